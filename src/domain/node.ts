@@ -1,0 +1,33 @@
+// A node: a machine with an agent. What the operator wants of it, what its agent says of it, and whether it is heard.
+
+export type Availability = "active" | "pause" | "drain";
+export type NodeState = "unknown" | "down" | "ready" | "disconnected";
+
+/** A node of the mesh. */
+export type Node = {
+  readonly id: string;
+  /** The machine's name; what people type. Unique among nodes that are not down. */
+  readonly hostname: string;
+  /** Host part under which this node's tasks are dialled: a DNS name, or an IP address in local mode. */
+  readonly address: string;
+  /** Host names under which this node's own entry point is reached, besides NODE.nodes.<mesh domain>. */
+  readonly entryHosts: readonly string[];
+  readonly role: "worker" | "manager";
+  readonly availability: Availability;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly platform: { readonly os: string; readonly arch: string };
+  readonly resources: { readonly nanoCpus: number; readonly memoryBytes: number };
+  /** Version of the agent's engine, as `docker node ls` prints it. */
+  readonly engineVersion: string;
+  /** What runs its tasks. */
+  readonly runtime: "process" | "docker";
+  readonly state: NodeState;
+  /** Why the state is what it is, for a person: `heartbeat failure`, `left`; empty when ready. */
+  readonly message: string;
+  /** Epoch milliseconds since which `state` holds. */
+  readonly stateSinceMs: number;
+  /** Raised by every change of the operator's; guards updates. */
+  readonly version: number;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+};

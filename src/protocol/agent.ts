@@ -1,0 +1,135 @@
+// What crosses an agent's socket and its two HTTP doors, as zod schemas. Version it when meaning changes.
+//
+//   POST /mesh/join              JoinRequest -> JoinReply            with the join token in the body
+//   GET  /mesh/agent (upgrade)   headers authorization: Bearer <credential>, x-waggle-node: <node id>,
+//                                        x-waggle-protocol: 1
+//   agent -> registry            text frames: "ping" (answered "pong" without waking the registry) or AgentMessage
+//   registry -> agent            text frames: "pong" or RegistryMessage
+
+import { z } from "zod";
+
+export const protocolVersion = 1;
+
+/** How often an agent pings; a node unheard for `missedBeats` of them is down. Milliseconds. */
+export const heartbeatMs = 5_000;
+export const missedBeats = 3;
+
+/** Close codes of the agent's socket: what the agent does next follows from them. */
+export const closeCodes = {
+  /** The registry went away or restarts: redial with jitter. */
+  goingAway: 1001,
+  /** A frame could not be read: redial, the reason says what was read. */
+  badFrame: 4400,
+  /** The credential or the node is gone: do not redial, join again. */
+  notAMember: 4401,
+  /** Missed its beats: redial at once. */
+  missedBeats: 4408,
+  /** A newer socket of the same node took over: do not redial. */
+  superseded: 4409,
+} as const;
+
+const id = z.string().regex(/^[0-9a-z]{25}$/, "25 characters 0-9a-z");
+const name = z.string().min(1).max(253);
+const epochMs = z.number().int().nonnegative();
+
+const taskState = z.enum(["assigned", "accepted", "preparing", "ready", "starting", "running", "complete", "shutdown", "failed", "rejected"]);
+
+export const Platform = z.object({ os: z.string().max(64), arch: z.string().max(64) });
+export const Resources = z.object({ nanoCpus: z.number().int().nonnegative(), memoryBytes: z.number().int().nonnegative() });
+
+/** What an agent says of its machine. */
+export const NodeDescription = z.object({
+  hostname: name,
+  /** Host part under which its tasks are dialled. */
+  address: name,
+  platform: Platform,
+  resources: Resources,
+  engineVersion: z.string().max(64),
+  runtime: z.enum(["process", "docker"]),
+});
+export type NodeDescription = z.infer<typeof NodeDescription>;
+
+export const JoinRequest = z.object({ protocol: z.number().int(), token: z.string().max(200), node: NodeDescription });
+export type JoinRequest = z.infer<typeof JoinRequest>;
+
+/** The credential is shown once; the registry keeps only its hash. */
+export const JoinReply = z.object({ nodeId: id, credential: z.string().min(32).max(200) });
+export type JoinReply = z.infer<typeof JoinReply>;
+
+export const HealthReport = z.object({
+  verdict: z.enum(["starting", "healthy", "unhealthy"]),
+  streak: z.object({ ok: z.boolean(), length: z.number().int().nonnegative() }),
+  sinceMs: epochMs,
+  lastCheck: z.string().max(200),
+  rise: z.number().int().positive(),
+  fall: z.number().int().positive(),
+});
+
+/** One task as its agent sees it. */
+export const TaskReport = z.object({
+  id,
+  state: taskState,
+  message: z.string().max(500),
+  err: z.string().max(2_000),
+  atMs: epochMs,
+  endpoints: z.array(z.object({ target: z.number().int().min(1).max(65_535), origin: z.string().max(300) })).max(64),
+  health: HealthReport.nullable(),
+  pid: z.number().int().positive().nullable(),
+  exitCode: z.number().int().nullable(),
+});
+export type TaskReport = z.infer<typeof TaskReport>;
+
+/** Says hello after every dial: who it is and all it runs. The registry answers with the assignment. */
+export const Hello = z.object({
+  type: z.literal("hello"),
+  node: NodeDescription,
+  tasks: z.array(TaskReport).max(2_000),
+});
+
+/** State changes, sent as they happen. Any report may be repeated. */
+export const Report = z.object({ type: z.literal("report"), tasks: z.array(TaskReport).min(1).max(2_000) });
+
+/** The agent wants to leave: its tasks are replaced elsewhere first, then it is told to stop them. */
+export const Leaving = z.object({ type: z.literal("leaving") });
+
+/** The agent goes now; the node is down from here on without waiting for missed beats. */
+export const Goodbye = z.object({ type: z.literal("goodbye"), reason: z.string().max(200) });
+
+export const AgentMessage = z.discriminatedUnion("type", [Hello, Report, Leaving, Goodbye]);
+export type AgentMessage = z.infer<typeof AgentMessage>;
+
+/** One task an agent must have, and how. */
+export const AssignedTask = z.object({
+  id,
+  service: z.object({ id, name }),
+  slot: z.number().int().nonnegative(),
+  desired: z.enum(["running", "shutdown", "remove"]),
+  run: z.object({
+    image: z.string(),
+    command: z.array(z.string()),
+    args: z.array(z.string()),
+    env: z.array(z.string()),
+    dir: z.string(),
+    stopSignal: z.string(),
+    stopGraceMs: z.number().int().nonnegative(),
+    probe: z
+      .union([z.object({ kind: z.literal("tcp") }), z.object({ kind: z.literal("http"), path: z.string() })])
+      .optional(),
+    targets: z.array(z.number().int()),
+  }),
+});
+export type AssignedTask = z.infer<typeof AssignedTask>;
+
+/** All this node must run, whole each time: what is not in it must not run. Indexes only rise within one socket. */
+export const Assignment = z.object({
+  type: z.literal("assignment"),
+  index: z.number().int().nonnegative(),
+  node: z.object({ id, name }),
+  /** How long a task stays up after it left the routing table, milliseconds. */
+  drainDelayMs: z.number().int().nonnegative(),
+  tasks: z.array(AssignedTask),
+});
+export type Assignment = z.infer<typeof Assignment>;
+
+export const RegistryMessage = z.discriminatedUnion("type", [Assignment]);
+export type RegistryMessage = z.infer<typeof RegistryMessage>;

@@ -1,0 +1,15 @@
+// An entry: where a request came in, as the shell in front of the data plane knows it. Headers never decide it.
+
+export type Entry = {
+  /** `edge`: the external load balancer; `ingress`: the entry point of one node. */
+  readonly role: "edge" | "ingress";
+  /** Id or name of the node whose entry point it is; null at the edge. */
+  readonly node: string | null;
+  /** The published port it came in on; null where the port means nothing and the host name decides. */
+  readonly port: number | null;
+  /** The client's address, without port: `203.0.113.7`, `2001:db8::1`. */
+  readonly client: string;
+  readonly scheme: "http" | "https";
+  /** May ask for `x-waggle-debug`: carries a token of the mesh. Decided lazily, only when the header is there. */
+  readonly mayDebug: () => boolean | Promise<boolean>;
+};

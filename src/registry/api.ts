@@ -1,0 +1,77 @@
+// What the registry offers its callers: the control API, the data plane and the Durable Object's shell.
+// Everything is plain data, so that it crosses RPC; failures are answers, never exceptions.
+
+import type { Answer } from "../domain/error.ts";
+import type { MeshEvent } from "../domain/event.ts";
+import type { Availability, Node } from "../domain/node.ts";
+import type { Service, ServiceSpec } from "../domain/service.ts";
+import type { Task } from "../domain/task.ts";
+
+/** The mesh at a glance. */
+export type MeshInfo = {
+  readonly id: string;
+  readonly name: string;
+  readonly createdAtMs: number;
+  readonly tableVersion: number;
+  readonly nodes: { readonly total: number; readonly ready: number };
+  readonly services: number;
+  readonly tasks: { readonly running: number; readonly desired: number };
+};
+
+/** A service and how many of its tasks run and should. */
+export type ServiceView = Service & { readonly running: number; readonly desiredTasks: number };
+
+export type NodeChange = {
+  readonly availability: Availability;
+  readonly role: Node["role"];
+  readonly labels: Readonly<Record<string, string>>;
+};
+
+export type ServiceInput = { readonly spec: ServiceSpec; readonly document: unknown };
+
+export type JoinInput = {
+  readonly token: string;
+  readonly hostname: string;
+  readonly address: string;
+  readonly platform: Node["platform"];
+  readonly resources: Node["resources"];
+  readonly engineVersion: string;
+  readonly runtime: Node["runtime"];
+};
+
+/** `T` now where the registry is at hand, a promise of it over RPC. */
+type MaybePromise<T> = T | Promise<T>;
+
+/**
+ * The registry's use-cases. A `ref` is a full id, an exact name, or a unique id prefix, as the Docker CLI gives it.
+ * `actor` says who asks, for the events: `operator`, `viewer`.
+ */
+export interface MeshApi {
+  info(): MaybePromise<MeshInfo>;
+
+  nodes(): MaybePromise<readonly Node[]>;
+  node(ref: string): MaybePromise<Answer<Node>>;
+  updateNode(ref: string, version: number, change: NodeChange, actor: string): MaybePromise<Answer<Node>>;
+  removeNode(ref: string, force: boolean, actor: string): MaybePromise<Answer<null>>;
+
+  services(): MaybePromise<readonly ServiceView[]>;
+  service(ref: string): MaybePromise<Answer<ServiceView>>;
+  createService(input: ServiceInput, actor: string): MaybePromise<Answer<Service>>;
+  /** `rollback`: the previous spec takes the place of the present one and `input` is not read. */
+  updateService(ref: string, version: number, input: ServiceInput | "rollback", actor: string): MaybePromise<Answer<Service>>;
+  removeService(ref: string, actor: string): MaybePromise<Answer<null>>;
+
+  /** Tasks of the services and nodes named (refs; absent: of all), history included, oldest first. */
+  tasks(filter: { readonly services?: readonly string[]; readonly nodes?: readonly string[] }): MaybePromise<Answer<readonly Task[]>>;
+  task(id: string): MaybePromise<Answer<Task>>;
+
+  joinTokens(): MaybePromise<{ readonly worker: string; readonly manager: string }>;
+  rotateJoinTokens(which: { readonly worker: boolean; readonly manager: boolean }, actor: string): MaybePromise<null>;
+  join(input: JoinInput): MaybePromise<Answer<{ readonly nodeId: string; readonly credential: string }>>;
+
+  /** Events after `sinceSeq`, oldest first, at most `limit`. */
+  events(sinceSeq: number, limit: number): MaybePromise<readonly MeshEvent[]>;
+
+  /** The printed routing table when it is newer than `afterVersion`; `text` is null when it is not. */
+  table(afterVersion: number): MaybePromise<{ readonly version: number; readonly text: string | null }>;
+}
