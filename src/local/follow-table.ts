@@ -1,0 +1,71 @@
+// Follows the routing table from outside the Workers runtime: told of each change over the watch socket, and asking
+// again after every redial, so that a missed frame costs nothing.
+
+import WebSocket from "ws";
+import type { RoutingTable } from "../domain/table.ts";
+import { readTable } from "../domain/table-text.ts";
+import { WatchFrame } from "../protocol/watch.ts";
+
+export type TableFollower = { readonly stop: () => void };
+
+const redialMs = 250;
+
+/**
+ * Calls `onTable` with the present table and with each newer one.
+ *
+ * @param control origin of the control API, for example `http://127.0.0.1:8787`
+ */
+export function followTable(
+  control: string,
+  token: string,
+  onTable: (table: RoutingTable) => Promise<void>,
+): TableFollower {
+  let version = -1;
+  let stopped = false;
+  let socket: WebSocket | null = null;
+  let refreshing = Promise.resolve();
+
+  const refresh = (): void => {
+    refreshing = refreshing.then(async () => {
+      if (stopped) return;
+      const text = await fetchTable(control, token, version);
+      if (text === null) return;
+      const table = readTable(text);
+      version = table.version;
+      await onTable(table);
+    });
+    // The redial asks again.
+    refreshing = refreshing.catch(() => socket?.terminate());
+  };
+
+  const dial = (): void => {
+    if (stopped) return;
+    const watch = new WebSocket(`${control.replace(/^http/, "ws")}/mesh/watch`, { headers: bearer(token) });
+    socket = watch;
+    watch.on("open", refresh);
+    watch.on("message", (data) => {
+      const frame = WatchFrame.safeParse(JSON.parse(String(data)));
+      if (frame.success && frame.data.type === "table" && frame.data.version !== version) refresh();
+    });
+    watch.on("error", () => watch.terminate());
+    watch.on("close", () => setTimeout(dial, redialMs));
+  };
+  dial();
+  return {
+    stop: () => {
+      stopped = true;
+      socket?.terminate();
+    },
+  };
+}
+
+async function fetchTable(control: string, token: string, after: number): Promise<string | null> {
+  const response = await fetch(`${control}/mesh/table?after=${after}`, { headers: bearer(token) });
+  if (response.status === 304) return null;
+  if (!response.ok) throw new Error(`GET /mesh/table answered ${response.status}`);
+  return response.text();
+}
+
+function bearer(token: string): { authorization: string } {
+  return { authorization: `Bearer ${token}` };
+}

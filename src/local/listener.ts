@@ -1,0 +1,170 @@
+// A published port on one address: a real TCP listener in front of the Workers runtime, whose own sockets are fixed
+// when it starts. It says in each request head where the request came in, and otherwise moves bytes.
+
+import { createServer, connect as dial, type Server, type Socket } from "node:net";
+import { RequestHeads } from "./request-heads.ts";
+
+/** Where requests go on to. */
+export type Upstream = { readonly host: string; readonly port: number; readonly key: string };
+
+/** What a listener vouches for about its requests. */
+export type ListenerIdentity = {
+  readonly role: "edge" | "ingress";
+  readonly nodeId: string | null;
+  /** The published port as the mesh knows it; null at the default entry. */
+  readonly published: number | null;
+};
+
+/** How long a new connection waits for the runtime while that restarts, and how often it tries; milliseconds. */
+const dialPatienceMs = 10_000;
+const dialEveryMs = 50;
+
+/** An open published port. */
+export class Listener {
+  readonly #server: Server;
+  /** Open connections, each with what lets it finish: no further request is taken, the answer under way is given. */
+  readonly #open = new Map<Socket, () => void>();
+  readonly #identity: ListenerIdentity;
+  readonly #upstream: Upstream;
+
+  private constructor(identity: ListenerIdentity, upstream: Upstream) {
+    this.#identity = identity;
+    this.#upstream = upstream;
+    this.#server = createServer({ noDelay: true, allowHalfOpen: true }, (client) => this.#accept(client));
+  }
+
+  /** Opens `address:port`; rejects with Node's error (EADDRINUSE, EADDRNOTAVAIL, EACCES) when it cannot. */
+  static async open(
+    address: string,
+    port: number,
+    identity: ListenerIdentity,
+    upstream: Upstream,
+  ): Promise<Listener> {
+    const listener = new Listener(identity, upstream);
+    await new Promise<void>((resolve, reject) => {
+      listener.#server.once("error", reject);
+      listener.#server.listen({ host: address, port }, () => {
+        listener.#server.off("error", reject);
+        resolve();
+      });
+    });
+    return listener;
+  }
+
+  /** The port it listens on. */
+  get port(): number {
+    const address = this.#server.address();
+    if (address === null || typeof address === "string") throw new Error("the listener is closed");
+    return address.port;
+  }
+
+  /** Stops listening; answers under way are given up to `graceMs`. Resolves when all connections are closed. */
+  async close(graceMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const finish of this.#open.values()) finish();
+    const deadline = setTimeout(() => {
+      for (const client of this.#open.keys()) client.destroy();
+    }, graceMs);
+    await closed;
+    clearTimeout(deadline);
+  }
+
+  #accept(client: Socket): void {
+    const { role, nodeId, published } = this.#identity;
+    const from = (client.remoteAddress ?? "unknown").replace(/^::ffff:/, "");
+    const value = `${this.#upstream.key} ${role} ${nodeId ?? "-"} ${published ?? "-"} ${from} http`;
+    const heads = new RequestHeads("x-waggle-entry", value);
+    this.#open.set(client, () => client.destroy());
+    client.once("close", () => this.#open.delete(client));
+    client.on("error", () => client.destroy());
+    client.pause();
+    dialPatiently(this.#upstream, Date.now() + dialPatienceMs, client, (upstream) => {
+      if (upstream === null)
+        return answerAndClose(client, 503, "the mesh is restarting and did not come back in time");
+      this.#open.set(client, () => upstream.end());
+      splice(client, upstream, heads);
+    });
+  }
+}
+
+function dialPatiently(
+  to: Upstream,
+  untilMs: number,
+  client: Socket,
+  done: (upstream: Socket | null) => void,
+): void {
+  const upstream = dial({ host: to.host, port: to.port, noDelay: true, allowHalfOpen: true });
+  upstream.once("connect", () => {
+    upstream.removeAllListeners("error");
+    done(upstream);
+  });
+  upstream.once("error", () => {
+    if (client.destroyed) return;
+    if (Date.now() >= untilMs) return done(null);
+    setTimeout(() => dialPatiently(to, untilMs, client, done), dialEveryMs);
+  });
+}
+
+function splice(client: Socket, upstream: Socket, heads: RequestHeads): void {
+  let upgrading = false;
+  let refused = false;
+
+  const send = (fed: ReturnType<RequestHeads["feed"]>): void => {
+    let room = true;
+    for (const bytes of fed.out) room = upstream.write(bytes);
+    if (fed.refusal !== null) {
+      refused = true;
+      upstream.destroy();
+      answerAndClose(client, fed.refusal.status, fed.refusal.reason);
+    } else if (fed.upgrade) {
+      upgrading = true;
+      client.pause();
+    } else if (!room) {
+      client.pause();
+    }
+  };
+
+  client.on("data", (bytes: Buffer) => {
+    if (!refused && upstream.writable) send(heads.feed(bytes));
+  });
+  client.on("end", () => upstream.end());
+  client.on("close", () => upstream.destroy());
+  upstream.on("drain", () => {
+    if (!upgrading) client.resume();
+  });
+  upstream.on("data", (bytes: Buffer) => {
+    if (upgrading) {
+      upgrading = false;
+      send(heads.decideUpgrade(bytes.subarray(0, 12).toString("latin1") === "HTTP/1.1 101"));
+      client.resume();
+    }
+    if (!client.write(bytes)) upstream.pause();
+  });
+  client.on("drain", () => upstream.resume());
+  upstream.on("end", () => {
+    if (!refused) client.end();
+  });
+  upstream.on("error", () => upstream.destroy());
+  upstream.on("close", () => {
+    if (!refused) client.destroySoon();
+  });
+  client.resume();
+}
+
+function answerAndClose(client: Socket, status: number, reason: string): void {
+  const phrase = {
+    400: "Bad Request",
+    431: "Request Header Fields Too Large",
+    501: "Not Implemented",
+    503: "Service Unavailable",
+  }[status];
+  const body = `${status} ${phrase}: ${reason}\n`;
+  const retry = status === 503 ? "retry-after: 1\r\n" : "";
+  client.end(
+    `HTTP/1.1 ${status} ${phrase}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
+      `${retry}cache-control: no-store\r\nconnection: close\r\n\r\n${body}`,
+  );
+  // Bytes the client still sends are read and forgotten, so that it gets to read the answer before a reset.
+  client.resume();
+  setTimeout(() => client.destroy(), 1_000).unref();
+}

@@ -1,0 +1,165 @@
+// The published ports of the mesh as listeners on this machine: on every node's address and at the balancer. Follows
+// the routing table: what it publishes is open, what it no longer publishes is closed.
+
+import type { RoutingTable, TableService } from "../domain/table.ts";
+import { type AddressPlan, nodePort } from "./addresses.ts";
+import { Listener, type ListenerIdentity, type Upstream } from "./listener.ts";
+
+/** One listener that should be open. */
+export type Wanted = {
+  /** Tells listeners apart; the same key is the same listener. */
+  readonly key: string;
+  readonly address: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly identity: ListenerIdentity;
+  /** For people: `node1`, `balancer`. */
+  readonly place: string;
+};
+
+/** Where the balancer listens besides the published ports. */
+export type Balancer = { readonly address: string; readonly defaultPort: number };
+
+/** How long answers under way may take once their port is no longer published, milliseconds. */
+const closeGraceMs = 5_000;
+
+/** How long until a port that could not be opened is tried again, milliseconds. */
+const retryMs = 1_000;
+
+/**
+ * The listeners a routing table asks for. An ingress port is open on every node, down or up, and at the balancer; a
+ * host-mode port only on the nodes that run a task of it.
+ *
+ * @see docs/spec.md U4-U6
+ */
+export function wantedListeners(
+  table: RoutingTable,
+  plan: AddressPlan,
+  balancer: Balancer,
+): readonly Wanted[] {
+  const wanted: Wanted[] = [
+    {
+      key: `default ${balancer.address}:${balancer.defaultPort}`,
+      address: balancer.address,
+      port: balancer.defaultPort,
+      identity: { role: "edge", nodeId: null, published: null },
+      place: "balancer",
+    },
+  ];
+  for (const service of table.services) {
+    for (const { published, mode } of service.ports) {
+      if (mode === "ingress") wanted.push(atBalancer(balancer, published));
+      for (const [index, node] of table.nodes.entries()) {
+        if (!isLoopback(node.address)) continue;
+        if (mode === "host" && !runsOn(service, node.id)) continue;
+        wanted.push({
+          key: `${node.id} ${node.address}:${published}`,
+          address: node.address,
+          port: nodePort(plan, ordinal(node.name, index), published),
+          identity: { role: "ingress", nodeId: node.id, published },
+          place: node.name,
+        });
+      }
+    }
+  }
+  return [...new Map(wanted.map((one) => [one.key, one])).values()];
+}
+
+function atBalancer(balancer: Balancer, published: number): Wanted {
+  return {
+    key: `edge ${balancer.address}:${published}`,
+    address: balancer.address,
+    port: published,
+    identity: { role: "edge", nodeId: null, published },
+    place: "balancer",
+  };
+}
+
+function runsOn(service: TableService, nodeId: string): boolean {
+  return service.tasks.some((task) => task.nodeId === nodeId);
+}
+
+/** A node of another machine has published ports of its own; only loopback addresses are ours to open. */
+function isLoopback(address: string): boolean {
+  return address.startsWith("127.");
+}
+
+function ordinal(name: string, index: number): number {
+  const number = /(\d{1,3})$/.exec(name)?.[1];
+  return number === undefined ? index + 1 : Number(number);
+}
+
+/** Opens and closes listeners until they are what was last wanted. */
+export class PublishedPorts {
+  readonly #upstream: Upstream;
+  readonly #log: (line: string) => void;
+  readonly #open = new Map<string, Listener>();
+  readonly #failed = new Map<string, string>();
+  #wanted: readonly Wanted[] = [];
+  #work: Promise<void> = Promise.resolve();
+  #retry: NodeJS.Timeout | null = null;
+  #closed = false;
+
+  constructor(upstream: Upstream, log: (line: string) => void) {
+    this.#upstream = upstream;
+    this.#log = log;
+  }
+
+  /** Converges on `wanted`; resolves when every port that can be opened is. A port that cannot is tried again. */
+  want(wanted: readonly Wanted[]): Promise<void> {
+    this.#wanted = wanted;
+    this.#work = this.#work.then(() => this.#converge());
+    return this.#work;
+  }
+
+  /** The port a wanted listener has, when it is open. */
+  portOf(key: string): number | null {
+    return this.#open.get(key)?.port ?? null;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    await this.#work;
+    await Promise.all([...this.#open.values()].map((listener) => listener.close(closeGraceMs)));
+    this.#open.clear();
+  }
+
+  async #converge(): Promise<void> {
+    if (this.#closed) return;
+    const keys = new Set(this.#wanted.map((one) => one.key));
+    for (const [key, listener] of this.#open) {
+      if (keys.has(key)) continue;
+      this.#open.delete(key);
+      void listener.close(closeGraceMs);
+    }
+    for (const key of this.#failed.keys()) if (!keys.has(key)) this.#failed.delete(key);
+    for (const one of this.#wanted) if (!this.#open.has(one.key)) await this.#tryOpen(one);
+    if (this.#failed.size > 0 && this.#retry === null) {
+      this.#retry = setTimeout(() => {
+        this.#retry = null;
+        void this.want(this.#wanted);
+      }, retryMs);
+    }
+  }
+
+  async #tryOpen(one: Wanted): Promise<void> {
+    try {
+      this.#open.set(one.key, await Listener.open(one.address, one.port, one.identity, this.#upstream));
+      if (this.#failed.delete(one.key)) this.#log(`${one.place}: ${one.address}:${one.port} is open now`);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? String(error);
+      if (this.#failed.get(one.key) !== code) this.#log(cannotOpen(one, code));
+      this.#failed.set(one.key, code);
+    }
+  }
+}
+
+function cannotOpen(one: Wanted, code: string): string {
+  const why: Record<string, string> = {
+    EADDRINUSE: "something else on this machine listens there",
+    EACCES: "this user may not listen on ports under 1024",
+    EADDRNOTAVAIL: "this machine does not have that address",
+  };
+  return `${one.place}: cannot open ${one.address}:${one.port}: ${why[code] ?? code}; trying again until it works`;
+}

@@ -1,0 +1,92 @@
+// The Workers runtime on this machine: workerd under Miniflare, with the registry's storage in the state folder and two
+// sockets, one for the control API and one that the listeners of published ports splice to.
+
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { Miniflare } from "miniflare";
+import { bundleWorker, type WorkerBundle } from "./bundle.ts";
+import { runChild } from "./child.ts";
+import type { MeshSecrets } from "./secrets.ts";
+
+export type RuntimeInput = {
+  readonly stateDir: string;
+  /** Address of the control API's socket. */
+  readonly listen: string;
+  readonly controlPort: number;
+  readonly secrets: MeshSecrets;
+};
+
+export type RuntimeReady = { readonly entryPort: number };
+
+runChild<RuntimeInput, RuntimeReady>(async (input) => {
+  const bundle = await bundleWorker();
+  const entryPort = await freePort("127.0.0.1");
+  const miniflare = await startWorkerd(input, bundle, entryPort);
+  return { ready: { entryPort }, stop: () => miniflare.dispose() };
+});
+
+/** Miniflare restarts workerd by itself, on the same ports, when it dies. */
+async function startWorkerd(
+  input: RuntimeInput,
+  bundle: WorkerBundle,
+  entryPort: number,
+): Promise<Miniflare> {
+  const text = (value: string) => ({ type: "json" as const, value });
+  const miniflare = new Miniflare({
+    host: "127.0.0.1",
+    port: await freePort("127.0.0.1"),
+    cf: false,
+    logRequests: false,
+    resourcePersistencePath: join(input.stateDir, "registry"),
+    workers: [
+      {
+        config: {
+          name: "waggle",
+          compatibilityDate: bundle.compatibilityDate,
+          manifest: {
+            mainModule: "worker.mjs",
+            modulesRoot: "/",
+            modules: { "worker.mjs": { type: "esm", contents: bundle.source } },
+          },
+          env: {
+            REGISTRY: { type: "durable-object", worker: "waggle", exportName: "MeshRegistry" },
+            OPERATOR_TOKEN: text(input.secrets.token),
+            ENTRY_KEY: text(input.secrets.entryKey),
+            MESH_NAME: text("waggle"),
+            MESH_DOMAIN: text(""),
+            CONTROL_HOST: text(""),
+            REGISTRY_LOCATION: text(""),
+            TRUSTED_PROXIES: text(""),
+            MESH_MODE: text("local"),
+          },
+          exports: { MeshRegistry: { type: "durable-object", storage: "sqlite" } },
+        },
+        dev: {
+          unsafeDirectSockets: [
+            { host: input.listen, port: input.controlPort, entrypoint: "Control" },
+            { host: "127.0.0.1", port: entryPort, entrypoint: "Entry" },
+          ],
+        },
+      },
+    ],
+  });
+  await miniflare.ready;
+  // Miniflare ends the process on a signal without waiting; stopping in order is up to us.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.removeAllListeners(signal);
+  return miniflare;
+}
+
+function freePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, host, () => {
+      const address = server.address();
+      server.close(() =>
+        address !== null && typeof address === "object"
+          ? resolve(address.port)
+          : reject(new Error("no port")),
+      );
+    });
+  });
+}

@@ -1,0 +1,59 @@
+// What a mesh on this machine keeps secret: the operator's token and the key its listeners vouch with. Made once per
+// state folder; the token is also what `waggle` reads to find the mesh.
+
+import { randomBytes } from "node:crypto";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+
+const Secrets = z.object({ token: z.string().min(16), entryKey: z.string().min(16) });
+export type MeshSecrets = z.infer<typeof Secrets>;
+
+/**
+ * Reads `<stateDir>/secrets.json`, or makes it.
+ *
+ * @throws Error when the file is there but cannot be read: new secrets would lock every client of the mesh out
+ */
+export function readSecrets(stateDir: string): MeshSecrets {
+  const path = join(stateDir, "secrets.json");
+  const text = readIfThere(path);
+  if (text === null) {
+    const made = {
+      token: randomBytes(24).toString("base64url"),
+      entryKey: randomBytes(24).toString("base64url"),
+    };
+    writePrivate(path, made);
+    return made;
+  }
+  const parsed = Secrets.safeParse(parseJson(text));
+  if (!parsed.success) throw new Error(`cannot read ${path}: restore it, or remove it for a new token`);
+  return parsed.data;
+}
+
+/** Leaves word for `waggle` of where the mesh is: `<stateDir>/mesh.json`. */
+export function writeContext(stateDir: string, control: string, token: string): void {
+  writePrivate(join(stateDir, "mesh.json"), { control, token });
+}
+
+function readIfThere(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Whole or not at all: written beside, then moved into place. */
+function writePrivate(path: string, value: unknown): void {
+  writeFileSync(`${path}.new`, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}

@@ -1,0 +1,81 @@
+// The direction imports may take, read from the source itself; docs/architecture.md draws it.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+/** For each folder of src/: the other folders, and the packages, that it may import. */
+const allowed: Record<string, { folders: readonly string[]; packages: readonly string[] }> = {
+  domain: { folders: [], packages: [] },
+  protocol: { folders: ["domain"], packages: ["zod"] },
+  registry: { folders: ["domain", "protocol"], packages: ["node:crypto", "zod"] },
+  control: { folders: ["domain", "protocol", "registry"], packages: ["hono", "zod", "node:crypto"] },
+  proxy: { folders: ["domain"], packages: [] },
+  ingress: { folders: ["domain", "proxy"], packages: [] },
+  edge: { folders: ["domain", "proxy", "ingress"], packages: [] },
+  agent: { folders: ["domain", "protocol"], packages: ["node:*", "ws", "zod"] },
+  cli: { folders: ["domain", "protocol"], packages: ["node:*", "commander", "ws", "zod"] },
+  local: {
+    folders: ["domain", "protocol", "agent", "cli"],
+    packages: ["node:*", "ws", "zod", "esbuild", "miniflare"],
+  },
+};
+
+/** The verbs that start a mesh or an agent: the command's own doors into those folders, opened only when used. */
+const doors = new Set(["src/cli/up.ts -> local", "src/cli/agent.ts -> agent"]);
+
+type Import = { readonly file: string; readonly from: string; readonly target: string };
+
+test("[U1] imports in src/ go one way, and the data plane carries no framework", () => {
+  const wrong = importsUnder("src").filter((one) => !mayImport(one));
+  expect(wrong.map(({ file, target }) => `${file} imports ${target}`)).toEqual([]);
+});
+
+test("[U1] nothing in src/ imports workers/ or test/", () => {
+  const wrong = importsUnder("src").filter(({ target }) => /^(workers|test)\//.test(target));
+  expect(wrong).toEqual([]);
+});
+
+test("[U1] every folder of src/ has a rule", () => {
+  const folders = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory(),
+  );
+  expect(folders.map((entry) => entry.name).filter((name) => !(name in allowed))).toEqual([]);
+});
+
+function mayImport({ file, from, target }: Import): boolean {
+  const rule = allowed[from];
+  if (rule === undefined) return false;
+  if (!target.startsWith("src/")) return rule.packages.some((name) => matches(name, target));
+  const folder = target.split("/")[1] ?? "";
+  return folder === from || rule.folders.includes(folder) || doors.has(`${file} -> ${folder}`);
+}
+
+function matches(rule: string, target: string): boolean {
+  return rule.endsWith("*")
+    ? target.startsWith(rule.slice(0, -1))
+    : target === rule || target.startsWith(`${rule}/`);
+}
+
+function importsUnder(folder: string): Import[] {
+  return readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
+    .flatMap((entry) => importsOf(relative(root, join(entry.parentPath, entry.name))));
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(root, file), "utf8");
+  const specifiers = text.matchAll(
+    /(?:^|\n)\s*(?:import|export)\s(?:[^;]*?\sfrom\s)?"([^"]+)"|\bimport\("([^"]+)"\)/g,
+  );
+  return [...specifiers].map((found) => {
+    const specifier = found[1] ?? found[2] ?? "";
+    const target = specifier.startsWith(".")
+      ? relative(root, resolve(root, dirname(file), specifier))
+      : specifier;
+    return { file, from: file.split("/")[1] ?? "", target };
+  });
+}
