@@ -14,6 +14,8 @@ export type Node = {
   readonly entryHosts: readonly string[];
   readonly role: "worker" | "manager";
   readonly availability: Availability;
+  /** Its agent asked to leave: scheduled as if drained, while `availability` stays the operator's. Absent: no. */
+  readonly leaving?: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly platform: { readonly os: string; readonly arch: string };
   readonly resources: { readonly nanoCpus: number; readonly memoryBytes: number };
