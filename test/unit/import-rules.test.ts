@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const allowed: Record<string, { folders: readonly string[]; packages: readonly string[] }> = {
   domain: { folders: [], packages: [] },
   protocol: { folders: ["domain"], packages: ["zod"] },
-  registry: { folders: ["domain", "protocol"], packages: ["node:crypto", "zod"] },
+  registry: { folders: ["domain", "protocol"], packages: ["node:crypto", "node:net", "zod"] },
   control: { folders: ["domain", "protocol", "registry"], packages: ["hono", "zod", "node:crypto"] },
   proxy: { folders: ["domain"], packages: [] },
   ingress: { folders: ["domain", "proxy"], packages: [] },
