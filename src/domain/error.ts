@@ -10,7 +10,17 @@ export type ErrorFacts = {
 };
 
 /** What kind of failure a code means to a caller; the control API maps it to a status, see docs/spec.md E1. */
-export type ErrorKind = "invalid" | "unauthorized" | "forbidden" | "not-found" | "conflict" | "precondition" | "sequence" | "too-large" | "unavailable" | "internal";
+export type ErrorKind =
+  | "invalid"
+  | "unauthorized"
+  | "forbidden"
+  | "not-found"
+  | "conflict"
+  | "precondition"
+  | "sequence"
+  | "too-large"
+  | "unavailable"
+  | "internal";
 
 /** `publish/invalid`, `service/not-found`: for programs; never changes. The part after the slash tells the kind. */
 export type ErrorCode = `${string}/${ErrorKind}`;
@@ -33,10 +43,17 @@ export class MeshError extends Error {
 }
 
 /** An error as plain data, for crossing RPC and JSON. */
-export type Problem = { readonly code: ErrorCode; readonly message: string; readonly blame: ErrorFacts["blame"]; readonly retry: ErrorFacts["retry"] };
+export type Problem = {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly blame: ErrorFacts["blame"];
+  readonly retry: ErrorFacts["retry"];
+};
 
 /** A value or the reason there is none, as plain data: what crosses RPC instead of an exception. */
-export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: Problem };
+export type Answer<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly problem: Problem };
 
 /** Runs `work`; a MeshError becomes its problem, anything else is the mesh's own fault and is thrown on. */
 export function answer<T>(work: () => T): Answer<T> {
@@ -44,7 +61,15 @@ export function answer<T>(work: () => T): Answer<T> {
     return { ok: true, value: work() };
   } catch (error) {
     if (!(error instanceof MeshError)) throw error;
-    return { ok: false, problem: { code: error.code, message: error.message, blame: error.facts.blame, retry: error.facts.retry } };
+    return {
+      ok: false,
+      problem: {
+        code: error.code,
+        message: error.message,
+        blame: error.facts.blame,
+        retry: error.facts.retry,
+      },
+    };
   }
 }
 

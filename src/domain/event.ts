@@ -1,6 +1,10 @@
 // An event: who did what to which thing, when, and why. Kept in a ring by the registry.
 
-export type EventSubject = { readonly type: "mesh" | "node" | "service" | "task"; readonly id: string; readonly name: string };
+export type EventSubject = {
+  readonly type: "mesh" | "node" | "service" | "task";
+  readonly id: string;
+  readonly name: string;
+};
 
 /** An event not yet numbered. */
 export type NewEvent = {

@@ -11,7 +11,11 @@ export type PortRequest = {
 };
 
 /** One published port as it is. */
-export type PublishedPort = { readonly target: number; readonly published: number; readonly mode: PublishMode };
+export type PublishedPort = {
+  readonly target: number;
+  readonly published: number;
+  readonly mode: PublishMode;
+};
 
 /** How an agent finds out whether a task can take traffic. */
 export type ProbeSpec = { readonly kind: "tcp" } | { readonly kind: "http"; readonly path: string };

@@ -25,7 +25,11 @@ export type TableService = {
   readonly id: string;
   readonly name: string;
   readonly policy: "roundrobin";
-  readonly ports: readonly { readonly target: number; readonly published: number; readonly mode: PublishMode }[];
+  readonly ports: readonly {
+    readonly target: number;
+    readonly published: number;
+    readonly mode: PublishMode;
+  }[];
   /** Host names (label `waggle.host`), lower case. */
   readonly hosts: readonly string[];
   /** Routable tasks, ascending by id. */
@@ -36,6 +40,6 @@ export type RoutingTable = {
   readonly version: number;
   readonly nodes: readonly TableNode[];
   readonly services: readonly TableService[];
-  /** The service that answers where neither port nor host name says which; null when there is none. */
+  /** Name of the service that answers where neither port nor host name says which; null when there is none. */
   readonly defaultService: string | null;
 };

@@ -1,0 +1,34 @@
+// A ref: what a person types for a thing, a full id, an exact name, or the start of an id.
+
+import { MeshError } from "./error.ts";
+
+/** How things of one kind are called. */
+export type Naming<T> = { readonly kind: "node" | "service" | "task"; readonly name: (item: T) => string };
+
+/**
+ * The one thing a ref means: full id first, then exact name, then unique id prefix, as dockerd looks it up.
+ *
+ * @throws MeshError `<kind>/not-found`, or `<kind>/invalid` when more than one answers to it
+ */
+export function resolveRef<T extends { readonly id: string }>(
+  items: Iterable<T>,
+  ref: string,
+  naming: Naming<T>,
+): T {
+  const all = [...items];
+  const exact = all.filter((item) => item.id === ref);
+  const named = exact.length > 0 ? exact : all.filter((item) => naming.name(item) === ref);
+  const found = named.length > 0 || ref === "" ? named : all.filter((item) => item.id.startsWith(ref));
+  const only = found[0];
+  if (only === undefined) {
+    throw new MeshError(`${naming.kind}/not-found`, `${naming.kind} ${ref} not found`, {
+      blame: "operator",
+      retry: "never",
+    });
+  }
+  if (found.length > 1) {
+    const text = `${naming.kind} ${ref} is ambiguous (${found.length} matches found)`;
+    throw new MeshError(`${naming.kind}/invalid`, text, { blame: "operator", retry: "never" });
+  }
+  return only;
+}
