@@ -3,7 +3,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { identify, isSame, type ProcessIdentity } from "./process-identity.ts";
+import { identify, isRunning, type ProcessIdentity } from "../agent/process-identity.ts";
 
 const LockFile = z.object({ pid: z.number().int(), started: z.string() });
 
@@ -29,7 +29,7 @@ export function lockStateFolder(stateDir: string): Release {
   for (let tries = 0; tries < 3; tries++) {
     if (writeNew(path, self)) return () => rmSync(path, { force: true });
     const holder = readHolder(path);
-    if (holder !== null && isSame(holder)) {
+    if (holder !== null && isRunning(holder)) {
       throw new StateFolderBusy(
         `the mesh in ${stateDir} is already running (process ${holder.pid}): stop it first, or start another with --state DIR and --port N`,
       );

@@ -10,24 +10,24 @@ const Secrets = z.object({ token: z.string().min(16), entryKey: z.string().min(1
 export type MeshSecrets = z.infer<typeof Secrets>;
 
 /**
- * Reads `<stateDir>/secrets.json`, or makes it.
+ * Reads `<stateDir>/secrets.json`, or makes it; `isNew` says which.
  *
  * @throws Error when the file is there but cannot be read: new secrets would lock every client of the mesh out
  */
-export function readSecrets(stateDir: string): MeshSecrets {
+export function readSecrets(stateDir: string): { secrets: MeshSecrets; isNew: boolean } {
   const path = join(stateDir, "secrets.json");
   const text = readIfThere(path);
   if (text === null) {
-    const made = {
+    const secrets = {
       token: randomBytes(24).toString("base64url"),
       entryKey: randomBytes(24).toString("base64url"),
     };
-    writePrivate(path, made);
-    return made;
+    writePrivate(path, secrets);
+    return { secrets, isNew: true };
   }
   const parsed = Secrets.safeParse(parseJson(text));
   if (!parsed.success) throw new Error(`cannot read ${path}: restore it, or remove it for a new token`);
-  return parsed.data;
+  return { secrets: parsed.data, isNew: false };
 }
 
 /** Leaves word for `waggle` of where the mesh is: `<stateDir>/mesh.json`. */

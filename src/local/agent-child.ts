@@ -1,0 +1,20 @@
+// One agent of a mesh on one machine: the same agent that `waggle agent` runs, tied to the `waggle up` that started it.
+
+import { runAgent } from "../agent/agent.ts";
+import { agentOptions, logLine, type AgentOptions } from "../agent/options.ts";
+import type { ChildReady } from "./child.ts";
+
+export type AgentInput = Pick<AgentOptions, "url" | "stateDir" | "hostname" | "address" | "images"> & {
+  readonly token: string;
+};
+
+process.once("message", async (input: AgentInput) => {
+  // Whoever started it is gone: stop now, as on Ctrl-C.
+  const orphaned = (): boolean => process.kill(process.pid, "SIGINT");
+  process.once("disconnect", orphaned);
+  process.send?.({ ready: null } satisfies ChildReady<null>);
+  const log = (line: string): void => console.log(logLine(line, Date.now()));
+  process.exitCode = await runAgent({ ...agentOptions, ...input, log });
+  process.off("disconnect", orphaned);
+  if (process.connected) process.disconnect();
+});

@@ -1,0 +1,164 @@
+// A whole mesh on one machine: the Workers runtime, agents as real processes, and a listener for each published port.
+// Starts them in the order they need each other and stops them in the reverse one.
+
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { RoutingTable } from "../domain/table.ts";
+import { type AddressPlan, canBind, nodeAddress, planAddresses } from "./addresses.ts";
+import type { AgentInput } from "./agent-child.ts";
+import { type Child, startChild } from "./child.ts";
+import { followTable, type TableFollower } from "./follow-table.ts";
+import { stopLeftovers } from "./leftovers.ts";
+import { lockStateFolder, type Release } from "./lock.ts";
+import { PublishedPorts, type Wanted, wantedListeners } from "./published-ports.ts";
+import type { RuntimeInput, RuntimeReady } from "./runtime.ts";
+import { type MeshSecrets, readSecrets, writeContext } from "./secrets.ts";
+
+export type MeshOptions = {
+  readonly nodes: number;
+  readonly stateDir: string;
+  /** Address of the control API and of the balancer. */
+  readonly listen: string;
+  readonly controlPort: number;
+  /** The balancer's port for the default service. */
+  readonly edgePort: number;
+  readonly images?: string;
+  /** Takes one line for each thing that happens after the start. */
+  readonly log: (line: string) => void;
+};
+
+/** A running mesh. */
+export type LocalMesh = {
+  /** Origin of the control API. */
+  readonly control: string;
+  readonly token: string;
+  readonly plan: AddressPlan;
+  /** True when this state folder had no mesh before. */
+  readonly isNew: boolean;
+  /** Listeners as last wanted, with the port each really has (null: not open). */
+  readonly listeners: () => readonly (Wanted & { readonly openPort: number | null })[];
+  /** Stops everything in order; resolves when no process of the mesh is left. */
+  readonly stop: () => Promise<void>;
+};
+
+/** How long agents get to stop their tasks, milliseconds; longer than Docker's stop grace period of 10 s. */
+const agentStopMs = 15_000;
+
+/**
+ * Starts the mesh of `stateDir`, with as many agents as asked for.
+ *
+ * @throws StateFolderBusy when a running mesh has the folder; Error saying which port is taken, or why a part did not start
+ */
+export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
+  const stateDir = resolve(options.stateDir);
+  const release = lockStateFolder(stateDir);
+  try {
+    await requireFree(options.listen, options.controlPort, "the control API", "--port");
+    await requireFree(options.listen, options.edgePort, "the balancer", "--edge-port");
+    return await startParts({ ...options, stateDir }, release);
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+async function startParts(options: MeshOptions, release: Release): Promise<LocalMesh> {
+  const { secrets, isNew } = readSecrets(options.stateDir);
+  const logDir = join(options.stateDir, "log");
+  mkdirSync(logDir, { recursive: true, mode: 0o700 });
+  await stopLeftovers(options.stateDir);
+  const plan = await planAddresses();
+  const control = `http://${options.listen}:${options.controlPort}`;
+  const runtime = await startRuntime(options, secrets, logDir);
+  const ports = new PublishedPorts(
+    { host: "127.0.0.1", port: runtime.ready.entryPort, key: secrets.entryKey },
+    options.log,
+  );
+  const agents = await startAgents(options, plan, control, secrets.token, logDir);
+  let wanted: readonly Wanted[] = [];
+  const balancer = { address: options.listen, defaultPort: options.edgePort };
+  const open = (table: RoutingTable): Promise<void> => {
+    wanted = wantedListeners(table, plan, balancer);
+    return ports.want(wanted);
+  };
+  const follower = followTable(control, secrets.token, open);
+  writeContext(options.stateDir, control, secrets.token);
+  const parts = { ports, follower, agents, runtime, release, stateDir: options.stateDir };
+  return {
+    control,
+    token: secrets.token,
+    plan,
+    isNew,
+    listeners: () => wanted.map((one) => ({ ...one, openPort: ports.portOf(one.key) })),
+    stop: () => stopParts(parts),
+  };
+}
+
+async function requireFree(address: string, port: number, what: string, flag: string): Promise<void> {
+  const code = await canBind(address, port);
+  if (code === null) return;
+  const why = code === "EADDRINUSE" ? "something else listens there" : code;
+  throw new Error(`cannot open ${address}:${port} for ${what}: ${why}; stop that, or give another port with ${flag} N`);
+}
+
+function startRuntime(options: MeshOptions, secrets: MeshSecrets, logDir: string): Promise<Child<RuntimeReady>> {
+  const { stateDir, listen, controlPort } = options;
+  const input: RuntimeInput = { stateDir, listen, controlPort, secrets };
+  return startChild<RuntimeReady>("./runtime.ts", input, join(logDir, "runtime.log"));
+}
+
+async function startAgents(
+  options: MeshOptions,
+  plan: AddressPlan,
+  control: string,
+  token: string,
+  logDir: string,
+): Promise<readonly Child<null>[]> {
+  const joinToken = await fetchJoinToken(control, token);
+  const names = Array.from({ length: options.nodes }, (_, index) => ({ name: `node${index + 1}`, ordinal: index + 1 }));
+  return Promise.all(
+    names.map(async ({ name, ordinal }) => {
+      const stateDir = join(options.stateDir, "nodes", name);
+      const address = nodeAddress(plan, ordinal);
+      const images = options.images === undefined ? {} : { images: resolve(options.images) };
+      const input: AgentInput = { url: control, token: joinToken, stateDir, hostname: name, address, ...images };
+      const agent = await startChild<null>("./agent-child.ts", input, join(logDir, `${name}.log`));
+      void agent.exited.then((how) => options.log(`${name}: its agent ended (${how}); see ${join(logDir, `${name}.log`)}`));
+      return agent;
+    }),
+  );
+}
+
+async function fetchJoinToken(control: string, token: string): Promise<string> {
+  const response = await fetch(`${control}/swarm`, { headers: { authorization: `Bearer ${token}` } });
+  if (!response.ok) throw new Error(`GET ${control}/swarm answered ${response.status}: ${await response.text()}`);
+  const { JoinTokens } = (await response.json()) as { JoinTokens: { Worker: string } };
+  return JoinTokens.Worker;
+}
+
+type Parts = {
+  readonly ports: PublishedPorts;
+  readonly follower: TableFollower;
+  readonly agents: readonly Child<null>[];
+  readonly runtime: Child<RuntimeReady>;
+  readonly release: Release;
+  readonly stateDir: string;
+};
+
+/** Clients first, then what serves them, then what knows about it. */
+async function stopParts(parts: Parts): Promise<void> {
+  parts.follower.stop();
+  await parts.ports.close();
+  // SIGINT: stop now. With SIGTERM each would wait for its tasks to be replaced on nodes that are stopping as well.
+  await Promise.all(parts.agents.map((agent) => stopChild(agent, "SIGINT")));
+  await stopLeftovers(parts.stateDir);
+  await stopChild(parts.runtime, "SIGTERM");
+  parts.release();
+}
+
+async function stopChild(child: Child<unknown>, signal: "SIGINT" | "SIGTERM"): Promise<void> {
+  child.process.kill(signal);
+  const patience = setTimeout(() => child.process.kill("SIGKILL"), agentStopMs);
+  await child.exited;
+  clearTimeout(patience);
+}

@@ -1,0 +1,44 @@
+// What to try once the mesh runs: the addresses, the token and the commands, as text for a person.
+
+import type { Wanted } from "./published-ports.ts";
+
+export type OpenListener = Wanted & { readonly openPort: number | null };
+
+export type NextSteps = {
+  readonly control: string;
+  readonly token: string;
+  readonly listeners: readonly OpenListener[];
+};
+
+/** Lines to print after the start. Ports that are not open are left out: their reason has been said. */
+export function nextSteps({ control, token, listeners }: NextSteps): readonly string[] {
+  const open = listeners.filter((one) => one.openPort !== null);
+  const nodes = open.filter((one) => one.identity.role === "ingress");
+  const balancer = open.filter((one) => one.identity.role === "edge");
+  const host = new URL(control).host;
+  return [
+    ...section("Every node answers", nodes.map((one) => `curl ${url(one)}   # ${one.place}`)),
+    ...section("The balancer", balancer.map((one) => `curl ${url(one)}   # ${whatFor(one)}`)),
+    ...section("The Docker CLI", [
+      `export DOCKER_HOST=tcp://${host}`,
+      `export DOCKER_CUSTOM_HEADERS="Authorization=Bearer ${token}"`,
+      "docker service ls",
+    ]),
+    ...section("The waggle command", ["bin/waggle status", "bin/waggle events -f"]),
+    `Control API: ${control}   token: ${token}`,
+    "Ctrl-C stops the mesh; the next start finds its services as they were.",
+  ];
+}
+
+function section(title: string, lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`), ""];
+}
+
+function url(one: OpenListener): string {
+  return `http://${one.address}:${one.openPort}`;
+}
+
+function whatFor(one: OpenListener): string {
+  const { published } = one.identity;
+  return published === null ? "the default service" : `published port ${published}, over the nodes that are up`;
+}

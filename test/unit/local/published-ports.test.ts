@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+import type { RoutingTable } from "../../../src/domain/table.ts";
+import { wantedListeners } from "../../../src/local/published-ports.ts";
+
+const node = (name: string, address: string, up = true) => ({ id: `id-${name}`, name, up, address, hosts: [] });
+const service = (ports: RoutingTable["services"][number]["ports"], nodeIds: readonly string[]) => ({
+  id: "s1",
+  name: "my-web",
+  policy: "roundrobin" as const,
+  ports,
+  hosts: [],
+  tasks: nodeIds.map((nodeId, index) => ({ id: `t${index}`, slot: index + 1, nodeId, weight: 1, endpoints: [] })),
+});
+
+function addresses(table: RoutingTable, kind: "own" | "shared" = "own"): string[] {
+  const balancer = { address: "127.0.0.1", defaultPort: 8000 };
+  return wantedListeners(table, { kind }, balancer).map((one) => `${one.place} ${one.address}:${one.port}`);
+}
+
+const three = [node("node1", "127.0.0.2"), node("node2", "127.0.0.3", false), node("node3", "127.0.0.4")];
+
+test("[U4] an ingress port is open on every node, up or down, and at the balancer", () => {
+  const web = service([{ target: 80, published: 8080, mode: "ingress" }], ["id-node1"]);
+  expect(addresses({ version: 1, defaultService: null, nodes: three, services: [web] })).toEqual([
+    "balancer 127.0.0.1:8000",
+    "balancer 127.0.0.1:8080",
+    "node1 127.0.0.2:8080",
+    "node2 127.0.0.3:8080",
+    "node3 127.0.0.4:8080",
+  ]);
+});
+
+test("[U5] a host-mode port is open only on the nodes that run a task of it", () => {
+  const web = service([{ target: 80, published: 8080, mode: "host" }], ["id-node3"]);
+  expect(addresses({ version: 1, defaultService: null, nodes: three, services: [web] })).toEqual([
+    "balancer 127.0.0.1:8000",
+    "node3 127.0.0.4:8080",
+  ]);
+});
+
+test("[U6] where nodes share an address, each has ports of its own, and one past the last port is any free one", () => {
+  const shared = [node("node1", "127.0.0.1"), node("node2", "127.0.0.1")];
+  const web = service([{ target: 80, published: 50_000, mode: "ingress" }], []);
+  expect(addresses({ version: 1, defaultService: null, nodes: shared, services: [web] }, "shared")).toEqual([
+    "balancer 127.0.0.1:8000",
+    "balancer 127.0.0.1:50000",
+    "node1 127.0.0.1:60000",
+    "node2 127.0.0.1:0",
+  ]);
+});
+
+test("[U4] a node of another machine is left alone: its ports are its own affair", () => {
+  const far = [node("far", "node9.example.com")];
+  const web = service([{ target: 80, published: 8080, mode: "ingress" }], []);
+  expect(addresses({ version: 1, defaultService: null, nodes: far, services: [web] })).toEqual([
+    "balancer 127.0.0.1:8000",
+    "balancer 127.0.0.1:8080",
+  ]);
+});
