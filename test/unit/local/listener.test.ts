@@ -1,0 +1,134 @@
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
+import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import WebSocket, { WebSocketServer } from "ws";
+import { Listener } from "../../../src/local/listener.ts";
+
+const closing: (() => Promise<unknown> | unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+const identity = { role: "ingress", nodeId: "n1", published: 8080 } as const;
+
+async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void, port = 0): Promise<Server> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  closing.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return server;
+}
+
+const portOf = (server: { address(): unknown }): number => (server.address() as AddressInfo).port;
+
+async function listen(upstreamPort: number): Promise<Listener> {
+  const listener = await Listener.open("127.0.0.1", 0, identity, { host: "127.0.0.1", port: upstreamPort, key: "k" });
+  closing.push(() => listener.close(0));
+  return listener;
+}
+
+test("[U10] what comes in says where, and the client's own claim is dropped", async () => {
+  const upstream = await serve((incoming, outgoing) => outgoing.end(JSON.stringify(incoming.rawHeaders)));
+  const listener = await listen(portOf(upstream));
+  const answer = await fetch(`http://127.0.0.1:${listener.port}/`, { headers: { "x-waggle-entry": "forged" } });
+  const raw = (await answer.json()) as string[];
+  expect(raw.filter((_, index) => raw[index - 1]?.toLowerCase() === "x-waggle-entry")).toEqual([
+    "k ingress n1 8080 127.0.0.1 http",
+  ]);
+});
+
+test("[U12] a refused request is answered with the reason and reaches nothing", async () => {
+  let reached = 0;
+  const upstream = await serve((_, outgoing) => {
+    reached++;
+    outgoing.end();
+  });
+  const listener = await listen(portOf(upstream));
+  const answer = await new Promise<string>((resolve) => {
+    const socket = connect(listener.port, "127.0.0.1");
+    let text = "";
+    socket.on("data", (bytes) => {
+      text += bytes;
+    });
+    socket.on("end", () => resolve(text));
+    socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab");
+  });
+  expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+  expect(answer).toContain("2 Content-Length headers; expected one");
+  expect(reached).toBe(0);
+});
+
+test("[U13] a WebSocket passes in both directions", async () => {
+  const upstream = await serve((_, outgoing) => outgoing.end());
+  new WebSocketServer({ server: upstream }).on("connection", (socket) => {
+    socket.on("message", (data, binary) => socket.send(data, { binary }));
+  });
+  const listener = await listen(portOf(upstream));
+  const socket = new WebSocket(`ws://127.0.0.1:${listener.port}/`);
+  closing.push(() => socket.terminate());
+  const echoed = new Promise((resolve) => socket.on("message", (data) => resolve(String(data))));
+  await new Promise((resolve) => socket.on("open", resolve));
+  socket.send("GET / HTTP/1.1\r\n\r\n");
+  expect(await echoed).toBe("GET / HTTP/1.1\r\n\r\n");
+});
+
+test("[U13] a refused upgrade leaves the connection usable, and its next request is marked", async () => {
+  const received: string[] = [];
+  const upstream = createTcpServer((socket) => {
+    socket.on("data", (bytes) => {
+      received.push(String(bytes));
+      socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno");
+    });
+  });
+  await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
+  closing.push(() => upstream.close());
+  const listener = await listen(portOf(upstream));
+  const socket = connect(listener.port, "127.0.0.1");
+  closing.push(() => socket.destroy());
+  const answered = () => new Promise<string>((resolve) => socket.once("data", (bytes) => resolve(String(bytes))));
+  socket.write("GET /ws HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+  expect(await answered()).toContain("HTTP/1.1 200 OK");
+  socket.write("GET /2 HTTP/1.1\r\nHost: x\r\n\r\n");
+  expect(await answered()).toContain("HTTP/1.1 200 OK");
+  expect(received[1]).toBe("GET /2 HTTP/1.1\r\nx-waggle-entry: k ingress n1 8080 127.0.0.1 http\r\nHost: x\r\n\r\n");
+});
+
+test("[U14] a connection made while the runtime restarts waits for it", async () => {
+  const probe = createTcpServer();
+  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
+  const port = portOf(probe);
+  await new Promise((resolve) => probe.close(resolve));
+  const listener = await listen(port);
+  const answer = fetch(`http://127.0.0.1:${listener.port}/`).then((response) => response.text());
+  await serve((_, outgoing) => outgoing.end("back"), port);
+  expect(await answer).toBe("back");
+});
+
+test("[U15] closing gives the answer under way and takes no further connection", async () => {
+  let finish = (): void => undefined;
+  const upstream = await serve((_, outgoing) => {
+    outgoing.write("first ");
+    finish = () => outgoing.end("last");
+  });
+  // As workerd does: an answer under way is given although no further request can come.
+  Object.assign(upstream, { httpAllowHalfOpen: true });
+  const listener = await listen(portOf(upstream));
+  const port = listener.port;
+  const answer = await new Promise<IncomingMessage>((resolve) => {
+    request({ host: "127.0.0.1", port, agent: false }, resolve).end();
+  });
+  const body = new Promise<string>((resolve) => {
+    let text = "";
+    answer.on("data", (bytes) => {
+      text += bytes;
+    });
+    answer.on("end", () => resolve(text));
+  });
+  const closed = listener.close(10_000);
+  await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow();
+  finish();
+  expect(await body).toBe("first last");
+  await closed;
+});
