@@ -1,5 +1,6 @@
 // What a watcher's socket carries (GET /mesh/watch?since=SEQ, upgraded): each event as it happens, one JSON text
-// frame each, starting with those kept since SEQ; and after each change of the routing table a `table` frame.
+// frame each, starting with those kept since SEQ (without it: none); and a `table` frame with the routing table's
+// version, once at the start and after each change, so that no change is lost between reading it and watching.
 
 import { z } from "zod";
 
@@ -10,7 +11,11 @@ export const EventFrame = z.object({
     atMs: z.number().int(),
     actor: z.string(),
     action: z.string(),
-    subject: z.object({ type: z.enum(["mesh", "node", "service", "task"]), id: z.string(), name: z.string() }),
+    subject: z.object({
+      type: z.enum(["mesh", "node", "service", "task"]),
+      id: z.string(),
+      name: z.string(),
+    }),
     why: z.string(),
   }),
 });

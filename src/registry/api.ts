@@ -58,15 +58,26 @@ export interface MeshApi {
   service(ref: string): MaybePromise<Answer<ServiceView>>;
   createService(input: ServiceInput, actor: string): MaybePromise<Answer<Service>>;
   /** `rollback`: the previous spec takes the place of the present one and `input` is not read. */
-  updateService(ref: string, version: number, input: ServiceInput | "rollback", actor: string): MaybePromise<Answer<Service>>;
+  updateService(
+    ref: string,
+    version: number,
+    input: ServiceInput | "rollback",
+    actor: string,
+  ): MaybePromise<Answer<Service>>;
   removeService(ref: string, actor: string): MaybePromise<Answer<null>>;
 
   /** Tasks of the services and nodes named (refs; absent: of all), history included, oldest first. */
-  tasks(filter: { readonly services?: readonly string[]; readonly nodes?: readonly string[] }): MaybePromise<Answer<readonly Task[]>>;
+  tasks(filter: {
+    readonly services?: readonly string[];
+    readonly nodes?: readonly string[];
+  }): MaybePromise<Answer<readonly Task[]>>;
   task(id: string): MaybePromise<Answer<Task>>;
 
   joinTokens(): MaybePromise<{ readonly worker: string; readonly manager: string }>;
-  rotateJoinTokens(which: { readonly worker: boolean; readonly manager: boolean }, actor: string): MaybePromise<null>;
+  rotateJoinTokens(
+    which: { readonly worker: boolean; readonly manager: boolean },
+    actor: string,
+  ): MaybePromise<null>;
   join(input: JoinInput): MaybePromise<Answer<{ readonly nodeId: string; readonly credential: string }>>;
 
   /** Events after `sinceSeq`, oldest first, at most `limit`. */

@@ -1,0 +1,83 @@
+// An assignment: all that one node must run, as its agent is told.
+
+import { createHash } from "node:crypto";
+import { isAlive, type Task } from "../domain/task.ts";
+import type { World } from "../domain/world.ts";
+import type { AssignedTask, Assignment } from "../protocol/agent.ts";
+
+/**
+ * How long a task that is to stop stays up after it left the routing table, milliseconds. Longer than an edge may go
+ * on with an old table (1 s, and one refresh), so that no request finds a task already stopping.
+ */
+export const drainDelayMs = 2_500;
+
+/** A node's assignment without its index, which belongs to a socket. `hash` tells two of them apart. */
+export type NodeAssignment = {
+  readonly nodeId: string;
+  readonly body: Omit<Assignment, "index">;
+  readonly hash: string;
+  /** Sent even to a socket that already has it: the agent spoke of tasks that are no more. */
+  readonly resend: boolean;
+};
+
+/** The assignments of the nodes given; nodes that are no more have none. Costs one walk over all tasks. */
+export function assignmentsOf(
+  world: World,
+  nodeIds: ReadonlySet<string>,
+  resend: ReadonlySet<string>,
+): readonly NodeAssignment[] {
+  const tasksOf = new Map<string, Task[]>();
+  for (const id of nodeIds) if (world.nodes.has(id)) tasksOf.set(id, []);
+  for (const task of world.tasks.values()) {
+    if (task.nodeId !== null && isAlive(task)) tasksOf.get(task.nodeId)?.push(task);
+  }
+  return [...tasksOf].map(([nodeId, tasks]) => {
+    const body = {
+      type: "assignment" as const,
+      node: { id: nodeId, name: world.nodes.get(nodeId)?.hostname ?? nodeId },
+      drainDelayMs,
+      tasks: tasks.sort((a, b) => (a.id < b.id ? -1 : 1)).map((task) => assignedTask(world, task)),
+    };
+    const hash = createHash("sha256").update(JSON.stringify(body)).digest("base64url");
+    return { nodeId, body, hash, resend: resend.has(nodeId) };
+  });
+}
+
+/** The nodes whose assignment is not the same in two worlds. */
+export function nodesReassigned(before: World, after: World): ReadonlySet<string> {
+  const nodes = new Set<string>();
+  if (before.tasks === after.tasks) return nodes;
+  for (const [id, task] of after.tasks) {
+    const old = before.tasks.get(id);
+    if (old === task || task.nodeId === null) continue;
+    if (old?.nodeId !== task.nodeId || old.desired !== task.desired || isAlive(old) !== isAlive(task)) {
+      nodes.add(task.nodeId);
+    }
+  }
+  for (const [id, task] of before.tasks) {
+    if (task.nodeId !== null && isAlive(task) && !after.tasks.has(id)) nodes.add(task.nodeId);
+  }
+  return nodes;
+}
+
+function assignedTask(world: World, task: Task): AssignedTask {
+  const { image, command, args, env, dir, stopSignal, stopGraceMs, probe, targets } = task.run;
+  return {
+    id: task.id,
+    // A removed service's tasks still have to stop, under the only name that is left.
+    service: { id: task.serviceId, name: world.services.get(task.serviceId)?.spec.name ?? task.serviceId },
+    slot: task.slot,
+    desired: task.desired,
+    run: {
+      image,
+      command: [...command],
+      args: [...args],
+      env: [...env],
+      dir,
+      stopSignal,
+      stopGraceMs,
+      ...(probe && { probe }),
+      targets: [...targets],
+    },
+  };
+}

@@ -1,0 +1,101 @@
+// What an agent says of its node: hello, leaving, goodbye.
+
+import type { Node } from "../domain/node.ts";
+import { isAlive, type Task, taskStates } from "../domain/task.ts";
+import type { NodeDescription, TaskReport } from "../protocol/agent.ts";
+import { checkAddress, checkHostname } from "./addresses.ts";
+import { type Draft, nodeSubject, taskSubject } from "./draft.ts";
+import { nameTaken } from "./join.ts";
+import { expectSweep, markDown } from "./liveness.ts";
+import { applyReports, memberNode } from "./reports.ts";
+
+/** An agent's first words after it dialled. */
+export type HelloInput = { readonly node: NodeDescription; readonly tasks: readonly TaskReport[] };
+
+/**
+ * Makes a node ready and takes over all its agent runs. Tasks that it was known to have and no longer names are lost.
+ * It is answered with its assignment, whatever it had before.
+ *
+ * @throws MeshError node/not-found, node/conflict, address/invalid, report/forbidden; then nothing is applied
+ */
+export function hello(draft: Draft, nodeId: string, { node: described, tasks }: HelloInput): void {
+  const node = memberNode(draft, nodeId);
+  checkHostname(described.hostname);
+  checkAddress(described.address, draft.context.mode);
+  for (const other of draft.world.nodes.values()) {
+    if (other.id !== nodeId && other.hostname === described.hostname && other.state !== "down")
+      throw nameTaken(other);
+  }
+  const wasReady = node.state === "ready";
+  const ready = describe(node, described, draft.nowMs);
+  draft.put("nodes", ready);
+  draft.store.setLostAt(nodeId, null);
+  expectSweep(draft);
+  if (!wasReady) draft.note(`node ${ready.hostname}`, "node.ready", nodeSubject(ready));
+  applyReports(draft, nodeId, tasks);
+  loseUnnamed(draft, ready, new Set(tasks.map(({ id }) => id)));
+  draft.resend.add(nodeId);
+}
+
+/** The agent wants to leave: its node is scheduled as if drained; what the operator wants of it stays as it is. */
+export function leaving(draft: Draft, nodeId: string): void {
+  const node = memberNode(draft, nodeId);
+  if (node.leaving) return;
+  draft.put("nodes", { ...node, leaving: true, updatedAtMs: draft.nowMs });
+  draft.note(
+    `node ${node.hostname}`,
+    "node.leaving",
+    nodeSubject(node),
+    "its tasks are replaced elsewhere first",
+  );
+}
+
+/** The agent is gone: the node is down at once. */
+export function goodbye(draft: Draft, nodeId: string, reason: string): void {
+  const node = memberNode(draft, nodeId);
+  if (node.state !== "down") markDown(draft, node, "left", `node ${node.hostname}`);
+  if (reason !== "") draft.note(`node ${node.hostname}`, "node.goodbye", nodeSubject(node), reason);
+}
+
+function describe(node: Node, described: NodeDescription, nowMs: number): Node {
+  const { hostname, address, platform, resources, engineVersion, runtime } = described;
+  const stateSinceMs = node.state === "ready" ? node.stateSinceMs : nowMs;
+  return {
+    ...node,
+    hostname,
+    address,
+    platform,
+    resources,
+    engineVersion,
+    runtime,
+    state: "ready",
+    message: "",
+    stateSinceMs,
+    updatedAtMs: nowMs,
+    leaving: false,
+  };
+}
+
+/** A task the agent had taken on and no longer knows will not come back: its slot needs another. */
+function loseUnnamed(draft: Draft, node: Node, named: ReadonlySet<string>): void {
+  for (const task of [...draft.world.tasks.values()]) {
+    const taken = taskStates[task.state] > taskStates.assigned;
+    if (task.nodeId !== node.id || !taken || !isAlive(task) || named.has(task.id)) continue;
+    const lost = lostTask(task, draft.nowMs);
+    draft.put("tasks", lost);
+    draft.note("registry", `task.${lost.state}`, taskSubject(draft.world, lost), lost.err);
+  }
+}
+
+function lostTask(task: Task, nowMs: number): Task {
+  const common = {
+    ...task,
+    stateSinceMs: nowMs,
+    version: task.version + 1,
+    endpoints: [],
+    health: null,
+    pid: null,
+  };
+  if (task.desired !== "running") return { ...common, state: "shutdown", message: "shutdown" };
+  return { ...common, state: "failed", message: "lost", err: "task: its agent came back without it" };
+}

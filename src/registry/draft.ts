@@ -1,0 +1,99 @@
+// A draft: the world as one transaction is making it, with what happened on the way. Nothing counts until it is saved.
+
+import type { EventSubject, NewEvent } from "../domain/event.ts";
+import { taskName } from "../domain/names.ts";
+import type { Node } from "../domain/node.ts";
+import type { Service } from "../domain/service.ts";
+import type { Task } from "../domain/task.ts";
+import type { World } from "../domain/world.ts";
+import type { SocketClose } from "./effects.ts";
+import type { SqlStore } from "./store.ts";
+
+/** What a transaction decides by besides the world. */
+export type DraftContext = {
+  readonly store: SqlStore;
+  readonly nowMs: number;
+  readonly newId: () => string;
+  /** `length` random base-36 digits. */
+  readonly newSecret: (length: number) => string;
+  /** `edge`: a task is dialled by DNS name only. `local`: by its node's own address. */
+  readonly mode: "edge" | "local";
+};
+
+type Things = { nodes: Node; services: Service; tasks: Task };
+
+export class Draft {
+  readonly context: DraftContext;
+  readonly before: World;
+  readonly events: NewEvent[] = [];
+  readonly closes: SocketClose[] = [];
+  /** Nodes that are sent their assignment though it may not have changed. */
+  readonly resend = new Set<string>();
+  #world: World;
+  readonly #own = new Set<ReadonlyMap<string, unknown>>();
+
+  constructor(before: World, context: DraftContext) {
+    this.before = before;
+    this.#world = before;
+    this.context = context;
+  }
+
+  get world(): World {
+    return this.#world;
+  }
+
+  get nowMs(): number {
+    return this.context.nowMs;
+  }
+
+  get store(): SqlStore {
+    return this.context.store;
+  }
+
+  /** Takes another world in place of the present one. */
+  become(world: World): void {
+    this.#world = world;
+  }
+
+  /** Adds a node, service or task, or puts it in the place of the one with its id. */
+  put<K extends keyof Things>(kind: K, value: Things[K]): void {
+    this.#writable(kind).set(value.id, value);
+  }
+
+  remove(kind: keyof Things, id: string): void {
+    this.#writable(kind).delete(id);
+  }
+
+  /** Notes an event; `why` is a sentence for a person and may be empty. */
+  note(actor: string, action: string, subject: EventSubject, why = ""): void {
+    this.events.push({ actor, action, subject, why });
+  }
+
+  /** Closes every socket of a node once the transaction stands. */
+  close(nodeId: string, code: number, reason: string): void {
+    this.closes.push({ nodeId, code, reason });
+  }
+
+  /** A map of this draft's own: the world it started from, and any it was given, stay as they are. */
+  #writable<K extends keyof Things>(kind: K): Map<string, Things[K]> {
+    const present = this.#world[kind] as ReadonlyMap<string, Things[K]>;
+    if (this.#own.has(present)) return present as Map<string, Things[K]>;
+    const copy = new Map(present);
+    this.#own.add(copy);
+    this.#world = { ...this.#world, [kind]: copy };
+    return copy;
+  }
+}
+
+export function nodeSubject(node: Node): EventSubject {
+  return { type: "node", id: node.id, name: node.hostname };
+}
+
+export function serviceSubject(service: Service): EventSubject {
+  return { type: "service", id: service.id, name: service.spec.name };
+}
+
+export function taskSubject(world: World, task: Task): EventSubject {
+  const service = world.services.get(task.serviceId)?.spec.name ?? task.serviceId;
+  return { type: "task", id: task.id, name: taskName(service, task) };
+}

@@ -1,0 +1,128 @@
+// Joining: the tokens that let a machine in, and the credential it then speaks with.
+
+import { MeshError } from "../domain/error.ts";
+import type { Node } from "../domain/node.ts";
+import { checkAddress, checkHostname } from "./addresses.ts";
+import type { JoinInput } from "./api.ts";
+import { type Draft, nodeSubject } from "./draft.ts";
+import { expectSweep, markDown } from "./liveness.ts";
+import { matchesHash, secretHash } from "./secrets.ts";
+import type { SqlStore } from "./store.ts";
+
+/** Lengths in base-36 digits: 258, 129 and 258 bits. */
+const digestLength = 50;
+const tokenSecretLength = 25;
+const credentialLength = 50;
+
+type Tokens = { readonly worker: string; readonly manager: string };
+
+/** The join tokens, in Docker's form `SWMTKN-1-<50 digits of the mesh>-<25 secret digits>`. */
+export function joinTokens(store: SqlStore): Tokens {
+  const digest = store.meta("joinDigest");
+  return {
+    worker: `SWMTKN-1-${digest}-${store.meta("workerSecret")}`,
+    manager: `SWMTKN-1-${digest}-${store.meta("managerSecret")}`,
+  };
+}
+
+/** Makes the first tokens of a new mesh. */
+export function makeTokens(draft: Draft): void {
+  const { store, context } = draft;
+  store.setMeta("joinDigest", context.newSecret(digestLength));
+  store.setMeta("workerSecret", context.newSecret(tokenSecretLength));
+  store.setMeta("managerSecret", context.newSecret(tokenSecretLength));
+}
+
+/** Replaces tokens: the old ones let nobody in from here on; nodes that have joined are not touched. */
+export function rotateTokens(
+  draft: Draft,
+  which: { readonly worker: boolean; readonly manager: boolean },
+  actor: string,
+): void {
+  const { store, context } = draft;
+  const mesh = { type: "mesh", id: store.meta("meshId") ?? "", name: store.meta("meshName") ?? "" } as const;
+  for (const role of ["worker", "manager"] as const) {
+    if (!which[role]) continue;
+    store.setMeta(`${role}Secret`, context.newSecret(tokenSecretLength));
+    draft.note(actor, "mesh.rotate-token", mesh, `the ${role} join token was replaced`);
+  }
+}
+
+/**
+ * Lets a machine in as a new node. Its state is unknown until its agent says hello.
+ *
+ * A node that is down keeps its id for its history; a machine that comes back through this door is a node of its own.
+ *
+ * @throws MeshError join/unauthorized, node/conflict, address/invalid
+ */
+export function join(draft: Draft, input: JoinInput): { nodeId: string; credential: string } {
+  const role = roleOf(joinTokens(draft.store), input.token);
+  checkHostname(input.hostname);
+  checkAddress(input.address, draft.context.mode);
+  displace(draft, input.hostname);
+  const node = newNode(draft, input, role);
+  const credential = draft.context.newSecret(credentialLength);
+  draft.put("nodes", node);
+  draft.store.setCredentialHash(node.id, secretHash(credential));
+  draft.store.setLostAt(node.id, draft.nowMs);
+  expectSweep(draft);
+  draft.note(`node ${node.hostname}`, "node.join", nodeSubject(node), `joined as ${role}`);
+  return { nodeId: node.id, credential };
+}
+
+/** Whether this is the credential the node was given; false for a node that is no more. */
+export function isCredentialOf(store: SqlStore, nodeId: string, credential: string): boolean {
+  const hash = store.credentialHash(nodeId);
+  return hash !== null && matchesHash(credential, hash);
+}
+
+function roleOf(tokens: Tokens, given: string): Node["role"] {
+  // Both are compared whatever the first says: the time taken tells nothing.
+  const worker = matchesHash(given, secretHash(tokens.worker));
+  const manager = matchesHash(given, secretHash(tokens.manager));
+  if (worker || manager) return manager ? "manager" : "worker";
+  throw new MeshError("join/unauthorized", "invalid join token", { blame: "node", retry: "never" });
+}
+
+/** Makes room for a node of this name: one that never said hello gives way, one that is up does not. */
+function displace(draft: Draft, hostname: string): void {
+  for (const node of draft.world.nodes.values()) {
+    if (node.hostname !== hostname || node.state === "down") continue;
+    if (node.state !== "unknown") throw nameTaken(node);
+    markDown(draft, node, "joined again before it said hello", "registry");
+  }
+}
+
+/** The refusal of a second node of one name. */
+export function nameTaken({ hostname, id, state }: Node): MeshError {
+  return new MeshError(
+    "node/conflict",
+    `node ${hostname} (${id}) is ${state}: stop its agent or give this machine another host name`,
+    { blame: "node", retry: "safe" },
+  );
+}
+
+function newNode(draft: Draft, input: JoinInput, role: Node["role"]): Node {
+  const { nowMs, context } = draft;
+  const { hostname, address, platform, resources, engineVersion, runtime } = input;
+  return {
+    id: context.newId(),
+    hostname,
+    address,
+    entryHosts: [],
+    role,
+    availability: "active",
+    labels: {},
+    platform,
+    resources,
+    engineVersion,
+    runtime,
+    state: "unknown",
+    message: "waiting for its agent",
+    stateSinceMs: nowMs,
+    version: 1,
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+    leaving: false,
+  };
+}

@@ -1,0 +1,90 @@
+// What the operator does to nodes: availability, role, labels, removal.
+
+import { MeshError } from "../domain/error.ts";
+import { hostsOf } from "../domain/labels.ts";
+import type { Node } from "../domain/node.ts";
+import { isAlive, type Task } from "../domain/task.ts";
+import { closeCodes } from "../protocol/agent.ts";
+import { checkHostname } from "./addresses.ts";
+import type { NodeChange } from "./api.ts";
+import { type Draft, nodeSubject } from "./draft.ts";
+import { checkVersion, findNode } from "./refs.ts";
+import { sameData } from "./same.ts";
+
+/**
+ * Changes what the operator wants of a node. A change to what already is counts as done and raises no version.
+ *
+ * @throws MeshError node/not-found, node/sequence, address/invalid
+ */
+export function updateNode(
+  draft: Draft,
+  ref: string,
+  version: number,
+  change: NodeChange,
+  actor: string,
+): Node {
+  const node = findNode(draft.world, ref);
+  checkVersion("node", node, version);
+  const { availability, role, labels } = change;
+  const next = { ...node, availability, role, labels, entryHosts: entryHosts(labels) };
+  if (sameData(next, node)) return node;
+  const raised = { ...next, version: node.version + 1, updatedAtMs: draft.nowMs };
+  draft.put("nodes", raised);
+  draft.note(actor, "node.update", nodeSubject(node), differences(node, raised));
+  return raised;
+}
+
+/**
+ * Forgets a node, its credential and its place in the mesh. What still ran there is orphaned: nobody can tell.
+ *
+ * @param force also a node that is not down; its agent is told that it is no member any more
+ * @throws MeshError node/not-found, node/precondition
+ */
+export function removeNode(draft: Draft, ref: string, force: boolean, actor: string): void {
+  const node = findNode(draft.world, ref);
+  if (node.state !== "down" && !force) {
+    throw new MeshError("node/precondition", `node ${node.id} is not down and can't be removed`, {
+      blame: "operator",
+      retry: "safe",
+    });
+  }
+  for (const task of [...draft.world.tasks.values()]) {
+    if (task.nodeId === node.id && isAlive(task)) draft.put("tasks", orphan(task, node, draft.nowMs));
+  }
+  draft.remove("nodes", node.id);
+  draft.store.forgetNode(node.id);
+  draft.close(node.id, closeCodes.notAMember, "the node was removed from the mesh");
+  draft.note(actor, "node.remove", nodeSubject(node), force && node.state !== "down" ? "by force" : "");
+}
+
+/** Host names of the node's own entry point: label `waggle.host`, as on a service. */
+function entryHosts(labels: Node["labels"]): readonly string[] {
+  const hosts = hostsOf(labels);
+  for (const host of hosts) checkHostname(host);
+  return hosts;
+}
+
+function differences(before: Node, after: Node): string {
+  const changes = [
+    before.availability !== after.availability &&
+      `availability ${before.availability} -> ${after.availability}`,
+    before.role !== after.role && `role ${before.role} -> ${after.role}`,
+    !sameData(before.labels, after.labels) && "labels",
+  ];
+  return changes.filter((change) => change !== false).join(", ");
+}
+
+function orphan(task: Task, node: Node, nowMs: number): Task {
+  return {
+    ...task,
+    desired: task.desired === "running" ? "shutdown" : task.desired,
+    state: "orphaned",
+    message: "orphaned",
+    err: `node ${node.hostname} was removed from the mesh`,
+    stateSinceMs: nowMs,
+    version: task.version + 1,
+    endpoints: [],
+    health: null,
+    pid: null,
+  };
+}

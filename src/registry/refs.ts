@@ -1,0 +1,48 @@
+// What an operator's ref means: a full id, an exact name, or a unique id prefix.
+
+import { MeshError } from "../domain/error.ts";
+import { taskName } from "../domain/names.ts";
+import type { Node } from "../domain/node.ts";
+import { nodeDown } from "../domain/nodes.ts";
+import { resolveRef } from "../domain/refs.ts";
+import type { Service } from "../domain/service.ts";
+import type { Task } from "../domain/task.ts";
+import type { World } from "../domain/world.ts";
+
+/** @throws MeshError service/not-found, service/invalid when several are meant */
+export function findService(world: World, ref: string): Service {
+  return resolveRef(world.services.values(), ref, { kind: "service", name: ({ spec }) => spec.name });
+}
+
+/**
+ * The node a ref means. A name means the node that has it now; those that had it and are down are reached by id, or by
+ * name while nobody else has it.
+ *
+ * @throws MeshError node/not-found, node/invalid when several are meant
+ */
+export function findNode(world: World, ref: string): Node {
+  const present = new Set<string>();
+  for (const node of world.nodes.values()) if (!nodeDown(node)) present.add(node.hostname);
+  return resolveRef(world.nodes.values(), ref, {
+    kind: "node",
+    name: (node) => (nodeDown(node) && present.has(node.hostname) ? node.id : node.hostname),
+  });
+}
+
+/** @throws MeshError task/not-found, task/invalid when several are meant */
+export function findTask(world: World, ref: string): Task {
+  return resolveRef(world.tasks.values(), ref, {
+    kind: "task",
+    name: (task) => taskName(world.services.get(task.serviceId)?.spec.name ?? task.serviceId, task),
+  });
+}
+
+/** Refuses a change made to another version than the present one; the words are Docker's. */
+export function checkVersion(
+  kind: "node" | "service",
+  present: { readonly version: number },
+  given: number,
+): void {
+  if (present.version === given) return;
+  throw new MeshError(`${kind}/sequence`, "update out of sequence", { blame: "operator", retry: "never" });
+}

@@ -1,0 +1,309 @@
+// The registry: the mesh's memory and its one decider. Each command is one transaction: load, decide, save.
+//
+// The world is kept in memory between commands, but only as a cache: it takes the new world once a transaction stands
+// and is dropped when one fails. What has to happen outside (frames, closes, the next alarm) is collected as Effects,
+// for the shell to take once the call returned.
+
+import { type Answer, answer, MeshError } from "../domain/error.ts";
+import type { MeshEvent } from "../domain/event.ts";
+import type { Node } from "../domain/node.ts";
+import type { Service } from "../domain/service.ts";
+import type { Task } from "../domain/task.ts";
+import type { World } from "../domain/world.ts";
+import { closeCodes, type TaskReport } from "../protocol/agent.ts";
+import type { JoinInput, MeshApi, MeshInfo, NodeChange, ServiceInput, ServiceView } from "./api.ts";
+import { assignmentsOf, nodesReassigned } from "./assignments.ts";
+import { goodbye, type HelloInput, hello, leaving } from "./connections.ts";
+import { Draft, type DraftContext, nodeSubject } from "./draft.ts";
+import type { Effects } from "./effects.ts";
+import { isCredentialOf, join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
+import { noteLost, noteStart, sweep } from "./liveness.ts";
+import { removeNode, updateNode } from "./nodes.ts";
+import { findNode, findService, findTask } from "./refs.ts";
+import { applyReports } from "./reports.ts";
+import { mayDiffer, raiseTableVersion, tableText, tableVersion } from "./routing.ts";
+import { createService, removeService, updateService, viewsOf } from "./services.ts";
+import { settle } from "./settle.ts";
+import type { SqlStore } from "./store.ts";
+import { type TaskFilter, tasksOf } from "./tasks.ts";
+
+/** What a registry is given instead of taking it from its surroundings. */
+export type RegistryDeps = {
+  /** Epoch milliseconds. */
+  readonly clock: () => number;
+  readonly newId: () => string;
+  /** `length` random base-36 digits. */
+  readonly newSecret: (length: number) => string;
+  readonly mode: "edge" | "local";
+  readonly meshName: string;
+};
+
+type Collected = { -readonly [K in Exclude<keyof Effects, "nextDeadlineMs">]: Effects[K] };
+
+const nothing: Collected = { assignments: [], tableVersion: null, events: [], closes: [] };
+
+export class Registry implements MeshApi {
+  readonly #store: SqlStore;
+  readonly #deps: RegistryDeps;
+  #cache: World | null = null;
+  #printed: { readonly version: number; readonly text: string } | null = null;
+  #collected: Collected = nothing;
+
+  constructor(store: SqlStore, deps: RegistryDeps) {
+    this.#store = store;
+    this.#deps = deps;
+  }
+
+  /**
+   * Starts up: brings the tables up to date, founds the mesh if there is none, and settles what came due meanwhile.
+   * Comes first, after each start of the process or waking of the object.
+   *
+   * @param connected nodes whose sockets outlived the pause
+   */
+  booted(connected: ReadonlySet<string>): void {
+    this.#store.migrate(this.#deps.clock());
+    this.#change((draft) => {
+      if (this.#store.meta("meshId") === null) this.#found(draft);
+      if (this.#store.meta("meshName") !== this.#deps.meshName) {
+        this.#store.setMeta("meshName", this.#deps.meshName);
+      }
+      noteStart(draft, connected);
+    }, "decide");
+  }
+
+  /** What the calls since the last `takeEffects` ask of the shell. */
+  takeEffects(): Effects {
+    const effects = { ...this.#collected, nextDeadlineMs: this.#store.nextDeadline() };
+    this.#collected = nothing;
+    return effects;
+  }
+
+  nextDeadlineMs(): number | null {
+    return this.#store.nextDeadline();
+  }
+
+  info(): MeshInfo {
+    const { nodes, services } = this.#world();
+    const views = viewsOf(this.#world(), [...services.values()]);
+    return {
+      id: this.#store.meta("meshId") ?? "",
+      name: this.#store.meta("meshName") ?? "",
+      createdAtMs: Number(this.#store.meta("createdAtMs")),
+      tableVersion: tableVersion(this.#store),
+      nodes: {
+        total: nodes.size,
+        ready: [...nodes.values()].filter(({ state }) => state === "ready").length,
+      },
+      services: services.size,
+      tasks: {
+        running: views.reduce((sum, { running }) => sum + running, 0),
+        desired: views.reduce((sum, { desiredTasks }) => sum + desiredTasks, 0),
+      },
+    };
+  }
+
+  nodes(): readonly Node[] {
+    return [...this.#world().nodes.values()].sort((a, b) => a.createdAtMs - b.createdAtMs);
+  }
+
+  node(ref: string): Answer<Node> {
+    return answer(() => findNode(this.#world(), ref));
+  }
+
+  updateNode(ref: string, version: number, change: NodeChange, actor: string): Answer<Node> {
+    return answer(() => this.#change((draft) => updateNode(draft, ref, version, change, actor)));
+  }
+
+  removeNode(ref: string, force: boolean, actor: string): Answer<null> {
+    return done(() => this.#change((draft) => removeNode(draft, ref, force, actor)));
+  }
+
+  services(): readonly ServiceView[] {
+    const services = [...this.#world().services.values()].sort((a, b) => a.createdAtMs - b.createdAtMs);
+    return viewsOf(this.#world(), services);
+  }
+
+  service(ref: string): Answer<ServiceView> {
+    return answer(() => {
+      const service = findService(this.#world(), ref);
+      return viewsOf(this.#world(), [service])[0] ?? { ...service, running: 0, desiredTasks: 0 };
+    });
+  }
+
+  createService(input: ServiceInput, actor: string): Answer<Service> {
+    return answer(() => this.#change((draft) => createService(draft, input, actor)));
+  }
+
+  updateService(
+    ref: string,
+    version: number,
+    input: ServiceInput | "rollback",
+    actor: string,
+  ): Answer<Service> {
+    return answer(() => this.#change((draft) => updateService(draft, ref, version, input, actor)));
+  }
+
+  removeService(ref: string, actor: string): Answer<null> {
+    return done(() => this.#change((draft) => removeService(draft, ref, actor)));
+  }
+
+  tasks(filter: TaskFilter): Answer<readonly Task[]> {
+    return answer(() => tasksOf(this.#world(), filter));
+  }
+
+  task(ref: string): Answer<Task> {
+    return answer(() => findTask(this.#world(), ref));
+  }
+
+  joinTokens(): { readonly worker: string; readonly manager: string } {
+    return joinTokens(this.#store);
+  }
+
+  rotateJoinTokens(which: { readonly worker: boolean; readonly manager: boolean }, actor: string): null {
+    this.#change((draft) => rotateTokens(draft, which, actor));
+    return null;
+  }
+
+  join(input: JoinInput): Answer<{ readonly nodeId: string; readonly credential: string }> {
+    return answer(() => this.#change((draft) => join(draft, input)));
+  }
+
+  events(sinceSeq: number, limit: number): readonly MeshEvent[] {
+    return this.#store.events(sinceSeq, limit);
+  }
+
+  table(afterVersion: number): { readonly version: number; readonly text: string | null } {
+    const version = tableVersion(this.#store);
+    if (version <= afterVersion) return { version, text: null };
+    if (this.#printed?.version !== version) {
+      this.#printed = { version, text: tableText(this.#world(), version) };
+    }
+    return this.#printed;
+  }
+
+  /** Whether an agent may open a socket as this node. */
+  authenticateNode(nodeId: string, credential: string): boolean {
+    return isCredentialOf(this.#store, nodeId, credential);
+  }
+
+  /** An agent said hello. Answered with its assignment, or, when what it says cannot be, with a close. */
+  connected(nodeId: string, said: HelloInput): void {
+    this.#speak(nodeId, (draft) => hello(draft, nodeId, said));
+  }
+
+  /** An agent reports on its tasks. A report that cannot be its to make closes its socket and changes nothing. */
+  report(nodeId: string, tasks: readonly TaskReport[]): void {
+    this.#speak(nodeId, (draft) => applyReports(draft, nodeId, tasks));
+  }
+
+  leaving(nodeId: string): void {
+    this.#speak(nodeId, (draft) => leaving(draft, nodeId));
+  }
+
+  goodbye(nodeId: string, reason: string): void {
+    this.#speak(nodeId, (draft) => goodbye(draft, nodeId, reason));
+  }
+
+  /** An agent sent what cannot be read; `reason` says what was read. Its socket is closed. */
+  refuse(nodeId: string, reason: string): void {
+    this.#change((draft) => {
+      const node = draft.world.nodes.get(nodeId);
+      if (node) draft.note(`node ${node.hostname}`, "node.refused", nodeSubject(node), reason);
+      draft.close(nodeId, closeCodes.badFrame, reason);
+      noteLost(draft, nodeId);
+    });
+  }
+
+  /** A node's last socket closed. */
+  socketClosed(nodeId: string): void {
+    this.#change((draft) => noteLost(draft, nodeId));
+  }
+
+  /**
+   * Looks whether a node missed its beats. Called from the alarm, before `due`.
+   *
+   * @param heard when each node with an open socket was last heard, epoch milliseconds
+   */
+  beats(heard: ReadonlyMap<string, number>): void {
+    this.#change((draft) => sweep(draft, heard));
+  }
+
+  /** Decides again when a delayed decision is ripe: a task waits out its backoff, for example. */
+  due(): void {
+    if (this.#store.dueDeadlines(this.#deps.clock()).includes("reconcile")) this.#change(() => {}, "decide");
+  }
+
+  #world(): World {
+    this.#cache ??= this.#store.world();
+    return this.#cache;
+  }
+
+  #found(draft: Draft): void {
+    this.#store.setMeta("meshId", this.#deps.newId());
+    this.#store.setMeta("createdAtMs", String(draft.nowMs));
+    makeTokens(draft);
+  }
+
+  /** Lets an agent speak for its node. A node that is no more is sent away for good; other refusals may be redialled. */
+  #speak(nodeId: string, work: (draft: Draft) => void): void {
+    try {
+      this.#change(work);
+    } catch (error) {
+      if (!(error instanceof MeshError)) throw error;
+      if (error.kind !== "not-found") this.refuse(nodeId, error.message);
+      else this.#change((draft) => draft.close(nodeId, closeCodes.notAMember, error.message));
+    }
+  }
+
+  /**
+   * One transaction. `work` changes the draft; if the world is another afterwards, or `decide` is said, reconcile
+   * settles it. A MeshError means that nothing was changed; after any other error nothing in memory is believed.
+   */
+  #change<T>(work: (draft: Draft) => T, when: "decide" | "if changed" = "if changed"): T {
+    const context: DraftContext = { ...this.#deps, store: this.#store, nowMs: this.#deps.clock() };
+    try {
+      const [result, world, collected] = this.#store.transaction(() => {
+        const draft = new Draft(this.#world(), context);
+        const result = work(draft);
+        if (when === "decide" || draft.world !== draft.before) settle(draft);
+        return [result, draft.world, this.#save(draft, when === "decide")] as const;
+      });
+      this.#cache = world;
+      this.#collect(collected);
+      return result;
+    } catch (error) {
+      if (!(error instanceof MeshError)) this.#cache = null;
+      throw error;
+    }
+  }
+
+  #save(draft: Draft, printAnyway: boolean): Collected {
+    const { before, world, events, closes, resend, nowMs } = draft;
+    this.#store.saveWorld(before, world);
+    const print = printAnyway || mayDiffer(before, world);
+    const nodes = new Set([...nodesReassigned(before, world), ...resend]);
+    return {
+      events: this.#store.appendEvents(events, nowMs),
+      closes,
+      tableVersion: print ? raiseTableVersion(this.#store, world) : null,
+      assignments: nodes.size === 0 ? [] : assignmentsOf(world, nodes, resend),
+    };
+  }
+
+  #collect(more: Collected): void {
+    const have = this.#collected;
+    this.#collected = {
+      assignments: [...have.assignments, ...more.assignments],
+      tableVersion: more.tableVersion ?? have.tableVersion,
+      events: [...have.events, ...more.events],
+      closes: [...have.closes, ...more.closes],
+    };
+  }
+}
+
+function done(work: () => void): Answer<null> {
+  return answer(() => {
+    work();
+    return null;
+  });
+}

@@ -1,0 +1,48 @@
+// The routing table's version: it rises when the table a reader sees is another, and only then.
+
+import { createHash } from "node:crypto";
+import { compileTable } from "../domain/compile.ts";
+import { printTable } from "../domain/table-text.ts";
+import type { Task } from "../domain/task.ts";
+import type { World } from "../domain/world.ts";
+import type { SqlStore } from "./store.ts";
+
+/** The table of a world, printed under a version. */
+export function tableText(world: World, version: number): string {
+  return printTable(compileTable(world, version));
+}
+
+/** The version of the table last saved; 0 before there was one. */
+export function tableVersion(store: SqlStore): number {
+  return Number(store.meta("tableVersion") ?? 0);
+}
+
+/** Raises the version if the table differs from the last one. Returns the new version, or null when it stays. */
+export function raiseTableVersion(store: SqlStore, world: World): number | null {
+  const hash = createHash("sha256").update(tableText(world, 0)).digest("base64url");
+  if (hash === store.meta("tableHash")) return null;
+  const version = tableVersion(store) + 1;
+  store.setMeta("tableVersion", String(version));
+  store.setMeta("tableHash", hash);
+  return version;
+}
+
+/**
+ * Whether the table may differ between two worlds: false is sure, true is worth printing it. Most reports only move a
+ * streak or a message, and a large table takes its time to print.
+ */
+export function mayDiffer(before: World, after: World): boolean {
+  if (before.nodes !== after.nodes || before.services !== after.services) return true;
+  if (before.tasks === after.tasks) return false;
+  if (before.tasks.size !== after.tasks.size) return true;
+  for (const [id, task] of after.tasks) {
+    const old = before.tasks.get(id);
+    if (old !== task && (old === undefined || face(old) !== face(task))) return true;
+  }
+  return false;
+}
+
+/** All of a task that a table could show or be decided by. */
+function face({ serviceId, slot, nodeId, desired, state, endpoints, health }: Task): string {
+  return JSON.stringify([serviceId, slot, nodeId, desired, state, endpoints, health?.verdict ?? null]);
+}

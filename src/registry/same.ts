@@ -1,0 +1,13 @@
+// Sameness of plain data.
+
+/** Whether two values are the same as JSON; the order of an object's keys means nothing, an absent key is undefined. */
+export function sameData(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const left = a as Record<string, unknown>;
+  const right = b as Record<string, unknown>;
+  return [...new Set([...Object.keys(left), ...Object.keys(right)])].every((key) =>
+    sameData(left[key], right[key]),
+  );
+}

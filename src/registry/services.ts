@@ -1,0 +1,152 @@
+// What the operator does to services: create, update, roll back, remove.
+
+import { MeshError } from "../domain/error.ts";
+import { hostsOf } from "../domain/labels.ts";
+import { allocatePorts } from "../domain/ports.ts";
+import { runHash } from "../domain/run-hash.ts";
+import type { Service, ServiceSpec } from "../domain/service.ts";
+import { isAlive, type Task } from "../domain/task.ts";
+import { validateSpec } from "../domain/validate.ts";
+import type { World } from "../domain/world.ts";
+import type { ServiceInput, ServiceView } from "./api.ts";
+import { type Draft, serviceSubject } from "./draft.ts";
+import { checkVersion, findService } from "./refs.ts";
+import { sameData } from "./same.ts";
+
+/** A service's document may be this large, bytes as JSON: each of its tasks carries a part of it, and a row ends at 2 MB. */
+const maxDocumentBytes = 65_536;
+
+/**
+ * Publishes a service.
+ *
+ * @throws MeshError service/conflict, host/conflict, service/too-large, and what the spec's and the ports' own rules refuse
+ */
+export function createService(draft: Draft, input: ServiceInput, actor: string): Service {
+  const { spec, document } = read(input);
+  validateSpec(spec);
+  const others = [...draft.world.services.values()];
+  if (others.some((other) => other.spec.name === spec.name)) throw nameTaken(spec.name);
+  checkHosts(spec, others);
+  const service: Service = {
+    id: draft.context.newId(),
+    spec,
+    document,
+    previous: null,
+    ports: allocatePorts(spec.ports, [], others),
+    runHash: runHash(spec),
+    version: 1,
+    createdAtMs: draft.nowMs,
+    updatedAtMs: draft.nowMs,
+  };
+  draft.put("services", service);
+  draft.note(actor, "service.create", serviceSubject(service));
+  return service;
+}
+
+/**
+ * Gives a service another spec, or with `rollback` its previous one. The same spec again counts as done and raises no
+ * version, so that a command that changes nothing does not put another one out of sequence.
+ *
+ * @throws MeshError service/not-found, service/sequence, service/invalid, service/precondition, service/too-large
+ */
+export function updateService(
+  draft: Draft,
+  ref: string,
+  version: number,
+  input: ServiceInput | "rollback",
+  actor: string,
+): Service {
+  const service = findService(draft.world, ref);
+  checkVersion("service", service, version);
+  const { spec, document } = input === "rollback" ? previousOf(service) : read(input);
+  validateSpec(spec);
+  checkUnmoved(service, spec);
+  if (sameData({ spec, document }, { spec: service.spec, document: service.document })) return service;
+  const others = [...draft.world.services.values()].filter(({ id }) => id !== service.id);
+  checkHosts(spec, others);
+  const next: Service = {
+    ...service,
+    spec,
+    document,
+    previous: { spec: service.spec, document: service.document },
+    ports: allocatePorts(spec.ports, service.ports, others),
+    runHash: runHash(spec),
+    version: service.version + 1,
+    updatedAtMs: draft.nowMs,
+  };
+  draft.put("services", next);
+  draft.note(actor, input === "rollback" ? "service.rollback" : "service.update", serviceSubject(next));
+  return next;
+}
+
+/** Removes a service: its name and ports are free at once, its tasks stop in order. @throws MeshError service/not-found */
+export function removeService(draft: Draft, ref: string, actor: string): void {
+  const service = findService(draft.world, ref);
+  draft.remove("services", service.id);
+  draft.note(actor, "service.remove", serviceSubject(service));
+}
+
+/** A service with its count of slots that run. A task on a node that is down is not counted: nobody knows. */
+export function viewsOf(world: World, services: readonly Service[]): readonly ServiceView[] {
+  const slots = new Map(services.map(({ id }) => [id, { running: new Set(), desired: new Set() }]));
+  for (const task of world.tasks.values()) {
+    const counted = slots.get(task.serviceId);
+    if (counted === undefined || task.desired !== "running" || !isAlive(task)) continue;
+    counted.desired.add(slotOf(task));
+    const up = world.nodes.get(task.nodeId ?? "")?.state !== "down";
+    if (task.state === "running" && up) counted.running.add(slotOf(task));
+  }
+  return services.map((service) => {
+    const { mode } = service.spec;
+    const counted = slots.get(service.id);
+    const desiredTasks = mode.kind === "replicated" ? mode.replicas : (counted?.desired.size ?? 0);
+    return { ...service, running: counted?.running.size ?? 0, desiredTasks };
+  });
+}
+
+/** What is kept is what was read: a copy as JSON keeps it, so that memory and rows cannot differ. */
+function read(input: ServiceInput): ServiceInput {
+  const text = JSON.stringify(input);
+  const bytes = new TextEncoder().encode(text).length;
+  if (bytes <= maxDocumentBytes) return JSON.parse(text) as ServiceInput;
+  throw new MeshError(
+    "service/too-large",
+    `the service takes ${bytes} bytes as JSON, at most ${maxDocumentBytes} are kept`,
+    { blame: "operator", retry: "never" },
+  );
+}
+
+function nameTaken(name: string): MeshError {
+  const message = `name conflicts with an existing object: service ${name} already exists`;
+  return new MeshError("service/conflict", message, { blame: "operator", retry: "never" });
+}
+
+/** A host name leads to one service. */
+function checkHosts(spec: ServiceSpec, others: readonly Service[]): void {
+  const hosts = new Set(hostsOf(spec.labels));
+  for (const other of others) {
+    const host = hostsOf(other.spec.labels).find((taken) => hosts.has(taken));
+    if (host === undefined) continue;
+    const message = `host name ${host} already leads to service ${other.spec.name}`;
+    throw new MeshError("host/conflict", message, { blame: "operator", retry: "never" });
+  }
+}
+
+function previousOf({ id, previous }: Service): ServiceInput {
+  if (previous !== null) return previous;
+  throw new MeshError("service/precondition", `service ${id} does not have a previous spec`, {
+    blame: "operator",
+    retry: "never",
+  });
+}
+
+function checkUnmoved({ spec: before }: Service, after: Service["spec"]): void {
+  const refuse = (message: string) =>
+    new MeshError("service/invalid", message, { blame: "operator", retry: "never" });
+  if (after.name !== before.name) throw refuse("renaming services is not supported");
+  if (after.mode.kind !== before.mode.kind) throw refuse("service mode change is not allowed");
+}
+
+function slotOf({ slot, nodeId }: Task): string {
+  return slot > 0 ? String(slot) : (nodeId ?? "");
+}

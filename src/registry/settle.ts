@@ -1,0 +1,37 @@
+// Settling: reconcile is asked again until it has nothing left to change, so that a saved world is always a decided one.
+
+import { applyPlan, isEmpty } from "../domain/plan.ts";
+import { reconcile } from "../domain/reconcile.ts";
+import type { World } from "../domain/world.ts";
+import type { Draft } from "./draft.ts";
+
+/** A decided world takes two or three rounds; more than this is a fault, and the rest is left for the next wake-up. */
+const maxRounds = 20;
+const retryMs = 1_000;
+
+/** Reconciles the draft until it is settled and sets when to look again. */
+export function settle(draft: Draft): void {
+  const { nowMs, context, store } = draft;
+  for (let round = 0; round < maxRounds; round += 1) {
+    const plan = reconcile(scheduled(draft.world), { nowMs, newId: context.newId });
+    if (isEmpty(plan)) {
+      store.setDeadline("reconcile", plan.wakeAtMs);
+      return;
+    }
+    draft.become(applyPlan(draft.world, plan));
+    draft.events.push(...plan.events);
+  }
+  store.setDeadline("reconcile", nowMs + retryMs);
+}
+
+/** The world as scheduling sees it: a node whose agent wants to leave is drained. */
+function scheduled(world: World): World {
+  if (![...world.nodes.values()].some(({ leaving }) => leaving)) return world;
+  const nodes = new Map(
+    [...world.nodes].map(([id, node]) => [
+      id,
+      node.leaving ? { ...node, availability: "drain" as const } : node,
+    ]),
+  );
+  return { ...world, nodes };
+}

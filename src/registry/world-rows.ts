@@ -1,0 +1,51 @@
+// The world as rows: read whole, written by difference.
+
+import type { Node } from "../domain/node.ts";
+import type { Service } from "../domain/service.ts";
+import type { Task } from "../domain/task.ts";
+import type { World } from "../domain/world.ts";
+import { removeRows, type SqlPort, type SqlRow, type SqlValue, upsert } from "./sql-port.ts";
+
+/** Every node, service and task there is. */
+export function loadWorld(port: SqlPort): World {
+  return {
+    nodes: byId<Node>(port.exec("SELECT id, body FROM nodes ORDER BY id")),
+    services: byId<Service>(port.exec("SELECT id, body FROM services ORDER BY id")),
+    tasks: byId<Task>(port.exec("SELECT id, body FROM tasks ORDER BY id")),
+  };
+}
+
+/** Writes what differs between two worlds: a value that is not the same object is written, one that is gone is deleted. */
+export function saveWorld(port: SqlPort, before: World, after: World): void {
+  const { nodes, services, tasks } = after;
+  saveRows(port, "nodes", ["id", "hostname", "body"], before.nodes, nodes, (node) => [node.hostname]);
+  saveRows(port, "services", ["id", "name", "body"], before.services, services, ({ spec }) => [spec.name]);
+  saveRows(port, "tasks", ["id", "service_id", "node_id", "body"], before.tasks, tasks, (task) => [
+    task.serviceId,
+    task.nodeId,
+  ]);
+}
+
+function byId<T>(rows: readonly SqlRow[]): ReadonlyMap<string, T> {
+  return new Map(rows.map(({ id, body }) => [String(id), JSON.parse(String(body)) as T]));
+}
+
+function saveRows<T>(
+  port: SqlPort,
+  table: string,
+  columns: readonly string[],
+  before: ReadonlyMap<string, T>,
+  after: ReadonlyMap<string, T>,
+  keysOf: (value: T) => readonly SqlValue[],
+): void {
+  if (before === after) return;
+  const gone = [...before.keys()].filter((id) => !after.has(id));
+  const changed = [...after].filter(([id, value]) => before.get(id) !== value);
+  removeRows(port, table, "id", gone);
+  upsert(
+    port,
+    table,
+    columns,
+    changed.map(([id, value]) => [id, ...keysOf(value), JSON.stringify(value)]),
+  );
+}

@@ -1,0 +1,244 @@
+// The Durable Object around the registry: it gives it storage, a clock, sockets and a wake-up, and decides nothing.
+
+import { DurableObject } from "cloudflare:workers";
+import type { Answer } from "../src/domain/error.ts";
+import type { MeshEvent } from "../src/domain/event.ts";
+import type { Node } from "../src/domain/node.ts";
+import type { Service } from "../src/domain/service.ts";
+import type { Task } from "../src/domain/task.ts";
+import { type AgentMessage, protocolVersion } from "../src/protocol/agent.ts";
+import type {
+  JoinInput,
+  MeshApi,
+  MeshInfo,
+  NodeChange,
+  ServiceInput,
+  ServiceView,
+} from "../src/registry/api.ts";
+import { readFrame } from "../src/registry/frame.ts";
+import { Registry } from "../src/registry/registry.ts";
+import { randomBase36, randomId } from "../src/registry/secrets.ts";
+import type { SqlPort, SqlRow } from "../src/registry/sql-port.ts";
+import { SqlStore } from "../src/registry/store.ts";
+import type { TaskFilter } from "../src/registry/tasks.ts";
+import { type AgentSocket, AgentSockets } from "./agent-sockets.ts";
+import type { Env } from "./env.ts";
+import { WatchSockets } from "./watch-sockets.ts";
+
+/** After a failed alarm, milliseconds: the platform's own retries end after six, and then nobody would look again. */
+const alarmRetryMs = 5_000;
+
+/** The mesh's memory, one object per mesh. */
+export class MeshRegistry extends DurableObject<Env> implements MeshApi {
+  readonly #registry: Registry;
+  readonly #agents: AgentSockets;
+  readonly #watchers: WatchSockets;
+  /** When the alarm is set for; null: it is not. */
+  #armedMs: number | null = null;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#agents = new AgentSockets(ctx);
+    this.#watchers = new WatchSockets(ctx);
+    this.#registry = new Registry(new SqlStore(portOf(ctx.storage)), {
+      clock: () => Date.now(),
+      newId: randomId,
+      newSecret: randomBase36,
+      mode: env.MESH_MODE,
+      meshName: env.MESH_NAME,
+    });
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+    ctx.blockConcurrencyWhile(async () => {
+      this.#armedMs = await ctx.storage.getAlarm();
+      this.#do(() => this.#registry.booted(new Set(this.#agents.heard().keys())));
+    });
+  }
+
+  info(): MeshInfo {
+    return this.#registry.info();
+  }
+
+  nodes(): readonly Node[] {
+    return this.#registry.nodes();
+  }
+
+  node(ref: string): Answer<Node> {
+    return this.#registry.node(ref);
+  }
+
+  updateNode(ref: string, version: number, change: NodeChange, actor: string): Answer<Node> {
+    return this.#do(() => this.#registry.updateNode(ref, version, change, actor));
+  }
+
+  removeNode(ref: string, force: boolean, actor: string): Answer<null> {
+    return this.#do(() => this.#registry.removeNode(ref, force, actor));
+  }
+
+  services(): readonly ServiceView[] {
+    return this.#registry.services();
+  }
+
+  service(ref: string): Answer<ServiceView> {
+    return this.#registry.service(ref);
+  }
+
+  createService(input: ServiceInput, actor: string): Answer<Service> {
+    return this.#do(() => this.#registry.createService(input, actor));
+  }
+
+  updateService(
+    ref: string,
+    version: number,
+    input: ServiceInput | "rollback",
+    actor: string,
+  ): Answer<Service> {
+    return this.#do(() => this.#registry.updateService(ref, version, input, actor));
+  }
+
+  removeService(ref: string, actor: string): Answer<null> {
+    return this.#do(() => this.#registry.removeService(ref, actor));
+  }
+
+  tasks(filter: TaskFilter): Answer<readonly Task[]> {
+    return this.#registry.tasks(filter);
+  }
+
+  task(ref: string): Answer<Task> {
+    return this.#registry.task(ref);
+  }
+
+  joinTokens(): { readonly worker: string; readonly manager: string } {
+    return this.#registry.joinTokens();
+  }
+
+  rotateJoinTokens(which: { readonly worker: boolean; readonly manager: boolean }, actor: string): null {
+    return this.#do(() => this.#registry.rotateJoinTokens(which, actor));
+  }
+
+  join(input: JoinInput): Answer<{ readonly nodeId: string; readonly credential: string }> {
+    return this.#do(() => this.#registry.join(input));
+  }
+
+  events(sinceSeq: number, limit: number): readonly MeshEvent[] {
+    return this.#registry.events(sinceSeq, limit);
+  }
+
+  table(afterVersion: number): { readonly version: number; readonly text: string | null } {
+    return this.#registry.table(afterVersion);
+  }
+
+  /** The two upgrades: an agent's socket, whose credential is checked here, and a watcher's, whose token was checked. */
+  override fetch(request: Request): Response {
+    const url = new URL(request.url);
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+      return refusal(426, `${url.pathname} is a WebSocket: ask for an upgrade`, { upgrade: "websocket" });
+    }
+    if (url.pathname === "/mesh/agent") return this.#acceptAgent(request);
+    if (url.pathname === "/mesh/watch") return this.#acceptWatcher(url);
+    return refusal(404, "page not found");
+  }
+
+  override webSocketMessage(ws: WebSocket, frame: string | ArrayBuffer): void {
+    const socket = this.#agents.hearing(ws, Date.now());
+    if (socket === null) return;
+    const read = readFrame(frame, socket.greeted);
+    if (!read.ok) this.#do(() => this.#registry.refuse(socket.nodeId, read.reason));
+    else this.#do(() => this.#take(ws, socket, read.message));
+  }
+
+  override webSocketClose(ws: WebSocket): void {
+    const nodeId = this.#agents.lost(ws);
+    if (nodeId !== null) this.#do(() => this.#registry.socketClosed(nodeId));
+  }
+
+  override webSocketError(ws: WebSocket): void {
+    this.webSocketClose(ws);
+  }
+
+  override alarm(): void {
+    this.#armedMs = null;
+    try {
+      this.#do(() => {
+        this.#registry.beats(this.#agents.heard());
+        this.#registry.due();
+      });
+    } catch (error) {
+      console.error({ what: "the registry's alarm failed and is set again", error: String(error) });
+      this.#arm(Date.now() + alarmRetryMs);
+    }
+  }
+
+  #acceptAgent(request: Request): Response {
+    const { headers } = request;
+    const offered = headers.get("x-waggle-protocol");
+    if (offered !== String(protocolVersion)) {
+      const agent = offered === null ? "none" : offered.slice(0, 20);
+      return refusal(426, `this mesh speaks agent protocol ${protocolVersion}, the agent offered ${agent}`);
+    }
+    const nodeId = headers.get("x-waggle-node") ?? "";
+    if (!/^[0-9a-z]{25}$/.test(nodeId))
+      return refusal(400, "x-waggle-node: 25 characters 0-9a-z are expected");
+    const credential = /^Bearer (\S{1,200})$/i.exec(headers.get("authorization") ?? "")?.[1];
+    if (credential === undefined || !this.#registry.authenticateNode(nodeId, credential)) {
+      return refusal(401, `node ${nodeId} is no member or its credential is wrong: join again`);
+    }
+    return this.#agents.accept(nodeId, Date.now());
+  }
+
+  #acceptWatcher(url: URL): Response {
+    const since = url.searchParams.get("since");
+    if (since !== null && !/^\d{1,15}$/.test(since)) {
+      return refusal(400, `cannot read since=${since.slice(0, 40)}: the number of the last event seen`);
+    }
+    const { version } = this.#registry.table(Number.MAX_SAFE_INTEGER);
+    return this.#watchers.accept(since === null ? [] : this.#registry.events(Number(since), 1_000), version);
+  }
+
+  #take(ws: WebSocket, { nodeId }: AgentSocket, message: AgentMessage): void {
+    switch (message.type) {
+      case "hello":
+        this.#agents.greet(ws);
+        this.#registry.connected(nodeId, message);
+        break;
+      case "report":
+        this.#registry.report(nodeId, message.tasks);
+        break;
+      case "leaving":
+        this.#registry.leaving(nodeId);
+        break;
+      case "goodbye":
+        this.#registry.goodbye(nodeId, message.reason);
+        break;
+    }
+  }
+
+  /** Runs one use-case, then what it asks for outside. No await in between: rows and alarm are written as one. */
+  #do<T>(work: () => T): T {
+    const result = work();
+    const effects = this.#registry.takeEffects();
+    for (const assignment of effects.assignments) this.#agents.assign(assignment);
+    for (const { nodeId, code, reason } of effects.closes) this.#agents.close(nodeId, code, reason);
+    this.#watchers.tell(effects);
+    this.#arm(effects.nextDeadlineMs);
+    return result;
+  }
+
+  /** Sets the alarm unless it already comes by then: each setting is a row written, an early alarm just looks. */
+  #arm(atMs: number | null): void {
+    if (atMs === null || (this.#armedMs !== null && this.#armedMs <= atMs)) return;
+    this.#armedMs = atMs;
+    void this.ctx.storage.setAlarm(atMs);
+  }
+}
+
+/** A Durable Object's storage as the store's port. */
+export function portOf(storage: DurableObjectStorage): SqlPort {
+  return {
+    exec: (sql, ...bindings) => storage.sql.exec(sql, ...bindings).toArray() as SqlRow[],
+    transactionSync: (work) => storage.transactionSync(work),
+  };
+}
+
+function refusal(status: number, message: string, headers: Record<string, string> = {}): Response {
+  return Response.json({ message }, { status, headers });
+}

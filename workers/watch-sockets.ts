@@ -1,0 +1,39 @@
+// The watchers' sockets of the registry object: whoever wants each event and each new table version as it comes.
+
+import type { MeshEvent } from "../src/domain/event.ts";
+import type { WatchFrame } from "../src/protocol/watch.ts";
+import type { Effects } from "../src/registry/effects.ts";
+import { trySend } from "./agent-sockets.ts";
+
+const tag = "watch";
+
+export class WatchSockets {
+  readonly #ctx: DurableObjectState;
+
+  constructor(ctx: DurableObjectState) {
+    this.#ctx = ctx;
+  }
+
+  /** Opens a watcher's socket; it starts with the events missed and the table's version as it is. */
+  accept(missed: readonly MeshEvent[], tableVersion: number): Response {
+    const [client, server] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
+    this.#ctx.acceptWebSocket(server, [tag]);
+    for (const event of missed) send(server, { type: "event", event });
+    send(server, { type: "table", version: tableVersion });
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  /** Tells every watcher what happened. */
+  tell({ events, tableVersion }: Effects): void {
+    if (events.length === 0 && tableVersion === null) return;
+    for (const ws of this.#ctx.getWebSockets(tag)) {
+      if (ws.readyState !== WebSocket.OPEN) continue;
+      for (const event of events) send(ws, { type: "event", event });
+      if (tableVersion !== null) send(ws, { type: "table", version: tableVersion });
+    }
+  }
+}
+
+function send(ws: WebSocket, frame: WatchFrame): void {
+  trySend(ws, JSON.stringify(frame));
+}
