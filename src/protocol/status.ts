@@ -1,0 +1,90 @@
+// The status of a mesh: what GET /mesh/status answers and `waggle status` shows on one screen.
+
+import { z } from "zod";
+import { HealthReport, Platform, Resources } from "./agent.ts";
+
+const epochMs = z.number().int().nonnegative();
+const port = z.number().int();
+
+/** One thing that is wrong, in words: `service my-web`, `1 of 2 tasks run: …`. */
+export const StatusProblem = z.object({
+  what: z.string(),
+  why: z.string(),
+  /** Epoch milliseconds; null where nobody noted it. */
+  sinceMs: epochMs.nullable(),
+});
+export type StatusProblem = z.infer<typeof StatusProblem>;
+
+export const StatusNode = z.object({
+  id: z.string(),
+  name: z.string(),
+  address: z.string(),
+  role: z.enum(["worker", "manager"]),
+  state: z.enum(["unknown", "down", "ready", "disconnected"]),
+  /** Why the state is what it is; empty when ready. */
+  message: z.string(),
+  stateSinceMs: epochMs,
+  availability: z.enum(["active", "pause", "drain"]),
+  /** Its agent asked to leave. */
+  leaving: z.boolean(),
+  runtime: z.enum(["process", "docker"]),
+  engineVersion: z.string(),
+  platform: Platform,
+  resources: Resources,
+  /** Tasks observed running on it. */
+  running: z.number().int().nonnegative(),
+});
+export type StatusNode = z.infer<typeof StatusNode>;
+
+export const StatusTask = z.object({
+  id: z.string(),
+  /** `my-web.1`. */
+  name: z.string(),
+  slot: z.number().int().nonnegative(),
+  /** Name of its node; null until it is placed. */
+  node: z.string().nullable(),
+  desired: z.enum(["running", "shutdown", "remove"]),
+  state: z.string(),
+  stateSinceMs: epochMs,
+  message: z.string(),
+  /** Why it is stuck or dead; empty when all is well. */
+  err: z.string(),
+  health: HealthReport.nullable(),
+  /** The same as HAProxy would print it: `UP`, `UP 2/3`, `DOWN`, `no check`. */
+  haproxy: z.string(),
+  endpoints: z.array(z.object({ target: port, origin: z.string() })),
+  pid: z.number().int().nullable(),
+  exitCode: z.number().int().nullable(),
+});
+export type StatusTask = z.infer<typeof StatusTask>;
+
+export const StatusService = z.object({
+  id: z.string(),
+  name: z.string(),
+  image: z.string(),
+  mode: z.enum(["replicated", "global"]),
+  running: z.number().int().nonnegative(),
+  desired: z.number().int().nonnegative(),
+  ports: z.array(z.object({ target: port, published: port, mode: z.enum(["ingress", "host"]) })),
+  /** Host names of label `waggle.host`. */
+  hosts: z.array(z.string()),
+  /** Alive ones by slot; then those that ended, newest first. */
+  tasks: z.array(StatusTask),
+});
+export type StatusService = z.infer<typeof StatusService>;
+
+export const MeshStatus = z.object({
+  mesh: z.object({
+    id: z.string(),
+    name: z.string(),
+    createdAtMs: epochMs,
+    tableVersion: z.number().int().nonnegative(),
+  }),
+  /** The mesh's own clock, against which every `…Ms` here is to be read. */
+  nowMs: epochMs,
+  nodes: z.array(StatusNode),
+  services: z.array(StatusService),
+  /** Worst first: nodes, services, tasks. Empty: all is well. */
+  problems: z.array(StatusProblem),
+});
+export type MeshStatus = z.infer<typeof MeshStatus>;
