@@ -1,7 +1,7 @@
 // One agent of a mesh on one machine: the same agent that `waggle agent` runs, tied to the `waggle up` that started it.
 
 import { runAgent } from "../agent/agent.ts";
-import { agentOptions, logLine, type AgentOptions } from "../agent/options.ts";
+import { type AgentOptions, agentOptions, logLine } from "../agent/options.ts";
 import type { ChildReady } from "./child.ts";
 
 export type AgentInput = Pick<AgentOptions, "url" | "stateDir" | "hostname" | "address" | "images"> & {

@@ -18,20 +18,27 @@ export type Child<T> = {
 /**
  * Starts `module` (beside this file) and waits for its first message.
  *
+ * @param name says which child it is, in its environment: `WAGGLE_CHILD=<state folder>:<name>`
  * @param input what the child gets as its first message; plain data
  * @param logFile takes stdout and stderr
  * @throws Error with the child's own reason when it cannot start
  */
-export async function startChild<T>(module: string, input: unknown, logFile: string): Promise<Child<T>> {
+export async function startChild<T>(
+  module: string,
+  name: string,
+  input: object,
+  logFile: string,
+): Promise<Child<T>> {
   const log = openSync(logFile, "a", 0o600);
   const child = fork(fileURLToPath(new URL(module, import.meta.url)), [], {
     detached: true,
     stdio: ["ignore", log, log, "ipc"],
+    env: { ...process.env, WAGGLE_CHILD: name },
   });
   const exited = new Promise<number | string>((resolve) => {
     child.once("exit", (code, signal) => resolve(code ?? signal ?? "unknown"));
   });
-  child.send(input as object);
+  child.send(input);
   const ready = await new Promise<T>((resolve, reject) => {
     child.once("message", (message: ChildReady<T>) => {
       if ("ready" in message) resolve(message.ready);

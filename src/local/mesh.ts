@@ -8,7 +8,7 @@ import { type AddressPlan, canBind, nodeAddress, planAddresses } from "./address
 import type { AgentInput } from "./agent-child.ts";
 import { type Child, startChild } from "./child.ts";
 import { followTable, type TableFollower } from "./follow-table.ts";
-import { stopLeftovers } from "./leftovers.ts";
+import { awaitEarlierChildren, rememberChildren, stopOrphanedTasks } from "./leftovers.ts";
 import { lockStateFolder, type Release } from "./lock.ts";
 import { PublishedPorts, type Wanted, wantedListeners } from "./published-ports.ts";
 import type { RuntimeInput, RuntimeReady } from "./runtime.ts";
@@ -53,6 +53,7 @@ export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
   const stateDir = resolve(options.stateDir);
   const release = lockStateFolder(stateDir);
   try {
+    await awaitEarlierChildren(stateDir);
     await requireFree(options.listen, options.controlPort, "the control API", "--port");
     await requireFree(options.listen, options.edgePort, "the balancer", "--edge-port");
     return await startParts({ ...options, stateDir }, release);
@@ -66,7 +67,7 @@ async function startParts(options: MeshOptions, release: Release): Promise<Local
   const { secrets, isNew } = readSecrets(options.stateDir);
   const logDir = join(options.stateDir, "log");
   mkdirSync(logDir, { recursive: true, mode: 0o700 });
-  await stopLeftovers(options.stateDir);
+  await stopOrphanedTasks(options.stateDir, nodeNames(options.nodes));
   const plan = await planAddresses();
   const control = `http://${options.listen}:${options.controlPort}`;
   const runtime = await startRuntime(options, secrets, logDir);
@@ -75,6 +76,10 @@ async function startParts(options: MeshOptions, release: Release): Promise<Local
     options.log,
   );
   const agents = await startAgents(options, plan, control, secrets.token, logDir);
+  rememberChildren(
+    options.stateDir,
+    [runtime, ...agents].flatMap((child) => child.process.pid ?? []),
+  );
   let wanted: readonly Wanted[] = [];
   const balancer = { address: options.listen, defaultPort: options.edgePort };
   const open = (table: RoutingTable): Promise<void> => {
@@ -98,13 +103,19 @@ async function requireFree(address: string, port: number, what: string, flag: st
   const code = await canBind(address, port);
   if (code === null) return;
   const why = code === "EADDRINUSE" ? "something else listens there" : code;
-  throw new Error(`cannot open ${address}:${port} for ${what}: ${why}; stop that, or give another port with ${flag} N`);
+  throw new Error(
+    `cannot open ${address}:${port} for ${what}: ${why}; stop that, or give another port with ${flag} N`,
+  );
 }
 
-function startRuntime(options: MeshOptions, secrets: MeshSecrets, logDir: string): Promise<Child<RuntimeReady>> {
+function startRuntime(
+  options: MeshOptions,
+  secrets: MeshSecrets,
+  logDir: string,
+): Promise<Child<RuntimeReady>> {
   const { stateDir, listen, controlPort } = options;
   const input: RuntimeInput = { stateDir, listen, controlPort, secrets };
-  return startChild<RuntimeReady>("./runtime.ts", input, join(logDir, "runtime.log"));
+  return startChild<RuntimeReady>("./runtime.ts", `${stateDir}:runtime`, input, join(logDir, "runtime.log"));
 }
 
 async function startAgents(
@@ -115,23 +126,45 @@ async function startAgents(
   logDir: string,
 ): Promise<readonly Child<null>[]> {
   const joinToken = await fetchJoinToken(control, token);
-  const names = Array.from({ length: options.nodes }, (_, index) => ({ name: `node${index + 1}`, ordinal: index + 1 }));
+  const names = Array.from({ length: options.nodes }, (_, index) => ({
+    name: `node${index + 1}`,
+    ordinal: index + 1,
+  }));
   return Promise.all(
     names.map(async ({ name, ordinal }) => {
       const stateDir = join(options.stateDir, "nodes", name);
       const address = nodeAddress(plan, ordinal);
       const images = options.images === undefined ? {} : { images: resolve(options.images) };
-      const input: AgentInput = { url: control, token: joinToken, stateDir, hostname: name, address, ...images };
-      const agent = await startChild<null>("./agent-child.ts", input, join(logDir, `${name}.log`));
-      void agent.exited.then((how) => options.log(`${name}: its agent ended (${how}); see ${join(logDir, `${name}.log`)}`));
+      const input: AgentInput = {
+        url: control,
+        token: joinToken,
+        stateDir,
+        hostname: name,
+        address,
+        ...images,
+      };
+      const agent = await startChild<null>(
+        "./agent-child.ts",
+        `${options.stateDir}:${name}`,
+        input,
+        join(logDir, `${name}.log`),
+      );
+      void agent.exited.then((how) =>
+        options.log(`${name}: its agent ended (${how}); see ${join(logDir, `${name}.log`)}`),
+      );
       return agent;
     }),
   );
 }
 
+function nodeNames(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `node${index + 1}`);
+}
+
 async function fetchJoinToken(control: string, token: string): Promise<string> {
   const response = await fetch(`${control}/swarm`, { headers: { authorization: `Bearer ${token}` } });
-  if (!response.ok) throw new Error(`GET ${control}/swarm answered ${response.status}: ${await response.text()}`);
+  if (!response.ok)
+    throw new Error(`GET ${control}/swarm answered ${response.status}: ${await response.text()}`);
   const { JoinTokens } = (await response.json()) as { JoinTokens: { Worker: string } };
   return JoinTokens.Worker;
 }
@@ -151,7 +184,7 @@ async function stopParts(parts: Parts): Promise<void> {
   await parts.ports.close();
   // SIGINT: stop now. With SIGTERM each would wait for its tasks to be replaced on nodes that are stopping as well.
   await Promise.all(parts.agents.map((agent) => stopChild(agent, "SIGINT")));
-  await stopLeftovers(parts.stateDir);
+  await stopOrphanedTasks(parts.stateDir);
   await stopChild(parts.runtime, "SIGTERM");
   parts.release();
 }

@@ -17,8 +17,14 @@ export function nextSteps({ control, token, listeners }: NextSteps): readonly st
   const balancer = open.filter((one) => one.identity.role === "edge");
   const host = new URL(control).host;
   return [
-    ...section("Every node answers", nodes.map((one) => `curl ${url(one)}   # ${one.place}`)),
-    ...section("The balancer", balancer.map((one) => `curl ${url(one)}   # ${whatFor(one)}`)),
+    ...section(
+      "Every node answers",
+      nodes.map((one) => `curl ${url(one)}   # ${one.place}`),
+    ),
+    ...section(
+      "The balancer",
+      balancer.map((one) => `curl ${url(one)}   # ${whatFor(one)}`),
+    ),
     ...section("The Docker CLI", [
       `export DOCKER_HOST=tcp://${host}`,
       `export DOCKER_CUSTOM_HEADERS="Authorization=Bearer ${token}"`,
@@ -40,5 +46,7 @@ function url(one: OpenListener): string {
 
 function whatFor(one: OpenListener): string {
   const { published } = one.identity;
-  return published === null ? "the default service" : `published port ${published}, over the nodes that are up`;
+  return published === null
+    ? "the default service"
+    : `published port ${published}, over the nodes that are up`;
 }

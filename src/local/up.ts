@@ -1,0 +1,138 @@
+// `waggle up`: starts a mesh on this machine, shows it come up, says what to try, and stops it in order.
+
+import { type Client, createClient, filters } from "../cli/client.ts";
+import type { EngineNode, EngineService, EngineTask } from "../cli/engine.ts";
+import { isComplete, type Progress, progressLines, serviceProgress } from "../cli/progress.ts";
+import { createProgressWriter, type ProgressWriter } from "../cli/progress-writer.ts";
+import { type LocalMesh, type MeshOptions, startMesh } from "./mesh.ts";
+import { nextSteps } from "./next-steps.ts";
+
+export type UpOptions = Omit<MeshOptions, "log" | "nodes"> & {
+  readonly nodes: number;
+  /** Without the first service. */
+  readonly empty: boolean;
+  readonly out: NodeJS.WriteStream;
+};
+
+/** How long the start waits for nodes and tasks before it says what is missing and goes on, milliseconds. */
+const patienceMs = 30_000;
+const pollMs = 100;
+
+const firstService = {
+  Name: "my-web",
+  Labels: {},
+  TaskTemplate: { ContainerSpec: { Image: "waggle/whoami:latest" } },
+  Mode: { Replicated: { Replicas: 2 } },
+  EndpointSpec: {
+    Mode: "vip",
+    Ports: [{ Protocol: "tcp", TargetPort: 80, PublishedPort: 8080, PublishMode: "ingress" }],
+  },
+};
+
+/**
+ * Runs a mesh until SIGINT or SIGTERM.
+ *
+ * @returns the exit code: 0 after an orderly stop, 1 when it could not start (the reason is printed)
+ */
+export async function up(options: UpOptions): Promise<number> {
+  const say = (line = ""): void => void options.out.write(`${line}\n`);
+  const stopAsked = signalled();
+  let mesh: LocalMesh;
+  try {
+    say(`Starting a mesh of ${options.nodes} nodes on this machine; its state is in ${options.stateDir}`);
+    mesh = await startMesh({ ...options, log: say });
+  } catch (error) {
+    process.stderr.write(`waggle up: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+  const converging = converge(mesh, options, say, stopAsked.signal).catch((error: Error) =>
+    say(`waggle up: ${error.message}`),
+  );
+  await stopAsked.promise;
+  await converging;
+  say("Stopping: published ports, tasks and agents, then the registry");
+  await mesh.stop();
+  say("Stopped. Start again with the same state folder and the services are as they were.");
+  return 0;
+}
+
+async function converge(
+  mesh: LocalMesh,
+  options: UpOptions,
+  say: (line?: string) => void,
+  stop: AbortSignal,
+): Promise<void> {
+  const client = createClient({ url: mesh.control, token: mesh.token, source: "waggle up" });
+  await waitForNodes(client, options.nodes, createProgressWriter(options.out), stop);
+  if (mesh.isNew && !options.empty) await client.post("/services/create", firstService);
+  for (const service of await client.get<EngineService[]>("/services")) {
+    if (stop.aborted) return;
+    await waitForService(client, service, createProgressWriter(options.out), stop);
+  }
+  if (stop.aborted) return;
+  await until(stop, () => mesh.listeners().every((one) => one.openPort !== null));
+  say();
+  for (const line of nextSteps({ ...mesh, listeners: mesh.listeners() })) say(line);
+}
+
+async function waitForNodes(
+  client: Client,
+  wanted: number,
+  writer: ProgressWriter,
+  stop: AbortSignal,
+): Promise<void> {
+  await until(stop, async () => {
+    const nodes = await client.get<EngineNode[]>("/nodes");
+    const ready = nodes.filter((node) => node.Status?.State === "ready");
+    writer.show([`nodes: ${ready.length} out of ${wanted} ready`]);
+    return ready.length >= wanted;
+  });
+}
+
+async function waitForService(
+  client: Client,
+  service: EngineService,
+  writer: ProgressWriter,
+  stop: AbortSignal,
+): Promise<void> {
+  const name = service.Spec.Name;
+  const done = await until(stop, async () => {
+    const progress = await readProgress(client, service);
+    writer.show(progressLines({ ...progress, title: name }, writer.columns));
+    return isComplete(progress);
+  });
+  if (!done && !stop.aborted)
+    writer.show([`${name}: not all of its tasks run yet; "waggle status" says why`]);
+}
+
+async function readProgress(client: Client, service: EngineService): Promise<Progress> {
+  const [tasks, nodes] = await Promise.all([
+    client.get<EngineTask[]>("/tasks", filters({ service: [service.ID], "_up-to-date": ["true"] })),
+    client.get<EngineNode[]>("/nodes"),
+  ]);
+  return serviceProgress(service, tasks, nodes);
+}
+
+/** Waits until `holds`, the mesh is asked to stop, or patience ends; true when it holds. */
+async function until(stop: AbortSignal, holds: () => Promise<boolean> | boolean): Promise<boolean> {
+  const deadlineMs = Date.now() + patienceMs;
+  while (!stop.aborted && Date.now() < deadlineMs) {
+    if (await holds()) return true;
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+  }
+  return false;
+}
+
+/** The first SIGINT or SIGTERM. Later ones change nothing: the stop is under way and bounded. */
+function signalled(): { promise: Promise<void>; signal: AbortSignal } {
+  const controller = new AbortController();
+  const promise = new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.on(signal, () => {
+        controller.abort();
+        resolve();
+      });
+    }
+  });
+  return { promise, signal: controller.signal };
+}
