@@ -207,6 +207,7 @@ type Process = {
   readonly ppid: number;
   readonly cmdline: string;
   readonly environ: string;
+  readonly cwd: string;
 };
 
 function processes(): Process[] {
