@@ -1,0 +1,41 @@
+// Converge: from what a node must run and what it runs to what is to be done.
+
+import type { AssignedTask } from "../protocol/agent.ts";
+
+/** How far a task known to the agent is: being made or running, on its way down, over. */
+export type Phase = "alive" | "stopping" | "ended";
+
+export type Action =
+  | { readonly kind: "start"; readonly task: AssignedTask }
+  /** Stop it, `drainDelayMs` after now when it takes traffic. */
+  | { readonly kind: "stop"; readonly id: string }
+  /** It was to stop before it was ever started here: say that it is over. */
+  | { readonly kind: "decline"; readonly task: AssignedTask }
+  /** Its end has been taken note of by the registry. */
+  | { readonly kind: "forget"; readonly id: string };
+
+/**
+ * Level-triggered: the whole assignment each time, whatever was missed before. What is not in it must not run; what
+ * has ended here never starts again, since a task is one run.
+ *
+ * @param mayStart false while the node leaves
+ */
+export function converge(
+  assigned: readonly AssignedTask[],
+  known: ReadonlyMap<string, Phase>,
+  mayStart: boolean,
+): readonly Action[] {
+  const wanted = new Map(assigned.map((task) => [task.id, task]));
+  const actions: Action[] = [];
+  for (const [id, phase] of known) {
+    const isWanted = wanted.get(id)?.desired === "running";
+    if (phase === "alive" && !isWanted) actions.push({ kind: "stop", id });
+    if (phase === "ended" && !wanted.has(id)) actions.push({ kind: "forget", id });
+  }
+  for (const task of wanted.values()) {
+    if (known.has(task.id)) continue;
+    if (task.desired !== "running") actions.push({ kind: "decline", task });
+    else if (mayStart) actions.push({ kind: "start", task });
+  }
+  return actions;
+}

@@ -1,0 +1,195 @@
+// The image table of the process runtime: which command an image name stands for on this node.
+//
+// A file of one's own (`--images FILE`) adds to it, or replaces what is built in:
+//
+//   {
+//     "my/app": {
+//       "command": ["node", "server.js"],     what runs; `--entrypoint` of a service replaces it
+//       "args": ["--verbose"],                its arguments; a service's own arguments replace them
+//       "dir": "/srv/app",                    working directory; absent: the folder of this file
+//       "env": ["A=b"],
+//       "probe": "http:/healthz",             or "tcp", the default
+//       "stopSignal": "SIGTERM"
+//     }
+//   }
+
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
+import { constants as systemConstants } from "node:os";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { MeshError } from "../../domain/error.ts";
+import type { ProbeSpec } from "../../domain/service.ts";
+import type { AssignedTask } from "../../protocol/agent.ts";
+import { nginxFiles } from "./nginx.ts";
+
+/** Where one task is to run. */
+export type Place = {
+  /** The task's own folder. */
+  readonly taskDir: string;
+  readonly nodeName: string;
+  /** Address to listen on. */
+  readonly host: string;
+  readonly ports: readonly { readonly target: number; readonly port: number }[];
+};
+
+export type Image = {
+  /** As in a Docker image: `--entrypoint` replaces the first and empties the second, arguments replace the second. */
+  readonly entrypoint: readonly string[];
+  readonly cmd: (place: Place) => readonly string[];
+  /** Absent: the task's own folder. */
+  readonly dir?: string;
+  readonly env: readonly string[];
+  readonly probe: ProbeSpec;
+  readonly stopSignal: NodeJS.Signals;
+  /** Files written into the task's folder before it starts. */
+  readonly files: (place: Place, task: AssignedTask) => Readonly<Record<string, string>>;
+};
+
+export type ImageTable = ReadonlyMap<string, Image>;
+
+/** Images known without any file. `nginx` is there when the machine has one. */
+export function builtInImages(path: string): ImageTable {
+  const table = new Map<string, Image>([["waggle/whoami", whoami]]);
+  const nginx = findProgram("nginx", "/", `${path}${delimiter}/usr/sbin${delimiter}/usr/local/sbin`);
+  if (nginx !== null) table.set("nginx", nginxImage(nginx));
+  return table;
+}
+
+/**
+ * The image of a reference as `docker service create` takes it, whatever its tag or digest.
+ *
+ * `nginx:latest`, `docker.io/library/nginx` and `nginx@sha256:…` are all `nginx`.
+ */
+export function findImage(table: ImageTable, reference: string): Image | null {
+  return table.get(imageName(reference)) ?? null;
+}
+
+export function imageName(reference: string): string {
+  const untagged = reference.replace(/@.*$/, "").replace(/:[^/:]*$/, "");
+  return untagged.replace(/^(index\.)?docker\.io\//, "").replace(/^library\//, "");
+}
+
+/** Says what this node would have run instead. */
+export function noSuchImage(table: ImageTable, reference: string): string {
+  const known = [...table.keys()].join(", ");
+  const shown = reference.length > 200 ? `${reference.slice(0, 200)}…` : reference;
+  return `No such image: ${shown} (this node runs processes; it knows ${known}; add your own with --images FILE)`;
+}
+
+/**
+ * Reads a file of images.
+ *
+ * @throws MeshError images/invalid with the file, the entry and what works
+ */
+export function readImages(file: string): ImageTable {
+  const parsed = ImagesFile.safeParse(readJson(file));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw cannotRead(file, `${issue?.path.join(" > ") || "the file"}: ${issue?.message}; ${example}`);
+  }
+  const table = new Map<string, Image>();
+  for (const [name, entry] of Object.entries(parsed.data)) {
+    table.set(imageName(name), ownImage(entry, dirname(resolve(file))));
+  }
+  return table;
+}
+
+/** The signal a person means by `SIGTERM`, `term` or `15`; null when there is none. */
+export function readSignal(text: string): NodeJS.Signals | null {
+  const { signals } = systemConstants;
+  const named = /^\d+$/.test(text)
+    ? Object.entries(signals).find(([, number]) => number === Number(text))?.[0]
+    : `SIG${text.toUpperCase().replace(/^SIG/, "")}`;
+  return named !== undefined && named in signals ? (named as NodeJS.Signals) : null;
+}
+
+/** Path of a program as a shell would find it from `dir`; null when there is none that may be run. */
+export function findProgram(program: string, dir: string, path: string): string | null {
+  const places = program.includes("/") ? [dir] : path.split(delimiter).filter((place) => place !== "");
+  for (const place of places) {
+    const candidate = resolve(place, program);
+    try {
+      accessSync(candidate, constants.X_OK);
+      if (statSync(candidate).isFile()) return candidate;
+    } catch {
+      // Not here.
+    }
+  }
+  return null;
+}
+
+const example =
+  'an entry is {"command": ["node", "server.js"], "dir": "/srv/app", "env": ["A=b"], "probe": "http:/healthz"}';
+
+const Entry = z.strictObject({
+  command: z.array(z.string().min(1)).min(1),
+  args: z.array(z.string()).optional(),
+  dir: z.string().min(1).optional(),
+  env: z.array(z.string().regex(/^[^=]+=/, 'write it as "KEY=value"')).optional(),
+  probe: z
+    .string()
+    .regex(/^(tcp|http:\/[!-~]*)$/, 'write it as "tcp" or "http:/path"')
+    .optional(),
+  stopSignal: z
+    .string()
+    .refine((text) => readSignal(text) !== null, 'no such signal; "SIGTERM" is one')
+    .optional(),
+});
+const ImagesFile = z.record(z.string().min(1), Entry);
+
+const whoami: Image = {
+  entrypoint: [process.execPath, fileURLToPath(new URL("../whoami.ts", import.meta.url))],
+  cmd: () => [],
+  env: [],
+  probe: { kind: "http", path: "/healthz" },
+  stopSignal: "SIGTERM",
+  files: () => ({}),
+};
+
+function nginxImage(program: string): Image {
+  return {
+    // As in the official image, whose arguments are a whole command line.
+    entrypoint: [],
+    cmd: ({ taskDir }) => [program, "-p", `${taskDir}/`, "-e", "stderr", "-c", join(taskDir, "nginx.conf")],
+    env: [],
+    probe: { kind: "http", path: "/" },
+    // SIGTERM would cut the requests that nginx is still answering.
+    stopSignal: "SIGQUIT",
+    files: nginxFiles,
+  };
+}
+
+function ownImage(entry: z.infer<typeof Entry>, fileDir: string): Image {
+  const { command, args = [], dir = ".", env = [], probe = "tcp", stopSignal = "SIGTERM" } = entry;
+  return {
+    entrypoint: command,
+    cmd: () => args,
+    dir: resolve(fileDir, dir),
+    env,
+    probe: probe === "tcp" ? { kind: "tcp" } : { kind: "http", path: probe.slice("http:".length) },
+    stopSignal: readSignal(stopSignal) ?? "SIGTERM",
+    files: () => ({}),
+  };
+}
+
+function readJson(file: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    throw cannotRead(file, (cause as Error).message);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw cannotRead(file, `${(cause as Error).message}; ${example}`);
+  }
+}
+
+function cannotRead(file: string, why: string): MeshError {
+  return new MeshError("images/invalid", `cannot read the images file ${file}: ${why}`, {
+    blame: "operator",
+    retry: "never",
+  });
+}

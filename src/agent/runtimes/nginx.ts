@@ -1,0 +1,87 @@
+// nginx as a task: its configuration and the page it shows, written into the task's folder.
+
+import { existsSync } from "node:fs";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import type { AssignedTask } from "../../protocol/agent.ts";
+import type { Place } from "./images.ts";
+
+/** The files nginx is started with, by their path in the task's folder. */
+export function nginxFiles(place: Place, task: AssignedTask): Readonly<Record<string, string>> {
+  return { "nginx.conf": configuration(place), "html/index.html": indexPage(place, task) };
+}
+
+function configuration({ taskDir, host, ports }: Place): string {
+  const address = host.includes(":") ? `[${host}]` : host;
+  const listens = ports.map(({ port }) => `    listen ${address}:${port};`).join("\n");
+  return `# Written anew each time the task starts.
+daemon off;
+worker_processes 1;
+pid ${quote(join(taskDir, "nginx.pid"))};
+error_log stderr notice;
+${user()}events { worker_connections 1024; }
+http {
+${mimeTypes()}
+  access_log /dev/stdout;
+  server_tokens off;
+${temporaryPaths(taskDir)}
+  server {
+${listens}
+    root ${quote(join(taskDir, "html"))};
+  }
+}
+`;
+}
+
+function indexPage({ nodeName }: Place, task: AssignedTask): string {
+  const facts = [
+    ["node", nodeName],
+    ["service", task.service.name],
+    ["slot", String(task.slot)],
+    ["task", task.id],
+  ];
+  const rows = facts.map(([name, value = ""]) => `<dt>${name}</dt><dd>${escapeHtml(value)}</dd>`).join("\n");
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Welcome to nginx!</title>
+<h1>Welcome to nginx!</h1>
+<dl>
+${rows}
+</dl>
+</html>
+`;
+}
+
+/** Started as root, nginx would let its workers run as nobody, who may not enter the task's folder. */
+function user(): string {
+  return process.getuid?.() === 0 ? `user ${userInfo().username} ${rootGroup()};\n` : "";
+}
+
+/** The group of user 0: `wheel` on the BSDs and macOS. */
+function rootGroup(): string {
+  return process.platform === "linux" ? "root" : "wheel";
+}
+
+function mimeTypes(): string {
+  const known = [
+    "/etc/nginx/mime.types",
+    "/usr/local/etc/nginx/mime.types",
+    "/opt/homebrew/etc/nginx/mime.types",
+  ];
+  const file = known.find((path) => existsSync(path));
+  return file === undefined ? "  types { text/html html; }" : `  include ${file};`;
+}
+
+function temporaryPaths(taskDir: string): string {
+  const kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+  return kinds.map((kind) => `  ${kind}_temp_path ${quote(join(taskDir, "tmp", kind))};`).join("\n");
+}
+
+function quote(path: string): string {
+  return `"${path.replace(/["\\]/g, "\\$&")}"`;
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}

@@ -1,0 +1,249 @@
+// The process runtime: each task is a process of this machine, listening on ports of its own.
+//
+// A task is started in its own process group, with its output going straight into a file: nothing ties it to the
+// agent, so it lives on when the agent is killed or replaced, and the next agent finds it by process id and start time.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import type { AssignedTask } from "../../protocol/agent.ts";
+import { findByEnvironment, identify, isRunning, type ProcessIdentity } from "../process-identity.ts";
+import {
+  findImage,
+  findProgram,
+  type Image,
+  type ImageTable,
+  noSuchImage,
+  type Place,
+  readSignal,
+} from "./images.ts";
+import { originOf, type Ports } from "./ports.ts";
+import type { Exit, Prepared, Running, Runtime } from "./runtime.ts";
+
+/** What of the agent's own environment a task gets. Anything else may be a secret of the agent's. */
+const inherited = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"];
+
+/** How often a process that is not our child is looked at, milliseconds. */
+const lookMs = 200;
+
+export type ProcessRuntimeOptions = {
+  readonly images: ImageTable;
+  readonly ports: Ports;
+  readonly nodeName: string;
+  /** Host part under which the mesh dials tasks. */
+  readonly address: string;
+  /** Address the tasks listen on. */
+  readonly host: string;
+  /** The folder of a task; created when it starts. */
+  readonly taskDir: (id: string) => string;
+  /** The agent's own environment. */
+  readonly env: NodeJS.ProcessEnv;
+};
+
+const Trace = z.object({
+  pid: z.number().int().positive(),
+  started: z.string(),
+  ports: z.array(z.object({ target: z.number(), port: z.number() })),
+});
+type Trace = z.infer<typeof Trace>;
+
+export class ProcessRuntime implements Runtime {
+  readonly #options: ProcessRuntimeOptions;
+
+  constructor(options: ProcessRuntimeOptions) {
+    this.#options = options;
+  }
+
+  async prepare(task: AssignedTask): Promise<Prepared> {
+    const { images, env, taskDir } = this.#options;
+    const image = findImage(images, task.run.image);
+    if (image === null) return refuse(noSuchImage(images, task.run.image));
+    const dir = task.run.dir || image.dir;
+    if (dir !== undefined && !isDirectory(dir)) return refuse(`the working directory ${dir} is not there`);
+    const [program = ""] = commandLine(task, image, this.#place(task, []));
+    if (findProgram(program, dir ?? taskDir(task.id), env.PATH ?? "") === null) {
+      return refuse(`exec: "${program}": executable file not found in $PATH`);
+    }
+    const stopSignal = task.run.stopSignal === "" ? image.stopSignal : readSignal(task.run.stopSignal);
+    if (stopSignal === null) return refuse(`invalid stop signal: ${task.run.stopSignal}`);
+    const probe = task.run.probe ?? image.probe;
+    if (probe.kind === "http" && !/^\/[!-~]*$/.test(probe.path))
+      return refuse(`invalid probe path: ${probe.path}`);
+    return { ok: true, plan: { probe, stopSignal, start: () => this.#start(task, image) } };
+  }
+
+  async find(task: AssignedTask, trace: unknown): Promise<Running | null> {
+    const known = Trace.safeParse(trace);
+    if (!known.success) {
+      // If it was started, nobody knows where it listens: of no use, and it must not stay.
+      const stray = findByEnvironment(`WAGGLE_TASK_ID=${task.id}`);
+      if (stray !== null) signalGroup(stray.pid, "SIGKILL");
+      return null;
+    }
+    if (!isRunning(known.data)) return null;
+    this.#options.ports.keep(known.data.ports.map(({ port }) => port));
+    return this.#running(known.data, watch(known.data));
+  }
+
+  async #start(task: AssignedTask, image: Image): Promise<Running> {
+    const { ports, taskDir } = this.#options;
+    const numbers = await ports.take(task.run.targets.length);
+    try {
+      const place = this.#place(task, numbers);
+      writeFiles(place.taskDir, image.files(place, task));
+      const logFile = join(taskDir(task.id), "log");
+      const child = launch(commandLine(task, image, place), {
+        cwd: task.run.dir || image.dir || place.taskDir,
+        env: environment(task, image, place, this.#options.env),
+        logFile,
+      });
+      const pid = await spawned(child);
+      const started = identify(pid)?.started ?? "";
+      const exit = exitOf(child, logFile);
+      return this.#running({ pid, started, ports: [...place.ports] }, exit);
+    } catch (error) {
+      ports.release(numbers);
+      throw error;
+    }
+  }
+
+  #place(task: AssignedTask, ports: readonly number[]): Place {
+    const { nodeName, host, taskDir } = this.#options;
+    const paired = ports.map((port, index) => ({ target: task.run.targets[index] ?? 0, port }));
+    return { taskDir: taskDir(task.id), nodeName, host, ports: paired };
+  }
+
+  #running(trace: Trace, exit: Promise<Exit>): Running {
+    const { address, host, ports } = this.#options;
+    const reached = host === "0.0.0.0" ? "127.0.0.1" : host;
+    const exited = exit.then((how) => {
+      // What the task started and left behind must not outlive it.
+      signalGroup(trace.pid, "SIGKILL");
+      ports.release(trace.ports.map(({ port }) => port));
+      return how;
+    });
+    return {
+      pid: trace.pid,
+      trace,
+      exited,
+      endpoints: trace.ports.map(({ target, port }) => ({ target, origin: originOf(address, port) })),
+      local: trace.ports.map(({ target, port }) => ({ target, origin: originOf(reached, port) })),
+      signal: (name) => {
+        if (isRunning(trace)) process.kill(trace.pid, name);
+      },
+      kill: () => {
+        if (isRunning(trace)) signalGroup(trace.pid, "SIGKILL");
+      },
+    };
+  }
+}
+
+function refuse(reason: string): Prepared {
+  return { ok: false, reason };
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** As Docker puts it together: an entrypoint of the service's empties the image's own arguments. */
+function commandLine({ run }: AssignedTask, image: Image, place: Place): readonly string[] {
+  const program = run.command.length > 0 ? run.command : image.entrypoint;
+  if (run.args.length > 0) return [...program, ...run.args];
+  return run.command.length > 0 ? program : [...program, ...image.cmd(place)];
+}
+
+/** The mesh's own variables come last: a task that listened elsewhere could not be reached. */
+function environment(
+  { id, slot, service, run }: AssignedTask,
+  image: Image,
+  { host, nodeName, ports }: Place,
+  agentEnv: NodeJS.ProcessEnv,
+): NodeJS.ProcessEnv {
+  const own = inherited.map((name) => [name, agentEnv[name]]).filter(([, value]) => value !== undefined);
+  const given = [...image.env, ...run.env].filter((pair) => pair.indexOf("=") > 0);
+  return {
+    ...Object.fromEntries(own),
+    ...Object.fromEntries(
+      given.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]),
+    ),
+    ...Object.fromEntries(ports.map(({ target, port }) => [`PORT_${target}`, String(port)])),
+    ...(ports[0] && { PORT: String(ports[0].port) }),
+    HOST: host,
+    WAGGLE_NODE: nodeName,
+    WAGGLE_SERVICE: service.name,
+    WAGGLE_SLOT: String(slot),
+    WAGGLE_TASK_ID: id,
+  };
+}
+
+function writeFiles(taskDir: string, files: Readonly<Record<string, string>>): void {
+  mkdirSync(join(taskDir, "tmp"), { recursive: true, mode: 0o700 });
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(taskDir, name)), { recursive: true, mode: 0o700 });
+    writeFileSync(join(taskDir, name), text);
+  }
+}
+
+type Launch = { readonly cwd: string; readonly env: NodeJS.ProcessEnv; readonly logFile: string };
+
+function launch([program = "", ...args]: readonly string[], { cwd, env, logFile }: Launch): ChildProcess {
+  const log = openSync(logFile, "a", 0o600);
+  try {
+    const child = spawn(program, args, { cwd, env, detached: true, stdio: ["ignore", log, log] });
+    // An agent that ends with its tasks kept must not wait for them.
+    child.unref();
+    return child;
+  } finally {
+    closeSync(log);
+  }
+}
+
+function spawned(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once("spawn", () => resolve(child.pid ?? 0));
+    child.once("error", reject);
+  });
+}
+
+function exitOf(child: ChildProcess, logFile: string): Promise<Exit> {
+  return new Promise((resolve) => {
+    child.once("exit", (code, signal) => {
+      const portTaken = code !== 0 && /EADDRINUSE|address already in use/i.test(endOf(logFile, 4_096));
+      resolve({ code, signal, portTaken });
+    });
+  });
+}
+
+/** Watches a process that another agent started: only its parent is told how it ends. */
+function watch(known: ProcessIdentity): Promise<Exit> {
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      if (isRunning(known)) return;
+      clearInterval(timer);
+      resolve({ code: null, signal: null, portTaken: false });
+    }, lookMs);
+    timer.unref();
+  });
+}
+
+function endOf(file: string, bytes: number): string {
+  const descriptor = openSync(file, "r");
+  try {
+    const size = statSync(file).size;
+    const buffer = Buffer.alloc(Math.min(bytes, size));
+    readSync(descriptor, buffer, 0, buffer.length, size - buffer.length);
+    return buffer.toString();
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function signalGroup(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, name);
+  } catch {
+    // Nobody left in it.
+  }
+}

@@ -1,0 +1,54 @@
+// A runtime: what runs a node's tasks. The agent decides when; a runtime only knows how.
+
+import type { ProbeSpec } from "../../domain/service.ts";
+import type { Endpoint } from "../../domain/task.ts";
+import type { AssignedTask } from "../../protocol/agent.ts";
+
+export interface Runtime {
+  /** Finds out whether the task can run here, and how. Starts nothing. */
+  prepare(task: AssignedTask): Promise<Prepared>;
+  /**
+   * Finds a task started by an earlier agent.
+   *
+   * @param trace what `Running.trace` was; null when the earlier agent was gone before it could keep it
+   * @returns null when the task does not run any more; one that runs and cannot be told apart or reached is ended
+   */
+  find(task: AssignedTask, trace: unknown): Promise<Running | null>;
+}
+
+/** A plan, or why there is none: the task is then rejected with these words. */
+export type Prepared =
+  | { readonly ok: true; readonly plan: Plan }
+  | { readonly ok: false; readonly reason: string };
+
+export type Plan = {
+  readonly probe: ProbeSpec;
+  readonly stopSignal: NodeJS.Signals;
+  /** Starts the task; each call starts it once more. Rejects when the system cannot start it. */
+  readonly start: () => Promise<Running>;
+};
+
+/** A started task. */
+export type Running = {
+  readonly pid: number;
+  /** Where the mesh dials it. */
+  readonly endpoints: readonly Endpoint[];
+  /** Where this machine itself reaches it: what is probed. */
+  readonly local: readonly Endpoint[];
+  /** Plain data by which a later agent finds it again. */
+  readonly trace: unknown;
+  /** Resolves once nothing of the task runs any more. */
+  readonly exited: Promise<Exit>;
+  /** Sends a signal to the task's own process. */
+  readonly signal: (name: NodeJS.Signals) => void;
+  /** Ends the task and all it started, at once. */
+  readonly kill: () => void;
+};
+
+/** How a task ended; neither code nor signal is known of one that was another process's child. */
+export type Exit = {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** It could not listen: another process took its port between choosing and listening. */
+  readonly portTaken: boolean;
+};

@@ -1,0 +1,76 @@
+// The state folder of an agent: who holds it, and which node it is.
+//
+//   agent.lock      the agent that holds the folder
+//   node.json       the node's id and credential, mode 0600
+//   tasks/<id>/     task.json (see records.ts), log, and whatever the task's runtime keeps there
+
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { MeshError } from "../domain/error.ts";
+import { JoinReply } from "../protocol/agent.ts";
+import { identify, isRunning } from "./process-identity.ts";
+
+const Lock = z.object({ pid: z.number().int().positive(), started: z.string() });
+
+/**
+ * Takes the folder for this process, creating it when it is not there. A lock of an agent that is gone is taken over.
+ *
+ * @returns gives the folder back; safe to call twice
+ * @throws MeshError state/conflict when a running agent holds it
+ */
+export function takeStateDir(stateDir: string): () => void {
+  mkdirSync(join(stateDir, "tasks"), { recursive: true, mode: 0o700 });
+  const path = join(stateDir, "agent.lock");
+  const self = identify(process.pid);
+  for (let tries = 0; tries < 3; tries++) {
+    if (createNew(path, JSON.stringify(self))) return () => rmSync(path, { force: true });
+    const holder = read(path, Lock);
+    if (holder !== null && isRunning(holder)) throw inUse(stateDir, holder.pid);
+    rmSync(path, { force: true });
+  }
+  throw inUse(stateDir, null);
+}
+
+/** Which node this folder is; null when it has not joined, or the file cannot be read. */
+export function readMembership(stateDir: string): JoinReply | null {
+  return read(join(stateDir, "node.json"), JoinReply);
+}
+
+export function writeMembership(stateDir: string, membership: JoinReply): void {
+  writeWhole(join(stateDir, "node.json"), JSON.stringify(membership));
+}
+
+/** Writes a file readable by its owner only, so that a reader finds the old one or the new one and nothing between. */
+export function writeWhole(path: string, text: string): void {
+  const draft = `${path}.new`;
+  writeFileSync(draft, text, { mode: 0o600 });
+  renameSync(draft, path);
+}
+
+function read<T>(path: string, schema: z.ZodType<T>): T | null {
+  try {
+    return schema.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch {
+    return null;
+  }
+}
+
+function createNew(path: string, text: string): boolean {
+  try {
+    writeFileSync(path, text, { flag: "wx", mode: 0o600 });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+function inUse(stateDir: string, pid: number | null): MeshError {
+  const holder = pid === null ? "another agent" : `another agent (process ${pid})`;
+  return new MeshError(
+    "state/conflict",
+    `the state folder ${stateDir} is in use by ${holder}: stop it, or give this agent a folder of its own with --state DIR`,
+    { blame: "operator", retry: "safe" },
+  );
+}

@@ -1,0 +1,327 @@
+// A task on this node: one run, from its assignment to its end. Its state only goes forward.
+//
+//   accepted -> preparing -> ready -> starting -> running -> complete | failed | shutdown
+//                  \-> rejected        (started; not yet answering its probe)
+//
+// It is `running` once its probe is healthy, so that the mesh sends it nothing before. A stop is taken note of at any
+// point: before the start it ends the task there, after it the process is signalled, given its grace, and killed.
+
+import { type Health, observe, startingHealth } from "../domain/health.ts";
+import type { ProbeSpec } from "../domain/service.ts";
+import { type HealthReport, isAlive, taskStates } from "../domain/task.ts";
+import type { AssignedTask, TaskReport } from "../protocol/agent.ts";
+import type { Phase } from "./converge.ts";
+import { endingOf, exitCodeOf } from "./exit-text.ts";
+import { type Prober, probeTimeoutMs } from "./probes.ts";
+import type { TaskRecord } from "./records.ts";
+import type { Exit, Plan, Running, Runtime } from "./runtimes/runtime.ts";
+
+/** Like results in a row that change a verdict; HAProxy's defaults. */
+export const healthPolicy = { rise: 2, fall: 3 } as const;
+/** Between probes of a task that takes traffic, and of one that is yet to, milliseconds. */
+export const probeEveryMs = 2_000;
+export const probeStartEveryMs = 100;
+/** A task that never answers is not waited for longer. */
+export const startLimitMs = 60_000;
+/** A task found unhealthy is out of the table at once; this long later it is given up. */
+export const sickLimitMs = 10_000;
+
+/** What a task needs of its agent. */
+export type TaskContext = {
+  readonly runtime: Runtime;
+  readonly prober: Prober;
+  readonly nowMs: () => number;
+  readonly wait: (ms: number, signal?: AbortSignal) => Promise<void>;
+  /** Whether the assignment in hand is still this node's; nothing is started otherwise. */
+  readonly isCurrent: () => boolean;
+  readonly save: (record: TaskRecord) => void;
+  /** The report changed; `state`: worth telling at once. */
+  readonly onChange: (run: TaskRun, what: "state" | "health") => void;
+};
+
+/** Why supervision of a process ended. */
+type Cause = "exited" | "stop" | "released" | { readonly sick: string };
+
+export class TaskRun {
+  readonly nodeId: string;
+  readonly task: AssignedTask;
+  readonly #context: TaskContext;
+  #report: TaskReport;
+  #stopAtMs: number | null = null;
+  #released = false;
+  #nudge = Promise.withResolvers<void>();
+  /** What its record needs besides: known once it is prepared. */
+  #kept: { readonly probe: ProbeSpec; readonly stopSignal: NodeJS.Signals; readonly trace: unknown } | null =
+    null;
+  /** Resolves when the task is over, or was let go. */
+  ended: Promise<void> = Promise.resolve();
+
+  private constructor(nodeId: string, task: AssignedTask, report: TaskReport, context: TaskContext) {
+    this.nodeId = nodeId;
+    this.task = task;
+    this.#report = report;
+    this.#context = context;
+  }
+
+  /** Begins the run of a task. */
+  static start(nodeId: string, task: AssignedTask, context: TaskContext): TaskRun {
+    const run = new TaskRun(nodeId, task, blankReport(task, context.nowMs()), context);
+    run.ended = run.#guarded(() => run.#live());
+    return run;
+  }
+
+  /** A task that was to stop before it was known here. */
+  static declined(nodeId: string, task: AssignedTask, context: TaskContext): TaskRun {
+    const run = new TaskRun(nodeId, task, blankReport(task, context.nowMs()), context);
+    run.#end({ state: "shutdown", message: "shutdown", err: "", exitCode: null });
+    return run;
+  }
+
+  /** Goes on with a task of an earlier agent. `running` is null when its process is gone. */
+  static found(record: TaskRecord, running: Running | null, context: TaskContext): TaskRun {
+    const run = new TaskRun(record.nodeId, record.task, record.report, context);
+    run.#kept = { probe: record.probe, stopSignal: record.stopSignal as NodeJS.Signals, trace: record.trace };
+    if (!isAlive(record.report)) return run;
+    if (record.stopping) run.#stopAtMs = context.nowMs();
+    if (running === null) run.#end(endedUnseen(record.stopping));
+    else run.ended = run.#guarded(() => run.#goOn(running, record));
+    return run;
+  }
+
+  get report(): TaskReport {
+    return this.#report;
+  }
+
+  get phase(): Phase {
+    if (!isAlive(this.#report)) return "ended";
+    return this.#stopAtMs === null ? "alive" : "stopping";
+  }
+
+  /** Stops the task, after `drainDelayMs` when it takes traffic. A second call can only make it sooner. */
+  stop(drainDelayMs: number): void {
+    if (this.phase === "ended") return;
+    const delayMs = this.#report.state === "running" ? drainDelayMs : 0;
+    const first = this.#stopAtMs === null;
+    this.#stopAtMs = Math.min(this.#stopAtMs ?? Number.POSITIVE_INFINITY, this.#context.nowMs() + delayMs);
+    if (first) this.#save();
+    this.wake();
+  }
+
+  /** Lets the task run on without this agent. */
+  release(): void {
+    this.#released = true;
+    this.wake();
+  }
+
+  /** Looks again at what it waits for: a stop, or a current assignment. */
+  wake(): void {
+    this.#nudge.resolve();
+    this.#nudge = Promise.withResolvers<void>();
+  }
+
+  async #live(): Promise<void> {
+    const plan = await this.#prepare();
+    if (plan === null) return;
+    this.#kept = { probe: plan.probe, stopSignal: plan.stopSignal, trace: null };
+    let tries = 0;
+    for (;;) {
+      this.#go("starting", "starting");
+      const running = await plan.start();
+      this.#started(running, plan);
+      const { cause, exit } = await this.#supervise(running, plan);
+      if (cause === "released") return;
+      // Between choosing a port and listening on it, another process took it: not the task's fault, once.
+      const again =
+        cause === "exited" && exit.portTaken && this.#report.state === "starting" && tries++ === 0;
+      if (!again || this.#stopAtMs !== null) return this.#endBy(cause, exit);
+    }
+  }
+
+  async #goOn(running: Running, { probe }: TaskRecord): Promise<void> {
+    const kept = { probe, stopSignal: this.#kept?.stopSignal ?? "SIGTERM" };
+    const { cause, exit } = await this.#supervise(running, kept);
+    if (cause !== "released") this.#endBy(cause, exit);
+  }
+
+  /** @returns null when the task ended here */
+  async #prepare(): Promise<Plan | null> {
+    this.#go("accepted", "accepted");
+    this.#go("preparing", "preparing");
+    const prepared = await this.#context.runtime.prepare(this.task);
+    if (!prepared.ok && this.#stopAtMs === null) {
+      this.#end({ state: "rejected", message: "preparing", err: prepared.reason, exitCode: null });
+      return null;
+    }
+    this.#go("ready", "prepared");
+    while (!this.#context.isCurrent() && this.#stopAtMs === null && !this.#released)
+      await this.#nudge.promise;
+    if (this.#released) return null;
+    if (prepared.ok && this.#stopAtMs === null) return prepared.plan;
+    this.#end({ state: "shutdown", message: "shutdown", err: "", exitCode: null });
+    return null;
+  }
+
+  #started(running: Running, { probe, stopSignal }: Plan): void {
+    this.#kept = { probe, stopSignal, trace: running.trace };
+    const health =
+      this.task.run.targets.length === 0 ? null : asReport(startingHealth(this.#context.nowMs()));
+    this.#report = { ...this.#report, pid: running.pid, endpoints: [...running.endpoints], health };
+    this.#save();
+    this.#context.onChange(this, "state");
+  }
+
+  /** From a started process to its end, whoever wants it. */
+  async #supervise(
+    running: Running,
+    { probe, stopSignal }: Pick<Plan, "probe" | "stopSignal">,
+  ): Promise<{ readonly cause: Cause; readonly exit: Exit }> {
+    const over = new AbortController();
+    const cause = await Promise.race<Cause>([
+      running.exited.then(() => "exited"),
+      this.#stopTime(over.signal),
+      this.#watchHealth(running, probe, over.signal),
+    ]);
+    over.abort();
+    this.wake();
+    if (cause === "released") return { cause, exit: { code: null, signal: null, portTaken: false } };
+    if (cause !== "exited") await this.#terminate(running, stopSignal);
+    return { cause, exit: await running.exited };
+  }
+
+  /** Resolves when the process is to be stopped or let go; after an abort, with what nobody waits for any more. */
+  async #stopTime(signal: AbortSignal): Promise<Cause> {
+    while (!signal.aborted) {
+      if (this.#released) return "released";
+      const leftMs = (this.#stopAtMs ?? Number.POSITIVE_INFINITY) - this.#context.nowMs();
+      if (leftMs <= 0) return "stop";
+      if (leftMs === Number.POSITIVE_INFINITY) await this.#nudge.promise;
+      else await Promise.race([this.#nudge.promise, this.#context.wait(leftMs, signal)]);
+    }
+    return "exited";
+  }
+
+  async #terminate(running: Running, stopSignal: NodeJS.Signals): Promise<void> {
+    const over = new AbortController();
+    running.signal(stopSignal);
+    await Promise.race([running.exited, this.#context.wait(this.task.run.stopGraceMs, over.signal)]);
+    over.abort();
+    running.kill();
+  }
+
+  /** Probes until aborted. Resolves with what is wrong once the task is to be given up. */
+  async #watchHealth(running: Running, probe: ProbeSpec, signal: AbortSignal): Promise<Cause> {
+    const { nowMs, prober, wait } = this.#context;
+    if (this.task.run.targets.length === 0) this.#go("running", "started");
+    let startingMs = 0;
+    while (!signal.aborted && this.#report.health !== null) {
+      const beganMs = nowMs();
+      const result = await prober(running.local, probe, signal);
+      if (signal.aborted) break;
+      const tookMs = nowMs() - beganMs;
+      // The machine slept, or the agent was stopped, while it asked: the answer says nothing about the task.
+      if (tookMs <= 2 * probeTimeoutMs) this.#takeProbe({ ...result, atMs: nowMs() });
+      const { verdict, streak, sinceMs, lastCheck } = this.#report.health;
+      const isStarting = verdict === "starting";
+      const stepMs = isStarting ? probeStartEveryMs : probeEveryMs;
+      if (isStarting) startingMs += Math.min(tookMs, probeTimeoutMs) + stepMs;
+      if (startingMs > startLimitMs)
+        return { sick: `no answer within ${startLimitMs / 1000} s: ${lastCheck}` };
+      const isSick = verdict === "unhealthy" && !streak.ok && nowMs() - sinceMs >= sickLimitMs;
+      if (isSick) return { sick: lastCheck };
+      await wait(stepMs, signal);
+    }
+    return new Promise(() => {});
+  }
+
+  #takeProbe(probe: { readonly ok: boolean; readonly atMs: number; readonly text: string }): void {
+    const { health } = this.#report;
+    if (health === null) return;
+    // A task that has never answered is not unhealthy but starting.
+    const policy =
+      health.verdict === "starting"
+        ? { rise: healthPolicy.rise, fall: Number.POSITIVE_INFINITY }
+        : healthPolicy;
+    const next = asReport(observe(health, probe, policy));
+    this.#report = { ...this.#report, health: next };
+    if (next.verdict !== health.verdict) {
+      if (this.#report.state === "starting" && next.verdict === "healthy") this.#go("running", "started");
+      else this.#changed();
+    } else if (display(next) !== display(health)) this.#context.onChange(this, "health");
+  }
+
+  #endBy(cause: Cause, exit: Exit): void {
+    const exitCode = exitCodeOf(exit);
+    if (this.#stopAtMs !== null) this.#end({ state: "shutdown", message: "shutdown", err: "", exitCode });
+    else if (typeof cause === "object") {
+      const err = `task: unhealthy: ${cause.sick}`;
+      this.#end({ state: "failed", message: "started", err, exitCode });
+    } else this.#end(endingOf(exit));
+  }
+
+  #end(ending: ReturnType<typeof endingOf>): void {
+    const { state, message, err, exitCode } = ending;
+    this.#report = { ...this.#report, endpoints: [], health: null, pid: null, exitCode };
+    this.#go(state, message, err.slice(0, 2_000));
+  }
+
+  /** The only place where the state changes. */
+  #go(state: TaskReport["state"], message: string, err = ""): void {
+    if (taskStates[state] <= taskStates[this.#report.state]) return;
+    this.#report = { ...this.#report, state, message, err, atMs: this.#context.nowMs() };
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#save();
+    this.#context.onChange(this, "state");
+  }
+
+  /** Nothing is written of a task that was never to be started. */
+  #save(): void {
+    if (this.#kept === null) return;
+    const { nodeId, task } = this;
+    this.#context.save({
+      nodeId,
+      task,
+      report: this.#report,
+      stopping: this.#stopAtMs !== null,
+      ...this.#kept,
+    });
+  }
+
+  /** A runtime that cannot start a task fails that task and nothing else. */
+  async #guarded(live: () => Promise<void>): Promise<void> {
+    try {
+      await live();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      const state = taskStates[this.#report.state] < taskStates.starting ? "rejected" : "failed";
+      this.#end({ state, message: this.#report.message, err: `task: ${why}`, exitCode: null });
+    }
+  }
+}
+
+function blankReport({ id }: AssignedTask, atMs: number): TaskReport {
+  const nothing = { endpoints: [], health: null, pid: null, exitCode: null };
+  return { id, state: "assigned", message: "assigned", err: "", atMs, ...nothing };
+}
+
+function endedUnseen(stopping: boolean): ReturnType<typeof endingOf> {
+  if (stopping) return { state: "shutdown", message: "shutdown", err: "", exitCode: null };
+  return {
+    state: "failed",
+    message: "started",
+    err: "task: exited while the agent was away",
+    exitCode: null,
+  };
+}
+
+function asReport(health: Health): HealthReport {
+  return { ...health, ...healthPolicy };
+}
+
+/** What of a task's health a person is shown: the times of single probes are not worth a message. */
+function display({ verdict, streak, lastCheck, rise, fall }: HealthReport): string {
+  const length = Math.min(streak.length, streak.ok ? rise : fall);
+  return `${verdict} ${streak.ok} ${length} ${lastCheck.split(" ")[0]}`;
+}

@@ -1,0 +1,140 @@
+// The tasks of a node: those it must run and those it still has, brought together by converge.
+
+import { taskStates } from "../domain/task.ts";
+import type { AssignedTask, Assignment, TaskReport } from "../protocol/agent.ts";
+import { type Action, converge } from "./converge.ts";
+import type { TaskRecords } from "./records.ts";
+import type { Runtime } from "./runtimes/runtime.ts";
+import { type TaskContext, TaskRun } from "./task.ts";
+
+export type TasksOptions = Omit<TaskContext, "save" | "onChange"> & {
+  readonly records: Pick<TaskRecords, "all" | "save" | "retire">;
+  readonly onChange: (id: string, what: "state" | "health") => void;
+  readonly log: (line: string) => void;
+};
+
+export class Tasks {
+  readonly #options: TasksOptions;
+  readonly #context: TaskContext;
+  readonly #runs = new Map<string, TaskRun>();
+  #assigned: ReadonlyMap<string, AssignedTask> | null = null;
+  #drainDelayMs = 0;
+
+  constructor(options: TasksOptions) {
+    this.#options = options;
+    this.#context = {
+      ...options,
+      save: (record) => this.#write(() => options.records.save(record)),
+      onChange: (run, what) => this.#changed(run, what),
+    };
+  }
+
+  /** Takes over what an earlier agent of this state folder left: tasks that run, and the ends it could not tell. */
+  async restore(runtime: Runtime): Promise<void> {
+    const { records, log } = this.#options;
+    for (const record of records.all((file) => log(`cannot read ${file}: left as it is`))) {
+      const running = await runtime.find(record.task, record.trace);
+      const run = TaskRun.found(record, running, this.#context);
+      this.#keep(run);
+      log(`${nameOf(record.task)} found ${running === null ? "ended" : `running, process ${running.pid}`}`);
+    }
+  }
+
+  /** Brings what runs closer to what must; `mayStart` is false while the node leaves. */
+  apply(assignment: Omit<Assignment, "type" | "index">, mayStart: boolean): void {
+    this.#assigned = new Map(assignment.tasks.map((task) => [task.id, task]));
+    this.#drainDelayMs = assignment.drainDelayMs;
+    const phases = new Map([...this.#runs].map(([id, run]) => [id, run.phase]));
+    for (const action of converge(assignment.tasks, phases, mayStart)) this.#do(action, assignment.node.id);
+    for (const run of this.#runs.values()) run.wake();
+  }
+
+  /** What there is to tell of the tasks assigned to this node. */
+  reports(nodeId: string): TaskReport[] {
+    return [...this.#runs.values()].filter((run) => run.nodeId === nodeId).map(({ report }) => report);
+  }
+
+  report(nodeId: string, id: string): TaskReport | null {
+    const run = this.#runs.get(id);
+    return run?.nodeId === nodeId ? run.report : null;
+  }
+
+  /** Whether the registry still wants something to run here that has not ended. Nothing known yet: it may. */
+  hasWanted(): boolean {
+    if (this.#assigned === null) return this.#runs.size > 0;
+    return [...this.#assigned.values()].some(
+      ({ desired, id }) => desired === "running" && this.#runs.get(id)?.phase !== "ended",
+    );
+  }
+
+  /** Resolves when nothing runs of what runs now. */
+  async allEnded(): Promise<void> {
+    await Promise.all([...this.#runs.values()].map(({ ended }) => ended));
+  }
+
+  /** Stops everything without waiting for anybody; resolves when nothing runs. */
+  async stopAll(): Promise<void> {
+    for (const run of this.#runs.values()) run.stop(0);
+    await this.allEnded();
+  }
+
+  /** Leaves everything running for the next agent. */
+  async releaseAll(): Promise<void> {
+    for (const run of this.#runs.values()) run.release();
+    await this.allEnded();
+  }
+
+  #do(action: Action, nodeId: string): void {
+    const { log } = this.#options;
+    if (action.kind === "start") this.#keep(TaskRun.start(nodeId, action.task, this.#context));
+    if (action.kind === "decline") this.#keep(TaskRun.declined(nodeId, action.task, this.#context));
+    if (action.kind === "forget") this.#forget(action.id);
+    const run = this.#runs.get(action.kind === "stop" ? action.id : "");
+    if (run === undefined) return;
+    log(`${nameOf(run.task)} is to stop`);
+    run.stop(this.#drainDelayMs);
+  }
+
+  #keep(run: TaskRun): void {
+    this.#runs.set(run.task.id, run);
+    this.#options.onChange(run.task.id, "state");
+  }
+
+  #forget(id: string): void {
+    const run = this.#runs.get(id);
+    this.#runs.delete(id);
+    if (run !== undefined) this.#write(() => this.#options.records.retire(run.report, run.task));
+  }
+
+  /** A full disk must not cost a task that runs: it would go on with nobody watching it. */
+  #write(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#options.log(`cannot write to the state folder: ${(error as Error).message}`);
+    }
+  }
+
+  #changed(run: TaskRun, what: "state" | "health"): void {
+    const { onChange, log } = this.#options;
+    // The steps before the start follow one another within a moment.
+    if (what === "state" && taskStates[run.report.state] >= taskStates.starting) log(lineOf(run));
+    onChange(run.task.id, what);
+    // One that was stopped because nobody knows it any more is not waited for by anybody either.
+    if (run.phase === "ended" && this.#assigned?.has(run.task.id) === false) this.#forget(run.task.id);
+  }
+}
+
+function nameOf({ service, slot, id }: AssignedTask): string {
+  return slot === 0 ? `${service.name} (${id})` : `${service.name}.${slot} (${id})`;
+}
+
+function lineOf({ task, report: { state, err, pid, endpoints, health } }: TaskRun): string {
+  const facts = [
+    pid === null ? "" : `process ${pid}`,
+    ...endpoints.map(({ target, origin }) => `${target}=${origin}`),
+    health === null || health.lastCheck === "" ? "" : `${health.verdict}, ${health.lastCheck}`,
+    err,
+  ];
+  return [`${nameOf(task)} ${state}`, ...facts.filter((fact) => fact !== "")].join("; ");
+}

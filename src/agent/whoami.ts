@@ -1,0 +1,191 @@
+// waggle/whoami: a small web server that says where it runs and what it was asked. Run by node itself, as a task or
+// by hand: `HOST=127.0.0.1 PORT=8000 node src/agent/whoami.ts`.
+//
+//   /              who answers and what was asked, as text; as JSON under /api or when Accept asks for it
+//   /healthz       200                    /status/503   that status
+//   /delay/500     after 500 ms           /bytes/1048576   that many bytes
+//   /stream        an event a second      POST /echo    the body, as it comes
+//   upgrade        a WebSocket that echoes, at any path
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { hostname } from "node:os";
+import type { Duplex } from "node:stream";
+
+type Facts = Readonly<Record<string, string | number>>;
+
+const maxBytes = 1024 ** 3;
+const maxDelayMs = 600_000;
+/** Open requests are finished for this long after SIGTERM; streams are ended at once. */
+const finishMs = 8_000;
+
+const env = process.env;
+const host = env.HOST ?? "127.0.0.1";
+const identity: Facts = {
+  hostname: hostname(),
+  node: env.WAGGLE_NODE ?? "",
+  service: env.WAGGLE_SERVICE ?? "",
+  task: env.WAGGLE_TASK_ID ?? "",
+  slot: env.WAGGLE_SLOT ?? "",
+  pid: process.pid,
+};
+const streams = new Set<ServerResponse>();
+const sockets = new Set<Duplex>();
+
+const servers = portsOf(env).map(listen);
+process.once("SIGTERM", stop);
+process.once("SIGINT", stop);
+
+/** Every PORT and PORT_<target>, each once; a free one when none is given. */
+function portsOf(variables: NodeJS.ProcessEnv): readonly number[] {
+  const given = Object.keys(variables).filter((name) => /^PORT(_\d+)?$/.test(name));
+  const ports = new Set(given.map((name) => Number(variables[name])));
+  return ports.size === 0 ? [0] : [...ports];
+}
+
+function listen(port: number): Server {
+  const server = createServer(answer);
+  // Longer than any proxy keeps an idle connection, so that it is never this end that closes under a request.
+  server.keepAliveTimeout = 75_000;
+  server.on("upgrade", echoSocket);
+  server.on("error", (error) => {
+    console.error(`cannot listen on ${host}:${port}: ${error.message}`);
+    process.exit(1);
+  });
+  server.listen(port, host, () => {
+    const address = server.address();
+    console.log(`whoami listens on ${host}:${typeof address === "object" ? address?.port : port}`);
+  });
+  return server;
+}
+
+function stop(): void {
+  for (const stream of streams) stream.end();
+  for (const socket of sockets) socket.destroy();
+  let open = servers.length;
+  for (const server of servers) {
+    server.close(() => {
+      open -= 1;
+      if (open === 0) process.exit(0);
+    });
+  }
+  // A connection whose last request has just been answered would otherwise be kept for the next.
+  setInterval(() => {
+    for (const server of servers) server.closeIdleConnections();
+  }, 20).unref();
+  setTimeout(() => process.exit(0), finishMs).unref();
+}
+
+function answer(request: IncomingMessage, response: ServerResponse): void {
+  const [, page = "", value = ""] = (request.url ?? "/").split("?")[0]?.split("/") ?? [];
+  const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+  if (page === "healthz") plain(response, 200, "ok\n");
+  else if (page === "status" && number >= 200 && number <= 599) plain(response, number, `status ${number}\n`);
+  else if (page === "delay" && number <= maxDelayMs) setTimeout(() => tell(request, response), number);
+  else if (page === "bytes" && number <= maxBytes) sendBytes(response, number);
+  else if (page === "stream") stream(request, response);
+  else if (page === "echo" && request.method === "POST") echo(request, response);
+  else tell(request, response);
+}
+
+function tell(request: IncomingMessage, response: ServerResponse): void {
+  request.resume();
+  const { socket, method = "", url = "", httpVersion, rawHeaders } = request;
+  const asked = {
+    address: `${socket.localAddress}:${socket.localPort}`,
+    remote: `${socket.remoteAddress}:${socket.remotePort}`,
+    method,
+    url,
+    protocol: `HTTP/${httpVersion}`,
+  };
+  const headers = pairs(rawHeaders);
+  const wantsJson = /^\/api\b/.test(url) || /\bapplication\/json\b/.test(request.headers.accept ?? "");
+  if (wantsJson) {
+    json(response, { ...identity, ...asked, headers: joined(headers), rawHeaders: headers });
+    return;
+  }
+  const lines = Object.entries({ ...identity, ...asked }).map(([name, value]) => `${name}: ${value}`);
+  plain(
+    response,
+    200,
+    `${[...lines, "", ...headers.map(([name, value]) => `${name}: ${value}`)].join("\n")}\n`,
+  );
+}
+
+/** Header lines as they were received: in order, in their own case, repeated ones apart. */
+function pairs(rawHeaders: readonly string[]): readonly (readonly [string, string])[] {
+  return rawHeaders.flatMap((name, index) =>
+    index % 2 === 0 ? [[name, rawHeaders[index + 1] ?? ""] as const] : [],
+  );
+}
+
+/** The same by lower-case name, repeated ones joined as RFC 9110 section 5.2 joins them. */
+function joined(headers: readonly (readonly [string, string])[]): Readonly<Record<string, string>> {
+  const byName = new Map<string, string[]>();
+  for (const [name, value] of headers) {
+    byName.set(name.toLowerCase(), [...(byName.get(name.toLowerCase()) ?? []), value]);
+  }
+  return Object.fromEntries([...byName].map(([name, values]) => [name, values.join(", ")]));
+}
+
+function plain(response: ServerResponse, status: number, text: string): void {
+  const hasBody = status !== 204 && status !== 205 && status !== 304;
+  response.writeHead(status, hasBody ? { "content-type": "text/plain; charset=utf-8" } : {});
+  response.end(hasBody ? text : undefined);
+}
+
+function json(response: ServerResponse, value: unknown): void {
+  response.writeHead(200, { "content-type": "application/json" });
+  response.end(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+function echo(request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(200, { "content-type": request.headers["content-type"] ?? "application/octet-stream" });
+  request.pipe(response);
+}
+
+/** Sends `length` bytes as fast as they are read, without holding them. */
+function sendBytes(response: ServerResponse, length: number): void {
+  response.writeHead(200, { "content-type": "application/octet-stream", "content-length": length });
+  const block = Buffer.alloc(65_536, "waggle");
+  let left = length;
+  const more = () => {
+    while (left > 0) {
+      const part = left < block.length ? block.subarray(0, left) : block;
+      left -= part.length;
+      if (!response.write(part)) {
+        response.once("drain", more);
+        return;
+      }
+    }
+    response.end();
+  };
+  more();
+}
+
+function stream(request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+  let tick = 0;
+  const send = () => {
+    tick += 1;
+    response.write(`id: ${tick}\ndata: ${JSON.stringify({ ...identity, tick })}\n\n`);
+  };
+  send();
+  const timer = setInterval(send, 1_000);
+  streams.add(response);
+  request.once("close", () => {
+    clearInterval(timer);
+    streams.delete(response);
+  });
+}
+
+/** Loaded when first asked for: most whoamis never see a WebSocket, and all should start fast. */
+async function echoSocket(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  sockets.add(socket);
+  socket.once("close", () => sockets.delete(socket));
+  socket.on("error", () => socket.destroy());
+  const { WebSocketServer } = await import("ws");
+  new WebSocketServer({ noServer: true }).handleUpgrade(request, socket, head, (webSocket) => {
+    webSocket.on("error", () => webSocket.terminate());
+    webSocket.on("message", (data, isBinary) => webSocket.send(data, { binary: isBinary }));
+  });
+}
