@@ -15,7 +15,9 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             wrangler: { configPath: "./wrangler.toml" },
-            miniflare: { bindings: { OPERATOR_TOKEN: "test-operator", MESH_MODE: "local", ENTRY_KEY: "test-entry-key" } },
+            miniflare: {
+              bindings: { OPERATOR_TOKEN: "test-operator", MESH_MODE: "local", ENTRY_KEY: "test-entry-key" },
+            },
           }),
         ],
         test: { name: "workers", include: ["test/workers/**/*.test.ts"] },

@@ -11,7 +11,10 @@ afterEach(async () => {
 
 const identity = { role: "ingress", nodeId: "n1", published: 8080 } as const;
 
-async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void, port = 0): Promise<Server> {
+async function serve(
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+  port = 0,
+): Promise<Server> {
   const server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   closing.push(() => {
@@ -24,7 +27,11 @@ async function serve(answer: (request: IncomingMessage, response: ServerResponse
 const portOf = (server: { address(): unknown }): number => (server.address() as AddressInfo).port;
 
 async function listen(upstreamPort: number): Promise<Listener> {
-  const listener = await Listener.open("127.0.0.1", 0, identity, { host: "127.0.0.1", port: upstreamPort, key: "k" });
+  const listener = await Listener.open("127.0.0.1", 0, identity, {
+    host: "127.0.0.1",
+    port: upstreamPort,
+    key: "k",
+  });
   closing.push(() => listener.close(0));
   return listener;
 }
@@ -32,7 +39,9 @@ async function listen(upstreamPort: number): Promise<Listener> {
 test("[U10] what comes in says where, and the client's own claim is dropped", async () => {
   const upstream = await serve((incoming, outgoing) => outgoing.end(JSON.stringify(incoming.rawHeaders)));
   const listener = await listen(portOf(upstream));
-  const answer = await fetch(`http://127.0.0.1:${listener.port}/`, { headers: { "x-waggle-entry": "forged" } });
+  const answer = await fetch(`http://127.0.0.1:${listener.port}/`, {
+    headers: { "x-waggle-entry": "forged" },
+  });
   const raw = (await answer.json()) as string[];
   expect(raw.filter((_, index) => raw[index - 1]?.toLowerCase() === "x-waggle-entry")).toEqual([
     "k ingress n1 8080 127.0.0.1 http",
@@ -87,12 +96,15 @@ test("[U13] a refused upgrade leaves the connection usable, and its next request
   const listener = await listen(portOf(upstream));
   const socket = connect(listener.port, "127.0.0.1");
   closing.push(() => socket.destroy());
-  const answered = () => new Promise<string>((resolve) => socket.once("data", (bytes) => resolve(String(bytes))));
+  const answered = () =>
+    new Promise<string>((resolve) => socket.once("data", (bytes) => resolve(String(bytes))));
   socket.write("GET /ws HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
   expect(await answered()).toContain("HTTP/1.1 200 OK");
   socket.write("GET /2 HTTP/1.1\r\nHost: x\r\n\r\n");
   expect(await answered()).toContain("HTTP/1.1 200 OK");
-  expect(received[1]).toBe("GET /2 HTTP/1.1\r\nx-waggle-entry: k ingress n1 8080 127.0.0.1 http\r\nHost: x\r\n\r\n");
+  expect(received[1]).toBe(
+    "GET /2 HTTP/1.1\r\nx-waggle-entry: k ingress n1 8080 127.0.0.1 http\r\nHost: x\r\n\r\n",
+  );
 });
 
 test("[U14] a connection made while the runtime restarts waits for it", async () => {

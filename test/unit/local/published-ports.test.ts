@@ -2,14 +2,26 @@ import { expect, test } from "vitest";
 import type { RoutingTable } from "../../../src/domain/table.ts";
 import { wantedListeners } from "../../../src/local/published-ports.ts";
 
-const node = (name: string, address: string, up = true) => ({ id: `id-${name}`, name, up, address, hosts: [] });
+const node = (name: string, address: string, up = true) => ({
+  id: `id-${name}`,
+  name,
+  up,
+  address,
+  hosts: [],
+});
 const service = (ports: RoutingTable["services"][number]["ports"], nodeIds: readonly string[]) => ({
   id: "s1",
   name: "my-web",
   policy: "roundrobin" as const,
   ports,
   hosts: [],
-  tasks: nodeIds.map((nodeId, index) => ({ id: `t${index}`, slot: index + 1, nodeId, weight: 1, endpoints: [] })),
+  tasks: nodeIds.map((nodeId, index) => ({
+    id: `t${index}`,
+    slot: index + 1,
+    nodeId,
+    weight: 1,
+    endpoints: [],
+  })),
 });
 
 function addresses(table: RoutingTable, kind: "own" | "shared" = "own"): string[] {
