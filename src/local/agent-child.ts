@@ -1,7 +1,7 @@
 // One agent of a mesh on one machine: the same agent that `waggle agent` runs, tied to the `waggle up` that started it.
 
-import { runAgent } from "../agent/agent.ts";
-import { type AgentOptions, agentOptions, logLine } from "../agent/options.ts";
+import { type AgentOptions, agentOptions, runAgent } from "../agent/agent.ts";
+
 import type { ChildReady } from "./child.ts";
 
 export type AgentInput = Pick<AgentOptions, "url" | "stateDir" | "hostname" | "address" | "images"> & {
@@ -13,8 +13,7 @@ process.once("message", async (input: AgentInput) => {
   const orphaned = (): boolean => process.kill(process.pid, "SIGINT");
   process.once("disconnect", orphaned);
   process.send?.({ ready: null } satisfies ChildReady<null>);
-  const log = (line: string): void => console.log(logLine(line, Date.now()));
-  process.exitCode = await runAgent({ ...agentOptions, ...input, log });
+  process.exitCode = await runAgent({ ...agentOptions, ...input, log: console.log });
   process.off("disconnect", orphaned);
   if (process.connected) process.disconnect();
 });
