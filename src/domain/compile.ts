@@ -1,7 +1,121 @@
-import type { RoutingTable } from "./table.ts";
+// Compiling: the routing table that follows from a world.
+
+import { hostsOf, isDefaultService } from "./labels.ts";
+import type { Node } from "./node.ts";
+import { nodeDown, nodeReady } from "./nodes.ts";
+import type { Service } from "./service.ts";
+import type { RoutingTable, TableNode, TableService, TableTask } from "./table.ts";
+import type { Task } from "./task.ts";
 import type { World } from "./world.ts";
 
-/** The routing table of this world. Same world, same table, whatever the order of its maps. */
-export function compileTable(_world: World, _version: number): RoutingTable {
-  throw new Error("not built yet");
+/**
+ * The routing table of a world. Same world, same table, whatever the order of its maps: nodes and services ascend by
+ * name and id, tasks by id, ports by number, host names by letter.
+ *
+ * A task is in it while it is wanted, running, healthy and reachable on a node that is heard. Tasks on a node that is
+ * down stand in only where their service has no other: a frozen agent must not cut off a healthy service, and a dead
+ * machine must not take requests from live ones.
+ *
+ * @see docs/spec.md R1-R12
+ */
+export function compileTable(world: World, version: number): RoutingTable {
+  const services = [...world.services.values()].sort(byAge);
+  const routable = routableTasks(world);
+  const hosts = hostOwners(services);
+  return {
+    version,
+    nodes: [...world.nodes.values()].map(tableNode).sort(byName),
+    services: services
+      .map((service) => tableService(service, hosts.get(service.id) ?? [], routable.get(service.id) ?? []))
+      .sort(byName),
+    defaultService: defaultService(services),
+  };
+}
+
+/** True when requests may be sent to this task, as far as the task itself goes. */
+export function isRoutable(task: Task): boolean {
+  return (
+    task.desired === "running" &&
+    task.state === "running" &&
+    task.nodeId !== null &&
+    task.endpoints.length > 0 &&
+    (task.health === null || task.health.verdict === "healthy")
+  );
+}
+
+function routableTasks({ nodes, tasks }: World): ReadonlyMap<string, readonly Task[]> {
+  const heard = new Map<string, Task[]>();
+  const unheard = new Map<string, Task[]>();
+  for (const task of tasks.values()) {
+    const node = isRoutable(task) ? nodes.get(task.nodeId ?? "") : undefined;
+    if (node === undefined) continue;
+    const group = nodeDown(node) ? unheard : heard;
+    const list = group.get(task.serviceId);
+    if (list === undefined) group.set(task.serviceId, [task]);
+    else list.push(task);
+  }
+  for (const [serviceId, list] of unheard) if (!heard.has(serviceId)) heard.set(serviceId, list);
+  return heard;
+}
+
+/** Host names by the service they lead to: the oldest that names one has it. */
+function hostOwners(oldestFirst: readonly Service[]): ReadonlyMap<string, readonly string[]> {
+  const owned = new Set<string>();
+  const hosts = new Map<string, readonly string[]>();
+  for (const { id, spec } of oldestFirst) {
+    const own = hostsOf(spec.labels).filter((host) => !owned.has(host));
+    for (const host of own) owned.add(host);
+    if (own.length > 0) hosts.set(id, [...own].sort(ascending));
+  }
+  return hosts;
+}
+
+/** The oldest service that asks to be the default, or else the oldest with an ingress port. */
+function defaultService(oldestFirst: readonly Service[]): string | null {
+  const chosen =
+    oldestFirst.find(({ spec }) => isDefaultService(spec.labels)) ??
+    oldestFirst.find(({ ports }) => ports.some(({ mode }) => mode === "ingress"));
+  return chosen?.spec.name ?? null;
+}
+
+function tableNode(node: Node): TableNode {
+  const hosts = [...new Set(node.entryHosts.map((host) => host.toLowerCase()))].sort(ascending);
+  return { id: node.id, name: node.hostname, up: nodeReady(node), address: node.address, hosts };
+}
+
+function tableService(service: Service, hosts: readonly string[], tasks: readonly Task[]): TableService {
+  return {
+    id: service.id,
+    name: service.spec.name,
+    policy: "roundrobin",
+    ports: service.ports
+      .map(({ target, published, mode }) => ({ target, published, mode }))
+      .sort((a, b) => a.published - b.published || a.target - b.target),
+    hosts,
+    tasks: tasks.map(tableTask).sort((a, b) => ascending(a.id, b.id)),
+  };
+}
+
+function tableTask(task: Task): TableTask {
+  const origins = new Map(task.endpoints.map(({ target, origin }) => [target, origin]));
+  return {
+    id: task.id,
+    slot: task.slot,
+    nodeId: task.nodeId ?? "",
+    weight: 1,
+    endpoints: [...origins].sort(([a], [b]) => a - b),
+  };
+}
+
+function byAge(a: Service, b: Service): number {
+  return a.createdAtMs - b.createdAtMs || ascending(a.spec.name, b.spec.name) || ascending(a.id, b.id);
+}
+
+function byName(a: { name: string; id: string }, b: { name: string; id: string }): number {
+  return ascending(a.name, b.name) || ascending(a.id, b.id);
+}
+
+/** By code unit: the same in every place, unlike a locale's order. */
+function ascending(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,23 +1,71 @@
+// Labels: what the mesh reads out of a service's `waggle.*` labels. Every other label is the operator's own.
+
+import { MeshError } from "./error.ts";
 import type { ProbeSpec } from "./service.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Host names of label `waggle.host`, lower case, each once, in order. */
-export function hostsOf(_labels: Labels): readonly string[] {
-  throw new Error("not built yet");
+const prefix = "waggle.";
+const hostLabel = "waggle.host";
+const defaultLabel = "waggle.default";
+const probeLabel = "waggle.probe";
+const known = [hostLabel, defaultLabel, probeLabel];
+
+/** One label of a DNS name: letters, digits and hyphens, no hyphen at either end (RFC 1123 §2.1), and the underscore. */
+const dnsLabel = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+
+/**
+ * Throws a MeshError when a `waggle.*` label is unknown or cannot be read. A misspelt one would otherwise do nothing,
+ * silently.
+ */
+export function checkLabels(labels: Labels): void {
+  for (const key of Object.keys(labels)) {
+    if (key.startsWith(prefix) && !known.includes(key)) {
+      throw invalid(`label '${key}' is unknown: known are ${known.join(", ")}`);
+    }
+  }
+  hostsOf(labels);
+  isDefaultService(labels);
+  probeOf(labels);
 }
 
-/** True when label `waggle.default` says so. */
-export function isDefaultService(_labels: Labels): boolean {
-  throw new Error("not built yet");
+/** Host names of label `waggle.host` (comma-separated), lower case, each once, as ordered there. */
+export function hostsOf(labels: Labels): readonly string[] {
+  const text = labels[hostLabel];
+  if (text === undefined) return [];
+  const hosts = text.split(",").map((host) => host.trim().toLowerCase());
+  for (const host of hosts) {
+    if (!isHostName(host)) {
+      throw invalid(`label '${hostLabel}' has '${host}': write host names as www.example.com,example.com`);
+    }
+  }
+  return [...new Set(hosts)];
 }
 
-/** The probe label `waggle.probe` asks for; undefined: the image's own. */
-export function probeOf(_labels: Labels): ProbeSpec | undefined {
-  throw new Error("not built yet");
+/** True when label `waggle.default` says so: the service answers where neither port nor host name says which. */
+export function isDefaultService(labels: Labels): boolean {
+  const text = labels[defaultLabel];
+  if (text === undefined || text === "false") return false;
+  if (text === "true") return true;
+  throw invalid(`label '${defaultLabel}' is '${text}': write true or false`);
 }
 
-/** Throws a MeshError when a `waggle.*` label is unknown or cannot be read. */
-export function checkLabels(_labels: Labels): void {
-  throw new Error("not built yet");
+/** The probe label `waggle.probe` asks for, `tcp` or `http:/path`; undefined: the image's own. */
+export function probeOf(labels: Labels): ProbeSpec | undefined {
+  const text = labels[probeLabel];
+  if (text === undefined) return undefined;
+  if (text === "tcp") return { kind: "tcp" };
+  const path = text.startsWith("http:") ? text.slice("http:".length) : "";
+  // Printable ASCII without a space is all that may stand in a request line (RFC 9112 §3.2).
+  if (/^\/[!-~]*$/.test(path)) return { kind: "http", path };
+  throw invalid(`label '${probeLabel}' is '${text}': write tcp or http:/path`);
+}
+
+/** True for a DNS name in lower case, without a port or a trailing dot. */
+export function isHostName(host: string): boolean {
+  return host.length <= 253 && host.split(".").every((part) => dnsLabel.test(part));
+}
+
+function invalid(text: string): MeshError {
+  return new MeshError("label/invalid", text, { blame: "operator", retry: "never" });
 }

@@ -1,7 +1,157 @@
+// Reconcile: from the world as it is to the tasks as the operator wants them.
+//
+// It is one pure function that is asked again after every change: it reads the whole world, never remembers anything
+// between two calls, and answers with a plan. A settled world gives an empty one. What it goes by:
+//
+//  - A service asks for slots: a replicated one for N of them, with freed low numbers used again; a global one for one on
+//    every node that is ready, active and meets its constraints. Fewer replicas give slots up, from the fullest nodes
+//    first (slots.ts).
+//  - A slot wants exactly one task, on a node it may be on and made from the service as it is now. Where there are two,
+//    the better stays (fate.ts).
+//  - Replacement before removal: a running task that has to go, because its node drains or is down, because a constraint
+//    no longer holds there or because the service was updated, stays wanted until another one runs in its slot
+//    (settle-slot.ts). A node that comes back in time so keeps its task, and the replacement is dropped.
+//  - Updates move a few slots at a time and stand still while a new task does not run (update.ts). Lost places are
+//    replaced all at once.
+//  - A task that ended by itself is followed by another as its restart policy says, at once after the first failure and
+//    later after each further one (restart.ts). The follower is there at once, so that its slot always shows a task and
+//    the reason why it does not run yet; it is only placed later.
+//  - Waiting tasks are spread over the nodes (place.ts), or told why no node can take them.
+//  - A task that is not to be remembered (scaled down, service removed) is forgotten once it is dead, or when nobody will
+//    ever say that it is. Others are remembered, a few for each slot (history.ts).
+//  - A node that was removed takes its tasks with it: they are orphaned. So are, after a day, tasks told to stop on a node
+//    that stays down. Until then they block nothing.
+//
+// All decisions are made slot by slot from an index built once, so that the cost grows with the number of tasks.
+
+import { Changes } from "./changes.ts";
+import { nodeMatches, parseConstraints } from "./constraint.ts";
+import { isWanted, reasons } from "./fate.ts";
+import { trimHistory } from "./history.ts";
+import { nodeDown, takesTasks } from "./nodes.ts";
+import { placeWaiting, refuse } from "./place.ts";
 import type { Plan } from "./plan.ts";
+import type { Service } from "./service.ts";
+import { settleSlot, viewSlot, type Waiting, waitsForStop } from "./settle-slot.ts";
+import { freeSlots, nodeSlots, numberedSlots, type Slot, surplusSlots } from "./slots.ts";
+import { isAlive, type Task } from "./task.ts";
+import { needsTurn, updateTurns } from "./update.ts";
 import type { World } from "./world.ts";
 
-/** Decides what to change so that the tasks become what the services ask for. */
-export function reconcile(_world: World, _at: { nowMs: number; newId: () => string }): Plan {
-  throw new Error("not built yet");
+/** A node down for this long is taken to be gone, as in Swarm. */
+const orphanedAfterMs = 24 * 60 * 60_000;
+
+/**
+ * Decides what to change so that the tasks become what the services ask for.
+ *
+ * @param at the present (epoch milliseconds), and where ids of new tasks come from
+ * @see docs/spec.md C1-C30
+ */
+export function reconcile(world: World, at: { nowMs: number; newId: () => string }): Plan {
+  const changes = new Changes(world, at);
+  const tasksOf = rememberedTasks(changes);
+  const waiting: Waiting[] = [];
+  for (const service of world.services.values()) {
+    const slots = wantedSlots(service, tasksOf.get(service.id) ?? [], changes);
+    waiting.push(...settleService(slots, service, changes));
+  }
+  placeWaiting(
+    waiting.filter((one) => isDue(one.task, changes)),
+    changes,
+  );
+  return changes.plan();
+}
+
+/** The tasks that make up each service's slots. What is to be forgotten is dealt with on the way. */
+function rememberedTasks(changes: Changes): ReadonlyMap<string, readonly Task[]> {
+  const tasksOf = new Map<string, Task[]>();
+  for (const task of changes.world.tasks.values()) {
+    if (!changes.world.services.has(task.serviceId)) changes.discard(task, "its service was removed");
+    else if (task.desired === "remove") changes.discard(task, "");
+    else {
+      const seen = orphanIfLost(task, changes);
+      const list = tasksOf.get(task.serviceId);
+      if (list === undefined) tasksOf.set(task.serviceId, [seen]);
+      else list.push(seen);
+    }
+  }
+  return tasksOf;
+}
+
+/** A task whose agent will not be heard again is dead as far as anybody can tell. */
+function orphanIfLost(task: Task, changes: Changes): Task {
+  if (task.nodeId === null || !isAlive(task)) return task;
+  const node = changes.world.nodes.get(task.nodeId);
+  if (node !== undefined) {
+    if (!nodeDown(node) || isWanted(task)) return task;
+    const dueMs = node.stateSinceMs + orphanedAfterMs;
+    if (dueMs > changes.nowMs) {
+      changes.wakeAt(dueMs);
+      return task;
+    }
+  }
+  const err = node === undefined ? "its node was removed" : "its node has been down for a day";
+  changes.note("task.orphaned", task, err);
+  return changes.change(task, { state: "orphaned", err, stateSinceMs: changes.nowMs });
+}
+
+/** The slots the service is to have; the tasks of all others are given up. */
+function wantedSlots(service: Service, tasks: readonly Task[], changes: Changes): readonly Slot[] {
+  const { nodes } = changes.world;
+  if (service.spec.mode.kind === "global") return globalSlots(service, nodeSlots(tasks, nodes), changes);
+  const { replicas } = service.spec.mode;
+  const slots = numberedSlots(tasks);
+  const surplus = new Set(surplusSlots(slots, replicas, nodes));
+  for (const slot of surplus)
+    for (const task of slot.tasks) changes.discard(task, "the service was scaled down");
+  return [...slots.filter((slot) => !surplus.has(slot)), ...freeSlots(slots, replicas)];
+}
+
+/**
+ * The slots in which a global service's task may be started or replaced now. A node that is paused or not heard keeps
+ * what it has: nothing can take its place, and running the task twice would be the price of trying.
+ */
+function globalSlots(service: Service, slots: readonly Slot[], changes: Changes): readonly Slot[] {
+  const constraints = parseConstraints(service.spec.constraints);
+  return slots.filter(({ nodeId, tasks }) => {
+    const node = changes.world.nodes.get(nodeId ?? "");
+    const suits = node !== undefined && nodeMatches(constraints, node);
+    if (suits && takesTasks(node)) return true;
+    for (const task of tasks) {
+      if (node === undefined) changes.forget(task);
+      else if (!isWanted(task)) continue;
+      else if (node.availability === "drain") changes.stop(task, reasons.drain);
+      else if (!suits && node.availability === "active") changes.stop(task, reasons.constraint);
+      else if (task.nodeId === null) changes.forget(task);
+    }
+    return false;
+  });
+}
+
+/** Settles the slots of a service; returns its tasks that wait for a place. */
+function settleService(slots: readonly Slot[], service: Service, changes: Changes): readonly Waiting[] {
+  const constraints = parseConstraints(service.spec.constraints);
+  const views = slots.map((slot) => viewSlot(slot, service, constraints, changes));
+  let turns = updateTurns(views, service, changes.world.nodes, changes.nowMs);
+  const waiting: Waiting[] = [];
+  for (const view of views) {
+    if (needsTurn(view, service)) {
+      if (turns <= 0) continue;
+      turns -= 1;
+    }
+    const one = settleSlot(view, service, changes);
+    if (one === null) continue;
+    if (waitsForStop(view.slot, service, changes))
+      refuse(one.task, "waiting for the task before it to stop", changes);
+    else waiting.push(one);
+  }
+  for (const { slot } of views) trimHistory(slot.tasks, service.spec.restart, changes);
+  return waiting;
+}
+
+/** False while a task may not be placed yet. */
+function isDue(task: Task, changes: Changes): boolean {
+  if (task.notBeforeMs <= changes.nowMs) return true;
+  changes.wakeAt(task.notBeforeMs);
+  return false;
 }

@@ -48,6 +48,8 @@ export type Task = {
   readonly slot: number;
   /** Null until placed; then it never changes. */
   readonly nodeId: string | null;
+  /** The one node a global service's task is meant for, from the start; absent for a replicated service's. */
+  readonly forNode?: string;
   readonly run: RunSpec;
   /** The Engine API's TaskTemplate this task was made from, verbatim. */
   readonly document: unknown;

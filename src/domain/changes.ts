@@ -1,0 +1,133 @@
+// Changes: a plan in the making. Deciding reads the world and writes here; nothing else is touched.
+
+import type { EventSubject } from "./event.ts";
+import { taskName } from "./names.ts";
+import { nodeDown } from "./nodes.ts";
+import type { Plan } from "./plan.ts";
+import type { Service } from "./service.ts";
+import { isAlive, type Task, taskStates } from "./task.ts";
+import type { World } from "./world.ts";
+
+/** When a new task may start, and what to say until then. */
+export type Start = { readonly notBeforeMs: number; readonly err: string };
+
+/** Which slot a new task is for: a number from 1, or a node of a global service. */
+export type SlotKey = { readonly number: number; readonly nodeId: string | null };
+
+export class Changes {
+  readonly world: World;
+  readonly nowMs: number;
+  readonly #newId: () => string;
+  readonly #tasks = new Map<string, Task>();
+  readonly #removed = new Set<string>();
+  readonly #events: Plan["events"][number][] = [];
+  #wakeAtMs: number | null = null;
+
+  constructor(world: World, at: { nowMs: number; newId: () => string }) {
+    this.world = world;
+    this.nowMs = at.nowMs;
+    this.#newId = at.newId;
+  }
+
+  /** The task as it stands after the changes so far; undefined once it is removed. */
+  latest(task: Task): Task | undefined {
+    return this.#removed.has(task.id) ? undefined : (this.#tasks.get(task.id) ?? task);
+  }
+
+  /** All tasks as they stand after the changes so far. */
+  *all(): Iterable<Task> {
+    for (const task of this.world.tasks.values()) {
+      const latest = this.latest(task);
+      if (latest !== undefined) yield latest;
+    }
+    for (const task of this.#tasks.values()) if (!this.world.tasks.has(task.id)) yield task;
+  }
+
+  /** A new task of the service as it is now, waiting to be placed. */
+  create(service: Service, slot: SlotKey, start: Start, why: string): Task {
+    const task: Task = {
+      id: this.#newId(),
+      serviceId: service.id,
+      slot: slot.number,
+      nodeId: null,
+      ...(slot.nodeId !== null && { forNode: slot.nodeId }),
+      run: service.spec.run,
+      document: (service.document as { TaskTemplate?: unknown } | null)?.TaskTemplate ?? null,
+      runHash: service.runHash,
+      desired: "running",
+      state: "pending",
+      message: "pending task scheduling",
+      err: start.err,
+      stateSinceMs: this.nowMs,
+      createdAtMs: this.nowMs,
+      notBeforeMs: start.notBeforeMs,
+      version: 1,
+      endpoints: [],
+      health: null,
+      pid: null,
+      exitCode: null,
+    };
+    this.#tasks.set(task.id, task);
+    this.note("task.create", task, start.err === "" ? why : `${why}; ${start.err}`);
+    return task;
+  }
+
+  /** Changes part of a task; its version rises once in a plan. */
+  change(task: Task, part: Partial<Task>): Task {
+    const latest = this.#tasks.get(task.id) ?? task;
+    const raised = this.#tasks.has(task.id) ? latest.version : latest.version + 1;
+    const changed = { ...latest, ...part, version: raised };
+    this.#tasks.set(task.id, changed);
+    return changed;
+  }
+
+  /** Wants a task stopped but remembered. One that no agent has heard of is forgotten at once. */
+  stop(task: Task, why: string): void {
+    if (taskStates[task.state] < taskStates.assigned) {
+      this.forget(task);
+    } else {
+      this.change(task, { desired: "shutdown" });
+      this.note("task.shutdown", task, why);
+    }
+  }
+
+  /**
+   * Wants a task stopped and forgotten: once it is dead, or at once where nobody would ever say that it is, since no
+   * agent has heard of it or its node is gone or down.
+   */
+  discard(task: Task, why: string): void {
+    const node = this.world.nodes.get(task.nodeId ?? "");
+    const heardOf = taskStates[task.state] >= taskStates.assigned && node !== undefined && !nodeDown(node);
+    if (!isAlive(task) || !heardOf) {
+      this.forget(task);
+    } else if (task.desired !== "remove") {
+      this.change(task, { desired: "remove" });
+      this.note("task.remove", task, why);
+    }
+  }
+
+  forget(task: Task): void {
+    this.#tasks.delete(task.id);
+    if (this.world.tasks.has(task.id)) this.#removed.add(task.id);
+  }
+
+  /** Something becomes due at this moment by time alone. */
+  wakeAt(atMs: number): void {
+    this.#wakeAtMs = Math.min(this.#wakeAtMs ?? atMs, atMs);
+  }
+
+  note(action: string, task: Task, why: string): void {
+    const name = taskName(this.world.services.get(task.serviceId)?.spec.name ?? task.serviceId, task);
+    const subject: EventSubject = { type: "task", id: task.id, name };
+    this.#events.push({ actor: "registry", action, subject, why });
+  }
+
+  plan(): Plan {
+    return {
+      tasks: [...this.#tasks.values()],
+      removed: [...this.#removed],
+      wakeAtMs: this.#wakeAtMs,
+      events: this.#events,
+    };
+  }
+}

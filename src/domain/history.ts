@@ -1,0 +1,18 @@
+// History: the dead tasks a slot remembers.
+
+import type { Changes } from "./changes.ts";
+import type { RestartPolicy } from "./service.ts";
+import { isAlive, type Task } from "./task.ts";
+
+/** Dead tasks kept for each slot, the newest: with the live one the five of Swarm's task history limit. */
+export const historyLimit = 4;
+/** Restart attempts are counted in the history, so it reaches back as far as they do, within reason. */
+export const maxCountedAttempts = 100;
+
+/** Forgets the oldest dead tasks of a slot beyond what is kept. `tasks` are the slot's, oldest first. */
+export function trimHistory(tasks: readonly Task[], policy: RestartPolicy, changes: Changes): void {
+  if (tasks.length <= historyLimit) return;
+  const counted = policy.maxAttempts <= maxCountedAttempts ? policy.maxAttempts + 1 : 0;
+  const dead = tasks.filter((task) => !isAlive(task));
+  for (const task of dead.slice(0, -Math.max(historyLimit, counted))) changes.forget(task);
+}

@@ -1,0 +1,85 @@
+// Restart: when, if at all, a task that ended by itself is followed by another in its slot.
+//
+// Without a delay of the operator's, the first failure is repaired at once and every further one in a row waits longer:
+// 0, 1, 2, 4, 8, 16, 30 seconds. A row ends with a task that lived longer than a minute, and with every change of what
+// the service runs. How long a task lived is told by the registry's clock alone, from when it was allowed to start to
+// when its successor was made: agents' clocks may be wrong, and a wrong one must not make a hot loop.
+//
+// The history a slot keeps is shorter than the row may be. But the wait a task was made with tells how many failures
+// there had been before it, so that nothing else has to be remembered.
+
+import type { Start } from "./changes.ts";
+import { maxCountedAttempts } from "./history.ts";
+import type { Service } from "./service.ts";
+import { isAlive, type Task } from "./task.ts";
+
+const backoffMs = [0, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000];
+/** A task that lived longer than this has shown that it can run. */
+const provenAfterMs = 60_000;
+
+/** True when the task died on its own account, and not because the registry or its agent stopped it. */
+export function endedByItself({ state }: Task): boolean {
+  return state === "complete" || state === "failed" || state === "rejected";
+}
+
+/** True when a dead task has not been followed by another, be it not yet or, by its policy, never. */
+export function isUnanswered(task: Task): boolean {
+  return task.desired === "running" && !isAlive(task);
+}
+
+/**
+ * When the next task of a slot may start.
+ *
+ * @param tasks the slot's, oldest first
+ * @returns null when the restart policy says that none follows
+ */
+export function nextStart(tasks: readonly Task[], service: Service, nowMs: number): Start | null {
+  const atOnce = { notBeforeMs: nowMs, err: "" };
+  const last = tasks.findLast(isUnanswered);
+  if (last === undefined || !endedByItself(last) || last.runHash !== service.runHash) return atOnce;
+  const { condition, delayMs, maxAttempts } = service.spec.restart;
+  if (condition === "none" || (condition === "on-failure" && last.state === "complete")) return null;
+  const ended = tasks.filter((task) => endedByItself(task) && task.runHash === service.runHash);
+  if (maxAttempts > 0 && maxAttempts <= maxCountedAttempts && attempts(ended, last, service) > maxAttempts)
+    return null;
+  if (delayMs !== undefined) return later(nowMs, delayMs, "");
+  const failures = failuresInARow(ended, nowMs);
+  if (failures === 0) return atOnce;
+  const wait = backoffMs[Math.min(failures, backoffMs.length) - 1] ?? 0;
+  const times = failures > backoffMs.length ? `more than ${backoffMs.length}` : String(failures);
+  const what = last.state === "complete" ? "exits" : "failures";
+  return later(nowMs, wait, ` after ${times} ${what}`);
+}
+
+function later(nowMs: number, delayMs: number, why: string): Start {
+  if (delayMs === 0) return { notBeforeMs: nowMs, err: "" };
+  return { notBeforeMs: nowMs + delayMs, err: `restarting in ${delayMs / 1_000} s${why}` };
+}
+
+/** Ends within the policy's window before the last one, that one included; the first of them was no restart. */
+function attempts(ended: readonly Task[], last: Task, service: Service): number {
+  const { windowMs } = service.spec.restart;
+  if (windowMs === 0) return ended.length;
+  return ended.filter(({ stateSinceMs }) => stateSinceMs > last.stateSinceMs - windowMs).length;
+}
+
+/** How many tasks failed in a row up to now. `ended` are those that ended by themselves, oldest first. */
+function failuresInARow(ended: readonly Task[], nowMs: number): number {
+  let row = 0;
+  let failures = 0;
+  let nextMs = nowMs;
+  for (const task of ended.toReversed()) {
+    const lived = nextMs - Math.max(task.createdAtMs, task.notBeforeMs);
+    if (task.state !== "rejected" && lived > provenAfterMs) break;
+    row += 1;
+    failures = Math.max(failures, row + failuresBefore(task));
+    nextMs = task.createdAtMs;
+  }
+  return failures;
+}
+
+/** The failures that led to the wait a task was made with; 0 where it was made without one. */
+function failuresBefore({ createdAtMs, notBeforeMs }: Task): number {
+  const wait = notBeforeMs - createdAtMs;
+  return wait > 0 ? backoffMs.findLastIndex((step) => step <= wait) + 1 : 0;
+}

@@ -1,0 +1,98 @@
+// Slots: the places of a service that its tasks fill one after the other. A slot outlives its tasks; a replicated
+// service has as many as replicas, numbered from 1, and a global one has one for each node that may run it.
+
+import { bestOf, isWanted } from "./fate.ts";
+import type { Node } from "./node.ts";
+import { takesTasks } from "./nodes.ts";
+import type { Task } from "./task.ts";
+
+/** A slot and all its tasks, oldest first; those that are to be forgotten belong to it no more. */
+export type Slot = {
+  /** From 1; 0 for a global service. */
+  readonly number: number;
+  /** The node of a global service's slot; null for a replicated one's. */
+  readonly nodeId: string | null;
+  readonly tasks: readonly Task[];
+};
+
+type Nodes = ReadonlyMap<string, Node>;
+
+/** The slots of a replicated service, by number. */
+export function numberedSlots(tasks: readonly Task[]): readonly Slot[] {
+  const groups = group(tasks, ({ slot }) => slot);
+  return [...groups]
+    .sort(([a], [b]) => a - b)
+    .map(([number, list]) => ({ number, nodeId: null, tasks: list }));
+}
+
+/** The slots of a global service: one for each node there is, and for each that still has tasks. */
+export function nodeSlots(tasks: readonly Task[], nodes: Nodes): readonly Slot[] {
+  const groups = group(tasks, ({ nodeId, forNode }) => nodeId ?? forNode ?? "");
+  for (const id of nodes.keys()) if (!groups.has(id)) groups.set(id, []);
+  return [...groups].map(([nodeId, list]) => ({ number: 0, nodeId, tasks: list }));
+}
+
+/** New, empty slots that bring a service to `wanted`: the lowest numbers free, so that a freed one is used again. */
+export function freeSlots(slots: readonly Slot[], wanted: number): readonly Slot[] {
+  const used = new Set(slots.map(({ number }) => number));
+  const free: Slot[] = [];
+  for (let number = 1; used.size + free.length < wanted; number += 1) {
+    if (!used.has(number)) free.push({ number, nodeId: null, tasks: [] });
+  }
+  return free;
+}
+
+/**
+ * The slots to give up so that `wanted` are left. Those without a place go first; then one from the node that has most
+ * of them, again and again. Between equals a slot that does not run goes before one that does, a high number before a
+ * low one.
+ */
+export function surplusSlots(slots: readonly Slot[], wanted: number, nodes: Nodes): readonly Slot[] {
+  if (slots.length <= wanted) return [];
+  const standings = slots.map((slot) => standing(slot, nodes)).sort(byWorth);
+  const perNode = new Map<string, number>();
+  const ranked = standings.map((one) => {
+    if (one.nodeId === null) return { ...one, rank: Number.POSITIVE_INFINITY };
+    const rank = perNode.get(one.nodeId) ?? 0;
+    perNode.set(one.nodeId, rank + 1);
+    return { ...one, rank };
+  });
+  // Stable: within a rank the order by worth stays.
+  ranked.sort((a, b) => (a.rank === b.rank ? 0 : a.rank - b.rank));
+  return ranked.slice(wanted).map(({ slot }) => slot);
+}
+
+type Standing = { readonly slot: Slot; readonly nodeId: string | null; readonly runs: boolean };
+
+function standing(slot: Slot, nodes: Nodes): Standing {
+  const task = bestOf(slot.tasks.filter(isWanted), nodes);
+  const node = nodes.get(task?.nodeId ?? "");
+  const runs = task?.state === "running" && node !== undefined && stays(node);
+  return { slot, nodeId: task?.nodeId ?? null, runs };
+}
+
+function stays(node: Node): boolean {
+  return takesTasks(node) || (node.state === "ready" && node.availability === "pause");
+}
+
+function byWorth(a: Standing, b: Standing): number {
+  return Number(b.runs) - Number(a.runs) || a.slot.number - b.slot.number;
+}
+
+/** Groups tasks; each group oldest first. */
+function group<K>(tasks: readonly Task[], keyOf: (task: Task) => K): Map<K, Task[]> {
+  const groups = new Map<K, Task[]>();
+  for (const task of tasks) {
+    const key = keyOf(task);
+    const list = groups.get(key);
+    if (list === undefined) groups.set(key, [task]);
+    else list.push(task);
+  }
+  for (const list of groups.values()) if (list.length > 1) list.sort(byAge);
+  return groups;
+}
+
+/** Of two made in the same moment the dead one came first. */
+function byAge(a: Task, b: Task): number {
+  return a.createdAtMs - b.createdAtMs || Number(isWanted(a)) - Number(isWanted(b)) || (a.id < b.id ? -1 : 1);
+}
