@@ -2,15 +2,13 @@
 
 import { isIP } from "node:net";
 import { MeshError } from "../domain/error.ts";
+import { isHostName } from "../domain/labels.ts";
 import type { Node } from "../domain/node.ts";
 import type { Endpoint, Task } from "../domain/task.ts";
 
-const label = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?";
-const dnsName = new RegExp(`^(?=.{1,253}$)${label}(\\.${label})*$`, "i");
-
 /** Refuses a host name that is none. */
 export function checkHostname(hostname: string): void {
-  if (dnsName.test(hostname)) return;
+  if (isName(hostname)) return;
   throw invalid(`cannot read host name "${hostname}": letters, digits, "-" and "." as in a DNS name`);
 }
 
@@ -20,7 +18,7 @@ export function checkHostname(hostname: string): void {
  */
 export function checkAddress(address: string, mode: "edge" | "local"): void {
   if (mode === "edge") checkEdgeHost(address);
-  else if (isIP(address) === 0 && !dnsName.test(address)) {
+  else if (isIP(address) === 0 && !isName(address)) {
     throw invalid(`cannot read node address "${address}": an IP address or a DNS name`);
   }
 }
@@ -66,9 +64,13 @@ function checkEdgeHost(host: string): void {
       `"${host}" is an IP address, and the edge refuses to dial one (error 1003): use a DNS name`,
     );
   }
-  if (!dnsName.test(host) || !host.includes(".")) {
+  if (!isName(host) || !host.includes(".")) {
     throw invalid(`"${host}" is no public DNS name: the edge dials nodes by names like node1.example.com`);
   }
+}
+
+function isName(host: string): boolean {
+  return isHostName(host.toLowerCase());
 }
 
 function invalid(message: string): MeshError {

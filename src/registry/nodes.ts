@@ -3,18 +3,16 @@
 import { MeshError } from "../domain/error.ts";
 import { hostsOf } from "../domain/labels.ts";
 import type { Node } from "../domain/node.ts";
-import { isAlive, type Task } from "../domain/task.ts";
 import { closeCodes } from "../protocol/agent.ts";
-import { checkHostname } from "./addresses.ts";
 import type { NodeChange } from "./api.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
 import { checkVersion, findNode } from "./refs.ts";
 import { sameData } from "./same.ts";
 
 /**
- * Changes what the operator wants of a node. A change to what already is counts as done and raises no version.
+ * Changes what the operator wants of a node. Its label `waggle.host` names the hosts of its own entry point. A change to what already is counts as done and raises no version.
  *
- * @throws MeshError node/not-found, node/sequence, address/invalid
+ * @throws MeshError node/not-found, node/sequence, label/invalid
  */
 export function updateNode(
   draft: Draft,
@@ -26,7 +24,7 @@ export function updateNode(
   const node = findNode(draft.world, ref);
   checkVersion("node", node, version);
   const { availability, role, labels } = change;
-  const next = { ...node, availability, role, labels, entryHosts: entryHosts(labels) };
+  const next = { ...node, availability, role, labels, entryHosts: hostsOf(labels) };
   if (sameData(next, node)) return node;
   const raised = { ...next, version: node.version + 1, updatedAtMs: draft.nowMs };
   draft.put("nodes", raised);
@@ -35,7 +33,7 @@ export function updateNode(
 }
 
 /**
- * Forgets a node, its credential and its place in the mesh. What still ran there is orphaned: nobody can tell.
+ * Forgets a node, its credential and its place in the mesh. What still ran there is orphaned by reconcile.
  *
  * @param force also a node that is not down; its agent is told that it is no member any more
  * @throws MeshError node/not-found, node/precondition
@@ -48,20 +46,10 @@ export function removeNode(draft: Draft, ref: string, force: boolean, actor: str
       retry: "safe",
     });
   }
-  for (const task of [...draft.world.tasks.values()]) {
-    if (task.nodeId === node.id && isAlive(task)) draft.put("tasks", orphan(task, node, draft.nowMs));
-  }
   draft.remove("nodes", node.id);
   draft.store.forgetNode(node.id);
   draft.close(node.id, closeCodes.notAMember, "the node was removed from the mesh");
   draft.note(actor, "node.remove", nodeSubject(node), force && node.state !== "down" ? "by force" : "");
-}
-
-/** Host names of the node's own entry point: label `waggle.host`, as on a service. */
-function entryHosts(labels: Node["labels"]): readonly string[] {
-  const hosts = hostsOf(labels);
-  for (const host of hosts) checkHostname(host);
-  return hosts;
 }
 
 function differences(before: Node, after: Node): string {
@@ -72,19 +60,4 @@ function differences(before: Node, after: Node): string {
     !sameData(before.labels, after.labels) && "labels",
   ];
   return changes.filter((change) => change !== false).join(", ");
-}
-
-function orphan(task: Task, node: Node, nowMs: number): Task {
-  return {
-    ...task,
-    desired: task.desired === "running" ? "shutdown" : task.desired,
-    state: "orphaned",
-    message: "orphaned",
-    err: `node ${node.hostname} was removed from the mesh`,
-    stateSinceMs: nowMs,
-    version: task.version + 1,
-    endpoints: [],
-    health: null,
-    pid: null,
-  };
 }

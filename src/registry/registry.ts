@@ -55,20 +55,21 @@ export class Registry implements MeshApi {
   }
 
   /**
-   * Starts up: brings the tables up to date, founds the mesh if there is none, and settles what came due meanwhile.
-   * Comes first, after each start of the process or waking of the object.
+   * Starts up: brings the tables up to date, founds the mesh if there is none, and notes which nodes lost their socket.
+   * Comes first, after each start of the process or waking of the object. Nothing is decided here, because whatever
+   * was saved was decided already: a start must be cheap, and must not fail where deciding does.
    *
    * @param connected nodes whose sockets outlived the pause
    */
   booted(connected: ReadonlySet<string>): void {
     this.#store.migrate(this.#deps.clock());
+    if (this.#store.meta("meshId") === null) this.#change((draft) => this.#found(draft), "decide");
     this.#change((draft) => {
-      if (this.#store.meta("meshId") === null) this.#found(draft);
       if (this.#store.meta("meshName") !== this.#deps.meshName) {
         this.#store.setMeta("meshName", this.#deps.meshName);
       }
       noteStart(draft, connected);
-    }, "decide");
+    });
   }
 
   /** What the calls since the last `takeEffects` ask of the shell. */

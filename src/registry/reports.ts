@@ -2,7 +2,7 @@
 
 import { MeshError } from "../domain/error.ts";
 import type { Node } from "../domain/node.ts";
-import type { Task } from "../domain/task.ts";
+import { isAlive, type Task } from "../domain/task.ts";
 import { applyReport } from "../domain/task-report.ts";
 import type { TaskReport } from "../protocol/agent.ts";
 import { checkEndpoints } from "./addresses.ts";
@@ -25,6 +25,8 @@ export function applyReports(draft: Draft, nodeId: string, reports: readonly Tas
     }
     if (task.nodeId !== nodeId) throw notYours(draft, task, node.hostname);
     checkEndpoints(seen.endpoints, node, task, draft.context.mode);
+    // It runs what is known as dead: told its assignment again, it finds that the task must not run.
+    if (!isAlive(task) && isAlive(seen)) draft.resend.add(nodeId);
     // An agent's clock may run ahead of ours; nothing it saw can lie in our future.
     const next = applyReport(task, { ...seen, atMs: Math.min(seen.atMs, draft.nowMs) });
     if (next === task) continue;

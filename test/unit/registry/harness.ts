@@ -24,6 +24,8 @@ export class TestMesh {
   nowMs = 1_800_000_000_000;
   registry: Registry;
   readonly nodes = new Map<string, TestNode>();
+  /** When each node with an open socket was last heard. */
+  readonly sockets = new Map<string, number>();
   #made = 0;
 
   constructor(mode: "edge" | "local" = "local") {
@@ -33,6 +35,7 @@ export class TestMesh {
 
   /** Starts the registry anew over the same rows, as after an eviction (sockets kept) or a reset (none). */
   restart(connected: readonly string[] = []): void {
+    for (const id of this.sockets.keys()) if (!connected.includes(id)) this.sockets.delete(id);
     this.registry = this.#open(new Set(connected));
   }
 
@@ -52,8 +55,15 @@ export class TestMesh {
   }
 
   hello({ id, name, address }: TestNode, tasks: readonly TaskReport[] = []): Effects {
+    this.sockets.set(id, this.nowMs);
     this.registry.connected(id, { node: machine(name, address), tasks });
     return this.registry.takeEffects();
+  }
+
+  /** A node's socket closes. */
+  drop({ id }: TestNode): void {
+    this.sockets.delete(id);
+    this.registry.socketClosed(id);
   }
 
   service(name: string, change: Partial<ServiceSpec> = {}): string {
@@ -125,7 +135,8 @@ export class TestMesh {
 
   /** The alarm, now. */
   ring(heard: readonly TestNode[]): void {
-    this.registry.beats(new Map(heard.map(({ id }) => [id, this.nowMs])));
+    for (const { id } of heard) if (this.sockets.has(id)) this.sockets.set(id, this.nowMs);
+    this.registry.beats(this.sockets);
     this.registry.due();
   }
 
