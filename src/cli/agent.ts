@@ -1,0 +1,86 @@
+// `waggle agent`: makes this machine a node of a mesh.
+
+import { hostname } from "node:os";
+import type { Command } from "commander";
+import type { Cli } from "./cli.ts";
+import { parseHost } from "./context.ts";
+import { parseDurationNs } from "./duration.ts";
+import { CliError } from "./errors.ts";
+import { choiceFlag, valueFlag } from "./flags.ts";
+
+type Flags = {
+  readonly join?: string;
+  readonly name?: string;
+  readonly address?: string;
+  readonly state: string;
+  readonly images?: string;
+  readonly runtime: "process" | "docker";
+  readonly drainTimeout?: number;
+  readonly keepTasks?: boolean;
+};
+
+const notes = `
+Examples:
+  waggle agent --join SWMTKN-1-… https://mesh.example.com --address node1.example.com
+  waggle agent https://mesh.example.com            once joined, the state folder is enough
+  WAGGLE_JOIN_TOKEN=$(waggle join-token -q) waggle agent https://mesh.example.com
+
+On SIGTERM the node leaves in order: its tasks are replaced elsewhere, finish what they answer, and stop.
+On SIGINT (Ctrl-C) it stops at once.`;
+
+export function registerAgent(program: Command, cli: Cli): void {
+  program
+    .command("agent")
+    .argument("<url>", "control URL of the mesh")
+    .summary("make this machine a node of a mesh")
+    .description("Run the agent: join a mesh, run the tasks it assigns, and tell it how they are.")
+    .option(
+      "--join <token>",
+      "join token, needed once (else WAGGLE_JOIN_TOKEN; it keeps the token out of `ps`)",
+    )
+    .option("--name <name>", "name of this node (default: the machine's)")
+    .option(
+      "--address <host>",
+      "where the mesh reaches this node's tasks: a DNS name; an address in a local mesh",
+    )
+    .option("--state <dir>", "folder that keeps the node's credential, tasks and logs", ".waggle-agent")
+    .option("--images <file>", "JSON file with further images that the process runtime knows")
+    .addOption(choiceFlag("--runtime <name>", "what runs tasks", ["process", "docker"]).default("process"))
+    .addOption(
+      valueFlag(
+        "--drain-timeout <duration>",
+        "longest wait for replacements when leaving (default: 10s)",
+        parseDurationNs,
+      ),
+    )
+    .option("--keep-tasks", "leave tasks running when the agent ends, for the next one to find")
+    .addHelpText("after", notes)
+    .action((url: string, flags: Flags) => agent(cli, url, flags));
+}
+
+async function agent(cli: Cli, url: string, flags: Flags): Promise<void> {
+  const control = parseHost(url);
+  const { runAgent } = await import("../agent/agent.ts");
+  const { agentOptions } = await import("../agent/options.ts");
+  const token = flags.join ?? cli.env.WAGGLE_JOIN_TOKEN;
+  const code = await runAgent({
+    ...agentOptions,
+    url: control,
+    ...(token && { token }),
+    stateDir: flags.state,
+    hostname: flags.name ?? hostname(),
+    address: flags.address ?? defaultAddress(control),
+    runtime: flags.runtime,
+    ...(flags.images !== undefined && { images: flags.images }),
+    ...(flags.drainTimeout !== undefined && { drainTimeoutMs: flags.drainTimeout / 1e6 }),
+    ...(flags.keepTasks && { onStop: "keep" }),
+    log: (line) => cli.err.write(`${line}\n`),
+  });
+  if (code !== 0) throw new CliError(code, "");
+}
+
+/** A mesh on this machine reaches its tasks here; any other one by the machine's name. */
+function defaultAddress(control: string): string {
+  const { hostname: host } = new URL(control);
+  return host === "localhost" || host === "[::1]" || host.startsWith("127.") ? "127.0.0.1" : hostname();
+}

@@ -1,0 +1,175 @@
+// The HTTP client of a mesh's control API: the Engine API and the native routes under /mesh/.
+
+import type { Target } from "./context.ts";
+import { CliError, exitCodes } from "./errors.ts";
+
+/** Advertised by the control API and stable: see docs/cli.md. */
+const engineVersion = "v1.44";
+
+/** No answer of the control API takes longer than this unless something is wrong. */
+const answerTimeoutMs = 30_000;
+
+type Query = Readonly<Record<string, string | number | boolean>>;
+
+export type Client = {
+  readonly target: Target;
+  /** JSON of an Engine API route, without the version: `get("/services", { status: true })`. */
+  get<T>(path: string, query?: Query): Promise<T>;
+  /** Posts JSON to an Engine API route; null when the answer is empty. */
+  post<T>(path: string, body: unknown, query?: Query): Promise<T | null>;
+  delete(path: string, query?: Query): Promise<void>;
+  /** JSON of a native route: `mesh("/status")` is GET /mesh/status. */
+  mesh<T>(path: string, query?: Query): Promise<T>;
+  /** Text of a native route and its headers. */
+  meshText(path: string, query?: Query): Promise<{ readonly text: string; readonly headers: Headers }>;
+};
+
+/**
+ * A client of one mesh. Every failure is a CliError that says whose move it is: exit code 1 the mesh refused,
+ * 3 nobody answers (or somebody who is no mesh), 4 the token.
+ */
+export function createClient(target: Target, timeoutMs = answerTimeoutMs): Client {
+  const engine = (path: string) => `/${engineVersion}${path}`;
+  const call = (method: string, path: string, query: Query, body?: unknown) =>
+    send(target, timeoutMs, method, path + queryText(query), body);
+  return {
+    target,
+    get: async (path, query = {}) => readJson(target, await call("GET", engine(path), query)),
+    post: async (path, body, query = {}) => {
+      const response = await call("POST", engine(path), query, body);
+      const text = await bodyText(target, response);
+      return text === "" ? null : parseAnswer(target, response, text);
+    },
+    delete: async (path, query = {}) => {
+      const response = await call("DELETE", engine(path), query);
+      await response.body?.cancel();
+    },
+    mesh: async (path, query = {}) => readJson(target, await call("GET", `/mesh${path}`, query)),
+    meshText: async (path, query = {}) => {
+      const response = await call("GET", `/mesh${path}`, query);
+      return { text: await bodyText(target, response), headers: response.headers };
+    },
+  };
+}
+
+/** The Engine API's `filters` parameter: values of one key are ORed, keys ANDed. */
+export function filters(wanted: Readonly<Record<string, readonly string[]>>): Query {
+  const keys = Object.entries(wanted).filter(([, values]) => values.length > 0);
+  if (keys.length === 0) return {};
+  const sets = keys.map(([key, values]) => [key, Object.fromEntries(values.map((value) => [value, true]))]);
+  return { filters: JSON.stringify(Object.fromEntries(sets)) };
+}
+
+/** Headers that show the token. */
+export function authorization(target: Target): Record<string, string> {
+  return target.token === null ? {} : { authorization: `Bearer ${target.token}` };
+}
+
+/** The mesh cannot be reached: what was tried and what would work. */
+export function unreachable(target: Target, why: string, cause?: unknown): CliError {
+  const hint = target.source.endsWith("mesh.json")
+    ? `is it running? "waggle up" starts it; --host URL names another one`
+    : `the URL is from ${target.source}; is the mesh deployed there?`;
+  return new CliError(exitCodes.unreachable, `cannot reach the mesh at ${target.url}: ${why}`, hint, cause);
+}
+
+/** The token is refused: how to give another. */
+export function tokenRefused(target: Target, message: string): CliError {
+  const said = message === "" ? "" : ` (${message})`;
+  const what = target.token === null ? "wants a token" : "refuses the token";
+  return new CliError(
+    exitCodes.token,
+    `the mesh at ${target.url} ${what}${said}`,
+    "give the operator token with WAGGLE_TOKEN=… or --token-file FILE",
+  );
+}
+
+async function send(
+  target: Target,
+  timeoutMs: number,
+  method: string,
+  path: string,
+  body: unknown,
+): Promise<Response> {
+  const headers: Record<string, string> = { ...authorization(target), accept: "application/json" };
+  if (body !== undefined) headers["content-type"] = "application/json";
+  let response: Response;
+  try {
+    response = await fetch(target.url + path, {
+      method,
+      headers,
+      // A redirect to another place would carry the token there.
+      redirect: "manual",
+      signal: AbortSignal.timeout(timeoutMs),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  } catch (error) {
+    throw unreachable(target, failureText(error, timeoutMs), error);
+  }
+  if (response.ok) return response;
+  throw await refusal(target, response);
+}
+
+async function refusal(target: Target, response: Response): Promise<CliError> {
+  const text = await response.text().catch(() => "");
+  const message = errorMessage(text);
+  if (response.status === 401) return tokenRefused(target, message ?? "");
+  if (response.status === 403) {
+    return new CliError(
+      exitCodes.token,
+      message ?? "forbidden",
+      "this needs the operator token (WAGGLE_TOKEN)",
+    );
+  }
+  if (message === null) return notAMesh(target, response);
+  return new CliError(exitCodes.refused, message);
+}
+
+/** The sentence of an error body, without the gRPC words that Docker's own texts begin with; null: not JSON. */
+function errorMessage(text: string): string | null {
+  try {
+    const { message } = JSON.parse(text) as { message?: unknown };
+    if (typeof message !== "string") return null;
+    return message.replace(/^rpc error: code = \w+ desc = /, "");
+  } catch {
+    return null;
+  }
+}
+
+function notAMesh(target: Target, response: Response): CliError {
+  const type = response.headers.get("content-type") ?? "no content type";
+  return unreachable(target, `something answers there, but not as a mesh does: ${response.status} ${type}`);
+}
+
+async function readJson<T>(target: Target, response: Response): Promise<T> {
+  return parseAnswer(target, response, await bodyText(target, response));
+}
+
+async function bodyText(target: Target, response: Response): Promise<string> {
+  return response.text().catch((error: Error) => {
+    throw unreachable(target, `its answer broke off (${error.message})`, error);
+  });
+}
+
+function parseAnswer<T>(target: Target, response: Response, text: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    throw notAMesh(target, response);
+  }
+}
+
+function queryText(query: Query): string {
+  const parameters = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) parameters.set(key, String(value));
+  return parameters.size === 0 ? "" : `?${parameters}`;
+}
+
+function failureText(error: unknown, timeoutMs: number): string {
+  if (error instanceof DOMException && error.name === "TimeoutError")
+    return `no answer in ${timeoutMs / 1000} s`;
+  const cause = (error as { cause?: NodeJS.ErrnoException }).cause;
+  if (cause?.code === "ECONNREFUSED") return "connection refused";
+  if (cause?.code === "ENOTFOUND") return "no such host";
+  return cause?.message || (error as Error).message;
+}

@@ -1,0 +1,99 @@
+// `waggle completion SHELL`, and the hidden `waggle __complete` that the shells call.
+
+import { Argument, type Command } from "commander";
+import type { Cli } from "../cli.ts";
+import { createClient } from "../client.ts";
+import { findTarget, type TargetFlags } from "../context.ts";
+import type { EngineNode, EngineService } from "../engine.ts";
+import { printLines } from "../output.ts";
+import { type Candidates, candidatesFor, type NameKind } from "./candidates.ts";
+import { completionScript, type Shell, shells } from "./scripts.ts";
+
+/** Names are fetched while somebody waits at the prompt. */
+const namesTimeoutMs = 700;
+
+const notes = `
+Examples:
+  eval "$(waggle completion bash)"             in ~/.bashrc
+  eval "$(waggle completion zsh)"              in ~/.zshrc, after compinit
+  waggle completion fish > ~/.config/fish/completions/waggle.fish`;
+
+export function registerCompletion(program: Command, cli: Cli): void {
+  program
+    .command("completion")
+    .addArgument(new Argument("<shell>", "the shell").choices(shells))
+    .summary("print a script that completes commands, flags and names")
+    .description(
+      "Print a script for the shell to evaluate. It completes verbs, flags, and names of services and nodes.",
+    )
+    .addHelpText("after", notes)
+    .action((shell: Shell) => void cli.out.write(completionScript(shell)));
+  program
+    .command("__complete", { hidden: true })
+    .requiredOption("--shell <shell>", "the shell that asks")
+    .argument("[words...]")
+    .action(async (words: string[], flags: { shell: Shell }) => {
+      printLines(
+        cli.out,
+        await answer(program, cli, flags.shell === "bash" ? joinAtEquals(words) : words, flags.shell),
+      );
+    });
+}
+
+/** Bash takes `--mode=global` apart at the `=`; this puts it together again. */
+export function joinAtEquals(words: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const word of words) {
+    const before = joined.at(-1);
+    const follows =
+      word === "=" ? before?.startsWith("--") : before?.startsWith("--") && before.endsWith("=");
+    if (before !== undefined && follows) joined[joined.length - 1] = before + word;
+    else joined.push(word);
+  }
+  return joined;
+}
+
+async function answer(program: Command, cli: Cli, words: readonly string[], shell: Shell): Promise<string[]> {
+  const candidates = candidatesFor(program, words);
+  const names = candidates.names === null ? [] : await namesOf(cli, candidates.names, targetIn(words));
+  const all = [
+    ...candidates.words,
+    ...names.map((name) => ({ word: name + candidates.suffix, help: candidates.names ?? "" })),
+  ];
+  // Bash replaces only the part after the "=".
+  const prefix = shell === "bash" ? "" : candidates.prefix;
+  const typed = (words.at(-1) ?? "").slice(candidates.prefix.length);
+  const lines = all
+    .filter(({ word }) => word.startsWith(typed))
+    .map(({ word, help }) => `${prefix}${word}\t${help}`);
+  return [...lines, ...directives(candidates)];
+}
+
+function directives(candidates: Candidates): string[] {
+  return [...(candidates.files ? [":files"] : []), ...(candidates.suffix === "" ? [] : [":nospace"])];
+}
+
+/** The flags on the line that say which mesh. */
+function targetIn(words: readonly string[]): TargetFlags {
+  const valueAfter = (...flags: string[]) => {
+    const at = words.findIndex((word) => flags.includes(word));
+    return at < 0 ? undefined : words[at + 1];
+  };
+  return {
+    host: valueAfter("-H", "--host"),
+    tokenFile: valueAfter("--token-file"),
+    state: valueAfter("--state"),
+  };
+}
+
+/** Names, or none when the mesh does not say them in time: a prompt is no place for errors. */
+async function namesOf(cli: Cli, kind: NameKind, target: TargetFlags): Promise<string[]> {
+  try {
+    const mesh = createClient(await findTarget(target, cli.env), namesTimeoutMs);
+    if (kind === "service")
+      return (await mesh.get<EngineService[]>("/services")).map((service) => service.Spec.Name);
+    return (await mesh.get<EngineNode[]>("/nodes")).map((node) => node.Description?.Hostname ?? node.ID);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,107 @@
+// Where the mesh is and the token for it: from flags, else the environment, else what `waggle up` left behind.
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CliError, exitCodes, usageError } from "./errors.ts";
+
+/** The control API of one mesh. */
+export type Target = {
+  /** Without a slash at the end: `http://127.0.0.1:8787`. */
+  readonly url: string;
+  /** Null: none was given; the mesh will say whether it wants one. */
+  readonly token: string | null;
+  /** Where the URL came from, for messages: `--host`, `WAGGLE_HOST`, `.waggle/mesh.json`. */
+  readonly source: string;
+};
+
+export type TargetFlags = {
+  readonly host?: string | undefined;
+  readonly tokenFile?: string | undefined;
+  readonly state?: string | undefined;
+};
+
+/** Where `waggle up` keeps a mesh unless told. */
+export const defaultStateDir = ".waggle";
+
+/**
+ * Finds the mesh that a command is about. The token that `waggle up` wrote goes to the URL written beside it and
+ * nowhere else.
+ *
+ * @throws exit code 3 when nothing says where the mesh is, 2 when what says it cannot be read
+ */
+export async function findTarget(
+  flags: TargetFlags,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Target> {
+  const stateDir = flags.state ?? defaultStateDir;
+  const meshFile = join(stateDir, "mesh.json");
+  const given = flags.host ?? (env.WAGGLE_HOST || undefined);
+  const local = await readMeshFile(meshFile);
+  const token = await givenToken(flags, env);
+  if (given === undefined) {
+    if (local === null) throw noMesh(meshFile);
+    return { url: local.control, token: token ?? local.token, source: meshFile };
+  }
+  const url = parseHost(given);
+  const source = flags.host === undefined ? "WAGGLE_HOST" : "--host";
+  return { url, token: token ?? (local?.control === url ? local.token : null), source };
+}
+
+/** Reads a control URL; Docker's `tcp://` means plain HTTP. */
+export function parseHost(text: string): string {
+  const address = text.includes("://") ? text.replace(/^tcp:/, "http:") : `http://${text}`;
+  const url = URL.canParse(address) ? new URL(address) : null;
+  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:") || url.hostname === "") {
+    throw usageError(
+      `cannot read the mesh's URL "${text}"`,
+      "write it as http://127.0.0.1:8787 or https://mesh.example.com",
+    );
+  }
+  return `${url.origin}${url.pathname}`.replace(/\/+$/, "");
+}
+
+async function readMeshFile(path: string): Promise<{ control: string; token: string } | null> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
+    throw new CliError(exitCodes.usage, `cannot read ${path}: ${error.message}`);
+  });
+  if (text === null) return null;
+  const value = parseJson(text) as { control?: unknown; token?: unknown } | null;
+  if (typeof value?.control !== "string" || typeof value.token !== "string") {
+    throw usageError(
+      `${path} is not what "waggle up" writes`,
+      `remove it and run "waggle up" again, or give --host URL`,
+    );
+  }
+  return { control: parseHost(value.control), token: value.token };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+async function givenToken(
+  flags: TargetFlags,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<string | null> {
+  const path = flags.tokenFile;
+  if (path === undefined) return env.WAGGLE_TOKEN?.trim() || null;
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw usageError(`cannot read --token-file ${path}: ${error.message}`);
+  });
+  const token = text.trim();
+  if (token === "") throw usageError(`--token-file ${path} is empty`, "write the token into it, on one line");
+  return token;
+}
+
+function noMesh(meshFile: string): CliError {
+  return new CliError(
+    exitCodes.unreachable,
+    `there is no mesh here: ${meshFile} does not exist, and neither --host nor WAGGLE_HOST is given`,
+    'start one with "waggle up", or say where it is: --host https://mesh.example.com',
+  );
+}

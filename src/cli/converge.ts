@@ -1,0 +1,64 @@
+// Waiting until a service is as it was asked to be, with its progress on standard error.
+
+import type { Cli } from "./cli.ts";
+import { type Client, filters } from "./client.ts";
+import type { EngineNode, EngineService, EngineTask } from "./engine.ts";
+import { CliError, exitCodes, refused } from "./errors.ts";
+import { isComplete, type Progress, progressLines, serviceProgress } from "./progress.ts";
+import { createProgressWriter, type ProgressWriter } from "./progress-writer.ts";
+
+/** How often the mesh is asked, as Docker does. */
+const pollMs = 200;
+
+/** All tasks must keep running this long before the service counts as up: one that dies at once shows itself. */
+const holdMs = 1_000;
+
+/**
+ * Waits until all tasks of a service run and keep running.
+ *
+ * @param quiet wait without showing anything
+ * @throws exit code 130 on Ctrl-C (the mesh goes on), 1 when the mesh paused the update
+ */
+export async function converge(cli: Cli, mesh: Client, ref: string, quiet: boolean): Promise<void> {
+  const interrupt = cli.onInterrupt();
+  const writer = quiet ? silentWriter : createProgressWriter(cli.err);
+  let completeSinceMs: number | null = null;
+  while (!interrupt.aborted) {
+    const { service, progress } = await readProgress(mesh, ref);
+    failWhenPaused(service);
+    completeSinceMs = isComplete(progress) ? (completeSinceMs ?? cli.nowMs()) : null;
+    const held = completeSinceMs !== null && cli.nowMs() - completeSinceMs >= holdMs;
+    writer.show([...progressLines(progress, writer.columns), ...verifyLine(service, completeSinceMs, held)]);
+    if (held) return;
+    await cli.sleep(pollMs, interrupt);
+  }
+  cli.err.write(`Operation continuing in background.\nUse \`waggle service ps ${ref}\` to check progress.\n`);
+  throw new CliError(exitCodes.interrupted, "");
+}
+
+const silentWriter: ProgressWriter = { columns: null, show: () => {} };
+
+async function readProgress(
+  mesh: Client,
+  ref: string,
+): Promise<{ readonly service: EngineService; readonly progress: Progress }> {
+  const service = await mesh.get<EngineService>(`/services/${encodeURIComponent(ref)}`, {
+    insertDefaults: false,
+  });
+  const [tasks, nodes] = await Promise.all([
+    mesh.get<EngineTask[]>("/tasks", filters({ service: [service.ID], "_up-to-date": ["true"] })),
+    mesh.get<EngineNode[]>("/nodes"),
+  ]);
+  return { service, progress: serviceProgress(service, tasks, nodes) };
+}
+
+function failWhenPaused({ UpdateStatus: update }: EngineService): void {
+  if (update?.State === "paused") throw refused(`service update paused: ${update.Message ?? ""}`);
+  if (update?.State === "rollback_paused") throw refused(`service rollback paused: ${update.Message ?? ""}`);
+}
+
+function verifyLine(service: EngineService, completeSinceMs: number | null, held: boolean): string[] {
+  if (completeSinceMs === null) return [];
+  if (held) return [`verify: Service ${service.Spec.Name} converged`];
+  return ["verify: Waiting 1 second to verify that tasks are stable..."];
+}

@@ -1,0 +1,72 @@
+// Lengths of time in Docker's words: "8 seconds ago" for people, `1m30s` on the command line.
+
+import { usageError } from "./errors.ts";
+
+const secondMs = 1_000;
+const hourMs = 3_600_000;
+
+/** How long, as Docker says it: "Less than a second", "About a minute", "3 weeks". */
+export function humanDuration(ms: number): string {
+  const seconds = Math.floor(ms / secondMs);
+  if (seconds < 1) return "Less than a second";
+  if (seconds === 1) return "1 second";
+  if (seconds < 60) return `${seconds} seconds`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes === 1) return "About a minute";
+  if (minutes < 60) return `${minutes} minutes`;
+  const hours = Math.round(ms / hourMs);
+  if (hours === 1) return "About an hour";
+  if (hours < 48) return `${hours} hours`;
+  if (hours < 24 * 7 * 2) return `${Math.floor(hours / 24)} days`;
+  if (hours < 24 * 30 * 2) return `${Math.floor(hours / 24 / 7)} weeks`;
+  if (hours < 24 * 365 * 2) return `${Math.floor(hours / 24 / 30)} months`;
+  return `${Math.floor(ms / hourMs / 24 / 365)} years`;
+}
+
+/** "8 seconds ago"; lower case, to follow a state. A clock ahead of ours counts as now. */
+export function ago(atMs: number, nowMs: number): string {
+  return `${humanDuration(Math.max(0, nowMs - atMs)).toLowerCase()} ago`;
+}
+
+const unitNs: Readonly<Record<string, number>> = {
+  ns: 1,
+  us: 1e3,
+  µs: 1e3,
+  ms: 1e6,
+  s: 1e9,
+  m: 60e9,
+  h: 3600e9,
+};
+
+/**
+ * Reads a length of time as Docker's flags take it.
+ *
+ * @returns nanoseconds, the Engine API's unit
+ * @throws a usage error that says what would work
+ */
+export function parseDurationNs(text: string): number {
+  if (text === "0") return 0;
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)];
+  const whole = parts.map((part) => part[0]).join("");
+  if (parts.length === 0 || whole !== text) {
+    throw usageError(
+      `invalid duration "${text}"`,
+      "write a number and a unit (ns, us, ms, s, m, h): 10s, 1m30s, 500ms",
+    );
+  }
+  const ns = parts.reduce((sum, [, count, unit]) => sum + Number(count) * (unitNs[unit ?? ""] ?? 0), 0);
+  return Math.round(ns);
+}
+
+/** Nanoseconds as Go prints a duration: `10s`, `1m30s`, `500ms`. */
+export function printDurationNs(ns: number): string {
+  if (ns === 0) return "0s";
+  if (ns < 1e3) return `${ns}ns`;
+  if (ns < 1e6) return `${ns / 1e3}µs`;
+  if (ns < 1e9) return `${ns / 1e6}ms`;
+  const hours = Math.floor(ns / 3600e9);
+  const minutes = Math.floor((ns % 3600e9) / 60e9);
+  const seconds = (ns % 60e9) / 1e9;
+  if (hours > 0) return `${hours}h${minutes}m${seconds}s`;
+  return minutes > 0 ? `${minutes}m${seconds}s` : `${seconds}s`;
+}

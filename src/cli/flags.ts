@@ -1,0 +1,76 @@
+// Flags of verbs: how values are read, and the ones that every verb talking to a mesh has.
+
+import { type Command, Option } from "commander";
+import type { Cli } from "./cli.ts";
+import { type Client, createClient } from "./client.ts";
+import { findTarget, type TargetFlags } from "./context.ts";
+import { CliError, usageError } from "./errors.ts";
+
+/** Heading of the flags below in every help text. */
+const meshGroup = "Which mesh:";
+
+export type MeshFlags = TargetFlags & { readonly json?: boolean | undefined };
+
+/** Adds `--json` and the flags that say which mesh. */
+export function meshFlags(command: Command): Command {
+  return targetFlags(command.option("--json", "print JSON for programs"));
+}
+
+/** Adds the flags that say which mesh. */
+export function targetFlags(command: Command): Command {
+  const flags = [
+    new Option("-H, --host <url>", "control URL of the mesh (else WAGGLE_HOST, else the state folder's)"),
+    new Option("--token-file <file>", "file with the token (else WAGGLE_TOKEN, else the state folder's)"),
+    new Option("--state <dir>", "state folder of a mesh started here (default: .waggle)"),
+  ];
+  for (const flag of flags) command.addOption(flag.helpGroup(meshGroup));
+  return command;
+}
+
+/** The flags that say which mesh, given before or after the verb; after wins. */
+export function readTargetFlags(command: Command): TargetFlags {
+  let root = command;
+  while (root.parent !== null) root = root.parent;
+  return { ...root.opts<TargetFlags>(), ...command.opts<TargetFlags>() };
+}
+
+/** A client of the mesh that the command is about. */
+export async function connect(command: Command, cli: Cli): Promise<Client> {
+  return createClient(await findTarget(readTargetFlags(command), cli.env));
+}
+
+/** A flag with one value. What `read` throws is told in Docker's words, naming the flag. */
+export function valueFlag<T>(flags: string, description: string, read: (text: string) => T): Option {
+  return new Option(flags, description).argParser((text) => readFlag(flags, text, read));
+}
+
+/** A flag that may be given many times; each value adds what `read` makes of it. */
+export function listFlag<T>(
+  flags: string,
+  description: string,
+  read: (text: string) => readonly T[],
+): Option {
+  return new Option(flags, description).argParser((text, before: readonly T[] | undefined) => [
+    ...(before ?? []),
+    ...readFlag(flags, text, read),
+  ]);
+}
+
+/** A flag that takes one of a few words; help and completion show them. */
+export function choiceFlag(flags: string, description: string, choices: readonly string[]): Option {
+  const read = (text: string) => {
+    if (choices.includes(text)) return text;
+    throw usageError(`must be one of ${choices.join(", ")}`);
+  };
+  return new Option(flags, description).choices(choices).argParser((text) => readFlag(flags, text, read));
+}
+
+function readFlag<T>(flags: string, text: string, read: (text: string) => T): T {
+  try {
+    return read(text);
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    const name = flags.replace(/ [<[].*$/, "");
+    throw usageError(`invalid argument "${text}" for "${name}" flag: ${error.message}`, error.hint);
+  }
+}

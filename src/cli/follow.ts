@@ -1,0 +1,113 @@
+// Following the mesh's events over the watch socket: every event once and in order, whatever happens to the socket.
+
+import type { WatchFrame } from "../protocol/watch.ts";
+import type { Cli } from "./cli.ts";
+import { authorization, tokenRefused, unreachable } from "./client.ts";
+import type { Target } from "./context.ts";
+import { type CliError, exitCodes } from "./errors.ts";
+
+export type WatchedEvent = Extract<WatchFrame, { type: "event" }>["event"];
+
+/** Waits between dials, milliseconds; each doubles up to the longest, less a random part. */
+const firstWaitMs = 250;
+const longestWaitMs = 10_000;
+
+/** A dial that opens no socket in this time is given up. */
+const openTimeoutMs = 10_000;
+
+/** The mesh answers a ping without waking up; a socket silent for three of them is dead, however open it looks. */
+const pingMs = 5_000;
+const silenceMs = 3 * pingMs;
+
+/**
+ * Calls `onEvent` for every event after `sinceSeq` until the signal aborts. A socket that breaks is dialled again
+ * from the last event seen.
+ *
+ * @throws exit code 3 when the first dial finds no mesh, 4 when the token is refused
+ */
+export async function followEvents(
+  cli: Cli,
+  target: Target,
+  sinceSeq: number,
+  onEvent: (event: WatchedEvent) => void,
+  stop: AbortSignal,
+): Promise<void> {
+  let seq = sinceSeq;
+  let waitMs = firstWaitMs;
+  let everOpened = false;
+  while (!stop.aborted) {
+    const end = await watchOnce(cli, target, seq, stop, (event) => {
+      // What is repeated after a new dial was seen already.
+      if (event.seq <= seq) return;
+      seq = event.seq;
+      onEvent(event);
+    });
+    everOpened ||= end.opened;
+    if (end.error !== null && (!everOpened || end.error.exitCode === exitCodes.token)) throw end.error;
+    waitMs = end.opened ? firstWaitMs : Math.min(longestWaitMs, waitMs * 2);
+    if (!stop.aborted) await cli.sleep(waitMs * (0.5 + cli.random() / 2), stop);
+  }
+}
+
+/** How one socket's life went: whether it opened, and why it never did. */
+type End = { readonly opened: boolean; readonly error: CliError | null };
+
+/** One socket, from dial to close. */
+async function watchOnce(
+  cli: Cli,
+  target: Target,
+  sinceSeq: number,
+  stop: AbortSignal,
+  onEvent: (event: WatchedEvent) => void,
+): Promise<End> {
+  const { WebSocket } = await import("ws");
+  const { WatchFrame } = await import("../protocol/watch.ts");
+  const { promise, resolve } = Promise.withResolvers<End>();
+  const url = `${target.url.replace(/^http/, "ws")}/mesh/watch?since=${sinceSeq}`;
+  const socket = new WebSocket(url, { headers: authorization(target), handshakeTimeout: openTimeoutMs });
+  const close = () => socket.close();
+  stop.addEventListener("abort", close);
+  let end: End = { opened: false, error: null };
+  let heardAtMs = 0;
+  const pings = setInterval(() => {
+    if (!end.opened) return;
+    if (cli.nowMs() - heardAtMs > silenceMs) socket.terminate();
+    else socket.send("ping");
+  }, pingMs);
+  socket.on("open", () => {
+    end = { opened: true, error: null };
+    heardAtMs = cli.nowMs();
+    if (stop.aborted) close();
+  });
+  socket.on("message", (data) => {
+    heardAtMs = cli.nowMs();
+    const frame = WatchFrame.safeParse(parseJson(String(data)));
+    // A frame that cannot be read is a newer mesh's word for something else; the events still come.
+    if (frame.success && frame.data.type === "event") onEvent(frame.data.event);
+  });
+  socket.on("unexpected-response", (_request, response) => {
+    const { statusCode = 0 } = response;
+    const why = `the watch socket was answered with ${statusCode}`;
+    end = { opened: false, error: statusCode === 401 ? tokenRefused(target, "") : unreachable(target, why) };
+    socket.terminate();
+  });
+  socket.on("error", (error: NodeJS.ErrnoException) => {
+    end = {
+      opened: end.opened,
+      error: end.error ?? unreachable(target, error.message || String(error.code), error),
+    };
+  });
+  socket.on("close", () => resolve(end));
+  return promise.finally(() => {
+    clearInterval(pings);
+    stop.removeEventListener("abort", close);
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,39 @@
+// `waggle join-token`: what a new node shows to be let in.
+
+import type { Command } from "commander";
+import { Argument } from "commander";
+import type { Cli } from "./cli.ts";
+import type { EngineSwarm } from "./engine.ts";
+import { connect, type MeshFlags, meshFlags } from "./flags.ts";
+import { printJson } from "./output.ts";
+
+type Flags = MeshFlags & { rotate?: boolean; quiet?: boolean };
+
+export function registerJoinToken(program: Command, cli: Cli): void {
+  const command = program
+    .command("join-token")
+    .addArgument(new Argument("[role]", "the mesh has workers only").choices(["worker"]).default("worker"))
+    .summary("show or change the token that nodes join with")
+    .description("Show the token that lets a new node join, with the command to run there.")
+    .option("--rotate", "make a new one; the old one lets nobody in any more, nodes that joined stay")
+    .option("-q, --quiet", "print the token only");
+  meshFlags(command)
+    .addHelpText("after", "\nExamples:\n  waggle join-token\n  waggle join-token --rotate -q")
+    .action(async (_role: string, flags: Flags) => {
+      const mesh = await connect(command, cli);
+      let swarm = await mesh.get<EngineSwarm>("/swarm");
+      if (flags.rotate) {
+        const query = { version: swarm.Version?.Index ?? 0, rotateWorkerToken: true };
+        await mesh.post("/swarm/update", swarm.Spec ?? {}, query);
+        swarm = await mesh.get<EngineSwarm>("/swarm");
+      }
+      const token = swarm.JoinTokens.Worker;
+      if (flags.json) return printJson(cli.out, swarm);
+      cli.out.write(flags.quiet ? `${token}\n` : joinText(token, mesh.target.url, flags.rotate === true));
+    });
+}
+
+function joinText(token: string, url: string, rotated: boolean): string {
+  const news = rotated ? "The join token is a new one from now on.\n\n" : "";
+  return `${news}To add a node to this mesh, run on it:\n\n    waggle agent --join ${token} ${url}\n\n`;
+}

@@ -1,0 +1,20 @@
+// `waggle node`: the verbs that nodes have.
+
+import type { Command } from "commander";
+import type { Cli } from "../cli.ts";
+import { registerNodeInspect } from "./inspect.ts";
+import { registerNodeLs } from "./ls.ts";
+import { registerNodeRm } from "./rm.ts";
+import { registerNodeUpdate } from "./update.ts";
+
+export function registerNode(program: Command, cli: Cli): void {
+  const node = program
+    .command("node")
+    .enablePositionalOptions()
+    .summary("list, drain and remove nodes")
+    .description("Nodes: the machines with an agent. Flags are those of `docker node`.");
+  registerNodeLs(node, cli);
+  registerNodeInspect(node, cli);
+  registerNodeUpdate(node, cli);
+  registerNodeRm(node, cli);
+}

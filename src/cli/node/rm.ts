@@ -1,0 +1,34 @@
+// `waggle node rm`.
+
+import type { Command } from "commander";
+import type { Cli } from "../cli.ts";
+import { eachRef } from "../each.ts";
+import { connect, type MeshFlags, meshFlags } from "../flags.ts";
+import { printJson } from "../output.ts";
+
+type Flags = MeshFlags & { force?: boolean };
+
+export function registerNodeRm(parent: Command, cli: Cli): void {
+  const command = parent
+    .command("rm")
+    .alias("remove")
+    .argument("<node...>", "name or id")
+    .summary("forget nodes that are down")
+    .description(
+      "Forget nodes that are down. A node that is still heard must be stopped first, or forced out.",
+    )
+    .option("-f, --force", "remove a node that is still heard: its agent has to join again");
+  meshFlags(command)
+    .addHelpText("after", "\nExample:\n  waggle node rm node3")
+    .action(async (refs: string[], flags: Flags) => {
+      const mesh = await connect(command, cli);
+      const removed: string[] = [];
+      const failure = await eachRef(cli, refs, async (ref) => {
+        await mesh.delete(`/nodes/${encodeURIComponent(ref)}`, flags.force ? { force: 1 } : {});
+        removed.push(ref);
+        if (!flags.json) cli.out.write(`${ref}\n`);
+      });
+      if (flags.json) printJson(cli.out, { removed });
+      if (failure !== null) throw failure;
+    });
+}

@@ -1,0 +1,54 @@
+// `waggle node update`: whether a node may get tasks, and its labels.
+
+import type { Command } from "commander";
+import type { Cli } from "../cli.ts";
+import type { EngineNode } from "../engine.ts";
+import { choiceFlag, connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
+import { printJson } from "../output.ts";
+import { readLabel } from "../values.ts";
+
+type Change = {
+  readonly availability?: string;
+  readonly labelAdd?: readonly (readonly [string, string])[];
+  readonly labelRm?: readonly string[];
+};
+
+const examples = `
+Examples:
+  waggle node update --availability drain node2       its tasks are replaced elsewhere, then stopped
+  waggle node update --availability active node2
+  waggle node update --label-add zone=a node1         for --constraint node.labels.zone==a
+
+A node that is paused or drained still answers on every published port.`;
+
+export function registerNodeUpdate(parent: Command, cli: Cli): void {
+  const command = parent
+    .command("update")
+    .argument("<node>", "name or id")
+    .summary("drain a node, bring it back, label it")
+    .description("Change what the mesh may do with a node.")
+    .addOption(choiceFlag("--availability <word>", "whether it gets tasks", ["active", "pause", "drain"]))
+    .addOption(listFlag("--label-add <key=value>", "set a label", (text) => [readLabel(text)]))
+    .addOption(listFlag("--label-rm <key>", "remove a label", (text) => [text]));
+  meshFlags(command)
+    .addHelpText("after", examples)
+    .action(async (ref: string, flags: MeshFlags & Change) => {
+      const mesh = await connect(command, cli);
+      const node = await mesh.get<EngineNode>(`/nodes/${encodeURIComponent(ref)}`);
+      await mesh.post(`/nodes/${node.ID}/update`, changeNode(node.Spec, flags), {
+        version: node.Version.Index,
+      });
+      if (flags.json) printJson(cli.out, await mesh.get(`/nodes/${node.ID}`));
+      else cli.out.write(`${ref}\n`);
+    });
+}
+
+/** The node's spec, edited; removals come before additions. */
+export function changeNode(spec: EngineNode["Spec"], change: Change): EngineNode["Spec"] {
+  const kept = Object.entries(spec.Labels ?? {}).filter(([key]) => !change.labelRm?.includes(key));
+  return {
+    ...spec,
+    Labels: Object.fromEntries([...kept, ...(change.labelAdd ?? [])]),
+    ...(change.availability !== undefined && { Availability: change.availability }),
+  };
+}

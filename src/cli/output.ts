@@ -1,0 +1,65 @@
+// What verbs print: tables spaced as Docker's, and JSON.
+
+import type { TextSink } from "./cli.ts";
+
+// Docker sets its tab writer to these: a column is its widest cell plus the padding, and never under the minimum.
+const minColumn = 10;
+const padding = 3;
+
+/** A table as text, one line a row, headings first. The last column is not padded. */
+export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [headings, ...rows];
+  const widths = headings.map((_, column) =>
+    Math.max(minColumn, ...lines.map((cells) => width(cells[column] ?? "") + padding)),
+  );
+  return lines.map((cells) => `${tableLine(cells, widths)}\n`).join("");
+}
+
+function tableLine(cells: readonly string[], widths: readonly number[]): string {
+  const last = widths.length - 1;
+  return widths
+    .map((columnWidth, column) => {
+      const cell = cells[column] ?? "";
+      return column === last ? cell : cell + " ".repeat(columnWidth - width(cell));
+    })
+    .join("");
+}
+
+/** Width on a terminal, near enough for names: one column a code point. */
+function width(text: string): number {
+  return [...text].length;
+}
+
+/** Prints a value as JSON for programs. */
+export function printJson(out: TextSink, value: unknown): void {
+  out.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** Prints lines, each ended. */
+export function printLines(out: TextSink, lines: readonly string[]): void {
+  if (lines.length > 0) out.write(`${lines.join("\n")}\n`);
+}
+
+/** At most `max` characters; a cut is marked. */
+export function ellipsis(text: string, max: number): string {
+  return text.length > max ? `${text.slice(0, max - 1)}…` : text;
+}
+
+/** The first letter upper case, as Docker shows states. */
+export function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
+/** Orders as people count: web2 before web10. */
+export function byNature(a: string, b: string): number {
+  const left = a.match(/\d+|\D+/g) ?? [];
+  const right = b.match(/\d+|\D+/g) ?? [];
+  for (const [index, part] of left.entries()) {
+    const other = right[index];
+    if (other === undefined) return 1;
+    if (part === other) continue;
+    const numbers = /^\d/.test(part) && /^\d/.test(other) ? Number(part) - Number(other) : 0;
+    return numbers !== 0 ? numbers : part < other ? -1 : 1;
+  }
+  return left.length - right.length;
+}

@@ -1,0 +1,96 @@
+// The command tree, and how a run of it ends.
+
+import { Command, CommanderError } from "commander";
+import { registerAgent } from "./agent.ts";
+import type { Cli } from "./cli.ts";
+import { registerCompletion } from "./completion/completion.ts";
+import { CliError, errorText, exitCodes } from "./errors.ts";
+import { registerEvents } from "./events.ts";
+import { targetFlags } from "./flags.ts";
+import { registerJoinToken } from "./join-token.ts";
+import { registerNode } from "./node/node.ts";
+import { registerService } from "./service/service.ts";
+import { registerStatus } from "./status.ts";
+import { registerTable } from "./table.ts";
+import { registerUp } from "./up.ts";
+import { ownVersion, registerVersion } from "./version.ts";
+
+const notes = `
+Start here:
+  waggle up                        a mesh of three nodes on this machine
+  waggle status                    what runs where, and what is wrong
+  waggle service create --name my-web --publish published=8080,target=80 waggle/whoami
+
+Environment:
+  WAGGLE_HOST     control URL of the mesh, as --host
+  WAGGLE_TOKEN    operator token, as --token-file
+
+Exit codes:
+  0    done
+  1    the mesh refused, or a check did not hold
+  2    the command line cannot be read
+  3    the mesh cannot be reached
+  4    the token is missing, wrong, or may not do this
+  130  interrupted`;
+
+/**
+ * Runs one command line.
+ *
+ * @param args without the interpreter and the script
+ * @returns the exit code, see errors.ts
+ */
+export async function run(args: readonly string[], cli: Cli): Promise<number> {
+  const program = buildProgram(cli);
+  try {
+    if (args.length === 0) program.outputHelp();
+    else await program.parseAsync([...args], { from: "user" });
+    return exitCodes.ok;
+  } catch (error) {
+    return endWith(cli, error);
+  }
+}
+
+/** The whole command tree. Verbs load what they need when they run. */
+export function buildProgram(cli: Cli): Command {
+  const program = new Command("waggle")
+    .description("The Swarm routing mesh at the edge: any node's published port reaches a live task.")
+    .version(ownVersion(), "-V, --version", "print the version of this command")
+    .helpOption("-h, --help", "print help")
+    .enablePositionalOptions()
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureOutput({
+      writeOut: (text) => cli.out.write(text),
+      writeErr: (text) => cli.err.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /, "waggle: ")),
+      getOutHelpWidth: () => cli.out.columns ?? 100,
+      getErrHelpWidth: () => cli.err.columns ?? 100,
+    })
+    .addHelpText("after", notes);
+  targetFlags(program);
+  program.commandsGroup("A mesh:");
+  registerUp(program);
+  registerAgent(program, cli);
+  registerJoinToken(program, cli);
+  program.commandsGroup("What it publishes and where:");
+  registerService(program, cli);
+  registerNode(program, cli);
+  program.commandsGroup("What goes on:");
+  registerStatus(program, cli);
+  registerEvents(program, cli);
+  registerTable(program, cli);
+  program.commandsGroup("This command:");
+  program.addHelpCommand(new Command("help").argument("[command]").summary("print help for a command"));
+  registerCompletion(program, cli);
+  registerVersion(program, cli);
+  return program;
+}
+
+function endWith(cli: Cli, error: unknown): number {
+  // Commander has printed its own errors, and help that was asked for is none.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (!(error instanceof CliError)) throw error;
+  const text = errorText(error);
+  if (text !== "") cli.err.write(`${text}\n`);
+  return error.exitCode;
+}

@@ -1,0 +1,98 @@
+// A service's spec after the flags of `waggle service update`: what was there, edited, and the rest untouched.
+
+import type { EnginePort, EngineSpec } from "../engine.ts";
+import { usageError } from "../errors.ts";
+import type { PublishSpec } from "../publish.ts";
+import { keyOf } from "../values.ts";
+import { edit, type RunFlags, uniqueEnv, withRunFlags, withTag } from "./spec.ts";
+
+export type UpdateFlags = RunFlags & {
+  readonly image?: string;
+  readonly args?: readonly string[];
+  readonly publishAdd?: readonly PublishSpec[];
+  readonly publishRm?: readonly PublishSpec[];
+  readonly envAdd?: readonly string[];
+  readonly envRm?: readonly string[];
+  readonly labelAdd?: readonly (readonly [string, string])[];
+  readonly labelRm?: readonly string[];
+  readonly constraintAdd?: readonly string[];
+  readonly constraintRm?: readonly string[];
+  readonly force?: boolean;
+};
+
+/** The edited spec. Removals come before additions, so that a port moves with one command. */
+export function changeSpec(before: EngineSpec, flags: UpdateFlags): EngineSpec {
+  const template = before.TaskTemplate;
+  const container = template.ContainerSpec;
+  const edited = edit(before, {
+    Labels: (flags.labelAdd || flags.labelRm) && editLabels(before.Labels ?? {}, flags),
+    TaskTemplate: edit(template, {
+      ContainerSpec: edit(container, {
+        Image: flags.image === undefined ? undefined : withTag(flags.image),
+        Args: flags.args,
+        Env: (flags.envAdd || flags.envRm) && editEnv(container.Env ?? [], flags),
+      }),
+      Placement: edit(template.Placement, {
+        Constraints:
+          (flags.constraintAdd || flags.constraintRm) &&
+          editConstraints(template.Placement?.Constraints ?? [], flags),
+      }),
+      ForceUpdate: flags.force ? (template.ForceUpdate ?? 0) + 1 : undefined,
+    }),
+    EndpointSpec: edit(before.EndpointSpec, {
+      Ports: (flags.publishAdd || flags.publishRm) && editPorts(before.EndpointSpec?.Ports ?? [], flags),
+    }),
+  });
+  return withRunFlags(withReplicas(edited, flags.replicas), flags);
+}
+
+/** The spec with another number of replicas. */
+export function withReplicas(spec: EngineSpec, replicas: number | undefined): EngineSpec {
+  if (replicas === undefined) return spec;
+  if (spec.Mode?.Replicated === undefined) throw usageError("replicas can only be used with replicated mode");
+  return { ...spec, Mode: { ...spec.Mode, Replicated: { ...spec.Mode.Replicated, Replicas: replicas } } };
+}
+
+function editLabels(labels: Readonly<Record<string, string>>, flags: UpdateFlags): Record<string, string> {
+  const kept = Object.entries(labels).filter(([key]) => !flags.labelRm?.includes(key));
+  return Object.fromEntries([...kept, ...(flags.labelAdd ?? [])]);
+}
+
+function editEnv(env: readonly string[], flags: UpdateFlags): string[] {
+  const removed = new Set((flags.envRm ?? []).map(keyOf));
+  return uniqueEnv([...env.filter((pair) => !removed.has(keyOf(pair))), ...(flags.envAdd ?? [])]);
+}
+
+function editConstraints(constraints: readonly string[], flags: UpdateFlags): string[] {
+  const kept = constraints.filter(
+    (constraint) => !flags.constraintRm?.some((gone) => same(gone, constraint)),
+  );
+  const added = (flags.constraintAdd ?? []).filter(
+    (constraint) => !kept.some((other) => same(other, constraint)),
+  );
+  return [...kept, ...added].sort();
+}
+
+function same(a: string, b: string): boolean {
+  return a.replaceAll(" ", "") === b.replaceAll(" ", "");
+}
+
+/**
+ * As Docker: a removal means the target port, protocol and mode, whatever its published port says; adding what is
+ * there already changes nothing.
+ */
+function editPorts(ports: readonly EnginePort[], flags: UpdateFlags): EnginePort[] {
+  const kept = ports.filter((port) => !flags.publishRm?.some((gone) => targetKey(gone) === targetKey(port)));
+  const added = (flags.publishAdd ?? []).filter(
+    (port) => !kept.some((other) => portKey(other) === portKey(port)),
+  );
+  return [...kept, ...added].sort((a, b) => (a.PublishedPort ?? 0) - (b.PublishedPort ?? 0));
+}
+
+function targetKey(port: EnginePort): string {
+  return `${port.TargetPort}/${port.Protocol ?? "tcp"}/${port.PublishMode ?? "ingress"}`;
+}
+
+function portKey(port: EnginePort): string {
+  return `${port.PublishedPort ?? 0}:${targetKey(port)}`;
+}

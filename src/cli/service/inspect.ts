@@ -1,0 +1,105 @@
+// `waggle service inspect`.
+
+import type { Command } from "commander";
+import type { Cli } from "../cli.ts";
+import { printDurationNs } from "../duration.ts";
+import { eachRef } from "../each.ts";
+import type { EnginePort, EngineService } from "../engine.ts";
+import { connect, type MeshFlags, meshFlags } from "../flags.ts";
+import { printJson, printLines } from "../output.ts";
+import { imageName, modeName } from "./view.ts";
+
+type Flags = MeshFlags & { pretty?: boolean };
+
+export function registerServiceInspect(parent: Command, cli: Cli): void {
+  const command = parent
+    .command("inspect")
+    .argument("<service...>", "name or id")
+    .summary("show all that is known of services")
+    .description("Show all that is known of services, as the Engine API's JSON or for reading.")
+    .option("--pretty", "print for reading");
+  meshFlags(command)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  waggle service inspect --pretty my-web\n  waggle service inspect my-web | jq '.[0].Spec'",
+    )
+    .action(async (refs: string[], flags: Flags) => {
+      const mesh = await connect(command, cli);
+      const found: EngineService[] = [];
+      const failure = await eachRef(cli, refs, async (ref) => {
+        found.push(
+          await mesh.get<EngineService>(`/services/${encodeURIComponent(ref)}`, { insertDefaults: true }),
+        );
+      });
+      if (flags.pretty && !flags.json)
+        for (const service of found) printLines(cli.out, prettyService(service));
+      else printJson(cli.out, found);
+      if (failure !== null) throw failure;
+    });
+}
+
+/** A service for reading; the words are those of `docker service inspect --pretty`. */
+export function prettyService(service: EngineService): string[] {
+  const { Spec: spec } = service;
+  const container = spec.TaskTemplate.ContainerSpec;
+  const labels = Object.entries(spec.Labels ?? {}).map(([key, value]) => ` ${key}=${value}`);
+  const placement = spec.TaskTemplate.Placement?.Constraints ?? [];
+  return [
+    "",
+    field("ID", service.ID),
+    field("Name", spec.Name),
+    ...list("Labels:", labels),
+    field("Service Mode", modeName(service) === "global" ? "Global" : "Replicated"),
+    ...optional(" Replicas", spec.Mode?.Replicated?.Replicas),
+    ...updateLines(service),
+    ...list("Placement:", placement.length === 0 ? [] : [field(" Constraints", `[${placement.join(" ")}]`)]),
+    ...list("UpdateConfig:", [
+      ...optional(" Parallelism", spec.UpdateConfig?.Parallelism),
+      ...optional(" Update order", spec.UpdateConfig?.Order),
+    ]),
+    "ContainerSpec:",
+    field(" Image", imageName(container.Image)),
+    ...optional(" Command", wordsOf(container.Command)),
+    ...optional(" Args", wordsOf(container.Args)),
+    ...optional(" Env", wordsOf(container.Env)),
+    ...optional(" Dir", container.Dir),
+    ...optional(" StopSignal", container.StopSignal),
+    ...optional(" StopGracePeriod", durationOf(container.StopGracePeriod)),
+    ...list("Ports:", (service.Endpoint?.Ports ?? []).flatMap(portLines)),
+    "",
+  ];
+}
+
+function updateLines({ UpdateStatus: update }: EngineService): string[] {
+  if (update?.State === undefined) return [];
+  return list("UpdateStatus:", [field(" State", update.State), ...optional(" Message", update.Message)]);
+}
+
+function portLines(port: EnginePort): string[] {
+  return [
+    field(" PublishedPort", `${port.PublishedPort ?? "(chosen by the mesh)"}`),
+    field("  Protocol", port.Protocol ?? "tcp"),
+    field("  TargetPort", String(port.TargetPort)),
+    field("  PublishMode", port.PublishMode ?? "ingress"),
+  ];
+}
+
+function field(name: string, value: string): string {
+  return `${name}:`.padEnd(17) + value;
+}
+
+function optional(name: string, value: string | number | undefined): string[] {
+  return value === undefined || value === "" ? [] : [field(name, String(value))];
+}
+
+function list(heading: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [heading, ...lines];
+}
+
+function wordsOf(words: readonly string[] | undefined): string | undefined {
+  return words === undefined || words.length === 0 ? undefined : words.join(" ");
+}
+
+function durationOf(ns: number | undefined): string | undefined {
+  return ns === undefined ? undefined : printDurationNs(ns);
+}

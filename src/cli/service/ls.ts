@@ -1,0 +1,58 @@
+// `waggle service ls`.
+
+import type { Command } from "commander";
+import type { Cli } from "../cli.ts";
+import { filters } from "../client.ts";
+import type { EngineService } from "../engine.ts";
+import { filterSet, readFilter } from "../filter.ts";
+import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
+import { byNature, printJson, printLines, table } from "../output.ts";
+import { imageName, ingressPorts, modeName, replicasText } from "./view.ts";
+
+type Flags = MeshFlags & { quiet?: boolean; filter?: readonly (readonly [string, string])[] };
+
+export function registerServiceLs(parent: Command, cli: Cli): void {
+  const command = parent
+    .command("ls")
+    .alias("list")
+    .summary("list services, their replicas and published ports")
+    .description(
+      "List services: how many tasks run of how many wanted, and the ports published on every node.",
+    )
+    .addOption(
+      listFlag("-f, --filter <key=value>", "only where id, name, label or mode matches", (text) => [
+        readFilter(text),
+      ]),
+    )
+    .option("-q, --quiet", "print ids only");
+  meshFlags(command)
+    .addHelpText("after", "\nExamples:\n  waggle service ls\n  waggle service ls -q --filter label=team=web")
+    .action(async (flags: Flags) => {
+      const mesh = await connect(command, cli);
+      const services = await mesh.get<EngineService[]>("/services", {
+        status: true,
+        ...filters(filterSet(flags.filter)),
+      });
+      if (flags.json) return printJson(cli.out, services);
+      const sorted = [...services].sort((a, b) => byNature(a.Spec.Name, b.Spec.Name));
+      if (flags.quiet) return printLines(cli.out, sorted.map(shortId));
+      cli.out.write(serviceTable(sorted));
+    });
+}
+
+/** Services in Docker's columns. */
+export function serviceTable(services: readonly EngineService[]): string {
+  const rows = services.map((service) => [
+    shortId(service),
+    service.Spec.Name,
+    modeName(service),
+    replicasText(service),
+    imageName(service.Spec.TaskTemplate.ContainerSpec.Image),
+    ingressPorts(service.Endpoint?.Ports ?? []),
+  ]);
+  return table(["ID", "NAME", "MODE", "REPLICAS", "IMAGE", "PORTS"], rows);
+}
+
+function shortId(service: EngineService): string {
+  return service.ID.slice(0, 12);
+}

@@ -1,0 +1,112 @@
+// `waggle service ps`: the tasks of services, each slot's history under it.
+
+import type { Command } from "commander";
+import type { Cli } from "../cli.ts";
+import { type Client, filters } from "../client.ts";
+import { ago } from "../duration.ts";
+import type { EngineNode, EngineService, EngineTask } from "../engine.ts";
+import { filterSet, readFilter } from "../filter.ts";
+import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
+import { byNature, capital, ellipsis, printJson, printLines, table } from "../output.ts";
+import { imageName, taskName, taskPorts } from "./view.ts";
+
+/** Docker cuts the ERROR column to this. */
+const maxErrorLength = 30;
+
+type Flags = MeshFlags & {
+  quiet?: boolean;
+  trunc: boolean;
+  filter?: readonly (readonly [string, string])[];
+};
+
+/** What the table is made of. */
+export type TaskListing = {
+  readonly tasks: readonly EngineTask[];
+  readonly services: readonly EngineService[];
+  readonly nodes: readonly EngineNode[];
+};
+
+export function registerServicePs(parent: Command, cli: Cli): void {
+  const command = parent
+    .command("ps")
+    .argument("<service...>", "name or id")
+    .summary("list the tasks of services, with their history")
+    .description(
+      "List the tasks of services. Under each slot, marked \\_, come its former tasks and why they ended.",
+    )
+    .addOption(
+      listFlag("-f, --filter <key=value>", "only where id, name, node or desired-state matches", (text) => [
+        readFilter(text),
+      ]),
+    )
+    .option("--no-trunc", "print whole ids and errors")
+    .option("-q, --quiet", "print ids only");
+  meshFlags(command)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  waggle service ps my-web\n  waggle service ps --no-trunc --filter desired-state=running my-web",
+    )
+    .action(async (refs: string[], flags: Flags) => {
+      const mesh = await connect(command, cli);
+      const listing = await readTasks(mesh, refs, filterSet(flags.filter));
+      if (flags.json) return printJson(cli.out, listing.tasks);
+      if (flags.quiet)
+        return printLines(
+          cli.out,
+          sortTasks(listing).map(({ task }) => task.ID),
+        );
+      cli.out.write(taskTable(listing, cli.nowMs(), flags.trunc));
+    });
+}
+
+/** Tasks in Docker's columns, newest first within a slot. */
+export function taskTable(listing: TaskListing, nowMs: number, truncate: boolean): string {
+  const hostnames = new Map(listing.nodes.map((node) => [node.ID, node.Description?.Hostname ?? node.ID]));
+  let before = "";
+  const rows = sortTasks(listing).map(({ task, name }) => {
+    const shown = name === before ? ` \\_ ${name}` : name;
+    before = name;
+    return [
+      truncate ? task.ID.slice(0, 12) : task.ID,
+      shown,
+      imageName(task.Spec.ContainerSpec?.Image ?? ""),
+      hostnames.get(task.NodeID ?? "") ?? task.NodeID ?? "",
+      capital(task.DesiredState),
+      `${capital(task.Status.State)} ${ago(Date.parse(task.Status.Timestamp ?? "") || nowMs, nowMs)}`,
+      errorCell(task.Status.Err ?? "", truncate),
+      taskPorts(task),
+    ];
+  });
+  return table(["ID", "NAME", "IMAGE", "NODE", "DESIRED STATE", "CURRENT STATE", "ERROR", "PORTS"], rows);
+}
+
+async function readTasks(
+  mesh: Client,
+  refs: readonly string[],
+  wanted: Record<string, string[]>,
+): Promise<TaskListing> {
+  const services = await Promise.all(
+    refs.map((ref) => mesh.get<EngineService>(`/services/${encodeURIComponent(ref)}`)),
+  );
+  const [tasks, nodes] = await Promise.all([
+    mesh.get<EngineTask[]>("/tasks", filters({ ...wanted, service: services.map((service) => service.ID) })),
+    mesh.get<EngineNode[]>("/nodes"),
+  ]);
+  return { tasks, services, nodes };
+}
+
+function sortTasks({ tasks, services }: TaskListing): { task: EngineTask; name: string }[] {
+  const names = new Map(services.map((service) => [service.ID, service.Spec.Name]));
+  return tasks
+    .map((task) => ({ task, name: taskName(task, names.get(task.ServiceID) ?? task.ServiceID) }))
+    .sort((a, b) => byNature(a.name, b.name) || createdMs(b.task) - createdMs(a.task));
+}
+
+function createdMs(task: EngineTask): number {
+  return Date.parse(task.CreatedAt ?? "") || 0;
+}
+
+function errorCell(error: string, truncate: boolean): string {
+  if (error === "") return "";
+  return `"${truncate ? ellipsis(error, maxErrorLength) : error}"`;
+}

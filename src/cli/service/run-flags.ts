@@ -1,0 +1,68 @@
+// The flags that `service create` and `service update` share, named as Docker names them.
+
+import type { Command } from "commander";
+import { parseDurationNs } from "../duration.ts";
+import { choiceFlag, valueFlag } from "../flags.ts";
+import { readBytes, readCount, readNanoCpus, readWords } from "../values.ts";
+
+/** Adds them, in groups. */
+export function runFlags(command: Command): Command {
+  const groups = {
+    "How many, and where:": placeFlags(),
+    "What each task runs:": taskFlags(),
+    "When it ends or changes:": lifeFlags(),
+  };
+  for (const [group, flags] of Object.entries(groups)) {
+    for (const flag of flags) command.addOption(flag.helpGroup(group));
+  }
+  return command;
+}
+
+/** Adds `--detach` and `--quiet`. */
+export function waitFlags(command: Command): Command {
+  return command
+    .option("-d, --detach", "do not wait until the tasks run")
+    .option("-q, --quiet", "wait, but show no progress");
+}
+
+function placeFlags() {
+  return [
+    valueFlag("--replicas <count>", "number of tasks (default: 1)", readCount),
+    valueFlag("--replicas-max-per-node <count>", "most tasks on one node; 0: no limit", readCount),
+    valueFlag("--reserve-cpu <cpus>", "CPUs a node must have free, such as 0.5", readNanoCpus),
+    valueFlag("--reserve-memory <size>", "memory a node must have free, such as 128m", readBytes),
+    valueFlag("--limit-cpu <cpus>", "CPUs a task may use", readNanoCpus),
+    valueFlag("--limit-memory <size>", "memory a task may use", readBytes),
+  ];
+}
+
+function taskFlags() {
+  return [
+    valueFlag("--entrypoint <command>", "program to run instead of the image's own", readWords),
+    valueFlag("-w, --workdir <dir>", "working directory", (text) => text),
+    valueFlag("--stop-signal <signal>", "signal that asks a task to stop (default: SIGTERM)", (text) => text),
+    valueFlag(
+      "--stop-grace-period <duration>",
+      "time to stop before it is killed (default: 10s)",
+      parseDurationNs,
+    ),
+  ];
+}
+
+function lifeFlags() {
+  return [
+    choiceFlag("--restart-condition <when>", "when a task that ended is replaced", [
+      "none",
+      "on-failure",
+      "any",
+    ]),
+    valueFlag("--restart-delay <duration>", "fixed delay instead of a growing one", parseDurationNs),
+    valueFlag("--restart-max-attempts <count>", "replacements before giving up; 0: no limit", readCount),
+    valueFlag("--restart-window <duration>", "time within which attempts count", parseDurationNs),
+    valueFlag("--update-parallelism <count>", "tasks replaced at a time; 0: all (default: 1)", readCount),
+    choiceFlag("--update-order <order>", "whether the new task or the old one's end comes first", [
+      "start-first",
+      "stop-first",
+    ]),
+  ];
+}

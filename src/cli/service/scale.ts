@@ -1,0 +1,75 @@
+// `waggle service scale`.
+
+import type { Command } from "commander";
+import type { Cli } from "../cli.ts";
+import type { Client } from "../client.ts";
+import { converge } from "../converge.ts";
+import { eachRef } from "../each.ts";
+import type { EngineService } from "../engine.ts";
+import { CliError, refused, usageError } from "../errors.ts";
+import { connect, type MeshFlags, meshFlags } from "../flags.ts";
+import { printJson } from "../output.ts";
+import { readCount } from "../values.ts";
+import { withReplicas } from "./change.ts";
+import { waitFlags } from "./run-flags.ts";
+import { writeSpec } from "./update.ts";
+import { printWarnings } from "./warnings.ts";
+
+type Flags = MeshFlags & { detach?: boolean; quiet?: boolean };
+
+/** One `SERVICE=REPLICAS` argument. */
+type Scale = { readonly ref: string; readonly replicas: number };
+
+export function registerServiceScale(parent: Command, cli: Cli): void {
+  const command = parent
+    .command("scale")
+    .argument("<service=replicas...>", "name or id, and the number of tasks")
+    .summary("change how many tasks services have")
+    .description("Change how many tasks replicated services have, and wait until they run.");
+  waitFlags(command);
+  meshFlags(command)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  waggle service scale my-web=5\n  waggle service scale my-web=2 api=3 --detach",
+    )
+    .action((args: string[], flags: Flags) => scaleAll(cli, command, args.map(readScale), flags));
+}
+
+/** Reads `my-web=3`. */
+export function readScale(text: string): Scale {
+  const at = text.indexOf("=");
+  const hint = "write it as my-web=3";
+  if (at < 1) throw usageError(`invalid scale specifier '${text}'`, hint);
+  try {
+    return { ref: text.slice(0, at), replicas: readCount(text.slice(at + 1)) };
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    throw usageError(`invalid replicas value "${text.slice(at + 1)}": ${error.message}`, hint);
+  }
+}
+
+async function scaleAll(cli: Cli, command: Command, scales: readonly Scale[], flags: Flags): Promise<void> {
+  const mesh = await connect(command, cli);
+  const scaled: Record<string, number> = {};
+  const replicasOf = new Map(scales.map((scale) => [scale.ref, scale.replicas]));
+  const failure = await eachRef(cli, [...replicasOf.keys()], async (ref) => {
+    const replicas = replicasOf.get(ref) ?? 0;
+    await scale(cli, mesh, ref, replicas);
+    scaled[ref] = replicas;
+    if (!flags.json) cli.out.write(`${ref} scaled to ${replicas}\n`);
+  });
+  if (flags.json) printJson(cli.out, { scaled });
+  if (!flags.detach)
+    for (const ref of Object.keys(scaled)) await converge(cli, mesh, ref, flags.quiet === true);
+  if (failure !== null) throw failure;
+}
+
+async function scale(cli: Cli, mesh: Client, ref: string, replicas: number): Promise<void> {
+  const service = await mesh.get<EngineService>(`/services/${encodeURIComponent(ref)}`, {
+    insertDefaults: false,
+  });
+  if (service.Spec.Mode?.Replicated === undefined) {
+    throw refused(`${ref}: scale can only be used with replicated mode`);
+  }
+  printWarnings(cli, await writeSpec(mesh, service, withReplicas(service.Spec, replicas)));
+}

@@ -1,0 +1,28 @@
+// `waggle service`: the verbs that services have.
+
+import type { Command } from "commander";
+import type { Cli } from "../cli.ts";
+import { registerServiceCreate } from "./create.ts";
+import { registerServiceInspect } from "./inspect.ts";
+import { registerServiceLs } from "./ls.ts";
+import { registerServicePs } from "./ps.ts";
+import { registerServiceRm } from "./rm.ts";
+import { registerServiceScale } from "./scale.ts";
+import { registerServiceUpdate } from "./update.ts";
+
+export function registerService(program: Command, cli: Cli): void {
+  const service = program
+    .command("service")
+    .enablePositionalOptions()
+    .summary("create, list and change services")
+    .description(
+      "Services: what is published, and the tasks behind it. Flags are those of `docker service`.",
+    );
+  registerServiceCreate(service, cli);
+  registerServiceLs(service, cli);
+  registerServicePs(service, cli);
+  registerServiceInspect(service, cli);
+  registerServiceUpdate(service, cli);
+  registerServiceScale(service, cli);
+  registerServiceRm(service, cli);
+}

@@ -1,0 +1,90 @@
+// `waggle service update`: read the spec, edit it, write it back under the version it was read at.
+
+import type { Command } from "commander";
+import type { Cli } from "../cli.ts";
+import type { Client } from "../client.ts";
+import { converge } from "../converge.ts";
+import type { EngineChange, EngineService, EngineSpec } from "../engine.ts";
+import { usageError } from "../errors.ts";
+import { connect, listFlag, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
+import { printJson } from "../output.ts";
+import { parsePublish } from "../publish.ts";
+import { readEnv, readLabel, readWords } from "../values.ts";
+import { changeSpec, type UpdateFlags } from "./change.ts";
+import { runFlags, waitFlags } from "./run-flags.ts";
+import { printWarnings } from "./warnings.ts";
+
+type Flags = MeshFlags & UpdateFlags & { rollback?: boolean; detach?: boolean; quiet?: boolean };
+
+const examples = `
+Examples:
+  waggle service update --image web:2 my-web
+  waggle service update --publish-add published=8081,target=80 my-web
+  waggle service update --publish-rm 80 --publish-add 9090:80 my-web      moves the port
+  waggle service update --rollback my-web
+
+--publish-rm names the target port; what it is published as does not count, as with Docker.`;
+
+export function registerServiceUpdate(parent: Command, cli: Cli): void {
+  const command = parent
+    .command("update")
+    .argument("<service>", "name or id")
+    .summary("change a service and wait until it runs so")
+    .description(
+      "Change a service. Tasks are replaced only when what they run changes; ports open and close at once.",
+    );
+  updateFlags(command, cli);
+  waitFlags(runFlags(command));
+  meshFlags(command)
+    .addHelpText("after", examples)
+    .action((ref: string, flags: Flags) => update(cli, command, ref, flags));
+}
+
+/** Writes an edited spec back; nobody else may have changed the service since it was read. */
+export async function writeSpec(
+  mesh: Client,
+  service: EngineService,
+  spec: EngineSpec,
+  rollback = false,
+): Promise<EngineChange | null> {
+  return mesh.post<EngineChange>(`/services/${service.ID}/update`, spec, {
+    version: service.Version.Index,
+    ...(rollback && { rollback: "previous" }),
+  });
+}
+
+function updateFlags(command: Command, cli: Cli): void {
+  const text = (value: string) => value;
+  const flags = [
+    valueFlag("--image <image>", "image that each task runs", text),
+    valueFlag("--args <words>", "arguments for it, quoted as one", readWords),
+    listFlag("--publish-add <port>", "publish a port", parsePublish),
+    listFlag("--publish-rm <port>", "no longer publish this target port", parsePublish),
+    listFlag("--env-add <key=value>", "set an environment variable", (value) => [readEnv(value, cli.env)]),
+    listFlag("--env-rm <key>", "remove an environment variable", (value) => [value]),
+    listFlag("--label-add <key=value>", "set a label", (value) => [readLabel(value)]),
+    listFlag("--label-rm <key>", "remove a label", (value) => [value]),
+    listFlag("--constraint-add <expression>", "add a placement constraint", (value) => [value]),
+    listFlag("--constraint-rm <expression>", "remove a placement constraint", (value) => [value]),
+  ];
+  for (const flag of flags) command.addOption(flag);
+  command
+    .option("--force", "replace every task though nothing else changes")
+    .option("--rollback", "go back to what the service was before its last change");
+}
+
+async function update(cli: Cli, command: Command, ref: string, flags: Flags): Promise<void> {
+  const mesh = await connect(command, cli);
+  const service = await mesh.get<EngineService>(`/services/${encodeURIComponent(ref)}`, {
+    insertDefaults: false,
+  });
+  const spec = changeSpec(service.Spec, flags);
+  if (flags.rollback && JSON.stringify(spec) !== JSON.stringify(service.Spec)) {
+    throw usageError("other flags may not be combined with --rollback");
+  }
+  const change = await writeSpec(mesh, service, spec, flags.rollback);
+  printWarnings(cli, change);
+  if (flags.json) printJson(cli.out, await mesh.get(`/services/${service.ID}`, { insertDefaults: false }));
+  else cli.out.write(`${ref}\n`);
+  if (!flags.detach) await converge(cli, mesh, service.ID, flags.quiet === true);
+}

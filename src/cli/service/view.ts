@@ -1,0 +1,81 @@
+// How services and their tasks look in tables: Docker's columns, cell by cell.
+
+import type { EnginePort, EngineService, EngineTask } from "../engine.ts";
+
+/** `nginx:latest` of `docker.io/library/nginx:latest@sha256:…`. */
+export function imageName(image: string): string {
+  const [tagged = "", digest] = image.split("@");
+  const name = tagged.replace(/^docker\.io\//, "").replace(/^library\//, "");
+  const hasTag = /:[^/]+$/.test(name);
+  return digest === undefined || hasTag ? name : `${name}@${digest}`;
+}
+
+/** `*:8080->80/tcp`: the ports of the whole mesh; neighbours are merged into ranges. */
+export function ingressPorts(ports: readonly EnginePort[]): string {
+  const sorted = ports
+    .filter((port) => port.PublishMode !== "host")
+    .sort((a, b) => protocolOf(a).localeCompare(protocolOf(b)) || publishedOf(a) - publishedOf(b));
+  return mergeRanges(sorted).map(printRange).join(", ");
+}
+
+/** `*:8090->80/tcp`: what one task publishes on its own node. */
+export function taskPorts(task: EngineTask): string {
+  const ports = task.Status.PortStatus?.Ports ?? [];
+  return ports.map((port) => `*:${publishedOf(port)}->${port.TargetPort}/${protocolOf(port)}`).join(",");
+}
+
+/** `replicated`, `global`. */
+export function modeName(service: EngineService): string {
+  return service.Spec.Mode?.Global === undefined ? "replicated" : "global";
+}
+
+/** `2/3`, `2/3 (max 1 per node)`. */
+export function replicasText(service: EngineService): string {
+  const running = service.ServiceStatus?.RunningTasks ?? 0;
+  const wanted = service.ServiceStatus?.DesiredTasks ?? service.Spec.Mode?.Replicated?.Replicas ?? 0;
+  const max = service.Spec.TaskTemplate.Placement?.MaxReplicas ?? 0;
+  return max > 0 ? `${running}/${wanted} (max ${max} per node)` : `${running}/${wanted}`;
+}
+
+/** `my-web.1`; of a global service `agent.<node id>`. */
+export function taskName(task: EngineTask, serviceName: string): string {
+  return `${serviceName}.${task.Slot || (task.NodeID ?? "")}`;
+}
+
+type PortRange = { readonly protocol: string; first: EnginePort; last: EnginePort };
+
+function mergeRanges(sorted: readonly EnginePort[]): readonly PortRange[] {
+  const ranges: PortRange[] = [];
+  for (const port of sorted) {
+    const range = ranges.at(-1);
+    if (range !== undefined && continues(range, port)) range.last = port;
+    else ranges.push({ protocol: protocolOf(port), first: port, last: port });
+  }
+  return ranges;
+}
+
+/** Docker's rule: the next published port, and a target that is the next one or, at a range's start, the same one. */
+function continues(range: PortRange, port: EnginePort): boolean {
+  const publishedStep = publishedOf(port) - publishedOf(range.last);
+  const targetStep = port.TargetPort - range.last.TargetPort;
+  const targetsAreRange = range.last.TargetPort !== range.first.TargetPort;
+  if (range.protocol !== protocolOf(port) || publishedStep > 1) return false;
+  return targetStep === 1 || (targetStep === 0 && !targetsAreRange);
+}
+
+function printRange({ protocol, first, last }: PortRange): string {
+  const published = rangeText(publishedOf(first), publishedOf(last));
+  return `*:${published}->${rangeText(first.TargetPort, last.TargetPort)}/${protocol}`;
+}
+
+function rangeText(first: number, last: number): string {
+  return first === last ? String(first) : `${first}-${last}`;
+}
+
+function protocolOf(port: EnginePort): string {
+  return port.Protocol ?? "tcp";
+}
+
+function publishedOf(port: EnginePort): number {
+  return port.PublishedPort ?? 0;
+}

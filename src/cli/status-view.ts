@@ -1,0 +1,107 @@
+// The status screen: the mesh, its nodes, services and tasks, and what is wrong and why, as text for a person.
+
+import { isAlive } from "../domain/task.ts";
+import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
+import { ago, humanDuration } from "./duration.ts";
+import { byNature, capital, table } from "./output.ts";
+import { imageName, ingressPorts } from "./service/view.ts";
+
+/** The screen, ended with a line break. Times are told by the mesh's own clock. */
+export function statusScreen(status: MeshStatus, url: string): string {
+  const { nodes, services, nowMs } = status;
+  const tasks = services.flatMap((service) => service.tasks.filter(isListed));
+  const parts = [
+    meshLine(status, url),
+    nodes.length === 0 ? 'No node has joined yet; "waggle join-token" says how.\n' : nodeTable(nodes, nowMs),
+    services.length === 0
+      ? 'No service yet; "waggle service create --help" shows how.\n'
+      : serviceTable(services),
+    ...(tasks.length === 0 ? [] : [taskTable(tasks, nowMs)]),
+    problemLines(status),
+  ];
+  return parts.join("\n");
+}
+
+/** Tasks that ended are history, which `service ps` tells. */
+function isListed(task: StatusTask): boolean {
+  return isAlive({ state: task.state as Parameters<typeof isAlive>[0]["state"] });
+}
+
+function meshLine({ mesh, nodes, services }: MeshStatus, url: string): string {
+  const ready = nodes.filter((node) => node.state === "ready").length;
+  const running = sum(services.map((service) => service.running));
+  const desired = sum(services.map((service) => service.desired));
+  const nodesText = `${ready} of ${nodes.length} nodes ready`;
+  const tasksText = `${running} of ${desired} tasks running`;
+  return `mesh ${mesh.name} at ${url}: ${nodesText}, ${tasksText}, routing table ${mesh.tableVersion}\n`;
+}
+
+function nodeTable(nodes: readonly StatusNode[], nowMs: number): string {
+  const rows = [...nodes]
+    .sort((a, b) => byNature(a.name, b.name))
+    .map((node) => [
+      node.name,
+      `${capital(node.state)} ${ago(node.stateSinceMs, nowMs)}`,
+      node.leaving ? "Leaving" : capital(node.availability),
+      String(node.running),
+      node.address,
+      node.message,
+    ]);
+  return table(["NODE", "STATUS", "AVAILABILITY", "TASKS", "ADDRESS", "MESSAGE"], rows);
+}
+
+function serviceTable(services: readonly StatusService[]): string {
+  const rows = [...services]
+    .sort((a, b) => byNature(a.name, b.name))
+    .map((service) => [
+      service.name,
+      service.mode,
+      `${service.running}/${service.desired}`,
+      imageName(service.image),
+      portsText(service),
+      service.hosts.join(", "),
+    ]);
+  return table(["SERVICE", "MODE", "REPLICAS", "IMAGE", "PORTS", "HOSTS"], rows);
+}
+
+/** The ports of the mesh as `service ls` prints them, then those that are open only where a task runs. */
+function portsText({ ports }: StatusService): string {
+  const ingress = ports
+    .filter((port) => port.mode === "ingress")
+    .map((port) => ({ TargetPort: port.target, PublishedPort: port.published }));
+  const host = ports.filter((port) => port.mode === "host");
+  const texts = [
+    ingressPorts(ingress),
+    ...host.map((port) => `${port.published}->${port.target}/tcp (host)`),
+  ];
+  return texts.filter((text) => text !== "").join(", ");
+}
+
+function taskTable(tasks: readonly StatusTask[], nowMs: number): string {
+  const rows = [...tasks]
+    .sort((a, b) => byNature(a.name, b.name))
+    .map((task) => [
+      task.name,
+      task.node ?? "",
+      `${capital(task.state)} ${ago(task.stateSinceMs, nowMs)}${task.desired === "running" ? "" : ", stopping"}`,
+      task.haproxy,
+      task.health?.lastCheck ?? "",
+      task.pid === null ? "" : String(task.pid),
+      task.endpoints.map(({ target, origin }) => `${target}=${origin}`).join(" "),
+    ]);
+  return table(["TASK", "NODE", "STATE", "HEALTH", "LAST CHECK", "PID", "ENDPOINTS"], rows);
+}
+
+function problemLines({ problems, nowMs }: MeshStatus): string {
+  if (problems.length === 0) return "Nothing is wrong.\n";
+  const heading = problems.length === 1 ? "1 problem:" : `${problems.length} problems:`;
+  const lines = problems.map(({ what, why, sinceMs }) => {
+    const length = sinceMs === null ? "" : ` (for ${humanDuration(nowMs - sinceMs).toLowerCase()})`;
+    return `  ${what}: ${why}${length}`;
+  });
+  return `${[heading, ...lines].join("\n")}\n`;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
+}

@@ -1,0 +1,27 @@
+// `waggle table`: the routing table, all that the data plane knows.
+
+import type { Command } from "commander";
+import type { Cli } from "./cli.ts";
+import { connect, type MeshFlags, meshFlags } from "./flags.ts";
+import { printJson } from "./output.ts";
+
+export function registerTable(program: Command, cli: Cli): void {
+  const command = program
+    .command("table")
+    .summary("print the routing table")
+    .description(
+      "Print the routing table: nodes, published ports and host names, and the tasks that take traffic.",
+    );
+  meshFlags(command)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  waggle table\n  waggle table > before; …; waggle table | diff before -",
+    )
+    .action(async (flags: MeshFlags) => {
+      const mesh = await connect(command, cli);
+      const { text, headers } = await mesh.meshText("/table", { after: -1 });
+      const version = Number(headers.get("x-waggle-table-version"));
+      if (flags.json) printJson(cli.out, { version, text });
+      else cli.out.write(text.endsWith("\n") ? text : `${text}\n`);
+    });
+}

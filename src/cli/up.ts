@@ -1,0 +1,78 @@
+// `waggle up`: a whole mesh on this machine.
+
+import type { Command } from "commander";
+import { defaultStateDir } from "./context.ts";
+import { CliError, usageError } from "./errors.ts";
+import { choiceFlag, readTargetFlags, valueFlag } from "./flags.ts";
+import { readCount, readListenPort } from "./values.ts";
+
+/** Each node is an address of this machine and a process; more than this is a mistake. */
+const maxNodes = 100;
+
+type Flags = {
+  readonly nodes: number;
+  readonly empty?: boolean;
+  readonly port: number;
+  readonly edgePort: number;
+  readonly runtime: "process" | "docker";
+  readonly images?: string;
+  readonly listen: string;
+};
+
+const notes = `
+Examples:
+  waggle up                          three nodes, and the service my-web on port 8080 of each
+  waggle up --nodes 5 --empty        five nodes, no service
+  waggle up --state /var/lib/mesh    keep the mesh there; the next start finds it as it was
+
+Ctrl-C or SIGTERM stops the mesh in order. Other commands find it through the state folder.`;
+
+export function registerUp(program: Command): void {
+  const command = program
+    .command("up")
+    .summary("run a whole mesh on this machine")
+    .description(
+      "Run a whole mesh on this machine: the Workers runtime, an agent for each node, and their tasks.",
+    )
+    .addOption(valueFlag("--nodes <count>", "number of nodes", readNodes).default(3))
+    .option("--empty", "do not create the service my-web in a new mesh")
+    .option("--state <dir>", `folder that keeps the mesh (default: ${defaultStateDir})`)
+    .addOption(valueFlag("--port <port>", "port of the control API", readListenPort).default(8787))
+    .addOption(
+      valueFlag("--edge-port <port>", "the balancer's port for the default service", readListenPort).default(
+        8000,
+      ),
+    )
+    .addOption(choiceFlag("--runtime <name>", "what runs tasks", ["process", "docker"]).default("process"))
+    .option("--images <file>", "JSON file with further images that the process runtime knows")
+    .option("--listen <address>", "address of the control API and the balancer", "127.0.0.1")
+    .addHelpText("after", notes)
+    .action((flags: Flags) => up(flags, readTargetFlags(command).state ?? defaultStateDir));
+}
+
+async function up(flags: Flags, stateDir: string): Promise<void> {
+  if (flags.runtime === "docker") {
+    throw usageError(
+      "--runtime docker is not there yet",
+      "tasks run as processes of this machine: --runtime process",
+    );
+  }
+  const local = await import("../local/up.ts");
+  const code = await local.up({
+    nodes: flags.nodes,
+    empty: flags.empty === true,
+    stateDir,
+    controlPort: flags.port,
+    edgePort: flags.edgePort,
+    listen: flags.listen,
+    ...(flags.images !== undefined && { images: flags.images }),
+    out: process.stdout,
+  });
+  if (code !== 0) throw new CliError(code, "");
+}
+
+function readNodes(text: string): number {
+  const nodes = readCount(text);
+  if (nodes < 1 || nodes > maxNodes) throw usageError(`must be between 1 and ${maxNodes}`);
+  return nodes;
+}

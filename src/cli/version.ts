@@ -1,0 +1,51 @@
+// `waggle version`: of this command, and of the mesh when one is at hand.
+
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import type { Cli } from "./cli.ts";
+import { createClient } from "./client.ts";
+import { findTarget } from "./context.ts";
+import { CliError, exitCodes } from "./errors.ts";
+import { type MeshFlags, meshFlags, readTargetFlags } from "./flags.ts";
+import { printJson, printLines } from "./output.ts";
+
+/** The mesh is only asked in passing. */
+const timeoutMs = 2_000;
+
+type MeshVersion = { readonly Version?: string; readonly ApiVersion?: string };
+
+export function registerVersion(program: Command, cli: Cli): void {
+  const command = program
+    .command("version")
+    .summary("print the versions of this command and of the mesh")
+    .description("Print the version of this command, and of the mesh when it can be reached.");
+  meshFlags(command).action(async (flags: MeshFlags) => {
+    const mesh = await askMesh(command, cli);
+    const client = { version: ownVersion(), node: process.versions.node };
+    const server = typeof mesh === "string" ? null : mesh;
+    if (flags.json) return printJson(cli.out, { client, server });
+    printLines(cli.out, [
+      `waggle ${client.version} (Node ${client.node})`,
+      typeof mesh === "string"
+        ? `mesh: ${mesh}`
+        : `mesh ${mesh.Version ?? "?"} (Engine API ${mesh.ApiVersion ?? "?"})`,
+    ]);
+  });
+}
+
+/** The version in package.json. */
+export function ownVersion(): string {
+  const path = new URL("../../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
+}
+
+/** The mesh's version, or why there is none. */
+async function askMesh(command: Command, cli: Cli): Promise<MeshVersion | string> {
+  try {
+    const target = await findTarget(readTargetFlags(command), cli.env);
+    return await createClient(target, timeoutMs).get<MeshVersion>("/version");
+  } catch (error) {
+    if (!(error instanceof CliError) || error.exitCode === exitCodes.usage) throw error;
+    return error.message;
+  }
+}

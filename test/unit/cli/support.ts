@@ -1,0 +1,105 @@
+// A mesh that answers what a test says, and a way to run the command against it inside this process.
+
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Cli } from "../../../src/cli/cli.ts";
+import { run } from "../../../src/cli/program.ts";
+
+/** The instant at which every test of the command takes place. */
+export const nowMs = Date.parse("2026-11-24T12:00:00.000Z");
+
+/** An RFC 3339 time so many seconds before `nowMs`. */
+export function secondsAgo(seconds: number): string {
+  return new Date(nowMs - seconds * 1000).toISOString();
+}
+
+export type Call = {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly body: unknown;
+  readonly token: string | undefined;
+};
+
+export type Reply = {
+  readonly status?: number;
+  readonly json?: unknown;
+  readonly text?: string;
+  readonly headers?: Record<string, string>;
+};
+
+/** Answers by `METHOD /path`, without the API version; what is not there is Docker's 404. */
+export type Routes = Readonly<Record<string, Reply | ((call: Call) => Reply)>>;
+
+export type FakeMesh = {
+  readonly url: string;
+  readonly calls: readonly Call[];
+  readonly [Symbol.asyncDispose]: () => Promise<void>;
+};
+
+/** Starts a mesh of canned answers on a free port. */
+export async function fakeMesh(routes: Routes): Promise<FakeMesh> {
+  const calls: Call[] = [];
+  const server = createServer(async (request, response) => {
+    const call = await readCall(request);
+    calls.push(call);
+    const route = routes[`${call.method} ${call.path}`];
+    const reply =
+      typeof route === "function"
+        ? route(call)
+        : (route ?? { status: 404, json: { message: "page not found" } });
+    const type = reply.text === undefined ? "application/json" : "text/plain";
+    response.writeHead(reply.status ?? 200, { "content-type": type, ...reply.headers });
+    response.end(reply.text ?? (reply.json === undefined ? "" : JSON.stringify(reply.json)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    calls,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+export type Ran = { readonly code: number; readonly out: string; readonly err: string };
+
+/** Runs one command line. Time stands still but for sleeping, which takes none. */
+export async function runCli(args: readonly string[], over: Partial<Cli> = {}): Promise<Ran> {
+  let out = "";
+  let err = "";
+  let clockMs = nowMs;
+  const code = await run(args, {
+    out: { write: (text) => void (out += text), columns: 100 },
+    err: { write: (text) => void (err += text), columns: 100 },
+    env: {},
+    nowMs: () => clockMs,
+    random: () => 0.5,
+    sleep: async (ms) => {
+      clockMs += ms;
+    },
+    onInterrupt: () => new AbortController().signal,
+    ...over,
+  });
+  return { code, out, err };
+}
+
+/** Runs one command line against a mesh. */
+export function runOn(mesh: FakeMesh, args: readonly string[], over: Partial<Cli> = {}): Promise<Ran> {
+  return runCli(args, { ...over, env: { WAGGLE_HOST: mesh.url, WAGGLE_TOKEN: "secret", ...over.env } });
+}
+
+async function readCall(request: IncomingMessage): Promise<Call> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  const url = new URL(request.url ?? "/", "http://mesh");
+  const text = Buffer.concat(chunks).toString();
+  return {
+    method: request.method ?? "",
+    path: decodeURIComponent(url.pathname.replace(/^\/v[\d.]+/, "")),
+    query: url.searchParams,
+    body: text === "" ? undefined : JSON.parse(text),
+    token: request.headers.authorization,
+  };
+}

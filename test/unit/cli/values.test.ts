@@ -1,0 +1,103 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ago, humanDuration, parseDurationNs, printDurationNs } from "../../../src/cli/duration.ts";
+import { byNature } from "../../../src/cli/output.ts";
+import { readScale } from "../../../src/cli/service/scale.ts";
+import { withTag } from "../../../src/cli/service/spec.ts";
+import {
+  readBytes,
+  readCount,
+  readEnv,
+  readLabel,
+  readNanoCpus,
+  readWords,
+} from "../../../src/cli/values.ts";
+
+describe("[L4] single values", () => {
+  const read: [string, unknown, unknown][] = [
+    ["a count", readCount("0"), 0],
+    ["a large count", readCount("1000000000"), 1_000_000_000],
+    ["CPUs", readNanoCpus("0.5"), 500_000_000],
+    ["bytes", readBytes("512"), 512],
+    ["mebibytes", readBytes("512m"), 512 * 2 ** 20],
+    ["gibibytes", readBytes("1.5GiB"), 1.5 * 2 ** 30],
+    ["a label", readLabel("a=b=c"), ["a", "b=c"]],
+    ["a label without a value", readLabel("a"), ["a", ""]],
+    ["a variable", readEnv("A=b c", {}), "A=b c"],
+    ["a variable taken from here", readEnv("A", { A: "x=y" }), "A=x=y"],
+    [
+      "words",
+      readWords(`serve --name "my web" 'a "b"' c\\ d`),
+      ["serve", "--name", "my web", 'a "b"', "c d"],
+    ],
+    ["no words", readWords("  "), []],
+    ["an empty word", readWords(`a ""`), ["a", ""]],
+    ["a scale", readScale("my-web=3"), { ref: "my-web", replicas: 3 }],
+    ["an image without a tag", withTag("reg.example:5000/a/b"), "reg.example:5000/a/b:latest"],
+    ["an image with a tag", withTag("nginx:1"), "nginx:1"],
+    ["an image with a digest", withTag("nginx@sha256:ab"), "nginx@sha256:ab"],
+  ];
+  test.each(read)("[L4] %s is read", (_what, value, expected) => {
+    expect(value).toEqual(expected);
+  });
+
+  const refused: [string, () => unknown, string][] = [
+    ["a negative count", () => readCount("-1"), "must be a whole number, 0 or more"],
+    ["a count in words", () => readCount("two"), "must be a whole number, 0 or more"],
+    ["memory without a number", () => readBytes("lots"), "must be an amount of memory such as 512m or 1g"],
+    ["negative CPUs", () => readNanoCpus("-1"), "must be a number of CPUs such as 0.5 or 2"],
+    ["a variable that is not set", () => readEnv("A", {}), "A is not set here; write A=VALUE"],
+    ["a label without a key", () => readLabel("=b"), "must be KEY=VALUE"],
+    ["an open quote", () => readWords(`a "b`), `a quote is not closed at ""b"`],
+    ["a scale without a number", () => readScale("my-web"), "invalid scale specifier 'my-web'"],
+    [
+      "a scale that is no number",
+      () => readScale("my-web=x"),
+      `invalid replicas value "x": must be a whole number, 0 or more`,
+    ],
+    ["a duration without a unit", () => parseDurationNs("10"), `invalid duration "10"`],
+    ["a negative duration", () => parseDurationNs("-1s"), `invalid duration "-1s"`],
+  ];
+  test.each(refused)("[L4] %s is refused and says what would work", (_what, read, message) => {
+    expect(read).toThrow(expect.objectContaining({ message, exitCode: 2 }));
+  });
+});
+
+test("[L4] a printed duration reads back as itself", () => {
+  expect(parseDurationNs("1m30s")).toBe(90e9);
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 1e15 }), (ns) => {
+      expect(parseDurationNs(printDurationNs(ns))).toBe(ns);
+    }),
+  );
+});
+
+test.each([
+  [0.4, "Less than a second"],
+  [1, "1 second"],
+  [8.9, "8 seconds"],
+  [60, "About a minute"],
+  [150, "2 minutes"],
+  [3_600, "About an hour"],
+  [7_200, "2 hours"],
+  [200_000, "2 days"],
+  [2_000_000, "3 weeks"],
+  [6_000_000, "2 months"],
+  [100_000_000, "3 years"],
+])("[L5] %d s ago reads as Docker says it: %s", (seconds, text) => {
+  expect(humanDuration(seconds * 1000)).toBe(text);
+});
+
+test("[L5] a time ahead of this machine's clock counts as now", () => {
+  expect(ago(2_000, 1_000)).toBe("less than a second ago");
+});
+
+test("[L5] names are ordered as people count", () => {
+  expect(["web10", "web2", "web", "api", "web2a"].sort(byNature)).toEqual([
+    "api",
+    "web",
+    "web2",
+    "web2a",
+    "web10",
+  ]);
+});
