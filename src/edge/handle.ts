@@ -1,0 +1,48 @@
+// The life of a request at the balancer: which service it is for, and which node's entry point takes it on.
+
+import { ingress } from "../ingress/handle.ts";
+import type { Entry } from "../proxy/entry.ts";
+import { hostName } from "../proxy/headers.ts";
+import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
+import type { Route, Routes } from "../proxy/routes.ts";
+
+/**
+ * Answers a request that came in at the mesh's edge: picks a node round robin among those that are up, and lets its
+ * entry point answer, by a call and not over the network.
+ *
+ * Refusing is the entry point's business too: it knows how. Where no node can be picked it is any node's.
+ */
+export async function edge(request: Request, entry: Entry, context: PlaneContext): Promise<Response> {
+  const { plane } = context;
+  const host = hostName(request.headers.get("host") ?? new URL(request.url).host);
+  const routes = plane.tables.current(context.waitUntil) ?? (await plane.tables.fresh());
+  let node = routes === null ? null : pickNode(plane, routes, entry.port, host);
+  if (node === null) {
+    const fresh = await plane.tables.fresh();
+    if (fresh !== null) node = pickNode(plane, fresh, entry.port, host) ?? fresh.nodes[0] ?? null;
+  }
+  return ingress(request, { ...entry, node }, context);
+}
+
+/**
+ * The id of the next node in turn for what the request asks for; null when nothing is published there or no node can
+ * take it. A node that is down is picked only when all are: its entry point is here, not on the node.
+ *
+ * @see docs/spec.md X5
+ */
+function pickNode(plane: DataPlane, routes: Routes, port: number | null, host: string): string | null {
+  const matched = routes.match(port, host, plane.domain);
+  const route = matched?.[0];
+  if (matched === null || route === undefined) return null;
+  const nodes = route.mode === "host" ? nodesWithTask(matched, routes) : routes.upNodes;
+  const able = nodes.length > 0 || route.mode === "host" ? nodes : routes.nodes;
+  const index = plane.cursors.next(`edge ${route.service.id} ${route.target}`, able);
+  return able[index] ?? null;
+}
+
+/** Nodes with a task of services published in host mode, ascending; those that are down only when all are. */
+function nodesWithTask(matched: readonly Route[], routes: Routes): readonly string[] {
+  const ids = [...new Set(matched.flatMap((route) => [...route.nodeIds()]))].sort();
+  const up = ids.filter((id) => routes.node(id)?.up);
+  return up.length > 0 ? up : ids;
+}

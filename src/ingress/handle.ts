@@ -1,0 +1,237 @@
+// The life of a request at one node's entry point: which service, which of its tasks, and on to the next task when one
+// cannot be reached.
+
+import { attempt } from "../proxy/attempt.ts";
+import type { Entry } from "../proxy/entry.ts";
+import { type Failure, failureResponse } from "../proxy/failure.ts";
+import { cleanResponse, hostName, isHost, type RequestHead, readRequestHead } from "../proxy/headers.ts";
+import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
+import type { Ring, Route, Routes, Target } from "../proxy/routes.ts";
+import { type Outgoing, prepare, requestIdOf } from "./outgoing.ts";
+import { pickTarget } from "./pick.ts";
+
+/** Tasks tried for one request with one table, at most. */
+const maxAttempts = 4;
+
+/** A request on its way, and what is known about it by now. */
+type Exchange = {
+  readonly request: Request;
+  readonly entry: Entry;
+  readonly plane: DataPlane;
+  readonly head: RequestHead;
+  readonly requestId: string;
+  /** As the client sent it, with its port. */
+  readonly host: string;
+  /** Path and query. */
+  readonly path: string;
+  outgoing: Outgoing | null;
+  tried: Set<string> | null;
+  attempts: number;
+  route: Route | null;
+  target: Target | null;
+};
+
+/**
+ * Answers a request that came in at the node `entry.node`.
+ *
+ * When the mesh would have to refuse it and its table is not fresh, it looks at a fresh one first, so that a service
+ * that was created or moved a moment ago is not answered from the past.
+ *
+ * @returns the task's response, streaming and with its body untouched, or a failure of the mesh's own; never rejects
+ *   for what a client or a task does
+ */
+export async function ingress(request: Request, entry: Entry, context: PlaneContext): Promise<Response> {
+  const { plane } = context;
+  const exchange = begin(request, entry, plane);
+  const shape = shapeFailure(exchange);
+  if (shape !== null) return finish(exchange, shape, null);
+  let routes = plane.tables.current(context.waitUntil) ?? (await plane.tables.fresh());
+  let result = await serve(exchange, routes);
+  if (!(result instanceof Response) && mayRefresh(exchange, result)) {
+    const fresh = await plane.tables.fresh();
+    if (fresh !== routes) {
+      routes = fresh;
+      result = orEarlier(await serve(exchange, routes), result);
+    }
+  }
+  return finish(exchange, result, routes);
+}
+
+function begin(request: Request, entry: Entry, plane: DataPlane): Exchange {
+  const head = readRequestHead(request.headers);
+  const { url } = request;
+  // The URL of an incoming request is scheme, "://", Host and target put together; "https://" has 8 characters.
+  const slash = url.indexOf("/", 8);
+  return {
+    request,
+    entry,
+    plane,
+    head,
+    requestId: requestIdOf(head, plane.newId),
+    host: head.host === "" ? url.slice(url.indexOf("//") + 2, slash) : head.host,
+    path: slash < 0 ? "" : url.slice(slash),
+    outgoing: null,
+    tried: null,
+    attempts: 0,
+    route: null,
+    target: null,
+  };
+}
+
+/** What is wrong with a request whatever it asks for. */
+function shapeFailure({ host, path, request }: Exchange): Failure | null {
+  if (!isHost(host))
+    return { status: 400, reason: "the Host header cannot be read as a host name and a port" };
+  if (path === "") return { status: 400, reason: `${request.method} * is for one server; ask for a path` };
+  return null;
+}
+
+/** A fresher table may help where this one has nothing to send to, and a request can be sent again. */
+function mayRefresh({ attempts, outgoing }: Exchange, { status }: Failure): boolean {
+  return (
+    (status === 404 || status === 503 || status === 502) && (attempts === 0 || outgoing?.repeatable === true)
+  );
+}
+
+/** A fresh table that has no further task to try says less than the failure of those that were tried. */
+function orEarlier(result: Response | Failure, earlier: Failure): Response | Failure {
+  return !(result instanceof Response) && earlier.status === 502 ? earlier : result;
+}
+
+async function serve(exchange: Exchange, routes: Routes | null): Promise<Response | Failure> {
+  const { entry, plane, head } = exchange;
+  if (routes === null) return noTable(plane);
+  const node = routes.node(entry.node ?? "");
+  if (node === undefined) return { status: 404, reason: `this mesh has no node ${entry.node ?? "-"}` };
+  const name = hostName(exchange.host);
+  const matched = routes.match(entry.port, name, plane.domain);
+  if (matched === null) return unknown(entry, name);
+  const { route, ring } = routeOn(matched, node.id);
+  exchange.route = route;
+  const via = `1.1 ${route.service.name}.${plane.meshName}`;
+  if (head.via !== null && passed(head.via, via)) {
+    return { status: 508, reason: `this request has come through ${route.service.name} before` };
+  }
+  if (ring.ids.length === 0) return noTask(route, node.name);
+  exchange.outgoing ??= await prepare(exchange.request, head, exchange.path, {
+    entry,
+    host: exchange.host,
+    requestId: exchange.requestId,
+    via,
+    trusts: plane.trusts,
+  });
+  return send(exchange, exchange.outgoing, ring, `${node.id} ${route.service.id} ${route.target}`);
+}
+
+function noTable({ tables }: DataPlane): Failure {
+  return {
+    status: 503,
+    reason: `this entry point has no routing table yet (${tables.problem ?? "the registry has not answered"})`,
+  };
+}
+
+function unknown({ port }: Entry, host: string): Failure {
+  return {
+    status: 404,
+    reason:
+      port === null
+        ? `no service answers to the host name ${host}`
+        : `no service is published on port ${port}`,
+  };
+}
+
+/** Of services that share a port in host mode, the one with a task on this node. */
+function routeOn(matched: readonly Route[], nodeId: string): { route: Route; ring: Ring } {
+  const [first, ...others] = matched as readonly [Route, ...Route[]];
+  const ring = first.ring(nodeId);
+  if (ring.ids.length > 0 || others.length === 0) return { route: first, ring };
+  const other = others.find((route) => route.ring(nodeId).ids.length > 0);
+  return other === undefined ? { route: first, ring } : { route: other, ring: other.ring(nodeId) };
+}
+
+function passed(via: string, mark: string): boolean {
+  return via.split(",").some((hop) => hop.trim() === mark);
+}
+
+function noTask({ service, mode }: Route, nodeName: string): Failure {
+  const where = mode === "host" ? ` on ${nodeName}, and its port is published in host mode` : "";
+  return { status: 503, reason: `service ${service.name} has no live task${where}` };
+}
+
+async function send(
+  exchange: Exchange,
+  outgoing: Outgoing,
+  ring: Ring,
+  round: string,
+): Promise<Response | Failure> {
+  const { plane } = exchange;
+  for (let left = maxAttempts; left > 0; left -= 1) {
+    const target = pickTarget(plane, round, ring, exchange.tried);
+    if (target === null) break;
+    exchange.target = target;
+    exchange.attempts += 1;
+    const outcome = await attempt(plane, outgoing.to(target.origin), outgoing.timed);
+    if (outcome === "slow")
+      return { status: 504, reason: `the task did not answer within ${plane.headTimeoutMs / 1000} s` };
+    if (outcome !== "failed") return outcome;
+    // A streaming body that breaks off fails the attempt as well; then the client may be to blame.
+    if (outgoing.timed) plane.outliers.add(target.taskId, plane.nowMs());
+    exchange.tried ??= new Set();
+    exchange.tried.add(target.taskId);
+    if (!outgoing.repeatable) break;
+  }
+  return allFailed(exchange);
+}
+
+function allFailed({ route, attempts, outgoing, request }: Exchange): Failure {
+  const name = route?.service.name ?? "";
+  if (outgoing?.repeatable === false) {
+    return {
+      status: 502,
+      reason: `a task of ${name} broke the connection before it answered, and a ${request.method} is not sent twice`,
+    };
+  }
+  const tasks = attempts === 1 ? "the task" : `${attempts} tasks`;
+  return { status: 502, reason: `${tasks} of ${name} could not be reached` };
+}
+
+async function finish(
+  exchange: Exchange,
+  result: Response | Failure,
+  routes: Routes | null,
+): Promise<Response> {
+  const { request, head, entry, requestId } = exchange;
+  const response =
+    result instanceof Response
+      ? deliver(result, requestId)
+      : failureResponse(result, request.method, request.headers.get("accept"), requestId);
+  if (head.debug && response.status !== 101 && (await entry.mayDebug())) {
+    setDebug(response.headers, exchange, routes);
+  }
+  return response;
+}
+
+/** The task's response with the mesh's headers. Its body stays the runtime's own, so that it streams by itself. */
+function deliver(response: Response, requestId: string): Response {
+  if (response.status === 101) return response;
+  const delivered = new Response(response.body, response);
+  cleanResponse(delivered.headers);
+  delivered.headers.set("x-request-id", requestId);
+  return delivered;
+}
+
+function setDebug(headers: Headers, exchange: Exchange, routes: Routes | null): void {
+  const { entry, plane, route, target, attempts } = exchange;
+  const node = routes?.node(entry.node ?? "");
+  if (node !== undefined) headers.set("x-waggle-node", node.name);
+  if (route !== null) headers.set("x-waggle-service", route.service.name);
+  if (target !== null) {
+    headers.set("x-waggle-task", target.taskId);
+    headers.set("x-waggle-slot", String(target.slot));
+    headers.set("x-waggle-task-node", routes?.node(target.nodeId)?.name ?? target.nodeId);
+  }
+  headers.set("x-waggle-attempts", String(attempts));
+  if (routes === null) return;
+  headers.set("x-waggle-table-version", String(routes.version));
+  headers.set("x-waggle-table-age-ms", String(Math.round(plane.tables.ageMs())));
+}

@@ -1,0 +1,86 @@
+// The outgoing request: what a task is sent, and whether it can be sent to another one as well.
+
+import type { Entry } from "../proxy/entry.ts";
+import { setForwarding } from "../proxy/forwarding.ts";
+import { isRequestId, type RequestHead } from "../proxy/headers.ts";
+import type { Trusts } from "../proxy/trust.ts";
+
+/** Largest body that is held so that it can be sent again, bytes. */
+export const maxHeldBytes = 64 * 1024;
+
+/** Methods that mean the same when they arrive twice (RFC 9110 §9.2.2). */
+const idempotent = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
+
+/** Methods whose body the runtime lets through once, and lets nobody set. */
+const bodiless = new Set(["GET", "HEAD"]);
+
+export type Outgoing = {
+  /** May be sent to another task when one fails before it answers. */
+  readonly repeatable: boolean;
+  /** How soon the task answers is up to the task: the body is not one that streams. */
+  readonly timed: boolean;
+  /** The request as it goes to `origin`. The first call takes the client's body along, unless it is held. */
+  to(origin: string): Request;
+};
+
+/** What an outgoing request carries besides what the client sent. */
+export type Marks = {
+  readonly entry: Entry;
+  /** The client's Host, with its port. */
+  readonly host: string;
+  readonly requestId: string;
+  /** This hop's entry in Via, `1.1 my-web.waggle`. */
+  readonly via: string;
+  readonly trusts: Trusts;
+};
+
+/**
+ * Prepares a request for sending. Reads its body only if it is short and the method can be repeated.
+ *
+ * @param path path and query, as the client sent them
+ */
+export async function prepare(
+  request: Request,
+  head: RequestHead,
+  path: string,
+  marks: Marks,
+): Promise<Outgoing> {
+  const { bodyBytes } = head;
+  const timed = bodyBytes !== null && bodyBytes <= maxHeldBytes;
+  const holdable = timed && !bodiless.has(request.method);
+  const repeatable = idempotent.has(request.method) && (bodyBytes === 0 || holdable);
+  const held = repeatable && bodyBytes !== 0 ? await request.arrayBuffer() : null;
+  let first: Request | null = null;
+  return {
+    repeatable,
+    timed,
+    to(origin) {
+      const url = origin + path;
+      if (first !== null && held === null) return new Request(url, first);
+      const outgoing = held === null ? new Request(url, request) : withBody(url, request, held);
+      setHeaders(outgoing.headers, head, marks);
+      first = outgoing;
+      return outgoing;
+    },
+  };
+}
+
+function withBody(url: string, { method, headers }: Request, body: ArrayBuffer): Request {
+  return new Request(url, { method, headers, body, redirect: "manual" });
+}
+
+/** Takes off what stops at the mesh, then puts on what the mesh says, so that nothing of the client's can undo it. */
+function setHeaders(headers: Headers, head: RequestHead, marks: Marks): void {
+  const { entry, host, requestId, via, trusts } = marks;
+  const trusted = trusts(entry.client);
+  for (const name of head.stops) headers.delete(name);
+  if (!trusted) for (const name of head.claimed) headers.delete(name);
+  setForwarding(headers, entry, host, trusted ? head : null);
+  headers.set("via", head.via === null ? via : `${head.via}, ${via}`);
+  headers.set("x-request-id", requestId);
+}
+
+/** The id a request is known by: the one it brought, if that can go on, or a new one. */
+export function requestIdOf(head: RequestHead, newId: () => string): string {
+  return head.requestId !== null && isRequestId(head.requestId) ? head.requestId : newId();
+}

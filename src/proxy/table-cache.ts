@@ -1,0 +1,110 @@
+// The routing table in an isolate's memory: served at once, refreshed behind the request's back, never exchanged for an
+// older or an unreadable one. Holds plain data only: on Workers a promise of one request must not be awaited by another,
+// so who refreshes is told by a timestamp.
+
+import { readTable } from "../domain/table-text.ts";
+import { Routes } from "./routes.ts";
+
+/** Asks the registry for the printed table if it is newer than `afterVersion`; `text` is null when it is not. */
+export type TableSource = (
+  afterVersion: number,
+) => Promise<{ readonly version: number; readonly text: string | null }>;
+
+/** Older than this, a table is refreshed in the background. Milliseconds. */
+export const staleMs = 1_000;
+/** No older than this, a table is believed when it says there is nothing to send a request to. Milliseconds. */
+export const freshMs = 100;
+/** A request that waits for a refresh waits no longer than this, milliseconds. */
+export const patienceMs = 2_000;
+/** How often a request looks whether another request's refresh has come in, milliseconds. */
+const pollMs = 10;
+/** Below every version, since the first table of a mesh may have version 0. */
+const noVersion = -1;
+
+export class TableCache {
+  readonly #source: TableSource;
+  readonly #nowMs: () => number;
+  #routes: Routes | null = null;
+  /** When what is held was last known to be the newest: the start of the exchange that said so. */
+  #asOfMs = Number.NEGATIVE_INFINITY;
+  /** Start of the newest refresh, and of the newest one that has ended, well or not. */
+  #startedMs = Number.NEGATIVE_INFINITY;
+  #endedMs = Number.NEGATIVE_INFINITY;
+  #problem: string | null = null;
+
+  constructor(source: TableSource, nowMs: () => number) {
+    this.#source = source;
+    this.#nowMs = nowMs;
+  }
+
+  /** What is held; null before the first table. Starts a refresh with `waitUntil` when one is due. */
+  current(waitUntil: (work: Promise<void>) => void): Routes | null {
+    const nowMs = this.#nowMs();
+    if (nowMs - this.#asOfMs > staleMs && nowMs - this.#startedMs > staleMs && this.#routes !== null) {
+      waitUntil(this.#refresh(nowMs));
+    }
+    return this.#routes;
+  }
+
+  /**
+   * What is held, no older than `freshMs` if the registry can be had within `patienceMs`; else whatever is held.
+   * Requests that come here together cause one refresh.
+   */
+  async fresh(): Promise<Routes | null> {
+    const wantedMs = this.#nowMs() - freshMs;
+    const deadlineMs = wantedMs + freshMs + patienceMs;
+    while (this.#endedMs < wantedMs && this.#nowMs() < deadlineMs) {
+      const underWay = this.#startedMs > this.#endedMs && this.#startedMs > this.#nowMs() - patienceMs;
+      if (underWay) await sleep(pollMs);
+      else await this.#refreshWithin(deadlineMs - this.#nowMs());
+    }
+    return this.#routes;
+  }
+
+  /** Milliseconds since what is held was last known to be the newest; Infinity before the first table. */
+  ageMs(): number {
+    return this.#nowMs() - this.#asOfMs;
+  }
+
+  /** Why the last refresh brought nothing, for a person; null when it went well. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  async #refreshWithin(ms: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms);
+    });
+    await Promise.race([this.#refresh(this.#nowMs()), late]);
+    clearTimeout(timer);
+  }
+
+  /** Never rejects. */
+  async #refresh(startedMs: number): Promise<void> {
+    this.#startedMs = startedMs;
+    try {
+      const { version, text } = await this.#source(this.#routes?.version ?? noVersion);
+      this.#problem = this.#take(version, text);
+      if (this.#problem === null) this.#asOfMs = Math.max(this.#asOfMs, startedMs);
+    } catch (error) {
+      this.#problem = error instanceof Error ? error.message : String(error);
+    }
+    this.#endedMs = Math.max(this.#endedMs, startedMs);
+  }
+
+  /** Keeps the table when it is newer. Returns why the answer cannot be believed, or null. */
+  #take(version: number, text: string | null): string | null {
+    const held = this.#routes?.version ?? noVersion;
+    if (version < held) return `the registry has version ${version} and this isolate ${held}`;
+    if (version === held) return null;
+    if (text === null) return `the registry has version ${version} and did not send it`;
+    const table = readTable(text);
+    if (table.version > held) this.#routes = new Routes(table);
+    return null;
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,143 @@
+// Where a request came in, as each shell knows it, and the data plane it is handed to.
+
+import { edge } from "../src/edge/handle.ts";
+import { ingress } from "../src/ingress/handle.ts";
+import type { Entry } from "../src/proxy/entry.ts";
+import { type Failure, failureResponse } from "../src/proxy/failure.ts";
+import { hostName } from "../src/proxy/headers.ts";
+import { createPlane, type DataPlane } from "../src/proxy/plane.ts";
+import { readTrusted } from "../src/proxy/trust.ts";
+import type { Env } from "./env.ts";
+
+/** What the data plane needs of its Worker's bindings; a Worker without control has no more. */
+export type PlaneEnv = Omit<Env, "CONTROL_HOST"> & {
+  /** How long a task may take to begin its answer, milliseconds; absent: 30 s. */
+  readonly HEAD_TIMEOUT_MS?: string;
+};
+
+const defaultHeadTimeoutMs = 30_000;
+
+let plane: DataPlane | undefined;
+
+/** This isolate's data plane. */
+export function planeOf(env: PlaneEnv): DataPlane {
+  plane ??= createPlane({
+    source: tableSource(env),
+    // Cloudflare's cache would otherwise answer for a task; a negative time keeps out of it and adds no header.
+    dial: env.MESH_MODE === "edge" ? (request) => fetch(request, uncached) : (request) => fetch(request),
+    headTimeoutMs: Number(env.HEAD_TIMEOUT_MS) || defaultHeadTimeoutMs,
+    platformStatuses: env.MESH_MODE === "edge",
+    meshName: env.MESH_NAME.replaceAll(/[^\w.-]/g, "-") || "waggle",
+    domain: env.MESH_DOMAIN.toLowerCase(),
+    trusts: readTrusted(env.TRUSTED_PROXIES),
+    nowMs: () => Date.now(),
+    random: Math.random,
+    newId: () => crypto.randomUUID(),
+  });
+  return plane;
+}
+
+const uncached: RequestInit = { cf: { cacheTtlByStatus: { "100-599": -1 } } };
+
+/** Asks the registry object, by a new stub each time: one that has failed may stay broken. */
+function tableSource(env: PlaneEnv): DataPlane["source"] {
+  const locationHint = (env.REGISTRY_LOCATION || undefined) as DurableObjectLocationHint | undefined;
+  const options = locationHint === undefined ? {} : { locationHint };
+  return async (afterVersion) => {
+    const { version, text } = await env.REGISTRY.getByName("mesh", options).table(afterVersion);
+    return { version, text };
+  };
+}
+
+/** Hands a request to the data plane: to the balancer, or to a node's own entry point. */
+export async function serve(
+  request: Request,
+  entry: Entry,
+  env: PlaneEnv,
+  ctx: ExecutionContext,
+): Promise<Response> {
+  const context = { plane: planeOf(env), waitUntil: (work: Promise<unknown>) => ctx.waitUntil(work) };
+  try {
+    return await (entry.role === "edge" ? edge(request, entry, context) : ingress(request, entry, context));
+  } catch (error) {
+    const id = crypto.randomUUID();
+    console.error({ message: "the data plane failed", requestId: id, error: String(error) });
+    return refuse(request, { status: 500, reason: "the mesh failed to handle this request" }, id);
+  }
+}
+
+/**
+ * Where a request came in on Cloudflare: at a node's entry point when it asks for the node's host name, else at the
+ * edge. The port counts unless it is the scheme's own.
+ *
+ * @param node the node this Worker is the entry point of, when it is one node's own
+ */
+export async function entryOfHost(
+  request: Request,
+  env: PlaneEnv,
+  ctx: ExecutionContext,
+  node: string | null,
+): Promise<Entry> {
+  const { protocol, host, port } = new URL(request.url);
+  const at = node ?? (await nodeOfHost(hostName(host), env, ctx));
+  return {
+    role: at === null ? "edge" : "ingress",
+    node: at,
+    port: port === "" ? null : Number(port),
+    client: request.headers.get("cf-connecting-ip") ?? "unknown",
+    scheme: protocol === "https:" ? "https" : "http",
+    mayDebug: () => hasToken(request, env),
+  };
+}
+
+/** `NODE.nodes.DOMAIN`, or a host name the node itself was given. */
+async function nodeOfHost(host: string, env: PlaneEnv, ctx: ExecutionContext): Promise<string | null> {
+  const { tables, domain } = planeOf(env);
+  const suffix = `.nodes.${domain}`;
+  if (domain !== "" && host.endsWith(suffix)) return host.slice(0, -suffix.length);
+  const routes = tables.current((work) => ctx.waitUntil(work)) ?? (await tables.fresh());
+  return routes?.nodeOfHost(host)?.id ?? null;
+}
+
+/**
+ * Where a request came in on this machine, as the listener of the published port says in `x-waggle-entry`:
+ * `KEY edge|ingress NODE|- PORT|- CLIENT http|https`. Null when the key is not ours.
+ */
+export function entryOfHeader(request: Request, env: PlaneEnv): Entry | null {
+  const words = request.headers.get("x-waggle-entry")?.split(" ") ?? [];
+  const [key = "", role, node, port, client = "unknown", scheme] = words;
+  if (!sameText(key, env.ENTRY_KEY)) return null;
+  return {
+    role: role === "edge" ? "edge" : "ingress",
+    node: node === undefined || node === "-" ? null : node,
+    port: port === undefined || port === "-" ? null : Number(port),
+    client,
+    scheme: scheme === "https" ? "https" : "http",
+    mayDebug: () => hasToken(request, env),
+  };
+}
+
+/** The answer on the listeners' socket to anybody else. */
+export function notAListener(request: Request): Response {
+  const reason = "this socket takes requests from the mesh's own listeners only; use a published port";
+  return refuse(request, { status: 403, reason }, crypto.randomUUID());
+}
+
+function refuse(request: Request, failure: Failure, requestId: string): Response {
+  return failureResponse(failure, request.method, request.headers.get("accept"), requestId);
+}
+
+/** Compares in a time that depends on the length of `given` only. A secret that is not set is never matched. */
+function sameText(given: string, secret: string | undefined): boolean {
+  if (secret === undefined || secret === "") return false;
+  let difference = given.length ^ secret.length;
+  for (let i = 0; i < given.length; i += 1)
+    difference |= given.charCodeAt(i) ^ secret.charCodeAt(i % secret.length);
+  return difference === 0;
+}
+
+/** The token for `x-waggle-debug` comes in `x-waggle-token`, which stops here: Authorization is the task's. */
+function hasToken(request: Request, { OPERATOR_TOKEN, VIEWER_TOKEN }: PlaneEnv): boolean {
+  const given = request.headers.get("x-waggle-token") ?? "";
+  return sameText(given, OPERATOR_TOKEN) || sameText(given, VIEWER_TOKEN);
+}
