@@ -10,7 +10,8 @@ import { checkVersion, findNode } from "./refs.ts";
 import { sameData } from "./same.ts";
 
 /**
- * Changes what the operator wants of a node. Its label `waggle.host` names the hosts of its own entry point. A change to what already is counts as done and raises no version.
+ * Changes what the operator wants of a node. Its label `waggle.host` names the hosts of its own entry point. A change
+ * to what already is counts as done and raises no version.
  *
  * @throws MeshError node/not-found, node/sequence, label/invalid
  */

@@ -21,7 +21,7 @@ import { noteLost, noteStart, sweep } from "./liveness.ts";
 import { removeNode, updateNode } from "./nodes.ts";
 import { findNode, findService, findTask } from "./refs.ts";
 import { applyReports } from "./reports.ts";
-import { mayDiffer, raiseTableVersion, tableText, tableVersion } from "./routing.ts";
+import { mayDecide, raiseTableVersion, tableText, tableVersion } from "./routing.ts";
 import { createService, removeService, updateService, viewsOf } from "./services.ts";
 import { settle } from "./settle.ts";
 import type { SqlStore } from "./store.ts";
@@ -104,7 +104,7 @@ export class Registry implements MeshApi {
   }
 
   nodes(): readonly Node[] {
-    return [...this.#world().nodes.values()].sort((a, b) => a.createdAtMs - b.createdAtMs);
+    return [...this.#world().nodes.values()].sort(byAge);
   }
 
   node(ref: string): Answer<Node> {
@@ -120,8 +120,7 @@ export class Registry implements MeshApi {
   }
 
   services(): readonly ServiceView[] {
-    const services = [...this.#world().services.values()].sort((a, b) => a.createdAtMs - b.createdAtMs);
-    return viewsOf(this.#world(), services);
+    return viewsOf(this.#world(), [...this.#world().services.values()].sort(byAge));
   }
 
   service(ref: string): Answer<ServiceView> {
@@ -257,8 +256,8 @@ export class Registry implements MeshApi {
   }
 
   /**
-   * One transaction. `work` changes the draft; if the world is another afterwards, or `decide` is said, reconcile
-   * settles it. A MeshError means that nothing was changed; after any other error nothing in memory is believed.
+   * One transaction. `work` changes the draft; if anything that matters is another afterwards, or `decide` is said,
+   * reconcile settles it. A MeshError means that nothing was changed; after any other error nothing in memory is believed.
    */
   #change<T>(work: (draft: Draft) => T, when: "decide" | "if changed" = "if changed"): T {
     const context: DraftContext = { ...this.#deps, store: this.#store, nowMs: this.#deps.clock() };
@@ -266,8 +265,9 @@ export class Registry implements MeshApi {
       const [result, world, collected] = this.#store.transaction(() => {
         const draft = new Draft(this.#world(), context);
         const result = work(draft);
-        if (when === "decide" || draft.world !== draft.before) settle(draft);
-        return [result, draft.world, this.#save(draft, when === "decide")] as const;
+        const decides = when === "decide" || mayDecide(draft.before, draft.world);
+        if (decides) settle(draft);
+        return [result, draft.world, this.#save(draft, decides)] as const;
       });
       this.#cache = world;
       this.#collect(collected);
@@ -278,15 +278,14 @@ export class Registry implements MeshApi {
     }
   }
 
-  #save(draft: Draft, printAnyway: boolean): Collected {
+  #save(draft: Draft, decided: boolean): Collected {
     const { before, world, events, closes, resend, nowMs } = draft;
     this.#store.saveWorld(before, world);
-    const print = printAnyway || mayDiffer(before, world);
     const nodes = new Set([...nodesReassigned(before, world), ...resend]);
     return {
       events: this.#store.appendEvents(events, nowMs),
       closes,
-      tableVersion: print ? raiseTableVersion(this.#store, world) : null,
+      tableVersion: decided ? raiseTableVersion(this.#store, world) : null,
       assignments: nodes.size === 0 ? [] : assignmentsOf(world, nodes, resend),
     };
   }
@@ -300,6 +299,12 @@ export class Registry implements MeshApi {
       closes: [...have.closes, ...more.closes],
     };
   }
+}
+
+type Aged = { readonly id: string; readonly createdAtMs: number };
+
+function byAge(a: Aged, b: Aged): number {
+  return a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1);
 }
 
 function done(work: () => void): Answer<null> {

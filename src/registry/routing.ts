@@ -28,10 +28,10 @@ export function raiseTableVersion(store: SqlStore, world: World): number | null 
 }
 
 /**
- * Whether the table may differ between two worlds: false is sure, true is worth printing it. Most reports only move a
- * streak or a message, and a large table takes its time to print.
+ * Whether two worlds differ in anything that reconcile or the table go by: false is sure, true is worth asking them.
+ * Most reports only move a streak or a message, and a large world takes its time to decide and print.
  */
-export function mayDiffer(before: World, after: World): boolean {
+export function mayDecide(before: World, after: World): boolean {
   if (before.nodes !== after.nodes || before.services !== after.services) return true;
   if (before.tasks === after.tasks) return false;
   if (before.tasks.size !== after.tasks.size) return true;
@@ -42,7 +42,7 @@ export function mayDiffer(before: World, after: World): boolean {
   return false;
 }
 
-/** All of a task that a table could show or be decided by. */
+/** All of a task that reconcile or the table could go by and an agent can change. */
 function face({ serviceId, slot, nodeId, desired, state, endpoints, health }: Task): string {
   return JSON.stringify([serviceId, slot, nodeId, desired, state, endpoints, health?.verdict ?? null]);
 }

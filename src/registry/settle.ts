@@ -8,6 +8,8 @@ import type { Draft } from "./draft.ts";
 /** A decided world takes two or three rounds; more than this is a fault, and the rest is left for the next wake-up. */
 const maxRounds = 20;
 const retryMs = 1_000;
+/** Shortest way to the next wake-up, milliseconds: one that keeps coming at once would never let the object sleep. */
+const minWakeMs = 100;
 
 /** Reconciles the draft until it is settled and sets when to look again. */
 export function settle(draft: Draft): void {
@@ -15,7 +17,7 @@ export function settle(draft: Draft): void {
   for (let round = 0; round < maxRounds; round += 1) {
     const plan = reconcile(scheduled(draft.world), { nowMs, newId: context.newId });
     if (isEmpty(plan)) {
-      store.setDeadline("reconcile", plan.wakeAtMs);
+      store.setDeadline("reconcile", plan.wakeAtMs && Math.max(plan.wakeAtMs, nowMs + minWakeMs));
       return;
     }
     draft.become(applyPlan(draft.world, plan));

@@ -195,6 +195,7 @@ test("[M21] memory is only a cache: a registry that starts anew between any two 
     mesh.registry.updateService("my-web", 1, fewer, "operator");
     did();
     mesh.work();
+    expect(mesh.running("my-web").map(({ slot }) => slot)).toHaveLength(2);
     return snapshot(mesh);
   };
   const anew = play((mesh) => mesh.restart([...mesh.sockets.keys()]));
@@ -216,6 +217,10 @@ test("[M22] a node is sent its assignment when it changed, and only then", () =>
   expect(assigned(effects, other.id)).toBeUndefined();
   if (task) mesh.report(task, { state: "running" });
   expect(mesh.registry.takeEffects().assignments).toEqual([]);
+  mesh.registry.removeService("my-web", "operator");
+  const [stopping] = assigned(mesh.registry.takeEffects(), owner.id) ?? [];
+  expect(stopping).toMatchObject({ id: task?.id, desired: "remove" });
+  mesh.work();
 });
 
 test("[M23] a service counts the slots that run, not the tasks", () => {
