@@ -102,7 +102,11 @@ function replicatedSlots(tasks: readonly EngineTask[], replicas: number): SlotPr
     if (other === undefined || comesFirst(task, other)) bySlot.set(task.Slot ?? 0, task);
   }
   const ordered = [...bySlot].sort(([a], [b]) => a - b).map(([, task]) => task);
-  return Array.from({ length: replicas }, (_, index) => slotOf(`${index + 1}/${replicas}`, ordered[index]));
+  // After a scale down the slots that stayed may be 1 and 3 of 2: then they are counted instead of named.
+  const isNamed = [...bySlot.keys()].every((slot) => slot <= replicas);
+  return Array.from({ length: replicas }, (_, index) =>
+    slotOf(`${index + 1}/${replicas}`, isNamed ? bySlot.get(index + 1) : ordered[index]),
+  );
 }
 
 function globalSlots(tasks: readonly EngineTask[], hostnames: ReadonlyMap<string, string>): SlotProgress[] {

@@ -2,7 +2,7 @@
 
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Cli } from "../../../src/cli/cli.ts";
+import type { Cli, TextSink } from "../../../src/cli/cli.ts";
 import { run } from "../../../src/cli/program.ts";
 
 /** The instant at which every test of the command takes place. */
@@ -71,8 +71,12 @@ export async function runCli(args: readonly string[], over: Partial<Cli> = {}): 
   let err = "";
   let clockMs = nowMs;
   const code = await run(args, {
-    out: { write: (text) => void (out += text), columns: 100 },
-    err: { write: (text) => void (err += text), columns: 100 },
+    out: collector((text) => {
+      out += text;
+    }),
+    err: collector((text) => {
+      err += text;
+    }),
     env: {},
     nowMs: () => clockMs,
     random: () => 0.5,
@@ -83,6 +87,10 @@ export async function runCli(args: readonly string[], over: Partial<Cli> = {}): 
     ...over,
   });
   return { code, out, err };
+}
+
+function collector(write: (text: string) => void): TextSink {
+  return { write, columns: 100 };
 }
 
 /** Runs one command line against a mesh. */

@@ -1,0 +1,217 @@
+// Which mesh a command is about, what it shows it, and how it ends when the mesh does not play along.
+
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createClient } from "../../../src/cli/client.ts";
+import { findTarget, parseHost } from "../../../src/cli/context.ts";
+import { fakeMesh, runCli, runOn } from "./support.ts";
+
+let dir = "";
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "waggle-cli-"));
+  await writeFile(
+    join(dir, "mesh.json"),
+    JSON.stringify({ control: "http://127.0.0.1:8787", token: "local" }),
+  );
+  await writeFile(join(dir, "token"), "from-file\n");
+  await writeFile(join(dir, "empty"), "\n");
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+describe("[L2] which mesh, and which token", () => {
+  test("[L2] a flag comes before the environment, and both before the state folder", async () => {
+    const env = { WAGGLE_HOST: "http://env:1" };
+    expect(await findTarget({ host: "http://flag:1", state: dir }, env)).toMatchObject({
+      url: "http://flag:1",
+    });
+    expect(await findTarget({ state: dir }, env)).toMatchObject({ url: "http://env:1" });
+    expect(await findTarget({ state: dir }, {})).toMatchObject({
+      url: "http://127.0.0.1:8787",
+      token: "local",
+    });
+  });
+
+  test("[L2] a token file comes before WAGGLE_TOKEN, and both before the state folder", async () => {
+    const env = { WAGGLE_TOKEN: "from-env" };
+    const flags = { state: dir, tokenFile: join(dir, "token") };
+    expect(await findTarget(flags, env)).toMatchObject({ token: "from-file" });
+    expect(await findTarget({ state: dir }, env)).toMatchObject({ token: "from-env" });
+  });
+
+  test("[L2] the state folder's token goes to the state folder's mesh and to no other", async () => {
+    expect(await findTarget({ state: dir, host: "http://evil:8787" }, {})).toMatchObject({ token: null });
+    expect(await findTarget({ state: dir, host: "tcp://127.0.0.1:8787/" }, {})).toMatchObject({
+      token: "local",
+    });
+  });
+
+  test.each([
+    ["127.0.0.1:8787", "http://127.0.0.1:8787"],
+    ["tcp://127.0.0.1:8787", "http://127.0.0.1:8787"],
+    ["https://mesh.example.com/", "https://mesh.example.com"],
+    ["https://example.com/tenant/", "https://example.com/tenant"],
+  ])("[L2] %s is the mesh at %s", (text, url) => {
+    expect(parseHost(text)).toBe(url);
+  });
+
+  test.each(["", "ftp://x", "http://", "unix:///var/run/docker.sock", "http://a b"])(
+    "[L2] %o is no mesh",
+    async (text) => {
+      expect(await runCli(["node", "ls", "--host", text])).toMatchObject({ code: 2 });
+    },
+  );
+
+  test("[L2] the flag may stand before or after the verb", async () => {
+    await using mesh = await fakeMesh({ "GET /nodes": { json: [] } });
+    expect(await runCli(["-H", mesh.url, "node", "ls", "-q"])).toMatchObject({ code: 0 });
+    expect(await runCli(["node", "ls", "-q", "-H", mesh.url])).toMatchObject({ code: 0 });
+    expect(mesh.calls).toHaveLength(2);
+  });
+
+  test("[L2] an empty token file is refused before anything is sent", async () => {
+    await using mesh = await fakeMesh({});
+    const ran = await runCli(["node", "ls", "-H", mesh.url, "--token-file", join(dir, "empty")]);
+    expect(ran).toMatchObject({ code: 2, err: expect.stringContaining("is empty") });
+    expect(mesh.calls).toEqual([]);
+  });
+});
+
+describe("[L1] exit codes", () => {
+  test("[L1] 3 when there is no mesh here, with the way to one", async () => {
+    const { code, err } = await runCli(["node", "ls", "--state", join(dir, "none")]);
+    expect(code).toBe(3);
+    expect(err).toContain('start one with "waggle up"');
+  });
+
+  test("[L1] 3 when nobody listens", async () => {
+    const url = `http://127.0.0.1:${await closedPort()}`;
+    const { code, err } = await runCli(["node", "ls", "--host", url]);
+    expect({ code, err }).toEqual({
+      code: 3,
+      err: `waggle: cannot reach the mesh at ${url}: connection refused\nthe URL is from --host; is the mesh deployed there?\n`,
+    });
+  });
+
+  test("[L1] 3 when something answers that is no mesh", async () => {
+    await using other = await fakeMesh({ "GET /nodes": { text: "<h1>hello</h1>" } });
+    expect(await runOn(other, ["node", "ls"])).toMatchObject({
+      code: 3,
+      err: expect.stringContaining("not as a mesh"),
+    });
+  });
+
+  test("[L1] 3 when the mesh does not answer in time", async () => {
+    const silent = createServer((socket) => socket.resume());
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const client = createClient({ url, token: null, source: "--host" }, 50);
+    await expect(client.get("/nodes")).rejects.toMatchObject({
+      exitCode: 3,
+      message: expect.stringContaining("no answer in 0.05 s"),
+    });
+    await new Promise((resolve) => silent.close(resolve));
+  });
+
+  test("[L1] 4 when the token is refused, with the way to give one", async () => {
+    await using mesh = await fakeMesh({ "GET /nodes": { status: 401, json: { message: "wrong token" } } });
+    const { code, err } = await runOn(mesh, ["node", "ls"]);
+    expect(code).toBe(4);
+    expect(err).toBe(
+      `waggle: the mesh at ${mesh.url} refuses the token (wrong token)\ngive the operator token with WAGGLE_TOKEN=… or --token-file FILE\n`,
+    );
+    expect(mesh.calls[0]?.token).toBe("Bearer secret");
+  });
+
+  test("[L1] 4 when the token may look but not act", async () => {
+    await using mesh = await fakeMesh({
+      "DELETE /services/a": { status: 403, json: { message: "viewers cannot do this" } },
+    });
+    expect(await runOn(mesh, ["service", "rm", "a"])).toMatchObject({
+      code: 4,
+      err: expect.stringContaining("viewers cannot do this"),
+    });
+  });
+
+  test("[L1] 1 when the mesh refuses, in its own words", async () => {
+    const message =
+      "rpc error: code = InvalidArgument desc = port '8080' is already in use by service 'a' (x) as an ingress port";
+    await using mesh = await fakeMesh({ "POST /services/create": { status: 400, json: { message } } });
+    const ran = await runOn(mesh, ["service", "create", "--name", "b", "-p", "8080:80", "waggle/whoami"]);
+    expect(ran).toEqual({
+      code: 1,
+      out: "",
+      err: "waggle: port '8080' is already in use by service 'a' (x) as an ingress port\n",
+    });
+  });
+
+  test.each([
+    [["service", "crate"], "unknown command 'crate'\n(Did you mean create?)"],
+    [["servcie", "ls"], "unknown command 'servcie'\n(Did you mean service?)"],
+    [["service", "ls", "--jsn"], "unknown option '--jsn'\n(Did you mean --json?)"],
+    [["service", "inspect"], "missing required argument 'service'"],
+    [
+      ["service", "create", "-p", "published=8080", "x"],
+      `invalid argument "published=8080" for "-p, --publish" flag: missing mandatory field 'target'`,
+    ],
+    [
+      ["service", "create", "--replicas", "-1", "x"],
+      `invalid argument "-1" for "--replicas" flag: must be a whole number, 0 or more`,
+    ],
+    [
+      ["service", "create", "--mode", "globl", "x"],
+      `invalid argument "globl" for "--mode" flag: must be one of replicated, global`,
+    ],
+    [
+      ["service", "create", "--mode", "global", "--replicas", "2", "x"],
+      "replicas can only be used with replicated mode",
+    ],
+    [
+      ["node", "update", "--availability", "off", "a"],
+      `invalid argument "off" for "--availability" flag: must be one of active, pause, drain`,
+    ],
+    [["up", "--nodes", "0"], `invalid argument "0" for "--nodes" flag: must be between 1 and 100`],
+    [["up", "--port", "65536"], `invalid argument "65536" for "--port" flag: must be a port, 0 to 65535`],
+    [["up", "--runtime", "docker"], "--runtime docker is not there yet"],
+    [["join-token", "manager"], "'manager' is invalid for argument 'role'. Allowed choices are worker."],
+    [
+      ["events", "--since", "yesterday"],
+      `invalid argument "yesterday" for "--since" flag: must be a whole number, 0 or more`,
+    ],
+  ])("[L1] 2 when the command line cannot be read: %j", async (args, message) => {
+    const { code, out, err } = await runCli(args);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toContain(`waggle: `);
+    expect(err).toContain(message);
+  });
+
+  test("[L10] a name that fails does not keep the others from being tried", async () => {
+    await using mesh = await fakeMesh({
+      "DELETE /services/a": {},
+      "DELETE /services/b": { status: 404, json: { message: "service b not found" } },
+      "DELETE /services/c": {},
+    });
+    expect(await runOn(mesh, ["service", "rm", "a", "b", "c"])).toEqual({
+      code: 1,
+      out: "a\nc\n",
+      err: "waggle: service b not found\n",
+    });
+  });
+
+  test("[L10] a mesh that is out of reach is said once", async () => {
+    const host = `http://127.0.0.1:${await closedPort()}`;
+    const { code, err } = await runCli(["service", "rm", "a", "b", "--host", host]);
+    expect(code).toBe(3);
+    expect(err.match(/cannot reach/g)).toHaveLength(1);
+  });
+});
+
+async function closedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
