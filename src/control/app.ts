@@ -1,0 +1,45 @@
+// The control API: the Engine API's Swarm subset, and the native routes under /mesh/.
+
+import { Hono } from "hono";
+import { authentication } from "./auth.ts";
+import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
+import { answerError, problem } from "./errors.ts";
+import { nativeRoutes, openNativeRoutes } from "./native.ts";
+import { nodeRoutes } from "./nodes.ts";
+import { requestIds } from "./request-id.ts";
+import { serviceRoutes } from "./services.ts";
+import { swarmRoutes } from "./swarm.ts";
+import { swarmResourceRoutes } from "./swarm-resources.ts";
+import { pingRoute, systemRoutes } from "./system.ts";
+import { taskRoutes } from "./tasks.ts";
+
+export type { ControlDeps } from "./context.ts";
+
+/** The control API as a fetch handler. */
+export type ControlApp = { readonly fetch: (request: Request) => Response | Promise<Response> };
+
+/**
+ * Puts the API together. Order is meaning: the routes above `authentication` are open, all below want a token.
+ */
+export function controlApp(deps: ControlDeps): ControlApp {
+  const app: Routes = new Hono<ControlEnv>({ getPath: pathOf });
+  app.onError(answerError(deps));
+  app.notFound((c) => problem(c, 404, "page not found"));
+  app.use(requestIds(deps));
+  app.route("/", pingRoute());
+  app.route("/mesh", openNativeRoutes(deps));
+  app.use(authentication(deps));
+  app.route("/mesh", nativeRoutes(deps));
+  app.route("/", systemRoutes(deps));
+  app.route("/swarm", swarmRoutes(deps));
+  app.route("/nodes", nodeRoutes(deps));
+  app.route("/services", serviceRoutes(deps));
+  app.route("/tasks", taskRoutes(deps));
+  app.route("/", swarmResourceRoutes(deps));
+  return { fetch: (request) => app.fetch(request) };
+}
+
+/** The path without the API version a client negotiated: every version has the same routes. */
+function pathOf(request: Request): string {
+  return new URL(request.url).pathname.replace(/^\/v\d+\.\d+(?=\/)/, "");
+}

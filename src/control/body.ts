@@ -1,0 +1,58 @@
+// Bodies: JSON of at most 1 MiB, read whole before anything is done.
+
+import { MeshError } from "../domain/error.ts";
+import { badRequest } from "./errors.ts";
+
+/** Far above the largest service a mesh keeps; less than what would hurt an isolate. Bytes. */
+const maxBodyBytes = 1_048_576;
+/** No document of the API is nested half as deep; a deeper one is made to exhaust the stack of who walks it. */
+const maxDepth = 64;
+
+/** The body as JSON. @throws MeshError request/invalid, body/too-large */
+export async function readBody(request: Request): Promise<unknown> {
+  const value = parse(await readText(request));
+  if (deeperThan(maxDepth, value)) throw badRequest(`the body is nested deeper than ${maxDepth} levels`);
+  return value;
+}
+
+async function readText(request: Request): Promise<string> {
+  if (Number(request.headers.get("content-length") ?? 0) > maxBodyBytes) throw tooLarge();
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+  let bytes = 0;
+  let text = "";
+  try {
+    // Leaving the loop early cancels the stream: the rest is not read.
+    for await (const chunk of request.body ?? []) {
+      bytes += chunk.byteLength;
+      if (bytes > maxBodyBytes) throw tooLarge();
+      text += decoder.decode(chunk, { stream: true });
+    }
+    return text + decoder.decode();
+  } catch (error) {
+    if (error instanceof TypeError) throw badRequest("the body is not UTF-8 text");
+    throw error;
+  }
+}
+
+function parse(text: string): unknown {
+  if (text.trim() === "") throw badRequest("unexpected EOF: the body is empty and should be JSON");
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const reason = (error as SyntaxError).message;
+    // Docker's words for a body that breaks off, which scripts may look for.
+    throw badRequest(/end of JSON/i.test(reason) ? "unexpected EOF" : `the body is not JSON: ${reason}`);
+  }
+}
+
+function deeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((part) => deeperThan(levels - 1, part));
+}
+
+function tooLarge(): MeshError {
+  return new MeshError("body/too-large", `the body is larger than ${maxBodyBytes} bytes`, {
+    blame: "operator",
+    retry: "never",
+  });
+}

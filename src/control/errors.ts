@@ -1,0 +1,76 @@
+// Errors as the Engine API answers them: the one place where a kind of error becomes a status.
+
+import type { Context } from "hono";
+import { HTTPException } from "hono/http-exception";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { type Answer, type ErrorKind, MeshError, unwrap } from "../domain/error.ts";
+import type { ProblemBody } from "../protocol/problem.ts";
+import type { ControlDeps, ControlEnv } from "./context.ts";
+
+/** Status of each kind of error, and SwarmKit's word for it, which dockerd puts before SwarmKit's refusals. */
+const kinds: Record<ErrorKind, { readonly status: ContentfulStatusCode; readonly grpc: string | null }> = {
+  invalid: { status: 400, grpc: "InvalidArgument" },
+  unauthorized: { status: 401, grpc: null },
+  forbidden: { status: 403, grpc: null },
+  "not-found": { status: 404, grpc: null },
+  conflict: { status: 409, grpc: "AlreadyExists" },
+  precondition: { status: 400, grpc: "FailedPrecondition" },
+  // A stale version is a 500 in Docker, and clients look for its text.
+  sequence: { status: 500, grpc: "Unknown" },
+  "too-large": { status: 413, grpc: null },
+  unavailable: { status: 503, grpc: null },
+  internal: { status: 500, grpc: null },
+};
+
+/**
+ * The value of a registry's answer to a change; its refusal in the words in which dockerd relays SwarmKit's:
+ * `rpc error: code = AlreadyExists desc = name conflicts with …`.
+ */
+export function relay<T>(given: Answer<T>): T {
+  if (given.ok) return given.value;
+  try {
+    return unwrap(given);
+  } catch (error) {
+    if (!(error instanceof MeshError)) throw error;
+    const { grpc } = kinds[error.kind];
+    if (grpc === null) throw error;
+    throw new MeshError(error.code, `rpc error: code = ${grpc} desc = ${error.message}`, error.facts);
+  }
+}
+
+/** A refusal at the door, in the caller's own words. */
+export function badRequest(message: string): MeshError {
+  return new MeshError("request/invalid", message, { blame: "operator", retry: "never" });
+}
+
+/** A refusal with a status that no kind of error has: 426, 501. */
+export function refusal(status: 426 | 501, message: string): HTTPException {
+  return new HTTPException(status, { message });
+}
+
+/**
+ * The answer to an error that a route threw. What nobody foresaw is logged whole and told as a request id only: a
+ * stack trace is nothing to send to a client.
+ */
+export function answerError(deps: ControlDeps): (error: Error, c: Context<ControlEnv>) => Response {
+  return (error, c) => {
+    if (error instanceof MeshError) return problem(c, kinds[error.kind].status, error.message);
+    if (error instanceof HTTPException)
+      return problem(c, error.status as ContentfulStatusCode, error.message);
+    const requestId = c.get("requestId");
+    const log = deps.log ?? ((record) => console.error(record));
+    log({
+      message: "control: internal error",
+      requestId,
+      method: c.req.method,
+      path: c.req.path,
+      error: error.stack ?? String(error),
+    });
+    return problem(c, 500, `internal error of the mesh; the log has it as request ${requestId}`);
+  };
+}
+
+/** The Engine API's body of an answer that is not a success. */
+export function problem(c: Context, status: ContentfulStatusCode, message: string): Response {
+  return c.json({ message } satisfies ProblemBody, status);
+}

@@ -1,0 +1,56 @@
+// Nodes: list, look, change, remove.
+
+import { Hono } from "hono";
+import { unwrap } from "../domain/error.ts";
+import type { Node } from "../domain/node.ts";
+import { readNodeSpec } from "../protocol/engine/read-node.ts";
+import { writeManager, writeNode } from "../protocol/engine/write-node.ts";
+import { readBody } from "./body.ts";
+import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
+import { relay } from "./errors.ts";
+import { type Filters, hasLabel, passes, readFilters } from "./filters.ts";
+import { readFlag, readVersion } from "./query.ts";
+import { hostOf } from "./system.ts";
+
+const filterKeys = ["id", "label", "membership", "name", "node.label", "role"] as const;
+type NodeFilters = Filters<(typeof filterKeys)[number]>;
+
+export function nodeRoutes({ mesh }: ControlDeps): Routes {
+  const routes = new Hono<ControlEnv>();
+  routes.get("/", async (c) => {
+    const filters = readFilters(c.req.query("filters"), filterKeys);
+    const nodes = await mesh.nodes();
+    return c.json(nodes.filter((node) => matches(filters, node)).map(writeNode));
+  });
+  routes.get("/:ref", async (c) => {
+    const found = await mesh.node(c.req.param("ref"));
+    if (found.ok) return c.json(writeNode(found.value));
+    const info = await mesh.info();
+    if (c.req.param("ref") === info.id) return c.json(writeManager(info, hostOf(c.req.raw)));
+    return c.json(writeNode(unwrap(found)));
+  });
+  routes.post("/:ref/update", async (c) => {
+    const change = readNodeSpec(await readBody(c.req.raw));
+    const version = readVersion("node", c.req.query("version"));
+    relay(await mesh.updateNode(c.req.param("ref"), version, change, "operator"));
+    return c.body(null, 200);
+  });
+  routes.delete("/:ref", async (c) => {
+    relay(await mesh.removeNode(c.req.param("ref"), readFlag(c.req.query("force")), "operator"));
+    return c.body(null, 200);
+  });
+  return routes;
+}
+
+function matches(filters: NodeFilters, node: Node): boolean {
+  return (
+    passes(filters, "id", (value) => node.id.startsWith(value)) &&
+    passes(filters, "name", (value) => node.hostname.startsWith(value)) &&
+    passes(filters, "role", (value) => node.role === value) &&
+    // Whoever joined is a member at once: there is nobody to accept.
+    passes(filters, "membership", (value) => value === "accepted") &&
+    passes(filters, "node.label", hasLabel(node.labels)) &&
+    // An engine's own labels, which agents have none of.
+    passes(filters, "label", hasLabel({}))
+  );
+}

@@ -1,0 +1,104 @@
+// Problems: everything that is wrong with a mesh, each with its reason and since when.
+
+import { haproxyStatus } from "../domain/health.ts";
+import { taskName } from "../domain/names.ts";
+import type { Node } from "../domain/node.ts";
+import { isAlive, type Task } from "../domain/task.ts";
+import type { StatusProblem } from "../protocol/status.ts";
+import type { MeshInfo, ServiceView } from "../registry/api.ts";
+
+/** All that is shown of a mesh. */
+export type MeshView = {
+  readonly info: MeshInfo;
+  readonly nodes: readonly Node[];
+  readonly services: readonly ServiceView[];
+  /** History included. */
+  readonly tasks: readonly Task[];
+};
+
+/** Slots named where many wait for the same reason. */
+const maxNamed = 3;
+
+/** What is wrong, worst first; empty when all is well. */
+export function problemsOf({ info, nodes, services, tasks }: MeshView): StatusProblem[] {
+  const byService = Map.groupBy(tasks, ({ serviceId }) => serviceId);
+  const tasksOf = (service: ServiceView) => byService.get(service.id) ?? [];
+  return [
+    ...(nodes.length === 0 ? [noNodes(info)] : []),
+    ...nodes.flatMap((node) => nodeProblems(node, tasks)),
+    ...services.flatMap((service) => shortages(service, tasksOf(service))),
+    ...services.flatMap((service) => ailingTasks(service, tasksOf(service))),
+  ];
+}
+
+function noNodes({ name, createdAtMs }: MeshInfo): StatusProblem {
+  return {
+    what: `mesh ${name}`,
+    why: "no node has joined: print the command for one with waggle join-token",
+    sinceMs: createdAtMs,
+  };
+}
+
+function nodeProblems(node: Node, tasks: readonly Task[]): StatusProblem[] {
+  const what = `node ${node.hostname}`;
+  if (node.state !== "ready") {
+    const why = node.message === "" ? node.state : `${node.state}: ${node.message}`;
+    return [{ what, why, sinceMs: node.stateSinceMs }];
+  }
+  const left = tasks.filter((task) => task.nodeId === node.id && isAlive(task)).length;
+  const remaining = left === 0 ? "nothing runs there any more" : `${count(left, "task")} still there`;
+  if (node.leaving) return [{ what, why: `its agent is leaving: ${remaining}`, sinceMs: node.updatedAtMs }];
+  if (node.availability === "drain")
+    return [{ what, why: `drained: ${remaining}`, sinceMs: node.updatedAtMs }];
+  if (node.availability === "pause") {
+    return [{ what, why: "paused: it takes no new tasks", sinceMs: node.updatedAtMs }];
+  }
+  return [];
+}
+
+/** One problem for a service that has fewer tasks running than it should, with the reasons of those that wait. */
+function shortages(service: ServiceView, tasks: readonly Task[]): StatusProblem[] {
+  if (service.running >= service.desiredTasks) return [];
+  const waiting = tasks.filter(({ desired, state }) => desired === "running" && state !== "running");
+  const reasons = Map.groupBy(
+    waiting.filter((task) => isAlive(task)),
+    (task) => `${task.state}: ${task.err || task.message}`,
+  );
+  const named = [...reasons].map(([reason, slots]) => `${slotNames(service, slots)} ${reason}`);
+  const why = [`${service.running} of ${count(service.desiredTasks, "task")} running`, ...named].join("; ");
+  const sinceMs = Math.min(...waiting.map(({ createdAtMs }) => createdAtMs));
+  return [{ what: `service ${service.spec.name}`, why, sinceMs: Number.isFinite(sinceMs) ? sinceMs : null }];
+}
+
+/** Tasks that run and are not well, and the last end of each slot where nothing runs. */
+function ailingTasks(service: ServiceView, tasks: readonly Task[]): StatusProblem[] {
+  const slots = Map.groupBy(tasks, (task) => taskName(service.spec.name, task));
+  return [...slots].flatMap(([name, ofSlot]) => {
+    const what = `task ${name}`;
+    const running = ofSlot.filter(({ desired, state }) => desired === "running" && state === "running");
+    const unwell = running.filter(({ health }) => health?.verdict === "unhealthy");
+    if (running.length > 0) return unwell.map((task) => unhealthy(what, task));
+    const last = ofSlot.findLast(({ state }) => state === "rejected" || state === "failed");
+    const wanted = ofSlot.some((task) => task.desired === "running" && isAlive(task));
+    return last !== undefined && wanted ? [ended(what, last)] : [];
+  });
+}
+
+function unhealthy(what: string, { health, stateSinceMs }: Task): StatusProblem {
+  const why = `unhealthy: ${health?.lastCheck || "no answer"} (${haproxyStatus(health)})`;
+  return { what, why, sinceMs: health?.sinceMs ?? stateSinceMs };
+}
+
+function ended(what: string, { state, err, message, stateSinceMs }: Task): StatusProblem {
+  return { what, why: `last one ${state}: ${err || message}`, sinceMs: stateSinceMs };
+}
+
+function slotNames(service: ServiceView, tasks: readonly Task[]): string {
+  const names = tasks.slice(0, maxNamed).map((task) => taskName(service.spec.name, task));
+  const more = tasks.length - names.length;
+  return `${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+function count(many: number, what: string): string {
+  return `${many} ${what}${many === 1 ? "" : "s"}`;
+}

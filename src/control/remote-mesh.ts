@@ -1,0 +1,71 @@
+// The registry at the other end of RPC: each call on a new stub, once more when the object was reset under it.
+
+import { MeshError } from "../domain/error.ts";
+import type { MeshApi } from "../registry/api.ts";
+
+/** What the platform says of an RPC that failed on its way, not in the method called. */
+type RemoteFailure = {
+  readonly retryable?: boolean;
+  readonly overloaded?: boolean;
+  readonly remote?: boolean;
+};
+
+/**
+ * The registry's use-cases over stubs. A stub is broken for good once its object was reset (a deploy, a move to
+ * another host), hence a new one each call. An object that is overloaded is not asked again.
+ *
+ * A write that was done just before the reset is tried again too: it is then refused as taken or out of sequence, and
+ * nothing is done twice.
+ *
+ * @param connect a new stub
+ * @throws MeshError registry/unavailable when the second try fails in the same way
+ */
+export function remoteMesh(connect: () => MeshApi): MeshApi {
+  const call = async <T>(work: (stub: MeshApi) => T | Promise<T>): Promise<T> => {
+    try {
+      return await work(connect());
+    } catch (error) {
+      if (!mayTryAgain(error)) throw unavailableIfRemote(error);
+    }
+    try {
+      return await work(connect());
+    } catch (error) {
+      throw unavailableIfRemote(error);
+    }
+  };
+  return {
+    info: () => call((mesh) => mesh.info()),
+    nodes: () => call((mesh) => mesh.nodes()),
+    node: (ref) => call((mesh) => mesh.node(ref)),
+    updateNode: (...given) => call((mesh) => mesh.updateNode(...given)),
+    removeNode: (...given) => call((mesh) => mesh.removeNode(...given)),
+    services: () => call((mesh) => mesh.services()),
+    service: (ref) => call((mesh) => mesh.service(ref)),
+    createService: (...given) => call((mesh) => mesh.createService(...given)),
+    updateService: (...given) => call((mesh) => mesh.updateService(...given)),
+    removeService: (...given) => call((mesh) => mesh.removeService(...given)),
+    tasks: (filter) => call((mesh) => mesh.tasks(filter)),
+    task: (id) => call((mesh) => mesh.task(id)),
+    joinTokens: () => call((mesh) => mesh.joinTokens()),
+    rotateJoinTokens: (...given) => call((mesh) => mesh.rotateJoinTokens(...given)),
+    join: (input) => call((mesh) => mesh.join(input)),
+    events: (...given) => call((mesh) => mesh.events(...given)),
+    table: (afterVersion) => call((mesh) => mesh.table(afterVersion)),
+  };
+}
+
+function mayTryAgain(error: unknown): boolean {
+  const { retryable, overloaded } = error as RemoteFailure;
+  return retryable === true && overloaded !== true;
+}
+
+function unavailableIfRemote(error: unknown): unknown {
+  const { retryable, overloaded } = error as RemoteFailure;
+  if (retryable !== true && overloaded !== true) return error;
+  const why = overloaded === true ? "has more to do than it can" : "is out of reach";
+  return new MeshError("registry/unavailable", `the registry ${why}; traffic is not affected, try again`, {
+    blame: "mesh",
+    retry: "safe",
+    cause: error,
+  });
+}

@@ -1,0 +1,78 @@
+// The status of a mesh, put together of what the registry tells.
+
+import { haproxyStatus } from "../domain/health.ts";
+import { hostsOf } from "../domain/labels.ts";
+import { taskName } from "../domain/names.ts";
+import type { Node } from "../domain/node.ts";
+import { isAlive, type Task } from "../domain/task.ts";
+import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
+import type { ServiceView } from "../registry/api.ts";
+import { type MeshView, problemsOf } from "./problems.ts";
+
+/** Everything on one screen. @param nowMs the mesh's clock, epoch milliseconds */
+export function meshStatus(view: MeshView, nowMs: number): MeshStatus {
+  const { info, nodes, services, tasks } = view;
+  const byService = Map.groupBy(tasks, ({ serviceId }) => serviceId);
+  const running = Map.groupBy(
+    tasks.filter(({ state }) => state === "running"),
+    ({ nodeId }) => nodeId,
+  );
+  const names = new Map(nodes.map(({ id, hostname }) => [id, hostname]));
+  return {
+    mesh: {
+      id: info.id,
+      name: info.name,
+      createdAtMs: info.createdAtMs,
+      tableVersion: info.tableVersion,
+    },
+    nowMs,
+    nodes: nodes.map((node) => nodeStatus(node, running.get(node.id)?.length ?? 0)),
+    services: services.map((service) => serviceStatus(service, byService.get(service.id) ?? [], names)),
+    problems: problemsOf(view),
+  };
+}
+
+function nodeStatus(node: Node, running: number): StatusNode {
+  const { id, hostname, address, role, state, message, stateSinceMs, availability } = node;
+  const { leaving = false, runtime, engineVersion, platform, resources } = node;
+  return {
+    ...{ id, name: hostname, address, role, state, message, stateSinceMs, availability },
+    ...{ leaving, runtime, engineVersion, platform, resources, running },
+  };
+}
+
+function serviceStatus(
+  service: ServiceView,
+  tasks: readonly Task[],
+  nodeNames: ReadonlyMap<string, string>,
+): StatusService {
+  const { id, spec, ports, running, desiredTasks } = service;
+  return {
+    id,
+    name: spec.name,
+    image: spec.run.image,
+    mode: spec.mode.kind,
+    running,
+    desired: desiredTasks,
+    ports: ports.map(({ target, published, mode }) => ({ target, published, mode })),
+    hosts: [...hostsOf(spec.labels)],
+    tasks: [...tasks].sort(byUse).map((task) => taskStatus(task, spec.name, nodeNames)),
+  };
+}
+
+function taskStatus(task: Task, service: string, nodeNames: ReadonlyMap<string, string>): StatusTask {
+  const { id, slot, nodeId, desired, state, stateSinceMs, message, err, health, pid, exitCode } = task;
+  return {
+    ...{ id, name: taskName(service, task), slot, desired, state, stateSinceMs, message, err },
+    // A node that was removed has no name any more.
+    node: nodeId === null ? null : (nodeNames.get(nodeId) ?? nodeId),
+    ...{ health, haproxy: haproxyStatus(health), pid, exitCode },
+    endpoints: task.endpoints.map(({ target, origin }) => ({ target, origin })),
+  };
+}
+
+/** Alive ones by slot, then those that ended, newest first. */
+function byUse(a: Task, b: Task): number {
+  if (isAlive(a) !== isAlive(b)) return isAlive(a) ? -1 : 1;
+  return isAlive(a) ? a.slot - b.slot || a.createdAtMs - b.createdAtMs : b.createdAtMs - a.createdAtMs;
+}

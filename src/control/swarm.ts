@@ -1,0 +1,50 @@
+// The Swarm: its join tokens. The rest of a Swarm's life has no counterpart here, and says so.
+
+import { Hono } from "hono";
+import { MeshError } from "../domain/error.ts";
+import { writeSwarm } from "../protocol/engine/write-swarm.ts";
+import { operatorOnly } from "./auth.ts";
+import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
+import { badRequest } from "./errors.ts";
+import { readFlag, readVersion } from "./query.ts";
+import { hostOf } from "./system.ts";
+
+const partOfSwarm =
+  'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.';
+const cannotLeave =
+  "This is the manager of the mesh and cannot leave it. A node leaves when its agent is stopped; " +
+  "a mesh ends with its Worker.";
+
+export function swarmRoutes({ mesh }: ControlDeps): Routes {
+  const routes = new Hono<ControlEnv>();
+  // A join token lets machines in, which is more than looking.
+  routes.get("/", operatorOnly, async (c) => {
+    const [info, tokens] = await Promise.all([mesh.info(), mesh.joinTokens()]);
+    return c.json(writeSwarm(info, tokens));
+  });
+  routes.post("/update", async (c) => {
+    readVersion("swarm", c.req.query("version"));
+    const worker = readFlag(c.req.query("rotateWorkerToken"));
+    const manager = readFlag(c.req.query("rotateManagerToken"));
+    if (!worker && !manager) throw badRequest("nothing of a mesh can be updated but its join tokens");
+    await mesh.rotateJoinTokens({ worker, manager }, "operator");
+    return c.body(null, 200);
+  });
+  routes.post("/init", () => {
+    throw unavailable(partOfSwarm);
+  });
+  routes.post("/leave", () => {
+    throw unavailable(cannotLeave);
+  });
+  routes.post("/join", (c) => {
+    const { protocol } = new URL(c.req.url);
+    throw unavailable(
+      `a machine joins a mesh with its agent; run there: waggle agent --join TOKEN ${protocol}//${hostOf(c.req.raw)}`,
+    );
+  });
+  return routes;
+}
+
+function unavailable(message: string): MeshError {
+  return new MeshError("swarm/unavailable", message, { blame: "operator", retry: "never" });
+}

@@ -1,0 +1,37 @@
+// The engine itself: ping, version, info.
+
+import { Hono } from "hono";
+import { apiVersion } from "../protocol/engine/version.ts";
+import { writeInfo, writeVersion } from "../protocol/engine/write-info.ts";
+import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
+
+/** Headers of a ping, which are all the Docker CLI reads of it: they decide the version it then speaks. */
+const pingHeaders = {
+  "api-version": apiVersion,
+  "docker-experimental": "false",
+  ostype: "linux",
+  swarm: "active/manager",
+};
+
+/** Open to everybody: the Docker CLI pings before anything else. */
+export function pingRoute(): Routes {
+  return new Hono<ControlEnv>().get("/_ping", (c) => c.text("OK", 200, pingHeaders));
+}
+
+export function systemRoutes({ mesh, now }: ControlDeps): Routes {
+  const routes = new Hono<ControlEnv>();
+  routes.get("/version", (c) => c.json(writeVersion()));
+  routes.get("/info", async (c) => {
+    const [info, nodes] = await Promise.all([mesh.info(), mesh.nodes()]);
+    const addr = hostOf(c.req.raw);
+    return c.json(
+      writeInfo({ id: info.id, name: info.name, running: info.tasks.running, nodes, addr, nowMs: now() }),
+    );
+  });
+  return routes;
+}
+
+/** Host and port under which the client reached the control API. */
+export function hostOf(request: Request): string {
+  return request.headers.get("host") ?? new URL(request.url).host;
+}

@@ -1,0 +1,76 @@
+// Tasks: list, look. History is in the list; clients sort it by CreatedAt.
+
+import { Hono } from "hono";
+import { unwrap } from "../domain/error.ts";
+import { taskName } from "../domain/names.ts";
+import type { Task } from "../domain/task.ts";
+import { writeTask } from "../protocol/engine/write-task.ts";
+import type { MeshApi, ServiceView } from "../registry/api.ts";
+import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
+import { badRequest } from "./errors.ts";
+import { type Filters, hasLabel, passes, readFilters } from "./filters.ts";
+import { logsElsewhere } from "./services.ts";
+
+const filterKeys = [
+  "_up-to-date",
+  "desired-state",
+  "id",
+  "label",
+  "name",
+  "node",
+  "runtime",
+  "service",
+] as const;
+type TaskFilters = Filters<(typeof filterKeys)[number]>;
+
+export function taskRoutes({ mesh }: ControlDeps): Routes {
+  const routes = new Hono<ControlEnv>();
+  routes.get("/", async (c) => {
+    const filters = readFilters(c.req.query("filters"), filterKeys);
+    for (const value of filters.get("desired-state") ?? []) checkDesired(value);
+    const [tasks, services] = await Promise.all([tasksOf(mesh, filters), servicesById(mesh)]);
+    const shown = tasks.filter((task) => matches(filters, task, services.get(task.serviceId)));
+    return c.json(shown.map((task) => writeTask(task, services.get(task.serviceId))));
+  });
+  routes.get("/:id", async (c) => {
+    const task = unwrap(await mesh.task(c.req.param("id")));
+    return c.json(writeTask(task, (await servicesById(mesh)).get(task.serviceId)));
+  });
+  routes.get("/:id/logs", async (c) => {
+    unwrap(await mesh.task(c.req.param("id")));
+    throw logsElsewhere();
+  });
+  return routes;
+}
+
+/** Tasks of the services and nodes named; the manager, which is no machine, has none. */
+async function tasksOf(mesh: MeshApi, filters: TaskFilters): Promise<readonly Task[]> {
+  const services = filters.get("service");
+  const named = filters.get("node");
+  const { id: managerId } = named ? await mesh.info() : { id: "" };
+  const nodes = named?.filter((ref) => ref !== managerId);
+  if (nodes?.length === 0) return [];
+  return unwrap(await mesh.tasks({ ...(services && { services }), ...(nodes && { nodes }) }));
+}
+
+async function servicesById(mesh: MeshApi): Promise<ReadonlyMap<string, ServiceView>> {
+  return new Map((await mesh.services()).map((service) => [service.id, service]));
+}
+
+function checkDesired(value: string): void {
+  if (!["running", "shutdown", "accepted"].includes(value)) {
+    throw badRequest(`Invalid filter 'desired-state=${value}'`);
+  }
+}
+
+function matches(filters: TaskFilters, task: Task, service: ServiceView | undefined): boolean {
+  const name = `${taskName(service?.spec.name ?? task.serviceId, task)}.${task.id}`;
+  return (
+    passes(filters, "id", (value) => task.id.startsWith(value)) &&
+    passes(filters, "name", (value) => name.startsWith(value)) &&
+    passes(filters, "label", hasLabel(service?.spec.labels ?? {})) &&
+    passes(filters, "desired-state", (value) => task.desired === value) &&
+    passes(filters, "runtime", (value) => value === "container") &&
+    passes(filters, "_up-to-date", (value) => (value === "true") === (task.runHash === service?.runHash))
+  );
+}

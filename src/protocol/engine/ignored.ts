@@ -1,0 +1,56 @@
+// What a service spec asks for and the mesh does not do: said as warnings, so that scripts made for a Swarm still run.
+
+/** Parts by their path in a service spec, and what to know about each. */
+const parts: readonly (readonly [path: string, note: string])[] = [
+  ["TaskTemplate.Networks", "tasks are reached through the mesh, not over a network of their own"],
+  ["Networks", "tasks are reached through the mesh, not over a network of their own"],
+  ["TaskTemplate.ContainerSpec.Mounts", "tasks see their node's own files"],
+  ["TaskTemplate.ContainerSpec.Secrets", "give them to the image on each node"],
+  ["TaskTemplate.ContainerSpec.Configs", "give them to the image on each node"],
+  [
+    "TaskTemplate.ContainerSpec.Healthcheck",
+    "label waggle.probe=tcp or waggle.probe=http:/path says how tasks are checked",
+  ],
+  ["TaskTemplate.ContainerSpec.User", "tasks run as their node's agent does"],
+  ["TaskTemplate.ContainerSpec.Privileges", "tasks run as their node's agent does"],
+  ["TaskTemplate.ContainerSpec.CapabilityAdd", "tasks run as their node's agent does"],
+  ["TaskTemplate.ContainerSpec.CapabilityDrop", "tasks run as their node's agent does"],
+  ["TaskTemplate.ContainerSpec.ReadOnly", "tasks see their node's own files"],
+  ["TaskTemplate.ContainerSpec.Hostname", "tasks have their node's name"],
+  ["TaskTemplate.ContainerSpec.Hosts", "tasks resolve names as their node does"],
+  ["TaskTemplate.ContainerSpec.DNSConfig", "tasks resolve names as their node does"],
+  ["TaskTemplate.ContainerSpec.Sysctls", "tasks run under their node's settings"],
+  ["TaskTemplate.ContainerSpec.Ulimits", "tasks run under their node's settings"],
+  ["TaskTemplate.ContainerSpec.TTY", "tasks have no terminal"],
+  ["TaskTemplate.Resources.Limits", "tasks are placed by reservations and not limited"],
+  ["TaskTemplate.Resources.Reservations.GenericResources", "only CPU and memory are reserved"],
+  ["TaskTemplate.Placement.Preferences", "tasks are spread over all nodes that fit"],
+  ["TaskTemplate.Placement.Platforms", "use constraints on node.platform.os and node.platform.arch"],
+  ["TaskTemplate.LogDriver", "each node keeps its tasks' logs in files"],
+  ["UpdateConfig.Delay", "the next task is replaced when the one before runs"],
+  ["RollbackConfig", "a rollback follows UpdateConfig"],
+];
+
+/** One sentence for each part that is there and will do nothing; empty values are taken as absent. */
+export function ignoredParts(document: unknown): string[] {
+  const found = parts.filter(([path]) => isSaid(at(document, path)));
+  const warnings = found.map(([path, note]) => `${path} is ignored: ${note}`);
+  if (at(document, "UpdateConfig.FailureAction") === "rollback") {
+    warnings.push(
+      "UpdateConfig.FailureAction rollback is ignored: old tasks stay until new ones run; roll back by hand",
+    );
+  }
+  return warnings;
+}
+
+function at(value: unknown, path: string): unknown {
+  return path
+    .split(".")
+    .reduce<unknown>((part, key) => (part as Record<string, unknown> | null | undefined)?.[key], value);
+}
+
+/** Go writes empty values of every kind; a health check of `NONE` is Docker's word for none. */
+function isSaid(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return Boolean(value) && value !== "NONE";
+  return Object.values(value).some(isSaid);
+}

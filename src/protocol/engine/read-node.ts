@@ -1,0 +1,29 @@
+// A node spec at the door: what the operator wants of a node.
+
+import { z } from "zod";
+import type { Availability, Node } from "../../domain/node.ts";
+import { invalid, readAs, shown } from "./read.ts";
+
+const EngineNodeSpec = z.object({
+  Labels: z.record(z.string(), z.string()).nullish(),
+  Role: z.string().nullish(),
+  Availability: z.string().nullish(),
+});
+
+export type ReadNode = {
+  readonly availability: Availability;
+  readonly role: Node["role"];
+  readonly labels: Node["labels"];
+};
+
+/** Reads a node spec; it is always whole, as the Docker CLI sends it. @throws MeshError body/invalid in Docker's words */
+export function readNodeSpec(json: unknown): ReadNode {
+  const { Labels, Role, Availability } = readAs(EngineNodeSpec, json, "the node spec");
+  const role = (Role ?? "").toLowerCase();
+  const availability = (Availability ?? "").toLowerCase();
+  if (role !== "worker" && role !== "manager") throw invalid(`invalid Role: ${shown(Role ?? "")}`);
+  if (availability !== "active" && availability !== "pause" && availability !== "drain") {
+    throw invalid(`invalid Availability: ${shown(Availability ?? "")}`);
+  }
+  return { availability, role, labels: Labels ?? {} };
+}

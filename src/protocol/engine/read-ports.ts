@@ -1,0 +1,48 @@
+// Published ports at the door: the Engine API's EndpointSpec.Ports as port requests.
+
+import type { PortRequest } from "../../domain/service.ts";
+import { invalid, shown } from "./read.ts";
+import type { EnginePort } from "./service-schema.ts";
+
+/**
+ * Reads what a service publishes. A published port of 0 is none: the mesh allocates one.
+ *
+ * @param resolution `EndpointSpec.Mode`: `vip`, `dnsrr` or empty
+ * @throws MeshError body/invalid
+ */
+export function readPorts(ports: readonly EnginePort[], resolution: string): readonly PortRequest[] {
+  if (resolution !== "" && resolution !== "vip" && resolution !== "dnsrr") {
+    throw invalid(`EndpointSpec.Mode is ${shown(resolution)}: use vip`);
+  }
+  const requests = ports.map(readPort);
+  if (resolution === "dnsrr" && requests.some(({ mode }) => mode === "ingress")) {
+    throw invalid("EndpointSpec: port published with ingress mode can't be used with dnsrr mode");
+  }
+  return requests;
+}
+
+function readPort(port: EnginePort): PortRequest {
+  const protocol = (port.Protocol || "tcp").toLowerCase();
+  const target = port.TargetPort ?? 0;
+  if (protocol !== "tcp") {
+    throw invalid(
+      `EndpointSpec: cannot publish ${target}/${protocol}: the mesh carries only HTTP and WebSocket, over tcp`,
+    );
+  }
+  if (target === 0) {
+    throw invalid(
+      `EndpointSpec: port ${shown(port)} has no TargetPort: say which port of the task to publish, 1 to 65535`,
+    );
+  }
+  return {
+    target,
+    ...(port.PublishedPort && { published: port.PublishedPort }),
+    mode: readPublishMode(port.PublishMode || "ingress"),
+    ...(port.Name && { name: port.Name }),
+  };
+}
+
+function readPublishMode(mode: string): PortRequest["mode"] {
+  if (mode === "ingress" || mode === "host") return mode;
+  throw invalid(`EndpointSpec: PublishMode is ${shown(mode)}: use ingress or host`);
+}

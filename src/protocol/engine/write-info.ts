@@ -1,0 +1,67 @@
+// The mesh as `docker info` and `docker version` show an engine.
+
+import type { Node } from "../../domain/node.ts";
+import { timeText } from "./units.ts";
+import { apiVersion, minApiVersion, waggleVersion } from "./version.ts";
+
+/** What the answer tells of. */
+export type InfoInput = {
+  readonly id: string;
+  readonly name: string;
+  readonly running: number;
+  readonly nodes: readonly Node[];
+  /** Host and port under which the control API is reached. */
+  readonly addr: string;
+  readonly nowMs: number;
+};
+
+/**
+ * The Engine API's SystemInfo. `OSType` and `Swarm.Cluster` are left out: with them the Docker CLI prints lines about
+ * things that are not there.
+ */
+export function writeInfo({ id, name, running, nodes, addr, nowMs }: InfoInput) {
+  const sum = (part: (node: Node) => number) => nodes.reduce((total, node) => total + part(node), 0);
+  return {
+    ID: id,
+    Name: name,
+    ServerVersion: waggleVersion,
+    OperatingSystem: "Waggle",
+    Containers: running,
+    ContainersRunning: running,
+    ContainersPaused: 0,
+    ContainersStopped: 0,
+    Images: 0,
+    Driver: "waggle",
+    NCPU: Math.floor(sum((node) => node.resources.nanoCpus) / 1e9),
+    MemTotal: sum((node) => node.resources.memoryBytes),
+    SystemTime: timeText(nowMs),
+    Swarm: {
+      NodeID: id,
+      NodeAddr: addr,
+      LocalNodeState: "active",
+      ControlAvailable: true,
+      Error: "",
+      RemoteManagers: [{ NodeID: id, Addr: addr }],
+      Nodes: nodes.length,
+      Managers: 1,
+    },
+  };
+}
+
+/** The Engine API's SystemVersion. */
+export function writeVersion() {
+  const details = {
+    ApiVersion: apiVersion,
+    MinAPIVersion: minApiVersion,
+    // What tasks run on, as far as clients ask; the mesh's own machine is nobody's concern.
+    Os: "linux",
+    Arch: "workerd",
+    Experimental: "false",
+  };
+  return {
+    Platform: { Name: "Waggle" },
+    Version: waggleVersion,
+    ...details,
+    Components: [{ Name: "Engine", Version: waggleVersion, Details: details }],
+  };
+}

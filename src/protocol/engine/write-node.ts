@@ -1,0 +1,51 @@
+// A node as the Engine API shows it, and the mesh itself in the part of a Swarm's manager.
+
+import type { Node } from "../../domain/node.ts";
+import { timeText } from "./units.ts";
+import { waggleVersion } from "./version.ts";
+
+/** The Engine API's Node. None of them has a ManagerStatus: the mesh's manager is no machine. */
+export function writeNode(node: Node) {
+  return {
+    ID: node.id,
+    Version: { Index: node.version },
+    CreatedAt: timeText(node.createdAtMs),
+    UpdatedAt: timeText(node.updatedAtMs),
+    Spec: { Labels: node.labels, Role: node.role, Availability: node.availability },
+    Description: {
+      Hostname: node.hostname,
+      Platform: { Architecture: node.platform.arch, OS: node.platform.os },
+      Resources: { NanoCPUs: node.resources.nanoCpus, MemoryBytes: node.resources.memoryBytes },
+      Engine: { EngineVersion: node.engineVersion },
+    },
+    Status: {
+      State: node.state,
+      Addr: node.address,
+      ...(node.message !== "" && { Message: node.message }),
+    },
+  };
+}
+
+/**
+ * The manager: what `self` means to the Docker CLI, and whose address `join-token` prints. It is not among the nodes
+ * that `node ls` shows, since nothing can be placed on it.
+ *
+ * @param addr host and port under which the control API is reached
+ */
+export function writeManager(mesh: { id: string; name: string; createdAtMs: number }, addr: string) {
+  return {
+    ID: mesh.id,
+    Version: { Index: 1 },
+    CreatedAt: timeText(mesh.createdAtMs),
+    UpdatedAt: timeText(mesh.createdAtMs),
+    Spec: { Labels: {}, Role: "manager", Availability: "drain" },
+    Description: {
+      Hostname: mesh.name,
+      Platform: { Architecture: "", OS: "" },
+      Resources: { NanoCPUs: 0, MemoryBytes: 0 },
+      Engine: { EngineVersion: waggleVersion },
+    },
+    Status: { State: "ready", Addr: addr, Message: "the registry of this mesh, not a machine" },
+    ManagerStatus: { Leader: true, Reachability: "reachable", Addr: addr },
+  };
+}

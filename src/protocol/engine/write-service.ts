@@ -1,0 +1,36 @@
+// A service as the Engine API shows it.
+
+import type { PublishedPort, Service } from "../../domain/service.ts";
+import { timeText } from "./units.ts";
+
+/** How many of its tasks run and should. */
+export type ServiceCounts = { readonly running: number; readonly desiredTasks: number };
+
+/**
+ * The Engine API's Service. Its Spec is the document as it was sent: the Docker CLI edits that and sends it back whole,
+ * so that a default put in here would come back as the operator's wish. No UpdateStatus is given, because a client
+ * that reads `completed` stops watching the tasks themselves.
+ *
+ * @param counts given only when asked for with `status=true`
+ */
+export function writeService(service: Service, counts: ServiceCounts | null) {
+  const spec = service.document as { EndpointSpec?: unknown };
+  return {
+    ID: service.id,
+    Version: { Index: service.version },
+    CreatedAt: timeText(service.createdAtMs),
+    UpdatedAt: timeText(service.updatedAtMs),
+    Spec: spec,
+    ...(service.previous && { PreviousSpec: service.previous.document }),
+    Endpoint: {
+      Spec: spec.EndpointSpec ?? {},
+      ...(service.ports.length > 0 && { Ports: service.ports.map(writePort) }),
+    },
+    ...(counts && { ServiceStatus: { RunningTasks: counts.running, DesiredTasks: counts.desiredTasks } }),
+  };
+}
+
+/** One published port. */
+export function writePort({ target, published, mode }: PublishedPort) {
+  return { Protocol: "tcp", TargetPort: target, PublishedPort: published, PublishMode: mode };
+}

@@ -1,0 +1,52 @@
+// A task as the Engine API shows it.
+
+import type { PublishedPort, Service } from "../../domain/service.ts";
+import type { Task } from "../../domain/task.ts";
+import { timeText } from "./units.ts";
+import { writePort } from "./write-service.ts";
+
+/**
+ * The Engine API's Task.
+ *
+ * @param service the task's own; undefined when it was removed while the task still stops
+ */
+export function writeTask(task: Task, service: Service | undefined) {
+  const ports = task.state === "running" ? hostPorts(task, service) : [];
+  return {
+    ID: task.id,
+    Version: { Index: task.version },
+    CreatedAt: timeText(task.createdAtMs),
+    UpdatedAt: timeText(task.stateSinceMs),
+    Spec: task.document,
+    ServiceID: task.serviceId,
+    // A task of a global service has no slot, one that is not placed no node: Docker leaves both out then.
+    ...(task.slot > 0 && { Slot: task.slot }),
+    ...(task.nodeId !== null && { NodeID: task.nodeId }),
+    Status: {
+      Timestamp: timeText(task.stateSinceMs),
+      State: task.state,
+      Message: task.message,
+      ...(task.err !== "" && { Err: task.err }),
+      ...containerStatus(task),
+      PortStatus: ports.length > 0 ? { Ports: ports.map(writePort) } : {},
+    },
+    DesiredState: task.desired,
+  };
+}
+
+function containerStatus({ pid, exitCode }: Task) {
+  if (pid === null && exitCode === null) return {};
+  return {
+    ContainerStatus: { ...(pid !== null && { PID: pid }), ...(exitCode !== null && { ExitCode: exitCode }) },
+  };
+}
+
+/** Ports on the task's own node. Where none was asked for by number, the one its endpoint has is the published one. */
+function hostPorts(task: Task, service: Service | undefined): readonly PublishedPort[] {
+  const requests = service?.spec.ports.filter(({ mode }) => mode === "host") ?? [];
+  return requests.flatMap(({ target, published, mode }) => {
+    const origin = task.endpoints.find((endpoint) => endpoint.target === target)?.origin;
+    const port = published ?? Number(URL.parse(origin ?? "")?.port);
+    return port > 0 ? [{ target, published: port, mode }] : [];
+  });
+}

@@ -1,0 +1,90 @@
+// The control API served by Node over a registry in memory, with agents that do as they are told: what the Docker CLI
+// is tried against by hand. Run directly, this file is that server; it prints the lines to export and stops on Ctrl-C.
+
+import { createServer, type IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { controlApp } from "../../src/control/app.ts";
+import { randomId } from "../../src/registry/secrets.ts";
+import { TestMesh } from "../unit/registry/harness.ts";
+
+export type ControlServer = {
+  /** `127.0.0.1:PORT`. */
+  readonly host: string;
+  readonly mesh: TestMesh;
+  readonly stop: () => Promise<void>;
+};
+
+export const serverToken = "test-operator";
+export const viewerToken = "test-viewer";
+
+/** How long the agents take for each step, milliseconds: long enough that a progress bar shows it. */
+const stepMs = 100;
+
+/** Serves a mesh of `nodes` nodes, called node1 and so on, on a free port. Its clock is the machine's. */
+export async function startControlServer(nodes = 3): Promise<ControlServer> {
+  const mesh = new TestMesh();
+  mesh.nowMs = Date.now();
+  for (let number = 1; number <= nodes; number += 1) mesh.node(`node${number}`);
+  const app = controlApp({
+    mesh: clocked(mesh),
+    operatorToken: serverToken,
+    viewerToken,
+    now: () => Date.now(),
+    newId: randomId,
+    upgrade: async () => new Response("no sockets here", { status: 426 }),
+  });
+  const server = createServer(async (incoming, outgoing) => {
+    const answer = await app.fetch(requestOf(incoming));
+    outgoing.writeHead(answer.status, Object.fromEntries(answer.headers));
+    outgoing.end(Buffer.from(await answer.arrayBuffer()));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const agents = setInterval(() => step(mesh), stepMs);
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return {
+    host: `127.0.0.1:${address.port}`,
+    mesh,
+    stop: async () => {
+      clearInterval(agents);
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** The registry, its clock set to the machine's before each call. */
+function clocked(mesh: TestMesh): TestMesh["registry"] {
+  return new Proxy(mesh.registry, {
+    get(registry, name) {
+      mesh.nowMs = Date.now();
+      const found: unknown = Reflect.get(registry, name);
+      return typeof found === "function" ? found.bind(registry) : found;
+    },
+  });
+}
+
+function step(mesh: TestMesh): void {
+  mesh.nowMs = Date.now();
+  mesh.ring([...mesh.nodes.values()]);
+  mesh.work();
+}
+
+function requestOf(incoming: IncomingMessage): Request {
+  const { method = "GET", url = "/", headers } = incoming;
+  const withBody = method !== "GET" && method !== "HEAD";
+  return new Request(`http://${headers.host ?? "localhost"}${url}`, {
+    method,
+    headers: new Headers(Object.entries(headers).map(([name, value]) => [name, String(value)])),
+    ...(withBody && { body: Readable.toWeb(incoming), duplex: "half" }),
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const server = await startControlServer(Number(process.argv[2] ?? 3));
+  console.log(`export DOCKER_HOST=tcp://${server.host}`);
+  console.log(`export DOCKER_CUSTOM_HEADERS="Authorization=Bearer ${serverToken}"`);
+  process.once("SIGINT", () => void server.stop());
+  process.once("SIGTERM", () => void server.stop());
+}
