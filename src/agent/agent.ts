@@ -47,7 +47,8 @@ export async function runAgent(given: AgentOptions): Promise<number> {
     }
     return 0;
   } catch (error) {
-    if (!(error instanceof MeshError)) throw error;
+    // A state folder that cannot be written is the operator's to mend; anything else is a bug and keeps its stack.
+    if (!(error instanceof MeshError) && !isSystemError(error)) throw error;
     log(error.message);
     return 1;
   } finally {
@@ -242,6 +243,10 @@ class NodeAgent {
       this.#options.log(`cannot shorten the tasks' logs: ${(error as Error).message}`);
     }
   }
+}
+
+function isSystemError(error: unknown): error is Error {
+  return error instanceof Error && "syscall" in error && "code" in error;
 }
 
 function notJoined(): MeshError {

@@ -188,7 +188,7 @@ export class Session {
   #receive(frame: string, received: Received): void {
     const { nowMs, log, onAssignment } = this.#options;
     if (frame === "pong") {
-      if (received.index >= 0 && this.isCurrent()) this.#currentAtMs = nowMs();
+      if (received.index >= 0) this.#currentAtMs = nowMs();
       return;
     }
     const assignment = readFrame(frame);

@@ -1,0 +1,579 @@
+// The agent with real processes, against a registry that only says what it wants.
+
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
+import { findByEnvironment, identify } from "../../src/agent/process-identity.ts";
+import { closeCodes } from "../../src/protocol/agent.ts";
+import { newStateDir, type StartedAgent, startAgent } from "../support/agent-process.ts";
+import { assignedTask, FakeRegistry, joinToken, taskId } from "../support/fake-registry.ts";
+import { until } from "../support/until.ts";
+
+let registry: FakeRegistry;
+let stateDir: string;
+const agents: StartedAgent[] = [];
+
+beforeEach(async () => {
+  registry = await FakeRegistry.start();
+  stateDir = newStateDir();
+});
+
+afterEach(async () => {
+  for (const agent of agents.splice(0)) {
+    agent.process.kill("SIGKILL");
+    await agent.exited;
+  }
+  for (const pid of taskPids(stateDir)) process.kill(-pid, "SIGKILL");
+  await registry.stop();
+  rmSync(stateDir, { recursive: true, force: true });
+});
+
+describe("joining", () => {
+  test("[N1] a node joins once: its credential is kept, readable by its owner only", async () => {
+    const first = start();
+    await until("a hello", () => registry.ofType("hello")[0]);
+    expect(statSync(join(stateDir, "node.json")).mode & 0o777).toBe(0o600);
+    first.process.kill("SIGINT");
+    expect(await first.exited).toBe(0);
+    start({ token: "not needed any more" });
+    await until("a second hello", () => registry.ofType("hello")[1]);
+    expect(registry.joins).toBe(1);
+    expect(registry.upgrades[1]).toMatchObject({
+      "x-waggle-node": registry.nodeId,
+      "x-waggle-protocol": "1",
+    });
+    expect(first.lines.join("\n")).not.toMatch(/ccccc|SWMTKN/);
+  });
+
+  test("[N2] a bad join token ends the agent, with what would work", async () => {
+    const agent = start({ token: "SWMTKN-1-wrong" });
+    expect(await agent.exited).toBe(1);
+    expect(agent.lines.at(-1)).toMatch(
+      /the join token was refused \(invalid join token\); .*docker swarm join-token/,
+    );
+  });
+
+  test("[N3] a registry out of reach is tried again until it is there, with a line that says why", async () => {
+    const { port } = registry;
+    await registry.stop();
+    const agent = start();
+    await until("the line", () => agent.lines.some((line) => /cannot join yet: .*ECONNREFUSED/.test(line)));
+    registry = await FakeRegistry.start(port);
+    await until("a hello", () => registry.ofType("hello")[0]);
+  });
+
+  test("[N4] two agents do not share a state folder", async () => {
+    start();
+    await until("a hello", () => registry.ofType("hello")[0]);
+    const second = start();
+    expect(await second.exited).toBe(1);
+    expect(second.lines.at(-1)).toMatch(/is in use by another agent \(process \d+\)/);
+  });
+
+  test("[N5] what cannot work is refused before anything starts", async () => {
+    const docker = start({ runtime: "docker" });
+    expect(await docker.exited).toBe(1);
+    expect(docker.lines.at(-1)).toContain("the docker runtime is not there yet; use --runtime process");
+    const elsewhere = start({ address: "192.0.2.1" });
+    expect(await elsewhere.exited).toBe(1);
+    expect(elsewhere.lines.at(-1)).toContain("this machine cannot listen on 192.0.2.1");
+    const images = join(stateDir, "images.json");
+    writeFileSync(images, '{"my/app": {"command": "node server.js"}}');
+    const misread = start({ images });
+    expect(await misread.exited).toBe(1);
+    expect(misread.lines.at(-1)).toMatch(
+      /images\.json: my\/app > command: .*"command": \["node", "server\.js"\]/,
+    );
+  });
+});
+
+describe("tasks", () => {
+  test("[N10] a task is reported running once it answers, at an endpoint that does", async () => {
+    start();
+    registry.tasks = [assignedTask("a", { targets: [80, 443], env: ["COLOUR=blue", "PORT=1"] })];
+    const report = await until("running", () => running("a"));
+    expect(report).toMatchObject({
+      pid: expect.any(Number),
+      health: { verdict: "healthy", rise: 2, fall: 3 },
+    });
+    expect(report.health?.lastCheck).toMatch(/^L7OK\/200 in \d+ms$/);
+    expect(report.endpoints.map(({ target }) => target)).toEqual([80, 443]);
+    for (const { origin } of report.endpoints) {
+      const facts = (await (await fetch(`${origin}/api`)).json()) as Record<string, unknown>;
+      expect(facts).toMatchObject({
+        node: "node1",
+        service: "my-web",
+        slot: "1",
+        task: taskId("a"),
+        pid: report.pid,
+      });
+    }
+    const states = registry.states("a").filter((state) => state !== "assigned");
+    expect(states.at(-1)).toBe("running");
+    expect(readFileSync(`/proc/${report.pid}/environ`, "utf8")).toContain("COLOUR=blue");
+  });
+
+  test("[N11] a killed task is reported failed at once, in Docker's words", async () => {
+    start();
+    registry.tasks = [assignedTask("a")];
+    const { pid } = await until("running", () => running("a"));
+    process.kill(pid ?? 0, "SIGKILL");
+    const failed = await until("failed", () => ended("a"), { withinMs: 1_000 });
+    expect(failed).toMatchObject({
+      state: "failed",
+      err: "task: non-zero exit (137): killed by SIGKILL",
+      exitCode: 137,
+      endpoints: [],
+      pid: null,
+    });
+  });
+
+  test("[N12] an image this node does not know is rejected, naming those it knows", async () => {
+    start();
+    registry.tasks = [assignedTask("a", { image: "foo:latest" })];
+    const report = await until("rejected", () => ended("a"));
+    expect(report.state).toBe("rejected");
+    expect(report.err).toMatch(
+      /^No such image: foo:latest \(this node runs processes; it knows waggle\/whoami, .*add your own with --images FILE\)$/,
+    );
+  });
+
+  test("[N13] an image from a file runs; the service's own arguments replace its", async () => {
+    const images = join(stateDir, "images.json");
+    writeFileSync(join(stateDir, "say.mjs"), "console.log(process.argv.slice(2).join(), process.env.A);");
+    writeFileSync(
+      images,
+      JSON.stringify({ "my/say": { command: ["node", "say.mjs"], args: ["no"], env: ["A=b"] } }),
+    );
+    start({ images });
+    registry.tasks = [assignedTask("a", { image: "my/say:1", targets: [], args: ["yes"] })];
+    const report = await until("the end", () => ended("a"));
+    expect(report).toMatchObject({ state: "complete", message: "finished", err: "", exitCode: 0 });
+    expect(readFileSync(join(stateDir, "tasks", taskId("a"), "log"), "utf8")).toBe("yes b\n");
+  });
+
+  test.skipIf(!existsSync("/usr/sbin/nginx"))(
+    "[N14] nginx serves a page that names its node, task and slot (needs nginx)",
+    async () => {
+      start();
+      registry.tasks = [assignedTask("a", { image: "docker.io/library/nginx:latest" }, 7)];
+      const { endpoints } = await until("running", () => running("a"));
+      const response = await fetch(endpoints[0]?.origin ?? "");
+      expect(response.headers.get("content-type")).toBe("text/html");
+      const page = await response.text();
+      expect(page).toContain("Welcome to nginx!");
+      expect(page).toContain("<dd>node1</dd>");
+      expect(page).toContain(`<dd>${taskId("a")}</dd>`);
+      expect(page).toContain("<dd>7</dd>");
+      registry.want("a", "shutdown");
+      expect(await until("the end", () => ended("a"))).toMatchObject({ state: "shutdown", exitCode: 0 });
+    },
+  );
+
+  test("[N15] a task that stops answering is unhealthy after three probes, long before it is given up", async () => {
+    start();
+    registry.tasks = [assignedTask("a", { probe: { kind: "http", path: "/healthz" } })];
+    const { pid } = await until("running", () => running("a"));
+    process.kill(pid ?? 0, "SIGSTOP");
+    const sick = await until("unhealthy", () => {
+      const report = registry.last("a");
+      return report?.health?.verdict === "unhealthy" ? report : null;
+    });
+    expect(sick).toMatchObject({ state: "running", health: { streak: { ok: false, length: 3 } } });
+    expect(sick.health?.lastCheck).toMatch(/^L[47]TOUT in \d+ms$/);
+    process.kill(pid ?? 0, "SIGCONT");
+    await until("healthy again", () => registry.last("a")?.health?.verdict === "healthy");
+    const shown = (registry.reports.get(taskId("a")) ?? []).filter(({ state }) => state === "running");
+    expect(shown.length).toBeLessThanOrEqual(8);
+  }, 30_000);
+
+  test("[N16] a program that is not there, a folder that is not there, a signal that is none: rejected", async () => {
+    start();
+    registry.tasks = [
+      assignedTask("a", { command: ["no-such-program"] }),
+      assignedTask("b", { dir: "/no/such/dir" }, 2),
+      assignedTask("c", { stopSignal: "SIGNONE" }, 3),
+    ];
+    expect((await until("a", () => ended("a"))).err).toBe(
+      'exec: "no-such-program": executable file not found in $PATH',
+    );
+    expect((await until("b", () => ended("b"))).err).toBe("the working directory /no/such/dir is not there");
+    expect((await until("c", () => ended("c"))).err).toBe("invalid stop signal: SIGNONE");
+  });
+});
+
+describe("stopping a task", () => {
+  test("[N20] a task to stop goes on answering for the drain delay, then gets its stop signal", async () => {
+    registry.drainDelayMs = 500;
+    start();
+    registry.tasks = [assignedTask("a")];
+    const { endpoints } = await until("running", () => running("a"));
+    const wantedAtMs = Date.now();
+    registry.want("a", "shutdown");
+    await until("half of the drain delay", () => Date.now() - wantedAtMs > 250);
+    expect((await fetch(`${endpoints[0]?.origin}/healthz`)).status).toBe(200);
+    const report = await until("shutdown", () => ended("a"));
+    expect(Date.now() - wantedAtMs).toBeGreaterThanOrEqual(500);
+    expect(report).toMatchObject({ state: "shutdown", message: "shutdown", err: "", exitCode: 0 });
+  });
+
+  test("[N21] a task that ignores its stop signal is killed after its grace, with all it started", async () => {
+    start();
+    const command = ["sh", "-c", 'trap "" TERM; sleep 300 & echo child $!; wait; sleep 300'];
+    registry.tasks = [assignedTask("a", { command, targets: [], stopGraceMs: 300 })];
+    await until("running", () => running("a"));
+    const child = await until("its child", () => /child (\d+)/.exec(logOf("a"))?.[1]);
+    registry.want("a", "remove");
+    expect(await until("the end", () => ended("a"))).toMatchObject({ state: "shutdown", exitCode: 137 });
+    await until("its child to be gone", () => identify(Number(child)) === null);
+  });
+
+  test("[N22] what is not in the assignment is stopped; what never started says so at once", async () => {
+    start();
+    registry.tasks = [assignedTask("a")];
+    const { pid } = await until("running", () => running("a"));
+    registry.assign([{ ...assignedTask("b"), desired: "shutdown" }]);
+    expect((await until("b", () => ended("b"))).state).toBe("shutdown");
+    await until("a to be gone", () => identify(pid ?? 0) === null);
+    expect(existsSync(join(stateDir, "tasks", taskId("b")))).toBe(false);
+  });
+});
+
+describe("an agent that comes back", () => {
+  test("[N30] finds its tasks after kill -9, goes on with them, and starts none twice", async () => {
+    const first = start();
+    registry.tasks = [assignedTask("a")];
+    const before = await until("running", () => running("a"));
+    first.process.kill("SIGKILL");
+    await first.exited;
+    expect(identify(before.pid ?? 0)).not.toBeNull();
+    start();
+    const hello = await until("the second hello", () => registry.ofType("hello")[1]);
+    expect(hello.tasks).toMatchObject([
+      { id: taskId("a"), state: "running", pid: before.pid, endpoints: before.endpoints },
+    ]);
+    process.kill(before.pid ?? 0, "SIGKILL");
+    const failed = await until("failed", () => ended("a"), { withinMs: 2_000 });
+    expect(failed.err).toBe("task: exited (its exit code went to the agent that started it)");
+    expect(taskPids(stateDir)).toEqual([]);
+  });
+
+  test("[N31] reports what ended while it was away, until the registry knows", async () => {
+    const first = start();
+    registry.tasks = [assignedTask("a")];
+    const { pid } = await until("running", () => running("a"));
+    first.process.kill("SIGKILL");
+    await first.exited;
+    process.kill(pid ?? 0, "SIGKILL");
+    start();
+    const hello = await until("the second hello", () => registry.ofType("hello")[1]);
+    expect(hello.tasks).toMatchObject([{ state: "failed", err: "task: exited while the agent was away" }]);
+    registry.assign([]);
+    const record = join(stateDir, "tasks", taskId("a"), "task.json");
+    await until("the record to be put away", () => !existsSync(record));
+    expect(existsSync(join(stateDir, "tasks", taskId("a"), "log"))).toBe(true);
+  });
+
+  test("[N32] keeps logs of the last three ended tasks of a slot", async () => {
+    start();
+    const names = ["a", "b", "c", "d", "e"];
+    for (const name of names) {
+      registry.assign([assignedTask(name, { command: ["true"], targets: [] })]);
+      await until(`${name} to end`, () => ended(name));
+      registry.assign([]);
+      await until(`${name} to be put away`, () =>
+        existsSync(join(stateDir, "tasks", taskId(name), "ended.json")),
+      );
+    }
+    const kept = () => readdirSync(join(stateDir, "tasks")).sort();
+    await until("two to be removed", () => kept().length === 3);
+    expect(kept()).toEqual(["c", "d", "e"].map(taskId));
+  });
+
+  test("[N33] with its node gone from the mesh it joins anew, and speaks for none of the old node's tasks", async () => {
+    start();
+    registry.tasks = [assignedTask("a")];
+    const { pid } = await until("running", () => running("a"));
+    registry.tasks = [];
+    registry.socket?.close(closeCodes.notAMember, "node removed");
+    const hello = await until("a hello of the new node", () => registry.ofType("hello")[1]);
+    expect(registry.joins).toBe(2);
+    expect(hello.tasks).toEqual([]);
+    await until("the old node's task to be stopped", () => identify(pid ?? 0) === null);
+  });
+});
+
+describe("the session", () => {
+  test("[N40] tasks run on while the registry is away, and are told of when it is back", async () => {
+    start();
+    registry.tasks = [assignedTask("a")];
+    const before = await until("running", () => running("a"));
+    const { port } = registry;
+    await registry.stop();
+    expect((await fetch(`${before.endpoints[0]?.origin}/healthz`)).status).toBe(200);
+    const { joins, tasks } = registry;
+    registry = await FakeRegistry.start(port);
+    Object.assign(registry, { joins, tasks });
+    const hello = await until("a hello", () => registry.ofType("hello")[0]);
+    expect(hello.tasks).toMatchObject([{ state: "running", pid: before.pid }]);
+  });
+
+  test("[N41] frames that cannot be read are ignored and logged, and change nothing", async () => {
+    const agent = start();
+    registry.tasks = [assignedTask("a")];
+    const { pid } = await until("running", () => running("a"));
+    const garbage = [
+      "",
+      "{",
+      "null",
+      "[]",
+      '{"type":"assignment"}',
+      '{"type":"boom","tasks":[]}',
+      "x".repeat(1e6),
+    ];
+    for (const frame of [...garbage, Buffer.from([0, 255, 10])]) registry.socket?.send(frame);
+    registry.socket?.send(
+      JSON.stringify({
+        type: "assignment",
+        index: 0,
+        node: { id: registry.nodeId, name: "n" },
+        drainDelayMs: 0,
+        tasks: [],
+      }),
+    );
+    registry.assign([...registry.tasks, assignedTask("b", {}, 2)]);
+    await until("b", () => running("b"));
+    expect(identify(pid ?? 0)).not.toBeNull();
+    expect(registry.ofType("hello")).toHaveLength(1);
+    const complaints = agent.lines.filter((line) => line.includes("cannot be read"));
+    expect(complaints.length).toBe(5);
+    expect(Math.max(...agent.lines.map(({ length }) => length))).toBeLessThan(400);
+  });
+
+  test("[N42] a node another agent has taken over stops its tasks and ends", async () => {
+    const agent = start();
+    registry.tasks = [assignedTask("a")];
+    const { pid } = await until("running", () => running("a"));
+    registry.socket?.close(closeCodes.superseded, "superseded");
+    expect(await agent.exited).toBe(1);
+    expect(agent.lines.at(-1)).toContain("another agent speaks as this node now");
+    expect(identify(pid ?? 0)).toBeNull();
+  });
+
+  test("[N43] a registry that does not speak this protocol ends a new agent and leaves its tasks", async () => {
+    const first = start({ onStop: "keep" });
+    registry.tasks = [assignedTask("a")];
+    const { pid } = await until("running", () => running("a"));
+    first.process.kill("SIGTERM");
+    expect(await first.exited).toBe(0);
+    registry.refuseWith = 426;
+    const second = start();
+    expect(await second.exited).toBe(1);
+    expect(second.lines.at(-1)).toMatch(/refused this agent \(status 426: refused with 426\)/);
+    expect(identify(pid ?? 0)).not.toBeNull();
+  });
+
+  test("[N44] an agent that was frozen starts nothing of what it was assigned before", async () => {
+    const agent = start();
+    await until("a hello", () => registry.ofType("hello")[0]);
+    agent.process.kill("SIGSTOP");
+    const frozenAtMs = Date.now();
+    registry.assign([assignedTask("a")]);
+    registry.tasks = [];
+    await until("missed beats", () => Date.now() - frozenAtMs > 15_500, { withinMs: 20_000, everyMs: 500 });
+    agent.process.kill("SIGCONT");
+    await until("a new hello", () => registry.ofType("hello")[1]);
+    registry.assign([assignedTask("b")]);
+    await until("b", () => running("b"));
+    expect(registry.states("a")).toEqual([]);
+    expect(existsSync(join(stateDir, "tasks", taskId("a")))).toBe(false);
+  }, 40_000);
+});
+
+describe("ending an agent", () => {
+  test("[N50] SIGTERM leaves in order: leaving, tasks stopped when replaced, goodbye, exit 0", async () => {
+    const agent = start();
+    registry.tasks = [assignedTask("a")];
+    const { pid } = await until("running", () => running("a"));
+    agent.process.kill("SIGTERM");
+    await until("leaving", () => registry.ofType("leaving")[0]);
+    expect(identify(pid ?? 0)).not.toBeNull();
+    registry.want("a", "shutdown");
+    expect((await until("shutdown", () => ended("a"))).state).toBe("shutdown");
+    expect(await agent.exited).toBe(0);
+    expect(registry.ofType("goodbye")).toEqual([{ type: "goodbye", reason: "agent left" }]);
+    expect(registry.messages.at(-1)?.type).toBe("goodbye");
+  });
+
+  test("[N51] a leaving agent waits no longer than its drain time-out, and starts nothing new", async () => {
+    const agent = start({ drainTimeoutMs: 300 });
+    registry.tasks = [assignedTask("a")];
+    await until("running", () => running("a"));
+    agent.process.kill("SIGTERM");
+    await until("leaving", () => registry.ofType("leaving")[0]);
+    registry.assign([...registry.tasks, assignedTask("b", {}, 2)]);
+    expect(await agent.exited).toBe(0);
+    expect(registry.last("a")?.state).toBe("shutdown");
+    expect(registry.states("b")).toEqual([]);
+    expect(taskPids(stateDir)).toEqual([]);
+  });
+
+  test("[N52] SIGINT, or a second signal, stops now: nobody waits for replacements", async () => {
+    const agent = start({ drainTimeoutMs: 60_000 });
+    registry.drainDelayMs = 60_000;
+    registry.tasks = [assignedTask("a")];
+    await until("running", () => running("a"));
+    agent.process.kill("SIGTERM");
+    await until("leaving", () => registry.ofType("leaving")[0]);
+    agent.process.kill("SIGTERM");
+    expect(await agent.exited).toBe(0);
+    expect(registry.last("a")).toMatchObject({ state: "shutdown", exitCode: 0 });
+    expect(registry.ofType("goodbye")).toEqual([{ type: "goodbye", reason: "agent stopped" }]);
+    expect(taskPids(stateDir)).toEqual([]);
+  });
+
+  test("[N53] with tasks kept, the agent ends without a goodbye and the next one goes on", async () => {
+    const first = start({ onStop: "keep" });
+    registry.tasks = [assignedTask("a")];
+    const { pid } = await until("running", () => running("a"));
+    first.process.kill("SIGTERM");
+    expect(await first.exited).toBe(0);
+    expect(registry.ofType("goodbye")).toEqual([]);
+    start();
+    const hello = await until("the second hello", () => registry.ofType("hello")[1]);
+    expect(hello.tasks).toMatchObject([{ state: "running", pid }]);
+  });
+});
+
+describe("whoami", () => {
+  test("[N60] answers what a person tries things with, and finishes open requests before it ends", async () => {
+    start();
+    registry.tasks = [assignedTask("a")];
+    const { endpoints } = await until("running", () => running("a"));
+    const origin = endpoints[0]?.origin ?? "";
+    const text = await (await fetch(origin, { headers: { "X-Odd": "1" } })).text();
+    expect(text).toMatch(/^node: node1$/m);
+    expect(text).toMatch(/^x-odd: 1$/im);
+    expect((await fetch(`${origin}/status/503`)).status).toBe(503);
+    expect((await fetch(`${origin}/status/204`)).status).toBe(204);
+    expect((await (await fetch(`${origin}/bytes/100000`)).arrayBuffer()).byteLength).toBe(100_000);
+    expect(await (await fetch(`${origin}/echo`, { method: "POST", body: "over" })).text()).toBe("over");
+    const stream = await fetch(`${origin}/stream`);
+    const first = await stream.body?.getReader().read();
+    expect(new TextDecoder().decode(first?.value)).toMatch(/^id: 1\ndata: \{.*"tick":1\}\n\n$/);
+    expect(await echoed(origin, "hello")).toBe("hello");
+    const slow = fetch(`${origin}/delay/500`);
+    await fetch(`${origin}/healthz`);
+    registry.want("a", "shutdown");
+    expect((await slow).status).toBe(200);
+    expect(await until("shutdown", () => ended("a"))).toMatchObject({ state: "shutdown", exitCode: 0 });
+  });
+});
+
+test("[N17] a task whose port is taken before it listens is started once more, on another", async () => {
+  const taker = join(stateDir, "taker.mjs");
+  // Fails the first time as a server does that finds its port taken; serves the second time.
+  writeFileSync(
+    taker,
+    `import { existsSync, writeFileSync } from "node:fs";
+     import { createServer } from "node:http";
+     if (existsSync("once")) createServer((_, r) => r.end()).listen(process.env.PORT, process.env.HOST);
+     else { writeFileSync("once", process.env.PORT); console.error("Error: listen EADDRINUSE"); process.exit(1); }`,
+  );
+  start();
+  registry.tasks = [assignedTask("a", { command: [process.execPath, taker], probe: { kind: "tcp" } })];
+  const { endpoints } = await until("running", () => running("a"));
+  const first = readFileSync(join(stateDir, "tasks", taskId("a"), "once"), "utf8");
+  expect(new URL(endpoints[0]?.origin ?? "").port).not.toBe(first);
+});
+
+test("[N34] a process started by an agent that died before writing it down is ended, not joined by a second", async () => {
+  const first = start();
+  registry.tasks = [assignedTask("a")];
+  const { pid } = await until("running", () => running("a"));
+  first.process.kill("SIGKILL");
+  await first.exited;
+  const record = join(stateDir, "tasks", taskId("a"), "task.json");
+  const written = JSON.parse(readFileSync(record, "utf8")) as object;
+  writeFileSync(record, JSON.stringify({ ...written, trace: null }));
+  start();
+  const hello = await until("the second hello", () => registry.ofType("hello")[1]);
+  expect(hello.tasks).toMatchObject([{ state: "failed" }]);
+  await until("it to be gone", () => identify(pid ?? 0) === null);
+});
+
+test("[N35] a process id that came round again is not taken for the task", async () => {
+  const first = start();
+  registry.tasks = [assignedTask("a")];
+  const { pid } = await until("running", () => running("a"));
+  first.process.kill("SIGKILL");
+  await first.exited;
+  process.kill(pid ?? 0, "SIGKILL");
+  const other = spawn("sleep", ["300"]);
+  try {
+    const record = join(stateDir, "tasks", taskId("a"), "task.json");
+    const written = JSON.parse(readFileSync(record, "utf8")) as { trace: object };
+    writeFileSync(record, JSON.stringify({ ...written, trace: { ...written.trace, pid: other.pid } }));
+    start();
+    const hello = await until("the second hello", () => registry.ofType("hello")[1]);
+    expect(hello.tasks).toMatchObject([{ state: "failed" }]);
+    registry.assign([]);
+    await until("the record to be put away", () => !existsSync(record));
+    expect(identify(other.pid ?? 0)).not.toBeNull();
+  } finally {
+    other.kill("SIGKILL");
+  }
+});
+
+test("[N6] a control URL of something else is told apart from a registry out of reach", async () => {
+  const server = createServer((_request, response) => response.writeHead(404).end("no"));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  const agent = start({ url: `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}/base` });
+  expect(await agent.exited).toBe(1);
+  expect(agent.lines.at(-1)).toMatch(
+    /answered 404 to POST \/base\/mesh\/join: this is not the control URL of a mesh/,
+  );
+  server.close();
+});
+
+function start(options: Partial<Parameters<typeof startAgent>[0]> = {}): StartedAgent {
+  const agent = startAgent({ url: registry.url, stateDir, token: joinToken, ...options });
+  agents.push(agent);
+  return agent;
+}
+
+function running(name: string) {
+  const report = registry.last(name);
+  return report?.state === "running" ? report : null;
+}
+
+function ended(name: string) {
+  const report = registry.last(name);
+  return report && ["complete", "shutdown", "failed", "rejected"].includes(report.state) ? report : null;
+}
+
+function logOf(name: string): string {
+  return readFileSync(join(stateDir, "tasks", taskId(name), "log"), "utf8");
+}
+
+/** Processes of the tasks this state folder knows of. */
+function taskPids(dir: string): number[] {
+  const tasks = existsSync(join(dir, "tasks")) ? readdirSync(join(dir, "tasks")) : [];
+  return tasks.flatMap((id) => findByEnvironment(`WAGGLE_TASK_ID=${id}`)?.pid ?? []);
+}
+
+function echoed(origin: string, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(origin.replace("http", "ws"));
+    socket.once("open", () => socket.send(text));
+    socket.once("error", reject);
+    socket.once("message", (data) => {
+      socket.close();
+      resolve(data.toString());
+    });
+  });
+}

@@ -1,0 +1,110 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { converge, type Phase } from "../../../src/agent/converge.ts";
+import { Tasks } from "../../../src/agent/tasks.ts";
+import { taskStates } from "../../../src/domain/task.ts";
+import type { AssignedTask } from "../../../src/protocol/agent.ts";
+import { assignedTask, taskId } from "../../support/fake-registry.ts";
+import { FakeRuntime, FakeTime } from "../../support/fake-runtime.ts";
+
+const names = ["a", "b", "c", "d"] as const;
+const desired = fc.constantFrom<AssignedTask["desired"][]>("running", "running", "shutdown", "remove");
+const assignment = fc
+  .subarray([...names])
+  .chain((subset) =>
+    fc.tuple(...subset.map((name) => desired.map((want) => ({ ...assignedTask(name), desired: want })))),
+  );
+const phase = fc.constantFrom<Phase[]>("alive", "stopping", "ended");
+const known = fc
+  .dictionary(fc.constantFrom(...names), phase)
+  .map((phases) => new Map(Object.entries(phases).map(([name, is]) => [taskId(name), is])));
+
+test("[N23] what converge asks for, done, leaves nothing to ask for", () => {
+  fc.assert(
+    fc.property(assignment, known, fc.boolean(), (tasks, phases, mayStart) => {
+      const after = new Map(phases);
+      for (const action of converge(tasks, phases, mayStart)) {
+        if (action.kind === "start") after.set(action.task.id, "alive");
+        if (action.kind === "decline") after.set(action.task.id, "ended");
+        if (action.kind === "stop") after.set(action.id, "stopping");
+        if (action.kind === "forget") after.delete(action.id);
+      }
+      expect(converge(tasks, after, mayStart)).toEqual([]);
+      const wanted = new Set(tasks.filter((task) => task.desired === "running").map(({ id }) => id));
+      for (const [id, is] of after) if (is === "alive") expect(wanted).toContain(id);
+    }),
+  );
+});
+
+type Step =
+  | { readonly kind: "assign"; readonly tasks: AssignedTask[]; readonly mayStart: boolean }
+  | { readonly kind: "die"; readonly which: number; readonly portTaken: boolean }
+  | { readonly kind: "pass"; readonly ms: number }
+  | { readonly kind: "current"; readonly is: boolean }
+  | { readonly kind: "healthy"; readonly is: boolean };
+
+const step = fc.oneof<fc.Arbitrary<Step>[]>(
+  fc.record({ kind: fc.constant("assign"), tasks: assignment, mayStart: fc.boolean() }),
+  fc.record({ kind: fc.constant("die"), which: fc.nat(8), portTaken: fc.boolean() }),
+  fc.record({ kind: fc.constant("pass"), ms: fc.constantFrom(0, 50, 250, 3_000, 20_000) }),
+  fc.record({ kind: fc.constant("current"), is: fc.boolean() }),
+  fc.record({ kind: fc.constant("healthy"), is: fc.boolean() }),
+);
+
+test("[N36] whatever is assigned and whatever dies, a task id never has two processes, nor goes back", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 30 }), fc.boolean(), async (steps, obeys) => {
+      const world = newWorld(obeys);
+      for (const one of steps) {
+        await take(world, one);
+        expectOneProcessEach(world);
+      }
+      await take(world, { kind: "assign", tasks: [], mayStart: true });
+      await world.time.pass(60_000);
+      expect(world.runtime.running).toEqual([]);
+      expect(world.tasks.reports("node")).toEqual([]);
+    }),
+    { numRuns: 200 },
+  );
+}, 60_000);
+
+type World = ReturnType<typeof newWorld>;
+
+function newWorld(obeys: boolean) {
+  const time = new FakeTime();
+  const runtime = new FakeRuntime();
+  runtime.obeys = obeys;
+  const state = { isCurrent: true, isHealthy: true };
+  const furthest = new Map<string, number>();
+  const tasks: Tasks = new Tasks({
+    runtime,
+    prober: async () => ({ ok: state.isHealthy, text: "L4OK in 0ms" }),
+    nowMs: () => time.nowMs,
+    wait: time.wait,
+    isCurrent: () => state.isCurrent,
+    records: { all: () => [], save: () => {}, retire: ({ id }) => furthest.delete(id) },
+    onChange: (id) => {
+      const rank = taskStates[tasks.report("node", id)?.state ?? "assigned"];
+      expect(rank).toBeGreaterThanOrEqual(furthest.get(id) ?? 0);
+      furthest.set(id, rank);
+    },
+    log: () => {},
+  });
+  return { time, runtime, state, tasks };
+}
+
+async function take({ time, runtime, state, tasks }: World, one: Step): Promise<void> {
+  if (one.kind === "assign") {
+    const node = { id: "node", name: "node1" };
+    tasks.apply({ node, drainDelayMs: 500, tasks: one.tasks }, one.mayStart);
+  }
+  if (one.kind === "die") runtime.running[one.which]?.end({ code: 1, portTaken: one.portTaken });
+  if (one.kind === "current") state.isCurrent = one.is;
+  if (one.kind === "healthy") state.isHealthy = one.is;
+  await time.pass(one.kind === "pass" ? one.ms : 0);
+}
+
+function expectOneProcessEach({ runtime }: World): void {
+  const ids = runtime.running.map(({ task }) => task.id);
+  expect(ids).toEqual([...new Set(ids)]);
+}

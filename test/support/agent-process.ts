@@ -1,0 +1,41 @@
+// A real agent as a process of its own, for tests. Run directly, this file is that process.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type AgentOptions, agentOptions, runAgent } from "../../src/agent/agent.ts";
+
+export type StartedAgent = {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  readonly lines: string[];
+  /** Resolves with the exit code, or the signal's name. */
+  readonly exited: Promise<number | string>;
+};
+
+export function newStateDir(): string {
+  return mkdtempSync(join(tmpdir(), "waggle-agent-"));
+}
+
+/** Starts an agent; what is not given is the default. */
+export function startAgent(
+  options: Partial<AgentOptions> & Pick<AgentOptions, "url" | "stateDir">,
+): StartedAgent {
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), JSON.stringify(options)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const lines: string[] = [];
+  child.stdout?.on("data", (chunk: Buffer) => lines.push(...chunk.toString().split("\n").filter(Boolean)));
+  const exited = new Promise<number | string>((resolve) => {
+    child.once("exit", (code, signal) => resolve(code ?? signal ?? "unknown"));
+  });
+  return { process: child, pid: child.pid ?? 0, lines, exited };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const options = JSON.parse(process.argv[2] ?? "{}") as AgentOptions;
+  const defaults = { ...agentOptions, hostname: "node1", address: "127.0.0.1", log: console.log };
+  process.exit(await runAgent({ ...defaults, ...options }));
+}

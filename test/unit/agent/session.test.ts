@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Session } from "../../../src/agent/session.ts";
+import type { Assignment } from "../../../src/protocol/agent.ts";
+import { assignedTask, FakeRegistry, joinToken, taskId } from "../../support/fake-registry.ts";
+import { until } from "../../support/until.ts";
+
+let registry: FakeRegistry;
+let skippedMs: number;
+let assignments: Assignment[];
+let over: AbortController;
+let session: Session;
+let held: Promise<unknown>;
+
+beforeEach(async () => {
+  registry = await FakeRegistry.start();
+  skippedMs = 0;
+  assignments = [];
+  over = new AbortController();
+  const membership = await join();
+  session = new Session({
+    url: registry.url,
+    membership,
+    greeting: () => [{ type: "hello", node, tasks: [] }],
+    onAssignment: (assignment) => assignments.push(assignment),
+    log: () => {},
+    nowMs: () => Date.now() + skippedMs,
+    random: () => 0,
+  });
+  held = session.run(over.signal);
+  await until("the first assignment", () => assignments[0]);
+});
+
+afterEach(async () => {
+  over.abort();
+  await held;
+  await registry.stop();
+});
+
+test("[N44] what lay in a socket while the agent was frozen is not acted on; a new socket is dialled", async () => {
+  expect(session.isCurrent()).toBe(true);
+  skippedMs = 15_001;
+  registry.assign([assignedTask("stale")]);
+  registry.tasks = [assignedTask("fresh")];
+  expect(session.isCurrent()).toBe(false);
+  await until("a second hello", () => registry.ofType("hello")[1]);
+  await until("an assignment", () => assignments[1]);
+  expect(assignments.slice(1).map(({ tasks }) => tasks.map(({ id }) => id))).toEqual([[taskId("fresh")]]);
+  expect(session.isCurrent()).toBe(true);
+});
+
+test("[N44] after a silence a pong alone does not make the old assignment current", async () => {
+  skippedMs = 14_000;
+  registry.socket?.send("pong");
+  await until("the pong to be heard", () => {
+    skippedMs = 16_000;
+    const current = session.isCurrent();
+    skippedMs = 14_000;
+    return current;
+  });
+  skippedMs = 40_000;
+  registry.socket?.send("pong");
+  expect(session.isCurrent()).toBe(false);
+  await until("a second assignment", () => assignments[1]);
+  expect(session.isCurrent()).toBe(true);
+});
+
+test("[N47] an assignment with an index not above the last of its socket is ignored", async () => {
+  const [first] = assignments;
+  registry.socket?.send(JSON.stringify({ ...first, tasks: [assignedTask("old")] }));
+  registry.assign([assignedTask("new")]);
+  await until("the next assignment", () => assignments[1]);
+  expect(assignments.slice(1).map(({ tasks }) => tasks[0]?.id)).toEqual([taskId("new")]);
+});
+
+const node = {
+  hostname: "node1",
+  address: "127.0.0.1",
+  platform: { os: "linux", arch: "x86_64" },
+  resources: { nanoCpus: 1, memoryBytes: 1 },
+  engineVersion: "0",
+  runtime: "process",
+} as const;
+
+async function join(): Promise<{ nodeId: string; credential: string }> {
+  const body = JSON.stringify({ protocol: 1, token: joinToken, node });
+  const response = await fetch(`${registry.url}/mesh/join`, { method: "POST", body });
+  return (await response.json()) as { nodeId: string; credential: string };
+}
