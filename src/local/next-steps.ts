@@ -7,11 +7,13 @@ export type OpenListener = Wanted & { readonly openPort: number | null };
 export type NextSteps = {
   readonly control: string;
   readonly token: string;
+  /** What tells `waggle` where this mesh is, where the default does not: ` --state DIR`, or nothing. */
+  readonly stateFlag: string;
   readonly listeners: readonly OpenListener[];
 };
 
 /** Lines to print after the start. Ports that are not open are left out: their reason has been said. */
-export function nextSteps({ control, token, listeners }: NextSteps): readonly string[] {
+export function nextSteps({ control, token, stateFlag, listeners }: NextSteps): readonly string[] {
   const open = listeners.filter((one) => one.openPort !== null);
   const nodes = open.filter((one) => one.identity.role === "ingress");
   const balancer = open.filter((one) => one.identity.role === "edge");
@@ -30,7 +32,7 @@ export function nextSteps({ control, token, listeners }: NextSteps): readonly st
       `export DOCKER_CUSTOM_HEADERS="Authorization=Bearer ${token}"`,
       "docker service ls",
     ]),
-    ...section("The waggle command", ["bin/waggle status", "bin/waggle events -f"]),
+    ...section("The waggle command", [`bin/waggle${stateFlag} status`, `bin/waggle${stateFlag} events -f`]),
     `Control API: ${control}   token: ${token}`,
     "Ctrl-C stops the mesh; the next start finds its services as they were.",
   ];

@@ -1,6 +1,7 @@
 // `waggle up`: starts a mesh on this machine, shows it come up, says what to try, and stops it in order.
 
 import { type Client, createClient, filters } from "../cli/client.ts";
+import { defaultStateDir } from "../cli/context.ts";
 import type { EngineNode, EngineService, EngineTask } from "../cli/engine.ts";
 import { isComplete, type Progress, progressLines, serviceProgress } from "../cli/progress.ts";
 import { createProgressWriter, type ProgressWriter } from "../cli/progress-writer.ts";
@@ -72,7 +73,8 @@ async function converge(
   if (stop.aborted) return;
   await until(stop, () => mesh.listeners().every((one) => one.openPort !== null));
   say();
-  for (const line of nextSteps({ ...mesh, listeners: mesh.listeners() })) say(line);
+  const stateFlag = options.stateDir === defaultStateDir ? "" : ` --state ${options.stateDir}`;
+  for (const line of nextSteps({ ...mesh, stateFlag, listeners: mesh.listeners() })) say(line);
 }
 
 async function waitForNodes(

@@ -35,11 +35,16 @@ describe.skipIf(!hasDocker)(title, () => {
     return err;
   }
 
+  const isOpen = (on: number): Promise<boolean> =>
+    fetch(`http://127.0.0.3:${on}/`).then(
+      (response) => response.ok,
+      () => false,
+    );
+
   test("[A1] version and info read as of an active swarm", async () => {
     expect(await ok("version")).toMatch(/Server: .*\n[\s\S]*API version: +1\.44/);
     const info = await ok("info");
     expect(info).toContain("Swarm: active");
-    expect(info).toMatch(/Nodes: 3/);
   });
 
   test("[A2] service create shows its progress and ends with the service converged", async () => {
@@ -82,7 +87,12 @@ describe.skipIf(!hasDocker)(title, () => {
     const other = await freePort();
     await ok("service", "update", "-q", "--publish-add", `published=${other},target=80`, "my-web");
     await until("the new port", async () => (await fetch(`http://127.0.0.3:${other}/`)).ok);
-    await ok("service", "update", "-q", "--publish-rm", "80", "--publish-add", `${port}:80`, "my-web");
+    await ok("service", "update", "-q", "--publish-rm", "80", "my-web");
+    await until("both ports to close", async () =>
+      (await Promise.all([port, other].map(isOpen))).every((open) => !open),
+    );
+    await ok("service", "update", "-q", "--publish-add", `${port}:80`, "my-web");
+    await until("the port to answer", () => isOpen(port));
     await ok("service", "update", "-q", "--env-add", "COLOUR=green", "my-web");
     const [{ Spec }] = JSON.parse(await ok("service", "inspect", "my-web"));
     expect(Spec.TaskTemplate.ContainerSpec.Env).toEqual(["COLOUR=green"]);
