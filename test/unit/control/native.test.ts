@@ -1,0 +1,159 @@
+import { expect, test } from "vitest";
+import { MeshStatus } from "../../../src/protocol/status.ts";
+import { machine } from "../registry/harness.ts";
+import { TestControl, viewerToken } from "./support.ts";
+
+test("[A28] a machine joins with the join token alone and gets a node's credential", async () => {
+  const control = new TestControl(0);
+  const { worker } = control.mesh.registry.joinTokens();
+  const body = { protocol: 1, token: worker, node: machine("node1", "127.0.0.2") };
+  const { status, json } = await control.ask("POST /mesh/join", { body, token: null });
+  expect([status, Object.keys(json).sort()]).toEqual([200, ["credential", "nodeId"]]);
+  expect(control.mesh.registry.authenticateNode(json.nodeId, json.credential)).toBe(true);
+});
+
+test.each([
+  ["a wrong token", { token: "SWMTKN-1-a-b" }, 401, "invalid join token"],
+  [
+    "an older protocol",
+    { protocol: 0 },
+    426,
+    "this agent speaks protocol 0 and the mesh 1: update the agent",
+  ],
+  [
+    "a newer protocol",
+    { protocol: 2, node: "new" },
+    426,
+    "this agent speaks protocol 2 and the mesh 1: update the mesh first",
+  ],
+  ["no protocol", { protocol: undefined }, 400, "cannot read the join request: protocol is missing"],
+  [
+    "half a node",
+    { node: { hostname: "node1" } },
+    400,
+    "cannot read node.address: expected string, read nothing",
+  ],
+  ["a bad host name", { node: machine("node 1", "127.0.0.2") }, 400, 'cannot read host name "node 1"'],
+] as const)("[A28] a join with %s is refused and nobody joins", async (_what, change, status, message) => {
+  const control = new TestControl(0);
+  const { worker } = control.mesh.registry.joinTokens();
+  const body = { protocol: 1, token: worker, node: machine("node1", "127.0.0.2"), ...change };
+  const answer = await control.ask("POST /mesh/join", { body, token: null });
+  expect(answer.status).toBe(status);
+  expect(answer.json.message).toContain(message);
+  expect(control.mesh.registry.nodes()).toEqual([]);
+});
+
+const upgrade = { upgrade: "websocket", connection: "upgrade" };
+
+test("[A29] an agent's upgrade goes to the registry object, which checks its credential", async () => {
+  const control = new TestControl();
+  const headers = {
+    ...upgrade,
+    authorization: "Bearer credential",
+    "x-waggle-node": "n",
+    "x-waggle-protocol": "1",
+  };
+  const { status, json } = await control.ask("GET /v1.44/mesh/agent?since=1", { token: null, headers });
+  expect([status, json]).toEqual([418, { message: "from the object" }]);
+  const [handed] = control.upgrades;
+  expect(handed?.url).toBe("https://registry/mesh/agent");
+  expect(handed?.headers.get("authorization")).toBe("Bearer credential");
+  expect(handed?.headers.get("x-waggle-node")).toBe("n");
+});
+
+test("[A29] a watcher shows a token first; since is read here", async () => {
+  const control = new TestControl();
+  expect((await control.ask("GET /mesh/watch", { token: null, headers: upgrade })).status).toBe(401);
+  expect((await control.ask("GET /mesh/watch?since=x", { headers: upgrade })).status).toBe(400);
+  expect(control.upgrades).toEqual([]);
+  await control.ask("GET /mesh/watch?since=7", { headers: upgrade, token: viewerToken });
+  await control.ask("GET /mesh/watch", { headers: upgrade });
+  expect(control.upgrades.map(({ url }) => url)).toEqual([
+    "https://registry/mesh/watch?since=7",
+    "https://registry/mesh/watch",
+  ]);
+});
+
+test("[A29] without an upgrade these routes are 426", async () => {
+  const control = new TestControl();
+  for (const path of ["/mesh/agent", "/mesh/watch"]) {
+    const { status, json } = await control.ask(`GET ${path}`);
+    expect([status, json.message]).toEqual([
+      426,
+      "this route is a WebSocket: ask for it with Upgrade: websocket",
+    ]);
+  }
+  expect(control.upgrades).toEqual([]);
+});
+
+test("[A30] events: the newest where no beginning is given, else those after it, never more than asked for", async () => {
+  const control = new TestControl(2);
+  await control.create("my-web");
+  const all = control.mesh.registry.events(0, 1_000).map(({ seq }) => seq);
+  const seqs = async (query: string) =>
+    (await control.ask(`GET /mesh/events${query}`)).json.map(({ seq }: { seq: number }) => seq);
+  expect(await seqs("")).toEqual(all);
+  expect(await seqs("?limit=2")).toEqual(all.slice(-2));
+  expect(await seqs("?since=0&limit=2")).toEqual(all.slice(0, 2));
+  expect(await seqs("?since=3")).toEqual(all.filter((seq) => seq > 3));
+  for (const limit of ["?limit=0", "?limit=0&since=0"]) expect(await seqs(limit)).toEqual([]);
+  for (const query of ["?limit=1001", "?limit=-1", "?since=x"]) {
+    expect((await control.ask(`GET /mesh/events${query}`)).status).toBe(400);
+  }
+});
+
+test("[A31] the table is text under its version, and 304 where the asker's is as new", async () => {
+  const control = new TestControl();
+  await control.create("my-web");
+  const { headers, text } = await control.ask("GET /mesh/table?after=-1");
+  const version = Number(headers.get("x-waggle-table-version"));
+  expect(headers.get("content-type")).toMatch(/^text\/plain\b/);
+  expect(text).toContain(`version ${version}\n`);
+  expect((await control.ask("GET /mesh/table")).text).toBe(text);
+  expect((await control.ask(`GET /mesh/table?after=${version - 1}`)).text).toBe(text);
+  const same = await control.ask(`GET /mesh/table?after=${version}`);
+  expect([same.status, same.text, same.headers.get("x-waggle-table-version")]).toEqual([
+    304,
+    "",
+    String(version),
+  ]);
+  expect((await control.ask("GET /mesh/table?after=new")).status).toBe(400);
+});
+
+test("[A32] health needs no token and asks nobody", async () => {
+  const control = new TestControl(0);
+  control.mesh.registry.info = () => {
+    throw new Error("asked");
+  };
+  const { status, json } = await control.ask("GET /mesh/health", { token: null });
+  expect([status, json]).toEqual([200, { ok: true }]);
+});
+
+test("[A33] the status has everything: mesh, nodes, services with tasks alive first, health in HAProxy's words", async () => {
+  const control = new TestControl(2);
+  await control.create("my-web", { Labels: { "waggle.host": "www.example.com" } });
+  const [first] = control.mesh.running("my-web");
+  if (first === undefined) throw new Error("no task");
+  control.mesh.report(first, { state: "failed", err: "task: non-zero exit (137)", exitCode: 137 });
+  control.mesh.work();
+  const status = MeshStatus.parse((await control.ask("GET /mesh/status")).json);
+  expect(status.mesh).toMatchObject({ name: "test", tableVersion: expect.any(Number) });
+  expect(status.nodes.map(({ name, running }) => `${name} ${running}`)).toEqual(["node1 1", "node2 1"]);
+  const [service] = status.services;
+  expect(service).toMatchObject({
+    name: "my-web",
+    image: "waggle/whoami:latest",
+    mode: "replicated",
+    running: 2,
+    desired: 2,
+    ports: [{ target: 80, published: 8080, mode: "ingress" }],
+    hosts: ["www.example.com"],
+  });
+  expect(service?.tasks.map(({ name, state, haproxy }) => `${name} ${state} ${haproxy}`)).toEqual([
+    "my-web.1 running UP",
+    "my-web.2 running UP",
+    "my-web.1 failed no check",
+  ]);
+  expect(status.problems).toEqual([]);
+});

@@ -1,0 +1,275 @@
+import { expect, test } from "vitest";
+import { filtered, spec, TestControl } from "./support.ts";
+
+test("[A21] a node shows what its agent said and what the operator wants", async () => {
+  const control = new TestControl(1);
+  const node = (await control.ask("GET /nodes/node1")).json;
+  expect(node).toEqual({
+    ID: expect.stringMatching(/^[0-9a-z]{25}$/),
+    Version: { Index: 1 },
+    CreatedAt: "2027-01-15T08:00:00.000Z",
+    UpdatedAt: "2027-01-15T08:00:00.000Z",
+    Spec: { Labels: {}, Role: "worker", Availability: "active" },
+    Description: {
+      Hostname: "node1",
+      Platform: { Architecture: "x86_64", OS: "linux" },
+      Resources: { NanoCPUs: 4e9, MemoryBytes: 8e9 },
+      Engine: { EngineVersion: "0.1.0" },
+    },
+    Status: { State: "ready", Addr: "127.0.0.2" },
+  });
+  expect((await control.ask("GET /nodes")).json).toEqual([node]);
+});
+
+test("[A21] a node is drained by writing its whole Spec back", async () => {
+  const control = new TestControl();
+  const { ID, Version, Spec } = (await control.ask("GET /nodes/node1")).json;
+  const body = { ...Spec, Availability: "drain", Labels: { zone: "a" } };
+  const update = `POST /nodes/${ID}/update?version=${Version.Index}`;
+  expect(await control.ask(update, { body })).toMatchObject({ status: 200, text: "" });
+  expect((await control.ask("GET /nodes/node1")).json).toMatchObject({ Version: { Index: 2 }, Spec: body });
+  const stale = await control.ask(update, { body });
+  expect([stale.status, stale.json.message]).toEqual([
+    500,
+    "rpc error: code = Unknown desc = update out of sequence",
+  ]);
+});
+
+test("[A21] a node that cannot be updated so says why and stays as it is", async () => {
+  const control = new TestControl();
+  const before = (await control.ask("GET /nodes/node1")).json;
+  const ask = async (line: string, body: object) => {
+    const { status, json } = await control.ask(line, { body });
+    return `${status} ${json.message}`;
+  };
+  const drain = { Role: "worker", Availability: "drain" };
+  expect(await ask("POST /nodes/node1/update?version=1", { ...drain, Availability: "bogus" })).toBe(
+    '400 invalid Availability: "bogus"',
+  );
+  expect(await ask("POST /nodes/node1/update", drain)).toBe(
+    `400 invalid node version '': strconv.ParseUint: parsing "": invalid syntax`,
+  );
+  expect(await ask("POST /nodes/nope/update?version=1", drain)).toBe("404 node nope not found");
+  expect((await control.ask("GET /nodes/node1")).json).toEqual(before);
+});
+
+test("[A22] a node that is not down is removed only by force", async () => {
+  const control = new TestControl();
+  const { ID } = (await control.ask("GET /nodes/node1")).json;
+  const refused = await control.ask("DELETE /nodes/node1");
+  expect([refused.status, refused.json.message]).toEqual([
+    400,
+    `rpc error: code = FailedPrecondition desc = node ${ID} is not down and can't be removed`,
+  ]);
+  expect(await control.ask("DELETE /nodes/node1?force=1")).toMatchObject({ status: 200, text: "" });
+  expect((await control.ask("GET /nodes")).json).toHaveLength(1);
+  expect((await control.ask("DELETE /nodes/node1?force=1")).status).toBe(404);
+});
+
+test("[A18] node filters: id and name by prefix, role, membership, labels of the node", async () => {
+  const control = new TestControl(2);
+  const { ID } = (await control.ask("GET /nodes/node2")).json;
+  const body = { Role: "manager", Availability: "active", Labels: { zone: "a" } };
+  await control.ask("POST /nodes/node2/update?version=1", { body });
+  const names = async (wanted: Record<string, string[]>) =>
+    (await control.ask(`GET ${filtered("/nodes", wanted)}`)).json.map(
+      ({ Description }: { Description: { Hostname: string } }) => Description.Hostname,
+    );
+  expect(await names({ name: ["node"] })).toEqual(["node1", "node2"]);
+  expect(await names({ id: [ID] })).toEqual(["node2"]);
+  expect(await names({ role: ["worker"] })).toEqual(["node1"]);
+  expect(await names({ "node.label": ["zone=a"] })).toEqual(["node2"]);
+  expect(await names({ label: ["zone=a"] })).toEqual([]);
+  expect(await names({ membership: ["accepted"] })).toHaveLength(2);
+  expect(await names({ membership: ["pending"] })).toEqual([]);
+});
+
+test("[A23] the manager is the mesh: its id in /info resolves, with the address asked at, and no list shows it", async () => {
+  const control = new TestControl();
+  const { Swarm } = (await control.ask("GET /info")).json;
+  expect(Swarm).toMatchObject({ LocalNodeState: "active", ControlAvailable: true, Nodes: 2, Managers: 1 });
+  const headers = { host: "mesh.example.com:8443" };
+  const { status, json } = await control.ask(`GET /nodes/${Swarm.NodeID}`, { headers });
+  expect(status).toBe(200);
+  expect(json).toMatchObject({
+    ID: Swarm.NodeID,
+    Spec: { Role: "manager", Availability: "drain" },
+    ManagerStatus: { Leader: true, Reachability: "reachable", Addr: "mesh.example.com:8443" },
+  });
+  const listed = (await control.ask("GET /nodes")).json.map(({ ID }: { ID: string }) => ID);
+  expect(listed).not.toContain(Swarm.NodeID);
+  await control.create("my-web");
+  expect((await control.ask(`GET ${filtered("/tasks", { node: [Swarm.NodeID] })}`)).json).toEqual([]);
+});
+
+test("[A23] info adds up the nodes, and leaves out what would print as empty lines", async () => {
+  const control = new TestControl(3);
+  await control.create("my-web");
+  const { json } = await control.ask("GET /info");
+  expect(json).toMatchObject({ Name: "test", NCPU: 12, MemTotal: 24e9, ContainersRunning: 2 });
+  expect(json).not.toHaveProperty("OSType");
+  expect(json.Swarm).not.toHaveProperty("Cluster");
+});
+
+test("[A24] the join tokens are the Swarm's, and rotate one by one", async () => {
+  const control = new TestControl();
+  const tokens = async () => (await control.ask("GET /swarm")).json.JoinTokens;
+  const before = await tokens();
+  expect(before.Worker).toMatch(/^SWMTKN-1-[0-9a-z]{50}-[0-9a-z]{25}$/);
+  const rotate = (what: string) => control.ask(`POST /swarm/update?version=1&${what}=true`, { body: {} });
+  expect(await rotate("rotateWorkerToken")).toMatchObject({ status: 200, text: "" });
+  const after = await tokens();
+  expect(after.Worker).not.toBe(before.Worker);
+  expect(after.Manager).toBe(before.Manager);
+  await rotate("rotateManagerToken");
+  expect((await tokens()).Manager).not.toBe(before.Manager);
+});
+
+test.each([
+  ["POST /swarm/init", 503, 'This node is already part of a swarm. Use "docker swarm leave"'],
+  ["POST /swarm/join", 503, "run there: waggle agent --join TOKEN http://mesh.test:8787"],
+  ["POST /swarm/leave?force=1", 503, "This is the manager of the mesh and cannot leave it."],
+  ["POST /swarm/update?version=1", 400, "nothing of a mesh can be updated but its join tokens"],
+  ["POST /swarm/update?rotateWorkerToken=true", 400, "invalid swarm version ''"],
+])("[A24] %s is answered %i and what would work", async (line, status, message) => {
+  const answer = await new TestControl().ask(line, { body: {} });
+  expect(answer.status).toBe(status);
+  expect(answer.json.message).toContain(message);
+});
+
+test("[A25] what a mesh has not got is an empty list, and 404 by name", async () => {
+  const control = new TestControl();
+  for (const kind of ["network", "secret", "config"]) {
+    expect((await control.ask(`GET /${kind}s`)).json).toEqual([]);
+    for (const line of [`GET /${kind}s/x`, `DELETE /${kind}s/x`]) {
+      const { status, json } = await control.ask(line);
+      expect([status, json.message]).toEqual([404, `${kind} x not found`]);
+    }
+  }
+});
+
+test("[A25] a network is made up with a warning, for stack deploy goes no further without; a secret is not", async () => {
+  const control = new TestControl();
+  const { status, json } = await control.ask("POST /networks/create", { body: { Name: "demo_default" } });
+  expect([status, json.Warning]).toEqual([201, expect.stringContaining("a mesh has no networks")]);
+  expect((await control.ask("POST /networks/create", { body: {} })).status).toBe(400);
+  const secret = await control.ask("POST /secrets/create", { body: { Name: "a", Data: "eA==" } });
+  expect([secret.status, secret.json.message]).toEqual([501, expect.stringContaining("keeps no secrets")]);
+});
+
+test("[A25] an image's digest is never known, slashes in its name or not", async () => {
+  const control = new TestControl();
+  for (const image of ["nginx:latest", "registry.example:5000/team/app:1.2"]) {
+    expect((await control.ask(`GET /distribution/${image}/json`)).status).toBe(404);
+  }
+});
+
+test("[A26] tasks show state, slot and node as Docker does; a global one has no slot", async () => {
+  const control = new TestControl(1);
+  await control.create("my-web", { Mode: { Replicated: { Replicas: 1 } } });
+  const [task] = (await control.ask("GET /tasks")).json;
+  expect(task).toEqual({
+    ID: expect.any(String),
+    Version: { Index: expect.any(Number) },
+    CreatedAt: "2027-01-15T08:00:00.000Z",
+    UpdatedAt: "2027-01-15T08:00:00.000Z",
+    Spec: spec("my-web").TaskTemplate,
+    ServiceID: (await control.ask("GET /services/my-web")).json.ID,
+    Slot: 1,
+    NodeID: (await control.ask("GET /nodes/node1")).json.ID,
+    Status: {
+      Timestamp: "2027-01-15T08:00:00.000Z",
+      State: "running",
+      Message: "running",
+      ContainerStatus: { PID: 4242 },
+      PortStatus: {},
+    },
+    DesiredState: "running",
+  });
+  expect((await control.ask(`GET /tasks/${task.ID}`)).json).toEqual(task);
+  await control.create("agent", { Mode: { Global: {} }, EndpointSpec: {} });
+  const [global] = (await control.ask(`GET ${filtered("/tasks", { service: ["agent"] })}`)).json;
+  expect(global).not.toHaveProperty("Slot");
+});
+
+test("[A26] a task that cannot be placed says why, and has no node", async () => {
+  const control = new TestControl(0);
+  await control.create("my-web");
+  const [task] = (await control.ask("GET /tasks")).json;
+  expect(task.Status).toMatchObject({ State: "pending", Err: expect.stringContaining("no suitable node") });
+  expect(task).not.toHaveProperty("NodeID");
+});
+
+test("[A26] host-mode ports are a running task's own: the one asked for, or the one its endpoint has", async () => {
+  const control = new TestControl(1);
+  const ports = [
+    { TargetPort: 80, PublishedPort: 9000, PublishMode: "host" },
+    { TargetPort: 81, PublishMode: "host" },
+  ];
+  await control.create("my-web", { Mode: { Global: {} }, EndpointSpec: { Ports: ports } });
+  const [task] = (await control.ask("GET /tasks")).json;
+  expect(task.Status.PortStatus.Ports).toEqual([
+    { Protocol: "tcp", TargetPort: 80, PublishedPort: 9000, PublishMode: "host" },
+    { Protocol: "tcp", TargetPort: 81, PublishedPort: 40_081, PublishMode: "host" },
+  ]);
+  const [running] = control.mesh.tasks();
+  if (running === undefined) throw new Error("no task");
+  control.mesh.report(running, { state: "failed", err: "task: non-zero exit (137)", exitCode: 137 });
+  const failed = (await control.ask(`GET /tasks/${task.ID}`)).json;
+  expect(failed).toMatchObject({
+    Status: {
+      State: "failed",
+      Err: "task: non-zero exit (137)",
+      ContainerStatus: { ExitCode: 137 },
+      PortStatus: {},
+    },
+  });
+});
+
+test("[A27] task filters: service, node, desired state, name, label; what is meant by no ref is 404", async () => {
+  const control = new TestControl(2);
+  await control.create("my-web", { Labels: { tier: "front" } });
+  await control.create("api", { EndpointSpec: {} });
+  await control.ask("DELETE /services/api");
+  const slots = async (wanted: Record<string, string[]>) => {
+    const { json } = await control.ask(`GET ${filtered("/tasks", wanted)}`);
+    return json.map(
+      ({ Slot, DesiredState }: { Slot: number; DesiredState: string }) => `${Slot} ${DesiredState}`,
+    );
+  };
+  expect(await slots({ service: ["my-web"] })).toEqual(["1 running", "2 running"]);
+  expect(await slots({ service: ["my-web"], node: ["node1"] })).toHaveLength(1);
+  expect(await slots({ name: ["my-web.2"] })).toEqual(["2 running"]);
+  expect(await slots({ label: ["tier=front"] })).toHaveLength(2);
+  expect(await slots({ "desired-state": ["running"] })).toHaveLength(2);
+  expect(await slots({ "desired-state": ["shutdown"] })).toEqual([]);
+  const statusOf = async (wanted: Record<string, string[]>) => {
+    const { status, json } = await control.ask(`GET ${filtered("/tasks", wanted)}`);
+    return `${status} ${json.message}`;
+  };
+  expect(await statusOf({ service: ["nope"] })).toBe("404 service nope not found");
+  expect(await statusOf({ node: ["nope"] })).toBe("404 node nope not found");
+  expect(await statusOf({ "desired-state": ["bogus"] })).toBe("400 Invalid filter 'desired-state=bogus'");
+  expect((await control.ask("GET /tasks/nope")).json.message).toBe("task nope not found");
+});
+
+test("[A27] only tasks that run what the service now asks for are up to date", async () => {
+  const control = new TestControl(2);
+  await control.create("my-web", { Mode: { Replicated: { Replicas: 1 } } });
+  const images = async (value: string) => {
+    const { json } = await control.ask(
+      `GET ${filtered("/tasks", { service: ["my-web"], "_up-to-date": [value] })}`,
+    );
+    return json.map((task: Task) => task.Spec.ContainerSpec.Image);
+  };
+  await control.update("my-web", (read) => ({ ...read, Labels: { a: "1" } }));
+  expect([await images("true"), await images("false")]).toEqual([["waggle/whoami:latest"], []]);
+  const next = { TaskTemplate: { ContainerSpec: { Image: "waggle/whoami:2" } } };
+  await control.update("my-web", (read) => ({ ...read, ...next }));
+  expect([await images("true"), await images("false")]).toEqual([
+    ["waggle/whoami:2"],
+    ["waggle/whoami:latest"],
+  ]);
+});
+
+type Task = { Spec: { ContainerSpec: { Image: string } } };

@@ -1,0 +1,117 @@
+import { expect, test } from "vitest";
+import { problemsOf } from "../../../src/control/problems.ts";
+import type { Task } from "../../../src/domain/task.ts";
+import { TestMesh } from "../registry/harness.ts";
+
+test("[A34] a mesh without nodes says how one joins", () => {
+  expect(lines(new TestMesh())).toEqual([
+    "mesh test: no node has joined: print the command for one with waggle join-token (0 s)",
+  ]);
+});
+
+test("[A34] a mesh that is well has no problem", () => {
+  expect(lines(healthyMesh())).toEqual([]);
+});
+
+test("[A34] a node that is down says why and since when", () => {
+  const mesh = healthyMesh();
+  const gone = mesh.nodes.values().next().value;
+  if (gone === undefined) throw new Error("no node");
+  mesh.registry.goodbye(gone.id, "");
+  mesh.work();
+  mesh.nowMs += 5_000;
+  expect(lines(mesh)).toEqual(["node node1: down: left (5 s)"]);
+});
+
+test.each([
+  ["drain", "node node1: drained: nothing runs there any more (0 s)"],
+  ["pause", "node node1: paused: it takes no new tasks (0 s)"],
+] as const)("[A34] a node set to %s is told as such", (availability, line) => {
+  const mesh = healthyMesh();
+  mesh.registry.updateNode("node1", 1, { availability, role: "worker", labels: {} }, "operator");
+  mesh.work();
+  expect(lines(mesh)).toEqual([line]);
+});
+
+test("[A34] a drained node tells how much is still there, and so does one whose agent is leaving", () => {
+  const mesh = new TestMesh();
+  const node = mesh.node("node1");
+  mesh.service("my-web");
+  mesh.work();
+  mesh.registry.leaving(node.id);
+  expect(lines(mesh)).toContain("node node1: its agent is leaving: 1 task still there (0 s)");
+  mesh.registry.updateNode("node1", 1, { availability: "drain", role: "worker", labels: {} }, "operator");
+  expect(lines(mesh)[0]).toMatch(/still there/);
+});
+
+test("[A34] a service that is short says by how much and why each waiting slot waits, alike ones together", () => {
+  const mesh = new TestMesh();
+  mesh.node("node1");
+  mesh.service("my-web", { mode: { kind: "replicated", replicas: 6 }, maxPerNode: 1 });
+  mesh.work();
+  const [line] = lines(mesh);
+  expect(line).toMatch(
+    /^service my-web: 1 of 6 tasks running; my-web\.\d, my-web\.\d, my-web\.\d and 2 more pending: no suitable node \(.*\) \(0 s\)$/,
+  );
+});
+
+test("[A34] an unhealthy task is told with its last check", () => {
+  const mesh = healthyMesh();
+  const task = first(mesh);
+  const health = {
+    verdict: "unhealthy",
+    streak: { ok: false, length: 3 },
+    sinceMs: mesh.nowMs,
+    lastCheck: "L7STS/503 in 2ms",
+    rise: 2,
+    fall: 3,
+  } as const;
+  mesh.report(task, { health });
+  mesh.nowMs += 3_000;
+  expect(lines(mesh)).toEqual(["task my-web.1: unhealthy: L7STS/503 in 2ms (DOWN) (3 s)"]);
+});
+
+test("[A34] a rejected image is told until something runs in its slot", () => {
+  const mesh = new TestMesh();
+  mesh.node("node1");
+  mesh.service("my-web");
+  mesh.report(first(mesh), { state: "rejected", err: "image nope is not known to node1" });
+  const told = "task my-web.1: last one rejected: image nope is not known to node1 (0 s)";
+  expect(lines(mesh)).toContain(told);
+  expect(lines(mesh).some((line) => line.startsWith("service my-web: 0 of 1 task running"))).toBe(true);
+  mesh.work();
+  expect(lines(mesh)).not.toContain(told);
+});
+
+test("[A34] a service scaled to nothing is no problem", () => {
+  const mesh = new TestMesh();
+  mesh.node("node1");
+  mesh.service("my-web", { mode: { kind: "replicated", replicas: 0 } });
+  expect(lines(mesh)).toEqual([]);
+});
+
+/** Two nodes, a service of two tasks that run. */
+function healthyMesh(): TestMesh {
+  const mesh = new TestMesh();
+  mesh.node("node1");
+  mesh.node("node2");
+  mesh.service("my-web", { mode: { kind: "replicated", replicas: 2 } });
+  mesh.work();
+  return mesh;
+}
+
+function first(mesh: TestMesh): Task {
+  const [task] = mesh.tasks("my-web");
+  if (task === undefined) throw new Error("no task");
+  return task;
+}
+
+/** `what: why (age)` of each problem. */
+function lines(mesh: TestMesh): string[] {
+  const { registry, nowMs } = mesh;
+  const tasks = mesh.tasks();
+  const view = { info: registry.info(), nodes: registry.nodes(), services: registry.services(), tasks };
+  return problemsOf(view).map(
+    ({ what, why, sinceMs }) => `${what}: ${why} (${(nowMs - (sinceMs ?? 0)) / 1_000} s)`,
+  );
+}

@@ -1,0 +1,84 @@
+import { expect, test } from "vitest";
+import { remoteMesh } from "../../../src/control/remote-mesh.ts";
+import { input, TestMesh } from "../registry/harness.ts";
+import { TestControl } from "./support.ts";
+
+test("[A35] a call that failed because the object was reset is made once more, on a new stub", async () => {
+  const { mesh, stubs } = unsteady(1, { retryable: true });
+  expect((await mesh.info()).name).toBe("test");
+  expect(stubs()).toBe(2);
+});
+
+test("[A35] the second failure is a 503 that says traffic goes on", async () => {
+  const { mesh, stubs } = unsteady(9, { retryable: true });
+  const { status, json } = await new TestControl(0, { mesh }).ask("GET /nodes");
+  expect([status, json.message]).toEqual([
+    503,
+    "the registry is out of reach; traffic is not affected, try again",
+  ]);
+  expect(stubs()).toBe(2);
+});
+
+test("[A35] an overloaded registry is not asked again", async () => {
+  const { mesh, stubs } = unsteady(9, { retryable: true, overloaded: true });
+  const { status, json } = await new TestControl(0, { mesh }).ask("GET /nodes");
+  expect([status, json.message]).toEqual([
+    503,
+    "the registry has more to do than it can; traffic is not affected, try again",
+  ]);
+  expect(stubs()).toBe(1);
+});
+
+test("[A35] a fault inside the registry is not tried again and stays what it is", async () => {
+  const { mesh, stubs } = unsteady(9, { remote: true });
+  await expect(mesh.info()).rejects.toThrow("Network connection lost.");
+  expect(stubs()).toBe(1);
+});
+
+test("[A35] every use-case goes through, with its arguments and its answer", async () => {
+  const { registry } = new TestMesh();
+  const mesh = remoteMesh(() => registry);
+  const made = await mesh.createService(input("my-web"), "operator");
+  expect(made).toEqual(await mesh.updateService("my-web", 1, input("my-web"), "operator"));
+  expect(await mesh.service("my-web")).toEqual(registry.service("my-web"));
+  expect(await mesh.services()).toEqual(registry.services());
+  expect(await mesh.tasks({ services: ["my-web"] })).toEqual(registry.tasks({ services: ["my-web"] }));
+  expect(await mesh.task("none")).toEqual(registry.task("none"));
+  expect(await mesh.nodes()).toEqual([]);
+  expect(await mesh.node("none")).toEqual(registry.node("none"));
+  const change = { availability: "drain", role: "worker", labels: {} } as const;
+  expect(await mesh.updateNode("none", 1, change, "operator")).toMatchObject({ ok: false });
+  expect(await mesh.removeNode("none", true, "operator")).toMatchObject({ ok: false });
+  expect(await mesh.table(-1)).toEqual(registry.table(-1));
+  expect(await mesh.rotateJoinTokens({ worker: true, manager: false }, "operator")).toBeNull();
+  expect(await mesh.joinTokens()).toEqual(registry.joinTokens());
+  expect((await mesh.events(0, 100)).map(({ action }) => action)).toContain("mesh.rotate-token");
+  expect(await mesh.removeService("my-web", "operator")).toEqual({ ok: true, value: null });
+  expect(await mesh.join({ ...joining, token: "none" })).toMatchObject({ ok: false });
+});
+
+const joining = {
+  hostname: "node1",
+  address: "127.0.0.2",
+  platform: { os: "linux", arch: "x86_64" },
+  resources: { nanoCpus: 1, memoryBytes: 1 },
+  engineVersion: "1",
+  runtime: "process",
+} as const;
+
+/** A mesh whose first `failures` calls end as the platform ends them. */
+function unsteady(
+  failures: number,
+  failure: { retryable?: boolean; overloaded?: boolean; remote?: boolean },
+) {
+  const { registry } = new TestMesh();
+  let stubs = 0;
+  const fail = () => {
+    throw Object.assign(new Error("Network connection lost."), failure);
+  };
+  const mesh = remoteMesh(() => {
+    stubs += 1;
+    return stubs > failures ? registry : Object.assign(Object.create(registry), { info: fail, nodes: fail });
+  });
+  return { mesh, stubs: () => stubs };
+}

@@ -1,0 +1,287 @@
+import { expect, test } from "vitest";
+import { MeshError } from "../../../src/domain/error.ts";
+import { ignoredParts } from "../../../src/protocol/engine/ignored.ts";
+import { readNodeSpec } from "../../../src/protocol/engine/read-node.ts";
+import { readServiceSpec } from "../../../src/protocol/engine/read-service.ts";
+import { publishing, running, spec } from "../control/support.ts";
+
+test("[A10] what the Docker CLI sends is read as the mesh understands it", () => {
+  expect(readServiceSpec(spec("my-web")).spec).toEqual({
+    name: "my-web",
+    labels: {},
+    run: {
+      image: "waggle/whoami:latest",
+      command: [],
+      args: [],
+      env: [],
+      dir: "",
+      stopSignal: "SIGTERM",
+      stopGraceMs: 10_000,
+      targets: [80],
+    },
+    mode: { kind: "replicated", replicas: 2 },
+    ports: [{ target: 80, published: 8080, mode: "ingress" }],
+    constraints: [],
+    maxPerNode: 0,
+    reservations: { nanoCpus: 0, memoryBytes: 0 },
+    restart: { condition: "any", maxAttempts: 0, windowMs: 0 },
+    update: { parallelism: 1, order: "start-first" },
+    forceUpdate: 0,
+  });
+});
+
+test("[A10] every field the mesh knows arrives, in its own units", () => {
+  const sent = {
+    Name: "my-web",
+    Labels: { "waggle.probe": "http:/up", tier: "front" },
+    TaskTemplate: {
+      ContainerSpec: {
+        Image: "nginx:1",
+        Command: ["sh"],
+        Args: ["-c", "true"],
+        Env: ["A=1", "B=", "HOME"],
+        Dir: "/srv",
+        StopSignal: "SIGINT",
+        StopGracePeriod: 1_500_000_000,
+      },
+      Resources: { Reservations: { NanoCPUs: 500_000_000, MemoryBytes: 67_108_864 } },
+      RestartPolicy: { Condition: "on-failure", Delay: 1, MaxAttempts: 3, Window: 60_000_000_000 },
+      Placement: { Constraints: ["node.role==worker"], MaxReplicas: 2 },
+      ForceUpdate: 7,
+    },
+    Mode: { Global: {} },
+    UpdateConfig: { Parallelism: 0, Order: "stop-first" },
+    EndpointSpec: {
+      Ports: [
+        { TargetPort: 81, PublishMode: "host", PublishedPort: 9000 },
+        { TargetPort: 80, Name: "web", PublishedPort: 0 },
+        { TargetPort: 80, Protocol: "TCP", PublishedPort: 8080 },
+      ],
+    },
+  };
+  const read = readServiceSpec(sent);
+  expect(read.document).toBe(sent);
+  expect(read.spec).toEqual({
+    name: "my-web",
+    labels: { "waggle.probe": "http:/up", tier: "front" },
+    run: {
+      image: "nginx:1",
+      command: ["sh"],
+      args: ["-c", "true"],
+      env: ["A=1", "B="],
+      dir: "/srv",
+      stopSignal: "SIGINT",
+      stopGraceMs: 1_500,
+      probe: { kind: "http", path: "/up" },
+      targets: [80, 81],
+    },
+    mode: { kind: "global" },
+    ports: [
+      { target: 81, published: 9000, mode: "host" },
+      { target: 80, mode: "ingress", name: "web" },
+      { target: 80, published: 8080, mode: "ingress" },
+    ],
+    constraints: ["node.role==worker"],
+    maxPerNode: 2,
+    reservations: { nanoCpus: 500_000_000, memoryBytes: 67_108_864 },
+    // One nanosecond is a delay; none would let the mesh's own backoff in.
+    restart: { condition: "on-failure", delayMs: 1, maxAttempts: 3, windowMs: 60_000 },
+    update: { parallelism: 0, order: "stop-first" },
+    forceUpdate: 7,
+  });
+});
+
+test("[A10] null, which Go writes for what is empty, reads as absent everywhere", () => {
+  const sent = {
+    Name: "my-web",
+    Labels: null,
+    TaskTemplate: {
+      ContainerSpec: { Image: "nginx", Command: null, Args: null, Env: null, StopGracePeriod: null },
+      Resources: null,
+      RestartPolicy: { Condition: "", Delay: null, MaxAttempts: null, Window: null },
+      Placement: { Constraints: null },
+      Networks: null,
+    },
+    Mode: { Replicated: { Replicas: null }, Global: null, ReplicatedJob: null },
+    UpdateConfig: null,
+    EndpointSpec: { Mode: "", Ports: null },
+  };
+  const bare = { Name: "my-web", TaskTemplate: { ContainerSpec: { Image: "nginx" } } };
+  expect(readServiceSpec(sent).spec).toEqual(readServiceSpec(bare).spec);
+  expect(ignoredParts(sent)).toEqual([]);
+});
+
+test.each([
+  [{ Replicated: {} }, { Replicated: { Replicas: 1 } }],
+  [{ Replicated: { Replicas: 0 } }, { Replicated: { Replicas: 0 } }],
+  [undefined, { Replicated: { Replicas: 1 } }],
+  [null, { Replicated: { Replicas: 1 } }],
+])(
+  "[A10] mode %j is kept as %j: without Replicas the Docker CLI cannot read the service back",
+  (Mode, kept) => {
+    const sent = { ...spec("my-web"), Mode, Odd: { kept: [1, null] } };
+    const before = structuredClone(sent);
+    const { document } = readServiceSpec(sent);
+    expect(document).toEqual({ ...before, Mode: kept });
+    expect(sent).toEqual(before);
+  },
+);
+
+const mustTarget = "say which port of the task to publish, 1 to 65535";
+const overTcp = "the mesh carries only HTTP and WebSocket, over tcp";
+
+test.each([
+  [
+    "udp",
+    publishing({ Protocol: "udp", TargetPort: 53, PublishedPort: 53 }),
+    `EndpointSpec: cannot publish 53/udp: ${overTcp}`,
+  ],
+  [
+    "sctp",
+    publishing({ Protocol: "sctp", TargetPort: 9 }),
+    `EndpointSpec: cannot publish 9/sctp: ${overTcp}`,
+  ],
+  [
+    "no target",
+    publishing({ PublishedPort: 80 }),
+    `EndpointSpec: port {"PublishedPort":80} has no TargetPort: ${mustTarget}`,
+  ],
+  [
+    "target 0",
+    publishing({ TargetPort: 0 }),
+    `EndpointSpec: port {"TargetPort":0} has no TargetPort: ${mustTarget}`,
+  ],
+  [
+    "a port in words",
+    publishing({ TargetPort: "http" }),
+    'cannot read EndpointSpec.Ports[0].TargetPort: expected number, read "http"',
+  ],
+  [
+    "half a port",
+    publishing({ TargetPort: 80.5 }),
+    "cannot read EndpointSpec.Ports[0].TargetPort: expected int, read 80.5",
+  ],
+  [
+    "a publish mode",
+    publishing({ TargetPort: 80, PublishMode: "all" }),
+    'EndpointSpec: PublishMode is "all": use ingress or host',
+  ],
+  [
+    "dnsrr",
+    { EndpointSpec: { Mode: "dnsrr", Ports: [{ TargetPort: 80 }] } },
+    "EndpointSpec: port published with ingress mode can't be used with dnsrr mode",
+  ],
+  ["an endpoint mode", { EndpointSpec: { Mode: "anycast" } }, 'EndpointSpec.Mode is "anycast": use vip'],
+  [
+    "a replicated job",
+    { Mode: { ReplicatedJob: {} } },
+    "service mode ReplicatedJob is not supported: the mesh publishes what keeps running, Replicated or Global",
+  ],
+  [
+    "a global job",
+    { Mode: { GlobalJob: {} } },
+    "service mode GlobalJob is not supported: the mesh publishes what keeps running, Replicated or Global",
+  ],
+  ["two modes", { Mode: { Global: {}, Replicated: {} } }, "must specify only one service mode"],
+  [
+    "replicas in words",
+    { Mode: { Replicated: { Replicas: "two" } } },
+    'cannot read Mode.Replicated.Replicas: expected number, read "two"',
+  ],
+  [
+    "a plugin",
+    running({}, { Runtime: "plugin" }),
+    'TaskTemplate.Runtime is "plugin": the mesh runs containers only',
+  ],
+  [
+    "a restart condition",
+    running({}, { RestartPolicy: { Condition: "maybe" } }),
+    'RestartPolicy.Condition is "maybe": use any, on-failure, none',
+  ],
+  [
+    "an update order",
+    { UpdateConfig: { Order: "both" } },
+    'UpdateConfig.Order is "both": use start-first, stop-first',
+  ],
+  ["a label that is no text", { Labels: { a: 1 } }, "cannot read Labels.a: expected string, read 1"],
+  [
+    "an environment that is no list",
+    running({ Env: "A=1" }),
+    'cannot read TaskTemplate.ContainerSpec.Env: expected array, read "A=1"',
+  ],
+  [
+    "a NUL",
+    running({ Args: ["a\0b"] }),
+    'cannot read TaskTemplate.ContainerSpec.Args[0]: expected text without a NUL, read "a\\u0000b"',
+  ],
+  [
+    "an own label misread",
+    { Labels: { "waggle.probe": "ftp" } },
+    "label 'waggle.probe' is 'ftp': write tcp or http:/path",
+  ],
+])("[A11] %s is refused and what was read is named", (_what, change, message) => {
+  expect(refusalOf(() => readServiceSpec(spec("my-web", change)))).toBe(message);
+});
+
+test("[A11] a long value is quoted in part", () => {
+  const message = refusalOf(() => readServiceSpec(spec("my-web", { Labels: "x".repeat(1_000) })));
+  expect(message).toBe(`cannot read Labels: expected record, read "${"x".repeat(59)}…`);
+});
+
+test("[A12] what the Docker CLI writes into every spec draws no warning", () => {
+  expect(ignoredParts(spec("my-web"))).toEqual([]);
+  const usual = {
+    UpdateConfig: { Parallelism: 1, FailureAction: "pause", Monitor: 5e9, MaxFailureRatio: 0 },
+  };
+  expect(ignoredParts(spec("my-web", usual))).toEqual([]);
+  expect(ignoredParts(spec("my-web", running({ Healthcheck: { Test: ["NONE"] } })))).toEqual([]);
+});
+
+test.each([
+  ["TaskTemplate.Networks", running({}, { Networks: [{ Target: "front" }] })],
+  ["TaskTemplate.ContainerSpec.Mounts", running({ Mounts: [{ Type: "bind", Source: "/a", Target: "/b" }] })],
+  ["TaskTemplate.ContainerSpec.Secrets", running({ Secrets: [{ SecretName: "a" }] })],
+  ["TaskTemplate.ContainerSpec.Configs", running({ Configs: [{ ConfigName: "a" }] })],
+  ["TaskTemplate.ContainerSpec.Healthcheck", running({ Healthcheck: { Test: ["CMD", "true"] } })],
+  ["TaskTemplate.ContainerSpec.User", running({ User: "1000" })],
+  ["TaskTemplate.ContainerSpec.ReadOnly", running({ ReadOnly: true })],
+  ["TaskTemplate.Resources.Limits", running({}, { Resources: { Limits: { MemoryBytes: 1 } } })],
+  [
+    "TaskTemplate.Placement.Preferences",
+    running({}, { Placement: { Preferences: [{ Spread: { SpreadDescriptor: "a" } }] } }),
+  ],
+  ["UpdateConfig.Delay", { UpdateConfig: { Delay: 1 } }],
+  ["UpdateConfig.FailureAction rollback", { UpdateConfig: { FailureAction: "rollback" } }],
+  ["RollbackConfig", { RollbackConfig: { Parallelism: 1 } }],
+])("[A12] %s is taken, kept and answered with a warning that it does nothing", (what, change) => {
+  const sent = spec("my-web", change);
+  const { document } = readServiceSpec(sent);
+  expect(document).toEqual(sent);
+  expect(ignoredParts(document)).toEqual([expect.stringContaining(`${what} is ignored: `)]);
+});
+
+test("[A21] a node spec is read whole", () => {
+  const sent = { Labels: { zone: "a" }, Role: "Manager", Availability: "drain" };
+  expect(readNodeSpec(sent)).toEqual({ labels: { zone: "a" }, role: "manager", availability: "drain" });
+  expect(readNodeSpec({ Role: "worker", Availability: "active" }).labels).toEqual({});
+});
+
+test.each([
+  [{ Role: "worker", Availability: "bogus" }, 'invalid Availability: "bogus"'],
+  [{ Role: "worker" }, 'invalid Availability: ""'],
+  [{ Role: "king", Availability: "active" }, 'invalid Role: "king"'],
+  [{ Role: "worker", Availability: "active", Labels: [] }, "cannot read Labels: expected record, read []"],
+  [null, "cannot read the node spec: expected object, read null"],
+])("[A21] node spec %j is refused in Docker's words", (sent, message) => {
+  expect(refusalOf(() => readNodeSpec(sent))).toBe(message);
+});
+
+function refusalOf(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof MeshError && error.kind === "invalid") return error.message;
+    throw error;
+  }
+  throw new Error("nothing was refused");
+}
