@@ -20,8 +20,8 @@ export type Client = {
   delete(path: string, query?: Query): Promise<void>;
   /** JSON of a native route: `mesh("/status")` is GET /mesh/status. */
   mesh<T>(path: string, query?: Query): Promise<T>;
-  /** Text of a native route and its headers. */
-  meshText(path: string, query?: Query): Promise<{ readonly text: string; readonly headers: Headers }>;
+  /** Text of a native route. */
+  meshText(path: string, query?: Query): Promise<string>;
 };
 
 /**
@@ -45,10 +45,7 @@ export function createClient(target: Target, timeoutMs = answerTimeoutMs): Clien
       await response.body?.cancel();
     },
     mesh: async (path, query = {}) => readJson(target, await call("GET", `/mesh${path}`, query)),
-    meshText: async (path, query = {}) => {
-      const response = await call("GET", `/mesh${path}`, query);
-      return { text: await bodyText(target, response), headers: response.headers };
-    },
+    meshText: async (path, query = {}) => bodyText(target, await call("GET", `/mesh${path}`, query)),
   };
 }
 
@@ -113,7 +110,8 @@ async function send(
 async function refusal(target: Target, response: Response): Promise<CliError> {
   const text = await response.text().catch(() => "");
   const message = errorMessage(text);
-  if (response.status === 401) return tokenRefused(target, message ?? "");
+  // What follows the semicolon tells users of the Docker CLI how to give a token.
+  if (response.status === 401) return tokenRefused(target, message?.split(";", 1)[0] ?? "");
   if (response.status === 403) {
     return new CliError(
       exitCodes.token,

@@ -4,14 +4,20 @@ import type { Command } from "commander";
 import type { MeshEvent } from "../domain/event.ts";
 import type { Cli } from "./cli.ts";
 import type { Client } from "./client.ts";
-import { CliError, exitCodes } from "./errors.ts";
+import { CliError, exitCodes, usageError } from "./errors.ts";
 import { connect, type MeshFlags, meshFlags, valueFlag } from "./flags.ts";
 import { readCount } from "./values.ts";
 
 /** Events asked for at a time. */
 const pageSize = 500;
 
-type Flags = MeshFlags & { follow?: boolean; since?: number };
+/** The mesh keeps no more. */
+const maxTail = 1_000;
+
+/** Events shown when nothing says from where on. */
+const usualTail = 100;
+
+type Flags = MeshFlags & { follow?: boolean; since?: number; tail: number };
 
 export function registerEvents(program: Command, cli: Cli): void {
   const command = program
@@ -22,21 +28,29 @@ export function registerEvents(program: Command, cli: Cli): void {
       "-f, --follow",
       "go on with each event as it happens; a lost connection is taken up where it broke",
     )
-    .addOption(valueFlag("--since <number>", "only events after this number", readCount));
+    .addOption(valueFlag("-n, --tail <count>", "only the newest so many", readTail).default(usualTail))
+    .addOption(valueFlag("--since <number>", "all events after this number instead", readCount));
   meshFlags(command)
     .addHelpText(
       "after",
-      "\nExamples:\n  waggle events -f\n  waggle events --json | jq 'select(.action == \"task.failed\")'",
+      "\nExamples:\n  waggle events -f\n  waggle events --json --since 0 | jq 'select(.action == \"task.failed\")'",
     )
-    .action(async (flags: Flags) => {
-      const mesh = await connect(command, cli);
-      const print = (event: MeshEvent) =>
-        cli.out.write(flags.json ? `${JSON.stringify(event)}\n` : eventLine(event));
-      if (!flags.follow) return printKept(mesh, flags.since ?? 0, print);
-      const { followEvents } = await import("./follow.ts");
-      await followEvents(cli, mesh.target, flags.since ?? 0, print, cli.onInterrupt());
-      throw new CliError(exitCodes.interrupted, "");
-    });
+    .action((flags: Flags) => events(cli, command, flags));
+}
+
+async function events(cli: Cli, command: Command, flags: Flags): Promise<void> {
+  const mesh = await connect(command, cli);
+  const print = (event: MeshEvent) => {
+    cli.out.write(flags.json ? `${JSON.stringify(event)}\n` : eventLine(event));
+  };
+  const last =
+    flags.since === undefined
+      ? await printTail(mesh, flags.tail, print)
+      : await printSince(mesh, flags.since, print);
+  if (!flags.follow) return;
+  const { followEvents } = await import("./follow.ts");
+  await followEvents(cli, mesh.target, last, print, cli.onInterrupt());
+  throw new CliError(exitCodes.interrupted, "");
 }
 
 /** `2026-11-01T12:00:00.000Z  42  service.create  my-web  by operator: why` */
@@ -47,14 +61,30 @@ export function eventLine(event: MeshEvent): string {
   return `${time}  ${String(seq).padStart(5)}  ${action.padEnd(16)}  ${subject.name || subject.id}  by ${actor}${reason}\n`;
 }
 
-async function printKept(mesh: Client, sinceSeq: number, print: (event: MeshEvent) => void): Promise<void> {
+type Print = (event: MeshEvent) => void;
+
+/** Prints the newest events; returns the number of the last one. */
+async function printTail(mesh: Client, limit: number, print: Print): Promise<number> {
+  const newest = await mesh.mesh<MeshEvent[]>("/events", { limit: Math.max(1, limit) });
+  for (const event of limit === 0 ? [] : newest) print(event);
+  return newest.at(-1)?.seq ?? 0;
+}
+
+/** Prints all events after a number; returns the number of the last one. */
+async function printSince(mesh: Client, sinceSeq: number, print: Print): Promise<number> {
   let since = sinceSeq;
   for (;;) {
-    const events = await mesh.mesh<MeshEvent[]>("/events", { since, limit: pageSize });
-    for (const event of events) print(event);
-    const last = events.at(-1);
+    const page = await mesh.mesh<MeshEvent[]>("/events", { since, limit: pageSize });
+    for (const event of page) print(event);
+    const last = page.at(-1);
     // The mesh may give fewer than asked for at a time; only an empty answer says that there is no more.
-    if (last === undefined || last.seq <= since) return;
+    if (last === undefined || last.seq <= since) return since;
     since = last.seq;
   }
+}
+
+function readTail(text: string): number {
+  const count = readCount(text);
+  if (count > maxTail) throw usageError(`must be at most ${maxTail}, which is all that the mesh keeps`);
+  return count;
 }

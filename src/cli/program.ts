@@ -1,10 +1,11 @@
 // The command tree, and how a run of it ends.
 
 import { Command, CommanderError } from "commander";
+import { MeshError } from "../domain/error.ts";
 import { registerAgent } from "./agent.ts";
 import type { Cli } from "./cli.ts";
 import { registerCompletion } from "./completion/completion.ts";
-import { CliError, errorText, exitCodes } from "./errors.ts";
+import { CliError, errorText, exitCodes, refused } from "./errors.ts";
 import { registerEvents } from "./events.ts";
 import { targetFlags } from "./flags.ts";
 import { registerJoinToken } from "./join-token.ts";
@@ -89,6 +90,7 @@ export function buildProgram(cli: Cli): Command {
 function endWith(cli: Cli, error: unknown): number {
   // Commander has printed its own errors, and help that was asked for is none.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (error instanceof MeshError) return endWith(cli, refused(error.message));
   if (!(error instanceof CliError)) throw error;
   const text = errorText(error);
   if (text !== "") cli.err.write(`${text}\n`);

@@ -19,9 +19,9 @@ export function registerTable(program: Command, cli: Cli): void {
     )
     .action(async (flags: MeshFlags) => {
       const mesh = await connect(command, cli);
-      const { text, headers } = await mesh.meshText("/table", { after: -1 });
-      const version = Number(headers.get("x-waggle-table-version"));
-      if (flags.json) printJson(cli.out, { version, text });
-      else cli.out.write(text.endsWith("\n") ? text : `${text}\n`);
+      const text = await mesh.meshText("/table", { after: -1 });
+      if (!flags.json) return void cli.out.write(text);
+      const { readTable } = await import("../domain/table-text.ts");
+      printJson(cli.out, readTable(text));
     });
 }

@@ -49,7 +49,7 @@ export function changeSpec(before: EngineSpec, flags: UpdateFlags): EngineSpec {
 /** The spec with another number of replicas. */
 export function withReplicas(spec: EngineSpec, replicas: number | undefined): EngineSpec {
   if (replicas === undefined) return spec;
-  if (spec.Mode?.Replicated === undefined) throw usageError("replicas can only be used with replicated mode");
+  if (!spec.Mode?.Replicated) throw usageError("replicas can only be used with replicated mode");
   return { ...spec, Mode: { ...spec.Mode, Replicated: { ...spec.Mode.Replicated, Replicas: replicas } } };
 }
 

@@ -31,8 +31,8 @@ function placeFlags() {
     valueFlag("--replicas-max-per-node <count>", "most tasks on one node; 0: no limit", readCount),
     valueFlag("--reserve-cpu <cpus>", "CPUs a node must have free, such as 0.5", readNanoCpus),
     valueFlag("--reserve-memory <size>", "memory a node must have free, such as 128m", readBytes),
-    valueFlag("--limit-cpu <cpus>", "CPUs a task may use", readNanoCpus),
-    valueFlag("--limit-memory <size>", "memory a task may use", readBytes),
+    valueFlag("--limit-cpu <cpus>", "CPUs a task may use; kept, not enforced", readNanoCpus),
+    valueFlag("--limit-memory <size>", "memory a task may use; kept, not enforced", readBytes),
   ];
 }
 

@@ -68,7 +68,7 @@ async function scale(cli: Cli, mesh: Client, ref: string, replicas: number): Pro
   const service = await mesh.get<EngineService>(`/services/${encodeURIComponent(ref)}`, {
     insertDefaults: false,
   });
-  if (service.Spec.Mode?.Replicated === undefined) {
+  if (!service.Spec.Mode?.Replicated) {
     throw refused(`${ref}: scale can only be used with replicated mode`);
   }
   printWarnings(cli, await writeSpec(mesh, service, withReplicas(service.Spec, replicas)));

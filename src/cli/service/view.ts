@@ -26,7 +26,7 @@ export function taskPorts(task: EngineTask): string {
 
 /** `replicated`, `global`. */
 export function modeName(service: EngineService): string {
-  return service.Spec.Mode?.Global === undefined ? "replicated" : "global";
+  return service.Spec.Mode?.Global ? "global" : "replicated";
 }
 
 /** `2/3`, `2/3 (max 1 per node)`. */

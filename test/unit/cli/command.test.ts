@@ -1,0 +1,103 @@
+// The command as a whole: its help, and bin/waggle as a process.
+
+import { execFile, spawnSync } from "node:child_process";
+import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import { ownVersion } from "../../../src/cli/version.ts";
+import { fakeMesh, runCli, runOn } from "./support.ts";
+
+const bin = fileURLToPath(new URL("../../../bin/waggle", import.meta.url));
+const verbs = [
+  "up",
+  "agent",
+  "join-token",
+  "status",
+  "events",
+  "table",
+  "completion",
+  "version",
+  "service create",
+  "service ls",
+  "service ps",
+  "service inspect",
+  "service update",
+  "service scale",
+  "service rm",
+  "node ls",
+  "node inspect",
+  "node update",
+  "node rm",
+];
+
+describe("[L14] help", () => {
+  test("[L14] waggle alone prints it, grouped, with the exit codes and where to start", async () => {
+    const alone = await runCli([]);
+    expect(alone).toMatchObject({ code: 0, err: "" });
+    expect(await runCli(["--help"])).toEqual(alone);
+    await expect(alone.out).toMatchFileSnapshot("../../golden/cli/help.txt");
+  });
+
+  test.each(verbs)(
+    "[L14] waggle %s --help tells what it does, how to call it and shows an example",
+    async (verb) => {
+      const { code, out } = await runCli([...verb.split(" "), "--help"]);
+      expect(code).toBe(0);
+      expect(out).toContain(`Usage: waggle ${verb}`);
+      if (verb !== "version") expect(out).toMatch(/\nExamples?:\n {2}\S/);
+      expect(await runCli(["help", ...verb.split(" ").slice(0, 1)])).toMatchObject({ code: 0 });
+    },
+  );
+
+  test("[L14] waggle service create --help teaches publishing and the mesh's labels", async () => {
+    const { out } = await runCli(["service", "create", "--help"]);
+    await expect(out).toMatchFileSnapshot("../../golden/cli/help-service-create.txt");
+  });
+});
+
+describe("[L14] versions", () => {
+  test("[L14] of the command alone", async () => {
+    expect(await runCli(["--version"])).toEqual({ code: 0, out: `${ownVersion()}\n`, err: "" });
+  });
+
+  test("[L14] of the mesh as well when it can be reached, and why not when it cannot", async () => {
+    await using mesh = await fakeMesh({ "GET /version": { json: { Version: "9.9", ApiVersion: "1.44" } } });
+    expect((await runOn(mesh, ["version"])).out).toContain("mesh 9.9 (Engine API 1.44)\n");
+    const { code, out } = await runCli(["version", "--host", "http://127.0.0.1:1"]);
+    expect(code).toBe(0);
+    expect(out).toContain("mesh: cannot reach the mesh at http://127.0.0.1:1");
+  });
+});
+
+describe("[L15] bin/waggle", () => {
+  test("[L15] runs from any folder and through a chain of links, with the Node of its package", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "waggle-bin-"));
+    await symlink(bin, join(dir, "one"));
+    await symlink("one", join(dir, "two"));
+    const { stdout } = await promisify(execFile)(join(dir, "two"), ["version", "--json", "--state", dir], {
+      cwd: dir,
+    });
+    await rm(dir, { recursive: true });
+    expect(JSON.parse(stdout)).toMatchObject({
+      client: { version: ownVersion(), node: process.versions.node },
+      server: null,
+    });
+  });
+
+  test("[L15] hands on the exit code, and keeps errors off standard output", () => {
+    const { status, stdout, stderr } = spawnSync(bin, ["servcie"], { encoding: "utf8" });
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toContain("Did you mean service?");
+  });
+
+  test("[L15] ends quietly when nobody reads on", async () => {
+    const { stderr } = await promisify(execFile)("sh", [
+      "-c",
+      `'${bin}' --help | true`,
+    ]);
+    expect(stderr).toBe("");
+  });
+});

@@ -1,0 +1,115 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, test } from "vitest";
+import { type WebSocket, WebSocketServer } from "ws";
+import type { MeshEvent } from "../../../src/domain/event.ts";
+import { type FakeMesh, fakeMesh, nowMs, runCli, runOn } from "./support.ts";
+
+const event = (seq: number): MeshEvent => ({
+  seq,
+  atMs: nowMs + seq,
+  actor: "operator",
+  action: "service.create",
+  subject: { type: "service", id: "x", name: `web${seq}` },
+  why: seq === 1 ? "" : "asked for",
+});
+const kept = [1, 2, 3, 4, 5].map(event);
+
+let closing: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closing) await close();
+  closing = [];
+});
+
+/** A mesh that keeps `kept` and gives two at a time. */
+async function keeper(): Promise<FakeMesh> {
+  return fakeMesh({
+    "GET /mesh/events": ({ query }) => {
+      const limit = Number(query.get("limit"));
+      const since = query.get("since");
+      if (since === null) return { json: kept.slice(-limit) };
+      return { json: kept.filter(({ seq }) => seq > Number(since)).slice(0, Math.min(2, limit)) };
+    },
+  });
+}
+
+describe("[L12] events that are kept", () => {
+  test("[L12] are printed a line each: when, which number, what, to which thing, by whom and why", async () => {
+    await using mesh = await keeper();
+    expect((await runOn(mesh, ["events", "--tail", "2"])).out).toBe(
+      "2026-11-24T12:00:00.004Z      4  service.create    web4  by operator: asked for\n" +
+        "2026-11-24T12:00:00.005Z      5  service.create    web5  by operator: asked for\n",
+    );
+  });
+
+  test("[L12] come whole after a number, however few the mesh gives at a time; --json is one object a line", async () => {
+    await using mesh = await keeper();
+    const { out } = await runOn(mesh, ["events", "--since", "1", "--json"]);
+    const lines = out.trimEnd().split("\n");
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(kept.slice(1));
+  });
+});
+
+/** A mesh whose watch socket a test plays: `serve` gets each socket and the number that it asks from. */
+async function watched(serve: (socket: WebSocket, since: number) => void): Promise<string> {
+  const server = createServer((request, response) => {
+    response.setHeader("content-type", "application/json");
+    const isAllowed = request.headers.authorization === "Bearer secret";
+    response.statusCode = isAllowed ? 200 : 401;
+    response.end(isAllowed ? "[]" : '{"message":"no"}');
+  });
+  const sockets = new WebSocketServer({ server, path: "/mesh/watch" });
+  sockets.on("connection", (socket, request) => {
+    serve(socket, Number(new URL(request.url ?? "", "http://x").searchParams.get("since")));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  closing.push(async () => {
+    for (const socket of sockets.clients) socket.terminate();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const frame = (one: MeshEvent) => JSON.stringify({ type: "event", event: one });
+
+describe("[L12] events as they happen", () => {
+  test("[L12] are told once each and in order, though the socket breaks and the mesh repeats itself", async () => {
+    const asked: number[] = [];
+    const interrupt = new AbortController();
+    const url = await watched((socket, since) => {
+      asked.push(since);
+      if (asked.length === 1) {
+        for (const one of kept.slice(0, 2)) socket.send(frame(one));
+        socket.send(JSON.stringify({ type: "table", version: 9 }));
+        socket.send("not JSON");
+        socket.close(1001);
+      } else for (const one of kept.slice(1)) socket.send(frame(one));
+    });
+    let out = "";
+    const write = (text: string) => {
+      out += text;
+      if (text.includes('"seq":5')) interrupt.abort();
+    };
+    const { code } = await runCli(["events", "-f", "--json", "--host", url], {
+      env: { WAGGLE_TOKEN: "secret" },
+      out: { write },
+      onInterrupt: () => interrupt.signal,
+    });
+    expect(code).toBe(130);
+    expect(
+      out
+        .trimEnd()
+        .split("\n")
+        .map((line) => (JSON.parse(line) as MeshEvent).seq),
+    ).toEqual([1, 2, 3, 4, 5]);
+    expect(asked).toEqual([0, 2]);
+  });
+
+  test("[L12] end with 4 when the token is refused", async () => {
+    const url = await watched(() => {});
+    expect(await runCli(["events", "-f", "--host", url])).toMatchObject({ code: 4 });
+  });
+});
