@@ -1,0 +1,140 @@
+// The control Worker in workerd, in front of the registry object it is deployed with.
+
+import { abortAllDurableObjects, createExecutionContext, evictDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { expect, test } from "vitest";
+import control from "../../../workers/control.ts";
+
+const token = env.OPERATOR_TOKEN;
+
+test("[A1] [A10] in workerd, a service crosses to the registry and back as it was sent, as application/json exactly", async () => {
+  const name = newName();
+  const sent = spec(name);
+  const created = await ask("POST /v1.44/services/create", sent);
+  expect([created.status, created.headers.get("content-type")]).toEqual([201, "application/json"]);
+  const read = await ask(`GET /v1.44/services/${name}`);
+  expect(await read.json()).toMatchObject({ Spec: sent, Endpoint: { Ports: [{ TargetPort: 80 }] } });
+  expect(read.headers.get("x-request-id")).toMatch(/^[0-9a-z]{25}$/);
+  const again = await ask("POST /v1.44/services/create", sent);
+  expect([again.status, await again.json()]).toEqual([
+    409,
+    {
+      message: `rpc error: code = AlreadyExists desc = name conflicts with an existing object: service ${name} already exists`,
+    },
+  ]);
+});
+
+test("[A3] in workerd, a token is asked for, and compared whole", async () => {
+  for (const given of [null, `${token}x`, token.slice(1)]) {
+    const answer = await ask("GET /v1.44/nodes", undefined, given === null ? {} : bearer(given));
+    expect([answer.status, answer.headers.get("content-type")]).toEqual([401, "application/json"]);
+  }
+});
+
+test("[A6] in workerd, a body of 2 MB is refused", async () => {
+  const answer = await ask("POST /v1.44/services/create", { Name: "x".repeat(2_000_000) });
+  expect(answer.status).toBe(413);
+});
+
+test("[A28] [A29] in workerd, an agent joins and dials; a wrong credential is the object's own 401", async () => {
+  const { JoinTokens } = await json("GET /v1.44/swarm");
+  const node = {
+    hostname: newName(),
+    address: "127.0.0.2",
+    platform: { os: "linux", arch: "x86_64" },
+    resources: { nanoCpus: 1, memoryBytes: 1 },
+    engineVersion: "1",
+    runtime: "process",
+  };
+  const joined = await ask("POST /mesh/join", { protocol: 1, token: JoinTokens.Worker, node }, {});
+  const { nodeId, credential } = await joined.json<{ nodeId: string; credential: string }>();
+  const dial = (credential: string) =>
+    ask("GET /mesh/agent", undefined, {
+      ...bearer(credential),
+      upgrade: "websocket",
+      "x-waggle-node": nodeId,
+      "x-waggle-protocol": "1",
+    });
+  const refused = await dial("wrong");
+  expect([refused.status, refused.headers.get("content-type")]).toEqual([401, "application/json"]);
+  expect(await refused.json()).toEqual({ message: expect.stringContaining("credential is wrong") });
+  expect(refused.headers.get("x-request-id")).toMatch(/^[0-9a-z]{25}$/);
+  const accepted = await dial(credential);
+  expect(accepted.status).toBe(101);
+  const socket = accepted.webSocket;
+  socket?.accept();
+  const told = until(socket, () => true);
+  socket?.send(JSON.stringify({ type: "hello", node, tasks: [] }));
+  expect(await told).toMatchObject({ type: "assignment", node: { id: nodeId, name: node.hostname } });
+  socket?.close();
+});
+
+test("[A29] in workerd, a watcher hears of events as they happen", async () => {
+  const upgrade = { upgrade: "websocket" };
+  expect((await ask("GET /mesh/watch", undefined, upgrade)).status).toBe(401);
+  const answer = await ask("GET /mesh/watch", undefined, { ...bearer(token), ...upgrade });
+  const socket = answer.webSocket;
+  socket?.accept();
+  const name = newName();
+  const told = until(socket, (frame) => frame.event?.action === "service.create");
+  await ask("POST /v1.44/services/create", spec(name));
+  expect(await told).toMatchObject({ type: "event", event: { actor: "operator", subject: { name } } });
+  socket?.close();
+});
+
+test("[A35] in workerd, an object that was evicted or reset answers the next request", async () => {
+  const name = newName();
+  await ask("POST /v1.44/services/create", spec(name));
+  await evictDurableObject(env.REGISTRY.getByName("mesh"));
+  expect((await ask(`GET /v1.44/services/${name}`)).status).toBe(200);
+  await abortAllDurableObjects();
+  expect((await ask(`GET /v1.44/services/${name}`)).status).toBe(200);
+});
+
+type Headers = Readonly<Record<string, string>>;
+
+function bearer(given: string): Headers {
+  return { authorization: `Bearer ${given}` };
+}
+
+async function ask(line: string, body?: object, headers: Headers = bearer(token)): Promise<Response> {
+  const [method = "", path = ""] = line.split(" ");
+  const request = new Request(`http://mesh.test${path}`, {
+    method,
+    headers,
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  return control.fetch(request, env, createExecutionContext());
+}
+
+async function json(line: string): Promise<{ JoinTokens: { Worker: string } }> {
+  return (await ask(line)).json();
+}
+
+function spec(name: string) {
+  return {
+    Name: name,
+    Labels: {},
+    TaskTemplate: { ContainerSpec: { Image: "waggle/whoami:latest", Odd: [1, null, { a: "b" }] } },
+    Mode: { Replicated: { Replicas: 2 } },
+    EndpointSpec: { Mode: "vip", Ports: [{ Protocol: "tcp", TargetPort: 80, PublishMode: "ingress" }] },
+  };
+}
+
+/** Tests share one registry, the one the Worker names. */
+function newName(): string {
+  return `x${crypto.randomUUID().slice(0, 8)}`;
+}
+
+type Frame = { readonly type: string; readonly event?: { readonly action: string } };
+
+function until(socket: WebSocket | null, wanted: (frame: Frame) => boolean): Promise<Frame> {
+  return new Promise((resolve, reject) => {
+    if (socket === null) return reject(new Error("no socket"));
+    socket.addEventListener("message", ({ data }) => {
+      const frame = JSON.parse(String(data)) as Frame;
+      if (wanted(frame)) resolve(frame);
+    });
+    socket.addEventListener("close", ({ code, reason }) => reject(new Error(`closed ${code} ${reason}`)));
+  });
+}
