@@ -216,7 +216,8 @@ class NodeAgent {
     if (onStop === "keep") return this.#endTasks();
     this.#isLeaving = true;
     const { now } = this.#stop;
-    if (!now.aborted) session.send({ type: "leaving" });
+    // Said also when nobody is waited for: replacements must not be placed here.
+    session.send({ type: "leaving" });
     const untilMs = Date.now() + drainTimeoutMs;
     while (this.#tasks.hasWanted() && Date.now() < untilMs && !now.aborted) await wait(leaveLookMs, now);
     const isReplaced = !this.#tasks.hasWanted();

@@ -231,8 +231,9 @@ function quoted(frame: string): string {
   return JSON.stringify(frame.length > 120 ? `${frame.slice(0, 120)}…` : frame);
 }
 
-/** Closes a socket in order, and cuts it when the other side does not answer. */
+/** Closes a socket in order, deaf from here on, and cuts it when the other side does not answer. */
 function hangUp(socket: WebSocket): void {
+  socket.removeAllListeners("message");
   if (socket.readyState === WebSocket.CONNECTING) {
     socket.terminate();
     return;

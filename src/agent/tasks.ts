@@ -118,11 +118,17 @@ export class Tasks {
   #changed(run: TaskRun, what: "state" | "health"): void {
     const { onChange, log } = this.#options;
     // The steps before the start follow one another within a moment.
-    if (what === "state" && taskStates[run.report.state] >= taskStates.starting) log(lineOf(run));
+    const isTold =
+      run.report.state === "starting" ? run.report.pid !== null : !isBeforeStart(run.report.state);
+    if (what === "state" && isTold) log(lineOf(run));
     onChange(run.task.id, what);
     // One that was stopped because nobody knows it any more is not waited for by anybody either.
     if (run.phase === "ended" && this.#assigned?.has(run.task.id) === false) this.#forget(run.task.id);
   }
+}
+
+function isBeforeStart(state: TaskReport["state"]): boolean {
+  return taskStates[state] < taskStates.starting;
 }
 
 function nameOf({ service, slot, id }: AssignedTask): string {

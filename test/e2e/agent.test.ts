@@ -435,6 +435,20 @@ describe("ending an agent", () => {
     expect(taskPids(stateDir)).toEqual([]);
   });
 
+  test("[N52] SIGINT alone stops now; what is assigned after the goodbye is not answered", async () => {
+    const agent = start({ drainTimeoutMs: 60_000 });
+    registry.tasks = [assignedTask("a")];
+    await until("running", () => running("a"));
+    registry.onMessage = ({ type }) => {
+      if (type === "goodbye") registry.assign([{ ...assignedTask("late"), desired: "shutdown" }]);
+    };
+    agent.process.kill("SIGINT");
+    expect(await agent.exited).toBe(0);
+    expect(registry.last("a")?.state).toBe("shutdown");
+    expect(registry.messages.at(-1)).toEqual({ type: "goodbye", reason: "agent stopped" });
+    expect(registry.ofType("leaving")).toHaveLength(1);
+  });
+
   test("[N53] with tasks kept, the agent ends without a goodbye and the next one goes on", async () => {
     const first = start({ onStop: "keep" });
     registry.tasks = [assignedTask("a")];

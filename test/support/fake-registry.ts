@@ -60,6 +60,8 @@ export class FakeRegistry {
   /** What the node must run; sent after each hello and with each `assign`. */
   tasks: AssignedTask[] = [];
   drainDelayMs = 0;
+  /** Called with each message after it was taken in. */
+  onMessage: (message: AgentMessage) => void = () => {};
   socket: WebSocket | null = null;
   readonly #server: Server;
   readonly #sockets = new WebSocketServer({ noServer: true });
@@ -165,6 +167,7 @@ export class FakeRegistry {
       }
     }
     if (message.type === "hello") this.#sendAssignment();
+    this.onMessage(message);
   }
 
   #sendAssignment(): void {
