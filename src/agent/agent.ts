@@ -157,7 +157,10 @@ class NodeAgent {
       url,
       membership,
       greeting: () => this.#greeting(membership),
-      onAssignment: (assignment) => this.#tasks.apply(assignment, !this.#isLeaving),
+      onAssignment: (assignment) => {
+        this.#tasks.apply(assignment, !this.#isLeaving);
+        this.#options.onAssigned?.();
+      },
       log,
       nowMs: Date.now,
       random: Math.random,

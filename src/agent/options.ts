@@ -17,6 +17,8 @@ export type AgentOptions = {
   readonly drainTimeoutMs: number;
   /** `keep`: tasks go on running when the agent ends, for the next agent of this state folder. */
   readonly onStop: "stop" | "keep";
+  /** Called each time the registry has taken this node in and sent its assignment. */
+  readonly onAssigned?: () => void;
   /** Takes one line of what happens, time-stamped, without line end. Nothing secret is in it. */
   readonly log: (line: string) => void;
 };

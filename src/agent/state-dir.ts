@@ -4,14 +4,12 @@
 //   node.json       the node's id and credential, mode 0600
 //   tasks/<id>/     task.json (see records.ts), log, and whatever the task's runtime keeps there
 
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import type { z } from "zod";
 import { MeshError } from "../domain/error.ts";
 import { JoinReply } from "../protocol/agent.ts";
-import { identify, isRunning } from "./process-identity.ts";
-
-const Lock = z.object({ pid: z.number().int().positive(), started: z.string() });
+import { takeLock } from "./folder-lock.ts";
 
 /**
  * Takes the folder for this process, creating it when it is not there. A lock of an agent that is gone is taken over.
@@ -21,15 +19,9 @@ const Lock = z.object({ pid: z.number().int().positive(), started: z.string() })
  */
 export function takeStateDir(stateDir: string): () => void {
   mkdirSync(join(stateDir, "tasks"), { recursive: true, mode: 0o700 });
-  const path = join(stateDir, "agent.lock");
-  const self = identify(process.pid);
-  for (let tries = 0; tries < 3; tries++) {
-    if (createNew(path, JSON.stringify(self))) return () => rmSync(path, { force: true });
-    const holder = read(path, Lock);
-    if (holder !== null && isRunning(holder)) throw inUse(stateDir, holder.pid);
-    rmSync(path, { force: true });
-  }
-  throw inUse(stateDir, null);
+  const lock = takeLock(join(stateDir, "agent.lock"));
+  if (!lock.taken) throw inUse(stateDir, lock.holderPid);
+  return lock.release;
 }
 
 /** Which node this folder is; null when it has not joined, or the file cannot be read. */
@@ -53,16 +45,6 @@ function read<T>(path: string, schema: z.ZodType<T>): T | null {
     return schema.parse(JSON.parse(readFileSync(path, "utf8")));
   } catch {
     return null;
-  }
-}
-
-function createNew(path: string, text: string): boolean {
-  try {
-    writeFileSync(path, text, { flag: "wx", mode: 0o600 });
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw error;
   }
 }
 

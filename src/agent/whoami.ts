@@ -25,7 +25,7 @@ const identity: Facts = {
   node: env.WAGGLE_NODE ?? "",
   service: env.WAGGLE_SERVICE ?? "",
   task: env.WAGGLE_TASK_ID ?? "",
-  slot: env.WAGGLE_SLOT ?? "",
+  slot: Number(env.WAGGLE_SLOT ?? 0),
   pid: process.pid,
 };
 const streams = new Set<ServerResponse>();

@@ -12,8 +12,12 @@ process.once("message", async (input: AgentInput) => {
   // Whoever started it is gone: stop now, as on Ctrl-C.
   const orphaned = (): boolean => process.kill(process.pid, "SIGINT");
   process.once("disconnect", orphaned);
-  process.send?.({ ready: null } satisfies ChildReady<null>);
-  process.exitCode = await runAgent({ ...agentOptions, ...input, log: console.log });
+  let isReady = false;
+  const onAssigned = (): void => {
+    if (!isReady) process.send?.({ ready: null } satisfies ChildReady<null>);
+    isReady = true;
+  };
+  process.exitCode = await runAgent({ ...agentOptions, ...input, onAssigned, log: console.log });
   process.off("disconnect", orphaned);
   if (process.connected) process.disconnect();
 });

@@ -2,7 +2,7 @@
 // stops in order; and tied to it by an IPC channel, so that nothing outlives it, however it ends.
 
 import { type ChildProcess, fork } from "node:child_process";
-import { openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** The first message of a child: it serves now, or it cannot and why. */
@@ -35,6 +35,7 @@ export async function startChild<T>(
     stdio: ["ignore", log, log, "ipc"],
     env: { ...process.env, WAGGLE_CHILD: name },
   });
+  closeSync(log);
   const exited = new Promise<number | string>((resolve) => {
     child.once("exit", (code, signal) => resolve(code ?? signal ?? "unknown"));
   });
@@ -45,9 +46,14 @@ export async function startChild<T>(
       else reject(new Error(message.failed));
     });
     child.once("error", reject);
-    exited.then((how) => reject(new Error(`${module} ended (${how}) before it was ready; see ${logFile}`)));
+    exited.then((how) => reject(new Error(`${lastLine(logFile)} (ended with ${how}; see ${logFile})`)));
   });
   return { process: child, ready, exited };
+}
+
+/** What a child that could not start said last. */
+function lastLine(logFile: string): string {
+  return readFileSync(logFile, "utf8").trimEnd().split("\n").at(-1) ?? "";
 }
 
 /** The child's side: takes the input, starts, says so; calls `stop` when the parent asks or is gone. */

@@ -71,14 +71,17 @@ async function startParts(options: MeshOptions, release: Release): Promise<Local
   const plan = await planAddresses();
   const control = `http://${options.listen}:${options.controlPort}`;
   const runtime = await startRuntime(options, secrets, logDir);
-  const ports = new PublishedPorts(
-    { host: "127.0.0.1", port: runtime.ready.entryPort, key: secrets.entryKey },
-    options.log,
-  );
-  const agents = await startAgents(options, plan, control, secrets.token, logDir);
+  const agents = await startAgents(options, plan, control, secrets.token, logDir).catch((error) => {
+    runtime.process.kill("SIGTERM");
+    throw error;
+  });
   rememberChildren(
     options.stateDir,
     [runtime, ...agents].flatMap((child) => child.process.pid ?? []),
+  );
+  const ports = new PublishedPorts(
+    { host: "127.0.0.1", port: runtime.ready.entryPort, key: secrets.entryKey },
+    options.log,
   );
   let wanted: readonly Wanted[] = [];
   const balancer = { address: options.listen, defaultPort: options.edgePort };
@@ -88,7 +91,16 @@ async function startParts(options: MeshOptions, release: Release): Promise<Local
   };
   const follower = followTable(control, secrets.token, open);
   writeContext(options.stateDir, control, secrets.token);
-  const parts = { ports, follower, agents, runtime, release, stateDir: options.stateDir };
+  const parts: Parts = {
+    ports,
+    follower,
+    agents,
+    runtime,
+    release,
+    stateDir: options.stateDir,
+    isStopping: false,
+  };
+  watchAgents(parts, options.log);
   return {
     control,
     token: secrets.token,
@@ -118,43 +130,47 @@ function startRuntime(
   return startChild<RuntimeReady>("./runtime.ts", `${stateDir}:runtime`, input, join(logDir, "runtime.log"));
 }
 
+/** Starts an agent for each node; when one cannot start, the others are stopped again. */
 async function startAgents(
   options: MeshOptions,
   plan: AddressPlan,
   control: string,
   token: string,
   logDir: string,
-): Promise<readonly Child<null>[]> {
+): Promise<readonly Agent[]> {
   const joinToken = await fetchJoinToken(control, token);
-  const names = Array.from({ length: options.nodes }, (_, index) => ({
-    name: `node${index + 1}`,
-    ordinal: index + 1,
-  }));
-  return Promise.all(
-    names.map(async ({ name, ordinal }) => {
-      const stateDir = join(options.stateDir, "nodes", name);
-      const address = nodeAddress(plan, ordinal);
-      const images = options.images === undefined ? {} : { images: resolve(options.images) };
-      const input: AgentInput = {
-        url: control,
-        token: joinToken,
-        stateDir,
-        hostname: name,
-        address,
-        ...images,
-      };
-      const agent = await startChild<null>(
-        "./agent-child.ts",
-        `${options.stateDir}:${name}`,
-        input,
-        join(logDir, `${name}.log`),
-      );
-      void agent.exited.then((how) =>
-        options.log(`${name}: its agent ended (${how}); see ${join(logDir, `${name}.log`)}`),
-      );
-      return agent;
-    }),
-  );
+  const starts = nodeNames(options.nodes).map(async (name, index): Promise<Agent> => {
+    const stateDir = join(options.stateDir, "nodes", name);
+    const address = nodeAddress(plan, index + 1);
+    const images = options.images === undefined ? {} : { images: resolve(options.images) };
+    const input: AgentInput = {
+      url: control,
+      token: joinToken,
+      stateDir,
+      hostname: name,
+      address,
+      ...images,
+    };
+    const logFile = join(logDir, `${name}.log`);
+    const child = await startChild<null>("./agent-child.ts", `${options.stateDir}:${name}`, input, logFile);
+    return { ...child, name, logFile };
+  });
+  const settled = await Promise.allSettled(starts);
+  const failed = settled.find((one) => one.status === "rejected");
+  const agents = settled.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
+  if (failed === undefined) return agents;
+  for (const agent of agents) agent.process.kill("SIGINT");
+  throw failed.reason;
+}
+
+/** Says when an agent ends that nobody asked to: its node is down after three missed beats. */
+function watchAgents(parts: Parts, log: (line: string) => void): void {
+  for (const { name, logFile, exited } of parts.agents) {
+    void exited.then((how) => {
+      if (!parts.isStopping)
+        log(`${name}: its agent ended (${how}), see ${logFile}; a new start brings it back`);
+    });
+  }
 }
 
 function nodeNames(count: number): readonly string[] {
@@ -169,17 +185,21 @@ async function fetchJoinToken(control: string, token: string): Promise<string> {
   return JoinTokens.Worker;
 }
 
+type Agent = Child<null> & { readonly name: string; readonly logFile: string };
+
 type Parts = {
   readonly ports: PublishedPorts;
   readonly follower: TableFollower;
-  readonly agents: readonly Child<null>[];
+  readonly agents: readonly Agent[];
   readonly runtime: Child<RuntimeReady>;
   readonly release: Release;
   readonly stateDir: string;
+  isStopping: boolean;
 };
 
 /** Clients first, then what serves them, then what knows about it. */
 async function stopParts(parts: Parts): Promise<void> {
+  parts.isStopping = true;
   parts.follower.stop();
   await parts.ports.close();
   // SIGINT: stop now. With SIGTERM each would wait for its tasks to be replaced on nodes that are stopping as well.

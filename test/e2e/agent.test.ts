@@ -106,7 +106,7 @@ describe("tasks", () => {
       expect(facts).toMatchObject({
         node: "node1",
         service: "my-web",
-        slot: "1",
+        slot: 1,
         task: taskId("a"),
         pid: report.pid,
       });

@@ -76,7 +76,8 @@ function readRun(container: EngineContainer, probe: RunSpec["probe"], targets: r
     // Docker's `KEY` alone takes a variable of the image away; here there is none to take.
     env: (container.Env ?? []).filter((pair) => pair.includes("=")),
     dir: container.Dir ?? "",
-    stopSignal: container.StopSignal || "SIGTERM",
+    // Without one the image's own applies.
+    stopSignal: container.StopSignal ?? "",
     stopGraceMs: typeof grace === "number" ? nanosToMs(grace) : defaultStopGraceMs,
     ...(probe && { probe }),
     targets,

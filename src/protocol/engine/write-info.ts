@@ -50,18 +50,19 @@ export function writeInfo({ id, name, running, nodes, addr, nowMs }: InfoInput) 
 
 /** The Engine API's SystemVersion. */
 export function writeVersion() {
-  const details = {
+  const versions = {
     ApiVersion: apiVersion,
     MinAPIVersion: minApiVersion,
     // What tasks run on, as far as clients ask; the mesh's own machine is nobody's concern.
     Os: "linux",
     Arch: "workerd",
-    Experimental: "false",
   };
+  // A component's details are texts, though the same name may stand for a boolean elsewhere.
+  const details = { ...versions, Experimental: "false" };
   return {
     Platform: { Name: "Waggle" },
     Version: waggleVersion,
-    ...details,
+    ...versions,
     Components: [{ Name: "Engine", Version: waggleVersion, Details: details }],
   };
 }

@@ -15,7 +15,7 @@ test("[A10] what the Docker CLI sends is read as the mesh understands it", () =>
       args: [],
       env: [],
       dir: "",
-      stopSignal: "SIGTERM",
+      stopSignal: "",
       stopGraceMs: 10_000,
       targets: [80],
     },
