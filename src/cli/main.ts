@@ -2,10 +2,15 @@
 
 import { enableCompileCache } from "node:module";
 import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import type { Cli } from "./cli.ts";
 
-// Keeps the stripped and compiled sources for the next start: half of what a short command takes.
-enableCompileCache();
+// Keeps the stripped and compiled sources for the next start: half of what a short command takes. In the package's
+// own folder, because the usual one is shared with the other users of the machine. bin/waggle sets it before this
+// file is read, for this file; tasks and agents do not inherit it.
+const cacheDir = fileURLToPath(new URL("../../node_modules/.cache/waggle", import.meta.url));
+enableCompileCache(cacheDir);
+if (process.env.NODE_COMPILE_CACHE === cacheDir) delete process.env.NODE_COMPILE_CACHE;
 
 let interrupt: AbortSignal | null = null;
 

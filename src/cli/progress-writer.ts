@@ -9,6 +9,7 @@ export type ProgressWriter = {
   show(lines: readonly string[]): void;
 };
 
+// A terminal that does not know its width says 0.
 const defaultColumns = 80;
 
 /** A writer on `out`; nothing else may write there while lines change. */
@@ -16,7 +17,7 @@ export function createProgressWriter(out: TextSink): ProgressWriter {
   let before: readonly string[] = [];
   const write = out.isTTY ? repaint : newLines;
   return {
-    columns: out.isTTY ? (out.columns ?? defaultColumns) : null,
+    columns: out.isTTY ? out.columns || defaultColumns : null,
     show: (lines) => {
       const text = write(before, lines);
       if (text !== "") out.write(text);

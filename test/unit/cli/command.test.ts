@@ -1,7 +1,7 @@
 // The command as a whole: its help, and bin/waggle as a process.
 
 import { execFile, spawnSync } from "node:child_process";
-import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -87,6 +87,21 @@ describe("[L15] bin/waggle", () => {
     });
   });
 
+  test("[L15] without a Node that is new enough it says what is needed", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "waggle-bin-"));
+    await mkdir(join(dir, "bin"));
+    await copyFile(bin, join(dir, "bin", "waggle"));
+    const old = '#!/bin/sh\n[ "$1" = --version ] && echo v20.19.0\nexit 1\n';
+    await writeFile(join(dir, "bin", "node"), old, { mode: 0o755 });
+    const env = { PATH: `${join(dir, "bin")}:/usr/bin:/bin` };
+    const { status, stderr } = spawnSync(join(dir, "bin", "waggle"), [], { env, encoding: "utf8" });
+    await rm(dir, { recursive: true });
+    expect({ status, stderr }).toEqual({
+      status: 127,
+      stderr: `waggle: needs Node 22.18 or newer (this is v20.19.0); run "npm ci" in ${dir}, which brings one along\n`,
+    });
+  });
+
   test("[L15] hands on the exit code, and keeps errors off standard output", () => {
     const { status, stdout, stderr } = spawnSync(bin, ["servcie"], { encoding: "utf8" });
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
@@ -94,10 +109,7 @@ describe("[L15] bin/waggle", () => {
   });
 
   test("[L15] ends quietly when nobody reads on", async () => {
-    const { stderr } = await promisify(execFile)("sh", [
-      "-c",
-      `'${bin}' --help | true`,
-    ]);
+    const { stderr } = await promisify(execFile)("sh", ["-c", `'${bin}' --help | true`]);
     expect(stderr).toBe("");
   });
 });

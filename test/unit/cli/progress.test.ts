@@ -127,6 +127,10 @@ describe("[L9] lines that change", () => {
     );
   });
 
+  test("[L9] are not cut to nothing by a terminal that does not know its width", () => {
+    expect(createProgressWriter({ write: () => {}, isTTY: true, columns: 0 }).columns).toBe(80);
+  });
+
   test("[L9] are printed once each elsewhere, when they first say something", () => {
     expect(
       written(false, [
