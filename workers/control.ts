@@ -1,7 +1,7 @@
 // The control Worker: the Engine API and the native routes, in front of the registry object.
 
 import { type ControlApp, controlApp } from "../src/control/app.ts";
-import { remoteMesh } from "../src/control/remote-mesh.ts";
+import { callRemote, remoteMesh } from "../src/control/remote-mesh.ts";
 import type { MeshApi } from "../src/registry/api.ts";
 import { randomId } from "../src/registry/secrets.ts";
 import type { Env } from "./env.ts";
@@ -27,7 +27,11 @@ function appOf(env: Env): ControlApp {
     viewerToken: env.VIEWER_TOKEN ?? "",
     now: () => Date.now(),
     newId: randomId,
-    upgrade: (request) => registryOf(env).fetch(request),
+    upgrade: (request) =>
+      callRemote(
+        () => registryOf(env),
+        (registry) => registry.fetch(request),
+      ),
   });
   apps.set(env, app);
   return app;

@@ -3,36 +3,42 @@
 import { MeshError } from "../domain/error.ts";
 import type { MeshApi } from "../registry/api.ts";
 
-/** What the platform says of an RPC that failed on its way, not in the method called. */
+/** What the platform says of an RPC that failed on its way, or because its object was reset, not in the method called. */
 type RemoteFailure = {
   readonly retryable?: boolean;
+  readonly durableObjectReset?: boolean;
   readonly overloaded?: boolean;
-  readonly remote?: boolean;
 };
 
 /**
- * The registry's use-cases over stubs. A stub is broken for good once its object was reset (a deploy, a move to
- * another host), hence a new one each call. An object that is overloaded is not asked again.
+ * Runs one call on a new stub, and once more when it failed on its way. A stub is broken for good once its object was
+ * reset (a deploy, a move to another host), hence a new one each time. An object that is overloaded is not asked again.
  *
- * A write that was done just before the reset is tried again too: it is then refused as taken or out of sequence, and
- * nothing is done twice.
+ * A write that was done just before the reset is tried again too. Most are then refused, as taken or out of sequence;
+ * a token rotated twice and a machine that joins twice are as good as once.
  *
  * @param connect a new stub
  * @throws MeshError registry/unavailable when the second try fails in the same way
  */
+export async function callRemote<Stub, T>(
+  connect: () => Stub,
+  work: (stub: Stub) => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await work(connect());
+  } catch (error) {
+    if (!mayTryAgain(error)) throw unavailableIfRemote(error);
+  }
+  try {
+    return await work(connect());
+  } catch (error) {
+    throw unavailableIfRemote(error);
+  }
+}
+
+/** The registry's use-cases, each a call as above. */
 export function remoteMesh(connect: () => MeshApi): MeshApi {
-  const call = async <T>(work: (stub: MeshApi) => T | Promise<T>): Promise<T> => {
-    try {
-      return await work(connect());
-    } catch (error) {
-      if (!mayTryAgain(error)) throw unavailableIfRemote(error);
-    }
-    try {
-      return await work(connect());
-    } catch (error) {
-      throw unavailableIfRemote(error);
-    }
-  };
+  const call = <T>(work: (mesh: MeshApi) => T | Promise<T>) => callRemote(connect, work);
   return {
     info: () => call((mesh) => mesh.info()),
     nodes: () => call((mesh) => mesh.nodes()),
@@ -55,13 +61,13 @@ export function remoteMesh(connect: () => MeshApi): MeshApi {
 }
 
 function mayTryAgain(error: unknown): boolean {
-  const { retryable, overloaded } = error as RemoteFailure;
-  return retryable === true && overloaded !== true;
+  const { retryable, durableObjectReset, overloaded } = error as RemoteFailure;
+  return (retryable === true || durableObjectReset === true) && overloaded !== true;
 }
 
 function unavailableIfRemote(error: unknown): unknown {
-  const { retryable, overloaded } = error as RemoteFailure;
-  if (retryable !== true && overloaded !== true) return error;
+  const { overloaded } = error as RemoteFailure;
+  if (overloaded !== true && !mayTryAgain(error)) return error;
   const why = overloaded === true ? "has more to do than it can" : "is out of reach";
   return new MeshError("registry/unavailable", `the registry ${why}; traffic is not affected, try again`, {
     blame: "mesh",

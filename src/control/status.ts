@@ -36,8 +36,20 @@ function nodeStatus(node: Node, running: number): StatusNode {
   const { id, hostname, address, role, state, message, stateSinceMs, availability } = node;
   const { leaving = false, runtime, engineVersion, platform, resources } = node;
   return {
-    ...{ id, name: hostname, address, role, state, message, stateSinceMs, availability },
-    ...{ leaving, runtime, engineVersion, platform, resources, running },
+    id,
+    name: hostname,
+    address,
+    role,
+    state,
+    message,
+    stateSinceMs,
+    availability,
+    leaving,
+    runtime,
+    engineVersion,
+    platform,
+    resources,
+    running,
   };
 }
 
@@ -63,11 +75,21 @@ function serviceStatus(
 function taskStatus(task: Task, service: string, nodeNames: ReadonlyMap<string, string>): StatusTask {
   const { id, slot, nodeId, desired, state, stateSinceMs, message, err, health, pid, exitCode } = task;
   return {
-    ...{ id, name: taskName(service, task), slot, desired, state, stateSinceMs, message, err },
+    id,
+    name: taskName(service, task),
+    slot,
     // A node that was removed has no name any more.
     node: nodeId === null ? null : (nodeNames.get(nodeId) ?? nodeId),
-    ...{ health, haproxy: haproxyStatus(health), pid, exitCode },
+    desired,
+    state,
+    stateSinceMs,
+    message,
+    err,
+    health,
+    haproxy: haproxyStatus(health),
     endpoints: task.endpoints.map(({ target, origin }) => ({ target, origin })),
+    pid,
+    exitCode,
   };
 }
 

@@ -3,11 +3,14 @@ import { remoteMesh } from "../../../src/control/remote-mesh.ts";
 import { input, TestMesh } from "../registry/harness.ts";
 import { TestControl } from "./support.ts";
 
-test("[A35] a call that failed because the object was reset is made once more, on a new stub", async () => {
-  const { mesh, stubs } = unsteady(1, { retryable: true });
-  expect((await mesh.info()).name).toBe("test");
-  expect(stubs()).toBe(2);
-});
+test.each([{ retryable: true }, { durableObjectReset: true }])(
+  "[A35] a call that failed on its way (%j) is made once more, on a new stub",
+  async (failure) => {
+    const { mesh, stubs } = unsteady(1, failure);
+    expect((await mesh.info()).name).toBe("test");
+    expect(stubs()).toBe(2);
+  },
+);
 
 test("[A35] the second failure is a 503 that says traffic goes on", async () => {
   const { mesh, stubs } = unsteady(9, { retryable: true });
@@ -67,10 +70,7 @@ const joining = {
 } as const;
 
 /** A mesh whose first `failures` calls end as the platform ends them. */
-function unsteady(
-  failures: number,
-  failure: { retryable?: boolean; overloaded?: boolean; remote?: boolean },
-) {
+function unsteady(failures: number, failure: object) {
   const { registry } = new TestMesh();
   let stubs = 0;
   const fail = () => {
