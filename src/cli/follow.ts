@@ -1,5 +1,6 @@
 // Following the mesh's events over the watch socket: every event once and in order, whatever happens to the socket.
 
+import type { WebSocket } from "ws";
 import type { WatchFrame } from "../protocol/watch.ts";
 import type { Cli } from "./cli.ts";
 import { authorization, tokenRefused, unreachable } from "./client.ts";
@@ -42,10 +43,11 @@ export async function followEvents(
       seq = event.seq;
       onEvent(event);
     });
+    if (stop.aborted) return;
     everOpened ||= end.opened;
     if (end.error !== null && (!everOpened || end.error.exitCode === exitCodes.token)) throw end.error;
     waitMs = end.opened ? firstWaitMs : Math.min(longestWaitMs, waitMs * 2);
-    if (!stop.aborted) await cli.sleep(waitMs * (0.5 + cli.random() / 2), stop);
+    await cli.sleep(waitMs * (0.5 + cli.random() / 2), stop);
   }
 }
 
@@ -62,46 +64,58 @@ async function watchOnce(
 ): Promise<End> {
   const { WebSocket } = await import("ws");
   const { WatchFrame } = await import("../protocol/watch.ts");
-  const { promise, resolve } = Promise.withResolvers<End>();
   const url = `${target.url.replace(/^http/, "ws")}/mesh/watch?since=${sinceSeq}`;
   const socket = new WebSocket(url, { headers: authorization(target), handshakeTimeout: openTimeoutMs });
   const close = () => socket.close();
   stop.addEventListener("abort", close);
-  let end: End = { opened: false, error: null };
-  let heardAtMs = 0;
-  const pings = setInterval(() => {
-    if (!end.opened) return;
-    if (cli.nowMs() - heardAtMs > silenceMs) socket.terminate();
-    else socket.send("ping");
-  }, pingMs);
-  socket.on("open", () => {
-    end = { opened: true, error: null };
-    heardAtMs = cli.nowMs();
-    if (stop.aborted) close();
-  });
+  // The stop may have come while the modules were loaded.
+  if (stop.aborted) close();
+  const endPings = pingWhileOpen(cli, socket);
   socket.on("message", (data) => {
-    heardAtMs = cli.nowMs();
     const frame = WatchFrame.safeParse(parseJson(String(data)));
     // A frame that cannot be read is a newer mesh's word for something else; the events still come.
     if (frame.success && frame.data.type === "event") onEvent(frame.data.event);
   });
-  socket.on("unexpected-response", (_request, response) => {
-    const { statusCode = 0 } = response;
+  const end = await endOf(socket, target);
+  endPings();
+  stop.removeEventListener("abort", close);
+  return end;
+}
+
+/** Resolves when the socket is closed, and never rejects. */
+function endOf(socket: WebSocket, target: Target): Promise<End> {
+  const { promise, resolve } = Promise.withResolvers<End>();
+  let opened = false;
+  let failure: CliError | null = null;
+  socket.on("open", () => {
+    opened = true;
+  });
+  socket.on("unexpected-response", (_request, { statusCode = 0 }) => {
     const why = `the watch socket was answered with ${statusCode}`;
-    end = { opened: false, error: statusCode === 401 ? tokenRefused(target, "") : unreachable(target, why) };
+    failure = statusCode === 401 ? tokenRefused(target, "") : unreachable(target, why);
     socket.terminate();
   });
   socket.on("error", (error: NodeJS.ErrnoException) => {
-    end = {
-      opened: end.opened,
-      error: end.error ?? unreachable(target, error.message || String(error.code), error),
-    };
+    failure ??= unreachable(target, error.message || String(error.code), error);
   });
-  socket.on("close", () => resolve(end));
-  return promise.finally(() => {
-    clearInterval(pings);
-    stop.removeEventListener("abort", close);
-  });
+  socket.on("close", () => resolve({ opened, error: failure }));
+  return promise;
+}
+
+/** Pings an open socket, and ends one that has been silent for too long. Returns what stops it. */
+function pingWhileOpen(cli: Cli, socket: WebSocket): () => void {
+  let heardAtMs = cli.nowMs();
+  const heard = () => {
+    heardAtMs = cli.nowMs();
+  };
+  socket.on("open", heard);
+  socket.on("message", heard);
+  const pings = setInterval(() => {
+    if (socket.readyState !== socket.OPEN) return;
+    if (cli.nowMs() - heardAtMs > silenceMs) socket.terminate();
+    else socket.send("ping");
+  }, pingMs);
+  return () => clearInterval(pings);
 }
 
 function parseJson(text: string): unknown {

@@ -10,6 +10,7 @@ export const shells: readonly Shell[] = ["bash", "zsh", "fish"];
 const bash = `# waggle completion for bash: eval "$(waggle completion bash)"
 _waggle() {
   local cur="\${COMP_WORDS[COMP_CWORD]}" line word
+  local IFS=$'\\n'
   COMPREPLY=()
   while IFS= read -r line; do
     case "$line" in

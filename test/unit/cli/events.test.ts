@@ -108,6 +108,18 @@ describe("[L12] events as they happen", () => {
     expect(asked).toEqual([0, 2]);
   });
 
+  test("[L12] end with 130 on Ctrl-C also while the mesh has not answered yet", async () => {
+    const interrupt = new AbortController();
+    await using mesh = await fakeMesh({ "GET /mesh/events": { json: [] } });
+    mesh.server.on("upgrade", (_request, socket) => {
+      socket.resume();
+      socket.on("end", () => socket.destroy());
+      interrupt.abort();
+    });
+    const ran = await runOn(mesh, ["events", "-f"], { onInterrupt: () => interrupt.signal });
+    expect(ran).toEqual({ code: 130, out: "", err: "" });
+  });
+
   test("[L12] end with 4 when the token is refused", async () => {
     const url = await watched(() => {});
     expect(await runCli(["events", "-f", "--host", url])).toMatchObject({ code: 4 });

@@ -1,6 +1,6 @@
 // A mesh that answers what a test says, and a way to run the command against it inside this process.
 
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Cli, TextSink } from "../../../src/cli/cli.ts";
 import { run } from "../../../src/cli/program.ts";
@@ -34,6 +34,7 @@ export type Routes = Readonly<Record<string, Reply | ((call: Call) => Reply)>>;
 export type FakeMesh = {
   readonly url: string;
   readonly calls: readonly Call[];
+  readonly server: Server;
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 };
 
@@ -56,6 +57,7 @@ export async function fakeMesh(routes: Routes): Promise<FakeMesh> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     calls,
+    server,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
