@@ -41,13 +41,13 @@ describe.skipIf(!hasDocker)(title, () => {
       () => false,
     );
 
-  test("[A1] version and info read as of an active swarm", async () => {
+  test("[D1] version and info read as of an active swarm", async () => {
     expect(await ok("version")).toMatch(/Server: .*\n[\s\S]*API version: +1\.44/);
     const info = await ok("info");
     expect(info).toContain("Swarm: active");
   });
 
-  test("[A2] service create shows its progress and ends with the service converged", async () => {
+  test("[D2] service create shows its progress and ends with the service converged", async () => {
     const args = [
       "--name",
       "my-web",
@@ -63,7 +63,7 @@ describe.skipIf(!hasDocker)(title, () => {
     expect((await fetch(`http://127.0.0.4:${port}/`)).status).toBe(200);
   });
 
-  test("[A3] service ls, ps and inspect show the service as Swarm would", async () => {
+  test("[D3] service ls, ps and inspect show the service as Swarm would", async () => {
     expect(await ok("service", "ls")).toMatch(
       new RegExp(`my-web +replicated +2/2 +waggle/whoami:latest +\\*:${port}->80/tcp`),
     );
@@ -74,7 +74,7 @@ describe.skipIf(!hasDocker)(title, () => {
     expect(inspected.Spec).toMatchObject({ Name: "my-web", Mode: { Replicated: { Replicas: 2 } } });
   });
 
-  test("[A4] without a published port the mesh gives one from 30000 up, and service ls shows it", async () => {
+  test("[D4] without a published port the mesh gives one from 30000 up, and service ls shows it", async () => {
     await ok("service", "create", "-q", "--name", "auto", "--publish", "80", "waggle/whoami");
     const given = Number(/auto .*\*:(\d+)->80\/tcp/.exec(await ok("service", "ls"))?.[1]);
     expect(given).toBeGreaterThanOrEqual(30_000);
@@ -83,7 +83,7 @@ describe.skipIf(!hasDocker)(title, () => {
     expect(await ok("service", "rm", "auto")).toBe("auto\n");
   });
 
-  test("[A5] update adds and removes ports, variables, constraints and replicas", async () => {
+  test("[D5] update adds and removes ports, variables, constraints and replicas", async () => {
     const other = await freePort();
     await ok("service", "update", "-q", "--publish-add", `published=${other},target=80`, "my-web");
     await until("the new port", async () => (await fetch(`http://127.0.0.3:${other}/`)).ok);
@@ -112,20 +112,20 @@ describe.skipIf(!hasDocker)(title, () => {
     await ok("service", "update", "-q", "--constraint-rm", "node.hostname!=node3", "my-web");
   });
 
-  test("[A6] scale goes up and down", async () => {
+  test("[D6] scale goes up and down", async () => {
     expect(await ok("service", "scale", "my-web=4")).toContain("my-web scaled to 4");
     expect(await ok("service", "scale", "my-web=2")).toContain("my-web scaled to 2");
     expect(await ok("service", "ls")).toMatch(/my-web +replicated +2\/2/);
   });
 
-  test("[A7] a global service runs once on each node", async () => {
+  test("[D7] a global service runs once on each node", async () => {
     await ok("service", "create", "-q", "--name", "everywhere", "--mode", "global", "waggle/whoami");
     const ps = await ok("service", "ps", "everywhere");
     expect(["node1", "node2", "node3"].every((node) => ps.includes(node))).toBe(true);
     await ok("service", "rm", "everywhere");
   });
 
-  test("[A8] nodes are listed, inspected, drained and given back", async () => {
+  test("[D8] nodes are listed, inspected, drained and given back", async () => {
     expect((await ok("node", "ls")).match(/node\d +Ready +Active/g)).toHaveLength(3);
     expect(await ok("node", "inspect", "--pretty", "node1")).toMatch(/Hostname:\s+node1/);
     for (const availability of ["pause", "drain", "active"]) {
@@ -136,7 +136,7 @@ describe.skipIf(!hasDocker)(title, () => {
     expect(await refused("node", "rm", "node3")).toContain("is not down and can't be removed");
   });
 
-  test("[A9] join tokens are shown and rotated", async () => {
+  test("[D9] join tokens are shown and rotated", async () => {
     const token = (await ok("swarm", "join-token", "-q", "worker")).trim();
     expect(token).toMatch(/^SWMTKN-1-[0-9a-z]{50}-[0-9a-z]{25}$/);
     expect(await ok("swarm", "join-token", "worker")).toContain(token);
@@ -144,7 +144,7 @@ describe.skipIf(!hasDocker)(title, () => {
     expect((await ok("swarm", "join-token", "-q", "worker")).trim()).not.toBe(token);
   });
 
-  test("[A10] what cannot be is refused in Docker's words, and nothing is half-done", async () => {
+  test("[D10] what cannot be is refused in Docker's words, and nothing is half-done", async () => {
     const create = ["service", "create", "--name"];
     expect(await refused(...create, "my-web", "waggle/whoami")).toContain(
       "name conflicts with an existing object: service my-web already exists",
@@ -166,7 +166,7 @@ describe.skipIf(!hasDocker)(title, () => {
     expect(await ok("service", "ls", "-q")).toMatch(/^\w+\n$/);
   });
 
-  test("[A11] an unknown image is rejected, and service ps says what the node knows", async () => {
+  test("[D11] an unknown image is rejected, and service ps says what the node knows", async () => {
     await ok("service", "create", "-d", "--name", "unknown", "no/such:image");
     await until("the task to be rejected", async () =>
       (await ok("service", "ps", "--no-trunc", "unknown")).includes("No such image: no/such:image"),
@@ -174,7 +174,7 @@ describe.skipIf(!hasDocker)(title, () => {
     await ok("service", "rm", "unknown");
   });
 
-  test("[A12] without the token nothing is shown, and the answer says how to give it", async () => {
+  test("[D12] without the token nothing is shown, and the answer says how to give it", async () => {
     const { control } = mesh;
     const response = await fetch(`${control}/v1.44/services`);
     expect(response.status).toBe(401);
