@@ -36,14 +36,16 @@ export async function findTarget(
   const stateDir = flags.state ?? defaultStateDir;
   const meshFile = join(stateDir, "mesh.json");
   const given = flags.host ?? (env.WAGGLE_HOST || undefined);
-  const local = await readMeshFile(meshFile);
   const token = await givenToken(flags, env);
   if (given === undefined) {
+    const local = await readMeshFile(meshFile);
     if (local === null) throw noMesh(meshFile);
     return { url: local.control, token: token ?? local.token, source: meshFile };
   }
   const url = parseHost(given);
   const source = flags.host === undefined ? "WAGGLE_HOST" : "--host";
+  // Here the file only may help: what is wrong with it is no concern of a command about another mesh.
+  const local = token === null ? await readMeshFile(meshFile).catch(() => null) : null;
   return { url, token: token ?? (local?.control === url ? local.token : null), source };
 }
 
@@ -89,13 +91,22 @@ async function givenToken(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<string | null> {
   const path = flags.tokenFile;
-  if (path === undefined) return env.WAGGLE_TOKEN?.trim() || null;
+  if (path === undefined) {
+    const own = env.WAGGLE_TOKEN?.trim() ?? "";
+    return own === "" ? null : checkToken(own, "WAGGLE_TOKEN");
+  }
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw usageError(`cannot read --token-file ${path}: ${error.message}`);
   });
   const token = text.trim();
   if (token === "") throw usageError(`--token-file ${path} is empty`, "write the token into it, on one line");
-  return token;
+  return checkToken(token, `--token-file ${path}`);
+}
+
+/** What fits into a header. The token itself is never shown. */
+function checkToken(token: string, source: string): string {
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw usageError(`${source} is not a token: it has a blank or a character beyond ASCII in it`);
 }
 
 function noMesh(meshFile: string): CliError {

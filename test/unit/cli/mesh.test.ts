@@ -1,6 +1,6 @@
 // Which mesh a command is about, what it shows it, and how it ends when the mesh does not play along.
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -69,6 +69,23 @@ describe("[L2] which mesh, and which token", () => {
     expect(await runCli(["-H", mesh.url, "node", "ls", "-q"])).toMatchObject({ code: 0 });
     expect(await runCli(["node", "ls", "-q", "-H", mesh.url])).toMatchObject({ code: 0 });
     expect(mesh.calls).toHaveLength(2);
+  });
+
+  test("[L2] a state folder that cannot be read is no concern of a command about another mesh", async () => {
+    const state = join(dir, "broken");
+    await mkdir(state);
+    await writeFile(join(state, "mesh.json"), "{");
+    expect(await findTarget({ state, host: "http://other:1" }, {})).toMatchObject({
+      url: "http://other:1",
+      token: null,
+    });
+    await expect(findTarget({ state }, {})).rejects.toMatchObject({ exitCode: 2 });
+  });
+
+  test("[L2] a token that fits into no header is refused and not shown", async () => {
+    await using mesh = await fakeMesh({});
+    const ran = await runOn(mesh, ["node", "ls"], { env: { WAGGLE_TOKEN: "se\ncret" } });
+    expect(ran).toMatchObject({ code: 2, out: "", err: expect.not.stringContaining("cret") });
   });
 
   test("[L2] an empty token file is refused before anything is sent", async () => {
