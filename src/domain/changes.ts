@@ -8,6 +8,9 @@ import type { Service } from "./service.ts";
 import { isAlive, type Task, taskStates } from "./task.ts";
 import type { World } from "./world.ts";
 
+/** A node down for this long is taken to be gone, as in Swarm. */
+const orphanedAfterMs = 24 * 60 * 60_000;
+
 /** When a new task may start, and what to say until then. */
 export type Start = { readonly notBeforeMs: number; readonly err: string };
 
@@ -81,14 +84,28 @@ export class Changes {
     return changed;
   }
 
-  /** Wants a task stopped but remembered. One that no agent has heard of is forgotten at once. */
+  /** Wants a task stopped but remembered. One that no agent has heard of, or ever will, is forgotten at once. */
   stop(task: Task, why: string): void {
-    if (taskStates[task.state] < taskStates.assigned) {
-      this.forget(task);
-    } else {
-      this.change(task, { desired: "shutdown" });
-      this.note("task.shutdown", task, why);
+    const lostAtMs = this.#lostAtMs(task);
+    if (taskStates[task.state] < taskStates.assigned || lostAtMs <= this.nowMs) return void this.forget(task);
+    this.change(task, { desired: "shutdown" });
+    this.note("task.shutdown", task, why);
+    if (lostAtMs < Number.POSITIVE_INFINITY) this.wakeAt(lostAtMs);
+  }
+
+  /** Gives up a living task whose agent will not be heard again: nobody else could ever say that it is dead. */
+  orphanIfLost(task: Task): Task {
+    const node = this.world.nodes.get(task.nodeId ?? "");
+    if (task.nodeId === null || !isAlive(task) || (node !== undefined && task.desired === "running"))
+      return task;
+    const lostAtMs = this.#lostAtMs(task);
+    if (lostAtMs > this.nowMs) {
+      if (lostAtMs < Number.POSITIVE_INFINITY) this.wakeAt(lostAtMs);
+      return task;
     }
+    const err = node === undefined ? "its node was removed" : "its node has been down for a day";
+    this.note("task.orphaned", task, err);
+    return this.change(task, { state: "orphaned", err, stateSinceMs: this.nowMs });
   }
 
   /**
@@ -120,6 +137,13 @@ export class Changes {
     const name = taskName(this.world.services.get(task.serviceId)?.spec.name ?? task.serviceId, task);
     const subject: EventSubject = { type: "task", id: task.id, name };
     this.#events.push({ actor: "registry", action, subject, why });
+  }
+
+  /** When a task that is to stop counts as lost: its node removed, or down for a day. Never while it may be heard. */
+  #lostAtMs(task: Task): number {
+    const node = this.world.nodes.get(task.nodeId ?? "");
+    if (node === undefined) return this.nowMs;
+    return nodeDown(node) ? node.stateSinceMs + orphanedAfterMs : Number.POSITIVE_INFINITY;
   }
 
   plan(): Plan {

@@ -9,10 +9,16 @@ export const historyLimit = 4;
 /** Restart attempts are counted in the history, so it reaches back as far as they do, within reason. */
 export const maxCountedAttempts = 100;
 
-/** Forgets the oldest dead tasks of a slot beyond what is kept. `tasks` are the slot's, oldest first. */
-export function trimHistory(tasks: readonly Task[], policy: RestartPolicy, changes: Changes): void {
-  if (tasks.length <= historyLimit) return;
+/** Forgets the oldest dead tasks of a slot beyond what is kept; returns the others. `tasks` are oldest first. */
+export function trimHistory(
+  tasks: readonly Task[],
+  policy: RestartPolicy,
+  changes: Changes,
+): readonly Task[] {
+  if (tasks.length <= historyLimit) return tasks;
   const counted = policy.maxAttempts <= maxCountedAttempts ? policy.maxAttempts + 1 : 0;
   const dead = tasks.filter((task) => !isAlive(task));
-  for (const task of dead.slice(0, -Math.max(historyLimit, counted))) changes.forget(task);
+  const excess = new Set(dead.slice(0, -Math.max(historyLimit, counted)));
+  for (const task of excess) changes.forget(task);
+  return tasks.filter((task) => !excess.has(task));
 }

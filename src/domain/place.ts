@@ -30,14 +30,15 @@ type Filter = keyof typeof filters;
 export function placeWaiting(waiting: readonly Waiting[], changes: Changes): void {
   if (waiting.length === 0) return;
   const seats = seatNodes(changes.world, changes.all());
+  const failures = recentFailures(changes);
   const choices = new Map<string, Choice>();
   const refused: (Waiting & { readonly choice: Choice })[] = [];
   for (const one of [...waiting].sort(byTurn)) {
-    const choice = choices.get(one.service.id) ?? newChoice(one.service, seats, changes);
+    const choice = choices.get(one.service.id) ?? newChoice(one.service, seats, failures.get(one.service.id));
     choices.set(one.service.id, choice);
-    const seat = choose(choice, one);
-    if (seat === null) refused.push({ ...one, choice });
-    else assign(one.task, seat, choice, changes);
+    const candidate = choose(choice, one);
+    if (candidate === null) refused.push({ ...one, choice });
+    else assign(one.task, candidate, choice.want, changes);
   }
   // Only now, because every task placed makes nodes fuller: the reason must be true once all are placed.
   for (const one of refused) refuse(one.task, explain(one.choice, one, seats), changes);
@@ -53,51 +54,68 @@ type Choice = {
   /** The reason given to the first; kept because a thousand tasks may ask for the same. */
   explained: string | null;
 };
-type Candidate = { readonly seat: Seat; readonly failing: boolean };
+type Candidate = {
+  readonly seat: Seat;
+  readonly failing: boolean;
+  /** Wanted tasks of this service on it. */
+  own: number;
+};
 
-function newChoice(service: Service, seats: readonly Seat[], changes: Changes): Choice {
+function newChoice(
+  service: Service,
+  seats: readonly Seat[],
+  failures: ReadonlyMap<string, number> | undefined,
+): Choice {
   const constraints = parseConstraints(service.spec.constraints);
   const want = { service, constraints, hostPorts: hostPortsOf(service) };
-  const failures = recentFailures(service, changes);
   const candidates = seats
     .filter(({ node }) => takesTasks(node) && nodeMatches(constraints, node))
-    .map((seat) => ({ seat, failing: (failures.get(seat.node.id) ?? 0) >= failuresThatCount }));
+    .map((seat) => ({
+      seat,
+      failing: (failures?.get(seat.node.id) ?? 0) >= failuresThatCount,
+      own: seat.tasksOf.get(service.id) ?? 0,
+    }));
   return { want, candidates, exhausted: false, explained: null };
 }
 
-/** Failures per node. A rejection counts in full: what a node cannot run now it cannot run in a second either. */
-function recentFailures(service: Service, { world, nowMs }: Changes): ReadonlyMap<string, number> {
-  const failures = new Map<string, number>();
+/**
+ * Failures of each service's present version, per node. A rejection counts in full: what a node cannot run now it
+ * cannot run in a second either.
+ */
+function recentFailures({ world, nowMs }: Changes): ReadonlyMap<string, ReadonlyMap<string, number>> {
+  const failures = new Map<string, Map<string, number>>();
   for (const { serviceId, nodeId, state, runHash, stateSinceMs } of world.tasks.values()) {
-    if (serviceId !== service.id || nodeId === null || runHash !== service.runHash) continue;
     if ((state !== "failed" && state !== "rejected") || stateSinceMs <= nowMs - failuresWithinMs) continue;
-    failures.set(nodeId, (failures.get(nodeId) ?? 0) + (state === "rejected" ? failuresThatCount : 1));
+    if (nodeId === null || runHash !== world.services.get(serviceId)?.runHash) continue;
+    const perNode = failures.get(serviceId) ?? new Map<string, number>();
+    perNode.set(nodeId, (perNode.get(nodeId) ?? 0) + (state === "rejected" ? failuresThatCount : 1));
+    failures.set(serviceId, perNode);
   }
   return failures;
 }
 
-function choose(choice: Choice, { task, outgoingNodeId }: Waiting): Seat | null {
+function choose(choice: Choice, { task, outgoingNodeId }: Waiting): Candidate | null {
   // The task's own predecessor makes one node less full for it than for the others.
   if (choice.exhausted && outgoingNodeId === null && task.forNode === undefined) return null;
   let best: Candidate | null = null;
+  let lowest = Number.POSITIVE_INFINITY;
   for (const candidate of choice.candidates) {
     const { node } = candidate.seat;
     if (task.forNode !== undefined && task.forNode !== node.id) continue;
-    if (best !== null && !isBetter(candidate, best, choice.want.service.id, outgoingNodeId)) continue;
-    if (fullness(candidate.seat, choice.want, outgoingNodeId) === null) best = candidate;
+    const load = loadOf(candidate, node.id === outgoingNodeId);
+    // They come by host name, so that an equal one that comes later is not better.
+    if (load >= lowest || fullness(candidate.seat, choice.want, outgoingNodeId) !== null) continue;
+    best = candidate;
+    lowest = load;
   }
-  if (best === null) choice.exhausted = true;
-  return best?.seat ?? null;
+  if (best === null && task.forNode === undefined) choice.exhausted = true;
+  return best;
 }
 
-/** Candidates come by host name, so that an equal one that comes later is not better. */
-function isBetter(a: Candidate, b: Candidate, serviceId: string, outgoingNodeId: string | null): boolean {
-  if (a.failing !== b.failing) return b.failing;
-  const ownA = a.seat.node.id === outgoingNodeId ? 1 : 0;
-  const ownB = b.seat.node.id === outgoingNodeId ? 1 : 0;
-  const same = (a.seat.tasksOf.get(serviceId) ?? 0) - ownA - ((b.seat.tasksOf.get(serviceId) ?? 0) - ownB);
-  if (same !== 0) return same < 0;
-  return a.seat.tasks - ownA < b.seat.tasks - ownB;
+/** The three things a node is chosen by, as one number: failing, tasks of the service, tasks at all. */
+function loadOf({ seat, failing, own }: Candidate, hasOutgoing: boolean): number {
+  const less = hasOutgoing ? 1 : 0;
+  return (failing ? 2 ** 50 : 0) + (own - less) * 2 ** 25 + (seat.tasks - less);
 }
 
 /** The first filter by which a node cannot take the task; null when it can. */
@@ -123,8 +141,10 @@ function fullness(seat: Seat, { service, hostPorts }: Want, outgoingNodeId: stri
   return null;
 }
 
-function assign(task: Task, seat: Seat, choice: Choice, changes: Changes): void {
-  sit(seat, choice.want.service, choice.want.hostPorts, true);
+function assign(task: Task, candidate: Candidate, want: Want, changes: Changes): void {
+  const { seat } = candidate;
+  candidate.own += 1;
+  sit(seat, want.service, want.hostPorts, true);
   const message =
     task.forNode === undefined
       ? "scheduler assigned task to node"

@@ -28,18 +28,15 @@ import { Changes } from "./changes.ts";
 import { nodeMatches, parseConstraints } from "./constraint.ts";
 import { isWanted, reasons } from "./fate.ts";
 import { trimHistory } from "./history.ts";
-import { nodeDown, takesTasks } from "./nodes.ts";
+import { takesTasks } from "./nodes.ts";
 import { placeWaiting, refuse } from "./place.ts";
 import type { Plan } from "./plan.ts";
 import type { Service } from "./service.ts";
-import { settleSlot, viewSlot, type Waiting, waitsForStop } from "./settle-slot.ts";
+import { dismissOthers, settleSlot, viewSlot, type Waiting, waitsForStop } from "./settle-slot.ts";
 import { freeSlots, nodeSlots, numberedSlots, type Slot, surplusSlots } from "./slots.ts";
-import { isAlive, type Task } from "./task.ts";
+import type { Task } from "./task.ts";
 import { needsTurn, updateTurns } from "./update.ts";
 import type { World } from "./world.ts";
-
-/** A node down for this long is taken to be gone, as in Swarm. */
-const orphanedAfterMs = 24 * 60 * 60_000;
 
 /**
  * Decides what to change so that the tasks become what the services ask for.
@@ -69,7 +66,7 @@ function rememberedTasks(changes: Changes): ReadonlyMap<string, readonly Task[]>
     if (!changes.world.services.has(task.serviceId)) changes.discard(task, "its service was removed");
     else if (task.desired === "remove") changes.discard(task, "");
     else {
-      const seen = orphanIfLost(task, changes);
+      const seen = changes.orphanIfLost(task);
       const list = tasksOf.get(task.serviceId);
       if (list === undefined) tasksOf.set(task.serviceId, [seen]);
       else list.push(seen);
@@ -78,29 +75,18 @@ function rememberedTasks(changes: Changes): ReadonlyMap<string, readonly Task[]>
   return tasksOf;
 }
 
-/** A task whose agent will not be heard again is dead as far as anybody can tell. */
-function orphanIfLost(task: Task, changes: Changes): Task {
-  if (task.nodeId === null || !isAlive(task)) return task;
-  const node = changes.world.nodes.get(task.nodeId);
-  if (node !== undefined) {
-    if (!nodeDown(node) || isWanted(task)) return task;
-    const dueMs = node.stateSinceMs + orphanedAfterMs;
-    if (dueMs > changes.nowMs) {
-      changes.wakeAt(dueMs);
-      return task;
-    }
-  }
-  const err = node === undefined ? "its node was removed" : "its node has been down for a day";
-  changes.note("task.orphaned", task, err);
-  return changes.change(task, { state: "orphaned", err, stateSinceMs: changes.nowMs });
-}
-
 /** The slots the service is to have; the tasks of all others are given up. */
 function wantedSlots(service: Service, tasks: readonly Task[], changes: Changes): readonly Slot[] {
   const { nodes } = changes.world;
-  if (service.spec.mode.kind === "global") return globalSlots(service, nodeSlots(tasks, nodes), changes);
+  const trim = (slot: Slot): Slot => ({
+    ...slot,
+    tasks: trimHistory(slot.tasks, service.spec.restart, changes),
+  });
+  if (service.spec.mode.kind === "global") {
+    return globalSlots(service, nodeSlots(tasks, nodes).map(trim), changes);
+  }
   const { replicas } = service.spec.mode;
-  const slots = numberedSlots(tasks);
+  const slots = numberedSlots(tasks).map(trim);
   const surplus = new Set(surplusSlots(slots, replicas, nodes));
   for (const slot of surplus)
     for (const task of slot.tasks) changes.discard(task, "the service was scaled down");
@@ -132,12 +118,15 @@ function globalSlots(service: Service, slots: readonly Slot[], changes: Changes)
 function settleService(slots: readonly Slot[], service: Service, changes: Changes): readonly Waiting[] {
   const constraints = parseConstraints(service.spec.constraints);
   const views = slots.map((slot) => viewSlot(slot, service, constraints, changes));
-  let turns = updateTurns(views, service, changes.world.nodes, changes.nowMs);
+  let turns = updateTurns(views, service, changes);
   const waiting: Waiting[] = [];
   for (const view of views) {
     if (needsTurn(view, service)) {
-      if (turns <= 0) continue;
       turns -= 1;
+      if (turns < 0) {
+        dismissOthers(view, changes);
+        continue;
+      }
     }
     const one = settleSlot(view, service, changes);
     if (one === null) continue;
@@ -145,7 +134,6 @@ function settleService(slots: readonly Slot[], service: Service, changes: Change
       refuse(one.task, "waiting for the task before it to stop", changes);
     else waiting.push(one);
   }
-  for (const { slot } of views) trimHistory(slot.tasks, service.spec.restart, changes);
   return waiting;
 }
 

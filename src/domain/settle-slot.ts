@@ -60,17 +60,21 @@ export function viewSlot(
 
 /** Settles a slot as far as it can be now. Returns the task in it that waits for a place, if there is one. */
 export function settleSlot(view: SlotView, service: Service, changes: Changes): Waiting | null {
-  for (const task of view.spare) changes.stop(task, "another task of its slot is kept");
-  for (const { task, reason } of view.otherLeavers) changes.stop(task, reasons[reason]);
-  const stopFirst = service.spec.update.order === "stop-first" && view.outgoing?.reason === "update";
-  if (view.keeper === null && stopFirst && view.outgoing !== null) {
-    changes.stop(view.outgoing.task, reasons.update);
-  }
+  dismissOthers(view, changes);
   const keeper = view.keeper ?? follow(view, service, changes);
   if (keeper === null) return null;
+  const { outgoing } = view;
+  const stopsFirst = service.spec.update.order === "stop-first" && outgoing?.reason === "update";
+  if (view.keeper === null && stopsFirst) changes.stop(outgoing.task, reasons.update);
   for (const task of view.slot.tasks) if (isUnanswered(task)) changes.change(task, { desired: "shutdown" });
   if (keeper.nodeId !== null) return null;
-  return { task: keeper, service, outgoingNodeId: view.outgoing?.task.nodeId ?? null };
+  return { task: keeper, service, outgoingNodeId: outgoing?.task.nodeId ?? null };
+}
+
+/** Stops the tasks of a slot that neither stay nor serve on. */
+export function dismissOthers({ spare, otherLeavers }: SlotView, changes: Changes): void {
+  for (const task of spare) changes.stop(task, "another task of its slot is kept");
+  for (const { task, reason } of otherLeavers) changes.stop(task, reasons[reason]);
 }
 
 /** True when the slot's task may not be placed yet, because by `stop-first` the one before it has to end. */

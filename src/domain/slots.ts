@@ -92,7 +92,6 @@ function group<K>(tasks: readonly Task[], keyOf: (task: Task) => K): Map<K, Task
   return groups;
 }
 
-/** Of two made in the same moment the dead one came first. */
 function byAge(a: Task, b: Task): number {
-  return a.createdAtMs - b.createdAtMs || Number(isWanted(a)) - Number(isWanted(b)) || (a.id < b.id ? -1 : 1);
+  return a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1);
 }

@@ -266,8 +266,10 @@ class LineReader {
   }
 }
 
+/** The words of a line without quotes; null when two spaces meet or one ends it. */
 function bareWords(body: string): readonly string[] | null {
-  return body.includes("  ") || body.endsWith(" ") ? null : body.split(" ");
+  const words = body.split(" ");
+  return words.includes("") ? null : words;
 }
 
 /** The words of a line some of which stand in quotes; null when it cannot be read. */
