@@ -1,6 +1,6 @@
 // Compiling: the routing table that follows from a world.
 
-import { hostsOf, isDefaultService } from "./labels.ts";
+import { hostsOf, isDefaultService, isHostName } from "./labels.ts";
 import type { Node } from "./node.ts";
 import { nodeDown, nodeReady } from "./nodes.ts";
 import type { Service } from "./service.ts";
@@ -79,7 +79,9 @@ function defaultService(oldestFirst: readonly Service[]): string | null {
 }
 
 function tableNode(node: Node): TableNode {
-  const hosts = [...new Set(node.entryHosts.map((host) => host.toLowerCase()))].sort(ascending);
+  // Written by hand on the node's side: one that cannot be a host name could never be asked for.
+  const names = node.entryHosts.map((host) => host.toLowerCase()).filter(isHostName);
+  const hosts = [...new Set(names)].sort(ascending);
   return { id: node.id, name: node.hostname, up: nodeReady(node), address: node.address, hosts };
 }
 

@@ -20,6 +20,7 @@
 // isolate with no table, so it goes over the text once: 10,000 tasks take a few milliseconds.
 
 import { MeshError } from "./error.ts";
+import { isHostName } from "./labels.ts";
 import type { PublishMode } from "./service.ts";
 import type { RoutingTable, TableNode, TableService, TableTask } from "./table.ts";
 
@@ -113,7 +114,8 @@ function readNode(reader: LineReader): TableNode {
   const words = reader.words(nodeShape);
   const [, name, id, state, address] = words as [string, string, string, string, string];
   if (state !== "up" && state !== "down") throw reader.refuse('"up" or "down"');
-  const hosts = reader.line.endsWith(" -") ? [] : words.slice(5);
+  const hosts = words.length === 6 && words[5] === "-" ? [] : words.slice(5);
+  reader.hostNames(hosts);
   return { id, name, up: state === "up", address, hosts };
 }
 
@@ -141,9 +143,8 @@ function readService(reader: LineReader, nodeIds: ReadonlyMap<string, string>): 
     ports.push(readPort(reader, ports.at(-1)?.published ?? 0));
   const hosts: string[] = [];
   for (; reader.line.startsWith("  host "); reader.next()) {
-    const host = reader.words(hostShape)[1] as string;
-    if (host <= (hosts.at(-1) ?? "")) throw reader.refuse("host names in order, each once");
-    hosts.push(host);
+    hosts.push(reader.words(hostShape)[1] as string);
+    reader.hostNames(hosts.slice(-2));
   }
   const tasks: TableTask[] = [];
   for (; reader.line.startsWith("  task "); reader.next()) {
@@ -245,6 +246,14 @@ class LineReader {
       throw this.refuse("a port from 1 to 65535");
     }
     return value;
+  }
+
+  /** Refuses the line unless these are host names in order. */
+  hostNames(hosts: readonly string[]): void {
+    for (const [at, host] of hosts.entries()) {
+      if (!isHostName(host)) throw this.refuse(`a host name in lower case, not ${JSON.stringify(host)}`);
+      if (host <= (hosts[at - 1] ?? "")) throw this.refuse("host names in order, each once");
+    }
   }
 
   /** Refuses the line unless its thing comes after the one before it. */
