@@ -1,6 +1,9 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
+// wrangler.toml requires it; what it is does not matter here.
+process.env.OPERATOR_TOKEN = "test-operator";
+
 export default defineConfig({
   test: {
     projects: [
@@ -16,7 +19,7 @@ export default defineConfig({
           cloudflareTest({
             wrangler: { configPath: "./wrangler.toml" },
             miniflare: {
-              bindings: { OPERATOR_TOKEN: "test-operator", MESH_MODE: "local", ENTRY_KEY: "test-entry-key" },
+              bindings: { MESH_MODE: "local", ENTRY_KEY: "test-entry-key" },
             },
           }),
         ],
