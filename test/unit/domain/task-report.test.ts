@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import { applyReport, type TaskObservation } from "../../../src/domain/task-report.ts";
+import { aService, aTask, healthy, now } from "../../support/world.ts";
+
+const task = aTask(aService());
+const same: TaskObservation = { ...task, state: "running", atMs: now };
+
+test("[T5] while a task runs, its endpoints and health follow the reports", () => {
+  const health = { ...healthy, verdict: "unhealthy" as const, lastCheck: "L7STS/503 in 2ms" };
+  expect(applyReport(task, { ...same, health })).toEqual({ ...task, health, version: task.version + 1 });
+  const endpoints = [{ target: 80, origin: "http://127.0.0.2:50000" }];
+  expect(applyReport(task, { ...same, endpoints })).toEqual({
+    ...task,
+    endpoints,
+    version: task.version + 1,
+  });
+});
+
+test("[T6] a late report of an earlier state says nothing, not even of health", () => {
+  expect(applyReport(task, { ...same, state: "starting", health: null, endpoints: [] })).toBe(task);
+});
+
+test("[T7] what is wanted of a task, and where it is, no report changes", () => {
+  const stopping = { ...task, desired: "shutdown" as const };
+  expect(applyReport(stopping, { ...same, state: "shutdown" })).toMatchObject({
+    desired: "shutdown",
+    nodeId: task.nodeId,
+    runHash: task.runHash,
+    state: "shutdown",
+    stateSinceMs: now,
+  });
+});
