@@ -87,17 +87,20 @@ export class Changes {
   /** Wants a task stopped but remembered. One that no agent has heard of, or ever will, is forgotten at once. */
   stop(task: Task, why: string): void {
     const lostAtMs = this.#lostAtMs(task);
-    if (taskStates[task.state] < taskStates.assigned || lostAtMs <= this.nowMs) return void this.forget(task);
-    this.change(task, { desired: "shutdown" });
-    this.note("task.shutdown", task, why);
-    if (lostAtMs < Number.POSITIVE_INFINITY) this.wakeAt(lostAtMs);
+    if (taskStates[task.state] < taskStates.assigned || lostAtMs <= this.nowMs) {
+      this.forget(task);
+    } else {
+      this.change(task, { desired: "shutdown" });
+      this.note("task.shutdown", task, why);
+      if (lostAtMs < Number.POSITIVE_INFINITY) this.wakeAt(lostAtMs);
+    }
   }
 
   /** Gives up a living task whose agent will not be heard again: nobody else could ever say that it is dead. */
   orphanIfLost(task: Task): Task {
     const node = this.world.nodes.get(task.nodeId ?? "");
-    if (task.nodeId === null || !isAlive(task) || (node !== undefined && task.desired === "running"))
-      return task;
+    const mayBeHeard = node !== undefined && task.desired === "running";
+    if (task.nodeId === null || !isAlive(task) || mayBeHeard) return task;
     const lostAtMs = this.#lostAtMs(task);
     if (lostAtMs > this.nowMs) {
       if (lostAtMs < Number.POSITIVE_INFINITY) this.wakeAt(lostAtMs);
@@ -139,13 +142,6 @@ export class Changes {
     this.#events.push({ actor: "registry", action, subject, why });
   }
 
-  /** When a task that is to stop counts as lost: its node removed, or down for a day. Never while it may be heard. */
-  #lostAtMs(task: Task): number {
-    const node = this.world.nodes.get(task.nodeId ?? "");
-    if (node === undefined) return this.nowMs;
-    return nodeDown(node) ? node.stateSinceMs + orphanedAfterMs : Number.POSITIVE_INFINITY;
-  }
-
   plan(): Plan {
     return {
       tasks: [...this.#tasks.values()],
@@ -153,5 +149,12 @@ export class Changes {
       wakeAtMs: this.#wakeAtMs,
       events: this.#events,
     };
+  }
+
+  /** When a task that is to stop counts as lost: its node removed, or down for a day. Never while it may be heard. */
+  #lostAtMs(task: Task): number {
+    const node = this.world.nodes.get(task.nodeId ?? "");
+    if (node === undefined) return this.nowMs;
+    return nodeDown(node) ? node.stateSinceMs + orphanedAfterMs : Number.POSITIVE_INFINITY;
   }
 }

@@ -16,7 +16,7 @@ import type { World } from "./world.ts";
  * down stand in only where their service has no other: a frozen agent must not cut off a healthy service, and a dead
  * machine must not take requests from live ones.
  *
- * @see docs/spec.md R1-R12
+ * @see docs/spec.md R1-R11
  */
 export function compileTable(world: World, version: number): RoutingTable {
   const services = [...world.services.values()].sort(byAge);

@@ -19,7 +19,7 @@ const lastDynamicPort = 32_767;
  * @param others all other services
  * @throws MeshError `publish/invalid` with SwarmKit's text when a port is taken or named twice, `publish/unavailable`
  *   when no port is free
- * @see docs/spec.md P1-P9
+ * @see docs/spec.md P1-P11
  */
 export function allocatePorts(
   requests: readonly PortRequest[],

@@ -42,7 +42,7 @@ import type { World } from "./world.ts";
  * Decides what to change so that the tasks become what the services ask for.
  *
  * @param at the present (epoch milliseconds), and where ids of new tasks come from
- * @see docs/spec.md C1-C30
+ * @see docs/spec.md C1-C50, S1-S16
  */
 export function reconcile(world: World, at: { nowMs: number; newId: () => string }): Plan {
   const changes = new Changes(world, at);
@@ -88,8 +88,9 @@ function wantedSlots(service: Service, tasks: readonly Task[], changes: Changes)
   const { replicas } = service.spec.mode;
   const slots = numberedSlots(tasks).map(trim);
   const surplus = new Set(surplusSlots(slots, replicas, nodes));
-  for (const slot of surplus)
-    for (const task of slot.tasks) changes.discard(task, "the service was scaled down");
+  for (const { tasks: given } of surplus) {
+    for (const task of given) changes.discard(task, "the service was scaled down");
+  }
   return [...slots.filter((slot) => !surplus.has(slot)), ...freeSlots(slots, replicas)];
 }
 
@@ -130,9 +131,8 @@ function settleService(slots: readonly Slot[], service: Service, changes: Change
     }
     const one = settleSlot(view, service, changes);
     if (one === null) continue;
-    if (waitsForStop(view.slot, service, changes))
-      refuse(one.task, "waiting for the task before it to stop", changes);
-    else waiting.push(one);
+    if (!waitsForStop(view.slot, service, changes)) waiting.push(one);
+    else refuse(one.task, "waiting for the task before it to stop", changes);
   }
   return waiting;
 }

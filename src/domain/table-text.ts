@@ -260,7 +260,7 @@ class LineReader {
   ascends(before: { name: string; id: string } | undefined, now: { name: string; id: string }): void {
     if (before === undefined || before.name < now.name) return;
     if (before.name === now.name && before.id < now.id) return;
-    throw this.refuse("names in order, each name and id once");
+    throw this.refuse("names in order, and ids where names are alike");
   }
 
   /** The error of a line, the present one unless told; `expected` ends the sentence. */

@@ -14,20 +14,20 @@ const three = [node1, node2, node3];
 const down: Partial<Node> = { state: "down", stateSinceMs: now - 1_000 };
 
 describe("slots", () => {
-  test("[C20] slots are numbered from 1, and a freed low number is used again", () => {
+  test("[C19] slots are numbered from 1, and a freed low number is used again", () => {
     const service = aService({ replicas: 3 });
     const tasks = [aTask(service, { slot: 1 }), aTask(service, { slot: 3, nodeId: node2.id })];
     expect(made(look(aWorld(three, [service], tasks))).map(({ slot }) => slot)).toEqual([2]);
   });
 
-  test("[C21] fewer replicas are taken from the node that has most", () => {
+  test("[C20] fewer replicas are taken from the node that has most", () => {
     const service = aService({ replicas: 2 });
     const tasks = [1, 2, 3].map((slot) => aTask(service, { slot, nodeId: slot < 3 ? node1.id : node2.id }));
     const plan = look(aWorld(three, [service], tasks));
     expect(plan.tasks.map(({ slot, desired }) => [slot, desired])).toEqual([[2, "remove"]]);
   });
 
-  test("[C22] between equal nodes a task that does not run goes first, then the one of the highest slot", () => {
+  test("[C21] between equal nodes a task that does not run goes first, then the one of the highest slot", () => {
     const tasksOf = (service: Service, firstState: Task["state"]) => [
       aTask(service, { slot: 1, nodeId: node1.id, state: firstState }),
       aTask(service, { slot: 2, nodeId: node2.id }),
@@ -40,7 +40,7 @@ describe("slots", () => {
     expect(slots("running")).toEqual([3]);
   });
 
-  test("[C23] a slot given up is forgotten with its history", () => {
+  test("[C22] a slot given up is forgotten with its history", () => {
     const service = aService({ replicas: 0 });
     const live = aTask(service);
     const dead = aTask(service, { id: id("d"), state: "failed", desired: "shutdown" });
@@ -49,7 +49,7 @@ describe("slots", () => {
     expect(plan.tasks).toMatchObject([{ id: live.id, desired: "remove" }]);
   });
 
-  test("[C24] of two tasks in one slot the running one stays, on a node that is heard, the oldest", () => {
+  test("[C23] of two tasks in one slot the running one stays, on a node that is heard, the oldest", () => {
     const service = aService({ replicas: 1 });
     const unheard = aNode({ hostname: "node4", state: "disconnected" });
     const tasks = [
@@ -73,7 +73,7 @@ describe("lost places", () => {
     ["is down", down],
     ["breaks a constraint", { labels: { zone: "b" } }],
   ] as const) {
-    test(`[C25] a running task whose node ${what} stays until its replacement runs`, () => {
+    test(`[C24] a running task whose node ${what} stays until its replacement runs`, () => {
       const service = aService({ replicas: 1, constraints: ["node.labels.zone!=b"] });
       const task = aTask(service);
       let world = aWorld([{ ...node1, ...change }, node2], [service], [task]);
@@ -88,7 +88,7 @@ describe("lost places", () => {
     });
   }
 
-  test("[C26] a task that does not run yet is replaced and stopped at once", () => {
+  test("[C25] a task that does not run yet is replaced and stopped at once", () => {
     const service = aService({ replicas: 1 });
     const task = aTask(service, { state: "preparing" });
     const world = step(aWorld([{ ...node1, ...down }, node2], [service], [task]));
@@ -96,7 +96,7 @@ describe("lost places", () => {
     expect(liveOf(world, task)).toMatchObject([{ nodeId: node2.id }]);
   });
 
-  test("[C27] a node that comes back in time keeps its task, and the replacement goes", () => {
+  test("[C26] a node that comes back in time keeps its task, and the replacement goes", () => {
     const service = aService({ replicas: 1 });
     const task = aTask(service);
     let world = step(aWorld([{ ...node1, ...down }, node2], [service], [task]));
@@ -106,7 +106,7 @@ describe("lost places", () => {
     expect(world.tasks.get(next.id)?.desired).toBe("shutdown");
   });
 
-  test("[C28] where no other node can take it, the task stays and the waiting one says why", () => {
+  test("[C27] where no other node can take it, the task stays and the waiting one says why", () => {
     const service = aService({ replicas: 1 });
     const task = aTask(service);
     const world = step(aWorld([{ ...node1, ...down }], [service], [task]));
@@ -116,7 +116,7 @@ describe("lost places", () => {
     ]);
   });
 
-  test("[C29] a paused node keeps its tasks, also where a constraint no longer holds, and gets no new ones", () => {
+  test("[C28] a paused node keeps its tasks, also where a constraint no longer holds, and gets no new ones", () => {
     const service = aService({ replicas: 2, constraints: ["node.labels.zone==a"] });
     const paused = { ...node1, availability: "pause" as const };
     const world = step(aWorld([paused], [service], [aTask(service)]));
@@ -126,7 +126,7 @@ describe("lost places", () => {
     ]);
   });
 
-  test("[C30] a removed node orphans its tasks; they are replaced without a delay", () => {
+  test("[C29] a removed node orphans its tasks; they are replaced without a delay", () => {
     const service = aService({ replicas: 1, restart: { condition: "none" } });
     const task = aTask(service, { nodeId: "gone" });
     const world = step(aWorld([node2], [service], [task]));
@@ -134,7 +134,7 @@ describe("lost places", () => {
     expect(liveOf(world, task)).toMatchObject([{ nodeId: node2.id, notBeforeMs: now }]);
   });
 
-  test("[C31] a task told to stop on a node that stays down is orphaned after a day", () => {
+  test("[C30] a task told to stop on a node that stays down is orphaned after a day", () => {
     const service = aService({ replicas: 1 });
     const stopping = aTask(service, { id: id("x"), desired: "shutdown" });
     const live = aTask(service, { id: id("y"), nodeId: node2.id });
@@ -149,7 +149,7 @@ describe("updates", () => {
   const old = aService({ replicas: 3 });
   const tasks = [1, 2, 3].map((slot) => aTask(old, { slot, nodeId: three[slot - 1]?.id ?? null }));
 
-  test("[C32] an update goes one slot at a time, each new task running before the old one stops", () => {
+  test("[C31] an update goes one slot at a time, each new task running before the old one stops", () => {
     let world = step(aWorld(three, [updated(old, { run: { image: "web:2" } })], tasks));
     const order: number[] = [];
     for (let turn = 0; turn < 3; turn += 1) {
@@ -163,7 +163,7 @@ describe("updates", () => {
     expect(wanted(world).map(({ run }) => run.image)).toEqual(["web:2", "web:2", "web:2"]);
   });
 
-  test("[C33] by stop-first the old task ends before the new one is placed", () => {
+  test("[C32] by stop-first the old task ends before the new one is placed", () => {
     const service = updated(old, { run: { image: "web:2" }, update: { order: "stop-first" } });
     let world = step(aWorld(three, [service], tasks));
     expect(world.tasks.get(tasks[0]?.id ?? "")?.desired).toBe("shutdown");
@@ -174,7 +174,7 @@ describe("updates", () => {
     expect(wanted(world).length).toBe(3);
   });
 
-  test("[C34] an update stands still while a new task fails, and the old ones serve on", () => {
+  test("[C33] an update stands still while a new task fails, and the old ones serve on", () => {
     let world = step(aWorld(three, [updated(old, { run: { image: "bad" } })], tasks));
     for (let failure = 0; failure < 5; failure += 1) {
       const next = wanted(world).find(({ run }) => run.image === "bad");
@@ -188,12 +188,12 @@ describe("updates", () => {
     ).toEqual([1, 2, 3]);
   });
 
-  test("[C35] parallelism 0 updates all slots at once", () => {
+  test("[C34] parallelism 0 updates all slots at once", () => {
     const service = updated(old, { run: { image: "web:2" }, update: { parallelism: 0 } });
     expect(made(look(aWorld(three, [service], tasks))).length).toBe(3);
   });
 
-  test("[C36] what does not change what a task runs replaces none: ports, labels, replicas, reservations", () => {
+  test("[C35] what does not change what a task runs replaces none: ports, labels, replicas, reservations", () => {
     const service = updated(old, {
       ports: [...old.spec.ports, { target: 80, published: 9090, mode: "ingress" }],
       labels: { team: "web" },
@@ -202,7 +202,7 @@ describe("updates", () => {
     expect(look(aWorld(three, [service], tasks))).toMatchObject({ tasks: [], removed: [] });
   });
 
-  test("[C37] a task never placed is forgotten with the old spec, and its slot waits anew", () => {
+  test("[C36] a task never placed is forgotten with the old spec, and its slot waits anew", () => {
     const service = updated(aService({ replicas: 1, constraints: ["node.role==manager"] }), {
       run: { image: "web:2" },
     });
@@ -219,7 +219,7 @@ describe("updates", () => {
 });
 
 describe("restarts", () => {
-  test("[C38] failures in a row wait 0, 1, 2, 4, 8, 16, then 30 seconds, though the history is shorter", () => {
+  test("[C37] failures in a row wait 0, 1, 2, 4, 8, 16, then 30 seconds, though the history is shorter", () => {
     const service = aService({ replicas: 1 });
     expect(waits(service, 9)).toEqual([
       [0, ""],
@@ -234,12 +234,12 @@ describe("restarts", () => {
     ]);
   });
 
-  test("[C39] a task that lived longer than a minute ends the row", () => {
+  test("[C38] a task that lived longer than a minute ends the row", () => {
     const service = aService({ replicas: 1 });
     expect(waits(service, 4, [10, 10, 61_000, 10]).map(([wait]) => wait)).toEqual([0, 1_000, 0, 0]);
   });
 
-  test("[C40] a delay of the operator's is used instead", () => {
+  test("[C39] a delay of the operator's is used instead", () => {
     const service = aService({ replicas: 1, restart: { delayMs: 5_000 } });
     expect(waits(service, 3)).toEqual([
       [5_000, "restarting in 5 s"],
@@ -248,7 +248,7 @@ describe("restarts", () => {
     ]);
   });
 
-  test("[C41] the follower exists at once, waits unplaced, and is placed when its time has come", () => {
+  test("[C40] the follower exists at once, waits unplaced, and is placed when its time has come", () => {
     const service = aService({ replicas: 1, restart: { delayMs: 5_000 } });
     const failed = aTask(service, { state: "failed", err: "task: non-zero exit (1)" });
     const world = step(aWorld(three, [service], [failed]));
@@ -260,7 +260,7 @@ describe("restarts", () => {
     expect(look(world, now + 5_000).tasks).toMatchObject([{ state: "assigned", err: "" }]);
   });
 
-  test("[C42] restart condition none follows nothing, on-failure nothing that completed", () => {
+  test("[C41] restart condition none follows nothing, on-failure nothing that completed", () => {
     const follows = (condition: "any" | "on-failure" | "none", state: "complete" | "failed" | "rejected") => {
       const service = aService({ replicas: 1, restart: { condition } });
       return made(look(aWorld(three, [service], [aTask(service, { state })]))).length === 1;
@@ -271,7 +271,7 @@ describe("restarts", () => {
     expect([follows("any", "complete"), follows("any", "failed")]).toEqual([true, true]);
   });
 
-  test("[C43] no more restarts than max-attempts, also beyond the usual history, and a new spec starts afresh", () => {
+  test("[C42] no more restarts than max-attempts, also beyond the usual history, and a new spec starts afresh", () => {
     for (const maxAttempts of [1, 7]) {
       const service = aService({ replicas: 1, restart: { maxAttempts } });
       expect(waits(service, maxAttempts + 5).length).toBe(maxAttempts);
@@ -285,7 +285,7 @@ describe("restarts", () => {
     expect(made(look(aWorld(three, [updated(service, { run: { image: "web:2" } })], dead))).length).toBe(1);
   });
 
-  test("[C44] a task its agent stopped of itself is replaced at once, whatever the policy", () => {
+  test("[C43] a task its agent stopped of itself is replaced at once, whatever the policy", () => {
     const service = aService({ replicas: 1, restart: { condition: "none", delayMs: 5_000 } });
     const plan = look(aWorld(three, [service], [aTask(service, { state: "shutdown" })]));
     expect(made(plan)).toMatchObject([{ state: "assigned" }]);
@@ -293,7 +293,7 @@ describe("restarts", () => {
 });
 
 describe("removal", () => {
-  test("[C45] a removed service's tasks are stopped and forgotten once dead", () => {
+  test("[C44] a removed service's tasks are stopped and forgotten once dead", () => {
     const service = aService();
     const task = aTask(service);
     let world = step(aWorld(three, [], [task]));
@@ -302,7 +302,7 @@ describe("removal", () => {
     expect(world.tasks.size).toBe(0);
   });
 
-  test("[C46] a removed service's task is forgotten at once where nobody will say that it is dead", () => {
+  test("[C45] a removed service's task is forgotten at once where nobody will say that it is dead", () => {
     const service = aService();
     const tasks = [
       aTask(service, { id: id("a"), state: "pending", nodeId: null }),
@@ -316,7 +316,7 @@ describe("removal", () => {
 describe("global services", () => {
   const service = aService({ mode: { kind: "global" }, constraints: ["node.labels.zone!=b"] });
 
-  test("[C47] each node gets one, with slot 0 and its node named from the start", () => {
+  test("[C46] each node gets one, with slot 0 and its node named from the start", () => {
     const other = aNode({ hostname: "node4", labels: { zone: "b" } });
     const plan = look(aWorld([node1, node2, other], [service]));
     expect(plan.tasks.map(({ slot, nodeId, forNode }) => [slot, nodeId, forNode])).toEqual([
@@ -326,7 +326,7 @@ describe("global services", () => {
     expect(plan.tasks[0]?.message).toBe("scheduler confirmed task can run on preassigned node");
   });
 
-  test("[C48] a node that is down or paused keeps its task; one that drains or breaks a constraint loses it", () => {
+  test("[C47] a node that is down or paused keeps its task; one that drains or breaks a constraint loses it", () => {
     const kept = (change: Partial<Node>) =>
       look(aWorld([{ ...node1, ...change }], [service], [aTask(service)])).tasks.map(
         ({ desired }) => desired,
@@ -337,7 +337,7 @@ describe("global services", () => {
     expect(kept({ labels: { zone: "b" } })).toEqual(["shutdown"]);
   });
 
-  test("[C49] one that does not fit waits for its node and says why", () => {
+  test("[C48] one that does not fit waits for its node and says why", () => {
     const large = aService({ mode: { kind: "global" }, reservations: { nanoCpus: 99e9, memoryBytes: 0 } });
     expect(look(aWorld([node1], [large])).tasks).toMatchObject([
       {
@@ -350,7 +350,7 @@ describe("global services", () => {
   });
 });
 
-test("[C50] a plan tells what it does and why", () => {
+test("[C49] a plan tells what it does and why", () => {
   const service = aService({ replicas: 1 });
   const plan = look(aWorld([{ ...node1, availability: "drain" }, node2], [service], [aTask(service)]));
   expect(plan.events.map(({ actor, action, subject, why }) => [actor, action, subject.name, why])).toEqual([
@@ -359,7 +359,7 @@ test("[C50] a plan tells what it does and why", () => {
   ]);
 });
 
-test("[C51] reconciling leaves the world it was given as it was", () => {
+test("[C50] reconciling leaves the world it was given as it was", () => {
   const world = aWorld(three, [aService()]);
   const plan = look(world);
   expect(world.tasks.size).toBe(0);

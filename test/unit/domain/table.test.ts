@@ -129,7 +129,7 @@ describe("printing and reading", () => {
       'routing table, line 3: read "default nobody", expected a service of this table, or -',
     );
     expect(refusal(4, lines[4] ?? "")).toBe(
-      `routing table, line 5: read ${read(5)}, expected names in order, each name and id once`,
+      `routing table, line 5: read ${read(5)}, expected names in order, and ids where names are alike`,
     );
     expect(refusal(4, "node node1 x maybe y -")).toBe(
       'routing table, line 4: read "node node1 x maybe y -", expected "up" or "down"',
