@@ -1,7 +1,7 @@
 // The agents' sockets of the registry object. They outlive it while it hibernates, so all it must remember of one is
 // in the socket's attachment.
 
-import { closeCodes } from "../src/protocol/agent.ts";
+import { closeCodes, type Probe } from "../src/protocol/agent.ts";
 import type { NodeAssignment } from "../src/registry/assignments.ts";
 
 /** What a socket's attachment holds. */
@@ -91,6 +91,14 @@ export class AgentSockets {
       if (trySend(ws, JSON.stringify({ ...body, index }))) {
         ws.serializeAttachment({ ...socket, index, assignedHash: hash });
       }
+    }
+  }
+
+  /** Asks a node's agent to probe tasks now. */
+  probe(nodeId: string, taskIds: readonly string[]): void {
+    const frame: Probe = { type: "probe", taskIds: [...taskIds] };
+    for (const ws of this.#ctx.getWebSockets(tagOf(nodeId))) {
+      if (openSocket(ws)?.greeted) trySend(ws, JSON.stringify(frame));
     }
   }
 

@@ -123,8 +123,13 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
     return this.#registry.events(sinceSeq, limit);
   }
 
-  table(afterVersion: number): { readonly version: number; readonly text: string | null } {
-    return this.#registry.table(afterVersion);
+  table(afterVersion: number, routerId?: string): { readonly version: number; readonly text: string | null } {
+    if (routerId === undefined) return this.#registry.table(afterVersion);
+    return this.#do(() => this.#registry.table(afterVersion, routerId));
+  }
+
+  suspect(routerId: string, taskIds: readonly string[]): null {
+    return this.#do(() => this.#registry.suspect(routerId, taskIds));
   }
 
   /** The two upgrades: an agent's socket, whose credential is checked here, and a watcher's, whose token was checked. */
@@ -217,6 +222,7 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
     const result = work();
     const effects = this.#registry.takeEffects();
     for (const assignment of effects.assignments) this.#agents.assign(assignment);
+    for (const { nodeId, taskIds } of effects.probes) this.#agents.probe(nodeId, taskIds);
     for (const { nodeId, code, reason } of effects.closes) this.#agents.close(nodeId, code, reason);
     this.#watchers.tell(effects);
     this.#arm(effects.nextDeadlineMs);

@@ -161,6 +161,7 @@ class NodeAgent {
         this.#tasks.apply(assignment, !this.#isLeaving);
         this.#options.onAssigned?.();
       },
+      onProbe: (taskIds) => this.#tasks.probe(taskIds),
       log,
       nowMs: Date.now,
       random: Math.random,
@@ -222,8 +223,9 @@ class NodeAgent {
     // Said also when nobody is waited for: replacements must not be placed here.
     session.send({ type: "leaving" });
     const untilMs = Date.now() + drainTimeoutMs;
-    while (this.#tasks.hasWanted() && Date.now() < untilMs && !now.aborted) await wait(leaveLookMs, now);
-    const isReplaced = !this.#tasks.hasWanted();
+    const isNeeded = () => this.#tasks.hasWanted() || this.#tasks.hasHeld();
+    while (isNeeded() && Date.now() < untilMs && !now.aborted) await wait(leaveLookMs, now);
+    const isReplaced = !isNeeded();
     if (!isReplaced && !now.aborted) log("not all tasks could be replaced elsewhere in time; stopping them");
     if (isReplaced) await Promise.race([this.#tasks.allEnded(), aborted(now)]);
     await this.#endTasks();

@@ -7,7 +7,7 @@ export type Phase = "alive" | "stopping" | "ended";
 
 export type Action =
   | { readonly kind: "start"; readonly task: AssignedTask }
-  /** Stop it, `drainDelayMs` after now when it takes traffic. */
+  /** Stop it, `drainDelayMs` after now when it takes traffic. One that is not released yet is left as it is. */
   | { readonly kind: "stop"; readonly id: string }
   /** It was to stop before it was ever started here: say that it is over. */
   | { readonly kind: "decline"; readonly task: AssignedTask }
@@ -17,6 +17,9 @@ export type Action =
 /**
  * Level-triggered: the whole assignment each time, whatever was missed before. What is not in it must not run; what
  * has ended here never starts again, since a task is one run.
+ *
+ * A task that is to stop but is not released goes on for as long as it takes: routers may still send it requests, and
+ * if the registry is gone they will not hear of a table without it either.
  *
  * @param mayStart false while the node leaves
  */
@@ -28,8 +31,9 @@ export function converge(
   const wanted = new Map(assigned.map((task) => [task.id, task]));
   const actions: Action[] = [];
   for (const [id, phase] of known) {
-    const isWanted = wanted.get(id)?.desired === "running";
-    if (phase === "alive" && !isWanted) actions.push({ kind: "stop", id });
+    const task = wanted.get(id);
+    const stays = task !== undefined && (task.desired === "running" || task.released === false);
+    if (phase === "alive" && !stays) actions.push({ kind: "stop", id });
     if (phase === "ended" && !wanted.has(id)) actions.push({ kind: "forget", id });
   }
   for (const task of wanted.values()) {

@@ -64,6 +64,8 @@ export type SessionOptions = {
   /** What to say first on each socket: a hello, and what it left unsaid. */
   readonly greeting: () => readonly AgentMessage[];
   readonly onAssignment: (assignment: Assignment) => void;
+  /** The registry wants these tasks probed now. */
+  readonly onProbe: (taskIds: readonly string[]) => void;
   readonly log: (line: string) => void;
   readonly nowMs: () => number;
   readonly random: () => number;
@@ -186,20 +188,24 @@ export class Session {
   }
 
   #receive(frame: string, received: Received): void {
-    const { nowMs, log, onAssignment } = this.#options;
+    const { nowMs, log, onAssignment, onProbe } = this.#options;
     if (frame === "pong") {
       if (received.index >= 0) this.#currentAtMs = nowMs();
       return;
     }
-    const assignment = readFrame(frame);
-    if (assignment === null) {
+    const message = readFrame(frame);
+    if (message === null) {
       if (received.complaints++ < maxComplaints) log(`ignored a frame that cannot be read: ${quoted(frame)}`);
       return;
     }
-    if (assignment.index <= received.index) return;
-    received.index = assignment.index;
+    if (message.type === "probe") {
+      onProbe(message.taskIds);
+      return;
+    }
+    if (message.index <= received.index) return;
+    received.index = message.index;
     this.#currentAtMs = nowMs();
-    onAssignment(assignment);
+    onAssignment(message);
   }
 
   #sayClosed(closed: Closed, next: Next): void {
@@ -218,7 +224,7 @@ export class Session {
 /** What one socket has brought so far. */
 type Received = { heardAtMs: number; index: number; complaints: number };
 
-function readFrame(frame: string): Assignment | null {
+function readFrame(frame: string): RegistryMessage | null {
   try {
     return RegistryMessage.parse(JSON.parse(frame));
   } catch {

@@ -50,6 +50,9 @@ export class TaskRun {
   #stopAtMs: number | null = null;
   #released = false;
   #nudge = Promise.withResolvers<void>();
+  /** Somebody doubts its health: it is probed at the fast pace until a probe passes or the verdict falls. */
+  #suspected = false;
+  #doubt = Promise.withResolvers<void>();
   /** What its record needs besides: known once it is prepared. */
   #kept: { readonly probe: ProbeSpec; readonly stopSignal: NodeJS.Signals; readonly trace: unknown } | null =
     null;
@@ -117,6 +120,13 @@ export class TaskRun {
   wake(): void {
     this.#nudge.resolve();
     this.#nudge = Promise.withResolvers<void>();
+  }
+
+  /** Probes it now instead of when its next probe is due. */
+  probeNow(): void {
+    this.#suspected = true;
+    this.#doubt.resolve();
+    this.#doubt = Promise.withResolvers<void>();
   }
 
   async #live(): Promise<void> {
@@ -210,11 +220,12 @@ export class TaskRun {
 
   /** Probes until aborted. Resolves with what is wrong once the task is to be given up. */
   async #watchHealth(running: Running, probe: ProbeSpec, signal: AbortSignal): Promise<Cause> {
-    const { nowMs, prober, wait } = this.#context;
+    const { nowMs, prober } = this.#context;
     if (this.task.run.targets.length === 0) this.#go("running", "started");
     let startingMs = 0;
     while (!signal.aborted && this.#report.health !== null) {
       const beganMs = nowMs();
+      const { promise: doubted } = this.#doubt;
       const result = await prober(running.local, probe, signal);
       if (signal.aborted) break;
       const tookMs = nowMs() - beganMs;
@@ -222,15 +233,27 @@ export class TaskRun {
       if (tookMs <= 2 * probeTimeoutMs) this.#takeProbe({ ...result, atMs: nowMs() });
       const { verdict, streak, sinceMs, lastCheck } = this.#report.health;
       const isStarting = verdict === "starting";
-      const stepMs = isStarting ? probeStartEveryMs : probeEveryMs;
+      if (streak.ok || verdict === "unhealthy") this.#suspected = false;
+      const stepMs = isStarting || this.#suspected ? probeStartEveryMs : probeEveryMs;
       if (isStarting) startingMs += Math.min(tookMs, probeTimeoutMs) + stepMs;
       if (startingMs > startLimitMs)
         return { sick: `no answer within ${startLimitMs / 1000} s: ${lastCheck}` };
       const isSick = verdict === "unhealthy" && !streak.ok && nowMs() - sinceMs >= sickLimitMs;
       if (isSick) return { sick: lastCheck };
-      await wait(stepMs, signal);
+      await this.#pause(stepMs, doubted, signal);
     }
     return new Promise(() => {});
+  }
+
+  /** Waits for the next probe; a doubt that came up since the last one began makes it now. */
+  async #pause(ms: number, doubted: Promise<void>, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const end = () => over.abort();
+    signal.addEventListener("abort", end, { once: true });
+    if (signal.aborted) end();
+    await Promise.race([doubted, this.#context.wait(ms, over.signal)]);
+    signal.removeEventListener("abort", end);
+    end();
   }
 
   #takeProbe(probe: { readonly ok: boolean; readonly atMs: number; readonly text: string }): void {

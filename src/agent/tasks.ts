@@ -67,6 +67,19 @@ export class Tasks {
     );
   }
 
+  /** Whether a task that is to stop still waits until no router sends it requests. */
+  hasHeld(): boolean {
+    return [...(this.#assigned?.values() ?? [])].some(
+      ({ desired, released, id }) =>
+        desired !== "running" && released === false && this.#runs.get(id)?.phase === "alive",
+    );
+  }
+
+  /** Probes tasks at once: somebody who sends them requests gets no answer. */
+  probe(taskIds: readonly string[]): void {
+    for (const id of taskIds) this.#runs.get(id)?.probeNow();
+  }
+
   /** Resolves when nothing runs of what runs now. */
   async allEnded(): Promise<void> {
     await Promise.all([...this.#runs.values()].map(({ ended }) => ended));

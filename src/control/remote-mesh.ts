@@ -56,7 +56,8 @@ export function remoteMesh(connect: () => MeshApi): MeshApi {
     rotateJoinTokens: (...given) => call((mesh) => mesh.rotateJoinTokens(...given)),
     join: (input) => call((mesh) => mesh.join(input)),
     events: (...given) => call((mesh) => mesh.events(...given)),
-    table: (afterVersion) => call((mesh) => mesh.table(afterVersion)),
+    table: (...given) => call((mesh) => mesh.table(...given)),
+    suspect: (...given) => call((mesh) => mesh.suspect(...given)),
   };
 }
 

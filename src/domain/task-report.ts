@@ -23,17 +23,31 @@ export type TaskObservation = {
  * it died, and a report of an earlier state says nothing at all. Within one state, and above all while running,
  * endpoints, health and words follow the report.
  *
+ * @param heardAtMs the registry's own time, which tells how long a task ran whatever its agent's clock says
  * @returns the same reference when nothing changes
  * @see docs/spec.md T1-T5
  */
-export function applyReport(task: Task, seen: TaskObservation): Task {
+export function applyReport(task: Task, seen: TaskObservation, heardAtMs: number = seen.atMs): Task {
   if (!isAlive(task) || taskStates[seen.state] < taskStates[task.state]) return task;
   const moved = seen.state !== task.state;
   const { state, message, err, endpoints, health, pid, exitCode } = seen;
   if (!moved && sameFacts(task, seen)) return task;
   const stateSinceMs = moved ? seen.atMs : task.stateSinceMs;
   const version = task.version + 1;
-  return { ...task, state, message, err, endpoints, health, pid, exitCode, stateSinceMs, version };
+  return {
+    ...task,
+    state,
+    message,
+    err,
+    endpoints,
+    health,
+    pid,
+    exitCode,
+    stateSinceMs,
+    version,
+    ...(moved && state === "running" && { ranSinceMs: heardAtMs }),
+    ...(moved && !isAlive(seen) && { endedAtMs: heardAtMs }),
+  };
 }
 
 function sameFacts(task: Task, seen: TaskObservation): boolean {

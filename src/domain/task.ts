@@ -71,6 +71,15 @@ export type Task = {
   readonly health: HealthReport | null;
   readonly pid: number | null;
   readonly exitCode: number | null;
+  /** When the registry first heard that it runs, and that it is dead, by the registry's clock. Absent: not yet. */
+  readonly ranSinceMs?: number;
+  readonly endedAtMs?: number;
+  /** Set when a running task is told to stop: which table it was out of first, and whether its agent may stop it. */
+  readonly departure?: {
+    readonly tableVersion: number;
+    readonly atMs: number;
+    readonly released: boolean;
+  };
 };
 
 /** True while the task may still run or come to run. */

@@ -32,10 +32,24 @@ const id = z.string().regex(/^[0-9a-z]{25}$/, "25 characters 0-9a-z");
 const name = z.string().min(1).max(253);
 const epochMs = z.number().int().nonnegative();
 
-const taskState = z.enum(["assigned", "accepted", "preparing", "ready", "starting", "running", "complete", "shutdown", "failed", "rejected"]);
+const taskState = z.enum([
+  "assigned",
+  "accepted",
+  "preparing",
+  "ready",
+  "starting",
+  "running",
+  "complete",
+  "shutdown",
+  "failed",
+  "rejected",
+]);
 
 export const Platform = z.object({ os: z.string().max(64), arch: z.string().max(64) });
-export const Resources = z.object({ nanoCpus: z.number().int().nonnegative(), memoryBytes: z.number().int().nonnegative() });
+export const Resources = z.object({
+  nanoCpus: z.number().int().nonnegative(),
+  memoryBytes: z.number().int().nonnegative(),
+});
 
 /** What an agent says of its machine. */
 export const NodeDescription = z.object({
@@ -49,7 +63,11 @@ export const NodeDescription = z.object({
 });
 export type NodeDescription = z.infer<typeof NodeDescription>;
 
-export const JoinRequest = z.object({ protocol: z.number().int(), token: z.string().max(200), node: NodeDescription });
+export const JoinRequest = z.object({
+  protocol: z.number().int(),
+  token: z.string().max(200),
+  node: NodeDescription,
+});
 export type JoinRequest = z.infer<typeof JoinRequest>;
 
 /** The credential is shown once; the registry keeps only its hash. */
@@ -72,7 +90,9 @@ export const TaskReport = z.object({
   message: z.string().max(500),
   err: z.string().max(2_000),
   atMs: epochMs,
-  endpoints: z.array(z.object({ target: z.number().int().min(1).max(65_535), origin: z.string().max(300) })).max(64),
+  endpoints: z
+    .array(z.object({ target: z.number().int().min(1).max(65_535), origin: z.string().max(300) }))
+    .max(64),
   health: HealthReport.nullable(),
   pid: z.number().int().positive().nullable(),
   exitCode: z.number().int().nullable(),
@@ -104,6 +124,8 @@ export const AssignedTask = z.object({
   service: z.object({ id, name }),
   slot: z.number().int().nonnegative(),
   desired: z.enum(["running", "shutdown", "remove"]),
+  /** False: it is to stop, but routers may still send it requests; it waits for the assignment that releases it. */
+  released: z.boolean().optional(),
   run: z.object({
     image: z.string(),
     command: z.array(z.string()),
@@ -125,11 +147,15 @@ export const Assignment = z.object({
   type: z.literal("assignment"),
   index: z.number().int().nonnegative(),
   node: z.object({ id, name }),
-  /** How long a task stays up after it left the routing table, milliseconds. */
+  /** How long a task that is to stop stays up after its release, milliseconds. */
   drainDelayMs: z.number().int().nonnegative(),
   tasks: z.array(AssignedTask),
 });
 export type Assignment = z.infer<typeof Assignment>;
 
-export const RegistryMessage = z.discriminatedUnion("type", [Assignment]);
+/** Routers say that these tasks do not answer: the agent probes them now. An agent that does not know it may ignore it. */
+export const Probe = z.object({ type: z.literal("probe"), taskIds: z.array(id).max(2_000) });
+export type Probe = z.infer<typeof Probe>;
+
+export const RegistryMessage = z.discriminatedUnion("type", [Assignment, Probe]);
 export type RegistryMessage = z.infer<typeof RegistryMessage>;

@@ -83,6 +83,14 @@ export interface MeshApi {
   /** Events after `sinceSeq`, oldest first, at most `limit`. */
   events(sinceSeq: number, limit: number): MaybePromise<readonly MeshEvent[]>;
 
-  /** The printed routing table when it is newer than `afterVersion`; `text` is null when it is not. */
-  table(afterVersion: number): MaybePromise<{ readonly version: number; readonly text: string | null }>;
+  /**
+   * The printed routing table when it is newer than `afterVersion`; `text` is null when it is not. A router says who it
+   * is: a task that left the table is stopped once all routers ask for what comes after a table without it.
+   */
+  table(
+    afterVersion: number,
+    routerId?: string,
+  ): MaybePromise<{ readonly version: number; readonly text: string | null }>;
+  /** A router says that these tasks do not answer. Where others agree, or there is none, their agents probe them now. */
+  suspect(routerId: string, taskIds: readonly string[]): MaybePromise<null>;
 }

@@ -4,12 +4,13 @@ import { createHash } from "node:crypto";
 import { isAlive, type Task } from "../domain/task.ts";
 import type { World } from "../domain/world.ts";
 import type { AssignedTask, Assignment } from "../protocol/agent.ts";
+import { isHeld } from "./departures.ts";
 
 /**
- * How long a task that is to stop stays up after it left the routing table, milliseconds. Longer than an edge may go
- * on with an old table (1 s, and one refresh), so that no request finds a task already stopping.
+ * How long a task that is to stop stays up after its release, milliseconds: an answer with the new table may still be
+ * on its way to a router, and a request of that router's on its way to the task.
  */
-export const drainDelayMs = 2_500;
+export const drainDelayMs = 250;
 
 /** A node's assignment without its index, which belongs to a socket. `hash` tells two of them apart. */
 export type NodeAssignment = {
@@ -50,14 +51,17 @@ export function nodesReassigned(before: World, after: World): ReadonlySet<string
   for (const [id, task] of after.tasks) {
     const old = before.tasks.get(id);
     if (old === task || task.nodeId === null) continue;
-    if (old?.nodeId !== task.nodeId || old.desired !== task.desired || isAlive(old) !== isAlive(task)) {
-      nodes.add(task.nodeId);
-    }
+    if (old?.nodeId !== task.nodeId || face(old) !== face(task)) nodes.add(task.nodeId);
   }
   for (const [id, task] of before.tasks) {
     if (task.nodeId !== null && isAlive(task) && !after.tasks.has(id)) nodes.add(task.nodeId);
   }
   return nodes;
+}
+
+/** What of a task its assignment follows, once it has a node. */
+function face(task: Task): string {
+  return `${task.desired} ${isAlive(task)} ${isHeld(task)}`;
 }
 
 function assignedTask(world: World, task: Task): AssignedTask {
@@ -68,6 +72,7 @@ function assignedTask(world: World, task: Task): AssignedTask {
     service: { id: task.serviceId, name: world.services.get(task.serviceId)?.spec.name ?? task.serviceId },
     slot: task.slot,
     desired: task.desired,
+    ...(isHeld(task) && { released: false }),
     run: {
       image,
       command: [...command],

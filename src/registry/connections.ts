@@ -91,6 +91,7 @@ function lostTask(task: Task, nowMs: number): Task {
   const common = {
     ...task,
     stateSinceMs: nowMs,
+    endedAtMs: nowMs,
     version: task.version + 1,
     endpoints: [],
     health: null,

@@ -2,8 +2,11 @@
 
 import { removeRows, type SqlPort, upsert } from "./sql-port.ts";
 
-/** `reconcile`: a delayed decision is ripe. `liveness`: a node may have missed its beats. */
-export type DeadlineName = "reconcile" | "liveness";
+/**
+ * `reconcile`: a delayed decision is ripe. `liveness`: a node may have missed its beats. `release`: a task that left
+ * the table may be free to stop.
+ */
+export type DeadlineName = "reconcile" | "liveness" | "release";
 
 /** Sets a deadline, or forgets it with null. Writes only when it moves. */
 export function setDeadline(port: SqlPort, name: DeadlineName, atMs: number | null): void {

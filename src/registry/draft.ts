@@ -6,7 +6,7 @@ import type { Node } from "../domain/node.ts";
 import type { Service } from "../domain/service.ts";
 import type { Task } from "../domain/task.ts";
 import type { World } from "../domain/world.ts";
-import type { SocketClose } from "./effects.ts";
+import type { NodeProbe, SocketClose } from "./effects.ts";
 import type { SqlStore } from "./store.ts";
 
 /** What a transaction decides by besides the world. */
@@ -27,6 +27,7 @@ export class Draft {
   readonly before: World;
   readonly events: NewEvent[] = [];
   readonly closes: SocketClose[] = [];
+  readonly probes: NodeProbe[] = [];
   /** Nodes that are sent their assignment though it may not have changed. */
   readonly resend = new Set<string>();
   #world: World;

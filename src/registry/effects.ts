@@ -6,6 +6,9 @@ import type { NodeAssignment } from "./assignments.ts";
 /** A socket to close: all sockets of one node, with a WebSocket close code and a reason for a person. */
 export type SocketClose = { readonly nodeId: string; readonly code: number; readonly reason: string };
 
+/** Tasks a node's agent is to probe now. */
+export type NodeProbe = { readonly nodeId: string; readonly taskIds: readonly string[] };
+
 export type Effects = {
   /** Assignments of the nodes whose tasks changed. A shell sends one unless its socket already has it. */
   readonly assignments: readonly NodeAssignment[];
@@ -13,6 +16,7 @@ export type Effects = {
   readonly tableVersion: number | null;
   readonly events: readonly MeshEvent[];
   readonly closes: readonly SocketClose[];
+  readonly probes: readonly NodeProbe[];
   /** When to call `due` next, epoch milliseconds; null: not before something else happens. */
   readonly nextDeadlineMs: number | null;
 };

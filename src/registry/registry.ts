@@ -8,23 +8,26 @@ import { type Answer, answer, MeshError } from "../domain/error.ts";
 import type { MeshEvent } from "../domain/event.ts";
 import type { Node } from "../domain/node.ts";
 import type { Service } from "../domain/service.ts";
-import type { Task } from "../domain/task.ts";
+import { isAlive, type Task } from "../domain/task.ts";
 import type { World } from "../domain/world.ts";
 import { closeCodes, type TaskReport } from "../protocol/agent.ts";
 import type { JoinInput, MeshApi, MeshInfo, NodeChange, ServiceInput, ServiceView } from "./api.ts";
 import { assignmentsOf, nodesReassigned } from "./assignments.ts";
 import { goodbye, type HelloInput, hello, leaving } from "./connections.ts";
-import { Draft, type DraftContext, nodeSubject } from "./draft.ts";
+import { hasDepartures, noteDepartures, releaseTasks } from "./departures.ts";
+import { Draft, type DraftContext, nodeSubject, taskSubject } from "./draft.ts";
 import type { Effects } from "./effects.ts";
 import { isCredentialOf, join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
 import { noteLost, noteStart, sweep } from "./liveness.ts";
 import { removeNode, updateNode } from "./nodes.ts";
 import { findNode, findService, findTask } from "./refs.ts";
 import { applyReports } from "./reports.ts";
+import { Routers, routerLiveMs } from "./routers.ts";
 import { mayDecide, raiseTableVersion, tableText, tableVersion } from "./routing.ts";
 import { createService, removeService, updateService, viewsOf } from "./services.ts";
 import { settle } from "./settle.ts";
 import type { SqlStore } from "./store.ts";
+import { Suspects } from "./suspects.ts";
 import { type TaskFilter, tasksOf } from "./tasks.ts";
 
 /** What a registry is given instead of taking it from its surroundings. */
@@ -40,7 +43,7 @@ export type RegistryDeps = {
 
 type Collected = { -readonly [K in Exclude<keyof Effects, "nextDeadlineMs">]: Effects[K] };
 
-const nothing: Collected = { assignments: [], tableVersion: null, events: [], closes: [] };
+const nothing: Collected = { assignments: [], tableVersion: null, events: [], closes: [], probes: [] };
 
 export class Registry implements MeshApi {
   readonly #store: SqlStore;
@@ -48,6 +51,8 @@ export class Registry implements MeshApi {
   #cache: World | null = null;
   #printed: { readonly version: number; readonly text: string } | null = null;
   #collected: Collected = nothing;
+  #routers = new Routers(Number.POSITIVE_INFINITY);
+  readonly #suspects = new Suspects();
 
   constructor(store: SqlStore, deps: RegistryDeps) {
     this.#store = store;
@@ -62,8 +67,12 @@ export class Registry implements MeshApi {
    * @param connected nodes whose sockets outlived the pause
    */
   booted(connected: ReadonlySet<string>): void {
-    this.#store.migrate(this.#deps.clock());
-    if (this.#store.meta("meshId") === null) this.#change((draft) => this.#found(draft), "decide");
+    const nowMs = this.#deps.clock();
+    this.#store.migrate(nowMs);
+    const isNew = this.#store.meta("meshId") === null;
+    // Nobody routes by a table there has never been; the routers of an older mesh are yet to be heard.
+    this.#routers = new Routers(isNew ? nowMs : nowMs + routerLiveMs);
+    if (isNew) this.#change((draft) => this.#found(draft), "decide");
     this.#change((draft) => {
       if (this.#store.meta("meshName") !== this.#deps.meshName) {
         this.#store.setMeta("meshName", this.#deps.meshName);
@@ -172,13 +181,43 @@ export class Registry implements MeshApi {
     return this.#store.events(sinceSeq, limit);
   }
 
-  table(afterVersion: number): { readonly version: number; readonly text: string | null } {
+  table(afterVersion: number, routerId?: string): { readonly version: number; readonly text: string | null } {
     const version = tableVersion(this.#store);
+    if (routerId !== undefined) {
+      // Without a table it routes nothing until it has this one.
+      this.#routers.asked(routerId, afterVersion > 0 ? afterVersion : version, this.#deps.clock());
+      if (hasDepartures(this.#world())) this.#change(() => {});
+    }
     if (version <= afterVersion) return { version, text: null };
     if (this.#printed?.version !== version) {
       this.#printed = { version, text: tableText(this.#world(), version) };
     }
     return this.#printed;
+  }
+
+  suspect(routerId: string, taskIds: readonly string[]): null {
+    const nowMs = this.#deps.clock();
+    const { tasks, nodes } = this.#world();
+    const known = taskIds.flatMap((id) => tasks.get(id) ?? []).filter(isAlive);
+    const live = this.#routers.live(nowMs);
+    const ids = known.map(({ id }) => id);
+    const found = new Set(this.#suspects.report(routerId, ids, live, nowMs));
+    if (found.size === 0) return null;
+    this.#change((draft) => {
+      for (const node of nodes.values()) {
+        const own = known.filter(({ id, nodeId }) => found.has(id) && nodeId === node.id);
+        if (own.length > 0) draft.probes.push({ nodeId: node.id, taskIds: own.map(({ id }) => id) });
+        for (const task of own) {
+          draft.note(
+            "registry",
+            "task.suspect",
+            taskSubject(draft.world, task),
+            "routers get no answer from it",
+          );
+        }
+      }
+    });
+    return null;
   }
 
   /** Whether an agent may open a socket as this node. */
@@ -230,7 +269,9 @@ export class Registry implements MeshApi {
 
   /** Decides again when a delayed decision is ripe: a task waits out its backoff, for example. */
   due(): void {
-    if (this.#store.dueDeadlines(this.#deps.clock()).includes("reconcile")) this.#change(() => {}, "decide");
+    const due = this.#store.dueDeadlines(this.#deps.clock());
+    if (due.includes("reconcile")) this.#change(() => {}, "decide");
+    else if (due.includes("release")) this.#change(() => {});
   }
 
   #world(): World {
@@ -267,7 +308,8 @@ export class Registry implements MeshApi {
         const result = work(draft);
         const decides = when === "decide" || mayDecide(draft.before, draft.world);
         if (decides) settle(draft);
-        return [result, draft.world, this.#save(draft, decides)] as const;
+        const collected = this.#save(draft, decides);
+        return [result, draft.world, collected] as const;
       });
       this.#cache = world;
       this.#collect(collected);
@@ -279,13 +321,17 @@ export class Registry implements MeshApi {
   }
 
   #save(draft: Draft, decided: boolean): Collected {
-    const { before, world, events, closes, resend, nowMs } = draft;
+    const tableVersionRaised = decided ? raiseTableVersion(this.#store, draft.world) : null;
+    noteDepartures(draft, tableVersionRaised ?? tableVersion(this.#store));
+    releaseTasks(draft, this.#routers);
+    const { before, world, events, closes, probes, resend, nowMs } = draft;
     this.#store.saveWorld(before, world);
     const nodes = new Set([...nodesReassigned(before, world), ...resend]);
     return {
       events: this.#store.appendEvents(events, nowMs),
       closes,
-      tableVersion: decided ? raiseTableVersion(this.#store, world) : null,
+      probes,
+      tableVersion: tableVersionRaised,
       assignments: nodes.size === 0 ? [] : assignmentsOf(world, nodes, resend),
     };
   }
@@ -297,6 +343,7 @@ export class Registry implements MeshApi {
       tableVersion: more.tableVersion ?? have.tableVersion,
       events: [...have.events, ...more.events],
       closes: [...have.closes, ...more.closes],
+      probes: [...have.probes, ...more.probes],
     };
   }
 }

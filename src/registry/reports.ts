@@ -28,7 +28,7 @@ export function applyReports(draft: Draft, nodeId: string, reports: readonly Tas
     // It runs what is known as dead: told its assignment again, it finds that the task must not run.
     if (!isAlive(task) && isAlive(seen)) draft.resend.add(nodeId);
     // An agent's clock may run ahead of ours; nothing it saw can lie in our future.
-    const next = applyReport(task, { ...seen, atMs: Math.min(seen.atMs, draft.nowMs) });
+    const next = applyReport(task, { ...seen, atMs: Math.min(seen.atMs, draft.nowMs) }, draft.nowMs);
     if (next === task) continue;
     draft.put("tasks", next);
     noteChange(draft, `node ${node.hostname}`, task, next);

@@ -12,7 +12,13 @@ const desired = fc.constantFrom<AssignedTask["desired"][]>("running", "running",
 const assignment = fc
   .subarray([...names])
   .chain((subset) =>
-    fc.tuple(...subset.map((name) => desired.map((want) => ({ ...assignedTask(name), desired: want })))),
+    fc.tuple(
+      ...subset.map((name) =>
+        fc
+          .record({ desired, released: fc.boolean() })
+          .map((want): AssignedTask => ({ ...assignedTask(name), ...want })),
+      ),
+    ),
   );
 const phase = fc.constantFrom<Phase[]>("alive", "stopping", "ended");
 const known = fc
@@ -30,7 +36,8 @@ test("[N23] what converge asks for, done, leaves nothing to ask for", () => {
         if (action.kind === "forget") after.delete(action.id);
       }
       expect(converge(tasks, after, mayStart)).toEqual([]);
-      const wanted = new Set(tasks.filter((task) => task.desired === "running").map(({ id }) => id));
+      const stays = tasks.filter((task) => task.desired === "running" || !task.released);
+      const wanted = new Set(stays.map(({ id }) => id));
       for (const [id, is] of after) if (is === "alive") expect(wanted).toContain(id);
     }),
   );
@@ -67,6 +74,24 @@ test("[N36] whatever is assigned and whatever dies, a task id never has two proc
     { numRuns: 200 },
   );
 }, 60_000);
+
+test("[V11] a task that is to stop goes on until it is released, then stops after the drain delay", async () => {
+  const world = newWorld(true);
+  const assign = (want: Partial<AssignedTask>) =>
+    take(world, { kind: "assign", tasks: [{ ...assignedTask("a"), ...want }], mayStart: true });
+  await assign({});
+  await world.time.pass(1_000);
+  await assign({ desired: "shutdown", released: false });
+  await world.time.pass(600_000);
+  expect(world.runtime.running).toHaveLength(1);
+  expect(world.tasks.hasHeld()).toBe(true);
+  await assign({ desired: "shutdown" });
+  expect(world.tasks.hasHeld()).toBe(false);
+  await world.time.pass(499);
+  expect(world.runtime.running).toHaveLength(1);
+  await world.time.pass(1);
+  expect(world.runtime.running).toEqual([]);
+});
 
 type World = ReturnType<typeof newWorld>;
 

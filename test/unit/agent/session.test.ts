@@ -7,6 +7,7 @@ import { until } from "../../support/until.ts";
 let registry: FakeRegistry;
 let skippedMs: number;
 let assignments: Assignment[];
+let probed: string[];
 let over: AbortController;
 let session: Session;
 let held: Promise<unknown>;
@@ -15,6 +16,7 @@ beforeEach(async () => {
   registry = await FakeRegistry.start();
   skippedMs = 0;
   assignments = [];
+  probed = [];
   over = new AbortController();
   const membership = await join();
   session = new Session({
@@ -22,6 +24,7 @@ beforeEach(async () => {
     membership,
     greeting: () => [{ type: "hello", node, tasks: [] }],
     onAssignment: (assignment) => assignments.push(assignment),
+    onProbe: (taskIds) => probed.push(...taskIds),
     log: () => {},
     nowMs: () => Date.now() + skippedMs,
     random: () => 0,
@@ -86,3 +89,9 @@ async function join(): Promise<{ nodeId: string; credential: string }> {
   const response = await fetch(`${registry.url}/mesh/join`, { method: "POST", body });
   return (await response.json()) as { nodeId: string; credential: string };
 }
+
+test("[V9] an agent hands on what it is to probe now", async () => {
+  registry.socket?.send(JSON.stringify({ type: "probe", taskIds: ["a".repeat(25)] }));
+  await until("the probe", () => probed[0]);
+  expect(probed).toEqual(["a".repeat(25)]);
+});

@@ -70,6 +70,29 @@ test("[N15] a running task that fails three probes is unhealthy, and given up te
   expect(runtime.running).toEqual([]);
 });
 
+test("[V12] a suspected task is probed at once, and while it fails every 100 ms, until the verdict falls", async () => {
+  const run = start();
+  await time.pass(1_050);
+  answer = fail;
+  run.probeNow();
+  await time.pass(0);
+  expect(run.report.health).toMatchObject({ verdict: "healthy", streak: { ok: false, length: 1 } });
+  await time.pass(200);
+  expect(run.report.health).toMatchObject({ verdict: "unhealthy", streak: { ok: false, length: 3 } });
+  await time.pass(1_000);
+  expect(run.report.health?.streak.length).toBe(3);
+});
+
+test("[V12] a suspected task that answers goes on as before", async () => {
+  const run = start();
+  await time.pass(1_050);
+  run.probeNow();
+  await time.pass(0);
+  answer = fail;
+  await time.pass(1_999);
+  expect(run.report.health?.streak.ok).toBe(true);
+});
+
 test("[N15] a task that answers again in time goes on", async () => {
   const run = start();
   await time.pass(1_000);

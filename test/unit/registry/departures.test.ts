@@ -1,0 +1,202 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { assigned, input, TestMesh, type TestNode } from "./harness.ts";
+
+/** What became of a task since the last look, as the agent of `node` was told it: `held`, `released`, or nothing sent. */
+function told(mesh: TestMesh, node: TestNode): readonly string[] | undefined {
+  return assigned(mesh.registry.takeEffects(), node.id)?.map(({ desired, released }) => {
+    return `${desired} ${released === false ? "held" : "released"}`;
+  });
+}
+
+function running(): { readonly mesh: TestMesh; readonly node: TestNode } {
+  const mesh = new TestMesh();
+  const node = mesh.node("node1");
+  mesh.service("my-web", { mode: { kind: "replicated", replicas: 1 } });
+  mesh.work();
+  return { mesh, node };
+}
+
+/** Scales the one service to nothing. */
+function scaleDown(mesh: TestMesh): void {
+  const [service] = mesh.registry.services();
+  const none = input("my-web", { mode: { kind: "replicated", replicas: 0 } });
+  mesh.registry.updateService("my-web", service?.version ?? 0, none, "operator");
+}
+
+/** Of each task that is to stop, whether its agent may stop it. */
+function released(mesh: TestMesh): readonly (boolean | undefined)[] {
+  return mesh
+    .tasks()
+    .filter(({ desired }) => desired !== "running")
+    .map(({ departure }) => departure?.released);
+}
+
+const version = (mesh: TestMesh) => mesh.registry.table(Number.MAX_SAFE_INTEGER).version;
+
+test("[V1] a task that must stop is held until every live router routes by a table without it", () => {
+  const { mesh, node } = running();
+  mesh.registry.table(version(mesh), "router1");
+  mesh.registry.table(version(mesh), "router2");
+  scaleDown(mesh);
+  expect(told(mesh, node)).toEqual(["remove held"]);
+  mesh.registry.table(version(mesh), "router1");
+  mesh.registry.table(version(mesh) - 1, "router2");
+  expect(told(mesh, node)).toBeUndefined();
+  mesh.registry.table(version(mesh), "router2");
+  expect(told(mesh, node)).toEqual(["remove released"]);
+  expect(mesh.events("task.released")).toEqual([]);
+});
+
+test("[V2] without a live router a task is released at once, and a router without a table routes nothing", () => {
+  const { mesh, node } = running();
+  mesh.registry.table(version(mesh), "router1");
+  mesh.pass(3_000);
+  mesh.registry.table(0, "router2");
+  mesh.registry.removeService("my-web", "operator");
+  expect(told(mesh, node)).toEqual(["remove held"]);
+  const other = running();
+  other.mesh.registry.table(version(other.mesh), "router1");
+  other.mesh.pass(3_000);
+  scaleDown(other.mesh);
+  expect(told(other.mesh, other.node)).toEqual(["remove released"]);
+});
+
+test("[V3] a router that stops asking is waited for until it no longer counts as live", () => {
+  const { mesh } = running();
+  mesh.registry.table(version(mesh), "router1");
+  mesh.pass(1_000);
+  scaleDown(mesh);
+  mesh.pass(1_999);
+  expect(released(mesh)).toEqual([false]);
+  mesh.pass(1);
+  expect(released(mesh)).toEqual([true]);
+});
+
+test("[V4] routers that go on with an old table are waited for 5 s, and an event says so", () => {
+  const { mesh } = running();
+  const old = version(mesh);
+  scaleDown(mesh);
+  expect(released(mesh)).toEqual([true]);
+  const second = running();
+  second.mesh.registry.table(old, "router1");
+  scaleDown(second.mesh);
+  for (let times = 0; times < 4; times += 1) {
+    second.mesh.pass(1_249);
+    expect(released(second.mesh)).toEqual([false]);
+    second.mesh.registry.table(old, "router1");
+  }
+  second.mesh.pass(4);
+  expect(released(second.mesh)).toEqual([true]);
+  expect(second.mesh.events("task.released")).toEqual([
+    `my-web.1: released by the bound of 5 s: 1 router still routes by a table older than version ${old + 1}`,
+  ]);
+});
+
+test("[V5] a registry that lost its memory keeps to the bound from when the task left, or hears all routers first", () => {
+  const late = running();
+  late.mesh.registry.table(version(late.mesh), "router1");
+  scaleDown(late.mesh);
+  late.mesh.pass(2_500);
+  late.mesh.restart([late.node.id]);
+  late.mesh.pass(2_499);
+  expect(released(late.mesh)).toEqual([false]);
+  late.mesh.pass(1);
+  expect(released(late.mesh)).toEqual([true]);
+  expect(late.mesh.events("task.released")[0]).toContain("does not know every router yet");
+
+  const early = running();
+  early.mesh.registry.table(version(early.mesh), "router1");
+  scaleDown(early.mesh);
+  early.mesh.restart([early.node.id]);
+  early.mesh.registry.table(version(early.mesh), "router1");
+  early.mesh.pass(2_999);
+  expect(released(early.mesh)).toEqual([false]);
+  early.mesh.pass(1);
+  expect(released(early.mesh)).toEqual([true]);
+  expect(early.mesh.events("task.released")).toEqual([]);
+});
+
+test("[V6] a drained node's tasks and those of a removed service are held in the same way", () => {
+  const { mesh, node } = running();
+  mesh.node("node2");
+  mesh.registry.table(version(mesh), "router1");
+  const drain = { availability: "drain", role: "worker", labels: {} } as const;
+  mesh.registry.updateNode("node1", mesh.registry.nodes()[0]?.version ?? 0, drain, "operator");
+  for (const task of mesh.tasks()) if (task.nodeId !== node.id) mesh.report(task, { state: "running" });
+  expect(told(mesh, node)).toEqual(["shutdown held"]);
+  mesh.registry.table(version(mesh), "router1");
+  expect(told(mesh, node)).toEqual(["shutdown released"]);
+});
+
+test("[V7] a task that never ran is not held", () => {
+  const mesh = new TestMesh();
+  const node = mesh.node("node1");
+  mesh.service("my-web");
+  mesh.registry.table(version(mesh), "router1");
+  mesh.registry.removeService("my-web", "operator");
+  expect(told(mesh, node)).toEqual(["remove released"]);
+});
+
+test("[V8] whatever routers and the clock do, no task is released while a live router routes by its table, but after 5 s", () => {
+  const step = fc.oneof(
+    fc.record({ router: fc.constantFrom("a", "b", "c"), behind: fc.nat(2) }),
+    fc.record({ ms: fc.constantFrom(1, 400, 999, 1_000, 2_999, 3_000) }),
+    fc.record({ restart: fc.constant(true) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 8 }), fc.array(step, { maxLength: 12 }), (before, after) => {
+      const { mesh, node } = running();
+      const seen = new Map<string, { version: number; atMs: number }>();
+      const take = (one: typeof step extends fc.Arbitrary<infer T> ? T : never) => {
+        if ("ms" in one) mesh.pass(one.ms);
+        else if ("restart" in one) mesh.restart([node.id]);
+        else {
+          const by = Math.max(1, version(mesh) - one.behind);
+          seen.set(one.router, { version: by, atMs: mesh.nowMs });
+          mesh.registry.table(by, one.router);
+        }
+      };
+      for (const one of before) take(one);
+      scaleDown(mesh);
+      const leftAtMs = mesh.nowMs;
+      const gone = version(mesh);
+      for (const one of after) {
+        const wasReleased = released(mesh)[0];
+        const beforeMs = mesh.nowMs;
+        take(one);
+        if (wasReleased || !released(mesh)[0] || mesh.nowMs - leftAtMs >= 5_000 || mesh.nowMs !== beforeMs)
+          continue;
+        for (const router of seen.values()) {
+          if (router.atMs + 3_000 > mesh.nowMs) expect(router.version).toBeGreaterThanOrEqual(gone);
+        }
+      }
+      mesh.pass(Math.max(0, leftAtMs + 5_000 - mesh.nowMs));
+      expect(released(mesh)).toEqual([true]);
+    }),
+  );
+});
+
+test("[V10] a task that two routers name within 5 s, or the only live one, is suspect: an event, and its agent probes it", () => {
+  const { mesh, node } = running();
+  const [task] = mesh.tasks();
+  const id = task?.id ?? "";
+  const probes = () => mesh.registry.takeEffects().probes;
+  mesh.registry.table(0, "router1");
+  mesh.registry.table(0, "router2");
+  probes();
+  mesh.registry.suspect("router1", [id, "f".repeat(25)]);
+  mesh.nowMs += 5_000;
+  mesh.registry.table(0, "router1");
+  mesh.registry.table(0, "router2");
+  mesh.registry.suspect("router2", [id]);
+  expect(probes()).toEqual([]);
+  mesh.registry.suspect("router1", [id]);
+  expect(probes()).toEqual([{ nodeId: node.id, taskIds: [id] }]);
+  expect(mesh.events("task.suspect")).toEqual(["my-web.1: routers get no answer from it"]);
+  mesh.registry.suspect("router1", [id]);
+  expect(probes()).toEqual([]);
+  mesh.nowMs += 5_000;
+  mesh.registry.suspect("router3", [id]);
+  expect(probes()).toEqual([{ nodeId: node.id, taskIds: [id] }]);
+});
