@@ -42,7 +42,7 @@ import type { World } from "./world.ts";
  * Decides what to change so that the tasks become what the services ask for.
  *
  * @param at the present (epoch milliseconds), and where ids of new tasks come from
- * @see docs/spec.md C1-C50, S1-S16
+ * @see docs/spec.md C1-C52, S1-S17
  */
 export function reconcile(world: World, at: { nowMs: number; newId: () => string }): Plan {
   const changes = new Changes(world, at);

@@ -39,6 +39,20 @@ describe("spread", () => {
     expect(placed(three, [all], old)).toEqual(["my-web.1 node1", "my-web.2 node2", "my-web.3 node3"]);
   });
 
+  test("[S17] a replacement is no dead end: it may share its node with the task it replaces, and that one's port", () => {
+    const service = aService({
+      replicas: 1,
+      maxPerNode: 1,
+      ports: [{ target: 80, published: 8090, mode: "host" }],
+    });
+    const old = aTask(service, { nodeId: node1.id, runHash: "old" });
+    expect(placed([node1], [service], [old])).toEqual(["my-web.1 node1"]);
+    const other = aService({ name: "other", replicas: 1 });
+    const plain = aService({ replicas: 1 });
+    const there = [aTask(other, { nodeId: node1.id }), aTask(plain, { nodeId: node2.id, runHash: "old" })];
+    expect(placed([node1, node2], [plain, other], there)).toEqual(["my-web.1 node2"]);
+  });
+
   test("[S5] a node that failed this version three times in five minutes, or rejected it once, comes last", () => {
     const service = aService({ replicas: 1 });
     const dead = (count: number, state: Task["state"], over: Partial<Task> = {}) =>

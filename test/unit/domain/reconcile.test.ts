@@ -188,6 +188,40 @@ describe("updates", () => {
     ).toEqual([1, 2, 3]);
   });
 
+  test("[C51] by stop-first too a failing update keeps to its first slot, even once the old task is forgotten", () => {
+    const service = updated(old, { run: { image: "bad" }, update: { order: "stop-first" } });
+    let world = step(aWorld(three, [service], tasks));
+    world = step(seen(world, tasks[0], "shutdown"));
+    let nowMs = now;
+    for (let failure = 0; failure < 7; failure += 1) {
+      const next = wanted(world).find(({ run }) => run.image === "bad");
+      expect(next?.slot).toBe(1);
+      nowMs = Math.max(nowMs, next?.notBeforeMs ?? 0);
+      world = step(seen(step(world, nowMs), next, "failed", nowMs), nowMs);
+    }
+    expect(world.tasks.has(tasks[0]?.id ?? "")).toBe(false);
+    expect(
+      wanted(world)
+        .filter(({ state }) => state === "running")
+        .map(({ slot }) => slot),
+    ).toEqual([2, 3]);
+  });
+
+  test("[C52] a task overtaken by a newer spec before it ran is stopped at once, also where its slot waits its turn", () => {
+    const service = updated(old, { run: { image: "web:3" } });
+    const overtaken = aTask(service, {
+      id: id("v"),
+      slot: 2,
+      nodeId: node1.id,
+      runHash: "web:2",
+      state: "starting",
+    });
+    const world = step(aWorld(three, [service], [...tasks, overtaken]));
+    expect(world.tasks.get(overtaken.id)?.desired).toBe("shutdown");
+    const moving = wanted(world).filter(({ run, state }) => run.image === "web:3" && state !== "running");
+    expect(moving.map(({ slot }) => slot)).toEqual([1]);
+  });
+
   test("[C34] parallelism 0 updates all slots at once", () => {
     const service = updated(old, { run: { image: "web:2" }, update: { parallelism: 0 } });
     expect(made(look(aWorld(three, [service], tasks))).length).toBe(3);
@@ -237,6 +271,9 @@ describe("restarts", () => {
   test("[C38] a task that lived longer than a minute ends the row", () => {
     const service = aService({ replicas: 1 });
     expect(waits(service, 4, [10, 10, 61_000, 10]).map(([wait]) => wait)).toEqual([0, 1_000, 0, 0]);
+    // One that was rejected never ran, however long that took.
+    const rejected = waits(service, 4, [10, 10, 61_000, 10], "rejected");
+    expect(rejected.map(([wait]) => wait)).toEqual([0, 1_000, 2_000, 4_000]);
   });
 
   test("[C39] a delay of the operator's is used instead", () => {
@@ -405,7 +442,12 @@ function liveOf(world: World, but: Task): [Task, ...Task[]] {
 }
 
 /** A task of the service fails again and again; the delay and the reason each follower gets, while there is one. */
-function waits(service: Service, times: number, livesMs: readonly number[] = []): [number, string][] {
+function waits(
+  service: Service,
+  times: number,
+  livesMs: readonly number[] = [],
+  end: Task["state"] = "failed",
+): [number, string][] {
   stepIds = ids("s");
   const told: [number, string][] = [];
   let nowMs = now;
@@ -416,7 +458,7 @@ function waits(service: Service, times: number, livesMs: readonly number[] = [])
     nowMs = Math.max(nowMs, live.notBeforeMs);
     world = step(world, nowMs);
     nowMs += livesMs[time] ?? 10;
-    world = step(seen(world, live, "failed", nowMs), nowMs);
+    world = step(seen(world, live, end, nowMs), nowMs);
     const [next] = wanted(world);
     if (next !== undefined) told.push([next.notBeforeMs - nowMs, next.state === "pending" ? next.err : ""]);
   }
