@@ -39,12 +39,16 @@ export function planeOf(env: PlaneEnv): DataPlane {
 
 const uncached: RequestInit = { cf: { cacheTtlByStatus: { "100-599": -1 } } };
 
-/** Asks the registry object, by a new stub each time: one that has failed may stay broken. */
+/**
+ * Asks the registry object, by a new stub each time: one that has failed may stay broken. Says which router asks: a
+ * task is stopped only once no live router routes by a table that still has it.
+ */
 function tableSource(env: PlaneEnv): DataPlane["source"] {
   const locationHint = (env.REGISTRY_LOCATION || undefined) as DurableObjectLocationHint | undefined;
   const options = locationHint === undefined ? {} : { locationHint };
+  const routerId = crypto.randomUUID();
   return async (afterVersion) => {
-    const { version, text } = await env.REGISTRY.getByName("mesh", options).table(afterVersion);
+    const { version, text } = await env.REGISTRY.getByName("mesh", options).table(afterVersion, routerId);
     return { version, text };
   };
 }
