@@ -1,0 +1,141 @@
+// What is done to both contenders while the load runs: one entry a row of the table.
+
+import type { Contender, Setup } from "./contender.ts";
+import { blackhole, isSandboxed } from "./sandbox.ts";
+
+export type Scenario = {
+  readonly name: string;
+  /** What happens, for the table. */
+  readonly what: string;
+  readonly setup: Setup;
+  /** Why it cannot be run here, or against this contender; null when it can. */
+  readonly skip: (contender: Contender | null) => string | null;
+  /** Runs beside the load; `at` waits until so many milliseconds after its start. */
+  readonly act: (contender: Contender, at: (ms: number) => Promise<void>) => Promise<void>;
+};
+
+const never = (): null => null;
+const nothing = async (): Promise<void> => undefined;
+
+/** How long a node is frozen or cut off, milliseconds. */
+const outageMs = 8_000;
+const beginMs = 1_500;
+
+export const scenarios: readonly Scenario[] = [
+  { name: "steady", what: "nothing", setup: plain(3), skip: never, act: nothing },
+  {
+    name: "task-killed",
+    what: "kill -9 of a task, twice",
+    setup: plain(3),
+    skip: never,
+    act: async (contender, at) => {
+      await at(beginMs);
+      await contender.killTask(1);
+      await at(6_000);
+      await contender.killTask(2);
+    },
+  },
+  {
+    name: "node-frozen",
+    what: "SIGSTOP of node 2's task (and agent) for 8 s",
+    setup: plain(3),
+    skip: never,
+    act: async (contender, at) => {
+      await at(beginMs);
+      const thaw = await contender.freezeNode(2);
+      await at(beginMs + outageMs).finally(thaw);
+    },
+  },
+  {
+    name: "node-blackholed",
+    what: "packets to and from node 2 dropped for 8 s",
+    setup: plain(3),
+    skip: () =>
+      isSandboxed ? null : "needs a network namespace of its own: unshare and ip, as root on Linux",
+    act: async (_contender, at) => {
+      await at(beginMs);
+      const heal = blackhole(2);
+      await at(beginMs + outageMs).finally(heal);
+    },
+  },
+  {
+    name: "resets",
+    what: "task 1 resets every second connection",
+    setup: faulty("reset"),
+    skip: never,
+    act: nothing,
+  },
+  {
+    name: "app-503",
+    what: "all tasks answer every second request with 503",
+    setup: { tasks: 3, env: { FAULT: "503" } },
+    skip: never,
+    act: nothing,
+  },
+  { name: "slow-task", what: "task 1 takes 500 ms more", setup: faulty("slow"), skip: never, act: nothing },
+  {
+    name: "flapping",
+    what: "task 1 dies a second after its start",
+    setup: faulty("crash"),
+    skip: never,
+    act: nothing,
+  },
+  {
+    name: "scale",
+    what: "4 tasks, 1, 4",
+    setup: plain(4),
+    skip: never,
+    act: async (contender, at) => {
+      await at(beginMs);
+      await contender.scale(1);
+      await at(6_500);
+      await contender.scale(4);
+    },
+  },
+  {
+    name: "drain",
+    what: "node 2 drained",
+    setup: plain(3),
+    skip: never,
+    act: async (contender, at) => {
+      await at(beginMs);
+      await contender.drain(2);
+    },
+  },
+  {
+    name: "rolling-update",
+    what: "6 tasks replaced one by one",
+    setup: plain(6),
+    skip: never,
+    act: async (contender, at) => {
+      await at(beginMs);
+      await contender.roll();
+    },
+  },
+  {
+    name: "agent-killed",
+    what: "kill -9 of node 2's agent",
+    setup: plain(3),
+    skip: (contender) => (contender !== null && contender.killAgent === null ? "has no agent" : null),
+    act: async (contender, at) => {
+      await at(beginMs);
+      await contender.killAgent?.(2);
+    },
+  },
+  {
+    name: "registry-killed",
+    what: "the registry gone for 20 s",
+    setup: plain(3),
+    skip: () =>
+      "on one machine the registry and the data plane are one process; traffic without a registry is held to its rules in the data plane's own tests",
+    act: nothing,
+  },
+];
+
+function plain(tasks: number): Setup {
+  return { tasks, env: {} };
+}
+
+function faulty(fault: string): Setup {
+  return { tasks: 3, env: { FAULT: fault, FAULT_SLOT: "1" } };
+}
