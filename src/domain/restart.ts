@@ -1,9 +1,9 @@
 // Restart: when, if at all, a task that ended by itself is followed by another in its slot.
 //
 // Without a delay of the operator's, the first failure is repaired at once and every further one in a row waits longer:
-// 0, 1, 2, 4, 8, 16, 30 seconds. A row ends with a task that lived longer than a minute, and with every change of what
-// the service runs. How long a task lived is told by the registry's clock alone, from when it was allowed to start to
-// when its successor was made: agents' clocks may be wrong, and a wrong one must not make a hot loop.
+// 0, 1, 2, 4, 8, 16, 30 seconds. A row ends with a task that ran longer than a minute, and with every change of what
+// the service runs. How long a task ran is told by the registry's clock alone: agents' clocks may be wrong, and a wrong
+// one must not make a hot loop.
 //
 // The history a slot keeps is shorter than the row may be. But the wait a task was made with tells how many failures
 // there had been before it, so that nothing else has to be remembered.
@@ -14,7 +14,7 @@ import type { Service } from "./service.ts";
 import { isAlive, type Task } from "./task.ts";
 
 const backoffMs = [0, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000];
-/** A task that lived longer than this has shown that it can run. */
+/** A task that ran longer than this has shown that it can. */
 const provenAfterMs = 60_000;
 
 /** True when the task died on its own account, and not because the registry or its agent stopped it. */
@@ -43,7 +43,7 @@ export function nextStart(tasks: readonly Task[], service: Service, nowMs: numbe
   if (maxAttempts > 0 && maxAttempts <= maxCountedAttempts && attempts(ended, last, service) > maxAttempts)
     return null;
   if (delayMs !== undefined) return later(nowMs, delayMs, "");
-  const failures = failuresInARow(ended, nowMs);
+  const failures = failuresInARow(ended);
   if (failures === 0) return atOnce;
   const wait = backoffMs[Math.min(failures, backoffMs.length) - 1] ?? 0;
   const times = failures > backoffMs.length ? `more than ${backoffMs.length}` : String(failures);
@@ -64,18 +64,13 @@ function attempts(ended: readonly Task[], last: Task, service: Service): number 
 }
 
 /** How many tasks failed in a row up to now. `ended` are those that ended by themselves, oldest first. */
-function failuresInARow(ended: readonly Task[], nowMs: number): number {
-  let row = 0;
-  let failures = 0;
-  let nextMs = nowMs;
-  for (const task of ended.toReversed()) {
-    const lived = nextMs - Math.max(task.createdAtMs, task.notBeforeMs);
-    if (task.state !== "rejected" && lived > provenAfterMs) break;
-    row += 1;
-    failures = Math.max(failures, row + failuresBefore(task));
-    nextMs = task.createdAtMs;
-  }
-  return failures;
+function failuresInARow(ended: readonly Task[]): number {
+  const row = ended.slice(ended.findLastIndex(isProven) + 1).toReversed();
+  return row.reduce((failures, task, later) => Math.max(failures, later + 1 + failuresBefore(task)), 0);
+}
+
+function isProven({ ranSinceMs, endedAtMs, stateSinceMs }: Task): boolean {
+  return ranSinceMs !== undefined && (endedAtMs ?? stateSinceMs) - ranSinceMs > provenAfterMs;
 }
 
 /** The failures that led to the wait a task was made with; 0 where it was made without one. */

@@ -25,7 +25,7 @@ export type TaskObservation = {
  *
  * @param heardAtMs the registry's own time, which tells how long a task ran whatever its agent's clock says
  * @returns the same reference when nothing changes
- * @see docs/spec.md T1-T7
+ * @see docs/spec.md T1-T8
  */
 export function applyReport(task: Task, seen: TaskObservation, heardAtMs: number = seen.atMs): Task {
   if (!isAlive(task) || taskStates[seen.state] < taskStates[task.state]) return task;

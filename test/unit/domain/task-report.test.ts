@@ -30,3 +30,13 @@ test("[T7] what is wanted of a task, and where it is, no report changes", () => 
     stateSinceMs: now,
   });
 });
+
+test("[T8] how long a task ran is told by the registry's clock, whatever its agent's says", () => {
+  const starting = { ...task, state: "starting" as const };
+  const running = applyReport(starting, { ...same, atMs: 7 }, now);
+  expect(running).toMatchObject({ stateSinceMs: 7, ranSinceMs: now });
+  expect(running.endedAtMs).toBeUndefined();
+  const dead = applyReport(running, { ...same, state: "failed", atMs: 9 }, now + 5_000);
+  expect(dead).toMatchObject({ stateSinceMs: 9, ranSinceMs: now, endedAtMs: now + 5_000 });
+  expect(applyReport(starting, { ...same, state: "failed" }, now).ranSinceMs).toBeUndefined();
+});

@@ -19,7 +19,7 @@ function verdict(over: SpecOver): string {
 }
 
 describe("specs", () => {
-  test("[V1] a name is a DNS name component of at most 63 characters", () => {
+  test("[K1] a name is a DNS name component of at most 63 characters", () => {
     expect(["my-web", "a", "Web_2", "x".repeat(63)].map((name) => verdict({ name }))).toEqual(
       Array(4).fill("fine"),
     );
@@ -30,7 +30,7 @@ describe("specs", () => {
     expect(verdict({ name: "x".repeat(64) })).toBe("name must be 63 characters or fewer");
   });
 
-  test("[V2] an image is a reference: repository, tag and digest", () => {
+  test("[K2] an image is a reference: repository, tag and digest", () => {
     const digest = `nginx:latest@sha256:${"0".repeat(64)}`;
     for (const image of ["nginx", "waggle/whoami", "registry.example:5000/team/app:1.2", digest]) {
       expect(verdict({ run: { image } })).toBe("fine");
@@ -41,7 +41,7 @@ describe("specs", () => {
     }
   });
 
-  test("[V3] replicas are a whole number from 0 to 10000; the refusal says what was read", () => {
+  test("[K3] replicas are a whole number from 0 to 10000; the refusal says what was read", () => {
     expect([0, 1, 10_000].map((replicas) => verdict({ replicas }))).toEqual(["fine", "fine", "fine"]);
     for (const replicas of [-1, 1.5, 10_001, 1e9, Number.NaN]) {
       expect(verdict({ replicas })).toBe(`replicas is ${replicas}: use a whole number from 0 to 10000`);
@@ -49,7 +49,7 @@ describe("specs", () => {
     expect(verdict({ mode: { kind: "global" } })).toBe("fine");
   });
 
-  test("[V4] ports are 1 to 65535", () => {
+  test("[K4] ports are 1 to 65535", () => {
     for (const target of [0, 65_536, 1.5]) {
       expect(verdict({ ports: [{ target, mode: "ingress" }] })).toBe(
         `EndpointSpec: target port is ${target}: use 1 to 65535`,
@@ -61,14 +61,14 @@ describe("specs", () => {
     expect(verdict({ ports: [{ target: 65_535, published: 1, mode: "host" }] })).toBe("fine");
   });
 
-  test("[V5] a constraint that cannot be read is refused when it is set", () => {
+  test("[K5] a constraint that cannot be read is refused when it is set", () => {
     expect(verdict({ constraints: ["node.role=worker"] })).toBe(
       "constraint expected one operator from ==, !=",
     );
     expect(verdict({ constraints: ["node.role==worker"] })).toBe("fine");
   });
 
-  test("[V6] counts and durations are not negative, reservations not smaller than SwarmKit's least", () => {
+  test("[K6] counts and durations are not negative, reservations not smaller than SwarmKit's least", () => {
     expect(verdict({ restart: { delayMs: -1 } })).toBe("TaskSpec: restart-delay cannot be negative");
     expect(verdict({ restart: { maxAttempts: -1 } })).toBe(
       "TaskSpec: restart-max-attempts cannot be negative",
@@ -85,14 +85,14 @@ describe("specs", () => {
 });
 
 describe("labels", () => {
-  test("[V7] an unknown waggle label is refused with the known ones; all others are the operator's own", () => {
+  test("[K7] an unknown waggle label is refused with the known ones; all others are the operator's own", () => {
     expect(verdict({ labels: { "waggle.hots": "x" } })).toBe(
       "label 'waggle.hots' is unknown: known are waggle.host, waggle.default, waggle.probe",
     );
     expect(verdict({ labels: { "com.docker.stack.namespace": "demo", waggle: "1" } })).toBe("fine");
   });
 
-  test("[V8] waggle.host names hosts, separated by commas, without regard to case", () => {
+  test("[K8] waggle.host names hosts, separated by commas, without regard to case", () => {
     expect(hostsOf({ "waggle.host": "WWW.example.com, example.com,www.example.com" })).toEqual([
       "www.example.com",
       "example.com",
@@ -105,7 +105,7 @@ describe("labels", () => {
     }
   });
 
-  test("[V9] waggle.default is true or false", () => {
+  test("[K9] waggle.default is true or false", () => {
     expect([{}, { "waggle.default": "true" }, { "waggle.default": "false" }].map(isDefaultService)).toEqual([
       false,
       true,
@@ -116,7 +116,7 @@ describe("labels", () => {
     );
   });
 
-  test("[V10] waggle.probe is tcp or http:/path", () => {
+  test("[K10] waggle.probe is tcp or http:/path", () => {
     expect(probeOf({})).toBeUndefined();
     expect(probeOf({ "waggle.probe": "tcp" })).toEqual({ kind: "tcp" });
     expect(probeOf({ "waggle.probe": "http:/healthz?full=1" })).toEqual({
@@ -131,7 +131,7 @@ describe("labels", () => {
   });
 });
 
-test("[V11] the run hash changes with what a task runs and with force, and with nothing else", () => {
+test("[K11] the run hash changes with what a task runs and with force, and with nothing else", () => {
   const base = runHash(aSpec());
   const changed: SpecOver[] = [
     { run: { image: "web:2" } },
@@ -161,7 +161,7 @@ test("[V11] the run hash changes with what a task runs and with force, and with 
   for (const over of kept) expect(runHash(aSpec(over))).toBe(base);
 });
 
-test("[V12] a ref is a full id, an exact name, or the start of one id, in this order", () => {
+test("[K12] a ref is a full id, an exact name, or the start of one id, in this order", () => {
   const things = [
     { id: "abc1", hostname: "x" },
     { id: "abd2", hostname: "abc1" },
