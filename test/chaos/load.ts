@@ -87,11 +87,17 @@ async function send(
     const text = await answer.body.text();
     if (answer.statusCode === 200 && text.startsWith("slot ")) return { outcome: "ok", why: "" };
     if (answer.headers["x-chaos-app"] !== undefined) return { outcome: "app", why: "" };
-    return { outcome: "failed", why: `${answer.statusCode} ${text.slice(0, 120).trim()}` };
+    return { outcome: "failed", why: `${answer.statusCode} ${reason(text)}` };
   } catch (error) {
     const { name, code, message: text } = error as Error & { code?: string };
     return { outcome: "failed", why: name === "TimeoutError" ? "timeout" : (code ?? text) };
   }
+}
+
+/** What an answer says without what is its own alone, so that like ones can be counted. */
+function reason(text: string): string {
+  const told = /"message":\s*"([^"]*)"/.exec(text)?.[1] ?? text.replace(/<[^>]*>/g, " ");
+  return told.replace(/\s+/g, " ").slice(0, 120).trim();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

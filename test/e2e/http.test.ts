@@ -1,0 +1,332 @@
+// HTTP as clients and applications really use it, through a whole mesh: listener, runtime, data plane, task.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { WebSocket } from "ws";
+import { freePort, MeshProcess } from "../support/mesh-process.ts";
+import { until } from "../support/until.ts";
+
+const program = fileURLToPath(new URL("../support/chaos-http-task.ts", import.meta.url));
+const mebibyte = 1024 ** 2;
+
+type Told = { aborted: number; written: number; requests: number; closes: [number, string][] };
+type Answer = { status: number; headers: IncomingMessage["headers"]; rawHeaders: string[]; body: string };
+
+let mesh: MeshProcess;
+let port: number;
+let folder: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "waggle-http-"));
+  const images = join(folder, "images.json");
+  writeFileSync(images, JSON.stringify({ "test/http": { command: [process.execPath, program] } }));
+  mesh = await MeshProcess.start(["--empty", "--nodes", "1", "--images", images]);
+  port = await freePort();
+  const made = await mesh.waggle("service", "create", "--name", "http", "-p", `${port}:80`, "test/http");
+  expect(made, made.err).toMatchObject({ code: 0 });
+});
+
+afterAll(async () => {
+  await mesh?.remove();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** One request, its answer read to the end. */
+function ask(path: string, options: RequestOptions = {}, body?: string | Buffer): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const asked = httpRequest({ host: "127.0.0.1", port, path, agent: false, ...options }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("error", reject);
+      response.on("end", () => {
+        const { statusCode = 0, headers, rawHeaders } = response;
+        resolve({ status: statusCode, headers, rawHeaders, body: Buffer.concat(chunks).toString() });
+      });
+    });
+    asked.on("error", reject);
+    asked.end(body);
+  });
+}
+
+async function told(): Promise<Told> {
+  const { status, body } = await ask("/told");
+  if (status !== 200) throw new Error(`${status} ${body}`);
+  return JSON.parse(body) as Told;
+}
+
+/** Sends bytes as they are, and reads until `enough` holds or the other side closes. */
+function raw(bytes: string, enough: (read: string) => boolean = () => false): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1", () => socket.write(bytes, "latin1"));
+    let read = "";
+    socket.on("data", (chunk) => {
+      read += chunk.toString("latin1");
+      if (enough(read)) socket.destroy();
+    });
+    socket.on("error", reject);
+    socket.on("close", () => resolve(read));
+  });
+}
+
+test("[K1] a task that refuses an upload from its head alone is heard, though the client still sends", async () => {
+  const head = "POST /early HTTP/1.1\r\nHost: http\r\nContent-Length: 50000000\r\n\r\n";
+  const answer = await raw(head + "x".repeat(100_000), (read) => read.includes("says the task"));
+  expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+});
+
+test("[K2] a client that goes away while an answer streams ends the task's work on it", async () => {
+  const before = (await told()).aborted;
+  await new Promise<void>((resolve, reject) => {
+    const asked = httpRequest({ host: "127.0.0.1", port, path: "/endless", agent: false }, (response) => {
+      response.on("error", () => undefined);
+      response.once("data", () => {
+        asked.destroy();
+        resolve();
+      });
+    });
+    asked.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "ECONNRESET") reject(error);
+    });
+    asked.end();
+  });
+  await until("the task to notice", async () => (await told()).aborted === before + 1);
+});
+
+test("[K3] Expect: 100-continue is answered by the mesh, and the body then arrives whole", async () => {
+  const read = await new Promise<string>((resolve, reject) => {
+    let text = "";
+    let sent = false;
+    const socket = connect(port, "127.0.0.1", () =>
+      socket.write("POST /count HTTP/1.1\r\nHost: http\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"),
+    );
+    socket.on("data", (chunk) => {
+      text += chunk.toString();
+      if (!sent && text.startsWith("HTTP/1.1 100 ")) {
+        sent = true;
+        socket.write("hello");
+      }
+      if (text.includes("}")) socket.destroy();
+    });
+    socket.on("error", reject);
+    socket.on("close", () => resolve(text));
+  });
+  expect(read).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /);
+  expect(read).toContain('{"bytes":5,"expect":null}');
+});
+
+test("[K4] ranges pass both ways: 206 with its part, 416 with the size", async () => {
+  const part = await ask("/range", { headers: { range: "bytes=2-5" } });
+  expect(part).toMatchObject({ status: 206, body: "2345" });
+  expect(part.headers).toMatchObject({
+    "content-range": "bytes 2-5/10",
+    "content-length": "4",
+    etag: '"ten"',
+  });
+  const none = await ask("/unsatisfiable", { headers: { range: "bytes=20-30" } });
+  expect([none.status, none.headers["content-range"], none.body]).toEqual([416, "bytes */10", ""]);
+});
+
+test("[K5] answers without a body stay so, and the connection goes on: HEAD with its length, 204, 304, empty", async () => {
+  const request = (line: string, last = false) =>
+    `${line} HTTP/1.1\r\nHost: http\r\n${last ? "Connection: close\r\n" : ""}\r\n`;
+  const lines = ["HEAD /sized", "GET /nothing", "GET /unchanged", "GET /empty"];
+  const read = await raw(`${lines.map((line) => request(line)).join("")}${request("GET /url", true)}`);
+  const statuses = [...read.matchAll(/HTTP\/1\.1 (\d+) /g)].map((match) => match[1]);
+  expect(statuses).toEqual(["200", "204", "304", "200", "200"]);
+  expect(read.split("\r\n\r\n")[0]?.toLowerCase()).toContain("content-length: 12345");
+  expect(read.trimEnd().endsWith("4")).toBe(true);
+});
+
+test("[K6] a hundred cookies and repeated headers pass one by one, in order", async () => {
+  const { headers } = await ask("/cookies");
+  expect(headers["set-cookie"]).toHaveLength(100);
+  expect(headers["set-cookie"]?.[99]).toBe("c99=v99; Path=/; HttpOnly");
+  expect(headers["x-list"]).toBe("a, b");
+  const cookie = Array.from({ length: 100 }, (_, index) => `c${index}=v${index}`).join("; ");
+  const sent = await ask("/headers", { headers: { cookie, "x-list": ["a", "b"] } });
+  const pairs = JSON.parse(sent.body) as string[];
+  const value = (name: string) =>
+    pairs.filter((_, index) => index % 2 === 1 && pairs[index - 1]?.toLowerCase() === name).join(", ");
+  expect(value("cookie")).toBe(cookie);
+  expect(value("x-list")).toBe("a, b");
+});
+
+test("[K7] a URL of 16 KiB and a head of 60 KiB pass; a head above 64 KiB is refused with 431", async () => {
+  const path = `/url?${"q".repeat(16_384 - 5)}`;
+  expect(await ask(path)).toMatchObject({ status: 200, body: "16384" });
+  const large = (bytes: number) => ask("/empty", { headers: { "x-large": "v".repeat(bytes) } });
+  expect((await large(60_000)).status).toBe(200);
+  const refused = await large(70_000);
+  expect(refused).toMatchObject({ status: 431 });
+  expect(refused.body).toContain("64 KiB");
+});
+
+test("[K8] WebSocket close codes and reasons pass both ways", async () => {
+  const open = async () => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+    await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
+    return socket;
+  };
+  const closedByTask = await open();
+  const closed = new Promise((resolve) =>
+    closedByTask.once("close", (code, reason) => resolve([code, reason.toString()])),
+  );
+  closedByTask.send("close 4001 enough");
+  expect(await closed).toEqual([4001, "enough"]);
+  const closing = await open();
+  closing.close(4002, "leaving");
+  await until("the task to see it", async () =>
+    (await told()).closes.some(([code, reason]) => code === 4002 && reason === "leaving"),
+  );
+});
+
+test("[K9] server-sent events arrive one by one as the task sends them", async () => {
+  const arrivals: number[] = [];
+  await new Promise<void>((resolve, reject) => {
+    const asked = httpRequest({ host: "127.0.0.1", port, path: "/events", agent: false }, (response) => {
+      response.on("error", () => undefined);
+      response.on("data", () => {
+        arrivals.push(performance.now());
+        if (arrivals.length < 30) return;
+        asked.destroy();
+        resolve();
+      });
+    });
+    asked.on("error", reject);
+    asked.end();
+  });
+  // Sent every 100 ms: held back and handed over together, they would not take this long.
+  expect((arrivals.at(-1) ?? 0) - (arrivals[0] ?? 0)).toBeGreaterThan(2_000);
+});
+
+test("[K10] a slow reader holds the task back: nothing piles up in the mesh", async () => {
+  const size = 200 * mebibyte;
+  const before = memory();
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    httpRequest({ host: "127.0.0.1", port, path: `/bytes/${size}`, agent: false }, resolve)
+      .on("error", reject)
+      .end();
+  });
+  response.pause();
+  let last = -1;
+  await until(
+    "the task to be held back",
+    async () => {
+      const { written } = await told();
+      const still = written === last;
+      last = written;
+      return still;
+    },
+    { everyMs: 500, withinMs: 15_000 },
+  );
+  expect(last).toBeLessThan(64 * mebibyte);
+  expect(memory() - before).toBeLessThan(32 * mebibyte);
+  response.on("error", () => undefined).destroy();
+});
+
+const smuggled: Readonly<Record<string, [string, RegExp]>> = {
+  "a length and a coding": [
+    "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    /^HTTP\/1\.1 400 /,
+  ],
+  "two lengths": ["Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcd", /^HTTP\/1\.1 400 /],
+  "a list of lengths": ["Content-Length: 4, 4\r\n\r\nabcd", /^HTTP\/1\.1 400 /],
+  "a signed length": ["Content-Length: +4\r\n\r\nabcd", /^HTTP\/1\.1 400 /],
+  "a coding it does not know": ["Transfer-Encoding: xchunked\r\n\r\n", /^HTTP\/1\.1 501 /],
+  "two codings": [
+    "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    /^HTTP\/1\.1 501 /,
+  ],
+  "a space before the colon": ["Content-Length : 4\r\n\r\nabcd", /^HTTP\/1\.1 400 /],
+  "a folded line": ["X-A: b\r\n Content-Length: 4\r\n\r\nabcd", /^HTTP\/1\.1 400 /],
+  "a bare line feed": ["X-A: b\nContent-Length: 4\r\n\r\nabcd", /^HTTP\/1\.1 400 /],
+  "a NUL": ["X-A: b\0c\r\n\r\n", /^HTTP\/1\.1 400 /],
+  "two hosts": ["Host: other\r\n\r\n", /^HTTP\/1\.1 400 /],
+  "a chunk size that is none": [
+    "Transfer-Encoding: chunked\r\n\r\n0x4\r\nabcd\r\n0\r\n\r\n",
+    /^HTTP\/1\.1 400 /,
+  ],
+};
+
+test.for(Object.entries(smuggled))(
+  "[K11] a request with %s is refused, and what follows it is not read as another",
+  async ([_name, [lines, expected]]) => {
+    const before = (await told()).requests;
+    const next = "GET /url HTTP/1.1\r\nHost: http\r\n\r\n";
+    const read = await raw(`POST /count HTTP/1.1\r\nHost: http\r\n${lines}${next}`);
+    expect(read).toMatch(expected);
+    expect(read.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+    // The question itself is one; a chunked body that breaks off later may have reached the task as a request already.
+    expect((await told()).requests - before).toBeLessThanOrEqual(lines.includes("0x4") ? 2 : 1);
+  },
+);
+
+test("[K12] long uploads and downloads stream: memory of the runtime stays within 32 MiB", async () => {
+  const size = 256 * mebibyte;
+  await ask(`/bytes/${16 * mebibyte}`);
+  await upload(16 * mebibyte);
+  const before = memory();
+  let most = 0;
+  const watch = setInterval(() => {
+    most = Math.max(most, memory() - before);
+  }, 50);
+  const down = await download(size);
+  const up = await upload(size);
+  clearInterval(watch);
+  expect([down, up]).toEqual([size, size]);
+  expect(most).toBeLessThan(32 * mebibyte);
+});
+
+function download(size: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const asked = httpRequest(
+      { host: "127.0.0.1", port, path: `/bytes/${size}`, agent: false },
+      (response) => {
+        let bytes = 0;
+        response.on("data", (chunk: Buffer) => {
+          bytes += chunk.length;
+        });
+        response.on("error", reject);
+        response.on("end", () => resolve(bytes));
+      },
+    );
+    asked.on("error", reject);
+    asked.end();
+  });
+}
+
+/** Sends chunks of unknown total; resolves with the bytes the task counted. */
+function upload(size: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const options = { host: "127.0.0.1", port, path: "/count", method: "POST", agent: false };
+    const asked = httpRequest(options, async (response) => {
+      let text = "";
+      for await (const chunk of response) text += chunk;
+      resolve((JSON.parse(text) as { bytes: number }).bytes);
+    });
+    asked.on("error", reject);
+    const chunk = Buffer.alloc(65_536);
+    let left = size;
+    const more = (): void => {
+      while (left > 0) {
+        left -= chunk.length;
+        if (!asked.write(chunk)) return void asked.once("drain", more);
+      }
+      asked.end();
+    };
+    more();
+  });
+}
+
+/** Memory of the runtime that is really in use, bytes. */
+function memory(): number {
+  return mesh
+    .workerdPids()
+    .map((pid) => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024)
+    .reduce((sum, bytes) => sum + bytes, 0);
+}
