@@ -2,7 +2,6 @@
 
 import { ingress } from "../ingress/handle.ts";
 import type { Entry } from "../proxy/entry.ts";
-import { hostName } from "../proxy/headers.ts";
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
 import type { Route, Routes } from "../proxy/routes.ts";
 
@@ -14,7 +13,7 @@ import type { Route, Routes } from "../proxy/routes.ts";
  */
 export async function edge(request: Request, entry: Entry, context: PlaneContext): Promise<Response> {
   const { plane } = context;
-  const host = hostName(request.headers.get("host") ?? new URL(request.url).host);
+  const host = request.headers.get("host") ?? new URL(request.url).host;
   const routes = plane.tables.current(context.waitUntil) ?? (await plane.tables.fresh());
   let node = routes === null ? null : pickNode(plane, routes, entry.port, host);
   if (node === null) {

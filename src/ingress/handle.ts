@@ -103,9 +103,8 @@ async function serve(exchange: Exchange, routes: Routes | null): Promise<Respons
   if (routes === null) return noTable(plane);
   const node = routes.node(entry.node ?? "");
   if (node === undefined) return { status: 404, reason: `this mesh has no node ${entry.node ?? "-"}` };
-  const name = hostName(exchange.host);
-  const matched = routes.match(entry.port, name, plane.domain);
-  if (matched === null) return unknown(entry, name);
+  const matched = routes.match(entry.port, exchange.host, plane.domain);
+  if (matched === null) return unknown(entry, hostName(exchange.host));
   const { route, ring } = routeOn(matched, node.id);
   exchange.route = route;
   const via = `1.1 ${route.service.name}.${plane.meshName}`;

@@ -3,6 +3,7 @@
 
 import type { PublishMode } from "../domain/service.ts";
 import type { RoutingTable, TableNode, TableService } from "../domain/table.ts";
+import { hostName } from "./headers.ts";
 
 /** A task as one route reaches it. */
 export type Target = {
@@ -92,16 +93,17 @@ export class Routes {
    * default service. More than one only where services share a port in host mode, each on nodes of its own.
    *
    * @param port null where the port means nothing
-   * @param host lower case, without port
+   * @param host the Host header
    * @param domain the mesh's domain, lower case, or empty: services are also reached as NAME.domain
    * @returns null when nothing is published there
    * @see docs/spec.md X1-X4
    */
   match(port: number | null, host: string, domain: string): readonly Route[] | null {
-    if (port !== null) {
-      const published = this.#byPort.get(port);
-      if (published !== undefined) return published;
-    }
+    const published = port === null ? undefined : this.#byPort.get(port);
+    return published ?? this.#matchName(hostName(host), port, domain);
+  }
+
+  #matchName(host: string, port: number | null, domain: string): readonly Route[] | null {
     const named = this.#byHost.get(host);
     if (named !== undefined) return [named];
     if (domain !== "" && host.endsWith(`.${domain}`) && !host.endsWith(`.nodes.${domain}`)) {

@@ -1,0 +1,89 @@
+// The load of the benchmark: keep-alive connections that each send a GET, wait for its answer, and send the next.
+// Runs in a process of its own (see `startLoad`), so that its work is not counted as anybody else's.
+
+import { connect } from "node:net";
+
+export type LoadOrder = {
+  readonly host: string;
+  readonly port: number;
+  /** Header lines sent besides Host, each ended by CRLF. */
+  readonly headers: string;
+  readonly connections: number;
+  readonly durationMs: number;
+};
+
+/** What came of it. Latencies in microseconds, of whole requests. */
+export type LoadResult = {
+  readonly requests: number;
+  readonly errors: number;
+  readonly elapsedMs: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+};
+
+/** Answers each order with its result until the parent goes away. */
+function serve(): void {
+  process.on("message", (order: LoadOrder) => {
+    void run(order).then((result) => process.send?.(result));
+  });
+  process.on("disconnect", () => process.exit(0));
+}
+
+async function run(order: LoadOrder): Promise<LoadResult> {
+  const latencies: number[] = [];
+  const startedMs = performance.now();
+  const endsMs = startedMs + order.durationMs;
+  const errors = await Promise.all(
+    Array.from({ length: order.connections }, () => drive(order, endsMs, latencies)),
+  );
+  const elapsedMs = performance.now() - startedMs;
+  latencies.sort((a, b) => a - b);
+  const quantile = (q: number) =>
+    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * q))] ?? 0;
+  return {
+    requests: latencies.length,
+    errors: errors.reduce((sum, count) => sum + count, 0),
+    elapsedMs,
+    p50Us: quantile(0.5),
+    p99Us: quantile(0.99),
+  };
+}
+
+/** One connection's loop. Every answer must be a 200 with a Content-Length; anything else counts as an error. */
+function drive(order: LoadOrder, endsMs: number, latencies: number[]): Promise<number> {
+  const request = `GET /hello?n=1 HTTP/1.1\r\nHost: ${order.host}:${order.port}\r\n${order.headers}\r\n`;
+  return new Promise((resolve) => {
+    let errors = 0;
+    let pending = "";
+    let sentMs = 0;
+    const socket = connect(order.port, order.host);
+    socket.setNoDelay(true);
+    const send = () => {
+      sentMs = performance.now();
+      socket.write(request);
+    };
+    socket.on("connect", send);
+    socket.on("data", (chunk) => {
+      pending += chunk.toString("latin1");
+      if (!isWhole(pending)) return;
+      if (pending.startsWith("HTTP/1.1 200")) latencies.push((performance.now() - sentMs) * 1_000);
+      else errors += 1;
+      pending = "";
+      if (performance.now() < endsMs) send();
+      else socket.end();
+    });
+    socket.on("error", () => {
+      errors += 1;
+    });
+    socket.on("close", () => resolve(errors));
+  });
+}
+
+function isWhole(text: string): boolean {
+  const head = text.indexOf("\r\n\r\n");
+  if (head < 0) return false;
+  const length = /content-length: (\d+)/i.exec(text.slice(0, head));
+  return length !== null && text.length >= head + 4 + Number(length[1]);
+}
+
+if (process.send) serve();

@@ -1,0 +1,19 @@
+// The benchmark: `npm run bench`, or `npm run bench -- traffic world registry` for some of its parts.
+// Figures of one machine say little; the ratios are what to compare.
+
+import { benchRegistry } from "./registry.ts";
+import { benchTraffic } from "./traffic.ts";
+import { benchWorld } from "./world.ts";
+
+const parts: Record<string, () => Promise<void>> = {
+  traffic: () => benchTraffic({ rounds: 15, roundMs: 1_000, connections: 32 }),
+  world: benchWorld,
+  registry: benchRegistry,
+};
+
+const asked = process.argv.slice(2);
+for (const name of asked.length > 0 ? asked : Object.keys(parts)) {
+  const part = parts[name];
+  if (part === undefined) throw new Error(`no part ${name}; there are ${Object.keys(parts).join(", ")}`);
+  await part();
+}

@@ -1,0 +1,222 @@
+// Traffic through edge, ingress and task, against the shortest proxy Worker there is, on the same build of workerd.
+
+import { type ChildProcess, fork, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Miniflare } from "miniflare";
+import { serviceOf, startPlane, tableOf } from "../support/dataplane.ts";
+import type { LoadOrder, LoadResult } from "./load.ts";
+import { type Figure, figure, printRows, show } from "./report.ts";
+
+/** What is measured: a way from a client to the task. */
+type Way = {
+  readonly name: string;
+  readonly port: number;
+  readonly headers: string;
+  /** Process id of its workerd. */
+  readonly pid: number;
+  readonly stop: () => Promise<void>;
+};
+
+type Round = LoadResult & { readonly cpuUs: number };
+
+export type TrafficOptions = {
+  readonly rounds: number;
+  readonly roundMs: number;
+  readonly connections: number;
+};
+
+/** Headers a browser sends, so that each way handles a usual number of them. */
+const browserHeaders = [
+  "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0",
+  "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+  "Accept-Language: en-US,en;q=0.5",
+  "Accept-Encoding: gzip, deflate, br, zstd",
+  "Cookie: session=6f1c2b7a9d; theme=dark",
+  "",
+].join("\r\n");
+
+/** Runs the rounds by turns and prints them. */
+export async function benchTraffic(options: TrafficOptions): Promise<void> {
+  const backend = spawn(process.execPath, [script("backend.ts")], {
+    stdio: ["ignore", "pipe", "inherit", "ipc"],
+  });
+  if (backend.stdout === null) throw new Error("the backend has no output to read its port from");
+  const [line] = await once(backend.stdout, "data");
+  const origin = `http://127.0.0.1:${Number(String(line))}`;
+  const load = fork(script("load.ts"));
+  const ways = [await startBaseline(origin), await startWaggle(origin)];
+  try {
+    const busy = await rounds(load, ways, { ...options });
+    const single = await rounds(load, ways, { ...options, connections: 1 });
+    printThroughput(ways, busy, options);
+    printLatency(ways, single, options);
+  } finally {
+    await Promise.all(ways.map((way) => way.stop()));
+    load.kill();
+    backend.kill();
+  }
+}
+
+async function startBaseline(origin: string): Promise<Way> {
+  const { host } = new URL(origin);
+  const contents = `export default {
+    fetch(request) {
+      const url = new URL(request.url);
+      url.host = ${JSON.stringify(host)};
+      return fetch(new Request(url, request));
+    },
+  };`;
+  const before = workerds();
+  const miniflare = new Miniflare({
+    host: "127.0.0.1",
+    port: 0,
+    cf: false,
+    logRequests: false,
+    workers: [
+      {
+        config: {
+          name: "baseline",
+          compatibilityDate: "2026-11-01",
+          manifest: {
+            mainModule: "worker.mjs",
+            modulesRoot: "/",
+            modules: { "worker.mjs": { type: "esm", contents } },
+          },
+        },
+        dev: { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] },
+      },
+    ],
+  });
+  await miniflare.ready;
+  const url = await miniflare.unsafeGetDirectURL("baseline");
+  return {
+    name: "three-line proxy",
+    port: Number(url.port),
+    headers: browserHeaders,
+    pid: newWorkerd(before),
+    stop: () => miniflare.dispose(),
+  };
+}
+
+async function startWaggle(origin: string): Promise<Way> {
+  const before = workerds();
+  const plane = await startPlane(tableOf(1, serviceOf("my-web", 8080, [origin, origin])));
+  const { "x-waggle-entry": entry } = plane.entry({ role: "edge", port: 8080, client: "127.0.0.1" });
+  return {
+    name: "edge → ingress → task",
+    port: plane.port,
+    headers: `x-waggle-entry: ${entry}\r\n${browserHeaders}`,
+    pid: newWorkerd(before),
+    stop: plane.stop,
+  };
+}
+
+function workerds(): ReadonlySet<number> {
+  const own = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isOwnWorkerd(name));
+  return new Set(own.map(Number));
+}
+
+function isOwnWorkerd(pid: string): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.includes("(workerd)") && Number(fieldsAfterName(stat)[1]) === process.pid;
+  } catch {
+    return false; // It ended while we looked.
+  }
+}
+
+function newWorkerd(before: ReadonlySet<number>): number {
+  const pid = [...workerds()].find((one) => !before.has(one));
+  if (pid === undefined) throw new Error("cannot find the workerd that was just started");
+  return pid;
+}
+
+/** proc(5): the fields of stat from the third on; the second may have spaces in it. */
+function fieldsAfterName(stat: string): string[] {
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
+
+/** CPU time a process has used, user and system, milliseconds. The clock tick of Linux is 10 ms to programs. */
+function cpuMs(pid: number): number {
+  const fields = fieldsAfterName(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** One list of rounds per way; the first round of each warms up and does not count. */
+async function rounds(load: ChildProcess, ways: readonly Way[], options: TrafficOptions): Promise<Round[][]> {
+  const results: Round[][] = ways.map(() => []);
+  for (let round = 0; round <= options.rounds; round += 1) {
+    for (const [index, way] of ways.entries()) {
+      const order = {
+        host: "127.0.0.1",
+        port: way.port,
+        headers: way.headers,
+        connections: options.connections,
+      };
+      const beforeMs = cpuMs(way.pid);
+      const result = await run(load, { ...order, durationMs: options.roundMs });
+      if (result.errors > 0) throw new Error(`${way.name}: ${result.errors} failed requests`);
+      const cpuUs = ((cpuMs(way.pid) - beforeMs) * 1_000) / result.requests;
+      if (round > 0) results[index]?.push({ ...result, cpuUs });
+    }
+  }
+  return results;
+}
+
+async function run(load: ChildProcess, order: LoadOrder): Promise<LoadResult> {
+  load.send(order);
+  const [result] = await once(load, "message");
+  return result as LoadResult;
+}
+
+function printThroughput(ways: readonly Way[], busy: readonly Round[][], options: TrafficOptions): void {
+  const rps = (round: Round) => (round.requests / round.elapsedMs) * 1_000;
+  const rows = ways.map((way, index) => {
+    const own = busy[index] ?? [];
+    return [
+      way.name,
+      show(figure(own.map(rps))),
+      show(ratios(own, busy[0] ?? [], rps), 2),
+      show(figure(own.map((round) => round.cpuUs))),
+      show(
+        ratios(own, busy[0] ?? [], (round) => 1 / round.cpuUs),
+        2,
+      ),
+    ];
+  });
+  const head = ["way", "requests/s", "ratio", "workerd CPU µs/request", "requests per CPU, ratio"];
+  const title = `Traffic, ${options.connections} connections, ${options.rounds} rounds of ${options.roundMs} ms by turns: median (least–most)`;
+  printRows(title, [head, ...rows]);
+}
+
+function printLatency(ways: readonly Way[], single: readonly Round[][], options: TrafficOptions): void {
+  const [base] = single;
+  const rows = ways.map((way, index) => {
+    const own = single[index] ?? [];
+    const added = (pick: (round: Round) => number) =>
+      figure(own.map((round, at) => pick(round) - pick((base ?? own)[at] ?? round)));
+    return [
+      way.name,
+      show(figure(own.map((round) => round.p50Us))),
+      show(figure(own.map((round) => round.p99Us))),
+      show(added((round) => round.p50Us)),
+      show(added((round) => round.p99Us)),
+    ];
+  });
+  const head = ["way", "p50 µs", "p99 µs", "added p50 µs", "added p99 µs"];
+  printRows(`Latency, 1 connection, ${options.rounds} rounds of ${options.roundMs} ms by turns`, [
+    head,
+    ...rows,
+  ]);
+}
+
+/** Each round against the baseline's round next to it: what slows the machine down slows both. */
+function ratios(own: readonly Round[], base: readonly Round[], value: (round: Round) => number): Figure {
+  return figure(own.map((round, index) => value(round) / value(base[index] ?? round)));
+}
+
+function script(name: string): string {
+  return fileURLToPath(new URL(`./${name}`, import.meta.url));
+}

@@ -1,0 +1,170 @@
+// The data plane on the real Workers runtime, with a routing table the test holds in its hand.
+
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { Miniflare } from "miniflare";
+import { printTable } from "../../src/domain/table-text.ts";
+import type { RoutingTable, TableService, TableTask } from "../../src/domain/table.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const entryKey = "test-entry-key";
+export const operatorToken = "test-operator-token";
+
+/** Where a request comes in, as a listener says it. */
+export type Door = {
+  readonly role?: "edge" | "ingress";
+  readonly node?: string;
+  readonly port?: number;
+  readonly client?: string;
+  readonly scheme?: "http" | "https";
+};
+
+export type TestPlane = {
+  /** `http://127.0.0.1:PORT` of the listeners' socket. */
+  readonly origin: string;
+  readonly port: number;
+  /** The same for the handler that tells its entry by host name. */
+  readonly hostOrigin: string;
+  /** The header a listener would insert. */
+  readonly entry: (door?: Door) => { readonly "x-waggle-entry": string };
+  /** What the registry answers from here on; a function may throw or wait. */
+  setTable(table: RoutingTable | (() => Promise<{ version: number; text: string | null }>)): void;
+  /** Times the registry was asked so far. */
+  readonly asked: () => number;
+  readonly stop: () => Promise<void>;
+};
+
+/** Starts the data plane with a table. */
+export async function startPlane(
+  table: RoutingTable,
+  vars: Readonly<Record<string, string>> = {},
+): Promise<TestPlane> {
+  let source = answering(table);
+  let asked = 0;
+  const handler = async (request: { url: string }) => {
+    asked += 1;
+    const after = Number(new URL(request.url).searchParams.get("after"));
+    return Response.json(await source(after));
+  };
+  const miniflare = new Miniflare(await options(handler, vars));
+  await miniflare.ready;
+  const url = await miniflare.unsafeGetDirectURL("standalone", "Entry");
+  const hostUrl = await miniflare.unsafeGetDirectURL("standalone");
+  return {
+    origin: url.origin,
+    port: Number(url.port),
+    hostOrigin: hostUrl.origin,
+    entry: (door = {}) => ({ "x-waggle-entry": entryValue(door) }),
+    setTable(next) {
+      source = typeof next === "function" ? next : answering(next);
+    },
+    asked: () => asked,
+    stop: () => miniflare.dispose(),
+  };
+}
+
+function answering(table: RoutingTable) {
+  const text = printTable(table);
+  return async (after: number) => ({ version: table.version, text: table.version > after ? text : null });
+}
+
+function entryValue({ role = "ingress", node, port, client = "203.0.113.7", scheme = "http" }: Door): string {
+  return `${entryKey} ${role} ${node ?? (role === "edge" ? "-" : "node1")} ${port ?? "-"} ${client} ${scheme}`;
+}
+
+async function options(handler: (request: { url: string }) => Promise<Response>, vars: Readonly<Record<string, string>>) {
+  const text = (value: string) => ({ type: "json" as const, value });
+  const settings = {
+    OPERATOR_TOKEN: operatorToken,
+    ENTRY_KEY: entryKey,
+    MESH_NAME: "test-mesh",
+    MESH_DOMAIN: "mesh.example.com",
+    REGISTRY_LOCATION: "",
+    TRUSTED_PROXIES: "",
+    MESH_MODE: "local",
+    ...vars,
+  };
+  const env = Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, text(value)]));
+  const modules = { "worker.mjs": { type: "esm" as const, contents: await bundle() } };
+  return {
+    host: "127.0.0.1",
+    port: 0,
+    cf: false as const,
+    logRequests: false,
+    workers: [
+      {
+        config: {
+          name: "standalone",
+          compatibilityDate: "2026-11-01",
+          manifest: { mainModule: "worker.mjs", modulesRoot: root, modules },
+          env: { ...env, TABLES: { type: "fetcher" as const, handler: handler as never } },
+        },
+        dev: {
+          unsafeDirectSockets: [
+            { host: "127.0.0.1", port: 0 },
+            { host: "127.0.0.1", port: 0, entrypoint: "Entry" },
+          ],
+        },
+      },
+    ],
+  };
+}
+
+async function bundle(): Promise<string> {
+  const { outputFiles } = await build({
+    absWorkingDir: root,
+    entryPoints: ["test/workers/dataplane/standalone.ts"],
+    bundle: true,
+    write: false,
+    format: "esm",
+    target: "es2024",
+    external: ["cloudflare:*", "node:*"],
+  });
+  return outputFiles[0]?.text ?? "";
+}
+
+/** A table of three nodes, the third one down, and the services given. */
+export function tableOf(version: number, ...services: TableService[]): RoutingTable {
+  const names = ["node1", "node2", "node3"];
+  const nodes = names.map((name, index) => ({
+    id: idOf(name),
+    name,
+    up: name !== "node3",
+    address: `127.0.0.${index + 2}`,
+    hosts: name === "node2" ? ["two.example.com"] : [],
+  }));
+  const [first] = services;
+  const sorted = services.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return { version, nodes, services: sorted, defaultService: first?.name ?? null };
+}
+
+/** A service published on `port` with one task per origin, the first on node1, the second on node2 and so on. */
+export function serviceOf(
+  name: string,
+  port: number,
+  origins: readonly string[],
+  more: Partial<TableService> & { readonly mode?: "ingress" | "host" } = {},
+): TableService {
+  const { mode = "ingress", ...rest } = more;
+  const tasks = origins.map((origin, index): TableTask => {
+    const number = index + 1;
+    return {
+      id: taskId(name, number),
+      slot: number,
+      nodeId: idOf(`node${((number - 1) % 3) + 1}`),
+      weight: 1,
+      endpoints: [[80, origin]],
+    };
+  });
+  const ports = [{ target: 80, published: port, mode }];
+  return { id: idOf(name), name, policy: "roundrobin", ports, hosts: [], tasks, ...rest };
+}
+
+/** Ids of 25 characters that sort by task number. */
+export function taskId(service: string, number: number): string {
+  return `${idOf(service).slice(0, 20)}${String(number).padStart(5, "0")}`;
+}
+
+export function idOf(name: string): string {
+  return name.replaceAll(/[^0-9a-z]/g, "").padEnd(25, "0").slice(0, 25);
+}
