@@ -18,18 +18,24 @@ export type Start = { readonly notBeforeMs: number; readonly err: string };
 export type SlotKey = { readonly number: number; readonly nodeId: string | null };
 
 export class Changes {
-  readonly world: World;
   readonly nowMs: number;
+  #world: World;
   readonly #newId: () => string;
   readonly #tasks = new Map<string, Task>();
   readonly #removed = new Set<string>();
+  readonly #services = new Map<string, Service>();
   readonly #events: Plan["events"][number][] = [];
   #wakeAtMs: number | null = null;
 
   constructor(world: World, at: { nowMs: number; newId: () => string }) {
-    this.world = world;
+    this.#world = world;
     this.nowMs = at.nowMs;
     this.#newId = at.newId;
+  }
+
+  /** The world as it was found, but with its services as they stand after the changes so far. */
+  get world(): World {
+    return this.#world;
   }
 
   /** The task as it stands after the changes so far; undefined once it is removed. */
@@ -126,6 +132,11 @@ export class Changes {
     }
   }
 
+  replaceService(service: Service): void {
+    this.#services.set(service.id, service);
+    this.#world = { ...this.#world, services: new Map(this.#world.services).set(service.id, service) };
+  }
+
   forget(task: Task): void {
     this.#tasks.delete(task.id);
     if (this.world.tasks.has(task.id)) this.#removed.add(task.id);
@@ -142,9 +153,14 @@ export class Changes {
     this.#events.push({ actor: "registry", action, subject, why });
   }
 
+  noteService(action: string, { id, spec }: Service, why: string): void {
+    this.#events.push({ actor: "registry", action, subject: { type: "service", id, name: spec.name }, why });
+  }
+
   plan(): Plan {
     return {
       tasks: [...this.#tasks.values()],
+      services: [...this.#services.values()],
       removed: [...this.#removed],
       wakeAtMs: this.#wakeAtMs,
       events: this.#events,

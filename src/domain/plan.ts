@@ -1,6 +1,7 @@
-// A plan: what the registry would change about the tasks, decided but not yet done.
+// A plan: what the registry would change about tasks and updates, decided but not yet done.
 
 import type { NewEvent } from "./event.ts";
+import type { Service } from "./service.ts";
 import type { Task } from "./task.ts";
 import type { World } from "./world.ts";
 
@@ -8,6 +9,8 @@ import type { World } from "./world.ts";
 export type Plan = {
   /** New or changed tasks, whole values, each at most once. */
   readonly tasks: readonly Task[];
+  /** Changed services, whole values, each at most once: an update that got on, or went back. */
+  readonly services: readonly Service[];
   /** Ids of tasks to forget; none of them is in `tasks`. */
   readonly removed: readonly string[];
   /** When something becomes due by time alone, epoch milliseconds; null: nothing will. */
@@ -21,10 +24,13 @@ export function applyPlan(world: World, plan: Plan): World {
   const tasks = new Map(world.tasks);
   for (const id of plan.removed) tasks.delete(id);
   for (const task of plan.tasks) tasks.set(task.id, task);
-  return { ...world, tasks };
+  if (plan.services.length === 0) return { ...world, tasks };
+  const services = new Map(world.services);
+  for (const service of plan.services) services.set(service.id, service);
+  return { ...world, tasks, services };
 }
 
 /** True when the plan changes nothing; it may still name a moment to look again. */
 export function isEmpty(plan: Plan): boolean {
-  return plan.tasks.length === 0 && plan.removed.length === 0;
+  return plan.tasks.length === 0 && plan.removed.length === 0 && plan.services.length === 0;
 }

@@ -11,8 +11,8 @@
 //  - Replacement before removal: a running task that has to go, because its node drains or is down, because a constraint
 //    no longer holds there or because the service was updated, stays wanted until another one runs in its slot
 //    (settle-slot.ts). A node that comes back in time so keeps its task, and the replacement is dropped.
-//  - Updates move a few slots at a time and stand still while a new task does not run (update.ts). Lost places are
-//    replaced all at once.
+//  - Updates move a few slots at a time, stand still while a new task does not run, and pause or go back when it fails
+//    (update.ts). Lost places are replaced all at once.
 //  - A task that ended by itself is followed by another as its restart policy says, at once after the first failure and
 //    later after each further one (restart.ts). The follower is there at once, so that its slot always shows a task and
 //    the reason why it does not run yet; it is only placed later.
@@ -35,7 +35,7 @@ import type { Service } from "./service.ts";
 import { dismissOthers, settleSlot, viewSlot, type Waiting, waitsForStop } from "./settle-slot.ts";
 import { freeSlots, nodeSlots, numberedSlots, type Slot, surplusSlots } from "./slots.ts";
 import type { Task } from "./task.ts";
-import { needsTurn, updateTurns } from "./update.ts";
+import { judgeUpdate, needsTurn, updateTurns } from "./update.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -48,8 +48,10 @@ export function reconcile(world: World, at: { nowMs: number; newId: () => string
   const changes = new Changes(world, at);
   const tasksOf = rememberedTasks(changes);
   const waiting: Waiting[] = [];
-  for (const service of world.services.values()) {
-    const slots = wantedSlots(service, tasksOf.get(service.id) ?? [], changes);
+  for (const found of world.services.values()) {
+    const tasks = tasksOf.get(found.id) ?? [];
+    const service = judgeUpdate(found, tasks, changes);
+    const slots = wantedSlots(service, tasks, changes);
     waiting.push(...settleService(slots, service, changes));
   }
   placeWaiting(
@@ -116,10 +118,11 @@ function globalSlots(service: Service, slots: readonly Slot[], changes: Changes)
 }
 
 /** Settles the slots of a service; returns its tasks that wait for a place. */
-function settleService(slots: readonly Slot[], service: Service, changes: Changes): readonly Waiting[] {
-  const constraints = parseConstraints(service.spec.constraints);
-  const views = slots.map((slot) => viewSlot(slot, service, constraints, changes));
-  let turns = updateTurns(views, service, changes);
+function settleService(slots: readonly Slot[], found: Service, changes: Changes): readonly Waiting[] {
+  const constraints = parseConstraints(found.spec.constraints);
+  const views = slots.map((slot) => viewSlot(slot, found, constraints, changes));
+  let turns = updateTurns(views, found, changes);
+  const service = changes.world.services.get(found.id) ?? found;
   const waiting: Waiting[] = [];
   for (const view of views) {
     if (needsTurn(view, service)) {

@@ -31,10 +31,38 @@ export type RestartPolicy = {
   readonly windowMs: number;
 };
 
+/** How an update, or a rollback, moves from slot to slot. What is absent is Swarm's default. Durations in milliseconds. */
 export type UpdatePolicy = {
   /** Tasks replaced at a time; 0: all at once. */
   readonly parallelism: number;
   readonly order: "start-first" | "stop-first";
+  /** Between a new task that runs and the next one to be replaced; 0. */
+  readonly delayMs?: number;
+  /** A new task that ends within this time of its start has failed the update; 5 s. */
+  readonly monitorMs?: number;
+  /** Share of slots that may fail, 0 to 1; 0. */
+  readonly maxFailureRatio?: number;
+  /** What follows when more fail; `pause`. A rollback is never rolled back. */
+  readonly failureAction?: "pause" | "continue" | "rollback";
+};
+
+/** How far an update of a service is, in Docker's words. */
+export type UpdateProgress = {
+  readonly state:
+    | "updating"
+    | "paused"
+    | "completed"
+    | "rollback_started"
+    | "rollback_paused"
+    | "rollback_completed";
+  readonly message: string;
+  readonly startedAtMs: number;
+  /** Null until it is completed. */
+  readonly completedAtMs: number | null;
+  /** When the present direction was taken: tasks of the present spec made since then are its own. */
+  readonly sinceMs: number;
+  /** How many slots it has to move; failures are held against this. */
+  readonly slots: number;
 };
 
 /** What one task of the service runs. */
@@ -69,6 +97,7 @@ export type ServiceSpec = {
   readonly reservations: { readonly nanoCpus: number; readonly memoryBytes: number };
   readonly restart: RestartPolicy;
   readonly update: UpdatePolicy;
+  readonly rollback?: UpdatePolicy;
   /** Raised by `--force`: replaces every task though nothing else changed. */
   readonly forceUpdate: number;
 };
@@ -84,6 +113,8 @@ export type Service = {
   readonly ports: readonly PublishedPort[];
   /** Changes exactly when running tasks no longer match the spec; a task carries the one it was made from. */
   readonly runHash: string;
+  /** The last update; absent or null when there was none since the spec last changed. */
+  readonly update?: UpdateProgress | null;
   readonly version: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;

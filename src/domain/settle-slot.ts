@@ -12,6 +12,7 @@ import { endedByItself, isUnanswered, nextStart } from "./restart.ts";
 import type { Service } from "./service.ts";
 import type { Slot } from "./slots.ts";
 import { isAlive, type Task } from "./task.ts";
+import { policyOf } from "./update.ts";
 
 /** A slot looked at: who stays, who goes. */
 export type SlotView = {
@@ -64,7 +65,7 @@ export function settleSlot(view: SlotView, service: Service, changes: Changes): 
   const keeper = view.keeper ?? follow(view, service, changes);
   if (keeper === null) return null;
   const { outgoing } = view;
-  const stopsFirst = service.spec.update.order === "stop-first" && outgoing?.reason === "update";
+  const stopsFirst = policyOf(service).order === "stop-first" && outgoing?.reason === "update";
   if (view.keeper === null && stopsFirst) changes.stop(outgoing.task, reasons.update);
   for (const task of view.slot.tasks) if (isUnanswered(task)) changes.change(task, { desired: "shutdown" });
   if (keeper.nodeId !== null) return null;
@@ -79,7 +80,7 @@ export function dismissOthers({ spare, otherLeavers }: SlotView, changes: Change
 
 /** True when the slot's task may not be placed yet, because by `stop-first` the one before it has to end. */
 export function waitsForStop(slot: Slot, service: Service, changes: Changes): boolean {
-  if (service.spec.update.order !== "stop-first") return false;
+  if (policyOf(service).order !== "stop-first") return false;
   return slot.tasks.some((task) => {
     const latest = changes.latest(task);
     if (latest?.desired !== "shutdown" || !isAlive(latest) || latest.runHash === service.runHash)

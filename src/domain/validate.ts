@@ -3,7 +3,7 @@
 import { parseConstraints } from "./constraint.ts";
 import { MeshError } from "./error.ts";
 import { checkLabels } from "./labels.ts";
-import type { PortRequest, RunSpec, ServiceSpec } from "./service.ts";
+import type { PortRequest, RunSpec, ServiceSpec, UpdatePolicy } from "./service.ts";
 
 /** Replicas one service may ask for: the size of mesh the routing table and the scheduler are measured for. */
 export const maxReplicas = 10_000;
@@ -64,12 +64,23 @@ function checkPort({ target, published }: PortRequest): void {
   }
 }
 
-function checkPolicies({ restart, update, maxPerNode }: ServiceSpec): void {
+function checkPolicies({ restart, update, rollback, maxPerNode }: ServiceSpec): void {
   checkCount("restart-delay", restart.delayMs ?? 0);
   checkCount("restart-window", restart.windowMs);
   checkCount("restart-max-attempts", restart.maxAttempts);
-  checkCount("update-parallelism", update.parallelism);
+  checkMoves("update", update);
+  if (rollback !== undefined) checkMoves("rollback", rollback);
   checkCount("replicas-max-per-node", maxPerNode);
+}
+
+function checkMoves(what: string, policy: UpdatePolicy): void {
+  const { parallelism, delayMs = 0, monitorMs = 0, maxFailureRatio = 0 } = policy;
+  checkCount(`${what}-parallelism`, parallelism);
+  checkCount(`${what}-delay`, delayMs);
+  checkCount(`${what}-monitor`, monitorMs);
+  if (!(maxFailureRatio >= 0 && maxFailureRatio <= 1)) {
+    throw invalid(`TaskSpec: ${what}-maxfailureratio cannot be less than 0 or bigger than 1`);
+  }
 }
 
 /** SwarmKit's lower bounds: a thousandth of a core and 4 MiB, or nothing at all. */

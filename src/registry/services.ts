@@ -6,6 +6,7 @@ import { allocatePorts } from "../domain/ports.ts";
 import { runHash } from "../domain/run-hash.ts";
 import type { Service, ServiceSpec } from "../domain/service.ts";
 import { isAlive, type Task } from "../domain/task.ts";
+import { beginUpdate, isUnderWay } from "../domain/update.ts";
 import { validateSpec } from "../domain/validate.ts";
 import type { World } from "../domain/world.ts";
 import type { ServiceInput, ServiceView } from "./api.ts";
@@ -44,8 +45,9 @@ export function createService(draft: Draft, input: ServiceInput, actor: string):
 }
 
 /**
- * Gives a service another spec, or with `rollback` its previous one. The same spec again counts as done and raises no
- * version, so that a command that changes nothing does not put another one out of sequence.
+ * Gives a service another spec, or with `rollback` its previous one; an update under way ends with that. The same spec
+ * again raises no version, so that a command that changes nothing does not put another one out of sequence, but sets a
+ * paused update going again.
  *
  * @throws MeshError service/not-found, service/sequence, service/invalid, service/precondition, service/too-large
  */
@@ -61,7 +63,9 @@ export function updateService(
   const { spec, document } = input === "rollback" ? previousOf(service) : read(input);
   validateSpec(spec);
   checkUnmoved(service, spec);
-  if (sameData({ spec, document }, { spec: service.spec, document: service.document })) return service;
+  if (sameData({ spec, document }, { spec: service.spec, document: service.document })) {
+    return input === "rollback" ? service : resume(draft, service, actor);
+  }
   const others = [...draft.world.services.values()].filter(({ id }) => id !== service.id);
   checkHosts(spec, others);
   const next: Service = {
@@ -71,11 +75,20 @@ export function updateService(
     previous: { spec: service.spec, document: service.document },
     ports: allocatePorts(spec.ports, service.ports, others),
     runHash: runHash(spec),
+    update: input === "rollback" ? beginUpdate("rollback_started", draft.nowMs) : null,
     version: service.version + 1,
     updatedAtMs: draft.nowMs,
   };
   draft.put("services", next);
   draft.note(actor, input === "rollback" ? "service.rollback" : "service.update", serviceSubject(next));
+  return next;
+}
+
+function resume(draft: Draft, service: Service, actor: string): Service {
+  if (!service.update || isUnderWay(service)) return service;
+  const next = { ...service, update: null };
+  draft.put("services", next);
+  if (service.update.completedAtMs === null) draft.note(actor, "service.resume", serviceSubject(service));
   return next;
 }
 

@@ -27,20 +27,12 @@ const parts: readonly (readonly [path: string, note: string])[] = [
   ["TaskTemplate.Placement.Preferences", "tasks are spread over all nodes that fit"],
   ["TaskTemplate.Placement.Platforms", "use constraints on node.platform.os and node.platform.arch"],
   ["TaskTemplate.LogDriver", "each node keeps its tasks' logs in files"],
-  ["UpdateConfig.Delay", "the next task is replaced when the one before runs"],
-  ["RollbackConfig", "a rollback follows UpdateConfig"],
 ];
 
 /** One sentence for each part that is there and will do nothing; empty values are taken as absent. */
 export function ignoredParts(document: unknown): string[] {
   const found = parts.filter(([path]) => isSaid(at(document, path)));
-  const warnings = found.map(([path, note]) => `${path} is ignored: ${note}`);
-  if (at(document, "UpdateConfig.FailureAction") === "rollback") {
-    warnings.push(
-      "UpdateConfig.FailureAction rollback is ignored: old tasks stay until new ones run; roll back by hand",
-    );
-  }
-  return warnings;
+  return found.map(([path, note]) => `${path} is ignored: ${note}`);
 }
 
 function at(value: unknown, path: string): unknown {

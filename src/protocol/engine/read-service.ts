@@ -49,7 +49,8 @@ export function readServiceSpec(json: unknown): ReadService {
     maxPerNode: template.Placement?.MaxReplicas ?? 0,
     reservations: { nanoCpus: reserved?.NanoCPUs ?? 0, memoryBytes: reserved?.MemoryBytes ?? 0 },
     restart: readRestart(template.RestartPolicy ?? {}),
-    update: readUpdate(read.UpdateConfig ?? {}),
+    update: readUpdate("UpdateConfig", read.UpdateConfig ?? {}),
+    ...(read.RollbackConfig && { rollback: readUpdate("RollbackConfig", read.RollbackConfig) }),
     forceUpdate: template.ForceUpdate ?? 0,
   };
   return { spec, document: mode.kind === "global" ? json : withReplicas(json, mode.replicas) };
@@ -93,10 +94,18 @@ function readRestart({ Condition, Delay, MaxAttempts, Window }: EngineRestart): 
   };
 }
 
-function readUpdate({ Parallelism, Order }: EngineUpdate): UpdatePolicy {
+/** How an update or a rollback moves. As in Go, a time of 0 is one not said. */
+function readUpdate(part: "UpdateConfig" | "RollbackConfig", config: EngineUpdate): UpdatePolicy {
+  const { Parallelism, Delay, FailureAction, Monitor, MaxFailureRatio, Order } = config;
+  const actions = ["pause", "continue", "rollback"] as const;
+  const known = part === "UpdateConfig" ? actions : actions.slice(0, 2);
   return {
     parallelism: Parallelism ?? 1,
-    order: oneOf("UpdateConfig.Order", Order || "start-first", ["start-first", "stop-first"]),
+    order: oneOf(`${part}.Order`, Order || "start-first", ["start-first", "stop-first"]),
+    ...(Delay && { delayMs: nanosToMs(Delay) }),
+    ...(Monitor && { monitorMs: nanosToMs(Monitor) }),
+    ...(MaxFailureRatio && { maxFailureRatio: MaxFailureRatio }),
+    ...(FailureAction && { failureAction: oneOf(`${part}.FailureAction`, FailureAction, known) }),
   };
 }
 

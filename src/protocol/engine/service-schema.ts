@@ -58,7 +58,14 @@ const Mode = z.object({
 });
 export type EngineMode = z.infer<typeof Mode>;
 
-const UpdateConfig = z.object({ Parallelism: whole.nullish(), Order: z.string().nullish() });
+const UpdateConfig = z.object({
+  Parallelism: whole.nullish(),
+  Delay: nanos.nullish(),
+  FailureAction: z.string().nullish(),
+  Monitor: nanos.nullish(),
+  MaxFailureRatio: z.number().nullish(),
+  Order: z.string().nullish(),
+});
 export type EngineUpdate = z.infer<typeof UpdateConfig>;
 
 export const EngineServiceSpec = z.object({
@@ -67,6 +74,7 @@ export const EngineServiceSpec = z.object({
   TaskTemplate: TaskTemplate.nullish(),
   Mode: Mode.nullish(),
   UpdateConfig: UpdateConfig.nullish(),
+  RollbackConfig: UpdateConfig.nullish(),
   EndpointSpec: z.object({ Mode: z.string().nullish(), Ports: z.array(Port).nullish() }).nullish(),
 });
 export type EngineServiceSpec = z.infer<typeof EngineServiceSpec>;

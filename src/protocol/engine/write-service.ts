@@ -1,6 +1,6 @@
 // A service as the Engine API shows it.
 
-import type { PublishedPort, Service } from "../../domain/service.ts";
+import type { PublishedPort, Service, UpdateProgress } from "../../domain/service.ts";
 import { timeText } from "./units.ts";
 
 /** How many of its tasks run and should. */
@@ -8,8 +8,7 @@ export type ServiceCounts = { readonly running: number; readonly desiredTasks: n
 
 /**
  * The Engine API's Service. Its Spec is the document as it was sent: the Docker CLI edits that and sends it back whole,
- * so that a default put in here would come back as the operator's wish. No UpdateStatus is given, because a client
- * that reads `completed` stops watching the tasks themselves.
+ * so that a default put in here would come back as the operator's wish.
  *
  * @param counts given only when asked for with `status=true`
  */
@@ -26,7 +25,17 @@ export function writeService(service: Service, counts: ServiceCounts | null) {
       Spec: spec.EndpointSpec ?? {},
       ...(service.ports.length > 0 && { Ports: service.ports.map(writePort) }),
     },
+    ...(service.update && { UpdateStatus: writeUpdate(service.update) }),
     ...(counts && { ServiceStatus: { RunningTasks: counts.running, DesiredTasks: counts.desiredTasks } }),
+  };
+}
+
+function writeUpdate({ state, message, startedAtMs, completedAtMs }: UpdateProgress) {
+  return {
+    State: state,
+    StartedAt: timeText(startedAtMs),
+    ...(completedAtMs !== null && { CompletedAt: timeText(completedAtMs) }),
+    Message: message,
   };
 }
 

@@ -344,6 +344,8 @@ function allSlots(world: World): readonly SeenSlot[] {
 /** True when in this plan a running task that had to go for an update alone was given its replacement. */
 function beginsUpdate(service: Service, all: readonly Task[], plan: Plan, before: World): boolean {
   if (!plan.tasks.some((task) => !before.tasks.has(task.id) && all.includes(task))) return false;
+  // A slot whose new task failed is tried again besides; its turn was taken before.
+  if (all.some(({ id }) => before.tasks.get(id)?.runHash === service.runHash)) return false;
   const constraints = parseConstraints(service.spec.constraints);
   return all.some(({ id }) => {
     const old = before.tasks.get(id);

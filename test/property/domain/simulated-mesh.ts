@@ -53,6 +53,10 @@ const specs: fc.Arbitrary<SpecOver> = fc.record(
     update: fc.record({
       parallelism: fc.constantFrom(0, 1, 1, 2),
       order: fc.constantFrom("start-first", "start-first", "stop-first"),
+      delayMs: fc.constantFrom(0, 0, 2_000, 10_000),
+      monitorMs: fc.constantFrom(300, 5_000),
+      maxFailureRatio: fc.constantFrom(0, 0.3, 1),
+      failureAction: fc.constantFrom("continue", "pause", "rollback"),
     }),
   },
   { requiredKeys: ["mode"] },
@@ -125,7 +129,7 @@ export class SimulatedMesh {
   /** The world as the last plan found it. */
   found: World = this.world;
   /** The plan last applied. */
-  plan: Plan = { tasks: [], removed: [], wakeAtMs: null, events: [] };
+  plan: Plan = { tasks: [], services: [], removed: [], wakeAtMs: null, events: [] };
   readonly #newTaskId = ids("t");
   readonly #newServiceId = ids("s");
   #serviceCount = 0;
@@ -190,7 +194,11 @@ export class SimulatedMesh {
 
   #update(service: Service, over: SpecOver): void {
     const { replicas, ...rest } = over;
-    const changed = updated(service, service.spec.mode.kind === "global" ? rest : over);
+    const changed = {
+      ...updated(service, service.spec.mode.kind === "global" ? rest : over),
+      previous: { spec: service.spec, document: service.document },
+      update: null,
+    };
     this.#put("services", replicas !== undefined && service.spec.mode.kind === "global" ? service : changed);
   }
 

@@ -250,14 +250,33 @@ test.each([
     "TaskTemplate.Placement.Preferences",
     running({}, { Placement: { Preferences: [{ Spread: { SpreadDescriptor: "a" } }] } }),
   ],
-  ["UpdateConfig.Delay", { UpdateConfig: { Delay: 1 } }],
-  ["UpdateConfig.FailureAction rollback", { UpdateConfig: { FailureAction: "rollback" } }],
-  ["RollbackConfig", { RollbackConfig: { Parallelism: 1 } }],
 ])("[A12] %s is taken, kept and answered with a warning that it does nothing", (what, change) => {
   const sent = spec("my-web", change);
   const { document } = readServiceSpec(sent);
   expect(document).toEqual(sent);
   expect(ignoredParts(document)).toEqual([expect.stringContaining(`${what} is ignored: `)]);
+});
+
+test("[V13] update and rollback policies are read whole, in milliseconds, and what is not said is left out", () => {
+  const config = { Parallelism: 2, Delay: 2e9, Monitor: 3e8, MaxFailureRatio: 0.25, Order: "stop-first" };
+  const sent = {
+    UpdateConfig: { ...config, FailureAction: "rollback" },
+    RollbackConfig: { FailureAction: "continue" },
+  };
+  const { spec: read } = readServiceSpec(spec("my-web", sent));
+  expect(read.update).toEqual({
+    parallelism: 2,
+    order: "stop-first",
+    delayMs: 2_000,
+    monitorMs: 300,
+    maxFailureRatio: 0.25,
+    failureAction: "rollback",
+  });
+  expect(read.rollback).toEqual({ parallelism: 1, order: "start-first", failureAction: "continue" });
+  const back = { RollbackConfig: { FailureAction: "rollback" } };
+  expect(refusalOf(() => readServiceSpec(spec("my-web", back)))).toBe(
+    'RollbackConfig.FailureAction is "rollback": use pause, continue',
+  );
 });
 
 test("[A21] a node spec is read whole", () => {

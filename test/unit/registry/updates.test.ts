@@ -1,0 +1,271 @@
+import { expect, test } from "vitest";
+import type { ServiceSpec } from "../../../src/domain/service.ts";
+import type { Task } from "../../../src/domain/task.ts";
+import { input, TestMesh } from "./harness.ts";
+
+type Policy = Partial<ServiceSpec["update"]>;
+
+/** What a version of the one service asks for. */
+function asked(version: number, update: Policy = {}, rollback?: Policy): Partial<ServiceSpec> {
+  const { spec } = input("my-web");
+  return {
+    mode: { kind: "replicated", replicas: 4 },
+    run: { ...spec.run, env: [`VERSION=${version}`] },
+    update: { parallelism: 1, order: "start-first", ...update },
+    ...(rollback && { rollback: { parallelism: 1, order: "start-first", ...rollback } }),
+  };
+}
+
+/** Four tasks of version 1 that run, on two nodes. */
+function running(update: Policy = {}, rollback?: Policy): TestMesh {
+  const mesh = new TestMesh();
+  mesh.node("node1");
+  mesh.node("node2");
+  mesh.service("my-web", asked(1, update, rollback));
+  mesh.work();
+  mesh.pass(60_000);
+  return mesh;
+}
+
+function update(mesh: TestMesh, change: Partial<ServiceSpec>): void {
+  change = { ports: [{ target: 80, mode: "ingress" }], ...change };
+  const answer = mesh.registry.updateService(
+    "my-web",
+    now(mesh).version,
+    input("my-web", change),
+    "operator",
+  );
+  if (!answer.ok) throw new Error(answer.problem.message);
+}
+
+function now({ registry }: TestMesh) {
+  const [service] = registry.services();
+  if (service === undefined) throw new Error("no service");
+  return service;
+}
+
+const stateOf = (mesh: TestMesh) => now(mesh).update?.state ?? null;
+
+const isOf = (version: number) => (task: Task) => task.run.env[0] === `VERSION=${version}`;
+
+/** How many tasks of a version run and are wanted. */
+function runningOf(mesh: TestMesh, version: number): number {
+  return mesh.running("my-web").filter(isOf(version)).length;
+}
+
+/** Agents bring up all that is placed and not running yet, once; returns how many. */
+function bringUp(mesh: TestMesh): number {
+  const placed = mesh.tasks().filter(({ state }) => state === "assigned");
+  for (const task of placed) mesh.report(task, { state: "running" });
+  return placed.length;
+}
+
+/** The agent of a task being brought up says that it cannot. */
+function reject(mesh: TestMesh): string {
+  const task = mesh.tasks().find(({ state }) => state === "assigned");
+  if (task === undefined) throw new Error("nothing is placed");
+  mesh.pass(1);
+  mesh.report(task, { state: "rejected", err: "no such image" });
+  return task.id;
+}
+
+test("[V14] a service just made has no update status, and one that changes no task gets none", () => {
+  const mesh = running();
+  expect(stateOf(mesh)).toBeNull();
+  update(mesh, { ...asked(1), labels: { team: "a" } });
+  expect(stateOf(mesh)).toBeNull();
+});
+
+test("[V15] an update moves as many slots at a time as its parallelism, and waits the delay between", () => {
+  const mesh = running();
+  update(mesh, asked(2, { parallelism: 2, delayMs: 2_000 }));
+  expect(now(mesh).update).toMatchObject({ state: "updating", message: "update in progress", slots: 4 });
+  expect(bringUp(mesh)).toBe(2);
+  expect(bringUp(mesh)).toBe(0);
+  mesh.pass(1_999);
+  expect(bringUp(mesh)).toBe(0);
+  mesh.pass(1);
+  expect(bringUp(mesh)).toBe(2);
+  expect(runningOf(mesh, 2)).toBe(4);
+});
+
+test("[V16] an update is completed when all its tasks ran for the monitor, and at least 1 s", () => {
+  for (const [monitorMs, heldMs] of [
+    [5_000, 5_000],
+    [1, 1_000],
+  ] as const) {
+    const mesh = running();
+    update(mesh, asked(2, { parallelism: 0, monitorMs }));
+    mesh.work();
+    mesh.pass(heldMs - 1);
+    expect(now(mesh).update).toMatchObject({ state: "updating", completedAtMs: null });
+    mesh.pass(1);
+    expect(now(mesh).update).toMatchObject({
+      state: "completed",
+      message: "update completed",
+      completedAtMs: mesh.nowMs,
+    });
+    update(mesh, asked(3));
+    expect(now(mesh).update).toMatchObject({ state: "updating", completedAtMs: null });
+  }
+});
+
+test("[V17] a task that is rejected pauses the update; the old tasks serve on and no other slot is touched", () => {
+  const mesh = running();
+  update(mesh, asked(2));
+  const id = reject(mesh);
+  expect(now(mesh).update).toMatchObject({
+    state: "paused",
+    message: `update paused due to failure or early termination of task ${id}`,
+  });
+  mesh.pass(600_000);
+  expect(runningOf(mesh, 1)).toBe(4);
+  expect(
+    new Set(
+      mesh
+        .tasks()
+        .filter(isOf(2))
+        .map(({ slot }) => slot),
+    ).size,
+  ).toBe(1);
+});
+
+test("[V18] a task that ends within its monitor counts as a failure, one that ends later does not", () => {
+  for (const [afterMs, state] of [
+    [5_000, "paused"],
+    [5_001, "updating"],
+  ] as const) {
+    const mesh = running();
+    update(mesh, asked(2, { delayMs: 4_000, monitorMs: 5_000 }));
+    bringUp(mesh);
+    const [task] = mesh.running("my-web").filter(isOf(2));
+    mesh.pass(afterMs);
+    if (task) mesh.report(task, { state: "failed", exitCode: 1 });
+    expect(stateOf(mesh)).toBe(state);
+  }
+});
+
+test("[V19] a monitor not longer than the delay is a second longer than it", () => {
+  const mesh = running();
+  update(mesh, asked(2, { delayMs: 10_000 }));
+  bringUp(mesh);
+  const [task] = mesh.running("my-web").filter(isOf(2));
+  mesh.pass(10_900);
+  if (task) mesh.report(task, { state: "failed", exitCode: 1 });
+  expect(stateOf(mesh)).toBe("paused");
+});
+
+test("[V20] only more failures than the ratio allows count, each slot once", () => {
+  const mesh = running();
+  update(mesh, asked(2, { maxFailureRatio: 0.25 }));
+  reject(mesh);
+  expect(stateOf(mesh)).toBe("updating");
+  mesh.pass(0);
+  reject(mesh);
+  expect(stateOf(mesh)).toBe("updating");
+  mesh.pass(10);
+  const second = mesh.tasks().find(({ state, slot }) => state === "assigned" && slot === 2);
+  if (second) mesh.report(second, { state: "rejected" });
+  expect(stateOf(mesh)).toBe("paused");
+});
+
+test("[V21] with failure action continue an update goes on over failed slots", () => {
+  const mesh = running();
+  update(mesh, asked(2, { failureAction: "continue" }));
+  reject(mesh);
+  for (let times = 0; times < 20; times += 1) {
+    mesh.pass(1);
+    for (const task of mesh.tasks()) {
+      if (task.state !== "assigned") continue;
+      mesh.report(task, { state: task.slot === 1 ? "rejected" : "running" });
+    }
+  }
+  expect(runningOf(mesh, 2)).toBe(3);
+  expect(runningOf(mesh, 1)).toBe(1);
+  mesh.pass(5_000);
+  expect(stateOf(mesh)).toBe("completed");
+});
+
+test("[V22] with failure action rollback the previous spec comes back by the rollback policy, and cannot come again", () => {
+  const mesh = running({}, { parallelism: 0 });
+  update(mesh, { ...asked(2, { parallelism: 2, failureAction: "rollback" }) });
+  bringUp(mesh);
+  mesh.pass(10);
+  const { version } = now(mesh);
+  const id = reject(mesh);
+  expect(now(mesh).update).toMatchObject({
+    state: "rollback_started",
+    message: `update rolled back due to failure or early termination of task ${id}`,
+  });
+  expect(now(mesh)).toMatchObject({ version: version + 1, previous: null });
+  expect(now(mesh).spec.run.env).toEqual(["VERSION=1"]);
+  mesh.pass(1);
+  mesh.work();
+  expect(runningOf(mesh, 1)).toBe(4);
+  mesh.pass(5_000);
+  expect(now(mesh).update).toMatchObject({ state: "rollback_completed", message: "rollback completed" });
+  const again = mesh.registry.updateService("my-web", now(mesh).version, "rollback", "operator");
+  expect(again.ok).toBe(false);
+});
+
+test("[V23] a rollback by hand swaps the specs, so that a second one brings the first back", () => {
+  const mesh = running();
+  update(mesh, asked(2));
+  mesh.work();
+  mesh.pass(60_000);
+  for (const version of [1, 2]) {
+    mesh.registry.updateService("my-web", now(mesh).version, "rollback", "operator");
+    expect(now(mesh).update).toMatchObject({
+      state: "rollback_started",
+      message: "manually requested rollback",
+    });
+    mesh.pass(1);
+    mesh.work();
+    mesh.pass(60_000);
+    expect(runningOf(mesh, version)).toBe(4);
+    expect(stateOf(mesh)).toBe("rollback_completed");
+  }
+});
+
+test("[V24] a rollback that fails pauses and is never rolled back", () => {
+  const mesh = running({ failureAction: "rollback" });
+  update(mesh, asked(2, { failureAction: "rollback" }));
+  mesh.work();
+  mesh.pass(60_000);
+  mesh.registry.updateService("my-web", now(mesh).version, "rollback", "operator");
+  mesh.pass(1);
+  const id = reject(mesh);
+  expect(now(mesh).update).toMatchObject({
+    state: "rollback_paused",
+    message: `rollback paused due to failure or early termination of task ${id}`,
+  });
+});
+
+test("[V25] a new update ends the one under way; the same spec again sets a paused one going", () => {
+  const mesh = running();
+  update(mesh, asked(2));
+  reject(mesh);
+  mesh.pass(60_000);
+  const { version } = now(mesh);
+  update(mesh, asked(2));
+  expect(now(mesh)).toMatchObject({ version, update: { state: "updating", startedAtMs: mesh.nowMs } });
+  update(mesh, asked(3));
+  mesh.pass(1);
+  mesh.work();
+  mesh.pass(60_000);
+  expect(runningOf(mesh, 3)).toBe(4);
+  expect(stateOf(mesh)).toBe("completed");
+});
+
+test("[V26] an update goes on where it was when the registry starts anew in the midst of it", () => {
+  const mesh = running();
+  update(mesh, asked(2, { delayMs: 2_000 }));
+  for (let times = 0; times < 4; times += 1) {
+    mesh.restart([...mesh.sockets.keys()]);
+    expect(bringUp(mesh)).toBe(1);
+    mesh.restart([...mesh.sockets.keys()]);
+    mesh.pass(2_000);
+  }
+  mesh.pass(5_000);
+  expect(stateOf(mesh)).toBe("completed");
+});
