@@ -14,7 +14,8 @@ import type { Route, Routes } from "../proxy/routes.ts";
 export async function edge(request: Request, entry: Entry, context: PlaneContext): Promise<Response> {
   const { plane } = context;
   const host = request.headers.get("host") ?? new URL(request.url).host;
-  const routes = plane.tables.current(context.waitUntil) ?? (await plane.tables.fresh());
+  const found = plane.tables.routes(context.waitUntil);
+  const routes = found instanceof Promise ? await found : found;
   let node = routes === null ? null : pickNode(plane, routes, entry.port, host);
   if (node === null) {
     const fresh = await plane.tables.fresh();

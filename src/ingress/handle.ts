@@ -1,17 +1,13 @@
 // The life of a request at one node's entry point: which service, which of its tasks, and on to the next task when one
 // cannot be reached.
 
-import { attempt } from "../proxy/attempt.ts";
 import type { Entry } from "../proxy/entry.ts";
 import { type Failure, failureResponse } from "../proxy/failure.ts";
 import { cleanResponse, hostName, isHost, type RequestHead, readRequestHead } from "../proxy/headers.ts";
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
 import type { Ring, Route, Routes, Target } from "../proxy/routes.ts";
+import { ask } from "./ask.ts";
 import { type Outgoing, prepare, requestIdOf } from "./outgoing.ts";
-import { pickTarget } from "./pick.ts";
-
-/** Tasks tried for one request with one table, at most. */
-const maxAttempts = 4;
 
 /** A request on its way, and what is known about it by now. */
 type Exchange = {
@@ -45,7 +41,8 @@ export async function ingress(request: Request, entry: Entry, context: PlaneCont
   const exchange = begin(request, entry, plane);
   const shape = shapeFailure(exchange);
   if (shape !== null) return finish(exchange, shape, null);
-  let routes = plane.tables.current(context.waitUntil) ?? (await plane.tables.fresh());
+  const found = plane.tables.routes(context.waitUntil);
+  let routes = found instanceof Promise ? await found : found;
   let result = await serve(exchange, routes);
   if (!(result instanceof Response) && mayRefresh(exchange, result)) {
     const fresh = await plane.tables.fresh();
@@ -100,7 +97,7 @@ function orEarlier(result: Response | Failure, earlier: Failure): Response | Fai
 
 async function serve(exchange: Exchange, routes: Routes | null): Promise<Response | Failure> {
   const { entry, plane, head } = exchange;
-  if (routes === null) return noTable(plane);
+  if (routes === null) return { status: 503, reason: "the registry has not given a routing table yet" };
   const node = routes.node(entry.node ?? "");
   if (node === undefined) return { status: 404, reason: `this mesh has no node ${entry.node ?? "-"}` };
   const matched = routes.match(entry.port, exchange.host, plane.domain);
@@ -112,21 +109,19 @@ async function serve(exchange: Exchange, routes: Routes | null): Promise<Respons
     return { status: 508, reason: `this request has come through ${route.service.name} before` };
   }
   if (ring.ids.length === 0) return noTask(route, node.name);
-  exchange.outgoing ??= await prepare(exchange.request, head, exchange.path, {
-    entry,
-    host: exchange.host,
-    requestId: exchange.requestId,
-    via,
-    trusts: plane.trusts,
-  });
-  return send(exchange, exchange.outgoing, ring, `${node.id} ${route.service.id} ${route.target}`);
+  exchange.outgoing ??= await prepared(exchange, via);
+  if (exchange.outgoing === null) return { status: 400, reason: "the request's body broke off" };
+  return send(exchange, exchange.outgoing, route, ring, `${node.id} ${route.service.id} ${route.target}`);
 }
 
-function noTable({ tables }: DataPlane): Failure {
-  return {
-    status: 503,
-    reason: `this entry point has no routing table yet (${tables.problem ?? "the registry has not answered"})`,
-  };
+/** The request made ready for sending; null when its body cannot be read to the end. */
+async function prepared(exchange: Exchange, via: string): Promise<Outgoing | null> {
+  const { request, head, path, entry, host, requestId, plane } = exchange;
+  try {
+    return await prepare(request, head, path, { entry, host, requestId, via, trusts: plane.trusts });
+  } catch {
+    return null;
+  }
 }
 
 function unknown({ port }: Entry, host: string): Failure {
@@ -160,26 +155,36 @@ function noTask({ service, mode }: Route, nodeName: string): Failure {
 async function send(
   exchange: Exchange,
   outgoing: Outgoing,
+  route: Route,
   ring: Ring,
   round: string,
 ): Promise<Response | Failure> {
   const { plane } = exchange;
-  for (let left = maxAttempts; left > 0; left -= 1) {
-    const target = pickTarget(plane, round, ring, exchange.tried);
-    if (target === null) break;
-    exchange.target = target;
-    exchange.attempts += 1;
-    const outcome = await attempt(plane, outgoing.to(target.origin), outgoing.timed);
-    if (outcome === "slow")
-      return { status: 504, reason: `the task did not answer within ${plane.headTimeoutMs / 1000} s` };
-    if (outcome !== "failed") return outcome;
-    // A streaming body that breaks off fails the attempt as well; then the client may be to blame.
-    if (outgoing.timed) plane.outliers.add(target.taskId, plane.nowMs());
-    exchange.tried ??= new Set();
-    exchange.tried.add(target.taskId);
-    if (!outgoing.repeatable) break;
+  const traffic = plane.traffic.of(route.service.id);
+  const asking = {
+    plane,
+    traffic,
+    outgoing,
+    ring,
+    round,
+    tried: exchange.tried,
+    attempts: exchange.attempts,
+    target: exchange.target,
+  };
+  const asked = await ask(asking);
+  exchange.tried = asking.tried;
+  exchange.attempts = asking.attempts;
+  exchange.target = asking.target;
+  if (asked === "slow") {
+    return { status: 504, reason: `the task did not answer within ${plane.headTimeoutMs / 1000} s` };
   }
-  return allFailed(exchange);
+  if (asked === "spent") {
+    return {
+      status: 502,
+      reason: `tasks of ${route.service.name} fail, and too many requests were sent twice already`,
+    };
+  }
+  return asked === "failed" ? allFailed(exchange) : asked;
 }
 
 function allFailed({ route, attempts, outgoing, request }: Exchange): Failure {

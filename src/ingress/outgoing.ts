@@ -14,9 +14,14 @@ const idempotent = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])
 /** Methods whose body the runtime lets through once, and lets nobody set. */
 const bodiless = new Set(["GET", "HEAD"]);
 
+/** Methods that ask for nothing to change (RFC 9110 §9.2.1): two tasks may be asked at once. */
+const safe = new Set(["GET", "HEAD", "OPTIONS"]);
+
 export type Outgoing = {
   /** May be sent to another task when one fails before it answers. */
   readonly repeatable: boolean;
+  /** A second task may be asked while the first has not answered. */
+  readonly hedgeable: boolean;
   /** How soon the task answers is up to the task: the body is not one that streams. */
   readonly timed: boolean;
   /** The request as it goes to `origin`. The first call takes the client's body along, unless it is held. */
@@ -48,11 +53,14 @@ export async function prepare(
   const { bodyBytes } = head;
   const timed = bodyBytes !== null && bodyBytes <= maxHeldBytes;
   const holdable = timed && !bodiless.has(request.method);
-  const repeatable = idempotent.has(request.method) && (bodyBytes === 0 || holdable);
+  const mayRepeat = idempotent.has(request.method) || head.idempotencyKey;
+  const repeatable = mayRepeat && (bodyBytes === 0 || holdable);
   const held = repeatable && bodyBytes !== 0 ? await request.arrayBuffer() : null;
   let first: Request | null = null;
   return {
     repeatable,
+    // A WebSocket's answer is the connection itself: the loser of two could not be called back.
+    hedgeable: repeatable && safe.has(request.method) && !head.websocket,
     timed,
     to(origin) {
       const url = origin + path;

@@ -1,4 +1,4 @@
-// One attempt: a request sent to one task, and how that went.
+// One attempt: a request sent to one task, and how that went; and waiting for one, or for the first of two.
 
 /** How a request is sent on; `fetch`, or what stands in for it. */
 export type Dial = (request: Request) => Promise<Response>;
@@ -15,38 +15,56 @@ export type AttemptPolicy = {
   readonly platformStatuses: boolean;
 };
 
-/** A response; or nothing came before the connection failed; or nothing came in time. */
-export type Outcome = Response | "failed" | "slow";
+/** A response, body not read; or nothing came before the connection failed. */
+export type Outcome = Response | "failed";
 
-/**
- * Sends a request to one task.
- *
- * @param timed false for a request whose body streams: how long the client takes to send it is not the task's fault
- * @returns the task's response, body not read
- */
-export async function attempt(policy: AttemptPolicy, request: Request, timed: boolean): Promise<Outcome> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+/** Sends a request to one task. Never rejects. */
+export async function attempt(policy: AttemptPolicy, request: Request): Promise<Outcome> {
   try {
-    const sent = policy.dial(request);
-    const response = timed ? await Promise.race([sent, slow(policy, (id) => (timer = id))]) : await sent;
-    if (response === "slow" || !policy.platformStatuses || !isPlatformFailure(response.status))
-      return response;
+    const response = await policy.dial(request);
+    if (!policy.platformStatuses || !isPlatformFailure(response.status)) return response;
     await response.body?.cancel();
     return "failed";
   } catch {
     // The runtime's errors do not tell refused from reset, nor either from an unknown host name.
     return "failed";
+  }
+}
+
+/**
+ * An attempt's outcome, or "slow" when it takes longer than `ms`.
+ *
+ * The fetch is raced, not aborted: an AbortSignal would stay tied to the body and cost it the runtime's own streaming,
+ * and the platform cancels what is left of a request that has been answered.
+ */
+export async function within<T>(outcome: Promise<T>, ms: number): Promise<T | "slow"> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<"slow">((resolve) => {
+    timer = setTimeout(resolve, ms, "slow");
+  });
+  try {
+    return await Promise.race([outcome, late]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-/**
- * Resolves after the head time-out. The fetch is raced, not aborted: an AbortSignal would stay tied to the body and cost
- * it the runtime's own streaming, and the platform cancels what is left of a request that has been answered.
- */
-function slow(policy: AttemptPolicy, keep: (timer: ReturnType<typeof setTimeout>) => void): Promise<"slow"> {
-  return new Promise((resolve) => keep(setTimeout(resolve, policy.headTimeoutMs, "slow")));
+/** The first response of two attempts and which of them gave it; when both failed, the second's failure. */
+export async function firstOf(
+  attempts: readonly [Promise<Outcome>, Promise<Outcome>],
+): Promise<{ readonly outcome: Outcome; readonly index: 0 | 1 }> {
+  const [one, two] = attempts;
+  const first = await Promise.race([one.then(() => 0 as const), two.then(() => 1 as const)]);
+  const outcome = await attempts[first];
+  if (outcome !== "failed") return { outcome, index: first };
+  const other = first === 0 ? 1 : 0;
+  return { outcome: await attempts[other], index: other };
+}
+
+/** Lets go of an attempt that lost: its answer, if one comes, is not read. */
+export async function discard(loser: Promise<Outcome>): Promise<void> {
+  const outcome = await loser;
+  if (outcome !== "failed") await outcome.body?.cancel().catch(() => undefined);
 }
 
 function isPlatformFailure(status: number): boolean {

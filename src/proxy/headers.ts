@@ -15,10 +15,12 @@ export type RequestHead = Claims & {
   requestId: string | null;
   /** The request asks for `x-waggle-debug`. */
   debug: boolean;
-  /** The request wants to become a WebSocket. */
+  /** The request asks for a WebSocket. */
   websocket: boolean;
   /** Bytes of the body: 0 without one, null when it is not known beforehand. */
   bodyBytes: number | null;
+  /** The client says that this request may arrive twice (draft-ietf-httpapi-idempotency-key-header). */
+  idempotencyKey: boolean;
   forwardedFor: string | null;
   forwardedHost: string | null;
   forwardedProto: string | null;
@@ -70,6 +72,7 @@ export function readRequestHead(headers: Headers): RequestHead {
     debug: false,
     websocket: false,
     bodyBytes: 0,
+    idempotencyKey: false,
     forwardedFor: null,
     forwardedHost: null,
     forwardedProto: null,
@@ -81,6 +84,7 @@ export function readRequestHead(headers: Headers): RequestHead {
     else if (name.startsWith("x-")) takeExtension(head, name, headers);
     else if (claims.has(name)) head.claimed.push(name);
     else if (name === "via") head.via = headers.get(name);
+    else if (name === "idempotency-key") head.idempotencyKey = true;
     else if (name === "content-length" && head.bodyBytes !== null) head.bodyBytes = Number(headers.get(name));
   }
   head.host = headers.get("host") ?? "";
@@ -89,6 +93,7 @@ export function readRequestHead(headers: Headers): RequestHead {
 }
 
 function takeHopHeader(head: RequestHead, name: string, headers: Headers): void {
+  // The one upgrade that crosses the mesh; the runtime makes the Connection that goes with it.
   if (name === "upgrade" && headers.get(name)?.toLowerCase() === "websocket") {
     head.websocket = true;
     return;

@@ -1,29 +1,96 @@
-// Outliers: tasks that failed under this isolate's own hands a moment ago, so that the next request does not find out
-// again before the registry and the table do.
+// Outliers: tasks that failed, or kept requests waiting, under this isolate's own hands. They are passed over at once,
+// before the registry and the table know.
+//
+// A failed connection ejects a task; so do some slow answers in a row. It comes back after a while, longer each time in
+// a row, and then one request goes to it first: if that is answered the task is as good as any, if not it is out
+// again. At most half of a service is passed over; where more than that fail, the fault is hardly the tasks', and all
+// are used (panic).
 
-/** How long a failed task is passed over, milliseconds: about what a health check and a table refresh take. */
-const ejectedMs = 2_000;
+/** How long a task is passed over the first time, and at most; milliseconds. */
+const baseMs = 2_000;
+const longestMs = 60_000;
+/** Slow answers in a row that eject a task. */
+const slowInARow = 3;
+
+type Record = {
+  /** Passed over until then, epoch milliseconds; 0: it is not. */
+  untilMs: number;
+  /** Ejections in a row, each doubling the next one's length. */
+  times: number;
+  slow: number;
+  /** Its one trial request was let through, then, and has not ended. */
+  onTrial: boolean;
+  trialMs: number;
+};
 
 export class Outliers {
-  readonly #untilMs = new Map<string, number>();
-
-  /** Takes in that a task could not be reached. */
-  add(taskId: string, nowMs: number): void {
-    for (const [id, untilMs] of this.#untilMs) if (untilMs <= nowMs) this.#untilMs.delete(id);
-    this.#untilMs.set(taskId, nowMs + ejectedMs);
-  }
+  readonly #records = new Map<string, Record>();
 
   /** False while nothing failed lately, so that the usual request asks no further. */
   get any(): boolean {
-    return this.#untilMs.size > 0;
+    return this.#records.size > 0;
   }
 
-  /** True while a task is passed over, as long as there are others. */
-  has(taskId: string, nowMs: number): boolean {
-    const untilMs = this.#untilMs.get(taskId);
-    if (untilMs === undefined) return false;
-    if (untilMs > nowMs) return true;
-    this.#untilMs.delete(taskId);
-    return false;
+  /** Takes in that a task could not be reached or did not answer in time. True when that ejects it anew. */
+  failed(taskId: string, nowMs: number): boolean {
+    const record = this.#recordOf(taskId, nowMs);
+    if (record.untilMs > nowMs) return false;
+    record.untilMs = nowMs + Math.min(longestMs, baseMs * 2 ** record.times);
+    record.times += 1;
+    record.slow = 0;
+    record.onTrial = false;
+    return true;
+  }
+
+  /** Takes in that another task answered first although this one was asked earlier. True when that ejects it. */
+  slow(taskId: string, nowMs: number): boolean {
+    const record = this.#recordOf(taskId, nowMs);
+    record.slow += 1;
+    return (record.slow >= slowInARow || record.onTrial) && this.failed(taskId, nowMs);
+  }
+
+  /** Takes in that a task answered in good time. */
+  answered(taskId: string, nowMs: number): void {
+    const record = this.#records.get(taskId);
+    // An answer asked for before the ejection says nothing about now.
+    if (record !== undefined && record.untilMs <= nowMs) this.#records.delete(taskId);
+  }
+
+  /**
+   * Which of a service's tasks to pass over now.
+   *
+   * @param careful for a request that cannot be sent again: it is nobody's trial
+   * @returns null when none is, or when so many would be that all are used
+   * @see docs/spec.md X20-X23
+   */
+  passedOver(taskIds: readonly string[], nowMs: number, careful: boolean): ReadonlySet<string> | null {
+    const out = taskIds.filter((id) => this.#isOut(id, nowMs, careful));
+    return out.length === 0 || out.length * 2 > taskIds.length ? null : new Set(out);
+  }
+
+  /** Takes in that a request goes to this task: the one trial of a task whose time is over is under way. */
+  sent(taskId: string, nowMs: number): void {
+    const record = this.#records.get(taskId);
+    if (record !== undefined && record.untilMs !== 0 && record.untilMs <= nowMs) {
+      record.onTrial = true;
+      record.trialMs = nowMs;
+    }
+  }
+
+  #isOut(taskId: string, nowMs: number, careful: boolean): boolean {
+    const record = this.#records.get(taskId);
+    if (record === undefined || record.untilMs === 0) return false;
+    if (careful || record.untilMs > nowMs) return true;
+    // A trial whose end nobody told is given up after a while.
+    return record.onTrial && record.trialMs + baseMs > nowMs;
+  }
+
+  #recordOf(taskId: string, nowMs: number): Record {
+    const known = this.#records.get(taskId);
+    if (known !== undefined) return known;
+    for (const [id, { untilMs }] of this.#records) if (untilMs + longestMs < nowMs) this.#records.delete(id);
+    const record = { untilMs: 0, times: 0, slow: 0, onTrial: false, trialMs: 0 };
+    this.#records.set(taskId, record);
+    return record;
   }
 }

@@ -3,6 +3,7 @@
 import type { AttemptPolicy } from "./attempt.ts";
 import { Cursors } from "./cursors.ts";
 import { Outliers } from "./outliers.ts";
+import { Traffic } from "./service-traffic.ts";
 import { TableCache, type TableSource } from "./table-cache.ts";
 import type { Trusts } from "./trust.ts";
 
@@ -26,6 +27,7 @@ export type DataPlane = PlaneOptions & {
   readonly tables: TableCache;
   readonly cursors: Cursors;
   readonly outliers: Outliers;
+  readonly traffic: Traffic;
 };
 
 /** What one request has of its shell. */
@@ -41,5 +43,6 @@ export function createPlane(options: PlaneOptions): DataPlane {
     tables: new TableCache(options.source, options.nowMs),
     cursors: new Cursors(options.random),
     outliers: new Outliers(),
+    traffic: new Traffic(),
   };
 }

@@ -12,6 +12,13 @@ export type TableSource = (
 
 /** Older than this, a table is refreshed in the background. Milliseconds. */
 export const staleMs = 1_000;
+/**
+ * Older than this, a table is not routed by unless the registry cannot be had: the registry counts a router that has not
+ * asked for so long as routing no more, and may have let tasks stop that the table still has. Milliseconds.
+ */
+export const silentMs = 2_500;
+/** How long a request of a silent router waits for that, milliseconds. */
+export const wakingMs = 250;
 /** No older than this, a table is believed when it says there is nothing to send a request to. Milliseconds. */
 export const freshMs = 100;
 /** A request that waits for a refresh waits no longer than this, milliseconds. */
@@ -37,6 +44,14 @@ export class TableCache {
     this.#nowMs = nowMs;
   }
 
+  /** What to route by. Waits only before the first table, and in a router that has been silent. */
+  routes(waitUntil: (work: Promise<void>) => void): Routes | Promise<Routes | null> {
+    if (this.#routes === null) return this.fresh();
+    // A registry that does not answer has left its problem: then nobody waits for it.
+    if (this.ageMs() > silentMs && this.#problem === null) return this.fresh(wakingMs);
+    return this.current(waitUntil) ?? this.fresh();
+  }
+
   /** What is held; null before the first table. Starts a refresh with `waitUntil` when one is due. */
   current(waitUntil: (work: Promise<void>) => void): Routes | null {
     const nowMs = this.#nowMs();
@@ -47,17 +62,18 @@ export class TableCache {
   }
 
   /**
-   * What is held, no older than `freshMs` if the registry can be had within `patienceMs`; else whatever is held.
+   * What is held, no older than `freshMs` if the registry can be had within `waitMs`; else whatever is held.
    * Requests that come here together cause one refresh.
    */
-  async fresh(): Promise<Routes | null> {
+  async fresh(waitMs = patienceMs): Promise<Routes | null> {
     const wantedMs = this.#nowMs() - freshMs;
-    const deadlineMs = wantedMs + freshMs + patienceMs;
+    const deadlineMs = wantedMs + freshMs + waitMs;
     while (this.#endedMs < wantedMs && this.#nowMs() < deadlineMs) {
       const underWay = this.#startedMs > this.#endedMs && this.#startedMs > this.#nowMs() - patienceMs;
       if (underWay) await sleep(pollMs);
       else await this.#refreshWithin(deadlineMs - this.#nowMs());
     }
+    if (this.#endedMs < wantedMs) this.#problem ??= "the registry does not answer";
     return this.#routes;
   }
 

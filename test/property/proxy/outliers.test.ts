@@ -1,0 +1,68 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { Outliers } from "../../../src/proxy/outliers.ts";
+
+const tasks = ["a", "b", "c", "d", "e"];
+
+test("[X23] whatever fails, at most half of a service's tasks are passed over", () => {
+  const step = fc.record({
+    afterMs: fc.nat(3_000),
+    task: fc.constantFrom(...tasks),
+    what: fc.constantFrom("failed", "slow", "answered", "sent"),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), fc.boolean(), (steps, careful) => {
+      const outliers = new Outliers();
+      let nowMs = 0;
+      for (const { afterMs, task, what } of steps) {
+        nowMs += afterMs;
+        outliers[what as "failed"](task, nowMs);
+        expect((outliers.passedOver(tasks, nowMs, careful)?.size ?? 0) * 2).toBeLessThanOrEqual(tasks.length);
+      }
+    }),
+  );
+});
+
+test("[X22] a task that failed is passed over for 2 s, then for twice as long each time in a row, up to a minute", () => {
+  const outliers = new Outliers();
+  const lengths: number[] = [];
+  let nowMs = 0;
+  for (let time = 0; time < 7; time++) {
+    outliers.failed("a", nowMs);
+    const fromMs = nowMs;
+    while (outliers.passedOver(tasks, nowMs, false)?.has("a")) nowMs += 100;
+    lengths.push((nowMs - fromMs) / 1_000);
+    outliers.sent("a", nowMs);
+  }
+  expect(lengths).toEqual([2, 4, 8, 16, 32, 60, 60]);
+});
+
+test("[X22] a task comes back by one request that may be sent again: answered, it is as good as any", () => {
+  const outliers = new Outliers();
+  outliers.failed("a", 0);
+  expect(outliers.passedOver(tasks, 2_000, true)).toEqual(new Set(["a"]));
+  expect(outliers.passedOver(tasks, 2_000, false)).toBeNull();
+  outliers.sent("a", 2_000);
+  expect(outliers.passedOver(tasks, 2_001, false)).toEqual(new Set(["a"]));
+  outliers.answered("a", 2_010);
+  expect(outliers.passedOver(tasks, 2_011, true)).toBeNull();
+  expect(outliers.any).toBe(false);
+});
+
+test("[X22] slow answers eject a task only three in a row", () => {
+  const outliers = new Outliers();
+  outliers.slow("a", 0);
+  outliers.slow("a", 1);
+  outliers.answered("a", 2);
+  outliers.slow("a", 3);
+  outliers.slow("a", 4);
+  expect(outliers.passedOver(tasks, 5, false)).toBeNull();
+  outliers.slow("a", 6);
+  expect(outliers.passedOver(tasks, 7, false)).toEqual(new Set(["a"]));
+});
+
+test("[X23] where more than half fail, all are used", () => {
+  const outliers = new Outliers();
+  for (const task of ["a", "b", "c"]) outliers.failed(task, 0);
+  expect(outliers.passedOver(tasks, 1, false)).toBeNull();
+});

@@ -1,0 +1,96 @@
+import { expect, test } from "vitest";
+import { type Asking, ask } from "../../../src/ingress/ask.ts";
+import type { Outgoing } from "../../../src/ingress/outgoing.ts";
+import { createPlane } from "../../../src/proxy/plane.ts";
+
+type Task = (signal: string) => Promise<Response>;
+
+const frozen: Task = () => new Promise(() => undefined);
+const refused: Task = () => Promise.reject(new Error("Network connection lost."));
+const answers =
+  (text: string): Task =>
+  async () =>
+    new Response(text);
+
+const get: Partial<Outgoing> = { repeatable: true, hedgeable: true };
+const post: Partial<Outgoing> = { repeatable: false, hedgeable: false };
+
+function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoing>, headTimeoutMs = 2_000) {
+  const sent: string[] = [];
+  const plane = createPlane({
+    source: async () => ({ version: 1, text: null }),
+    dial: (request) => {
+      const id = new URL(request.url).hostname;
+      sent.push(id);
+      return tasks[id]?.(id) ?? refused(id);
+    },
+    headTimeoutMs,
+    platformStatuses: false,
+    meshName: "waggle",
+    domain: "",
+    trusts: () => false,
+    nowMs: () => Date.now(),
+    random: () => 0,
+    newId: () => "id",
+  });
+  const ids = Object.keys(tasks).sort();
+  const targets = ids.map((taskId, index) => ({
+    taskId,
+    slot: index + 1,
+    nodeId: "n",
+    origin: `http://${taskId}`,
+  }));
+  const asked: Asking = {
+    plane,
+    traffic: plane.traffic.of("s"),
+    outgoing: {
+      repeatable: true,
+      hedgeable: true,
+      timed: true,
+      to: (origin) => new Request(origin),
+      ...outgoing,
+    },
+    ring: { ids, targets },
+    round: "r",
+    tried: null,
+    attempts: 0,
+    target: null,
+  };
+  return { asked, sent, plane };
+}
+
+async function textOf(asked: Awaited<ReturnType<typeof ask>>): Promise<string> {
+  return asked instanceof Response ? asked.text() : asked;
+}
+
+test("[X20] a task that keeps a safe request waiting is not waited for: another is asked and the first answer wins", async () => {
+  const { asked, sent } = asking({ a: frozen, b: answers("b") }, get);
+  expect(await textOf(await ask(asked))).toBe("b");
+  expect(sent).toEqual(["a", "b"]);
+  expect(asked.target?.taskId).toBe("b");
+});
+
+test("[X20] a request that changes something is sent to one task at a time", async () => {
+  const { asked, sent } = asking({ a: frozen, b: answers("b") }, post, 300);
+  expect(await ask(asked)).toBe("slow");
+  expect(sent).toEqual(["a"]);
+});
+
+test("[X20] no task is asked twice, and no more than four for one request", async () => {
+  const { asked, sent } = asking({ a: refused, b: refused, c: refused, d: refused, e: refused }, get);
+  await ask(asked);
+  expect(new Set(sent).size).toBe(sent.length);
+  expect(sent.length).toBeLessThanOrEqual(4);
+});
+
+test("[X21] where too many were sent twice already, a failing request is not sent on", async () => {
+  const { asked, plane } = asking({ a: refused, b: answers("b") }, get);
+  while (plane.traffic.of("s").retries.take(Date.now()));
+  expect(await ask(asked)).toBe("spent");
+});
+
+test("[X22] once a task is known to be frozen, requests that cannot be sent again pass it over", async () => {
+  const { asked, plane } = asking({ a: frozen, b: answers("b") }, post);
+  plane.outliers.failed("a", Date.now());
+  for (let turn = 0; turn < 4; turn++) expect(await textOf(await ask({ ...asked, tried: null }))).toBe("b");
+});
