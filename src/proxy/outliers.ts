@@ -61,7 +61,7 @@ export class Outliers {
    *
    * @param careful for a request that cannot be sent again: it is nobody's trial
    * @returns null when none is, or when so many would be that all are used
-   * @see docs/spec.md X20-X23
+   * @see docs/spec.md Y3-Y4
    */
   passedOver(taskIds: readonly string[], nowMs: number, careful: boolean): ReadonlySet<string> | null {
     const out = taskIds.filter((id) => this.#isOut(id, nowMs, careful));

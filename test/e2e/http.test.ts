@@ -73,13 +73,13 @@ function raw(bytes: string, enough: (read: string) => boolean = () => false): Pr
   });
 }
 
-test("[K1] a task that refuses an upload from its head alone is heard, though the client still sends", async () => {
+test("[Q1] a task that refuses an upload from its head alone is heard, though the client still sends", async () => {
   const head = "POST /early HTTP/1.1\r\nHost: http\r\nContent-Length: 50000000\r\n\r\n";
   const answer = await raw(head + "x".repeat(100_000), (read) => read.includes("says the task"));
   expect(answer).toMatch(/^HTTP\/1\.1 413 /);
 });
 
-test("[K2] a client that goes away while an answer streams ends the task's work on it", async () => {
+test("[Q2] a client that goes away while an answer streams ends the task's work on it", async () => {
   const before = (await told()).aborted;
   await new Promise<void>((resolve, reject) => {
     const asked = httpRequest({ host: "127.0.0.1", port, path: "/endless", agent: false }, (response) => {
@@ -97,7 +97,7 @@ test("[K2] a client that goes away while an answer streams ends the task's work 
   await until("the task to notice", async () => (await told()).aborted === before + 1);
 });
 
-test("[K3] Expect: 100-continue is answered by the mesh, and the body then arrives whole", async () => {
+test("[Q3] Expect: 100-continue is answered by the mesh, and the body then arrives whole", async () => {
   const read = await new Promise<string>((resolve, reject) => {
     let text = "";
     let sent = false;
@@ -119,7 +119,7 @@ test("[K3] Expect: 100-continue is answered by the mesh, and the body then arriv
   expect(read).toContain('{"bytes":5,"expect":null}');
 });
 
-test("[K4] ranges pass both ways: 206 with its part, 416 with the size", async () => {
+test("[Q4] ranges pass both ways: 206 with its part, 416 with the size", async () => {
   const part = await ask("/range", { headers: { range: "bytes=2-5" } });
   expect(part).toMatchObject({ status: 206, body: "2345" });
   expect(part.headers).toMatchObject({
@@ -131,7 +131,7 @@ test("[K4] ranges pass both ways: 206 with its part, 416 with the size", async (
   expect([none.status, none.headers["content-range"], none.body]).toEqual([416, "bytes */10", ""]);
 });
 
-test("[K5] answers without a body stay so, and the connection goes on: HEAD with its length, 204, 304, empty", async () => {
+test("[Q5] answers without a body stay so, and the connection goes on: HEAD with its length, 204, 304, empty", async () => {
   const request = (line: string, last = false) =>
     `${line} HTTP/1.1\r\nHost: http\r\n${last ? "Connection: close\r\n" : ""}\r\n`;
   const lines = ["HEAD /sized", "GET /nothing", "GET /unchanged", "GET /empty"];
@@ -142,7 +142,7 @@ test("[K5] answers without a body stay so, and the connection goes on: HEAD with
   expect(read.trimEnd().endsWith("4")).toBe(true);
 });
 
-test("[K6] a hundred cookies and repeated headers pass one by one, in order", async () => {
+test("[Q6] a hundred cookies and repeated headers pass one by one, in order", async () => {
   const { headers } = await ask("/cookies");
   expect(headers["set-cookie"]).toHaveLength(100);
   expect(headers["set-cookie"]?.[99]).toBe("c99=v99; Path=/; HttpOnly");
@@ -156,7 +156,7 @@ test("[K6] a hundred cookies and repeated headers pass one by one, in order", as
   expect(value("x-list")).toBe("a, b");
 });
 
-test("[K7] a URL of 16 KiB and a head of 60 KiB pass; a head above 64 KiB is refused with 431", async () => {
+test("[Q7] a URL of 16 KiB and a head of 60 KiB pass; a head above 64 KiB is refused with 431", async () => {
   const path = `/url?${"q".repeat(16_384 - 5)}`;
   expect(await ask(path)).toMatchObject({ status: 200, body: "16384" });
   const large = (bytes: number) => ask("/empty", { headers: { "x-large": "v".repeat(bytes) } });
@@ -166,7 +166,7 @@ test("[K7] a URL of 16 KiB and a head of 60 KiB pass; a head above 64 KiB is ref
   expect(refused.body).toContain("64 KiB");
 });
 
-test("[K8] WebSocket close codes and reasons pass both ways", async () => {
+test("[Q8] WebSocket close codes and reasons pass both ways", async () => {
   const open = async () => {
     const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
     await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
@@ -185,7 +185,7 @@ test("[K8] WebSocket close codes and reasons pass both ways", async () => {
   );
 });
 
-test("[K9] server-sent events arrive one by one as the task sends them", async () => {
+test("[Q9] server-sent events arrive one by one as the task sends them", async () => {
   const arrivals: number[] = [];
   await new Promise<void>((resolve, reject) => {
     const asked = httpRequest({ host: "127.0.0.1", port, path: "/events", agent: false }, (response) => {
@@ -204,7 +204,7 @@ test("[K9] server-sent events arrive one by one as the task sends them", async (
   expect((arrivals.at(-1) ?? 0) - (arrivals[0] ?? 0)).toBeGreaterThan(2_000);
 });
 
-test("[K10] a slow reader holds the task back: nothing piles up in the mesh", async () => {
+test("[Q10] a slow reader holds the task back: nothing piles up in the mesh", async () => {
   const size = 200 * mebibyte;
   const before = memory();
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -254,7 +254,7 @@ const smuggled: Readonly<Record<string, [string, RegExp]>> = {
 };
 
 test.for(Object.entries(smuggled))(
-  "[K11] a request with %s is refused, and what follows it is not read as another",
+  "[Q11] a request with %s is refused, and what follows it is not read as another",
   async ([_name, [lines, expected]]) => {
     const before = (await told()).requests;
     const next = "GET /url HTTP/1.1\r\nHost: http\r\n\r\n";
@@ -266,7 +266,7 @@ test.for(Object.entries(smuggled))(
   },
 );
 
-test("[K12] long uploads and downloads stream: memory of the runtime stays within 32 MiB", async () => {
+test("[Q12] long uploads and downloads stream: memory of the runtime stays within 32 MiB", async () => {
   const size = 256 * mebibyte;
   await ask(`/bytes/${16 * mebibyte}`);
   await upload(16 * mebibyte);

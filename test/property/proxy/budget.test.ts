@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Budget, retryBudget } from "../../../src/proxy/budget.ts";
 
-test("[X21] whatever comes, extra attempts stay within a share of the last ten seconds' requests, or the floor", () => {
+test("[Y2] whatever comes, extra attempts stay within a share of the last ten seconds' requests, or the floor", () => {
   const step = fc.record({ afterMs: fc.nat(400), take: fc.boolean() });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 400 }), fc.nat(1_000_000), (steps, startMs) => {
@@ -30,7 +30,7 @@ test("[X21] whatever comes, extra attempts stay within a share of the last ten s
   );
 });
 
-test("[X21] a quiet service always has some extra attempts", () => {
+test("[Y2] a quiet service always has some extra attempts", () => {
   const budget = new Budget(retryBudget);
   expect([1, 2, 3, 4].map(() => budget.take(5_000))).toEqual([true, true, true, false]);
   expect(budget.take(6_000)).toBe(true);

@@ -4,7 +4,7 @@ import { Outliers } from "../../../src/proxy/outliers.ts";
 
 const tasks = ["a", "b", "c", "d", "e"];
 
-test("[X23] whatever fails, at most half of a service's tasks are passed over", () => {
+test("[Y4] whatever fails, at most half of a service's tasks are passed over", () => {
   const step = fc.record({
     afterMs: fc.nat(3_000),
     task: fc.constantFrom(...tasks),
@@ -23,7 +23,7 @@ test("[X23] whatever fails, at most half of a service's tasks are passed over", 
   );
 });
 
-test("[X22] a task that failed is passed over for 2 s, then for twice as long each time in a row, up to a minute", () => {
+test("[Y3] a task that failed is passed over for 2 s, then for twice as long each time in a row, up to a minute", () => {
   const outliers = new Outliers();
   const lengths: number[] = [];
   let nowMs = 0;
@@ -37,7 +37,7 @@ test("[X22] a task that failed is passed over for 2 s, then for twice as long ea
   expect(lengths).toEqual([2, 4, 8, 16, 32, 60, 60]);
 });
 
-test("[X22] a task comes back by one request that may be sent again: answered, it is as good as any", () => {
+test("[Y3] a task comes back by one request that may be sent again: answered, it is as good as any", () => {
   const outliers = new Outliers();
   outliers.failed("a", 0);
   expect(outliers.passedOver(tasks, 2_000, true)).toEqual(new Set(["a"]));
@@ -49,7 +49,7 @@ test("[X22] a task comes back by one request that may be sent again: answered, i
   expect(outliers.any).toBe(false);
 });
 
-test("[X22] slow answers eject a task only three in a row", () => {
+test("[Y3] slow answers eject a task only three in a row", () => {
   const outliers = new Outliers();
   outliers.slow("a", 0);
   outliers.slow("a", 1);
@@ -61,7 +61,7 @@ test("[X22] slow answers eject a task only three in a row", () => {
   expect(outliers.passedOver(tasks, 7, false)).toEqual(new Set(["a"]));
 });
 
-test("[X23] where more than half fail, all are used", () => {
+test("[Y4] where more than half fail, all are used", () => {
   const outliers = new Outliers();
   for (const task of ["a", "b", "c"]) outliers.failed(task, 0);
   expect(outliers.passedOver(tasks, 1, false)).toBeNull();

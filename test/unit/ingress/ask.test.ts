@@ -63,33 +63,33 @@ async function textOf(asked: Awaited<ReturnType<typeof ask>>): Promise<string> {
   return asked instanceof Response ? asked.text() : asked;
 }
 
-test("[X20] a task that keeps a safe request waiting is not waited for: another is asked and the first answer wins", async () => {
+test("[Y1] a task that keeps a safe request waiting is not waited for: another is asked and the first answer wins", async () => {
   const { asked, sent } = asking({ a: frozen, b: answers("b") }, get);
   expect(await textOf(await ask(asked))).toBe("b");
   expect(sent).toEqual(["a", "b"]);
   expect(asked.target?.taskId).toBe("b");
 });
 
-test("[X20] a request that changes something is sent to one task at a time", async () => {
+test("[Y1] a request that changes something is sent to one task at a time", async () => {
   const { asked, sent } = asking({ a: frozen, b: answers("b") }, post, 300);
   expect(await ask(asked)).toBe("slow");
   expect(sent).toEqual(["a"]);
 });
 
-test("[X20] no task is asked twice, and no more than four for one request", async () => {
+test("[Y1] no task is asked twice, and no more than four for one request", async () => {
   const { asked, sent } = asking({ a: refused, b: refused, c: refused, d: refused, e: refused }, get);
   await ask(asked);
   expect(new Set(sent).size).toBe(sent.length);
   expect(sent.length).toBeLessThanOrEqual(4);
 });
 
-test("[X21] where too many were sent twice already, a failing request is not sent on", async () => {
+test("[Y2] where too many were sent twice already, a failing request is not sent on", async () => {
   const { asked, plane } = asking({ a: refused, b: answers("b") }, get);
   while (plane.traffic.of("s").retries.take(Date.now()));
   expect(await ask(asked)).toBe("spent");
 });
 
-test("[X22] once a task is known to be frozen, requests that cannot be sent again pass it over", async () => {
+test("[Y3] once a task is known to be frozen, requests that cannot be sent again pass it over", async () => {
   const { asked, plane } = asking({ a: frozen, b: answers("b") }, post);
   plane.outliers.failed("a", Date.now());
   for (let turn = 0; turn < 4; turn++) expect(await textOf(await ask({ ...asked, tried: null }))).toBe("b");
