@@ -1,7 +1,7 @@
 // Tasks to proxy to: real servers on loopback, each with the manners or the misbehaviour its tests need.
 
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
-import { createServer as createTcpServer, type Server as TcpServer, type Socket } from "node:net";
+import { createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
 import { gzipSync } from "node:zlib";
 import { WebSocketServer } from "ws";
 
@@ -58,7 +58,11 @@ const answers: Record<string, RequestListener> = {
   "/redirect": (_request, response) => void response.writeHead(302, { location: "/elsewhere" }).end(),
   "/521": (_request, response) => void response.writeHead(521).end("the task's own 521"),
   "/range": (request, response) => {
-    const [from = 0, to = 9] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? "")?.slice(1).map(Number) ?? [];
+    const [from = 0, to = 9] =
+      /bytes=(\d+)-(\d+)/
+        .exec(request.headers.range ?? "")
+        ?.slice(1)
+        .map(Number) ?? [];
     const part = "0123456789".slice(from, to + 1);
     const headers = { "content-range": `bytes ${from}-${to}/10`, "content-length": part.length };
     response.writeHead(206, headers).end(request.method === "HEAD" ? undefined : part);

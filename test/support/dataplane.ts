@@ -3,8 +3,8 @@
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
-import { printTable } from "../../src/domain/table-text.ts";
 import type { RoutingTable, TableService, TableTask } from "../../src/domain/table.ts";
+import { printTable } from "../../src/domain/table-text.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const entryKey = "test-entry-key";
@@ -72,7 +72,10 @@ function entryValue({ role = "ingress", node, port, client = "203.0.113.7", sche
   return `${entryKey} ${role} ${node ?? (role === "edge" ? "-" : "node1")} ${port ?? "-"} ${client} ${scheme}`;
 }
 
-async function options(handler: (request: { url: string }) => Promise<Response>, vars: Readonly<Record<string, string>>) {
+async function options(
+  handler: (request: { url: string }) => Promise<Response>,
+  vars: Readonly<Record<string, string>>,
+) {
   const text = (value: string) => ({ type: "json" as const, value });
   const settings = {
     OPERATOR_TOKEN: operatorToken,
@@ -166,5 +169,8 @@ export function taskId(service: string, number: number): string {
 }
 
 export function idOf(name: string): string {
-  return name.replaceAll(/[^0-9a-z]/g, "").padEnd(25, "0").slice(0, 25);
+  return name
+    .replaceAll(/[^0-9a-z]/g, "")
+    .padEnd(25, "0")
+    .slice(0, 25);
 }
