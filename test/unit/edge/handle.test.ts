@@ -61,6 +61,11 @@ test("[X5] nodes that are up get equal shares, tasks or none", async () => {
   expect(tally(await ask(table, 30), "x-waggle-node")).toEqual({ node1: 10, node2: 10, node3: 10 });
 });
 
+test("[X5] a node that is down is not picked, though a task of the service is on it", async () => {
+  const table = down(tableOf(1, serviceOf("my-web", 8080, origins)), "node2");
+  expect(tally(await ask(table, 8), "x-waggle-node")).toEqual({ node1: 4, node3: 4 });
+});
+
 test("[X5] with every node down the entry points still serve, for they are at the edge", async () => {
   const table = down(tableOf(1, serviceOf("my-web", 8080, origins)), "node1", "node2", "node3");
   const answers = await ask(table, 9);

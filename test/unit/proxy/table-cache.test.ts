@@ -13,14 +13,20 @@ afterEach(() => {
 /** A registry whose answers the test decides, and what it was asked. */
 function registry(version: number) {
   const asked: number[] = [];
-  const state = { version, text: null as string | null, failure: null as Error | null, delayMs: 0 };
+  const state = {
+    version,
+    text: null as string | null,
+    failure: null as Error | null,
+    delayMs: 0,
+    always: false,
+  };
   const source = async (after: number) => {
     asked.push(after);
-    const { version, failure, delayMs } = state;
+    const { version, failure, delayMs, always } = state;
     const text = state.text ?? printTable(tableOf(version));
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
     if (failure !== null) throw failure;
-    return { version, text: version > after ? text : null };
+    return { version, text: always || version > after ? text : null };
   };
   return { state, asked, cache: new TableCache(source, () => Date.now()) };
 }
@@ -73,6 +79,23 @@ test("[X47] a registry that is away, an older version and a text that cannot be 
     expect(await look(cache)).toBe(5);
   }
   expect(cache.ageMs()).toBe(3 * (staleMs + 1));
+});
+
+test("[X47] an older table is not taken even when it is sent, nor one that says another version than its answer", async () => {
+  for (const sent of [{ version: 4 }, { version: 9, text: printTable(tableOf(4)) }]) {
+    const { cache, state } = registry(5);
+    await cache.fresh();
+    Object.assign(state, { always: true, ...sent });
+    vi.advanceTimersByTime(staleMs + 1);
+    await look(cache);
+    expect(await look(cache)).toBe(5);
+  }
+  const { cache, state } = registry(5);
+  await cache.fresh();
+  Object.assign(state, { always: true, version: 4 });
+  vi.advanceTimersByTime(staleMs + 1);
+  await look(cache);
+  expect(cache.problem).toBe("the registry has version 4 and this isolate 5");
 });
 
 test("[X47] what is known to be the newest is young, even if it has not changed for long", async () => {
