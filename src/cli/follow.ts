@@ -66,7 +66,8 @@ async function watchOnce(
   const { WatchFrame } = await import("../protocol/watch.ts");
   const url = `${target.url.replace(/^http/, "ws")}/mesh/watch?since=${sinceSeq}`;
   const socket = new WebSocket(url, { headers: authorization(target), handshakeTimeout: openTimeoutMs });
-  const close = () => socket.close();
+  // A closing handshake would keep the person waiting who asked to stop.
+  const close = () => socket.terminate();
   stop.addEventListener("abort", close);
   // The stop may have come while the modules were loaded.
   if (stop.aborted) close();

@@ -42,18 +42,20 @@ export function nextStart(tasks: readonly Task[], service: Service, nowMs: numbe
   const ended = tasks.filter((task) => endedByItself(task) && task.runHash === service.runHash);
   if (maxAttempts > 0 && maxAttempts <= maxCountedAttempts && attempts(ended, last, service) > maxAttempts)
     return null;
-  if (delayMs !== undefined) return later(nowMs, delayMs, "");
+  if (delayMs !== undefined) return later(nowMs, delayMs, last.err, "");
   const failures = failuresInARow(ended);
   if (failures === 0) return atOnce;
   const wait = backoffMs[Math.min(failures, backoffMs.length) - 1] ?? 0;
   const times = failures > backoffMs.length ? `more than ${backoffMs.length}` : String(failures);
   const what = last.state === "complete" ? "exits" : "failures";
-  return later(nowMs, wait, ` after ${times} ${what}`);
+  return later(nowMs, wait, last.err, ` after ${times} ${what}`);
 }
 
-function later(nowMs: number, delayMs: number, why: string): Start {
+/** The reason comes first: what shows a wait shows little of it, and why is what a person can act on. */
+function later(nowMs: number, delayMs: number, reason: string, after: string): Start {
   if (delayMs === 0) return { notBeforeMs: nowMs, err: "" };
-  return { notBeforeMs: nowMs + delayMs, err: `restarting in ${delayMs / 1_000} s${why}` };
+  const wait = `restarting in ${delayMs / 1_000} s${after}`;
+  return { notBeforeMs: nowMs + delayMs, err: reason === "" ? wait : `${reason}; ${wait}` };
 }
 
 /** Ends within the policy's window before the last one, that one included; the first of them was no restart. */

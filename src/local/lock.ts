@@ -23,6 +23,6 @@ export function lockStateFolder(stateDir: string): Release {
   if (lock.taken) return lock.release;
   const holder = lock.holderPid === null ? "" : ` (process ${lock.holderPid})`;
   throw new StateFolderBusy(
-    `the mesh in ${stateDir} is already running${holder}: stop it first, or start another with --state DIR and --port N`,
+    `the mesh in ${stateDir} is already running${holder}: stop it first, or start another with --state DIR, --port N and --edge-port N`,
   );
 }

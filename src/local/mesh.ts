@@ -153,7 +153,7 @@ async function startAgents(
     };
     const logFile = join(logDir, `${name}.log`);
     const child = await startChild<null>("./agent-child.ts", `${options.stateDir}:${name}`, input, logFile);
-    return { ...child, name, logFile };
+    return { ...child, name, logFile, input };
   });
   const settled = await Promise.allSettled(starts);
   const failed = settled.find((one) => one.status === "rejected");
@@ -165,10 +165,11 @@ async function startAgents(
 
 /** Says when an agent ends that nobody asked to: its node is down after three missed beats. */
 function watchAgents(parts: Parts, log: (line: string) => void): void {
-  for (const { name, logFile, exited } of parts.agents) {
+  for (const { name, logFile, exited, input } of parts.agents) {
+    const restart = `bin/waggle agent ${input.url} --name ${name} --address ${input.address} --state ${input.stateDir}`;
     void exited.then((how) => {
       if (!parts.isStopping)
-        log(`${name}: its agent ended (${how}), see ${logFile}; a new start brings it back`);
+        log(`${name}: its agent ended (${how}), see ${logFile}; to bring it back: ${restart}`);
     });
   }
 }
@@ -185,7 +186,11 @@ async function fetchJoinToken(control: string, token: string): Promise<string> {
   return JoinTokens.Worker;
 }
 
-type Agent = Child<null> & { readonly name: string; readonly logFile: string };
+type Agent = Child<null> & {
+  readonly name: string;
+  readonly logFile: string;
+  readonly input: AgentInput;
+};
 
 type Parts = {
   readonly ports: PublishedPorts;

@@ -175,6 +175,9 @@ function readHead(text: string, drop: string): Head | Refusal {
   if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ ]+ HTTP\/1\.[01]$/.test(requestLine)) {
     return { status: 400, reason: "the request line cannot be read: expected METHOD TARGET HTTP/1.1" };
   }
+  if (requestLine.startsWith("CONNECT ")) {
+    return { status: 501, reason: "CONNECT is for proxies that tunnel; this one passes HTTP and WebSockets" };
+  }
   const seen = new Map<string, string[]>();
   let dropped = false;
   for (const line of lines) {

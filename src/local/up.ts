@@ -16,7 +16,7 @@ export type UpOptions = Omit<MeshOptions, "log" | "nodes"> & {
 };
 
 /** How long the start waits for nodes and tasks before it says what is missing and goes on, milliseconds. */
-const patienceMs = 30_000;
+const patienceMs = 10_000;
 const pollMs = 100;
 
 const firstService = {

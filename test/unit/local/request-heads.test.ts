@@ -63,6 +63,7 @@ test.each([
   ["a folded line", "GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", 400, "header line"],
   ["a bare LF", "GET / HTTP/1.1\nHost: a\r\n\r\n", 400, "bare"],
   ["a request line of two words", "GET /\r\n\r\n", 400, "request line"],
+  ["CONNECT", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 501, "CONNECT"],
   ["a bad chunk size", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\n", 400, "chunk size"],
   ["a head of 100 KB", `GET / HTTP/1.1\r\nA: ${"a".repeat(100_000)}\r\n\r\n`, 431, "64 KiB"],
 ])(

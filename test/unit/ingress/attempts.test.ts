@@ -1,0 +1,151 @@
+import { expect, test } from "vitest";
+import { serviceOf, tableOf } from "../../support/dataplane.ts";
+import { frozen, madeUpPlane, refused, type Task } from "./made-up-plane.ts";
+
+const names = ["a", "b", "c", "d", "e", "f"];
+const originOf = (name: string) => `http://${name}`;
+const service = (count: number) => serviceOf("my-web", 8080, names.slice(0, count).map(originOf));
+
+/** A service of so many tasks, of which these answer in their own way. The first request meets the first task. */
+function mesh(count: number, tasks: Readonly<Record<string, Task>>, headTimeoutMs = 1_000) {
+  const byOrigin = Object.fromEntries(Object.entries(tasks).map(([name, task]) => [originOf(name), task]));
+  return madeUpPlane(tableOf(1, service(count)), byOrigin, { headTimeoutMs });
+}
+
+test.each(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])(
+  "[X9] a %s goes on to the next task when one cannot be reached",
+  async (method) => {
+    const { ask, origins } = mesh(2, { a: refused });
+    expect((await ask({ method })).status).toBe(200);
+    expect(origins()).toEqual(["http://a", "http://b"]);
+  },
+);
+
+test("[X9] no task is tried twice for one request, and no more than four are", async () => {
+  const few = mesh(3, { a: refused, b: refused, c: refused });
+  expect((await few.ask()).status).toBe(502);
+  expect(few.origins()).toEqual(["http://a", "http://b", "http://c"]);
+
+  const many = mesh(6, Object.fromEntries(names.map((name) => [name, refused])));
+  const answer = await many.ask();
+  expect(await answer.text()).toContain("4 tasks of my-web could not be reached");
+  expect(many.origins()).toEqual(["http://a", "http://b", "http://c", "http://d"]);
+});
+
+test.each([
+  ["POST", undefined],
+  ["POST", "x=1"],
+  ["PATCH", "x=1"],
+])("[X10] a %s with body %j is sent once: it may have been carried out", async (method, body) => {
+  const { ask, origins } = mesh(2, { a: refused });
+  const headers: Record<string, string> = body === undefined ? {} : { "content-length": String(body.length) };
+  const answer = await ask({ method, headers, ...(body !== undefined && { body }) });
+  expect(answer.status).toBe(502);
+  expect(await answer.text()).toContain(`a ${method} is not sent twice`);
+  expect(origins()).toEqual(["http://a"]);
+});
+
+test("[X10] a POST with an Idempotency-Key goes on to the next task with its body", async () => {
+  const { ask, sent } = mesh(2, { a: refused });
+  const answer = await ask({
+    method: "POST",
+    headers: { "content-length": "3", "idempotency-key": '"8e03"' },
+    body: "x=1",
+  });
+  expect(answer.status).toBe(200);
+  expect(await sent[1]?.text()).toBe("x=1");
+});
+
+test("[X11] a PUT with a body of up to 64 KiB arrives whole at each task it is sent to", async () => {
+  const bodies: string[] = [];
+  const reading: Task = async (request) => {
+    bodies.push(await request.text());
+    throw new TypeError("reset");
+  };
+  const { ask } = mesh(3, { a: reading, b: reading });
+  const body = "x".repeat(64 * 1024);
+  const answer = await ask({ method: "PUT", headers: { "content-length": String(body.length) }, body });
+  expect(answer.status).toBe(200);
+  expect(bodies).toEqual([body, body]);
+});
+
+test.each([
+  ["longer than 64 KiB", { "content-length": String(64 * 1024 + 1) }],
+  ["of unknown length", { "transfer-encoding": "chunked" }],
+])("[X11] a PUT with a body %s streams and is sent once", async (_what, headers) => {
+  const { ask, origins } = mesh(2, { a: refused });
+  const answer = await ask({ method: "PUT", headers, body: "x".repeat(64 * 1024 + 1) });
+  expect(answer.status).toBe(502);
+  expect(origins()).toEqual(["http://a"]);
+});
+
+test("[X11] a short body that breaks off before it is whole is 400 and reaches no task", async () => {
+  const { ask, sent } = mesh(1, {});
+  const body = new ReadableStream({ pull: (stream) => stream.error(new Error("gone")) });
+  const answer = await ask({ method: "PUT", headers: { "content-length": "5" }, body, duplex: "half" });
+  expect(answer.status).toBe(400);
+  expect(sent).toEqual([]);
+});
+
+test("[X12] a task that could not be reached is passed over while others live, then given another chance", async () => {
+  const { ask, origins, now } = mesh(3, { a: refused });
+  for (let turn = 0; turn < 5; turn += 1) expect((await ask()).status).toBe(200);
+  expect(origins().filter((origin) => origin === "http://a")).toHaveLength(1);
+  now.ms += 2_000;
+  for (let turn = 0; turn < 3; turn += 1) expect((await ask()).status).toBe(200);
+  expect(origins().filter((origin) => origin === "http://a")).toHaveLength(2);
+});
+
+test("[X12] a task that fails is tried all the same when it is the only one", async () => {
+  let live = false;
+  const { ask } = mesh(1, { a: () => (live ? new Response("back") : Promise.reject(new Error("refused"))) });
+  expect((await ask()).status).toBe(502);
+  live = true;
+  expect(await (await ask()).text()).toBe("back");
+});
+
+test("[X13] a task that does not begin to answer in time is 504, and a POST is not sent to another", async () => {
+  const { ask, origins } = mesh(2, { a: frozen }, 5);
+  const answer = await ask({ method: "POST" });
+  expect(answer.status).toBe(504);
+  expect(await answer.text()).toContain("the task did not answer within 0.005 s");
+  expect(origins()).toEqual(["http://a"]);
+});
+
+test("[X13] an answer that has begun is not cut when the time to begin is over", async () => {
+  let end: () => void = () => undefined;
+  const begun: Task = () =>
+    new Response(
+      new ReadableStream({
+        start(stream) {
+          stream.enqueue(new TextEncoder().encode("begun;"));
+          end = () => {
+            stream.enqueue(new TextEncoder().encode("ended"));
+            stream.close();
+          };
+        },
+      }),
+    );
+  const { ask } = mesh(1, { a: begun }, 5);
+  const reader = ((await ask()).body ?? new ReadableStream())
+    .pipeThrough(new TextDecoderStream())
+    .getReader();
+  expect((await reader.read()).value).toBe("begun;");
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  end();
+  expect((await reader.read()).value).toBe("ended");
+});
+
+test("[X13] how long a body that streams takes is not held against the task", async () => {
+  const slow: Task = () => new Promise((resolve) => setTimeout(resolve, 40, new Response("late")));
+  const { ask } = mesh(1, { a: slow }, 5);
+  const answer = await ask({ method: "POST", headers: { "transfer-encoding": "chunked" }, body: "x" });
+  expect(await answer.text()).toBe("late");
+});
+
+test("[X51] elsewhere such a status is the task's own answer", async () => {
+  const { ask, origins } = mesh(2, { a: () => new Response("own", { status: 521 }) });
+  const answer = await ask();
+  expect([answer.status, await answer.text()]).toEqual([521, "own"]);
+  expect(origins()).toEqual(["http://a"]);
+});
