@@ -22,7 +22,7 @@ let plane: DataPlane | undefined;
 /** This isolate's data plane. */
 export function planeOf(env: PlaneEnv): DataPlane {
   plane ??= createPlane({
-    source: tableSource(env),
+    ...registryOf(env),
     // Cloudflare's cache would otherwise answer for a task; a negative time keeps out of it and adds no header.
     dial: env.MESH_MODE === "edge" ? (request) => fetch(request, uncached) : (request) => fetch(request),
     headTimeoutMs: Number(env.HEAD_TIMEOUT_MS) || defaultHeadTimeoutMs,
@@ -43,13 +43,16 @@ const uncached: RequestInit = { cf: { cacheTtlByStatus: { "100-599": -1 } } };
  * Asks the registry object, by a new stub each time: one that has failed may stay broken. Says which router asks: a
  * task is stopped only once no live router routes by a table that still has it.
  */
-function tableSource(env: PlaneEnv): DataPlane["source"] {
+function registryOf(env: PlaneEnv): Pick<DataPlane, "source" | "suspect"> {
   const locationHint = (env.REGISTRY_LOCATION || undefined) as DurableObjectLocationHint | undefined;
   const options = locationHint === undefined ? {} : { locationHint };
   const routerId = crypto.randomUUID();
-  return async (afterVersion) => {
-    const { version, text } = await env.REGISTRY.getByName("mesh", options).table(afterVersion, routerId);
-    return { version, text };
+  return {
+    source: async (afterVersion) => {
+      const { version, text } = await env.REGISTRY.getByName("mesh", options).table(afterVersion, routerId);
+      return { version, text };
+    },
+    suspect: async (taskIds) => env.REGISTRY.getByName("mesh", options).suspect(routerId, taskIds),
   };
 }
 

@@ -96,7 +96,9 @@ async function hedge(
   }
   const secondWon = winner.index === 1;
   void discard(secondWon ? sent : secondSent);
-  if (secondWon && winner.outcome !== "failed") plane.outliers.slow(first.taskId, plane.nowMs());
+  if (secondWon && winner.outcome !== "failed" && plane.outliers.slow(first.taskId, plane.nowMs())) {
+    plane.suspects.add(first.taskId);
+  }
   if (secondWon) return settle(asking, second, winner.outcome, secondSentMs);
   return settle(asking, first, winner.outcome, sentMs);
 }
@@ -129,7 +131,7 @@ function settle(asking: Asking, target: Target, outcome: Outcome, sentMs: number
   const nowMs = plane.nowMs();
   if (outcome === "failed") {
     // A streaming body that breaks off fails the attempt as well; then the client may be to blame.
-    if (outgoing.timed) plane.outliers.failed(target.taskId, nowMs);
+    if (outgoing.timed && plane.outliers.failed(target.taskId, nowMs)) plane.suspects.add(target.taskId);
     return outcome;
   }
   asking.target = target;
@@ -139,6 +141,6 @@ function settle(asking: Asking, target: Target, outcome: Outcome, sentMs: number
 }
 
 function tooSlow({ plane }: Asking, target: Target): "slow" {
-  plane.outliers.failed(target.taskId, plane.nowMs());
+  if (plane.outliers.failed(target.taskId, plane.nowMs())) plane.suspects.add(target.taskId);
   return "slow";
 }

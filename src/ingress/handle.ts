@@ -51,6 +51,8 @@ export async function ingress(request: Request, entry: Entry, context: PlaneCont
       result = orEarlier(await serve(exchange, routes), result);
     }
   }
+  const suspects = plane.suspects.due(plane.nowMs());
+  if (suspects !== null) context.waitUntil(plane.suspect(suspects).catch(() => undefined));
   return finish(exchange, result, routes);
 }
 

@@ -4,12 +4,15 @@ import type { AttemptPolicy } from "./attempt.ts";
 import { Cursors } from "./cursors.ts";
 import { Outliers } from "./outliers.ts";
 import { Traffic } from "./service-traffic.ts";
+import { Suspects } from "./suspects.ts";
 import { TableCache, type TableSource } from "./table-cache.ts";
 import type { Trusts } from "./trust.ts";
 
 /** What a shell decides about its data plane. */
 export type PlaneOptions = AttemptPolicy & {
   readonly source: TableSource;
+  /** Names tasks that fail under this isolate's hands to the registry; may reject. */
+  readonly suspect: (taskIds: readonly string[]) => Promise<unknown>;
   /** Names this mesh in Via; characters of an HTTP token. */
   readonly meshName: string;
   /** Services are also reached as NAME.domain; lower case, empty for none. */
@@ -28,6 +31,7 @@ export type DataPlane = PlaneOptions & {
   readonly cursors: Cursors;
   readonly outliers: Outliers;
   readonly traffic: Traffic;
+  readonly suspects: Suspects;
 };
 
 /** What one request has of its shell. */
@@ -44,5 +48,6 @@ export function createPlane(options: PlaneOptions): DataPlane {
     cursors: new Cursors(options.random),
     outliers: new Outliers(),
     traffic: new Traffic(),
+    suspects: new Suspects(),
   };
 }

@@ -18,6 +18,7 @@ const post: Partial<Outgoing> = { repeatable: false, hedgeable: false };
 function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoing>, headTimeoutMs = 2_000) {
   const sent: string[] = [];
   const plane = createPlane({
+    suspect: async () => undefined,
     source: async () => ({ version: 1, text: null }),
     dial: (request) => {
       const id = new URL(request.url).hostname;
@@ -87,6 +88,17 @@ test("[Y2] where too many were sent twice already, a failing request is not sent
   const { asked, plane } = asking({ a: refused, b: answers("b") }, get);
   while (plane.traffic.of("s").retries.take(Date.now()));
   expect(await ask(asked)).toBe("spent");
+});
+
+test("[Y6] a task that starts to be passed over is named to the registry once, and the registry is told once a second at most", async () => {
+  const { asked, plane } = asking({ a: refused, b: answers("b") }, get);
+  await ask(asked);
+  await ask({ ...asked, tried: null });
+  const nowMs = Date.now();
+  expect(plane.suspects.due(nowMs)).toEqual(["a"]);
+  plane.suspects.add("b");
+  expect(plane.suspects.due(nowMs + 500)).toBeNull();
+  expect(plane.suspects.due(nowMs + 1_000)).toEqual(["b"]);
 });
 
 test("[Y3] once a task is known to be frozen, requests that cannot be sent again pass it over", async () => {

@@ -10,7 +10,12 @@ import { createPlane, type DataPlane, type PlaneOptions } from "../../../src/pro
 /** How a task answers; what it throws is a connection that failed. */
 export type Task = (request: Request) => Response | Promise<Response>;
 
-export type Asked = { readonly door?: Partial<Entry>; readonly path?: string } & Omit<
+/** A request; `url` stands in for the one its Host and path make. */
+export type Asked = {
+  readonly door?: Partial<Entry>;
+  readonly path?: string;
+  readonly url?: string;
+} & Omit<
   RequestInit,
   "headers"
 > & {
@@ -45,6 +50,7 @@ export function madeUpPlane(
   const askedAfter: number[] = [];
   const sent: Request[] = [];
   const plane = createPlane({
+    suspect: async () => undefined,
     source: async (after) => {
       askedAfter.push(after);
       const { version } = now.table;
