@@ -15,10 +15,7 @@ export type Asked = {
   readonly door?: Partial<Entry>;
   readonly path?: string;
   readonly url?: string;
-} & Omit<
-  RequestInit,
-  "headers"
-> & {
+} & Omit<RequestInit, "headers"> & {
     readonly headers?: Readonly<Record<string, string>>;
     readonly duplex?: "half";
   };
@@ -77,10 +74,10 @@ export function madeUpPlane(
     askedAfter,
     sent,
     origins: () => sent.map((request) => new URL(request.url).origin),
-    ask({ door = {}, path = "/", headers = {}, ...init } = {}) {
+    ask({ door = {}, path = "/", url, headers = {}, ...init } = {}) {
       const entry = entryOf(door);
       const host = headers.host ?? "www.example.com";
-      const request = new Request(`http://${host}${path}`, { ...init, headers: { host, ...headers } });
+      const request = new Request(url ?? `http://${host}${path}`, { ...init, headers: { host, ...headers } });
       const context = { plane, waitUntil: () => undefined };
       return entry.role === "edge" ? edge(request, entry, context) : ingress(request, entry, context);
     },

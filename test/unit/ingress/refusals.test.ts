@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { RoutingTable } from "../../../src/domain/table.ts";
+import { printTable } from "../../../src/domain/table-text.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { frozen, madeUpPlane, refused } from "./made-up-plane.ts";
 
@@ -148,9 +149,12 @@ test("[X40] a request that has come through the service before is 508; another's
   }
 });
 
-test.each(["a, b", "user@a", "a<b>", "a/b", "[x]"])("[X50] Host %j is 400 and nothing is asked", async (host) => {
-  const { ask, sent, askedAfter } = madeUpPlane(one(1));
-  const answer = await ask({ headers: { host }, url: "http://127.0.0.2/" });
-  expect(await messageOf(answer)).toBe("400 the Host header cannot be read as a host name and a port");
-  expect([sent, askedAfter]).toEqual([[], []]);
-});
+test.each(["a, b", "user@a", "a<b>", "a/b", "[x]"])(
+  "[X50] Host %j is 400 and nothing is asked",
+  async (host) => {
+    const { ask, sent, askedAfter } = madeUpPlane(one(1));
+    const answer = await ask({ headers: { host }, url: "http://127.0.0.2/" });
+    expect(await messageOf(answer)).toBe("400 the Host header cannot be read as a host name and a port");
+    expect([sent, askedAfter]).toEqual([[], []]);
+  },
+);
