@@ -25,6 +25,10 @@ function appOf(env: Env): ControlApp {
     mesh: remoteMesh(() => registryOf(env) as unknown as MeshApi),
     operatorToken: env.OPERATOR_TOKEN ?? "",
     viewerToken: env.VIEWER_TOKEN ?? "",
+    surroundings: {
+      domain: env.MESH_DOMAIN.toLowerCase(),
+      balancerPort: env.MESH_MODE === "local" ? Number(env.BALANCER_PORT) : null,
+    },
     now: () => Date.now(),
     newId: randomId,
     upgrade: (request) =>

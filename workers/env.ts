@@ -15,4 +15,6 @@ export type Env = {
   readonly MESH_MODE: "edge" | "local";
   /** Only in local mode: shared with the listeners of published ports, which vouch for `x-waggle-entry`. */
   readonly ENTRY_KEY?: string;
+  /** Only in local mode: where the balancer answers for the default service. */
+  readonly BALANCER_PORT?: string;
 };

@@ -1,6 +1,7 @@
 // What every route of the control API is given, and what one request carries.
 
 import type { Hono } from "hono";
+import type { Surroundings } from "../explain/way-in.ts";
 import type { MeshApi } from "../registry/api.ts";
 
 /** What the control API is given instead of taking it from its surroundings. */
@@ -10,6 +11,8 @@ export type ControlDeps = {
   readonly operatorToken: string;
   /** May look. Empty or absent: nobody has it. */
   readonly viewerToken?: string;
+  /** Where requests come in, for who asks what would happen to one. */
+  readonly surroundings: Surroundings;
   /** Epoch milliseconds. */
   readonly now: () => number;
   /** A request id. */

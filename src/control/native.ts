@@ -8,6 +8,7 @@ import { readBody } from "./body.ts";
 import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
 import { badRequest, refusal } from "./errors.ts";
 import { readCount } from "./query.ts";
+import { routeExplanation } from "./route.ts";
 import { meshStatus } from "./status.ts";
 
 /** Events given at most, and where nothing is asked for. */
@@ -28,7 +29,7 @@ export function openNativeRoutes({ mesh, upgrade }: ControlDeps): Routes {
   return routes;
 }
 
-export function nativeRoutes({ mesh, upgrade, now }: ControlDeps): Routes {
+export function nativeRoutes({ mesh, upgrade, now, surroundings }: ControlDeps): Routes {
   const routes = new Hono<ControlEnv>();
   routes.get("/watch", (c) => {
     const since = c.req.query("since");
@@ -50,6 +51,10 @@ export function nativeRoutes({ mesh, upgrade, now }: ControlDeps): Routes {
     const { version, text } = await mesh.table(known);
     const headers = { "x-waggle-table-version": String(version) };
     return text === null ? c.body(null, 304, headers) : c.text(text, 200, headers);
+  });
+  routes.get("/route", async (c) => {
+    const { url, method, node, host } = c.req.query();
+    return c.json(await routeExplanation(mesh, surroundings, { url, method, node, host }));
   });
   routes.get("/status", async (c) => {
     const [info, nodes, services, tasks] = await Promise.all([

@@ -34,10 +34,15 @@ function pickNode(plane: DataPlane, routes: Routes, port: number | null, host: s
   const matched = routes.match(port, host, plane.domain);
   const route = matched?.[0];
   if (matched === null || route === undefined) return null;
-  const nodes = route.mode === "host" ? nodesWithTask(matched, routes) : routes.upNodes;
-  const able = nodes.length > 0 || route.mode === "host" ? nodes : routes.nodes;
+  const able = ableNodes(matched, routes);
   const index = plane.cursors.next(`edge ${route.service.id} ${route.target}`, able);
   return able[index] ?? null;
+}
+
+/** Ids of the nodes that take turns for these routes, ascending; none where a host-mode service has no task. */
+export function ableNodes(matched: readonly Route[], routes: Routes): readonly string[] {
+  if (matched[0]?.mode === "host") return nodesWithTask(matched, routes);
+  return routes.upNodes.length > 0 ? routes.upNodes : routes.nodes;
 }
 
 /** Nodes with a task of services published in host mode, ascending; those that are down only when all are. */

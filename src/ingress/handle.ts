@@ -101,7 +101,7 @@ async function serve(exchange: Exchange, routes: Routes | null): Promise<Respons
   const { entry, plane, head } = exchange;
   if (routes === null) return { status: 503, reason: "the registry has not given a routing table yet" };
   const node = routes.node(entry.node ?? "");
-  if (node === undefined) return { status: 404, reason: `this mesh has no node ${entry.node ?? "-"}` };
+  if (node === undefined) return noNode(entry);
   const matched = routes.match(entry.port, exchange.host, plane.domain);
   if (matched === null) return unknown(entry, hostName(exchange.host));
   const { route, ring } = routeOn(matched, node.id);
@@ -126,7 +126,14 @@ async function prepared(exchange: Exchange, via: string): Promise<Outgoing | nul
   }
 }
 
-function unknown({ port }: Entry, host: string): Failure {
+/** The refusal of a request that came in at a node the mesh does not have; or at a balancer that has none to pick. */
+export function noNode({ node }: Pick<Entry, "node">): Failure {
+  if (node === null) return { status: 503, reason: "no node has joined this mesh yet" };
+  return { status: 404, reason: `this mesh has no node ${node}` };
+}
+
+/** The refusal of a request for which nothing is published. */
+export function unknown({ port }: Pick<Entry, "port">, host: string): Failure {
   return {
     status: 404,
     reason:
@@ -137,7 +144,7 @@ function unknown({ port }: Entry, host: string): Failure {
 }
 
 /** Of services that share a port in host mode, the one with a task on this node. */
-function routeOn(matched: readonly Route[], nodeId: string): { route: Route; ring: Ring } {
+export function routeOn(matched: readonly Route[], nodeId: string): { route: Route; ring: Ring } {
   const [first, ...others] = matched as readonly [Route, ...Route[]];
   const ring = first.ring(nodeId);
   if (ring.ids.length > 0 || others.length === 0) return { route: first, ring };
@@ -149,7 +156,8 @@ function passed(via: string, mark: string): boolean {
   return via.split(",").some((hop) => hop.trim() === mark);
 }
 
-function noTask({ service, mode }: Route, nodeName: string): Failure {
+/** The refusal of a request for a service none of whose tasks this node may send to. */
+export function noTask({ service, mode }: Route, nodeName: string): Failure {
   const where = mode === "host" ? ` on ${nodeName}, and its port is published in host mode` : "";
   return { status: 503, reason: `service ${service.name} has no live task${where}` };
 }

@@ -125,8 +125,8 @@ function startRuntime(
   secrets: MeshSecrets,
   logDir: string,
 ): Promise<Child<RuntimeReady>> {
-  const { stateDir, listen, controlPort } = options;
-  const input: RuntimeInput = { stateDir, listen, controlPort, secrets };
+  const { stateDir, listen, controlPort, edgePort } = options;
+  const input: RuntimeInput = { stateDir, listen, controlPort, balancerPort: edgePort, secrets };
   return startChild<RuntimeReady>("./runtime.ts", `${stateDir}:runtime`, input, join(logDir, "runtime.log"));
 }
 

@@ -13,6 +13,7 @@ export type RuntimeInput = {
   /** Address of the control API's socket. */
   readonly listen: string;
   readonly controlPort: number;
+  readonly balancerPort: number;
   readonly secrets: MeshSecrets;
 };
 
@@ -58,6 +59,7 @@ async function startWorkerd(
             REGISTRY_LOCATION: text(""),
             TRUSTED_PROXIES: text(""),
             MESH_MODE: text("local"),
+            BALANCER_PORT: text(String(input.balancerPort)),
           },
           exports: { MeshRegistry: { type: "durable-object", storage: "sqlite" } },
         },

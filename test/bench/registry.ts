@@ -24,6 +24,7 @@ export async function benchRegistry(): Promise<void> {
     stateDir,
     listen: "127.0.0.1",
     controlPort,
+    balancerPort: 0,
     secrets: { token, entryKey: token },
   };
   const runtime = await startChild<RuntimeReady>(

@@ -12,7 +12,11 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
   domain: { folders: [], packages: [] },
   protocol: { folders: ["domain"], packages: ["zod"] },
   registry: { folders: ["domain", "protocol"], packages: ["node:crypto", "node:net", "zod"] },
-  control: { folders: ["domain", "protocol", "registry"], packages: ["hono", "zod", "node:crypto"] },
+  explain: { folders: ["domain", "protocol", "proxy", "ingress", "edge"], packages: [] },
+  control: {
+    folders: ["domain", "protocol", "registry", "proxy", "explain"],
+    packages: ["hono", "zod", "node:crypto"],
+  },
   proxy: { folders: ["domain"], packages: [] },
   ingress: { folders: ["domain", "proxy"], packages: [] },
   edge: { folders: ["domain", "proxy", "ingress"], packages: [] },

@@ -39,6 +39,7 @@ export class TestControl {
       mesh: this.mesh.registry,
       operatorToken,
       viewerToken,
+      surroundings: { domain: "mesh.example.com", balancerPort: 8000 },
       now: () => this.mesh.nowMs,
       newId: () => `id${++this.#made}`,
       upgrade: async (request) => {

@@ -40,6 +40,11 @@ test.each(["edge", "ingress"] as const)(
   },
 );
 
+test("[X55] a mesh without a node is 503", async () => {
+  const answer = await madeUpPlane({ ...one(1, []), nodes: [] }).ask({ door: { role: "edge" } });
+  expect(await messageOf(answer)).toBe("503 no node has joined this mesh yet");
+});
+
 test("[X55] a service in host mode without a task on the node names the node", async () => {
   const { ask } = madeUpPlane(tableOf(1, serviceOf("my-web", 8080, ["http://a"], { mode: "host" })));
   expect(await messageOf(await ask({ door: { node: "node2" } }))).toBe(

@@ -1,0 +1,26 @@
+// Left out: why a task of a service is not in the routing table, for the person who looks for it there.
+
+import { isRoutable } from "./compile.ts";
+import type { Node } from "./node.ts";
+import { nodeDown } from "./nodes.ts";
+import type { Task } from "./task.ts";
+
+/**
+ * Why compiling left a task out, as a clause: `it is unhealthy (L4CON in 0ms)`.
+ *
+ * @param node its node; undefined where it has none, or none any more
+ * @returns null for a task that is in the table, or would be if its service had no other
+ * @see docs/spec.md R1, R5, R6
+ */
+export function whyLeftOut(task: Task, node: Node | undefined): string | null {
+  if (task.desired !== "running") return "it is to stop";
+  if (task.state !== "running") return `it is ${task.state}${because(task.err)}`;
+  if (task.endpoints.length === 0) return "it listens on no published port";
+  if (!isRoutable(task)) return `it is ${task.health?.verdict}${because(task.health?.lastCheck ?? "")}`;
+  if (node === undefined) return "its node was removed";
+  return nodeDown(node) ? `its node ${node.hostname} is down, and others take its requests` : null;
+}
+
+function because(why: string): string {
+  return why === "" ? "" : ` (${why})`;
+}

@@ -1,0 +1,191 @@
+// Explaining a route: what would happen to a request, step by step, and why. It looks things up with the data plane's
+// own functions, so that it cannot come to another answer.
+//
+// It goes by the table alone. What each router saw of the tasks itself - those it passes over after failures - is not
+// in there.
+
+import { taskName } from "../domain/names.ts";
+import type { RoutingTable, TableNode, TableTask } from "../domain/table.ts";
+import { ableNodes } from "../edge/handle.ts";
+import { noNode, noTask, routeOn, unknown } from "../ingress/handle.ts";
+import type {
+  ExplainedAnswer,
+  ExplainedEntry,
+  ExplainedMatch,
+  ExplainedNode,
+  ExplainedTask,
+  RouteExplanation,
+} from "../protocol/route.ts";
+import type { Failure } from "../proxy/failure.ts";
+import { hostName } from "../proxy/headers.ts";
+import { type Ring, type Route, Routes } from "../proxy/routes.ts";
+import type { WayIn } from "./way-in.ts";
+
+/** A request, as far as routing goes by it. */
+export type Question = {
+  readonly method: string;
+  /** The Host header. */
+  readonly host: string;
+  readonly path: string;
+  readonly wayIn: WayIn;
+  /** The mesh's domain, lower case, or empty. */
+  readonly domain: string;
+};
+
+/** What is looked up for one question. */
+type Lookup = Question & {
+  readonly table: RoutingTable;
+  readonly routes: Routes;
+  /** Never an empty list. */
+  readonly matched: readonly [Route, ...Route[]] | null;
+  /** Nodes whose entry point may be given the request. */
+  readonly entryNodes: readonly TableNode[];
+};
+
+/**
+ * What the data plane does to a request by this table.
+ *
+ * @see docs/spec.md E1-E4
+ */
+export function explainRoute(table: RoutingTable, question: Question): RouteExplanation {
+  const lookup = lookUp(table, question);
+  const { method, host, path, wayIn, matched } = lookup;
+  return {
+    request: { method, host, port: wayIn.port, path },
+    tableVersion: table.version,
+    entry: entryOf(lookup),
+    match: matchOf(lookup),
+    services: (matched ?? []).map(({ service: { id, name, policy }, target, mode }) => {
+      return { id, name, policy, target, mode };
+    }),
+    nodes: nodesOf(lookup),
+    tasks: tasksOf(lookup),
+    answer: answerOf(lookup),
+  };
+}
+
+function lookUp(table: RoutingTable, question: Question): Lookup {
+  const { wayIn, host, domain } = question;
+  const routes = new Routes(table);
+  const found = routes.match(wayIn.port, host, domain);
+  const [first, ...others] = found ?? [];
+  const matched = first === undefined ? null : ([first, ...others] as const);
+  const ids =
+    wayIn.role === "ingress" ? [wayIn.node ?? ""] : matched === null ? [] : ableNodes(matched, routes);
+  const entryNodes = ids.flatMap((id) => routes.node(id) ?? []);
+  return { ...question, table, routes, matched, entryNodes };
+}
+
+function entryOf({ wayIn: { role, node, why }, routes }: Lookup): ExplainedEntry {
+  return { role, node: node === null ? null : (routes.node(node)?.name ?? node), why };
+}
+
+function matchOf({ wayIn: { port }, host, matched, domain, table }: Lookup): ExplainedMatch {
+  const name = hostName(host);
+  if (matched === null) {
+    const known = port === null ? "" : `port ${port} is published by no service, and `;
+    const without = table.defaultService === null ? ", and there is no default service" : "";
+    return {
+      by: "nothing",
+      why: `${known}${name} is no host name of a service${port === null ? without : ""}`,
+    };
+  }
+  const [{ service }] = matched;
+  const names = matched.map((route) => route.service.name).join(", ");
+  if (port !== null && service.ports.some(({ published }) => published === port)) {
+    return { by: "port", why: `port ${port} is published by ${names}` };
+  }
+  if (service.hosts.includes(name)) return { by: "host", why: `${name} is a host name of ${names}` };
+  if (domain !== "" && name.endsWith(`.${domain}`) && !name.endsWith(`.nodes.${domain}`)) {
+    return { by: "name", why: `${name} is ${names} in the mesh's domain ${domain}` };
+  }
+  return { by: "default", why: `neither port nor host name says which, and ${names} is the default service` };
+}
+
+function nodesOf(lookup: Lookup): readonly ExplainedNode[] & ExplainedNode[] {
+  const { table, entryNodes, wayIn } = lookup;
+  const picked = new Set(entryNodes.map(({ id }) => id));
+  const shown = wayIn.role === "ingress" ? entryNodes : table.nodes;
+  return shown.map((node) => {
+    const { id, name, up } = node;
+    return { id, name, up, picked: picked.has(id), why: whyNode(lookup, node, picked.has(id)) };
+  });
+}
+
+function whyNode({ wayIn, matched }: Lookup, { up }: TableNode, picked: boolean): string {
+  if (wayIn.role === "ingress")
+    return up ? "the request comes in here" : "it is down; its entry point answers all the same";
+  if (matched === null) return "there is no service to pick it for";
+  const hostMode = matched[0].mode === "host";
+  if (picked && up)
+    return hostMode ? "it is up and has a task: it takes its turn" : "it is up: it takes its turn";
+  if (picked) return "it is down, and so are the others: its entry point answers all the same";
+  if (!up) return "it is down";
+  return "it has no task of the service, whose port is published in host mode";
+}
+
+function tasksOf({ table, matched, entryNodes, wayIn }: Lookup): ExplainedTask[] {
+  if (matched === null) return [];
+  const picked = pickedTasks(matched, entryNodes);
+  const nodes = new Map(table.nodes.map((node) => [node.id, node]));
+  return matched.flatMap(({ service, target, mode }) =>
+    service.tasks.map((task) => {
+      const origin = task.endpoints.find(([port]) => port === target)?.[1] ?? null;
+      const node = nodes.get(task.nodeId);
+      const taken = picked.has(task.id);
+      const why = taken ? whyPicked(node) : whyNotPicked(task, origin, target, mode === "host" && wayIn);
+      return {
+        id: task.id,
+        name: taskName(service.name, task),
+        node: node?.name ?? null,
+        origin,
+        picked: taken,
+        why,
+      };
+    }),
+  );
+}
+
+/** Ids of the tasks that the entry nodes go round. */
+function pickedTasks(
+  matched: readonly [Route, ...Route[]],
+  entryNodes: readonly TableNode[],
+): ReadonlySet<string> {
+  const rings = new Set<Ring>(entryNodes.map(({ id }) => routeOn(matched, id).ring));
+  return new Set([...rings].flatMap(({ ids }) => ids));
+}
+
+function whyPicked(node: TableNode | undefined): string {
+  if (node?.up === false) return "it takes its turn, though its node is not heard";
+  return "it takes its turn";
+}
+
+function whyNotPicked(
+  task: TableTask,
+  origin: string | null,
+  target: number,
+  hostMode: WayIn | false,
+): string {
+  if (origin === null) return `it does not listen on target port ${target}`;
+  if (task.weight === 0) return "its weight is 0";
+  if (hostMode !== false && hostMode.role === "ingress")
+    return "in host mode a node sends to its own tasks only";
+  return "its node is not picked, and in host mode a node sends to its own tasks only";
+}
+
+function answerOf(lookup: Lookup): ExplainedAnswer {
+  const refusal = refusalOf(lookup);
+  if (refusal !== null) return { by: "mesh", ...refusal };
+  const { length } = tasksOf(lookup).filter(({ picked }) => picked);
+  return { by: "task", why: length === 1 ? "the one task that can" : `one of ${length} tasks, in turn` };
+}
+
+/** What the entry point refuses with; null where a task is asked. */
+function refusalOf({ wayIn, host, routes, matched, entryNodes }: Lookup): Failure | null {
+  // Refusing is the entry point's business, and where no node can be picked it is any node's.
+  const node = entryNodes[0] ?? (wayIn.role === "edge" ? routes.node(routes.nodes[0] ?? "") : undefined);
+  if (node === undefined) return noNode(wayIn);
+  if (matched === null) return unknown(wayIn, hostName(host));
+  const { route, ring } = routeOn(matched, node.id);
+  return ring.ids.length === 0 ? noTask(route, node.name) : null;
+}

@@ -1,0 +1,129 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { compileTable } from "../../../src/domain/compile.ts";
+import { whyLeftOut } from "../../../src/domain/left-out.ts";
+import type { RoutingTable, TableService } from "../../../src/domain/table.ts";
+import { isAlive } from "../../../src/domain/task.ts";
+import { explainRoute } from "../../../src/explain/explain.ts";
+import type { RouteExplanation } from "../../../src/protocol/route.ts";
+import { idOf } from "../../support/dataplane.ts";
+import { madeUpPlane } from "../../unit/ingress/made-up-plane.ts";
+import { happenings, SimulatedMesh } from "../domain/simulated-mesh.ts";
+
+const domain = "mesh.example.com";
+const nodeNames = ["node1", "node2", "node3"];
+const hosts = ["a.example.com", "b.example.com", "c.mesh.example.com"];
+
+/** Tables small enough to see all of, and crowded enough for ports, names and modes to meet. */
+const tables: fc.Arbitrary<RoutingTable> = fc
+  .tuple(fc.array(fc.boolean(), { maxLength: 3 }), fc.constantFrom(null, "a", "b"))
+  .chain(([ups, defaultName]) =>
+    fc.tuple(...["a", "b", "c"].map((name) => serviceNamed(name, ups.length))).map((services) => ({
+      version: 1,
+      nodes: ups.map((up, index) => {
+        const name = nodeNames[index] ?? "";
+        return { id: idOf(name), name, up, address: `127.0.0.${index + 2}`, hosts: [] };
+      }),
+      services,
+      defaultService: defaultName,
+    })),
+  );
+
+function serviceNamed(name: string, nodes: number): fc.Arbitrary<TableService> {
+  const mode = fc.constantFrom("ingress" as const, "host" as const);
+  const port = fc.record({ target: fc.constantFrom(80, 81), published: fc.constantFrom(8080, 8081), mode });
+  const task = fc.record({
+    node: fc.nat({ max: Math.max(nodes - 1, 0) }),
+    weight: fc.constantFrom(0, 1, 1, 1),
+    targets: fc.subarray([80, 81], { minLength: 1 }),
+  });
+  return fc
+    .record({
+      ports: fc.uniqueArray(port, { selector: ({ published }) => published, maxLength: 2 }),
+      tasks: fc.array(task, { maxLength: nodes === 0 ? 0 : 3 }),
+      host: fc.constantFrom(...hosts, null),
+    })
+    .map(({ ports, tasks, host }) => ({
+      id: idOf(name),
+      name,
+      policy: "roundrobin" as const,
+      ports: ports.toSorted((a, b) => a.published - b.published),
+      hosts: host === null ? [] : [host],
+      tasks: tasks.map(({ node, weight, targets }, index) => ({
+        id: idOf(`${name}${index}`),
+        slot: index + 1,
+        nodeId: idOf(nodeNames[node] ?? ""),
+        weight,
+        endpoints: targets.map((target) => [target, `http://${name}${index}-${target}.test`] as const),
+      })),
+    }));
+}
+
+const doors = fc.record({
+  role: fc.constantFrom("edge" as const, "ingress" as const),
+  node: fc.constantFrom(...nodeNames),
+  port: fc.constantFrom(null, 8080, 8081, 8082),
+  host: fc.constantFrom(...hosts, "b.mesh.example.com", "no.mesh.example.com", "127.0.0.1"),
+});
+
+test("[E1] the explanation and the data plane come to the same answer, by the same nodes and tasks", async () => {
+  const property = fc.asyncProperty(tables, doors, async (table, { host, ...door }) => {
+    const wayIn = { ...door, node: door.role === "edge" ? null : door.node, why: "" };
+    const explained = explainRoute(table, { method: "GET", host, path: "/", wayIn, domain });
+    const mesh = madeUpPlane(table);
+    const nodes = new Set<string | null>();
+    // Each node is given as many requests as there are tasks, so that every turn comes.
+    for (let turn = 0; turn < 3 * 9; turn += 1) {
+      const headers = { host, "x-waggle-debug": "1" };
+      const answer = await mesh.ask({ door: { ...wayIn, mayDebug: () => true }, headers });
+      nodes.add(answer.headers.get("x-waggle-node"));
+      expect(verdictOf(explained)).toEqual(answer.status === 200 ? "a task" : await refusalIn(answer));
+    }
+    expect(pickedIn(explained.tasks, ({ origin }) => origin)).toEqual([...new Set(mesh.origins())].sort());
+    if (explained.answer.by === "task") {
+      expect(pickedIn(explained.nodes, ({ name }) => name)).toEqual([...nodes].sort());
+    }
+  });
+  await fc.assert(property, { numRuns: 300 });
+});
+
+test("[E4] every living task of a service is in the table, or it is said why not", () => {
+  const worlds = fc.array(happenings, { minLength: 3, maxLength: 40, size: "max" }).map((story) => {
+    const mesh = new SimulatedMesh();
+    for (const happening of story) mesh.let(happening);
+    return mesh.world;
+  });
+  fc.assert(
+    fc.property(worlds, (world) => {
+      const inTable = new Set(
+        compileTable(world, 1).services.flatMap(({ tasks }) => tasks.map(({ id }) => id)),
+      );
+      for (const task of world.tasks.values()) {
+        if (!isAlive(task) || !world.services.has(task.serviceId)) continue;
+        const why = whyLeftOut(task, world.nodes.get(task.nodeId ?? ""));
+        if (!inTable.has(task.id)) expect(why).not.toBeNull();
+        // A stand-in is in the table although its node is down.
+        else if (why !== null) expect(why).toContain("is down");
+      }
+    }),
+  );
+});
+
+function verdictOf({ answer }: RouteExplanation): string {
+  return answer.by === "task" ? "a task" : `${answer.status} ${answer.reason}`;
+}
+
+async function refusalIn(answer: Response): Promise<string> {
+  const { message } = (await answer.json()) as { message: string };
+  return `${answer.status} ${message}`;
+}
+
+function pickedIn<T extends { readonly picked: boolean }>(
+  list: readonly T[],
+  key: (one: T) => string | null,
+) {
+  return list
+    .filter(({ picked }) => picked)
+    .map(key)
+    .sort();
+}

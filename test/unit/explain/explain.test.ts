@@ -1,0 +1,164 @@
+import { expect, test } from "vitest";
+import type { RoutingTable } from "../../../src/domain/table.ts";
+import { explainRoute } from "../../../src/explain/explain.ts";
+import { type Surroundings, wayIn } from "../../../src/explain/way-in.ts";
+import type { RouteExplanation } from "../../../src/protocol/route.ts";
+import { idOf, serviceOf, tableOf } from "../../support/dataplane.ts";
+
+const domain = "mesh.example.com";
+const oneMachine: Surroundings = { domain, balancerPort: 8000 };
+const cloudflare: Surroundings = { domain, balancerPort: null };
+
+const table = tableOf(
+  7,
+  serviceOf("my-web", 8080, ["http://a", "http://b"]),
+  serviceOf("shop", 9090, ["http://c", "http://d", "http://e"], { hosts: ["www.example.com"], mode: "host" }),
+);
+
+function explain(
+  url: string,
+  { around = oneMachine, node = null, on = table }: Asked = {},
+): RouteExplanation {
+  const read = new URL(url);
+  const question = { method: "GET", host: read.host, path: read.pathname, domain };
+  return explainRoute(on, { ...question, wayIn: wayIn(on, read, node, around) });
+}
+
+type Asked = { readonly around?: Surroundings; readonly node?: string | null; readonly on?: RoutingTable };
+
+test.each([
+  ["http://127.0.0.1:8080/", "port", "port 8080 is published by my-web"],
+  ["http://www.example.com:8000/", "host", "www.example.com is a host name of shop"],
+  [
+    "http://my-web.mesh.example.com:8000/",
+    "name",
+    "my-web.mesh.example.com is my-web in the mesh's domain mesh.example.com",
+  ],
+  [
+    "http://127.0.0.1:8000/",
+    "default",
+    "neither port nor host name says which, and my-web is the default service",
+  ],
+  [
+    "http://127.0.0.1:81/",
+    "nothing",
+    "port 81 is published by no service, and 127.0.0.1 is no host name of a service",
+  ],
+  ["http://no.mesh.example.com:8000/", "nothing", "no.mesh.example.com is no host name of a service"],
+])("[E2] what leads %s to its service is said", (url, by, why) => {
+  expect(explain(url).match).toEqual({ by, why });
+});
+
+test("[E2] where there is no default service either, that is said too", () => {
+  const { match, answer } = explain("http://127.0.0.1:8000/", { on: { ...table, defaultService: null } });
+  expect(match.why).toBe("127.0.0.1 is no host name of a service, and there is no default service");
+  expect(answer).toEqual({
+    by: "mesh",
+    status: 404,
+    reason: "no service answers to the host name 127.0.0.1",
+  });
+});
+
+test("[E3] at the balancer every node is there, with why it is picked or not", () => {
+  expect(nodesOf(explain("http://127.0.0.1:8080/"))).toEqual([
+    "node1 picked: it is up: it takes its turn",
+    "node2 picked: it is up: it takes its turn",
+    "node3 not: it is down",
+  ]);
+  const shop = table.services.map((one) =>
+    one.name === "shop" ? { ...one, tasks: one.tasks.slice(0, 1) } : one,
+  );
+  expect(nodesOf(explain("http://127.0.0.1:9090/", { on: { ...table, services: shop } }))).toEqual([
+    "node1 picked: it is up and has a task: it takes its turn",
+    "node2 not: it has no task of the service, whose port is published in host mode",
+    "node3 not: it is down",
+  ]);
+  const allDown = { ...table, nodes: table.nodes.map((node) => ({ ...node, up: false })) };
+  expect(nodesOf(explain("http://127.0.0.1:8080/", { on: allDown }))[0]).toBe(
+    "node1 picked: it is down, and so are the others: its entry point answers all the same",
+  );
+});
+
+test("[E3] at a node's entry point only that node is there", () => {
+  expect(nodesOf(explain("http://127.0.0.2:8080/"))).toEqual(["node1 picked: the request comes in here"]);
+  expect(nodesOf(explain("http://127.0.0.1:8080/", { node: "node3" }))).toEqual([
+    "node3 picked: it is down; its entry point answers all the same",
+  ]);
+});
+
+test("[E4] every task of the service is there, with why it takes requests or not", () => {
+  expect(tasksOf(explain("http://127.0.0.3:9090/"))).toEqual([
+    "shop.1 on node1 not: in host mode a node sends to its own tasks only",
+    "shop.2 on node2 picked: it takes its turn",
+    "shop.3 on node3 not: in host mode a node sends to its own tasks only",
+  ]);
+  expect(tasksOf(explain("http://127.0.0.1:9090/"))[2]).toBe(
+    "shop.3 on node3 not: its node is not picked, and in host mode a node sends to its own tasks only",
+  );
+  const [first, second, third] = serviceOf("my-web", 8080, ["http://a", "http://b", "http://c"]).tasks;
+  const tasks = [{ ...first, weight: 0 }, { ...second, endpoints: [[81, "http://b"]] }, third];
+  const services = [
+    { ...serviceOf("my-web", 8080, []), tasks: tasks as (typeof table.services)[number]["tasks"] },
+  ];
+  expect(tasksOf(explain("http://127.0.0.1:8080/", { on: { ...table, services } }))).toEqual([
+    "my-web.1 on node1 not: its weight is 0",
+    "my-web.2 on node2 not: it does not listen on target port 80",
+    "my-web.3 on node3 picked: it takes its turn, though its node is not heard",
+  ]);
+});
+
+test("[E1] an answer of the mesh's own has the data plane's status and reason", () => {
+  expect(explain("http://127.0.0.1:8080/", { node: "node9" }).answer).toEqual({
+    by: "mesh",
+    status: 404,
+    reason: "this mesh has no node node9",
+  });
+  const services = [serviceOf("my-web", 8080, [])];
+  expect(explain("http://127.0.0.1:8080/", { on: { ...table, services } }).answer).toEqual({
+    by: "mesh",
+    status: 503,
+    reason: "service my-web has no live task",
+  });
+  expect(explain("http://127.0.0.1:8080/").answer).toEqual({ by: "task", why: "one of 2 tasks, in turn" });
+});
+
+test.each([
+  ["http://127.0.0.3:8080/", oneMachine, "node2", 8080, "127.0.0.3 is the address of node2"],
+  ["http://two.example.com/", oneMachine, "node2", 80, "two.example.com is a host name of node2"],
+  ["http://127.0.0.1:8000/", oneMachine, null, null, "127.0.0.1 is no node's, so it is the balancer's"],
+  ["https://two.example.com/", cloudflare, "node2", null, "two.example.com is a host name of node2"],
+  [
+    "https://node1.nodes.mesh.example.com/",
+    cloudflare,
+    "node1",
+    null,
+    "node1.nodes.mesh.example.com is a node's own host name",
+  ],
+  [
+    "https://www.example.com:8443/",
+    cloudflare,
+    null,
+    8443,
+    "www.example.com is no node's, so it is the balancer's",
+  ],
+  ["https://127.0.0.3/", cloudflare, null, null, "127.0.0.3 is no node's, so it is the balancer's"],
+])("[E5] %s says where it comes in", (url, around, node, port, why) => {
+  const found = wayIn(table, new URL(url), null, around);
+  const id = node === null ? null : node === "node1" ? "node1" : idOf(node);
+  expect(found).toEqual({ role: node === null ? "edge" : "ingress", node: id, port, why });
+});
+
+test("[E5] nodes that share an address are not told apart by it", () => {
+  const shared = { ...table, nodes: table.nodes.map((node) => ({ ...node, address: "127.0.0.1" })) };
+  expect(wayIn(shared, new URL("http://127.0.0.1:18080/"), null, oneMachine).role).toBe("edge");
+});
+
+function nodesOf({ nodes }: RouteExplanation): string[] {
+  return nodes.map(({ name, picked, why }) => `${name} ${picked ? "picked" : "not"}: ${why}`);
+}
+
+function tasksOf({ tasks }: RouteExplanation): string[] {
+  return tasks.map(
+    ({ name, node, picked, why }) => `${name} on ${node} ${picked ? "picked" : "not"}: ${why}`,
+  );
+}
