@@ -1,46 +1,35 @@
-// A published port on one address: a real TCP listener in front of the Workers runtime, whose own sockets are fixed
-// when it starts. It says in each request head where the request came in, and otherwise moves bytes.
+// A port on one address: a real TCP listener in front of the Workers runtime, whose own sockets are fixed when it
+// starts. It says in each request head where the request came in, refuses what two readers could read differently, and
+// otherwise moves bytes.
 
 import { createServer, connect as dial, type Server, type Socket } from "node:net";
+import type { Door } from "./doors.ts";
 import { RequestHeads } from "./request-heads.ts";
 
 /** Where requests go on to. */
-export type Upstream = { readonly host: string; readonly port: number; readonly key: string };
-
-/** What a listener vouches for about its requests. */
-export type ListenerIdentity = {
-  readonly role: "edge" | "ingress";
-  readonly nodeId: string | null;
-  /** The published port as the mesh knows it; null at the default entry. */
-  readonly published: number | null;
-};
+export type Upstream = { readonly host: string; readonly port: number };
 
 /** How long a new connection waits for the runtime while that restarts, and how often it tries; milliseconds. */
 const dialPatienceMs = 10_000;
 const dialEveryMs = 50;
 
-/** An open published port. */
+/** An open port. */
 export class Listener {
   readonly #server: Server;
   /** Open connections, each with what lets it finish: no further request is taken, the answer under way is given. */
   readonly #open = new Map<Socket, () => void>();
-  readonly #identity: ListenerIdentity;
+  readonly #door: Door;
   readonly #upstream: Upstream;
 
-  private constructor(identity: ListenerIdentity, upstream: Upstream) {
-    this.#identity = identity;
+  private constructor(door: Door, upstream: Upstream) {
+    this.#door = door;
     this.#upstream = upstream;
     this.#server = createServer({ noDelay: true, allowHalfOpen: true }, (client) => this.#accept(client));
   }
 
   /** Opens `address:port`; rejects with Node's error (EADDRINUSE, EADDRNOTAVAIL, EACCES) when it cannot. */
-  static async open(
-    address: string,
-    port: number,
-    identity: ListenerIdentity,
-    upstream: Upstream,
-  ): Promise<Listener> {
-    const listener = new Listener(identity, upstream);
+  static async open(address: string, port: number, door: Door, upstream: Upstream): Promise<Listener> {
+    const listener = new Listener(door, upstream);
     await new Promise<void>((resolve, reject) => {
       listener.#server.once("error", reject);
       listener.#server.listen({ host: address, port }, () => {
@@ -70,19 +59,18 @@ export class Listener {
   }
 
   #accept(client: Socket): void {
-    const { role, nodeId, published } = this.#identity;
+    const door = this.#door;
     const from = (client.remoteAddress ?? "unknown").replace(/^::ffff:/, "");
-    const value = `${this.#upstream.key} ${role} ${nodeId ?? "-"} ${published ?? "-"} ${from} http`;
-    const heads = new RequestHeads("x-waggle-entry", value);
+    const heads = new RequestHeads("x-waggle-entry", door.vouch(from));
     this.#open.set(client, () => client.destroy());
     client.once("close", () => this.#open.delete(client));
     client.on("error", () => client.destroy());
     client.pause();
     dialPatiently(this.#upstream, Date.now() + dialPatienceMs, client, (upstream) => {
       if (upstream === null)
-        return answerAndClose(client, 503, "the mesh is restarting and did not come back in time");
+        return answerAndClose(client, door, 503, "the mesh is restarting and did not come back in time");
       this.#open.set(client, () => upstream.end());
-      splice(client, upstream, heads);
+      splice(client, upstream, heads, door);
     });
   }
 }
@@ -105,7 +93,7 @@ function dialPatiently(
   });
 }
 
-function splice(client: Socket, upstream: Socket, heads: RequestHeads): void {
+function splice(client: Socket, upstream: Socket, heads: RequestHeads, door: Door): void {
   let upgrading = false;
   let refused = false;
 
@@ -115,7 +103,7 @@ function splice(client: Socket, upstream: Socket, heads: RequestHeads): void {
     if (fed.refusal !== null) {
       refused = true;
       upstream.destroy();
-      answerAndClose(client, fed.refusal.status, fed.refusal.reason);
+      answerAndClose(client, door, fed.refusal.status, fed.refusal.reason);
     } else if (fed.upgrade) {
       upgrading = true;
       client.pause();
@@ -151,17 +139,19 @@ function splice(client: Socket, upstream: Socket, heads: RequestHeads): void {
   client.resume();
 }
 
-function answerAndClose(client: Socket, status: number, reason: string): void {
-  const phrase = {
-    400: "Bad Request",
-    431: "Request Header Fields Too Large",
-    501: "Not Implemented",
-    503: "Service Unavailable",
-  }[status];
-  const body = `${status} ${phrase}: ${reason}\n`;
+const phrases = {
+  400: "Bad Request",
+  431: "Request Header Fields Too Large",
+  501: "Not Implemented",
+  503: "Service Unavailable",
+};
+
+function answerAndClose(client: Socket, door: Door, status: keyof typeof phrases, reason: string): void {
+  const line = `${status} ${phrases[status]}`;
+  const { type, body } = door.refusal(line, reason);
   const retry = status === 503 ? "retry-after: 1\r\n" : "";
   client.end(
-    `HTTP/1.1 ${status} ${phrase}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
+    `HTTP/1.1 ${line}\r\ncontent-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
       `${retry}cache-control: no-store\r\nconnection: close\r\n\r\n${body}`,
   );
   // Bytes the client still sends are read and forgotten, so that it gets to read the answer before a reset.

@@ -7,8 +7,10 @@ import type { RoutingTable } from "../domain/table.ts";
 import { type AddressPlan, canBind, nodeAddress, planAddresses } from "./addresses.ts";
 import type { AgentInput } from "./agent-child.ts";
 import { type Child, startChild } from "./child.ts";
+import { controlDoor } from "./doors.ts";
 import { followTable, type TableFollower } from "./follow-table.ts";
 import { awaitEarlierChildren, rememberChildren, stopOrphanedTasks } from "./leftovers.ts";
+import { Listener } from "./listener.ts";
 import { lockStateFolder, type Release } from "./lock.ts";
 import { PublishedPorts, type Wanted, wantedListeners } from "./published-ports.ts";
 import type { RuntimeInput, RuntimeReady } from "./runtime.ts";
@@ -44,6 +46,9 @@ export type LocalMesh = {
 /** How long agents get to stop their tasks, milliseconds; longer than Docker's stop grace period of 10 s. */
 const agentStopMs = 15_000;
 
+/** How long answers of the control API that are under way may take at the end, milliseconds. */
+const controlGraceMs = 500;
+
 /**
  * Starts the mesh of `stateDir`, with as many agents as asked for.
  *
@@ -71,18 +76,21 @@ async function startParts(options: MeshOptions, release: Release): Promise<Local
   const plan = await planAddresses();
   const control = `http://${options.listen}:${options.controlPort}`;
   const runtime = await startRuntime(options, secrets, logDir);
+  const { controlPort, entryPort } = runtime.ready;
+  const controlListener = await Listener.open(options.listen, options.controlPort, controlDoor, {
+    host: "127.0.0.1",
+    port: controlPort,
+  });
   const agents = await startAgents(options, plan, control, secrets.token, logDir).catch((error) => {
     runtime.process.kill("SIGTERM");
+    void controlListener.close(0);
     throw error;
   });
   rememberChildren(
     options.stateDir,
     [runtime, ...agents].flatMap((child) => child.process.pid ?? []),
   );
-  const ports = new PublishedPorts(
-    { host: "127.0.0.1", port: runtime.ready.entryPort, key: secrets.entryKey },
-    options.log,
-  );
+  const ports = new PublishedPorts({ host: "127.0.0.1", port: entryPort }, secrets.entryKey, options.log);
   let wanted: readonly Wanted[] = [];
   const balancer = { address: options.listen, defaultPort: options.edgePort };
   const open = (table: RoutingTable): Promise<void> => {
@@ -93,6 +101,7 @@ async function startParts(options: MeshOptions, release: Release): Promise<Local
   writeContext(options.stateDir, control, secrets.token);
   const parts: Parts = {
     ports,
+    controlListener,
     follower,
     agents,
     runtime,
@@ -125,8 +134,8 @@ function startRuntime(
   secrets: MeshSecrets,
   logDir: string,
 ): Promise<Child<RuntimeReady>> {
-  const { stateDir, listen, controlPort, edgePort } = options;
-  const input: RuntimeInput = { stateDir, listen, controlPort, balancerPort: edgePort, secrets };
+  const { stateDir, edgePort } = options;
+  const input: RuntimeInput = { stateDir, balancerPort: edgePort, secrets };
   return startChild<RuntimeReady>("./runtime.ts", `${stateDir}:runtime`, input, join(logDir, "runtime.log"));
 }
 
@@ -194,6 +203,7 @@ type Agent = Child<null> & {
 
 type Parts = {
   readonly ports: PublishedPorts;
+  readonly controlListener: Listener;
   readonly follower: TableFollower;
   readonly agents: readonly Agent[];
   readonly runtime: Child<RuntimeReady>;
@@ -210,6 +220,7 @@ async function stopParts(parts: Parts): Promise<void> {
   // SIGINT: stop now. With SIGTERM each would wait for its tasks to be replaced on nodes that are stopping as well.
   await Promise.all(parts.agents.map((agent) => stopChild(agent, "SIGINT")));
   await stopOrphanedTasks(parts.stateDir);
+  await parts.controlListener.close(controlGraceMs);
   await stopChild(parts.runtime, "SIGTERM");
   parts.release();
 }

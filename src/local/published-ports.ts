@@ -3,7 +3,8 @@
 
 import type { RoutingTable, TableService } from "../domain/table.ts";
 import { type AddressPlan, nodePort } from "./addresses.ts";
-import { Listener, type ListenerIdentity, type Upstream } from "./listener.ts";
+import { type ListenerIdentity, publishedDoor } from "./doors.ts";
+import { Listener, type Upstream } from "./listener.ts";
 
 /** One listener that should be open. */
 export type Wanted = {
@@ -92,6 +93,7 @@ function ordinal(name: string, index: number): number {
 /** Opens and closes listeners until they are what was last wanted. */
 export class PublishedPorts {
   readonly #upstream: Upstream;
+  readonly #key: string;
   readonly #log: (line: string) => void;
   readonly #open = new Map<string, Listener>();
   readonly #failed = new Map<string, string>();
@@ -100,8 +102,10 @@ export class PublishedPorts {
   #retry: NodeJS.Timeout | null = null;
   #closed = false;
 
-  constructor(upstream: Upstream, log: (line: string) => void) {
+  /** @param key what the runtime knows the listeners by */
+  constructor(upstream: Upstream, key: string, log: (line: string) => void) {
     this.#upstream = upstream;
+    this.#key = key;
     this.#log = log;
   }
 
@@ -145,7 +149,8 @@ export class PublishedPorts {
 
   async #tryOpen(one: Wanted): Promise<void> {
     try {
-      this.#open.set(one.key, await Listener.open(one.address, one.port, one.identity, this.#upstream));
+      const door = publishedDoor(one.identity, this.#key);
+      this.#open.set(one.key, await Listener.open(one.address, one.port, door, this.#upstream));
       if (this.#failed.delete(one.key)) this.#log(`${one.place}: ${one.address}:${one.port} is open now`);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? String(error);

@@ -38,15 +38,18 @@ const headEnd = Buffer.from("\r\n\r\n");
 
 /** Follows one connection's requests. Feed it what the client sends, in order. */
 export class RequestHeads {
-  readonly #insert: Buffer;
+  readonly #insert: Buffer | null;
   readonly #drop: string;
   #phase: Phase = { kind: "head" };
   #kept: Buffer = Buffer.alloc(0);
 
-  /** @param name header to insert, lower case; any such header of the client's is dropped. @param value its value */
-  constructor(name: string, value: string) {
+  /**
+   * @param name header to insert, lower case; any such header of the client's is dropped
+   * @param value its value; null: none is inserted
+   */
+  constructor(name: string, value: string | null) {
     this.#drop = name;
-    this.#insert = Buffer.from(`${name}: ${value}\r\n`, "latin1");
+    this.#insert = value === null ? null : Buffer.from(`${name}: ${value}\r\n`, "latin1");
   }
 
   /** Takes the client's next bytes. After a refusal, or while an upgrade is undecided, it must not be fed on. */
@@ -107,7 +110,8 @@ export class RequestHeads {
     const head = readHead(rest.toString("latin1", 0, end), this.#drop);
     if ("status" in head) return { used: 0, refusal: head };
     const lineEnd = rest.indexOf(crlf) + 2;
-    out.push(rest.subarray(0, lineEnd), this.#insert);
+    out.push(rest.subarray(0, lineEnd));
+    if (this.#insert !== null) out.push(this.#insert);
     out.push(head.kept === null ? rest.subarray(lineEnd, end + 4) : Buffer.from(head.kept, "latin1"));
     this.#phase = head.upgrade ? { kind: "held" } : bodyPhase(head.framing);
     return { used: end + 4, refusal: null };

@@ -10,27 +10,25 @@ import type { MeshSecrets } from "./secrets.ts";
 
 export type RuntimeInput = {
   readonly stateDir: string;
-  /** Address of the control API's socket. */
-  readonly listen: string;
-  readonly controlPort: number;
   readonly balancerPort: number;
   readonly secrets: MeshSecrets;
 };
 
-export type RuntimeReady = { readonly entryPort: number };
+/** Ports at 127.0.0.1, where this mesh's own listeners pass requests on to. */
+export type RuntimeReady = { readonly controlPort: number; readonly entryPort: number };
 
 runChild<RuntimeInput, RuntimeReady>(async (input) => {
   const bundle = await bundleWorker();
-  const entryPort = await freePort("127.0.0.1");
-  const miniflare = await startWorkerd(input, bundle, entryPort);
-  return { ready: { entryPort }, stop: () => miniflare.dispose() };
+  const ready = { controlPort: await freePort("127.0.0.1"), entryPort: await freePort("127.0.0.1") };
+  const miniflare = await startWorkerd(input, bundle, ready);
+  return { ready, stop: () => miniflare.dispose() };
 });
 
 /** Miniflare restarts workerd by itself, on the same ports, when it dies. */
 async function startWorkerd(
   input: RuntimeInput,
   bundle: WorkerBundle,
-  entryPort: number,
+  { controlPort, entryPort }: RuntimeReady,
 ): Promise<Miniflare> {
   const text = (value: string) => ({ type: "json" as const, value });
   const miniflare = new Miniflare({
@@ -65,7 +63,7 @@ async function startWorkerd(
         },
         dev: {
           unsafeDirectSockets: [
-            { host: input.listen, port: input.controlPort, entrypoint: "Control" },
+            { host: "127.0.0.1", port: controlPort, entrypoint: "Control" },
             { host: "127.0.0.1", port: entryPort, entrypoint: "Entry" },
           ],
         },

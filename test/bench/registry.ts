@@ -2,7 +2,6 @@
 // against the cheapest answer the same Worker gives without asking it.
 
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startChild } from "../../src/local/child.ts";
@@ -19,11 +18,8 @@ type Operation = { readonly name: string; readonly call: () => Promise<Response>
 /** Runs the operations by turns and prints them. */
 export async function benchRegistry(): Promise<void> {
   const stateDir = mkdtempSync(join(tmpdir(), "waggle-bench-"));
-  const controlPort = await freePort();
   const input: RuntimeInput = {
     stateDir,
-    listen: "127.0.0.1",
-    controlPort,
     balancerPort: 0,
     secrets: { token, entryKey: token },
   };
@@ -34,7 +30,7 @@ export async function benchRegistry(): Promise<void> {
     join(stateDir, "log"),
   );
   try {
-    const ways = await operations(`http://127.0.0.1:${controlPort}`);
+    const ways = await operations(`http://127.0.0.1:${runtime.ready.controlPort}`);
     const perSecond = new Map(ways.map(({ name }) => [name, [] as number[]]));
     for (let round = 0; round < rounds; round++) {
       for (const way of ways) perSecond.get(way.name)?.push(await drive(way));
@@ -99,14 +95,4 @@ async function drive({ name, call }: Operation): Promise<number> {
     }),
   );
   return (done / (performance.now() - startedMs)) * 1_000;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" ? (address?.port ?? 0) : 0));
-    });
-  });
 }

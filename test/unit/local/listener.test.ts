@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import WebSocket, { WebSocketServer } from "ws";
+import { controlDoor, publishedDoor } from "../../../src/local/doors.ts";
 import { Listener } from "../../../src/local/listener.ts";
 
 const closing: (() => Promise<unknown> | unknown)[] = [];
@@ -26,14 +27,23 @@ async function serve(
 
 const portOf = (server: { address(): unknown }): number => (server.address() as AddressInfo).port;
 
-async function listen(upstreamPort: number): Promise<Listener> {
-  const listener = await Listener.open("127.0.0.1", 0, identity, {
-    host: "127.0.0.1",
-    port: upstreamPort,
-    key: "k",
-  });
+async function listen(upstreamPort: number, door = publishedDoor(identity, "k")): Promise<Listener> {
+  const listener = await Listener.open("127.0.0.1", 0, door, { host: "127.0.0.1", port: upstreamPort });
   closing.push(() => listener.close(0));
   return listener;
+}
+
+/** Sends bytes as they are; what came back until the connection ended. */
+function say(listener: Listener, text: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(listener.port, "127.0.0.1");
+    let answer = "";
+    socket.on("data", (bytes) => {
+      answer += bytes;
+    });
+    socket.on("end", () => resolve(answer));
+    socket.write(text);
+  });
 }
 
 test("[U10] what comes in says where, and the client's own claim is dropped", async () => {
@@ -55,18 +65,33 @@ test("[U12] a refused request is answered with the reason and reaches nothing", 
     outgoing.end();
   });
   const listener = await listen(portOf(upstream));
-  const answer = await new Promise<string>((resolve) => {
-    const socket = connect(listener.port, "127.0.0.1");
-    let text = "";
-    socket.on("data", (bytes) => {
-      text += bytes;
-    });
-    socket.on("end", () => resolve(text));
-    socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab");
-  });
+  const answer = await say(
+    listener,
+    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+  );
   expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
   expect(answer).toContain("2 Content-Length headers; expected one");
   expect(reached).toBe(0);
+});
+
+test("[U23] the control API's port refuses in the Engine API's form, and says nothing of its own in a request", async () => {
+  const seen: string[][] = [];
+  const upstream = await serve((incoming, outgoing) => {
+    seen.push(incoming.rawHeaders);
+    outgoing.end("ok");
+  });
+  const listener = await listen(portOf(upstream), controlDoor);
+  const twice = await say(
+    listener,
+    "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+  );
+  expect(twice).toMatch(/^HTTP\/1\.1 400 Bad Request\r\ncontent-type: application\/json\r\n/);
+  expect(twice).toMatch(/\r\n\r\n\{"message":"2 Content-Length headers; expected one"\}$/);
+  const large = await say(listener, `GET / HTTP/1.1\r\nHost: x\r\nX-Large: ${"a".repeat(100_000)}\r\n\r\n`);
+  expect(large).toMatch(/^HTTP\/1\.1 431 .*\r\n\r\n\{"message":"the request head is larger than 64 KiB"\}$/s);
+  expect(seen).toEqual([]);
+  await say(listener, "GET /y HTTP/1.1\r\nHost: x\r\nX-Waggle-Entry: forged\r\nConnection: close\r\n\r\n");
+  expect(seen).toEqual([["Host", "x", "Connection", "close"]]);
 });
 
 test("[U13] a WebSocket passes in both directions", async () => {
