@@ -84,7 +84,7 @@ function taskTable(tasks: readonly StatusTask[], nowMs: number): string {
       task.name,
       task.node ?? "",
       `${capital(task.state)} ${ago(task.stateSinceMs, nowMs)}${task.desired === "running" ? "" : ", stopping"}`,
-      task.haproxy,
+      task.heard ? task.haproxy : `${task.haproxy} (last known)`,
       task.health?.lastCheck ?? "",
       task.pid === null ? "" : String(task.pid),
       task.endpoints.map(({ target, origin }) => `${target}=${origin}`).join(" "),

@@ -1,8 +1,10 @@
 // The control API: the Engine API's Swarm subset, and the native routes under /mesh/.
 
 import { Hono } from "hono";
+import { checkVersion, withoutVersion } from "./api-version.ts";
 import { authentication } from "./auth.ts";
 import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
+import { engineResourceRoutes } from "./engine-resources.ts";
 import { answerError, problem } from "./errors.ts";
 import { nativeRoutes, openNativeRoutes } from "./native.ts";
 import { nodeRoutes } from "./nodes.ts";
@@ -22,10 +24,13 @@ export type ControlApp = { readonly fetch: (request: Request) => Response | Prom
  * Puts the API together. Order is meaning: the routes above `authentication` are open, all below want a token.
  */
 export function controlApp(deps: ControlDeps): ControlApp {
-  const app: Routes = new Hono<ControlEnv>({ getPath: pathOf });
+  const app: Routes = new Hono<ControlEnv>({
+    getPath: (request) => withoutVersion(new URL(request.url).pathname),
+  });
   app.onError(answerError(deps));
   app.notFound((c) => problem(c, 404, "page not found"));
   app.use(requestIds(deps));
+  app.use(checkVersion);
   app.route("/", pingRoute());
   app.route("/mesh", openNativeRoutes(deps));
   app.use(authentication(deps));
@@ -36,10 +41,6 @@ export function controlApp(deps: ControlDeps): ControlApp {
   app.route("/services", serviceRoutes(deps));
   app.route("/tasks", taskRoutes(deps));
   app.route("/", swarmResourceRoutes(deps));
+  app.route("/", engineResourceRoutes());
   return { fetch: (request) => app.fetch(request) };
-}
-
-/** The path without the API version a client negotiated: every version has the same routes. */
-function pathOf(request: Request): string {
-  return new URL(request.url).pathname.replace(/^\/v\d+\.\d+(?=\/)/, "");
 }

@@ -46,14 +46,10 @@ function nodeProblems(node: Node, tasks: readonly Task[]): StatusProblem[] {
     return [{ what, why, sinceMs: node.stateSinceMs }];
   }
   const left = tasks.filter((task) => task.nodeId === node.id && isAlive(task)).length;
-  const remaining = left === 0 ? "nothing runs there any more" : `${count(left, "task")} still there`;
-  if (node.leaving) return [{ what, why: `its agent is leaving: ${remaining}`, sinceMs: node.updatedAtMs }];
-  if (node.availability === "drain")
-    return [{ what, why: `drained: ${remaining}`, sinceMs: node.updatedAtMs }];
-  if (node.availability === "pause") {
-    return [{ what, why: "paused: it takes no new tasks", sinceMs: node.updatedAtMs }];
-  }
-  return [];
+  // To pause a node, or to drain it, is what the operator wants; that it does not empty is not.
+  if (left === 0 || (!node.leaving && node.availability !== "drain")) return [];
+  const how = node.leaving ? "its agent is leaving" : "drained";
+  return [{ what, why: `${how}: ${count(left, "task")} still there`, sinceMs: node.updatedAtMs }];
 }
 
 /** One problem for a service that has fewer tasks running than it should, with the reasons of those that wait. */

@@ -4,6 +4,7 @@ import { haproxyStatus } from "../domain/health.ts";
 import { hostsOf } from "../domain/labels.ts";
 import { taskName } from "../domain/names.ts";
 import type { Node } from "../domain/node.ts";
+import { nodeReady } from "../domain/nodes.ts";
 import { isAlive, type Task } from "../domain/task.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
 import type { ServiceView } from "../registry/api.ts";
@@ -17,7 +18,7 @@ export function meshStatus(view: MeshView, nowMs: number): MeshStatus {
     tasks.filter(({ state }) => state === "running"),
     ({ nodeId }) => nodeId,
   );
-  const names = new Map(nodes.map(({ id, hostname }) => [id, hostname]));
+  const byId = new Map(nodes.map((node) => [node.id, node]));
   return {
     mesh: {
       id: info.id,
@@ -27,7 +28,7 @@ export function meshStatus(view: MeshView, nowMs: number): MeshStatus {
     },
     nowMs,
     nodes: nodes.map((node) => nodeStatus(node, running.get(node.id)?.length ?? 0)),
-    services: services.map((service) => serviceStatus(service, byService.get(service.id) ?? [], names)),
+    services: services.map((service) => serviceStatus(service, byService.get(service.id) ?? [], byId)),
     problems: problemsOf(view),
   };
 }
@@ -56,7 +57,7 @@ function nodeStatus(node: Node, running: number): StatusNode {
 function serviceStatus(
   service: ServiceView,
   tasks: readonly Task[],
-  nodeNames: ReadonlyMap<string, string>,
+  nodes: ReadonlyMap<string, Node>,
 ): StatusService {
   const { id, spec, ports, running, desiredTasks } = service;
   return {
@@ -68,24 +69,26 @@ function serviceStatus(
     desired: desiredTasks,
     ports: ports.map(({ target, published, mode }) => ({ target, published, mode })),
     hosts: [...hostsOf(spec.labels)],
-    tasks: [...tasks].sort(byUse).map((task) => taskStatus(task, spec.name, nodeNames)),
+    tasks: [...tasks].sort(byUse).map((task) => taskStatus(task, spec.name, nodes)),
   };
 }
 
-function taskStatus(task: Task, service: string, nodeNames: ReadonlyMap<string, string>): StatusTask {
+function taskStatus(task: Task, service: string, nodes: ReadonlyMap<string, Node>): StatusTask {
   const { id, slot, nodeId, desired, state, stateSinceMs, message, err, health, pid, exitCode } = task;
+  const node = nodes.get(nodeId ?? "");
   return {
     id,
     name: taskName(service, task),
     slot,
     // A node that was removed has no name any more.
-    node: nodeId === null ? null : (nodeNames.get(nodeId) ?? nodeId),
+    node: node?.hostname ?? nodeId,
     desired,
     state,
     stateSinceMs,
     message,
     err,
     health,
+    heard: nodeId === null || (node !== undefined && nodeReady(node)),
     haproxy: haproxyStatus(health),
     endpoints: task.endpoints.map(({ target, origin }) => ({ target, origin })),
     pid,

@@ -33,10 +33,11 @@ export function swarmResourceRoutes({ newId }: ControlDeps): Routes {
       throw refusal(501, `a mesh keeps no ${kind}s: give them to the image on each node, or as --env`);
     });
   }
-  // The Docker CLI asks before each create, warns that no digest is known, and goes on with the image as it is.
-  routes.get("/distribution/*", () => {
-    throw notFound("the mesh asks no image registry: each node knows its images by name");
-  });
+  // The Docker CLI asks before each create. A mesh asks no image registry: without a digest, and with no platform to
+  // keep to, the CLI goes on with the image as it is; to an error it would add a warning.
+  routes.get("/distribution/*", (c) =>
+    c.json({ Descriptor: { mediaType: "", digest: "", size: 0 }, Platforms: [] }),
+  );
   return routes;
 }
 

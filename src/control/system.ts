@@ -24,9 +24,7 @@ export function systemRoutes({ mesh, now }: ControlDeps): Routes {
   routes.get("/info", async (c) => {
     const [info, nodes] = await Promise.all([mesh.info(), mesh.nodes()]);
     const addr = hostOf(c.req.raw);
-    return c.json(
-      writeInfo({ id: info.id, name: info.name, running: info.tasks.running, nodes, addr, nowMs: now() }),
-    );
+    return c.json(writeInfo({ ...info, running: info.tasks.running, nodes, addr, nowMs: now() }));
   });
   return routes;
 }

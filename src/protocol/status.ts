@@ -50,7 +50,9 @@ export const StatusTask = z.object({
   /** Why it is stuck or dead; empty when all is well. */
   err: z.string(),
   health: HealthReport.nullable(),
-  /** The same as HAProxy would print it: `UP`, `UP 2/3`, `DOWN`, `no check`. */
+  /** False: its node is not heard, and health is the last that was known. */
+  heard: z.boolean(),
+  /** The health as HAProxy would print it: `UP`, `UP 2/3`, `DOWN`, `no check`. */
   haproxy: z.string(),
   endpoints: z.array(z.object({ target: port, origin: z.string() })),
   pid: z.number().int().nullable(),

@@ -56,17 +56,17 @@ export function rotateTokens(
  * @throws MeshError join/unauthorized, node/conflict, address/invalid
  */
 export function join(draft: Draft, input: JoinInput): { nodeId: string; credential: string } {
-  const role = roleOf(joinTokens(draft.store), input.token);
+  checkToken(joinTokens(draft.store), input.token);
   checkHostname(input.hostname);
   checkAddress(input.address, draft.context.mode);
   displace(draft, input.hostname);
-  const node = newNode(draft, input, role);
+  const node = newNode(draft, input);
   const credential = draft.context.newSecret(credentialLength);
   draft.put("nodes", node);
   draft.store.setCredentialHash(node.id, secretHash(credential));
   draft.store.setLostAt(node.id, draft.nowMs);
   expectSweep(draft);
-  draft.note(`node ${node.hostname}`, "node.join", nodeSubject(node), `joined as ${role}`);
+  draft.note(`node ${node.hostname}`, "node.join", nodeSubject(node), "joined as worker");
   return { nodeId: node.id, credential };
 }
 
@@ -76,12 +76,19 @@ export function isCredentialOf(store: SqlStore, nodeId: string, credential: stri
   return hash !== null && matchesHash(credential, hash);
 }
 
-function roleOf(tokens: Tokens, given: string): Node["role"] {
+/** Nodes join as workers: the manager is the registry, and nothing else can take its part. */
+function checkToken(tokens: Tokens, given: string): void {
   // Both are compared whatever the first says: the time taken tells nothing.
   const worker = matchesHash(given, secretHash(tokens.worker));
   const manager = matchesHash(given, secretHash(tokens.manager));
-  if (worker || manager) return manager ? "manager" : "worker";
-  throw new MeshError("join/unauthorized", "invalid join token", { blame: "node", retry: "never" });
+  if (worker) return;
+  if (!manager)
+    throw new MeshError("join/unauthorized", "invalid join token", { blame: "node", retry: "never" });
+  throw new MeshError(
+    "join/precondition",
+    "this is the join token of managers, and the mesh's one manager is its registry: join as a worker, with the token that docker swarm join-token worker prints",
+    { blame: "node", retry: "never" },
+  );
 }
 
 /** Makes room for a node of this name: one that never said hello gives way, one that is up does not. */
@@ -102,7 +109,7 @@ export function nameTaken({ hostname, id, state }: Node): MeshError {
   );
 }
 
-function newNode(draft: Draft, input: JoinInput, role: Node["role"]): Node {
+function newNode(draft: Draft, input: JoinInput): Node {
   const { nowMs, context } = draft;
   const { hostname, address, platform, resources, engineVersion, runtime } = input;
   return {
@@ -110,7 +117,7 @@ function newNode(draft: Draft, input: JoinInput, role: Node["role"]): Node {
     hostname,
     address,
     entryHosts: [],
-    role,
+    role: "worker",
     availability: "active",
     labels: {},
     platform,

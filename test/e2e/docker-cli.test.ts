@@ -45,6 +45,7 @@ describe.skipIf(!hasDocker)(title, () => {
     expect(await ok("version")).toMatch(/Server: .*\n[\s\S]*API version: +1\.44/);
     const info = await ok("info");
     expect(info).toContain("Swarm: active");
+    expect(info).toMatch(/Managers: 1\n\s+Nodes: 3\n/);
   });
 
   test("[D2] service create shows its progress and ends with the service converged", async () => {
@@ -57,7 +58,8 @@ describe.skipIf(!hasDocker)(title, () => {
       "2",
       "waggle/whoami",
     ];
-    const out = await ok("service", "create", ...args);
+    const { out, err, code } = await mesh.docker("service", "create", ...args);
+    expect([code, err]).toEqual([0, ""]);
     expect(out).toContain("overall progress: 2 out of 2 tasks");
     expect(out).toMatch(/verify: Service \w+ converged/);
     expect((await fetch(`http://127.0.0.4:${port}/`)).status).toBe(200);
@@ -163,6 +165,8 @@ describe.skipIf(!hasDocker)(title, () => {
     );
     expect(await refused(...create, "udp", "-p", "5353:53/udp", "waggle/whoami")).toContain("udp");
     expect(await refused("node", "inspect", "node9")).toContain("node9");
+    for (const args of [["ps"], ["run", "nginx"]])
+      expect(await refused(...args)).toContain("this endpoint is a swarm of services");
     expect(await ok("service", "ls", "-q")).toMatch(/^\w+\n$/);
   });
 

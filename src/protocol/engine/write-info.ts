@@ -3,11 +3,13 @@
 import type { Node } from "../../domain/node.ts";
 import { timeText } from "./units.ts";
 import { apiVersion, minApiVersion, waggleVersion } from "./version.ts";
+import { writeCluster } from "./write-swarm.ts";
 
 /** What the answer tells of. */
 export type InfoInput = {
   readonly id: string;
   readonly name: string;
+  readonly createdAtMs: number;
   readonly running: number;
   readonly nodes: readonly Node[];
   /** Host and port under which the control API is reached. */
@@ -16,10 +18,10 @@ export type InfoInput = {
 };
 
 /**
- * The Engine API's SystemInfo. `OSType` and `Swarm.Cluster` are left out: with them the Docker CLI prints lines about
- * things that are not there.
+ * The Engine API's SystemInfo. `OSType` is left out: with it the Docker CLI prints lines about things that are not
+ * there. So it does about Raft with `Swarm.Cluster`, but without that it does not print how many nodes there are.
  */
-export function writeInfo({ id, name, running, nodes, addr, nowMs }: InfoInput) {
+export function writeInfo({ id, name, createdAtMs, running, nodes, addr, nowMs }: InfoInput) {
   const sum = (part: (node: Node) => number) => nodes.reduce((total, node) => total + part(node), 0);
   return {
     ID: id,
@@ -44,6 +46,7 @@ export function writeInfo({ id, name, running, nodes, addr, nowMs }: InfoInput) 
       RemoteManagers: [{ NodeID: id, Addr: addr }],
       Nodes: nodes.length,
       Managers: 1,
+      Cluster: writeCluster({ id, createdAtMs }),
     },
   };
 }

@@ -1,5 +1,6 @@
 // The mesh as the Engine API shows a Swarm.
 
+import { heartbeatMs } from "../agent.ts";
 import { timeText } from "./units.ts";
 
 /** The Engine API's Swarm. Its version never rises: all that can be changed of it are the tokens. */
@@ -8,11 +9,23 @@ export function writeSwarm(
   tokens: { readonly worker: string; readonly manager: string },
 ) {
   return {
+    ...writeCluster(mesh),
+    JoinTokens: { Worker: tokens.worker, Manager: tokens.manager },
+  };
+}
+
+/** The part of it that is no secret: the Engine API's ClusterInfo. */
+export function writeCluster(mesh: { readonly id: string; readonly createdAtMs: number }) {
+  return {
     ID: mesh.id,
     Version: { Index: 1 },
     CreatedAt: timeText(mesh.createdAtMs),
     UpdatedAt: timeText(mesh.createdAtMs),
-    Spec: { Name: "default", Labels: {}, Orchestration: { TaskHistoryRetentionLimit: 5 } },
-    JoinTokens: { Worker: tokens.worker, Manager: tokens.manager },
+    Spec: {
+      Name: "default",
+      Labels: {},
+      Orchestration: { TaskHistoryRetentionLimit: 5 },
+      Dispatcher: { HeartbeatPeriod: heartbeatMs * 1e6 },
+    },
   };
 }

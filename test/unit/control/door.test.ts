@@ -41,9 +41,21 @@ test("[A2] a ping needs no token, works as HEAD and says the API version, which 
     const { status, headers } = await control.ask(line, { token: null });
     expect([status, headers.get("api-version"), headers.get("ostype")]).toEqual([200, "1.44", "linux"]);
   }
-  for (const version of ["", "/v1.24", "/v1.44", "/v1.99"]) {
+  for (const version of ["", "/v1.24", "/v1.44"]) {
     expect((await control.ask(`GET ${version}/nodes`)).json).toHaveLength(2);
   }
+});
+
+test.each([
+  ["1.45", "client version 1.45 is too new. Maximum supported API version is 1.44"],
+  ["2.1", "client version 2.1 is too new. Maximum supported API version is 1.44"],
+  [
+    "1.9",
+    "client version 1.9 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version",
+  ],
+])("[A2] API version %s is refused before anything else, in Docker's words", async (version, message) => {
+  const { status, json } = await new TestControl().ask(`GET /v${version}/nodes`, { token: null });
+  expect([status, json]).toEqual([400, { message }]);
 });
 
 test.each([
@@ -175,17 +187,13 @@ test("[A8] a fault nobody foresaw is a 500 that names the log's entry; the entry
   expect(JSON.stringify(control.log)).not.toContain(operatorToken);
 });
 
-test.each([
-  "GET /nowhere",
-  "GET /",
-  "POST /services",
-  "PUT /nodes/node1",
-  "GET /containers/json",
-  "GET /v1.44",
-])("[A9] %s is answered 404 in Docker's words", async (line) => {
-  const { status, json } = await new TestControl().ask(line);
-  expect([status, json]).toEqual([404, { message: "page not found" }]);
-});
+test.each(["GET /nowhere", "GET /", "POST /services", "PUT /nodes/node1", "GET /container", "GET /v1.44"])(
+  "[A9] %s is answered 404 in Docker's words",
+  async (line) => {
+    const { status, json } = await new TestControl().ask(line);
+    expect([status, json]).toEqual([404, { message: "page not found" }]);
+  },
+);
 
 /** Chunks without end; whoever stops reading gets rid of it. */
 function endless(): ReadableStream {

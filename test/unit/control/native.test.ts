@@ -130,6 +130,21 @@ test("[A32] health needs no token and asks nobody", async () => {
   expect([status, json]).toEqual([200, { ok: true }]);
 });
 
+test("[A33] health of a task whose node is not heard is marked as the last known", async () => {
+  const control = new TestControl(1);
+  await control.create("my-web");
+  const heard = async () => {
+    const { services } = MeshStatus.parse((await control.ask("GET /mesh/status")).json);
+    return services.flatMap(({ tasks }) =>
+      tasks.filter(({ state }) => state === "running").map((one) => one.heard),
+    );
+  };
+  expect(await heard()).toEqual([true, true]);
+  const node = control.mesh.nodes.values().next().value;
+  control.mesh.registry.goodbye(node?.id ?? "", "");
+  expect(await heard()).toEqual([false, false]);
+});
+
 test("[A33] the status has everything: mesh, nodes, services with tasks alive first, health in HAProxy's words", async () => {
   const control = new TestControl(2);
   await control.create("my-web", { Labels: { "waggle.host": "www.example.com" } });

@@ -102,13 +102,13 @@ test("[A23] the manager is the mesh: its id in /info resolves, with the address 
   expect((await control.ask(`GET ${filtered("/tasks", { node: [Swarm.NodeID] })}`)).json).toEqual([]);
 });
 
-test("[A23] info adds up the nodes, and leaves out what would print as empty lines", async () => {
+test("[A23] info adds up the nodes, counts the mesh as their one manager, and leaves out what would print as empty lines", async () => {
   const control = new TestControl(3);
   await control.create("my-web");
   const { json } = await control.ask("GET /info");
   expect(json).toMatchObject({ Name: "test", NCPU: 12, MemTotal: 24e9, ContainersRunning: 2 });
   expect(json).not.toHaveProperty("OSType");
-  expect(json.Swarm).not.toHaveProperty("Cluster");
+  expect(json.Swarm).toMatchObject({ Nodes: 3, Managers: 1, Cluster: { ID: json.ID } });
 });
 
 test("[A24] the join tokens are the Swarm's, and rotate one by one", async () => {
@@ -160,8 +160,25 @@ test("[A25] a network is made up with a warning, for stack deploy goes no furthe
 test("[A25] an image's digest is never known, slashes in its name or not", async () => {
   const control = new TestControl();
   for (const image of ["nginx:latest", "registry.example:5000/team/app:1.2"]) {
-    expect((await control.ask(`GET /distribution/${image}/json`)).status).toBe(404);
+    const { status, json } = await control.ask(`GET /distribution/${image}/json`);
+    expect([status, json]).toEqual([
+      200,
+      { Descriptor: { mediaType: "", digest: "", size: 0 }, Platforms: [] },
+    ]);
   }
+});
+
+test.each([
+  ["GET /containers/json", "has no containers of its own; use docker service ls"],
+  ["POST /v1.44/containers/create?name=x", "use docker service ls, docker service ps SERVICE"],
+  ["GET /containers/x/logs", "has no containers of its own"],
+  ["POST /images/create?fromImage=nginx", "keeps no images"],
+  ["GET /events", "waggle events -f"],
+  ["GET /system/df", "waggle status"],
+])("[A25] %s, of one engine, is 501 and what to use instead", async (line, message) => {
+  const { status, json } = await new TestControl().ask(line);
+  expect([status, json.message]).toEqual([501, expect.stringContaining(message)]);
+  expect(json.message).toMatch(/^this endpoint is a swarm of services and /);
 });
 
 test("[A26] tasks show state, slot and node as Docker does; a global one has no slot", async () => {

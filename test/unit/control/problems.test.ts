@@ -23,15 +23,15 @@ test("[A34] a node that is down says why and since when", () => {
   expect(lines(mesh)).toEqual(["node node1: down: left (5 s)"]);
 });
 
-test.each([
-  ["drain", "node node1: drained: nothing runs there any more (0 s)"],
-  ["pause", "node node1: paused: it takes no new tasks (0 s)"],
-] as const)("[A34] a node set to %s is told as such", (availability, line) => {
-  const mesh = healthyMesh();
-  mesh.registry.updateNode("node1", 1, { availability, role: "worker", labels: {} }, "operator");
-  mesh.work();
-  expect(lines(mesh)).toEqual([line]);
-});
+test.each(["drain", "pause"] as const)(
+  "[A34] a node set to %s is no problem once that is done",
+  (availability) => {
+    const mesh = healthyMesh();
+    mesh.registry.updateNode("node1", 1, { availability, role: "worker", labels: {} }, "operator");
+    mesh.work();
+    expect(lines(mesh)).toEqual([]);
+  },
+);
 
 test("[A34] a drained node tells how much is still there, and so does one whose agent is leaving", () => {
   const mesh = new TestMesh();

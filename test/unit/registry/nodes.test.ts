@@ -14,17 +14,26 @@ test("[M30] a wrong join token lets nobody in", () => {
   expect(registry.nodes()).toEqual([]);
 });
 
-test("[M31] the token says the role, and a rotated one is worth nothing", () => {
+test("[M31] nodes join as workers by the worker's token, and a rotated one is worth nothing", () => {
   const mesh = new TestMesh();
   const before = mesh.registry.joinTokens();
-  mesh.join("node1", "127.0.0.2", before.manager);
-  expect(mesh.registry.nodes()).toMatchObject([{ role: "manager", state: "unknown" }]);
+  mesh.join("node1", "127.0.0.2", before.worker);
+  expect(mesh.registry.nodes()).toMatchObject([{ role: "worker", state: "unknown" }]);
   mesh.registry.rotateJoinTokens({ worker: true, manager: false }, "operator");
   const after = mesh.registry.joinTokens();
   expect(after.manager).toBe(before.manager);
   expect(() => mesh.join("node2", "127.0.0.3", before.worker)).toThrow("invalid join token");
   mesh.join("node2", "127.0.0.3", after.worker);
   expect(mesh.events("mesh.rotate-token")).toEqual(["test: the worker join token was replaced"]);
+});
+
+test("[M31] the manager's token lets nobody in and says why", () => {
+  const { registry } = new TestMesh();
+  const token = registry.joinTokens().manager;
+  expect(refusal(registry.join({ token, ...machine("node1", "127.0.0.2") }))).toMatch(
+    /^join\/precondition: this is the join token of managers, .* docker swarm join-token worker prints$/,
+  );
+  expect(registry.nodes()).toEqual([]);
 });
 
 test("[M32] a credential is kept as a hash only, and opens its own node only", () => {
