@@ -74,36 +74,45 @@ export async function serve(
 }
 
 /**
- * Where a request came in on Cloudflare: at a node's entry point when it asks for the node's host name, else at the
- * edge. The port counts unless it is the scheme's own.
+ * Serves a request as it came in on Cloudflare: at a node's entry point when it asks for the node's host name, else at
+ * the edge. The port counts unless it is the scheme's own.
  *
  * @param node the node this Worker is the entry point of, when it is one node's own
  */
-export async function entryOfHost(
+export function serveByHost(
   request: Request,
   env: PlaneEnv,
   ctx: ExecutionContext,
   node: string | null,
-): Promise<Entry> {
+): Promise<Response> {
   const { protocol, host, port } = new URL(request.url);
-  const at = node ?? (await nodeOfHost(hostName(host), env, ctx));
-  return {
-    role: at === null ? "edge" : "ingress",
-    node: at,
-    port: port === "" ? null : Number(port),
-    client: request.headers.get("cf-connecting-ip") ?? "unknown",
-    scheme: protocol === "https:" ? "https" : "http",
-    mayDebug: () => hasToken(request, env),
+  const serveAt = (at: string | null) => {
+    const entry: Entry = {
+      role: at === null ? "edge" : "ingress",
+      node: at,
+      port: port === "" ? null : Number(port),
+      client: request.headers.get("cf-connecting-ip") ?? "unknown",
+      scheme: protocol === "https:" ? "https" : "http",
+      mayDebug: () => hasToken(request, env),
+    };
+    return serve(request, entry, env, ctx);
   };
+  const at = node ?? nodeOfHost(hostName(host), env, ctx);
+  return at instanceof Promise ? at.then(serveAt) : serveAt(at);
 }
 
-/** `NODE.nodes.DOMAIN`, or a host name the node itself was given. */
-async function nodeOfHost(host: string, env: PlaneEnv, ctx: ExecutionContext): Promise<string | null> {
+/** `NODE.nodes.DOMAIN`, or a host name the node itself was given. Waits only before the first table. */
+function nodeOfHost(
+  host: string,
+  env: PlaneEnv,
+  ctx: ExecutionContext,
+): string | null | Promise<string | null> {
   const { tables, domain } = planeOf(env);
   const suffix = `.nodes.${domain}`;
   if (domain !== "" && host.endsWith(suffix)) return host.slice(0, -suffix.length);
-  const routes = tables.current((work) => ctx.waitUntil(work)) ?? (await tables.fresh());
-  return routes?.nodeOfHost(host)?.id ?? null;
+  const routes = tables.current((work) => ctx.waitUntil(work));
+  if (routes !== null) return routes.nodeOfHost(host)?.id ?? null;
+  return tables.fresh().then((first) => first?.nodeOfHost(host)?.id ?? null);
 }
 
 /**

@@ -1,33 +1,30 @@
 // The whole mesh in one Worker: control, edge and every node's entry point, told apart before any framework runs.
+//
+// Entry points are plain objects: a class of WorkerEntrypoint is instantiated for each request, a tenth of what proxying
+// one costs.
 
-import { WorkerEntrypoint } from "cloudflare:workers";
 import control from "./control.ts";
-import { entryOfHeader, entryOfHost, notAListener, serve } from "./entry.ts";
+import { entryOfHeader, notAListener, serve, serveByHost } from "./entry.ts";
 import type { Env } from "./env.ts";
 
 export { MeshRegistry } from "./registry.ts";
 
 export default {
-  async fetch(request, env, ctx) {
-    if (isControl(request, env)) return control.fetch(request, env, ctx);
-    return serve(request, await entryOfHost(request, env, ctx, null), env, ctx);
+  fetch(request, env, ctx) {
+    return isControl(request, env) ? control.fetch(request, env, ctx) : serveByHost(request, env, ctx, null);
   },
 } satisfies ExportedHandler<Env>;
 
 /** The listeners' socket of a mesh on one machine. */
-export class Entry extends WorkerEntrypoint<Env> {
-  override fetch(request: Request): Response | Promise<Response> {
-    const entry = entryOfHeader(request, this.env);
-    return entry === null ? notAListener(request) : serve(request, entry, this.env, this.ctx);
-  }
-}
+export const Entry = {
+  fetch(request, env, ctx) {
+    const entry = entryOfHeader(request, env);
+    return entry === null ? notAListener(request) : serve(request, entry, env, ctx);
+  },
+} satisfies ExportedHandler<Env>;
 
 /** The control API's socket of a mesh on one machine. */
-export class Control extends WorkerEntrypoint<Env> {
-  override fetch(request: Request): Response | Promise<Response> {
-    return control.fetch(request, this.env, this.ctx);
-  }
-}
+export const Control = control;
 
 /**
  * Control has a host name of its own. Where it was given none, the paths of the Engine API and of the mesh's own routes

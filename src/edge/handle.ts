@@ -11,11 +11,26 @@ import type { Route, Routes } from "../proxy/routes.ts";
  *
  * Refusing is the entry point's business too: it knows how. Where no node can be picked it is any node's.
  */
-export async function edge(request: Request, entry: Entry, context: PlaneContext): Promise<Response> {
+export function edge(request: Request, entry: Entry, context: PlaneContext): Promise<Response> {
   const { plane } = context;
   const host = request.headers.get("host") ?? new URL(request.url).host;
-  const found = plane.tables.routes(context.waitUntil);
-  const routes = found instanceof Promise ? await found : found;
+  const routes = plane.tables.routes(context.waitUntil);
+  const node =
+    routes === null || routes instanceof Promise ? null : pickNode(plane, routes, entry.port, host);
+  if (node !== null) return ingress(request, { ...entry, node }, context);
+  return afterWaiting(request, entry, context, host, routes);
+}
+
+/** There is no table yet, or nothing in it that the request could be for: a fresher one may have it. */
+async function afterWaiting(
+  request: Request,
+  entry: Entry,
+  context: PlaneContext,
+  host: string,
+  awaited: Routes | null | Promise<Routes | null>,
+): Promise<Response> {
+  const { plane } = context;
+  const routes = await awaited;
   let node = routes === null ? null : pickNode(plane, routes, entry.port, host);
   if (node === null) {
     const fresh = await plane.tables.fresh();

@@ -7,7 +7,10 @@ import { cleanResponse, hostName, isHost, type RequestHead, readRequestHead } fr
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
 import type { Ring, Route, Routes, Target } from "../proxy/routes.ts";
 import { ask } from "./ask.ts";
-import { type Outgoing, prepare, requestIdOf } from "./outgoing.ts";
+import { holdsBody, type Outgoing, prepare, requestIdOf } from "./outgoing.ts";
+
+/** What a request comes to: a task's response, or why there is none. */
+type Result = Response | Failure;
 
 /** A request on its way, and what is known about it by now. */
 type Exchange = {
@@ -93,11 +96,12 @@ function mayRefresh({ attempts, outgoing }: Exchange, { status }: Failure): bool
 }
 
 /** A fresh table that has no further task to try says less than the failure of those that were tried. */
-function orEarlier(result: Response | Failure, earlier: Failure): Response | Failure {
+function orEarlier(result: Result, earlier: Failure): Result {
   return !(result instanceof Response) && earlier.status === 502 ? earlier : result;
 }
 
-async function serve(exchange: Exchange, routes: Routes | null): Promise<Response | Failure> {
+/** Waits only where it must: every promise awaited on the way costs a request about a microsecond. */
+function serve(exchange: Exchange, routes: Routes | null): Result | Promise<Result> {
   const { entry, plane, head } = exchange;
   if (routes === null) return { status: 503, reason: "the registry has not given a routing table yet" };
   const node = routes.node(entry.node ?? "");
@@ -111,19 +115,35 @@ async function serve(exchange: Exchange, routes: Routes | null): Promise<Respons
     return { status: 508, reason: `this request has come through ${route.service.name} before` };
   }
   if (ring.ids.length === 0) return noTask(route, node.name);
-  exchange.outgoing ??= await prepared(exchange, via);
-  if (exchange.outgoing === null) return { status: 400, reason: "the request's body broke off" };
-  return send(exchange, exchange.outgoing, route, ring, `${node.id} ${route.service.id} ${route.target}`);
+  const round = `${node.id} ${route.service.id} ${route.target}`;
+  if (exchange.outgoing === null) {
+    if (holdsBody(exchange.request, head)) return holdAndSend(exchange, route, ring, round, via);
+    exchange.outgoing = outgoingOf(exchange, via, null);
+  }
+  return send(exchange, exchange.outgoing, route, ring, round);
 }
 
-/** The request made ready for sending; null when its body cannot be read to the end. */
-async function prepared(exchange: Exchange, via: string): Promise<Outgoing | null> {
-  const { request, head, path, entry, host, requestId, plane } = exchange;
+/** Reads the body first, so that it can be sent more than once. */
+async function holdAndSend(
+  exchange: Exchange,
+  route: Route,
+  ring: Ring,
+  round: string,
+  via: string,
+): Promise<Result> {
+  let body: ArrayBuffer;
   try {
-    return await prepare(request, head, path, { entry, host, requestId, via, trusts: plane.trusts });
+    body = await exchange.request.arrayBuffer();
   } catch {
-    return null;
+    return { status: 400, reason: "the request's body broke off" };
   }
+  exchange.outgoing = outgoingOf(exchange, via, body);
+  return send(exchange, exchange.outgoing, route, ring, round);
+}
+
+function outgoingOf(exchange: Exchange, via: string, held: ArrayBuffer | null): Outgoing {
+  const { request, head, path, entry, host, requestId, plane } = exchange;
+  return prepare(request, head, path, { entry, host, requestId, via, trusts: plane.trusts }, held);
 }
 
 /** The refusal of a request that came in at a node the mesh does not have; or at a balancer that has none to pick. */
@@ -168,12 +188,11 @@ async function send(
   route: Route,
   ring: Ring,
   round: string,
-): Promise<Response | Failure> {
+): Promise<Result> {
   const { plane } = exchange;
-  const traffic = plane.traffic.of(route.service.id);
   const asking = {
     plane,
-    traffic,
+    traffic: plane.traffic.of(route.service.id),
     outgoing,
     ring,
     round,
@@ -209,19 +228,17 @@ function allFailed({ route, attempts, outgoing, request }: Exchange): Failure {
   return { status: 502, reason: `${tasks} of ${name} could not be reached` };
 }
 
-async function finish(
-  exchange: Exchange,
-  result: Response | Failure,
-  routes: Routes | null,
-): Promise<Response> {
-  const { request, head, entry, requestId } = exchange;
+function finish(exchange: Exchange, result: Result, routes: Routes | null): Response | Promise<Response> {
+  const { request, head, requestId } = exchange;
   const response =
     result instanceof Response
       ? deliver(result, requestId)
       : failureResponse(result, request.method, request.headers.get("accept"), requestId);
-  if (head.debug && response.status !== 101 && (await entry.mayDebug())) {
-    setDebug(response.headers, exchange, routes);
-  }
+  return head.debug && response.status !== 101 ? debugged(response, exchange, routes) : response;
+}
+
+async function debugged(response: Response, exchange: Exchange, routes: Routes | null): Promise<Response> {
+  if (await exchange.entry.mayDebug()) setDebug(response.headers, exchange, routes);
   return response;
 }
 

@@ -39,29 +39,31 @@ export type Marks = {
   readonly trusts: Trusts;
 };
 
+/** Whether a request's body is read before it is sent, so that it can be sent again: it is short, and may be repeated. */
+export function holdsBody({ method }: Request, head: RequestHead): boolean {
+  return mayRepeat(method, head) && isShort(head) && head.bodyBytes !== 0 && !bodiless.has(method);
+}
+
 /**
- * Prepares a request for sending. Reads its body only if it is short and the method can be repeated.
+ * Prepares a request for sending.
  *
  * @param path path and query, as the client sent them
+ * @param held its body where `holdsBody`, else null
  */
-export async function prepare(
+export function prepare(
   request: Request,
   head: RequestHead,
   path: string,
   marks: Marks,
-): Promise<Outgoing> {
-  const { bodyBytes } = head;
-  const timed = bodyBytes !== null && bodyBytes <= maxHeldBytes;
-  const holdable = timed && !bodiless.has(request.method);
-  const mayRepeat = idempotent.has(request.method) || head.idempotencyKey;
-  const repeatable = mayRepeat && (bodyBytes === 0 || holdable);
-  const held = repeatable && bodyBytes !== 0 ? await request.arrayBuffer() : null;
+  held: ArrayBuffer | null,
+): Outgoing {
+  const repeatable = mayRepeat(request.method, head) && (head.bodyBytes === 0 || held !== null);
   let first: Request | null = null;
   return {
     repeatable,
     // A WebSocket's answer is the connection itself: the loser of two could not be called back.
     hedgeable: repeatable && safe.has(request.method) && !head.websocket,
-    timed,
+    timed: isShort(head),
     to(origin) {
       const url = origin + path;
       if (first !== null && held === null) return new Request(url, first);
@@ -71,6 +73,14 @@ export async function prepare(
       return outgoing;
     },
   };
+}
+
+function mayRepeat(method: string, head: RequestHead): boolean {
+  return idempotent.has(method) || head.idempotencyKey;
+}
+
+function isShort({ bodyBytes }: RequestHead): boolean {
+  return bodyBytes !== null && bodyBytes <= maxHeldBytes;
 }
 
 function withBody(url: string, { method, headers }: Request, body: ArrayBuffer): Request {

@@ -37,16 +37,20 @@ export async function attempt(policy: AttemptPolicy, request: Request): Promise<
  * The fetch is raced, not aborted: an AbortSignal would stay tied to the body and cost it the runtime's own streaming,
  * and the platform cancels what is left of a request that has been answered.
  */
-export async function within<T>(outcome: Promise<T>, ms: number): Promise<T | "slow"> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<"slow">((resolve) => {
-    timer = setTimeout(resolve, ms, "slow");
+export function within<T>(outcome: Promise<T>, ms: number): Promise<T | "slow"> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms, "slow");
+    outcome.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
   });
-  try {
-    return await Promise.race([outcome, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** The first response of two attempts and which of them gave it; when both failed, the second's failure. */

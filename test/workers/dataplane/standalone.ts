@@ -1,24 +1,22 @@
 // The data plane alone, for tests: the shells of workers/ with a table source of the test's in the registry's place.
 
-import { WorkerEntrypoint } from "cloudflare:workers";
-import { entryOfHeader, entryOfHost, notAListener, type PlaneEnv, serve } from "../../../workers/entry.ts";
+import { entryOfHeader, notAListener, type PlaneEnv, serve, serveByHost } from "../../../workers/entry.ts";
 
 type StandaloneEnv = Omit<PlaneEnv, "REGISTRY"> & { readonly TABLES: Fetcher };
 
 export default {
-  async fetch(request, env, ctx) {
-    const planeEnv = withTables(env);
-    return serve(request, await entryOfHost(request, planeEnv, ctx, null), planeEnv, ctx);
+  fetch(request, env, ctx) {
+    return serveByHost(request, withTables(env), ctx, null);
   },
 } satisfies ExportedHandler<StandaloneEnv>;
 
-export class Entry extends WorkerEntrypoint<StandaloneEnv> {
-  override fetch(request: Request): Response | Promise<Response> {
-    const env = withTables(this.env);
+export const Entry = {
+  fetch(request, standaloneEnv, ctx) {
+    const env = withTables(standaloneEnv);
     const entry = entryOfHeader(request, env);
-    return entry === null ? notAListener(request) : serve(request, entry, env, this.ctx);
-  }
-}
+    return entry === null ? notAListener(request) : serve(request, entry, env, ctx);
+  },
+} satisfies ExportedHandler<StandaloneEnv>;
 
 let made: PlaneEnv | undefined;
 
