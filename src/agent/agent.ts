@@ -258,7 +258,7 @@ function isSystemError(error: unknown): error is Error {
 function notJoined(): MeshError {
   return fatal(
     "join/unauthorized",
-    "this machine has to join the mesh: start the agent with --join TOKEN (docker swarm join-token worker prints it)",
+    "this machine has to join the mesh: start the agent with --join TOKEN (waggle join-token prints it, and so does docker swarm join-token worker)",
   );
 }
 

@@ -84,7 +84,7 @@ function refused(target: URL, status: number, message: string): MeshError {
   if (status === 401 || status === 403) {
     return new MeshError(
       "join/unauthorized",
-      `the join token was refused (${message}); print the one in force with: docker swarm join-token worker`,
+      `the join token was refused (${message}); print the one in force with: waggle join-token (or docker swarm join-token worker)`,
       facts,
     );
   }

@@ -12,6 +12,8 @@ export type Target = {
   readonly token: string | null;
   /** Where the URL came from, for messages: `--host`, `WAGGLE_HOST`, `.waggle/mesh.json`. */
   readonly source: string;
+  /** The state folder of the mesh, where it was started on this machine. */
+  readonly stateDir?: string;
 };
 
 export type TargetFlags = {
@@ -40,13 +42,14 @@ export async function findTarget(
   if (given === undefined) {
     const local = await readMeshFile(meshFile);
     if (local === null) throw noMesh(meshFile);
-    return { url: local.control, token: token ?? local.token, source: meshFile };
+    return { url: local.control, token: token ?? local.token, source: meshFile, stateDir };
   }
   const url = parseHost(given);
   const source = flags.host === undefined ? "WAGGLE_HOST" : "--host";
   // Here the file only may help: what is wrong with it is no concern of a command about another mesh.
-  const local = token === null ? await readMeshFile(meshFile).catch(() => null) : null;
-  return { url, token: token ?? (local?.control === url ? local.token : null), source };
+  const local = await readMeshFile(meshFile).catch(() => null);
+  if (local?.control !== url) return { url, token, source };
+  return { url, token: token ?? local.token, source, stateDir };
 }
 
 /** Reads a control URL; Docker's `tcp://` means plain HTTP. */

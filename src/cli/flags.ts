@@ -1,6 +1,6 @@
 // Flags of verbs: how values are read, and the ones that every verb talking to a mesh has.
 
-import { type Command, Option } from "commander";
+import { Argument, type Command, Option } from "commander";
 import type { Cli } from "./cli.ts";
 import { type Client, createClient } from "./client.ts";
 import { findTarget, type TargetFlags } from "./context.ts";
@@ -58,11 +58,27 @@ export function listFlag<T>(
 
 /** A flag that takes one of a few words; help and completion show them. */
 export function choiceFlag(flags: string, description: string, choices: readonly string[]): Option {
-  const read = (text: string) => {
-    if (choices.includes(text)) return text;
-    throw usageError(`must be one of ${choices.join(", ")}`);
-  };
+  const read = (text: string) => readChoice(text, choices);
   return new Option(flags, description).choices(choices).argParser((text) => readFlag(flags, text, read));
+}
+
+/** An argument that takes one of a few words, told apart as those of a flag. @param name `<shell>`, `[role]` */
+export function choiceArgument(name: string, description: string, choices: readonly string[]): Argument {
+  const argument = new Argument(name, description).choices(choices);
+  return argument.argParser((text) => {
+    try {
+      return readChoice(text, choices);
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      throw usageError(`invalid argument "${text}" for "${argument.name()}": ${error.message}`);
+    }
+  });
+}
+
+function readChoice(text: string, choices: readonly string[]): string {
+  if (choices.includes(text)) return text;
+  const [only] = choices;
+  throw usageError(choices.length === 1 ? `must be ${only}` : `must be one of ${choices.join(", ")}`);
 }
 
 function readFlag<T>(flags: string, text: string, read: (text: string) => T): T {

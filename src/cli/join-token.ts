@@ -1,10 +1,9 @@
 // `waggle join-token`: what a new node shows to be let in.
 
 import type { Command } from "commander";
-import { Argument } from "commander";
 import type { Cli } from "./cli.ts";
 import type { EngineSwarm } from "./engine.ts";
-import { connect, type MeshFlags, meshFlags } from "./flags.ts";
+import { choiceArgument, connect, type MeshFlags, meshFlags } from "./flags.ts";
 import { printJson } from "./output.ts";
 
 type Flags = MeshFlags & { rotate?: boolean; quiet?: boolean };
@@ -12,7 +11,7 @@ type Flags = MeshFlags & { rotate?: boolean; quiet?: boolean };
 export function registerJoinToken(program: Command, cli: Cli): void {
   const command = program
     .command("join-token")
-    .addArgument(new Argument("[role]", "the mesh has workers only").choices(["worker"]).default("worker"))
+    .addArgument(choiceArgument("[role]", "the mesh has workers only", ["worker"]).default("worker"))
     .summary("show or change the token that nodes join with")
     .description("Show the token that lets a new node join, with the command to run there.")
     .option("--rotate", "make a new one; the old one lets nobody in any more, nodes that joined stay")

@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import type { MeshStatus } from "../protocol/status.ts";
 import type { Cli } from "./cli.ts";
+import { closedPortProblems } from "./closed-ports.ts";
 import { refused } from "./errors.ts";
 import { connect, type MeshFlags, meshFlags } from "./flags.ts";
 import { printJson } from "./output.ts";
@@ -29,7 +30,10 @@ export function registerStatus(program: Command, cli: Cli): void {
     .addHelpText("after", notes)
     .action(async (flags: Flags) => {
       const mesh = await connect(command, cli);
-      const status = await mesh.mesh<MeshStatus>("/status");
+      const { stateDir } = mesh.target;
+      const here = stateDir === undefined ? [] : await closedPortProblems(stateDir);
+      const known = await mesh.mesh<MeshStatus>("/status");
+      const status = { ...known, problems: [...known.problems, ...here] };
       if (flags.json) printJson(cli.out, status);
       else {
         const { statusScreen } = await import("./status-view.ts");

@@ -14,7 +14,7 @@ import { Listener } from "./listener.ts";
 import { lockStateFolder, type Release } from "./lock.ts";
 import { PublishedPorts, type Wanted, wantedListeners } from "./published-ports.ts";
 import type { RuntimeInput, RuntimeReady } from "./runtime.ts";
-import { type MeshSecrets, readSecrets, writeContext } from "./secrets.ts";
+import { type MeshSecrets, readSecrets, writeClosedPorts, writeContext } from "./secrets.ts";
 
 export type MeshOptions = {
   readonly nodes: number;
@@ -37,8 +37,11 @@ export type LocalMesh = {
   readonly plan: AddressPlan;
   /** True when this state folder had no mesh before. */
   readonly isNew: boolean;
-  /** Listeners as last wanted, with the port each really has (null: not open). */
-  readonly listeners: () => readonly (Wanted & { readonly openPort: number | null })[];
+  /** Listeners as last wanted, with the port each really has (null: not open), and whether it was tried in vain. */
+  readonly listeners: () => readonly (Wanted & {
+    readonly openPort: number | null;
+    readonly isRefused: boolean;
+  })[];
   /** Stops everything in order; resolves when no process of the mesh is left. */
   readonly stop: () => Promise<void>;
 };
@@ -90,13 +93,19 @@ async function startParts(options: MeshOptions, release: Release): Promise<Local
     options.stateDir,
     [runtime, ...agents].flatMap((child) => child.process.pid ?? []),
   );
-  const ports = new PublishedPorts({ host: "127.0.0.1", port: entryPort }, secrets.entryKey, options.log);
+  const ports = new PublishedPorts(
+    { host: "127.0.0.1", port: entryPort },
+    secrets.entryKey,
+    options.log,
+    (closed) => writeClosedPorts(options.stateDir, closed),
+  );
   let wanted: readonly Wanted[] = [];
   const balancer = { address: options.listen, defaultPort: options.edgePort };
   const open = (table: RoutingTable): Promise<void> => {
     wanted = wantedListeners(table, plan, balancer);
     return ports.want(wanted);
   };
+  writeClosedPorts(options.stateDir, []);
   const follower = followTable(control, secrets.token, open);
   writeContext(options.stateDir, control, secrets.token);
   const parts: Parts = {
@@ -115,7 +124,8 @@ async function startParts(options: MeshOptions, release: Release): Promise<Local
     token: secrets.token,
     plan,
     isNew,
-    listeners: () => wanted.map((one) => ({ ...one, openPort: ports.portOf(one.key) })),
+    listeners: () =>
+      wanted.map((one) => ({ ...one, openPort: ports.portOf(one.key), isRefused: ports.isRefused(one.key) })),
     stop: () => stopParts(parts),
   };
 }

@@ -38,6 +38,19 @@ export function nextSteps({ control, token, stateFlag, listeners }: NextSteps): 
   ];
 }
 
+/** Lines to print after a later start, when the addresses are known and nothing needs to be tried. */
+export function asBefore({ control, token, stateFlag, listeners }: NextSteps): readonly string[] {
+  const ports = [...new Set(listeners.flatMap(({ identity }) => identity.published ?? []))].sort(
+    (a, b) => a - b,
+  );
+  const published = ports.length === 0 ? "nothing is published" : `published: ${ports.join(", ")}`;
+  return [
+    `The mesh is as it was, ${published}; bin/waggle${stateFlag} status says more`,
+    `Control API: ${control}   token: ${token}`,
+    "Ctrl-C stops the mesh; the next start finds its services as they were.",
+  ];
+}
+
 function section(title: string, lines: readonly string[]): readonly string[] {
   return lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`), ""];
 }

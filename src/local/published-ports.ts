@@ -1,6 +1,7 @@
 // The published ports of the mesh as listeners on this machine: on every node's address and at the balancer. Follows
 // the routing table: what it publishes is open, what it no longer publishes is closed.
 
+import type { ClosedPort } from "../cli/closed-ports.ts";
 import type { RoutingTable, TableService } from "../domain/table.ts";
 import { type AddressPlan, nodePort } from "./addresses.ts";
 import { type ListenerIdentity, publishedDoor } from "./doors.ts";
@@ -96,17 +97,27 @@ export class PublishedPorts {
   readonly #key: string;
   readonly #log: (line: string) => void;
   readonly #open = new Map<string, Listener>();
-  readonly #failed = new Map<string, string>();
+  readonly #failed = new Map<string, ClosedPort>();
+  readonly #tell: (closed: readonly ClosedPort[]) => void;
   #wanted: readonly Wanted[] = [];
   #work: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | null = null;
   #closed = false;
 
-  /** @param key what the runtime knows the listeners by */
-  constructor(upstream: Upstream, key: string, log: (line: string) => void) {
+  /**
+   * @param key what the runtime knows the listeners by
+   * @param tell takes the ports that cannot be opened, whenever they are others
+   */
+  constructor(
+    upstream: Upstream,
+    key: string,
+    log: (line: string) => void,
+    tell: (closed: readonly ClosedPort[]) => void,
+  ) {
     this.#upstream = upstream;
     this.#key = key;
     this.#log = log;
+    this.#tell = tell;
   }
 
   /** Converges on `wanted`; resolves when every port that can be opened is. A port that cannot is tried again. */
@@ -119,6 +130,11 @@ export class PublishedPorts {
   /** The port a wanted listener has, when it is open. */
   portOf(key: string): number | null {
     return this.#open.get(key)?.port ?? null;
+  }
+
+  /** True when a wanted listener could not be opened, so far. */
+  isRefused(key: string): boolean {
+    return this.#failed.has(key);
   }
 
   async close(): Promise<void> {
@@ -137,8 +153,12 @@ export class PublishedPorts {
       this.#open.delete(key);
       void listener.close(closeGraceMs);
     }
+    const before = [...this.#failed.values()];
     for (const key of this.#failed.keys()) if (!keys.has(key)) this.#failed.delete(key);
     for (const one of this.#wanted) if (!this.#open.has(one.key)) await this.#tryOpen(one);
+    const closed = [...this.#failed.values()];
+    if (closed.length !== before.length || closed.some((one, index) => one !== before[index]))
+      this.#tell(closed);
     if (this.#failed.size > 0 && this.#retry === null) {
       this.#retry = setTimeout(() => {
         this.#retry = null;
@@ -153,18 +173,21 @@ export class PublishedPorts {
       this.#open.set(one.key, await Listener.open(one.address, one.port, door, this.#upstream));
       if (this.#failed.delete(one.key)) this.#log(`${one.place}: ${one.address}:${one.port} is open now`);
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? String(error);
-      if (this.#failed.get(one.key) !== code) this.#log(cannotOpen(one, code));
-      this.#failed.set(one.key, code);
+      const { place, address, port, key } = one;
+      const why = `${reasonOf(error as NodeJS.ErrnoException)}; trying again until it works`;
+      if (this.#failed.get(key)?.why === why) return;
+      this.#log(`${place}: cannot open ${address}:${port}: ${why}`);
+      this.#failed.set(key, { place, address, port, why, sinceMs: Date.now() });
     }
   }
 }
 
-function cannotOpen(one: Wanted, code: string): string {
-  const why: Record<string, string> = {
-    EADDRINUSE: "something else on this machine listens there",
-    EACCES: "this user may not listen on ports under 1024",
-    EADDRNOTAVAIL: "this machine does not have that address",
-  };
-  return `${one.place}: cannot open ${one.address}:${one.port}: ${why[code] ?? code}; trying again until it works`;
+const reasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: "something else on this machine listens there",
+  EACCES: "this user may not listen on ports under 1024",
+  EADDRNOTAVAIL: "this machine does not have that address",
+};
+
+function reasonOf(error: NodeJS.ErrnoException): string {
+  return reasons[error.code ?? ""] ?? error.code ?? error.message;
 }

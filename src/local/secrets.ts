@@ -1,10 +1,11 @@
-// What a mesh on this machine keeps secret: the operator's token and the key its listeners vouch with. Made once per
-// state folder; the token is also what `waggle` reads to find the mesh.
+// What a mesh on this machine keeps in its state folder: its secrets, the operator's token and the key its listeners
+// vouch with, made once; and what it leaves there for `waggle` to find it by.
 
 import { randomBytes } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { type ClosedPort, closedPortsFile } from "../cli/closed-ports.ts";
 
 const Secrets = z.object({ token: z.string().min(16), entryKey: z.string().min(16) });
 export type MeshSecrets = z.infer<typeof Secrets>;
@@ -33,6 +34,11 @@ export function readSecrets(stateDir: string): { secrets: MeshSecrets; isNew: bo
 /** Leaves word for `waggle` of where the mesh is: `<stateDir>/mesh.json`. */
 export function writeContext(stateDir: string, control: string, token: string): void {
   writePrivate(join(stateDir, "mesh.json"), { control, token });
+}
+
+/** Leaves word for `waggle` of which published ports this machine could not open. */
+export function writeClosedPorts(stateDir: string, closed: readonly ClosedPort[]): void {
+  writePrivate(join(stateDir, closedPortsFile), closed);
 }
 
 function readIfThere(path: string): string | null {

@@ -6,7 +6,7 @@ import type { EngineNode, EngineService, EngineTask } from "../cli/engine.ts";
 import { isComplete, type Progress, progressLines, serviceProgress } from "../cli/progress.ts";
 import { createProgressWriter, type ProgressWriter } from "../cli/progress-writer.ts";
 import { type LocalMesh, type MeshOptions, startMesh } from "./mesh.ts";
-import { nextSteps } from "./next-steps.ts";
+import { asBefore, nextSteps } from "./next-steps.ts";
 
 export type UpOptions = Omit<MeshOptions, "log" | "nodes"> & {
   readonly nodes: number;
@@ -15,8 +15,8 @@ export type UpOptions = Omit<MeshOptions, "log" | "nodes"> & {
   readonly out: NodeJS.WriteStream;
 };
 
-/** How long the start waits for nodes and tasks before it says what is missing and goes on, milliseconds. */
-const patienceMs = 10_000;
+/** How long the start waits for nodes, or one service, before it says what is missing and goes on, milliseconds. */
+const patienceMs = 60_000;
 const pollMs = 100;
 
 const firstService = {
@@ -71,10 +71,10 @@ async function converge(
     await waitForService(client, service, createProgressWriter(options.out), stop);
   }
   if (stop.aborted) return;
-  await until(stop, () => mesh.listeners().every((one) => one.openPort !== null));
-  say();
+  await until(stop, () => mesh.listeners().every((one) => one.openPort !== null || one.isRefused));
   const stateFlag = options.stateDir === defaultStateDir ? "" : ` --state ${options.stateDir}`;
-  for (const line of nextSteps({ ...mesh, stateFlag, listeners: mesh.listeners() })) say(line);
+  const known = { ...mesh, stateFlag, listeners: mesh.listeners() };
+  for (const line of mesh.isNew ? ["", ...nextSteps(known)] : asBefore(known)) say(line);
 }
 
 async function waitForNodes(
@@ -83,12 +83,14 @@ async function waitForNodes(
   writer: ProgressWriter,
   stop: AbortSignal,
 ): Promise<void> {
-  await until(stop, async () => {
+  const done = await until(stop, async () => {
     const nodes = await client.get<EngineNode[]>("/nodes");
     const ready = nodes.filter((node) => node.Status?.State === "ready");
     writer.show([`nodes: ${ready.length} out of ${wanted} ready`]);
     return ready.length >= wanted;
   });
+  if (!done && !stop.aborted)
+    writer.show([`not all of the ${wanted} nodes are ready yet; "waggle status" says why`]);
 }
 
 async function waitForService(
@@ -100,7 +102,9 @@ async function waitForService(
   const name = service.Spec.Name;
   const done = await until(stop, async () => {
     const progress = await readProgress(client, service);
-    writer.show(progressLines({ ...progress, title: name }, writer.columns));
+    const lines = progressLines({ ...progress, title: name }, writer.columns);
+    // Where lines cannot be painted over, what each task is up to would be all that is seen of a start.
+    writer.show(writer.columns === null ? lines.slice(0, 1) : lines);
     return isComplete(progress);
   });
   if (!done && !stop.aborted)

@@ -86,7 +86,7 @@ function checkToken(tokens: Tokens, given: string): void {
     throw new MeshError("join/unauthorized", "invalid join token", { blame: "node", retry: "never" });
   throw new MeshError(
     "join/precondition",
-    "this is the join token of managers, and the mesh's one manager is its registry: join as a worker, with the token that docker swarm join-token worker prints",
+    "this is the join token of managers, and the mesh's one manager is its registry: join as a worker, with the token that waggle join-token prints (or docker swarm join-token worker)",
     { blame: "node", retry: "never" },
   );
 }

@@ -1,10 +1,11 @@
 // `waggle completion SHELL`, and the hidden `waggle __complete` that the shells call.
 
-import { Argument, type Command } from "commander";
+import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { createClient } from "../client.ts";
 import { findTarget, type TargetFlags } from "../context.ts";
 import type { EngineNode, EngineService } from "../engine.ts";
+import { choiceArgument } from "../flags.ts";
 import { printLines } from "../output.ts";
 import { type Candidates, candidatesFor, type NameKind } from "./candidates.ts";
 import { completionScript, type Shell, shells } from "./scripts.ts";
@@ -21,7 +22,7 @@ Examples:
 export function registerCompletion(program: Command, cli: Cli): void {
   program
     .command("completion")
-    .addArgument(new Argument("<shell>", "the shell").choices(shells))
+    .addArgument(choiceArgument("<shell>", "the shell", shells))
     .summary("print a script that completes commands, flags and names")
     .description(
       "Print a script for the shell to evaluate. It completes verbs, flags, and names of services and nodes.",

@@ -51,7 +51,7 @@ export function registerServiceCreate(parent: Command, cli: Cli): void {
     .addOption(
       listFlag("--constraint <expression>", "which nodes, such as node.labels.zone==a", (text) => [text]),
     );
-  waitFlags(runFlags(command));
+  waitFlags(runFlags(command, "create"));
   meshFlags(command)
     .addHelpText("after", examples)
     .action((image: string, args: string[], flags: Flags) => create(cli, command, flags, image, args));

@@ -5,12 +5,13 @@ import { parseDurationNs } from "../duration.ts";
 import { choiceFlag, valueFlag } from "../flags.ts";
 import { readBytes, readCount, readNanoCpus, readWords } from "../values.ts";
 
-/** Adds them, in groups. */
-export function runFlags(command: Command): Command {
+/** Adds them, in groups. @param verb a service is created with defaults; an update leaves what it does not name */
+export function runFlags(command: Command, verb: "create" | "update"): Command {
+  const unless = (otherwise: string) => (verb === "create" ? ` (default: ${otherwise})` : "");
   const groups = {
-    "How many, and where:": placeFlags(),
-    "What each task runs:": taskFlags(),
-    "When it ends or changes:": lifeFlags(),
+    "How many, and where:": placeFlags(unless),
+    "What each task runs:": taskFlags(unless),
+    "When it ends or changes:": lifeFlags(unless),
   };
   for (const [group, flags] of Object.entries(groups)) {
     for (const flag of flags) command.addOption(flag.helpGroup(group));
@@ -25,9 +26,11 @@ export function waitFlags(command: Command): Command {
     .option("-q, --quiet", "wait, but show no progress");
 }
 
-function placeFlags() {
+type Unless = (otherwise: string) => string;
+
+function placeFlags(unless: Unless) {
   return [
-    valueFlag("--replicas <count>", "number of tasks (default: 1)", readCount),
+    valueFlag("--replicas <count>", `number of tasks${unless("1")}`, readCount),
     valueFlag("--replicas-max-per-node <count>", "most tasks on one node; 0: no limit", readCount),
     valueFlag("--reserve-cpu <cpus>", "CPUs a node must have free, such as 0.5", readNanoCpus),
     valueFlag("--reserve-memory <size>", "memory a node must have free, such as 128m", readBytes),
@@ -36,20 +39,24 @@ function placeFlags() {
   ];
 }
 
-function taskFlags() {
+function taskFlags(unless: Unless) {
   return [
     valueFlag("--entrypoint <command>", "program to run instead of the image's own", readWords),
     valueFlag("-w, --workdir <dir>", "working directory", (text) => text),
-    valueFlag("--stop-signal <signal>", "signal that asks a task to stop (default: SIGTERM)", (text) => text),
+    valueFlag(
+      "--stop-signal <signal>",
+      `signal that asks a task to stop${unless("SIGTERM")}`,
+      (text) => text,
+    ),
     valueFlag(
       "--stop-grace-period <duration>",
-      "time to stop before it is killed (default: 10s)",
+      `time to stop before it is killed${unless("10s")}`,
       parseDurationNs,
     ),
   ];
 }
 
-function lifeFlags() {
+function lifeFlags(unless: Unless) {
   return [
     choiceFlag("--restart-condition <when>", "when a task that ended is replaced", [
       "none",
@@ -59,7 +66,7 @@ function lifeFlags() {
     valueFlag("--restart-delay <duration>", "fixed delay instead of a growing one", parseDurationNs),
     valueFlag("--restart-max-attempts <count>", "replacements before giving up; 0: no limit", readCount),
     valueFlag("--restart-window <duration>", "time within which attempts count", parseDurationNs),
-    valueFlag("--update-parallelism <count>", "tasks replaced at a time; 0: all (default: 1)", readCount),
+    valueFlag("--update-parallelism <count>", `tasks replaced at a time; 0: all${unless("1")}`, readCount),
     choiceFlag("--update-order <order>", "whether the new task or the old one's end comes first", [
       "start-first",
       "stop-first",

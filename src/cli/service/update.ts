@@ -34,7 +34,7 @@ export function registerServiceUpdate(parent: Command, cli: Cli): void {
       "Change a service. Tasks are replaced only when what they run changes; ports open and close at once.",
     );
   updateFlags(command, cli);
-  waitFlags(runFlags(command));
+  waitFlags(runFlags(command, "update"));
   meshFlags(command)
     .addHelpText("after", examples)
     .action((ref: string, flags: Flags) => update(cli, command, ref, flags));

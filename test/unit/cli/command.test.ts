@@ -55,6 +55,8 @@ describe("[L14] help", () => {
   test("[L14] waggle service create --help teaches publishing and the mesh's labels", async () => {
     const { out } = await runCli(["service", "create", "--help"]);
     await expect(out).toMatchFileSnapshot("../../golden/cli/help-service-create.txt");
+    const update = await runCli(["service", "update", "--help"]);
+    expect(update.out.replace(/^ +--state .*$/m, "")).not.toContain("default");
   });
 });
 

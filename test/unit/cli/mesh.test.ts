@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createClient } from "../../../src/cli/client.ts";
 import { findTarget, parseHost } from "../../../src/cli/context.ts";
-import { fakeMesh, runCli, runOn } from "./support.ts";
+import { fakeMesh, nowMs, runCli, runOn } from "./support.ts";
 
 let dir = "";
 beforeAll(async () => {
@@ -94,6 +94,21 @@ describe("[L2] which mesh, and which token", () => {
     expect(ran).toMatchObject({ code: 2, err: expect.stringContaining("is empty") });
     expect(mesh.calls).toEqual([]);
   });
+});
+
+test("[L21] status names published ports that this machine could not open, and --check counts them", async () => {
+  const status = { mesh: { name: "waggle", tableVersion: 1 }, nowMs, nodes: [], services: [], problems: [] };
+  await using mesh = await fakeMesh({ "GET /mesh/status": { json: status } });
+  const state = join(dir, "ports");
+  await mkdir(state);
+  await writeFile(join(state, "mesh.json"), JSON.stringify({ control: mesh.url, token: "local" }));
+  const why = "something else on this machine listens there; trying again until it works";
+  const closed = { place: "node1", address: "127.0.0.2", port: 8080, why, sinceMs: nowMs - 5_000 };
+  await writeFile(join(state, "closed-ports.json"), JSON.stringify([closed]));
+  const { code, out } = await runCli(["status", "--check", "--state", state]);
+  expect(code).toBe(1);
+  expect(out).toContain(`1 problem:\n  port 127.0.0.2:8080 of node1: not open: ${why} (for 5 seconds)\n`);
+  expect((await runOn(mesh, ["status", "--check"])).code).toBe(0);
 });
 
 describe("[L1] exit codes", () => {
@@ -192,7 +207,8 @@ describe("[L1] exit codes", () => {
     [["up", "--nodes", "0"], `invalid argument "0" for "--nodes" flag: must be between 1 and 100`],
     [["up", "--port", "65536"], `invalid argument "65536" for "--port" flag: must be a port, 0 to 65535`],
     [["up", "--runtime", "docker"], "--runtime docker is not there yet"],
-    [["join-token", "manager"], "'manager' is invalid for argument 'role'. Allowed choices are worker."],
+    [["join-token", "manager"], 'invalid argument "manager" for "role": must be worker'],
+    [["completion", "tcsh"], 'invalid argument "tcsh" for "shell": must be one of bash, zsh, fish'],
     [
       ["events", "--since", "yesterday"],
       `invalid argument "yesterday" for "--since" flag: must be a whole number, 0 or more`,

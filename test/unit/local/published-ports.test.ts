@@ -1,6 +1,8 @@
+import { type AddressInfo, createServer } from "node:net";
 import { expect, test } from "vitest";
+import type { ClosedPort } from "../../../src/cli/closed-ports.ts";
 import type { RoutingTable } from "../../../src/domain/table.ts";
-import { wantedListeners } from "../../../src/local/published-ports.ts";
+import { PublishedPorts, wantedListeners } from "../../../src/local/published-ports.ts";
 
 const node = (name: string, address: string, up = true) => ({
   id: `id-${name}`,
@@ -68,4 +70,36 @@ test("[U4] a node of another machine is left alone: its ports are its own affair
     "balancer 127.0.0.1:8000",
     "balancer 127.0.0.1:8080",
   ]);
+});
+
+test("[L21] a port that cannot be opened is told, and again once it is open", async () => {
+  const holder = createServer();
+  await new Promise<void>((resolve) => holder.listen(0, "127.0.0.1", resolve));
+  const { port } = holder.address() as AddressInfo;
+  const told: (readonly ClosedPort[])[] = [];
+  const ports = new PublishedPorts(
+    { host: "127.0.0.1", port: 1 },
+    "key",
+    () => undefined,
+    (closed) => told.push(closed),
+  );
+  const identity = { role: "edge", nodeId: null, published: port } as const;
+  const wanted = [{ key: "k", address: "127.0.0.1", port, identity, place: "balancer" }];
+  await ports.want(wanted);
+  await ports.want(wanted);
+  expect(told).toEqual([
+    [
+      {
+        place: "balancer",
+        address: "127.0.0.1",
+        port,
+        why: "something else on this machine listens there; trying again until it works",
+        sinceMs: expect.any(Number),
+      },
+    ],
+  ]);
+  await new Promise((resolve) => holder.close(resolve));
+  await ports.want(wanted);
+  expect(told.at(-1)).toEqual([]);
+  await ports.close();
 });

@@ -31,7 +31,7 @@ test("[M31] the manager's token lets nobody in and says why", () => {
   const { registry } = new TestMesh();
   const token = registry.joinTokens().manager;
   expect(refusal(registry.join({ token, ...machine("node1", "127.0.0.2") }))).toMatch(
-    /^join\/precondition: this is the join token of managers, .* docker swarm join-token worker prints$/,
+    /^join\/precondition: this is the join token of managers, .* the token that waggle join-token prints/,
   );
   expect(registry.nodes()).toEqual([]);
 });

@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import { asBefore, nextSteps } from "../../../src/local/next-steps.ts";
+
+const listener = (
+  place: string,
+  role: "edge" | "ingress",
+  published: number | null,
+  openPort: number | null,
+) => ({
+  key: `${place} ${published}`,
+  address: "127.0.0.2",
+  port: published ?? 8000,
+  identity: { role, nodeId: null, published },
+  place,
+  openPort,
+});
+
+const known = {
+  control: "http://127.0.0.1:8787",
+  token: "t",
+  stateFlag: " --state s",
+  listeners: [
+    listener("balancer", "edge", null, 8000),
+    listener("balancer", "edge", 9090, 9090),
+    listener("node1", "ingress", 8080, 8080),
+    listener("node2", "ingress", 8080, null),
+  ],
+};
+
+test("[U24] the first start says what to try, at ports that are open", () => {
+  const lines = nextSteps(known);
+  expect(lines).toContain("  curl http://127.0.0.2:8080   # node1");
+  expect(lines.some((line) => line.includes("node2"))).toBe(false);
+});
+
+test("[U24] a later start says in three lines that all is as it was", () => {
+  expect(asBefore(known)).toEqual([
+    "The mesh is as it was, published: 8080, 9090; bin/waggle --state s status says more",
+    "Control API: http://127.0.0.1:8787   token: t",
+    "Ctrl-C stops the mesh; the next start finds its services as they were.",
+  ]);
+});
