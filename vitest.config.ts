@@ -1,13 +1,21 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { buildDashboardAssets } from "./src/local/dashboard-assets.ts";
 
 // wrangler.toml requires it; what it is does not matter here.
 process.env.OPERATOR_TOKEN = "test-operator";
+
+// The Worker takes them in; wrangler.toml has them built where it bundles.
+await buildDashboardAssets();
+
+/** As tsconfig.base.json has it, which Vite does not read for the dashboard's folder. */
+const oxc = { jsx: { runtime: "automatic", importSource: "hono/jsx" } } as const;
 
 export default defineConfig({
   test: {
     projects: [
       {
+        oxc,
         test: {
           name: "node",
           environment: "node",
@@ -15,6 +23,7 @@ export default defineConfig({
         },
       },
       {
+        oxc,
         plugins: [
           cloudflareTest({
             wrangler: { configPath: "./wrangler.toml" },

@@ -1,26 +1,66 @@
 // The control Worker: the Engine API and the native routes, in front of the registry object.
 
 import { type ControlApp, controlApp } from "../src/control/app.ts";
+import type { ControlDeps } from "../src/control/context.ts";
 import { callRemote, remoteMesh } from "../src/control/remote-mesh.ts";
+import { readAccessSettings } from "../src/dashboard/access.ts";
+import { type DashboardApp, dashboardApp } from "../src/dashboard/app.ts";
+import assets from "../src/dashboard/built/assets.js";
 import type { MeshApi } from "../src/registry/api.ts";
 import { randomId } from "../src/registry/secrets.ts";
 import type { Env } from "./env.ts";
 
 export { MeshRegistry } from "./registry.ts";
 
+type Apps = { readonly control: ControlApp; readonly dashboard: DashboardApp };
+
 /** Building the routes takes longer than most requests; they hold nothing of any one request. */
-const apps = new WeakMap<Env, ControlApp>();
+const apps = new WeakMap<Env, Apps>();
 
 export default {
   fetch(request: Request, env: Env, _ctx: ExecutionContext): Response | Promise<Response> {
-    return appOf(env).fetch(request);
+    return serveControl(request, env, false);
   },
 } satisfies ExportedHandler<Env>;
 
-function appOf(env: Env): ControlApp {
+/**
+ * Hands a request to the control API, or to the dashboard under its own path.
+ *
+ * @param sharesOrigin services answer under this host name too
+ */
+export function serveControl(
+  request: Request,
+  env: Env,
+  sharesOrigin: boolean,
+): Response | Promise<Response> {
+  const { pathname } = new URL(request.url);
+  const { control, dashboard } = appsOf(env);
+  if (pathname.startsWith("/dashboard/")) return dashboard.fetch(request, { sharesOrigin });
+  if (pathname === "/" || pathname === "/dashboard") {
+    return new Response(null, { status: 302, headers: { location: "/dashboard/" } });
+  }
+  return control.fetch(request);
+}
+
+function appsOf(env: Env): Apps {
   const known = apps.get(env);
   if (known !== undefined) return known;
-  const app = controlApp({
+  const deps = controlDeps(env);
+  const access = readAccessSettings({
+    teamDomain: env.ACCESS_TEAM_DOMAIN ?? "",
+    audience: env.ACCESS_AUD ?? "",
+    operators: env.ACCESS_OPERATORS ?? "",
+  });
+  const made = {
+    control: controlApp(deps),
+    dashboard: dashboardApp({ ...deps, assets, access, meshName: env.MESH_NAME }),
+  };
+  apps.set(env, made);
+  return made;
+}
+
+function controlDeps(env: Env): ControlDeps {
+  return {
     // Its RPC types cannot say a document that may be anything; what crosses is plain data.
     mesh: remoteMesh(() => registryOf(env) as unknown as MeshApi),
     operatorToken: env.OPERATOR_TOKEN ?? "",
@@ -36,9 +76,7 @@ function appOf(env: Env): ControlApp {
         () => registryOf(env),
         (registry) => registry.fetch(request),
       ),
-  });
-  apps.set(env, app);
-  return app;
+  };
 }
 
 /** The one registry. Where it is born is decided by whoever calls it first, so that every caller says the same. */

@@ -7,6 +7,11 @@ export type Env = {
   readonly OPERATOR_TOKEN: string;
   /** May look, may not act; absent: nobody has it. */
   readonly VIEWER_TOKEN?: string;
+  /** Cloudflare Access in front of the dashboard: `team.cloudflareaccess.com`, and its application's audience tag. */
+  readonly ACCESS_TEAM_DOMAIN?: string;
+  readonly ACCESS_AUD?: string;
+  /** E-mail addresses of those who may act, comma-separated; everybody else whom Access lets in may look. */
+  readonly ACCESS_OPERATORS?: string;
   readonly MESH_NAME: string;
   readonly MESH_DOMAIN: string;
   readonly CONTROL_HOST: string;

@@ -3,7 +3,7 @@
 // Entry points are plain objects: a class of WorkerEntrypoint is instantiated for each request, a tenth of what proxying
 // one costs.
 
-import control from "./control.ts";
+import control, { serveControl } from "./control.ts";
 import { entryOfHeader, notAListener, serve, serveByHost } from "./entry.ts";
 import type { Env } from "./env.ts";
 
@@ -11,7 +11,9 @@ export { MeshRegistry } from "./registry.ts";
 
 export default {
   fetch(request, env, ctx) {
-    return isControl(request, env) ? control.fetch(request, env, ctx) : serveByHost(request, env, ctx, null);
+    return isControl(request, env)
+      ? serveControl(request, env, env.CONTROL_HOST === "")
+      : serveByHost(request, env, ctx, null);
   },
 } satisfies ExportedHandler<Env>;
 
@@ -27,11 +29,11 @@ export const Entry = {
 export const Control = control;
 
 /**
- * Control has a host name of its own. Where it was given none, the paths of the Engine API and of the mesh's own routes
- * are taken on every host, so that a first deploy can be reached at all.
+ * Control has a host name of its own. Where it was given none, the paths of the Engine API, of the mesh's own routes and
+ * of the dashboard are taken on every host, so that a first deploy can be reached at all.
  */
 function isControl(request: Request, env: Env): boolean {
   const { hostname, pathname } = new URL(request.url);
   if (env.CONTROL_HOST !== "") return hostname === env.CONTROL_HOST.toLowerCase();
-  return pathname.startsWith("/mesh/") || /^\/(?:v1\.\d+\/|_ping$)/.test(pathname);
+  return /^\/(?:mesh|dashboard)\//.test(pathname) || /^\/(?:v1\.\d+\/|_ping$)/.test(pathname);
 }

@@ -119,6 +119,10 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
     return this.#do(() => this.#registry.join(input));
   }
 
+  spend(id: string, untilMs: number): boolean {
+    return this.#registry.spend(id, untilMs);
+  }
+
   events(sinceSeq: number, limit: number): readonly MeshEvent[] {
     return this.#registry.events(sinceSeq, limit);
   }
@@ -196,7 +200,9 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
       return refusal(400, `cannot read since=${since.slice(0, 40)}: the number of the last event seen`);
     }
     const { version } = this.#registry.table(Number.MAX_SAFE_INTEGER);
-    return this.#watchers.accept(since === null ? [] : this.#registry.events(Number(since), 1_000), version);
+    const until = Number(url.searchParams.get("until") ?? Number.POSITIVE_INFINITY);
+    const missed = since === null ? [] : this.#registry.events(Number(since), 1_000);
+    return this.#watchers.accept(missed, version, until);
   }
 
   #take(ws: WebSocket, { nodeId }: AgentSocket, message: AgentMessage): void {

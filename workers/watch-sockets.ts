@@ -7,6 +7,11 @@ import { trySend } from "./agent-sockets.ts";
 
 const tag = "watch";
 
+/** RFC 6455 §7.4.1. */
+const policyViolation = 1008;
+
+type Watcher = { readonly untilMs: number };
+
 export class WatchSockets {
   readonly #ctx: DurableObjectState;
 
@@ -14,10 +19,15 @@ export class WatchSockets {
     this.#ctx = ctx;
   }
 
-  /** Opens a watcher's socket; it starts with the events missed and the table's version as it is. */
-  accept(missed: readonly MeshEvent[], tableVersion: number): Response {
+  /**
+   * Opens a watcher's socket; it starts with the events missed and the table's version as it is.
+   *
+   * @param untilMs when what its watcher was let in by ends: nothing is told after that; epoch milliseconds, or Infinity
+   */
+  accept(missed: readonly MeshEvent[], tableVersion: number, untilMs: number): Response {
     const [client, server] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
     this.#ctx.acceptWebSocket(server, [tag]);
+    server.serializeAttachment({ untilMs } satisfies Watcher);
     for (const event of missed) send(server, { type: "event", event });
     send(server, { type: "table", version: tableVersion });
     return new Response(null, { status: 101, webSocket: client });
@@ -28,6 +38,12 @@ export class WatchSockets {
     if (events.length === 0 && tableVersion === null) return;
     for (const ws of this.#ctx.getWebSockets(tag)) {
       if (ws.readyState !== WebSocket.OPEN) continue;
+      // Sockets from before this was noted have none.
+      const { untilMs } = (ws.deserializeAttachment() as Watcher | null) ?? { untilMs: Infinity };
+      if (untilMs <= Date.now()) {
+        ws.close(policyViolation, "the session has ended");
+        continue;
+      }
       for (const event of events) send(ws, { type: "event", event });
       if (tableVersion !== null) send(ws, { type: "table", version: tableVersion });
     }

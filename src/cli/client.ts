@@ -20,6 +20,8 @@ export type Client = {
   delete(path: string, query?: Query): Promise<void>;
   /** JSON of a native route: `mesh("/status")` is GET /mesh/status. */
   mesh<T>(path: string, query?: Query): Promise<T>;
+  /** Posts JSON to a route that is no Engine API's, its path whole: `/dashboard/sign-in-link`. */
+  postNative<T>(path: string, body: unknown): Promise<T>;
   /** Text of a native route. */
   meshText(path: string, query?: Query): Promise<string>;
 };
@@ -45,6 +47,7 @@ export function createClient(target: Target, timeoutMs = answerTimeoutMs): Clien
       await response.body?.cancel();
     },
     mesh: async (path, query = {}) => readJson(target, await call("GET", `/mesh${path}`, query)),
+    postNative: async (path, body) => readJson(target, await call("POST", path, {}, body)),
     meshText: async (path, query = {}) => bodyText(target, await call("GET", `/mesh${path}`, query)),
   };
 }

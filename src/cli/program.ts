@@ -5,6 +5,7 @@ import { MeshError } from "../domain/error.ts";
 import { registerAgent } from "./agent.ts";
 import type { Cli } from "./cli.ts";
 import { registerCompletion } from "./completion/completion.ts";
+import { registerDashboard } from "./dashboard.ts";
 import { CliError, errorText, exitCodes, refused } from "./errors.ts";
 import { registerEvents } from "./events.ts";
 import { targetFlags } from "./flags.ts";
@@ -78,6 +79,7 @@ export function buildProgram(cli: Cli): Command {
   registerNode(program, cli);
   program.commandsGroup("What goes on:");
   registerStatus(program, cli);
+  registerDashboard(program, cli);
   registerEvents(program, cli);
   registerTable(program, cli);
   program.commandsGroup("This command:");

@@ -12,7 +12,7 @@ const howToGiveIt = 'with the Docker CLI: export DOCKER_CUSTOM_HEADERS="Authoriz
  * Lets in who shows a token. 401 says how to give one (RFC 6750 §3); 403 is for a viewer who tries to act.
  */
 export function authentication(deps: ControlDeps): MiddlewareHandler<ControlEnv> {
-  const roleOf = tokenReader(deps.operatorToken, deps.viewerToken ?? "");
+  const roleOf = roleReader(deps);
   return async (c, next) => {
     if (deps.operatorToken === "") {
       return problem(c, 503, "this mesh has no operator token yet: set the secret OPERATOR_TOKEN");
@@ -39,8 +39,14 @@ export const operatorOnly: MiddlewareHandler<ControlEnv> = async (c, next) => {
   await next();
 };
 
-/** Digests are compared, and both whatever the first says, so that the time taken tells nothing of a token. */
-function tokenReader(operatorToken: string, viewerToken: string): (token: string) => Role | null {
+/**
+ * Says whose a token is; null: nobody's. Digests are compared, and both whatever the first says, so that the time taken
+ * tells nothing of a token.
+ */
+export function roleReader({
+  operatorToken,
+  viewerToken = "",
+}: Pick<ControlDeps, "operatorToken" | "viewerToken">): (token: string) => Role | null {
   const operatorHash = secretHash(operatorToken);
   const viewerHash = viewerToken === "" ? "" : secretHash(viewerToken);
   return (token) => {

@@ -48,26 +48,40 @@ export function refusal(status: 426 | 501, message: string): HTTPException {
   return new HTTPException(status, { message });
 }
 
-/**
- * The answer to an error that a route threw. What nobody foresaw is logged whole and told as a request id only: a
- * stack trace is nothing to send to a client.
- */
+/** The answer to an error that a route threw. */
 export function answerError(deps: ControlDeps): (error: Error, c: Context<ControlEnv>) => Response {
   return (error, c) => {
-    if (error instanceof MeshError) return problem(c, kinds[error.kind].status, error.message);
-    if (error instanceof HTTPException)
-      return problem(c, error.status as ContentfulStatusCode, error.message);
-    const requestId = c.get("requestId");
-    const log = deps.log ?? ((record) => console.error(record));
-    log({
-      message: "control: internal error",
-      requestId,
+    const { status, message } = describeError(deps, error, {
+      requestId: c.get("requestId"),
       method: c.req.method,
       path: c.req.path,
-      error: error.stack ?? String(error),
     });
-    return problem(c, 500, `internal error of the mesh; the log has it as request ${requestId}`);
+    return problem(c, status, message);
   };
+}
+
+/**
+ * An error as a status and words for who asked. What nobody foresaw is logged whole and told as a request id only: a
+ * stack trace is nothing to send to a client.
+ */
+export function describeError(
+  deps: Pick<ControlDeps, "log">,
+  error: Error,
+  request: { readonly requestId: string; readonly method: string; readonly path: string },
+): { readonly status: ContentfulStatusCode; readonly message: string } {
+  if (error instanceof MeshError) return { status: kinds[error.kind].status, message: error.message };
+  if (error instanceof HTTPException)
+    return { status: error.status as ContentfulStatusCode, message: error.message };
+  const { requestId, method, path } = request;
+  const log = deps.log ?? ((record) => console.error(record));
+  log({
+    message: "control: internal error",
+    requestId,
+    method,
+    path,
+    error: error.stack ?? String(error),
+  });
+  return { status: 500, message: `internal error of the mesh; the log has it as request ${requestId}` };
 }
 
 /** The Engine API's body of an answer that is not a success. */

@@ -1,4 +1,4 @@
-// Problems: everything that is wrong with a mesh, each with its reason and since when.
+// Problems: everything that is wrong with a mesh, each with its reason, what to do about it, and since when.
 
 import { haproxyStatus } from "../domain/health.ts";
 import { taskName } from "../domain/names.ts";
@@ -35,6 +35,7 @@ function noNodes({ name, createdAtMs }: MeshInfo): StatusProblem {
   return {
     what: `mesh ${name}`,
     why: "no node has joined: print the command for one with waggle join-token",
+    next: "Run what `waggle join-token` prints on the machine that is to join.",
     sinceMs: createdAtMs,
   };
 }
@@ -43,13 +44,20 @@ function nodeProblems(node: Node, tasks: readonly Task[]): StatusProblem[] {
   const what = `node ${node.hostname}`;
   if (node.state !== "ready") {
     const why = node.message === "" ? node.state : `${node.state}: ${node.message}`;
-    return [{ what, why, sinceMs: node.stateSinceMs }];
+    return [{ what, why, next: afterDown(node), sinceMs: node.stateSinceMs }];
   }
   const left = tasks.filter((task) => task.nodeId === node.id && isAlive(task)).length;
   // To pause a node, or to drain it, is what the operator wants; that it does not empty is not.
   if (left === 0 || (!node.leaving && node.availability !== "drain")) return [];
   const how = node.leaving ? "its agent is leaving" : "drained";
-  return [{ what, why: `${how}: ${count(left, "task")} still there`, sinceMs: node.updatedAtMs }];
+  const next = "They go once others run in their place; what keeps those from it is told of their service.";
+  return [{ what, why: `${how}: ${count(left, "task")} still there`, next, sinceMs: node.updatedAtMs }];
+}
+
+function afterDown({ hostname, message }: Node): string {
+  return message === "left"
+    ? `Start its agent again, or forget it: \`waggle node rm ${hostname}\`.`
+    : "See whether the machine is up, reaches the mesh and runs its agent; its tasks run elsewhere meanwhile.";
 }
 
 /** One problem for a service that has fewer tasks running than it should, with the reasons of those that wait. */
@@ -63,7 +71,15 @@ function shortages(service: ServiceView, tasks: readonly Task[]): StatusProblem[
   const named = [...reasons].map(([reason, slots]) => `${slotNames(service, slots)} ${reason}`);
   const why = [`${service.running} of ${count(service.desiredTasks, "task")} running`, ...named].join("; ");
   const sinceMs = Math.min(...waiting.map(({ createdAtMs }) => createdAtMs));
-  return [{ what: `service ${service.spec.name}`, why, sinceMs: Number.isFinite(sinceMs) ? sinceMs : null }];
+  const what = `service ${service.spec.name}`;
+  const next = afterShortage(waiting);
+  return [{ what, why, next, sinceMs: Number.isFinite(sinceMs) ? sinceMs : null }];
+}
+
+function afterShortage(waiting: readonly Task[]): string {
+  return waiting.some(({ err }) => err.startsWith("no suitable node"))
+    ? "Make room: add or activate a node, loosen its constraints, or scale it down."
+    : "Wait a moment: tasks are starting. If it stays so, their own lines say why.";
 }
 
 /** Tasks that run and are not well, and the last end of each slot where nothing runs. */
@@ -82,11 +98,16 @@ function ailingTasks(service: ServiceView, tasks: readonly Task[]): StatusProble
 
 function unhealthy(what: string, { health, stateSinceMs }: Task): StatusProblem {
   const why = `unhealthy: ${health?.lastCheck || "no answer"} (${haproxyStatus(health)})`;
-  return { what, why, sinceMs: health?.sinceMs ?? stateSinceMs };
+  const next = "It takes no new requests; look at what it logs, in its node's state folder under tasks/.";
+  return { what, why, next, sinceMs: health?.sinceMs ?? stateSinceMs };
 }
 
 function ended(what: string, { state, err, message, stateSinceMs }: Task): StatusProblem {
-  return { what, why: `last one ${state}: ${err || message}`, sinceMs: stateSinceMs };
+  const next =
+    state === "rejected"
+      ? "Correct the image or its arguments: `waggle service update`."
+      : "Look at what it logged, in its node's state folder under tasks/; it is tried again.";
+  return { what, why: `last one ${state}: ${err || message}`, next, sinceMs: stateSinceMs };
 }
 
 function slotNames(service: ServiceView, tasks: readonly Task[]): string {

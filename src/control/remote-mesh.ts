@@ -55,6 +55,7 @@ export function remoteMesh(connect: () => MeshApi): MeshApi {
     joinTokens: () => call((mesh) => mesh.joinTokens()),
     rotateJoinTokens: (...given) => call((mesh) => mesh.rotateJoinTokens(...given)),
     join: (input) => call((mesh) => mesh.join(input)),
+    spend: (...given) => call((mesh) => mesh.spend(...given)),
     events: (...given) => call((mesh) => mesh.events(...given)),
     table: (...given) => call((mesh) => mesh.table(...given)),
     suspect: (...given) => call((mesh) => mesh.suspect(...given)),

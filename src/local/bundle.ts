@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { buildDashboardAssets } from "./dashboard-assets.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -10,6 +11,7 @@ export type WorkerBundle = { readonly source: string; readonly compatibilityDate
 
 /** Bundles workers/main.ts; rejects with esbuild's messages when it does not build. */
 export async function bundleWorker(entry = "workers/main.ts"): Promise<WorkerBundle> {
+  await buildDashboardAssets();
   const result = await build({
     absWorkingDir: root,
     entryPoints: [entry],

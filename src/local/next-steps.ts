@@ -10,10 +10,12 @@ export type NextSteps = {
   /** What tells `waggle` where this mesh is, where the default does not: ` --state DIR`, or nothing. */
   readonly stateFlag: string;
   readonly listeners: readonly OpenListener[];
+  /** A link that signs in to the dashboard once. */
+  readonly dashboard: string;
 };
 
 /** Lines to print after the start. Ports that are not open are left out: their reason has been said. */
-export function nextSteps({ control, token, stateFlag, listeners }: NextSteps): readonly string[] {
+export function nextSteps({ control, token, stateFlag, listeners, dashboard }: NextSteps): readonly string[] {
   const open = listeners.filter((one) => one.openPort !== null);
   const nodes = open.filter((one) => one.identity.role === "ingress");
   const balancer = open.filter((one) => one.identity.role === "edge");
@@ -27,6 +29,10 @@ export function nextSteps({ control, token, stateFlag, listeners }: NextSteps): 
       "The balancer",
       balancer.map((one) => `curl ${url(one)}   # ${whatFor(one)}`),
     ),
+    ...section("The dashboard", [
+      dashboard,
+      `bin/waggle${stateFlag} dashboard   # prints another such link: each signs in once, within 15 minutes`,
+    ]),
     ...section("The Docker CLI", [
       `export DOCKER_HOST=tcp://${host}`,
       `export DOCKER_CUSTOM_HEADERS="Authorization=Bearer ${token}"`,
@@ -39,13 +45,14 @@ export function nextSteps({ control, token, stateFlag, listeners }: NextSteps): 
 }
 
 /** Lines to print after a later start, when the addresses are known and nothing needs to be tried. */
-export function asBefore({ control, token, stateFlag, listeners }: NextSteps): readonly string[] {
+export function asBefore({ control, token, stateFlag, listeners, dashboard }: NextSteps): readonly string[] {
   const ports = [...new Set(listeners.flatMap(({ identity }) => identity.published ?? []))].sort(
     (a, b) => a - b,
   );
   const published = ports.length === 0 ? "nothing is published" : `published: ${ports.join(", ")}`;
   return [
     `The mesh is as it was, ${published}; bin/waggle${stateFlag} status says more`,
+    `Dashboard: ${dashboard}`,
     `Control API: ${control}   token: ${token}`,
     "Ctrl-C stops the mesh; the next start finds its services as they were.",
   ];

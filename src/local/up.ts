@@ -2,6 +2,7 @@
 
 import { type Client, createClient, filters } from "../cli/client.ts";
 import { defaultStateDir } from "../cli/context.ts";
+import { signInUrl } from "../cli/dashboard.ts";
 import type { EngineNode, EngineService, EngineTask } from "../cli/engine.ts";
 import { isComplete, type Progress, progressLines, serviceProgress } from "../cli/progress.ts";
 import { createProgressWriter, type ProgressWriter } from "../cli/progress-writer.ts";
@@ -73,7 +74,8 @@ async function converge(
   if (stop.aborted) return;
   await until(stop, () => mesh.listeners().every((one) => one.openPort !== null || one.isRefused));
   const stateFlag = options.stateDir === defaultStateDir ? "" : ` --state ${options.stateDir}`;
-  const known = { ...mesh, stateFlag, listeners: mesh.listeners() };
+  const dashboard = await signInUrl(client, mesh.control);
+  const known = { ...mesh, stateFlag, dashboard, listeners: mesh.listeners() };
   for (const line of mesh.isNew ? ["", ...nextSteps(known)] : asBefore(known)) say(line);
 }
 

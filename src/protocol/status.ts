@@ -10,6 +10,8 @@ const port = z.number().int();
 export const StatusProblem = z.object({
   what: z.string(),
   why: z.string(),
+  /** What to do about it, a sentence: a command, or where to look. */
+  next: z.string(),
   /** Epoch milliseconds; null where nobody noted it. */
   sinceMs: epochMs.nullable(),
 });

@@ -80,6 +80,9 @@ export interface MeshApi {
   ): MaybePromise<null>;
   join(input: JoinInput): MaybePromise<Answer<{ readonly nodeId: string; readonly credential: string }>>;
 
+  /** True the first time it is asked for this id, so that what can be used once is; kept until `untilMs`. */
+  spend(id: string, untilMs: number): MaybePromise<boolean>;
+
   /** Events after `sinceSeq`, oldest first, at most `limit`. */
   events(sinceSeq: number, limit: number): MaybePromise<readonly MeshEvent[]>;
 

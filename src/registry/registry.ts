@@ -26,6 +26,7 @@ import { Routers, routerLiveMs } from "./routers.ts";
 import { mayDecide, raiseTableVersion, tableText, tableVersion } from "./routing.ts";
 import { createService, removeService, updateService, viewsOf } from "./services.ts";
 import { settle } from "./settle.ts";
+import { spend } from "./spent.ts";
 import type { SqlStore } from "./store.ts";
 import { Suspects } from "./suspects.ts";
 import { type TaskFilter, tasksOf } from "./tasks.ts";
@@ -175,6 +176,10 @@ export class Registry implements MeshApi {
 
   join(input: JoinInput): Answer<{ readonly nodeId: string; readonly credential: string }> {
     return answer(() => this.#change((draft) => join(draft, input)));
+  }
+
+  spend(id: string, untilMs: number): boolean {
+    return this.#store.transaction(() => spend(this.#store, id, untilMs, this.#deps.clock()));
   }
 
   events(sinceSeq: number, limit: number): readonly MeshEvent[] {

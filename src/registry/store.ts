@@ -18,7 +18,8 @@ export type MetaKey =
   | "managerSecret"
   | "tableVersion"
   | "tableHash"
-  | "listeningSinceMs";
+  | "listeningSinceMs"
+  | "spentIds";
 
 export class SqlStore {
   readonly #port: SqlPort;

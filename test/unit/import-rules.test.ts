@@ -17,6 +17,10 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
     folders: ["domain", "protocol", "registry", "proxy", "explain"],
     packages: ["hono", "zod", "node:crypto"],
   },
+  dashboard: {
+    folders: ["domain", "protocol", "registry", "control"],
+    packages: ["hono", "jose", "uplot", "node:crypto"],
+  },
   proxy: { folders: ["domain"], packages: [] },
   ingress: { folders: ["domain", "proxy"], packages: [] },
   edge: { folders: ["domain", "proxy", "ingress"], packages: [] },

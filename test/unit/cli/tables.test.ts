@@ -183,8 +183,13 @@ const status: MeshStatus = {
     },
   ],
   problems: [
-    { what: "node node2", why: "down: heartbeat failure", sinceMs: nowMs - 20_000 },
-    { what: "service my-web", why: "1 of 2 tasks run: no suitable node (1 node is draining)", sinceMs: null },
+    { what: "node node2", why: "down: heartbeat failure", next: "See it.", sinceMs: nowMs - 20_000 },
+    {
+      what: "service my-web",
+      why: "1 of 2 tasks run: no suitable node (1 node is draining)",
+      next: "",
+      sinceMs: null,
+    },
   ],
 };
 

@@ -115,3 +115,23 @@ function lines(mesh: TestMesh): string[] {
     ({ what, why, sinceMs }) => `${what}: ${why} (${(nowMs - (sinceMs ?? 0)) / 1_000} s)`,
   );
 }
+
+test("[A34] every problem says what to do about it", () => {
+  const mesh = healthyMesh();
+  const [gone] = mesh.nodes.values();
+  if (gone === undefined) throw new Error("no node");
+  mesh.registry.goodbye(gone.id, "");
+  mesh.service("api", { constraints: ["node.hostname==none"] });
+  mesh.work();
+  const { registry } = mesh;
+  const view = {
+    info: registry.info(),
+    nodes: registry.nodes(),
+    services: registry.services(),
+    tasks: mesh.tasks(),
+  };
+  expect(problemsOf(view).map(({ what, next }) => [what, next])).toEqual([
+    ["node node1", "Start its agent again, or forget it: `waggle node rm node1`."],
+    ["service api", "Make room: add or activate a node, loosen its constraints, or scale it down."],
+  ]);
+});

@@ -1,0 +1,26 @@
+// `waggle dashboard`: a link that signs you in to the dashboard, once.
+
+import type { Command } from "commander";
+import { SignInLink } from "../protocol/sign-in-link.ts";
+import type { Cli } from "./cli.ts";
+import type { Client } from "./client.ts";
+import { connect, type MeshFlags, meshFlags } from "./flags.ts";
+import { printJson } from "./output.ts";
+
+export function registerDashboard(program: Command, cli: Cli): void {
+  const command = program
+    .command("dashboard")
+    .summary("print a link that signs you in to the dashboard")
+    .description("Print a link that signs you in to the dashboard. It works once, within 15 minutes.");
+  meshFlags(command).action(async (flags: MeshFlags) => {
+    const mesh = await connect(command, cli);
+    const url = await signInUrl(mesh, mesh.target.url);
+    if (flags.json) return printJson(cli.out, { url });
+    cli.out.write(`${url}\n`);
+  });
+}
+
+/** A new link to the dashboard of the mesh at `origin`. */
+export async function signInUrl(client: Pick<Client, "postNative">, origin: string): Promise<string> {
+  return origin + SignInLink.parse(await client.postNative("/dashboard/sign-in-link", {})).path;
+}

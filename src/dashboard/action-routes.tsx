@@ -1,0 +1,50 @@
+// The pages that act: GET says what would happen, POST does it.
+
+import { type Context, Hono } from "hono";
+import { type Action, type Asked, nodeAction, serviceAction } from "./actions.ts";
+import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
+import { readForm, refuseForeignForm } from "./door.tsx";
+import { mayAct } from "./may-act.ts";
+import { Confirm } from "./pages/confirm.tsx";
+import { type Render, say } from "./render.tsx";
+import { formToken } from "./session.ts";
+import type { ViewReader } from "./view.ts";
+import { signedIn, tokensOf } from "./who.ts";
+
+type Read = (c: Context<DashboardEnv>, asked: Asked) => Promise<Action>;
+
+export function actionRoutes(deps: DashboardDeps, views: ViewReader, render: Render): DashboardRoutes {
+  const routes = new Hono<DashboardEnv>();
+  const add = (path: string, read: Read) => {
+    routes.get(path, async (c) => {
+      const refused = refuseViewer(c, render);
+      if (refused !== null) return refused;
+      const { confirmation } = await read(c, c.req.query());
+      const form = formToken(tokensOf(deps), signedIn(c));
+      const { title } = confirmation;
+      return render(c, 200, { title }, <Confirm confirmation={confirmation} formToken={form} />);
+    });
+    routes.post(path, async (c) => {
+      const refused = refuseViewer(c, render) ?? (await refuseForeignForm(c, deps, render));
+      if (refused !== null) return refused;
+      const { confirmation, run } = await read(c, await readForm(c));
+      await run(deps.mesh, signedIn(c).actor);
+      views.forget();
+      return c.redirect(confirmation.back, 303);
+    });
+  };
+  add("/nodes/:ref/availability", async (c, asked) =>
+    nodeAction(deps.mesh, await views.read(), c.req.param("ref") ?? "", asked),
+  );
+  for (const name of ["scale", "restart", "rollback"] as const) {
+    add(`/services/:ref/${name}`, (c, asked) =>
+      serviceAction(deps.mesh, c.req.param("ref") ?? "", name, asked),
+    );
+  }
+  return routes;
+}
+
+function refuseViewer(c: Context<DashboardEnv>, render: Render): Response | null {
+  const verdict = mayAct(signedIn(c), c.env);
+  return verdict.may ? null : say(render, c, 403, "You may look, not act", verdict.why, "/dashboard/");
+}

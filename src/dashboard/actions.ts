@@ -1,0 +1,169 @@
+// What an operator may do here: each action reads what is to be changed, says what would happen, and does it.
+
+import { relay } from "../control/errors.ts";
+import { MeshError, unwrap } from "../domain/error.ts";
+import type { Availability } from "../domain/node.ts";
+import { isAlive } from "../domain/task.ts";
+import { readServiceSpec } from "../protocol/engine/read-service.ts";
+import type { MeshApi, ServiceInput, ServiceView } from "../registry/api.ts";
+import type { Confirmation } from "./pages/confirm.tsx";
+import { nodePath, servicePath } from "./parts/words.tsx";
+import { count } from "./text.ts";
+import type { View } from "./view.ts";
+
+/** An action on one thing, as asked for. */
+export type Action = {
+  readonly confirmation: Confirmation;
+  /** Does it, if nothing changed meanwhile. @param actor who the events say it was */
+  readonly run: (mesh: MeshApi, actor: string) => Promise<unknown>;
+};
+
+/** What a form or a link asks for besides the thing itself. */
+export type Asked = Readonly<Record<string, string>>;
+
+/** @throws MeshError node/not-found, availability/invalid */
+export async function nodeAction(mesh: MeshApi, view: View, ref: string, asked: Asked): Promise<Action> {
+  const node = unwrap(await mesh.node(ref));
+  const to = readAvailability(asked.to ?? "");
+  const tasks = count(view.tasksOfNode(node.id).filter((task) => isAlive(task)).length, "task");
+  const wording = {
+    drain: ["Drain", `Its ${tasks} are replaced on other nodes before they stop; no request is lost.`],
+    pause: ["Pause", `Its ${tasks} go on; new ones are placed on other nodes.`],
+    active: ["Activate", "It takes new tasks again; those that run elsewhere stay where they are."],
+  } as const;
+  const [verb, effect] = wording[to];
+  const back = nodePath(node, view.nodes);
+  return {
+    confirmation: {
+      title: `${verb} ${node.hostname}?`,
+      effects: [effect],
+      verb: `${verb} ${node.hostname}`,
+      action: `${back}/availability`,
+      back,
+      fields: { to, version: String(node.version) },
+      grave: to === "drain",
+    },
+    run: async (mesh, actor) => {
+      const { role, labels } = node;
+      relay(
+        await mesh.updateNode(node.id, versionOf(asked, node), { availability: to, role, labels }, actor),
+      );
+    },
+  };
+}
+
+/** @param name `scale`, `restart`, `rollback` @throws MeshError service/not-found, replicas/invalid, service/precondition */
+export async function serviceAction(
+  mesh: MeshApi,
+  ref: string,
+  name: "scale" | "restart" | "rollback",
+  asked: Asked,
+): Promise<Action> {
+  const service = unwrap(await mesh.service(ref));
+  const wanted = { scale, restart, rollback }[name](service, asked);
+  const back = servicePath(service.spec.name);
+  const fields = { ...wanted.fields, version: String(service.version) };
+  return {
+    confirmation: { ...wanted.words, action: `${back}/${name}`, back, fields },
+    run: async (mesh, actor) =>
+      relay(await mesh.updateService(service.id, versionOf(asked, service), wanted.input(), actor)),
+  };
+}
+
+type Wanted = {
+  readonly words: Pick<Confirmation, "title" | "effects" | "verb" | "grave">;
+  readonly fields: Readonly<Record<string, string>>;
+  readonly input: () => ServiceInput | "rollback";
+};
+
+function scale(service: ServiceView, asked: Asked): Wanted {
+  const { mode, name } = service.spec;
+  if (mode.kind !== "replicated")
+    throw refusal("mode/precondition", `${name} is global: it has one task on each node`);
+  const replicas = asked.replicas ?? "";
+  if (!/^\d{1,5}$/.test(replicas) || Number(replicas) > 10_000) {
+    throw refusal("replicas/invalid", `cannot read "${replicas}" as a number of tasks: write 0 to 10000`);
+  }
+  const to = Number(replicas);
+  const fewer = to < mode.replicas;
+  const effect = fewer
+    ? `${count(mode.replicas - to, "task")} stop, once no request is sent to them any more.`
+    : to === mode.replicas
+      ? "Nothing changes: it has as many already."
+      : `${count(to - mode.replicas, "task")} start, and take requests once they are healthy.`;
+  const nobody = to === 0 ? ["Nobody answers for it then: clients get 503."] : [];
+  return {
+    words: {
+      title: `Scale ${name} from ${mode.replicas} to ${count(to, "task")}?`,
+      effects: [effect, ...nobody],
+      verb: `Scale to ${to}`,
+      grave: to === 0,
+    },
+    fields: { replicas },
+    input: () => edited(service, (document) => ({ ...document, Mode: { Replicated: { Replicas: to } } })),
+  };
+}
+
+function restart(service: ServiceView): Wanted {
+  const { name, update, forceUpdate } = service.spec;
+  const atATime = update.parallelism === 0 ? "all at once" : `${update.parallelism} at a time`;
+  const order =
+    update.order === "start-first" ? "a new one runs before the old one stops" : "the old one stops first";
+  return {
+    words: {
+      title: `Restart ${name}?`,
+      effects: [`Its ${count(service.desiredTasks, "task")} are replaced ${atATime}; ${order}.`],
+      verb: `Restart ${name}`,
+      grave: false,
+    },
+    fields: {},
+    input: () =>
+      edited(service, (document) => {
+        const template = document.TaskTemplate as object | undefined;
+        return { ...document, TaskTemplate: { ...template, ForceUpdate: forceUpdate + 1 } };
+      }),
+  };
+}
+
+function rollback(service: ServiceView): Wanted {
+  const { spec, previous } = service;
+  if (previous === null)
+    throw refusal("service/precondition", `${spec.name} has no previous spec to go back to`);
+  const { image } = previous.spec.run;
+  const effect =
+    image === spec.run.image
+      ? "Its spec is again the one before its last update."
+      : `Its spec is again the one before its last update; its image goes from ${spec.run.image} to ${image}.`;
+  return {
+    words: {
+      title: `Roll ${spec.name} back?`,
+      effects: [effect, "Tasks whose run differs are replaced, as its rollback policy says."],
+      verb: `Roll ${spec.name} back`,
+      grave: true,
+    },
+    fields: {},
+    input: () => "rollback",
+  };
+}
+
+/** The operator's own document with a change, read as if it had been sent. */
+function edited(
+  service: ServiceView,
+  change: (document: Readonly<Record<string, unknown>>) => object,
+): ServiceInput {
+  return readServiceSpec(change(service.document as Readonly<Record<string, unknown>>));
+}
+
+/** The version that was confirmed, so that nothing is done to what is another thing by now. */
+function versionOf({ version = "" }: Asked, { version: present }: { readonly version: number }): number {
+  return /^\d{1,15}$/.test(version) ? Number(version) : present;
+}
+
+function readAvailability(text: string): Availability {
+  if (text === "active" || text === "pause" || text === "drain") return text;
+  throw refusal("availability/invalid", `cannot read "${text}" as an availability: active, pause or drain`);
+}
+
+function refusal(code: `${string}/${"invalid" | "precondition"}`, message: string): MeshError {
+  return new MeshError(code, message, { blame: "operator", retry: "never" });
+}

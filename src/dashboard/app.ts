@@ -1,0 +1,66 @@
+// The dashboard: pages under /dashboard/ in front of the registry, for people.
+
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { describeError } from "../control/errors.ts";
+import { requestIds } from "../control/request-id.ts";
+import { actionRoutes } from "./action-routes.tsx";
+import { serveAsset } from "./assets.ts";
+import type { DashboardDeps, DashboardEnv, DashboardRoutes, Door } from "./context.ts";
+import { gate, signInRoutes, signOutRoute } from "./door.tsx";
+import { pageHeaders } from "./headers.ts";
+import { linkRoute } from "./link-route.ts";
+import { liveRoute } from "./live.ts";
+import { pageRoutes } from "./page-routes.tsx";
+import { renderer, say } from "./render.tsx";
+import { viewReader } from "./view.ts";
+
+export type { DashboardDeps } from "./context.ts";
+
+/** The dashboard as a fetch handler. */
+export type DashboardApp = { readonly fetch: (request: Request, door: Door) => Response | Promise<Response> };
+
+/** The largest form: a token and a path. Bytes. */
+const maxFormBytes = 16_384;
+
+/**
+ * Puts the dashboard together. Order is meaning: files and the sign-in page are open, all below `gate` wants somebody.
+ */
+export function dashboardApp(deps: DashboardDeps): DashboardApp {
+  const app: DashboardRoutes = new Hono<DashboardEnv>({ getPath: pathOf });
+  const render = renderer(deps);
+  const views = viewReader(deps.mesh, deps.now);
+  app.onError((error, c) => {
+    const { status, message } = describeError(deps, error, {
+      requestId: c.get("requestId"),
+      method: c.req.method,
+      path: c.req.path,
+    });
+    const title = status === 404 ? "Not found" : status >= 500 ? "That did not work" : "Not done";
+    return say(render, c, status, title, capitalised(message), "/dashboard/");
+  });
+  app.notFound((c) => say(render, c, 404, "Not found", "There is no such page.", "/dashboard/"));
+  app.use(pageHeaders);
+  app.get("/assets/:name", (c) => serveAsset(c, deps.assets, c.req.param("name")) ?? c.notFound());
+  app.use(requestIds(deps));
+  app.use(bodyLimit({ maxSize: maxFormBytes }));
+  app.route("/", linkRoute(deps));
+  app.route("/", signInRoutes(deps, render));
+  app.use(gate(deps));
+  app.route("/", signOutRoute(deps, render));
+  app.route("/", liveRoute(deps));
+  app.route("/", actionRoutes(deps, views, render));
+  app.route("/", pageRoutes(deps, views, render));
+  return { fetch: (request, door) => app.fetch(request, door) };
+}
+
+/** The path below `/dashboard`: `/` for the overview. */
+function pathOf(request: Request): string {
+  return new URL(request.url).pathname.slice("/dashboard".length);
+}
+
+/** The mesh's refusals begin small, as commands print them after their own name. */
+function capitalised(message: string): string {
+  const text = message.charAt(0).toUpperCase() + message.slice(1);
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}

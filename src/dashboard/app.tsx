@@ -1,0 +1,2 @@
+// The dashboard: pages under /dashboard/ in front of the registry, for people.
+

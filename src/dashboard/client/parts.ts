@@ -1,0 +1,50 @@
+// Parts of a page: elements with an id and `data-part`, which a newer reading of the page may replace.
+
+/** Puts the parts of `page` that differ in place of those shown. Where somebody is, and what is open, stays. */
+export function swapParts(page: Document): void {
+  for (const next of page.querySelectorAll<HTMLElement>("[data-part]")) {
+    const shown = document.getElementById(next.id);
+    if (shown === null || isBusy(shown) || fingerprint(shown) === fingerprint(next)) continue;
+    const focused = shown.contains(document.activeElement) ? keyOf(document.activeElement) : null;
+    const scrolled = [...shown.querySelectorAll(".scroll")].map(({ scrollLeft, scrollTop }) => ({
+      scrollLeft,
+      scrollTop,
+    }));
+    const adopted = document.adoptNode(next);
+    shown.replaceWith(adopted);
+    adopted.querySelectorAll(".scroll").forEach((element, index) => {
+      Object.assign(element, scrolled[index]);
+    });
+    if (focused !== null) elementOf(adopted, focused)?.focus({ preventScroll: true });
+    adopted.dispatchEvent(new CustomEvent("part", { bubbles: true }));
+  }
+}
+
+/** Times count on by themselves, and a chart draws into its own figure: neither is a change. */
+function fingerprint(part: HTMLElement): string {
+  const copy = part.cloneNode(true) as HTMLElement;
+  for (const time of copy.querySelectorAll("[data-ago], [data-for]")) time.textContent = "";
+  for (const drawn of copy.querySelectorAll("[data-drawn]")) drawn.remove();
+  return copy.outerHTML;
+}
+
+/** Somebody is writing in it, or has selected text in it. */
+function isBusy(part: HTMLElement): boolean {
+  const { activeElement } = document;
+  const writes = activeElement?.matches("input, select, textarea") === true && part.contains(activeElement);
+  const selection = document.getSelection();
+  return writes || (selection?.isCollapsed === false && part.contains(selection.anchorNode));
+}
+
+/** What tells an element apart from the others of its part, in this reading and the next. */
+function keyOf(element: Element | null): string | null {
+  return element?.getAttribute("href") ?? element?.id ?? null;
+}
+
+function elementOf(part: HTMLElement, key: string): HTMLElement | null {
+  return (
+    [...part.querySelectorAll<HTMLElement>("a, button, [tabindex], input")].find(
+      (one) => keyOf(one) === key,
+    ) ?? null
+  );
+}

@@ -1,0 +1,85 @@
+// The pages to look at.
+
+import { type Context, Hono } from "hono";
+import { routeExplanation } from "../control/route.ts";
+import { MeshError, unwrap } from "../domain/error.ts";
+import type { RouteExplanation } from "../protocol/route.ts";
+import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
+import { mayAct } from "./may-act.ts";
+import { Events, eventText } from "./pages/events.tsx";
+import { NodePage } from "./pages/node.tsx";
+import { Nodes } from "./pages/nodes.tsx";
+import { Overview } from "./pages/overview.tsx";
+import { Routing, type RoutingQuestion } from "./pages/routing.tsx";
+import { ServicePage } from "./pages/service.tsx";
+import { Services } from "./pages/services.tsx";
+import { pageOf } from "./paging.ts";
+import type { Render } from "./render.tsx";
+import type { ViewReader } from "./view.ts";
+import { signedIn } from "./who.ts";
+
+export function pageRoutes(deps: DashboardDeps, views: ViewReader, render: Render): DashboardRoutes {
+  const routes = new Hono<DashboardEnv>();
+  const asked = (c: Context) => [c.req.query("q") ?? "", c.req.query("page") ?? ""] as const;
+  routes.get("/", async (c) => {
+    const view = await views.read();
+    return render(c, 200, { title: "Overview", section: "overview", view }, <Overview view={view} />);
+  });
+  routes.get("/services", async (c) => {
+    const view = await views.read();
+    const page = pageOf(view.services, ({ spec }) => `${spec.name} ${spec.run.image}`, ...asked(c));
+    return render(
+      c,
+      200,
+      { title: "Services", section: "services", view },
+      <Services view={view} page={page} />,
+    );
+  });
+  routes.get("/services/:ref", async (c) => {
+    const service = unwrap(await deps.mesh.service(c.req.param("ref")));
+    const view = await views.read();
+    const title = service.spec.name;
+    const page = <ServicePage view={view} service={service} mayAct={mayAct(signedIn(c), c.env)} />;
+    return render(c, 200, { title, section: "services", view }, page);
+  });
+  routes.get("/nodes", async (c) => {
+    const view = await views.read();
+    const page = pageOf(view.nodes, ({ hostname, address }) => `${hostname} ${address}`, ...asked(c));
+    return render(c, 200, { title: "Nodes", section: "nodes", view }, <Nodes view={view} page={page} />);
+  });
+  routes.get("/nodes/:ref", async (c) => {
+    const node = unwrap(await deps.mesh.node(c.req.param("ref")));
+    const view = await views.read();
+    const page = <NodePage view={view} node={node} mayAct={mayAct(signedIn(c), c.env)} />;
+    return render(c, 200, { title: node.hostname, section: "nodes", view }, page);
+  });
+  routes.get("/routing", async (c) => {
+    const { url = "", method = "GET", node = "" } = c.req.query();
+    const question = { url, method, node };
+    const [view, outcome] = await Promise.all([views.read(), explain(deps, question)]);
+    const page = <Routing view={view} question={question} outcome={outcome} />;
+    return render(c, 200, { title: "Routing", section: "routing", view }, page);
+  });
+  routes.get("/events", async (c) => {
+    const view = await views.read();
+    const page = pageOf(view.events, eventText, ...asked(c));
+    return render(c, 200, { title: "Events", section: "events", view }, <Events view={view} page={page} />);
+  });
+  return routes;
+}
+
+/** Null when nothing was asked; what cannot be read is told beside the form that asked. */
+async function explain(
+  { mesh, surroundings }: DashboardDeps,
+  { url, method, node }: RoutingQuestion,
+): Promise<RouteExplanation | { readonly problem: string } | null> {
+  if (url === "") return null;
+  const withScheme = url.includes("://") ? url : `http://${url}`;
+  const query = { url: withScheme, method: method || undefined, node: node || undefined, host: undefined };
+  try {
+    return await routeExplanation(mesh, surroundings, query);
+  } catch (error) {
+    if (error instanceof MeshError) return { problem: error.message };
+    throw error;
+  }
+}

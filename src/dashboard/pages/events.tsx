@@ -1,0 +1,29 @@
+// The timeline: everything the registry remembers.
+
+import type { MeshEvent } from "../../domain/event.ts";
+import type { Page } from "../paging.ts";
+import { EventList } from "../parts/event-list.tsx";
+import { Finder, Pager } from "../parts/finder.tsx";
+import type { View } from "../view.ts";
+
+export function Events({ view, page }: { view: View; page: Page<MeshEvent> }) {
+  return (
+    <>
+      <h1>Events</h1>
+      <p class="muted">
+        Who did what to which thing, and why; the last 1,000 are kept. <code>waggle events -f</code> follows
+        them.
+      </p>
+      <Finder page={page} what="event" path="/dashboard/events" />
+      <section id="events" aria-label="Events" data-part>
+        <EventList events={page.items} view={view} />
+        <Pager page={page} path="/dashboard/events" />
+      </section>
+    </>
+  );
+}
+
+/** What an event is found by. */
+export function eventText({ action, actor, subject, why }: MeshEvent): string {
+  return `${action} ${actor} ${subject.type} ${subject.name} ${why}`;
+}

@@ -1,0 +1,115 @@
+// One service: how it is, what it does, its tasks, and what may be done to it.
+
+import { isUnderWay } from "../../domain/update.ts";
+import type { ServiceView } from "../../registry/api.ts";
+import type { MayAct } from "../may-act.ts";
+import { EventList } from "../parts/event-list.tsx";
+import { TaskTable } from "../parts/task-table.tsx";
+import { servicePath } from "../parts/words.tsx";
+import type { View } from "../view.ts";
+import { Figure } from "./overview.tsx";
+import { Published } from "./services.tsx";
+
+const eventsShown = 15;
+
+export function ServicePage({ view, service, mayAct }: { view: View; service: ServiceView; mayAct: MayAct }) {
+  const { spec, running, desiredTasks } = service;
+  const events = view.events.filter(({ subject: { id, type, name } }) =>
+    type === "service" ? id === service.id : type === "task" && name.startsWith(`${spec.name}.`),
+  );
+  return (
+    <>
+      <div class="title" id="title" data-part>
+        <h1>{spec.name}</h1>
+        <p class="muted">{spec.run.image}</p>
+      </div>
+      <dl class="figures" id="figures" data-part>
+        <Figure label="Tasks running" value={`${running}/${desiredTasks}`} />
+        <Figure label="Mode" value={spec.mode.kind} />
+        <div>
+          <dt>Published</dt>
+          <dd class="small">
+            <Published service={service} />
+          </dd>
+        </div>
+      </dl>
+      <UpdateNotice service={service} />
+      <Actions service={service} mayAct={mayAct} />
+      <section aria-labelledby="tasks-title" id="tasks" data-part>
+        <h2 id="tasks-title">Tasks</h2>
+        <TaskTable tasks={view.tasksOfService(service.id)} view={view} by="service" />
+      </section>
+      <Labels labels={spec.labels} />
+      <section aria-labelledby="events-title" id="events" data-part>
+        <h2 id="events-title">Events</h2>
+        <EventList events={events.slice(0, eventsShown)} view={view} />
+      </section>
+    </>
+  );
+}
+
+function UpdateNotice({ service }: { service: ServiceView }) {
+  const { update } = service;
+  const shown =
+    update !== undefined && update !== null && (isUnderWay(service) || /paused/.test(update.state));
+  return (
+    <div id="update" data-part>
+      {shown && (
+        <p class="notice" role="status">
+          Update {update.state.replaceAll("_", " ")}: {update.message}
+        </p>
+      )}
+    </div>
+  );
+}
+
+function Actions({ service, mayAct }: { service: ServiceView; mayAct: MayAct }) {
+  const { mode, name } = service.spec;
+  const path = servicePath(name);
+  if (!mayAct.may) return <p class="read-only">{mayAct.why}</p>;
+  return (
+    <section class="actions" aria-label="Actions">
+      {mode.kind === "replicated" && (
+        <form method="get" action={`${path}/scale`}>
+          <label for="replicas">Tasks</label>
+          <input
+            id="replicas"
+            name="replicas"
+            type="number"
+            min="0"
+            max="10000"
+            required
+            value={String(mode.replicas)}
+          />
+          <button type="submit">Scale…</button>
+        </form>
+      )}
+      <a class="button" href={`${path}/restart`}>
+        Restart…
+      </a>
+      {service.previous !== null && (
+        <a class="button" href={`${path}/rollback`}>
+          Roll back…
+        </a>
+      )}
+    </section>
+  );
+}
+
+export function Labels({ labels }: { labels: Readonly<Record<string, string>> }) {
+  const entries = Object.entries(labels);
+  if (entries.length === 0) return null;
+  return (
+    <section aria-labelledby="labels-title" id="labels" data-part>
+      <h2 id="labels-title">Labels</h2>
+      <dl class="labels">
+        {entries.map(([key, value]) => (
+          <div>
+            <dt>{key}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}

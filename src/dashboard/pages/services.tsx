@@ -1,0 +1,85 @@
+// All services.
+
+import { hostsOf } from "../../domain/labels.ts";
+import type { PublishedPort } from "../../domain/service.ts";
+import { isAlive } from "../../domain/task.ts";
+import type { ServiceView } from "../../registry/api.ts";
+import type { Page } from "../paging.ts";
+import { Finder, Pager } from "../parts/finder.tsx";
+import { Counts } from "../parts/map.tsx";
+import { number, servicePath } from "../parts/words.tsx";
+import { type Look, lookOf } from "../task-look.ts";
+import type { View } from "../view.ts";
+
+const path = "/dashboard/services";
+
+export function Services({ view, page }: { view: View; page: Page<ServiceView> }) {
+  return (
+    <>
+      <h1>Services</h1>
+      <Finder page={page} what="service" path={path} />
+      <section id="services" data-part>
+        {page.items.length === 0 ? (
+          <p class="empty">No service{page.query === "" ? " yet" : ` with “${page.query}”`}.</p>
+        ) : (
+          <section class="scroll" aria-label="Services" tabindex={0}>
+            <table class="list">
+              <thead>
+                <tr>
+                  <th scope="col">Service</th>
+                  <th scope="col">Image</th>
+                  <th scope="col">Mode</th>
+                  <th scope="col">Running</th>
+                  <th scope="col">Tasks</th>
+                  <th scope="col">Published</th>
+                </tr>
+              </thead>
+              <tbody>
+                {page.items.map((service) => (
+                  <tr>
+                    <th scope="row">
+                      <a href={servicePath(service.spec.name)}>{service.spec.name}</a>
+                    </th>
+                    <td>{service.spec.run.image}</td>
+                    <td>{service.spec.mode.kind}</td>
+                    <td class="figure">
+                      {number(service.running)}/{number(service.desiredTasks)}
+                    </td>
+                    <td>
+                      <Counts counts={countsOf(service, view)} />
+                    </td>
+                    <td>
+                      <Published service={service} />
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </section>
+        )}
+        <Pager page={page} path={path} />
+      </section>
+    </>
+  );
+}
+
+export function Published({ service: { ports, spec } }: { service: ServiceView }) {
+  return (
+    <>
+      {[...ports.map(portText), ...hostsOf(spec.labels)].map((text) => (
+        <span class="sub">{text}</span>
+      ))}
+    </>
+  );
+}
+
+/** `8080→80`, and how where that is not the usual way. */
+function portText({ published, target, mode }: PublishedPort): string {
+  return `${published} → ${target}${mode === "host" ? " (host)" : ""}`;
+}
+
+function countsOf(service: ServiceView, view: View): ReadonlyMap<Look, number> {
+  const alive = view.tasksOfService(service.id).filter((task) => isAlive(task));
+  const grouped = Map.groupBy(alive, (task) => lookOf(task, view.nodeById.get(task.nodeId ?? "")));
+  return new Map([...grouped].map(([look, tasks]) => [look, tasks.length]));
+}

@@ -1,0 +1,54 @@
+// The timeline: who did what to which thing, when and why.
+
+import type { MeshEvent } from "../../domain/event.ts";
+import type { View } from "../view.ts";
+import { Ago, nodePath, servicePath } from "./words.tsx";
+
+export function EventList({ events, view }: { events: readonly MeshEvent[]; view: View }) {
+  if (events.length === 0) return <p class="empty">Nothing has happened yet.</p>;
+  return (
+    <ol class="events">
+      {events.map((event) => (
+        <li class={`event ${tone(event.action)}`}>
+          <Ago atMs={event.atMs} nowMs={view.nowMs} />
+          <span class="action">{event.action}</span>
+          <span class="subject">
+            <SubjectLink event={event} view={view} />
+          </span>
+          <span class="detail">
+            {event.why}
+            {event.actor !== "registry" && <span class="actor"> by {event.actor}</span>}
+          </span>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+/** Things that are gone have no page any more. */
+function SubjectLink({ event: { subject }, view }: { event: MeshEvent; view: View }) {
+  const path = pathOf(subject, view);
+  const name = subject.type === "task" ? readable(subject.name, view) : subject.name;
+  return path === null ? name : <a href={path}>{name}</a>;
+}
+
+/** A global service's task goes by its node's id, which people know by name. */
+function readable(taskName: string, view: View): string {
+  const at = taskName.lastIndexOf(".");
+  const node = view.nodeById.get(taskName.slice(at + 1));
+  return node === undefined ? taskName : `${taskName.slice(0, at)}.${node.hostname}`;
+}
+
+function pathOf({ type, id, name }: MeshEvent["subject"], view: View): string | null {
+  const node = view.nodeById.get(id);
+  if (type === "node") return node === undefined ? null : nodePath(node, view.nodes);
+  const serviceName = type === "task" ? name.slice(0, Math.max(name.indexOf("."), 0)) : name;
+  const known = view.services.some(({ spec }) => spec.name === serviceName);
+  return (type === "service" || type === "task") && known ? servicePath(serviceName) : null;
+}
+
+function tone(action: string): string {
+  if (/\.(failed|rejected|down|orphaned|unhealthy)$/.test(action)) return "is-bad";
+  if (/\.(paused|leaving|lost|drain|rollback)/.test(action)) return "is-warn";
+  return "";
+}

@@ -1,0 +1,172 @@
+// The map as it is drawn. Every cell is a link with a name of its own, so that it can be read without seeing it.
+
+import type { Node } from "../../domain/node.ts";
+import { type Look, looks, meanings } from "../task-look.ts";
+import { type CellMap, type TaskCell, type TileMap, taskMap } from "../task-map.ts";
+import { count } from "../text.ts";
+import type { View } from "../view.ts";
+import { Glyph, Legend } from "./glyph.tsx";
+import { nodePath, number, servicePath } from "./words.tsx";
+
+export function MapSection({ view }: { view: View }) {
+  const map = taskMap(view);
+  return (
+    <section aria-labelledby="map-title" id="map" data-part>
+      <div class="heading">
+        <h2 id="map-title">Map</h2>
+        <Legend shown={map.shown} />
+      </div>
+      {map.kind === "cells" ? <Cells map={map} view={view} /> : <Tiles map={map} />}
+    </section>
+  );
+}
+
+function Cells({ map, view }: { map: CellMap; view: View }) {
+  if (map.services.length === 0) {
+    return (
+      <p class="empty">
+        {count(view.nodes.length, "node")} and no service yet. Create one with{" "}
+        <code>docker service create --name my-web --publish 8080:80 --replicas 2 waggle/whoami</code>.
+      </p>
+    );
+  }
+  return (
+    <section class="scroll" aria-label="Tasks by node and service" tabindex={0}>
+      <table class="map">
+        <thead>
+          <tr>
+            <th scope="col">Node</th>
+            {map.services.map(({ spec, running, desiredTasks }) => (
+              <th scope="col">
+                <a href={servicePath(spec.name)}>{spec.name}</a>
+                <span class="sub">
+                  {running}/{desiredTasks}
+                </span>
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {map.rows.map(({ node, cells }) => (
+            <tr>
+              <th scope="row">
+                {node === null ? (
+                  <span class="muted">no node yet</span>
+                ) : (
+                  <>
+                    <a href={nodePath(node, view.nodes)}>{node.hostname}</a>
+                    <NodeState node={node} />
+                  </>
+                )}
+              </th>
+              {cells.map((own, index) => (
+                <td>
+                  {own.map((cell) => (
+                    <Chip cell={cell} service={map.services[index]?.spec.name ?? ""} />
+                  ))}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function Chip({ cell: { name, look, task }, service }: { cell: TaskCell; service: string }) {
+  const label = `${name}: ${meanings[look]}`;
+  return (
+    <a class={`chip is-${look}`} href={`${servicePath(service)}#${task.id}`} title={label} aria-label={label}>
+      <Glyph look={look} />
+      {task.slot > 0 ? <span>{task.slot}</span> : null}
+    </a>
+  );
+}
+
+/** What is unusual about a node, in a word; nothing when it is ready and active. */
+export function NodeState({ node }: { node: Node }) {
+  const word = nodeWord(node);
+  return word === "active" ? null : (
+    <span class={`tag ${word === "down" ? "is-bad" : "is-warn"}`}>{word}</span>
+  );
+}
+
+export function nodeWord({ state, availability, leaving }: Node): string {
+  if (state !== "ready") return state;
+  if (leaving === true) return "leaving";
+  return { active: "active", pause: "paused", drain: "drained" }[availability];
+}
+
+function Tiles({ map }: { map: TileMap }) {
+  return (
+    <>
+      <ul class="tiles" aria-label="Nodes, each by the worst of its tasks">
+        {map.tiles.map(({ node, look, tasks }) => {
+          const label = `${node.hostname}: ${nodeWord(node)}, ${count(tasks, "task")}${look === null ? "" : `, worst ${meanings[look]}`}`;
+          return (
+            <li>
+              <a href={nodePath(node, [])} title={label} aria-label={label}>
+                {look === null ? <svg class="glyph" aria-hidden="true" /> : <Glyph look={look} />}
+              </a>
+            </li>
+          );
+        })}
+      </ul>
+      <ServiceBars map={map} />
+    </>
+  );
+}
+
+/** Services in the summary; the page of services has all. */
+const maxBars = 30;
+
+function ServiceBars({ map }: { map: TileMap }) {
+  const byNeed = map.services.toSorted((a, b) => trouble(b.counts) - trouble(a.counts));
+  return (
+    <table class="bars">
+      <thead>
+        <tr>
+          <th scope="col">Service</th>
+          <th scope="col">Tasks</th>
+          <th scope="col">By condition</th>
+        </tr>
+      </thead>
+      <tbody>
+        {byNeed.slice(0, maxBars).map(({ service, counts }) => (
+          <tr>
+            <th scope="row">
+              <a href={servicePath(service.spec.name)}>{service.spec.name}</a>
+            </th>
+            <td class="figure">
+              {number(service.running)}/{number(service.desiredTasks)}
+            </td>
+            <td>
+              <Counts counts={counts} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+/** `● 1,200 ▲ 3`: how many tasks look how. */
+export function Counts({ counts }: { counts: ReadonlyMap<Look, number> }) {
+  return (
+    <span class="counts">
+      {looks
+        .toReversed()
+        .filter((look) => counts.has(look))
+        .map((look) => (
+          <span title={meanings[look]}>
+            <Glyph look={look} /> {number(counts.get(look) ?? 0)} <span class="unseen">{meanings[look]}</span>
+          </span>
+        ))}
+    </span>
+  );
+}
+
+function trouble(counts: ReadonlyMap<Look, number>): number {
+  return [...counts].reduce((sum, [look, many]) => sum + (look === "running" ? 0 : many), 0);
+}

@@ -1,0 +1,112 @@
+// Tasks as a table: where each runs, how it is, and since when.
+
+import { haproxyStatus } from "../../domain/health.ts";
+import { taskName } from "../../domain/names.ts";
+import { isAlive, type Task } from "../../domain/task.ts";
+import { lookOf, meanings } from "../task-look.ts";
+import { count } from "../text.ts";
+import type { View } from "../view.ts";
+import { Glyph } from "./glyph.tsx";
+import { For, nodePath, servicePath } from "./words.tsx";
+
+/** Rows at once. What lives comes first; of what has ended the newest say why. */
+const maxRows = 200;
+
+export function TaskTable({
+  tasks,
+  view,
+  by,
+}: {
+  tasks: readonly Task[];
+  view: View;
+  by: "node" | "service";
+}) {
+  const rows = [...tasks].sort(byUse).slice(0, maxRows);
+  if (rows.length === 0) return <p class="empty">No task here.</p>;
+  return (
+    <>
+      <section class="scroll" aria-label="Tasks" tabindex={0}>
+        <table class="list">
+          <thead>
+            <tr>
+              <th scope="col">Task</th>
+              {by === "service" && <th scope="col">Node</th>}
+              <th scope="col">State</th>
+              <th scope="col">For</th>
+              <th scope="col">Check</th>
+              <th scope="col">Endpoint</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((task) => (
+              <Row task={task} view={view} by={by} />
+            ))}
+          </tbody>
+        </table>
+      </section>
+      {tasks.length > maxRows && (
+        <p class="muted">
+          The first {maxRows} of {count(tasks.length, "task")}.
+        </p>
+      )}
+    </>
+  );
+}
+
+function Row({ task, view, by }: { task: Task; view: View; by: "node" | "service" }) {
+  const node = view.nodeById.get(task.nodeId ?? "");
+  const service = view.serviceById.get(task.serviceId)?.spec.name;
+  const look = lookOf(task, node);
+  const nodeName = node?.hostname ?? null;
+  const name = taskName(service ?? task.serviceId, { ...task, nodeId: nodeName ?? task.nodeId });
+  return (
+    <tr id={task.id} class={isAlive(task) ? "" : "is-past"}>
+      <th scope="row">
+        {by === "node" && service !== undefined ? <a href={servicePath(service)}>{name}</a> : name}
+        <span class="sub">{task.id.slice(0, 12)}</span>
+      </th>
+      {by === "service" && (
+        <td>
+          {node === undefined ? (
+            <span class="muted">—</span>
+          ) : (
+            <a href={nodePath(node, view.nodes)}>{node.hostname}</a>
+          )}
+        </td>
+      )}
+      <td>
+        <span class={`state is-${look}`} title={meanings[look]}>
+          <Glyph look={look} /> {stateWord(task)}
+        </span>
+        {task.err !== "" && <span class="err">{task.err}</span>}
+      </td>
+      <td class="figure">
+        <For sinceMs={task.stateSinceMs} nowMs={view.nowMs} />
+      </td>
+      <td>
+        {isAlive(task) && (
+          <>
+            {haproxyStatus(task.health)}
+            {task.health !== null && <span class="sub">{task.health.lastCheck}</span>}
+          </>
+        )}
+      </td>
+      <td>
+        {isAlive(task) &&
+          task.endpoints.map(({ origin }) => <span class="sub">{origin.replace(/^http:\/\//, "")}</span>)}
+      </td>
+    </tr>
+  );
+}
+
+/** `running`; with what is wanted of it where that is something else. */
+function stateWord({ state, desired }: Task): string {
+  return desired === "running" || state === desired || !isAlive({ state })
+    ? state
+    : `${state}, to ${desired === "remove" ? "be removed" : "shut down"}`;
+}
+
+function byUse(a: Task, b: Task): number {
+  if (isAlive(a) !== isAlive(b)) return isAlive(a) ? -1 : 1;
+  return isAlive(a) ? a.slot - b.slot || a.createdAtMs - b.createdAtMs : b.createdAtMs - a.createdAtMs;
+}

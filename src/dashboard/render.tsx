@@ -1,0 +1,62 @@
+// Rendering: a page in its frame, as the answer to a request.
+
+import type { Context } from "hono";
+import type { Child } from "hono/jsx";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import type { DashboardDeps, DashboardEnv } from "./context.ts";
+import { Layout, type Section } from "./pages/layout.tsx";
+import { Message } from "./pages/message.tsx";
+import { formToken } from "./session.ts";
+import type { View } from "./view.ts";
+import { tokensOf } from "./who.ts";
+
+export type PageHead = {
+  readonly title: string;
+  readonly section?: Section;
+  /** What the page shows of the mesh; absent: nothing that changes by itself. */
+  readonly view?: View;
+  readonly charts?: boolean;
+};
+
+export type Render = (
+  c: Context<DashboardEnv>,
+  status: ContentfulStatusCode,
+  head: PageHead,
+  content: Child,
+) => Response;
+
+export function renderer(deps: DashboardDeps): Render {
+  return (c, status, { title, section, view, charts }, content) => {
+    // Absent before anybody is known: on the sign-in page, and when something failed early.
+    const identity = c.get("identity") ?? null;
+    const live =
+      view === undefined ? null : { nowMs: view.nowMs, seq: view.seq, tableVersion: view.info.tableVersion };
+    const page = (
+      <Layout
+        title={title}
+        assets={deps.assets}
+        meshName={deps.meshName}
+        identity={identity}
+        formToken={identity === null ? "" : formToken(tokensOf(deps), identity)}
+        section={section ?? null}
+        live={live}
+        charts={charts ?? false}
+      >
+        {content}
+      </Layout>
+    );
+    return c.body(`<!doctype html>${page}`, status, { "content-type": "text/html; charset=utf-8" });
+  };
+}
+
+/** A page that only says something. */
+export function say(
+  render: Render,
+  c: Context<DashboardEnv>,
+  status: ContentfulStatusCode,
+  title: string,
+  text: string,
+  back?: string,
+): Response {
+  return render(c, status, { title }, <Message title={title} text={text} back={back} />);
+}

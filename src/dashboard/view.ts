@@ -1,0 +1,82 @@
+// The view: all that the pages show of a mesh, read from the registry at one moment and indexed for rendering.
+
+import type { MeshView } from "../control/problems.ts";
+import { problemsOf } from "../control/problems.ts";
+import { unwrap } from "../domain/error.ts";
+import type { MeshEvent } from "../domain/event.ts";
+import type { Node } from "../domain/node.ts";
+import type { Task } from "../domain/task.ts";
+import type { StatusProblem } from "../protocol/status.ts";
+import type { MeshApi, ServiceView } from "../registry/api.ts";
+
+export type View = MeshView & {
+  /** When it was read, epoch milliseconds; every `…Ms` in it is to be read against this. */
+  readonly nowMs: number;
+  readonly problems: readonly StatusProblem[];
+  /** Newest first. */
+  readonly events: readonly MeshEvent[];
+  /** Number of the newest event; 0 when there is none. */
+  readonly seq: number;
+  readonly nodeById: ReadonlyMap<string, Node>;
+  readonly serviceById: ReadonlyMap<string, ServiceView>;
+  readonly tasksOfService: (serviceId: string) => readonly Task[];
+  readonly tasksOfNode: (nodeId: string) => readonly Task[];
+};
+
+export type ViewReader = {
+  readonly read: () => Promise<View>;
+  /** Has the next read ask the registry: something was just changed. */
+  readonly forget: () => void;
+};
+
+/** How long a view serves whoever asks next, milliseconds: many watchers of one change cost one reading. */
+const keepMs = 500;
+/** All events the registry keeps. */
+const allEvents = 1_000;
+
+/** Reads views, each kept for a moment. Only what has been read is kept, as a promise belongs to one request. */
+export function viewReader(mesh: MeshApi, now: () => number): ViewReader {
+  let kept: View | null = null;
+  return {
+    read: async () => {
+      if (kept !== null && Math.abs(now() - kept.nowMs) < keepMs) return kept;
+      kept = await readView(mesh, now());
+      return kept;
+    },
+    forget: () => {
+      kept = null;
+    },
+  };
+}
+
+async function readView(mesh: MeshApi, nowMs: number): Promise<View> {
+  const [info, nodes, services, tasks, events] = await Promise.all([
+    mesh.info(),
+    mesh.nodes(),
+    mesh.services(),
+    mesh.tasks({}),
+    mesh.events(0, allEvents),
+  ]);
+  return makeView({ info, nodes, services, tasks: unwrap(tasks) }, events, nowMs);
+}
+
+/** @param events oldest first, as the registry gives them */
+export function makeView(mesh: MeshView, events: readonly MeshEvent[], nowMs: number): View {
+  const byService = Map.groupBy(mesh.tasks, ({ serviceId }) => serviceId);
+  const byNode = Map.groupBy(mesh.tasks, ({ nodeId }) => nodeId ?? "");
+  return {
+    ...mesh,
+    nodes: [...mesh.nodes].sort((a, b) => byName(a.hostname, b.hostname)),
+    services: [...mesh.services].sort((a, b) => byName(a.spec.name, b.spec.name)),
+    nowMs,
+    problems: problemsOf(mesh),
+    events: events.toReversed(),
+    seq: events.at(-1)?.seq ?? 0,
+    nodeById: new Map(mesh.nodes.map((node) => [node.id, node])),
+    serviceById: new Map(mesh.services.map((service) => [service.id, service])),
+    tasksOfService: (id) => byService.get(id) ?? [],
+    tasksOfNode: (id) => byNode.get(id) ?? [],
+  };
+}
+
+const { compare: byName } = new Intl.Collator("en", { numeric: true });

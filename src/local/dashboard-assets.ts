@@ -1,0 +1,60 @@
+// The dashboard's scripts and style sheet, built into one module that the Worker's bundle takes in. Run directly, this
+// file builds it: wrangler does so before it bundles (`[build]` in wrangler.toml).
+
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const folder = fileURLToPath(new URL("../dashboard/", import.meta.url));
+const target = `${folder}built/assets.js`;
+
+type Asset = { readonly name: string; readonly type: string; readonly text: string };
+
+/** Builds src/dashboard/built/assets.js; rejects with esbuild's messages when a source does not build. */
+export async function buildDashboardAssets(): Promise<Readonly<Record<"live" | "charts" | "style", Asset>>> {
+  const result = await build({
+    absWorkingDir: folder,
+    entryPoints: { live: "client/live.ts", charts: "client/charts.ts", style: "client/style.css" },
+    outdir: "built",
+    bundle: true,
+    minify: true,
+    write: false,
+    format: "esm",
+    target: ["es2022", "chrome110", "firefox115", "safari16"],
+    logLevel: "silent",
+  });
+  const read = (name: string, type: string): Asset => {
+    const extension = type === "text/css" ? "css" : "js";
+    const text = result.outputFiles.find(({ path }) => path.endsWith(`/${name}.${extension}`))?.text;
+    if (text === undefined) throw new Error(`esbuild gave no output for ${name}.${extension}`);
+    const hash = createHash("sha256").update(text).digest("hex").slice(0, 8);
+    return { name: `${name}-${hash}.${extension}`, type: `${type}; charset=utf-8`, text };
+  };
+  const assets = {
+    live: read("live", "text/javascript"),
+    charts: read("charts", "text/javascript"),
+    style: read("style", "text/css"),
+  };
+  write(`export default ${JSON.stringify(assets)};\n`);
+  return assets;
+}
+
+/** Leaves a file alone that is as it should be, so that whoever watches it is not woken. */
+function write(text: string): void {
+  if (readIfThere(target) === text) return;
+  mkdirSync(`${folder}built`, { recursive: true });
+  // Beside, then moved: another build may be reading it.
+  writeFileSync(`${target}.${process.pid}`, text);
+  renameSync(`${target}.${process.pid}`, target);
+}
+
+function readIfThere(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return null;
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await buildDashboardAssets();

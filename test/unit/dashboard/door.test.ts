@@ -1,0 +1,159 @@
+import { expect, test } from "vitest";
+import { sessionMs } from "../../../src/dashboard/session.ts";
+import { fieldsOf, operatorToken, TestDashboard, viewerToken } from "./support.ts";
+
+test("[G1] who is not signed in is sent to sign in, and from there to where they were going", async () => {
+  const dashboard = new TestDashboard();
+  const sent = await dashboard.ask("GET /dashboard/events?q=down");
+  expect([sent.status, sent.location]).toEqual([
+    303,
+    "/dashboard/sign-in?to=%2Fdashboard%2Fevents%3Fq%3Ddown",
+  ]);
+  const form = await dashboard.ask(`GET ${sent.location}`);
+  const { to } = fieldsOf(form.text, "sign-in");
+  expect(to).toBe("/dashboard/events?q=down");
+  const entered = await dashboard.signIn(operatorToken, to);
+  expect([entered.status, entered.location]).toEqual([303, "/dashboard/events?q=down"]);
+  expect((await dashboard.ask("GET /dashboard/events")).status).toBe(200);
+});
+
+test.each([
+  "https://evil.example/dashboard/",
+  "//evil.example/dashboard/",
+  "/dashboard/../v1.44/nodes",
+  "/dashboard//..//..//evil.example",
+  "/\\evil.example",
+  "javascript:alert(1)",
+  "/dashboard/sign-out",
+])("[G1] signing in never leads to %s", async (to) => {
+  const { location } = await new TestDashboard().signIn(operatorToken, to);
+  const url = new URL(location ?? "", "http://mesh.test:8787");
+  expect(url.origin).toBe("http://mesh.test:8787");
+  expect(url.pathname.startsWith("/dashboard/")).toBe(true);
+  expect(url.pathname).not.toBe("/dashboard/sign-out");
+});
+
+test("[G1] a token that is not the mesh's is refused in words, and opens nothing", async () => {
+  const dashboard = new TestDashboard();
+  const refused = await dashboard.signIn(`${operatorToken}x`);
+  expect([refused.status, dashboard.cookies.size]).toEqual([401, 0]);
+  expect(refused.text).toContain("This token is not the mesh&#39;s");
+});
+
+test("[G1] a mesh without a viewer token lets nobody in with an empty one", async () => {
+  const dashboard = new TestDashboard(1, { viewerToken: "" });
+  expect((await dashboard.signIn("")).status).toBe(401);
+});
+
+test("[G2] a session lasts twelve hours; then one signs in again, and is told why", async () => {
+  const dashboard = new TestDashboard();
+  await dashboard.signIn();
+  dashboard.mesh.nowMs += sessionMs - 1;
+  expect((await dashboard.ask("GET /dashboard/nodes")).status).toBe(200);
+  dashboard.mesh.nowMs += 1;
+  const sent = await dashboard.ask("GET /dashboard/nodes");
+  expect(sent.location).toBe("/dashboard/sign-in?to=%2Fdashboard%2Fnodes&ended=");
+  expect((await dashboard.ask(`GET ${sent.location}`)).text).toContain("Your session has ended");
+});
+
+test("[G2] a session is its token's: it ends when the token changes, and no part of it can be another", async () => {
+  const dashboard = new TestDashboard();
+  await dashboard.signIn(viewerToken);
+  const [[name = "", value = ""] = []] = [...dashboard.cookies];
+  const other = new TestDashboard(2, { viewerToken: "another" });
+  other.cookies.set(name, value);
+  expect((await other.ask("GET /dashboard/")).status).toBe(303);
+  for (const forged of [
+    value.replace("viewer", "operator"),
+    value.replace(/\.(\d+)\./, ".9$1."),
+    `${value}A`,
+    "",
+  ]) {
+    dashboard.cookies.set(name, forged);
+    expect((await dashboard.ask("GET /dashboard/")).status).toBe(303);
+  }
+});
+
+test("[G2] signing out ends the session in this browser, and only a form of our own does it", async () => {
+  const dashboard = new TestDashboard();
+  await dashboard.signIn();
+  expect((await dashboard.ask("GET /dashboard/sign-out")).status).toBe(404);
+  expect((await dashboard.ask("POST /dashboard/sign-out", { form: {} })).status).toBe(403);
+  const page = await dashboard.ask("GET /dashboard/");
+  const left = await dashboard.ask("POST /dashboard/sign-out", { form: fieldsOf(page.text, "account") });
+  expect([left.status, dashboard.cookies.size]).toEqual([303, 0]);
+});
+
+test("[G3] the cookie is for no script, no other site and no other path, and for HTTPS where that is", async () => {
+  const dashboard = new TestDashboard();
+  await dashboard.signIn();
+  expect(dashboard.setCookie).toMatch(
+    /^waggle-8787=[^;]+; Max-Age=43200; Path=\/dashboard\/; HttpOnly; SameSite=Strict$/,
+  );
+  dashboard.origin = "https://mesh.example";
+  await dashboard.signIn();
+  expect(dashboard.setCookie).toMatch(/^__Secure-waggle=[^;]+; .*HttpOnly; Secure; SameSite=Strict$/);
+});
+
+test("[G6] a link signs an operator in once, and looking at it spends nothing", async () => {
+  const dashboard = new TestDashboard();
+  const headers = { authorization: `Bearer ${operatorToken}` };
+  const made = await dashboard.ask("POST /dashboard/sign-in-link", { headers });
+  expect(made.status).toBe(201);
+  const { path } = JSON.parse(made.text);
+  for (let looks = 0; looks < 2; looks += 1) expect((await dashboard.ask(`GET ${path}`)).status).toBe(200);
+  const form = fieldsOf((await dashboard.ask(`GET ${path}`)).text, "sign-in");
+  expect((await dashboard.ask("POST /dashboard/sign-in", { form })).status).toBe(303);
+  expect((await dashboard.ask("GET /dashboard/")).status).toBe(200);
+  dashboard.cookies.clear();
+  const again = await dashboard.ask("POST /dashboard/sign-in", { form });
+  expect([again.status, dashboard.cookies.size]).toEqual([401, 0]);
+  expect(again.text).toContain("This link has been used");
+});
+
+test("[G6] a link is followed within 15 minutes or never, and only the operator's token makes one", async () => {
+  const dashboard = new TestDashboard();
+  const make = (token: string) =>
+    dashboard.ask("POST /dashboard/sign-in-link", { headers: { authorization: `Bearer ${token}` } });
+  expect((await make(viewerToken)).status).toBe(403);
+  expect((await make("wrong")).status).toBe(401);
+  const { path } = JSON.parse((await make(operatorToken)).text);
+  dashboard.mesh.nowMs += 15 * 60_000;
+  expect((await dashboard.ask(`GET ${path}`)).status).toBe(401);
+  const form = { code: new URLSearchParams(path.split("?")[1]).get("code") ?? "" };
+  expect((await dashboard.ask("POST /dashboard/sign-in", { form })).status).toBe(401);
+});
+
+test("[G4] signing in is not done by another site's form", async () => {
+  const dashboard = new TestDashboard();
+  const headers = { origin: "https://evil.example", "sec-fetch-site": "cross-site" };
+  const form = { token: operatorToken };
+  expect((await dashboard.ask("POST /dashboard/sign-in", { headers, form })).status).toBe(403);
+  expect(dashboard.cookies.size).toBe(0);
+});
+
+test("[G9] pages are kept by no cache, files under their hash for a year, and scripts come from here alone", async () => {
+  const dashboard = new TestDashboard();
+  await dashboard.signIn();
+  for (const path of [
+    "/dashboard/",
+    "/dashboard/nowhere",
+    "/dashboard/sign-in",
+    "/dashboard/services/none",
+  ]) {
+    const { headers, text } = await dashboard.ask(`GET ${path}`);
+    expect(headers.get("cache-control")).toBe("no-store");
+    expect(headers.get("content-security-policy")).toMatch(
+      /^default-src 'none'; script-src 'self'; style-src 'self';/,
+    );
+    expect(headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
+    // What the policy would refuse is not written in the first place.
+    expect(text).not.toMatch(/<script(?![^>]*\ssrc=)|\sstyle=|<style|\son[a-z]+=/);
+  }
+  const file = await dashboard.ask("GET /dashboard/assets/live-00000001.js");
+  expect([file.status, file.headers.get("cache-control")]).toEqual([
+    200,
+    "public, max-age=31536000, immutable",
+  ]);
+  expect((await dashboard.ask("GET /dashboard/assets/live-00000002.js")).status).toBe(404);
+});

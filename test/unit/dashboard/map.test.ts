@@ -1,0 +1,98 @@
+import { expect, test } from "vitest";
+import { lookOf, looks, meanings } from "../../../src/dashboard/task-look.ts";
+import { taskMap } from "../../../src/dashboard/task-map.ts";
+import { makeView, type View } from "../../../src/dashboard/view.ts";
+import type { Node } from "../../../src/domain/node.ts";
+import type { Service } from "../../../src/domain/service.ts";
+import type { Task } from "../../../src/domain/task.ts";
+import type { ServiceView } from "../../../src/registry/api.ts";
+import { aNode, aService, aTask, healthy, now } from "../../support/world.ts";
+
+function viewOf(nodes: readonly Node[], services: readonly Service[], tasks: readonly Task[]): View {
+  const counted = services.map((service): ServiceView => ({ ...service, running: 0, desiredTasks: 0 }));
+  const info = {
+    id: "m",
+    name: "test",
+    createdAtMs: now,
+    tableVersion: 1,
+    nodes: { total: nodes.length, ready: nodes.length },
+    services: services.length,
+    tasks: { running: tasks.length, desired: tasks.length },
+  };
+  return makeView({ info, nodes, services: counted, tasks }, [], now);
+}
+
+const nodes = [aNode({ id: "n1", hostname: "node1" }), aNode({ id: "n2", hostname: "node2" })];
+const service = aService();
+
+test("[G11] each task is a cell at its node and service; those without a node have a row of their own", () => {
+  const tasks = [
+    aTask(service, { id: "a", slot: 2, nodeId: "n1" }),
+    aTask(service, { id: "b", slot: 1, nodeId: "n1" }),
+    aTask(service, { id: "c", slot: 3, nodeId: null, state: "pending" }),
+  ];
+  const map = taskMap(viewOf(nodes, [service], tasks));
+  if (map.kind !== "cells") throw new Error(map.kind);
+  expect(
+    map.rows.map(({ node, cells }) => [node?.hostname ?? null, cells[0]?.map(({ name }) => name)]),
+  ).toEqual([
+    ["node1", ["my-web.1", "my-web.2"]],
+    ["node2", []],
+    [null, ["my-web.3"]],
+  ]);
+});
+
+test("[G11] of what has ended only the last failure of an empty slot is shown", () => {
+  const dead = { state: "failed", desired: "shutdown" } as const;
+  const tasks = [
+    aTask(service, { id: "a", slot: 1, nodeId: "n1", ...dead }),
+    aTask(service, { id: "b", slot: 1, nodeId: "n2", ...dead }),
+    aTask(service, { id: "c", slot: 2, nodeId: "n1", ...dead }),
+    aTask(service, { id: "d", slot: 2, nodeId: "n2" }),
+    aTask(service, { id: "e", slot: 3, nodeId: "n1", state: "complete" }),
+  ];
+  const map = taskMap(viewOf(nodes, [service], tasks));
+  if (map.kind !== "cells") throw new Error(map.kind);
+  expect(map.rows.flatMap(({ cells }) => cells.flat().map(({ task }) => task.id))).toEqual(["b", "d"]);
+});
+
+test("[G11] where cells would be too many, each node is a tile that shows the worst of its tasks", () => {
+  const many = Array.from({ length: 1_000 }, (_, n) => aNode({ id: `n${n}`, hostname: `node${n}` }));
+  const tasks = many.flatMap(({ id }, n) => [
+    aTask(service, { id: `${id}a`, slot: 2 * n + 1, nodeId: id }),
+    aTask(service, {
+      id: `${id}b`,
+      slot: 2 * n + 2,
+      nodeId: id,
+      ...(n === 7 && { health: { ...healthy, verdict: "unhealthy" as const } }),
+    }),
+  ]);
+  const map = taskMap(viewOf(many, [service], tasks));
+  if (map.kind !== "tiles") throw new Error(map.kind);
+  expect(map.tiles.length).toBe(1_000);
+  expect(map.tiles[7]).toMatchObject({ look: "unhealthy", tasks: 2 });
+  expect(map.tiles[8]).toMatchObject({ look: "running", tasks: 2 });
+  expect(map.services[0]?.counts.get("running")).toBe(1_999);
+});
+
+test.each<[Partial<Task>, Partial<Node> | null, string]>([
+  [{}, {}, "running"],
+  [{ health: null }, {}, "running"],
+  [{ health: { ...healthy, verdict: "starting" } }, {}, "starting"],
+  [{ health: { ...healthy, verdict: "unhealthy" } }, {}, "unhealthy"],
+  [{ state: "preparing" }, {}, "starting"],
+  [{ state: "pending", nodeId: null }, null, "waiting"],
+  [{ desired: "shutdown" }, {}, "leaving"],
+  [{}, { state: "down" }, "unknown"],
+  [{ state: "rejected" }, {}, "failed"],
+  [{ state: "failed" }, { state: "down" }, "failed"],
+  [{ state: "orphaned" }, null, "failed"],
+  [{ state: "complete" }, {}, "ended"],
+  [{ state: "shutdown" }, {}, "ended"],
+])("[G11] a task %j on a node %j looks %s", (task, node, look) => {
+  expect(lookOf(aTask(service, task), node === null ? undefined : aNode(node))).toBe(look);
+});
+
+test("[G11] every condition has a word, and a place among the worse and the better ones", () => {
+  expect([...looks].sort()).toEqual(Object.keys(meanings).sort());
+});

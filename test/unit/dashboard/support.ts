@@ -1,0 +1,120 @@
+// The dashboard over a real registry, asked without a socket, as a browser would ask it.
+
+import { type DashboardDeps, dashboardApp } from "../../../src/dashboard/app.ts";
+import type { Assets } from "../../../src/dashboard/assets.ts";
+import { unwrap } from "../../../src/domain/error.ts";
+import { readServiceSpec } from "../../../src/protocol/engine/read-service.ts";
+import { spec } from "../control/support.ts";
+import { TestMesh } from "../registry/harness.ts";
+
+export const operatorToken = "operator-secret";
+export const viewerToken = "viewer-secret";
+
+/** Their content is the browser's business, and tested there. */
+export const assets: Assets = {
+  live: { name: "live-00000001.js", type: "text/javascript; charset=utf-8", text: "live" },
+  charts: { name: "charts-00000002.js", type: "text/javascript; charset=utf-8", text: "charts" },
+  style: { name: "style-00000003.css", type: "text/css; charset=utf-8", text: "style" },
+};
+
+export type Answered = {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly location: string | null;
+  readonly text: string;
+};
+
+export type Asked = {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The fields of a form. */
+  readonly form?: Readonly<Record<string, string>>;
+};
+
+/** A mesh of nodes node1.. with its dashboard, and one browser in front of it. */
+export class TestDashboard {
+  readonly mesh = new TestMesh();
+  /** Requests handed to the registry object. */
+  readonly upgrades: Request[] = [];
+  origin = "http://mesh.test:8787";
+  sharesOrigin = false;
+  /** The browser's cookies, by name. */
+  readonly cookies = new Map<string, string>();
+  /** Set-Cookie as it came last. */
+  setCookie = "";
+  readonly #app;
+  #made = 0;
+
+  constructor(nodes = 2, deps: Partial<DashboardDeps> = {}) {
+    for (let number = 1; number <= nodes; number += 1) this.mesh.node(`node${number}`);
+    this.#app = dashboardApp({
+      mesh: this.mesh.registry,
+      meshName: "test",
+      operatorToken,
+      viewerToken,
+      assets,
+      access: null,
+      surroundings: { domain: "", balancerPort: 8000 },
+      now: () => this.mesh.nowMs,
+      newId: () => `id${++this.#made}`,
+      upgrade: async (request) => {
+        this.upgrades.push(request);
+        return new Response("from the object", { status: 418 });
+      },
+      ...deps,
+    });
+  }
+
+  async ask(line: string, { headers = {}, form }: Asked = {}): Promise<Answered> {
+    const [method = "", path = ""] = line.split(" ");
+    const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+    const request = new Request(`${this.origin}${path}`, {
+      method,
+      headers: {
+        host: new URL(this.origin).host,
+        ...(cookie !== "" && { cookie }),
+        ...(method === "POST" && { origin: this.origin }),
+        ...headers,
+      },
+      ...(form !== undefined && { body: new URLSearchParams(form) }),
+    });
+    const answer = await this.#app.fetch(request, { sharesOrigin: this.sharesOrigin });
+    for (const line of answer.headers.getSetCookie()) this.#keep(line);
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      location: answer.headers.get("location"),
+      text: await answer.text(),
+    };
+  }
+
+  signIn(token = operatorToken, to?: string): Promise<Answered> {
+    return this.ask("POST /dashboard/sign-in", { form: { token, ...(to !== undefined && { to }) } });
+  }
+
+  /** Opens a page with a form and sends that, with what the page put into it. */
+  async confirm(path: string, change: Readonly<Record<string, string>> = {}): Promise<Answered> {
+    const page = await this.ask(`GET ${path}`);
+    return this.ask(`POST ${path.split("?")[0]}`, { form: { ...fieldsOf(page.text, "confirm"), ...change } });
+  }
+
+  /** A service of two tasks that run, as `docker service create` sends it. */
+  service(name: string, change: Readonly<Record<string, unknown>> = {}): string {
+    const made = unwrap(this.mesh.registry.createService(readServiceSpec(spec(name, change)), "operator"));
+    this.mesh.work();
+    return made.id;
+  }
+
+  #keep(line: string): void {
+    this.setCookie = line;
+    const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
+    if (/Max-Age=0/i.test(line)) this.cookies.delete(name);
+    else this.cookies.set(name, value);
+  }
+}
+
+/** The hidden fields of the form in the section of this class. */
+export function fieldsOf(html: string, section: string): Record<string, string> {
+  const part = html.slice(html.indexOf(`class="${section}"`));
+  const inputs = part.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g);
+  return Object.fromEntries([...inputs].map(([, name = "", value = ""]) => [name, value]));
+}
