@@ -23,6 +23,7 @@ export type ClosedPort = {
 export async function closedPortProblems(stateDir: string): Promise<StatusProblem[]> {
   const text = await readFile(join(stateDir, closedPortsFile), "utf8").catch(() => "[]");
   return (JSON.parse(text) as ClosedPort[]).map(({ place, address, port, why, sinceMs }) => {
-    return { what: `port ${address}:${port} of ${place}`, why: `not open: ${why}`, sinceMs };
+    const next = "Stop what listens there, or publish another port.";
+    return { what: `port ${address}:${port} of ${place}`, why: `not open: ${why}`, next, sinceMs };
   });
 }

@@ -18,6 +18,7 @@ const listener = (
 const known = {
   control: "http://127.0.0.1:8787",
   token: "t",
+  dashboard: "http://127.0.0.1:8787/dashboard/sign-in?code=c",
   stateFlag: " --state s",
   listeners: [
     listener("balancer", "edge", null, 8000),
@@ -33,9 +34,10 @@ test("[U24] the first start says what to try, at ports that are open", () => {
   expect(lines.some((line) => line.includes("node2"))).toBe(false);
 });
 
-test("[U24] a later start says in three lines that all is as it was", () => {
+test("[U24] a later start says in four lines that all is as it was", () => {
   expect(asBefore(known)).toEqual([
     "The mesh is as it was, published: 8080, 9090; bin/waggle --state s status says more",
+    "Dashboard: http://127.0.0.1:8787/dashboard/sign-in?code=c",
     "Control API: http://127.0.0.1:8787   token: t",
     "Ctrl-C stops the mesh; the next start finds its services as they were.",
   ]);
