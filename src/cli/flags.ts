@@ -11,15 +11,18 @@ const meshGroup = "Which mesh:";
 
 export type MeshFlags = TargetFlags & { readonly json?: boolean | undefined };
 
-/** Adds `--json` and the flags that say which mesh. */
-export function meshFlags(command: Command): Command {
-  return targetFlags(command.option("--json", "print JSON for programs"));
+/** Adds `--json` and the flags that say which mesh. @param hostLetter false where `-H` means something else */
+export function meshFlags(command: Command, { hostLetter = true } = {}): Command {
+  return targetFlags(command.option("--json", "print JSON for programs"), hostLetter);
 }
 
 /** Adds the flags that say which mesh. */
-export function targetFlags(command: Command): Command {
+export function targetFlags(command: Command, hostLetter = true): Command {
   const flags = [
-    new Option("-H, --host <url>", "control URL of the mesh (else WAGGLE_HOST, else the state folder's)"),
+    new Option(
+      `${hostLetter ? "-H, " : ""}--host <url>`,
+      "control URL of the mesh (else WAGGLE_HOST, else the state folder's)",
+    ),
     new Option("--token-file <file>", "file with the token (else WAGGLE_TOKEN, else the state folder's)"),
     new Option("--state <dir>", "state folder of a mesh started here (default: .waggle)"),
   ];

@@ -14,6 +14,7 @@ import { registerNode } from "./node/node.ts";
 import { registerService } from "./service/service.ts";
 import { registerStatus } from "./status.ts";
 import { registerTable } from "./table.ts";
+import { registerTrace } from "./trace/trace.ts";
 import { registerUp } from "./up.ts";
 import { ownVersion, registerVersion } from "./version.ts";
 
@@ -81,6 +82,7 @@ export function buildProgram(cli: Cli): Command {
   registerStatus(program, cli);
   registerDashboard(program, cli);
   registerEvents(program, cli);
+  registerTrace(program, cli);
   registerTable(program, cli);
   program.commandsGroup("This command:");
   program.addHelpCommand(new Command("help").argument("[command]").summary("print help for a command"));

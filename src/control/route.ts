@@ -33,13 +33,20 @@ export async function routeExplanation(
   { url, method, node, host }: RouteQuery,
 ): Promise<RouteExplanation> {
   const read = readUrl(url);
+  const asked = readHost(host ?? read.host);
   const { text } = await mesh.table(-1);
   const table = readTable(text ?? "");
   const explanation = explainRoute(table, {
     method: readMethod(method),
-    host: readHost(host ?? read.host),
+    host: asked,
     path: read.pathname + read.search,
-    wayIn: wayIn(table, read, node ?? null, around),
+    // On Cloudflare the Host header says where a request comes in; on one machine the address it is sent to does.
+    wayIn: wayIn(
+      table,
+      around.balancerPort === null ? new URL(read.pathname, `${read.protocol}//${asked}`) : read,
+      node ?? null,
+      around,
+    ),
     domain: around.domain,
   });
   return { ...explanation, tasks: [...explanation.tasks, ...(await leftOut(mesh, explanation))] };

@@ -129,20 +129,22 @@ function tasksOf({ table, matched, entryNodes, wayIn }: Lookup): ExplainedTask[]
   const picked = pickedTasks(matched, entryNodes);
   const nodes = new Map(table.nodes.map((node) => [node.id, node]));
   return matched.flatMap(({ service, target, mode }) =>
-    service.tasks.map((task) => {
-      const origin = task.endpoints.find(([port]) => port === target)?.[1] ?? null;
-      const node = nodes.get(task.nodeId);
-      const taken = picked.has(task.id);
-      const why = taken ? whyPicked(node) : whyNotPicked(task, origin, target, mode === "host" && wayIn);
-      return {
-        id: task.id,
-        name: taskName(service.name, task),
-        node: node?.name ?? null,
-        origin,
-        picked: taken,
-        why,
-      };
-    }),
+    service.tasks
+      .toSorted((a, b) => a.slot - b.slot)
+      .map((task) => {
+        const origin = task.endpoints.find(([port]) => port === target)?.[1] ?? null;
+        const node = nodes.get(task.nodeId);
+        const taken = picked.has(task.id);
+        const why = taken ? whyPicked(node) : whyNotPicked(task, origin, target, mode === "host" && wayIn);
+        return {
+          id: task.id,
+          name: taskName(service.name, task),
+          node: node?.name ?? null,
+          origin,
+          picked: taken,
+          why,
+        };
+      }),
   );
 }
 

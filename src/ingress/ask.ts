@@ -9,6 +9,7 @@ import type { Ring, Target } from "../proxy/routes.ts";
 import type { ServiceTraffic } from "../proxy/service-traffic.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { pickTarget } from "./pick.ts";
+import type { Trace } from "./trace.ts";
 
 /** Tasks asked for one request with one table, at most. */
 const maxAttempts = 4;
@@ -27,6 +28,8 @@ export type Asking = {
   /** Ids of the tasks asked. */
   tried: Set<string> | null;
   attempts: number;
+  /** Null unless the request asks for it. */
+  readonly trace: Trace | null;
   /** The task asked last; of two, the one that answered. */
   target: Target | null;
 };
@@ -122,7 +125,9 @@ function send(asking: Asking, target: Target): Promise<Outcome> {
     asking.tried ??= new Set();
     asking.tried.add(target.taskId);
   }
-  return attempt(asking.plane, asking.outgoing.to(target.origin));
+  const sent = attempt(asking.plane, asking.outgoing.to(target.origin));
+  asking.trace?.follow(target, sent);
+  return sent;
 }
 
 /** Takes in how an attempt went. */

@@ -8,6 +8,7 @@ import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
 import type { Ring, Route, Routes, Target } from "../proxy/routes.ts";
 import { ask } from "./ask.ts";
 import { holdsBody, type Outgoing, prepare, requestIdOf } from "./outgoing.ts";
+import { Trace } from "./trace.ts";
 
 /** What a request comes to: a task's response, or why there is none. */
 type Result = Response | Failure;
@@ -28,6 +29,8 @@ type Exchange = {
   attempts: number;
   route: Route | null;
   target: Target | null;
+  /** Null unless the request asks for it. */
+  readonly trace: Trace | null;
 };
 
 /**
@@ -77,6 +80,7 @@ function begin(request: Request, entry: Entry, plane: DataPlane): Exchange {
     attempts: 0,
     route: null,
     target: null,
+    trace: head.debug ? new Trace(plane.nowMs) : null,
   };
 }
 
@@ -198,6 +202,7 @@ async function send(
     round,
     tried: exchange.tried,
     attempts: exchange.attempts,
+    trace: exchange.trace,
     target: exchange.target,
   };
   const asked = await ask(asking);
@@ -218,14 +223,13 @@ async function send(
 
 function allFailed({ route, attempts, outgoing, request }: Exchange): Failure {
   const name = route?.service.name ?? "";
+  // The runtime tells neither from the other.
+  const how = "could not be reached or broke the connection before it answered";
   if (outgoing?.repeatable === false) {
-    return {
-      status: 502,
-      reason: `a task of ${name} broke the connection before it answered, and a ${request.method} is not sent twice`,
-    };
+    return { status: 502, reason: `a task of ${name} ${how}, and a ${request.method} is not sent twice` };
   }
-  const tasks = attempts === 1 ? "the task" : `${attempts} tasks`;
-  return { status: 502, reason: `${tasks} of ${name} could not be reached` };
+  const tasks = attempts === 1 ? "the one task" : `each of ${attempts} tasks`;
+  return { status: 502, reason: `${tasks} of ${name} that was asked ${how}` };
 }
 
 function finish(exchange: Exchange, result: Result, routes: Routes | null): Response | Promise<Response> {
@@ -252,16 +256,26 @@ function deliver(response: Response, requestId: string): Response {
 }
 
 function setDebug(headers: Headers, exchange: Exchange, routes: Routes | null): void {
-  const { entry, plane, route, target, attempts } = exchange;
+  const { entry, plane, route, target, attempts, trace } = exchange;
   const node = routes?.node(entry.node ?? "");
+  headers.set("x-waggle-entry", entry.role);
   if (node !== undefined) headers.set("x-waggle-node", node.name);
-  if (route !== null) headers.set("x-waggle-service", route.service.name);
+  if (route !== null) {
+    headers.set("x-waggle-service", route.service.name);
+    headers.set("x-waggle-policy", route.service.policy);
+  }
   if (target !== null) {
     headers.set("x-waggle-task", target.taskId);
     headers.set("x-waggle-slot", String(target.slot));
     headers.set("x-waggle-task-node", routes?.node(target.nodeId)?.name ?? target.nodeId);
   }
   headers.set("x-waggle-attempts", String(attempts));
+  if (trace !== null && attempts > 0) {
+    headers.set(
+      "x-waggle-trace",
+      trace.print((nodeId) => routes?.node(nodeId)?.name ?? nodeId),
+    );
+  }
   if (routes === null) return;
   headers.set("x-waggle-table-version", String(routes.version));
   headers.set("x-waggle-table-age-ms", String(Math.round(plane.tables.ageMs())));

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { compileTable } from "../../../src/domain/compile.ts";
 import { whyLeftOut } from "../../../src/domain/left-out.ts";
+import type { PublishMode } from "../../../src/domain/service.ts";
 import type { RoutingTable, TableService } from "../../../src/domain/table.ts";
 import { isAlive } from "../../../src/domain/task.ts";
 import { explainRoute } from "../../../src/explain/explain.ts";
@@ -24,10 +25,23 @@ const tables: fc.Arbitrary<RoutingTable> = fc
         const name = nodeNames[index] ?? "";
         return { id: idOf(name), name, up, address: `127.0.0.${index + 2}`, hosts: [] };
       }),
-      services,
+      services: withoutClashes(services),
       defaultService: defaultName,
     })),
   );
+
+/** A port is one service's, unless all publish it in host mode. */
+function withoutClashes(services: readonly TableService[]): TableService[] {
+  const owners = new Map<number, PublishMode>();
+  return services.map((service) => ({
+    ...service,
+    ports: service.ports.filter(({ published, mode }) => {
+      const other = owners.get(published);
+      owners.set(published, other ?? mode);
+      return other === undefined || (other === "host" && mode === "host");
+    }),
+  }));
+}
 
 function serviceNamed(name: string, nodes: number): fc.Arbitrary<TableService> {
   const mode = fc.constantFrom("ingress" as const, "host" as const);

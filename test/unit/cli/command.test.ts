@@ -17,6 +17,7 @@ const verbs = [
   "join-token",
   "status",
   "events",
+  "trace",
   "table",
   "completion",
   "version",

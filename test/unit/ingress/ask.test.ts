@@ -55,6 +55,7 @@ function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoin
     round: "r",
     tried: null,
     attempts: 0,
+    trace: null,
     target: null,
   };
   return { asked, sent, plane };

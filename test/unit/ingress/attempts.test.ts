@@ -32,7 +32,9 @@ test("[X9] no task is tried twice for one request, and no more than four are", a
 
   const many = mesh(6, Object.fromEntries(names.map((name) => [name, refused])));
   const answer = await many.ask();
-  expect(await answer.text()).toContain("4 tasks of my-web could not be reached");
+  expect(await answer.text()).toContain(
+    "each of 4 tasks of my-web that was asked could not be reached or broke the connection",
+  );
   expect(many.origins()).toEqual(["http://a", "http://b", "http://c", "http://d"]);
 });
 

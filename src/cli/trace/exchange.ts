@@ -1,0 +1,83 @@
+// One request and its answer, with the time each step took.
+
+import { type IncomingHttpHeaders, request as requestHttp } from "node:http";
+import { request as requestHttps } from "node:https";
+import type { Socket } from "node:net";
+
+/** What to send. */
+export type Sent = {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Null: no body. */
+  readonly body: string | null;
+};
+
+/** What came back. */
+export type Answer = {
+  readonly status: number;
+  readonly statusText: string;
+  readonly httpVersion: string;
+  /** Address and port that answered: `127.0.0.2:8080`. */
+  readonly from: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly bytes: number;
+  /** Milliseconds since the start: the connection was there, TLS included; the head had come; all had come. */
+  readonly connectedMs: number;
+  readonly headMs: number;
+  readonly totalMs: number;
+};
+
+/** The mesh gives a task 30 s to begin its answer; what takes longer is not the mesh's doing. Milliseconds. */
+const silenceMs = 35_000;
+
+/**
+ * Sends a request on a connection of its own and reads the answer to its end.
+ *
+ * @throws Error of the connection, with Node's code (ECONNREFUSED, ENOTFOUND), or of the answer that broke off
+ */
+export function exchange(sent: Sent, nowMs: () => number): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const startedMs = nowMs();
+  const since = () => nowMs() - startedMs;
+  let connectedMs = 0;
+  const send = sent.url.protocol === "https:" ? requestHttps : requestHttp;
+  const outgoing = send(sent.url, {
+    method: sent.method,
+    headers: sent.headers,
+    agent: false,
+    timeout: silenceMs,
+  });
+  outgoing.on("socket", (socket: Socket) => {
+    const connected = sent.url.protocol === "https:" ? "secureConnect" : "connect";
+    socket.once(connected, () => {
+      connectedMs = since();
+    });
+  });
+  outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer in ${silenceMs / 1000} s`)));
+  outgoing.on("error", reject);
+  outgoing.on("response", (incoming) => {
+    const headMs = since();
+    const { remoteAddress = "?", remotePort = 0 } = incoming.socket;
+    let bytes = 0;
+    incoming.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+    });
+    incoming.on("error", reject);
+    incoming.on("end", () =>
+      resolve({
+        status: incoming.statusCode ?? 0,
+        statusText: incoming.statusMessage ?? "",
+        httpVersion: incoming.httpVersion,
+        from: `${remoteAddress}:${remotePort}`,
+        headers: incoming.headers,
+        bytes,
+        connectedMs,
+        headMs,
+        totalMs: since(),
+      }),
+    );
+  });
+  outgoing.end(sent.body ?? undefined);
+  return promise;
+}

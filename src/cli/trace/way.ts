@@ -1,0 +1,69 @@
+// The way a request went through the mesh, as the headers of its answer tell those who show a token.
+
+import type { IncomingHttpHeaders } from "node:http";
+
+/** One task that was asked. */
+export type Attempt = {
+  readonly taskId: string;
+  /** `my-web.1`. */
+  readonly task: string;
+  readonly node: string;
+  /** Milliseconds after the request came in that it was asked, and how long it took. */
+  readonly atMs: number;
+  readonly tookMs: number;
+  /** The status it answered with; `failed`: not reached, or broken off; `none`: nothing came by then. */
+  readonly outcome: string;
+};
+
+/** What the mesh did with one request. */
+export type Way = {
+  /** `edge`: the balancer picked the node. */
+  readonly entry: "edge" | "ingress";
+  readonly node: string | null;
+  readonly service: string | null;
+  readonly policy: string | null;
+  readonly attempts: readonly Attempt[];
+  readonly tableVersion: number | null;
+  readonly tableAgeMs: number | null;
+  readonly requestId: string | null;
+};
+
+/** The way an answer's headers tell; null when they tell none. */
+export function readWay(headers: IncomingHttpHeaders): Way | null {
+  const text = (name: string): string | null => {
+    const value = headers[name];
+    return typeof value === "string" ? value : null;
+  };
+  const number = (name: string): number | null => (text(name) === null ? null : Number(text(name)));
+  if (text("x-waggle-attempts") === null) return null;
+  const service = text("x-waggle-service");
+  return {
+    entry: text("x-waggle-entry") === "edge" ? "edge" : "ingress",
+    node: text("x-waggle-node"),
+    service,
+    policy: text("x-waggle-policy"),
+    attempts: readAttempts(text("x-waggle-trace") ?? "", service ?? ""),
+    tableVersion: number("x-waggle-table-version"),
+    tableAgeMs: number("x-waggle-table-age-ms"),
+    requestId: text("x-request-id"),
+  };
+}
+
+/** `TASK;slot=1;node=node1;at=0;ms=3;outcome=200, …` as src/ingress/trace.ts prints it. */
+function readAttempts(text: string, service: string): Attempt[] {
+  return text.split(", ").flatMap((item) => {
+    const [taskId = "", ...pairs] = item.split(";");
+    if (taskId === "") return [];
+    const of = new Map(pairs.map((pair) => pair.split("=") as [string, string]));
+    const slot = of.get("slot") ?? "0";
+    const node = of.get("node") ?? "";
+    return {
+      taskId,
+      task: `${service}.${slot === "0" ? node : slot}`,
+      node,
+      atMs: Number(of.get("at")),
+      tookMs: Number(of.get("ms")),
+      outcome: of.get("outcome") ?? "",
+    };
+  });
+}

@@ -1,0 +1,45 @@
+// The trace of one request: which tasks were asked, when, and what came of it. Kept only for requests that ask for it.
+
+import type { Outcome } from "../proxy/attempt.ts";
+import type { Target } from "../proxy/routes.ts";
+
+type Attempt = {
+  readonly target: Target;
+  /** Epoch milliseconds. */
+  readonly askedMs: number;
+  endedMs: number | null;
+  /** The status the task answered with; `failed`: not reached, or broken off; `none`: nothing came yet. */
+  outcome: number | "failed" | "none";
+};
+
+export class Trace {
+  readonly #nowMs: () => number;
+  readonly #startedMs: number;
+  readonly #attempts: Attempt[] = [];
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+    this.#startedMs = nowMs();
+  }
+
+  /** Takes in that a task was asked, and what will come of it. */
+  follow(target: Target, sent: Promise<Outcome>): void {
+    const attempt: Attempt = { target, askedMs: this.#nowMs(), endedMs: null, outcome: "none" };
+    this.#attempts.push(attempt);
+    void sent.then((outcome) => {
+      attempt.endedMs = this.#nowMs();
+      attempt.outcome = outcome === "failed" ? outcome : outcome.status;
+    });
+  }
+
+  /** `TASK;slot=1;node=node1;at=0;ms=3;outcome=200, …` in the order they were asked; at and ms are milliseconds. */
+  print(nodeName: (nodeId: string) => string): string {
+    const nowMs = this.#nowMs();
+    return this.#attempts
+      .map(({ target: { taskId, slot, nodeId }, askedMs, endedMs, outcome }) => {
+        const tookMs = (endedMs ?? nowMs) - askedMs;
+        return `${taskId};slot=${slot};node=${nodeName(nodeId)};at=${askedMs - this.#startedMs};ms=${tookMs};outcome=${outcome}`;
+      })
+      .join(", ");
+  }
+}

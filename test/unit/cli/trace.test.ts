@@ -1,0 +1,219 @@
+import { expect, test } from "vitest";
+import { mayHaveToken } from "../../../src/cli/trace/may-have-token.ts";
+import type { RouteExplanation } from "../../../src/protocol/route.ts";
+import { fakeMesh, type Reply, type Routes, runOn } from "./support.ts";
+
+const explanation: RouteExplanation = {
+  request: { method: "GET", host: "127.0.0.2:8080", port: 8080, path: "/" },
+  tableVersion: 12,
+  entry: { role: "edge", node: null, why: "127.0.0.1 is no node's, so it is the balancer's" },
+  match: { by: "port", why: "port 8080 is published by my-web" },
+  services: [{ id: "s1", name: "my-web", policy: "roundrobin", target: 80, mode: "ingress" }],
+  nodes: [
+    { id: "n1", name: "node1", up: true, picked: true, why: "it is up: it takes its turn" },
+    { id: "n2", name: "node2", up: false, picked: false, why: "it is down" },
+  ],
+  tasks: [
+    { id: "t1", name: "my-web.1", node: "node1", origin: "http://a", picked: true, why: "it takes its turn" },
+    { id: "t2", name: "my-web.2", node: "node2", origin: null, picked: false, why: "it is to stop" },
+  ],
+  answer: { by: "task", why: "the one task that can" },
+};
+
+const told = {
+  "x-waggle-entry": "edge",
+  "x-waggle-node": "node1",
+  "x-waggle-service": "my-web",
+  "x-waggle-attempts": "2",
+  "x-waggle-trace":
+    "t1;slot=1;node=node2;at=0;ms=2;outcome=failed, t2;slot=2;node=node1;at=2;ms=4;outcome=200",
+  "x-waggle-table-version": "12",
+  "x-waggle-table-age-ms": "340",
+};
+
+function meshWith(answer: Reply, more: Routes = {}) {
+  return fakeMesh({ "GET /mesh/route": { json: explanation }, "GET /cart": answer, ...more });
+}
+
+/** Times are whatever they were. */
+function timeless(text: string): string {
+  return text.replaceAll(/\d+(\.\d+)? ms( *)/g, (_all, _part, blanks) => `N ms${blanks === "" ? "" : " "}`);
+}
+
+test("[L17] each step of a request is shown: entry, node, service, every task asked, table, answer, time", async () => {
+  await using mesh = await meshWith({ text: "hello", headers: told });
+  const { code, out } = await runOn(mesh, ["trace", `${mesh.url}/cart`]);
+  expect(code).toBe(0);
+  expect(timeless(out)).toBe(`GET ${mesh.url}/cart
+ 1  entry    the balancer
+ 2  node     node1: in turn among those that are up
+ 3  service  my-web: port 8080 is published by my-web
+ 4  task     my-web.1 on node2: could not be reached, or broke the connection in N ms
+             my-web.2 on node1: 200 in N ms
+ 5  table    version 12, N ms old
+ 6  answer   200 OK, 5 bytes, HTTP/1.1
+ 7  time     connected N ms, first byte N ms, all N ms
+`);
+});
+
+test("[L17] a task asked while another one was waited for is told as such, and an answer of the mesh's own too", async () => {
+  const trace =
+    "t1;slot=0;node=node2;at=0;ms=180;outcome=none, t2;slot=0;node=node1;at=100;ms=80;outcome=none";
+  await using mesh = await meshWith({ status: 504, text: "", headers: { ...told, "x-waggle-trace": trace } });
+  const { code, out } = await runOn(mesh, ["trace", `${mesh.url}/cart`]);
+  expect(code).toBe(0);
+  expect(out).toContain("my-web.node2 on node2: no answer by then in 180 ms\n");
+  expect(out).toContain("my-web.node1 on node1: no answer by then in 80 ms, asked as well after 100 ms\n");
+  expect(out).toContain("504 Gateway Timeout by the mesh itself, 0 bytes");
+});
+
+test("[L17] method, headers and body are sent as told, with the token beside them and not in Authorization", async () => {
+  const seen: { headers: NodeJS.Dict<string | string[]>; method: string | undefined }[] = [];
+  await using mesh = await fakeMesh({
+    "GET /mesh/route": { json: explanation },
+    "POST /cart": { text: "", headers: told },
+  });
+  mesh.server.on("request", ({ headers, method }) => seen.push({ headers, method }));
+  const header = ["-H", "Host: www.example.com", "-H", "content-type: application/json"];
+  expect(await runOn(mesh, ["trace", ...header, "-d", '{"a":1}', `${mesh.url}/cart`])).toMatchObject({
+    code: 0,
+  });
+  expect(mesh.calls.map(({ method, body }) => [method, body])).toEqual([
+    ["GET", undefined],
+    ["POST", { a: 1 }],
+  ]);
+  expect(mesh.calls[0]?.query.get("host")).toBe("www.example.com");
+  expect(seen[1]?.headers).toMatchObject({
+    host: "www.example.com",
+    "content-type": "application/json",
+    "x-waggle-debug": "1",
+    "x-waggle-token": "secret",
+  });
+  expect(seen[1]?.headers.authorization).toBeUndefined();
+});
+
+test("[L17] traffic needs no registry: without it the way is shown all the same", async () => {
+  await using mesh = await fakeMesh({
+    "GET /mesh/route": { status: 200, text: "<p>" },
+    "GET /cart": { text: "", headers: told },
+  });
+  const { code, out } = await runOn(mesh, ["trace", `${mesh.url}/cart`]);
+  expect([code, out]).toEqual([0, expect.stringContaining("service  my-web\n")]);
+});
+
+test("[L18] the token goes where the mesh knows the URL as its own, and nowhere less protected than the control URL", () => {
+  const at = (url: string, control: string, about: Partial<RouteExplanation> | null = {}) =>
+    mayHaveToken(new URL(url), control, about === null ? null : { ...explanation, ...about });
+  const byHost = { match: { by: "host", why: "" } } as const;
+  const atNode = { entry: { role: "ingress", node: "node1", why: "" } } as const;
+  expect(at("http://127.0.0.2:8080/", "http://127.0.0.1:8787", null)).toBe(true);
+  expect(at("https://mesh.example.com:8443/", "https://mesh.example.com", null)).toBe(true);
+  expect(at("https://www.example.com/", "https://mesh.example.com", byHost)).toBe(true);
+  expect(at("https://node1.example.com/", "https://mesh.example.com", atNode)).toBe(true);
+  expect(at("http://node1.lan:8080/", "http://mesh.lan:8787", atNode)).toBe(true);
+  expect(at("https://evil.example/", "https://mesh.example.com")).toBe(false);
+  expect(at("https://www.example.com/", "https://mesh.example.com", null)).toBe(false);
+  expect(at("http://www.example.com/", "https://mesh.example.com", byHost)).toBe(false);
+  expect(at("http://mesh.example.com/", "https://mesh.example.com")).toBe(false);
+});
+
+test("[L18] where the token stays, the answer is shown without its way, and why", async () => {
+  await using mesh = await fakeMesh({ "GET /mesh/route": { json: explanation } });
+  await using other = await fakeMesh({ "GET /cart": { text: "hi" } });
+  const url = other.url.replace("127.0.0.1", "0.0.0.0");
+  const { code, out, err } = await runOn(mesh, ["trace", `${url}/cart`]);
+  expect(code).toBe(0);
+  expect(err).toContain("the mesh does not know 0.0.0.0");
+  expect(out).toContain("the answer does not tell its way");
+});
+
+test("[L19] with a count, each request is a line, and their shares follow", async () => {
+  let turn = 0;
+  await using mesh = await meshWith(
+    {},
+    {
+      "GET /cart": () => {
+        turn += 1;
+        const slot = (turn % 2) + 1;
+        const trace = `t${slot};slot=${slot};node=node${slot};at=0;ms=1;outcome=200`;
+        return { text: "", headers: { ...told, "x-waggle-trace": trace } };
+      },
+    },
+  );
+  const { out } = await runOn(mesh, ["trace", "-n", "4", `${mesh.url}/cart`]);
+  expect(timeless(out).replaceAll(/ +$/gm, "")).toBe(`GET ${mesh.url}/cart
+#         STATUS    ENTRY             TASK       ON        TRIES     TIME
+1         200       balancer, node1   my-web.2   node2     1         N ms
+2         200       balancer, node1   my-web.1   node1     1         N ms
+3         200       balancer, node1   my-web.2   node2     1         N ms
+4         200       balancer, node1   my-web.1   node1     1         N ms
+
+TASK       ANSWERS   SHARE     MEDIAN    LONGEST
+my-web.1   2         50%       N ms N ms
+my-web.2   2         50%       N ms N ms
+`);
+});
+
+test("[L20] --explain sends nothing and says what would happen", async () => {
+  await using mesh = await fakeMesh({ "GET /mesh/route": { json: explanation } });
+  const { code, out } = await runOn(mesh, [
+    "trace",
+    "--explain",
+    "--node",
+    "node2",
+    "http://127.0.0.1:8080/",
+  ]);
+  expect(code).toBe(0);
+  expect(out).toBe(`GET / on 127.0.0.2:8080, published port 8080
+ 1  entry    the balancer: 127.0.0.1 is no node's, so it is the balancer's
+ 2  service  my-web: port 8080 is published by my-web
+ 3  node     + node1: it is up: it takes its turn
+             - node2: it is down
+ 4  policy   roundrobin, target port 80
+ 5  task     + my-web.1 on node1: it takes its turn
+             - my-web.2 on node2: it is to stop
+ 6  table    version 12
+ 7  answer   the one task that can
+`);
+  expect(Object.fromEntries(mesh.calls[0]?.query ?? [])).toEqual({
+    url: "http://127.0.0.1:8080/",
+    method: "GET",
+    node: "node2",
+  });
+});
+
+test("[L20] a URL that cannot be reached is explained, and ends with 3", async () => {
+  await using mesh = await fakeMesh({ "GET /mesh/route": { json: explanation } });
+  const { code, out, err } = await runOn(mesh, ["trace", "http://127.0.0.1:1/"]);
+  expect(code).toBe(3);
+  expect(out).toContain(" 7  answer   the one task that can\n");
+  expect(err).toContain("waggle: cannot reach 127.0.0.1:1: connect ECONNREFUSED");
+});
+
+test("[L20] --json gives the explanation and every answer with its way", async () => {
+  await using mesh = await meshWith({ text: "hello", headers: told });
+  const { out } = await runOn(mesh, ["trace", "--json", `${mesh.url}/cart`]);
+  const { explanation: given, traced } = JSON.parse(out);
+  expect(given).toEqual(explanation);
+  expect(traced[0].way.attempts).toEqual([
+    { taskId: "t1", task: "my-web.1", node: "node2", atMs: 0, tookMs: 2, outcome: "failed" },
+    { taskId: "t2", task: "my-web.2", node: "node1", atMs: 2, tookMs: 4, outcome: "200" },
+  ]);
+  expect(traced[0].answer).toMatchObject({ status: 200, bytes: 5 });
+});
+
+test.each([
+  [["trace", "ftp://a/"], 'cannot read the URL "ftp://a/"'],
+  [
+    ["trace", "-X", "CONNECT", "http://a/"],
+    'invalid argument "CONNECT" for "-X, --request" flag: asks for a tunnel',
+  ],
+  [["trace", "-H", "nonsense", "http://a/"], "must be NAME: VALUE"],
+  [["trace", "-n", "0", "http://a/"], "must be between 1 and 1000"],
+  [["trace", "--node", "node1", "http://a/"], "--node goes with --explain"],
+])("[L1] a trace that cannot be read is refused: %j", async (args, message) => {
+  await using mesh = await fakeMesh({});
+  const { code, err } = await runOn(mesh, args);
+  expect([code, err]).toEqual([2, expect.stringContaining(message)]);
+  expect(mesh.calls).toEqual([]);
+});
