@@ -6,6 +6,8 @@ import { connect } from "node:net";
 export type LoadOrder = {
   readonly host: string;
   readonly port: number;
+  /** What the Host header says. */
+  readonly authority: string;
   /** Header lines sent besides Host, each ended by CRLF. */
   readonly headers: string;
   readonly connections: number;
@@ -51,7 +53,7 @@ async function run(order: LoadOrder): Promise<LoadResult> {
 
 /** One connection's loop. Every answer must be a 200 with a Content-Length; anything else counts as an error. */
 function drive(order: LoadOrder, endsMs: number, latencies: number[]): Promise<number> {
-  const request = `GET /hello?n=1 HTTP/1.1\r\nHost: ${order.host}:${order.port}\r\n${order.headers}\r\n`;
+  const request = `GET /hello?n=1 HTTP/1.1\r\nHost: ${order.authority}\r\n${order.headers}\r\n`;
   return new Promise((resolve) => {
     let errors = 0;
     let pending = "";

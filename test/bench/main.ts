@@ -6,7 +6,7 @@ import { benchTraffic } from "./traffic.ts";
 import { benchWorld } from "./world.ts";
 
 const parts: Record<string, () => Promise<void>> = {
-  traffic: () => benchTraffic({ rounds: 15, roundMs: 1_000, connections: 32 }),
+  traffic: () => benchTraffic({ starts: 8, rounds: 2, roundMs: 1_000, connections: 32 }),
   world: benchWorld,
   registry: benchRegistry,
 };

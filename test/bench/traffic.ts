@@ -11,9 +11,8 @@ import { type Figure, figure, printRows, show } from "./report.ts";
 
 /** What is measured: a way from a client to the task. */
 type Way = {
-  readonly name: string;
   readonly port: number;
-  readonly headers: string;
+  readonly authority: string;
   /** Process id of its workerd. */
   readonly pid: number;
   readonly stop: () => Promise<void>;
@@ -22,6 +21,12 @@ type Way = {
 type Round = LoadResult & { readonly cpuUs: number };
 
 export type TrafficOptions = {
+  /**
+   * How often every way is started anew. A process is faster or slower than another of its kind by a tenth for as long
+   * as it lives (where its memory came to lie), so that many rounds of few processes would measure luck.
+   */
+  readonly starts: number;
+  /** Rounds of each start. */
   readonly rounds: number;
   readonly roundMs: number;
   readonly connections: number;
@@ -46,18 +51,28 @@ export async function benchTraffic(options: TrafficOptions): Promise<void> {
   const [line] = await once(backend.stdout, "data");
   const origin = `http://127.0.0.1:${Number(String(line))}`;
   const load = fork(script("load.ts"));
-  const ways = [await startBaseline(origin), await startWaggle(origin)];
+  const busy: Round[][] = [[], []];
+  const single: Round[][] = [[], []];
   try {
-    const busy = await rounds(load, ways, { ...options });
-    const single = await rounds(load, ways, { ...options, connections: 1 });
-    printThroughput(ways, busy, options);
-    printLatency(ways, single, options);
+    for (let start = 0; start < options.starts; start += 1) {
+      const ways = [await startBaseline(origin), await startWaggle(origin)];
+      try {
+        await rounds(load, ways, options, busy);
+        await rounds(load, ways, { ...options, connections: 1 }, single);
+      } finally {
+        await Promise.all(ways.map((way) => way.stop()));
+      }
+    }
   } finally {
-    await Promise.all(ways.map((way) => way.stop()));
     load.kill();
     backend.kill();
   }
+  printThroughput(busy, options);
+  printLatency(single, options);
 }
+
+/** What is compared, the baseline first. */
+const names = ["three-line proxy", "edge → ingress → task"];
 
 async function startBaseline(origin: string): Promise<Way> {
   const { host } = new URL(origin);
@@ -92,22 +107,20 @@ async function startBaseline(origin: string): Promise<Way> {
   await miniflare.ready;
   const url = await miniflare.unsafeGetDirectURL("baseline");
   return {
-    name: "three-line proxy",
     port: Number(url.port),
-    headers: browserHeaders,
+    authority: url.host,
     pid: newWorkerd(before),
     stop: () => miniflare.dispose(),
   };
 }
 
+/** Asked by host name, as a deployed mesh is. */
 async function startWaggle(origin: string): Promise<Way> {
   const before = workerds();
   const plane = await startPlane(tableOf(1, serviceOf("my-web", 8080, [origin, origin])));
-  const { "x-waggle-entry": entry } = plane.entry({ role: "edge", port: 8080, client: "127.0.0.1" });
   return {
-    name: "edge → ingress → task",
-    port: plane.port,
-    headers: `x-waggle-entry: ${entry}\r\n${browserHeaders}`,
+    port: Number(new URL(plane.hostOrigin).port),
+    authority: `my-web.${plane.domain}`,
     pid: newWorkerd(before),
     stop: plane.stop,
   };
@@ -144,25 +157,29 @@ function cpuMs(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-/** One list of rounds per way; the first round of each warms up and does not count. */
-async function rounds(load: ChildProcess, ways: readonly Way[], options: TrafficOptions): Promise<Round[][]> {
-  const results: Round[][] = ways.map(() => []);
+/** Adds to one list of rounds per way; the first round of each warms up and does not count. */
+async function rounds(
+  load: ChildProcess,
+  ways: readonly Way[],
+  options: TrafficOptions,
+  results: readonly Round[][],
+): Promise<void> {
   for (let round = 0; round <= options.rounds; round += 1) {
     for (const [index, way] of ways.entries()) {
       const order = {
         host: "127.0.0.1",
         port: way.port,
-        headers: way.headers,
+        authority: way.authority,
+        headers: browserHeaders,
         connections: options.connections,
       };
       const beforeMs = cpuMs(way.pid);
       const result = await run(load, { ...order, durationMs: options.roundMs });
-      if (result.errors > 0) throw new Error(`${way.name}: ${result.errors} failed requests`);
+      if (result.errors > 0) throw new Error(`${names[index]}: ${result.errors} failed requests`);
       const cpuUs = ((cpuMs(way.pid) - beforeMs) * 1_000) / result.requests;
       if (round > 0) results[index]?.push({ ...result, cpuUs });
     }
   }
-  return results;
 }
 
 async function run(load: ChildProcess, order: LoadOrder): Promise<LoadResult> {
@@ -171,12 +188,12 @@ async function run(load: ChildProcess, order: LoadOrder): Promise<LoadResult> {
   return result as LoadResult;
 }
 
-function printThroughput(ways: readonly Way[], busy: readonly Round[][], options: TrafficOptions): void {
+function printThroughput(busy: readonly Round[][], options: TrafficOptions): void {
   const rps = (round: Round) => (round.requests / round.elapsedMs) * 1_000;
-  const rows = ways.map((way, index) => {
+  const rows = names.map((name, index) => {
     const own = busy[index] ?? [];
     return [
-      way.name,
+      name,
       show(figure(own.map(rps))),
       show(ratios(own, busy[0] ?? [], rps), 2),
       show(figure(own.map((round) => round.cpuUs))),
@@ -187,18 +204,18 @@ function printThroughput(ways: readonly Way[], busy: readonly Round[][], options
     ];
   });
   const head = ["way", "requests/s", "ratio", "workerd CPU µs/request", "requests per CPU, ratio"];
-  const title = `Traffic, ${options.connections} connections, ${options.rounds} rounds of ${options.roundMs} ms by turns: median (least–most)`;
+  const title = `Traffic, ${options.connections} connections, ${options.starts} starts, ${options.rounds} rounds of ${options.roundMs} ms each by turns: median (least–most)`;
   printRows(title, [head, ...rows]);
 }
 
-function printLatency(ways: readonly Way[], single: readonly Round[][], options: TrafficOptions): void {
+function printLatency(single: readonly Round[][], options: TrafficOptions): void {
   const [base] = single;
-  const rows = ways.map((way, index) => {
+  const rows = names.map((name, index) => {
     const own = single[index] ?? [];
     const added = (pick: (round: Round) => number) =>
       figure(own.map((round, at) => pick(round) - pick((base ?? own)[at] ?? round)));
     return [
-      way.name,
+      name,
       show(figure(own.map((round) => round.p50Us))),
       show(figure(own.map((round) => round.p99Us))),
       show(added((round) => round.p50Us)),
@@ -206,10 +223,10 @@ function printLatency(ways: readonly Way[], single: readonly Round[][], options:
     ];
   });
   const head = ["way", "p50 µs", "p99 µs", "added p50 µs", "added p99 µs"];
-  printRows(`Latency, 1 connection, ${options.rounds} rounds of ${options.roundMs} ms by turns`, [
-    head,
-    ...rows,
-  ]);
+  printRows(
+    `Latency, 1 connection, ${options.starts} starts, ${options.rounds} rounds of ${options.roundMs} ms each by turns`,
+    [head, ...rows],
+  );
 }
 
 /** Each round against the baseline's round next to it: what slows the machine down slows both. */

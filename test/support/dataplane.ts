@@ -8,6 +8,7 @@ import { printTable } from "../../src/domain/table-text.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const entryKey = "test-entry-key";
+const domain = "mesh.example.com";
 export const operatorToken = "test-operator-token";
 
 /** Where a request comes in, as a listener says it. */
@@ -25,6 +26,8 @@ export type TestPlane = {
   readonly port: number;
   /** The same for the handler that tells its entry by host name. */
   readonly hostOrigin: string;
+  /** Services are also reached as NAME.domain. */
+  readonly domain: string;
   /** The header a listener would insert. */
   readonly entry: (door?: Door) => { readonly "x-waggle-entry": string };
   /** What the registry answers from here on; a function may throw or wait. */
@@ -54,6 +57,7 @@ export async function startPlane(
     origin: url.origin,
     port: Number(url.port),
     hostOrigin: hostUrl.origin,
+    domain,
     entry: (door = {}) => ({ "x-waggle-entry": entryValue(door) }),
     setTable(next) {
       source = typeof next === "function" ? next : answering(next);
@@ -81,7 +85,7 @@ async function options(
     OPERATOR_TOKEN: operatorToken,
     ENTRY_KEY: entryKey,
     MESH_NAME: "test-mesh",
-    MESH_DOMAIN: "mesh.example.com",
+    MESH_DOMAIN: domain,
     REGISTRY_LOCATION: "",
     TRUSTED_PROXIES: "",
     MESH_MODE: "local",
