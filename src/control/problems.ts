@@ -22,10 +22,11 @@ const maxNamed = 3;
 /** What is wrong, worst first; empty when all is well. */
 export function problemsOf({ info, nodes, services, tasks }: MeshView): StatusProblem[] {
   const byService = Map.groupBy(tasks, ({ serviceId }) => serviceId);
+  const byNode = Map.groupBy(tasks, ({ nodeId }) => nodeId);
   const tasksOf = (service: ServiceView) => byService.get(service.id) ?? [];
   return [
     ...(nodes.length === 0 ? [noNodes(info)] : []),
-    ...nodes.flatMap((node) => nodeProblems(node, tasks)),
+    ...nodes.flatMap((node) => nodeProblems(node, byNode.get(node.id) ?? [])),
     ...services.flatMap((service) => shortages(service, tasksOf(service))),
     ...services.flatMap((service) => ailingTasks(service, tasksOf(service))),
   ];
@@ -40,13 +41,14 @@ function noNodes({ name, createdAtMs }: MeshInfo): StatusProblem {
   };
 }
 
+/** @param tasks the node's own */
 function nodeProblems(node: Node, tasks: readonly Task[]): StatusProblem[] {
   const what = `node ${node.hostname}`;
   if (node.state !== "ready") {
     const why = node.message === "" ? node.state : `${node.state}: ${node.message}`;
     return [{ what, why, next: afterDown(node), sinceMs: node.stateSinceMs }];
   }
-  const left = tasks.filter((task) => task.nodeId === node.id && isAlive(task)).length;
+  const left = tasks.filter((task) => isAlive(task)).length;
   // To pause a node, or to drain it, is what the operator wants; that it does not empty is not.
   if (left === 0 || (!node.leaving && node.availability !== "drain")) return [];
   const how = node.leaving ? "its agent is leaving" : "drained";

@@ -1,12 +1,11 @@
 // The control API served by Node over a registry in memory, with agents that do as they are told: what the Docker CLI
 // is tried against by hand. Run directly, this file is that server; it prints the lines to export and stops on Ctrl-C.
 
-import { createServer, type IncomingMessage } from "node:http";
-import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { controlApp } from "../../src/control/app.ts";
 import { randomId } from "../../src/registry/secrets.ts";
 import { TestMesh } from "../unit/registry/harness.ts";
+import { serve } from "./serve.ts";
 
 export type ControlServer = {
   /** `127.0.0.1:PORT`. */
@@ -35,22 +34,14 @@ export async function startControlServer(nodes = 3): Promise<ControlServer> {
     newId: randomId,
     upgrade: async () => new Response("no sockets here", { status: 426 }),
   });
-  const server = createServer(async (incoming, outgoing) => {
-    const answer = await app.fetch(requestOf(incoming));
-    outgoing.writeHead(answer.status, Object.fromEntries(answer.headers));
-    outgoing.end(Buffer.from(await answer.arrayBuffer()));
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const server = await serve((request) => app.fetch(request));
   const agents = setInterval(() => step(mesh), stepMs);
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
   return {
-    host: `127.0.0.1:${address.port}`,
+    host: server.host,
     mesh,
     stop: async () => {
       clearInterval(agents);
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await server.stop();
     },
   };
 }
@@ -70,16 +61,6 @@ function step(mesh: TestMesh): void {
   mesh.nowMs = Date.now();
   mesh.ring([...mesh.nodes.values()]);
   mesh.work();
-}
-
-function requestOf(incoming: IncomingMessage): Request {
-  const { method = "GET", url = "/", headers } = incoming;
-  const withBody = method !== "GET" && method !== "HEAD";
-  return new Request(`http://${headers.host ?? "localhost"}${url}`, {
-    method,
-    headers: new Headers(Object.entries(headers).map(([name, value]) => [name, String(value)])),
-    ...(withBody && { body: Readable.toWeb(incoming), duplex: "half" }),
-  });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -32,7 +32,7 @@ export type Asked = {
 
 /** A mesh of nodes node1.. with its dashboard, and one browser in front of it. */
 export class TestDashboard {
-  readonly mesh = new TestMesh();
+  readonly mesh: TestMesh;
   /** Requests handed to the registry object. */
   readonly upgrades: Request[] = [];
   origin = "http://mesh.test:8787";
@@ -44,7 +44,8 @@ export class TestDashboard {
   readonly #app;
   #made = 0;
 
-  constructor(nodes = 2, deps: Partial<DashboardDeps> = {}) {
+  constructor(nodes = 2, deps: Partial<DashboardDeps> = {}, mesh = new TestMesh()) {
+    this.mesh = mesh;
     for (let number = 1; number <= nodes; number += 1) this.mesh.node(`node${number}`);
     this.#app = dashboardApp({
       mesh: this.mesh.registry,

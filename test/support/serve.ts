@@ -1,0 +1,39 @@
+// A fetch handler served by Node, on a free port.
+
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
+
+export type Served = {
+  /** `127.0.0.1:PORT`. */
+  readonly host: string;
+  readonly stop: () => Promise<void>;
+};
+
+/** Serves `handle` until stopped. WebSockets are refused: there is no upgrade here. */
+export async function serve(handle: (request: Request) => Response | Promise<Response>): Promise<Served> {
+  const server = createServer(async (incoming, outgoing) => {
+    const answer = await handle(requestOf(incoming));
+    for (const [name, value] of answer.headers) outgoing.appendHeader(name, value);
+    outgoing.writeHead(answer.status);
+    outgoing.end(Buffer.from(await answer.arrayBuffer()));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function requestOf(incoming: IncomingMessage): Request {
+  const { method = "GET", url = "/", headers } = incoming;
+  const withBody = method !== "GET" && method !== "HEAD";
+  return new Request(`http://${headers.host ?? "localhost"}${url}`, {
+    method,
+    headers: new Headers(Object.entries(headers).map(([name, value]) => [name, String(value)])),
+    ...(withBody && { body: Readable.toWeb(incoming), duplex: "half" }),
+  });
+}
