@@ -35,6 +35,7 @@ export default defineConfig({
         test: { name: "workers", include: ["test/workers/**/*.test.ts"] },
       },
       {
+        oxc,
         test: {
           name: "e2e",
           environment: "node",

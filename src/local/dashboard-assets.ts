@@ -9,7 +9,11 @@ import { build } from "esbuild";
 const folder = fileURLToPath(new URL("../dashboard/", import.meta.url));
 const target = `${folder}built/assets.js`;
 
-type Asset = { readonly name: string; readonly type: string; readonly text: string };
+type Asset = {
+  readonly name: string;
+  readonly type: "text/javascript; charset=utf-8" | "text/css; charset=utf-8";
+  readonly text: string;
+};
 
 /** Builds src/dashboard/built/assets.js; rejects with esbuild's messages when a source does not build. */
 export async function buildDashboardAssets(): Promise<Readonly<Record<"live" | "charts" | "style", Asset>>> {
@@ -24,7 +28,7 @@ export async function buildDashboardAssets(): Promise<Readonly<Record<"live" | "
     target: ["es2022", "chrome110", "firefox115", "safari16"],
     logLevel: "silent",
   });
-  const read = (name: string, type: string): Asset => {
+  const read = (name: string, type: "text/javascript" | "text/css"): Asset => {
     const extension = type === "text/css" ? "css" : "js";
     const text = result.outputFiles.find(({ path }) => path.endsWith(`/${name}.${extension}`))?.text;
     if (text === undefined) throw new Error(`esbuild gave no output for ${name}.${extension}`);

@@ -50,6 +50,7 @@ async function startWorkerd(
           env: {
             REGISTRY: { type: "durable-object", worker: "waggle", exportName: "MeshRegistry" },
             OPERATOR_TOKEN: text(input.secrets.token),
+            VIEWER_TOKEN: text(input.secrets.viewerToken),
             ENTRY_KEY: text(input.secrets.entryKey),
             MESH_NAME: text("waggle"),
             MESH_DOMAIN: text(""),

@@ -1,5 +1,5 @@
-// What a mesh on this machine keeps in its state folder: its secrets, the operator's token and the key its listeners
-// vouch with, made once; and what it leaves there for `waggle` to find it by.
+// What a mesh on this machine keeps in its state folder: its secrets, the operator's and the viewer's token and the key
+// its listeners vouch with, made once; and what it leaves there for `waggle` to find it by.
 
 import { randomBytes } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -7,7 +7,13 @@ import { join } from "node:path";
 import { z } from "zod";
 import { type ClosedPort, closedPortsFile } from "../cli/closed-ports.ts";
 
-const Secrets = z.object({ token: z.string().min(16), entryKey: z.string().min(16) });
+const secret = z.string().min(16);
+const Secrets = z.object({
+  token: secret,
+  /** Made at the next start where an earlier release wrote the file. */
+  viewerToken: secret.default(newSecret),
+  entryKey: secret,
+});
 export type MeshSecrets = z.infer<typeof Secrets>;
 
 /**
@@ -19,16 +25,18 @@ export function readSecrets(stateDir: string): { secrets: MeshSecrets; isNew: bo
   const path = join(stateDir, "secrets.json");
   const text = readIfThere(path);
   if (text === null) {
-    const secrets = {
-      token: randomBytes(24).toString("base64url"),
-      entryKey: randomBytes(24).toString("base64url"),
-    };
+    const secrets = { token: newSecret(), viewerToken: newSecret(), entryKey: newSecret() };
     writePrivate(path, secrets);
     return { secrets, isNew: true };
   }
   const parsed = Secrets.safeParse(parseJson(text));
   if (!parsed.success) throw new Error(`cannot read ${path}: restore it, or remove it for a new token`);
+  writePrivate(path, parsed.data);
   return { secrets: parsed.data, isNew: false };
+}
+
+function newSecret(): string {
+  return randomBytes(24).toString("base64url");
 }
 
 /** Leaves word for `waggle` of where the mesh is: `<stateDir>/mesh.json`. */

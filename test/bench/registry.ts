@@ -21,7 +21,7 @@ export async function benchRegistry(): Promise<void> {
   const input: RuntimeInput = {
     stateDir,
     balancerPort: 0,
-    secrets: { token, entryKey: token },
+    secrets: { token, viewerToken: token, entryKey: token },
   };
   const runtime = await startChild<RuntimeReady>(
     "./runtime.ts",

@@ -27,7 +27,7 @@ export function Nodes({ view, page }: { view: View; page: Page<Node> }) {
             )}
           </p>
         ) : (
-          <section class="scroll" aria-label="Nodes" tabindex={0}>
+          <section class="scroll" aria-label="Table of nodes" tabindex={0}>
             <table class="list">
               <thead>
                 <tr>

@@ -71,7 +71,7 @@ function Actions({ service, mayAct }: { service: ServiceView; mayAct: MayAct }) 
     <section class="actions" aria-label="Actions">
       {mode.kind === "replicated" && (
         <form method="get" action={`${path}/scale`}>
-          <label for="replicas">Tasks</label>
+          <label for="replicas">Replicas</label>
           <input
             id="replicas"
             name="replicas"

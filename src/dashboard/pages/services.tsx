@@ -22,7 +22,7 @@ export function Services({ view, page }: { view: View; page: Page<ServiceView> }
         {page.items.length === 0 ? (
           <p class="empty">No service{page.query === "" ? " yet" : ` with “${page.query}”`}.</p>
         ) : (
-          <section class="scroll" aria-label="Services" tabindex={0}>
+          <section class="scroll" aria-label="Table of services" tabindex={0}>
             <table class="list">
               <thead>
                 <tr>

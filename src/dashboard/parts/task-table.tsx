@@ -25,7 +25,7 @@ export function TaskTable({
   if (rows.length === 0) return <p class="empty">No task here.</p>;
   return (
     <>
-      <section class="scroll" aria-label="Tasks" tabindex={0}>
+      <section class="scroll" aria-label="Table of tasks" tabindex={0}>
         <table class="list">
           <thead>
             <tr>
