@@ -53,12 +53,24 @@ async function events(cli: Cli, command: Command, flags: Flags): Promise<void> {
   throw new CliError(exitCodes.interrupted, "");
 }
 
-/** `2026-11-01T12:00:00.000Z  42  service.create  my-web  by operator: why` */
+/**
+ * Widths of the columns of a line: who follows the events does not know what is still to come, so that they are set.
+ * The longest action is `mesh.rotate-token`; a longer name only moves its own line.
+ */
+const columns = { seq: 5, action: 17, subject: 16, actor: 16 };
+
+/** `2026-11-01T12:00:00.000Z     42  service.create     my-web            by operator       why` */
 export function eventLine(event: MeshEvent): string {
   const { seq, action, subject, actor, why } = event;
-  const time = new Date(event.atMs).toISOString();
-  const reason = why === "" ? "" : `: ${why}`;
-  return `${time}  ${String(seq).padStart(5)}  ${action.padEnd(16)}  ${subject.name || subject.id}  by ${actor}${reason}\n`;
+  const cells = [
+    new Date(event.atMs).toISOString(),
+    String(seq).padStart(columns.seq),
+    action.padEnd(columns.action),
+    (subject.name || subject.id).padEnd(columns.subject),
+    `by ${actor}`.padEnd(columns.actor),
+    why,
+  ];
+  return `${cells.join("  ").trimEnd()}\n`;
 }
 
 type Print = (event: MeshEvent) => void;

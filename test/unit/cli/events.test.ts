@@ -38,8 +38,8 @@ describe("[L12] events that are kept", () => {
   test("[L12] are printed a line each: when, which number, what, to which thing, by whom and why", async () => {
     await using mesh = await keeper();
     expect((await runOn(mesh, ["events", "--tail", "2"])).out).toBe(
-      "2026-11-24T12:00:00.004Z      4  service.create    web4  by operator: asked for\n" +
-        "2026-11-24T12:00:00.005Z      5  service.create    web5  by operator: asked for\n",
+      "2026-11-24T12:00:00.004Z      4  service.create     web4              by operator       asked for\n" +
+        "2026-11-24T12:00:00.005Z      5  service.create     web5              by operator       asked for\n",
     );
   });
 
