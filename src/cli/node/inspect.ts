@@ -5,9 +5,10 @@ import type { Cli } from "../cli.ts";
 import { eachRef } from "../each.ts";
 import type { EngineNode } from "../engine.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
+import { type Format, formatFlag, printFormatted } from "../format.ts";
 import { capital, printJson, printLines } from "../output.ts";
 
-type Flags = MeshFlags & { pretty?: boolean };
+type Flags = MeshFlags & { format?: Format; pretty?: boolean };
 
 export function registerNodeInspect(parent: Command, cli: Cli): void {
   const command = parent
@@ -16,7 +17,7 @@ export function registerNodeInspect(parent: Command, cli: Cli): void {
     .summary("show all that is known of nodes")
     .description("Show all that is known of nodes, as the Engine API's JSON or for reading.")
     .option("--pretty", "print for reading");
-  meshFlags(command)
+  meshFlags(command.addOption(formatFlag()))
     .addHelpText("after", "\nExample:\n  waggle node inspect --pretty node1")
     .action(async (refs: string[], flags: Flags) => {
       const mesh = await connect(command, cli);
@@ -24,7 +25,8 @@ export function registerNodeInspect(parent: Command, cli: Cli): void {
       const failure = await eachRef(cli, refs, async (ref) => {
         found.push(await mesh.get<EngineNode>(`/nodes/${encodeURIComponent(ref)}`));
       });
-      if (flags.pretty && !flags.json) for (const node of found) printLines(cli.out, prettyNode(node));
+      if (flags.format !== undefined) printFormatted(cli.out, flags.format, found);
+      else if (flags.pretty && !flags.json) for (const node of found) printLines(cli.out, prettyNode(node));
       else printJson(cli.out, found);
       if (failure !== null) throw failure;
     });

@@ -6,9 +6,14 @@ import { filters } from "../client.ts";
 import type { EngineNode } from "../engine.ts";
 import { filterSet, readFilter } from "../filter.ts";
 import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
-import { byNature, capital, printJson, printLines, table } from "../output.ts";
+import { type Columns, type Format, formatFlag, printRows } from "../format.ts";
+import { byNature, capital, printJson, printLines } from "../output.ts";
 
-type Flags = MeshFlags & { quiet?: boolean; filter?: readonly (readonly [string, string])[] };
+type Flags = MeshFlags & {
+  format?: Format;
+  quiet?: boolean;
+  filter?: readonly (readonly [string, string])[];
+};
 
 export function registerNodeLs(parent: Command, cli: Cli): void {
   const command = parent
@@ -22,7 +27,7 @@ export function registerNodeLs(parent: Command, cli: Cli): void {
       ]),
     )
     .option("-q, --quiet", "print ids only");
-  meshFlags(command)
+  meshFlags(command.addOption(formatFlag()))
     .addHelpText(
       "after",
       "\nExamples:\n  waggle node ls\n  waggle node ls --json | jq -r '.[].Description.Hostname'",
@@ -37,21 +42,30 @@ export function registerNodeLs(parent: Command, cli: Cli): void {
           cli.out,
           sorted.map((node) => node.ID),
         );
-      cli.out.write(nodeTable(sorted));
+      printRows(cli.out, flags.format, columns, sorted.map(nodeRow));
     });
 }
 
-/** Nodes in Docker's columns; the blank after an ID is where Docker marks the node that one is on. */
-export function nodeTable(nodes: readonly EngineNode[]): string {
-  const rows = nodes.map((node) => [
+/** Docker's, and what its templates call them. */
+const columns: Columns = [
+  ["ID", "ID"],
+  ["HOSTNAME", "Hostname"],
+  ["STATUS", "Status"],
+  ["AVAILABILITY", "Availability"],
+  ["MANAGER STATUS", "ManagerStatus"],
+  ["ENGINE VERSION", "EngineVersion"],
+];
+
+/** The blank after an ID is where Docker marks the node that one is on. */
+function nodeRow(node: EngineNode): string[] {
+  return [
     `${node.ID}  `,
     hostname(node),
     capital(node.Status?.State ?? ""),
     capital(node.Spec.Availability ?? ""),
     managerStatus(node),
     node.Description?.Engine?.EngineVersion ?? "",
-  ]);
-  return table(["ID", "HOSTNAME", "STATUS", "AVAILABILITY", "MANAGER STATUS", "ENGINE VERSION"], rows);
+  ];
 }
 
 function hostname(node: EngineNode): string {

@@ -6,10 +6,11 @@ import { printDurationNs } from "../duration.ts";
 import { eachRef } from "../each.ts";
 import type { EnginePort, EngineService } from "../engine.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
+import { type Format, formatFlag, printFormatted } from "../format.ts";
 import { printJson, printLines } from "../output.ts";
 import { imageName, modeName } from "./view.ts";
 
-type Flags = MeshFlags & { pretty?: boolean };
+type Flags = MeshFlags & { format?: Format; pretty?: boolean };
 
 export function registerServiceInspect(parent: Command, cli: Cli): void {
   const command = parent
@@ -18,7 +19,7 @@ export function registerServiceInspect(parent: Command, cli: Cli): void {
     .summary("show all that is known of services")
     .description("Show all that is known of services, as the Engine API's JSON or for reading.")
     .option("--pretty", "print for reading");
-  meshFlags(command)
+  meshFlags(command.addOption(formatFlag()))
     .addHelpText(
       "after",
       "\nExamples:\n  waggle service inspect --pretty my-web\n  waggle service inspect my-web | jq '.[0].Spec'",
@@ -31,7 +32,8 @@ export function registerServiceInspect(parent: Command, cli: Cli): void {
           await mesh.get<EngineService>(`/services/${encodeURIComponent(ref)}`, { insertDefaults: true }),
         );
       });
-      if (flags.pretty && !flags.json)
+      if (flags.format !== undefined) printFormatted(cli.out, flags.format, found);
+      else if (flags.pretty && !flags.json)
         for (const service of found) printLines(cli.out, prettyService(service));
       else printJson(cli.out, found);
       if (failure !== null) throw failure;

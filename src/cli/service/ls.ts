@@ -6,10 +6,15 @@ import { filters } from "../client.ts";
 import type { EngineService } from "../engine.ts";
 import { filterSet, readFilter } from "../filter.ts";
 import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
-import { byNature, printJson, printLines, table } from "../output.ts";
+import { type Columns, type Format, formatFlag, printRows } from "../format.ts";
+import { byNature, printJson, printLines } from "../output.ts";
 import { imageName, ingressPorts, modeName, replicasText } from "./view.ts";
 
-type Flags = MeshFlags & { quiet?: boolean; filter?: readonly (readonly [string, string])[] };
+type Flags = MeshFlags & {
+  format?: Format;
+  quiet?: boolean;
+  filter?: readonly (readonly [string, string])[];
+};
 
 export function registerServiceLs(parent: Command, cli: Cli): void {
   const command = parent
@@ -25,8 +30,11 @@ export function registerServiceLs(parent: Command, cli: Cli): void {
       ]),
     )
     .option("-q, --quiet", "print ids only");
-  meshFlags(command)
-    .addHelpText("after", "\nExamples:\n  waggle service ls\n  waggle service ls -q --filter label=team=web")
+  meshFlags(command.addOption(formatFlag()))
+    .addHelpText(
+      "after",
+      "\nExamples:\n  waggle service ls\n  waggle service ls -q --filter label=team=web\n  waggle service ls --format '{{.Name}}: {{.Replicas}}'",
+    )
     .action(async (flags: Flags) => {
       const mesh = await connect(command, cli);
       const services = await mesh.get<EngineService[]>("/services", {
@@ -36,21 +44,29 @@ export function registerServiceLs(parent: Command, cli: Cli): void {
       if (flags.json) return printJson(cli.out, services);
       const sorted = [...services].sort((a, b) => byNature(a.Spec.Name, b.Spec.Name));
       if (flags.quiet) return printLines(cli.out, sorted.map(shortId));
-      cli.out.write(serviceTable(sorted));
+      printRows(cli.out, flags.format, columns, sorted.map(serviceRow));
     });
 }
 
-/** Services in Docker's columns. */
-export function serviceTable(services: readonly EngineService[]): string {
-  const rows = services.map((service) => [
+/** Docker's, and what its templates call them. */
+const columns: Columns = [
+  ["ID", "ID"],
+  ["NAME", "Name"],
+  ["MODE", "Mode"],
+  ["REPLICAS", "Replicas"],
+  ["IMAGE", "Image"],
+  ["PORTS", "Ports"],
+];
+
+function serviceRow(service: EngineService): string[] {
+  return [
     shortId(service),
     service.Spec.Name,
     modeName(service),
     replicasText(service),
     imageName(service.Spec.TaskTemplate.ContainerSpec.Image),
     ingressPorts(service.Endpoint?.Ports ?? []),
-  ]);
-  return table(["ID", "NAME", "MODE", "REPLICAS", "IMAGE", "PORTS"], rows);
+  ];
 }
 
 function shortId(service: EngineService): string {

@@ -7,13 +7,15 @@ import { ago } from "../duration.ts";
 import type { EngineNode, EngineService, EngineTask } from "../engine.ts";
 import { filterSet, readFilter } from "../filter.ts";
 import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
-import { byNature, capital, ellipsis, printJson, printLines, table } from "../output.ts";
+import { type Columns, type Format, formatFlag, printRows } from "../format.ts";
+import { byNature, capital, ellipsis, printJson, printLines } from "../output.ts";
 import { imageName, taskName, taskPorts } from "./view.ts";
 
 /** Docker cuts the ERROR column to this. */
 const maxErrorLength = 30;
 
 type Flags = MeshFlags & {
+  format?: Format;
   quiet?: boolean;
   trunc: boolean;
   filter?: readonly (readonly [string, string])[];
@@ -41,7 +43,7 @@ export function registerServicePs(parent: Command, cli: Cli): void {
     )
     .option("--no-trunc", "print whole ids and errors")
     .option("-q, --quiet", "print ids only");
-  meshFlags(command)
+  meshFlags(command.addOption(formatFlag()))
     .addHelpText(
       "after",
       "\nExamples:\n  waggle service ps my-web\n  waggle service ps --no-trunc --filter desired-state=running my-web",
@@ -55,16 +57,29 @@ export function registerServicePs(parent: Command, cli: Cli): void {
           cli.out,
           sortTasks(listing).map(({ task }) => task.ID),
         );
-      cli.out.write(taskTable(listing, cli.nowMs(), flags.trunc));
+      const rows = taskRows(listing, cli.nowMs(), flags.trunc, flags.format === undefined);
+      printRows(cli.out, flags.format, columns, rows);
     });
 }
 
-/** Tasks in Docker's columns, newest first within a slot. */
-export function taskTable(listing: TaskListing, nowMs: number, truncate: boolean): string {
+/** Docker's, and what its templates call them. */
+const columns: Columns = [
+  ["ID", "ID"],
+  ["NAME", "Name"],
+  ["IMAGE", "Image"],
+  ["NODE", "Node"],
+  ["DESIRED STATE", "DesiredState"],
+  ["CURRENT STATE", "CurrentState"],
+  ["ERROR", "Error"],
+  ["PORTS", "Ports"],
+];
+
+/** Tasks, newest first within a slot. @param marked former tasks of a slot stand behind `\_` */
+function taskRows(listing: TaskListing, nowMs: number, truncate: boolean, marked: boolean): string[][] {
   const hostnames = new Map(listing.nodes.map((node) => [node.ID, node.Description?.Hostname ?? node.ID]));
   let before = "";
-  const rows = sortTasks(listing).map(({ task, name }) => {
-    const shown = name === before ? ` \\_ ${name}` : name;
+  return sortTasks(listing).map(({ task, name }) => {
+    const shown = marked && name === before ? ` \\_ ${name}` : name;
     before = name;
     return [
       truncate ? task.ID.slice(0, 12) : task.ID,
@@ -77,7 +92,6 @@ export function taskTable(listing: TaskListing, nowMs: number, truncate: boolean
       taskPorts(task),
     ];
   });
-  return table(["ID", "NAME", "IMAGE", "NODE", "DESIRED STATE", "CURRENT STATE", "ERROR", "PORTS"], rows);
 }
 
 async function readTasks(

@@ -1,0 +1,80 @@
+// `--format`: lists and objects as a script wants them. Of Docker's Go templates this reads what scripts use: fields
+// (`{{.Name}}`, `{{.Spec.Name}}`), `{{json .Spec}}`, text between them with \t and \n, and the word `json`.
+
+import type { Option } from "commander";
+import type { TextSink } from "./cli.ts";
+import { refused, usageError } from "./errors.ts";
+import { valueFlag } from "./flags.ts";
+import { printLines, table } from "./output.ts";
+
+type Part = string | { readonly path: readonly string[]; readonly json: boolean };
+
+/** A template that was read. */
+export type Format = readonly Part[];
+
+/** The columns of a list: what stands above each, and what a template calls it. */
+export type Columns = readonly (readonly [heading: string, field: string])[];
+
+export function formatFlag(): Option {
+  return valueFlag("--format <template>", "print 'json', or fields such as '{{.Name}}' of each", readFormat);
+}
+
+/** Prints a list: as a table, or each row as the format says. @param rows cells in the order of the columns */
+export function printRows(
+  out: TextSink,
+  format: Format | undefined,
+  columns: Columns,
+  rows: readonly (readonly string[])[],
+): void {
+  if (format === undefined) {
+    const headings = columns.map(([heading]) => heading);
+    return void out.write(table(headings, rows));
+  }
+  const objects = rows.map((cells) => {
+    return Object.fromEntries(columns.map(([, field], index) => [field, (cells[index] ?? "").trim()]));
+  });
+  printFormatted(out, format, objects);
+}
+
+/** Prints each object on a line of its own, as the format says. */
+export function printFormatted(out: TextSink, format: Format, objects: readonly unknown[]): void {
+  printLines(
+    out,
+    objects.map((object) => format.map((part) => partText(part, object)).join("")),
+  );
+}
+
+/** Reads a template. @throws a usage error naming what cannot be read and what can */
+export function readFormat(text: string): Format {
+  if (text === "json") return [{ path: [], json: true }];
+  return text.split(/(\{\{.*?\}\})/).flatMap((piece): Part[] => {
+    if (!piece.startsWith("{{")) return piece === "" ? [] : [unescaped(piece)];
+    const [, json, path] = /^\{\{\s*(json\s+)?\.([\w.]*)\s*\}\}$/.exec(piece) ?? [];
+    if (path === undefined) {
+      throw usageError(
+        `cannot read ${piece}`,
+        "write fields as {{.Name}} or {{.Spec.Name}}, {{json .Spec}}, or json alone",
+      );
+    }
+    return [{ path: path.split(".").filter((key) => key !== ""), json: json !== undefined }];
+  });
+}
+
+function partText(part: Part, object: unknown): string {
+  if (typeof part === "string") return part;
+  const value = part.path.reduce((inner, key) => fieldOf(inner, key, part.path), object);
+  if (part.json) return JSON.stringify(value);
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+function fieldOf(value: unknown, key: string, path: readonly string[]): unknown {
+  if (typeof value === "object" && value !== null && Object.hasOwn(value, key)) {
+    return (value as Record<string, unknown>)[key];
+  }
+  const known = typeof value === "object" && value !== null ? Object.keys(value).join(", ") : "nothing";
+  throw refused(`there is no .${path.join(".")} in it`, `where ${key} is looked for there is: ${known}`);
+}
+
+function unescaped(text: string): string {
+  return text.replaceAll("\\t", "\t").replaceAll("\\n", "\n");
+}
