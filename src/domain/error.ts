@@ -9,7 +9,7 @@ export type ErrorFacts = {
   readonly cause?: unknown;
 };
 
-/** What kind of failure a code means to a caller; the control API maps it to a status, see docs/spec.md E1. */
+/** What kind of failure a code means to a caller; the control API maps it to a status, see docs/spec.md A7. */
 export type ErrorKind =
   | "invalid"
   | "unauthorized"

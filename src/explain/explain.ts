@@ -8,6 +8,7 @@ import { taskName } from "../domain/names.ts";
 import type { RoutingTable, TableNode, TableTask } from "../domain/table.ts";
 import { ableNodes } from "../edge/handle.ts";
 import { noNode, noTask, routeOn, unknown } from "../ingress/handle.ts";
+import { idempotent, safe } from "../ingress/outgoing.ts";
 import type {
   ExplainedAnswer,
   ExplainedEntry,
@@ -60,6 +61,7 @@ export function explainRoute(table: RoutingTable, question: Question): RouteExpl
     }),
     nodes: nodesOf(lookup),
     tasks: tasksOf(lookup),
+    sending: sendingOf(method),
     answer: answerOf(lookup),
   };
 }
@@ -173,6 +175,15 @@ function whyNotPicked(
   if (hostMode !== false && hostMode.role === "ingress")
     return "in host mode a node sends to its own tasks only";
   return "its node is not picked, and in host mode a node sends to its own tasks only";
+}
+
+/** As src/ingress/ask.ts goes about it. */
+function sendingOf(method: string): string {
+  if (safe.has(method)) {
+    return `${method} goes on to another task when one cannot be reached, and to a second one while the first keeps it waiting`;
+  }
+  if (idempotent.has(method)) return `${method} goes on to another task when one cannot be reached`;
+  return `${method} is sent to one task; with an Idempotency-Key header it may go on to another`;
 }
 
 function answerOf(lookup: Lookup): ExplainedAnswer {

@@ -9,13 +9,13 @@ import type { Trusts } from "../proxy/trust.ts";
 export const maxHeldBytes = 64 * 1024;
 
 /** Methods that mean the same when they arrive twice (RFC 9110 §9.2.2). */
-const idempotent = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
+export const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
 /** Methods whose body the runtime lets through once, and lets nobody set. */
 const bodiless = new Set(["GET", "HEAD"]);
 
 /** Methods that ask for nothing to change (RFC 9110 §9.2.1): two tasks may be asked at once. */
-const safe = new Set(["GET", "HEAD", "OPTIONS"]);
+export const safe: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 export type Outgoing = {
   /** May be sent to another task when one fails before it answers. */

@@ -75,6 +75,8 @@ export const RouteExplanation = z.object({
   /** At the edge all nodes, at a node's entry point that one. */
   nodes: z.array(ExplainedNode),
   tasks: z.array(ExplainedTask),
+  /** To how many tasks it may be sent, and when. */
+  sending: z.string(),
   answer: ExplainedAnswer,
 });
 export type RouteExplanation = z.infer<typeof RouteExplanation>;

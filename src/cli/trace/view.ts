@@ -35,6 +35,7 @@ export function explanationText(explanation: RouteExplanation): string {
     ...tasks.map(({ name, node, picked, why }) => {
       return ["task", `${mark(picked)} ${name}${node === null ? "" : ` on ${node}`}: ${why}`] as const;
     }),
+    ...(answer.by === "task" ? [["sending", explanation.sending] as const] : []),
     ["table", `version ${tableVersion}`],
     ["answer", answer.by === "task" ? answer.why : `${answer.status} by the mesh: ${answer.reason}`],
   ];

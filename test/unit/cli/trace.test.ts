@@ -17,6 +17,7 @@ const explanation: RouteExplanation = {
     { id: "t1", name: "my-web.1", node: "node1", origin: "http://a", picked: true, why: "it takes its turn" },
     { id: "t2", name: "my-web.2", node: "node2", origin: null, picked: false, why: "it is to stop" },
   ],
+  sending: "GET goes on",
   answer: { by: "task", why: "the one task that can" },
 };
 
@@ -172,8 +173,9 @@ test("[L20] --explain sends nothing and says what would happen", async () => {
  4  policy   roundrobin, target port 80
  5  task     + my-web.1 on node1: it takes its turn
              - my-web.2 on node2: it is to stop
- 6  table    version 12
- 7  answer   the one task that can
+ 6  sending  GET goes on
+ 7  table    version 12
+ 8  answer   the one task that can
 `);
   expect(Object.fromEntries(mesh.calls[0]?.query ?? [])).toEqual({
     url: "http://127.0.0.1:8080/",
@@ -186,7 +188,7 @@ test("[L20] a URL that cannot be reached is explained, and ends with 3", async (
   await using mesh = await fakeMesh({ "GET /mesh/route": { json: explanation } });
   const { code, out, err } = await runOn(mesh, ["trace", "http://127.0.0.1:1/"]);
   expect(code).toBe(3);
-  expect(out).toContain(" 7  answer   the one task that can\n");
+  expect(out).toContain(" 8  answer   the one task that can\n");
   expect(err).toContain("waggle: cannot reach 127.0.0.1:1: connect ECONNREFUSED");
 });
 

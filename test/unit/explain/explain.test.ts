@@ -123,6 +123,21 @@ test("[E1] an answer of the mesh's own has the data plane's status and reason", 
 });
 
 test.each([
+  [
+    "GET",
+    "GET goes on to another task when one cannot be reached, and to a second one while the first keeps it waiting",
+  ],
+  ["PUT", "PUT goes on to another task when one cannot be reached"],
+  ["POST", "POST is sent to one task; with an Idempotency-Key header it may go on to another"],
+])("[E7] %s: it is said to how many tasks it may be sent", (method, sending) => {
+  const read = new URL("http://127.0.0.1:8080/");
+  const question = { method, host: read.host, path: "/", domain };
+  expect(explainRoute(table, { ...question, wayIn: wayIn(table, read, null, oneMachine) }).sending).toBe(
+    sending,
+  );
+});
+
+test.each([
   ["http://127.0.0.3:8080/", oneMachine, "node2", 8080, "127.0.0.3 is the address of node2"],
   ["http://two.example.com/", oneMachine, "node2", 80, "two.example.com is a host name of node2"],
   ["http://127.0.0.1:8000/", oneMachine, null, null, "127.0.0.1 is no node's, so it is the balancer's"],
