@@ -14,16 +14,17 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
   registry: { folders: ["domain", "protocol"], packages: ["node:crypto", "node:net", "zod"] },
   explain: { folders: ["domain", "protocol", "proxy", "ingress", "edge"], packages: [] },
   control: {
-    folders: ["domain", "protocol", "registry", "proxy", "explain"],
+    folders: ["domain", "protocol", "telemetry", "registry", "proxy", "explain"],
     packages: ["hono", "zod", "node:crypto"],
   },
   dashboard: {
-    folders: ["domain", "protocol", "registry", "control"],
+    folders: ["domain", "protocol", "telemetry", "registry", "control"],
     packages: ["hono", "jose", "uplot", "node:crypto"],
   },
-  proxy: { folders: ["domain"], packages: [] },
-  ingress: { folders: ["domain", "proxy"], packages: [] },
-  edge: { folders: ["domain", "proxy", "ingress"], packages: [] },
+  telemetry: { folders: ["domain"], packages: [] },
+  proxy: { folders: ["domain", "telemetry"], packages: [] },
+  ingress: { folders: ["domain", "telemetry", "proxy"], packages: [] },
+  edge: { folders: ["domain", "telemetry", "proxy", "ingress"], packages: [] },
   agent: { folders: ["domain", "protocol"], packages: ["node:*", "ws", "zod"] },
   cli: { folders: ["domain", "protocol"], packages: ["node:*", "commander", "ws", "zod"] },
   local: {

@@ -1,0 +1,47 @@
+// A delta: what one isolate counted since its last one, as it is sent to the telemetry object.
+
+import type { WrittenTally } from "./tally.ts";
+
+/** How many wait now, and how many did at most since the last delta. */
+export type Waiting = {
+  /** Requests sent on whose answer has not begun. */
+  readonly open: number;
+  readonly openMax: number;
+  /** Requests held back until a task may take them. */
+  readonly queue: number;
+  readonly queueMax: number;
+};
+
+/** What was counted of one task, or of one server that stands for one. */
+export type TaskDelta = WrittenTally &
+  Waiting & {
+    readonly id: string;
+    /** `my-web.1`. */
+    readonly name: string;
+    readonly slot: number;
+    readonly nodeId: string;
+    readonly serviceId: string;
+    readonly serviceName: string;
+    /** For how long from now the isolate passes it over, milliseconds; 0: it does not. */
+    readonly ejectedMs: number;
+  };
+
+/** What was counted of one service at one node's entry point. */
+export type EntryDelta = WrittenTally &
+  Waiting & {
+    /** Null: the request was for no service of the mesh. */
+    readonly service: { readonly id: string; readonly name: string } | null;
+    /** Null: no node could be picked. */
+    readonly node: { readonly id: string; readonly name: string } | null;
+  };
+
+export type Delta = {
+  /** Names the isolate, anew each time it starts. */
+  readonly isolate: string;
+  /** 1, 2, 3, …: a delta sent again has its number again, so that it counts once. */
+  readonly seq: number;
+  /** Where in the world the isolate runs, as the platform's three letters, or `local`. */
+  readonly place: string;
+  readonly tasks: readonly TaskDelta[];
+  readonly entries: readonly EntryDelta[];
+};

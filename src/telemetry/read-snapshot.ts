@@ -1,0 +1,226 @@
+// Reading a snapshot out of what is known.
+
+import { counter, countsOf } from "./counters.ts";
+import type { Figures } from "./figures.ts";
+import { countOf, percentile } from "./histogram.ts";
+import type {
+  EntryTraffic,
+  Latency,
+  NodeTraffic,
+  PlaceTraffic,
+  SeenTask,
+  ServiceTraffic,
+  Snapshot,
+  SnapshotFilter,
+  StepSeries,
+  TaskTraffic,
+  Traffic,
+  TrafficSeries,
+} from "./snapshot.ts";
+import { toSparse } from "./sparse.ts";
+import { type Steps, stepCount } from "./steps.ts";
+import type { Tally } from "./tally.ts";
+import { type IsolateState, type Item, isolateKeepMs, type TelemetryState } from "./telemetry-state.ts";
+
+/** What is known at a moment, services, nodes and tasks by name. */
+export function snapshot(state: TelemetryState, nowMs: number, filter: SnapshotFilter = {}): Snapshot {
+  const reader = new Reader(state, nowMs, filter);
+  return {
+    atMs: nowMs,
+    sinceMs: state.sinceMs,
+    services: reader.services(),
+    nodes: reader.nodes(),
+    strays: reader.entriesOf(""),
+    places: filter.places === true ? reader.places() : [],
+  };
+}
+
+class Reader {
+  readonly #nowMs: number;
+  readonly #filter: SnapshotFilter;
+  readonly #items: Readonly<Record<Item["kind"], readonly Item[]>>;
+  readonly #isolates: readonly IsolateState[];
+  readonly #waits: ReadonlyMap<string, Waits>;
+
+  constructor(state: TelemetryState, nowMs: number, filter: SnapshotFilter) {
+    this.#nowMs = nowMs;
+    this.#filter = filter;
+    const byKind = Map.groupBy(state.items.values(), ({ kind }) => kind);
+    const of = (kind: Item["kind"]) => (byKind.get(kind) ?? []).sort(byName);
+    const nodes = of("node");
+    const asked = nodes.find(({ about }) => filter.node === about.id || filter.node === about.name);
+    const onNode = ({ about }: Item) => filter.node === undefined || about.nodeId === asked?.about.id;
+    this.#items = {
+      service: of("service"),
+      node: nodes,
+      task: of("task").filter(onNode),
+      entry: of("entry").filter(onNode),
+      place: of("place").filter(onNode),
+    };
+    this.#isolates = [...state.isolates.values()].filter(
+      ({ lastMs }) => Math.abs(nowMs - lastMs) <= isolateKeepMs,
+    );
+    this.#waits = waitsOf(this.#isolates);
+  }
+
+  services(): ServiceTraffic[] {
+    const tasks = Map.groupBy(this.#items.task, ({ about }) => about.serviceId);
+    return this.#asked("service").map((item) => ({
+      id: item.about.id,
+      name: item.about.name,
+      ...this.#traffic(item.figures, this.#waits.get(item.key)),
+      series: this.#series(item.figures),
+      tasks: (tasks.get(item.about.id) ?? []).map((task) => this.#task(task)),
+      entries: this.entriesOf(item.about.id),
+    }));
+  }
+
+  nodes(): NodeTraffic[] {
+    return this.#asked("node").map(({ about, key, figures }) => ({
+      id: about.id,
+      name: about.name,
+      ...this.#traffic(figures, this.#waits.get(key)),
+      series: this.#series(figures),
+    }));
+  }
+
+  entriesOf(serviceId: string): EntryTraffic[] {
+    return this.#items.entry
+      .filter(({ about }) => about.serviceId === serviceId)
+      .map(({ about, key, figures }) => ({
+        nodeId: about.nodeId,
+        ...this.#traffic(figures, this.#waits.get(key)),
+      }));
+  }
+
+  places(): PlaceTraffic[] {
+    const asked = new Set(this.#asked("service").map(({ about }) => about.id));
+    const seen = this.#items.place.filter(({ about }) => asked.has(about.serviceId));
+    const services = new Map(seen.map(({ about }) => [about.id, about.serviceId]));
+    return [...Map.groupBy(seen, ({ about }) => about.place)].map(([place, tasks]) => {
+      const isolates = this.#isolates.filter((isolate) => isolate.place === place);
+      return {
+        place,
+        tasks: tasks.map(({ about, figures }) => this.#seen(about.id, about.serviceId, figures, isolates)),
+        isolates: isolates.map((isolate) => ({
+          id: isolate.id,
+          lastMs: isolate.lastMs,
+          tasks: [...isolate.tasks].flatMap(([id, figures]) => {
+            const serviceId = services.get(id);
+            return serviceId === undefined ? [] : [this.#seen(id, serviceId, figures, [isolate])];
+          }),
+        })),
+      };
+    });
+  }
+
+  #asked(kind: "service" | "node"): readonly Item[] {
+    const ref = this.#filter[kind];
+    return this.#items[kind].filter(
+      ({ about }) => ref === undefined || about.id === ref || about.name === ref,
+    );
+  }
+
+  #task({ about, key, figures }: Item): TaskTraffic {
+    const { id, name, slot, nodeId } = about;
+    return {
+      id,
+      name,
+      slot,
+      nodeId,
+      ...this.#traffic(figures, this.#waits.get(key)),
+      series: this.#series(figures),
+      ejectedBy: this.#ejectedBy(id, this.#isolates),
+    };
+  }
+
+  #seen(taskId: string, serviceId: string, figures: Figures, isolates: readonly IsolateState[]): SeenTask {
+    return {
+      taskId,
+      serviceId,
+      ...this.#traffic(figures, waitsOf(isolates).get(`task ${taskId}`)),
+      ejectedBy: this.#ejectedBy(taskId, isolates),
+    };
+  }
+
+  #ejectedBy(taskId: string, isolates: readonly IsolateState[]): number {
+    return isolates.filter(({ ejectedUntilMs }) => (ejectedUntilMs.get(taskId) ?? 0) > this.#nowMs).length;
+  }
+
+  #traffic(figures: Figures, waits: Waits = { open: 0, queue: 0 }): Traffic {
+    const { tally, openMax, queueMax, rateMax, firstMs, lastMs, series } = figures;
+    return {
+      counts: countsOf(tally.counts),
+      open: { now: waits.open, max: openMax },
+      queue: { now: waits.queue, max: queueMax },
+      rate: { now: series?.tens.rate(this.#nowMs) ?? 0, max: rateMax },
+      latency: latencyOf(tally),
+      firstMs,
+      lastMs,
+    };
+  }
+
+  #series({ series }: Figures): TrafficSeries {
+    if (series === null || this.#filter.series !== true) return null;
+    return {
+      tens: stepSeries(series.tens, this.#nowMs),
+      minutes: stepSeries(series.minutes, this.#nowMs),
+    };
+  }
+}
+
+type Waits = { open: number; queue: number };
+
+/** How many wait, by key: for tasks and entries as isolates said it, for services and nodes in sum of their entries. */
+function waitsOf(isolates: readonly IsolateState[]): Map<string, Waits> {
+  const sums = new Map<string, Waits>();
+  const add = (key: string, { open, queue }: Waits) => {
+    const sum = sums.get(key) ?? { open: 0, queue: 0 };
+    sums.set(key, { open: sum.open + open, queue: sum.queue + queue });
+  };
+  for (const { waiting } of isolates) {
+    for (const [key, waits] of waiting) {
+      add(key, waits);
+      const [kind, serviceId, nodeId] = key.split(" ");
+      if (kind !== "entry") continue;
+      add(`service ${serviceId}`, waits);
+      add(`node ${nodeId}`, waits);
+    }
+  }
+  return sums;
+}
+
+function latencyOf({ counts, buckets }: Tally): Latency {
+  const count = countOf(buckets);
+  return {
+    count,
+    avgMs: count === 0 ? 0 : (counts[counter.tookMs] ?? 0) / count,
+    p50Ms: percentile(buckets, 0.5),
+    p95Ms: percentile(buckets, 0.95),
+    p99Ms: percentile(buckets, 0.99),
+    buckets: toSparse(buckets),
+  };
+}
+
+/** All steps up to now, those in which nothing came included. */
+function stepSeries(steps: Steps, nowMs: number): StepSeries {
+  const last = Math.floor(nowMs / steps.stepMs);
+  const byNumber = new Map(steps.list().map((step) => [step.number, step]));
+  const all = Array.from({ length: stepCount }, (_, at) => byNumber.get(last - stepCount + 1 + at));
+  return {
+    stepMs: steps.stepMs,
+    startMs: (last - stepCount + 1) * steps.stepMs,
+    requests: all.map((step) => step?.requests ?? 0),
+    failed: all.map((step) => step?.failed ?? 0),
+    p50Ms: all.map((step) => step?.p50Ms ?? 0),
+    p95Ms: all.map((step) => step?.p95Ms ?? 0),
+    p99Ms: all.map((step) => step?.p99Ms ?? 0),
+    buckets: steps.keepsBuckets ? all.map((step) => step?.buckets ?? []) : null,
+  };
+}
+
+/** By code unit: the same everywhere. */
+function byName(a: Item, b: Item): number {
+  const [one, other] = [`${a.about.name} ${a.key}`, `${b.about.name} ${b.key}`];
+  return one < other ? -1 : one > other ? 1 : 0;
+}

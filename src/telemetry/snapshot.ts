@@ -1,0 +1,119 @@
+// A snapshot: all that can be read of a mesh's traffic at one moment. Plain data, which crosses RPC and JSON.
+
+import type { Counts } from "./counters.ts";
+import type { Sparse } from "./sparse.ts";
+
+export type Snapshot = {
+  /** The telemetry object's clock, against which every `…Ms` moment here is to be read. Epoch milliseconds. */
+  readonly atMs: number;
+  /** Since when is counted. */
+  readonly sinceMs: number;
+  readonly services: readonly ServiceTraffic[];
+  readonly nodes: readonly NodeTraffic[];
+  /** Requests for no service of the mesh, by the node they came in at; "" where none could be picked. */
+  readonly strays: readonly EntryTraffic[];
+  readonly places: readonly PlaceTraffic[];
+};
+
+/** Now, and the most there ever were. */
+export type Level = { readonly now: number; readonly max: number };
+
+export type Latency = {
+  readonly count: number;
+  readonly avgMs: number;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly p99Ms: number;
+  /** As index, count, index, count over `boundsMs`. */
+  readonly buckets: Sparse;
+};
+
+export type Traffic = {
+  readonly counts: Counts;
+  /** Requests sent on whose answer has not begun: over all isolates now; the most in one isolate. */
+  readonly open: Level;
+  /** Requests held back until a task may take them, in the same way. */
+  readonly queue: Level;
+  /** Requests a second; of a task times it was asked. 0 where no series is kept. */
+  readonly rate: Level;
+  readonly latency: Latency;
+  /** When it was first and last counted. */
+  readonly firstMs: number;
+  readonly lastMs: number;
+};
+
+/** Steps of time, oldest first; the last one is still being counted. */
+export type StepSeries = {
+  readonly stepMs: number;
+  /** When the first step begins. */
+  readonly startMs: number;
+  readonly requests: readonly number[];
+  /** Answered 5xx; of a task also those it did not answer. */
+  readonly failed: readonly number[];
+  readonly p50Ms: readonly number[];
+  readonly p95Ms: readonly number[];
+  readonly p99Ms: readonly number[];
+  /** The histogram of each step; null where only percentiles are kept. */
+  readonly buckets: readonly Sparse[] | null;
+};
+
+/** The last ten minutes and the last hour; null where not asked for. */
+export type TrafficSeries = { readonly tens: StepSeries; readonly minutes: StepSeries } | null;
+
+export type ServiceTraffic = Traffic & {
+  readonly id: string;
+  readonly name: string;
+  readonly series: TrafficSeries;
+  readonly tasks: readonly TaskTraffic[];
+  /** By the node whose entry point took the request. */
+  readonly entries: readonly EntryTraffic[];
+};
+
+export type TaskTraffic = Traffic & {
+  readonly id: string;
+  /** `my-web.1`, or the server's name. */
+  readonly name: string;
+  readonly slot: number;
+  readonly nodeId: string;
+  readonly series: TrafficSeries;
+  /** Isolates that pass it over now. */
+  readonly ejectedBy: number;
+};
+
+export type EntryTraffic = Traffic & { readonly nodeId: string };
+
+export type NodeTraffic = Traffic & {
+  readonly id: string;
+  readonly name: string;
+  readonly series: TrafficSeries;
+};
+
+/** How one place of the world sees the tasks. */
+export type PlaceTraffic = {
+  readonly place: string;
+  readonly tasks: readonly SeenTask[];
+  /** Isolates heard within a minute. */
+  readonly isolates: readonly {
+    readonly id: string;
+    readonly lastMs: number;
+    readonly tasks: readonly SeenTask[];
+  }[];
+};
+
+export type SeenTask = Traffic & {
+  readonly taskId: string;
+  readonly serviceId: string;
+  /** Isolates there that pass it over now. */
+  readonly ejectedBy: number;
+};
+
+/** What a snapshot is asked to hold; left out: all. */
+export type SnapshotFilter = {
+  /** Ids or names. */
+  readonly service?: string;
+  readonly node?: string;
+  /** True: time series. */
+  readonly series?: boolean;
+  /** True: how each place sees the tasks. */
+  readonly places?: boolean;
+};

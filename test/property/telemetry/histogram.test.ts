@@ -1,0 +1,44 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { addBuckets, bucketCount, bucketOf, countOf, percentile } from "../../../src/telemetry/histogram.ts";
+
+const latencies = fc.array(fc.double({ min: 1, max: 130_000, noNaN: true }), {
+  minLength: 1,
+  maxLength: 200,
+});
+
+function histogramOf(values: readonly number[]): Float64Array {
+  const buckets = new Float64Array(bucketCount);
+  for (const ms of values) buckets[bucketOf(ms)] = (buckets[bucketOf(ms)] ?? 0) + 1;
+  return buckets;
+}
+
+function merged(...all: readonly Float64Array[]): Float64Array {
+  const sum = new Float64Array(bucketCount);
+  for (const one of all) addBuckets(sum, one);
+  return sum;
+}
+
+test("[J1] merging is associative and commutative, and loses no count", () => {
+  fc.assert(
+    fc.property(latencies, latencies, latencies, (one, two, three) => {
+      const [a, b, c] = [histogramOf(one), histogramOf(two), histogramOf(three)];
+      expect(merged(merged(a, b), c)).toEqual(merged(a, merged(b, c)));
+      expect(merged(a, b)).toEqual(merged(b, a));
+      expect(merged(a, b, c)).toEqual(histogramOf([...one, ...two, ...three]));
+      expect(countOf(merged(a, b, c))).toBe(one.length + two.length + three.length);
+    }),
+  );
+});
+
+test("[J2] a percentile is at most one bucket, 19 %, from the true one", () => {
+  fc.assert(
+    fc.property(latencies, fc.double({ min: 0.01, max: 1, noNaN: true }), (values, share) => {
+      const sorted = values.toSorted((a, b) => a - b);
+      const exact = sorted[Math.ceil(share * sorted.length - 1e-9) - 1] ?? 0;
+      const read = percentile(histogramOf(values), share);
+      expect(read).toBeGreaterThanOrEqual(exact / 2 ** 0.25 - 1.01);
+      expect(read).toBeLessThanOrEqual(exact * 2 ** 0.25 + 1e-6);
+    }),
+  );
+});
