@@ -22,14 +22,16 @@ export function Overview({ view }: { view: View }) {
       </section>
       <Figures view={view} />
       <ProblemList view={view} />
-      <MapSection view={view} />
-      <section aria-labelledby="events-title" id="events" data-part>
-        <div class="heading">
-          <h2 id="events-title">Latest events</h2>
-          <a href="/dashboard/events">All events</a>
-        </div>
-        <EventList events={view.events.slice(0, eventsShown)} view={view} />
-      </section>
+      <div class="beside">
+        <MapSection view={view} />
+        <section aria-labelledby="events-title" id="events" data-part>
+          <div class="heading">
+            <h2 id="events-title">Latest events</h2>
+            <a href="/dashboard/events">All events</a>
+          </div>
+          <EventList events={view.events.slice(0, eventsShown)} view={view} />
+        </section>
+      </div>
     </>
   );
 }
