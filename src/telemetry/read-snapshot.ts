@@ -3,6 +3,7 @@
 import { counter, countsOf } from "./counters.ts";
 import type { Figures } from "./figures.ts";
 import { countOf, percentile } from "./histogram.ts";
+import { recentOf, trendOf } from "./recent.ts";
 import type {
   EntryTraffic,
   Latency,
@@ -53,8 +54,8 @@ class Reader {
     this.#items = {
       service: of("service"),
       node: nodes,
-      task: of("task").filter(onNode),
-      entry: of("entry").filter(onNode),
+      task: filter.tasks === false ? [] : of("task").filter(onNode),
+      entry: filter.tasks === false ? [] : of("entry").filter(onNode),
       place: of("place").filter(onNode),
     };
     this.#isolates = [...state.isolates.values()].filter(
@@ -155,6 +156,8 @@ class Reader {
       queue: { now: waits.queue, max: queueMax },
       rate: { now: series?.tens.rate(this.#nowMs) ?? 0, max: rateMax },
       latency: latencyOf(tally),
+      recent: series === null ? null : recentOf(series.tens, this.#nowMs),
+      trend: series === null || this.#filter.trend !== true ? [] : trendOf(series.tens, this.#nowMs),
       firstMs,
       lastMs,
     };

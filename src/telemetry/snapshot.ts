@@ -1,6 +1,7 @@
 // A snapshot: all that can be read of a mesh's traffic at one moment. Plain data, which crosses RPC and JSON.
 
 import type { Counts } from "./counters.ts";
+import type { Recent } from "./recent.ts";
 import type { Sparse } from "./sparse.ts";
 
 export type Snapshot = {
@@ -37,6 +38,10 @@ export type Traffic = {
   /** Requests a second; of a task times it was asked. 0 where no series is kept. */
   readonly rate: Level;
   readonly latency: Latency;
+  /** How it goes now; null where no series is kept. */
+  readonly recent: Recent | null;
+  /** Requests of each ten seconds of the last ten minutes, oldest first; empty where not asked for, or no series is kept. */
+  readonly trend: readonly number[];
   /** When it was first and last counted. */
   readonly firstMs: number;
   readonly lastMs: number;
@@ -112,6 +117,10 @@ export type SnapshotFilter = {
   /** Ids or names. */
   readonly service?: string;
   readonly node?: string;
+  /** False: without tasks and entries, which are most of it. */
+  readonly tasks?: boolean;
+  /** True: how many requests came in each of the last steps. */
+  readonly trend?: boolean;
   /** True: time series. */
   readonly series?: boolean;
   /** True: how each place sees the tasks. */

@@ -55,6 +55,12 @@ export class Steps {
     return (requests * 1_000) / this.stepMs;
   }
 
+  /** The step of this number; null when nothing was counted in it, or it is too old. */
+  at(number: number): Step | null {
+    if (number !== this.#number) return this.#endedStep(number);
+    return this.#requests > 0 ? this.#newestStep() : null;
+  }
+
   /** Steps with anything in them, oldest first. */
   list(): readonly Step[] {
     const steps: Step[] = [];

@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { snapshot } from "../../../src/telemetry/read-snapshot.ts";
+import { addDelta, newState } from "../../../src/telemetry/telemetry-state.ts";
+import { delta, entryDelta, taskDelta } from "./deltas.ts";
+
+const startMs = 1_700_000_000_000;
+
+/** Twenty requests in the ten seconds from `startMs`, five of them answered 500; ten good ones in the next. */
+function counted() {
+  const state = newState(startMs);
+  addDelta(
+    state,
+    delta(1, { entries: [entryDelta({ requests: 20, responses5xx: 5 }, Array(20).fill(40))] }),
+    startMs,
+  );
+  addDelta(
+    state,
+    delta(2, {
+      entries: [entryDelta({ requests: 10 }, Array(10).fill(3))],
+      tasks: [taskDelta({ attempts: 10, requests: 10 }, Array(10).fill(3))],
+    }),
+    startMs + 12_000,
+  );
+  return state;
+}
+
+test("[G30] how it goes now is told of the step being counted and the one before it, and forgotten after both", () => {
+  const state = counted();
+  const at = (seconds: number) => snapshot(state, startMs + seconds * 1_000).services[0]?.recent;
+  expect(at(15)).toMatchObject({ seconds: 15, requests: 30, failed: 5 });
+  // Of the fuller step, whose requests took 40 ms.
+  expect(at(15)?.p95Ms).toBeGreaterThan(30);
+  expect(at(22)).toMatchObject({ seconds: 12, requests: 10, failed: 0 });
+  expect(at(22)?.p95Ms).toBeLessThan(4);
+  expect(at(35)).toMatchObject({ requests: 0, failed: 0, p99Ms: 0 });
+});
+
+test("[G30] a trend is the requests of each ten seconds that ended, and comes only when asked for", () => {
+  const state = counted();
+  const trend = snapshot(state, startMs + 25_000, { trend: true }).services[0]?.trend ?? [];
+  expect(trend).toHaveLength(59);
+  expect(trend.slice(-3)).toEqual([0, 20, 10]);
+  expect(snapshot(state, startMs + 25_000).services[0]?.trend).toEqual([]);
+});
+
+test("[G30] without tasks a snapshot keeps services and nodes alone", () => {
+  const state = counted();
+  const [service] = snapshot(state, startMs + 15_000, { tasks: false }).services;
+  expect(service).toMatchObject({ tasks: [], entries: [], counts: { requests: 30 } });
+  expect(snapshot(state, startMs + 15_000).services[0]?.tasks).toHaveLength(1);
+});
