@@ -82,7 +82,8 @@ function tableNode(node: Node): TableNode {
   // Written by hand on the node's side: one that cannot be a host name could never be asked for.
   const names = node.entryHosts.map((host) => host.toLowerCase()).filter(isHostName);
   const hosts = [...new Set(names)].sort(ascending);
-  return { id: node.id, name: node.hostname, up: nodeReady(node), address: node.address, hosts };
+  const { id, hostname: name, address, balance = "ready" } = node;
+  return { id, name, up: nodeReady(node), ...(balance !== "ready" && { balance }), address, hosts };
 }
 
 function tableService(service: Service, hosts: readonly string[], tasks: readonly Task[]): TableService {

@@ -1,6 +1,8 @@
 // A node: a machine with an agent. What the operator wants of it, what its agent says of it, and whether it is heard.
 
 export type Availability = "active" | "pause" | "drain";
+/** What the balancer makes of a node, in HAProxy's words; set by the operator, whatever `availability` is. */
+export type BalanceState = "ready" | "drain" | "maint";
 export type NodeState = "unknown" | "down" | "ready" | "disconnected";
 
 /** A node of the mesh. */
@@ -14,6 +16,8 @@ export type Node = {
   readonly entryHosts: readonly string[];
   readonly role: "worker" | "manager";
   readonly availability: Availability;
+  /** `drain` and `maint`: the balancer does not pick it; its own entry point serves on. Absent: ready. */
+  readonly balance?: BalanceState;
   /** Its agent asked to leave: scheduled as if drained, while `availability` stays the operator's. Absent: no. */
   readonly leaving?: boolean;
   readonly labels: Readonly<Record<string, string>>;

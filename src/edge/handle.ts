@@ -34,9 +34,26 @@ async function afterWaiting(
   let node = routes === null ? null : pickNode(plane, routes, entry.port, host);
   if (node === null) {
     const fresh = await plane.tables.fresh();
-    if (fresh !== null) node = pickNode(plane, fresh, entry.port, host) ?? fresh.nodes[0] ?? null;
+    if (fresh !== null)
+      node = pickNode(plane, fresh, entry.port, host) ?? refusingNode(fresh, entry.port, host, plane.domain);
   }
   return ingress(request, { ...entry, node }, context);
+}
+
+/**
+ * The id of the node that refuses a request for which none can be picked: any; or null where the operator took all that
+ * could answer out of the balancer, so that none must.
+ */
+export function refusingNode(
+  routes: Routes,
+  port: number | null,
+  host: string,
+  domain: string,
+): string | null {
+  const matched = routes.match(port, host, domain);
+  const candidates =
+    matched?.[0]?.mode === "host" ? matched.flatMap((route) => [...route.nodeIds()]) : routes.nodes;
+  return matched !== null && candidates.length > 0 ? null : (routes.nodes[0] ?? null);
 }
 
 /**
@@ -57,12 +74,11 @@ function pickNode(plane: DataPlane, routes: Routes, port: number | null, host: s
 /** Ids of the nodes that take turns for these routes, ascending; none where a host-mode service has no task. */
 export function ableNodes(matched: readonly Route[], routes: Routes): readonly string[] {
   if (matched[0]?.mode === "host") return nodesWithTask(matched, routes);
-  return routes.upNodes.length > 0 ? routes.upNodes : routes.nodes;
+  return routes.able;
 }
 
-/** Nodes with a task of services published in host mode, ascending; those that are down only when all are. */
+/** Nodes with a task of services published in host mode, ascending, as far as the balancer picks them. */
 function nodesWithTask(matched: readonly Route[], routes: Routes): readonly string[] {
   const ids = [...new Set(matched.flatMap((route) => [...route.nodeIds()]))].sort();
-  const up = ids.filter((id) => routes.node(id)?.up);
-  return up.length > 0 ? up : ids;
+  return routes.inTurn(ids);
 }

@@ -5,8 +5,9 @@
 // in there.
 
 import { taskName } from "../domain/names.ts";
-import type { RoutingTable, TableNode, TableTask } from "../domain/table.ts";
-import { ableNodes } from "../edge/handle.ts";
+import type { PublishMode } from "../domain/service.ts";
+import type { RoutingTable, Share, TableNode, TableServer, TableTask } from "../domain/table.ts";
+import { ableNodes, refusingNode } from "../edge/handle.ts";
 import { noNode, noTask, routeOn, unknown } from "../ingress/handle.ts";
 import { idempotent, safe } from "../ingress/outgoing.ts";
 import type {
@@ -19,7 +20,8 @@ import type {
 } from "../protocol/route.ts";
 import type { Failure } from "../proxy/failure.ts";
 import { hostName } from "../proxy/headers.ts";
-import { type Ring, type Route, Routes } from "../proxy/routes.ts";
+import type { Ring } from "../proxy/ring.ts";
+import { type Route, Routes } from "../proxy/routes.ts";
 import type { WayIn } from "./way-in.ts";
 
 /** A request, as far as routing goes by it. */
@@ -114,14 +116,20 @@ function nodesOf(lookup: Lookup): readonly ExplainedNode[] & ExplainedNode[] {
   });
 }
 
-function whyNode({ wayIn, matched }: Lookup, { up }: TableNode, picked: boolean): string {
+function whyNode({ table, wayIn, matched }: Lookup, { up, balance }: TableNode, picked: boolean): string {
   if (wayIn.role === "ingress")
     return up ? "the request comes in here" : "it is down; its entry point answers all the same";
   if (matched === null) return "there is no service to pick it for";
   const hostMode = matched[0].mode === "host";
   if (picked && up)
     return hostMode ? "it is up and has a task: it takes its turn" : "it is up: it takes its turn";
-  if (picked) return "it is down, and so are the others: its entry point answers all the same";
+  if (picked) {
+    const others = table.nodes.some((node) => node.balance !== undefined)
+      ? "the others in turn"
+      : "the others";
+    return `it is down, and so are ${others}: its entry point answers all the same`;
+  }
+  if (balance !== undefined) return `it is in ${balance} at the balancer`;
   if (!up) return "it is down";
   return "it has no task of the service, whose port is published in host mode";
 }
@@ -130,24 +138,24 @@ function tasksOf({ table, matched, entryNodes, wayIn }: Lookup): ExplainedTask[]
   if (matched === null) return [];
   const picked = pickedTasks(matched, entryNodes);
   const nodes = new Map(table.nodes.map((node) => [node.id, node]));
-  return matched.flatMap(({ service, target, mode }) =>
-    service.tasks
+  return matched.flatMap(({ service, target, mode }) => [
+    ...service.tasks
       .toSorted((a, b) => a.slot - b.slot)
       .map((task) => {
         const origin = task.endpoints.find(([port]) => port === target)?.[1] ?? null;
         const node = nodes.get(task.nodeId);
         const taken = picked.has(task.id);
         const why = taken ? whyPicked(node) : whyNotPicked(task, origin, target, mode === "host" && wayIn);
-        return {
-          id: task.id,
-          name: taskName(service.name, task),
-          node: node?.name ?? null,
-          origin,
-          picked: taken,
-          why,
-        };
+        const name = taskName(service.name, task);
+        return { id: task.id, name, node: node?.name ?? null, origin, picked: taken, why };
       }),
-  );
+    ...(service.servers ?? []).map((server) => {
+      const { id, origin } = server;
+      const taken = picked.has(id);
+      const why = taken ? whyPicked(undefined) : whyServerNotPicked(server, mode);
+      return { id, name: `${service.name}.${server.name}`, node: null, origin, picked: taken, why };
+    }),
+  ]);
 }
 
 /** Ids of the tasks that the entry nodes go round. */
@@ -171,10 +179,24 @@ function whyNotPicked(
   hostMode: WayIn | false,
 ): string {
   if (origin === null) return `it does not listen on target port ${target}`;
-  if (task.weight === 0) return "its weight is 0";
+  const withheld = whyWithheld(task);
+  if (withheld !== null) return withheld;
   if (hostMode !== false && hostMode.role === "ingress")
     return "in host mode a node sends to its own tasks only";
   return "its node is not picked, and in host mode a node sends to its own tasks only";
+}
+
+function whyServerNotPicked(server: TableServer, mode: PublishMode): string {
+  if (mode === "host") return "it is on no node, and in host mode a node sends to its own tasks only";
+  return whyWithheld(server) ?? "it is not asked";
+}
+
+/** Why no new client is sent to a task or a server, as far as it lies with itself. */
+function whyWithheld({ weight, drain, backup }: Share): string | null {
+  if (weight === 0) return "its weight is 0";
+  if (drain === true) return "it is in drain";
+  if (backup === true) return "it is a backup, and others are there";
+  return null;
 }
 
 /** As src/ingress/ask.ts goes about it. */
@@ -194,10 +216,12 @@ function answerOf(lookup: Lookup): ExplainedAnswer {
 }
 
 /** What the entry point refuses with; null where a task is asked. */
-function refusalOf({ wayIn, host, routes, matched, entryNodes }: Lookup): Failure | null {
+function refusalOf({ wayIn, host, domain, routes, matched, entryNodes }: Lookup): Failure | null {
   // Refusing is the entry point's business, and where no node can be picked it is any node's.
-  const node = entryNodes[0] ?? (wayIn.role === "edge" ? routes.node(routes.nodes[0] ?? "") : undefined);
-  if (node === undefined) return noNode(wayIn);
+  const refusing =
+    wayIn.role === "edge" ? routes.node(refusingNode(routes, wayIn.port, host, domain) ?? "") : undefined;
+  const node = entryNodes[0] ?? refusing;
+  if (node === undefined) return noNode(wayIn, routes);
   if (matched === null) return unknown(wayIn, hostName(host));
   const { route, ring } = routeOn(matched, node.id);
   return ring.ids.length === 0 ? noTask(route, node.name) : null;

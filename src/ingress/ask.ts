@@ -5,7 +5,7 @@
 
 import { attempt, discard, firstOf, type Outcome, within } from "../proxy/attempt.ts";
 import type { DataPlane } from "../proxy/plane.ts";
-import type { Ring, Target } from "../proxy/routes.ts";
+import type { Ring, Target } from "../proxy/ring.ts";
 import type { ServiceTraffic } from "../proxy/service-traffic.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { pickTarget } from "./pick.ts";

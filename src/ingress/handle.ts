@@ -5,7 +5,8 @@ import type { Entry } from "../proxy/entry.ts";
 import { type Failure, failureResponse } from "../proxy/failure.ts";
 import { cleanResponse, hostName, isHost, type RequestHead, readRequestHead } from "../proxy/headers.ts";
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
-import type { Ring, Route, Routes, Target } from "../proxy/routes.ts";
+import type { Ring, Target } from "../proxy/ring.ts";
+import type { Route, Routes } from "../proxy/routes.ts";
 import { ask } from "./ask.ts";
 import { holdsBody, type Outgoing, prepare, requestIdOf } from "./outgoing.ts";
 import { Trace } from "./trace.ts";
@@ -109,7 +110,7 @@ function serve(exchange: Exchange, routes: Routes | null): Result | Promise<Resu
   const { entry, plane, head } = exchange;
   if (routes === null) return { status: 503, reason: "the registry has not given a routing table yet" };
   const node = routes.node(entry.node ?? "");
-  if (node === undefined) return noNode(entry);
+  if (node === undefined) return noNode(entry, routes);
   const matched = routes.match(entry.port, exchange.host, plane.domain);
   if (matched === null) return unknown(entry, hostName(exchange.host));
   const { route, ring } = routeOn(matched, node.id);
@@ -151,7 +152,10 @@ function outgoingOf(exchange: Exchange, via: string, held: ArrayBuffer | null): 
 }
 
 /** The refusal of a request that came in at a node the mesh does not have; or at a balancer that has none to pick. */
-export function noNode({ node }: Pick<Entry, "node">): Failure {
+export function noNode({ node }: Pick<Entry, "node">, { nodes }: Routes): Failure {
+  if (node === null && nodes.length > 0) {
+    return { status: 503, reason: "every node that could answer is in drain or maint at the balancer" };
+  }
   if (node === null) return { status: 503, reason: "no node has joined this mesh yet" };
   return { status: 404, reason: `this mesh has no node ${node}` };
 }
@@ -267,16 +271,21 @@ function setDebug(headers: Headers, exchange: Exchange, routes: Routes | null): 
   if (target !== null) {
     headers.set("x-waggle-task", target.taskId);
     headers.set("x-waggle-slot", String(target.slot));
-    headers.set("x-waggle-task-node", routes?.node(target.nodeId)?.name ?? target.nodeId);
+    headers.set("x-waggle-task-node", placeOf(target, routes));
   }
   headers.set("x-waggle-attempts", String(attempts));
   if (trace !== null && attempts > 0) {
     headers.set(
       "x-waggle-trace",
-      trace.print((nodeId) => routes?.node(nodeId)?.name ?? nodeId),
+      trace.print((asked) => placeOf(asked, routes)),
     );
   }
   if (routes === null) return;
   headers.set("x-waggle-table-version", String(routes.version));
   headers.set("x-waggle-table-age-ms", String(Math.round(plane.tables.ageMs())));
+}
+
+/** The name of a task's node; a server is its own place. */
+function placeOf({ server, nodeId }: Target, routes: Routes | null): string {
+  return server ?? routes?.node(nodeId)?.name ?? nodeId;
 }

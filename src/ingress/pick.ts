@@ -1,7 +1,7 @@
 // Picking the task a request goes to.
 
 import type { DataPlane } from "../proxy/plane.ts";
-import type { Ring, Target } from "../proxy/routes.ts";
+import type { Ring, Target } from "../proxy/ring.ts";
 
 /**
  * The next task in turn: not one that was tried for this request, and one that failed a moment ago only when the
@@ -13,6 +13,18 @@ import type { Ring, Target } from "../proxy/routes.ts";
  * @see docs/spec.md X6-X9
  */
 export function pickTarget(
+  plane: DataPlane,
+  round: string,
+  ring: Ring,
+  tried: ReadonlySet<string> | null,
+  careful: boolean,
+): Target | null {
+  const target = pickFrom(plane, round, ring, tried, careful);
+  if (target !== null || ring.backups === null) return target;
+  return pickFrom(plane, `backup ${round}`, ring.backups, tried, careful);
+}
+
+function pickFrom(
   plane: DataPlane,
   round: string,
   ring: Ring,

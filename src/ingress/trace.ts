@@ -1,7 +1,7 @@
 // The trace of one request: which tasks were asked, when, and what came of it. Kept only for requests that ask for it.
 
 import type { Outcome } from "../proxy/attempt.ts";
-import type { Target } from "../proxy/routes.ts";
+import type { Target } from "../proxy/ring.ts";
 
 type Attempt = {
   readonly target: Target;
@@ -33,12 +33,13 @@ export class Trace {
   }
 
   /** `TASK;slot=1;node=node1;at=0;ms=3;outcome=200, …` in the order they were asked; at and ms are milliseconds. */
-  print(nodeName: (nodeId: string) => string): string {
+  print(placeOf: (target: Target) => string): string {
     const nowMs = this.#nowMs();
     return this.#attempts
-      .map(({ target: { taskId, slot, nodeId }, askedMs, endedMs, outcome }) => {
+      .map(({ target, askedMs, endedMs, outcome }) => {
         const tookMs = (endedMs ?? nowMs) - askedMs;
-        return `${taskId};slot=${slot};node=${nodeName(nodeId)};at=${askedMs - this.#startedMs};ms=${tookMs};outcome=${outcome}`;
+        const { taskId, slot } = target;
+        return `${taskId};slot=${slot};node=${placeOf(target)};at=${askedMs - this.#startedMs};ms=${tookMs};outcome=${outcome}`;
       })
       .join(", ");
   }

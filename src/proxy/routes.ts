@@ -4,20 +4,9 @@
 import type { PublishMode } from "../domain/service.ts";
 import type { RoutingTable, TableNode, TableService } from "../domain/table.ts";
 import { hostName } from "./headers.ts";
+import { type Ring, ringOf, targetsOf } from "./ring.ts";
 
-/** A task as one route reaches it. */
-export type Target = {
-  readonly taskId: string;
-  readonly slot: number;
-  readonly nodeId: string;
-  /** `http://127.0.0.2:41233`, no slash at its end. */
-  readonly origin: string;
-};
-
-/** Targets ascending by task id, and those ids: what round robin goes round. */
-export type Ring = { readonly ids: readonly string[]; readonly targets: readonly Target[] };
-
-const noRing: Ring = { ids: [], targets: [] };
+const noRing: Ring = ringOf([]);
 
 /** One published port of one service. */
 export class Route {
@@ -47,8 +36,11 @@ export class Route {
 
   #perNode(): ReadonlyMap<string, Ring> {
     if (this.#byNode !== null) return this.#byNode;
-    const lists = Map.groupBy(targetsOf(this.service, this.target), (target) => target.nodeId);
-    this.#byNode = new Map([...lists].map(([nodeId, targets]) => [nodeId, ringOf(targets)]));
+    // A server is on no node, so that no node has it for its own.
+    const onNodes = targetsOf(this.service, this.target).filter(({ server }) => server === null);
+    const lists = Map.groupBy(onNodes, ({ nodeId }) => nodeId);
+    const rings = [...lists].map(([nodeId, targets]) => [nodeId, ringOf(targets)] as const);
+    this.#byNode = new Map(rings.filter(([, { ids }]) => ids.length > 0));
     return this.#byNode;
   }
 }
@@ -56,8 +48,8 @@ export class Route {
 /** A routing table, indexed. */
 export class Routes {
   readonly version: number;
-  /** Ids of the nodes that are up, ascending. */
-  readonly upNodes: readonly string[];
+  /** Ids of the nodes the balancer picks from, ascending: those in its rotation that are up, or all of those. */
+  readonly able: readonly string[];
   /** Ids of all nodes, ascending. */
   readonly nodes: readonly string[];
   readonly #nodeById = new Map<string, TableNode>();
@@ -73,9 +65,19 @@ export class Routes {
     for (const node of table.nodes) this.#addNode(node);
     for (const service of table.services) this.#addService(service);
     this.nodes = [...this.#nodeById.keys()].sort();
-    this.upNodes = this.nodes.filter((id) => this.#nodeById.get(id)?.up);
+    this.able = this.inTurn(this.nodes);
     const byDefault = this.#byService.get(table.defaultService ?? "");
     this.#byDefault = byDefault === undefined ? null : [byDefault];
+  }
+
+  /**
+   * Those of some nodes (ascending ids) that take turns at the balancer: in its rotation and up, or if none is up, in its
+   * rotation. A node that is down can be picked because its entry point is here, and not on the node.
+   */
+  inTurn(nodeIds: readonly string[]): readonly string[] {
+    const ready = nodeIds.filter((id) => this.#nodeById.get(id)?.balance === undefined);
+    const up = ready.filter((id) => this.#nodeById.get(id)?.up);
+    return up.length > 0 ? up : ready;
   }
 
   /** The node of an id or a name, or undefined. Where two share a name, the one that is up. */
@@ -134,18 +136,4 @@ export class Routes {
     this.#byService.set(service.name, route);
     for (const host of service.hosts) this.#byHost.set(host, route);
   }
-}
-
-/** Tasks of weight 0 take no requests; tasks that do not listen on the target port cannot. */
-function targetsOf(service: TableService, port: number): Target[] {
-  const targets: Target[] = [];
-  for (const { id, slot, nodeId, weight, endpoints } of service.tasks) {
-    const origin = endpoints.find(([target]) => target === port)?.[1];
-    if (origin !== undefined && weight > 0) targets.push({ taskId: id, slot, nodeId, origin });
-  }
-  return targets;
-}
-
-function ringOf(targets: readonly Target[]): Ring {
-  return { ids: targets.map((target) => target.taskId), targets };
 }

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { compileTable, isRoutable } from "../../../src/domain/compile.ts";
-import type { RoutingTable, TableNode, TableService } from "../../../src/domain/table.ts";
+import type { Policy } from "../../../src/domain/policy.ts";
+import type { RoutingTable, TableNode, TableOptions, TableService } from "../../../src/domain/table.ts";
 import { printTable, readTable } from "../../../src/domain/table-text.ts";
 import type { World } from "../../../src/domain/world.ts";
 import { happenings, SimulatedMesh } from "./simulated-mesh.ts";
@@ -41,6 +42,30 @@ test("[R2] the same world gives the same bytes, in whatever order its things are
   );
 });
 
+const token = fc.stringMatching(/^[a-z.!_-]{1,9}$/);
+const policies: fc.Arbitrary<Policy> = fc.oneof(
+  fc.constantFrom<Policy[]>("roundrobin", "leastconn", "random", "source", "uri", "hdr(x-user)"),
+  token.map((cookie): Policy => `cookie(${cookie})`),
+);
+const rule = fc.record({ name: token, value: fc.string() }, { requiredKeys: ["name"] });
+const positive = fc.integer({ min: 1 });
+const options: fc.Arbitrary<TableOptions> = fc
+  .record(
+    {
+      sticky: token,
+      maxconn: positive,
+      queue: fc.nat(),
+      queueTimeoutMs: positive,
+      slowStartMs: positive,
+      canary: fc.record(
+        { service: fc.string(), percent: fc.nat(100), header: rule, cookie: rule },
+        { requiredKeys: ["service", "percent"] },
+      ),
+    },
+    { requiredKeys: [] },
+  )
+  .filter((one) => Object.keys(one).length > 0);
+
 test("[R3] reading a printed table gives an equal one, whatever its names are", () => {
   const text = fc.oneof(
     fc.string(),
@@ -49,49 +74,61 @@ test("[R3] reading a printed table gives an equal one, whatever its names are", 
   );
   const id = fc.string({ minLength: 1, maxLength: 6 });
   const port = fc.integer({ min: 1, max: 65_535 });
-  const node: fc.Arbitrary<TableNode> = fc.record({
-    id,
-    name: text,
-    up: fc.boolean(),
-    address: text,
-    hosts: fc.uniqueArray(fc.domain(), { maxLength: 3 }).map((list) => [...list].sort()),
-  });
+  const flag = fc.constant(true as const);
+  const hosts = fc.uniqueArray(fc.domain(), { maxLength: 3 }).map((list) => [...list].sort());
+  const node: fc.Arbitrary<TableNode> = fc.record(
+    { id, name: text, up: fc.boolean(), balance: fc.constantFrom("drain", "maint"), address: text, hosts },
+    { requiredKeys: ["id", "name", "up", "address", "hosts"] },
+  );
+  const share = {
+    weight: fc.nat(256),
+    backup: flag,
+    drain: flag,
+    maxconn: fc.integer({ min: 1 }),
+    sinceMs: fc.nat(),
+  };
+  const endpoints = fc
+    .uniqueArray(fc.tuple(port, text), { selector: ([target]) => target, minLength: 1, maxLength: 3 })
+    .map((list) => [...list].sort(([a], [b]) => a - b));
+  const server = fc.record(
+    { id, name: text, ...share, origin: text },
+    { requiredKeys: ["id", "name", "weight", "origin"] },
+  );
   const tables: fc.Arbitrary<RoutingTable> = fc
     .uniqueArray(node, { selector: (one) => one.id, maxLength: 5 })
     .map((nodes) => [...nodes].sort(byName))
     .chain((nodes) => {
-      const task = fc.record({
-        id,
-        slot: fc.nat(),
-        nodeId: fc.nat().map((pick) => nodes[pick % nodes.length]?.id ?? ""),
-        weight: fc.nat(256),
-        endpoints: fc
-          .uniqueArray(fc.tuple(port, text), { selector: ([target]) => target, minLength: 1, maxLength: 3 })
-          .map((list) => [...list].sort(([a], [b]) => a - b)),
-      });
-      const service: fc.Arbitrary<TableService> = fc.record({
-        id,
-        name: text,
-        policy: fc.constant("roundrobin" as const),
-        ports: fc
-          .uniqueArray(
-            fc.record({
-              target: port,
-              published: port,
-              mode: fc.constantFrom("ingress" as const, "host" as const),
-            }),
-            {
-              selector: ({ published }) => published,
-              maxLength: 3,
-            },
-          )
-          .map((list) => [...list].sort((a, b) => a.published - b.published)),
-        hosts: fc.uniqueArray(fc.domain(), { maxLength: 3 }).map((list) => [...list].sort()),
-        tasks:
-          nodes.length === 0
-            ? fc.constant([])
-            : ordered(fc.uniqueArray(task, { selector: (one) => one.id, maxLength: 4 })),
-      });
+      const task = fc.record(
+        {
+          id,
+          slot: fc.nat(),
+          nodeId: fc.nat().map((pick) => nodes[pick % nodes.length]?.id ?? ""),
+          ...share,
+          endpoints,
+        },
+        { requiredKeys: ["id", "slot", "nodeId", "weight", "endpoints"] },
+      );
+      const service: fc.Arbitrary<TableService> = fc.record(
+        {
+          id,
+          name: text,
+          policy: policies,
+          ports: fc
+            .uniqueArray(
+              fc.record({ target: port, published: port, mode: fc.constantFrom("ingress", "host") }),
+              { selector: ({ published }) => published, maxLength: 3 },
+            )
+            .map((list) => [...list].sort((a, b) => a.published - b.published)),
+          hosts,
+          options,
+          servers: ordered(fc.uniqueArray(server, { selector: (one) => one.id, minLength: 1, maxLength: 3 })),
+          tasks:
+            nodes.length === 0
+              ? fc.constant([])
+              : ordered(fc.uniqueArray(task, { selector: (one) => one.id, maxLength: 4 })),
+        },
+        { requiredKeys: ["id", "name", "policy", "ports", "hosts", "tasks"] },
+      );
       const services = fc
         .uniqueArray(service, { selector: (one) => one.id, maxLength: 4 })
         .map((list) => [...list].sort(byName));

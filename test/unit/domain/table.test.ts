@@ -119,8 +119,8 @@ describe("printing and reading", () => {
       }
     };
     const read = (at: number) => JSON.stringify(lines[at - 1]);
-    expect(refusal(1, "waggle-table 2")).toBe(
-      'routing table, line 1: read "waggle-table 2", expected "waggle-table 1"',
+    expect(refusal(1, "waggle-table 3")).toBe(
+      'routing table, line 1: read "waggle-table 3", expected "waggle-table 2"',
     );
     expect(refusal(2, "version -1")).toBe(
       'routing table, line 2: read "version -1", expected a version, a whole number from 0',
@@ -132,7 +132,7 @@ describe("printing and reading", () => {
       `routing table, line 5: read ${read(5)}, expected names in order, and ids where names are alike`,
     );
     expect(refusal(4, "node node1 x maybe y -")).toBe(
-      'routing table, line 4: read "node node1 x maybe y -", expected "up" or "down"',
+      'routing table, line 4: read "node node1 x maybe y -", expected up, down, drain, maint, down,drain, down,maint',
     );
     expect(refusal(8, "  publish 30000:0/ingress")).toBe(
       'routing table, line 8: read "  publish 30000:0/ingress", expected a port from 1 to 65535',

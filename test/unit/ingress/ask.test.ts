@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { type Asking, ask } from "../../../src/ingress/ask.ts";
 import type { Outgoing } from "../../../src/ingress/outgoing.ts";
 import { createPlane } from "../../../src/proxy/plane.ts";
+import { ringOf } from "../../../src/proxy/ring.ts";
 
 type Task = (signal: string) => Promise<Response>;
 
@@ -39,7 +40,9 @@ function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoin
     taskId,
     slot: index + 1,
     nodeId: "n",
+    server: null,
     origin: `http://${taskId}`,
+    share: { weight: 1 },
   }));
   const asked: Asking = {
     plane,
@@ -51,7 +54,7 @@ function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoin
       to: (origin) => new Request(origin),
       ...outgoing,
     },
-    ring: { ids, targets },
+    ring: ringOf(targets),
     round: "r",
     tried: null,
     attempts: 0,
