@@ -5,17 +5,13 @@ import { ingress } from "../src/ingress/handle.ts";
 import type { Entry } from "../src/proxy/entry.ts";
 import { type Failure, failureResponse } from "../src/proxy/failure.ts";
 import { hostName } from "../src/proxy/headers.ts";
+import { type LimitVariables, readLimits } from "../src/proxy/limits.ts";
 import { createPlane, type DataPlane } from "../src/proxy/plane.ts";
 import { readTrusted } from "../src/proxy/trust.ts";
 import type { Env } from "./env.ts";
 
 /** What the data plane needs of its Worker's bindings; a Worker without control has no more. */
-export type PlaneEnv = Omit<Env, "CONTROL_HOST"> & {
-  /** How long a task may take to begin its answer, milliseconds; absent: 30 s. */
-  readonly HEAD_TIMEOUT_MS?: string;
-};
-
-const defaultHeadTimeoutMs = 30_000;
+export type PlaneEnv = Omit<Env, "CONTROL_HOST"> & LimitVariables;
 
 let plane: DataPlane | undefined;
 
@@ -25,7 +21,7 @@ export function planeOf(env: PlaneEnv): DataPlane {
     ...registryOf(env),
     // Cloudflare's cache would otherwise answer for a task; a negative time keeps out of it and adds no header.
     dial: env.MESH_MODE === "edge" ? (request) => fetch(request, uncached) : (request) => fetch(request),
-    headTimeoutMs: Number(env.HEAD_TIMEOUT_MS) || defaultHeadTimeoutMs,
+    ...readLimits(env),
     platformStatuses: env.MESH_MODE === "edge",
     meshName: env.MESH_NAME.replaceAll(/[^\w.-]/g, "-") || "waggle",
     domain: env.MESH_DOMAIN.toLowerCase(),
@@ -63,14 +59,19 @@ export async function serve(
   env: PlaneEnv,
   ctx: ExecutionContext,
 ): Promise<Response> {
-  const context = { plane: planeOf(env), waitUntil: (work: Promise<unknown>) => ctx.waitUntil(work) };
   try {
+    const context = { plane: planeOf(env), waitUntil: (work: Promise<unknown>) => ctx.waitUntil(work) };
     return await (entry.role === "edge" ? edge(request, entry, context) : ingress(request, entry, context));
   } catch (error) {
-    const id = crypto.randomUUID();
-    console.error({ message: "the data plane failed", requestId: id, error: String(error) });
-    return refuse(request, { status: 500, reason: "the mesh failed to handle this request" }, id);
+    return broken(request, error);
   }
+}
+
+/** The answer when something is wrong that no request should be able to bring about, such as a variable. */
+function broken(request: Request, error: unknown): Response {
+  const id = crypto.randomUUID();
+  console.error({ message: "the data plane failed", requestId: id, error: String(error) });
+  return refuse(request, { status: 500, reason: "the mesh failed to handle this request" }, id);
 }
 
 /**
@@ -97,8 +98,12 @@ export function serveByHost(
     };
     return serve(request, entry, env, ctx);
   };
-  const at = node ?? nodeOfHost(hostName(host), env, ctx);
-  return at instanceof Promise ? at.then(serveAt) : serveAt(at);
+  try {
+    const at = node ?? nodeOfHost(hostName(host), env, ctx);
+    return at instanceof Promise ? at.then(serveAt) : serveAt(at);
+  } catch (error) {
+    return Promise.resolve(broken(request, error));
+  }
 }
 
 /** `NODE.nodes.DOMAIN`, or a host name the node itself was given. Waits only before the first table. */

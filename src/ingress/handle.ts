@@ -7,7 +7,8 @@ import { cleanResponse, hostName, isHost, type RequestHead, readRequestHead } fr
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
 import type { Ring, Target } from "../proxy/ring.ts";
 import type { Route, Routes } from "../proxy/routes.ts";
-import { ask } from "./ask.ts";
+import { type Asked, ask } from "./ask.ts";
+import { type Asking, maxAttempts } from "./asking.ts";
 import { holdsBody, type Outgoing, prepare, requestIdOf } from "./outgoing.ts";
 import { Trace } from "./trace.ts";
 
@@ -32,6 +33,7 @@ type Exchange = {
   target: Target | null;
   /** Null unless the request asks for it. */
   readonly trace: Trace | null;
+  readonly waitUntil: PlaneContext["waitUntil"];
 };
 
 /**
@@ -45,7 +47,7 @@ type Exchange = {
  */
 export async function ingress(request: Request, entry: Entry, context: PlaneContext): Promise<Response> {
   const { plane } = context;
-  const exchange = begin(request, entry, plane);
+  const exchange = begin(request, entry, context);
   const shape = shapeFailure(exchange);
   if (shape !== null) return finish(exchange, shape, null);
   const found = plane.tables.routes(context.waitUntil);
@@ -63,7 +65,7 @@ export async function ingress(request: Request, entry: Entry, context: PlaneCont
   return finish(exchange, result, routes);
 }
 
-function begin(request: Request, entry: Entry, plane: DataPlane): Exchange {
+function begin(request: Request, entry: Entry, { plane, waitUntil }: PlaneContext): Exchange {
   const head = readRequestHead(request.headers);
   const { url } = request;
   // The URL of an incoming request is scheme, "://", Host and target put together; "https://" has 8 characters.
@@ -82,6 +84,7 @@ function begin(request: Request, entry: Entry, plane: DataPlane): Exchange {
     route: null,
     target: null,
     trace: head.debug ? new Trace(plane.nowMs) : null,
+    waitUntil,
   };
 }
 
@@ -122,7 +125,7 @@ function serve(exchange: Exchange, routes: Routes | null): Result | Promise<Resu
   if (ring.ids.length === 0) return noTask(route, node.name);
   const round = `${node.id} ${route.service.id} ${route.target}`;
   if (exchange.outgoing === null) {
-    if (holdsBody(exchange.request, head)) return holdAndSend(exchange, route, ring, round, via);
+    if (holdsBody(exchange.request, head, plane)) return holdAndSend(exchange, route, ring, round, via);
     exchange.outgoing = outgoingOf(exchange, via, null);
   }
   return send(exchange, exchange.outgoing, route, ring, round);
@@ -136,14 +139,17 @@ async function holdAndSend(
   round: string,
   via: string,
 ): Promise<Result> {
-  let body: ArrayBuffer;
+  const { held } = exchange.plane;
+  const bytes = exchange.head.bodyBytes ?? 0;
+  held.bytes += bytes;
   try {
-    body = await exchange.request.arrayBuffer();
-  } catch {
-    return { status: 400, reason: "the request's body broke off" };
+    const body = await exchange.request.arrayBuffer().catch(() => null);
+    if (body === null) return { status: 400, reason: "the request's body broke off" };
+    exchange.outgoing = outgoingOf(exchange, via, body);
+    return await send(exchange, exchange.outgoing, route, ring, round);
+  } finally {
+    held.bytes -= bytes;
   }
-  exchange.outgoing = outgoingOf(exchange, via, body);
-  return send(exchange, exchange.outgoing, route, ring, round);
 }
 
 function outgoingOf(exchange: Exchange, via: string, held: ArrayBuffer | null): Outgoing {
@@ -198,7 +204,7 @@ async function send(
   round: string,
 ): Promise<Result> {
   const { plane } = exchange;
-  const asking = {
+  const asking: Asking = {
     plane,
     traffic: plane.traffic.of(route.service.id),
     outgoing,
@@ -206,27 +212,36 @@ async function send(
     round,
     tried: exchange.tried,
     attempts: exchange.attempts,
+    left: maxAttempts,
     trace: exchange.trace,
     target: exchange.target,
+    waitUntil: exchange.waitUntil,
   };
   const asked = await ask(asking);
   exchange.tried = asking.tried;
   exchange.attempts = asking.attempts;
   exchange.target = asking.target;
-  if (asked === "slow") {
-    return { status: 504, reason: `the task did not answer within ${plane.headTimeoutMs / 1000} s` };
-  }
-  if (asked === "spent") {
-    return {
-      status: 502,
-      reason: `tasks of ${route.service.name} fail, and too many requests were sent twice already`,
-    };
-  }
-  return asked === "failed" ? allFailed(exchange) : asked;
+  return asked instanceof Response ? asked : unanswered(exchange, asked, route.service.name);
 }
 
-function allFailed({ route, attempts, outgoing, request }: Exchange): Failure {
-  const name = route?.service.name ?? "";
+function unanswered(exchange: Exchange, asked: Exclude<Asked, Response>, name: string): Failure {
+  const { plane, request, target } = exchange;
+  switch (asked) {
+    case "failed":
+      return allFailed(exchange, name);
+    case "spent":
+      return { status: 502, reason: `tasks of ${name} fail, and too many requests were sent twice already` };
+    case "slow":
+      return { status: 504, reason: `the task did not answer within ${plane.headTimeoutMs / 1000} s` };
+    case "silent":
+      return {
+        status: 504,
+        reason: `${target?.server ?? `${name}.${target?.slot}`} has answered nothing at all for a while and seems frozen; a ${request.method} is not sent twice`,
+      };
+  }
+}
+
+function allFailed({ attempts, outgoing, request }: Exchange, name: string): Failure {
   // The runtime tells neither from the other.
   const how = "could not be reached or broke the connection before it answered";
   if (outgoing?.repeatable === false) {

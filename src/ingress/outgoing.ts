@@ -3,10 +3,14 @@
 import type { Entry } from "../proxy/entry.ts";
 import { setForwarding } from "../proxy/forwarding.ts";
 import { isRequestId, type RequestHead } from "../proxy/headers.ts";
+import type { DataPlane } from "../proxy/plane.ts";
 import type { Trusts } from "../proxy/trust.ts";
 
-/** Largest body that is held so that it can be sent again, bytes. */
-export const maxHeldBytes = 64 * 1024;
+/** A longer body takes its client time to send, of which the task's own cannot be told; bytes. */
+const shortBytes = 64 * 1024;
+
+/** Bodies held by all requests of an isolate together: an eighth of the 128 MiB it has. */
+export const mostHeldBytes = 16 * 1024 ** 2;
 
 /** Methods that mean the same when they arrive twice (RFC 9110 §9.2.2). */
 export const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
@@ -39,9 +43,18 @@ export type Marks = {
   readonly trusts: Trusts;
 };
 
-/** Whether a request's body is read before it is sent, so that it can be sent again: it is short, and may be repeated. */
-export function holdsBody({ method }: Request, head: RequestHead): boolean {
-  return mayRepeat(method, head) && isShort(head) && head.bodyBytes !== 0 && !bodiless.has(method);
+/**
+ * Whether a request's body is read before it is sent, so that it can be sent again: it may be repeated, and there is
+ * room to hold it.
+ */
+export function holdsBody(
+  { method }: Request,
+  head: RequestHead,
+  { replayBytes, held }: Pick<DataPlane, "replayBytes" | "held">,
+): boolean {
+  const { bodyBytes } = head;
+  if (bodyBytes === 0 || bodyBytes === null || bodiless.has(method) || !mayRepeat(method, head)) return false;
+  return bodyBytes <= replayBytes && held.bytes + bodyBytes <= mostHeldBytes;
 }
 
 /**
@@ -63,7 +76,7 @@ export function prepare(
     repeatable,
     // A WebSocket's answer is the connection itself: the loser of two could not be called back.
     hedgeable: repeatable && safe.has(request.method) && !head.websocket,
-    timed: isShort(head),
+    timed: held !== null || (head.bodyBytes !== null && head.bodyBytes <= shortBytes),
     to(origin) {
       const url = origin + path;
       if (first !== null && held === null) return new Request(url, first);
@@ -77,10 +90,6 @@ export function prepare(
 
 function mayRepeat(method: string, head: RequestHead): boolean {
   return idempotent.has(method) || head.idempotencyKey;
-}
-
-function isShort({ bodyBytes }: RequestHead): boolean {
-  return bodyBytes !== null && bodyBytes <= maxHeldBytes;
 }
 
 function withBody(url: string, { method, headers }: Request, body: ArrayBuffer): Request {

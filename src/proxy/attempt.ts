@@ -1,4 +1,4 @@
-// One attempt: a request sent to one task, and how that went; and waiting for one, or for the first of two.
+// One attempt: a request sent to one task, and how that went; and waiting for one.
 
 /** How a request is sent on; `fetch`, or what stands in for it. */
 export type Dial = (request: Request) => Promise<Response>;
@@ -6,8 +6,6 @@ export type Dial = (request: Request) => Promise<Response>;
 /** How attempts are made, the same for all of a data plane. */
 export type AttemptPolicy = {
   readonly dial: Dial;
-  /** How long a task may take to begin its answer, milliseconds. Never cuts an answer that has begun. */
-  readonly headTimeoutMs: number;
   /**
    * True on Cloudflare, where a task that cannot be reached comes back as a response of the platform's (520-527, 530).
    * Elsewhere such a status is the task's own.
@@ -51,24 +49,6 @@ export function within<T>(outcome: Promise<T>, ms: number): Promise<T | "slow"> 
       },
     );
   });
-}
-
-/** The first response of two attempts and which of them gave it; when both failed, the second's failure. */
-export async function firstOf(
-  attempts: readonly [Promise<Outcome>, Promise<Outcome>],
-): Promise<{ readonly outcome: Outcome; readonly index: 0 | 1 }> {
-  const [one, two] = attempts;
-  const first = await Promise.race([one.then(() => 0 as const), two.then(() => 1 as const)]);
-  const outcome = await attempts[first];
-  if (outcome !== "failed") return { outcome, index: first };
-  const other = first === 0 ? 1 : 0;
-  return { outcome: await attempts[other], index: other };
-}
-
-/** Lets go of an attempt that lost: its answer, if one comes, is not read. */
-export async function discard(loser: Promise<Outcome>): Promise<void> {
-  const outcome = await loser;
-  if (outcome !== "failed") await outcome.body?.cancel().catch(() => undefined);
 }
 
 function isPlatformFailure(status: number): boolean {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { type Asking, ask } from "../../../src/ingress/ask.ts";
+import { ask } from "../../../src/ingress/ask.ts";
+import { type Asking, maxAttempts } from "../../../src/ingress/asking.ts";
 import type { Outgoing } from "../../../src/ingress/outgoing.ts";
 import { createPlane } from "../../../src/proxy/plane.ts";
 import { ringOf } from "../../../src/proxy/ring.ts";
@@ -58,6 +59,8 @@ function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoin
     round: "r",
     tried: null,
     attempts: 0,
+    left: maxAttempts,
+    waitUntil: () => undefined,
     trace: null,
     target: null,
   };

@@ -1,4 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
+import { mostHeldBytes } from "../../../src/ingress/outgoing.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { frozen, madeUpPlane, refused, type Task } from "./made-up-plane.ts";
 
@@ -149,3 +150,33 @@ test("[X51] elsewhere such a status is the task's own answer", async () => {
   expect([answer.status, await answer.text()]).toEqual([521, "own"]);
   expect(origins()).toEqual(["http://a"]);
 });
+
+test("[Y26] how large a body may be to be held is the Worker's to say", async () => {
+  const table = tableOf(1, service(2));
+  const put = (replayBytes: number) => {
+    const { ask, origins } = madeUpPlane(table, { [originOf("a")]: refused }, { replayBytes });
+    return { put: (body: string) => ask({ method: "PUT", headers: lengthOf(body), body }), origins };
+  };
+  const small = put(10);
+  expect((await small.put("x".repeat(11))).status).toBe(502);
+  expect(small.origins()).toEqual(["http://a"]);
+  const large = put(200_000);
+  expect((await large.put("x".repeat(150_000))).status).toBe(200);
+  expect(large.origins()).toEqual(["http://a", "http://b"]);
+});
+
+test("[Y26] bodies held by all requests together are bounded: beyond, one streams and is sent once", async () => {
+  const waiting: (() => void)[] = [];
+  const holding: Task = () => new Promise((resolve) => waiting.push(() => resolve(new Response("ok"))));
+  const replayBytes = 1024 ** 2;
+  const { ask, plane } = madeUpPlane(tableOf(1, service(1)), { [originOf("a")]: holding }, { replayBytes });
+  const body = "x".repeat(replayBytes);
+  const answers = Array.from({ length: 20 }, () => ask({ method: "PUT", headers: lengthOf(body), body }));
+  await vi.waitFor(() => expect(waiting).toHaveLength(20));
+  expect(plane.held.bytes).toBe(mostHeldBytes);
+  for (const answer of waiting) answer();
+  for (const answer of await Promise.all(answers)) expect(answer.status).toBe(200);
+  expect(plane.held.bytes).toBe(0);
+});
+
+const lengthOf = (body: string) => ({ "content-length": String(body.length) });

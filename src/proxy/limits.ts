@@ -1,0 +1,60 @@
+// Limits: how long the data plane waits and how much it holds, as the variables of its Worker say.
+
+export type Limits = {
+  /** How long a task may take to begin its answer, all attempts together, milliseconds. Never cuts one that has begun. */
+  readonly headTimeoutMs: number;
+  /** How long one attempt may take before a request that may be repeated is asked of another task; null: no bound. */
+  readonly tryTimeoutMs: number | null;
+  /** A task that answered nothing at all for so long is taken for frozen, milliseconds; null: never. */
+  readonly silentMs: number | null;
+  /** Largest body that is held so that it can be sent again, bytes. */
+  readonly replayBytes: number;
+};
+
+export const defaultLimits: Limits = {
+  headTimeoutMs: 30_000,
+  tryTimeoutMs: null,
+  silentMs: 3_000,
+  replayBytes: 64 * 1024,
+};
+
+/** The variables; one that is absent or empty leaves the default. */
+export type LimitVariables = {
+  readonly HEAD_TIMEOUT_MS?: string;
+  readonly TRY_TIMEOUT_MS?: string;
+  readonly SILENT_MS?: string;
+  readonly REPLAY_BYTES?: string;
+};
+
+/** The platform ends a request that waits for longer than this; milliseconds. */
+const longestMs = 600_000;
+/** An isolate has 128 MiB, for all the requests it holds at a time. */
+const mostBytes = 1024 ** 2;
+
+/**
+ * Reads the limits.
+ *
+ * @throws Error naming the variable, what was read and what would work
+ */
+export function readLimits(variables: LimitVariables): Limits {
+  const { HEAD_TIMEOUT_MS, TRY_TIMEOUT_MS, SILENT_MS, REPLAY_BYTES } = variables;
+  const { headTimeoutMs, silentMs, replayBytes } = defaultLimits;
+  return {
+    headTimeoutMs: whole("HEAD_TIMEOUT_MS", HEAD_TIMEOUT_MS, 1, longestMs) ?? headTimeoutMs,
+    tryTimeoutMs: orNone(whole("TRY_TIMEOUT_MS", TRY_TIMEOUT_MS, 0, longestMs) ?? 0),
+    silentMs: orNone(whole("SILENT_MS", SILENT_MS, 0, longestMs) ?? silentMs ?? 0),
+    replayBytes: whole("REPLAY_BYTES", REPLAY_BYTES, 0, mostBytes) ?? replayBytes,
+  };
+}
+
+/** 0 says that there is no such bound. */
+function orNone(ms: number): number | null {
+  return ms === 0 ? null : ms;
+}
+
+function whole(name: string, text: string | undefined, least: number, most: number): number | null {
+  if (text === undefined || text === "") return null;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= least && value <= most) return value;
+  throw new Error(`cannot read variable ${name}="${text}": write a whole number from ${least} to ${most}`);
+}

@@ -1,0 +1,112 @@
+// Requests that tasks keep waiting, in simulated time.
+
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { serviceOf, tableOf } from "../../support/dataplane.ts";
+import { frozen, type MadeUpPlane, madeUpPlane, type Task } from "./made-up-plane.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 1_000_000 });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const names = ["a", "b", "c", "d", "e"];
+
+/** Answers after so long. */
+const after =
+  (ms: number): Task =>
+  ({ url }) =>
+    new Promise((resolve) => setTimeout(resolve, ms, new Response(new URL(url).hostname)));
+
+/** A service of these tasks; the first request meets the first one. */
+function mesh(tasks: readonly Task[], options: Parameters<typeof madeUpPlane>[2] = {}): MadeUpPlane {
+  const origins = tasks.map((_, index) => `http://${names[index]}`);
+  const byOrigin = Object.fromEntries(tasks.map((task, index) => [`http://${names[index]}`, task]));
+  const table = tableOf(1, serviceOf("my-web", 8080, origins));
+  return madeUpPlane(table, byOrigin, { nowMs: () => Date.now(), headTimeoutMs: 30_000, ...options });
+}
+
+/** What came of a request, and how long it took. */
+async function timed(answer: Promise<Response>, withinMs = 60_000) {
+  const startedMs = Date.now();
+  let done: { status: number; text: string; tookMs: number } | undefined;
+  void answer.then(async (response) => {
+    const tookMs = Date.now() - startedMs;
+    done = { status: response.status, text: await response.text(), tookMs };
+  });
+  for (let ms = 0; ms < withinMs && done === undefined; ms += 10) await vi.advanceTimersByTimeAsync(10);
+  if (done === undefined) throw new Error(`no answer within ${withinMs} ms`);
+  return done;
+}
+
+test("[Y20] a safe request that a second task keeps waiting as well is asked of a third", async () => {
+  const { ask, origins } = mesh([frozen, frozen, after(1)]);
+  const { text, tookMs } = await timed(ask());
+  expect([text, origins()]).toEqual(["c", ["http://a", "http://b", "http://c"]]);
+  expect(tookMs).toBeLessThanOrEqual(220);
+});
+
+test("[Y20] no more than four tasks are asked, and the first of them to answer is heard", async () => {
+  const { ask, origins } = mesh([after(5_000), frozen, frozen, frozen, after(1)]);
+  const { text } = await timed(ask());
+  expect(text).toBe("a");
+  expect(origins()).toEqual(["http://a", "http://b", "http://c", "http://d"]);
+});
+
+test("[Y22] a POST that waits at a task known to be frozen is 504 with the reason, long before the time is over", async () => {
+  const { ask } = mesh([frozen, after(1), after(1)]);
+  const posted = ask({ method: "POST" });
+  // Two more find the task slow; the third puts it out.
+  for (let turn = 0; turn < 9; turn += 1) await timed(ask());
+  const { status, text, tookMs } = await timed(posted);
+  expect([status, JSON.parse(text).message]).toEqual([
+    504,
+    "my-web.1 has answered nothing at all for a while and seems frozen; a POST is not sent twice",
+  ]);
+  expect(tookMs).toBeLessThan(3_600);
+});
+
+test("[Y22] a POST at a task that is slow and alive is waited for, however slow", async () => {
+  const slow: Task = (request) => after(request.method === "POST" ? 20_000 : 2_000)(request);
+  const { ask } = mesh([slow, after(1), after(1)]);
+  const posted = ask({ method: "POST" });
+  const others = Array.from({ length: 300 }, async (_, turn) => {
+    await new Promise((resolve) => setTimeout(resolve, turn * 60));
+    return ask();
+  });
+  expect(await timed(posted)).toMatchObject({ status: 200, text: "a" });
+  for (const answer of await Promise.all(others)) expect(answer.status).toBe(200);
+});
+
+test("[Y22] where SILENT_MS is 0, nothing but the end of the time ends a wait", async () => {
+  const { ask } = mesh([frozen, after(1), after(1)], { silentMs: null, headTimeoutMs: 9_000 });
+  const posted = ask({ method: "POST" });
+  for (let turn = 0; turn < 9; turn += 1) await timed(ask());
+  expect((await timed(posted)).text).toContain("did not answer within 9 s");
+});
+
+test("[Y23] a PUT at a task known to be frozen goes on to the next one", async () => {
+  const { ask, origins } = mesh([frozen, after(1), after(1)]);
+  const put = ask({ method: "PUT" });
+  for (let turn = 0; turn < 9; turn += 1) await timed(ask());
+  const before = origins().length;
+  const { status, tookMs } = await timed(put);
+  expect([status, origins().length - before]).toEqual([200, 1]);
+  expect(tookMs).toBeLessThan(3_600);
+});
+
+test("[Y24] a request that may be repeated is asked of the next task after the time of one try", async () => {
+  const { ask, origins } = mesh([frozen, frozen, after(1)], { tryTimeoutMs: 500 });
+  const { text, tookMs } = await timed(ask({ method: "DELETE" }));
+  expect([text, origins()]).toEqual(["c", ["http://a", "http://b", "http://c"]]);
+  expect(tookMs).toBeLessThan(1_600);
+});
+
+test("[Y24] the time of one try gives up no answer: where nobody else can be asked, the first is waited for", async () => {
+  const { ask, origins } = mesh([after(2_000)], { tryTimeoutMs: 500 });
+  expect(await timed(ask({ method: "DELETE" }))).toMatchObject({ status: 200, text: "a" });
+  expect(origins()).toEqual(["http://a"]);
+  const post = mesh([after(2_000), after(1)], { tryTimeoutMs: 500 });
+  expect(await timed(post.ask({ method: "POST" }))).toMatchObject({ status: 200, text: "a" });
+});

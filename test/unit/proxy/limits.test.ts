@@ -1,0 +1,59 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { defaultLimits, readLimits } from "../../../src/proxy/limits.ts";
+
+test("[Y25] a variable that is absent or empty leaves the default", () => {
+  expect(readLimits({})).toEqual(defaultLimits);
+  expect(readLimits({ HEAD_TIMEOUT_MS: "", SILENT_MS: "" })).toEqual(defaultLimits);
+});
+
+test("[Y25] variables say how long is waited and how much is held, and 0 takes a bound away", () => {
+  const variables = {
+    HEAD_TIMEOUT_MS: "5000",
+    TRY_TIMEOUT_MS: "800",
+    SILENT_MS: "1500",
+    REPLAY_BYTES: "1048576",
+  };
+  expect(readLimits(variables)).toEqual({
+    headTimeoutMs: 5_000,
+    tryTimeoutMs: 800,
+    silentMs: 1_500,
+    replayBytes: 1_048_576,
+  });
+  expect(readLimits({ TRY_TIMEOUT_MS: "0", SILENT_MS: "0", REPLAY_BYTES: "0" })).toEqual({
+    ...defaultLimits,
+    tryTimeoutMs: null,
+    silentMs: null,
+    replayBytes: 0,
+  });
+});
+
+test.each(["wrangler.toml", "infra/split/edge.toml", "infra/split/ingress.toml"])(
+  "[Y25] %s deploys with the defaults it shows",
+  (file) => {
+    const text = readFileSync(new URL(`../../../${file}`, import.meta.url), "utf8");
+    const variables = Object.fromEntries(
+      [...text.matchAll(/^(\w+) = "(\d+)"$/gm)].map(([, name, value]) => [name, value]),
+    );
+    expect(Object.keys(variables)).toEqual([
+      "HEAD_TIMEOUT_MS",
+      "TRY_TIMEOUT_MS",
+      "SILENT_MS",
+      "REPLAY_BYTES",
+    ]);
+    expect(readLimits(variables)).toEqual(defaultLimits);
+  },
+);
+
+test.each([
+  ["HEAD_TIMEOUT_MS", "0", "from 1 to 600000"],
+  ["HEAD_TIMEOUT_MS", "30s", "from 1 to 600000"],
+  ["TRY_TIMEOUT_MS", "-1", "from 0 to 600000"],
+  ["SILENT_MS", "1.5", "from 0 to 600000"],
+  ["REPLAY_BYTES", "64KiB", "from 0 to 1048576"],
+  ["REPLAY_BYTES", "1048577", "from 0 to 1048576"],
+])("[Y25] %s=%j is refused by name, with what would work", (name, text, range) => {
+  expect(() => readLimits({ [name]: text })).toThrow(
+    `cannot read variable ${name}="${text}": write a whole number ${range}`,
+  );
+});
