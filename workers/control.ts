@@ -3,6 +3,7 @@
 import { type ControlApp, controlApp } from "../src/control/app.ts";
 import type { ControlDeps } from "../src/control/context.ts";
 import { callRemote, remoteMesh } from "../src/control/remote-mesh.ts";
+import { remoteTelemetry } from "../src/control/remote-telemetry.ts";
 import { readAccessSettings } from "../src/dashboard/access.ts";
 import { type DashboardApp, dashboardApp } from "../src/dashboard/app.ts";
 import assets from "../src/dashboard/built/assets.js";
@@ -11,6 +12,7 @@ import { randomId } from "../src/registry/secrets.ts";
 import type { Env } from "./env.ts";
 
 export { MeshRegistry } from "./registry.ts";
+export { MeshTelemetry } from "./telemetry.ts";
 
 type Apps = { readonly control: ControlApp; readonly dashboard: DashboardApp };
 
@@ -63,6 +65,7 @@ function controlDeps(env: Env): ControlDeps {
   return {
     // Its RPC types cannot say a document that may be anything; what crosses is plain data.
     mesh: remoteMesh(() => registryOf(env) as unknown as MeshApi),
+    telemetry: remoteTelemetry(() => telemetryOf(env)),
     operatorToken: env.OPERATOR_TOKEN ?? "",
     viewerToken: env.VIEWER_TOKEN ?? "",
     surroundings: {
@@ -79,8 +82,17 @@ function controlDeps(env: Env): ControlDeps {
   };
 }
 
-/** The one registry. Where it is born is decided by whoever calls it first, so that every caller says the same. */
+/** The one registry. */
 function registryOf(env: Env) {
+  return env.REGISTRY.getByName("mesh", placing(env));
+}
+
+function telemetryOf(env: Env) {
+  return env.TELEMETRY.getByName("mesh", placing(env));
+}
+
+/** Where an object is born is decided by whoever calls it first, so that every caller says the same. */
+function placing(env: Env): DurableObjectNamespaceGetDurableObjectOptions {
   const hint = env.REGISTRY_LOCATION as DurableObjectLocationHint | "";
-  return env.REGISTRY.getByName("mesh", hint === "" ? {} : { locationHint: hint });
+  return hint === "" ? {} : { locationHint: hint };
 }

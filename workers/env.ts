@@ -1,9 +1,13 @@
 // The bindings and variables of every Worker of the mesh, as wrangler.toml declares them.
 
 import type { MeshRegistry } from "./registry.ts";
+import type { MeshTelemetry } from "./telemetry.ts";
 
 export type Env = {
   readonly REGISTRY: DurableObjectNamespace<MeshRegistry>;
+  readonly TELEMETRY: DurableObjectNamespace<MeshTelemetry>;
+  /** Workers Analytics Engine; absent: nothing is written there. */
+  readonly ANALYTICS?: AnalyticsEngineDataset;
   readonly OPERATOR_TOKEN: string;
   /** May look, may not act; absent: nobody has it. */
   readonly VIEWER_TOKEN?: string;

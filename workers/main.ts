@@ -8,6 +8,7 @@ import { entryOfHeader, notAListener, serve, serveByHost } from "./entry.ts";
 import type { Env } from "./env.ts";
 
 export { MeshRegistry } from "./registry.ts";
+export { MeshTelemetry } from "./telemetry.ts";
 
 export default {
   fetch(request, env, ctx) {

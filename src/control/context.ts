@@ -3,10 +3,13 @@
 import type { Hono } from "hono";
 import type { Surroundings } from "../explain/way-in.ts";
 import type { MeshApi } from "../registry/api.ts";
+import type { TelemetryApi } from "../telemetry/telemetry.ts";
 
 /** What the control API is given instead of taking it from its surroundings. */
 export type ControlDeps = {
   readonly mesh: MeshApi;
+  /** May be out of reach: then it throws telemetry/unavailable. */
+  readonly telemetry: TelemetryApi;
   /** May do everything. Empty: not set, and nobody is let in. */
   readonly operatorToken: string;
   /** May look. Empty or absent: nobody has it. */

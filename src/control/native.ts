@@ -7,7 +7,7 @@ import { readAs } from "../protocol/engine/read.ts";
 import { readBody } from "./body.ts";
 import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
 import { badRequest, refusal } from "./errors.ts";
-import { readCount } from "./query.ts";
+import { readCount, readFlag } from "./query.ts";
 import { routeExplanation } from "./route.ts";
 import { meshStatus } from "./status.ts";
 
@@ -29,7 +29,7 @@ export function openNativeRoutes({ mesh, upgrade }: ControlDeps): Routes {
   return routes;
 }
 
-export function nativeRoutes({ mesh, upgrade, now, surroundings }: ControlDeps): Routes {
+export function nativeRoutes({ mesh, telemetry, upgrade, now, surroundings }: ControlDeps): Routes {
   const routes = new Hono<ControlEnv>();
   routes.get("/watch", (c) => {
     const since = c.req.query("since");
@@ -55,6 +55,18 @@ export function nativeRoutes({ mesh, upgrade, now, surroundings }: ControlDeps):
   routes.get("/route", async (c) => {
     const { url, method, node, host } = c.req.query();
     return c.json(await routeExplanation(mesh, surroundings, { url, method, node, host }));
+  });
+  routes.get("/telemetry", async (c) => {
+    const { service, node, tasks = "true", trend, series, places } = c.req.query();
+    const filter = {
+      ...(service !== undefined && { service }),
+      ...(node !== undefined && { node }),
+      tasks: readFlag(tasks),
+      trend: readFlag(trend),
+      series: readFlag(series),
+      places: readFlag(places),
+    };
+    return c.json(await telemetry.snapshot(filter));
   });
   routes.get("/status", async (c) => {
     const [info, nodes, services, tasks] = await Promise.all([

@@ -49,6 +49,7 @@ async function startWorkerd(
           },
           env: {
             REGISTRY: { type: "durable-object", worker: "waggle", exportName: "MeshRegistry" },
+            TELEMETRY: { type: "durable-object", worker: "waggle", exportName: "MeshTelemetry" },
             OPERATOR_TOKEN: text(input.secrets.token),
             VIEWER_TOKEN: text(input.secrets.viewerToken),
             ENTRY_KEY: text(input.secrets.entryKey),
@@ -60,7 +61,10 @@ async function startWorkerd(
             MESH_MODE: text("local"),
             BALANCER_PORT: text(String(input.balancerPort)),
           },
-          exports: { MeshRegistry: { type: "durable-object", storage: "sqlite" } },
+          exports: {
+            MeshRegistry: { type: "durable-object", storage: "sqlite" },
+            MeshTelemetry: { type: "durable-object", storage: "sqlite" },
+          },
         },
         dev: {
           unsafeDirectSockets: [

@@ -1,6 +1,8 @@
 // Counters: what is counted of traffic, each a place in an array, so that counting is an addition.
 
 /**
+ * The places are kept on disk and sent between releases: a new counter is added at the end.
+ *
  * Of a service or a node they count what clients asked; of a task what it was asked. Responses are those handed to
  * clients, by their first digit; of a task those that it gave and that were handed on.
  */

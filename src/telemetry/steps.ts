@@ -104,9 +104,9 @@ export class Steps {
       number: this.#number,
       requests: this.#requests,
       failed: this.#failed,
-      p50Ms: percentile(this.#newest, 0.5),
-      p95Ms: percentile(this.#newest, 0.95),
-      p99Ms: percentile(this.#newest, 0.99),
+      p50Ms: rounded(percentile(this.#newest, 0.5)),
+      p95Ms: rounded(percentile(this.#newest, 0.95)),
+      p99Ms: rounded(percentile(this.#newest, 0.99)),
       buckets: this.keepsBuckets ? toSparse(this.#newest) : null,
     };
   }
@@ -131,4 +131,9 @@ export class Steps {
   #requestsOf(number: number): number {
     return number === this.#number ? this.#requests : (this.#endedStep(number)?.requests ?? 0);
   }
+}
+
+/** To a hundredth: it is written often, and true to 19 % at best. */
+function rounded(ms: number): number {
+  return Math.round(ms * 100) / 100;
 }

@@ -18,6 +18,7 @@ import {
 import { fillLarge } from "../support/large-mesh.ts";
 import { freePort, MeshProcess } from "../support/mesh-process.ts";
 import { serve } from "../support/serve.ts";
+import { newTelemetry } from "../support/telemetry.ts";
 import { until } from "../support/until.ts";
 import { TestMesh } from "../unit/registry/harness.ts";
 
@@ -213,6 +214,7 @@ describe.skipIf(chromiumPath === null)(`${has}the dashboard in Chromium${has && 
     fillLarge(large);
     const app = dashboardApp({
       mesh: large.registry,
+      telemetry: newTelemetry(),
       meshName: "large",
       operatorToken: "operator-secret",
       assets: await buildDashboardAssets(),

@@ -6,6 +6,7 @@ import { controlApp } from "../../src/control/app.ts";
 import { randomId } from "../../src/registry/secrets.ts";
 import { TestMesh } from "../unit/registry/harness.ts";
 import { serve } from "./serve.ts";
+import { newTelemetry } from "./telemetry.ts";
 
 export type ControlServer = {
   /** `127.0.0.1:PORT`. */
@@ -27,6 +28,7 @@ export async function startControlServer(nodes = 3): Promise<ControlServer> {
   for (let number = 1; number <= nodes; number += 1) mesh.node(`node${number}`);
   const app = controlApp({
     mesh: clocked(mesh),
+    telemetry: newTelemetry(),
     operatorToken: serverToken,
     viewerToken,
     now: () => Date.now(),

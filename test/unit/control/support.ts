@@ -1,6 +1,7 @@
 // The control API over a real registry, asked without a socket.
 
 import { type ControlDeps, controlApp } from "../../../src/control/app.ts";
+import { newTelemetry } from "../../support/telemetry.ts";
 import { TestMesh } from "../registry/harness.ts";
 
 export const operatorToken = "operator-secret";
@@ -26,6 +27,7 @@ export type Answered = {
 /** A mesh of nodes node1.. with its control API. */
 export class TestControl {
   readonly mesh = new TestMesh();
+  readonly telemetry = newTelemetry(() => this.mesh.nowMs);
   /** What was logged of the mesh's own faults. */
   readonly log: Readonly<Record<string, unknown>>[] = [];
   /** Requests handed to the registry object. */
@@ -37,6 +39,7 @@ export class TestControl {
     for (let number = 1; number <= nodes; number += 1) this.mesh.node(`node${number}`);
     this.#app = controlApp({
       mesh: this.mesh.registry,
+      telemetry: this.telemetry,
       operatorToken,
       viewerToken,
       surroundings: { domain: "mesh.example.com", balancerPort: 8000 },

@@ -4,6 +4,7 @@ import { type DashboardDeps, dashboardApp } from "../../../src/dashboard/app.ts"
 import type { Assets } from "../../../src/dashboard/assets.ts";
 import { unwrap } from "../../../src/domain/error.ts";
 import { readServiceSpec } from "../../../src/protocol/engine/read-service.ts";
+import { newTelemetry } from "../../support/telemetry.ts";
 import { spec } from "../control/support.ts";
 import { TestMesh } from "../registry/harness.ts";
 
@@ -49,6 +50,7 @@ export class TestDashboard {
     for (let number = 1; number <= nodes; number += 1) this.mesh.node(`node${number}`);
     this.#app = dashboardApp({
       mesh: this.mesh.registry,
+      telemetry: newTelemetry(() => this.mesh.nowMs),
       meshName: "test",
       operatorToken,
       viewerToken,

@@ -1,0 +1,92 @@
+import {
+  abortAllDurableObjects,
+  createExecutionContext,
+  evictDurableObject,
+  runDurableObjectAlarm,
+  runInDurableObject,
+} from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, expect, test, vi } from "vitest";
+import control from "../../../workers/control.ts";
+import { delta, entryDelta, taskDelta } from "../../unit/telemetry/deltas.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+let made = 0;
+const one = { entries: [entryDelta({ requests: 1 }, [7])], tasks: [taskDelta({ attempts: 1 }, [7])] };
+
+function newName(): string {
+  made += 1;
+  return `telemetry ${made}`;
+}
+
+async function requests(name: string): Promise<number> {
+  const { services } = await env.TELEMETRY.getByName(name).snapshot({});
+  return services[0]?.counts.requests ?? 0;
+}
+
+test("[J11] counters outlive the object's eviction once its alarm has come", async () => {
+  const name = newName();
+  const telemetry = env.TELEMETRY.getByName(name);
+  for (let seq = 1; seq <= 3; seq += 1)
+    expect(await telemetry.count(delta(seq, one))).toMatchObject({ value: true });
+  expect(await runDurableObjectAlarm(telemetry)).toBe(true);
+  await evictDurableObject(telemetry);
+  expect(await requests(name)).toBe(3);
+  expect(await env.TELEMETRY.getByName(name).count(delta(3, one))).toMatchObject({ value: false });
+});
+
+test("[J11] a reset loses no more than what came since the last saving", async () => {
+  const name = newName();
+  await env.TELEMETRY.getByName(name).count(delta(1, one));
+  await env.TELEMETRY.getByName(name).count(delta(2, one));
+  await abortAllDurableObjects();
+  expect(await requests(name)).toBe(1);
+  await env.TELEMETRY.getByName(name).count(delta(3, one));
+  expect(await requests(name)).toBe(2);
+});
+
+test("[J11] a saving that fails is tried again", async () => {
+  const name = newName();
+  const telemetry = env.TELEMETRY.getByName(name);
+  await telemetry.count(delta(1, one));
+  await telemetry.count(delta(2, one));
+  const log = vi.spyOn(console, "error").mockImplementation(() => undefined);
+  await runInDurableObject(telemetry, async (_object, { storage }) => {
+    vi.spyOn(storage, "transactionSync").mockImplementationOnce(() => {
+      throw new Error("the disk is gone");
+    });
+  });
+  await runDurableObjectAlarm(telemetry);
+  expect(log).toHaveBeenCalled();
+  expect(await runDurableObjectAlarm(telemetry)).toBe(true);
+  await evictDurableObject(telemetry);
+  expect(await requests(name)).toBe(2);
+});
+
+test("[J12] an object that has nothing to save sleeps", async () => {
+  const telemetry = env.TELEMETRY.getByName(newName());
+  await telemetry.count(delta(1, one));
+  await telemetry.snapshot({});
+  await runInDurableObject(telemetry, async (_object, { storage }) => {
+    expect(await storage.getAlarm()).toBeNull();
+  });
+});
+
+test("[J13] garbage is answered and not thrown: the object goes on", async () => {
+  const name = newName();
+  expect(await env.TELEMETRY.getByName(name).count({ seq: -1 })).toMatchObject({ ok: false });
+  expect(await env.TELEMETRY.getByName(name).count(delta(1, one))).toMatchObject({ ok: true });
+});
+
+test("[J14] the control Worker answers with what the telemetry object knows", async () => {
+  await env.TELEMETRY.getByName("mesh").count(delta(1, one));
+  const request = new Request("https://control.test/mesh/telemetry?service=my-web", {
+    headers: { authorization: `Bearer ${env.OPERATOR_TOKEN}` },
+  });
+  const response = await control.fetch(request, env, createExecutionContext());
+  expect(response.status).toBe(200);
+  expect(await response.json()).toMatchObject({ services: [{ name: "my-web", counts: { requests: 1 } }] });
+});

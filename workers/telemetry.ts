@@ -1,0 +1,53 @@
+// The Durable Object around telemetry: it gives it storage, a clock and a wake-up, and decides nothing. Its own object,
+// so that counting traffic never keeps the registry waiting.
+
+import { DurableObject } from "cloudflare:workers";
+import type { Answer } from "../src/domain/error.ts";
+import type { Snapshot, SnapshotFilter } from "../src/telemetry/snapshot.ts";
+import { saveEveryMs, Telemetry, type TelemetryApi } from "../src/telemetry/telemetry.ts";
+import type { Env } from "./env.ts";
+
+/** What the mesh's traffic was, one object per mesh. */
+export class MeshTelemetry extends DurableObject<Env> implements TelemetryApi {
+  readonly #telemetry: Telemetry;
+  /** An alarm is set. */
+  #armed = false;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    const { storage } = ctx;
+    const sql = {
+      exec: (text: string, ...bindings: readonly (string | number)[]) =>
+        storage.sql.exec(text, ...bindings).toArray(),
+      transactionSync: <T>(work: () => T) => storage.transactionSync(work),
+    };
+    this.#telemetry = new Telemetry(sql, () => Date.now());
+  }
+
+  count(delta: unknown): Answer<boolean> {
+    const counted = this.#telemetry.count(delta);
+    this.#armIfUnsaved();
+    return counted;
+  }
+
+  snapshot(filter: SnapshotFilter): Snapshot {
+    return this.#telemetry.snapshot(filter);
+  }
+
+  override alarm(): void {
+    this.#armed = false;
+    try {
+      if (this.#telemetry.unsaved) this.#telemetry.save();
+    } catch (error) {
+      console.error({ what: "telemetry could not be saved and tries again", error: String(error) });
+    }
+    this.#armIfUnsaved();
+  }
+
+  /** Before an idle object is evicted, what was counted is saved. */
+  #armIfUnsaved(): void {
+    if (this.#armed || !this.#telemetry.unsaved) return;
+    this.#armed = true;
+    void this.ctx.storage.setAlarm(Date.now() + saveEveryMs);
+  }
+}
