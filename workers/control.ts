@@ -10,6 +10,7 @@ import assets from "../src/dashboard/built/assets.js";
 import type { MeshApi } from "../src/registry/api.ts";
 import { randomId } from "../src/registry/secrets.ts";
 import type { Env } from "./env.ts";
+import { serveStats } from "./stats.ts";
 
 export { MeshRegistry } from "./registry.ts";
 export { MeshTelemetry } from "./telemetry.ts";
@@ -26,7 +27,7 @@ export default {
 } satisfies ExportedHandler<Env>;
 
 /**
- * Hands a request to the control API, or to the dashboard under its own path.
+ * Hands a request to the control API, or to the dashboard or the statistics at their own addresses.
  *
  * @param sharesOrigin services answer under this host name too
  */
@@ -35,6 +36,8 @@ export function serveControl(
   env: Env,
   sharesOrigin: boolean,
 ): Response | Promise<Response> {
+  const stats = serveStats(request, env, sharesOrigin);
+  if (stats !== null) return stats;
   const { pathname } = new URL(request.url);
   const { control, dashboard } = appsOf(env);
   if (pathname.startsWith("/dashboard/")) return dashboard.fetch(request, { sharesOrigin });

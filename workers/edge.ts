@@ -1,9 +1,10 @@
 // The balancer as a Worker of its own. The registry object lives in the control Worker and is bound by script name.
 
 import { type PlaneEnv, serveByHost } from "./entry.ts";
+import { serveWithStats } from "./stats.ts";
 
 export default {
   fetch(request, env, ctx) {
-    return serveByHost(request, env, ctx, null);
+    return serveByHost(request, env, ctx, null, serveWithStats);
   },
 } satisfies ExportedHandler<PlaneEnv>;

@@ -79,12 +79,14 @@ function broken(request: Request, error: unknown): Response {
  * the edge. The port counts unless it is the scheme's own.
  *
  * @param node the node this Worker is the entry point of, when it is one node's own
+ * @param serveAs takes the request on; a Worker that shows the balancer's statistics has its own
  */
 export function serveByHost(
   request: Request,
   env: PlaneEnv,
   ctx: ExecutionContext,
   node: string | null,
+  serveAs: typeof serve = serve,
 ): Promise<Response> {
   const { protocol, host, port } = new URL(request.url);
   const serveAt = (at: string | null) => {
@@ -96,7 +98,7 @@ export function serveByHost(
       scheme: protocol === "https:" ? "https" : "http",
       mayDebug: () => hasToken(request, env),
     };
-    return serve(request, entry, env, ctx);
+    return serveAs(request, entry, env, ctx);
   };
   try {
     const at = node ?? nodeOfHost(hostName(host), env, ctx);

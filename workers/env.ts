@@ -19,6 +19,8 @@ export type Env = {
   readonly MESH_NAME: string;
   readonly MESH_DOMAIN: string;
   readonly CONTROL_HOST: string;
+  /** Where the balancer shows HAProxy's statistics; empty: nowhere. Absent: `/haproxy?stats`. */
+  readonly STATS_URI?: string;
   readonly REGISTRY_LOCATION: string;
   readonly TRUSTED_PROXIES: string;
   readonly MESH_MODE: "edge" | "local";

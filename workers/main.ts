@@ -4,8 +4,9 @@
 // one costs.
 
 import control, { serveControl } from "./control.ts";
-import { entryOfHeader, notAListener, serve, serveByHost } from "./entry.ts";
+import { entryOfHeader, notAListener, serveByHost } from "./entry.ts";
 import type { Env } from "./env.ts";
+import { serveWithStats } from "./stats.ts";
 
 export { MeshRegistry } from "./registry.ts";
 export { MeshTelemetry } from "./telemetry.ts";
@@ -14,7 +15,7 @@ export default {
   fetch(request, env, ctx) {
     return isControl(request, env)
       ? serveControl(request, env, env.CONTROL_HOST === "")
-      : serveByHost(request, env, ctx, null);
+      : serveByHost(request, env, ctx, null, serveWithStats);
   },
 } satisfies ExportedHandler<Env>;
 
@@ -22,7 +23,7 @@ export default {
 export const Entry = {
   fetch(request, env, ctx) {
     const entry = entryOfHeader(request, env);
-    return entry === null ? notAListener(request) : serve(request, entry, env, ctx);
+    return entry === null ? notAListener(request) : serveWithStats(request, entry, env, ctx);
   },
 } satisfies ExportedHandler<Env>;
 

@@ -21,6 +21,10 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
     folders: ["domain", "protocol", "telemetry", "registry", "control"],
     packages: ["hono", "jose", "uplot", "node:crypto"],
   },
+  stats: {
+    folders: ["domain", "telemetry", "registry", "control"],
+    packages: ["hono"],
+  },
   telemetry: { folders: ["domain"], packages: [] },
   proxy: { folders: ["domain", "telemetry"], packages: [] },
   ingress: { folders: ["domain", "telemetry", "proxy"], packages: [] },

@@ -1,0 +1,25 @@
+// The CSV of the statistics, byte for byte in HAProxy's shape: every column in order, every row of the same width.
+
+import { columns } from "./columns.ts";
+import type { StatsReport, StatsRow } from "./report.ts";
+
+/** HAProxy closes its fixed columns with one named `-`; those of its modules would follow. */
+const end = "-";
+
+/** @see docs/spec.md Z1-Z3 */
+export function statsCsv({ proxies }: StatsReport): string {
+  const head = `# ${columns.map(({ name }) => `${name},`).join("")}${end},\n`;
+  const rows = proxies.flatMap((proxy) => proxy.rows);
+  return head + rows.map(csvRow).join("");
+}
+
+function csvRow({ kind, values }: StatsRow): string {
+  const cells = columns.map(({ name, kinds }) => (kinds.includes(kind) ? cell(values[name]) : ""));
+  return `${cells.map((text) => `${text},`).join("")}${end},\n`;
+}
+
+/** Quoted only where it has to be (RFC 4180 §2), and where a reader would take the row for a comment. */
+function cell(value: number | string | undefined): string {
+  const text = String(value ?? "");
+  return /[",\r\n]|^#/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

@@ -1,0 +1,52 @@
+// A form sent to the statistics: whether its sender may change anything, what it asks for, and what came of it.
+
+import type { Role } from "../control/context.ts";
+import { act, type Outcome } from "./actions.ts";
+import { commonHeaders, type StatsContext } from "./context.ts";
+import { readReport } from "./show.ts";
+import { type StatsAsked, statsLink } from "./uri.ts";
+
+/** Longest form, bytes: a thousand servers at a time. */
+const maxFormBytes = 64 * 1024;
+
+/** Does what a form says, and sends its sender back to the page, as HAProxy does. @see docs/spec.md Z14-Z17 */
+export async function takeForm(
+  request: Request,
+  context: StatsContext,
+  role: Role,
+  asked: StatsAsked,
+): Promise<Response> {
+  const outcome = await outcomeOf(request, context, role);
+  const location = statsLink(context.uri, { ...asked, format: "html", outcome });
+  return new Response(null, { status: 303, headers: { location, ...commonHeaders } });
+}
+
+async function outcomeOf(request: Request, context: StatsContext, role: Role): Promise<Outcome> {
+  if (Number(request.headers.get("content-length") ?? 0) > maxFormBytes) return "EXCD";
+  const text = await request.text();
+  if (text.length > maxFormBytes) return "EXCD";
+  const fields = new URLSearchParams(text);
+  if (!mayAct(request, context, role, fields.get("token") ?? "")) return "DENY";
+  const form = {
+    servers: fields.getAll("s"),
+    action: fields.get("action") ?? "",
+    proxy: fields.get("b") ?? "",
+  };
+  return act(context.mesh, await readReport(context), form, "operator");
+}
+
+/**
+ * Whether a form may change anything. The operator's token in the form itself always does. Else the request's own
+ * credentials have to be the operator's, and where a browser sent it, which adds them unasked, the page it comes from
+ * has to be ours, on an origin of our own.
+ */
+function mayAct({ headers, url }: Request, context: StatsContext, role: Role, token: string): boolean {
+  if (token !== "") return context.roleOf(token) === "operator";
+  if (role !== "operator") return false;
+  const origin = headers.get("origin");
+  const isBrowser = origin !== null || headers.has("sec-fetch-site");
+  if (!isBrowser) return true;
+  return (
+    !context.sharesOrigin && URL.parse(origin ?? "")?.host === (headers.get("host") ?? new URL(url).host)
+  );
+}

@@ -1,0 +1,156 @@
+// The table of one proxy: HAProxy's groups and columns, a row for the frontend, each server and the backend, and the
+// form that sets servers.
+
+import type { PageInput } from "./page.tsx";
+import { type Cell, groups } from "./page-columns.ts";
+import { rowName, type StatsProxy, type StatsRow } from "./report.ts";
+import { statsLink } from "./uri.ts";
+
+export function ProxyTable(input: PageInput & { readonly proxy: StatsProxy }) {
+  const { proxy, asked, uri } = input;
+  const { name, what, iid, rows, actions } = proxy;
+  // A page that refreshes itself would forget what is being ticked and typed.
+  const mayTick = actions.length > 0 && !asked.refresh && rows.some(({ kind }) => kind === "server");
+  const table = <Rows proxy={proxy} mayTick={mayTick} />;
+  return (
+    <section class="proxy" aria-labelledby={`proxy-${iid}`}>
+      <h2 id={`proxy-${iid}`}>
+        <a href={`#proxy-${iid}`}>{name}</a> <small>{what}</small>
+      </h2>
+      {mayTick ? (
+        <form method="post" action={statsLink(uri, { ...asked, outcome: "" })}>
+          {table}
+          <Actions {...input} />
+        </form>
+      ) : (
+        table
+      )}
+      {!mayTick && actions.length > 0 && (
+        <p class="change">
+          <a href={`${statsLink(uri, { ...asked, refresh: false, outcome: "" })}#proxy-${iid}`}>
+            Change servers
+          </a>
+        </p>
+      )}
+    </section>
+  );
+}
+
+function Rows({ proxy, mayTick }: { readonly proxy: StatsProxy; readonly mayTick: boolean }) {
+  return (
+    // It scrolls sideways, also by the keyboard.
+    <div class="scroll" tabindex={0}>
+      <table aria-labelledby={`proxy-${proxy.iid}`}>
+        <thead>
+          <tr>
+            <th rowspan={2} scope="col" class="name">
+              Name
+            </th>
+            {groups.map(({ title, cells }) => (
+              <th scope="colgroup" colspan={cells.length} class="first">
+                {title}
+              </th>
+            ))}
+          </tr>
+          <tr>
+            {groups.flatMap(({ cells }) =>
+              cells.map(({ title, meaning }, index) => (
+                <th scope="col" class={index === 0 ? "first" : ""} title={meaning}>
+                  {title}
+                </th>
+              )),
+            )}
+          </tr>
+        </thead>
+        <tbody>
+          {proxy.rows.map((row) => (
+            <Row row={row} mayTick={mayTick && row.kind === "server"} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Row({ row, mayTick }: { readonly row: StatsRow; readonly mayTick: boolean }) {
+  const name = rowName(row);
+  const shown = row.kind === "server" ? name : name.charAt(0) + name.slice(1).toLowerCase();
+  return (
+    <tr class={`${row.kind} ${look(row)}`}>
+      <th scope="row" class="name" title={String(row.values.addr ?? "")}>
+        {mayTick ? (
+          <label>
+            <input type="checkbox" name="s" value={name} /> {shown}
+          </label>
+        ) : (
+          shown
+        )}
+      </th>
+      {groups.flatMap(({ cells }) =>
+        cells.map((cell, index) => <Field cell={cell} row={row} isFirst={index === 0} />),
+      )}
+    </tr>
+  );
+}
+
+function Field({
+  cell,
+  row,
+  isFirst,
+}: {
+  readonly cell: Cell;
+  readonly row: StatsRow;
+  readonly isFirst: boolean;
+}) {
+  const { text, more } = cell.of(row);
+  const classes = [isFirst && "first", cell.isWord && "word", more !== "" && "more"].filter(
+    (name) => name !== false,
+  );
+  return (
+    <td class={classes.join(" ")} {...(more !== "" && { title: more })}>
+      {text}
+    </td>
+  );
+}
+
+/** The colour of a row, as the legend has it. The words in its Status column say the same. */
+function look({ kind, values }: StatsRow): string {
+  const status = String(values.status);
+  if (kind === "frontend") return "";
+  if (status.startsWith("MAINT")) return "maint";
+  if (status.startsWith("DRAIN") || status.startsWith("NOLB")) return "drain";
+  if (status === "no check") return "no-check";
+  if (status.startsWith("DOWN ")) return "going-up";
+  if (status.startsWith("DOWN")) return "down";
+  if (status.startsWith("UP ")) return "going-down";
+  return kind === "server" && values.bck === 1 ? "backup-up" : "active-up";
+}
+
+const actionWords = {
+  ready: "Set state to READY",
+  drain: "Set state to DRAIN",
+  maint: "Set state to MAINT",
+} as const;
+
+function Actions({ proxy, asksToken }: PageInput & { readonly proxy: StatsProxy }) {
+  return (
+    <div class="actions">
+      <input type="hidden" name="b" value={`#${proxy.iid}`} />
+      <label>
+        Ticked servers{" "}
+        <select name="action" required>
+          <option value="">choose an action</option>
+          {proxy.actions.map((action) => (
+            <option value={action}>{actionWords[action]}</option>
+          ))}
+        </select>
+      </label>{" "}
+      {asksToken && (
+        <label>
+          Operator token <input type="password" name="token" autocomplete="off" required size={16} />
+        </label>
+      )}{" "}
+      <button type="submit">Apply</button>
+    </div>
+  );
+}

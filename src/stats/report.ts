@@ -1,0 +1,41 @@
+// The report: what the statistics page, its CSV and its JSON say, as one value. Whoever prints it adds nothing.
+
+import type { ColumnName, RowKind } from "./columns.ts";
+
+/** What a row has a value for; everything else is printed empty. */
+export type Values = { readonly [Name in ColumnName]?: number | string };
+
+export type StatsRow = { readonly kind: RowKind; readonly values: Values };
+
+/** A published service, or the balancer over the nodes: what HAProxy would have as one `listen` section. */
+export type StatsProxy = {
+  readonly name: string;
+  /** HAProxy's `iid`: tells it from every other, whatever comes and goes. */
+  readonly iid: number;
+  /** What it is, for a person: `service, mode http`. */
+  readonly what: string;
+  /** The frontend, its servers, the backend: in this order. */
+  readonly rows: readonly StatsRow[];
+  /** What an operator may set its servers to. */
+  readonly actions: readonly ServerAction[];
+};
+
+/** HAProxy's words for what is wanted of a server. */
+export type ServerAction = "ready" | "drain" | "maint";
+
+export type StatsReport = {
+  readonly mesh: {
+    readonly name: string;
+    readonly tableVersion: number;
+    /** Seconds since the mesh was founded. */
+    readonly uptimeS: number;
+    readonly nodes: { readonly ready: number; readonly total: number };
+    readonly tasks: { readonly running: number; readonly desired: number };
+  };
+  readonly proxies: readonly StatsProxy[];
+};
+
+/** What a row is called in its proxy. */
+export function rowName({ values }: StatsRow): string {
+  return String(values.svname);
+}

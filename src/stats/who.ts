@@ -1,0 +1,50 @@
+// Who asks for the statistics: HTTP Basic as `stats auth` has it, or a bearer token as the control API takes it.
+
+import { roleReader } from "../control/auth.ts";
+import type { Role } from "../control/context.ts";
+
+export type Tokens = (token: string) => Role | null;
+
+/**
+ * Whose a request's credentials are; null: nobody's. With Basic the password is a token of the mesh and the user may be
+ * called anything, as the exporters that want a user do.
+ */
+export function whoAsks(authorization: string | null, roleOf: Tokens): Role | null {
+  const token = tokenOf(authorization ?? "");
+  return token === null ? null : roleOf(token);
+}
+
+function tokenOf(authorization: string): string | null {
+  const [, scheme = "", credentials = ""] = /^(basic|bearer) +([^ ]+) *$/i.exec(authorization) ?? [];
+  if (scheme === "") return null;
+  if (scheme.toLowerCase() === "bearer") return credentials;
+  const pair = decodeBase64(credentials);
+  const colon = pair.indexOf(":");
+  return colon === -1 ? null : pair.slice(colon + 1);
+}
+
+function decodeBase64(text: string): string {
+  try {
+    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    return new TextDecoder().decode(bytes);
+  } catch {
+    return "";
+  }
+}
+
+/** Tokens of the mesh, as a Worker has them. */
+export type Secrets = { readonly OPERATOR_TOKEN?: string; readonly VIEWER_TOKEN?: string };
+
+/**
+ * The request without the mesh's own token in it. A browser that signed in to the statistics sends what it was given to
+ * every page of the same origin (RFC 7617 §2.2), and here those are the services'. Other credentials are the task's.
+ */
+export function withoutToken(request: Request, { OPERATOR_TOKEN = "", VIEWER_TOKEN = "" }: Secrets): Request {
+  const authorization = request.headers.get("authorization");
+  if (authorization === null || !/^basic /i.test(authorization)) return request;
+  const roleOf = roleReader({ operatorToken: OPERATOR_TOKEN, viewerToken: VIEWER_TOKEN });
+  if (whoAsks(authorization, roleOf) === null) return request;
+  const stripped = new Request(request);
+  stripped.headers.delete("authorization");
+  return stripped;
+}

@@ -1,0 +1,66 @@
+// The statistics page of a Worker: which requests are for it, and what it is given of the Worker's bindings.
+
+import { remoteMesh } from "../src/control/remote-mesh.ts";
+import type { Entry } from "../src/proxy/entry.ts";
+import type { MeshApi } from "../src/registry/api.ts";
+import { type StatsApp, statsApp } from "../src/stats/app.ts";
+import { uncounted } from "../src/stats/input.ts";
+import { defaultStatsUri, isStatsUrl } from "../src/stats/uri.ts";
+import { withoutToken } from "../src/stats/who.ts";
+import { type PlaneEnv, serve } from "./entry.ts";
+
+/**
+ * Hands a request to the data plane, unless it came in at the balancer and is for its statistics. Until then it costs
+ * a comparison of characters and a look for one header.
+ */
+export function serveWithStats(
+  request: Request,
+  entry: Entry,
+  env: PlaneEnv,
+  ctx: ExecutionContext,
+): Promise<Response> {
+  const uri = statsUri(env);
+  if (uri === "" || entry.role !== "edge") return serve(request, entry, env, ctx);
+  // Services answer on the balancer's every host name and port.
+  if (isStatsUrl(request.url, uri)) return statsOf(env, true)(request);
+  return serve(withoutToken(request, env), entry, env, ctx);
+}
+
+/** The statistics when the request is for them, else null. @param sharesOrigin services answer under this host too */
+export function serveStats(request: Request, env: PlaneEnv, sharesOrigin: boolean): Promise<Response> | null {
+  return isStatsUrl(request.url, statsUri(env)) ? statsOf(env, sharesOrigin)(request) : null;
+}
+
+function statsUri({ STATS_URI = defaultStatsUri }: PlaneEnv): string {
+  return STATS_URI;
+}
+
+type Apps = { readonly shared: StatsApp; readonly own: StatsApp };
+
+const apps = new WeakMap<PlaneEnv, Apps>();
+
+/** It reads the registry object itself: the balancer alone in its Worker has no control API to ask. */
+function statsOf(env: PlaneEnv, sharesOrigin: boolean): StatsApp {
+  const known = apps.get(env) ?? makeApps(env);
+  apps.set(env, known);
+  return sharesOrigin ? known.shared : known.own;
+}
+
+function makeApps(env: PlaneEnv): Apps {
+  const locationHint = (env.REGISTRY_LOCATION || undefined) as DurableObjectLocationHint | undefined;
+  const options = locationHint === undefined ? {} : { locationHint };
+  const deps = {
+    // Its RPC types cannot say a document that may be anything; what crosses is plain data.
+    mesh: remoteMesh(() => env.REGISTRY.getByName("mesh", options) as unknown as MeshApi),
+    traffic: async () => uncounted,
+    operatorToken: env.OPERATOR_TOKEN ?? "",
+    viewerToken: env.VIEWER_TOKEN,
+    uri: statsUri(env),
+    now: () => Date.now(),
+    newId: () => crypto.randomUUID(),
+  };
+  return {
+    shared: statsApp({ ...deps, sharesOrigin: true }),
+    own: statsApp({ ...deps, sharesOrigin: false }),
+  };
+}
