@@ -39,8 +39,7 @@ async function answerTo(request: Request, context: StatsContext): Promise<Respon
 }
 
 function askWho(): Response {
-  const realm = 'realm="Waggle Statistics"';
   return say(401, "give any user name, and the mesh's viewer or operator token as the password", {
-    "www-authenticate": `Basic ${realm}, charset="UTF-8", Bearer ${realm}`,
+    "www-authenticate": 'Basic realm="Waggle Statistics", charset="UTF-8"',
   });
 }

@@ -21,8 +21,8 @@ export type Traffic = {
   /** All that came in at the balancer and the nodes' own entry points. */
   readonly mesh: RowValues;
   readonly service: (id: string) => RowValues;
-  /** What tasks were asked, several where they followed each other in one slot. */
-  readonly tasks: (ids: readonly string[]) => Values;
+  /** What was asked of a server of a service, by its name: of all tasks that followed each other in one slot. */
+  readonly server: (serviceId: string, name: string) => Values;
   readonly node: (id: string) => Values;
 };
 
@@ -33,6 +33,6 @@ export type RowValues = { readonly frontend: Values; readonly backend: Values };
 export const uncounted: Traffic = {
   mesh: { frontend: {}, backend: {} },
   service: () => ({ frontend: {}, backend: {} }),
-  tasks: () => ({}),
+  server: () => ({}),
   node: () => ({}),
 };

@@ -100,8 +100,11 @@ function number(title: string, meaning: string, column: ColumnName): Cell {
 }
 
 function time(title: string, meaning: string, column: ColumnName): Cell {
-  const of = ({ values }: StatsRow) =>
-    plain(typeof values[column] === "number" ? humanTime(values[column]) : "");
+  const of = ({ values }: StatsRow) => {
+    const length = values[column];
+    if (typeof length !== "number") return plain("");
+    return plain(length < 0 ? "never" : humanTime(length));
+  };
   return { title, meaning, isWord: false, of };
 }
 

@@ -31,7 +31,7 @@ export function serviceProxy(input: ServiceInput): StatsProxy {
   const isServed = tasks.some((task) => isRoutable(task) && isHeard(task, input.nodes));
   const lines = [...slots].flatMap(([name, ofSlot]) => {
     const task = taskOfSlot(ofSlot);
-    return task === null ? [] : [slotLine(name, task, ofSlot, isServed, input)];
+    return task === null ? [] : [slotLine(name, task, isServed, input)];
   });
   const ports = service.ports.map(({ published, target }) => `${published}:${target}`).join(", ");
   return {
@@ -61,7 +61,6 @@ function taskOfSlot(tasks: readonly Task[]): Task | null {
 function slotLine(
   name: string,
   task: Task,
-  ofSlot: readonly Task[],
   isServed: boolean,
   { nodes, traffic, nowMs }: ServiceInput,
 ): ServerLine {
@@ -75,7 +74,7 @@ function slotLine(
     weight: 1,
     backup: false,
     values: {
-      ...traffic.tasks(ofSlot.map(({ id }) => id)),
+      ...traffic.server(task.serviceId, name),
       ...stateValues(task, heard ? "" : "its node is not heard"),
       lastchg: seconds(nowMs - sinceMs(task)),
       addr: addressOf(task),
