@@ -44,8 +44,8 @@ dd { margin: 0; overflow-wrap: anywhere; }
 .proxy h2 a:hover { text-decoration: underline; }
 .proxy small { color: var(--muted); font-weight: normal; font-size: 13px; }
 .scroll { overflow-x: auto; border: 1px solid var(--line); background: var(--surface); max-width: 100%; }
-table { border-collapse: separate; border-spacing: 0; width: 100%; }
-th, td { padding: 2px 6px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line);
+table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: 12px; }
+th, td { padding: 2px 5px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line);
   font-weight: normal; }
 thead th { background: var(--head); text-align: center; }
 thead tr:first-child th { font-weight: 600; }

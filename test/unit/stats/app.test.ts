@@ -1,0 +1,234 @@
+import { expect, test } from "vitest";
+import { MeshError, unwrap } from "../../../src/domain/error.ts";
+import { type StatsApp, statsApp } from "../../../src/stats/app.ts";
+import type { StatsDeps } from "../../../src/stats/context.ts";
+import { uncounted } from "../../../src/stats/input.ts";
+import { statsPage } from "../../../src/stats/page.tsx";
+import { readAsked } from "../../../src/stats/uri.ts";
+import { withoutToken } from "../../../src/stats/who.ts";
+import { csvRow, readCsv } from "../../support/haproxy-csv.ts";
+import { aNode, aService, aTask } from "../../support/world.ts";
+import { TestMesh } from "../registry/harness.ts";
+import { aReport } from "./support.ts";
+
+const origin = "http://127.0.0.1:8080";
+const page = `${origin}/haproxy?stats`;
+const operator = basic("admin", "op-token");
+const viewer = basic("waggle", "view-token");
+
+function aMesh(over: Partial<StatsDeps> = {}): { readonly mesh: TestMesh; readonly app: StatsApp } {
+  const mesh = new TestMesh();
+  mesh.node("node1");
+  mesh.node("node2");
+  mesh.service("my-web");
+  mesh.work();
+  const app = statsApp({
+    mesh: mesh.registry,
+    traffic: async () => uncounted,
+    operatorToken: "op-token",
+    viewerToken: "view-token",
+    uri: "/haproxy?stats",
+    sharesOrigin: true,
+    now: () => mesh.nowMs,
+    newId: () => "a-nonce",
+    ...over,
+  });
+  return { mesh, app };
+}
+
+function basic(user: string, password: string): Record<string, string> {
+  return { authorization: `Basic ${btoa(`${user}:${password}`)}` };
+}
+
+const get = (app: StatsApp, rest: string, headers: Record<string, string> = {}, method = "GET") =>
+  app(new Request(page + rest, { method, headers }));
+
+function post(app: StatsApp, form: Record<string, string>, headers: Record<string, string>, rest = "") {
+  return app(new Request(page + rest, { method: "POST", headers, body: new URLSearchParams(form) }));
+}
+
+test.each([
+  ["nothing", {}],
+  ["a wrong password", basic("admin", "guess")],
+  ["the token as user", basic("op-token", "")],
+  ["an empty password", basic("admin", "")],
+  ["no base64", { authorization: "Basic %%%" }],
+  ["another scheme", { authorization: "Digest op-token" }],
+  ["a wrong bearer", { authorization: "Bearer guess" }],
+])("[Z14] with %s nothing is shown, and a user and password are asked for", async (_what, headers) => {
+  const { app } = aMesh();
+  for (const rest of ["", ";csv", ";json", ";json-schema"]) {
+    const answer = await get(app, rest, headers);
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get("www-authenticate")).toMatch(/^Basic realm="/);
+    expect(await answer.text()).not.toContain("my-web");
+  }
+});
+
+test.each([
+  ["the viewer's token as any user's password", viewer],
+  ["the operator's", operator],
+  ["a user without a name", basic("", "view-token")],
+  ["a bearer token", { authorization: "Bearer view-token" }],
+])("[Z14] %s is let in, and what it sees is kept by no cache", async (_what, headers) => {
+  const { app } = aMesh();
+  const answer = await get(app, ";csv", headers);
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get("cache-control")).toBe("no-store");
+  expect(answer.headers.get("content-type")).toMatch(/^text\/plain/);
+  expect(csvRow(readCsv(await answer.text()), "my-web", "my-web.1").status).toBe("UP");
+});
+
+test("[Z14] a mesh without tokens lets nobody in, an empty password least of all", async () => {
+  const { app } = aMesh({ operatorToken: "", viewerToken: undefined });
+  expect((await get(app, ";csv", basic("admin", ""))).status).toBe(503);
+  const { app: one } = aMesh({ viewerToken: undefined });
+  expect((await get(one, ";csv", basic("admin", ""))).status).toBe(401);
+});
+
+test("[Z14] HEAD is GET without a body, other methods are refused", async () => {
+  const { app } = aMesh();
+  const head = await get(app, ";csv", viewer, "HEAD");
+  expect([head.status, await head.text()]).toEqual([200, ""]);
+  const put = await get(app, "", operator, "PUT");
+  expect([put.status, put.headers.get("allow")]).toEqual([405, "GET, HEAD, POST"]);
+});
+
+test("[Z15] an operator's form sets servers, and HAProxy's word for what came of it stands in the address", async () => {
+  const { mesh, app } = aMesh();
+  const drain = { s: "node2", action: "drain", b: "#1" };
+  const answer = await post(app, drain, operator, ";up;norefresh?scope=nodes");
+  expect(answer.status).toBe(303);
+  expect(answer.headers.get("location")).toBe("/haproxy?stats;st=DONE;up;norefresh?scope=nodes");
+  expect(unwrap(mesh.registry.node("node2")).availability).toBe("drain");
+  expect(mesh.events("node.update")).toEqual(["node2: availability active -> drain"]);
+  expect(await outcome(app, drain)).toBe("NONE");
+  expect(await outcome(app, { ...drain, action: "ready", b: "waggle.nodes" })).toBe("DONE");
+  expect(unwrap(mesh.registry.node("node2")).availability).toBe("active");
+});
+
+test.each([
+  ["an unknown action", { s: "node2", action: "explode", b: "#1" }, "ERRP"],
+  ["an unknown proxy", { s: "node2", action: "drain", b: "#77" }, "ERRP"],
+  ["an unknown server", { s: "nope", action: "drain", b: "#1" }, "ERRP"],
+  ["no server", { action: "drain", b: "#1" }, "NONE"],
+  ["nothing at all", {}, "NONE"],
+  ["a form that is too long", { s: "n".repeat(70_000), action: "drain", b: "#1" }, "EXCD"],
+])("[Z15] a form with %s changes nothing and says so", async (_what, form, expected) => {
+  const { mesh, app } = aMesh();
+  expect(await outcome(app, form as Record<string, string>)).toBe(expected);
+  expect(mesh.events("node.update")).toEqual([]);
+});
+
+test("[Z15] of several servers those that are there are set, and the outcome says that others are not", async () => {
+  const { mesh, app } = aMesh();
+  const body = new URLSearchParams([
+    ["s", "node1"],
+    ["s", "nope"],
+    ["action", "drain"],
+    ["b", "#1"],
+  ]);
+  const answer = await app(new Request(page, { method: "POST", headers: operator, body }));
+  expect(answer.headers.get("location")).toBe("/haproxy?stats;st=PART");
+  expect(unwrap(mesh.registry.node("node1")).availability).toBe("drain");
+});
+
+const drain = { s: "node1", action: "drain", b: "#1" };
+const ours = { origin, "sec-fetch-site": "same-origin" };
+
+test.each([
+  ["a viewer", {}, viewer, "DENY"],
+  ["a viewer with a wrong token in the form", { token: "guess" }, viewer, "DENY"],
+  ["an operator's own program", {}, operator, "DONE"],
+  ["a browser's page of another site", {}, { ...operator, origin: "http://evil.example" }, "DENY"],
+  ["a browser's page without an origin", {}, { ...operator, "sec-fetch-site": "cross-site" }, "DENY"],
+  ["a browser's page of this origin, which services share", {}, { ...operator, ...ours }, "DENY"],
+  ["the operator's token in the form", { token: "op-token" }, { ...viewer, ...ours }, "DONE"],
+])("[Z16] on the balancer, %s: %j", async (_what, token, headers, expected) => {
+  const { mesh, app } = aMesh();
+  const answer = await post(app, { ...drain, ...token } as Record<string, string>, headers);
+  expect(answer.headers.get("location")).toBe(`/haproxy?stats;st=${expected}`);
+  expect(unwrap(mesh.registry.node("node1")).availability).toBe(expected === "DONE" ? "drain" : "active");
+});
+
+test.each([
+  ["its own page", ours, "DONE"],
+  ["a page of another site", { origin: "http://evil.example", "sec-fetch-site": "cross-site" }, "DENY"],
+  ["a page of another port", { origin: "http://127.0.0.1:8081", "sec-fetch-site": "same-site" }, "DENY"],
+  ["a sandboxed page", { origin: "null" }, "DENY"],
+])(
+  "[Z16] on an origin of its own, a browser acts by the operator's credentials from %s",
+  async (_what, from, expected) => {
+    const { app } = aMesh({ sharesOrigin: false });
+    expect(await outcome(app, drain, { ...operator, ...from })).toBe(expected);
+  },
+);
+
+test("[Z17] the page needs no script, reads itself again unless told not to, and offers what can be done", async () => {
+  const { app } = aMesh();
+  const shown = await get(app, "", viewer);
+  const html = await shown.text();
+  expect(shown.headers.get("content-type")).toBe("text/html; charset=utf-8");
+  expect(shown.headers.get("content-security-policy")).toMatch(
+    /^default-src 'none'; style-src 'nonce-a-nonce';/,
+  );
+  expect(html).toContain('<meta http-equiv="refresh" content="5;url=/haproxy?stats"/>');
+  expect(html).not.toMatch(/<script|<form method="post"/);
+  const still = await (await get(app, ";norefresh", viewer)).text();
+  expect(still).not.toContain('refresh" content');
+  expect(still).toMatch(/<form method="post" action="\/haproxy\?stats;norefresh"/);
+  expect(still).toContain('name="token"');
+  const own = aMesh({ sharesOrigin: false }).app;
+  expect(await (await get(own, ";norefresh", operator)).text()).not.toContain('name="token"');
+});
+
+test("[Z17] names are text on the page, whatever they are", async () => {
+  const hostile = `"><script>alert(1)</script><img src=x onerror=alert(2)>`;
+  const { app } = aMesh();
+  // The registry takes no such names; what an agent says of its task it does.
+  const web = aService({ name: hostile });
+  const task = aTask(web, { state: "failed", health: null, err: hostile });
+  const report = aReport({ nodes: [aNode({ hostname: hostile })], services: [web], tasks: [task] });
+  const asked = readAsked(`${page};norefresh`, "/haproxy?stats");
+  const html = statsPage(report, { asked, uri: "/haproxy?stats", nonce: "n", asksToken: true });
+  expect(html).toContain("&lt;script&gt;alert(1)");
+  const scoped = await (await get(app, `?scope=${encodeURIComponent(hostile)}`, viewer)).text();
+  for (const text of [html, scoped]) expect(text).not.toMatch(/<script|<img/);
+});
+
+test("[Z17] an outcome is told in words, and not again after the page has read itself", async () => {
+  const { app } = aMesh();
+  const html = await (await get(app, ";st=DENY", viewer)).text();
+  expect(html).toMatch(/role="status".*Denied: this needs the operator token/s);
+  expect(html).toContain('content="5;url=/haproxy?stats"');
+});
+
+test("[Z17] while the registry is away, the answer says so and that traffic is not affected", async () => {
+  const { mesh } = aMesh();
+  const away = new Proxy(mesh.registry, {
+    get: () => () =>
+      Promise.reject(
+        new MeshError("registry/unavailable", "the registry is away", { blame: "mesh", retry: "safe" }),
+      ),
+  });
+  const answer = await get(aMesh({ mesh: away }).app, ";csv", viewer);
+  expect([answer.status, await answer.text()]).toEqual([503, "the registry is away\n"]);
+});
+
+test("[Z18] a token of the mesh that a browser sends along with every page stops at the balancer", () => {
+  const secrets = { OPERATOR_TOKEN: "op-token", VIEWER_TOKEN: "view-token" };
+  const sent = (headers: Record<string, string>) =>
+    withoutToken(new Request(origin, { headers }), secrets).headers.get("authorization");
+  expect([sent(operator), sent(viewer)]).toEqual([null, null]);
+  const theirs = basic("user", "their own password");
+  expect(sent(theirs)).toBe(theirs.authorization);
+  expect(sent({ authorization: "Bearer op-token" })).toBe("Bearer op-token");
+  expect(sent({})).toBe(null);
+  const request = new Request(origin, { headers: theirs });
+  expect(withoutToken(request, secrets)).toBe(request);
+});
+
+async function outcome(app: StatsApp, form: Record<string, string>, headers = operator): Promise<string> {
+  const answer = await post(app, form, headers);
+  return /;st=(\w+)$/.exec(answer.headers.get("location") ?? "")?.[1] ?? String(answer.status);
+}

@@ -1,0 +1,54 @@
+// Reports for tests of the statistics: made of worlds, by the function that makes the real ones.
+
+import type { Node } from "../../../src/domain/node.ts";
+import type { Service } from "../../../src/domain/service.ts";
+import type { Task } from "../../../src/domain/task.ts";
+import { type Traffic, uncounted } from "../../../src/stats/input.ts";
+import { makeReport } from "../../../src/stats/make-report.ts";
+import type { StatsReport, Values } from "../../../src/stats/report.ts";
+import { aNode, aService, aTask, now } from "../../support/world.ts";
+
+export type Parts = {
+  readonly nodes?: readonly Node[];
+  readonly services?: readonly Service[];
+  readonly tasks?: readonly Task[];
+  readonly traffic?: Traffic;
+};
+
+/** A report of these parts; without any, of one node and the service my-web with two healthy tasks. */
+export function aReport(parts: Parts = {}): StatsReport {
+  const service = aService();
+  const { nodes = [aNode()], services = [service], traffic = uncounted } = parts;
+  const { tasks = [aTask(service), aTask(service, { slot: 2 })] } = parts;
+  const running = tasks.filter(({ state }) => state === "running").length;
+  return makeReport({
+    info: {
+      id: "mesh",
+      name: "test",
+      createdAtMs: now - 3_600_000,
+      tableVersion: 7,
+      nodes: { total: nodes.length, ready: nodes.filter(({ state }) => state === "ready").length },
+      services: services.length,
+      tasks: { running, desired: tasks.length },
+    },
+    nodes,
+    services: services.map((one) => ({ ...one, running, desiredTasks: tasks.length })),
+    tasks,
+    traffic,
+    nowMs: now,
+  });
+}
+
+/** The values of one row; throws when there is none of that name. */
+export function valuesOf(report: StatsReport, proxy: string, row: string): Values {
+  const found = report.proxies
+    .find(({ name }) => name === proxy)
+    ?.rows.find(({ values }) => values.svname === row);
+  if (found === undefined) throw new Error(`no row ${proxy},${row}`);
+  return found.values;
+}
+
+/** Names of a proxy's rows. */
+export function rowsOf(report: StatsReport, proxy: string): readonly unknown[] {
+  return report.proxies.find(({ name }) => name === proxy)?.rows.map(({ values }) => values.svname) ?? [];
+}

@@ -1,0 +1,73 @@
+import { expect, test } from "vitest";
+import { trafficOf } from "../../../src/stats/traffic.ts";
+import type { Delta } from "../../../src/telemetry/delta.ts";
+import { snapshot } from "../../../src/telemetry/read-snapshot.ts";
+import { addDelta, newState } from "../../../src/telemetry/telemetry-state.ts";
+import { aService, aTask, now } from "../../support/world.ts";
+import { delta, entryDelta, taskDelta } from "../telemetry/deltas.ts";
+import { aReport, valuesOf } from "./support.ts";
+
+const web = aService({}, { id: "service1" });
+const tasks = [aTask(web), aTask(web, { slot: 2 })];
+
+function reportOf(...changes: readonly Partial<Delta>[]) {
+  const state = newState(now - 60_000);
+  for (const [index, change] of changes.entries()) addDelta(state, delta(index + 1, change), now - 4_000);
+  return aReport({ services: [web], tasks, traffic: trafficOf(snapshot(state, now)) });
+}
+
+test("[Z11] requests, responses and bytes of a service stand in its frontend and in its backend", () => {
+  const counts = {
+    requests: 12,
+    responses2xx: 9,
+    responses5xx: 3,
+    bytesIn: 700,
+    bytesOut: 9_000,
+    retries: 2,
+  };
+  const report = reportOf({ entries: [entryDelta({ ...counts, refused503: 1 }, [10, 20])] });
+  const both = { stot: 12, req_tot: 12, bin: 700, bout: 9_000, hrsp_2xx: 9, hrsp_5xx: 3, hrsp_4xx: 0 };
+  expect(valuesOf(report, "my-web", "FRONTEND")).toMatchObject({ ...both, ereq: 0 });
+  expect(valuesOf(report, "my-web", "BACKEND")).toMatchObject({
+    ...both,
+    econ: 1,
+    wretr: 2,
+    lastsess: 4,
+    rtime: 15,
+  });
+  expect(valuesOf(report, "waggle.nodes", "FRONTEND")).toMatchObject(both);
+});
+
+test("[Z11] a server's sessions are the times it was asked, also by tasks that were in its slot before", () => {
+  const asked = (id: string, attempts: number) =>
+    taskDelta({ attempts, requests: attempts - 1, connectErrors: 1, timeouts: 2 }, [], { id });
+  const entries = [entryDelta({ requests: 10 })];
+  const report = reportOf({ entries, tasks: [asked("older", 5), asked("newer", 7)] });
+  expect(valuesOf(report, "my-web", "my-web.1")).toMatchObject({
+    stot: 12,
+    lbtot: 12,
+    req_tot: 10,
+    econ: 2,
+    eresp: 4,
+  });
+  expect(valuesOf(report, "my-web", "BACKEND")).toMatchObject({ lbtot: 12, econ: 2, eresp: 4 });
+});
+
+test("[Z11] what waits now and at most stands in Cur and Max", () => {
+  const waits = { open: 3, openMax: 8, queue: 1, queueMax: 5 };
+  const report = reportOf({
+    entries: [entryDelta({ requests: 1 }, [], waits)],
+    tasks: [taskDelta({}, [], waits)],
+  });
+  for (const row of ["BACKEND", "my-web.1"]) {
+    expect(valuesOf(report, "my-web", row)).toMatchObject({ scur: 3, smax: 8, qcur: 1, qmax: 5 });
+  }
+});
+
+test("[Z11] what nothing was sent to counts 0; where nobody counts, nothing is said", () => {
+  const counted = reportOf({});
+  const nothing = { stot: 0, hrsp_2xx: 0, lastsess: -1 };
+  expect(valuesOf(counted, "my-web", "my-web.2")).toMatchObject(nothing);
+  expect(valuesOf(counted, "my-web", "BACKEND")).toMatchObject(nothing);
+  expect(valuesOf(aReport(), "my-web", "my-web.2")).not.toHaveProperty("stot");
+});
