@@ -1,6 +1,7 @@
 // A node spec at the door: what the operator wants of a node.
 
 import { z } from "zod";
+import type { MeshError } from "../../domain/error.ts";
 import type { Availability, Node } from "../../domain/node.ts";
 import { invalid, readAs, shown } from "./read.ts";
 
@@ -22,8 +23,16 @@ export function readNodeSpec(json: unknown): ReadNode {
   const role = (Role ?? "").toLowerCase();
   const availability = (Availability ?? "").toLowerCase();
   if (role !== "worker" && role !== "manager") throw invalid(`invalid Role: ${shown(Role ?? "")}`);
+  if (role === "manager") throw noManagers();
   if (availability !== "active" && availability !== "pause" && availability !== "drain") {
     throw invalid(`invalid Availability: ${shown(Availability ?? "")}`);
   }
   return { availability, role, labels: Labels ?? {} };
+}
+
+/** A promotion that changed nothing could not say so: the answer to an update has no room for a warning. */
+function noManagers(): MeshError {
+  return invalid(
+    "the mesh's one manager is its registry, and nodes are workers: to tell nodes apart give them labels, and services the constraint node.labels.NAME==VALUE",
+  );
 }

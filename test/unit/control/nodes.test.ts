@@ -69,7 +69,7 @@ test("[A22] a node that is not down is removed only by force", async () => {
 test("[A18] node filters: id and name by prefix, role, membership, labels of the node", async () => {
   const control = new TestControl(2);
   const { ID } = (await control.ask("GET /nodes/node2")).json;
-  const body = { Role: "manager", Availability: "active", Labels: { zone: "a" } };
+  const body = { Role: "worker", Availability: "active", Labels: { zone: "a" } };
   await control.ask("POST /nodes/node2/update?version=1", { body });
   const names = async (wanted: Record<string, string[]>) =>
     (await control.ask(`GET ${filtered("/nodes", wanted)}`)).json.map(
@@ -77,11 +77,22 @@ test("[A18] node filters: id and name by prefix, role, membership, labels of the
     );
   expect(await names({ name: ["node"] })).toEqual(["node1", "node2"]);
   expect(await names({ id: [ID] })).toEqual(["node2"]);
-  expect(await names({ role: ["worker"] })).toEqual(["node1"]);
+  expect(await names({ role: ["worker"] })).toEqual(["node1", "node2"]);
+  expect(await names({ role: ["manager"] })).toEqual([]);
   expect(await names({ "node.label": ["zone=a"] })).toEqual(["node2"]);
   expect(await names({ label: ["zone=a"] })).toEqual([]);
   expect(await names({ membership: ["accepted"] })).toHaveLength(2);
   expect(await names({ membership: ["pending"] })).toEqual([]);
+});
+
+test("[A60] a node is not made a manager: the registry is the one there is, and the refusal says what to use", async () => {
+  const control = new TestControl();
+  const body = { Role: "manager", Availability: "active" };
+  const { status, json } = await control.ask("POST /nodes/node1/update?version=1", { body });
+  expect(status).toBe(400);
+  expect(json.message).toContain("node.labels.NAME==VALUE");
+  const { Spec, Version } = (await control.ask("GET /nodes/node1")).json;
+  expect({ role: Spec.Role, version: Version.Index }).toEqual({ role: "worker", version: 1 });
 });
 
 test("[A23] the manager is the mesh: its id in /info resolves, with the address asked at, and no list shows it", async () => {

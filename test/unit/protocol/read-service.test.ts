@@ -280,8 +280,8 @@ test("[V13] update and rollback policies are read whole, in milliseconds, and wh
 });
 
 test("[A21] a node spec is read whole", () => {
-  const sent = { Labels: { zone: "a" }, Role: "Manager", Availability: "drain" };
-  expect(readNodeSpec(sent)).toEqual({ labels: { zone: "a" }, role: "manager", availability: "drain" });
+  const sent = { Labels: { zone: "a" }, Role: "Worker", Availability: "drain" };
+  expect(readNodeSpec(sent)).toEqual({ labels: { zone: "a" }, role: "worker", availability: "drain" });
   expect(readNodeSpec({ Role: "worker", Availability: "active" }).labels).toEqual({});
 });
 
