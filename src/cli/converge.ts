@@ -2,10 +2,12 @@
 
 import type { Cli } from "./cli.ts";
 import { type Client, filters } from "./client.ts";
+import { printDurationNs } from "./duration.ts";
 import type { EngineNode, EngineService, EngineTask } from "./engine.ts";
 import { CliError, exitCodes, refused } from "./errors.ts";
 import { isComplete, type Progress, progressLines, serviceProgress } from "./progress.ts";
 import { createProgressWriter, type ProgressWriter } from "./progress-writer.ts";
+import type { WaitFlags } from "./service/run-flags.ts";
 
 /** How often the mesh is asked, as Docker does. */
 const pollMs = 200;
@@ -16,12 +18,18 @@ const holdMs = 1_000;
 /**
  * Waits until all tasks of a service run and keep running.
  *
- * @param quiet wait without showing anything
- * @throws exit code 130 on Ctrl-C (the mesh goes on), 1 when the mesh paused the update
+ * @param flags quiet: wait without showing anything; timeout: for how many milliseconds at most
+ * @throws exit code 130 on Ctrl-C (the mesh goes on), 1 when the mesh paused the update or time is up
  */
-export async function converge(cli: Cli, mesh: Client, ref: string, quiet: boolean): Promise<void> {
+export async function converge(
+  cli: Cli,
+  mesh: Client,
+  ref: string,
+  flags: Pick<WaitFlags, "quiet" | "timeout">,
+): Promise<void> {
   const interrupt = cli.onInterrupt();
-  const writer = quiet ? silentWriter : createProgressWriter(cli.err);
+  const deadlineMs = cli.nowMs() + (flags.timeout ?? Number.POSITIVE_INFINITY);
+  const writer = flags.quiet ? silentWriter : createProgressWriter(cli.err);
   let completeSinceMs: number | null = null;
   while (!interrupt.aborted) {
     const { service, progress } = await readProgress(mesh, ref);
@@ -30,6 +38,7 @@ export async function converge(cli: Cli, mesh: Client, ref: string, quiet: boole
     const held = completeSinceMs !== null && cli.nowMs() - completeSinceMs >= holdMs;
     writer.show([...progressLines(progress, writer.columns), ...verifyLine(service, completeSinceMs, held)]);
     if (held) return;
+    if (cli.nowMs() >= deadlineMs) throw tooSlow(service, progress, flags.timeout ?? 0);
     await cli.sleep(pollMs, interrupt);
   }
   cli.err.write(`Operation continuing in background.\nUse \`waggle service ps ${ref}\` to check progress.\n`);
@@ -55,6 +64,16 @@ async function readProgress(
 function failWhenPaused({ UpdateStatus: update }: EngineService): void {
   if (update?.State === "paused") throw refused(`service update paused: ${update.Message ?? ""}`);
   if (update?.State === "rollback_paused") throw refused(`service rollback paused: ${update.Message ?? ""}`);
+}
+
+/** The mesh goes on trying, as it does after Ctrl-C. */
+function tooSlow(service: EngineService, { running, wanted, slots }: Progress, timeoutMs: number): CliError {
+  const why = slots.find((slot) => slot.err !== "")?.err;
+  const { Name } = service.Spec;
+  return refused(
+    `service ${Name}: ${running} of ${wanted} tasks running after ${printDurationNs(timeoutMs * 1e6)}${why === undefined ? "" : `: ${why}`}`,
+    `the mesh goes on trying; waggle service ps ${Name} shows how, waggle service rm ${Name} ends it`,
+  );
 }
 
 function verifyLine(service: EngineService, completeSinceMs: number | null, held: boolean): string[] {

@@ -95,9 +95,9 @@ function taskTable(tasks: readonly StatusTask[], nowMs: number): string {
 function problemLines({ problems, nowMs }: MeshStatus): string {
   if (problems.length === 0) return "Nothing is wrong.\n";
   const heading = problems.length === 1 ? "1 problem:" : `${problems.length} problems:`;
-  const lines = problems.map(({ what, why, sinceMs }) => {
+  const lines = problems.flatMap(({ what, why, next, sinceMs }) => {
     const length = sinceMs === null ? "" : ` (for ${humanDuration(nowMs - sinceMs).toLowerCase()})`;
-    return `  ${what}: ${why}${length}`;
+    return [`  ${what}: ${why}${length}`, ...(next === "" ? [] : [`    ${next}`])];
   });
   return `${[heading, ...lines].join("\n")}\n`;
 }

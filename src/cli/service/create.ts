@@ -9,11 +9,11 @@ import { choiceFlag, connect, listFlag, type MeshFlags, meshFlags, valueFlag } f
 import { printJson } from "../output.ts";
 import { parsePublish } from "../publish.ts";
 import { readEnv, readLabel } from "../values.ts";
-import { runFlags, waitFlags } from "./run-flags.ts";
+import { runFlags, type WaitFlags, waitFlags } from "./run-flags.ts";
 import { buildSpec, type CreateFlags } from "./spec.ts";
 import { printWarnings } from "./warnings.ts";
 
-type Flags = MeshFlags & CreateFlags & { detach?: boolean; quiet?: boolean };
+type Flags = MeshFlags & CreateFlags & WaitFlags;
 
 const examples = `
 Examples:
@@ -72,5 +72,5 @@ async function create(
   printWarnings(cli, created);
   if (flags.json) printJson(cli.out, created);
   else cli.out.write(`${id}\n`);
-  if (!flags.detach) await converge(cli, mesh, id, flags.quiet === true);
+  if (!flags.detach) await converge(cli, mesh, id, flags);
 }

@@ -19,11 +19,25 @@ export function runFlags(command: Command, verb: "create" | "update"): Command {
   return command;
 }
 
-/** Adds `--detach` and `--quiet`. */
+/** How to wait for a service, of `waitFlags`. */
+export type WaitFlags = { readonly detach?: boolean; readonly quiet?: boolean; readonly timeout?: number };
+
+/** Adds `--detach`, `--quiet` and `--timeout`. */
 export function waitFlags(command: Command): Command {
   return command
     .option("-d, --detach", "do not wait until the tasks run")
-    .option("-q, --quiet", "wait, but show no progress");
+    .option("-q, --quiet", "wait, but show no progress")
+    .addOption(
+      valueFlag(
+        "--timeout <duration>",
+        "end with 1 when they do not run by then; without it, wait on",
+        readMs,
+      ),
+    );
+}
+
+function readMs(text: string): number {
+  return parseDurationNs(text) / 1e6;
 }
 
 type Unless = (otherwise: string) => string;

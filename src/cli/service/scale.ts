@@ -11,11 +11,11 @@ import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { printJson } from "../output.ts";
 import { readCount } from "../values.ts";
 import { withReplicas } from "./change.ts";
-import { waitFlags } from "./run-flags.ts";
+import { type WaitFlags, waitFlags } from "./run-flags.ts";
 import { writeSpec } from "./update.ts";
 import { printWarnings } from "./warnings.ts";
 
-type Flags = MeshFlags & { detach?: boolean; quiet?: boolean };
+type Flags = MeshFlags & WaitFlags;
 
 /** One `SERVICE=REPLICAS` argument. */
 type Scale = { readonly ref: string; readonly replicas: number };
@@ -59,8 +59,7 @@ async function scaleAll(cli: Cli, command: Command, scales: readonly Scale[], fl
     if (!flags.json) cli.out.write(`${ref} scaled to ${replicas}\n`);
   });
   if (flags.json) printJson(cli.out, { scaled });
-  if (!flags.detach)
-    for (const ref of Object.keys(scaled)) await converge(cli, mesh, ref, flags.quiet === true);
+  if (!flags.detach) for (const ref of Object.keys(scaled)) await converge(cli, mesh, ref, flags);
   if (failure !== null) throw failure;
 }
 

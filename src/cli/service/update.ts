@@ -11,10 +11,10 @@ import { printJson } from "../output.ts";
 import { parsePublish } from "../publish.ts";
 import { readEnv, readLabel, readWords } from "../values.ts";
 import { changeSpec, type UpdateFlags } from "./change.ts";
-import { runFlags, waitFlags } from "./run-flags.ts";
+import { runFlags, type WaitFlags, waitFlags } from "./run-flags.ts";
 import { printWarnings } from "./warnings.ts";
 
-type Flags = MeshFlags & UpdateFlags & { rollback?: boolean; detach?: boolean; quiet?: boolean };
+type Flags = MeshFlags & UpdateFlags & WaitFlags & { rollback?: boolean };
 
 const examples = `
 Examples:
@@ -86,5 +86,5 @@ async function update(cli: Cli, command: Command, ref: string, flags: Flags): Pr
   printWarnings(cli, change);
   if (flags.json) printJson(cli.out, await mesh.get(`/services/${service.ID}`, { insertDefaults: false }));
   else cli.out.write(`${ref}\n`);
-  if (!flags.detach) await converge(cli, mesh, service.ID, flags.quiet === true);
+  if (!flags.detach) await converge(cli, mesh, service.ID, flags);
 }

@@ -216,6 +216,39 @@ describe("[L8] waiting", () => {
     );
   });
 
+  test("[L60] --timeout ends the waiting with 1 and the reason, and the mesh goes on", async () => {
+    let asked = 0;
+    await using mesh = await fakeMesh({
+      ...base,
+      "GET /tasks": () => {
+        asked += 1;
+        return { json: [task("a", { slot: 1, state: "pending", err: "No such image: nope" })] };
+      },
+    });
+    const { code, out, err } = await runOn(mesh, ["service", "create", "--timeout", "2s", "-q", "nope"]);
+    expect({ code, out }).toEqual({ code: 1, out: `${single.ID}\n` });
+    expect(err).toBe(
+      "waggle: service my-web: 0 of 1 tasks running after 2s: No such image: nope\n" +
+        "the mesh goes on trying; waggle service ps my-web shows how, waggle service rm my-web ends it\n",
+    );
+    // At once, then every 200 ms until two seconds have gone.
+    expect(asked).toBe(11);
+  });
+
+  test("[L60] without it a service that does not come up is waited for", async () => {
+    const interrupt = new AbortController();
+    let asked = 0;
+    await using mesh = await fakeMesh({
+      ...base,
+      "GET /tasks": () => {
+        asked += 1;
+        if (asked === 1_000) interrupt.abort();
+        return { json: [] };
+      },
+    });
+    expect(await runOn(mesh, create, { onInterrupt: () => interrupt.signal })).toMatchObject({ code: 130 });
+  });
+
   test("[L8] ends with 1 when the mesh pauses the update", async () => {
     const paused = { ...single, UpdateStatus: { State: "paused", Message: "too many failures" } };
     await using mesh = await fakeMesh({

@@ -193,7 +193,7 @@ const status: MeshStatus = {
   ],
 };
 
-test("[L11] status is one screen of what runs where, and what is wrong and why", async () => {
+test("[L11] status is one screen of what runs where, what is wrong, why, and what to do about it", async () => {
   await using mesh = await fakeMesh({ "GET /mesh/status": { json: status } });
   const { code, out } = await runOn(mesh, ["status"]);
   expect(code).toBe(0);
