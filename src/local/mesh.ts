@@ -1,7 +1,7 @@
 // A whole mesh on one machine: the Workers runtime, agents as real processes, and a listener for each published port.
 // Starts them in the order they need each other and stops them in the reverse one.
 
-import { mkdirSync } from "node:fs";
+import { chmodSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { RoutingTable } from "../domain/table.ts";
 import { type AddressPlan, canBind, nodeAddress, planAddresses } from "./addresses.ts";
@@ -73,8 +73,8 @@ export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
 
 async function startParts(options: MeshOptions, release: Release): Promise<LocalMesh> {
   const { secrets, isNew } = readSecrets(options.stateDir);
-  const logDir = join(options.stateDir, "log");
-  mkdirSync(logDir, { recursive: true, mode: 0o700 });
+  const logDir = privateFolder(options.stateDir, "log");
+  privateFolder(options.stateDir, "registry");
   await stopOrphanedTasks(options.stateDir, nodeNames(options.nodes));
   const plan = await planAddresses();
   const control = `http://${options.listen}:${options.controlPort}`;
@@ -128,6 +128,14 @@ async function startParts(options: MeshOptions, release: Release): Promise<Local
       wanted.map((one) => ({ ...one, openPort: ports.portOf(one.key), isRefused: ports.isRefused(one.key) })),
     stop: () => stopParts(parts),
   };
+}
+
+/** A folder that only its owner can enter, also where the state folder was there before and lets others in. */
+function privateFolder(stateDir: string, name: string): string {
+  const folder = join(stateDir, name);
+  mkdirSync(folder, { recursive: true });
+  chmodSync(folder, 0o700);
+  return folder;
 }
 
 async function requireFree(address: string, port: number, what: string, flag: string): Promise<void> {

@@ -32,7 +32,7 @@ const firstService = {
 };
 
 /**
- * Runs a mesh until SIGINT or SIGTERM.
+ * Runs a mesh until it is asked to stop.
  *
  * @returns the exit code: 0 after an orderly stop, 1 when it could not start (the reason is printed)
  */
@@ -131,11 +131,11 @@ async function until(stop: AbortSignal, holds: () => Promise<boolean> | boolean)
   return false;
 }
 
-/** The first SIGINT or SIGTERM. Later ones change nothing: the stop is under way and bounded. */
+/** The first SIGINT, SIGTERM or SIGHUP (its terminal was closed). Later ones change nothing: the stop is bounded. */
 function signalled(): { promise: Promise<void>; signal: AbortSignal } {
   const controller = new AbortController();
   const promise = new Promise<void>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       process.on(signal, () => {
         controller.abort();
         resolve();

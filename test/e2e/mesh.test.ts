@@ -1,5 +1,7 @@
 // A whole mesh on this machine, used as a person would: requests, killed processes, drained nodes, restarts.
 
+import { chmodSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startLoad } from "../support/load.ts";
 import { freePort, MeshProcess, newStateDir, run } from "../support/mesh-process.ts";
@@ -266,6 +268,17 @@ test("[U19] Ctrl-C leaves no process, and the next start finds the services as t
   mesh = await MeshProcess.start([], stateDir);
   expect(await running("my-web")).toHaveLength(2);
   for (const address of nodes) expect((await who(address)).slot).toBeGreaterThan(0);
+});
+
+test("[U60] what the state folder holds is its owner's alone, also where the folder itself lets others in", async () => {
+  const stateDir = mesh.stateDir;
+  expect(await mesh.stop("SIGHUP")).toBe(0);
+  chmodSync(stateDir, 0o755);
+  chmodSync(join(stateDir, "registry"), 0o755);
+  mesh = await MeshProcess.start([], stateDir);
+  const others = 0o077;
+  const open = readdirSync(stateDir).filter((name) => (statSync(join(stateDir, name)).mode & others) !== 0);
+  expect(open).toEqual([]);
 });
 
 test("[U20] a mesh killed outright leaves nothing running for long, and starts again", async () => {

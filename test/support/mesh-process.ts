@@ -150,8 +150,8 @@ export class MeshProcess {
   }
 
   /** Stops it as Ctrl-C does, keeping the state folder. */
-  async stop(): Promise<number | null> {
-    this.signal("SIGINT");
+  async stop(signal: "SIGINT" | "SIGHUP" = "SIGINT"): Promise<number | null> {
+    this.signal(signal);
     return this.#exited;
   }
 
