@@ -12,6 +12,7 @@ import { randomId } from "../src/registry/secrets.ts";
 import type { Env } from "./env.ts";
 import { serveStats } from "./stats.ts";
 
+export { MeshProber } from "./prober.ts";
 export { MeshRegistry } from "./registry.ts";
 export { MeshTelemetry } from "./telemetry.ts";
 

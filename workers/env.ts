@@ -1,5 +1,6 @@
 // The bindings and variables of every Worker of the mesh, as wrangler.toml declares them.
 
+import type { MeshProber } from "./prober.ts";
 import type { MeshRegistry } from "./registry.ts";
 import type { MeshTelemetry } from "./telemetry.ts";
 
@@ -8,6 +9,10 @@ export type Env = {
   readonly TELEMETRY: DurableObjectNamespace<MeshTelemetry>;
   /** Workers Analytics Engine; absent: nothing is written there. */
   readonly ANALYTICS?: AnalyticsEngineDataset;
+  /** Only where the registry lives. */
+  readonly PROBER?: DurableObjectNamespace<MeshProber>;
+  /** Location hints of the regions that static servers are checked from, comma-separated; empty: one, anywhere. */
+  readonly PROBE_REGIONS?: string;
   readonly OPERATOR_TOKEN: string;
   /** May look, may not act; absent: nobody has it. */
   readonly VIEWER_TOKEN?: string;

@@ -4,14 +4,19 @@ import { DurableObject } from "cloudflare:workers";
 import type { Answer } from "../src/domain/error.ts";
 import type { MeshEvent } from "../src/domain/event.ts";
 import type { Node } from "../src/domain/node.ts";
+import type { ProbeList, ProbeReport } from "../src/domain/probe-list.ts";
+import type { AdminState, ServerSpec } from "../src/domain/server.ts";
 import type { Service } from "../src/domain/service.ts";
 import type { Task } from "../src/domain/task.ts";
 import { type AgentMessage, protocolVersion } from "../src/protocol/agent.ts";
 import type {
+  AdminTarget,
   JoinInput,
   MeshApi,
   MeshInfo,
   NodeChange,
+  ServerInput,
+  ServerView,
   ServiceInput,
   ServiceView,
 } from "../src/registry/api.ts";
@@ -23,6 +28,7 @@ import { SqlStore } from "../src/registry/store.ts";
 import type { TaskFilter } from "../src/registry/tasks.ts";
 import { type AgentSocket, AgentSockets } from "./agent-sockets.ts";
 import type { Env } from "./env.ts";
+import { proberOf, regionsOf } from "./prober.ts";
 import { WatchSockets } from "./watch-sockets.ts";
 
 /** After a failed alarm, milliseconds: the platform's own retries end after six, and then nobody would look again. */
@@ -46,6 +52,7 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
       newSecret: randomBase36,
       mode: env.MESH_MODE,
       meshName: env.MESH_NAME,
+      regions: regionsOf(env),
     });
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     ctx.blockConcurrencyWhile(async () => {
@@ -97,6 +104,31 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
 
   removeService(ref: string, actor: string): Answer<null> {
     return this.#do(() => this.#registry.removeService(ref, actor));
+  }
+
+  servers(serviceRef: string | null): Answer<readonly ServerView[]> {
+    return this.#registry.servers(serviceRef);
+  }
+
+  addServer(serviceRef: string, input: ServerInput, actor: string): Answer<ServerView> {
+    return this.#do(() => this.#registry.addServer(serviceRef, input, actor));
+  }
+
+  updateServer(ref: string, version: number | null, spec: ServerSpec, actor: string): Answer<ServerView> {
+    return this.#do(() => this.#registry.updateServer(ref, version, spec, actor));
+  }
+
+  removeServer(ref: string, actor: string): Answer<null> {
+    return this.#do(() => this.#registry.removeServer(ref, actor));
+  }
+
+  setAdmin(target: AdminTarget, state: AdminState, actor: string): Answer<null> {
+    return this.#do(() => this.#registry.setAdmin(target, state, actor));
+  }
+
+  /** Only for the probers, which are bound to this object by the same Worker. */
+  probed(region: string, listHash: string, reports: readonly ProbeReport[]): ProbeList | null {
+    return this.#do(() => this.#registry.probed(region, listHash, reports));
   }
 
   tasks(filter: TaskFilter): Answer<readonly Task[]> {
@@ -230,9 +262,20 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
     for (const assignment of effects.assignments) this.#agents.assign(assignment);
     for (const { nodeId, taskIds } of effects.probes) this.#agents.probe(nodeId, taskIds);
     for (const { nodeId, code, reason } of effects.closes) this.#agents.close(nodeId, code, reason);
+    for (const region of effects.wakes) this.#wake(region);
     this.#watchers.tell(effects);
     this.#arm(effects.nextDeadlineMs);
     return result;
+  }
+
+  /** Not waited for: a prober out of reach is woken again when its region was silent for long. */
+  #wake(region: string): void {
+    const work = proberOf(this.env, region)?.wake(region);
+    this.ctx.waitUntil(
+      Promise.resolve(work).catch((error: unknown) =>
+        console.error({ what: "a prober cannot be woken", region, error: String(error) }),
+      ),
+    );
   }
 
   /** Sets the alarm unless it already comes by then: each setting is a row written, an early alarm just looks. */

@@ -1,7 +1,7 @@
 // An event: who did what to which thing, when, and why. Kept in a ring by the registry.
 
 export type EventSubject = {
-  readonly type: "mesh" | "node" | "service" | "task";
+  readonly type: "mesh" | "node" | "service" | "task" | "server";
   readonly id: string;
   readonly name: string;
 };

@@ -3,7 +3,10 @@
 import { MeshError } from "./error.ts";
 
 /** How things of one kind are called. */
-export type Naming<T> = { readonly kind: "node" | "service" | "task"; readonly name: (item: T) => string };
+export type Naming<T> = {
+  readonly kind: "node" | "service" | "task" | "server";
+  readonly name: (item: T) => string;
+};
 
 /**
  * The one thing a ref means: full id first, then exact name, then unique id prefix, as dockerd looks it up.

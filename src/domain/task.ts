@@ -1,5 +1,6 @@
 // A task: one run of a service on one node. It never moves and its state only goes forward; its slot outlives it.
 
+import type { AdminState } from "./server.ts";
 import type { RunSpec } from "./service.ts";
 
 /** In order; the observed state never goes back. The values are SwarmKit's. */
@@ -71,6 +72,8 @@ export type Task = {
   readonly health: HealthReport | null;
   readonly pid: number | null;
   readonly exitCode: number | null;
+  /** Whether it gets new requests, as the operator wants it; absent: ready. */
+  readonly admin?: AdminState;
   /** When the registry first heard that it runs, and that it is dead, by the registry's clock. Absent: not yet. */
   readonly ranSinceMs?: number;
   readonly endedAtMs?: number;

@@ -50,6 +50,8 @@ async function startWorkerd(
           env: {
             REGISTRY: { type: "durable-object", worker: "waggle", exportName: "MeshRegistry" },
             TELEMETRY: { type: "durable-object", worker: "waggle", exportName: "MeshTelemetry" },
+            PROBER: { type: "durable-object", worker: "waggle", exportName: "MeshProber" },
+            PROBE_REGIONS: text(""),
             OPERATOR_TOKEN: text(input.secrets.token),
             VIEWER_TOKEN: text(input.secrets.viewerToken),
             ENTRY_KEY: text(input.secrets.entryKey),
@@ -64,6 +66,7 @@ async function startWorkerd(
           exports: {
             MeshRegistry: { type: "durable-object", storage: "sqlite" },
             MeshTelemetry: { type: "durable-object", storage: "sqlite" },
+            MeshProber: { type: "durable-object", storage: "sqlite" },
           },
         },
         dev: {

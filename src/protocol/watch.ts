@@ -12,7 +12,7 @@ export const EventFrame = z.object({
     actor: z.string(),
     action: z.string(),
     subject: z.object({
-      type: z.enum(["mesh", "node", "service", "task"]),
+      type: z.enum(["mesh", "node", "service", "task", "server"]),
       id: z.string(),
       name: z.string(),
     }),

@@ -23,6 +23,14 @@ export function checkAddress(address: string, mode: "edge" | "local"): void {
   }
 }
 
+/** Refuses a host at which a static server could not be dialled; in the edge's case for the same reason. */
+export function checkServerHost(host: string, mode: "edge" | "local"): void {
+  if (mode === "edge") checkEdgeHost(host);
+  else if (isIP(host) === 0 && !isName(host)) {
+    throw invalid(`cannot read server address "${host}": an IP address or a DNS name`);
+  }
+}
+
 /** Refuses endpoints that a task of this node cannot have: each an origin, for a target port of the task, once. */
 export function checkEndpoints(
   endpoints: readonly Endpoint[],
@@ -65,7 +73,7 @@ function checkEdgeHost(host: string): void {
     );
   }
   if (!isName(host) || !host.includes(".")) {
-    throw invalid(`"${host}" is no public DNS name: the edge dials nodes by names like node1.example.com`);
+    throw invalid(`"${host}" is no public DNS name: the edge dials by names like node1.example.com`);
   }
 }
 

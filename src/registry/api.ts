@@ -4,6 +4,7 @@
 import type { Answer } from "../domain/error.ts";
 import type { MeshEvent } from "../domain/event.ts";
 import type { Availability, Node } from "../domain/node.ts";
+import type { AdminState, ServerSpec, StaticServer } from "../domain/server.ts";
 import type { Service, ServiceSpec } from "../domain/service.ts";
 import type { Task } from "../domain/task.ts";
 
@@ -39,6 +40,14 @@ export type JoinInput = {
   readonly runtime: Node["runtime"];
 };
 
+/** A static server and the name of its service. */
+export type ServerView = StaticServer & { readonly service: string };
+
+export type ServerInput = { readonly spec: ServerSpec; readonly admin: AdminState };
+
+/** What an admin state is set of; a ref as for the others, of a server also `SERVICE/SERVER`. */
+export type AdminTarget = { readonly kind: "server" | "task" | "node"; readonly ref: string };
+
 /** `T` now where the registry is at hand, a promise of it over RPC. */
 type MaybePromise<T> = T | Promise<T>;
 
@@ -65,6 +74,19 @@ export interface MeshApi {
     actor: string,
   ): MaybePromise<Answer<Service>>;
   removeService(ref: string, actor: string): MaybePromise<Answer<null>>;
+
+  /** Static servers by service and name; null: of all services. */
+  servers(serviceRef: string | null): MaybePromise<Answer<readonly ServerView[]>>;
+  addServer(serviceRef: string, input: ServerInput, actor: string): MaybePromise<Answer<ServerView>>;
+  /** @param version null: whichever there is */
+  updateServer(
+    ref: string,
+    version: number | null,
+    spec: ServerSpec,
+    actor: string,
+  ): MaybePromise<Answer<ServerView>>;
+  removeServer(ref: string, actor: string): MaybePromise<Answer<null>>;
+  setAdmin(target: AdminTarget, state: AdminState, actor: string): MaybePromise<Answer<null>>;
 
   /** Tasks of the services and nodes named (refs; absent: of all), history included, oldest first. */
   tasks(filter: {

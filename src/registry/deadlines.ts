@@ -4,9 +4,9 @@ import { removeRows, type SqlPort, upsert } from "./sql-port.ts";
 
 /**
  * `reconcile`: a delayed decision is ripe. `liveness`: a node may have missed its beats. `release`: a task that left
- * the table may be free to stop.
+ * the table may be free to stop. `probers`: a region's checks may have fallen silent.
  */
-export type DeadlineName = "reconcile" | "liveness" | "release";
+export type DeadlineName = "reconcile" | "liveness" | "release" | "probers";
 
 /** Sets a deadline, or forgets it with null. Writes only when it moves. */
 export function setDeadline(port: SqlPort, name: DeadlineName, atMs: number | null): void {

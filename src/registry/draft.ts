@@ -3,6 +3,7 @@
 import type { EventSubject, NewEvent } from "../domain/event.ts";
 import { taskName } from "../domain/names.ts";
 import type { Node } from "../domain/node.ts";
+import { type StaticServer, serverName } from "../domain/server.ts";
 import type { Service } from "../domain/service.ts";
 import type { Task } from "../domain/task.ts";
 import type { World } from "../domain/world.ts";
@@ -18,9 +19,11 @@ export type DraftContext = {
   readonly newSecret: (length: number) => string;
   /** `edge`: a task is dialled by DNS name only. `local`: by its node's own address. */
   readonly mode: "edge" | "local";
+  /** Names of the regions that static servers are checked from. */
+  readonly regions: readonly string[];
 };
 
-type Things = { nodes: Node; services: Service; tasks: Task };
+type Things = { nodes: Node; services: Service; tasks: Task; servers: StaticServer };
 
 export class Draft {
   readonly context: DraftContext;
@@ -56,7 +59,7 @@ export class Draft {
     this.#world = world;
   }
 
-  /** Adds a node, service or task, or puts it in the place of the one with its id. */
+  /** Adds a node, service, task or server, or puts it in the place of the one with its id. */
   put<K extends keyof Things>(kind: K, value: Things[K]): void {
     this.#writable(kind).set(value.id, value);
   }
@@ -92,6 +95,11 @@ export function nodeSubject(node: Node): EventSubject {
 
 export function serviceSubject(service: Service): EventSubject {
   return { type: "service", id: service.id, name: service.spec.name };
+}
+
+export function serverSubject(world: World, server: StaticServer): EventSubject {
+  const service = world.services.get(server.serviceId)?.spec.name ?? server.serviceId;
+  return { type: "server", id: server.id, name: serverName(service, server) };
 }
 
 export function taskSubject(world: World, task: Task): EventSubject {

@@ -17,6 +17,8 @@ export type Effects = {
   readonly events: readonly MeshEvent[];
   readonly closes: readonly SocketClose[];
   readonly probes: readonly NodeProbe[];
+  /** Regions whose prober is to be woken: its list is another, or it is silent. */
+  readonly wakes: readonly string[];
   /** When to call `due` next, epoch milliseconds; null: not before something else happens. */
   readonly nextDeadlineMs: number | null;
 };

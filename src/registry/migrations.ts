@@ -21,6 +21,14 @@ export const migrations: readonly Migration[] = [
       "CREATE TABLE deadlines (name TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID",
     ],
   },
+  {
+    number: 2,
+    name: "static servers, and when each region's checks were last heard",
+    statements: [
+      "CREATE TABLE servers (id TEXT PRIMARY KEY, service_id TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID",
+      "CREATE TABLE probe_regions (region TEXT PRIMARY KEY, heard_at_ms INTEGER NOT NULL) WITHOUT ROWID",
+    ],
+  },
 ];
 
 /**

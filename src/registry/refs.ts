@@ -39,7 +39,7 @@ export function findTask(world: World, ref: string): Task {
 
 /** Refuses a change made to another version than the present one; the words are Docker's. */
 export function checkVersion(
-  kind: "node" | "service",
+  kind: "node" | "service" | "server",
   present: { readonly version: number },
   given: number,
 ): void {

@@ -7,11 +7,24 @@
 import { type Answer, answer, MeshError } from "../domain/error.ts";
 import type { MeshEvent } from "../domain/event.ts";
 import type { Node } from "../domain/node.ts";
+import type { ProbeList, ProbeReport } from "../domain/probe-list.ts";
+import type { AdminState, ServerSpec } from "../domain/server.ts";
 import type { Service } from "../domain/service.ts";
 import { isAlive, type Task } from "../domain/task.ts";
 import type { World } from "../domain/world.ts";
 import { closeCodes, type TaskReport } from "../protocol/agent.ts";
-import type { JoinInput, MeshApi, MeshInfo, NodeChange, ServiceInput, ServiceView } from "./api.ts";
+import { setAdmin } from "./admin.ts";
+import type {
+  AdminTarget,
+  JoinInput,
+  MeshApi,
+  MeshInfo,
+  NodeChange,
+  ServerInput,
+  ServerView,
+  ServiceInput,
+  ServiceView,
+} from "./api.ts";
 import { assignmentsOf, nodesReassigned } from "./assignments.ts";
 import { goodbye, type HelloInput, hello, leaving } from "./connections.ts";
 import { hasDepartures, noteDepartures, releaseTasks } from "./departures.ts";
@@ -20,10 +33,12 @@ import type { Effects } from "./effects.ts";
 import { isCredentialOf, join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
 import { noteLost, noteStart, sweep } from "./liveness.ts";
 import { removeNode, updateNode } from "./nodes.ts";
+import { applyProbes, expectReports, isListChanged, probeList, sweepRegions } from "./probing.ts";
 import { findNode, findService, findTask } from "./refs.ts";
 import { applyReports } from "./reports.ts";
 import { Routers, routerLiveMs } from "./routers.ts";
 import { mayDecide, raiseTableVersion, tableText, tableVersion } from "./routing.ts";
+import { addServer, removeServer, serverViews, updateServer } from "./servers.ts";
 import { createService, removeService, updateService, viewsOf } from "./services.ts";
 import { settle } from "./settle.ts";
 import { spend } from "./spent.ts";
@@ -39,12 +54,21 @@ export type RegistryDeps = {
   /** `length` random base-36 digits. */
   readonly newSecret: (length: number) => string;
   readonly mode: "edge" | "local";
+  /** Names of the regions that static servers are checked from, at least one. */
+  readonly regions: readonly string[];
   readonly meshName: string;
 };
 
 type Collected = { -readonly [K in Exclude<keyof Effects, "nextDeadlineMs">]: Effects[K] };
 
-const nothing: Collected = { assignments: [], tableVersion: null, events: [], closes: [], probes: [] };
+const nothing: Collected = {
+  assignments: [],
+  tableVersion: null,
+  events: [],
+  closes: [],
+  probes: [],
+  wakes: [],
+};
 
 export class Registry implements MeshApi {
   readonly #store: SqlStore;
@@ -155,6 +179,33 @@ export class Registry implements MeshApi {
 
   removeService(ref: string, actor: string): Answer<null> {
     return done(() => this.#change((draft) => removeService(draft, ref, actor)));
+  }
+
+  servers(serviceRef: string | null): Answer<readonly ServerView[]> {
+    return answer(() => serverViews(this.#world(), serviceRef));
+  }
+
+  addServer(serviceRef: string, input: ServerInput, actor: string): Answer<ServerView> {
+    return answer(() => this.#change((draft) => addServer(draft, serviceRef, input, actor)));
+  }
+
+  updateServer(ref: string, version: number | null, spec: ServerSpec, actor: string): Answer<ServerView> {
+    return answer(() => this.#change((draft) => updateServer(draft, ref, version, spec, actor)));
+  }
+
+  removeServer(ref: string, actor: string): Answer<null> {
+    return done(() => this.#change((draft) => removeServer(draft, ref, actor)));
+  }
+
+  setAdmin(target: AdminTarget, state: AdminState, actor: string): Answer<null> {
+    return done(() => this.#change((draft) => setAdmin(draft, target, state, actor)));
+  }
+
+  /** A prober says what it found, and which list it has; answered with the present list when that is another. */
+  probed(region: string, listHash: string, reports: readonly ProbeReport[]): ProbeList | null {
+    this.#change((draft) => applyProbes(draft, region, reports));
+    const list = probeList(this.#world());
+    return list.hash === listHash ? null : list;
   }
 
   tasks(filter: TaskFilter): Answer<readonly Task[]> {
@@ -275,8 +326,13 @@ export class Registry implements MeshApi {
   /** Decides again when a delayed decision is ripe: a task waits out its backoff, for example. */
   due(): void {
     const due = this.#store.dueDeadlines(this.#deps.clock());
+    if (due.includes("probers")) this.#wake(this.#change((draft) => sweepRegions(draft)));
     if (due.includes("reconcile")) this.#change(() => {}, "decide");
     else if (due.includes("release")) this.#change(() => {});
+  }
+
+  #wake(wakes: readonly string[]): void {
+    this.#collected = { ...this.#collected, wakes: [...new Set([...this.#collected.wakes, ...wakes])] };
   }
 
   #world(): World {
@@ -329,6 +385,8 @@ export class Registry implements MeshApi {
     const tableVersionRaised = decided ? raiseTableVersion(this.#store, draft.world) : null;
     noteDepartures(draft, tableVersionRaised ?? tableVersion(this.#store));
     releaseTasks(draft, this.#routers);
+    const isListNew = isListChanged(draft.before, draft.world);
+    if (isListNew) expectReports(draft);
     const { before, world, events, closes, probes, resend, nowMs } = draft;
     this.#store.saveWorld(before, world);
     const nodes = new Set([...nodesReassigned(before, world), ...resend]);
@@ -336,6 +394,7 @@ export class Registry implements MeshApi {
       events: this.#store.appendEvents(events, nowMs),
       closes,
       probes,
+      wakes: isListNew ? this.#deps.regions : [],
       tableVersion: tableVersionRaised,
       assignments: nodes.size === 0 ? [] : assignmentsOf(world, nodes, resend),
     };
@@ -349,6 +408,7 @@ export class Registry implements MeshApi {
       events: [...have.events, ...more.events],
       closes: [...have.closes, ...more.closes],
       probes: [...have.probes, ...more.probes],
+      wakes: [...new Set([...have.wakes, ...more.wakes])],
     };
   }
 }

@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { compileTable } from "../domain/compile.ts";
+import type { StaticServer } from "../domain/server.ts";
 import { printTable } from "../domain/table-text.ts";
 import type { Task } from "../domain/task.ts";
 import type { World } from "../domain/world.ts";
@@ -33,6 +34,7 @@ export function raiseTableVersion(store: SqlStore, world: World): number | null 
  */
 export function mayDecide(before: World, after: World): boolean {
   if (before.nodes !== after.nodes || before.services !== after.services) return true;
+  if (before.servers !== after.servers && serversFace(before) !== serversFace(after)) return true;
   if (before.tasks === after.tasks) return false;
   if (before.tasks.size !== after.tasks.size) return true;
   for (const [id, task] of after.tasks) {
@@ -43,6 +45,18 @@ export function mayDecide(before: World, after: World): boolean {
 }
 
 /** All of a task that reconcile or the table could go by and an agent can change. */
-function face({ serviceId, slot, nodeId, desired, state, endpoints, health }: Task): string {
-  return JSON.stringify([serviceId, slot, nodeId, desired, state, endpoints, health?.verdict ?? null]);
+function face({ serviceId, slot, nodeId, desired, state, endpoints, health, admin }: Task): string {
+  const verdict = health?.verdict ?? null;
+  return JSON.stringify([serviceId, slot, nodeId, desired, state, endpoints, verdict, admin]);
+}
+
+/** All of the servers that the table could go by. */
+function serversFace({ servers }: World): string {
+  return JSON.stringify(
+    [...servers.values()].map((server) => [server.id, server.spec, server.admin, health(server)]),
+  );
+}
+
+function health({ health }: StaticServer): readonly unknown[] | null {
+  return health && [health.up, health.sinceMs, health.last?.word === "L7OKC"];
 }

@@ -13,6 +13,7 @@ import type { ServiceInput, ServiceView } from "./api.ts";
 import { type Draft, serviceSubject } from "./draft.ts";
 import { checkVersion, findService } from "./refs.ts";
 import { sameData } from "./same.ts";
+import { removeServersOf } from "./servers.ts";
 
 /** A service's document may be this large, bytes as JSON: each of its tasks carries a part of it, and a row ends at 2 MB. */
 const maxDocumentBytes = 65_536;
@@ -96,6 +97,7 @@ function resume(draft: Draft, service: Service, actor: string): Service {
 export function removeService(draft: Draft, ref: string, actor: string): void {
   const service = findService(draft.world, ref);
   draft.remove("services", service.id);
+  removeServersOf(draft, service.id);
   draft.note(actor, "service.remove", serviceSubject(service));
 }
 

@@ -101,6 +101,18 @@ export class SqlStore {
     else upsert(this.#port, "connections", ["node_id", "lost_at_ms"], [[nodeId, atMs]]);
   }
 
+  /** When the checks of each region were last heard of, epoch milliseconds. */
+  regionsHeard(): ReadonlyMap<string, number> {
+    const rows = this.#port.exec("SELECT region, heard_at_ms FROM probe_regions");
+    return new Map(rows.map((row) => [String(row.region), Number(row.heard_at_ms)]));
+  }
+
+  /** Notes that a region was heard of, or, with null, that it is silent. */
+  setRegionHeard(region: string, atMs: number | null): void {
+    if (atMs === null) removeRows(this.#port, "probe_regions", "region", [region]);
+    else upsert(this.#port, "probe_regions", ["region", "heard_at_ms"], [[region, atMs]]);
+  }
+
   /** Forgets what was kept of a node besides its row in the world. */
   forgetNode(nodeId: string): void {
     removeRows(this.#port, "credentials", "node_id", [nodeId]);

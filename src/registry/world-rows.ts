@@ -1,28 +1,33 @@
 // The world as rows: read whole, written by difference.
 
 import type { Node } from "../domain/node.ts";
+import type { StaticServer } from "../domain/server.ts";
 import type { Service } from "../domain/service.ts";
 import type { Task } from "../domain/task.ts";
 import type { World } from "../domain/world.ts";
 import { removeRows, type SqlPort, type SqlRow, type SqlValue, upsert } from "./sql-port.ts";
 
-/** Every node, service and task there is. */
+/** Every node, service, task and server there is. */
 export function loadWorld(port: SqlPort): World {
   return {
     nodes: byId<Node>(port.exec("SELECT id, body FROM nodes ORDER BY id")),
     services: byId<Service>(port.exec("SELECT id, body FROM services ORDER BY id")),
     tasks: byId<Task>(port.exec("SELECT id, body FROM tasks ORDER BY id")),
+    servers: byId<StaticServer>(port.exec("SELECT id, body FROM servers ORDER BY id")),
   };
 }
 
 /** Writes what differs between two worlds: a value that is not the same object is written, one that is gone is deleted. */
 export function saveWorld(port: SqlPort, before: World, after: World): void {
-  const { nodes, services, tasks } = after;
+  const { nodes, services, tasks, servers } = after;
   saveRows(port, "nodes", ["id", "hostname", "body"], before.nodes, nodes, (node) => [node.hostname]);
   saveRows(port, "services", ["id", "name", "body"], before.services, services, ({ spec }) => [spec.name]);
   saveRows(port, "tasks", ["id", "service_id", "node_id", "body"], before.tasks, tasks, (task) => [
     task.serviceId,
     task.nodeId,
+  ]);
+  saveRows(port, "servers", ["id", "service_id", "body"], before.servers, servers, (server) => [
+    server.serviceId,
   ]);
 }
 

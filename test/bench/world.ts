@@ -68,6 +68,7 @@ function settled(): World {
       ),
     ),
     tasks: new Map(),
+    servers: new Map(),
   };
   const placed = applyPlan(world, reconcile(world, { nowMs: now, newId }));
   const tasks = [...placed.tasks.values()].map((task, index) => ({

@@ -11,7 +11,7 @@ import type { SqlPort } from "../../src/registry/sql-port.ts";
 import { SqlStore } from "../../src/registry/store.ts";
 
 const nowMs = 1_800_000_000_000;
-const nothing: World = { nodes: new Map(), services: new Map(), tasks: new Map() };
+const nothing: World = { nodes: new Map(), services: new Map(), tasks: new Map(), servers: new Map() };
 
 /** @param withEmpty runs `work` on a database that holds nothing */
 export function storeContract(
@@ -29,19 +29,23 @@ export function storeContract(
     test("[M1] migrations are taken in order, each once, and leave the rows as they were", () =>
       withStore((store, port) => {
         store.setMeta("meshName", "first");
-        const later = { number: 2, name: "later", statements: ["CREATE TABLE later (key TEXT PRIMARY KEY)"] };
+        const later = {
+          number: 99,
+          name: "later",
+          statements: ["CREATE TABLE later (key TEXT PRIMARY KEY)"],
+        };
         migrate(port, nowMs, [...migrations, later]);
         migrate(port, nowMs, [...migrations, later]);
-        expect(port.exec("SELECT number FROM migrations ORDER BY number").map((row) => row.number)).toEqual([
-          1, 2,
-        ]);
+        expect(port.exec("SELECT number FROM migrations ORDER BY number").map((row) => row.number)).toEqual(
+          [...migrations, later].map(({ number }) => number),
+        );
         expect(store.meta("meshName")).toBe("first");
       }));
 
     test("[M1] a migration that fails leaves nothing behind", () =>
       withStore((store, port) => {
         const broken = {
-          number: 2,
+          number: 99,
           name: "broken",
           statements: ["CREATE TABLE half (key TEXT)", "CREATE nonsense"],
         };

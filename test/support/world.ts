@@ -164,5 +164,6 @@ export function aWorld(
     nodes: new Map(nodes.map((node) => [node.id, node])),
     services: new Map(services.map((service) => [service.id, service])),
     tasks: new Map(tasks.map((task) => [task.id, task])),
+    servers: new Map(),
   };
 }

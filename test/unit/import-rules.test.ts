@@ -12,6 +12,7 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
   domain: { folders: [], packages: [] },
   protocol: { folders: ["domain"], packages: ["zod"] },
   registry: { folders: ["domain", "protocol"], packages: ["node:crypto", "node:net", "zod"] },
+  prober: { folders: ["domain"], packages: [] },
   explain: { folders: ["domain", "protocol", "proxy", "ingress", "edge"], packages: [] },
   control: {
     folders: ["domain", "protocol", "telemetry", "registry", "proxy", "explain"],

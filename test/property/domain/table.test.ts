@@ -194,5 +194,10 @@ function shuffled(world: World, numbers: Iterator<number>): World {
         .sort(([a], [b]) => a - b)
         .map(([, entry]) => entry),
     );
-  return { nodes: shuffle(world.nodes), services: shuffle(world.services), tasks: shuffle(world.tasks) };
+  return {
+    nodes: shuffle(world.nodes),
+    services: shuffle(world.services),
+    tasks: shuffle(world.tasks),
+    servers: shuffle(world.servers),
+  };
 }

@@ -22,6 +22,8 @@ export class TestMesh {
   readonly port: SqlPort = memoryPort();
   readonly mode: "edge" | "local";
   nowMs = 1_800_000_000_000;
+  /** Where static servers are checked from. */
+  regions: readonly string[] = ["weur"];
   registry: Registry;
   readonly nodes = new Map<string, TestNode>();
   /** When each node with an open socket was last heard. */
@@ -152,6 +154,7 @@ export class TestMesh {
       newSecret: (length) => this.#digits(length),
       mode: this.mode,
       meshName: "test",
+      regions: this.regions,
     };
     const registry = new Registry(new SqlStore(this.port), deps);
     registry.booted(connected);

@@ -1,0 +1,161 @@
+// A prober's rounds: which servers are due for a check, where their counters stand, and when the registry is to be told.
+//
+// A server's next check comes one interval after the start of the last, which interval depends on the counter as in
+// HAProxy. Servers that are new in a list are spread over their interval, and at most six checks wait for an answer at a
+// time, because the platform lets no more connections of one object wait; a check that has to wait its turn is late and
+// not failed.
+//
+// The registry is told at once when a server goes up or down, within a second when something else that people see
+// changed, and otherwise every `beatMs` that this place is there.
+
+import { countCheck, intervalAfter, isUp } from "../domain/check-counter.ts";
+import { type CheckResult, passes } from "../domain/check-result.ts";
+import type { ProbeReport, ProbeTarget } from "../domain/probe-list.ts";
+import type { RegionHealth } from "../domain/server-health.ts";
+
+/** Checks under way at a time. */
+export const maxWaiting = 6;
+/** Shortest time between two reports about what is no news of up or down, milliseconds. */
+const reportGapMs = 1_000;
+/** Longest time between two reports while there is something to check, milliseconds. */
+export const beatMs = 30_000;
+
+/** What is kept of a server over a restart. */
+export type Kept = RegionHealth & { readonly serverId: string; readonly epoch: number };
+
+type Entry = {
+  target: ProbeTarget;
+  health: RegionHealth;
+  dueMs: number;
+  startedMs: number | null;
+  /** As the registry was last told; empty: never. */
+  told: string;
+};
+
+export class Rounds {
+  readonly #entries = new Map<string, Entry>();
+  #waiting = 0;
+  /** When the registry is to be told next; Infinity: there is nothing to check. */
+  #reportAtMs = Number.POSITIVE_INFINITY;
+  #reportedMs = Number.NEGATIVE_INFINITY;
+
+  /**
+   * Takes another list: servers of the same epoch go on where they are, others begin where the list says.
+   *
+   * @param kept what an earlier life of this prober knew, for servers this one does not know
+   */
+  take(targets: readonly ProbeTarget[], kept: readonly Kept[], nowMs: number): void {
+    const before = new Map(this.#entries);
+    const keptById = new Map(kept.map((one) => [one.serverId, one]));
+    this.#entries.clear();
+    const isNew = ({ serverId, epoch }: ProbeTarget) => before.get(serverId)?.target.epoch !== epoch;
+    const fresh = targets.filter(isNew);
+    for (const target of targets) {
+      const known = before.get(target.serverId);
+      if (known !== undefined && !isNew(target)) {
+        this.#entries.set(target.serverId, Object.assign(known, { target }));
+        continue;
+      }
+      const place = fresh.indexOf(target) / fresh.length;
+      this.#entries.set(target.serverId, {
+        target,
+        health: healthOf(target, keptById.get(target.serverId)),
+        dueMs: nowMs + Math.round(place * target.check.interMs),
+        startedMs: null,
+        told: "",
+      });
+    }
+    this.#reportAtMs =
+      targets.length === 0 ? Number.POSITIVE_INFINITY : Math.min(this.#reportAtMs, nowMs + beatMs);
+  }
+
+  get isIdle(): boolean {
+    return this.#entries.size === 0;
+  }
+
+  /** The servers to check now, longest due first; they count as under way until `finished`. */
+  start(nowMs: number): readonly ProbeTarget[] {
+    const due = [...this.#entries.values()]
+      .filter(({ dueMs, startedMs }) => startedMs === null && dueMs <= nowMs)
+      .sort((a, b) => a.dueMs - b.dueMs)
+      .slice(0, maxWaiting - this.#waiting);
+    for (const entry of due) entry.startedMs = nowMs;
+    this.#waiting += due.length;
+    return due.map(({ target }) => target);
+  }
+
+  /**
+   * Takes in how a check went. A server that is no more, or is checked anew since, is left as it is.
+   *
+   * @returns what is to be kept when it changed, else null
+   */
+  finished({ serverId, epoch }: ProbeTarget, result: CheckResult, nowMs: number): Kept | null {
+    this.#waiting -= 1;
+    const entry = this.#entries.get(serverId);
+    if (entry === undefined || entry.target.epoch !== epoch) return null;
+    const { check } = entry.target;
+    const before = entry.health;
+    const passed = passes(result);
+    const counter = countCheck(before.counter, passed, check);
+    const fails = before.fails + (!passed && before.counter > 0 ? 1 : 0);
+    entry.health = { counter, fails, last: result };
+    entry.dueMs = Math.max(nowMs, (entry.startedMs ?? nowMs) + intervalAfter(counter, check));
+    entry.startedMs = null;
+    if (face(entry) !== entry.told) {
+      const isNews = isUp(counter, check) !== isUp(before.counter, check);
+      this.#reportAtMs = Math.min(
+        this.#reportAtMs,
+        isNews ? nowMs : Math.max(nowMs, this.#reportedMs + reportGapMs),
+      );
+    }
+    return counter === before.counter && fails === before.fails ? null : { serverId, epoch, ...entry.health };
+  }
+
+  /** What the registry is to be told now; null: nothing yet. They count as told until `untold`. */
+  report(nowMs: number): readonly ProbeReport[] | null {
+    if (nowMs < this.#reportAtMs) return null;
+    const changed = [...this.#entries.values()].filter(
+      (entry) => face(entry) !== entry.told && hasResult(entry),
+    );
+    for (const entry of changed) entry.told = face(entry);
+    this.#reportedMs = nowMs;
+    this.#reportAtMs = nowMs + beatMs;
+    return changed.map(({ target: { serverId, epoch }, health }) => ({ serverId, epoch, ...health }));
+  }
+
+  /** The registry could not be told: it is told again at `retryMs`. */
+  untold(reports: readonly ProbeReport[], retryMs: number): void {
+    for (const { serverId } of reports) {
+      const entry = this.#entries.get(serverId);
+      if (entry !== undefined) entry.told = "";
+    }
+    if (!this.isIdle) this.#reportAtMs = Math.min(this.#reportAtMs, retryMs);
+  }
+
+  /** When there is something to do next, epoch milliseconds; null: nothing is checked. */
+  nextMs(): number | null {
+    if (this.isIdle) return null;
+    let next = this.#reportAtMs;
+    // With six under way, the next one begins when one of them ends.
+    if (this.#waiting < maxWaiting) {
+      for (const { dueMs, startedMs } of this.#entries.values()) {
+        if (startedMs === null && dueMs < next) next = dueMs;
+      }
+    }
+    return next;
+  }
+}
+
+function healthOf({ epoch, counter }: ProbeTarget, kept: Kept | undefined): RegionHealth {
+  if (kept?.epoch !== epoch) return { counter, fails: 0, last: null };
+  return { counter: kept.counter, fails: kept.fails, last: kept.last };
+}
+
+function hasResult({ health }: Entry): boolean {
+  return health.last !== null;
+}
+
+/** What the registry is told of, but for how long the last check took. */
+function face({ target, health: { counter, fails, last } }: Entry): string {
+  return JSON.stringify([target.epoch, counter, fails, last?.word, last?.code]);
+}

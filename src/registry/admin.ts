@@ -1,0 +1,64 @@
+// Admin state: whether a server, a task or a node gets new requests, as the operator wants it. HAProxy's ready, drain
+// and maint; Docker's availability of a node is another thing, which says where tasks are placed.
+
+import type { AdminState, StaticServer } from "../domain/server.ts";
+import { intoMaintenance, outOfMaintenance } from "../domain/server-health.ts";
+import type { AdminTarget } from "./api.ts";
+import { type Draft, nodeSubject, serverSubject, taskSubject } from "./draft.ts";
+import { findNode, findTask } from "./refs.ts";
+import { findServer } from "./servers.ts";
+
+/**
+ * Sets the admin state of one server, task or node. To what already is counts as done.
+ *
+ * `drain`: only requests that belong there by a sticky cookie are sent. `maint`: none are, and a server is not checked.
+ *
+ * @throws MeshError server/not-found, task/not-found, node/not-found
+ */
+export function setAdmin(draft: Draft, { kind, ref }: AdminTarget, state: AdminState, actor: string): void {
+  if (kind === "server") setServer(draft, findServer(draft.world, ref), state, actor);
+  else if (kind === "task") setTask(draft, ref, state, actor);
+  else setNode(draft, ref, state, actor);
+}
+
+function setServer(draft: Draft, server: StaticServer, state: AdminState, actor: string): void {
+  if (server.admin === state) return;
+  const { nowMs } = draft;
+  const { health, spec } = server;
+  const leaves = server.admin === "maint";
+  const enters = state === "maint";
+  const next = {
+    ...server,
+    admin: state,
+    // What was seen before its maintenance says nothing of after it.
+    epoch: server.epoch + (leaves || enters ? 1 : 0),
+    health:
+      health === null || spec.check === null
+        ? health
+        : enters
+          ? intoMaintenance(health, nowMs)
+          : leaves
+            ? outOfMaintenance(health, spec.check, nowMs)
+            : health,
+    version: server.version + 1,
+    updatedAtMs: nowMs,
+  };
+  draft.put("servers", next);
+  draft.note(actor, "server.state", serverSubject(draft.world, next), `${server.admin} -> ${state}`);
+}
+
+function setTask(draft: Draft, ref: string, state: AdminState, actor: string): void {
+  const task = findTask(draft.world, ref);
+  const before = task.admin ?? "ready";
+  if (before === state) return;
+  draft.put("tasks", { ...task, admin: state, version: task.version + 1 });
+  draft.note(actor, "task.state", taskSubject(draft.world, task), `${before} -> ${state}`);
+}
+
+function setNode(draft: Draft, ref: string, state: AdminState, actor: string): void {
+  const node = findNode(draft.world, ref);
+  const before = node.balance ?? "ready";
+  if (before === state) return;
+  draft.put("nodes", { ...node, balance: state, version: node.version + 1, updatedAtMs: draft.nowMs });
+  draft.note(actor, "node.state", nodeSubject(node), `${before} -> ${state}`);
+}

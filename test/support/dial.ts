@@ -1,0 +1,31 @@
+// Connections of Node in the shape in which the Workers runtime has them, so that checks run before real servers.
+
+import { connect } from "node:net";
+import { Readable, Writable } from "node:stream";
+import type { CheckDeps, Connection } from "../../src/prober/check.ts";
+
+export const nodeCheckDeps: CheckDeps = {
+  dial: ({ hostname, port }) => {
+    const socket = connect({ host: hostname, port });
+    const opened = new Promise<void>((resolve, reject) => {
+      socket.once("connect", resolve);
+      socket.once("error", reject);
+    });
+    socket.on("error", () => undefined);
+    return {
+      opened,
+      readable: Readable.toWeb(socket) as unknown as Connection["readable"],
+      writable: Writable.toWeb(socket) as unknown as Connection["writable"],
+      close: async () => socket.destroy(),
+    };
+  },
+  nowMs: () => Date.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    }),
+};

@@ -1,0 +1,186 @@
+// The Durable Object that checks static servers from one region: it gives the rounds storage, a clock, connections and a
+// wake-up, and decides nothing. One object for each region, by its name, so that no server is checked twice there.
+
+import { connect } from "cloudflare:sockets";
+import { DurableObject } from "cloudflare:workers";
+import type { ProbeList, ProbeReport, ProbeTarget } from "../src/domain/probe-list.ts";
+import { type CheckDeps, type Connection, runCheck } from "../src/prober/check.ts";
+import { type Kept, Rounds } from "../src/prober/rounds.ts";
+import type { Env } from "./env.ts";
+
+/** After a report that did not arrive, or a failed alarm, milliseconds. */
+const retryMs = 2_000;
+/** Shortest way to the next alarm, milliseconds: each is a row written, and what is due in between comes with it. */
+const minAlarmMs = 50;
+
+/** The one region where none is configured: near the registry's first caller, as the platform places objects. */
+const anywhere = "auto";
+
+/** Names of the regions to check from. Those of PROBE_REGIONS are location hints. */
+export function regionsOf({ PROBE_REGIONS = "" }: Pick<Env, "PROBE_REGIONS">): readonly string[] {
+  const named = PROBE_REGIONS.split(",")
+    .map((region) => region.trim())
+    .filter((region) => region !== "");
+  return named.length === 0 ? [anywhere] : [...new Set(named)];
+}
+
+/** The prober of a region; undefined where the Worker has none bound. */
+export function proberOf(env: Env, region: string) {
+  const options = region === anywhere ? {} : { locationHint: region as DurableObjectLocationHint };
+  return env.PROBER?.getByName(region, options);
+}
+
+/** Checks static servers from one region. */
+export class MeshProber extends DurableObject<Env> {
+  readonly #rounds = new Rounds();
+  #region: string;
+  #listHash: string;
+  #armedMs: number | null = null;
+  #isTelling = false;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    const { sql } = ctx.storage;
+    sql.exec("CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
+    sql.exec(
+      "CREATE TABLE IF NOT EXISTS counters (server_id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
+    );
+    this.#region = this.#fact("region") ?? "";
+    this.#listHash = this.#fact("listHash") ?? "";
+    this.#rounds.take(JSON.parse(this.#fact("targets") ?? "[]"), this.#kept(), Date.now());
+    ctx.blockConcurrencyWhile(async () => {
+      this.#armedMs = await ctx.storage.getAlarm();
+      this.#arm();
+    });
+  }
+
+  /** The list of this region is another, or nothing was heard of it: asks for the list and goes on. */
+  async wake(region: string): Promise<void> {
+    if (this.#region !== region) {
+      this.#region = region;
+      this.#setFact("region", region);
+    }
+    await this.#tell([]);
+    this.#step();
+  }
+
+  override alarm(): void {
+    this.#armedMs = null;
+    try {
+      this.#step();
+    } catch (error) {
+      console.error({ what: "the prober's alarm failed and is set again", error: String(error) });
+      this.#armedMs = Date.now() + retryMs;
+      void this.ctx.storage.setAlarm(this.#armedMs);
+    }
+  }
+
+  /** Starts what is due and tells what is to be told. Nothing is waited for: an alarm that waits holds up the next one. */
+  #step(): void {
+    const nowMs = Date.now();
+    for (const target of this.#rounds.start(nowMs)) void this.#check(target);
+    const reports = this.#isTelling ? null : this.#rounds.report(nowMs);
+    if (reports !== null) void this.#tell(reports);
+    this.#arm();
+  }
+
+  async #check(target: ProbeTarget): Promise<void> {
+    const result = await runCheck(target, deps);
+    const kept = this.#rounds.finished(target, result, Date.now());
+    if (kept !== null) this.#keep(kept);
+    this.#step();
+  }
+
+  async #tell(reports: readonly ProbeReport[]): Promise<void> {
+    this.#isTelling = true;
+    try {
+      const list = await this.#registry().probed(this.#region, this.#listHash, reports);
+      if (list !== null) this.#take(list);
+    } catch (error) {
+      console.error({
+        what: "the registry cannot be told of checks",
+        region: this.#region,
+        error: String(error),
+      });
+      this.#rounds.untold(reports, Date.now() + retryMs);
+    } finally {
+      this.#isTelling = false;
+    }
+    this.#arm();
+  }
+
+  #take({ hash, targets }: ProbeList): void {
+    this.#rounds.take(targets, this.#kept(), Date.now());
+    this.ctx.storage.transactionSync(() => {
+      this.#setFact("targets", JSON.stringify(targets));
+      this.#setFact("listHash", hash);
+      const present = new Set(targets.map(({ serverId }) => serverId));
+      for (const { serverId } of this.#kept()) {
+        if (!present.has(serverId))
+          this.ctx.storage.sql.exec("DELETE FROM counters WHERE server_id = ?", serverId);
+      }
+    });
+    this.#listHash = hash;
+  }
+
+  /** Sets the alarm unless it already comes by then; with nothing to check, takes it away. */
+  #arm(): void {
+    const nextMs = this.#rounds.nextMs();
+    if (nextMs === null) {
+      if (this.#armedMs !== null) void this.ctx.storage.deleteAlarm();
+      this.#armedMs = null;
+      return;
+    }
+    const atMs = Math.max(nextMs, Date.now() + minAlarmMs);
+    if (this.#armedMs !== null && this.#armedMs <= atMs) return;
+    this.#armedMs = atMs;
+    void this.ctx.storage.setAlarm(atMs);
+  }
+
+  #registry() {
+    const hint = this.env.REGISTRY_LOCATION as DurableObjectLocationHint | "";
+    return this.env.REGISTRY.getByName("mesh", hint === "" ? {} : { locationHint: hint });
+  }
+
+  #kept(): readonly Kept[] {
+    return this.ctx.storage.sql
+      .exec("SELECT body FROM counters")
+      .toArray()
+      .map(({ body }) => JSON.parse(String(body)) as Kept);
+  }
+
+  #keep(kept: Kept): void {
+    this.ctx.storage.sql.exec(
+      "INSERT INTO counters (server_id, body) VALUES (?, ?) ON CONFLICT (server_id) DO UPDATE SET body = excluded.body",
+      kept.serverId,
+      JSON.stringify(kept),
+    );
+  }
+
+  #fact(key: string): string | null {
+    const [row] = this.ctx.storage.sql.exec("SELECT value FROM facts WHERE key = ?", key).toArray();
+    return row === undefined ? null : String(row.value);
+  }
+
+  #setFact(key: string, value: string): void {
+    this.ctx.storage.sql.exec(
+      "INSERT INTO facts (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+      key,
+      value,
+    );
+  }
+}
+
+const deps: CheckDeps = {
+  dial: (address, tls) =>
+    connect(address, { secureTransport: tls ? "on" : "off", allowHalfOpen: false }) as unknown as Connection,
+  nowMs: () => Date.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    }),
+};
