@@ -3,8 +3,10 @@
 import { hostsOf, isDefaultService, isHostName } from "./labels.ts";
 import type { Node } from "./node.ts";
 import { nodeDown, nodeReady } from "./nodes.ts";
+import { originOf, type StaticServer } from "./server.ts";
+import { serverDrains, serverServes } from "./server-health.ts";
 import type { Service } from "./service.ts";
-import type { RoutingTable, TableNode, TableService, TableTask } from "./table.ts";
+import type { RoutingTable, TableNode, TableServer, TableService, TableTask } from "./table.ts";
 import type { Task } from "./task.ts";
 import type { World } from "./world.ts";
 
@@ -14,7 +16,7 @@ import type { World } from "./world.ts";
  *
  * A task is in it while it is wanted, running, healthy and reachable on a node that is heard. Tasks on a node that is
  * down stand in only where their service has no other: a frozen agent must not cut off a healthy service, and a dead
- * machine must not take requests from live ones.
+ * machine must not take requests from live ones. A static server is in it unless it is down or in maintenance.
  *
  * @see docs/spec.md R1-R11
  */
@@ -22,11 +24,15 @@ export function compileTable(world: World, version: number): RoutingTable {
   const services = [...world.services.values()].sort(byAge);
   const routable = routableTasks(world);
   const hosts = hostOwners(services);
+  const servers = Map.groupBy([...world.servers.values()].filter(serverServes), ({ serviceId }) => serviceId);
   return {
     version,
     nodes: [...world.nodes.values()].map(tableNode).sort(byName),
     services: services
-      .map((service) => tableService(service, hosts.get(service.id) ?? [], routable.get(service.id) ?? []))
+      .map((service) => ({
+        ...tableService(service, hosts.get(service.id) ?? [], routable.get(service.id) ?? []),
+        ...serversPart(servers.get(service.id) ?? []),
+      }))
       .sort(byName),
     defaultService: defaultService(services),
   };
@@ -39,6 +45,7 @@ export function isRoutable(task: Task): boolean {
     task.state === "running" &&
     task.nodeId !== null &&
     task.endpoints.length > 0 &&
+    task.admin !== "maint" &&
     (task.health === null || task.health.verdict === "healthy")
   );
 }
@@ -106,7 +113,26 @@ function tableTask(task: Task): TableTask {
     slot: task.slot,
     nodeId: task.nodeId ?? "",
     weight: 1,
+    ...(task.admin === "drain" && { drain: true }),
     endpoints: [...origins].sort(([a], [b]) => a - b),
+  };
+}
+
+function serversPart(servers: readonly StaticServer[]): Pick<TableService, "servers"> {
+  if (servers.length === 0) return {};
+  return { servers: servers.map(tableServer).sort((a, b) => ascending(a.id, b.id)) };
+}
+
+function tableServer(server: StaticServer): TableServer {
+  const { id, spec } = server;
+  return {
+    id,
+    name: spec.name,
+    weight: spec.weight,
+    ...(spec.backup && { backup: true }),
+    ...(serverDrains(server) && { drain: true }),
+    ...(spec.maxConn > 0 && { maxconn: spec.maxConn }),
+    origin: originOf(spec),
   };
 }
 

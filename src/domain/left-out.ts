@@ -16,6 +16,7 @@ export function whyLeftOut(task: Task, node: Node | undefined): string | null {
   if (task.desired !== "running") return "it is to stop";
   if (task.state !== "running") return `it is ${task.state}${because(task.err)}`;
   if (task.endpoints.length === 0) return "it listens on no published port";
+  if (task.admin === "maint") return "the operator has it in maint";
   if (!isRoutable(task)) return `it is ${task.health?.verdict}${because(task.health?.lastCheck ?? "")}`;
   if (node === undefined) return "its node was removed";
   return nodeDown(node) ? `its node ${node.hostname} is down, and others take its requests` : null;

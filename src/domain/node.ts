@@ -1,7 +1,5 @@
 // A node: a machine with an agent. What the operator wants of it, what its agent says of it, and whether it is heard.
 
-import type { AdminState } from "./server.ts";
-
 export type Availability = "active" | "pause" | "drain";
 /** What the balancer makes of a node, in HAProxy's words; set by the operator, whatever `availability` is. */
 export type BalanceState = "ready" | "drain" | "maint";
@@ -22,8 +20,6 @@ export type Node = {
   readonly balance?: BalanceState;
   /** Its agent asked to leave: scheduled as if drained, while `availability` stays the operator's. Absent: no. */
   readonly leaving?: boolean;
-  /** Whether the balancer picks it, as the operator wants it; absent: ready. Where tasks are placed is `availability`. */
-  readonly balance?: AdminState;
   readonly labels: Readonly<Record<string, string>>;
   readonly platform: { readonly os: string; readonly arch: string };
   readonly resources: { readonly nanoCpus: number; readonly memoryBytes: number };

@@ -1,6 +1,6 @@
 // The life of a request at the balancer: which service it is for, and which node's entry point takes it on.
 
-import { ingress } from "../ingress/handle.ts";
+import { ingress, needsNoNode, noNodeAtAll } from "../ingress/handle.ts";
 import type { Entry } from "../proxy/entry.ts";
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
 import type { Route, Routes } from "../proxy/routes.ts";
@@ -17,7 +17,8 @@ export function edge(request: Request, entry: Entry, context: PlaneContext): Pro
   const routes = plane.tables.routes(context.waitUntil);
   const node =
     routes === null || routes instanceof Promise ? null : pickNode(plane, routes, entry.port, host);
-  if (node !== null) return ingress(request, { ...entry, node }, context);
+  if (node !== null)
+    return ingress(request, { ...entry, node: node === noNodeAtAll.id ? null : node }, context);
   return afterWaiting(request, entry, context, host, routes);
 }
 
@@ -37,7 +38,7 @@ async function afterWaiting(
     if (fresh !== null)
       node = pickNode(plane, fresh, entry.port, host) ?? refusingNode(fresh, entry.port, host, plane.domain);
   }
-  return ingress(request, { ...entry, node }, context);
+  return ingress(request, { ...entry, node: node === noNodeAtAll.id ? null : node }, context);
 }
 
 /**
@@ -57,8 +58,8 @@ export function refusingNode(
 }
 
 /**
- * The id of the next node in turn for what the request asks for; null when nothing is published there or no node can
- * take it. A node that is down is picked only when all are: its entry point is here, not on the node.
+ * The id of the next node in turn for what the request asks for; none (`noNodeAtAll`) where there is none to pick and the
+ * balancer can send by itself; null when nothing is published there or no node can take it. A node that is down is picked only when all are: its entry point is here, not on the node.
  *
  * @see docs/spec.md X5
  */
@@ -68,7 +69,7 @@ function pickNode(plane: DataPlane, routes: Routes, port: number | null, host: s
   if (matched === null || route === undefined) return null;
   const able = ableNodes(matched, routes);
   const index = plane.cursors.next(`edge ${route.service.id} ${route.target}`, able);
-  return able[index] ?? null;
+  return able[index] ?? (needsNoNode(matched) ? noNodeAtAll.id : null);
 }
 
 /** Ids of the nodes that take turns for these routes, ascending; none where a host-mode service has no task. */

@@ -8,7 +8,7 @@ import { taskName } from "../domain/names.ts";
 import type { PublishMode } from "../domain/service.ts";
 import type { RoutingTable, Share, TableNode, TableServer, TableTask } from "../domain/table.ts";
 import { ableNodes, refusingNode } from "../edge/handle.ts";
-import { noNode, noTask, routeOn, unknown } from "../ingress/handle.ts";
+import { needsNoNode, noNode, noNodeAtAll, noTask, routeOn, unknown } from "../ingress/handle.ts";
 import { idempotent, safe } from "../ingress/outgoing.ts";
 import type {
   ExplainedAnswer,
@@ -136,7 +136,8 @@ function whyNode({ table, wayIn, matched }: Lookup, { up, balance }: TableNode, 
 
 function tasksOf({ table, matched, entryNodes, wayIn }: Lookup): ExplainedTask[] {
   if (matched === null) return [];
-  const picked = pickedTasks(matched, entryNodes);
+  const picked =
+    wayIn.role === "ingress" && entryNodes.length === 0 ? new Set() : pickedTasks(matched, entryNodes);
   const nodes = new Map(table.nodes.map((node) => [node.id, node]));
   return matched.flatMap(({ service, target, mode }) => [
     ...service.tasks
@@ -163,7 +164,8 @@ function pickedTasks(
   matched: readonly [Route, ...Route[]],
   entryNodes: readonly TableNode[],
 ): ReadonlySet<string> {
-  const rings = new Set<Ring>(entryNodes.map(({ id }) => routeOn(matched, id).ring));
+  const at = entryNodes.length === 0 && needsNoNode(matched) ? [noNodeAtAll] : entryNodes;
+  const rings = new Set<Ring>(at.map(({ id }) => routeOn(matched, id).ring));
   return new Set([...rings].flatMap(({ ids }) => ids));
 }
 
@@ -220,8 +222,9 @@ function refusalOf({ wayIn, host, domain, routes, matched, entryNodes }: Lookup)
   // Refusing is the entry point's business, and where no node can be picked it is any node's.
   const refusing =
     wayIn.role === "edge" ? routes.node(refusingNode(routes, wayIn.port, host, domain) ?? "") : undefined;
-  const node = entryNodes[0] ?? refusing;
-  if (node === undefined) return noNode(wayIn, routes);
+  const alone = wayIn.role === "edge" && needsNoNode(matched) ? noNodeAtAll : undefined;
+  const node = entryNodes[0] ?? alone ?? refusing;
+  if (node === undefined) return noNode(wayIn, routes, matched);
   if (matched === null) return unknown(wayIn, hostName(host));
   const { route, ring } = routeOn(matched, node.id);
   return ring.ids.length === 0 ? noTask(route, node.name) : null;

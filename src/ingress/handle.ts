@@ -112,9 +112,9 @@ function orEarlier(result: Result, earlier: Failure): Result {
 function serve(exchange: Exchange, routes: Routes | null): Result | Promise<Result> {
   const { entry, plane, head } = exchange;
   if (routes === null) return { status: 503, reason: "the registry has not given a routing table yet" };
-  const node = routes.node(entry.node ?? "");
-  if (node === undefined) return noNode(entry, routes);
   const matched = routes.match(entry.port, exchange.host, plane.domain);
+  const node = entry.node === null && needsNoNode(matched) ? noNodeAtAll : routes.node(entry.node ?? "");
+  if (node === undefined) return noNode(entry, routes, matched);
   if (matched === null) return unknown(entry, hostName(exchange.host));
   const { route, ring } = routeOn(matched, node.id);
   exchange.route = route;
@@ -157,12 +157,29 @@ function outgoingOf(exchange: Exchange, via: string, held: ArrayBuffer | null): 
   return prepare(request, head, path, { entry, host, requestId, via, trusts: plane.trusts }, held);
 }
 
+/** Whose turn it is where the balancer sends to servers itself. */
+export const noNodeAtAll = { id: "", name: "the balancer" } as const;
+
+/** Whether the balancer may send by itself: a service with static servers is there without any node. */
+export function needsNoNode(matched: readonly Route[] | null): boolean {
+  const first = matched?.[0];
+  return first?.mode === "ingress" && first.service.servers !== undefined;
+}
+
 /** The refusal of a request that came in at a node the mesh does not have; or at a balancer that has none to pick. */
-export function noNode({ node }: Pick<Entry, "node">, { nodes }: Routes): Failure {
+export function noNode(
+  { node }: Pick<Entry, "node">,
+  { nodes }: Routes,
+  matched: readonly Route[] | null,
+): Failure {
   if (node === null && nodes.length > 0) {
     return { status: 503, reason: "every node that could answer is in drain or maint at the balancer" };
   }
-  if (node === null) return { status: 503, reason: "no node has joined this mesh yet" };
+  if (node === null) {
+    const alone =
+      matched?.[0] === undefined ? "" : `, and ${matched[0].service.name} has no server that is up`;
+    return { status: 503, reason: `no node has joined this mesh yet${alone}` };
+  }
   return { status: 404, reason: `this mesh has no node ${node}` };
 }
 

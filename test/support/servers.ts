@@ -1,6 +1,15 @@
 // Builders: static servers for tests, with every field a test does not care about filled in.
 
-import { type CheckWords, checkOf, type ServerSpec, serverDefaults } from "../../src/domain/server.ts";
+import {
+  type CheckWords,
+  checkOf,
+  type ServerSpec,
+  type StaticServer,
+  serverDefaults,
+} from "../../src/domain/server.ts";
+import { freshHealth } from "../../src/domain/server-health.ts";
+import type { Service } from "../../src/domain/service.ts";
+import { now } from "./world.ts";
 
 /** A server without checks unless `over` says otherwise. */
 export function aServerSpec(over: Partial<ServerSpec> = {}): ServerSpec {
@@ -10,4 +19,24 @@ export function aServerSpec(over: Partial<ServerSpec> = {}): ServerSpec {
 /** A server that is checked. */
 export function aCheckedServer(over: Partial<ServerSpec> = {}, words: CheckWords = {}): ServerSpec {
   return aServerSpec({ check: checkOf(words, { tls: false }), ...over });
+}
+
+/** A server of a service, up unless told otherwise. */
+export function aServer(
+  service: Pick<Service, "id">,
+  spec: ServerSpec = aServerSpec(),
+  over: Partial<StaticServer> = {},
+): StaticServer {
+  return {
+    id: `${spec.name}${"v".repeat(25)}`.slice(0, 25),
+    serviceId: service.id,
+    spec,
+    admin: "ready",
+    health: spec.check === null ? null : freshHealth(spec.check, now),
+    epoch: 1,
+    version: 1,
+    createdAtMs: now,
+    updatedAtMs: now,
+    ...over,
+  };
 }

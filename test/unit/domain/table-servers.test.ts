@@ -1,0 +1,77 @@
+import { describe, expect, test } from "vitest";
+import { compileTable } from "../../../src/domain/compile.ts";
+import { whyLeftOut } from "../../../src/domain/left-out.ts";
+import type { StaticServer } from "../../../src/domain/server.ts";
+import { freshHealth } from "../../../src/domain/server-health.ts";
+import { printTable, readTable } from "../../../src/domain/table-text.ts";
+import type { World } from "../../../src/domain/world.ts";
+import { aCheckedServer, aServer, aServerSpec } from "../../support/servers.ts";
+import { aNode, aService, aTask, aWorld } from "../../support/world.ts";
+
+const web = aService({ name: "web", replicas: 0 });
+
+function withServers(...servers: StaticServer[]): World {
+  return { ...aWorld([], [web]), servers: new Map(servers.map((server) => [server.id, server])) };
+}
+
+/** The table's lines about servers. */
+function serverLines(...servers: StaticServer[]): string[] {
+  const text = printTable(compileTable(withServers(...servers), 1));
+  expect(printTable(readTable(text))).toBe(text);
+  return text.split("\n").filter((line) => line.startsWith("  server "));
+}
+
+const check = aCheckedServer().check;
+const down = check === null ? null : { ...freshHealth(check, 0), up: false, counter: 0 };
+
+describe("static servers in the table", () => {
+  test("[F26] stand there with their address, weight, backup and maxconn", () => {
+    const spec = aServerSpec({
+      host: "fd00::7",
+      tls: true,
+      port: 8443,
+      weight: 7,
+      backup: true,
+      maxConn: 20,
+    });
+    const id = aServer(web, spec).id;
+    expect(serverLines(aServer(web, spec))).toEqual([
+      `  server ${id} node1 weight 7 backup maxconn 20 https://[fd00::7]:8443`,
+    ]);
+  });
+
+  test("[F26] leave it while they are down or in maintenance, and drain in it", () => {
+    const up = aServer(web, aCheckedServer({ name: "a" }));
+    const { id } = up;
+    expect(serverLines(up)).toEqual([`  server ${id} a weight 1 http://10.0.0.1:8080`]);
+    expect(serverLines({ ...up, health: down })).toEqual([]);
+    expect(serverLines({ ...up, admin: "maint" })).toEqual([]);
+    expect(serverLines({ ...up, admin: "drain" })).toEqual([
+      `  server ${id} a weight 1 drain http://10.0.0.1:8080`,
+    ]);
+  });
+
+  test("[F26] of a service that is no more are in no table", () => {
+    const lost = aServer({ id: "gone" });
+    expect(serverLines(lost)).toEqual([]);
+  });
+});
+
+describe("tasks the operator took out", () => {
+  const app = aService({ name: "app" });
+  const node = aNode();
+
+  test("[F27] drain in the table, leave it for maintenance, and say so; the node's word goes to the balancer", () => {
+    const [draining, away] = [
+      aTask(app, { slot: 1, admin: "drain" }),
+      aTask(app, { slot: 2, admin: "maint" }),
+    ];
+    const { services, nodes } = compileTable(
+      aWorld([{ ...node, balance: "maint" }], [app], [draining, away]),
+      1,
+    );
+    expect(services[0]?.tasks.map(({ id, drain }) => [id, drain])).toEqual([[draining.id, true]]);
+    expect(nodes[0]).toMatchObject({ up: true, balance: "maint" });
+    expect(whyLeftOut(away, node)).toBe("the operator has it in maint");
+  });
+});
