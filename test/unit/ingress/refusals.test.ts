@@ -42,7 +42,9 @@ test.each(["edge", "ingress"] as const)(
 
 test("[X55] a mesh without a node is 503", async () => {
   const answer = await madeUpPlane({ ...one(1, []), nodes: [] }).ask({ door: { role: "edge" } });
-  expect(await messageOf(answer)).toBe("503 no node has joined this mesh yet, and my-web has no server that is up");
+  expect(await messageOf(answer)).toBe(
+    "503 no node has joined this mesh yet, and my-web has no server that is up",
+  );
 });
 
 test("[X55] a service in host mode without a task on the node names the node", async () => {

@@ -1,0 +1,134 @@
+// The prober's object on workerd, before a port of this machine on which nobody listens.
+
+import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, expect, test } from "vitest";
+import { type CheckWords, checkOf, type ServerSpec, serverDefaults } from "../../../src/domain/server.ts";
+import { serverStatus } from "../../../src/domain/server-health.ts";
+import type { MeshApi, ServerView } from "../../../src/registry/api.ts";
+import { until } from "../../support/until.ts";
+
+// The prober calls the one registry of its Worker. Its RPC types cannot say a document that may be anything.
+const mesh = () => env.REGISTRY.getByName("mesh") as unknown as MeshApi;
+
+function prober() {
+  if (env.PROBER === undefined) throw new Error("wrangler.toml binds no prober");
+  return env.PROBER.getByName("auto");
+}
+
+const fast = { interMs: 100, timeoutMs: 500 };
+
+afterEach(async () => {
+  await mesh().removeService("web", "operator");
+  await until("the prober to have nothing to do", async () => (await alarmOf()) === null);
+});
+
+/** A static service with one server that refuses. */
+async function aDeadServer(words: CheckWords = fast): Promise<void> {
+  const run = {
+    image: "waggle/static",
+    command: [],
+    args: [],
+    env: [],
+    dir: "",
+    stopSignal: "",
+    stopGraceMs: 0,
+  };
+  const spec = {
+    name: "web",
+    labels: {},
+    run: { ...run, targets: [80] },
+    mode: { kind: "replicated", replicas: 0 },
+    ports: [],
+    constraints: [],
+    maxPerNode: 0,
+    reservations: { nanoCpus: 0, memoryBytes: 0 },
+    restart: { condition: "any", maxAttempts: 0, windowMs: 0 },
+    update: { parallelism: 1, order: "start-first" },
+    forceUpdate: 0,
+  } as const;
+  const created = await mesh().createService({ spec, document: {} }, "operator");
+  if (!created.ok) throw new Error(created.problem.message);
+  const added = await mesh().addServer("web", { spec: dead(words), admin: "ready" }, "operator");
+  if (!added.ok) throw new Error(added.problem.message);
+}
+
+/** Port 9 of this machine: discard, which nothing here serves. */
+function dead(words: CheckWords = fast): ServerSpec {
+  return {
+    ...serverDefaults,
+    name: "node1",
+    host: "127.0.0.1",
+    port: 9,
+    check: checkOf(words, { tls: false }),
+  };
+}
+
+async function server(): Promise<ServerView> {
+  const found = await mesh().servers("web");
+  const only = found.ok ? found.value[0] : undefined;
+  if (only === undefined) throw new Error("no server");
+  return only;
+}
+
+async function statusIs(text: string): Promise<void> {
+  await until(`the server to be ${text}`, async () => serverStatus(await server()) === text);
+}
+
+function alarmOf(): Promise<number | null> {
+  return runInDurableObject(prober(), (_object, { storage }) => storage.getAlarm());
+}
+
+test("[F29] a server that refuses is down by its first check, and says why", async () => {
+  await aDeadServer();
+  await statusIs("DOWN");
+  const { health } = await server();
+  expect(health).toMatchObject({ up: false, downs: 1, fails: 1, last: { word: "L4CON", code: null } });
+  const events = await mesh().events(0, 1_000);
+  expect(events.filter(({ action }) => action === "server.down")).toHaveLength(1);
+});
+
+test("[F29] checks go on after the prober was evicted, with the list and the counters it had", async () => {
+  await aDeadServer();
+  await statusIs("DOWN");
+  await evictDurableObject(prober());
+  const kept = await runInDurableObject(prober(), (_object, { storage }) => {
+    return storage.sql
+      .exec("SELECT body FROM counters")
+      .toArray()
+      .map(({ body }) => JSON.parse(String(body)));
+  });
+  expect(kept).toMatchObject([{ counter: 0, fails: 1 }]);
+  const updated = await mesh().updateServer("web/node1", null, dead({ ...fast, rise: 5 }), "operator");
+  expect(updated.ok).toBe(true);
+  await until("a check after the eviction", async () => (await server()).health?.last?.word === "L4CON");
+});
+
+test("[F29] checks go on after a reset in the midst of them: the alarm is never lost", async () => {
+  await aDeadServer();
+  await statusIs("DOWN");
+  await abortAllDurableObjects();
+  await mesh().setAdmin({ kind: "server", ref: "web/node1" }, "maint", "operator");
+  await statusIs("MAINT");
+  await abortAllDurableObjects();
+  await mesh().setAdmin({ kind: "server", ref: "web/node1" }, "ready", "operator");
+  await statusIs("DOWN");
+  expect(await alarmOf()).not.toBeNull();
+});
+
+test("[F29] a wake that was lost is made up for by the next report", async () => {
+  await aDeadServer();
+  await statusIs("DOWN");
+  await runInDurableObject(prober(), (object) => object.wake("auto"));
+  await mesh().setAdmin({ kind: "server", ref: "web/node1" }, "drain", "operator");
+  await mesh().setAdmin({ kind: "server", ref: "web/node1" }, "maint", "operator");
+  await until("the checks to end", async () => (await alarmOf()) === null);
+  expect(serverStatus(await server())).toBe("MAINT");
+});
+
+test("[F29] a prober with nothing to check sets no alarm", async () => {
+  await aDeadServer();
+  await statusIs("DOWN");
+  await mesh().removeServer("web/node1", "operator");
+  await until("the checks to end", async () => (await alarmOf()) === null);
+});
