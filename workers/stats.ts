@@ -1,10 +1,11 @@
 // The statistics page of a Worker: which requests are for it, and what it is given of the Worker's bindings.
 
 import { remoteMesh } from "../src/control/remote-mesh.ts";
+import { remoteTelemetry } from "../src/control/remote-telemetry.ts";
 import type { Entry } from "../src/proxy/entry.ts";
 import type { MeshApi } from "../src/registry/api.ts";
 import { type StatsApp, statsApp } from "../src/stats/app.ts";
-import { uncounted } from "../src/stats/input.ts";
+import { readTraffic } from "../src/stats/traffic.ts";
 import { defaultStatsUri, isStatsUrl } from "../src/stats/uri.ts";
 import { withoutToken } from "../src/stats/who.ts";
 import { type PlaneEnv, serve } from "./entry.ts";
@@ -39,7 +40,7 @@ type Apps = { readonly shared: StatsApp; readonly own: StatsApp };
 
 const apps = new WeakMap<PlaneEnv, Apps>();
 
-/** It reads the registry object itself: the balancer alone in its Worker has no control API to ask. */
+/** It reads the two objects itself: the balancer alone in its Worker has no control API to ask. */
 function statsOf(env: PlaneEnv, sharesOrigin: boolean): StatsApp {
   const known = apps.get(env) ?? makeApps(env);
   apps.set(env, known);
@@ -49,10 +50,11 @@ function statsOf(env: PlaneEnv, sharesOrigin: boolean): StatsApp {
 function makeApps(env: PlaneEnv): Apps {
   const locationHint = (env.REGISTRY_LOCATION || undefined) as DurableObjectLocationHint | undefined;
   const options = locationHint === undefined ? {} : { locationHint };
+  const telemetry = remoteTelemetry(() => env.TELEMETRY.getByName("mesh", options));
   const deps = {
     // Its RPC types cannot say a document that may be anything; what crosses is plain data.
     mesh: remoteMesh(() => env.REGISTRY.getByName("mesh", options) as unknown as MeshApi),
-    traffic: async () => uncounted,
+    traffic: () => readTraffic(telemetry),
     operatorToken: env.OPERATOR_TOKEN ?? "",
     viewerToken: env.VIEWER_TOKEN,
     uri: statsUri(env),

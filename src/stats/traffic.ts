@@ -1,10 +1,22 @@
 // What the telemetry counted, in HAProxy's columns. A snapshot that has nothing of a thing says 0 of it: it counts all.
 
+import { MeshError } from "../domain/error.ts";
 import { type Counts, counters } from "../telemetry/counters.ts";
 import type { Traffic as Counted, Snapshot } from "../telemetry/snapshot.ts";
-import type { RowValues, Traffic } from "./input.ts";
+import type { TelemetryApi } from "../telemetry/telemetry.ts";
+import { type RowValues, type Traffic, uncounted } from "./input.ts";
 import type { Values } from "./report.ts";
 import { seconds } from "./time.ts";
+
+/** What is known of traffic now; nothing while the telemetry cannot be had, as the rest can be told without it. */
+export async function readTraffic(telemetry: TelemetryApi): Promise<Traffic> {
+  try {
+    return trafficOf(await telemetry.snapshot({ series: false, places: false }));
+  } catch (error) {
+    if (error instanceof MeshError) return uncounted;
+    throw error;
+  }
+}
 
 /** @see docs/spec.md Z11 */
 export function trafficOf(snapshot: Snapshot): Traffic {

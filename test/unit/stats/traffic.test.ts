@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { trafficOf } from "../../../src/stats/traffic.ts";
+import { MeshError } from "../../../src/domain/error.ts";
+import { readTraffic, trafficOf } from "../../../src/stats/traffic.ts";
 import type { Delta } from "../../../src/telemetry/delta.ts";
 import { snapshot } from "../../../src/telemetry/read-snapshot.ts";
 import { addDelta, newState } from "../../../src/telemetry/telemetry-state.ts";
@@ -70,4 +71,11 @@ test("[Z11] what nothing was sent to counts 0; where nobody counts, nothing is s
   expect(valuesOf(counted, "my-web", "my-web.2")).toMatchObject(nothing);
   expect(valuesOf(counted, "my-web", "BACKEND")).toMatchObject(nothing);
   expect(valuesOf(aReport(), "my-web", "my-web.2")).not.toHaveProperty("stot");
+});
+
+test("[Z11] while the telemetry cannot be had the rest is told without it", async () => {
+  const away = new MeshError("telemetry/unavailable", "away", { blame: "mesh", retry: "safe" });
+  const traffic = await readTraffic({ snapshot: () => Promise.reject(away) });
+  expect(valuesOf(aReport({ traffic }), "my-web", "my-web.1")).toMatchObject({ status: "UP" });
+  expect(valuesOf(aReport({ traffic }), "my-web", "my-web.1")).not.toHaveProperty("stot");
 });
