@@ -1,0 +1,236 @@
+// The statistics as HAProxy's users read them: a real mesh, the real prometheus-haproxy-exporter, and a real HAProxy in
+// front of the same tasks to compare with.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { columns } from "../../src/stats/columns.ts";
+import { type Csv, csvRow, readCsv } from "../support/haproxy-csv.ts";
+import { freePort, MeshProcess } from "../support/mesh-process.ts";
+import { missingPrograms, type Program, startProgram } from "../support/program.ts";
+import { until } from "../support/until.ts";
+
+const missing = missingPrograms(["haproxy", "prometheus-haproxy-exporter"]);
+const why = missing.length === 0 ? "" : `skipped: not installed: ${missing.join(", ")}: `;
+
+/** Requests sent to my-web through the balancer. */
+const requests = 24;
+
+let mesh: MeshProcess;
+let published: number;
+let exporter: Program & { readonly metrics: () => Promise<string> };
+let haproxy: Program & { readonly uri: string };
+
+const stats = (rest = "") => `http://127.0.0.1:${mesh.edgePort}/haproxy?stats${rest}`;
+const authorization = () => `Basic ${btoa(`any:${mesh.token}`)}`;
+
+async function read(url: string): Promise<string> {
+  const answer = await fetch(url, { headers: { authorization: authorization() } });
+  if (!answer.ok) throw new Error(`${url}: ${answer.status} ${await answer.text()}`);
+  return answer.text();
+}
+
+const csv = async (): Promise<Csv> => readCsv(await read(stats(";csv")));
+const haproxyCsv = async (): Promise<Csv> => readCsv(await (await fetch(`${haproxy.uri};csv`)).text());
+
+describe.skipIf(missing.length > 0)(`${why}the statistics`, () => {
+  beforeAll(async () => {
+    mesh = await MeshProcess.start(["--empty"]);
+    published = await freePort();
+    await create("my-web", published, "--replicas", "2");
+    await create("once", await freePort(), "--replicas", "1", "--restart-condition", "none");
+    await until("all tasks to be up", async () =>
+      (await csv()).rows.every(({ status }) => status !== "DOWN"),
+    );
+    for (let sent = 0; sent < requests; sent += 1) {
+      expect((await fetch(`http://127.0.0.1:${published}/`)).status).toBe(200);
+    }
+    exporter = await startExporter();
+    haproxy = await startHaproxy(await csv());
+  });
+
+  afterAll(async () => {
+    await exporter?.stop();
+    await haproxy?.stop();
+    await mesh?.remove();
+  });
+
+  test("[Z12] they are on every port of the balancer, and a node's own entry point and other paths are the service's", async () => {
+    for (const port of [mesh.edgePort, published]) {
+      const answer = await fetch(`http://127.0.0.1:${port}/haproxy?stats`);
+      expect([port, answer.status]).toEqual([port, 401]);
+    }
+    for (const url of [`127.0.0.2:${published}/haproxy?stats`, `127.0.0.1:${published}/haproxy`]) {
+      const answer = await fetch(`http://${url}`);
+      expect([url, answer.status]).toEqual([url, 200]);
+      expect(await answer.text()).toContain("my-web.");
+    }
+  });
+
+  test("[Z18] a service sees its own credentials and not the mesh's", async () => {
+    const seen = async (password: string) => {
+      const headers = { authorization: `Basic ${btoa(`any:${password}`)}` };
+      return (await fetch(`http://127.0.0.1:${published}/`, { headers })).text();
+    };
+    expect(await seen("their own")).toContain(btoa("any:their own"));
+    expect(await seen(mesh.token)).not.toMatch(/authorization/i);
+  });
+
+  test("[Z19] next to a real HAProxy, the CSV has its columns in its order and says the same of the same tasks", async () => {
+    const [ours, theirs] = [await csv(), await haproxyCsv()];
+    // What HAProxy of this version has before the column that ends its fixed part; newer ones append.
+    const fixed = theirs.names.slice(0, theirs.names.indexOf("-"));
+    expect(fixed.length).toBeGreaterThan(90);
+    expect(ours.names.slice(0, fixed.length)).toEqual(fixed);
+    for (const { widths } of [ours, theirs]) expect(new Set(widths).size).toBe(1);
+    const said = ["status", "type", "act", "bck", "weight", "check_status", "check_code", "mode", "addr"];
+    for (const row of ["FRONTEND", "my-web.1", "my-web.2", "BACKEND"]) {
+      const [our, their] = [csvRow(ours, "my-web", row), csvRow(theirs, "my-web", row)];
+      for (const name of said) expect([row, name, our[name]]).toEqual([row, name, their[name]]);
+      const empty = fixed.filter((name) => their[name] === "" && our[name] !== "");
+      expect([row, empty]).toEqual([row, []]);
+    }
+  });
+
+  test("[Z19] next to a real HAProxy, the JSON types the same fields in the same way", async () => {
+    const ours = fieldsByName(await read(stats(";json")));
+    const theirs = fieldsByName(await (await fetch(`${haproxy.uri};json`)).text());
+    const shared = [...ours.keys()].filter((name) => theirs.has(name));
+    expect(shared.length).toBeGreaterThan(columns.length / 2);
+    for (const name of shared) expect([name, ours.get(name)]).toEqual([name, theirs.get(name)]);
+    expect([...ours.keys()].filter((name) => !theirs.has(name))).toEqual([]);
+  });
+
+  test("[Z20] the exporter reads every row, and tells who is up", async () => {
+    const metrics = await exporter.metrics();
+    expect(metric(metrics, "haproxy_up")).toBe(1);
+    expect(metric(metrics, "haproxy_exporter_csv_parse_failures_total")).toBe(0);
+    expect(metric(metrics, 'haproxy_backend_up{backend="my-web"}')).toBe(1);
+    for (const server of ["my-web.1", "my-web.2"]) {
+      expect(metric(metrics, `haproxy_server_up{backend="my-web",server="${server}"}`)).toBe(1);
+    }
+  });
+
+  test("[Z20] a killed task that nothing follows is DOWN for both, and 0 for the exporter", async () => {
+    const { services } = await mesh.get<Status>("/mesh/status");
+    const task = services.find(({ name }) => name === "once")?.tasks[0];
+    process.kill(task?.pid ?? 0, "SIGKILL");
+    const row = await until("the killed task to be down", async () => {
+      const found = csvRow(await csv(), "once", "once.1");
+      return found.status === "DOWN" && found;
+    });
+    expect(row.last_chk).toContain("137");
+    await until(
+      "HAProxy to see it too",
+      async () => csvRow(await haproxyCsv(), "once", "once.1").status === "DOWN",
+    );
+    const metrics = await exporter.metrics();
+    expect(metric(metrics, 'haproxy_server_up{backend="once",server="once.1"}')).toBe(0);
+    expect(metric(metrics, 'haproxy_backend_up{backend="once"}')).toBe(0);
+    const up = readCsv(await read(stats(";csv;up"))).rows.filter(({ pxname }) => pxname === "once");
+    expect(up.map(({ svname, status }) => `${svname} ${status}`)).toEqual(["FRONTEND OPEN", "BACKEND DOWN"]);
+  });
+
+  test("[Z20] a node drained by the page's form is DRAIN, which the exporter counts as up, and ready again after", async () => {
+    const set = async (action: string) => {
+      const body = new URLSearchParams({ s: "node2", action, b: "waggle.nodes" });
+      const headers = { authorization: authorization() };
+      const answer = await fetch(stats(), { method: "POST", headers, body, redirect: "manual" });
+      return [answer.status, answer.headers.get("location")];
+    };
+    const status = async () => csvRow(await csv(), "waggle.nodes", "node2").status;
+    expect(await set("drain")).toEqual([303, "/haproxy?stats;st=DONE"]);
+    expect(await status()).toBe("DRAIN");
+    const metrics = await exporter.metrics();
+    expect(metric(metrics, 'haproxy_server_up{backend="waggle.nodes",server="node2"}')).toBe(1);
+    expect(await set("drain")).toEqual([303, "/haproxy?stats;st=NONE"]);
+    expect(await set("ready")).toEqual([303, "/haproxy?stats;st=DONE"]);
+    expect(await status()).toBe("UP");
+  });
+});
+
+type Status = {
+  readonly services: readonly {
+    readonly name: string;
+    readonly tasks: readonly { readonly pid: number }[];
+  }[];
+};
+
+async function create(name: string, port: number, ...more: readonly string[]): Promise<void> {
+  const made = await mesh.waggle(
+    "service",
+    "create",
+    "--name",
+    name,
+    "-p",
+    `${port}:80`,
+    ...more,
+    "waggle/whoami",
+  );
+  expect(made, made.err).toMatchObject({ code: 0 });
+}
+
+async function startExporter(): Promise<typeof exporter> {
+  const address = `127.0.0.1:${await freePort()}`;
+  const uri = stats(";csv").replace("http://", `http://any:${mesh.token}@`);
+  const program = startProgram("prometheus-haproxy-exporter", [
+    `--haproxy.scrape-uri=${uri}`,
+    `--web.listen-address=${address}`,
+  ]);
+  const metrics = async () => (await fetch(`http://${address}/metrics`)).text();
+  await until("the exporter to answer", metrics);
+  return { ...program, metrics };
+}
+
+/** HAProxy as people write it, with the tasks of our CSV as its servers. */
+async function startHaproxy(ours: Csv): Promise<typeof haproxy> {
+  const folder = mkdtempSync(join(tmpdir(), "waggle-haproxy-"));
+  const statsPort = await freePort();
+  const lines = [
+    "defaults\n  mode http\n  timeout connect 1s\n  timeout client 5s\n  timeout server 5s",
+    `listen stats\n  bind 127.0.0.1:${statsPort}\n  stats enable\n  stats uri /haproxy?stats\n  stats show-legends`,
+  ];
+  for (const service of ["my-web", "once"]) {
+    const servers = ours.rows.filter(({ pxname, type }) => pxname === service && type === "2");
+    lines.push(
+      `listen ${service}\n  bind 127.0.0.1:${await freePort()}\n  balance roundrobin\n  option httpchk GET /`,
+      ...servers.map(({ svname, addr }) => `  server ${svname} ${addr} check inter 100ms`),
+    );
+  }
+  const config = join(folder, "haproxy.cfg");
+  writeFileSync(config, `${lines.join("\n")}\n`);
+  const program = startProgram("haproxy", ["-db", "-f", config]);
+  const uri = `http://127.0.0.1:${statsPort}/haproxy?stats`;
+  await until("HAProxy to have checked its servers", async () => {
+    const checked = readCsv(await (await fetch(`${uri};csv`)).text());
+    return csvRow(checked, "my-web", "my-web.2").check_status === "L7OK";
+  });
+  rmSync(folder, { recursive: true, force: true });
+  return { ...program, uri };
+}
+
+/** How the JSON types each field, by its name and the kind of row. */
+function fieldsByName(json: string): ReadonlyMap<string, object> {
+  const rows = JSON.parse(json) as readonly (readonly {
+    readonly objType: string;
+    readonly field: { readonly name: string };
+    readonly tags: object;
+    readonly processNum: number;
+    readonly value: { readonly type: string };
+  }[])[];
+  return new Map(
+    rows
+      .flat()
+      .map(({ objType, field, tags, processNum, value, ...rest }) => [
+        `${objType} ${field.name}`,
+        { field, tags, processNum, type: value.type, keys: Object.keys(rest).sort() },
+      ]),
+  );
+}
+
+/** A metric's value; null when it is not told. */
+function metric(text: string, name: string): number | null {
+  const line = text.split("\n").find((one) => one.startsWith(`${name} `));
+  return line === undefined ? null : Number(line.slice(name.length + 1));
+}
