@@ -8,12 +8,13 @@ const optionShape = shape("  option NAME VALUE…");
 
 /** Adds a line for each option that is set, always in this order. */
 export function printOptions(lines: string[], options: TableOptions): void {
-  const { sticky, maxconn, queue, queueTimeoutMs, slowStartMs, canary } = options;
+  const { sticky, maxconn, queue, queueTimeoutMs, slowStartMs, marker, canary } = options;
   if (sticky !== undefined) lines.push(`  option sticky ${sticky}`);
   if (maxconn !== undefined) lines.push(`  option maxconn ${maxconn}`);
   if (queue !== undefined) lines.push(`  option queue ${queue}`);
   if (queueTimeoutMs !== undefined) lines.push(`  option queue-timeout ${queueTimeoutMs}ms`);
   if (slowStartMs !== undefined) lines.push(`  option slowstart ${slowStartMs}ms`);
+  if (marker !== undefined) lines.push(`  option marker ${marker}`);
   if (canary === undefined) return;
   lines.push(`  option canary ${word(canary.service)} ${canary.percent}%`);
   if (canary.header !== undefined) lines.push(`  option canary-header ${ruleWord(canary.header)}`);
@@ -32,6 +33,7 @@ export function readOptions(reader: LineReader): TableOptions | null {
   const queue = take(reader, "queue", (value) => count(reader, value, 0));
   const queueTimeoutMs = take(reader, "queue-timeout", (value) => milliseconds(reader, value));
   const slowStartMs = take(reader, "slowstart", (value) => milliseconds(reader, value));
+  const marker = take(reader, "marker", (value) => aHeader(reader, value));
   const canary = readCanary(reader);
   if (reader.line.startsWith("  option ")) {
     throw reader.refuse("an option this format has, each once and in its order");
@@ -42,6 +44,7 @@ export function readOptions(reader: LineReader): TableOptions | null {
     ...(queue !== undefined && { queue }),
     ...(queueTimeoutMs !== undefined && { queueTimeoutMs }),
     ...(slowStartMs !== undefined && { slowStartMs }),
+    ...(marker !== undefined && { marker }),
     ...(canary !== undefined && { canary }),
   };
 }
@@ -79,6 +82,11 @@ function rule(reader: LineReader, text: string): CanaryRule {
 
 function aToken(reader: LineReader, text: string): string {
   if (!isToken(text)) throw reader.refuse("the name of a header or a cookie");
+  return text;
+}
+
+function aHeader(reader: LineReader, text: string): string {
+  if (aToken(reader, text) !== text.toLowerCase()) throw reader.refuse("the name of a header in lower case");
   return text;
 }
 

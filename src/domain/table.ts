@@ -69,6 +69,8 @@ export type TableOptions = {
   readonly queueTimeoutMs?: number;
   /** How long a task takes to come to its full weight. */
   readonly slowStartMs?: number;
+  /** Name of a header that each of its answers has, lower case: a 502, 503 or 504 without it is none of its own. */
+  readonly marker?: string;
   readonly canary?: Canary;
 };
 

@@ -17,6 +17,8 @@ export type Asking = {
   readonly traffic: ServiceTraffic;
   readonly outgoing: Outgoing;
   readonly ring: Ring;
+  /** A header that each answer of the service's own has. */
+  readonly marker: string | undefined;
   /** Names whose turn it is: a node and one of its routes. */
   readonly round: string;
   /** Ids of the tasks asked. */
@@ -56,7 +58,7 @@ export function send(asking: Asking, target: Target): Sent {
     asking.tried.add(target.taskId);
   }
   const ms = plane.nowMs();
-  const outcome = attempt(plane, outgoing.to(target.origin));
+  const outcome = attempt(plane, outgoing.to(target.origin), asking.marker);
   asking.trace?.follow(target, outcome);
   return { target, outcome, ms };
 }

@@ -9,6 +9,7 @@ import type { Ring, Target } from "../proxy/ring.ts";
 import type { Route, Routes } from "../proxy/routes.ts";
 import { type Asked, ask } from "./ask.ts";
 import { type Asking, maxAttempts } from "./asking.ts";
+import { setDebug } from "./debug.ts";
 import { holdsBody, type Outgoing, prepare, requestIdOf } from "./outgoing.ts";
 import { Trace } from "./trace.ts";
 
@@ -226,6 +227,7 @@ async function send(
     traffic: plane.traffic.of(route.service.id),
     outgoing,
     ring,
+    marker: route.service.options?.marker,
     round,
     tried: exchange.tried,
     attempts: exchange.attempts,
@@ -259,7 +261,7 @@ function unanswered(exchange: Exchange, asked: Exclude<Asked, Response>, name: s
 }
 
 function allFailed({ attempts, outgoing, request }: Exchange, name: string): Failure {
-  // The runtime tells neither from the other.
+  // The runtime tells neither from the other; an answer of the path's counts as well where the service has a marker.
   const how = "could not be reached or broke the connection before it answered";
   if (outgoing?.repeatable === false) {
     return { status: 502, reason: `a task of ${name} ${how}, and a ${request.method} is not sent twice` };
@@ -289,35 +291,4 @@ function deliver(response: Response, requestId: string): Response {
   cleanResponse(delivered.headers);
   delivered.headers.set("x-request-id", requestId);
   return delivered;
-}
-
-function setDebug(headers: Headers, exchange: Exchange, routes: Routes | null): void {
-  const { entry, plane, route, target, attempts, trace } = exchange;
-  const node = routes?.node(entry.node ?? "");
-  headers.set("x-waggle-entry", entry.role);
-  if (node !== undefined) headers.set("x-waggle-node", node.name);
-  if (route !== null) {
-    headers.set("x-waggle-service", route.service.name);
-    headers.set("x-waggle-policy", route.service.policy);
-  }
-  if (target !== null) {
-    headers.set("x-waggle-task", target.taskId);
-    headers.set("x-waggle-slot", String(target.slot));
-    headers.set("x-waggle-task-node", placeOf(target, routes));
-  }
-  headers.set("x-waggle-attempts", String(attempts));
-  if (trace !== null && attempts > 0) {
-    headers.set(
-      "x-waggle-trace",
-      trace.print((asked) => placeOf(asked, routes)),
-    );
-  }
-  if (routes === null) return;
-  headers.set("x-waggle-table-version", String(routes.version));
-  headers.set("x-waggle-table-age-ms", String(Math.round(plane.tables.ageMs())));
-}
-
-/** The name of a task's node; a server is its own place. */
-function placeOf({ server, nodeId }: Target, routes: Routes | null): string {
-  return server ?? routes?.node(nodeId)?.name ?? nodeId;
 }

@@ -16,11 +16,20 @@ export type AttemptPolicy = {
 /** A response, body not read; or nothing came before the connection failed. */
 export type Outcome = Response | "failed";
 
-/** Sends a request to one task. Never rejects. */
-export async function attempt(policy: AttemptPolicy, request: Request): Promise<Outcome> {
+/**
+ * Sends a request to one task. Never rejects.
+ *
+ * @param marker a header that each answer of the task's own has: a 502, 503 or 504 without it was given by something on
+ *   the path to the task, such as a tunnel whose other end is gone. Absent: such an answer is the task's.
+ */
+export async function attempt(
+  policy: AttemptPolicy,
+  request: Request,
+  marker: string | undefined,
+): Promise<Outcome> {
   try {
     const response = await policy.dial(request);
-    if (!policy.platformStatuses || !isPlatformFailure(response.status)) return response;
+    if (response.status < 502 || !isOfThePath(response, policy, marker)) return response;
     await response.body?.cancel();
     return "failed";
   } catch {
@@ -51,6 +60,11 @@ export function within<T>(outcome: Promise<T>, ms: number): Promise<T | "slow"> 
   });
 }
 
-function isPlatformFailure(status: number): boolean {
-  return (status >= 520 && status <= 527) || status === 530;
+function isOfThePath(
+  { status, headers }: Response,
+  policy: AttemptPolicy,
+  marker: string | undefined,
+): boolean {
+  if (status <= 504) return marker !== undefined && !headers.has(marker);
+  return policy.platformStatuses && ((status >= 520 && status <= 527) || status === 530);
 }

@@ -23,8 +23,19 @@ type Record = {
   trialMs: number;
 };
 
+/** Ejections in force. */
+export type Ejections = {
+  /** Milliseconds to come; 0: its one trial request is under way. */
+  readonly out: readonly { readonly taskId: string; readonly forMs: number }[];
+  /** So many that all are used nevertheless. */
+  readonly panic: boolean;
+};
+
 export class Outliers {
   readonly #records = new Map<string, Record>();
+  /** Times a task was ejected, and times a task was picked although so many fail that all are used; only ever more. */
+  ejected = 0;
+  panics = 0;
 
   /** False while nothing failed lately, so that the usual request asks no further. */
   get any(): boolean {
@@ -35,6 +46,7 @@ export class Outliers {
   failed(taskId: string, nowMs: number): boolean {
     const record = this.#recordOf(taskId, nowMs);
     if (record.untilMs > nowMs) return false;
+    this.ejected += 1;
     record.untilMs = nowMs + Math.min(longestMs, baseMs * 2 ** record.times);
     record.times += 1;
     record.slow = 0;
@@ -65,7 +77,17 @@ export class Outliers {
    */
   passedOver(taskIds: readonly string[], nowMs: number, careful: boolean): ReadonlySet<string> | null {
     const out = taskIds.filter((id) => this.#isOut(id, nowMs, careful));
-    return out.length === 0 || out.length * 2 > taskIds.length ? null : new Set(out);
+    if (out.length === 0) return null;
+    if (!isPanic(out, taskIds)) return new Set(out);
+    this.panics += 1;
+    return null;
+  }
+
+  /** What is in force among a service's tasks: who is passed over and for how long yet, or that all are used. */
+  ejections(taskIds: readonly string[], nowMs: number): Ejections {
+    const out = taskIds.filter((id) => this.#isOut(id, nowMs, false));
+    const forMs = (id: string) => Math.max(0, (this.#records.get(id)?.untilMs ?? 0) - nowMs);
+    return { out: out.map((taskId) => ({ taskId, forMs: forMs(taskId) })), panic: isPanic(out, taskIds) };
   }
 
   /** Takes in that a request goes to this task: the one trial of a task whose time is over is under way. */
@@ -93,4 +115,9 @@ export class Outliers {
     this.#records.set(taskId, record);
     return record;
   }
+}
+
+/** More than half of a service failing is hardly the tasks' fault. */
+function isPanic(out: readonly string[], all: readonly string[]): boolean {
+  return out.length * 2 > all.length;
 }

@@ -89,10 +89,24 @@ function waySteps(way: Way, explanation: RouteExplanation | null): (readonly [st
   if (way.policy !== null) steps.push(["policy", way.policy]);
   for (const [index, attempt] of way.attempts.entries())
     steps.push(["task", attemptText(attempt, way.attempts[index - 1])]);
+  if (way.passedOver !== null) steps.push(["avoided", passedOverText(way.passedOver)]);
+  if (way.panic !== null) steps.push(["panic", way.panic]);
   if (way.tableVersion !== null) {
-    steps.push(["table", `version ${way.tableVersion}, ${ms(way.tableAgeMs ?? 0)} old`]);
+    const problem = way.tableProblem === null ? "" : `; the registry: ${way.tableProblem}`;
+    steps.push(["table", `version ${way.tableVersion}, ${ms(way.tableAgeMs ?? 0)} old${problem}`]);
   }
   return steps;
+}
+
+/** `TASK;for=1500, …` as src/ingress/debug.ts prints it. */
+function passedOverText(text: string): string {
+  return text
+    .split(", ")
+    .map((one) => {
+      const [taskId = "", left = ""] = one.split(";for=");
+      return left === "0" ? `${taskId} until its trial ends` : `${taskId} for ${ms(Number(left))}`;
+    })
+    .join(", ");
 }
 
 const outcomes: Readonly<Record<string, string>> = {

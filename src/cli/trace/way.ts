@@ -23,8 +23,14 @@ export type Way = {
   readonly service: string | null;
   readonly policy: string | null;
   readonly attempts: readonly Attempt[];
+  /** Tasks that requests pass over there now, because they failed a moment ago; as the header tells them. */
+  readonly passedOver: string | null;
+  /** Why all tasks are used although they fail. */
+  readonly panic: string | null;
   readonly tableVersion: number | null;
   readonly tableAgeMs: number | null;
+  /** Why the table could not be renewed. */
+  readonly tableProblem: string | null;
   readonly requestId: string | null;
 };
 
@@ -43,8 +49,11 @@ export function readWay(headers: IncomingHttpHeaders): Way | null {
     service,
     policy: text("x-waggle-policy"),
     attempts: readAttempts(text("x-waggle-trace") ?? "", service ?? ""),
+    passedOver: text("x-waggle-passed-over"),
+    panic: text("x-waggle-panic"),
     tableVersion: number("x-waggle-table-version"),
     tableAgeMs: number("x-waggle-table-age-ms"),
+    tableProblem: text("x-waggle-table-problem"),
     requestId: text("x-request-id"),
   };
 }

@@ -57,6 +57,7 @@ const options: fc.Arbitrary<TableOptions> = fc
       queue: fc.nat(),
       queueTimeoutMs: positive,
       slowStartMs: positive,
+      marker: token,
       canary: fc.record(
         { service: fc.string(), percent: fc.nat(100), header: rule, cookie: rule },
         { requiredKeys: ["service", "percent"] },

@@ -57,6 +57,21 @@ test("[L17] each step of a request is shown: entry, node, service, every task as
 `);
 });
 
+test("[Y28] tasks that are passed over, panic, and a table that could not be renewed are shown", async () => {
+  const headers = {
+    ...told,
+    "x-waggle-passed-over": "t1;for=1500, t3;for=0",
+    "x-waggle-panic": "2 of 3 tasks fail: all are used",
+    "x-waggle-table-problem": "it does not answer",
+  };
+  await using mesh = await meshWith({ text: "hello", headers });
+  const { out } = await runOn(mesh, ["trace", `${mesh.url}/cart`]);
+  expect(timeless(out)).toContain(` 5  avoided  t1 for N ms, t3 until its trial ends
+ 6  panic    2 of 3 tasks fail: all are used
+ 7  table    version 12, N ms old; the registry: it does not answer
+`);
+});
+
 test("[L17] a task asked while another one was waited for is told as such, and an answer of the mesh's own too", async () => {
   const trace =
     "t1;slot=0;node=node2;at=0;ms=180;outcome=none, t2;slot=0;node=node1;at=100;ms=80;outcome=none";

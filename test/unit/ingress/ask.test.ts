@@ -56,6 +56,7 @@ function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoin
       ...outgoing,
     },
     ring: ringOf(targets),
+    marker: undefined,
     round: "r",
     tried: null,
     attempts: 0,

@@ -180,3 +180,29 @@ test("[Y26] bodies held by all requests together are bounded: beyond, one stream
 });
 
 const lengthOf = (body: string) => ({ "content-length": String(body.length) });
+
+test.each([502, 503, 504])(
+  "[Y27] a %i without the service's marker is the path's: another task is asked, and a POST is not sent twice",
+  async (status) => {
+    const pathsOwn: Task = () => new Response("tunnel gone", { status });
+    const marked = tableOf(1, { ...service(2), options: { marker: "x-task" } });
+    const get = madeUpPlane(marked, { [originOf("a")]: pathsOwn });
+    expect(await (await get.ask()).text()).toBe("http://b");
+    expect(get.plane.outliers.any).toBe(true);
+    const post = madeUpPlane(marked, { [originOf("a")]: pathsOwn });
+    expect((await post.ask({ method: "POST" })).status).toBe(502);
+    expect(post.origins()).toEqual(["http://a"]);
+  },
+);
+
+test.each([
+  ["with the marker", 503, { "x-task": "1" }, { marker: "x-task" }],
+  ["of a service without one", 503, {}, {}],
+  ["that is no 502, 503 or 504", 505, {}, { marker: "x-task" }],
+  ["that is no failure", 200, {}, { marker: "x-task" }],
+])("[Y27] an answer %s is the application's own", async (_what, status, headers, options) => {
+  const own: Task = () => new Response("own", { status, headers });
+  const { ask, origins } = madeUpPlane(tableOf(1, { ...service(2), options }), { [originOf("a")]: own });
+  const answer = await ask();
+  expect([answer.status, await answer.text(), origins()]).toEqual([status, "own", ["http://a"]]);
+});

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { readWay } from "../../../src/cli/trace/way.ts";
+import { printTable } from "../../../src/domain/table-text.ts";
 import { serviceOf, tableOf, taskId } from "../../support/dataplane.ts";
 import { frozen, madeUpPlane, refused } from "./made-up-plane.ts";
 
@@ -19,8 +20,11 @@ test("[L17] whoever shows a token is told the entry, the policy and every task a
       { taskId: taskId("my-web", 1), task: "my-web.1", node: "node1", atMs: 0, tookMs: 0, outcome: "failed" },
       { taskId: taskId("my-web", 2), task: "my-web.2", node: "node2", atMs: 0, tookMs: 0, outcome: "200" },
     ],
+    passedOver: `${taskId("my-web", 1)};for=2000`,
+    panic: null,
     tableVersion: 7,
     tableAgeMs: 0,
+    tableProblem: null,
     requestId: "made-up-id",
   });
 });
@@ -38,4 +42,36 @@ test("[L17] a task that kept the request waiting is told with how long it was wa
 test("[L17] without a token nothing of it is told", async () => {
   const answer = await madeUpPlane(table).ask({ headers });
   expect([...answer.headers.keys()].filter((name) => name.startsWith("x-waggle"))).toEqual([]);
+});
+
+test("[Y28] whoever debugs is told which tasks are passed over, and that all are used where more than half fail", async () => {
+  const { ask, plane, now } = madeUpPlane(table, { "http://a": refused, "http://b": refused });
+  const calm = await ask({ headers, door: may });
+  // Both failed on the way to the third.
+  expect(calm.headers.get("x-waggle-panic")).toBe("2 of 3 tasks fail: all are used");
+  expect([plane.outliers.ejected, plane.outliers.panics]).toEqual([2, 1]);
+  now.ms += 500;
+  plane.outliers.failed(taskId("my-web", 3), now.ms);
+  const panic = await ask({ headers, door: may });
+  const out = [1, 2].map((slot) => `${taskId("my-web", slot)};for=1500`);
+  expect(panic.headers.get("x-waggle-passed-over")).toBe(
+    [...out, `${taskId("my-web", 3)};for=2000`].join(", "),
+  );
+  expect(plane.outliers.panics).toBeGreaterThan(1);
+});
+
+test("[Y28] whoever debugs is told why the table could not be renewed, in characters a header can hold", async () => {
+  let away = false;
+  const source = async () => {
+    if (away) throw new Error("the registry\nis héré no more");
+    return { version: 7, text: printTable(table) };
+  };
+  const { ask, now } = madeUpPlane(table, {}, { source });
+  await ask();
+  away = true;
+  now.ms += 60_000;
+  const answer = await ask({ headers, door: may });
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get("x-waggle-table-age-ms")).toBe("60000");
+  expect(answer.headers.get("x-waggle-table-problem")).toBe("the registry?is h?r? no more");
 });

@@ -98,6 +98,7 @@ service my-web s1 hdr(x-user)
   option queue 100
   option queue-timeout 5000ms
   option slowstart 30000ms
+  option marker x-task
   option canary my-web-next 10%
   option canary-header x-canary=1
   option canary-cookie beta
@@ -118,6 +119,7 @@ service my-web s1 hdr(x-user)
     ["leastconn", "first"],
     ["option maxconn 20", "option maxconn 0"],
     ["option queue 100", "option sticky again"],
+    ["x-task", "X-Task"],
     ["10%", "101%"],
     ["x-canary=1", "x canary=1"],
     ["backup drain", "drain backup"],

@@ -1,0 +1,69 @@
+// The debug headers: which way a request went and what it was decided by, for those who show a token of the mesh.
+
+import type { Entry } from "../proxy/entry.ts";
+import type { DataPlane } from "../proxy/plane.ts";
+import type { Target } from "../proxy/ring.ts";
+import type { Route, Routes } from "../proxy/routes.ts";
+import type { Trace } from "./trace.ts";
+
+/** What is told of a request. */
+export type Told = {
+  readonly entry: Entry;
+  readonly plane: DataPlane;
+  readonly route: Route | null;
+  /** The task that answered, or was asked last. */
+  readonly target: Target | null;
+  readonly attempts: number;
+  readonly trace: Trace | null;
+};
+
+/** Puts on an answer which way it came. */
+export function setDebug(headers: Headers, told: Told, routes: Routes | null): void {
+  const { entry, route, target, attempts, trace } = told;
+  const node = routes?.node(entry.node ?? "");
+  headers.set("x-waggle-entry", entry.role);
+  if (node !== undefined) headers.set("x-waggle-node", node.name);
+  if (route !== null) {
+    headers.set("x-waggle-service", route.service.name);
+    headers.set("x-waggle-policy", route.service.policy);
+  }
+  if (target !== null) {
+    headers.set("x-waggle-task", target.taskId);
+    headers.set("x-waggle-slot", String(target.slot));
+    headers.set("x-waggle-task-node", placeOf(target, routes));
+  }
+  headers.set("x-waggle-attempts", String(attempts));
+  if (trace !== null && attempts > 0) {
+    headers.set(
+      "x-waggle-trace",
+      trace.print((asked) => placeOf(asked, routes)),
+    );
+  }
+  if (route !== null) setEjections(headers, told, route.ring(node?.id ?? "").ids);
+  setTable(headers, told.plane, routes);
+}
+
+/** The tasks this isolate passes over, as `TASK;for=1500` with milliseconds to come, and whether all are used anyway. */
+function setEjections(headers: Headers, { plane }: Told, taskIds: readonly string[]): void {
+  if (!plane.outliers.any) return;
+  const { out, panic } = plane.outliers.ejections(taskIds, plane.nowMs());
+  if (out.length === 0) return;
+  headers.set("x-waggle-passed-over", out.map(({ taskId, forMs }) => `${taskId};for=${forMs}`).join(", "));
+  if (panic) headers.set("x-waggle-panic", `${out.length} of ${taskIds.length} tasks fail: all are used`);
+}
+
+function setTable(headers: Headers, { tables }: DataPlane, routes: Routes | null): void {
+  const { problem } = tables;
+  // What the registry says is printed as it is only where a header can hold it.
+  if (problem !== null) {
+    headers.set("x-waggle-table-problem", problem.replaceAll(/[^ -~]+/g, "?").slice(0, 200));
+  }
+  if (routes === null) return;
+  headers.set("x-waggle-table-version", String(routes.version));
+  headers.set("x-waggle-table-age-ms", String(Math.round(tables.ageMs())));
+}
+
+/** The name of a task's node; a server is its own place. */
+function placeOf({ server, nodeId }: Target, routes: Routes | null): string {
+  return server ?? routes?.node(nodeId)?.name ?? nodeId;
+}
