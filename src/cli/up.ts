@@ -17,6 +17,7 @@ type Flags = {
   readonly runtime: "process" | "docker";
   readonly images?: string;
   readonly listen: string;
+  readonly split?: boolean;
 };
 
 const notes = `
@@ -46,6 +47,10 @@ export function registerUp(program: Command): void {
     .addOption(choiceFlag("--runtime <name>", "what runs tasks", ["process", "docker"]).default("process"))
     .option("--images <file>", "JSON file with further images that the process runtime knows")
     .option("--listen <address>", "address of the control API and the balancer", "127.0.0.1")
+    .option(
+      "--split",
+      "the registry and the data plane as two processes: one can be stopped without the other",
+    )
     .addHelpText("after", notes)
     .action((flags: Flags) => up(flags, readTargetFlags(command).state ?? defaultStateDir));
 }
@@ -65,6 +70,7 @@ async function up(flags: Flags, stateDir: string): Promise<void> {
     controlPort: flags.port,
     edgePort: flags.edgePort,
     listen: flags.listen,
+    split: flags.split === true,
     ...(flags.images !== undefined && { images: flags.images }),
     out: process.stdout,
   });

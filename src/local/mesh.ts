@@ -25,6 +25,8 @@ export type MeshOptions = {
   /** The balancer's port for the default service. */
   readonly edgePort: number;
   readonly images?: string;
+  /** The control API with the registry, and the data plane, as two processes. */
+  readonly split?: boolean;
   /** Takes one line for each thing that happens after the start. */
   readonly log: (line: string) => void;
 };
@@ -78,20 +80,19 @@ async function startParts(options: MeshOptions, release: Release): Promise<Local
   await stopOrphanedTasks(options.stateDir, nodeNames(options.nodes));
   const plan = await planAddresses();
   const control = `http://${options.listen}:${options.controlPort}`;
-  const runtime = await startRuntime(options, secrets, logDir);
-  const { controlPort, entryPort } = runtime.ready;
+  const { runtimes, controlPort, entryPort } = await startRuntimes(options, secrets, logDir);
   const controlListener = await Listener.open(options.listen, options.controlPort, controlDoor, {
     host: "127.0.0.1",
     port: controlPort,
   });
   const agents = await startAgents(options, plan, control, secrets.token, logDir).catch((error) => {
-    runtime.process.kill("SIGTERM");
+    for (const runtime of runtimes) runtime.process.kill("SIGTERM");
     void controlListener.close(0);
     throw error;
   });
   rememberChildren(
     options.stateDir,
-    [runtime, ...agents].flatMap((child) => child.process.pid ?? []),
+    [...runtimes, ...agents].flatMap((child) => child.process.pid ?? []),
   );
   const ports = new PublishedPorts(
     { host: "127.0.0.1", port: entryPort },
@@ -113,7 +114,7 @@ async function startParts(options: MeshOptions, release: Release): Promise<Local
     controlListener,
     follower,
     agents,
-    runtime,
+    runtimes,
     release,
     stateDir: options.stateDir,
     isStopping: false,
@@ -147,14 +148,32 @@ async function requireFree(address: string, port: number, what: string, flag: st
   );
 }
 
-function startRuntime(
-  options: MeshOptions,
-  secrets: MeshSecrets,
-  logDir: string,
-): Promise<Child<RuntimeReady>> {
-  const { stateDir, edgePort } = options;
-  const input: RuntimeInput = { stateDir, balancerPort: edgePort, secrets };
-  return startChild<RuntimeReady>("./runtime.ts", `${stateDir}:runtime`, input, join(logDir, "runtime.log"));
+type Runtimes = RuntimeReady & {
+  /** In the order they are stopped: who has the registry last. */
+  readonly runtimes: readonly Child<RuntimeReady>[];
+};
+
+async function startRuntimes(options: MeshOptions, secrets: MeshSecrets, logDir: string): Promise<Runtimes> {
+  const { stateDir, edgePort: balancerPort, split = false } = options;
+  const start = (part: RuntimeInput["part"], name: string): Promise<Child<RuntimeReady>> => {
+    const input: RuntimeInput = { part, stateDir, balancerPort, secrets };
+    return startChild<RuntimeReady>(
+      "./runtime.ts",
+      `${stateDir}:${name}`,
+      input,
+      join(logDir, `${name}.log`),
+    );
+  };
+  const runtime = await start(split ? "control" : "whole", "runtime");
+  if (!split) return { runtimes: [runtime], ...runtime.ready };
+  try {
+    const traffic = await start("traffic", "traffic");
+    const { controlPort } = runtime.ready;
+    return { runtimes: [traffic, runtime], controlPort, entryPort: traffic.ready.entryPort };
+  } catch (error) {
+    runtime.process.kill("SIGTERM");
+    throw error;
+  }
 }
 
 /** Starts an agent for each node; when one cannot start, the others are stopped again. */
@@ -224,7 +243,7 @@ type Parts = {
   readonly controlListener: Listener;
   readonly follower: TableFollower;
   readonly agents: readonly Agent[];
-  readonly runtime: Child<RuntimeReady>;
+  readonly runtimes: Runtimes["runtimes"];
   readonly release: Release;
   readonly stateDir: string;
   isStopping: boolean;
@@ -239,7 +258,7 @@ async function stopParts(parts: Parts): Promise<void> {
   await Promise.all(parts.agents.map((agent) => stopChild(agent, "SIGINT")));
   await stopOrphanedTasks(parts.stateDir);
   await parts.controlListener.close(controlGraceMs);
-  await stopChild(parts.runtime, "SIGTERM");
+  for (const runtime of parts.runtimes) await stopChild(runtime, "SIGTERM");
   parts.release();
 }
 

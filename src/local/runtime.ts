@@ -1,5 +1,6 @@
 // The Workers runtime on this machine: workerd under Miniflare, with the registry's storage in the state folder and two
-// sockets, one for the control API and one that the listeners of published ports splice to.
+// sockets, one for the control API and one that the listeners of published ports splice to. Or, as infra/split deploys
+// it, one half of that: two processes, of which the one with the data plane asks the other for the routing table.
 
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -9,12 +10,13 @@ import { runChild } from "./child.ts";
 import type { MeshSecrets } from "./secrets.ts";
 
 export type RuntimeInput = {
+  readonly part: "whole" | "control" | "traffic";
   readonly stateDir: string;
   readonly balancerPort: number;
   readonly secrets: MeshSecrets;
 };
 
-/** Ports at 127.0.0.1, where this mesh's own listeners pass requests on to. */
+/** Ports at 127.0.0.1, where this mesh's own listeners pass requests on to; a part opens only its own. */
 export type RuntimeReady = { readonly controlPort: number; readonly entryPort: number };
 
 runChild<RuntimeInput, RuntimeReady>(async (input) => {
@@ -31,16 +33,27 @@ async function startWorkerd(
   { controlPort, entryPort }: RuntimeReady,
 ): Promise<Miniflare> {
   const text = (value: string) => ({ type: "json" as const, value });
+  const isTraffic = input.part === "traffic";
+  const control = { host: "127.0.0.1", port: controlPort, entrypoint: "Control" };
+  const entry = { host: "127.0.0.1", port: entryPort, entrypoint: "Entry" };
+  const sockets = { whole: [control, entry], control: [control], traffic: [entry] };
+  const objects = {
+    MeshRegistry: { type: "durable-object" as const, storage: "sqlite" as const },
+    MeshTelemetry: { type: "durable-object" as const, storage: "sqlite" as const },
+    MeshProber: { type: "durable-object" as const, storage: "sqlite" as const },
+  };
   const miniflare = new Miniflare({
     host: "127.0.0.1",
     port: await freePort("127.0.0.1"),
     cf: false,
     logRequests: false,
-    resourcePersistencePath: join(input.stateDir, "registry"),
+    ...(!isTraffic && { resourcePersistencePath: join(input.stateDir, "registry") }),
+    // Where the two find each other.
+    ...(input.part !== "whole" && { unsafeDevRegistryPath: join(input.stateDir, "workers") }),
     workers: [
       {
         config: {
-          name: "waggle",
+          name: isTraffic ? "waggle-traffic" : "waggle",
           compatibilityDate: bundle.compatibilityDate,
           manifest: {
             mainModule: "worker.mjs",
@@ -63,18 +76,9 @@ async function startWorkerd(
             MESH_MODE: text("local"),
             BALANCER_PORT: text(String(input.balancerPort)),
           },
-          exports: {
-            MeshRegistry: { type: "durable-object", storage: "sqlite" },
-            MeshTelemetry: { type: "durable-object", storage: "sqlite" },
-            MeshProber: { type: "durable-object", storage: "sqlite" },
-          },
+          ...(!isTraffic && { exports: objects }),
         },
-        dev: {
-          unsafeDirectSockets: [
-            { host: "127.0.0.1", port: controlPort, entrypoint: "Control" },
-            { host: "127.0.0.1", port: entryPort, entrypoint: "Entry" },
-          ],
-        },
+        dev: { unsafeDirectSockets: sockets[input.part] },
       },
     ],
   });

@@ -4,19 +4,21 @@
 // A failed connection ejects a task; so do some slow answers in a row. It comes back after a while, longer each time in
 // a row, and then one request goes to it first: if that is answered the task is as good as any, if not it is out
 // again. At most half of a service is passed over; where more than that fail, the fault is hardly the tasks', and all
-// are used (panic).
+// are used (panic), the slow ones before those that do not answer.
 
 /** How long a task is passed over the first time, and at most; milliseconds. */
 const baseMs = 2_000;
 const longestMs = 60_000;
 /** Slow answers in a row that eject a task. */
-const slowInARow = 3;
+const slowInARow = 5;
 
 type Record = {
   /** Passed over until then, epoch milliseconds; 0: it is not. */
   untilMs: number;
   /** Ejections in a row, each doubling the next one's length. */
   times: number;
+  /** It could not be reached or did not answer at all; else it was slow. */
+  dead: boolean;
   slow: number;
   /** Its one trial request was let through, then, and has not ended. */
   onTrial: boolean;
@@ -45,6 +47,11 @@ export class Outliers {
   /** Takes in that a task could not be reached or did not answer in time. True when that ejects it anew. */
   failed(taskId: string, nowMs: number): boolean {
     const record = this.#recordOf(taskId, nowMs);
+    record.dead = true;
+    return this.#eject(record, nowMs);
+  }
+
+  #eject(record: Record, nowMs: number): boolean {
     if (record.untilMs > nowMs) return false;
     this.ejected += 1;
     record.untilMs = nowMs + Math.min(longestMs, baseMs * 2 ** record.times);
@@ -58,7 +65,9 @@ export class Outliers {
   slow(taskId: string, nowMs: number): boolean {
     const record = this.#recordOf(taskId, nowMs);
     record.slow += 1;
-    return (record.slow >= slowInARow || record.onTrial) && this.failed(taskId, nowMs);
+    if (record.slow < slowInARow && !record.onTrial) return false;
+    if (record.untilMs <= nowMs) record.dead = false;
+    return this.#eject(record, nowMs);
   }
 
   /** Takes in that a task answered in good time. */
@@ -72,7 +81,7 @@ export class Outliers {
    * Which of a service's tasks to pass over now.
    *
    * @param careful for a request that cannot be sent again: it is nobody's trial
-   * @returns null when none is, or when so many would be that all are used
+   * @returns null when none is, or when so many would be that all are used; never all
    * @see docs/spec.md Y3-Y4
    */
   passedOver(taskIds: readonly string[], nowMs: number, careful: boolean): ReadonlySet<string> | null {
@@ -80,7 +89,10 @@ export class Outliers {
     if (out.length === 0) return null;
     if (!isPanic(out, taskIds)) return new Set(out);
     this.panics += 1;
-    return null;
+    // A slow task is better than one that does not answer, which a request that goes there only once would not survive.
+    const dead = out.filter((id) => this.#records.get(id)?.dead === true);
+    const helps = dead.length > 0 && dead.length < taskIds.length && (careful || !isPanic(dead, taskIds));
+    return helps ? new Set(dead) : null;
   }
 
   /** What is in force among a service's tasks: who is passed over and for how long yet, or that all are used. */
@@ -111,7 +123,7 @@ export class Outliers {
     const known = this.#records.get(taskId);
     if (known !== undefined) return known;
     for (const [id, { untilMs }] of this.#records) if (untilMs + longestMs < nowMs) this.#records.delete(id);
-    const record = { untilMs: 0, times: 0, slow: 0, onTrial: false, trialMs: 0 };
+    const record = { untilMs: 0, times: 0, dead: false, slow: 0, onTrial: false, trialMs: 0 };
     this.#records.set(taskId, record);
     return record;
   }

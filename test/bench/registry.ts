@@ -19,6 +19,7 @@ type Operation = { readonly name: string; readonly call: () => Promise<Response>
 export async function benchRegistry(): Promise<void> {
   const stateDir = mkdtempSync(join(tmpdir(), "waggle-bench-"));
   const input: RuntimeInput = {
+    part: "whole",
     stateDir,
     balancerPort: 0,
     secrets: { token, viewerToken: token, entryKey: token },

@@ -23,6 +23,8 @@ export type Contender = {
   readonly roll: () => Promise<void>;
   /** Ends the agent of a node outright; null where there is none. */
   readonly killAgent: ((node: number) => Promise<void>) | null;
+  /** Ends the registry outright, and keeps it from coming back; returns what lets it. Null where there is none. */
+  readonly killRegistry: (() => Promise<() => void>) | null;
   readonly stop: () => Promise<void>;
 };
 

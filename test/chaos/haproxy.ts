@@ -48,6 +48,7 @@ export async function startHaproxy(dir: string, setup: Setup): Promise<Contender
       }
     },
     killAgent: null,
+    killRegistry: null,
     stop: async () => {
       haproxy.kill("SIGKILL");
       for (const server of servers) server.destroy();

@@ -92,9 +92,8 @@ async function runRow(scenario: Scenario, name: Contender["name"]): Promise<Row>
 async function loaded(contender: Contender, scenario: Scenario): ReturnType<typeof measure> {
   const order = { url: contender.url, rate: Number(flags.rate), postShare, timeoutMs };
   await measure({ ...order, seconds: warmSeconds, firstId: -1_000_000 }, async () => undefined);
-  return measure({ ...order, seconds: Number(flags.seconds), firstId: 0 }, (at) =>
-    scenario.act(contender, at),
-  );
+  const seconds = Math.max(Number(flags.seconds), scenario.seconds ?? 0);
+  return measure({ ...order, seconds, firstId: 0 }, (at) => scenario.act(contender, at));
 }
 
 async function measure(order: LoadOrder, act: (at: (ms: number) => Promise<void>) => Promise<void>) {

@@ -8,6 +8,8 @@ export type Scenario = {
   /** What happens, for the table. */
   readonly what: string;
   readonly setup: Setup;
+  /** How long the load lasts at least; absent: as long as the run's. */
+  readonly seconds?: number;
   /** Why it cannot be run here, or against this contender; null when it can. */
   readonly skip: (contender: Contender | null) => string | null;
   /** Runs beside the load; `at` waits until so many milliseconds after its start. */
@@ -124,11 +126,17 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "registry-killed",
-    what: "the registry gone for 20 s",
+    what: "kill -9 of the registry, back after 20 s; kill -9 of a task meanwhile",
     setup: plain(3),
-    skip: () =>
-      "on one machine the registry and the data plane are one process; traffic without a registry is held to its rules in the data plane's own tests",
-    act: nothing,
+    seconds: 25,
+    skip: (contender) => (contender !== null && contender.killRegistry === null ? "has no registry" : null),
+    act: async (contender, at) => {
+      await at(beginMs);
+      const release = await contender.killRegistry?.();
+      await at(8_000);
+      await contender.killTask(1);
+      await at(beginMs + 20_000).finally(release);
+    },
   },
 ];
 

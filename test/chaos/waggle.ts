@@ -24,7 +24,7 @@ export async function startWaggle(dir: string, setup: Setup): Promise<Contender>
   const images = join(dir, "images.json");
   // The same check as HAProxy's: whether the port can be connected to.
   writeFileSync(images, JSON.stringify({ [image]: { command: [process.execPath, program], probe: "tcp" } }));
-  const flags = ["--empty", "--nodes", String(nodeCount), "--images", images];
+  const flags = ["--empty", "--split", "--nodes", String(nodeCount), "--images", images];
   const mesh = await MeshProcess.start(flags, join(dir, "state"));
   try {
     return await withService(mesh, setup);
@@ -44,11 +44,14 @@ async function withService(mesh: MeshProcess, setup: Setup): Promise<Contender> 
   await until("the service to answer", async () => (await fetch(url)).status !== 404, { withinMs: 30_000 });
   const few = setup.env.FAULT === "crash" ? setup.tasks - 1 : setup.tasks;
   await until("the tasks to run", async () => (await running(mesh)).length >= few, { withinMs: 30_000 });
+  // While the registry is gone nobody can be asked who runs where.
+  let lastKnown: readonly EngineTask[] | null = null;
   return {
     name: "Waggle",
     url,
     killTask: async (slot) => {
-      const pid = (await running(mesh)).find((task) => task.Slot === slot)?.Status.ContainerStatus?.PID;
+      const tasks = lastKnown ?? (await running(mesh));
+      const pid = tasks.find((task) => task.Slot === slot)?.Status.ContainerStatus?.PID;
       if (pid === undefined) throw new Error(`${service}.${slot} does not run`);
       process.kill(pid, "SIGKILL");
     },
@@ -63,6 +66,18 @@ async function withService(mesh: MeshProcess, setup: Setup): Promise<Contender> 
     drain: (node) => waggle(mesh, "node", "update", "--availability", "drain", `node${node}`),
     roll: () => waggle(mesh, "service", "update", "--force", "--quiet", service),
     killAgent: async (node) => void process.kill(mesh.agentPid(`node${node}`), "SIGKILL"),
+    killRegistry: async () => {
+      // What would start it anew is held still meanwhile.
+      const starter = mesh.runtimePid();
+      const pids = mesh.workerdPids();
+      lastKnown = await running(mesh);
+      process.kill(starter, "SIGSTOP");
+      for (const pid of pids) process.kill(pid, "SIGKILL");
+      return () => {
+        process.kill(starter, "SIGCONT");
+        lastKnown = null;
+      };
+    },
     stop: async () => {
       const left = setTimeout(() => mesh.signal("SIGKILL"), 30_000);
       await mesh.stop();

@@ -116,12 +116,17 @@ export class MeshProcess {
     return this.#childPid("agent-child.ts", node);
   }
 
-  /** Process ids of workerd under this mesh. */
-  workerdPids(): number[] {
-    const runtime = this.#childPid("runtime.ts", "runtime");
+  /** Process ids of workerd under this mesh. @param name of a mesh in two parts `runtime` has the registry */
+  workerdPids(name: "runtime" | "traffic" = "runtime"): number[] {
+    const runtime = this.runtimePid(name);
     return processes()
       .filter((one) => one.ppid === runtime && one.cmdline.includes("workerd"))
       .map((one) => one.pid);
+  }
+
+  /** Process id of what starts workerd, and starts it anew when it dies. */
+  runtimePid(name: "runtime" | "traffic" = "runtime"): number {
+    return this.#childPid("runtime.ts", name);
   }
 
   #childPid(program: string, name: string): number {
