@@ -1,10 +1,8 @@
 // What an operator may do on the page: HAProxy's form sets servers of one proxy to ready, drain or maint.
 
-import { MeshError, unwrap } from "../domain/error.ts";
-import type { Availability } from "../domain/node.ts";
+import { adminStates } from "../domain/server.ts";
 import type { MeshApi } from "../registry/api.ts";
-import { nodesProxyId } from "./proxy-id.ts";
-import { rowName, type ServerAction, type StatsProxy, type StatsReport } from "./report.ts";
+import { rowName, type StatsReport } from "./report.ts";
 
 /** HAProxy's words for what came of a form, and what the page says to each. */
 export const outcomes = {
@@ -35,49 +33,17 @@ export async function act(
 ): Promise<Outcome> {
   if (form.servers.length === 0) return "NONE";
   const proxy = report.proxies.find(({ iid, name }) => form.proxy === `#${iid}` || form.proxy === name);
-  const action = proxy?.actions.find((known) => known === form.action);
-  if (proxy === undefined || action === undefined) return "ERRP";
-  const known = serverNames(proxy);
+  const state = adminStates.find((known) => known === form.action);
+  if (proxy === undefined || state === undefined) return "ERRP";
+  const known = new Map(proxy.rows.map((row) => [rowName(row), row.admin]));
   const wanted = [...new Set(form.servers)];
-  const found = wanted.filter((name) => known.has(name));
+  const found = wanted.flatMap((name) => known.get(name) ?? []);
   if (found.length === 0) return "ERRP";
-  try {
-    let changed = 0;
-    for (const name of found) if (await setServer(mesh, proxy, name, action, actor)) changed += 1;
-    if (found.length < wanted.length) return "PART";
-    return changed > 0 ? "DONE" : "NONE";
-  } catch (error) {
-    if (error instanceof MeshError) return "UNKN";
-    throw error;
+  const changes = found.filter((admin) => admin.state !== state);
+  for (const { target } of changes) {
+    const answer = await mesh.setAdmin(target, state, actor);
+    if (!answer.ok) return "UNKN";
   }
-}
-
-function serverNames({ rows }: StatsProxy): ReadonlySet<string> {
-  return new Set(rows.filter(({ kind }) => kind === "server").map(rowName));
-}
-
-/** Sets one server; false when it is so already. */
-function setServer(
-  mesh: MeshApi,
-  proxy: StatsProxy,
-  name: string,
-  action: ServerAction,
-  actor: string,
-): Promise<boolean> {
-  return proxy.iid === nodesProxyId ? setNode(mesh, name, action, actor) : Promise.resolve(false);
-}
-
-const availabilities: Readonly<Record<ServerAction, Availability>> = {
-  ready: "active",
-  drain: "drain",
-  maint: "drain",
-};
-
-async function setNode(mesh: MeshApi, name: string, action: ServerAction, actor: string): Promise<boolean> {
-  const node = unwrap(await mesh.node(name));
-  const availability = availabilities[action];
-  if (node.availability === availability) return false;
-  const { id, version, role, labels } = node;
-  unwrap(await mesh.updateNode(id, version, { availability, role, labels }, actor));
-  return true;
+  if (found.length < wanted.length) return "PART";
+  return changes.length > 0 ? "DONE" : "NONE";
 }

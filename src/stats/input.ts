@@ -1,6 +1,7 @@
 // What a report is made of: the mesh as the registry tells it, and what was counted of its traffic.
 
 import type { Node } from "../domain/node.ts";
+import type { StaticServer } from "../domain/server.ts";
 import type { Task } from "../domain/task.ts";
 import type { MeshInfo, ServiceView } from "../registry/api.ts";
 import type { Values } from "./report.ts";
@@ -11,6 +12,7 @@ export type StatsInput = {
   readonly services: readonly ServiceView[];
   /** History included. */
   readonly tasks: readonly Task[];
+  readonly servers: readonly StaticServer[];
   readonly traffic: Traffic;
   /** Epoch milliseconds; everything in it is told as of now. */
   readonly nowMs: number;

@@ -1,5 +1,6 @@
 // Making the report: the balancer over the nodes first, then every published service.
 
+import { compileTable } from "../domain/compile.ts";
 import type { StatsInput } from "./input.ts";
 import { nodesProxy } from "./nodes-proxy.ts";
 import { proxyIds } from "./proxy-id.ts";
@@ -7,9 +8,9 @@ import type { StatsProxy, StatsReport } from "./report.ts";
 import { serviceProxy } from "./service-proxy.ts";
 import { seconds } from "./time.ts";
 
-/** @see docs/spec.md Z5-Z9 */
+/** A mesh without nodes has no balancer over them: its services have static servers only. @see docs/spec.md Z5-Z11 */
 export function makeReport(input: StatsInput): StatsReport {
-  const { info, nowMs } = input;
+  const { info, nodes, nowMs } = input;
   return {
     mesh: {
       name: info.name,
@@ -18,29 +19,47 @@ export function makeReport(input: StatsInput): StatsReport {
       nodes: info.nodes,
       tasks: info.tasks,
     },
-    proxies: [nodesProxy(input), ...serviceProxies(input)],
+    proxies: [...(nodes.length > 0 ? [nodesProxy(input)] : []), ...serviceProxies(input)],
   };
 }
 
 /** Those that publish a port, by name. */
 function serviceProxies(input: StatsInput): readonly StatsProxy[] {
+  const { traffic, nowMs } = input;
   const oldestFirst = input.services.toSorted(
     (a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1),
   );
   const iids = proxyIds(oldestFirst.map(({ id }) => id));
   const tasks = Map.groupBy(input.tasks, ({ serviceId }) => serviceId);
-  const nodes = new Map(input.nodes.map((node) => [node.id, node]));
+  const servers = Map.groupBy(input.servers, ({ serviceId }) => serviceId);
+  const nodes = byId(input.nodes);
+  const world = {
+    nodes,
+    services: byId(input.services),
+    tasks: byId(input.tasks),
+    servers: byId(input.servers),
+  };
+  const routed = byId(compileTable(world, input.info.tableVersion).services);
   return input.services
     .filter(({ ports }) => ports.length > 0)
     .toSorted((a, b) => (a.spec.name < b.spec.name ? -1 : 1))
-    .map((service) =>
-      serviceProxy({
+    .map((service) => {
+      const known = routed.get(service.id);
+      return serviceProxy({
         service,
         iid: iids.get(service.id) ?? 0,
         tasks: tasks.get(service.id) ?? [],
+        servers: servers.get(service.id) ?? [],
+        options: known?.options ?? {},
+        policy: known?.policy ?? "roundrobin",
+        shares: byId([...(known?.tasks ?? []), ...(known?.servers ?? [])]),
         nodes,
-        traffic: input.traffic,
-        nowMs: input.nowMs,
-      }),
-    );
+        traffic,
+        nowMs,
+      });
+    });
+}
+
+function byId<T extends { readonly id: string }>(things: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(things.map((thing) => [thing.id, thing]));
 }

@@ -5,45 +5,57 @@ import { nodeReady } from "../domain/nodes.ts";
 import type { StatsInput } from "./input.ts";
 import { nodesProxyId } from "./proxy-id.ts";
 import { proxyRows, type ServerLine } from "./proxy-rows.ts";
-import type { StatsProxy } from "./report.ts";
+import type { StatsProxy, Values } from "./report.ts";
 import { seconds } from "./time.ts";
 
 /** No service can be called so: names of services have no dot. */
 export const nodesProxyName = "waggle.nodes";
 
-/** @see docs/spec.md Z6 */
+/** @see docs/spec.md Z7 */
 export function nodesProxy({ nodes, traffic, nowMs }: StatsInput): StatsProxy {
-  const head = { name: nodesProxyName, iid: nodesProxyId, algorithm: "roundrobin" };
+  const head = { name: nodesProxyName, iid: nodesProxyId };
   const lines = shownNodes(nodes).map((node) => nodeLine(node, traffic.node(node.id), nowMs));
   return {
     ...head,
     what: "the balancer over the nodes, mode http",
-    rows: proxyRows(head, lines, traffic.mesh),
-    actions: ["ready", "drain"],
+    rows: proxyRows(head, lines, traffic.mesh, { algo: "roundrobin" }),
   };
 }
 
-function nodeLine(node: Node, counted: ServerLine["values"], nowMs: number): ServerLine {
-  const status = nodeStatus(node);
+function nodeLine(node: Node, counted: Values, nowMs: number): ServerLine {
+  const { id, hostname, address, balance = "ready", stateSinceMs } = node;
   return {
-    name: node.hostname,
-    status,
-    isActive: status === "UP",
+    name: hostname,
+    status: nodeStatus(node),
+    share: nodeReady(node) && balance === "ready" ? { weight: 1 } : null,
     weight: 1,
     backup: false,
+    admin: { target: { kind: "node", ref: id }, state: balance },
     values: {
       ...counted,
-      lastchg: seconds(nowMs - node.stateSinceMs),
-      last_chk: node.message,
-      addr: node.address,
+      lastchg: seconds(nowMs - stateSinceMs),
+      last_chk: reason(node),
+      addr: address,
     },
   };
 }
 
-/** A node is up while it is heard; one that the operator drains, or that is about to leave, is drained. */
+/** A node is up while it is heard, unless the operator took it out of the balancer, drains it, or it is about to leave. */
 function nodeStatus(node: Node): string {
+  if (node.balance === "maint") return "MAINT";
   if (!nodeReady(node)) return "DOWN";
-  return node.availability === "drain" || node.leaving === true ? "DRAIN" : "UP";
+  return node.balance === "drain" || isEmptied(node) ? "DRAIN" : "UP";
+}
+
+/** Its tasks are moved to other nodes. */
+function isEmptied({ availability, leaving }: Node): boolean {
+  return availability === "drain" || leaving === true;
+}
+
+/** What else there is to say: why it is down, or what drains it if that is not the balancer's own word. */
+function reason(node: Node): string {
+  if (node.message !== "" || !isEmptied(node)) return node.message;
+  return node.leaving === true ? "its agent leaves" : "availability drain";
 }
 
 /**

@@ -1,6 +1,7 @@
 // The table of one proxy: HAProxy's groups and columns, a row for the frontend, each server and the backend, and the
 // form that sets servers.
 
+import { adminStates } from "../domain/server.ts";
 import type { PageInput } from "./page.tsx";
 import { type Cell, groups } from "./page-columns.ts";
 import { rowName, type StatsProxy, type StatsRow } from "./report.ts";
@@ -8,9 +9,10 @@ import { statsLink } from "./uri.ts";
 
 export function ProxyTable(input: PageInput & { readonly proxy: StatsProxy }) {
   const { proxy, asked, uri } = input;
-  const { name, what, iid, rows, actions } = proxy;
+  const { name, what, iid, rows } = proxy;
+  const hasServers = rows.some(({ admin }) => admin !== undefined);
   // A page that refreshes itself would forget what is being ticked and typed.
-  const mayTick = actions.length > 0 && !asked.refresh && rows.some(({ kind }) => kind === "server");
+  const mayTick = hasServers && !asked.refresh;
   const table = <Rows proxy={proxy} mayTick={mayTick} />;
   return (
     <section class="proxy" aria-labelledby={`proxy-${iid}`}>
@@ -25,7 +27,7 @@ export function ProxyTable(input: PageInput & { readonly proxy: StatsProxy }) {
       ) : (
         table
       )}
-      {!mayTick && actions.length > 0 && (
+      {hasServers && !mayTick && (
         <p class="change">
           <a href={`${statsLink(uri, { ...asked, refresh: false, outcome: "" })}#proxy-${iid}`}>
             Change servers
@@ -140,7 +142,7 @@ function Actions({ proxy, asksToken }: PageInput & { readonly proxy: StatsProxy 
         Ticked servers{" "}
         <select name="action" required>
           <option value="">choose an action</option>
-          {proxy.actions.map((action) => (
+          {adminStates.map((action) => (
             <option value={action}>{actionWords[action]}</option>
           ))}
         </select>

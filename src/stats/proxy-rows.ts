@@ -1,17 +1,20 @@
 // The rows of one proxy, put together: what HAProxy says of every frontend, server and backend.
 
+import type { Share } from "../domain/table.ts";
 import type { RowValues } from "./input.ts";
-import type { StatsRow, Values } from "./report.ts";
+import type { Admin, StatsRow, Values } from "./report.ts";
 
 /** A server as the report has it, before its row is printed. */
 export type ServerLine = {
   readonly name: string;
   /** HAProxy's words: `UP`, `UP 2/3`, `DOWN 1/2`, `DRAIN`, `MAINT`, `no check`. */
   readonly status: string;
-  /** Takes requests in its turn. */
-  readonly isActive: boolean;
+  /** How the data plane picks it; null: it does not. */
+  readonly share: Share | null;
+  /** The operator's weight for it. */
   readonly weight: number;
   readonly backup: boolean;
+  readonly admin: Admin;
   /** Everything else that is known of it. */
   readonly values: Values;
 };
@@ -19,45 +22,48 @@ export type ServerLine = {
 /** HAProxy's numbers for kinds of rows. */
 const rowTypes = { frontend: 0, backend: 1, server: 2 } as const;
 
-/** @param algorithm how servers are picked, in HAProxy's words */
+/**
+ * @param lines in their order; of two with one name the second is called otherwise, as readers go by name
+ * @param backend what else is known of the backend
+ */
 export function proxyRows(
-  proxy: { readonly name: string; readonly iid: number; readonly algorithm: string },
-  servers: readonly ServerLine[],
+  proxy: { readonly name: string; readonly iid: number },
+  lines: readonly ServerLine[],
   counted: RowValues,
+  backend: Values,
 ): readonly StatsRow[] {
   const head = { pxname: proxy.name, pid: 1, iid: proxy.iid, mode: "http" };
+  const frontend = { ...head, svname: "FRONTEND", status: "OPEN", sid: 0, type: rowTypes.frontend };
   return [
-    {
-      kind: "frontend",
-      values: {
-        ...counted.frontend,
-        ...head,
-        svname: "FRONTEND",
-        status: "OPEN",
-        sid: 0,
-        type: rowTypes.frontend,
-      },
-    },
-    ...servers.map(
-      (server, index): StatsRow => ({ kind: "server", values: serverValues(head, server, index + 1) }),
+    { kind: "frontend", values: { ...counted.frontend, ...frontend } },
+    ...withOwnNames(lines).map(
+      (line, index): StatsRow => ({
+        kind: "server",
+        values: { ...head, ...serverValues(line), sid: index + 1 },
+        admin: line.admin,
+      }),
     ),
-    {
-      kind: "backend",
-      values: { ...counted.backend, ...head, ...backendValues(servers), algo: proxy.algorithm },
-    },
+    { kind: "backend", values: { ...counted.backend, ...backend, ...head, ...backendValues(lines) } },
   ];
 }
 
-function serverValues(head: Values, server: ServerLine, sid: number): Values {
-  const { name, status, weight, backup, values } = server;
+function withOwnNames(lines: readonly ServerLine[]): readonly ServerLine[] {
+  const taken = new Set(["FRONTEND", "BACKEND"]);
+  return lines.map((line) => {
+    let { name } = line;
+    while (taken.has(name)) name += "'";
+    taken.add(name);
+    return { ...line, name };
+  });
+}
+
+function serverValues({ name, status, share, weight, backup, values }: ServerLine): Values {
   return {
     ...values,
-    ...head,
     svname: name,
     status,
-    sid,
     type: rowTypes.server,
-    weight,
+    weight: share?.weight ?? weight,
     uweight: weight,
     act: backup ? 0 : 1,
     bck: backup ? 1 : 0,
@@ -65,9 +71,10 @@ function serverValues(head: Values, server: ServerLine, sid: number): Values {
 }
 
 /** Up while any server takes requests. HAProxy calls one without servers up; here it answers 503, and is down. */
-function backendValues(servers: readonly ServerLine[]): Values {
-  const active = servers.filter(({ isActive }) => isActive);
-  const weight = active.reduce((sum, server) => sum + server.weight, 0);
+function backendValues(lines: readonly ServerLine[]): Values {
+  const taking = lines.flatMap(({ share }) => (share !== null && isInTurn(share) ? share : []));
+  const weight = taking.reduce((sum, share) => sum + share.weight, 0);
+  const backups = taking.filter(({ backup }) => backup === true).length;
   return {
     svname: "BACKEND",
     status: weight > 0 ? "UP" : "DOWN",
@@ -75,7 +82,12 @@ function backendValues(servers: readonly ServerLine[]): Values {
     type: rowTypes.backend,
     weight,
     uweight: weight,
-    act: active.filter(({ backup }) => !backup).length,
-    bck: active.filter(({ backup }) => backup).length,
+    act: taking.length - backups,
+    bck: backups,
   };
+}
+
+/** Whether new requests are sent there. */
+function isInTurn({ weight, drain }: Share): boolean {
+  return weight > 0 && drain !== true;
 }

@@ -1,11 +1,20 @@
 // The report: what the statistics page, its CSV and its JSON say, as one value. Whoever prints it adds nothing.
 
+import type { AdminState } from "../domain/server.ts";
+import type { AdminTarget } from "../registry/api.ts";
 import type { ColumnName, RowKind } from "./columns.ts";
 
 /** What a row has a value for; everything else is printed empty. */
 export type Values = { readonly [Name in ColumnName]?: number | string };
 
-export type StatsRow = { readonly kind: RowKind; readonly values: Values };
+export type StatsRow = {
+  readonly kind: RowKind;
+  readonly values: Values;
+  /** Of a server: what an operator's word about it is for, and what it is now. */
+  readonly admin?: Admin;
+};
+
+export type Admin = { readonly target: AdminTarget; readonly state: AdminState };
 
 /** A published service, or the balancer over the nodes: what HAProxy would have as one `listen` section. */
 export type StatsProxy = {
@@ -16,12 +25,7 @@ export type StatsProxy = {
   readonly what: string;
   /** The frontend, its servers, the backend: in this order. */
   readonly rows: readonly StatsRow[];
-  /** What an operator may set its servers to. */
-  readonly actions: readonly ServerAction[];
 };
-
-/** HAProxy's words for what is wanted of a server. */
-export type ServerAction = "ready" | "drain" | "maint";
 
 export type StatsReport = {
   readonly mesh: {

@@ -41,14 +41,23 @@ async function print(context: StatsContext, role: Role, asked: StatsAsked): Prom
 
 /** Everything there is to tell, as of now. @throws MeshError when the registry cannot be had */
 export async function readReport({ mesh, traffic, now }: StatsContext): Promise<StatsReport> {
-  const [info, nodes, services, tasks, counted] = await Promise.all([
+  const [info, nodes, services, tasks, servers, counted] = await Promise.all([
     mesh.info(),
     mesh.nodes(),
     mesh.services(),
     mesh.tasks({}),
+    mesh.servers(null),
     traffic(),
   ]);
-  return makeReport({ info, nodes, services, tasks: unwrap(tasks), traffic: counted, nowMs: now() });
+  return makeReport({
+    info,
+    nodes,
+    services,
+    tasks: unwrap(tasks),
+    servers: unwrap(servers),
+    traffic: counted,
+    nowMs: now(),
+  });
 }
 
 /**

@@ -7,6 +7,7 @@ import { statsPage } from "../../../src/stats/page.tsx";
 import { readAsked } from "../../../src/stats/uri.ts";
 import { withoutToken } from "../../../src/stats/who.ts";
 import { csvRow, readCsv } from "../../support/haproxy-csv.ts";
+import { aServerSpec } from "../../support/servers.ts";
 import { aNode, aService, aTask } from "../../support/world.ts";
 import { TestMesh } from "../registry/harness.ts";
 import { aReport } from "./support.ts";
@@ -100,11 +101,32 @@ test("[Z15] an operator's form sets servers, and HAProxy's word for what came of
   const answer = await post(app, drain, operator, ";up;norefresh?scope=nodes");
   expect(answer.status).toBe(303);
   expect(answer.headers.get("location")).toBe("/haproxy?stats;st=DONE;up;norefresh?scope=nodes");
-  expect(unwrap(mesh.registry.node("node2")).availability).toBe("drain");
-  expect(mesh.events("node.update")).toEqual(["node2: availability active -> drain"]);
+  expect(unwrap(mesh.registry.node("node2")).balance).toBe("drain");
+  expect(mesh.events("node.state")).toEqual(["node2: ready -> drain"]);
   expect(await outcome(app, drain)).toBe("NONE");
   expect(await outcome(app, { ...drain, action: "ready", b: "waggle.nodes" })).toBe("DONE");
-  expect(unwrap(mesh.registry.node("node2")).availability).toBe("active");
+  expect(unwrap(mesh.registry.node("node2")).balance).toBe("ready");
+});
+
+test("[Z15] tasks and static servers are set in the same way", async () => {
+  const { mesh, app } = aMesh();
+  mesh.registry.addServer("my-web", { spec: aServerSpec({ name: "legacy" }), admin: "ready" }, "operator");
+  const status = async (server: string) =>
+    csvRow(readCsv(await (await get(app, ";csv", viewer)).text()), "my-web", server).status;
+  for (const [server, before] of [
+    ["my-web.1", "UP"],
+    ["legacy", "no check"],
+  ] as const) {
+    expect(await status(server)).toBe(before);
+    for (const [action, after] of [
+      ["drain", "DRAIN"],
+      ["maint", "MAINT"],
+      ["ready", before],
+    ] as const) {
+      expect(await outcome(app, { s: server, action, b: "my-web" })).toBe("DONE");
+      expect(await status(server)).toBe(after);
+    }
+  }
 });
 
 test.each([
@@ -117,7 +139,7 @@ test.each([
 ])("[Z15] a form with %s changes nothing and says so", async (_what, form, expected) => {
   const { mesh, app } = aMesh();
   expect(await outcome(app, form as Record<string, string>)).toBe(expected);
-  expect(mesh.events("node.update")).toEqual([]);
+  expect(mesh.events("node.state")).toEqual([]);
 });
 
 test("[Z15] of several servers those that are there are set, and the outcome says that others are not", async () => {
@@ -130,7 +152,7 @@ test("[Z15] of several servers those that are there are set, and the outcome say
   ]);
   const answer = await app(new Request(page, { method: "POST", headers: operator, body }));
   expect(answer.headers.get("location")).toBe("/haproxy?stats;st=PART");
-  expect(unwrap(mesh.registry.node("node1")).availability).toBe("drain");
+  expect(unwrap(mesh.registry.node("node1")).balance).toBe("drain");
 });
 
 const drain = { s: "node1", action: "drain", b: "#1" };
@@ -148,7 +170,7 @@ test.each([
   const { mesh, app } = aMesh();
   const answer = await post(app, { ...drain, ...token } as Record<string, string>, headers);
   expect(answer.headers.get("location")).toBe(`/haproxy?stats;st=${expected}`);
-  expect(unwrap(mesh.registry.node("node1")).availability).toBe(expected === "DONE" ? "drain" : "active");
+  expect(unwrap(mesh.registry.node("node1")).balance).toBe(expected === "DONE" ? "drain" : undefined);
 });
 
 test.each([

@@ -1,10 +1,17 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { checkOf } from "../../../src/domain/server.ts";
 import { columns } from "../../../src/stats/columns.ts";
 import { statsCsv } from "../../../src/stats/csv.ts";
 import { statsJson } from "../../../src/stats/json.ts";
 import { statsJsonSchema } from "../../../src/stats/json-schema.ts";
 import type { StatsReport, Values } from "../../../src/stats/report.ts";
+import { trafficOf } from "../../../src/stats/traffic.ts";
+import { snapshot } from "../../../src/telemetry/read-snapshot.ts";
+import { newState } from "../../../src/telemetry/telemetry-state.ts";
 import { readCsv } from "../../support/haproxy-csv.ts";
+import { aServer, aServerSpec } from "../../support/servers.ts";
+import { aService, now } from "../../support/world.ts";
 import { aReport, valuesOf } from "./support.ts";
 
 /** The first line of HAProxy's own, up to the column that ends its fixed part. */
@@ -14,6 +21,24 @@ const header =
 test("[Z1] the first line of the CSV is HAProxy's, all 119 columns in their order", () => {
   expect(columns).toHaveLength(119);
   expect(statsCsv(aReport()).split("\n")[0]).toBe(header);
+});
+
+test("[Z1] docs/stats.md tells of every column in order, and of none as empty that has a value", () => {
+  const page = readFileSync(new URL("../../../docs/stats.md", import.meta.url), "utf8");
+  const told = [...page.matchAll(/^\| (\d+) \| `(\w+)` \| [FBS-]+ \| (.+) \|$/gm)];
+  expect(told.map(([, pos, name]) => [Number(pos), name])).toEqual(
+    columns.map(({ pos, name }) => [pos, name]),
+  );
+  const empty = told.filter(([, , , value]) => value?.startsWith("*empty*")).map(([, , name]) => name);
+  const check = checkOf({}, { tls: false });
+  const server = aServer(aService(), aServerSpec({ check, maxConn: 9 }));
+  const counted = trafficOf(snapshot(newState(now), now));
+  const rows = aReport({ servers: [server], traffic: counted }).proxies.flatMap((proxy) => proxy.rows);
+  const filled = new Set(rows.flatMap(({ values }) => Object.keys(values)));
+  expect(empty.filter((name) => filled.has(name ?? ""))).toEqual([]);
+  const known = columns.map(({ name }) => name).filter((name) => !empty.includes(name) && !filled.has(name));
+  // Only where a policy, a check or traffic says so.
+  expect(known).toEqual(["qlimit", "throttle", "rtime", "cookie"]);
 });
 
 test("[Z2] every row has as many fields as the first line; what is not known is an empty field", () => {
@@ -83,5 +108,5 @@ test("[Z4] the schema allows what the JSON has, and every column", () => {
 });
 
 function withRows(rows: StatsReport["proxies"][number]["rows"]): StatsReport {
-  return { ...aReport(), proxies: [{ name: "p", iid: 2, what: "", rows, actions: [] }] };
+  return { ...aReport(), proxies: [{ name: "p", iid: 2, what: "", rows }] };
 }

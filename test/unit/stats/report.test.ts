@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
+import { checkOf } from "../../../src/domain/server.ts";
+import { freshHealth } from "../../../src/domain/server-health.ts";
 import type { HealthReport } from "../../../src/domain/task.ts";
 import { proxyIds } from "../../../src/stats/proxy-id.ts";
+import { aServer, aServerSpec } from "../../support/servers.ts";
 import { aNode, aService, aTask, healthy, now } from "../../support/world.ts";
 import { aReport, rowsOf, valuesOf } from "./support.ts";
 
@@ -42,19 +45,25 @@ test("[Z6] of two ids with one number the younger takes the next", () => {
   expect(numbers.get(older)).toBe(proxyIds([older]).get(older));
 });
 
-test("[Z7] a node is UP while it is heard, DRAIN while the operator drains it or it leaves, else DOWN", () => {
+test("[Z7] a node is UP while it is heard, DRAIN or MAINT as the operator wants it, DRAIN too while it is emptied, else DOWN", () => {
   const nodes = [
     aNode({ hostname: "a" }),
     aNode({ hostname: "b", availability: "drain" }),
     aNode({ hostname: "c", leaving: true }),
     aNode({ hostname: "d", state: "down", message: "heartbeat failure", availability: "drain" }),
     aNode({ hostname: "e", availability: "pause" }),
+    aNode({ hostname: "f", balance: "drain" }),
+    aNode({ hostname: "g", balance: "maint", state: "down" }),
   ];
   const report = aReport({ nodes });
-  const statuses = ["a", "b", "c", "d", "e"].map((name) => valuesOf(report, "waggle.nodes", name).status);
-  expect(statuses).toEqual(["UP", "DRAIN", "DRAIN", "DOWN", "UP"]);
+  const statuses = ["a", "b", "c", "d", "e", "f", "g"].map(
+    (name) => valuesOf(report, "waggle.nodes", name).status,
+  );
+  expect(statuses).toEqual(["UP", "DRAIN", "DRAIN", "DOWN", "UP", "DRAIN", "MAINT"]);
   expect(valuesOf(report, "waggle.nodes", "d").last_chk).toBe("heartbeat failure");
-  expect(valuesOf(report, "waggle.nodes", "BACKEND")).toMatchObject({ status: "UP", act: 2, weight: 2 });
+  expect(valuesOf(report, "waggle.nodes", "b").last_chk).toBe("availability drain");
+  // The balancer goes on picking nodes whose tasks are moved: their entry points answer with others' tasks.
+  expect(valuesOf(report, "waggle.nodes", "BACKEND")).toMatchObject({ status: "UP", act: 4, weight: 4 });
 });
 
 test("[Z7] of two nodes with one name, the machine that joined anew is shown", () => {
@@ -147,6 +156,59 @@ test("[Z10] a backend is up while a server takes requests, and sums what they we
   });
   expect(valuesOf(aReport({ tasks: [sick] }), "my-web", "BACKEND").status).toBe("DOWN");
   expect(valuesOf(aReport({ tasks: [] }), "my-web", "BACKEND").status).toBe("DOWN");
+});
+
+test("[Z9] a task that the operator drains or has in maintenance says so, and gets no new requests", () => {
+  const drained = aTask(web, { admin: "drain" });
+  const failing = aTask(web, { slot: 2, admin: "drain", health: unwell("healthy", false, 1) });
+  const set = aTask(web, { slot: 3, admin: "maint" });
+  const report = aReport({ tasks: [drained, failing, set] });
+  const statuses = [1, 2, 3].map((slot) => valuesOf(report, "my-web", `my-web.${slot}`).status);
+  expect(statuses).toEqual(["DRAIN", "DRAIN 2/3", "MAINT"]);
+  expect(valuesOf(report, "my-web", "BACKEND")).toMatchObject({ status: "DOWN", act: 0 });
+});
+
+test("[Z9] a static server fills HAProxy's own columns", () => {
+  const check = checkOf({ interMs: 1_000 }, { tls: false });
+  const spec = aServerSpec({ name: "s1", host: "10.0.0.1", port: 8080, weight: 3, maxConn: 50, check });
+  const last = { word: "L7STS", code: 503, durationMs: 4 } as const;
+  const health = {
+    ...freshHealth(check, now - 9_000),
+    counter: 0,
+    up: false,
+    last,
+    fails: 5,
+    downs: 2,
+    downMs: 1_000,
+  };
+  const server = { ...aServer(web, spec), health };
+  const report = aReport({
+    servers: [server, aServer(web, aServerSpec({ name: "b", backup: true }))],
+  });
+  expect(valuesOf(report, "my-web", "s1")).toMatchObject({
+    status: "DOWN",
+    weight: 3,
+    slim: 50,
+    addr: "10.0.0.1:8080",
+    check_status: "L7STS",
+    check_code: 503,
+    chkfail: 5,
+    chkdown: 2,
+    lastchg: 9,
+    downtime: 10,
+  });
+  expect(valuesOf(report, "my-web", "b")).toMatchObject({ status: "no check", act: 0, bck: 1 });
+  expect(valuesOf(report, "my-web", "BACKEND")).toMatchObject({ act: 2, bck: 1 });
+});
+
+test("[Z5] no two rows of a proxy have one name, whatever its servers are called", () => {
+  const servers = ["my-web.1", "BACKEND"].map((name) => aServer(web, aServerSpec({ name })));
+  const names = rowsOf(aReport({ tasks: [aTask(web)], servers }), "my-web");
+  expect(names).toEqual(["FRONTEND", "my-web.1", "BACKEND'", "my-web.1'", "BACKEND"]);
+});
+
+test("[Z5] a mesh without nodes has no balancer over them", () => {
+  expect(aReport({ nodes: [] }).proxies.map(({ name }) => name)).toEqual(["my-web"]);
 });
 
 function unwell(verdict: HealthReport["verdict"], ok: boolean, length: number): HealthReport {

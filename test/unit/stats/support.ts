@@ -1,6 +1,7 @@
 // Reports for tests of the statistics: made of worlds, by the function that makes the real ones.
 
 import type { Node } from "../../../src/domain/node.ts";
+import type { StaticServer } from "../../../src/domain/server.ts";
 import type { Service } from "../../../src/domain/service.ts";
 import type { Task } from "../../../src/domain/task.ts";
 import { type Traffic, uncounted } from "../../../src/stats/input.ts";
@@ -12,13 +13,14 @@ export type Parts = {
   readonly nodes?: readonly Node[];
   readonly services?: readonly Service[];
   readonly tasks?: readonly Task[];
+  readonly servers?: readonly StaticServer[];
   readonly traffic?: Traffic;
 };
 
 /** A report of these parts; without any, of one node and the service my-web with two healthy tasks. */
 export function aReport(parts: Parts = {}): StatsReport {
   const service = aService();
-  const { nodes = [aNode()], services = [service], traffic = uncounted } = parts;
+  const { nodes = [aNode()], services = [service], servers = [], traffic = uncounted } = parts;
   const { tasks = [aTask(service), aTask(service, { slot: 2 })] } = parts;
   const running = tasks.filter(({ state }) => state === "running").length;
   return makeReport({
@@ -34,6 +36,7 @@ export function aReport(parts: Parts = {}): StatsReport {
     nodes,
     services: services.map((one) => ({ ...one, running, desiredTasks: tasks.length })),
     tasks,
+    servers,
     traffic,
     nowMs: now,
   });

@@ -1,0 +1,48 @@
+// A static server as a server of its service's proxy: HAProxy's own case, and nearly all of HAProxy's columns.
+
+import { hostPort, type StaticServer } from "../domain/server.ts";
+import { downtimeMs, lastCheckText, serverStatus } from "../domain/server-health.ts";
+import { resultValues } from "./check.ts";
+import type { ServerLine } from "./proxy-rows.ts";
+import type { Values } from "./report.ts";
+import type { ServiceInput } from "./service-proxy.ts";
+import { seconds } from "./time.ts";
+
+/** @see docs/spec.md Z9 */
+export function serverLine(
+  server: StaticServer,
+  { shares, options, traffic, nowMs }: ServiceInput,
+): ServerLine {
+  const { id, serviceId, spec, admin } = server;
+  return {
+    name: spec.name,
+    status: serverStatus(server),
+    share: shares.get(id) ?? null,
+    weight: spec.weight,
+    backup: spec.backup,
+    admin: { target: { kind: "server", ref: id }, state: admin },
+    values: {
+      ...traffic.server(serviceId, spec.name),
+      ...healthValues(server, nowMs),
+      ...(options.sticky !== undefined && { cookie: spec.cookie ?? spec.name }),
+      ...(spec.maxConn > 0 && { slim: spec.maxConn }),
+      addr: hostPort(spec.host, spec.port),
+    },
+  };
+}
+
+function healthValues(server: StaticServer, nowMs: number): Values {
+  const { health, admin, spec } = server;
+  if (health === null || spec.check === null) return {};
+  return {
+    // In maintenance nobody checks.
+    ...(admin !== "maint" && resultValues(lastCheckText(server))),
+    check_rise: spec.check.rise,
+    check_fall: spec.check.fall,
+    check_health: health.counter,
+    chkfail: health.fails,
+    chkdown: health.downs,
+    lastchg: seconds(nowMs - health.sinceMs),
+    downtime: seconds(downtimeMs(admin, health, nowMs)),
+  };
+}

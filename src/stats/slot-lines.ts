@@ -1,0 +1,90 @@
+// Slots as servers: a slot outlives its tasks, so that a reader's series goes on while a task is replaced.
+
+import { isRoutable } from "../domain/compile.ts";
+import { haproxyStatus } from "../domain/health.ts";
+import { taskName } from "../domain/names.ts";
+import type { Node } from "../domain/node.ts";
+import { nodeDown } from "../domain/nodes.ts";
+import { isAlive, type Task } from "../domain/task.ts";
+import { checkValues } from "./check.ts";
+import type { ServerLine } from "./proxy-rows.ts";
+import type { Values } from "./report.ts";
+import type { ServiceInput } from "./service-proxy.ts";
+import { seconds } from "./time.ts";
+
+/** @see docs/spec.md Z8, Z9 */
+export function slotLines(input: ServiceInput): ServerLine[] {
+  const { service, tasks } = input;
+  const slots = Map.groupBy(tasks, (task) => taskName(service.spec.name, task));
+  return [...slots].flatMap(([name, ofSlot]) => {
+    const task = taskOfSlot(ofSlot);
+    return task === null ? [] : [slotLine(name, task, input)];
+  });
+}
+
+/**
+ * The task a slot is shown by: the one that takes requests, else the newest that is to, else one that is being stopped;
+ * the newest dead one only while no other follows it. Null: the slot was given up.
+ */
+function taskOfSlot(tasks: readonly Task[]): Task | null {
+  const newestFirst = tasks.toSorted((a, b) => b.createdAtMs - a.createdAtMs);
+  const wanted = newestFirst.filter(({ desired }) => desired === "running");
+  return (
+    wanted.find((task) => isRoutable(task)) ??
+    wanted.find((task) => isAlive(task)) ??
+    newestFirst.find((task) => isAlive(task)) ??
+    wanted[0] ??
+    null
+  );
+}
+
+function slotLine(name: string, task: Task, input: ServiceInput): ServerLine {
+  const { shares, nodes, traffic, nowMs } = input;
+  const share = shares.get(task.id) ?? null;
+  // What an unheard node said last still holds while nobody else can take the requests.
+  const isLost = share === null && !isHeard(task, nodes);
+  return {
+    name,
+    status: isLost ? "DOWN" : taskStatus(task),
+    share,
+    weight: share?.weight ?? 1,
+    backup: share?.backup === true,
+    admin: { target: { kind: "task", ref: task.id }, state: task.admin ?? "ready" },
+    values: {
+      ...traffic.server(task.serviceId, name),
+      ...stateValues(task, isLost ? "its node is not heard" : ""),
+      lastchg: seconds(nowMs - sinceMs(task)),
+      addr: addressOf(task),
+    },
+  };
+}
+
+/** A task told to stop is drained; one that is not running yet, or any more, is down. */
+function taskStatus(task: Task): string {
+  if (task.admin === "maint") return "MAINT";
+  if (!isAlive(task) || task.state !== "running") return "DOWN";
+  if (task.desired !== "running") return "DRAIN";
+  const status = haproxyStatus(task.health);
+  if (task.admin !== "drain") return status;
+  return status === "no check" ? "DRAIN" : status.replace("UP", "DRAIN");
+}
+
+/** The last check of a task that runs; what a task that does not waits for, or ended with. */
+function stateValues(task: Task, problem: string): Values {
+  if (task.state === "running" && problem === "") return task.health === null ? {} : checkValues(task.health);
+  const why = problem || [task.state, task.err || task.message].filter((text) => text !== "").join(": ");
+  return { check_status: "UNK", check_desc: "Unknown", last_chk: why };
+}
+
+function sinceMs({ state, health, stateSinceMs }: Task): number {
+  return state === "running" && health !== null ? health.sinceMs : stateSinceMs;
+}
+
+function addressOf({ endpoints: [first] }: Task): string {
+  return first === undefined ? "" : (URL.parse(first.origin)?.host ?? "");
+}
+
+function isHeard({ nodeId }: Task, nodes: ReadonlyMap<string, Node>): boolean {
+  const node = nodes.get(nodeId ?? "");
+  return nodeId === null || (node !== undefined && !nodeDown(node));
+}
