@@ -96,10 +96,11 @@ describe.skipIf(chromiumPath === null)(`${has}the statistics page in Chromium`, 
     async (colorScheme) => {
       for (const rest of ["", ";norefresh;st=DENY"]) {
         const page = await open(rest, mesh.edgePort, { colorScheme, javaScriptEnabled: true });
-        // By the debugger's hand, which the page's policy does not bind.
+        // By the debugger's hand, which the page's policy does not bind. That a page reads itself again is HAProxy's habit;
+        // a link on it stops that.
         await page.evaluate(axe);
         const faults = await page.evaluate(
-          "axe.run().then((found) => found.violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))",
+          "axe.run({ rules: { 'meta-refresh': { enabled: false } } }).then((found) => found.violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))",
         );
         expect(faults, rest).toEqual([]);
         await page.context().close();
