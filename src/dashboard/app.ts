@@ -13,6 +13,7 @@ import { linkRoute } from "./link-route.ts";
 import { liveRoute } from "./live.ts";
 import { pageRoutes } from "./page-routes.tsx";
 import { renderer, say } from "./render.tsx";
+import { trafficReader } from "./traffic.ts";
 import { viewReader } from "./view.ts";
 
 export type { DashboardDeps } from "./context.ts";
@@ -29,7 +30,8 @@ const maxFormBytes = 16_384;
 export function dashboardApp(deps: DashboardDeps): DashboardApp {
   const app: DashboardRoutes = new Hono<DashboardEnv>({ getPath: pathOf });
   const render = renderer(deps);
-  const views = viewReader(deps.mesh, deps.now);
+  const traffic = trafficReader(deps.telemetry);
+  const views = viewReader(deps.mesh, traffic, deps.now);
   app.onError((error, c) => {
     const { status, message } = describeError(deps, error, {
       requestId: c.get("requestId"),
@@ -50,7 +52,7 @@ export function dashboardApp(deps: DashboardDeps): DashboardApp {
   app.route("/", signOutRoute(deps, render));
   app.route("/", liveRoute(deps));
   app.route("/", actionRoutes(deps, views, render));
-  app.route("/", pageRoutes(deps, views, render));
+  app.route("/", pageRoutes(deps, views, traffic, render));
   return { fetch: (request, door) => app.fetch(request, door) };
 }
 

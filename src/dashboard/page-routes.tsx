@@ -4,6 +4,7 @@ import { type Context, Hono } from "hono";
 import { routeExplanation } from "../control/route.ts";
 import { MeshError, unwrap } from "../domain/error.ts";
 import type { RouteExplanation } from "../protocol/route.ts";
+import type { SnapshotFilter } from "../telemetry/snapshot.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
 import { mayAct } from "./may-act.ts";
 import { Events, eventText } from "./pages/events.tsx";
@@ -14,12 +15,26 @@ import { Routing, type RoutingQuestion } from "./pages/routing.tsx";
 import { ServicePage } from "./pages/service.tsx";
 import { Services } from "./pages/services.tsx";
 import { pageOf } from "./paging.ts";
+import type { Span } from "./parts/traffic.tsx";
 import type { Render } from "./render.tsx";
+import type { TrafficReader } from "./traffic.ts";
 import type { ViewReader } from "./view.ts";
 import { signedIn } from "./who.ts";
 
-export function pageRoutes(deps: DashboardDeps, views: ViewReader, render: Render): DashboardRoutes {
+export function pageRoutes(
+  deps: DashboardDeps,
+  views: ViewReader,
+  traffic: TrafficReader,
+  render: Render,
+): DashboardRoutes {
   const routes = new Hono<DashboardEnv>();
+  const measured = async (of: SnapshotFilter) => {
+    const [whole, parts] = await Promise.all([
+      traffic({ ...of, tasks: false, series: true }),
+      traffic({ ...of, trend: true, places: true }),
+    ]);
+    return { whole, parts };
+  };
   const asked = (c: Context) => [c.req.query("q") ?? "", c.req.query("page") ?? ""] as const;
   routes.get("/", async (c) => {
     const view = await views.read();
@@ -39,8 +54,10 @@ export function pageRoutes(deps: DashboardDeps, views: ViewReader, render: Rende
     const service = unwrap(await deps.mesh.service(c.req.param("ref")));
     const view = await views.read();
     const title = service.spec.name;
-    const page = <ServicePage view={view} service={service} mayAct={mayAct(signedIn(c), c.env)} />;
-    return render(c, 200, { title, section: "services", view }, page);
+    const measures = { ...(await measured({ service: service.id })), span: spanOf(c) };
+    const may = mayAct(signedIn(c), c.env);
+    const page = <ServicePage view={view} service={service} mayAct={may} measures={measures} />;
+    return render(c, 200, { title, section: "services", view, charts: true }, page);
   });
   routes.get("/nodes", async (c) => {
     const view = await views.read();
@@ -50,8 +67,10 @@ export function pageRoutes(deps: DashboardDeps, views: ViewReader, render: Rende
   routes.get("/nodes/:ref", async (c) => {
     const node = unwrap(await deps.mesh.node(c.req.param("ref")));
     const view = await views.read();
-    const page = <NodePage view={view} node={node} mayAct={mayAct(signedIn(c), c.env)} />;
-    return render(c, 200, { title: node.hostname, section: "nodes", view }, page);
+    const measures = { ...(await measured({ node: node.id })), span: spanOf(c) };
+    const may = mayAct(signedIn(c), c.env);
+    const page = <NodePage view={view} node={node} mayAct={may} measures={measures} />;
+    return render(c, 200, { title: node.hostname, section: "nodes", view, charts: true }, page);
   });
   routes.get("/routing", async (c) => {
     const { url = "", method = "GET", node = "" } = c.req.query();
@@ -66,6 +85,10 @@ export function pageRoutes(deps: DashboardDeps, views: ViewReader, render: Rende
     return render(c, 200, { title: "Events", section: "events", view }, <Events view={view} page={page} />);
   });
   return routes;
+}
+
+function spanOf(c: Context): Span {
+  return c.req.query("span") === "hour" ? "hour" : "minutes";
 }
 
 /** Null when nothing was asked; what cannot be read is told beside the form that asked. */

@@ -23,3 +23,31 @@ export function ago(ms: number): string {
 export function moment(atMs: number): string {
   return `${new Date(atMs).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
+
+/** `0`, `0.4`, `12.3`, `940`, `12.3 k`: a rate, in few digits. */
+export function figure(value: number): string {
+  if (value === 0) return "0";
+  if (value < 0.05) return "<0.1";
+  if (value < 99.95) return value.toFixed(1).replace(/\.0$/, "");
+  return value < 9_999.5 ? Math.round(value).toLocaleString("en-US") : `${(value / 1_000).toFixed(1)} k`;
+}
+
+/** `12.3/s`. */
+export function perSecond(value: number): string {
+  return `${figure(value)}/s`;
+}
+
+/** `0.8 ms`, `12 ms`, `1.2 s`. */
+export function milliseconds(ms: number): string {
+  if (ms === 0) return "0 ms";
+  if (ms < 9.95) return `${ms.toFixed(1).replace(/\.0$/, "")} ms`;
+  return ms < 999.5 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1).replace(/\.0$/, "")} s`;
+}
+
+/** `0 %`, `<0.1 %`, `2.5 %`. @param share 0 to 1 */
+export function percent(share: number): string {
+  const hundred = share * 100;
+  if (hundred === 0) return "0 %";
+  if (hundred < 0.05) return "<0.1 %";
+  return `${hundred.toFixed(1).replace(/\.0$/, "")} %`;
+}

@@ -3,6 +3,7 @@
 import type { Node } from "../domain/node.ts";
 import { isAlive } from "../domain/task.ts";
 import type { ServiceView } from "../registry/api.ts";
+import { trafficTroubles } from "../telemetry/troubles.ts";
 import { lookOf } from "./task-look.ts";
 import { count } from "./text.ts";
 import { troublesOf } from "./troubles.ts";
@@ -37,6 +38,12 @@ export function verdictOf(view: View): Verdict {
   }
   const down = services.filter((service) => service.desiredTasks > 0 && !answers(service, view));
   if (down.length > 0) return allDown(down, services.length);
+  const failing = services.flatMap(({ id }) => view.traffic?.serviceById.get(id) ?? []);
+  const [worst] = trafficTroubles(failing).filter(({ grave }) => grave);
+  if (worst !== undefined) {
+    const name = worst.what.replace(/^service /, "");
+    return { level: "bad", title: `${name} answers with errors`, detail: `${sentence(worst.why)}` };
+  }
   const sizes = `${count(nodes.length, "node")}, ${count(services.length, "service")}, ${info.tasks.running} of ${count(info.tasks.desired, "task")} running`;
   const detail = `${[sizes, ...setAside(nodes)].join("; ")}.`;
   const wanting = troublesOf(problems).length;
@@ -61,6 +68,10 @@ function setAside(nodes: readonly Node[]): readonly string[] {
       ? `${names.length} nodes are ${word}`
       : `${names.join(", ")} ${names.length === 1 ? "is" : "are"} ${word}`;
   });
+}
+
+function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 }
 
 function allDown(down: readonly ServiceView[], of: number): Verdict {

@@ -8,11 +8,16 @@ import type { Node } from "../domain/node.ts";
 import type { Task } from "../domain/task.ts";
 import type { StatusProblem } from "../protocol/status.ts";
 import type { MeshApi, ServiceView } from "../registry/api.ts";
+import { trafficTroubles } from "../telemetry/troubles.ts";
+import { type TrafficReader, type TrafficView, trafficView } from "./traffic.ts";
 
 export type View = MeshView & {
   /** When it was read, epoch milliseconds; every `…Ms` in it is to be read against this. */
   readonly nowMs: number;
+  /** Of the registry's knowledge and of traffic. */
   readonly problems: readonly StatusProblem[];
+  /** Null: it cannot be read right now, and nothing is said of it. */
+  readonly traffic: TrafficView | null;
   /** Newest first. */
   readonly events: readonly MeshEvent[];
   /** Number of the newest event; 0 when there is none. */
@@ -35,12 +40,12 @@ const keepMs = 500;
 const allEvents = 1_000;
 
 /** Reads views, each kept for a moment. Only what has been read is kept, as a promise belongs to one request. */
-export function viewReader(mesh: MeshApi, now: () => number): ViewReader {
+export function viewReader(mesh: MeshApi, traffic: TrafficReader, now: () => number): ViewReader {
   let kept: View | null = null;
   return {
     read: async () => {
       if (kept !== null && Math.abs(now() - kept.nowMs) < keepMs) return kept;
-      kept = await readView(mesh, now());
+      kept = await readView(mesh, traffic, now());
       return kept;
     },
     forget: () => {
@@ -49,19 +54,26 @@ export function viewReader(mesh: MeshApi, now: () => number): ViewReader {
   };
 }
 
-async function readView(mesh: MeshApi, nowMs: number): Promise<View> {
-  const [info, nodes, services, tasks, events] = await Promise.all([
+async function readView(mesh: MeshApi, traffic: TrafficReader, nowMs: number): Promise<View> {
+  const [info, nodes, services, tasks, events, snapshot] = await Promise.all([
     mesh.info(),
     mesh.nodes(),
     mesh.services(),
     mesh.tasks({}),
     mesh.events(0, allEvents),
+    traffic({ tasks: false, trend: true }),
   ]);
-  return makeView({ info, nodes, services, tasks: unwrap(tasks) }, events, nowMs);
+  const known = snapshot === null ? null : trafficView(snapshot);
+  return makeView({ info, nodes, services, tasks: unwrap(tasks) }, events, known, nowMs);
 }
 
 /** @param events oldest first, as the registry gives them */
-export function makeView(mesh: MeshView, events: readonly MeshEvent[], nowMs: number): View {
+export function makeView(
+  mesh: MeshView,
+  events: readonly MeshEvent[],
+  traffic: TrafficView | null,
+  nowMs: number,
+): View {
   const byService = Map.groupBy(mesh.tasks, ({ serviceId }) => serviceId);
   const byNode = Map.groupBy(mesh.tasks, ({ nodeId }) => nodeId ?? "");
   return {
@@ -69,7 +81,8 @@ export function makeView(mesh: MeshView, events: readonly MeshEvent[], nowMs: nu
     nodes: [...mesh.nodes].sort((a, b) => byName(a.hostname, b.hostname)),
     services: [...mesh.services].sort((a, b) => byName(a.spec.name, b.spec.name)),
     nowMs,
-    problems: problemsOf(mesh),
+    problems: [...trafficProblems(mesh, traffic), ...problemsOf(mesh)],
+    traffic,
     events: events.toReversed(),
     seq: events.at(-1)?.seq ?? 0,
     nodeById: new Map(mesh.nodes.map((node) => [node.id, node])),
@@ -77,6 +90,12 @@ export function makeView(mesh: MeshView, events: readonly MeshEvent[], nowMs: nu
     tasksOfService: (id) => byService.get(id) ?? [],
     tasksOfNode: (id) => byNode.get(id) ?? [],
   };
+}
+
+/** What a service that is gone had does not matter any more. */
+function trafficProblems({ services }: MeshView, traffic: TrafficView | null): readonly StatusProblem[] {
+  const known = services.flatMap(({ id }) => traffic?.serviceById.get(id) ?? []);
+  return trafficTroubles(known).map(({ what, why, next }) => ({ what, why, next, sinceMs: null }));
 }
 
 const { compare: byName } = new Intl.Collator("en", { numeric: true });

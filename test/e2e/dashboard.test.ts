@@ -4,9 +4,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { dashboardApp } from "../../src/dashboard/app.ts";
 import { sessionMs, writeSession } from "../../src/dashboard/session.ts";
-import { buildDashboardAssets } from "../../src/local/dashboard-assets.ts";
 import {
   type Browser,
   type BrowserContext,
@@ -15,9 +13,9 @@ import {
   noChromium,
   type Page,
 } from "../support/browser.ts";
+import { serveDashboard, serverToken } from "../support/dashboard-server.ts";
 import { fillLarge } from "../support/large-mesh.ts";
 import { freePort, MeshProcess } from "../support/mesh-process.ts";
-import { serve } from "../support/serve.ts";
 import { newTelemetry } from "../support/telemetry.ts";
 import { until } from "../support/until.ts";
 import { TestMesh } from "../unit/registry/harness.ts";
@@ -212,20 +210,8 @@ describe.skipIf(chromiumPath === null)(`${has}the dashboard in Chromium${has && 
   test("[G15] a mesh of 1,000 nodes and 10,000 tasks shows at once and is kept true without a stutter", async () => {
     const large = new TestMesh();
     fillLarge(large);
-    const app = dashboardApp({
-      mesh: large.registry,
-      telemetry: newTelemetry(),
-      meshName: "large",
-      operatorToken: "operator-secret",
-      assets: await buildDashboardAssets(),
-      access: null,
-      surroundings: { domain: "", balancerPort: null },
-      now: () => Date.now(),
-      newId: () => "large",
-      upgrade: async () => new Response(null, { status: 503 }),
-    });
-    const server = await serve((request) => app.fetch(request, { sharesOrigin: false }));
-    const page = await signedIn("operator-secret", {}, `http://${server.host}`);
+    const server = await serveDashboard(large, newTelemetry());
+    const page = await signedIn(serverToken, {}, `http://${server.host}`);
     await page.goto(`http://${server.host}/dashboard/`);
     const timing = await page.evaluate<{ responseEnd: number; loadEventEnd: number }>(
       "performance.getEntriesByType('navigation')[0].toJSON()",

@@ -11,6 +11,9 @@ export function swapParts(page: Document): void {
       scrollTop,
     }));
     const adopted = document.adoptNode(next);
+    for (const { id } of shown.querySelectorAll("details[open][id]")) {
+      adopted.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
+    }
     shown.replaceWith(adopted);
     adopted.querySelectorAll(".scroll").forEach((element, index) => {
       Object.assign(element, scrolled[index]);
@@ -20,11 +23,12 @@ export function swapParts(page: Document): void {
   }
 }
 
-/** Times count on by themselves, and a chart draws into its own figure: neither is a change. */
+/** Times count on by themselves, a chart draws into its own figure, what is folded is opened: none is a change. */
 function fingerprint(part: HTMLElement): string {
   const copy = part.cloneNode(true) as HTMLElement;
   for (const time of copy.querySelectorAll("[data-ago], [data-for]")) time.textContent = "";
   for (const drawn of copy.querySelectorAll("[data-drawn]")) drawn.remove();
+  for (const opened of copy.querySelectorAll("details[open]")) opened.removeAttribute("open");
   return copy.outerHTML;
 }
 

@@ -4,17 +4,29 @@ import type { Availability, Node } from "../../domain/node.ts";
 import { isAlive } from "../../domain/task.ts";
 import type { MayAct } from "../may-act.ts";
 import { EventList } from "../parts/event-list.tsx";
+import { Figure } from "../parts/figure.tsx";
 import { nodeWord } from "../parts/map.tsx";
+import { Places } from "../parts/places.tsx";
 import { TaskTable } from "../parts/task-table.tsx";
+import { measuredOf, TrafficSection } from "../parts/traffic.tsx";
 import { nodePath, number } from "../parts/words.tsx";
 import type { View } from "../view.ts";
 import { machine } from "./nodes.tsx";
-import { Figure } from "./overview.tsx";
-import { Labels } from "./service.tsx";
+import { Labels, type Measures } from "./service.tsx";
 
 const eventsShown = 15;
 
-export function NodePage({ view, node, mayAct }: { view: View; node: Node; mayAct: MayAct }) {
+export function NodePage({
+  view,
+  node,
+  mayAct,
+  measures: { whole, parts, span },
+}: {
+  view: View;
+  node: Node;
+  mayAct: MayAct;
+  measures: Measures;
+}) {
   const tasks = view.tasksOfNode(node.id);
   const alive = tasks.filter((task) => isAlive(task));
   const events = view.events.filter(
@@ -37,10 +49,16 @@ export function NodePage({ view, node, mayAct }: { view: View; node: Node; mayAc
         <Figure label="Agent" value={node.engineVersion} />
       </dl>
       <Actions node={node} view={view} mayAct={mayAct} />
+      <TrafficSection
+        measured={measuredOf(whole, whole?.nodes, node.id)}
+        span={span}
+        path={nodePath(node, view.nodes)}
+      />
       <section aria-labelledby="tasks-title" id="tasks" data-part>
         <h2 id="tasks-title">Tasks</h2>
-        <TaskTable tasks={tasks} view={view} by="node" />
+        <TaskTable tasks={tasks} view={view} by="node" traffic={parts} />
       </section>
+      <Places snapshot={parts} view={view} />
       <Labels labels={node.labels} />
       <section aria-labelledby="events-title" id="events" data-part>
         <h2 id="events-title">Events</h2>

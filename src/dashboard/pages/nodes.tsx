@@ -5,6 +5,7 @@ import { isAlive } from "../../domain/task.ts";
 import type { Page } from "../paging.ts";
 import { Finder, Pager } from "../parts/finder.tsx";
 import { nodeWord } from "../parts/map.tsx";
+import { NowCells, NowHeadings } from "../parts/now.tsx";
 import { For, nodePath, number } from "../parts/words.tsx";
 import type { View } from "../view.ts";
 
@@ -35,6 +36,7 @@ export function Nodes({ view, page }: { view: View; page: Page<Node> }) {
                   <th scope="col">State</th>
                   <th scope="col">For</th>
                   <th scope="col">Tasks</th>
+                  {view.traffic !== null && <NowHeadings />}
                   <th scope="col">Address</th>
                   <th scope="col">Machine</th>
                 </tr>
@@ -54,6 +56,7 @@ export function Nodes({ view, page }: { view: View; page: Page<Node> }) {
                     <td class="figure">
                       {number(view.tasksOfNode(node.id).filter((task) => isAlive(task)).length)}
                     </td>
+                    {view.traffic !== null && <NowCells traffic={view.traffic.nodeById.get(node.id)} />}
                     <td>{node.address}</td>
                     <td>{machine(node)}</td>
                   </tr>

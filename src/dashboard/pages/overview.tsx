@@ -1,13 +1,17 @@
 // The overview: is it well, what is not, where everything runs, and what happened last.
 
 import { EventList } from "../parts/event-list.tsx";
+import { Figure } from "../parts/figure.tsx";
 import { MapSection } from "../parts/map.tsx";
 import { ProblemList } from "../parts/problem-list.tsx";
 import { number } from "../parts/words.tsx";
+import { percent, perSecond } from "../text.ts";
 import { verdictOf } from "../verdict.ts";
 import type { View } from "../view.ts";
 
 const eventsShown = 8;
+/** From here on errors are shown as bad. */
+const badShare = 0.01;
 
 export function Overview({ view }: { view: View }) {
   const verdict = verdictOf(view);
@@ -62,26 +66,25 @@ function VerdictShape({ level }: { level: "ok" | "warn" | "bad" }) {
 }
 
 function Figures({ view }: { view: View }) {
-  const { nodes, services, info } = view;
+  const { nodes, services, info, traffic } = view;
   const ready = nodes.filter(({ state }) => state === "ready").length;
   return (
     <dl class="figures" id="figures" data-part>
+      {traffic !== null && (
+        <>
+          <Figure label="Requests" value={perSecond(traffic.total.requests)} trend={traffic.trend} />
+          <Figure
+            label="Errors"
+            value={percent(traffic.total.errors)}
+            bad={traffic.total.errors >= badShare}
+            note="of requests now"
+          />
+        </>
+      )}
       <Figure label="Nodes ready" value={`${number(ready)}/${number(nodes.length)}`} />
       <Figure label="Services" value={number(services.length)} />
       <Figure label="Tasks running" value={`${number(info.tasks.running)}/${number(info.tasks.desired)}`} />
       <Figure label="Routing table" value={`version ${number(info.tableVersion)}`} />
     </dl>
-  );
-}
-
-export function Figure({ label, value, note }: { label: string; value: string; note?: string }) {
-  return (
-    <div>
-      <dt>{label}</dt>
-      <dd>
-        {value}
-        {note !== undefined && <span class="note">{note}</span>}
-      </dd>
-    </div>
   );
 }

@@ -2,17 +2,38 @@
 
 import { isUnderWay } from "../../domain/update.ts";
 import type { ServiceView } from "../../registry/api.ts";
+import type { Snapshot } from "../../telemetry/snapshot.ts";
 import type { MayAct } from "../may-act.ts";
 import { EventList } from "../parts/event-list.tsx";
+import { Figure } from "../parts/figure.tsx";
+import { Places } from "../parts/places.tsx";
 import { TaskTable } from "../parts/task-table.tsx";
+import { measuredOf, type Span, TrafficSection } from "../parts/traffic.tsx";
 import { servicePath } from "../parts/words.tsx";
 import type { View } from "../view.ts";
-import { Figure } from "./overview.tsx";
 import { Published } from "./services.tsx";
 
 const eventsShown = 15;
 
-export function ServicePage({ view, service, mayAct }: { view: View; service: ServiceView; mayAct: MayAct }) {
+export type Measures = {
+  /** Of this one thing alone, with its series; null: it cannot be read right now. */
+  readonly whole: Snapshot | null;
+  /** Of its tasks, also as each place sees them. */
+  readonly parts: Snapshot | null;
+  readonly span: Span;
+};
+
+export function ServicePage({
+  view,
+  service,
+  mayAct,
+  measures: { whole, parts, span },
+}: {
+  view: View;
+  service: ServiceView;
+  mayAct: MayAct;
+  measures: Measures;
+}) {
   const { spec, running, desiredTasks } = service;
   const events = view.events.filter(({ subject: { id, type, name } }) =>
     type === "service" ? id === service.id : type === "task" && name.startsWith(`${spec.name}.`),
@@ -35,10 +56,16 @@ export function ServicePage({ view, service, mayAct }: { view: View; service: Se
       </dl>
       <UpdateNotice service={service} />
       <Actions service={service} mayAct={mayAct} />
+      <TrafficSection
+        measured={measuredOf(whole, whole?.services, service.id)}
+        span={span}
+        path={servicePath(spec.name)}
+      />
       <section aria-labelledby="tasks-title" id="tasks" data-part>
         <h2 id="tasks-title">Tasks</h2>
-        <TaskTable tasks={view.tasksOfService(service.id)} view={view} by="service" />
+        <TaskTable tasks={view.tasksOfService(service.id)} view={view} by="service" traffic={parts} />
       </section>
+      <Places snapshot={parts} view={view} />
       <Labels labels={spec.labels} />
       <section aria-labelledby="events-title" id="events" data-part>
         <h2 id="events-title">Events</h2>

@@ -7,6 +7,7 @@ import type { ServiceView } from "../../registry/api.ts";
 import type { Page } from "../paging.ts";
 import { Finder, Pager } from "../parts/finder.tsx";
 import { Counts } from "../parts/map.tsx";
+import { NowCells, NowHeadings } from "../parts/now.tsx";
 import { number, servicePath } from "../parts/words.tsx";
 import { type Look, lookOf } from "../task-look.ts";
 import type { View } from "../view.ts";
@@ -31,6 +32,7 @@ export function Services({ view, page }: { view: View; page: Page<ServiceView> }
                   <th scope="col">Mode</th>
                   <th scope="col">Running</th>
                   <th scope="col">Tasks</th>
+                  {view.traffic !== null && <NowHeadings />}
                   <th scope="col">Published</th>
                 </tr>
               </thead>
@@ -48,6 +50,7 @@ export function Services({ view, page }: { view: View; page: Page<ServiceView> }
                     <td>
                       <Counts counts={countsOf(service, view)} />
                     </td>
+                    {view.traffic !== null && <NowCells traffic={view.traffic.serviceById.get(service.id)} />}
                     <td>
                       <Published service={service} />
                     </td>

@@ -1,11 +1,14 @@
 // The map as it is drawn. Every cell is a link with a name of its own, so that it can be read without seeing it.
 
 import type { Node } from "../../domain/node.ts";
+import { nowOf } from "../../telemetry/now.ts";
+import type { Traffic } from "../../telemetry/snapshot.ts";
 import { type Look, looks, meanings } from "../task-look.ts";
 import { type CellMap, type TaskCell, type TileMap, taskMap } from "../task-map.ts";
 import { count } from "../text.ts";
 import type { View } from "../view.ts";
 import { Glyph, Legend } from "./glyph.tsx";
+import { NowCells, NowHeadings, nowText } from "./now.tsx";
 import { nodePath, number, servicePath } from "./words.tsx";
 
 export function MapSection({ view }: { view: View }) {
@@ -16,7 +19,7 @@ export function MapSection({ view }: { view: View }) {
         <h2 id="map-title">Map</h2>
         <Legend shown={map.shown} />
       </div>
-      {map.kind === "cells" ? <Cells map={map} view={view} /> : <Tiles map={map} />}
+      {map.kind === "cells" ? <Cells map={map} view={view} /> : <Tiles map={map} view={view} />}
     </section>
   );
 }
@@ -36,11 +39,12 @@ function Cells({ map, view }: { map: CellMap; view: View }) {
         <thead>
           <tr>
             <th scope="col">Node</th>
-            {map.services.map(({ spec, running, desiredTasks }) => (
+            {map.services.map(({ id, spec, running, desiredTasks }) => (
               <th scope="col">
                 <a href={servicePath(spec.name)}>{spec.name}</a>
                 <span class="sub">
                   {running}/{desiredTasks}
+                  <Load traffic={view.traffic?.serviceById.get(id)} />
                 </span>
               </th>
             ))}
@@ -56,6 +60,9 @@ function Cells({ map, view }: { map: CellMap; view: View }) {
                   <>
                     <a href={nodePath(node, view.nodes)}>{node.hostname}</a>
                     <NodeState node={node} />
+                    <span class="sub">
+                      <Load traffic={view.traffic?.nodeById.get(node.id)} />
+                    </span>
                   </>
                 )}
               </th>
@@ -72,6 +79,13 @@ function Cells({ map, view }: { map: CellMap; view: View }) {
       </table>
     </section>
   );
+}
+
+/** `12.3/s, 0.5 % fail`: what comes in now; nothing where nothing does. */
+function Load({ traffic }: { traffic: Pick<Traffic, "recent"> | undefined }) {
+  const now = nowOf(traffic?.recent);
+  if (now.requests === 0) return null;
+  return <span class={`load ${now.errors >= 0.01 ? "is-bad-text" : ""}`}>{nowText(now)}</span>;
 }
 
 function Chip({ cell: { name, look, task }, service }: { cell: TaskCell; service: string }) {
@@ -98,7 +112,7 @@ export function nodeWord({ state, availability, leaving }: Node): string {
   return { active: "active", pause: "paused", drain: "drained" }[availability];
 }
 
-function Tiles({ map }: { map: TileMap }) {
+function Tiles({ map, view }: { map: TileMap; view: View }) {
   return (
     <>
       <ul class="tiles" aria-label="Nodes, each by the worst of its tasks">
@@ -113,7 +127,7 @@ function Tiles({ map }: { map: TileMap }) {
           );
         })}
       </ul>
-      <ServiceBars map={map} />
+      <ServiceBars map={map} view={view} />
     </>
   );
 }
@@ -121,7 +135,7 @@ function Tiles({ map }: { map: TileMap }) {
 /** Services in the summary; the page of services has all. */
 const maxBars = 30;
 
-function ServiceBars({ map }: { map: TileMap }) {
+function ServiceBars({ map, view }: { map: TileMap; view: View }) {
   const byNeed = map.services.toSorted((a, b) => trouble(b.counts) - trouble(a.counts));
   return (
     <table class="bars">
@@ -130,6 +144,7 @@ function ServiceBars({ map }: { map: TileMap }) {
           <th scope="col">Service</th>
           <th scope="col">Tasks</th>
           <th scope="col">By condition</th>
+          {view.traffic !== null && <NowHeadings />}
         </tr>
       </thead>
       <tbody>
@@ -144,6 +159,7 @@ function ServiceBars({ map }: { map: TileMap }) {
             <td>
               <Counts counts={counts} />
             </td>
+            {view.traffic !== null && <NowCells traffic={view.traffic.serviceById.get(service.id)} />}
           </tr>
         ))}
       </tbody>

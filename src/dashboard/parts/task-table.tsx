@@ -1,12 +1,15 @@
 // Tasks as a table: where each runs, how it is, and since when.
 
+import type { Child } from "hono/jsx";
 import { haproxyStatus } from "../../domain/health.ts";
 import { taskName } from "../../domain/names.ts";
 import { isAlive, type Task } from "../../domain/task.ts";
+import type { Snapshot } from "../../telemetry/snapshot.ts";
 import { lookOf, meanings } from "../task-look.ts";
 import { count } from "../text.ts";
 import type { View } from "../view.ts";
 import { Glyph } from "./glyph.tsx";
+import { NowCells, NowHeadings } from "./now.tsx";
 import { For, nodePath, servicePath } from "./words.tsx";
 
 /** Rows at once. What lives comes first; of what has ended the newest say why. */
@@ -16,11 +19,15 @@ export function TaskTable({
   tasks,
   view,
   by,
+  traffic,
 }: {
   tasks: readonly Task[];
   view: View;
   by: "node" | "service";
+  /** Null: nothing of it can be read right now. */
+  traffic: Snapshot | null;
 }) {
+  const byTask = new Map(traffic?.services.flatMap(({ tasks }) => tasks.map((task) => [task.id, task])));
   const rows = [...tasks].sort(byUse).slice(0, maxRows);
   if (rows.length === 0) return <p class="empty">No task here.</p>;
   return (
@@ -34,12 +41,15 @@ export function TaskTable({
               <th scope="col">State</th>
               <th scope="col">For</th>
               <th scope="col">Check</th>
+              {traffic !== null && <NowHeadings />}
               <th scope="col">Endpoint</th>
             </tr>
           </thead>
           <tbody>
             {rows.map((task) => (
-              <Row task={task} view={view} by={by} />
+              <Row task={task} view={view} by={by}>
+                {traffic !== null && <NowCells traffic={byTask.get(task.id)} />}
+              </Row>
             ))}
           </tbody>
         </table>
@@ -53,7 +63,9 @@ export function TaskTable({
   );
 }
 
-function Row({ task, view, by }: { task: Task; view: View; by: "node" | "service" }) {
+type RowOf = { task: Task; view: View; by: "node" | "service"; children?: Child };
+
+function Row({ task, view, by, children }: RowOf) {
   const node = view.nodeById.get(task.nodeId ?? "");
   const service = view.serviceById.get(task.serviceId)?.spec.name;
   const look = lookOf(task, node);
@@ -91,6 +103,7 @@ function Row({ task, view, by }: { task: Task; view: View; by: "node" | "service
           </>
         )}
       </td>
+      {children}
       <td>
         {isAlive(task) &&
           task.endpoints.map(({ origin }) => <span class="sub">{origin.replace(/^http:\/\//, "")}</span>)}

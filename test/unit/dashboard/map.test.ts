@@ -19,7 +19,7 @@ function viewOf(nodes: readonly Node[], services: readonly Service[], tasks: rea
     services: services.length,
     tasks: { running: tasks.length, desired: tasks.length },
   };
-  return makeView({ info, nodes, services: counted, tasks }, [], now);
+  return makeView({ info, nodes, services: counted, tasks }, [], null, now);
 }
 
 const nodes = [aNode({ id: "n1", hostname: "node1" }), aNode({ id: "n2", hostname: "node2" })];

@@ -4,6 +4,7 @@ import { type DashboardDeps, dashboardApp } from "../../../src/dashboard/app.ts"
 import type { Assets } from "../../../src/dashboard/assets.ts";
 import { unwrap } from "../../../src/domain/error.ts";
 import { readServiceSpec } from "../../../src/protocol/engine/read-service.ts";
+import type { Telemetry } from "../../../src/telemetry/telemetry.ts";
 import { newTelemetry } from "../../support/telemetry.ts";
 import { spec } from "../control/support.ts";
 import { TestMesh } from "../registry/harness.ts";
@@ -34,6 +35,8 @@ export type Asked = {
 /** A mesh of nodes node1.. with its dashboard, and one browser in front of it. */
 export class TestDashboard {
   readonly mesh: TestMesh;
+  /** What is counted of its traffic. */
+  readonly telemetry: Telemetry;
   /** Requests handed to the registry object. */
   readonly upgrades: Request[] = [];
   origin = "http://mesh.test:8787";
@@ -47,10 +50,11 @@ export class TestDashboard {
 
   constructor(nodes = 2, deps: Partial<DashboardDeps> = {}, mesh = new TestMesh()) {
     this.mesh = mesh;
+    this.telemetry = newTelemetry(() => this.mesh.nowMs);
     for (let number = 1; number <= nodes; number += 1) this.mesh.node(`node${number}`);
     this.#app = dashboardApp({
       mesh: this.mesh.registry,
-      telemetry: newTelemetry(() => this.mesh.nowMs),
+      telemetry: this.telemetry,
       meshName: "test",
       operatorToken,
       viewerToken,

@@ -1,0 +1,46 @@
+// The theme as a canvas needs it: colours and fonts read from the style sheet, axes that look the same on every chart.
+
+import type uPlot from "uplot";
+
+/** A colour of the style sheet: `colour("--info")`. */
+export function colour(name: `--${string}`): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+export const plotHeight = 190;
+
+/** Above, right, below, left of the axes; pixels. */
+export const plotPadding: uPlot.Padding = [8, 12, 0, 0];
+
+const font = '11px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
+
+/** Every time on the pages is UTC, as in logs. */
+export function utc(seconds: number): Date {
+  const date = new Date(seconds * 1_000);
+  return new Date(date.getTime() + date.getTimezoneOffset() * 60_000);
+}
+
+/** `17:12:30`, in UTC. */
+export function clock(seconds: number): string {
+  return new Date(seconds * 1_000).toISOString().slice(11, 19);
+}
+
+export function timeAxis(): uPlot.Axis {
+  const values: uPlot.Axis.Values = (_, seconds) => seconds.map((at) => clock(at).slice(0, 5));
+  return { ...lookOfAxis(), size: 24, gap: 4, space: 56, grid: { show: false }, values };
+}
+
+/** @param words what stands at a value */
+export function valueAxis(words: (value: number) => string): uPlot.Axis {
+  return {
+    ...lookOfAxis(),
+    size: 52,
+    gap: 4,
+    grid: { stroke: colour("--line"), width: 1 },
+    values: (_, values) => values.map((value) => (value === null ? "" : words(value))),
+  };
+}
+
+function lookOfAxis(): uPlot.Axis {
+  return { stroke: colour("--muted"), font, ticks: { show: false } };
+}

@@ -1,0 +1,71 @@
+// History: how the traffic of one thing went, step by step, as charts and tables show it.
+
+import type { StepSeries } from "../telemetry/snapshot.ts";
+import type { HeatData, LineData } from "./chart-data.ts";
+
+/** One step of time. */
+export type Moment = {
+  /** When it began, epoch milliseconds. */
+  readonly atMs: number;
+  /** A second, on average. */
+  readonly requests: number;
+  readonly failed: number;
+  /** Null when nothing was answered. */
+  readonly p50Ms: number | null;
+  readonly p95Ms: number | null;
+  readonly p99Ms: number | null;
+  /** As index, count, index, count; empty where no histogram is kept. */
+  readonly buckets: readonly number[];
+};
+
+/** Moments, oldest first. */
+export type History = { readonly stepMs: number; readonly moments: readonly Moment[] };
+
+/** Steps that have ended: of one that is still being counted the chart would say that traffic falls. */
+export function historyOf(series: StepSeries, nowMs: number): History {
+  const { stepMs, startMs, requests } = series;
+  const moments = requests.flatMap((_, step) => {
+    const atMs = startMs + step * stepMs;
+    return atMs + stepMs > nowMs ? [] : momentOf(series, step, atMs);
+  });
+  return { stepMs, moments };
+}
+
+function momentOf(series: StepSeries, step: number, atMs: number): Moment {
+  const seconds = series.stepMs / 1_000;
+  const at = (values: readonly number[]) => values[step] ?? 0;
+  const answered = at(series.p99Ms) > 0;
+  return {
+    atMs,
+    requests: at(series.requests) / seconds,
+    failed: at(series.failed) / seconds,
+    p50Ms: answered ? at(series.p50Ms) : null,
+    p95Ms: answered ? at(series.p95Ms) : null,
+    p99Ms: answered ? at(series.p99Ms) : null,
+    buckets: series.buckets?.[step] ?? [],
+  };
+}
+
+export function rateData({ stepMs, moments }: History): LineData {
+  const lines = [moments.map(({ requests }) => round(requests)), moments.map(({ failed }) => round(failed))];
+  return { startMs: moments[0]?.atMs ?? 0, stepMs, lines };
+}
+
+export function latencyData({ stepMs, moments }: History): LineData {
+  const lines = (["p50Ms", "p95Ms", "p99Ms"] as const).map((name) =>
+    moments.map((moment) => (moment[name] === null ? null : round(moment[name]))),
+  );
+  return { startMs: moments[0]?.atMs ?? 0, stepMs, lines };
+}
+
+export function heatData({ stepMs, moments }: History): HeatData {
+  const cells = moments.flatMap(({ buckets }, step) =>
+    buckets.flatMap((bucket, at) => (at % 2 === 0 ? [step, bucket, buckets[at + 1] ?? 0] : [])),
+  );
+  return { startMs: moments[0]?.atMs ?? 0, stepMs, steps: moments.length, cells };
+}
+
+/** Three digits say all that a chart shows. */
+function round(value: number): number {
+  return Number(value.toPrecision(3));
+}

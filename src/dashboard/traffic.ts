@@ -1,0 +1,45 @@
+// Traffic: what is measured of the mesh's requests, as pages and tables show it.
+
+import { MeshError } from "../domain/error.ts";
+import { type Now, nowOfAll } from "../telemetry/now.ts";
+import type { NodeTraffic, ServiceTraffic, Snapshot, SnapshotFilter } from "../telemetry/snapshot.ts";
+import type { TelemetryApi } from "../telemetry/telemetry.ts";
+
+/** What the overview and the lists show: how it goes now, and the last ten minutes as a line. */
+export type TrafficView = {
+  /** Of all services together; requests for none of them are not in it. */
+  readonly total: Now;
+  readonly trend: readonly number[];
+  readonly serviceById: ReadonlyMap<string, ServiceTraffic>;
+  readonly nodeById: ReadonlyMap<string, NodeTraffic>;
+};
+
+/** Reads snapshots; null when there is none to be had right now, which takes nothing else from a page. */
+export type TrafficReader = (filter: SnapshotFilter) => Promise<Snapshot | null>;
+
+export function trafficReader(telemetry: TelemetryApi): TrafficReader {
+  return async (filter) => {
+    try {
+      return await telemetry.snapshot(filter);
+    } catch (error) {
+      if (error instanceof MeshError && error.code === "telemetry/unavailable") return null;
+      throw error;
+    }
+  };
+}
+
+export function trafficView({ services, nodes }: Snapshot): TrafficView {
+  return {
+    total: nowOfAll(services),
+    trend: sumOfTrends(services),
+    serviceById: new Map(services.map((service) => [service.id, service])),
+    nodeById: new Map(nodes.map((node) => [node.id, node])),
+  };
+}
+
+function sumOfTrends(services: readonly ServiceTraffic[]): readonly number[] {
+  const longest = Math.max(0, ...services.map(({ trend }) => trend.length));
+  return Array.from({ length: longest }, (_, step) =>
+    services.reduce((so, { trend }) => so + (trend[step] ?? 0), 0),
+  );
+}

@@ -1,0 +1,26 @@
+// The dashboard over a registry in memory, served by Node: for a browser in front of a mesh that a test makes up.
+
+import { dashboardApp } from "../../src/dashboard/app.ts";
+import { buildDashboardAssets } from "../../src/local/dashboard-assets.ts";
+import type { Telemetry } from "../../src/telemetry/telemetry.ts";
+import type { TestMesh } from "../unit/registry/harness.ts";
+import { type Served, serve } from "./serve.ts";
+
+export const serverToken = "operator-secret";
+
+/** Its pages poll: there is no socket here. */
+export async function serveDashboard(mesh: TestMesh, telemetry: Telemetry): Promise<Served> {
+  const app = dashboardApp({
+    mesh: mesh.registry,
+    telemetry,
+    meshName: "test",
+    operatorToken: serverToken,
+    assets: await buildDashboardAssets(),
+    access: null,
+    surroundings: { domain: "", balancerPort: null },
+    now: () => Date.now(),
+    newId: () => "test",
+    upgrade: async () => new Response(null, { status: 503 }),
+  });
+  return serve((request) => app.fetch(request, { sharesOrigin: false }));
+}

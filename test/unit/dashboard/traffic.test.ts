@@ -1,0 +1,151 @@
+import { expect, test } from "vitest";
+import { heatRange, shadeOf, shades } from "../../../src/dashboard/chart-data.ts";
+import { heatData, historyOf, latencyData, rateData } from "../../../src/dashboard/history.ts";
+import { MeshError, unwrap } from "../../../src/domain/error.ts";
+import type { Delta } from "../../../src/telemetry/delta.ts";
+import { bucketCount, bucketOf } from "../../../src/telemetry/histogram.ts";
+import { delta, entryDelta, taskDelta } from "../telemetry/deltas.ts";
+import { TestDashboard } from "./support.ts";
+
+/** A dashboard whose service my-web took 40 requests in the last moments, so many of them answered 500. */
+async function counted(failed: number, change: Partial<Delta> = {}) {
+  const dashboard = new TestDashboard();
+  await dashboard.signIn();
+  const id = dashboard.service("my-web");
+  const [task] = unwrap(dashboard.mesh.registry.tasks({})).filter(({ serviceId }) => serviceId === id);
+  const [node] = dashboard.mesh.registry.nodes();
+  if (task === undefined || node === undefined) throw new Error("no task");
+  const about = { service: { id, name: "my-web" }, node: { id: node.id, name: node.hostname } };
+  const took = Array(40).fill(25);
+  const counts = { requests: 40, responses2xx: 40 - failed, responses5xx: failed };
+  const ofTask = { id: task.id, nodeId: task.nodeId ?? "", serviceId: id };
+  const one = delta(1, {
+    entries: [entryDelta(counts, took, about)],
+    tasks: [taskDelta({ ...counts, attempts: 40 }, took, ofTask)],
+    ...change,
+  });
+  expect(dashboard.telemetry.count(one)).toEqual({ ok: true, value: true });
+  dashboard.mesh.nowMs += 10_000;
+  return { dashboard, task, node, ofTask };
+}
+
+/** The text of a part of a page, tags taken out. */
+function textOf(html: string, id: string): string {
+  const [, part = ""] = html.split(`id="${id}"`);
+  return part
+    .split("</section>")[0]
+    ?.replace(/<[^>]*>/g, " ")
+    .replace(/\s+/g, " ") as string;
+}
+
+test("[G31] a service's page says how its traffic goes now, and draws how it went", async () => {
+  const { dashboard } = await counted(0);
+  const { text } = await dashboard.ask("GET /dashboard/services/my-web");
+  const traffic = textOf(text, "traffic");
+  expect(traffic).toContain("40 in all");
+  expect(traffic).toMatch(/Requests 4\/s/);
+  expect(traffic).toContain("Errors 0 %");
+  expect(traffic).toMatch(/p95 2\d ms/);
+  expect(text).toMatch(/<path class="line-1" d="M0 [^"]*L/);
+  expect(text).toMatch(/<path class="shade-5" d="M\d+ \d+h/);
+  expect(textOf(text, "numbers")).toMatch(/\d\d:\d\d:\d\d 4 0 2\d ms 2\d ms 2\d ms/);
+});
+
+test("[G31] an hour can be seen instead of ten minutes, and what took no request says so", async () => {
+  const { dashboard } = await counted(0);
+  const hour = await dashboard.ask("GET /dashboard/services/my-web?span=hour");
+  expect(hour.text).toMatch(/aria-current="true">1 hour</);
+  expect(hour.text).toContain("&quot;stepMs&quot;:60000");
+  dashboard.service("idle", { EndpointSpec: {} });
+  const idle = await dashboard.ask("GET /dashboard/services/idle");
+  expect(textOf(idle.text, "traffic")).toContain("No request has been counted yet.");
+});
+
+test("[G31] the lists and the overview carry the same numbers", async () => {
+  const { dashboard } = await counted(10);
+  const services = await dashboard.ask("GET /dashboard/services");
+  expect(textOf(services.text, "services")).toMatch(/ 4 25 % 2\d ms/);
+  const nodes = await dashboard.ask("GET /dashboard/nodes");
+  expect(textOf(nodes.text, "nodes")).toMatch(/ 4 25 % 2\d ms/);
+  const overview = await dashboard.ask("GET /dashboard/");
+  expect(textOf(overview.text, "figures")).toMatch(/Requests 4\/s Errors 25 %/);
+  expect(textOf(overview.text, "map")).toMatch(/4\/s, 25 % fail/);
+});
+
+test("[G32] each place's view of a task is apart, and who passes it over is named", async () => {
+  const { dashboard, ofTask } = await counted(0);
+  const bad = taskDelta({ attempts: 10, connectErrors: 5 }, [], { ...ofTask, ejectedMs: 60_000 });
+  dashboard.telemetry.count(delta(1, { isolate: "other1", place: "SIN", tasks: [bad] }));
+  const good = taskDelta({ attempts: 8, responses2xx: 8 }, Array(8).fill(90), ofTask);
+  dashboard.telemetry.count(delta(1, { isolate: "other2", place: "SIN", tasks: [good] }));
+  const page = await dashboard.ask("GET /dashboard/services/my-web");
+  const places = textOf(page.text, "places");
+  expect(places).toMatch(/AMS 1 isolate .*?40 0 % failed, 2\d ms/);
+  expect(places).toMatch(/SIN 2 isolates passed over by 1 of 2 18 27\.8 % failed/);
+  expect(places).toMatch(/isolate other1 passed over 10 50 % failed/);
+  expect(places).toMatch(/isolate other2 .*?8 0 % failed/);
+});
+
+test("[G33] a service that fails some of its requests wants a look; one that fails most is the verdict", async () => {
+  const some = await (await counted(8)).dashboard.ask("GET /dashboard/");
+  expect(some.text).toContain("Every service answers; one thing wants a look");
+  expect(textOf(some.text, "problems")).toContain("20 % of its requests fail: 8 of 40 in the last 10 s");
+  const most = await (await counted(30)).dashboard.ask("GET /dashboard/");
+  expect(most.text).toContain("my-web answers with errors");
+  expect(most.text).toContain('class="verdict is-bad"');
+});
+
+test("[G33] a few failures are a hiccup", async () => {
+  const { text } = await (await counted(4)).dashboard.ask("GET /dashboard/");
+  expect(text).toContain("All is well");
+});
+
+test("[G34] without the telemetry object every page is there, and says what is missing", async () => {
+  const away = new MeshError("telemetry/unavailable", "out of reach", { blame: "mesh", retry: "safe" });
+  const dashboard = new TestDashboard(2, { telemetry: { snapshot: () => Promise.reject(away) } });
+  await dashboard.signIn();
+  dashboard.service("my-web");
+  for (const path of ["", "services", "nodes"]) {
+    const { status, text } = await dashboard.ask(`GET /dashboard/${path}`);
+    expect(status).toBe(200);
+    expect(text).not.toContain("Req/s");
+  }
+  const { status, text } = await dashboard.ask("GET /dashboard/services/my-web");
+  expect(status).toBe(200);
+  expect(textOf(text, "traffic")).toContain("cannot be read right now");
+});
+
+const series = {
+  stepMs: 10_000,
+  startMs: 1_000_000,
+  requests: [100, 0, 50],
+  failed: [10, 0, 0],
+  p50Ms: [12.3456, 0, 8],
+  p95Ms: [40, 0, 9],
+  p99Ms: [80, 0, 10],
+  buckets: [[3, 60, 9, 40], [], [2, 50]],
+};
+
+test("[G35] steps become rates a second, and one in which nothing came has no latency", () => {
+  const history = historyOf(series, 1_030_000);
+  expect(rateData(history).lines).toEqual([
+    [10, 0, 5],
+    [1, 0, 0],
+  ]);
+  expect(latencyData(history).lines[0]).toEqual([12.3, null, 8]);
+  expect(heatData(history).cells).toEqual([0, 3, 60, 0, 9, 40, 2, 2, 50]);
+});
+
+test("[G35] a step that is still being counted is not shown", () => {
+  expect(historyOf(series, 1_029_999).moments).toHaveLength(2);
+});
+
+test("[G35] the heat map shows the buckets in use and no fewer than make a map; its shades keep small counts in sight", () => {
+  const data = { startMs: 0, stepMs: 1, steps: 1, cells: [0, 20, 1, 0, 25, 900] };
+  const [from, to] = heatRange(data, bucketCount);
+  expect(from).toBeLessThanOrEqual(19);
+  expect(to).toBeGreaterThanOrEqual(26);
+  expect(to - from).toBeGreaterThanOrEqual(16);
+  expect(heatRange({ ...data, cells: [0, bucketOf(1e9), 1] }, bucketCount)[1]).toBe(bucketCount);
+  expect([1, 100, 900].map((count) => shadeOf(count, 900))).toEqual([1, 2, shades]);
+});
