@@ -1,10 +1,16 @@
 // What a verb gets from the process around it, so that tests can run any verb without one.
 
+import type { KeySource } from "./top/screen.ts";
+
 /** A stream that text is written to. */
 export type TextSink = {
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
+  /** A terminal says when its size changes. */
+  on?(event: "resize", listener: () => void): unknown;
+  off?(event: "resize", listener: () => void): unknown;
 };
 
 /** The process, as a verb sees it. */
@@ -12,6 +18,8 @@ export type Cli = {
   readonly out: TextSink;
   readonly err: TextSink;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where keys come from; absent: not from a terminal. */
+  readonly keys?: KeySource;
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
   /** 0 <= n < 1; spreads retries. */

@@ -18,6 +18,7 @@ const cli: Cli = {
   out: process.stdout,
   err: process.stderr,
   env: process.env,
+  ...(process.stdin.isTTY && { keys: process.stdin }),
   nowMs: () => Date.now(),
   random: () => Math.random(),
   sleep: (ms, signal) => wait(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {}),

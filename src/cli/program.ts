@@ -14,6 +14,7 @@ import { registerNode } from "./node/node.ts";
 import { registerService } from "./service/service.ts";
 import { registerStatus } from "./status.ts";
 import { registerTable } from "./table.ts";
+import { registerTop } from "./top/top.ts";
 import { registerTrace } from "./trace/trace.ts";
 import { registerUp } from "./up.ts";
 import { ownVersion, registerVersion } from "./version.ts";
@@ -80,6 +81,7 @@ export function buildProgram(cli: Cli): Command {
   registerNode(program, cli);
   program.commandsGroup("What goes on:");
   registerStatus(program, cli);
+  registerTop(program, cli);
   registerDashboard(program, cli);
   registerEvents(program, cli);
   registerTrace(program, cli);

@@ -4,6 +4,7 @@
 import { fileURLToPath } from "node:url";
 import { controlApp } from "../../src/control/app.ts";
 import { randomId } from "../../src/registry/secrets.ts";
+import type { Telemetry } from "../../src/telemetry/telemetry.ts";
 import { TestMesh } from "../unit/registry/harness.ts";
 import { serve } from "./serve.ts";
 import { newTelemetry } from "./telemetry.ts";
@@ -12,6 +13,7 @@ export type ControlServer = {
   /** `127.0.0.1:PORT`. */
   readonly host: string;
   readonly mesh: TestMesh;
+  readonly telemetry: Telemetry;
   readonly stop: () => Promise<void>;
 };
 
@@ -26,9 +28,10 @@ export async function startControlServer(nodes = 3): Promise<ControlServer> {
   const mesh = new TestMesh();
   mesh.nowMs = Date.now();
   for (let number = 1; number <= nodes; number += 1) mesh.node(`node${number}`);
+  const telemetry = newTelemetry();
   const app = controlApp({
     mesh: clocked(mesh),
-    telemetry: newTelemetry(),
+    telemetry,
     operatorToken: serverToken,
     viewerToken,
     now: () => Date.now(),
@@ -41,6 +44,7 @@ export async function startControlServer(nodes = 3): Promise<ControlServer> {
   return {
     host: server.host,
     mesh,
+    telemetry,
     stop: async () => {
       clearInterval(agents);
       await server.stop();

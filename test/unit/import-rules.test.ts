@@ -31,7 +31,7 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
   ingress: { folders: ["domain", "telemetry", "proxy"], packages: [] },
   edge: { folders: ["domain", "telemetry", "proxy", "ingress"], packages: [] },
   agent: { folders: ["domain", "protocol"], packages: ["node:*", "ws", "zod"] },
-  cli: { folders: ["domain", "protocol"], packages: ["node:*", "commander", "ws", "zod"] },
+  cli: { folders: ["domain", "protocol", "telemetry"], packages: ["node:*", "commander", "ws", "zod"] },
   local: {
     folders: ["domain", "protocol", "agent", "cli"],
     packages: ["node:*", "ws", "zod", "esbuild", "miniflare"],

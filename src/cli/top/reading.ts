@@ -1,0 +1,117 @@
+// A reading: the mesh's status and its traffic, put together into rows.
+
+import { isAlive } from "../../domain/task.ts";
+import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../../protocol/status.ts";
+import type { MeshTraffic } from "../../protocol/telemetry.ts";
+import { nowOf, nowOfAll } from "../../telemetry/now.ts";
+import { trafficTroubles } from "../../telemetry/troubles.ts";
+import type { Reading, Row, Tone } from "./rows.ts";
+
+type Counted = Pick<MeshTraffic["services"][number], "id" | "counts" | "recent" | "trend">;
+
+/** Further attempts by id. They are counted from the start on, so that their rate is what came between two readings. */
+export type Attempts = { readonly atMs: number; readonly byId: ReadonlyMap<string, number> };
+
+export function attemptsOf(traffic: MeshTraffic): Attempts {
+  const byId = new Map(allOf(traffic).map((one) => [one.id, furtherAttempts(one)]));
+  return { atMs: traffic.atMs, byId };
+}
+
+/**
+ * @param traffic null: it cannot be read right now
+ * @param before those of some seconds ago; null in the first reading, which knows no rate of retries
+ */
+export function readingOf(
+  status: MeshStatus,
+  traffic: MeshTraffic | null,
+  before: Attempts | null,
+  url: string,
+): Reading {
+  const measure = measurer(traffic, before);
+  const troubles = traffic === null ? [] : trafficTroubles(known(status, traffic));
+  return {
+    mesh: status.mesh.name,
+    url,
+    atMs: status.nowMs,
+    total:
+      traffic === null ? null : { ...nowOfAll(traffic.services), retries: totalRetries(traffic, before) },
+    sections: {
+      services: status.services.map((service) => serviceRow(service, measure)),
+      nodes: status.nodes.map((node) => nodeRow(node, measure)),
+      tasks: status.services.flatMap((service) => taskRows(service, measure)),
+    },
+    problems: [...troubles, ...status.problems].map(({ what, why }) => `${what}: ${why}`),
+    unmeasured: traffic === null ? "What is counted of traffic cannot be read right now." : "",
+  };
+}
+
+/** Services that are gone have nothing to complain of. */
+function known({ services }: MeshStatus, traffic: MeshTraffic): MeshTraffic["services"] {
+  const ids = new Set(services.map(({ id }) => id));
+  return traffic.services.filter(({ id }) => ids.has(id));
+}
+
+type Measurer = (id: string) => Pick<Row, "measured" | "trend">;
+
+function measurer(traffic: MeshTraffic | null, before: Attempts | null): Measurer {
+  if (traffic === null) return () => ({ measured: null, trend: [] });
+  const counted = new Map(allOf(traffic).map((one) => [one.id, one]));
+  return (id) => {
+    const own = counted.get(id);
+    const retries = own === undefined ? null : retriesOf(own, before, traffic.atMs);
+    return { measured: { ...nowOf(own?.recent), retries }, trend: own?.trend ?? [] };
+  };
+}
+
+function allOf({ services, nodes }: MeshTraffic): readonly Counted[] {
+  return [...services, ...nodes, ...services.flatMap(({ tasks }) => tasks)];
+}
+
+/** A second. Fewer than before: counting began anew. */
+function retriesOf(own: Counted, before: Attempts | null, atMs: number): number | null {
+  if (before === null || atMs <= before.atMs) return null;
+  const since = furtherAttempts(own) - (before.byId.get(own.id) ?? 0);
+  return Math.max(0, since) / ((atMs - before.atMs) / 1_000);
+}
+
+/** Of a service and a node those they made, of a task those that took a request from it. */
+function furtherAttempts({ counts }: Counted): number {
+  const { retries = 0, hedges = 0, redispatches = 0 } = counts;
+  return Math.max(retries + hedges, redispatches);
+}
+
+function totalRetries({ services, atMs }: MeshTraffic, before: Attempts | null): number | null {
+  if (before === null) return null;
+  return services.reduce((sum, own) => sum + (retriesOf(own, before, atMs) ?? 0), 0);
+}
+
+function serviceRow({ id, name, running, desired, ports, hosts }: StatusService, measure: Measurer): Row {
+  const tone: Tone = running >= desired ? "ok" : running === 0 ? "bad" : "warn";
+  const where = [...ports.map(({ published }) => String(published)), ...hosts].join(", ");
+  return { name, where, state: `${running}/${desired}`, tone, ...measure(id) };
+}
+
+function nodeRow({ id, name, address, state, availability, leaving }: StatusNode, measure: Measurer): Row {
+  const active = availability === "active" ? "" : ` ${availability}`;
+  const tone: Tone = state !== "ready" ? "bad" : leaving || active !== "" ? "warn" : "ok";
+  return { name, where: address, state: `${state}${leaving ? " leaving" : active}`, tone, ...measure(id) };
+}
+
+/** Those that ended are history, which `waggle service ps` tells. */
+function taskRows({ tasks }: StatusService, measure: Measurer): readonly Row[] {
+  return tasks
+    .filter(({ state }) => isAlive({ state: state as Parameters<typeof isAlive>[0]["state"] }))
+    .map((task) => ({
+      name: task.name,
+      where: task.node ?? "no node yet",
+      state: task.state === "running" ? `running ${task.haproxy}` : task.state,
+      tone: toneOf(task),
+      ...measure(task.id),
+    }));
+}
+
+function toneOf({ heard, state, desired, health }: StatusTask): Tone {
+  if (!heard || health?.verdict === "unhealthy") return "bad";
+  if (desired !== "running") return "idle";
+  return state === "running" && (health === null || health.verdict === "healthy") ? "ok" : "warn";
+}

@@ -1,0 +1,73 @@
+// The terminal while `waggle top` has it: the other screen, keys as they are pressed, and all as it was afterwards.
+
+import type { TextSink } from "../cli.ts";
+import type { Size } from "./frame.ts";
+
+/** What keys come from: standard input, or a test. */
+export type KeySource = {
+  readonly isTTY?: boolean | undefined;
+  setRawMode?(raw: boolean): unknown;
+  resume(): unknown;
+  pause(): unknown;
+  on(event: "data", listener: (bytes: Uint8Array) => void): unknown;
+  off(event: "data", listener: (bytes: Uint8Array) => void): unknown;
+};
+
+// xterm's private modes: 1049 the other screen, 25 the cursor, 7 wrapping at the right edge.
+const enter = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[H\x1b[2J";
+const leave = "\x1b[?7h\x1b[?25h\x1b[?1049l";
+
+/** A terminal that does not know its size says 0. */
+const usual: Size = { columns: 80, rows: 24 };
+
+/** At the start of each line, and after its end: what was there before is gone without a flicker. */
+const home = "\x1b[H";
+const clearRight = "\x1b[K";
+const clearBelow = "\x1b[J";
+
+type Ears = { readonly keys: (text: string) => void; readonly resized: () => void };
+
+export class Screen {
+  readonly #out: TextSink;
+  readonly #keys: KeySource;
+  readonly #onData: (bytes: Uint8Array) => void;
+  readonly #onResize: () => void;
+  #shown = "";
+
+  constructor(out: TextSink, keys: KeySource, ears: Ears) {
+    this.#out = out;
+    this.#keys = keys;
+    const decoder = new TextDecoder();
+    this.#onData = (bytes) => ears.keys(decoder.decode(bytes, { stream: true }));
+    this.#onResize = () => {
+      this.#shown = "";
+      ears.resized();
+    };
+    out.write(enter);
+    keys.setRawMode?.(true);
+    keys.resume();
+    keys.on("data", this.#onData);
+    out.on?.("resize", this.#onResize);
+  }
+
+  get size(): Size {
+    const { columns, rows } = this.#out;
+    return { columns: columns || usual.columns, rows: rows || usual.rows };
+  }
+
+  /** Shows these lines; writes nothing when they are there already, which a slow line thanks. */
+  show(lines: readonly string[]): void {
+    const text = `${home}${lines.map((line) => line + clearRight).join("\r\n")}${clearBelow}`;
+    if (text === this.#shown) return;
+    this.#out.write(text);
+    this.#shown = text;
+  }
+
+  close(): void {
+    this.#keys.off("data", this.#onData);
+    this.#out.off?.("resize", this.#onResize);
+    this.#keys.setRawMode?.(false);
+    this.#keys.pause();
+    this.#out.write(leave);
+  }
+}

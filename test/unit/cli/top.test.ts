@@ -1,0 +1,369 @@
+import { describe, expect, test } from "vitest";
+import { frame, snapshot } from "../../../src/cli/top/frame.ts";
+import { firstState, press, readKeys, type TopState } from "../../../src/cli/top/keys.ts";
+import { latency, percent, rate, sparkline } from "../../../src/cli/top/numbers.ts";
+import { coloured } from "../../../src/cli/top/paint.ts";
+import { attemptsOf, readingOf } from "../../../src/cli/top/reading.ts";
+import { type Measured, matching, ordered, type Reading, type Row } from "../../../src/cli/top/rows.ts";
+import type { MeshStatus } from "../../../src/protocol/status.ts";
+import type { MeshTraffic } from "../../../src/protocol/telemetry.ts";
+import { serverToken, startControlServer } from "../../support/control-server.ts";
+import { delta, entryDelta, taskDelta } from "../telemetry/deltas.ts";
+import { fakeMesh, runOn } from "./support.ts";
+
+const esc = "\x1b";
+const atMs = Date.parse("2026-11-24T12:00:00.000Z");
+
+function measured(requests: number, errors = 0, p95Ms = 20, retries: number | null = 0): Measured {
+  return { requests, errors, p50Ms: 4.2, p95Ms, p99Ms: 1_240, retries };
+}
+
+function row(name: string, change: Partial<Row> = {}): Row {
+  return {
+    name,
+    where: "node1",
+    state: "running UP",
+    tone: "ok",
+    measured: measured(1),
+    trend: [],
+    ...change,
+  };
+}
+
+const reading: Reading = {
+  mesh: "waggle",
+  url: "http://127.0.0.1:8787",
+  atMs,
+  total: measured(54.25, 0.005),
+  sections: {
+    services: [
+      row("my-web", {
+        where: "8080",
+        state: "2/2",
+        measured: measured(12, 0, 900),
+        trend: [0, 10, 20, 40, 80],
+      }),
+      row("api", { where: "9090", state: "1/3", tone: "warn", measured: measured(42.25, 0.12, 20, 1.5) }),
+      row("idle", { where: "", state: "0/0", measured: null }),
+    ],
+    nodes: [row("node1", { where: "127.0.0.2", state: "ready" })],
+    tasks: [
+      row("api.2"),
+      row("api.10"),
+      row("my-web.1", { where: "node2", state: "running DOWN", tone: "bad" }),
+    ],
+  },
+  problems: ["service api: 1 of 3 tasks run"],
+  unmeasured: "",
+};
+
+const size = { columns: 100, rows: 30 };
+
+function shown(state: Partial<TopState> = {}, at = size, notice = ""): readonly string[] {
+  return frame(reading, { ...firstState, ...state }, at, undefined, notice).map((line) => line.trimEnd());
+}
+
+/** First words of the rows under a heading. */
+function rowsUnder(lines: readonly string[], heading: string): readonly string[] {
+  const from = lines.findIndex((line) => line.startsWith(heading)) + 1;
+  const rest = lines.slice(from);
+  return rest.slice(0, rest.indexOf("")).map((line) => line.split(" ")[0] ?? "");
+}
+
+describe("the screen", () => {
+  test("[L30] it has all that runs, with what goes through it, and what is wrong", () => {
+    expect(shown().slice(0, 18).join("\n")).toBe(
+      [
+        "waggle top: waggle at http://127.0.0.1:8787, 12:00:00 UTC",
+        "All requests: 54.3/s, 0.5 % errors, p50 4.2 ms, p95 20 ms, p99 1.2 s, 0 retries/s",
+        "! service api: 1 of 3 tasks run",
+        "",
+        "SERVICE        PUBLISHED STATE    REQ/S↓   ERR%    P50    P95    P99  RETRY/S TREND",
+        "api            9090      1/3        42.3   12.0    4.2     20   1.2s      1.5",
+        "my-web         8080      2/2        12.0      0    4.2    900   1.2s        0             ▂▃▅█",
+        "idle                     0/0           -      -      -      -      -        -",
+        "",
+        "NODE           ADDRESS   STATE    REQ/S↓   ERR%    P50    P95    P99  RETRY/S TREND",
+        "node1          127.0.0.2 ready       1.0      0    4.2     20   1.2s        0",
+        "",
+        "TASK           NODE      STATE         REQ/S↓   ERR%    P50    P95    P99  RETRY/S TREND",
+        "api.2          node1     running UP       1.0      0    4.2     20   1.2s        0",
+        "api.10         node1     running UP       1.0      0    4.2     20   1.2s        0",
+        "my-web.1       node2     running DOWN     1.0      0    4.2     20   1.2s        0",
+        "",
+        "",
+      ].join("\n"),
+    );
+    expect(shown().at(-1)).toMatch(/^q quit/);
+  });
+
+  test.each([
+    [100, 30],
+    [60, 10],
+    [30, 4],
+    [1, 1],
+  ])("[L30] it fills %i columns and %i rows and no more", (columns, rows) => {
+    const lines = frame(reading, firstState, { columns, rows });
+    expect(lines).toHaveLength(rows);
+    expect(Math.max(...lines.map((line) => [...line].length))).toBeLessThanOrEqual(columns);
+  });
+
+  test("[L30] a narrow terminal keeps names, states, rates and errors", () => {
+    const [heading] = shown({ view: "services" }, { columns: 44, rows: 12 }).filter((line) =>
+      /^SERV/.test(line),
+    );
+    expect(heading).toBe("SERVICE        STATE    REQ/S↓   ERR%    P95".slice(0, heading?.length));
+    expect(heading).toMatch(/REQ\/S↓ +ERR%/);
+  });
+
+  test("[L30] what comes from outside cannot move the cursor", () => {
+    const hostile = { ...reading, problems: ["node \x1b[2Jevil\r\n\u202e: down"] };
+    const lines = frame(hostile, firstState, size, coloured);
+    expect(lines.join("\n")).toContain("node ?[2Jevil???: down");
+  });
+
+  test("[L30] a reading that is old says so where the keys stood", () => {
+    expect(shown({}, size, "As of 12:00:00 UTC: cannot reach the mesh").at(-1)).toBe(
+      "As of 12:00:00 UTC: cannot reach the mesh",
+    );
+  });
+
+  test("[L31] rows scroll, and never past the last one", () => {
+    const low = { columns: 100, rows: 9 };
+    expect(shown({ top: 1 }, low)[4]).toMatch(/^api /);
+    expect(shown({ top: 500 }, low).at(-2)).toMatch(/^my-web\.1/);
+  });
+});
+
+describe("keys", () => {
+  const after = (...keys: readonly string[]) =>
+    keys.reduce<TopState | null>((state, key) => (state === null ? null : press(state, key)), firstState);
+
+  test("[L31] q and Ctrl-C quit, but q is a letter while somebody types", () => {
+    expect(after("q")).toBeNull();
+    expect(after("/", "q")?.filter).toBe("q");
+    expect(after("/", "ctrl-c")).toBeNull();
+    expect(after("?", "q")).toBeNull();
+  });
+
+  test("[L31] capital letters and arrows choose the order; the same again turns it round", () => {
+    expect(after("E")?.order).toEqual({ by: "errors", reverse: false });
+    expect(after("E", "E")?.order).toEqual({ by: "errors", reverse: true });
+    expect(after("right")?.order.by).toBe("errors");
+    expect(after("left", "left", "left")?.order.by).toBe("retries");
+    expect(after("r")?.order.reverse).toBe(true);
+  });
+
+  test("[L31] letters choose what is shown, a slash filters, escape takes that back", () => {
+    expect(after("t")?.view).toBe("tasks");
+    expect(after("tab", "tab")?.view).toBe("nodes");
+    expect(after("/", "a", "p", "x", "backspace", "enter")).toMatchObject({ filter: "ap", typing: false });
+    expect(after("/", "a", "enter", "escape")?.filter).toBe("");
+    expect(after("space")?.paused).toBe(true);
+  });
+
+  test("[L31] keys that come at once are told apart, and unknown ones do nothing", () => {
+    expect(readKeys("j\x1b[A\x1b[6~\x1b\x7f/ü\r")).toEqual([
+      "j",
+      "up",
+      "pagedown",
+      "escape",
+      "backspace",
+      "/",
+      "ü",
+      "enter",
+    ]);
+    expect(readKeys("\x1b[1;5D").map((key) => press(firstState, key))).toEqual([firstState]);
+  });
+
+  test("[L31] orders go by number from the largest, by name as people count, by state from the worst", () => {
+    const names = (by: TopState["order"]["by"], reverse = false) =>
+      ordered(reading.sections.services, { by, reverse }).map(({ name }) => name);
+    expect(names("requests")).toEqual(["api", "my-web", "idle"]);
+    expect(names("p95")).toEqual(["my-web", "api", "idle"]);
+    expect(names("state")).toEqual(["api", "idle", "my-web"]);
+    expect(names("name", true)).toEqual(["my-web", "idle", "api"]);
+    const tasks = ordered(reading.sections.tasks, { by: "name", reverse: false });
+    expect(tasks.map(({ name }) => name)).toEqual(["api.2", "api.10", "my-web.1"]);
+    expect(matching(reading.sections.tasks, "DOWN").map(({ name }) => name)).toEqual(["my-web.1"]);
+    expect(rowsUnder(shown({ filter: "node2" }), "TASK")).toEqual(["my-web.1"]);
+  });
+});
+
+test("[L30] numbers stay short and say what they are", () => {
+  expect([0, 0.01, 0.44, 12.34, 940.2, 12_345].map(rate)).toEqual([
+    "0",
+    "<0.1",
+    "0.4",
+    "12.3",
+    "940",
+    "12.3k",
+  ]);
+  expect([0, 0.0001, 0.025, 1].map(percent)).toEqual(["0", "<0.1", "2.5", "100"]);
+  expect([null, 0.84, 12.4, 1_240].map(latency)).toEqual(["-", "0.8", "12", "1.2s"]);
+  expect(sparkline([0, 1, 4, 8], 6)).toBe("   ▂▅█");
+});
+
+describe("reading", () => {
+  test("[L32] status and traffic become rows; retries are those since some seconds ago", async () => {
+    const server = await startControlServer(1);
+    const get = async <T>(path: string) => {
+      const answer = await fetch(`http://${server.host}${path}`, {
+        headers: { authorization: `Bearer ${serverToken}` },
+      });
+      return (await answer.json()) as T;
+    };
+    server.mesh.service("my-web");
+    server.mesh.work();
+    const status = await get<MeshStatus>("/mesh/status");
+    const [service] = status.services;
+    const [task] = service?.tasks ?? [];
+    const about = {
+      service: { id: service?.id ?? "", name: "my-web" },
+      node: { id: status.nodes[0]?.id ?? "", name: "node1" },
+    };
+    const ofTask = { id: task?.id ?? "", serviceId: service?.id ?? "", nodeId: about.node.id };
+    const count = (seq: number, requests: number, failed: number, retries: number) =>
+      server.telemetry.count(
+        delta(seq, {
+          entries: [entryDelta({ requests, responses5xx: failed, retries }, Array(requests).fill(30), about)],
+          tasks: [taskDelta({ attempts: requests, redispatches: retries }, Array(requests).fill(30), ofTask)],
+        }),
+      );
+    count(1, 50, 10, 4);
+    const earlier = attemptsOf(await get<MeshTraffic>("/mesh/telemetry?trend=true"));
+    count(2, 50, 10, 6);
+    const traffic = await get<MeshTraffic>("/mesh/telemetry?trend=true");
+    const before = { ...earlier, atMs: traffic.atMs - 3_000 };
+    const read = readingOf(status, traffic, before, "http://mesh");
+    expect(read.sections.services[0]).toMatchObject({
+      name: "my-web",
+      state: "1/1",
+      measured: { errors: 0.2, retries: 2 },
+    });
+    expect(read.sections.nodes[0]?.measured?.requests).toBeGreaterThan(4);
+    expect(read.sections.tasks[0]).toMatchObject({
+      name: "my-web.1",
+      where: "node1",
+      state: "running UP",
+      measured: { retries: 2 },
+    });
+    expect(read.sections.tasks[0]?.measured?.p95Ms).toBeGreaterThan(20);
+    expect(read.total?.requests).toBeGreaterThan(4);
+    expect(read.problems[0]).toMatch(/^service my-web: 20 % of its requests fail: 20 of 100/);
+    const first = readingOf(status, traffic, null, "http://mesh");
+    expect(first.sections.services[0]?.measured?.retries).toBeNull();
+    const without = readingOf(status, null, null, "http://mesh");
+    expect(without).toMatchObject({
+      total: null,
+      unmeasured: "What is counted of traffic cannot be read right now.",
+    });
+    expect(snapshot(without, firstState, 100)).toContain("my-web");
+    await server.stop();
+  });
+
+  const status: MeshStatus = {
+    mesh: { id: "m", name: "waggle", createdAtMs: 1, tableVersion: 1 },
+    nowMs: atMs,
+    nodes: [],
+    services: [],
+    problems: [],
+  };
+
+  test("[L32] without a terminal one reading is printed, and --json prints it for programs", async () => {
+    const traffic = { atMs, sinceMs: 1, services: [], nodes: [], strays: [], places: [] };
+    await using mesh = await fakeMesh({
+      "GET /mesh/status": { json: status },
+      "GET /mesh/telemetry": { json: traffic },
+    });
+    const text = await runOn(mesh, ["top", "--only", "services"]);
+    expect(text).toMatchObject({ code: 0, err: "" });
+    expect(text.out).toMatch(
+      /^waggle top: waggle at .*\nAll requests: 0\/s.*\nNothing is wrong\.\n\nSERVICE/,
+    );
+    expect(mesh.calls.find(({ path }) => path === "/mesh/telemetry")?.query.get("tasks")).toBe("false");
+    const json = await runOn(mesh, ["top", "--json"]);
+    expect(JSON.parse(json.out)).toMatchObject({
+      mesh: "waggle",
+      sections: { services: [], nodes: [], tasks: [] },
+    });
+  });
+
+  test("[L32] a telemetry object out of reach takes the numbers only", async () => {
+    const away = { status: 503, json: { message: "the telemetry object is out of reach" } };
+    await using mesh = await fakeMesh({ "GET /mesh/status": { json: status }, "GET /mesh/telemetry": away });
+    const { code, out } = await runOn(mesh, ["top", "--once"]);
+    expect(code).toBe(0);
+    expect(out).toContain("What is counted of traffic cannot be read right now.");
+  });
+
+  test("[L32] flags that cannot be read are refused with what would work", async () => {
+    await using mesh = await fakeMesh({});
+    expect(await runOn(mesh, ["top", "--sort", "size"])).toMatchObject({ code: 2 });
+    expect((await runOn(mesh, ["top", "--interval", "10ms"])).err).toContain("must be at least 500ms");
+  });
+});
+
+describe("on a terminal", () => {
+  /** A terminal and a keyboard as Node gives them: writes are kept, keys are handed to who listens. */
+  function terminal(columns: number, rows: number) {
+    const [keyed, resized]: [Set<(bytes: Uint8Array) => void>, Set<() => void>] = [new Set(), new Set()];
+    const modes: boolean[] = [];
+    let written = "";
+    const out = {
+      isTTY: true,
+      columns,
+      rows,
+      write: (text: string) => {
+        written += text;
+      },
+      on: (_: "resize", listener: () => void) => resized.add(listener),
+      off: (_: "resize", listener: () => void) => resized.delete(listener),
+    };
+    const keys = {
+      isTTY: true,
+      setRawMode: (raw: boolean) => modes.push(raw),
+      resume: () => {},
+      pause: () => {},
+      on: (_: "data", listener: (bytes: Uint8Array) => void) => keyed.add(listener),
+      off: (_: "data", listener: (bytes: Uint8Array) => void) => keyed.delete(listener),
+    };
+    const type = (text: string) => {
+      for (const listener of keyed) listener(new TextEncoder().encode(text));
+    };
+    return { out, keys, type, modes, resized, written: () => written };
+  }
+
+  test("[L33] it takes the other screen, shows each reading, and leaves the terminal as it was", async () => {
+    const status = { mesh: { name: "waggle" }, nowMs: atMs, nodes: [], services: [], problems: [] };
+    let reads = 0;
+    await using mesh = await fakeMesh({
+      "GET /mesh/status": () => {
+        reads += 1;
+        return reads === 2 ? { status: 500, json: { message: "it stumbled" } } : { json: status };
+      },
+      "GET /mesh/telemetry": { status: 503, json: { message: "away" } },
+    });
+    const { out, keys, type, modes, resized, written } = terminal(70, 12);
+    let slept = 0;
+    const sleep = async () => {
+      slept += 1;
+      if (slept === 3) type("/x\rq");
+    };
+    const ran = await runOn(mesh, ["top"], { out, keys, sleep });
+    expect(ran).toMatchObject({ code: 0, err: "" });
+    expect(written().startsWith(`${esc}[?1049h`)).toBe(true);
+    expect(written()).toContain("As of 12:00:00 UTC: it stumbled; trying again");
+    expect(written().endsWith(`${esc}[?25h${esc}[?1049l`)).toBe(true);
+    expect([modes, resized.size]).toEqual([[true, false], 0]);
+  });
+
+  test("[L33] Ctrl-C ends with 130", async () => {
+    const status = { mesh: { name: "waggle" }, nowMs: atMs, nodes: [], services: [], problems: [] };
+    await using mesh = await fakeMesh({ "GET /mesh/status": { json: status } });
+    const { out, keys, type, written } = terminal(70, 12);
+    const ran = await runOn(mesh, ["top"], { out, keys, sleep: async () => type("\x03") });
+    expect(ran.code).toBe(130);
+    expect(written().endsWith(`${esc}[?1049l`)).toBe(true);
+  });
+});
