@@ -88,13 +88,30 @@ export function serveByHost(
   node: string | null,
   serveAs: typeof serve = serve,
 ): Promise<Response> {
-  const { protocol, host, port } = new URL(request.url);
+  const { port } = new URL(request.url);
+  const client = request.headers.get("cf-connecting-ip") ?? "unknown";
+  const arrival = { node, port: port === "" ? null : Number(port), client };
+  return serveArrival(request, arrival, env, ctx, serveAs);
+}
+
+/** What a shell knows of where a request came in. Without a node the host name may tell of one. */
+export type Arrival = Pick<Entry, "node" | "port" | "client">;
+
+/** Serves a request at the node it came in at or asks for by host name, else at the edge. */
+export function serveArrival(
+  request: Request,
+  { node, port, client }: Arrival,
+  env: PlaneEnv,
+  ctx: ExecutionContext,
+  serveAs: typeof serve = serve,
+): Promise<Response> {
+  const { protocol, host } = new URL(request.url);
   const serveAt = (at: string | null) => {
     const entry: Entry = {
       role: at === null ? "edge" : "ingress",
       node: at,
-      port: port === "" ? null : Number(port),
-      client: request.headers.get("cf-connecting-ip") ?? "unknown",
+      port,
+      client,
       scheme: protocol === "https:" ? "https" : "http",
       mayDebug: () => hasToken(request, env),
     };
@@ -151,8 +168,9 @@ function refuse(request: Request, failure: Failure, requestId: string): Response
 }
 
 /** Compares in a time that depends on the length of `given` only. A secret that is not set is never matched. */
-function sameText(given: string, secret: string | undefined): boolean {
-  if (secret === undefined || secret === "") return false;
+function sameText(given: string, secret: string | null | undefined): boolean {
+  // A workerd of one's own binds an environment variable that is not set as null.
+  if (secret === undefined || secret === null || secret === "") return false;
   let difference = given.length ^ secret.length;
   for (let i = 0; i < given.length; i += 1)
     difference |= given.charCodeAt(i) ^ secret.charCodeAt(i % secret.length);
