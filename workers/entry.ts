@@ -6,8 +6,9 @@ import type { Entry } from "../src/proxy/entry.ts";
 import { type Failure, failureResponse } from "../src/proxy/failure.ts";
 import { hostName } from "../src/proxy/headers.ts";
 import { type LimitVariables, readLimits } from "../src/proxy/limits.ts";
-import { createPlane, type DataPlane } from "../src/proxy/plane.ts";
+import { createPlane, type DataPlane, type PlaneOptions } from "../src/proxy/plane.ts";
 import { readTrusted } from "../src/proxy/trust.ts";
+import { dataPoints } from "../src/telemetry/data-points.ts";
 import type { Env } from "./env.ts";
 
 /** What the data plane needs of its Worker's bindings; a Worker without control has no more. */
@@ -19,6 +20,7 @@ let plane: DataPlane | undefined;
 export function planeOf(env: PlaneEnv): DataPlane {
   plane ??= createPlane({
     ...registryOf(env),
+    ...telemetryOf(env),
     // Cloudflare's cache would otherwise answer for a task; a negative time keeps out of it and adds no header.
     dial: env.MESH_MODE === "edge" ? (request) => fetch(request, uncached) : (request) => fetch(request),
     ...readLimits(env),
@@ -39,7 +41,7 @@ const uncached: RequestInit = { cf: { cacheTtlByStatus: { "100-599": -1 } } };
  * Asks the registry object, by a new stub each time: one that has failed may stay broken. Says which router asks: a
  * task is stopped only once no live router routes by a table that still has it.
  */
-function registryOf(env: PlaneEnv): Pick<DataPlane, "source" | "suspect"> {
+function registryOf(env: PlaneEnv): Pick<PlaneOptions, "source" | "suspect"> {
   const locationHint = (env.REGISTRY_LOCATION || undefined) as DurableObjectLocationHint | undefined;
   const options = locationHint === undefined ? {} : { locationHint };
   const routerId = crypto.randomUUID();
@@ -52,6 +54,22 @@ function registryOf(env: PlaneEnv): Pick<DataPlane, "source" | "suspect"> {
   };
 }
 
+/** Sends what was counted to the telemetry object, and to Analytics Engine where that is bound. */
+function telemetryOf(env: PlaneEnv): Pick<PlaneOptions, "flush"> {
+  // Without the binding (a configuration of an earlier release) nothing is counted, and traffic goes on.
+  if (env.TELEMETRY === undefined) return {};
+  const { TELEMETRY, ANALYTICS } = env;
+  const locationHint = (env.REGISTRY_LOCATION || undefined) as DurableObjectLocationHint | undefined;
+  const options = locationHint === undefined ? {} : { locationHint };
+  return {
+    flush: async (delta) => {
+      const counted = await TELEMETRY.getByName("mesh", options).count(delta);
+      if (!counted.ok) console.error({ message: "telemetry was refused", why: counted.problem.message });
+      else if (counted.value) for (const point of dataPoints(delta)) ANALYTICS?.writeDataPoint(point);
+    },
+  };
+}
+
 /** Hands a request to the data plane: to the balancer, or to a node's own entry point. */
 export async function serve(
   request: Request,
@@ -60,11 +78,27 @@ export async function serve(
   ctx: ExecutionContext,
 ): Promise<Response> {
   try {
-    const context = { plane: planeOf(env), waitUntil: (work: Promise<unknown>) => ctx.waitUntil(work) };
+    const context = {
+      plane: planeAt(request, env),
+      waitUntil: (work: Promise<unknown>) => ctx.waitUntil(work),
+    };
     return await (entry.role === "edge" ? edge(request, entry, context) : ingress(request, entry, context));
   } catch (error) {
     return broken(request, error);
   }
+}
+
+/** This isolate's data plane, which from its first request on knows where in the world it is. */
+function planeAt(request: Request, env: PlaneEnv): DataPlane {
+  const own = planeOf(env);
+  if (own.meter?.place === "") own.meter.place = placeOf(request);
+  return own;
+}
+
+/** The data center that took the request, as its three letters: an isolate never moves to another. */
+function placeOf(request: Request): string {
+  const { colo } = (request.cf ?? {}) as { readonly colo?: unknown };
+  return typeof colo === "string" && /^[A-Z]{3}$/.test(colo) ? colo : "local";
 }
 
 /** The answer when something is wrong that no request should be able to bring about, such as a variable. */

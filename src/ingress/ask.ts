@@ -29,7 +29,7 @@ export async function ask(asking: Asking): Promise<Asked> {
 
 async function askOne(asking: Asking, target: Target, endsMs: number): Promise<Raced> {
   const { traffic, outgoing, ring } = asking;
-  const sent = send(asking, target);
+  const sent = send(asking, target, asking.attempts === 0 ? "first" : "retry");
   // How long a streaming body takes is up to the client.
   if (!outgoing.timed) return settle(asking, sent, await sent.outcome);
   const patienceMs = outgoing.hedgeable && ring.ids.length > 1 ? traffic.latency.hedgeAfterMs : lookMs;

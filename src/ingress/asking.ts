@@ -4,6 +4,7 @@ import { attempt, type Outcome } from "../proxy/attempt.ts";
 import type { DataPlane } from "../proxy/plane.ts";
 import type { Ring, Target } from "../proxy/ring.ts";
 import type { ServiceTraffic } from "../proxy/service-traffic.ts";
+import { type Counted, countEjection, countOutcome, countSent, type Why } from "./counting.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { pickTarget } from "./pick.ts";
 import type { Trace } from "./trace.ts";
@@ -30,6 +31,8 @@ export type Asking = {
   readonly trace: Trace | null;
   /** The task asked last; of several, the one that answered. */
   target: Target | null;
+  /** Null: nothing is counted. */
+  readonly counted: Counted | null;
   /** Work that may go on after the response. */
   readonly waitUntil: (work: Promise<unknown>) => void;
 };
@@ -40,6 +43,10 @@ export type Sent = {
   readonly outcome: Promise<Outcome>;
   /** Epoch milliseconds. */
   readonly ms: number;
+  /** Asked beside another one, which keeps the request waiting. */
+  readonly isHedge: boolean;
+  /** The meter's turn. */
+  readonly turn: number;
 };
 
 /** The task whose turn it is; null when every one was tried. */
@@ -48,8 +55,9 @@ export function nextTarget({ plane, round, ring, tried, outgoing }: Asking): Tar
 }
 
 /** Sends the request to a task. */
-export function send(asking: Asking, target: Target): Sent {
-  const { plane, outgoing } = asking;
+export function send(asking: Asking, target: Target, why: Why): Sent {
+  const { plane, outgoing, counted } = asking;
+  if (counted !== null) countSent(counted, target, why, asking.target);
   asking.attempts += 1;
   asking.left -= 1;
   asking.target = target;
@@ -60,13 +68,14 @@ export function send(asking: Asking, target: Target): Sent {
   const ms = plane.nowMs();
   const outcome = attempt(plane, outgoing.to(target.origin), asking.marker);
   asking.trace?.follow(target, outcome);
-  return { target, outcome, ms };
+  return { target, outcome, ms, isHedge: why === "hedge", turn: plane.meter?.turn ?? 0 };
 }
 
 /** Takes in how an attempt went. */
-export function settle(asking: Asking, { target, ms }: Sent, outcome: Outcome): Outcome {
-  const { plane, traffic, outgoing } = asking;
+export function settle(asking: Asking, { target, ms, turn }: Sent, outcome: Outcome): Outcome {
+  const { plane, traffic, outgoing, counted } = asking;
   const nowMs = plane.nowMs();
+  if (counted !== null) countOutcome(counted, target, turn, outcome, nowMs - ms, outgoing.timed);
   if (plane.silence.any) plane.silence.heard(target.taskId);
   if (outcome === "failed") {
     // A streaming body that breaks off fails the attempt as well; then the client may be to blame.
@@ -80,8 +89,10 @@ export function settle(asking: Asking, { target, ms }: Sent, outcome: Outcome): 
 }
 
 /** From here on requests pass the task over, and the registry hears of it. */
-export function passOver({ plane }: Asking, target: Target): void {
-  if (plane.outliers.failed(target.taskId, plane.nowMs())) plane.suspects.add(target.taskId);
+export function passOver({ plane, counted }: Asking, target: Target): void {
+  if (!plane.outliers.failed(target.taskId, plane.nowMs())) return;
+  plane.suspects.add(target.taskId);
+  if (counted !== null) countEjection(counted, target);
 }
 
 /** Lets go of an attempt that lost: its answer, if one comes, is not read. Resolves when it has come. */

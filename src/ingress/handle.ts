@@ -7,8 +7,10 @@ import { cleanResponse, hostName, isHost, type RequestHead, readRequestHead } fr
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
 import type { Ring, Target } from "../proxy/ring.ts";
 import type { Route, Routes } from "../proxy/routes.ts";
+import type { Named } from "../telemetry/meter.ts";
 import { type Asked, ask } from "./ask.ts";
 import { type Asking, maxAttempts } from "./asking.ts";
+import { type Counted, countEnd, countWaited, countWaiting } from "./counting.ts";
 import { setDebug } from "./debug.ts";
 import { holdsBody, type Outgoing, prepare, requestIdOf } from "./outgoing.ts";
 import { Trace } from "./trace.ts";
@@ -35,6 +37,10 @@ type Exchange = {
   /** Null unless the request asks for it. */
   readonly trace: Trace | null;
   readonly waitUntil: PlaneContext["waitUntil"];
+  /** When it came, epoch milliseconds; only where it is counted. */
+  readonly cameMs: number;
+  /** Where it came in; null until that is known. */
+  node: Named | null;
 };
 
 /**
@@ -86,6 +92,8 @@ function begin(request: Request, entry: Entry, { plane, waitUntil }: PlaneContex
     target: null,
     trace: head.debug ? new Trace(plane.nowMs) : null,
     waitUntil,
+    cameMs: plane.meter === null ? 0 : plane.nowMs(),
+    node: null,
   };
 }
 
@@ -116,6 +124,7 @@ function serve(exchange: Exchange, routes: Routes | null): Result | Promise<Resu
   const matched = routes.match(entry.port, exchange.host, plane.domain);
   const node = entry.node === null && needsNoNode(matched) ? noNodeAtAll : routes.node(entry.node ?? "");
   if (node === undefined) return noNode(entry, routes, matched);
+  exchange.node = node;
   if (matched === null) return unknown(entry, hostName(exchange.host));
   const { route, ring } = routeOn(matched, node.id);
   exchange.route = route;
@@ -222,6 +231,7 @@ async function send(
   round: string,
 ): Promise<Result> {
   const { plane } = exchange;
+  const counted = countedOf(exchange, route);
   const asking: Asking = {
     plane,
     traffic: plane.traffic.of(route.service.id),
@@ -234,9 +244,12 @@ async function send(
     left: maxAttempts,
     trace: exchange.trace,
     target: exchange.target,
+    counted,
     waitUntil: exchange.waitUntil,
   };
+  const turn = counted === null ? 0 : countWaiting(counted);
   const asked = await ask(asking);
+  if (counted !== null) countWaited(counted, turn);
   exchange.tried = asking.tried;
   exchange.attempts = asking.attempts;
   exchange.target = asking.target;
@@ -270,8 +283,28 @@ function allFailed({ attempts, outgoing, request }: Exchange, name: string): Fai
   return { status: 502, reason: `${tasks} of ${name} that was asked ${how}` };
 }
 
+function countedOf({ plane: { meter }, node }: Exchange, { service }: Route): Counted | null {
+  return meter === null || node === null ? null : { meter, service, node };
+}
+
+/** Counts a request that has ended, and has what was counted sent on. */
+function countExchange(exchange: Exchange, result: Result): void {
+  const { plane, request, head, route, node, target, cameMs, waitUntil } = exchange;
+  if (plane.meter === null) return;
+  const nowMs = plane.nowMs();
+  countEnd(plane.meter, route?.service ?? null, node, {
+    target,
+    result,
+    method: request.method,
+    bytesIn: head.bodyBytes,
+    tookMs: nowMs - cameMs,
+  });
+  plane.flusher?.ended(nowMs, waitUntil);
+}
+
 function finish(exchange: Exchange, result: Result, routes: Routes | null): Response | Promise<Response> {
   const { request, head, requestId } = exchange;
+  countExchange(exchange, result);
   const response =
     result instanceof Response
       ? deliver(result, requestId)

@@ -7,6 +7,7 @@
 
 import { type Outcome, within } from "../proxy/attempt.ts";
 import { type Asking, letGo, nextTarget, passOver, type Sent, send, settle } from "./asking.ts";
+import { countEjection, countGivenUp, countHedgeWon } from "./counting.ts";
 
 /** Where the hedge budget is spent, a further task is asked after this long at the cost of the retry budget. */
 const lateHedgeMs = 1_000;
@@ -29,7 +30,10 @@ export async function race(asking: Asking, first: Sent, endsMs: number): Promise
   let joinAtMs = outgoing.hedgeable && asking.ring.ids.length > 1 ? nowMs : Number.POSITIVE_INFINITY;
   while (nowMs < endsMs) {
     if (hadItsTime(asking, waiting.at(-1) as Sent, nowMs)) {
-      if (!outgoing.repeatable) return "silent";
+      if (!outgoing.repeatable) {
+        giveUp(asking, first, true);
+        return "silent";
+      }
       if (asking.left > 0 && asking.traffic.retries.take(nowMs)) join(asking, waiting);
     } else if (asking.left > 0 && joinAtMs <= nowMs) {
       joinAtMs = nowMs + hedge(asking, waiting, nowMs);
@@ -45,11 +49,15 @@ export async function race(asking: Asking, first: Sent, endsMs: number): Promise
     const outcome = settle(asking, ended.sent, ended.outcome);
     if (outcome !== "failed") {
       for (const [at, loser] of waiting.entries()) lose(asking, loser, at < index);
+      if (ended.sent.isHedge && asking.counted !== null) countHedgeWon(asking.counted, ended.sent.target);
       return outcome;
     }
     if (waiting.length === 0) return "failed";
   }
-  for (const { target } of waiting) passOver(asking, target);
+  for (const sent of waiting) {
+    passOver(asking, sent.target);
+    giveUp(asking, sent, true);
+  }
   return "slow";
 }
 
@@ -83,7 +91,7 @@ function hedge(asking: Asking, waiting: Sent[], nowMs: number): number {
 function join(asking: Asking, waiting: Sent[]): boolean {
   const target = nextTarget(asking);
   if (target === null) asking.left = 0;
-  else waiting.push(send(asking, target));
+  else waiting.push(send(asking, target, "hedge"));
   return target !== null;
 }
 
@@ -93,9 +101,17 @@ function lose(asking: Asking, loser: Sent, wasEarlier: boolean): void {
   const { taskId } = loser.target;
   const nowMs = plane.nowMs();
   const ended = letGo(loser);
+  giveUp(asking, loser, false);
   if (!wasEarlier) return;
-  if (plane.outliers.slow(taskId, nowMs)) plane.suspects.add(taskId);
+  if (plane.outliers.slow(taskId, nowMs)) {
+    plane.suspects.add(taskId);
+    if (asking.counted !== null) countEjection(asking.counted, loser.target);
+  }
   if (plane.silence.watch(taskId, loser.ms, nowMs)) {
     asking.waitUntil(ended.then(() => plane.silence.heard(taskId)));
   }
+}
+
+function giveUp({ counted }: Asking, { target, turn }: Sent, isTimeout: boolean): void {
+  if (counted !== null) countGivenUp(counted, target, turn, isTimeout);
 }

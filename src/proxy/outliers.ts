@@ -102,6 +102,11 @@ export class Outliers {
     return { out: out.map((taskId) => ({ taskId, forMs: forMs(taskId) })), panic: isPanic(out, taskIds) };
   }
 
+  /** For how long from now a task is passed over, milliseconds; 0: it is not. */
+  outFor(taskId: string, nowMs: number): number {
+    return Math.max(0, (this.#records.get(taskId)?.untilMs ?? 0) - nowMs);
+  }
+
   /** Takes in that a request goes to this task: the one trial of a task whose time is over is under way. */
   sent(taskId: string, nowMs: number): void {
     const record = this.#records.get(taskId);

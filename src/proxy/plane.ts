@@ -1,5 +1,7 @@
 // The data plane of one isolate: what its requests share, and what a request needs of the shell around it.
 
+import { Flusher, type FlusherOptions } from "../telemetry/flusher.ts";
+import { Meter } from "../telemetry/meter.ts";
 import type { AttemptPolicy } from "./attempt.ts";
 import { Cursors } from "./cursors.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
@@ -22,6 +24,8 @@ export type PlaneOptions = AttemptPolicy &
     readonly domain: string;
     /** Whose forwarding headers are believed. */
     readonly trusts: Trusts;
+    /** Sends what was counted to the telemetry object; rejects when it has to be sent again. Absent: nothing is counted. */
+    readonly flush?: FlusherOptions["send"];
     readonly nowMs: () => number;
     /** [0, 1) */
     readonly random: () => number;
@@ -37,6 +41,9 @@ export type DataPlane = PlaneOptions &
     readonly silence: Silence;
     readonly traffic: Traffic;
     readonly suspects: Suspects;
+    /** Null: nothing is counted. */
+    readonly meter: Meter | null;
+    readonly flusher: Flusher | null;
     /** Bytes of bodies held for replay, of all requests under way. */
     readonly held: { bytes: number };
   };
@@ -49,15 +56,29 @@ export type PlaneContext = {
 };
 
 export function createPlane(options: PlaneOptions): DataPlane {
+  const limits = { ...defaultLimits, ...options };
+  const outliers = new Outliers();
   return {
-    ...defaultLimits,
-    ...options,
+    ...limits,
+    ...metering(options, outliers, limits.headTimeoutMs),
     tables: new TableCache(options.source, options.nowMs),
     cursors: new Cursors(options.random),
-    outliers: new Outliers(),
+    outliers,
     silence: new Silence(),
     traffic: new Traffic(),
     suspects: new Suspects(),
     held: { bytes: 0 },
   };
+}
+
+function metering(
+  { flush, newId, nowMs }: PlaneOptions,
+  outliers: Outliers,
+  longestMs: number,
+): Pick<DataPlane, "meter" | "flusher"> {
+  if (flush === undefined) return { meter: null, flusher: null };
+  const ejectedMs = (taskId: string, atMs: number) => outliers.outFor(taskId, atMs);
+  const meter = new Meter({ isolate: newId(), ejectedMs, longestMs });
+  const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+  return { meter, flusher: new Flusher(meter, { send: flush, nowMs, sleep }) };
 }

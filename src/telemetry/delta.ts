@@ -19,6 +19,7 @@ export type TaskDelta = WrittenTally &
     /** `my-web.1`. */
     readonly name: string;
     readonly slot: number;
+    /** Empty for a server: it is on no node. */
     readonly nodeId: string;
     readonly serviceId: string;
     readonly serviceName: string;

@@ -26,7 +26,8 @@ export function readDelta(given: unknown): Delta {
 
 function readTask(given: unknown): void {
   const task = object(given, "task");
-  for (const key of ["id", "nodeId", "serviceId"]) word(task[key], key);
+  for (const key of ["id", "serviceId"]) word(task[key], key);
+  if (task.nodeId !== "") word(task.nodeId, "nodeId");
   for (const key of ["name", "serviceName"]) text(task[key], key);
   if (!isCount(task.slot, 1e9)) throw wrong("slot", task.slot);
   if (!isCount(task.ejectedMs, maxEjectedMs)) throw wrong("ejectedMs", task.ejectedMs);

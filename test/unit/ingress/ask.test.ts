@@ -64,6 +64,7 @@ function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoin
     waitUntil: () => undefined,
     trace: null,
     target: null,
+    counted: null,
   };
   return { asked, sent, plane };
 }

@@ -1,0 +1,72 @@
+// A delta as data points of Workers Analytics Engine: what is kept there for three months, to be asked in SQL.
+
+import { type Counter, counter } from "./counters.ts";
+import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
+import { bucketCount, percentile } from "./histogram.ts";
+import { addSparse } from "./sparse.ts";
+import { newTally } from "./tally.ts";
+
+/** As the platform reads it; places of blobs and doubles are what they are asked by, so they stay. */
+export type DataPoint = {
+  indexes: [string];
+  blobs: string[];
+  doubles: number[];
+};
+
+/** One invocation may write so many (250), and this one may have had a delta to send before. */
+const maxPoints = 120;
+
+/** double1 to double15; double16 and on are p50, p95 and p99 in milliseconds. */
+const columns: readonly Counter[] = [
+  "requests",
+  "responses2xx",
+  "responses3xx",
+  "responses4xx",
+  "responses5xx",
+  "bytesIn",
+  "bytesOut",
+  "attempts",
+  "retries",
+  "hedges",
+  "hedgesWon",
+  "ejections",
+  "connectErrors",
+  "timeouts",
+  "tookMs",
+];
+
+/** Those with most requests first. blob1 is `task` or `entry`; then place, service, node's id, task, isolate. */
+export function dataPoints({ place, isolate, tasks, entries }: Delta): DataPoint[] {
+  const points = [
+    ...tasks.map((task) => {
+      const { serviceName, nodeId, name } = task;
+      return point(serviceName, ["task", place, serviceName, nodeId, name, isolate], task);
+    }),
+    ...entries.map((entry) => {
+      const service = entry.service?.name ?? "";
+      return point(service, ["entry", place, service, entry.node?.id ?? "", "", isolate], entry);
+    }),
+  ];
+  return points.sort((a, b) => weight(b) - weight(a)).slice(0, maxPoints);
+}
+
+function point(index: string, blobs: string[], part: TaskDelta | EntryDelta): DataPoint {
+  const { counts } = newTally();
+  addSparse(counts, part.counts);
+  const buckets = new Float64Array(bucketCount);
+  addSparse(buckets, part.buckets);
+  return {
+    // An index may have 96 bytes.
+    indexes: [index.slice(0, 90)],
+    blobs,
+    doubles: [
+      ...columns.map((name) => counts[counter[name]] ?? 0),
+      ...[0.5, 0.95, 0.99].map((share) => percentile(buckets, share)),
+    ],
+  };
+}
+
+/** Requests, or attempts where there are more. */
+function weight({ doubles }: DataPoint): number {
+  return Math.max(doubles[0] ?? 0, doubles[7] ?? 0);
+}

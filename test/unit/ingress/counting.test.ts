@@ -1,0 +1,132 @@
+import { expect, test } from "vitest";
+import { unwrap } from "../../../src/domain/error.ts";
+import type { PlaneOptions } from "../../../src/proxy/plane.ts";
+import { snapshot } from "../../../src/telemetry/read-snapshot.ts";
+import type { Snapshot } from "../../../src/telemetry/snapshot.ts";
+import { addDelta, newState } from "../../../src/telemetry/telemetry-state.ts";
+import { serviceOf, tableOf } from "../../support/dataplane.ts";
+import { newTelemetry } from "../../support/telemetry.ts";
+import { type Asked, frozen, madeUpPlane, refused, type Task } from "./made-up-plane.ts";
+
+const [a, b] = ["http://127.0.0.2:1001", "http://127.0.0.3:1002"];
+
+/** Requests through a plane that counts, and what was counted. */
+async function counted(
+  tasks: Readonly<Record<string, Task>>,
+  requests: readonly Asked[],
+  options: Partial<PlaneOptions> = {},
+): Promise<Snapshot> {
+  const state = newState(0);
+  const table = tableOf(1, serviceOf("my-web", 8080, [a, b]));
+  const flush: PlaneOptions["flush"] = async (delta) => addDelta(state, delta, Date.now());
+  const { plane, ask } = madeUpPlane(table, tasks, { flush, nowMs: Date.now, ...options });
+  for (const request of requests) {
+    const response = await ask(request);
+    await response.text();
+  }
+  expect(await plane.flusher?.flush()).toBe(true);
+  return snapshot(state, Date.now(), { places: true });
+}
+
+/** The one service, with its tasks by origin. */
+function serviceIn({ services }: Snapshot) {
+  const [service] = services;
+  if (service === undefined) throw new Error("no service was counted");
+  return service;
+}
+
+const answering =
+  (status: number, body = ""): Task =>
+  () =>
+    new Response(body, { status, headers: { "content-length": String(body.length) } });
+
+test("[J15] requests are counted by service, node and task, with status, bytes and latency", async () => {
+  const traffic = await counted({ [a]: answering(200, "hello"), [b]: answering(404, "no") }, [
+    {},
+    {},
+    { method: "POST", body: "twelve bytes", headers: { "content-length": "12" } },
+    { method: "HEAD" },
+  ]);
+  const service = serviceIn(traffic);
+  expect(service).toMatchObject({
+    name: "my-web",
+    counts: { requests: 4, attempts: 4, responses2xx: 2, responses4xx: 2, bytesIn: 12, retries: 0 },
+    latency: { count: 4 },
+    open: { now: 0, max: 1 },
+    entries: [{ counts: { requests: 4 } }],
+  });
+  expect(service.counts.bytesOut).toBe(5 + 2 + 5);
+  expect(service.tasks).toMatchObject([
+    { name: "my-web.1", counts: { requests: 2, attempts: 2, responses2xx: 2, bytesIn: 12, bytesOut: 10 } },
+    { name: "my-web.2", counts: { requests: 2, attempts: 2, responses4xx: 2, bytesOut: 2 } },
+  ]);
+  expect(traffic.nodes).toMatchObject([{ name: "node1", counts: { requests: 4 } }]);
+});
+
+test("[J16] a task that fails has the error, the retry is its successor's, and it is known to be passed over", async () => {
+  const traffic = await counted({ [a]: refused, [b]: answering(200) }, [{}, {}, {}]);
+  const service = serviceIn(traffic);
+  expect(service.counts).toMatchObject({
+    requests: 3,
+    responses2xx: 3,
+    attempts: 4,
+    retries: 1,
+    redispatches: 1,
+    connectErrors: 1,
+    ejections: 1,
+  });
+  expect(service.tasks).toMatchObject([
+    { counts: { attempts: 1, connectErrors: 1, redispatches: 1, ejections: 1, requests: 0 }, ejectedBy: 1 },
+    { counts: { attempts: 3, retries: 1, requests: 3, responses2xx: 3 }, ejectedBy: 0 },
+  ]);
+  expect(traffic.places[0]?.isolates[0]?.tasks[0]).toMatchObject({ ejectedBy: 1 });
+});
+
+test("[J16] a second task asked beside a slow one is a hedge, and won when its answer came first", async () => {
+  const service = serviceIn(await counted({ [a]: frozen, [b]: answering(200) }, [{}]));
+  expect(service.counts).toMatchObject({ requests: 1, attempts: 2, hedges: 1, hedgesWon: 1, retries: 0 });
+  expect(service.tasks).toMatchObject([
+    { counts: { attempts: 1, hedges: 0, requests: 0 }, open: { now: 0, max: 1 } },
+    { counts: { attempts: 1, hedges: 1, hedgesWon: 1, requests: 1 }, open: { now: 0, max: 1 } },
+  ]);
+});
+
+test("[J16] a task that does not answer in time has the time-out, its client the mesh's 504", async () => {
+  const asked = { method: "POST", body: "x", headers: { "content-length": "1" } };
+  const service = serviceIn(await counted({ [a]: frozen, [b]: frozen }, [asked], { headTimeoutMs: 60 }));
+  expect(service.counts).toMatchObject({ requests: 1, timeouts: 1, responses5xx: 1, refused504: 1 });
+  expect(service.tasks).toMatchObject([
+    { counts: { timeouts: 1, responses5xx: 0, requests: 1 }, open: { now: 0, max: 1 } },
+  ]);
+});
+
+test("[J17] refusals are counted by their kind: of a service, or of none", async () => {
+  const traffic = await counted({ [a]: refused, [b]: refused }, [
+    { headers: { host: "bad host" }, url: "http://x/" },
+    { door: { port: 9999 } },
+    { headers: { via: "1.1 my-web.test-mesh" } },
+    {},
+  ]);
+  expect(serviceIn(traffic).counts).toMatchObject({ requests: 2, refused508: 1, refused502: 1, attempts: 2 });
+  const strays = traffic.strays.map(({ nodeId, counts }) => [nodeId, counts.refused400, counts.refused404]);
+  expect(strays).toEqual([
+    ["", 1, 0],
+    [expect.stringMatching(/^\S+$/), 0, 1],
+  ]);
+});
+
+test("[J15] a static server counts as a task of its name, where no node is needed at no node", async () => {
+  const server = { id: "server1", name: "web1", origin: a, weight: 1 };
+  const table = { ...tableOf(1, { ...serviceOf("my-web", 8080, []), servers: [server] }), nodes: [] };
+  const telemetry = newTelemetry();
+  const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
+  const { plane, ask } = madeUpPlane(table, { [a]: answering(200) }, { flush });
+  expect((await ask({ door: { role: "edge" } })).status).toBe(200);
+  expect(await plane.flusher?.flush()).toBe(true);
+  expect(telemetry.snapshot({})).toMatchObject({
+    services: [
+      { counts: { requests: 1 }, tasks: [{ name: "web1", nodeId: "", slot: 0 }], entries: [{ nodeId: "" }] },
+    ],
+    nodes: [],
+  });
+});

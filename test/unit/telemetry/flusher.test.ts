@@ -1,0 +1,165 @@
+import { expect, test } from "vitest";
+import { counter, countsOf } from "../../../src/telemetry/counters.ts";
+import type { Delta } from "../../../src/telemetry/delta.ts";
+import { Flusher, flushEveryMs } from "../../../src/telemetry/flusher.ts";
+import { Meter } from "../../../src/telemetry/meter.ts";
+import { addTally, newTally } from "../../../src/telemetry/tally.ts";
+
+const service = { id: "service1", name: "my-web" };
+const node = { id: "node1", name: "node1" };
+const task = { taskId: "task1", slot: 1, nodeId: "node1", server: null };
+
+/** A meter with its flusher, whose sleep the test ends and whose deltas the test takes. */
+class TestMeter {
+  nowMs = 1_000_000;
+  ejectedMs = 0;
+  readonly meter = new Meter({ isolate: "isolate1", ejectedMs: () => this.ejectedMs, longestMs: 30_000 });
+  readonly sent: Delta[] = [];
+  readonly slept: number[] = [];
+  readonly planned: Promise<void>[] = [];
+  fails = false;
+  #wake: (() => void)[] = [];
+  readonly flusher = new Flusher(this.meter, {
+    send: async (delta) => {
+      this.sent.push(delta);
+      if (this.fails) throw new Error("the object is out of reach");
+    },
+    nowMs: () => this.nowMs,
+    sleep: (ms) => {
+      this.slept.push(ms);
+      return new Promise((resolve) => this.#wake.push(resolve));
+    },
+  });
+
+  request(): void {
+    this.meter.entry(service, node).add(counter.requests);
+    this.flusher.ended(this.nowMs, (work) => this.planned.push(work));
+  }
+
+  /** Lets the sleeping flush go on. */
+  async wake(): Promise<void> {
+    for (const wake of this.#wake.splice(0)) wake();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  requests(): number[] {
+    return this.sent.map(({ entries }) => {
+      const tally = newTally();
+      for (const entry of entries) addTally(tally, entry);
+      return countsOf(tally.counts).requests;
+    });
+  }
+}
+
+test("[J18] requests are sent on together, two seconds after the first of them ended, and none is left behind", async () => {
+  const test = new TestMeter();
+  test.request();
+  test.request();
+  expect([test.planned.length, test.slept]).toEqual([1, [flushEveryMs]]);
+  await test.wake();
+  expect(test.requests()).toEqual([2]);
+  test.request();
+  await test.wake();
+  expect(test.requests()).toEqual([2, 1]);
+  expect(test.sent.map(({ seq }) => seq)).toEqual([1, 2]);
+});
+
+test("[J18] nothing is sent when nothing was counted", async () => {
+  const test = new TestMeter();
+  expect(await test.flusher.flush()).toBe(true);
+  expect(test.sent).toEqual([]);
+});
+
+test("[J18] what could not be sent is sent again under its number, and what came meanwhile after it", async () => {
+  const test = new TestMeter();
+  test.fails = true;
+  test.request();
+  await test.wake();
+  test.request();
+  test.fails = false;
+  await test.wake();
+  expect(test.sent.map(({ seq }) => seq)).toEqual([1, 1, 2]);
+  expect(test.requests()).toEqual([1, 1, 1]);
+});
+
+test("[J18] after three tries the next request tries on", async () => {
+  const test = new TestMeter();
+  test.fails = true;
+  test.request();
+  for (let tries = 0; tries < 5; tries += 1) await test.wake();
+  expect(test.sent.map(({ seq }) => seq)).toEqual([1, 1, 1]);
+  test.request();
+  test.fails = false;
+  await test.wake();
+  expect(test.requests().slice(3)).toEqual([1, 1]);
+});
+
+test("[J18] a flush whose request was stopped is planned anew", () => {
+  const test = new TestMeter();
+  test.request();
+  test.nowMs += 14_999;
+  test.request();
+  expect(test.planned).toHaveLength(1);
+  test.nowMs += 1;
+  test.request();
+  expect(test.planned).toHaveLength(2);
+});
+
+test("[J8] a clock that jumps does not keep an isolate from sending", () => {
+  const test = new TestMeter();
+  test.request();
+  test.nowMs -= 3_600_000;
+  test.request();
+  expect(test.planned).toHaveLength(2);
+});
+
+test("[J6] a request whose end nobody told is not waited for longer than two turns", () => {
+  const test = new TestMeter();
+  test.meter.task(task, service).opened();
+  expect(test.meter.take(test.nowMs)?.tasks).toMatchObject([{ open: 1, openMax: 1 }]);
+  for (const open of [0, undefined]) {
+    test.nowMs += 60_000;
+    expect(test.meter.take(test.nowMs)?.tasks[0]?.open).toBe(open);
+  }
+});
+
+test("[J6] a request that takes long is still counted as waiting, and its end is not counted twice", () => {
+  const test = new TestMeter();
+  test.meter.take(test.nowMs);
+  const { turn } = test.meter;
+  const cell = test.meter.task(task, service);
+  cell.opened();
+  test.nowMs += 60_000;
+  expect(test.meter.take(test.nowMs)?.tasks).toMatchObject([{ open: 1 }]);
+  cell.opened();
+  cell.closed(test.meter.turn - turn);
+  expect(cell.open).toBe(1);
+  cell.closed(0);
+  cell.closed(5);
+  expect(cell.open).toBe(0);
+});
+
+test("[J16] that a task is passed over is told without a request to it, and that it is no more", () => {
+  const test = new TestMeter();
+  test.meter.task(task, service).add(counter.attempts);
+  test.meter.take(test.nowMs);
+  test.ejectedMs = 2_000;
+  expect(test.meter.take(test.nowMs)?.tasks).toMatchObject([{ ejectedMs: 2_000, counts: [] }]);
+  test.ejectedMs = 0;
+  expect(test.meter.take(test.nowMs)?.tasks).toMatchObject([{ ejectedMs: 0 }]);
+  expect(test.meter.take(test.nowMs)).toBeNull();
+});
+
+test("[J15] a cell outlives its table, takes on its new name, and is given up when it is idle", () => {
+  const test = new TestMeter();
+  const cell = test.meter.task(task, service);
+  const next = { ...task };
+  expect(test.meter.task(next, { ...service, name: "renamed" })).toBe(cell);
+  cell.add(counter.attempts);
+  expect(test.meter.take(test.nowMs)?.tasks).toMatchObject([{ name: "renamed.1" }]);
+  for (let taking = 0; taking < 302; taking += 1) test.meter.take(test.nowMs);
+  const anew = test.meter.task(next, service);
+  expect(anew).not.toBe(cell);
+  anew.add(counter.attempts);
+  expect(test.meter.take(test.nowMs)?.tasks).toHaveLength(1);
+});
