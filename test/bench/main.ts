@@ -2,11 +2,12 @@
 // Figures of one machine say little; the ratios are what to compare.
 
 import { benchRegistry } from "./registry.ts";
-import { benchTraffic } from "./traffic.ts";
+import { benchCounting, benchTraffic } from "./traffic.ts";
 import { benchWorld } from "./world.ts";
 
 const parts: Record<string, () => Promise<void>> = {
   traffic: () => benchTraffic({ starts: 8, rounds: 2, roundMs: 1_000, connections: 32 }),
+  counting: () => benchCounting({ starts: 8, rounds: 3, roundMs: 1_000, connections: 32 }),
   world: benchWorld,
   registry: benchRegistry,
 };

@@ -42,8 +42,30 @@ const browserHeaders = [
   "",
 ].join("\r\n");
 
+/** Ways by name, the baseline first. */
+type Ways = Readonly<Record<string, (origin: string) => Promise<Way>>>;
+
+const traffic: Ways = {
+  "three-line proxy": startBaseline,
+  "edge → ingress → task": (origin) => startWaggle(origin, false),
+};
+
+/** What counting costs. */
+const counting: Ways = {
+  "nothing counted": (origin) => startWaggle(origin, false),
+  "all counted": (origin) => startWaggle(origin, true),
+};
+
+export function benchTraffic(options: TrafficOptions): Promise<void> {
+  return compare("Traffic", traffic, options);
+}
+
+export function benchCounting(options: TrafficOptions): Promise<void> {
+  return compare("Counting", counting, options);
+}
+
 /** Runs the rounds by turns and prints them. */
-export async function benchTraffic(options: TrafficOptions): Promise<void> {
+async function compare(title: string, kinds: Ways, options: TrafficOptions): Promise<void> {
   const backend = spawn(process.execPath, [script("backend.ts")], {
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
@@ -55,7 +77,8 @@ export async function benchTraffic(options: TrafficOptions): Promise<void> {
   const single: Round[][] = [[], []];
   try {
     for (let start = 0; start < options.starts; start += 1) {
-      const ways = [await startBaseline(origin), await startWaggle(origin)];
+      const ways: Way[] = [];
+      for (const begin of Object.values(kinds)) ways.push(await begin(origin));
       try {
         await rounds(load, ways, options, busy);
         await rounds(load, ways, { ...options, connections: 1 }, single);
@@ -67,12 +90,10 @@ export async function benchTraffic(options: TrafficOptions): Promise<void> {
     load.kill();
     backend.kill();
   }
-  printThroughput(busy, options);
-  printLatency(single, options);
+  const names = Object.keys(kinds);
+  printThroughput(title, names, busy, options);
+  printLatency(names, single, options);
 }
-
-/** What is compared, the baseline first. */
-const names = ["three-line proxy", "edge → ingress → task"];
 
 async function startBaseline(origin: string): Promise<Way> {
   const { host } = new URL(origin);
@@ -115,9 +136,9 @@ async function startBaseline(origin: string): Promise<Way> {
 }
 
 /** Asked by host name, as a deployed mesh is. */
-async function startWaggle(origin: string): Promise<Way> {
+async function startWaggle(origin: string, telemetry: boolean): Promise<Way> {
   const before = workerds();
-  const plane = await startPlane(tableOf(1, serviceOf("my-web", 8080, [origin, origin])));
+  const plane = await startPlane(tableOf(1, serviceOf("my-web", 8080, [origin, origin])), {}, telemetry);
   return {
     port: Number(new URL(plane.hostOrigin).port),
     authority: `my-web.${plane.domain}`,
@@ -175,7 +196,7 @@ async function rounds(
       };
       const beforeMs = cpuMs(way.pid);
       const result = await run(load, { ...order, durationMs: options.roundMs });
-      if (result.errors > 0) throw new Error(`${names[index]}: ${result.errors} failed requests`);
+      if (result.errors > 0) throw new Error(`way ${index}: ${result.errors} failed requests`);
       const cpuUs = ((cpuMs(way.pid) - beforeMs) * 1_000) / result.requests;
       if (round > 0) results[index]?.push({ ...result, cpuUs });
     }
@@ -188,7 +209,12 @@ async function run(load: ChildProcess, order: LoadOrder): Promise<LoadResult> {
   return result as LoadResult;
 }
 
-function printThroughput(busy: readonly Round[][], options: TrafficOptions): void {
+function printThroughput(
+  what: string,
+  names: readonly string[],
+  busy: readonly Round[][],
+  options: TrafficOptions,
+): void {
   const rps = (round: Round) => (round.requests / round.elapsedMs) * 1_000;
   const rows = names.map((name, index) => {
     const own = busy[index] ?? [];
@@ -204,11 +230,11 @@ function printThroughput(busy: readonly Round[][], options: TrafficOptions): voi
     ];
   });
   const head = ["way", "requests/s", "ratio", "workerd CPU µs/request", "requests per CPU, ratio"];
-  const title = `Traffic, ${options.connections} connections, ${options.starts} starts, ${options.rounds} rounds of ${options.roundMs} ms each by turns: median (least–most)`;
+  const title = `${what}, ${options.connections} connections, ${options.starts} starts, ${options.rounds} rounds of ${options.roundMs} ms each by turns: median (least–most)`;
   printRows(title, [head, ...rows]);
 }
 
-function printLatency(single: readonly Round[][], options: TrafficOptions): void {
+function printLatency(names: readonly string[], single: readonly Round[][], options: TrafficOptions): void {
   const [base] = single;
   const rows = names.map((name, index) => {
     const own = single[index] ?? [];

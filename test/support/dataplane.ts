@@ -37,10 +37,11 @@ export type TestPlane = {
   readonly stop: () => Promise<void>;
 };
 
-/** Starts the data plane with a table. */
+/** Starts the data plane with a table. @param telemetry counts, and sends what it counted to a telemetry object */
 export async function startPlane(
   table: RoutingTable,
   vars: Readonly<Record<string, string>> = {},
+  telemetry = false,
 ): Promise<TestPlane> {
   let source = answering(table);
   let asked = 0;
@@ -49,7 +50,7 @@ export async function startPlane(
     const after = Number(new URL(request.url).searchParams.get("after"));
     return Response.json(await source(after));
   };
-  const miniflare = new Miniflare(await options(handler, vars));
+  const miniflare = new Miniflare(await options(handler, vars, telemetry));
   await miniflare.ready;
   const url = await miniflare.unsafeGetDirectURL("standalone", "Entry");
   const hostUrl = await miniflare.unsafeGetDirectURL("standalone");
@@ -79,6 +80,7 @@ function entryValue({ role = "ingress", node, port, client = "203.0.113.7", sche
 async function options(
   handler: (request: { url: string }) => Promise<Response>,
   vars: Readonly<Record<string, string>>,
+  telemetry: boolean,
 ) {
   const text = (value: string) => ({ type: "json" as const, value });
   const settings = {
@@ -104,7 +106,12 @@ async function options(
           name: "standalone",
           compatibilityDate: "2026-11-01",
           manifest: { mainModule: "worker.mjs", modulesRoot: root, modules },
-          env: { ...env, TABLES: { type: "fetcher" as const, handler: handler as never } },
+          env: {
+            ...env,
+            ...(telemetry && counting.env),
+            TABLES: { type: "fetcher" as const, handler: handler as never },
+          },
+          ...(telemetry && { exports: counting.exports }),
         },
         dev: {
           unsafeDirectSockets: [
@@ -116,6 +123,11 @@ async function options(
     ],
   };
 }
+
+const counting = {
+  env: { TELEMETRY: { type: "durable-object", worker: "standalone", exportName: "MeshTelemetry" } },
+  exports: { MeshTelemetry: { type: "durable-object", storage: "sqlite" } },
+} as const;
 
 async function bundle(): Promise<string> {
   const { outputFiles } = await build({

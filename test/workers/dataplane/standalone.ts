@@ -2,6 +2,8 @@
 
 import { entryOfHeader, notAListener, type PlaneEnv, serve, serveByHost } from "../../../workers/entry.ts";
 
+export { MeshTelemetry } from "../../../workers/telemetry.ts";
+
 type StandaloneEnv = Omit<PlaneEnv, "REGISTRY"> & { readonly TABLES: Fetcher };
 
 export default {
