@@ -124,7 +124,8 @@ function status({ values }: StatsRow) {
 
 function lastCheck({ values }: StatsRow) {
   const { check_status, check_code, check_duration, check_desc = "", last_chk = "" } = values;
-  if (check_status === undefined) return { text: String(last_chk), more: "" };
+  // Not a check's result but a reason in words, which is worth more than a code.
+  if (check_status === undefined || check_status === "UNK") return plain(String(last_chk));
   const code = check_code === undefined ? "" : `/${check_code}`;
   const took = check_duration === undefined ? "" : ` in ${check_duration}ms`;
   const more = [check_desc, last_chk].filter((text) => text !== "").join(": ");
@@ -159,7 +160,8 @@ const classes = [
 
 /** Requests so far; more: what they were answered, and how long that took. */
 function total({ values }: StatsRow) {
-  return { text: grouped(values.stot), more: [...responses(values), ...times(values)].join("\n") };
+  const more = values.stot === 0 ? [] : [...responses(values), ...times(values)];
+  return { text: grouped(values.stot), more: more.join("\n") };
 }
 
 function responses(values: Values): readonly string[] {
