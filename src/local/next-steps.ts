@@ -25,10 +25,12 @@ export function nextSteps({ control, token, stateFlag, listeners, dashboard }: N
       "Every node answers",
       nodes.map((one) => `curl ${url(one)}   # ${one.place}`),
     ),
-    ...section(
-      "The balancer",
-      balancer.map((one) => `curl ${url(one)}   # ${whatFor(one)}`),
-    ),
+    ...section("The balancer", [
+      ...balancer.map((one) => `curl ${url(one)}   # ${whatFor(one)}`),
+      ...balancer
+        .slice(0, 1)
+        .map((one) => `${url(one)}${statsUri}   # HAProxy's stats page: any user, the token as password`),
+    ]),
     ...section("The dashboard", [
       dashboard,
       `bin/waggle${stateFlag} dashboard   # prints another such link: each signs in once, within 15 minutes`,
@@ -61,6 +63,9 @@ export function asBefore({ control, token, stateFlag, listeners, dashboard }: Ne
 function section(title: string, lines: readonly string[]): readonly string[] {
   return lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`), ""];
 }
+
+/** Where the balancer shows them, as `STATS_URI` is where nobody says otherwise. */
+const statsUri = "/haproxy?stats";
 
 function url(one: OpenListener): string {
   return `http://${one.address}:${one.openPort}`;

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { asBefore, nextSteps } from "../../../src/local/next-steps.ts";
+import { defaultStatsUri } from "../../../src/stats/uri.ts";
 
 const listener = (
   place: string,
@@ -32,6 +33,9 @@ test("[U24] the first start says what to try, at ports that are open", () => {
   const lines = nextSteps(known);
   expect(lines).toContain("  curl http://127.0.0.2:8080   # node1");
   expect(lines.some((line) => line.includes("node2"))).toBe(false);
+  expect(lines.find((line) => line.includes(defaultStatsUri))).toMatch(
+    /^ {2}http:\/\/127\.0\.0\.2:8000\/haproxy/,
+  );
 });
 
 test("[U24] a later start says in four lines that all is as it was", () => {
