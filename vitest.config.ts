@@ -13,6 +13,7 @@ const oxc = { jsx: { runtime: "automatic", importSource: "hono/jsx" } } as const
 
 export default defineConfig({
   test: {
+    reporters: ["default", "./test/support/skipped.ts"],
     projects: [
       {
         oxc,

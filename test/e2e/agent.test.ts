@@ -10,6 +10,7 @@ import { findByEnvironment, identify } from "../../src/agent/process-identity.ts
 import { closeCodes } from "../../src/protocol/agent.ts";
 import { newStateDir, type StartedAgent, startAgent } from "../support/agent-process.ts";
 import { assignedTask, FakeRegistry, joinToken, taskId } from "../support/fake-registry.ts";
+import { missingPrograms } from "../support/program.ts";
 import { until } from "../support/until.ts";
 
 let registry: FakeRegistry;
@@ -155,8 +156,9 @@ describe("tasks", () => {
     expect(readFileSync(join(stateDir, "tasks", taskId("a"), "log"), "utf8")).toBe("yes b\n");
   });
 
-  test.skipIf(!existsSync("/usr/sbin/nginx"))(
-    "[N14] nginx serves a page that names its node, task and slot (needs nginx)",
+  const noNginx = missingPrograms(["nginx"]).length > 0;
+  test.skipIf(noNginx)(
+    `[N14] nginx serves a page that names its node, task and slot${noNginx ? " (skipped: no nginx; apt-get install nginx-light)" : ""}`,
     async () => {
       start();
       registry.tasks = [assignedTask("a", { image: "docker.io/library/nginx:latest" }, 7)];
