@@ -22,6 +22,8 @@ export type Client = {
   mesh<T>(path: string, query?: Query): Promise<T>;
   /** Posts JSON to a route that is no Engine API's, its path whole: `/dashboard/sign-in-link`. */
   postNative<T>(path: string, body: unknown): Promise<T>;
+  /** Deletes at a route that is no Engine API's, its path whole. */
+  deleteNative(path: string): Promise<void>;
   /** Text of a native route. */
   meshText(path: string, query?: Query): Promise<string>;
 };
@@ -47,7 +49,11 @@ export function createClient(target: Target, timeoutMs = answerTimeoutMs): Clien
       await response.body?.cancel();
     },
     mesh: async (path, query = {}) => readJson(target, await call("GET", `/mesh${path}`, query)),
-    postNative: async (path, body) => readJson(target, await call("POST", path, {}, body)),
+    postNative: async (path, body) => {
+      const response = await call("POST", path, {}, body);
+      return response.status === 204 ? (null as never) : readJson(target, response);
+    },
+    deleteNative: async (path) => void (await bodyText(target, await call("DELETE", path, {}))),
     meshText: async (path, query = {}) => bodyText(target, await call("GET", `/mesh${path}`, query)),
   };
 }

@@ -1,5 +1,6 @@
 // The status screen: the mesh, its nodes, services and tasks, and what is wrong and why, as text for a person.
 
+import { hostPort } from "../domain/server.ts";
 import { isAlive } from "../domain/task.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
 import { ago, humanDuration } from "./duration.ts";
@@ -8,15 +9,16 @@ import { imageName, ingressPorts } from "./service/view.ts";
 
 /** The screen, ended with a line break. Times are told by the mesh's own clock. */
 export function statusScreen(status: MeshStatus, url: string): string {
-  const { nodes, services, nowMs } = status;
+  const { services, nowMs } = status;
   const tasks = services.flatMap((service) => service.tasks.filter(isListed));
   const parts = [
     meshLine(status, url),
-    nodes.length === 0 ? 'No node has joined yet; "waggle join-token" says how.\n' : nodeTable(nodes, nowMs),
+    nodesPart(status),
     services.length === 0
       ? 'No service yet; "waggle service create --help" shows how.\n'
       : serviceTable(services),
     ...(tasks.length === 0 ? [] : [taskTable(tasks, nowMs)]),
+    ...serverTables(status),
     problemLines(status),
   ];
   return parts.join("\n");
@@ -34,6 +36,13 @@ function meshLine({ mesh, nodes, services }: MeshStatus, url: string): string {
   const nodesText = `${ready} of ${nodes.length} nodes ready`;
   const tasksText = `${running} of ${desired} tasks running`;
   return `mesh ${mesh.name} at ${url}: ${nodesText}, ${tasksText}, routing table ${mesh.tableVersion}\n`;
+}
+
+function nodesPart({ nodes, servers = [], nowMs }: MeshStatus): string {
+  if (nodes.length > 0) return nodeTable(nodes, nowMs);
+  return servers.length > 0
+    ? "No node: the balancer sends to static servers.\n"
+    : 'No node has joined yet; "waggle join-token" says how.\n';
 }
 
 function nodeTable(nodes: readonly StatusNode[], nowMs: number): string {
@@ -90,6 +99,17 @@ function taskTable(tasks: readonly StatusTask[], nowMs: number): string {
       task.endpoints.map(({ target, origin }) => `${target}=${origin}`).join(" "),
     ]);
   return table(["TASK", "NODE", "STATE", "HEALTH", "LAST CHECK", "PID", "ENDPOINTS"], rows);
+}
+
+function serverTables({ servers = [], nowMs }: MeshStatus): string[] {
+  if (servers.length === 0) return [];
+  const rows = servers.map(({ service, spec, status, sinceMs, lastCheck }) => [
+    `${service}/${spec.name}`,
+    hostPort(spec.host, spec.port),
+    sinceMs === null ? status : `${status} ${ago(sinceMs, nowMs)}`,
+    lastCheck,
+  ]);
+  return [table(["SERVER", "ADDRESS", "STATUS", "LAST CHECK"], rows)];
 }
 
 function problemLines({ problems, nowMs }: MeshStatus): string {

@@ -24,6 +24,7 @@ const notes = `
 Examples:
   waggle up                          three nodes, and the service my-web on port 8080 of each
   waggle up --nodes 5 --empty        five nodes, no service
+  waggle up --nodes 0                no agents: for static servers, as a load balancer alone
   waggle up --state /var/lib/mesh    keep the mesh there; the next start finds it as it was
 
 Ctrl-C or SIGTERM stops the mesh in order. Other commands find it through the state folder.`;
@@ -79,6 +80,6 @@ async function up(flags: Flags, stateDir: string): Promise<void> {
 
 function readNodes(text: string): number {
   const nodes = readCount(text);
-  if (nodes < 1 || nodes > maxNodes) throw usageError(`must be between 1 and ${maxNodes}`);
+  if (nodes > maxNodes) throw usageError(`must be between 0 and ${maxNodes}`);
   return nodes;
 }

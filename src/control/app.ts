@@ -9,6 +9,7 @@ import { answerError, problem } from "./errors.ts";
 import { nativeRoutes, openNativeRoutes } from "./native.ts";
 import { nodeRoutes } from "./nodes.ts";
 import { requestIds } from "./request-id.ts";
+import { serverRoutes } from "./servers.ts";
 import { serviceRoutes } from "./services.ts";
 import { swarmRoutes } from "./swarm.ts";
 import { swarmResourceRoutes } from "./swarm-resources.ts";
@@ -35,6 +36,7 @@ export function controlApp(deps: ControlDeps): ControlApp {
   app.route("/mesh", openNativeRoutes(deps));
   app.use(authentication(deps));
   app.route("/mesh", nativeRoutes(deps));
+  app.route("/mesh", serverRoutes(deps));
   app.route("/", systemRoutes(deps));
   app.route("/swarm", swarmRoutes(deps));
   app.route("/nodes", nodeRoutes(deps));

@@ -69,13 +69,15 @@ export function nativeRoutes({ mesh, telemetry, upgrade, now, surroundings }: Co
     return c.json(await telemetry.snapshot(filter));
   });
   routes.get("/status", async (c) => {
-    const [info, nodes, services, tasks] = await Promise.all([
+    const [info, nodes, services, tasks, servers] = await Promise.all([
       mesh.info(),
       mesh.nodes(),
       mesh.services(),
       mesh.tasks({}),
+      mesh.servers(null),
     ]);
-    return c.json(meshStatus({ info, nodes, services, tasks: unwrap(tasks) }, now()));
+    const view = { info, nodes, services, tasks: unwrap(tasks), servers: unwrap(servers) };
+    return c.json(meshStatus(view, now()));
   });
   return routes;
 }

@@ -3,9 +3,11 @@
 import { haproxyStatus } from "../domain/health.ts";
 import { taskName } from "../domain/names.ts";
 import type { Node } from "../domain/node.ts";
+import { serverName } from "../domain/server.ts";
+import { lastCheckText } from "../domain/server-health.ts";
 import { isAlive, type Task } from "../domain/task.ts";
 import type { StatusProblem } from "../protocol/status.ts";
-import type { MeshInfo, ServiceView } from "../registry/api.ts";
+import type { MeshInfo, ServerView, ServiceView } from "../registry/api.ts";
 
 /** All that is shown of a mesh. */
 export type MeshView = {
@@ -14,21 +16,40 @@ export type MeshView = {
   readonly services: readonly ServiceView[];
   /** History included. */
   readonly tasks: readonly Task[];
+  /** Static servers. */
+  readonly servers?: readonly ServerView[];
 };
 
 /** Slots named where many wait for the same reason. */
 const maxNamed = 3;
 
 /** What is wrong, worst first; empty when all is well. */
-export function problemsOf({ info, nodes, services, tasks }: MeshView): StatusProblem[] {
+export function problemsOf({ info, nodes, services, tasks, servers = [] }: MeshView): StatusProblem[] {
   const byService = Map.groupBy(tasks, ({ serviceId }) => serviceId);
   const byNode = Map.groupBy(tasks, ({ nodeId }) => nodeId);
   const tasksOf = (service: ServiceView) => byService.get(service.id) ?? [];
   return [
-    ...(nodes.length === 0 ? [noNodes(info)] : []),
+    ...(nodes.length === 0 && servers.length === 0 ? [noNodes(info)] : []),
     ...nodes.flatMap((node) => nodeProblems(node, byNode.get(node.id) ?? [])),
     ...services.flatMap((service) => shortages(service, tasksOf(service))),
+    ...servers.flatMap(downServer),
     ...services.flatMap((service) => ailingTasks(service, tasksOf(service))),
+  ];
+}
+
+/** One the operator took out is as they want it. */
+function downServer(server: ServerView): StatusProblem[] {
+  const { admin, health, service } = server;
+  if (admin === "maint" || health === null || health.up) return [];
+  const seen = lastCheckText(server);
+  const name = serverName(service, server);
+  return [
+    {
+      what: `server ${name}`,
+      why: seen === "" ? "down" : `down: ${seen}`,
+      next: `Look at it there; \`waggle server set ${name} --balance maint\` takes it out on purpose.`,
+      sinceMs: health.sinceMs,
+    },
   ];
 }
 

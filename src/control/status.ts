@@ -9,6 +9,7 @@ import { isAlive, type Task } from "../domain/task.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
 import type { ServiceView } from "../registry/api.ts";
 import { type MeshView, problemsOf } from "./problems.ts";
+import { statusOf } from "./servers.ts";
 
 /** Everything on one screen. @param nowMs the mesh's clock, epoch milliseconds */
 export function meshStatus(view: MeshView, nowMs: number): MeshStatus {
@@ -29,6 +30,7 @@ export function meshStatus(view: MeshView, nowMs: number): MeshStatus {
     nowMs,
     nodes: nodes.map((node) => nodeStatus(node, running.get(node.id)?.length ?? 0)),
     services: services.map((service) => serviceStatus(service, byService.get(service.id) ?? [], byId)),
+    servers: (view.servers ?? []).map((server) => statusOf(server, nowMs)),
     problems: problemsOf(view),
   };
 }

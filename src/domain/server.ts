@@ -58,8 +58,6 @@ export type ServerSpec = {
   readonly backup: boolean;
   /** Requests at a time; 0: no limit. */
   readonly maxConn: number;
-  /** From 1 % of its weight to all of it over this time, once it comes back; 0: at once. Milliseconds. */
-  readonly slowStartMs: number;
   /** Its value of the service's sticky cookie; null: its name. */
   readonly cookie: string | null;
   /** Null: it is not checked and counts as up. */
@@ -87,7 +85,6 @@ export const serverDefaults = {
   weight: 1,
   backup: false,
   maxConn: 0,
-  slowStartMs: 0,
   cookie: null,
 } as const;
 

@@ -18,14 +18,13 @@ const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/;
 
 /** Refuses a server that cannot be. @throws MeshError server/invalid */
 export function validateServer(spec: ServerSpec): void {
-  const { name, port, weight, maxConn, slowStartMs, cookie, check } = spec;
+  const { name, port, weight, maxConn, cookie, check } = spec;
   if (!nameShape.test(name) || name.length > 63) {
     throw invalid(`cannot read server name "${name}": up to 63 letters, digits, ".", "_", ":" and "-"`);
   }
   whole("port", port, 1, 65_535);
   whole("weight", weight, 0, 256);
   whole("maxconn", maxConn, 0, 1_000_000);
-  whole("slowstart (ms)", slowStartMs, 0, longestMs);
   if (cookie !== null && !/^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]{1,100}$/.test(cookie)) {
     throw invalid(
       `cannot read cookie "${cookie}": 1 to 100 characters of a cookie's value (RFC 6265 §4.1.1)`,

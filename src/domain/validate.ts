@@ -23,6 +23,7 @@ export function validateSpec(spec: ServiceSpec): void {
   checkName(spec.name);
   checkRun(spec.run);
   checkMode(spec.mode);
+  checkStatic(spec);
   for (const port of spec.ports) checkPort(port);
   parseConstraints(spec.constraints);
   checkLabels(spec.labels);
@@ -53,6 +54,17 @@ function checkMode(mode: ServiceSpec["mode"]): void {
   const { replicas } = mode;
   if (Number.isInteger(replicas) && replicas >= 0 && replicas <= maxReplicas) return;
   throw invalid(`replicas is ${replicas}: use a whole number from 0 to ${maxReplicas}`);
+}
+
+/** A service of servers runs nothing: an agent would be asked for an image that nobody has. */
+function checkStatic({ run, mode }: ServiceSpec): void {
+  if (!isStaticImage(run.image) || (mode.kind === "replicated" && mode.replicas === 0)) return;
+  throw invalid(`${run.image} has static servers and no tasks: use 0 replicas, and add servers to it`);
+}
+
+/** Stands where other services have an image, in one that has servers only. */
+export function isStaticImage(image: string): boolean {
+  return /^waggle\/static(?::latest)?$/.test(image);
 }
 
 function checkPort({ target, published }: PortRequest): void {

@@ -66,7 +66,7 @@ async function converge(
 ): Promise<void> {
   const client = createClient({ url: mesh.control, token: mesh.token, source: "waggle up" });
   await waitForNodes(client, options.nodes, createProgressWriter(options.out), stop);
-  if (mesh.isNew && !options.empty) await client.post("/services/create", firstService);
+  if (mesh.isNew && !options.empty && options.nodes > 0) await client.post("/services/create", firstService);
   for (const service of await client.get<EngineService[]>("/services")) {
     if (stop.aborted) return;
     await waitForService(client, service, createProgressWriter(options.out), stop);

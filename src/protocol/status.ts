@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { HealthReport, Platform, Resources } from "./agent.ts";
+import { ServerStatus } from "./server.ts";
 
 const epochMs = z.number().int().nonnegative();
 const port = z.number().int();
@@ -88,6 +89,8 @@ export const MeshStatus = z.object({
   nowMs: epochMs,
   nodes: z.array(StatusNode),
   services: z.array(StatusService),
+  /** Static servers, by service and name. */
+  servers: z.array(ServerStatus).optional(),
   /** Worst first: nodes, services, tasks. Empty: all is well. */
   problems: z.array(StatusProblem),
 });

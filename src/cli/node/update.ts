@@ -9,6 +9,7 @@ import { readLabel } from "../values.ts";
 
 type Change = {
   readonly availability?: string;
+  readonly balance?: string;
   readonly labelAdd?: readonly (readonly [string, string])[];
   readonly labelRm?: readonly string[];
 };
@@ -19,6 +20,9 @@ Examples:
   waggle node update --availability active node2
   waggle node update --label-add zone=a node1         for --constraint node.labels.zone==a
 
+  waggle node update --balance drain node2            its tasks stay; the balancer does not pick it
+  waggle node update --balance ready node2
+
 A node that is paused or drained still answers on every published port.`;
 
 export function registerNodeUpdate(parent: Command, cli: Cli): void {
@@ -28,6 +32,7 @@ export function registerNodeUpdate(parent: Command, cli: Cli): void {
     .summary("drain a node, bring it back, label it")
     .description("Change what the mesh may do with a node.")
     .addOption(choiceFlag("--availability <word>", "whether it gets tasks", ["active", "pause", "drain"]))
+    .addOption(choiceFlag("--balance <word>", "whether the balancer picks it", ["ready", "drain", "maint"]))
     .addOption(listFlag("--label-add <key=value>", "set a label", (text) => [readLabel(text)]))
     .addOption(listFlag("--label-rm <key>", "remove a label", (text) => [text]));
   meshFlags(command)
@@ -35,9 +40,20 @@ export function registerNodeUpdate(parent: Command, cli: Cli): void {
     .action(async (ref: string, flags: MeshFlags & Change) => {
       const mesh = await connect(command, cli);
       const node = await mesh.get<EngineNode>(`/nodes/${encodeURIComponent(ref)}`);
-      await mesh.post(`/nodes/${node.ID}/update`, changeNode(node.Spec, flags), {
-        version: node.Version.Index,
-      });
+      const { availability, balance, labelAdd, labelRm } = flags;
+      if (
+        balance === undefined ||
+        availability !== undefined ||
+        labelAdd !== undefined ||
+        labelRm !== undefined
+      ) {
+        await mesh.post(`/nodes/${node.ID}/update`, changeNode(node.Spec, flags), {
+          version: node.Version.Index,
+        });
+      }
+      if (balance !== undefined) {
+        await mesh.postNative("/mesh/admin", { kind: "node", ref: node.ID, state: balance });
+      }
       if (flags.json) printJson(cli.out, await mesh.get(`/nodes/${node.ID}`));
       else cli.out.write(`${ref}\n`);
     });

@@ -3,22 +3,24 @@
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { converge } from "../converge.ts";
-import type { EngineChange } from "../engine.ts";
-import { refused } from "../errors.ts";
+import type { EngineChange, EngineSpec } from "../engine.ts";
+import { refused, usageError } from "../errors.ts";
 import { choiceFlag, connect, listFlag, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
 import { printJson } from "../output.ts";
 import { parsePublish } from "../publish.ts";
 import { readEnv, readLabel } from "../values.ts";
 import { runFlags, type WaitFlags, waitFlags } from "./run-flags.ts";
 import { buildSpec, type CreateFlags } from "./spec.ts";
+import { staticSpec } from "./static.ts";
 import { printWarnings } from "./warnings.ts";
 
-type Flags = MeshFlags & CreateFlags & WaitFlags;
+type Flags = MeshFlags & CreateFlags & WaitFlags & { readonly static?: boolean };
 
 const examples = `
 Examples:
   waggle service create --name my-web --publish published=8080,target=80 --replicas 2 waggle/whoami
   waggle service create --name api -p 9000:3000 --env LOG=debug --label waggle.probe=http:/health node server.js
+  waggle service create --name legacy --static -p 8081:80
   waggle service create --name agent --mode global -p published=9100,target=9100,mode=host node-exporter
 
 Publishing:
@@ -35,10 +37,11 @@ export function registerServiceCreate(parent: Command, cli: Cli): void {
   const command = parent
     .command("create")
     .passThroughOptions()
-    .argument("<image>", "image that each task runs")
+    .argument("[image]", "image that each task runs")
     .argument("[command...]", "arguments for it; flags after the image belong to the task")
     .summary("create a service and wait until it runs")
     .description("Create a service: publish a port on every node and keep tasks running behind it.")
+    .option("--static", "servers of its own instead of tasks, and no image: see `waggle server add`")
     .addOption(valueFlag("--name <name>", "name of the service", (text) => text))
     .addOption(listFlag("-p, --publish <port>", "port to publish, may be repeated", parsePublish))
     .addOption(choiceFlag("--mode <mode>", "so many tasks, or one on every node", ["replicated", "global"]))
@@ -54,17 +57,22 @@ export function registerServiceCreate(parent: Command, cli: Cli): void {
   waitFlags(runFlags(command, "create"));
   meshFlags(command)
     .addHelpText("after", examples)
-    .action((image: string, args: string[], flags: Flags) => create(cli, command, flags, image, args));
+    .action((image: string | undefined, args: string[], flags: Flags) =>
+      create(cli, command, flags, specOf(flags, image, args)),
+    );
 }
 
-async function create(
-  cli: Cli,
-  command: Command,
-  flags: Flags,
-  image: string,
-  args: string[],
-): Promise<void> {
-  const spec = buildSpec(flags, image, args);
+function specOf(flags: Flags, image: string | undefined, args: string[]): EngineSpec {
+  if (flags.static !== true) {
+    if (image === undefined) throw usageError("missing required argument 'image'", "or say --static");
+    return buildSpec(flags, image, args);
+  }
+  if (image !== undefined)
+    throw usageError("--static takes no image", "its servers come with `waggle server add`");
+  return staticSpec(flags.name ?? "", flags.publish ?? [], flags.label ?? []);
+}
+
+async function create(cli: Cli, command: Command, flags: Flags, spec: EngineSpec): Promise<void> {
   const mesh = await connect(command, cli);
   const created = await mesh.post<EngineChange>("/services/create", spec);
   const id = created?.ID;

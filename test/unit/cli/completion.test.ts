@@ -26,7 +26,7 @@ async function complete(mesh: FakeMesh, words: string[], shell = "fish"): Promis
 
 describe("[L13] completion offers", () => {
   test.each([
-    ["verbs", ["ser"], ["service"]],
+    ["verbs", ["ser"], ["service", "server"]],
     ["verbs of a verb", ["service", "s"], ["scale"]],
     ["flags", ["service", "update", "--publish"], ["--publish-add", "--publish-rm"]],
     [

@@ -204,7 +204,7 @@ describe("[L1] exit codes", () => {
       ["node", "update", "--availability", "off", "a"],
       `invalid argument "off" for "--availability" flag: must be one of active, pause, drain`,
     ],
-    [["up", "--nodes", "0"], `invalid argument "0" for "--nodes" flag: must be between 1 and 100`],
+    [["up", "--nodes", "101"], `invalid argument "101" for "--nodes" flag: must be between 0 and 100`],
     [["up", "--port", "65536"], `invalid argument "65536" for "--port" flag: must be a port, 0 to 65535`],
     [["up", "--runtime", "docker"], "--runtime docker is not there yet"],
     [["join-token", "manager"], 'invalid argument "manager" for "role": must be worker'],

@@ -1,0 +1,78 @@
+// `waggle server add`: gives a service one more static server, and publishes the service where there is none.
+
+import type { Command } from "commander";
+import type { ServerStatus } from "../../protocol/server.ts";
+import type { Cli } from "../cli.ts";
+import type { EngineService } from "../engine.ts";
+import { refused } from "../errors.ts";
+import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
+import { printJson } from "../output.ts";
+import { type PublishSpec, parsePublish } from "../publish.ts";
+import { staticSpec } from "../service/static.ts";
+import { readLabel } from "../values.ts";
+import { balanceFlag, readAddress, type ServerFlags, serverFlags, withFlags } from "./flags.ts";
+
+type Flags = MeshFlags &
+  ServerFlags & {
+    readonly balance?: string;
+    readonly publish?: readonly PublishSpec[];
+    readonly label?: readonly (readonly [string, string])[];
+  };
+
+const examples = `
+Examples:
+  waggle server add my-web node1 172.31.46.128:8080 --check --publish 8080
+  waggle server add my-web node2 172.31.46.129:8080 --check --inter 2s --rise 2 --fall 3 --weight 2
+  waggle server add my-web spare spare.example.com:8080 --backup --httpchk 'GET /health HTTP/1.1' --expect 'status 200'
+
+A service that is not there is created when --publish or --label says how it is reached; it has no tasks, only servers.
+On Cloudflare an address must be a DNS name, because fetch to an IP address is refused there (error 1003).`;
+
+export function registerServerAdd(parent: Command, cli: Cli): void {
+  const command = parent
+    .command("add")
+    .argument("<service>", "service that sends to it")
+    .argument("<name>", "name of the server")
+    .argument("<address>", "where it is: HOST:PORT")
+    .summary("add a server to a service")
+    .description("Add a static server to a service, as HAProxy's `server NAME ADDRESS check` does.");
+  serverFlags(command, "add")
+    .addOption(balanceFlag("it"))
+    .addOption(
+      listFlag("-p, --publish <port>", "create the service, published here", (text) =>
+        parsePublish(/^\d+$/.test(text) ? `${text}:${text}` : text),
+      ),
+    )
+    .addOption(
+      listFlag("-l, --label <key=value>", "create the service, with this label", (text) => [readLabel(text)]),
+    );
+  meshFlags(command)
+    .addHelpText("after", examples)
+    .action((service: string, name: string, address: string, flags: Flags) =>
+      add(cli, command, { service, name, address, flags }),
+    );
+}
+
+type Added = {
+  readonly service: string;
+  readonly name: string;
+  readonly address: string;
+  readonly flags: Flags;
+};
+
+async function add(cli: Cli, command: Command, { service, name, address, flags }: Added): Promise<void> {
+  const { balance, publish, label } = flags;
+  const server = withFlags({ name, ...readAddress(address) }, flags);
+  const mesh = await connect(command, cli);
+  if (publish !== undefined || label !== undefined) {
+    const services = await mesh.get<EngineService[]>("/services");
+    if (services.some(({ ID, Spec }) => Spec.Name === service || ID === service)) {
+      throw refused(`service ${service} is there already`, "leave out --publish and --label to add to it");
+    }
+    await mesh.post("/services/create", staticSpec(service, publish ?? [], label ?? []));
+  }
+  const body = { service, server, ...(balance !== undefined && { admin: balance }) };
+  const added = await mesh.postNative<ServerStatus>("/mesh/servers", body);
+  if (flags.json) printJson(cli.out, added);
+  else cli.out.write(`${service}/${name}\n`);
+}

@@ -1,0 +1,164 @@
+// The flags of a static server, named as HAProxy names them, and the body they make.
+
+import type { Command } from "commander";
+import type { ServerBody } from "../../protocol/server.ts";
+import { parseDurationNs } from "../duration.ts";
+import { usageError } from "../errors.ts";
+import { choiceFlag, listFlag, valueFlag } from "../flags.ts";
+import { readCount } from "../values.ts";
+
+type Check = NonNullable<ServerBody["check"]>;
+type Http = NonNullable<Check["http"]>;
+
+export type ServerFlags = {
+  readonly weight?: number;
+  readonly backup?: boolean;
+  readonly maxconn?: number;
+  readonly cookie?: string;
+  readonly ssl?: boolean;
+  readonly check?: boolean;
+  readonly inter?: number;
+  readonly fastinter?: number;
+  readonly downinter?: number;
+  readonly checkTimeout?: number;
+  readonly checkPort?: number;
+  readonly rise?: number;
+  readonly fall?: number;
+  readonly httpchk?: Pick<Http, "method" | "uri" | "version">;
+  readonly httpHeader?: NonNullable<Http["headers"]>;
+  readonly expect?: NonNullable<Http["expect"]>;
+};
+
+/** Adds them. @param verb `set` can also take flags back with --no-… */
+export function serverFlags(command: Command, verb: "add" | "set"): Command {
+  const no = (flag: string, description: string) => {
+    if (verb === "set") command.option(flag, description);
+  };
+  command
+    .addOption(valueFlag("--weight <number>", "its share of the requests, 0 to 256", readCount))
+    .option("--backup", "use it only while no other server is up");
+  no("--no-backup", "use it as the others");
+  command
+    .addOption(valueFlag("--maxconn <count>", "requests at a time; 0: no limit", readCount))
+    .addOption(valueFlag("--cookie <value>", "its value of the service's sticky cookie", (text) => text))
+    .option("--ssl", "send requests over TLS");
+  no("--no-ssl", "send requests without TLS");
+  command.option("--check", "check it: every 2 s, 3 failures take it out, 2 passes bring it back");
+  no("--no-check", "do not check it: it counts as up");
+  const flags = [
+    valueFlag("--inter <duration>", "time from check to check", readMs),
+    valueFlag("--fastinter <duration>", "the same while its state is changing", readMs),
+    valueFlag("--downinter <duration>", "the same while it is down", readMs),
+    valueFlag("--check-timeout <duration>", "how long one check may take", readMs),
+    valueFlag("--check-port <port>", "port to check, where it is another", readCount),
+    valueFlag("--rise <count>", "passes in a row that bring it back", readCount),
+    valueFlag("--fall <count>", "failures in a row that take it out", readCount),
+    valueFlag("--httpchk <request>", "check by HTTP: a path, or 'GET /health HTTP/1.1'", readHttpchk),
+    listFlag("--http-header <name:value>", "header of that request, may be repeated", readHeader),
+    valueFlag("--expect <what>", "'status 200-299', 'string TEXT', '! rstring PATTERN'", readExpect),
+  ];
+  for (const flag of flags) command.addOption(flag.helpGroup("How it is checked:"));
+  return command;
+}
+
+export const balanceFlag = (what: string) =>
+  choiceFlag("--balance <word>", `what ${what} gets: requests, only those bound to it, or none`, [
+    "ready",
+    "drain",
+    "maint",
+  ]);
+
+/** What the flags say of a server, over what there was; nothing that was not said changes. */
+export function withFlags(before: ServerBody, flags: ServerFlags): ServerBody {
+  return {
+    ...before,
+    ...(flags.weight !== undefined && { weight: flags.weight }),
+    ...(flags.backup !== undefined && { backup: flags.backup }),
+    ...(flags.maxconn !== undefined && { maxConn: flags.maxconn }),
+    ...(flags.cookie !== undefined && { cookie: flags.cookie === "" ? null : flags.cookie }),
+    ...(flags.ssl !== undefined && { tls: flags.ssl }),
+    check: checkWith(before.check ?? null, flags),
+  };
+}
+
+/** A flag about checks asks for checks. */
+function checkWith(before: Check | null, flags: ServerFlags): Check | null {
+  if (flags.check === false) return null;
+  const http = httpWith(before?.http ?? null, flags);
+  const said = {
+    ...(flags.inter !== undefined && { interMs: flags.inter }),
+    ...(flags.fastinter !== undefined && { fastInterMs: flags.fastinter }),
+    ...(flags.downinter !== undefined && { downInterMs: flags.downinter }),
+    ...(flags.checkTimeout !== undefined && { timeoutMs: flags.checkTimeout }),
+    ...(flags.checkPort !== undefined && { port: flags.checkPort }),
+    ...(flags.rise !== undefined && { rise: flags.rise }),
+    ...(flags.fall !== undefined && { fall: flags.fall }),
+    ...(http !== null && { http }),
+  };
+  if (before === null && flags.check !== true && Object.keys(said).length === 0) return null;
+  return { ...before, ...said };
+}
+
+function httpWith(before: Http | null, { httpchk, httpHeader, expect }: ServerFlags): Http | null {
+  if (before === null && httpchk === undefined && httpHeader === undefined && expect === undefined)
+    return null;
+  return {
+    ...before,
+    ...httpchk,
+    ...(httpHeader !== undefined && { headers: httpHeader }),
+    ...(expect !== undefined && { expect }),
+  };
+}
+
+/** A duration as Docker writes it, or as HAProxy does: a number alone is milliseconds. */
+export function readMs(text: string): number {
+  return /^\d{1,9}$/.test(text) ? Number(text) : Math.round(parseDurationNs(text) / 1e6);
+}
+
+function readHttpchk(text: string): Pick<Http, "method" | "uri" | "version"> {
+  const words = text.trim().split(/\s+/);
+  if (words.length === 1) return { method: "GET", uri: words[0] ?? "/" };
+  const [method, uri, version = "HTTP/1.0"] = words;
+  if (words.length > 3 || (version !== "HTTP/1.0" && version !== "HTTP/1.1")) {
+    throw usageError("must be a path, METHOD PATH, or METHOD PATH HTTP/1.1");
+  }
+  return { method, uri, version };
+}
+
+function readHeader(text: string): NonNullable<Http["headers"]> {
+  const [, name, value] = /^([^:]+):\s*(.*)$/.exec(text) ?? [];
+  if (name === undefined || value === undefined) throw usageError("must be NAME: VALUE");
+  return [{ name, value }];
+}
+
+function readExpect(text: string): NonNullable<Http["expect"]> {
+  const [, not, kind, pattern] = /^(!\s*)?(status|rstatus|string|rstring)\s+(.+)$/.exec(text) ?? [];
+  if (kind === undefined || pattern === undefined) {
+    throw usageError("must be status, rstatus, string or rstring and what is expected, such as 'status 200'");
+  }
+  return { kind: kind as "status", pattern, not: not !== undefined };
+}
+
+/** `172.31.46.128:8080`, `[fd00::1]:80`, `node1.example.com:8080`. */
+export function readAddress(text: string): { readonly host: string; readonly port: number } {
+  const [, v6, name, port] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = v6 ?? name;
+  if (host !== undefined) return { host, port: Number(port) };
+  throw usageError(
+    `cannot read address "${text}"`,
+    "write it as 172.31.46.128:8080, [fd00::1]:8080 or node1.example.com:8080",
+  );
+}
+
+/** `my-web/node1`. */
+export function readServerRef(text: string): { readonly service: string; readonly name: string } {
+  const [service, name, ...rest] = text.split("/");
+  if (service && name && rest.length === 0) return { service, name };
+  throw usageError(`cannot read server "${text}"`, "write it as SERVICE/SERVER: my-web/node1");
+}
+
+/** Path of a server's own routes. */
+export function serverPath(text: string): string {
+  const { service, name } = readServerRef(text);
+  return `/servers/${encodeURIComponent(service)}/${encodeURIComponent(name)}`;
+}

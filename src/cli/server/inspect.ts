@@ -1,0 +1,42 @@
+// `waggle server inspect`.
+
+import type { Command } from "commander";
+import type { ServerStatus } from "../../protocol/server.ts";
+import type { Cli } from "../cli.ts";
+import type { Client } from "../client.ts";
+import { eachRef } from "../each.ts";
+import { refused } from "../errors.ts";
+import { connect, type MeshFlags, meshFlags } from "../flags.ts";
+import { type Format, formatFlag, printFormatted } from "../format.ts";
+import { printJson } from "../output.ts";
+import { readServerRef } from "./flags.ts";
+
+export function registerServerInspect(parent: Command, cli: Cli): void {
+  const command = parent
+    .command("inspect")
+    .argument("<server...>", "SERVICE/SERVER")
+    .summary("show all that is known of servers")
+    .description("Show all that is known of static servers, as JSON: how they are checked, and from where.");
+  meshFlags(command.addOption(formatFlag()))
+    .addHelpText("after", "\nExample:\n  waggle server inspect my-web/node1 | jq '.[0].regions'")
+    .action(async (refs: string[], flags: MeshFlags & { readonly format?: Format }) => {
+      const mesh = await connect(command, cli);
+      const found: ServerStatus[] = [];
+      const failure = await eachRef(cli, refs, async (ref) => {
+        found.push(await oneServer(mesh, ref));
+      });
+      if (flags.format !== undefined) printFormatted(cli.out, flags.format, found);
+      else printJson(cli.out, found);
+      if (failure !== null) throw failure;
+    });
+}
+
+/** The server of a ref `SERVICE/SERVER`. */
+export async function oneServer(mesh: Client, ref: string): Promise<ServerStatus> {
+  const { service, name } = readServerRef(ref);
+  const servers = await mesh.mesh<ServerStatus[]>("/servers", { service });
+  const found = servers.find(({ spec }) => spec.name === name);
+  if (found !== undefined) return found;
+  const names = servers.map(({ spec }) => spec.name).join(", ");
+  throw refused(`server ${ref} not found`, names === "" ? "" : `servers of ${service} are: ${names}`);
+}

@@ -1,0 +1,65 @@
+// `waggle server ls`.
+
+import type { Command } from "commander";
+import { hostPort } from "../../domain/server.ts";
+import type { ServerStatus } from "../../protocol/server.ts";
+import type { Cli } from "../cli.ts";
+import { humanDuration } from "../duration.ts";
+import { connect, type MeshFlags, meshFlags } from "../flags.ts";
+import { type Columns, type Format, formatFlag, printRows } from "../format.ts";
+import { printJson, printLines } from "../output.ts";
+
+type Flags = MeshFlags & { readonly format?: Format; readonly quiet?: boolean };
+
+export function registerServerLs(parent: Command, cli: Cli): void {
+  const command = parent
+    .command("ls")
+    .alias("list")
+    .argument("[service]", "only those of this service")
+    .summary("list static servers, and what their checks say")
+    .description(
+      "List static servers. STATUS, LAST CHECK, CHK, DWN and DWNTME are those of HAProxy's stats page.",
+    )
+    .option("-q, --quiet", "print SERVICE/SERVER only");
+  meshFlags(command.addOption(formatFlag()))
+    .addHelpText(
+      "after",
+      "\nExamples:\n  waggle server ls\n  waggle server ls my-web --format '{{.Name}} {{.Status}}'",
+    )
+    .action(async (service: string | undefined, flags: Flags) => {
+      const mesh = await connect(command, cli);
+      const servers = await mesh.mesh<ServerStatus[]>("/servers", service === undefined ? {} : { service });
+      if (flags.json) return printJson(cli.out, servers);
+      if (flags.quiet) return printLines(cli.out, servers.map(fullName));
+      printRows(cli.out, flags.format, columns, servers.map(row));
+    });
+}
+
+const columns: Columns = [
+  ["SERVER", "Name"],
+  ["ADDRESS", "Address"],
+  ["WEIGHT", "Weight"],
+  ["STATUS", "Status"],
+  ["LAST CHECK", "LastCheck"],
+  ["CHK", "Fails"],
+  ["DWN", "Downs"],
+  ["DWNTME", "Downtime"],
+];
+
+function row(server: ServerStatus): string[] {
+  const { spec, status, lastCheck, fails, downs, downtimeMs } = server;
+  return [
+    fullName(server),
+    hostPort(spec.host, spec.port),
+    `${spec.weight}${spec.backup ? " backup" : ""}`,
+    status,
+    lastCheck,
+    String(fails),
+    String(downs),
+    downtimeMs === 0 ? "" : humanDuration(downtimeMs).toLowerCase(),
+  ];
+}
+
+function fullName({ service, spec }: ServerStatus): string {
+  return `${service}/${spec.name}`;
+}

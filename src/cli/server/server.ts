@@ -1,0 +1,24 @@
+// `waggle server`: the verbs that static servers have.
+
+import type { Command } from "commander";
+import type { Cli } from "../cli.ts";
+import { registerServerAdd } from "./add.ts";
+import { registerServerInspect } from "./inspect.ts";
+import { registerServerLs } from "./ls.ts";
+import { registerServerRm } from "./rm.ts";
+import { registerServerSet } from "./set.ts";
+
+export function registerServer(program: Command, cli: Cli): void {
+  const server = program
+    .command("server")
+    .enablePositionalOptions()
+    .summary("add, list and change static servers")
+    .description(
+      "Static servers: addresses that a service sends requests to, without an agent; HAProxy's server lines.",
+    );
+  registerServerAdd(server, cli);
+  registerServerLs(server, cli);
+  registerServerInspect(server, cli);
+  registerServerSet(server, cli);
+  registerServerRm(server, cli);
+}

@@ -1,0 +1,67 @@
+// Static servers and admin states: the native routes for what the Engine API has no word for.
+
+import { Hono } from "hono";
+import { unwrap } from "../domain/error.ts";
+import { downtimeMs, lastCheckText, serverStatus } from "../domain/server-health.ts";
+import { readAs } from "../protocol/engine/read.ts";
+import { AdminBody, ServerBody, ServerCreate, type ServerStatus, specOf } from "../protocol/server.ts";
+import type { ServerView } from "../registry/api.ts";
+import { readBody } from "./body.ts";
+import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
+import { readVersion } from "./query.ts";
+
+export function serverRoutes({ mesh, now }: ControlDeps): Routes {
+  const routes = new Hono<ControlEnv>();
+  routes.get("/servers", async (c) => {
+    const servers = unwrap(await mesh.servers(c.req.query("service") ?? null));
+    return c.json(servers.map((server) => statusOf(server, now())));
+  });
+  routes.post("/servers", async (c) => {
+    const { service, server, admin } = readAs(ServerCreate, await readBody(c.req.raw), "the server");
+    const added = unwrap(await mesh.addServer(service, { spec: specOf(server), admin }, "operator"));
+    return c.json(statusOf(added, now()), 201);
+  });
+  routes.post("/servers/:service/:name/update", async (c) => {
+    const version = c.req.query("version");
+    const spec = specOf(readAs(ServerBody, await readBody(c.req.raw), "the server"));
+    const given = version === undefined ? null : readVersion("server", version);
+    const updated = unwrap(await mesh.updateServer(refOf(c.req.param()), given, spec, "operator"));
+    return c.json(statusOf(updated, now()));
+  });
+  routes.delete("/servers/:service/:name", async (c) => {
+    unwrap(await mesh.removeServer(refOf(c.req.param()), "operator"));
+    return c.body(null, 204);
+  });
+  routes.post("/admin", async (c) => {
+    const { kind, ref, state } = readAs(AdminBody, await readBody(c.req.raw), "the admin state");
+    unwrap(await mesh.setAdmin({ kind, ref }, state, "operator"));
+    return c.body(null, 204);
+  });
+  return routes;
+}
+
+function refOf({ service, name }: { readonly service: string; readonly name: string }): string {
+  return `${service}/${name}`;
+}
+
+/** A server as it is shown. @param nowMs the mesh's clock, epoch milliseconds */
+export function statusOf(server: ServerView, nowMs: number): ServerStatus {
+  const { id, service, version, admin, spec, health } = server;
+  return {
+    id,
+    service,
+    version,
+    admin,
+    spec: { ...spec, check: spec.check === null ? null : { ...spec.check } },
+    status: serverStatus(server),
+    lastCheck: lastCheckText(server),
+    sinceMs: health?.sinceMs ?? null,
+    fails: health?.fails ?? 0,
+    downs: health?.downs ?? 0,
+    downtimeMs: health === null ? 0 : downtimeMs(admin, health, nowMs),
+    last: health?.last ?? null,
+    regions: Object.fromEntries(
+      Object.entries(health?.regions ?? {}).map(([region, { counter }]) => [region, counter]),
+    ),
+  };
+}
