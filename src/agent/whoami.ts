@@ -76,6 +76,8 @@ function stop(): void {
 }
 
 function answer(request: IncomingMessage, response: ServerResponse): void {
+  // A marker (label waggle.marker): what stands between the mesh and this program would not send it.
+  if (identity.task !== "") response.setHeader("x-task", String(identity.task));
   const [, page = "", value = ""] = (request.url ?? "/").split("?")[0]?.split("/") ?? [];
   const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
   if (page === "healthz") plain(response, 200, "ok\n");

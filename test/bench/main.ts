@@ -1,13 +1,17 @@
-// The benchmark: `npm run bench`, or `npm run bench -- traffic world registry` for some of its parts.
+// The benchmark: `npm run bench`, or `npm run bench -- traffic streams sockets` for some of its parts.
 // Figures of one machine say little; the ratios are what to compare.
 
 import { benchRegistry } from "./registry.ts";
+import { benchSockets } from "./sockets.ts";
+import { benchStreams } from "./streams.ts";
 import { benchCounting, benchTraffic } from "./traffic.ts";
 import { benchWorld } from "./world.ts";
 
 const parts: Record<string, () => Promise<void>> = {
   traffic: () => benchTraffic({ starts: 8, rounds: 2, roundMs: 1_000, connections: 32 }),
   counting: () => benchCounting({ starts: 8, rounds: 3, roundMs: 1_000, connections: 32 }),
+  streams: () => benchStreams({ bytes: 1024 ** 3, rounds: 3 }),
+  sockets: () => benchSockets({ sockets: 1_000, idleMs: 5_000 }),
   world: benchWorld,
   registry: benchRegistry,
 };

@@ -2,21 +2,10 @@
 
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Miniflare } from "miniflare";
-import { serviceOf, startPlane, tableOf } from "../support/dataplane.ts";
 import type { LoadOrder, LoadResult } from "./load.ts";
 import { type Figure, figure, printRows, show } from "./report.ts";
-
-/** What is measured: a way from a client to the task. */
-type Way = {
-  readonly port: number;
-  readonly authority: string;
-  /** Process id of its workerd. */
-  readonly pid: number;
-  readonly stop: () => Promise<void>;
-};
+import { cpuMs, startAll, startWaggle, traffic, type Way, type Ways } from "./ways.ts";
 
 type Round = LoadResult & { readonly cpuUs: number };
 
@@ -41,14 +30,6 @@ const browserHeaders = [
   "Cookie: session=6f1c2b7a9d; theme=dark",
   "",
 ].join("\r\n");
-
-/** Ways by name, the baseline first. */
-type Ways = Readonly<Record<string, (origin: string) => Promise<Way>>>;
-
-const traffic: Ways = {
-  "three-line proxy": startBaseline,
-  "edge → ingress → task": (origin) => startWaggle(origin, false),
-};
 
 /** What counting costs. */
 const counting: Ways = {
@@ -77,8 +58,7 @@ async function compare(title: string, kinds: Ways, options: TrafficOptions): Pro
   const single: Round[][] = [[], []];
   try {
     for (let start = 0; start < options.starts; start += 1) {
-      const ways: Way[] = [];
-      for (const begin of Object.values(kinds)) ways.push(await begin(origin));
+      const ways = await startAll(kinds, origin);
       try {
         await rounds(load, ways, options, busy);
         await rounds(load, ways, { ...options, connections: 1 }, single);
@@ -93,89 +73,6 @@ async function compare(title: string, kinds: Ways, options: TrafficOptions): Pro
   const names = Object.keys(kinds);
   printThroughput(title, names, busy, options);
   printLatency(names, single, options);
-}
-
-async function startBaseline(origin: string): Promise<Way> {
-  const { host } = new URL(origin);
-  const contents = `export default {
-    fetch(request) {
-      const url = new URL(request.url);
-      url.host = ${JSON.stringify(host)};
-      return fetch(new Request(url, request));
-    },
-  };`;
-  const before = workerds();
-  const miniflare = new Miniflare({
-    host: "127.0.0.1",
-    port: 0,
-    cf: false,
-    logRequests: false,
-    workers: [
-      {
-        config: {
-          name: "baseline",
-          compatibilityDate: "2026-11-01",
-          manifest: {
-            mainModule: "worker.mjs",
-            modulesRoot: "/",
-            modules: { "worker.mjs": { type: "esm", contents } },
-          },
-        },
-        dev: { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] },
-      },
-    ],
-  });
-  await miniflare.ready;
-  const url = await miniflare.unsafeGetDirectURL("baseline");
-  return {
-    port: Number(url.port),
-    authority: url.host,
-    pid: newWorkerd(before),
-    stop: () => miniflare.dispose(),
-  };
-}
-
-/** Asked by host name, as a deployed mesh is. */
-async function startWaggle(origin: string, telemetry: boolean): Promise<Way> {
-  const before = workerds();
-  const plane = await startPlane(tableOf(1, serviceOf("my-web", 8080, [origin, origin])), {}, telemetry);
-  return {
-    port: Number(new URL(plane.hostOrigin).port),
-    authority: `my-web.${plane.domain}`,
-    pid: newWorkerd(before),
-    stop: plane.stop,
-  };
-}
-
-function workerds(): ReadonlySet<number> {
-  const own = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isOwnWorkerd(name));
-  return new Set(own.map(Number));
-}
-
-function isOwnWorkerd(pid: string): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.includes("(workerd)") && Number(fieldsAfterName(stat)[1]) === process.pid;
-  } catch {
-    return false; // It ended while we looked.
-  }
-}
-
-function newWorkerd(before: ReadonlySet<number>): number {
-  const pid = [...workerds()].find((one) => !before.has(one));
-  if (pid === undefined) throw new Error("cannot find the workerd that was just started");
-  return pid;
-}
-
-/** proc(5): the fields of stat from the third on; the second may have spaces in it. */
-function fieldsAfterName(stat: string): string[] {
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-}
-
-/** CPU time a process has used, user and system, milliseconds. The clock tick of Linux is 10 ms to programs. */
-function cpuMs(pid: number): number {
-  const fields = fieldsAfterName(readFileSync(`/proc/${pid}/stat`, "utf8"));
-  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 /** Adds to one list of rounds per way; the first round of each warms up and does not count. */

@@ -185,6 +185,32 @@ test("[Q8] WebSocket close codes and reasons pass both ways", async () => {
   );
 });
 
+test("[Q23] a WebSocket that breaks off on one side ends on the other", async () => {
+  const open = async () => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+    await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
+    socket.on("error", () => undefined);
+    return socket;
+  };
+  const broken = await open();
+  const ended = new Promise((resolve) => broken.once("close", resolve));
+  broken.send("break");
+  expect(await ended).toBe(1006);
+  const before = (await told()).closes.length;
+  (await open()).terminate();
+  await until("the task to see it", async () => (await told()).closes.length > before);
+  expect((await told()).closes.at(-1)?.[0]).toBe(1006);
+});
+
+test("[Q22] trailers are lost in both directions, and nothing else with them", async () => {
+  const head =
+    "POST /trailers HTTP/1.1\r\nHost: http\r\nConnection: close\r\nTE: trailers\r\nTrailer: X-Sent\r\n";
+  const read = await raw(`${head}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sent: 1\r\n\r\n`);
+  expect(read).toMatch(/^HTTP\/1\.1 200 /);
+  expect(read).toContain('{"body":"hello","trailers":{},"trailer":null}');
+  expect(read).not.toMatch(/x-sum/i);
+});
+
 test("[Q9] server-sent events arrive one by one as the task sends them", async () => {
   const arrivals: number[] = [];
   await new Promise<void>((resolve, reject) => {

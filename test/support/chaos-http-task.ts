@@ -60,6 +60,16 @@ const answers: Record<string, RequestListener> = {
     }
     response.end(JSON.stringify({ bytes, expect: request.headers.expect ?? null }));
   },
+  /** Tells the trailers it got, and sends one. */
+  trailers: async (request, response) => {
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    response.writeHead(200, { trailer: "x-sum" });
+    response.addTrailers({ "x-sum": "1" });
+    response.end(
+      JSON.stringify({ body, trailers: request.trailers, trailer: request.headers.trailer ?? null }),
+    );
+  },
   bytes: (request, response) => send(response, Number(request.url?.split("/")[2])),
 };
 
@@ -92,6 +102,7 @@ sockets.on("connection", (socket, _request: IncomingMessage) => {
   socket.on("message", (data, isBinary) => {
     const [word, code, reason] = data.toString().split(" ");
     if (word === "close") socket.close(Number(code), reason);
+    else if (word === "break") socket.terminate();
     else socket.send(data, { binary: isBinary });
   });
   socket.on("close", (code, reason) => told.closes.push([code, reason.toString()]));

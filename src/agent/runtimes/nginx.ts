@@ -8,10 +8,10 @@ import type { Place } from "./images.ts";
 
 /** The files nginx is started with, by their path in the task's folder. */
 export function nginxFiles(place: Place, task: AssignedTask): Readonly<Record<string, string>> {
-  return { "nginx.conf": configuration(place), "html/index.html": indexPage(place, task) };
+  return { "nginx.conf": configuration(place, task.id), "html/index.html": indexPage(place, task) };
 }
 
-function configuration({ taskDir, host, ports }: Place): string {
+function configuration({ taskDir, host, ports }: Place, taskId: string): string {
   const address = host.includes(":") ? `[${host}]` : host;
   const listens = ports.map(({ port }) => `    listen ${address}:${port};`).join("\n");
   return `# Written anew each time the task starts.
@@ -24,6 +24,8 @@ http {
 ${mimeTypes()}
   access_log /dev/stdout;
   server_tokens off;
+  # A marker (label waggle.marker): what stands between the mesh and this server would not send it.
+  add_header x-task ${quote(taskId)} always;
 ${temporaryPaths(taskDir)}
   server {
 ${listens}
