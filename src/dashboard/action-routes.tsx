@@ -1,11 +1,15 @@
 // The pages that act: GET says what would happen, POST does it.
 
 import { type Context, Hono } from "hono";
+import { MeshError, unwrap } from "../domain/error.ts";
+import { serverName } from "../domain/server.ts";
 import { type Action, type Asked, nodeAction, serviceAction } from "./actions.ts";
+import { balanceAction } from "./balance-action.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
 import { readForm, refuseForeignForm } from "./door.tsx";
 import { mayAct } from "./may-act.ts";
 import { Confirm } from "./pages/confirm.tsx";
+import { servicePath } from "./parts/words.tsx";
 import { type Render, say } from "./render.tsx";
 import { formToken } from "./session.ts";
 import type { ViewReader } from "./view.ts";
@@ -36,12 +40,36 @@ export function actionRoutes(deps: DashboardDeps, views: ViewReader, render: Ren
   add("/nodes/:ref/availability", async (c, asked) =>
     nodeAction(deps.mesh, await views.read(), c.req.param("ref") ?? "", asked),
   );
+  add("/nodes/:ref/balance", async (c, asked) => {
+    const { id, hostname } = unwrap(await deps.mesh.node(c.req.param("ref") ?? ""));
+    const back = `/dashboard/nodes/${id}`;
+    return balanceAction({ kind: "node", ref: id }, hostname, back, `${back}/balance`, asked);
+  });
+  add("/tasks/:id/balance", async (c, asked) => {
+    const { id, serviceId } = unwrap(await deps.mesh.task(c.req.param("id") ?? ""));
+    const { spec } = unwrap(await deps.mesh.service(serviceId));
+    const name = `task ${id.slice(0, 12)} of ${spec.name}`;
+    const path = `/dashboard/tasks/${id}/balance`;
+    return balanceAction({ kind: "task", ref: id }, name, servicePath(spec.name), path, asked);
+  });
+  add("/servers/:id/balance", async (c, asked) => {
+    const id = c.req.param("id") ?? "";
+    const server = unwrap(await deps.mesh.servers(null)).find((one) => one.id === id);
+    if (server === undefined) throw notFound(id);
+    const path = `/dashboard/servers/${id}/balance`;
+    const name = serverName(server.service, server);
+    return balanceAction({ kind: "server", ref: id }, name, servicePath(server.service), path, asked);
+  });
   for (const name of ["scale", "restart", "rollback"] as const) {
     add(`/services/:ref/${name}`, (c, asked) =>
       serviceAction(deps.mesh, c.req.param("ref") ?? "", name, asked),
     );
   }
   return routes;
+}
+
+function notFound(id: string): MeshError {
+  return new MeshError("server/not-found", `server ${id} not found`, { blame: "operator", retry: "never" });
 }
 
 function refuseViewer(c: Context<DashboardEnv>, render: Render): Response | null {

@@ -1,6 +1,8 @@
-// How a task looks: one of eight conditions, each with a shape, a letter and a word, so that no colour is needed.
+// How a task looks: one of nine conditions, each with a shape, a letter and a word, so that no colour is needed.
 
 import type { Node } from "../domain/node.ts";
+import type { StaticServer } from "../domain/server.ts";
+import { serverDrains, serverServes } from "../domain/server-health.ts";
 import { isAlive, type Task } from "../domain/task.ts";
 
 export type Look =
@@ -8,6 +10,7 @@ export type Look =
   | "starting"
   | "unhealthy"
   | "leaving"
+  | "held"
   | "waiting"
   | "unknown"
   | "failed"
@@ -21,6 +24,7 @@ export const looks: readonly Look[] = [
   "waiting",
   "starting",
   "leaving",
+  "held",
   "running",
   "ended",
 ];
@@ -31,6 +35,7 @@ export const meanings: Readonly<Record<Look, string>> = {
   starting: "starting",
   unhealthy: "runs, but fails its checks",
   leaving: "being stopped",
+  held: "in drain or maint: gets no new requests",
   waiting: "waits for a node",
   unknown: "its node is not heard",
   failed: "failed",
@@ -47,8 +52,16 @@ export function lookOf(task: Task, node: Node | undefined): Look {
   if (node?.state === "down") return "unknown";
   if (task.desired !== "running") return "leaving";
   if (task.state !== "running") return "starting";
-  if (task.health === null) return "running";
-  return { healthy: "running", starting: "starting", unhealthy: "unhealthy" }[task.health.verdict] as Look;
+  const well = (task.admin ?? "ready") === "ready" ? "running" : "held";
+  if (task.health === null) return well;
+  return { healthy: well, starting: "starting", unhealthy: "unhealthy" }[task.health.verdict] as Look;
+}
+
+/** How a static server looks, by the same words. */
+export function lookOfServer(server: StaticServer): Look {
+  if (server.admin !== "ready") return "held";
+  if (!serverServes(server)) return "unhealthy";
+  return serverDrains(server) ? "held" : "running";
 }
 
 export function worst(given: Iterable<Look>): Look | null {

@@ -4,7 +4,7 @@ import type { Node } from "../domain/node.ts";
 import { isAlive } from "../domain/task.ts";
 import type { ServiceView } from "../registry/api.ts";
 import { trafficTroubles } from "../telemetry/troubles.ts";
-import { lookOf } from "./task-look.ts";
+import { lookOf, lookOfServer } from "./task-look.ts";
 import { count } from "./text.ts";
 import { troublesOf } from "./troubles.ts";
 import type { View } from "./view.ts";
@@ -22,22 +22,22 @@ const maxNamed = 3;
 export function verdictOf(view: View): Verdict {
   const { nodes, services, problems, info } = view;
   const ready = nodes.filter(({ state }) => state === "ready").length;
-  if (nodes.length === 0) {
+  if (nodes.length === 0 && view.servers.length === 0) {
     return {
       level: "bad",
       title: "No node has joined yet",
       detail: "A mesh serves nothing before a machine runs its agent.",
     };
   }
-  if (ready === 0) {
+  if (ready === 0 && view.servers.length === 0) {
     return {
       level: "bad",
       title: nodes.length === 1 ? "The only node is down" : `All ${nodes.length} nodes are down`,
       detail: "No task is known to run.",
     };
   }
-  const down = services.filter((service) => service.desiredTasks > 0 && !answers(service, view));
-  if (down.length > 0) return allDown(down, services.length);
+  const down = services.filter((service) => isWanted(service, view) && !answers(service, view));
+  if (down.length > 0) return allDown(down, view);
   const failing = services.flatMap(({ id }) => view.traffic?.serviceById.get(id) ?? []);
   const [worst] = trafficTroubles(failing).filter(({ grave }) => grave);
   if (worst !== undefined) {
@@ -74,7 +74,17 @@ function sentence(words: string): string {
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 }
 
-function allDown(down: readonly ServiceView[], of: number): Verdict {
+/** `2 tasks and 1 static server`. */
+function sizeOf({ id, desiredTasks }: ServiceView, view: View): string {
+  const servers = view.serversOfService(id).length;
+  const parts = [
+    ...(desiredTasks > 0 ? [count(desiredTasks, "task")] : []),
+    ...(servers > 0 ? [count(servers, "static server")] : []),
+  ];
+  return parts.join(" and ");
+}
+
+function allDown(down: readonly ServiceView[], view: View): Verdict {
   const names = down.slice(0, maxNamed).map(({ spec }) => spec.name);
   const more = down.length - names.length;
   const list = `${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
@@ -83,17 +93,23 @@ function allDown(down: readonly ServiceView[], of: number): Verdict {
     ? {
         level: "bad",
         title: `${only.spec.name} does not answer`,
-        detail: `None of its ${count(only.desiredTasks, "task")} can take a request: clients get 503.`,
+        detail: `None of its ${sizeOf(only, view)} can take a request: clients get 503.`,
       }
     : {
         level: "bad",
-        title: `${down.length} of ${of} services do not answer`,
-        detail: `${list}: none of their tasks can take a request, clients get 503.`,
+        title: `${down.length} of ${view.services.length} services do not answer`,
+        detail: `${list}: nothing of theirs can take a request, clients get 503.`,
       };
 }
 
-/** True when at least one of its tasks can take a request; one that leaves still does. */
+/** Somebody is meant to answer for it. */
+function isWanted({ id, desiredTasks }: ServiceView, view: View): boolean {
+  return desiredTasks > 0 || view.serversOfService(id).length > 0;
+}
+
+/** True when one of its tasks or servers can take a request; a task that leaves still does. */
 function answers(service: ServiceView, view: View): boolean {
+  if (view.serversOfService(service.id).some((server) => lookOfServer(server) === "running")) return true;
   return view.tasksOfService(service.id).some((task) => {
     if (!isAlive(task) || task.state !== "running" || task.nodeId === null) return false;
     const look = lookOf(task, view.nodeById.get(task.nodeId));

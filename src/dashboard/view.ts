@@ -7,13 +7,14 @@ import type { MeshEvent } from "../domain/event.ts";
 import type { Node } from "../domain/node.ts";
 import type { Task } from "../domain/task.ts";
 import type { StatusProblem } from "../protocol/status.ts";
-import type { MeshApi, ServiceView } from "../registry/api.ts";
+import type { MeshApi, ServerView, ServiceView } from "../registry/api.ts";
 import { trafficTroubles } from "../telemetry/troubles.ts";
 import { type TrafficReader, type TrafficView, trafficView } from "./traffic.ts";
 
 export type View = MeshView & {
   /** When it was read, epoch milliseconds; every `…Ms` in it is to be read against this. */
   readonly nowMs: number;
+  readonly servers: readonly ServerView[];
   /** Of the registry's knowledge and of traffic. */
   readonly problems: readonly StatusProblem[];
   /** Null: it cannot be read right now, and nothing is said of it. */
@@ -26,6 +27,7 @@ export type View = MeshView & {
   readonly serviceById: ReadonlyMap<string, ServiceView>;
   readonly tasksOfService: (serviceId: string) => readonly Task[];
   readonly tasksOfNode: (nodeId: string) => readonly Task[];
+  readonly serversOfService: (serviceId: string) => readonly ServerView[];
 };
 
 export type ViewReader = {
@@ -55,26 +57,29 @@ export function viewReader(mesh: MeshApi, traffic: TrafficReader, now: () => num
 }
 
 async function readView(mesh: MeshApi, traffic: TrafficReader, nowMs: number): Promise<View> {
-  const [info, nodes, services, tasks, events, snapshot] = await Promise.all([
+  const [info, nodes, services, tasks, servers, events, snapshot] = await Promise.all([
     mesh.info(),
     mesh.nodes(),
     mesh.services(),
     mesh.tasks({}),
+    mesh.servers(null),
     mesh.events(0, allEvents),
     traffic({ tasks: false, trend: true }),
   ]);
   const known = snapshot === null ? null : trafficView(snapshot);
-  return makeView({ info, nodes, services, tasks: unwrap(tasks) }, events, known, nowMs);
+  const world = { info, nodes, services, tasks: unwrap(tasks), servers: unwrap(servers) };
+  return makeView(world, events, known, nowMs);
 }
 
 /** @param events oldest first, as the registry gives them */
 export function makeView(
-  mesh: MeshView,
+  mesh: MeshView & { readonly servers: readonly ServerView[] },
   events: readonly MeshEvent[],
   traffic: TrafficView | null,
   nowMs: number,
 ): View {
   const byService = Map.groupBy(mesh.tasks, ({ serviceId }) => serviceId);
+  const serversByService = Map.groupBy(mesh.servers, ({ serviceId }) => serviceId);
   const byNode = Map.groupBy(mesh.tasks, ({ nodeId }) => nodeId ?? "");
   return {
     ...mesh,
@@ -89,6 +94,7 @@ export function makeView(
     serviceById: new Map(mesh.services.map((service) => [service.id, service])),
     tasksOfService: (id) => byService.get(id) ?? [],
     tasksOfNode: (id) => byNode.get(id) ?? [],
+    serversOfService: (id) => serversByService.get(id) ?? [],
   };
 }
 

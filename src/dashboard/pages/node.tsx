@@ -3,6 +3,7 @@
 import type { Availability, Node } from "../../domain/node.ts";
 import { isAlive } from "../../domain/task.ts";
 import type { MayAct } from "../may-act.ts";
+import { BalanceLinks } from "../parts/balance.tsx";
 import { EventList } from "../parts/event-list.tsx";
 import { Figure } from "../parts/figure.tsx";
 import { nodeWord } from "../parts/map.tsx";
@@ -56,7 +57,7 @@ export function NodePage({
       />
       <section aria-labelledby="tasks-title" id="tasks" data-part>
         <h2 id="tasks-title">Tasks</h2>
-        <TaskTable tasks={tasks} view={view} by="node" traffic={parts} />
+        <TaskTable tasks={tasks} view={view} by="node" traffic={parts} mayAct={mayAct.may} />
       </section>
       <Places snapshot={parts} view={view} />
       <Labels labels={node.labels} />
@@ -81,6 +82,12 @@ function Actions({ node, view, mayAct }: { node: Node; view: View; mayAct: MayAc
           {moves[to]}…
         </a>
       ))}
+      <span class="muted">at the balancer: {node.balance ?? "ready"}, set to</span>
+      <BalanceLinks
+        name={node.hostname}
+        present={node.balance ?? "ready"}
+        path={`/dashboard/nodes/${node.id}/balance`}
+      />
     </section>
   );
 }

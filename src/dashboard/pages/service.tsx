@@ -7,6 +7,7 @@ import type { MayAct } from "../may-act.ts";
 import { EventList } from "../parts/event-list.tsx";
 import { Figure } from "../parts/figure.tsx";
 import { Places } from "../parts/places.tsx";
+import { ServerTable } from "../parts/server-table.tsx";
 import { TaskTable } from "../parts/task-table.tsx";
 import { measuredOf, type Span, TrafficSection } from "../parts/traffic.tsx";
 import { servicePath } from "../parts/words.tsx";
@@ -63,8 +64,15 @@ export function ServicePage({
       />
       <section aria-labelledby="tasks-title" id="tasks" data-part>
         <h2 id="tasks-title">Tasks</h2>
-        <TaskTable tasks={view.tasksOfService(service.id)} view={view} by="service" traffic={parts} />
+        <TaskTable
+          tasks={view.tasksOfService(service.id)}
+          view={view}
+          by="service"
+          traffic={parts}
+          mayAct={mayAct.may}
+        />
       </section>
+      <Servers service={service} view={view} traffic={parts} mayAct={mayAct.may} />
       <Places snapshot={parts} view={view} />
       <Labels labels={spec.labels} />
       <section aria-labelledby="events-title" id="events" data-part>
@@ -72,6 +80,22 @@ export function ServicePage({
         <EventList events={events.slice(0, eventsShown)} view={view} />
       </section>
     </>
+  );
+}
+
+type Own = { service: ServiceView; view: View; traffic: Snapshot | null; mayAct: boolean };
+
+function Servers({ service, view, traffic, mayAct }: Own) {
+  const servers = view.serversOfService(service.id);
+  return (
+    <section aria-labelledby="servers-title" id="servers" data-part>
+      {servers.length > 0 && (
+        <>
+          <h2 id="servers-title">Static servers</h2>
+          <ServerTable servers={servers} view={view} traffic={traffic} mayAct={mayAct} />
+        </>
+      )}
+    </section>
   );
 }
 

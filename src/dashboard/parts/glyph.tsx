@@ -20,6 +20,10 @@ export function GlyphShapes() {
       <symbol id="g-leaving" viewBox="0 0 16 16">
         <path d="M8 1.8 14.2 8 8 14.2 1.8 8z" fill="none" stroke="currentColor" stroke-width="1.7" />
       </symbol>
+      <symbol id="g-held" viewBox="0 0 16 16">
+        <circle cx="8" cy="8" r="5.75" fill="none" stroke="currentColor" stroke-width="1.5" />
+        <path d="M6.3 5.4v5.2M9.7 5.4v5.2" stroke="currentColor" stroke-width="1.5" />
+      </symbol>
       <symbol id="g-waiting" viewBox="0 0 16 16">
         <circle
           cx="8"

@@ -51,17 +51,17 @@ function Cells({ map, view }: { map: CellMap; view: View }) {
           </tr>
         </thead>
         <tbody>
-          {map.rows.map(({ node, cells }) => (
+          {map.rows.map(({ of, cells }) => (
             <tr>
               <th scope="row">
-                {node === null ? (
-                  <span class="muted">no node yet</span>
+                {typeof of === "string" ? (
+                  <span class="muted">{of === "servers" ? "static servers" : "no node yet"}</span>
                 ) : (
                   <>
-                    <a href={nodePath(node, view.nodes)}>{node.hostname}</a>
-                    <NodeState node={node} />
+                    <a href={nodePath(of, view.nodes)}>{of.hostname}</a>
+                    <NodeState node={of} />
                     <span class="sub">
-                      <Load traffic={view.traffic?.nodeById.get(node.id)} />
+                      <Load traffic={view.traffic?.nodeById.get(of.id)} />
                     </span>
                   </>
                 )}
@@ -88,12 +88,12 @@ function Load({ traffic }: { traffic: Pick<Traffic, "recent"> | undefined }) {
   return <span class={`load ${now.errors >= 0.01 ? "is-bad-text" : ""}`}>{nowText(now)}</span>;
 }
 
-function Chip({ cell: { name, look, task }, service }: { cell: TaskCell; service: string }) {
+function Chip({ cell: { id, name, look, short }, service }: { cell: TaskCell; service: string }) {
   const label = `${name}: ${meanings[look]}`;
   return (
-    <a class={`chip is-${look}`} href={`${servicePath(service)}#${task.id}`} title={label} aria-label={label}>
+    <a class={`chip is-${look}`} href={`${servicePath(service)}#${id}`} title={label} aria-label={label}>
       <Glyph look={look} />
-      {task.slot > 0 ? <span>{task.slot}</span> : null}
+      {short !== "" && <span>{short}</span>}
     </a>
   );
 }
@@ -101,8 +101,12 @@ function Chip({ cell: { name, look, task }, service }: { cell: TaskCell; service
 /** What is unusual about a node, in a word; nothing when it is ready and active. */
 export function NodeState({ node }: { node: Node }) {
   const word = nodeWord(node);
-  return word === "active" ? null : (
-    <span class={`tag ${word === "down" ? "is-bad" : "is-warn"}`}>{word}</span>
+  const balance = node.balance ?? "ready";
+  return (
+    <>
+      {word !== "active" && <span class={`tag ${word === "down" ? "is-bad" : "is-warn"}`}>{word}</span>}
+      {balance !== "ready" && <span class="tag is-warn">{balance} at the balancer</span>}
+    </>
   );
 }
 

@@ -8,6 +8,7 @@ import type { Snapshot } from "../../telemetry/snapshot.ts";
 import { lookOf, meanings } from "../task-look.ts";
 import { count } from "../text.ts";
 import type { View } from "../view.ts";
+import { BalanceLinks } from "./balance.tsx";
 import { Glyph } from "./glyph.tsx";
 import { NowCells, NowHeadings } from "./now.tsx";
 import { For, nodePath, servicePath } from "./words.tsx";
@@ -20,12 +21,14 @@ export function TaskTable({
   view,
   by,
   traffic,
+  mayAct,
 }: {
   tasks: readonly Task[];
   view: View;
   by: "node" | "service";
   /** Null: nothing of it can be read right now. */
   traffic: Snapshot | null;
+  mayAct: boolean;
 }) {
   const byTask = new Map(traffic?.services.flatMap(({ tasks }) => tasks.map((task) => [task.id, task])));
   const rows = [...tasks].sort(byUse).slice(0, maxRows);
@@ -43,11 +46,12 @@ export function TaskTable({
               <th scope="col">Check</th>
               {traffic !== null && <NowHeadings />}
               <th scope="col">Endpoint</th>
+              {mayAct && <th scope="col">Balancing</th>}
             </tr>
           </thead>
           <tbody>
             {rows.map((task) => (
-              <Row task={task} view={view} by={by}>
+              <Row task={task} view={view} by={by} mayAct={mayAct}>
                 {traffic !== null && <NowCells traffic={byTask.get(task.id)} />}
               </Row>
             ))}
@@ -63,9 +67,9 @@ export function TaskTable({
   );
 }
 
-type RowOf = { task: Task; view: View; by: "node" | "service"; children?: Child };
+type RowOf = { task: Task; view: View; by: "node" | "service"; mayAct: boolean; children?: Child };
 
-function Row({ task, view, by, children }: RowOf) {
+function Row({ task, view, by, mayAct, children }: RowOf) {
   const node = view.nodeById.get(task.nodeId ?? "");
   const service = view.serviceById.get(task.serviceId)?.spec.name;
   const look = lookOf(task, node);
@@ -108,12 +112,24 @@ function Row({ task, view, by, children }: RowOf) {
         {isAlive(task) &&
           task.endpoints.map(({ origin }) => <span class="sub">{origin.replace(/^http:\/\//, "")}</span>)}
       </td>
+      {mayAct && (
+        <td>
+          {isAlive(task) && (
+            <BalanceLinks
+              name={name}
+              present={task.admin ?? "ready"}
+              path={`/dashboard/tasks/${task.id}/balance`}
+            />
+          )}
+        </td>
+      )}
     </tr>
   );
 }
 
 /** `running`; with what is wanted of it where that is something else. */
-function stateWord({ state, desired }: Task): string {
+function stateWord({ state, desired, admin = "ready" }: Task): string {
+  if (admin !== "ready" && isAlive({ state })) return `${state}, in ${admin}`;
   return desired === "running" || state === desired || !isAlive({ state })
     ? state
     : `${state}, to ${desired === "remove" ? "be removed" : "shut down"}`;

@@ -19,7 +19,7 @@ function viewOf(nodes: readonly Node[], services: readonly Service[], tasks: rea
     services: services.length,
     tasks: { running: tasks.length, desired: tasks.length },
   };
-  return makeView({ info, nodes, services: counted, tasks }, [], null, now);
+  return makeView({ info, nodes, services: counted, tasks, servers: [] }, [], null, now);
 }
 
 const nodes = [aNode({ id: "n1", hostname: "node1" }), aNode({ id: "n2", hostname: "node2" })];
@@ -34,11 +34,14 @@ test("[G11] each task is a cell at its node and service; those without a node ha
   const map = taskMap(viewOf(nodes, [service], tasks));
   if (map.kind !== "cells") throw new Error(map.kind);
   expect(
-    map.rows.map(({ node, cells }) => [node?.hostname ?? null, cells[0]?.map(({ name }) => name)]),
+    map.rows.map(({ of, cells }) => [
+      typeof of === "string" ? of : of.hostname,
+      cells[0]?.map(({ name }) => name),
+    ]),
   ).toEqual([
     ["node1", ["my-web.1", "my-web.2"]],
     ["node2", []],
-    [null, ["my-web.3"]],
+    ["waiting", ["my-web.3"]],
   ]);
 });
 
@@ -53,7 +56,7 @@ test("[G11] of what has ended only the last failure of an empty slot is shown", 
   ];
   const map = taskMap(viewOf(nodes, [service], tasks));
   if (map.kind !== "cells") throw new Error(map.kind);
-  expect(map.rows.flatMap(({ cells }) => cells.flat().map(({ task }) => task.id))).toEqual(["b", "d"]);
+  expect(map.rows.flatMap(({ cells }) => cells.flat().map(({ id }) => id))).toEqual(["b", "d"]);
 });
 
 test("[G11] where cells would be too many, each node is a tile that shows the worst of its tasks", () => {
@@ -82,6 +85,8 @@ test.each<[Partial<Task>, Partial<Node> | null, string]>([
   [{ health: { ...healthy, verdict: "unhealthy" } }, {}, "unhealthy"],
   [{ state: "preparing" }, {}, "starting"],
   [{ state: "pending", nodeId: null }, null, "waiting"],
+  [{ admin: "drain" }, {}, "held"],
+  [{ admin: "maint", health: { ...healthy, verdict: "unhealthy" } }, {}, "unhealthy"],
   [{ desired: "shutdown" }, {}, "leaving"],
   [{}, { state: "down" }, "unknown"],
   [{ state: "rejected" }, {}, "failed"],

@@ -1,0 +1,90 @@
+import { expect, test } from "vitest";
+import { unwrap } from "../../../src/domain/error.ts";
+import { serverDefaults } from "../../../src/domain/server.ts";
+import { operatorToken, TestDashboard, viewerToken } from "./support.ts";
+
+/** A mesh whose service `legacy` has no task but two static servers, and `my-web` two tasks. */
+async function meshWithServers(token = operatorToken) {
+  const dashboard = new TestDashboard();
+  await dashboard.signIn(token);
+  dashboard.service("my-web");
+  const legacy = dashboard.service("legacy", { Mode: { Replicated: { Replicas: 0 } }, EndpointSpec: {} });
+  const { registry } = dashboard.mesh;
+  const servers = ["node1", "node2"].map((name, index) => {
+    const spec = { ...serverDefaults, name, host: `172.31.46.${index + 1}`, port: 8080, check: null };
+    return unwrap(registry.addServer(legacy, { spec, admin: "ready" }, "operator"));
+  });
+  return { dashboard, registry, servers };
+}
+
+test("[G37] static servers stand on the service's page and on the map, in HAProxy's words", async () => {
+  const { dashboard, servers } = await meshWithServers();
+  const page = await dashboard.ask("GET /dashboard/services/legacy");
+  expect(page.text).toContain("172.31.46.1:8080");
+  expect(page.text).toMatch(/<\/svg> no check</);
+  const overview = await dashboard.ask("GET /dashboard/");
+  expect(overview.text).toContain("static servers");
+  expect(overview.text).toContain(`href="/dashboard/services/legacy#${servers[0]?.id}"`);
+  expect(overview.text).toContain('aria-label="legacy/node1: running and healthy"');
+});
+
+test("[G37] a service whose servers are all out does not answer; a mesh of servers alone is no empty mesh", async () => {
+  const { dashboard, registry, servers } = await meshWithServers();
+  for (const { id } of servers) unwrap(registry.setAdmin({ kind: "server", ref: id }, "maint", "operator"));
+  const overview = await dashboard.ask("GET /dashboard/");
+  expect(overview.text).toContain("legacy does not answer");
+  expect(overview.text).toContain("None of its 2 static servers can take a request");
+
+  const alone = new TestDashboard(0);
+  await alone.signIn();
+  const id = alone.service("legacy", { Mode: { Replicated: { Replicas: 0 } } });
+  const spec = { ...serverDefaults, name: "a", host: "172.31.46.1", port: 80, check: null };
+  unwrap(alone.mesh.registry.addServer(id, { spec, admin: "ready" }, "operator"));
+  expect((await alone.ask("GET /dashboard/")).text).not.toContain("No node has joined yet");
+});
+
+test("[G38] an operator sets a server to maint after a page that says what that does", async () => {
+  const { dashboard, registry, servers } = await meshWithServers();
+  const path = `/dashboard/servers/${servers[0]?.id}/balance?to=maint`;
+  const page = await dashboard.ask(`GET ${path}`);
+  expect(page.text).toContain("Set legacy/node1 to maint?");
+  expect(page.text).toContain("No requests are sent there at all.");
+  expect(page.text).toContain("It is not checked meanwhile.");
+  expect((await dashboard.confirm(path)).location).toBe("/dashboard/services/legacy");
+  expect(unwrap(registry.servers(null))[0]?.admin).toBe("maint");
+  expect((await dashboard.ask("GET /dashboard/services/legacy")).text).toMatch(/<\/svg> MAINT</);
+});
+
+test("[G38] a task and a node go to drain and back, and show it", async () => {
+  const { dashboard, registry } = await meshWithServers();
+  const [task] = unwrap(registry.tasks({}));
+  const [node] = registry.nodes();
+  if (task === undefined || node === undefined) throw new Error("nothing runs");
+  await dashboard.confirm(`/dashboard/tasks/${task.id}/balance?to=drain`);
+  await dashboard.confirm(`/dashboard/nodes/${node.id}/balance?to=drain`);
+  const page = await dashboard.ask("GET /dashboard/services/my-web");
+  expect(page.text).toContain("running, in drain");
+  const overview = await dashboard.ask("GET /dashboard/");
+  expect(overview.text).toContain("in drain or maint: gets no new requests");
+  expect(overview.text).toContain("drain at the balancer");
+  await dashboard.confirm(`/dashboard/tasks/${task.id}/balance?to=ready`);
+  expect(unwrap(registry.task(task.id)).admin).toBe("ready");
+});
+
+test("[G38] a viewer sees no such link and is refused; a word that is no state is told", async () => {
+  const { dashboard, servers } = await meshWithServers(viewerToken);
+  const path = `/dashboard/servers/${servers[0]?.id}/balance`;
+  expect((await dashboard.ask(`GET ${path}?to=maint`)).status).toBe(403);
+  expect((await dashboard.ask("GET /dashboard/services/legacy")).text).not.toContain("/balance");
+  const { dashboard: operator, servers: own } = await meshWithServers();
+  const asked = await operator.ask(`GET /dashboard/servers/${own[0]?.id}/balance?to=off`);
+  expect([asked.status, asked.text.includes("ready, drain or maint")]).toEqual([400, true]);
+  expect((await operator.ask("GET /dashboard/servers/nothing/balance?to=maint")).status).toBe(404);
+});
+
+test("[G8] a server's name that could be more than text gets no further than the registry", async () => {
+  const { registry } = await meshWithServers();
+  const spec = { ...serverDefaults, name: "<b>x", host: "a.example", port: 80, check: null };
+  const added = registry.addServer("legacy", { spec, admin: "ready" }, "operator");
+  expect(added).toMatchObject({ ok: false, problem: { code: "server/invalid" } });
+});
