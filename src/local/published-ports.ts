@@ -170,7 +170,12 @@ export class PublishedPorts {
   async #tryOpen(one: Wanted): Promise<void> {
     try {
       const door = publishedDoor(one.identity, this.#key);
-      this.#open.set(one.key, await Listener.open(one.address, one.port, door, this.#upstream));
+      const listener = await Listener.open(one.address, one.port, door, this.#upstream);
+      this.#open.set(one.key, listener);
+      const { published } = one.identity;
+      // Where nodes share an address nobody could guess it.
+      if (published !== null && published !== listener.port)
+        this.#log(`${one.place}: published port ${published} is open at ${one.address}:${listener.port}`);
       if (this.#failed.delete(one.key)) this.#log(`${one.place}: ${one.address}:${one.port} is open now`);
     } catch (error) {
       const { place, address, port, key } = one;

@@ -38,18 +38,19 @@ const firstService = {
  */
 export async function up(options: UpOptions): Promise<number> {
   const say = (line = ""): void => void options.out.write(`${line}\n`);
+  const news = holdBack(say);
   const stopAsked = signalled();
   let mesh: LocalMesh;
   try {
     say(`Starting a mesh of ${options.nodes} nodes on this machine; its state is in ${options.stateDir}`);
-    mesh = await startMesh({ ...options, log: say });
+    mesh = await startMesh({ ...options, log: news.say });
   } catch (error) {
     process.stderr.write(`waggle up: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
   }
-  const converging = converge(mesh, options, say, stopAsked.signal).catch((error: Error) =>
-    say(`waggle up: ${error.message}`),
-  );
+  const converging = converge(mesh, options, say, stopAsked.signal)
+    .catch((error: Error) => say(`waggle up: ${error.message}`))
+    .finally(news.release);
   await stopAsked.promise;
   await converging;
   say("Stopping: published ports, tasks and agents, then the registry");
@@ -129,6 +130,18 @@ async function until(stop: AbortSignal, holds: () => Promise<boolean> | boolean)
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
   return false;
+}
+
+/** Keeps lines until they are released, and lets later ones pass: in the midst of progress they would be painted over. */
+function holdBack(say: (line: string) => void): { say: (line: string) => void; release: () => void } {
+  let held: string[] | null = [];
+  return {
+    say: (line) => void (held === null ? say(line) : held.push(line)),
+    release: () => {
+      for (const line of held ?? []) say(line);
+      held = null;
+    },
+  };
 }
 
 /** The first SIGINT, SIGTERM or SIGHUP (its terminal was closed). Later ones change nothing: the stop is bounded. */

@@ -63,6 +63,20 @@ test("[U6] where nodes share an address, each has ports of its own, and one past
   ]);
 });
 
+test("[U6] a port that is another than the published one is told when it opens", async () => {
+  const lines: string[] = [];
+  const ports = new PublishedPorts(
+    { host: "127.0.0.1", port: 9 },
+    "key",
+    (line) => lines.push(line),
+    () => {},
+  );
+  const identity = { role: "ingress", nodeId: "n", published: 8080 } as const;
+  await ports.want([{ key: "a", address: "127.0.0.1", port: 0, identity, place: "node1" }]);
+  expect(lines).toEqual([`node1: published port 8080 is open at 127.0.0.1:${ports.portOf("a")}`]);
+  await ports.close();
+});
+
 test("[U4] a node of another machine is left alone: its ports are its own affair", () => {
   const far = [node("far", "node9.example.com")];
   const web = service([{ target: 80, published: 8080, mode: "ingress" }], []);

@@ -9,6 +9,7 @@ import { Registry, type RegistryDeps } from "../../../src/registry/registry.ts";
 import type { SqlPort } from "../../../src/registry/sql-port.ts";
 import { SqlStore } from "../../../src/registry/store.ts";
 import { memoryPort } from "../../support/sqlite.ts";
+import { aSpec } from "../../support/world.ts";
 
 export type TestNode = {
   readonly id: string;
@@ -183,29 +184,7 @@ export function input(
   name: string,
   change: Partial<ServiceSpec> = {},
 ): { spec: ServiceSpec; document: unknown } {
-  const spec: ServiceSpec = {
-    name,
-    labels: {},
-    run: {
-      image: "waggle/whoami",
-      command: [],
-      args: [],
-      env: [],
-      dir: "",
-      stopSignal: "SIGTERM",
-      stopGraceMs: 10_000,
-      targets: [80],
-    },
-    mode: { kind: "replicated", replicas: 1 },
-    ports: [{ target: 80, mode: "ingress" }],
-    constraints: [],
-    maxPerNode: 0,
-    reservations: { nanoCpus: 0, memoryBytes: 0 },
-    restart: { condition: "any", maxAttempts: 0, windowMs: 0 },
-    update: { parallelism: 1, order: "start-first" },
-    forceUpdate: 0,
-    ...change,
-  };
+  const spec = aSpec({ name, replicas: 1, ports: [{ target: 80, mode: "ingress" }], ...change });
   return {
     spec,
     document: { Name: name, TaskTemplate: { ContainerSpec: { Image: spec.run.image } }, said: change },

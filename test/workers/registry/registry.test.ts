@@ -12,6 +12,7 @@ import type { Task } from "../../../src/domain/task.ts";
 import type { Assignment, TaskReport } from "../../../src/protocol/agent.ts";
 import type { MeshApi } from "../../../src/registry/api.ts";
 import { until } from "../../support/until.ts";
+import { aSpec } from "../../support/world.ts";
 
 const originalNow = Date.now;
 let made = 0;
@@ -385,27 +386,6 @@ function machine(hostname: string) {
 }
 
 function input(name: string): { spec: ServiceSpec; document: unknown } {
-  const spec: ServiceSpec = {
-    name,
-    labels: {},
-    run: {
-      image: "waggle/whoami",
-      command: [],
-      args: [],
-      env: [],
-      dir: "",
-      stopSignal: "SIGTERM",
-      stopGraceMs: 10_000,
-      targets: [80],
-    },
-    mode: { kind: "replicated", replicas: 1 },
-    ports: [{ target: 80, mode: "ingress" }],
-    constraints: [],
-    maxPerNode: 0,
-    reservations: { nanoCpus: 0, memoryBytes: 0 },
-    restart: { condition: "any", maxAttempts: 0, windowMs: 0 },
-    update: { parallelism: 1, order: "start-first" },
-    forceUpdate: 0,
-  };
+  const spec = aSpec({ name, replicas: 1, ports: [{ target: 80, mode: "ingress" }] });
   return { spec, document: { Name: name } };
 }
