@@ -12,12 +12,14 @@ export function registerDashboard(program: Command, cli: Cli): void {
     .command("dashboard")
     .summary("print a link that signs you in to the dashboard")
     .description("Print a link that signs you in to the dashboard. It works once, within 15 minutes.");
-  meshFlags(command).action(async (flags: MeshFlags) => {
-    const mesh = await connect(command, cli);
-    const url = await signInUrl(mesh, mesh.target.url);
-    if (flags.json) return printJson(cli.out, { url });
-    cli.out.write(`${url}\n`);
-  });
+  meshFlags(command)
+    .addHelpText("after", '\nExamples:\n  waggle dashboard\n  xdg-open "$(waggle dashboard)"')
+    .action(async (flags: MeshFlags) => {
+      const mesh = await connect(command, cli);
+      const url = await signInUrl(mesh, mesh.target.url);
+      if (flags.json) return printJson(cli.out, { url });
+      cli.out.write(`${url}\n`);
+    });
 }
 
 /** A new link to the dashboard of the mesh at `origin`. */

@@ -1,38 +1,20 @@
 // The command as a whole: its help, and bin/waggle as a process.
 
 import { execFile, spawnSync } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { ownVersion } from "../../../src/cli/version.ts";
-import { fakeMesh, runCli, runOn } from "./support.ts";
+import { everyCommand, fakeMesh, runCli, runOn } from "./support.ts";
 
 const bin = fileURLToPath(new URL("../../../bin/waggle", import.meta.url));
-const verbs = [
-  "up",
-  "agent",
-  "join-token",
-  "status",
-  "events",
-  "trace",
-  "table",
-  "completion",
-  "version",
-  "service create",
-  "service ls",
-  "service ps",
-  "service inspect",
-  "service update",
-  "service scale",
-  "service rm",
-  "node ls",
-  "node inspect",
-  "node update",
-  "node rm",
-];
+/** `service create`: what does something, without the words that only group. */
+const verbs = everyCommand()
+  .filter(({ command }) => command.commands.length === 0)
+  .map(({ path }) => path.join(" "));
 
 describe("[L14] help", () => {
   test("[L14] waggle alone prints it, grouped, with the exit codes and where to start", async () => {
@@ -52,6 +34,16 @@ describe("[L14] help", () => {
       expect(await runCli(["help", ...verb.split(" ").slice(0, 1)])).toMatchObject({ code: 0 });
     },
   );
+
+  test("[L61] every verb is in the table of docs/cli.md", async () => {
+    const text = await readFile(new URL("../../../docs/cli.md", import.meta.url), "utf8");
+    // A row is of one verb, or of several that stand behind one word: `node ls\|inspect`.
+    const said = [...text.matchAll(/^\| `([^`]+)`/gm)].flatMap(([, words = ""]) => {
+      const [verb = "", subs = ""] = words.split(" ");
+      return [verb, ...subs.split("\\|").map((sub) => `${verb} ${sub}`)];
+    });
+    expect(verbs.filter((verb) => !said.includes(verb))).toEqual([]);
+  });
 
   test("[L14] waggle service create --help teaches publishing and the mesh's labels", async () => {
     const { out } = await runCli(["service", "create", "--help"]);

@@ -1,13 +1,11 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { joinAtEquals } from "../../../src/cli/completion/completion.ts";
 import { completionScript, shells } from "../../../src/cli/completion/scripts.ts";
-import { buildProgram } from "../../../src/cli/program.ts";
 import { node, service } from "./engine-objects.ts";
-import { type FakeMesh, fakeMesh, runCli, runOn } from "./support.ts";
+import { everyCommand, type FakeMesh, fakeMesh, runCli, runOn } from "./support.ts";
 
 const bin = fileURLToPath(new URL("../../../bin/waggle", import.meta.url));
 const routes = {
@@ -66,8 +64,7 @@ describe("[L13] completion offers", () => {
 
   test("[L13] every verb and every flag that the help shows", async () => {
     await using mesh = await fakeMesh(routes);
-    const program = buildProgram({ ...silent, env: {} });
-    for (const { path, command } of commandsOf(program, [])) {
+    for (const { path, command } of everyCommand()) {
       const help = command.createHelp();
       const flags = help.visibleOptions(command).map((option) => option.long);
       expect(await complete(mesh, [...path, "-"])).toEqual(flags);
@@ -114,20 +111,3 @@ test("[L13] an unknown shell is refused, with the known ones", async () => {
     err: expect.stringContaining("bash, zsh, fish"),
   });
 });
-
-const silent = {
-  out: { write: () => {} },
-  err: { write: () => {} },
-  nowMs: () => 0,
-  random: () => 0,
-  sleep: async () => {},
-  onInterrupt: () => new AbortController().signal,
-};
-
-function commandsOf(command: Command, path: string[]): { path: string[]; command: Command }[] {
-  const children = command
-    .createHelp()
-    .visibleCommands(command)
-    .filter((child) => child.name() !== "help");
-  return [{ path, command }, ...children.flatMap((child) => commandsOf(child, [...path, child.name()]))];
-}

@@ -2,8 +2,9 @@
 
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Command } from "commander";
 import type { Cli, TextSink } from "../../../src/cli/cli.ts";
-import { run } from "../../../src/cli/program.ts";
+import { buildProgram, run } from "../../../src/cli/program.ts";
 
 /** The instant at which every test of the command takes place. */
 export const nowMs = Date.parse("2026-11-24T12:00:00.000Z");
@@ -112,4 +113,32 @@ async function readCall(request: IncomingMessage): Promise<Call> {
     body: text === "" ? undefined : JSON.parse(text),
     token: request.headers.authorization,
   };
+}
+
+/** A command of the tree that help shows, with the words that lead to it; the whole program has none. */
+export type CommandAt = { readonly path: readonly string[]; readonly command: Command };
+
+/** The program and every command in it, but for `help`. */
+export function everyCommand(): readonly CommandAt[] {
+  const silent = { write: () => {} };
+  return commandsOf(
+    buildProgram({
+      out: silent,
+      err: silent,
+      env: {},
+      nowMs: () => nowMs,
+      random: () => 0,
+      sleep: async () => {},
+      onInterrupt: () => new AbortController().signal,
+    }),
+    [],
+  );
+}
+
+function commandsOf(command: Command, path: readonly string[]): readonly CommandAt[] {
+  const children = command
+    .createHelp()
+    .visibleCommands(command)
+    .filter((child) => child.name() !== "help");
+  return [{ path, command }, ...children.flatMap((child) => commandsOf(child, [...path, child.name()]))];
 }
