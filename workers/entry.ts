@@ -47,8 +47,9 @@ function registryOf(env: PlaneEnv): Pick<PlaneOptions, "source" | "suspect"> {
   const routerId = crypto.randomUUID();
   return {
     source: async (afterVersion) => {
-      const { version, text } = await env.REGISTRY.getByName("mesh", options).table(afterVersion, routerId);
-      return { version, text };
+      const registry = env.REGISTRY.getByName("mesh", options);
+      const { version, text, cookieKey } = await registry.table(afterVersion, routerId);
+      return cookieKey === undefined ? { version, text } : { version, text, cookieKey };
     },
     suspect: async (taskIds) => env.REGISTRY.getByName("mesh", options).suspect(routerId, taskIds),
   };

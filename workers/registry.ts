@@ -19,6 +19,7 @@ import type {
   ServerView,
   ServiceInput,
   ServiceView,
+  TableAnswer,
 } from "../src/registry/api.ts";
 import { readFrame } from "../src/registry/frame.ts";
 import { Registry } from "../src/registry/registry.ts";
@@ -159,7 +160,7 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
     return this.#registry.events(sinceSeq, limit);
   }
 
-  table(afterVersion: number, routerId?: string): { readonly version: number; readonly text: string | null } {
+  table(afterVersion: number, routerId?: string): TableAnswer {
     if (routerId === undefined) return this.#registry.table(afterVersion);
     return this.#do(() => this.#registry.table(afterVersion, routerId));
   }

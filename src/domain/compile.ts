@@ -1,5 +1,6 @@
 // Compiling: the routing table that follows from a world.
 
+import { optionsOf, policyOf, type Shares, shareOf, sharesOf } from "./balance-labels.ts";
 import { hostsOf, isDefaultService, isHostName } from "./labels.ts";
 import type { Node } from "./node.ts";
 import { nodeDown, nodeReady } from "./nodes.ts";
@@ -30,7 +31,7 @@ export function compileTable(world: World, version: number): RoutingTable {
     nodes: [...world.nodes.values()].map(tableNode).sort(byName),
     services: services
       .map((service) => ({
-        ...tableService(service, hosts.get(service.id) ?? [], routable.get(service.id) ?? []),
+        ...tableService(service, hosts.get(service.id) ?? [], routable.get(service.id) ?? [], world.nodes),
         ...serversPart(servers.get(service.id) ?? []),
       }))
       .sort(byName),
@@ -93,27 +94,65 @@ function tableNode(node: Node): TableNode {
   return { id, name, up: nodeReady(node), ...(balance !== "ready" && { balance }), address, hosts };
 }
 
-function tableService(service: Service, hosts: readonly string[], tasks: readonly Task[]): TableService {
+function tableService(
+  service: Service,
+  hosts: readonly string[],
+  tasks: readonly Task[],
+  nodes: World["nodes"],
+): TableService {
+  const { labels } = service.spec;
+  const options = optionsOf(labels);
+  const terms: Terms = {
+    shares: sharesOf(labels),
+    nodes,
+    slowStart: options?.slowStartMs !== undefined,
+    leaving: options?.sticky === undefined ? none : leavingTasks(tasks, nodes),
+  };
   return {
     id: service.id,
     name: service.spec.name,
-    policy: "roundrobin",
+    policy: policyOf(labels),
     ports: service.ports
       .map(({ target, published, mode }) => ({ target, published, mode }))
       .sort((a, b) => a.published - b.published || a.target - b.target),
     hosts,
-    tasks: tasks.map(tableTask).sort((a, b) => ascending(a.id, b.id)),
+    ...(options !== null && { options }),
+    tasks: tasks.map((task) => tableTask(task, terms)).sort((a, b) => ascending(a.id, b.id)),
   };
 }
 
-function tableTask(task: Task): TableTask {
+/** What a service's labels mean for each of its tasks. */
+type Terms = {
+  readonly shares: Shares;
+  readonly nodes: World["nodes"];
+  readonly slowStart: boolean;
+  /** Ids of tasks that take no new clients. */
+  readonly leaving: ReadonlySet<string>;
+};
+
+const none: ReadonlySet<string> = new Set();
+
+/**
+ * Tasks that only wait for their replacement: a client that will stay with its task is not given one that soon goes.
+ * None where the service has no other.
+ */
+function leavingTasks(tasks: readonly Task[], nodes: World["nodes"]): ReadonlySet<string> {
+  const leaving = tasks.filter(({ nodeId }) => {
+    const node = nodes.get(nodeId ?? "");
+    return node?.availability === "drain" || node?.leaving === true;
+  });
+  return leaving.length < tasks.length ? new Set(leaving.map(({ id }) => id)) : none;
+}
+
+function tableTask(task: Task, { shares, nodes, slowStart, leaving }: Terms): TableTask {
   const origins = new Map(task.endpoints.map(({ target, origin }) => [target, origin]));
   return {
     id: task.id,
     slot: task.slot,
     nodeId: task.nodeId ?? "",
-    weight: 1,
-    ...(task.admin === "drain" && { drain: true }),
+    ...shareOf(shares, task, nodes.get(task.nodeId ?? "")),
+    ...((task.admin === "drain" || leaving.has(task.id)) && { drain: true as const }),
+    ...(slowStart && { sinceMs: task.health?.sinceMs ?? task.ranSinceMs ?? task.stateSinceMs }),
     endpoints: [...origins].sort(([a], [b]) => a - b),
   };
 }

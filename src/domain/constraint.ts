@@ -41,7 +41,8 @@ export function nodeMatches(constraints: readonly Constraint[], node: Node): boo
   return constraints.every((constraint) => holds(constraint, node));
 }
 
-function parseConstraint(text: string): Constraint {
+/** Reads one constraint. */
+export function parseConstraint(text: string): Constraint {
   const operator = ["==", "!="].find((candidate) => text.includes(candidate));
   if (operator === undefined) throw invalid("constraint expected one operator from ==, !=");
   const at = text.indexOf(operator);

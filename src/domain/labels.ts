@@ -1,15 +1,16 @@
 // Labels: what the mesh reads out of a service's `waggle.*` labels. Every other label is the operator's own.
 
-import { MeshError } from "./error.ts";
+import { balanceLabels, checkBalanceLabels } from "./balance-labels.ts";
+import { invalidLabel, type Labels } from "./label.ts";
 import type { ProbeSpec } from "./service.ts";
-
-type Labels = Readonly<Record<string, string>>;
 
 const prefix = "waggle.";
 const hostLabel = "waggle.host";
 const defaultLabel = "waggle.default";
 const probeLabel = "waggle.probe";
-const known = [hostLabel, defaultLabel, probeLabel];
+
+/** All labels the mesh reads; docs/labels.md has them, too. */
+export const knownLabels: readonly string[] = [hostLabel, defaultLabel, probeLabel, ...balanceLabels];
 
 /** One label of a DNS name: letters, digits and hyphens, no hyphen at either end (RFC 1123 §2.1), and the underscore. */
 const dnsLabel = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
@@ -20,13 +21,14 @@ const dnsLabel = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
  */
 export function checkLabels(labels: Labels): void {
   for (const key of Object.keys(labels)) {
-    if (key.startsWith(prefix) && !known.includes(key)) {
-      throw invalid(`label '${key}' is unknown: known are ${known.join(", ")}`);
+    if (key.startsWith(prefix) && !knownLabels.includes(key)) {
+      throw invalidLabel(`label '${key}' is unknown: known are ${knownLabels.join(", ")}`);
     }
   }
   hostsOf(labels);
   isDefaultService(labels);
   probeOf(labels);
+  checkBalanceLabels(labels);
 }
 
 /** Host names of label `waggle.host` (comma-separated), lower case, each once, as ordered there. */
@@ -36,7 +38,9 @@ export function hostsOf(labels: Labels): readonly string[] {
   const hosts = text.split(",").map((host) => host.trim().toLowerCase());
   for (const host of hosts) {
     if (!isHostName(host)) {
-      throw invalid(`label '${hostLabel}' has '${host}': write host names as www.example.com,example.com`);
+      throw invalidLabel(
+        `label '${hostLabel}' has '${host}': write host names as www.example.com,example.com`,
+      );
     }
   }
   return [...new Set(hosts)];
@@ -47,7 +51,7 @@ export function isDefaultService(labels: Labels): boolean {
   const text = labels[defaultLabel];
   if (text === undefined || text === "false") return false;
   if (text === "true") return true;
-  throw invalid(`label '${defaultLabel}' is '${text}': write true or false`);
+  throw invalidLabel(`label '${defaultLabel}' is '${text}': write true or false`);
 }
 
 /** The probe label `waggle.probe` asks for, `tcp` or `http:/path`; undefined: the image's own. */
@@ -58,14 +62,10 @@ export function probeOf(labels: Labels): ProbeSpec | undefined {
   const path = text.startsWith("http:") ? text.slice("http:".length) : "";
   // Printable ASCII without a space is all that may stand in a request line (RFC 9112 §3.2).
   if (/^\/[!-~]*$/.test(path)) return { kind: "http", path };
-  throw invalid(`label '${probeLabel}' is '${text}': write tcp or http:/path`);
+  throw invalidLabel(`label '${probeLabel}' is '${text}': write tcp or http:/path`);
 }
 
 /** True for a DNS name in lower case, without a port or a trailing dot. */
 export function isHostName(host: string): boolean {
   return host.length <= 253 && host.split(".").every((part) => dnsLabel.test(part));
-}
-
-function invalid(text: string): MeshError {
-  return new MeshError("label/invalid", text, { blame: "operator", retry: "never" });
 }

@@ -6,7 +6,14 @@
 
 import { taskName } from "../domain/names.ts";
 import type { PublishMode } from "../domain/service.ts";
-import type { RoutingTable, Share, TableNode, TableServer, TableTask } from "../domain/table.ts";
+import type {
+  RoutingTable,
+  Share,
+  TableNode,
+  TableServer,
+  TableService,
+  TableTask,
+} from "../domain/table.ts";
 import { ableNodes, refusingNode } from "../edge/handle.ts";
 import { needsNoNode, noNode, noNodeAtAll, noTask, routeOn, unknown } from "../ingress/handle.ts";
 import { idempotent, safe } from "../ingress/outgoing.ts";
@@ -22,6 +29,7 @@ import type { Failure } from "../proxy/failure.ts";
 import { hostName } from "../proxy/headers.ts";
 import type { Ring } from "../proxy/ring.ts";
 import { type Route, Routes } from "../proxy/routes.ts";
+import { optionsInWords, whichOf, whyAmong } from "./policy-words.ts";
 import type { WayIn } from "./way-in.ts";
 
 /** A request, as far as routing goes by it. */
@@ -58,8 +66,10 @@ export function explainRoute(table: RoutingTable, question: Question): RouteExpl
     tableVersion: table.version,
     entry: entryOf(lookup),
     match: matchOf(lookup),
-    services: (matched ?? []).map(({ service: { id, name, policy }, target, mode }) => {
-      return { id, name, policy, target, mode };
+    services: (matched ?? []).map((route) => {
+      const { service, target, mode } = route;
+      const { id, name, policy } = service;
+      return { id, name, policy, target, mode, options: optionsInWords(route, lookup.routes) };
     }),
     nodes: nodesOf(lookup),
     tasks: tasksOf(lookup),
@@ -134,11 +144,17 @@ function whyNode({ table, wayIn, matched }: Lookup, { up, balance }: TableNode, 
   return "it has no task of the service, whose port is published in host mode";
 }
 
-function tasksOf({ table, matched, entryNodes, wayIn }: Lookup): ExplainedTask[] {
+function tasksOf({ table, matched, entryNodes, wayIn, path }: Lookup): ExplainedTask[] {
   if (matched === null) return [];
   const picked =
-    wayIn.role === "ingress" && entryNodes.length === 0 ? new Set() : pickedTasks(matched, entryNodes);
+    wayIn.role === "ingress" && entryNodes.length === 0
+      ? new Map<string, Ring>()
+      : pickedTasks(matched, entryNodes);
   const nodes = new Map(table.nodes.map((node) => [node.id, node]));
+  const whyPicked = (service: TableService, id: string, node: TableNode | undefined) => {
+    const why = whyAmong(service, picked.get(id) as Ring, id, path);
+    return node?.up === false ? `${why}, though its node is not heard` : why;
+  };
   return matched.flatMap(({ service, target, mode }) => [
     ...service.tasks
       .toSorted((a, b) => a.slot - b.slot)
@@ -146,32 +162,29 @@ function tasksOf({ table, matched, entryNodes, wayIn }: Lookup): ExplainedTask[]
         const origin = task.endpoints.find(([port]) => port === target)?.[1] ?? null;
         const node = nodes.get(task.nodeId);
         const taken = picked.has(task.id);
-        const why = taken ? whyPicked(node) : whyNotPicked(task, origin, target, mode === "host" && wayIn);
+        const why = taken
+          ? whyPicked(service, task.id, node)
+          : whyNotPicked(task, origin, target, mode === "host" && wayIn);
         const name = taskName(service.name, task);
         return { id: task.id, name, node: node?.name ?? null, origin, picked: taken, why };
       }),
     ...(service.servers ?? []).map((server) => {
       const { id, origin } = server;
       const taken = picked.has(id);
-      const why = taken ? whyPicked(undefined) : whyServerNotPicked(server, mode);
+      const why = taken ? whyPicked(service, id, undefined) : whyServerNotPicked(server, mode);
       return { id, name: `${service.name}.${server.name}`, node: null, origin, picked: taken, why };
     }),
   ]);
 }
 
-/** Ids of the tasks that the entry nodes go round. */
+/** The tasks that the entry nodes pick from, by id, each with the ring it is picked from. */
 function pickedTasks(
   matched: readonly [Route, ...Route[]],
   entryNodes: readonly TableNode[],
-): ReadonlySet<string> {
+): ReadonlyMap<string, Ring> {
   const at = entryNodes.length === 0 && needsNoNode(matched) ? [noNodeAtAll] : entryNodes;
   const rings = new Set<Ring>(at.map(({ id }) => routeOn(matched, id).ring));
-  return new Set([...rings].flatMap(({ ids }) => ids));
-}
-
-function whyPicked(node: TableNode | undefined): string {
-  if (node?.up === false) return "it takes its turn, though its node is not heard";
-  return "it takes its turn";
+  return new Map([...rings].flatMap((ring) => ring.ids.map((id) => [id, ring] as const)));
 }
 
 function whyNotPicked(
@@ -214,7 +227,8 @@ function answerOf(lookup: Lookup): ExplainedAnswer {
   const refusal = refusalOf(lookup);
   if (refusal !== null) return { by: "mesh", ...refusal };
   const { length } = tasksOf(lookup).filter(({ picked }) => picked);
-  return { by: "task", why: length === 1 ? "the one task that can" : `one of ${length} tasks, in turn` };
+  const [route] = lookup.matched as readonly [Route, ...Route[]];
+  return { by: "task", why: whichOf(length, route.service) };
 }
 
 /** What the entry point refuses with; null where a task is asked. */

@@ -2,34 +2,49 @@
 // request waiting that may be asked twice.
 
 import { within } from "../proxy/attempt.ts";
+import type { OpenRequest } from "../proxy/open-requests.ts";
 import type { Target } from "../proxy/ring.ts";
 import { type Asking, nextTarget, send, settle } from "./asking.ts";
+import { mustWait, waitInLine } from "./line.ts";
 import { lookMs, type Raced, race } from "./race.ts";
 
-/** A task's answer; or why there is none: `spent` when there is no budget to ask on. */
-export type Asked = Raced | "spent";
+/** A task's answer; or why there is none: `spent` when there is no budget to ask on, `full` and
+ * `late` when all tasks had as many open requests as they may and too many waited, or too long. */
+export type Asked = Raced | "spent" | "full" | "late";
 
 /** Asks until a task answers, none is left, or the head time-out ends. */
 export async function ask(asking: Asking): Promise<Asked> {
   const { plane, traffic, outgoing } = asking;
   const startedMs = plane.nowMs();
-  const endsMs = startedMs + plane.headTimeoutMs;
+  let endsMs = startedMs + plane.headTimeoutMs;
   traffic.retries.request(startedMs);
   if (outgoing.hedgeable) traffic.hedges.request(startedMs);
   while (asking.left > 0) {
     if (asking.attempts > 0 && !traffic.retries.take(plane.nowMs())) return "spent";
-    const target = nextTarget(asking);
+    let target = nextTarget(asking);
+    let open: OpenRequest | null = null;
+    if (target === null && mustWait(asking)) {
+      const waited = await waitInLine(asking);
+      if (typeof waited === "string") return waited;
+      ({ target, open } = waited);
+      endsMs = plane.nowMs() + plane.headTimeoutMs;
+    }
     if (target === null) break;
-    const asked = await askOne(asking, target, endsMs);
+    const asked = await askOne(asking, target, open, endsMs);
     if (asked !== "failed") return asked;
     if (!outgoing.repeatable) break;
   }
   return "failed";
 }
 
-async function askOne(asking: Asking, target: Target, endsMs: number): Promise<Raced> {
+async function askOne(
+  asking: Asking,
+  target: Target,
+  open: OpenRequest | null,
+  endsMs: number,
+): Promise<Raced> {
   const { traffic, outgoing, ring } = asking;
-  const sent = send(asking, target, asking.attempts === 0 ? "first" : "retry");
+  const sent = send(asking, target, asking.attempts === 0 ? "first" : "retry", open);
   // How long a streaming body takes is up to the client.
   if (!outgoing.timed) return settle(asking, sent, await sent.outcome);
   const patienceMs = outgoing.hedgeable && ring.ids.length > 1 ? traffic.latency.hedgeAfterMs : lookMs;

@@ -1,6 +1,7 @@
 // Asking: one request on its way to tasks, and the single attempts it is made of.
 
 import { attempt, type Outcome } from "../proxy/attempt.ts";
+import type { OpenRequest } from "../proxy/open-requests.ts";
 import type { DataPlane } from "../proxy/plane.ts";
 import type { Ring, Target } from "../proxy/ring.ts";
 import type { ServiceTraffic } from "../proxy/service-traffic.ts";
@@ -8,6 +9,7 @@ import { type Counted, countEjection, countOutcome, countSent, type Why } from "
 import type { Outgoing } from "./outgoing.ts";
 import { pickTarget } from "./pick.ts";
 import type { Trace } from "./trace.ts";
+import type { Wish } from "./wish.ts";
 
 /** Tasks asked for one request with one table, at most. All may wait at once; the platform lets a seventh queue unseen. */
 export const maxAttempts = 4;
@@ -17,9 +19,12 @@ export type Asking = {
   readonly plane: DataPlane;
   readonly traffic: ServiceTraffic;
   readonly outgoing: Outgoing;
+  readonly serviceId: string;
   readonly ring: Ring;
   /** A header that each answer of the service's own has. */
   readonly marker: string | undefined;
+  /** What the request says about where it goes; null: its service does not ask. */
+  readonly wish: Wish | null;
   /** Names whose turn it is: a node and one of its routes. */
   readonly round: string;
   /** Ids of the tasks asked. */
@@ -49,13 +54,20 @@ export type Sent = {
   readonly turn: number;
 };
 
-/** The task whose turn it is; null when every one was tried. */
-export function nextTarget({ plane, round, ring, tried, outgoing }: Asking): Target | null {
-  return pickTarget(plane, round, ring, tried, !outgoing.repeatable);
+/** The task whose turn it is; null when every one was tried, or is full, or others wait for one. */
+export function nextTarget(asking: Asking): Target | null {
+  const { plane, ring, serviceId } = asking;
+  if (ring.limited && plane.lines.waiting(serviceId, plane.nowMs()) > 0) return null;
+  return pick(asking);
 }
 
-/** Sends the request to a task. */
-export function send(asking: Asking, target: Target, why: Why): Sent {
+/** The same for a request that is in line. */
+export function pick({ plane, round, ring, tried, outgoing, wish }: Asking): Target | null {
+  return pickTarget(plane, round, ring, tried, !outgoing.repeatable, wish);
+}
+
+/** Sends the request to a task. @param open where it is counted as open already */
+export function send(asking: Asking, target: Target, why: Why, open: OpenRequest | null = null): Sent {
   const { plane, outgoing, counted } = asking;
   if (counted !== null) countSent(counted, target, why, asking.target);
   asking.attempts += 1;
@@ -68,7 +80,26 @@ export function send(asking: Asking, target: Target, why: Why): Sent {
   const ms = plane.nowMs();
   const outcome = attempt(plane, outgoing.to(target.origin), asking.marker);
   asking.trace?.follow(target, outcome);
+  if (asking.ring.counted) countOpen(asking, outcome, open ?? plane.open.open(target.taskId, ms));
   return { target, outcome, ms, isHedge: why === "hedge", turn: plane.meter?.turn ?? 0 };
+}
+
+/** A body that streams may take this long until its answer begins, milliseconds. */
+const longestUploadMs = 600_000;
+
+/** Counts an attempt as open until its answer begins; then whoever waits in line may have the task. */
+function countOpen(
+  { plane, outgoing, serviceId, waitUntil }: Asking,
+  outcome: Promise<Outcome>,
+  open: OpenRequest,
+): void {
+  open.untilMs = plane.nowMs() + (outgoing.timed ? 2 * plane.headTimeoutMs : longestUploadMs);
+  const closed = outcome.then(() => {
+    plane.open.close(open);
+    plane.lines.serve(serviceId, plane.nowMs());
+  });
+  // Goes on when the client has gone.
+  waitUntil(closed);
 }
 
 /** Takes in how an attempt went. */

@@ -5,6 +5,7 @@ import type { DataPlane } from "../proxy/plane.ts";
 import type { Target } from "../proxy/ring.ts";
 import type { Route, Routes } from "../proxy/routes.ts";
 import type { Trace } from "./trace.ts";
+import type { Wish } from "./wish.ts";
 
 /** What is told of a request. */
 export type Told = {
@@ -15,6 +16,7 @@ export type Told = {
   readonly target: Target | null;
   readonly attempts: number;
   readonly trace: Trace | null;
+  readonly wish: Wish | null;
 };
 
 /** Puts on an answer which way it came. */
@@ -26,6 +28,7 @@ export function setDebug(headers: Headers, told: Told, routes: Routes | null): v
   if (route !== null) {
     headers.set("x-waggle-service", route.service.name);
     headers.set("x-waggle-policy", route.service.policy);
+    setWish(headers, told);
   }
   if (target !== null) {
     headers.set("x-waggle-task", target.taskId);
@@ -41,6 +44,15 @@ export function setDebug(headers: Headers, told: Told, routes: Routes | null): v
   }
   if (route !== null) setEjections(headers, told, route.ring(node?.id ?? "").ids);
   setTable(headers, told.plane, routes);
+}
+
+/** What besides the policy led to the task. */
+function setWish(headers: Headers, { wish, target }: Told): void {
+  if (wish === null) return;
+  if (wish.canaryOf !== null) headers.set("x-waggle-canary-of", wish.canaryOf);
+  if (wish.sticky !== null && target !== null) {
+    headers.set("x-waggle-sticky", target.taskId === wish.kept?.taskId ? "kept" : "new");
+  }
 }
 
 /** The tasks this isolate passes over, as `TASK;for=1500` with milliseconds to come, and whether all are used anyway. */

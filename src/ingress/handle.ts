@@ -1,12 +1,14 @@
 // The life of a request at one node's entry point: which service, which of its tasks, and on to the next task when one
 // cannot be reached.
 
+import type { TableNode } from "../domain/table.ts";
 import type { Entry } from "../proxy/entry.ts";
 import { type Failure, failureResponse } from "../proxy/failure.ts";
 import { cleanResponse, hostName, isHost, type RequestHead, readRequestHead } from "../proxy/headers.ts";
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
 import type { Ring, Target } from "../proxy/ring.ts";
 import type { Route, Routes } from "../proxy/routes.ts";
+import { setCookie } from "../proxy/sticky.ts";
 import type { Named } from "../telemetry/meter.ts";
 import { type Asked, ask } from "./ask.ts";
 import { type Asking, maxAttempts } from "./asking.ts";
@@ -14,6 +16,7 @@ import { type Counted, countEnd, countWaited, countWaiting } from "./counting.ts
 import { setDebug } from "./debug.ts";
 import { holdsBody, type Outgoing, prepare, requestIdOf } from "./outgoing.ts";
 import { Trace } from "./trace.ts";
+import { asksNothing, type Way, type Wish, wayOf } from "./wish.ts";
 
 /** What a request comes to: a task's response, or why there is none. */
 type Result = Response | Failure;
@@ -34,6 +37,13 @@ type Exchange = {
   attempts: number;
   route: Route | null;
   target: Target | null;
+  wish: Wish | null;
+  /** The sticky cookie that the client is given, as Set-Cookie has it. */
+  setCookie: string | null;
+  /** One draw for the request, whatever is drawn. */
+  draw: number | null;
+  /** The service's tasks were full; no fresher table helps. */
+  turnedAway: boolean;
   /** Null unless the request asks for it. */
   readonly trace: Trace | null;
   readonly waitUntil: PlaneContext["waitUntil"];
@@ -90,6 +100,10 @@ function begin(request: Request, entry: Entry, { plane, waitUntil }: PlaneContex
     attempts: 0,
     route: null,
     target: null,
+    wish: null,
+    setCookie: null,
+    draw: null,
+    turnedAway: false,
     trace: head.debug ? new Trace(plane.nowMs) : null,
     waitUntil,
     cameMs: plane.meter === null ? 0 : plane.nowMs(),
@@ -106,9 +120,11 @@ function shapeFailure({ host, path, request }: Exchange): Failure | null {
 }
 
 /** A fresher table may help where this one has nothing to send to, and a request can be sent again. */
-function mayRefresh({ attempts, outgoing }: Exchange, { status }: Failure): boolean {
+function mayRefresh({ attempts, outgoing, turnedAway }: Exchange, { status }: Failure): boolean {
   return (
-    (status === 404 || status === 503 || status === 502) && (attempts === 0 || outgoing?.repeatable === true)
+    !turnedAway &&
+    (status === 404 || status === 503 || status === 502) &&
+    (attempts === 0 || outgoing?.repeatable === true)
   );
 }
 
@@ -119,20 +135,35 @@ function orEarlier(result: Result, earlier: Failure): Result {
 
 /** Waits only where it must: every promise awaited on the way costs a request about a microsecond. */
 function serve(exchange: Exchange, routes: Routes | null): Result | Promise<Result> {
-  const { entry, plane, head } = exchange;
+  const { entry, plane } = exchange;
   if (routes === null) return { status: 503, reason: "the registry has not given a routing table yet" };
   const matched = routes.match(entry.port, exchange.host, plane.domain);
   const node = entry.node === null && needsNoNode(matched) ? noNodeAtAll : routes.node(entry.node ?? "");
   if (node === undefined) return noNode(entry, routes, matched);
   exchange.node = node;
   if (matched === null) return unknown(entry, hostName(exchange.host));
-  const { route, ring } = routeOn(matched, node.id);
+  const first = routeOn(matched, node.id);
+  if (asksNothing(first)) return serveAt(exchange, first, node);
+  const way = wayOf(exchange, routes, first, node.id);
+  return way instanceof Promise
+    ? way.then((known) => serveAt(exchange, known, node))
+    : serveAt(exchange, way, node);
+}
+
+/** Serves a request that is for one service. */
+function serveAt(
+  exchange: Exchange,
+  { route, ring, wish }: Way,
+  node: Pick<TableNode, "id" | "name">,
+): Result | Promise<Result> {
+  const { plane, head } = exchange;
   exchange.route = route;
+  exchange.wish = wish;
   const via = `1.1 ${route.service.name}.${plane.meshName}`;
   if (head.via !== null && passed(head.via, via)) {
     return { status: 508, reason: `this request has come through ${route.service.name} before` };
   }
-  if (ring.ids.length === 0) return noTask(route, node.name);
+  if (ring.ids.length === 0 && (wish === null || wish.kept === null)) return noTask(route, node.name);
   const round = `${node.id} ${route.service.id} ${route.target}`;
   if (exchange.outgoing === null) {
     if (holdsBody(exchange.request, head, plane)) return holdAndSend(exchange, route, ring, round, via);
@@ -163,8 +194,9 @@ async function holdAndSend(
 }
 
 function outgoingOf(exchange: Exchange, via: string, held: ArrayBuffer | null): Outgoing {
-  const { request, head, path, entry, host, requestId, plane } = exchange;
-  return prepare(request, head, path, { entry, host, requestId, via, trusts: plane.trusts }, held);
+  const { request, head, path, entry, host, requestId, plane, wish } = exchange;
+  const cookie = wish?.sticky ?? null;
+  return prepare(request, head, path, { entry, host, requestId, via, trusts: plane.trusts, cookie }, held);
 }
 
 /** Whose turn it is where the balancer sends to servers itself. */
@@ -205,12 +237,13 @@ export function unknown({ port }: Pick<Entry, "port">, host: string): Failure {
 }
 
 /** Of services that share a port in host mode, the one with a task on this node. */
-export function routeOn(matched: readonly Route[], nodeId: string): { route: Route; ring: Ring } {
+export function routeOn(matched: readonly Route[], nodeId: string): Way {
   const [first, ...others] = matched as readonly [Route, ...Route[]];
   const ring = first.ring(nodeId);
-  if (ring.ids.length > 0 || others.length === 0) return { route: first, ring };
+  if (ring.ids.length > 0 || others.length === 0) return { route: first, ring, wish: null };
   const other = others.find((route) => route.ring(nodeId).ids.length > 0);
-  return other === undefined ? { route: first, ring } : { route: other, ring: other.ring(nodeId) };
+  if (other === undefined) return { route: first, ring, wish: null };
+  return { route: other, ring: other.ring(nodeId), wish: null };
 }
 
 function passed(via: string, mark: string): boolean {
@@ -230,12 +263,15 @@ async function send(
   ring: Ring,
   round: string,
 ): Promise<Result> {
-  const { plane } = exchange;
+  const { plane, wish } = exchange;
   const counted = countedOf(exchange, route);
   const asking: Asking = {
     plane,
+    serviceId: route.service.id,
+    wish,
     traffic: plane.traffic.of(route.service.id),
-    outgoing,
+    // A client that stays with a task is not to be taken from it for being answered later than usual.
+    outgoing: wish === null || wish.kept === null ? outgoing : { ...outgoing, hedgeable: false },
     ring,
     marker: route.service.options?.marker,
     round,
@@ -253,16 +289,46 @@ async function send(
   exchange.tried = asking.tried;
   exchange.attempts = asking.attempts;
   exchange.target = asking.target;
-  return asked instanceof Response ? asked : unanswered(exchange, asked, route.service.name);
+  if (!(asked instanceof Response)) return unanswered(exchange, asked, route.service.name, ring);
+  if (wish !== null && wish.sticky !== null) await keepClient(exchange, route.service.id, wish.sticky);
+  return asked;
 }
 
-function unanswered(exchange: Exchange, asked: Exclude<Asked, Response>, name: string): Failure {
+/** Gives the client the cookie of the task that answered, unless it has it. */
+async function keepClient(exchange: Exchange, serviceId: string, name: string): Promise<void> {
+  const { plane, target, wish, entry } = exchange;
+  const { cookieKey } = plane.tables;
+  if (cookieKey === null || target === null || target.taskId === wish?.kept?.taskId) return;
+  exchange.setCookie = setCookie(
+    name,
+    await plane.sticky.of(cookieKey, serviceId, target.taskId),
+    entry.scheme,
+  );
+}
+
+function unanswered(
+  exchange: Exchange,
+  asked: Exclude<Asked, Response>,
+  name: string,
+  { rules }: Ring,
+): Failure {
   const { plane, request, target } = exchange;
+  exchange.turnedAway = asked === "full" || asked === "late";
   switch (asked) {
     case "failed":
       return allFailed(exchange, name);
     case "spent":
       return { status: 502, reason: `tasks of ${name} fail, and too many requests were sent twice already` };
+    case "full":
+      return {
+        status: 503,
+        reason: `every task of ${name} has all the open requests it may have here, and ${rules.queue} more wait already`,
+      };
+    case "late":
+      return {
+        status: 503,
+        reason: `every task of ${name} had all the open requests it may have here for ${rules.queueTimeoutMs / 1000} s`,
+      };
     case "slow":
       return { status: 504, reason: `the task did not answer within ${plane.headTimeoutMs / 1000} s` };
     case "silent":
@@ -307,7 +373,7 @@ function finish(exchange: Exchange, result: Result, routes: Routes | null): Resp
   countExchange(exchange, result);
   const response =
     result instanceof Response
-      ? deliver(result, requestId)
+      ? deliver(result, requestId, exchange.setCookie)
       : failureResponse(result, request.method, request.headers.get("accept"), requestId);
   return head.debug && response.status !== 101 ? debugged(response, exchange, routes) : response;
 }
@@ -318,10 +384,15 @@ async function debugged(response: Response, exchange: Exchange, routes: Routes |
 }
 
 /** The task's response with the mesh's headers. Its body stays the runtime's own, so that it streams by itself. */
-function deliver(response: Response, requestId: string): Response {
+function deliver(response: Response, requestId: string, cookie: string | null): Response {
   if (response.status === 101) return response;
   const delivered = new Response(response.body, response);
   cleanResponse(delivered.headers);
   delivered.headers.set("x-request-id", requestId);
+  if (cookie !== null) {
+    delivered.headers.append("set-cookie", cookie);
+    // A cache that others share must not hand it on (HAProxy's `nocache`).
+    if (!delivered.headers.has("cache-control")) delivered.headers.set("cache-control", "private");
+  }
   return delivered;
 }

@@ -1,5 +1,6 @@
 // The outgoing request: what a task is sent, and whether it can be sent to another one as well.
 
+import { withoutCookie } from "../proxy/cookies.ts";
 import type { Entry } from "../proxy/entry.ts";
 import { setForwarding } from "../proxy/forwarding.ts";
 import { isRequestId, type RequestHead } from "../proxy/headers.ts";
@@ -41,6 +42,8 @@ export type Marks = {
   /** This hop's entry in Via, `1.1 my-web.waggle`. */
   readonly via: string;
   readonly trusts: Trusts;
+  /** Name of the mesh's own cookie, which goes no further; null: it has none here. */
+  readonly cookie: string | null;
 };
 
 /**
@@ -105,6 +108,15 @@ function setHeaders(headers: Headers, head: RequestHead, marks: Marks): void {
   setForwarding(headers, entry, host, trusted ? head : null);
   headers.set("via", head.via === null ? via : `${head.via}, ${via}`);
   headers.set("x-request-id", requestId);
+  if (marks.cookie !== null) stripCookie(headers, marks.cookie);
+}
+
+function stripCookie(headers: Headers, name: string): void {
+  const cookies = headers.get("cookie");
+  if (cookies === null || !cookies.includes(name)) return;
+  const left = withoutCookie(cookies, name);
+  if (left === null) headers.delete("cookie");
+  else headers.set("cookie", left);
 }
 
 /** The id a request is known by: the one it brought, if that can go on, or a new one. */

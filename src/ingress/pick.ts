@@ -1,15 +1,18 @@
 // Picking the task a request goes to.
 
 import type { DataPlane } from "../proxy/plane.ts";
-import type { Ring, Target } from "../proxy/ring.ts";
+import { pickOf } from "../proxy/policies/policies.ts";
+import { maxconnOf, type Ring, type Target, weightOf } from "../proxy/ring.ts";
+import type { Wish } from "./wish.ts";
 
 /**
- * The next task in turn: not one that was tried for this request, and one that failed a moment ago only when the
- * others were tried, or more than half of them failed too.
+ * The task that the service's policy picks: not one that was tried for this request, one that failed a moment ago only
+ * when the others were tried, or more than half of them failed too, and a backup only when no other is left. A client
+ * that stays with a task gets it as long as it is there and does not fail.
  *
  * @param round names whose turn it is: a node and one of its routes
  * @param careful for a request that cannot be sent again
- * @returns null when every task was tried
+ * @returns null when every task was tried, or those that were not have as many open requests as they may
  * @see docs/spec.md X6-X9
  */
 export function pickTarget(
@@ -18,31 +21,85 @@ export function pickTarget(
   ring: Ring,
   tried: ReadonlySet<string> | null,
   careful: boolean,
+  wish: Wish | null = null,
 ): Target | null {
-  const target = pickFrom(plane, round, ring, tried, careful);
-  if (target !== null || ring.backups === null) return target;
-  return pickFrom(plane, `backup ${round}`, ring.backups, tried, careful);
-}
-
-function pickFrom(
-  plane: DataPlane,
-  round: string,
-  ring: Ring,
-  tried: ReadonlySet<string> | null,
-  careful: boolean,
-): Target | null {
-  const { cursors, outliers } = plane;
-  const wasTried = tried === null ? undefined : (id: string) => tried.has(id);
-  if (!outliers.any) return targetAt(ring, cursors.next(round, ring.ids, wasTried));
-  const nowMs = plane.nowMs();
-  const passedOver = outliers.passedOver(ring.ids, nowMs, careful);
-  const passes = (id: string) => wasTried?.(id) === true || passedOver?.has(id) === true;
-  const well = cursors.next(round, ring.ids, passes);
-  const target = targetAt(ring, well >= 0 ? well : cursors.next(round, ring.ids, wasTried));
-  if (target !== null) outliers.sent(target.taskId, nowMs);
+  const { outliers } = plane;
+  // The usual request asks no further than this.
+  if (ring.plain && ring.backups === null && !outliers.any && (wish === null || wish.kept === null)) {
+    return ring.targets[plane.cursors.next(round, ring.ids, triedOnes(tried))] ?? null;
+  }
+  const picking = { plane, round, tried, careful, wish, nowMs: plane.nowMs() };
+  const kept = keptTarget(picking);
+  const target = kept === null ? best(picking, ring) : isFull(picking, ring, kept) ? null : kept;
+  if (target !== null && outliers.any) outliers.sent(target.taskId, picking.nowMs);
   return target;
 }
 
-function targetAt(ring: Ring, index: number): Target | null {
-  return ring.targets[index] ?? null;
+function triedOnes(tried: ReadonlySet<string> | null): ((id: string) => boolean) | undefined {
+  return tried === null ? undefined : (id) => tried.has(id);
+}
+
+type Picking = {
+  readonly plane: DataPlane;
+  readonly round: string;
+  readonly tried: ReadonlySet<string> | null;
+  readonly careful: boolean;
+  readonly wish: Wish | null;
+  readonly nowMs: number;
+};
+
+/** The task that the client stays with, unless it failed it or failed others a moment ago. */
+function keptTarget({ plane, tried, wish, nowMs }: Picking): Target | null {
+  const kept = wish?.kept ?? null;
+  if (kept === null || tried?.has(kept.taskId)) return null;
+  return plane.outliers.any && plane.outliers.isOut(kept.taskId, nowMs) ? null : kept;
+}
+
+/** First those that are well, then backups that are, then whoever is left. One that is only full is waited for. */
+function best(picking: Picking, ring: Ring): Target | null {
+  for (const one of ring.backups === null ? [ring] : [ring, ring.backups]) {
+    const out = passedOver(picking, one, ring.backups !== null && one === ring);
+    const well = among(picking, one, out);
+    if (well !== null || isCrowded(picking, one, out)) return well;
+  }
+  if (!picking.plane.outliers.any) return null;
+  return among(picking, ring, null) ?? (ring.backups === null ? null : among(picking, ring.backups, null));
+}
+
+function passedOver(
+  { plane, nowMs, careful }: Picking,
+  { ids }: Ring,
+  hasBackups: boolean,
+): ReadonlySet<string> | null {
+  return plane.outliers.any ? plane.outliers.passedOver(ids, nowMs, careful, hasBackups) : null;
+}
+
+/** The one that the policy picks among those neither tried, nor passed over, nor full. */
+function among(picking: Picking, ring: Ring, out: ReadonlySet<string> | null): Target | null {
+  const { plane, tried, nowMs } = picking;
+  const { ids, targets, rules, even } = ring;
+  const isGone = (id: string) => tried?.has(id) === true || out?.has(id) === true;
+  const round = targets[0]?.share.backup === true ? `backup ${picking.round}` : picking.round;
+  if (ring.plain) return targets[plane.cursors.next(round, ids, isGone)] ?? null;
+  const index = pickOf(rules.policy)({
+    targets,
+    even,
+    may: (at) => !isGone(ids[at] as string) && !isFull(picking, ring, targets[at] as Target),
+    weight: (at) => weightOf(targets[at] as Target, rules, nowMs),
+    open: (at) => plane.open.of(ids[at] as string),
+    key: picking.wish?.key ?? null,
+    inTurn: (may) => plane.cursors.next(round, ids, (_id, at) => !may(at)),
+    currents: plane.currents.of(round),
+    random: plane.random,
+  });
+  return targets[index] ?? null;
+}
+
+function isFull({ plane, nowMs }: Picking, ring: Ring, target: Target): boolean {
+  return ring.limited && plane.open.isFull(target.taskId, maxconnOf(target, ring.rules), nowMs);
+}
+
+/** Whether some that could be asked are only full. */
+function isCrowded({ tried }: Picking, ring: Ring, out: ReadonlySet<string> | null): boolean {
+  return ring.limited && ring.ids.some((id) => tried?.has(id) !== true && out?.has(id) !== true);
 }

@@ -25,6 +25,8 @@ export const ExplainedService = z.object({
   policy: z.string(),
   target: z.number().int(),
   mode: z.enum(["ingress", "host"]),
+  /** What it asks besides the policy, a sentence each: a sticky cookie, limits, a canary. */
+  options: z.array(z.string()).default([]),
 });
 export type ExplainedService = z.infer<typeof ExplainedService>;
 

@@ -20,14 +20,14 @@ export class Cursors {
    * @param passes true for members not to pick this time; they keep their place in the round
    * @returns -1 when no member is left
    */
-  next(name: string, keys: readonly string[], passes?: (key: string) => boolean): number {
+  next(name: string, keys: readonly string[], passes?: (key: string, index: number) => boolean): number {
     const count = keys.length;
     const last = this.#last.get(name);
     let index = last === undefined ? Math.floor(this.#random() * count) : nextAfter(keys, last);
     for (let seen = 0; seen < count; seen += 1) {
       const key = keys[index];
       if (key === undefined) return -1;
-      if (passes?.(key) !== true) {
+      if (passes?.(key, index) !== true) {
         this.#keep(name, key, last === undefined);
         return index;
       }

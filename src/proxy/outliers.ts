@@ -81,12 +81,19 @@ export class Outliers {
    * Which of a service's tasks to pass over now.
    *
    * @param careful for a request that cannot be sent again: it is nobody's trial
-   * @returns null when none is, or when so many would be that all are used; never all
+   * @param hasBackups others stand in when all are out, so that all may be
+   * @returns null when none is, or when so many would be that all are used; never all, but where there are backups
    * @see docs/spec.md Y3-Y4
    */
-  passedOver(taskIds: readonly string[], nowMs: number, careful: boolean): ReadonlySet<string> | null {
+  passedOver(
+    taskIds: readonly string[],
+    nowMs: number,
+    careful: boolean,
+    hasBackups = false,
+  ): ReadonlySet<string> | null {
     const out = taskIds.filter((id) => this.#isOut(id, nowMs, careful));
     if (out.length === 0) return null;
+    if (hasBackups && out.length === taskIds.length) return new Set(out);
     if (!isPanic(out, taskIds)) return new Set(out);
     this.panics += 1;
     // A slow task is better than one that does not answer, which a request that goes there only once would not survive.
@@ -105,6 +112,11 @@ export class Outliers {
   /** For how long from now a task is passed over, milliseconds; 0: it is not. */
   outFor(taskId: string, nowMs: number): number {
     return Math.max(0, (this.#records.get(taskId)?.untilMs ?? 0) - nowMs);
+  }
+
+  /** Whether a task failed a moment ago. */
+  isOut(taskId: string, nowMs: number): boolean {
+    return this.#isOut(taskId, nowMs, false);
   }
 
   /** Takes in that a request goes to this task: the one trial of a task whose time is over is under way. */

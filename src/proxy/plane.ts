@@ -3,11 +3,15 @@
 import { Flusher, type FlusherOptions } from "../telemetry/flusher.ts";
 import { Meter } from "../telemetry/meter.ts";
 import type { AttemptPolicy } from "./attempt.ts";
+import { Currents } from "./currents.ts";
 import { Cursors } from "./cursors.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
+import { Lines } from "./lines.ts";
+import { OpenRequests } from "./open-requests.ts";
 import { Outliers } from "./outliers.ts";
 import { Traffic } from "./service-traffic.ts";
 import { Silence } from "./silence.ts";
+import { StickyCookies } from "./sticky.ts";
 import { Suspects } from "./suspects.ts";
 import { TableCache, type TableSource } from "./table-cache.ts";
 import type { Trusts } from "./trust.ts";
@@ -44,6 +48,10 @@ export type DataPlane = PlaneOptions &
     /** Null: nothing is counted. */
     readonly meter: Meter | null;
     readonly flusher: Flusher | null;
+    readonly currents: Currents;
+    readonly open: OpenRequests;
+    readonly lines: Lines;
+    readonly sticky: StickyCookies;
     /** Bytes of bodies held for replay, of all requests under way. */
     readonly held: { bytes: number };
   };
@@ -67,6 +75,10 @@ export function createPlane(options: PlaneOptions): DataPlane {
     silence: new Silence(),
     traffic: new Traffic(),
     suspects: new Suspects(),
+    currents: new Currents(),
+    open: new OpenRequests(),
+    lines: new Lines(),
+    sticky: new StickyCookies(),
     held: { bytes: 0 },
   };
 }

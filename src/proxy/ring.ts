@@ -1,6 +1,8 @@
 // A ring: the tasks and servers one route may send to, and which of them take whom.
 
+import type { Policy } from "../domain/policy.ts";
 import type { Share, TableService } from "../domain/table.ts";
+import { countsOpen } from "./policies/policies.ts";
 
 /** A task, or a static server, as one route reaches it. */
 export type Target = {
@@ -17,6 +19,28 @@ export type Target = {
   readonly share: Share;
 };
 
+/** How a route picks among its targets. */
+export type Rules = {
+  readonly policy: Policy;
+  /** Name of the cookie by which clients stay; null: they do not. */
+  readonly sticky: string | null;
+  /** Open requests per target at most, where it does not say so itself. */
+  readonly maxconn: number;
+  readonly queue: number;
+  readonly queueTimeoutMs: number;
+  /** 0: none. */
+  readonly slowStartMs: number;
+};
+
+const defaultRules: Rules = {
+  policy: "roundrobin",
+  sticky: null,
+  maxconn: Number.POSITIVE_INFINITY,
+  queue: 100,
+  queueTimeoutMs: 5_000,
+  slowStartMs: 0,
+};
+
 /** Targets ascending by id, and those ids: what round robin goes round. */
 export type Ring = {
   /** Those that take new clients: all that are not backups, or the backups where there is no other. */
@@ -26,23 +50,73 @@ export type Ring = {
   readonly backups: Ring | null;
   /** All of them, with those that take only clients whose sticky cookie names them. */
   readonly all: readonly Target[];
+  readonly rules: Rules;
+  /** All weights are alike, now and later. */
+  readonly even: boolean;
+  /** Some target may have no more than a number of open requests. */
+  readonly limited: boolean;
+  /** Open requests are counted. */
+  readonly counted: boolean;
+  /** Its targets take turns, and nothing else is to be asked: the usual case, kept cheap. */
+  readonly plain: boolean;
 };
 
+/** What a service's policy and options come to. */
+export function rulesOf({ policy, options = {} }: TableService): Rules {
+  const {
+    sticky = null,
+    maxconn = defaultRules.maxconn,
+    queue = defaultRules.queue,
+    queueTimeoutMs = defaultRules.queueTimeoutMs,
+    slowStartMs = 0,
+  } = options;
+  return { policy, sticky, maxconn, queue, queueTimeoutMs, slowStartMs };
+}
+
 /** The ring of these targets, which ascend by id. */
-export function ringOf(all: readonly Target[]): Ring {
+export function ringOf(all: readonly Target[], rules = defaultRules): Ring {
   const open = all.filter(({ share }) => share.weight > 0 && share.drain !== true);
   const active = open.filter(({ share }) => share.backup !== true);
-  if (active.length === open.length) return ring(open, null, all);
+  if (active.length === open.length) return ring(open, null, all, rules);
   const backups = ring(
     open.filter(({ share }) => share.backup === true),
     null,
     all,
+    rules,
   );
-  return active.length === 0 ? backups : ring(active, backups, all);
+  return active.length === 0 ? backups : ring(active, backups, all, rules);
 }
 
-function ring(targets: readonly Target[], backups: Ring | null, all: readonly Target[]): Ring {
-  return { ids: targets.map(({ taskId }) => taskId), targets, backups, all };
+function ring(targets: readonly Target[], backups: Ring | null, all: readonly Target[], rules: Rules): Ring {
+  const { policy, slowStartMs } = rules;
+  const even = slowStartMs === 0 && targets.every(({ share }) => share.weight === targets[0]?.share.weight);
+  const limited = all.some((target) => maxconnOf(target, rules) !== Number.POSITIVE_INFINITY);
+  return {
+    ids: targets.map(({ taskId }) => taskId),
+    targets,
+    backups,
+    all,
+    rules,
+    even,
+    limited,
+    counted: limited || countsOpen(policy),
+    plain: policy === "roundrobin" && even && !limited,
+  };
+}
+
+/** Open requests a target may have. */
+export function maxconnOf({ share }: Target, { maxconn }: Rules): number {
+  return share.maxconn ?? maxconn;
+}
+
+/** A share of its weight that a target in its slow start has at least, as in HAProxy. */
+const leastShare = 0.01;
+
+/** A target's weight now: its own, or a part of that while it starts slowly. */
+export function weightOf({ share }: Target, { slowStartMs }: Rules, nowMs: number): number {
+  const { weight, sinceMs } = share;
+  if (slowStartMs === 0 || sinceMs === undefined || nowMs - sinceMs >= slowStartMs) return weight;
+  return weight * Math.max(leastShare, (nowMs - sinceMs) / slowStartMs);
 }
 
 /** What a service has at one target port, ascending by id. A task that does not listen there has no part in it. */

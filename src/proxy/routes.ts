@@ -4,7 +4,7 @@
 import type { PublishMode } from "../domain/service.ts";
 import type { RoutingTable, TableNode, TableService } from "../domain/table.ts";
 import { hostName } from "./headers.ts";
-import { type Ring, ringOf, targetsOf } from "./ring.ts";
+import { type Ring, ringOf, rulesOf, targetsOf } from "./ring.ts";
 
 const noRing: Ring = ringOf([]);
 
@@ -25,7 +25,7 @@ export class Route {
   /** The tasks a node's entry point may send to: all of them, or in host mode only its own. */
   ring(nodeId: string): Ring {
     if (this.mode === "host") return this.#perNode().get(nodeId) ?? noRing;
-    this.#ring ??= ringOf(targetsOf(this.service, this.target));
+    this.#ring ??= ringOf(targetsOf(this.service, this.target), rulesOf(this.service));
     return this.#ring;
   }
 
@@ -39,7 +39,8 @@ export class Route {
     // A server is on no node, so that no node has it for its own.
     const onNodes = targetsOf(this.service, this.target).filter(({ server }) => server === null);
     const lists = Map.groupBy(onNodes, ({ nodeId }) => nodeId);
-    const rings = [...lists].map(([nodeId, targets]) => [nodeId, ringOf(targets)] as const);
+    const rules = rulesOf(this.service);
+    const rings = [...lists].map(([nodeId, targets]) => [nodeId, ringOf(targets, rules)] as const);
     this.#byNode = new Map(rings.filter(([, { ids }]) => ids.length > 0));
     return this.#byNode;
   }
@@ -59,6 +60,7 @@ export class Routes {
   readonly #byHost = new Map<string, Route>();
   readonly #byService = new Map<string, Route>();
   readonly #byDefault: readonly Route[] | null;
+  readonly #canaries = new Map<Route, Route | null>();
 
   constructor(table: RoutingTable) {
     this.version = table.version;
@@ -103,6 +105,24 @@ export class Routes {
   match(port: number | null, host: string, domain: string): readonly Route[] | null {
     const published = port === null ? undefined : this.#byPort.get(port);
     return published ?? this.#matchName(hostName(host), port, domain);
+  }
+
+  /** The route of a service's canary, by the same target port if it is published there; null: there is none. */
+  canaryOf(route: Route): Route | null {
+    const { options } = route.service;
+    if (options?.canary === undefined || route.mode === "host") return null;
+    const known = this.#canaries.get(route);
+    if (known !== undefined) return known;
+    const named = this.#byService.get(options.canary.service);
+    const other = named?.service.ports.find(({ target }) => target === route.target);
+    const found =
+      named === undefined || named.service === route.service
+        ? null
+        : other === undefined
+          ? named
+          : new Route(named.service, other.target, other.mode);
+    this.#canaries.set(route, found);
+    return found;
   }
 
   #matchName(host: string, port: number | null, domain: string): readonly Route[] | null {

@@ -5,10 +5,13 @@
 import { readTable } from "../domain/table-text.ts";
 import { Routes } from "./routes.ts";
 
-/** Asks the registry for the printed table if it is newer than `afterVersion`; `text` is null when it is not. */
+/**
+ * Asks the registry for the printed table if it is newer than `afterVersion`; `text` is null when it is not. With the text
+ * comes the key that sticky cookies are signed with, which is no part of it: people may see the table.
+ */
 export type TableSource = (
   afterVersion: number,
-) => Promise<{ readonly version: number; readonly text: string | null }>;
+) => Promise<{ readonly version: number; readonly text: string | null; readonly cookieKey?: string }>;
 
 /** Older than this, a table is refreshed in the background. Milliseconds. */
 export const staleMs = 1_000;
@@ -38,6 +41,7 @@ export class TableCache {
   #startedMs = Number.NEGATIVE_INFINITY;
   #endedMs = Number.NEGATIVE_INFINITY;
   #problem: string | null = null;
+  #cookieKey: string | null = null;
 
   constructor(source: TableSource, nowMs: () => number) {
     this.#source = source;
@@ -82,6 +86,11 @@ export class TableCache {
     return this.#nowMs() - this.#asOfMs;
   }
 
+  /** The key sticky cookies are signed with; null before a registry gave one. */
+  get cookieKey(): string | null {
+    return this.#cookieKey;
+  }
+
   /** Why the last refresh brought nothing, for a person; null when it went well. */
   get problem(): string | null {
     return this.#problem;
@@ -100,7 +109,8 @@ export class TableCache {
   async #refresh(startedMs: number): Promise<void> {
     this.#startedMs = startedMs;
     try {
-      const { version, text } = await this.#source(this.#routes?.version ?? noVersion);
+      const { version, text, cookieKey } = await this.#source(this.#routes?.version ?? noVersion);
+      if (cookieKey !== undefined) this.#cookieKey = cookieKey;
       this.#problem = this.#take(version, text);
       if (this.#problem === null) this.#asOfMs = Math.max(this.#asOfMs, startedMs);
     } catch (error) {

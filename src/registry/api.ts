@@ -8,6 +8,13 @@ import type { AdminState, ServerSpec, StaticServer } from "../domain/server.ts";
 import type { Service, ServiceSpec } from "../domain/service.ts";
 import type { Task } from "../domain/task.ts";
 
+export type TableAnswer = {
+  readonly version: number;
+  readonly text: string | null;
+  /** Only for a router, beside the text: the key sticky cookies are signed with. People may see the table, not this. */
+  readonly cookieKey?: string;
+};
+
 /** The mesh at a glance. */
 export type MeshInfo = {
   readonly id: string;
@@ -112,10 +119,7 @@ export interface MeshApi {
    * The printed routing table when it is newer than `afterVersion`; `text` is null when it is not. A router says who it
    * is: a task that left the table is stopped once all routers ask for what comes after a table without it.
    */
-  table(
-    afterVersion: number,
-    routerId?: string,
-  ): MaybePromise<{ readonly version: number; readonly text: string | null }>;
+  table(afterVersion: number, routerId?: string): MaybePromise<TableAnswer>;
   /** A router says that these tasks do not answer. Where others agree, or there is none, their agents probe them now. */
   suspect(routerId: string, taskIds: readonly string[]): MaybePromise<null>;
 }

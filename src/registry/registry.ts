@@ -24,6 +24,7 @@ import type {
   ServerView,
   ServiceInput,
   ServiceView,
+  TableAnswer,
 } from "./api.ts";
 import { assignmentsOf, nodesReassigned } from "./assignments.ts";
 import { goodbye, type HelloInput, hello, leaving } from "./connections.ts";
@@ -60,6 +61,9 @@ export type RegistryDeps = {
 };
 
 type Collected = { -readonly [K in Exclude<keyof Effects, "nextDeadlineMs">]: Effects[K] };
+
+/** Base-36 digits of the key sticky cookies are signed with: 258 bits. */
+const cookieKeyLength = 50;
 
 const nothing: Collected = {
   assignments: [],
@@ -101,6 +105,9 @@ export class Registry implements MeshApi {
     this.#change((draft) => {
       if (this.#store.meta("meshName") !== this.#deps.meshName) {
         this.#store.setMeta("meshName", this.#deps.meshName);
+      }
+      if (this.#store.meta("cookieKey") === null) {
+        this.#store.setMeta("cookieKey", this.#deps.newSecret(cookieKeyLength));
       }
       noteStart(draft, connected);
     });
@@ -237,7 +244,8 @@ export class Registry implements MeshApi {
     return this.#store.events(sinceSeq, limit);
   }
 
-  table(afterVersion: number, routerId?: string): { readonly version: number; readonly text: string | null } {
+  /** The printed table where it is newer than `afterVersion`, and for a router the key of sticky cookies beside it. */
+  table(afterVersion: number, routerId?: string): TableAnswer {
     const version = tableVersion(this.#store);
     if (routerId !== undefined) {
       // Without a table it routes nothing until it has this one.
@@ -248,7 +256,8 @@ export class Registry implements MeshApi {
     if (this.#printed?.version !== version) {
       this.#printed = { version, text: tableText(this.#world(), version) };
     }
-    return this.#printed;
+    const cookieKey = routerId === undefined ? null : this.#store.meta("cookieKey");
+    return cookieKey === null ? this.#printed : { ...this.#printed, cookieKey };
   }
 
   suspect(routerId: string, taskIds: readonly string[]): null {

@@ -16,6 +16,7 @@ export type MetaKey =
   | "joinDigest"
   | "workerSecret"
   | "managerSecret"
+  | "cookieKey"
   | "tableVersion"
   | "tableHash"
   | "listeningSinceMs"

@@ -5,6 +5,7 @@ import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 import type { RoutingTable, TableService, TableTask } from "../../src/domain/table.ts";
 import { printTable } from "../../src/domain/table-text.ts";
+import type { TableSource } from "../../src/proxy/table-cache.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const entryKey = "test-entry-key";
@@ -68,9 +69,13 @@ export async function startPlane(
   };
 }
 
-function answering(table: RoutingTable) {
+function answering(table: RoutingTable): TableSource {
   const text = printTable(table);
-  return async (after: number) => ({ version: table.version, text: table.version > after ? text : null });
+  return async (after: number) => ({
+    version: table.version,
+    text: table.version > after ? text : null,
+    cookieKey: "test-cookie-key",
+  });
 }
 
 function entryValue({ role = "ingress", node, port, client = "203.0.113.7", scheme = "http" }: Door): string {

@@ -31,7 +31,10 @@ Publishing:
 Labels that the mesh reads:
   waggle.host=www.example.com    host names that reach the service, separated by commas
   waggle.default=true            answers where neither port nor host name says which service
-  waggle.probe=http:/health      how a task shows that it is healthy; tcp: it accepts connections`;
+  waggle.probe=http:/health      how a task shows that it is healthy; tcp: it accepts connections
+  waggle.balance=leastconn       how the next task is picked, in HAProxy's words
+  waggle.sticky=NAME             a client stays with its task, by a cookie of this name
+  and for weights, backups, limits and canaries: docs/labels.md`;
 
 export function registerServiceCreate(parent: Command, cli: Cli): void {
   const command = parent

@@ -32,6 +32,7 @@ export function explanationText(explanation: RouteExplanation): string {
     ["service", first === undefined ? `none: ${match.why}` : `${names}: ${match.why}`],
     ...(entry.role === "edge" && first !== undefined ? nodes.map(nodeStep) : []),
     ...(first === undefined ? [] : [["policy", `${first.policy}, target port ${first.target}`] as const]),
+    ...(first?.options ?? []).map((option) => ["policy", option] as const),
     ...tasks.map(({ name, node, picked, why }) => {
       return ["task", `${mark(picked)} ${name}${node === null ? "" : ` on ${node}`}: ${why}`] as const;
     }),
@@ -86,7 +87,7 @@ function waySteps(way: Way, explanation: RouteExplanation | null): (readonly [st
   else steps.push(["entry", `${way.node}${explanation === null ? "" : `: ${explanation.entry.why}`}`]);
   const why = explanation === null || explanation.match.by === "nothing" ? "" : `: ${explanation.match.why}`;
   steps.push(["service", way.service === null ? "none" : `${way.service}${why}`]);
-  if (way.policy !== null) steps.push(["policy", way.policy]);
+  if (way.policy !== null) steps.push(["policy", policyText(way)]);
   for (const [index, attempt] of way.attempts.entries())
     steps.push(["task", attemptText(attempt, way.attempts[index - 1])]);
   if (way.passedOver !== null) steps.push(["avoided", passedOverText(way.passedOver)]);
@@ -107,6 +108,12 @@ function passedOverText(text: string): string {
       return left === "0" ? `${taskId} until its trial ends` : `${taskId} for ${ms(Number(left))}`;
     })
     .join(", ");
+}
+
+function policyText({ policy, sticky, canaryOf }: Way): string {
+  const canary = canaryOf === null ? "" : `canary of ${canaryOf}; `;
+  if (sticky === "kept") return `${canary}the client's cookie names the task; else ${policy}`;
+  return `${canary}${policy}${sticky === "new" ? "; the client is given a cookie to stay by" : ""}`;
 }
 
 const outcomes: Readonly<Record<string, string>> = {

@@ -22,6 +22,10 @@ export type Way = {
   readonly node: string | null;
   readonly service: string | null;
   readonly policy: string | null;
+  /** `kept`: the client's cookie named the task; `new`: it was given one. */
+  readonly sticky: string | null;
+  /** The service that was asked for, where its canary answered. */
+  readonly canaryOf: string | null;
   readonly attempts: readonly Attempt[];
   /** Tasks that requests pass over there now, because they failed a moment ago; as the header tells them. */
   readonly passedOver: string | null;
@@ -48,6 +52,8 @@ export function readWay(headers: IncomingHttpHeaders): Way | null {
     node: text("x-waggle-node"),
     service,
     policy: text("x-waggle-policy"),
+    sticky: text("x-waggle-sticky"),
+    canaryOf: text("x-waggle-canary-of"),
     attempts: readAttempts(text("x-waggle-trace") ?? "", service ?? ""),
     passedOver: text("x-waggle-passed-over"),
     panic: text("x-waggle-panic"),

@@ -141,6 +141,14 @@ function Steps({ route }: { route: RouteExplanation }) {
             </>
           ))}
           {match.why}.
+          {services
+            .flatMap(({ options }) => options)
+            .map((option) => (
+              <>
+                <br />
+                {option}.
+              </>
+            ))}
         </p>
       </li>
       {nodes.length > 0 && (

@@ -8,7 +8,7 @@ const explanation: RouteExplanation = {
   tableVersion: 12,
   entry: { role: "edge", node: null, why: "127.0.0.1 is no node's, so it is the balancer's" },
   match: { by: "port", why: "port 8080 is published by my-web" },
-  services: [{ id: "s1", name: "my-web", policy: "roundrobin", target: 80, mode: "ingress" }],
+  services: [{ id: "s1", name: "my-web", policy: "roundrobin", target: 80, mode: "ingress", options: [] }],
   nodes: [
     { id: "n1", name: "node1", up: true, picked: true, why: "it is up: it takes its turn" },
     { id: "n2", name: "node2", up: false, picked: false, why: "it is down" },

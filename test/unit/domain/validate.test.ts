@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { MeshError } from "../../../src/domain/error.ts";
-import { hostsOf, isDefaultService, probeOf } from "../../../src/domain/labels.ts";
+import { hostsOf, isDefaultService, knownLabels, probeOf } from "../../../src/domain/labels.ts";
 import { resolveRef } from "../../../src/domain/refs.ts";
 import { runHash } from "../../../src/domain/run-hash.ts";
 import { validateSpec } from "../../../src/domain/validate.ts";
@@ -87,7 +87,7 @@ describe("specs", () => {
 describe("labels", () => {
   test("[K7] an unknown waggle label is refused with the known ones; all others are the operator's own", () => {
     expect(verdict({ labels: { "waggle.hots": "x" } })).toBe(
-      "label 'waggle.hots' is unknown: known are waggle.host, waggle.default, waggle.probe",
+      `label 'waggle.hots' is unknown: known are ${knownLabels.join(", ")}`,
     );
     expect(verdict({ labels: { "com.docker.stack.namespace": "demo", waggle: "1" } })).toBe("fine");
   });

@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
-import type { RoutingTable } from "../../../src/domain/table.ts";
+import type { Policy } from "../../../src/domain/policy.ts";
+import type { RoutingTable, TableOptions } from "../../../src/domain/table.ts";
 import { explainRoute } from "../../../src/explain/explain.ts";
 import { type Surroundings, wayIn } from "../../../src/explain/way-in.ts";
 import type { RouteExplanation } from "../../../src/protocol/route.ts";
 import { idOf, serviceOf, tableOf } from "../../support/dataplane.ts";
+import { madeUpPlane } from "../ingress/made-up-plane.ts";
 
 const domain = "mesh.example.com";
 const oneMachine: Surroundings = { domain, balancerPort: 8000 };
@@ -177,3 +179,82 @@ function tasksOf({ tasks }: RouteExplanation): string[] {
     ({ name, node, picked, why }) => `${name} on ${node} ${picked ? "picked" : "not"}: ${why}`,
   );
 }
+
+const balanced = (policy: Policy, options: TableOptions = {}, weights = [1, 1]) => {
+  const service = serviceOf("my-web", 8080, ["http://a", "http://b"], { policy, options });
+  const tasks = service.tasks.map((task, index) => ({ ...task, weight: weights[index] ?? 1 }));
+  return tableOf(
+    7,
+    { ...service, tasks },
+    serviceOf("next", 9090, ["http://c"]),
+    serviceOf("bare", 9091, []),
+  );
+};
+
+test.each<[Policy, number[], string, string]>([
+  ["roundrobin", [1, 1], "it takes its turn", "one of 2 tasks, in turn"],
+  ["roundrobin", [3, 1], "it takes its turn, with weight 3 of 4", "one of 2 tasks, in turn"],
+  [
+    "leastconn",
+    [1, 1],
+    "it is asked while it has the fewest open requests",
+    "the one of 2 tasks with the fewest open requests for its weight",
+  ],
+  ["random", [1, 1], "it is drawn at random", "the less busy of two drawn from 2 tasks"],
+  [
+    "source",
+    [1, 1],
+    "the client's address leads to it",
+    "the one of 2 tasks that the client's address leads to",
+  ],
+  [
+    "hdr(x-user)",
+    [3, 1],
+    "header x-user leads to it, as often as its weight says, with weight 3 of 4",
+    "the one of 2 tasks that header x-user leads to",
+  ],
+])("[W19] %s with weights %j is explained", (policy, weights, why, answer) => {
+  const said = explain("http://127.0.0.1:8080/", { on: balanced(policy, {}, weights) });
+  expect(said.tasks[0]?.why).toBe(why);
+  expect(said.answer).toEqual({ by: "task", why: answer });
+});
+
+test("[W19] a hash of the path names the task that the data plane asks", async () => {
+  const on = balanced("uri");
+  for (const path of ["/", "/a", "/b/c", "/d?query=1"]) {
+    const said = explain(`http://127.0.0.1:8080${path}`, { on });
+    const led = said.tasks.filter(({ why }) => why === "the path leads to it");
+    expect(await (await madeUpPlane(on).ask({ path })).text()).toBe(led[0]?.origin);
+    expect(led).toHaveLength(1);
+  }
+});
+
+test("[W19] what options do is said, and which canary gets nothing", () => {
+  const said = (options: TableOptions) =>
+    explain("http://127.0.0.1:8080/", { on: balanced("roundrobin", options) }).services[0]?.options;
+  expect(said({})).toEqual([]);
+  expect(said({ sticky: "SRV", maxconn: 20, queue: 5, slowStartMs: 30_000 })).toEqual([
+    "a client stays with the task that its cookie SRV names",
+    "at most 20 open requests a task and isolate, and 5 more wait up to 5 s",
+    "a new task comes to its weight over 30 s",
+  ]);
+  expect(said({ maxconn: 1, queue: 0 })).toEqual([
+    "at most 1 open requests a task and isolate, and none waits",
+  ]);
+  expect(said({ canary: { service: "next", percent: 10 } })).toEqual([
+    "10% of requests go to next, its canary",
+  ]);
+  expect(
+    said({
+      canary: { service: "next", percent: 5, header: { name: "x-c", value: "1" }, cookie: { name: "beta" } },
+    }),
+  ).toEqual([
+    "requests with header x-c=1 or cookie beta=always go to next, and 5% of the others go to it, its canary",
+  ]);
+  expect(said({ canary: { service: "bare", percent: 5 } })).toEqual([
+    "its canary bare has no live task, and gets nothing",
+  ]);
+  expect(said({ canary: { service: "typo", percent: 5 } })).toEqual([
+    "its canary typo is not published, and gets nothing",
+  ]);
+});

@@ -47,6 +47,8 @@ function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoin
   }));
   const asked: Asking = {
     plane,
+    serviceId: "s",
+    wish: null,
     traffic: plane.traffic.of("s"),
     outgoing: {
       repeatable: true,

@@ -51,7 +51,7 @@ export function madeUpPlane(
     source: async (after) => {
       askedAfter.push(after);
       const { version } = now.table;
-      return { version, text: version > after ? printTable(now.table) : null };
+      return { version, text: version > after ? printTable(now.table) : null, cookieKey: "key" };
     },
     dial: async (request) => {
       sent.push(request);

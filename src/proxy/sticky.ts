@@ -1,0 +1,59 @@
+// The sticky cookie: names the task a client stays with, and is signed, so that nobody chooses a task for himself.
+//
+// `TASK.SIGNATURE`: HMAC-SHA256 over service and task, with a key that the registry gives to every isolate beside the
+// table. It is the same for all clients of a task and says nothing about them.
+
+/** 132 bits in base64url. */
+const signatureLength = 22;
+/** Cookies kept at most; beyond, all are made anew. */
+const maxKept = 20_000;
+
+export class StickyCookies {
+  readonly #values = new Map<string, string>();
+  #secret = "";
+  #key: Awaited<ReturnType<typeof crypto.subtle.importKey>> | null = null;
+
+  /** The cookie of a task. A promise only the first time it is asked for. */
+  of(secret: string, serviceId: string, taskId: string): string | Promise<string> {
+    const known = secret === this.#secret ? this.#values.get(`${serviceId} ${taskId}`) : undefined;
+    return known ?? this.#make(secret, serviceId, taskId);
+  }
+
+  async #make(secret: string, serviceId: string, taskId: string): Promise<string> {
+    const text = new TextEncoder();
+    if (this.#secret !== secret || this.#key === null) {
+      const hmac = { name: "HMAC", hash: "SHA-256" };
+      const key = await crypto.subtle.importKey("raw", text.encode(secret), hmac, false, ["sign"]);
+      this.#values.clear();
+      this.#secret = secret;
+      this.#key = key;
+    }
+    const name = `${serviceId} ${taskId}`;
+    const signed = await crypto.subtle.sign("HMAC", this.#key, text.encode(`waggle sticky ${name}`));
+    const signature = btoa(String.fromCharCode(...new Uint8Array(signed)))
+      .replaceAll("+", "-")
+      .replaceAll("/", "_")
+      .slice(0, signatureLength);
+    if (this.#values.size >= maxKept) this.#values.clear();
+    const value = `${taskId}.${signature}`;
+    this.#values.set(name, value);
+    return value;
+  }
+}
+
+/** The id of the task that a cookie names, whether or not its signature holds. */
+export function taskOfCookie(value: string): string {
+  return value.slice(0, Math.max(0, value.length - signatureLength - 1));
+}
+
+/** Whether a cookie is the one that was made, in a time that says nothing of where it differs. */
+export function isSameCookie(given: string, made: string): boolean {
+  let difference = given.length ^ made.length;
+  for (let at = 0; at < made.length; at += 1) difference |= given.charCodeAt(at) ^ made.charCodeAt(at);
+  return difference === 0;
+}
+
+/** The Set-Cookie header that gives it to a client, until its browser closes. */
+export function setCookie(name: string, value: string, scheme: "http" | "https"): string {
+  return `${name}=${value}; Path=/; HttpOnly; SameSite=Lax${scheme === "https" ? "; Secure" : ""}`;
+}

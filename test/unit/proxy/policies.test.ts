@@ -1,0 +1,147 @@
+import { expect, test } from "vitest";
+import type { Policy } from "../../../src/domain/policy.ts";
+import { pickTarget } from "../../../src/ingress/pick.ts";
+import { createPlane, type DataPlane } from "../../../src/proxy/plane.ts";
+import { keyOf } from "../../../src/proxy/policies/policies.ts";
+import { type Ring, ringOf, rulesOf, weightOf } from "../../../src/proxy/ring.ts";
+import { serviceOf } from "../../support/dataplane.ts";
+
+type Shares = Readonly<Record<string, number>>;
+
+/** A ring of targets `a`, `b` … with these weights. */
+function ring(weights: Shares, policy: Policy = "roundrobin", options = {}): Ring {
+  const targets = Object.entries(weights).map(([taskId, weight]) => {
+    return { taskId, slot: 1, nodeId: "n", server: null, origin: `http://${taskId}`, share: { weight } };
+  });
+  return ringOf(targets, rulesOf({ ...serviceOf("s", 80, []), policy, options }));
+}
+
+function plane(random: () => number = () => 0): DataPlane {
+  return createPlane({
+    suspect: async () => undefined,
+    source: async () => ({ version: 1, text: null }),
+    dial: async () => new Response(),
+    headTimeoutMs: 1_000,
+    platformStatuses: false,
+    meshName: "waggle",
+    domain: "",
+    trusts: () => false,
+    nowMs: () => 1_000_000,
+    random,
+    newId: () => "id",
+  });
+}
+
+/** Numbers that look random and are the same each time. */
+function numbers(): () => number {
+  let state = 42;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 0x1_0000_0000;
+  };
+}
+
+const wish = (key: string) => ({ key, kept: null, sticky: null, canaryOf: null });
+
+function picks(mesh: DataPlane, one: Ring, count: number, key?: string): string[] {
+  return Array.from({ length: count }, () => {
+    return pickTarget(mesh, "r", one, null, false, key === undefined ? null : wish(key))?.taskId ?? "-";
+  });
+}
+
+const tally = (ids: readonly string[]) =>
+  Object.fromEntries([...Map.groupBy(ids, (id) => id)].map(([id, list]) => [id, list.length]).sort());
+
+test("[W8] round robin interleaves weights smoothly", () => {
+  expect(picks(plane(), ring({ a: 5, b: 1, c: 1 }), 7).join("")).toBe("aabacaa");
+  expect(picks(plane(), ring({ a: 3, b: 1, c: 1 }), 10).join("")).toMatch(/^(?!.*aaa).*$/);
+});
+
+test("[W8] a task that comes into a weighted round gets its share from then on, and one that goes leaves no trace", () => {
+  const mesh = plane();
+  picks(mesh, ring({ a: 2, b: 1 }), 50);
+  expect(tally(picks(mesh, ring({ a: 2, b: 1, c: 3 }), 60))).toEqual({ a: 20, b: 10, c: 30 });
+  expect(tally(picks(mesh, ring({ a: 2, c: 3 }), 50))).toEqual({ a: 20, c: 30 });
+  expect([...mesh.currents.of("r").keys()]).toEqual(["a", "c"]);
+});
+
+test("[W9] leastconn picks one with the fewest open requests for its weight, in turn where several have", () => {
+  const mesh = plane();
+  const one = ring({ a: 1, b: 1, c: 2 }, "leastconn");
+  mesh.open.open("a", 2_000_000);
+  expect(picks(mesh, one, 6)).not.toContain("a");
+  for (let i = 0; i < 3; i += 1) mesh.open.open("b", 2_000_000);
+  for (let i = 0; i < 3; i += 1) mesh.open.open("c", 2_000_000);
+  expect(picks(mesh, one, 4)).toEqual(["a", "a", "a", "a"]);
+});
+
+test("[W9] random takes the one with fewer open requests of two drawn by weight", () => {
+  const even = ring({ a: 1, b: 1, c: 1, d: 1 }, "random");
+  const mesh = plane(numbers());
+  for (const count of Object.values(tally(picks(mesh, even, 4_000)))) {
+    expect(count).toBeGreaterThan(850);
+    expect(count).toBeLessThan(1_150);
+  }
+  mesh.open.open("a", 2_000_000);
+  expect(picks(mesh, even, 500)).not.toContain("a");
+  const shares = tally(picks(plane(numbers()), ring({ a: 1, b: 1, c: 2 }, "random"), 4_000));
+  // The first of two draws counts where both are as busy.
+  expect(shares.c).toBeGreaterThan(1_850);
+  expect(shares.c).toBeLessThan(2_150);
+});
+
+test("[W10] what is hashed: address, path without query, header or cookie", () => {
+  const headers = new Headers({ "x-user": "ann", cookie: "a=1; session=s2" });
+  const key = (policy: Policy) => keyOf(policy, "203.0.113.7", "/cart?item=1", headers);
+  expect(key("source")).toBe("203.0.113.7");
+  expect(key("uri")).toBe("/cart");
+  expect(key("hdr(x-user)")).toBe("ann");
+  expect(key("hdr(x-other)")).toBeNull();
+  expect(key("cookie(session)")).toBe("s2");
+  expect(key("cookie(Session)")).toBeNull();
+  expect(key("roundrobin")).toBeNull();
+});
+
+test("[W10] a hash leads a key to one task in every isolate; without a key a request takes its turn", () => {
+  const one = ring({ a: 1, b: 1, c: 1 }, "hdr(x-user)");
+  const first = picks(plane(), one, 1, "ann")[0];
+  expect(picks(plane(numbers()), one, 5, "ann")).toEqual(Array(5).fill(first));
+  expect(tally(picks(plane(), one, 6))).toEqual({ a: 2, b: 2, c: 2 });
+});
+
+test("[W10] a hash shares keys by weight", () => {
+  const one = ring({ a: 1, b: 3 }, "uri");
+  const mesh = plane();
+  const shares = tally(Array.from({ length: 4_000 }, (_, n) => picks(mesh, one, 1, `/page/${n}`)[0] ?? ""));
+  expect(shares.b).toBeGreaterThan(2_900);
+  expect(shares.b).toBeLessThan(3_100);
+});
+
+test("[W12] in a slow start a task's weight rises evenly from a hundredth to the whole", () => {
+  const since = { weight: 100, sinceMs: 50_000 };
+  const target = { taskId: "a", slot: 1, nodeId: "n", server: null, origin: "", share: since };
+  const { rules } = ring({}, "roundrobin", { slowStartMs: 10_000 });
+  const at = (ms: number) => weightOf(target, rules, ms);
+  expect([50_000, 50_050, 55_000, 59_999, 60_000].map(at)).toEqual([1, 1, 50, 99.99, 100]);
+  // A clock ahead of ours is no reason to send nothing.
+  expect(at(0)).toBe(1);
+  expect(weightOf({ ...target, share: { weight: 7 } }, rules, 50_000)).toBe(7);
+  expect(weightOf(target, { ...rules, slowStartMs: 0 }, 50_000)).toBe(100);
+});
+
+test("[W20] of tasks that all fail, backups stand in at once, without panic", () => {
+  const targets = ["a", "b", "c", "d"].map((taskId) => {
+    const share = taskId < "c" ? { weight: 1 } : { weight: 1, backup: true as const };
+    return { taskId, slot: 1, nodeId: "n", server: null, origin: `http://${taskId}`, share };
+  });
+  const one = ringOf(targets);
+  const mesh = plane();
+  expect(tally(picks(mesh, one, 4))).toEqual({ a: 2, b: 2 });
+  mesh.outliers.failed("a", 1_000_000);
+  expect(tally(picks(mesh, one, 4))).toEqual({ b: 4 });
+  mesh.outliers.failed("b", 1_000_000);
+  expect(tally(picks(mesh, one, 4))).toEqual({ c: 2, d: 2 });
+  for (const id of ["c", "d"]) mesh.outliers.failed(id, 1_000_000);
+  // Nobody is well: panic, and the backups' turn all the same.
+  expect(tally(picks(mesh, one, 4))).toEqual({ c: 2, d: 2 });
+});
