@@ -20,10 +20,17 @@ const requests = 24;
 let mesh: MeshProcess;
 let published: number;
 let exporter: Program & { readonly metrics: () => Promise<string> };
-let haproxy: Program & { readonly uri: string };
+let haproxy: Program & { readonly uri: string; readonly web: string };
+/** Requests sent to my-web so far, through the balancer or a node. */
+let sent = 0;
 
 const stats = (rest = "") => `http://127.0.0.1:${mesh.edgePort}/haproxy?stats${rest}`;
 const authorization = () => `Basic ${btoa(`any:${mesh.token}`)}`;
+
+function ask(path: string, host = "127.0.0.1", headers: Record<string, string> = {}): Promise<Response> {
+  sent += 1;
+  return fetch(`http://${host}:${published}${path}`, { headers });
+}
 
 async function read(url: string): Promise<string> {
   const answer = await fetch(url, { headers: { authorization: authorization() } });
@@ -44,7 +51,7 @@ describe.skipIf(missing.length > 0)(`${why}the statistics`, () => {
       (await csv()).rows.every(({ status }) => status !== "DOWN"),
     );
     for (let sent = 0; sent < requests; sent += 1) {
-      expect((await fetch(`http://127.0.0.1:${published}/`)).status).toBe(200);
+      expect((await ask("/")).status).toBe(200);
     }
     exporter = await startExporter();
     haproxy = await startHaproxy(await csv());
@@ -61,17 +68,19 @@ describe.skipIf(missing.length > 0)(`${why}the statistics`, () => {
       const answer = await fetch(`http://127.0.0.1:${port}/haproxy?stats`);
       expect([port, answer.status]).toEqual([port, 401]);
     }
-    for (const url of [`127.0.0.2:${published}/haproxy?stats`, `127.0.0.1:${published}/haproxy`]) {
-      const answer = await fetch(`http://${url}`);
-      expect([url, answer.status]).toEqual([url, 200]);
+    for (const [path, host] of [
+      ["/haproxy?stats", "127.0.0.2"],
+      ["/haproxy", "127.0.0.1"],
+    ] as const) {
+      const answer = await ask(path, host);
+      expect([path, answer.status]).toEqual([path, 200]);
       expect(await answer.text()).toContain("my-web.");
     }
   });
 
   test("[Z18] a service sees its own credentials and not the mesh's", async () => {
     const seen = async (password: string) => {
-      const headers = { authorization: `Basic ${btoa(`any:${password}`)}` };
-      return (await fetch(`http://127.0.0.1:${published}/`, { headers })).text();
+      return (await ask("/", "127.0.0.1", { authorization: `Basic ${btoa(`any:${password}`)}` })).text();
     };
     expect(await seen("their own")).toContain(btoa("any:their own"));
     expect(await seen(mesh.token)).not.toMatch(/authorization/i);
@@ -110,6 +119,37 @@ describe.skipIf(missing.length > 0)(`${why}the statistics`, () => {
     for (const server of ["my-web.1", "my-web.2"]) {
       expect(metric(metrics, `haproxy_server_up{backend="my-web",server="${server}"}`)).toBe(1);
     }
+  });
+
+  test("[Z20] every request that was sent is counted once, as HAProxy counts as many, and the exporter tells it", async () => {
+    const ours = await until("the requests to be counted", async () => {
+      const now = await csv();
+      return csvRow(now, "my-web", "BACKEND").hrsp_2xx === String(sent) && now;
+    });
+    for (let asked = 0; asked < sent; asked += 1) await fetch(haproxy.web);
+    const theirs = csvRow(await haproxyCsv(), "my-web", "BACKEND");
+    const backend = csvRow(ours, "my-web", "BACKEND");
+    for (const column of [
+      "stot",
+      "hrsp_2xx",
+      "hrsp_5xx",
+      "lbtot",
+      "econ",
+      "eresp",
+      "wretr",
+      "wredis",
+      "qcur",
+    ]) {
+      expect([column, backend[column]]).toEqual([column, theirs[column]]);
+    }
+    const sum = (column: string) =>
+      ["my-web.1", "my-web.2"].reduce((all, name) => all + Number(csvRow(ours, "my-web", name)[column]), 0);
+    for (const column of ["hrsp_2xx", "lbtot", "bout"]) {
+      expect([column, sum(column)]).toEqual([column, Number(backend[column])]);
+    }
+    expect(csvRow(ours, "my-web", "FRONTEND")).toMatchObject({ stot: String(sent), hrsp_5xx: "0" });
+    const told = 'haproxy_backend_http_responses_total{backend="my-web",code="2xx"}';
+    expect(metric(await exporter.metrics(), told)).toBe(sent);
   });
 
   test("[Z20] a killed task that nothing follows is DOWN for both, and 0 for the exporter", async () => {
@@ -191,10 +231,11 @@ async function startHaproxy(ours: Csv): Promise<typeof haproxy> {
     "defaults\n  mode http\n  timeout connect 1s\n  timeout client 5s\n  timeout server 5s",
     `listen stats\n  bind 127.0.0.1:${statsPort}\n  stats enable\n  stats uri /haproxy?stats\n  stats show-legends`,
   ];
-  for (const service of ["my-web", "once"]) {
+  const ports = { "my-web": await freePort(), once: await freePort() };
+  for (const [service, port] of Object.entries(ports)) {
     const servers = ours.rows.filter(({ pxname, type }) => pxname === service && type === "2");
     lines.push(
-      `listen ${service}\n  bind 127.0.0.1:${await freePort()}\n  balance roundrobin\n  option httpchk GET /`,
+      `listen ${service}\n  bind 127.0.0.1:${port}\n  balance roundrobin\n  option httpchk GET /`,
       ...servers.map(({ svname, addr }) => `  server ${svname} ${addr} check inter 100ms`),
     );
   }
@@ -207,7 +248,7 @@ async function startHaproxy(ours: Csv): Promise<typeof haproxy> {
     return csvRow(checked, "my-web", "my-web.2").check_status === "L7OK";
   });
   rmSync(folder, { recursive: true, force: true });
-  return { ...program, uri };
+  return { ...program, uri, web: `http://127.0.0.1:${ports["my-web"]}/` };
 }
 
 /** How the JSON types each field, by its name and the kind of row. */
