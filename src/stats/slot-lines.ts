@@ -1,5 +1,6 @@
 // Slots as servers: a slot outlives its tasks, so that a reader's series goes on while a task is replaced.
 
+import { type Shares, shareOf, sharesOf } from "../domain/balance-labels.ts";
 import { isRoutable } from "../domain/compile.ts";
 import { haproxyStatus } from "../domain/health.ts";
 import { taskName } from "../domain/names.ts";
@@ -15,10 +16,11 @@ import { seconds } from "./time.ts";
 /** @see docs/spec.md Z8, Z9 */
 export function slotLines(input: ServiceInput): ServerLine[] {
   const { service, tasks } = input;
+  const meant = sharesOf(service.spec.labels);
   const slots = Map.groupBy(tasks, (task) => taskName(service.spec.name, task));
   return [...slots].flatMap(([name, ofSlot]) => {
     const task = taskOfSlot(ofSlot);
-    return task === null ? [] : [slotLine(name, task, input)];
+    return task === null ? [] : [slotLine(name, task, meant, input)];
   });
 }
 
@@ -38,17 +40,19 @@ function taskOfSlot(tasks: readonly Task[]): Task | null {
   );
 }
 
-function slotLine(name: string, task: Task, input: ServiceInput): ServerLine {
+/** @param meant the shares that the service's labels ask for, also of tasks that take no requests now */
+function slotLine(name: string, task: Task, meant: Shares, input: ServiceInput): ServerLine {
   const { shares, nodes, traffic, nowMs } = input;
   const share = shares.get(task.id) ?? null;
+  const { weight, backup = false } = shareOf(meant, task, nodes.get(task.nodeId ?? ""));
   // What an unheard node said last still holds while nobody else can take the requests.
   const isLost = share === null && !isHeard(task, nodes);
   return {
     name,
-    status: isLost ? "DOWN" : taskStatus(task),
+    status: isLost ? "DOWN" : taskStatus(task, share?.drain === true),
     share,
-    weight: share?.weight ?? 1,
-    backup: share?.backup === true,
+    weight,
+    backup,
     admin: { target: { kind: "task", ref: task.id }, state: task.admin ?? "ready" },
     values: {
       ...traffic.server(task.serviceId, name),
@@ -59,13 +63,17 @@ function slotLine(name: string, task: Task, input: ServiceInput): ServerLine {
   };
 }
 
-/** A task told to stop is drained; one that is not running yet, or any more, is down. */
-function taskStatus(task: Task): string {
+/**
+ * A task told to stop is drained; one that is not running yet, or any more, is down.
+ *
+ * @param drains it takes no new clients, by the operator's word or because it will soon be replaced
+ */
+function taskStatus(task: Task, drains: boolean): string {
   if (task.admin === "maint") return "MAINT";
   if (!isAlive(task) || task.state !== "running") return "DOWN";
   if (task.desired !== "running") return "DRAIN";
   const status = haproxyStatus(task.health);
-  if (task.admin !== "drain") return status;
+  if (task.admin !== "drain" && !drains) return status;
   return status === "no check" ? "DRAIN" : status.replace("UP", "DRAIN");
 }
 

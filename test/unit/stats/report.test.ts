@@ -201,6 +201,47 @@ test("[Z9] a static server fills HAProxy's own columns", () => {
   expect(valuesOf(report, "my-web", "BACKEND")).toMatchObject({ act: 2, bck: 1 });
 });
 
+test("[Z10] weights, backups, limits and the policy that labels ask for stand in HAProxy's columns", () => {
+  const labels = {
+    "waggle.balance": "leastconn",
+    "waggle.weight": "slot==1:4",
+    "waggle.backup": "slot==3",
+    "waggle.maxconn": "10",
+    "waggle.queue": "20",
+    "waggle.slowstart": "2m",
+    "waggle.sticky": "SRV",
+  };
+  const balanced = aService({ labels });
+  const sick = aTask(balanced, { slot: 3, health: unwell("unhealthy", false, 3) });
+  const report = aReport({
+    services: [balanced],
+    tasks: [aTask(balanced), aTask(balanced, { slot: 2 }), sick],
+  });
+  expect(valuesOf(report, "my-web", "my-web.1")).toMatchObject({
+    weight: 4,
+    slim: 10,
+    qlimit: 20,
+    throttle: 50,
+  });
+  expect(valuesOf(report, "my-web", "my-web.3")).toMatchObject({ status: "DOWN", act: 0, bck: 1 });
+  expect(valuesOf(report, "my-web", "BACKEND")).toMatchObject({
+    algo: "leastconn",
+    cookie: "SRV",
+    weight: 5,
+    act: 2,
+    bck: 0,
+  });
+});
+
+test("[Z9] a task that takes no new clients because it will soon be replaced is DRAIN", () => {
+  const sticky = aService({ labels: { "waggle.sticky": "SRV" } });
+  const nodes = [aNode(), aNode({ hostname: "node2", availability: "drain" })];
+  const leaving = aTask(sticky, { slot: 2, nodeId: nodes[1]?.id ?? "" });
+  const report = aReport({ nodes, services: [sticky], tasks: [aTask(sticky), leaving] });
+  expect(valuesOf(report, "my-web", "my-web.2").status).toBe("DRAIN");
+  expect(valuesOf(report, "my-web", "BACKEND")).toMatchObject({ status: "UP", act: 1 });
+});
+
 test("[Z5] no two rows of a proxy have one name, whatever its servers are called", () => {
   const servers = ["my-web.1", "BACKEND"].map((name) => aServer(web, aServerSpec({ name })));
   const names = rowsOf(aReport({ tasks: [aTask(web)], servers }), "my-web");
