@@ -1,0 +1,77 @@
+// A router and a registry that misbehaves as it likes, in simulated time.
+
+import fc from "fast-check";
+import { afterEach, expect, test, vi } from "vitest";
+import { printTable } from "../../../src/domain/table-text.ts";
+import { patienceMs, TableCache, wakingMs } from "../../../src/proxy/table-cache.ts";
+import { tableOf } from "../../support/dataplane.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** What the registry does from here on. */
+const manner = fc.constantFrom("answers", "throws", "hangs", "is slow", "sends nonsense", "was reset");
+const step = fc.record({
+  afterMs: fc.constantFrom(0, 5, 400, 1_001, 3_000, 120_000),
+  manner: fc.option(manner, { nil: null }),
+  /** The mesh changed meanwhile. */
+  changes: fc.boolean(),
+});
+
+test("[Y30] whatever the registry does, no table older than the last one is routed by, nobody waits long, and what is new is followed once it answers", async () => {
+  const property = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 30 }), async (steps) => {
+    vi.useFakeTimers({ now: 1_000_000 });
+    const registry = new Registry();
+    const cache = new TableCache(registry.source, () => Date.now());
+    const routed: { version: number; waitedMs: number; hadTable: boolean }[] = [];
+    const route = () => {
+      const startedMs = Date.now();
+      const hadTable = Number.isFinite(cache.ageMs());
+      void Promise.resolve(cache.routes((work) => void work)).then((routes) => {
+        routed.push({ version: routes?.version ?? -1, waitedMs: Date.now() - startedMs, hadTable });
+      });
+    };
+    for (const { afterMs, manner, changes } of steps) {
+      await vi.advanceTimersByTimeAsync(afterMs);
+      if (manner !== null) registry.manner = manner;
+      if (changes) registry.version += 1;
+      route();
+    }
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(routed).toHaveLength(steps.length);
+    for (const { waitedMs, hadTable } of routed) {
+      expect(waitedMs).toBeLessThanOrEqual((hadTable ? wakingMs : patienceMs) + 10);
+    }
+    const versions = routed.map(({ version }) => version);
+    expect(versions).toEqual(versions.toSorted((a, b) => a - b));
+
+    registry.manner = "answers";
+    for (let turn = 0; turn < 3; turn += 1) {
+      route();
+      await vi.advanceTimersByTimeAsync(1_100);
+    }
+    route();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(routed.at(-1)?.version).toBe(registry.version);
+    expect([cache.problem, cache.ageMs() <= 2_200]).toEqual([null, true]);
+  });
+  await fc.assert(property, { numRuns: 200 });
+}, 20_000);
+
+class Registry {
+  version = 5;
+  manner = "answers";
+
+  readonly source = async (after: number): Promise<{ version: number; text: string | null }> => {
+    const { version, manner } = this;
+    if (manner === "throws") throw new Error("the object was reset");
+    if (manner === "hangs") return new Promise(() => undefined);
+    if (manner === "sends nonsense") return { version: version + 100, text: "waggle-table 99\n" };
+    if (manner === "was reset") return { version: 2, text: printTable(tableOf(2)) };
+    // What it says when it was asked, however late that is.
+    const answer = { version, text: version > after ? printTable(tableOf(version)) : null };
+    if (manner === "is slow") await new Promise((resolve) => setTimeout(resolve, 3_500));
+    return answer;
+  };
+}
