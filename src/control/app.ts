@@ -6,6 +6,7 @@ import { authentication } from "./auth.ts";
 import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
 import { engineResourceRoutes } from "./engine-resources.ts";
 import { answerError, problem } from "./errors.ts";
+import { metricsRoutes } from "./metrics/route.ts";
 import { nativeRoutes, openNativeRoutes } from "./native.ts";
 import { nodeRoutes } from "./nodes.ts";
 import { requestIds } from "./request-id.ts";
@@ -37,6 +38,9 @@ export function controlApp(deps: ControlDeps): ControlApp {
   app.use(authentication(deps));
   app.route("/mesh", nativeRoutes(deps));
   app.route("/mesh", serverRoutes(deps));
+  app.route("/metrics", metricsRoutes(deps));
+  // Where control has no host name of its own, /metrics is the services'.
+  app.route("/mesh/metrics", metricsRoutes(deps));
   app.route("/", systemRoutes(deps));
   app.route("/swarm", swarmRoutes(deps));
   app.route("/nodes", nodeRoutes(deps));

@@ -5,7 +5,7 @@ import type { OpenRequest } from "../proxy/open-requests.ts";
 import type { DataPlane } from "../proxy/plane.ts";
 import type { Ring, Target } from "../proxy/ring.ts";
 import type { ServiceTraffic } from "../proxy/service-traffic.ts";
-import { type Counted, countEjection, countOutcome, countSent, type Why } from "./counting.ts";
+import { type Counted, countEjection, countOutcome, countPanic, countSent, type Why } from "./counting.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { pickTarget } from "./pick.ts";
 import type { Trace } from "./trace.ts";
@@ -62,8 +62,11 @@ export function nextTarget(asking: Asking): Target | null {
 }
 
 /** The same for a request that is in line. */
-export function pick({ plane, round, ring, tried, outgoing, wish }: Asking): Target | null {
-  return pickTarget(plane, round, ring, tried, !outgoing.repeatable, wish);
+export function pick({ plane, round, ring, tried, outgoing, wish, counted }: Asking): Target | null {
+  const { panics } = plane.outliers;
+  const target = pickTarget(plane, round, ring, tried, !outgoing.repeatable, wish);
+  if (counted !== null && plane.outliers.panics !== panics) countPanic(counted);
+  return target;
 }
 
 /** Sends the request to a task. @param open where it is counted as open already */

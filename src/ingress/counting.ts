@@ -89,6 +89,11 @@ export function countEjection(counted: Counted, target: Target): void {
   entryCell(counted).add(counter.ejections);
 }
 
+/** So many tasks are passed over that all are used. */
+export function countPanic(counted: Counted): void {
+  entryCell(counted).add(counter.panics);
+}
+
 /** What a request came to. */
 export type Ending = {
   /** The task asked last; null: none was. */

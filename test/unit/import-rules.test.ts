@@ -16,7 +16,7 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
   explain: { folders: ["domain", "protocol", "proxy", "ingress", "edge"], packages: [] },
   control: {
     folders: ["domain", "protocol", "telemetry", "registry", "proxy", "explain"],
-    packages: ["hono", "zod", "node:crypto"],
+    packages: ["hono", "prom-client", "zod", "node:crypto"],
   },
   dashboard: {
     folders: ["domain", "protocol", "telemetry", "registry", "control"],

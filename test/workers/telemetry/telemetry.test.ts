@@ -90,3 +90,13 @@ test("[J14] the control Worker answers with what the telemetry object knows", as
   expect(response.status).toBe(200);
   expect(await response.json()).toMatchObject({ services: [{ name: "my-web", counts: { requests: 1 } }] });
 });
+
+test("[J20] in workerd, metrics are told with what was counted", async () => {
+  await env.REGISTRY.getByName("mesh").info();
+  const request = new Request("https://control.test/metrics", {
+    headers: { authorization: `Bearer ${env.OPERATOR_TOKEN}` },
+  });
+  const response = await control.fetch(request, env, createExecutionContext());
+  const text = await response.text();
+  expect([response.status, text.includes("\nwaggle_telemetry_up 1\n")]).toEqual([200, true]);
+});

@@ -1,0 +1,101 @@
+// Metrics of what the registry knows: nodes, services, tasks, servers.
+
+import { isRoutable } from "../../domain/compile.ts";
+import { taskName } from "../../domain/names.ts";
+import { nodeReady } from "../../domain/nodes.ts";
+import { isAlive } from "../../domain/task.ts";
+import { waggleVersion } from "../../protocol/engine/version.ts";
+import type { ServerView } from "../../registry/api.ts";
+import { type MeshView, problemsOf } from "../problems.ts";
+import { type Family, gauge, mostSeries, sample } from "./family.ts";
+
+export type MetricsView = MeshView & { readonly servers: readonly ServerView[] };
+
+/** A slot, or a server, as it is labelled. */
+export type Endpoint = {
+  /** Of the task in the slot, or of the server. */
+  readonly id: string;
+  readonly service: string;
+  /** `my-web.1`, or the server's name. */
+  readonly task: string;
+  /** Its node's name; empty for a server. */
+  readonly node: string;
+  /** Takes requests as far as the registry knows. */
+  readonly up: boolean;
+};
+
+export function meshFamilies(view: MetricsView, endpoints: readonly Endpoint[]): Family[] {
+  const { info, nodes, services } = view;
+  const states = Map.groupBy(nodes, ({ state }) => state);
+  return [
+    gauge("waggle_build_info", "The mesh's release; always 1", [
+      sample(1, { version: waggleVersion, mesh: info.name }),
+    ]),
+    gauge("waggle_table_version", "Version of the routing table, which rises with every change of it", [
+      sample(info.tableVersion),
+    ]),
+    gauge("waggle_problems", "Things that are wrong, as waggle status tells them", [
+      sample(problemsOf(view).length),
+    ]),
+    gauge(
+      "waggle_nodes",
+      "Nodes by state",
+      ["ready", "down", "unknown", "disconnected"].map((state) =>
+        sample([...states].find(([one]) => one === state)?.[1].length ?? 0, { state }),
+      ),
+    ),
+    gauge(
+      "waggle_node_up",
+      "1 when the node's agent is heard",
+      [...Map.groupBy(nodes, ({ hostname }) => hostname)].map(([node, named]) =>
+        sample(named.some(nodeReady) ? 1 : 0, { node }),
+      ),
+    ),
+    gauge(
+      "waggle_service_tasks_desired",
+      "Tasks the service should have running",
+      services.map(({ spec, desiredTasks }) => sample(desiredTasks, { service: spec.name })),
+    ),
+    gauge(
+      "waggle_service_tasks_running",
+      "Tasks the service has running on nodes that are heard",
+      services.map(({ spec, running }) => sample(running, { service: spec.name })),
+    ),
+    gauge(
+      "waggle_task_up",
+      "1 when the slot's task, or the server, takes requests",
+      endpoints.length > mostSeries
+        ? []
+        : endpoints.map(({ service, task, node, up }) => sample(up ? 1 : 0, { service, task, node })),
+    ),
+  ];
+}
+
+/** One for each slot in which a task lives, and for each server. Of two tasks in a slot the one that takes requests. */
+export function endpointsOf({ nodes, services, tasks, servers }: MetricsView): Endpoint[] {
+  const nodeById = new Map(nodes.map((node) => [node.id, node]));
+  const nameOf = new Map(services.map(({ id, spec }) => [id, spec.name]));
+  const bySlot = new Map<string, Endpoint>();
+  for (const task of tasks) {
+    const service = nameOf.get(task.serviceId);
+    if (service === undefined || !isAlive(task)) continue;
+    const node = nodeById.get(task.nodeId ?? "");
+    const endpoint = {
+      id: task.id,
+      service,
+      task: taskName(service, task),
+      node: node?.hostname ?? "",
+      up: isRoutable(task) && node !== undefined && nodeReady(node),
+    };
+    const key = `${task.serviceId} ${endpoint.task}`;
+    if (bySlot.get(key)?.up !== true) bySlot.set(key, endpoint);
+  }
+  const ofServers = servers.map(({ id, service, spec, health, admin }) => ({
+    id,
+    service,
+    task: spec.name,
+    node: "",
+    up: admin === "ready" && health?.up !== false,
+  }));
+  return [...bySlot.values(), ...ofServers];
+}

@@ -1,0 +1,19 @@
+// The one file of prom-client that runs without Node's modules: what turns metrics into text.
+
+declare module "prom-client/lib/registry.js" {
+  type Metric = {
+    readonly name: string;
+    get(): {
+      readonly name: string;
+      readonly help: string;
+      readonly type: string;
+      readonly values: readonly object[];
+    };
+  };
+
+  export default class Registry {
+    registerMetric(metric: Metric): void;
+    metrics(): Promise<string>;
+    readonly contentType: string;
+  }
+}

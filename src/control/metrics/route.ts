@@ -1,0 +1,61 @@
+// GET /metrics: the mesh for Prometheus. What the registry knows is told even while the telemetry cannot be had.
+
+import { Hono } from "hono";
+import { MeshError, unwrap } from "../../domain/error.ts";
+import type { Snapshot } from "../../telemetry/snapshot.ts";
+import type { TelemetryApi } from "../../telemetry/telemetry.ts";
+import type { ControlDeps, ControlEnv, Routes } from "../context.ts";
+import type { MeshView } from "../problems.ts";
+import { gauge, sample } from "./family.ts";
+import { endpointsOf, meshFamilies } from "./mesh-families.ts";
+import { metricsText } from "./text.ts";
+import { trafficFamilies } from "./traffic-families.ts";
+
+export function metricsRoutes({ mesh, telemetry }: ControlDeps): Routes {
+  const routes = new Hono<ControlEnv>();
+  routes.get("/", async (c) => {
+    const [info, nodes, services, tasks, servers, traffic] = await Promise.all([
+      mesh.info(),
+      mesh.nodes(),
+      mesh.services(),
+      mesh.tasks({}),
+      mesh.servers(null),
+      trafficOf(telemetry),
+    ]);
+    const view = { info, nodes, services, tasks: unwrap(tasks), servers: unwrap(servers) };
+    const endpoints = endpointsOf(view);
+    const { text, contentType } = await metricsText([
+      ...meshFamilies(view, endpoints),
+      gauge("waggle_telemetry_up", "1 when what was counted of traffic could be had", [
+        sample(traffic === null ? 0 : 1),
+      ]),
+      ...(traffic === null ? [] : trafficFamilies(ofTheMesh(traffic, view), endpoints)),
+    ]);
+    return c.body(text, 200, { "content-type": contentType, "cache-control": "no-store" });
+  });
+  return routes;
+}
+
+/** Null while it cannot be had. */
+async function trafficOf(telemetry: TelemetryApi): Promise<Snapshot | null> {
+  try {
+    return await telemetry.snapshot({});
+  } catch (error) {
+    if (error instanceof MeshError && error.kind === "unavailable") return null;
+    throw error;
+  }
+}
+
+/** Without services that are no more: another may have the name of one by now. Names are the registry's. */
+function ofTheMesh(traffic: Snapshot, { services, nodes }: MeshView): Snapshot {
+  const serviceNames = new Map(services.map(({ id, spec }) => [id, spec.name]));
+  const nodeNames = new Map(nodes.map(({ id, hostname }) => [id, hostname]));
+  return {
+    ...traffic,
+    services: traffic.services.flatMap((service) => {
+      const name = serviceNames.get(service.id);
+      return name === undefined ? [] : [{ ...service, name }];
+    }),
+    nodes: traffic.nodes.map((node) => ({ ...node, name: nodeNames.get(node.id) ?? node.name })),
+  };
+}

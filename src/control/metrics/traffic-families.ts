@@ -1,0 +1,206 @@
+// Metrics of what was counted of traffic.
+//
+// How many series there are is bounded: classes of status codes instead of codes, latencies by service alone, and where
+// tasks or pairs of service and node are too many, those are left out and `waggle_metrics_left_out` says how many.
+
+import type { Counter, Counts } from "../../telemetry/counters.ts";
+import { boundsMs, bucketsPerDoubling } from "../../telemetry/histogram.ts";
+import type {
+  EntryTraffic,
+  Latency,
+  ServiceTraffic,
+  Snapshot,
+  TaskTraffic,
+} from "../../telemetry/snapshot.ts";
+import { counterFamily, type Family, gauge, type Labels, mostSeries, type Sample, sample } from "./family.ts";
+import type { Endpoint } from "./mesh-families.ts";
+
+const classes: readonly (readonly [code: string, counter: Counter])[] = [
+  ["1xx", "responses1xx"],
+  ["2xx", "responses2xx"],
+  ["3xx", "responses3xx"],
+  ["4xx", "responses4xx"],
+  ["5xx", "responses5xx"],
+  ["other", "responsesOther"],
+];
+
+const refusals: readonly (readonly [code: string, counter: Counter])[] = [
+  ["400", "refused400"],
+  ["404", "refused404"],
+  ["500", "refused500"],
+  ["502", "refused502"],
+  ["503", "refused503"],
+  ["504", "refused504"],
+  ["508", "refused508"],
+  ["other", "refusedOther"],
+];
+
+/** Counters of a service, one family each. */
+const ofService: readonly (readonly [name: string, counter: Counter, help: string])[] = [
+  ["waggle_received_bytes_total", "bytesIn", "Bytes of request bodies, where Content-Length says so"],
+  ["waggle_sent_bytes_total", "bytesOut", "Bytes of response bodies, where Content-Length says so"],
+  ["waggle_attempts_total", "attempts", "Times a task was asked"],
+  ["waggle_retries_total", "retries", "Further tasks asked because one failed"],
+  ["waggle_hedges_total", "hedges", "Further tasks asked because one kept a request waiting"],
+  ["waggle_hedges_won_total", "hedgesWon", "Answers of those further tasks that came first"],
+  ["waggle_ejections_total", "ejections", "Times an isolate began to pass a task over"],
+  ["waggle_panics_total", "panics", "Requests sent while so many tasks failed that all were used"],
+];
+
+/** @param endpoints what the registry knows: others' traffic is that of the past, and would never leave the list */
+export function trafficFamilies(snapshot: Snapshot, endpoints: readonly Endpoint[]): Family[] {
+  const { services, nodes, strays } = snapshot;
+  const nodeNames = new Map(nodes.map(({ id, name }) => [id, name]));
+  const entries = entriesOf(services, nodeNames);
+  const tasks = tasksOf(services, endpoints);
+  return [
+    gauge("waggle_metrics_left_out", "What is not told one by one, because it is too many", [
+      sample(Math.max(0, entries.left), { what: "entries" }),
+      sample(Math.max(0, tasks.left), { what: "tasks" }),
+    ]),
+    counterFamily(
+      "waggle_requests_total",
+      "Requests answered, by service, the node they came in at, and class of status",
+      entries.told.flatMap(({ labels, counts }) => byCode(classes, counts, labels, true)),
+    ),
+    counterFamily(
+      "waggle_refused_requests_total",
+      "Requests the mesh itself refused, by status; without a service: for none of the mesh",
+      [
+        ...services.flatMap(({ name, counts }) => byCode(refusals, counts, { service: name }, false)),
+        ...byCode(refusals, sumOf(strays), { service: "" }, false),
+      ],
+    ),
+    histogram(services),
+    ...ofService.map(([name, counter, help]) =>
+      counterFamily(
+        name,
+        help,
+        services.map((service) => sample(service.counts[counter], { service: service.name })),
+      ),
+    ),
+    gauge(
+      "waggle_requests_waiting",
+      "Requests sent on whose answer has not begun",
+      services.map(({ name, open }) => sample(open.now, { service: name })),
+    ),
+    gauge(
+      "waggle_requests_queued",
+      "Requests held back until a task may take them",
+      services.map(({ name, queue }) => sample(queue.now, { service: name })),
+    ),
+    ...taskFamilies(tasks.told),
+  ];
+}
+
+type Told<T> = { readonly told: readonly T[]; readonly left: number };
+
+function entriesOf(
+  services: readonly ServiceTraffic[],
+  nodeNames: ReadonlyMap<string, string>,
+): Told<{ readonly labels: Labels; readonly counts: Counts }> {
+  const pairs = services.reduce((sum, { entries }) => sum + entries.length, 0);
+  if (pairs > mostSeries) {
+    const told = services.map(({ name, counts }) => ({ labels: { service: name, node: "" }, counts }));
+    return { told, left: pairs };
+  }
+  const told = services.flatMap(({ name, entries }) => {
+    // A node that was removed and joined anew has its name again.
+    const byNode = Map.groupBy(entries, ({ nodeId }) => nodeNames.get(nodeId) ?? "");
+    return [...byNode].map(([node, same]) => ({ labels: { service: name, node }, counts: sumOf(same) }));
+  });
+  return { told, left: 0 };
+}
+
+type LabelledTask = { readonly labels: Labels; readonly task: TaskTraffic };
+
+function tasksOf(services: readonly ServiceTraffic[], endpoints: readonly Endpoint[]): Told<LabelledTask> {
+  if (endpoints.length > mostSeries) return { told: [], left: endpoints.length };
+  const byId = new Map(services.flatMap(({ tasks }) => tasks.map((task) => [task.id, task] as const)));
+  const told = endpoints.flatMap(({ id, service, task: name, node }) => {
+    const task = byId.get(id);
+    return task === undefined ? [] : [{ labels: { service, task: name, node }, task }];
+  });
+  return { told, left: 0 };
+}
+
+function taskFamilies(tasks: readonly LabelledTask[]): Family[] {
+  return [
+    counterFamily(
+      "waggle_task_attempts_total",
+      "Times the task, or server, was asked",
+      tasks.map(({ labels, task }) => sample(task.counts.attempts, labels)),
+    ),
+    counterFamily(
+      "waggle_task_failures_total",
+      "Attempts that came to no good answer: connection not made or broken, broken while a body was sent, no answer in time, answer 5xx",
+      tasks.flatMap(({ labels, task: { counts } }) => [
+        sample(counts.connectErrors, { ...labels, reason: "connection" }),
+        sample(counts.responseErrors, { ...labels, reason: "sending" }),
+        sample(counts.timeouts, { ...labels, reason: "timeout" }),
+        sample(counts.responses5xx, { ...labels, reason: "5xx" }),
+      ]),
+    ),
+    gauge(
+      "waggle_task_requests_waiting",
+      "Requests sent to the task whose answer has not begun",
+      tasks.map(({ labels, task }) => sample(task.open.now, labels)),
+    ),
+    gauge(
+      "waggle_task_passed_over",
+      "Isolates that pass the task over now, because it failed under their hands",
+      tasks.map(({ labels, task }) => sample(task.ejectedBy, labels)),
+    ),
+  ];
+}
+
+/** By service: how long answers took to begin. One bound for each doubling, 1 ms to 131 s. */
+function histogram(services: readonly ServiceTraffic[]): Family {
+  const name = "waggle_request_duration_seconds";
+  return {
+    name,
+    help: "Time until an answer began",
+    type: "histogram",
+    values: services.flatMap(({ name: service, latency, counts }) => [
+      ...cumulative(latency).map(([le, value]) => ({
+        metricName: `${name}_bucket`,
+        labels: { service, le },
+        value,
+      })),
+      { metricName: `${name}_sum`, labels: { service }, value: counts.tookMs / 1_000 },
+      { metricName: `${name}_count`, labels: { service }, value: latency.count },
+    ]),
+  };
+}
+
+function cumulative({ buckets, count }: Latency): (readonly [le: string, value: number])[] {
+  const counts = new Map<number, number>();
+  for (let at = 0; at < buckets.length; at += 2) counts.set(buckets[at] ?? -1, buckets[at + 1] ?? 0);
+  let below = 0;
+  const bounds = boundsMs.flatMap((boundMs, bucket) => {
+    below += counts.get(bucket) ?? 0;
+    return bucket % bucketsPerDoubling === 0 ? [[String(boundMs / 1_000), below] as const] : [];
+  });
+  return [...bounds, ["+Inf", count]];
+}
+
+/** @param always also values of 0, so that a rate can be told from the first one on */
+function byCode(
+  codes: readonly (readonly [code: string, counter: Counter])[],
+  counts: Partial<Counts>,
+  labels: Labels,
+  always: boolean,
+): Sample[] {
+  return codes.flatMap(([code, counter]) => {
+    const value = counts[counter] ?? 0;
+    return value === 0 && !always ? [] : [sample(value, { ...labels, code })];
+  });
+}
+
+function sumOf(entries: readonly EntryTraffic[]): Counts {
+  const sum: Record<string, number> = {};
+  for (const { counts } of entries) {
+    for (const [name, value] of Object.entries(counts)) sum[name] = (sum[name] ?? 0) + value;
+  }
+  return sum as Counts;
+}
