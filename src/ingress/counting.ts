@@ -16,12 +16,22 @@ export type Why = "first" | "retry" | "hedge";
 
 /** A request waits for a task's answer. Returns the meter's turn, for when it waits no longer. */
 export function countWaiting({ meter, service, node }: Counted): number {
-  meter.entry(service, node).opened();
+  meter.entry(service, node).open.came();
   return meter.turn;
 }
 
 export function countWaited({ meter, service, node }: Counted, turn: number): void {
-  meter.entry(service, node).closed(meter.turn - turn);
+  meter.entry(service, node).open.went(meter.turn - turn);
+}
+
+/** A request gets in line for a task. Returns the meter's turn, for when it leaves it. */
+export function countInLine({ meter, service, node }: Counted): number {
+  meter.entry(service, node).queue.came();
+  return meter.turn;
+}
+
+export function countOutOfLine({ meter, service, node }: Counted, turn: number): void {
+  meter.entry(service, node).queue.went(meter.turn - turn);
 }
 
 /**
@@ -34,7 +44,7 @@ export function countSent(counted: Counted, target: Target, why: Why, failed: Ta
   const entry = entryCell(counted);
   task.add(counter.attempts);
   entry.add(counter.attempts);
-  task.opened();
+  task.open.came();
   if (why === "first") return;
   task.add(why === "retry" ? counter.retries : counter.hedges);
   entry.add(why === "retry" ? counter.retries : counter.hedges);
@@ -57,7 +67,7 @@ export function countOutcome(
   timed: boolean,
 ): void {
   const task = taskCell(counted, target);
-  task.closed(counted.meter.turn - turn);
+  task.open.went(counted.meter.turn - turn);
   if (outcome === "failed") {
     const error = timed ? counter.connectErrors : counter.responseErrors;
     task.add(error);
@@ -71,7 +81,7 @@ export function countOutcome(
 /** An attempt is waited for no longer: another task answered first, or its time is over. */
 export function countGivenUp(counted: Counted, target: Target, turn: number, isTimeout: boolean): void {
   const task = taskCell(counted, target);
-  task.closed(counted.meter.turn - turn);
+  task.open.went(counted.meter.turn - turn);
   if (!isTimeout) return;
   task.add(counter.timeouts);
   entryCell(counted).add(counter.timeouts);

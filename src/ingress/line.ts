@@ -4,6 +4,7 @@ import { goneMs, lookMs, type Place } from "../proxy/lines.ts";
 import type { OpenRequest } from "../proxy/open-requests.ts";
 import type { Target } from "../proxy/ring.ts";
 import { type Asking, pick } from "./asking.ts";
+import { countInLine, countOutOfLine } from "./counting.ts";
 
 /** A task, with the request already counted as open; or the line is full; or waiting took too long. */
 export type Waited = { readonly target: Target; readonly open: OpenRequest } | "full" | "late";
@@ -19,10 +20,18 @@ export function mustWait({ ring, tried, wish }: Asking): boolean {
 
 /** Gets in line, and waits for its turn as long as the service lets it. */
 export async function waitInLine(asking: Asking): Promise<Waited> {
+  const { plane, serviceId, ring, counted } = asking;
+  if (plane.lines.waiting(serviceId, plane.nowMs()) >= ring.rules.queue) return "full";
+  const turn = counted === null ? 0 : countInLine(counted);
+  const waited = await waitForTurn(asking);
+  if (counted !== null) countOutOfLine(counted, turn);
+  return waited;
+}
+
+async function waitForTurn(asking: Asking): Promise<Waited> {
   const { plane, serviceId, ring } = asking;
   const { lines, open } = plane;
   const startedMs = plane.nowMs();
-  if (lines.waiting(serviceId, startedMs) >= ring.rules.queue) return "full";
   let given: Exclude<Waited, string> | null = null as Exclude<Waited, string> | null;
   const place: Place = {
     seenMs: startedMs,

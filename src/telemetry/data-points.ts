@@ -56,8 +56,8 @@ function point(index: string, blobs: string[], part: TaskDelta | EntryDelta): Da
   const buckets = new Float64Array(bucketCount);
   addSparse(buckets, part.buckets);
   return {
-    // An index may have 96 bytes.
-    indexes: [index.slice(0, 90)],
+    // An index may have 96 bytes, and a character three of them.
+    indexes: [index.slice(0, 32)],
     blobs,
     doubles: [
       ...columns.map((name) => counts[counter[name]] ?? 0),

@@ -42,7 +42,7 @@ const nowhere: Named = { id: "", name: "" };
 export class Meter {
   /** Where in the world this isolate runs; empty until the shell says so, which knows once a request has come. */
   place = "";
-  /** Counts turns, see `Cell.turn`. */
+  /** Counts turns, see `Level.turn`. */
   turn = 0;
   readonly #options: MeterOptions;
   #turnedMs = Number.NEGATIVE_INFINITY;
@@ -114,7 +114,7 @@ export class Meter {
     // That it is passed over, or is no more, is told even where nothing was counted.
     if (taken === null && ejectedMs === 0 && !one.ejected) return null;
     one.ejected = ejectedMs > 0;
-    const { open, queue } = one.cell;
+    const [open, queue] = [one.cell.open.now, one.cell.queue.now];
     const nothing = { counts: [], buckets: [], open, openMax: open, queue, queueMax: queue };
     return { ...one.about, ...(taken ?? nothing), ejectedMs };
   }
@@ -131,7 +131,7 @@ export class Meter {
   #giveUpIdle(): void {
     const before = this.#tasks.size + this.#entries.size;
     for (const cells of [this.#tasks, this.#entries] as Map<string, TaskCell | EntryCell>[]) {
-      for (const [key, { idle, cell }] of cells) if (idle > maxIdle && cell.open === 0) cells.delete(key);
+      for (const [key, { idle, cell }] of cells) if (idle > maxIdle && cell.open.now === 0) cells.delete(key);
     }
     if (this.#tasks.size + this.#entries.size === before) return;
     this.#taskCells = new WeakMap();

@@ -61,14 +61,14 @@ export function trafficFamilies(snapshot: Snapshot, endpoints: readonly Endpoint
     counterFamily(
       "waggle_requests_total",
       "Requests answered, by service, the node they came in at, and class of status",
-      entries.told.flatMap(({ labels, counts }) => byCode(classes, counts, labels, true)),
+      entries.told.flatMap(({ labels, counts }) => byCode(classes, counts, labels, always)),
     ),
     counterFamily(
       "waggle_refused_requests_total",
       "Requests the mesh itself refused, by status; without a service: for none of the mesh",
       [
-        ...services.flatMap(({ name, counts }) => byCode(refusals, counts, { service: name }, false)),
-        ...byCode(refusals, sumOf(strays), { service: "" }, false),
+        ...services.flatMap(({ name, counts }) => byCode(refusals, counts, { service: name }, isUsual)),
+        ...byCode(refusals, sumOf(strays), { service: "" }, never),
       ],
     ),
     histogram(services),
@@ -184,16 +184,21 @@ function cumulative({ buckets, count }: Latency): (readonly [le: string, value: 
   return [...bounds, ["+Inf", count]];
 }
 
-/** @param always also values of 0, so that a rate can be told from the first one on */
+const always = () => true;
+const never = () => false;
+/** Refusals that any service may come to. */
+const isUsual = (code: string) => code === "502" || code === "503" || code === "504";
+
+/** @param evenZero codes told also where nothing was counted, so that a rate is known from the first one on */
 function byCode(
   codes: readonly (readonly [code: string, counter: Counter])[],
   counts: Partial<Counts>,
   labels: Labels,
-  always: boolean,
+  evenZero: (code: string) => boolean,
 ): Sample[] {
   return codes.flatMap(([code, counter]) => {
     const value = counts[counter] ?? 0;
-    return value === 0 && !always ? [] : [sample(value, { ...labels, code })];
+    return value === 0 && !evenZero(code) ? [] : [sample(value, { ...labels, code })];
   });
 }
 

@@ -50,6 +50,7 @@ test("[J20] a viewer has the mesh in Prometheus' text format, at /metrics and /m
       'waggle_requests_total{service="my-web",node="node1",code="2xx"}': "4",
       'waggle_requests_total{service="my-web",node="node1",code="3xx"}': "0",
       'waggle_refused_requests_total{service="my-web",code="503"}': "1",
+      'waggle_refused_requests_total{service="my-web",code="504"}': "0",
       'waggle_refused_requests_total{service="",code="404"}': "2",
       'waggle_sent_bytes_total{service="my-web"}': "99",
       'waggle_task_failures_total{service="my-web",task="my-web.1",node="node1",reason="timeout"}': "1",

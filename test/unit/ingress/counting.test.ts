@@ -6,6 +6,7 @@ import type { Snapshot } from "../../../src/telemetry/snapshot.ts";
 import { addDelta, newState } from "../../../src/telemetry/telemetry-state.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { newTelemetry } from "../../support/telemetry.ts";
+import { until } from "../../support/until.ts";
 import { type Asked, frozen, madeUpPlane, refused, type Task } from "./made-up-plane.ts";
 
 const [a, b] = ["http://127.0.0.2:1001", "http://127.0.0.3:1002"];
@@ -128,5 +129,33 @@ test("[J15] a static server counts as a task of its name, where no node is neede
       { counts: { requests: 1 }, tasks: [{ name: "web1", nodeId: "", slot: 0 }], entries: [{ nodeId: "" }] },
     ],
     nodes: [],
+  });
+});
+
+test("[J6] requests that wait in line are counted as held back, and one refused at once is not", async () => {
+  const telemetry = newTelemetry();
+  const table = tableOf(1, serviceOf("my-web", 8080, [a], { options: { maxconn: 1, queue: 1 } }));
+  const answers: (() => void)[] = [];
+  const task: Task = () => new Promise((resolve) => answers.push(() => resolve(new Response("done"))));
+  const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
+  const { plane, ask } = madeUpPlane(table, { [a]: task }, { flush, nowMs: Date.now });
+  const level = async () => {
+    await plane.flusher?.flush();
+    return telemetry.snapshot({}).services[0]?.queue;
+  };
+  const first = ask({ method: "POST" });
+  await until("it is at the task", async () => answers.length === 1);
+  const second = ask({ method: "POST" });
+  await until("it is held back", async () => (await level())?.now === 1);
+  expect((await ask({ method: "POST" })).status).toBe(503);
+  answers[0]?.();
+  await until("the second is at the task", async () => answers.length === 2);
+  answers[1]?.();
+  expect([(await first).status, (await second).status]).toEqual([200, 200]);
+  expect(await level()).toEqual({ now: 0, max: 1 });
+  expect(telemetry.snapshot({}).services[0]?.counts).toMatchObject({
+    requests: 3,
+    refused503: 1,
+    attempts: 2,
   });
 });

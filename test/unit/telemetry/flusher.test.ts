@@ -115,7 +115,7 @@ test("[J8] a clock that jumps does not keep an isolate from sending", () => {
 
 test("[J6] a request whose end nobody told is not waited for longer than two turns", () => {
   const test = new TestMeter();
-  test.meter.task(task, service).opened();
+  test.meter.task(task, service).open.came();
   expect(test.meter.take(test.nowMs)?.tasks).toMatchObject([{ open: 1, openMax: 1 }]);
   for (const open of [0, undefined]) {
     test.nowMs += 60_000;
@@ -128,15 +128,15 @@ test("[J6] a request that takes long is still counted as waiting, and its end is
   test.meter.take(test.nowMs);
   const { turn } = test.meter;
   const cell = test.meter.task(task, service);
-  cell.opened();
+  cell.open.came();
   test.nowMs += 60_000;
   expect(test.meter.take(test.nowMs)?.tasks).toMatchObject([{ open: 1 }]);
-  cell.opened();
-  cell.closed(test.meter.turn - turn);
-  expect(cell.open).toBe(1);
-  cell.closed(0);
-  cell.closed(5);
-  expect(cell.open).toBe(0);
+  cell.open.came();
+  cell.open.went(test.meter.turn - turn);
+  expect(cell.open.now).toBe(1);
+  cell.open.went(0);
+  cell.open.went(5);
+  expect(cell.open.now).toBe(0);
 });
 
 test("[J16] that a task is passed over is told without a request to it, and that it is no more", () => {

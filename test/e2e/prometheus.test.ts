@@ -1,0 +1,216 @@
+// A real Prometheus in front of a real mesh, with the scrape, rules and dashboard of infra/.
+
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort, MeshProcess } from "../support/mesh-process.ts";
+import { until } from "../support/until.ts";
+
+const infra = fileURLToPath(new URL("../../infra/", import.meta.url));
+const rulesFile = join(infra, "prometheus/waggle.rules.yml");
+
+const missing = ["prometheus", "promtool"].filter((command) => !isThere(command));
+const why = missing.length > 0 ? `(skipped: ${missing.join(" and ")} not installed) ` : "";
+
+function isThere(command: string): boolean {
+  try {
+    execFileSync(command, ["--version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+type Series = {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly value: readonly [number, string];
+};
+type Rule = {
+  readonly name: string;
+  readonly query: string;
+  readonly health: string;
+  readonly lastError?: string;
+};
+
+/** A Prometheus that scrapes one mesh every second. */
+class Prometheus {
+  readonly #folder = mkdtempSync(join(tmpdir(), "waggle-prometheus-"));
+  readonly #child: ChildProcess;
+  readonly #url: string;
+
+  constructor(mesh: MeshProcess, port: number) {
+    this.#url = `http://127.0.0.1:${port}`;
+    const shipped = readFileSync(join(infra, "prometheus/prometheus.yml"), "utf8");
+    const config = shipped
+      .replaceAll(/_interval: 15s/g, "_interval: 1s")
+      .replace("127.0.0.1:8787", `127.0.0.1:${mesh.controlPort}`)
+      .replace("- waggle.rules.yml", `- ${rulesFile}`);
+    writeFileSync(join(this.#folder, "prometheus.yml"), config);
+    writeFileSync(join(this.#folder, "waggle-viewer-token"), viewerToken(mesh));
+    this.#child = spawn(
+      "prometheus",
+      [
+        `--config.file=${this.#folder}/prometheus.yml`,
+        `--storage.tsdb.path=${this.#folder}/data`,
+        `--web.listen-address=127.0.0.1:${port}`,
+        "--log.level=error",
+      ],
+      { stdio: "ignore" },
+    );
+  }
+
+  async get<T>(path: string): Promise<T> {
+    const response = await fetch(`${this.#url}/api/v1/${path}`);
+    const body = (await response.json()) as { status: string; error?: string; data: T };
+    if (body.status !== "success") throw new Error(`${path}: ${body.error}`);
+    return body.data;
+  }
+
+  async query(text: string): Promise<readonly Series[]> {
+    const { result } = await this.get<{ result: readonly Series[] }>(
+      `query?query=${encodeURIComponent(text)}`,
+    );
+    return result;
+  }
+
+  /** The value of a query that gives one; null while it gives none. */
+  async value(text: string): Promise<number | null> {
+    const [only] = await this.query(text);
+    return only === undefined ? null : Number(only.value[1]);
+  }
+
+  async rules(): Promise<readonly Rule[]> {
+    const { groups } = await this.get<{ groups: readonly { readonly rules: readonly Rule[] }[] }>("rules");
+    return groups.flatMap(({ rules }) => rules);
+  }
+
+  async stop(): Promise<void> {
+    const ended = new Promise((resolve) => this.#child.once("exit", resolve));
+    this.#child.kill("SIGTERM");
+    await ended;
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function viewerToken(mesh: MeshProcess): string {
+  const { viewerToken: token } = JSON.parse(readFileSync(join(mesh.stateDir, "secrets.json"), "utf8"));
+  return token;
+}
+
+/** What every panel of the dashboard asks, with its variables filled in. */
+function panelQueries(): readonly (readonly [title: string, query: string])[] {
+  const { panels, annotations } = JSON.parse(readFileSync(join(infra, "grafana/waggle.json"), "utf8")) as {
+    panels: { title: string; targets: { expr: string }[] }[];
+    annotations: { list: { name: string; expr: string }[] };
+  };
+  const asked = panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr] as const));
+  const marked = annotations.list.map(({ name, expr }) => [name, expr] as const);
+  return [...asked, ...marked].map(([title, expr]) => [
+    title,
+    expr.replaceAll("$service", ".+").replaceAll("$__rate_interval", "1m"),
+  ]);
+}
+
+describe.skipIf(missing.length > 0)(`${why}Prometheus`, () => {
+  let mesh: MeshProcess;
+  let prometheus: Prometheus;
+  let port: number;
+
+  beforeAll(async () => {
+    mesh = await MeshProcess.start(["--empty"]);
+    port = await freePort();
+    const create = ["service", "create", "--name", "my-web", "-p", `${port}:80`, "--replicas", "2"];
+    const made = await mesh.waggle(...create, "waggle/whoami");
+    expect(made, made.err).toMatchObject({ code: 0 });
+    prometheus = new Prometheus(mesh, await freePort());
+    const up = async () => (await prometheus.value('up{job="waggle"}')) === 1;
+    await until("the mesh to be scraped", up, { withinMs: 30_000 });
+  });
+
+  afterAll(async () => {
+    await prometheus?.stop();
+    await mesh?.remove();
+  });
+
+  test("[J20] it reads the mesh with the viewer's token, as the example is configured", async () => {
+    const { activeTargets } = await prometheus.get<{
+      activeTargets: { health: string; lastError: string; scrapePool: string }[];
+    }>("targets");
+    expect(activeTargets).toMatchObject([{ scrapePool: "waggle", health: "up", lastError: "" }]);
+    expect(await prometheus.value("sum(waggle_node_up)")).toBe(3);
+    expect(await prometheus.value("sum(waggle_task_up)")).toBe(2);
+    expect(await prometheus.value("waggle_telemetry_up")).toBe(1);
+  });
+
+  test("[J25] as many requests as were sent are counted, no more and no less", async () => {
+    const addresses = ["127.0.0.2", "127.0.0.3", "127.0.0.4"];
+    const total = 300;
+    for (let sent = 0; sent < total; sent += 1) {
+      const response = await fetch(`http://${addresses[sent % 3]}:${port}/`);
+      expect(response.status).toBe(200);
+      await response.text();
+    }
+    const missed = await fetch(`http://127.0.0.1:${port}/status/503`);
+    await missed.text();
+    expect(missed.status).toBe(503);
+    const counted = async () => (await prometheus.value("sum(waggle_requests_total)")) === total + 1;
+    await until("all requests to be counted", counted, { withinMs: 15_000, everyMs: 200 });
+    const value = (query: string) => prometheus.value(query);
+    expect(await value('sum(waggle_requests_total{code="2xx"})')).toBe(total);
+    expect(await value('sum(waggle_requests_total{code="5xx"})')).toBe(1);
+    expect(await value("waggle_request_duration_seconds_count")).toBe(total + 1);
+    expect(await value('waggle_request_duration_seconds_bucket{le="+Inf"}')).toBe(total + 1);
+    expect(await value("sum(waggle_task_attempts_total) - sum(waggle_attempts_total)")).toBe(0);
+    for (const name of ["node1", "node2", "node3"]) {
+      expect(await value(`sum(waggle_requests_total{node="${name}"})`)).toBeGreaterThanOrEqual(total / 3);
+    }
+  });
+
+  test.each(panelQueries())(
+    "[J26] the dashboard's panel %s asks what can be answered: %s",
+    async (_title, query) => {
+      await prometheus.query(query);
+    },
+  );
+
+  test("[J26] the dashboard asks for nothing that is not told", async () => {
+    const told = new Set(await prometheus.get<string[]>("label/__name__/values"));
+    const asked = panelQueries().flatMap(([, query]) => query.match(/\bwaggle_[a-z_]+/g) ?? []);
+    expect([...new Set(asked)].filter((name) => !told.has(name))).toEqual([]);
+  });
+
+  test("[J27] every alert can be told, and that a node is down is", { timeout: 120_000 }, async () => {
+    expect(
+      (await prometheus.rules()).map(({ name, health, lastError }) => [name, health, lastError]),
+    ).toEqual((await prometheus.rules()).map(({ name }) => [name, "ok", undefined]));
+    const firing = () => prometheus.query('ALERTS{alertstate="firing"}');
+    expect(await firing()).toEqual([]);
+    process.kill(mesh.agentPid("node2"), "SIGKILL");
+    const [alert] = await until(
+      "the alert",
+      async () => {
+        const all = await firing();
+        return all.length > 0 ? all : null;
+      },
+      { withinMs: 90_000, everyMs: 500 },
+    );
+    expect(alert?.metric).toMatchObject({ alertname: "WaggleNodeDown", node: "node2" });
+  });
+});
+
+describe.skipIf(missing.length > 0)(`${why}promtool`, () => {
+  test("[J27] every alert fires when it should and not before, as its own tests have it", () => {
+    const folder = join(infra, "prometheus");
+    const run = (...args: string[]) => execFileSync("promtool", args, { cwd: folder, encoding: "utf8" });
+    expect(run("check", "rules", "waggle.rules.yml")).toContain("SUCCESS");
+    expect(run("test", "rules", "waggle.rules.test.yml")).toContain("SUCCESS");
+    const rules = readFileSync(rulesFile, "utf8").matchAll(/- alert: (\w+)/g);
+    const tests = readFileSync(join(folder, "waggle.rules.test.yml"), "utf8");
+    expect(
+      [...rules].map(([, name]) => name).filter((name) => !tests.includes(`alertname: ${name}`)),
+    ).toEqual([]);
+  });
+});
