@@ -21,12 +21,17 @@ export type Moment = {
 /** Moments, oldest first. */
 export type History = { readonly stepMs: number; readonly moments: readonly Moment[] };
 
-/** Steps that have ended: of one that is still being counted the chart would say that traffic falls. */
-export function historyOf(series: StepSeries, nowMs: number): History {
+/**
+ * Steps that have ended: of one that is still being counted the chart would say that traffic falls.
+ *
+ * @param firstMs when anything was counted first: nothing is known of before
+ */
+export function historyOf(series: StepSeries, firstMs: number, nowMs: number): History {
   const { stepMs, startMs, requests } = series;
   const moments = requests.flatMap((_, step) => {
     const atMs = startMs + step * stepMs;
-    return atMs + stepMs > nowMs ? [] : momentOf(series, step, atMs);
+    const isKnown = atMs + stepMs > firstMs && atMs + stepMs <= nowMs;
+    return isKnown ? momentOf(series, step, atMs) : [];
   });
   return { stepMs, moments };
 }

@@ -100,17 +100,21 @@ class Reader {
     const services = new Map(seen.map(({ about }) => [about.id, about.serviceId]));
     return [...Map.groupBy(seen, ({ about }) => about.place)].map(([place, tasks]) => {
       const isolates = this.#isolates.filter((isolate) => isolate.place === place);
+      const seenThere = this.#seer(isolates);
       return {
         place,
-        tasks: tasks.map(({ about, figures }) => this.#seen(about.id, about.serviceId, figures, isolates)),
-        isolates: isolates.map((isolate) => ({
-          id: isolate.id,
-          lastMs: isolate.lastMs,
-          tasks: [...isolate.tasks].flatMap(([id, figures]) => {
-            const serviceId = services.get(id);
-            return serviceId === undefined ? [] : [this.#seen(id, serviceId, figures, [isolate])];
-          }),
-        })),
+        tasks: tasks.map(({ about, figures }) => seenThere(about.id, about.serviceId, figures)),
+        isolates: isolates.map((isolate) => {
+          const seenByIt = this.#seer([isolate]);
+          return {
+            id: isolate.id,
+            lastMs: isolate.lastMs,
+            tasks: [...isolate.tasks].flatMap(([id, figures]) => {
+              const serviceId = services.get(id);
+              return serviceId === undefined ? [] : [seenByIt(id, serviceId, figures)];
+            }),
+          };
+        }),
       };
     });
   }
@@ -135,13 +139,17 @@ class Reader {
     };
   }
 
-  #seen(taskId: string, serviceId: string, figures: Figures, isolates: readonly IsolateState[]): SeenTask {
-    return {
+  /** Reads tasks as these isolates see them; who waits is added up once for all of them. */
+  #seer(
+    isolates: readonly IsolateState[],
+  ): (taskId: string, serviceId: string, figures: Figures) => SeenTask {
+    const waits = waitsOf(isolates);
+    return (taskId, serviceId, figures) => ({
       taskId,
       serviceId,
-      ...this.#traffic(figures, waitsOf(isolates).get(`task ${taskId}`)),
+      ...this.#traffic(figures, waits.get(`task ${taskId}`)),
       ejectedBy: this.#ejectedBy(taskId, isolates),
-    };
+    });
   }
 
   #ejectedBy(taskId: string, isolates: readonly IsolateState[]): number {

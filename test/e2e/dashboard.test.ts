@@ -36,6 +36,7 @@ describe.skipIf(chromiumPath === null)(`${has}the dashboard in Chromium${has && 
     const create = ["service", "create", "--name", "my-web", "-p", `${published}:80`, "--replicas", "2"];
     const made = await mesh.waggle(...create, "--label", `note=${hostile}`, "waggle/whoami");
     expect(made, made.err).toMatchObject({ code: 0 });
+    await Promise.all(Array.from({ length: 40 }, () => ask("/")));
   });
 
   afterAll(async () => {
@@ -106,6 +107,22 @@ describe.skipIf(chromiumPath === null)(`${has}the dashboard in Chromium${has && 
     await page.getByRole("link", { name: "Activate…" }).click();
     await page.getByRole("button", { name: "Activate node1" }).click();
     await page.locator("#figures").getByText("ready").waitFor();
+    await page.context().close();
+  });
+
+  test("[G36] an open page shows requests as they come: in numbers, and as charts once ten seconds have passed", async () => {
+    const page = await signedIn(mesh.token);
+    await page.goto(`${mesh.control}/dashboard/services/my-web`);
+    const load = setInterval(() => void ask("/delay/5"), 50);
+    await page
+      .locator("#traffic .now")
+      .getByText(/^\d+(\.\d)?\/s/)
+      .first()
+      .waitFor();
+    await page.locator("#chart-rate .plot canvas").waitFor();
+    await page.locator("#chart-heat .plot canvas").waitFor();
+    await page.locator("#places").getByText("0 % failed").first().waitFor();
+    clearInterval(load);
     await page.context().close();
   });
 
@@ -274,12 +291,19 @@ async function isMarked(page: Page): Promise<boolean> {
   return (await page.evaluate("window.marked")) === true;
 }
 
+/** A request to my-web, at node1. */
+async function ask(path: string): Promise<void> {
+  const answer = await fetch(`http://127.0.0.2:${published}${path}`);
+  await answer.arrayBuffer();
+}
+
 function pages(): readonly string[] {
   const url = `http://127.0.0.2:${published}/`;
   return [
     "",
     "services",
     "services/my-web",
+    "services/my-web?span=hour",
     "nodes",
     "nodes/node1",
     `routing?${new URLSearchParams({ url })}`,

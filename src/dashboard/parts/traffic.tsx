@@ -60,7 +60,9 @@ function Content({ measured, span }: { measured: Measurement; span: Span }) {
   return (
     <>
       <NowFigures traffic={traffic} />
-      <Charts history={historyOf(traffic.series[span === "hour" ? "minutes" : "tens"], atMs)} />
+      <Charts
+        history={historyOf(traffic.series[span === "hour" ? "minutes" : "tens"], traffic.firstMs, atMs)}
+      />
     </>
   );
 }
