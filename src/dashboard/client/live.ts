@@ -8,10 +8,10 @@ import { swapParts } from "./parts.ts";
 /** At most one reading in this time, however much happens. Milliseconds. */
 const calmMs = 1_000;
 /** Numbers move without an event to tell of it: read again after this long all the same. */
-const idleMs = 10_000;
-/** Without a socket. */
+const idleMs = 5_000;
+/** Without a socket, on average. */
 const pollMs = 5_000;
-/** What is shown is called stale when it is older than three readings that should have been. */
+/** What is shown is called stale when it is older than this: readings fail, or do not come back. */
 const staleMs = 30_000;
 
 const { live, now, seq } = document.body.dataset;

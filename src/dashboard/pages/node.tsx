@@ -6,7 +6,7 @@ import type { MayAct } from "../may-act.ts";
 import { BalanceLinks } from "../parts/balance.tsx";
 import { EventList } from "../parts/event-list.tsx";
 import { Figure } from "../parts/figure.tsx";
-import { nodeWord } from "../parts/map.tsx";
+import { nodeWord } from "../parts/node-state.tsx";
 import { Places } from "../parts/places.tsx";
 import { TaskTable } from "../parts/task-table.tsx";
 import { measuredOf, TrafficSection } from "../parts/traffic.tsx";

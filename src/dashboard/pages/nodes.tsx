@@ -4,7 +4,7 @@ import type { Node } from "../../domain/node.ts";
 import { isAlive } from "../../domain/task.ts";
 import type { Page } from "../paging.ts";
 import { Finder, Pager } from "../parts/finder.tsx";
-import { nodeWord } from "../parts/map.tsx";
+import { nodeWord } from "../parts/node-state.tsx";
 import { NowCells, NowHeadings } from "../parts/now.tsx";
 import { For, nodePath, number } from "../parts/words.tsx";
 import type { View } from "../view.ts";

@@ -6,7 +6,7 @@ import { isAlive } from "../../domain/task.ts";
 import type { ServiceView } from "../../registry/api.ts";
 import type { Page } from "../paging.ts";
 import { Finder, Pager } from "../parts/finder.tsx";
-import { Counts } from "../parts/map.tsx";
+import { Counts } from "../parts/glyph.tsx";
 import { NowCells, NowHeadings } from "../parts/now.tsx";
 import { number, servicePath } from "../parts/words.tsx";
 import { type Look, lookOf } from "../task-look.ts";

@@ -1,6 +1,7 @@
 // Glyphs: a shape for each condition of a task or node. Each is told by its form alone; the colour only helps.
 
-import { type Look, meanings } from "../task-look.ts";
+import { type Look, looks, meanings } from "../task-look.ts";
+import { number } from "./words.tsx";
 
 /** The shapes, once a page; glyphs refer to them. */
 export function GlyphShapes() {
@@ -83,5 +84,21 @@ export function Legend({ shown }: { shown: readonly Look[] }) {
         </li>
       ))}
     </ul>
+  );
+}
+
+/** `● 1,200 ▲ 3`: how many tasks look how. */
+export function Counts({ counts }: { counts: ReadonlyMap<Look, number> }) {
+  return (
+    <span class="counts">
+      {looks
+        .toReversed()
+        .filter((look) => counts.has(look))
+        .map((look) => (
+          <span title={meanings[look]}>
+            <Glyph look={look} /> {number(counts.get(look) ?? 0)} <span class="unseen">{meanings[look]}</span>
+          </span>
+        ))}
+    </span>
   );
 }

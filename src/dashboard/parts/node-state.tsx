@@ -1,0 +1,21 @@
+// A node's state in words: what is unusual about it.
+
+import type { Node } from "../../domain/node.ts";
+
+/** What is unusual about a node, in a word; nothing when it is ready and active. */
+export function NodeState({ node }: { node: Node }) {
+  const word = nodeWord(node);
+  const balance = node.balance ?? "ready";
+  return (
+    <>
+      {word !== "active" && <span class={`tag ${word === "down" ? "is-bad" : "is-warn"}`}>{word}</span>}
+      {balance !== "ready" && <span class="tag is-warn">{balance} at the balancer</span>}
+    </>
+  );
+}
+
+export function nodeWord({ state, availability, leaving }: Node): string {
+  if (state !== "ready") return state;
+  if (leaving === true) return "leaving";
+  return { active: "active", pause: "paused", drain: "drained" }[availability];
+}
