@@ -2,6 +2,7 @@
 
 import { edge } from "../src/edge/handle.ts";
 import { ingress } from "../src/ingress/handle.ts";
+import type { Dial } from "../src/proxy/attempt.ts";
 import type { Entry } from "../src/proxy/entry.ts";
 import { type Failure, failureResponse } from "../src/proxy/failure.ts";
 import { hostName } from "../src/proxy/headers.ts";
@@ -21,8 +22,7 @@ export function planeOf(env: PlaneEnv): DataPlane {
   plane ??= createPlane({
     ...registryOf(env),
     ...telemetryOf(env),
-    // Cloudflare's cache would otherwise answer for a task; a negative time keeps out of it and adds no header.
-    dial: env.MESH_MODE === "edge" ? (request) => fetch(request, uncached) : (request) => fetch(request),
+    dial: env.MESH_MODE === "edge" ? dialUncached : (url, init) => fetch(url, init),
     ...readLimits(env),
     platformStatuses: env.MESH_MODE === "edge",
     meshName: env.MESH_NAME.replaceAll(/[^\w.-]/g, "-") || "waggle",
@@ -35,7 +35,11 @@ export function planeOf(env: PlaneEnv): DataPlane {
   return plane;
 }
 
+/** Cloudflare's cache would otherwise answer for a task; a negative time keeps out of it and adds no header. */
 const uncached: RequestInit = { cf: { cacheTtlByStatus: { "100-599": -1 } } };
+
+const dialUncached: Dial = (url, init) =>
+  init instanceof Request ? fetch(new Request(url, init), uncached) : fetch(url, { ...init, ...uncached });
 
 /**
  * Asks the registry object, by a new stub each time: one that has failed may stay broken. Says which router asks: a

@@ -81,7 +81,7 @@ export function send(asking: Asking, target: Target, why: Why, open: OpenRequest
     asking.tried.add(target.taskId);
   }
   const ms = plane.nowMs();
-  const outcome = attempt(plane, outgoing.to(target.origin), asking.marker);
+  const outcome = attempt(plane, target.origin + outgoing.path, outgoing.init, asking.marker);
   asking.trace?.follow(target, outcome);
   if (asking.ring.counted) countOpen(asking, outcome, open ?? plane.open.open(target.taskId, ms));
   return { target, outcome, ms, isHedge: why === "hedge", turn: plane.meter?.turn ?? 0 };

@@ -84,6 +84,9 @@ export async function ingress(request: Request, entry: Entry, context: PlaneCont
 
 function begin(request: Request, entry: Entry, { plane, waitUntil }: PlaneContext): Exchange {
   const head = readRequestHead(request.headers);
+  if (head.bodyBytes === 0 && request.body !== null && !request.headers.has("content-length")) {
+    head.bodyBytes = null; // HTTP/2 needs neither Content-Length nor Transfer-Encoding to send one.
+  }
   const { url } = request;
   // The URL of an incoming request is scheme, "://", Host and target put together; "https://" has 8 characters.
   const slash = url.indexOf("/", 8);

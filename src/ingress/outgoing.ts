@@ -29,8 +29,10 @@ export type Outgoing = {
   readonly hedgeable: boolean;
   /** How soon the task answers is up to the task: the body is not one that streams. */
   readonly timed: boolean;
-  /** The request as it goes to `origin`. The first call takes the client's body along, unless it is held. */
-  to(origin: string): Request;
+  /** Path and query, as the client sent them. */
+  readonly path: string;
+  /** What a task is sent there. With a body that streams it is good for one attempt. */
+  readonly init: RequestInit;
 };
 
 /** What an outgoing request carries besides what the client sent. */
@@ -74,29 +76,40 @@ export function prepare(
   held: ArrayBuffer | null,
 ): Outgoing {
   const repeatable = mayRepeat(request.method, head) && (head.bodyBytes === 0 || held !== null);
-  let first: Request | null = null;
   return {
     repeatable,
     // A WebSocket's answer is the connection itself: the loser of two could not be called back.
     hedgeable: repeatable && safe.has(request.method) && !head.websocket,
     timed: held !== null || (head.bodyBytes !== null && head.bodyBytes <= shortBytes),
-    to(origin) {
-      const url = origin + path;
-      if (first !== null && held === null) return new Request(url, first);
-      const outgoing = held === null ? new Request(url, request) : withBody(url, request, held);
-      setHeaders(outgoing.headers, head, marks);
-      first = outgoing;
-      return outgoing;
-    },
+    path,
+    init:
+      head.bodyBytes === 0 || held !== null
+        ? whole(request, head, marks, held)
+        : streaming(request, head, marks),
   };
+}
+
+/** The headers are copied as they are and then changed: going over them all would join those that are repeated. */
+function whole(
+  { method, headers }: Request,
+  head: RequestHead,
+  marks: Marks,
+  body: ArrayBuffer | null,
+): RequestInit {
+  const sent = new Headers(headers);
+  setHeaders(sent, head, marks);
+  return { method, headers: sent, body, redirect: "manual" };
+}
+
+/** Takes the client's body along, whatever the method: only a copy of the request may have a body with GET. */
+function streaming(request: Request, head: RequestHead, marks: Marks): Request {
+  const copy = new Request(request);
+  setHeaders(copy.headers, head, marks);
+  return copy;
 }
 
 function mayRepeat(method: string, head: RequestHead): boolean {
   return idempotent.has(method) || head.idempotencyKey;
-}
-
-function withBody(url: string, { method, headers }: Request, body: ArrayBuffer): Request {
-  return new Request(url, { method, headers, body, redirect: "manual" });
 }
 
 /** Takes off what stops at the mesh, then puts on what the mesh says, so that nothing of the client's can undo it. */

@@ -90,8 +90,8 @@ test("[X51] where the platform makes statuses of its own, such a status is a tas
   const table = tableOf(1, serviceOf("my-web", 8080, origins));
   const statuses = [520, 521, 522, 523, 524, 525, 526, 527, 530];
   for (const status of statuses) {
-    const dial = async (request: Request) =>
-      new Response("x", { status: request.url.startsWith("http://127.0.0.2") ? status : 200 });
+    const dial = async (url: string) =>
+      new Response("x", { status: url.startsWith("http://127.0.0.2") ? status : 200 });
     const answers = await ask(table, 3, { dial, platformStatuses: true });
     expect(tally(answers, "x-test-status")).toEqual({ 200: 3 });
   }

@@ -22,8 +22,8 @@ function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoin
   const plane = createPlane({
     suspect: async () => undefined,
     source: async () => ({ version: 1, text: null }),
-    dial: (request) => {
-      const id = new URL(request.url).hostname;
+    dial: (url) => {
+      const id = new URL(url).hostname;
       sent.push(id);
       return tasks[id]?.(id) ?? refused(id);
     },
@@ -54,7 +54,8 @@ function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoin
       repeatable: true,
       hedgeable: true,
       timed: true,
-      to: (origin) => new Request(origin),
+      path: "/",
+      init: {},
       ...outgoing,
     },
     ring: ringOf(targets),

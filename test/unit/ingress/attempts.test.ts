@@ -79,6 +79,7 @@ test("[X11] a PUT with a body of up to 64 KiB arrives whole at each task it is s
 test.each([
   ["longer than 64 KiB", { "content-length": String(64 * 1024 + 1) }],
   ["of unknown length", { "transfer-encoding": "chunked" }],
+  ["of a length nobody said, as in HTTP/2", {}],
 ])("[X11] a PUT with a body %s streams and is sent once", async (_what, headers) => {
   const { ask, origins } = mesh(2, { a: refused });
   const answer = await ask({ method: "PUT", headers, body: "x".repeat(64 * 1024 + 1) });

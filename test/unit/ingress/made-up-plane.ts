@@ -53,7 +53,8 @@ export function madeUpPlane(
       const { version } = now.table;
       return { version, text: version > after ? printTable(now.table) : null, cookieKey: "key" };
     },
-    dial: async (request) => {
+    dial: async (url, init) => {
+      const request = new Request(url, init);
       sent.push(request);
       const { origin } = new URL(request.url);
       return (tasks[origin] ?? (() => new Response(origin)))(request);
