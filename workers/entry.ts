@@ -5,7 +5,7 @@ import { ingress } from "../src/ingress/handle.ts";
 import type { Dial } from "../src/proxy/attempt.ts";
 import type { Entry } from "../src/proxy/entry.ts";
 import { type Failure, failureResponse } from "../src/proxy/failure.ts";
-import { hostName } from "../src/proxy/headers.ts";
+import { authorityOf, hostName, ownPort, portSaid, schemeOf } from "../src/proxy/host.ts";
 import { type LimitVariables, readLimits } from "../src/proxy/limits.ts";
 import { createPlane, type DataPlane, type PlaneOptions } from "../src/proxy/plane.ts";
 import { readTrusted } from "../src/proxy/trust.ts";
@@ -76,7 +76,7 @@ function telemetryOf(env: PlaneEnv): Pick<PlaneOptions, "flush"> {
 }
 
 /** Hands a request to the data plane: to the balancer, or to a node's own entry point. */
-export async function serve(
+export function serve(
   request: Request,
   entry: Entry,
   env: PlaneEnv,
@@ -87,9 +87,10 @@ export async function serve(
       plane: planeAt(request, env),
       waitUntil: (work: Promise<unknown>) => ctx.waitUntil(work),
     };
-    return await (entry.role === "edge" ? edge(request, entry, context) : ingress(request, entry, context));
+    const answer = entry.role === "edge" ? edge(request, entry, context) : ingress(request, entry, context);
+    return answer.catch((error) => broken(request, error));
   } catch (error) {
-    return broken(request, error);
+    return Promise.resolve(broken(request, error));
   }
 }
 
@@ -127,9 +128,11 @@ export function serveByHost(
   node: string | null,
   serveAs: typeof serve = serve,
 ): Promise<Response> {
-  const { port } = new URL(request.url);
+  const { url } = request;
+  const scheme = schemeOf(url);
+  const port = portSaid(scheme, authorityOf(url));
   const client = request.headers.get("cf-connecting-ip") ?? "unknown";
-  const arrival = { node, port: port === "" ? null : Number(port), client };
+  const arrival = { node, port: port === ownPort[scheme] ? null : port, client };
   return serveArrival(request, arrival, env, ctx, serveAs);
 }
 
@@ -144,20 +147,20 @@ export function serveArrival(
   ctx: ExecutionContext,
   serveAs: typeof serve = serve,
 ): Promise<Response> {
-  const { protocol, host } = new URL(request.url);
+  const { url } = request;
   const serveAt = (at: string | null) => {
     const entry: Entry = {
       role: at === null ? "edge" : "ingress",
       node: at,
       port,
       client,
-      scheme: protocol === "https:" ? "https" : "http",
+      scheme: schemeOf(url),
       mayDebug: () => hasToken(request, env),
     };
     return serveAs(request, entry, env, ctx);
   };
   try {
-    const at = node ?? nodeOfHost(hostName(host), env, ctx);
+    const at = node ?? nodeOfHost(hostName(authorityOf(url)), env, ctx);
     return at instanceof Promise ? at.then(serveAt) : serveAt(at);
   } catch (error) {
     return Promise.resolve(broken(request, error));

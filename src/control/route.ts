@@ -8,7 +8,7 @@ import { isAlive } from "../domain/task.ts";
 import { explainRoute } from "../explain/explain.ts";
 import { type Surroundings, wayIn } from "../explain/way-in.ts";
 import type { ExplainedTask, RouteExplanation } from "../protocol/route.ts";
-import { isHost } from "../proxy/headers.ts";
+import { isHost } from "../proxy/host.ts";
 import type { MeshApi } from "../registry/api.ts";
 import { badRequest } from "./errors.ts";
 

@@ -68,7 +68,7 @@ function pickNode(plane: DataPlane, routes: Routes, port: number | null, host: s
   const route = matched?.[0];
   if (matched === null || route === undefined) return null;
   const able = ableNodes(matched, routes);
-  const index = plane.cursors.next(`edge ${route.service.id} ${route.target}`, able);
+  const index = plane.cursors.next(route.edgeRound, able);
   return able[index] ?? (needsNoNode(matched) ? noNodeAtAll.id : null);
 }
 

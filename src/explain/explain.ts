@@ -26,7 +26,7 @@ import type {
   RouteExplanation,
 } from "../protocol/route.ts";
 import type { Failure } from "../proxy/failure.ts";
-import { hostName } from "../proxy/headers.ts";
+import { hostName } from "../proxy/host.ts";
 import type { Ring } from "../proxy/ring.ts";
 import { type Route, Routes } from "../proxy/routes.ts";
 import { optionsInWords, whichOf, whyAmong } from "./policy-words.ts";

@@ -3,7 +3,7 @@
 import type { RoutingTable } from "../domain/table.ts";
 import type { ExplainedEntry } from "../protocol/route.ts";
 import type { Entry } from "../proxy/entry.ts";
-import { hostName } from "../proxy/headers.ts";
+import { hostName } from "../proxy/host.ts";
 import { Routes } from "../proxy/routes.ts";
 
 /** What of its surroundings says where a request comes in. */

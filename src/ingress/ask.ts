@@ -3,8 +3,7 @@
 
 import { within } from "../proxy/attempt.ts";
 import type { OpenRequest } from "../proxy/open-requests.ts";
-import type { Target } from "../proxy/ring.ts";
-import { type Asking, nextTarget, send, settle } from "./asking.ts";
+import { type Asking, nextTarget, type Sent, send, settle } from "./asking.ts";
 import { mustWait, waitInLine } from "./line.ts";
 import { lookMs, type Raced, race } from "./race.ts";
 
@@ -30,24 +29,20 @@ export async function ask(asking: Asking): Promise<Asked> {
       endsMs = plane.nowMs() + plane.headTimeoutMs;
     }
     if (target === null) break;
-    const asked = await askOne(asking, target, open, endsMs);
+    const sent = send(asking, target, asking.attempts === 0 ? "first" : "retry", open);
+    // How long a streaming body takes is up to the client.
+    const outcome = await (outgoing.timed
+      ? within(sent.outcome, patienceMs(asking, sent, endsMs))
+      : sent.outcome);
+    const asked = outcome === "slow" ? await race(asking, sent, endsMs) : settle(asking, sent, outcome);
     if (asked !== "failed") return asked;
     if (!outgoing.repeatable) break;
   }
   return "failed";
 }
 
-async function askOne(
-  asking: Asking,
-  target: Target,
-  open: OpenRequest | null,
-  endsMs: number,
-): Promise<Raced> {
-  const { traffic, outgoing, ring } = asking;
-  const sent = send(asking, target, asking.attempts === 0 ? "first" : "retry", open);
-  // How long a streaming body takes is up to the client.
-  if (!outgoing.timed) return settle(asking, sent, await sent.outcome);
-  const patienceMs = outgoing.hedgeable && ring.ids.length > 1 ? traffic.latency.hedgeAfterMs : lookMs;
-  const soon = await within(sent.outcome, Math.min(patienceMs, endsMs - sent.ms));
-  return soon === "slow" ? race(asking, sent, endsMs) : settle(asking, sent, soon);
+/** How long the first task is waited for before it is looked at what else to do, milliseconds. */
+function patienceMs({ traffic, outgoing, ring }: Asking, sent: Sent, endsMs: number): number {
+  const wantedMs = outgoing.hedgeable && ring.ids.length > 1 ? traffic.latency.hedgeAfterMs : lookMs;
+  return Math.min(wantedMs, endsMs - sent.ms);
 }

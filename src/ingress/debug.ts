@@ -4,6 +4,7 @@ import type { Entry } from "../proxy/entry.ts";
 import type { DataPlane } from "../proxy/plane.ts";
 import type { Target } from "../proxy/ring.ts";
 import type { Route, Routes } from "../proxy/routes.ts";
+import type { Asking } from "./asking.ts";
 import type { Trace } from "./trace.ts";
 import type { Wish } from "./wish.ts";
 
@@ -12,16 +13,15 @@ export type Told = {
   readonly entry: Entry;
   readonly plane: DataPlane;
   readonly route: Route | null;
-  /** The task that answered, or was asked last. */
-  readonly target: Target | null;
-  readonly attempts: number;
+  readonly asking: Pick<Asking, "target" | "attempts"> | null;
   readonly trace: Trace | null;
   readonly wish: Wish | null;
 };
 
 /** Puts on an answer which way it came. */
 export function setDebug(headers: Headers, told: Told, routes: Routes | null): void {
-  const { entry, route, target, attempts, trace } = told;
+  const { entry, route, asking, trace } = told;
+  const { attempts, target } = asking ?? { attempts: 0, target: null };
   const node = routes?.node(entry.node ?? "");
   headers.set("x-waggle-entry", entry.role);
   if (node !== undefined) headers.set("x-waggle-node", node.name);
@@ -47,7 +47,8 @@ export function setDebug(headers: Headers, told: Told, routes: Routes | null): v
 }
 
 /** What besides the policy led to the task. */
-function setWish(headers: Headers, { wish, target }: Told): void {
+function setWish(headers: Headers, { wish, asking }: Told): void {
+  const target = asking?.target ?? null;
   if (wish === null) return;
   if (wish.canaryOf !== null) headers.set("x-waggle-canary-of", wish.canaryOf);
   if (wish.sticky !== null && target !== null) {

@@ -4,9 +4,10 @@
 import type { TableNode } from "../domain/table.ts";
 import type { Entry } from "../proxy/entry.ts";
 import { type Failure, failureResponse } from "../proxy/failure.ts";
-import { cleanResponse, hostName, isHost, type RequestHead, readRequestHead } from "../proxy/headers.ts";
+import { cleanResponse, type RequestHead, readRequestHead } from "../proxy/headers.ts";
+import { hostName, isHost } from "../proxy/host.ts";
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
-import type { Ring, Target } from "../proxy/ring.ts";
+import type { Ring } from "../proxy/ring.ts";
 import type { Route, Routes } from "../proxy/routes.ts";
 import { setCookie } from "../proxy/sticky.ts";
 import type { Named } from "../telemetry/meter.ts";
@@ -33,10 +34,9 @@ type Exchange = {
   /** Path and query. */
   readonly path: string;
   outgoing: Outgoing | null;
-  tried: Set<string> | null;
-  attempts: number;
+  /** What was asked with the table last looked at. */
+  asking: Asking | null;
   route: Route | null;
-  target: Target | null;
   wish: Wish | null;
   /** The sticky cookie that the client is given, as Set-Cookie has it. */
   setCookie: string | null;
@@ -51,6 +51,8 @@ type Exchange = {
   readonly cameMs: number;
   /** Where it came in; null until that is known. */
   node: Named | null;
+  /** The meter's turn since when it is counted as waiting for a task; negative: it is not. */
+  turn: number;
 };
 
 /**
@@ -69,12 +71,12 @@ export async function ingress(request: Request, entry: Entry, context: PlaneCont
   if (shape !== null) return finish(exchange, shape, null);
   const found = plane.tables.routes(context.waitUntil);
   let routes = found instanceof Promise ? await found : found;
-  let result = await serve(exchange, routes);
+  let result = resultOf(exchange, await serve(exchange, routes));
   if (!(result instanceof Response) && mayRefresh(exchange, result)) {
     const fresh = await plane.tables.fresh();
     if (fresh !== routes) {
       routes = fresh;
-      result = orEarlier(await serve(exchange, routes), result);
+      result = orEarlier(resultOf(exchange, await serve(exchange, routes)), result);
     }
   }
   const suspects = plane.suspects.due(plane.nowMs());
@@ -99,10 +101,8 @@ function begin(request: Request, entry: Entry, { plane, waitUntil }: PlaneContex
     host: head.host === "" ? url.slice(url.indexOf("//") + 2, slash) : head.host,
     path: slash < 0 ? "" : url.slice(slash),
     outgoing: null,
-    tried: null,
-    attempts: 0,
+    asking: null,
     route: null,
-    target: null,
     wish: null,
     setCookie: null,
     draw: null,
@@ -111,6 +111,7 @@ function begin(request: Request, entry: Entry, { plane, waitUntil }: PlaneContex
     waitUntil,
     cameMs: plane.meter === null ? 0 : plane.nowMs(),
     node: null,
+    turn: -1,
   };
 }
 
@@ -123,12 +124,9 @@ function shapeFailure({ host, path, request }: Exchange): Failure | null {
 }
 
 /** A fresher table may help where this one has nothing to send to, and a request can be sent again. */
-function mayRefresh({ attempts, outgoing, turnedAway }: Exchange, { status }: Failure): boolean {
-  return (
-    !turnedAway &&
-    (status === 404 || status === 503 || status === 502) &&
-    (attempts === 0 || outgoing?.repeatable === true)
-  );
+function mayRefresh({ asking, outgoing, turnedAway }: Exchange, { status }: Failure): boolean {
+  const mayHelp = !turnedAway && (status === 404 || status === 503 || status === 502);
+  return mayHelp && (asking === null || asking.attempts === 0 || outgoing?.repeatable === true);
 }
 
 /** A fresh table that has no further task to try says less than the failure of those that were tried. */
@@ -136,8 +134,8 @@ function orEarlier(result: Result, earlier: Failure): Result {
   return !(result instanceof Response) && earlier.status === 502 ? earlier : result;
 }
 
-/** Waits only where it must: every promise awaited on the way costs a request about a microsecond. */
-function serve(exchange: Exchange, routes: Routes | null): Result | Promise<Result> {
+/** Waits only where it must: every function that awaits on the way costs a request a microsecond or two. */
+function serve(exchange: Exchange, routes: Routes | null): Failure | Promise<Asked | Failure> {
   const { entry, plane } = exchange;
   if (routes === null) return { status: 503, reason: "the registry has not given a routing table yet" };
   const matched = routes.match(entry.port, exchange.host, plane.domain);
@@ -158,16 +156,16 @@ function serveAt(
   exchange: Exchange,
   { route, ring, wish }: Way,
   node: Pick<TableNode, "id" | "name">,
-): Result | Promise<Result> {
+): Failure | Promise<Asked | Failure> {
   const { plane, head } = exchange;
   exchange.route = route;
   exchange.wish = wish;
-  const via = `1.1 ${route.service.name}.${plane.meshName}`;
+  const via = route.via(plane.meshName);
   if (head.via !== null && passed(head.via, via)) {
     return { status: 508, reason: `this request has come through ${route.service.name} before` };
   }
   if (ring.ids.length === 0 && (wish === null || wish.kept === null)) return noTask(route, node.name);
-  const round = `${node.id} ${route.service.id} ${route.target}`;
+  const round = route.round(node.id);
   if (exchange.outgoing === null) {
     if (holdsBody(exchange.request, head, plane)) return holdAndSend(exchange, route, ring, round, via);
     exchange.outgoing = outgoingOf(exchange, via, null);
@@ -182,7 +180,7 @@ async function holdAndSend(
   ring: Ring,
   round: string,
   via: string,
-): Promise<Result> {
+): Promise<Asked | Failure> {
   const { held } = exchange.plane;
   const bytes = exchange.head.bodyBytes ?? 0;
   held.bytes += bytes;
@@ -259,14 +257,14 @@ export function noTask({ service, mode }: Route, nodeName: string): Failure {
   return { status: 503, reason: `service ${service.name} has no live task${where}` };
 }
 
-async function send(
+function send(
   exchange: Exchange,
   outgoing: Outgoing,
   route: Route,
   ring: Ring,
   round: string,
-): Promise<Result> {
-  const { plane, wish } = exchange;
+): Promise<Asked> {
+  const { plane, wish, asking: before } = exchange;
   const counted = countedOf(exchange, route);
   const asking: Asking = {
     plane,
@@ -278,44 +276,50 @@ async function send(
     ring,
     marker: route.service.options?.marker,
     round,
-    tried: exchange.tried,
-    attempts: exchange.attempts,
+    tried: before?.tried ?? null,
+    attempts: before?.attempts ?? 0,
     left: maxAttempts,
     trace: exchange.trace,
-    target: exchange.target,
+    target: before?.target ?? null,
     counted,
     waitUntil: exchange.waitUntil,
   };
-  const turn = counted === null ? 0 : countWaiting(counted);
-  const asked = await ask(asking);
-  if (counted !== null) countWaited(counted, turn);
-  exchange.tried = asking.tried;
-  exchange.attempts = asking.attempts;
-  exchange.target = asking.target;
-  if (!(asked instanceof Response)) return unanswered(exchange, asked, route.service.name, ring);
-  if (wish !== null && wish.sticky !== null) await keepClient(exchange, route.service.id, wish.sticky);
-  return asked;
+  exchange.asking = asking;
+  if (counted !== null) exchange.turn = countWaiting(counted);
+  const asked = ask(asking);
+  return wish === null || wish.sticky === null ? asked : keeping(exchange, asked, asking, wish.sticky);
 }
 
-/** Gives the client the cookie of the task that answered, unless it has it. */
-async function keepClient(exchange: Exchange, serviceId: string, name: string): Promise<void> {
-  const { plane, target, wish, entry } = exchange;
-  const { cookieKey } = plane.tables;
-  if (cookieKey === null || target === null || target.taskId === wish?.kept?.taskId) return;
-  exchange.setCookie = setCookie(
-    name,
-    await plane.sticky.of(cookieKey, serviceId, target.taskId),
-    entry.scheme,
-  );
-}
-
-function unanswered(
+/** Gives the client the cookie of the task that answers, unless it has it. */
+async function keeping(
   exchange: Exchange,
-  asked: Exclude<Asked, Response>,
+  asked: Promise<Asked>,
+  asking: Asking,
   name: string,
-  { rules }: Ring,
-): Failure {
-  const { plane, request, target } = exchange;
+): Promise<Asked> {
+  const answer = await asked;
+  const { plane, wish, entry } = exchange;
+  const { cookieKey } = plane.tables;
+  const { target, serviceId } = asking;
+  if (typeof answer === "string" || cookieKey === null || target === null) return answer;
+  if (target.taskId === wish?.kept?.taskId) return answer;
+  const value = await plane.sticky.of(cookieKey, serviceId, target.taskId);
+  exchange.setCookie = setCookie(name, value, entry.scheme);
+  return answer;
+}
+
+function resultOf(exchange: Exchange, asked: Asked | Failure): Result {
+  const { asking, turn } = exchange;
+  if (asking !== null && asking.counted !== null && turn >= 0) countWaited(asking.counted, turn);
+  exchange.turn = -1;
+  return typeof asked === "string" ? unanswered(exchange, asked) : asked;
+}
+
+function unanswered(exchange: Exchange, asked: Exclude<Asked, Response>): Failure {
+  const { plane, request, route, asking } = exchange;
+  const name = route?.service.name ?? "";
+  const target = asking?.target;
+  const { queue = 0, queueTimeoutMs = 0 } = asking?.ring.rules ?? {};
   exchange.turnedAway = asked === "full" || asked === "late";
   switch (asked) {
     case "failed":
@@ -325,12 +329,12 @@ function unanswered(
     case "full":
       return {
         status: 503,
-        reason: `every task of ${name} has all the open requests it may have here, and ${rules.queue} more wait already`,
+        reason: `every task of ${name} has all the open requests it may have here, and ${queue} more wait already`,
       };
     case "late":
       return {
         status: 503,
-        reason: `every task of ${name} had all the open requests it may have here for ${rules.queueTimeoutMs / 1000} s`,
+        reason: `every task of ${name} had all the open requests it may have here for ${queueTimeoutMs / 1000} s`,
       };
     case "slow":
       return { status: 504, reason: `the task did not answer within ${plane.headTimeoutMs / 1000} s` };
@@ -342,13 +346,13 @@ function unanswered(
   }
 }
 
-function allFailed({ attempts, outgoing, request }: Exchange, name: string): Failure {
+function allFailed({ asking, outgoing, request }: Exchange, name: string): Failure {
   // The runtime tells neither from the other; an answer of the path's counts as well where the service has a marker.
   const how = "could not be reached or broke the connection before it answered";
   if (outgoing?.repeatable === false) {
     return { status: 502, reason: `a task of ${name} ${how}, and a ${request.method} is not sent twice` };
   }
-  const tasks = attempts === 1 ? "the one task" : `each of ${attempts} tasks`;
+  const tasks = asking?.attempts === 1 ? "the one task" : `each of ${asking?.attempts ?? 0} tasks`;
   return { status: 502, reason: `${tasks} of ${name} that was asked ${how}` };
 }
 
@@ -358,11 +362,11 @@ function countedOf({ plane: { meter }, node }: Exchange, { service }: Route): Co
 
 /** Counts a request that has ended, and has what was counted sent on. */
 function countExchange(exchange: Exchange, result: Result): void {
-  const { plane, request, head, route, node, target, cameMs, waitUntil } = exchange;
+  const { plane, request, head, route, node, asking, cameMs, waitUntil } = exchange;
   if (plane.meter === null) return;
   const nowMs = plane.nowMs();
   countEnd(plane.meter, route?.service ?? null, node, {
-    target,
+    target: asking?.target ?? null,
     result,
     method: request.method,
     bytesIn: head.bodyBytes,
@@ -390,12 +394,13 @@ async function debugged(response: Response, exchange: Exchange, routes: Routes |
 function deliver(response: Response, requestId: string, cookie: string | null): Response {
   if (response.status === 101) return response;
   const delivered = new Response(response.body, response);
-  cleanResponse(delivered.headers);
-  delivered.headers.set("x-request-id", requestId);
+  const { headers } = delivered;
+  cleanResponse(headers);
+  headers.set("x-request-id", requestId);
   if (cookie !== null) {
-    delivered.headers.append("set-cookie", cookie);
+    headers.append("set-cookie", cookie);
     // A cache that others share must not hand it on (HAProxy's `nocache`).
-    if (!delivered.headers.has("cache-control")) delivered.headers.set("cache-control", "private");
+    if (!headers.has("cache-control")) headers.set("cache-control", "private");
   }
   return delivered;
 }

@@ -1,6 +1,7 @@
 // Forwarding headers: what a request says to the task about where it came from, and whom to believe about that.
 
 import type { Entry } from "./entry.ts";
+import { portSaid } from "./host.ts";
 
 /** The facts about its origin that a request brought along. */
 export type Claims = {
@@ -55,11 +56,4 @@ function nodeName(client: string): string {
 /** A token as it is, anything else as a quoted string. */
 function quoted(text: string): string {
   return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text) ? text : `"${text.replaceAll(/["\\]/g, "\\$&")}"`;
-}
-
-/** The port a client means by a Host. */
-function portSaid(scheme: Entry["scheme"], host: string): number {
-  const colon = host.lastIndexOf(":");
-  if (colon > host.lastIndexOf("]")) return Number(host.slice(colon + 1));
-  return scheme === "https" ? 443 : 80;
 }

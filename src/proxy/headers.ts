@@ -133,30 +133,20 @@ function addNamed(stops: string[], connection: string): void {
 
 const headerName = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 
-/** Takes from a response what stops at the mesh. */
+const hopHeaders = [...stopsAtHop];
+
+/** Takes from a response what stops at the mesh. Deleting what is not there leaves no garbage; going over names does. */
 export function cleanResponse(headers: Headers): void {
-  const stops: string[] = [];
-  for (const name of headers.keys()) {
-    if (!stopsAtHop.has(name)) continue;
-    stops.push(name);
-    if (name === "connection") addNamed(stops, headers.get(name) ?? "");
+  const connection = headers.get("connection");
+  if (connection !== null) {
+    const named: string[] = [];
+    addNamed(named, connection);
+    for (const name of named) headers.delete(name);
   }
-  for (const name of stops) headers.delete(name);
+  for (const name of hopHeaders) headers.delete(name);
 }
 
 /** Whether a request id from outside may go on: short, and nothing that could break a log line. */
 export function isRequestId(text: string): boolean {
   return /^[\w.:/+=@-]{1,128}$/.test(text);
-}
-
-/** Whether a Host can be read: a name or an address, and at most one port. */
-export function isHost(text: string): boolean {
-  return /^(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(text);
-}
-
-/** The host name in a Host header: lower case, without port and final dot. */
-export function hostName(host: string): string {
-  const colon = host.lastIndexOf(":");
-  const name = colon > host.lastIndexOf("]") ? host.slice(0, colon) : host;
-  return (name.endsWith(".") ? name.slice(0, -1) : name).toLowerCase();
 }

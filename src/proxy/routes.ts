@@ -3,7 +3,7 @@
 
 import type { PublishMode } from "../domain/service.ts";
 import type { RoutingTable, TableNode, TableService } from "../domain/table.ts";
-import { hostName } from "./headers.ts";
+import { hostName } from "./host.ts";
 import { type Ring, ringOf, rulesOf, targetsOf } from "./ring.ts";
 
 const noRing: Ring = ringOf([]);
@@ -13,6 +13,10 @@ export class Route {
   readonly service: TableService;
   readonly target: number;
   readonly mode: PublishMode;
+  /** Names the round of nodes at the balancer. Made once, as those below: a name made anew has to be hashed anew. */
+  readonly edgeRound: string;
+  readonly #rounds = new Map<string, string>();
+  #via: string | null = null;
   #ring: Ring | null = null;
   #byNode: ReadonlyMap<string, Ring> | null = null;
 
@@ -20,6 +24,22 @@ export class Route {
     this.service = service;
     this.target = target;
     this.mode = mode;
+    this.edgeRound = `edge ${service.id} ${target}`;
+  }
+
+  /** Names the round of tasks at a node's entry point. */
+  round(nodeId: string): string {
+    const known = this.#rounds.get(nodeId);
+    if (known !== undefined) return known;
+    const made = `${nodeId} ${this.service.id} ${this.target}`;
+    this.#rounds.set(nodeId, made);
+    return made;
+  }
+
+  /** This hop's entry in Via, `1.1 my-web.waggle`. */
+  via(meshName: string): string {
+    this.#via ??= `1.1 ${this.service.name}.${meshName}`;
+    return this.#via;
   }
 
   /** The tasks a node's entry point may send to: all of them, or in host mode only its own. */
@@ -57,10 +77,15 @@ export class Routes {
   readonly #nodeByName = new Map<string, TableNode>();
   readonly #nodeByHost = new Map<string, TableNode>();
   readonly #byPort = new Map<number, Route[]>();
-  readonly #byHost = new Map<string, Route>();
-  readonly #byService = new Map<string, Route>();
+  readonly #byHost = new Map<string, readonly [Route]>();
+  readonly #byService = new Map<string, readonly [Route]>();
   readonly #byDefault: readonly Route[] | null;
   readonly #canaries = new Map<Route, Route | null>();
+  /** What was asked for last and the answer: each request asks for the same twice, and often its successor too. */
+  #lastPort: number | null = null;
+  #lastHost = "";
+  #lastDomain = "";
+  #lastMatch: readonly Route[] | null | undefined;
 
   constructor(table: RoutingTable) {
     this.version = table.version;
@@ -68,8 +93,7 @@ export class Routes {
     for (const service of table.services) this.#addService(service);
     this.nodes = [...this.#nodeById.keys()].sort();
     this.able = this.inTurn(this.nodes);
-    const byDefault = this.#byService.get(table.defaultService ?? "");
-    this.#byDefault = byDefault === undefined ? null : [byDefault];
+    this.#byDefault = this.#byService.get(table.defaultService ?? "") ?? null;
   }
 
   /**
@@ -103,8 +127,15 @@ export class Routes {
    * @see docs/spec.md X1-X4
    */
   match(port: number | null, host: string, domain: string): readonly Route[] | null {
+    const isSame = port === this.#lastPort && host === this.#lastHost && domain === this.#lastDomain;
+    if (isSame && this.#lastMatch !== undefined) return this.#lastMatch;
     const published = port === null ? undefined : this.#byPort.get(port);
-    return published ?? this.#matchName(hostName(host), port, domain);
+    const matched = published ?? this.#matchName(hostName(host), port, domain);
+    this.#lastPort = port;
+    this.#lastHost = host;
+    this.#lastDomain = domain;
+    this.#lastMatch = matched;
+    return matched;
   }
 
   /** The route of a service's canary, by the same target port if it is published there; null: there is none. */
@@ -113,7 +144,7 @@ export class Routes {
     if (options?.canary === undefined || route.mode === "host") return null;
     const known = this.#canaries.get(route);
     if (known !== undefined) return known;
-    const named = this.#byService.get(options.canary.service);
+    const named = this.#byService.get(options.canary.service)?.[0];
     const other = named?.service.ports.find(({ target }) => target === route.target);
     const found =
       named === undefined || named.service === route.service
@@ -127,10 +158,9 @@ export class Routes {
 
   #matchName(host: string, port: number | null, domain: string): readonly Route[] | null {
     const named = this.#byHost.get(host);
-    if (named !== undefined) return [named];
+    if (named !== undefined) return named;
     if (domain !== "" && host.endsWith(`.${domain}`) && !host.endsWith(`.nodes.${domain}`)) {
-      const service = this.#byService.get(host.slice(0, -domain.length - 1));
-      return service === undefined ? null : [service];
+      return this.#byService.get(host.slice(0, -domain.length - 1)) ?? null;
     }
     return port === null ? this.#byDefault : null;
   }
@@ -151,7 +181,7 @@ export class Routes {
     // Reached by name, a service answers with its lowest published port, if it can with one every node has.
     const port = service.ports.find(({ mode }) => mode === "ingress") ?? service.ports[0];
     if (port === undefined) return;
-    const route = new Route(service, port.target, port.mode);
+    const route = [new Route(service, port.target, port.mode)] as const;
     this.#byService.set(service.name.toLowerCase(), route);
     this.#byService.set(service.name, route);
     for (const host of service.hosts) this.#byHost.set(host, route);

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { cleanResponse, hostName, isHost, isRequestId, readRequestHead } from "../../../src/proxy/headers.ts";
+import { cleanResponse, isRequestId, readRequestHead } from "../../../src/proxy/headers.ts";
+import { hostName, isHost } from "../../../src/proxy/host.ts";
 
 const hopNames = [
   "connection",

@@ -1,0 +1,40 @@
+// Host: the name and the port a request asks for.
+
+import type { Entry } from "./entry.ts";
+
+/** Whether a Host can be read: a name or an address, and at most one port. */
+export function isHost(text: string): boolean {
+  return /^(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(text);
+}
+
+/** The host name in a Host header: lower case, without port and final dot. */
+export function hostName(host: string): string {
+  const colon = host.lastIndexOf(":");
+  const name = colon > host.lastIndexOf("]") ? host.slice(0, colon) : host;
+  return (name.endsWith(".") ? name.slice(0, -1) : name).toLowerCase();
+}
+
+/** The port of a scheme that a URL does not say. */
+export const ownPort: Record<Entry["scheme"], number> = { http: 80, https: 443 };
+
+/** The port a client means by a Host. */
+export function portSaid(scheme: Entry["scheme"], host: string): number {
+  const colon = host.lastIndexOf(":");
+  if (colon > host.lastIndexOf("]")) return Number(host.slice(colon + 1));
+  return ownPort[scheme];
+}
+
+/** The scheme of an incoming request's URL. */
+export function schemeOf(url: string): Entry["scheme"] {
+  return url.startsWith("https:") ? "https" : "http";
+}
+
+/**
+ * Host and port in the URL of an incoming request, which is scheme, "://", Host and target put together: parsing it
+ * would cost three percent of what proxying a request does.
+ */
+export function authorityOf(url: string): string {
+  const start = url.indexOf("//") + 2;
+  const slash = url.indexOf("/", start);
+  return url.slice(start, slash < 0 ? undefined : slash);
+}
