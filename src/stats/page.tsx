@@ -17,6 +17,9 @@ export type PageInput = {
 
 /** How often an open page is read again, seconds. */
 const refreshS = 5;
+/** The same where a page has more rows than `manyRows`: printing ten thousand takes seconds. */
+const slowRefreshS = 60;
+const manyRows = 1_000;
 
 const icon =
   "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath fill='%23e69500' d='M8 0l7 4v8l-7 4-7-4V4z'/%3E%3C/svg%3E";
@@ -24,6 +27,8 @@ const icon =
 export function statsPage(report: StatsReport, input: PageInput): string {
   const { asked, uri, nonce } = input;
   const again = statsLink(uri, { ...asked, outcome: "" });
+  const rows = report.proxies.reduce((sum, proxy) => sum + proxy.rows.length, 0);
+  const everyS = rows > manyRows ? slowRefreshS : refreshS;
   const title = `Statistics Report for mesh ${report.mesh.name}`;
   const page = (
     <html lang="en">
@@ -32,7 +37,7 @@ export function statsPage(report: StatsReport, input: PageInput): string {
         <title>{title}</title>
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        {asked.refresh && <meta http-equiv="refresh" content={`${refreshS};url=${again}`} />}
+        {asked.refresh && <meta http-equiv="refresh" content={`${everyS};url=${again}`} />}
         <link rel="icon" href={icon} />
         <style nonce={nonce} dangerouslySetInnerHTML={{ __html: style }} />
       </head>

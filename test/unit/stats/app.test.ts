@@ -218,6 +218,16 @@ test("[Z17] names are text on the page, whatever they are", async () => {
   for (const text of [html, scoped]) expect(text).not.toMatch(/<script|<img/);
 });
 
+test("[Z17] a page of more than a thousand rows reads itself again once a minute only", () => {
+  const web = aService({ replicas: 1_000 });
+  const tasks = Array.from({ length: 1_000 }, (_, index) =>
+    aTask(web, { slot: index + 1, id: `t${index}`.padEnd(25, "0") }),
+  );
+  const asked = readAsked(page, "/haproxy?stats");
+  const html = statsPage(aReport({ tasks }), { asked, uri: "/haproxy?stats", nonce: "n", asksToken: true });
+  expect(html).toContain('content="60;url=/haproxy?stats"');
+});
+
 test("[Z17] an outcome is told in words, and not again after the page has read itself", async () => {
   const { app } = aMesh();
   const html = await (await get(app, ";st=DENY", viewer)).text();
