@@ -5,6 +5,7 @@ import { serveArrival } from "./entry.ts";
 import type { Env } from "./env.ts";
 import { serveWithStats } from "./stats.ts";
 
+export { MeshProber } from "./prober.ts";
 export { MeshRegistry } from "./registry.ts";
 export { MeshTelemetry } from "./telemetry.ts";
 

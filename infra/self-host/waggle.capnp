@@ -51,11 +51,15 @@ const waggle :Workerd.Worker = (
     (name = "REGISTRY_LOCATION", text = ""),
     (name = "REGISTRY", durableObjectNamespace = "MeshRegistry"),
     (name = "TELEMETRY", durableObjectNamespace = "MeshTelemetry"),
+    (name = "PROBER", durableObjectNamespace = "MeshProber"),
+    # Static servers are probed from here alone.
+    (name = "PROBE_REGIONS", text = ""),
   ],
   # The keys are the names of the data on disk: another key is an empty mesh.
   durableObjectNamespaces = [
     (className = "MeshRegistry", uniqueKey = "waggle-registry-v1", enableSql = true),
     (className = "MeshTelemetry", uniqueKey = "waggle-telemetry-v1", enableSql = true),
+    (className = "MeshProber", uniqueKey = "waggle-prober-v1", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "state"),
 );

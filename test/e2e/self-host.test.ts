@@ -78,13 +78,19 @@ test("[U63] there too services outlive a kill of the registry, and the agent red
   expect(status).toContain("1 of 1 nodes ready, 3 of 3 tasks running");
 });
 
-test("[U64] it is built for the runtime that wrangler.toml asks for, and a later build keeps the configuration", async () => {
+test("[U64] it is built for the runtime and the objects that wrangler.toml asks for, and a later build keeps the configuration", async () => {
   const date = /compatibility_?[dD]ate = "([0-9-]+)"/;
   const root = join(import.meta.dirname, "../..");
   const config = join(mesh.folder, "mesh/waggle.capnp");
   const built = readFileSync(config, "utf8");
-  const deployed = date.exec(readFileSync(join(root, "wrangler.toml"), "utf8"))?.[1];
-  expect(date.exec(built)?.[1]).toBe(deployed);
+  const deployed = readFileSync(join(root, "wrangler.toml"), "utf8");
+  expect(date.exec(built)?.[1]).toBe(date.exec(deployed)?.[1]);
+  const objects = [...deployed.matchAll(/^name = "([A-Z]+)"\nclass_name = "(\w+)"/gm)];
+  expect(objects.length).toBeGreaterThan(1);
+  for (const [, name, className] of objects) {
+    expect(built).toContain(`(name = "${name}", durableObjectNamespace = "${className}")`);
+    expect(built).toContain(`(className = "${className}", `);
+  }
   writeFileSync(config, `${built}# mine\n`);
   const again = await run(process.execPath, [
     join(root, "infra/self-host/build.ts"),
