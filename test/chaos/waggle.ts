@@ -17,7 +17,18 @@ type EngineTask = {
   readonly DesiredState: string;
   readonly Status: { readonly State: string; readonly ContainerStatus?: { readonly PID?: number } };
 };
-type EngineNode = { readonly ID: string; readonly Description: { readonly Hostname: string } };
+type EngineNode = {
+  readonly ID: string;
+  readonly Version: { readonly Index: number };
+  readonly Spec: object;
+  readonly Description: { readonly Hostname: string };
+};
+type EngineService = {
+  readonly ID: string;
+  readonly Version: { readonly Index: number };
+  readonly Spec: { readonly TaskTemplate: { readonly ForceUpdate?: number } };
+  readonly UpdateStatus?: { readonly State: string };
+};
 
 /** @param dir an empty folder for its state */
 export async function startWaggle(dir: string, setup: Setup): Promise<Contender> {
@@ -62,9 +73,9 @@ async function withService(mesh: MeshProcess, setup: Setup): Promise<Contender> 
         for (const pid of pids) process.kill(pid, "SIGCONT");
       };
     },
-    scale: (tasks) => waggle(mesh, "service", "scale", "--detach", `${service}=${tasks}`),
-    drain: (node) => waggle(mesh, "node", "update", "--availability", "drain", `node${node}`),
-    roll: () => waggle(mesh, "service", "update", "--force", "--quiet", service),
+    scale: (tasks) => updateService(mesh, (spec) => ({ ...spec, Mode: { Replicated: { Replicas: tasks } } })),
+    drain: (node) => drain(mesh, node),
+    roll: () => roll(mesh),
     killAgent: async (node) => void process.kill(mesh.agentPid(`node${node}`), "SIGKILL"),
     killRegistry: async () => {
       // What would start it anew is held still meanwhile.
@@ -90,6 +101,48 @@ async function withService(mesh: MeshProcess, setup: Setup): Promise<Contender> 
 async function waggle(mesh: MeshProcess, ...args: string[]): Promise<void> {
   const { code, err } = await mesh.waggle(...args);
   if (code !== 0) throw new Error(`waggle ${args.join(" ")}: ${err}`);
+}
+
+// Orders are given to the control API itself: a command's process would take a good part of this machine's time while
+// it starts, which HAProxy's side has no need of.
+
+async function drain(mesh: MeshProcess, number: number): Promise<void> {
+  const nodes = await mesh.get<EngineNode[]>("/nodes");
+  const node = nodes.find((one) => one.Description.Hostname === `node${number}`);
+  if (node === undefined) throw new Error(`there is no node${number}`);
+  const path = `/nodes/${node.ID}/update?version=${node.Version.Index}`;
+  await post(mesh, path, { ...node.Spec, Availability: "drain" });
+}
+
+/** Replaces every task as the service's update policy says, and waits for the end of that. */
+async function roll(mesh: MeshProcess): Promise<void> {
+  await updateService(mesh, ({ TaskTemplate, ...spec }) => ({
+    ...spec,
+    TaskTemplate: { ...TaskTemplate, ForceUpdate: (TaskTemplate.ForceUpdate ?? 0) + 1 },
+  }));
+  const state = async () => (await theService(mesh)).UpdateStatus?.State;
+  await until("the update to end", async () => (await state()) === "completed", {
+    withinMs: 60_000,
+    everyMs: 250,
+  });
+}
+
+async function updateService(
+  mesh: MeshProcess,
+  change: (spec: EngineService["Spec"]) => object,
+): Promise<void> {
+  const { ID, Version, Spec } = await theService(mesh);
+  await post(mesh, `/services/${ID}/update?version=${Version.Index}`, change(Spec));
+}
+
+function theService(mesh: MeshProcess): Promise<EngineService> {
+  return mesh.get<EngineService>(`/services/${service}`);
+}
+
+async function post(mesh: MeshProcess, path: string, body: object): Promise<void> {
+  const headers = { authorization: `Bearer ${mesh.token}`, "content-type": "application/json" };
+  const answer = await fetch(mesh.control + path, { method: "POST", headers, body: JSON.stringify(body) });
+  if (!answer.ok) throw new Error(`POST ${path}: ${answer.status} ${await answer.text()}`);
 }
 
 async function running(mesh: MeshProcess): Promise<readonly EngineTask[]> {
