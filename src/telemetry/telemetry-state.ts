@@ -25,8 +25,8 @@ export type IsolateState = {
   lastMs: number;
   /** Figures by task id. */
   readonly tasks: Map<string, Figures>;
-  /** How many wait, by item, as last said. */
-  readonly waiting: Map<string, Waiting>;
+  /** How many wait, by item, as last said; not where none does. */
+  readonly waiting: Map<string, Pick<Waiting, "open" | "queue">>;
   /** Until when it passes tasks over, by the object's clock. */
   readonly ejectedUntilMs: Map<string, number>;
 };
@@ -38,12 +38,16 @@ export type TelemetryState = {
   readonly isolates: Map<string, IsolateState>;
   /** Number of the last delta of each isolate; those that said something last come last. */
   readonly seqs: Map<string, number>;
+  /** Figures that isolates have of their own, in sum. */
+  ownFigures: number;
   /** Keys of items changed since they were last kept. */
   readonly changed: Set<string>;
 };
 
 /** Isolates whose delta numbers are remembered. One of fewer could be forgotten between a delta and the same one again. */
 export const maxSeqs = 5_000;
+/** Figures kept of isolates' own, some 5 MB; beyond, only those of their place are. */
+const maxOwnFigures = 5_000;
 /** Things kept of each kind; beyond, those unheard for longest are forgotten. */
 const most: Readonly<Record<Kind, number>> = {
   service: 2_000,
@@ -65,7 +69,14 @@ const keepMs: Readonly<Record<Kind, number>> = {
 export const isolateKeepMs = 60_000;
 
 export function newState(nowMs: number): TelemetryState {
-  return { sinceMs: nowMs, items: new Map(), isolates: new Map(), seqs: new Map(), changed: new Set() };
+  return {
+    sinceMs: nowMs,
+    items: new Map(),
+    isolates: new Map(),
+    seqs: new Map(),
+    ownFigures: 0,
+    changed: new Set(),
+  };
 }
 
 /**
@@ -115,7 +126,7 @@ function addEntry(state: TelemetryState, isolate: IsolateState, delta: EntryDelt
   const { service, node } = delta;
   const belongs = { serviceId: service?.id ?? "", nodeId: node?.id ?? "" };
   const entry = itemOf(state, "entry", keyOfEntry(service?.id, node?.id), belongs, nowMs);
-  isolate.waiting.set(entry.key, delta);
+  keepWaiting(isolate, entry.key, delta);
   count(entry.figures, delta, nowMs, "entry");
   if (service !== null) {
     const item = itemOf(state, "service", service.id, { id: service.id, name: service.name }, nowMs);
@@ -131,16 +142,29 @@ function addTask(state: TelemetryState, isolate: IsolateState, delta: TaskDelta,
   const { id, name, slot, nodeId, serviceId, ejectedMs } = delta;
   const about = { id, name, slot, nodeId, serviceId };
   const task = itemOf(state, "task", id, about, nowMs);
-  isolate.waiting.set(task.key, delta);
+  keepWaiting(isolate, task.key, delta);
   count(task.figures, delta, nowMs, "task");
   const { place } = isolate;
   const seen = itemOf(state, "place", `${place} ${id}`, { ...about, place }, nowMs);
   count(seen.figures, delta, nowMs, "task");
-  const own = isolate.tasks.get(id) ?? newFigures(nowMs, null);
-  isolate.tasks.set(id, own);
-  count(own, delta, nowMs, "task");
+  countOwn(state, isolate, delta, nowMs);
   if (ejectedMs > 0) isolate.ejectedUntilMs.set(id, nowMs + ejectedMs);
   else isolate.ejectedUntilMs.delete(id);
+}
+
+/** What the isolate itself sees, as long as that is not too much to remember. */
+function countOwn(state: TelemetryState, isolate: IsolateState, delta: TaskDelta, nowMs: number): void {
+  const known = isolate.tasks.get(delta.id);
+  if (known === undefined && state.ownFigures >= maxOwnFigures) return;
+  const own = known ?? newFigures(nowMs, null);
+  if (known === undefined) state.ownFigures += 1;
+  isolate.tasks.set(delta.id, own);
+  count(own, delta, nowMs, "task");
+}
+
+function keepWaiting({ waiting }: IsolateState, key: string, { open, queue }: Waiting): void {
+  if (open > 0 || queue > 0) waiting.set(key, { open, queue });
+  else waiting.delete(key);
 }
 
 function keyOfEntry(serviceId = "", nodeId = ""): string {
@@ -182,8 +206,10 @@ function itemOf(state: TelemetryState, kind: Kind, key: string, about: Partial<A
  * @returns keys of the items forgotten
  */
 export function forget(state: TelemetryState, nowMs: number): readonly string[] {
-  for (const [id, { lastMs }] of state.isolates) {
-    if (Math.abs(nowMs - lastMs) > isolateKeepMs) state.isolates.delete(id);
+  for (const [id, { lastMs, tasks }] of state.isolates) {
+    if (Math.abs(nowMs - lastMs) <= isolateKeepMs) continue;
+    state.isolates.delete(id);
+    state.ownFigures -= tasks.size;
   }
   const gone = [...state.items.values()].filter(({ kind, figures }) => nowMs - figures.lastMs > keepMs[kind]);
   for (const { key } of gone) state.items.delete(key);

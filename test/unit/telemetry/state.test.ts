@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { counter } from "../../../src/telemetry/counters.ts";
 import type { Delta } from "../../../src/telemetry/delta.ts";
 import { snapshot } from "../../../src/telemetry/read-snapshot.ts";
 import type { SnapshotFilter } from "../../../src/telemetry/snapshot.ts";
@@ -89,6 +90,17 @@ test("[J5] an isolate that fell silent is folded into its place", () => {
   const { places } = counted.read({ places: true });
   expect(places).toMatchObject([{ place: "AMS", tasks: [{ counts: { attempts: 4 } }], isolates: [] }]);
   expect(counted.service()?.tasks[0]?.open).toEqual({ now: 0, max: 2 });
+});
+
+test("[J5] where isolates see too much to remember, their place still remembers it", () => {
+  const counted = new Counted();
+  const tasks = Array.from({ length: 3_000 }, (_, at) => taskDelta({ attempts: 1 }, [], { id: `task${at}` }));
+  for (const isolate of ["isolate1", "isolate2"]) counted.add(delta(1, { isolate, tasks }));
+  expect([...counted.state.isolates.values()].map((isolate) => isolate.tasks.size)).toEqual([3_000, 2_000]);
+  expect(counted.state.items.get("place AMS task2999")?.figures.tally.counts[counter.attempts]).toBe(2);
+  counted.nowMs += 61_000;
+  forget(counted.state, counted.nowMs);
+  expect(counted.state.ownFigures).toBe(0);
 });
 
 test("[J6] how many wait is the sum over isolates now, and the most that one of them said", () => {
