@@ -123,13 +123,22 @@ function writeItem({ kind, key, about, figures }: Item): Written {
 }
 
 function readItem({ kind, key, about, openMax, queueMax, rateMax, firstMs, lastMs, ...rest }: Written): Item {
-  const item = newItem(kind, key, about, firstMs);
+  const histograms = kind === "service" || (kind === "node" && hasHistograms(rest.series));
+  const item = newItem(kind, key, about, firstMs, histograms);
   const { figures } = item;
   addTally(figures.tally, rest);
   Object.assign(figures, { openMax, queueMax, rateMax, lastMs } satisfies Partial<Figures>);
   restoreSeries(figures.series, rest.series);
   return item;
 }
+
+/** A node is read as it was kept. */
+function hasHistograms(series: Written["series"]): boolean {
+  return series?.minutes.steps.at(-1)?.[bucketsAt] != null;
+}
+
+/** Where a written step has its histogram. */
+const bucketsAt = 6;
 
 function restoreSeries(to: Series | null, written: Written["series"]): void {
   if (to === null || written === null) return;

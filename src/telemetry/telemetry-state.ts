@@ -172,27 +172,43 @@ function keyOfEntry(serviceId = "", nodeId = ""): string {
 }
 
 /** Only things that have a page of their own have series. */
-const seriesOf: Readonly<Record<Kind, "buckets" | "percentiles" | null>> = {
-  service: "buckets",
-  node: "percentiles",
-  task: "percentiles",
-  entry: null,
-  place: null,
+const hasSeries: Readonly<Record<Kind, boolean>> = {
+  service: true,
+  node: true,
+  task: true,
+  entry: false,
+  place: false,
 };
 
-export function newItem(kind: Kind, key: string, about: Partial<About>, nowMs: number): Item {
-  const series = seriesOf[kind];
+/** So many nodes keep the histogram of each step, 30 KB each in memory; those beyond keep its percentiles. */
+const maxNodeHistograms = 200;
+
+/** @param histograms whether a series keeps the histogram of each step */
+export function newItem(
+  kind: Kind,
+  key: string,
+  about: Partial<About>,
+  nowMs: number,
+  histograms: boolean,
+): Item {
   return {
     kind,
     key: `${kind} ${key}`,
     about: { id: "", name: "", serviceId: "", nodeId: "", slot: 0, place: "", ...about },
-    figures: newFigures(nowMs, series === null ? null : newSeries(series === "buckets")),
+    figures: newFigures(nowMs, hasSeries[kind] ? newSeries(histograms) : null),
   };
+}
+
+function keepsHistograms({ items }: TelemetryState, kind: Kind): boolean {
+  if (kind !== "node") return kind === "service";
+  let nodes = 0;
+  for (const item of items.values()) if (item.kind === "node") nodes += 1;
+  return nodes < maxNodeHistograms;
 }
 
 function itemOf(state: TelemetryState, kind: Kind, key: string, about: Partial<About>, nowMs: number): Item {
   const known = state.items.get(`${kind} ${key}`);
-  const item = known ?? newItem(kind, key, about, nowMs);
+  const item = known ?? newItem(kind, key, about, nowMs, keepsHistograms(state, kind));
   // A service may have been renamed, a task's node as well.
   if (known !== undefined) known.about = { ...known.about, ...about };
   else state.items.set(item.key, item);

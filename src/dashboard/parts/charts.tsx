@@ -27,12 +27,14 @@ export function Charts({ history }: { history: History }) {
           </figcaption>
           <Lines data={latencies} words={milliseconds} />
         </figure>
-        <figure class="chart" id="chart-heat" data-chart="heat" data-series={JSON.stringify(heat)}>
-          <figcaption>
-            <strong>Latency by request</strong>: the darker, the more requests took so long
-          </figcaption>
-          <Heat data={heat} />
-        </figure>
+        {heat.cells.length > 0 && (
+          <figure class="chart" id="chart-heat" data-chart="heat" data-series={JSON.stringify(heat)}>
+            <figcaption>
+              <strong>Latency by request</strong>: the darker, the more requests took so long
+            </figcaption>
+            <Heat data={heat} />
+          </figure>
+        )}
       </div>
       <Numbers history={history} />
     </>

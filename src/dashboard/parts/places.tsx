@@ -121,9 +121,9 @@ function Seen({ task, of }: { task: SeenTask | undefined; of: number }) {
         {ejectedBy === 0 ? (
           <span class="unseen">{meanings[look]}</span>
         ) : of > 1 ? (
-          `passed over by ${ejectedBy} of ${of}`
+          `passed over by ${ejectedBy} of ${of},`
         ) : (
-          "passed over"
+          "passed over,"
         )}
       </span>{" "}
       {number(counts.attempts)}

@@ -51,6 +51,13 @@ test("[G31] a service's page says how its traffic goes now, and draws how it wen
   expect(textOf(text, "numbers")).toMatch(/\d\d:\d\d:\d\d 4 0 2\d ms 2\d ms 2\d ms/);
 });
 
+test("[G31] a node's page has the same, its latency map too", async () => {
+  const { dashboard, node } = await counted(0);
+  const { text } = await dashboard.ask(`GET /dashboard/nodes/${node.hostname}`);
+  expect(textOf(text, "traffic")).toContain("40 in all");
+  expect(text).toMatch(/<path class="shade-5" d="M\d+ \d+h/);
+});
+
 test("[G31] an hour can be seen instead of ten minutes, and what took no request says so", async () => {
   const { dashboard } = await counted(0);
   const hour = await dashboard.ask("GET /dashboard/services/my-web?span=hour");
@@ -81,8 +88,8 @@ test("[G32] each place's view of a task is apart, and who passes it over is name
   const page = await dashboard.ask("GET /dashboard/services/my-web");
   const places = textOf(page.text, "places");
   expect(places).toMatch(/AMS 1 isolate .*?40 0 % failed, 2\d ms/);
-  expect(places).toMatch(/SIN 2 isolates passed over by 1 of 2 18 27\.8 % failed/);
-  expect(places).toMatch(/isolate other1 passed over 10 50 % failed/);
+  expect(places).toMatch(/SIN 2 isolates passed over by 1 of 2, 18 27\.8 % failed/);
+  expect(places).toMatch(/isolate other1 passed over, 10 50 % failed/);
   expect(places).toMatch(/isolate other2 .*?8 0 % failed/);
 });
 

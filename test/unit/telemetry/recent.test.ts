@@ -49,3 +49,18 @@ test("[G30] without tasks a snapshot keeps services and nodes alone", () => {
   expect(service).toMatchObject({ tasks: [], entries: [], counts: { requests: 30 } });
   expect(snapshot(state, startMs + 15_000).services[0]?.tasks).toHaveLength(1);
 });
+
+test("[G30] the first 200 nodes keep a histogram of each step, those beyond its percentiles; services all do", () => {
+  const state = newState(startMs);
+  const entries = Array.from({ length: 250 }, (_, n) =>
+    entryDelta({ requests: 1 }, [5], {
+      service: { id: `s${n}`, name: `s${n}` },
+      node: { id: `n${n}`, name: `n${n}` },
+    }),
+  );
+  addDelta(state, delta(1, { entries }), startMs);
+  const { nodes, services } = snapshot(state, startMs, { series: true });
+  const kept = (all: typeof nodes | typeof services) =>
+    all.filter(({ series }) => series?.tens.buckets !== null);
+  expect([kept(nodes).length, kept(services).length]).toEqual([200, 250]);
+});
