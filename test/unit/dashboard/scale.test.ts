@@ -12,10 +12,8 @@ test("[G15] the pages of a mesh of 1,000 nodes and 10,000 tasks stay small and q
   const mesh = new TestMesh();
   fillLarge(mesh);
   const dashboard = new TestDashboard(0, {}, mesh);
-  for (let step = 0; step < 2; step += 1) {
-    dashboard.telemetry.count(trafficOf(mesh, step));
-    mesh.nowMs += 10_000;
-  }
+  dashboard.telemetry.count(trafficOf(mesh));
+  mesh.nowMs += 10_000;
   await dashboard.signIn();
   for (const path of ["", "services", "services/service-7", "nodes", "nodes/node7", "events", "routing"]) {
     const began = performance.now();
@@ -29,21 +27,21 @@ test("[G15] the pages of a mesh of 1,000 nodes and 10,000 tasks stay small and q
     expect(tookMs, path).toBeLessThan(2_000);
     dashboard.mesh.nowMs += 1_000;
   }
-});
+}, 20_000);
 
 /** Ten seconds in which everything was asked for. */
-function trafficOf(mesh: TestMesh, step: number): Delta {
+function trafficOf(mesh: TestMesh): Delta {
   const services = mesh.registry.services().map(({ id, spec }) => ({ id, name: spec.name }));
-  const took = Array.from({ length: 20 }, (_, index) => 2 + ((index * 7 + step) % 60));
+  const took = Array.from({ length: 20 }, (_, index) => 2 + ((index * 7) % 60));
   const entries = mesh.registry.nodes().map(({ id, hostname }, index) => {
     const service = services[index % services.length] ?? null;
     return entryDelta({ requests: 20 }, took, { service, node: { id, name: hostname } });
   });
   const tasks = unwrap(mesh.registry.tasks({})).map((task) => {
     const ofTask = { id: task.id, slot: task.slot, nodeId: task.nodeId ?? "", serviceId: task.serviceId };
-    return taskDelta({ attempts: 2 + ((step * task.slot) % 9) }, [], ofTask);
+    return taskDelta({ attempts: 2 + (task.slot % 9) }, [], ofTask);
   });
-  return delta(step + 1, { entries, tasks });
+  return delta(1, { entries, tasks });
 }
 
 test("[G15] all scripts together are under 60 KB compressed, the style sheet under 10 KB", async () => {
