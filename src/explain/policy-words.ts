@@ -59,6 +59,7 @@ function leadsTo(ring: Ring, path: string): string | undefined {
   const index = byHash({
     targets,
     even,
+    settled: true,
     key: keyOf("uri", "", path, new Headers()),
     may: () => true,
     weight: (at) => targets[at]?.share.weight ?? 0,

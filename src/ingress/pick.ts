@@ -77,13 +77,14 @@ function passedOver(
 /** The one that the policy picks among those neither tried, nor passed over, nor full. */
 function among(picking: Picking, ring: Ring, out: ReadonlySet<string> | null): Target | null {
   const { plane, tried, nowMs } = picking;
-  const { ids, targets, rules, even } = ring;
+  const { ids, targets, rules, even, slowUntilMs } = ring;
   const isGone = (id: string) => tried?.has(id) === true || out?.has(id) === true;
   const round = targets[0]?.share.backup === true ? `backup ${picking.round}` : picking.round;
   if (ring.plain) return targets[plane.cursors.next(round, ids, isGone)] ?? null;
   const index = pickOf(rules.policy)({
     targets,
     even,
+    settled: nowMs >= slowUntilMs,
     may: (at) => !isGone(ids[at] as string) && !isFull(picking, ring, targets[at] as Target),
     weight: (at) => weightOf(targets[at] as Target, rules, nowMs),
     open: (at) => plane.open.of(ids[at] as string),

@@ -51,8 +51,10 @@ export type Ring = {
   /** All of them, with those that take only clients whose sticky cookie names them. */
   readonly all: readonly Target[];
   readonly rules: Rules;
-  /** All weights are alike, now and later. */
+  /** All weights in the table are alike. */
   readonly even: boolean;
+  /** Until then some target is in its slow start, epoch milliseconds; 0: none is. */
+  readonly slowUntilMs: number;
   /** Some target may have no more than a number of open requests. */
   readonly limited: boolean;
   /** Open requests are counted. */
@@ -89,7 +91,7 @@ export function ringOf(all: readonly Target[], rules = defaultRules): Ring {
 
 function ring(targets: readonly Target[], backups: Ring | null, all: readonly Target[], rules: Rules): Ring {
   const { policy, slowStartMs } = rules;
-  const even = slowStartMs === 0 && targets.every(({ share }) => share.weight === targets[0]?.share.weight);
+  const even = targets.every(({ share }) => share.weight === targets[0]?.share.weight);
   const limited = all.some((target) => maxconnOf(target, rules) !== Number.POSITIVE_INFINITY);
   return {
     ids: targets.map(({ taskId }) => taskId),
@@ -98,9 +100,13 @@ function ring(targets: readonly Target[], backups: Ring | null, all: readonly Ta
     all,
     rules,
     even,
+    slowUntilMs:
+      slowStartMs === 0
+        ? 0
+        : targets.reduce((last, { share }) => Math.max(last, (share.sinceMs ?? 0) + slowStartMs), 0),
     limited,
     counted: limited || countsOpen(policy),
-    plain: policy === "roundrobin" && even && !limited,
+    plain: policy === "roundrobin" && even && !limited && slowStartMs === 0,
   };
 }
 

@@ -9,8 +9,10 @@ export type Choice = {
   readonly may: (index: number) => boolean;
   /** Its weight now, above 0; a slow start makes it less than the table's. */
   readonly weight: (index: number) => number;
-  /** True where all weights are alike, now and later. */
+  /** True where all weights in the table are alike. */
   readonly even: boolean;
+  /** True where none is in its slow start. */
+  readonly settled: boolean;
   /** Open requests that this isolate has with it. */
   readonly open: (index: number) => number;
   /** What a hashing policy goes by; null where the request has none. */

@@ -3,7 +3,7 @@
 // Each target gets a score from its id and the key together, and the highest wins. A target that comes takes over
 // exactly the keys it scores highest for, one in n; one that goes, or may not be picked now, leaves each of its keys to
 // that key's second best. A weight w makes the score -w / ln(u), for which the highest falls to each target in
-// proportion to its weight (Schindelhauer and Schomaker, 2005). A pick goes over all targets: a thousand take some ten
+// proportion to its weight (Schindelhauer and Schomaker, 2005). A pick goes over all targets: a thousand take some five
 // microseconds, and nothing has to be built anew when the table changes but one number a target.
 
 import type { Target } from "../ring.ts";

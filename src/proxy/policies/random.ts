@@ -15,8 +15,8 @@ export const randomOfTwo: Pick = (choice) => {
   return open(second) / weight(second) < open(first) / weight(first) ? second : first;
 };
 
-function draw({ targets, weight, even, random }: Choice, may: (index: number) => boolean): number {
-  for (let left = even ? draws : 0; left > 0; left -= 1) {
+function draw({ targets, weight, even, settled, random }: Choice, may: (index: number) => boolean): number {
+  for (let left = even && settled ? draws : 0; left > 0; left -= 1) {
     const index = Math.floor(random() * targets.length);
     if (index < targets.length && may(index)) return index;
   }

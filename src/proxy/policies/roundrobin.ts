@@ -7,8 +7,8 @@
 
 import type { Pick } from "./choice.ts";
 
-export const roundRobin: Pick = ({ targets, may, weight, even, inTurn, currents, random }) => {
-  if (even) return inTurn(may);
+export const roundRobin: Pick = ({ targets, may, weight, even, settled, inTurn, currents, random }) => {
+  if (even && settled) return inTurn(may);
   let best = -1;
   let highest = Number.NEGATIVE_INFINITY;
   let total = 0;

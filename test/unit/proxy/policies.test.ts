@@ -145,3 +145,15 @@ test("[W20] of tasks that all fail, backups stand in at once, without panic", ()
   // Nobody is well: panic, and the backups' turn all the same.
   expect(tally(picks(mesh, one, 4))).toEqual({ c: 2, d: 2 });
 });
+
+test("[W12] a task in its slow start gets its part of the turns, and its whole share once that is over", () => {
+  const at = (sinceMs: number) => {
+    const targets = ["a", "b"].map((taskId) => {
+      const share = { weight: 1, sinceMs: taskId === "b" ? sinceMs : 0 };
+      return { taskId, slot: 1, nodeId: "n", server: null, origin: `http://${taskId}`, share };
+    });
+    return tally(picks(plane(), ringOf(targets, ring({}, "roundrobin", { slowStartMs: 10_000 }).rules), 60));
+  };
+  expect(at(1_000_000 - 5_000)).toEqual({ a: 40, b: 20 });
+  expect(at(1_000_000 - 10_000)).toEqual({ a: 30, b: 30 });
+});
