@@ -2,27 +2,15 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Policy } from "../../../src/domain/policy.ts";
 import { pickTarget } from "../../../src/ingress/pick.ts";
-import { createPlane } from "../../../src/proxy/plane.ts";
 import { maxconnOf, type Ring, ringOf, rulesOf, type Target } from "../../../src/proxy/ring.ts";
-import { serviceOf } from "../../support/dataplane.ts";
+import { serviceOf, tableOf } from "../../support/dataplane.ts";
+import { madeUpPlane } from "../../unit/ingress/made-up-plane.ts";
 
 const nowMs = 1_000_000;
 const policies: readonly Policy[] = ["roundrobin", "leastconn", "random", "source", "uri", "hdr(x)"];
 
 function planeWith(random: () => number) {
-  return createPlane({
-    suspect: async () => undefined,
-    source: async () => ({ version: 1, text: null }),
-    dial: async () => new Response(),
-    headTimeoutMs: 1_000,
-    platformStatuses: false,
-    meshName: "waggle",
-    domain: "",
-    trusts: () => false,
-    nowMs: () => nowMs,
-    random,
-    newId: () => "id",
-  });
+  return madeUpPlane(tableOf(1), {}, { random, nowMs: () => nowMs }).plane;
 }
 
 const share = fc.record(

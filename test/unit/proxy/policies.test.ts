@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
 import type { Policy } from "../../../src/domain/policy.ts";
 import { pickTarget } from "../../../src/ingress/pick.ts";
-import { createPlane, type DataPlane } from "../../../src/proxy/plane.ts";
+import type { DataPlane } from "../../../src/proxy/plane.ts";
 import { keyOf } from "../../../src/proxy/policies/policies.ts";
 import { type Ring, ringOf, rulesOf, weightOf } from "../../../src/proxy/ring.ts";
-import { serviceOf } from "../../support/dataplane.ts";
+import { serviceOf, tableOf } from "../../support/dataplane.ts";
+import { madeUpPlane } from "../ingress/made-up-plane.ts";
 
 type Shares = Readonly<Record<string, number>>;
 
@@ -17,19 +18,7 @@ function ring(weights: Shares, policy: Policy = "roundrobin", options = {}): Rin
 }
 
 function plane(random: () => number = () => 0): DataPlane {
-  return createPlane({
-    suspect: async () => undefined,
-    source: async () => ({ version: 1, text: null }),
-    dial: async () => new Response(),
-    headTimeoutMs: 1_000,
-    platformStatuses: false,
-    meshName: "waggle",
-    domain: "",
-    trusts: () => false,
-    nowMs: () => 1_000_000,
-    random,
-    newId: () => "id",
-  });
+  return madeUpPlane(tableOf(1), {}, { random }).plane;
 }
 
 /** Numbers that look random and are the same each time. */
