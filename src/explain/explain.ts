@@ -241,5 +241,5 @@ function refusalOf({ wayIn, host, domain, routes, matched, entryNodes }: Lookup)
   if (node === undefined) return noNode(wayIn, routes, matched);
   if (matched === null) return unknown(wayIn, hostName(host));
   const { route, ring } = routeOn(matched, node.id);
-  return ring.ids.length === 0 ? noTask(route, node.name) : null;
+  return ring.ids.length === 0 ? noTask(route, node.name, ring) : null;
 }

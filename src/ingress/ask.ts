@@ -23,7 +23,9 @@ export async function ask(asking: Asking): Promise<Asked> {
     let target = nextTarget(asking);
     let open: OpenRequest | null = null;
     if (target === null && mustWait(asking)) {
+      const sinceMs = plane.nowMs();
       const waited = await waitInLine(asking);
+      asking.waitedMs += plane.nowMs() - sinceMs;
       if (typeof waited === "string") return waited;
       ({ target, open } = waited);
       endsMs = plane.nowMs() + plane.headTimeoutMs;

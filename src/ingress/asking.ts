@@ -30,6 +30,8 @@ export type Asking = {
   /** Ids of the tasks asked. */
   tried: Set<string> | null;
   attempts: number;
+  /** How long it was in line, milliseconds. */
+  waitedMs: number;
   /** How many more may be asked with this table. */
   left: number;
   /** Null unless the request asks for it. */

@@ -13,7 +13,7 @@ export type Told = {
   readonly entry: Entry;
   readonly plane: DataPlane;
   readonly route: Route | null;
-  readonly asking: Pick<Asking, "target" | "attempts"> | null;
+  readonly asking: Pick<Asking, "target" | "attempts" | "waitedMs"> | null;
   readonly trace: Trace | null;
   readonly wish: Wish | null;
 };
@@ -49,6 +49,7 @@ export function setDebug(headers: Headers, told: Told, routes: Routes | null): v
 /** What besides the policy led to the task. */
 function setWish(headers: Headers, { wish, asking }: Told): void {
   const target = asking?.target ?? null;
+  if (asking !== null && asking.waitedMs > 0) headers.set("x-waggle-waited-ms", String(asking.waitedMs));
   if (wish === null) return;
   if (wish.canaryOf !== null) headers.set("x-waggle-canary-of", wish.canaryOf);
   if (wish.sticky !== null && target !== null) {

@@ -164,7 +164,7 @@ function serveAt(
   if (head.via !== null && passed(head.via, via)) {
     return { status: 508, reason: `this request has come through ${route.service.name} before` };
   }
-  if (ring.ids.length === 0 && (wish === null || wish.kept === null)) return noTask(route, node.name);
+  if (ring.ids.length === 0 && (wish === null || wish.kept === null)) return noTask(route, node.name, ring);
   const round = route.round(node.id);
   if (exchange.outgoing === null) {
     if (holdsBody(exchange.request, head, plane)) return holdAndSend(exchange, route, ring, round, via);
@@ -252,8 +252,12 @@ function passed(via: string, mark: string): boolean {
 }
 
 /** The refusal of a request for a service none of whose tasks this node may send to. */
-export function noTask({ service, mode }: Route, nodeName: string): Failure {
+export function noTask({ service, mode }: Route, nodeName: string, { all }: Ring): Failure {
   const where = mode === "host" ? ` on ${nodeName}, and its port is published in host mode` : "";
+  if (all.length > 0) {
+    const which = all.length === 1 ? "the one task" : `each of the ${all.length} tasks`;
+    return { status: 503, reason: `${which} of ${service.name}${where} is in drain or has weight 0` };
+  }
   return { status: 503, reason: `service ${service.name} has no live task${where}` };
 }
 
@@ -281,6 +285,7 @@ function send(
     left: maxAttempts,
     trace: exchange.trace,
     target: before?.target ?? null,
+    waitedMs: before?.waitedMs ?? 0,
     counted,
     waitUntil: exchange.waitUntil,
   };

@@ -88,6 +88,7 @@ function waySteps(way: Way, explanation: RouteExplanation | null): (readonly [st
   const why = explanation === null || explanation.match.by === "nothing" ? "" : `: ${explanation.match.why}`;
   steps.push(["service", way.service === null ? "none" : `${way.service}${why}`]);
   if (way.policy !== null) steps.push(["policy", policyText(way)]);
+  if (way.waitedMs !== null) steps.push(["line", `${ms(way.waitedMs)} until a task had fewer open requests`]);
   for (const [index, attempt] of way.attempts.entries())
     steps.push(["task", attemptText(attempt, way.attempts[index - 1])]);
   if (way.passedOver !== null) steps.push(["avoided", passedOverText(way.passedOver)]);

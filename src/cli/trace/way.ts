@@ -24,6 +24,8 @@ export type Way = {
   readonly policy: string | null;
   /** `kept`: the client's cookie named the task; `new`: it was given one. */
   readonly sticky: string | null;
+  /** How long it was in line for a task with fewer open requests than its maxconn, milliseconds. */
+  readonly waitedMs: number | null;
   /** The service that was asked for, where its canary answered. */
   readonly canaryOf: string | null;
   readonly attempts: readonly Attempt[];
@@ -53,6 +55,7 @@ export function readWay(headers: IncomingHttpHeaders): Way | null {
     service,
     policy: text("x-waggle-policy"),
     sticky: text("x-waggle-sticky"),
+    waitedMs: number("x-waggle-waited-ms"),
     canaryOf: text("x-waggle-canary-of"),
     attempts: readAttempts(text("x-waggle-trace") ?? "", service ?? ""),
     passedOver: text("x-waggle-passed-over"),

@@ -49,6 +49,7 @@ function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoin
     plane,
     serviceId: "s",
     wish: null,
+    waitedMs: 0,
     traffic: plane.traffic.of("s"),
     outgoing: {
       repeatable: true,

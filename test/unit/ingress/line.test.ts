@@ -164,3 +164,21 @@ test("[W16] a request that moves on from a task that fails waits for one that is
   expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([200, 200]);
   expect(tasks.most).toBe(1);
 });
+
+test("[W17] how long a request was in line is told to those who show a token", async () => {
+  const { plane, tasks } = mesh({ maxconn: 1 }, undefined, 1);
+  const debug = { door: { mayDebug: () => true }, headers: { "x-waggle-debug": "1" } };
+  const asked = [plane.ask(debug), plane.ask(debug)];
+  await until("one is at the task", async () => tasks.waiting.length === 1);
+  await until(
+    "the other waits",
+    async () => plane.plane.lines.waiting(serviceOf("my-web", 1, []).id, Date.now()) === 1,
+  );
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  tasks.answer();
+  await until("so is the other", async () => tasks.waiting.length === 1);
+  tasks.answer();
+  const waited = (await Promise.all(asked)).map(({ headers }) => headers.get("x-waggle-waited-ms"));
+  expect(waited[0]).toBeNull();
+  expect(Number(waited[1])).toBeGreaterThanOrEqual(20);
+});

@@ -129,7 +129,9 @@ test("[W15] drain and weight 0 keep those who stay, also where no other is left"
     mesh.now.table = tableOf(3, leaving(true));
     mesh.now.ms += 3_000;
     expect(await ask()).toMatchObject({ origin });
-    expect((await client(mesh)()).response.status).toBe(503);
+    const refused = await client(mesh)();
+    expect(refused.response.status).toBe(503);
+    expect(refused.origin).toContain("each of the 2 tasks of my-web is in drain or has weight 0");
   }
 });
 

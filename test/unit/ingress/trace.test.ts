@@ -17,6 +17,7 @@ test("[L17] whoever shows a token is told the entry, the policy and every task a
     service: "my-web",
     policy: "roundrobin",
     sticky: null,
+    waitedMs: null,
     canaryOf: null,
     attempts: [
       { taskId: taskId("my-web", 1), task: "my-web.1", node: "node1", atMs: 0, tookMs: 0, outcome: "failed" },
