@@ -9,6 +9,7 @@ import { registerDashboard } from "./dashboard.ts";
 import { CliError, errorText, exitCodes, refused } from "./errors.ts";
 import { registerEvents } from "./events.ts";
 import { targetFlags } from "./flags.ts";
+import { registerImport } from "./import/import.ts";
 import { registerJoinToken } from "./join-token.ts";
 import { registerNode } from "./node/node.ts";
 import { registerServer } from "./server/server.ts";
@@ -83,6 +84,7 @@ export function buildProgram(cli: Cli): Command {
   registerServer(program, cli);
   registerNode(program, cli);
   registerTask(program, cli);
+  registerImport(program, cli);
   program.commandsGroup("What goes on:");
   registerStatus(program, cli);
   registerTop(program, cli);

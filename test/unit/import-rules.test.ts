@@ -13,6 +13,7 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
   protocol: { folders: ["domain"], packages: ["zod"] },
   registry: { folders: ["domain", "protocol"], packages: ["node:crypto", "node:net", "zod"] },
   prober: { folders: ["domain"], packages: [] },
+  haproxy: { folders: ["domain"], packages: [] },
   explain: { folders: ["domain", "protocol", "proxy", "ingress", "edge"], packages: [] },
   control: {
     folders: ["domain", "protocol", "telemetry", "registry", "proxy", "explain"],
@@ -31,7 +32,10 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
   ingress: { folders: ["domain", "telemetry", "proxy"], packages: [] },
   edge: { folders: ["domain", "telemetry", "proxy", "ingress"], packages: [] },
   agent: { folders: ["domain", "protocol"], packages: ["node:*", "ws", "zod"] },
-  cli: { folders: ["domain", "protocol", "telemetry"], packages: ["node:*", "commander", "ws", "zod"] },
+  cli: {
+    folders: ["domain", "protocol", "telemetry", "haproxy"],
+    packages: ["node:*", "commander", "ws", "zod"],
+  },
   local: {
     folders: ["domain", "protocol", "agent", "cli"],
     packages: ["node:*", "ws", "zod", "esbuild", "miniflare"],

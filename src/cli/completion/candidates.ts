@@ -3,7 +3,7 @@
 import type { Argument, Command, Option } from "commander";
 
 /** Names that only the mesh knows. */
-export type NameKind = "service" | "node";
+export type NameKind = "service" | "node" | "server";
 
 /** One word that may follow, and what it means. */
 export type Candidate = { readonly word: string; readonly help: string };
@@ -77,13 +77,13 @@ function operandsOf(command: Command, index: number): Candidates {
   const argument = declared[index] ?? (last?.variadic ? last : undefined);
   if (argument === undefined) return nothing;
   const words = (argument.argChoices ?? []).map((word) => ({ word, help: "" }));
-  return { ...nothing, words, ...namesOf(argument) };
+  return { ...nothing, words, ...namesOf(argument), files: argument.name() === "file" };
 }
 
-/** An argument is told by its name: `<service...>`, `<node>`, `<service=replicas...>`. */
+/** An argument is told by its name: `<service...>`, `<node>`, `<server>`, `<service=replicas...>`. */
 function namesOf(argument: Argument): { names: NameKind | null; suffix: string } {
   const [kind = "", value] = argument.name().split("=");
-  const names = kind === "service" || kind === "node" ? kind : null;
+  const names = kind === "service" || kind === "node" || kind === "server" ? kind : null;
   return { names, suffix: value === undefined ? "" : "=" };
 }
 

@@ -1,6 +1,7 @@
 // `waggle completion SHELL`, and the hidden `waggle __complete` that the shells call.
 
 import type { Command } from "commander";
+import type { ServerStatus } from "../../protocol/server.ts";
 import type { Cli } from "../cli.ts";
 import { createClient } from "../client.ts";
 import { findTarget, type TargetFlags } from "../context.ts";
@@ -93,6 +94,10 @@ async function namesOf(cli: Cli, kind: NameKind, target: TargetFlags): Promise<s
     const mesh = createClient(await findTarget(target, cli.env), namesTimeoutMs);
     if (kind === "service")
       return (await mesh.get<EngineService[]>("/services")).map((service) => service.Spec.Name);
+    if (kind === "server") {
+      const servers = await mesh.mesh<ServerStatus[]>("/servers");
+      return servers.map(({ service, spec }) => `${service}/${spec.name}`);
+    }
     return (await mesh.get<EngineNode[]>("/nodes")).map((node) => node.Description?.Hostname ?? node.ID);
   } catch {
     return [];

@@ -11,6 +11,7 @@ const bin = fileURLToPath(new URL("../../../bin/waggle", import.meta.url));
 const routes = {
   "GET /services": { json: [service("my-web"), service("api")] },
   "GET /nodes": { json: [node("node1"), node("node2")] },
+  "GET /mesh/servers": { json: [{ service: "my-web", spec: { name: "a" } }] },
 };
 
 async function complete(mesh: FakeMesh, words: string[], shell = "fish"): Promise<string[]> {
@@ -38,6 +39,9 @@ describe("[L13] completion offers", () => {
     ["names of services", ["service", "rm", "my-web", ""], ["my-web", "api"]],
     ["names of services by an alias of the verb", ["service", "remove", "my"], ["my-web"]],
     ["names of services to scale", ["service", "scale", "a"], ["api=", ":nospace"]],
+    ["names of static servers", ["server", "set", ""], ["my-web/a"]],
+    ["services to add a server to", ["server", "add", "a"], ["api"]],
+    ["files to import", ["import", ""], [":files"]],
     ["names of nodes", ["node", "update", "--availability", "drain", "node1"], ["node1"]],
     ["one node where one is taken", ["node", "update", "node1", ""], []],
     ["the words that an argument takes", ["completion", ""], ["bash", "zsh", "fish"]],

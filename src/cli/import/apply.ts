@@ -1,0 +1,139 @@
+// Taking over what was imported: everything is looked at first, then services and servers are made or changed by name.
+
+import type { ImportedService } from "../../haproxy/import.ts";
+import type { ServerStatus } from "../../protocol/server.ts";
+import type { Client } from "../client.ts";
+import type { EngineService, EngineSpec } from "../engine.ts";
+import { refused } from "../errors.ts";
+import { staticImage, staticSpec } from "../service/static.ts";
+
+/** Labels of a service that an import decides; all others stay as they are. */
+const decided = [
+  ...["waggle.host", "waggle.balance", "waggle.sticky", "waggle.slowstart", "waggle.maxconn"],
+  ...["waggle.queue-timeout"],
+];
+
+/**
+ * Makes the mesh as the file says. A second time there is nothing to do.
+ *
+ * @param did is told of each step once it is done
+ * @throws CliError before anything is done, when a name or a port belongs to something else
+ */
+export async function applyImport(
+  mesh: Client,
+  wanted: readonly ImportedService[],
+  did: (step: string) => void,
+): Promise<void> {
+  const services = await mesh.get<EngineService[]>("/services");
+  const servers = await mesh.mesh<ServerStatus[]>("/servers");
+  checkNames(wanted, services);
+  checkPorts(wanted, services);
+  for (const one of wanted) {
+    await applyService(mesh, one, services, did);
+    await applyServers(
+      mesh,
+      one,
+      servers.filter(({ service }) => service === one.name),
+      did,
+    );
+  }
+}
+
+function checkNames(wanted: readonly ImportedService[], services: readonly EngineService[]): void {
+  for (const { name, line } of wanted) {
+    const image = imageOf(services.find(({ Spec }) => Spec.Name === name));
+    if (image === null || image === staticImage) continue;
+    throw refused(
+      `service ${name} (line ${line}) is there already and runs ${image}`,
+      "give the backend another name, or remove the service",
+    );
+  }
+}
+
+function checkPorts(wanted: readonly ImportedService[], services: readonly EngineService[]): void {
+  const holders = new Map<number, string>();
+  const names = new Set(wanted.map(({ name }) => name));
+  for (const { Spec, Endpoint } of services) {
+    if (names.has(Spec.Name)) continue;
+    for (const { PublishedPort } of Endpoint?.Ports ?? []) holders.set(PublishedPort ?? 0, Spec.Name);
+  }
+  for (const { name, line, ports } of wanted) {
+    for (const port of ports) {
+      const holder = holders.get(port);
+      if (holder !== undefined) {
+        throw refused(`port ${port} of ${name} (line ${line}) is already in use by service ${holder}`);
+      }
+      holders.set(port, name);
+    }
+  }
+}
+
+async function applyService(
+  mesh: Client,
+  { name, ports, labels }: ImportedService,
+  services: readonly EngineService[],
+  did: (step: string) => void,
+): Promise<void> {
+  const publish = ports.map((port) => {
+    return { Protocol: "tcp", TargetPort: port, PublishedPort: port, PublishMode: "ingress" } as const;
+  });
+  const spec = staticSpec(name, publish, Object.entries(labels));
+  const present = services.find(({ Spec }) => Spec.Name === name);
+  if (present === undefined) {
+    await mesh.post("/services/create", spec);
+    return did(`created service ${name}`);
+  }
+  const next = changed(present.Spec, spec);
+  if (same(present.Spec, next)) return;
+  await mesh.post(`/services/${present.ID}/update`, next, { version: present.Version.Index });
+  did(`updated service ${name}`);
+}
+
+/** The spec there is, with what an import decides as the file says. */
+function changed(present: EngineSpec, { Labels, EndpointSpec }: EngineSpec): EngineSpec {
+  const kept = Object.entries(present.Labels ?? {}).filter(([key]) => !decided.includes(key));
+  return {
+    ...present,
+    Labels: { ...Object.fromEntries(kept), ...Labels },
+    EndpointSpec: { ...present.EndpointSpec, Ports: EndpointSpec?.Ports ?? [] },
+  };
+}
+
+async function applyServers(
+  mesh: Client,
+  { name, servers }: ImportedService,
+  present: readonly ServerStatus[],
+  did: (step: string) => void,
+): Promise<void> {
+  const path = (server: string) => `/mesh/servers/${encodeURIComponent(name)}/${encodeURIComponent(server)}`;
+  for (const { spec, admin } of servers) {
+    const known = present.find((one) => one.spec.name === spec.name);
+    if (known === undefined) {
+      await mesh.postNative("/mesh/servers", { service: name, server: spec, admin });
+      did(`added server ${name}/${spec.name}`);
+    } else if (!same(known.spec, spec)) {
+      // The admin state is the operator's from then on, as HAProxy keeps it over a reload with a state file.
+      await mesh.postNative(`${path(spec.name)}/update?version=${known.version}`, spec);
+      did(`updated server ${name}/${spec.name}`);
+    }
+  }
+  for (const { spec } of present) {
+    if (servers.some((one) => one.spec.name === spec.name)) continue;
+    await mesh.deleteNative(path(spec.name));
+    did(`removed server ${name}/${spec.name}`);
+  }
+}
+
+function imageOf(service: EngineService | undefined): string | null {
+  return service?.Spec.TaskTemplate.ContainerSpec.Image ?? null;
+}
+
+/** Whether two values are the same as JSON, whatever the order of their keys. */
+function same(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a, sorted) === JSON.stringify(b, sorted);
+}
+
+function sorted(_key: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([x], [y]) => (x < y ? -1 : 1)));
+}

@@ -1,0 +1,195 @@
+// The lines of a backend about its servers, their checks, and how requests are spread over them.
+
+import { readPolicy } from "../domain/policy.ts";
+import {
+  type AdminState,
+  checkOf,
+  defaultHttpCheck,
+  type HttpCheck,
+  type ServerSpec,
+} from "../domain/server.ts";
+import { readHttpCheck, readHttpchk } from "./check-lines.ts";
+import type { Outcome, Remarks } from "./remarks.ts";
+import type { Directive } from "./sections.ts";
+import { readDefaultServer, readServer, type ServerWords, serverWords } from "./server-line.ts";
+import { timeOf } from "./time.ts";
+import { ConfigError } from "./words.ts";
+
+export type ImportedServer = { readonly line: number; readonly spec: ServerSpec; readonly admin: AdminState };
+
+export class BackendLines {
+  static readonly words = [
+    "balance",
+    "server",
+    "default-server",
+    "cookie",
+    "http-check",
+    "timeout",
+    "stats",
+    "option",
+  ];
+  readonly #remarks: Remarks;
+  readonly #checks: Directive[] = [];
+  readonly #read: { readonly directive: Directive; readonly server: ReturnType<typeof readServer> }[] = [];
+  #defaults = serverWords;
+  #http: HttpCheck | null = null;
+  #balance: string | null = null;
+  #sticky: string | null = null;
+  #queueMs: number | null = null;
+  #checkMs: number | null = null;
+  #connectMs: number | null = null;
+  #slowMs = 0;
+
+  constructor(remarks: Remarks) {
+    this.#remarks = remarks;
+  }
+
+  /** Takes a line in, if it is one of these. */
+  takes(directive: Directive): boolean {
+    const [head, second] = directive.words;
+    if (head === "server") this.#server(directive);
+    else if (head === "default-server") {
+      this.#defaults = readDefaultServer(directive, this.#defaults, this.#remarks);
+      this.#remarks.add(directive, "taken");
+    } else if (head === "balance") this.#balanceBy(directive);
+    else if (head === "cookie") this.#cookie(directive);
+    else if (head === "stats")
+      this.#remarks.add(directive, "as is", "the balancer has a statistics page of its own: docs/stats.md");
+    else if (head === "timeout") this.#timeout(directive);
+    else if (head === "http-check") {
+      this.#http = readHttpCheck(directive, this.#http ?? defaultHttpCheck, this.#remarks);
+      this.#checks.push(directive);
+    } else if (head === "option" && second === "httpchk") {
+      this.#http = readHttpchk(directive, this.#http);
+      this.#checks.push(directive);
+    } else if (head === "option" && second === "tcp-check") {
+      this.#http = null;
+      this.#checks.push(directive);
+    } else if (head === "no" && second === "option" && directive.words[2] === "httpchk") this.#http = null;
+    else return false;
+    return true;
+  }
+
+  /** The servers, each with the backend's checks. */
+  servers(): readonly ImportedServer[] {
+    for (const directive of this.#checks) this.#remarks.add(directive, "taken");
+    this.#slowStart(this.#read.map(({ server }) => server));
+    return this.#read.map(({ directive, server }) => {
+      const { name, host, port, spec, admin, isChecked, check } = server;
+      // A check at another port is not over TLS unless that is said.
+      const tls = check.tls ?? (check.port == null && spec.tls);
+      const words = { ...check, tls, http: this.#http, ...this.#timeouts(check.interMs) };
+      return {
+        line: directive.line,
+        admin,
+        spec: { ...spec, name, host, port, check: isChecked ? checkOf(words, spec) : null },
+      };
+    });
+  }
+
+  #server(directive: Directive): void {
+    const server = readServer(directive, this.#defaults, this.#remarks);
+    if (this.#read.some((one) => one.server.name === server.name)) {
+      throw new ConfigError(directive.line, `there is a server ${server.name} before this one`);
+    }
+    this.#read.push({ directive, server });
+    this.#remarks.add(directive, "taken", server.isChecked ? "" : "not checked");
+  }
+
+  /** Labels of the service that say what these lines say. */
+  labels(): Readonly<Record<string, string>> {
+    const limits = this.#read.length > 0 && this.#queueMs !== null ? this.#mostConn() : 0;
+    return {
+      ...(this.#balance !== null && { "waggle.balance": this.#balance }),
+      ...(this.#sticky !== null && { "waggle.sticky": this.#sticky }),
+      ...(this.#slowMs > 0 && { "waggle.slowstart": `${this.#slowMs}ms` }),
+      ...(limits > 0 && { "waggle.maxconn": String(limits), "waggle.queue-timeout": `${this.#queueMs}ms` }),
+    };
+  }
+
+  #slowStart(servers: readonly ServerWords[]): void {
+    const times = [...new Set(servers.map(({ slowStartMs }) => slowStartMs))];
+    this.#slowMs = Math.max(0, ...times);
+    if (times.length < 2) return;
+    for (const { directive } of this.#read) {
+      if (directive.words.includes("slowstart")) {
+        this.#remarks.add(
+          directive,
+          "could not",
+          `slowstart: it is one for all servers, the longest: ${this.#slowMs} ms`,
+        );
+      }
+    }
+  }
+
+  #mostConn(): number {
+    return Math.max(0, ...this.#read.map(({ server }) => server.spec.maxConn));
+  }
+
+  /** As HAProxy: the connection within `timeout connect` or inter, then the answer within `timeout check`. */
+  #timeouts(interMs = 2_000): { readonly timeoutMs?: number } {
+    if (this.#checkMs === null) return {};
+    return { timeoutMs: Math.min(this.#connectMs ?? interMs, interMs) + this.#checkMs };
+  }
+
+  #balanceBy(directive: Directive): void {
+    const [, word = ""] = directive.words;
+    const policy =
+      word === "static-rr" ? "roundrobin" : word.startsWith("random") ? "random" : readPolicy(word);
+    if (policy === null) {
+      this.#remarks.add(directive, "could not", `there is no policy ${word}: requests go round robin`);
+      return;
+    }
+    this.#balance = policy === "roundrobin" ? null : policy;
+    this.#remarks.add(directive, "taken");
+    if (directive.words.length > 2)
+      this.#remarks.add(directive, "could not", `${directive.words.slice(2).join(" ")} is not read`);
+  }
+
+  #cookie(directive: Directive): void {
+    const [, name, ...params] = directive.words;
+    if (name === undefined)
+      throw new ConfigError(directive.line, 'cookie has no name: write "cookie NAME insert"');
+    if (!params.includes("insert")) {
+      this.#remarks.add(
+        directive,
+        "could not",
+        "the mesh sets a cookie of its own: write `cookie NAME insert`",
+      );
+      return;
+    }
+    this.#sticky = name;
+    this.#remarks.add(directive, "taken", "the mesh signs its value; those of server lines are not used");
+  }
+
+  #timeout(directive: Directive): void {
+    const { line, words } = directive;
+    const [, which = "", text] = words;
+    const ms = timeOf(text, `timeout ${which}`, line);
+    if (which === "queue") this.#queueMs = ms;
+    if (which === "check") this.#checkMs = ms;
+    if (which === "connect") this.#connectMs = ms;
+    const [outcome, note] = timeouts[which] ?? [];
+    if (outcome === undefined) {
+      throw new ConfigError(
+        line,
+        `there is no timeout ${which}: there are ${Object.keys(timeouts).join(", ")}`,
+      );
+    }
+    this.#remarks.add(directive, outcome, note);
+  }
+}
+
+const timeouts: Readonly<Record<string, readonly [Outcome, string]>> = {
+  connect: ["as is", "a server that keeps a request waiting is joined by another one"],
+  client: ["as is", "the edge keeps clients' connections"],
+  "client-fin": ["as is", "the edge keeps clients' connections"],
+  server: ["could not", "how long an answer may take to begin is the variable HEAD_TIMEOUT_MS, 30 s"],
+  "server-fin": ["as is", "the platform closes connections"],
+  queue: ["taken", "where servers have a maxconn"],
+  check: ["taken", ""],
+  "http-request": ["as is", "the edge takes in a request's head before the mesh sees it"],
+  "http-keep-alive": ["as is", "the edge keeps clients' connections"],
+  tunnel: ["as is", "WebSockets last as long as both sides wish"],
+  tarpit: ["could not", "the mesh does not hold clients up"],
+};

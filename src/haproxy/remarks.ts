@@ -1,0 +1,45 @@
+// What became of each line of a configuration.
+
+import type { Directive } from "./sections.ts";
+import { printWords } from "./words.ts";
+
+/** `taken`: the mesh does as it says. `as is`: it does so anyway. `could not`: it does not, and the note says why. */
+export type Outcome = "taken" | "as is" | "could not";
+
+export type Remark = {
+  readonly line: number;
+  readonly text: string;
+  readonly outcome: Outcome;
+  readonly note: string;
+};
+
+/** `stats auth USER:PASSWORD` is printed without the password. */
+function withoutSecret(words: readonly string[], word: string, at: number): string {
+  return words[at - 1] === "auth" ? word.replace(/:.*/s, ":…") : word;
+}
+
+/** The remarks of a configuration in the making; a line has one of each kind at most. */
+export class Remarks {
+  readonly #remarks = new Map<string, Remark>();
+
+  add({ line, words }: Directive, outcome: Outcome, note = ""): void {
+    const key = `${line} ${outcome} ${note}`;
+    if (!this.#remarks.has(key))
+      this.#remarks.set(key, {
+        line,
+        text: printWords(words.map((word, at) => withoutSecret(words, word, at))),
+        outcome,
+        note,
+      });
+  }
+
+  /** By line. */
+  all(): readonly Remark[] {
+    const all = [...this.#remarks.values()].sort((a, b) => a.line - b.line);
+    // Of defaults a line may be taken for one proxy and without meaning for another.
+    return all.filter(
+      ({ line, outcome }) =>
+        outcome !== "as is" || !all.some((other) => other.line === line && other.outcome === "taken"),
+    );
+  }
+}

@@ -1,0 +1,28 @@
+// Times as HAProxy writes them: a number and us, ms, s, m, h or d; a number alone is milliseconds.
+
+import { ConfigError } from "./words.ts";
+
+const unitMs: Readonly<Record<string, number>> = {
+  us: 0.001,
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  "": 1,
+};
+
+/** Milliseconds, rounded up. @throws ConfigError */
+export function timeOf(text: string | undefined, what: string, line: number): number {
+  const [, count, unit] = /^(\d{1,12})(us|ms|s|m|h|d)?$/.exec(text ?? "") ?? [];
+  if (count === undefined) {
+    throw new ConfigError(line, `${what} is "${text ?? ""}": write a number and ms, s, m, h or d, as in 2s`);
+  }
+  return Math.ceil(Number(count) * (unitMs[unit ?? ""] ?? 1));
+}
+
+/** A whole number. @throws ConfigError */
+export function countOf(text: string | undefined, what: string, line: number): number {
+  if (/^\d{1,9}$/.test(text ?? "")) return Number(text);
+  throw new ConfigError(line, `${what} is "${text ?? ""}": write a whole number`);
+}

@@ -1,0 +1,275 @@
+// Static servers on a real mesh without any agent: real HTTP servers on this machine, real checks, a real HAProxy beside it.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ServerStatus } from "../../src/protocol/server.ts";
+import { freePort, MeshProcess, run } from "../support/mesh-process.ts";
+import { until } from "../support/until.ts";
+
+const interMs = 400;
+const check = ["--check", "--inter", `${interMs}ms`, "--rise", "2", "--fall", "3"];
+
+let mesh: MeshProcess;
+const folder = mkdtempSync(join(tmpdir(), "waggle-servers-"));
+
+beforeAll(async () => {
+  mesh = await MeshProcess.start(["--nodes", "0"]);
+});
+
+afterAll(async () => {
+  await mesh.remove();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A server of this machine that says its name; it can be stopped and started on its port. */
+class Backend {
+  readonly name: string;
+  port = 0;
+  status = 200;
+  #server: Server | null = null;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  async start(): Promise<this> {
+    const server = createServer((request, response) => {
+      response.writeHead(request.url === "/health" ? this.status : 200);
+      response.end(this.name);
+    });
+    await new Promise<void>((resolve) => server.listen(this.port, "127.0.0.1", resolve));
+    this.port = (server.address() as AddressInfo).port;
+    this.#server = server;
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server;
+    if (server === null) return;
+    this.#server = null;
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
+
+/** How often each name answered of `count` requests; failures by their status. */
+async function tally(port: number, count: number, host?: string): Promise<Record<string, number>> {
+  const names: Record<string, number> = {};
+  for (let i = 0; i < count; i += 1) {
+    const answer = host === undefined ? await get(port) : await get(port, host);
+    names[answer] = (names[answer] ?? 0) + 1;
+  }
+  return names;
+}
+
+async function get(port: number, host = `127.0.0.1:${port}`): Promise<string> {
+  const { out } = await run("curl", [
+    "-s",
+    "-w",
+    " %{http_code}",
+    "-H",
+    `Host: ${host}`,
+    `http://127.0.0.1:${port}/`,
+  ]);
+  const [, body = "", status = ""] = /^(.*) (\d{3})$/s.exec(out) ?? [];
+  return status === "200" ? body : status;
+}
+
+async function waggle(...args: string[]): Promise<string> {
+  const { code, out, err } = await mesh.waggle(...args);
+  expect([code, err]).toEqual([0, ""]);
+  return out;
+}
+
+async function server(ref: string): Promise<ServerStatus> {
+  const servers = await mesh.get<ServerStatus[]>("/mesh/servers");
+  const found = servers.find(({ service, spec }) => `${service}/${spec.name}` === ref);
+  if (found === undefined) throw new Error(`no server ${ref}`);
+  return found;
+}
+
+async function becomes(ref: string, status: string): Promise<void> {
+  await until(`${ref} to be ${status}`, async () => (await server(ref)).status === status);
+}
+
+/** Waits until the balancer routes as expected: its table is a second behind at most. */
+async function answers(port: number, names: readonly string[]): Promise<void> {
+  await until(`port ${port} to be answered by ${names.join(" and ")}`, async () => {
+    return (
+      Object.keys(await tally(port, 6))
+        .sort()
+        .join() === [...names].sort().join()
+    );
+  });
+}
+
+async function published(port: number): Promise<void> {
+  await until(`port ${port} to be open`, async () => (await get(port)) !== "000" && (await get(port)) !== "");
+}
+
+describe("a mesh of static servers alone", () => {
+  test("[F34] a server that dies leaves the traffic after fall failed checks, and is back after rise passes", async () => {
+    await using a = await new Backend("a").start();
+    await using b = await new Backend("b").start();
+    const port = await freePort();
+    await waggle("server", "add", "dies", "a", `127.0.0.1:${a.port}`, ...check, "-p", `${port}:80`);
+    await waggle("server", "add", "dies", "b", `127.0.0.1:${b.port}`, ...check);
+    await published(port);
+    await becomes("dies/a", "UP");
+    expect(await tally(port, 20)).toEqual({ a: 10, b: 10 });
+
+    await a.stop();
+    const stoppedMs = Date.now();
+    await becomes("dies/a", "DOWN");
+    const tookMs = Date.now() - stoppedMs;
+    expect(tookMs).toBeGreaterThanOrEqual(2 * interMs - 50);
+    expect(tookMs).toBeLessThan(3 * interMs + 1_500);
+    expect(await server("dies/a")).toMatchObject({
+      fails: 3,
+      downs: 1,
+      lastCheck: expect.stringMatching(/^L4CON in \d+ms$/),
+    });
+    expect(await tally(port, 10)).toEqual({ b: 10 });
+
+    await a.start();
+    const startedMs = Date.now();
+    await becomes("dies/a", "UP");
+    expect(Date.now() - startedMs).toBeGreaterThanOrEqual(interMs - 50);
+    await answers(port, ["a", "b"]);
+    expect((await server("dies/a")).downtimeMs).toBeGreaterThan(0);
+  });
+
+  test("[F34] an HTTP check goes by the status, and the counter is shown on its way", async () => {
+    await using a = await new Backend("a").start();
+    const port = await freePort();
+    const http = ["--httpchk", "GET /health HTTP/1.1", "--expect", "status 200", "--inter", "500ms"];
+    // Long enough on its way to be seen there.
+    http.push("--fastinter", "2s");
+    await waggle("server", "add", "http", "a", `127.0.0.1:${a.port}`, ...http, "-p", `${port}:80`);
+    await becomes("http/a", "UP");
+    expect((await server("http/a")).lastCheck).toMatch(/^L7OK\/200 in \d+ms$/);
+    a.status = 503;
+    await becomes("http/a", "UP 2/3");
+    expect((await server("http/a")).lastCheck).toMatch(/^L7STS\/503 in \d+ms$/);
+    await becomes("http/a", "DOWN");
+    a.status = 200;
+    await becomes("http/a", "DOWN 1/2");
+    await becomes("http/a", "UP");
+  });
+
+  test("[F35] drain and maint take a server out of the traffic, ready brings it back, a backup takes over", async () => {
+    await using a = await new Backend("a").start();
+    await using b = await new Backend("b").start();
+    await using spare = await new Backend("spare").start();
+    const port = await freePort();
+    await waggle("server", "add", "out", "a", `127.0.0.1:${a.port}`, ...check, "-p", `${port}:80`);
+    await waggle("server", "add", "out", "b", `127.0.0.1:${b.port}`, ...check);
+    await waggle("server", "add", "out", "spare", `127.0.0.1:${spare.port}`, ...check, "--backup");
+    await published(port);
+    await answers(port, ["a", "b"]);
+    await waggle("server", "set", "out/a", "--balance", "drain");
+    await answers(port, ["b"]);
+    expect((await server("out/a")).status).toBe("DRAIN");
+    await waggle("server", "set", "out/b", "--balance", "maint");
+    await answers(port, ["spare"]);
+    await waggle("server", "set", "out/a", "--balance", "ready");
+    await waggle("server", "set", "out/b", "--balance", "ready");
+    await answers(port, ["a", "b"]);
+  });
+});
+
+describe("a haproxy.cfg", () => {
+  test("[I9] that HAProxy takes is taken by the mesh, and the same requests are spread in the same way", async () => {
+    await using a = await new Backend("a").start();
+    await using b = await new Backend("b").start();
+    await using c = await new Backend("c").start();
+    await using spare = await new Backend("spare").start();
+    await using api = await new Backend("api").start();
+    const file = join(folder, "haproxy.cfg");
+    writeFileSync(
+      file,
+      `global
+    maxconn 200
+defaults
+    mode http
+    option redispatch
+    option forwardfor
+    timeout connect 5s
+    timeout client  30s
+    timeout server  30s
+frontend front
+    bind "127.0.0.1:\${PORT}"
+    acl is_api hdr(host) -i api.example.com
+    use_backend api if is_api
+    default_backend app
+backend app
+    balance roundrobin
+    option httpchk GET /health HTTP/1.1\\r\\nHost:\\ www.example.com
+    http-check expect status 200
+    default-server inter 400ms rise 2 fall 3
+    server a 127.0.0.1:${a.port} check
+    server b 127.0.0.1:${b.port} check
+    server c 127.0.0.1:${c.port} check disabled
+    server spare 127.0.0.1:${spare.port} check backup
+backend api
+    server api 127.0.0.1:${api.port} check inter 400ms
+listen stats
+    bind "127.0.0.1:\${STATS_PORT}"
+    stats enable
+    stats uri /haproxy?stats
+`,
+    );
+    const [haproxyPort, port, statsPort] = [await freePort(), await freePort(), await freePort()];
+    const env = { ...process.env, PORT: String(haproxyPort), STATS_PORT: String(statsPort) };
+    expect(await run("haproxy", ["-c", "-f", file], env)).toMatchObject({ code: 0 });
+
+    process.env.PORT = String(port);
+    process.env.STATS_PORT = String(statsPort);
+    const taken = await waggle("import", file);
+    expect(taken).toMatch(/created service app\n[\s\S]*added server app\/c\n/);
+    expect(await waggle("import", file)).toContain("everything is as the file says already");
+    await published(port);
+    await answers(port, ["a", "b"]);
+    expect((await server("app/c")).status).toBe("MAINT");
+
+    const haproxy: ChildProcess = spawn("haproxy", ["-db", "-f", file], { env, stdio: "ignore" });
+    try {
+      await answers(haproxyPort, ["a", "b"]);
+      expect(await tally(port, 30)).toEqual(await tally(haproxyPort, 30));
+      // By host name: HAProxy at its one port, the mesh at the balancer's own.
+      expect(await tally(haproxyPort, 3, "api.example.com")).toEqual({ api: 3 });
+      expect(await tally(mesh.edgePort, 3, "api.example.com")).toEqual({ api: 3 });
+      await Promise.all([a.stop(), b.stop()]);
+      await answers(port, ["spare"]);
+      await answers(haproxyPort, ["spare"]);
+      expect(await tally(port, 10)).toEqual(await tally(haproxyPort, 10));
+    } finally {
+      haproxy.kill("SIGKILL");
+    }
+  });
+
+  test("[I10] that cannot be read does nothing, names each line, and ends with 1", async () => {
+    const file = join(folder, "broken.cfg");
+    writeFileSync(
+      file,
+      "defaults\n mode http\nlisten broken\n bind :1\n server a 10.0.0.1:80 chekc\n blance roundrobin\n",
+    );
+    const { code, err } = await mesh.waggle("import", file);
+    expect(code).toBe(1);
+    expect(err).toContain('broken.cfg:5: a server has no "chekc": is check meant?');
+    expect(err).toContain('broken.cfg:6: HAProxy has no "blance" in a listen: is balance meant?');
+    expect(err).toContain("2 lines that cannot be read: nothing was done");
+    expect(
+      (await mesh.get<ServerStatus[]>("/mesh/servers?")).filter(({ service }) => service === "broken"),
+    ).toEqual([]);
+  });
+});

@@ -1,0 +1,230 @@
+import { describe, expect, test } from "vitest";
+import { type Imported, importConfig } from "../../../src/haproxy/import.ts";
+
+const http = "defaults\n  mode http\n";
+
+/** What becomes of a file of these sections, all of them http. */
+function imported(text: string): Imported {
+  return importConfig(http + text, {});
+}
+
+function errorsOf(text: string): string[] {
+  return imported(text).errors.map(({ line, message }) => `${line}: ${message}`);
+}
+
+/** The remarks on the lines that begin so: `taken`, or `could not: why`. */
+function remarksOn(text: string, start: string): string[] {
+  return imported(text)
+    .remarks.filter((remark) => remark.text.startsWith(start))
+    .map(({ outcome, note }) => (note === "" ? outcome : `${outcome}: ${note}`));
+}
+
+function onlyServer(params: string, backend = "") {
+  const { services, errors } = imported(
+    `listen web\n bind :80\n${backend}\n server a 10.0.0.1:8080 ${params}\n`,
+  );
+  expect(errors).toEqual([]);
+  return services[0]?.servers[0];
+}
+
+describe("services", () => {
+  test("[I4] a listen is published where it binds, a backend where its frontend does or by host name", () => {
+    const { services } = imported(`
+frontend front
+  bind *:8080,:9090
+  bind [::]:7070
+  acl api hdr(host) -i api.example.com API2.example.com
+  use_backend api if api || { req.hdr(host),lower v3.example.com }
+  default_backend app
+backend app
+  server a 10.0.0.1:80
+backend api
+  server b 10.0.0.2:80
+listen own
+  bind :6060-6061
+  server c 10.0.0.3:80
+`);
+    expect(services.map(({ name, ports, labels }) => [name, ports, labels["waggle.host"]])).toEqual([
+      ["app", [7070, 8080, 9090], undefined],
+      ["api", [], "api.example.com,api2.example.com,v3.example.com"],
+      ["own", [6060, 6061], undefined],
+    ]);
+  });
+
+  test("[I4] balance, cookie, slowstart and the queue become labels", () => {
+    const { services } = imported(`
+listen web
+  bind :80
+  balance hdr(X-User)
+  cookie SRV insert indirect nocache
+  timeout queue 3s
+  default-server slowstart 30s maxconn 20
+  server a 10.0.0.1:80
+`);
+    expect(services[0]?.labels).toEqual({
+      "waggle.balance": "hdr(x-user)",
+      "waggle.sticky": "SRV",
+      "waggle.slowstart": "30000ms",
+      "waggle.maxconn": "20",
+      "waggle.queue-timeout": "3000ms",
+    });
+  });
+
+  test("[I5] what cannot be taken is said with its reason, and the rest is taken", () => {
+    const file = `
+frontend front
+  bind :80 ssl crt /x.pem
+  acl api path_beg /api
+  use_backend web if api
+  use_backend web if !api
+  http-request deny
+  default_backend web
+backend web
+  balance first
+  cookie SRV prefix
+  server a 10.0.0.1:80 send-proxy check
+`;
+    expect(imported(file).errors).toEqual([]);
+    expect(imported(file).services).toHaveLength(1);
+    expect(remarksOn(file, "bind")).toContainEqual(
+      expect.stringContaining("could not: ssl: TLS ends at the edge"),
+    );
+    expect(remarksOn(file, "acl")[0]).toContain("could not: path_beg is not looked at");
+    expect(remarksOn(file, "use_backend").every((one) => one.startsWith("could not"))).toBe(true);
+    expect(remarksOn(file, "http-request")[0]).toContain("could not: the mesh does not rewrite");
+    expect(remarksOn(file, "balance")[0]).toContain("could not: there is no policy first");
+    expect(remarksOn(file, "cookie")[0]).toContain("could not");
+    expect(remarksOn(file, "server")).toContainEqual(expect.stringContaining("could not: send-proxy"));
+  });
+
+  test("[I5] a proxy that is not http, is disabled or has no server becomes no service, and says so", () => {
+    const file = `
+listen db
+  mode tcp
+  bind :5432
+  server a 10.0.0.1:5432
+listen off
+  disabled
+  bind :81
+  server a 10.0.0.1:80
+backend empty
+`;
+    expect(imported(file).services).toEqual([]);
+    expect(remarksOn(file, "listen db")[0]).toContain("could not: mode tcp: the mesh carries HTTP");
+    expect(remarksOn(file, "listen off")[0]).toContain("could not: it is disabled");
+    expect(importConfig("listen a\n bind :80\n server s 10.0.0.1:80\n", {}).remarks[0]?.note).toContain(
+      "HAProxy's own is tcp",
+    );
+  });
+
+  test("[I5] a password is not printed", () => {
+    expect(
+      imported("listen s\n bind :1\n stats auth admin:hunter2\n")
+        .remarks.map(({ text }) => text)
+        .join(),
+    ).not.toContain("hunter2");
+  });
+});
+
+describe("servers", () => {
+  test("[I6] parameters are taken, over those of default-server", () => {
+    expect(
+      onlyServer(
+        "check inter 1s fastinter 200ms weight 7 backup disabled maxconn 9 cookie k",
+        " default-server rise 4 fall 5",
+      ),
+    ).toMatchObject({
+      line: 6,
+      admin: "maint",
+      spec: {
+        ...{ name: "a", host: "10.0.0.1", port: 8080, weight: 7, backup: true, maxConn: 9, cookie: "k" },
+        check: { interMs: 1_000, fastInterMs: 200, downInterMs: 1_000, rise: 4, fall: 5, http: null },
+      },
+    });
+    expect(onlyServer("")?.spec.check).toBeNull();
+    expect(onlyServer("no-check", " default-server check")?.spec.check).toBeNull();
+  });
+
+  test("[I6] an address is IPv4, IPv6 or a name", () => {
+    const hosts = [
+      "10.0.0.1:80",
+      "[fd00::1]:80",
+      "ipv6@fd00::1:80",
+      "node1.example.com:80",
+      "ipv4@10.0.0.1:80",
+    ];
+    const file = hosts.map((host, at) => ` server s${at} ${host}`).join("\n");
+    const [service] = imported(`listen web\n bind :80\n${file}\n`).services;
+    expect(service?.servers.map(({ spec }) => `${spec.host} ${spec.port}`)).toEqual([
+      "10.0.0.1 80",
+      "fd00::1 80",
+      "fd00::1 80",
+      "node1.example.com 80",
+      "10.0.0.1 80",
+    ]);
+  });
+
+  test("[I7] option httpchk, http-check and timeout check say how they are checked", () => {
+    const old = onlyServer("check", " option httpchk GET /health HTTP/1.1\\r\\nHost:\\ www.example.com");
+    expect(old?.spec.check?.http).toMatchObject({
+      ...{ method: "GET", uri: "/health", version: "HTTP/1.1" },
+      headers: [{ name: "Host", value: "www.example.com" }],
+    });
+    const now = onlyServer(
+      "check",
+      ` option httpchk
+ http-check send meth HEAD uri /up ver HTTP/1.1 hdr Host www.example.com
+ http-check expect ! rstring "^sorry no"
+ http-check disable-on-404
+ timeout connect 1s
+ timeout check 3s`,
+    );
+    expect(now?.spec.check).toMatchObject({
+      timeoutMs: 4_000,
+      http: {
+        ...{ method: "HEAD", uri: "/up", version: "HTTP/1.1", disableOn404: true },
+        headers: [{ name: "Host", value: "www.example.com" }],
+        expect: { kind: "rstring", pattern: "^sorry no", not: true },
+      },
+    });
+    expect(onlyServer("check", " option httpchk /health")?.spec.check?.http).toMatchObject({
+      ...{ method: "OPTIONS", uri: "/health" },
+    });
+    expect(onlyServer("check", " option httpchk\n option tcp-check")?.spec.check?.http).toBeNull();
+    expect(onlyServer("check port 81 ssl")?.spec.check).toMatchObject({ port: 81, tls: false });
+  });
+});
+
+describe("files that cannot be read", () => {
+  test.each([
+    ["backend web\n server a", 'write "server NAME HOST:PORT"'],
+    ["backend web\n server a 10.0.0.1", 'the address "10.0.0.1" has no port'],
+    ["backend web\n server a /run/x.sock", "none of the network"],
+    ["backend web\n server a 10.0.0.1:80 chekc", 'a server has no "chekc": is check meant?'],
+    ["backend web\n server a 10.0.0.1:80 weight", "weight wants a value"],
+    ["backend web\n server a 10.0.0.1:80 weight 999", "weight is 999: use a whole number from 0 to 256"],
+    ["backend web\n server a 10.0.0.1:80 check inter soon", 'inter is "soon"'],
+    ["backend web\n blance roundrobin", 'HAProxy has no "blance" in a backend: is balance meant?'],
+    ["backend web\n option httpchkk", "is httpchk meant?"],
+    ["backend web\n http-check expect body x", "cannot expect"],
+    ["backend web\n timeout conect 1s", "there is no timeout conect"],
+    ["frontend f\n bind 80x", 'cannot bind "80x"'],
+    ["frontend f\n bind :70000", "ports from 1 to 65535"],
+    ["frontend f\n use_backend b if nope", 'there is no acl "nope"'],
+    ["frontend f\n bind :80\n default_backend nowhere", "there is no backend nowhere"],
+    ["backend", "backend has no name"],
+    ["backend a from nowhere", 'there is no "defaults nowhere"'],
+    ["backend a\n.if 1", ".if is not read"],
+  ])("[I8] %j is refused with the line and what would work", (text, message) => {
+    expect(errorsOf(text).join("\n")).toContain(message);
+  });
+
+  test("[I8] all of them are told at once, by line", () => {
+    const text = "backend a\n server x\n server y\n nonsense\nbackend a\n server z 10.0.0.1:80\n";
+    expect(errorsOf(text).map((one) => one.split(":")[0])).toEqual(["4", "5", "6", "7"]);
+    expect(importConfig("server a 10.0.0.1:80", {}).errors[0]).toMatchObject({
+      line: 1,
+      message: expect.stringContaining("before any section"),
+    });
+  });
+});

@@ -1,0 +1,45 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { ConfigError, printWords, wordsOf } from "../../../src/haproxy/words.ts";
+
+const env = { NAME: "web 1", PORT: "8080" };
+const words = (text: string) => wordsOf(text, 1, env);
+
+test.each([
+  ["server a 10.0.0.1:80 check", ["server", "a", "10.0.0.1:80", "check"]],
+  ["   log-format \t x # a comment", ["log-format", "x"]],
+  ['a\\ b c\\#d \\\\ \\"', ["a b", "c#d", "\\", '"']],
+  ["'a b'c \"d e\"", ["a bc", "d e"]],
+  ["'no \\ escape # here'", ["no \\ escape # here"]],
+  ['"tab\\there" \\x41', ["tab\there", "A"]],
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is HAProxy's
+  ['"$NAME:${PORT}" $NAME "${NONE-else}"', ["web 1:8080", "$NAME", "else"]],
+  ["''", [""]],
+  ["# only a comment", []],
+])("[I1] %s is read as HAProxy reads it", (text, expected) => {
+  expect(words(text)).toEqual(expected);
+});
+
+test.each([
+  ["log 'open", "does not end"],
+  ['log "open', "does not end"],
+  ["log \\", "nothing to escape"],
+  ["log \\xzz", "two hexadecimal digits"],
+  ['bind "$MISSING:80"', "the variable MISSING is not set"],
+])("[I1] %s is refused with its line", (text, message) => {
+  try {
+    wordsOf(text, 7, env);
+    expect.unreachable();
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(error).toMatchObject({ line: 7, message: expect.stringContaining(message) });
+  }
+});
+
+test("[I2] printed words read back as they were, whatever is in them", () => {
+  fc.assert(
+    fc.property(fc.array(fc.string({ unit: "grapheme" }), { maxLength: 6 }), (given) => {
+      expect(wordsOf(printWords(given), 1, {})).toEqual(given);
+    }),
+  );
+});
