@@ -30,10 +30,11 @@ export function compileTable(world: World, version: number): RoutingTable {
     version,
     nodes: [...world.nodes.values()].map(tableNode).sort(byName),
     services: services
-      .map((service) => ({
-        ...tableService(service, hosts.get(service.id) ?? [], routable.get(service.id) ?? [], world.nodes),
-        ...serversPart(servers.get(service.id) ?? []),
-      }))
+      .map((service) => {
+        const { id } = service;
+        const part = tableService(service, hosts.get(id) ?? [], routable.get(id) ?? [], world.nodes);
+        return { ...part, ...serversPart(servers.get(id) ?? [], part.options?.slowStartMs !== undefined) };
+      })
       .sort(byName),
     defaultService: defaultService(services),
   };
@@ -157,13 +158,17 @@ function tableTask(task: Task, { shares, nodes, slowStart, leaving }: Terms): Ta
   };
 }
 
-function serversPart(servers: readonly StaticServer[]): Pick<TableService, "servers"> {
+function serversPart(servers: readonly StaticServer[], slowStart: boolean): Pick<TableService, "servers"> {
   if (servers.length === 0) return {};
-  return { servers: servers.map(tableServer).sort((a, b) => ascending(a.id, b.id)) };
+  return {
+    servers: servers.map((server) => tableServer(server, slowStart)).sort((a, b) => ascending(a.id, b.id)),
+  };
 }
 
-function tableServer(server: StaticServer): TableServer {
-  const { id, spec } = server;
+function tableServer(server: StaticServer, slowStart: boolean): TableServer {
+  const { id, spec, health, createdAtMs } = server;
+  // As in HAProxy: only a server that comes back starts slowly, not one that is new.
+  const isBack = health !== null && health.sinceMs > createdAtMs;
   return {
     id,
     name: spec.name,
@@ -171,6 +176,7 @@ function tableServer(server: StaticServer): TableServer {
     ...(spec.backup && { backup: true }),
     ...(serverDrains(server) && { drain: true }),
     ...(spec.maxConn > 0 && { maxconn: spec.maxConn }),
+    ...(slowStart && isBack && { sinceMs: health.sinceMs }),
     origin: originOf(spec),
   };
 }

@@ -216,7 +216,7 @@ backend app
     option httpchk GET /health HTTP/1.1\\r\\nHost:\\ www.example.com
     http-check expect status 200
     default-server inter 400ms rise 2 fall 3
-    server a 127.0.0.1:${a.port} check
+    server a 127.0.0.1:${a.port} check weight 2
     server b 127.0.0.1:${b.port} check
     server c 127.0.0.1:${c.port} check disabled
     server spare 127.0.0.1:${spare.port} check backup

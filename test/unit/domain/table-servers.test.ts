@@ -51,6 +51,19 @@ describe("static servers in the table", () => {
     ]);
   });
 
+  test("[F26] come back slowly where the service says so, but do not begin so", () => {
+    const slow = aService({ name: "web", replicas: 0, labels: { "waggle.slowstart": "30s" } });
+    const isNew = aServer(slow, aCheckedServer({ name: "new" }));
+    const health = check === null ? null : { ...freshHealth(check, isNew.createdAtMs + 5_000) };
+    const isBack = aServer(slow, aCheckedServer({ name: "back" }), { health });
+    const servers = new Map([isNew, isBack].map((server) => [server.id, server]));
+    const [service] = compileTable({ ...aWorld([], [slow]), servers }, 1).services;
+    expect(service?.servers?.map(({ name, sinceMs }) => [name, sinceMs])).toEqual([
+      ["back", isNew.createdAtMs + 5_000],
+      ["new", undefined],
+    ]);
+  });
+
   test("[F26] of a service that is no more are in no table", () => {
     const lost = aServer({ id: "gone" });
     expect(serverLines(lost)).toEqual([]);
