@@ -20,12 +20,24 @@ export const silentMs = 3 * probeBeatMs;
 
 /** What every region's prober is to check. */
 export function probeList(world: World): ProbeList {
-  const targets = [...world.servers.values()]
+  return listOf(targetsOf(world));
+}
+
+function targetsOf(world: World): readonly ProbeTarget[] {
+  return [...world.servers.values()]
     .flatMap((server) => targetOf(world, server))
     .sort((a, b) => (a.serverId < b.serverId ? -1 : 1));
+}
+
+function listOf(targets: readonly ProbeTarget[]): ProbeList {
   // Where a counter stands matters only to who begins.
   const face = JSON.stringify(targets.map((target) => ({ ...target, counter: 0 })));
   return { hash: createHash("sha256").update(face).digest("base64url"), targets };
+}
+
+/** The list of who has nothing to check. */
+export function noProbes(): ProbeList {
+  return listOf([]);
 }
 
 /** Whether the probers' list is not the same in two worlds. */

@@ -34,7 +34,7 @@ import type { Effects } from "./effects.ts";
 import { isCredentialOf, join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
 import { noteLost, noteStart, sweep } from "./liveness.ts";
 import { removeNode, updateNode } from "./nodes.ts";
-import { applyProbes, expectReports, isListChanged, probeList, sweepRegions } from "./probing.ts";
+import { applyProbes, expectReports, isListChanged, noProbes, probeList, sweepRegions } from "./probing.ts";
 import { findNode, findService, findTask } from "./refs.ts";
 import { applyReports } from "./reports.ts";
 import { Routers, routerLiveMs } from "./routers.ts";
@@ -211,7 +211,8 @@ export class Registry implements MeshApi {
   /** A prober says what it found, and which list it has; answered with the present list when that is another. */
   probed(region: string, listHash: string, reports: readonly ProbeReport[]): ProbeList | null {
     this.#change((draft) => applyProbes(draft, region, reports));
-    const list = probeList(this.#world());
+    // A region that is not configured any more has nothing to check, so that its prober sleeps.
+    const list = this.#deps.regions.includes(region) ? probeList(this.#world()) : noProbes();
     return list.hash === listHash ? null : list;
   }
 

@@ -153,7 +153,7 @@ test("[R3] reading a printed table gives an equal one, whatever its names are", 
       expect(readTable(printTable(table))).toEqual(table);
     }),
   );
-});
+}, 30_000);
 
 test("[R4] a text is either read whole or refused with its line, whatever is changed in it", () => {
   const put = fc.constantFrom("", "x", " ", '"', "-", "0", "task", "\n");

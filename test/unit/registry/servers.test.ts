@@ -174,10 +174,11 @@ describe("the probers", () => {
     expect(server("node1").health?.up).toBe(false);
   });
 
-  test("[F23] a region nobody configured is not believed", () => {
+  test("[F23] a region nobody configured is not believed, and has nothing to check", () => {
     add(aCheckedServer());
     says("mars", "node1", 0);
     expect(server("node1").health?.up).toBe(true);
+    expect(mesh.registry.probed("mars", "", [])).toMatchObject({ targets: [] });
   });
 
   test("[F23] of several regions the silent ones do not count, are woken, and an event says so once", () => {
