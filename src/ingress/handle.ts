@@ -134,7 +134,7 @@ function orEarlier(result: Result, earlier: Failure): Result {
   return !(result instanceof Response) && earlier.status === 502 ? earlier : result;
 }
 
-/** Waits only where it must: every function that awaits on the way costs a request a microsecond or two. */
+/** Waits only where it must: layers that await were part of what the mesh cost a request (docs/benchmarks.md). */
 function serve(exchange: Exchange, routes: Routes | null): Failure | Promise<Asked | Failure> {
   const { entry, plane } = exchange;
   if (routes === null) return { status: 503, reason: "the registry has not given a routing table yet" };

@@ -2,7 +2,7 @@
 
 /**
  * How a request is sent on; `fetch`, or what stands in for it. Takes URL and settings: a Request made for it would be
- * copied by `fetch` once more, a sixteenth of what proxying a request costs.
+ * copied by `fetch` once more, some six percent of what proxying a request costs.
  */
 export type Dial = (url: string, init: RequestInit) => Promise<Response>;
 
