@@ -15,8 +15,9 @@ import type {
   TableTask,
 } from "../domain/table.ts";
 import { ableNodes, refusingNode } from "../edge/handle.ts";
-import { needsNoNode, noNode, noNodeAtAll, noTask, routeOn, unknown } from "../ingress/handle.ts";
+import { needsNoNode, noNodeAtAll, routeOn } from "../ingress/handle.ts";
 import { idempotent, safe } from "../ingress/outgoing.ts";
+import { noNode, noTask, unknown } from "../ingress/refusals.ts";
 import type {
   ExplainedAnswer,
   ExplainedEntry,

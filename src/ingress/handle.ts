@@ -4,56 +4,23 @@
 import type { TableNode } from "../domain/table.ts";
 import type { Entry } from "../proxy/entry.ts";
 import { type Failure, failureResponse } from "../proxy/failure.ts";
-import { cleanResponse, type RequestHead, readRequestHead } from "../proxy/headers.ts";
-import { hostName, isHost } from "../proxy/host.ts";
-import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
+import { hostName } from "../proxy/host.ts";
+import type { PlaneContext } from "../proxy/plane.ts";
 import type { Ring } from "../proxy/ring.ts";
 import type { Route, Routes } from "../proxy/routes.ts";
 import { setCookie } from "../proxy/sticky.ts";
-import type { Named } from "../telemetry/meter.ts";
 import { type Asked, ask } from "./ask.ts";
 import { type Asking, maxAttempts } from "./asking.ts";
 import { type Counted, countEnd, countWaited, countWaiting } from "./counting.ts";
 import { setDebug } from "./debug.ts";
-import { holdsBody, type Outgoing, prepare, requestIdOf } from "./outgoing.ts";
-import { Trace } from "./trace.ts";
-import { asksNothing, type Way, type Wish, wayOf } from "./wish.ts";
+import { deliver } from "./deliver.ts";
+import { begin, type Exchange } from "./exchange.ts";
+import { holdsBody, type Outgoing, prepare } from "./outgoing.ts";
+import { noNode, noTask, shapeFailure, unanswered, unknown } from "./refusals.ts";
+import { asksNothing, type Way, wayOf } from "./wish.ts";
 
 /** What a request comes to: a task's response, or why there is none. */
 type Result = Response | Failure;
-
-/** A request on its way, and what is known about it by now. */
-type Exchange = {
-  readonly request: Request;
-  readonly entry: Entry;
-  readonly plane: DataPlane;
-  readonly head: RequestHead;
-  readonly requestId: string;
-  /** As the client sent it, with its port. */
-  readonly host: string;
-  /** Path and query. */
-  readonly path: string;
-  outgoing: Outgoing | null;
-  /** What was asked with the table last looked at. */
-  asking: Asking | null;
-  route: Route | null;
-  wish: Wish | null;
-  /** The sticky cookie that the client is given, as Set-Cookie has it. */
-  setCookie: string | null;
-  /** One draw for the request, whatever is drawn. */
-  draw: number | null;
-  /** The service's tasks were full; no fresher table helps. */
-  turnedAway: boolean;
-  /** Null unless the request asks for it. */
-  readonly trace: Trace | null;
-  readonly waitUntil: PlaneContext["waitUntil"];
-  /** When it came, epoch milliseconds; only where it is counted. */
-  readonly cameMs: number;
-  /** Where it came in; null until that is known. */
-  node: Named | null;
-  /** The meter's turn since when it is counted as waiting for a task; negative: it is not. */
-  turn: number;
-};
 
 /**
  * Answers a request that came in at the node `entry.node`.
@@ -82,45 +49,6 @@ export async function ingress(request: Request, entry: Entry, context: PlaneCont
   const suspects = plane.suspects.due(plane.nowMs());
   if (suspects !== null) context.waitUntil(plane.suspect(suspects).catch(() => undefined));
   return finish(exchange, result, routes);
-}
-
-function begin(request: Request, entry: Entry, { plane, waitUntil }: PlaneContext): Exchange {
-  const head = readRequestHead(request.headers);
-  if (head.bodyBytes === 0 && request.body !== null && !request.headers.has("content-length")) {
-    head.bodyBytes = null; // HTTP/2 needs neither Content-Length nor Transfer-Encoding to send one.
-  }
-  const { url } = request;
-  // The URL of an incoming request is scheme, "://", Host and target put together; "https://" has 8 characters.
-  const slash = url.indexOf("/", 8);
-  return {
-    request,
-    entry,
-    plane,
-    head,
-    requestId: requestIdOf(head, plane.newId),
-    host: head.host === "" ? url.slice(url.indexOf("//") + 2, slash) : head.host,
-    path: slash < 0 ? "" : url.slice(slash),
-    outgoing: null,
-    asking: null,
-    route: null,
-    wish: null,
-    setCookie: null,
-    draw: null,
-    turnedAway: false,
-    trace: head.debug ? new Trace(plane.nowMs) : null,
-    waitUntil,
-    cameMs: plane.meter === null ? 0 : plane.nowMs(),
-    node: null,
-    turn: -1,
-  };
-}
-
-/** What is wrong with a request whatever it asks for. */
-function shapeFailure({ host, path, request }: Exchange): Failure | null {
-  if (!isHost(host))
-    return { status: 400, reason: "the Host header cannot be read as a host name and a port" };
-  if (path === "") return { status: 400, reason: `${request.method} * is for one server; ask for a path` };
-  return null;
 }
 
 /** A fresher table may help where this one has nothing to send to, and a request can be sent again. */
@@ -209,34 +137,6 @@ export function needsNoNode(matched: readonly Route[] | null): boolean {
   return first?.mode === "ingress" && first.service.servers !== undefined;
 }
 
-/** The refusal of a request that came in at a node the mesh does not have; or at a balancer that has none to pick. */
-export function noNode(
-  { node }: Pick<Entry, "node">,
-  { nodes }: Routes,
-  matched: readonly Route[] | null,
-): Failure {
-  if (node === null && nodes.length > 0) {
-    return { status: 503, reason: "every node that could answer is in drain or maint at the balancer" };
-  }
-  if (node === null) {
-    const alone =
-      matched?.[0] === undefined ? "" : `, and ${matched[0].service.name} has no server that is up`;
-    return { status: 503, reason: `no node has joined this mesh yet${alone}` };
-  }
-  return { status: 404, reason: `this mesh has no node ${node}` };
-}
-
-/** The refusal of a request for which nothing is published. */
-export function unknown({ port }: Pick<Entry, "port">, host: string): Failure {
-  return {
-    status: 404,
-    reason:
-      port === null
-        ? `no service answers to the host name ${host}`
-        : `no service is published on port ${port}`,
-  };
-}
-
 /** Of services that share a port in host mode, the one with a task on this node. */
 export function routeOn(matched: readonly Route[], nodeId: string): Way {
   const [first, ...others] = matched as readonly [Route, ...Route[]];
@@ -249,16 +149,6 @@ export function routeOn(matched: readonly Route[], nodeId: string): Way {
 
 function passed(via: string, mark: string): boolean {
   return via.split(",").some((hop) => hop.trim() === mark);
-}
-
-/** The refusal of a request for a service none of whose tasks this node may send to. */
-export function noTask({ service, mode }: Route, nodeName: string, { all }: Ring): Failure {
-  const where = mode === "host" ? ` on ${nodeName}, and its port is published in host mode` : "";
-  if (all.length > 0) {
-    const which = all.length === 1 ? "the one task" : `each of the ${all.length} tasks`;
-    return { status: 503, reason: `${which} of ${service.name}${where} is in drain or has weight 0` };
-  }
-  return { status: 503, reason: `service ${service.name} has no live task${where}` };
 }
 
 function send(
@@ -317,48 +207,8 @@ function resultOf(exchange: Exchange, asked: Asked | Failure): Result {
   const { asking, turn } = exchange;
   if (asking !== null && asking.counted !== null && turn >= 0) countWaited(asking.counted, turn);
   exchange.turn = -1;
-  return typeof asked === "string" ? unanswered(exchange, asked) : asked;
-}
-
-function unanswered(exchange: Exchange, asked: Exclude<Asked, Response>): Failure {
-  const { plane, request, route, asking } = exchange;
-  const name = route?.service.name ?? "";
-  const target = asking?.target;
-  const { queue = 0, queueTimeoutMs = 0 } = asking?.ring.rules ?? {};
   exchange.turnedAway = asked === "full" || asked === "late";
-  switch (asked) {
-    case "failed":
-      return allFailed(exchange, name);
-    case "spent":
-      return { status: 502, reason: `tasks of ${name} fail, and too many requests were sent twice already` };
-    case "full":
-      return {
-        status: 503,
-        reason: `every task of ${name} has all the open requests it may have here, and ${queue} more wait already`,
-      };
-    case "late":
-      return {
-        status: 503,
-        reason: `every task of ${name} had all the open requests it may have here for ${queueTimeoutMs / 1000} s`,
-      };
-    case "slow":
-      return { status: 504, reason: `the task did not answer within ${plane.headTimeoutMs / 1000} s` };
-    case "silent":
-      return {
-        status: 504,
-        reason: `${target?.server ?? `${name}.${target?.slot}`} has answered nothing at all for a while and seems frozen; a ${request.method} is not sent twice`,
-      };
-  }
-}
-
-function allFailed({ asking, outgoing, request }: Exchange, name: string): Failure {
-  // The runtime tells neither from the other; an answer of the path's counts as well where the service has a marker.
-  const how = "could not be reached or broke the connection before it answered";
-  if (outgoing?.repeatable === false) {
-    return { status: 502, reason: `a task of ${name} ${how}, and a ${request.method} is not sent twice` };
-  }
-  const tasks = asking?.attempts === 1 ? "the one task" : `each of ${asking?.attempts ?? 0} tasks`;
-  return { status: 502, reason: `${tasks} of ${name} that was asked ${how}` };
+  return typeof asked === "string" ? unanswered(exchange, asked) : asked;
 }
 
 function countedOf({ plane: { meter }, node }: Exchange, { service }: Route): Counted | null {
@@ -393,19 +243,4 @@ function finish(exchange: Exchange, result: Result, routes: Routes | null): Resp
 async function debugged(response: Response, exchange: Exchange, routes: Routes | null): Promise<Response> {
   if (await exchange.entry.mayDebug()) setDebug(response.headers, exchange, routes);
   return response;
-}
-
-/** The task's response with the mesh's headers. Its body stays the runtime's own, so that it streams by itself. */
-function deliver(response: Response, requestId: string, cookie: string | null): Response {
-  if (response.status === 101) return response;
-  const delivered = new Response(response.body, response);
-  const { headers } = delivered;
-  cleanResponse(headers);
-  headers.set("x-request-id", requestId);
-  if (cookie !== null) {
-    headers.append("set-cookie", cookie);
-    // A cache that others share must not hand it on (HAProxy's `nocache`).
-    if (!headers.has("cache-control")) headers.set("cache-control", "private");
-  }
-  return delivered;
 }
