@@ -21,6 +21,8 @@ export default defineConfig({
           name: "node",
           environment: "node",
           include: ["test/unit/**/*.test.ts", "test/property/**/*.test.ts"],
+          // Pure code leaves nothing behind: loading it once for all files halves the time.
+          isolate: false,
         },
       },
       {
