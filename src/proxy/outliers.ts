@@ -6,11 +6,16 @@
 // again. At most half of a service is passed over; where more than that fail, the fault is hardly the tasks', and all
 // are used (panic), the slow ones before those that do not answer.
 
+import { hedgeBudget } from "./budget.ts";
+
 /** How long a task is passed over the first time, and at most; milliseconds. */
 const baseMs = 2_000;
 const longestMs = 60_000;
-/** Slow answers in a row that eject a task. */
-const slowInARow = 5;
+/**
+ * Slow answers in a row that eject a task. Not more than the hedges a quiet service always has: answers that nobody
+ * hedged would otherwise end the row, and make slowness the usual thing.
+ */
+const slowInARow = hedgeBudget.perSecond;
 
 type Record = {
   /** Passed over until then, epoch milliseconds; 0: it is not. */
