@@ -22,14 +22,6 @@ export function parsePublish(text: string): readonly PublishSpec[] {
   return /\w+=\w+/.test(text) ? [parseLong(text)] : parseShort(text);
 }
 
-/** Prints a spec in the long syntax; reading it back gives the same spec. */
-export function printPublish(spec: PublishSpec): string {
-  const published = spec.PublishedPort === undefined ? [] : [`published=${spec.PublishedPort}`];
-  const protocol = spec.Protocol === "tcp" ? [] : [`protocol=${spec.Protocol}`];
-  const mode = spec.PublishMode === "ingress" ? [] : [`mode=${spec.PublishMode}`];
-  return [...published, `target=${spec.TargetPort}`, ...protocol, ...mode].join(",");
-}
-
 function parseLong(text: string): PublishSpec {
   let target = 0;
   let published = 0;

@@ -112,14 +112,17 @@ function serverTables({ servers = [], nowMs }: MeshStatus): string[] {
   return [table(["SERVER", "ADDRESS", "STATUS", "LAST CHECK"], rows)];
 }
 
-function problemLines({ problems, nowMs }: MeshStatus): string {
-  if (problems.length === 0) return "Nothing is wrong.\n";
+function problemLines({ problems, nowMs, trafficKnown = true }: MeshStatus): string {
+  const unknown = trafficKnown
+    ? ""
+    : "What is counted of traffic cannot be read right now; whether requests fail is not known.\n";
+  if (problems.length === 0) return trafficKnown ? "Nothing is wrong.\n" : unknown;
   const heading = problems.length === 1 ? "1 problem:" : `${problems.length} problems:`;
   const lines = problems.flatMap(({ what, why, next, sinceMs }) => {
     const length = sinceMs === null ? "" : ` (for ${humanDuration(nowMs - sinceMs).toLowerCase()})`;
     return [`  ${what}: ${why}${length}`, ...(next === "" ? [] : [`    ${next}`])];
   });
-  return `${[heading, ...lines].join("\n")}\n`;
+  return `${[heading, ...lines].join("\n")}\n${unknown}`;
 }
 
 function sum(numbers: readonly number[]): number {

@@ -8,6 +8,7 @@ import { readBody } from "./body.ts";
 import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
 import { badRequest, refusal } from "./errors.ts";
 import { readCount, readFlag } from "./query.ts";
+import { snapshotOrNull } from "./remote-telemetry.ts";
 import { routeExplanation } from "./route.ts";
 import { meshStatus } from "./status.ts";
 
@@ -69,15 +70,16 @@ export function nativeRoutes({ mesh, telemetry, upgrade, now, surroundings }: Co
     return c.json(await telemetry.snapshot(filter));
   });
   routes.get("/status", async (c) => {
-    const [info, nodes, services, tasks, servers] = await Promise.all([
+    const [info, nodes, services, tasks, servers, traffic] = await Promise.all([
       mesh.info(),
       mesh.nodes(),
       mesh.services(),
       mesh.tasks({}),
       mesh.servers(null),
+      snapshotOrNull(telemetry, { tasks: false }),
     ]);
     const view = { info, nodes, services, tasks: unwrap(tasks), servers: unwrap(servers) };
-    return c.json(meshStatus(view, now()));
+    return c.json(meshStatus(view, traffic?.services ?? null, now()));
   });
   return routes;
 }

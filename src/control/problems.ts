@@ -8,6 +8,8 @@ import { lastCheckText } from "../domain/server-health.ts";
 import { isAlive, type Task } from "../domain/task.ts";
 import type { StatusProblem } from "../protocol/status.ts";
 import type { MeshInfo, ServerView, ServiceView } from "../registry/api.ts";
+import type { ServiceTraffic } from "../telemetry/snapshot.ts";
+import { trafficTroubles } from "../telemetry/troubles.ts";
 
 /** All that is shown of a mesh. */
 export type MeshView = {
@@ -23,18 +25,34 @@ export type MeshView = {
 /** Slots named where many wait for the same reason. */
 const maxNamed = 3;
 
-/** What is wrong, worst first; empty when all is well. */
-export function problemsOf({ info, nodes, services, tasks, servers = [] }: MeshView): StatusProblem[] {
+/**
+ * What is wrong, worst first; empty when all is well.
+ *
+ * @param traffic of services; those that are no more do not matter. Empty where it cannot be had
+ */
+export function problemsOf(view: MeshView, traffic: readonly ServiceTraffic[]): StatusProblem[] {
+  const { info, nodes, services, tasks, servers = [] } = view;
   const byService = Map.groupBy(tasks, ({ serviceId }) => serviceId);
   const byNode = Map.groupBy(tasks, ({ nodeId }) => nodeId);
   const tasksOf = (service: ServiceView) => byService.get(service.id) ?? [];
   return [
+    ...failing(services, traffic),
     ...(nodes.length === 0 && servers.length === 0 ? [noNodes(info)] : []),
     ...nodes.flatMap((node) => nodeProblems(node, byNode.get(node.id) ?? [])),
     ...services.flatMap((service) => shortages(service, tasksOf(service))),
     ...servers.flatMap(downServer),
     ...services.flatMap((service) => ailingTasks(service, tasksOf(service))),
   ];
+}
+
+/** Services whose clients get errors, whatever checks say. */
+function failing(services: readonly ServiceView[], traffic: readonly ServiceTraffic[]): StatusProblem[] {
+  const names = new Map(services.map(({ id, spec }) => [id, spec.name]));
+  const known = traffic.flatMap(({ id, recent }) => {
+    const name = names.get(id);
+    return name === undefined ? [] : { id, name, recent };
+  });
+  return trafficTroubles(known).map(({ what, why, next }) => ({ what, why, next, sinceMs: null }));
 }
 
 /** One the operator took out is as they want it. */

@@ -1,6 +1,7 @@
 // The telemetry object at the other end of RPC. Nobody waits for it long: what it knows is worth less than an answer.
 
 import { MeshError } from "../domain/error.ts";
+import type { Snapshot, SnapshotFilter } from "../telemetry/snapshot.ts";
 import type { TelemetryApi } from "../telemetry/telemetry.ts";
 import { callRemote } from "./remote-mesh.ts";
 
@@ -25,4 +26,17 @@ export function remoteTelemetry(connect: () => TelemetryApi, waitMs = patienceMs
       }
     },
   };
+}
+
+/** Null while it cannot be had, for who has more to tell. */
+export async function snapshotOrNull(
+  telemetry: TelemetryApi,
+  filter: SnapshotFilter,
+): Promise<Snapshot | null> {
+  try {
+    return await telemetry.snapshot(filter);
+  } catch (error) {
+    if (error instanceof MeshError && error.code === "telemetry/unavailable") return null;
+    throw error;
+  }
 }

@@ -8,11 +8,21 @@ import { nodeReady } from "../domain/nodes.ts";
 import { isAlive, type Task } from "../domain/task.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
 import type { ServiceView } from "../registry/api.ts";
+import type { ServiceTraffic } from "../telemetry/snapshot.ts";
 import { type MeshView, problemsOf } from "./problems.ts";
 import { statusOf } from "./servers.ts";
 
-/** Everything on one screen. @param nowMs the mesh's clock, epoch milliseconds */
-export function meshStatus(view: MeshView, nowMs: number): MeshStatus {
+/**
+ * Everything on one screen.
+ *
+ * @param traffic of services; null when it cannot be had
+ * @param nowMs the mesh's clock, epoch milliseconds
+ */
+export function meshStatus(
+  view: MeshView,
+  traffic: readonly ServiceTraffic[] | null,
+  nowMs: number,
+): MeshStatus {
   const { info, nodes, services, tasks } = view;
   const byService = Map.groupBy(tasks, ({ serviceId }) => serviceId);
   const running = Map.groupBy(
@@ -31,7 +41,8 @@ export function meshStatus(view: MeshView, nowMs: number): MeshStatus {
     nodes: nodes.map((node) => nodeStatus(node, running.get(node.id)?.length ?? 0)),
     services: services.map((service) => serviceStatus(service, byService.get(service.id) ?? [], byId)),
     servers: (view.servers ?? []).map((server) => statusOf(server, nowMs)),
-    problems: problemsOf(view),
+    problems: problemsOf(view, traffic ?? []),
+    trafficKnown: traffic !== null,
   };
 }
 

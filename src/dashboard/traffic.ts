@@ -1,6 +1,6 @@
 // Traffic: what is measured of the mesh's requests, as pages and tables show it.
 
-import { MeshError } from "../domain/error.ts";
+import { snapshotOrNull } from "../control/remote-telemetry.ts";
 import { type Now, nowOfAll } from "../telemetry/now.ts";
 import type { NodeTraffic, ServiceTraffic, Snapshot, SnapshotFilter } from "../telemetry/snapshot.ts";
 import type { TelemetryApi } from "../telemetry/telemetry.ts";
@@ -18,14 +18,7 @@ export type TrafficView = {
 export type TrafficReader = (filter: SnapshotFilter) => Promise<Snapshot | null>;
 
 export function trafficReader(telemetry: TelemetryApi): TrafficReader {
-  return async (filter) => {
-    try {
-      return await telemetry.snapshot(filter);
-    } catch (error) {
-      if (error instanceof MeshError && error.code === "telemetry/unavailable") return null;
-      throw error;
-    }
-  };
+  return (filter) => snapshotOrNull(telemetry, filter);
 }
 
 export function trafficView({ services, nodes }: Snapshot): TrafficView {

@@ -8,7 +8,6 @@ import type { Node } from "../domain/node.ts";
 import type { Task } from "../domain/task.ts";
 import type { StatusProblem } from "../protocol/status.ts";
 import type { MeshApi, ServerView, ServiceView } from "../registry/api.ts";
-import { trafficTroubles } from "../telemetry/troubles.ts";
 import { type TrafficReader, type TrafficView, trafficView } from "./traffic.ts";
 
 export type View = MeshView & {
@@ -86,7 +85,7 @@ export function makeView(
     nodes: [...mesh.nodes].sort((a, b) => byName(a.hostname, b.hostname)),
     services: [...mesh.services].sort((a, b) => byName(a.spec.name, b.spec.name)),
     nowMs,
-    problems: [...trafficProblems(mesh, traffic), ...problemsOf(mesh)],
+    problems: problemsOf(mesh, [...(traffic?.serviceById.values() ?? [])]),
     traffic,
     events: events.toReversed(),
     seq: events.at(-1)?.seq ?? 0,
@@ -96,12 +95,6 @@ export function makeView(
     tasksOfNode: (id) => byNode.get(id) ?? [],
     serversOfService: (id) => serversByService.get(id) ?? [],
   };
-}
-
-/** What a service that is gone had does not matter any more. */
-function trafficProblems({ services }: MeshView, traffic: TrafficView | null): readonly StatusProblem[] {
-  const known = services.flatMap(({ id }) => traffic?.serviceById.get(id) ?? []);
-  return trafficTroubles(known).map(({ what, why, next }) => ({ what, why, next, sinceMs: null }));
 }
 
 const { compare: byName } = new Intl.Collator("en", { numeric: true });

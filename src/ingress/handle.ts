@@ -227,7 +227,7 @@ function countExchange(exchange: Exchange, result: Result): void {
     bytesIn: head.bodyBytes,
     tookMs: nowMs - cameMs,
   });
-  plane.flusher?.ended(nowMs, waitUntil);
+  plane.flusher?.plan(nowMs, waitUntil);
 }
 
 function finish(exchange: Exchange, result: Result, routes: Routes | null): Response | Promise<Response> {

@@ -20,9 +20,11 @@ export function mustWait({ ring, tried, wish }: Asking): boolean {
 
 /** Gets in line, and waits for its turn as long as the service lets it. */
 export async function waitInLine(asking: Asking): Promise<Waited> {
-  const { plane, serviceId, ring, counted } = asking;
+  const { plane, serviceId, ring, counted, waitUntil } = asking;
   if (plane.lines.waiting(serviceId, plane.nowMs()) >= ring.rules.queue) return "full";
   const turn = counted === null ? 0 : countInLine(counted);
+  // Told while it waits: where nothing gets on, no request ends that would tell of it.
+  plane.flusher?.plan(plane.nowMs(), waitUntil);
   const waited = await waitForTurn(asking);
   if (counted !== null) countOutOfLine(counted, turn);
   return waited;

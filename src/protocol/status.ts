@@ -91,7 +91,9 @@ export const MeshStatus = z.object({
   services: z.array(StatusService),
   /** Static servers, by service and name. */
   servers: z.array(ServerStatus).optional(),
-  /** Worst first: nodes, services, tasks. Empty: all is well. */
+  /** Worst first: services whose requests fail, nodes, services, tasks. Empty: all is well. */
   problems: z.array(StatusProblem),
+  /** False: what was counted of traffic could not be had, so no problem is about requests that fail. */
+  trafficKnown: z.boolean().optional(),
 });
 export type MeshStatus = z.infer<typeof MeshStatus>;

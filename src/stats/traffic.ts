@@ -1,6 +1,6 @@
 // What the telemetry counted, in HAProxy's columns. A snapshot that has nothing of a thing says 0 of it: it counts all.
 
-import { MeshError } from "../domain/error.ts";
+import { snapshotOrNull } from "../control/remote-telemetry.ts";
 import { type Counts, counters } from "../telemetry/counters.ts";
 import type { Traffic as Counted, Snapshot } from "../telemetry/snapshot.ts";
 import type { TelemetryApi } from "../telemetry/telemetry.ts";
@@ -8,14 +8,13 @@ import { type RowValues, type Traffic, uncounted } from "./input.ts";
 import type { Values } from "./report.ts";
 import { seconds } from "./time.ts";
 
-/** What is known of traffic now; nothing while the telemetry cannot be had, as the rest can be told without it. */
+/**
+ * What is known of traffic now, with counters that never fall; nothing while the telemetry cannot be had, as the rest can
+ * be told without it.
+ */
 export async function readTraffic(telemetry: TelemetryApi): Promise<Traffic> {
-  try {
-    return trafficOf(await telemetry.snapshot({ series: false, places: false }));
-  } catch (error) {
-    if (error instanceof MeshError) return uncounted;
-    throw error;
-  }
+  const snapshot = await snapshotOrNull(telemetry, { kept: true });
+  return snapshot === null ? uncounted : trafficOf(snapshot);
 }
 
 /** @see docs/spec.md Z11 */

@@ -30,8 +30,8 @@ export class Flusher {
     this.#options = options;
   }
 
-  /** A request has ended: plans a flush unless one is planned. */
-  ended(nowMs: number, waitUntil: (work: Promise<void>) => void): void {
+  /** Something was counted: plans a flush unless one is planned. */
+  plan(nowMs: number, waitUntil: (work: Promise<void>) => void): void {
     if (this.#plannedMs !== null && Math.abs(nowMs - this.#plannedMs) < lostMs) return;
     this.#plannedMs = nowMs;
     waitUntil(this.#flushLater());
@@ -47,7 +47,7 @@ export class Flusher {
   async #flushLater(): Promise<void> {
     for (let tries = 0; tries < maxTries; tries += 1) {
       await this.#options.sleep(flushEveryMs);
-      // From here on a request that ends plans the next one: it may be too late for this one.
+      // From here on what is counted plans the next one: it may be too late for this one.
       this.#plannedMs = null;
       if (await this.flush()) return;
       // One that was planned meanwhile tries on.

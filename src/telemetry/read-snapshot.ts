@@ -22,6 +22,7 @@ import { toSparse } from "./sparse.ts";
 import { type Steps, stepCount } from "./steps.ts";
 import type { Tally } from "./tally.ts";
 import { type IsolateState, type Item, isolateKeepMs, type TelemetryState } from "./telemetry-state.ts";
+import { WaitSums, type Waits } from "./waits.ts";
 
 /** What is known at a moment, services, nodes and tasks by name. */
 export function snapshot(state: TelemetryState, nowMs: number, filter: SnapshotFilter = {}): Snapshot {
@@ -41,7 +42,7 @@ class Reader {
   readonly #filter: SnapshotFilter;
   readonly #items: Readonly<Record<Item["kind"], readonly Item[]>>;
   readonly #isolates: readonly IsolateState[];
-  readonly #waits: ReadonlyMap<string, Waits>;
+  readonly #waits: WaitSums;
 
   constructor(state: TelemetryState, nowMs: number, filter: SnapshotFilter) {
     this.#nowMs = nowMs;
@@ -69,7 +70,7 @@ class Reader {
     return this.#asked("service").map((item) => ({
       id: item.about.id,
       name: item.about.name,
-      ...this.#traffic(item.figures, this.#waits.get(item.key)),
+      ...this.#traffic(item.figures, this.#waits.of(item.key)),
       series: this.#series(item.figures),
       tasks: (tasks.get(item.about.id) ?? []).map((task) => this.#task(task)),
       entries: this.entriesOf(item.about.id),
@@ -80,7 +81,7 @@ class Reader {
     return this.#asked("node").map(({ about, key, figures }) => ({
       id: about.id,
       name: about.name,
-      ...this.#traffic(figures, this.#waits.get(key)),
+      ...this.#traffic(figures, this.#waits.of(key)),
       series: this.#series(figures),
     }));
   }
@@ -90,7 +91,7 @@ class Reader {
       .filter(({ about }) => about.serviceId === serviceId)
       .map(({ about, key, figures }) => ({
         nodeId: about.nodeId,
-        ...this.#traffic(figures, this.#waits.get(key)),
+        ...this.#traffic(figures, this.#waits.of(key)),
       }));
   }
 
@@ -133,7 +134,7 @@ class Reader {
       name,
       slot,
       nodeId,
-      ...this.#traffic(figures, this.#waits.get(key)),
+      ...this.#traffic(figures, this.#waits.of(key)),
       series: this.#series(figures),
       ejectedBy: this.#ejectedBy(id, this.#isolates),
     };
@@ -147,7 +148,7 @@ class Reader {
     return (taskId, serviceId, figures) => ({
       taskId,
       serviceId,
-      ...this.#traffic(figures, waits.get(`task ${taskId}`)),
+      ...this.#traffic(figures, waits.of(`task ${taskId}`)),
       ejectedBy: this.#ejectedBy(taskId, isolates),
     });
   }
@@ -156,7 +157,7 @@ class Reader {
     return isolates.filter(({ ejectedUntilMs }) => (ejectedUntilMs.get(taskId) ?? 0) > this.#nowMs).length;
   }
 
-  #traffic(figures: Figures, waits: Waits = { open: 0, queue: 0 }): Traffic {
+  #traffic(figures: Figures, waits: Waits): Traffic {
     const { tally, openMax, queueMax, rateMax, firstMs, lastMs, series } = figures;
     return {
       counts: countsOf(tally.counts),
@@ -180,24 +181,9 @@ class Reader {
   }
 }
 
-type Waits = { open: number; queue: number };
-
-/** How many wait, by key: for tasks and entries as isolates said it, for services and nodes in sum of their entries. */
-function waitsOf(isolates: readonly IsolateState[]): Map<string, Waits> {
-  const sums = new Map<string, Waits>();
-  const add = (key: string, { open, queue }: Waits) => {
-    const sum = sums.get(key) ?? { open: 0, queue: 0 };
-    sums.set(key, { open: sum.open + open, queue: sum.queue + queue });
-  };
-  for (const { waiting } of isolates) {
-    for (const [key, waits] of waiting) {
-      add(key, waits);
-      const [kind, serviceId, nodeId] = key.split(" ");
-      if (kind !== "entry") continue;
-      add(`service ${serviceId}`, waits);
-      add(`node ${nodeId}`, waits);
-    }
-  }
+function waitsOf(isolates: readonly IsolateState[]): WaitSums {
+  const sums = new WaitSums();
+  for (const { waiting } of isolates) for (const [key, waits] of waiting) sums.add(key, waits);
   return sums;
 }
 

@@ -31,9 +31,9 @@ export type Latency = {
 
 export type Traffic = {
   readonly counts: Counts;
-  /** Requests sent on whose answer has not begun: over all isolates now; the most in one isolate. */
+  /** Requests whose answer has not begun: over all isolates now; the most that was known at a time. */
   readonly open: Level;
-  /** Requests held back until a task may take them, in the same way. */
+  /** Those of them that are held back until a task may take them, in the same way. */
   readonly queue: Level;
   /** Requests a second; of a task times it was asked. 0 where no series is kept. */
   readonly rate: Level;
@@ -125,4 +125,6 @@ export type SnapshotFilter = {
   readonly series?: boolean;
   /** True: how each place sees the tasks. */
   readonly places?: boolean;
+  /** True: what it holds is saved first, so that no counter in it is ever lower later. */
+  readonly kept?: boolean;
 };

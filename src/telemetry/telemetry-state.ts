@@ -1,7 +1,8 @@
 // What is known of a mesh's traffic: figures of services, nodes, tasks, and of tasks as each place sees them.
 
-import type { Delta, EntryDelta, TaskDelta, Waiting } from "./delta.ts";
+import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
 import { count, type Figures, newFigures, newSeries } from "./figures.ts";
+import { WaitSums, type Waits } from "./waits.ts";
 
 export type Kind = "service" | "node" | "task" | "entry" | "place";
 
@@ -26,7 +27,7 @@ export type IsolateState = {
   /** Figures by task id. */
   readonly tasks: Map<string, Figures>;
   /** How many wait, by item, as last said; not where none does. */
-  readonly waiting: Map<string, Pick<Waiting, "open" | "queue">>;
+  readonly waiting: Map<string, Waits>;
   /** Until when it passes tasks over, by the object's clock. */
   readonly ejectedUntilMs: Map<string, number>;
 };
@@ -36,6 +37,8 @@ export type TelemetryState = {
   readonly sinceMs: number;
   readonly items: Map<string, Item>;
   readonly isolates: Map<string, IsolateState>;
+  /** How many wait, in sum over these isolates. */
+  readonly waits: WaitSums;
   /** Number of the last delta of each isolate; those that said something last come last. */
   readonly seqs: Map<string, number>;
   /** Figures that isolates have of their own, in sum. */
@@ -73,6 +76,7 @@ export function newState(nowMs: number): TelemetryState {
     sinceMs: nowMs,
     items: new Map(),
     isolates: new Map(),
+    waits: new WaitSums(),
     seqs: new Map(),
     ownFigures: 0,
     changed: new Set(),
@@ -90,8 +94,11 @@ export function addDelta(state: TelemetryState, delta: Delta, nowMs: number): bo
   if (known !== undefined && delta.seq <= known) return false;
   remember(state.seqs, delta);
   const isolate = isolateOf(state, delta, nowMs);
-  for (const entry of delta.entries) addEntry(state, isolate, entry, nowMs);
-  for (const task of delta.tasks) addTask(state, isolate, task, nowMs);
+  const items = [
+    ...delta.entries.flatMap((entry) => addEntry(state, isolate, entry, nowMs)),
+    ...delta.tasks.map((task) => addTask(state, isolate, task, nowMs)),
+  ];
+  for (const item of items) raiseMost(state, item);
   return true;
 }
 
@@ -122,27 +129,32 @@ function isolateOf(state: TelemetryState, { isolate: id, place }: Delta, nowMs: 
   return made;
 }
 
-function addEntry(state: TelemetryState, isolate: IsolateState, delta: EntryDelta, nowMs: number): void {
+/** @returns the items it was counted in */
+function addEntry(state: TelemetryState, isolate: IsolateState, delta: EntryDelta, nowMs: number): Item[] {
   const { service, node } = delta;
   const belongs = { serviceId: service?.id ?? "", nodeId: node?.id ?? "" };
   const entry = itemOf(state, "entry", keyOfEntry(service?.id, node?.id), belongs, nowMs);
-  keepWaiting(isolate, entry.key, delta);
+  keepWaiting(state, isolate, entry.key, delta);
   count(entry.figures, delta, nowMs, "entry");
+  const items = [entry];
   if (service !== null) {
     const item = itemOf(state, "service", service.id, { id: service.id, name: service.name }, nowMs);
     count(item.figures, delta, nowMs, "entry");
+    items.push(item);
   }
   if (node !== null) {
     const item = itemOf(state, "node", node.id, { id: node.id, name: node.name }, nowMs);
     count(item.figures, delta, nowMs, "entry");
+    items.push(item);
   }
+  return items;
 }
 
-function addTask(state: TelemetryState, isolate: IsolateState, delta: TaskDelta, nowMs: number): void {
+function addTask(state: TelemetryState, isolate: IsolateState, delta: TaskDelta, nowMs: number): Item {
   const { id, name, slot, nodeId, serviceId, ejectedMs } = delta;
   const about = { id, name, slot, nodeId, serviceId };
   const task = itemOf(state, "task", id, about, nowMs);
-  keepWaiting(isolate, task.key, delta);
+  keepWaiting(state, isolate, task.key, delta);
   count(task.figures, delta, nowMs, "task");
   const { place } = isolate;
   const seen = itemOf(state, "place", `${place} ${id}`, { ...about, place }, nowMs);
@@ -150,6 +162,7 @@ function addTask(state: TelemetryState, isolate: IsolateState, delta: TaskDelta,
   countOwn(state, isolate, delta, nowMs);
   if (ejectedMs > 0) isolate.ejectedUntilMs.set(id, nowMs + ejectedMs);
   else isolate.ejectedUntilMs.delete(id);
+  return task;
 }
 
 /** What the isolate itself sees, as long as that is not too much to remember. */
@@ -162,9 +175,22 @@ function countOwn(state: TelemetryState, isolate: IsolateState, delta: TaskDelta
   count(own, delta, nowMs, "task");
 }
 
-function keepWaiting({ waiting }: IsolateState, key: string, { open, queue }: Waiting): void {
+function keepWaiting(
+  { waits }: TelemetryState,
+  { waiting }: IsolateState,
+  key: string,
+  { open, queue }: Waits,
+): void {
+  waits.change(key, waiting.get(key) ?? { open: 0, queue: 0 }, { open, queue });
   if (open > 0 || queue > 0) waiting.set(key, { open, queue });
   else waiting.delete(key);
+}
+
+/** The most is that of all isolates together, as far as they told; an isolate alone may have had more in between. */
+function raiseMost({ waits }: TelemetryState, { key, figures }: Item): void {
+  const { open, queue } = waits.of(key);
+  figures.openMax = Math.max(figures.openMax, open);
+  figures.queueMax = Math.max(figures.queueMax, queue);
 }
 
 function keyOfEntry(serviceId = "", nodeId = ""): string {
@@ -222,9 +248,10 @@ function itemOf(state: TelemetryState, kind: Kind, key: string, about: Partial<A
  * @returns keys of the items forgotten
  */
 export function forget(state: TelemetryState, nowMs: number): readonly string[] {
-  for (const [id, { lastMs, tasks }] of state.isolates) {
+  for (const [id, { lastMs, tasks, waiting }] of state.isolates) {
     if (Math.abs(nowMs - lastMs) <= isolateKeepMs) continue;
     state.isolates.delete(id);
+    for (const [key, waits] of waiting) state.waits.remove(key, waits);
     state.ownFigures -= tasks.size;
   }
   const gone = [...state.items.values()].filter(({ kind, figures }) => nowMs - figures.lastMs > keepMs[kind]);

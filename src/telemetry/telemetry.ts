@@ -39,7 +39,9 @@ export class Telemetry implements TelemetryApi {
     return counted;
   }
 
+  /** Throws when what was counted is to be saved first, and cannot be. */
   snapshot(filter: SnapshotFilter): Snapshot {
+    if (filter.kept === true && this.unsaved) this.save();
     return snapshot(this.#state, this.#clock(), filter);
   }
 

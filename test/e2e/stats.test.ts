@@ -152,6 +152,24 @@ describe.skipIf(missing.length > 0)(`${why}the statistics`, () => {
     expect(metric(await exporter.metrics(), told)).toBe(sent);
   });
 
+  test("[Z40] requests in line stand in qcur and qmax, their bound in qlimit, and the exporter and /metrics tell them", async () => {
+    const port = await freePort();
+    const labels = ["waggle.maxconn=1", "waggle.queue=5", "waggle.queue-timeout=60s"];
+    await create("narrow", port, "--replicas", "1", ...labels.flatMap((label) => ["--label", label]));
+    const slow = () => fetch(`http://127.0.0.1:${port}/delay/2500`).then(({ status }) => status);
+    const answers = Promise.all([slow(), slow(), slow(), slow()]);
+    const row = async (name: string) => csvRow(await csv(), "narrow", name);
+    await until("three to be in line", async () => (await row("BACKEND")).qcur === "3");
+    // The exporter reads while they are still there.
+    const [metrics, ours] = await Promise.all([exporter.metrics(), readMetrics()]);
+    expect(metric(metrics, 'haproxy_backend_current_queue{backend="narrow"}')).toBeGreaterThan(0);
+    expect(metric(ours, 'waggle_requests_queued{service="narrow"}')).toBeGreaterThan(0);
+    expect(await answers).toEqual([200, 200, 200, 200]);
+    await until("all to be counted", async () => (await row("BACKEND")).hrsp_2xx === "4");
+    expect(await row("BACKEND")).toMatchObject({ qcur: "0", qmax: "3", scur: "0", smax: "4" });
+    expect(await row("narrow.1")).toMatchObject({ slim: "1", smax: "1", qlimit: "5", hrsp_2xx: "4" });
+  });
+
   test("[Z20] a killed task that nothing follows is DOWN for both, and 0 for the exporter", async () => {
     const { services } = await mesh.get<Status>("/mesh/status");
     const task = services.find(({ name }) => name === "once")?.tasks[0];
@@ -196,6 +214,12 @@ type Status = {
     readonly tasks: readonly { readonly pid: number }[];
   }[];
 };
+
+/** Our own metrics. */
+async function readMetrics(): Promise<string> {
+  const headers = { authorization: `Bearer ${mesh.token}` };
+  return (await fetch(`${mesh.control}/metrics`, { headers })).text();
+}
 
 async function create(name: string, port: number, ...more: readonly string[]): Promise<void> {
   const made = await mesh.waggle(

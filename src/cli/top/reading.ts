@@ -1,10 +1,11 @@
 // A reading: the mesh's status and its traffic, put together into rows.
 
+import { hostPort } from "../../domain/server.ts";
 import { isAlive } from "../../domain/task.ts";
+import type { ServerStatus } from "../../protocol/server.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../../protocol/status.ts";
 import type { MeshTraffic } from "../../protocol/telemetry.ts";
 import { nowOf, nowOfAll } from "../../telemetry/now.ts";
-import { trafficTroubles } from "../../telemetry/troubles.ts";
 import type { Reading, Row, Tone } from "./rows.ts";
 
 type Counted = Pick<MeshTraffic["services"][number], "id" | "counts" | "recent" | "trend">;
@@ -28,7 +29,8 @@ export function readingOf(
   url: string,
 ): Reading {
   const measure = measurer(traffic, before);
-  const troubles = traffic === null ? [] : trafficTroubles(known(status, traffic));
+  const servers = Map.groupBy(status.servers ?? [], ({ service }) => service);
+  const ofService = ({ name }: StatusService) => servers.get(name) ?? [];
   return {
     mesh: status.mesh.name,
     url,
@@ -36,19 +38,16 @@ export function readingOf(
     total:
       traffic === null ? null : { ...nowOfAll(traffic.services), retries: totalRetries(traffic, before) },
     sections: {
-      services: status.services.map((service) => serviceRow(service, measure)),
+      services: status.services.map((service) => serviceRow(service, ofService(service), measure)),
       nodes: status.nodes.map((node) => nodeRow(node, measure)),
-      tasks: status.services.flatMap((service) => taskRows(service, measure)),
+      tasks: status.services.flatMap((service) => [
+        ...taskRows(service, measure),
+        ...ofService(service).map((server) => serverRow(server, measure)),
+      ]),
     },
-    problems: [...troubles, ...status.problems].map(({ what, why }) => `${what}: ${why}`),
+    problems: status.problems.map(({ what, why }) => `${what}: ${why}`),
     unmeasured: traffic === null ? "What is counted of traffic cannot be read right now." : "",
   };
-}
-
-/** Services that are gone have nothing to complain of. */
-function known({ services }: MeshStatus, traffic: MeshTraffic): MeshTraffic["services"] {
-  const ids = new Set(services.map(({ id }) => id));
-  return traffic.services.filter(({ id }) => ids.has(id));
 }
 
 type Measurer = (id: string) => Pick<Row, "measured" | "trend">;
@@ -85,10 +84,20 @@ function totalRetries({ services, atMs }: MeshTraffic, before: Attempts | null):
   return services.reduce((sum, own) => sum + (retriesOf(own, before, atMs) ?? 0), 0);
 }
 
-function serviceRow({ id, name, running, desired, ports, hosts }: StatusService, measure: Measurer): Row {
-  const tone: Tone = running >= desired ? "ok" : running === 0 ? "bad" : "warn";
+function serviceRow(
+  { id, name, running, desired, ports, hosts }: StatusService,
+  servers: readonly ServerStatus[],
+  measure: Measurer,
+): Row {
   const where = [...ports.map(({ published }) => String(published)), ...hosts].join(", ");
-  return { name, where, state: `${running}/${desired}`, tone, ...measure(id) };
+  const up = servers.filter(takesRequests).length;
+  const all = servers.length;
+  const tasks = desired > 0 || all === 0 ? [`${running}/${desired}`] : [];
+  const state = [...tasks, ...(all > 0 ? [`${up}/${all} ${all === 1 ? "server" : "servers"}`] : [])].join(
+    ", ",
+  );
+  const tone = running >= desired && up >= all ? "ok" : running + up === 0 ? "bad" : "warn";
+  return { name, where, state, tone, ...measure(id) };
 }
 
 function nodeRow({ id, name, address, state, availability, leaving }: StatusNode, measure: Measurer): Row {
@@ -108,6 +117,29 @@ function taskRows({ tasks }: StatusService, measure: Measurer): readonly Row[] {
       tone: toneOf(task),
       ...measure(task.id),
     }));
+}
+
+function serverRow(server: ServerStatus, measure: Measurer): Row {
+  const { id, service, spec, status } = server;
+  const tone = toneOfServer(server);
+  return {
+    name: `${service}/${spec.name}`,
+    where: hostPort(spec.host, spec.port),
+    state: `server ${status}`,
+    tone,
+    ...measure(id),
+  };
+}
+
+/** What takes no requests because the operator wants it so is no trouble. */
+function toneOfServer({ status, admin }: ServerStatus): Tone {
+  if (admin !== "ready") return "idle";
+  if (status.startsWith("DOWN")) return "bad";
+  return status === "UP" || status === "no check" ? "ok" : "warn";
+}
+
+function takesRequests({ status }: ServerStatus): boolean {
+  return status.startsWith("UP") || status === "no check";
 }
 
 function toneOf({ heard, state, desired, health }: StatusTask): Tone {

@@ -6,6 +6,7 @@ import { nodeReady } from "../../domain/nodes.ts";
 import { isAlive } from "../../domain/task.ts";
 import { waggleVersion } from "../../protocol/engine/version.ts";
 import type { ServerView } from "../../registry/api.ts";
+import type { ServiceTraffic } from "../../telemetry/snapshot.ts";
 import { type MeshView, problemsOf } from "../problems.ts";
 import { type Family, gauge, mostSeries, sample } from "./family.ts";
 
@@ -24,7 +25,12 @@ export type Endpoint = {
   readonly up: boolean;
 };
 
-export function meshFamilies(view: MetricsView, endpoints: readonly Endpoint[]): Family[] {
+/** @param traffic of services; empty where it cannot be had */
+export function meshFamilies(
+  view: MetricsView,
+  endpoints: readonly Endpoint[],
+  traffic: readonly ServiceTraffic[],
+): Family[] {
   const { info, nodes, services } = view;
   const states = Map.groupBy(nodes, ({ state }) => state);
   return [
@@ -35,7 +41,7 @@ export function meshFamilies(view: MetricsView, endpoints: readonly Endpoint[]):
       sample(info.tableVersion),
     ]),
     gauge("waggle_problems", "Things that are wrong, as waggle status tells them", [
-      sample(problemsOf(view).length),
+      sample(problemsOf(view, traffic).length),
     ]),
     gauge(
       "waggle_nodes",

@@ -1,11 +1,11 @@
 // GET /metrics: the mesh for Prometheus. What the registry knows is told even while the telemetry cannot be had.
 
 import { Hono } from "hono";
-import { MeshError, unwrap } from "../../domain/error.ts";
+import { unwrap } from "../../domain/error.ts";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
-import type { TelemetryApi } from "../../telemetry/telemetry.ts";
 import type { ControlDeps, ControlEnv, Routes } from "../context.ts";
 import type { MeshView } from "../problems.ts";
+import { snapshotOrNull } from "../remote-telemetry.ts";
 import { gauge, sample } from "./family.ts";
 import { endpointsOf, meshFamilies } from "./mesh-families.ts";
 import { metricsText } from "./text.ts";
@@ -20,12 +20,13 @@ export function metricsRoutes({ mesh, telemetry }: ControlDeps): Routes {
       mesh.services(),
       mesh.tasks({}),
       mesh.servers(null),
-      trafficOf(telemetry),
+      // To Prometheus a counter that falls is one that began anew at 0: none may fall for what is lost in a reset.
+      snapshotOrNull(telemetry, { kept: true }),
     ]);
     const view = { info, nodes, services, tasks: unwrap(tasks), servers: unwrap(servers) };
     const endpoints = endpointsOf(view);
     const { text, contentType } = await metricsText([
-      ...meshFamilies(view, endpoints),
+      ...meshFamilies(view, endpoints, traffic?.services ?? []),
       gauge("waggle_telemetry_up", "1 when what was counted of traffic could be had", [
         sample(traffic === null ? 0 : 1),
       ]),
@@ -34,16 +35,6 @@ export function metricsRoutes({ mesh, telemetry }: ControlDeps): Routes {
     return c.body(text, 200, { "content-type": contentType, "cache-control": "no-store" });
   });
   return routes;
-}
-
-/** Null while it cannot be had. */
-async function trafficOf(telemetry: TelemetryApi): Promise<Snapshot | null> {
-  try {
-    return await telemetry.snapshot({});
-  } catch (error) {
-    if (error instanceof MeshError && error.kind === "unavailable") return null;
-    throw error;
-  }
 }
 
 /** Without services that are no more: another may have the name of one by now. Names are the registry's. */

@@ -207,6 +207,17 @@ test("[L11] status of an empty mesh says what to do next", async () => {
   await expect(out.replace(mesh.url, "http://MESH")).toMatchFileSnapshot(golden("status-empty"));
 });
 
+test("[L70] status says when whether requests fail is not known", async () => {
+  await using blind = await fakeMesh({
+    "GET /mesh/status": { json: { ...status, problems: [], trafficKnown: false } },
+  });
+  const { out } = await runOn(blind, ["status"]);
+  expect(out).toContain(
+    "What is counted of traffic cannot be read right now; whether requests fail is not known.\n",
+  );
+  expect(out).not.toContain("Nothing is wrong.");
+});
+
 test("[L11] status --check ends with 1 when anything is wrong, and with 0 when nothing is", async () => {
   await using sick = await fakeMesh({ "GET /mesh/status": { json: status } });
   expect(await runOn(sick, ["status", "--check"])).toMatchObject({ code: 1, err: "waggle: 2 problems\n" });

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
+import { remoteTelemetry } from "../../../src/control/remote-telemetry.ts";
 import { MeshStatus } from "../../../src/protocol/status.ts";
 import { machine } from "../registry/harness.ts";
+import { delta, entryDelta } from "../telemetry/deltas.ts";
 import { TestControl, viewerToken } from "./support.ts";
 
 test("[A28] a machine joins with the join token alone and gets a node's credential", async () => {
@@ -85,6 +87,31 @@ test("[A29] without an upgrade these routes are 426", async () => {
     ]);
   }
   expect(control.upgrades).toEqual([]);
+});
+
+test("[L70] the status names services whose requests fail, with the next step, and says when it cannot know", async () => {
+  const control = new TestControl();
+  const id = await control.create("my-web");
+  const failing = (service: { id: string; name: string }) =>
+    entryDelta({ requests: 20, responses2xx: 12, responses5xx: 8, refused503: 8 }, Array(20).fill(5), {
+      service,
+    });
+  // A service that is no more has nothing to complain of.
+  const entries = [failing({ id, name: "my-web" }), failing({ id: "gone", name: "gone" })];
+  control.telemetry.count(delta(1, { entries }));
+  const { problems, trafficKnown } = MeshStatus.parse((await control.ask("GET /mesh/status")).json);
+  expect([trafficKnown, problems.length]).toEqual([true, 1]);
+  expect(problems[0]).toMatchObject({
+    what: "service my-web",
+    why: expect.stringMatching(/^40 % of its requests fail: 8 of 20 in the last \d+ s$/),
+    next: expect.stringContaining("`waggle top`"),
+  });
+  const { text } = await control.ask("GET /metrics");
+  expect(text).toMatch(/^waggle_problems 1$/m);
+  const away = remoteTelemetry(() => ({ snapshot: () => Promise.reject(new Error("reset")) }), 20);
+  const blind = new TestControl(1, { telemetry: away });
+  const status = MeshStatus.parse((await blind.ask("GET /mesh/status")).json);
+  expect(status).toMatchObject({ trafficKnown: false, problems: [] });
 });
 
 test("[A30] events: the newest where no beginning is given, else those after it, never more than asked for", async () => {

@@ -111,7 +111,7 @@ function lines(mesh: TestMesh): string[] {
   const { registry, nowMs } = mesh;
   const tasks = mesh.tasks();
   const view = { info: registry.info(), nodes: registry.nodes(), services: registry.services(), tasks };
-  return problemsOf(view).map(
+  return problemsOf(view, []).map(
     ({ what, why, sinceMs }) => `${what}: ${why} (${(nowMs - (sinceMs ?? 0)) / 1_000} s)`,
   );
 }
@@ -130,7 +130,7 @@ test("[A34] every problem says what to do about it", () => {
     services: registry.services(),
     tasks: mesh.tasks(),
   };
-  expect(problemsOf(view).map(({ what, next }) => [what, next])).toEqual([
+  expect(problemsOf(view, []).map(({ what, next }) => [what, next])).toEqual([
     ["node node1", "Start its agent again, or forget it: `waggle node rm node1`."],
     ["service api", "Make room: add or activate a node, loosen its constraints, or scale it down."],
   ]);

@@ -159,3 +159,23 @@ test("[J6] requests that wait in line are counted as held back, and one refused 
     attempts: 2,
   });
 });
+
+test("[J40] requests in line are told while none gets on", async () => {
+  const telemetry = newTelemetry();
+  const table = tableOf(1, serviceOf("my-web", 8080, [a], { options: { maxconn: 1 } }));
+  const answers: (() => void)[] = [];
+  const task: Task = () => new Promise((resolve) => answers.push(() => resolve(new Response("done"))));
+  const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
+  const patience = { headTimeoutMs: 20_000, silentMs: 20_000 };
+  const { ask } = madeUpPlane(table, { [a]: task }, { flush, nowMs: Date.now, ...patience });
+  const asked = [ask({ method: "POST" }), ask({ method: "POST" }), ask({ method: "POST" })];
+  const service = () => telemetry.snapshot({}).services[0];
+  await until("both to be told", async () => service()?.queue.now === 2);
+  expect(service()).toMatchObject({ open: { now: 3 }, counts: { requests: 0 } });
+  expect(answers).toHaveLength(1);
+  for (let left = asked.length; left > 0; left -= 1) {
+    await until("one at the task", async () => answers.length > 0);
+    answers.shift()?.();
+  }
+  expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([200, 200, 200]);
+});

@@ -33,7 +33,7 @@ class TestMeter {
 
   request(): void {
     this.meter.entry(service, node).add(counter.requests);
-    this.flusher.ended(this.nowMs, (work) => this.planned.push(work));
+    this.flusher.plan(this.nowMs, (work) => this.planned.push(work));
   }
 
   /** Lets the sleeping flush go on. */

@@ -103,7 +103,7 @@ test("[J5] where isolates see too much to remember, their place still remembers 
   expect(counted.state.ownFigures).toBe(0);
 });
 
-test("[J6] how many wait is the sum over isolates now, and the most that one of them said", () => {
+test("[J6] how many wait is the sum over isolates now, and the most is that of the sum, or of one of them in between", () => {
   const counted = new Counted();
   const open = (now: number, max: number) => ({ open: now, openMax: max, queue: now, queueMax: max });
   const said = (now: number, max: number) => ({
@@ -117,6 +117,25 @@ test("[J6] how many wait is the sum over isolates now, and the most that one of 
   expect(counted.read().nodes).toMatchObject([{ open: both, queue: both }]);
   counted.add(delta(2, said(0, 0)));
   expect(counted.service()?.open).toEqual({ now: 3, max: 5 });
+  counted.add(
+    delta(3, { entries: [entryDelta({}, [], { ...open(4, 4), node: { id: "n2", name: "node2" } })] }),
+  );
+  expect(counted.service()).toMatchObject({ open: { now: 7, max: 7 }, queue: { now: 7, max: 7 } });
+  expect(counted.read().nodes.map(({ queue }) => queue)).toEqual([
+    { now: 3, max: 5 },
+    { now: 4, max: 4 },
+  ]);
+});
+
+test("[J6] who waited in an isolate that is gone waits no more, and counts for no most", () => {
+  const counted = new Counted();
+  const waits = { open: 4, openMax: 4, queue: 2, queueMax: 2 };
+  const said = { entries: [entryDelta({}, [], waits)] };
+  counted.add(delta(1, said));
+  counted.nowMs += 61_000;
+  forget(counted.state, counted.nowMs);
+  counted.add(delta(1, { isolate: "isolate2", ...said }));
+  expect(counted.service()).toMatchObject({ open: { now: 4, max: 4 }, queue: { now: 2, max: 2 } });
 });
 
 test("[J7] series are ten seconds and a minute a step, the newest still counting", () => {

@@ -85,6 +85,24 @@ test("[J4] a delta that was lost with the object's memory and is sent again is c
   expect(test.requests()).toBe(2);
 });
 
+test("[J41] a counter that was told as kept is never lower later, and nothing is written for one told before", () => {
+  const test = new TestTelemetry();
+  const told = () => test.telemetry.snapshot({ kept: true }).services[0]?.counts.requests;
+  test.telemetry.count(delta(1, one));
+  test.telemetry.count(delta(2, one));
+  expect(told()).toBe(2);
+  const { rowsWritten } = test;
+  expect(told()).toBe(2);
+  expect(test.rowsWritten).toBe(rowsWritten);
+  test.restart();
+  expect(told()).toBe(2);
+  test.telemetry.count(delta(3, one));
+  test.telemetry.count(delta(4, one));
+  expect(test.requests()).toBe(4);
+  test.restart();
+  expect(told()).toBe(3);
+});
+
 test("[J12] however much is counted, one saving in five seconds writes no more rows than there are shards", () => {
   const test = new TestTelemetry();
   const tasks = Array.from({ length: 400 }, (_, at) => taskDelta({ attempts: 1 }, [], { id: `task${at}` }));

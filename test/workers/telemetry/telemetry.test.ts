@@ -7,7 +7,11 @@ import {
 } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, expect, test, vi } from "vitest";
+import { type Answer, unwrap } from "../../../src/domain/error.ts";
+import type { Service } from "../../../src/domain/service.ts";
 import control from "../../../workers/control.ts";
+import type { MeshTelemetry } from "../../../workers/telemetry.ts";
+import { aSpec } from "../../support/world.ts";
 import { delta, entryDelta, taskDelta } from "../../unit/telemetry/deltas.ts";
 
 afterEach(() => {
@@ -20,6 +24,34 @@ const one = { entries: [entryDelta({ requests: 1 }, [7])], tasks: [taskDelta({ a
 function newName(): string {
   made += 1;
   return `telemetry ${made}`;
+}
+
+/** A service as it is created. */
+const input = {
+  spec: aSpec({ name: "scraped" }),
+  document: { Name: "scraped" },
+};
+
+async function scrape(): Promise<string> {
+  const request = new Request("https://control.test/metrics", {
+    headers: { authorization: `Bearer ${env.OPERATOR_TOKEN}` },
+  });
+  const response = await control.fetch(request, env, createExecutionContext());
+  expect(response.status).toBe(200);
+  return response.text();
+}
+
+/** Requests that the metrics tell of the service `scraped`; null: none. */
+function requestsIn(text: string): number | null {
+  const [, value] = /^waggle_requests_total\{service="scraped",.*code="2xx"\} (\d+)$/m.exec(text) ?? [];
+  return value === undefined ? null : Number(value);
+}
+
+/** The object's memory is lost, with what it did not save. */
+async function reset(telemetry: DurableObjectStub<MeshTelemetry>): Promise<void> {
+  await runInDurableObject(telemetry, (_object, context) => context.abort("reset by the test")).catch(
+    () => undefined,
+  );
 }
 
 async function requests(name: string): Promise<number> {
@@ -89,6 +121,33 @@ test("[J14] the control Worker answers with what the telemetry object knows", as
   const response = await control.fetch(request, env, createExecutionContext());
   expect(response.status).toBe(200);
   expect(await response.json()).toMatchObject({ services: [{ name: "my-web", counts: { requests: 1 } }] });
+});
+
+test("[J41] a scrape while the telemetry object restarts is answered, and no counter it tells ever falls", async () => {
+  await env.REGISTRY.getByName("mesh").info();
+  const { id } = unwrap(
+    (await env.REGISTRY.getByName("mesh").createService(input, "operator")) as Answer<Service>,
+  );
+  const telemetry = () => env.TELEMETRY.getByName("mesh");
+  const entries = [entryDelta({ requests: 1, responses2xx: 1 }, [7], { service: { id, name: "scraped" } })];
+  let told = 0;
+  for (let round = 0; round < 10; round += 1) {
+    // Only the first of them is saved by the object's own measure.
+    for (const at of [1, 2, 3]) {
+      const counted = await telemetry().count(delta(3 * round + at, { isolate: "scraped", entries }));
+      expect(counted).toMatchObject({ ok: true });
+    }
+    const before = requestsIn(await scrape()) ?? 0;
+    expect(before).toBe(told + 3);
+    const [during] = await Promise.all([
+      scrape(),
+      round % 2 === 0 ? reset(telemetry()) : evictDurableObject(telemetry()),
+    ]);
+    expect(during).toContain("\nwaggle_table_version ");
+    if (during.includes("\nwaggle_telemetry_up 1\n")) expect(requestsIn(during)).toBe(before);
+    told = requestsIn(await scrape()) ?? 0;
+    expect(told).toBe(before);
+  }
 });
 
 test("[J20] in workerd, metrics are told with what was counted", async () => {
