@@ -2,7 +2,7 @@
 // in the shares of its tasks. docs/labels.md explains each to those who write them.
 
 import { type Constraint, nodeMatches, parseConstraint } from "./constraint.ts";
-import { invalidLabel, type Labels } from "./label.ts";
+import { invalidLabel, isServiceName, type Labels } from "./label.ts";
 import type { Node } from "./node.ts";
 import { isToken, type Policy, policyWords, readPolicy } from "./policy.ts";
 import type { Canary, CanaryRule, Share, TableOptions } from "./table.ts";
@@ -18,6 +18,7 @@ const names = {
   marker: "waggle.marker",
   weight: "waggle.weight",
   backup: "waggle.backup",
+  allBackups: "waggle.allbackups",
   canary: "waggle.canary",
   canaryWeight: "waggle.canary.weight",
   canaryHeader: "waggle.canary.header",
@@ -51,6 +52,7 @@ export type Shares = {
 export function checkBalanceLabels(labels: Labels): void {
   policyOf(labels);
   sharesOf(labels);
+  allBackups(labels);
   optionsOf(labels);
   for (const name of [names.queue, names.queueTimeout]) {
     if (labels[name] !== undefined && labels[names.maxconn] === undefined) {
@@ -102,6 +104,14 @@ export function optionsOf(labels: Labels): TableOptions | null {
   return Object.keys(options).length === 0 ? null : options;
 }
 
+/** Label `waggle.allbackups`: whether backups share the requests when they are needed, or the first of them has all. */
+export function allBackups(labels: Labels): boolean {
+  const text = labels[names.allBackups];
+  if (text === undefined || text === "true") return true;
+  if (text === "false") return false;
+  throw invalidLabel(`label '${names.allBackups}' is '${text}': write true or false`);
+}
+
 /** Labels `waggle.weight` and `waggle.backup`. */
 export function sharesOf(labels: Labels): Shares {
   const weights = itemsOf(labels[names.weight]).map((item) => {
@@ -146,7 +156,7 @@ function conditionOf(label: string, text: string): Condition {
 function canaryOf(labels: Labels): Canary | undefined {
   const service = labels[names.canary];
   if (service === undefined) return undefined;
-  if (!/^[a-zA-Z0-9][-_a-zA-Z0-9]{0,62}$/.test(service)) {
+  if (!isServiceName(service)) {
     throw invalidLabel(`label '${names.canary}' is '${service}': write the name of a service`);
   }
   const text = labels[names.canaryWeight] ?? "0";

@@ -1,13 +1,16 @@
 // Compiling: the routing table that follows from a world.
 
-import { optionsOf, policyOf, type Shares, shareOf, sharesOf } from "./balance-labels.ts";
-import { hostsOf, isDefaultService, isHostName } from "./labels.ts";
+import { allBackups, optionsOf, policyOf, type Shares, shareOf, sharesOf } from "./balance-labels.ts";
+import { isHostName } from "./host-name.ts";
+import { hostsOf, isDefaultService } from "./labels.ts";
 import type { Node } from "./node.ts";
 import { nodeDown, nodeReady } from "./nodes.ts";
+import { withOneBackup } from "./one-backup.ts";
+import { pathsOf, wholeHostsOf } from "./path-labels.ts";
 import { originOf, type StaticServer } from "./server.ts";
 import { serverDrains, serverServes } from "./server-health.ts";
 import type { Service } from "./service.ts";
-import type { RoutingTable, TableNode, TableServer, TableService, TableTask } from "./table.ts";
+import type { RoutingTable, TableNode, TableOptions, TableServer, TableService, TableTask } from "./table.ts";
 import type { Task } from "./task.ts";
 import type { World } from "./world.ts";
 
@@ -31,9 +34,11 @@ export function compileTable(world: World, version: number): RoutingTable {
     nodes: [...world.nodes.values()].map(tableNode).sort(byName),
     services: services
       .map((service) => {
-        const { id } = service;
+        const { id, spec } = service;
         const part = tableService(service, hosts.get(id) ?? [], routable.get(id) ?? [], world.nodes);
-        return { ...part, ...serversPart(servers.get(id) ?? [], part.options?.slowStartMs !== undefined) };
+        const own = servers.get(id) ?? [];
+        const whole = { ...part, ...serversPart(own, part.options?.slowStartMs !== undefined) };
+        return allBackups(spec.labels) ? whole : withOneBackup(whole, own.toSorted(byCreation));
       })
       .sort(byName),
     defaultService: defaultService(services),
@@ -72,7 +77,7 @@ function hostOwners(oldestFirst: readonly Service[]): ReadonlyMap<string, readon
   const owned = new Set<string>();
   const hosts = new Map<string, readonly string[]>();
   for (const { id, spec } of oldestFirst) {
-    const own = hostsOf(spec.labels).filter((host) => !owned.has(host));
+    const own = wholeHostsOf(spec.labels, hostsOf(spec.labels)).filter((host) => !owned.has(host));
     for (const host of own) owned.add(host);
     if (own.length > 0) hosts.set(id, [...own].sort(ascending));
   }
@@ -102,7 +107,7 @@ function tableService(
   nodes: World["nodes"],
 ): TableService {
   const { labels } = service.spec;
-  const options = optionsOf(labels);
+  const options = allOptions(labels);
   const terms: Terms = {
     shares: sharesOf(labels),
     nodes,
@@ -120,6 +125,12 @@ function tableService(
     ...(options !== null && { options }),
     tasks: tasks.map((task) => tableTask(task, terms)).sort((a, b) => ascending(a.id, b.id)),
   };
+}
+
+function allOptions(labels: Service["spec"]["labels"]): TableOptions | null {
+  const options = optionsOf(labels);
+  const paths = pathsOf(labels, hostsOf(labels));
+  return paths === null ? options : { ...options, paths };
 }
 
 /** What a service's labels mean for each of its tasks. */
@@ -183,6 +194,11 @@ function tableServer(server: StaticServer, slowStart: boolean): TableServer {
 
 function byAge(a: Service, b: Service): number {
   return a.createdAtMs - b.createdAtMs || ascending(a.spec.name, b.spec.name) || ascending(a.id, b.id);
+}
+
+/** As they were added, which is their order in the file they were imported from. */
+function byCreation(a: StaticServer, b: StaticServer): number {
+  return a.createdAtMs - b.createdAtMs || ascending(a.spec.name, b.spec.name);
 }
 
 function byName(a: { name: string; id: string }, b: { name: string; id: string }): number {

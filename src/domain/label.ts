@@ -8,3 +8,8 @@ export type Labels = Readonly<Record<string, string>>;
 export function invalidLabel(text: string): MeshError {
   return new MeshError("label/invalid", text, { blame: "operator", retry: "never" });
 }
+
+/** Whether a text that a label names a service by can be one's name. */
+export function isServiceName(text: string): boolean {
+  return /^[a-zA-Z0-9][-_a-zA-Z0-9]{0,62}$/.test(text);
+}

@@ -1,7 +1,9 @@
 // Labels: what the mesh reads out of a service's `waggle.*` labels. Every other label is the operator's own.
 
 import { balanceLabels, checkBalanceLabels } from "./balance-labels.ts";
+import { isHostName } from "./host-name.ts";
 import { invalidLabel, type Labels } from "./label.ts";
+import { pathLabels, pathsOf } from "./path-labels.ts";
 import type { ProbeSpec } from "./service.ts";
 
 const prefix = "waggle.";
@@ -10,10 +12,10 @@ const defaultLabel = "waggle.default";
 const probeLabel = "waggle.probe";
 
 /** All labels the mesh reads; docs/labels.md has them, too. */
-export const knownLabels: readonly string[] = [hostLabel, defaultLabel, probeLabel, ...balanceLabels];
-
-/** One label of a DNS name: letters, digits and hyphens, no hyphen at either end (RFC 1123 §2.1), and the underscore. */
-const dnsLabel = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+export const knownLabels: readonly string[] = [
+  ...[hostLabel, ...pathLabels, defaultLabel, probeLabel],
+  ...balanceLabels,
+];
 
 /**
  * Throws a MeshError when a `waggle.*` label is unknown or cannot be read. A misspelt one would otherwise do nothing,
@@ -25,7 +27,7 @@ export function checkLabels(labels: Labels): void {
       throw invalidLabel(`label '${key}' is unknown: known are ${knownLabels.join(", ")}`);
     }
   }
-  hostsOf(labels);
+  pathsOf(labels, hostsOf(labels));
   isDefaultService(labels);
   probeOf(labels);
   checkBalanceLabels(labels);
@@ -63,9 +65,4 @@ export function probeOf(labels: Labels): ProbeSpec | undefined {
   // Printable ASCII without a space is all that may stand in a request line (RFC 9112 §3.2).
   if (/^\/[!-~]*$/.test(path)) return { kind: "http", path };
   throw invalidLabel(`label '${probeLabel}' is '${text}': write tcp or http:/path`);
-}
-
-/** True for a DNS name in lower case, without a port or a trailing dot. */
-export function isHostName(host: string): boolean {
-  return host.length <= 253 && host.split(".").every((part) => dnsLabel.test(part));
 }

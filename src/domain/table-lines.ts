@@ -1,7 +1,7 @@
 // The lines of a printed routing table: how words stand in them, and how they are read one after the other.
 
 import { MeshError } from "./error.ts";
-import { isHostName } from "./labels.ts";
+import { isHostName } from "./host-name.ts";
 
 /** A word as it stands in the text. */
 export function word(text: string): string {

@@ -1,24 +1,30 @@
 // The options of a service in a printed routing table, a line each: `  option maxconn 20`.
 
+import { byPrecedence, type PathRule, printPathRule, readPathRule } from "./path-rule.ts";
 import { isToken } from "./policy.ts";
-import type { Canary, CanaryRule, TableOptions } from "./table.ts";
+import type { Canary, CanaryRule, TableOptions, TablePaths } from "./table.ts";
 import { type LineReader, shape, word } from "./table-lines.ts";
 
 const optionShape = shape("  option NAME VALUE…");
 
 /** Adds a line for each option that is set, always in this order. */
 export function printOptions(lines: string[], options: TableOptions): void {
-  const { sticky, maxconn, queue, queueTimeoutMs, slowStartMs, marker, canary } = options;
+  const { sticky, maxconn, queue, queueTimeoutMs, slowStartMs, marker, canary, paths } = options;
   if (sticky !== undefined) lines.push(`  option sticky ${sticky}`);
   if (maxconn !== undefined) lines.push(`  option maxconn ${maxconn}`);
   if (queue !== undefined) lines.push(`  option queue ${queue}`);
   if (queueTimeoutMs !== undefined) lines.push(`  option queue-timeout ${queueTimeoutMs}ms`);
   if (slowStartMs !== undefined) lines.push(`  option slowstart ${slowStartMs}ms`);
   if (marker !== undefined) lines.push(`  option marker ${marker}`);
-  if (canary === undefined) return;
-  lines.push(`  option canary ${word(canary.service)} ${canary.percent}%`);
-  if (canary.header !== undefined) lines.push(`  option canary-header ${ruleWord(canary.header)}`);
-  if (canary.cookie !== undefined) lines.push(`  option canary-cookie ${ruleWord(canary.cookie)}`);
+  if (canary !== undefined) printCanary(lines, canary);
+  for (const service of paths?.at ?? []) lines.push(`  option at ${word(service)}`);
+  for (const one of paths?.rules ?? []) lines.push(`  option path ${word(printPathRule(one))}`);
+}
+
+function printCanary(lines: string[], { service, percent, header, cookie }: Canary): void {
+  lines.push(`  option canary ${word(service)} ${percent}%`);
+  if (header !== undefined) lines.push(`  option canary-header ${ruleWord(header)}`);
+  if (cookie !== undefined) lines.push(`  option canary-cookie ${ruleWord(cookie)}`);
 }
 
 function ruleWord({ name, value }: CanaryRule): string {
@@ -35,6 +41,7 @@ export function readOptions(reader: LineReader): TableOptions | null {
   const slowStartMs = take(reader, "slowstart", (value) => milliseconds(reader, value));
   const marker = take(reader, "marker", (value) => aHeader(reader, value));
   const canary = readCanary(reader);
+  const paths = readPaths(reader);
   if (reader.line.startsWith("  option ")) {
     throw reader.refuse("an option this format has, each once and in its order");
   }
@@ -46,7 +53,27 @@ export function readOptions(reader: LineReader): TableOptions | null {
     ...(slowStartMs !== undefined && { slowStartMs }),
     ...(marker !== undefined && { marker }),
     ...(canary !== undefined && { canary }),
+    ...(paths !== undefined && { paths }),
   };
+}
+
+function readPaths(reader: LineReader): TablePaths | undefined {
+  const at = takeAll<string>(reader, "at", (service, before) => {
+    if (before !== undefined && service <= before) throw reader.refuse("services in order, each once");
+    return service;
+  });
+  const rules = takeAll<PathRule>(reader, "path", (text, before) => {
+    const rule = readPathRule(text);
+    if (rule === null || printPathRule(rule) !== text || (rule.host === null && at.length === 0)) {
+      throw reader.refuse("/PATH or =/PATH, with a host name before it where no service stands above");
+    }
+    if (before !== undefined && byPrecedence(before, rule) >= 0) {
+      throw reader.refuse("paths in order, the longest first, each once");
+    }
+    return rule;
+  });
+  if (at.length > 0 && rules.length === 0) throw reader.refuse('"  option path" and its value');
+  return rules.length === 0 ? undefined : { at, rules };
 }
 
 function readCanary(reader: LineReader): Canary | undefined {
@@ -72,6 +99,20 @@ function take<T>(
   const value = read(words[2] as string, words[3]);
   reader.next();
   return value;
+}
+
+/** The same of an option that may stand in several lines. @param read gets what the line before said */
+function takeAll<T>(
+  reader: LineReader,
+  name: string,
+  read: (value: string, before: T | undefined) => T,
+): readonly T[] {
+  const all: T[] = [];
+  for (;;) {
+    const one = take(reader, name, (value) => read(value, all.at(-1)));
+    if (one === undefined) return all;
+    all.push(one);
+  }
 }
 
 function rule(reader: LineReader, text: string): CanaryRule {

@@ -37,9 +37,10 @@ function printTask(task: TableTask, node: string): string {
   return line;
 }
 
-function shareWords({ weight, backup, drain, maxconn, sinceMs }: Share): string {
+function shareWords({ weight, backup, standby, drain, maxconn, sinceMs }: Share): string {
   let words = `weight ${weight}`;
   if (backup === true) words += " backup";
+  if (standby === true) words += " standby";
   if (drain === true) words += " drain";
   if (maxconn !== undefined) words += ` maxconn ${maxconn}`;
   if (sinceMs !== undefined) words += ` since ${sinceMs}`;
@@ -152,12 +153,14 @@ function readShare(
     return value;
   };
   const backup = flag("backup");
+  const standby = flag("standby");
   const drain = flag("drain");
   const maxconn = number("maxconn", 1);
   const sinceMs = number("since", 0);
   const share: Share = {
     weight,
     ...(backup && { backup }),
+    ...(standby && { standby }),
     ...(drain && { drain }),
     ...(maxconn !== undefined && { maxconn }),
     ...(sinceMs !== undefined && { sinceMs }),

@@ -1,5 +1,6 @@
 // The routing table: an immutable, versioned value; all that the data plane knows.
 
+import type { PathRule } from "./path-rule.ts";
 import type { Policy } from "./policy.ts";
 import type { PublishMode } from "./service.ts";
 
@@ -21,6 +22,8 @@ export type Share = {
   readonly weight: number;
   /** Picked only when none is left that is not a backup. */
   readonly backup?: true;
+  /** A backup that another one goes before: it takes only those whose sticky cookie names it. */
+  readonly standby?: true;
   /** No new clients; those whose sticky cookie names it still come. */
   readonly drain?: true;
   /** Open requests at most, per isolate. Absent: what the service says. */
@@ -58,6 +61,14 @@ export type Canary = {
 /** With a value: that value goes to the canary. Without: `always` goes to it, `never` does not. Names in lower case. */
 export type CanaryRule = { readonly name: string; readonly value?: string };
 
+/** Which requests of others a service takes. */
+export type TablePaths = {
+  /** Names of the services it takes them from, ascending; they may not be there. None: each rule names its host. */
+  readonly at: readonly string[];
+  /** The one that decides first before the others. */
+  readonly rules: readonly PathRule[];
+};
+
 /** What a service's policy is told besides its name. Absent: off, or the data plane's default. */
 export type TableOptions = {
   /** Name of the cookie by which a client stays with its task. */
@@ -72,6 +83,7 @@ export type TableOptions = {
   /** Name of a header that each of its answers has, lower case: a 502, 503 or 504 without it is none of its own. */
   readonly marker?: string;
   readonly canary?: Canary;
+  readonly paths?: TablePaths;
 };
 
 export type TableService = {

@@ -16,7 +16,9 @@ export function edge(request: Request, entry: Entry, context: PlaneContext): Pro
   const host = request.headers.get("host") ?? new URL(request.url).host;
   const routes = plane.tables.routes(context.waitUntil);
   const node =
-    routes === null || routes instanceof Promise ? null : pickNode(plane, routes, entry.port, host);
+    routes === null || routes instanceof Promise
+      ? null
+      : pickNode(plane, routes, entry.port, host, request.url);
   if (node !== null)
     return ingress(request, { ...entry, node: node === noNodeAtAll.id ? null : node }, context);
   return afterWaiting(request, entry, context, host, routes);
@@ -32,11 +34,13 @@ async function afterWaiting(
 ): Promise<Response> {
   const { plane } = context;
   const routes = await awaited;
-  let node = routes === null ? null : pickNode(plane, routes, entry.port, host);
+  let node = routes === null ? null : pickNode(plane, routes, entry.port, host, request.url);
   if (node === null) {
     const fresh = await plane.tables.fresh();
     if (fresh !== null)
-      node = pickNode(plane, fresh, entry.port, host) ?? refusingNode(fresh, entry.port, host, plane.domain);
+      node =
+        pickNode(plane, fresh, entry.port, host, request.url) ??
+        refusingNode(fresh, entry.port, host, plane.domain, request.url);
   }
   return ingress(request, { ...entry, node: node === noNodeAtAll.id ? null : node }, context);
 }
@@ -50,8 +54,9 @@ export function refusingNode(
   port: number | null,
   host: string,
   domain: string,
+  url: string,
 ): string | null {
-  const matched = routes.match(port, host, domain);
+  const matched = routes.match(port, host, domain, url);
   const candidates =
     matched?.[0]?.mode === "host" ? matched.flatMap((route) => [...route.nodeIds()]) : routes.nodes;
   return matched !== null && candidates.length > 0 ? null : (routes.nodes[0] ?? null);
@@ -63,8 +68,14 @@ export function refusingNode(
  *
  * @see docs/spec.md X5
  */
-function pickNode(plane: DataPlane, routes: Routes, port: number | null, host: string): string | null {
-  const matched = routes.match(port, host, plane.domain);
+function pickNode(
+  plane: DataPlane,
+  routes: Routes,
+  port: number | null,
+  host: string,
+  url: string,
+): string | null {
+  const matched = routes.match(port, host, plane.domain, url);
   const route = matched?.[0];
   if (matched === null || route === undefined) return null;
   const able = ableNodes(matched, routes);

@@ -5,6 +5,7 @@
 // in there.
 
 import { taskName } from "../domain/names.ts";
+import { printPathRule } from "../domain/path-rule.ts";
 import type { PublishMode } from "../domain/service.ts";
 import type {
   RoutingTable,
@@ -30,6 +31,7 @@ import type { Failure } from "../proxy/failure.ts";
 import { hostName } from "../proxy/host.ts";
 import type { Ring } from "../proxy/ring.ts";
 import { type Route, Routes } from "../proxy/routes.ts";
+import type { Taker } from "../proxy/takers.ts";
 import { optionsInWords, whichOf, whyAmong } from "./policy-words.ts";
 import type { WayIn } from "./way-in.ts";
 
@@ -46,6 +48,9 @@ export type Question = {
 
 /** What is looked up for one question. */
 type Lookup = Question & {
+  readonly url: string;
+  /** The path rule that led to the service. */
+  readonly taker: Taker | null;
   readonly table: RoutingTable;
   readonly routes: Routes;
   /** Never an empty list. */
@@ -82,20 +87,49 @@ export function explainRoute(table: RoutingTable, question: Question): RouteExpl
 function lookUp(table: RoutingTable, question: Question): Lookup {
   const { wayIn, host, domain } = question;
   const routes = new Routes(table);
-  const found = routes.match(wayIn.port, host, domain);
-  const [first, ...others] = found ?? [];
-  const matched = first === undefined ? null : ([first, ...others] as const);
+  const url = `http://${host}${question.path}`;
+  const found = routes.match(wayIn.port, host, domain, url);
+  const taker = routes.takerOf(wayIn.port, host, domain, url);
+  const matched = asMatched(found);
   const ids =
     wayIn.role === "ingress" ? [wayIn.node ?? ""] : matched === null ? [] : ableNodes(matched, routes);
   const entryNodes = ids.flatMap((id) => routes.node(id) ?? []);
-  return { ...question, table, routes, matched, entryNodes };
+  return { ...question, url, taker, table, routes, matched, entryNodes };
 }
 
 function entryOf({ wayIn: { role, node, why }, routes }: Lookup): ExplainedEntry {
   return { role, node: node === null ? null : (routes.node(node)?.name ?? node), why };
 }
 
-function matchOf({ wayIn: { port }, host, matched, domain, table }: Lookup): ExplainedMatch {
+function matchOf(lookup: Lookup): ExplainedMatch {
+  const { wayIn, host, domain, taker, routes, matched } = lookup;
+  if (taker === null) return wholeMatchOf(lookup, matched);
+  const { at, rule } = taker;
+  const path = { rule: printPathRule(rule), from: at };
+  const name = taker.route[0].service.name;
+  if (at === null) {
+    return { by: "host", why: `${hostName(host)} and the path are what ${name} takes: ${path.rule}`, path };
+  }
+  // The first service that answers there is whom it is taken from.
+  const from = routes.matchWhole(wayIn.port, host, domain);
+  const { by, why } = wholeMatchOf(lookup, asMatched(from));
+  return {
+    by,
+    why: `${why}; of its requests ${at === name ? "it keeps" : `${name} takes`} ${path.rule}`,
+    path,
+  };
+}
+
+function asMatched(found: readonly Route[] | null): Lookup["matched"] {
+  const [first, ...others] = found ?? [];
+  return first === undefined ? null : [first, ...others];
+}
+
+/** What led to the service before path rules were looked at. */
+function wholeMatchOf(
+  { wayIn: { port }, host, domain, table }: Lookup,
+  matched: Lookup["matched"],
+): ExplainedMatch {
   const name = hostName(host);
   if (matched === null) {
     const known = port === null ? "" : `port ${port} is published by no service, and `;
@@ -208,9 +242,10 @@ function whyServerNotPicked(server: TableServer, mode: PublishMode): string {
 }
 
 /** Why no new client is sent to a task or a server, as far as it lies with itself. */
-function whyWithheld({ weight, drain, backup }: Share): string | null {
+function whyWithheld({ weight, drain, backup, standby }: Share): string | null {
   if (weight === 0) return "its weight is 0";
   if (drain === true) return "it is in drain";
+  if (standby === true) return "it is a backup, and another one goes before it";
   if (backup === true) return "it is a backup, and others are there";
   return null;
 }
@@ -233,10 +268,12 @@ function answerOf(lookup: Lookup): ExplainedAnswer {
 }
 
 /** What the entry point refuses with; null where a task is asked. */
-function refusalOf({ wayIn, host, domain, routes, matched, entryNodes }: Lookup): Failure | null {
+function refusalOf({ wayIn, host, domain, url, routes, matched, entryNodes }: Lookup): Failure | null {
   // Refusing is the entry point's business, and where no node can be picked it is any node's.
   const refusing =
-    wayIn.role === "edge" ? routes.node(refusingNode(routes, wayIn.port, host, domain) ?? "") : undefined;
+    wayIn.role === "edge"
+      ? routes.node(refusingNode(routes, wayIn.port, host, domain, url) ?? "")
+      : undefined;
   const alone = wayIn.role === "edge" && needsNoNode(matched) ? noNodeAtAll : undefined;
   const node = entryNodes[0] ?? alone ?? refusing;
   if (node === undefined) return noNode(wayIn, routes, matched);

@@ -1,7 +1,8 @@
 // A policy in words: how it picks, why a task is among those it picks from, and what else its service asks.
 
+import { printPathRule } from "../domain/path-rule.ts";
 import { policyName } from "../domain/policy.ts";
-import type { Canary, CanaryRule, Share, TableService } from "../domain/table.ts";
+import type { Canary, CanaryRule, Share, TablePaths, TableService } from "../domain/table.ts";
 import { byHash } from "../proxy/policies/hash.ts";
 import { keyOf } from "../proxy/policies/policies.ts";
 import { type Ring, rulesOf } from "../proxy/ring.ts";
@@ -82,8 +83,16 @@ export function optionsInWords(route: Route, routes: Routes): string[] {
     words.push(`at most ${maxconn} open requests a task and isolate, and ${waiting}`);
   }
   if (slowStartMs > 0) words.push(`a new task comes to its weight over ${slowStartMs / 1_000} s`);
+  if (service.options?.paths !== undefined) words.push(pathsInWords(service.options.paths, routes));
   if (service.options?.canary !== undefined) words.push(canaryInWords(service.options.canary, route, routes));
   return words;
+}
+
+function pathsInWords({ at, rules }: TablePaths, routes: Routes): string {
+  const what = rules.map(printPathRule).join(", ");
+  if (at.length === 0) return `it takes ${what}`;
+  const whose = at.map((name) => (routes.isPublished(name) ? name : `${name}, which is not published`));
+  return `it takes ${what} of ${whose.join(" and of ")}`;
 }
 
 function canaryInWords(canary: Canary, route: Route, routes: Routes): string {

@@ -1,5 +1,6 @@
 // The debug headers: which way a request went and what it was decided by, for those who show a token of the mesh.
 
+import { printPathRule } from "../domain/path-rule.ts";
 import type { Entry } from "../proxy/entry.ts";
 import type { DataPlane } from "../proxy/plane.ts";
 import type { Target } from "../proxy/ring.ts";
@@ -16,6 +17,8 @@ export type Told = {
   readonly asking: Pick<Asking, "target" | "attempts" | "waitedMs"> | null;
   readonly trace: Trace | null;
   readonly wish: Wish | null;
+  readonly host: string;
+  readonly request: Pick<Request, "url">;
 };
 
 /** Puts on an answer which way it came. */
@@ -28,6 +31,7 @@ export function setDebug(headers: Headers, told: Told, routes: Routes | null): v
   if (route !== null) {
     headers.set("x-waggle-service", route.service.name);
     headers.set("x-waggle-policy", route.service.policy);
+    setTaker(headers, told, routes);
     setWish(headers, told);
   }
   if (target !== null) {
@@ -44,6 +48,14 @@ export function setDebug(headers: Headers, told: Told, routes: Routes | null): v
   }
   if (route !== null) setEjections(headers, told, route.ring(node?.id ?? "").ids);
   setTable(headers, told.plane, routes);
+}
+
+/** The path rule that led to the service, and whose request it was. */
+function setTaker(headers: Headers, { entry, plane, host, request }: Told, routes: Routes | null): void {
+  const taker = routes?.takerOf(entry.port, host, plane.domain, request.url) ?? null;
+  if (taker === null) return;
+  headers.set("x-waggle-path", printPathRule(taker.rule));
+  if (taker.at !== null) headers.set("x-waggle-taken-from", taker.at);
 }
 
 /** What besides the policy led to the task. */

@@ -16,6 +16,8 @@ export type ExplainedEntry = z.infer<typeof ExplainedEntry>;
 export const ExplainedMatch = z.object({
   by: z.enum(["port", "host", "name", "default", "nothing"]),
   why: z.string(),
+  /** The path rule that decided, and the service it takes from; `from` is null where it takes from none. */
+  path: z.object({ rule: z.string(), from: z.string().nullable() }).optional(),
 });
 export type ExplainedMatch = z.infer<typeof ExplainedMatch>;
 

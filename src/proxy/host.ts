@@ -38,3 +38,10 @@ export function authorityOf(url: string): string {
   const slash = url.indexOf("/", start);
   return url.slice(start, slash < 0 ? undefined : slash);
 }
+
+/** Path and query in the URL of an incoming request; empty where it has none, as of `OPTIONS *`. */
+export function pathOf(url: string): string {
+  // "https://" has 8 characters.
+  const slash = url.indexOf("/", 8);
+  return slash < 0 ? "" : url.slice(slash);
+}

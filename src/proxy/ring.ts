@@ -77,7 +77,7 @@ export function rulesOf({ policy, options = {} }: TableService): Rules {
 
 /** The ring of these targets, which ascend by id. */
 export function ringOf(all: readonly Target[], rules = defaultRules): Ring {
-  const open = all.filter(({ share }) => share.weight > 0 && share.drain !== true);
+  const open = all.filter(({ share }) => share.weight > 0 && share.drain !== true && share.standby !== true);
   const active = open.filter(({ share }) => share.backup !== true);
   if (active.length === open.length) return ring(open, null, all, rules);
   const backups = ring(

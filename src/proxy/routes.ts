@@ -3,8 +3,9 @@
 
 import type { PublishMode } from "../domain/service.ts";
 import type { RoutingTable, TableNode, TableService } from "../domain/table.ts";
-import { hostName } from "./host.ts";
+import { hostName, pathOf } from "./host.ts";
 import { type Ring, ringOf, rulesOf, targetsOf } from "./ring.ts";
+import { type Taker, Takers } from "./takers.ts";
 
 const noRing: Ring = ringOf([]);
 
@@ -80,6 +81,8 @@ export class Routes {
   readonly #byHost = new Map<string, readonly [Route]>();
   readonly #byService = new Map<string, readonly [Route]>();
   readonly #byDefault: readonly Route[] | null;
+  /** Null: no service goes by paths. */
+  readonly #takers: Takers | null;
   readonly #canaries = new Map<Route, Route | null>();
   /** What was asked for last and the answer: each request asks for the same twice, and often its successor too. */
   #lastPort: number | null = null;
@@ -94,6 +97,7 @@ export class Routes {
     this.nodes = [...this.#nodeById.keys()].sort();
     this.able = this.inTurn(this.nodes);
     this.#byDefault = this.#byService.get(table.defaultService ?? "") ?? null;
+    this.#takers = this.#takersOf(table);
   }
 
   /**
@@ -118,15 +122,52 @@ export class Routes {
 
   /**
    * The route a request asks for. A published port decides; then a host name; then, where the port means nothing, the
-   * default service. More than one only where services share a port in host mode, each on nodes of its own.
+   * default service; and last who takes such requests from that service. More than one only where services share a port
+   * in host mode, each on nodes of its own.
    *
    * @param port null where the port means nothing
    * @param host the Host header
    * @param domain the mesh's domain, lower case, or empty: services are also reached as NAME.domain
+   * @param url of the request; its path is read only where services go by paths
    * @returns null when nothing is published there
-   * @see docs/spec.md X1-X4
+   * @see docs/spec.md X1-X4, X90-X93
    */
-  match(port: number | null, host: string, domain: string): readonly Route[] | null {
+  match(port: number | null, host: string, domain: string, url: string): readonly Route[] | null {
+    const matched = this.matchWhole(port, host, domain);
+    if (this.#takers === null) return matched;
+    const taker = this.#takerOf(this.#takers, matched, port, host, url);
+    // What a service keeps of its own stays at the target port that was asked for.
+    const isKept = taker !== null && taker.route[0].service === matched?.[0]?.service;
+    return taker === null || isKept ? matched : taker.route;
+  }
+
+  /** Whether a service of this name is published, so that it can be reached at all. */
+  isPublished(service: string): boolean {
+    return this.#byService.has(service);
+  }
+
+  /** The path rule by which `match` came to its answer; null: by none. */
+  takerOf(port: number | null, host: string, domain: string, url: string): Taker | null {
+    if (this.#takers === null) return null;
+    return this.#takerOf(this.#takers, this.matchWhole(port, host, domain), port, host, url);
+  }
+
+  #takerOf(
+    takers: Takers,
+    matched: readonly Route[] | null,
+    port: number | null,
+    host: string,
+    url: string,
+  ): Taker | null {
+    const from = matched?.[0];
+    // In host mode a node sends to its own tasks only, and those of another service may be elsewhere.
+    const name = from === undefined || from.mode === "host" ? null : from.service.name;
+    const byName = port === null || !this.#byPort.has(port);
+    return takers.find(name, hostName(host), pathOf(url), byName);
+  }
+
+  /** As `match`, before path rules are looked at. */
+  matchWhole(port: number | null, host: string, domain: string): readonly Route[] | null {
     const isSame = port === this.#lastPort && host === this.#lastHost && domain === this.#lastDomain;
     if (isSame && this.#lastMatch !== undefined) return this.#lastMatch;
     const published = port === null ? undefined : this.#byPort.get(port);
@@ -163,6 +204,14 @@ export class Routes {
       return this.#byService.get(host.slice(0, -domain.length - 1)) ?? null;
     }
     return port === null ? this.#byDefault : null;
+  }
+
+  #takersOf({ services }: RoutingTable): Takers | null {
+    const taking = services.flatMap((service) => {
+      const route = service.options?.paths === undefined ? undefined : this.#byService.get(service.name);
+      return route === undefined ? [] : [[service, route] as const];
+    });
+    return taking.length === 0 ? null : new Takers(taking);
   }
 
   #addNode(node: TableNode): void {

@@ -2,7 +2,7 @@
 
 import { isIP } from "node:net";
 import { MeshError } from "../domain/error.ts";
-import { isHostName } from "../domain/labels.ts";
+import { isHostName } from "../domain/host-name.ts";
 import type { Node } from "../domain/node.ts";
 import type { Endpoint, Task } from "../domain/task.ts";
 

@@ -85,8 +85,9 @@ function waySteps(way: Way, explanation: RouteExplanation | null): (readonly [st
   if (way.entry === "edge")
     steps.push(["entry", "the balancer"], ["node", `${way.node ?? "none"}: in turn among those that are up`]);
   else steps.push(["entry", `${way.node}${explanation === null ? "" : `: ${explanation.entry.why}`}`]);
-  const why = explanation === null || explanation.match.by === "nothing" ? "" : `: ${explanation.match.why}`;
-  steps.push(["service", way.service === null ? "none" : `${way.service}${why}`]);
+  const explained = explanation === null || explanation.match.by === "nothing" ? null : explanation.match.why;
+  const why = explained ?? pathText(way);
+  steps.push(["service", way.service === null ? "none" : `${way.service}${why === null ? "" : `: ${why}`}`]);
   if (way.policy !== null) steps.push(["policy", policyText(way)]);
   if (way.waitedMs !== null) steps.push(["line", `${ms(way.waitedMs)} until a task had fewer open requests`]);
   for (const [index, attempt] of way.attempts.entries())
@@ -98,6 +99,12 @@ function waySteps(way: Way, explanation: RouteExplanation | null): (readonly [st
     steps.push(["table", `version ${way.tableVersion}, ${ms(way.tableAgeMs ?? 0)} old${problem}`]);
   }
   return steps;
+}
+
+/** Which path led to the service, where the mesh was not asked to explain. */
+function pathText({ path, takenFrom }: Way): string | null {
+  if (path === null) return null;
+  return takenFrom === null ? `it takes ${path}` : `it takes ${path} of ${takenFrom}`;
 }
 
 /** `TASK;for=1500, …` as src/ingress/debug.ts prints it. */

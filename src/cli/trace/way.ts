@@ -28,6 +28,9 @@ export type Way = {
   readonly waitedMs: number | null;
   /** The service that was asked for, where its canary answered. */
   readonly canaryOf: string | null;
+  /** The path rule that led to the service, and the service whose requests those are. */
+  readonly path: string | null;
+  readonly takenFrom: string | null;
   readonly attempts: readonly Attempt[];
   /** Tasks that requests pass over there now, because they failed a moment ago; as the header tells them. */
   readonly passedOver: string | null;
@@ -57,6 +60,8 @@ export function readWay(headers: IncomingHttpHeaders): Way | null {
     sticky: text("x-waggle-sticky"),
     waitedMs: number("x-waggle-waited-ms"),
     canaryOf: text("x-waggle-canary-of"),
+    path: text("x-waggle-path"),
+    takenFrom: text("x-waggle-taken-from"),
     attempts: readAttempts(text("x-waggle-trace") ?? "", service ?? ""),
     passedOver: text("x-waggle-passed-over"),
     panic: text("x-waggle-panic"),

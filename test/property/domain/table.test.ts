@@ -1,8 +1,15 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { compileTable, isRoutable } from "../../../src/domain/compile.ts";
+import { byPrecedence, type PathRule, printPathRule } from "../../../src/domain/path-rule.ts";
 import type { Policy } from "../../../src/domain/policy.ts";
-import type { RoutingTable, TableNode, TableOptions, TableService } from "../../../src/domain/table.ts";
+import type {
+  RoutingTable,
+  TableNode,
+  TableOptions,
+  TablePaths,
+  TableService,
+} from "../../../src/domain/table.ts";
 import { printTable, readTable } from "../../../src/domain/table-text.ts";
 import type { World } from "../../../src/domain/world.ts";
 import { happenings, SimulatedMesh } from "./simulated-mesh.ts";
@@ -47,6 +54,26 @@ const policies: fc.Arbitrary<Policy> = fc.oneof(
   fc.constantFrom<Policy[]>("roundrobin", "leastconn", "random", "source", "uri", "hdr(x-user)"),
   token.map((cookie): Policy => `cookie(${cookie})`),
 );
+const pathRule = fc.record({
+  host: fc.option(fc.domain()),
+  path: fc.stringMatching(/^\/[!"$-+.-<@-~]{0,9}$/),
+  exact: fc.boolean(),
+});
+/** Rules in their order, each once. */
+const pathRules = (rules: fc.Arbitrary<PathRule>) =>
+  fc
+    .uniqueArray(rules, { selector: printPathRule, minLength: 1, maxLength: 4 })
+    .map((list) => list.sort(byPrecedence));
+const paths: fc.Arbitrary<TablePaths> = fc.oneof(
+  fc.record({
+    at: fc.uniqueArray(fc.string(), { minLength: 1, maxLength: 3 }).map((list) => [...list].sort()),
+    rules: pathRules(pathRule),
+  }),
+  fc.record({
+    at: fc.constant([]),
+    rules: pathRules(fc.tuple(pathRule, fc.domain()).map(([one, host]) => ({ ...one, host }))),
+  }),
+);
 const rule = fc.record({ name: token, value: fc.string() }, { requiredKeys: ["name"] });
 const positive = fc.integer({ min: 1 });
 const options: fc.Arbitrary<TableOptions> = fc
@@ -62,6 +89,7 @@ const options: fc.Arbitrary<TableOptions> = fc
         { service: fc.string(), percent: fc.nat(100), header: rule, cookie: rule },
         { requiredKeys: ["service", "percent"] },
       ),
+      paths,
     },
     { requiredKeys: [] },
   )
@@ -84,6 +112,7 @@ test("[R3] reading a printed table gives an equal one, whatever its names are", 
   const share = {
     weight: fc.nat(256),
     backup: flag,
+    standby: flag,
     drain: flag,
     maxconn: fc.integer({ min: 1 }),
     sinceMs: fc.nat(),

@@ -57,6 +57,16 @@ test("[L17] each step of a request is shown: entry, node, service, every task as
 `);
 });
 
+test("[X93] where the mesh does not explain, the path rule stands with the service", async () => {
+  const headers = { ...told, "x-waggle-path": "/cart", "x-waggle-taken-from": "front" };
+  await using mesh = await meshWith(
+    { text: "hello", headers },
+    { "GET /mesh/route": { json: { ...explanation, match: { by: "nothing", why: "" } } } },
+  );
+  const { out } = await runOn(mesh, ["trace", `${mesh.url}/cart`]);
+  expect(out).toContain("service  my-web: it takes /cart of front\n");
+});
+
 test("[Y28] tasks that are passed over, panic, and a table that could not be renewed are shown", async () => {
   const headers = {
     ...told,

@@ -73,7 +73,7 @@ test.each([
   [
     { Labels: { "waggle.hots": "a" } },
     400,
-    `${invalid}label 'waggle.hots' is unknown: known are waggle.host, waggle.default, waggle.probe`,
+    `${invalid}label 'waggle.hots' is unknown: known are waggle.host, waggle.path, waggle.at, waggle.default, waggle.probe`,
   ],
   [
     { Name: "taken", ...publishing() },

@@ -125,3 +125,18 @@ test("[W7] tasks on a node that drains take no new sticky clients, unless there 
   expect(drains(true, "node1", "node2")).toEqual([false, false]);
   expect(drains(false, "node1")).toEqual([false, false]);
 });
+
+test("[W30] without waggle.allbackups backups share; with false the first that can stands in, by slot", () => {
+  const backups = { "waggle.backup": "slot==1,slot==2" };
+  expect(weights(backups)).toEqual(["1 backup", "1 backup"]);
+  expect(weights({ ...backups, "waggle.allbackups": "true" })).toEqual(["1 backup", "1 backup"]);
+  const standby = (labels: Record<string, string>) =>
+    compiled({ ...backups, "waggle.allbackups": "false", ...labels })
+      ?.tasks.toSorted((a, b) => a.slot - b.slot)
+      .map((task) => task.standby ?? false);
+  expect(standby({})).toEqual([false, true]);
+  expect(standby({ "waggle.weight": "slot==1:0" })).toEqual([true, false]);
+  expect(verdict({ "waggle.allbackups": "yes" })).toBe(
+    "label 'waggle.allbackups' is 'yes': write true or false",
+  );
+});

@@ -24,6 +24,25 @@ function serverLines(...servers: StaticServer[]): string[] {
 const check = aCheckedServer().check;
 const down = check === null ? null : { ...freshHealth(check, 0), up: false, counter: 0 };
 
+test("[W30] with waggle.allbackups=false the first backup that can stands in, servers as they were added", () => {
+  const one = aService({ name: "web", replicas: 0, labels: { "waggle.allbackups": "false" } });
+  const added = (name: string, createdAtMs: number, more: Partial<StaticServer> = {}) => ({
+    ...aServer(one, aCheckedServer({ name, backup: true })),
+    createdAtMs,
+    ...more,
+  });
+  const standby = (...servers: StaticServer[]) => {
+    const world = { ...aWorld([], [one]), servers: new Map(servers.map((server) => [server.id, server])) };
+    const table = compileTable(world, 1);
+    expect(readTable(printTable(table))).toEqual(table);
+    const all = table.services[0]?.servers ?? [];
+    return all.filter((server) => server.standby === true).map(({ name }) => name);
+  };
+  expect(standby(added("b", 2), added("a", 3), added("c", 1))).toEqual(["a", "b"]);
+  expect(standby(added("b", 2), added("c", 1, { health: down }))).toEqual([]);
+  expect(standby(added("b", 2), added("c", 1, { admin: "drain" }))).toEqual(["c"]);
+});
+
 describe("static servers in the table", () => {
   test("[F26] stand there with their address, weight, backup and maxconn", () => {
     const spec = aServerSpec({

@@ -258,3 +258,35 @@ test("[W19] what options do is said, and which canary gets nothing", () => {
     "its canary typo is not published, and gets nothing",
   ]);
 });
+
+test("[X93] the path rule that decides is told, and whose request it is", () => {
+  const rules = [
+    { host: null, path: "/api/v2", exact: false },
+    { host: "x.example.com", path: "/api", exact: true },
+  ];
+  const api = serviceOf("api", 9091, ["http://f"], { options: { paths: { at: ["my-web", "typo"], rules } } });
+  const shop = table.services.find(({ name }) => name === "shop");
+  const on = { ...table, services: [api, ...table.services] };
+  expect(explain("http://127.0.0.1:8080/api/v2/x", { on }).match).toEqual({
+    by: "port",
+    why: "port 8080 is published by my-web; of its requests api takes /api/v2",
+    path: { rule: "/api/v2", from: "my-web" },
+  });
+  const { services, tasks, match } = explain("http://x.example.com:8000/api", { on });
+  expect(match.why).toBe(
+    "neither port nor host name says which, and my-web is the default service; of its requests api takes x.example.com=/api",
+  );
+  expect(services[0]?.options).toEqual([
+    "it takes /api/v2, x.example.com=/api of my-web and of typo, which is not published",
+  ]);
+  expect(tasks.filter(({ picked }) => picked).map(({ origin }) => origin)).toEqual(["http://f"]);
+  expect(explain("http://127.0.0.1:8080/api", { on }).match).not.toHaveProperty("path");
+
+  const named = { ...api, options: { paths: { at: [], rules: rules.slice(1) } } };
+  const byHost = explain("http://x.example.com:8000/api", { on: { ...on, services: [named, shop ?? api] } });
+  expect(byHost.match).toEqual({
+    by: "host",
+    why: "x.example.com and the path are what api takes: x.example.com=/api",
+    path: { rule: "x.example.com=/api", from: null },
+  });
+});

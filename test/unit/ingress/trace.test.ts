@@ -19,6 +19,8 @@ test("[L17] whoever shows a token is told the entry, the policy and every task a
     sticky: null,
     waitedMs: null,
     canaryOf: null,
+    path: null,
+    takenFrom: null,
     attempts: [
       { taskId: taskId("my-web", 1), task: "my-web.1", node: "node1", atMs: 0, tookMs: 0, outcome: "failed" },
       { taskId: taskId("my-web", 2), task: "my-web.2", node: "node2", atMs: 0, tookMs: 0, outcome: "200" },

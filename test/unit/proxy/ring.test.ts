@@ -54,6 +54,16 @@ test("[W3] a backup is asked only when no other task is left, and drain keeps ne
   expect(await (await mesh.ask()).text()).toBe(server.origin);
 });
 
+test("[W30] a backup on standby is asked by no new client, not even when all others fail", async () => {
+  const backup = { ...server, backup: true as const };
+  const standby = { ...backup, id: "b-server", standby: true as const, origin: "http://10.0.0.8:8080" };
+  const service = serviceOf("my-web", 8080, [], { servers: [backup, standby] });
+  expect(await spread(madeUpPlane(tableOf(1, service)), 3)).toEqual(Array(3).fill(server.origin));
+  const failing = madeUpPlane(tableOf(1, service), { [server.origin]: refused });
+  expect((await failing.ask()).status).toBe(502);
+  expect(failing.origins()).not.toContain(standby.origin);
+});
+
 test("[W1] a node in drain or maint is not picked by the balancer, and its own entry point serves on", async () => {
   const base = tableOf(1, serviceOf("my-web", 8080, origins));
   const nodesIn = (...states: ("drain" | "maint" | null)[]) => ({
