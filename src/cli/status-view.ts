@@ -1,7 +1,9 @@
 // The status screen: the mesh, its nodes, services and tasks, and what is wrong and why, as text for a person.
 
 import { hostPort } from "../domain/server.ts";
+import { sizeText } from "../domain/service-size.ts";
 import { isAlive } from "../domain/task.ts";
+import { takesRequests } from "../protocol/server.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
 import { ago, humanDuration } from "./duration.ts";
 import { byNature, capital, table } from "./output.ts";
@@ -16,7 +18,7 @@ export function statusScreen(status: MeshStatus, url: string): string {
     nodesPart(status),
     services.length === 0
       ? 'No service yet; "waggle service create --help" shows how.\n'
-      : serviceTable(services),
+      : serviceTable(status),
     ...(tasks.length === 0 ? [] : [taskTable(tasks, nowMs)]),
     ...serverTables(status),
     problemLines(status),
@@ -59,13 +61,18 @@ function nodeTable(nodes: readonly StatusNode[], nowMs: number): string {
   return table(["NODE", "STATUS", "AVAILABILITY", "TASKS", "ADDRESS", "MESSAGE"], rows);
 }
 
-function serviceTable(services: readonly StatusService[]): string {
+function serviceTable({ services, servers = [] }: MeshStatus): string {
+  const byService = Map.groupBy(servers, ({ service }) => service);
+  const sizeOf = ({ name, running, desired }: StatusService) => {
+    const own = byService.get(name) ?? [];
+    return sizeText({ running, desired }, { up: own.filter(takesRequests).length, all: own.length });
+  };
   const rows = [...services]
     .sort((a, b) => byNature(a.name, b.name))
     .map((service) => [
       service.name,
       service.mode,
-      `${service.running}/${service.desired}`,
+      sizeOf(service),
       imageName(service.image),
       portsText(service),
       service.hosts.join(", "),

@@ -33,7 +33,7 @@ export const looks: readonly Look[] = [
 export const meanings: Readonly<Record<Look, string>> = {
   running: "running and healthy",
   starting: "starting",
-  unhealthy: "runs, but fails its checks",
+  unhealthy: "fails its checks",
   leaving: "being stopped",
   held: "in drain or maint: gets no new requests",
   waiting: "waits for a node",

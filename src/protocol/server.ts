@@ -100,6 +100,10 @@ export const ServerStatus = z.object({
 });
 export type ServerStatus = z.infer<typeof ServerStatus>;
 
+export function takesRequests({ status }: Pick<ServerStatus, "status">): boolean {
+  return status.startsWith("UP") || status === "no check";
+}
+
 /** The spec a body asks for. */
 export function specOf({ check, ...rest }: z.output<typeof ServerBody>): ServerSpec {
   return {

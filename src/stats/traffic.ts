@@ -28,7 +28,7 @@ export function trafficOf(snapshot: Snapshot): Traffic {
   });
   const allTasks = services.flatMap(({ tasks }) => tasks);
   return {
-    mesh: rows([...nodes, ...strays.filter(({ nodeId }) => nodeId === "")], allTasks),
+    mesh: meshRows(rows([...nodes, ...strays.filter(({ nodeId }) => nodeId === "")], allTasks), nodes),
     service: (id) => {
       const service = serviceById.get(id);
       return service === undefined ? rows([], []) : rows([service], service.tasks);
@@ -42,6 +42,11 @@ export function trafficOf(snapshot: Snapshot): Traffic {
       return nodeValues(sumOf(node === undefined ? [] : [node]), atMs);
     },
   };
+}
+
+/** Of nodes: they are picked once a request, however many tasks are asked for it. */
+function meshRows({ frontend, backend }: RowValues, nodes: readonly Counted[]): RowValues {
+  return { frontend, backend: { ...backend, lbtot: sumOf(nodes).counts.requests } };
 }
 
 type Sum = {

@@ -160,9 +160,16 @@ function addTask(state: TelemetryState, isolate: IsolateState, delta: TaskDelta,
   const seen = itemOf(state, "place", `${place} ${id}`, { ...about, place }, nowMs);
   count(seen.figures, delta, nowMs, "task");
   countOwn(state, isolate, delta, nowMs);
+  raiseService(state, delta);
   if (ejectedMs > 0) isolate.ejectedUntilMs.set(id, nowMs + ejectedMs);
   else isolate.ejectedUntilMs.delete(id);
   return task;
+}
+
+/** Where a task kept so many waiting, its service did: entries are told node by node. */
+function raiseService({ items }: TelemetryState, { serviceId, openMax }: TaskDelta): void {
+  const figures = items.get(`service ${serviceId}`)?.figures;
+  if (figures !== undefined) figures.openMax = Math.max(figures.openMax, openMax);
 }
 
 /** What the isolate itself sees, as long as that is not too much to remember. */

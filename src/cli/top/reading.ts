@@ -1,8 +1,9 @@
 // A reading: the mesh's status and its traffic, put together into rows.
 
 import { hostPort } from "../../domain/server.ts";
+import { sizeText } from "../../domain/service-size.ts";
 import { isAlive } from "../../domain/task.ts";
-import type { ServerStatus } from "../../protocol/server.ts";
+import { type ServerStatus, takesRequests } from "../../protocol/server.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../../protocol/status.ts";
 import type { MeshTraffic } from "../../protocol/telemetry.ts";
 import { nowOf, nowOfAll } from "../../telemetry/now.ts";
@@ -92,10 +93,7 @@ function serviceRow(
   const where = [...ports.map(({ published }) => String(published)), ...hosts].join(", ");
   const up = servers.filter(takesRequests).length;
   const all = servers.length;
-  const tasks = desired > 0 || all === 0 ? [`${running}/${desired}`] : [];
-  const state = [...tasks, ...(all > 0 ? [`${up}/${all} ${all === 1 ? "server" : "servers"}`] : [])].join(
-    ", ",
-  );
+  const state = sizeText({ running, desired }, { up, all });
   const tone = running >= desired && up >= all ? "ok" : running + up === 0 ? "bad" : "warn";
   return { name, where, state, tone, ...measure(id) };
 }
@@ -136,10 +134,6 @@ function toneOfServer({ status, admin }: ServerStatus): Tone {
   if (admin !== "ready") return "idle";
   if (status.startsWith("DOWN")) return "bad";
   return status === "UP" || status === "no check" ? "ok" : "warn";
-}
-
-function takesRequests({ status }: ServerStatus): boolean {
-  return status.startsWith("UP") || status === "no check";
 }
 
 function toneOf({ heard, state, desired, health }: StatusTask): Tone {

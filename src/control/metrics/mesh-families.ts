@@ -67,6 +67,7 @@ export function meshFamilies(
       "Tasks the service has running on nodes that are heard",
       services.map(({ spec, running }) => sample(running, { service: spec.name })),
     ),
+    ...serverFamilies(view),
     gauge(
       "waggle_task_up",
       "1 when the slot's task, or the server, takes requests",
@@ -75,6 +76,30 @@ export function meshFamilies(
         : endpoints.map(({ service, task, node, up }) => sample(up ? 1 : 0, { service, task, node })),
     ),
   ];
+}
+
+/** Of every service, so that alerts may add them to its tasks. One the operator took out is not wanted. */
+function serverFamilies({ services, servers }: MetricsView): Family[] {
+  const wanted = servers.filter(({ admin }) => admin === "ready");
+  const byService = Map.groupBy(wanted, ({ service }) => service);
+  const each = (count: (own: readonly ServerView[]) => number) =>
+    services.map(({ spec }) => sample(count(byService.get(spec.name) ?? []), { service: spec.name }));
+  return [
+    gauge(
+      "waggle_service_servers",
+      "Static servers of the service that should take requests",
+      each((own) => own.length),
+    ),
+    gauge(
+      "waggle_service_servers_up",
+      "Static servers of the service that take requests",
+      each((own) => own.filter(isUp).length),
+    ),
+  ];
+}
+
+function isUp({ admin, health }: ServerView): boolean {
+  return admin === "ready" && health?.up !== false;
 }
 
 /** One for each slot in which a task lives, and for each server. Of two tasks in a slot the one that takes requests. */
@@ -96,12 +121,12 @@ export function endpointsOf({ nodes, services, tasks, servers }: MetricsView): E
     const key = `${task.serviceId} ${endpoint.task}`;
     if (bySlot.get(key)?.up !== true) bySlot.set(key, endpoint);
   }
-  const ofServers = servers.map(({ id, service, spec, health, admin }) => ({
-    id,
-    service,
-    task: spec.name,
+  const ofServers = servers.map((server) => ({
+    id: server.id,
+    service: server.service,
+    task: server.spec.name,
     node: "",
-    up: admin === "ready" && health?.up !== false,
+    up: isUp(server),
   }));
   return [...bySlot.values(), ...ofServers];
 }

@@ -10,7 +10,7 @@ export function colour(name: `--${string}`): string {
 export const plotHeight = 190;
 
 /** Above, right, below, left of the axes; pixels. */
-export const plotPadding: uPlot.Padding = [8, 12, 0, 0];
+export const plotPadding: uPlot.Padding = [8, 24, 0, 0];
 
 const font = '11px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 
@@ -26,8 +26,10 @@ export function clock(seconds: number): string {
 }
 
 export function timeAxis(): uPlot.Axis {
-  const values: uPlot.Axis.Values = (_, seconds) => seconds.map((at) => clock(at).slice(0, 5));
-  return { ...lookOfAxis(), size: 24, gap: 4, space: 56, grid: { show: false }, values };
+  // Where marks are less than a minute apart, two would say the same without their seconds.
+  const values: uPlot.Axis.Values = (_, seconds, _at, _space, apart) =>
+    seconds.map((at) => clock(at).slice(0, apart < 60 ? 8 : 5));
+  return { ...lookOfAxis(), size: 24, gap: 4, space: 64, grid: { show: false }, values };
 }
 
 /** @param words what stands at a value */

@@ -11,6 +11,7 @@ import { ServerTable } from "../parts/server-table.tsx";
 import { TaskTable } from "../parts/task-table.tsx";
 import { measuredOf, type Span, TrafficSection } from "../parts/traffic.tsx";
 import { servicePath } from "../parts/words.tsx";
+import { sizeOf } from "../service-size.ts";
 import type { View } from "../view.ts";
 import { Published } from "./services.tsx";
 
@@ -35,7 +36,8 @@ export function ServicePage({
   mayAct: MayAct;
   measures: Measures;
 }) {
-  const { spec, running, desiredTasks } = service;
+  const { spec } = service;
+  const onlyServers = service.desiredTasks === 0 && view.serversOfService(service.id).length > 0;
   const events = view.events.filter(({ subject: { id, type, name } }) =>
     type === "service" ? id === service.id : type === "task" && name.startsWith(`${spec.name}.`),
   );
@@ -46,7 +48,7 @@ export function ServicePage({
         <p class="muted">{spec.run.image}</p>
       </div>
       <dl class="figures" id="figures" data-part>
-        <Figure label="Tasks running" value={`${running}/${desiredTasks}`} />
+        <Figure label={onlyServers ? "Servers up" : "Tasks running"} value={sizeOf(service, view)} />
         <Figure label="Mode" value={spec.mode.kind} />
         <div>
           <dt>Published</dt>

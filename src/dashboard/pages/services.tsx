@@ -8,8 +8,9 @@ import type { Page } from "../paging.ts";
 import { Finder, Pager } from "../parts/finder.tsx";
 import { Counts } from "../parts/glyph.tsx";
 import { NowCells, NowHeadings } from "../parts/now.tsx";
-import { number, servicePath } from "../parts/words.tsx";
-import { type Look, lookOf } from "../task-look.ts";
+import { servicePath } from "../parts/words.tsx";
+import { sizeOf } from "../service-size.ts";
+import { type Look, lookOf, lookOfServer } from "../task-look.ts";
 import type { View } from "../view.ts";
 
 const path = "/dashboard/services";
@@ -44,9 +45,7 @@ export function Services({ view, page }: { view: View; page: Page<ServiceView> }
                     </th>
                     <td>{service.spec.run.image}</td>
                     <td>{service.spec.mode.kind}</td>
-                    <td class="figure">
-                      {number(service.running)}/{number(service.desiredTasks)}
-                    </td>
+                    <td class="figure">{sizeOf(service, view)}</td>
                     <td>
                       <Counts counts={countsOf(service, view)} />
                     </td>
@@ -84,5 +83,10 @@ function portText({ published, target, mode }: PublishedPort): string {
 function countsOf(service: ServiceView, view: View): ReadonlyMap<Look, number> {
   const alive = view.tasksOfService(service.id).filter((task) => isAlive(task));
   const grouped = Map.groupBy(alive, (task) => lookOf(task, view.nodeById.get(task.nodeId ?? "")));
-  return new Map([...grouped].map(([look, tasks]) => [look, tasks.length]));
+  const counts = new Map([...grouped].map(([look, tasks]) => [look, tasks.length]));
+  for (const server of view.serversOfService(service.id)) {
+    const look = lookOfServer(server);
+    counts.set(look, (counts.get(look) ?? 0) + 1);
+  }
+  return counts;
 }

@@ -2,6 +2,7 @@
 
 import { nowOf } from "../../telemetry/now.ts";
 import type { Traffic } from "../../telemetry/snapshot.ts";
+import { sizeOf } from "../service-size.ts";
 import { meanings } from "../task-look.ts";
 import { type CellMap, type TaskCell, taskMap } from "../task-map.ts";
 import { count } from "../text.ts";
@@ -40,12 +41,12 @@ function Cells({ map, view }: { map: CellMap; view: View }) {
         <thead>
           <tr>
             <th scope="col">Node</th>
-            {map.services.map(({ id, spec, running, desiredTasks }) => (
+            {map.services.map((service) => (
               <th scope="col">
-                <a href={servicePath(spec.name)}>{spec.name}</a>
+                <a href={servicePath(service.spec.name)}>{service.spec.name}</a>
                 <span class="sub">
-                  {running}/{desiredTasks}
-                  <Load traffic={view.traffic?.serviceById.get(id)} />
+                  {sizeOf(service, view)}
+                  <Load traffic={view.traffic?.serviceById.get(service.id)} />
                 </span>
               </th>
             ))}

@@ -47,6 +47,11 @@ export function NowCells({ traffic }: { traffic: Pick<Traffic, "recent" | "trend
   );
 }
 
+/** The cells of what has ended: nothing comes to it any more, and that is no measure of it. */
+export function NoNowCells() {
+  return <td colspan={6} />;
+}
+
 /** Stands out from one request in a hundred on. */
 export function Errors({ share }: { share: number }) {
   const isBad = share >= 0.01;

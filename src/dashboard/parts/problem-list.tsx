@@ -69,5 +69,6 @@ function Subject({ what, view }: { what: string; view: View }) {
   const node = view.nodes.find(({ hostname }) => hostname === name);
   if (kind === "node" && node !== undefined) return <a href={nodePath(node, view.nodes)}>{what}</a>;
   if (kind === "service") return <a href={servicePath(name)}>{what}</a>;
+  if (kind === "server") return <a href={servicePath(name.split("/")[0] ?? "")}>{what}</a>;
   return <span>{what}</span>;
 }

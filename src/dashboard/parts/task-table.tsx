@@ -10,7 +10,7 @@ import { count } from "../text.ts";
 import type { View } from "../view.ts";
 import { BalanceLinks } from "./balance.tsx";
 import { Glyph } from "./glyph.tsx";
-import { NowCells, NowHeadings } from "./now.tsx";
+import { NoNowCells, NowCells, NowHeadings } from "./now.tsx";
 import { For, nodePath, servicePath } from "./words.tsx";
 
 /** Rows at once. What lives comes first; of what has ended the newest say why. */
@@ -52,7 +52,8 @@ export function TaskTable({
           <tbody>
             {rows.map((task) => (
               <Row task={task} view={view} by={by} mayAct={mayAct}>
-                {traffic !== null && <NowCells traffic={byTask.get(task.id)} />}
+                {traffic !== null &&
+                  (isAlive(task) ? <NowCells traffic={byTask.get(task.id)} /> : <NoNowCells />)}
               </Row>
             ))}
           </tbody>

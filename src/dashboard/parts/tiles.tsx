@@ -1,5 +1,6 @@
 // The map of a large mesh: a tile a node, showing the worst of its tasks, and a row a service.
 
+import { sizeOf } from "../service-size.ts";
 import { type Look, meanings } from "../task-look.ts";
 import type { TileMap } from "../task-map.ts";
 import { count } from "../text.ts";
@@ -7,7 +8,7 @@ import type { View } from "../view.ts";
 import { Counts, Glyph } from "./glyph.tsx";
 import { nodeWord } from "./node-state.tsx";
 import { NowCells, NowHeadings } from "./now.tsx";
-import { nodePath, number, servicePath } from "./words.tsx";
+import { nodePath, servicePath } from "./words.tsx";
 
 export function Tiles({ map, view }: { map: TileMap; view: View }) {
   return (
@@ -50,9 +51,7 @@ function ServiceBars({ map, view }: { map: TileMap; view: View }) {
             <th scope="row">
               <a href={servicePath(service.spec.name)}>{service.spec.name}</a>
             </th>
-            <td class="figure">
-              {number(service.running)}/{number(service.desiredTasks)}
-            </td>
+            <td class="figure">{sizeOf(service, view)}</td>
             <td>
               <Counts counts={counts} />
             </td>

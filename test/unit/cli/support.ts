@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import type { Command } from "commander";
 import type { Cli, TextSink } from "../../../src/cli/cli.ts";
 import { buildProgram, run } from "../../../src/cli/program.ts";
+import type { ServerStatus } from "../../../src/protocol/server.ts";
 
 /** The instant at which every test of the command takes place. */
 export const nowMs = Date.parse("2026-11-24T12:00:00.000Z");
@@ -141,4 +142,33 @@ function commandsOf(command: Command, path: readonly string[]): readonly Command
     .visibleCommands(command)
     .filter((child) => child.name() !== "help");
   return [{ path, command }, ...children.flatMap((child) => commandsOf(child, [...path, child.name()]))];
+}
+
+/** A static server of the service `legacy`, with HAProxy's word for how it is. */
+export function serverStatus(name: string, word: string): ServerStatus {
+  return {
+    id: `id-${name}`,
+    service: "legacy",
+    version: 1,
+    admin: "ready",
+    spec: {
+      name,
+      host: "172.31.46.128",
+      port: 8080,
+      tls: false,
+      weight: 1,
+      backup: false,
+      maxConn: 0,
+      cookie: null,
+      check: null,
+    },
+    status: word,
+    lastCheck: "",
+    sinceMs: null,
+    fails: 0,
+    downs: 0,
+    downtimeMs: 0,
+    last: null,
+    regions: {},
+  };
 }

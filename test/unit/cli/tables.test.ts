@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import type { MeshStatus, StatusTask } from "../../../src/protocol/status.ts";
 import { node, port, service, task } from "./engine-objects.ts";
-import { fakeMesh, nowMs, type Routes, runOn } from "./support.ts";
+import { fakeMesh, nowMs, type Routes, runOn, serverStatus } from "./support.ts";
 
 const golden = (name: string) => `../../golden/cli/${name}.txt`;
 
@@ -216,6 +216,17 @@ test("[L70] status says when whether requests fail is not known", async () => {
     "What is counted of traffic cannot be read right now; whether requests fail is not known.\n",
   );
   expect(out).not.toContain("Nothing is wrong.");
+});
+
+test("[L72] status tells how many of a service's static servers are up beside its tasks", async () => {
+  const [web] = status.services;
+  if (web === undefined) throw new Error("no service");
+  const services = [web, { ...web, name: "legacy", running: 0, desired: 0, tasks: [] }];
+  const servers = [serverStatus("node1", "UP 2/3"), serverStatus("node2", "DOWN")];
+  await using mesh = await fakeMesh({ "GET /mesh/status": { json: { ...status, services, servers } } });
+  const { out } = await runOn(mesh, ["status"]);
+  expect(out).toMatch(/^my-web +replicated +1\/2 /m);
+  expect(out).toMatch(/^legacy +replicated +1\/2 servers /m);
 });
 
 test("[L11] status --check ends with 1 when anything is wrong, and with 0 when nothing is", async () => {

@@ -5,12 +5,11 @@ import { latency, percent, rate, sparkline } from "../../../src/cli/top/numbers.
 import { coloured } from "../../../src/cli/top/paint.ts";
 import { attemptsOf, readingOf } from "../../../src/cli/top/reading.ts";
 import { type Measured, matching, ordered, type Reading, type Row } from "../../../src/cli/top/rows.ts";
-import type { ServerStatus } from "../../../src/protocol/server.ts";
 import type { MeshStatus } from "../../../src/protocol/status.ts";
 import type { MeshTraffic } from "../../../src/protocol/telemetry.ts";
 import { serverToken, startControlServer } from "../../support/control-server.ts";
 import { delta, entryDelta, taskDelta } from "../telemetry/deltas.ts";
-import { fakeMesh, runOn } from "./support.ts";
+import { fakeMesh, runOn, serverStatus } from "./support.ts";
 
 const esc = "\x1b";
 const atMs = Date.parse("2026-11-24T12:00:00.000Z");
@@ -76,7 +75,7 @@ describe("the screen", () => {
     expect(shown().slice(0, 18).join("\n")).toBe(
       [
         "waggle top: waggle at http://127.0.0.1:8787, 12:00:00 UTC",
-        "All requests: 54.3/s, 0.5 % errors, p50 4.2 ms, p95 20 ms, p99 1.2 s, 0 retries/s",
+        "All requests: 54.3/s, 0.5 % errors, 0 retries/s, slowest service p50 4.2 ms, p95 20 ms, p99 1.2 s",
         "! service api: 1 of 3 tasks run",
         "",
         "SERVICE        PUBLISHED STATE    REQ/S↓   ERR%    P50    P95    P99  RETRY/S TREND",
@@ -270,9 +269,9 @@ describe("reading", () => {
     const of = (change: Partial<MeshStatus>) =>
       readingOf({ ...status, ...change }, { ...traffic, services: [] }, null, "http://mesh").sections;
     const alone = { ...service, running: 0, desired: 0, ports: [] };
-    const up = server("node1", "UP 2/3");
-    const down = server("node2", "DOWN");
-    const out = { ...server("node3", "MAINT"), admin: "maint" as const };
+    const up = serverStatus("node1", "UP 2/3");
+    const down = serverStatus("node2", "DOWN");
+    const out = { ...serverStatus("node3", "MAINT"), admin: "maint" as const };
     const { services, tasks } = of({ services: [alone], servers: [up, down, out] });
     expect(services).toMatchObject([{ name: "legacy", state: "1/3 servers", tone: "warn" }]);
     expect(tasks).toMatchObject([
@@ -281,39 +280,13 @@ describe("reading", () => {
       { name: "legacy/node3", state: "server MAINT", tone: "idle" },
     ]);
     const both = { ...alone, running: 2, desired: 2 };
-    expect(of({ services: [both], servers: [server("node1", "no check")] }).services).toMatchObject([
+    expect(of({ services: [both], servers: [serverStatus("node1", "no check")] }).services).toMatchObject([
       { state: "2/2, 1/1 server", tone: "ok" },
     ]);
     expect(of({ services: [alone], servers: [down] }).services).toMatchObject([
       { state: "0/1 server", tone: "bad" },
     ]);
     expect(of({ services: [alone] }).services).toMatchObject([{ state: "0/0", tone: "ok" }]);
-  });
-
-  const server = (name: string, word: string): ServerStatus => ({
-    id: `id-${name}`,
-    service: "legacy",
-    version: 1,
-    admin: "ready",
-    spec: {
-      name,
-      host: "172.31.46.128",
-      port: 8080,
-      tls: false,
-      weight: 1,
-      backup: false,
-      maxConn: 0,
-      cookie: null,
-      check: null,
-    },
-    status: word,
-    lastCheck: "",
-    sinceMs: null,
-    fails: 0,
-    downs: 0,
-    downtimeMs: 0,
-    last: null,
-    regions: {},
   });
 
   const status: MeshStatus = {

@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { remoteTelemetry } from "../../../src/control/remote-telemetry.ts";
+import { unwrap } from "../../../src/domain/error.ts";
+import { serverDefaults } from "../../../src/domain/server.ts";
 import { delta, entryDelta, taskDelta } from "../telemetry/deltas.ts";
 import { publishing, running, spec, TestControl, viewerToken } from "./support.ts";
 
@@ -58,6 +60,25 @@ test("[J20] a viewer has the mesh in Prometheus' text format, at /metrics and /m
     });
   }
   expect((await control.ask("GET /metrics", { token: null })).status).toBe(401);
+});
+
+test("[J42] of every service is told how many static servers it should have and has, so that alerts may add them up", async () => {
+  const control = await busy();
+  const { registry } = control.mesh;
+  const server = (name: string, admin: "ready" | "maint") => {
+    const spec = { ...serverDefaults, name, host: "172.31.46.1", port: 8080, check: null };
+    return unwrap(registry.addServer("my-web", { spec, admin }, "operator"));
+  };
+  await control.create("legacy", publishing());
+  server("server1", "ready");
+  server("server2", "maint");
+  const { text } = await control.ask("GET /metrics");
+  expect(Object.fromEntries(samplesOf(text))).toMatchObject({
+    'waggle_service_servers{service="my-web"}': "1",
+    'waggle_service_servers_up{service="my-web"}': "1",
+    'waggle_service_servers{service="legacy"}': "0",
+    'waggle_task_up{service="my-web",task="server2",node=""}': "0",
+  });
 });
 
 test("[J24] buckets are cumulative, from 1 ms to 131 s, and fit sum and count", async () => {

@@ -28,6 +28,31 @@ test("[G37] static servers stand on the service's page and on the map, in HAProx
   expect(overview.text).toContain('aria-label="legacy/node1: running and healthy"');
 });
 
+test("[G60] of a service that only servers answer for it is told how many of them are up", async () => {
+  const { dashboard, registry, servers } = await meshWithServers();
+  unwrap(registry.setAdmin({ kind: "server", ref: servers[1]?.id ?? "" }, "maint", "operator"));
+  const page = await dashboard.ask("GET /dashboard/services/legacy");
+  expect(page.text).toMatch(/Servers up<\/dt><dd[^>]*>1\/2 servers/);
+  const list = await dashboard.ask("GET /dashboard/services");
+  expect(list.text).toContain('<td class="figure">1/2 servers</td>');
+  const overview = await dashboard.ask("GET /dashboard/");
+  for (const text of [page.text, list.text, overview.text]) expect(text).not.toContain("0/0");
+});
+
+test("[G60] a task that has ended shows no rate", async () => {
+  const { dashboard } = await meshWithServers();
+  const { mesh } = dashboard;
+  const [task] = mesh.running("my-web");
+  if (task === undefined) throw new Error("nothing runs");
+  mesh.report(task, { state: "failed", exitCode: 1, err: "task: non-zero exit (1)" });
+  mesh.work();
+  const { text } = await dashboard.ask("GET /dashboard/services/my-web");
+  const rowOf = (id: string) => text.split("<tr").find((row) => row.includes(`id="${id}"`)) ?? "";
+  expect(rowOf(task.id)).toContain('<td colspan="6">');
+  const [alive] = mesh.running("my-web");
+  expect(rowOf(alive?.id ?? "")).toContain('<td class="number">');
+});
+
 test("[G37] a service whose servers are all out does not answer; a mesh of servers alone is no empty mesh", async () => {
   const { dashboard, registry, servers } = await meshWithServers();
   for (const { id } of servers) unwrap(registry.setAdmin({ kind: "server", ref: id }, "maint", "operator"));

@@ -65,6 +65,15 @@ test("[Z11] what waits now and at most stands in Cur and Max", () => {
   }
 });
 
+test("[Z41] a node is picked once a request: the balancer's LbTot is that of its nodes, however many tasks were asked", () => {
+  const report = reportOf({
+    entries: [entryDelta({ requests: 7, hedges: 5 })],
+    tasks: [taskDelta({ attempts: 12 })],
+  });
+  expect(valuesOf(report, "waggle.nodes", "BACKEND")).toMatchObject({ lbtot: 7, stot: 7 });
+  expect(valuesOf(report, "my-web", "BACKEND")).toMatchObject({ lbtot: 12, stot: 7 });
+});
+
 test("[Z11] what nothing was sent to counts 0; where nobody counts, nothing is said", () => {
   const counted = reportOf({});
   const nothing = { stot: 0, hrsp_2xx: 0, lastsess: -1 };

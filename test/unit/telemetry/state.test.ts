@@ -127,6 +127,21 @@ test("[J6] how many wait is the sum over isolates now, and the most is that of t
   ]);
 });
 
+test("[J6] a service kept at least as many waiting as one task of it did", () => {
+  const counted = new Counted();
+  const most = (openMax: number) => ({ open: 0, openMax, queue: 0, queueMax: 0 });
+  const node = (name: string) => ({ node: { id: name, name } });
+  counted.add(
+    delta(1, {
+      entries: ["node1", "node2"].map((name) =>
+        entryDelta({ requests: 2 }, [], { ...most(2), ...node(name) }),
+      ),
+      tasks: [taskDelta({ attempts: 4 }, [], most(4))],
+    }),
+  );
+  expect(counted.service()?.open).toEqual({ now: 0, max: 4 });
+});
+
 test("[J6] who waited in an isolate that is gone waits no more, and counts for no most", () => {
   const counted = new Counted();
   const waits = { open: 4, openMax: 4, queue: 2, queueMax: 2 };
