@@ -59,8 +59,8 @@ async function compare(title: string, kinds: Ways, options: TrafficOptions): Pro
   const [line] = await once(backend.stdout, "data");
   const origin = `http://127.0.0.1:${Number(String(line))}`;
   const load = fork(script("load.ts"));
-  const busy: Round[][] = [[], []];
-  const single: Round[][] = [[], []];
+  const busy: Round[][] = Object.keys(kinds).map(() => []);
+  const single: Round[][] = Object.keys(kinds).map(() => []);
   try {
     for (let start = 0; start < options.starts; start += 1) {
       const ways = await startAll(kinds, origin);

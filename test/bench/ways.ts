@@ -18,7 +18,8 @@ export type Way = {
 export type Ways = Readonly<Record<string, (origin: string) => Promise<Way>>>;
 
 export const traffic: Ways = {
-  "three-line proxy": startBaseline,
+  "three-line proxy": (origin) => startProxy(threeLines(origin)),
+  "the same, keeping the headers' rules": (origin) => startProxy(sameHeaders(origin)),
   "edge → ingress → task": (origin) => startWaggle(origin, false),
 };
 
@@ -29,15 +30,39 @@ export async function startAll(kinds: Ways, origin: string): Promise<readonly Wa
   return ways;
 }
 
-async function startBaseline(origin: string): Promise<Way> {
-  const { host } = new URL(origin);
-  const contents = `export default {
+function threeLines(origin: string): string {
+  return `export default {
     fetch(request) {
       const url = new URL(request.url);
-      url.host = ${JSON.stringify(host)};
+      url.host = ${JSON.stringify(new URL(origin).host)};
       return fetch(new Request(url, request));
     },
   };`;
+}
+
+/** The shortest that tells the task who asked and through whom, and client and task the request's id. Decides nothing. */
+function sameHeaders(origin: string): string {
+  return `export default {
+    async fetch(request) {
+      const url = new URL(request.url);
+      const id = crypto.randomUUID();
+      const outgoing = new Request(${JSON.stringify(origin)} + url.pathname + url.search, request);
+      outgoing.headers.set("x-forwarded-for", "203.0.113.7");
+      outgoing.headers.set("x-forwarded-host", url.host);
+      outgoing.headers.set("x-forwarded-proto", "http");
+      outgoing.headers.set("forwarded", "for=203.0.113.7;host=" + url.host + ";proto=http");
+      outgoing.headers.set("via", "1.1 my-web.waggle");
+      outgoing.headers.set("x-request-id", id);
+      const answer = await fetch(outgoing);
+      const response = new Response(answer.body, answer);
+      for (const name of ["connection", "keep-alive"]) response.headers.delete(name);
+      response.headers.set("x-request-id", id);
+      return response;
+    },
+  };`;
+}
+
+async function startProxy(contents: string): Promise<Way> {
   const before = workerds();
   const miniflare = new Miniflare({
     host: "127.0.0.1",
