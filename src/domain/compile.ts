@@ -2,11 +2,11 @@
 
 import { allBackups, optionsOf, policyOf, type Shares, shareOf, sharesOf } from "./balance-labels.ts";
 import { isHostName } from "./host-name.ts";
-import { hostsOf, isDefaultService } from "./labels.ts";
+import { hostsOf, isDefaultService, ownHostsOf } from "./labels.ts";
 import type { Node } from "./node.ts";
 import { nodeDown, nodeReady } from "./nodes.ts";
 import { withOneBackup } from "./one-backup.ts";
-import { pathsOf, wholeHostsOf } from "./path-labels.ts";
+import { pathsOf } from "./path-labels.ts";
 import { originOf, type StaticServer } from "./server.ts";
 import { serverDrains, serverServes } from "./server-health.ts";
 import type { Service } from "./service.ts";
@@ -77,7 +77,7 @@ function hostOwners(oldestFirst: readonly Service[]): ReadonlyMap<string, readon
   const owned = new Set<string>();
   const hosts = new Map<string, readonly string[]>();
   for (const { id, spec } of oldestFirst) {
-    const own = wholeHostsOf(spec.labels, hostsOf(spec.labels)).filter((host) => !owned.has(host));
+    const own = ownHostsOf(spec.labels).filter((host) => !owned.has(host));
     for (const host of own) owned.add(host);
     if (own.length > 0) hosts.set(id, [...own].sort(ascending));
   }

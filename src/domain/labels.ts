@@ -3,7 +3,7 @@
 import { balanceLabels, checkBalanceLabels } from "./balance-labels.ts";
 import { isHostName } from "./host-name.ts";
 import { invalidLabel, type Labels } from "./label.ts";
-import { pathLabels, pathsOf } from "./path-labels.ts";
+import { pathLabels, pathsOf, wholeHostsOf } from "./path-labels.ts";
 import type { ProbeSpec } from "./service.ts";
 
 const prefix = "waggle.";
@@ -46,6 +46,11 @@ export function hostsOf(labels: Labels): readonly string[] {
     }
   }
   return [...new Set(hosts)];
+}
+
+/** Those of them that lead to the service whatever the path is: no other service may have them. */
+export function ownHostsOf(labels: Labels): readonly string[] {
+  return wholeHostsOf(labels, hostsOf(labels));
 }
 
 /** True when label `waggle.default` says so: the service answers where neither port nor host name says which. */

@@ -39,6 +39,7 @@ export class BackendLines {
   #checkMs: number | null = null;
   #connectMs: number | null = null;
   #slowMs = 0;
+  #allBackups = false;
 
   constructor(remarks: Remarks) {
     this.#remarks = remarks;
@@ -65,8 +66,14 @@ export class BackendLines {
     } else if (head === "option" && second === "tcp-check") {
       this.#http = null;
       this.#checks.push(directive);
+    } else if (head === "option" && second === "allbackups") {
+      this.#allBackups = true;
+      this.#remarks.add(directive, "taken");
     } else if (head === "no" && second === "option" && directive.words[2] === "httpchk") this.#http = null;
-    else return false;
+    else if (head === "no" && second === "option" && directive.words[2] === "allbackups") {
+      this.#allBackups = false;
+      this.#remarks.add(directive, "taken");
+    } else return false;
     return true;
   }
 
@@ -98,10 +105,12 @@ export class BackendLines {
 
   /** Labels of the service that say what these lines say. */
   labels(): Readonly<Record<string, string>> {
+    const backups = this.#read.filter(({ server }) => server.spec.backup).length;
     const limits = this.#read.length > 0 && this.#queueMs !== null ? this.#mostConn() : 0;
     return {
       ...(this.#balance !== null && { "waggle.balance": this.#balance }),
       ...(this.#sticky !== null && { "waggle.sticky": this.#sticky }),
+      ...(backups > 1 && { "waggle.allbackups": String(this.#allBackups) }),
       ...(this.#slowMs > 0 && { "waggle.slowstart": `${this.#slowMs}ms` }),
       ...(limits > 0 && { "waggle.maxconn": String(limits), "waggle.queue-timeout": `${this.#queueMs}ms` }),
     };

@@ -5,6 +5,7 @@ import { validateServer } from "../domain/validate-server.ts";
 import { BackendLines, type ImportedServer } from "./backend-lines.ts";
 import { readBind } from "./bind-line.ts";
 import { keywords, likeliest, options } from "./keywords.ts";
+import { type Front, Reach, type Reached, reachLabels } from "./reach.ts";
 import { type Remark, Remarks } from "./remarks.ts";
 import { type Routing, readRouting } from "./routing-lines.ts";
 import { type Directive, readSections, type Section } from "./sections.ts";
@@ -174,61 +175,16 @@ class Reading {
 
   /** Backends and listens that have servers become services; frontends say how they are reached. */
   #services(proxies: readonly Proxy[]): readonly ImportedService[] {
-    const reached = new Map<string, { ports: Set<number>; hosts: Set<string> }>();
-    const reach = (name: string) => {
-      const known = reached.get(name) ?? { ports: new Set<number>(), hosts: new Set<string>() };
-      reached.set(name, known);
-      return known;
-    };
-    const targets = new Map(
-      proxies.filter(({ section }) => section.kind !== "frontend").map((one) => [one.section.name, one]),
-    );
-    for (const proxy of proxies.filter(({ isHttp, isOff }) => isHttp && !isOff)) {
-      const { section, ports, routing, servers } = proxy;
-      if (section.kind === "listen" && servers.length > 0)
-        for (const port of ports) reach(section.name).ports.add(port);
-      this.#route(proxy, targets, reach);
-      if (section.kind === "frontend" && routing.fallback === null && routing.uses.length === 0) {
-        this.#remarks.add(
-          { line: section.line, words: ["frontend", section.name] },
-          "could not",
-          "it leads to no backend",
-        );
-      }
-    }
-    return [...targets.values()].flatMap((proxy) => this.#service(proxy, reached.get(proxy.section.name)));
-  }
-
-  #route(
-    { routing, ports }: Proxy,
-    targets: ReadonlyMap<string, Proxy>,
-    reach: (name: string) => { readonly ports: Set<number>; readonly hosts: Set<string> },
-  ): void {
-    const find = (backend: string, { line }: Directive) => {
-      if (targets.has(backend)) return reach(backend);
-      this.#addError(new ConfigError(line, `there is no backend ${backend}`));
-      return null;
-    };
-    const { fallback } = routing;
-    if (fallback !== null) {
-      const found = find(fallback.backend, fallback.directive);
-      for (const port of found === null ? [] : ports) found?.ports.add(port);
-      this.#remarks.add(fallback.directive, "taken", `published at ${ports.join(", ") || "no port"}`);
-    }
-    for (const { backend, hosts, directive } of routing.uses) {
-      const found = find(backend, directive);
-      for (const host of found === null ? [] : hosts) found?.hosts.add(host);
-      this.#remarks.add(
-        directive,
-        "taken",
-        "reached by host name, on the scheme's own ports and at the balancer's",
-      );
-    }
+    const targets = proxies.filter(({ section }) => section.kind !== "frontend");
+    const fronts = proxies.filter(({ isHttp, isOff }) => isHttp && !isOff).map(frontOf);
+    const known = new Map(targets.map((proxy) => [proxy.section.name, becomesService(proxy)]));
+    const reached = new Reach(known, this.#remarks, (error) => this.#addError(error)).all(fronts);
+    return targets.flatMap((proxy) => this.#service(proxy, reached.get(proxy.section.name)));
   }
 
   #service(
     { section, isHttp, isOff, servers, labels }: Proxy,
-    how: { readonly ports: ReadonlySet<number>; readonly hosts: ReadonlySet<string> } | undefined,
+    how: Reached | undefined,
   ): readonly ImportedService[] {
     const { kind, name, line } = section;
     const head = { line, words: [kind, name] };
@@ -250,10 +206,19 @@ class Reading {
         "nothing leads to it: it is reached as NAME.domain, and at a port the mesh chooses",
       );
     else this.#remarks.add(head, "taken");
-    const hosts = [...(how?.hosts ?? [])];
-    const all = { ...labels, ...(hosts.length > 0 && { "waggle.host": hosts.join(",") }) };
+    const all = { ...labels, ...(how !== undefined && reachLabels(how)) };
     return [{ name, line, ports: [...(how?.ports ?? [])].sort((a, b) => a - b), labels: all, servers }];
   }
+}
+
+function becomesService({ isHttp, isOff, servers }: Proxy): boolean {
+  return isHttp && !isOff && servers.length > 0;
+}
+
+function frontOf({ section, ports, routing, servers }: Proxy): Front {
+  const { kind, name, line } = section;
+  const itself = kind === "listen" && servers.length > 0 ? name : null;
+  return { kind, name, line, ports, routing, itself };
 }
 
 const ownWords: ReadonlySet<string> = new Set([

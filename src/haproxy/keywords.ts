@@ -101,7 +101,7 @@ export const options: Readonly<Record<string, Fate>> = {
   "log-health-checks": ["as is", "each change is an event: `waggle events`"],
   "log-separate-errors": logs,
   "socket-stats": ["as is", ""],
-  allbackups: ["as is", "all backups share the requests when they are needed"],
+  allbackups: ["taken", ""],
   "prefer-last-server": ["could not", "each request is balanced"],
   persist: ["could not", "a server that is down gets no requests"],
   "tcp-check": ["taken", ""],

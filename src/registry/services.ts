@@ -1,7 +1,7 @@
 // What the operator does to services: create, update, roll back, remove.
 
 import { MeshError } from "../domain/error.ts";
-import { hostsOf } from "../domain/labels.ts";
+import { ownHostsOf } from "../domain/labels.ts";
 import { allocatePorts } from "../domain/ports.ts";
 import { runHash } from "../domain/run-hash.ts";
 import type { Service, ServiceSpec } from "../domain/service.ts";
@@ -138,9 +138,9 @@ function nameTaken(name: string): MeshError {
 
 /** A host name leads to one service. */
 function checkHosts(spec: ServiceSpec, others: readonly Service[]): void {
-  const hosts = new Set(hostsOf(spec.labels));
+  const hosts = new Set(ownHostsOf(spec.labels));
   for (const other of others) {
-    const host = hostsOf(other.spec.labels).find((taken) => hosts.has(taken));
+    const host = ownHostsOf(other.spec.labels).find((taken) => hosts.has(taken));
     if (host === undefined) continue;
     const message = `host name ${host} already leads to service ${other.spec.name}`;
     throw new MeshError("host/conflict", message, { blame: "operator", retry: "never" });

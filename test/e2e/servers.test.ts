@@ -71,14 +71,14 @@ async function tally(port: number, count: number, host?: string): Promise<Record
   return names;
 }
 
-async function get(port: number, host = `127.0.0.1:${port}`): Promise<string> {
+async function get(port: number, host = `127.0.0.1:${port}`, path = "/"): Promise<string> {
   const { out } = await run("curl", [
     "-s",
     "-w",
     " %{http_code}",
     "-H",
     `Host: ${host}`,
-    `http://127.0.0.1:${port}/`,
+    `http://127.0.0.1:${port}${path}`,
   ]);
   const [, body = "", status = ""] = /^(.*) (\d{3})$/s.exec(out) ?? [];
   return status === "200" ? body : status;
@@ -252,6 +252,96 @@ listen stats
       await answers(port, ["spare"]);
       await answers(haproxyPort, ["spare"]);
       expect(await tally(port, 10)).toEqual(await tally(haproxyPort, 10));
+    } finally {
+      haproxy.kill("SIGKILL");
+    }
+  });
+
+  test("[I22] sends a request where HAProxy sends it, by host name and path, at the frontend's port and by host name", async () => {
+    const names = ["app", "spare1", "spare2", "api", "acme", "img", "shop"] as const;
+    await using stack = new AsyncDisposableStack();
+    const servers = await Promise.all(names.map((name) => new Backend(name).start()));
+    for (const one of servers) stack.use(one);
+    const [app, spare1, spare2, api, acme, img, shop] = servers.map(({ port }) => `127.0.0.1:${port}`);
+    const file = join(folder, "paths.cfg");
+    writeFileSync(
+      file,
+      `defaults
+    mode http
+    timeout connect 5s
+    timeout client  30s
+    timeout server  30s
+    default-server inter 400ms rise 1 fall 1
+frontend front
+    bind "127.0.0.1:\${PATHS_PORT}"
+    acl acme path_beg /.well-known/acme-challenge/
+    acl is_shop hdr(host) -i shop.example.com www.shop.example.com
+    acl is_api path_beg /api /v1
+    acl is_api path /healthz
+    acl internal path_beg /api/internal
+    use_backend p-acme if acme
+    use_backend p-img if is_shop { path_beg /img } !{ path /img/none }
+    use_backend p-shop if is_shop
+    use_backend p-api if is_api !internal or { hdr(host) -i v1.example.com }
+    default_backend p-app
+backend p-app
+    option httpchk GET /
+    server app ${app} check
+    server spare1 ${spare1} check backup
+    server spare2 ${spare2} check backup
+backend p-api
+    server api ${api}
+backend p-acme
+    server acme ${acme}
+backend p-img
+    server img ${img}
+backend p-shop
+    server shop ${shop}
+`,
+    );
+    const [haproxyPort, port] = [await freePort(), await freePort()];
+    const env = { ...process.env, PATHS_PORT: String(haproxyPort) };
+    expect(await run("haproxy", ["-c", "-f", file], env)).toMatchObject({ code: 0 });
+    process.env.PATHS_PORT = String(port);
+    const taken = await waggle("import", file);
+    expect(taken).not.toMatch(/could not +(acl|use_|default_b)/);
+    expect(await waggle("import", file)).toContain("everything is as the file says already");
+    await published(port);
+
+    const haproxy: ChildProcess = spawn("haproxy", ["-db", "-f", file], { env, stdio: "ignore" });
+    try {
+      await answers(port, ["app"]);
+      await answers(haproxyPort, ["app"]);
+      const hosts = ["else.example.com", "SHOP.example.com", "www.shop.example.com", "v1.example.com"];
+      const paths = [
+        ...["/", "/api", "/api/", "/apish", "/API", "/a/api", "/v1/x?y=/img", "/v2", "/?/api", "/api?x"],
+        ...["/healthz", "/healthz?full", "/healthz/", "/api/internal", "/api/internal/x", "/api/intern"],
+        ...["/img", "/img/a.png", "/img/none", "/img/none/x", "/imgs", "/%61pi"],
+        ...["/.well-known/acme-challenge/token", "/.well-known/acme-challenge"],
+      ];
+      const asked = hosts.flatMap((host) => paths.map((path) => [host, path] as const));
+      const told = async (at: number) => {
+        const lines: string[] = [];
+        for (const [host, path] of asked) lines.push(`${host}${path} ${await get(at, host, path)}`);
+        return lines;
+      };
+      const byHaproxy = await told(haproxyPort);
+      expect(new Set(byHaproxy.map((line) => line.split(" ")[1]))).toEqual(
+        new Set(["app", "api", "acme", "img", "shop"]),
+      );
+      expect(await told(port)).toEqual(byHaproxy);
+      // At the balancer's port the host name decides; a name that no rule names is not the frontend's there.
+      const named = byHaproxy.filter((line) => !line.startsWith("else."));
+      expect((await told(mesh.edgePort)).filter((line) => !line.startsWith("else."))).toEqual(named);
+      const why = await waggle("trace", "--explain", `http://127.0.0.1:${port}/v1/x`);
+      expect(why).toContain("of its requests p-api takes /v1");
+
+      await servers[0]?.stop();
+      await answers(port, ["spare1"]);
+      await answers(haproxyPort, ["spare1"]);
+      await servers[1]?.stop();
+      await answers(port, ["spare2"]);
+      await answers(haproxyPort, ["spare2"]);
     } finally {
       haproxy.kill("SIGKILL");
     }

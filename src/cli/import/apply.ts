@@ -10,7 +10,7 @@ import { staticImage, staticSpec } from "../service/static.ts";
 /** Labels of a service that an import decides; all others stay as they are. */
 const decided = [
   ...["waggle.host", "waggle.balance", "waggle.sticky", "waggle.slowstart", "waggle.maxconn"],
-  ...["waggle.queue-timeout"],
+  ...["waggle.queue-timeout", "waggle.path", "waggle.at", "waggle.allbackups"],
 ];
 
 /**
@@ -24,10 +24,14 @@ export async function applyImport(
   wanted: readonly ImportedService[],
   did: (step: string) => void,
 ): Promise<void> {
-  const services = await mesh.get<EngineService[]>("/services");
+  const before = await mesh.get<EngineService[]>("/services");
   const servers = await mesh.mesh<ServerStatus[]>("/servers");
-  checkNames(wanted, services);
-  checkPorts(wanted, services);
+  checkNames(wanted, before);
+  checkPorts(wanted, before);
+  checkHosts(wanted, before);
+  const services = (await letGo(mesh, wanted, before, did))
+    ? await mesh.get<EngineService[]>("/services")
+    : before;
   for (const one of wanted) {
     await applyService(mesh, one, services, did);
     await applyServers(
@@ -66,6 +70,57 @@ function checkPorts(wanted: readonly ImportedService[], services: readonly Engin
       holders.set(port, name);
     }
   }
+}
+
+function checkHosts(wanted: readonly ImportedService[], services: readonly EngineService[]): void {
+  const names = new Set(wanted.map(({ name }) => name));
+  for (const { Spec } of services) {
+    if (names.has(Spec.Name)) continue;
+    for (const { name, line, labels } of wanted) {
+      const host = hostsIn(labels).find((one) => hostsIn(Spec.Labels).includes(one));
+      if (host === undefined) continue;
+      throw refused(`host name ${host} of ${name} (line ${line}) already leads to service ${Spec.Name}`);
+    }
+  }
+}
+
+/**
+ * Takes from services what the file gives to others now, for a port and a host name have one service at a time.
+ *
+ * @returns whether there was any
+ */
+async function letGo(
+  mesh: Client,
+  wanted: readonly ImportedService[],
+  services: readonly EngineService[],
+  did: (step: string) => void,
+): Promise<boolean> {
+  let any = false;
+  for (const { ID, Version, Spec } of services) {
+    const others = wanted.filter(({ name }) => name !== Spec.Name);
+    const ports = Spec.EndpointSpec?.Ports ?? [];
+    const isTaken = ({ PublishedPort = 0 }: (typeof ports)[number]) =>
+      others.some((one) => one.ports.includes(PublishedPort));
+    const hosts = hostsIn(Spec.Labels);
+    const takenHosts = hosts.filter((host) => others.some(({ labels }) => hostsIn(labels).includes(host)));
+    const gone = [...ports.filter(isTaken).map((one) => String(one.PublishedPort)), ...takenHosts];
+    if (gone.length === 0) continue;
+    any = true;
+    const left = hosts.filter((host) => !takenHosts.includes(host)).join(",");
+    const { "waggle.host": _, ...labels } = Spec.Labels ?? {};
+    const next = {
+      ...Spec,
+      Labels: left === "" ? labels : { ...labels, "waggle.host": left },
+      EndpointSpec: { ...Spec.EndpointSpec, Ports: ports.filter((one) => !isTaken(one)) },
+    };
+    await mesh.post(`/services/${ID}/update`, next, { version: Version.Index });
+    did(`service ${Spec.Name} lets go of ${gone.join(", ")}`);
+  }
+  return any;
+}
+
+function hostsIn(labels: Readonly<Record<string, string>> | undefined): readonly string[] {
+  return (labels?.["waggle.host"] ?? "").split(",").filter((host) => host !== "");
 }
 
 async function applyService(

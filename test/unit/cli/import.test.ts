@@ -98,6 +98,43 @@ test("[I11] a name or a port that belongs to something else is refused before an
   expect(ported.err).toContain("port 8080 of web (line 3) is already in use by service other");
 });
 
+test("[I23] what the file gives to another service now is let go of first: a port and a host name have one", async () => {
+  const moved = join(folder, "moved.cfg");
+  const lines = ["frontend f", " bind :80", " use_backend a if { hdr(host) a.b } { path_beg /a }"];
+  lines.push(
+    " default_backend b",
+    "backend a",
+    " server s 10.0.0.1:80",
+    "backend b",
+    " server s 10.0.0.1:80",
+  );
+  writeFileSync(moved, `defaults\n mode http\n${lines.join("\n")}\n`);
+  const updated = { json: { Warnings: null } };
+  const done = { status: 201, json: {} };
+  const a = aStatic("a", { "waggle.host": "a.b,c.d", team: "shop" }, 80);
+  await using mesh = await fakeMesh({
+    "GET /services": { json: [a, aStatic("b", {}, 81)] },
+    "GET /mesh/servers": { json: [] },
+    "POST /services/id-a/update": updated,
+    "POST /services/id-b/update": updated,
+    "POST /mesh/servers": done,
+  });
+  const { code, out } = await runOn(mesh, ["import", moved]);
+  expect([code, out.includes("service a lets go of 80, a.b\n")]).toEqual([0, true]);
+  expect(mesh.calls.find(({ method }) => method === "POST")?.body).toMatchObject({
+    Labels: { "waggle.host": "c.d", team: "shop" },
+    EndpointSpec: { Ports: [] },
+  });
+
+  await using taken = await fakeMesh({
+    "GET /services": { json: [aStatic("other", { "waggle.host": "a.b" }, 82)] },
+    "GET /mesh/servers": { json: [] },
+  });
+  const refused = await runOn(taken, ["import", moved]);
+  expect(refused.err).toContain("host name a.b of b (line 9) already leads to service other");
+  expect(taken.calls.every(({ method }) => method === "GET")).toBe(true);
+});
+
 test("[I11] a service reached by host name alone gets a port of the mesh's choice, for host names need one", async () => {
   const byHost = join(folder, "host.cfg");
   writeFileSync(

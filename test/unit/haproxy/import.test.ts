@@ -44,11 +44,16 @@ listen own
   bind :6060-6061
   server c 10.0.0.3:80
 `);
+    const hosts = "api.example.com,api2.example.com,v3.example.com";
     expect(services.map(({ name, ports, labels }) => [name, ports, labels["waggle.host"]])).toEqual([
-      ["app", [7070, 8080, 9090], undefined],
-      ["api", [], "api.example.com,api2.example.com,v3.example.com"],
+      ["app", [7070, 8080, 9090], hosts],
+      ["api", [], undefined],
       ["own", [6060, 6061], undefined],
     ]);
+    expect(services[1]?.labels).toEqual({
+      "waggle.at": "app",
+      "waggle.path": "api.example.com/,api2.example.com/,v3.example.com/",
+    });
   });
 
   test("[I4] balance, cookie, slowstart and the queue become labels", () => {
@@ -74,7 +79,7 @@ listen web
     const file = `
 frontend front
   bind :80 ssl crt /x.pem
-  acl api path_beg /api
+  acl api path_end .php
   use_backend web if api
   use_backend web if !api
   http-request deny
@@ -89,7 +94,7 @@ backend web
     expect(remarksOn(file, "bind")).toContainEqual(
       expect.stringContaining("could not: ssl: TLS ends at the edge"),
     );
-    expect(remarksOn(file, "acl")[0]).toContain("could not: path_beg is not looked at");
+    expect(remarksOn(file, "acl")[0]).toContain("could not: path_end is not looked at");
     expect(remarksOn(file, "use_backend").every((one) => one.startsWith("could not"))).toBe(true);
     expect(remarksOn(file, "http-request")[0]).toContain("could not: the mesh does not rewrite");
     expect(remarksOn(file, "balance")[0]).toContain("could not: there is no policy first");

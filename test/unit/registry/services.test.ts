@@ -56,6 +56,8 @@ test("[M13] a host name leads to one service", () => {
     "operator",
   );
   expect(refusal(other)).toBe("host/conflict: host name www.example.com already leads to service my-web");
+  // Part of what is at a host name is no second owner of it.
+  mesh.service("api", { labels: { "waggle.host": "www.example.com", "waggle.path": "/api" } });
 });
 
 test("[M14] an update made to an older version is out of sequence", () => {
