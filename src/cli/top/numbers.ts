@@ -28,9 +28,7 @@ export function latency(ms: number | null): string {
 /** `42.0/s, 0.5 % errors, p50 3.1 ms, p95 12 ms, p99 40 ms, 0.2 retries/s`. */
 export function figures({ requests, errors, p50Ms, p95Ms, p99Ms, retries }: Measured): string {
   const latencies =
-    p50Ms === null
-      ? []
-      : [`slowest service p50 ${withUnit(p50Ms)}, p95 ${withUnit(p95Ms)}, p99 ${withUnit(p99Ms)}`];
+    p50Ms === null ? [] : [`slowest: p50 ${withUnit(p50Ms)}, p95 ${withUnit(p95Ms)}, p99 ${withUnit(p99Ms)}`];
   return [
     `${rate(requests)}/s`,
     `${percent(errors)} % errors`,

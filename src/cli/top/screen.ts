@@ -20,7 +20,7 @@ const leave = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 /** A terminal that does not know its size says 0. */
 const usual: Size = { columns: 80, rows: 24 };
 
-/** At the start of each line, and after its end: what was there before is gone without a flicker. */
+/** In one write, so that nothing flickers. A line is cleared before it is written: after a full one the cursor is on its last column. */
 const home = "\x1b[H";
 const clearRight = "\x1b[K";
 const clearBelow = "\x1b[J";
@@ -57,7 +57,7 @@ export class Screen {
 
   /** Shows these lines; writes nothing when they are there already, which a slow line thanks. */
   show(lines: readonly string[]): void {
-    const text = `${home}${lines.map((line) => line + clearRight).join("\r\n")}${clearBelow}`;
+    const text = `${home}${lines.map((line) => clearRight + line).join("\r\n")}${clearBelow}`;
     if (text === this.#shown) return;
     this.#out.write(text);
     this.#shown = text;

@@ -75,7 +75,7 @@ describe("the screen", () => {
     expect(shown().slice(0, 18).join("\n")).toBe(
       [
         "waggle top: waggle at http://127.0.0.1:8787, 12:00:00 UTC",
-        "All requests: 54.3/s, 0.5 % errors, 0 retries/s, slowest service p50 4.2 ms, p95 20 ms, p99 1.2 s",
+        "All requests: 54.3/s, 0.5 % errors, 0 retries/s, slowest: p50 4.2 ms, p95 20 ms, p99 1.2 s",
         "! service api: 1 of 3 tasks run",
         "",
         "SERVICE        PUBLISHED STATE    REQ/S↓   ERR%    P50    P95    P99  RETRY/S TREND",
@@ -383,6 +383,17 @@ describe("on a terminal", () => {
     expect(written()).toContain("As of 12:00:00 UTC: it stumbled; trying again");
     expect(written().endsWith(`${esc}[?25h${esc}[?1049l`)).toBe(true);
     expect([modes, resized.size]).toEqual([[true, false], 0]);
+  });
+
+  test("[L73] a line as wide as the terminal keeps its last column", async () => {
+    const long = { what: "service my-web", why: "x".repeat(200), next: "", sinceMs: null };
+    const status = { mesh: { name: "waggle" }, nowMs: atMs, nodes: [], services: [], problems: [long] };
+    await using mesh = await fakeMesh({ "GET /mesh/status": { json: status } });
+    const { out, keys, type, written } = terminal(40, 12);
+    await runOn(mesh, ["top"], { out, keys, sleep: async () => type("q"), env: { NO_COLOR: "1" } });
+    // With wrapping off the cursor stays on the last column, and what clears to the right clears it too.
+    expect(written()).toMatch(/x…(\r\n|$)/m);
+    expect(written()).not.toContain(`…${esc}[K`);
   });
 
   test("[L33] Ctrl-C ends with 130", async () => {
