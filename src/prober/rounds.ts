@@ -38,6 +38,8 @@ export class Rounds {
   /** When the registry is to be told next; Infinity: there is nothing to check. */
   #reportAtMs = Number.POSITIVE_INFINITY;
   #reportedMs = Number.NEGATIVE_INFINITY;
+  /** What the clock said last. */
+  #seenMs = Number.NEGATIVE_INFINITY;
 
   /**
    * Takes another list: servers of the same epoch go on where they are, others begin where the list says.
@@ -45,6 +47,7 @@ export class Rounds {
    * @param kept what an earlier life of this prober knew, for servers this one does not know
    */
   take(targets: readonly ProbeTarget[], kept: readonly Kept[], nowMs: number): void {
+    this.#see(nowMs);
     const before = new Map(this.#entries);
     const keptById = new Map(kept.map((one) => [one.serverId, one]));
     this.#entries.clear();
@@ -75,6 +78,7 @@ export class Rounds {
 
   /** The servers to check now, longest due first; they count as under way until `finished`. */
   start(nowMs: number): readonly ProbeTarget[] {
+    this.#see(nowMs);
     const due = [...this.#entries.values()]
       .filter(({ dueMs, startedMs }) => startedMs === null && dueMs <= nowMs)
       .sort((a, b) => a.dueMs - b.dueMs)
@@ -90,6 +94,7 @@ export class Rounds {
    * @returns what is to be kept when it changed, else null
    */
   finished({ serverId, epoch }: ProbeTarget, result: CheckResult, nowMs: number): Kept | null {
+    this.#see(nowMs);
     this.#waiting -= 1;
     const entry = this.#entries.get(serverId);
     if (entry === undefined || entry.target.epoch !== epoch) return null;
@@ -113,6 +118,7 @@ export class Rounds {
 
   /** What the registry is to be told now; null: nothing yet. They count as told until `untold`. */
   report(nowMs: number): readonly ProbeReport[] | null {
+    this.#see(nowMs);
     if (nowMs < this.#reportAtMs) return null;
     const changed = [...this.#entries.values()].filter(
       (entry) => face(entry) !== entry.told && hasResult(entry),
@@ -130,6 +136,19 @@ export class Rounds {
       if (entry !== undefined) entry.told = "";
     }
     if (!this.isIdle) this.#reportAtMs = Math.min(this.#reportAtMs, retryMs);
+  }
+
+  /** When the clock goes back, what was due goes back with it: nothing waits for the clock to get there again. */
+  #see(nowMs: number): void {
+    const backMs = this.#seenMs - nowMs;
+    this.#seenMs = nowMs;
+    if (!Number.isFinite(backMs) || backMs <= 0) return;
+    this.#reportAtMs -= backMs;
+    this.#reportedMs -= backMs;
+    for (const entry of this.#entries.values()) {
+      entry.dueMs -= backMs;
+      if (entry.startedMs !== null) entry.startedMs -= backMs;
+    }
   }
 
   /** When there is something to do next, epoch milliseconds; null: nothing is checked. */

@@ -61,6 +61,22 @@ describe("when servers are checked", () => {
     expect(prober.timesOf("d")).toEqual([1_500, 3_500]);
   });
 
+  test("[J43] a clock that goes back keeps no server from its checks, and no report from the registry", () => {
+    const hourMs = 3_600_000;
+    const rounds = new Rounds();
+    rounds.take([target("a")], [], hourMs);
+    const checked = (atMs: number) => {
+      const due = rounds.start(atMs);
+      for (const one of due) rounds.finished(one, { word: "L4OK", code: null, durationMs: 0 }, atMs);
+      return due.length;
+    };
+    expect([checked(hourMs), rounds.report(hourMs)?.length, rounds.nextMs()]).toEqual([1, 1, hourMs + 2_000]);
+    // The clock goes back by an hour; then the prober wakes.
+    expect([checked(0), rounds.nextMs()]).toEqual([0, 2_000]);
+    expect([checked(2_000), rounds.nextMs()]).toEqual([1, 4_000]);
+    expect(rounds.report(beatMs)).not.toBeNull();
+  });
+
   test("[F14] with fastinter while the state is changing, downinter while it is down", () => {
     const words = { interMs: 2_000, fastInterMs: 300, downInterMs: 5_000 };
     const prober = new Simulated(target("a", words));
