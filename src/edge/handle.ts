@@ -16,9 +16,7 @@ export function edge(request: Request, entry: Entry, context: PlaneContext): Pro
   const host = request.headers.get("host") ?? new URL(request.url).host;
   const routes = plane.tables.routes(context.waitUntil);
   const node =
-    routes === null || routes instanceof Promise
-      ? null
-      : pickNode(plane, routes, entry.port, host, request.url);
+    routes === null || routes instanceof Promise ? null : pickNode(plane, routes, entry.port, host, request);
   if (node !== null)
     return ingress(request, { ...entry, node: node === noNodeAtAll.id ? null : node }, context);
   return afterWaiting(request, entry, context, host, routes);
@@ -34,13 +32,13 @@ async function afterWaiting(
 ): Promise<Response> {
   const { plane } = context;
   const routes = await awaited;
-  let node = routes === null ? null : pickNode(plane, routes, entry.port, host, request.url);
+  let node = routes === null ? null : pickNode(plane, routes, entry.port, host, request);
   if (node === null) {
     const fresh = await plane.tables.fresh();
     if (fresh !== null)
       node =
-        pickNode(plane, fresh, entry.port, host, request.url) ??
-        refusingNode(fresh, entry.port, host, plane.domain, request.url);
+        pickNode(plane, fresh, entry.port, host, request) ??
+        refusingNode(fresh, entry.port, host, plane.domain, request);
   }
   return ingress(request, { ...entry, node: node === noNodeAtAll.id ? null : node }, context);
 }
@@ -54,9 +52,9 @@ export function refusingNode(
   port: number | null,
   host: string,
   domain: string,
-  url: string,
+  asked: Pick<Request, "url">,
 ): string | null {
-  const matched = routes.match(port, host, domain, url);
+  const matched = routes.match(port, host, domain, asked);
   const candidates =
     matched?.[0]?.mode === "host" ? matched.flatMap((route) => [...route.nodeIds()]) : routes.nodes;
   return matched !== null && candidates.length > 0 ? null : (routes.nodes[0] ?? null);
@@ -73,9 +71,9 @@ function pickNode(
   routes: Routes,
   port: number | null,
   host: string,
-  url: string,
+  asked: Pick<Request, "url">,
 ): string | null {
-  const matched = routes.match(port, host, plane.domain, url);
+  const matched = routes.match(port, host, plane.domain, asked);
   const route = matched?.[0];
   if (matched === null || route === undefined) return null;
   const able = ableNodes(matched, routes);

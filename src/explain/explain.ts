@@ -48,7 +48,7 @@ export type Question = {
 
 /** What is looked up for one question. */
 type Lookup = Question & {
-  readonly url: string;
+  readonly asked: Pick<Request, "url">;
   /** The path rule that led to the service. */
   readonly taker: Taker | null;
   readonly table: RoutingTable;
@@ -87,14 +87,14 @@ export function explainRoute(table: RoutingTable, question: Question): RouteExpl
 function lookUp(table: RoutingTable, question: Question): Lookup {
   const { wayIn, host, domain } = question;
   const routes = new Routes(table);
-  const url = `http://${host}${question.path}`;
-  const found = routes.match(wayIn.port, host, domain, url);
-  const taker = routes.takerOf(wayIn.port, host, domain, url);
+  const asked = { url: `http://${host}${question.path}` };
+  const found = routes.match(wayIn.port, host, domain, asked);
+  const taker = routes.takerOf(wayIn.port, host, domain, asked);
   const matched = asMatched(found);
   const ids =
     wayIn.role === "ingress" ? [wayIn.node ?? ""] : matched === null ? [] : ableNodes(matched, routes);
   const entryNodes = ids.flatMap((id) => routes.node(id) ?? []);
-  return { ...question, url, taker, table, routes, matched, entryNodes };
+  return { ...question, asked, taker, table, routes, matched, entryNodes };
 }
 
 function entryOf({ wayIn: { role, node, why }, routes }: Lookup): ExplainedEntry {
@@ -268,11 +268,11 @@ function answerOf(lookup: Lookup): ExplainedAnswer {
 }
 
 /** What the entry point refuses with; null where a task is asked. */
-function refusalOf({ wayIn, host, domain, url, routes, matched, entryNodes }: Lookup): Failure | null {
+function refusalOf({ wayIn, host, domain, asked, routes, matched, entryNodes }: Lookup): Failure | null {
   // Refusing is the entry point's business, and where no node can be picked it is any node's.
   const refusing =
     wayIn.role === "edge"
-      ? routes.node(refusingNode(routes, wayIn.port, host, domain, url) ?? "")
+      ? routes.node(refusingNode(routes, wayIn.port, host, domain, asked) ?? "")
       : undefined;
   const alone = wayIn.role === "edge" && needsNoNode(matched) ? noNodeAtAll : undefined;
   const node = entryNodes[0] ?? alone ?? refusing;

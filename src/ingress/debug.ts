@@ -52,7 +52,7 @@ export function setDebug(headers: Headers, told: Told, routes: Routes | null): v
 
 /** The path rule that led to the service, and whose request it was. */
 function setTaker(headers: Headers, { entry, plane, host, request }: Told, routes: Routes | null): void {
-  const taker = routes?.takerOf(entry.port, host, plane.domain, request.url) ?? null;
+  const taker = routes?.takerOf(entry.port, host, plane.domain, request) ?? null;
   if (taker === null) return;
   headers.set("x-waggle-path", printPathRule(taker.rule));
   if (taker.at !== null) headers.set("x-waggle-taken-from", taker.at);

@@ -66,7 +66,7 @@ function orEarlier(result: Result, earlier: Failure): Result {
 function serve(exchange: Exchange, routes: Routes | null): Failure | Promise<Asked | Failure> {
   const { entry, plane } = exchange;
   if (routes === null) return { status: 503, reason: "the registry has not given a routing table yet" };
-  const matched = routes.match(entry.port, exchange.host, plane.domain, exchange.request.url);
+  const matched = routes.match(entry.port, exchange.host, plane.domain, exchange.request);
   const node = entry.node === null && needsNoNode(matched) ? noNodeAtAll : routes.node(entry.node ?? "");
   if (node === undefined) return noNode(entry, routes, matched);
   exchange.node = node;

@@ -128,14 +128,19 @@ export class Routes {
    * @param port null where the port means nothing
    * @param host the Host header
    * @param domain the mesh's domain, lower case, or empty: services are also reached as NAME.domain
-   * @param url of the request; its path is read only where services go by paths
+   * @param asked its URL is read only where services go by paths: reading it costs something
    * @returns null when nothing is published there
    * @see docs/spec.md X1-X4, X90-X93
    */
-  match(port: number | null, host: string, domain: string, url: string): readonly Route[] | null {
+  match(
+    port: number | null,
+    host: string,
+    domain: string,
+    asked: Pick<Request, "url">,
+  ): readonly Route[] | null {
     const matched = this.matchWhole(port, host, domain);
     if (this.#takers === null) return matched;
-    const taker = this.#takerOf(this.#takers, matched, port, host, url);
+    const taker = this.#takerOf(this.#takers, matched, port, host, asked);
     // What a service keeps of its own stays at the target port that was asked for.
     const isKept = taker !== null && taker.route[0].service === matched?.[0]?.service;
     return taker === null || isKept ? matched : taker.route;
@@ -147,9 +152,9 @@ export class Routes {
   }
 
   /** The path rule by which `match` came to its answer; null: by none. */
-  takerOf(port: number | null, host: string, domain: string, url: string): Taker | null {
+  takerOf(port: number | null, host: string, domain: string, asked: Pick<Request, "url">): Taker | null {
     if (this.#takers === null) return null;
-    return this.#takerOf(this.#takers, this.matchWhole(port, host, domain), port, host, url);
+    return this.#takerOf(this.#takers, this.matchWhole(port, host, domain), port, host, asked);
   }
 
   #takerOf(
@@ -157,7 +162,7 @@ export class Routes {
     matched: readonly Route[] | null,
     port: number | null,
     host: string,
-    url: string,
+    { url }: Pick<Request, "url">,
   ): Taker | null {
     const from = matched?.[0];
     // In host mode a node sends to its own tasks only, and those of another service may be elsewhere.

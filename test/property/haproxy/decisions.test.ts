@@ -48,7 +48,7 @@ test("[I20] the mesh's rules give every request the answer of the first conditio
       for (const { host, path } of requests) {
         const expected = list.find((one) => firstThatHolds(one.condition, { host, path }))?.to ?? "app";
         const port = 8080 + backends.indexOf(rest);
-        const [found] = routes.match(port, host, "", `http://${host}${path}?q`) ?? [];
+        const [found] = routes.match(port, host, "", { url: `http://${host}${path}?q` }) ?? [];
         expect(found?.service.name).toBe(expected);
       }
     }),

@@ -31,7 +31,7 @@ const routes = new Routes(tableOf(1, app, api, v2));
 /** Who answers `host/path`. */
 function at(asked: string, port: number | null = 8080, of = routes): string | undefined {
   const host = asked.slice(0, asked.indexOf("/"));
-  return of.match(port, host, "mesh.example.com", `http://${asked}`)?.[0]?.service.name;
+  return of.match(port, host, "mesh.example.com", { url: `http://${asked}` })?.[0]?.service.name;
 }
 
 test.each([
@@ -97,7 +97,7 @@ test("[X92] what a service keeps of its own stays at the port that was asked for
   const ports = [80, 81].map((target) => ({ target, published: 8000 + target, mode: "ingress" as const }));
   const keeps = taking("app", ["app"], ["/api/own"], { ports });
   const of = new Routes(tableOf(1, keeps, api));
-  expect(of.match(8081, "x", "", "http://x/api/own")?.[0]?.target).toBe(81);
+  expect(of.match(8081, "x", "", { url: "http://x/api/own" })?.[0]?.target).toBe(81);
   expect(at("x/api/else", 8081, of)).toBe("api");
 });
 
@@ -124,4 +124,14 @@ test("[X93] at the balancer and at a node's entry point requests go where their 
     ]);
   }
   expect(new Set(plane.origins())).toEqual(new Set([origins.v2, origins.app]));
+});
+
+test("[X95] where no service goes by paths, a request's path is not looked at", () => {
+  const asked = {
+    get url(): string {
+      throw new Error("looked at");
+    },
+  };
+  expect(new Routes(tableOf(1, app)).match(8080, "x", "", asked)?.[0]?.service.name).toBe("app");
+  expect(() => routes.match(8080, "x", "", asked)).toThrow("looked at");
 });

@@ -6,7 +6,7 @@ import { idOf, serviceOf, tableOf, taskId } from "../../support/dataplane.ts";
 const origins = ["http://127.0.0.2:1", "http://127.0.0.3:1", "http://127.0.0.4:1", "http://127.0.0.2:2"];
 
 function matched(table: RoutingTable, port: number | null, host: string): string[] | null {
-  const routes = new Routes(table).match(port, host, "mesh.example.com", `http://${host}/`);
+  const routes = new Routes(table).match(port, host, "mesh.example.com", { url: `http://${host}/` });
   return routes?.map((route) => `${route.service.name} ${route.target}`) ?? null;
 }
 
@@ -52,7 +52,7 @@ test("[X7] in host mode a node has its own tasks only", () => {
     8080,
     "",
     "",
-    "",
+    { url: "" },
   )?.[0];
   expect(route?.ring(idOf("node1")).ids).toEqual([taskId("my-web", 1), taskId("my-web", 4)]);
   expect(route?.ring("nowhere").ids).toEqual([]);
@@ -64,7 +64,7 @@ test("[X53] tasks of weight 0, and tasks that do not listen on the target port, 
   const [first, second, third, fourth] = service.tasks.map((task) => ({ ...task }));
   const tasks = [{ ...first, weight: 0 }, { ...second, endpoints: [[81, "http://x"]] }, third, fourth];
   const changed = { ...service, tasks: tasks as typeof service.tasks };
-  const route = new Routes(tableOf(1, changed)).match(8080, "", "", "")?.[0];
+  const route = new Routes(tableOf(1, changed)).match(8080, "", "", { url: "" })?.[0];
   expect(route?.ring(idOf("node1")).ids).toEqual([taskId("my-web", 3), taskId("my-web", 4)]);
 });
 
