@@ -83,9 +83,6 @@ export class Reach {
     const { fallback } = routing;
     const named = fallback !== null && this.#leads(fallback.backend, fallback.directive);
     const otherwise = named ? fallback.backend : fallback === null ? itself : null;
-    if (named) {
-      this.#remarks.add(fallback.directive, "taken", `published at ${front.ports.join(", ") || "no port"}`);
-    }
     if (otherwise === null && uses.length === 0) {
       if (kind === "frontend")
         this.#remarks.add({ line, words: [kind, name] }, "could not", "it leads to no backend");
@@ -93,6 +90,13 @@ export class Reach {
     }
     const choices = uses.map(({ condition, backend }) => ({ condition, to: backend }));
     const all = decide<string | null>(choices, otherwise);
+    if (named) {
+      const isRest = all === null || all.rest === fallback.backend;
+      const note = isRest
+        ? `published at ${front.ports.join(", ") || "no port"}`
+        : "the rules before it say more";
+      this.#remarks.add(fallback.directive, "taken", note);
+    }
     if (all !== null) return { front, uses, ...all };
     for (const { directive } of uses) {
       this.#remarks.add(directive, "could not", "there are too many host names and paths in one frontend");

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { checkLabels } from "../../../src/domain/labels.ts";
 import { validateServer } from "../../../src/domain/validate-server.ts";
 import { importConfig } from "../../../src/haproxy/import.ts";
 
@@ -70,6 +71,13 @@ const word = fc.constantFrom(
     "send",
     "hdr",
     "[::1]:80",
+    "path_beg",
+    "path",
+    "/api",
+    "unless",
+    "TRUE",
+    "allbackups",
+    "backup",
     "$X",
     "${",
     "-m",
@@ -87,7 +95,57 @@ test("[I3] a file is read whole or its lines are named, whatever stands in it", 
         expect(at).toBeGreaterThanOrEqual(1);
         expect(at).toBeLessThanOrEqual(lines.join("\n").split("\n").length);
       }
-      for (const { servers } of services) for (const { spec } of servers) validateServer(spec);
+      for (const { servers, labels } of services) {
+        checkLabels(labels);
+        for (const { spec } of servers) validateServer(spec);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("[I3] whatever the conditions of a frontend are, what comes of them are labels the mesh takes", () => {
+  const term = fc.constantFrom(
+    ...[
+      "a",
+      "!a",
+      "b",
+      "||",
+      "or",
+      "TRUE",
+      "FALSE",
+      "{ path_beg /api }",
+      "!{ path /api/x }",
+      "{ path_beg / }",
+    ],
+    ...[
+      "{ hdr(host) a.b }",
+      "{ hdr(host) -i C.D e.f }",
+      "{ hdr(host) a_b }",
+      "{ path_beg a,b }",
+      "{ src 1.1.1.1 }",
+    ],
+  );
+  const to = fc.constantFrom("x", "y", "z", "none");
+  const use = fc
+    .tuple(to, fc.constantFrom("if", "unless", "if"), fc.array(term, { minLength: 1, maxLength: 4 }))
+    .map(([name, word, terms]) => ` use_backend ${name} ${word} ${terms.join(" ")}`);
+  const front = fc.record({ uses: fc.array(use, { maxLength: 4 }), rest: fc.option(to) });
+  fc.assert(
+    fc.property(fc.array(front, { minLength: 1, maxLength: 3 }), (fronts) => {
+      const lines = fronts.flatMap(({ uses, rest }, index) => [
+        `frontend f${index}\n bind :8${index}\n acl a path_beg /api/x /img\n acl b hdr(host) a.b`,
+        ...uses,
+        ...(rest === null ? [] : [` default_backend ${rest}`]),
+      ]);
+      const backends = ["x", "y", "z"].map((name) => `backend ${name}\n server s 10.0.0.1:80`);
+      const text = ["defaults\n mode http", ...lines, ...backends, "backend none"].join("\n");
+      const { services } = importConfig(text, {});
+      const owned = services.flatMap(({ ports, labels }) => {
+        checkLabels(labels);
+        return [...ports.map(String), ...(labels["waggle.host"]?.split(",") ?? [])];
+      });
+      expect(new Set(owned).size).toBe(owned.length);
     }),
     { numRuns: 500 },
   );

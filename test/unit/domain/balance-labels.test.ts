@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { compileTable } from "../../../src/domain/compile.ts";
-import { checkLabels, knownLabels } from "../../../src/domain/labels.ts";
+import { knownLabels } from "../../../src/domain/labels.ts";
 import { printTable, readTable } from "../../../src/domain/table-text.ts";
 import type { Task } from "../../../src/domain/task.ts";
+import { verdict } from "../../support/labels.ts";
 import { aNode, aService, aTask, aWorld, healthy, now } from "../../support/world.ts";
 
 const large = aNode({ hostname: "node1", labels: { size: "large" } });
@@ -22,15 +23,6 @@ const weights = (labels: Record<string, string>) =>
   compiled(labels)
     ?.tasks.toSorted((a, b) => a.slot - b.slot)
     .map(({ weight, backup }) => `${weight}${backup === true ? " backup" : ""}`);
-
-const verdict = (labels: Record<string, string>) => {
-  try {
-    checkLabels(labels);
-    return "fine";
-  } catch (error) {
-    return (error as Error).message;
-  }
-};
 
 test("[W5] labels say policy and options", () => {
   expect(compiled({})).not.toHaveProperty("options");

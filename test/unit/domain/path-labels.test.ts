@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { compileTable } from "../../../src/domain/compile.ts";
-import { checkLabels } from "../../../src/domain/labels.ts";
 import { printPathRule } from "../../../src/domain/path-rule.ts";
 import { printTable, readTable } from "../../../src/domain/table-text.ts";
+import { verdict } from "../../support/labels.ts";
 import { aNode, aService, aWorld } from "../../support/world.ts";
 
 /** What the table says of a service with these labels. */
@@ -13,15 +13,6 @@ function compiled(labels: Record<string, string>) {
   const { at, rules } = service?.options?.paths ?? {};
   return { hosts: service?.hosts, at, rules: rules?.map(printPathRule) };
 }
-
-const verdict = (labels: Record<string, string>) => {
-  try {
-    checkLabels(labels);
-    return "fine";
-  } catch (error) {
-    return (error as Error).message;
-  }
-};
 
 test("[X94] labels say which requests a service takes, and of whom", () => {
   const host = { "waggle.host": "b.example.com,a.example.com" };
