@@ -207,7 +207,7 @@ function tasksOf({ table, matched, entryNodes, wayIn, path }: Lookup): Explained
       const { id, origin } = server;
       const taken = picked.has(id);
       const why = taken ? whyPicked(service, id, undefined) : whyServerNotPicked(server, mode);
-      return { id, name: `${service.name}.${server.name}`, node: null, origin, picked: taken, why };
+      return { id, name: `${service.name}/${server.name}`, node: null, origin, picked: taken, why };
     }),
   ]);
 }

@@ -36,14 +36,16 @@ export function setDebug(headers: Headers, told: Told, routes: Routes | null): v
   }
   if (target !== null) {
     headers.set("x-waggle-task", target.taskId);
-    headers.set("x-waggle-slot", String(target.slot));
-    headers.set("x-waggle-task-node", placeOf(target, routes));
+    if (target.server === null) {
+      headers.set("x-waggle-slot", String(target.slot));
+      headers.set("x-waggle-task-node", nodeOf(target, routes));
+    } else headers.set("x-waggle-server", target.server);
   }
   headers.set("x-waggle-attempts", String(attempts));
   if (trace !== null && attempts > 0) {
     headers.set(
       "x-waggle-trace",
-      trace.print((asked) => placeOf(asked, routes)),
+      trace.print((asked) => nodeOf(asked, routes)),
     );
   }
   if (route !== null) setEjections(headers, told, route.ring(node?.id ?? "").ids);
@@ -89,7 +91,7 @@ function setTable(headers: Headers, { tables }: DataPlane, routes: Routes | null
   headers.set("x-waggle-table-age-ms", String(Math.round(tables.ageMs())));
 }
 
-/** The name of a task's node; a server is its own place. */
-function placeOf({ server, nodeId }: Target, routes: Routes | null): string {
-  return server ?? routes?.node(nodeId)?.name ?? nodeId;
+/** The name of a task's node. */
+function nodeOf({ nodeId }: Target, routes: Routes | null): string {
+  return routes?.node(nodeId)?.name ?? nodeId;
 }

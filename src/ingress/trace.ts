@@ -32,14 +32,20 @@ export class Trace {
     });
   }
 
-  /** `TASK;slot=1;node=node1;at=0;ms=3;outcome=200, …` in the order they were asked; at and ms are milliseconds. */
-  print(placeOf: (target: Target) => string): string {
+  /**
+   * `TASK;slot=1;node=node1;at=0;ms=3;outcome=200, …` in the order they were asked; at and ms are milliseconds. Of a static
+   * server `SERVER;server=web1;at=…`.
+   *
+   * @param nodeOf the name of a task's node
+   */
+  print(nodeOf: (target: Target) => string): string {
     const nowMs = this.#nowMs();
     return this.#attempts
       .map(({ target, askedMs, endedMs, outcome }) => {
         const tookMs = (endedMs ?? nowMs) - askedMs;
-        const { taskId, slot } = target;
-        return `${taskId};slot=${slot};node=${placeOf(target)};at=${askedMs - this.#startedMs};ms=${tookMs};outcome=${outcome}`;
+        const { taskId, slot, server } = target;
+        const what = server === null ? `slot=${slot};node=${nodeOf(target)}` : `server=${server}`;
+        return `${taskId};${what};at=${askedMs - this.#startedMs};ms=${tookMs};outcome=${outcome}`;
       })
       .join(", ");
   }

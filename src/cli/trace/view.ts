@@ -91,7 +91,7 @@ function waySteps(way: Way, explanation: RouteExplanation | null): (readonly [st
   if (way.policy !== null) steps.push(["policy", policyText(way)]);
   if (way.waitedMs !== null) steps.push(["line", `${ms(way.waitedMs)} until a task had fewer open requests`]);
   for (const [index, attempt] of way.attempts.entries())
-    steps.push(["task", attemptText(attempt, way.attempts[index - 1])]);
+    steps.push([attempt.node === null ? "server" : "task", attemptText(attempt, way.attempts[index - 1])]);
   if (way.passedOver !== null) steps.push(["avoided", passedOverText(way.passedOver)]);
   if (way.panic !== null) steps.push(["panic", way.panic]);
   if (way.tableVersion !== null) {
@@ -132,7 +132,7 @@ const outcomes: Readonly<Record<string, string>> = {
 function attemptText({ task, node, atMs, tookMs, outcome }: Attempt, before: Attempt | undefined): string {
   const hedge =
     before !== undefined && before.atMs + before.tookMs > atMs ? `, asked as well after ${ms(atMs)}` : "";
-  return `${task} on ${node}: ${outcomes[outcome] ?? outcome} in ${ms(tookMs)}${hedge}`;
+  return `${task}${node === null ? "" : ` on ${node}`}: ${outcomes[outcome] ?? outcome} in ${ms(tookMs)}${hedge}`;
 }
 
 function answerText({ status, statusText, bytes, httpVersion }: Answer, way: Way | null): string {

@@ -2,12 +2,13 @@
 
 import type { IncomingHttpHeaders } from "node:http";
 
-/** One task that was asked. */
+/** One task, or static server, that was asked. */
 export type Attempt = {
   readonly taskId: string;
-  /** `my-web.1`. */
+  /** `my-web.1`; of a static server `my-web/web1`. */
   readonly task: string;
-  readonly node: string;
+  /** Null: a static server has none. */
+  readonly node: string | null;
   /** Milliseconds after the request came in that it was asked, and how long it took. */
   readonly atMs: number;
   readonly tookMs: number;
@@ -79,10 +80,11 @@ function readAttempts(text: string, service: string): Attempt[] {
     if (taskId === "") return [];
     const of = new Map(pairs.map((pair) => pair.split("=") as [string, string]));
     const slot = of.get("slot") ?? "0";
-    const node = of.get("node") ?? "";
+    const server = of.get("server");
+    const node = server === undefined ? (of.get("node") ?? "") : null;
     return {
       taskId,
-      task: `${service}.${slot === "0" ? node : slot}`,
+      task: server === undefined ? `${service}.${slot === "0" ? node : slot}` : `${service}/${server}`,
       node,
       atMs: Number(of.get("at")),
       tookMs: Number(of.get("ms")),

@@ -93,6 +93,14 @@ test("[L17] a task asked while another one was waited for is told as such, and a
   expect(out).toContain("504 Gateway Timeout by the mesh itself, 0 bytes");
 });
 
+test("[L74] a static server that was asked is told by its own name, and on no node", async () => {
+  const trace = "s1;server=web1;at=0;ms=4;outcome=failed, t2;slot=2;node=node1;at=4;ms=4;outcome=200";
+  await using mesh = await meshWith({ text: "hello", headers: { ...told, "x-waggle-trace": trace } });
+  const { out } = await runOn(mesh, ["trace", `${mesh.url}/cart`]);
+  expect(out).toContain("server   my-web/web1: could not be reached, or broke the connection in 4 ms\n");
+  expect(out).toContain("task     my-web.2 on node1: 200 in 4 ms\n");
+});
+
 test("[L17] method, headers and body are sent as told, with the token beside them and not in Authorization", async () => {
   const seen: { headers: NodeJS.Dict<string | string[]>; method: string | undefined }[] = [];
   await using mesh = await fakeMesh({

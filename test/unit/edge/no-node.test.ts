@@ -57,8 +57,8 @@ test("[F28] what would happen is explained in the same way", () => {
   const question = { method: "GET", host: "x", path: "/", domain: "", wayIn };
   expect(explainRoute(two, question)).toMatchObject({
     tasks: [
-      { name: "web.node1", picked: true },
-      { name: "web.node2", picked: true },
+      { name: "web/node1", picked: true },
+      { name: "web/node2", picked: true },
     ],
     answer: { by: "task" },
   });

@@ -27,8 +27,9 @@ test("[W2] a service of servers alone answers on every node", async () => {
   const mesh = madeUpPlane(tableOf(1, serviceOf("my-web", 8080, [], { servers: [server] })));
   expect(await spread(mesh, 2, null)).toEqual([server.origin, server.origin]);
   const told = await mesh.ask({ door: { mayDebug: () => true }, headers: { "x-waggle-debug": "1" } });
-  expect(told.headers.get("x-waggle-task-node")).toBe("legacy");
-  expect(told.headers.get("x-waggle-trace")).toMatch(/^a-server;slot=0;node=legacy;/);
+  expect(told.headers.get("x-waggle-server")).toBe("legacy");
+  expect(told.headers.get("x-waggle-task-node")).toBeNull();
+  expect(told.headers.get("x-waggle-trace")).toMatch(/^a-server;server=legacy;/);
 });
 
 test("[W2] in host mode a node sends to its own tasks, and to no server", async () => {
