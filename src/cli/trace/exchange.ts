@@ -22,6 +22,8 @@ export type Answer = {
   readonly from: string;
   readonly headers: IncomingHttpHeaders;
   readonly bytes: number;
+  /** Why the mesh itself refused, in its words; null where its answer is none of that kind. */
+  readonly reason: string | null;
   /** Milliseconds since the start: the connection was there, TLS included; the head had come; all had come. */
   readonly connectedMs: number;
   readonly headMs: number;
@@ -30,6 +32,8 @@ export type Answer = {
 
 /** The mesh gives a task 30 s to begin its answer; what takes longer is not the mesh's doing. Milliseconds. */
 const silenceMs = 35_000;
+/** A refusal is not longer. Bytes. */
+const maxRefusal = 4_096;
 
 /**
  * Sends a request on a connection of its own and reads the answer to its end.
@@ -60,8 +64,10 @@ export function exchange(sent: Sent, nowMs: () => number): Promise<Answer> {
     const headMs = since();
     const { remoteAddress = "?", remotePort = 0 } = incoming.socket;
     let bytes = 0;
+    const kept: Buffer[] = [];
     incoming.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
+      if (bytes <= maxRefusal) kept.push(chunk);
     });
     incoming.on("error", reject);
     incoming.on("end", () =>
@@ -72,6 +78,7 @@ export function exchange(sent: Sent, nowMs: () => number): Promise<Answer> {
         from: `${remoteAddress}:${remotePort}`,
         headers: incoming.headers,
         bytes,
+        reason: bytes > maxRefusal ? null : reasonIn(Buffer.concat(kept).toString(), incoming.headers),
         connectedMs,
         headMs,
         totalMs: since(),
@@ -80,4 +87,15 @@ export function exchange(sent: Sent, nowMs: () => number): Promise<Answer> {
   });
   outgoing.end(sent.body ?? undefined);
   return promise;
+}
+
+/** The message of a refusal as src/proxy/failure.ts writes it, which names the request as its header does. */
+function reasonIn(body: string, headers: IncomingHttpHeaders): string | null {
+  try {
+    const { message, requestId } = JSON.parse(body) as { message?: unknown; requestId?: unknown };
+    const isOurs = typeof message === "string" && requestId === headers["x-request-id"];
+    return isOurs ? message.replaceAll(/\p{C}/gu, "?") : null;
+  } catch {
+    return null;
+  }
 }

@@ -135,14 +135,11 @@ function attemptText({ task, node, atMs, tookMs, outcome }: Attempt, before: Att
   return `${task}${node === null ? "" : ` on ${node}`}: ${outcomes[outcome] ?? outcome} in ${ms(tookMs)}${hedge}`;
 }
 
-function answerText({ status, statusText, bytes, httpVersion }: Answer, way: Way | null): string {
-  const by =
-    way === null
-      ? ""
-      : way.attempts.some(({ outcome }) => outcome === String(status))
-        ? ""
-        : " by the mesh itself";
-  return `${status} ${statusText}${by}, ${bytes} bytes, HTTP/${httpVersion}`;
+function answerText({ status, statusText, bytes, httpVersion, reason }: Answer, way: Way | null): string {
+  const size = `${bytes} bytes, HTTP/${httpVersion}`;
+  const byTask = way === null || way.attempts.some(({ outcome }) => outcome === String(status));
+  if (byTask) return `${status} ${statusText}, ${size}`;
+  return `${status} ${statusText} by the mesh itself, ${size}${reason === null ? "" : `: ${reason}`}`;
 }
 
 function timeText({ connectedMs, headMs, totalMs }: Answer): string {

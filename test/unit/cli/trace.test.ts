@@ -101,6 +101,22 @@ test("[L74] a static server that was asked is told by its own name, and on no no
   expect(out).toContain("task     my-web.2 on node1: 200 in 4 ms\n");
 });
 
+test("[L75] a refusal of the mesh's own is told with its reason; a task's answer that looks like one is not", async () => {
+  const refused = (message: string) => ({
+    status: 503,
+    text: JSON.stringify({ status: 503, message, requestId: "r1" }),
+    headers: { ...told, "x-waggle-attempts": "0", "x-waggle-trace": "", "x-request-id": "r1" },
+  });
+  await using mesh = await meshWith(refused("service my-web has no live task\u001b[2J"));
+  expect((await runOn(mesh, ["trace", `${mesh.url}/cart`])).out).toMatch(
+    /503 Service Unavailable by the mesh itself, \d+ bytes, HTTP\/1\.1: service my-web has no live task\?\[2J\n/,
+  );
+  const trace = "t1;slot=1;node=node2;at=0;ms=2;outcome=503";
+  const { headers, ...rest } = refused("it is the task's");
+  await using other = await meshWith({ ...rest, headers: { ...headers, "x-waggle-trace": trace } });
+  expect((await runOn(other, ["trace", `${other.url}/cart`])).out).not.toContain("it is the task's");
+});
+
 test("[L17] method, headers and body are sent as told, with the token beside them and not in Authorization", async () => {
   const seen: { headers: NodeJS.Dict<string | string[]>; method: string | undefined }[] = [];
   await using mesh = await fakeMesh({
