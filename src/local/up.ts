@@ -70,6 +70,8 @@ async function converge(
   if (mesh.isNew && !options.empty && options.nodes > 0) await client.post("/services/create", firstService);
   for (const service of await client.get<EngineService[]>("/services")) {
     if (stop.aborted) return;
+    // Scaled to none, or of static servers alone: there is nothing to wait for.
+    if (service.Spec.Mode?.Replicated?.Replicas === 0) continue;
     await waitForService(client, service, createProgressWriter(options.out), stop);
   }
   if (stop.aborted) return;

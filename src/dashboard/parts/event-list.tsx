@@ -42,9 +42,11 @@ function readable(taskName: string, view: View): string {
 function pathOf({ type, id, name }: MeshEvent["subject"], view: View): string | null {
   const node = view.nodeById.get(id);
   if (type === "node") return node === undefined ? null : nodePath(node, view.nodes);
-  const serviceName = type === "task" ? name.slice(0, Math.max(name.indexOf("."), 0)) : name;
+  if (type === "mesh") return null;
+  const end = { service: name.length, task: name.indexOf("."), server: name.indexOf("/") }[type];
+  const serviceName = name.slice(0, Math.max(end, 0));
   const known = view.services.some(({ spec }) => spec.name === serviceName);
-  return (type === "service" || type === "task") && known ? servicePath(serviceName) : null;
+  return known ? servicePath(serviceName) : null;
 }
 
 function tone(action: string): string {

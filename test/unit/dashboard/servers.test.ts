@@ -39,6 +39,12 @@ test("[G60] of a service that only servers answer for it is told how many of the
   for (const text of [page.text, list.text, overview.text]) expect(text).not.toContain("0/0");
 });
 
+test("[G61] what happened to a static server leads to the page of its service", async () => {
+  const { dashboard } = await meshWithServers();
+  const { text } = await dashboard.ask("GET /dashboard/events");
+  expect(text).toContain('<a href="/dashboard/services/legacy">legacy/node1</a>');
+});
+
 test("[G60] a task that has ended shows no rate", async () => {
   const { dashboard } = await meshWithServers();
   const { mesh } = dashboard;
