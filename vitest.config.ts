@@ -43,8 +43,9 @@ export default defineConfig({
           name: "e2e",
           environment: "node",
           include: ["test/e2e/**/*.test.ts"],
-          // Each file runs real processes; two meshes at once on a small machine would only measure each other.
-          fileParallelism: false,
+          // Each file runs real processes, which mostly wait for what they did to show; more than two files at a time
+          // would measure each other.
+          maxWorkers: 2,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
