@@ -23,6 +23,7 @@ export default defineConfig({
           include: ["test/unit/**/*.test.ts", "test/property/**/*.test.ts"],
           // Pure code leaves nothing behind: loading it once for all files halves the time.
           isolate: false,
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -35,7 +36,7 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: "workers", include: ["test/workers/**/*.test.ts"] },
+        test: { name: "workers", include: ["test/workers/**/*.test.ts"], sequence: { groupOrder: 1 } },
       },
       {
         oxc,
@@ -46,6 +47,7 @@ export default defineConfig({
           // Each file runs real processes, which mostly wait for what they did to show; more than two files at a time
           // would measure each other.
           maxWorkers: 2,
+          sequence: { groupOrder: 2 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
