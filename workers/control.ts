@@ -10,6 +10,7 @@ import assets from "../src/dashboard/built/assets.js";
 import type { MeshApi } from "../src/registry/api.ts";
 import { randomId } from "../src/registry/secrets.ts";
 import type { Env } from "./env.ts";
+import { placing } from "./placing.ts";
 import { serveStats } from "./stats.ts";
 
 export { MeshProber } from "./prober.ts";
@@ -93,10 +94,4 @@ function registryOf(env: Env) {
 
 function telemetryOf(env: Env) {
   return env.TELEMETRY.getByName("mesh", placing(env));
-}
-
-/** Where an object is born is decided by whoever calls it first, so that every caller says the same. */
-function placing(env: Env): DurableObjectNamespaceGetDurableObjectOptions {
-  const hint = env.REGISTRY_LOCATION as DurableObjectLocationHint | "";
-  return hint === "" ? {} : { locationHint: hint };
 }

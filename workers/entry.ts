@@ -11,6 +11,7 @@ import { createPlane, type DataPlane, type PlaneOptions } from "../src/proxy/pla
 import { readTrusted } from "../src/proxy/trust.ts";
 import { dataPoints } from "../src/telemetry/data-points.ts";
 import type { Env } from "./env.ts";
+import { placing } from "./placing.ts";
 
 /** What the data plane needs of its Worker's bindings; a Worker without control has no more. */
 export type PlaneEnv = Omit<Env, "CONTROL_HOST"> & LimitVariables;
@@ -46,8 +47,7 @@ const dialUncached: Dial = (url, init) =>
  * task is stopped only once no live router routes by a table that still has it.
  */
 function registryOf(env: PlaneEnv): Pick<PlaneOptions, "source" | "suspect"> {
-  const locationHint = (env.REGISTRY_LOCATION || undefined) as DurableObjectLocationHint | undefined;
-  const options = locationHint === undefined ? {} : { locationHint };
+  const options = placing(env);
   const routerId = crypto.randomUUID();
   return {
     source: async (afterVersion) => {
@@ -64,8 +64,7 @@ function telemetryOf(env: PlaneEnv): Pick<PlaneOptions, "flush"> {
   // Without the binding (a configuration of an earlier release) nothing is counted, and traffic goes on.
   if (env.TELEMETRY === undefined) return {};
   const { TELEMETRY, ANALYTICS } = env;
-  const locationHint = (env.REGISTRY_LOCATION || undefined) as DurableObjectLocationHint | undefined;
-  const options = locationHint === undefined ? {} : { locationHint };
+  const options = placing(env);
   return {
     flush: async (delta) => {
       const counted = await TELEMETRY.getByName("mesh", options).count(delta);

@@ -7,6 +7,7 @@ import type { ProbeList, ProbeReport, ProbeTarget } from "../src/domain/probe-li
 import { type CheckDeps, type Connection, runCheck } from "../src/prober/check.ts";
 import { type Kept, Rounds } from "../src/prober/rounds.ts";
 import type { Env } from "./env.ts";
+import { placing } from "./placing.ts";
 
 /** After a report that did not arrive, or a failed alarm, milliseconds. */
 const retryMs = 2_000;
@@ -138,8 +139,7 @@ export class MeshProber extends DurableObject<Env> {
   }
 
   #registry() {
-    const hint = this.env.REGISTRY_LOCATION as DurableObjectLocationHint | "";
-    return this.env.REGISTRY.getByName("mesh", hint === "" ? {} : { locationHint: hint });
+    return this.env.REGISTRY.getByName("mesh", placing(this.env));
   }
 
   #kept(): readonly Kept[] {

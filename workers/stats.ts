@@ -9,6 +9,7 @@ import { readTraffic } from "../src/stats/traffic.ts";
 import { defaultStatsUri, isStatsUrl } from "../src/stats/uri.ts";
 import { withoutToken } from "../src/stats/who.ts";
 import { type PlaneEnv, serve } from "./entry.ts";
+import { placing } from "./placing.ts";
 
 /**
  * Hands a request to the data plane, unless it came in at the balancer and is for its statistics. Until then it costs
@@ -48,8 +49,7 @@ function statsOf(env: PlaneEnv, sharesOrigin: boolean): StatsApp {
 }
 
 function makeApps(env: PlaneEnv): Apps {
-  const locationHint = (env.REGISTRY_LOCATION || undefined) as DurableObjectLocationHint | undefined;
-  const options = locationHint === undefined ? {} : { locationHint };
+  const options = placing(env);
   const telemetry = remoteTelemetry(() => env.TELEMETRY.getByName("mesh", options));
   const deps = {
     // Its RPC types cannot say a document that may be anything; what crosses is plain data.
