@@ -61,8 +61,9 @@ export function refusingNode(
 }
 
 /**
- * The id of the next node in turn for what the request asks for; none (`noNodeAtAll`) where there is none to pick and the
- * balancer can send by itself; null when nothing is published there or no node can take it. A node that is down is picked only when all are: its entry point is here, not on the node.
+ * The id of the next node in turn for what the request asks for; none (`noNodeAtAll`) where there is none to pick and
+ * the balancer can send by itself; null when nothing is published there or no node can take it. A node that is down is
+ * picked only when all are: its entry point is here, not on the node.
  *
  * @see docs/spec.md X5
  */

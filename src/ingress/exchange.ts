@@ -2,6 +2,7 @@
 
 import type { Entry } from "../proxy/entry.ts";
 import { type RequestHead, readRequestHead } from "../proxy/headers.ts";
+import { authorityOf, pathOf } from "../proxy/host.ts";
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
 import type { Route } from "../proxy/routes.ts";
 import type { Named } from "../telemetry/meter.ts";
@@ -49,16 +50,14 @@ export function begin(request: Request, entry: Entry, { plane, waitUntil }: Plan
     head.bodyBytes = null; // HTTP/2 needs neither Content-Length nor Transfer-Encoding to send one.
   }
   const { url } = request;
-  // The URL of an incoming request is scheme, "://", Host and target put together; "https://" has 8 characters.
-  const slash = url.indexOf("/", 8);
   return {
     request,
     entry,
     plane,
     head,
     requestId: requestIdOf(head, plane.newId),
-    host: head.host === "" ? url.slice(url.indexOf("//") + 2, slash) : head.host,
-    path: slash < 0 ? "" : url.slice(slash),
+    host: head.host === "" ? authorityOf(url) : head.host,
+    path: pathOf(url),
     outgoing: null,
     asking: null,
     route: null,

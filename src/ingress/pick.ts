@@ -87,7 +87,7 @@ function among(picking: Picking, ring: Ring, out: ReadonlySet<string> | null): T
     settled: nowMs >= slowUntilMs,
     may: (at) => !isGone(ids[at] as string) && !isFull(picking, ring, targets[at] as Target),
     weight: (at) => weightOf(targets[at] as Target, rules, nowMs),
-    open: (at) => plane.open.of(ids[at] as string),
+    open: (at) => plane.open.of(ids[at] as string, nowMs),
     key: picking.wish?.key ?? null,
     inTurn: (may) => plane.cursors.next(round, ids, (_id, at) => !may(at)),
     currents: plane.currents.of(round),

@@ -48,7 +48,8 @@ export function unknown({ port }: Pick<Entry, "port">, host: string): Failure {
 export function noTask({ service, mode }: Route, nodeName: string, { all }: Ring): Failure {
   const where = mode === "host" ? ` on ${nodeName}, and its port is published in host mode` : "";
   if (all.length > 0) {
-    const which = all.length === 1 ? "the one task" : `each of the ${all.length} tasks`;
+    const kind = all.every(({ server }) => server !== null) ? "server" : "task";
+    const which = all.length === 1 ? `the one ${kind}` : `each of the ${all.length} ${kind}s`;
     return { status: 503, reason: `${which} of ${service.name}${where} is in drain or has weight 0` };
   }
   return { status: 503, reason: `service ${service.name} has no live task${where}` };
@@ -86,6 +87,9 @@ export function unanswered(exchange: Exchange, asked: Exclude<Asked, Response>):
 }
 
 function allFailed({ asking, outgoing, request }: Exchange, name: string): Failure {
+  if (asking?.attempts === 0) {
+    return { status: 503, reason: `the one task of ${name} that this client may have failed a moment ago` };
+  }
   // The runtime tells neither from the other; an answer of the path's counts as well where the service has a marker.
   const how = "could not be reached or broke the connection before it answered";
   if (outgoing?.repeatable === false) {

@@ -12,9 +12,16 @@ export type OpenRequest = {
 export class OpenRequests {
   readonly #byTask = new Map<string, Set<OpenRequest>>();
 
-  /** How many there are, as far as is known. */
-  of(taskId: string): number {
-    return this.#byTask.get(taskId)?.size ?? 0;
+  /** How many there are, as far as is known. Policies ask this of every task for every request. */
+  of(taskId: string, nowMs: number): number {
+    const open = this.#byTask.get(taskId);
+    if (open === undefined) return 0;
+    // Oldest first: behind one that counts, one that does not counts a little longer, and nobody goes over them all.
+    for (const one of open) {
+      if (one.untilMs > nowMs) break;
+      this.close(one);
+    }
+    return open.size;
   }
 
   /** Whether a task has as many as it may have. */

@@ -59,7 +59,7 @@ test("[W11] under every policy no task is picked that the table, the request or 
         for (const id of openIds) plane.open.open(id, nowMs + 1);
         const tried = new Set(triedIds);
         const isFull = (one: Target) =>
-          ring.limited && plane.open.of(one.taskId) >= maxconnOf(one, ring.rules);
+          ring.limited && plane.open.of(one.taskId, nowMs) >= maxconnOf(one, ring.rules);
         const isLeft = ({ taskId }: Target) => !tried.has(taskId);
         const isWell = (one: Target) => isLeft(one) && !failedIds.includes(one.taskId);
         const picked = pickTarget(plane, "r", ring, tried, false, wish(key));

@@ -144,7 +144,7 @@ test("[W17] a waiting request that has gone holds up nobody, and its task is not
   // One that was given a task and never came for it.
   open.open("left", nowMs - 1);
   expect(open.isFull("left", 1, nowMs)).toBe(false);
-  expect(open.of("left")).toBe(0);
+  expect(open.of("left", nowMs)).toBe(0);
   const asked = plane.ask({ method: "POST" });
   await until("it is at the task", async () => tasks.waiting.length === 1);
   tasks.answer();

@@ -40,6 +40,14 @@ test.each(["edge", "ingress"] as const)(
   },
 );
 
+test("[X55] a service whose static servers take no new requests is 503, and calls them servers", async () => {
+  const server = { id: "s1", name: "legacy", weight: 1, drain: true, origin: "http://a" } as const;
+  const table = tableOf(1, { ...serviceOf("my-web", 8080, []), servers: [server] });
+  expect(await messageOf(await madeUpPlane(table).ask())).toBe(
+    "503 the one server of my-web is in drain or has weight 0",
+  );
+});
+
 test("[X55] a mesh without a node is 503", async () => {
   const answer = await madeUpPlane({ ...one(1, []), nodes: [] }).ask({ door: { role: "edge" } });
   expect(await messageOf(answer)).toBe(

@@ -135,6 +135,24 @@ test("[W15] drain and weight 0 keep those who stay, also where no other is left"
   }
 });
 
+test("[W15] where no other is left, who stays with a task that failed a moment ago hears so, and it is not asked", async () => {
+  const service = serviceOf("my-web", 8080, [a, b], sticky);
+  const tasks: Record<string, typeof refused> = {};
+  const mesh = madeUpPlane(tableOf(1, service), tasks);
+  const ask = client(mesh);
+  const { origin } = await ask();
+  tasks[origin] = refused;
+  const drained = service.tasks.map((task) => ({ ...task, drain: true as const }));
+  mesh.now.table = tableOf(2, { ...service, tasks: drained });
+  mesh.now.ms += 3_000;
+  expect((await ask()).response.status).toBe(502);
+  const before = mesh.sent.length;
+  const second = await ask();
+  expect(second.response.status).toBe(503);
+  expect(second.origin).toContain("the one task of my-web that this client may have failed a moment ago");
+  expect(mesh.sent).toHaveLength(before);
+});
+
 test("[W13] debug headers say whether the cookie decided", async () => {
   const mesh = madeUpPlane(tableOf(1, serviceOf("my-web", 8080, [a, b], sticky)));
   const ask = client(mesh);

@@ -64,6 +64,15 @@ test("[W9] leastconn picks one with the fewest open requests for its weight, in 
   expect(picks(mesh, one, 4)).toEqual(["a", "a", "a", "a"]);
 });
 
+test("[W9] an open request that nobody ever closed counts for a time only", () => {
+  const { open } = plane();
+  open.open("a", 1_000);
+  open.open("a", 3_000);
+  expect([open.of("a", 999), open.of("a", 1_000), open.of("a", 2_999), open.of("a", 3_000)]).toEqual([
+    2, 1, 1, 0,
+  ]);
+});
+
 test("[W9] random takes the one with fewer open requests of two drawn by weight", () => {
   const even = ring({ a: 1, b: 1, c: 1, d: 1 }, "random");
   const mesh = plane(numbers());
