@@ -15,8 +15,9 @@ export async function readBody(request: Request): Promise<unknown> {
   return value;
 }
 
-async function readText(request: Request): Promise<string> {
-  if (Number(request.headers.get("content-length") ?? 0) > maxBodyBytes) throw tooLarge();
+/** A body as text, of which no more is read than may be. @throws MeshError request/invalid, body/too-large */
+export async function readText(request: Request, maxBytes = maxBodyBytes): Promise<string> {
+  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
   let bytes = 0;
   let text = "";
@@ -24,7 +25,7 @@ async function readText(request: Request): Promise<string> {
     // Leaving the loop early cancels the stream: the rest is not read.
     for await (const chunk of request.body ?? []) {
       bytes += chunk.byteLength;
-      if (bytes > maxBodyBytes) throw tooLarge();
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
       text += decoder.decode(chunk, { stream: true });
     }
     return text + decoder.decode();
@@ -50,8 +51,8 @@ function deeperThan(levels: number, value: unknown): boolean {
   return levels === 0 || Object.values(value).some((part) => deeperThan(levels - 1, part));
 }
 
-function tooLarge(): MeshError {
-  return new MeshError("body/too-large", `the body is larger than ${maxBodyBytes} bytes`, {
+function tooLarge(maxBytes: number): MeshError {
+  return new MeshError("body/too-large", `the body is larger than ${maxBytes} bytes`, {
     blame: "operator",
     retry: "never",
   });

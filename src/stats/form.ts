@@ -1,6 +1,8 @@
 // A form sent to the statistics: whether its sender may change anything, what it asks for, and what came of it.
 
+import { readText } from "../control/body.ts";
 import type { Role } from "../control/context.ts";
+import { MeshError } from "../domain/error.ts";
 import { act, type Outcome } from "./actions.ts";
 import { commonHeaders, type StatsContext } from "./context.ts";
 import { readReport } from "./show.ts";
@@ -22,9 +24,8 @@ export async function takeForm(
 }
 
 async function outcomeOf(request: Request, context: StatsContext, role: Role): Promise<Outcome> {
-  if (Number(request.headers.get("content-length") ?? 0) > maxFormBytes) return "EXCD";
-  const text = await request.text();
-  if (text.length > maxFormBytes) return "EXCD";
+  const text = await textOf(request);
+  if (text === null) return "EXCD";
   const fields = new URLSearchParams(text);
   if (!mayAct(request, context, role, fields.get("token") ?? "")) return "DENY";
   const form = {
@@ -33,6 +34,16 @@ async function outcomeOf(request: Request, context: StatsContext, role: Role): P
     proxy: fields.get("b") ?? "",
   };
   return act(context.mesh, await readReport(context), form, "operator");
+}
+
+/** Null where it is too long: who may only look must not fill the isolate. What is no text asks for nothing. */
+async function textOf(request: Request): Promise<string | null> {
+  try {
+    return await readText(request, maxFormBytes);
+  } catch (error) {
+    if (!(error instanceof MeshError)) throw error;
+    return error.code === "body/too-large" ? null : "";
+  }
 }
 
 /**

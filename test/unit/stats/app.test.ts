@@ -142,6 +142,20 @@ test.each([
   expect(mesh.events("node.state")).toEqual([]);
 });
 
+test("[Z15] a form whose length nobody said is read no further than it may be", async () => {
+  const { app } = aMesh();
+  let pulled = 0;
+  const body = new ReadableStream({
+    pull(controller) {
+      pulled += 1;
+      controller.enqueue(new Uint8Array(16 * 1024).fill(0x61));
+    },
+  });
+  const request = new Request(page, { method: "POST", headers: viewer, body, duplex: "half" });
+  expect((await app(request)).headers.get("location")).toContain("st=EXCD");
+  expect(pulled).toBeLessThan(10);
+});
+
 test("[Z15] of several servers those that are there are set, and the outcome says that others are not", async () => {
   const { mesh, app } = aMesh();
   const body = new URLSearchParams([
