@@ -60,7 +60,7 @@ async function events(cli: Cli, command: Command, flags: Flags): Promise<void> {
 const columns = { seq: 5, action: 17, subject: 16, actor: 16 };
 
 /** `2026-11-01T12:00:00.000Z     42  service.create     my-web            by operator       why` */
-export function eventLine(event: MeshEvent): string {
+function eventLine(event: MeshEvent): string {
   const { seq, action, subject, actor, why } = event;
   const cells = [
     new Date(event.atMs).toISOString(),

@@ -24,7 +24,7 @@ export function isUp(counter: number, { rise }: RiseFall): boolean {
 }
 
 /** Whether the state is on its way to change, so that `fastinter` applies: going down, or coming up. */
-export function isChanging(counter: number, { rise, fall }: RiseFall): boolean {
+function isChanging(counter: number, { rise, fall }: RiseFall): boolean {
   return counter > 0 && counter < rise + fall - 1;
 }
 

@@ -14,7 +14,7 @@ import type { ProbeReport, ProbeTarget } from "../domain/probe-list.ts";
 import type { RegionHealth } from "../domain/server-health.ts";
 
 /** Checks under way at a time. */
-export const maxWaiting = 6;
+const maxWaiting = 6;
 /** Shortest time between two reports about what is no news of up or down, milliseconds. */
 const reportGapMs = 1_000;
 /** Longest time between two reports while there is something to check, milliseconds. */
@@ -52,21 +52,22 @@ export class Rounds {
     const keptById = new Map(kept.map((one) => [one.serverId, one]));
     this.#entries.clear();
     const isNew = ({ serverId, epoch }: ProbeTarget) => before.get(serverId)?.target.epoch !== epoch;
-    const fresh = targets.filter(isNew);
+    const fresh = targets.filter(isNew).length;
+    let begun = 0;
     for (const target of targets) {
       const known = before.get(target.serverId);
       if (known !== undefined && !isNew(target)) {
         this.#entries.set(target.serverId, Object.assign(known, { target }));
         continue;
       }
-      const place = fresh.indexOf(target) / fresh.length;
       this.#entries.set(target.serverId, {
         target,
         health: healthOf(target, keptById.get(target.serverId)),
-        dueMs: nowMs + Math.round(place * target.check.interMs),
+        dueMs: nowMs + Math.round((begun / fresh) * target.check.interMs),
         startedMs: null,
         told: "",
       });
+      begun += 1;
     }
     this.#reportAtMs =
       targets.length === 0 ? Number.POSITIVE_INFINITY : Math.min(this.#reportAtMs, nowMs + beatMs);

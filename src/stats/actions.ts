@@ -17,7 +17,7 @@ export const outcomes = {
 export type Outcome = keyof typeof outcomes;
 
 /** What HAProxy's form says: `s=web1&s=web2&action=drain&b=#3`. */
-export type ActionForm = {
+type ActionForm = {
   readonly servers: readonly string[];
   readonly action: string;
   /** `#` and the proxy's iid, or its name. */

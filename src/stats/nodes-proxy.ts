@@ -9,7 +9,7 @@ import type { StatsProxy, Values } from "./report.ts";
 import { seconds } from "./time.ts";
 
 /** No service can be called so: names of services have no dot. */
-export const nodesProxyName = "waggle.nodes";
+const nodesProxyName = "waggle.nodes";
 
 /** @see docs/spec.md Z7 */
 export function nodesProxy({ nodes, traffic, nowMs }: StatsInput): StatsProxy {

@@ -1,6 +1,7 @@
 // What is known as rows of a database. Things are kept in a fixed number of shards, so that however many are counted,
 // one saving writes no more rows than there are shards.
 
+import { fnv1a } from "../domain/fnv.ts";
 import type { Figures, Series } from "./figures.ts";
 import type { Sparse } from "./sparse.ts";
 import type { Step, Steps } from "./steps.ts";
@@ -99,11 +100,8 @@ export function saveState(sql: TelemetrySql, state: TelemetryState, forgotten: r
   return dirty.size + 1;
 }
 
-/** FNV-1a, 32 bits. */
 function shardOf(key: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < key.length; at += 1) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
-  return (hash >>> 0) % shardCount;
+  return (fnv1a(key) >>> 0) % shardCount;
 }
 
 function writeItem({ kind, key, about, figures }: Item): Written {

@@ -48,7 +48,7 @@ export type TelemetryState = {
 };
 
 /** Isolates whose delta numbers are remembered. One of fewer could be forgotten between a delta and the same one again. */
-export const maxSeqs = 5_000;
+const maxSeqs = 5_000;
 /** Figures kept of isolates' own, some 5 MB; beyond, only those of their place are. */
 const maxOwnFigures = 5_000;
 /** Things kept of each kind; beyond, those unheard for longest are forgotten. */

@@ -18,8 +18,9 @@ Examples:
   LISTEN=8080 waggle import haproxy.cfg                variables in double quotes are those set here
 
 Each backend or listen with servers becomes a static service of its name. That of default_backend is published where the
-frontend binds, and those of use_backend take their host names and paths from it. What there is of that name is changed to what the file says; servers that are not in
-the file go. Nothing is done while a line cannot be read. docs/haproxy.md says what becomes of each keyword.`;
+frontend binds, and those of use_backend take their host names and paths from it. What there is of that name is changed
+to what the file says; servers that are not in the file go. Nothing is done while a line cannot be read. docs/haproxy.md
+says what becomes of each keyword.`;
 
 export function registerImport(program: Command, cli: Cli): void {
   const command = program

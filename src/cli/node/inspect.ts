@@ -33,7 +33,7 @@ export function registerNodeInspect(parent: Command, cli: Cli): void {
 }
 
 /** A node for reading; the words are those of `docker node inspect --pretty`. */
-export function prettyNode(node: EngineNode): string[] {
+function prettyNode(node: EngineNode): string[] {
   const { Description: machine, Status: status } = node;
   const labels = Object.entries(node.Spec.Labels ?? {}).map(([key, value]) => ` - ${key}=${value}`);
   const cpus = (machine?.Resources?.NanoCPUs ?? 0) / 1e9;

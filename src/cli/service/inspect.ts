@@ -41,7 +41,7 @@ export function registerServiceInspect(parent: Command, cli: Cli): void {
 }
 
 /** A service for reading; the words are those of `docker service inspect --pretty`. */
-export function prettyService(service: EngineService): string[] {
+function prettyService(service: EngineService): string[] {
   const { Spec: spec } = service;
   const container = spec.TaskTemplate.ContainerSpec;
   const labels = Object.entries(spec.Labels ?? {}).map(([key, value]) => ` ${key}=${value}`);

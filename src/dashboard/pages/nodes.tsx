@@ -72,7 +72,7 @@ export function Nodes({ view, page }: { view: View; page: Page<Node> }) {
 }
 
 /** The node's state as a word with its shape. */
-export function NodeWord({ node }: { node: Node }) {
+function NodeWord({ node }: { node: Node }) {
   const word = nodeWord(node);
   const look = node.state !== "ready" ? "failed" : word === "active" ? "running" : "leaving";
   return (

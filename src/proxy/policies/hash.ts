@@ -6,6 +6,7 @@
 // proportion to its weight (Schindelhauer and Schomaker, 2005). A pick goes over all targets: a thousand take some five
 // microseconds, and nothing has to be built anew when the table changes but one number a target.
 
+import { fnv1a } from "../../domain/fnv.ts";
 import type { Target } from "../ring.ts";
 import type { Pick } from "./choice.ts";
 import { roundRobin } from "./roundrobin.ts";
@@ -43,11 +44,9 @@ function seedsOf(targets: readonly Target[]): Uint32Array {
   return made;
 }
 
-/** FNV-1a over UTF-16 units, mixed. It guards nothing: who chooses a key chooses where it leads anyway. */
+/** FNV-1a, mixed. It guards nothing: who chooses a key chooses where it leads anyway. */
 export function hash32(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-  return mix(hash);
+  return mix(fnv1a(text));
 }
 
 /** MurmurHash3's finalizer: every bit of the input turns about half of the output's. */
