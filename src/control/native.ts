@@ -7,6 +7,7 @@ import { readAs } from "../protocol/engine/read.ts";
 import { readBody } from "./body.ts";
 import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
 import { badRequest, refusal } from "./errors.ts";
+import { readMeshView } from "./mesh-view.ts";
 import { readCount, readFlag } from "./query.ts";
 import { snapshotOrNull } from "./remote-telemetry.ts";
 import { routeExplanation } from "./route.ts";
@@ -70,15 +71,10 @@ export function nativeRoutes({ mesh, telemetry, upgrade, now, surroundings }: Co
     return c.json(await telemetry.snapshot(filter));
   });
   routes.get("/status", async (c) => {
-    const [info, nodes, services, tasks, servers, traffic] = await Promise.all([
-      mesh.info(),
-      mesh.nodes(),
-      mesh.services(),
-      mesh.tasks({}),
-      mesh.servers(null),
+    const [view, traffic] = await Promise.all([
+      readMeshView(mesh),
       snapshotOrNull(telemetry, { tasks: false }),
     ]);
-    const view = { info, nodes, services, tasks: unwrap(tasks), servers: unwrap(servers) };
     return c.json(meshStatus(view, traffic?.services ?? null, now()));
   });
   return routes;

@@ -10,17 +10,7 @@ import type { StatusProblem } from "../protocol/status.ts";
 import type { MeshInfo, ServerView, ServiceView } from "../registry/api.ts";
 import type { ServiceTraffic } from "../telemetry/snapshot.ts";
 import { trafficTroubles } from "../telemetry/troubles.ts";
-
-/** All that is shown of a mesh. */
-export type MeshView = {
-  readonly info: MeshInfo;
-  readonly nodes: readonly Node[];
-  readonly services: readonly ServiceView[];
-  /** History included. */
-  readonly tasks: readonly Task[];
-  /** Static servers. */
-  readonly servers?: readonly ServerView[];
-};
+import type { MeshView } from "./mesh-view.ts";
 
 /** Slots named where many wait for the same reason. */
 const maxNamed = 3;
@@ -31,7 +21,7 @@ const maxNamed = 3;
  * @param traffic of services; those that are no more do not matter. Empty where it cannot be had
  */
 export function problemsOf(view: MeshView, traffic: readonly ServiceTraffic[]): StatusProblem[] {
-  const { info, nodes, services, tasks, servers = [] } = view;
+  const { info, nodes, services, tasks, servers } = view;
   const byService = Map.groupBy(tasks, ({ serviceId }) => serviceId);
   const byNode = Map.groupBy(tasks, ({ nodeId }) => nodeId);
   const tasksOf = (service: ServiceView) => byService.get(service.id) ?? [];

@@ -9,7 +9,8 @@ import { isAlive, type Task } from "../domain/task.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
 import type { ServiceView } from "../registry/api.ts";
 import type { ServiceTraffic } from "../telemetry/snapshot.ts";
-import { type MeshView, problemsOf } from "./problems.ts";
+import type { MeshView } from "./mesh-view.ts";
+import { problemsOf } from "./problems.ts";
 import { statusOf } from "./servers.ts";
 
 /**
@@ -40,7 +41,7 @@ export function meshStatus(
     nowMs,
     nodes: nodes.map((node) => nodeStatus(node, running.get(node.id)?.length ?? 0)),
     services: services.map((service) => serviceStatus(service, byService.get(service.id) ?? [], byId)),
-    servers: (view.servers ?? []).map((server) => statusOf(server, nowMs)),
+    servers: view.servers.map((server) => statusOf(server, nowMs)),
     problems: problemsOf(view, traffic ?? []),
     trafficKnown: traffic !== null,
   };

@@ -1,8 +1,7 @@
 // The view: all that the pages show of a mesh, read from the registry at one moment and indexed for rendering.
 
-import type { MeshView } from "../control/problems.ts";
+import { type MeshView, readMeshView } from "../control/mesh-view.ts";
 import { problemsOf } from "../control/problems.ts";
-import { unwrap } from "../domain/error.ts";
 import type { MeshEvent } from "../domain/event.ts";
 import type { Node } from "../domain/node.ts";
 import type { Task } from "../domain/task.ts";
@@ -13,7 +12,6 @@ import { type TrafficReader, type TrafficView, trafficView } from "./traffic.ts"
 export type View = MeshView & {
   /** When it was read, epoch milliseconds; every `…Ms` in it is to be read against this. */
   readonly nowMs: number;
-  readonly servers: readonly ServerView[];
   /** Of the registry's knowledge and of traffic. */
   readonly problems: readonly StatusProblem[];
   /** Null: it cannot be read right now, and nothing is said of it. */
@@ -43,36 +41,36 @@ const allEvents = 1_000;
 /** Reads views, each kept for a moment. Only what has been read is kept, as a promise belongs to one request. */
 export function viewReader(mesh: MeshApi, traffic: TrafficReader, now: () => number): ViewReader {
   let kept: View | null = null;
+  let changes = 0;
   return {
     read: async () => {
       if (kept !== null && Math.abs(now() - kept.nowMs) < keepMs) return kept;
-      kept = await readView(mesh, traffic, now());
-      return kept;
+      const seen = changes;
+      const view = await readView(mesh, traffic, now());
+      // What was read while something was changed may be from before.
+      if (seen === changes) kept = view;
+      return view;
     },
     forget: () => {
       kept = null;
+      changes += 1;
     },
   };
 }
 
 async function readView(mesh: MeshApi, traffic: TrafficReader, nowMs: number): Promise<View> {
-  const [info, nodes, services, tasks, servers, events, snapshot] = await Promise.all([
-    mesh.info(),
-    mesh.nodes(),
-    mesh.services(),
-    mesh.tasks({}),
-    mesh.servers(null),
+  const [view, events, snapshot] = await Promise.all([
+    readMeshView(mesh),
     mesh.events(0, allEvents),
     traffic({ tasks: false, trend: true }),
   ]);
   const known = snapshot === null ? null : trafficView(snapshot);
-  const world = { info, nodes, services, tasks: unwrap(tasks), servers: unwrap(servers) };
-  return makeView(world, events, known, nowMs);
+  return makeView(view, events, known, nowMs);
 }
 
 /** @param events oldest first, as the registry gives them */
 export function makeView(
-  mesh: MeshView & { readonly servers: readonly ServerView[] },
+  mesh: MeshView,
   events: readonly MeshEvent[],
   traffic: TrafficView | null,
   nowMs: number,

@@ -1,7 +1,7 @@
 // Showing the statistics: read once, cut to what was asked for, printed as asked.
 
 import type { Role } from "../control/context.ts";
-import { unwrap } from "../domain/error.ts";
+import { readMeshView } from "../control/mesh-view.ts";
 import { commonHeaders, type StatsContext } from "./context.ts";
 import { statsCsv } from "./csv.ts";
 import { statsJson } from "./json.ts";
@@ -41,23 +41,8 @@ async function print(context: StatsContext, role: Role, asked: StatsAsked): Prom
 
 /** Everything there is to tell, as of now. @throws MeshError when the registry cannot be had */
 export async function readReport({ mesh, traffic, now }: StatsContext): Promise<StatsReport> {
-  const [info, nodes, services, tasks, servers, counted] = await Promise.all([
-    mesh.info(),
-    mesh.nodes(),
-    mesh.services(),
-    mesh.tasks({}),
-    mesh.servers(null),
-    traffic(),
-  ]);
-  return makeReport({
-    info,
-    nodes,
-    services,
-    tasks: unwrap(tasks),
-    servers: unwrap(servers),
-    traffic: counted,
-    nowMs: now(),
-  });
+  const [view, counted] = await Promise.all([readMeshView(mesh), traffic()]);
+  return makeReport({ ...view, traffic: counted, nowMs: now() });
 }
 
 /**

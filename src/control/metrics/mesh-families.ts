@@ -7,10 +7,9 @@ import { isAlive } from "../../domain/task.ts";
 import { waggleVersion } from "../../protocol/engine/version.ts";
 import type { ServerView } from "../../registry/api.ts";
 import type { ServiceTraffic } from "../../telemetry/snapshot.ts";
-import { type MeshView, problemsOf } from "../problems.ts";
+import type { MeshView } from "../mesh-view.ts";
+import { problemsOf } from "../problems.ts";
 import { type Family, gauge, mostSeries, sample } from "./family.ts";
-
-export type MetricsView = MeshView & { readonly servers: readonly ServerView[] };
 
 /** A slot, or a server, as it is labelled. */
 export type Endpoint = {
@@ -27,12 +26,11 @@ export type Endpoint = {
 
 /** @param traffic of services; empty where it cannot be had */
 export function meshFamilies(
-  view: MetricsView,
+  view: MeshView,
   endpoints: readonly Endpoint[],
   traffic: readonly ServiceTraffic[],
 ): Family[] {
-  const { info, nodes, services } = view;
-  const states = Map.groupBy(nodes, ({ state }) => state);
+  const { info } = view;
   return [
     gauge("waggle_build_info", "The mesh's release; always 1", [
       sample(1, { version: waggleVersion, mesh: info.name }),
@@ -43,6 +41,22 @@ export function meshFamilies(
     gauge("waggle_problems", "Things that are wrong, as waggle status tells them", [
       sample(problemsOf(view, traffic).length),
     ]),
+    ...nodeFamilies(view),
+    ...serviceFamilies(view),
+    ...serverFamilies(view),
+    gauge(
+      "waggle_task_up",
+      "1 when the slot's task, or the server, takes requests",
+      endpoints.length > mostSeries
+        ? []
+        : endpoints.map(({ service, task, node, up }) => sample(up ? 1 : 0, { service, task, node })),
+    ),
+  ];
+}
+
+function nodeFamilies({ nodes }: MeshView): Family[] {
+  const states = Map.groupBy(nodes, ({ state }) => state);
+  return [
     gauge(
       "waggle_nodes",
       "Nodes by state",
@@ -57,6 +71,11 @@ export function meshFamilies(
         sample(named.some(nodeReady) ? 1 : 0, { node }),
       ),
     ),
+  ];
+}
+
+function serviceFamilies({ services }: MeshView): Family[] {
+  return [
     gauge(
       "waggle_service_tasks_desired",
       "Tasks the service should have running",
@@ -67,19 +86,11 @@ export function meshFamilies(
       "Tasks the service has running on nodes that are heard",
       services.map(({ spec, running }) => sample(running, { service: spec.name })),
     ),
-    ...serverFamilies(view),
-    gauge(
-      "waggle_task_up",
-      "1 when the slot's task, or the server, takes requests",
-      endpoints.length > mostSeries
-        ? []
-        : endpoints.map(({ service, task, node, up }) => sample(up ? 1 : 0, { service, task, node })),
-    ),
   ];
 }
 
 /** Of every service, so that alerts may add them to its tasks. One the operator took out is not wanted. */
-function serverFamilies({ services, servers }: MetricsView): Family[] {
+function serverFamilies({ services, servers }: MeshView): Family[] {
   const wanted = servers.filter(({ admin }) => admin === "ready");
   const byService = Map.groupBy(wanted, ({ service }) => service);
   const each = (count: (own: readonly ServerView[]) => number) =>
@@ -103,7 +114,7 @@ function isUp({ admin, health }: ServerView): boolean {
 }
 
 /** One for each slot in which a task lives, and for each server. Of two tasks in a slot the one that takes requests. */
-export function endpointsOf({ nodes, services, tasks, servers }: MetricsView): Endpoint[] {
+export function endpointsOf({ nodes, services, tasks, servers }: MeshView): Endpoint[] {
   const nodeById = new Map(nodes.map((node) => [node.id, node]));
   const nameOf = new Map(services.map(({ id, spec }) => [id, spec.name]));
   const bySlot = new Map<string, Endpoint>();

@@ -1,10 +1,9 @@
 // GET /metrics: the mesh for Prometheus. What the registry knows is told even while the telemetry cannot be had.
 
 import { Hono } from "hono";
-import { unwrap } from "../../domain/error.ts";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
 import type { ControlDeps, ControlEnv, Routes } from "../context.ts";
-import type { MeshView } from "../problems.ts";
+import { type MeshView, readMeshView } from "../mesh-view.ts";
 import { snapshotOrNull } from "../remote-telemetry.ts";
 import { gauge, sample } from "./family.ts";
 import { endpointsOf, meshFamilies } from "./mesh-families.ts";
@@ -14,16 +13,11 @@ import { trafficFamilies } from "./traffic-families.ts";
 export function metricsRoutes({ mesh, telemetry }: ControlDeps): Routes {
   const routes = new Hono<ControlEnv>();
   routes.get("/", async (c) => {
-    const [info, nodes, services, tasks, servers, traffic] = await Promise.all([
-      mesh.info(),
-      mesh.nodes(),
-      mesh.services(),
-      mesh.tasks({}),
-      mesh.servers(null),
+    const [view, traffic] = await Promise.all([
+      readMeshView(mesh),
       // To Prometheus a counter that falls is one that began anew at 0: none may fall for what is lost in a reset.
       snapshotOrNull(telemetry, { kept: true }),
     ]);
-    const view = { info, nodes, services, tasks: unwrap(tasks), servers: unwrap(servers) };
     const endpoints = endpointsOf(view);
     const { text, contentType } = await metricsText([
       ...meshFamilies(view, endpoints, traffic?.services ?? []),

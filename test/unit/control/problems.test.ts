@@ -109,8 +109,13 @@ function first(mesh: TestMesh): Task {
 /** `what: why (age)` of each problem. */
 function lines(mesh: TestMesh): string[] {
   const { registry, nowMs } = mesh;
-  const tasks = mesh.tasks();
-  const view = { info: registry.info(), nodes: registry.nodes(), services: registry.services(), tasks };
+  const view = {
+    info: registry.info(),
+    nodes: registry.nodes(),
+    services: registry.services(),
+    tasks: mesh.tasks(),
+    servers: [],
+  };
   return problemsOf(view, []).map(
     ({ what, why, sinceMs }) => `${what}: ${why} (${(nowMs - (sinceMs ?? 0)) / 1_000} s)`,
   );
@@ -129,6 +134,7 @@ test("[A34] every problem says what to do about it", () => {
     nodes: registry.nodes(),
     services: registry.services(),
     tasks: mesh.tasks(),
+    servers: [],
   };
   expect(problemsOf(view, []).map(({ what, next }) => [what, next])).toEqual([
     ["node node1", "Start its agent again, or forget it: `waggle node rm node1`."],
