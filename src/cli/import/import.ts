@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { type Imported, importConfig } from "../../haproxy/import.ts";
 import type { Cli } from "../cli.ts";
+import type { Client } from "../client.ts";
 import { CliError, exitCodes, refused } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { printJson, printLines } from "../output.ts";
@@ -39,28 +40,32 @@ async function importFile(cli: Cli, command: Command, file: string, flags: Flags
   const { errors, services } = imported;
   const name = file === "-" ? "stdin" : file;
   if (!flags.json) printLines(cli.out, remarkLines(imported, name));
-  if (errors.length > 0) {
-    if (flags.json) printJson(cli.out, { ...imported, done: [] });
-    else
-      printLines(
-        cli.err,
-        errors.map(({ line, message }) => `${name}:${line}: ${message}`),
-      );
-    throw new CliError(
-      exitCodes.refused,
-      flags.json
-        ? ""
-        : `${name} has ${errors.length === 1 ? "a line" : `${errors.length} lines`} that cannot be read: nothing was done`,
-    );
-  }
+  if (errors.length > 0) throw unreadable(cli, imported, name, flags);
   if (services.length === 0) throw refused(`there is no service in ${name} that the mesh could take`);
   if (flags.dryRun === true) {
     if (flags.json) printJson(cli.out, { ...imported, done: [] });
     else printLines(cli.out, ["", ...services.flatMap(serviceLines), "", "nothing was done: --dry-run"]);
     return;
   }
+  await takeOver(cli, await connect(command, cli), imported, flags);
+}
+
+/** Says which lines cannot be read. Returns the refusal. */
+function unreadable(cli: Cli, imported: Imported, name: string, flags: Flags): CliError {
+  const { errors } = imported;
+  if (flags.json) {
+    printJson(cli.out, { ...imported, done: [] });
+    return new CliError(exitCodes.refused, "");
+  }
+  const lines = errors.map(({ line, message }) => `${name}:${line}: ${message}`);
+  printLines(cli.err, lines);
+  const many = errors.length === 1 ? "a line" : `${errors.length} lines`;
+  return new CliError(exitCodes.refused, `${name} has ${many} that cannot be read: nothing was done`);
+}
+
+async function takeOver(cli: Cli, mesh: Client, imported: Imported, flags: Flags): Promise<void> {
+  const { services } = imported;
   const done: string[] = [];
-  const mesh = await connect(command, cli);
   try {
     await applyImport(mesh, services, (step) => {
       done.push(step);

@@ -1,6 +1,6 @@
 // One request and its answer, with the time each step took.
 
-import { type IncomingHttpHeaders, request as requestHttp } from "node:http";
+import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import type { Socket } from "node:net";
 
@@ -62,31 +62,35 @@ export function exchange(sent: Sent, nowMs: () => number): Promise<Answer> {
   outgoing.on("error", reject);
   outgoing.on("response", (incoming) => {
     const headMs = since();
-    const { remoteAddress = "?", remotePort = 0 } = incoming.socket;
-    let bytes = 0;
-    const kept: Buffer[] = [];
-    incoming.on("data", (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes <= maxRefusal) kept.push(chunk);
-    });
-    incoming.on("error", reject);
-    incoming.on("end", () =>
-      resolve({
-        status: incoming.statusCode ?? 0,
-        statusText: incoming.statusMessage ?? "",
-        httpVersion: incoming.httpVersion,
-        from: `${remoteAddress}:${remotePort}`,
-        headers: incoming.headers,
-        bytes,
-        reason: bytes > maxRefusal ? null : reasonIn(Buffer.concat(kept).toString(), incoming.headers),
-        connectedMs,
-        headMs,
-        totalMs: since(),
-      }),
+    void readAnswer(incoming).then(
+      (answer) => resolve({ ...answer, connectedMs, headMs, totalMs: since() }),
+      reject,
     );
   });
   outgoing.end(sent.body ?? undefined);
   return promise;
+}
+
+/** Reads an answer to its end. Of its body no more is kept than a refusal has. */
+async function readAnswer(
+  incoming: IncomingMessage,
+): Promise<Omit<Answer, "connectedMs" | "headMs" | "totalMs">> {
+  const { remoteAddress = "?", remotePort = 0 } = incoming.socket;
+  let bytes = 0;
+  const kept: Buffer[] = [];
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes <= maxRefusal) kept.push(chunk);
+  }
+  return {
+    status: incoming.statusCode ?? 0,
+    statusText: incoming.statusMessage ?? "",
+    httpVersion: incoming.httpVersion,
+    from: `${remoteAddress}:${remotePort}`,
+    headers: incoming.headers,
+    bytes,
+    reason: bytes > maxRefusal ? null : reasonIn(Buffer.concat(kept).toString(), incoming.headers),
+  };
 }
 
 /** The message of a refusal as src/proxy/failure.ts writes it, which names the request as its header does. */

@@ -174,7 +174,8 @@ test("[W17] how long a request was in line is told to those who show a token", a
     "the other waits",
     async () => plane.plane.lines.waiting(serviceOf("my-web", 1, []).id, Date.now()) === 1,
   );
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  const sinceMs = Date.now();
+  await until("it has waited for a while", () => Date.now() >= sinceMs + 20, { everyMs: 1 });
   tasks.answer();
   await until("so is the other", async () => tasks.waiting.length === 1);
   tasks.answer();
