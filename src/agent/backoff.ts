@@ -1,8 +1,8 @@
 // Backoff: how long to wait before dialling again.
 
 /** Full jitter (every delay between nothing and the bound is as likely) keeps a mesh's agents from redialling as one. */
-export const backoffBaseMs = 250;
-export const backoffMaxMs = 10_000;
+const backoffBaseMs = 250;
+const backoffMaxMs = 10_000;
 
 /**
  * The delay before a further try, milliseconds.

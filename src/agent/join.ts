@@ -120,7 +120,7 @@ function messageOf(text: string): string {
 }
 
 /** `fetch failed` says nothing; its cause does. */
-export function causeOf(error: unknown): string {
+function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === "TimeoutError") return `no answer within ${timeoutMs / 1000} s`;
   const { cause } = error;

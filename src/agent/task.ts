@@ -17,14 +17,14 @@ import type { TaskRecord } from "./records.ts";
 import type { Exit, Plan, Running, Runtime } from "./runtimes/runtime.ts";
 
 /** Like results in a row that change a verdict; HAProxy's defaults. */
-export const healthPolicy = { rise: 2, fall: 3 } as const;
+const healthPolicy = { rise: 2, fall: 3 } as const;
 /** Between probes of a task that takes traffic, and of one that is yet to, milliseconds. */
-export const probeEveryMs = 2_000;
-export const probeStartEveryMs = 100;
+const probeEveryMs = 2_000;
+const probeStartEveryMs = 100;
 /** A task that never answers is not waited for longer. */
-export const startLimitMs = 60_000;
+const startLimitMs = 60_000;
 /** A task found unhealthy is out of the table at once; this long later it is given up. */
-export const sickLimitMs = 10_000;
+const sickLimitMs = 10_000;
 
 /** What a task needs of its agent. */
 export type TaskContext = {

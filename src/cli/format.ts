@@ -45,7 +45,7 @@ export function printFormatted(out: TextSink, format: Format, objects: readonly 
 }
 
 /** Reads a template. @throws a usage error naming what cannot be read and what can */
-export function readFormat(text: string): Format {
+function readFormat(text: string): Format {
   if (text === "json") return [{ path: [], json: true }];
   return text.split(/(\{\{.*?\}\})/).flatMap((piece): Part[] => {
     if (!piece.startsWith("{{")) return piece === "" ? [] : [unescaped(piece)];

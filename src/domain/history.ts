@@ -5,7 +5,7 @@ import type { RestartPolicy } from "./service.ts";
 import { isAlive, type Task } from "./task.ts";
 
 /** Dead tasks kept for each slot, the newest: with the live one the five of Swarm's task history limit. */
-export const historyLimit = 4;
+const historyLimit = 4;
 /** Restart attempts are counted in the history, so it reaches back as far as they do, within reason. */
 export const maxCountedAttempts = 100;
 

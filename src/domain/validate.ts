@@ -6,7 +6,7 @@ import { checkLabels } from "./labels.ts";
 import type { PortRequest, RunSpec, ServiceSpec, UpdatePolicy } from "./service.ts";
 
 /** Replicas one service may ask for: the size of mesh the routing table and the scheduler are measured for. */
-export const maxReplicas = 10_000;
+const maxReplicas = 10_000;
 /** Target ports one task may have; an agent's report carries no more endpoints. */
 const maxTargets = 64;
 
@@ -63,7 +63,7 @@ function checkStatic({ run, mode }: ServiceSpec): void {
 }
 
 /** Stands where other services have an image, in one that has servers only. */
-export function isStaticImage(image: string): boolean {
+function isStaticImage(image: string): boolean {
   return /^waggle\/static(?::latest)?$/.test(image);
 }
 

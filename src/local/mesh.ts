@@ -80,13 +80,11 @@ async function startParts(options: MeshOptions, release: Release): Promise<Local
   await stopOrphanedTasks(options.stateDir, nodeNames(options.nodes));
   const plan = await planAddresses();
   const control = `http://${options.listen}:${options.controlPort}`;
-  const { runtimes, controlPort, entryPort } = await startRuntimes(options, secrets, logDir);
-  const controlListener = await Listener.open(options.listen, options.controlPort, controlDoor, {
-    host: "127.0.0.1",
-    port: controlPort,
-  });
+  const started = await startRuntimes(options, secrets, logDir);
+  const { runtimes, entryPort } = started;
+  const controlListener = await openControl(options, started);
   const agents = await startAgents(options, plan, control, secrets.token, logDir).catch((error) => {
-    for (const runtime of runtimes) runtime.process.kill("SIGTERM");
+    endRuntimes(started);
     void controlListener.close(0);
     throw error;
   });
@@ -174,6 +172,21 @@ async function startRuntimes(options: MeshOptions, secrets: MeshSecrets, logDir:
     runtime.process.kill("SIGTERM");
     throw error;
   }
+}
+
+/** Opens the control API's port, which may have been taken since it was looked at: then the runtimes end as well. */
+async function openControl({ listen, controlPort }: MeshOptions, started: Runtimes): Promise<Listener> {
+  const upstream = { host: "127.0.0.1", port: started.controlPort };
+  try {
+    return await Listener.open(listen, controlPort, controlDoor, upstream);
+  } catch (error) {
+    endRuntimes(started);
+    throw error;
+  }
+}
+
+function endRuntimes({ runtimes }: Runtimes): void {
+  for (const runtime of runtimes) runtime.process.kill("SIGTERM");
 }
 
 /** Starts an agent for each node; when one cannot start, the others are stopped again. */

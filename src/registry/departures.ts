@@ -11,7 +11,7 @@ import { type Draft, taskSubject } from "./draft.ts";
 import type { Routers } from "./routers.ts";
 
 /** How long a task that left the table is kept up for routers that do not say that they know, milliseconds. */
-export const releaseBoundMs = 5_000;
+const releaseBoundMs = 5_000;
 
 /**
  * Notes which running tasks this transaction took out of the table for good.

@@ -12,7 +12,7 @@ export interface SqlPort {
 }
 
 /** Bound values one statement may carry; a Durable Object's limit. */
-export const maxBindings = 100;
+const maxBindings = 100;
 
 /**
  * Writes rows with as few statements as the limit allows. The first column is the key: a row that exists is replaced.

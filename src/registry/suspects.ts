@@ -2,9 +2,9 @@
 // there is no other to ask, the task's agent is to probe it now. In memory only: a suspicion is stale within seconds.
 
 /** How long a router's word counts, milliseconds, and how soon a task is not probed again for it. */
-export const suspicionMs = 5_000;
+const suspicionMs = 5_000;
 /** Tasks one report may name; a router that suspects more has lost its own network. */
-export const maxSuspects = 64;
+const maxSuspects = 64;
 
 export class Suspects {
   /** By task, when each router last named it. */
