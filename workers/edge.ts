@@ -1,6 +1,7 @@
 // The balancer as a Worker of its own. The registry object lives in the control Worker and is bound by script name.
 
-import { type PlaneEnv, serveByHost } from "./entry.ts";
+import { serveByHost } from "./entry.ts";
+import type { PlaneEnv } from "./plane.ts";
 import { serveWithStats } from "./stats.ts";
 
 export default {

@@ -1,6 +1,7 @@
 // One node's entry point as a Worker of its own. Which node: the variable NODE, or what the binding that calls it says.
 
-import { type PlaneEnv, serveByHost } from "./entry.ts";
+import { serveByHost } from "./entry.ts";
+import type { PlaneEnv } from "./plane.ts";
 
 /** NODE is the node's name or id. */
 type IngressEnv = PlaneEnv & { readonly NODE?: string };

@@ -8,8 +8,9 @@ import { type StatsApp, statsApp } from "../src/stats/app.ts";
 import { readTraffic } from "../src/stats/traffic.ts";
 import { defaultStatsUri, isStatsUrl } from "../src/stats/uri.ts";
 import { withoutToken } from "../src/stats/who.ts";
-import { type PlaneEnv, serve } from "./entry.ts";
+import { serve } from "./entry.ts";
 import { placing } from "./placing.ts";
+import type { PlaneEnv } from "./plane.ts";
 
 /**
  * Hands a request to the data plane, unless it came in at the balancer and is for its statistics. Until then it costs

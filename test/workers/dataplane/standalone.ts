@@ -1,6 +1,7 @@
 // The data plane alone, for tests: the shells of workers/ with a table source of the test's in the registry's place.
 
-import { entryOfHeader, notAListener, type PlaneEnv, serve, serveByHost } from "../../../workers/entry.ts";
+import { entryOfHeader, notAListener, serve, serveByHost } from "../../../workers/entry.ts";
+import type { PlaneEnv } from "../../../workers/plane.ts";
 
 export { MeshTelemetry } from "../../../workers/telemetry.ts";
 
