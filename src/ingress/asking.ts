@@ -134,5 +134,21 @@ export function passOver({ plane, counted }: Asking, target: Target): void {
 /** Lets go of an attempt that lost: its answer, if one comes, is not read. Resolves when it has come. */
 export async function letGo({ outcome }: Sent): Promise<void> {
   const came = await outcome;
-  if (came !== "failed") await came.body?.cancel().catch(() => undefined);
+  if (came === "failed") return;
+  const { webSocket } = came as Upgraded;
+  if (webSocket === undefined || webSocket === null) {
+    await came.body?.cancel().catch(() => undefined);
+    return;
+  }
+  // Nobody else would end it: the request lasts as long as the socket of the task that won.
+  webSocket.accept();
+  webSocket.close(goingAway, "another task answered first");
 }
+
+/** RFC 6455 §7.4.1. */
+const goingAway = 1001;
+
+/** A response as the Workers runtime has it: that to an upgrade holds the socket. */
+type Upgraded = {
+  readonly webSocket?: { accept(): void; close(code: number, reason: string): void } | null;
+};

@@ -47,6 +47,22 @@ test("[Y20] a safe request that a second task keeps waiting as well is asked of 
   expect(tookMs).toBeLessThanOrEqual(220);
 });
 
+test("[Y24] a task that answers an upgrade after another one has its WebSocket closed", async () => {
+  const done: unknown[] = [];
+  const webSocket = {
+    accept: () => done.push("accept"),
+    close: (code: number) => done.push(code),
+  };
+  const late: Task = () =>
+    new Promise((resolve) => setTimeout(resolve, 500, Object.assign(new Response(""), { webSocket })));
+  const { ask, origins } = mesh([late, after(1)], { tryTimeoutMs: 200 });
+  const { text } = await timed(ask({ headers: { connection: "Upgrade", upgrade: "websocket" } }));
+  expect([text, origins()]).toEqual(["b", ["http://a", "http://b"]]);
+  expect(done).toEqual([]);
+  await vi.advanceTimersByTimeAsync(500);
+  expect(done).toEqual(["accept", 1_001]);
+});
+
 test("[Y20] no more than four tasks are asked, and the first of them to answer is heard", async () => {
   const { ask, origins } = mesh([after(5_000), frozen, frozen, frozen, after(1)]);
   const { text } = await timed(ask());
