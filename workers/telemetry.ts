@@ -25,9 +25,12 @@ export class MeshTelemetry extends DurableObject<Env> implements TelemetryApi {
   }
 
   count(delta: unknown): Answer<boolean> {
-    const counted = this.#telemetry.count(delta);
-    this.#armIfUnsaved();
-    return counted;
+    try {
+      return this.#telemetry.count(delta);
+    } finally {
+      // Also where saving failed: what was counted stands, and the alarm saves it.
+      this.#armIfUnsaved();
+    }
   }
 
   snapshot(filter: SnapshotFilter): Snapshot {
