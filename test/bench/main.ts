@@ -8,7 +8,7 @@ import { benchCounting, benchTraffic } from "./traffic.ts";
 import { benchWorld } from "./world.ts";
 
 const parts: Record<string, () => Promise<void>> = {
-  traffic: () => benchTraffic({ starts: 8, rounds: 2, roundMs: 1_000, warmUpMs: 5_000, connections: 32 }),
+  traffic: () => benchTraffic({ starts: 6, rounds: 3, roundMs: 1_000, warmUpMs: 10_000, connections: 32 }),
   counting: () => benchCounting({ starts: 8, rounds: 3, roundMs: 1_000, warmUpMs: 5_000, connections: 32 }),
   streams: () => benchStreams({ bytes: 1024 ** 3, rounds: 3 }),
   sockets: () => benchSockets({ sockets: 1_000, idleMs: 5_000 }),

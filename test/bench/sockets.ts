@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { WebSocket } from "ws";
 import { printRows } from "./report.ts";
 import { startBulkBackend } from "./streams.ts";
-import { cpuMs, memoryBytes, startAll, traffic, type Way } from "./ways.ts";
+import { cpuMs, memoryBytes, startAll, type Way, ways } from "./ways.ts";
 
 export type SocketOptions = { readonly sockets: number; readonly idleMs: number };
 
@@ -22,10 +22,10 @@ type Held = {
 /** Holds the sockets of each way, one after the other, and prints what came of them. */
 export async function benchSockets(options: SocketOptions): Promise<void> {
   const backend = await startBulkBackend();
-  const ways = await startAll(traffic, backend.origin);
+  const started = await startAll(ways, backend.origin);
   try {
     const rows: string[][] = [["way", "opened in ms", "KiB of workerd each", "CPU ms while idle", "alive"]];
-    for (const [index, way] of ways.entries()) {
+    for (const [index, way] of started.entries()) {
       const { openMs, kib, alive, idleCpuMs } = await hold(way, options);
       const figures = [
         openMs.toFixed(0),
@@ -33,14 +33,14 @@ export async function benchSockets(options: SocketOptions): Promise<void> {
         idleCpuMs.toFixed(0),
         `${alive} of ${options.sockets}`,
       ];
-      rows.push([Object.keys(traffic)[index] ?? "", ...figures]);
+      rows.push([Object.keys(ways)[index] ?? "", ...figures]);
     }
     printRows(
       `${options.sockets} WebSockets, idle for ${options.idleMs / 1_000} s, then one echo each`,
       rows,
     );
   } finally {
-    await Promise.all(ways.map((way) => way.stop()));
+    await Promise.all(started.map((way) => way.stop()));
     backend.stop();
   }
 }

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { BulkOrder, BulkResult } from "./bulk-load.ts";
 import { figure, printRows, show } from "./report.ts";
-import { memoryBytes, startAll, traffic, type Way } from "./ways.ts";
+import { memoryBytes, startAll, type Way, ways } from "./ways.ts";
 
 export type StreamOptions = { readonly bytes: number; readonly rounds: number };
 
@@ -30,14 +30,14 @@ export async function startBulkBackend(): Promise<{ readonly origin: string; rea
 /** Runs the rounds by turns and prints them. */
 export async function benchStreams(options: StreamOptions): Promise<void> {
   const backend = await startBulkBackend();
-  const ways = await startAll(traffic, backend.origin);
+  const started = await startAll(ways, backend.origin);
   const load = fork(script("bulk-load.ts"));
   try {
     for (const direction of ["down", "up"] as const) {
-      for (const way of ways) await stream(load, way, direction, warmBytes);
+      for (const way of started) await stream(load, way, direction, warmBytes);
       const all: [Stream[], Stream[]] = [[], []];
       for (let round = 0; round < options.rounds; round += 1) {
-        for (const [index, way] of ways.entries()) {
+        for (const [index, way] of started.entries()) {
           all[index]?.push(await stream(load, way, direction, options.bytes));
         }
       }
@@ -45,7 +45,7 @@ export async function benchStreams(options: StreamOptions): Promise<void> {
     }
   } finally {
     load.kill();
-    await Promise.all(ways.map((way) => way.stop()));
+    await Promise.all(started.map((way) => way.stop()));
     backend.stop();
   }
 }
@@ -73,7 +73,7 @@ function print(
   all: readonly (readonly Stream[])[],
   { bytes, rounds }: StreamOptions,
 ): void {
-  const rows = Object.keys(traffic).map((name, index) => {
+  const rows = Object.keys(ways).map((name, index) => {
     const own = all[index] ?? [];
     const ratio = own.map(({ rate }, round) => rate / (all[0]?.[round]?.rate ?? rate));
     const rates = figure(own.map(({ rate }) => rate));
