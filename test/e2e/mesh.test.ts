@@ -270,6 +270,17 @@ test("[U19] Ctrl-C leaves no process, and the next start finds the services as t
   for (const address of nodes) expect((await who(address)).slot).toBeGreaterThan(0);
 });
 
+test("[U19] SIGTERM to `npm start` stops the mesh in order and leaves no process", async () => {
+  const stateDir = mesh.stateDir;
+  await mesh.stop();
+  const npm = await MeshProcess.startByNpm(stateDir);
+  npm.signal("SIGTERM");
+  await npm.ended();
+  expect(npm.output).toContain("Stopped.");
+  expect(npm.allPids()).toEqual([]);
+  mesh = await MeshProcess.start([], stateDir);
+});
+
 test("[U60] what the state folder holds is its owner's alone, also where the folder itself lets others in", async () => {
   const stateDir = mesh.stateDir;
   expect(await mesh.stop("SIGHUP")).toBe(0);

@@ -36,10 +36,23 @@ export class MeshProcess {
   }
 
   /** Starts one and waits until it says that it is up. */
-  static async start(args: readonly string[] = [], stateDir = newStateDir()): Promise<MeshProcess> {
+  static start(args: readonly string[] = [], stateDir = newStateDir()): Promise<MeshProcess> {
+    return MeshProcess.#startBy([process.execPath, main, "up"], args, stateDir);
+  }
+
+  /** The same by `npm start`; signals go to npm. */
+  static startByNpm(stateDir: string): Promise<MeshProcess> {
+    return MeshProcess.#startBy(["npm", "start", "--"], [], stateDir);
+  }
+
+  static async #startBy(
+    [program, ...first]: readonly [string, ...string[]],
+    args: readonly string[],
+    stateDir: string,
+  ): Promise<MeshProcess> {
     const [controlPort, edgePort] = [await freePort(), await freePort()];
     const ports = ["--state", stateDir, "--port", String(controlPort), "--edge-port", String(edgePort)];
-    const child = spawn(process.execPath, [main, "up", ...ports, ...args], {
+    const child = spawn(program, [...first, ...ports, ...args], {
       cwd: root,
       stdio: ["ignore", "pipe", "pipe"],
     });
