@@ -3,6 +3,7 @@
 // Entry points are plain objects: a class of WorkerEntrypoint is instantiated for each request, a tenth of what proxying
 // one costs.
 
+import { authorityOf, hostName, pathOf } from "../src/proxy/host.ts";
 import control, { serveControl } from "./control.ts";
 import { entryOfHeader, notAListener, serveByHost } from "./entry.ts";
 import type { Env } from "./env.ts";
@@ -36,7 +37,7 @@ export const Control = control;
  * of the dashboard are taken on every host, so that a first deploy can be reached at all.
  */
 function isControl(request: Request, env: Env): boolean {
-  const { hostname, pathname } = new URL(request.url);
-  if (env.CONTROL_HOST !== "") return hostname === env.CONTROL_HOST.toLowerCase();
-  return /^\/(?:mesh|dashboard)\//.test(pathname) || /^\/(?:v1\.\d+\/|_ping$)/.test(pathname);
+  const { url } = request;
+  if (env.CONTROL_HOST !== "") return hostName(authorityOf(url)) === env.CONTROL_HOST.toLowerCase();
+  return /^\/(?:(?:mesh|dashboard|v1\.\d+)\/|_ping(?:\?|$))/.test(pathOf(url));
 }

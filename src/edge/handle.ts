@@ -2,6 +2,7 @@
 
 import { ingress, needsNoNode, noNodeAtAll } from "../ingress/handle.ts";
 import type { Entry } from "../proxy/entry.ts";
+import { authorityOf } from "../proxy/host.ts";
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
 import type { Route, Routes } from "../proxy/routes.ts";
 
@@ -13,7 +14,7 @@ import type { Route, Routes } from "../proxy/routes.ts";
  */
 export function edge(request: Request, entry: Entry, context: PlaneContext): Promise<Response> {
   const { plane } = context;
-  const host = request.headers.get("host") ?? new URL(request.url).host;
+  const host = request.headers.get("host") ?? authorityOf(request.url);
   const routes = plane.tables.routes(context.waitUntil);
   const node =
     routes === null || routes instanceof Promise ? null : pickNode(plane, routes, entry.port, host, request);
