@@ -6,6 +6,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { ProbeList, ProbeReport, ProbeTarget } from "../src/domain/probe-list.ts";
 import { type CheckDeps, type Connection, runCheck } from "../src/prober/check.ts";
 import { type Kept, Rounds } from "../src/prober/rounds.ts";
+import { sleep } from "../src/prober/sleep.ts";
 import type { Env } from "./env.ts";
 import { placing } from "./placing.ts";
 
@@ -175,12 +176,5 @@ const deps: CheckDeps = {
   dial: (address, tls) =>
     connect(address, { secureTransport: tls ? "on" : "off", allowHalfOpen: false }) as unknown as Connection,
   nowMs: () => Date.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      signal.addEventListener("abort", () => {
-        clearTimeout(timer);
-        resolve();
-      });
-    }),
+  sleep,
 };

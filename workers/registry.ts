@@ -24,12 +24,12 @@ import type {
 import { readFrame } from "../src/registry/frame.ts";
 import { Registry } from "../src/registry/registry.ts";
 import { randomBase36, randomId } from "../src/registry/secrets.ts";
-import type { SqlPort, SqlRow } from "../src/registry/sql-port.ts";
 import { SqlStore } from "../src/registry/store.ts";
 import type { TaskFilter } from "../src/registry/tasks.ts";
 import { type AgentSocket, AgentSockets } from "./agent-sockets.ts";
 import type { Env } from "./env.ts";
 import { proberOf, regionsOf } from "./prober.ts";
+import { portOf } from "./storage.ts";
 import { WatchSockets } from "./watch-sockets.ts";
 
 /** After a failed alarm, milliseconds: the platform's own retries end after six, and then nobody would look again. */
@@ -285,14 +285,6 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
     this.#armedMs = atMs;
     void this.ctx.storage.setAlarm(atMs);
   }
-}
-
-/** A Durable Object's storage as the store's port. */
-export function portOf(storage: DurableObjectStorage): SqlPort {
-  return {
-    exec: (sql, ...bindings) => storage.sql.exec(sql, ...bindings).toArray() as SqlRow[],
-    transactionSync: (work) => storage.transactionSync(work),
-  };
 }
 
 function refusal(status: number, message: string, headers: Record<string, string> = {}): Response {

@@ -6,6 +6,7 @@ import type { Answer } from "../src/domain/error.ts";
 import type { Snapshot, SnapshotFilter } from "../src/telemetry/snapshot.ts";
 import { saveEveryMs, Telemetry, type TelemetryApi } from "../src/telemetry/telemetry.ts";
 import type { Env } from "./env.ts";
+import { portOf } from "./storage.ts";
 
 /** What the mesh's traffic was, one object per mesh. */
 export class MeshTelemetry extends DurableObject<Env> implements TelemetryApi {
@@ -15,13 +16,7 @@ export class MeshTelemetry extends DurableObject<Env> implements TelemetryApi {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    const { storage } = ctx;
-    const sql = {
-      exec: (text: string, ...bindings: readonly (string | number)[]) =>
-        storage.sql.exec(text, ...bindings).toArray(),
-      transactionSync: <T>(work: () => T) => storage.transactionSync(work),
-    };
-    this.#telemetry = new Telemetry(sql, () => Date.now());
+    this.#telemetry = new Telemetry(portOf(ctx.storage), () => Date.now());
   }
 
   count(delta: unknown): Answer<boolean> {

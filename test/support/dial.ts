@@ -3,6 +3,7 @@
 import { connect } from "node:net";
 import { Readable, Writable } from "node:stream";
 import type { CheckDeps, Connection } from "../../src/prober/check.ts";
+import { sleep } from "../../src/prober/sleep.ts";
 
 export const nodeCheckDeps: CheckDeps = {
   dial: ({ hostname, port }) => {
@@ -20,12 +21,5 @@ export const nodeCheckDeps: CheckDeps = {
     };
   },
   nowMs: () => Date.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      signal.addEventListener("abort", () => {
-        clearTimeout(timer);
-        resolve();
-      });
-    }),
+  sleep,
 };

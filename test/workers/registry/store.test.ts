@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { portOf } from "../../../workers/registry.ts";
+import { portOf } from "../../../workers/storage.ts";
 import { storeContract } from "../../support/store-contract.ts";
 
 let made = 0;

@@ -1,0 +1,11 @@
+// A Durable Object's storage in the shape in which the mesh's stores ask for it.
+
+import type { SqlPort, SqlRow } from "../src/registry/sql-port.ts";
+
+/** The SQL of a storage, and its transactions. */
+export function portOf(storage: DurableObjectStorage): SqlPort {
+  return {
+    exec: (sql, ...bindings) => storage.sql.exec(sql, ...bindings).toArray() as SqlRow[],
+    transactionSync: (work) => storage.transactionSync(work),
+  };
+}
