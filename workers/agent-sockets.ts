@@ -1,11 +1,11 @@
 // The agents' sockets of the registry object. They outlive it while it hibernates, so all it must remember of one is
 // in the socket's attachment.
 
-import { closeCodes, type Probe } from "../src/protocol/agent.ts";
+import { closeCodes, type ProbeRequest } from "../src/protocol/agent.ts";
 import type { NodeAssignment } from "../src/registry/assignments.ts";
 
 /** What a socket's attachment holds. */
-export type AgentSocket = {
+export type AgentAttachment = {
   readonly kind: "agent";
   readonly nodeId: string;
   /** When it opened or last carried a message, epoch milliseconds; pings are counted by the platform. */
@@ -34,7 +34,7 @@ export class AgentSockets {
     this.close(nodeId, closeCodes.superseded, "a newer socket of this node took over");
     const [client, server] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
     this.#ctx.acceptWebSocket(server, [tagOf(nodeId)]);
-    const socket: AgentSocket = {
+    const socket: AgentAttachment = {
       kind: "agent",
       nodeId,
       heardAtMs: nowMs,
@@ -48,7 +48,7 @@ export class AgentSockets {
   }
 
   /** The socket a message came in on, noted as heard; null when it is not one to listen to. */
-  hearing(ws: WebSocket, nowMs: number): AgentSocket | null {
+  touch(ws: WebSocket, nowMs: number): AgentAttachment | null {
     const socket = attachmentOf(ws);
     if (socket === null || socket.closed) return null;
     ws.serializeAttachment({ ...socket, heardAtMs: nowMs });
@@ -56,13 +56,13 @@ export class AgentSockets {
   }
 
   /** Notes that a socket said hello. */
-  greet(ws: WebSocket): void {
+  markGreeted(ws: WebSocket): void {
     const socket = attachmentOf(ws);
     if (socket !== null) ws.serializeAttachment({ ...socket, greeted: true });
   }
 
   /** When each node was last heard on a socket that is open and said hello, epoch milliseconds. */
-  heard(): ReadonlyMap<string, number> {
+  lastSeen(): ReadonlyMap<string, number> {
     const heard = new Map<string, number>();
     for (const ws of this.#ctx.getWebSockets()) {
       const socket = openSocket(ws);
@@ -75,7 +75,7 @@ export class AgentSockets {
   }
 
   /** The node that has no socket any more now that this one closed; null when it has, or this was no agent's. */
-  lost(ws: WebSocket): string | null {
+  disconnectedNode(ws: WebSocket): string | null {
     const socket = attachmentOf(ws);
     if (socket === null) return null;
     const others = this.#ctx.getWebSockets(tagOf(socket.nodeId)).filter((other) => other !== ws);
@@ -96,7 +96,7 @@ export class AgentSockets {
 
   /** Asks a node's agent to probe tasks now. */
   probe(nodeId: string, taskIds: readonly string[]): void {
-    const frame: Probe = { type: "probe", taskIds: [...taskIds] };
+    const frame: ProbeRequest = { type: "probe", taskIds: [...taskIds] };
     for (const ws of this.#ctx.getWebSockets(tagOf(nodeId))) {
       if (openSocket(ws)?.greeted) trySend(ws, JSON.stringify(frame));
     }
@@ -108,7 +108,7 @@ export class AgentSockets {
       const socket = openSocket(ws);
       if (socket === null) continue;
       ws.serializeAttachment({ ...socket, closed: true });
-      ws.close(code, shorten(reason));
+      ws.close(code, shortenReason(reason));
     }
   }
 }
@@ -117,13 +117,13 @@ function tagOf(nodeId: string): string {
   return `node:${nodeId}`;
 }
 
-function attachmentOf(ws: WebSocket): AgentSocket | null {
-  const attached = ws.deserializeAttachment() as AgentSocket | null;
+function attachmentOf(ws: WebSocket): AgentAttachment | null {
+  const attached = ws.deserializeAttachment() as AgentAttachment | null;
   return attached?.kind === "agent" ? attached : null;
 }
 
 /** A closed socket stays listed until its other end has answered, which a frozen agent never does. */
-function openSocket(ws: WebSocket): AgentSocket | null {
+function openSocket(ws: WebSocket): AgentAttachment | null {
   const socket = attachmentOf(ws);
   return socket === null || socket.closed || ws.readyState !== WebSocket.OPEN ? null : socket;
 }
@@ -141,7 +141,7 @@ export function trySend(ws: WebSocket, text: string): boolean {
   }
 }
 
-function shorten(reason: string): string {
+function shortenReason(reason: string): string {
   let text = reason;
   while (new TextEncoder().encode(text).length > maxReasonBytes) text = `${[...text].slice(0, -2).join("")}…`;
   return text;

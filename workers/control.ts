@@ -10,17 +10,17 @@ import assets from "../src/dashboard/built/assets.js";
 import type { MeshApi } from "../src/registry/api.ts";
 import { randomId } from "../src/registry/secrets.ts";
 import type { Env } from "./env.ts";
-import { placing } from "./placing.ts";
+import { locationOptions } from "./placing.ts";
 import { serveStats } from "./stats.ts";
 
 export { MeshProber } from "./prober.ts";
 export { MeshRegistry } from "./registry.ts";
 export { MeshTelemetry } from "./telemetry.ts";
 
-type Apps = { readonly control: ControlApp; readonly dashboard: DashboardApp };
+type ControlApps = { readonly control: ControlApp; readonly dashboard: DashboardApp };
 
 /** Building the routes takes longer than most requests; they hold nothing of any one request. */
-const apps = new WeakMap<Env, Apps>();
+const controlApps = new WeakMap<Env, ControlApps>();
 
 export default {
   fetch(request: Request, env: Env, _ctx: ExecutionContext): Response | Promise<Response> {
@@ -49,8 +49,8 @@ export function serveControl(
   return control.fetch(request);
 }
 
-function appsOf(env: Env): Apps {
-  const known = apps.get(env);
+function appsOf(env: Env): ControlApps {
+  const known = controlApps.get(env);
   if (known !== undefined) return known;
   const deps = controlDeps(env);
   const access = readAccessSettings({
@@ -62,7 +62,7 @@ function appsOf(env: Env): Apps {
     control: controlApp(deps),
     dashboard: dashboardApp({ ...deps, assets, access, meshName: env.MESH_NAME }),
   };
-  apps.set(env, made);
+  controlApps.set(env, made);
   return made;
 }
 
@@ -89,9 +89,9 @@ function controlDeps(env: Env): ControlDeps {
 
 /** The one registry. */
 function registryOf(env: Env) {
-  return env.REGISTRY.getByName("mesh", placing(env));
+  return env.REGISTRY.getByName("mesh", locationOptions(env));
 }
 
 function telemetryOf(env: Env) {
-  return env.TELEMETRY.getByName("mesh", placing(env));
+  return env.TELEMETRY.getByName("mesh", locationOptions(env));
 }

@@ -2,15 +2,15 @@
 
 import { edge } from "../src/edge/handle.ts";
 import { ingress } from "../src/ingress/handle.ts";
-import type { Entry } from "../src/proxy/entry.ts";
+import type { EntryPoint } from "../src/proxy/entry.ts";
 import { type Failure, failureResponse } from "../src/proxy/failure.ts";
-import { authorityOf, hostName, ownPort, portSaid, schemeOf } from "../src/proxy/host.ts";
+import { authorityOf, defaultPorts, hostName, portOfHost, schemeOf } from "../src/proxy/host.ts";
 import { type PlaneEnv, planeAt, planeOf } from "./plane.ts";
 
 /** Hands a request to the data plane: to the balancer, or to a node's own entry point. */
 export function serve(
   request: Request,
-  entry: Entry,
+  entry: EntryPoint,
   env: PlaneEnv,
   ctx: ExecutionContext,
 ): Promise<Response> {
@@ -49,14 +49,14 @@ export function serveByHost(
 ): Promise<Response> {
   const { url } = request;
   const scheme = schemeOf(url);
-  const port = portSaid(scheme, authorityOf(url));
+  const port = portOfHost(scheme, authorityOf(url));
   const client = request.headers.get("cf-connecting-ip") ?? "unknown";
-  const arrival = { node, port: port === ownPort[scheme] ? null : port, client };
+  const arrival = { node, port: port === defaultPorts[scheme] ? null : port, client };
   return serveArrival(request, arrival, env, ctx, serveAs);
 }
 
 /** What a shell knows of where a request came in. Without a node the host name may tell of one. */
-type Arrival = Pick<Entry, "node" | "port" | "client">;
+type Arrival = Pick<EntryPoint, "node" | "port" | "client">;
 
 /** Serves a request at the node it came in at or asks for by host name, else at the edge. */
 export function serveArrival(
@@ -68,7 +68,7 @@ export function serveArrival(
 ): Promise<Response> {
   const { url } = request;
   const serveAt = (at: string | null) => {
-    const entry: Entry = {
+    const entry: EntryPoint = {
       role: at === null ? "edge" : "ingress",
       node: at,
       port,
@@ -104,7 +104,7 @@ function nodeOfHost(
  * Where a request came in on this machine, as the listener of the published port says in `x-waggle-entry`:
  * `KEY edge|ingress NODE|- PORT|- CLIENT http|https`. Null when the key is not ours.
  */
-export function entryOfHeader(request: Request, env: PlaneEnv): Entry | null {
+export function entryOfHeader(request: Request, env: PlaneEnv): EntryPoint | null {
   const words = request.headers.get("x-waggle-entry")?.split(" ") ?? [];
   const [key = "", role, node, port, client = "unknown", scheme] = words;
   if (!sameText(key, env.ENTRY_KEY)) return null;

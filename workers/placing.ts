@@ -3,7 +3,7 @@
 import type { Env } from "./env.ts";
 
 /** What to ask for an object with. A workerd of one's own binds a variable that is not set as null. */
-export function placing({
+export function locationOptions({
   REGISTRY_LOCATION,
 }: Pick<Env, "REGISTRY_LOCATION">): DurableObjectNamespaceGetDurableObjectOptions {
   if (!REGISTRY_LOCATION) return {};

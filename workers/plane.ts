@@ -6,7 +6,7 @@ import { createPlane, type DataPlane, type PlaneOptions } from "../src/proxy/pla
 import { readTrusted } from "../src/proxy/trust.ts";
 import { dataPoints } from "../src/telemetry/data-points.ts";
 import type { Env } from "./env.ts";
-import { placing } from "./placing.ts";
+import { locationOptions } from "./placing.ts";
 
 /** What the data plane needs of its Worker's bindings; a Worker without control has no more. */
 export type PlaneEnv = Omit<Env, "CONTROL_HOST"> & LimitVariables;
@@ -34,7 +34,7 @@ export function planeOf(env: PlaneEnv): DataPlane {
 /** This isolate's data plane, which from its first request on knows where in the world it is. */
 export function planeAt(request: Request, env: PlaneEnv): DataPlane {
   const own = planeOf(env);
-  if (own.meter?.place === "") own.meter.place = placeOf(request);
+  if (own.meter?.colo === "") own.meter.colo = placeOf(request);
   return own;
 }
 
@@ -55,7 +55,7 @@ const dialUncached: Dial = (url, init) =>
  * task is stopped only once no live router routes by a table that still has it.
  */
 function registryOf(env: PlaneEnv): Pick<PlaneOptions, "source" | "suspect"> {
-  const options = placing(env);
+  const options = locationOptions(env);
   const routerId = crypto.randomUUID();
   return {
     source: async (afterVersion) => {
@@ -72,7 +72,7 @@ function telemetryOf(env: PlaneEnv): Pick<PlaneOptions, "flush"> {
   // Without the binding (a configuration of an earlier release) nothing is counted, and traffic goes on.
   if (env.TELEMETRY === undefined) return {};
   const { TELEMETRY, ANALYTICS } = env;
-  const options = placing(env);
+  const options = locationOptions(env);
   return {
     flush: async (delta) => {
       const counted = await TELEMETRY.getByName("mesh", options).count(delta);

@@ -5,40 +5,40 @@ import { connect } from "cloudflare:sockets";
 import { DurableObject } from "cloudflare:workers";
 import type { ProbeList, ProbeReport, ProbeTarget } from "../src/domain/probe-list.ts";
 import { type CheckDeps, type Connection, runCheck } from "../src/prober/check.ts";
-import { type Kept, Rounds } from "../src/prober/rounds.ts";
+import { CheckSchedule, type StoredRegionHealth } from "../src/prober/rounds.ts";
 import { sleep } from "../src/prober/sleep.ts";
 import type { Env } from "./env.ts";
-import { placing } from "./placing.ts";
+import { locationOptions } from "./placing.ts";
 
 /** After a report that did not arrive, or a failed alarm, milliseconds. */
-const retryMs = 2_000;
+const proberRetryMs = 2_000;
 /** Shortest way to the next alarm, milliseconds: each is a row written, and what is due in between comes with it. */
 const minAlarmMs = 50;
 
 /** The one region where none is configured: near the registry's first caller, as the platform places objects. */
-const anywhere = "auto";
+const autoRegion = "auto";
 
 /** Names of the regions to check from. Those of PROBE_REGIONS are location hints. */
 export function regionsOf({ PROBE_REGIONS = "" }: Pick<Env, "PROBE_REGIONS">): readonly string[] {
   const named = PROBE_REGIONS.split(",")
     .map((region) => region.trim())
     .filter((region) => region !== "");
-  return named.length === 0 ? [anywhere] : [...new Set(named)];
+  return named.length === 0 ? [autoRegion] : [...new Set(named)];
 }
 
 /** The prober of a region; undefined where the Worker has none bound. */
 export function proberOf(env: Env, region: string) {
-  const options = region === anywhere ? {} : { locationHint: region as DurableObjectLocationHint };
+  const options = region === autoRegion ? {} : { locationHint: region as DurableObjectLocationHint };
   return env.PROBER?.getByName(region, options);
 }
 
 /** Checks static servers from one region. */
 export class MeshProber extends DurableObject<Env> {
-  readonly #rounds = new Rounds();
+  readonly #schedule = new CheckSchedule();
   #region: string;
   #listHash: string;
   #armedMs: number | null = null;
-  #isTelling = false;
+  #isReporting = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -49,7 +49,7 @@ export class MeshProber extends DurableObject<Env> {
     );
     this.#region = this.#fact("region") ?? "";
     this.#listHash = this.#fact("listHash") ?? "";
-    this.#rounds.take(JSON.parse(this.#fact("targets") ?? "[]"), this.#kept(), Date.now());
+    this.#schedule.setTargets(JSON.parse(this.#fact("targets") ?? "[]"), this.#storedHealth(), Date.now());
     ctx.blockConcurrencyWhile(async () => {
       this.#armedMs = await ctx.storage.getAlarm();
       this.#arm();
@@ -62,62 +62,62 @@ export class MeshProber extends DurableObject<Env> {
       this.#region = region;
       this.#setFact("region", region);
     }
-    await this.#tell([]);
-    this.#step();
+    await this.#report([]);
+    this.#runDue();
   }
 
   override alarm(): void {
     this.#armedMs = null;
     try {
-      this.#step();
+      this.#runDue();
     } catch (error) {
       console.error({ what: "the prober's alarm failed and is set again", error: String(error) });
-      this.#armedMs = Date.now() + retryMs;
+      this.#armedMs = Date.now() + proberRetryMs;
       void this.ctx.storage.setAlarm(this.#armedMs);
     }
   }
 
   /** Starts what is due and tells what is to be told. Nothing is waited for: an alarm that waits holds up the next one. */
-  #step(): void {
+  #runDue(): void {
     const nowMs = Date.now();
-    for (const target of this.#rounds.start(nowMs)) void this.#check(target);
-    const reports = this.#isTelling ? null : this.#rounds.report(nowMs);
-    if (reports !== null) void this.#tell(reports);
+    for (const target of this.#schedule.startDue(nowMs)) void this.#check(target);
+    const reports = this.#isReporting ? null : this.#schedule.takeReports(nowMs);
+    if (reports !== null) void this.#report(reports);
     this.#arm();
   }
 
   async #check(target: ProbeTarget): Promise<void> {
-    const result = await runCheck(target, deps);
-    const kept = this.#rounds.finished(target, result, Date.now());
-    if (kept !== null) this.#keep(kept);
-    this.#step();
+    const result = await runCheck(target, proberCheckDeps);
+    const kept = this.#schedule.finish(target, result, Date.now());
+    if (kept !== null) this.#storeHealth(kept);
+    this.#runDue();
   }
 
-  async #tell(reports: readonly ProbeReport[]): Promise<void> {
-    this.#isTelling = true;
+  async #report(reports: readonly ProbeReport[]): Promise<void> {
+    this.#isReporting = true;
     try {
-      const list = await this.#registry().probed(this.#region, this.#listHash, reports);
-      if (list !== null) this.#take(list);
+      const list = await this.#registry().reportProbes(this.#region, this.#listHash, reports);
+      if (list !== null) this.#setTargets(list);
     } catch (error) {
       console.error({
         what: "the registry cannot be told of checks",
         region: this.#region,
         error: String(error),
       });
-      this.#rounds.untold(reports, Date.now() + retryMs);
+      this.#schedule.reportFailed(reports, Date.now() + proberRetryMs);
     } finally {
-      this.#isTelling = false;
+      this.#isReporting = false;
     }
     this.#arm();
   }
 
-  #take({ hash, targets }: ProbeList): void {
-    this.#rounds.take(targets, this.#kept(), Date.now());
+  #setTargets({ hash, targets }: ProbeList): void {
+    this.#schedule.setTargets(targets, this.#storedHealth(), Date.now());
     this.ctx.storage.transactionSync(() => {
       this.#setFact("targets", JSON.stringify(targets));
       this.#setFact("listHash", hash);
       const present = new Set(targets.map(({ serverId }) => serverId));
-      for (const { serverId } of this.#kept()) {
+      for (const { serverId } of this.#storedHealth()) {
         if (!present.has(serverId))
           this.ctx.storage.sql.exec("DELETE FROM counters WHERE server_id = ?", serverId);
       }
@@ -127,7 +127,7 @@ export class MeshProber extends DurableObject<Env> {
 
   /** Sets the alarm unless it already comes by then; with nothing to check, takes it away. */
   #arm(): void {
-    const nextMs = this.#rounds.nextMs();
+    const nextMs = this.#schedule.nextDueMs();
     if (nextMs === null) {
       if (this.#armedMs !== null) void this.ctx.storage.deleteAlarm();
       this.#armedMs = null;
@@ -140,17 +140,17 @@ export class MeshProber extends DurableObject<Env> {
   }
 
   #registry() {
-    return this.env.REGISTRY.getByName("mesh", placing(this.env));
+    return this.env.REGISTRY.getByName("mesh", locationOptions(this.env));
   }
 
-  #kept(): readonly Kept[] {
+  #storedHealth(): readonly StoredRegionHealth[] {
     return this.ctx.storage.sql
       .exec("SELECT body FROM counters")
       .toArray()
-      .map(({ body }) => JSON.parse(String(body)) as Kept);
+      .map(({ body }) => JSON.parse(String(body)) as StoredRegionHealth);
   }
 
-  #keep(kept: Kept): void {
+  #storeHealth(kept: StoredRegionHealth): void {
     this.ctx.storage.sql.exec(
       "INSERT INTO counters (server_id, body) VALUES (?, ?) ON CONFLICT (server_id) DO UPDATE SET body = excluded.body",
       kept.serverId,
@@ -172,7 +172,7 @@ export class MeshProber extends DurableObject<Env> {
   }
 }
 
-const deps: CheckDeps = {
+const proberCheckDeps: CheckDeps = {
   dial: (address, tls) =>
     connect(address, { secureTransport: tls ? "on" : "off", allowHalfOpen: false }) as unknown as Connection,
   nowMs: () => Date.now(),

@@ -1,9 +1,9 @@
 // The Durable Object around the registry: it gives it storage, a clock, sockets and a wake-up, and decides nothing.
 
 import { DurableObject } from "cloudflare:workers";
-import type { Answer } from "../src/domain/error.ts";
+import type { Result } from "../src/domain/error.ts";
 import type { MeshEvent } from "../src/domain/event.ts";
-import type { Node } from "../src/domain/node.ts";
+import type { MeshNode } from "../src/domain/node.ts";
 import type { ProbeList, ProbeReport } from "../src/domain/probe-list.ts";
 import type { AdminState, ServerSpec } from "../src/domain/server.ts";
 import type { Service } from "../src/domain/service.ts";
@@ -11,25 +11,25 @@ import type { Task } from "../src/domain/task.ts";
 import { type AgentMessage, protocolVersion } from "../src/protocol/agent.ts";
 import type {
   AdminTarget,
-  JoinInput,
   MeshApi,
   MeshInfo,
   NodeChange,
+  NodeJoinInput,
   ServerInput,
   ServerView,
-  ServiceInput,
+  ServiceSpecInput,
   ServiceView,
-  TableAnswer,
+  TableResponse,
 } from "../src/registry/api.ts";
-import { readFrame } from "../src/registry/frame.ts";
+import { readAgentMessage } from "../src/registry/frame.ts";
 import { Registry } from "../src/registry/registry.ts";
 import { randomBase36, randomId } from "../src/registry/secrets.ts";
 import { SqlStore } from "../src/registry/store.ts";
 import type { TaskFilter } from "../src/registry/tasks.ts";
-import { type AgentSocket, AgentSockets } from "./agent-sockets.ts";
+import { type AgentAttachment, AgentSockets } from "./agent-sockets.ts";
 import type { Env } from "./env.ts";
 import { proberOf, regionsOf } from "./prober.ts";
-import { portOf } from "./storage.ts";
+import { sqlPortOf } from "./storage.ts";
 import { WatchSockets } from "./watch-sockets.ts";
 
 /** After a failed alarm, milliseconds: the platform's own retries end after six, and then nobody would look again. */
@@ -47,7 +47,7 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
     super(ctx, env);
     this.#agents = new AgentSockets(ctx);
     this.#watchers = new WatchSockets(ctx);
-    this.#registry = new Registry(new SqlStore(portOf(ctx.storage)), {
+    this.#registry = new Registry(new SqlStore(sqlPortOf(ctx.storage)), {
       clock: () => Date.now(),
       newId: randomId,
       newSecret: randomBase36,
@@ -58,7 +58,7 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     ctx.blockConcurrencyWhile(async () => {
       this.#armedMs = await ctx.storage.getAlarm();
-      this.#do(() => this.#registry.booted(new Set(this.#agents.heard().keys())));
+      this.#do(() => this.#registry.start(new Set(this.#agents.lastSeen().keys())));
     });
   }
 
@@ -66,19 +66,19 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
     return this.#registry.info();
   }
 
-  nodes(): readonly Node[] {
+  nodes(): readonly MeshNode[] {
     return this.#registry.nodes();
   }
 
-  node(ref: string): Answer<Node> {
+  node(ref: string): Result<MeshNode> {
     return this.#registry.node(ref);
   }
 
-  updateNode(ref: string, version: number, change: NodeChange, actor: string): Answer<Node> {
+  updateNode(ref: string, version: number, change: NodeChange, actor: string): Result<MeshNode> {
     return this.#do(() => this.#registry.updateNode(ref, version, change, actor));
   }
 
-  removeNode(ref: string, force: boolean, actor: string): Answer<null> {
+  removeNode(ref: string, force: boolean, actor: string): Result<null> {
     return this.#do(() => this.#registry.removeNode(ref, force, actor));
   }
 
@@ -86,57 +86,57 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
     return this.#registry.services();
   }
 
-  service(ref: string): Answer<ServiceView> {
+  service(ref: string): Result<ServiceView> {
     return this.#registry.service(ref);
   }
 
-  createService(input: ServiceInput, actor: string): Answer<Service> {
+  createService(input: ServiceSpecInput, actor: string): Result<Service> {
     return this.#do(() => this.#registry.createService(input, actor));
   }
 
   updateService(
     ref: string,
     version: number,
-    input: ServiceInput | "rollback",
+    input: ServiceSpecInput | "rollback",
     actor: string,
-  ): Answer<Service> {
+  ): Result<Service> {
     return this.#do(() => this.#registry.updateService(ref, version, input, actor));
   }
 
-  removeService(ref: string, actor: string): Answer<null> {
+  removeService(ref: string, actor: string): Result<null> {
     return this.#do(() => this.#registry.removeService(ref, actor));
   }
 
-  servers(serviceRef: string | null): Answer<readonly ServerView[]> {
+  servers(serviceRef: string | null): Result<readonly ServerView[]> {
     return this.#registry.servers(serviceRef);
   }
 
-  addServer(serviceRef: string, input: ServerInput, actor: string): Answer<ServerView> {
+  addServer(serviceRef: string, input: ServerInput, actor: string): Result<ServerView> {
     return this.#do(() => this.#registry.addServer(serviceRef, input, actor));
   }
 
-  updateServer(ref: string, version: number | null, spec: ServerSpec, actor: string): Answer<ServerView> {
+  updateServer(ref: string, version: number | null, spec: ServerSpec, actor: string): Result<ServerView> {
     return this.#do(() => this.#registry.updateServer(ref, version, spec, actor));
   }
 
-  removeServer(ref: string, actor: string): Answer<null> {
+  removeServer(ref: string, actor: string): Result<null> {
     return this.#do(() => this.#registry.removeServer(ref, actor));
   }
 
-  setAdmin(target: AdminTarget, state: AdminState, actor: string): Answer<null> {
+  setAdmin(target: AdminTarget, state: AdminState, actor: string): Result<null> {
     return this.#do(() => this.#registry.setAdmin(target, state, actor));
   }
 
   /** Only for the probers, which are bound to this object by the same Worker. */
-  probed(region: string, listHash: string, reports: readonly ProbeReport[]): ProbeList | null {
-    return this.#do(() => this.#registry.probed(region, listHash, reports));
+  reportProbes(region: string, listHash: string, reports: readonly ProbeReport[]): ProbeList | null {
+    return this.#do(() => this.#registry.reportProbes(region, listHash, reports));
   }
 
-  tasks(filter: TaskFilter): Answer<readonly Task[]> {
+  tasks(filter: TaskFilter): Result<readonly Task[]> {
     return this.#registry.tasks(filter);
   }
 
-  task(ref: string): Answer<Task> {
+  task(ref: string): Result<Task> {
     return this.#registry.task(ref);
   }
 
@@ -148,19 +148,19 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
     return this.#do(() => this.#registry.rotateJoinTokens(which, actor));
   }
 
-  join(input: JoinInput): Answer<{ readonly nodeId: string; readonly credential: string }> {
+  join(input: NodeJoinInput): Result<{ readonly nodeId: string; readonly credential: string }> {
     return this.#do(() => this.#registry.join(input));
   }
 
-  spend(id: string, untilMs: number): boolean {
-    return this.#registry.spend(id, untilMs);
+  redeem(id: string, untilMs: number): boolean {
+    return this.#registry.redeem(id, untilMs);
   }
 
   events(sinceSeq: number, limit: number): readonly MeshEvent[] {
     return this.#registry.events(sinceSeq, limit);
   }
 
-  table(afterVersion: number, routerId?: string): TableAnswer {
+  table(afterVersion: number, routerId?: string): TableResponse {
     if (routerId === undefined) return this.#registry.table(afterVersion);
     return this.#do(() => this.#registry.table(afterVersion, routerId));
   }
@@ -181,15 +181,15 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
   }
 
   override webSocketMessage(ws: WebSocket, frame: string | ArrayBuffer): void {
-    const socket = this.#agents.hearing(ws, Date.now());
+    const socket = this.#agents.touch(ws, Date.now());
     if (socket === null) return;
-    const read = readFrame(frame, socket.greeted);
-    if (!read.ok) this.#do(() => this.#registry.refuse(socket.nodeId, read.reason));
+    const read = readAgentMessage(frame, socket.greeted);
+    if (!read.ok) this.#do(() => this.#registry.rejectMessage(socket.nodeId, read.reason));
     else this.#do(() => this.#take(ws, socket, read.message));
   }
 
   override webSocketClose(ws: WebSocket): void {
-    const nodeId = this.#agents.lost(ws);
+    const nodeId = this.#agents.disconnectedNode(ws);
     if (nodeId !== null) this.#do(() => this.#registry.socketClosed(nodeId));
   }
 
@@ -201,8 +201,8 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
     this.#armedMs = null;
     try {
       this.#do(() => {
-        this.#registry.beats(this.#agents.heard());
-        this.#registry.due();
+        this.#registry.checkHeartbeats(this.#agents.lastSeen());
+        this.#registry.runDueDeadlines();
       });
     } catch (error) {
       console.error({ what: "the registry's alarm failed and is set again", error: String(error) });
@@ -238,10 +238,10 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
     return this.#watchers.accept(missed, version, until);
   }
 
-  #take(ws: WebSocket, { nodeId }: AgentSocket, message: AgentMessage): void {
+  #take(ws: WebSocket, { nodeId }: AgentAttachment, message: AgentMessage): void {
     switch (message.type) {
       case "hello":
-        this.#agents.greet(ws);
+        this.#agents.markGreeted(ws);
         this.#registry.connected(nodeId, message);
         break;
       case "report":
@@ -264,7 +264,7 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
     for (const { nodeId, taskIds } of effects.probes) this.#agents.probe(nodeId, taskIds);
     for (const { nodeId, code, reason } of effects.closes) this.#agents.close(nodeId, code, reason);
     for (const region of effects.wakes) this.#wake(region);
-    this.#watchers.tell(effects);
+    this.#watchers.broadcast(effects);
     this.#arm(effects.nextDeadlineMs);
     return result;
   }

@@ -2,14 +2,14 @@
 
 import { remoteMesh } from "../src/control/remote-mesh.ts";
 import { remoteTelemetry } from "../src/control/remote-telemetry.ts";
-import type { Entry } from "../src/proxy/entry.ts";
+import type { EntryPoint } from "../src/proxy/entry.ts";
 import type { MeshApi } from "../src/registry/api.ts";
 import { type StatsApp, statsApp } from "../src/stats/app.ts";
-import { readTraffic } from "../src/stats/traffic.ts";
+import { readStatsTraffic } from "../src/stats/traffic.ts";
 import { defaultStatsUri, isStatsUrl } from "../src/stats/uri.ts";
 import { withoutToken } from "../src/stats/who.ts";
 import { serve } from "./entry.ts";
-import { placing } from "./placing.ts";
+import { locationOptions } from "./placing.ts";
 import type { PlaneEnv } from "./plane.ts";
 
 /**
@@ -18,7 +18,7 @@ import type { PlaneEnv } from "./plane.ts";
  */
 export function serveWithStats(
   request: Request,
-  entry: Entry,
+  entry: EntryPoint,
   env: PlaneEnv,
   ctx: ExecutionContext,
 ): Promise<Response> {
@@ -38,24 +38,24 @@ function statsUri({ STATS_URI = defaultStatsUri }: PlaneEnv): string {
   return STATS_URI;
 }
 
-type Apps = { readonly shared: StatsApp; readonly own: StatsApp };
+type StatsApps = { readonly shared: StatsApp; readonly own: StatsApp };
 
-const apps = new WeakMap<PlaneEnv, Apps>();
+const statsApps = new WeakMap<PlaneEnv, StatsApps>();
 
 /** It reads the two objects itself: the balancer alone in its Worker has no control API to ask. */
 function statsOf(env: PlaneEnv, sharesOrigin: boolean): StatsApp {
-  const known = apps.get(env) ?? makeApps(env);
-  apps.set(env, known);
+  const known = statsApps.get(env) ?? makeApps(env);
+  statsApps.set(env, known);
   return sharesOrigin ? known.shared : known.own;
 }
 
-function makeApps(env: PlaneEnv): Apps {
-  const options = placing(env);
+function makeApps(env: PlaneEnv): StatsApps {
+  const options = locationOptions(env);
   const telemetry = remoteTelemetry(() => env.TELEMETRY.getByName("mesh", options));
   const deps = {
     // Its RPC types cannot say a document that may be anything; what crosses is plain data.
     mesh: remoteMesh(() => env.REGISTRY.getByName("mesh", options) as unknown as MeshApi),
-    traffic: () => readTraffic(telemetry),
+    traffic: () => readStatsTraffic(telemetry),
     operatorToken: env.OPERATOR_TOKEN ?? "",
     viewerToken: env.VIEWER_TOKEN,
     uri: statsUri(env),

@@ -3,7 +3,7 @@
 import type { SqlPort, SqlRow } from "../src/registry/sql-port.ts";
 
 /** The SQL of a storage, and its transactions. */
-export function portOf(storage: DurableObjectStorage): SqlPort {
+export function sqlPortOf(storage: DurableObjectStorage): SqlPort {
   return {
     exec: (sql, ...bindings) => storage.sql.exec(sql, ...bindings).toArray() as SqlRow[],
     transactionSync: (work) => storage.transactionSync(work),

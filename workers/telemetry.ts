@@ -2,11 +2,11 @@
 // so that counting traffic never keeps the registry waiting.
 
 import { DurableObject } from "cloudflare:workers";
-import type { Answer } from "../src/domain/error.ts";
+import type { Result } from "../src/domain/error.ts";
 import type { Snapshot, SnapshotFilter } from "../src/telemetry/snapshot.ts";
-import { saveEveryMs, Telemetry, type TelemetryApi } from "../src/telemetry/telemetry.ts";
+import { saveIntervalMs, Telemetry, type TelemetryApi } from "../src/telemetry/telemetry.ts";
 import type { Env } from "./env.ts";
-import { portOf } from "./storage.ts";
+import { sqlPortOf } from "./storage.ts";
 
 /** What the mesh's traffic was, one object per mesh. */
 export class MeshTelemetry extends DurableObject<Env> implements TelemetryApi {
@@ -16,10 +16,10 @@ export class MeshTelemetry extends DurableObject<Env> implements TelemetryApi {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#telemetry = new Telemetry(portOf(ctx.storage), () => Date.now());
+    this.#telemetry = new Telemetry(sqlPortOf(ctx.storage), () => Date.now());
   }
 
-  count(delta: unknown): Answer<boolean> {
+  count(delta: unknown): Result<boolean> {
     try {
       return this.#telemetry.count(delta);
     } finally {
@@ -35,7 +35,7 @@ export class MeshTelemetry extends DurableObject<Env> implements TelemetryApi {
   override alarm(): void {
     this.#armed = false;
     try {
-      if (this.#telemetry.unsaved) this.#telemetry.save();
+      if (this.#telemetry.hasUnsaved) this.#telemetry.save();
     } catch (error) {
       console.error({ what: "telemetry could not be saved and tries again", error: String(error) });
     }
@@ -44,8 +44,8 @@ export class MeshTelemetry extends DurableObject<Env> implements TelemetryApi {
 
   /** Before an idle object is evicted, what was counted is saved. */
   #armIfUnsaved(): void {
-    if (this.#armed || !this.#telemetry.unsaved) return;
+    if (this.#armed || !this.#telemetry.hasUnsaved) return;
     this.#armed = true;
-    void this.ctx.storage.setAlarm(Date.now() + saveEveryMs);
+    void this.ctx.storage.setAlarm(Date.now() + saveIntervalMs);
   }
 }

@@ -5,12 +5,12 @@ import type { WatchFrame } from "../src/protocol/watch.ts";
 import type { Effects } from "../src/registry/effects.ts";
 import { trySend } from "./agent-sockets.ts";
 
-const tag = "watch";
+const watchTag = "watch";
 
 /** RFC 6455 §7.4.1. */
 const policyViolation = 1008;
 
-type Watcher = { readonly untilMs: number };
+type WatcherAttachment = { readonly untilMs: number };
 
 export class WatchSockets {
   readonly #ctx: DurableObjectState;
@@ -26,20 +26,20 @@ export class WatchSockets {
    */
   accept(missed: readonly MeshEvent[], tableVersion: number, untilMs: number): Response {
     const [client, server] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
-    this.#ctx.acceptWebSocket(server, [tag]);
-    server.serializeAttachment({ untilMs } satisfies Watcher);
+    this.#ctx.acceptWebSocket(server, [watchTag]);
+    server.serializeAttachment({ untilMs } satisfies WatcherAttachment);
     for (const event of missed) send(server, { type: "event", event });
     send(server, { type: "table", version: tableVersion });
     return new Response(null, { status: 101, webSocket: client });
   }
 
   /** Tells every watcher what happened. */
-  tell({ events, tableVersion }: Effects): void {
+  broadcast({ events, tableVersion }: Effects): void {
     if (events.length === 0 && tableVersion === null) return;
-    for (const ws of this.#ctx.getWebSockets(tag)) {
+    for (const ws of this.#ctx.getWebSockets(watchTag)) {
       if (ws.readyState !== WebSocket.OPEN) continue;
       // Sockets from before this was noted have none.
-      const { untilMs } = (ws.deserializeAttachment() as Watcher | null) ?? { untilMs: Infinity };
+      const { untilMs } = (ws.deserializeAttachment() as WatcherAttachment | null) ?? { untilMs: Infinity };
       if (untilMs <= Date.now()) {
         ws.close(policyViolation, "the session has ended");
         continue;

@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import { MeshError } from "../domain/error.ts";
 import type { AgentMessage, JoinReply } from "../protocol/agent.ts";
-import { backoffMs } from "./backoff.ts";
+import { jitteredBackoffMs } from "./backoff.ts";
 import { joinMesh, routeUrl } from "./join.ts";
 import type { AgentOptions } from "./options.ts";
 import { probeTask } from "./probes.ts";
@@ -11,20 +11,20 @@ import { TaskRecords } from "./records.ts";
 import { Reporter } from "./report.ts";
 import { describeNode } from "./resources.ts";
 import { builtInImages, readImages } from "./runtimes/images.ts";
-import { listenHost, Ports } from "./runtimes/ports.ts";
+import { listenHost, PortAllocator } from "./runtimes/ports.ts";
 import { ProcessRuntime } from "./runtimes/process.ts";
 import type { Runtime } from "./runtimes/runtime.ts";
 import { Session, type SessionEnd } from "./session.ts";
-import { readMembership, takeStateDir, writeMembership } from "./state-dir.ts";
+import { acquireStateDir, readMembership, writeMembership } from "./state-dir.ts";
 import { StopRequest } from "./stop-request.ts";
 import { Tasks } from "./tasks.ts";
 import { wait } from "./wait.ts";
 
-export { type AgentOptions, agentOptions } from "./options.ts";
+export { type AgentOptions, defaultAgentOptions } from "./options.ts";
 
-const logSweepMs = 30_000;
+const logRotateIntervalMs = 30_000;
 /** How often a leaving agent looks whether its tasks have been replaced, milliseconds. */
-const leaveLookMs = 50;
+const leavePollMs = 50;
 
 /**
  * Runs an agent until it is asked to stop (see stop-request.ts) or cannot go on.
@@ -39,7 +39,7 @@ export async function runAgent(given: AgentOptions): Promise<number> {
   try {
     routeUrl(options.url, "");
     const runtime = await makeRuntime(options);
-    const giveBack = takeStateDir(options.stateDir);
+    const giveBack = acquireStateDir(options.stateDir);
     try {
       await new NodeAgent(options, runtime, stop).run();
     } finally {
@@ -68,7 +68,7 @@ async function makeRuntime({ runtime, images, hostname, address, stateDir }: Age
   const own = images === undefined ? [] : readImages(images);
   return new ProcessRuntime({
     images: new Map([...builtInImages(process.env.PATH ?? ""), ...own]),
-    ports: new Ports(host, Date.now),
+    ports: new PortAllocator(host, Date.now),
     nodeName: hostname,
     address,
     host,
@@ -104,16 +104,16 @@ class NodeAgent {
       wait,
       isCurrent: () => this.#session?.isCurrent() ?? false,
       records: this.#records,
-      onChange: (id, what) => this.#reporter.changed(id, what),
+      onChange: (id, what) => this.#reporter.markChanged(id, what),
       log: options.log,
     });
   }
 
   async run(): Promise<void> {
-    const sweep = setInterval(() => this.#sweepLogs(), logSweepMs);
+    const sweep = setInterval(() => this.#rotateLogs(), logRotateIntervalMs);
     try {
       await this.#tasks.restore(this.#runtime);
-      await this.#beNode();
+      await this.#runNodes();
     } finally {
       clearInterval(sweep);
       this.#reporter.clear();
@@ -121,15 +121,15 @@ class NodeAgent {
   }
 
   /** Is one node after another: whoever is removed from the mesh, and still has a token that lets in, joins anew. */
-  async #beNode(): Promise<void> {
+  async #runNodes(): Promise<void> {
     this.#membership = readMembership(this.#options.stateDir);
     for (let times = 1; ; times++) {
       if (this.#membership === null) await this.#join();
-      if (this.#membership === null) return this.#endTasks();
-      const end = await this.#serve(this.#membership);
+      if (this.#membership === null) return this.#stopOrDetachTasks();
+      const end = await this.#runSession(this.#membership);
       if (end === "closed") return;
-      await this.#accept(end);
-      await wait(backoffMs(times, Math.random()), this.#stop.asked);
+      await this.#handleSessionEnd(end);
+      await wait(jitteredBackoffMs(times, Math.random()), this.#stop.requested);
     }
   }
 
@@ -137,9 +137,9 @@ class NodeAgent {
   async #join(): Promise<void> {
     const { url, token, log, stateDir } = this.#options;
     try {
-      if (token === undefined) throw notJoined();
+      if (token === undefined) throw notJoinedError();
       const input = { url, token, node: describeNode(this.#options), random: Math.random, log };
-      this.#membership = await joinMesh(input, this.#stop.asked);
+      this.#membership = await joinMesh(input, this.#stop.requested);
     } catch (error) {
       // No node of any mesh: what it still runs is nobody's.
       await this.#tasks.stopAll();
@@ -151,7 +151,7 @@ class NodeAgent {
   }
 
   /** Holds the connection of one node until there is nothing to hold. */
-  async #serve(membership: JoinReply): Promise<SessionEnd> {
+  async #runSession(membership: JoinReply): Promise<SessionEnd> {
     const { url, log } = this.#options;
     const session = new Session({
       url,
@@ -169,7 +169,7 @@ class NodeAgent {
     this.#session = session;
     const over = new AbortController();
     const held = session.run(over.signal);
-    const asked = aborted(this.#stop.asked).then(() => "asked" as const);
+    const asked = waitForAbort(this.#stop.requested).then(() => "asked" as const);
     const how = await Promise.race([held, asked]);
     if (how !== "asked") return how;
     await this.#leave(session);
@@ -190,7 +190,7 @@ class NodeAgent {
   }
 
   /** What follows when the registry will not have this agent: join again, or end. */
-  async #accept(end: SessionEnd): Promise<void> {
+  async #handleSessionEnd(end: SessionEnd): Promise<void> {
     const { log, token, stateDir } = this.#options;
     const why = this.#session?.lastRefusal ?? "";
     if (end === "not-a-member") {
@@ -198,18 +198,18 @@ class NodeAgent {
       this.#membership = null;
       if (token !== undefined) return;
       await this.#tasks.stopAll();
-      throw notJoined();
+      throw notJoinedError();
     }
     if (end === "superseded") {
       await this.#tasks.stopAll();
-      throw fatal(
+      throw fatalError(
         "agent/conflict",
         `another agent speaks as this node now: is ${stateDir} a copy of its folder?`,
       );
     }
     // A release of the registry that does not understand this agent: another agent may, and finds the tasks.
-    await this.#tasks.releaseAll();
-    throw fatal(
+    await this.#tasks.detachAll();
+    throw fatalError(
       "agent/invalid",
       `the registry refused this agent (${why}); is its version right for this mesh?`,
     );
@@ -217,32 +217,33 @@ class NodeAgent {
 
   async #leave(session: Session): Promise<void> {
     const { onStop, drainTimeoutMs, log } = this.#options;
-    if (onStop === "keep") return this.#endTasks();
+    if (onStop === "keep") return this.#stopOrDetachTasks();
     this.#isLeaving = true;
-    const { now } = this.#stop;
+    const { immediate } = this.#stop;
     // Said also when nobody is waited for: replacements must not be placed here.
     session.send({ type: "leaving" });
     const untilMs = Date.now() + drainTimeoutMs;
-    const isNeeded = () => this.#tasks.hasWanted() || this.#tasks.hasHeld();
-    while (isNeeded() && Date.now() < untilMs && !now.aborted) await wait(leaveLookMs, now);
+    const isNeeded = () => this.#tasks.hasDesiredRunning() || this.#tasks.hasUnreleased();
+    while (isNeeded() && Date.now() < untilMs && !immediate.aborted) await wait(leavePollMs, immediate);
     const isReplaced = !isNeeded();
-    if (!isReplaced && !now.aborted) log("not all tasks could be replaced elsewhere in time; stopping them");
-    if (isReplaced) await Promise.race([this.#tasks.allEnded(), aborted(now)]);
-    await this.#endTasks();
+    if (!isReplaced && !immediate.aborted)
+      log("not all tasks could be replaced elsewhere in time; stopping them");
+    if (isReplaced) await Promise.race([this.#tasks.allEnded(), waitForAbort(immediate)]);
+    await this.#stopOrDetachTasks();
     this.#reporter.flush();
-    session.send({ type: "goodbye", reason: now.aborted ? "agent stopped" : "agent left" });
+    session.send({ type: "goodbye", reason: immediate.aborted ? "agent stopped" : "agent left" });
     log("goodbye");
   }
 
-  async #endTasks(): Promise<void> {
+  async #stopOrDetachTasks(): Promise<void> {
     if (this.#options.onStop === "keep") {
       this.#options.log("tasks go on running for the next agent of this state folder");
-      return this.#tasks.releaseAll();
+      return this.#tasks.detachAll();
     }
     await this.#tasks.stopAll();
   }
 
-  #sweepLogs(): void {
+  #rotateLogs(): void {
     try {
       this.#records.rotateLogs();
     } catch (error) {
@@ -255,18 +256,18 @@ function isSystemError(error: unknown): error is Error {
   return error instanceof Error && "syscall" in error && "code" in error;
 }
 
-function notJoined(): MeshError {
-  return fatal(
+function notJoinedError(): MeshError {
+  return fatalError(
     "join/unauthorized",
     "this machine has to join the mesh: start the agent with --join TOKEN (waggle join-token prints it, and so does docker swarm join-token worker)",
   );
 }
 
-function fatal(code: MeshError["code"], message: string): MeshError {
+function fatalError(code: MeshError["code"], message: string): MeshError {
   return new MeshError(code, message, { blame: "operator", retry: "never" });
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
+function waitForAbort(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

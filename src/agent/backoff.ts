@@ -11,7 +11,7 @@ const backoffMaxMs = 10_000;
  * @param random in [0, 1)
  * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
-export function backoffMs(failures: number, random: number): number {
+export function jitteredBackoffMs(failures: number, random: number): number {
   const bound = Math.min(backoffMaxMs, backoffBaseMs * 2 ** Math.min(failures - 1, 30));
   return Math.floor(random * bound);
 }

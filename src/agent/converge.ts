@@ -3,9 +3,9 @@
 import type { AssignedTask } from "../protocol/agent.ts";
 
 /** How far a task known to the agent is: being made or running, on its way down, over. */
-export type Phase = "alive" | "stopping" | "ended";
+export type TaskPhase = "alive" | "stopping" | "ended";
 
-export type Action =
+export type AgentAction =
   | { readonly kind: "start"; readonly task: AssignedTask }
   /** Stop it, `drainDelayMs` after now when it takes traffic. One that is not released yet is left as it is. */
   | { readonly kind: "stop"; readonly id: string }
@@ -23,13 +23,13 @@ export type Action =
  *
  * @param mayStart false while the node leaves
  */
-export function converge(
+export function reconcileTasks(
   assigned: readonly AssignedTask[],
-  known: ReadonlyMap<string, Phase>,
+  known: ReadonlyMap<string, TaskPhase>,
   mayStart: boolean,
-): readonly Action[] {
+): readonly AgentAction[] {
   const wanted = new Map(assigned.map((task) => [task.id, task]));
-  const actions: Action[] = [];
+  const actions: AgentAction[] = [];
   for (const [id, phase] of known) {
     const task = wanted.get(id);
     const stays = task !== undefined && (task.desired === "running" || task.released === false);

@@ -4,40 +4,40 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { identify, isRunning } from "./process-identity.ts";
 
-const Holder = z.object({ pid: z.number().int().positive(), started: z.string() });
+const LockHolder = z.object({ pid: z.number().int().positive(), started: z.string() });
 
 /** Times a stale lock is removed and tried again: another process may be doing the same. */
-const maxTries = 3;
+const maxLockAttempts = 3;
 
 /** The lock, or who has it; `holderPid` is null when that cannot be told. */
-export type Lock =
-  | { readonly taken: true; readonly release: () => void }
-  | { readonly taken: false; readonly holderPid: number | null };
+export type LockResult =
+  | { readonly isAcquired: true; readonly release: () => void }
+  | { readonly isAcquired: false; readonly holderPid: number | null };
 
 /** Takes the lock file `path` for this process. `release` may be called twice. */
-export function takeLock(path: string): Lock {
+export function acquireLock(path: string): LockResult {
   const self = identify(process.pid);
-  for (let tries = 0; tries < maxTries; tries++) {
-    if (createNew(path, JSON.stringify(self))) {
-      return { taken: true, release: () => rmSync(path, { force: true }) };
+  for (let tries = 0; tries < maxLockAttempts; tries++) {
+    if (createLockFile(path, JSON.stringify(self))) {
+      return { isAcquired: true, release: () => rmSync(path, { force: true }) };
     }
     const holder = readHolder(path);
-    if (holder !== null && isRunning(holder)) return { taken: false, holderPid: holder.pid };
+    if (holder !== null && isRunning(holder)) return { isAcquired: false, holderPid: holder.pid };
     rmSync(path, { force: true });
   }
-  return { taken: false, holderPid: null };
+  return { isAcquired: false, holderPid: null };
 }
 
-function readHolder(path: string): z.infer<typeof Holder> | null {
+function readHolder(path: string): z.infer<typeof LockHolder> | null {
   try {
-    return Holder.parse(JSON.parse(readFileSync(path, "utf8")));
+    return LockHolder.parse(JSON.parse(readFileSync(path, "utf8")));
   } catch {
     // Unreadable or half-written: nobody can be held to it.
     return null;
   }
 }
 
-function createNew(path: string, text: string): boolean {
+function createLockFile(path: string, text: string): boolean {
   try {
     writeFileSync(path, text, { flag: "wx", mode: 0o600 });
     return true;

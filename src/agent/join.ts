@@ -2,13 +2,13 @@
 
 import { MeshError } from "../domain/error.ts";
 import { JoinReply, type NodeDescription, protocolVersion } from "../protocol/agent.ts";
-import { backoffMs } from "./backoff.ts";
+import { jitteredBackoffMs } from "./backoff.ts";
 import { wait } from "./wait.ts";
 
 /** A registry that accepts the connection and then says nothing is given up on after this. */
-const timeoutMs = 10_000;
+const joinTimeoutMs = 10_000;
 
-export type JoinInput = {
+export type JoinOptions = {
   readonly url: string;
   readonly token: string;
   readonly node: NodeDescription;
@@ -37,7 +37,7 @@ export function routeUrl(url: string, route: string): URL {
  * @returns null when `signal` aborted first
  * @throws MeshError when trying again cannot help: a bad token, an address the mesh refuses, a URL of something else
  */
-export async function joinMesh(input: JoinInput, signal: AbortSignal): Promise<JoinReply | null> {
+export async function joinMesh(input: JoinOptions, signal: AbortSignal): Promise<JoinReply | null> {
   const target = routeUrl(input.url, "mesh/join");
   let said = "";
   for (let failures = 1; !signal.aborted; failures++) {
@@ -46,14 +46,14 @@ export async function joinMesh(input: JoinInput, signal: AbortSignal): Promise<J
     if (signal.aborted) return null;
     if (tried.why !== said) input.log(`cannot join yet: ${tried.why}; trying again until it works`);
     said = tried.why;
-    await wait(backoffMs(failures, input.random()), signal);
+    await wait(jitteredBackoffMs(failures, input.random()), signal);
   }
   return null;
 }
 
-type Tried = { readonly reply: JoinReply } | { readonly why: string };
+type JoinAttempt = { readonly reply: JoinReply } | { readonly why: string };
 
-async function tryJoin(target: URL, input: JoinInput, signal: AbortSignal): Promise<Tried> {
+async function tryJoin(target: URL, input: JoinOptions, signal: AbortSignal): Promise<JoinAttempt> {
   let response: Response;
   let text: string;
   try {
@@ -62,7 +62,7 @@ async function tryJoin(target: URL, input: JoinInput, signal: AbortSignal): Prom
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ protocol: protocolVersion, token: input.token, node: input.node }),
       redirect: "error",
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(joinTimeoutMs)]),
     });
     text = await response.text();
   } catch (error) {
@@ -70,16 +70,17 @@ async function tryJoin(target: URL, input: JoinInput, signal: AbortSignal): Prom
   }
   if (response.ok) return { reply: readReply(target, text) };
   const message = messageOf(text) || `status ${response.status}`;
-  if (canPass(response.status)) return { why: `${target.origin} answered ${response.status}: ${message}` };
-  throw refused(target, response.status, message);
+  if (canRetryJoin(response.status))
+    return { why: `${target.origin} answered ${response.status}: ${message}` };
+  throw joinRefusal(target, response.status, message);
 }
 
 /** 409: another node of this name is still up, until its missed beats tell. */
-function canPass(status: number): boolean {
+function canRetryJoin(status: number): boolean {
   return status >= 500 || status === 408 || status === 409 || status === 429;
 }
 
-function refused(target: URL, status: number, message: string): MeshError {
+function joinRefusal(target: URL, status: number, message: string): MeshError {
   const facts = { blame: "operator", retry: "never" } as const;
   if (status === 401 || status === 403) {
     return new MeshError(
@@ -122,7 +123,7 @@ function messageOf(text: string): string {
 /** `fetch failed` says nothing; its cause does. */
 function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (error.name === "TimeoutError") return `no answer within ${timeoutMs / 1000} s`;
+  if (error.name === "TimeoutError") return `no answer within ${joinTimeoutMs / 1000} s`;
   const { cause } = error;
   if (cause instanceof AggregateError && cause.errors[0] instanceof Error) return cause.errors[0].message;
   return cause instanceof Error ? cause.message : error.message;

@@ -24,7 +24,7 @@ export type AgentOptions = {
 };
 
 /** What `waggle agent` uses where nothing else is said. */
-export const agentOptions = {
+export const defaultAgentOptions = {
   stateDir: ".waggle-agent",
   runtime: "process",
   drainTimeoutMs: 10_000,

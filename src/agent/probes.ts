@@ -13,7 +13,7 @@ import type { Endpoint } from "../domain/task.ts";
 export type ProbeResult = { readonly ok: boolean; readonly text: string };
 
 /** Probes a task; an abort ends it early with whatever it then looks like. */
-export type Prober = (
+export type TaskProber = (
   endpoints: readonly Endpoint[],
   probe: ProbeSpec,
   signal: AbortSignal,
@@ -26,7 +26,7 @@ export const probeTimeoutMs = 1_000;
  * Asks all a task's ports at once: the first as `probe` says, the others for a connection. The first that fails is
  * the answer, with its target port where that is not the first.
  */
-export const probeTask: Prober = async (endpoints, probe, signal) => {
+export const probeTask: TaskProber = async (endpoints, probe, signal) => {
   const results = await Promise.all(
     endpoints.map(({ origin }, index) => probeOrigin(origin, index === 0 ? probe : { kind: "tcp" }, signal)),
   );
@@ -41,19 +41,19 @@ function probeOrigin(origin: string, probe: ProbeSpec, signal: AbortSignal): Pro
   return probe.kind === "tcp" ? probeTcp(address, signal) : probeHttp(address, probe.path, signal);
 }
 
-type Address = { readonly host: string; readonly port: number };
+type ProbeAddress = { readonly host: string; readonly port: number };
 
-function probeTcp(address: Address, signal: AbortSignal): Promise<ProbeResult> {
-  return timed((finish) => {
+function probeTcp(address: ProbeAddress, signal: AbortSignal): Promise<ProbeResult> {
+  return runWithTimeout((finish) => {
     const socket = connect(address);
     socket.once("connect", () => finish(true, "L4OK"));
     socket.on("error", () => finish(false, "L4CON"));
-    return { end: () => socket.destroy(), late: () => "L4TOUT" };
+    return { cancel: () => socket.destroy(), timeoutWord: () => "L4TOUT" };
   }, signal);
 }
 
-function probeHttp({ host, port }: Address, path: string, signal: AbortSignal): Promise<ProbeResult> {
-  return timed((finish) => {
+function probeHttp({ host, port }: ProbeAddress, path: string, signal: AbortSignal): Promise<ProbeResult> {
+  return runWithTimeout((finish) => {
     let connected = false;
     // Each probe dials anew: a connection kept from a healthier time would hide that no new one is accepted.
     const agent = new Agent({ keepAlive: false });
@@ -70,27 +70,27 @@ function probeHttp({ host, port }: Address, path: string, signal: AbortSignal): 
     });
     asked.on("error", () => finish(false, connected ? "L7RSP" : "L4CON"));
     asked.end();
-    return { end: () => asked.destroy(), late: () => (connected ? "L7TOUT" : "L4TOUT") };
+    return { cancel: () => asked.destroy(), timeoutWord: () => (connected ? "L7TOUT" : "L4TOUT") };
   }, signal);
 }
 
-type Attempt = { readonly end: () => void; readonly late: () => string };
+type ProbeAttempt = { readonly cancel: () => void; readonly timeoutWord: () => string };
 
 /** Runs one attempt against the clock; it is over once, whatever happens after. */
-function timed(
-  begin: (finish: (ok: boolean, word: string) => void) => Attempt,
+function runWithTimeout(
+  begin: (finish: (ok: boolean, word: string) => void) => ProbeAttempt,
   signal: AbortSignal,
 ): Promise<ProbeResult> {
   const startMs = performance.now();
   return new Promise((resolve) => {
     const attempt = begin(finish);
-    const timer = setTimeout(() => finish(false, attempt.late()), probeTimeoutMs);
-    const abort = () => finish(false, attempt.late());
+    const timer = setTimeout(() => finish(false, attempt.timeoutWord()), probeTimeoutMs);
+    const abort = () => finish(false, attempt.timeoutWord());
     signal.addEventListener("abort", abort, { once: true });
     function finish(ok: boolean, word: string): void {
       clearTimeout(timer);
       signal.removeEventListener("abort", abort);
-      attempt.end();
+      attempt.cancel();
       resolve({ ok, text: `${word} in ${Math.round(performance.now() - startMs)}ms` });
     }
   });

@@ -17,7 +17,7 @@ import {
 import { join } from "node:path";
 import { z } from "zod";
 import { AssignedTask, TaskReport } from "../protocol/agent.ts";
-import { writeWhole } from "./state-dir.ts";
+import { writeFileAtomically } from "./state-dir.ts";
 
 /** Logs kept of the ended tasks of one slot, newest first. */
 const endedPerSlot = 3;
@@ -37,11 +37,11 @@ export const TaskRecord = z.object({
   ]),
   stopSignal: z.string(),
   /** By which the runtime finds it; null until it was started. */
-  trace: z.unknown(),
+  handle: z.unknown(),
 });
 export type TaskRecord = z.infer<typeof TaskRecord>;
 
-const Ended = z.object({
+const EndedTask = z.object({
   service: z.string(),
   slot: z.number(),
   state: z.string(),
@@ -65,7 +65,7 @@ export class TaskRecords {
   save(record: TaskRecord): void {
     const dir = this.dirOf(record.task.id);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
-    writeWhole(join(dir, "task.json"), JSON.stringify(record));
+    writeFileAtomically(join(dir, "task.json"), JSON.stringify(record));
   }
 
   /** All records of tasks not yet over, or not yet known to be. A file that cannot be read is passed to `complain`. */
@@ -73,7 +73,7 @@ export class TaskRecords {
     const records: TaskRecord[] = [];
     for (const id of this.#ids()) {
       const file = join(this.dirOf(id), "task.json");
-      const record = read(file, TaskRecord);
+      const record = readRecord(file, TaskRecord);
       if (record !== null && record.task.id === id) records.push(record);
       else if (existsSync(file)) complain(file);
     }
@@ -85,7 +85,7 @@ export class TaskRecords {
     const dir = this.dirOf(id);
     if (!existsSync(dir)) return;
     const ended = { service: service.name, slot, state, err, endedAtMs: atMs };
-    writeWhole(join(dir, "ended.json"), JSON.stringify(ended));
+    writeFileAtomically(join(dir, "ended.json"), JSON.stringify(ended));
     for (const name of readdirSync(dir)) {
       if (!["ended.json", "log", "log.1"].includes(name))
         rmSync(join(dir, name), { recursive: true, force: true });
@@ -106,7 +106,9 @@ export class TaskRecords {
   #prune(service: string, slot: number): void {
     const ended = this.#ids().flatMap((id) => {
       const dir = this.dirOf(id);
-      const facts = existsSync(join(dir, "task.json")) ? null : read(join(dir, "ended.json"), Ended);
+      const facts = existsSync(join(dir, "task.json"))
+        ? null
+        : readRecord(join(dir, "ended.json"), EndedTask);
       return facts?.service === service && facts.slot === slot ? [{ dir, endedAtMs: facts.endedAtMs }] : [];
     });
     ended.sort((a, b) => b.endedAtMs - a.endedAtMs);
@@ -118,7 +120,7 @@ export class TaskRecords {
   }
 }
 
-function read<T>(file: string, schema: z.ZodType<T>): T | null {
+function readRecord<T>(file: string, schema: z.ZodType<T>): T | null {
   try {
     return schema.parse(JSON.parse(readFileSync(file, "utf8")));
   } catch {

@@ -4,14 +4,14 @@
 import type { TaskReport } from "../protocol/agent.ts";
 
 /** How long a step of a health count may wait for company, milliseconds. */
-const gatherMs = 200;
+const reportBatchMs = 200;
 
 export class Reporter {
   readonly #send: (tasks: TaskReport[]) => boolean;
   readonly #read: (id: string) => TaskReport | null;
   readonly #changed = new Set<string>();
-  #soon: NodeJS.Immediate | null = null;
-  #later: NodeJS.Timeout | null = null;
+  #immediate: NodeJS.Immediate | null = null;
+  #timer: NodeJS.Timeout | null = null;
 
   /**
    * @param send false when there is nobody to tell; the next hello tells it all
@@ -23,10 +23,10 @@ export class Reporter {
   }
 
   /** Takes note that a task's report changed. */
-  changed(id: string, what: "state" | "health"): void {
+  markChanged(id: string, what: "state" | "health"): void {
     this.#changed.add(id);
-    if (what === "state") this.#soon ??= setImmediate(() => this.flush());
-    else this.#later ??= setTimeout(() => this.flush(), gatherMs).unref();
+    if (what === "state") this.#immediate ??= setImmediate(() => this.flush());
+    else this.#timer ??= setTimeout(() => this.flush(), reportBatchMs).unref();
   }
 
   /** Tells all that is not told yet, now. */
@@ -39,9 +39,9 @@ export class Reporter {
   /** Drops what is not told yet: a hello has just said it. */
   clear(): void {
     this.#changed.clear();
-    if (this.#soon !== null) clearImmediate(this.#soon);
-    if (this.#later !== null) clearTimeout(this.#later);
-    this.#soon = null;
-    this.#later = null;
+    if (this.#immediate !== null) clearImmediate(this.#immediate);
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#immediate = null;
+    this.#timer = null;
   }
 }

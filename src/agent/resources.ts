@@ -15,7 +15,7 @@ export function describeNode(
     ...named,
     platform: { os: platform(), arch: architectures[arch()] ?? arch() },
     resources: { nanoCpus: availableParallelism() * 1e9, memoryBytes: memoryBytes() },
-    engineVersion: version(),
+    engineVersion: agentVersion(),
   };
 }
 
@@ -25,7 +25,7 @@ function memoryBytes(): number {
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
-function version(): string {
+function agentVersion(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   return String((JSON.parse(text) as { version?: unknown }).version ?? "unknown");
 }

@@ -12,36 +12,36 @@ import {
   closeCodes,
   heartbeatMs,
   type JoinReply,
-  missedBeats,
+  maxMissedHeartbeats,
   protocolVersion,
   RegistryMessage,
 } from "../protocol/agent.ts";
-import { backoffMs } from "./backoff.ts";
+import { jitteredBackoffMs } from "./backoff.ts";
 import { routeUrl } from "./join.ts";
 import { wait } from "./wait.ts";
 
 /** After this long without a word the other side is gone, and so are we to it. */
-const silenceMs = heartbeatMs * missedBeats;
-const handshakeMs = 10_000;
+const registryTimeoutMs = heartbeatMs * maxMissedHeartbeats;
+const registryHandshakeTimeoutMs = 10_000;
 /** A socket that held this long was no failure: the next dial starts the backoff anew. */
-const steadyMs = 10_000;
+const stableSocketMs = 10_000;
 /** An assignment of 10,000 tasks is about 5 MiB. */
-const maxFrameBytes = 32 * 1024 * 1024;
+const maxRegistryMessageBytes = 32 * 1024 * 1024;
 /** Frames of one socket that cannot be read and are still logged. */
-const maxComplaints = 5;
+const maxLoggedFrames = 5;
 
 /** How a socket ended. `status` is that of a refused upgrade. */
-export type Closed = {
+export type RegistrySocketEnd = {
   readonly code: number;
   readonly reason: string;
   readonly status?: number;
-  readonly livedMs: number;
+  readonly lifetimeMs: number;
 };
 
 /** Why a session is over: the agent has to act, redialling does not help. */
 export type SessionEnd = "closed" | "not-a-member" | "superseded" | "refused";
 
-export type Next = { readonly end: SessionEnd } | { readonly redialAfterMs: number };
+export type ReconnectDecision = { readonly end: SessionEnd } | { readonly redialAfterMs: number };
 
 /**
  * What follows from the end of a socket.
@@ -49,13 +49,18 @@ export type Next = { readonly end: SessionEnd } | { readonly redialAfterMs: numb
  * @param failures short-lived sockets in a row, this one included
  * @param wasEverOpen whether any socket of this agent was
  */
-export function afterClose(closed: Closed, failures: number, wasEverOpen: boolean, random: number): Next {
+export function decideReconnect(
+  closed: RegistrySocketEnd,
+  failures: number,
+  wasEverOpen: boolean,
+  random: number,
+): ReconnectDecision {
   if (closed.code === closeCodes.notAMember || closed.status === 401) return { end: "not-a-member" };
   if (closed.code === closeCodes.superseded) return { end: "superseded" };
   // A request the registry cannot understand. Once it could, so a release is being rolled out or back: tasks go on.
   if ((closed.status === 400 || closed.status === 426) && !wasEverOpen) return { end: "refused" };
-  if (closed.code === closeCodes.missedBeats && failures <= 1) return { redialAfterMs: 0 };
-  return { redialAfterMs: backoffMs(Math.max(1, failures), random) };
+  if (closed.code === closeCodes.missedHeartbeats && failures <= 1) return { redialAfterMs: 0 };
+  return { redialAfterMs: jitteredBackoffMs(Math.max(1, failures), random) };
 }
 
 export type SessionOptions = {
@@ -76,11 +81,11 @@ export class Session {
   readonly #options: SessionOptions;
   #socket: WebSocket | null = null;
   /** Last word from the registry that vouches for the assignment we hold, epoch milliseconds. */
-  #currentAtMs = Number.NEGATIVE_INFINITY;
+  #confirmedAtMs = Number.NEGATIVE_INFINITY;
   #wasEverOpen = false;
   #failures = 0;
   /** The last reason logged for a dial that failed; one line each is enough. */
-  #said = "";
+  #lastLogged = "";
   lastRefusal = "";
 
   constructor(options: SessionOptions) {
@@ -89,7 +94,7 @@ export class Session {
 
   /** Whether the registry was heard lately enough that the assignment we hold is still ours. */
   isCurrent(): boolean {
-    return this.#options.nowMs() - this.#currentAtMs <= silenceMs;
+    return this.#options.nowMs() - this.#confirmedAtMs <= registryTimeoutMs;
   }
 
   isOpen(): boolean {
@@ -108,9 +113,9 @@ export class Session {
     while (!signal.aborted) {
       const closed = await this.#connect(signal);
       if (signal.aborted) break;
-      this.#failures = closed.livedMs >= steadyMs ? 1 : this.#failures + 1;
-      const next = afterClose(closed, this.#failures, this.#wasEverOpen, this.#options.random());
-      this.#sayClosed(closed, next);
+      this.#failures = closed.lifetimeMs >= stableSocketMs ? 1 : this.#failures + 1;
+      const next = decideReconnect(closed, this.#failures, this.#wasEverOpen, this.#options.random());
+      this.#logClose(closed, next);
       if ("end" in next) return next.end;
       await wait(next.redialAfterMs, signal);
     }
@@ -118,7 +123,7 @@ export class Session {
   }
 
   /** One socket from dial to end. */
-  #connect(signal: AbortSignal): Promise<Closed> {
+  #connect(signal: AbortSignal): Promise<RegistrySocketEnd> {
     const { nowMs } = this.#options;
     const socket = this.#dial();
     this.#socket = socket;
@@ -126,15 +131,15 @@ export class Session {
     let failure = "";
     let status: number | undefined;
     return new Promise((resolve) => {
-      const close = () => hangUp(socket);
+      const close = () => closeSocket(socket);
       signal.addEventListener("abort", close, { once: true });
       socket.once("open", () => {
         openedAtMs = nowMs();
-        this.#opened(socket, openedAtMs);
+        this.#onOpen(socket, openedAtMs);
       });
       socket.once("unexpected-response", (_request, response) => {
         status = response.statusCode;
-        readText(response, (text) => {
+        readRefusalText(response, (text) => {
           failure = text;
           socket.terminate();
         });
@@ -144,8 +149,8 @@ export class Session {
       });
       socket.once("close", (code, reason) => {
         signal.removeEventListener("abort", close);
-        const livedMs = openedAtMs === null ? 0 : nowMs() - openedAtMs;
-        const closed = { code, reason: reason.toString() || failure, livedMs };
+        const lifetimeMs = openedAtMs === null ? 0 : nowMs() - openedAtMs;
+        const closed = { code, reason: reason.toString() || failure, lifetimeMs };
         resolve(status === undefined ? closed : { ...closed, status });
       });
     });
@@ -161,41 +166,42 @@ export class Session {
         "x-waggle-node": membership.nodeId,
         "x-waggle-protocol": String(protocolVersion),
       },
-      handshakeTimeout: handshakeMs,
-      maxPayload: maxFrameBytes,
+      handshakeTimeout: registryHandshakeTimeoutMs,
+      maxPayload: maxRegistryMessageBytes,
       perMessageDeflate: false,
     });
   }
 
-  #opened(socket: WebSocket, openedAtMs: number): void {
+  #onOpen(socket: WebSocket, openedAtMs: number): void {
     const { log, nowMs, greeting } = this.#options;
-    const received: Received = { heardAtMs: openedAtMs, index: -1, complaints: 0 };
+    const received: ReceiveState = { lastMessageAtMs: openedAtMs, index: -1, unreadableFrames: 0 };
     this.#wasEverOpen = true;
-    this.#said = "";
+    this.#lastLogged = "";
     log("connected to the registry");
     socket.on("message", (data, isBinary) => {
       // Frames can lie in a socket from before the machine slept: they are as stale as the silence is long.
-      if (nowMs() - received.heardAtMs > silenceMs) return socket.terminate();
-      received.heardAtMs = nowMs();
+      if (nowMs() - received.lastMessageAtMs > registryTimeoutMs) return socket.terminate();
+      received.lastMessageAtMs = nowMs();
       this.#receive(isBinary ? "(binary)" : data.toString(), received);
     });
     const beat = setInterval(() => {
-      if (nowMs() - received.heardAtMs > silenceMs) socket.terminate();
+      if (nowMs() - received.lastMessageAtMs > registryTimeoutMs) socket.terminate();
       else if (socket.readyState === WebSocket.OPEN) socket.send("ping");
     }, heartbeatMs);
     socket.once("close", () => clearInterval(beat));
     for (const message of greeting()) socket.send(JSON.stringify(message));
   }
 
-  #receive(frame: string, received: Received): void {
+  #receive(frame: string, received: ReceiveState): void {
     const { nowMs, log, onAssignment, onProbe } = this.#options;
     if (frame === "pong") {
-      if (received.index >= 0) this.#currentAtMs = nowMs();
+      if (received.index >= 0) this.#confirmedAtMs = nowMs();
       return;
     }
     const message = readFrame(frame);
     if (message === null) {
-      if (received.complaints++ < maxComplaints) log(`ignored a frame that cannot be read: ${quoted(frame)}`);
+      if (received.unreadableFrames++ < maxLoggedFrames)
+        log(`ignored a frame that cannot be read: ${quoted(frame)}`);
       return;
     }
     if (message.type === "probe") {
@@ -204,25 +210,25 @@ export class Session {
     }
     if (message.index <= received.index) return;
     received.index = message.index;
-    this.#currentAtMs = nowMs();
+    this.#confirmedAtMs = nowMs();
     onAssignment(message);
   }
 
-  #sayClosed(closed: Closed, next: Next): void {
+  #logClose(closed: RegistrySocketEnd, next: ReconnectDecision): void {
     const { log } = this.#options;
     const how = closed.status === undefined ? `${closed.code}` : `status ${closed.status}`;
     const why = closed.reason === "" ? how : `${how}: ${closed.reason}`;
     this.lastRefusal = why;
     if ("end" in next) return;
-    const wasOpen = closed.livedMs > 0;
+    const wasOpen = closed.lifetimeMs > 0;
     const line = wasOpen ? `lost the registry (${why})` : `cannot reach the registry (${why})`;
-    if (line !== this.#said) log(`${line}; tasks go on, redialling`);
-    this.#said = line;
+    if (line !== this.#lastLogged) log(`${line}; tasks go on, redialling`);
+    this.#lastLogged = line;
   }
 }
 
 /** What one socket has brought so far. */
-type Received = { heardAtMs: number; index: number; complaints: number };
+type ReceiveState = { lastMessageAtMs: number; index: number; unreadableFrames: number };
 
 function readFrame(frame: string): RegistryMessage | null {
   try {
@@ -238,7 +244,7 @@ function quoted(frame: string): string {
 }
 
 /** Closes a socket in order, deaf from here on, and cuts it when the other side does not answer. */
-function hangUp(socket: WebSocket): void {
+function closeSocket(socket: WebSocket): void {
   socket.removeAllListeners("message");
   if (socket.readyState === WebSocket.CONNECTING) {
     socket.terminate();
@@ -250,7 +256,7 @@ function hangUp(socket: WebSocket): void {
 }
 
 /** The start of a refusal's body: its `message` where it is JSON. */
-function readText(response: NodeJS.ReadableStream, done: (text: string) => void): void {
+function readRefusalText(response: NodeJS.ReadableStream, done: (text: string) => void): void {
   let text = "";
   const finish = () => {
     try {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import type { z } from "zod";
 import { MeshError } from "../domain/error.ts";
 import { JoinReply } from "../protocol/agent.ts";
-import { takeLock } from "./folder-lock.ts";
+import { acquireLock } from "./folder-lock.ts";
 
 /**
  * Takes the folder for this process, creating it when it is not there. A lock of an agent that is gone is taken over.
@@ -17,30 +17,30 @@ import { takeLock } from "./folder-lock.ts";
  * @returns gives the folder back; safe to call twice
  * @throws MeshError state/conflict when a running agent holds it
  */
-export function takeStateDir(stateDir: string): () => void {
+export function acquireStateDir(stateDir: string): () => void {
   mkdirSync(join(stateDir, "tasks"), { recursive: true, mode: 0o700 });
-  const lock = takeLock(join(stateDir, "agent.lock"));
-  if (!lock.taken) throw inUse(stateDir, lock.holderPid);
+  const lock = acquireLock(join(stateDir, "agent.lock"));
+  if (!lock.isAcquired) throw stateDirInUse(stateDir, lock.holderPid);
   return lock.release;
 }
 
 /** Which node this folder is; null when it has not joined, or the file cannot be read. */
 export function readMembership(stateDir: string): JoinReply | null {
-  return read(join(stateDir, "node.json"), JoinReply);
+  return readJsonFile(join(stateDir, "node.json"), JoinReply);
 }
 
 export function writeMembership(stateDir: string, membership: JoinReply): void {
-  writeWhole(join(stateDir, "node.json"), JSON.stringify(membership));
+  writeFileAtomically(join(stateDir, "node.json"), JSON.stringify(membership));
 }
 
 /** Writes a file readable by its owner only, so that a reader finds the old one or the new one and nothing between. */
-export function writeWhole(path: string, text: string): void {
+export function writeFileAtomically(path: string, text: string): void {
   const draft = `${path}.new`;
   writeFileSync(draft, text, { mode: 0o600 });
   renameSync(draft, path);
 }
 
-function read<T>(path: string, schema: z.ZodType<T>): T | null {
+function readJsonFile<T>(path: string, schema: z.ZodType<T>): T | null {
   try {
     return schema.parse(JSON.parse(readFileSync(path, "utf8")));
   } catch {
@@ -48,7 +48,7 @@ function read<T>(path: string, schema: z.ZodType<T>): T | null {
   }
 }
 
-function inUse(stateDir: string, pid: number | null): MeshError {
+function stateDirInUse(stateDir: string, pid: number | null): MeshError {
   const holder = pid === null ? "another agent" : `another agent (process ${pid})`;
   return new MeshError(
     "state/conflict",

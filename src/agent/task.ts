@@ -10,26 +10,26 @@ import { type Health, observe, startingHealth } from "../domain/health.ts";
 import type { ProbeSpec } from "../domain/service.ts";
 import { type HealthReport, isAlive, taskStates } from "../domain/task.ts";
 import type { AssignedTask, TaskReport } from "../protocol/agent.ts";
-import type { Phase } from "./converge.ts";
-import { endingOf, exitCodeOf } from "./exit-text.ts";
-import { type Prober, probeTimeoutMs } from "./probes.ts";
+import type { TaskPhase } from "./converge.ts";
+import { exitCodeOf, terminalStatusOf } from "./exit-text.ts";
+import { probeTimeoutMs, type TaskProber } from "./probes.ts";
 import type { TaskRecord } from "./records.ts";
-import type { Exit, Plan, Running, Runtime } from "./runtimes/runtime.ts";
+import type { ExitStatus, LaunchPlan, RunningTask, Runtime } from "./runtimes/runtime.ts";
 
 /** Like results in a row that change a verdict; HAProxy's defaults. */
 const healthPolicy = { rise: 2, fall: 3 } as const;
 /** Between probes of a task that takes traffic, and of one that is yet to, milliseconds. */
-const probeEveryMs = 2_000;
-const probeStartEveryMs = 100;
+const probeIntervalMs = 2_000;
+const startingProbeIntervalMs = 100;
 /** A task that never answers is not waited for longer. */
-const startLimitMs = 60_000;
+const taskStartTimeoutMs = 60_000;
 /** A task found unhealthy is out of the table at once; this long later it is given up. */
-const sickLimitMs = 10_000;
+const unhealthyTimeoutMs = 10_000;
 
 /** What a task needs of its agent. */
 export type TaskContext = {
   readonly runtime: Runtime;
-  readonly prober: Prober;
+  readonly prober: TaskProber;
   readonly nowMs: () => number;
   readonly wait: (ms: number, signal?: AbortSignal) => Promise<void>;
   /** Whether the assignment in hand is still this node's; nothing is started otherwise. */
@@ -40,7 +40,7 @@ export type TaskContext = {
 };
 
 /** Why supervision of a process ended. */
-type Cause = "exited" | "stop" | "released" | { readonly sick: string };
+type SupervisionEnd = "exited" | "stop" | "released" | { readonly sick: string };
 
 export class TaskRun {
   readonly nodeId: string;
@@ -48,14 +48,17 @@ export class TaskRun {
   readonly #context: TaskContext;
   #report: TaskReport;
   #stopAtMs: number | null = null;
-  #released = false;
-  #nudge = Promise.withResolvers<void>();
+  #isDetached = false;
+  #wakeUp = Promise.withResolvers<void>();
   /** Somebody doubts its health: it is probed at the fast pace until a probe passes or the verdict falls. */
-  #suspected = false;
-  #doubt = Promise.withResolvers<void>();
+  #isSuspect = false;
+  #probeRequest = Promise.withResolvers<void>();
   /** What its record needs besides: known once it is prepared. */
-  #kept: { readonly probe: ProbeSpec; readonly stopSignal: NodeJS.Signals; readonly trace: unknown } | null =
-    null;
+  #prepared: {
+    readonly probe: ProbeSpec;
+    readonly stopSignal: NodeJS.Signals;
+    readonly handle: unknown;
+  } | null = null;
   /** Resolves when the task is over, or was let go. */
   ended: Promise<void> = Promise.resolve();
 
@@ -68,26 +71,30 @@ export class TaskRun {
 
   /** Begins the run of a task. */
   static start(nodeId: string, task: AssignedTask, context: TaskContext): TaskRun {
-    const run = new TaskRun(nodeId, task, blankReport(task, context.nowMs()), context);
-    run.ended = run.#guarded(() => run.#live());
+    const run = new TaskRun(nodeId, task, initialReport(task, context.nowMs()), context);
+    run.ended = run.#runGuarded(() => run.#run());
     return run;
   }
 
   /** A task that was to stop before it was known here. */
-  static declined(nodeId: string, task: AssignedTask, context: TaskContext): TaskRun {
-    const run = new TaskRun(nodeId, task, blankReport(task, context.nowMs()), context);
+  static decline(nodeId: string, task: AssignedTask, context: TaskContext): TaskRun {
+    const run = new TaskRun(nodeId, task, initialReport(task, context.nowMs()), context);
     run.#end({ state: "shutdown", message: "shutdown", err: "", exitCode: null });
     return run;
   }
 
   /** Goes on with a task of an earlier agent. `running` is null when its process is gone. */
-  static found(record: TaskRecord, running: Running | null, context: TaskContext): TaskRun {
+  static restore(record: TaskRecord, running: RunningTask | null, context: TaskContext): TaskRun {
     const run = new TaskRun(record.nodeId, record.task, record.report, context);
-    run.#kept = { probe: record.probe, stopSignal: record.stopSignal as NodeJS.Signals, trace: record.trace };
+    run.#prepared = {
+      probe: record.probe,
+      stopSignal: record.stopSignal as NodeJS.Signals,
+      handle: record.handle,
+    };
     if (!isAlive(record.report)) return run;
     if (record.stopping) run.#stopAtMs = context.nowMs();
-    if (running === null) run.#end(endedUnseen(record.stopping));
-    else run.ended = run.#guarded(() => run.#goOn(running, record));
+    if (running === null) run.#end(terminalStatusUnseen(record.stopping));
+    else run.ended = run.#runGuarded(() => run.#resume(running, record));
     return run;
   }
 
@@ -95,7 +102,7 @@ export class TaskRun {
     return this.#report;
   }
 
-  get phase(): Phase {
+  get phase(): TaskPhase {
     if (!isAlive(this.#report)) return "ended";
     return this.#stopAtMs === null ? "alive" : "stopping";
   }
@@ -111,70 +118,70 @@ export class TaskRun {
   }
 
   /** Lets the task run on without this agent. */
-  release(): void {
-    this.#released = true;
+  detach(): void {
+    this.#isDetached = true;
     this.wake();
   }
 
   /** Looks again at what it waits for: a stop, or a current assignment. */
   wake(): void {
-    this.#nudge.resolve();
-    this.#nudge = Promise.withResolvers<void>();
+    this.#wakeUp.resolve();
+    this.#wakeUp = Promise.withResolvers<void>();
   }
 
   /** Probes it now instead of when its next probe is due. */
   probeNow(): void {
-    this.#suspected = true;
-    this.#doubt.resolve();
-    this.#doubt = Promise.withResolvers<void>();
+    this.#isSuspect = true;
+    this.#probeRequest.resolve();
+    this.#probeRequest = Promise.withResolvers<void>();
   }
 
-  async #live(): Promise<void> {
+  async #run(): Promise<void> {
     const plan = await this.#prepare();
     if (plan === null) return;
-    this.#kept = { probe: plan.probe, stopSignal: plan.stopSignal, trace: null };
+    this.#prepared = { probe: plan.probe, stopSignal: plan.stopSignal, handle: null };
     let tries = 0;
     for (;;) {
-      this.#go("starting", "starting");
+      this.#advance("starting", "starting");
       const running = await plan.start();
-      this.#started(running, plan);
+      this.#onStarted(running, plan);
       const { cause, exit } = await this.#supervise(running, plan);
       if (cause === "released") return;
       // Between choosing a port and listening on it, another process took it: not the task's fault, once.
       const again =
-        cause === "exited" && exit.portTaken && this.#report.state === "starting" && tries++ === 0;
-      if (!again || this.#stopAtMs !== null) return this.#endBy(cause, exit);
+        cause === "exited" && exit.isPortTaken && this.#report.state === "starting" && tries++ === 0;
+      if (!again || this.#stopAtMs !== null) return this.#endAfter(cause, exit);
     }
   }
 
-  async #goOn(running: Running, { probe }: TaskRecord): Promise<void> {
-    const kept = { probe, stopSignal: this.#kept?.stopSignal ?? "SIGTERM" };
+  async #resume(running: RunningTask, { probe }: TaskRecord): Promise<void> {
+    const kept = { probe, stopSignal: this.#prepared?.stopSignal ?? "SIGTERM" };
     const { cause, exit } = await this.#supervise(running, kept);
-    if (cause !== "released") this.#endBy(cause, exit);
+    if (cause !== "released") this.#endAfter(cause, exit);
   }
 
   /** @returns null when the task ended here */
-  async #prepare(): Promise<Plan | null> {
-    this.#go("accepted", "accepted");
-    this.#go("preparing", "preparing");
+  async #prepare(): Promise<LaunchPlan | null> {
+    this.#advance("accepted", "accepted");
+    this.#advance("preparing", "preparing");
     const prepared = await this.#context.runtime.prepare(this.task);
     if (!prepared.ok && this.#stopAtMs === null) {
       this.#end({ state: "rejected", message: "preparing", err: prepared.reason, exitCode: null });
       return null;
     }
-    this.#go("ready", "prepared");
-    while (!this.#context.isCurrent() && this.#stopAtMs === null && !this.#released)
-      await this.#nudge.promise;
-    if (this.#released) return null;
+    this.#advance("ready", "prepared");
+    while (!this.#context.isCurrent() && this.#stopAtMs === null && !this.#isDetached)
+      await this.#wakeUp.promise;
+    if (this.#isDetached) return null;
     if (prepared.ok && this.#stopAtMs === null) return prepared.plan;
     this.#end({ state: "shutdown", message: "shutdown", err: "", exitCode: null });
     return null;
   }
 
-  #started(running: Running, { probe, stopSignal }: Plan): void {
-    this.#kept = { probe, stopSignal, trace: running.trace };
+  #onStarted(running: RunningTask, { probe, stopSignal }: LaunchPlan): void {
+    this.#prepared = { probe, stopSignal, handle: running.handle };
     const health =
-      this.task.run.targets.length === 0 ? null : asReport(startingHealth(this.#context.nowMs()));
+      this.task.run.targets.length === 0 ? null : healthReportOf(startingHealth(this.#context.nowMs()));
     this.#report = { ...this.#report, pid: running.pid, endpoints: [...running.endpoints], health };
     this.#save();
     this.#context.onChange(this, "state");
@@ -182,35 +189,35 @@ export class TaskRun {
 
   /** From a started process to its end, whoever wants it. */
   async #supervise(
-    running: Running,
-    { probe, stopSignal }: Pick<Plan, "probe" | "stopSignal">,
-  ): Promise<{ readonly cause: Cause; readonly exit: Exit }> {
+    running: RunningTask,
+    { probe, stopSignal }: Pick<LaunchPlan, "probe" | "stopSignal">,
+  ): Promise<{ readonly cause: SupervisionEnd; readonly exit: ExitStatus }> {
     const over = new AbortController();
-    const cause = await Promise.race<Cause>([
+    const cause = await Promise.race<SupervisionEnd>([
       running.exited.then(() => "exited"),
-      this.#stopTime(over.signal),
+      this.#waitForStop(over.signal),
       this.#watchHealth(running, probe, over.signal),
     ]);
     over.abort();
     this.wake();
-    if (cause === "released") return { cause, exit: { code: null, signal: null, portTaken: false } };
+    if (cause === "released") return { cause, exit: { code: null, signal: null, isPortTaken: false } };
     if (cause !== "exited") await this.#terminate(running, stopSignal);
     return { cause, exit: await running.exited };
   }
 
   /** Resolves when the process is to be stopped or let go; after an abort, with what nobody waits for any more. */
-  async #stopTime(signal: AbortSignal): Promise<Cause> {
+  async #waitForStop(signal: AbortSignal): Promise<SupervisionEnd> {
     while (!signal.aborted) {
-      if (this.#released) return "released";
+      if (this.#isDetached) return "released";
       const leftMs = (this.#stopAtMs ?? Number.POSITIVE_INFINITY) - this.#context.nowMs();
       if (leftMs <= 0) return "stop";
-      if (leftMs === Number.POSITIVE_INFINITY) await this.#nudge.promise;
-      else await Promise.race([this.#nudge.promise, this.#context.wait(leftMs, signal)]);
+      if (leftMs === Number.POSITIVE_INFINITY) await this.#wakeUp.promise;
+      else await Promise.race([this.#wakeUp.promise, this.#context.wait(leftMs, signal)]);
     }
     return "exited";
   }
 
-  async #terminate(running: Running, stopSignal: NodeJS.Signals): Promise<void> {
+  async #terminate(running: RunningTask, stopSignal: NodeJS.Signals): Promise<void> {
     const over = new AbortController();
     running.signal(stopSignal);
     await Promise.race([running.exited, this.#context.wait(this.task.run.stopGraceMs, over.signal)]);
@@ -219,34 +226,34 @@ export class TaskRun {
   }
 
   /** Probes until aborted. Resolves with what is wrong once the task is to be given up. */
-  async #watchHealth(running: Running, probe: ProbeSpec, signal: AbortSignal): Promise<Cause> {
+  async #watchHealth(running: RunningTask, probe: ProbeSpec, signal: AbortSignal): Promise<SupervisionEnd> {
     const { nowMs, prober } = this.#context;
-    if (this.task.run.targets.length === 0) this.#go("running", "started");
+    if (this.task.run.targets.length === 0) this.#advance("running", "started");
     let startingMs = 0;
     while (!signal.aborted && this.#report.health !== null) {
       const beganMs = nowMs();
-      const { promise: doubted } = this.#doubt;
-      const result = await prober(running.local, probe, signal);
+      const { promise: doubted } = this.#probeRequest;
+      const result = await prober(running.localEndpoints, probe, signal);
       if (signal.aborted) break;
       const tookMs = nowMs() - beganMs;
       // The machine slept, or the agent was stopped, while it asked: the answer says nothing about the task.
-      if (tookMs <= 2 * probeTimeoutMs) this.#takeProbe({ ...result, atMs: nowMs() });
+      if (tookMs <= 2 * probeTimeoutMs) this.#applyProbe({ ...result, atMs: nowMs() });
       const { verdict, streak, sinceMs, lastCheck } = this.#report.health;
       const isStarting = verdict === "starting";
-      if (streak.ok || verdict === "unhealthy") this.#suspected = false;
-      const stepMs = isStarting || this.#suspected ? probeStartEveryMs : probeEveryMs;
+      if (streak.ok || verdict === "unhealthy") this.#isSuspect = false;
+      const stepMs = isStarting || this.#isSuspect ? startingProbeIntervalMs : probeIntervalMs;
       if (isStarting) startingMs += Math.min(tookMs, probeTimeoutMs) + stepMs;
-      if (startingMs > startLimitMs)
-        return { sick: `no answer within ${startLimitMs / 1000} s: ${lastCheck}` };
-      const isSick = verdict === "unhealthy" && !streak.ok && nowMs() - sinceMs >= sickLimitMs;
+      if (startingMs > taskStartTimeoutMs)
+        return { sick: `no answer within ${taskStartTimeoutMs / 1000} s: ${lastCheck}` };
+      const isSick = verdict === "unhealthy" && !streak.ok && nowMs() - sinceMs >= unhealthyTimeoutMs;
       if (isSick) return { sick: lastCheck };
-      await this.#pause(stepMs, doubted, signal);
+      await this.#waitForNextProbe(stepMs, doubted, signal);
     }
     return new Promise(() => {});
   }
 
   /** Waits for the next probe; a doubt that came up since the last one began makes it now. */
-  async #pause(ms: number, doubted: Promise<void>, signal: AbortSignal): Promise<void> {
+  async #waitForNextProbe(ms: number, doubted: Promise<void>, signal: AbortSignal): Promise<void> {
     const over = new AbortController();
     const end = () => over.abort();
     signal.addEventListener("abort", end, { once: true });
@@ -256,7 +263,7 @@ export class TaskRun {
     end();
   }
 
-  #takeProbe(probe: { readonly ok: boolean; readonly atMs: number; readonly text: string }): void {
+  #applyProbe(probe: { readonly ok: boolean; readonly atMs: number; readonly text: string }): void {
     const { health } = this.#report;
     if (health === null) return;
     // A task that has never answered is not unhealthy but starting.
@@ -264,56 +271,57 @@ export class TaskRun {
       health.verdict === "starting"
         ? { rise: healthPolicy.rise, fall: Number.POSITIVE_INFINITY }
         : healthPolicy;
-    const next = asReport(observe(health, probe, policy));
+    const next = healthReportOf(observe(health, probe, policy));
     this.#report = { ...this.#report, health: next };
     if (next.verdict !== health.verdict) {
-      if (this.#report.state === "starting" && next.verdict === "healthy") this.#go("running", "started");
-      else this.#changed();
-    } else if (display(next) !== display(health)) this.#context.onChange(this, "health");
+      if (this.#report.state === "starting" && next.verdict === "healthy")
+        this.#advance("running", "started");
+      else this.#reportState();
+    } else if (healthSummary(next) !== healthSummary(health)) this.#context.onChange(this, "health");
   }
 
-  #endBy(cause: Cause, exit: Exit): void {
+  #endAfter(cause: SupervisionEnd, exit: ExitStatus): void {
     const exitCode = exitCodeOf(exit);
     if (this.#stopAtMs !== null) this.#end({ state: "shutdown", message: "shutdown", err: "", exitCode });
     else if (typeof cause === "object") {
       const err = `task: unhealthy: ${cause.sick}`;
       this.#end({ state: "failed", message: "started", err, exitCode });
-    } else this.#end(endingOf(exit));
+    } else this.#end(terminalStatusOf(exit));
   }
 
-  #end(ending: ReturnType<typeof endingOf>): void {
+  #end(ending: ReturnType<typeof terminalStatusOf>): void {
     const { state, message, err, exitCode } = ending;
     this.#report = { ...this.#report, endpoints: [], health: null, pid: null, exitCode };
-    this.#go(state, message, err.slice(0, 2_000));
+    this.#advance(state, message, err.slice(0, 2_000));
   }
 
   /** The only place where the state changes. */
-  #go(state: TaskReport["state"], message: string, err = ""): void {
+  #advance(state: TaskReport["state"], message: string, err = ""): void {
     if (taskStates[state] <= taskStates[this.#report.state]) return;
     this.#report = { ...this.#report, state, message, err, atMs: this.#context.nowMs() };
-    this.#changed();
+    this.#reportState();
   }
 
-  #changed(): void {
+  #reportState(): void {
     this.#save();
     this.#context.onChange(this, "state");
   }
 
   /** Nothing is written of a task that was never to be started. */
   #save(): void {
-    if (this.#kept === null) return;
+    if (this.#prepared === null) return;
     const { nodeId, task } = this;
     this.#context.save({
       nodeId,
       task,
       report: this.#report,
       stopping: this.#stopAtMs !== null,
-      ...this.#kept,
+      ...this.#prepared,
     });
   }
 
   /** A runtime that cannot start a task fails that task and nothing else. */
-  async #guarded(live: () => Promise<void>): Promise<void> {
+  async #runGuarded(live: () => Promise<void>): Promise<void> {
     try {
       await live();
     } catch (error) {
@@ -324,12 +332,12 @@ export class TaskRun {
   }
 }
 
-function blankReport({ id }: AssignedTask, atMs: number): TaskReport {
+function initialReport({ id }: AssignedTask, atMs: number): TaskReport {
   const nothing = { endpoints: [], health: null, pid: null, exitCode: null };
   return { id, state: "assigned", message: "assigned", err: "", atMs, ...nothing };
 }
 
-function endedUnseen(stopping: boolean): ReturnType<typeof endingOf> {
+function terminalStatusUnseen(stopping: boolean): ReturnType<typeof terminalStatusOf> {
   if (stopping) return { state: "shutdown", message: "shutdown", err: "", exitCode: null };
   return {
     state: "failed",
@@ -339,12 +347,12 @@ function endedUnseen(stopping: boolean): ReturnType<typeof endingOf> {
   };
 }
 
-function asReport(health: Health): HealthReport {
+function healthReportOf(health: Health): HealthReport {
   return { ...health, ...healthPolicy };
 }
 
 /** What of a task's health a person is shown: the times of single probes are not worth a message. */
-function display({ verdict, streak, lastCheck, rise, fall }: HealthReport): string {
+function healthSummary({ verdict, streak, lastCheck, rise, fall }: HealthReport): string {
   const length = Math.min(streak.length, streak.ok ? rise : fall);
   return `${verdict} ${streak.ok} ${length} ${lastCheck.split(" ")[0]}`;
 }

@@ -2,7 +2,7 @@
 
 import { taskStates } from "../domain/task.ts";
 import type { AssignedTask, Assignment, TaskReport } from "../protocol/agent.ts";
-import { type Action, converge } from "./converge.ts";
+import { type AgentAction, reconcileTasks } from "./converge.ts";
 import type { TaskRecords } from "./records.ts";
 import type { Runtime } from "./runtimes/runtime.ts";
 import { type TaskContext, TaskRun } from "./task.ts";
@@ -24,7 +24,7 @@ export class Tasks {
     this.#options = options;
     this.#context = {
       ...options,
-      save: (record) => this.#write(() => options.records.save(record)),
+      save: (record) => this.#tryWrite(() => options.records.save(record)),
       onChange: (run, what) => this.#changed(run, what),
     };
   }
@@ -33,10 +33,12 @@ export class Tasks {
   async restore(runtime: Runtime): Promise<void> {
     const { records, log } = this.#options;
     for (const record of records.all((file) => log(`cannot read ${file}: left as it is`))) {
-      const running = await runtime.find(record.task, record.trace);
-      const run = TaskRun.found(record, running, this.#context);
-      this.#keep(run);
-      log(`${nameOf(record.task)} found ${running === null ? "ended" : `running, process ${running.pid}`}`);
+      const running = await runtime.find(record.task, record.handle);
+      const run = TaskRun.restore(record, running, this.#context);
+      this.#add(run);
+      log(
+        `${taskDisplayName(record.task)} found ${running === null ? "ended" : `running, process ${running.pid}`}`,
+      );
     }
   }
 
@@ -45,7 +47,8 @@ export class Tasks {
     this.#assigned = new Map(assignment.tasks.map((task) => [task.id, task]));
     this.#drainDelayMs = assignment.drainDelayMs;
     const phases = new Map([...this.#runs].map(([id, run]) => [id, run.phase]));
-    for (const action of converge(assignment.tasks, phases, mayStart)) this.#do(action, assignment.node.id);
+    for (const action of reconcileTasks(assignment.tasks, phases, mayStart))
+      this.#perform(action, assignment.node.id);
     for (const run of this.#runs.values()) run.wake();
   }
 
@@ -60,7 +63,7 @@ export class Tasks {
   }
 
   /** Whether the registry still wants something to run here that has not ended. Nothing known yet: it may. */
-  hasWanted(): boolean {
+  hasDesiredRunning(): boolean {
     if (this.#assigned === null) return this.#runs.size > 0;
     return [...this.#assigned.values()].some(
       ({ desired, id }) => desired === "running" && this.#runs.get(id)?.phase !== "ended",
@@ -68,7 +71,7 @@ export class Tasks {
   }
 
   /** Whether a task that is to stop still waits until no router sends it requests. */
-  hasHeld(): boolean {
+  hasUnreleased(): boolean {
     return [...(this.#assigned?.values() ?? [])].some(
       ({ desired, released, id }) =>
         desired !== "running" && released === false && this.#runs.get(id)?.phase === "alive",
@@ -92,23 +95,23 @@ export class Tasks {
   }
 
   /** Leaves everything running for the next agent. */
-  async releaseAll(): Promise<void> {
-    for (const run of this.#runs.values()) run.release();
+  async detachAll(): Promise<void> {
+    for (const run of this.#runs.values()) run.detach();
     await this.allEnded();
   }
 
-  #do(action: Action, nodeId: string): void {
+  #perform(action: AgentAction, nodeId: string): void {
     const { log } = this.#options;
-    if (action.kind === "start") this.#keep(TaskRun.start(nodeId, action.task, this.#context));
-    if (action.kind === "decline") this.#keep(TaskRun.declined(nodeId, action.task, this.#context));
+    if (action.kind === "start") this.#add(TaskRun.start(nodeId, action.task, this.#context));
+    if (action.kind === "decline") this.#add(TaskRun.decline(nodeId, action.task, this.#context));
     if (action.kind === "forget") this.#forget(action.id);
     const run = this.#runs.get(action.kind === "stop" ? action.id : "");
     if (run === undefined) return;
-    log(`${nameOf(run.task)} is to stop`);
+    log(`${taskDisplayName(run.task)} is to stop`);
     run.stop(this.#drainDelayMs);
   }
 
-  #keep(run: TaskRun): void {
+  #add(run: TaskRun): void {
     this.#runs.set(run.task.id, run);
     this.#options.onChange(run.task.id, "state");
   }
@@ -116,11 +119,11 @@ export class Tasks {
   #forget(id: string): void {
     const run = this.#runs.get(id);
     this.#runs.delete(id);
-    if (run !== undefined) this.#write(() => this.#options.records.retire(run.report, run.task));
+    if (run !== undefined) this.#tryWrite(() => this.#options.records.retire(run.report, run.task));
   }
 
   /** A full disk must not cost a task that runs: it would go on with nobody watching it. */
-  #write(work: () => void): void {
+  #tryWrite(work: () => void): void {
     try {
       work();
     } catch (error) {
@@ -133,7 +136,7 @@ export class Tasks {
     // The steps before the start follow one another within a moment.
     const isTold =
       run.report.state === "starting" ? run.report.pid !== null : !isBeforeStart(run.report.state);
-    if (what === "state" && isTold) log(lineOf(run));
+    if (what === "state" && isTold) log(taskLogLine(run));
     onChange(run.task.id, what);
     // One that was stopped because nobody knows it any more is not waited for by anybody either.
     if (run.phase === "ended" && this.#assigned?.has(run.task.id) === false) this.#forget(run.task.id);
@@ -144,16 +147,16 @@ function isBeforeStart(state: TaskReport["state"]): boolean {
   return taskStates[state] < taskStates.starting;
 }
 
-function nameOf({ service, slot, id }: AssignedTask): string {
+function taskDisplayName({ service, slot, id }: AssignedTask): string {
   return slot === 0 ? `${service.name} (${id})` : `${service.name}.${slot} (${id})`;
 }
 
-function lineOf({ task, report: { state, err, pid, endpoints, health } }: TaskRun): string {
+function taskLogLine({ task, report: { state, err, pid, endpoints, health } }: TaskRun): string {
   const facts = [
     pid === null ? "" : `process ${pid}`,
     ...endpoints.map(({ target, origin }) => `${target}=${origin}`),
     health === null || health.lastCheck === "" ? "" : `${health.verdict}, ${health.lastCheck}`,
     err,
   ];
-  return [`${nameOf(task)} ${state}`, ...facts.filter((fact) => fact !== "")].join("; ");
+  return [`${taskDisplayName(task)} ${state}`, ...facts.filter((fact) => fact !== "")].join("; ");
 }

@@ -13,10 +13,10 @@ import type { Duplex } from "node:stream";
 
 type Facts = Readonly<Record<string, string | number>>;
 
-const maxBytes = 1024 ** 3;
+const maxResponseBytes = 1024 ** 3;
 const maxDelayMs = 600_000;
 /** Open requests are finished for this long after SIGTERM; streams are ended at once. */
-const finishMs = 8_000;
+const shutdownGraceMs = 8_000;
 
 const env = process.env;
 const host = env.HOST ?? "127.0.0.1";
@@ -43,7 +43,7 @@ function portsOf(variables: NodeJS.ProcessEnv): readonly number[] {
 }
 
 function listen(port: number): Server {
-  const server = createServer(answer);
+  const server = createServer(handleRequest);
   // Longer than any proxy keeps an idle connection, so that it is never this end that closes under a request.
   server.keepAliveTimeout = 75_000;
   server.on("upgrade", echoSocket);
@@ -72,24 +72,25 @@ function stop(): void {
   setInterval(() => {
     for (const server of servers) server.closeIdleConnections();
   }, 20).unref();
-  setTimeout(() => process.exit(0), finishMs).unref();
+  setTimeout(() => process.exit(0), shutdownGraceMs).unref();
 }
 
-function answer(request: IncomingMessage, response: ServerResponse): void {
+function handleRequest(request: IncomingMessage, response: ServerResponse): void {
   // A marker (label waggle.marker): what stands between the mesh and this program would not send it.
   if (identity.task !== "") response.setHeader("x-task", String(identity.task));
   const [, page = "", value = ""] = (request.url ?? "/").split("?")[0]?.split("/") ?? [];
   const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-  if (page === "healthz") plain(response, 200, "ok\n");
-  else if (page === "status" && number >= 200 && number <= 599) plain(response, number, `status ${number}\n`);
-  else if (page === "delay" && number <= maxDelayMs) setTimeout(() => tell(request, response), number);
-  else if (page === "bytes" && number <= maxBytes) sendBytes(response, number);
-  else if (page === "stream") stream(request, response);
+  if (page === "healthz") sendText(response, 200, "ok\n");
+  else if (page === "status" && number >= 200 && number <= 599)
+    sendText(response, number, `status ${number}\n`);
+  else if (page === "delay" && number <= maxDelayMs) setTimeout(() => sendFacts(request, response), number);
+  else if (page === "bytes" && number <= maxResponseBytes) sendBytes(response, number);
+  else if (page === "stream") sendEvents(request, response);
   else if (page === "echo" && request.method === "POST") echo(request, response);
-  else tell(request, response);
+  else sendFacts(request, response);
 }
 
-function tell(request: IncomingMessage, response: ServerResponse): void {
+function sendFacts(request: IncomingMessage, response: ServerResponse): void {
   request.resume();
   const { socket, method = "", url = "", httpVersion, rawHeaders } = request;
   const asked = {
@@ -99,14 +100,14 @@ function tell(request: IncomingMessage, response: ServerResponse): void {
     url,
     protocol: `HTTP/${httpVersion}`,
   };
-  const headers = pairs(rawHeaders);
+  const headers = headerPairs(rawHeaders);
   const wantsJson = /^\/api\b/.test(url) || /\bapplication\/json\b/.test(request.headers.accept ?? "");
   if (wantsJson) {
-    json(response, { ...identity, ...asked, headers: joined(headers), rawHeaders: headers });
+    sendJson(response, { ...identity, ...asked, headers: joinHeaders(headers), rawHeaders: headers });
     return;
   }
   const lines = Object.entries({ ...identity, ...asked }).map(([name, value]) => `${name}: ${value}`);
-  plain(
+  sendText(
     response,
     200,
     `${[...lines, "", ...headers.map(([name, value]) => `${name}: ${value}`)].join("\n")}\n`,
@@ -114,14 +115,14 @@ function tell(request: IncomingMessage, response: ServerResponse): void {
 }
 
 /** Header lines as they were received: in order, in their own case, repeated ones apart. */
-function pairs(rawHeaders: readonly string[]): readonly (readonly [string, string])[] {
+function headerPairs(rawHeaders: readonly string[]): readonly (readonly [string, string])[] {
   return rawHeaders.flatMap((name, index) =>
     index % 2 === 0 ? [[name, rawHeaders[index + 1] ?? ""] as const] : [],
   );
 }
 
 /** The same by lower-case name, repeated ones joined as RFC 9110 section 5.2 joins them. */
-function joined(headers: readonly (readonly [string, string])[]): Readonly<Record<string, string>> {
+function joinHeaders(headers: readonly (readonly [string, string])[]): Readonly<Record<string, string>> {
   const byName = new Map<string, string[]>();
   for (const [name, value] of headers) {
     byName.set(name.toLowerCase(), [...(byName.get(name.toLowerCase()) ?? []), value]);
@@ -129,13 +130,13 @@ function joined(headers: readonly (readonly [string, string])[]): Readonly<Recor
   return Object.fromEntries([...byName].map(([name, values]) => [name, values.join(", ")]));
 }
 
-function plain(response: ServerResponse, status: number, text: string): void {
+function sendText(response: ServerResponse, status: number, text: string): void {
   const hasBody = status !== 204 && status !== 205 && status !== 304;
   response.writeHead(status, hasBody ? { "content-type": "text/plain; charset=utf-8" } : {});
   response.end(hasBody ? text : undefined);
 }
 
-function json(response: ServerResponse, value: unknown): void {
+function sendJson(response: ServerResponse, value: unknown): void {
   response.writeHead(200, { "content-type": "application/json" });
   response.end(`${JSON.stringify(value, null, 2)}\n`);
 }
@@ -164,7 +165,7 @@ function sendBytes(response: ServerResponse, length: number): void {
   more();
 }
 
-function stream(request: IncomingMessage, response: ServerResponse): void {
+function sendEvents(request: IncomingMessage, response: ServerResponse): void {
   response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
   let tick = 0;
   const send = () => {

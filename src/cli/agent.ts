@@ -19,7 +19,7 @@ type Flags = {
   readonly keepTasks?: boolean;
 };
 
-const notes = `
+const agentHelp = `
 Examples:
   waggle agent --join SWMTKN-1-… https://mesh.example.com --address node1.example.com
   waggle agent https://mesh.example.com            once joined, the state folder is enough
@@ -54,17 +54,17 @@ export function registerAgent(program: Command, cli: Cli): void {
       ),
     )
     .option("--keep-tasks", "leave tasks running when the agent ends, for the next one to find")
-    .addHelpText("after", notes)
-    .action((url: string, flags: Flags) => agent(cli, url, flags));
+    .addHelpText("after", agentHelp)
+    .action((url: string, flags: Flags) => runAgentVerb(cli, url, flags));
 }
 
-async function agent(cli: Cli, url: string, flags: Flags): Promise<void> {
+async function runAgentVerb(cli: Cli, url: string, flags: Flags): Promise<void> {
   const control = parseHost(url);
   const { runAgent } = await import("../agent/agent.ts");
-  const { agentOptions } = await import("../agent/options.ts");
+  const { defaultAgentOptions } = await import("../agent/options.ts");
   const token = flags.join ?? cli.env.WAGGLE_JOIN_TOKEN;
   const code = await runAgent({
-    ...agentOptions,
+    ...defaultAgentOptions,
     url: control,
     ...(token && { token }),
     stateDir: flags.state,

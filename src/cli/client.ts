@@ -1,65 +1,65 @@
 // The HTTP client of a mesh's control API: the Engine API and the native routes under /mesh/.
 
-import type { Target } from "./context.ts";
+import type { MeshTarget } from "./context.ts";
 import { CliError, exitCodes } from "./errors.ts";
 
 /** Advertised by the control API and stable: see docs/cli.md. */
-const engineVersion = "v1.44";
+const engineApiVersion = "v1.44";
 
 /** No answer of the control API takes longer than this unless something is wrong. */
-const answerTimeoutMs = 30_000;
+const requestTimeoutMs = 30_000;
 
-type Query = Readonly<Record<string, string | number | boolean>>;
+type QueryParameters = Readonly<Record<string, string | number | boolean>>;
 
-export type Client = {
-  readonly target: Target;
+export type MeshClient = {
+  readonly target: MeshTarget;
   /** JSON of an Engine API route, without the version: `get("/services", { status: true })`. */
-  get<T>(path: string, query?: Query): Promise<T>;
+  get<T>(path: string, query?: QueryParameters): Promise<T>;
   /** Posts JSON to an Engine API route; null when the answer is empty. */
-  post<T>(path: string, body: unknown, query?: Query): Promise<T | null>;
-  delete(path: string, query?: Query): Promise<void>;
+  post<T>(path: string, body: unknown, query?: QueryParameters): Promise<T | null>;
+  delete(path: string, query?: QueryParameters): Promise<void>;
   /** JSON of a native route: `mesh("/status")` is GET /mesh/status. */
-  mesh<T>(path: string, query?: Query): Promise<T>;
+  getNative<T>(path: string, query?: QueryParameters): Promise<T>;
   /** Posts JSON to a route that is no Engine API's, its path whole: `/dashboard/sign-in-link`. */
   postNative<T>(path: string, body: unknown): Promise<T>;
   /** Deletes at a route that is no Engine API's, its path whole. */
   deleteNative(path: string): Promise<void>;
   /** Text of a native route. */
-  meshText(path: string, query?: Query): Promise<string>;
+  getNativeText(path: string, query?: QueryParameters): Promise<string>;
 };
 
 /**
  * A client of one mesh. Every failure is a CliError that says whose move it is: exit code 1 the mesh refused,
  * 3 nobody answers (or somebody who is no mesh), 4 the token.
  */
-export function createClient(target: Target, timeoutMs = answerTimeoutMs): Client {
-  const engine = (path: string) => `/${engineVersion}${path}`;
-  const call = (method: string, path: string, query: Query, body?: unknown) =>
-    send(target, timeoutMs, method, path + queryText(query), body);
+export function createClient(target: MeshTarget, timeoutMs = requestTimeoutMs): MeshClient {
+  const engine = (path: string) => `/${engineApiVersion}${path}`;
+  const call = (method: string, path: string, query: QueryParameters, body?: unknown) =>
+    sendRequest(target, timeoutMs, method, path + queryText(query), body);
   return {
     target,
     get: async (path, query = {}) => readJson(target, await call("GET", engine(path), query)),
     post: async (path, body, query = {}) => {
       const response = await call("POST", engine(path), query, body);
       const text = await bodyText(target, response);
-      return text === "" ? null : parseAnswer(target, response, text);
+      return text === "" ? null : parseResponse(target, response, text);
     },
     delete: async (path, query = {}) => {
       const response = await call("DELETE", engine(path), query);
       await response.body?.cancel();
     },
-    mesh: async (path, query = {}) => readJson(target, await call("GET", `/mesh${path}`, query)),
+    getNative: async (path, query = {}) => readJson(target, await call("GET", `/mesh${path}`, query)),
     postNative: async (path, body) => {
       const response = await call("POST", path, {}, body);
       return response.status === 204 ? (null as never) : readJson(target, response);
     },
     deleteNative: async (path) => void (await bodyText(target, await call("DELETE", path, {}))),
-    meshText: async (path, query = {}) => bodyText(target, await call("GET", `/mesh${path}`, query)),
+    getNativeText: async (path, query = {}) => bodyText(target, await call("GET", `/mesh${path}`, query)),
   };
 }
 
 /** The Engine API's `filters` parameter: values of one key are ORed, keys ANDed. */
-export function filters(wanted: Readonly<Record<string, readonly string[]>>): Query {
+export function filterQuery(wanted: Readonly<Record<string, readonly string[]>>): QueryParameters {
   const keys = Object.entries(wanted).filter(([, values]) => values.length > 0);
   if (keys.length === 0) return {};
   const sets = keys.map(([key, values]) => [key, Object.fromEntries(values.map((value) => [value, true]))]);
@@ -67,12 +67,12 @@ export function filters(wanted: Readonly<Record<string, readonly string[]>>): Qu
 }
 
 /** Headers that show the token. */
-export function authorization(target: Target): Record<string, string> {
+export function authorizationHeaders(target: MeshTarget): Record<string, string> {
   return target.token === null ? {} : { authorization: `Bearer ${target.token}` };
 }
 
 /** The mesh cannot be reached: what was tried and what would work. */
-export function unreachable(target: Target, why: string, cause?: unknown): CliError {
+export function unreachable(target: MeshTarget, why: string, cause?: unknown): CliError {
   const hint = target.source.endsWith("mesh.json")
     ? `is it running? "waggle up" starts it; --host URL names another one`
     : `the URL is from ${target.source}; is the mesh deployed there?`;
@@ -80,7 +80,7 @@ export function unreachable(target: Target, why: string, cause?: unknown): CliEr
 }
 
 /** The token is refused: how to give another. */
-export function tokenRefused(target: Target, message: string): CliError {
+export function tokenRefused(target: MeshTarget, message: string): CliError {
   const said = message === "" ? "" : ` (${message})`;
   const what = target.token === null ? "wants a token" : "refuses the token";
   return new CliError(
@@ -90,14 +90,14 @@ export function tokenRefused(target: Target, message: string): CliError {
   );
 }
 
-async function send(
-  target: Target,
+async function sendRequest(
+  target: MeshTarget,
   timeoutMs: number,
   method: string,
   path: string,
   body: unknown,
 ): Promise<Response> {
-  const headers: Record<string, string> = { ...authorization(target), accept: "application/json" };
+  const headers: Record<string, string> = { ...authorizationHeaders(target), accept: "application/json" };
   if (body !== undefined) headers["content-type"] = "application/json";
   let response: Response;
   try {
@@ -113,10 +113,10 @@ async function send(
     throw unreachable(target, failureText(error, timeoutMs), error);
   }
   if (response.ok) return response;
-  throw await refusal(target, response);
+  throw await refusalFrom(target, response);
 }
 
-async function refusal(target: Target, response: Response): Promise<CliError> {
+async function refusalFrom(target: MeshTarget, response: Response): Promise<CliError> {
   const text = await response.text().catch(() => "");
   const message = errorMessage(text);
   // What follows the semicolon tells users of the Docker CLI how to give a token.
@@ -143,22 +143,22 @@ function errorMessage(text: string): string | null {
   }
 }
 
-function notAMesh(target: Target, response: Response): CliError {
+function notAMesh(target: MeshTarget, response: Response): CliError {
   const type = response.headers.get("content-type") ?? "no content type";
   return unreachable(target, `something answers there, but not as a mesh does: ${response.status} ${type}`);
 }
 
-async function readJson<T>(target: Target, response: Response): Promise<T> {
-  return parseAnswer(target, response, await bodyText(target, response));
+async function readJson<T>(target: MeshTarget, response: Response): Promise<T> {
+  return parseResponse(target, response, await bodyText(target, response));
 }
 
-async function bodyText(target: Target, response: Response): Promise<string> {
+async function bodyText(target: MeshTarget, response: Response): Promise<string> {
   return response.text().catch((error: Error) => {
     throw unreachable(target, `its answer broke off (${error.message})`, error);
   });
 }
 
-function parseAnswer<T>(target: Target, response: Response, text: string): T {
+function parseResponse<T>(target: MeshTarget, response: Response, text: string): T {
   try {
     return JSON.parse(text) as T;
   } catch {
@@ -166,7 +166,7 @@ function parseAnswer<T>(target: Target, response: Response, text: string): T {
   }
 }
 
-function queryText(query: Query): string {
+function queryText(query: QueryParameters): string {
   const parameters = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) parameters.set(key, String(value));
   return parameters.size === 0 ? "" : `?${parameters}`;

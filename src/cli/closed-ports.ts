@@ -10,7 +10,7 @@ export const closedPortsFile = "closed-ports.json";
 /** One address and port that should be open and is not. */
 export type ClosedPort = {
   /** Whose it is: `node1`, `balancer`. */
-  readonly place: string;
+  readonly owner: string;
   readonly address: string;
   readonly port: number;
   /** Why, and what is done about it. */
@@ -22,8 +22,8 @@ export type ClosedPort = {
 /** What is wrong with the ports of the mesh that keeps its state there; nothing where nobody noted anything. */
 export async function closedPortProblems(stateDir: string): Promise<StatusProblem[]> {
   const text = await readFile(join(stateDir, closedPortsFile), "utf8").catch(() => "[]");
-  return (JSON.parse(text) as ClosedPort[]).map(({ place, address, port, why, sinceMs }) => {
+  return (JSON.parse(text) as ClosedPort[]).map(({ owner, address, port, why, sinceMs }) => {
     const next = "Stop what listens there, or publish another port.";
-    return { what: `port ${address}:${port} of ${place}`, why: `not open: ${why}`, next, sinceMs };
+    return { what: `port ${address}:${port} of ${owner}`, why: `not open: ${why}`, next, sinceMs };
   });
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { CliError, exitCodes, usageError } from "./errors.ts";
 
 /** The control API of one mesh. */
-export type Target = {
+export type MeshTarget = {
   /** Without a slash at the end: `http://127.0.0.1:8787`. */
   readonly url: string;
   /** Null: none was given; the mesh will say whether it wants one. */
@@ -34,14 +34,14 @@ export const defaultStateDir = ".waggle";
 export async function findTarget(
   flags: TargetFlags,
   env: Readonly<Record<string, string | undefined>>,
-): Promise<Target> {
+): Promise<MeshTarget> {
   const stateDir = flags.state ?? defaultStateDir;
   const meshFile = join(stateDir, "mesh.json");
   const given = flags.host ?? (env.WAGGLE_HOST || undefined);
-  const token = await givenToken(flags, env);
+  const token = await readGivenToken(flags, env);
   if (given === undefined) {
     const local = await readMeshFile(meshFile);
-    if (local === null) throw noMesh(meshFile);
+    if (local === null) throw noMeshError(meshFile);
     return { url: local.control, token: token ?? local.token, source: meshFile, stateDir };
   }
   const url = parseHost(given);
@@ -89,7 +89,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function givenToken(
+async function readGivenToken(
   flags: TargetFlags,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<string | null> {
@@ -112,7 +112,7 @@ function checkToken(token: string, source: string): string {
   throw usageError(`${source} is not a token: it has a blank or a character beyond ASCII in it`);
 }
 
-function noMesh(meshFile: string): CliError {
+function noMeshError(meshFile: string): CliError {
   return new CliError(
     exitCodes.unreachable,
     `there is no mesh here: ${meshFile} does not exist, and neither --host nor WAGGLE_HOST is given`,

@@ -1,19 +1,19 @@
 // Waiting until a service is as it was asked to be, with its progress on standard error.
 
 import type { Cli } from "./cli.ts";
-import { type Client, filters } from "./client.ts";
+import { filterQuery, type MeshClient } from "./client.ts";
 import { printDurationNs } from "./duration.ts";
 import type { EngineNode, EngineService, EngineTask } from "./engine.ts";
 import { CliError, exitCodes, refused } from "./errors.ts";
-import { isComplete, type Progress, progressLines, serviceProgress } from "./progress.ts";
+import { isComplete, progressLines, type ServiceProgress, serviceProgress } from "./progress.ts";
 import { createProgressWriter, type ProgressWriter } from "./progress-writer.ts";
 import type { WaitFlags } from "./service/run-flags.ts";
 
 /** How often the mesh is asked, as Docker does. */
-const pollMs = 200;
+const servicePollMs = 200;
 
 /** All tasks must keep running this long before the service counts as up: one that dies at once shows itself. */
-const holdMs = 1_000;
+const verifyMs = 1_000;
 
 /**
  * Waits until all tasks of a service run and keep running.
@@ -21,9 +21,9 @@ const holdMs = 1_000;
  * @param flags quiet: wait without showing anything; timeout: for how many milliseconds at most
  * @throws exit code 130 on Ctrl-C (the mesh goes on), 1 when the mesh paused the update or time is up
  */
-export async function converge(
+export async function waitOnService(
   cli: Cli,
-  mesh: Client,
+  mesh: MeshClient,
   ref: string,
   flags: Pick<WaitFlags, "quiet" | "timeout">,
 ): Promise<void> {
@@ -35,11 +35,11 @@ export async function converge(
     const { service, progress } = await readProgress(mesh, ref);
     failWhenPaused(service);
     completeSinceMs = isComplete(progress) ? (completeSinceMs ?? cli.nowMs()) : null;
-    const held = completeSinceMs !== null && cli.nowMs() - completeSinceMs >= holdMs;
+    const held = completeSinceMs !== null && cli.nowMs() - completeSinceMs >= verifyMs;
     writer.show([...progressLines(progress, writer.columns), ...verifyLine(service, completeSinceMs, held)]);
     if (held) return;
-    if (cli.nowMs() >= deadlineMs) throw tooSlow(service, progress, flags.timeout ?? 0);
-    await cli.sleep(pollMs, interrupt);
+    if (cli.nowMs() >= deadlineMs) throw timeoutError(service, progress, flags.timeout ?? 0);
+    await cli.sleep(servicePollMs, interrupt);
   }
   cli.err.write(`Operation continuing in background.\nUse \`waggle service ps ${ref}\` to check progress.\n`);
   throw new CliError(exitCodes.interrupted, "");
@@ -48,14 +48,14 @@ export async function converge(
 const silentWriter: ProgressWriter = { columns: null, show: () => {} };
 
 async function readProgress(
-  mesh: Client,
+  mesh: MeshClient,
   ref: string,
-): Promise<{ readonly service: EngineService; readonly progress: Progress }> {
+): Promise<{ readonly service: EngineService; readonly progress: ServiceProgress }> {
   const service = await mesh.get<EngineService>(`/services/${encodeURIComponent(ref)}`, {
     insertDefaults: false,
   });
   const [tasks, nodes] = await Promise.all([
-    mesh.get<EngineTask[]>("/tasks", filters({ service: [service.ID], "_up-to-date": ["true"] })),
+    mesh.get<EngineTask[]>("/tasks", filterQuery({ service: [service.ID], "_up-to-date": ["true"] })),
     mesh.get<EngineNode[]>("/nodes"),
   ]);
   return { service, progress: serviceProgress(service, tasks, nodes) };
@@ -67,7 +67,11 @@ function failWhenPaused({ UpdateStatus: update }: EngineService): void {
 }
 
 /** The mesh goes on trying, as it does after Ctrl-C. */
-function tooSlow(service: EngineService, { running, wanted, slots }: Progress, timeoutMs: number): CliError {
+function timeoutError(
+  service: EngineService,
+  { running, wanted, slots }: ServiceProgress,
+  timeoutMs: number,
+): CliError {
   const why = slots.find((slot) => slot.err !== "")?.err;
   const { Name } = service.Spec;
   return refused(

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { SignInLink } from "../protocol/sign-in-link.ts";
 import type { Cli } from "./cli.ts";
-import type { Client } from "./client.ts";
+import type { MeshClient } from "./client.ts";
 import { connect, type MeshFlags, meshFlags } from "./flags.ts";
 import { printJson } from "./output.ts";
 
@@ -23,6 +23,6 @@ export function registerDashboard(program: Command, cli: Cli): void {
 }
 
 /** A new link to the dashboard of the mesh at `origin`. */
-export async function signInUrl(client: Pick<Client, "postNative">, origin: string): Promise<string> {
+export async function signInUrl(client: Pick<MeshClient, "postNative">, origin: string): Promise<string> {
   return origin + SignInLink.parse(await client.postNative("/dashboard/sign-in-link", {})).path;
 }

@@ -24,7 +24,7 @@ export function humanDuration(ms: number): string {
 }
 
 /** "8 seconds ago"; lower case, to follow a state. A clock ahead of ours counts as now. */
-export function ago(atMs: number, nowMs: number): string {
+export function humanAgo(atMs: number, nowMs: number): string {
   return `${humanDuration(Math.max(0, nowMs - atMs)).toLowerCase()} ago`;
 }
 

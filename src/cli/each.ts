@@ -9,7 +9,7 @@ import { CliError, errorText, exitCodes } from "./errors.ts";
  *
  * @returns null when all went well, else an error without words that carries the exit code
  */
-export async function eachRef(
+export async function forEachRef(
   cli: Cli,
   refs: readonly string[],
   work: (ref: string) => Promise<void>,

@@ -1,6 +1,6 @@
 // The Engine API's objects, as far as the CLI reads them. What it does not know it passes on as it came.
 
-export type EnginePort = {
+export type EnginePortConfig = {
   Name?: string;
   Protocol?: string;
   TargetPort: number;
@@ -31,7 +31,7 @@ export type EngineSpec = {
   };
   Mode?: { Replicated?: { Replicas?: number }; Global?: Record<string, never>; [key: string]: unknown };
   UpdateConfig?: { Parallelism?: number; Order?: string; [key: string]: unknown };
-  EndpointSpec?: { Mode?: string; Ports?: EnginePort[] };
+  EndpointSpec?: { Mode?: string; Ports?: EnginePortConfig[] };
   [key: string]: unknown;
 };
 
@@ -44,7 +44,7 @@ export type EngineService = {
   UpdatedAt?: string;
   Spec: EngineSpec;
   PreviousSpec?: EngineSpec;
-  Endpoint?: { Ports?: EnginePort[] };
+  Endpoint?: { Ports?: EnginePortConfig[] };
   UpdateStatus?: { State?: string; Message?: string };
   ServiceStatus?: { RunningTasks?: number; DesiredTasks?: number };
 };
@@ -62,7 +62,7 @@ export type EngineTask = {
     State: string;
     Message?: string;
     Err?: string;
-    PortStatus?: { Ports?: EnginePort[] };
+    PortStatus?: { Ports?: EnginePortConfig[] };
   };
 };
 
@@ -88,4 +88,4 @@ export type EngineSwarm = {
 };
 
 /** What create and update answer. */
-export type EngineChange = { ID?: string; Warnings?: string[] | null };
+export type EngineChangeResponse = { ID?: string; Warnings?: string[] | null };

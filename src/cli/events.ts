@@ -3,19 +3,19 @@
 import type { Command } from "commander";
 import type { MeshEvent } from "../domain/event.ts";
 import type { Cli } from "./cli.ts";
-import type { Client } from "./client.ts";
+import type { MeshClient } from "./client.ts";
 import { CliError, exitCodes, usageError } from "./errors.ts";
 import { connect, type MeshFlags, meshFlags, valueFlag } from "./flags.ts";
-import { readCount } from "./values.ts";
+import { readCountArgument } from "./values.ts";
 
 /** Events asked for at a time. */
-const pageSize = 500;
+const eventPageSize = 500;
 
 /** The mesh keeps no more. */
 const maxTail = 1_000;
 
 /** Events shown when nothing says from where on. */
-const usualTail = 100;
+const defaultTail = 100;
 
 type Flags = MeshFlags & { follow?: boolean; since?: number; tail: number };
 
@@ -28,8 +28,8 @@ export function registerEvents(program: Command, cli: Cli): void {
       "-f, --follow",
       "go on with each event as it happens; a lost connection is taken up where it broke",
     )
-    .addOption(valueFlag("-n, --tail <count>", "only the newest so many", readTail).default(usualTail))
-    .addOption(valueFlag("--since <number>", "all events after this number instead", readCount));
+    .addOption(valueFlag("-n, --tail <count>", "only the newest so many", readTail).default(defaultTail))
+    .addOption(valueFlag("--since <number>", "all events after this number instead", readCountArgument));
   meshFlags(command)
     .addHelpText(
       "after",
@@ -57,36 +57,36 @@ async function events(cli: Cli, command: Command, flags: Flags): Promise<void> {
  * Widths of the columns of a line: who follows the events does not know what is still to come, so that they are set.
  * The longest action is `mesh.rotate-token`; a longer name only moves its own line.
  */
-const columns = { seq: 5, action: 17, subject: 16, actor: 16 };
+const eventColumnWidths = { seq: 5, action: 17, subject: 16, actor: 16 };
 
 /** `2026-11-01T12:00:00.000Z     42  service.create     my-web            by operator       why` */
 function eventLine(event: MeshEvent): string {
   const { seq, action, subject, actor, why } = event;
   const cells = [
     new Date(event.atMs).toISOString(),
-    String(seq).padStart(columns.seq),
-    action.padEnd(columns.action),
-    (subject.name || subject.id).padEnd(columns.subject),
-    `by ${actor}`.padEnd(columns.actor),
+    String(seq).padStart(eventColumnWidths.seq),
+    action.padEnd(eventColumnWidths.action),
+    (subject.name || subject.id).padEnd(eventColumnWidths.subject),
+    `by ${actor}`.padEnd(eventColumnWidths.actor),
     why,
   ];
   return `${cells.join("  ").trimEnd()}\n`;
 }
 
-type Print = (event: MeshEvent) => void;
+type PrintEvent = (event: MeshEvent) => void;
 
 /** Prints the newest events; returns the number of the last one. */
-async function printTail(mesh: Client, limit: number, print: Print): Promise<number> {
-  const newest = await mesh.mesh<MeshEvent[]>("/events", { limit: Math.max(1, limit) });
+async function printTail(mesh: MeshClient, limit: number, print: PrintEvent): Promise<number> {
+  const newest = await mesh.getNative<MeshEvent[]>("/events", { limit: Math.max(1, limit) });
   for (const event of limit === 0 ? [] : newest) print(event);
   return newest.at(-1)?.seq ?? 0;
 }
 
 /** Prints all events after a number; returns the number of the last one. */
-async function printSince(mesh: Client, sinceSeq: number, print: Print): Promise<number> {
+async function printSince(mesh: MeshClient, sinceSeq: number, print: PrintEvent): Promise<number> {
   let since = sinceSeq;
   for (;;) {
-    const page = await mesh.mesh<MeshEvent[]>("/events", { since, limit: pageSize });
+    const page = await mesh.getNative<MeshEvent[]>("/events", { since, limit: eventPageSize });
     for (const event of page) print(event);
     const last = page.at(-1);
     // The mesh may give fewer than asked for at a time; only an empty answer says that there is no more.
@@ -96,7 +96,7 @@ async function printSince(mesh: Client, sinceSeq: number, print: Print): Promise
 }
 
 function readTail(text: string): number {
-  const count = readCount(text);
+  const count = readCountArgument(text);
   if (count > maxTail) throw usageError(`must be at most ${maxTail}, which is all that the mesh keeps`);
   return count;
 }

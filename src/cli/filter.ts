@@ -3,16 +3,16 @@
 import { usageError } from "./errors.ts";
 import { readLabel } from "./values.ts";
 
-type Filter = readonly [key: string, value: string];
+type FilterArgument = readonly [key: string, value: string];
 
 /** Reads one `--filter` argument. */
-export function readFilter(text: string): Filter {
+export function readFilter(text: string): FilterArgument {
   if (!text.includes("=")) throw usageError("must be KEY=VALUE, for example name=my-web");
   return readLabel(text);
 }
 
 /** Values by key; several of one key are ORed by the mesh. */
-export function filterSet(given: readonly Filter[] = []): Record<string, string[]> {
+export function groupFilters(given: readonly FilterArgument[] = []): Record<string, string[]> {
   const set: Record<string, string[]> = {};
   for (const [key, value] of given) set[key] = [...(set[key] ?? []), value];
   return set;

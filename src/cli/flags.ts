@@ -2,7 +2,7 @@
 
 import { Argument, type Command, Option } from "commander";
 import type { Cli } from "./cli.ts";
-import { type Client, createClient } from "./client.ts";
+import { createClient, type MeshClient } from "./client.ts";
 import { findTarget, type TargetFlags } from "./context.ts";
 import { CliError, usageError } from "./errors.ts";
 
@@ -38,7 +38,7 @@ export function readTargetFlags(command: Command): TargetFlags {
 }
 
 /** A client of the mesh that the command is about. */
-export async function connect(command: Command, cli: Cli): Promise<Client> {
+export async function connect(command: Command, cli: Cli): Promise<MeshClient> {
   return createClient(await findTarget(readTargetFlags(command), cli.env));
 }
 

@@ -3,22 +3,22 @@
 import type { WebSocket } from "ws";
 import type { WatchFrame } from "../protocol/watch.ts";
 import type { Cli } from "./cli.ts";
-import { authorization, tokenRefused, unreachable } from "./client.ts";
-import type { Target } from "./context.ts";
+import { authorizationHeaders, tokenRefused, unreachable } from "./client.ts";
+import type { MeshTarget } from "./context.ts";
 import { type CliError, exitCodes } from "./errors.ts";
 
 export type WatchedEvent = Extract<WatchFrame, { type: "event" }>["event"];
 
 /** Waits between dials, milliseconds; each doubles up to the longest, less a random part. */
-const firstWaitMs = 250;
-const longestWaitMs = 10_000;
+const firstRedialMs = 250;
+const maxRedialMs = 10_000;
 
 /** A dial that opens no socket in this time is given up. */
-const openTimeoutMs = 10_000;
+const watchOpenTimeoutMs = 10_000;
 
 /** The mesh answers a ping without waking up; a socket silent for three of them is dead, however open it looks. */
-const pingMs = 5_000;
-const silenceMs = 3 * pingMs;
+const watchPingMs = 5_000;
+const watchTimeoutMs = 3 * watchPingMs;
 
 /**
  * Calls `onEvent` for every event after `sinceSeq` until the signal aborts. A socket that breaks is dialled again
@@ -28,13 +28,13 @@ const silenceMs = 3 * pingMs;
  */
 export async function followEvents(
   cli: Cli,
-  target: Target,
+  target: MeshTarget,
   sinceSeq: number,
   onEvent: (event: WatchedEvent) => void,
   stop: AbortSignal,
 ): Promise<void> {
   let seq = sinceSeq;
-  let waitMs = firstWaitMs;
+  let waitMs = firstRedialMs;
   let everOpened = false;
   while (!stop.aborted) {
     const end = await watchOnce(cli, target, seq, stop, (event) => {
@@ -44,28 +44,31 @@ export async function followEvents(
       onEvent(event);
     });
     if (stop.aborted) return;
-    everOpened ||= end.opened;
+    everOpened ||= end.wasOpened;
     if (end.error !== null && (!everOpened || end.error.exitCode === exitCodes.token)) throw end.error;
-    waitMs = end.opened ? firstWaitMs : Math.min(longestWaitMs, waitMs * 2);
+    waitMs = end.wasOpened ? firstRedialMs : Math.min(maxRedialMs, waitMs * 2);
     await cli.sleep(waitMs * (0.5 + cli.random() / 2), stop);
   }
 }
 
 /** How one socket's life went: whether it opened, and why it never did. */
-type End = { readonly opened: boolean; readonly error: CliError | null };
+type WatchEnd = { readonly wasOpened: boolean; readonly error: CliError | null };
 
 /** One socket, from dial to close. */
 async function watchOnce(
   cli: Cli,
-  target: Target,
+  target: MeshTarget,
   sinceSeq: number,
   stop: AbortSignal,
   onEvent: (event: WatchedEvent) => void,
-): Promise<End> {
+): Promise<WatchEnd> {
   const { WebSocket } = await import("ws");
   const { WatchFrame } = await import("../protocol/watch.ts");
   const url = `${target.url.replace(/^http/, "ws")}/mesh/watch?since=${sinceSeq}`;
-  const socket = new WebSocket(url, { headers: authorization(target), handshakeTimeout: openTimeoutMs });
+  const socket = new WebSocket(url, {
+    headers: authorizationHeaders(target),
+    handshakeTimeout: watchOpenTimeoutMs,
+  });
   // A closing handshake would keep the person waiting who asked to stop.
   const close = () => socket.terminate();
   stop.addEventListener("abort", close);
@@ -77,15 +80,15 @@ async function watchOnce(
     // A frame that cannot be read is a newer mesh's word for something else; the events still come.
     if (frame.success && frame.data.type === "event") onEvent(frame.data.event);
   });
-  const end = await endOf(socket, target);
+  const end = await waitForClose(socket, target);
   endPings();
   stop.removeEventListener("abort", close);
   return end;
 }
 
 /** Resolves when the socket is closed, and never rejects. */
-function endOf(socket: WebSocket, target: Target): Promise<End> {
-  const { promise, resolve } = Promise.withResolvers<End>();
+function waitForClose(socket: WebSocket, target: MeshTarget): Promise<WatchEnd> {
+  const { promise, resolve } = Promise.withResolvers<WatchEnd>();
   let opened = false;
   let failure: CliError | null = null;
   socket.on("open", () => {
@@ -99,7 +102,7 @@ function endOf(socket: WebSocket, target: Target): Promise<End> {
   socket.on("error", (error: NodeJS.ErrnoException) => {
     failure ??= unreachable(target, error.message || String(error.code), error);
   });
-  socket.on("close", () => resolve({ opened, error: failure }));
+  socket.on("close", () => resolve({ wasOpened: opened, error: failure }));
   return promise;
 }
 
@@ -113,9 +116,9 @@ function pingWhileOpen(cli: Cli, socket: WebSocket): () => void {
   socket.on("message", heard);
   const pings = setInterval(() => {
     if (socket.readyState !== socket.OPEN) return;
-    if (cli.nowMs() - heardAtMs > silenceMs) socket.terminate();
+    if (cli.nowMs() - heardAtMs > watchTimeoutMs) socket.terminate();
     else socket.send("ping");
-  }, pingMs);
+  }, watchPingMs);
   return () => clearInterval(pings);
 }
 

@@ -5,15 +5,15 @@ import type { Option } from "commander";
 import type { TextSink } from "./cli.ts";
 import { refused, usageError } from "./errors.ts";
 import { valueFlag } from "./flags.ts";
-import { printLines, table } from "./output.ts";
+import { formatTable, printLines } from "./output.ts";
 
-type Part = string | { readonly path: readonly string[]; readonly json: boolean };
+type FormatPart = string | { readonly path: readonly string[]; readonly json: boolean };
 
 /** A template that was read. */
-export type Format = readonly Part[];
+export type Format = readonly FormatPart[];
 
 /** The columns of a list: what stands above each, and what a template calls it. */
-export type Columns = readonly (readonly [heading: string, field: string])[];
+export type ListColumns = readonly (readonly [heading: string, field: string])[];
 
 export function formatFlag(): Option {
   return valueFlag("--format <template>", "print 'json', or fields such as '{{.Name}}' of each", readFormat);
@@ -23,12 +23,12 @@ export function formatFlag(): Option {
 export function printRows(
   out: TextSink,
   format: Format | undefined,
-  columns: Columns,
+  columns: ListColumns,
   rows: readonly (readonly string[])[],
 ): void {
   if (format === undefined) {
     const headings = columns.map(([heading]) => heading);
-    return void out.write(table(headings, rows));
+    return void out.write(formatTable(headings, rows));
   }
   const objects = rows.map((cells) => {
     return Object.fromEntries(columns.map(([, field], index) => [field, (cells[index] ?? "").trim()]));
@@ -47,7 +47,7 @@ export function printFormatted(out: TextSink, format: Format, objects: readonly 
 /** Reads a template. @throws a usage error naming what cannot be read and what can */
 function readFormat(text: string): Format {
   if (text === "json") return [{ path: [], json: true }];
-  return text.split(/(\{\{.*?\}\})/).flatMap((piece): Part[] => {
+  return text.split(/(\{\{.*?\}\})/).flatMap((piece): FormatPart[] => {
     if (!piece.startsWith("{{")) return piece === "" ? [] : [unescaped(piece)];
     const [, json, path] = /^\{\{\s*(json\s+)?\.([\w.]*)\s*\}\}$/.exec(piece) ?? [];
     if (path === undefined) {
@@ -60,7 +60,7 @@ function readFormat(text: string): Format {
   });
 }
 
-function partText(part: Part, object: unknown): string {
+function partText(part: FormatPart, object: unknown): string {
   if (typeof part === "string") return part;
   const value = part.path.reduce((inner, key) => fieldOf(inner, key, part.path), object);
   if (part.json) return JSON.stringify(value);

@@ -3,14 +3,14 @@
 import type { TextSink } from "./cli.ts";
 
 // Docker sets its tab writer to these: a column is its widest cell plus the padding, and never under the minimum.
-const minColumn = 10;
-const padding = 3;
+const minColumnWidth = 10;
+const columnPadding = 3;
 
 /** A table as text, one line a row, headings first. The last column is not padded. */
-export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [headings, ...rows];
   const widths = headings.map((_, column) =>
-    Math.max(minColumn, ...lines.map((cells) => width(cells[column] ?? "") + padding)),
+    Math.max(minColumnWidth, ...lines.map((cells) => displayWidth(cells[column] ?? "") + columnPadding)),
   );
   return lines.map((cells) => `${tableLine(cells, widths)}\n`).join("");
 }
@@ -20,13 +20,13 @@ function tableLine(cells: readonly string[], widths: readonly number[]): string 
   return widths
     .map((columnWidth, column) => {
       const cell = cells[column] ?? "";
-      return column === last ? cell : cell + " ".repeat(columnWidth - width(cell));
+      return column === last ? cell : cell + " ".repeat(columnWidth - displayWidth(cell));
     })
     .join("");
 }
 
 /** Width on a terminal, near enough for names: one column a code point. */
-function width(text: string): number {
+function displayWidth(text: string): number {
   return [...text].length;
 }
 
@@ -46,12 +46,12 @@ export function ellipsis(text: string, max: number): string {
 }
 
 /** The first letter upper case, as Docker shows states. */
-export function capital(text: string): string {
+export function capitalize(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 /** Orders as people count: web2 before web10. */
-export function byNature(a: string, b: string): number {
+export function compareNaturally(a: string, b: string): number {
   const left = a.match(/\d+|\D+/g) ?? [];
   const right = b.match(/\d+|\D+/g) ?? [];
   for (const [index, part] of left.entries()) {

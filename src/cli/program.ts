@@ -20,9 +20,9 @@ import { registerTask } from "./task/task.ts";
 import { registerTop } from "./top/top.ts";
 import { registerTrace } from "./trace/trace.ts";
 import { registerUp } from "./up.ts";
-import { ownVersion, registerVersion } from "./version.ts";
+import { cliVersion, registerVersion } from "./version.ts";
 
-const notes = `
+const rootHelp = `
 Start here:
   waggle up                        a mesh of three nodes on this machine
   waggle status                    what runs where, and what is wrong
@@ -53,7 +53,7 @@ export async function run(args: readonly string[], cli: Cli): Promise<number> {
     else await program.parseAsync([...args], { from: "user" });
     return exitCodes.ok;
   } catch (error) {
-    return endWith(cli, error);
+    return handleError(cli, error);
   }
 }
 
@@ -61,7 +61,7 @@ export async function run(args: readonly string[], cli: Cli): Promise<number> {
 export function buildProgram(cli: Cli): Command {
   const program = new Command("waggle")
     .description("The Swarm routing mesh at the edge: any node's published port reaches a live task.")
-    .version(ownVersion(), "-V, --version", "print the version of this command")
+    .version(cliVersion(), "-V, --version", "print the version of this command")
     .helpOption("-h, --help", "print help")
     .enablePositionalOptions()
     .exitOverride()
@@ -73,7 +73,7 @@ export function buildProgram(cli: Cli): Command {
       getOutHelpWidth: () => cli.out.columns ?? 100,
       getErrHelpWidth: () => cli.err.columns ?? 100,
     })
-    .addHelpText("after", notes);
+    .addHelpText("after", rootHelp);
   targetFlags(program);
   program.commandsGroup("A mesh:");
   registerUp(program);
@@ -99,10 +99,10 @@ export function buildProgram(cli: Cli): Command {
   return program;
 }
 
-function endWith(cli: Cli, error: unknown): number {
+function handleError(cli: Cli, error: unknown): number {
   // Commander has printed its own errors, and help that was asked for is none.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-  if (error instanceof MeshError) return endWith(cli, refused(error.message));
+  if (error instanceof MeshError) return handleError(cli, refused(error.message));
   if (!(error instanceof CliError)) throw error;
   const text = errorText(error);
   if (text !== "") cli.err.write(`${text}\n`);

@@ -16,7 +16,7 @@ export type SlotProgress = {
 };
 
 /** How far a service is. */
-export type Progress = {
+export type ServiceProgress = {
   /** `overall progress`, `rolling back update`; where several services start at once, with the name. */
   readonly title: string;
   readonly running: number;
@@ -32,7 +32,7 @@ const barWidth = 50;
 const stateWidth = 9;
 
 // The states a slot passes on its way, in the order of the bar.
-const steps = [
+const progressStates = [
   "new",
   "allocated",
   "pending",
@@ -45,7 +45,7 @@ const steps = [
 ];
 
 /** True when every task that is wanted runs. */
-export function isComplete(progress: Progress): boolean {
+export function isComplete(progress: ServiceProgress): boolean {
   return progress.wanted === progress.running;
 }
 
@@ -58,14 +58,14 @@ export function serviceProgress(
   service: EngineService,
   tasks: readonly EngineTask[],
   nodes: readonly EngineNode[],
-): Progress {
+): ServiceProgress {
   const heard = new Map(
     nodes
       .filter((node) => node.Status?.State !== "down")
       .map((node) => [node.ID, node.Description?.Hostname ?? node.ID]),
   );
   const wantedTasks = tasks.filter(
-    (task) => order(task.DesiredState) <= taskStates.running && (!task.NodeID || heard.has(task.NodeID)),
+    (task) => stateRank(task.DesiredState) <= taskStates.running && (!task.NodeID || heard.has(task.NodeID)),
   );
   const title = service.UpdateStatus?.State?.startsWith("rollback_")
     ? "rolling back update"
@@ -85,8 +85,8 @@ export function serviceProgress(
  *
  * @param columns width of the terminal, to which lines are cut; null: no terminal, so neither bars nor cuts
  */
-export function progressLines(progress: Progress, columns: number | null): string[] {
-  const slots = progress.slots.length <= maxSlotLines ? progress.slots : inTrouble(progress.slots);
+export function progressLines(progress: ServiceProgress, columns: number | null): string[] {
+  const slots = progress.slots.length <= maxSlotLines ? progress.slots : troubledSlots(progress.slots);
   const labelWidth = Math.max(0, ...slots.map((slot) => slot.label.length));
   const lines = [
     `${progress.title}: ${progress.running} out of ${progress.wanted} tasks`,
@@ -99,7 +99,7 @@ function replicatedSlots(tasks: readonly EngineTask[], replicas: number): SlotPr
   const bySlot = new Map<number, EngineTask>();
   for (const task of tasks) {
     const other = bySlot.get(task.Slot ?? 0);
-    if (other === undefined || comesFirst(task, other)) bySlot.set(task.Slot ?? 0, task);
+    if (other === undefined || isPreferred(task, other)) bySlot.set(task.Slot ?? 0, task);
   }
   const ordered = [...bySlot].sort(([a], [b]) => a - b).map(([, task]) => task);
   // After a scale down the slots that stayed may be 1 and 3 of 2: then they are counted instead of named.
@@ -113,7 +113,7 @@ function globalSlots(tasks: readonly EngineTask[], hostnames: ReadonlyMap<string
   const byNode = new Map<string, EngineTask>();
   for (const task of tasks) {
     const other = byNode.get(task.NodeID ?? "");
-    if (other === undefined || comesFirst(task, other)) byNode.set(task.NodeID ?? "", task);
+    if (other === undefined || isPreferred(task, other)) byNode.set(task.NodeID ?? "", task);
   }
   return [...byNode]
     .map(([nodeId, task]) => slotOf(hostnames.get(nodeId) ?? nodeId, task))
@@ -125,25 +125,25 @@ function slotOf(label: string, task: EngineTask | undefined): SlotProgress {
 }
 
 /** Of two tasks in one slot the one that tells more: the one that is meant to run, then the one that has further to go. */
-function comesFirst(task: EngineTask, other: EngineTask): boolean {
-  const desired = order(task.DesiredState) - order(other.DesiredState);
-  return desired < 0 || (desired === 0 && order(task.Status.State) < order(other.Status.State));
+function isPreferred(task: EngineTask, other: EngineTask): boolean {
+  const desired = stateRank(task.DesiredState) - stateRank(other.DesiredState);
+  return desired < 0 || (desired === 0 && stateRank(task.Status.State) < stateRank(other.Status.State));
 }
 
-function order(state: string): number {
+function stateRank(state: string): number {
   return taskStates[state as keyof typeof taskStates] ?? taskStates.orphaned;
 }
 
-function inTrouble(slots: readonly SlotProgress[]): readonly SlotProgress[] {
+function troubledSlots(slots: readonly SlotProgress[]): readonly SlotProgress[] {
   return slots.filter((slot) => slot.err !== "").slice(0, maxTroubleLines);
 }
 
 function slotLine(slot: SlotProgress, labelWidth: number, bars: boolean): string {
   const label = `${slot.label}:`.padEnd(labelWidth + 1);
   if (slot.err !== "") return `${label} ${slot.err}`;
-  const step = steps.indexOf(slot.state) + 1;
+  const step = progressStates.indexOf(slot.state) + 1;
   if (!bars || step === 0) return `${label} ${slot.state}`.trimEnd();
-  const filled = Math.floor((step / steps.length) * barWidth);
+  const filled = Math.floor((step / progressStates.length) * barWidth);
   const bar = `${"=".repeat(filled)}>`.padEnd(barWidth + 1);
   return `${label} ${slot.state.padEnd(stateWidth)} [${bar}]`;
 }

@@ -1,16 +1,17 @@
 // A publish spec: `8080:80` or `published=8080,target=80,mode=host`, with Docker's grammar and error texts.
 
-import type { EnginePort } from "./engine.ts";
+import type { EnginePortConfig } from "./engine.ts";
 import { usageError } from "./errors.ts";
 
 /** One published port, complete. `PublishedPort` is absent when the mesh shall choose it. */
-export type PublishSpec = Required<Pick<EnginePort, "TargetPort">> & {
+export type PublishSpec = Required<Pick<EnginePortConfig, "TargetPort">> & {
   readonly Protocol: "tcp" | "udp" | "sctp";
   readonly PublishMode: "ingress" | "host";
   readonly PublishedPort?: number;
 };
 
-const hint = "write it as published=8080,target=80 or 8080:80; without a published port the mesh chooses one";
+const publishHint =
+  "write it as published=8080,target=80 or 8080:80; without a published port the mesh chooses one";
 
 /**
  * Reads one `--publish` argument. Ranges give one spec a port.
@@ -29,15 +30,15 @@ function parseLong(text: string): PublishSpec {
   let mode: PublishSpec["PublishMode"] = "ingress";
   for (const field of text.split(",")) {
     const [, key, value] = /^([^=]+)=(.*)$/.exec(field.toLowerCase()) ?? [];
-    if (key === undefined || value === undefined) throw usageError(`invalid field: ${field}`, hint);
+    if (key === undefined || value === undefined) throw usageError(`invalid field: ${field}`, publishHint);
     if (key === "target") target = longPort(value, "target");
     else if (key === "published") published = longPort(value, "published");
     else if (key === "protocol") protocol = readProtocol(value, `invalid protocol value '${value}'`);
     else if (key === "mode") mode = readMode(value);
     else throw usageError(`invalid field key: ${key}`, "the keys are target, published, protocol, mode");
   }
-  if (target === 0) throw usageError("missing mandatory field 'target'", hint);
-  return spec(target, published, protocol, mode);
+  if (target === 0) throw usageError("missing mandatory field 'target'", publishHint);
+  return publishSpecOf(target, published, protocol, mode);
 }
 
 function longPort(value: string, field: string): number {
@@ -47,7 +48,7 @@ function longPort(value: string, field: string): number {
       ? "value out of range"
       : null;
   if (reason === null) return Number(value);
-  throw usageError(`invalid ${field} port (${value}): value must be an integer: ${reason}`, hint);
+  throw usageError(`invalid ${field} port (${value}): value must be an integer: ${reason}`, publishHint);
 }
 
 function readMode(value: string): PublishSpec["PublishMode"] {
@@ -68,16 +69,19 @@ function parseShort(text: string): readonly PublishSpec[] {
   const colon = ports.lastIndexOf(":");
   const before = colon < 0 ? "" : ports.slice(0, colon);
   const after = ports.slice(colon + 1);
-  if (after === "") throw usageError(`no port specified: ${text}<empty>`, hint);
+  if (after === "") throw usageError(`no port specified: ${text}<empty>`, publishHint);
   if (before.includes(":")) throw addressError(before);
   const target = readRange(after, `invalid containerPort: ${after}`);
-  if (target.from === 0) throw usageError("target port 0 is no port", hint);
-  if (before === "") return expand(target, null, protocol);
+  if (target.from === 0) throw usageError("target port 0 is no port", publishHint);
+  if (before === "") return expandRange(target, null, protocol);
   const published = readRange(before, `invalid hostPort: ${before}`);
   if (target.size !== published.size && target.size > 1) {
-    throw usageError(`invalid ranges specified for container and host Ports: ${after} and ${before}`, hint);
+    throw usageError(
+      `invalid ranges specified for container and host Ports: ${after} and ${before}`,
+      publishHint,
+    );
   }
-  return expand(target, published, protocol);
+  return expandRange(target, published, protocol);
 }
 
 /** `127.0.0.1:80` before the target: Docker takes no address for a service, and an odd one is not even that. */
@@ -89,7 +93,7 @@ function addressError(before: string): Error {
       "a service is published on every node; leave the address out",
     );
   }
-  return usageError(`invalid IP address: ${address}`, hint);
+  return usageError(`invalid IP address: ${address}`, publishHint);
 }
 
 type PortRange = { readonly from: number; readonly size: number };
@@ -98,11 +102,11 @@ function readRange(text: string, message: string): PortRange {
   const [, from, to] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? [];
   const first = Number(from);
   const last = to === undefined ? first : Number(to);
-  if (from === undefined || last > 65_535 || first > last) throw usageError(message, hint);
+  if (from === undefined || last > 65_535 || first > last) throw usageError(message, publishHint);
   return { from: first, size: last - first + 1 };
 }
 
-function expand(
+function expandRange(
   target: PortRange,
   published: PortRange | null,
   protocol: PublishSpec["Protocol"],
@@ -110,7 +114,7 @@ function expand(
   const size = Math.max(target.size, published?.size ?? 1);
   return Array.from({ length: size }, (_, index) =>
     // One target may be published on a whole range.
-    spec(
+    publishSpecOf(
       target.from + (target.size > 1 ? index : 0),
       published === null ? 0 : published.from + index,
       protocol,
@@ -119,7 +123,7 @@ function expand(
   );
 }
 
-function spec(
+function publishSpecOf(
   target: number,
   published: number,
   protocol: PublishSpec["Protocol"],

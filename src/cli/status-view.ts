@@ -3,11 +3,11 @@
 import { hostPort } from "../domain/server.ts";
 import { sizeText } from "../domain/service-size.ts";
 import { isAlive } from "../domain/task.ts";
-import { takesRequests } from "../protocol/server.ts";
+import { isTakingRequests } from "../protocol/server.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
-import { ago, humanDuration } from "./duration.ts";
-import { byNature, capital, table } from "./output.ts";
-import { imageName, ingressPorts } from "./service/view.ts";
+import { humanAgo, humanDuration } from "./duration.ts";
+import { capitalize, compareNaturally, formatTable } from "./output.ts";
+import { imageText, ingressPorts } from "./service/view.ts";
 
 /** The screen, ended with a line break. Times are told by the mesh's own clock. */
 export function statusScreen(status: MeshStatus, url: string): string {
@@ -49,35 +49,35 @@ function nodesPart({ nodes, servers = [], nowMs }: MeshStatus): string {
 
 function nodeTable(nodes: readonly StatusNode[], nowMs: number): string {
   const rows = [...nodes]
-    .sort((a, b) => byNature(a.name, b.name))
+    .sort((a, b) => compareNaturally(a.name, b.name))
     .map((node) => [
       node.name,
-      `${capital(node.state)} ${ago(node.stateSinceMs, nowMs)}`,
-      node.leaving ? "Leaving" : capital(node.availability),
+      `${capitalize(node.state)} ${humanAgo(node.stateSinceMs, nowMs)}`,
+      node.leaving ? "Leaving" : capitalize(node.availability),
       String(node.running),
       node.address,
       node.message,
     ]);
-  return table(["NODE", "STATUS", "AVAILABILITY", "TASKS", "ADDRESS", "MESSAGE"], rows);
+  return formatTable(["NODE", "STATUS", "AVAILABILITY", "TASKS", "ADDRESS", "MESSAGE"], rows);
 }
 
 function serviceTable({ services, servers = [] }: MeshStatus): string {
   const byService = Map.groupBy(servers, ({ service }) => service);
   const sizeOf = ({ name, running, desired }: StatusService) => {
     const own = byService.get(name) ?? [];
-    return sizeText({ running, desired }, { up: own.filter(takesRequests).length, all: own.length });
+    return sizeText({ running, desired }, { up: own.filter(isTakingRequests).length, all: own.length });
   };
   const rows = [...services]
-    .sort((a, b) => byNature(a.name, b.name))
+    .sort((a, b) => compareNaturally(a.name, b.name))
     .map((service) => [
       service.name,
       service.mode,
       sizeOf(service),
-      imageName(service.image),
+      imageText(service.image),
       portsText(service),
       service.hosts.join(", "),
     ]);
-  return table(["SERVICE", "MODE", "REPLICAS", "IMAGE", "PORTS", "HOSTS"], rows);
+  return formatTable(["SERVICE", "MODE", "REPLICAS", "IMAGE", "PORTS", "HOSTS"], rows);
 }
 
 /** The ports of the mesh as `service ls` prints them, then those that are open only where a task runs. */
@@ -95,17 +95,17 @@ function portsText({ ports }: StatusService): string {
 
 function taskTable(tasks: readonly StatusTask[], nowMs: number): string {
   const rows = [...tasks]
-    .sort((a, b) => byNature(a.name, b.name))
+    .sort((a, b) => compareNaturally(a.name, b.name))
     .map((task) => [
       task.name,
       task.node ?? "",
-      `${capital(task.state)} ${ago(task.stateSinceMs, nowMs)}${task.desired === "running" ? "" : ", stopping"}`,
+      `${capitalize(task.state)} ${humanAgo(task.stateSinceMs, nowMs)}${task.desired === "running" ? "" : ", stopping"}`,
       task.heard ? task.haproxy : `${task.haproxy} (last known)`,
       task.health?.lastCheck ?? "",
       task.pid === null ? "" : String(task.pid),
       task.endpoints.map(({ target, origin }) => `${target}=${origin}`).join(" "),
     ]);
-  return table(["TASK", "NODE", "STATE", "HEALTH", "LAST CHECK", "PID", "ENDPOINTS"], rows);
+  return formatTable(["TASK", "NODE", "STATE", "HEALTH", "LAST CHECK", "PID", "ENDPOINTS"], rows);
 }
 
 function serverTables({ servers = [], nowMs }: MeshStatus): string[] {
@@ -113,10 +113,10 @@ function serverTables({ servers = [], nowMs }: MeshStatus): string[] {
   const rows = servers.map(({ service, spec, status, sinceMs, lastCheck }) => [
     `${service}/${spec.name}`,
     hostPort(spec.host, spec.port),
-    sinceMs === null ? status : `${status} ${ago(sinceMs, nowMs)}`,
+    sinceMs === null ? status : `${status} ${humanAgo(sinceMs, nowMs)}`,
     lastCheck,
   ]);
-  return [table(["SERVER", "ADDRESS", "STATUS", "LAST CHECK"], rows)];
+  return [formatTable(["SERVER", "ADDRESS", "STATUS", "LAST CHECK"], rows)];
 }
 
 function problemLines({ problems, nowMs, trafficKnown = true }: MeshStatus): string {

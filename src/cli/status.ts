@@ -10,7 +10,7 @@ import { printJson } from "./output.ts";
 
 type Flags = MeshFlags & { check?: boolean };
 
-const notes = `
+const statusHelp = `
 Examples:
   waggle status
   waggle status --check > /dev/null || echo trouble
@@ -27,12 +27,12 @@ export function registerStatus(program: Command, cli: Cli): void {
     )
     .option("--check", "exit with 1 when anything is wrong");
   meshFlags(command)
-    .addHelpText("after", notes)
+    .addHelpText("after", statusHelp)
     .action(async (flags: Flags) => {
       const mesh = await connect(command, cli);
       const { stateDir } = mesh.target;
       const here = stateDir === undefined ? [] : await closedPortProblems(stateDir);
-      const known = await mesh.mesh<MeshStatus>("/status");
+      const known = await mesh.getNative<MeshStatus>("/status");
       const status = { ...known, problems: [...known.problems, ...here] };
       if (flags.json) printJson(cli.out, status);
       else {

@@ -4,10 +4,10 @@ import type { Command } from "commander";
 import { defaultStateDir } from "./context.ts";
 import { CliError, usageError } from "./errors.ts";
 import { choiceFlag, readTargetFlags, valueFlag } from "./flags.ts";
-import { readCount, readListenPort } from "./values.ts";
+import { readCountArgument, readListenPort } from "./values.ts";
 
 /** Each node is an address of this machine and a process; more than this is a mistake. */
-const maxNodes = 100;
+const maxUpNodes = 100;
 
 type Flags = {
   readonly nodes: number;
@@ -20,7 +20,7 @@ type Flags = {
   readonly split?: boolean;
 };
 
-const notes = `
+const upHelp = `
 Examples:
   waggle up                          three nodes, and the service my-web on port 8080 of each
   waggle up --nodes 5 --empty        five nodes, no service
@@ -36,7 +36,7 @@ export function registerUp(program: Command): void {
     .description(
       "Run a whole mesh on this machine: the Workers runtime, an agent for each node, and their tasks.",
     )
-    .addOption(valueFlag("--nodes <count>", "number of nodes", readNodes).default(3))
+    .addOption(valueFlag("--nodes <count>", "number of nodes", readNodeCount).default(3))
     .option("--empty", "do not create the service my-web in a new mesh")
     .option("--state <dir>", `folder that keeps the mesh (default: ${defaultStateDir})`)
     .addOption(valueFlag("--port <port>", "port of the control API", readListenPort).default(8787))
@@ -52,11 +52,11 @@ export function registerUp(program: Command): void {
       "--split",
       "the registry and the data plane as two processes: one can be stopped without the other",
     )
-    .addHelpText("after", notes)
-    .action((flags: Flags) => up(flags, readTargetFlags(command).state ?? defaultStateDir));
+    .addHelpText("after", upHelp)
+    .action((flags: Flags) => startUp(flags, readTargetFlags(command).state ?? defaultStateDir));
 }
 
-async function up(flags: Flags, stateDir: string): Promise<void> {
+async function startUp(flags: Flags, stateDir: string): Promise<void> {
   if (flags.runtime === "docker") {
     throw usageError(
       "--runtime docker is not there yet",
@@ -78,8 +78,8 @@ async function up(flags: Flags, stateDir: string): Promise<void> {
   if (code !== 0) throw new CliError(code, "");
 }
 
-function readNodes(text: string): number {
-  const nodes = readCount(text);
-  if (nodes > maxNodes) throw usageError(`must be between 0 and ${maxNodes}`);
+function readNodeCount(text: string): number {
+  const nodes = readCountArgument(text);
+  if (nodes > maxUpNodes) throw usageError(`must be between 0 and ${maxUpNodes}`);
   return nodes;
 }

@@ -3,14 +3,14 @@
 import { usageError } from "./errors.ts";
 
 /** A whole number, 0 or more, within what JSON and Docker's unsigned counts agree on. */
-export function readCount(text: string): number {
+export function readCountArgument(text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw usageError("must be a whole number, 0 or more");
 }
 
 /** A port to listen on; 0 lets the system choose. */
 export function readListenPort(text: string): number {
-  const port = readCount(text);
+  const port = readCountArgument(text);
   if (port > 65_535) throw usageError("must be a port, 0 to 65535");
   return port;
 }
@@ -55,7 +55,7 @@ export function readEnv(text: string, env: Readonly<Record<string, string | unde
 }
 
 /** The part before the first `=`. */
-export function keyOf(pair: string): string {
+export function pairKey(pair: string): string {
   return splitPair(pair)[0];
 }
 

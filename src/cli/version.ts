@@ -10,7 +10,7 @@ import { type MeshFlags, meshFlags, readTargetFlags } from "./flags.ts";
 import { printJson, printLines } from "./output.ts";
 
 /** The mesh is only asked in passing. */
-const timeoutMs = 2_000;
+const versionTimeoutMs = 2_000;
 
 type MeshVersion = { readonly Version?: string; readonly ApiVersion?: string };
 
@@ -20,8 +20,8 @@ export function registerVersion(program: Command, cli: Cli): void {
     .summary("print the versions of this command and of the mesh")
     .description("Print the version of this command, and of the mesh when it can be reached.");
   meshFlags(command).action(async (flags: MeshFlags) => {
-    const mesh = await askMesh(command, cli);
-    const client = { version: ownVersion(), node: process.versions.node };
+    const mesh = await fetchMeshVersion(command, cli);
+    const client = { version: cliVersion(), node: process.versions.node };
     const server = typeof mesh === "string" ? null : mesh;
     if (flags.json) return printJson(cli.out, { client, server });
     printLines(cli.out, [
@@ -34,16 +34,16 @@ export function registerVersion(program: Command, cli: Cli): void {
 }
 
 /** The version in package.json. */
-export function ownVersion(): string {
+export function cliVersion(): string {
   const path = new URL("../../package.json", import.meta.url);
   return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
 }
 
 /** The mesh's version, or why there is none. */
-async function askMesh(command: Command, cli: Cli): Promise<MeshVersion | string> {
+async function fetchMeshVersion(command: Command, cli: Cli): Promise<MeshVersion | string> {
   try {
     const target = await findTarget(readTargetFlags(command), cli.env);
-    return await createClient(target, timeoutMs).get<MeshVersion>("/version");
+    return await createClient(target, versionTimeoutMs).get<MeshVersion>("/version");
   } catch (error) {
     if (!(error instanceof CliError) || error.exitCode === exitCodes.usage) throw error;
     return error.message;

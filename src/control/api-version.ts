@@ -5,16 +5,16 @@ import { apiVersion, minApiVersion } from "../protocol/engine/version.ts";
 import type { ControlEnv } from "./context.ts";
 import { badRequest } from "./errors.ts";
 
-const prefix = /^\/v(\d{1,3}\.\d{1,3})(?=\/)/;
+const versionPrefix = /^\/v(\d{1,3}\.\d{1,3})(?=\/)/;
 
 /** The path without the version: every version has the same routes. */
 export function withoutVersion(path: string): string {
-  return path.replace(prefix, "");
+  return path.replace(versionPrefix, "");
 }
 
 /** Refuses a version that this API does not speak, in dockerd's words: a client may rely on what it does not do. */
-export const checkVersion: MiddlewareHandler<ControlEnv> = async (c, next) => {
-  const given = prefix.exec(new URL(c.req.url).pathname)?.[1];
+export const checkApiVersion: MiddlewareHandler<ControlEnv> = async (c, next) => {
+  const given = versionPrefix.exec(new URL(c.req.url).pathname)?.[1];
   if (given !== undefined && numberOf(given) > numberOf(apiVersion)) {
     throw badRequest(`client version ${given} is too new. Maximum supported API version is ${apiVersion}`);
   }

@@ -1,11 +1,11 @@
 // The control API: the Engine API's Swarm subset, and the native routes under /mesh/.
 
 import { Hono } from "hono";
-import { checkVersion, withoutVersion } from "./api-version.ts";
+import { checkApiVersion, withoutVersion } from "./api-version.ts";
 import { authentication } from "./auth.ts";
-import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
+import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { engineResourceRoutes } from "./engine-resources.ts";
-import { answerError, problem } from "./errors.ts";
+import { errorHandler, problem } from "./errors.ts";
 import { metricsRoutes } from "./metrics/route.ts";
 import { nativeRoutes, openNativeRoutes } from "./native.ts";
 import { nodeRoutes } from "./nodes.ts";
@@ -26,13 +26,13 @@ export type ControlApp = { readonly fetch: (request: Request) => Response | Prom
  * Puts the API together. Order is meaning: the routes above `authentication` are open, all below want a token.
  */
 export function controlApp(deps: ControlDeps): ControlApp {
-  const app: Routes = new Hono<ControlEnv>({
+  const app: ControlRoutes = new Hono<ControlEnv>({
     getPath: (request) => withoutVersion(new URL(request.url).pathname),
   });
-  app.onError(answerError(deps));
+  app.onError(errorHandler(deps));
   app.notFound((c) => problem(c, 404, "page not found"));
   app.use(requestIds(deps));
-  app.use(checkVersion);
+  app.use(checkApiVersion);
   app.route("/", pingRoute());
   app.route("/mesh", openNativeRoutes(deps));
   app.use(authentication(deps));

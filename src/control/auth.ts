@@ -6,7 +6,7 @@ import { matchesHash, secretHash } from "../registry/secrets.ts";
 import type { ControlDeps, ControlEnv, Role } from "./context.ts";
 import { problem } from "./errors.ts";
 
-const howToGiveIt = 'with the Docker CLI: export DOCKER_CUSTOM_HEADERS="Authorization=Bearer TOKEN"';
+const tokenHint = 'with the Docker CLI: export DOCKER_CUSTOM_HEADERS="Authorization=Bearer TOKEN"';
 
 /**
  * Lets in who shows a token. 401 says how to give one (RFC 6750 §3); 403 is for a viewer who tries to act.
@@ -25,7 +25,7 @@ export function authentication(deps: ControlDeps): MiddlewareHandler<ControlEnv>
         "www-authenticate",
         `Bearer realm="waggle"${token === undefined ? "" : ', error="invalid_token"'}`,
       );
-      return problem(c, 401, `${why}; ${howToGiveIt}`);
+      return problem(c, 401, `${why}; ${tokenHint}`);
     }
     c.set("role", role);
     if (role !== "operator" && c.req.method !== "GET" && c.req.method !== "HEAD") throw forbidden();

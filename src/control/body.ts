@@ -11,7 +11,7 @@ const maxDepth = 64;
 /** The body as JSON. @throws MeshError request/invalid, body/too-large */
 export async function readBody(request: Request): Promise<unknown> {
   const value = parse(await readText(request));
-  if (deeperThan(maxDepth, value)) throw badRequest(`the body is nested deeper than ${maxDepth} levels`);
+  if (isDeeperThan(maxDepth, value)) throw badRequest(`the body is nested deeper than ${maxDepth} levels`);
   return value;
 }
 
@@ -46,9 +46,9 @@ function parse(text: string): unknown {
   }
 }
 
-function deeperThan(levels: number, value: unknown): boolean {
+function isDeeperThan(levels: number, value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
-  return levels === 0 || Object.values(value).some((part) => deeperThan(levels - 1, part));
+  return levels === 0 || Object.values(value).some((part) => isDeeperThan(levels - 1, part));
 }
 
 function tooLarge(maxBytes: number): MeshError {

@@ -1,7 +1,7 @@
 // What every route of the control API is given, and what one request carries.
 
 import type { Hono } from "hono";
-import type { Surroundings } from "../explain/way-in.ts";
+import type { EntrySettings } from "../explain/way-in.ts";
 import type { MeshApi } from "../registry/api.ts";
 import type { TelemetryApi } from "../telemetry/telemetry.ts";
 
@@ -15,7 +15,7 @@ export type ControlDeps = {
   /** May look. Empty or absent: nobody has it. */
   readonly viewerToken?: string;
   /** Where requests come in, for who asks what would happen to one. */
-  readonly surroundings: Surroundings;
+  readonly surroundings: EntrySettings;
   /** Epoch milliseconds. */
   readonly now: () => number;
   /** A request id. */
@@ -30,4 +30,4 @@ export type ControlDeps = {
 export type Role = "operator" | "viewer";
 
 export type ControlEnv = { Variables: { requestId: string; role: Role } };
-export type Routes = Hono<ControlEnv>;
+export type ControlRoutes = Hono<ControlEnv>;

@@ -2,10 +2,10 @@
 // refusal says what of a Swarm is meant instead.
 
 import { Hono } from "hono";
-import type { ControlEnv, Routes } from "./context.ts";
-import { refusal } from "./errors.ts";
+import type { ControlEnv, ControlRoutes } from "./context.ts";
+import { httpError } from "./errors.ts";
 
-const whatInstead: Readonly<Record<string, string>> = {
+const alternatives: Readonly<Record<string, string>> = {
   containers:
     "has no containers of its own; use docker service ls, docker service ps SERVICE and docker service create",
   exec: "runs nothing inside of tasks; that is done on the node that has the task",
@@ -18,11 +18,11 @@ const whatInstead: Readonly<Record<string, string>> = {
   system: "uses no disk of its own; use waggle status",
 };
 
-export function engineResourceRoutes(): Routes {
+export function engineResourceRoutes(): ControlRoutes {
   const routes = new Hono<ControlEnv>();
-  for (const [kind, instead] of Object.entries(whatInstead)) {
+  for (const [kind, instead] of Object.entries(alternatives)) {
     const refuse = () => {
-      throw refusal(501, `this endpoint is a swarm of services and ${instead}`);
+      throw httpError(501, `this endpoint is a swarm of services and ${instead}`);
     };
     routes.all(`/${kind}`, refuse);
     routes.all(`/${kind}/*`, refuse);

@@ -3,12 +3,15 @@
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { type Answer, type ErrorKind, MeshError, unwrap } from "../domain/error.ts";
+import { type ErrorKind, MeshError, type Result, unwrap } from "../domain/error.ts";
 import type { ProblemBody } from "../protocol/problem.ts";
 import type { ControlDeps, ControlEnv } from "./context.ts";
 
 /** Status of each kind of error, and SwarmKit's word for it, which dockerd puts before SwarmKit's refusals. */
-const kinds: Record<ErrorKind, { readonly status: ContentfulStatusCode; readonly grpc: string | null }> = {
+const statusByKind: Record<
+  ErrorKind,
+  { readonly status: ContentfulStatusCode; readonly grpc: string | null }
+> = {
   invalid: { status: 400, grpc: "InvalidArgument" },
   unauthorized: { status: 401, grpc: null },
   forbidden: { status: 403, grpc: null },
@@ -26,13 +29,13 @@ const kinds: Record<ErrorKind, { readonly status: ContentfulStatusCode; readonly
  * The value of a registry's answer to a change; its refusal in the words in which dockerd relays SwarmKit's:
  * `rpc error: code = AlreadyExists desc = name conflicts with …`.
  */
-export function relay<T>(given: Answer<T>): T {
+export function unwrapForDocker<T>(given: Result<T>): T {
   if (given.ok) return given.value;
   try {
     return unwrap(given);
   } catch (error) {
     if (!(error instanceof MeshError)) throw error;
-    const { grpc } = kinds[error.kind];
+    const { grpc } = statusByKind[error.kind];
     if (grpc === null) throw error;
     throw new MeshError(error.code, `rpc error: code = ${grpc} desc = ${error.message}`, error.facts);
   }
@@ -44,12 +47,12 @@ export function badRequest(message: string): MeshError {
 }
 
 /** A refusal with a status that no kind of error has: 426, 501. */
-export function refusal(status: 426 | 501, message: string): HTTPException {
+export function httpError(status: 426 | 501, message: string): HTTPException {
   return new HTTPException(status, { message });
 }
 
 /** The answer to an error that a route threw. */
-export function answerError(deps: ControlDeps): (error: Error, c: Context<ControlEnv>) => Response {
+export function errorHandler(deps: ControlDeps): (error: Error, c: Context<ControlEnv>) => Response {
   return (error, c) => {
     const { status, message } = describeError(deps, error, {
       requestId: c.get("requestId"),
@@ -69,7 +72,7 @@ export function describeError(
   error: Error,
   request: { readonly requestId: string; readonly method: string; readonly path: string },
 ): { readonly status: ContentfulStatusCode; readonly message: string } {
-  if (error instanceof MeshError) return { status: kinds[error.kind].status, message: error.message };
+  if (error instanceof MeshError) return { status: statusByKind[error.kind].status, message: error.message };
   if (error instanceof HTTPException)
     return { status: error.status as ContentfulStatusCode, message: error.message };
   const { requestId, method, path } = request;

@@ -26,7 +26,7 @@ export function readFilters<Key extends string>(
 }
 
 /** True when the key was not given, or one of its values passes. */
-export function passes<Key extends string>(
+export function matchesFilter<Key extends string>(
   filters: Filters<Key>,
   key: Key,
   test: (value: string) => boolean,
@@ -35,7 +35,7 @@ export function passes<Key extends string>(
 }
 
 /** A test of labels: `key`, or `key=value`. */
-export function hasLabel(labels: Readonly<Record<string, string>>): (wanted: string) => boolean {
+export function labelTest(labels: Readonly<Record<string, string>>): (wanted: string) => boolean {
   return (wanted) => {
     const at = wanted.indexOf("=");
     const key = at < 0 ? wanted : wanted.slice(0, at);

@@ -1,13 +1,13 @@
 // The view of a mesh: all that the registry tells of it, read at one moment.
 
 import { unwrap } from "../domain/error.ts";
-import type { Node } from "../domain/node.ts";
+import type { MeshNode } from "../domain/node.ts";
 import type { Task } from "../domain/task.ts";
 import type { MeshApi, MeshInfo, ServerView, ServiceView } from "../registry/api.ts";
 
 export type MeshView = {
   readonly info: MeshInfo;
-  readonly nodes: readonly Node[];
+  readonly nodes: readonly MeshNode[];
   readonly services: readonly ServiceView[];
   /** History included. */
   readonly tasks: readonly Task[];

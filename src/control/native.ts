@@ -5,20 +5,20 @@ import { unwrap } from "../domain/error.ts";
 import { JoinRequest, protocolVersion } from "../protocol/agent.ts";
 import { readAs } from "../protocol/engine/read.ts";
 import { readBody } from "./body.ts";
-import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
-import { badRequest, refusal } from "./errors.ts";
+import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
+import { badRequest, httpError } from "./errors.ts";
 import { readMeshView } from "./mesh-view.ts";
-import { readCount, readFlag } from "./query.ts";
+import { readCountParameter, readFlag } from "./query.ts";
 import { snapshotOrNull } from "./remote-telemetry.ts";
 import { routeExplanation } from "./route.ts";
 import { meshStatus } from "./status.ts";
 
 /** Events given at most, and where nothing is asked for. */
 const maxEvents = 1_000;
-const usualEvents = 100;
+const defaultEvents = 100;
 
 /** Open to everybody: a machine that joins shows its join token, an agent its credential, which the registry checks. */
-export function openNativeRoutes({ mesh, upgrade }: ControlDeps): Routes {
+export function openNativeRoutes({ mesh, upgrade }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/health", (c) => c.json({ ok: true }));
   routes.post("/join", async (c) => {
@@ -31,25 +31,25 @@ export function openNativeRoutes({ mesh, upgrade }: ControlDeps): Routes {
   return routes;
 }
 
-export function nativeRoutes({ mesh, telemetry, upgrade, now, surroundings }: ControlDeps): Routes {
+export function nativeRoutes({ mesh, telemetry, upgrade, now, surroundings }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/watch", (c) => {
     const since = c.req.query("since");
     const query =
-      since === undefined ? "" : `?since=${readCount("since", since, Number.MAX_SAFE_INTEGER, 0)}`;
+      since === undefined ? "" : `?since=${readCountParameter("since", since, Number.MAX_SAFE_INTEGER, 0)}`;
     return upgrade(upgradeRequest(c.req.raw, `/mesh/watch${query}`));
   });
   routes.get("/events", async (c) => {
-    const limit = readCount("limit", c.req.query("limit"), maxEvents, usualEvents);
+    const limit = readCountParameter("limit", c.req.query("limit"), maxEvents, defaultEvents);
     const since = c.req.query("since");
     // Without a beginning the newest are wanted, and all kept ones are few enough to take them from.
     if (since === undefined)
       return c.json((await mesh.events(0, maxEvents)).slice(limit === 0 ? maxEvents : -limit));
-    return c.json(await mesh.events(readCount("since", since, Number.MAX_SAFE_INTEGER, 0), limit));
+    return c.json(await mesh.events(readCountParameter("since", since, Number.MAX_SAFE_INTEGER, 0), limit));
   });
   routes.get("/table", async (c) => {
     const after = c.req.query("after");
-    const known = after === "-1" ? -1 : readCount("after", after, Number.MAX_SAFE_INTEGER, -1);
+    const known = after === "-1" ? -1 : readCountParameter("after", after, Number.MAX_SAFE_INTEGER, -1);
     const { version, text } = await mesh.table(known);
     const headers = { "x-waggle-table-version": String(version) };
     return text === null ? c.body(null, 304, headers) : c.text(text, 200, headers);
@@ -86,13 +86,13 @@ function checkProtocol(body: unknown): void {
   if (spoken === protocolVersion) return;
   if (typeof spoken !== "number") throw badRequest("cannot read the join request: protocol is missing");
   const move = spoken < protocolVersion ? "update the agent" : "update the mesh first";
-  throw refusal(426, `this agent speaks protocol ${spoken} and the mesh ${protocolVersion}: ${move}`);
+  throw httpError(426, `this agent speaks protocol ${spoken} and the mesh ${protocolVersion}: ${move}`);
 }
 
 /** The request under the registry's own path: what stood before the path, or how it was spelt, ends here. */
 function upgradeRequest(request: Request, path: string): Request {
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-    throw refusal(426, "this route is a WebSocket: ask for it with Upgrade: websocket");
+    throw httpError(426, "this route is a WebSocket: ask for it with Upgrade: websocket");
   }
   return new Request(`https://registry${path}`, request);
 }

@@ -2,23 +2,23 @@
 
 import { Hono } from "hono";
 import { unwrap } from "../domain/error.ts";
-import type { Node } from "../domain/node.ts";
+import type { MeshNode } from "../domain/node.ts";
 import { readNodeSpec } from "../protocol/engine/read-node.ts";
 import { writeManager, writeNode } from "../protocol/engine/write-node.ts";
 import { readBody } from "./body.ts";
-import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
-import { relay } from "./errors.ts";
-import { type Filters, hasLabel, passes, readFilters } from "./filters.ts";
+import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
+import { unwrapForDocker } from "./errors.ts";
+import { type Filters, labelTest, matchesFilter, readFilters } from "./filters.ts";
 import { readFlag, readVersion } from "./query.ts";
 import { hostOf } from "./system.ts";
 
-const filterKeys = ["id", "label", "membership", "name", "node.label", "role"] as const;
-type NodeFilters = Filters<(typeof filterKeys)[number]>;
+const nodeFilterKeys = ["id", "label", "membership", "name", "node.label", "role"] as const;
+type NodeFilters = Filters<(typeof nodeFilterKeys)[number]>;
 
-export function nodeRoutes({ mesh }: ControlDeps): Routes {
+export function nodeRoutes({ mesh }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/", async (c) => {
-    const filters = readFilters(c.req.query("filters"), filterKeys);
+    const filters = readFilters(c.req.query("filters"), nodeFilterKeys);
     const nodes = await mesh.nodes();
     return c.json(nodes.filter((node) => matches(filters, node)).map(writeNode));
   });
@@ -32,25 +32,25 @@ export function nodeRoutes({ mesh }: ControlDeps): Routes {
   routes.post("/:ref/update", async (c) => {
     const change = readNodeSpec(await readBody(c.req.raw));
     const version = readVersion("node", c.req.query("version"));
-    relay(await mesh.updateNode(c.req.param("ref"), version, change, "operator"));
+    unwrapForDocker(await mesh.updateNode(c.req.param("ref"), version, change, "operator"));
     return c.body(null, 200);
   });
   routes.delete("/:ref", async (c) => {
-    relay(await mesh.removeNode(c.req.param("ref"), readFlag(c.req.query("force")), "operator"));
+    unwrapForDocker(await mesh.removeNode(c.req.param("ref"), readFlag(c.req.query("force")), "operator"));
     return c.body(null, 200);
   });
   return routes;
 }
 
-function matches(filters: NodeFilters, node: Node): boolean {
+function matches(filters: NodeFilters, node: MeshNode): boolean {
   return (
-    passes(filters, "id", (value) => node.id.startsWith(value)) &&
-    passes(filters, "name", (value) => node.hostname.startsWith(value)) &&
-    passes(filters, "role", (value) => node.role === value) &&
+    matchesFilter(filters, "id", (value) => node.id.startsWith(value)) &&
+    matchesFilter(filters, "name", (value) => node.hostname.startsWith(value)) &&
+    matchesFilter(filters, "role", (value) => node.role === value) &&
     // Whoever joined is a member at once: there is nobody to accept.
-    passes(filters, "membership", (value) => value === "accepted") &&
-    passes(filters, "node.label", hasLabel(node.labels)) &&
+    matchesFilter(filters, "membership", (value) => value === "accepted") &&
+    matchesFilter(filters, "node.label", labelTest(node.labels)) &&
     // An engine's own labels, which agents have none of.
-    passes(filters, "label", hasLabel({}))
+    matchesFilter(filters, "label", labelTest({}))
   );
 }

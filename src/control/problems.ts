@@ -2,18 +2,18 @@
 
 import { haproxyStatus } from "../domain/health.ts";
 import { taskName } from "../domain/names.ts";
-import type { Node } from "../domain/node.ts";
+import type { MeshNode } from "../domain/node.ts";
 import { serverName } from "../domain/server.ts";
 import { lastCheckText } from "../domain/server-health.ts";
 import { isAlive, type Task } from "../domain/task.ts";
 import type { StatusProblem } from "../protocol/status.ts";
 import type { MeshInfo, ServerView, ServiceView } from "../registry/api.ts";
 import type { ServiceTraffic } from "../telemetry/snapshot.ts";
-import { trafficTroubles } from "../telemetry/troubles.ts";
+import { trafficProblems } from "../telemetry/troubles.ts";
 import type { MeshView } from "./mesh-view.ts";
 
 /** Slots named where many wait for the same reason. */
-const maxNamed = 3;
+const maxNamedSlots = 3;
 
 /**
  * What is wrong, worst first; empty when all is well.
@@ -26,27 +26,30 @@ export function problemsOf(view: MeshView, traffic: readonly ServiceTraffic[]): 
   const byNode = Map.groupBy(tasks, ({ nodeId }) => nodeId);
   const tasksOf = (service: ServiceView) => byService.get(service.id) ?? [];
   return [
-    ...failing(services, traffic),
+    ...failingServices(services, traffic),
     ...(nodes.length === 0 && servers.length === 0 ? [noNodes(info)] : []),
     ...nodes.flatMap((node) => nodeProblems(node, byNode.get(node.id) ?? [])),
     ...services.flatMap((service) => shortages(service, tasksOf(service))),
-    ...servers.flatMap(downServer),
-    ...services.flatMap((service) => ailingTasks(service, tasksOf(service))),
+    ...servers.flatMap(downServerProblems),
+    ...services.flatMap((service) => failingTasks(service, tasksOf(service))),
   ];
 }
 
 /** Services whose clients get errors, whatever checks say. */
-function failing(services: readonly ServiceView[], traffic: readonly ServiceTraffic[]): StatusProblem[] {
+function failingServices(
+  services: readonly ServiceView[],
+  traffic: readonly ServiceTraffic[],
+): StatusProblem[] {
   const names = new Map(services.map(({ id, spec }) => [id, spec.name]));
   const known = traffic.flatMap(({ id, recent }) => {
     const name = names.get(id);
     return name === undefined ? [] : { id, name, recent };
   });
-  return trafficTroubles(known).map(({ what, why, next }) => ({ what, why, next, sinceMs: null }));
+  return trafficProblems(known).map(({ what, why, next }) => ({ what, why, next, sinceMs: null }));
 }
 
 /** One the operator took out is as they want it. */
-function downServer(server: ServerView): StatusProblem[] {
+function downServerProblems(server: ServerView): StatusProblem[] {
   const { admin, health, service } = server;
   if (admin === "maint" || health === null || health.up) return [];
   const seen = lastCheckText(server);
@@ -55,7 +58,7 @@ function downServer(server: ServerView): StatusProblem[] {
     {
       what: `server ${name}`,
       why: seen === "" ? "down" : `down: ${seen}`,
-      next: `Look at it there; \`waggle server set ${name} --balance maint\` takes it out on purpose.`,
+      next: `Look at it there; \`waggle server set ${name} --admin maint\` takes it out on purpose.`,
       sinceMs: health.sinceMs,
     },
   ];
@@ -71,21 +74,21 @@ function noNodes({ name, createdAtMs }: MeshInfo): StatusProblem {
 }
 
 /** @param tasks the node's own */
-function nodeProblems(node: Node, tasks: readonly Task[]): StatusProblem[] {
+function nodeProblems(node: MeshNode, tasks: readonly Task[]): StatusProblem[] {
   const what = `node ${node.hostname}`;
   if (node.state !== "ready") {
     const why = node.message === "" ? node.state : `${node.state}: ${node.message}`;
-    return [{ what, why, next: afterDown(node), sinceMs: node.stateSinceMs }];
+    return [{ what, why, next: downNodeAdvice(node), sinceMs: node.stateSinceMs }];
   }
   const left = tasks.filter((task) => isAlive(task)).length;
   // To pause a node, or to drain it, is what the operator wants; that it does not empty is not.
   if (left === 0 || (!node.leaving && node.availability !== "drain")) return [];
   const how = node.leaving ? "its agent is leaving" : "drained";
   const next = "They go once others run in their place; what keeps those from it is told of their service.";
-  return [{ what, why: `${how}: ${count(left, "task")} still there`, next, sinceMs: node.updatedAtMs }];
+  return [{ what, why: `${how}: ${countText(left, "task")} still there`, next, sinceMs: node.updatedAtMs }];
 }
 
-function afterDown({ hostname, message }: Node): string {
+function downNodeAdvice({ hostname, message }: MeshNode): string {
   return message === "left"
     ? `Start its agent again, or forget it: \`waggle node rm ${hostname}\`.`
     : "See whether the machine is up, reaches the mesh and runs its agent; its tasks run elsewhere meanwhile.";
@@ -100,40 +103,42 @@ function shortages(service: ServiceView, tasks: readonly Task[]): StatusProblem[
     (task) => `${task.state}: ${task.err || task.message}`,
   );
   const named = [...reasons].map(([reason, slots]) => `${slotNames(service, slots)} ${reason}`);
-  const why = [`${service.running} of ${count(service.desiredTasks, "task")} running`, ...named].join("; ");
+  const why = [`${service.running} of ${countText(service.desiredTasks, "task")} running`, ...named].join(
+    "; ",
+  );
   const sinceMs = Math.min(...waiting.map(({ createdAtMs }) => createdAtMs));
   const what = `service ${service.spec.name}`;
-  const next = afterShortage(waiting);
+  const next = shortageAdvice(waiting);
   return [{ what, why, next, sinceMs: Number.isFinite(sinceMs) ? sinceMs : null }];
 }
 
-function afterShortage(waiting: readonly Task[]): string {
+function shortageAdvice(waiting: readonly Task[]): string {
   return waiting.some(({ err }) => err.startsWith("no suitable node"))
     ? "Make room: add or activate a node, loosen its constraints, or scale it down."
     : "Wait a moment: tasks are starting. If it stays so, their own lines say why.";
 }
 
 /** Tasks that run and are not well, and the last end of each slot where nothing runs. */
-function ailingTasks(service: ServiceView, tasks: readonly Task[]): StatusProblem[] {
+function failingTasks(service: ServiceView, tasks: readonly Task[]): StatusProblem[] {
   const slots = Map.groupBy(tasks, (task) => taskName(service.spec.name, task));
   return [...slots].flatMap(([name, ofSlot]) => {
     const what = `task ${name}`;
     const running = ofSlot.filter(({ desired, state }) => desired === "running" && state === "running");
     const unwell = running.filter(({ health }) => health?.verdict === "unhealthy");
-    if (running.length > 0) return unwell.map((task) => unhealthy(what, task));
+    if (running.length > 0) return unwell.map((task) => unhealthyTask(what, task));
     const last = ofSlot.findLast(({ state }) => state === "rejected" || state === "failed");
     const wanted = ofSlot.some((task) => task.desired === "running" && isAlive(task));
-    return last !== undefined && wanted ? [ended(what, last)] : [];
+    return last !== undefined && wanted ? [endedTask(what, last)] : [];
   });
 }
 
-function unhealthy(what: string, { health, stateSinceMs }: Task): StatusProblem {
+function unhealthyTask(what: string, { health, stateSinceMs }: Task): StatusProblem {
   const why = `unhealthy: ${health?.lastCheck || "no answer"} (${haproxyStatus(health)})`;
   const next = "It takes no new requests; look at what it logs, in its node's state folder under tasks/.";
   return { what, why, next, sinceMs: health?.sinceMs ?? stateSinceMs };
 }
 
-function ended(what: string, { state, err, message, stateSinceMs }: Task): StatusProblem {
+function endedTask(what: string, { state, err, message, stateSinceMs }: Task): StatusProblem {
   const next =
     state === "rejected"
       ? "Correct the image or its arguments: `waggle service update`."
@@ -142,11 +147,11 @@ function ended(what: string, { state, err, message, stateSinceMs }: Task): Statu
 }
 
 function slotNames(service: ServiceView, tasks: readonly Task[]): string {
-  const names = tasks.slice(0, maxNamed).map((task) => taskName(service.spec.name, task));
+  const names = tasks.slice(0, maxNamedSlots).map((task) => taskName(service.spec.name, task));
   const more = tasks.length - names.length;
   return `${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
-function count(many: number, what: string): string {
+function countText(many: number, what: string): string {
   return `${many} ${what}${many === 1 ? "" : "s"}`;
 }

@@ -22,7 +22,12 @@ export function readFlag(text: string | undefined): boolean {
 }
 
 /** A count from 0 to `max`; `otherwise` where it is absent. @throws MeshError request/invalid */
-export function readCount(name: string, text: string | undefined, max: number, otherwise: number): number {
+export function readCountParameter(
+  name: string,
+  text: string | undefined,
+  max: number,
+  otherwise: number,
+): number {
   if (text === undefined || text === "") return otherwise;
   if (/^\d{1,15}$/.test(text) && Number(text) <= max) return Number(text);
   throw badRequest(`cannot read ${name}=${text}: a whole number from 0 to ${max}`);

@@ -27,12 +27,12 @@ export async function callRemote<Stub, T>(
   try {
     return await work(connect());
   } catch (error) {
-    if (!mayTryAgain(error)) throw unavailableIfRemote(error);
+    if (!isRetryable(error)) throw toUnavailable(error);
   }
   try {
     return await work(connect());
   } catch (error) {
-    throw unavailableIfRemote(error);
+    throw toUnavailable(error);
   }
 }
 
@@ -60,21 +60,21 @@ export function remoteMesh(connect: () => MeshApi): MeshApi {
     joinTokens: () => call((mesh) => mesh.joinTokens()),
     rotateJoinTokens: (...given) => call((mesh) => mesh.rotateJoinTokens(...given)),
     join: (input) => call((mesh) => mesh.join(input)),
-    spend: (...given) => call((mesh) => mesh.spend(...given)),
+    redeem: (...given) => call((mesh) => mesh.redeem(...given)),
     events: (...given) => call((mesh) => mesh.events(...given)),
     table: (...given) => call((mesh) => mesh.table(...given)),
     suspect: (...given) => call((mesh) => mesh.suspect(...given)),
   };
 }
 
-function mayTryAgain(error: unknown): boolean {
+function isRetryable(error: unknown): boolean {
   const { retryable, durableObjectReset, overloaded } = error as RemoteFailure;
   return (retryable === true || durableObjectReset === true) && overloaded !== true;
 }
 
-function unavailableIfRemote(error: unknown): unknown {
+function toUnavailable(error: unknown): unknown {
   const { overloaded } = error as RemoteFailure;
-  if (overloaded !== true && !mayTryAgain(error)) return error;
+  if (overloaded !== true && !isRetryable(error)) return error;
   const why = overloaded === true ? "has more to do than it can" : "is out of reach";
   return new MeshError("registry/unavailable", `the registry ${why}; traffic is not affected, try again`, {
     blame: "mesh",

@@ -6,10 +6,10 @@ import type { TelemetryApi } from "../telemetry/telemetry.ts";
 import { callRemote } from "./remote-mesh.ts";
 
 /** Longer than a restart of the object takes, milliseconds. */
-const patienceMs = 3_000;
+const telemetryTimeoutMs = 3_000;
 
 /** @param connect a new stub */
-export function remoteTelemetry(connect: () => TelemetryApi, waitMs = patienceMs): TelemetryApi {
+export function remoteTelemetry(connect: () => TelemetryApi, waitMs = telemetryTimeoutMs): TelemetryApi {
   return {
     async snapshot(filter) {
       let timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,19 +1,19 @@
 // GET /mesh/route: what would happen to a request, explained.
 
 import { unwrap } from "../domain/error.ts";
-import { whyLeftOut } from "../domain/left-out.ts";
+import { exclusionReason } from "../domain/left-out.ts";
 import { taskName } from "../domain/names.ts";
 import { readTable } from "../domain/table-text.ts";
 import { isAlive } from "../domain/task.ts";
 import { explainRoute } from "../explain/explain.ts";
-import { type Surroundings, wayIn } from "../explain/way-in.ts";
+import { type EntrySettings, resolveEntry } from "../explain/way-in.ts";
 import type { ExplainedTask, RouteExplanation } from "../protocol/route.ts";
 import { isHost } from "../proxy/host.ts";
 import type { MeshApi } from "../registry/api.ts";
 import { badRequest } from "./errors.ts";
 
 /** The parameters as they came. */
-export type RouteQuery = {
+export type ExplainQuery = {
   readonly url: string | undefined;
   readonly method: string | undefined;
   /** Id or name of the node at whose entry point the request comes in. */
@@ -29,8 +29,8 @@ export type RouteQuery = {
  */
 export async function routeExplanation(
   mesh: MeshApi,
-  around: Surroundings,
-  { url, method, node, host }: RouteQuery,
+  around: EntrySettings,
+  { url, method, node, host }: ExplainQuery,
 ): Promise<RouteExplanation> {
   const read = readUrl(url);
   const asked = readHost(host ?? read.host);
@@ -41,7 +41,7 @@ export async function routeExplanation(
     host: asked,
     path: read.pathname + read.search,
     // On Cloudflare the Host header says where a request comes in; on one machine the address it is sent to does.
-    wayIn: wayIn(
+    entry: resolveEntry(
       table,
       around.balancerPort === null ? new URL(read.pathname, `${read.protocol}//${asked}`) : read,
       node ?? null,
@@ -49,11 +49,11 @@ export async function routeExplanation(
     ),
     domain: around.domain,
   });
-  return { ...explanation, tasks: [...explanation.tasks, ...(await leftOut(mesh, explanation))] };
+  return { ...explanation, tasks: [...explanation.tasks, ...(await tasksLeftOut(mesh, explanation))] };
 }
 
 /** Tasks of the services that are not in the table, though they live. */
-async function leftOut(mesh: MeshApi, { services, tasks }: RouteExplanation): Promise<ExplainedTask[]> {
+async function tasksLeftOut(mesh: MeshApi, { services, tasks }: RouteExplanation): Promise<ExplainedTask[]> {
   if (services.length === 0) return [];
   const inTable = new Set(tasks.map(({ id }) => id));
   const names = new Map(services.map(({ id, name }) => [id, name]));
@@ -61,7 +61,7 @@ async function leftOut(mesh: MeshApi, { services, tasks }: RouteExplanation): Pr
   const nodeById = new Map(nodes.map((one) => [one.id, one]));
   return unwrap(found).flatMap((task) => {
     const node = nodeById.get(task.nodeId ?? "");
-    const why = whyLeftOut(task, node);
+    const why = exclusionReason(task, node);
     if (inTable.has(task.id) || !isAlive(task) || why === null) return [];
     const name = taskName(names.get(task.serviceId) ?? task.serviceId, task);
     return [{ id: task.id, name, node: node?.hostname ?? null, origin: null, picked: false, why }];

@@ -4,29 +4,29 @@ import { Hono } from "hono";
 import { unwrap } from "../domain/error.ts";
 import { downtimeMs, lastCheckText, serverStatus } from "../domain/server-health.ts";
 import { readAs } from "../protocol/engine/read.ts";
-import { AdminBody, ServerBody, ServerCreate, type ServerStatus, specOf } from "../protocol/server.ts";
+import { AdminBody, ServerBody, ServerCreate, type ServerStatus, serverSpecOf } from "../protocol/server.ts";
 import type { ServerView } from "../registry/api.ts";
 import { readBody } from "./body.ts";
-import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
+import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { readVersion } from "./query.ts";
 
-export function serverRoutes({ mesh, now }: ControlDeps): Routes {
+export function serverRoutes({ mesh, now }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/servers", async (c) => {
     const servers = unwrap(await mesh.servers(c.req.query("service") ?? null));
-    return c.json(servers.map((server) => statusOf(server, now())));
+    return c.json(servers.map((server) => serverStatusOf(server, now())));
   });
   routes.post("/servers", async (c) => {
     const { service, server, admin } = readAs(ServerCreate, await readBody(c.req.raw), "the server");
-    const added = unwrap(await mesh.addServer(service, { spec: specOf(server), admin }, "operator"));
-    return c.json(statusOf(added, now()), 201);
+    const added = unwrap(await mesh.addServer(service, { spec: serverSpecOf(server), admin }, "operator"));
+    return c.json(serverStatusOf(added, now()), 201);
   });
   routes.post("/servers/:service/:name/update", async (c) => {
     const version = c.req.query("version");
-    const spec = specOf(readAs(ServerBody, await readBody(c.req.raw), "the server"));
+    const spec = serverSpecOf(readAs(ServerBody, await readBody(c.req.raw), "the server"));
     const given = version === undefined ? null : readVersion("server", version);
     const updated = unwrap(await mesh.updateServer(refOf(c.req.param()), given, spec, "operator"));
-    return c.json(statusOf(updated, now()));
+    return c.json(serverStatusOf(updated, now()));
   });
   routes.delete("/servers/:service/:name", async (c) => {
     unwrap(await mesh.removeServer(refOf(c.req.param()), "operator"));
@@ -45,7 +45,7 @@ function refOf({ service, name }: { readonly service: string; readonly name: str
 }
 
 /** A server as it is shown. @param nowMs the mesh's clock, epoch milliseconds */
-export function statusOf(server: ServerView, nowMs: number): ServerStatus {
+export function serverStatusOf(server: ServerView, nowMs: number): ServerStatus {
   const { id, service, version, admin, spec, health } = server;
   return {
     id,

@@ -2,31 +2,31 @@
 
 import { Hono } from "hono";
 import { unwrap } from "../domain/error.ts";
-import { ignoredParts } from "../protocol/engine/ignored.ts";
+import { ignoredFieldWarnings } from "../protocol/engine/ignored.ts";
 import { readServiceSpec } from "../protocol/engine/read-service.ts";
 import { writeService } from "../protocol/engine/write-service.ts";
-import type { ServiceInput, ServiceView } from "../registry/api.ts";
+import type { ServiceSpecInput, ServiceView } from "../registry/api.ts";
 import { readBody } from "./body.ts";
-import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
-import { badRequest, refusal, relay } from "./errors.ts";
-import { type Filters, hasLabel, passes, readFilters } from "./filters.ts";
+import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
+import { badRequest, httpError, unwrapForDocker } from "./errors.ts";
+import { type Filters, labelTest, matchesFilter, readFilters } from "./filters.ts";
 import { readFlag, readVersion } from "./query.ts";
 
-const filterKeys = ["id", "label", "mode", "name", "runtime"] as const;
-type ServiceFilters = Filters<(typeof filterKeys)[number]>;
+const serviceFilterKeys = ["id", "label", "mode", "name", "runtime"] as const;
+type ServiceFilters = Filters<(typeof serviceFilterKeys)[number]>;
 
-export function serviceRoutes({ mesh, newId }: ControlDeps): Routes {
+export function serviceRoutes({ mesh, newId }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/", async (c) => {
-    const filters = readFilters(c.req.query("filters"), filterKeys);
+    const filters = readFilters(c.req.query("filters"), serviceFilterKeys);
     const counted = readFlag(c.req.query("status"));
     const services = (await mesh.services()).filter((service) => matches(filters, service));
     return c.json(services.map((service) => writeService(service, counted ? service : null)));
   });
   routes.post("/create", async (c) => {
-    const input = readServiceSpec(named(await readBody(c.req.raw), newId));
-    const { id } = relay(await mesh.createService(input, "operator"));
-    const warnings = ignoredParts(input.document);
+    const input = readServiceSpec(withGeneratedName(await readBody(c.req.raw), newId));
+    const { id } = unwrapForDocker(await mesh.createService(input, "operator"));
+    const warnings = ignoredFieldWarnings(input.document);
     return c.json({ ID: id, ...(warnings.length > 0 && { Warnings: warnings }) }, 201);
   });
   routes.get("/:ref", async (c) =>
@@ -36,30 +36,30 @@ export function serviceRoutes({ mesh, newId }: ControlDeps): Routes {
     const body = await readBody(c.req.raw);
     const version = readVersion("service", c.req.query("version"));
     const input = isRollback(c.req.query("rollback")) ? "rollback" : readServiceSpec(body);
-    relay(await mesh.updateService(c.req.param("ref"), version, input, "operator"));
+    unwrapForDocker(await mesh.updateService(c.req.param("ref"), version, input, "operator"));
     return c.json({ Warnings: warningsOf(input) });
   });
   routes.delete("/:ref", async (c) => {
-    relay(await mesh.removeService(c.req.param("ref"), "operator"));
+    unwrapForDocker(await mesh.removeService(c.req.param("ref"), "operator"));
     return c.body(null, 200);
   });
   routes.get("/:ref/logs", async (c) => {
     unwrap(await mesh.service(c.req.param("ref")));
-    throw logsElsewhere();
+    throw logsUnsupported();
   });
   return routes;
 }
 
 /** A spec without a name is given one, as dockerd gives one to `docker service create IMAGE`. */
-function named(body: unknown, newId: () => string): unknown {
+function withGeneratedName(body: unknown, newId: () => string): unknown {
   const isNameless =
     typeof body === "object" && body !== null && !Array.isArray(body) && !(body as { Name?: unknown }).Name;
   return isNameless ? { ...body, Name: `service-${newId().slice(0, 8)}` } : body;
 }
 
 /** The answer to a question for logs. */
-export function logsElsewhere(): Error {
-  return refusal(
+export function logsUnsupported(): Error {
+  return httpError(
     501,
     "the mesh does not carry logs: each node keeps its tasks' in its agent's state folder, tasks/TASK_ID/log",
   );
@@ -67,11 +67,11 @@ export function logsElsewhere(): Error {
 
 function matches(filters: ServiceFilters, { id, spec }: ServiceView): boolean {
   return (
-    passes(filters, "id", (value) => id.startsWith(value)) &&
-    passes(filters, "name", (value) => spec.name.startsWith(value)) &&
-    passes(filters, "label", hasLabel(spec.labels)) &&
-    passes(filters, "mode", (value) => spec.mode.kind === value) &&
-    passes(filters, "runtime", (value) => value === "container")
+    matchesFilter(filters, "id", (value) => id.startsWith(value)) &&
+    matchesFilter(filters, "name", (value) => spec.name.startsWith(value)) &&
+    matchesFilter(filters, "label", labelTest(spec.labels)) &&
+    matchesFilter(filters, "mode", (value) => spec.mode.kind === value) &&
+    matchesFilter(filters, "runtime", (value) => value === "container")
   );
 }
 
@@ -82,7 +82,7 @@ function isRollback(text: string | undefined): boolean {
 }
 
 /** Docker's update answers `null` where there is nothing to warn of. */
-function warningsOf(input: ServiceInput | "rollback"): string[] | null {
-  const warnings = input === "rollback" ? [] : ignoredParts(input.document);
+function warningsOf(input: ServiceSpecInput | "rollback"): string[] | null {
+  const warnings = input === "rollback" ? [] : ignoredFieldWarnings(input.document);
   return warnings.length > 0 ? warnings : null;
 }

@@ -3,15 +3,15 @@
 import { haproxyStatus } from "../domain/health.ts";
 import { hostsOf } from "../domain/labels.ts";
 import { taskName } from "../domain/names.ts";
-import type { Node } from "../domain/node.ts";
-import { nodeReady } from "../domain/nodes.ts";
+import type { MeshNode } from "../domain/node.ts";
+import { isNodeReady } from "../domain/nodes.ts";
 import { isAlive, type Task } from "../domain/task.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
 import type { ServiceView } from "../registry/api.ts";
 import type { ServiceTraffic } from "../telemetry/snapshot.ts";
 import type { MeshView } from "./mesh-view.ts";
 import { problemsOf } from "./problems.ts";
-import { statusOf } from "./servers.ts";
+import { serverStatusOf } from "./servers.ts";
 
 /**
  * Everything on one screen.
@@ -41,13 +41,13 @@ export function meshStatus(
     nowMs,
     nodes: nodes.map((node) => nodeStatus(node, running.get(node.id)?.length ?? 0)),
     services: services.map((service) => serviceStatus(service, byService.get(service.id) ?? [], byId)),
-    servers: view.servers.map((server) => statusOf(server, nowMs)),
+    servers: view.servers.map((server) => serverStatusOf(server, nowMs)),
     problems: problemsOf(view, traffic ?? []),
     trafficKnown: traffic !== null,
   };
 }
 
-function nodeStatus(node: Node, running: number): StatusNode {
+function nodeStatus(node: MeshNode, running: number): StatusNode {
   const { id, hostname, address, role, state, message, stateSinceMs, availability } = node;
   const { leaving = false, runtime, engineVersion, platform, resources } = node;
   return {
@@ -71,7 +71,7 @@ function nodeStatus(node: Node, running: number): StatusNode {
 function serviceStatus(
   service: ServiceView,
   tasks: readonly Task[],
-  nodes: ReadonlyMap<string, Node>,
+  nodes: ReadonlyMap<string, MeshNode>,
 ): StatusService {
   const { id, spec, ports, running, desiredTasks } = service;
   return {
@@ -83,11 +83,11 @@ function serviceStatus(
     desired: desiredTasks,
     ports: ports.map(({ target, published, mode }) => ({ target, published, mode })),
     hosts: [...hostsOf(spec.labels)],
-    tasks: [...tasks].sort(byUse).map((task) => taskStatus(task, spec.name, nodes)),
+    tasks: [...tasks].sort(aliveFirst).map((task) => taskStatus(task, spec.name, nodes)),
   };
 }
 
-function taskStatus(task: Task, service: string, nodes: ReadonlyMap<string, Node>): StatusTask {
+function taskStatus(task: Task, service: string, nodes: ReadonlyMap<string, MeshNode>): StatusTask {
   const { id, slot, nodeId, desired, state, stateSinceMs, message, err, health, pid, exitCode } = task;
   const node = nodes.get(nodeId ?? "");
   return {
@@ -102,7 +102,7 @@ function taskStatus(task: Task, service: string, nodes: ReadonlyMap<string, Node
     message,
     err,
     health,
-    heard: nodeId === null || (node !== undefined && nodeReady(node)),
+    heard: nodeId === null || (node !== undefined && isNodeReady(node)),
     haproxy: haproxyStatus(health),
     endpoints: task.endpoints.map(({ target, origin }) => ({ target, origin })),
     pid,
@@ -111,7 +111,7 @@ function taskStatus(task: Task, service: string, nodes: ReadonlyMap<string, Node
 }
 
 /** Alive ones by slot, then those that ended, newest first. */
-function byUse(a: Task, b: Task): number {
+function aliveFirst(a: Task, b: Task): number {
   if (isAlive(a) !== isAlive(b)) return isAlive(a) ? -1 : 1;
   return isAlive(a) ? a.slot - b.slot || a.createdAtMs - b.createdAtMs : b.createdAtMs - a.createdAtMs;
 }

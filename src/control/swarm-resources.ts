@@ -6,12 +6,12 @@ import { z } from "zod";
 import { MeshError } from "../domain/error.ts";
 import { readAs } from "../protocol/engine/read.ts";
 import { readBody } from "./body.ts";
-import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
-import { refusal } from "./errors.ts";
+import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
+import { httpError } from "./errors.ts";
 
 const NetworkRequest = z.object({ Name: z.string().min(1) });
 
-export function swarmResourceRoutes({ newId }: ControlDeps): Routes {
+export function swarmResourceRoutes({ newId }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   for (const kind of ["network", "secret", "config"]) {
     routes.get(`/${kind}s`, (c) => c.json([]));
@@ -30,7 +30,7 @@ export function swarmResourceRoutes({ newId }: ControlDeps): Routes {
   });
   for (const kind of ["secret", "config"]) {
     routes.post(`/${kind}s/create`, () => {
-      throw refusal(501, `a mesh keeps no ${kind}s: give them to the image on each node, or as --env`);
+      throw httpError(501, `a mesh keeps no ${kind}s: give them to the image on each node, or as --env`);
     });
   }
   // The Docker CLI asks before each create. A mesh asks no image registry: without a digest, and with no platform to

@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { MeshError } from "../domain/error.ts";
 import { writeSwarm } from "../protocol/engine/write-swarm.ts";
 import { operatorOnly } from "./auth.ts";
-import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
+import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { badRequest } from "./errors.ts";
 import { readFlag, readVersion } from "./query.ts";
 import { hostOf } from "./system.ts";
@@ -15,7 +15,7 @@ const cannotLeave =
   "This is the manager of the mesh and cannot leave it. A node leaves when its agent is stopped; " +
   "a mesh ends with its Worker.";
 
-export function swarmRoutes({ mesh }: ControlDeps): Routes {
+export function swarmRoutes({ mesh }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   // A join token lets machines in, which is more than looking.
   routes.get("/", operatorOnly, async (c) => {

@@ -3,7 +3,7 @@
 import { Hono } from "hono";
 import { apiVersion } from "../protocol/engine/version.ts";
 import { writeInfo, writeVersion } from "../protocol/engine/write-info.ts";
-import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
+import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 
 /** Headers of a ping, which are all the Docker CLI reads of it: they decide the version it then speaks. */
 const pingHeaders = {
@@ -14,11 +14,11 @@ const pingHeaders = {
 };
 
 /** Open to everybody: the Docker CLI pings before anything else. */
-export function pingRoute(): Routes {
+export function pingRoute(): ControlRoutes {
   return new Hono<ControlEnv>().get("/_ping", (c) => c.text("OK", 200, pingHeaders));
 }
 
-export function systemRoutes({ mesh, now }: ControlDeps): Routes {
+export function systemRoutes({ mesh, now }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/version", (c) => c.json(writeVersion()));
   routes.get("/info", async (c) => {

@@ -6,12 +6,12 @@ import { taskName } from "../domain/names.ts";
 import type { Task } from "../domain/task.ts";
 import { writeTask } from "../protocol/engine/write-task.ts";
 import type { MeshApi, ServiceView } from "../registry/api.ts";
-import type { ControlDeps, ControlEnv, Routes } from "./context.ts";
+import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { badRequest } from "./errors.ts";
-import { type Filters, hasLabel, passes, readFilters } from "./filters.ts";
-import { logsElsewhere } from "./services.ts";
+import { type Filters, labelTest, matchesFilter, readFilters } from "./filters.ts";
+import { logsUnsupported } from "./services.ts";
 
-const filterKeys = [
+const taskFilterKeys = [
   "_up-to-date",
   "desired-state",
   "id",
@@ -21,12 +21,12 @@ const filterKeys = [
   "runtime",
   "service",
 ] as const;
-type TaskFilters = Filters<(typeof filterKeys)[number]>;
+type TaskFilters = Filters<(typeof taskFilterKeys)[number]>;
 
-export function taskRoutes({ mesh }: ControlDeps): Routes {
+export function taskRoutes({ mesh }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/", async (c) => {
-    const filters = readFilters(c.req.query("filters"), filterKeys);
+    const filters = readFilters(c.req.query("filters"), taskFilterKeys);
     for (const value of filters.get("desired-state") ?? []) checkDesired(value);
     const [tasks, services] = await Promise.all([tasksOf(mesh, filters), servicesById(mesh)]);
     const shown = tasks.filter((task) => matches(filters, task, services.get(task.serviceId)));
@@ -38,7 +38,7 @@ export function taskRoutes({ mesh }: ControlDeps): Routes {
   });
   routes.get("/:id/logs", async (c) => {
     unwrap(await mesh.task(c.req.param("id")));
-    throw logsElsewhere();
+    throw logsUnsupported();
   });
   return routes;
 }
@@ -66,11 +66,15 @@ function checkDesired(value: string): void {
 function matches(filters: TaskFilters, task: Task, service: ServiceView | undefined): boolean {
   const name = `${taskName(service?.spec.name ?? task.serviceId, task)}.${task.id}`;
   return (
-    passes(filters, "id", (value) => task.id.startsWith(value)) &&
-    passes(filters, "name", (value) => name.startsWith(value)) &&
-    passes(filters, "label", hasLabel(service?.spec.labels ?? {})) &&
-    passes(filters, "desired-state", (value) => task.desired === value) &&
-    passes(filters, "runtime", (value) => value === "container") &&
-    passes(filters, "_up-to-date", (value) => (value === "true") === (task.runHash === service?.runHash))
+    matchesFilter(filters, "id", (value) => task.id.startsWith(value)) &&
+    matchesFilter(filters, "name", (value) => name.startsWith(value)) &&
+    matchesFilter(filters, "label", labelTest(service?.spec.labels ?? {})) &&
+    matchesFilter(filters, "desired-state", (value) => task.desired === value) &&
+    matchesFilter(filters, "runtime", (value) => value === "container") &&
+    matchesFilter(
+      filters,
+      "_up-to-date",
+      (value) => (value === "true") === (task.runHash === service?.runHash),
+    )
   );
 }

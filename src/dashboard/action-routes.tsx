@@ -3,28 +3,28 @@
 import { type Context, Hono } from "hono";
 import { MeshError, unwrap } from "../domain/error.ts";
 import { serverName } from "../domain/server.ts";
-import { type Action, type Asked, nodeAction, serviceAction } from "./actions.ts";
-import { balanceAction } from "./balance-action.ts";
+import { type ActionParams, nodeAction, type OperatorAction, serviceAction } from "./actions.ts";
+import { adminAction } from "./balance-action.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
 import { readForm, refuseForeignForm } from "./door.tsx";
-import { mayAct } from "./may-act.ts";
+import { actionPermission } from "./may-act.ts";
 import { Confirm } from "./pages/confirm.tsx";
 import { servicePath } from "./parts/words.tsx";
-import { type Render, say } from "./render.tsx";
+import { type Render, renderMessagePage } from "./render.tsx";
 import { formToken } from "./session.ts";
 import type { ViewReader } from "./view.ts";
-import { signedIn, tokensOf } from "./who.ts";
+import { requireIdentity, roleTokens } from "./who.ts";
 
-type Read = (c: Context<DashboardEnv>, asked: Asked) => Promise<Action>;
+type ActionReader = (c: Context<DashboardEnv>, asked: ActionParams) => Promise<OperatorAction>;
 
 export function actionRoutes(deps: DashboardDeps, views: ViewReader, render: Render): DashboardRoutes {
   const routes = new Hono<DashboardEnv>();
-  const add = (path: string, read: Read) => {
+  const add = (path: string, read: ActionReader) => {
     routes.get(path, async (c) => {
       const refused = refuseViewer(c, render);
       if (refused !== null) return refused;
       const { confirmation } = await read(c, c.req.query());
-      const form = formToken(tokensOf(deps), signedIn(c));
+      const form = formToken(roleTokens(deps), requireIdentity(c));
       const { title } = confirmation;
       return render(c, 200, { title }, <Confirm confirmation={confirmation} formToken={form} />);
     });
@@ -32,33 +32,33 @@ export function actionRoutes(deps: DashboardDeps, views: ViewReader, render: Ren
       const refused = refuseViewer(c, render) ?? (await refuseForeignForm(c, deps, render));
       if (refused !== null) return refused;
       const { confirmation, run } = await read(c, await readForm(c));
-      await run(deps.mesh, signedIn(c).actor);
-      views.forget();
+      await run(deps.mesh, requireIdentity(c).actor);
+      views.invalidate();
       return c.redirect(confirmation.back, 303);
     });
   };
   add("/nodes/:ref/availability", async (c, asked) =>
     nodeAction(deps.mesh, await views.read(), c.req.param("ref") ?? "", asked),
   );
-  add("/nodes/:ref/balance", async (c, asked) => {
+  add("/nodes/:ref/admin", async (c, asked) => {
     const { id, hostname } = unwrap(await deps.mesh.node(c.req.param("ref") ?? ""));
     const back = `/dashboard/nodes/${id}`;
-    return balanceAction({ kind: "node", ref: id }, hostname, back, `${back}/balance`, asked);
+    return adminAction({ kind: "node", ref: id }, hostname, back, `${back}/admin`, asked);
   });
-  add("/tasks/:id/balance", async (c, asked) => {
+  add("/tasks/:id/admin", async (c, asked) => {
     const { id, serviceId } = unwrap(await deps.mesh.task(c.req.param("id") ?? ""));
     const { spec } = unwrap(await deps.mesh.service(serviceId));
     const name = `task ${id.slice(0, 12)} of ${spec.name}`;
-    const path = `/dashboard/tasks/${id}/balance`;
-    return balanceAction({ kind: "task", ref: id }, name, servicePath(spec.name), path, asked);
+    const path = `/dashboard/tasks/${id}/admin`;
+    return adminAction({ kind: "task", ref: id }, name, servicePath(spec.name), path, asked);
   });
-  add("/servers/:id/balance", async (c, asked) => {
+  add("/servers/:id/admin", async (c, asked) => {
     const id = c.req.param("id") ?? "";
     const server = unwrap(await deps.mesh.servers(null)).find((one) => one.id === id);
-    if (server === undefined) throw notFound(id);
-    const path = `/dashboard/servers/${id}/balance`;
+    if (server === undefined) throw serverNotFound(id);
+    const path = `/dashboard/servers/${id}/admin`;
     const name = serverName(server.service, server);
-    return balanceAction({ kind: "server", ref: id }, name, servicePath(server.service), path, asked);
+    return adminAction({ kind: "server", ref: id }, name, servicePath(server.service), path, asked);
   });
   for (const name of ["scale", "restart", "rollback"] as const) {
     add(`/services/:ref/${name}`, (c, asked) =>
@@ -68,11 +68,13 @@ export function actionRoutes(deps: DashboardDeps, views: ViewReader, render: Ren
   return routes;
 }
 
-function notFound(id: string): MeshError {
+function serverNotFound(id: string): MeshError {
   return new MeshError("server/not-found", `server ${id} not found`, { blame: "operator", retry: "never" });
 }
 
 function refuseViewer(c: Context<DashboardEnv>, render: Render): Response | null {
-  const verdict = mayAct(signedIn(c), c.env);
-  return verdict.may ? null : say(render, c, 403, "You may look, not act", verdict.why, "/dashboard/");
+  const verdict = actionPermission(requireIdentity(c), c.env);
+  return verdict.may
+    ? null
+    : renderMessagePage(render, c, 403, "You may look, not act", verdict.why, "/dashboard/");
 }

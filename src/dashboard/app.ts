@@ -6,29 +6,31 @@ import { describeError } from "../control/errors.ts";
 import { requestIds } from "../control/request-id.ts";
 import { actionRoutes } from "./action-routes.tsx";
 import { serveAsset } from "./assets.ts";
-import type { DashboardDeps, DashboardEnv, DashboardRoutes, Door } from "./context.ts";
-import { gate, signInRoutes, signOutRoute } from "./door.tsx";
+import type { DashboardDeps, DashboardEnv, DashboardRoutes, RequestOrigin } from "./context.ts";
+import { requireSignIn, signInRoutes, signOutRoute } from "./door.tsx";
 import { pageHeaders } from "./headers.ts";
-import { linkRoute } from "./link-route.ts";
+import { signInLinkRoute } from "./link-route.ts";
 import { liveRoute } from "./live.ts";
 import { pageRoutes } from "./page-routes.tsx";
-import { renderer, say } from "./render.tsx";
+import { renderer, renderMessagePage } from "./render.tsx";
 import { trafficReader } from "./traffic.ts";
 import { viewReader } from "./view.ts";
 
 export type { DashboardDeps } from "./context.ts";
 
 /** The dashboard as a fetch handler. */
-export type DashboardApp = { readonly fetch: (request: Request, door: Door) => Response | Promise<Response> };
+export type DashboardApp = {
+  readonly fetch: (request: Request, door: RequestOrigin) => Response | Promise<Response>;
+};
 
 /** The largest form: a token and a path. Bytes. */
-const maxFormBytes = 16_384;
+const maxDashboardFormBytes = 16_384;
 
 /**
  * Puts the dashboard together. Order is meaning: files and the sign-in page are open, all below `gate` wants somebody.
  */
 export function dashboardApp(deps: DashboardDeps): DashboardApp {
-  const app: DashboardRoutes = new Hono<DashboardEnv>({ getPath: pathOf });
+  const app: DashboardRoutes = new Hono<DashboardEnv>({ getPath: dashboardPath });
   const render = renderer(deps);
   const traffic = trafficReader(deps.telemetry);
   const views = viewReader(deps.mesh, traffic, deps.now);
@@ -39,16 +41,18 @@ export function dashboardApp(deps: DashboardDeps): DashboardApp {
       path: c.req.path,
     });
     const title = status === 404 ? "Not found" : status >= 500 ? "That did not work" : "Not done";
-    return say(render, c, status, title, capitalised(message), "/dashboard/");
+    return renderMessagePage(render, c, status, title, capitalised(message), "/dashboard/");
   });
-  app.notFound((c) => say(render, c, 404, "Not found", "There is no such page.", "/dashboard/"));
+  app.notFound((c) =>
+    renderMessagePage(render, c, 404, "Not found", "There is no such page.", "/dashboard/"),
+  );
   app.use(pageHeaders);
   app.get("/assets/:name", (c) => serveAsset(c, deps.assets, c.req.param("name")) ?? c.notFound());
   app.use(requestIds(deps));
-  app.use(bodyLimit({ maxSize: maxFormBytes }));
-  app.route("/", linkRoute(deps));
+  app.use(bodyLimit({ maxSize: maxDashboardFormBytes }));
+  app.route("/", signInLinkRoute(deps));
   app.route("/", signInRoutes(deps, render));
-  app.use(gate(deps));
+  app.use(requireSignIn(deps));
   app.route("/", signOutRoute(deps, render));
   app.route("/", liveRoute(deps));
   app.route("/", actionRoutes(deps, views, render));
@@ -57,7 +61,7 @@ export function dashboardApp(deps: DashboardDeps): DashboardApp {
 }
 
 /** The path below `/dashboard`: `/` for the overview. */
-function pathOf(request: Request): string {
+function dashboardPath(request: Request): string {
   return new URL(request.url).pathname.slice("/dashboard".length);
 }
 

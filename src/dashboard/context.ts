@@ -3,18 +3,18 @@
 import type { Hono } from "hono";
 import type { ControlDeps, Role } from "../control/context.ts";
 import type { AccessSettings } from "./access.ts";
-import type { Assets } from "./assets.ts";
+import type { StaticAssets } from "./assets.ts";
 
 export type DashboardDeps = ControlDeps & {
   /** What the pages call the mesh. */
   readonly meshName: string;
-  readonly assets: Assets;
+  readonly assets: StaticAssets;
   /** Cloudflare Access in front of this Worker; null: people sign in with a token. */
   readonly access: AccessSettings | null;
 };
 
 /** Where a request came in. */
-export type Door = {
+export type RequestOrigin = {
   /**
    * Services answer on the dashboard's own origin: a page of theirs could act in the name of whoever is signed in
    * here, so nobody may act.
@@ -35,7 +35,7 @@ export type Identity = {
 };
 
 export type DashboardEnv = {
-  Bindings: Door;
+  Bindings: RequestOrigin;
   Variables: { identity?: Identity; requestId: string; role: Role };
 };
 export type DashboardRoutes = Hono<DashboardEnv>;

@@ -4,36 +4,37 @@ import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { roleReader } from "../control/auth.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
 import { SignInByLink, SignInForm } from "./pages/sign-in.tsx";
-import { type Render, say } from "./render.tsx";
+import { type Render, renderMessagePage } from "./render.tsx";
 import { isSameOrigin } from "./same-origin.ts";
-import { isOwnForm, readLinkCode, writeSession } from "./session.ts";
-import { endSession, hasSession, identityOf, startSession, tokensOf } from "./who.ts";
+import { isValidFormToken, readLinkCode, writeSession } from "./session.ts";
+import { endSession, hasSession, readIdentity, roleTokens, startSession } from "./who.ts";
 
 /** Fields of a form, each once; files are none. */
-export type Fields = Readonly<Record<string, string>>;
+export type FormFields = Readonly<Record<string, string>>;
 
 /** Open to everybody: the sign-in page, and what its forms send. */
 export function signInRoutes(deps: DashboardDeps, render: Render): DashboardRoutes {
   const routes = new Hono<DashboardEnv>();
   const roleOf = roleReader(deps);
-  const tokens = tokensOf(deps);
+  const tokens = roleTokens(deps);
   const form = (c: Context<DashboardEnv>, status: 200 | 401 | 403, to: string, notice: string | null) =>
     render(c, status, { title: "Sign in" }, <SignInForm to={to} notice={notice} />);
   routes.get("/sign-in", (c) => {
     const code = c.req.query("code");
     if (code === undefined) {
       const notice = c.req.query("ended") === "" ? "Your session has ended: sign in again to go on." : null;
-      return form(c, 200, ownPath(c.req.query("to")), notice);
+      return form(c, 200, safeReturnPath(c.req.query("to")), notice);
     }
-    if (readLinkCode(code, tokens, deps.now()) === null) return form(c, 401, ownPath(undefined), deadLink);
+    if (readLinkCode(code, tokens, deps.now()) === null)
+      return form(c, 401, safeReturnPath(undefined), expiredLinkNotice);
     return render(c, 200, { title: "Sign in" }, <SignInByLink code={code} />);
   });
   routes.post("/sign-in", async (c) => {
     const { token = "", code, to } = await readForm(c);
-    const target = ownPath(to);
+    const target = safeReturnPath(to);
     if (!isSameOrigin(c)) return form(c, 403, target, "This form came from another site: sign in here.");
     if (deps.operatorToken === "") {
-      return say(
+      return renderMessagePage(
         render,
         c,
         503,
@@ -43,8 +44,8 @@ export function signInRoutes(deps: DashboardDeps, render: Render): DashboardRout
     }
     if (code !== undefined) {
       const link = readLinkCode(code, tokens, deps.now());
-      const first = link !== null && (await deps.mesh.spend(link.id, link.expiresAtMs));
-      if (!first) return form(c, 401, target, deadLink);
+      const first = link !== null && (await deps.mesh.redeem(link.id, link.expiresAtMs));
+      if (!first) return form(c, 401, target, expiredLinkNotice);
       startSession(c, writeSession("operator", tokens, deps.newId(), deps.now()));
       return c.redirect(target, 303);
     }
@@ -63,13 +64,13 @@ export function signInRoutes(deps: DashboardDeps, render: Render): DashboardRout
   return routes;
 }
 
-const deadLink =
+const expiredLinkNotice =
   "This link has been used, or its time is over: print another with bin/waggle dashboard, or sign in with the token.";
 
 /** Lets in who is signed in; sends everybody else to sign in, and back to where they were going. */
-export function gate(deps: DashboardDeps): MiddlewareHandler<DashboardEnv> {
+export function requireSignIn(deps: DashboardDeps): MiddlewareHandler<DashboardEnv> {
   return async (c, next) => {
-    const identity = await identityOf(c, deps);
+    const identity = await readIdentity(c, deps);
     if (identity !== null) {
       c.set("identity", identity);
       return next();
@@ -77,7 +78,10 @@ export function gate(deps: DashboardDeps): MiddlewareHandler<DashboardEnv> {
     // A socket and a script cannot follow to a form.
     if (c.req.header("upgrade") !== undefined) return c.text("sign in first", 401);
     const ended = hasSession(c) ? { ended: "" } : {};
-    return c.redirect(`/dashboard/sign-in?${new URLSearchParams({ to: await wayBack(c), ...ended })}`, 303);
+    return c.redirect(
+      `/dashboard/sign-in?${new URLSearchParams({ to: await returnPath(c), ...ended })}`,
+      303,
+    );
   };
 }
 
@@ -99,8 +103,9 @@ export async function refuseForeignForm(
 ): Promise<Response | null> {
   const { form = "" } = await readForm(c);
   const identity = c.get("identity");
-  if (isSameOrigin(c) && identity !== undefined && isOwnForm(form, tokensOf(deps), identity)) return null;
-  return say(
+  if (isSameOrigin(c) && identity !== undefined && isValidFormToken(form, roleTokens(deps), identity))
+    return null;
+  return renderMessagePage(
     render,
     c,
     403,
@@ -110,7 +115,7 @@ export async function refuseForeignForm(
   );
 }
 
-export async function readForm(c: Context<DashboardEnv>): Promise<Fields> {
+export async function readForm(c: Context<DashboardEnv>): Promise<FormFields> {
   const body = await c.req.parseBody();
   return Object.fromEntries(
     Object.entries(body).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
@@ -118,7 +123,7 @@ export async function readForm(c: Context<DashboardEnv>): Promise<Fields> {
 }
 
 /** Where a request was going. A form that came too late goes back to its confirmation, with what it asked for. */
-async function wayBack(c: Context<DashboardEnv>): Promise<string> {
+async function returnPath(c: Context<DashboardEnv>): Promise<string> {
   const { pathname, search } = new URL(c.req.url);
   if (c.req.method === "GET" || c.req.method === "HEAD") return pathname + search;
   const { form: _form, version: _version, ...asked } = await readForm(c);
@@ -126,7 +131,7 @@ async function wayBack(c: Context<DashboardEnv>): Promise<string> {
 }
 
 /** A path of the dashboard and nothing else: what stands in a link must not lead off the site. */
-function ownPath(to: string | undefined): string {
+function safeReturnPath(to: string | undefined): string {
   const home = "/dashboard/";
   if (to === undefined || !to.startsWith(home)) return home;
   const url = URL.parse(to, "https://mesh.invalid");

@@ -1,10 +1,10 @@
 // History: how the traffic of one thing went, step by step, as charts and tables show it.
 
-import type { StepSeries } from "../telemetry/snapshot.ts";
-import type { HeatData, LineData } from "./chart-data.ts";
+import type { TimeSeriesData } from "../telemetry/snapshot.ts";
+import type { HeatmapData, LineChartData } from "./chart-data.ts";
 
 /** One step of time. */
-export type Moment = {
+export type TrafficPoint = {
   /** When it began, epoch milliseconds. */
   readonly atMs: number;
   /** A second, on average. */
@@ -19,24 +19,24 @@ export type Moment = {
 };
 
 /** Moments, oldest first. */
-export type History = { readonly stepMs: number; readonly moments: readonly Moment[] };
+export type TrafficHistory = { readonly stepMs: number; readonly points: readonly TrafficPoint[] };
 
 /**
  * Steps that have ended: of one that is still being counted the chart would say that traffic falls.
  *
  * @param firstMs when anything was counted first: nothing is known of before
  */
-export function historyOf(series: StepSeries, firstMs: number, nowMs: number): History {
+export function historyOf(series: TimeSeriesData, firstMs: number, nowMs: number): TrafficHistory {
   const { stepMs, startMs, requests } = series;
   const moments = requests.flatMap((_, step) => {
     const atMs = startMs + step * stepMs;
     const isKnown = atMs + stepMs > firstMs && atMs + stepMs <= nowMs;
-    return isKnown ? momentOf(series, step, atMs) : [];
+    return isKnown ? pointOf(series, step, atMs) : [];
   });
-  return { stepMs, moments };
+  return { stepMs, points: moments };
 }
 
-function momentOf(series: StepSeries, step: number, atMs: number): Moment {
+function pointOf(series: TimeSeriesData, step: number, atMs: number): TrafficPoint {
   const seconds = series.stepMs / 1_000;
   const at = (values: readonly number[]) => values[step] ?? 0;
   const answered = at(series.p99Ms) > 0;
@@ -51,23 +51,23 @@ function momentOf(series: StepSeries, step: number, atMs: number): Moment {
   };
 }
 
-export function rateData({ stepMs, moments }: History): LineData {
-  const lines = [moments.map(({ requests }) => round(requests)), moments.map(({ failed }) => round(failed))];
-  return { startMs: moments[0]?.atMs ?? 0, stepMs, lines };
+export function rateChartData({ stepMs, points }: TrafficHistory): LineChartData {
+  const lines = [points.map(({ requests }) => round(requests)), points.map(({ failed }) => round(failed))];
+  return { startMs: points[0]?.atMs ?? 0, stepMs, lines };
 }
 
-export function latencyData({ stepMs, moments }: History): LineData {
+export function latencyChartData({ stepMs, points }: TrafficHistory): LineChartData {
   const lines = (["p50Ms", "p95Ms", "p99Ms"] as const).map((name) =>
-    moments.map((moment) => (moment[name] === null ? null : round(moment[name]))),
+    points.map((moment) => (moment[name] === null ? null : round(moment[name]))),
   );
-  return { startMs: moments[0]?.atMs ?? 0, stepMs, lines };
+  return { startMs: points[0]?.atMs ?? 0, stepMs, lines };
 }
 
-export function heatData({ stepMs, moments }: History): HeatData {
-  const cells = moments.flatMap(({ buckets }, step) =>
+export function heatmapData({ stepMs, points }: TrafficHistory): HeatmapData {
+  const cells = points.flatMap(({ buckets }, step) =>
     buckets.flatMap((bucket, at) => (at % 2 === 0 ? [step, bucket, buckets[at + 1] ?? 0] : [])),
   );
-  return { startMs: moments[0]?.atMs ?? 0, stepMs, steps: moments.length, cells };
+  return { startMs: points[0]?.atMs ?? 0, stepMs, steps: points.length, cells };
 }
 
 /** Three digits say all that a chart shows. */

@@ -4,7 +4,7 @@
 import { Hono } from "hono";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
 import { isSameOrigin } from "./same-origin.ts";
-import { signedIn } from "./who.ts";
+import { requireIdentity } from "./who.ts";
 
 /** `GET /live?since=SEQ`: the events after SEQ, which a page that lost its socket missed, and then each as it comes. */
 export function liveRoute({ upgrade }: DashboardDeps): DashboardRoutes {
@@ -16,7 +16,7 @@ export function liveRoute({ upgrade }: DashboardDeps): DashboardRoutes {
     if (!isSameOrigin(c)) return c.text("this socket is for pages of the mesh's own dashboard", 403);
     const since = c.req.query("since") ?? "";
     if (!/^\d{1,15}$/.test(since)) return c.text("since is the number of the last event seen", 400);
-    const query = new URLSearchParams({ since, until: String(signedIn(c).expiresAtMs) });
+    const query = new URLSearchParams({ since, until: String(requireIdentity(c).expiresAtMs) });
     const headers = new Headers(c.req.raw.headers);
     headers.delete("cookie");
     headers.delete("cf-access-jwt-assertion");

@@ -1,10 +1,10 @@
 // Whether whoever looks may also act, and if not, why not and what would help.
 
-import type { Door, Identity } from "./context.ts";
+import type { Identity, RequestOrigin } from "./context.ts";
 
-export type MayAct = { readonly may: true } | { readonly may: false; readonly why: string };
+export type ActionPermission = { readonly may: true } | { readonly may: false; readonly why: string };
 
-export function mayAct({ role, by }: Identity, { sharesOrigin }: Door): MayAct {
+export function actionPermission({ role, by }: Identity, { sharesOrigin }: RequestOrigin): ActionPermission {
   if (role !== "operator") {
     const help =
       by === "access" ? "have your address added to ACCESS_OPERATORS" : "sign in with the operator's token";

@@ -6,20 +6,20 @@ import { MeshError, unwrap } from "../domain/error.ts";
 import type { RouteExplanation } from "../protocol/route.ts";
 import type { SnapshotFilter } from "../telemetry/snapshot.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
-import { mayAct } from "./may-act.ts";
+import { actionPermission } from "./may-act.ts";
 import { Events, eventText } from "./pages/events.tsx";
 import { NodePage } from "./pages/node.tsx";
 import { Nodes } from "./pages/nodes.tsx";
 import { Overview } from "./pages/overview.tsx";
-import { Routing, type RoutingQuestion } from "./pages/routing.tsx";
+import { type ExplainForm, Routing } from "./pages/routing.tsx";
 import { ServicePage } from "./pages/service.tsx";
 import { Services } from "./pages/services.tsx";
-import { pageOf } from "./paging.ts";
-import type { Span } from "./parts/traffic.tsx";
+import { paginate } from "./paging.ts";
+import type { ChartRange } from "./parts/traffic.tsx";
 import type { Render } from "./render.tsx";
 import type { TrafficReader } from "./traffic.ts";
 import type { ViewReader } from "./view.ts";
-import { signedIn } from "./who.ts";
+import { requireIdentity } from "./who.ts";
 
 export function pageRoutes(
   deps: DashboardDeps,
@@ -42,7 +42,7 @@ export function pageRoutes(
   });
   routes.get("/services", async (c) => {
     const view = await views.read();
-    const page = pageOf(view.services, ({ spec }) => `${spec.name} ${spec.run.image}`, ...asked(c));
+    const page = paginate(view.services, ({ spec }) => `${spec.name} ${spec.run.image}`, ...asked(c));
     return render(
       c,
       200,
@@ -54,47 +54,47 @@ export function pageRoutes(
     const service = unwrap(await deps.mesh.service(c.req.param("ref")));
     const view = await views.read();
     const title = service.spec.name;
-    const measures = { ...(await measured({ service: service.id })), span: spanOf(c) };
-    const may = mayAct(signedIn(c), c.env);
+    const measures = { ...(await measured({ service: service.id })), span: chartRangeOf(c) };
+    const may = actionPermission(requireIdentity(c), c.env);
     const page = <ServicePage view={view} service={service} mayAct={may} measures={measures} />;
     return render(c, 200, { title, section: "services", view, charts: true }, page);
   });
   routes.get("/nodes", async (c) => {
     const view = await views.read();
-    const page = pageOf(view.nodes, ({ hostname, address }) => `${hostname} ${address}`, ...asked(c));
+    const page = paginate(view.nodes, ({ hostname, address }) => `${hostname} ${address}`, ...asked(c));
     return render(c, 200, { title: "Nodes", section: "nodes", view }, <Nodes view={view} page={page} />);
   });
   routes.get("/nodes/:ref", async (c) => {
     const node = unwrap(await deps.mesh.node(c.req.param("ref")));
     const view = await views.read();
-    const measures = { ...(await measured({ node: node.id })), span: spanOf(c) };
-    const may = mayAct(signedIn(c), c.env);
+    const measures = { ...(await measured({ node: node.id })), span: chartRangeOf(c) };
+    const may = actionPermission(requireIdentity(c), c.env);
     const page = <NodePage view={view} node={node} mayAct={may} measures={measures} />;
     return render(c, 200, { title: node.hostname, section: "nodes", view, charts: true }, page);
   });
   routes.get("/routing", async (c) => {
     const { url = "", method = "GET", node = "" } = c.req.query();
     const question = { url, method, node };
-    const [view, outcome] = await Promise.all([views.read(), explain(deps, question)]);
+    const [view, outcome] = await Promise.all([views.read(), explainForm(deps, question)]);
     const page = <Routing view={view} question={question} outcome={outcome} />;
     return render(c, 200, { title: "Routing", section: "routing", view }, page);
   });
   routes.get("/events", async (c) => {
     const view = await views.read();
-    const page = pageOf(view.events, eventText, ...asked(c));
+    const page = paginate(view.events, eventText, ...asked(c));
     return render(c, 200, { title: "Events", section: "events", view }, <Events view={view} page={page} />);
   });
   return routes;
 }
 
-function spanOf(c: Context): Span {
+function chartRangeOf(c: Context): ChartRange {
   return c.req.query("span") === "hour" ? "hour" : "minutes";
 }
 
 /** Null when nothing was asked; what cannot be read is told beside the form that asked. */
-async function explain(
+async function explainForm(
   { mesh, surroundings }: DashboardDeps,
-  { url, method, node }: RoutingQuestion,
+  { url, method, node }: ExplainForm,
 ): Promise<RouteExplanation | { readonly problem: string } | null> {
   if (url === "") return null;
   const withScheme = url.includes("://") ? url : `http://${url}`;

@@ -4,17 +4,17 @@ import type { Context } from "hono";
 import type { Child } from "hono/jsx";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { DashboardDeps, DashboardEnv } from "./context.ts";
-import { Layout, type Section } from "./pages/layout.tsx";
+import { Layout, type NavSection } from "./pages/layout.tsx";
 import { Message } from "./pages/message.tsx";
 import { formToken } from "./session.ts";
-import type { View } from "./view.ts";
-import { tokensOf } from "./who.ts";
+import type { DashboardView } from "./view.ts";
+import { roleTokens } from "./who.ts";
 
 export type PageHead = {
   readonly title: string;
-  readonly section?: Section;
+  readonly section?: NavSection;
   /** What the page shows of the mesh; absent: nothing that changes by itself. */
-  readonly view?: View;
+  readonly view?: DashboardView;
   readonly charts?: boolean;
 };
 
@@ -37,7 +37,7 @@ export function renderer(deps: DashboardDeps): Render {
         assets={deps.assets}
         meshName={deps.meshName}
         identity={identity}
-        formToken={identity === null ? "" : formToken(tokensOf(deps), identity)}
+        formToken={identity === null ? "" : formToken(roleTokens(deps), identity)}
         section={section ?? null}
         live={live}
         charts={charts ?? false}
@@ -50,7 +50,7 @@ export function renderer(deps: DashboardDeps): Render {
 }
 
 /** A page that only says something. */
-export function say(
+export function renderMessagePage(
   render: Render,
   c: Context<DashboardEnv>,
   status: ContentfulStatusCode,

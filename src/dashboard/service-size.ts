@@ -2,12 +2,15 @@
 
 import { sizeText } from "../domain/service-size.ts";
 import type { ServiceView } from "../registry/api.ts";
-import { number } from "./parts/words.tsx";
-import { lookOfServer } from "./task-look.ts";
-import type { View } from "./view.ts";
+import { formatInteger } from "./parts/words.tsx";
+import { serverDisplayStatus } from "./task-look.ts";
+import type { DashboardView } from "./view.ts";
 
-export function sizeOf({ id, running, desiredTasks: desired }: ServiceView, view: View): string {
+export function serviceSizeText(
+  { id, running, desiredTasks: desired }: ServiceView,
+  view: DashboardView,
+): string {
   const servers = view.serversOfService(id);
-  const up = servers.filter((server) => lookOfServer(server) === "running").length;
-  return sizeText({ running, desired }, { up, all: servers.length }, number);
+  const up = servers.filter((server) => serverDisplayStatus(server) === "running").length;
+  return sizeText({ running, desired }, { up, all: servers.length }, formatInteger);
 }

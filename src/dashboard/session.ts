@@ -6,19 +6,19 @@ import type { Role } from "../control/context.ts";
 import type { Identity } from "./context.ts";
 
 /** How long a sign-in lasts: a working day. Milliseconds. */
-export const sessionMs = 12 * 3_600_000;
+export const sessionLifetimeMs = 12 * 3_600_000;
 
 /** How long the link that `waggle dashboard` prints can be followed. Milliseconds. */
-export const linkMs = 15 * 60_000;
+export const linkLifetimeMs = 15 * 60_000;
 
 /** The token of each role; empty: nobody has it. */
 export type RoleTokens = Readonly<Record<Role, string>>;
 
-type Purpose = "session" | "link" | "form";
+type SignaturePurpose = "session" | "link" | "form";
 
 /** The value of the cookie: `ROLE.ID.EXPIRY.SIGNATURE`, the expiry in epoch milliseconds. */
 export function writeSession(role: Role, tokens: RoleTokens, id: string, nowMs: number): string {
-  const body = `${role}.${id}.${nowMs + sessionMs}`;
+  const body = `${role}.${id}.${nowMs + sessionLifetimeMs}`;
   return `${body}.${sign(tokens[role], "session", body)}`;
 }
 
@@ -34,7 +34,7 @@ export function readSession(text: string, tokens: RoleTokens, nowMs: number): Id
 
 /** A code that signs an operator in once: `ID.EXPIRY.SIGNATURE`. */
 export function writeLinkCode(tokens: RoleTokens, id: string, nowMs: number): string {
-  const body = `${id}.${nowMs + linkMs}`;
+  const body = `${id}.${nowMs + linkLifetimeMs}`;
   return `${body}.${sign(tokens.operator, "link", body)}`;
 }
 
@@ -57,12 +57,12 @@ export function formToken(tokens: RoleTokens, identity: Identity): string {
 }
 
 /** Whether a form is this sign-in's own. */
-export function isOwnForm(given: string, tokens: RoleTokens, identity: Identity): boolean {
+export function isValidFormToken(given: string, tokens: RoleTokens, identity: Identity): boolean {
   return isSigned(given, tokens.operator, "form", identity.id);
 }
 
 /** A token that is not set signs nothing. */
-function isSigned(signature: string, token: string, purpose: Purpose, body: string): boolean {
+function isSigned(signature: string, token: string, purpose: SignaturePurpose, body: string): boolean {
   const text = new TextEncoder();
   const given = text.encode(signature);
   const expected = text.encode(sign(token, purpose, body));
@@ -70,6 +70,6 @@ function isSigned(signature: string, token: string, purpose: Purpose, body: stri
 }
 
 /** The purpose is part of what is signed, so that no signature passes for one of another kind. */
-function sign(token: string, purpose: Purpose, body: string): string {
+function sign(token: string, purpose: SignaturePurpose, body: string): string {
   return createHmac("sha256", token).update(`waggle ${purpose}\n${body}`).digest("base64url");
 }

@@ -1,11 +1,11 @@
 // How a task looks: one of nine conditions, each with a shape, a letter and a word, so that no colour is needed.
 
-import type { Node } from "../domain/node.ts";
+import type { MeshNode } from "../domain/node.ts";
 import type { StaticServer } from "../domain/server.ts";
-import { serverDrains, serverServes } from "../domain/server-health.ts";
+import { isServerDraining, isServerUsable } from "../domain/server-health.ts";
 import { isAlive, type Task } from "../domain/task.ts";
 
-export type Look =
+export type DisplayStatus =
   | "running"
   | "starting"
   | "unhealthy"
@@ -17,7 +17,7 @@ export type Look =
   | "ended";
 
 /** Worst first: what a group of tasks is shown as. */
-export const looks: readonly Look[] = [
+export const displayStatuses: readonly DisplayStatus[] = [
   "failed",
   "unhealthy",
   "unknown",
@@ -30,7 +30,7 @@ export const looks: readonly Look[] = [
 ];
 
 /** What each means, for the legend and for who hears the page instead of seeing it. */
-export const meanings: Readonly<Record<Look, string>> = {
+export const statusMeanings: Readonly<Record<DisplayStatus, string>> = {
   running: "running and healthy",
   starting: "starting",
   unhealthy: "fails its checks",
@@ -43,7 +43,7 @@ export const meanings: Readonly<Record<Look, string>> = {
 };
 
 /** @param node the task's node; undefined when it has none, or it was removed */
-export function lookOf(task: Task, node: Node | undefined): Look {
+export function taskDisplayStatus(task: Task, node: MeshNode | undefined): DisplayStatus {
   if (!isAlive(task))
     return task.state === "complete" || task.state === "shutdown" || task.state === "remove"
       ? "ended"
@@ -54,17 +54,19 @@ export function lookOf(task: Task, node: Node | undefined): Look {
   if (task.state !== "running") return "starting";
   const well = (task.admin ?? "ready") === "ready" ? "running" : "held";
   if (task.health === null) return well;
-  return { healthy: well, starting: "starting", unhealthy: "unhealthy" }[task.health.verdict] as Look;
+  return { healthy: well, starting: "starting", unhealthy: "unhealthy" }[
+    task.health.verdict
+  ] as DisplayStatus;
 }
 
 /** How a static server looks, by the same words. */
-export function lookOfServer(server: StaticServer): Look {
+export function serverDisplayStatus(server: StaticServer): DisplayStatus {
   if (server.admin !== "ready") return "held";
-  if (!serverServes(server)) return "unhealthy";
-  return serverDrains(server) ? "held" : "running";
+  if (!isServerUsable(server)) return "unhealthy";
+  return isServerDraining(server) ? "held" : "running";
 }
 
-export function worst(given: Iterable<Look>): Look | null {
+export function worstStatus(given: Iterable<DisplayStatus>): DisplayStatus | null {
   const present = new Set(given);
-  return looks.find((look) => present.has(look)) ?? null;
+  return displayStatuses.find((look) => present.has(look)) ?? null;
 }

@@ -1,23 +1,29 @@
 // The map: nodes by services with every task and static server as a cell; where that would be too much to look at, a tile a node.
 
 import { taskName } from "../domain/names.ts";
-import type { Node } from "../domain/node.ts";
+import type { MeshNode } from "../domain/node.ts";
 import { serverName } from "../domain/server.ts";
 import { isAlive, type Task } from "../domain/task.ts";
 import type { ServerView, ServiceView } from "../registry/api.ts";
-import { type Look, lookOf, lookOfServer, looks, worst } from "./task-look.ts";
-import type { View } from "./view.ts";
+import {
+  type DisplayStatus,
+  displayStatuses,
+  serverDisplayStatus,
+  taskDisplayStatus,
+  worstStatus,
+} from "./task-look.ts";
+import type { DashboardView } from "./view.ts";
 
 /** A task, or a static server. */
-export type TaskCell = {
+export type MapCell = {
   readonly id: string;
   readonly serviceId: string;
   /** Null: a task that waits for one, or a static server. */
   readonly nodeId: string | null;
   readonly name: string;
-  readonly look: Look;
+  readonly status: DisplayStatus;
   /** What stands in the cell beside its shape; empty for a global service's only task there. */
-  readonly short: string;
+  readonly label: string;
   readonly slot: number;
 };
 
@@ -26,43 +32,50 @@ export type CellMap = {
   readonly kind: "cells";
   readonly services: readonly ServiceView[];
   readonly rows: readonly {
-    readonly of: Node | "waiting" | "servers";
+    readonly of: MeshNode | "waiting" | "servers";
     /** Beside the columns, in their order. */
-    readonly cells: readonly (readonly TaskCell[])[];
+    readonly cells: readonly (readonly MapCell[])[];
   }[];
-  readonly shown: readonly Look[];
+  readonly shown: readonly DisplayStatus[];
 };
 
 /** A tile a node, showing the worst of its tasks. */
 export type TileMap = {
   readonly kind: "tiles";
-  readonly tiles: readonly { readonly node: Node; readonly look: Look | null; readonly tasks: number }[];
+  readonly tiles: readonly {
+    readonly node: MeshNode;
+    readonly look: DisplayStatus | null;
+    readonly tasks: number;
+  }[];
   /** Of each service, how many of its tasks look how. */
-  readonly services: readonly { readonly service: ServiceView; readonly counts: ReadonlyMap<Look, number> }[];
-  readonly shown: readonly Look[];
+  readonly services: readonly {
+    readonly service: ServiceView;
+    readonly counts: ReadonlyMap<DisplayStatus, number>;
+  }[];
+  readonly shown: readonly DisplayStatus[];
 };
 
 /** More than this is told sum by sum: a wall of cells says less than its worst one. */
-const maxRows = 40;
-const maxColumns = 14;
-const maxCells = 600;
+const maxMapNodes = 40;
+const maxMapServices = 14;
+const maxMapCells = 600;
 
-export function taskMap(view: View): CellMap | TileMap {
+export function taskMap(view: DashboardView): CellMap | TileMap {
   const tasks = view.tasks.filter((task) => isShown(task, view));
   const fits =
-    view.nodes.length <= maxRows &&
-    view.services.length <= maxColumns &&
-    tasks.length + view.servers.length <= maxCells;
+    view.nodes.length <= maxMapNodes &&
+    view.services.length <= maxMapServices &&
+    tasks.length + view.servers.length <= maxMapCells;
   const cells = [...tasks.flatMap((task) => cellOf(task, view) ?? []), ...view.servers.map(serverCell)];
-  const present = new Set(cells.map(({ look }) => look));
-  const shown = looks.filter((look) => present.has(look)).reverse();
+  const present = new Set(cells.map(({ status }) => status));
+  const shown = displayStatuses.filter((look) => present.has(look)).reverse();
   return fits ? cellMap(cells, shown, view) : tileMap(cells, shown, view);
 }
 
 /** What lives, and of a slot where nothing lives how it ended last. */
-function isShown(task: Task, view: View): boolean {
+function isShown(task: Task, view: DashboardView): boolean {
   if (isAlive(task)) return true;
-  if (task.desired === "remove" || lookOf(task, undefined) !== "failed") return false;
+  if (task.desired === "remove" || taskDisplayStatus(task, undefined) !== "failed") return false;
   const ofSlot = view
     .tasksOfService(task.serviceId)
     .filter((other) => other.slot === task.slot && (task.slot > 0 || other.nodeId === task.nodeId));
@@ -70,7 +83,7 @@ function isShown(task: Task, view: View): boolean {
 }
 
 /** Null for a task of a service that is gone, once it is dead. */
-function cellOf(task: Task, view: View): TaskCell | null {
+function cellOf(task: Task, view: DashboardView): MapCell | null {
   const service = view.serviceById.get(task.serviceId);
   if (service === undefined) return null;
   return {
@@ -78,34 +91,42 @@ function cellOf(task: Task, view: View): TaskCell | null {
     serviceId: task.serviceId,
     nodeId: task.nodeId,
     name: taskName(service.spec.name, { ...task, nodeId: nodeNameOf(task, view) }),
-    look: lookOf(task, view.nodeById.get(task.nodeId ?? "")),
-    short: task.slot > 0 ? String(task.slot) : "",
+    status: taskDisplayStatus(task, view.nodeById.get(task.nodeId ?? "")),
+    label: task.slot > 0 ? String(task.slot) : "",
     slot: task.slot,
   };
 }
 
-function serverCell(server: ServerView): TaskCell {
+function serverCell(server: ServerView): MapCell {
   const { id, serviceId, service, spec } = server;
   const name = serverName(service, server);
-  return { id, serviceId, nodeId: serverRow, name, look: lookOfServer(server), short: spec.name, slot: 0 };
+  return {
+    id,
+    serviceId,
+    nodeId: serversRowId,
+    name,
+    status: serverDisplayStatus(server),
+    label: spec.name,
+    slot: 0,
+  };
 }
 
 /** Where a node's id stands for tasks. */
-const serverRow = "servers";
+const serversRowId = "servers";
 
 /** A global service's task goes by its node, and people know that by name. */
-function nodeNameOf({ nodeId, forNode }: Task, view: View): string | null {
+function nodeNameOf({ nodeId, forNode }: Task, view: DashboardView): string | null {
   const id = nodeId ?? forNode;
   return id === undefined || id === null ? null : (view.nodeById.get(id)?.hostname ?? id);
 }
 
-function cellMap(cells: readonly TaskCell[], shown: readonly Look[], view: View): CellMap {
+function cellMap(cells: readonly MapCell[], shown: readonly DisplayStatus[], view: DashboardView): CellMap {
   const byPlace = Map.groupBy(cells, ({ nodeId, serviceId }) => `${nodeId ?? "waiting"} ${serviceId}`);
   const has = (row: string | null) => cells.some(({ nodeId }) => nodeId === row);
   const of = [
     ...view.nodes,
     ...(has(null) ? (["waiting"] as const) : []),
-    ...(has(serverRow) ? (["servers"] as const) : []),
+    ...(has(serversRowId) ? (["servers"] as const) : []),
   ];
   const rows = of.map((one) => ({
     of: one,
@@ -118,23 +139,23 @@ function cellMap(cells: readonly TaskCell[], shown: readonly Look[], view: View)
   return { kind: "cells", services: view.services, rows, shown };
 }
 
-function tileMap(cells: readonly TaskCell[], shown: readonly Look[], view: View): TileMap {
+function tileMap(cells: readonly MapCell[], shown: readonly DisplayStatus[], view: DashboardView): TileMap {
   const byNode = Map.groupBy(cells, ({ nodeId }) => nodeId ?? "");
   const byService = Map.groupBy(cells, ({ serviceId }) => serviceId);
   const tiles = view.nodes.map((node) => {
     const own = byNode.get(node.id) ?? [];
-    const look = node.state === "down" ? "unknown" : worst(own.map((cell) => cell.look));
+    const look = node.state === "down" ? "unknown" : worstStatus(own.map((cell) => cell.status));
     return { node, look, tasks: own.length };
   });
   const services = view.services.map((service) => ({
     service,
-    counts: countLooks(byService.get(service.id) ?? []),
+    counts: countStatuses(byService.get(service.id) ?? []),
   }));
   return { kind: "tiles", tiles, services, shown };
 }
 
-function countLooks(cells: readonly TaskCell[]): ReadonlyMap<Look, number> {
-  const counts = new Map<Look, number>();
-  for (const { look } of cells) counts.set(look, (counts.get(look) ?? 0) + 1);
+function countStatuses(cells: readonly MapCell[]): ReadonlyMap<DisplayStatus, number> {
+  const counts = new Map<DisplayStatus, number>();
+  for (const { status } of cells) counts.set(status, (counts.get(status) ?? 0) + 1);
   return counts;
 }

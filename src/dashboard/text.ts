@@ -1,12 +1,12 @@
 // Words for numbers and times, the same on the server and in the browser.
 
 /** `1 task`, `3 tasks`. */
-export function count(many: number, what: string): string {
+export function pluralize(many: number, what: string): string {
   return `${many} ${what}${many === 1 ? "" : "s"}`;
 }
 
 /** How long, in the largest unit that says it: `12 s`, `3 min`, `2 h`, `5 d`. Never negative. */
-export function duration(ms: number): string {
+export function formatDuration(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1_000));
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`;
@@ -15,17 +15,17 @@ export function duration(ms: number): string {
 }
 
 /** `3 min ago`; `just now` within the last second or so. */
-export function ago(ms: number): string {
-  return ms < 2_000 ? "just now" : `${duration(ms)} ago`;
+export function formatAgo(ms: number): string {
+  return ms < 2_000 ? "just now" : `${formatDuration(ms)} ago`;
 }
 
 /** `2026-11-24 16:55:01 UTC`. */
-export function moment(atMs: number): string {
+export function formatUtc(atMs: number): string {
   return `${new Date(atMs).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
 /** `0`, `0.4`, `12.3`, `940`, `12.3 k`: a rate, in few digits. */
-export function figure(value: number): string {
+export function formatRate(value: number): string {
   if (value === 0) return "0";
   if (value < 0.05) return "<0.1";
   if (value < 99.95) return value.toFixed(1).replace(/\.0$/, "");
@@ -33,19 +33,19 @@ export function figure(value: number): string {
 }
 
 /** `12.3/s`. */
-export function perSecond(value: number): string {
-  return `${figure(value)}/s`;
+export function formatPerSecond(value: number): string {
+  return `${formatRate(value)}/s`;
 }
 
 /** `0.8 ms`, `12 ms`, `1.2 s`. */
-export function milliseconds(ms: number): string {
+export function formatMilliseconds(ms: number): string {
   if (ms === 0) return "0 ms";
   if (ms < 9.95) return `${ms.toFixed(1).replace(/\.0$/, "")} ms`;
   return ms < 999.5 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1).replace(/\.0$/, "")} s`;
 }
 
 /** `0 %`, `<0.1 %`, `2.5 %`. @param share 0 to 1 */
-export function percent(share: number): string {
+export function formatShare(share: number): string {
   const hundred = share * 100;
   if (hundred === 0) return "0 %";
   if (hundred < 0.05) return "<0.1 %";

@@ -1,14 +1,14 @@
 // Traffic: what is measured of the mesh's requests, as pages and tables show it.
 
 import { snapshotOrNull } from "../control/remote-telemetry.ts";
-import { type Now, nowOfAll } from "../telemetry/now.ts";
+import { combinedRates, type Rates } from "../telemetry/now.ts";
 import type { NodeTraffic, ServiceTraffic, Snapshot, SnapshotFilter } from "../telemetry/snapshot.ts";
 import type { TelemetryApi } from "../telemetry/telemetry.ts";
 
 /** What the overview and the lists show: how it goes now, and the last ten minutes as a line. */
 export type TrafficView = {
   /** Of all services together; requests for none of them are not in it. */
-  readonly total: Now;
+  readonly total: Rates;
   readonly trend: readonly number[];
   readonly serviceById: ReadonlyMap<string, ServiceTraffic>;
   readonly nodeById: ReadonlyMap<string, NodeTraffic>;
@@ -23,7 +23,7 @@ export function trafficReader(telemetry: TelemetryApi): TrafficReader {
 
 export function trafficView({ services, nodes }: Snapshot): TrafficView {
   return {
-    total: nowOfAll(services),
+    total: combinedRates(services),
     trend: sumOfTrends(services),
     serviceById: new Map(services.map((service) => [service.id, service])),
     nodeById: new Map(nodes.map((node) => [node.id, node])),

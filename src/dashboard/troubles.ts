@@ -2,7 +2,7 @@
 
 import type { StatusProblem } from "../protocol/status.ts";
 
-export type Trouble = {
+export type ProblemGroup = {
   /** `node node2`, `service my-web`, `mesh waggle`. */
   readonly what: string;
   readonly sinceMs: number | null;
@@ -10,8 +10,8 @@ export type Trouble = {
 };
 
 /** Tasks with the same complaint share a line, and stand with their service; the order is the problems'. */
-export function troublesOf(problems: readonly StatusProblem[]): readonly Trouble[] {
-  const byThing = Map.groupBy(problems, ({ what }) => thingOf(what));
+export function groupProblems(problems: readonly StatusProblem[]): readonly ProblemGroup[] {
+  const byThing = Map.groupBy(problems, ({ what }) => groupSubject(what));
   return [...byThing].map(([what, own]) => {
     const since = own.flatMap(({ sinceMs }) => sinceMs ?? []);
     const byWhy = Map.groupBy(own, ({ why }) => why);
@@ -25,7 +25,7 @@ export function troublesOf(problems: readonly StatusProblem[]): readonly Trouble
 }
 
 /** `service my-web` for `task my-web.1`; everything else is a thing of its own. */
-function thingOf(what: string): string {
+function groupSubject(what: string): string {
   const service = /^task (.+?)\.[^.]+$/.exec(what)?.[1];
   return service === undefined ? what : `service ${service}`;
 }

@@ -3,13 +3,13 @@
 import { type MeshView, readMeshView } from "../control/mesh-view.ts";
 import { problemsOf } from "../control/problems.ts";
 import type { MeshEvent } from "../domain/event.ts";
-import type { Node } from "../domain/node.ts";
+import type { MeshNode } from "../domain/node.ts";
 import type { Task } from "../domain/task.ts";
 import type { StatusProblem } from "../protocol/status.ts";
 import type { MeshApi, ServerView, ServiceView } from "../registry/api.ts";
 import { type TrafficReader, type TrafficView, trafficView } from "./traffic.ts";
 
-export type View = MeshView & {
+export type DashboardView = MeshView & {
   /** When it was read, epoch milliseconds; every `…Ms` in it is to be read against this. */
   readonly nowMs: number;
   /** Of the registry's knowledge and of traffic. */
@@ -20,7 +20,7 @@ export type View = MeshView & {
   readonly events: readonly MeshEvent[];
   /** Number of the newest event; 0 when there is none. */
   readonly seq: number;
-  readonly nodeById: ReadonlyMap<string, Node>;
+  readonly nodeById: ReadonlyMap<string, MeshNode>;
   readonly serviceById: ReadonlyMap<string, ServiceView>;
   readonly tasksOfService: (serviceId: string) => readonly Task[];
   readonly tasksOfNode: (nodeId: string) => readonly Task[];
@@ -28,40 +28,40 @@ export type View = MeshView & {
 };
 
 export type ViewReader = {
-  readonly read: () => Promise<View>;
+  readonly read: () => Promise<DashboardView>;
   /** Has the next read ask the registry: something was just changed. */
-  readonly forget: () => void;
+  readonly invalidate: () => void;
 };
 
 /** How long a view serves whoever asks next, milliseconds: many watchers of one change cost one reading. */
-const keepMs = 500;
+const viewCacheMs = 500;
 /** All events the registry keeps. */
-const allEvents = 1_000;
+const maxEventsRead = 1_000;
 
 /** Reads views, each kept for a moment. Only what has been read is kept, as a promise belongs to one request. */
 export function viewReader(mesh: MeshApi, traffic: TrafficReader, now: () => number): ViewReader {
-  let kept: View | null = null;
+  let kept: DashboardView | null = null;
   let changes = 0;
   return {
     read: async () => {
-      if (kept !== null && Math.abs(now() - kept.nowMs) < keepMs) return kept;
+      if (kept !== null && Math.abs(now() - kept.nowMs) < viewCacheMs) return kept;
       const seen = changes;
       const view = await readView(mesh, traffic, now());
       // What was read while something was changed may be from before.
       if (seen === changes) kept = view;
       return view;
     },
-    forget: () => {
+    invalidate: () => {
       kept = null;
       changes += 1;
     },
   };
 }
 
-async function readView(mesh: MeshApi, traffic: TrafficReader, nowMs: number): Promise<View> {
+async function readView(mesh: MeshApi, traffic: TrafficReader, nowMs: number): Promise<DashboardView> {
   const [view, events, snapshot] = await Promise.all([
     readMeshView(mesh),
-    mesh.events(0, allEvents),
+    mesh.events(0, maxEventsRead),
     traffic({ tasks: false, trend: true }),
   ]);
   const known = snapshot === null ? null : trafficView(snapshot);
@@ -74,7 +74,7 @@ export function makeView(
   events: readonly MeshEvent[],
   traffic: TrafficView | null,
   nowMs: number,
-): View {
+): DashboardView {
   const byService = Map.groupBy(mesh.tasks, ({ serviceId }) => serviceId);
   const serversByService = Map.groupBy(mesh.servers, ({ serviceId }) => serviceId);
   const byNode = Map.groupBy(mesh.tasks, ({ nodeId }) => nodeId ?? "");

@@ -4,22 +4,22 @@ import type { Context } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { readAssertion } from "./access.ts";
 import type { DashboardDeps, DashboardEnv, Identity } from "./context.ts";
-import { type RoleTokens, readSession, sessionMs } from "./session.ts";
+import { type RoleTokens, readSession, sessionLifetimeMs } from "./session.ts";
 
 /** Sent nowhere else: tasks may answer on the same host name, and cookies do not know ports. */
-const path = "/dashboard/";
+const cookiePath = "/dashboard/";
 
-export function tokensOf({ operatorToken, viewerToken = "" }: DashboardDeps): RoleTokens {
+export function roleTokens({ operatorToken, viewerToken = "" }: DashboardDeps): RoleTokens {
   return { operator: operatorToken, viewer: viewerToken };
 }
 
 /** Null when nobody is signed in, or no longer. @throws MeshError when Access's word is not accepted */
-export async function identityOf(c: Context<DashboardEnv>, deps: DashboardDeps): Promise<Identity | null> {
+export async function readIdentity(c: Context<DashboardEnv>, deps: DashboardDeps): Promise<Identity | null> {
   const assertion = c.req.header("cf-access-jwt-assertion");
   if (deps.access !== null && assertion !== undefined)
     return readAssertion(assertion, deps.access, deps.now());
   const cookie = getCookie(c, cookieName(c));
-  return cookie === undefined ? null : readSession(cookie, tokensOf(deps), deps.now());
+  return cookie === undefined ? null : readSession(cookie, roleTokens(deps), deps.now());
 }
 
 /** Whether the browser still shows a session, good or not. */
@@ -28,15 +28,15 @@ export function hasSession(c: Context<DashboardEnv>): boolean {
 }
 
 export function startSession(c: Context<DashboardEnv>, session: string): void {
-  setCookie(c, cookieName(c), session, { ...attributes(c), maxAge: sessionMs / 1_000 });
+  setCookie(c, cookieName(c), session, { ...cookieAttributes(c), maxAge: sessionLifetimeMs / 1_000 });
 }
 
 export function endSession(c: Context<DashboardEnv>): void {
-  deleteCookie(c, cookieName(c), attributes(c));
+  deleteCookie(c, cookieName(c), cookieAttributes(c));
 }
 
-function attributes(c: Context<DashboardEnv>) {
-  return { path, httpOnly: true, secure: isSecure(c), sameSite: "Strict" } as const;
+function cookieAttributes(c: Context<DashboardEnv>) {
+  return { path: cookiePath, httpOnly: true, secure: isSecure(c), sameSite: "Strict" } as const;
 }
 
 /** `__Secure-` keeps it from being set over plain HTTP; the port tells meshes on one machine apart. */
@@ -50,7 +50,7 @@ function isSecure(c: Context<DashboardEnv>): boolean {
 }
 
 /** Who was let in; behind the door there is always somebody. */
-export function signedIn(c: Context<DashboardEnv>): Identity {
+export function requireIdentity(c: Context<DashboardEnv>): Identity {
   const identity = c.get("identity");
   if (identity === undefined) throw new Error("a page was reached past the door");
   return identity;

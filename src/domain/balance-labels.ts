@@ -3,12 +3,12 @@
 
 import { type Constraint, nodeMatches, parseConstraint } from "./constraint.ts";
 import { invalidLabel, isServiceName, type Labels } from "./label.ts";
-import type { Node } from "./node.ts";
+import type { MeshNode } from "./node.ts";
 import { isToken, type Policy, policyWords, readPolicy } from "./policy.ts";
 import type { Canary, CanaryRule, Share, TableOptions } from "./table.ts";
 import type { Task } from "./task.ts";
 
-const names = {
+const labelNames = {
   balance: "waggle.balance",
   sticky: "waggle.sticky",
   maxconn: "waggle.maxconn",
@@ -26,70 +26,72 @@ const names = {
 } as const;
 
 /** All labels read here. */
-export const balanceLabels: readonly string[] = Object.values(names);
+export const balanceLabels: readonly string[] = Object.values(labelNames);
 
 /** HAProxy's largest. */
 const maxWeight = 256;
-const maxCount = 1_000_000;
+const maxLabelCount = 1_000_000;
 /** As long as a day; HAProxy's own bound is some three weeks. */
-const longestMs = 86_400_000;
+const maxLabelDurationMs = 86_400_000;
 
 /** A condition on a task: where it runs, or which slot it fills. */
-type Condition =
+type TaskCondition =
   | { readonly slot: number; readonly equal: boolean }
   | { readonly constraint: Constraint }
   | "always";
 
 /** Which of a service's tasks have which weight, and which are backups. */
-export type Shares = {
+export type ShareRules = {
   /** The first that holds decides; a task that none holds for has weight 1. */
-  readonly weights: readonly { readonly when: Condition; readonly weight: number }[];
+  readonly weights: readonly { readonly when: TaskCondition; readonly weight: number }[];
   /** Any of them makes a task a backup. */
-  readonly backups: readonly Condition[];
+  readonly backups: readonly TaskCondition[];
 };
 
 /** Throws a MeshError when one of these labels cannot be read, or two do not go together. */
 export function checkBalanceLabels(labels: Labels): void {
-  policyOf(labels);
-  sharesOf(labels);
-  allBackups(labels);
+  balancePolicyOf(labels);
+  shareRulesOf(labels);
+  usesAllBackups(labels);
   optionsOf(labels);
-  for (const name of [names.queue, names.queueTimeout]) {
-    if (labels[name] !== undefined && labels[names.maxconn] === undefined) {
-      throw invalidLabel(`label '${name}' needs '${names.maxconn}': nobody waits where nothing is limited`);
+  for (const name of [labelNames.queue, labelNames.queueTimeout]) {
+    if (labels[name] !== undefined && labels[labelNames.maxconn] === undefined) {
+      throw invalidLabel(
+        `label '${name}' needs '${labelNames.maxconn}': nobody waits where nothing is limited`,
+      );
     }
   }
-  for (const name of [names.canaryWeight, names.canaryHeader, names.canaryCookie]) {
-    if (labels[name] !== undefined && labels[names.canary] === undefined) {
+  for (const name of [labelNames.canaryWeight, labelNames.canaryHeader, labelNames.canaryCookie]) {
+    if (labels[name] !== undefined && labels[labelNames.canary] === undefined) {
       throw invalidLabel(
-        `label '${name}' needs '${names.canary}': the name of the service that gets a share`,
+        `label '${name}' needs '${labelNames.canary}': the name of the service that gets a share`,
       );
     }
   }
 }
 
 /** Label `waggle.balance`; `path` is another word for `uri`. */
-export function policyOf(labels: Labels): Policy {
-  const text = labels[names.balance];
+export function balancePolicyOf(labels: Labels): Policy {
+  const text = labels[labelNames.balance];
   if (text === undefined) return "roundrobin";
   const policy = readPolicy(text === "path" ? "uri" : text);
-  if (policy === null) throw invalidLabel(`label '${names.balance}' is '${text}': write ${policyWords}`);
+  if (policy === null) throw invalidLabel(`label '${labelNames.balance}' is '${text}': write ${policyWords}`);
   return policy;
 }
 
 /** What else the table says of the service; null when nothing. */
 export function optionsOf(labels: Labels): TableOptions | null {
-  const sticky = labels[names.sticky];
+  const sticky = labels[labelNames.sticky];
   if (sticky !== undefined && !isToken(sticky)) {
-    throw invalidLabel(`label '${names.sticky}' is '${sticky}': write the name of a cookie`);
+    throw invalidLabel(`label '${labelNames.sticky}' is '${sticky}': write the name of a cookie`);
   }
-  const maxconn = countOf(labels, names.maxconn, 1);
-  const queue = countOf(labels, names.queue, 0);
-  const queueTimeoutMs = durationOf(labels, names.queueTimeout);
-  const slowStartMs = durationOf(labels, names.slowStart);
-  const marker = labels[names.marker];
+  const maxconn = labelCount(labels, labelNames.maxconn, 1);
+  const queue = labelCount(labels, labelNames.queue, 0);
+  const queueTimeoutMs = labelDurationMs(labels, labelNames.queueTimeout);
+  const slowStartMs = labelDurationMs(labels, labelNames.slowStart);
+  const marker = labels[labelNames.marker];
   if (marker !== undefined && !isToken(marker)) {
-    throw invalidLabel(`label '${names.marker}' is '${marker}': write the name of a header`);
+    throw invalidLabel(`label '${labelNames.marker}' is '${marker}': write the name of a header`);
   }
   const canary = canaryOf(labels);
   const options: TableOptions = {
@@ -105,44 +107,49 @@ export function optionsOf(labels: Labels): TableOptions | null {
 }
 
 /** Label `waggle.allbackups`: whether backups share the requests when they are needed, or the first of them has all. */
-export function allBackups(labels: Labels): boolean {
-  const text = labels[names.allBackups];
+export function usesAllBackups(labels: Labels): boolean {
+  const text = labels[labelNames.allBackups];
   if (text === undefined || text === "true") return true;
   if (text === "false") return false;
-  throw invalidLabel(`label '${names.allBackups}' is '${text}': write true or false`);
+  throw invalidLabel(`label '${labelNames.allBackups}' is '${text}': write true or false`);
 }
 
 /** Labels `waggle.weight` and `waggle.backup`. */
-export function sharesOf(labels: Labels): Shares {
-  const weights = itemsOf(labels[names.weight]).map((item) => {
+export function shareRulesOf(labels: Labels): ShareRules {
+  const weights = listItems(labels[labelNames.weight]).map((item) => {
     const colon = item.lastIndexOf(":");
     const weight = item.slice(colon + 1).trim();
     if (!/^\d{1,3}$/.test(weight) || Number(weight) > maxWeight) {
       throw invalidLabel(
-        `label '${names.weight}' has '${item}': write CONDITION:WEIGHT as node.labels.size==large:4 or slot==1:0, weights from 0 to ${maxWeight}`,
+        `label '${labelNames.weight}' has '${item}': write CONDITION:WEIGHT as node.labels.size==large:4 or slot==1:0, weights from 0 to ${maxWeight}`,
       );
     }
     return {
-      when: colon < 0 ? ("always" as const) : conditionOf(names.weight, item.slice(0, colon)),
+      when: colon < 0 ? ("always" as const) : conditionOf(labelNames.weight, item.slice(0, colon)),
       weight: Number(weight),
     };
   });
-  return { weights, backups: itemsOf(labels[names.backup]).map((item) => conditionOf(names.backup, item)) };
+  return {
+    weights,
+    backups: listItems(labels[labelNames.backup]).map((item) => conditionOf(labelNames.backup, item)),
+  };
 }
 
 /** A task's share; `node` is where it runs. */
-export function shareOf(shares: Shares, { slot }: Pick<Task, "slot">, node: Node | undefined): Share {
-  const weight = shares.weights.find(({ when }) => holds(when, slot, node))?.weight ?? 1;
-  return shares.backups.some((when) => holds(when, slot, node)) ? { weight, backup: true } : { weight };
+export function shareOf(shares: ShareRules, { slot }: Pick<Task, "slot">, node: MeshNode | undefined): Share {
+  const weight = shares.weights.find(({ when }) => holdsForTask(when, slot, node))?.weight ?? 1;
+  return shares.backups.some((when) => holdsForTask(when, slot, node))
+    ? { weight, backup: true }
+    : { weight };
 }
 
-function holds(when: Condition, slot: number, node: Node | undefined): boolean {
+function holdsForTask(when: TaskCondition, slot: number, node: MeshNode | undefined): boolean {
   if (when === "always") return true;
   if ("slot" in when) return (when.slot === slot) === when.equal;
   return node !== undefined && nodeMatches([when.constraint], node);
 }
 
-function conditionOf(label: string, text: string): Condition {
+function conditionOf(label: string, text: string): TaskCondition {
   const [, operator, slot] = /^\s*slot\s*(==|!=)\s*(\d{1,5})\s*$/.exec(text) ?? [];
   if (slot !== undefined) return { slot: Number(slot), equal: operator === "==" };
   try {
@@ -154,20 +161,20 @@ function conditionOf(label: string, text: string): Condition {
 }
 
 function canaryOf(labels: Labels): Canary | undefined {
-  const service = labels[names.canary];
+  const service = labels[labelNames.canary];
   if (service === undefined) return undefined;
   if (!isServiceName(service)) {
-    throw invalidLabel(`label '${names.canary}' is '${service}': write the name of a service`);
+    throw invalidLabel(`label '${labelNames.canary}' is '${service}': write the name of a service`);
   }
-  const text = labels[names.canaryWeight] ?? "0";
+  const text = labels[labelNames.canaryWeight] ?? "0";
   const percent = Number(text.replace(/%$/, ""));
   if (!/^\d{1,3}%?$/.test(text) || percent > 100) {
     throw invalidLabel(
-      `label '${names.canaryWeight}' is '${text}': write a share of the requests, 0% to 100%`,
+      `label '${labelNames.canaryWeight}' is '${text}': write a share of the requests, 0% to 100%`,
     );
   }
-  const header = ruleOf(labels, names.canaryHeader, "header");
-  const cookie = ruleOf(labels, names.canaryCookie, "cookie");
+  const header = canaryRuleOf(labels, labelNames.canaryHeader, "header");
+  const cookie = canaryRuleOf(labels, labelNames.canaryCookie, "cookie");
   return {
     service,
     percent,
@@ -176,7 +183,7 @@ function canaryOf(labels: Labels): Canary | undefined {
   };
 }
 
-function ruleOf(labels: Labels, label: string, what: string): CanaryRule | undefined {
+function canaryRuleOf(labels: Labels, label: string, what: string): CanaryRule | undefined {
   const text = labels[label];
   if (text === undefined) return undefined;
   const equals = text.indexOf("=");
@@ -188,26 +195,26 @@ function ruleOf(labels: Labels, label: string, what: string): CanaryRule | undef
   return value === undefined ? { name } : { name, value };
 }
 
-function itemsOf(text: string | undefined): readonly string[] {
+function listItems(text: string | undefined): readonly string[] {
   return text === undefined ? [] : text.split(",").map((item) => item.trim());
 }
 
-function countOf(labels: Labels, label: string, least: number): number | undefined {
+function labelCount(labels: Labels, label: string, least: number): number | undefined {
   const text = labels[label];
   if (text === undefined) return undefined;
   const count = Number(text);
-  if (/^\d+$/.test(text) && count >= least && count <= maxCount) return count;
-  throw invalidLabel(`label '${label}' is '${text}': write a whole number from ${least} to ${maxCount}`);
+  if (/^\d+$/.test(text) && count >= least && count <= maxLabelCount) return count;
+  throw invalidLabel(`label '${label}' is '${text}': write a whole number from ${least} to ${maxLabelCount}`);
 }
 
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+const labelUnitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** As HAProxy reads a time: `30s`, `500ms`; without a unit, milliseconds. */
-function durationOf(labels: Labels, label: string): number | undefined {
+function labelDurationMs(labels: Labels, label: string): number | undefined {
   const text = labels[label];
   if (text === undefined) return undefined;
   const [, digits = "", unit = "ms"] = /^(\d{1,9})(ms|s|m|h)?$/.exec(text) ?? [];
-  const ms = Number(digits) * (unitMs[unit] ?? 1);
-  if (digits !== "" && ms >= 1 && ms <= longestMs) return ms;
+  const ms = Number(digits) * (labelUnitMs[unit] ?? 1);
+  if (digits !== "" && ms >= 1 && ms <= maxLabelDurationMs) return ms;
   throw invalidLabel(`label '${label}' is '${text}': write a time as 500ms, 30s or 5m, up to 24h`);
 }

@@ -2,7 +2,7 @@
 
 import type { EventSubject } from "./event.ts";
 import { taskName } from "./names.ts";
-import { nodeDown } from "./nodes.ts";
+import { isNodeDown } from "./nodes.ts";
 import type { Plan } from "./plan.ts";
 import type { Service } from "./service.ts";
 import { isAlive, type Task, taskStates } from "./task.ts";
@@ -12,12 +12,12 @@ import type { World } from "./world.ts";
 const orphanedAfterMs = 24 * 60 * 60_000;
 
 /** When a new task may start, and what to say until then. */
-export type Start = { readonly notBeforeMs: number; readonly err: string };
+export type TaskStart = { readonly notBeforeMs: number; readonly err: string };
 
 /** Which slot a new task is for: a number from 1, or a node of a global service. */
 export type SlotKey = { readonly number: number; readonly nodeId: string | null };
 
-export class Changes {
+export class PlanBuilder {
   readonly nowMs: number;
   #world: World;
   readonly #newId: () => string;
@@ -44,7 +44,7 @@ export class Changes {
   }
 
   /** All tasks as they stand after the changes so far. */
-  *all(): Iterable<Task> {
+  *allTasks(): Iterable<Task> {
     for (const task of this.world.tasks.values()) {
       const latest = this.latest(task);
       if (latest !== undefined) yield latest;
@@ -53,7 +53,7 @@ export class Changes {
   }
 
   /** A new task of the service as it is now, waiting to be placed. */
-  create(service: Service, slot: SlotKey, start: Start, why: string): Task {
+  create(service: Service, slot: SlotKey, start: TaskStart, why: string): Task {
     const task: Task = {
       id: this.#newId(),
       serviceId: service.id,
@@ -77,7 +77,7 @@ export class Changes {
       exitCode: null,
     };
     this.#tasks.set(task.id, task);
-    this.note("task.create", task, start.err === "" ? why : `${why}; ${start.err}`);
+    this.recordEvent("task.create", task, start.err === "" ? why : `${why}; ${start.err}`);
     return task;
   }
 
@@ -97,13 +97,13 @@ export class Changes {
       this.forget(task);
     } else {
       this.change(task, { desired: "shutdown" });
-      this.note("task.shutdown", task, why);
+      this.recordEvent("task.shutdown", task, why);
       if (lostAtMs < Number.POSITIVE_INFINITY) this.wakeAt(lostAtMs);
     }
   }
 
   /** Gives up a living task whose agent will not be heard again: nobody else could ever say that it is dead. */
-  orphanIfLost(task: Task): Task {
+  orphanIfNodeGone(task: Task): Task {
     const node = this.world.nodes.get(task.nodeId ?? "");
     const mayBeHeard = node !== undefined && task.desired === "running";
     if (task.nodeId === null || !isAlive(task) || mayBeHeard) return task;
@@ -113,7 +113,7 @@ export class Changes {
       return task;
     }
     const err = node === undefined ? "its node was removed" : "its node has been down for a day";
-    this.note("task.orphaned", task, err);
+    this.recordEvent("task.orphaned", task, err);
     return this.change(task, { state: "orphaned", err, stateSinceMs: this.nowMs });
   }
 
@@ -123,12 +123,12 @@ export class Changes {
    */
   discard(task: Task, why: string): void {
     const node = this.world.nodes.get(task.nodeId ?? "");
-    const heardOf = taskStates[task.state] >= taskStates.assigned && node !== undefined && !nodeDown(node);
+    const heardOf = taskStates[task.state] >= taskStates.assigned && node !== undefined && !isNodeDown(node);
     if (!isAlive(task) || !heardOf) {
       this.forget(task);
     } else if (task.desired !== "remove") {
       this.change(task, { desired: "remove" });
-      this.note("task.remove", task, why);
+      this.recordEvent("task.remove", task, why);
     }
   }
 
@@ -147,17 +147,17 @@ export class Changes {
     this.#wakeAtMs = Math.min(this.#wakeAtMs ?? atMs, atMs);
   }
 
-  note(action: string, task: Task, why: string): void {
+  recordEvent(action: string, task: Task, why: string): void {
     const name = taskName(this.world.services.get(task.serviceId)?.spec.name ?? task.serviceId, task);
     const subject: EventSubject = { type: "task", id: task.id, name };
     this.#events.push({ actor: "registry", action, subject, why });
   }
 
-  noteService(action: string, { id, spec }: Service, why: string): void {
+  recordServiceEvent(action: string, { id, spec }: Service, why: string): void {
     this.#events.push({ actor: "registry", action, subject: { type: "service", id, name: spec.name }, why });
   }
 
-  plan(): Plan {
+  build(): Plan {
     return {
       tasks: [...this.#tasks.values()],
       services: [...this.#services.values()],
@@ -171,6 +171,6 @@ export class Changes {
   #lostAtMs(task: Task): number {
     const node = this.world.nodes.get(task.nodeId ?? "");
     if (node === undefined) return this.nowMs;
-    return nodeDown(node) ? node.stateSinceMs + orphanedAfterMs : Number.POSITIVE_INFINITY;
+    return isNodeDown(node) ? node.stateSinceMs + orphanedAfterMs : Number.POSITIVE_INFINITY;
   }
 }

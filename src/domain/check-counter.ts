@@ -8,7 +8,7 @@
 export type RiseFall = { readonly rise: number; readonly fall: number };
 
 /** Where a server's checks begin. */
-export function firstCounter({ rise }: RiseFall): number {
+export function initialCounter({ rise }: RiseFall): number {
   return rise;
 }
 
@@ -29,7 +29,7 @@ function isChanging(counter: number, { rise, fall }: RiseFall): boolean {
 }
 
 /** How long until the next check, milliseconds. */
-export function intervalAfter(
+export function nextIntervalMs(
   counter: number,
   check: RiseFall & { readonly interMs: number; readonly fastInterMs: number; readonly downInterMs: number },
 ): number {

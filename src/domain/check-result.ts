@@ -1,7 +1,7 @@
 // The result of one check of a static server, in HAProxy's words.
 
 /** HAProxy's names of check results. */
-export const checkWords = [
+export const checkStatuses = [
   "INI",
   "SOCKERR",
   "L4OK",
@@ -16,20 +16,20 @@ export const checkWords = [
   "L7RSP",
   "L7STS",
 ] as const;
-export type CheckWord = (typeof checkWords)[number];
+export type CheckStatus = (typeof checkStatuses)[number];
 
 export type CheckResult = {
-  readonly word: CheckWord;
+  readonly word: CheckStatus;
   /** The HTTP status, where there was one. */
   readonly code: number | null;
   readonly durationMs: number;
 };
 
 /** Checks that pass. `L7OKC`: it answers, and asks for no new requests. */
-const passing: ReadonlySet<CheckWord> = new Set(["L4OK", "L6OK", "L7OK", "L7OKC"]);
+const passingStatuses: ReadonlySet<CheckStatus> = new Set(["L4OK", "L6OK", "L7OK", "L7OKC"]);
 
-export function passes({ word }: CheckResult): boolean {
-  return passing.has(word);
+export function isPassing({ word }: CheckResult): boolean {
+  return passingStatuses.has(word);
 }
 
 /** As the stats page shows it: `L7OK/200 in 3ms`, `L4TOUT in 2001ms`. */

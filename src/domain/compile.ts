@@ -1,14 +1,21 @@
 // Compiling: the routing table that follows from a world.
 
-import { allBackups, optionsOf, policyOf, type Shares, shareOf, sharesOf } from "./balance-labels.ts";
+import {
+  balancePolicyOf,
+  optionsOf,
+  type ShareRules,
+  shareOf,
+  shareRulesOf,
+  usesAllBackups,
+} from "./balance-labels.ts";
 import { isHostName } from "./host-name.ts";
-import { hostsOf, isDefaultService, ownHostsOf } from "./labels.ts";
-import type { Node } from "./node.ts";
-import { nodeDown, nodeReady } from "./nodes.ts";
-import { withOneBackup } from "./one-backup.ts";
+import { exclusiveHostsOf, hostsOf, isDefaultService } from "./labels.ts";
+import type { MeshNode } from "./node.ts";
+import { isNodeDown, isNodeReady } from "./nodes.ts";
+import { withFirstBackupOnly } from "./one-backup.ts";
 import { pathsOf } from "./path-labels.ts";
-import { originOf, type StaticServer } from "./server.ts";
-import { serverDrains, serverServes } from "./server-health.ts";
+import { type StaticServer, serverOrigin } from "./server.ts";
+import { isServerDraining, isServerUsable } from "./server-health.ts";
 import type { Service } from "./service.ts";
 import type { RoutingTable, TableNode, TableOptions, TableServer, TableService, TableTask } from "./table.ts";
 import type { Task } from "./task.ts";
@@ -25,10 +32,13 @@ import type { World } from "./world.ts";
  * @see docs/spec.md R1-R11
  */
 export function compileTable(world: World, version: number): RoutingTable {
-  const services = [...world.services.values()].sort(byAge);
+  const services = [...world.services.values()].sort(byServiceAge);
   const routable = routableTasks(world);
   const hosts = hostOwners(services);
-  const servers = Map.groupBy([...world.servers.values()].filter(serverServes), ({ serviceId }) => serviceId);
+  const servers = Map.groupBy(
+    [...world.servers.values()].filter(isServerUsable),
+    ({ serviceId }) => serviceId,
+  );
   return {
     version,
     nodes: [...world.nodes.values()].map(tableNode).sort(byName),
@@ -38,7 +48,7 @@ export function compileTable(world: World, version: number): RoutingTable {
         const part = tableService(service, hosts.get(id) ?? [], routable.get(id) ?? [], world.nodes);
         const own = servers.get(id) ?? [];
         const whole = { ...part, ...serversPart(own, part.options?.slowStartMs !== undefined) };
-        return allBackups(spec.labels) ? whole : withOneBackup(whole, own.toSorted(byCreation));
+        return usesAllBackups(spec.labels) ? whole : withFirstBackupOnly(whole, own.toSorted(byCreation));
       })
       .sort(byName),
     defaultService: defaultService(services),
@@ -63,7 +73,7 @@ function routableTasks({ nodes, tasks }: World): ReadonlyMap<string, readonly Ta
   for (const task of tasks.values()) {
     const node = isRoutable(task) ? nodes.get(task.nodeId ?? "") : undefined;
     if (node === undefined) continue;
-    const group = nodeDown(node) ? unheard : heard;
+    const group = isNodeDown(node) ? unheard : heard;
     const list = group.get(task.serviceId);
     if (list === undefined) group.set(task.serviceId, [task]);
     else list.push(task);
@@ -77,7 +87,7 @@ function hostOwners(oldestFirst: readonly Service[]): ReadonlyMap<string, readon
   const owned = new Set<string>();
   const hosts = new Map<string, readonly string[]>();
   for (const { id, spec } of oldestFirst) {
-    const own = ownHostsOf(spec.labels).filter((host) => !owned.has(host));
+    const own = exclusiveHostsOf(spec.labels).filter((host) => !owned.has(host));
     for (const host of own) owned.add(host);
     if (own.length > 0) hosts.set(id, [...own].sort(ascending));
   }
@@ -92,12 +102,12 @@ function defaultService(oldestFirst: readonly Service[]): string | null {
   return chosen?.spec.name ?? null;
 }
 
-function tableNode(node: Node): TableNode {
+function tableNode(node: MeshNode): TableNode {
   // Written by hand on the node's side: one that cannot be a host name could never be asked for.
   const names = node.entryHosts.map((host) => host.toLowerCase()).filter(isHostName);
   const hosts = [...new Set(names)].sort(ascending);
-  const { id, hostname: name, address, balance = "ready" } = node;
-  return { id, name, up: nodeReady(node), ...(balance !== "ready" && { balance }), address, hosts };
+  const { id, hostname: name, address, admin = "ready" } = node;
+  return { id, name, up: isNodeReady(node), ...(admin !== "ready" && { admin }), address, hosts };
 }
 
 function tableService(
@@ -108,16 +118,16 @@ function tableService(
 ): TableService {
   const { labels } = service.spec;
   const options = allOptions(labels);
-  const terms: Terms = {
-    shares: sharesOf(labels),
+  const terms: TaskTableContext = {
+    shareRules: shareRulesOf(labels),
     nodes,
     slowStart: options?.slowStartMs !== undefined,
-    leaving: options?.sticky === undefined ? none : leavingTasks(tasks, nodes),
+    draining: options?.sticky === undefined ? noTaskIds : drainingTasks(tasks, nodes),
   };
   return {
     id: service.id,
     name: service.spec.name,
-    policy: policyOf(labels),
+    policy: balancePolicyOf(labels),
     ports: service.ports
       .map(({ target, published, mode }) => ({ target, published, mode }))
       .sort((a, b) => a.published - b.published || a.target - b.target),
@@ -134,36 +144,36 @@ function allOptions(labels: Service["spec"]["labels"]): TableOptions | null {
 }
 
 /** What a service's labels mean for each of its tasks. */
-type Terms = {
-  readonly shares: Shares;
+type TaskTableContext = {
+  readonly shareRules: ShareRules;
   readonly nodes: World["nodes"];
   readonly slowStart: boolean;
   /** Ids of tasks that take no new clients. */
-  readonly leaving: ReadonlySet<string>;
+  readonly draining: ReadonlySet<string>;
 };
 
-const none: ReadonlySet<string> = new Set();
+const noTaskIds: ReadonlySet<string> = new Set();
 
 /**
  * Tasks that only wait for their replacement: a client that will stay with its task is not given one that soon goes.
  * None where the service has no other.
  */
-function leavingTasks(tasks: readonly Task[], nodes: World["nodes"]): ReadonlySet<string> {
+function drainingTasks(tasks: readonly Task[], nodes: World["nodes"]): ReadonlySet<string> {
   const leaving = tasks.filter(({ nodeId }) => {
     const node = nodes.get(nodeId ?? "");
     return node?.availability === "drain" || node?.leaving === true;
   });
-  return leaving.length < tasks.length ? new Set(leaving.map(({ id }) => id)) : none;
+  return leaving.length < tasks.length ? new Set(leaving.map(({ id }) => id)) : noTaskIds;
 }
 
-function tableTask(task: Task, { shares, nodes, slowStart, leaving }: Terms): TableTask {
+function tableTask(task: Task, { shareRules, nodes, slowStart, draining }: TaskTableContext): TableTask {
   const origins = new Map(task.endpoints.map(({ target, origin }) => [target, origin]));
   return {
     id: task.id,
     slot: task.slot,
     nodeId: task.nodeId ?? "",
-    ...shareOf(shares, task, nodes.get(task.nodeId ?? "")),
-    ...((task.admin === "drain" || leaving.has(task.id)) && { drain: true as const }),
+    ...shareOf(shareRules, task, nodes.get(task.nodeId ?? "")),
+    ...((task.admin === "drain" || draining.has(task.id)) && { drain: true as const }),
     ...(slowStart && { sinceMs: task.health?.sinceMs ?? task.ranSinceMs ?? task.stateSinceMs }),
     endpoints: [...origins].sort(([a], [b]) => a - b),
   };
@@ -185,14 +195,14 @@ function tableServer(server: StaticServer, slowStart: boolean): TableServer {
     name: spec.name,
     weight: spec.weight,
     ...(spec.backup && { backup: true }),
-    ...(serverDrains(server) && { drain: true }),
+    ...(isServerDraining(server) && { drain: true }),
     ...(spec.maxConn > 0 && { maxconn: spec.maxConn }),
     ...(slowStart && isBack && { sinceMs: health.sinceMs }),
-    origin: originOf(spec),
+    origin: serverOrigin(spec),
   };
 }
 
-function byAge(a: Service, b: Service): number {
+function byServiceAge(a: Service, b: Service): number {
   return a.createdAtMs - b.createdAtMs || ascending(a.spec.name, b.spec.name) || ascending(a.id, b.id);
 }
 

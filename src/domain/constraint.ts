@@ -2,7 +2,7 @@
 
 import { MeshError } from "./error.ts";
 import { contains, parseCidr, parseIp } from "./ip.ts";
-import type { Node } from "./node.ts";
+import type { MeshNode } from "./node.ts";
 
 /** One constraint, read. */
 export type Constraint = {
@@ -37,7 +37,7 @@ export function parseConstraints(texts: readonly string[]): readonly Constraint[
 }
 
 /** True when all hold on this node. */
-export function nodeMatches(constraints: readonly Constraint[], node: Node): boolean {
+export function nodeMatches(constraints: readonly Constraint[], node: MeshNode): boolean {
   return constraints.every((constraint) => holds(constraint, node));
 }
 
@@ -65,13 +65,13 @@ function isKnown(key: string): boolean {
   return labelled || plainKeys.includes(key);
 }
 
-function holds({ key, equal, value }: Constraint, node: Node): boolean {
+function holds({ key, equal, value }: Constraint, node: MeshNode): boolean {
   const lower = key.toLowerCase();
   if (lower === "node.ip") return matchesIp(value, node.address, equal);
   return (value.toLowerCase() === property(lower, key, node).toLowerCase()) === equal;
 }
 
-function property(lower: string, key: string, node: Node): string {
+function property(lower: string, key: string, node: MeshNode): string {
   if (lower === "node.id") return node.id;
   if (lower === "node.hostname") return node.hostname;
   if (lower === "node.role") return node.role;

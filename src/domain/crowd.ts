@@ -2,14 +2,14 @@
 
 import type { Constraint } from "./constraint.ts";
 import { isWanted } from "./fate.ts";
-import type { Node } from "./node.ts";
+import type { MeshNode } from "./node.ts";
 import type { Service } from "./service.ts";
 import { isAlive, type Task } from "./task.ts";
 import type { World } from "./world.ts";
 
 /** A node and what is on it. */
-export type Seat = {
-  readonly node: Node;
+export type NodeInfo = {
+  readonly node: MeshNode;
   /** Wanted tasks, of all services and of each. */
   tasks: number;
   readonly tasksOf: Map<string, number>;
@@ -21,7 +21,7 @@ export type Seat = {
 };
 
 /** What a task asks of a node. */
-export type Want = {
+export type TaskRequirements = {
   readonly service: Service;
   readonly constraints: readonly Constraint[];
   /** Published ports in host mode. */
@@ -29,8 +29,8 @@ export type Want = {
 };
 
 /** The seats of all nodes, in the order of their host names. */
-export function seatNodes({ nodes, services }: World, tasks: Iterable<Task>): readonly Seat[] {
-  const seats = new Map<string, Seat>();
+export function nodeInfos({ nodes, services }: World, tasks: Iterable<Task>): readonly NodeInfo[] {
+  const seats = new Map<string, NodeInfo>();
   for (const node of nodes.values()) {
     seats.set(node.id, {
       node,
@@ -47,13 +47,18 @@ export function seatNodes({ nodes, services }: World, tasks: Iterable<Task>): re
     const seat = task.nodeId !== null && isAlive(task) ? seats.get(task.nodeId) : undefined;
     const service = services.get(task.serviceId);
     if (seat === undefined || service === undefined) continue;
-    sit(seat, service, portsOf.get(service.id) ?? [], isWanted(task));
+    addTask(seat, service, portsOf.get(service.id) ?? [], isWanted(task));
   }
-  return [...seats.values()].sort((a, b) => compare(a.node, b.node));
+  return [...seats.values()].sort((a, b) => byHostname(a.node, b.node));
 }
 
 /** Counts one more task of the service on a node. */
-export function sit(seat: Seat, service: Service, hostPorts: readonly number[], wanted: boolean): void {
+export function addTask(
+  seat: NodeInfo,
+  service: Service,
+  hostPorts: readonly number[],
+  wanted: boolean,
+): void {
   seat.nanoCpus += service.spec.reservations.nanoCpus;
   seat.memoryBytes += service.spec.reservations.memoryBytes;
   if (!wanted) return;
@@ -67,7 +72,7 @@ export function hostPortsOf({ ports }: Service): readonly number[] {
   return ports.filter(({ mode }) => mode === "host").map(({ published }) => published);
 }
 
-function compare(a: Node, b: Node): number {
+function byHostname(a: MeshNode, b: MeshNode): number {
   if (a.hostname !== b.hostname) return a.hostname < b.hostname ? -1 : 1;
   return a.id < b.id ? -1 : 1;
 }

@@ -51,12 +51,12 @@ export type Problem = {
 };
 
 /** A value or the reason there is none, as plain data: what crosses RPC instead of an exception. */
-export type Answer<T> =
+export type Result<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problem: Problem };
 
 /** Runs `work`; a MeshError becomes its problem, anything else is the mesh's own fault and is thrown on. */
-export function answer<T>(work: () => T): Answer<T> {
+export function toResult<T>(work: () => T): Result<T> {
   try {
     return { ok: true, value: work() };
   } catch (error) {
@@ -74,7 +74,7 @@ export function answer<T>(work: () => T): Answer<T> {
 }
 
 /** The value of an answer, or its problem thrown as a MeshError again. */
-export function unwrap<T>(given: Answer<T>): T {
+export function unwrap<T>(given: Result<T>): T {
   if (given.ok) return given.value;
   const { code, message, blame, retry } = given.problem;
   throw new MeshError(code, message, { blame, retry });

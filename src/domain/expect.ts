@@ -2,31 +2,31 @@
 
 import type { Expect } from "./server.ts";
 
-const one = /^(\d{3})(?:-(\d{3}))?$/;
+const statusRange = /^(\d{3})(?:-(\d{3}))?$/;
 
 /** True for `200`, `200-399`, `200,204,300-399`. */
 export function isStatusList(text: string): boolean {
-  return text.split(",").every((part) => one.test(part));
+  return text.split(",").every((part) => statusRange.test(part));
 }
 
 /** Whether a status is what is expected; null: that is for the body to tell. */
-export function statusMeets(expect: Expect | null, status: number): boolean | null {
+export function matchesStatus(expect: Expect | null, status: number): boolean | null {
   if (expect === null) return status >= 200 && status < 400;
-  if (expect.kind === "status") return inList(expect.pattern, status) !== expect.not;
+  if (expect.kind === "status") return isInStatusList(expect.pattern, status) !== expect.not;
   if (expect.kind === "rstatus") return new RegExp(expect.pattern).test(String(status)) !== expect.not;
   return null;
 }
 
 /** Whether text is in a body as expected; only for `string` and `rstring`. */
-export function bodyMeets(expect: Expect, body: string): boolean {
+export function matchesBody(expect: Expect, body: string): boolean {
   const found =
     expect.kind === "rstring" ? new RegExp(expect.pattern).test(body) : body.includes(expect.pattern);
   return found !== expect.not;
 }
 
-function inList(list: string, status: number): boolean {
+function isInStatusList(list: string, status: number): boolean {
   return list.split(",").some((part) => {
-    const [, from, to] = one.exec(part) ?? [];
+    const [, from, to] = statusRange.exec(part) ?? [];
     return status >= Number(from) && status <= Number(to ?? from);
   });
 }

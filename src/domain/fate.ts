@@ -1,22 +1,22 @@
 // Fate: whether a task may stay where it is and as it is.
 
 import { type Constraint, nodeMatches } from "./constraint.ts";
-import type { Node } from "./node.ts";
-import { nodeDown, nodeReady } from "./nodes.ts";
+import type { MeshNode } from "./node.ts";
+import { isNodeDown, isNodeReady } from "./nodes.ts";
 import type { Service } from "./service.ts";
 import { isAlive, type Task, taskStates } from "./task.ts";
 
 /** Why a task has to go, in the words of its event. */
-export const reasons = {
+export const replacementTexts = {
   down: "its node is down",
   drain: "its node drains",
   constraint: "assigned node no longer meets constraints",
   update: "the service was updated",
 } as const;
-export type Reason = keyof typeof reasons;
+export type ReplacementReason = keyof typeof replacementTexts;
 
 /** A task that has to go. */
-export type Leaver = { readonly task: Task; readonly reason: Reason };
+export type TaskToReplace = { readonly task: Task; readonly reason: ReplacementReason };
 
 /** True while a task is wanted and may still run. */
 export function isWanted(task: Task): boolean {
@@ -27,14 +27,14 @@ export function isWanted(task: Task): boolean {
  * Why a wanted task has to go; null when it may stay. A place that is lost comes before an update, because a
  * replacement for it is not held back. As in Swarm, a constraint is not enforced on a paused node.
  */
-export function whyGo(
+export function replacementReason(
   task: Task,
   service: Service,
   constraints: readonly Constraint[],
-  node: Node | undefined,
-): Reason | null {
+  node: MeshNode | undefined,
+): ReplacementReason | null {
   if (node !== undefined) {
-    if (nodeDown(node)) return "down";
+    if (isNodeDown(node)) return "down";
     if (node.availability === "drain") return "drain";
     if (node.availability === "active" && !nodeMatches(constraints, node)) return "constraint";
   }
@@ -45,12 +45,12 @@ export function whyGo(
  * The one of several tasks of a slot that is worth most: running, then healthy, then on a node that is heard, then
  * furthest on its way, then the oldest.
  */
-export function bestOf(tasks: readonly Task[], nodes: ReadonlyMap<string, Node>): Task | null {
+export function bestTask(tasks: readonly Task[], nodes: ReadonlyMap<string, MeshNode>): Task | null {
   const worth = (task: Task) => {
     const node = nodes.get(task.nodeId ?? "");
     const running = task.state === "running" ? 4 : 0;
     const healthy = task.health?.verdict === "unhealthy" ? 0 : 2;
-    return running + healthy + (node !== undefined && nodeReady(node) ? 1 : 0);
+    return running + healthy + (node !== undefined && isNodeReady(node) ? 1 : 0);
   };
   const [first, ...rest] = tasks;
   if (first === undefined) return null;

@@ -1,6 +1,6 @@
 // History: the dead tasks a slot remembers.
 
-import type { Changes } from "./changes.ts";
+import type { PlanBuilder } from "./changes.ts";
 import type { RestartPolicy } from "./service.ts";
 import { isAlive, type Task } from "./task.ts";
 
@@ -13,7 +13,7 @@ export const maxCountedAttempts = 100;
 export function trimHistory(
   tasks: readonly Task[],
   policy: RestartPolicy,
-  changes: Changes,
+  changes: PlanBuilder,
 ): readonly Task[] {
   if (tasks.length <= historyLimit) return tasks;
   const counted = policy.maxAttempts <= maxCountedAttempts ? policy.maxAttempts + 1 : 0;

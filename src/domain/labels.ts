@@ -3,10 +3,10 @@
 import { balanceLabels, checkBalanceLabels } from "./balance-labels.ts";
 import { isHostName } from "./host-name.ts";
 import { invalidLabel, type Labels } from "./label.ts";
-import { pathLabels, pathsOf, wholeHostsOf } from "./path-labels.ts";
+import { hostsForAllPaths, pathLabels, pathsOf } from "./path-labels.ts";
 import type { ProbeSpec } from "./service.ts";
 
-const prefix = "waggle.";
+const labelPrefix = "waggle.";
 const hostLabel = "waggle.host";
 const defaultLabel = "waggle.default";
 const probeLabel = "waggle.probe";
@@ -23,7 +23,7 @@ export const knownLabels: readonly string[] = [
  */
 export function checkLabels(labels: Labels): void {
   for (const key of Object.keys(labels)) {
-    if (key.startsWith(prefix) && !knownLabels.includes(key)) {
+    if (key.startsWith(labelPrefix) && !knownLabels.includes(key)) {
       throw invalidLabel(`label '${key}' is unknown: known are ${knownLabels.join(", ")}`);
     }
   }
@@ -49,8 +49,8 @@ export function hostsOf(labels: Labels): readonly string[] {
 }
 
 /** Those of them that lead to the service whatever the path is: no other service may have them. */
-export function ownHostsOf(labels: Labels): readonly string[] {
-  return wholeHostsOf(labels, hostsOf(labels));
+export function exclusiveHostsOf(labels: Labels): readonly string[] {
+  return hostsForAllPaths(labels, hostsOf(labels));
 }
 
 /** True when label `waggle.default` says so: the service answers where neither port nor host name says which. */

@@ -1,8 +1,8 @@
 // Left out: why a task of a service is not in the routing table, for the person who looks for it there.
 
 import { isRoutable } from "./compile.ts";
-import type { Node } from "./node.ts";
-import { nodeDown } from "./nodes.ts";
+import type { MeshNode } from "./node.ts";
+import { isNodeDown } from "./nodes.ts";
 import type { Task } from "./task.ts";
 
 /**
@@ -12,16 +12,16 @@ import type { Task } from "./task.ts";
  * @returns null for a task that is in the table, or would be if its service had no other
  * @see docs/spec.md R1, R5, R6
  */
-export function whyLeftOut(task: Task, node: Node | undefined): string | null {
+export function exclusionReason(task: Task, node: MeshNode | undefined): string | null {
   if (task.desired !== "running") return "it is to stop";
-  if (task.state !== "running") return `it is ${task.state}${because(task.err)}`;
+  if (task.state !== "running") return `it is ${task.state}${inParentheses(task.err)}`;
   if (task.endpoints.length === 0) return "it listens on no published port";
   if (task.admin === "maint") return "the operator has it in maint";
-  if (!isRoutable(task)) return `it is ${task.health?.verdict}${because(task.health?.lastCheck ?? "")}`;
+  if (!isRoutable(task)) return `it is ${task.health?.verdict}${inParentheses(task.health?.lastCheck ?? "")}`;
   if (node === undefined) return "its node was removed";
-  return nodeDown(node) ? `its node ${node.hostname} is down, and others take its requests` : null;
+  return isNodeDown(node) ? `its node ${node.hostname} is down, and others take its requests` : null;
 }
 
-function because(why: string): string {
+function inParentheses(why: string): string {
   return why === "" ? "" : ` (${why})`;
 }

@@ -1,12 +1,12 @@
 // A node: a machine with an agent. What the operator wants of it, what its agent says of it, and whether it is heard.
 
+import type { AdminState } from "./server.ts";
+
 export type Availability = "active" | "pause" | "drain";
-/** What the balancer makes of a node, in HAProxy's words; set by the operator, whatever `availability` is. */
-export type BalanceState = "ready" | "drain" | "maint";
 export type NodeState = "unknown" | "down" | "ready" | "disconnected";
 
 /** A node of the mesh. */
-export type Node = {
+export type MeshNode = {
   readonly id: string;
   /** The machine's name; what people type. Unique among nodes that are not down. */
   readonly hostname: string;
@@ -17,7 +17,7 @@ export type Node = {
   readonly role: "worker" | "manager";
   readonly availability: Availability;
   /** `drain` and `maint`: the balancer does not pick it; its own entry point serves on. Absent: ready. */
-  readonly balance?: BalanceState;
+  readonly admin?: AdminState;
   /** Its agent asked to leave: scheduled as if drained, while `availability` stays the operator's. Absent: no. */
   readonly leaving?: boolean;
   readonly labels: Readonly<Record<string, string>>;

@@ -7,7 +7,7 @@ import type { Share, TableService } from "./table.ts";
  *
  * @param servers its servers in the order they stand in for each other
  */
-export function withOneBackup(
+export function withFirstBackupOnly(
   service: TableService,
   servers: readonly { readonly id: string }[],
 ): TableService {

@@ -30,8 +30,8 @@ export function pathsOf(labels: Labels, hosts: readonly string[]): TablePaths | 
       `label '${atLabel}' needs '${pathLabel}': which requests of ${at.join(", ")} it takes`,
     );
   }
-  const rules = text.split(",").map((item) => pathRule(item.trim()));
-  if (others !== undefined) return { at, rules: inOrder(rules) };
+  const rules = text.split(",").map((item) => requirePathRule(item.trim()));
+  if (others !== undefined) return { at, rules: byPrecedenceOnce(rules) };
   if (hosts.length === 0 && rules.some(({ host }) => host === null)) {
     throw invalidLabel(
       `label '${pathLabel}' needs '${atLabel}', the service whose requests it takes, or 'waggle.host', the host names it is reached by`,
@@ -40,17 +40,17 @@ export function pathsOf(labels: Labels, hosts: readonly string[]): TablePaths | 
   const named = rules.flatMap((rule) =>
     rule.host === null ? hosts.map((host) => ({ ...rule, host })) : rule,
   );
-  return { at: [], rules: inOrder(named) };
+  return { at: [], rules: byPrecedenceOnce(named) };
 }
 
 /** Host names that lead to the service whatever the path is: none where its paths are said to be all of them it takes. */
-export function wholeHostsOf(labels: Labels, hosts: readonly string[]): readonly string[] {
+export function hostsForAllPaths(labels: Labels, hosts: readonly string[]): readonly string[] {
   const narrows =
     labels[atLabel] === undefined && labels[pathLabel]?.split(",").some((item) => /^\s*=?\//.test(item));
   return narrows === true ? [] : hosts;
 }
 
-function pathRule(text: string): PathRule {
+function requirePathRule(text: string): PathRule {
   const rule = readPathRule(text);
   if (rule !== null) return rule;
   throw invalidLabel(
@@ -59,6 +59,6 @@ function pathRule(text: string): PathRule {
 }
 
 /** Each once, the one that decides first before the others. */
-function inOrder(rules: readonly PathRule[]): readonly PathRule[] {
+function byPrecedenceOnce(rules: readonly PathRule[]): readonly PathRule[] {
   return [...new Map(rules.map((rule) => [printPathRule(rule), rule])).values()].sort(byPrecedence);
 }

@@ -12,11 +12,11 @@ export type PathRule = {
 };
 
 /** Printable ASCII (RFC 9112 §3.2) without what ends a path, and without the comma, which ends a rule in a label. */
-const written = /^([^/=]*)(=?)(\/[!"$-+\--<=>@-~]*)$/;
+const pathRulePattern = /^([^/=]*)(=?)(\/[!"$-+\--<=>@-~]*)$/;
 
 /** The rule of `/api`, `=/healthz`, `www.example.com/api` or `www.example.com=/healthz`; null when it is none. */
 export function readPathRule(text: string): PathRule | null {
-  const [, host = "", equals, path] = written.exec(text) ?? [];
+  const [, host = "", equals, path] = pathRulePattern.exec(text) ?? [];
   if (path === undefined || (host !== "" && !isHostName(host.toLowerCase()))) return null;
   return { host: host === "" ? null : host.toLowerCase(), path, exact: equals === "=" };
 }
@@ -26,7 +26,7 @@ export function printPathRule({ host, path, exact }: PathRule): string {
 }
 
 /** Whether a rule holds for a path, which may have its query after it. No rule has a `?` in it. */
-export function holdsFor({ path, exact }: PathRule, asked: string): boolean {
+export function matchesPath({ path, exact }: PathRule, asked: string): boolean {
   if (!asked.startsWith(path)) return false;
   return !exact || asked.length === path.length || asked.charAt(path.length) === "?";
 }

@@ -9,28 +9,28 @@ export type Policy =
   | `hdr(${string})`
   | `cookie(${string})`;
 
-const plain: readonly string[] = ["roundrobin", "leastconn", "random", "source", "uri"];
+const plainPolicies: readonly string[] = ["roundrobin", "leastconn", "random", "source", "uri"];
 
 /** How each is written, for refusals. */
 export const policyWords = "roundrobin, leastconn, random, source, uri, hdr(NAME) or cookie(NAME)";
 
 /** A token (RFC 9110 §5.6.2): the name of a header or a cookie; without quotes, spaces and separators. */
-const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
+const tokenPattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
 
 export function isToken(text: string): boolean {
-  return token.test(text);
+  return tokenPattern.test(text);
 }
 
 /** The policy a text names, a header's name in lower case; null when it names none. */
 export function readPolicy(text: string): Policy | null {
-  if (plain.includes(text)) return text as Policy;
+  if (plainPolicies.includes(text)) return text as Policy;
   const [, kind, name] = /^(hdr|cookie)\(([^()]+)\)$/.exec(text) ?? [];
   if (kind === undefined || name === undefined || !isToken(name)) return null;
   return kind === "hdr" ? `hdr(${name.toLowerCase()})` : `cookie(${name})`;
 }
 
 /** Name of the header or cookie a policy hashes; null where it goes by neither. */
-export function policyName(
+export function hashedField(
   policy: Policy,
 ): { readonly kind: "hdr" | "cookie"; readonly name: string } | null {
   const open = policy.indexOf("(");

@@ -26,9 +26,9 @@ export function allocatePorts(
   current: readonly PublishedPort[],
   others: Iterable<Service>,
 ): readonly PublishedPort[] {
-  const held = holdings(others);
-  const asked = askedFor(requests);
-  for (const request of requests) refuseConflict(request, held);
+  const held = portHolders(others);
+  const asked = requestedPorts(requests);
+  for (const request of requests) checkPortConflict(request, held);
   const taken = new Set([...held.keys(), ...asked]);
   const kept = keepCurrent(requests, current, taken);
   return requests.flatMap((request) => {
@@ -40,11 +40,11 @@ export function allocatePorts(
   });
 }
 
-type Holder = { readonly service: Service; readonly mode: PublishedPort["mode"] };
+type PortHolder = { readonly service: Service; readonly mode: PublishedPort["mode"] };
 
 /** Who holds which port; more than one only in host mode. */
-function holdings(services: Iterable<Service>): ReadonlyMap<number, readonly Holder[]> {
-  const held = new Map<number, Holder[]>();
+function portHolders(services: Iterable<Service>): ReadonlyMap<number, readonly PortHolder[]> {
+  const held = new Map<number, PortHolder[]>();
   for (const service of services) {
     for (const { published, mode } of service.ports) {
       const holders = held.get(published);
@@ -56,14 +56,14 @@ function holdings(services: Iterable<Service>): ReadonlyMap<number, readonly Hol
 }
 
 /** The ports asked for by number, each once. */
-function askedFor(requests: readonly PortRequest[]): ReadonlySet<number> {
+function requestedPorts(requests: readonly PortRequest[]): ReadonlySet<number> {
   const asked = requests.flatMap(({ published }) => published ?? []);
   const once = new Set(asked);
   if (once.size < asked.length) throw invalid("EndpointSpec: duplicate published ports provided");
   return once;
 }
 
-function refuseConflict(request: PortRequest, held: ReadonlyMap<number, readonly Holder[]>): void {
+function checkPortConflict(request: PortRequest, held: ReadonlyMap<number, readonly PortHolder[]>): void {
   if (request.published === undefined) return;
   const holder = held
     .get(request.published)

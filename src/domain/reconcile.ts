@@ -24,18 +24,18 @@
 //
 // All decisions are made slot by slot from an index built once, so that the cost grows with the number of tasks.
 
-import { Changes } from "./changes.ts";
+import { PlanBuilder } from "./changes.ts";
 import { nodeMatches, parseConstraints } from "./constraint.ts";
-import { isWanted, reasons } from "./fate.ts";
+import { isWanted, replacementTexts } from "./fate.ts";
 import { trimHistory } from "./history.ts";
-import { takesTasks } from "./nodes.ts";
-import { placeWaiting, refuse } from "./place.ts";
+import { canTakeTasks } from "./nodes.ts";
+import { placeWaiting, setPendingReason } from "./place.ts";
 import type { Plan } from "./plan.ts";
 import type { Service } from "./service.ts";
-import { dismissOthers, settleSlot, viewSlot, type Waiting, waitsForStop } from "./settle-slot.ts";
+import { isWaitingForStop, settleSlot, stopOthers, type UnplacedTask, viewSlot } from "./settle-slot.ts";
 import { freeSlots, nodeSlots, numberedSlots, type Slot, surplusSlots } from "./slots.ts";
 import type { Task } from "./task.ts";
-import { judgeUpdate, needsTurn, updateTurns } from "./update.ts";
+import { advanceUpdate, evaluateUpdate, needsUpdateTurn } from "./update.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -45,12 +45,12 @@ import type { World } from "./world.ts";
  * @see docs/spec.md C1-C52, S1-S17
  */
 export function reconcile(world: World, at: { nowMs: number; newId: () => string }): Plan {
-  const changes = new Changes(world, at);
+  const changes = new PlanBuilder(world, at);
   const tasksOf = rememberedTasks(changes);
-  const waiting: Waiting[] = [];
+  const waiting: UnplacedTask[] = [];
   for (const found of world.services.values()) {
     const tasks = tasksOf.get(found.id) ?? [];
-    const service = judgeUpdate(found, tasks, changes);
+    const service = evaluateUpdate(found, tasks, changes);
     const slots = wantedSlots(service, tasks, changes);
     waiting.push(...settleService(slots, service, changes));
   }
@@ -58,17 +58,17 @@ export function reconcile(world: World, at: { nowMs: number; newId: () => string
     waiting.filter((one) => isDue(one.task, changes)),
     changes,
   );
-  return changes.plan();
+  return changes.build();
 }
 
 /** The tasks that make up each service's slots. What is to be forgotten is dealt with on the way. */
-function rememberedTasks(changes: Changes): ReadonlyMap<string, readonly Task[]> {
+function rememberedTasks(changes: PlanBuilder): ReadonlyMap<string, readonly Task[]> {
   const tasksOf = new Map<string, Task[]>();
   for (const task of changes.world.tasks.values()) {
     if (!changes.world.services.has(task.serviceId)) changes.discard(task, "its service was removed");
     else if (task.desired === "remove") changes.discard(task, "");
     else {
-      const seen = changes.orphanIfLost(task);
+      const seen = changes.orphanIfNodeGone(task);
       const list = tasksOf.get(task.serviceId);
       if (list === undefined) tasksOf.set(task.serviceId, [seen]);
       else list.push(seen);
@@ -78,7 +78,7 @@ function rememberedTasks(changes: Changes): ReadonlyMap<string, readonly Task[]>
 }
 
 /** The slots the service is to have; the tasks of all others are given up. */
-function wantedSlots(service: Service, tasks: readonly Task[], changes: Changes): readonly Slot[] {
+function wantedSlots(service: Service, tasks: readonly Task[], changes: PlanBuilder): readonly Slot[] {
   const { nodes } = changes.world;
   const trim = (slot: Slot): Slot => ({
     ...slot,
@@ -100,17 +100,17 @@ function wantedSlots(service: Service, tasks: readonly Task[], changes: Changes)
  * The slots in which a global service's task may be started or replaced now. A node that is paused or not heard keeps
  * what it has: nothing can take its place, and running the task twice would be the price of trying.
  */
-function globalSlots(service: Service, slots: readonly Slot[], changes: Changes): readonly Slot[] {
+function globalSlots(service: Service, slots: readonly Slot[], changes: PlanBuilder): readonly Slot[] {
   const constraints = parseConstraints(service.spec.constraints);
   return slots.filter(({ nodeId, tasks }) => {
     const node = changes.world.nodes.get(nodeId ?? "");
     const suits = node !== undefined && nodeMatches(constraints, node);
-    if (suits && takesTasks(node)) return true;
+    if (suits && canTakeTasks(node)) return true;
     for (const task of tasks) {
       if (node === undefined) changes.forget(task);
       else if (!isWanted(task)) continue;
-      else if (node.availability === "drain") changes.stop(task, reasons.drain);
-      else if (!suits && node.availability === "active") changes.stop(task, reasons.constraint);
+      else if (node.availability === "drain") changes.stop(task, replacementTexts.drain);
+      else if (!suits && node.availability === "active") changes.stop(task, replacementTexts.constraint);
       else if (task.nodeId === null) changes.forget(task);
     }
     return false;
@@ -118,30 +118,34 @@ function globalSlots(service: Service, slots: readonly Slot[], changes: Changes)
 }
 
 /** Settles the slots of a service; returns its tasks that wait for a place. */
-function settleService(slots: readonly Slot[], found: Service, changes: Changes): readonly Waiting[] {
+function settleService(
+  slots: readonly Slot[],
+  found: Service,
+  changes: PlanBuilder,
+): readonly UnplacedTask[] {
   const constraints = parseConstraints(found.spec.constraints);
   const views = slots.map((slot) => viewSlot(slot, found, constraints, changes));
-  let turns = updateTurns(views, found, changes);
+  let turns = advanceUpdate(views, found, changes);
   const service = changes.world.services.get(found.id) ?? found;
-  const waiting: Waiting[] = [];
+  const waiting: UnplacedTask[] = [];
   for (const view of views) {
-    if (needsTurn(view, service)) {
+    if (needsUpdateTurn(view, service)) {
       turns -= 1;
       if (turns < 0) {
-        dismissOthers(view, changes);
+        stopOthers(view, changes);
         continue;
       }
     }
     const one = settleSlot(view, service, changes);
     if (one === null) continue;
-    if (!waitsForStop(view.slot, service, changes)) waiting.push(one);
-    else refuse(one.task, "waiting for the task before it to stop", changes);
+    if (!isWaitingForStop(view.slot, service, changes)) waiting.push(one);
+    else setPendingReason(one.task, "waiting for the task before it to stop", changes);
   }
   return waiting;
 }
 
 /** False while a task may not be placed yet. */
-function isDue(task: Task, changes: Changes): boolean {
+function isDue(task: Task, changes: PlanBuilder): boolean {
   if (task.notBeforeMs <= changes.nowMs) return true;
   changes.wakeAt(task.notBeforeMs);
   return false;

@@ -3,7 +3,7 @@
 import { MeshError } from "./error.ts";
 
 /** How things of one kind are called. */
-export type Naming<T> = {
+export type RefNaming<T> = {
   readonly kind: "node" | "service" | "task" | "server";
   readonly name: (item: T) => string;
 };
@@ -16,7 +16,7 @@ export type Naming<T> = {
 export function resolveRef<T extends { readonly id: string }>(
   items: Iterable<T>,
   ref: string,
-  naming: Naming<T>,
+  naming: RefNaming<T>,
 ): T {
   const all = [...items];
   const exact = all.filter((item) => item.id === ref);

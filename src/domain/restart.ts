@@ -8,22 +8,22 @@
 // The history a slot keeps is shorter than the row may be. But the wait a task was made with tells how many failures
 // there had been before it, so that nothing else has to be remembered.
 
-import type { Start } from "./changes.ts";
+import type { TaskStart } from "./changes.ts";
 import { maxCountedAttempts } from "./history.ts";
 import type { Service } from "./service.ts";
 import { isAlive, type Task } from "./task.ts";
 
-const backoffMs = [0, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000];
+const restartBackoffMs = [0, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000];
 /** A task that ran longer than this has shown that it can. */
 const provenAfterMs = 60_000;
 
 /** True when the task died on its own account, and not because the registry or its agent stopped it. */
-export function endedByItself({ state }: Task): boolean {
+export function hasEndedByItself({ state }: Task): boolean {
   return state === "complete" || state === "failed" || state === "rejected";
 }
 
 /** True when a dead task has not been followed by another, be it not yet or, by its policy, never. */
-export function isUnanswered(task: Task): boolean {
+export function isWithoutSuccessor(task: Task): boolean {
   return task.desired === "running" && !isAlive(task);
 }
 
@@ -33,33 +33,38 @@ export function isUnanswered(task: Task): boolean {
  * @param tasks the slot's, oldest first
  * @returns null when the restart policy says that none follows
  */
-export function nextStart(tasks: readonly Task[], service: Service, nowMs: number): Start | null {
+export function nextStart(tasks: readonly Task[], service: Service, nowMs: number): TaskStart | null {
   const atOnce = { notBeforeMs: nowMs, err: "" };
-  const last = tasks.findLast(isUnanswered);
-  if (last === undefined || !endedByItself(last) || last.runHash !== service.runHash) return atOnce;
+  const last = tasks.findLast(isWithoutSuccessor);
+  if (last === undefined || !hasEndedByItself(last) || last.runHash !== service.runHash) return atOnce;
   const { condition, delayMs, maxAttempts } = service.spec.restart;
   if (condition === "none" || (condition === "on-failure" && last.state === "complete")) return null;
-  const ended = tasks.filter((task) => endedByItself(task) && task.runHash === service.runHash);
-  if (maxAttempts > 0 && maxAttempts <= maxCountedAttempts && attempts(ended, last, service) > maxAttempts)
+  const ended = tasks.filter((task) => hasEndedByItself(task) && task.runHash === service.runHash);
+  if (
+    maxAttempts > 0 &&
+    maxAttempts <= maxCountedAttempts &&
+    countAttempts(ended, last, service) > maxAttempts
+  )
     return null;
-  if (delayMs !== undefined) return later(nowMs, delayMs, last.err, "");
+  if (delayMs !== undefined) return delayedStart(nowMs, delayMs, last.err, "");
   const failures = failuresInARow(ended);
   if (failures === 0) return atOnce;
-  const wait = backoffMs[Math.min(failures, backoffMs.length) - 1] ?? 0;
-  const times = failures > backoffMs.length ? `more than ${backoffMs.length}` : String(failures);
+  const wait = restartBackoffMs[Math.min(failures, restartBackoffMs.length) - 1] ?? 0;
+  const times =
+    failures > restartBackoffMs.length ? `more than ${restartBackoffMs.length}` : String(failures);
   const what = last.state === "complete" ? "exits" : "failures";
-  return later(nowMs, wait, last.err, ` after ${times} ${what}`);
+  return delayedStart(nowMs, wait, last.err, ` after ${times} ${what}`);
 }
 
 /** The reason comes first: what shows a wait shows little of it, and why is what a person can act on. */
-function later(nowMs: number, delayMs: number, reason: string, after: string): Start {
+function delayedStart(nowMs: number, delayMs: number, reason: string, after: string): TaskStart {
   if (delayMs === 0) return { notBeforeMs: nowMs, err: "" };
   const wait = `restarting in ${delayMs / 1_000} s${after}`;
   return { notBeforeMs: nowMs + delayMs, err: reason === "" ? wait : `${reason}; ${wait}` };
 }
 
 /** Ends within the policy's window before the last one, that one included; the first of them was no restart. */
-function attempts(ended: readonly Task[], last: Task, service: Service): number {
+function countAttempts(ended: readonly Task[], last: Task, service: Service): number {
   const { windowMs } = service.spec.restart;
   if (windowMs === 0) return ended.length;
   return ended.filter(({ stateSinceMs }) => stateSinceMs > last.stateSinceMs - windowMs).length;
@@ -78,5 +83,5 @@ function isProven({ ranSinceMs, endedAtMs, stateSinceMs }: Task): boolean {
 /** The failures that led to the wait a task was made with; 0 where it was made without one. */
 function failuresBefore({ createdAtMs, notBeforeMs }: Task): number {
   const wait = notBeforeMs - createdAtMs;
-  return wait > 0 ? backoffMs.findLastIndex((step) => step <= wait) + 1 : 0;
+  return wait > 0 ? restartBackoffMs.findLastIndex((step) => step <= wait) + 1 : 0;
 }

@@ -3,7 +3,7 @@
 // Regions are places that checks run from. The counter is the middle one of the regions that are heard, so that the
 // server is up when more than half of them find it up; an even split leaves it as it was.
 
-import { firstCounter, isUp, type RiseFall } from "./check-counter.ts";
+import { initialCounter, isUp, type RiseFall } from "./check-counter.ts";
 import { type CheckResult, checkText } from "./check-result.ts";
 import type { AdminState, StaticServer } from "./server.ts";
 
@@ -31,8 +31,8 @@ export type ServerHealth = {
 };
 
 /** Health of a server whose checks begin. */
-export function freshHealth(check: RiseFall, nowMs: number): ServerHealth {
-  const counter = firstCounter(check);
+export function initialServerHealth(check: RiseFall, nowMs: number): ServerHealth {
+  const counter = initialCounter(check);
   return { counter, up: true, sinceMs: nowMs, last: null, fails: 0, downs: 0, downMs: 0, regions: {} };
 }
 
@@ -43,7 +43,7 @@ export function freshHealth(check: RiseFall, nowMs: number): ServerHealth {
  * @param heard the regions that count; those that are silent do not. None: everything stays as it was
  * @see docs/spec.md F5-F7
  */
-export function combine(
+export function combineRegions(
   health: ServerHealth,
   said: Readonly<Record<string, RegionHealth>>,
   heard: ReadonlySet<string>,
@@ -59,7 +59,7 @@ export function combine(
   const middle = counted[Math.floor((counted.length - (health.up ? 0 : 1)) / 2)];
   if (middle === undefined) return { ...health, regions, fails };
   const { counter, last } = middle;
-  return turned(
+  return withUp(
     { ...health, regions, fails, counter, last: last ?? health.last },
     isUp(counter, check),
     nowMs,
@@ -67,7 +67,7 @@ export function combine(
 }
 
 /** Health with its state as it is now; the times move when it changed. */
-function turned(health: ServerHealth, up: boolean, nowMs: number): ServerHealth {
+function withUp(health: ServerHealth, up: boolean, nowMs: number): ServerHealth {
   if (up === health.up) return health;
   const { sinceMs, downs, downMs } = health;
   if (up) return { ...health, up, sinceMs: nowMs, downMs: downMs + Math.max(0, nowMs - sinceMs) };
@@ -75,7 +75,7 @@ function turned(health: ServerHealth, up: boolean, nowMs: number): ServerHealth 
 }
 
 /** Health once the server goes to maintenance: nobody checks it there, and the time counts as downtime. */
-export function intoMaintenance(health: ServerHealth, nowMs: number): ServerHealth {
+export function enterMaintenance(health: ServerHealth, nowMs: number): ServerHealth {
   return {
     ...health,
     sinceMs: nowMs,
@@ -84,21 +84,23 @@ export function intoMaintenance(health: ServerHealth, nowMs: number): ServerHeal
 }
 
 /** Health once it comes back from there: up, and its first failure downs it. */
-export function outOfMaintenance(health: ServerHealth, check: RiseFall, nowMs: number): ServerHealth {
-  const counter = firstCounter(check);
+export function leaveMaintenance(health: ServerHealth, check: RiseFall, nowMs: number): ServerHealth {
+  const counter = initialCounter(check);
   const downMs = health.downMs + Math.max(0, nowMs - health.sinceMs);
   return { ...health, counter, up: true, sinceMs: nowMs, downMs, last: null, regions: {} };
 }
 
 /** Health once it is checked in another way: as up or down as it was, with the first result to tell. */
-export function checkedAnew(health: ServerHealth, check: RiseFall): ServerHealth {
-  return { ...health, counter: health.up ? firstCounter(check) : 0, last: null, regions: {} };
+export function restartChecks(health: ServerHealth, check: RiseFall): ServerHealth {
+  return { ...health, counter: health.up ? initialCounter(check) : 0, last: null, regions: {} };
 }
 
-type Shown = Pick<StaticServer, "admin" | "health"> & { readonly spec: { readonly check: RiseFall | null } };
+type CheckedServer = Pick<StaticServer, "admin" | "health"> & {
+  readonly spec: { readonly check: RiseFall | null };
+};
 
 /** What HAProxy's stats page would print of a server. @see docs/spec.md F4 */
-export function serverStatus({ admin, health, spec: { check } }: Shown): string {
+export function serverStatus({ admin, health, spec: { check } }: CheckedServer): string {
   if (admin === "maint") return "MAINT";
   if (check === null || health === null) return admin === "drain" ? "DRAIN" : "no check";
   const { counter, last } = health;
@@ -109,12 +111,12 @@ export function serverStatus({ admin, health, spec: { check } }: Shown): string 
 }
 
 /** Whether requests may be sent to it at all: it is up, or not checked, and not in maintenance. */
-export function serverServes({ admin, health }: Pick<StaticServer, "admin" | "health">): boolean {
+export function isServerUsable({ admin, health }: Pick<StaticServer, "admin" | "health">): boolean {
   return admin !== "maint" && (health === null || health.up);
 }
 
 /** Whether only requests that belong to it are sent to it: it drains, or asked for no new ones. */
-export function serverDrains({ admin, health }: Pick<StaticServer, "admin" | "health">): boolean {
+export function isServerDraining({ admin, health }: Pick<StaticServer, "admin" | "health">): boolean {
   return admin === "drain" || health?.last?.word === "L7OKC";
 }
 

@@ -91,10 +91,10 @@ export const serverDefaults = {
 const defaultInterMs = 2_000;
 
 /** What may be said of a check; what is not takes HAProxy's defaults. */
-export type CheckWords = { readonly [K in keyof CheckSpec]?: CheckSpec[K] | undefined };
+export type PartialCheckSpec = { readonly [K in keyof CheckSpec]?: CheckSpec[K] | undefined };
 
 /** A whole check of what was said of it: fastinter, downinter and the time-out follow inter. */
-export function checkOf(words: CheckWords, server: Pick<ServerSpec, "tls">): CheckSpec {
+export function withCheckDefaults(words: PartialCheckSpec, server: Pick<ServerSpec, "tls">): CheckSpec {
   const { interMs = defaultInterMs } = words;
   return {
     http: words.http ?? null,
@@ -120,7 +120,7 @@ export const defaultHttpCheck: HttpCheck = {
 };
 
 /** Where its requests go: `http://10.0.0.1:8080`, no slash at its end. */
-export function originOf({ host, port, tls }: Pick<ServerSpec, "host" | "port" | "tls">): string {
+export function serverOrigin({ host, port, tls }: Pick<ServerSpec, "host" | "port" | "tls">): string {
   return `${tls ? "https" : "http"}://${hostPort(host, port)}`;
 }
 

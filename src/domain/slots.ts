@@ -1,9 +1,9 @@
 // Slots: the places of a service that its tasks fill one after the other. A slot outlives its tasks; a replicated
 // service has as many as replicas, numbered from 1, and a global one has one for each node that may run it.
 
-import { bestOf, isWanted } from "./fate.ts";
-import type { Node } from "./node.ts";
-import { takesTasks } from "./nodes.ts";
+import { bestTask, isWanted } from "./fate.ts";
+import type { MeshNode } from "./node.ts";
+import { canTakeTasks } from "./nodes.ts";
 import type { Task } from "./task.ts";
 
 /** A slot and all its tasks, oldest first; those that are to be forgotten belong to it no more. */
@@ -15,7 +15,7 @@ export type Slot = {
   readonly tasks: readonly Task[];
 };
 
-type Nodes = ReadonlyMap<string, Node>;
+type NodesById = ReadonlyMap<string, MeshNode>;
 
 /** The slots of a replicated service, by number. */
 export function numberedSlots(tasks: readonly Task[]): readonly Slot[] {
@@ -26,7 +26,7 @@ export function numberedSlots(tasks: readonly Task[]): readonly Slot[] {
 }
 
 /** The slots of a global service: one for each node there is, and for each that still has tasks. */
-export function nodeSlots(tasks: readonly Task[], nodes: Nodes): readonly Slot[] {
+export function nodeSlots(tasks: readonly Task[], nodes: NodesById): readonly Slot[] {
   const groups = group(tasks, ({ nodeId, forNode }) => nodeId ?? forNode ?? "");
   for (const id of nodes.keys()) if (!groups.has(id)) groups.set(id, []);
   return [...groups].map(([nodeId, list]) => ({ number: 0, nodeId, tasks: list }));
@@ -47,9 +47,9 @@ export function freeSlots(slots: readonly Slot[], wanted: number): readonly Slot
  * of them, again and again. Between equals a slot that does not run goes before one that does, a high number before a
  * low one.
  */
-export function surplusSlots(slots: readonly Slot[], wanted: number, nodes: Nodes): readonly Slot[] {
+export function surplusSlots(slots: readonly Slot[], wanted: number, nodes: NodesById): readonly Slot[] {
   if (slots.length <= wanted) return [];
-  const standings = slots.map((slot) => standing(slot, nodes)).sort(byWorth);
+  const standings = slots.map((slot) => rankSlot(slot, nodes)).sort(byRank);
   const perNode = new Map<string, number>();
   const ranked = standings.map((one) => {
     if (one.nodeId === null) return { ...one, rank: Number.POSITIVE_INFINITY };
@@ -62,20 +62,20 @@ export function surplusSlots(slots: readonly Slot[], wanted: number, nodes: Node
   return ranked.slice(wanted).map(({ slot }) => slot);
 }
 
-type Standing = { readonly slot: Slot; readonly nodeId: string | null; readonly runs: boolean };
+type RankedSlot = { readonly slot: Slot; readonly nodeId: string | null; readonly runs: boolean };
 
-function standing(slot: Slot, nodes: Nodes): Standing {
-  const task = bestOf(slot.tasks.filter(isWanted), nodes);
+function rankSlot(slot: Slot, nodes: NodesById): RankedSlot {
+  const task = bestTask(slot.tasks.filter(isWanted), nodes);
   const node = nodes.get(task?.nodeId ?? "");
-  const runs = task?.state === "running" && node !== undefined && stays(node);
+  const runs = task?.state === "running" && node !== undefined && keepsTasks(node);
   return { slot, nodeId: task?.nodeId ?? null, runs };
 }
 
-function stays(node: Node): boolean {
-  return takesTasks(node) || (node.state === "ready" && node.availability === "pause");
+function keepsTasks(node: MeshNode): boolean {
+  return canTakeTasks(node) || (node.state === "ready" && node.availability === "pause");
 }
 
-function byWorth(a: Standing, b: Standing): number {
+function byRank(a: RankedSlot, b: RankedSlot): number {
   return Number(b.runs) - Number(a.runs) || a.slot.number - b.slot.number;
 }
 
@@ -88,10 +88,10 @@ function group<K>(tasks: readonly Task[], keyOf: (task: Task) => K): Map<K, Task
     if (list === undefined) groups.set(key, [task]);
     else list.push(task);
   }
-  for (const list of groups.values()) if (list.length > 1) list.sort(byAge);
+  for (const list of groups.values()) if (list.length > 1) list.sort(byTaskAge);
   return groups;
 }
 
-function byAge(a: Task, b: Task): number {
+function byTaskAge(a: Task, b: Task): number {
   return a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1);
 }

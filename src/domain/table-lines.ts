@@ -4,28 +4,28 @@ import { MeshError } from "./error.ts";
 import { isHostName } from "./host-name.ts";
 
 /** A word as it stands in the text. */
-export function word(text: string): string {
+export function quoteWord(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what has to be quoted
   return /^[^\s"\u0000-\u001f\u007f]+$/.test(text) && text !== "-" ? text : JSON.stringify(text);
 }
 
 /** What a line looks like. */
-export type Shape = {
+export type LineShape = {
   readonly text: string;
   readonly indent: number;
   readonly head: string;
   /** How many words it has; at least so many where it ends in `…`. */
   readonly words: number;
-  readonly open: boolean;
+  readonly isOpenEnded: boolean;
 };
 
-export function shape(text: string): Shape {
+export function lineShape(text: string): LineShape {
   const indent = text.length - text.trimStart().length;
   const words = text
     .trimStart()
     .split(" ")
     .filter((one) => one !== "…");
-  return { text, indent, head: words[0] ?? "", words: words.length, open: text.includes("…") };
+  return { text, indent, head: words[0] ?? "", words: words.length, isOpenEnded: text.includes("…") };
 }
 
 /** The lines of a text, one after the other, and the refusal of the present one. */
@@ -43,7 +43,7 @@ export class LineReader {
   }
 
   /** True when nothing but the end of the last line is left. */
-  get ended(): boolean {
+  get isAtEnd(): boolean {
     return this.line === "" && this.#at === this.#lines.length - 1;
   }
 
@@ -53,11 +53,16 @@ export class LineReader {
   }
 
   /** The words of the line, which has to be of this shape. */
-  words({ text, indent, head, words: wanted, open }: Shape): readonly string[] {
+  words({ text, indent, head, words: wanted, isOpenEnded }: LineShape): readonly string[] {
     const body = indent > 0 ? this.line.slice(indent) : this.line;
     const words = this.#quotes && body.includes('"') ? quotedWords(body) : bareWords(body);
-    if (words === null || words[0] !== head || words.length < wanted || (words.length > wanted && !open)) {
-      throw this.refuse(`"${text}"`);
+    if (
+      words === null ||
+      words[0] !== head ||
+      words.length < wanted ||
+      (words.length > wanted && !isOpenEnded)
+    ) {
+      throw this.errorAt(`"${text}"`);
     }
     return words;
   }
@@ -65,7 +70,7 @@ export class LineReader {
   integer(text: string | undefined, what: string): number {
     const value = Number(text);
     if (!Number.isSafeInteger(value) || value < 0 || String(value) !== text) {
-      throw this.refuse(`${what}, a whole number from 0`);
+      throw this.errorAt(`${what}, a whole number from 0`);
     }
     return value;
   }
@@ -73,28 +78,31 @@ export class LineReader {
   port(text: string | undefined): number {
     const value = Number(text);
     if (!(value >= 1 && value <= 65_535) || String(value) !== text || !Number.isInteger(value)) {
-      throw this.refuse("a port from 1 to 65535");
+      throw this.errorAt("a port from 1 to 65535");
     }
     return value;
   }
 
   /** Refuses the line unless these are host names in order. */
-  hostNames(hosts: readonly string[]): void {
+  requireHostNames(hosts: readonly string[]): void {
     for (const [at, host] of hosts.entries()) {
-      if (!isHostName(host)) throw this.refuse(`a host name in lower case, not ${JSON.stringify(host)}`);
-      if (host <= (hosts[at - 1] ?? "")) throw this.refuse("host names in order, each once");
+      if (!isHostName(host)) throw this.errorAt(`a host name in lower case, not ${JSON.stringify(host)}`);
+      if (host <= (hosts[at - 1] ?? "")) throw this.errorAt("host names in order, each once");
     }
   }
 
   /** Refuses the line unless its thing comes after the one before it. */
-  ascends(before: { name: string; id: string } | undefined, now: { name: string; id: string }): void {
+  requireAscending(
+    before: { name: string; id: string } | undefined,
+    now: { name: string; id: string },
+  ): void {
     if (before === undefined || before.name < now.name) return;
     if (before.name === now.name && before.id < now.id) return;
-    throw this.refuse("names in order, and ids where names are alike");
+    throw this.errorAt("names in order, and ids where names are alike");
   }
 
   /** The error of a line, the present one unless told; `expected` ends the sentence. */
-  refuse(expected: string, at = this.#at + 1): MeshError {
+  errorAt(expected: string, at = this.#at + 1): MeshError {
     const line = this.#lines[at - 1];
     const read =
       line === undefined ? "the end" : JSON.stringify(line.length > 120 ? `${line.slice(0, 120)}…` : line);

@@ -3,13 +3,13 @@
 import { policyWords, readPolicy } from "./policy.ts";
 import type { PublishMode } from "./service.ts";
 import type { Share, TableServer, TableService, TableTask } from "./table.ts";
-import { type LineReader, shape, word } from "./table-lines.ts";
+import { type LineReader, lineShape, quoteWord } from "./table-lines.ts";
 import { printOptions, readOptions } from "./table-options-text.ts";
 
-const serviceShape = shape("service NAME ID POLICY");
-const hostShape = shape("  host NAME");
-const serverShape = shape("  server ID NAME weight WEIGHT … ORIGIN");
-const taskShape = shape("  task ID slot SLOT on NODE weight WEIGHT TARGET=ORIGIN…");
+const serviceShape = lineShape("service NAME ID POLICY");
+const hostShape = lineShape("  host NAME");
+const serverShape = lineShape("  server ID NAME weight WEIGHT … ORIGIN");
+const taskShape = lineShape("  task ID slot SLOT on NODE weight WEIGHT TARGET=ORIGIN…");
 
 /** Adds a service's lines; `nodeWord` is how its tasks name a node. */
 export function printService(
@@ -18,9 +18,9 @@ export function printService(
   nodeWord: (nodeId: string) => string,
 ): void {
   const { name, id, policy, ports, hosts, options, servers = [], tasks } = service;
-  lines.push(`service ${word(name)} ${word(id)} ${policy}`);
+  lines.push(`service ${quoteWord(name)} ${quoteWord(id)} ${policy}`);
   for (const { target, published, mode } of ports) lines.push(`  publish ${published}:${target}/${mode}`);
-  for (const host of hosts) lines.push(`  host ${word(host)}`);
+  for (const host of hosts) lines.push(`  host ${quoteWord(host)}`);
   if (options !== undefined) printOptions(lines, options);
   for (const server of servers) lines.push(printServer(server));
   for (const task of tasks) lines.push(printTask(task, nodeWord(task.nodeId)));
@@ -28,12 +28,12 @@ export function printService(
 
 function printServer(server: TableServer): string {
   const { id, name, origin } = server;
-  return `  server ${word(id)} ${word(name)} ${shareWords(server)} ${word(origin)}`;
+  return `  server ${quoteWord(id)} ${quoteWord(name)} ${shareWords(server)} ${quoteWord(origin)}`;
 }
 
 function printTask(task: TableTask, node: string): string {
-  let line = `  task ${word(task.id)} slot ${task.slot} on ${node} ${shareWords(task)}`;
-  for (const [target, origin] of task.endpoints) line += ` ${word(`${target}=${origin}`)}`;
+  let line = `  task ${quoteWord(task.id)} slot ${task.slot} on ${node} ${shareWords(task)}`;
+  for (const [target, origin] of task.endpoints) line += ` ${quoteWord(`${target}=${origin}`)}`;
   return line;
 }
 
@@ -51,7 +51,7 @@ function shareWords({ weight, backup, standby, drain, maxconn, sinceMs }: Share)
 export function readService(reader: LineReader, nodeIds: ReadonlyMap<string, string>): TableService {
   const [, name, id, policyWord] = reader.words(serviceShape) as [string, string, string, string];
   const policy = readPolicy(policyWord);
-  if (policy !== policyWord || policy === null) throw reader.refuse(`policy ${policyWords}`);
+  if (policy !== policyWord || policy === null) throw reader.errorAt(`policy ${policyWords}`);
   reader.next();
   const ports: TableService["ports"][number][] = [];
   for (; reader.line.startsWith("  publish "); reader.next())
@@ -59,14 +59,14 @@ export function readService(reader: LineReader, nodeIds: ReadonlyMap<string, str
   const hosts: string[] = [];
   for (; reader.line.startsWith("  host "); reader.next()) {
     hosts.push(reader.words(hostShape)[1] as string);
-    reader.hostNames(hosts.slice(-2));
+    reader.requireHostNames(hosts.slice(-2));
   }
   const options = readOptions(reader);
   const servers = readServers(reader);
   const tasks: TableTask[] = [];
   for (; reader.line.startsWith("  task "); reader.next()) {
     const task = readTask(reader, nodeIds);
-    if (task.id <= (tasks.at(-1)?.id ?? "")) throw reader.refuse("tasks in order of their ids, each once");
+    if (task.id <= (tasks.at(-1)?.id ?? "")) throw reader.errorAt("tasks in order of their ids, each once");
     tasks.push(task);
   }
   return {
@@ -83,9 +83,9 @@ export function readService(reader: LineReader, nodeIds: ReadonlyMap<string, str
 
 function readPort(reader: LineReader, after: number): TableService["ports"][number] {
   const [, published, target, mode] = /^ {2}publish (\d+):(\d+)\/(ingress|host)$/.exec(reader.line) ?? [];
-  if (mode === undefined) throw reader.refuse('"  publish PUBLISHED:TARGET/ingress|host"');
+  if (mode === undefined) throw reader.errorAt('"  publish PUBLISHED:TARGET/ingress|host"');
   const port = { target: reader.port(target), published: reader.port(published), mode: mode as PublishMode };
-  if (port.published <= after) throw reader.refuse("published ports in order, each once");
+  if (port.published <= after) throw reader.errorAt("published ports in order, each once");
   return port;
 }
 
@@ -94,10 +94,10 @@ function readServers(reader: LineReader): readonly TableServer[] {
   for (; reader.line.startsWith("  server "); reader.next()) {
     const words = reader.words(serverShape);
     const [, id, name] = words as [string, string, string];
-    if (id <= (servers.at(-1)?.id ?? "")) throw reader.refuse("servers in order of their ids, each once");
+    if (id <= (servers.at(-1)?.id ?? "")) throw reader.errorAt("servers in order of their ids, each once");
     const origin = words[words.length - 1] as string;
     const { share, at } = readShare(reader, words, 3, serverShape.text);
-    if (at !== words.length - 1) throw reader.refuse(`"${serverShape.text}"`);
+    if (at !== words.length - 1) throw reader.errorAt(`"${serverShape.text}"`);
     servers.push({ id, name, ...share, origin });
   }
   return servers;
@@ -105,9 +105,9 @@ function readServers(reader: LineReader): readonly TableServer[] {
 
 function readTask(reader: LineReader, nodeIds: ReadonlyMap<string, string>): TableTask {
   const words = reader.words(taskShape);
-  if (words[2] !== "slot" || words[4] !== "on") throw reader.refuse(`"${taskShape.text}"`);
+  if (words[2] !== "slot" || words[4] !== "on") throw reader.errorAt(`"${taskShape.text}"`);
   const nodeId = nodeIds.get(words[5] as string);
-  if (nodeId === undefined) throw reader.refuse(`a node of this table, not "${words[5]}"`);
+  if (nodeId === undefined) throw reader.errorAt(`a node of this table, not "${words[5]}"`);
   const id = words[1] as string;
   const slot = reader.integer(words[3], "a slot");
   // Nearly every line is as short as this, and there are thousands.
@@ -120,13 +120,13 @@ function readTask(reader: LineReader, nodeIds: ReadonlyMap<string, string>): Tab
 }
 
 function readEndpoints(reader: LineReader, words: readonly string[], from: number): TableTask["endpoints"] {
-  if (from >= words.length) throw reader.refuse(`"${taskShape.text}"`);
+  if (from >= words.length) throw reader.errorAt(`"${taskShape.text}"`);
   const endpoints: (readonly [number, string])[] = [];
   for (let at = from, before = 0; at < words.length; at += 1) {
     const text = words[at] as string;
     const equals = text.indexOf("=");
     const target = reader.port(text.slice(0, Math.max(equals, 0)));
-    if (target <= before) throw reader.refuse("target ports in order, each once");
+    if (target <= before) throw reader.errorAt("target ports in order, each once");
     endpoints.push([target, text.slice(equals + 1)]);
     before = target;
   }
@@ -140,7 +140,7 @@ function readShare(
   from: number,
   expected: string,
 ): { readonly share: Share; readonly at: number } {
-  if (words[from] !== "weight") throw reader.refuse(`"${expected}"`);
+  if (words[from] !== "weight") throw reader.errorAt(`"${expected}"`);
   const last = words.length - 1;
   let at = from + 2;
   const weight = reader.integer(words[from + 1], "a weight");
@@ -148,7 +148,7 @@ function readShare(
   const number = (name: string, least: number) => {
     if (at + 1 >= last || words[at] !== name) return undefined;
     const value = reader.integer(words[at + 1], `${name} N`);
-    if (value < least) throw reader.refuse(`${name} from ${least}`);
+    if (value < least) throw reader.errorAt(`${name} from ${least}`);
     at += 2;
     return value;
   };

@@ -26,24 +26,24 @@
 // isolate with no table, so it goes over the text once: 10,000 tasks take a few milliseconds.
 
 import type { RoutingTable, TableNode, TableService } from "./table.ts";
-import { LineReader, shape, word } from "./table-lines.ts";
+import { LineReader, lineShape, quoteWord } from "./table-lines.ts";
 import { printService, readService } from "./table-service-text.ts";
 
-const format: string = "waggle-table 2";
+const tableFormat: string = "waggle-table 2";
 /** It has none of the words that 2 added, and all others alike. */
-const formatBefore: string = "waggle-table 1";
-const versionShape = shape("version VERSION");
-const defaultShape = shape("default SERVICE|-");
-const nodeShape = shape("node NAME ID up|down|drain|maint ADDRESS HOST…|-");
+const previousTableFormat: string = "waggle-table 1";
+const versionShape = lineShape("version VERSION");
+const defaultShape = lineShape("default SERVICE|-");
+const nodeShape = lineShape("node NAME ID up|down|drain|maint ADDRESS HOST…|-");
 
 /** The table as text; `readTable` gives an equal one back. Same table, same bytes. */
 export function printTable(table: RoutingTable): string {
   const nodeWord = nodeWords(table.nodes);
-  const lines = [format, `version ${table.version}`];
-  lines.push(table.defaultService === null ? "default -" : `default ${word(table.defaultService)}`);
+  const lines = [tableFormat, `version ${table.version}`];
+  lines.push(table.defaultService === null ? "default -" : `default ${quoteWord(table.defaultService)}`);
   for (const node of table.nodes) lines.push(printNode(node));
   for (const service of table.services) {
-    printService(lines, service, (nodeId) => nodeWord.get(nodeId) ?? word(nodeId));
+    printService(lines, service, (nodeId) => nodeWord.get(nodeId) ?? quoteWord(nodeId));
   }
   lines.push("");
   return lines.join("\n");
@@ -56,7 +56,8 @@ export function printTable(table: RoutingTable): string {
  */
 export function readTable(text: string): RoutingTable {
   const reader = new LineReader(text);
-  if (reader.line !== format && reader.line !== formatBefore) throw reader.refuse(`"${format}"`);
+  if (reader.line !== tableFormat && reader.line !== previousTableFormat)
+    throw reader.errorAt(`"${tableFormat}"`);
   reader.next();
   const version = reader.integer(reader.words(versionShape)[1], "a version");
   reader.next();
@@ -66,12 +67,12 @@ export function readTable(text: string): RoutingTable {
   const nodes: TableNode[] = [];
   for (; reader.line.startsWith("node "); reader.next()) {
     const node = readNode(reader);
-    reader.ascends(nodes.at(-1), node);
+    reader.requireAscending(nodes.at(-1), node);
     nodes.push(node);
   }
   const services = readServices(reader, nodeIdsByWord(nodes));
   if (defaultService !== null && !services.some(({ name }) => name === defaultService)) {
-    throw reader.refuse("a service of this table, or -", 3);
+    throw reader.errorAt("a service of this table, or -", 3);
   }
   return { version, nodes, services, defaultService };
 }
@@ -79,7 +80,7 @@ export function readTable(text: string): RoutingTable {
 /** How tasks name each node: by name where no other node has it for its name or id. Ids win when read. */
 function nodeWords(nodes: readonly TableNode[]): ReadonlyMap<string, string> {
   const byWord = nodeIdsByWord(nodes);
-  return new Map(nodes.map(({ id, name }) => [id, word(byWord.get(name) === id ? name : id)]));
+  return new Map(nodes.map(({ id, name }) => [id, quoteWord(byWord.get(name) === id ? name : id)]));
 }
 
 function nodeIdsByWord(nodes: readonly TableNode[]): ReadonlyMap<string, string> {
@@ -96,49 +97,49 @@ function nodeIdsByWord(nodes: readonly TableNode[]): ReadonlyMap<string, string>
 
 function printNode(node: TableNode): string {
   const { id, name, address, hosts } = node;
-  const entry = hosts.length === 0 ? "-" : hosts.map(word).join(" ");
-  return `node ${word(name)} ${word(id)} ${nodeState(node)} ${word(address)} ${entry}`;
+  const entry = hosts.length === 0 ? "-" : hosts.map(quoteWord).join(" ");
+  return `node ${quoteWord(name)} ${quoteWord(id)} ${tableNodeState(node)} ${quoteWord(address)} ${entry}`;
 }
 
 /** What the balancer makes of a node, in one word. */
-export function nodeState({ up, balance }: Pick<TableNode, "up" | "balance">): string {
-  if (balance === undefined) return up ? "up" : "down";
-  return up ? balance : `down,${balance}`;
+export function tableNodeState({ up, admin }: Pick<TableNode, "up" | "admin">): string {
+  if (admin === undefined) return up ? "up" : "down";
+  return up ? admin : `down,${admin}`;
 }
 
-const nodeStates = new Map<string, Pick<TableNode, "up" | "balance">>(
+const tableNodeStates = new Map<string, Pick<TableNode, "up" | "admin">>(
   (
     [
       { up: true },
       { up: false },
-      { up: true, balance: "drain" },
-      { up: true, balance: "maint" },
-      { up: false, balance: "drain" },
-      { up: false, balance: "maint" },
+      { up: true, admin: "drain" },
+      { up: true, admin: "maint" },
+      { up: false, admin: "drain" },
+      { up: false, admin: "maint" },
     ] as const
-  ).map((state) => [nodeState(state), state]),
+  ).map((state) => [tableNodeState(state), state]),
 );
 
 function readNode(reader: LineReader): TableNode {
   const words = reader.words(nodeShape);
   const [, name, id, state, address] = words as [string, string, string, string, string];
-  const known = nodeStates.get(state);
-  if (known === undefined) throw reader.refuse([...nodeStates.keys()].join(", "));
+  const known = tableNodeStates.get(state);
+  if (known === undefined) throw reader.errorAt([...tableNodeStates.keys()].join(", "));
   const hosts = words.length === 6 && words[5] === "-" ? [] : words.slice(5);
-  reader.hostNames(hosts);
+  reader.requireHostNames(hosts);
   return { id, name, ...known, address, hosts };
 }
 
 function readServices(reader: LineReader, nodeIds: ReadonlyMap<string, string>): readonly TableService[] {
   const services: TableService[] = [];
-  while (!reader.ended) {
+  while (!reader.isAtEnd) {
     if (!reader.line.startsWith("service ")) {
-      throw reader.refuse(
+      throw reader.errorAt(
         services.length > 0 ? '"  task", "service" or the end' : '"node", "service" or the end',
       );
     }
     const service = readService(reader, nodeIds);
-    reader.ascends(services.at(-1), service);
+    reader.requireAscending(services.at(-1), service);
     services.push(service);
   }
   return services;

@@ -10,7 +10,7 @@ export type TableNode = {
   /** False: the balancer picks it only where no other is up; its own entry point still serves. */
   readonly up: boolean;
   /** The operator took it out of the balancer: it is never picked; its own entry point still serves. Absent: ready. */
-  readonly balance?: "drain" | "maint";
+  readonly admin?: "drain" | "maint";
   readonly address: string;
   /** Host names of its own entry point, lower case. */
   readonly hosts: readonly string[];

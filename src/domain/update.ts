@@ -6,11 +6,11 @@
 // and the next agree, nothing that is read depends on whether a task has been placed yet, and how long a task ran is
 // told by the registry's clock alone.
 
-import type { Changes } from "./changes.ts";
+import type { PlanBuilder } from "./changes.ts";
 import { MeshError } from "./error.ts";
-import { nodeDown } from "./nodes.ts";
+import { isNodeDown } from "./nodes.ts";
 import { allocatePorts } from "./ports.ts";
-import { endedByItself, isUnanswered, nextStart } from "./restart.ts";
+import { hasEndedByItself, isWithoutSuccessor, nextStart } from "./restart.ts";
 import { runHash } from "./run-hash.ts";
 import type { Service, UpdatePolicy, UpdateProgress } from "./service.ts";
 import type { SlotView } from "./settle-slot.ts";
@@ -19,21 +19,21 @@ import { isAlive, type Task, taskStates } from "./task.ts";
 
 /** SwarmKit's monitor; one not longer than the delay becomes a second longer than it. Milliseconds. */
 const defaultMonitorMs = 5_000;
-const beyondDelayMs = 1_000;
+const monitorMarginMs = 1_000;
 /** The Docker CLI stops watching when it reads `completed`: it must have seen all tasks run before, milliseconds. */
 const minHoldMs = 1_000;
 
 const defaultRollback: UpdatePolicy = { parallelism: 1, order: "start-first" };
 
 /** The policy a service's slots move by now, nothing left out: its rollback policy while it is being rolled back. */
-export function policyOf(service: Service): Required<UpdatePolicy> {
+export function updatePolicyOf(service: Service): Required<UpdatePolicy> {
   const isBack = service.update?.state.startsWith("rollback") === true;
   const asked = isBack ? (service.spec.rollback ?? defaultRollback) : service.spec.update;
   const { delayMs = 0, monitorMs = defaultMonitorMs } = asked;
   return {
     ...asked,
     delayMs,
-    monitorMs: delayMs >= monitorMs ? delayMs + beyondDelayMs : monitorMs,
+    monitorMs: delayMs >= monitorMs ? delayMs + monitorMarginMs : monitorMs,
     maxFailureRatio: asked.maxFailureRatio ?? 0,
     failureAction: asked.failureAction ?? "pause",
   };
@@ -46,7 +46,7 @@ export function beginUpdate(state: "updating" | "rollback_started", nowMs: numbe
 }
 
 /** True while slots are being moved: neither paused nor done. */
-export function isUnderWay({ update }: Service): boolean {
+export function isUpdating({ update }: Service): boolean {
   return update?.state === "updating" || update?.state === "rollback_started";
 }
 
@@ -56,24 +56,24 @@ export function isUnderWay({ update }: Service): boolean {
  * @param tasks the service's
  * @returns the service as it is from here on; after a rollback with its previous spec
  */
-export function judgeUpdate(service: Service, tasks: readonly Task[], changes: Changes): Service {
+export function evaluateUpdate(service: Service, tasks: readonly Task[], changes: PlanBuilder): Service {
   const { update } = service;
-  if (!update || !isUnderWay(service)) return service;
-  const { monitorMs, maxFailureRatio, failureAction } = policyOf(service);
+  if (!update || !isUpdating(service)) return service;
+  const { monitorMs, maxFailureRatio, failureAction } = updatePolicyOf(service);
   const isGlobal = service.spec.mode.kind === "global";
   const slots = isGlobal ? nodeSlots(tasks, changes.world.nodes) : numberedSlots(tasks);
   const failed = slots
-    .flatMap((slot) => firstMade(slot.tasks, service, update) ?? [])
+    .flatMap((slot) => firstUpdatedTask(slot.tasks, service, update) ?? [])
     .filter((task) => endedWithin(task, monitorMs));
   const [first] = failed;
   if (first === undefined || failureAction === "continue") return service;
   if (failed.length / Math.max(1, update.slots) <= maxFailureRatio) return service;
   const why = `due to failure or early termination of task ${first.id}`;
   if (update.state === "rollback_started") {
-    return move(service, { state: "rollback_paused", message: `rollback paused ${why}` }, changes);
+    return setProgress(service, { state: "rollback_paused", message: `rollback paused ${why}` }, changes);
   }
   if (failureAction === "rollback") return rollBack(service, why, changes);
-  return move(service, { state: "paused", message: `update paused ${why}` }, changes);
+  return setProgress(service, { state: "paused", message: `update paused ${why}` }, changes);
 }
 
 /**
@@ -82,19 +82,19 @@ export function judgeUpdate(service: Service, tasks: readonly Task[], changes: C
  * @returns how many more slots it may touch now: its parallelism (0: all) less the slots that are between the old spec
  *   and the new, or arrived there less than the delay ago; none while it is paused
  */
-export function updateTurns(views: readonly SlotView[], given: Service, changes: Changes): number {
-  const service = begun(given, views, changes);
+export function advanceUpdate(views: readonly SlotView[], given: Service, changes: PlanBuilder): number {
+  const service = beginIfNeeded(given, views, changes);
   const { update } = service;
-  if (!update || !isUnderWay(service)) return 0;
-  const { parallelism, delayMs, monitorMs } = policyOf(service);
+  if (!update || !isUpdating(service)) return 0;
+  const { parallelism, delayMs, monitorMs } = updatePolicyOf(service);
   const moved = views.flatMap(({ slot }) => movedAtMs(slot.tasks, service, update) ?? []);
-  const waiting = views.filter((view) => needsTurn(view, service)).length;
-  const between = views.filter((view) => isBetween(view, service, changes)).length;
+  const waiting = views.filter((view) => needsUpdateTurn(view, service)).length;
+  const between = views.filter((view) => isInTransition(view, service, changes)).length;
   const slots = Math.max(update.slots, waiting + between);
-  const counted = slots === update.slots ? service : move(service, { slots }, changes);
+  const counted = slots === update.slots ? service : setProgress(service, { slots }, changes);
   if (views.every((view) => isDone(view, service, changes))) {
     const heldMs = Math.max(...moved.map((atMs) => atMs + Math.max(monitorMs, minHoldMs)));
-    complete(counted, Math.max(update.sinceMs + minHoldMs, heldMs), changes);
+    completeUpdate(counted, Math.max(update.sinceMs + minHoldMs, heldMs), changes);
   }
   if (parallelism === 0) return Number.POSITIVE_INFINITY;
   const resting = moved.map((atMs) => atMs + delayMs).filter((untilMs) => untilMs > changes.nowMs);
@@ -103,34 +103,36 @@ export function updateTurns(views: readonly SlotView[], given: Service, changes:
 }
 
 /** True when settling this slot would begin its update, for which it has to have a turn. */
-export function needsTurn({ slot, keeper, outgoing }: SlotView, service: Service): boolean {
-  const isBegun = slot.tasks.some((task) => isUnanswered(task) && endedAnew(task, service));
+export function needsUpdateTurn({ slot, keeper, outgoing }: SlotView, service: Service): boolean {
+  const isBegun = slot.tasks.some(
+    (task) => isWithoutSuccessor(task) && hasEndedWithCurrentSpec(task, service),
+  );
   return keeper === null && outgoing?.reason === "update" && !isBegun;
 }
 
-function begun(service: Service, views: readonly SlotView[], changes: Changes): Service {
+function beginIfNeeded(service: Service, views: readonly SlotView[], changes: PlanBuilder): Service {
   const { update } = service;
   if (update && update.completedAtMs === null) return service;
   // What a completed update tried in vain goes on by the restart policy; a slot it never saw is a new update.
   const begins = update
-    ? (view: SlotView) => needsTurn(view, service)
-    : (view: SlotView) => isOld(view) && !isOver(view, service, changes);
+    ? (view: SlotView) => needsUpdateTurn(view, service)
+    : (view: SlotView) => hasOutdatedTask(view) && !hasNoSuccessor(view, service, changes);
   if (!views.some(begins)) return service;
-  return move(service, beginUpdate("updating", changes.nowMs), changes);
+  return setProgress(service, beginUpdate("updating", changes.nowMs), changes);
 }
 
 /** True while a slot has a task of an older spec and none of the present one that runs. */
-function isOld({ keeper, outgoing, otherLeavers }: SlotView): boolean {
+function hasOutdatedTask({ keeper, outgoing, othersToReplace }: SlotView): boolean {
   if (keeper?.state === "running") return false;
-  return outgoing?.reason === "update" || otherLeavers.some(({ reason }) => reason === "update");
+  return outgoing?.reason === "update" || othersToReplace.some(({ reason }) => reason === "update");
 }
 
 /** True when no task follows in a slot, because its restart policy says so. */
-function isOver({ slot, keeper }: SlotView, service: Service, changes: Changes): boolean {
+function hasNoSuccessor({ slot, keeper }: SlotView, service: Service, changes: PlanBuilder): boolean {
   return keeper === null && nextStart(slot.tasks, service, changes.nowMs) === null;
 }
 
-function complete(service: Service, atMs: number, changes: Changes): void {
+function completeUpdate(service: Service, atMs: number, changes: PlanBuilder): void {
   if (changes.nowMs < atMs) {
     changes.wakeAt(atMs);
     return;
@@ -138,14 +140,14 @@ function complete(service: Service, atMs: number, changes: Changes): void {
   const isBack = service.update?.state === "rollback_started";
   const state = isBack ? "rollback_completed" : "completed";
   const message = isBack ? "rollback completed" : "update completed";
-  move(service, { state, message, completedAtMs: changes.nowMs }, changes);
+  setProgress(service, { state, message, completedAtMs: changes.nowMs }, changes);
 }
 
 /** Gives a service its previous spec again. Where that cannot be any more, the update pauses. */
-function rollBack(service: Service, why: string, changes: Changes): Service {
+function rollBack(service: Service, why: string, changes: PlanBuilder): Service {
   const { previous } = service;
   const pause = (reason: string) =>
-    move(service, { state: "paused", message: `update paused ${why}; ${reason}` }, changes);
+    setProgress(service, { state: "paused", message: `update paused ${why}; ${reason}` }, changes);
   if (previous === null) return pause("there is no previous spec to roll back to");
   const others = [...changes.world.services.values()].filter(({ id }) => id !== service.id);
   try {
@@ -160,7 +162,11 @@ function rollBack(service: Service, why: string, changes: Changes): Service {
       updatedAtMs: changes.nowMs,
     };
     const message = `update rolled back ${why}`;
-    return move(back, { state: "rollback_started", message, sinceMs: changes.nowMs, slots: 0 }, changes);
+    return setProgress(
+      back,
+      { state: "rollback_started", message, sinceMs: changes.nowMs, slots: 0 },
+      changes,
+    );
   } catch (error) {
     if (!(error instanceof MeshError)) throw error;
     return pause(`it cannot be rolled back: ${error.message}`);
@@ -168,37 +174,40 @@ function rollBack(service: Service, why: string, changes: Changes): Service {
 }
 
 /** Takes down where an update is now; a new state is an event. */
-function move(service: Service, part: Partial<UpdateProgress>, changes: Changes): Service {
+function setProgress(service: Service, part: Partial<UpdateProgress>, changes: PlanBuilder): Service {
   const update = { ...beginUpdate("updating", changes.nowMs), ...service.update, ...part };
   const next = { ...service, update };
   changes.replaceService(next);
-  if (part.state !== undefined) changes.noteService(`service.${part.state}`, next, update.message);
+  if (part.state !== undefined) changes.recordServiceEvent(`service.${part.state}`, next, update.message);
   return next;
 }
 
 /** True while a slot has left the old spec and not arrived at the new one. */
-function isBetween(view: SlotView, service: Service, changes: Changes): boolean {
+function isInTransition(view: SlotView, service: Service, changes: PlanBuilder): boolean {
   const { slot, keeper, outgoing } = view;
-  if (keeper?.state === "running" || needsTurn(view, service)) return false;
+  if (keeper?.state === "running" || needsUpdateTurn(view, service)) return false;
   if (service.update && movedAtMs(slot.tasks, service, service.update) !== null) return false;
   if (outgoing?.reason === "update") return true;
-  const last = slot.tasks.findLast(isUnanswered);
-  if (isOver(view, service, changes)) return last?.state !== "complete";
-  return slot.tasks.some((task) => endedAnew(task, service)) || tookOver(slot.tasks, service, changes);
+  const last = slot.tasks.findLast(isWithoutSuccessor);
+  if (hasNoSuccessor(view, service, changes)) return last?.state !== "complete";
+  return (
+    slot.tasks.some((task) => hasEndedWithCurrentSpec(task, service)) ||
+    hasStoppedOldTask(slot.tasks, service, changes)
+  );
 }
 
 /** True when an update has nothing to wait for in a slot: a task of the new spec runs, or it was tried. */
-function isDone(view: SlotView, service: Service, changes: Changes): boolean {
+function isDone(view: SlotView, service: Service, changes: PlanBuilder): boolean {
   const { slot, keeper } = view;
   if (keeper?.state === "running") return true;
-  if (needsTurn(view, service)) return false;
+  if (needsUpdateTurn(view, service)) return false;
   if (service.update && movedAtMs(slot.tasks, service, service.update) !== null) return true;
-  return isOver(view, service, changes);
+  return hasNoSuccessor(view, service, changes);
 }
 
 /** When the update's task in a slot came to run, or ended without; null: not yet, or the slot had nothing to move. */
 function movedAtMs(tasks: readonly Task[], service: Service, update: UpdateProgress): number | null {
-  const task = firstMade(tasks, service, update);
+  const task = firstUpdatedTask(tasks, service, update);
   if (task === null) return null;
   return ranSinceMs(task) ?? (isAlive(task) ? null : endedAtMs(task));
 }
@@ -207,9 +216,13 @@ function movedAtMs(tasks: readonly Task[], service: Service, update: UpdateProgr
  * The first task an update made in a slot. Later ones are restarts and say nothing of the update; one that was taken
  * back before it ran, because its node was lost, is none.
  */
-function firstMade(tasks: readonly Task[], service: Service, { sinceMs }: UpdateProgress): Task | null {
+function firstUpdatedTask(
+  tasks: readonly Task[],
+  service: Service,
+  { sinceMs }: UpdateProgress,
+): Task | null {
   const counts = (task: Task) =>
-    ranSinceMs(task) !== null || endedByItself(task) || (task.desired === "running" && isAlive(task));
+    ranSinceMs(task) !== null || hasEndedByItself(task) || (task.desired === "running" && isAlive(task));
   const isOurs = (task: Task) =>
     task.runHash === service.runHash &&
     task.createdAtMs >= sinceMs &&
@@ -219,7 +232,7 @@ function firstMade(tasks: readonly Task[], service: Service, { sinceMs }: Update
 
 /** True when a task died on its own account before it ever ran, or within `monitorMs` of that. */
 function endedWithin(task: Task, monitorMs: number): boolean {
-  if (!endedByItself(task)) return false;
+  if (!hasEndedByItself(task)) return false;
   const sinceMs = ranSinceMs(task);
   return sinceMs === null || endedAtMs(task) - sinceMs <= monitorMs;
 }
@@ -232,21 +245,25 @@ function endedAtMs(task: Task): number {
   return task.endedAtMs ?? task.stateSinceMs;
 }
 
-function endedAnew(task: Task, service: Service): boolean {
-  return endedByItself(task) && task.runHash === service.runHash;
+function hasEndedWithCurrentSpec(task: Task, service: Service): boolean {
+  return hasEndedByItself(task) && task.runHash === service.runHash;
 }
 
 /**
  * True where an update took the slot's task of the old spec away: one is still stopping, or the last one was stopped.
  * One that was lost with its node, or was never there, does not hold an update up: its slot may find no place for long.
  */
-function tookOver(tasks: readonly Task[], service: Service, { world: { nodes } }: Changes): boolean {
+function hasStoppedOldTask(
+  tasks: readonly Task[],
+  service: Service,
+  { world: { nodes } }: PlanBuilder,
+): boolean {
   const old = tasks.filter(
     ({ runHash, state }) => runHash !== service.runHash && taskStates[state] >= taskStates.assigned,
   );
   const lives = (task: Task) => {
     const node = nodes.get(task.nodeId ?? "");
-    return isAlive(task) && node !== undefined && !nodeDown(node);
+    return isAlive(task) && node !== undefined && !isNodeDown(node);
   };
   const last = old.at(-1);
   return old.some(lives) || (last !== undefined && !isAlive(last) && last.state !== "orphaned");

@@ -5,26 +5,26 @@ import { isStatusList } from "./expect.ts";
 import type { CheckSpec, HttpCheck, ServerSpec } from "./server.ts";
 
 /** Far beyond any use; a timer takes no longer one. Milliseconds: a day. */
-const longestMs = 86_400_000;
+const maxCheckTimeMs = 86_400_000;
 /** Checks more often than this would cost more than they tell, milliseconds. */
-const shortestInterMs = 100;
-const longestPattern = 200;
-const longestUri = 2_000;
+const minCheckIntervalMs = 100;
+const maxPatternLength = 200;
+const maxUriLength = 2_000;
 
 /** As HAProxy takes it for a server, and as it may stand in a path. */
-const nameShape = /^[A-Za-z0-9](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?$/;
+const serverNamePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?$/;
 /** A token (RFC 9110 §5.6.2). */
-const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/;
+const httpNamePattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/;
 
 /** Refuses a server that cannot be. @throws MeshError server/invalid */
 export function validateServer(spec: ServerSpec): void {
   const { name, port, weight, maxConn, cookie, check } = spec;
-  if (!nameShape.test(name) || name.length > 63) {
+  if (!serverNamePattern.test(name) || name.length > 63) {
     throw invalid(`cannot read server name "${name}": up to 63 letters, digits, ".", "_", ":" and "-"`);
   }
-  whole("port", port, 1, 65_535);
-  whole("weight", weight, 0, 256);
-  whole("maxconn", maxConn, 0, 1_000_000);
+  checkInteger("port", port, 1, 65_535);
+  checkInteger("weight", weight, 0, 256);
+  checkInteger("maxconn", maxConn, 0, 1_000_000);
   if (cookie !== null && !/^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]{1,100}$/.test(cookie)) {
     throw invalid(
       `cannot read cookie "${cookie}": 1 to 100 characters of a cookie's value (RFC 6265 §4.1.1)`,
@@ -34,24 +34,24 @@ export function validateServer(spec: ServerSpec): void {
 }
 
 function validateCheck(check: CheckSpec): void {
-  if (check.port !== null) whole("check port", check.port, 1, 65_535);
-  whole("inter (ms)", check.interMs, shortestInterMs, longestMs);
-  whole("fastinter (ms)", check.fastInterMs, shortestInterMs, longestMs);
-  whole("downinter (ms)", check.downInterMs, shortestInterMs, longestMs);
-  whole("check timeout (ms)", check.timeoutMs, 1, longestMs);
-  whole("rise", check.rise, 1, 1_000);
-  whole("fall", check.fall, 1, 1_000);
+  if (check.port !== null) checkInteger("check port", check.port, 1, 65_535);
+  checkInteger("inter (ms)", check.interMs, minCheckIntervalMs, maxCheckTimeMs);
+  checkInteger("fastinter (ms)", check.fastInterMs, minCheckIntervalMs, maxCheckTimeMs);
+  checkInteger("downinter (ms)", check.downInterMs, minCheckIntervalMs, maxCheckTimeMs);
+  checkInteger("check timeout (ms)", check.timeoutMs, 1, maxCheckTimeMs);
+  checkInteger("rise", check.rise, 1, 1_000);
+  checkInteger("fall", check.fall, 1, 1_000);
   if (check.http !== null) validateHttp(check.http);
 }
 
 function validateHttp({ method, uri, headers, expect }: HttpCheck): void {
-  if (!token.test(method)) throw invalid(`cannot read check method "${method}": write it as GET`);
+  if (!httpNamePattern.test(method)) throw invalid(`cannot read check method "${method}": write it as GET`);
   // Printable ASCII without a space is all that may stand in a request line (RFC 9112 §3.2).
-  if (!/^[!-~]+$/.test(uri) || uri.length > longestUri) {
+  if (!/^[!-~]+$/.test(uri) || uri.length > maxUriLength) {
     throw invalid(`cannot read check URI "${uri.slice(0, 60)}": a path such as /health`);
   }
   for (const { name, value } of headers) {
-    if (!token.test(name)) throw invalid(`cannot read the name of check header "${name}"`);
+    if (!httpNamePattern.test(name)) throw invalid(`cannot read the name of check header "${name}"`);
     if (!/^[\t\x20-\x7e\x80-\xff]{0,1000}$/.test(value)) {
       throw invalid(`cannot read the value of check header ${name}: one line of text`);
     }
@@ -60,8 +60,8 @@ function validateHttp({ method, uri, headers, expect }: HttpCheck): void {
 }
 
 function validateExpect(kind: NonNullable<HttpCheck["expect"]>["kind"], pattern: string): void {
-  if (pattern === "" || pattern.length > longestPattern) {
-    throw invalid(`what a check expects has to be 1 to ${longestPattern} characters`);
+  if (pattern === "" || pattern.length > maxPatternLength) {
+    throw invalid(`what a check expects has to be 1 to ${maxPatternLength} characters`);
   }
   if (kind === "status" && !isStatusList(pattern)) {
     throw invalid(`cannot read expected status "${pattern}": write it as 200, 200-399 or 200,204`);
@@ -75,7 +75,7 @@ function validateExpect(kind: NonNullable<HttpCheck["expect"]>["kind"], pattern:
   }
 }
 
-function whole(what: string, value: number, least: number, most: number): void {
+function checkInteger(what: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
   throw invalid(`${what} is ${value}: use a whole number from ${least} to ${most}`);
 }

@@ -80,12 +80,12 @@ function checkPolicies({ restart, update, rollback, maxPerNode }: ServiceSpec): 
   checkCount("restart-delay", restart.delayMs ?? 0);
   checkCount("restart-window", restart.windowMs);
   checkCount("restart-max-attempts", restart.maxAttempts);
-  checkMoves("update", update);
-  if (rollback !== undefined) checkMoves("rollback", rollback);
+  checkUpdatePolicy("update", update);
+  if (rollback !== undefined) checkUpdatePolicy("rollback", rollback);
   checkCount("replicas-max-per-node", maxPerNode);
 }
 
-function checkMoves(what: string, policy: UpdatePolicy): void {
+function checkUpdatePolicy(what: string, policy: UpdatePolicy): void {
   const { parallelism, delayMs = 0, monitorMs = 0, maxFailureRatio = 0 } = policy;
   checkCount(`${what}-parallelism`, parallelism);
   checkCount(`${what}-delay`, delayMs);

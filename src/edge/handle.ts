@@ -1,7 +1,7 @@
 // The life of a request at the balancer: which service it is for, and which node's entry point takes it on.
 
 import { ingress, needsNoNode, noNodeAtAll } from "../ingress/handle.ts";
-import type { Entry } from "../proxy/entry.ts";
+import type { EntryPoint } from "../proxy/entry.ts";
 import { authorityOf } from "../proxy/host.ts";
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
 import type { Route, Routes } from "../proxy/routes.ts";
@@ -12,7 +12,7 @@ import type { Route, Routes } from "../proxy/routes.ts";
  *
  * Refusing is the entry point's business too: it knows how. Where no node can be picked it is any node's.
  */
-export function edge(request: Request, entry: Entry, context: PlaneContext): Promise<Response> {
+export function edge(request: Request, entry: EntryPoint, context: PlaneContext): Promise<Response> {
   const { plane } = context;
   const host = request.headers.get("host") ?? authorityOf(request.url);
   const routes = plane.tables.routes(context.waitUntil);
@@ -26,7 +26,7 @@ export function edge(request: Request, entry: Entry, context: PlaneContext): Pro
 /** There is no table yet, or nothing in it that the request could be for: a fresher one may have it. */
 async function afterWaiting(
   request: Request,
-  entry: Entry,
+  entry: EntryPoint,
   context: PlaneContext,
   host: string,
   awaited: Routes | null | Promise<Routes | null>,
@@ -79,18 +79,18 @@ function pickNode(
   const route = matched?.[0];
   if (matched === null || route === undefined) return null;
   const able = ableNodes(matched, routes);
-  const index = plane.cursors.next(route.edgeRound, able);
+  const index = plane.cursors.next(route.edgeCursor, able);
   return able[index] ?? (needsNoNode(matched) ? noNodeAtAll.id : null);
 }
 
 /** Ids of the nodes that take turns for these routes, ascending; none where a host-mode service has no task. */
 export function ableNodes(matched: readonly Route[], routes: Routes): readonly string[] {
   if (matched[0]?.mode === "host") return nodesWithTask(matched, routes);
-  return routes.able;
+  return routes.eligibleNodes;
 }
 
 /** Nodes with a task of services published in host mode, ascending, as far as the balancer picks them. */
 function nodesWithTask(matched: readonly Route[], routes: Routes): readonly string[] {
   const ids = [...new Set(matched.flatMap((route) => [...route.nodeIds()]))].sort();
-  return routes.inTurn(ids);
+  return routes.eligible(ids);
 }

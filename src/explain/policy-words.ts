@@ -1,26 +1,26 @@
 // A policy in words: how it picks, why a task is among those it picks from, and what else its service asks.
 
 import { printPathRule } from "../domain/path-rule.ts";
-import { policyName } from "../domain/policy.ts";
+import { hashedField } from "../domain/policy.ts";
 import type { Canary, CanaryRule, Share, TablePaths, TableService } from "../domain/table.ts";
 import { byHash } from "../proxy/policies/hash.ts";
 import { keyOf } from "../proxy/policies/policies.ts";
-import { type Ring, rulesOf } from "../proxy/ring.ts";
+import { rulesOf, type TargetPool } from "../proxy/ring.ts";
 import type { Route, Routes } from "../proxy/routes.ts";
 
 /** What a hashing policy hashes, for a sentence; null for the others. */
-function hashedBy({ policy }: TableService): string | null {
+function hashKeyText({ policy }: TableService): string | null {
   if (policy === "source") return "the client's address";
   if (policy === "uri") return "the path";
-  const named = policyName(policy);
+  const named = hashedField(policy);
   if (named === null) return null;
   return named.kind === "hdr" ? `header ${named.name}` : `cookie ${named.name}`;
 }
 
 /** Which of `count` tasks gets the request. */
-export function whichOf(count: number, service: TableService): string {
+export function pickText(count: number, service: TableService): string {
   if (count === 1) return "the one task that can";
-  const hashed = hashedBy(service);
+  const hashed = hashKeyText(service);
   if (hashed !== null) return `the one of ${count} tasks that ${hashed} leads to`;
   if (service.policy === "leastconn")
     return `the one of ${count} tasks with the fewest open requests for its weight`;
@@ -33,12 +33,12 @@ export function whichOf(count: number, service: TableService): string {
  *
  * @param path the one thing of a request that is known here and can be hashed
  */
-export function whyAmong(service: TableService, ring: Ring, id: string, path: string): string {
+export function candidateReason(service: TableService, ring: TargetPool, id: string, path: string): string {
   const share = ring.targets.find(({ taskId }) => taskId === id)?.share;
-  const hashed = hashedBy(service);
-  const part = partOf(ring, share);
+  const hashed = hashKeyText(service);
+  const part = weightText(ring, share);
   if (service.policy === "uri") {
-    return leadsTo(ring, path) === id
+    return hashTarget(ring, path) === id
       ? "the path leads to it"
       : "the path leads to another; it is next when that fails";
   }
@@ -49,31 +49,31 @@ export function whyAmong(service: TableService, ring: Ring, id: string, path: st
   return `it takes its turn${part}`;
 }
 
-function partOf({ even, targets }: Ring, share: Share | undefined): string {
-  if (even || share === undefined) return "";
+function weightText({ hasEqualWeights, targets }: TargetPool, share: Share | undefined): string {
+  if (hasEqualWeights || share === undefined) return "";
   const total = targets.reduce((sum, one) => sum + one.share.weight, 0);
   return `, with weight ${share.weight} of ${total}`;
 }
 
-function leadsTo(ring: Ring, path: string): string | undefined {
-  const { targets, even } = ring;
+function hashTarget(ring: TargetPool, path: string): string | undefined {
+  const { targets, hasEqualWeights } = ring;
   const index = byHash({
     targets,
-    even,
-    settled: true,
+    hasEqualWeights,
+    isWarm: true,
     key: keyOf("uri", "", path, new Headers()),
-    may: () => true,
+    isAvailable: () => true,
     weight: (at) => targets[at]?.share.weight ?? 0,
     open: () => 0,
-    inTurn: () => -1,
-    currents: new Map(),
+    nextInTurn: () => -1,
+    smoothWeights: new Map(),
     random: () => 0,
   });
   return targets[index]?.taskId;
 }
 
 /** What a service asks besides its policy, a sentence each. */
-export function optionsInWords(route: Route, routes: Routes): string[] {
+export function optionTexts(route: Route, routes: Routes): string[] {
   const { service } = route;
   const { sticky, maxconn, queue, queueTimeoutMs, slowStartMs } = rulesOf(service);
   const words: string[] = [];
@@ -83,33 +83,33 @@ export function optionsInWords(route: Route, routes: Routes): string[] {
     words.push(`at most ${maxconn} open requests a task and isolate, and ${waiting}`);
   }
   if (slowStartMs > 0) words.push(`a new task comes to its weight over ${slowStartMs / 1_000} s`);
-  if (service.options?.paths !== undefined) words.push(pathsInWords(service.options.paths, routes));
-  if (service.options?.canary !== undefined) words.push(canaryInWords(service.options.canary, route, routes));
+  if (service.options?.paths !== undefined) words.push(pathRulesText(service.options.paths, routes));
+  if (service.options?.canary !== undefined) words.push(canaryText(service.options.canary, route, routes));
   return words;
 }
 
-function pathsInWords({ at, rules }: TablePaths, routes: Routes): string {
+function pathRulesText({ at, rules }: TablePaths, routes: Routes): string {
   const what = rules.map(printPathRule).join(", ");
   if (at.length === 0) return `it takes ${what}`;
   const whose = at.map((name) => (routes.isPublished(name) ? name : `${name}, which is not published`));
   return `it takes ${what} of ${whose.join(" and of ")}`;
 }
 
-function canaryInWords(canary: Canary, route: Route, routes: Routes): string {
+function canaryText(canary: Canary, route: Route, routes: Routes): string {
   const { service, percent, header, cookie } = canary;
   const other = routes.canaryOf(route);
   if (other === null) return `its canary ${service} is not published, and gets nothing`;
-  if (other.mode === "ingress" && other.ring("").ids.length === 0) {
+  if (other.mode === "ingress" && other.pool("").ids.length === 0) {
     return `its canary ${service} has no live task, and gets nothing`;
   }
   const rules = [
-    ...(header === undefined ? [] : [`header ${ruleInWords(header)}`]),
-    ...(cookie === undefined ? [] : [`cookie ${ruleInWords(cookie)}`]),
+    ...(header === undefined ? [] : [`header ${canaryRuleText(header)}`]),
+    ...(cookie === undefined ? [] : [`cookie ${canaryRuleText(cookie)}`]),
   ];
   const first = rules.length === 0 ? "" : `requests with ${rules.join(" or ")} go to ${service}, and `;
   return `${first}${percent}% of ${rules.length === 0 ? "requests" : "the others"} go to ${rules.length === 0 ? service : "it"}, its canary`;
 }
 
-function ruleInWords({ name, value = "always" }: CanaryRule): string {
+function canaryRuleText({ name, value = "always" }: CanaryRule): string {
   return `${name}=${value}`;
 }

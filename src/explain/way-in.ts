@@ -2,19 +2,19 @@
 
 import type { RoutingTable } from "../domain/table.ts";
 import type { ExplainedEntry } from "../protocol/route.ts";
-import type { Entry } from "../proxy/entry.ts";
+import type { EntryPoint } from "../proxy/entry.ts";
 import { hostName } from "../proxy/host.ts";
 import { Routes } from "../proxy/routes.ts";
 
 /** What of its surroundings says where a request comes in. */
-export type Surroundings = {
+export type EntrySettings = {
   /** The mesh's domain, lower case, or empty. */
   readonly domain: string;
   /** On one machine nodes have addresses, every port counts, and this one is the balancer's own; null on Cloudflare. */
   readonly balancerPort: number | null;
 };
 
-export type WayIn = Pick<Entry, "role" | "node" | "port"> & Pick<ExplainedEntry, "why">;
+export type ResolvedEntry = Pick<EntryPoint, "role" | "node" | "port"> & Pick<ExplainedEntry, "why">;
 
 /**
  * Where a request for `url` comes in: at the node named, at the node whose host name or address the URL has, or else at
@@ -22,21 +22,26 @@ export type WayIn = Pick<Entry, "role" | "node" | "port"> & Pick<ExplainedEntry,
  *
  * @param node id or name of the node to ask; null leaves it to the URL
  */
-export function wayIn(table: RoutingTable, url: URL, node: string | null, around: Surroundings): WayIn {
-  const port = portOf(url, around.balancerPort);
+export function resolveEntry(
+  table: RoutingTable,
+  url: URL,
+  node: string | null,
+  around: EntrySettings,
+): ResolvedEntry {
+  const port = publishedPortOf(url, around.balancerPort);
   if (node !== null) return { role: "ingress", node, port, why: "the node was named" };
   const host = hostName(url.host);
-  const named = nodeOf(table, host, around);
+  const named = entryNodeOf(table, host, around);
   if (named === null)
     return { role: "edge", node: null, port, why: `${host} is no node's, so it is the balancer's` };
   return { role: "ingress", port, ...named };
 }
 
-function nodeOf(
+function entryNodeOf(
   table: RoutingTable,
   host: string,
-  around: Surroundings,
-): (Pick<WayIn, "why"> & { node: string }) | null {
+  around: EntrySettings,
+): (Pick<ResolvedEntry, "why"> & { node: string }) | null {
   const suffix = `.nodes.${around.domain}`;
   if (around.domain !== "" && host.endsWith(suffix)) {
     return { node: host.slice(0, -suffix.length), why: `${host} is a node's own host name` };
@@ -53,7 +58,7 @@ function nodeOf(
 }
 
 /** The published port a URL asks for; null where it means nothing. */
-function portOf({ port, protocol }: URL, balancerPort: number | null): number | null {
+function publishedPortOf({ port, protocol }: URL, balancerPort: number | null): number | null {
   if (port === "" && balancerPort === null) return null;
   const given = port === "" ? (protocol === "https:" ? 443 : 80) : Number(port);
   return given === balancerPort ? null : given;

@@ -5,10 +5,11 @@ import { type PathRule, readPathRule } from "../domain/path-rule.ts";
 /** It holds for a request that one of these rules holds for; or it looks at something the mesh cannot (`why`). */
 export type Acl = { readonly rules: readonly PathRule[] } | { readonly why: string };
 
-const told = "services are told apart by port, by host name, hdr(host), and by path, path_beg or path";
+const supportedCriteria =
+  "services are told apart by port, by host name, hdr(host), and by path, path_beg or path";
 
 /** ACLs that HAProxy has by itself; of most the mesh cannot tell. */
-export const predefined: ReadonlyMap<string, Acl> = new Map<string, Acl>([
+export const predefinedAcls: ReadonlyMap<string, Acl> = new Map<string, Acl>([
   ["TRUE", { rules: [{ host: null, path: "/", exact: false }] }],
   ["FALSE", { rules: [] }],
   ...[
@@ -24,11 +25,11 @@ export const predefined: ReadonlyMap<string, Acl> = new Map<string, Acl>([
     ],
     ...["HTTP_URL_STAR", "LOCALHOST", "METH_CONNECT", "METH_DELETE", "METH_GET", "METH_HEAD", "METH_OPTIONS"],
     ...["METH_POST", "METH_PUT", "METH_TRACE", "RDP_COOKIE", "REQ_CONTENT", "WAIT_END"],
-  ].map((name) => [name, { why: `${name} is not looked at: ${told}` }] as const),
+  ].map((name) => [name, { why: `${name} is not looked at: ${supportedCriteria}` }] as const),
 ]);
 
 /** ACLs of one name, and the values of one line, are alternatives. */
-export function either(one: Acl | undefined, other: Acl): Acl {
+export function mergeAcls(one: Acl | undefined, other: Acl): Acl {
   if (one === undefined || "why" in other) return other;
   return "why" in one ? one : { rules: [...one.rules, ...other.rules] };
 }
@@ -36,7 +37,7 @@ export function either(one: Acl | undefined, other: Acl): Acl {
 /** `hdr(host) -i www.example.com`, `path_beg /api`, `path /healthz`. */
 export function readAcl(criterion: string, words: readonly string[]): Acl {
   const kind = kindOf(criterion);
-  if (kind === null) return { why: `${criterion} is not looked at: ${told}` };
+  if (kind === null) return { why: `${criterion} is not looked at: ${supportedCriteria}` };
   const { values, flags, method } = readFlags(words);
   const unknown = flags.find((flag) => flag !== "-i");
   if (unknown !== undefined) return { why: `${unknown} is not read: write the values on the line` };

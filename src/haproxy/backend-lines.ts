@@ -3,22 +3,22 @@
 import { readPolicy } from "../domain/policy.ts";
 import {
   type AdminState,
-  checkOf,
   defaultHttpCheck,
   type HttpCheck,
   type ServerSpec,
+  withCheckDefaults,
 } from "../domain/server.ts";
 import { readHttpCheck, readHttpchk } from "./check-lines.ts";
-import type { Outcome, Remarks } from "./remarks.ts";
+import type { Diagnostics, LineOutcome } from "./remarks.ts";
 import type { Directive } from "./sections.ts";
-import { readDefaultServer, readServer, type ServerWords, serverWords } from "./server-line.ts";
-import { timeOf } from "./time.ts";
+import { defaultServerParams, readDefaultServer, readServer, type ServerParams } from "./server-line.ts";
+import { parseTimeMs } from "./time.ts";
 import { ConfigError } from "./words.ts";
 
 export type ImportedServer = { readonly line: number; readonly spec: ServerSpec; readonly admin: AdminState };
 
 export class BackendLines {
-  static readonly words = [
+  static readonly keywords = [
     "balance",
     "server",
     "default-server",
@@ -28,37 +28,42 @@ export class BackendLines {
     "stats",
     "option",
   ];
-  readonly #remarks: Remarks;
+  readonly #diagnostics: Diagnostics;
   readonly #checks: Directive[] = [];
-  readonly #read: { readonly directive: Directive; readonly server: ReturnType<typeof readServer> }[] = [];
-  #defaults = serverWords;
+  readonly #serverLines: { readonly directive: Directive; readonly server: ReturnType<typeof readServer> }[] =
+    [];
+  #defaults = defaultServerParams;
   #http: HttpCheck | null = null;
-  #balance: string | null = null;
+  #policy: string | null = null;
   #sticky: string | null = null;
   #queueMs: number | null = null;
   #checkMs: number | null = null;
   #connectMs: number | null = null;
-  #slowMs = 0;
+  #slowStartMs = 0;
   #allBackups = false;
 
-  constructor(remarks: Remarks) {
-    this.#remarks = remarks;
+  constructor(remarks: Diagnostics) {
+    this.#diagnostics = remarks;
   }
 
   /** Takes a line in, if it is one of these. */
-  takes(directive: Directive): boolean {
+  tryRead(directive: Directive): boolean {
     const [head, second] = directive.words;
-    if (head === "server") this.#server(directive);
+    if (head === "server") this.#readServer(directive);
     else if (head === "default-server") {
-      this.#defaults = readDefaultServer(directive, this.#defaults, this.#remarks);
-      this.#remarks.add(directive, "taken");
-    } else if (head === "balance") this.#balanceBy(directive);
-    else if (head === "cookie") this.#cookie(directive);
+      this.#defaults = readDefaultServer(directive, this.#defaults, this.#diagnostics);
+      this.#diagnostics.add(directive, "taken");
+    } else if (head === "balance") this.#readBalance(directive);
+    else if (head === "cookie") this.#readCookie(directive);
     else if (head === "stats")
-      this.#remarks.add(directive, "as is", "the balancer has a statistics page of its own: docs/stats.md");
-    else if (head === "timeout") this.#timeout(directive);
+      this.#diagnostics.add(
+        directive,
+        "as is",
+        "the balancer has a statistics page of its own: docs/stats.md",
+      );
+    else if (head === "timeout") this.#readTimeout(directive);
     else if (head === "http-check") {
-      this.#http = readHttpCheck(directive, this.#http ?? defaultHttpCheck, this.#remarks);
+      this.#http = readHttpCheck(directive, this.#http ?? defaultHttpCheck, this.#diagnostics);
       this.#checks.push(directive);
     } else if (head === "option" && second === "httpchk") {
       this.#http = readHttpchk(directive, this.#http);
@@ -68,20 +73,20 @@ export class BackendLines {
       this.#checks.push(directive);
     } else if (head === "option" && second === "allbackups") {
       this.#allBackups = true;
-      this.#remarks.add(directive, "taken");
+      this.#diagnostics.add(directive, "taken");
     } else if (head === "no" && second === "option" && directive.words[2] === "httpchk") this.#http = null;
     else if (head === "no" && second === "option" && directive.words[2] === "allbackups") {
       this.#allBackups = false;
-      this.#remarks.add(directive, "taken");
+      this.#diagnostics.add(directive, "taken");
     } else return false;
     return true;
   }
 
   /** The servers, each with the backend's checks. */
   servers(): readonly ImportedServer[] {
-    for (const directive of this.#checks) this.#remarks.add(directive, "taken");
-    this.#slowStart(this.#read.map(({ server }) => server));
-    return this.#read.map(({ directive, server }) => {
+    for (const directive of this.#checks) this.#diagnostics.add(directive, "taken");
+    this.#applySlowStart(this.#serverLines.map(({ server }) => server));
+    return this.#serverLines.map(({ directive, server }) => {
       const { name, host, port, spec, admin, isChecked, check } = server;
       // A check at another port is not over TLS unless that is said.
       const tls = check.tls ?? (check.port == null && spec.tls);
@@ -89,50 +94,50 @@ export class BackendLines {
       return {
         line: directive.line,
         admin,
-        spec: { ...spec, name, host, port, check: isChecked ? checkOf(words, spec) : null },
+        spec: { ...spec, name, host, port, check: isChecked ? withCheckDefaults(words, spec) : null },
       };
     });
   }
 
-  #server(directive: Directive): void {
-    const server = readServer(directive, this.#defaults, this.#remarks);
-    if (this.#read.some((one) => one.server.name === server.name)) {
+  #readServer(directive: Directive): void {
+    const server = readServer(directive, this.#defaults, this.#diagnostics);
+    if (this.#serverLines.some((one) => one.server.name === server.name)) {
       throw new ConfigError(directive.line, `there is a server ${server.name} before this one`);
     }
-    this.#read.push({ directive, server });
-    this.#remarks.add(directive, "taken", server.isChecked ? "" : "not checked");
+    this.#serverLines.push({ directive, server });
+    this.#diagnostics.add(directive, "taken", server.isChecked ? "" : "not checked");
   }
 
   /** Labels of the service that say what these lines say. */
   labels(): Readonly<Record<string, string>> {
-    const backups = this.#read.filter(({ server }) => server.spec.backup).length;
-    const limits = this.#read.length > 0 && this.#queueMs !== null ? this.#mostConn() : 0;
+    const backups = this.#serverLines.filter(({ server }) => server.spec.backup).length;
+    const limits = this.#serverLines.length > 0 && this.#queueMs !== null ? this.#maxConn() : 0;
     return {
-      ...(this.#balance !== null && { "waggle.balance": this.#balance }),
+      ...(this.#policy !== null && { "waggle.balance": this.#policy }),
       ...(this.#sticky !== null && { "waggle.sticky": this.#sticky }),
       ...(backups > 1 && { "waggle.allbackups": String(this.#allBackups) }),
-      ...(this.#slowMs > 0 && { "waggle.slowstart": `${this.#slowMs}ms` }),
+      ...(this.#slowStartMs > 0 && { "waggle.slowstart": `${this.#slowStartMs}ms` }),
       ...(limits > 0 && { "waggle.maxconn": String(limits), "waggle.queue-timeout": `${this.#queueMs}ms` }),
     };
   }
 
-  #slowStart(servers: readonly ServerWords[]): void {
+  #applySlowStart(servers: readonly ServerParams[]): void {
     const times = [...new Set(servers.map(({ slowStartMs }) => slowStartMs))];
-    this.#slowMs = Math.max(0, ...times);
+    this.#slowStartMs = Math.max(0, ...times);
     if (times.length < 2) return;
-    for (const { directive } of this.#read) {
+    for (const { directive } of this.#serverLines) {
       if (directive.words.includes("slowstart")) {
-        this.#remarks.add(
+        this.#diagnostics.add(
           directive,
           "could not",
-          `slowstart: it is one for all servers, the longest: ${this.#slowMs} ms`,
+          `slowstart: it is one for all servers, the longest: ${this.#slowStartMs} ms`,
         );
       }
     }
   }
 
-  #mostConn(): number {
-    return Math.max(0, ...this.#read.map(({ server }) => server.spec.maxConn));
+  #maxConn(): number {
+    return Math.max(0, ...this.#serverLines.map(({ server }) => server.spec.maxConn));
   }
 
   /** As HAProxy: the connection within `timeout connect` or inter, then the answer within `timeout check`. */
@@ -141,26 +146,26 @@ export class BackendLines {
     return { timeoutMs: Math.min(this.#connectMs ?? interMs, interMs) + this.#checkMs };
   }
 
-  #balanceBy(directive: Directive): void {
+  #readBalance(directive: Directive): void {
     const [, word = ""] = directive.words;
     const policy =
       word === "static-rr" ? "roundrobin" : word.startsWith("random") ? "random" : readPolicy(word);
     if (policy === null) {
-      this.#remarks.add(directive, "could not", `there is no policy ${word}: requests go round robin`);
+      this.#diagnostics.add(directive, "could not", `there is no policy ${word}: requests go round robin`);
       return;
     }
-    this.#balance = policy === "roundrobin" ? null : policy;
-    this.#remarks.add(directive, "taken");
+    this.#policy = policy === "roundrobin" ? null : policy;
+    this.#diagnostics.add(directive, "taken");
     if (directive.words.length > 2)
-      this.#remarks.add(directive, "could not", `${directive.words.slice(2).join(" ")} is not read`);
+      this.#diagnostics.add(directive, "could not", `${directive.words.slice(2).join(" ")} is not read`);
   }
 
-  #cookie(directive: Directive): void {
+  #readCookie(directive: Directive): void {
     const [, name, ...params] = directive.words;
     if (name === undefined)
       throw new ConfigError(directive.line, 'cookie has no name: write "cookie NAME insert"');
     if (!params.includes("insert")) {
-      this.#remarks.add(
+      this.#diagnostics.add(
         directive,
         "could not",
         "the mesh sets a cookie of its own: write `cookie NAME insert`",
@@ -168,28 +173,28 @@ export class BackendLines {
       return;
     }
     this.#sticky = name;
-    this.#remarks.add(directive, "taken", "the mesh signs its value; those of server lines are not used");
+    this.#diagnostics.add(directive, "taken", "the mesh signs its value; those of server lines are not used");
   }
 
-  #timeout(directive: Directive): void {
+  #readTimeout(directive: Directive): void {
     const { line, words } = directive;
     const [, which = "", text] = words;
-    const ms = timeOf(text, `timeout ${which}`, line);
+    const ms = parseTimeMs(text, `timeout ${which}`, line);
     if (which === "queue") this.#queueMs = ms;
     if (which === "check") this.#checkMs = ms;
     if (which === "connect") this.#connectMs = ms;
-    const [outcome, note] = timeouts[which] ?? [];
+    const [outcome, note] = timeoutTreatments[which] ?? [];
     if (outcome === undefined) {
       throw new ConfigError(
         line,
-        `there is no timeout ${which}: there are ${Object.keys(timeouts).join(", ")}`,
+        `there is no timeout ${which}: there are ${Object.keys(timeoutTreatments).join(", ")}`,
       );
     }
-    this.#remarks.add(directive, outcome, note);
+    this.#diagnostics.add(directive, outcome, note);
   }
 }
 
-const timeouts: Readonly<Record<string, readonly [Outcome, string]>> = {
+const timeoutTreatments: Readonly<Record<string, readonly [LineOutcome, string]>> = {
   connect: ["as is", "a server that keeps a request waiting is joined by another one"],
   client: ["as is", "the edge keeps clients' connections"],
   "client-fin": ["as is", "the edge keeps clients' connections"],

@@ -1,14 +1,14 @@
 // A `bind` line: the ports a frontend is reached at.
 
-import type { Remarks } from "./remarks.ts";
+import type { Diagnostics } from "./remarks.ts";
 import type { Directive } from "./sections.ts";
 import { ConfigError } from "./words.ts";
 
 /** Most ports one range may open. */
-const longestRange = 100;
+const maxRangePorts = 100;
 
 /** The ports of a line. @throws ConfigError */
-export function readBind(directive: Directive, remarks: Remarks): readonly number[] {
+export function readBind(directive: Directive, remarks: Diagnostics): readonly number[] {
   const { line, words } = directive;
   const [, addresses, ...params] = words;
   if (addresses === undefined) throw new ConfigError(line, 'bind has no address: write "bind *:8080"');
@@ -28,7 +28,7 @@ export function readBind(directive: Directive, remarks: Remarks): readonly numbe
       remarks.add(directive, "could not", `${where}: a published port is open on every node's address`);
     }
   }
-  if (ports.length > 0) remarks.add(directive, "taken", ports.some(isWeb) ? "" : cloudflare);
+  if (ports.length > 0) remarks.add(directive, "taken", ports.some(isWebPort) ? "" : cloudflareNote);
   if (params.includes("ssl") || params.includes("crt")) {
     remarks.add(directive, "could not", "ssl: TLS ends at the edge, with the certificates of your zone");
   }
@@ -36,19 +36,19 @@ export function readBind(directive: Directive, remarks: Remarks): readonly numbe
 }
 
 /** @see docs/architecture.md, What is different on Cloudflare */
-const cloudflare = "on Cloudflare services are reached by host name";
+const cloudflareNote = "on Cloudflare services are reached by host name";
 
-function isWeb(port: number): boolean {
+function isWebPort(port: number): boolean {
   return port === 80 || port === 443;
 }
 
 function portsOf(address: string, line: number): readonly number[] {
   const [, first, last] = /:(\d{1,5})(?:-(\d{1,5}))?$/.exec(address) ?? [];
   const [from, to] = [Number(first), Number(last ?? first)];
-  if (first === undefined || !(from >= 1 && from <= to && to <= 65_535) || to - from >= longestRange) {
+  if (first === undefined || !(from >= 1 && from <= to && to <= 65_535) || to - from >= maxRangePorts) {
     throw new ConfigError(
       line,
-      `cannot bind "${address}": write *:PORT, ports from 1 to 65535, at most ${longestRange} in a range`,
+      `cannot bind "${address}": write *:PORT, ports from 1 to 65535, at most ${maxRangePorts} in a range`,
     );
   }
   return Array.from({ length: to - from + 1 }, (_, at) => from + at);

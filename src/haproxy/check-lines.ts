@@ -1,7 +1,7 @@
 // How a backend checks: `option httpchk`, the `http-check` lines and `timeout check`.
 
 import { defaultHttpCheck, type Expect, type HttpCheck } from "../domain/server.ts";
-import type { Remarks } from "./remarks.ts";
+import type { Diagnostics } from "./remarks.ts";
 import type { Directive } from "./sections.ts";
 import { ConfigError } from "./words.ts";
 
@@ -29,7 +29,7 @@ export function readHttpchk({ line, words }: Directive, before: HttpCheck | null
 }
 
 /** One `http-check` line, over what there was. */
-export function readHttpCheck(directive: Directive, before: HttpCheck, remarks: Remarks): HttpCheck {
+export function readHttpCheck(directive: Directive, before: HttpCheck, remarks: Diagnostics): HttpCheck {
   const { line, words } = directive;
   const [, verb, ...rest] = words;
   if (verb === "send") return readSend(rest, before, line);
@@ -72,13 +72,13 @@ function readSend(words: readonly string[], before: HttpCheck, line: number): Ht
   return check;
 }
 
-const kinds: readonly string[] = ["status", "rstatus", "string", "rstring"];
+const expectKinds: readonly string[] = ["status", "rstatus", "string", "rstring"];
 
 function readExpect(words: readonly string[], line: number): Expect {
   const asked = words[0] === "min-recv" || words[0] === "comment" ? words.slice(2) : words;
   const not = asked[0] === "!";
   const [kind = "", ...pattern] = not ? asked.slice(1) : asked;
-  if (!kinds.includes(kind) || pattern.length === 0) {
+  if (!expectKinds.includes(kind) || pattern.length === 0) {
     throw new ConfigError(
       line,
       `cannot expect "${asked.join(" ")}": write status 200-399, rstatus PATTERN, string TEXT or rstring PATTERN`,

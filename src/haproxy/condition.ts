@@ -1,20 +1,20 @@
 // A condition, as it stands after `use_backend NAME`: which requests it holds for.
 
 import type { PathRule } from "../domain/path-rule.ts";
-import { type Acl, predefined, readAcl } from "./acl.ts";
+import { type Acl, predefinedAcls, readAcl } from "./acl.ts";
 import { ConfigError } from "./words.ts";
 
 /** An ACL, or where it does not hold. */
-type Term = { readonly rules: readonly PathRule[]; readonly isNot: boolean };
+type AclTerm = { readonly rules: readonly PathRule[]; readonly isNegated: boolean };
 
 /** One of the alternatives holds, each of which is of terms that all hold; or with `isNot` none does. */
-export type Condition = {
-  readonly alternatives: readonly (readonly Term[])[];
-  readonly isNot: boolean;
+export type AclCondition = {
+  readonly alternatives: readonly (readonly AclTerm[])[];
+  readonly isNegated: boolean;
 };
 
 /** What no condition is. */
-export const always: Condition = { alternatives: [[]], isNot: false };
+export const unconditional: AclCondition = { alternatives: [[]], isNegated: false };
 
 /**
  * Reads `if A B || !C`, `unless { path_beg /api }`; without a word it always holds.
@@ -26,13 +26,13 @@ export function readCondition(
   words: readonly string[],
   acls: ReadonlyMap<string, Acl>,
   line: number,
-): Condition | { readonly why: string } {
+): AclCondition | { readonly why: string } {
   const [head, ...terms] = words;
-  if (head === undefined) return always;
+  if (head === undefined) return unconditional;
   if (head !== "if" && head !== "unless") {
     throw new ConfigError(line, `"${head}" stands where if or unless is expected`);
   }
-  const alternatives: Term[][] = [[]];
+  const alternatives: AclTerm[][] = [[]];
   for (let at = 0; at < terms.length; at += 1) {
     const term = terms[at] ?? "";
     if (term === "||" || term.toLowerCase() === "or") {
@@ -42,7 +42,7 @@ export function readCondition(
     const [, nots = "", first = ""] = /^(!*)(.*)$/s.exec(term) ?? [];
     if (first === "") at += 1;
     const name = first === "" ? (terms[at] ?? "") : first;
-    let acl = acls.get(name) ?? predefined.get(name);
+    let acl = acls.get(name) ?? predefinedAcls.get(name);
     if (name === "{") {
       const end = terms.indexOf("}", at);
       if (end < 0) throw new ConfigError(line, "the { has no } after it");
@@ -52,24 +52,24 @@ export function readCondition(
     }
     if (acl === undefined) throw new ConfigError(line, `there is no acl "${name}" before this line`);
     if ("why" in acl) return acl;
-    alternatives.at(-1)?.push({ rules: acl.rules, isNot: nots.length % 2 === 1 });
+    alternatives.at(-1)?.push({ rules: acl.rules, isNegated: nots.length % 2 === 1 });
   }
   if (alternatives.some((all) => all.length === 0))
     throw new ConfigError(line, `${head} has no condition after it`);
-  return { alternatives, isNot: head === "unless" };
+  return { alternatives, isNegated: head === "unless" };
 }
 
 /** All rules its ACLs are of. */
-export function rulesIn({ alternatives }: Condition): readonly PathRule[] {
+export function pathRulesOf({ alternatives }: AclCondition): readonly PathRule[] {
   return alternatives.flatMap((all) => all.flatMap(({ rules }) => rules));
 }
 
 /** Whether it holds for all that `cell` does; the cell must be within or beside each of its ACLs' rules. */
-export function holdsWithin({ alternatives, isNot }: Condition, cell: PathRule): boolean {
+export function appliesTo({ alternatives, isNegated }: AclCondition, cell: PathRule): boolean {
   const holds = alternatives.some((all) =>
-    all.every((term) => term.rules.some((rule) => covers(rule, cell)) !== term.isNot),
+    all.every((term) => term.rules.some((rule) => covers(rule, cell)) !== term.isNegated),
   );
-  return holds !== isNot;
+  return holds !== isNegated;
 }
 
 /** Whether a rule holds wherever another one does. */

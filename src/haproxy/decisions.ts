@@ -7,16 +7,16 @@
 // nothing, and is left out.
 
 import { byPrecedence, type PathRule, printPathRule } from "../domain/path-rule.ts";
-import { type Condition, covers, holdsWithin, rulesIn } from "./condition.ts";
+import { type AclCondition, appliesTo, covers, pathRulesOf } from "./condition.ts";
 
-export type Choice<T> = { readonly condition: Condition; readonly to: T };
-export type Decision<T> = { readonly rule: PathRule; readonly to: T };
+export type SwitchingRule<T> = { readonly condition: AclCondition; readonly to: T };
+export type RoutingRule<T> = { readonly rule: PathRule; readonly to: T };
 
 /** More are not a configuration that somebody wrote. */
-const mostCells = 20_000;
+const maxRuleCells = 20_000;
 
 /** Everything. */
-export const all: PathRule = { host: null, path: "/", exact: false };
+export const matchAll: PathRule = { host: null, path: "/", exact: false };
 
 /**
  * What becomes of requests: `rest` of all that no rule holds for, and of those that rules hold for what the most exact
@@ -25,23 +25,23 @@ export const all: PathRule = { host: null, path: "/", exact: false };
  * @param otherwise what becomes of a request that no condition holds for
  * @returns null where there are too many host names and paths
  */
-export function decide<T>(
-  choices: readonly Choice<T>[],
+export function resolveSwitchingRules<T>(
+  choices: readonly SwitchingRule<T>[],
   otherwise: T,
-): { readonly rest: T; readonly rules: readonly Decision<T>[] } | null {
-  const named = choices.flatMap(({ condition }) => rulesIn(condition));
+): { readonly rest: T; readonly rules: readonly RoutingRule<T>[] } | null {
+  const named = choices.flatMap(({ condition }) => pathRulesOf(condition));
   const hosts = [null, ...new Set(named.flatMap(({ host }) => host ?? []))];
-  const paths = [...new Map([all, ...named].map((rule) => [pathText(rule), rule])).values()];
-  if (hosts.length * paths.length > mostCells) return null;
+  const paths = [...new Map([matchAll, ...named].map((rule) => [pathText(rule), rule])).values()];
+  if (hosts.length * paths.length > maxRuleCells) return null;
   const cells = paths
     .flatMap(({ path, exact }) => hosts.map((host) => ({ host, path, exact })))
     .sort((a, b) => byPrecedence(b, a));
   const answer = (cell: PathRule) =>
-    (choices.find(({ condition }) => holdsWithin(condition, cell)) ?? { to: otherwise }).to;
-  const rest = answer(all);
+    (choices.find(({ condition }) => appliesTo(condition, cell)) ?? { to: otherwise }).to;
+  const rest = answer(matchAll);
   return {
     rest,
-    rules: withoutRepeats(
+    rules: withoutRedundant(
       cells.map((rule) => ({ rule, to: answer(rule) })),
       rest,
     ),
@@ -54,8 +54,11 @@ export function decide<T>(
  * @param leastExactFirst with each of its rules once
  * @returns the most exact one first, as they are looked through
  */
-export function withoutRepeats<T>(leastExactFirst: readonly Decision<T>[], rest: T): readonly Decision<T>[] {
-  const kept: Decision<T>[] = [];
+export function withoutRedundant<T>(
+  leastExactFirst: readonly RoutingRule<T>[],
+  rest: T,
+): readonly RoutingRule<T>[] {
+  const kept: RoutingRule<T>[] = [];
   for (const one of leastExactFirst) {
     const larger = kept.findLast(({ rule }) => covers(rule, one.rule));
     if (one.to !== (larger === undefined ? rest : larger.to)) kept.push(one);

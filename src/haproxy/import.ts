@@ -4,11 +4,11 @@ import { MeshError } from "../domain/error.ts";
 import { validateServer } from "../domain/validate-server.ts";
 import { BackendLines, type ImportedServer } from "./backend-lines.ts";
 import { readBind } from "./bind-line.ts";
-import { keywords, likeliest, options } from "./keywords.ts";
-import { type Front, Reach, type Reached, reachLabels } from "./reach.ts";
-import { type Remark, Remarks } from "./remarks.ts";
-import { type Routing, readRouting } from "./routing-lines.ts";
-import { type Directive, readSections, type Section } from "./sections.ts";
+import { keywordTreatments, optionTreatments, suggest } from "./keywords.ts";
+import { exposureLabels, type Frontend, Frontends, type ServiceExposure } from "./reach.ts";
+import { type Diagnostic, Diagnostics } from "./remarks.ts";
+import { type FrontendRouting, readRouting } from "./routing-lines.ts";
+import { type ConfigSection, type Directive, readSections } from "./sections.ts";
 import { ConfigError } from "./words.ts";
 
 export type { ImportedServer } from "./backend-lines.ts";
@@ -23,123 +23,123 @@ export type ImportedService = {
   readonly servers: readonly ImportedServer[];
 };
 
-export type Imported = {
+export type ImportResult = {
   readonly services: readonly ImportedService[];
-  readonly remarks: readonly Remark[];
+  readonly diagnostics: readonly Diagnostic[];
   /** Lines that cannot be read, by line. Where there is any, nothing is to be taken over. */
   readonly errors: readonly { readonly line: number; readonly message: string }[];
 };
 
-type Env = Readonly<Record<string, string | undefined>>;
+type ImportVariables = Readonly<Record<string, string | undefined>>;
 
 /** Reads a whole file. Never throws for what stands in it. */
-export function importConfig(text: string, env: Env): Imported {
+export function importConfig(text: string, env: ImportVariables): ImportResult {
   const { sections, errors } = readSections(text, env);
-  const reading = new Reading(sections, [...errors]);
-  return reading.all();
+  const reading = new ConfigImporter(sections, [...errors]);
+  return reading.run();
 }
 
 /** What a proxy says of itself, read once. */
-type Proxy = {
-  readonly section: Section;
+type ProxySection = {
+  readonly section: ConfigSection;
   readonly isHttp: boolean;
-  readonly isOff: boolean;
+  readonly isDisabled: boolean;
   readonly ports: readonly number[];
-  readonly routing: Routing;
+  readonly routing: FrontendRouting;
   readonly labels: Readonly<Record<string, string>>;
   readonly servers: readonly ImportedServer[];
 };
 
-class Reading {
-  readonly #sections: readonly Section[];
+class ConfigImporter {
+  readonly #sections: readonly ConfigSection[];
   readonly #errors: ConfigError[];
-  readonly #remarks = new Remarks();
+  readonly #diagnostics = new Diagnostics();
 
-  constructor(sections: readonly Section[], errors: ConfigError[]) {
+  constructor(sections: readonly ConfigSection[], errors: ConfigError[]) {
     this.#sections = sections;
     this.#errors = errors;
   }
 
-  all(): Imported {
-    for (const section of this.#sections) this.#outside(section);
-    const proxies = this.#sections.filter(isProxy).map((section) => this.#proxy(section));
-    const services = this.#services(proxies);
+  run(): ImportResult {
+    for (const section of this.#sections) this.#skipSection(section);
+    const proxies = this.#sections.filter(isProxy).map((section) => this.#readProxy(section));
+    const services = this.#toServices(proxies);
     return {
       services,
-      remarks: this.#remarks.all(),
+      diagnostics: this.#diagnostics.all(),
       errors: this.#errors.map(({ line, message }) => ({ line, message })).sort((a, b) => a.line - b.line),
     };
   }
 
   /** Sections that are no proxies: said, and left. */
-  #outside({ kind, name, line, directives }: Section): void {
+  #skipSection({ kind, name, line, directives }: ConfigSection): void {
     if (kind === "defaults" || isProxyKind(kind)) return;
     if (kind === "global") {
       const note = "the mesh is no process of this machine";
-      for (const directive of directives) this.#remarks.add(directive, "as is", note);
+      for (const directive of directives) this.#diagnostics.add(directive, "as is", note);
       return;
     }
     const head = { line, words: name === "" ? [kind] : [kind, name] };
-    this.#remarks.add(
+    this.#diagnostics.add(
       head,
       "could not",
       `sections ${kind} have no counterpart, with their ${directives.length} lines`,
     );
   }
 
-  #proxy(section: Section): Proxy {
+  #readProxy(section: ConfigSection): ProxySection {
     const all = [...section.defaults, ...section.directives];
     const mode = all.findLast(({ words }) => words[0] === "mode");
     const isHttp = mode?.words[1] === "http";
-    if (mode !== undefined && isHttp) this.#remarks.add(mode, "taken");
-    if (!isHttp) this.#notHttp(section, mode);
+    if (mode !== undefined && isHttp) this.#diagnostics.add(mode, "taken");
+    if (!isHttp) this.#refuseNonHttp(section, mode);
     const ports: number[] = [];
-    const backend = new BackendLines(this.#remarks);
+    const backend = new BackendLines(this.#diagnostics);
     for (const directive of all) {
-      this.#try(directive, () => {
-        if (directive.words[0] === "bind") ports.push(...readBind(directive, this.#remarks));
-        else this.#line(directive, backend, section);
+      this.#collectErrors(directive, () => {
+        if (directive.words[0] === "bind") ports.push(...readBind(directive, this.#diagnostics));
+        else this.#readLine(directive, backend, section);
       });
     }
-    let routing: Routing = { uses: [], fallback: null };
-    this.#try({ line: section.line, words: [] }, () => {
-      routing = readRouting(all, this.#remarks);
+    let routing: FrontendRouting = { uses: [], fallback: null };
+    this.#collectErrors({ line: section.line, words: [] }, () => {
+      routing = readRouting(all, this.#diagnostics);
     });
     const isOff =
       all.findLast(({ words }) => words[0] === "disabled" || words[0] === "enabled")?.words[0] === "disabled";
-    const servers = this.#try({ line: section.line, words: [] }, () => backend.servers()) ?? [];
+    const servers = this.#collectErrors({ line: section.line, words: [] }, () => backend.servers()) ?? [];
     const checked = servers.filter((server) => this.#isValid(server));
-    return { section, isHttp, isOff, ports, routing, labels: backend.labels(), servers: checked };
+    return { section, isHttp, isDisabled: isOff, ports, routing, labels: backend.labels(), servers: checked };
   }
 
-  #notHttp({ kind, name, line, directives }: Section, mode: Directive | undefined): void {
+  #refuseNonHttp({ kind, name, line, directives }: ConfigSection, mode: Directive | undefined): void {
     const why =
       mode === undefined ? "it has no `mode http`, and HAProxy's own is tcp" : `mode ${mode.words[1]}`;
     // A peers-like proxy without servers and routes would say nothing anyway.
     if (directives.length === 0) return;
-    this.#remarks.add(
+    this.#diagnostics.add(
       { line, words: [kind, name] },
       "could not",
       `${why}: the mesh carries HTTP and WebSocket`,
     );
   }
 
-  #line(directive: Directive, backend: BackendLines, { kind }: Section): void {
+  #readLine(directive: Directive, backend: BackendLines, { kind }: ConfigSection): void {
     const { line, words } = directive;
     const [head = ""] = words;
-    if (ownWords.has(head)) return;
-    if (backend.takes(directive)) return;
+    if (proxyKeywords.has(head)) return;
+    if (backend.tryRead(directive)) return;
     const option = head === "option" || (head === "no" && words[1] === "option");
     const name = head === "no" ? words[2] : words[1];
-    const [outcome, note] = (option ? options[name ?? ""] : keywords[head]) ?? [];
+    const [outcome, note] = (option ? optionTreatments[name ?? ""] : keywordTreatments[head]) ?? [];
     if (outcome !== undefined) {
-      this.#remarks.add(directive, outcome, note);
+      this.#diagnostics.add(directive, outcome, note);
       return;
     }
     const known = option
-      ? Object.keys(options)
-      : [...Object.keys(keywords), ...ownWords, ...BackendLines.words];
-    const meant = likeliest((option ? name : head) ?? "", known);
+      ? Object.keys(optionTreatments)
+      : [...Object.keys(keywordTreatments), ...proxyKeywords, ...BackendLines.keywords];
+    const meant = suggest((option ? name : head) ?? "", known);
     const what = option ? `option ${name ?? ""}` : head;
     throw new ConfigError(
       line,
@@ -149,7 +149,7 @@ class Reading {
 
   #isValid({ line, spec }: ImportedServer): boolean {
     return (
-      this.#try({ line, words: [] }, () => {
+      this.#collectErrors({ line, words: [] }, () => {
         validateServer(spec);
         return true;
       }) === true
@@ -157,7 +157,7 @@ class Reading {
   }
 
   /** Collects what is wrong with a line, so that all of them are told at once. */
-  #try<T>({ line }: Directive, work: () => T): T | undefined {
+  #collectErrors<T>({ line }: Directive, work: () => T): T | undefined {
     try {
       return work();
     } catch (error) {
@@ -174,58 +174,60 @@ class Reading {
   }
 
   /** Backends and listens that have servers become services; frontends say how they are reached. */
-  #services(proxies: readonly Proxy[]): readonly ImportedService[] {
+  #toServices(proxies: readonly ProxySection[]): readonly ImportedService[] {
     const targets = proxies.filter(({ section }) => section.kind !== "frontend");
-    const fronts = proxies.filter(({ isHttp, isOff }) => isHttp && !isOff).map(frontOf);
+    const fronts = proxies.filter(({ isHttp, isDisabled }) => isHttp && !isDisabled).map(frontendOf);
     const known = new Map(targets.map((proxy) => [proxy.section.name, becomesService(proxy)]));
-    const reached = new Reach(known, this.#remarks, (error) => this.#addError(error)).all(fronts);
-    return targets.flatMap((proxy) => this.#service(proxy, reached.get(proxy.section.name)));
+    const reached = new Frontends(known, this.#diagnostics, (error) => this.#addError(error)).exposures(
+      fronts,
+    );
+    return targets.flatMap((proxy) => this.#toService(proxy, reached.get(proxy.section.name)));
   }
 
-  #service(
-    { section, isHttp, isOff, servers, labels }: Proxy,
-    how: Reached | undefined,
+  #toService(
+    { section, isHttp, isDisabled, servers, labels }: ProxySection,
+    how: ServiceExposure | undefined,
   ): readonly ImportedService[] {
     const { kind, name, line } = section;
     const head = { line, words: [kind, name] };
     if (!isHttp) return [];
-    if (isOff) {
-      this.#remarks.add(head, "could not", "it is disabled, and a service that is there answers");
+    if (isDisabled) {
+      this.#diagnostics.add(head, "could not", "it is disabled, and a service that is there answers");
       return [];
     }
     if (servers.length === 0) {
       if (kind === "listen" && how === undefined)
-        this.#remarks.add(head, "as is", "it has no server to send to");
-      else this.#remarks.add(head, "could not", "it has no server");
+        this.#diagnostics.add(head, "as is", "it has no server to send to");
+      else this.#diagnostics.add(head, "could not", "it has no server");
       return [];
     }
     if (how === undefined)
-      this.#remarks.add(
+      this.#diagnostics.add(
         head,
         "taken",
         "nothing leads to it: it is reached as NAME.domain, and at a port the mesh chooses",
       );
-    else this.#remarks.add(head, "taken");
-    const all = { ...labels, ...(how !== undefined && reachLabels(how)) };
+    else this.#diagnostics.add(head, "taken");
+    const all = { ...labels, ...(how !== undefined && exposureLabels(how)) };
     return [{ name, line, ports: [...(how?.ports ?? [])].sort((a, b) => a - b), labels: all, servers }];
   }
 }
 
-function becomesService({ isHttp, isOff, servers }: Proxy): boolean {
-  return isHttp && !isOff && servers.length > 0;
+function becomesService({ isHttp, isDisabled, servers }: ProxySection): boolean {
+  return isHttp && !isDisabled && servers.length > 0;
 }
 
-function frontOf({ section, ports, routing, servers }: Proxy): Front {
+function frontendOf({ section, ports, routing, servers }: ProxySection): Frontend {
   const { kind, name, line } = section;
   const itself = kind === "listen" && servers.length > 0 ? name : null;
-  return { kind, name, line, ports, routing, itself };
+  return { kind, name, line, ports, routing, ownService: itself };
 }
 
-const ownWords: ReadonlySet<string> = new Set([
+const proxyKeywords: ReadonlySet<string> = new Set([
   ...["mode", "bind", "acl", "use_backend", "default_backend", "disabled", "enabled"],
 ]);
 
-function isProxy({ kind }: Section): boolean {
+function isProxy({ kind }: ConfigSection): boolean {
   return isProxyKind(kind);
 }
 

@@ -4,12 +4,12 @@ import type { Directive } from "./sections.ts";
 import { printWords } from "./words.ts";
 
 /** `taken`: the mesh does as it says. `as is`: it does so anyway. `could not`: it does not, and the note says why. */
-export type Outcome = "taken" | "as is" | "could not";
+export type LineOutcome = "taken" | "as is" | "could not";
 
-export type Remark = {
+export type Diagnostic = {
   readonly line: number;
   readonly text: string;
-  readonly outcome: Outcome;
+  readonly outcome: LineOutcome;
   readonly note: string;
 };
 
@@ -19,13 +19,13 @@ function withoutSecret(words: readonly string[], word: string, at: number): stri
 }
 
 /** The remarks of a configuration in the making; a line has one of each kind at most. */
-export class Remarks {
-  readonly #remarks = new Map<string, Remark>();
+export class Diagnostics {
+  readonly #diagnostics = new Map<string, Diagnostic>();
 
-  add({ line, words }: Directive, outcome: Outcome, note = ""): void {
+  add({ line, words }: Directive, outcome: LineOutcome, note = ""): void {
     const key = `${line} ${outcome} ${note}`;
-    if (!this.#remarks.has(key))
-      this.#remarks.set(key, {
+    if (!this.#diagnostics.has(key))
+      this.#diagnostics.set(key, {
         line,
         text: printWords(words.map((word, at) => withoutSecret(words, word, at))),
         outcome,
@@ -34,8 +34,8 @@ export class Remarks {
   }
 
   /** By line. */
-  all(): readonly Remark[] {
-    const all = [...this.#remarks.values()].sort((a, b) => a.line - b.line);
+  all(): readonly Diagnostic[] {
+    const all = [...this.#diagnostics.values()].sort((a, b) => a.line - b.line);
     // Of defaults a line may be taken for one proxy and without meaning for another.
     return all.filter(
       ({ line, outcome }) =>

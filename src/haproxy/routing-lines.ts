@@ -1,24 +1,28 @@
 // Which requests of a frontend go to which backend: `acl`, `use_backend` and `default_backend`.
 
-import { type Acl, either, readAcl } from "./acl.ts";
-import { type Condition, readCondition } from "./condition.ts";
-import type { Remarks } from "./remarks.ts";
+import { type Acl, mergeAcls, readAcl } from "./acl.ts";
+import { type AclCondition, readCondition } from "./condition.ts";
+import type { Diagnostics } from "./remarks.ts";
 import type { Directive } from "./sections.ts";
 import { ConfigError } from "./words.ts";
 
-export type Use = { readonly backend: string; readonly condition: Condition; readonly directive: Directive };
+export type UseBackend = {
+  readonly backend: string;
+  readonly condition: AclCondition;
+  readonly directive: Directive;
+};
 
-export type Routing = {
+export type FrontendRouting = {
   /** In their order: the first whose condition holds decides. */
-  readonly uses: readonly Use[];
+  readonly uses: readonly UseBackend[];
   readonly fallback: { readonly backend: string; readonly directive: Directive } | null;
 };
 
 /** Reads the routing lines of a frontend in their order. */
-export function readRouting(directives: readonly Directive[], remarks: Remarks): Routing {
+export function readRouting(directives: readonly Directive[], remarks: Diagnostics): FrontendRouting {
   const acls = new Map<string, Acl>();
-  const uses: Use[] = [];
-  let fallback: Routing["fallback"] = null;
+  const uses: UseBackend[] = [];
+  let fallback: FrontendRouting["fallback"] = null;
   for (const directive of directives) {
     const { line, words } = directive;
     const [head] = words;
@@ -42,7 +46,7 @@ function nameOf({ line, words }: Directive): string {
   return name;
 }
 
-function addAcl(acls: Map<string, Acl>, directive: Directive, remarks: Remarks): void {
+function addAcl(acls: Map<string, Acl>, directive: Directive, remarks: Diagnostics): void {
   const { line, words } = directive;
   const [, name, criterion, ...values] = words;
   if (name === undefined || criterion === undefined) {
@@ -54,5 +58,5 @@ function addAcl(acls: Map<string, Acl>, directive: Directive, remarks: Remarks):
   const acl = readAcl(criterion, values);
   if ("why" in acl) remarks.add(directive, "could not", acl.why);
   else remarks.add(directive, "taken");
-  acls.set(name, either(acls.get(name), acl));
+  acls.set(name, mergeAcls(acls.get(name), acl));
 }

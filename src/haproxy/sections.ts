@@ -1,11 +1,11 @@
 // The sections of haproxy.cfg and the directives in them, with the numbers of their lines.
 
-import { ConfigError, wordsOf } from "./words.ts";
+import { ConfigError, splitWords } from "./words.ts";
 
 /** One line that says something. */
 export type Directive = { readonly line: number; readonly words: readonly string[] };
 
-export type Section = {
+export type ConfigSection = {
   /** `global`, `defaults`, `frontend`, `backend`, `listen`, or another that HAProxy has. */
   readonly kind: string;
   readonly name: string;
@@ -16,28 +16,28 @@ export type Section = {
 };
 
 /** Sections HAProxy has besides those that are read. */
-const others = [
+const otherSectionKinds = [
   ...["userlist", "peers", "resolvers", "mailers", "cache", "program", "http-errors", "ring"],
   ...["log-forward", "log-profile", "fcgi-app", "crt-store", "acme", "traces"],
 ];
-const proxies = ["frontend", "backend", "listen"];
-const heads = new Set(["global", "defaults", ...proxies, ...others]);
+const proxyKinds = ["frontend", "backend", "listen"];
+const sectionKinds = new Set(["global", "defaults", ...proxyKinds, ...otherSectionKinds]);
 
 /** Reads a whole file; every line that cannot be read is in `errors`, and no other is lost for it. */
 export function readSections(
   text: string,
   env: Readonly<Record<string, string | undefined>>,
-): { readonly sections: readonly Section[]; readonly errors: readonly ConfigError[] } {
-  const sections: (Section & { directives: Directive[] })[] = [];
+): { readonly sections: readonly ConfigSection[]; readonly errors: readonly ConfigError[] } {
+  const sections: (ConfigSection & { directives: Directive[] })[] = [];
   const errors: ConfigError[] = [];
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
     const line = index + 1;
     try {
-      const words = wordsOf(raw, line, env);
+      const words = splitWords(raw, line, env);
       const [head] = words;
       if (head === undefined) continue;
-      if (heads.has(head)) sections.push(begin(sections, words, line));
-      else add(sections.at(-1), { line, words });
+      if (sectionKinds.has(head)) sections.push(beginSection(sections, words, line));
+      else addDirective(sections.at(-1), { line, words });
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       errors.push(error);
@@ -46,7 +46,7 @@ export function readSections(
   return { sections, errors };
 }
 
-function add(section: { directives: Directive[] } | undefined, directive: Directive): void {
+function addDirective(section: { directives: Directive[] } | undefined, directive: Directive): void {
   const { line, words } = directive;
   const [head = ""] = words;
   if (head.startsWith(".")) {
@@ -61,12 +61,12 @@ function add(section: { directives: Directive[] } | undefined, directive: Direct
   section.directives.push(directive);
 }
 
-function begin(before: readonly Section[], words: readonly string[], line: number) {
+function beginSection(before: readonly ConfigSection[], words: readonly string[], line: number) {
   const [kind = "", name = ""] = words;
-  const isProxy = proxies.includes(kind);
+  const isProxy = proxyKinds.includes(kind);
   if (isProxy && name === "") throw new ConfigError(line, `${kind} has no name: write "${kind} NAME"`);
   const twin = before.find(
-    (one) => isProxy && one.kind !== "defaults" && one.name === name && clashes(one.kind, kind),
+    (one) => isProxy && one.kind !== "defaults" && one.name === name && isNameConflict(one.kind, kind),
   );
   if (twin !== undefined) {
     throw new ConfigError(line, `${kind} ${name} has the name of the ${twin.kind} at line ${twin.line}`);
@@ -75,12 +75,12 @@ function begin(before: readonly Section[], words: readonly string[], line: numbe
 }
 
 /** A frontend and a backend may share a name; a listen is both. */
-function clashes(a: string, b: string): boolean {
-  return proxies.includes(a) && (a === b || a === "listen" || b === "listen");
+function isNameConflict(a: string, b: string): boolean {
+  return proxyKinds.includes(a) && (a === b || a === "listen" || b === "listen");
 }
 
 function defaultsOf(
-  before: readonly Section[],
+  before: readonly ConfigSection[],
   words: readonly string[],
   line: number,
 ): readonly Directive[] {

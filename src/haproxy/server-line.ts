@@ -1,23 +1,23 @@
 // A `server` line, and the `default-server` lines before it.
 
-import type { AdminState, CheckWords, ServerSpec } from "../domain/server.ts";
+import type { AdminState, PartialCheckSpec, ServerSpec } from "../domain/server.ts";
 import { serverDefaults } from "../domain/server.ts";
-import { likeliest } from "./keywords.ts";
-import type { Remarks } from "./remarks.ts";
+import { suggest } from "./keywords.ts";
+import type { Diagnostics } from "./remarks.ts";
 import type { Directive } from "./sections.ts";
-import { countOf, timeOf } from "./time.ts";
+import { parseTimeMs, parseWholeNumber } from "./time.ts";
 import { ConfigError } from "./words.ts";
 
 /** What server lines say, before the backend's checks are known. */
-export type ServerWords = {
+export type ServerParams = {
   readonly spec: Omit<ServerSpec, "name" | "host" | "port" | "check">;
   readonly admin: AdminState;
   readonly isChecked: boolean;
-  readonly check: CheckWords;
+  readonly check: PartialCheckSpec;
   readonly slowStartMs: number;
 };
 
-export const serverWords: ServerWords = {
+export const defaultServerParams: ServerParams = {
   spec: serverDefaults,
   admin: "ready",
   isChecked: false,
@@ -26,7 +26,7 @@ export const serverWords: ServerWords = {
 };
 
 /** `server NAME ADDRESS PARAMS…`: where it is, and what is said of it. @throws ConfigError */
-export function readServer(directive: Directive, defaults: ServerWords, remarks: Remarks) {
+export function readServer(directive: Directive, defaults: ServerParams, remarks: Diagnostics) {
   const { line, words } = directive;
   const [, name, address, ...params] = words;
   if (name === undefined || address === undefined) {
@@ -37,7 +37,11 @@ export function readServer(directive: Directive, defaults: ServerWords, remarks:
 }
 
 /** The words of a `default-server` line, over those before it. @throws ConfigError */
-export function readDefaultServer(directive: Directive, before: ServerWords, remarks: Remarks): ServerWords {
+export function readDefaultServer(
+  directive: Directive,
+  before: ServerParams,
+  remarks: Diagnostics,
+): ServerParams {
   return readParams({ ...directive, words: directive.words.slice(1) }, before, remarks, directive);
 }
 
@@ -59,52 +63,55 @@ function colons(text: string): number {
   return text.split(":").length - 1;
 }
 
-type Read = {
+type ParamInput = {
   readonly next: string | undefined;
   readonly line: number;
-  readonly said: ServerWords;
+  readonly current: ServerParams;
 };
 /** A parameter: how many words it takes with it, and what it changes. */
-type Param = { readonly takes: 0 | 1; readonly change: (read: Read) => Partial<ServerWords> };
+type ParamReader = { readonly takes: 0 | 1; readonly change: (read: ParamInput) => Partial<ServerParams> };
 
-const spec = (takes: 0 | 1, of: (read: Read) => Partial<ServerWords["spec"]>): Param => ({
+const specParam = (takes: 0 | 1, of: (read: ParamInput) => Partial<ServerParams["spec"]>): ParamReader => ({
   takes,
-  change: (read) => ({ spec: { ...read.said.spec, ...of(read) } }),
+  change: (read) => ({ spec: { ...read.current.spec, ...of(read) } }),
 });
-const check = (takes: 0 | 1, of: (read: Read) => CheckWords): Param => ({
+const checkParam = (takes: 0 | 1, of: (read: ParamInput) => PartialCheckSpec): ParamReader => ({
   takes,
-  change: (read) => ({ check: { ...read.said.check, ...of(read) } }),
+  change: (read) => ({ check: { ...read.current.check, ...of(read) } }),
 });
-const time = (what: string, of: (ms: number) => CheckWords) =>
-  check(1, ({ next, line }) => of(timeOf(next, what, line)));
-const count = (what: string, of: (n: number) => CheckWords) =>
-  check(1, ({ next, line }) => of(countOf(next, what, line)));
+const timeParam = (what: string, of: (ms: number) => PartialCheckSpec) =>
+  checkParam(1, ({ next, line }) => of(parseTimeMs(next, what, line)));
+const countParam = (what: string, of: (n: number) => PartialCheckSpec) =>
+  checkParam(1, ({ next, line }) => of(parseWholeNumber(next, what, line)));
 
-const params: Readonly<Record<string, Param>> = {
+const paramReaders: Readonly<Record<string, ParamReader>> = {
   check: { takes: 0, change: () => ({ isChecked: true }) },
   "no-check": { takes: 0, change: () => ({ isChecked: false }) },
   disabled: { takes: 0, change: () => ({ admin: "maint" }) },
   enabled: { takes: 0, change: () => ({ admin: "ready" }) },
-  slowstart: { takes: 1, change: ({ next, line }) => ({ slowStartMs: timeOf(next, "slowstart", line) }) },
-  weight: spec(1, ({ next, line }) => ({ weight: countOf(next, "weight", line) })),
-  maxconn: spec(1, ({ next, line }) => ({ maxConn: countOf(next, "maxconn", line) })),
-  cookie: spec(1, ({ next = null }) => ({ cookie: next })),
-  backup: spec(0, () => ({ backup: true })),
-  "no-backup": spec(0, () => ({ backup: false })),
-  ssl: spec(0, () => ({ tls: true })),
-  "no-ssl": spec(0, () => ({ tls: false })),
-  "check-ssl": check(0, () => ({ tls: true })),
-  "no-check-ssl": check(0, () => ({ tls: false })),
-  inter: time("inter", (interMs) => ({ interMs })),
-  fastinter: time("fastinter", (fastInterMs) => ({ fastInterMs })),
-  downinter: time("downinter", (downInterMs) => ({ downInterMs })),
-  rise: count("rise", (rise) => ({ rise })),
-  fall: count("fall", (fall) => ({ fall })),
-  port: count("port", (port) => ({ port })),
+  slowstart: {
+    takes: 1,
+    change: ({ next, line }) => ({ slowStartMs: parseTimeMs(next, "slowstart", line) }),
+  },
+  weight: specParam(1, ({ next, line }) => ({ weight: parseWholeNumber(next, "weight", line) })),
+  maxconn: specParam(1, ({ next, line }) => ({ maxConn: parseWholeNumber(next, "maxconn", line) })),
+  cookie: specParam(1, ({ next = null }) => ({ cookie: next })),
+  backup: specParam(0, () => ({ backup: true })),
+  "no-backup": specParam(0, () => ({ backup: false })),
+  ssl: specParam(0, () => ({ tls: true })),
+  "no-ssl": specParam(0, () => ({ tls: false })),
+  "check-ssl": checkParam(0, () => ({ tls: true })),
+  "no-check-ssl": checkParam(0, () => ({ tls: false })),
+  inter: timeParam("inter", (interMs) => ({ interMs })),
+  fastinter: timeParam("fastinter", (fastInterMs) => ({ fastInterMs })),
+  downinter: timeParam("downinter", (downInterMs) => ({ downInterMs })),
+  rise: countParam("rise", (rise) => ({ rise })),
+  fall: countParam("fall", (fall) => ({ fall })),
+  port: countParam("port", (port) => ({ port })),
 };
 
 /** Parameters that are known and do nothing here: how many words each takes, and why. */
-const untaken: Readonly<Record<string, readonly [takes: number, note: string]>> = {
+const ignoredParams: Readonly<Record<string, readonly [takes: number, note: string]>> = {
   verify: [1, "certificates are always verified"],
   "ca-file": [1, "certificates are verified by the platform's own authorities"],
   "crl-file": [1, "certificates are verified by the platform's own authorities"],
@@ -165,26 +172,26 @@ const untaken: Readonly<Record<string, readonly [takes: number, note: string]>> 
 
 function readParams(
   { line, words }: Directive,
-  defaults: ServerWords,
-  remarks: Remarks,
+  defaults: ServerParams,
+  remarks: Diagnostics,
   whole: Directive,
-): ServerWords {
+): ServerParams {
   let said = defaults;
   for (let at = 0; at < words.length; at += 1) {
     const word = words[at] ?? "";
-    const param = params[word];
-    const [takes, note] = untaken[word] ?? [];
+    const param = paramReaders[word];
+    const [takes, note] = ignoredParams[word] ?? [];
     if (param !== undefined) {
       const next = words[at + 1];
       if (param.takes === 1 && next === undefined)
         throw new ConfigError(line, `${word} wants a value after it`);
-      said = { ...said, ...param.change({ next, line, said }) };
+      said = { ...said, ...param.change({ next, line, current: said }) };
       at += param.takes;
     } else if (takes !== undefined) {
       remarks.add(whole, "could not", `${word}: ${note}`);
       at += takes;
     } else {
-      const meant = likeliest(word, [...Object.keys(params), ...Object.keys(untaken)]);
+      const meant = suggest(word, [...Object.keys(paramReaders), ...Object.keys(ignoredParams)]);
       throw new ConfigError(line, `a server has no "${word}"${meant === null ? "" : `: is ${meant} meant?`}`);
     }
   }

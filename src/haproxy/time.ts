@@ -2,7 +2,7 @@
 
 import { ConfigError } from "./words.ts";
 
-const unitMs: Readonly<Record<string, number>> = {
+const timeUnitMs: Readonly<Record<string, number>> = {
   us: 0.001,
   ms: 1,
   s: 1_000,
@@ -13,16 +13,16 @@ const unitMs: Readonly<Record<string, number>> = {
 };
 
 /** Milliseconds, rounded up. @throws ConfigError */
-export function timeOf(text: string | undefined, what: string, line: number): number {
+export function parseTimeMs(text: string | undefined, what: string, line: number): number {
   const [, count, unit] = /^(\d{1,12})(us|ms|s|m|h|d)?$/.exec(text ?? "") ?? [];
   if (count === undefined) {
     throw new ConfigError(line, `${what} is "${text ?? ""}": write a number and ms, s, m, h or d, as in 2s`);
   }
-  return Math.ceil(Number(count) * (unitMs[unit ?? ""] ?? 1));
+  return Math.ceil(Number(count) * (timeUnitMs[unit ?? ""] ?? 1));
 }
 
 /** A whole number. @throws ConfigError */
-export function countOf(text: string | undefined, what: string, line: number): number {
+export function parseWholeNumber(text: string | undefined, what: string, line: number): number {
   if (/^\d{1,9}$/.test(text ?? "")) return Number(text);
   throw new ConfigError(line, `${what} is "${text ?? ""}": write a whole number`);
 }

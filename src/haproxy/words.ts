@@ -14,12 +14,12 @@ export class ConfigError extends Error {
   }
 }
 
-const written: Readonly<Record<string, string>> = { t: "\t", r: "\r", n: "\n" };
+const escapeLetters: Readonly<Record<string, string>> = { t: "\t", r: "\r", n: "\n" };
 
-type Env = Readonly<Record<string, string | undefined>>;
+type ConfigVariables = Readonly<Record<string, string | undefined>>;
 
 /** @throws ConfigError where a quote does not end, an escape is none, or a variable is not set */
-export function wordsOf(text: string, line: number, env: Env): readonly string[] {
+export function splitWords(text: string, line: number, env: ConfigVariables): readonly string[] {
   const words: string[] = [];
   let word: string | null = null;
   let at = 0;
@@ -32,7 +32,7 @@ export function wordsOf(text: string, line: number, env: Env): readonly string[]
       at += 1;
       continue;
     }
-    const [piece, next] = pieceAt(text, at, line, env);
+    const [piece, next] = readPiece(text, at, line, env);
     word = (word ?? "") + piece;
     at = next;
   }
@@ -49,31 +49,31 @@ function printWord(word: string): string {
   if (word === "") return "''";
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what has to be escaped
   return word.replace(/[\s"'\\#\u0000-\u001f\u007f]/gu, (one) => {
-    const letter = Object.entries(written).find(([, meant]) => meant === one)?.[0];
+    const letter = Object.entries(escapeLetters).find(([, meant]) => meant === one)?.[0];
     if (letter !== undefined) return `\\${letter}`;
     const code = one.charCodeAt(0);
     return code < 0x20 || code === 0x7f ? `\\x${code.toString(16).padStart(2, "0")}` : `\\${one}`;
   });
 }
 
-type Piece = readonly [text: string, next: number];
+type WordPiece = readonly [text: string, next: number];
 
-function pieceAt(text: string, at: number, line: number, env: Env): Piece {
+function readPiece(text: string, at: number, line: number, env: ConfigVariables): WordPiece {
   const one = text.charAt(at);
-  if (one === "'") return strongQuoted(text, at, line);
-  if (one === '"') return weakQuoted(text, at, line, env);
-  if (one === "\\") return escaped(text, at, line);
+  if (one === "'") return readStrongQuoted(text, at, line);
+  if (one === '"') return readWeakQuoted(text, at, line, env);
+  if (one === "\\") return readEscape(text, at, line);
   return [one, at + 1];
 }
 
-function strongQuoted(text: string, at: number, line: number): Piece {
+function readStrongQuoted(text: string, at: number, line: number): WordPiece {
   const end = text.indexOf("'", at + 1);
   if (end < 0)
     throw new ConfigError(line, `the quote that begins at ${text.slice(at, at + 20)} does not end`);
   return [text.slice(at + 1, end), end + 1];
 }
 
-function weakQuoted(text: string, at: number, line: number, env: Env): Piece {
+function readWeakQuoted(text: string, at: number, line: number, env: ConfigVariables): WordPiece {
   let inside = "";
   let next = at + 1;
   while (next < text.length) {
@@ -81,9 +81,9 @@ function weakQuoted(text: string, at: number, line: number, env: Env): Piece {
     if (one === '"') return [inside, next + 1];
     const [piece, after] =
       one === "\\"
-        ? escaped(text, next, line)
+        ? readEscape(text, next, line)
         : one === "$"
-          ? variable(text, next, line, env)
+          ? readVariable(text, next, line, env)
           : [one, next + 1];
     inside += piece;
     next = after;
@@ -91,7 +91,7 @@ function weakQuoted(text: string, at: number, line: number, env: Env): Piece {
   throw new ConfigError(line, `the quote that begins at ${text.slice(at, at + 20)} does not end`);
 }
 
-function escaped(text: string, at: number, line: number): Piece {
+function readEscape(text: string, at: number, line: number): WordPiece {
   const one = text.charAt(at + 1);
   if (one === "") throw new ConfigError(line, "a backslash at the end of a line has nothing to escape");
   if (one === "x") {
@@ -100,11 +100,11 @@ function escaped(text: string, at: number, line: number): Piece {
       throw new ConfigError(line, "\\x wants two hexadecimal digits after it, as in \\x2f");
     return [String.fromCharCode(Number.parseInt(digits, 16)), at + 4];
   }
-  return [written[one] ?? one, at + 2];
+  return [escapeLetters[one] ?? one, at + 2];
 }
 
 /** `$NAME`, `${NAME}` or `${NAME-otherwise}`. */
-function variable(text: string, at: number, line: number, env: Env): Piece {
+function readVariable(text: string, at: number, line: number, env: ConfigVariables): WordPiece {
   const [whole, braced, otherwise, bare] =
     /^\$(?:\{([A-Za-z_]\w*)(?:-([^}]*))?\}|([A-Za-z_]\w*))/.exec(text.slice(at)) ?? [];
   if (whole === undefined) return ["$", at + 1];

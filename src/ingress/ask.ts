@@ -3,16 +3,16 @@
 
 import { within } from "../proxy/attempt.ts";
 import type { OpenRequest } from "../proxy/open-requests.ts";
-import { type Asking, nextTarget, type Sent, send, settle } from "./asking.ts";
+import { type Attempt, type Forwarding, nextTarget, send, settle } from "./asking.ts";
 import { mustWait, waitInLine } from "./line.ts";
-import { lookMs, type Raced, race } from "./race.ts";
+import { attemptPollMs, type Raced, race } from "./race.ts";
 
 /** A task's answer; or why there is none: `spent` when there is no budget to ask on, `full` and
  * `late` when all tasks had as many open requests as they may and too many waited, or too long. */
-export type Asked = Raced | "spent" | "full" | "late";
+export type ForwardResult = Raced | "spent" | "full" | "late";
 
 /** Asks until a task answers, none is left, or the head time-out ends. */
-export async function ask(asking: Asking): Promise<Asked> {
+export async function forward(asking: Forwarding): Promise<ForwardResult> {
   const { plane, traffic, outgoing } = asking;
   const startedMs = plane.nowMs();
   let endsMs = startedMs + plane.headTimeoutMs;
@@ -44,7 +44,7 @@ export async function ask(asking: Asking): Promise<Asked> {
 }
 
 /** How long the first task is waited for before it is looked at what else to do, milliseconds. */
-function patienceMs({ traffic, outgoing, ring }: Asking, sent: Sent, endsMs: number): number {
-  const wantedMs = outgoing.hedgeable && ring.ids.length > 1 ? traffic.latency.hedgeAfterMs : lookMs;
+function patienceMs({ traffic, outgoing, ring }: Forwarding, sent: Attempt, endsMs: number): number {
+  const wantedMs = outgoing.hedgeable && ring.ids.length > 1 ? traffic.latency.hedgeAfterMs : attemptPollMs;
   return Math.min(wantedMs, endsMs - sent.ms);
 }

@@ -3,28 +3,35 @@
 import { attempt, type Outcome } from "../proxy/attempt.ts";
 import type { OpenRequest } from "../proxy/open-requests.ts";
 import type { DataPlane } from "../proxy/plane.ts";
-import type { Ring, Target } from "../proxy/ring.ts";
-import type { ServiceTraffic } from "../proxy/service-traffic.ts";
-import { type Counted, countEjection, countOutcome, countPanic, countSent, type Why } from "./counting.ts";
+import type { Target, TargetPool } from "../proxy/ring.ts";
+import type { ServiceStats } from "../proxy/service-traffic.ts";
+import {
+  type AttemptReason,
+  type CountedAt,
+  countEjection,
+  countOutcome,
+  countPanic,
+  countSent,
+} from "./counting.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { pickTarget } from "./pick.ts";
 import type { Trace } from "./trace.ts";
-import type { Wish } from "./wish.ts";
+import type { RouteHints } from "./wish.ts";
 
 /** Tasks asked for one request with one table, at most. All may wait at once; the platform lets a seventh queue unseen. */
 export const maxAttempts = 4;
 
 /** What is asked, and what came of it by now. */
-export type Asking = {
+export type Forwarding = {
   readonly plane: DataPlane;
-  readonly traffic: ServiceTraffic;
+  readonly traffic: ServiceStats;
   readonly outgoing: Outgoing;
   readonly serviceId: string;
-  readonly ring: Ring;
+  readonly ring: TargetPool;
   /** A header that each answer of the service's own has. */
   readonly marker: string | undefined;
   /** What the request says about where it goes; null: its service does not ask. */
-  readonly wish: Wish | null;
+  readonly wish: RouteHints | null;
   /** Names whose turn it is: a node and one of its routes. */
   readonly round: string;
   /** Ids of the tasks asked. */
@@ -39,13 +46,13 @@ export type Asking = {
   /** The task asked last; of several, the one that answered. */
   target: Target | null;
   /** Null: nothing is counted. */
-  readonly counted: Counted | null;
+  readonly counted: CountedAt | null;
   /** Work that may go on after the response. */
   readonly waitUntil: (work: Promise<unknown>) => void;
 };
 
 /** One attempt under way. */
-export type Sent = {
+export type Attempt = {
   readonly target: Target;
   readonly outcome: Promise<Outcome>;
   /** Epoch milliseconds. */
@@ -57,22 +64,27 @@ export type Sent = {
 };
 
 /** The task whose turn it is; null when every one was tried, or is full, or others wait for one. */
-export function nextTarget(asking: Asking): Target | null {
+export function nextTarget(asking: Forwarding): Target | null {
   const { plane, ring, serviceId } = asking;
-  if (ring.limited && plane.lines.waiting(serviceId, plane.nowMs()) > 0) return null;
+  if (ring.hasMaxconn && plane.queue.length(serviceId, plane.nowMs()) > 0) return null;
   return pick(asking);
 }
 
 /** The same for a request that is in line. */
-export function pick({ plane, round, ring, tried, outgoing, wish, counted }: Asking): Target | null {
-  const { panics } = plane.outliers;
+export function pick({ plane, round, ring, tried, outgoing, wish, counted }: Forwarding): Target | null {
+  const { panicCount } = plane.outliers;
   const target = pickTarget(plane, round, ring, tried, !outgoing.repeatable, wish);
-  if (counted !== null && plane.outliers.panics !== panics) countPanic(counted);
+  if (counted !== null && plane.outliers.panicCount !== panicCount) countPanic(counted);
   return target;
 }
 
 /** Sends the request to a task. @param open where it is counted as open already */
-export function send(asking: Asking, target: Target, why: Why, open: OpenRequest | null = null): Sent {
+export function send(
+  asking: Forwarding,
+  target: Target,
+  why: AttemptReason,
+  open: OpenRequest | null = null,
+): Attempt {
   const { plane, outgoing, counted } = asking;
   if (counted !== null) countSent(counted, target, why, asking.target);
   asking.attempts += 1;
@@ -85,8 +97,8 @@ export function send(asking: Asking, target: Target, why: Why, open: OpenRequest
   const ms = plane.nowMs();
   const outcome = attempt(plane, target.origin + outgoing.path, outgoing.init, asking.marker);
   asking.trace?.follow(target, outcome);
-  if (asking.ring.counted) countOpen(asking, outcome, open ?? plane.open.open(target.taskId, ms));
-  return { target, outcome, ms, isHedge: why === "hedge", turn: plane.meter?.turn ?? 0 };
+  if (asking.ring.tracksOpen) countOpen(asking, outcome, open ?? plane.open.open(target.taskId, ms));
+  return { target, outcome, ms, isHedge: why === "hedge", turn: plane.meter?.generation ?? 0 };
 }
 
 /** A body that streams may take this long until its answer begins, milliseconds. */
@@ -94,25 +106,25 @@ const longestUploadMs = 600_000;
 
 /** Counts an attempt as open until its answer begins; then whoever waits in line may have the task. */
 function countOpen(
-  { plane, outgoing, serviceId, waitUntil }: Asking,
+  { plane, outgoing, serviceId, waitUntil }: Forwarding,
   outcome: Promise<Outcome>,
   open: OpenRequest,
 ): void {
   open.untilMs = plane.nowMs() + (outgoing.timed ? 2 * plane.headTimeoutMs : longestUploadMs);
   const closed = outcome.then(() => {
     plane.open.close(open);
-    plane.lines.serve(serviceId, plane.nowMs());
+    plane.queue.serve(serviceId, plane.nowMs());
   });
   // Goes on when the client has gone.
   waitUntil(closed);
 }
 
 /** Takes in how an attempt went. */
-export function settle(asking: Asking, { target, ms, turn }: Sent, outcome: Outcome): Outcome {
+export function settle(asking: Forwarding, { target, ms, turn }: Attempt, outcome: Outcome): Outcome {
   const { plane, traffic, outgoing, counted } = asking;
   const nowMs = plane.nowMs();
   if (counted !== null) countOutcome(counted, target, turn, outcome, nowMs - ms, outgoing.timed);
-  if (plane.silence.any) plane.silence.heard(target.taskId);
+  if (plane.frozen.any) plane.frozen.responded(target.taskId);
   if (outcome === "failed") {
     // A streaming body that breaks off fails the attempt as well; then the client may be to blame.
     if (outgoing.timed) passOver(asking, target);
@@ -120,19 +132,19 @@ export function settle(asking: Asking, { target, ms, turn }: Sent, outcome: Outc
   }
   asking.target = target;
   if (plane.outliers.any) plane.outliers.answered(target.taskId, nowMs);
-  if (outgoing.hedgeable) traffic.latency.answered(nowMs - ms, nowMs);
+  if (outgoing.hedgeable) traffic.latency.record(nowMs - ms, nowMs);
   return outcome;
 }
 
 /** From here on requests pass the task over, and the registry hears of it. */
-export function passOver({ plane, counted }: Asking, target: Target): void {
+export function passOver({ plane, counted }: Forwarding, target: Target): void {
   if (!plane.outliers.failed(target.taskId, plane.nowMs())) return;
   plane.suspects.add(target.taskId);
   if (counted !== null) countEjection(counted, target);
 }
 
 /** Lets go of an attempt that lost: its answer, if one comes, is not read. Resolves when it has come. */
-export async function letGo({ outcome }: Sent): Promise<void> {
+export async function letGo({ outcome }: Attempt): Promise<void> {
   const came = await outcome;
   if (came === "failed") return;
   const { webSocket } = came as Upgraded;

@@ -4,34 +4,38 @@
 import type { Outcome } from "../proxy/attempt.ts";
 import type { Failure } from "../proxy/failure.ts";
 import type { Target } from "../proxy/ring.ts";
-import type { Cell } from "../telemetry/cell.ts";
-import { classOf, counter, refusalOf } from "../telemetry/counters.ts";
-import type { Meter, Named } from "../telemetry/meter.ts";
+import type { MetricSet } from "../telemetry/cell.ts";
+import { counterIndex, refusalCounter, responseClassCounter } from "../telemetry/counters.ts";
+import type { Meter, MeteredEntity } from "../telemetry/meter.ts";
 
 /** Where a request is counted: at its service and the node it came in at. */
-export type Counted = { readonly meter: Meter; readonly service: Named; readonly node: Named };
+export type CountedAt = {
+  readonly meter: Meter;
+  readonly service: MeteredEntity;
+  readonly node: MeteredEntity;
+};
 
 /** Why a task is asked: as the first one, in place of one that failed, or beside one that keeps the request waiting. */
-export type Why = "first" | "retry" | "hedge";
+export type AttemptReason = "first" | "retry" | "hedge";
 
 /** A request waits for a task's answer. Returns the meter's turn, for when it waits no longer. */
-export function countWaiting({ meter, service, node }: Counted): number {
-  meter.entry(service, node).open.came();
-  return meter.turn;
+export function countWaiting({ meter, service, node }: CountedAt): number {
+  meter.entry(service, node).open.increment();
+  return meter.generation;
 }
 
-export function countWaited({ meter, service, node }: Counted, turn: number): void {
-  meter.entry(service, node).open.went(meter.turn - turn);
+export function countWaited({ meter, service, node }: CountedAt, turn: number): void {
+  meter.entry(service, node).open.decrement(meter.generation - turn);
 }
 
 /** A request gets in line for a task. Returns the meter's turn, for when it leaves it. */
-export function countInLine({ meter, service, node }: Counted): number {
-  meter.entry(service, node).queue.came();
-  return meter.turn;
+export function countInLine({ meter, service, node }: CountedAt): number {
+  meter.entry(service, node).queue.increment();
+  return meter.generation;
 }
 
-export function countOutOfLine({ meter, service, node }: Counted, turn: number): void {
-  meter.entry(service, node).queue.went(meter.turn - turn);
+export function countOutOfLine({ meter, service, node }: CountedAt, turn: number): void {
+  meter.entry(service, node).queue.decrement(meter.generation - turn);
 }
 
 /**
@@ -39,18 +43,23 @@ export function countOutOfLine({ meter, service, node }: Counted, turn: number):
  *
  * @param failed the task that failed before it
  */
-export function countSent(counted: Counted, target: Target, why: Why, failed: Target | null): void {
+export function countSent(
+  counted: CountedAt,
+  target: Target,
+  why: AttemptReason,
+  failed: Target | null,
+): void {
   const task = taskCell(counted, target);
   const entry = entryCell(counted);
-  task.add(counter.attempts);
-  entry.add(counter.attempts);
-  task.open.came();
+  task.add(counterIndex.attempts);
+  entry.add(counterIndex.attempts);
+  task.open.increment();
   if (why === "first") return;
-  task.add(why === "retry" ? counter.retries : counter.hedges);
-  entry.add(why === "retry" ? counter.retries : counter.hedges);
+  task.add(why === "retry" ? counterIndex.retries : counterIndex.hedges);
+  entry.add(why === "retry" ? counterIndex.retries : counterIndex.hedges);
   if (why === "hedge" || failed === null) return;
-  taskCell(counted, failed).add(counter.redispatches);
-  entry.add(counter.redispatches);
+  taskCell(counted, failed).add(counterIndex.redispatches);
+  entry.add(counterIndex.redispatches);
 }
 
 /**
@@ -59,7 +68,7 @@ export function countSent(counted: Counted, target: Target, why: Why, failed: Ta
  * @param timed its failure is the task's: no body was streaming to it
  */
 export function countOutcome(
-  counted: Counted,
+  counted: CountedAt,
   target: Target,
   turn: number,
   outcome: Outcome,
@@ -67,45 +76,45 @@ export function countOutcome(
   timed: boolean,
 ): void {
   const task = taskCell(counted, target);
-  task.open.went(counted.meter.turn - turn);
+  task.open.decrement(counted.meter.generation - turn);
   if (outcome === "failed") {
-    const error = timed ? counter.connectErrors : counter.responseErrors;
+    const error = timed ? counterIndex.connectErrors : counterIndex.responseErrors;
     task.add(error);
     entryCell(counted).add(error);
     return;
   }
-  task.took(tookMs);
-  task.add(counter.tookMs, tookMs);
+  task.observeLatency(tookMs);
+  task.add(counterIndex.tookMs, tookMs);
 }
 
 /** An attempt is waited for no longer: another task answered first, or its time is over. */
-export function countGivenUp(counted: Counted, target: Target, turn: number, isTimeout: boolean): void {
+export function countGivenUp(counted: CountedAt, target: Target, turn: number, isTimeout: boolean): void {
   const task = taskCell(counted, target);
-  task.open.went(counted.meter.turn - turn);
+  task.open.decrement(counted.meter.generation - turn);
   if (!isTimeout) return;
-  task.add(counter.timeouts);
-  entryCell(counted).add(counter.timeouts);
+  task.add(counterIndex.timeouts);
+  entryCell(counted).add(counterIndex.timeouts);
 }
 
 /** The answer of a task that was asked beside another one came first. */
-export function countHedgeWon(counted: Counted, target: Target): void {
-  taskCell(counted, target).add(counter.hedgesWon);
-  entryCell(counted).add(counter.hedgesWon);
+export function countHedgeWon(counted: CountedAt, target: Target): void {
+  taskCell(counted, target).add(counterIndex.hedgesWon);
+  entryCell(counted).add(counterIndex.hedgesWon);
 }
 
 /** Requests pass a task over from now on. */
-export function countEjection(counted: Counted, target: Target): void {
-  taskCell(counted, target).add(counter.ejections);
-  entryCell(counted).add(counter.ejections);
+export function countEjection(counted: CountedAt, target: Target): void {
+  taskCell(counted, target).add(counterIndex.ejections);
+  entryCell(counted).add(counterIndex.ejections);
 }
 
 /** So many tasks are passed over that all are used. */
-export function countPanic(counted: Counted): void {
-  entryCell(counted).add(counter.panics);
+export function countPanic(counted: CountedAt): void {
+  entryCell(counted).add(counterIndex.panics);
 }
 
 /** What a request came to. */
-export type Ending = {
+export type RequestEnd = {
   /** The task asked last; null: none was. */
   readonly target: Target | null;
   readonly result: Response | Failure;
@@ -121,26 +130,31 @@ export type Ending = {
  * @param service null: for none of the mesh
  * @param node null: none could be picked
  */
-export function countEnd(meter: Meter, service: Named | null, node: Named | null, ending: Ending): void {
+export function countEnd(
+  meter: Meter,
+  service: MeteredEntity | null,
+  node: MeteredEntity | null,
+  ending: RequestEnd,
+): void {
   const { target, result, bytesIn, tookMs } = ending;
   const entry = meter.entry(service, node);
   const bytesOut = result instanceof Response ? bytesOf(result, ending.method) : 0;
-  const klass = classOf(result.status);
+  const klass = responseClassCounter(result.status);
   addEnd(entry, klass, bytesIn ?? 0, bytesOut);
-  entry.took(tookMs);
-  entry.add(counter.tookMs, tookMs);
-  if (!(result instanceof Response)) entry.add(refusalOf(result.status));
+  entry.observeLatency(tookMs);
+  entry.add(counterIndex.tookMs, tookMs);
+  if (!(result instanceof Response)) entry.add(refusalCounter(result.status));
   if (target === null || service === null) return;
   const task = meter.task(target, service);
   if (result instanceof Response) addEnd(task, klass, bytesIn ?? 0, bytesOut);
-  else task.add(counter.requests);
+  else task.add(counterIndex.requests);
 }
 
-function addEnd(cell: Cell, klass: number, bytesIn: number, bytesOut: number): void {
-  cell.add(counter.requests);
+function addEnd(cell: MetricSet, klass: number, bytesIn: number, bytesOut: number): void {
+  cell.add(counterIndex.requests);
   cell.add(klass);
-  if (bytesIn > 0) cell.add(counter.bytesIn, bytesIn);
-  if (bytesOut > 0) cell.add(counter.bytesOut, bytesOut);
+  if (bytesIn > 0) cell.add(counterIndex.bytesIn, bytesIn);
+  if (bytesOut > 0) cell.add(counterIndex.bytesOut, bytesOut);
 }
 
 /** By Content-Length: following a body would cost it the runtime's own streaming. */
@@ -149,10 +163,10 @@ function bytesOf({ status, headers }: Response, method: string): number {
   return Number(headers.get("content-length")) || 0;
 }
 
-function taskCell({ meter, service }: Counted, target: Target): Cell {
+function taskCell({ meter, service }: CountedAt, target: Target): MetricSet {
   return meter.task(target, service);
 }
 
-function entryCell({ meter, service, node }: Counted): Cell {
+function entryCell({ meter, service, node }: CountedAt): MetricSet {
   return meter.entry(service, node);
 }

@@ -1,28 +1,28 @@
 // The debug headers: which way a request went and what it was decided by, for those who show a token of the mesh.
 
 import { printPathRule } from "../domain/path-rule.ts";
-import type { Entry } from "../proxy/entry.ts";
+import type { EntryPoint } from "../proxy/entry.ts";
 import type { DataPlane } from "../proxy/plane.ts";
 import type { Target } from "../proxy/ring.ts";
 import type { Route, Routes } from "../proxy/routes.ts";
-import type { Asking } from "./asking.ts";
+import type { Forwarding } from "./asking.ts";
 import type { Trace } from "./trace.ts";
-import type { Wish } from "./wish.ts";
+import type { RouteHints } from "./wish.ts";
 
 /** What is told of a request. */
-export type Told = {
-  readonly entry: Entry;
+export type DebugFacts = {
+  readonly entry: EntryPoint;
   readonly plane: DataPlane;
   readonly route: Route | null;
-  readonly asking: Pick<Asking, "target" | "attempts" | "waitedMs"> | null;
+  readonly asking: Pick<Forwarding, "target" | "attempts" | "waitedMs"> | null;
   readonly trace: Trace | null;
-  readonly wish: Wish | null;
+  readonly wish: RouteHints | null;
   readonly host: string;
   readonly request: Pick<Request, "url">;
 };
 
 /** Puts on an answer which way it came. */
-export function setDebug(headers: Headers, told: Told, routes: Routes | null): void {
+export function setDebug(headers: Headers, told: DebugFacts, routes: Routes | null): void {
   const { entry, route, asking, trace } = told;
   const { attempts, target } = asking ?? { attempts: 0, target: null };
   const node = routes?.node(entry.node ?? "");
@@ -48,20 +48,24 @@ export function setDebug(headers: Headers, told: Told, routes: Routes | null): v
       trace.print((asked) => nodeOf(asked, routes)),
     );
   }
-  if (route !== null) setEjections(headers, told, route.ring(node?.id ?? "").ids);
+  if (route !== null) setEjections(headers, told, route.pool(node?.id ?? "").ids);
   setTable(headers, told.plane, routes);
 }
 
 /** The path rule that led to the service, and whose request it was. */
-function setTaker(headers: Headers, { entry, plane, host, request }: Told, routes: Routes | null): void {
-  const taker = routes?.takerOf(entry.port, host, plane.domain, request) ?? null;
+function setTaker(
+  headers: Headers,
+  { entry, plane, host, request }: DebugFacts,
+  routes: Routes | null,
+): void {
+  const taker = routes?.pathRouteOf(entry.port, host, plane.domain, request) ?? null;
   if (taker === null) return;
   headers.set("x-waggle-path", printPathRule(taker.rule));
-  if (taker.at !== null) headers.set("x-waggle-taken-from", taker.at);
+  if (taker.from !== null) headers.set("x-waggle-taken-from", taker.from);
 }
 
 /** What besides the policy led to the task. */
-function setWish(headers: Headers, { wish, asking }: Told): void {
+function setWish(headers: Headers, { wish, asking }: DebugFacts): void {
   const target = asking?.target ?? null;
   if (asking !== null && asking.waitedMs > 0) headers.set("x-waggle-waited-ms", String(asking.waitedMs));
   if (wish === null) return;
@@ -72,12 +76,12 @@ function setWish(headers: Headers, { wish, asking }: Told): void {
 }
 
 /** The tasks this isolate passes over, as `TASK;for=1500` with milliseconds to come, and whether all are used anyway. */
-function setEjections(headers: Headers, { plane }: Told, taskIds: readonly string[]): void {
+function setEjections(headers: Headers, { plane }: DebugFacts, taskIds: readonly string[]): void {
   if (!plane.outliers.any) return;
-  const { out, panic } = plane.outliers.ejections(taskIds, plane.nowMs());
-  if (out.length === 0) return;
-  headers.set("x-waggle-passed-over", out.map(({ taskId, forMs }) => `${taskId};for=${forMs}`).join(", "));
-  if (panic) headers.set("x-waggle-panic", `${out.length} of ${taskIds.length} tasks fail: all are used`);
+  const { ejected, panic } = plane.outliers.ejections(taskIds, plane.nowMs());
+  if (ejected.length === 0) return;
+  headers.set("x-waggle-ejected", ejected.map(({ taskId, forMs }) => `${taskId};for=${forMs}`).join(", "));
+  if (panic) headers.set("x-waggle-panic", `${ejected.length} of ${taskIds.length} tasks fail: all are used`);
 }
 
 function setTable(headers: Headers, { tables }: DataPlane, routes: Routes | null): void {

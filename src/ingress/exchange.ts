@@ -1,19 +1,19 @@
 // An exchange: one request on its way, and what is known about it by now.
 
-import type { Entry } from "../proxy/entry.ts";
+import type { EntryPoint } from "../proxy/entry.ts";
 import { type RequestHead, readRequestHead } from "../proxy/headers.ts";
 import { authorityOf, pathOf } from "../proxy/host.ts";
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
 import type { Route } from "../proxy/routes.ts";
-import type { Named } from "../telemetry/meter.ts";
-import type { Asking } from "./asking.ts";
+import type { MeteredEntity } from "../telemetry/meter.ts";
+import type { Forwarding } from "./asking.ts";
 import { type Outgoing, requestIdOf } from "./outgoing.ts";
 import { Trace } from "./trace.ts";
-import type { Wish } from "./wish.ts";
+import type { RouteHints } from "./wish.ts";
 
 export type Exchange = {
   readonly request: Request;
-  readonly entry: Entry;
+  readonly entry: EntryPoint;
   readonly plane: DataPlane;
   readonly head: RequestHead;
   readonly requestId: string;
@@ -23,9 +23,9 @@ export type Exchange = {
   readonly path: string;
   outgoing: Outgoing | null;
   /** What was asked with the table last looked at. */
-  asking: Asking | null;
+  asking: Forwarding | null;
   route: Route | null;
-  wish: Wish | null;
+  wish: RouteHints | null;
   /** The sticky cookie that the client is given, as Set-Cookie has it. */
   setCookie: string | null;
   /** One draw for the request, whatever is drawn. */
@@ -38,13 +38,13 @@ export type Exchange = {
   /** When it came, epoch milliseconds; only where it is counted. */
   readonly cameMs: number;
   /** Where it came in; null until that is known. */
-  node: Named | null;
+  node: MeteredEntity | null;
   /** The meter's turn since when it is counted as waiting for a task; negative: it is not. */
   turn: number;
 };
 
 /** A request that has just come. */
-export function begin(request: Request, entry: Entry, { plane, waitUntil }: PlaneContext): Exchange {
+export function begin(request: Request, entry: EntryPoint, { plane, waitUntil }: PlaneContext): Exchange {
   const head = readRequestHead(request.headers);
   if (head.bodyBytes === 0 && request.body !== null && !request.headers.has("content-length")) {
     head.bodyBytes = null; // HTTP/2 needs neither Content-Length nor Transfer-Encoding to send one.

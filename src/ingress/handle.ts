@@ -2,25 +2,25 @@
 // cannot be reached.
 
 import type { TableNode } from "../domain/table.ts";
-import type { Entry } from "../proxy/entry.ts";
+import type { EntryPoint } from "../proxy/entry.ts";
 import { type Failure, failureResponse } from "../proxy/failure.ts";
 import { hostName } from "../proxy/host.ts";
 import type { PlaneContext } from "../proxy/plane.ts";
-import type { Ring } from "../proxy/ring.ts";
+import type { TargetPool } from "../proxy/ring.ts";
 import type { Route, Routes } from "../proxy/routes.ts";
 import { setCookie } from "../proxy/sticky.ts";
-import { type Asked, ask } from "./ask.ts";
-import { type Asking, maxAttempts } from "./asking.ts";
-import { type Counted, countEnd, countWaited, countWaiting } from "./counting.ts";
+import { type ForwardResult, forward } from "./ask.ts";
+import { type Forwarding, maxAttempts } from "./asking.ts";
+import { type CountedAt, countEnd, countWaited, countWaiting } from "./counting.ts";
 import { setDebug } from "./debug.ts";
 import { deliver } from "./deliver.ts";
 import { begin, type Exchange } from "./exchange.ts";
 import { holdsBody, type Outgoing, prepare } from "./outgoing.ts";
 import { noNode, noTask, shapeFailure, unanswered, unknown } from "./refusals.ts";
-import { asksNothing, type Way, wayOf } from "./wish.ts";
+import { type ChosenRoute, chooseRoute, needsNoHints } from "./wish.ts";
 
 /** What a request comes to: a task's response, or why there is none. */
-type Result = Response | Failure;
+type IngressResult = Response | Failure;
 
 /**
  * Answers a request that came in at the node `entry.node`.
@@ -31,7 +31,7 @@ type Result = Response | Failure;
  * @returns the task's response, streaming and with its body untouched, or a failure of the mesh's own; never rejects
  *   for what a client or a task does
  */
-export async function ingress(request: Request, entry: Entry, context: PlaneContext): Promise<Response> {
+export async function ingress(request: Request, entry: EntryPoint, context: PlaneContext): Promise<Response> {
   const { plane } = context;
   const exchange = begin(request, entry, context);
   const shape = shapeFailure(exchange);
@@ -58,12 +58,12 @@ function mayRefresh({ asking, outgoing, turnedAway }: Exchange, { status }: Fail
 }
 
 /** A fresh table that has no further task to try says less than the failure of those that were tried. */
-function orEarlier(result: Result, earlier: Failure): Result {
+function orEarlier(result: IngressResult, earlier: Failure): IngressResult {
   return !(result instanceof Response) && earlier.status === 502 ? earlier : result;
 }
 
 /** Waits only where it must: layers that await were part of what the mesh cost a request (docs/benchmarks.md). */
-function serve(exchange: Exchange, routes: Routes | null): Failure | Promise<Asked | Failure> {
+function serve(exchange: Exchange, routes: Routes | null): Failure | Promise<ForwardResult | Failure> {
   const { entry, plane } = exchange;
   if (routes === null) return { status: 503, reason: "the registry has not given a routing table yet" };
   const matched = routes.match(entry.port, exchange.host, plane.domain, exchange.request);
@@ -72,8 +72,8 @@ function serve(exchange: Exchange, routes: Routes | null): Failure | Promise<Ask
   exchange.node = node;
   if (matched === null) return unknown(entry, hostName(exchange.host));
   const first = routeOn(matched, node.id);
-  if (asksNothing(first)) return serveAt(exchange, first, node);
-  const way = wayOf(exchange, routes, first, node.id);
+  if (needsNoHints(first)) return serveAt(exchange, first, node);
+  const way = chooseRoute(exchange, routes, first, node.id);
   return way instanceof Promise
     ? way.then((known) => serveAt(exchange, known, node))
     : serveAt(exchange, way, node);
@@ -82,9 +82,9 @@ function serve(exchange: Exchange, routes: Routes | null): Failure | Promise<Ask
 /** Serves a request that is for one service. */
 function serveAt(
   exchange: Exchange,
-  { route, ring, wish }: Way,
+  { route, ring, wish }: ChosenRoute,
   node: Pick<TableNode, "id" | "name">,
-): Failure | Promise<Asked | Failure> {
+): Failure | Promise<ForwardResult | Failure> {
   const { plane, head } = exchange;
   exchange.route = route;
   exchange.wish = wish;
@@ -93,7 +93,7 @@ function serveAt(
     return { status: 508, reason: `this request has come through ${route.service.name} before` };
   }
   if (ring.ids.length === 0 && (wish === null || wish.kept === null)) return noTask(route, node.name, ring);
-  const round = route.round(node.id);
+  const round = route.cursorAt(node.id);
   if (exchange.outgoing === null) {
     if (holdsBody(exchange.request, head, plane)) return holdAndSend(exchange, route, ring, round, via);
     exchange.outgoing = outgoingOf(exchange, via, null);
@@ -105,20 +105,20 @@ function serveAt(
 async function holdAndSend(
   exchange: Exchange,
   route: Route,
-  ring: Ring,
+  ring: TargetPool,
   round: string,
   via: string,
-): Promise<Asked | Failure> {
-  const { held } = exchange.plane;
+): Promise<ForwardResult | Failure> {
+  const { replayBuffer } = exchange.plane;
   const bytes = exchange.head.bodyBytes ?? 0;
-  held.bytes += bytes;
+  replayBuffer.bytes += bytes;
   try {
     const body = await exchange.request.arrayBuffer().catch(() => null);
     if (body === null) return { status: 400, reason: "the request's body broke off" };
     exchange.outgoing = outgoingOf(exchange, via, body);
     return await send(exchange, exchange.outgoing, route, ring, round);
   } finally {
-    held.bytes -= bytes;
+    replayBuffer.bytes -= bytes;
   }
 }
 
@@ -138,13 +138,13 @@ export function needsNoNode(matched: readonly Route[] | null): boolean {
 }
 
 /** Of services that share a port in host mode, the one with a task on this node. */
-export function routeOn(matched: readonly Route[], nodeId: string): Way {
+export function routeOn(matched: readonly Route[], nodeId: string): ChosenRoute {
   const [first, ...others] = matched as readonly [Route, ...Route[]];
-  const ring = first.ring(nodeId);
+  const ring = first.pool(nodeId);
   if (ring.ids.length > 0 || others.length === 0) return { route: first, ring, wish: null };
-  const other = others.find((route) => route.ring(nodeId).ids.length > 0);
+  const other = others.find((route) => route.pool(nodeId).ids.length > 0);
   if (other === undefined) return { route: first, ring, wish: null };
-  return { route: other, ring: other.ring(nodeId), wish: null };
+  return { route: other, ring: other.pool(nodeId), wish: null };
 }
 
 function passed(via: string, mark: string): boolean {
@@ -155,12 +155,12 @@ function send(
   exchange: Exchange,
   outgoing: Outgoing,
   route: Route,
-  ring: Ring,
+  ring: TargetPool,
   round: string,
-): Promise<Asked> {
+): Promise<ForwardResult> {
   const { plane, wish, asking: before } = exchange;
   const counted = countedOf(exchange, route);
-  const asking: Asking = {
+  const asking: Forwarding = {
     plane,
     serviceId: route.service.id,
     wish,
@@ -181,17 +181,17 @@ function send(
   };
   exchange.asking = asking;
   if (counted !== null) exchange.turn = countWaiting(counted);
-  const asked = ask(asking);
+  const asked = forward(asking);
   return wish === null || wish.sticky === null ? asked : keeping(exchange, asked, asking, wish.sticky);
 }
 
 /** Gives the client the cookie of the task that answers, unless it has it. */
 async function keeping(
   exchange: Exchange,
-  asked: Promise<Asked>,
-  asking: Asking,
+  asked: Promise<ForwardResult>,
+  asking: Forwarding,
   name: string,
-): Promise<Asked> {
+): Promise<ForwardResult> {
   const answer = await asked;
   const { plane, wish, entry } = exchange;
   const { cookieKey } = plane.tables;
@@ -203,7 +203,7 @@ async function keeping(
   return answer;
 }
 
-function resultOf(exchange: Exchange, asked: Asked | Failure): Result {
+function resultOf(exchange: Exchange, asked: ForwardResult | Failure): IngressResult {
   const { asking, turn } = exchange;
   if (asking !== null && asking.counted !== null && turn >= 0) countWaited(asking.counted, turn);
   exchange.turn = -1;
@@ -211,12 +211,12 @@ function resultOf(exchange: Exchange, asked: Asked | Failure): Result {
   return typeof asked === "string" ? unanswered(exchange, asked) : asked;
 }
 
-function countedOf({ plane: { meter }, node }: Exchange, { service }: Route): Counted | null {
+function countedOf({ plane: { meter }, node }: Exchange, { service }: Route): CountedAt | null {
   return meter === null || node === null ? null : { meter, service, node };
 }
 
 /** Counts a request that has ended, and has what was counted sent on. */
-function countExchange(exchange: Exchange, result: Result): void {
+function countExchange(exchange: Exchange, result: IngressResult): void {
   const { plane, request, head, route, node, asking, cameMs, waitUntil } = exchange;
   if (plane.meter === null) return;
   const nowMs = plane.nowMs();
@@ -227,10 +227,14 @@ function countExchange(exchange: Exchange, result: Result): void {
     bytesIn: head.bodyBytes,
     tookMs: nowMs - cameMs,
   });
-  plane.flusher?.plan(nowMs, waitUntil);
+  plane.flusher?.schedule(nowMs, waitUntil);
 }
 
-function finish(exchange: Exchange, result: Result, routes: Routes | null): Response | Promise<Response> {
+function finish(
+  exchange: Exchange,
+  result: IngressResult,
+  routes: Routes | null,
+): Response | Promise<Response> {
   const { request, head, requestId } = exchange;
   countExchange(exchange, result);
   const response =

@@ -1,17 +1,17 @@
 // The outgoing request: what a task is sent, and whether it can be sent to another one as well.
 
 import { withoutCookie } from "../proxy/cookies.ts";
-import type { Entry } from "../proxy/entry.ts";
+import type { EntryPoint } from "../proxy/entry.ts";
 import { setForwarding } from "../proxy/forwarding.ts";
 import { isRequestId, type RequestHead } from "../proxy/headers.ts";
 import type { DataPlane } from "../proxy/plane.ts";
-import type { Trusts } from "../proxy/trust.ts";
+import type { TrustsAddress } from "../proxy/trust.ts";
 
 /** A longer body takes its client time to send, of which the task's own cannot be told; bytes. */
-const shortBytes = 64 * 1024;
+const maxTimedBodyBytes = 64 * 1024;
 
 /** Bodies held by all requests of an isolate together: an eighth of the 128 MiB it has. */
-export const mostHeldBytes = 16 * 1024 ** 2;
+export const maxReplayBufferBytes = 16 * 1024 ** 2;
 
 /** Methods that mean the same when they arrive twice (RFC 9110 §9.2.2). */
 export const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
@@ -37,13 +37,13 @@ export type Outgoing = {
 
 /** What an outgoing request carries besides what the client sent. */
 export type Marks = {
-  readonly entry: Entry;
+  readonly entry: EntryPoint;
   /** The client's Host, with its port. */
   readonly host: string;
   readonly requestId: string;
   /** This hop's entry in Via, `1.1 my-web.waggle`. */
   readonly via: string;
-  readonly trusts: Trusts;
+  readonly trusts: TrustsAddress;
   /** Name of the mesh's own cookie, which goes no further; null: it has none here. */
   readonly cookie: string | null;
 };
@@ -55,11 +55,11 @@ export type Marks = {
 export function holdsBody(
   { method }: Request,
   head: RequestHead,
-  { replayBytes, held }: Pick<DataPlane, "replayBytes" | "held">,
+  { replayBytes, replayBuffer }: Pick<DataPlane, "replayBytes" | "replayBuffer">,
 ): boolean {
   const { bodyBytes } = head;
   if (bodyBytes === 0 || bodyBytes === null || bodiless.has(method) || !mayRepeat(method, head)) return false;
-  return bodyBytes <= replayBytes && held.bytes + bodyBytes <= mostHeldBytes;
+  return bodyBytes <= replayBytes && replayBuffer.bytes + bodyBytes <= maxReplayBufferBytes;
 }
 
 /**
@@ -80,7 +80,7 @@ export function prepare(
     repeatable,
     // A WebSocket's answer is the connection itself: the loser of two could not be called back.
     hedgeable: repeatable && safe.has(request.method) && !head.websocket,
-    timed: held !== null || (head.bodyBytes !== null && head.bodyBytes <= shortBytes),
+    timed: held !== null || (head.bodyBytes !== null && head.bodyBytes <= maxTimedBodyBytes),
     path,
     init:
       head.bodyBytes === 0 || held !== null
@@ -116,8 +116,8 @@ function mayRepeat(method: string, head: RequestHead): boolean {
 function setHeaders(headers: Headers, head: RequestHead, marks: Marks): void {
   const { entry, host, requestId, via, trusts } = marks;
   const trusted = trusts(entry.client);
-  for (const name of head.stops) headers.delete(name);
-  if (!trusted) for (const name of head.claimed) headers.delete(name);
+  for (const name of head.hopByHop) headers.delete(name);
+  if (!trusted) for (const name of head.clientClaims) headers.delete(name);
   setForwarding(headers, entry, host, trusted ? head : null);
   headers.set("via", head.via === null ? via : `${head.via}, ${via}`);
   headers.set("x-request-id", requestId);

@@ -2,8 +2,8 @@
 
 import type { DataPlane } from "../proxy/plane.ts";
 import { pickOf } from "../proxy/policies/policies.ts";
-import { maxconnOf, type Ring, type Target, weightOf } from "../proxy/ring.ts";
-import type { Wish } from "./wish.ts";
+import { maxconnOf, type Target, type TargetPool, weightOf } from "../proxy/ring.ts";
+import type { RouteHints } from "./wish.ts";
 
 /**
  * The task that the service's policy picks: not one that was tried for this request, one that failed a moment ago only
@@ -18,14 +18,14 @@ import type { Wish } from "./wish.ts";
 export function pickTarget(
   plane: DataPlane,
   round: string,
-  ring: Ring,
+  ring: TargetPool,
   tried: ReadonlySet<string> | null,
   careful: boolean,
-  wish: Wish | null = null,
+  wish: RouteHints | null = null,
 ): Target | null {
   const { outliers } = plane;
   // The usual request asks no further than this.
-  if (ring.plain && ring.backups === null && !outliers.any && (wish === null || wish.kept === null)) {
+  if (ring.isSimple && ring.backups === null && !outliers.any && (wish === null || wish.kept === null)) {
     return ring.targets[plane.cursors.next(round, ring.ids, triedOnes(tried))] ?? null;
   }
   const picking = { plane, round, tried, careful, wish, nowMs: plane.nowMs() };
@@ -44,7 +44,7 @@ type Picking = {
   readonly round: string;
   readonly tried: ReadonlySet<string> | null;
   readonly careful: boolean;
-  readonly wish: Wish | null;
+  readonly wish: RouteHints | null;
   readonly nowMs: number;
 };
 
@@ -52,11 +52,11 @@ type Picking = {
 function keptTarget({ plane, tried, wish, nowMs }: Picking): Target | null {
   const kept = wish?.kept ?? null;
   if (kept === null || tried?.has(kept.taskId)) return null;
-  return plane.outliers.any && plane.outliers.isOut(kept.taskId, nowMs) ? null : kept;
+  return plane.outliers.any && plane.outliers.isEjected(kept.taskId, nowMs) ? null : kept;
 }
 
 /** First those that are well, then backups that are, then whoever is left. One that is only full is waited for. */
-function best(picking: Picking, ring: Ring): Target | null {
+function best(picking: Picking, ring: TargetPool): Target | null {
   for (const one of ring.backups === null ? [ring] : [ring, ring.backups]) {
     const out = passedOver(picking, one, ring.backups !== null && one === ring);
     const well = among(picking, one, out);
@@ -68,39 +68,39 @@ function best(picking: Picking, ring: Ring): Target | null {
 
 function passedOver(
   { plane, nowMs, careful }: Picking,
-  { ids }: Ring,
+  { ids }: TargetPool,
   hasBackups: boolean,
 ): ReadonlySet<string> | null {
-  return plane.outliers.any ? plane.outliers.passedOver(ids, nowMs, careful, hasBackups) : null;
+  return plane.outliers.any ? plane.outliers.ejectedAmong(ids, nowMs, careful, hasBackups) : null;
 }
 
 /** The one that the policy picks among those neither tried, nor passed over, nor full. */
-function among(picking: Picking, ring: Ring, out: ReadonlySet<string> | null): Target | null {
+function among(picking: Picking, ring: TargetPool, out: ReadonlySet<string> | null): Target | null {
   const { plane, tried, nowMs } = picking;
-  const { ids, targets, rules, even, slowUntilMs } = ring;
+  const { ids, targets, rules, hasEqualWeights, slowUntilMs } = ring;
   const isGone = (id: string) => tried?.has(id) === true || out?.has(id) === true;
   const round = targets[0]?.share.backup === true ? `backup ${picking.round}` : picking.round;
-  if (ring.plain) return targets[plane.cursors.next(round, ids, isGone)] ?? null;
+  if (ring.isSimple) return targets[plane.cursors.next(round, ids, isGone)] ?? null;
   const index = pickOf(rules.policy)({
     targets,
-    even,
-    settled: nowMs >= slowUntilMs,
-    may: (at) => !isGone(ids[at] as string) && !isFull(picking, ring, targets[at] as Target),
+    hasEqualWeights,
+    isWarm: nowMs >= slowUntilMs,
+    isAvailable: (at) => !isGone(ids[at] as string) && !isFull(picking, ring, targets[at] as Target),
     weight: (at) => weightOf(targets[at] as Target, rules, nowMs),
     open: (at) => plane.open.of(ids[at] as string, nowMs),
     key: picking.wish?.key ?? null,
-    inTurn: (may) => plane.cursors.next(round, ids, (_id, at) => !may(at)),
-    currents: plane.currents.of(round),
+    nextInTurn: (may) => plane.cursors.next(round, ids, (_id, at) => !may(at)),
+    smoothWeights: plane.smoothWeights.of(round),
     random: plane.random,
   });
   return targets[index] ?? null;
 }
 
-function isFull({ plane, nowMs }: Picking, ring: Ring, target: Target): boolean {
-  return ring.limited && plane.open.isFull(target.taskId, maxconnOf(target, ring.rules), nowMs);
+function isFull({ plane, nowMs }: Picking, ring: TargetPool, target: Target): boolean {
+  return ring.hasMaxconn && plane.open.isFull(target.taskId, maxconnOf(target, ring.rules), nowMs);
 }
 
 /** Whether some that could be asked are only full. */
-function isCrowded({ tried }: Picking, ring: Ring, out: ReadonlySet<string> | null): boolean {
-  return ring.limited && ring.ids.some((id) => tried?.has(id) !== true && out?.has(id) !== true);
+function isCrowded({ tried }: Picking, ring: TargetPool, out: ReadonlySet<string> | null): boolean {
+  return ring.hasMaxconn && ring.ids.some((id) => tried?.has(id) !== true && out?.has(id) !== true);
 }

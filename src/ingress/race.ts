@@ -6,14 +6,14 @@
 // repeated waits; but if its task has fallen silent, its client hears so now and not at the end.
 
 import { type Outcome, within } from "../proxy/attempt.ts";
-import { type Asking, letGo, nextTarget, passOver, type Sent, send, settle } from "./asking.ts";
+import { type Attempt, type Forwarding, letGo, nextTarget, passOver, send, settle } from "./asking.ts";
 import { countEjection, countGivenUp, countHedgeWon } from "./counting.ts";
 
 /** Where the hedge budget is spent, a further task is asked after this long at the cost of the retry budget. */
 const lateHedgeMs = 1_000;
 
 /** How often a waiting request looks whether its task has fallen silent, or had its time, milliseconds. */
-export const lookMs = 250;
+export const attemptPollMs = 250;
 
 /** A task's answer; or all connections failed; or time is over; or the one task that may be asked is frozen. */
 export type Raced = Response | "failed" | "slow" | "silent";
@@ -23,13 +23,13 @@ export type Raced = Response | "failed" | "slow" | "silent";
  *
  * @param endsMs when the time to begin an answer is over
  */
-export async function race(asking: Asking, first: Sent, endsMs: number): Promise<Raced> {
+export async function race(asking: Forwarding, first: Attempt, endsMs: number): Promise<Raced> {
   const { plane, outgoing } = asking;
   const waiting = [first];
   let nowMs = plane.nowMs();
   let joinAtMs = outgoing.hedgeable && asking.ring.ids.length > 1 ? nowMs : Number.POSITIVE_INFINITY;
   while (nowMs < endsMs) {
-    if (hadItsTime(asking, waiting.at(-1) as Sent, nowMs)) {
+    if (hadItsTime(asking, waiting.at(-1) as Attempt, nowMs)) {
       if (!outgoing.repeatable) {
         giveUp(asking, first, true);
         return "silent";
@@ -39,7 +39,7 @@ export async function race(asking: Asking, first: Sent, endsMs: number): Promise
       joinAtMs = nowMs + hedge(asking, waiting, nowMs);
     }
     const nextMs = asking.left > 0 && joinAtMs > nowMs ? joinAtMs : Number.POSITIVE_INFINITY;
-    const wakeMs = Math.min(endsMs, nowMs + lookMs, nextMs);
+    const wakeMs = Math.min(endsMs, nowMs + attemptPollMs, nextMs);
     const ended = await within(firstOf(waiting), wakeMs - nowMs);
     // A timer that went off says how late it is, whatever the clock says.
     nowMs = Math.max(ended === "slow" ? wakeMs : nowMs, plane.nowMs());
@@ -62,25 +62,27 @@ export async function race(asking: Asking, first: Sent, endsMs: number): Promise
 }
 
 /** The attempt that ends first, well or not. */
-function firstOf(waiting: readonly Sent[]): Promise<{ readonly sent: Sent; readonly outcome: Outcome }> {
+function firstOf(
+  waiting: readonly Attempt[],
+): Promise<{ readonly sent: Attempt; readonly outcome: Outcome }> {
   return Promise.race(waiting.map((sent) => sent.outcome.then((outcome) => ({ sent, outcome }))));
 }
 
 /** Whether the task asked last has had the time of one try, or fallen silent. Then requests pass it over. */
-function hadItsTime(asking: Asking, { target, ms }: Sent, nowMs: number): boolean {
+function hadItsTime(asking: Forwarding, { target, ms }: Attempt, nowMs: number): boolean {
   const { plane, outgoing, traffic } = asking;
-  const { tryTimeoutMs, silentMs, silence } = plane;
+  const { tryTimeoutMs, frozenMs, frozen } = plane;
   const isOver = outgoing.repeatable && tryTimeoutMs !== null && nowMs - ms >= tryTimeoutMs;
   const isSilent =
-    silentMs !== null &&
-    silence.any &&
-    silence.isSilent(target.taskId, ms, nowMs, silentMs, traffic.latency.percentile(0.99));
+    frozenMs !== null &&
+    frozen.any &&
+    frozen.isFrozen(target.taskId, ms, nowMs, frozenMs, traffic.latency.percentile(0.99));
   if (isOver || isSilent) passOver(asking, target);
   return isOver || isSilent;
 }
 
 /** Asks a further task if a budget has it. Returns after how many milliseconds the next may be asked. */
-function hedge(asking: Asking, waiting: Sent[], nowMs: number): number {
+function hedge(asking: Forwarding, waiting: Attempt[], nowMs: number): number {
   const { traffic } = asking;
   const isLate = nowMs - (waiting[0]?.ms ?? nowMs) >= lateHedgeMs;
   if (!traffic.hedges.take(nowMs) && !(isLate && traffic.retries.take(nowMs))) return lateHedgeMs;
@@ -88,7 +90,7 @@ function hedge(asking: Asking, waiting: Sent[], nowMs: number): number {
 }
 
 /** Asks the task whose turn it is; false when every one was asked. */
-function join(asking: Asking, waiting: Sent[]): boolean {
+function join(asking: Forwarding, waiting: Attempt[]): boolean {
   const target = nextTarget(asking);
   if (target === null) asking.left = 0;
   else waiting.push(send(asking, target, "hedge"));
@@ -96,7 +98,7 @@ function join(asking: Asking, waiting: Sent[]): boolean {
 }
 
 /** Another task answered first. One that was asked before that is slow, and may be worse than that. */
-function lose(asking: Asking, loser: Sent, wasEarlier: boolean): void {
+function lose(asking: Forwarding, loser: Attempt, wasEarlier: boolean): void {
   const { plane } = asking;
   const { taskId } = loser.target;
   const nowMs = plane.nowMs();
@@ -107,11 +109,11 @@ function lose(asking: Asking, loser: Sent, wasEarlier: boolean): void {
     plane.suspects.add(taskId);
     if (asking.counted !== null) countEjection(asking.counted, loser.target);
   }
-  if (plane.silence.watch(taskId, loser.ms, nowMs)) {
-    asking.waitUntil(ended.then(() => plane.silence.heard(taskId)));
+  if (plane.frozen.watch(taskId, loser.ms, nowMs)) {
+    asking.waitUntil(ended.then(() => plane.frozen.responded(taskId)));
   }
 }
 
-function giveUp({ counted }: Asking, { target, turn }: Sent, isTimeout: boolean): void {
+function giveUp({ counted }: Forwarding, { target, turn }: Attempt, isTimeout: boolean): void {
   if (counted !== null) countGivenUp(counted, target, turn, isTimeout);
 }

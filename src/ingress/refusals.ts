@@ -1,11 +1,11 @@
 // Refusals: why a request is not sent to a task, or got no answer from one, in a sentence for whoever sent it.
 
-import type { Entry } from "../proxy/entry.ts";
+import type { EntryPoint } from "../proxy/entry.ts";
 import type { Failure } from "../proxy/failure.ts";
 import { isHost } from "../proxy/host.ts";
-import type { Ring } from "../proxy/ring.ts";
+import type { TargetPool } from "../proxy/ring.ts";
 import type { Route, Routes } from "../proxy/routes.ts";
-import type { Asked } from "./ask.ts";
+import type { ForwardResult } from "./ask.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** What is wrong with a request whatever it asks for. */
@@ -18,7 +18,7 @@ export function shapeFailure({ host, path, request }: Exchange): Failure | null 
 
 /** The refusal of a request that came in at a node the mesh does not have; or at a balancer that has none to pick. */
 export function noNode(
-  { node }: Pick<Entry, "node">,
+  { node }: Pick<EntryPoint, "node">,
   { nodes }: Routes,
   matched: readonly Route[] | null,
 ): Failure {
@@ -34,7 +34,7 @@ export function noNode(
 }
 
 /** The refusal of a request for which nothing is published. */
-export function unknown({ port }: Pick<Entry, "port">, host: string): Failure {
+export function unknown({ port }: Pick<EntryPoint, "port">, host: string): Failure {
   return {
     status: 404,
     reason:
@@ -45,7 +45,7 @@ export function unknown({ port }: Pick<Entry, "port">, host: string): Failure {
 }
 
 /** The refusal of a request for a service none of whose tasks this node may send to. */
-export function noTask({ service, mode }: Route, nodeName: string, { all }: Ring): Failure {
+export function noTask({ service, mode }: Route, nodeName: string, { all }: TargetPool): Failure {
   const where = mode === "host" ? ` on ${nodeName}, and its port is published in host mode` : "";
   if (all.length > 0) {
     const kind = all.every(({ server }) => server !== null) ? "server" : "task";
@@ -56,7 +56,7 @@ export function noTask({ service, mode }: Route, nodeName: string, { all }: Ring
 }
 
 /** Why a request that was to be sent has no answer. */
-export function unanswered(exchange: Exchange, asked: Exclude<Asked, Response>): Failure {
+export function unanswered(exchange: Exchange, asked: Exclude<ForwardResult, Response>): Failure {
   const { plane, request, route, asking } = exchange;
   const name = route?.service.name ?? "";
   const target = asking?.target;

@@ -3,7 +3,7 @@
 import type { Outcome } from "../proxy/attempt.ts";
 import type { Target } from "../proxy/ring.ts";
 
-type Attempt = {
+type TracedAttempt = {
   readonly target: Target;
   /** Epoch milliseconds. */
   readonly askedMs: number;
@@ -15,7 +15,7 @@ type Attempt = {
 export class Trace {
   readonly #nowMs: () => number;
   readonly #startedMs: number;
-  readonly #attempts: Attempt[] = [];
+  readonly #attempts: TracedAttempt[] = [];
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
@@ -24,7 +24,7 @@ export class Trace {
 
   /** Takes in that a task was asked, and what will come of it. */
   follow(target: Target, sent: Promise<Outcome>): void {
-    const attempt: Attempt = { target, askedMs: this.#nowMs(), endedMs: null, outcome: "none" };
+    const attempt: TracedAttempt = { target, askedMs: this.#nowMs(), endedMs: null, outcome: "none" };
     this.#attempts.push(attempt);
     void sent.then((outcome) => {
       attempt.endedMs = this.#nowMs();

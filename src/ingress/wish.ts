@@ -2,15 +2,15 @@
 // task its sticky cookie names, the key a policy hashes.
 
 import { cookieOf } from "../proxy/cookies.ts";
-import type { Entry } from "../proxy/entry.ts";
+import type { EntryPoint } from "../proxy/entry.ts";
 import type { DataPlane } from "../proxy/plane.ts";
 import { keyOf } from "../proxy/policies/policies.ts";
-import type { Ring, Target } from "../proxy/ring.ts";
+import type { Target, TargetPool } from "../proxy/ring.ts";
 import type { Route, Routes } from "../proxy/routes.ts";
 import { isSameCookie, taskOfCookie } from "../proxy/sticky.ts";
 import { inShare, saysCanary } from "./canary.ts";
 
-export type Wish = {
+export type RouteHints = {
   /** What the policy hashes; null: nothing. */
   readonly key: string | null;
   /** The task its cookie names. */
@@ -22,12 +22,16 @@ export type Wish = {
 };
 
 /** Where a request goes by its wish; null: it has none, and its service does not ask. */
-export type Way = { readonly route: Route; readonly ring: Ring; readonly wish: Wish | null };
+export type ChosenRoute = {
+  readonly route: Route;
+  readonly ring: TargetPool;
+  readonly wish: RouteHints | null;
+};
 
 /** What of a request a wish is read from. */
 export type Wishing = {
   readonly request: Request;
-  readonly entry: Entry;
+  readonly entry: EntryPoint;
   /** Path and query. */
   readonly path: string;
   readonly plane: DataPlane;
@@ -36,23 +40,23 @@ export type Wishing = {
 };
 
 /** Whether a service goes by nothing that a request says: the usual case, kept cheap. */
-export function asksNothing({ route, ring }: Side): boolean {
+export function needsNoHints({ route, ring }: Side): boolean {
   const { options } = route.service;
   return (
-    ring.plain && (options === undefined || (options.sticky === undefined && options.canary === undefined))
+    ring.isSimple && (options === undefined || (options.sticky === undefined && options.canary === undefined))
   );
 }
 
 /** Waits only where a cookie is to be checked that this isolate has not seen yet. */
-export function wayOf(
+export function chooseRoute(
   wishing: Wishing,
   routes: Routes,
-  first: { readonly route: Route; readonly ring: Ring },
+  first: { readonly route: Route; readonly ring: TargetPool },
   nodeId: string,
-): Way | Promise<Way> {
+): ChosenRoute | Promise<ChosenRoute> {
   const { route } = first;
   const canary = routes.canaryOf(route);
-  const canaryRing = canary?.ring(nodeId);
+  const canaryRing = canary?.pool(nodeId);
   const sides: Sides = {
     main: first,
     canary:
@@ -66,15 +70,15 @@ export function wayOf(
     : decide(wishing, sides, named);
 }
 
-type Side = { readonly route: Route; readonly ring: Ring };
+type Side = { readonly route: Route; readonly ring: TargetPool };
 type Sides = { readonly main: Side; readonly canary: Side | null };
-type Named = { readonly side: Side; readonly target: Target };
+type NamedTarget = { readonly side: Side; readonly target: Target };
 
 /** The task that the client's cookie names, if it was signed by the mesh and is still there. */
 function namedTask(
   { request, plane }: Wishing,
   { main, canary }: Sides,
-): Named | null | Promise<Named | null> {
+): NamedTarget | null | Promise<NamedTarget | null> {
   const { sticky } = main.ring.rules;
   const secret = plane.tables.cookieKey;
   const given = sticky === null || secret === null ? null : cookieOf(request.headers.get("cookie"), sticky);
@@ -91,7 +95,7 @@ function namedTask(
 }
 
 /** What the request says comes first, then where its client stays, then the canary's share. */
-function decide(wishing: Wishing, { main, canary }: Sides, named: Named | null): Way {
+function decide(wishing: Wishing, { main, canary }: Sides, named: NamedTarget | null): ChosenRoute {
   const { request, entry, path, plane } = wishing;
   const share = main.route.service.options?.canary;
   const said = canary === null || share === undefined ? false : saysCanary(share, request.headers);
@@ -100,7 +104,7 @@ function decide(wishing: Wishing, { main, canary }: Sides, named: Named | null):
     said ?? (named === null ? inShare(share?.percent ?? 0, wishing.draw) : named.side === canary);
   const side = toCanary && canary !== null ? canary : main;
   const { route, ring } = side;
-  const wish: Wish = {
+  const wish: RouteHints = {
     key: keyOf(ring.rules.policy, entry.client, path, request.headers),
     kept: named?.side === side ? named.target : null,
     sticky: main.ring.rules.sticky,

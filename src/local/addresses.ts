@@ -10,11 +10,11 @@ export type AddressPlan =
   | { readonly kind: "shared" };
 
 /** The most nodes one machine takes: 127.0.0.2 to 127.0.0.254. */
-export const maxNodes = 253;
+export const maxLoopbackNodes = 253;
 
 /** Finds out whether 127.0.0.2 can be bound. */
 export async function planAddresses(): Promise<AddressPlan> {
-  return (await canBind("127.0.0.2", 0)) === null ? { kind: "own" } : { kind: "shared" };
+  return (await bindError("127.0.0.2", 0)) === null ? { kind: "own" } : { kind: "shared" };
 }
 
 /** Address of node `ordinal` (1, 2, …). */
@@ -30,7 +30,7 @@ export function nodePort(plan: AddressPlan, ordinal: number, published: number):
 }
 
 /** Why `address:port` cannot be bound, as Node's error code; null when it can. */
-export function canBind(address: string, port: number): Promise<string | null> {
+export function bindError(address: string, port: number): Promise<string | null> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));

@@ -1,6 +1,6 @@
 // One agent of a mesh on one machine: the same agent that `waggle agent` runs, tied to the `waggle up` that started it.
 
-import { type AgentOptions, agentOptions, runAgent } from "../agent/agent.ts";
+import { type AgentOptions, defaultAgentOptions, runAgent } from "../agent/agent.ts";
 
 import type { ChildReady } from "./child.ts";
 
@@ -17,7 +17,7 @@ process.once("message", async (input: AgentInput) => {
     if (!isReady) process.send?.({ ready: null } satisfies ChildReady<null>);
     isReady = true;
   };
-  process.exitCode = await runAgent({ ...agentOptions, ...input, onAssigned, log: console.log });
+  process.exitCode = await runAgent({ ...defaultAgentOptions, ...input, onAssigned, log: console.log });
   process.off("disconnect", orphaned);
   if (process.connected) process.disconnect();
 });

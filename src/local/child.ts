@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 /** The first message of a child: it serves now, or it cannot and why. */
 export type ChildReady<T> = { readonly ready: T } | { readonly failed: string };
 
-export type Child<T> = {
+export type MeshChild<T> = {
   readonly process: ChildProcess;
   readonly ready: T;
   /** Resolves with the exit code or the signal's name. */
@@ -28,7 +28,7 @@ export async function startChild<T>(
   name: string,
   input: object,
   logFile: string,
-): Promise<Child<T>> {
+): Promise<MeshChild<T>> {
   const log = openSync(logFile, "a", 0o600);
   const child = fork(fileURLToPath(new URL(module, import.meta.url)), [], {
     detached: true,
@@ -63,7 +63,7 @@ export function runChild<Input, Ready>(
   process.once("message", async (input: Input) => {
     try {
       const { ready, stop } = await start(input);
-      const end = once(async () => {
+      const end = runOnce(async () => {
         await stop();
         process.exit(0);
       });
@@ -77,7 +77,7 @@ export function runChild<Input, Ready>(
   });
 }
 
-function once(work: () => Promise<void>): () => void {
+function runOnce(work: () => Promise<void>): () => void {
   let begun = false;
   return () => {
     if (begun) return;

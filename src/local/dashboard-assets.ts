@@ -6,19 +6,21 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-const folder = fileURLToPath(new URL("../dashboard/", import.meta.url));
-const target = `${folder}built/assets.js`;
+const dashboardDir = fileURLToPath(new URL("../dashboard/", import.meta.url));
+const assetsFile = `${dashboardDir}built/assets.js`;
 
-type Asset = {
+type BuiltAsset = {
   readonly name: string;
   readonly type: "text/javascript; charset=utf-8" | "text/css; charset=utf-8";
   readonly text: string;
 };
 
 /** Builds src/dashboard/built/assets.js; rejects with esbuild's messages when a source does not build. */
-export async function buildDashboardAssets(): Promise<Readonly<Record<"live" | "charts" | "style", Asset>>> {
+export async function buildDashboardAssets(): Promise<
+  Readonly<Record<"live" | "charts" | "style", BuiltAsset>>
+> {
   const result = await build({
-    absWorkingDir: folder,
+    absWorkingDir: dashboardDir,
     entryPoints: { live: "client/live.ts", charts: "client/charts.ts", style: "client/style.css" },
     outdir: "built",
     bundle: true,
@@ -28,7 +30,7 @@ export async function buildDashboardAssets(): Promise<Readonly<Record<"live" | "
     target: ["es2022", "chrome110", "firefox115", "safari16"],
     logLevel: "silent",
   });
-  const read = (name: string, type: "text/javascript" | "text/css"): Asset => {
+  const read = (name: string, type: "text/javascript" | "text/css"): BuiltAsset => {
     const extension = type === "text/css" ? "css" : "js";
     const text = result.outputFiles.find(({ path }) => path.endsWith(`/${name}.${extension}`))?.text;
     if (text === undefined) throw new Error(`esbuild gave no output for ${name}.${extension}`);
@@ -40,17 +42,17 @@ export async function buildDashboardAssets(): Promise<Readonly<Record<"live" | "
     charts: read("charts", "text/javascript"),
     style: read("style", "text/css"),
   };
-  write(`export default ${JSON.stringify(assets)};\n`);
+  writeIfChanged(`export default ${JSON.stringify(assets)};\n`);
   return assets;
 }
 
 /** Leaves a file alone that is as it should be, so that whoever watches it is not woken. */
-function write(text: string): void {
-  if (readIfThere(target) === text) return;
-  mkdirSync(`${folder}built`, { recursive: true });
+function writeIfChanged(text: string): void {
+  if (readIfThere(assetsFile) === text) return;
+  mkdirSync(`${dashboardDir}built`, { recursive: true });
   // Beside, then moved: another build may be reading it.
-  writeFileSync(`${target}.${process.pid}`, text);
-  renameSync(`${target}.${process.pid}`, target);
+  writeFileSync(`${assetsFile}.${process.pid}`, text);
+  renameSync(`${assetsFile}.${process.pid}`, assetsFile);
 }
 
 function readIfThere(path: string): string | null {

@@ -8,23 +8,26 @@ export type ListenerIdentity = {
   readonly published: number | null;
 };
 
-export type Door = {
+export type ListenerProfile = {
   /** The value of `x-waggle-entry` for requests of this client; null: they get none. A client's own stops here. */
-  readonly vouch: (client: string) => string | null;
+  readonly entryHeader: (client: string) => string | null;
   /** The answer to what is refused here. */
   readonly refusal: (status: string, reason: string) => { readonly type: string; readonly body: string };
 };
 
 /** A published port. @param key what tells the runtime that a listener of this mesh speaks */
-export function publishedDoor({ role, nodeId, published }: ListenerIdentity, key: string): Door {
+export function publishedPortProfile(
+  { role, nodeId, published }: ListenerIdentity,
+  key: string,
+): ListenerProfile {
   return {
-    vouch: (client) => `${key} ${role} ${nodeId ?? "-"} ${published ?? "-"} ${client} http`,
+    entryHeader: (client) => `${key} ${role} ${nodeId ?? "-"} ${published ?? "-"} ${client} http`,
     refusal: (status, reason) => ({ type: "text/plain; charset=utf-8", body: `${status}: ${reason}\n` }),
   };
 }
 
 /** The control API's port, which answers as the Engine API does. */
-export const controlDoor: Door = {
-  vouch: () => null,
+export const controlProfile: ListenerProfile = {
+  entryHeader: () => null,
   refusal: (_status, reason) => ({ type: "application/json", body: JSON.stringify({ message: reason }) }),
 };

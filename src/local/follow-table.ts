@@ -8,7 +8,7 @@ import { WatchFrame } from "../protocol/watch.ts";
 
 export type TableFollower = { readonly stop: () => void };
 
-const redialMs = 250;
+const tableRedialMs = 250;
 
 /**
  * Calls `onTable` with the present table and with each newer one.
@@ -48,7 +48,7 @@ export function followTable(
       if (frame.success && frame.data.type === "table" && frame.data.version !== version) refresh();
     });
     watch.on("error", () => watch.terminate());
-    watch.on("close", () => setTimeout(dial, redialMs));
+    watch.on("close", () => setTimeout(dial, tableRedialMs));
   };
   dial();
   return {

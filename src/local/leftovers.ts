@@ -7,23 +7,23 @@ import { z } from "zod";
 import { identify, isRunning, type ProcessIdentity } from "../agent/process-identity.ts";
 import { TaskRecords } from "../agent/records.ts";
 
-const Identity = z.object({ pid: z.number().int().positive(), started: z.string() });
-const Children = z.array(Identity);
+const StoredIdentity = z.object({ pid: z.number().int().positive(), started: z.string() });
+const StoredChildren = z.array(StoredIdentity);
 
 /** How long children of an earlier mesh get to end by themselves, milliseconds: their own stop takes up to 15 s. */
-const childPatienceMs = 20_000;
-const taskPatienceMs = 2_000;
-const lookMs = 50;
+const childExitTimeoutMs = 20_000;
+const taskExitTimeoutMs = 2_000;
+const exitPollMs = 50;
 
 /** Writes down the children of this mesh, for the next one. */
-export function rememberChildren(stateDir: string, pids: readonly number[]): void {
+export function writeChildren(stateDir: string, pids: readonly number[]): void {
   const children = pids.flatMap((pid) => identify(pid) ?? []);
   writeFileSync(join(stateDir, "children.json"), JSON.stringify(children), { mode: 0o600 });
 }
 
 /** Waits for the children of an earlier mesh, which end when they find it gone; ends those that do not. */
 export async function awaitEarlierChildren(stateDir: string): Promise<void> {
-  await end(readChildren(join(stateDir, "children.json")), childPatienceMs);
+  await endProcesses(readChildren(join(stateDir, "children.json")), childExitTimeoutMs);
 }
 
 /** Stops tasks that no agent looks after, of all nodes but those in `except`: their agents find them again. */
@@ -32,21 +32,21 @@ export async function stopOrphanedTasks(stateDir: string, except: readonly strin
   const names = existsSync(nodesDir) ? readdirSync(nodesDir).filter((name) => !except.includes(name)) : [];
   const tasks = names.flatMap((name) => runningTasks(join(nodesDir, name)));
   for (const { pid } of tasks) signalGroup(pid, "SIGTERM");
-  await end(tasks, taskPatienceMs);
+  await endProcesses(tasks, taskExitTimeoutMs);
 }
 
 function runningTasks(nodeDir: string): readonly ProcessIdentity[] {
   return new TaskRecords(nodeDir)
     .all(() => undefined)
-    .flatMap(({ trace }) => {
-      const known = Identity.safeParse(trace);
+    .flatMap(({ handle }) => {
+      const known = StoredIdentity.safeParse(handle);
       return known.success && isRunning(known.data) ? [known.data] : [];
     });
 }
 
 function readChildren(path: string): readonly ProcessIdentity[] {
   try {
-    return Children.parse(JSON.parse(readFileSync(path, "utf8")));
+    return StoredChildren.parse(JSON.parse(readFileSync(path, "utf8")));
   } catch {
     // No mesh was here, or it was killed while writing: there is nobody to wait for.
     return [];
@@ -54,10 +54,10 @@ function readChildren(path: string): readonly ProcessIdentity[] {
 }
 
 /** Waits until all have ended; kills those that have not by then. */
-async function end(processes: readonly ProcessIdentity[], patienceMs: number): Promise<void> {
+async function endProcesses(processes: readonly ProcessIdentity[], patienceMs: number): Promise<void> {
   const deadlineMs = Date.now() + patienceMs;
   while (processes.some(isRunning) && Date.now() < deadlineMs) {
-    await new Promise((resolve) => setTimeout(resolve, lookMs));
+    await new Promise((resolve) => setTimeout(resolve, exitPollMs));
   }
   for (const one of processes) if (isRunning(one)) signalGroup(one.pid, "SIGKILL");
 }

@@ -3,32 +3,37 @@
 // otherwise moves bytes.
 
 import { createServer, connect as dial, type Server, type Socket } from "node:net";
-import type { Door } from "./doors.ts";
+import type { ListenerProfile } from "./doors.ts";
 import { RequestHeads } from "./request-heads.ts";
 
 /** Where requests go on to. */
 export type Upstream = { readonly host: string; readonly port: number };
 
 /** How long a new connection waits for the runtime while that restarts, and how often it tries; milliseconds. */
-const dialPatienceMs = 10_000;
-const dialEveryMs = 50;
+const upstreamDialTimeoutMs = 10_000;
+const upstreamDialIntervalMs = 50;
 
 /** An open port. */
 export class Listener {
   readonly #server: Server;
   /** Open connections, each with what lets it finish: no further request is taken, the answer under way is given. */
-  readonly #open = new Map<Socket, () => void>();
-  readonly #door: Door;
+  readonly #connections = new Map<Socket, () => void>();
+  readonly #profile: ListenerProfile;
   readonly #upstream: Upstream;
 
-  private constructor(door: Door, upstream: Upstream) {
-    this.#door = door;
+  private constructor(door: ListenerProfile, upstream: Upstream) {
+    this.#profile = door;
     this.#upstream = upstream;
     this.#server = createServer({ noDelay: true, allowHalfOpen: true }, (client) => this.#accept(client));
   }
 
   /** Opens `address:port`; rejects with Node's error (EADDRINUSE, EADDRNOTAVAIL, EACCES) when it cannot. */
-  static async open(address: string, port: number, door: Door, upstream: Upstream): Promise<Listener> {
+  static async open(
+    address: string,
+    port: number,
+    door: ListenerProfile,
+    upstream: Upstream,
+  ): Promise<Listener> {
     const listener = new Listener(door, upstream);
     await new Promise<void>((resolve, reject) => {
       listener.#server.once("error", reject);
@@ -50,32 +55,32 @@ export class Listener {
   /** Stops listening; answers under way are given up to `graceMs`. Resolves when all connections are closed. */
   async close(graceMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const finish of this.#open.values()) finish();
+    for (const finish of this.#connections.values()) finish();
     const deadline = setTimeout(() => {
-      for (const client of this.#open.keys()) client.destroy();
+      for (const client of this.#connections.keys()) client.destroy();
     }, graceMs);
     await closed;
     clearTimeout(deadline);
   }
 
   #accept(client: Socket): void {
-    const door = this.#door;
+    const door = this.#profile;
     const from = (client.remoteAddress ?? "unknown").replace(/^::ffff:/, "");
-    const heads = new RequestHeads("x-waggle-entry", door.vouch(from));
-    this.#open.set(client, () => client.destroy());
-    client.once("close", () => this.#open.delete(client));
+    const heads = new RequestHeads("x-waggle-entry", door.entryHeader(from));
+    this.#connections.set(client, () => client.destroy());
+    client.once("close", () => this.#connections.delete(client));
     client.on("error", () => client.destroy());
     client.pause();
-    dialPatiently(this.#upstream, Date.now() + dialPatienceMs, client, (upstream) => {
+    dialWithRetry(this.#upstream, Date.now() + upstreamDialTimeoutMs, client, (upstream) => {
       if (upstream === null)
-        return answerAndClose(client, door, 503, "the mesh is restarting and did not come back in time");
-      this.#open.set(client, () => upstream.end());
+        return respondAndClose(client, door, 503, "the mesh is restarting and did not come back in time");
+      this.#connections.set(client, () => upstream.end());
       splice(client, upstream, heads, door);
     });
   }
 }
 
-function dialPatiently(
+function dialWithRetry(
   to: Upstream,
   untilMs: number,
   client: Socket,
@@ -89,11 +94,11 @@ function dialPatiently(
   upstream.once("error", () => {
     if (client.destroyed) return;
     if (Date.now() >= untilMs) return done(null);
-    setTimeout(() => dialPatiently(to, untilMs, client, done), dialEveryMs);
+    setTimeout(() => dialWithRetry(to, untilMs, client, done), upstreamDialIntervalMs);
   });
 }
 
-function splice(client: Socket, upstream: Socket, heads: RequestHeads, door: Door): void {
+function splice(client: Socket, upstream: Socket, heads: RequestHeads, door: ListenerProfile): void {
   let upgrading = false;
   let refused = false;
 
@@ -103,8 +108,8 @@ function splice(client: Socket, upstream: Socket, heads: RequestHeads, door: Doo
     if (fed.refusal !== null) {
       refused = true;
       upstream.destroy();
-      answerAndClose(client, door, fed.refusal.status, fed.refusal.reason);
-    } else if (fed.upgrade) {
+      respondAndClose(client, door, fed.refusal.status, fed.refusal.reason);
+    } else if (fed.isUpgrade) {
       upgrading = true;
       client.pause();
     } else if (!room) {
@@ -139,15 +144,20 @@ function splice(client: Socket, upstream: Socket, heads: RequestHeads, door: Doo
   client.resume();
 }
 
-const phrases = {
+const reasonPhrases = {
   400: "Bad Request",
   431: "Request Header Fields Too Large",
   501: "Not Implemented",
   503: "Service Unavailable",
 };
 
-function answerAndClose(client: Socket, door: Door, status: keyof typeof phrases, reason: string): void {
-  const line = `${status} ${phrases[status]}`;
+function respondAndClose(
+  client: Socket,
+  door: ListenerProfile,
+  status: keyof typeof reasonPhrases,
+  reason: string,
+): void {
+  const line = `${status} ${reasonPhrases[status]}`;
   const { type, body } = door.refusal(line, reason);
   const retry = status === 503 ? "retry-after: 1\r\n" : "";
   client.end(

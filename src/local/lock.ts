@@ -2,10 +2,10 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { takeLock } from "../agent/folder-lock.ts";
+import { acquireLock } from "../agent/folder-lock.ts";
 
 /** Releases the lock; safe to call twice. */
-export type Release = () => void;
+export type ReleaseLock = () => void;
 
 /** Says who holds a state folder. */
 export class StateFolderBusy extends Error {
@@ -17,10 +17,10 @@ export class StateFolderBusy extends Error {
  *
  * @throws StateFolderBusy when a running process holds it; the message names it and says what would work
  */
-export function lockStateFolder(stateDir: string): Release {
+export function lockStateFolder(stateDir: string): ReleaseLock {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  const lock = takeLock(join(stateDir, "lock"));
-  if (lock.taken) return lock.release;
+  const lock = acquireLock(join(stateDir, "lock"));
+  if (lock.isAcquired) return lock.release;
   const holder = lock.holderPid === null ? "" : ` (process ${lock.holderPid})`;
   throw new StateFolderBusy(
     `the mesh in ${stateDir} is already running${holder}: stop it first, or start another with --state DIR, --port N and --edge-port N`,

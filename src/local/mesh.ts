@@ -4,15 +4,15 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { RoutingTable } from "../domain/table.ts";
-import { type AddressPlan, canBind, nodeAddress, planAddresses } from "./addresses.ts";
+import { type AddressPlan, bindError, nodeAddress, planAddresses } from "./addresses.ts";
 import type { AgentInput } from "./agent-child.ts";
-import { type Child, startChild } from "./child.ts";
-import { controlDoor } from "./doors.ts";
+import { type MeshChild, startChild } from "./child.ts";
+import { controlProfile } from "./doors.ts";
 import { followTable, type TableFollower } from "./follow-table.ts";
-import { awaitEarlierChildren, rememberChildren, stopOrphanedTasks } from "./leftovers.ts";
+import { awaitEarlierChildren, stopOrphanedTasks, writeChildren } from "./leftovers.ts";
 import { Listener } from "./listener.ts";
-import { lockStateFolder, type Release } from "./lock.ts";
-import { PublishedPorts, type Wanted, wantedListeners } from "./published-ports.ts";
+import { lockStateFolder, type ReleaseLock } from "./lock.ts";
+import { type DesiredListener, desiredListeners, PublishedPorts } from "./published-ports.ts";
 import type { RuntimeInput, RuntimeReady } from "./runtime.ts";
 import { type MeshSecrets, readSecrets, writeClosedPorts, writeContext } from "./secrets.ts";
 
@@ -40,7 +40,7 @@ export type LocalMesh = {
   /** True when this state folder had no mesh before. */
   readonly isNew: boolean;
   /** Listeners as last wanted, with the port each really has (null: not open), and whether it was tried in vain. */
-  readonly listeners: () => readonly (Wanted & {
+  readonly listeners: () => readonly (DesiredListener & {
     readonly openPort: number | null;
     readonly isRefused: boolean;
   })[];
@@ -49,7 +49,7 @@ export type LocalMesh = {
 };
 
 /** How long agents get to stop their tasks, milliseconds; longer than Docker's stop grace period of 10 s. */
-const agentStopMs = 15_000;
+const childStopTimeoutMs = 15_000;
 
 /** How long answers of the control API that are under way may take at the end, milliseconds. */
 const controlGraceMs = 500;
@@ -64,8 +64,8 @@ export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
   const release = lockStateFolder(stateDir);
   try {
     await awaitEarlierChildren(stateDir);
-    await requireFree(options.listen, options.controlPort, "the control API", "--port");
-    await requireFree(options.listen, options.edgePort, "the balancer", "--edge-port");
+    await requireFreePort(options.listen, options.controlPort, "the control API", "--port");
+    await requireFreePort(options.listen, options.edgePort, "the balancer", "--edge-port");
     return await startParts({ ...options, stateDir }, release);
   } catch (error) {
     release();
@@ -73,7 +73,7 @@ export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
   }
 }
 
-async function startParts(options: MeshOptions, release: Release): Promise<LocalMesh> {
+async function startParts(options: MeshOptions, release: ReleaseLock): Promise<LocalMesh> {
   const { secrets, isNew } = readSecrets(options.stateDir);
   const logDir = privateFolder(options.stateDir, "log");
   privateFolder(options.stateDir, "registry");
@@ -88,7 +88,7 @@ async function startParts(options: MeshOptions, release: Release): Promise<Local
     void controlListener.close(0);
     throw error;
   });
-  rememberChildren(
+  writeChildren(
     options.stateDir,
     [...runtimes, ...agents].flatMap((child) => child.process.pid ?? []),
   );
@@ -98,16 +98,16 @@ async function startParts(options: MeshOptions, release: Release): Promise<Local
     options.log,
     (closed) => writeClosedPorts(options.stateDir, closed),
   );
-  let wanted: readonly Wanted[] = [];
+  let wanted: readonly DesiredListener[] = [];
   const balancer = { address: options.listen, defaultPort: options.edgePort };
   const open = (table: RoutingTable): Promise<void> => {
-    wanted = wantedListeners(table, plan, balancer);
-    return ports.want(wanted);
+    wanted = desiredListeners(table, plan, balancer);
+    return ports.apply(wanted);
   };
   writeClosedPorts(options.stateDir, []);
   const follower = followTable(control, secrets.token, open);
   writeContext(options.stateDir, control, secrets.token);
-  const parts: Parts = {
+  const parts: MeshParts = {
     ports,
     controlListener,
     follower,
@@ -124,7 +124,7 @@ async function startParts(options: MeshOptions, release: Release): Promise<Local
     plan,
     isNew,
     listeners: () =>
-      wanted.map((one) => ({ ...one, openPort: ports.portOf(one.key), isRefused: ports.isRefused(one.key) })),
+      wanted.map((one) => ({ ...one, openPort: ports.portOf(one.key), isRefused: ports.hasFailed(one.key) })),
     stop: () => stopParts(parts),
   };
 }
@@ -137,8 +137,8 @@ function privateFolder(stateDir: string, name: string): string {
   return folder;
 }
 
-async function requireFree(address: string, port: number, what: string, flag: string): Promise<void> {
-  const code = await canBind(address, port);
+async function requireFreePort(address: string, port: number, what: string, flag: string): Promise<void> {
+  const code = await bindError(address, port);
   if (code === null) return;
   const why = code === "EADDRINUSE" ? "something else listens there" : code;
   throw new Error(
@@ -148,12 +148,12 @@ async function requireFree(address: string, port: number, what: string, flag: st
 
 type Runtimes = RuntimeReady & {
   /** In the order they are stopped: who has the registry last. */
-  readonly runtimes: readonly Child<RuntimeReady>[];
+  readonly runtimes: readonly MeshChild<RuntimeReady>[];
 };
 
 async function startRuntimes(options: MeshOptions, secrets: MeshSecrets, logDir: string): Promise<Runtimes> {
   const { stateDir, edgePort: balancerPort, split = false } = options;
-  const start = (part: RuntimeInput["part"], name: string): Promise<Child<RuntimeReady>> => {
+  const start = (part: RuntimeInput["part"], name: string): Promise<MeshChild<RuntimeReady>> => {
     const input: RuntimeInput = { part, stateDir, balancerPort, secrets };
     return startChild<RuntimeReady>(
       "./runtime.ts",
@@ -178,7 +178,7 @@ async function startRuntimes(options: MeshOptions, secrets: MeshSecrets, logDir:
 async function openControl({ listen, controlPort }: MeshOptions, started: Runtimes): Promise<Listener> {
   const upstream = { host: "127.0.0.1", port: started.controlPort };
   try {
-    return await Listener.open(listen, controlPort, controlDoor, upstream);
+    return await Listener.open(listen, controlPort, controlProfile, upstream);
   } catch (error) {
     endRuntimes(started);
     throw error;
@@ -196,9 +196,9 @@ async function startAgents(
   control: string,
   token: string,
   logDir: string,
-): Promise<readonly Agent[]> {
+): Promise<readonly LocalAgent[]> {
   const joinToken = await fetchJoinToken(control, token);
-  const starts = nodeNames(options.nodes).map(async (name, index): Promise<Agent> => {
+  const starts = nodeNames(options.nodes).map(async (name, index): Promise<LocalAgent> => {
     const stateDir = join(options.stateDir, "nodes", name);
     const address = nodeAddress(plan, index + 1);
     const images = options.images === undefined ? {} : { images: resolve(options.images) };
@@ -223,7 +223,7 @@ async function startAgents(
 }
 
 /** Says when an agent ends that nobody asked to: its node is down after three missed beats. */
-function watchAgents(parts: Parts, log: (line: string) => void): void {
+function watchAgents(parts: MeshParts, log: (line: string) => void): void {
   for (const { name, logFile, exited, input } of parts.agents) {
     const restart = `bin/waggle agent ${input.url} --name ${name} --address ${input.address} --state ${input.stateDir}`;
     void exited.then((how) => {
@@ -245,25 +245,25 @@ async function fetchJoinToken(control: string, token: string): Promise<string> {
   return JoinTokens.Worker;
 }
 
-type Agent = Child<null> & {
+type LocalAgent = MeshChild<null> & {
   readonly name: string;
   readonly logFile: string;
   readonly input: AgentInput;
 };
 
-type Parts = {
+type MeshParts = {
   readonly ports: PublishedPorts;
   readonly controlListener: Listener;
   readonly follower: TableFollower;
-  readonly agents: readonly Agent[];
+  readonly agents: readonly LocalAgent[];
   readonly runtimes: Runtimes["runtimes"];
-  readonly release: Release;
+  readonly release: ReleaseLock;
   readonly stateDir: string;
   isStopping: boolean;
 };
 
 /** Clients first, then what serves them, then what knows about it. */
-async function stopParts(parts: Parts): Promise<void> {
+async function stopParts(parts: MeshParts): Promise<void> {
   parts.isStopping = true;
   parts.follower.stop();
   await parts.ports.close();
@@ -275,9 +275,9 @@ async function stopParts(parts: Parts): Promise<void> {
   parts.release();
 }
 
-async function stopChild(child: Child<unknown>, signal: "SIGINT" | "SIGTERM"): Promise<void> {
+async function stopChild(child: MeshChild<unknown>, signal: "SIGINT" | "SIGTERM"): Promise<void> {
   child.process.kill(signal);
-  const patience = setTimeout(() => child.process.kill("SIGKILL"), agentStopMs);
+  const patience = setTimeout(() => child.process.kill("SIGKILL"), childStopTimeoutMs);
   await child.exited;
   clearTimeout(patience);
 }

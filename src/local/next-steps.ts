@@ -1,8 +1,8 @@
 // What to try once the mesh runs: the addresses, the token and the commands, as text for a person.
 
-import type { Wanted } from "./published-ports.ts";
+import type { DesiredListener } from "./published-ports.ts";
 
-export type OpenListener = Wanted & { readonly openPort: number | null };
+export type OpenListener = DesiredListener & { readonly openPort: number | null };
 
 export type NextSteps = {
   readonly control: string;
@@ -23,13 +23,15 @@ export function nextSteps({ control, token, stateFlag, listeners, dashboard }: N
   return [
     ...section(
       "Every node answers",
-      nodes.map((one) => `curl ${url(one)}   # ${one.place}`),
+      nodes.map((one) => `curl ${listenerUrl(one)}   # ${one.owner}`),
     ),
     ...section("The balancer", [
-      ...balancer.map((one) => `curl ${url(one)}   # ${whatFor(one)}`),
+      ...balancer.map((one) => `curl ${listenerUrl(one)}   # ${listenerPurpose(one)}`),
       ...balancer
         .slice(0, 1)
-        .map((one) => `${url(one)}${statsUri}   # HAProxy's stats page: any user, the token as password`),
+        .map(
+          (one) => `${listenerUrl(one)}${statsUri}   # HAProxy's stats page: any user, the token as password`,
+        ),
     ]),
     ...section("The dashboard", [
       dashboard,
@@ -47,7 +49,13 @@ export function nextSteps({ control, token, stateFlag, listeners, dashboard }: N
 }
 
 /** Lines to print after a later start, when the addresses are known and nothing needs to be tried. */
-export function asBefore({ control, token, stateFlag, listeners, dashboard }: NextSteps): readonly string[] {
+export function restartSummary({
+  control,
+  token,
+  stateFlag,
+  listeners,
+  dashboard,
+}: NextSteps): readonly string[] {
   const ports = [...new Set(listeners.flatMap(({ identity }) => identity.published ?? []))].sort(
     (a, b) => a - b,
   );
@@ -67,11 +75,11 @@ function section(title: string, lines: readonly string[]): readonly string[] {
 /** Where the balancer shows them, as `STATS_URI` is where nobody says otherwise. */
 const statsUri = "/haproxy?stats";
 
-function url(one: OpenListener): string {
+function listenerUrl(one: OpenListener): string {
   return `http://${one.address}:${one.openPort}`;
 }
 
-function whatFor(one: OpenListener): string {
+function listenerPurpose(one: OpenListener): string {
   const { published } = one.identity;
   return published === null
     ? "the default service"

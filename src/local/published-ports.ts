@@ -4,11 +4,11 @@
 import type { ClosedPort } from "../cli/closed-ports.ts";
 import type { RoutingTable, TableService } from "../domain/table.ts";
 import { type AddressPlan, nodePort } from "./addresses.ts";
-import { type ListenerIdentity, publishedDoor } from "./doors.ts";
+import { type ListenerIdentity, publishedPortProfile } from "./doors.ts";
 import { Listener, type Upstream } from "./listener.ts";
 
 /** One listener that should be open. */
-export type Wanted = {
+export type DesiredListener = {
   /** Tells listeners apart; the same key is the same listener. */
   readonly key: string;
   readonly address: string;
@@ -16,7 +16,7 @@ export type Wanted = {
   readonly port: number;
   readonly identity: ListenerIdentity;
   /** For people: `node1`, `balancer`. */
-  readonly place: string;
+  readonly owner: string;
 };
 
 /** Where the balancer listens besides the published ports. */
@@ -26,7 +26,7 @@ export type Balancer = { readonly address: string; readonly defaultPort: number 
 const closeGraceMs = 5_000;
 
 /** How long until a port that could not be opened is tried again, milliseconds. */
-const retryMs = 1_000;
+const openRetryMs = 1_000;
 
 /**
  * The listeners a routing table asks for. An ingress port is open on every node, down or up, and at the balancer; a
@@ -34,32 +34,32 @@ const retryMs = 1_000;
  *
  * @see docs/spec.md U4-U6
  */
-export function wantedListeners(
+export function desiredListeners(
   table: RoutingTable,
   plan: AddressPlan,
   balancer: Balancer,
-): readonly Wanted[] {
-  const wanted: Wanted[] = [
+): readonly DesiredListener[] {
+  const wanted: DesiredListener[] = [
     {
       key: `default ${balancer.address}:${balancer.defaultPort}`,
       address: balancer.address,
       port: balancer.defaultPort,
       identity: { role: "edge", nodeId: null, published: null },
-      place: "balancer",
+      owner: "balancer",
     },
   ];
   for (const service of table.services) {
     for (const { published, mode } of service.ports) {
-      if (mode === "ingress") wanted.push(atBalancer(balancer, published));
+      if (mode === "ingress") wanted.push(balancerListener(balancer, published));
       for (const [index, node] of table.nodes.entries()) {
         if (!isLoopback(node.address)) continue;
-        if (mode === "host" && !runsOn(service, node.id)) continue;
+        if (mode === "host" && !hasTaskOn(service, node.id)) continue;
         wanted.push({
           key: `${node.id} ${node.address}:${published}`,
           address: node.address,
-          port: nodePort(plan, ordinal(node.name, index), published),
+          port: nodePort(plan, nodeOrdinal(node.name, index), published),
           identity: { role: "ingress", nodeId: node.id, published },
-          place: node.name,
+          owner: node.name,
         });
       }
     }
@@ -67,17 +67,17 @@ export function wantedListeners(
   return [...new Map(wanted.map((one) => [one.key, one])).values()];
 }
 
-function atBalancer(balancer: Balancer, published: number): Wanted {
+function balancerListener(balancer: Balancer, published: number): DesiredListener {
   return {
     key: `edge ${balancer.address}:${published}`,
     address: balancer.address,
     port: published,
     identity: { role: "edge", nodeId: null, published },
-    place: "balancer",
+    owner: "balancer",
   };
 }
 
-function runsOn(service: TableService, nodeId: string): boolean {
+function hasTaskOn(service: TableService, nodeId: string): boolean {
   return service.tasks.some((task) => task.nodeId === nodeId);
 }
 
@@ -86,7 +86,7 @@ function isLoopback(address: string): boolean {
   return address.startsWith("127.");
 }
 
-function ordinal(name: string, index: number): number {
+function nodeOrdinal(name: string, index: number): number {
   const number = /(\d{1,3})$/.exec(name)?.[1];
   return number === undefined ? index + 1 : Number(number);
 }
@@ -98,11 +98,11 @@ export class PublishedPorts {
   readonly #log: (line: string) => void;
   readonly #open = new Map<string, Listener>();
   readonly #failed = new Map<string, ClosedPort>();
-  readonly #tell: (closed: readonly ClosedPort[]) => void;
-  #wanted: readonly Wanted[] = [];
+  readonly #onClosedPorts: (closed: readonly ClosedPort[]) => void;
+  #desired: readonly DesiredListener[] = [];
   #work: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | null = null;
-  #closed = false;
+  #isClosed = false;
 
   /**
    * @param key what the runtime knows the listeners by
@@ -117,13 +117,13 @@ export class PublishedPorts {
     this.#upstream = upstream;
     this.#key = key;
     this.#log = log;
-    this.#tell = tell;
+    this.#onClosedPorts = tell;
   }
 
   /** Converges on `wanted`; resolves when every port that can be opened is. A port that cannot is tried again. */
-  want(wanted: readonly Wanted[]): Promise<void> {
-    this.#wanted = wanted;
-    this.#work = this.#work.then(() => this.#converge());
+  apply(wanted: readonly DesiredListener[]): Promise<void> {
+    this.#desired = wanted;
+    this.#work = this.#work.then(() => this.#reconcile());
     return this.#work;
   }
 
@@ -133,21 +133,21 @@ export class PublishedPorts {
   }
 
   /** True when a wanted listener could not be opened, so far. */
-  isRefused(key: string): boolean {
+  hasFailed(key: string): boolean {
     return this.#failed.has(key);
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#isClosed = true;
     if (this.#retry !== null) clearTimeout(this.#retry);
     await this.#work;
     await Promise.all([...this.#open.values()].map((listener) => listener.close(closeGraceMs)));
     this.#open.clear();
   }
 
-  async #converge(): Promise<void> {
-    if (this.#closed) return;
-    const keys = new Set(this.#wanted.map((one) => one.key));
+  async #reconcile(): Promise<void> {
+    if (this.#isClosed) return;
+    const keys = new Set(this.#desired.map((one) => one.key));
     for (const [key, listener] of this.#open) {
       if (keys.has(key)) continue;
       this.#open.delete(key);
@@ -155,44 +155,44 @@ export class PublishedPorts {
     }
     const before = [...this.#failed.values()];
     for (const key of this.#failed.keys()) if (!keys.has(key)) this.#failed.delete(key);
-    for (const one of this.#wanted) if (!this.#open.has(one.key)) await this.#tryOpen(one);
+    for (const one of this.#desired) if (!this.#open.has(one.key)) await this.#tryOpen(one);
     const closed = [...this.#failed.values()];
     if (closed.length !== before.length || closed.some((one, index) => one !== before[index]))
-      this.#tell(closed);
+      this.#onClosedPorts(closed);
     if (this.#failed.size > 0 && this.#retry === null) {
       this.#retry = setTimeout(() => {
         this.#retry = null;
-        void this.want(this.#wanted);
-      }, retryMs);
+        void this.apply(this.#desired);
+      }, openRetryMs);
     }
   }
 
-  async #tryOpen(one: Wanted): Promise<void> {
+  async #tryOpen(one: DesiredListener): Promise<void> {
     try {
-      const door = publishedDoor(one.identity, this.#key);
+      const door = publishedPortProfile(one.identity, this.#key);
       const listener = await Listener.open(one.address, one.port, door, this.#upstream);
       this.#open.set(one.key, listener);
       const { published } = one.identity;
       // Where nodes share an address nobody could guess it.
       if (published !== null && published !== listener.port)
-        this.#log(`${one.place}: published port ${published} is open at ${one.address}:${listener.port}`);
-      if (this.#failed.delete(one.key)) this.#log(`${one.place}: ${one.address}:${one.port} is open now`);
+        this.#log(`${one.owner}: published port ${published} is open at ${one.address}:${listener.port}`);
+      if (this.#failed.delete(one.key)) this.#log(`${one.owner}: ${one.address}:${one.port} is open now`);
     } catch (error) {
-      const { place, address, port, key } = one;
+      const { owner, address, port, key } = one;
       const why = `${reasonOf(error as NodeJS.ErrnoException)}; trying again until it works`;
       if (this.#failed.get(key)?.why === why) return;
-      this.#log(`${place}: cannot open ${address}:${port}: ${why}`);
-      this.#failed.set(key, { place, address, port, why, sinceMs: Date.now() });
+      this.#log(`${owner}: cannot open ${address}:${port}: ${why}`);
+      this.#failed.set(key, { owner, address, port, why, sinceMs: Date.now() });
     }
   }
 }
 
-const reasons: Readonly<Record<string, string>> = {
+const bindErrorReasons: Readonly<Record<string, string>> = {
   EADDRINUSE: "something else on this machine listens there",
   EACCES: "this user may not listen on ports under 1024",
   EADDRNOTAVAIL: "this machine does not have that address",
 };
 
 function reasonOf(error: NodeJS.ErrnoException): string {
-  return reasons[error.code ?? ""] ?? error.code ?? error.message;
+  return bindErrorReasons[error.code ?? ""] ?? error.code ?? error.message;
 }

@@ -11,12 +11,12 @@ const maxChunkLineBytes = 1024;
 /** A request that was refused: the status to answer with, and why. */
 export type Refusal = { readonly status: 400 | 431 | 501; readonly reason: string };
 
-export type Fed = {
+export type FeedResult = {
   /** Bytes to send on, in order. */
   readonly out: readonly Uint8Array[];
   readonly refusal: Refusal | null;
   /** True when a WebSocket upgrade was sent on: the answer decides what the next bytes are. */
-  readonly upgrade: boolean;
+  readonly isUpgrade: boolean;
 };
 
 type Framing =
@@ -24,7 +24,7 @@ type Framing =
   | { readonly kind: "length"; readonly bytes: number }
   | { readonly kind: "chunked" };
 
-type Phase =
+type ParserState =
   | { readonly kind: "head" }
   | { readonly kind: "length"; left: number }
   | { readonly kind: "chunk-line" }
@@ -38,49 +38,49 @@ const headEnd = Buffer.from("\r\n\r\n");
 
 /** Follows one connection's requests. Feed it what the client sends, in order. */
 export class RequestHeads {
-  readonly #insert: Buffer | null;
-  readonly #drop: string;
-  #phase: Phase = { kind: "head" };
-  #kept: Buffer = Buffer.alloc(0);
+  readonly #headerLine: Buffer | null;
+  readonly #headerName: string;
+  #state: ParserState = { kind: "head" };
+  #buffered: Buffer = Buffer.alloc(0);
 
   /**
    * @param name header to insert, lower case; any such header of the client's is dropped
    * @param value its value; null: none is inserted
    */
   constructor(name: string, value: string | null) {
-    this.#drop = name;
-    this.#insert = value === null ? null : Buffer.from(`${name}: ${value}\r\n`, "latin1");
+    this.#headerName = name;
+    this.#headerLine = value === null ? null : Buffer.from(`${name}: ${value}\r\n`, "latin1");
   }
 
   /** Takes the client's next bytes. After a refusal, or while an upgrade is undecided, it must not be fed on. */
-  feed(bytes: Buffer): Fed {
+  feed(bytes: Buffer): FeedResult {
     const out: Uint8Array[] = [];
-    let rest = this.#kept.length === 0 ? bytes : Buffer.concat([this.#kept, bytes]);
-    this.#kept = Buffer.alloc(0);
+    let rest = this.#buffered.length === 0 ? bytes : Buffer.concat([this.#buffered, bytes]);
+    this.#buffered = Buffer.alloc(0);
     while (rest.length > 0) {
       const step = this.#step(rest, out);
-      if (step.refusal !== null) return { out, refusal: step.refusal, upgrade: false };
-      if (this.#phase.kind === "held") {
-        this.#kept = rest.subarray(step.used);
-        return { out, refusal: null, upgrade: true };
+      if (step.refusal !== null) return { out, refusal: step.refusal, isUpgrade: false };
+      if (this.#state.kind === "held") {
+        this.#buffered = rest.subarray(step.used);
+        return { out, refusal: null, isUpgrade: true };
       }
       if (step.used === 0) {
-        this.#kept = rest;
+        this.#buffered = rest;
         break;
       }
       rest = rest.subarray(step.used);
     }
-    return { out, refusal: null, upgrade: false };
+    return { out, refusal: null, isUpgrade: false };
   }
 
   /** Tells how the upgrade was answered; what the client sent meanwhile comes out. */
-  decideUpgrade(switched: boolean): Fed {
-    this.#phase = switched ? { kind: "tunnel" } : { kind: "head" };
+  decideUpgrade(switched: boolean): FeedResult {
+    this.#state = switched ? { kind: "tunnel" } : { kind: "head" };
     return this.feed(Buffer.alloc(0));
   }
 
   #step(rest: Buffer, out: Uint8Array[]): { used: number; refusal: Refusal | null } {
-    const phase = this.#phase;
+    const phase = this.#state;
     switch (phase.kind) {
       case "head":
         return this.#head(rest, out);
@@ -107,13 +107,17 @@ export class RequestHeads {
       return refuse(431, `the request head is larger than ${maxHeadBytes / 1024} KiB`);
     }
     if (end === -1) return { used: 0, refusal: null };
-    const head = readHead(rest.toString("latin1", 0, end), this.#drop);
+    const head = readHead(rest.toString("latin1", 0, end), this.#headerName);
     if ("status" in head) return { used: 0, refusal: head };
     const lineEnd = rest.indexOf(crlf) + 2;
     out.push(rest.subarray(0, lineEnd));
-    if (this.#insert !== null) out.push(this.#insert);
-    out.push(head.kept === null ? rest.subarray(lineEnd, end + 4) : Buffer.from(head.kept, "latin1"));
-    this.#phase = head.upgrade ? { kind: "held" } : bodyPhase(head.framing);
+    if (this.#headerLine !== null) out.push(this.#headerLine);
+    out.push(
+      head.replacementLines === null
+        ? rest.subarray(lineEnd, end + 4)
+        : Buffer.from(head.replacementLines, "latin1"),
+    );
+    this.#state = head.isUpgrade ? { kind: "held" } : bodyState(head.framing);
     return { used: end + 4, refusal: null };
   }
 
@@ -121,7 +125,7 @@ export class RequestHeads {
     const used = Math.min(phase.left, rest.length);
     out.push(rest.subarray(0, used));
     phase.left -= used;
-    if (phase.left === 0) this.#phase = { kind: phase.kind === "length" ? "head" : "chunk-line" };
+    if (phase.left === 0) this.#state = { kind: phase.kind === "length" ? "head" : "chunk-line" };
     return { used, refusal: null };
   }
 
@@ -137,7 +141,7 @@ export class RequestHeads {
     out.push(rest.subarray(0, end + 2));
     const bytes = Number.parseInt(size[1], 16);
     // The data's own line end travels with it.
-    this.#phase = bytes === 0 ? { kind: "trailer" } : { kind: "chunk-data", left: bytes + 2 };
+    this.#state = bytes === 0 ? { kind: "trailer" } : { kind: "chunk-data", left: bytes + 2 };
     return { used: end + 2, refusal: null };
   }
 
@@ -149,7 +153,7 @@ export class RequestHeads {
         : { used: 0, refusal: null };
     }
     out.push(rest.subarray(0, end + 2));
-    if (end === 0) this.#phase = { kind: "head" };
+    if (end === 0) this.#state = { kind: "head" };
     return { used: end + 2, refusal: null };
   }
 }
@@ -158,21 +162,21 @@ function refuse(status: Refusal["status"], reason: string) {
   return { used: 0, refusal: { status, reason } };
 }
 
-function bodyPhase(framing: Framing): Phase {
+function bodyState(framing: Framing): ParserState {
   if (framing.kind === "chunked") return { kind: "chunk-line" };
   if (framing.kind === "length" && framing.bytes > 0) return { kind: "length", left: framing.bytes };
   return { kind: "head" };
 }
 
-type Head = {
+type ParsedHead = {
   readonly framing: Framing;
-  readonly upgrade: boolean;
+  readonly isUpgrade: boolean;
   /** The header lines to send instead of the client's own; null when those can stay. */
-  readonly kept: string | null;
+  readonly replacementLines: string | null;
 };
 
 /** Reads a head (no final empty line) as RFC 9112 writes it, without the leniences of §2.2 and §5.2. */
-function readHead(text: string, drop: string): Head | Refusal {
+function readHead(text: string, drop: string): ParsedHead | Refusal {
   if (/[\0]|\r(?!\n)|(?<!\r)\n/.test(text))
     return { status: 400, reason: "a bare CR, LF or NUL in the request head" };
   const [requestLine = "", ...lines] = text.split("\r\n");
@@ -199,8 +203,8 @@ function readHead(text: string, drop: string): Head | Refusal {
   const kept = dropped ? lines.filter((line) => !line.toLowerCase().startsWith(`${drop}:`)) : null;
   return {
     framing,
-    upgrade: (seen.get("upgrade") ?? []).some((value) => value.toLowerCase() === "websocket"),
-    kept: kept === null ? null : [...kept, "", ""].join("\r\n"),
+    isUpgrade: (seen.get("upgrade") ?? []).some((value) => value.toLowerCase() === "websocket"),
+    replacementLines: kept === null ? null : [...kept, "", ""].join("\r\n"),
   };
 }
 

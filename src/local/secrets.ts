@@ -26,12 +26,12 @@ export function readSecrets(stateDir: string): { secrets: MeshSecrets; isNew: bo
   const text = readIfThere(path);
   if (text === null) {
     const secrets = { token: newSecret(), viewerToken: newSecret(), entryKey: newSecret() };
-    writePrivate(path, secrets);
+    writePrivateJson(path, secrets);
     return { secrets, isNew: true };
   }
   const parsed = Secrets.safeParse(parseJson(text));
   if (!parsed.success) throw new Error(`cannot read ${path}: restore it, or remove it for a new token`);
-  writePrivate(path, parsed.data);
+  writePrivateJson(path, parsed.data);
   return { secrets: parsed.data, isNew: false };
 }
 
@@ -41,12 +41,12 @@ function newSecret(): string {
 
 /** Leaves word for `waggle` of where the mesh is: `<stateDir>/mesh.json`. */
 export function writeContext(stateDir: string, control: string, token: string): void {
-  writePrivate(join(stateDir, "mesh.json"), { control, token });
+  writePrivateJson(join(stateDir, "mesh.json"), { control, token });
 }
 
 /** Leaves word for `waggle` of which published ports this machine could not open. */
 export function writeClosedPorts(stateDir: string, closed: readonly ClosedPort[]): void {
-  writePrivate(join(stateDir, closedPortsFile), closed);
+  writePrivateJson(join(stateDir, closedPortsFile), closed);
 }
 
 function readIfThere(path: string): string | null {
@@ -67,7 +67,7 @@ function parseJson(text: string): unknown {
 }
 
 /** Whole or not at all: written beside, then moved into place. */
-function writePrivate(path: string, value: unknown): void {
+function writePrivateJson(path: string, value: unknown): void {
   writeFileSync(`${path}.new`, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
   renameSync(`${path}.new`, path);
 }

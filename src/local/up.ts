@@ -1,13 +1,13 @@
 // `waggle up`: starts a mesh on this machine, shows it come up, says what to try, and stops it in order.
 
-import { type Client, createClient, filters } from "../cli/client.ts";
+import { createClient, filterQuery, type MeshClient } from "../cli/client.ts";
 import { defaultStateDir } from "../cli/context.ts";
 import { signInUrl } from "../cli/dashboard.ts";
 import type { EngineNode, EngineService, EngineTask } from "../cli/engine.ts";
-import { isComplete, type Progress, progressLines, serviceProgress } from "../cli/progress.ts";
+import { isComplete, progressLines, type ServiceProgress, serviceProgress } from "../cli/progress.ts";
 import { createProgressWriter, type ProgressWriter } from "../cli/progress-writer.ts";
 import { type LocalMesh, type MeshOptions, startMesh } from "./mesh.ts";
-import { asBefore, nextSteps } from "./next-steps.ts";
+import { nextSteps, restartSummary } from "./next-steps.ts";
 
 export type UpOptions = Omit<MeshOptions, "log" | "nodes"> & {
   readonly nodes: number;
@@ -17,8 +17,8 @@ export type UpOptions = Omit<MeshOptions, "log" | "nodes"> & {
 };
 
 /** How long the start waits for nodes, or one service, before it says what is missing and goes on, milliseconds. */
-const patienceMs = 60_000;
-const pollMs = 100;
+const convergeTimeoutMs = 60_000;
+const convergePollMs = 100;
 
 const firstService = {
   Name: "my-web",
@@ -38,8 +38,8 @@ const firstService = {
  */
 export async function up(options: UpOptions): Promise<number> {
   const say = (line = ""): void => void options.out.write(`${line}\n`);
-  const news = holdBack(say);
-  const stopAsked = signalled();
+  const news = bufferLines(say);
+  const stopAsked = waitForStopSignal();
   let mesh: LocalMesh;
   try {
     say(`Starting a mesh of ${options.nodes} nodes on this machine; its state is in ${options.stateDir}`);
@@ -48,7 +48,7 @@ export async function up(options: UpOptions): Promise<number> {
     process.stderr.write(`waggle up: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
   }
-  const converging = converge(mesh, options, say, stopAsked.signal)
+  const converging = waitUntilUp(mesh, options, say, stopAsked.signal)
     .catch((error: Error) => say(`waggle up: ${error.message}`))
     .finally(news.release);
   await stopAsked.promise;
@@ -59,7 +59,7 @@ export async function up(options: UpOptions): Promise<number> {
   return 0;
 }
 
-async function converge(
+async function waitUntilUp(
   mesh: LocalMesh,
   options: UpOptions,
   say: (line?: string) => void,
@@ -75,20 +75,20 @@ async function converge(
     await waitForService(client, service, createProgressWriter(options.out), stop);
   }
   if (stop.aborted) return;
-  await until(stop, () => mesh.listeners().every((one) => one.openPort !== null || one.isRefused));
+  await pollUntil(stop, () => mesh.listeners().every((one) => one.openPort !== null || one.isRefused));
   const stateFlag = options.stateDir === defaultStateDir ? "" : ` --state ${options.stateDir}`;
   const dashboard = await signInUrl(client, mesh.control);
   const known = { ...mesh, stateFlag, dashboard, listeners: mesh.listeners() };
-  for (const line of mesh.isNew ? ["", ...nextSteps(known)] : asBefore(known)) say(line);
+  for (const line of mesh.isNew ? ["", ...nextSteps(known)] : restartSummary(known)) say(line);
 }
 
 async function waitForNodes(
-  client: Client,
+  client: MeshClient,
   wanted: number,
   writer: ProgressWriter,
   stop: AbortSignal,
 ): Promise<void> {
-  const done = await until(stop, async () => {
+  const done = await pollUntil(stop, async () => {
     const nodes = await client.get<EngineNode[]>("/nodes");
     const ready = nodes.filter((node) => node.Status?.State === "ready");
     writer.show([`nodes: ${ready.length} out of ${wanted} ready`]);
@@ -99,13 +99,13 @@ async function waitForNodes(
 }
 
 async function waitForService(
-  client: Client,
+  client: MeshClient,
   service: EngineService,
   writer: ProgressWriter,
   stop: AbortSignal,
 ): Promise<void> {
   const name = service.Spec.Name;
-  const done = await until(stop, async () => {
+  const done = await pollUntil(stop, async () => {
     const progress = await readProgress(client, service);
     const lines = progressLines({ ...progress, title: name }, writer.columns);
     // Where lines cannot be painted over, what each task is up to would be all that is seen of a start.
@@ -116,26 +116,26 @@ async function waitForService(
     writer.show([`${name}: not all of its tasks run yet; "waggle status" says why`]);
 }
 
-async function readProgress(client: Client, service: EngineService): Promise<Progress> {
+async function readProgress(client: MeshClient, service: EngineService): Promise<ServiceProgress> {
   const [tasks, nodes] = await Promise.all([
-    client.get<EngineTask[]>("/tasks", filters({ service: [service.ID], "_up-to-date": ["true"] })),
+    client.get<EngineTask[]>("/tasks", filterQuery({ service: [service.ID], "_up-to-date": ["true"] })),
     client.get<EngineNode[]>("/nodes"),
   ]);
   return serviceProgress(service, tasks, nodes);
 }
 
 /** Waits until `holds`, the mesh is asked to stop, or patience ends; true when it holds. */
-async function until(stop: AbortSignal, holds: () => Promise<boolean> | boolean): Promise<boolean> {
-  const deadlineMs = Date.now() + patienceMs;
+async function pollUntil(stop: AbortSignal, holds: () => Promise<boolean> | boolean): Promise<boolean> {
+  const deadlineMs = Date.now() + convergeTimeoutMs;
   while (!stop.aborted && Date.now() < deadlineMs) {
     if (await holds()) return true;
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
+    await new Promise((resolve) => setTimeout(resolve, convergePollMs));
   }
   return false;
 }
 
 /** Keeps lines until they are released, and lets later ones pass: in the midst of progress they would be painted over. */
-function holdBack(say: (line: string) => void): { say: (line: string) => void; release: () => void } {
+function bufferLines(say: (line: string) => void): { say: (line: string) => void; release: () => void } {
   let held: string[] | null = [];
   return {
     say: (line) => void (held === null ? say(line) : held.push(line)),
@@ -147,7 +147,7 @@ function holdBack(say: (line: string) => void): { say: (line: string) => void; r
 }
 
 /** The first SIGINT, SIGTERM or SIGHUP (its terminal was closed). Later ones change nothing: the stop is bounded. */
-function signalled(): { promise: Promise<void>; signal: AbortSignal } {
+function waitForStopSignal(): { promise: Promise<void>; signal: AbortSignal } {
   const controller = new AbortController();
   const promise = new Promise<void>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

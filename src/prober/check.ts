@@ -1,8 +1,8 @@
 // One check of one server: a connection, and where it is an HTTP check, a request over it.
 
-import type { CheckResult, CheckWord } from "../domain/check-result.ts";
+import type { CheckResult, CheckStatus } from "../domain/check-result.ts";
 import type { ProbeTarget } from "../domain/probe-list.ts";
-import { Answer, requestText, type Verdict } from "./exchange.ts";
+import { type CheckVerdict, ResponseCheck, requestText } from "./exchange.ts";
 
 /** A TCP connection, as the Workers runtime has it. */
 export type Connection = {
@@ -12,11 +12,14 @@ export type Connection = {
   close(): Promise<unknown>;
 };
 
-export type Dial = (target: { readonly hostname: string; readonly port: number }, tls: boolean) => Connection;
+export type CheckDial = (
+  target: { readonly hostname: string; readonly port: number },
+  tls: boolean,
+) => Connection;
 
 /** What a check is given instead of taking it from its surroundings. */
 export type CheckDeps = {
-  readonly dial: Dial;
+  readonly dial: CheckDial;
   readonly nowMs: () => number;
   /** Resolves after so many milliseconds, or when the signal aborts. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -26,19 +29,25 @@ export type CheckDeps = {
 export async function runCheck(target: ProbeTarget, deps: CheckDeps): Promise<CheckResult> {
   const startedMs = deps.nowMs();
   const ended = new AbortController();
-  const timeout = deps.sleep(target.check.timeoutMs, ended.signal).then((): Verdict | "timeout" => "timeout");
+  const timeout = deps
+    .sleep(target.check.timeoutMs, ended.signal)
+    .then((): CheckVerdict | "timeout" => "timeout");
   // What a time-out means depends on how far the check has come.
-  const progress: Progress = { timeoutWord: "L4TOUT", connection: null };
-  const verdict = await Promise.race([talk(target, deps.dial, progress), timeout]);
+  const progress: CheckProgress = { timeoutWord: "L4TOUT", connection: null };
+  const verdict = await Promise.race([connectAndCheck(target, deps.dial, progress), timeout]);
   ended.abort();
   void progress.connection?.close().catch(() => undefined);
   const { word, code } = verdict === "timeout" ? { word: progress.timeoutWord, code: null } : verdict;
   return { word, code, durationMs: deps.nowMs() - startedMs };
 }
 
-type Progress = { timeoutWord: CheckWord; connection: Connection | null };
+type CheckProgress = { timeoutWord: CheckStatus; connection: Connection | null };
 
-async function talk({ host, port, check }: ProbeTarget, dial: Dial, progress: Progress): Promise<Verdict> {
+async function connectAndCheck(
+  { host, port, check }: ProbeTarget,
+  dial: CheckDial,
+  progress: CheckProgress,
+): Promise<CheckVerdict> {
   try {
     progress.connection = dial({ hostname: host, port }, check.tls);
     await progress.connection.opened;
@@ -47,18 +56,21 @@ async function talk({ host, port, check }: ProbeTarget, dial: Dial, progress: Pr
   }
   if (check.http === null) return { word: check.tls ? "L6OK" : "L4OK", code: null };
   progress.timeoutWord = "L7TOUT";
-  const answer = new Answer(check.http);
+  const answer = new ResponseCheck(check.http);
   try {
     const writer = progress.connection.writable.getWriter();
     await writer.write(new TextEncoder().encode(requestText(check.http, host, port)));
-    return await read(progress.connection.readable.getReader(), answer);
+    return await readResponse(progress.connection.readable.getReader(), answer);
   } catch {
     // Reset before the answer was whole: what came of it may still do.
     return answer.end();
   }
 }
 
-async function read(reader: ReadableStreamDefaultReader<Uint8Array>, answer: Answer): Promise<Verdict> {
+async function readResponse(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  answer: ResponseCheck,
+): Promise<CheckVerdict> {
   const latin1 = new TextDecoder("latin1");
   for (;;) {
     const { done, value } = await reader.read();

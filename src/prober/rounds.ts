@@ -8,84 +8,84 @@
 // The registry is told at once when a server goes up or down, within a second when something else that people see
 // changed, and otherwise every `beatMs` that this place is there.
 
-import { countCheck, intervalAfter, isUp } from "../domain/check-counter.ts";
-import { type CheckResult, passes } from "../domain/check-result.ts";
+import { countCheck, isUp, nextIntervalMs } from "../domain/check-counter.ts";
+import { type CheckResult, isPassing } from "../domain/check-result.ts";
 import type { ProbeReport, ProbeTarget } from "../domain/probe-list.ts";
 import type { RegionHealth } from "../domain/server-health.ts";
 
 /** Checks under way at a time. */
-const maxWaiting = 6;
+const maxRunningChecks = 6;
 /** Shortest time between two reports about what is no news of up or down, milliseconds. */
-const reportGapMs = 1_000;
+const minReportGapMs = 1_000;
 /** Longest time between two reports while there is something to check, milliseconds. */
-export const beatMs = 30_000;
+export const maxReportGapMs = 30_000;
 
 /** What is kept of a server over a restart. */
-export type Kept = RegionHealth & { readonly serverId: string; readonly epoch: number };
+export type StoredRegionHealth = RegionHealth & { readonly serverId: string; readonly epoch: number };
 
-type Entry = {
+type ScheduledCheck = {
   target: ProbeTarget;
   health: RegionHealth;
   dueMs: number;
   startedMs: number | null;
   /** As the registry was last told; empty: never. */
-  told: string;
+  reportedFingerprint: string;
 };
 
-export class Rounds {
-  readonly #entries = new Map<string, Entry>();
-  #waiting = 0;
+export class CheckSchedule {
+  readonly #checks = new Map<string, ScheduledCheck>();
+  #running = 0;
   /** When the registry is to be told next; Infinity: there is nothing to check. */
   #reportAtMs = Number.POSITIVE_INFINITY;
   #reportedMs = Number.NEGATIVE_INFINITY;
   /** What the clock said last. */
-  #seenMs = Number.NEGATIVE_INFINITY;
+  #lastClockMs = Number.NEGATIVE_INFINITY;
 
   /**
    * Takes another list: servers of the same epoch go on where they are, others begin where the list says.
    *
    * @param kept what an earlier life of this prober knew, for servers this one does not know
    */
-  take(targets: readonly ProbeTarget[], kept: readonly Kept[], nowMs: number): void {
-    this.#see(nowMs);
-    const before = new Map(this.#entries);
+  setTargets(targets: readonly ProbeTarget[], kept: readonly StoredRegionHealth[], nowMs: number): void {
+    this.#followClock(nowMs);
+    const before = new Map(this.#checks);
     const keptById = new Map(kept.map((one) => [one.serverId, one]));
-    this.#entries.clear();
+    this.#checks.clear();
     const isNew = ({ serverId, epoch }: ProbeTarget) => before.get(serverId)?.target.epoch !== epoch;
     const fresh = targets.filter(isNew).length;
     let begun = 0;
     for (const target of targets) {
       const known = before.get(target.serverId);
       if (known !== undefined && !isNew(target)) {
-        this.#entries.set(target.serverId, Object.assign(known, { target }));
+        this.#checks.set(target.serverId, Object.assign(known, { target }));
         continue;
       }
-      this.#entries.set(target.serverId, {
+      this.#checks.set(target.serverId, {
         target,
-        health: healthOf(target, keptById.get(target.serverId)),
+        health: initialHealth(target, keptById.get(target.serverId)),
         dueMs: nowMs + Math.round((begun / fresh) * target.check.interMs),
         startedMs: null,
-        told: "",
+        reportedFingerprint: "",
       });
       begun += 1;
     }
     this.#reportAtMs =
-      targets.length === 0 ? Number.POSITIVE_INFINITY : Math.min(this.#reportAtMs, nowMs + beatMs);
+      targets.length === 0 ? Number.POSITIVE_INFINITY : Math.min(this.#reportAtMs, nowMs + maxReportGapMs);
   }
 
   get isIdle(): boolean {
-    return this.#entries.size === 0;
+    return this.#checks.size === 0;
   }
 
   /** The servers to check now, longest due first; they count as under way until `finished`. */
-  start(nowMs: number): readonly ProbeTarget[] {
-    this.#see(nowMs);
-    const due = [...this.#entries.values()]
+  startDue(nowMs: number): readonly ProbeTarget[] {
+    this.#followClock(nowMs);
+    const due = [...this.#checks.values()]
       .filter(({ dueMs, startedMs }) => startedMs === null && dueMs <= nowMs)
       .sort((a, b) => a.dueMs - b.dueMs)
-      .slice(0, maxWaiting - this.#waiting);
+      .slice(0, maxRunningChecks - this.#running);
     for (const entry of due) entry.startedMs = nowMs;
-    this.#waiting += due.length;
+    this.#running += due.length;
     return due.map(({ target }) => target);
   }
 
@@ -94,71 +94,71 @@ export class Rounds {
    *
    * @returns what is to be kept when it changed, else null
    */
-  finished({ serverId, epoch }: ProbeTarget, result: CheckResult, nowMs: number): Kept | null {
-    this.#see(nowMs);
-    this.#waiting -= 1;
-    const entry = this.#entries.get(serverId);
+  finish({ serverId, epoch }: ProbeTarget, result: CheckResult, nowMs: number): StoredRegionHealth | null {
+    this.#followClock(nowMs);
+    this.#running -= 1;
+    const entry = this.#checks.get(serverId);
     if (entry === undefined || entry.target.epoch !== epoch) return null;
     const { check } = entry.target;
     const before = entry.health;
-    const passed = passes(result);
+    const passed = isPassing(result);
     const counter = countCheck(before.counter, passed, check);
     const fails = before.fails + (!passed && before.counter > 0 ? 1 : 0);
     entry.health = { counter, fails, last: result };
-    entry.dueMs = Math.max(nowMs, (entry.startedMs ?? nowMs) + intervalAfter(counter, check));
+    entry.dueMs = Math.max(nowMs, (entry.startedMs ?? nowMs) + nextIntervalMs(counter, check));
     entry.startedMs = null;
-    if (face(entry) !== entry.told) {
+    if (fingerprint(entry) !== entry.reportedFingerprint) {
       const isNews = isUp(counter, check) !== isUp(before.counter, check);
       this.#reportAtMs = Math.min(
         this.#reportAtMs,
-        isNews ? nowMs : Math.max(nowMs, this.#reportedMs + reportGapMs),
+        isNews ? nowMs : Math.max(nowMs, this.#reportedMs + minReportGapMs),
       );
     }
     return counter === before.counter && fails === before.fails ? null : { serverId, epoch, ...entry.health };
   }
 
   /** What the registry is to be told now; null: nothing yet. They count as told until `untold`. */
-  report(nowMs: number): readonly ProbeReport[] | null {
-    this.#see(nowMs);
+  takeReports(nowMs: number): readonly ProbeReport[] | null {
+    this.#followClock(nowMs);
     if (nowMs < this.#reportAtMs) return null;
-    const changed = [...this.#entries.values()].filter(
-      (entry) => face(entry) !== entry.told && hasResult(entry),
+    const changed = [...this.#checks.values()].filter(
+      (entry) => fingerprint(entry) !== entry.reportedFingerprint && hasResult(entry),
     );
-    for (const entry of changed) entry.told = face(entry);
+    for (const entry of changed) entry.reportedFingerprint = fingerprint(entry);
     this.#reportedMs = nowMs;
-    this.#reportAtMs = nowMs + beatMs;
+    this.#reportAtMs = nowMs + maxReportGapMs;
     return changed.map(({ target: { serverId, epoch }, health }) => ({ serverId, epoch, ...health }));
   }
 
   /** The registry could not be told: it is told again at `retryMs`. */
-  untold(reports: readonly ProbeReport[], retryMs: number): void {
+  reportFailed(reports: readonly ProbeReport[], retryMs: number): void {
     for (const { serverId } of reports) {
-      const entry = this.#entries.get(serverId);
-      if (entry !== undefined) entry.told = "";
+      const entry = this.#checks.get(serverId);
+      if (entry !== undefined) entry.reportedFingerprint = "";
     }
     if (!this.isIdle) this.#reportAtMs = Math.min(this.#reportAtMs, retryMs);
   }
 
   /** When the clock goes back, what was due goes back with it: nothing waits for the clock to get there again. */
-  #see(nowMs: number): void {
-    const backMs = this.#seenMs - nowMs;
-    this.#seenMs = nowMs;
+  #followClock(nowMs: number): void {
+    const backMs = this.#lastClockMs - nowMs;
+    this.#lastClockMs = nowMs;
     if (!Number.isFinite(backMs) || backMs <= 0) return;
     this.#reportAtMs -= backMs;
     this.#reportedMs -= backMs;
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#checks.values()) {
       entry.dueMs -= backMs;
       if (entry.startedMs !== null) entry.startedMs -= backMs;
     }
   }
 
   /** When there is something to do next, epoch milliseconds; null: nothing is checked. */
-  nextMs(): number | null {
+  nextDueMs(): number | null {
     if (this.isIdle) return null;
     let next = this.#reportAtMs;
     // With six under way, the next one begins when one of them ends.
-    if (this.#waiting < maxWaiting) {
-      for (const { dueMs, startedMs } of this.#entries.values()) {
+    if (this.#running < maxRunningChecks) {
+      for (const { dueMs, startedMs } of this.#checks.values()) {
         if (startedMs === null && dueMs < next) next = dueMs;
       }
     }
@@ -166,16 +166,16 @@ export class Rounds {
   }
 }
 
-function healthOf({ epoch, counter }: ProbeTarget, kept: Kept | undefined): RegionHealth {
+function initialHealth({ epoch, counter }: ProbeTarget, kept: StoredRegionHealth | undefined): RegionHealth {
   if (kept?.epoch !== epoch) return { counter, fails: 0, last: null };
   return { counter: kept.counter, fails: kept.fails, last: kept.last };
 }
 
-function hasResult({ health }: Entry): boolean {
+function hasResult({ health }: ScheduledCheck): boolean {
   return health.last !== null;
 }
 
 /** What the registry is told of, but for how long the last check took. */
-function face({ target, health: { counter, fails, last } }: Entry): string {
+function fingerprint({ target, health: { counter, fails, last } }: ScheduledCheck): string {
   return JSON.stringify([target.epoch, counter, fails, last?.word, last?.code]);
 }

@@ -12,18 +12,18 @@ export const protocolVersion = 1;
 
 /** How often an agent pings; a node unheard for `missedBeats` of them is down. Milliseconds. */
 export const heartbeatMs = 5_000;
-export const missedBeats = 3;
+export const maxMissedHeartbeats = 3;
 
 /** Close codes of the agent's socket: what the agent does next follows from them. */
 export const closeCodes = {
   /** The registry went away or restarts: redial with jitter. */
   goingAway: 1001,
   /** A frame could not be read: redial, the reason says what was read. */
-  badFrame: 4400,
+  badMessage: 4400,
   /** The credential or the node is gone: do not redial, join again. */
   notAMember: 4401,
   /** Missed its beats: redial at once. */
-  missedBeats: 4408,
+  missedHeartbeats: 4408,
   /** A newer socket of the same node took over: do not redial. */
   superseded: 4409,
 } as const;
@@ -154,8 +154,8 @@ export const Assignment = z.object({
 export type Assignment = z.infer<typeof Assignment>;
 
 /** Routers say that these tasks do not answer: the agent probes them now. An agent that does not know it may ignore it. */
-export const Probe = z.object({ type: z.literal("probe"), taskIds: z.array(id).max(2_000) });
-export type Probe = z.infer<typeof Probe>;
+export const ProbeRequest = z.object({ type: z.literal("probe"), taskIds: z.array(id).max(2_000) });
+export type ProbeRequest = z.infer<typeof ProbeRequest>;
 
-export const RegistryMessage = z.discriminatedUnion("type", [Assignment, Probe]);
+export const RegistryMessage = z.discriminatedUnion("type", [Assignment, ProbeRequest]);
 export type RegistryMessage = z.infer<typeof RegistryMessage>;

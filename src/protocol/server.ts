@@ -1,8 +1,14 @@
 // Static servers as the native routes carry them.
 
 import { z } from "zod";
-import { checkWords } from "../domain/check-result.ts";
-import { adminStates, checkOf, defaultHttpCheck, type ServerSpec, serverDefaults } from "../domain/server.ts";
+import { checkStatuses } from "../domain/check-result.ts";
+import {
+  adminStates,
+  defaultHttpCheck,
+  type ServerSpec,
+  serverDefaults,
+  withCheckDefaults,
+} from "../domain/server.ts";
 
 const whole = z.int();
 
@@ -94,21 +100,23 @@ export const ServerStatus = z.object({
   downs: whole,
   downtimeMs: whole,
   /** HAProxy's check_status, check_code and check_duration; null: none yet. */
-  last: z.object({ word: z.enum(checkWords), code: whole.nullable(), durationMs: whole }).nullable(),
+  last: z.object({ word: z.enum(checkStatuses), code: whole.nullable(), durationMs: whole }).nullable(),
   /** Where each region's counter stands, 0 to rise+fall-1. */
   regions: z.record(z.string(), whole),
 });
 export type ServerStatus = z.infer<typeof ServerStatus>;
 
-export function takesRequests({ status }: Pick<ServerStatus, "status">): boolean {
+export function isTakingRequests({ status }: Pick<ServerStatus, "status">): boolean {
   return status.startsWith("UP") || status === "no check";
 }
 
 /** The spec a body asks for. */
-export function specOf({ check, ...rest }: z.output<typeof ServerBody>): ServerSpec {
+export function serverSpecOf({ check, ...rest }: z.output<typeof ServerBody>): ServerSpec {
   return {
     ...rest,
     check:
-      check === null ? null : checkOf({ ...check, port: check.port ?? null, http: check.http ?? null }, rest),
+      check === null
+        ? null
+        : withCheckDefaults({ ...check, port: check.port ?? null, http: check.http ?? null }, rest),
   };
 }

@@ -2,14 +2,14 @@
 
 import { z } from "zod";
 
-const epochMs = z.number();
-const counter = z.number().nonnegative();
+const timestampMs = z.number();
+const countSchema = z.number().nonnegative();
 
-export const TrafficLevel = z.object({ now: z.number(), max: z.number() });
-export type TrafficLevel = z.infer<typeof TrafficLevel>;
+export const TrafficGauge = z.object({ now: z.number(), max: z.number() });
+export type TrafficGauge = z.infer<typeof TrafficGauge>;
 
 export const TrafficLatency = z.object({
-  count: counter,
+  count: countSchema,
   avgMs: z.number(),
   p50Ms: z.number(),
   p95Ms: z.number(),
@@ -19,36 +19,36 @@ export const TrafficLatency = z.object({
 });
 
 /** How it goes now, over ten to twenty seconds. */
-export const TrafficRecent = z.object({
+export const RecentTraffic = z.object({
   seconds: z.number(),
-  requests: counter,
-  failed: counter,
+  requests: countSchema,
+  failed: countSchema,
   p50Ms: z.number(),
   p95Ms: z.number(),
   p99Ms: z.number(),
 });
-export type TrafficRecent = z.infer<typeof TrafficRecent>;
+export type RecentTraffic = z.infer<typeof RecentTraffic>;
 
 /** What every counter means, src/telemetry/counters.ts says. */
-export const TrafficCounts = z.record(z.string(), counter);
+export const TrafficCounts = z.record(z.string(), countSchema);
 
 const traffic = {
   counts: TrafficCounts,
-  open: TrafficLevel,
-  queue: TrafficLevel,
-  rate: TrafficLevel,
+  open: TrafficGauge,
+  queue: TrafficGauge,
+  rate: TrafficGauge,
   latency: TrafficLatency,
-  recent: TrafficRecent.nullable(),
+  recent: RecentTraffic.nullable(),
   trend: z.array(z.number()),
-  firstMs: epochMs,
-  lastMs: epochMs,
+  firstMs: timestampMs,
+  lastMs: timestampMs,
 };
 
 const numbers = z.array(z.number());
 
-export const TrafficSteps = z.object({
+export const TrafficTimeSeries = z.object({
   stepMs: z.number(),
-  startMs: epochMs,
+  startMs: timestampMs,
   requests: numbers,
   failed: numbers,
   p50Ms: numbers,
@@ -56,11 +56,11 @@ export const TrafficSteps = z.object({
   p99Ms: numbers,
   buckets: z.array(numbers).nullable(),
 });
-export type TrafficSteps = z.infer<typeof TrafficSteps>;
+export type TrafficTimeSeries = z.infer<typeof TrafficTimeSeries>;
 
-const series = z.object({ tens: TrafficSteps, minutes: TrafficSteps }).nullable();
+const series = z.object({ tens: TrafficTimeSeries, minutes: TrafficTimeSeries }).nullable();
 
-export const TaskTraffic = z.object({
+export const TaskTrafficReport = z.object({
   id: z.string(),
   name: z.string(),
   slot: z.number(),
@@ -69,39 +69,44 @@ export const TaskTraffic = z.object({
   series,
   ejectedBy: z.number(),
 });
-export type TaskTraffic = z.infer<typeof TaskTraffic>;
+export type TaskTrafficReport = z.infer<typeof TaskTrafficReport>;
 
-const entry = z.object({ nodeId: z.string(), ...traffic });
+const entryTraffic = z.object({ nodeId: z.string(), ...traffic });
 
-export const ServiceTraffic = z.object({
+export const ServiceTrafficReport = z.object({
   id: z.string(),
   name: z.string(),
   ...traffic,
   series,
-  tasks: z.array(TaskTraffic),
-  entries: z.array(entry),
+  tasks: z.array(TaskTrafficReport),
+  entries: z.array(entryTraffic),
 });
-export type ServiceTraffic = z.infer<typeof ServiceTraffic>;
+export type ServiceTrafficReport = z.infer<typeof ServiceTrafficReport>;
 
-export const NodeTraffic = z.object({ id: z.string(), name: z.string(), ...traffic, series });
-export type NodeTraffic = z.infer<typeof NodeTraffic>;
+export const NodeTrafficReport = z.object({ id: z.string(), name: z.string(), ...traffic, series });
+export type NodeTrafficReport = z.infer<typeof NodeTrafficReport>;
 
-const seen = z.object({ taskId: z.string(), serviceId: z.string(), ...traffic, ejectedBy: z.number() });
+const taskSeenTraffic = z.object({
+  taskId: z.string(),
+  serviceId: z.string(),
+  ...traffic,
+  ejectedBy: z.number(),
+});
 
-export const MeshTraffic = z.object({
+export const MeshTrafficReport = z.object({
   /** The mesh's own clock, against which every moment here is to be read. */
-  atMs: epochMs,
-  sinceMs: epochMs,
-  services: z.array(ServiceTraffic),
-  nodes: z.array(NodeTraffic),
+  atMs: timestampMs,
+  sinceMs: timestampMs,
+  services: z.array(ServiceTrafficReport),
+  nodes: z.array(NodeTrafficReport),
   /** Requests for no service of the mesh. */
-  strays: z.array(entry),
+  strays: z.array(entryTraffic),
   places: z.array(
     z.object({
       place: z.string(),
-      tasks: z.array(seen),
-      isolates: z.array(z.object({ id: z.string(), lastMs: epochMs, tasks: z.array(seen) })),
+      tasks: z.array(taskSeenTraffic),
+      isolates: z.array(z.object({ id: z.string(), lastMs: timestampMs, tasks: z.array(taskSeenTraffic) })),
     }),
   ),
 });
-export type MeshTraffic = z.infer<typeof MeshTraffic>;
+export type MeshTrafficReport = z.infer<typeof MeshTrafficReport>;

@@ -1,6 +1,6 @@
 // An entry: where a request came in, as the shell in front of the data plane knows it. Headers never decide it.
 
-export type Entry = {
+export type EntryPoint = {
   /** `edge`: the external load balancer; `ingress`: the entry point of one node. */
   readonly role: "edge" | "ingress";
   /** Id or name of the node whose entry point it is; null at the edge. */

@@ -1,10 +1,10 @@
 // Forwarding headers: what a request says to the task about where it came from, and whom to believe about that.
 
-import type { Entry } from "./entry.ts";
-import { portSaid } from "./host.ts";
+import type { EntryPoint } from "./entry.ts";
+import { portOfHost } from "./host.ts";
 
 /** The facts about its origin that a request brought along. */
-export type Claims = {
+export type ForwardedClaims = {
   readonly forwardedFor: string | null;
   readonly forwardedHost: string | null;
   readonly forwardedProto: string | null;
@@ -22,13 +22,18 @@ export type Claims = {
  * @param claims null where the client is not a trusted proxy
  * @see docs/spec.md X14-X17
  */
-export function setForwarding(headers: Headers, entry: Entry, host: string, claims: Claims | null): void {
+export function setForwarding(
+  headers: Headers,
+  entry: EntryPoint,
+  host: string,
+  claims: ForwardedClaims | null,
+): void {
   const element = `for=${nodeName(entry.client)};host=${quoted(host)};proto=${entry.scheme}`;
   headers.set("x-forwarded-for", joined(claims?.forwardedFor, entry.client));
   headers.set("x-forwarded-host", claims?.forwardedHost ?? host);
   headers.set("x-forwarded-proto", claims?.forwardedProto ?? entry.scheme);
   const claimed = claims !== null && claims.forwardedPort !== null;
-  if (!claimed && entry.port !== null && entry.port !== portSaid(entry.scheme, host)) {
+  if (!claimed && entry.port !== null && entry.port !== portOfHost(entry.scheme, host)) {
     headers.set("x-forwarded-port", String(entry.port));
   }
   headers.set("forwarded", joined(claims === null ? null : earlierElements(claims), element));
@@ -39,7 +44,7 @@ function joined(before: string | null | undefined, last: string): string {
 }
 
 /** RFC 7239 §7.4: a proxy that only speaks X-Forwarded-For is translated, so that both chains name the same client. */
-function earlierElements({ forwarded, forwardedFor }: Claims): string | null {
+function earlierElements({ forwarded, forwardedFor }: ForwardedClaims): string | null {
   if (forwarded !== null || forwardedFor === null) return forwarded;
   return forwardedFor
     .split(",")

@@ -1,16 +1,16 @@
 // Headers at the border of the mesh: what a request's head says to the mesh, and what may not cross in either
 // direction.
 
-import type { Claims } from "./forwarding.ts";
+import type { ForwardedClaims } from "./forwarding.ts";
 
 /** What a request's head says to the mesh. */
-export type RequestHead = Claims & {
+export type RequestHead = ForwardedClaims & {
   /** As the client sent it, with its port; empty when there is none. */
   host: string;
   /** Names of headers that stop here, lower case. */
-  readonly stops: string[];
+  readonly hopByHop: string[];
   /** Names of headers that only a trusted proxy may send, lower case. */
-  readonly claimed: string[];
+  readonly clientClaims: string[];
   via: string | null;
   requestId: string | null;
   /** The request asks for `x-waggle-debug`. */
@@ -32,7 +32,7 @@ export type RequestHead = Claims & {
  * Headers that are about one connection (RFC 9110 §7.6.1, and those older software sends), and Expect: the runtime in
  * front has said `100 Continue` already.
  */
-const stopsAtHop = new Set([
+const hopByHopHeaders = new Set([
   "connection",
   "proxy-connection",
   "keep-alive",
@@ -47,7 +47,7 @@ const stopsAtHop = new Set([
 ]);
 
 /** Ways to name a client's address besides X-Forwarded-*: applications believe them, so not everybody may send them. */
-const claims = new Set([
+const clientAddressHeaders = new Set([
   "forwarded",
   "x-real-ip",
   "x-client-ip",
@@ -65,8 +65,8 @@ const claims = new Set([
 export function readRequestHead(headers: Headers): RequestHead {
   const head: RequestHead = {
     host: "",
-    stops: [],
-    claimed: [],
+    hopByHop: [],
+    clientClaims: [],
     via: null,
     requestId: null,
     debug: false,
@@ -80,15 +80,15 @@ export function readRequestHead(headers: Headers): RequestHead {
     forwarded: null,
   };
   for (const name of headers.keys()) {
-    if (stopsAtHop.has(name)) takeHopHeader(head, name, headers);
+    if (hopByHopHeaders.has(name)) takeHopHeader(head, name, headers);
     else if (name.startsWith("x-")) takeExtension(head, name, headers);
-    else if (claims.has(name)) head.claimed.push(name);
+    else if (clientAddressHeaders.has(name)) head.clientClaims.push(name);
     else if (name === "via") head.via = headers.get(name);
     else if (name === "idempotency-key") head.idempotencyKey = true;
     else if (name === "content-length" && head.bodyBytes !== null) head.bodyBytes = Number(headers.get(name));
   }
   head.host = headers.get("host") ?? "";
-  if (head.claimed.length > 0) takeClaims(head, headers);
+  if (head.clientClaims.length > 0) takeClaims(head, headers);
   return head;
 }
 
@@ -98,17 +98,17 @@ function takeHopHeader(head: RequestHead, name: string, headers: Headers): void 
     head.websocket = true;
     return;
   }
-  head.stops.push(name);
-  if (name === "connection") addNamed(head.stops, headers.get(name) ?? "");
+  head.hopByHop.push(name);
+  if (name === "connection") addNamed(head.hopByHop, headers.get(name) ?? "");
   if (name === "transfer-encoding") head.bodyBytes = null;
 }
 
 function takeExtension(head: RequestHead, name: string, headers: Headers): void {
   if (name.startsWith("x-waggle-")) {
-    head.stops.push(name);
+    head.hopByHop.push(name);
     if (name === "x-waggle-debug") head.debug = headers.get(name) === "1";
-  } else if (name.startsWith("x-forwarded-") || claims.has(name)) {
-    head.claimed.push(name);
+  } else if (name.startsWith("x-forwarded-") || clientAddressHeaders.has(name)) {
+    head.clientClaims.push(name);
   } else if (name === "x-request-id") {
     head.requestId = headers.get(name);
   }
@@ -133,7 +133,7 @@ function addNamed(stops: string[], connection: string): void {
 
 const headerName = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 
-const hopHeaders = [...stopsAtHop];
+const hopByHopList = [...hopByHopHeaders];
 
 /** Takes from a response what stops at the mesh. Deleting what is not there leaves no garbage; going over names does. */
 export function cleanResponse(headers: Headers): void {
@@ -143,7 +143,7 @@ export function cleanResponse(headers: Headers): void {
     addNamed(named, connection);
     for (const name of named) headers.delete(name);
   }
-  for (const name of hopHeaders) headers.delete(name);
+  for (const name of hopByHopList) headers.delete(name);
 }
 
 /** Whether a request id from outside may go on: short, and nothing that could break a log line. */

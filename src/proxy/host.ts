@@ -1,6 +1,6 @@
 // Host: the name and the port a request asks for.
 
-import type { Entry } from "./entry.ts";
+import type { EntryPoint } from "./entry.ts";
 
 /** Whether a Host can be read: a name or an address, and at most one port. */
 export function isHost(text: string): boolean {
@@ -15,17 +15,17 @@ export function hostName(host: string): string {
 }
 
 /** The port of a scheme that a URL does not say. */
-export const ownPort: Record<Entry["scheme"], number> = { http: 80, https: 443 };
+export const defaultPorts: Record<EntryPoint["scheme"], number> = { http: 80, https: 443 };
 
 /** The port a client means by a Host. */
-export function portSaid(scheme: Entry["scheme"], host: string): number {
+export function portOfHost(scheme: EntryPoint["scheme"], host: string): number {
   const colon = host.lastIndexOf(":");
   if (colon > host.lastIndexOf("]")) return Number(host.slice(colon + 1));
-  return ownPort[scheme];
+  return defaultPorts[scheme];
 }
 
 /** The scheme of an incoming request's URL. */
-export function schemeOf(url: string): Entry["scheme"] {
+export function schemeOf(url: string): EntryPoint["scheme"] {
   return url.startsWith("https:") ? "https" : "http";
 }
 

@@ -4,7 +4,7 @@
 /** Counting starts anew after this long, and the window before it still counts; milliseconds. */
 const windowMs = 10_000;
 /** With fewer answers than this nothing is known. */
-const enough = 20;
+const minSamples = 20;
 /** Buckets grow by a fifth root of two each: an estimate is at most 15 % too high. */
 const bucketsPerDoubling = 5;
 const bucketCount = 90;
@@ -14,7 +14,7 @@ export const minHedgeMs = 50;
 /** Before anything is known of a service, milliseconds. */
 export const unknownHedgeMs = 100;
 
-export class Latency {
+export class ServiceLatency {
   #current = new Uint32Array(bucketCount);
   #before = new Uint32Array(bucketCount);
   #count = 0;
@@ -22,10 +22,10 @@ export class Latency {
   #startedMs = Number.NEGATIVE_INFINITY;
   #hedgeMs = unknownHedgeMs;
   /** Answers until the estimate is made anew. */
-  #untilEstimate = enough;
+  #untilEstimate = minSamples;
 
   /** Takes in one answer that began `tookMs` after it was asked for. */
-  answered(tookMs: number, nowMs: number): void {
+  record(tookMs: number, nowMs: number): void {
     if (nowMs - this.#startedMs >= windowMs) this.#turn(nowMs);
     const bucket = bucketOf(tookMs);
     this.#current[bucket] = (this.#current[bucket] ?? 0) + 1;
@@ -33,7 +33,7 @@ export class Latency {
     this.#untilEstimate -= 1;
     if (this.#untilEstimate > 0) return;
     this.#hedgeMs = Math.max(minHedgeMs, this.percentile(0.95));
-    this.#untilEstimate = enough;
+    this.#untilEstimate = minSamples;
   }
 
   /** How long to wait for one task before a second one is asked: about the service's p95, milliseconds. */

@@ -6,7 +6,7 @@ export type Limits = {
   /** How long one attempt may take before a request that may be repeated is asked of another task; null: no bound. */
   readonly tryTimeoutMs: number | null;
   /** A task that answered nothing at all for so long is taken for frozen, milliseconds; null: never. */
-  readonly silentMs: number | null;
+  readonly frozenMs: number | null;
   /** Largest body that is held so that it can be sent again, bytes. */
   readonly replayBytes: number;
 };
@@ -14,7 +14,7 @@ export type Limits = {
 export const defaultLimits: Limits = {
   headTimeoutMs: 30_000,
   tryTimeoutMs: null,
-  silentMs: 3_000,
+  frozenMs: 3_000,
   replayBytes: 64 * 1024,
 };
 
@@ -27,9 +27,9 @@ export type LimitVariables = {
 };
 
 /** The platform ends a request that waits for longer than this; milliseconds. */
-const longestMs = 600_000;
+const maxTimeoutMs = 600_000;
 /** An isolate has 128 MiB, for all the requests it holds at a time. */
-const mostBytes = 1024 ** 2;
+const maxReplayBytes = 1024 ** 2;
 
 /**
  * Reads the limits.
@@ -38,21 +38,21 @@ const mostBytes = 1024 ** 2;
  */
 export function readLimits(variables: LimitVariables): Limits {
   const { HEAD_TIMEOUT_MS, TRY_TIMEOUT_MS, SILENT_MS, REPLAY_BYTES } = variables;
-  const { headTimeoutMs, silentMs, replayBytes } = defaultLimits;
+  const { headTimeoutMs, frozenMs, replayBytes } = defaultLimits;
   return {
-    headTimeoutMs: whole("HEAD_TIMEOUT_MS", HEAD_TIMEOUT_MS, 1, longestMs) ?? headTimeoutMs,
-    tryTimeoutMs: orNone(whole("TRY_TIMEOUT_MS", TRY_TIMEOUT_MS, 0, longestMs) ?? 0),
-    silentMs: orNone(whole("SILENT_MS", SILENT_MS, 0, longestMs) ?? silentMs ?? 0),
-    replayBytes: whole("REPLAY_BYTES", REPLAY_BYTES, 0, mostBytes) ?? replayBytes,
+    headTimeoutMs: readWholeNumber("HEAD_TIMEOUT_MS", HEAD_TIMEOUT_MS, 1, maxTimeoutMs) ?? headTimeoutMs,
+    tryTimeoutMs: zeroAsNull(readWholeNumber("TRY_TIMEOUT_MS", TRY_TIMEOUT_MS, 0, maxTimeoutMs) ?? 0),
+    frozenMs: zeroAsNull(readWholeNumber("SILENT_MS", SILENT_MS, 0, maxTimeoutMs) ?? frozenMs ?? 0),
+    replayBytes: readWholeNumber("REPLAY_BYTES", REPLAY_BYTES, 0, maxReplayBytes) ?? replayBytes,
   };
 }
 
 /** 0 says that there is no such bound. */
-function orNone(ms: number): number | null {
+function zeroAsNull(ms: number): number | null {
   return ms === 0 ? null : ms;
 }
 
-function whole(name: string, text: string | undefined, least: number, most: number): number | null {
+function readWholeNumber(name: string, text: string | undefined, least: number, most: number): number | null {
   if (text === undefined || text === "") return null;
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= least && value <= most) return value;

@@ -3,18 +3,18 @@
 import { Flusher, type FlusherOptions } from "../telemetry/flusher.ts";
 import { Meter } from "../telemetry/meter.ts";
 import type { AttemptPolicy } from "./attempt.ts";
-import { Currents } from "./currents.ts";
+import { SmoothWeights } from "./currents.ts";
 import { Cursors } from "./cursors.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
-import { Lines } from "./lines.ts";
+import { RequestQueue } from "./lines.ts";
 import { OpenRequests } from "./open-requests.ts";
 import { Outliers } from "./outliers.ts";
-import { Traffic } from "./service-traffic.ts";
-import { Silence } from "./silence.ts";
+import { AllServiceStats } from "./service-traffic.ts";
+import { FrozenDetector } from "./silence.ts";
 import { StickyCookies } from "./sticky.ts";
-import { Suspects } from "./suspects.ts";
+import { SuspectList } from "./suspects.ts";
 import { TableCache, type TableSource } from "./table-cache.ts";
-import type { Trusts } from "./trust.ts";
+import type { TrustsAddress } from "./trust.ts";
 
 /** What a shell decides about its data plane. */
 export type PlaneOptions = AttemptPolicy &
@@ -27,7 +27,7 @@ export type PlaneOptions = AttemptPolicy &
     /** Services are also reached as NAME.domain; lower case, empty for none. */
     readonly domain: string;
     /** Whose forwarding headers are believed. */
-    readonly trusts: Trusts;
+    readonly trusts: TrustsAddress;
     /** Sends what was counted to the telemetry object; rejects when it has to be sent again. Absent: nothing is counted. */
     readonly flush?: FlusherOptions["send"];
     readonly nowMs: () => number;
@@ -42,18 +42,18 @@ export type DataPlane = PlaneOptions &
     readonly tables: TableCache;
     readonly cursors: Cursors;
     readonly outliers: Outliers;
-    readonly silence: Silence;
-    readonly traffic: Traffic;
-    readonly suspects: Suspects;
+    readonly frozen: FrozenDetector;
+    readonly traffic: AllServiceStats;
+    readonly suspects: SuspectList;
     /** Null: nothing is counted. */
     readonly meter: Meter | null;
     readonly flusher: Flusher | null;
-    readonly currents: Currents;
+    readonly smoothWeights: SmoothWeights;
     readonly open: OpenRequests;
-    readonly lines: Lines;
+    readonly queue: RequestQueue;
     readonly sticky: StickyCookies;
     /** Bytes of bodies held for replay, of all requests under way. */
-    readonly held: { bytes: number };
+    readonly replayBuffer: { bytes: number };
   };
 
 /** What one request has of its shell. */
@@ -72,14 +72,14 @@ export function createPlane(options: PlaneOptions): DataPlane {
     tables: new TableCache(options.source, options.nowMs),
     cursors: new Cursors(options.random),
     outliers,
-    silence: new Silence(),
-    traffic: new Traffic(),
-    suspects: new Suspects(),
-    currents: new Currents(),
+    frozen: new FrozenDetector(),
+    traffic: new AllServiceStats(),
+    suspects: new SuspectList(),
+    smoothWeights: new SmoothWeights(),
     open: new OpenRequests(),
-    lines: new Lines(),
+    queue: new RequestQueue(),
     sticky: new StickyCookies(),
-    held: { bytes: 0 },
+    replayBuffer: { bytes: 0 },
   };
 }
 
@@ -89,8 +89,8 @@ function metering(
   longestMs: number,
 ): Pick<DataPlane, "meter" | "flusher"> {
   if (flush === undefined) return { meter: null, flusher: null };
-  const ejectedMs = (taskId: string, atMs: number) => outliers.outFor(taskId, atMs);
-  const meter = new Meter({ isolate: newId(), ejectedMs, longestMs });
+  const ejectedMs = (taskId: string, atMs: number) => outliers.ejectedForMs(taskId, atMs);
+  const meter = new Meter({ isolate: newId(), ejectedMs, maxResponseMs: longestMs });
   const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
   return { meter, flusher: new Flusher(meter, { send: flush, nowMs, sleep }) };
 }

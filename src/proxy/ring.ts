@@ -20,7 +20,7 @@ export type Target = {
 };
 
 /** How a route picks among its targets. */
-export type Rules = {
+export type PoolRules = {
   readonly policy: Policy;
   /** Name of the cookie by which clients stay; null: they do not. */
   readonly sticky: string | null;
@@ -32,7 +32,7 @@ export type Rules = {
   readonly slowStartMs: number;
 };
 
-const defaultRules: Rules = {
+const defaultRules: PoolRules = {
   policy: "roundrobin",
   sticky: null,
   maxconn: Number.POSITIVE_INFINITY,
@@ -42,29 +42,29 @@ const defaultRules: Rules = {
 };
 
 /** Targets ascending by id, and those ids: what round robin goes round. */
-export type Ring = {
+export type TargetPool = {
   /** Those that take new clients: all that are not backups, or the backups where there is no other. */
   readonly ids: readonly string[];
   readonly targets: readonly Target[];
   /** Backups that take a request when none of the above is left to ask; null: none. */
-  readonly backups: Ring | null;
+  readonly backups: TargetPool | null;
   /** All of them, with those that take only clients whose sticky cookie names them. */
   readonly all: readonly Target[];
-  readonly rules: Rules;
+  readonly rules: PoolRules;
   /** All weights in the table are alike. */
-  readonly even: boolean;
+  readonly hasEqualWeights: boolean;
   /** Until then some target is in its slow start, epoch milliseconds; 0: none is. */
   readonly slowUntilMs: number;
   /** Some target may have no more than a number of open requests. */
-  readonly limited: boolean;
+  readonly hasMaxconn: boolean;
   /** Open requests are counted. */
-  readonly counted: boolean;
+  readonly tracksOpen: boolean;
   /** Its targets take turns, and nothing else is to be asked: the usual case, kept cheap. */
-  readonly plain: boolean;
+  readonly isSimple: boolean;
 };
 
 /** What a service's policy and options come to. */
-export function rulesOf({ policy, options = {} }: TableService): Rules {
+export function rulesOf({ policy, options = {} }: TableService): PoolRules {
   const {
     sticky = null,
     maxconn = defaultRules.maxconn,
@@ -76,20 +76,25 @@ export function rulesOf({ policy, options = {} }: TableService): Rules {
 }
 
 /** The ring of these targets, which ascend by id. */
-export function ringOf(all: readonly Target[], rules = defaultRules): Ring {
+export function poolOf(all: readonly Target[], rules = defaultRules): TargetPool {
   const open = all.filter(({ share }) => share.weight > 0 && share.drain !== true && share.standby !== true);
   const active = open.filter(({ share }) => share.backup !== true);
-  if (active.length === open.length) return ring(open, null, all, rules);
-  const backups = ring(
+  if (active.length === open.length) return pool(open, null, all, rules);
+  const backups = pool(
     open.filter(({ share }) => share.backup === true),
     null,
     all,
     rules,
   );
-  return active.length === 0 ? backups : ring(active, backups, all, rules);
+  return active.length === 0 ? backups : pool(active, backups, all, rules);
 }
 
-function ring(targets: readonly Target[], backups: Ring | null, all: readonly Target[], rules: Rules): Ring {
+function pool(
+  targets: readonly Target[],
+  backups: TargetPool | null,
+  all: readonly Target[],
+  rules: PoolRules,
+): TargetPool {
   const { policy, slowStartMs } = rules;
   const even = targets.every(({ share }) => share.weight === targets[0]?.share.weight);
   const limited = all.some((target) => maxconnOf(target, rules) !== Number.POSITIVE_INFINITY);
@@ -99,30 +104,30 @@ function ring(targets: readonly Target[], backups: Ring | null, all: readonly Ta
     backups,
     all,
     rules,
-    even,
+    hasEqualWeights: even,
     slowUntilMs:
       slowStartMs === 0
         ? 0
         : targets.reduce((last, { share }) => Math.max(last, (share.sinceMs ?? 0) + slowStartMs), 0),
-    limited,
-    counted: limited || countsOpen(policy),
-    plain: policy === "roundrobin" && even && !limited && slowStartMs === 0,
+    hasMaxconn: limited,
+    tracksOpen: limited || countsOpen(policy),
+    isSimple: policy === "roundrobin" && even && !limited && slowStartMs === 0,
   };
 }
 
 /** Open requests a target may have. */
-export function maxconnOf({ share }: Target, { maxconn }: Rules): number {
+export function maxconnOf({ share }: Target, { maxconn }: PoolRules): number {
   return share.maxconn ?? maxconn;
 }
 
 /** A share of its weight that a target in its slow start has at least, as in HAProxy. */
-const leastShare = 0.01;
+const minSlowStartShare = 0.01;
 
 /** A target's weight now: its own, or a part of that while it starts slowly. */
-export function weightOf({ share }: Target, { slowStartMs }: Rules, nowMs: number): number {
+export function weightOf({ share }: Target, { slowStartMs }: PoolRules, nowMs: number): number {
   const { weight, sinceMs } = share;
   if (slowStartMs === 0 || sinceMs === undefined || nowMs - sinceMs >= slowStartMs) return weight;
-  return weight * Math.max(leastShare, (nowMs - sinceMs) / slowStartMs);
+  return weight * Math.max(minSlowStartShare, (nowMs - sinceMs) / slowStartMs);
 }
 
 /** What a service has at one target port, ascending by id. A task that does not listen there has no part in it. */

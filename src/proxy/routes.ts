@@ -4,10 +4,10 @@
 import type { PublishMode } from "../domain/service.ts";
 import type { RoutingTable, TableNode, TableService } from "../domain/table.ts";
 import { hostName, pathOf } from "./host.ts";
-import { type Ring, ringOf, rulesOf, targetsOf } from "./ring.ts";
-import { type Taker, Takers } from "./takers.ts";
+import { poolOf, rulesOf, type TargetPool, targetsOf } from "./ring.ts";
+import { type PathRoute, PathRoutes } from "./takers.ts";
 
-const noRing: Ring = ringOf([]);
+const emptyPool: TargetPool = poolOf([]);
 
 /** One published port of one service. */
 export class Route {
@@ -15,25 +15,25 @@ export class Route {
   readonly target: number;
   readonly mode: PublishMode;
   /** Names the round of nodes at the balancer. Made once, as those below: a name made anew has to be hashed anew. */
-  readonly edgeRound: string;
-  readonly #rounds = new Map<string, string>();
+  readonly edgeCursor: string;
+  readonly #cursors = new Map<string, string>();
   #via: string | null = null;
-  #ring: Ring | null = null;
-  #byNode: ReadonlyMap<string, Ring> | null = null;
+  #pool: TargetPool | null = null;
+  #byNode: ReadonlyMap<string, TargetPool> | null = null;
 
   constructor(service: TableService, target: number, mode: PublishMode) {
     this.service = service;
     this.target = target;
     this.mode = mode;
-    this.edgeRound = `edge ${service.id} ${target}`;
+    this.edgeCursor = `edge ${service.id} ${target}`;
   }
 
   /** Names the round of tasks at a node's entry point. */
-  round(nodeId: string): string {
-    const known = this.#rounds.get(nodeId);
+  cursorAt(nodeId: string): string {
+    const known = this.#cursors.get(nodeId);
     if (known !== undefined) return known;
     const made = `${nodeId} ${this.service.id} ${this.target}`;
-    this.#rounds.set(nodeId, made);
+    this.#cursors.set(nodeId, made);
     return made;
   }
 
@@ -44,24 +44,24 @@ export class Route {
   }
 
   /** The tasks a node's entry point may send to: all of them, or in host mode only its own. */
-  ring(nodeId: string): Ring {
-    if (this.mode === "host") return this.#perNode().get(nodeId) ?? noRing;
-    this.#ring ??= ringOf(targetsOf(this.service, this.target), rulesOf(this.service));
-    return this.#ring;
+  pool(nodeId: string): TargetPool {
+    if (this.mode === "host") return this.#poolsByNode().get(nodeId) ?? emptyPool;
+    this.#pool ??= poolOf(targetsOf(this.service, this.target), rulesOf(this.service));
+    return this.#pool;
   }
 
   /** Ids of the nodes that have a task of it. */
   nodeIds(): Iterable<string> {
-    return this.#perNode().keys();
+    return this.#poolsByNode().keys();
   }
 
-  #perNode(): ReadonlyMap<string, Ring> {
+  #poolsByNode(): ReadonlyMap<string, TargetPool> {
     if (this.#byNode !== null) return this.#byNode;
     // A server is on no node, so that no node has it for its own.
     const onNodes = targetsOf(this.service, this.target).filter(({ server }) => server === null);
     const lists = Map.groupBy(onNodes, ({ nodeId }) => nodeId);
     const rules = rulesOf(this.service);
-    const rings = [...lists].map(([nodeId, targets]) => [nodeId, ringOf(targets, rules)] as const);
+    const rings = [...lists].map(([nodeId, targets]) => [nodeId, poolOf(targets, rules)] as const);
     this.#byNode = new Map(rings.filter(([, { ids }]) => ids.length > 0));
     return this.#byNode;
   }
@@ -71,7 +71,7 @@ export class Route {
 export class Routes {
   readonly version: number;
   /** Ids of the nodes the balancer picks from, ascending: those in its rotation that are up, or all of those. */
-  readonly able: readonly string[];
+  readonly eligibleNodes: readonly string[];
   /** Ids of all nodes, ascending. */
   readonly nodes: readonly string[];
   readonly #nodeById = new Map<string, TableNode>();
@@ -82,7 +82,7 @@ export class Routes {
   readonly #byService = new Map<string, readonly [Route]>();
   readonly #byDefault: readonly Route[] | null;
   /** Null: no service goes by paths. */
-  readonly #takers: Takers | null;
+  readonly #takers: PathRoutes | null;
   readonly #canaries = new Map<Route, Route | null>();
   /** What was asked for last and the answer: each request asks for the same twice, and often its successor too. */
   #lastPort: number | null = null;
@@ -95,7 +95,7 @@ export class Routes {
     for (const node of table.nodes) this.#addNode(node);
     for (const service of table.services) this.#addService(service);
     this.nodes = [...this.#nodeById.keys()].sort();
-    this.able = this.inTurn(this.nodes);
+    this.eligibleNodes = this.eligible(this.nodes);
     this.#byDefault = this.#byService.get(table.defaultService ?? "") ?? null;
     this.#takers = this.#takersOf(table);
   }
@@ -104,8 +104,8 @@ export class Routes {
    * Those of some nodes (ascending ids) that take turns at the balancer: in its rotation and up, or if none is up, in its
    * rotation. A node that is down can be picked because its entry point is here, and not on the node.
    */
-  inTurn(nodeIds: readonly string[]): readonly string[] {
-    const ready = nodeIds.filter((id) => this.#nodeById.get(id)?.balance === undefined);
+  eligible(nodeIds: readonly string[]): readonly string[] {
+    const ready = nodeIds.filter((id) => this.#nodeById.get(id)?.admin === undefined);
     const up = ready.filter((id) => this.#nodeById.get(id)?.up);
     return up.length > 0 ? up : ready;
   }
@@ -152,18 +152,23 @@ export class Routes {
   }
 
   /** The path rule by which `match` came to its answer; null: by none. */
-  takerOf(port: number | null, host: string, domain: string, asked: Pick<Request, "url">): Taker | null {
+  pathRouteOf(
+    port: number | null,
+    host: string,
+    domain: string,
+    asked: Pick<Request, "url">,
+  ): PathRoute | null {
     if (this.#takers === null) return null;
     return this.#takerOf(this.#takers, this.matchWhole(port, host, domain), port, host, asked);
   }
 
   #takerOf(
-    takers: Takers,
+    takers: PathRoutes,
     matched: readonly Route[] | null,
     port: number | null,
     host: string,
     { url }: Pick<Request, "url">,
-  ): Taker | null {
+  ): PathRoute | null {
     const from = matched?.[0];
     // In host mode a node sends to its own tasks only, and those of another service may be elsewhere.
     const name = from === undefined || from.mode === "host" ? null : from.service.name;
@@ -211,12 +216,12 @@ export class Routes {
     return port === null ? this.#byDefault : null;
   }
 
-  #takersOf({ services }: RoutingTable): Takers | null {
+  #takersOf({ services }: RoutingTable): PathRoutes | null {
     const taking = services.flatMap((service) => {
       const route = service.options?.paths === undefined ? undefined : this.#byService.get(service.name);
       return route === undefined ? [] : [[service, route] as const];
     });
-    return taking.length === 0 ? null : new Takers(taking);
+    return taking.length === 0 ? null : new PathRoutes(taking);
   }
 
   #addNode(node: TableNode): void {

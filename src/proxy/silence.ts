@@ -6,11 +6,11 @@
 // late, ends that: a slow task answers its witness.
 
 /** A witness is not believed longer than this: the platform ends what a request left behind after 30 s. Milliseconds. */
-const longestMs = 30_000;
+const maxWitnessMs = 30_000;
 /** A head that takes this many times a service's p99 is no longer one of its slow ones. */
-const timesP99 = 4;
+const frozenP99Factor = 4;
 
-export class Silence {
+export class FrozenDetector {
   /** When each witness was sent, by task. */
   readonly #since = new Map<string, number>();
 
@@ -22,14 +22,14 @@ export class Silence {
   /** Takes in that a request to this task was answered by another one. True when it should go on listening. */
   watch(taskId: string, sentMs: number, nowMs: number): boolean {
     const since = this.#since.get(taskId);
-    if (since !== undefined && nowMs - since < longestMs) return false;
-    for (const [id, ms] of this.#since) if (nowMs - ms >= longestMs) this.#since.delete(id);
+    if (since !== undefined && nowMs - since < maxWitnessMs) return false;
+    for (const [id, ms] of this.#since) if (nowMs - ms >= maxWitnessMs) this.#since.delete(id);
     this.#since.set(taskId, sentMs);
     return true;
   }
 
   /** Takes in that a task was heard: it answered, or ended a connection. */
-  heard(taskId: string): void {
+  responded(taskId: string): void {
     this.#since.delete(taskId);
   }
 
@@ -40,9 +40,9 @@ export class Silence {
    * @param p99Ms of the service's heads, 0 while nothing is known
    * @see docs/spec.md Y21-Y22
    */
-  isSilent(taskId: string, sentMs: number, nowMs: number, silentMs: number, p99Ms: number): boolean {
+  isFrozen(taskId: string, sentMs: number, nowMs: number, silentMs: number, p99Ms: number): boolean {
     const since = this.#since.get(taskId);
-    if (since === undefined || nowMs - since >= longestMs) return false;
-    return nowMs - Math.max(since, sentMs) >= Math.max(silentMs, timesP99 * p99Ms);
+    if (since === undefined || nowMs - since >= maxWitnessMs) return false;
+    return nowMs - Math.max(since, sentMs) >= Math.max(silentMs, frozenP99Factor * p99Ms);
   }
 }

@@ -14,20 +14,20 @@ export type TableSource = (
 ) => Promise<{ readonly version: number; readonly text: string | null; readonly cookieKey?: string }>;
 
 /** Older than this, a table is refreshed in the background. Milliseconds. */
-export const staleMs = 1_000;
+export const refreshAfterMs = 1_000;
 /**
  * Older than this, a table is not routed by unless the registry cannot be had: the registry counts a router that has not
  * asked for so long as routing no more, and may have let tasks stop that the table still has. Milliseconds.
  */
-export const silentMs = 2_500;
+export const disconnectedAfterMs = 2_500;
 /** How long a request of a silent router waits for that, milliseconds. */
-export const wakingMs = 250;
+export const reconnectWaitMs = 250;
 /** No older than this, a table is believed when it says there is nothing to send a request to. Milliseconds. */
 export const freshMs = 100;
 /** A request that waits for a refresh waits no longer than this, milliseconds. */
-export const patienceMs = 2_000;
+export const maxRefreshWaitMs = 2_000;
 /** How often a request looks whether another request's refresh has come in, milliseconds. */
-const pollMs = 10;
+const refreshPollMs = 10;
 /** Below every version, since the first table of a mesh may have version 0. */
 const noVersion = -1;
 
@@ -52,14 +52,18 @@ export class TableCache {
   routes(waitUntil: (work: Promise<void>) => void): Routes | Promise<Routes | null> {
     if (this.#routes === null) return this.fresh();
     // A registry that does not answer has left its problem: then nobody waits for it.
-    if (this.ageMs() > silentMs && this.#problem === null) return this.fresh(wakingMs);
+    if (this.ageMs() > disconnectedAfterMs && this.#problem === null) return this.fresh(reconnectWaitMs);
     return this.current(waitUntil) ?? this.fresh();
   }
 
   /** What is held; null before the first table. Starts a refresh with `waitUntil` when one is due. */
   current(waitUntil: (work: Promise<void>) => void): Routes | null {
     const nowMs = this.#nowMs();
-    if (nowMs - this.#asOfMs > staleMs && nowMs - this.#startedMs > staleMs && this.#routes !== null) {
+    if (
+      nowMs - this.#asOfMs > refreshAfterMs &&
+      nowMs - this.#startedMs > refreshAfterMs &&
+      this.#routes !== null
+    ) {
       waitUntil(this.#refresh(nowMs));
     }
     return this.#routes;
@@ -69,12 +73,12 @@ export class TableCache {
    * What is held, no older than `freshMs` if the registry can be had within `waitMs`; else whatever is held.
    * Requests that come here together cause one refresh.
    */
-  async fresh(waitMs = patienceMs): Promise<Routes | null> {
+  async fresh(waitMs = maxRefreshWaitMs): Promise<Routes | null> {
     const wantedMs = this.#nowMs() - freshMs;
     const deadlineMs = wantedMs + freshMs + waitMs;
     while (this.#endedMs < wantedMs && this.#nowMs() < deadlineMs) {
-      const underWay = this.#startedMs > this.#endedMs && this.#startedMs > this.#nowMs() - patienceMs;
-      if (underWay) await sleep(pollMs);
+      const underWay = this.#startedMs > this.#endedMs && this.#startedMs > this.#nowMs() - maxRefreshWaitMs;
+      if (underWay) await sleep(refreshPollMs);
       else await this.#refreshWithin(deadlineMs - this.#nowMs());
     }
     if (this.#endedMs < wantedMs) this.#problem ??= "the registry does not answer";

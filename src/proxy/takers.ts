@@ -1,36 +1,36 @@
 // Takers: the services that take part of the requests that would go to others, by path and host name.
 
-import { byPrecedence, holdsFor, type PathRule } from "../domain/path-rule.ts";
+import { byPrecedence, matchesPath, type PathRule } from "../domain/path-rule.ts";
 import type { TableService } from "../domain/table.ts";
 import type { Route } from "./routes.ts";
 
 /** One rule of one service. */
-export type Taker = {
+export type PathRoute = {
   readonly rule: PathRule;
   /** Where requests go that it holds for. */
   readonly route: readonly [Route];
   /** Name of the service it takes them from; null: from nobody, they are those of its host name. */
-  readonly at: string | null;
+  readonly from: string | null;
 };
 
 /** The takers from one service, or those of host names; each list in the order it is looked through. */
-type Group = { readonly anyHost: Taker[]; readonly byHost: Map<string, Taker[]> };
+type PathRouteGroup = { readonly anyHost: PathRoute[]; readonly byHost: Map<string, PathRoute[]> };
 
-export class Takers {
-  readonly #byService = new Map<string | null, Group>();
+export class PathRoutes {
+  readonly #byService = new Map<string | null, PathRouteGroup>();
 
   /** @param services with their routes by name; those that are not published take nothing */
   constructor(services: readonly (readonly [TableService, readonly [Route]])[]) {
     for (const [{ options }, route] of services) {
       const { at = [], rules = [] } = options?.paths ?? {};
       for (const rule of rules) {
-        if (at.length === 0) this.#add({ rule, route, at: null });
-        for (const service of at) this.#add({ rule, route, at: service });
+        if (at.length === 0) this.#add({ rule, route, from: null });
+        for (const service of at) this.#add({ rule, route, from: service });
       }
     }
     for (const { anyHost, byHost } of this.#byService.values()) {
-      anyHost.sort(first);
-      for (const [host, takers] of byHost) byHost.set(host, [...takers, ...anyHost].sort(first));
+      anyHost.sort(comparePrecedence);
+      for (const [host, takers] of byHost) byHost.set(host, [...takers, ...anyHost].sort(comparePrecedence));
     }
   }
 
@@ -42,30 +42,30 @@ export class Takers {
    * @param path may have its query after it
    * @param byName no published port led to the service, so that rules of host names count, too
    */
-  find(service: string | null, host: string, path: string, byName: boolean): Taker | null {
+  find(service: string | null, host: string, path: string, byName: boolean): PathRoute | null {
     const taker = service === null ? null : this.#find(service, host, path);
     const named = byName ? this.#find(null, host, path) : null;
     if (taker === null || named === null) return taker ?? named;
-    return first(named, taker) < 0 ? named : taker;
+    return comparePrecedence(named, taker) < 0 ? named : taker;
   }
 
-  #find(service: string | null, host: string, path: string): Taker | null {
+  #find(service: string | null, host: string, path: string): PathRoute | null {
     const group = this.#byService.get(service);
     if (group === undefined) return null;
     const takers = group.byHost.get(host) ?? group.anyHost;
-    return takers.find(({ rule }) => holdsFor(rule, path)) ?? null;
+    return takers.find(({ rule }) => matchesPath(rule, path)) ?? null;
   }
 
-  #add(taker: Taker): void {
-    const { at, rule } = taker;
-    const group = this.#byService.get(at) ?? { anyHost: [], byHost: new Map<string, Taker[]>() };
-    this.#byService.set(at, group);
+  #add(taker: PathRoute): void {
+    const { from, rule } = taker;
+    const group = this.#byService.get(from) ?? { anyHost: [], byHost: new Map<string, PathRoute[]>() };
+    this.#byService.set(from, group);
     if (rule.host === null) group.anyHost.push(taker);
     else group.byHost.set(rule.host, [...(group.byHost.get(rule.host) ?? []), taker]);
   }
 }
 
-function first(a: Taker, b: Taker): number {
+function comparePrecedence(a: PathRoute, b: PathRoute): number {
   const [mine, other] = [a.route[0].service.name, b.route[0].service.name];
   return byPrecedence(a.rule, b.rule) || (mine < other ? -1 : mine > other ? 1 : 0);
 }

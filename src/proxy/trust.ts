@@ -1,14 +1,14 @@
 // Trusted proxies: addresses and CIDR blocks whose forwarding headers are believed.
 
 /** Tells whether an address is a trusted proxy's. */
-export type Trusts = (address: string) => boolean;
+export type TrustsAddress = (address: string) => boolean;
 
 /**
  * Reads a list such as `10.0.0.0/8, 2001:db8::/32, 192.0.2.7`. An empty list trusts nobody.
  *
  * @throws Error naming the entry that is neither an address nor a block
  */
-export function readTrusted(list: string): Trusts {
+export function readTrusted(list: string): TrustsAddress {
   const blocks = list
     .split(",")
     .map((entry) => entry.trim())

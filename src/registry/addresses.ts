@@ -3,12 +3,12 @@
 import { isIP } from "node:net";
 import { MeshError } from "../domain/error.ts";
 import { isHostName } from "../domain/host-name.ts";
-import type { Node } from "../domain/node.ts";
+import type { MeshNode } from "../domain/node.ts";
 import type { Endpoint, Task } from "../domain/task.ts";
 
 /** Refuses a host name that is none. */
 export function checkHostname(hostname: string): void {
-  if (isName(hostname)) return;
+  if (isDnsName(hostname)) return;
   throw invalid(`cannot read host name "${hostname}": letters, digits, "-" and "." as in a DNS name`);
 }
 
@@ -18,7 +18,7 @@ export function checkHostname(hostname: string): void {
  */
 export function checkAddress(address: string, mode: "edge" | "local"): void {
   if (mode === "edge") checkEdgeHost(address);
-  else if (isIP(address) === 0 && !isName(address)) {
+  else if (isIP(address) === 0 && !isDnsName(address)) {
     throw invalid(`cannot read node address "${address}": an IP address or a DNS name`);
   }
 }
@@ -26,7 +26,7 @@ export function checkAddress(address: string, mode: "edge" | "local"): void {
 /** Refuses a host at which a static server could not be dialled; in the edge's case for the same reason. */
 export function checkServerHost(host: string, mode: "edge" | "local"): void {
   if (mode === "edge") checkEdgeHost(host);
-  else if (isIP(host) === 0 && !isName(host)) {
+  else if (isIP(host) === 0 && !isDnsName(host)) {
     throw invalid(`cannot read server address "${host}": an IP address or a DNS name`);
   }
 }
@@ -34,7 +34,7 @@ export function checkServerHost(host: string, mode: "edge" | "local"): void {
 /** Refuses endpoints that a task of this node cannot have: each an origin, for a target port of the task, once. */
 export function checkEndpoints(
   endpoints: readonly Endpoint[],
-  node: Node,
+  node: MeshNode,
   task: Task,
   mode: "edge" | "local",
 ): void {
@@ -48,7 +48,7 @@ export function checkEndpoints(
   }
 }
 
-function checkOrigin(origin: string, node: Node, mode: "edge" | "local"): void {
+function checkOrigin(origin: string, node: MeshNode, mode: "edge" | "local"): void {
   const url = URL.parse(origin);
   if (url === null || url.origin !== origin || !/^https?:$/.test(url.protocol)) {
     throw invalid(`cannot read endpoint "${origin}": write it as http://HOST:PORT`);
@@ -57,7 +57,7 @@ function checkOrigin(origin: string, node: Node, mode: "edge" | "local"): void {
   else checkOwnHost(origin, url, node);
 }
 
-function checkOwnHost(origin: string, url: URL, node: Node): void {
+function checkOwnHost(origin: string, url: URL, node: MeshNode): void {
   const expected = isIP(node.address) === 6 ? `[${node.address}]` : node.address;
   if (url.protocol !== "http:" || url.hostname !== URL.parse(`http://${expected}`)?.hostname) {
     throw invalid(`endpoint "${origin}" is not at http://${expected}, the address of node ${node.hostname}`);
@@ -72,12 +72,12 @@ function checkEdgeHost(host: string): void {
       `"${host}" is an IP address, and the edge refuses to dial one (error 1003): use a DNS name`,
     );
   }
-  if (!isName(host) || !host.includes(".")) {
+  if (!isDnsName(host) || !host.includes(".")) {
     throw invalid(`"${host}" is no public DNS name: the edge dials by names like node1.example.com`);
   }
 }
 
-function isName(host: string): boolean {
+function isDnsName(host: string): boolean {
   return isHostName(host.toLowerCase());
 }
 

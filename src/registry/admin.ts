@@ -2,7 +2,7 @@
 // and maint; Docker's availability of a node is another thing, which says where tasks are placed.
 
 import type { AdminState, StaticServer } from "../domain/server.ts";
-import { intoMaintenance, outOfMaintenance } from "../domain/server-health.ts";
+import { enterMaintenance, leaveMaintenance } from "../domain/server-health.ts";
 import type { AdminTarget } from "./api.ts";
 import { type Draft, nodeSubject, serverSubject, taskSubject } from "./draft.ts";
 import { findNode, findTask } from "./refs.ts";
@@ -36,15 +36,15 @@ function setServer(draft: Draft, server: StaticServer, state: AdminState, actor:
       health === null || spec.check === null
         ? health
         : enters
-          ? intoMaintenance(health, nowMs)
+          ? enterMaintenance(health, nowMs)
           : leaves
-            ? outOfMaintenance(health, spec.check, nowMs)
+            ? leaveMaintenance(health, spec.check, nowMs)
             : health,
     version: server.version + 1,
     updatedAtMs: nowMs,
   };
   draft.put("servers", next);
-  draft.note(actor, "server.state", serverSubject(draft.world, next), `${server.admin} -> ${state}`);
+  draft.recordEvent(actor, "server.state", serverSubject(draft.world, next), `${server.admin} -> ${state}`);
 }
 
 function setTask(draft: Draft, ref: string, state: AdminState, actor: string): void {
@@ -52,13 +52,13 @@ function setTask(draft: Draft, ref: string, state: AdminState, actor: string): v
   const before = task.admin ?? "ready";
   if (before === state) return;
   draft.put("tasks", { ...task, admin: state, version: task.version + 1 });
-  draft.note(actor, "task.state", taskSubject(draft.world, task), `${before} -> ${state}`);
+  draft.recordEvent(actor, "task.state", taskSubject(draft.world, task), `${before} -> ${state}`);
 }
 
 function setNode(draft: Draft, ref: string, state: AdminState, actor: string): void {
   const node = findNode(draft.world, ref);
-  const before = node.balance ?? "ready";
+  const before = node.admin ?? "ready";
   if (before === state) return;
-  draft.put("nodes", { ...node, balance: state, version: node.version + 1, updatedAtMs: draft.nowMs });
-  draft.note(actor, "node.state", nodeSubject(node), `${before} -> ${state}`);
+  draft.put("nodes", { ...node, admin: state, version: node.version + 1, updatedAtMs: draft.nowMs });
+  draft.recordEvent(actor, "node.state", nodeSubject(node), `${before} -> ${state}`);
 }

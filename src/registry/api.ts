@@ -1,14 +1,14 @@
 // What the registry offers its callers: the control API, the data plane and the Durable Object's shell.
 // Everything is plain data, so that it crosses RPC; failures are answers, never exceptions.
 
-import type { Answer } from "../domain/error.ts";
+import type { Result } from "../domain/error.ts";
 import type { MeshEvent } from "../domain/event.ts";
-import type { Availability, Node } from "../domain/node.ts";
+import type { Availability, MeshNode } from "../domain/node.ts";
 import type { AdminState, ServerSpec, StaticServer } from "../domain/server.ts";
 import type { Service, ServiceSpec } from "../domain/service.ts";
 import type { Task } from "../domain/task.ts";
 
-export type TableAnswer = {
+export type TableResponse = {
   readonly version: number;
   readonly text: string | null;
   /** Only for a router, beside the text: the key sticky cookies are signed with. People may see the table, not this. */
@@ -31,20 +31,20 @@ export type ServiceView = Service & { readonly running: number; readonly desired
 
 export type NodeChange = {
   readonly availability: Availability;
-  readonly role: Node["role"];
+  readonly role: MeshNode["role"];
   readonly labels: Readonly<Record<string, string>>;
 };
 
-export type ServiceInput = { readonly spec: ServiceSpec; readonly document: unknown };
+export type ServiceSpecInput = { readonly spec: ServiceSpec; readonly document: unknown };
 
-export type JoinInput = {
+export type NodeJoinInput = {
   readonly token: string;
   readonly hostname: string;
   readonly address: string;
-  readonly platform: Node["platform"];
-  readonly resources: Node["resources"];
+  readonly platform: MeshNode["platform"];
+  readonly resources: MeshNode["resources"];
   readonly engineVersion: string;
-  readonly runtime: Node["runtime"];
+  readonly runtime: MeshNode["runtime"];
 };
 
 /** A static server and the name of its service. */
@@ -65,52 +65,52 @@ type MaybePromise<T> = T | Promise<T>;
 export interface MeshApi {
   info(): MaybePromise<MeshInfo>;
 
-  nodes(): MaybePromise<readonly Node[]>;
-  node(ref: string): MaybePromise<Answer<Node>>;
-  updateNode(ref: string, version: number, change: NodeChange, actor: string): MaybePromise<Answer<Node>>;
-  removeNode(ref: string, force: boolean, actor: string): MaybePromise<Answer<null>>;
+  nodes(): MaybePromise<readonly MeshNode[]>;
+  node(ref: string): MaybePromise<Result<MeshNode>>;
+  updateNode(ref: string, version: number, change: NodeChange, actor: string): MaybePromise<Result<MeshNode>>;
+  removeNode(ref: string, force: boolean, actor: string): MaybePromise<Result<null>>;
 
   services(): MaybePromise<readonly ServiceView[]>;
-  service(ref: string): MaybePromise<Answer<ServiceView>>;
-  createService(input: ServiceInput, actor: string): MaybePromise<Answer<Service>>;
+  service(ref: string): MaybePromise<Result<ServiceView>>;
+  createService(input: ServiceSpecInput, actor: string): MaybePromise<Result<Service>>;
   /** `rollback`: the previous spec takes the place of the present one and `input` is not read. */
   updateService(
     ref: string,
     version: number,
-    input: ServiceInput | "rollback",
+    input: ServiceSpecInput | "rollback",
     actor: string,
-  ): MaybePromise<Answer<Service>>;
-  removeService(ref: string, actor: string): MaybePromise<Answer<null>>;
+  ): MaybePromise<Result<Service>>;
+  removeService(ref: string, actor: string): MaybePromise<Result<null>>;
 
   /** Static servers by service and name; null: of all services. */
-  servers(serviceRef: string | null): MaybePromise<Answer<readonly ServerView[]>>;
-  addServer(serviceRef: string, input: ServerInput, actor: string): MaybePromise<Answer<ServerView>>;
+  servers(serviceRef: string | null): MaybePromise<Result<readonly ServerView[]>>;
+  addServer(serviceRef: string, input: ServerInput, actor: string): MaybePromise<Result<ServerView>>;
   /** @param version null: whichever there is */
   updateServer(
     ref: string,
     version: number | null,
     spec: ServerSpec,
     actor: string,
-  ): MaybePromise<Answer<ServerView>>;
-  removeServer(ref: string, actor: string): MaybePromise<Answer<null>>;
-  setAdmin(target: AdminTarget, state: AdminState, actor: string): MaybePromise<Answer<null>>;
+  ): MaybePromise<Result<ServerView>>;
+  removeServer(ref: string, actor: string): MaybePromise<Result<null>>;
+  setAdmin(target: AdminTarget, state: AdminState, actor: string): MaybePromise<Result<null>>;
 
   /** Tasks of the services and nodes named (refs; absent: of all), history included, oldest first. */
   tasks(filter: {
     readonly services?: readonly string[];
     readonly nodes?: readonly string[];
-  }): MaybePromise<Answer<readonly Task[]>>;
-  task(id: string): MaybePromise<Answer<Task>>;
+  }): MaybePromise<Result<readonly Task[]>>;
+  task(id: string): MaybePromise<Result<Task>>;
 
   joinTokens(): MaybePromise<{ readonly worker: string; readonly manager: string }>;
   rotateJoinTokens(
     which: { readonly worker: boolean; readonly manager: boolean },
     actor: string,
   ): MaybePromise<null>;
-  join(input: JoinInput): MaybePromise<Answer<{ readonly nodeId: string; readonly credential: string }>>;
+  join(input: NodeJoinInput): MaybePromise<Result<{ readonly nodeId: string; readonly credential: string }>>;
 
   /** True the first time it is asked for this id, so that what can be used once is; kept until `untilMs`. */
-  spend(id: string, untilMs: number): MaybePromise<boolean>;
+  redeem(id: string, untilMs: number): MaybePromise<boolean>;
 
   /** Events after `sinceSeq`, oldest first, at most `limit`. */
   events(sinceSeq: number, limit: number): MaybePromise<readonly MeshEvent[]>;
@@ -119,7 +119,7 @@ export interface MeshApi {
    * The printed routing table when it is newer than `afterVersion`; `text` is null when it is not. A router says who it
    * is: a task that left the table is stopped once all routers ask for what comes after a table without it.
    */
-  table(afterVersion: number, routerId?: string): MaybePromise<TableAnswer>;
+  table(afterVersion: number, routerId?: string): MaybePromise<TableResponse>;
   /** A router says that these tasks do not answer. Where others agree, or there is none, their agents probe them now. */
   suspect(routerId: string, taskIds: readonly string[]): MaybePromise<null>;
 }

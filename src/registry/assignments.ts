@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { isAlive, type Task } from "../domain/task.ts";
 import type { World } from "../domain/world.ts";
 import type { AssignedTask, Assignment } from "../protocol/agent.ts";
-import { isHeld } from "./departures.ts";
+import { isAwaitingRelease } from "./departures.ts";
 
 /**
  * How long a task that is to stop stays up after its release, milliseconds: an answer with the new table may still be
@@ -45,13 +45,14 @@ export function assignmentsOf(
 }
 
 /** The nodes whose assignment is not the same in two worlds. */
-export function nodesReassigned(before: World, after: World): ReadonlySet<string> {
+export function nodesToReassign(before: World, after: World): ReadonlySet<string> {
   const nodes = new Set<string>();
   if (before.tasks === after.tasks) return nodes;
   for (const [id, task] of after.tasks) {
     const old = before.tasks.get(id);
     if (old === task || task.nodeId === null) continue;
-    if (old?.nodeId !== task.nodeId || face(old) !== face(task)) nodes.add(task.nodeId);
+    if (old?.nodeId !== task.nodeId || assignmentFingerprint(old) !== assignmentFingerprint(task))
+      nodes.add(task.nodeId);
   }
   for (const [id, task] of before.tasks) {
     if (task.nodeId !== null && isAlive(task) && !after.tasks.has(id)) nodes.add(task.nodeId);
@@ -60,8 +61,8 @@ export function nodesReassigned(before: World, after: World): ReadonlySet<string
 }
 
 /** What of a task its assignment follows, once it has a node. */
-function face(task: Task): string {
-  return `${task.desired} ${isAlive(task)} ${isHeld(task)}`;
+function assignmentFingerprint(task: Task): string {
+  return `${task.desired} ${isAlive(task)} ${isAwaitingRelease(task)}`;
 }
 
 function assignedTask(world: World, task: Task): AssignedTask {
@@ -72,7 +73,7 @@ function assignedTask(world: World, task: Task): AssignedTask {
     service: { id: task.serviceId, name: world.services.get(task.serviceId)?.spec.name ?? task.serviceId },
     slot: task.slot,
     desired: task.desired,
-    ...(isHeld(task) && { released: false }),
+    ...(isAwaitingRelease(task) && { released: false }),
     run: {
       image,
       command: [...command],

@@ -1,12 +1,12 @@
 // What an agent says of its node: hello, leaving, goodbye.
 
-import type { Node } from "../domain/node.ts";
+import type { MeshNode } from "../domain/node.ts";
 import { isAlive, type Task, taskStates } from "../domain/task.ts";
 import type { NodeDescription, TaskReport } from "../protocol/agent.ts";
 import { checkAddress, checkHostname } from "./addresses.ts";
 import { type Draft, nodeSubject, taskSubject } from "./draft.ts";
-import { nameTaken } from "./join.ts";
-import { expectSweep, markDown } from "./liveness.ts";
+import { nodeNameTaken } from "./join.ts";
+import { markDown, scheduleSweep } from "./liveness.ts";
 import { applyReports, memberNode } from "./reports.ts";
 
 /** An agent's first words after it dialled. */
@@ -24,16 +24,16 @@ export function hello(draft: Draft, nodeId: string, { node: described, tasks }: 
   checkAddress(described.address, draft.context.mode);
   for (const other of draft.world.nodes.values()) {
     if (other.id !== nodeId && other.hostname === described.hostname && other.state !== "down")
-      throw nameTaken(other);
+      throw nodeNameTaken(other);
   }
   const wasReady = node.state === "ready";
-  const ready = describe(node, described, draft.nowMs);
+  const ready = readyNode(node, described, draft.nowMs);
   draft.put("nodes", ready);
-  draft.store.setLostAt(nodeId, null);
-  expectSweep(draft);
-  if (!wasReady) draft.note(`node ${ready.hostname}`, "node.ready", nodeSubject(ready));
+  draft.store.setDisconnectedAt(nodeId, null);
+  scheduleSweep(draft);
+  if (!wasReady) draft.recordEvent(`node ${ready.hostname}`, "node.ready", nodeSubject(ready));
   applyReports(draft, nodeId, tasks);
-  loseUnnamed(draft, ready, new Set(tasks.map(({ id }) => id)));
+  failUnreportedTasks(draft, ready, new Set(tasks.map(({ id }) => id)));
   draft.resend.add(nodeId);
 }
 
@@ -42,7 +42,7 @@ export function leaving(draft: Draft, nodeId: string): void {
   const node = memberNode(draft, nodeId);
   if (node.leaving) return;
   draft.put("nodes", { ...node, leaving: true, updatedAtMs: draft.nowMs });
-  draft.note(
+  draft.recordEvent(
     `node ${node.hostname}`,
     "node.leaving",
     nodeSubject(node),
@@ -54,10 +54,10 @@ export function leaving(draft: Draft, nodeId: string): void {
 export function goodbye(draft: Draft, nodeId: string, reason: string): void {
   const node = memberNode(draft, nodeId);
   if (node.state !== "down") markDown(draft, node, "left", `node ${node.hostname}`);
-  if (reason !== "") draft.note(`node ${node.hostname}`, "node.goodbye", nodeSubject(node), reason);
+  if (reason !== "") draft.recordEvent(`node ${node.hostname}`, "node.goodbye", nodeSubject(node), reason);
 }
 
-function describe(node: Node, described: NodeDescription, nowMs: number): Node {
+function readyNode(node: MeshNode, described: NodeDescription, nowMs: number): MeshNode {
   const { hostname, address, platform, resources, engineVersion, runtime } = described;
   const stateSinceMs = node.state === "ready" ? node.stateSinceMs : nowMs;
   return {
@@ -77,13 +77,13 @@ function describe(node: Node, described: NodeDescription, nowMs: number): Node {
 }
 
 /** A task the agent had taken on and no longer knows will not come back: its slot needs another. */
-function loseUnnamed(draft: Draft, node: Node, named: ReadonlySet<string>): void {
+function failUnreportedTasks(draft: Draft, node: MeshNode, named: ReadonlySet<string>): void {
   for (const task of [...draft.world.tasks.values()]) {
     const taken = taskStates[task.state] > taskStates.assigned;
     if (task.nodeId !== node.id || !taken || !isAlive(task) || named.has(task.id)) continue;
     const lost = lostTask(task, draft.nowMs);
     draft.put("tasks", lost);
-    draft.note("registry", `task.${lost.state}`, taskSubject(draft.world, lost), lost.err);
+    draft.recordEvent("registry", `task.${lost.state}`, taskSubject(draft.world, lost), lost.err);
   }
 }
 

@@ -18,7 +18,7 @@ const releaseBoundMs = 5_000;
  *
  * @param tableVersion the version they are not in
  */
-export function noteDepartures(draft: Draft, tableVersion: number): void {
+export function recordDepartures(draft: Draft, tableVersion: number): void {
   const { before, nowMs } = draft;
   if (before.tasks === draft.world.tasks) return;
   for (const task of draft.world.tasks.values()) {
@@ -35,17 +35,17 @@ export function releaseTasks(draft: Draft, routers: Routers): void {
   let nextMs: number | null = null;
   for (const { task, departure } of departing(draft.world)) {
     const boundMs = departure.atMs + releaseBoundMs;
-    const readyMs = Math.min(routers.passedAtMs(departure.tableVersion, nowMs), boundMs);
+    const readyMs = Math.min(routers.upToDateAtMs(departure.tableVersion, nowMs), boundMs);
     if (readyMs > nowMs) {
       nextMs = Math.min(nextMs ?? readyMs, readyMs);
       continue;
     }
-    if (routers.passedAtMs(departure.tableVersion, nowMs) > nowMs) {
-      draft.note(
+    if (routers.upToDateAtMs(departure.tableVersion, nowMs) > nowMs) {
+      draft.recordEvent(
         "registry",
         "task.released",
         taskSubject(draft.world, task),
-        lateText(departure, routers, nowMs),
+        lateReleaseReason(departure, routers, nowMs),
       );
     }
     draft.put("tasks", {
@@ -58,7 +58,7 @@ export function releaseTasks(draft: Draft, routers: Routers): void {
 }
 
 /** Whether an agent still has to wait before it stops this task. */
-export function isHeld({ desired, departure }: Task): boolean {
+export function isAwaitingRelease({ desired, departure }: Task): boolean {
   return desired !== "running" && departure !== undefined && !departure.released;
 }
 
@@ -76,8 +76,12 @@ function* departing({ tasks }: World): Generator<Departing> {
   }
 }
 
-function lateText({ tableVersion }: Departing["departure"], routers: Routers, nowMs: number): string {
-  const behind = routers.behind(tableVersion, nowMs);
+function lateReleaseReason(
+  { tableVersion }: Departing["departure"],
+  routers: Routers,
+  nowMs: number,
+): string {
+  const behind = routers.countBehind(tableVersion, nowMs);
   const who =
     behind === 0
       ? "the registry started again and does not know every router yet"

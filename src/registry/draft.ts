@@ -2,7 +2,7 @@
 
 import type { EventSubject, NewEvent } from "../domain/event.ts";
 import { taskName } from "../domain/names.ts";
-import type { Node } from "../domain/node.ts";
+import type { MeshNode } from "../domain/node.ts";
 import { type StaticServer, serverName } from "../domain/server.ts";
 import type { Service } from "../domain/service.ts";
 import type { Task } from "../domain/task.ts";
@@ -23,7 +23,7 @@ export type DraftContext = {
   readonly regions: readonly string[];
 };
 
-type Things = { nodes: Node; services: Service; tasks: Task; servers: StaticServer };
+type Entities = { nodes: MeshNode; services: Service; tasks: Task; servers: StaticServer };
 
 export class Draft {
   readonly context: DraftContext;
@@ -55,21 +55,21 @@ export class Draft {
   }
 
   /** Takes another world in place of the present one. */
-  become(world: World): void {
+  replaceWorld(world: World): void {
     this.#world = world;
   }
 
   /** Adds a node, service, task or server, or puts it in the place of the one with its id. */
-  put<K extends keyof Things>(kind: K, value: Things[K]): void {
+  put<K extends keyof Entities>(kind: K, value: Entities[K]): void {
     this.#writable(kind).set(value.id, value);
   }
 
-  remove(kind: keyof Things, id: string): void {
+  remove(kind: keyof Entities, id: string): void {
     this.#writable(kind).delete(id);
   }
 
   /** Notes an event; `why` is a sentence for a person and may be empty. */
-  note(actor: string, action: string, subject: EventSubject, why = ""): void {
+  recordEvent(actor: string, action: string, subject: EventSubject, why = ""): void {
     this.events.push({ actor, action, subject, why });
   }
 
@@ -79,9 +79,9 @@ export class Draft {
   }
 
   /** A map of this draft's own: the world it started from, and any it was given, stay as they are. */
-  #writable<K extends keyof Things>(kind: K): Map<string, Things[K]> {
-    const present = this.#world[kind] as ReadonlyMap<string, Things[K]>;
-    if (this.#own.has(present)) return present as Map<string, Things[K]>;
+  #writable<K extends keyof Entities>(kind: K): Map<string, Entities[K]> {
+    const present = this.#world[kind] as ReadonlyMap<string, Entities[K]>;
+    if (this.#own.has(present)) return present as Map<string, Entities[K]>;
     const copy = new Map(present);
     this.#own.add(copy);
     this.#world = { ...this.#world, [kind]: copy };
@@ -89,7 +89,7 @@ export class Draft {
   }
 }
 
-export function nodeSubject(node: Node): EventSubject {
+export function nodeSubject(node: MeshNode): EventSubject {
   return { type: "node", id: node.id, name: node.hostname };
 }
 

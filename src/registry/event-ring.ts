@@ -4,7 +4,7 @@ import type { MeshEvent, NewEvent } from "../domain/event.ts";
 import { type SqlPort, upsert } from "./sql-port.ts";
 
 /** Events kept; older ones go as new ones come. Enough to see what led to a bad night, small enough to read whole. */
-export const eventsKept = 1_000;
+export const maxEventsKept = 1_000;
 
 /** Numbers and keeps events, in the order given; returns them as kept. */
 export function appendEvents(port: SqlPort, news: readonly NewEvent[], nowMs: number): readonly MeshEvent[] {
@@ -12,9 +12,11 @@ export function appendEvents(port: SqlPort, news: readonly NewEvent[], nowMs: nu
   // The newest event is never trimmed, so its number is the last one given out.
   const last = newestSeq(port);
   const events = news.map((event, index) => ({ ...event, seq: last + 1 + index, atMs: nowMs }));
-  const rows = events.slice(-eventsKept).map(({ seq, atMs, ...body }) => [seq, atMs, JSON.stringify(body)]);
+  const rows = events
+    .slice(-maxEventsKept)
+    .map(({ seq, atMs, ...body }) => [seq, atMs, JSON.stringify(body)]);
   upsert(port, "events", ["seq", "at_ms", "body"], rows);
-  port.exec("DELETE FROM events WHERE seq <= ?", last + events.length - eventsKept);
+  port.exec("DELETE FROM events WHERE seq <= ?", last + events.length - maxEventsKept);
   return events;
 }
 

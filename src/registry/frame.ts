@@ -3,9 +3,9 @@
 import { AgentMessage } from "../protocol/agent.ts";
 
 /** Largest frame taken, bytes: room for a hello of some thousand tasks. */
-export const maxFrameBytes = 1_048_576;
+export const maxAgentMessageBytes = 1_048_576;
 
-export type Frame =
+export type ParsedAgentMessage =
   | { readonly ok: true; readonly message: AgentMessage }
   | { readonly ok: false; readonly reason: string };
 
@@ -14,11 +14,12 @@ export type Frame =
  *
  * @param greeted whether the socket has said hello; it must, before anything else
  */
-export function readFrame(frame: string | ArrayBuffer, greeted: boolean): Frame {
+export function readAgentMessage(frame: string | ArrayBuffer, greeted: boolean): ParsedAgentMessage {
   if (typeof frame !== "string")
     return bad(`a binary frame of ${frame.byteLength} bytes: frames are JSON text`);
   const bytes = new TextEncoder().encode(frame).length;
-  if (bytes > maxFrameBytes) return bad(`a frame of ${bytes} bytes: at most ${maxFrameBytes} are read`);
+  if (bytes > maxAgentMessageBytes)
+    return bad(`a frame of ${bytes} bytes: at most ${maxAgentMessageBytes} are read`);
   const read = AgentMessage.safeParse(parseJson(frame));
   if (!read.success) {
     const [issue] = read.error.issues;
@@ -40,6 +41,6 @@ function excerpt(text: string): string {
   return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
 }
 
-function bad(reason: string): Frame {
+function bad(reason: string): ParsedAgentMessage {
   return { ok: false, reason };
 }

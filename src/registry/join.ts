@@ -1,11 +1,11 @@
 // Joining: the tokens that let a machine in, and the credential it then speaks with.
 
 import { MeshError } from "../domain/error.ts";
-import type { Node } from "../domain/node.ts";
+import type { MeshNode } from "../domain/node.ts";
 import { checkAddress, checkHostname } from "./addresses.ts";
-import type { JoinInput } from "./api.ts";
+import type { NodeJoinInput } from "./api.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
-import { expectSweep, markDown } from "./liveness.ts";
+import { markDown, scheduleSweep } from "./liveness.ts";
 import { matchesHash, secretHash } from "./secrets.ts";
 import type { SqlStore } from "./store.ts";
 
@@ -14,10 +14,10 @@ const digestLength = 50;
 const tokenSecretLength = 25;
 const credentialLength = 50;
 
-type Tokens = { readonly worker: string; readonly manager: string };
+type JoinTokens = { readonly worker: string; readonly manager: string };
 
 /** The join tokens, in Docker's form `SWMTKN-1-<50 digits of the mesh>-<25 secret digits>`. */
-export function joinTokens(store: SqlStore): Tokens {
+export function joinTokens(store: SqlStore): JoinTokens {
   const digest = store.meta("joinDigest");
   return {
     worker: `SWMTKN-1-${digest}-${store.meta("workerSecret")}`,
@@ -44,7 +44,7 @@ export function rotateTokens(
   for (const role of ["worker", "manager"] as const) {
     if (!which[role]) continue;
     store.setMeta(`${role}Secret`, context.newSecret(tokenSecretLength));
-    draft.note(actor, "mesh.rotate-token", mesh, `the ${role} join token was replaced`);
+    draft.recordEvent(actor, "mesh.rotate-token", mesh, `the ${role} join token was replaced`);
   }
 }
 
@@ -55,18 +55,18 @@ export function rotateTokens(
  *
  * @throws MeshError join/unauthorized, node/conflict, address/invalid
  */
-export function join(draft: Draft, input: JoinInput): { nodeId: string; credential: string } {
+export function join(draft: Draft, input: NodeJoinInput): { nodeId: string; credential: string } {
   checkToken(joinTokens(draft.store), input.token);
   checkHostname(input.hostname);
   checkAddress(input.address, draft.context.mode);
-  displace(draft, input.hostname);
+  replaceUnjoinedNode(draft, input.hostname);
   const node = newNode(draft, input);
   const credential = draft.context.newSecret(credentialLength);
   draft.put("nodes", node);
   draft.store.setCredentialHash(node.id, secretHash(credential));
-  draft.store.setLostAt(node.id, draft.nowMs);
-  expectSweep(draft);
-  draft.note(`node ${node.hostname}`, "node.join", nodeSubject(node), "joined as worker");
+  draft.store.setDisconnectedAt(node.id, draft.nowMs);
+  scheduleSweep(draft);
+  draft.recordEvent(`node ${node.hostname}`, "node.join", nodeSubject(node), "joined as worker");
   return { nodeId: node.id, credential };
 }
 
@@ -77,7 +77,7 @@ export function isCredentialOf(store: SqlStore, nodeId: string, credential: stri
 }
 
 /** Nodes join as workers: the manager is the registry, and nothing else can take its part. */
-function checkToken(tokens: Tokens, given: string): void {
+function checkToken(tokens: JoinTokens, given: string): void {
   // Both are compared whatever the first says: the time taken tells nothing.
   const worker = matchesHash(given, secretHash(tokens.worker));
   const manager = matchesHash(given, secretHash(tokens.manager));
@@ -92,16 +92,16 @@ function checkToken(tokens: Tokens, given: string): void {
 }
 
 /** Makes room for a node of this name: one that never said hello gives way, one that is up does not. */
-function displace(draft: Draft, hostname: string): void {
+function replaceUnjoinedNode(draft: Draft, hostname: string): void {
   for (const node of draft.world.nodes.values()) {
     if (node.hostname !== hostname || node.state === "down") continue;
-    if (node.state !== "unknown") throw nameTaken(node);
+    if (node.state !== "unknown") throw nodeNameTaken(node);
     markDown(draft, node, "joined again before it said hello", "registry");
   }
 }
 
 /** The refusal of a second node of one name. */
-export function nameTaken({ hostname, id, state }: Node): MeshError {
+export function nodeNameTaken({ hostname, id, state }: MeshNode): MeshError {
   return new MeshError(
     "node/conflict",
     `node ${hostname} (${id}) is ${state}: stop its agent or give this machine another host name`,
@@ -109,7 +109,7 @@ export function nameTaken({ hostname, id, state }: Node): MeshError {
   );
 }
 
-function newNode(draft: Draft, input: JoinInput): Node {
+function newNode(draft: Draft, input: NodeJoinInput): MeshNode {
   const { nowMs, context } = draft;
   const { hostname, address, platform, resources, engineVersion, runtime } = input;
   return {

@@ -7,12 +7,12 @@
 // Silence is only a node's fault while the registry listens. When a sweep comes much later than it was due, the
 // registry itself was away (its process stopped, its host moved) and every node is given the whole time anew.
 
-import type { Node } from "../domain/node.ts";
-import { closeCodes, heartbeatMs, missedBeats } from "../protocol/agent.ts";
+import type { MeshNode } from "../domain/node.ts";
+import { closeCodes, heartbeatMs, maxMissedHeartbeats } from "../protocol/agent.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
 
 /** How long a node may be unheard before it is down, milliseconds. */
-export const graceMs = heartbeatMs * missedBeats;
+export const nodeGraceMs = heartbeatMs * maxMissedHeartbeats;
 
 /**
  * Marks down the nodes unheard for `graceMs` and sets the next sweep.
@@ -24,44 +24,45 @@ export function sweep(draft: Draft, heard: ReadonlyMap<string, number>): void {
   const dueMs = store.deadline("liveness");
   if (dueMs !== null && nowMs - dueMs > heartbeatMs) store.setMeta("listeningSinceMs", String(nowMs));
   const listeningSinceMs = Number(store.meta("listeningSinceMs") ?? 0);
-  noteLostSockets(draft, heard);
-  const lostAt = store.lostAt();
+  recordLostSockets(draft, heard);
+  const lostAt = store.disconnectedAt();
   let nextMs: number | null = null;
   for (const node of draft.world.nodes.values()) {
     if (node.state === "down") continue;
     const heardMs = Math.max(heard.get(node.id) ?? lostAt.get(node.id) ?? 0, listeningSinceMs);
-    const downAtMs = Math.min(heardMs, nowMs) + graceMs;
+    const downAtMs = Math.min(heardMs, nowMs) + nodeGraceMs;
     if (downAtMs <= nowMs) {
       markDown(draft, node, "heartbeat failure", "registry");
-      draft.close(node.id, closeCodes.missedBeats, "missed its beats");
+      draft.close(node.id, closeCodes.missedHeartbeats, "missed its beats");
     } else if (nextMs === null || downAtMs < nextMs) nextMs = downAtMs;
   }
   store.setDeadline("liveness", nextMs);
 }
 
 /** Takes note after a start of the registry: a node whose socket did not outlive it has `graceMs` to redial. */
-export function noteStart(draft: Draft, connected: ReadonlySet<string>): void {
-  noteLostSockets(draft, new Map([...connected].map((id) => [id, draft.nowMs])));
-  if ([...draft.world.nodes.values()].some(({ state }) => state !== "down")) expectSweep(draft);
+export function recordStart(draft: Draft, connected: ReadonlySet<string>): void {
+  recordLostSockets(draft, new Map([...connected].map((id) => [id, draft.nowMs])));
+  if ([...draft.world.nodes.values()].some(({ state }) => state !== "down")) scheduleSweep(draft);
 }
 
 /** Takes note that a node's last socket closed: it stays ready for `graceMs`. */
-export function noteLost(draft: Draft, nodeId: string): void {
+export function recordDisconnect(draft: Draft, nodeId: string): void {
   const node = draft.world.nodes.get(nodeId);
   if (node === undefined || node.state === "down") return;
-  draft.store.setLostAt(nodeId, draft.nowMs);
-  expectSweep(draft);
+  draft.store.setDisconnectedAt(nodeId, draft.nowMs);
+  scheduleSweep(draft);
 }
 
 /** Makes sure that a sweep comes within `graceMs`. */
-export function expectSweep(draft: Draft): void {
-  if (draft.store.deadline("liveness") === null) draft.store.setDeadline("liveness", draft.nowMs + graceMs);
+export function scheduleSweep(draft: Draft): void {
+  if (draft.store.deadline("liveness") === null)
+    draft.store.setDeadline("liveness", draft.nowMs + nodeGraceMs);
 }
 
 /** Makes a node down; its tasks are for reconcile to replace. */
-export function markDown(draft: Draft, node: Node, message: string, actor: string): void {
+export function markDown(draft: Draft, node: MeshNode, message: string, actor: string): void {
   const { nowMs } = draft;
-  draft.store.setLostAt(node.id, null);
+  draft.store.setDisconnectedAt(node.id, null);
   draft.put("nodes", {
     ...node,
     state: "down",
@@ -70,13 +71,13 @@ export function markDown(draft: Draft, node: Node, message: string, actor: strin
     updatedAtMs: nowMs,
     leaving: false,
   });
-  draft.note(actor, "node.down", nodeSubject(node), message);
+  draft.recordEvent(actor, "node.down", nodeSubject(node), message);
 }
 
 /** A socket may vanish without its close being told (a reset takes both): it is lost since it was first missed. */
-function noteLostSockets(draft: Draft, heard: ReadonlyMap<string, number>): void {
-  const lostAt = draft.store.lostAt();
+function recordLostSockets(draft: Draft, heard: ReadonlyMap<string, number>): void {
+  const lostAt = draft.store.disconnectedAt();
   for (const { id, state } of draft.world.nodes.values()) {
-    if (state !== "down" && !heard.has(id) && !lostAt.has(id)) draft.store.setLostAt(id, draft.nowMs);
+    if (state !== "down" && !heard.has(id) && !lostAt.has(id)) draft.store.setDisconnectedAt(id, draft.nowMs);
   }
 }

@@ -29,6 +29,13 @@ export const migrations: readonly Migration[] = [
       "CREATE TABLE probe_regions (region TEXT PRIMARY KEY, heard_at_ms INTEGER NOT NULL) WITHOUT ROWID",
     ],
   },
+  {
+    number: 3,
+    name: "a node's admin state is called as those of tasks and servers are",
+    statements: [
+      "UPDATE nodes SET body = json_remove(json_set(body, '$.admin', json_extract(body, '$.balance')), '$.balance') WHERE json_extract(body, '$.balance') IS NOT NULL",
+    ],
+  },
 ];
 
 /**

@@ -2,11 +2,11 @@
 
 import { MeshError } from "../domain/error.ts";
 import { hostsOf } from "../domain/labels.ts";
-import type { Node } from "../domain/node.ts";
+import type { MeshNode } from "../domain/node.ts";
 import { closeCodes } from "../protocol/agent.ts";
 import type { NodeChange } from "./api.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
-import { checkVersion, findNode } from "./refs.ts";
+import { findNode, requireVersion } from "./refs.ts";
 import { sameData } from "./same.ts";
 
 /**
@@ -21,15 +21,15 @@ export function updateNode(
   version: number,
   change: NodeChange,
   actor: string,
-): Node {
+): MeshNode {
   const node = findNode(draft.world, ref);
-  checkVersion("node", node, version);
+  requireVersion("node", node, version);
   const { availability, role, labels } = change;
   const next = { ...node, availability, role, labels, entryHosts: hostsOf(labels) };
   if (sameData(next, node)) return node;
   const raised = { ...next, version: node.version + 1, updatedAtMs: draft.nowMs };
   draft.put("nodes", raised);
-  draft.note(actor, "node.update", nodeSubject(node), differences(node, raised));
+  draft.recordEvent(actor, "node.update", nodeSubject(node), differences(node, raised));
   return raised;
 }
 
@@ -50,10 +50,15 @@ export function removeNode(draft: Draft, ref: string, force: boolean, actor: str
   draft.remove("nodes", node.id);
   draft.store.forgetNode(node.id);
   draft.close(node.id, closeCodes.notAMember, "the node was removed from the mesh");
-  draft.note(actor, "node.remove", nodeSubject(node), force && node.state !== "down" ? "by force" : "");
+  draft.recordEvent(
+    actor,
+    "node.remove",
+    nodeSubject(node),
+    force && node.state !== "down" ? "by force" : "",
+  );
 }
 
-function differences(before: Node, after: Node): string {
+function differences(before: MeshNode, after: MeshNode): string {
   const changes = [
     before.availability !== after.availability &&
       `availability ${before.availability} -> ${after.availability}`,

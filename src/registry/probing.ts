@@ -8,91 +8,94 @@ import { createHash } from "node:crypto";
 import { checkText } from "../domain/check-result.ts";
 import type { ProbeList, ProbeReport, ProbeTarget } from "../domain/probe-list.ts";
 import { type StaticServer, serverName } from "../domain/server.ts";
-import { combine, type RegionHealth } from "../domain/server-health.ts";
+import { combineRegions, type RegionHealth } from "../domain/server-health.ts";
 import type { World } from "../domain/world.ts";
 import { type Draft, serverSubject } from "./draft.ts";
 import { serviceOf } from "./servers.ts";
 
 /** How often a prober says that it is there, when it has nothing else to say; milliseconds. */
-export const probeBeatMs = 30_000;
+export const probeHeartbeatMs = 30_000;
 /** A region unheard for this long does not count, milliseconds. */
-export const silentMs = 3 * probeBeatMs;
+export const probeSilenceMs = 3 * probeHeartbeatMs;
 
 /** What every region's prober is to check. */
 export function probeList(world: World): ProbeList {
-  return listOf(targetsOf(world));
+  return probeListOf(probeTargets(world));
 }
 
-function targetsOf(world: World): readonly ProbeTarget[] {
+function probeTargets(world: World): readonly ProbeTarget[] {
   return [...world.servers.values()]
-    .flatMap((server) => targetOf(world, server))
+    .flatMap((server) => probeTargetOf(world, server))
     .sort((a, b) => (a.serverId < b.serverId ? -1 : 1));
 }
 
-function listOf(targets: readonly ProbeTarget[]): ProbeList {
+function probeListOf(targets: readonly ProbeTarget[]): ProbeList {
   // Where a counter stands matters only to who begins.
   const face = JSON.stringify(targets.map((target) => ({ ...target, counter: 0 })));
   return { hash: createHash("sha256").update(face).digest("base64url"), targets };
 }
 
 /** The list of who has nothing to check. */
-export function noProbes(): ProbeList {
-  return listOf([]);
+export function emptyProbeList(): ProbeList {
+  return probeListOf([]);
 }
 
 /** Whether the probers' list is not the same in two worlds. */
-export function isListChanged(before: World, after: World): boolean {
+export function isProbeListChanged(before: World, after: World): boolean {
   return before.servers !== after.servers && probeList(before).hash !== probeList(after).hash;
 }
 
 /** Takes in what one region's prober says. */
-export function applyProbes(draft: Draft, region: string, reports: readonly ProbeReport[]): void {
+export function applyProbeReports(draft: Draft, region: string, reports: readonly ProbeReport[]): void {
   const { store, nowMs, context } = draft;
   if (!context.regions.includes(region)) return;
-  const isNews = !heardRegions(draft).has(region);
-  store.setRegionHeard(region, nowMs);
-  const heard = heardRegions(draft);
+  const isNews = !liveRegions(draft).has(region);
+  store.setRegionSeenAt(region, nowMs);
+  const heard = liveRegions(draft);
   for (const { serverId, epoch, counter, fails, last } of reports) {
     const server = draft.world.servers.get(serverId);
-    if (server?.epoch === epoch) takeIn(draft, server, { [region]: { counter, fails, last } }, heard);
+    if (server?.epoch === epoch)
+      applyRegionHealth(draft, server, { [region]: { counter, fails, last } }, heard);
   }
-  if (isNews) for (const server of draft.world.servers.values()) takeIn(draft, server, {}, heard);
-  expectReports(draft);
+  if (isNews) for (const server of draft.world.servers.values()) applyRegionHealth(draft, server, {}, heard);
+  scheduleRegionSweep(draft);
 }
 
 /** Looks which regions are silent, and takes them out of every server's health. Returns those whose prober to wake. */
 export function sweepRegions(draft: Draft): readonly string[] {
   const { store, context } = draft;
-  const heard = heardRegions(draft);
+  const heard = liveRegions(draft);
   const silent = context.regions.filter((region) => !heard.has(region));
-  for (const [region] of store.regionsHeard()) {
+  for (const [region] of store.regionsSeenAt()) {
     if (heard.has(region)) continue;
-    store.setRegionHeard(region, null);
+    store.setRegionSeenAt(region, null);
     const mesh = {
       type: "mesh",
       id: store.meta("meshId") ?? "",
       name: store.meta("meshName") ?? "",
     } as const;
-    draft.note("registry", "prober.silent", mesh, `nothing was heard of the checks from ${region}`);
+    draft.recordEvent("registry", "prober.silent", mesh, `nothing was heard of the checks from ${region}`);
   }
-  for (const server of draft.world.servers.values()) takeIn(draft, server, {}, heard);
-  expectReports(draft);
+  for (const server of draft.world.servers.values()) applyRegionHealth(draft, server, {}, heard);
+  scheduleRegionSweep(draft);
   return silent;
 }
 
 /** Sets when to look for silent regions: while there is anything to check, and at no other time. */
-export function expectReports(draft: Draft): void {
+export function scheduleRegionSweep(draft: Draft): void {
   const any = [...draft.world.servers.values()].some(isProbed);
-  draft.store.setDeadline("probers", any ? draft.nowMs + silentMs : null);
+  draft.store.setDeadline("probers", any ? draft.nowMs + probeSilenceMs : null);
 }
 
 /** The regions that count now. */
-function heardRegions({ store, nowMs, context }: Draft): ReadonlySet<string> {
-  const heard = store.regionsHeard();
-  return new Set(context.regions.filter((region) => nowMs - (heard.get(region) ?? -silentMs) < silentMs));
+function liveRegions({ store, nowMs, context }: Draft): ReadonlySet<string> {
+  const heard = store.regionsSeenAt();
+  return new Set(
+    context.regions.filter((region) => nowMs - (heard.get(region) ?? -probeSilenceMs) < probeSilenceMs),
+  );
 }
 
-function takeIn(
+function applyRegionHealth(
   draft: Draft,
   server: StaticServer,
   said: Readonly<Record<string, RegionHealth>>,
@@ -100,20 +103,28 @@ function takeIn(
 ): void {
   const { health, spec } = server;
   if (health === null || spec.check === null || server.admin === "maint") return;
-  const next = combine(health, said, heard, spec.check, draft.nowMs);
-  if (isSame(health, next)) return;
+  const next = combineRegions(health, said, heard, spec.check, draft.nowMs);
+  if (isSameHealth(health, next)) return;
   draft.put("servers", { ...server, health: next });
   if (next.up === health.up) return;
   const why = next.last === null ? "" : checkText(next.last);
-  draft.note("registry", next.up ? "server.up" : "server.down", serverSubject(draft.world, server), why);
+  draft.recordEvent(
+    "registry",
+    next.up ? "server.up" : "server.down",
+    serverSubject(draft.world, server),
+    why,
+  );
 }
 
 /** A row is not written for how long a check took. */
-function isSame(a: NonNullable<StaticServer["health"]>, b: NonNullable<StaticServer["health"]>): boolean {
-  return face(a) === face(b);
+function isSameHealth(
+  a: NonNullable<StaticServer["health"]>,
+  b: NonNullable<StaticServer["health"]>,
+): boolean {
+  return healthFingerprint(a) === healthFingerprint(b);
 }
 
-function face(health: NonNullable<StaticServer["health"]>): string {
+function healthFingerprint(health: NonNullable<StaticServer["health"]>): string {
   return JSON.stringify(health, (key, value) => (key === "durationMs" ? 0 : value));
 }
 
@@ -121,7 +132,7 @@ function isProbed({ spec, admin }: StaticServer): boolean {
   return spec.check !== null && admin !== "maint";
 }
 
-function targetOf(world: World, server: StaticServer): readonly ProbeTarget[] {
+function probeTargetOf(world: World, server: StaticServer): readonly ProbeTarget[] {
   const { id, epoch, spec, health } = server;
   if (spec.check === null || health === null || !isProbed(server)) return [];
   return [

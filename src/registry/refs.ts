@@ -2,8 +2,8 @@
 
 import { MeshError } from "../domain/error.ts";
 import { taskName } from "../domain/names.ts";
-import type { Node } from "../domain/node.ts";
-import { nodeDown } from "../domain/nodes.ts";
+import type { MeshNode } from "../domain/node.ts";
+import { isNodeDown } from "../domain/nodes.ts";
 import { resolveRef } from "../domain/refs.ts";
 import type { Service } from "../domain/service.ts";
 import type { Task } from "../domain/task.ts";
@@ -20,12 +20,12 @@ export function findService(world: World, ref: string): Service {
  *
  * @throws MeshError node/not-found, node/invalid when several are meant
  */
-export function findNode(world: World, ref: string): Node {
+export function findNode(world: World, ref: string): MeshNode {
   const present = new Set<string>();
-  for (const node of world.nodes.values()) if (!nodeDown(node)) present.add(node.hostname);
+  for (const node of world.nodes.values()) if (!isNodeDown(node)) present.add(node.hostname);
   return resolveRef(world.nodes.values(), ref, {
     kind: "node",
-    name: (node) => (nodeDown(node) && present.has(node.hostname) ? node.id : node.hostname),
+    name: (node) => (isNodeDown(node) && present.has(node.hostname) ? node.id : node.hostname),
   });
 }
 
@@ -38,7 +38,7 @@ export function findTask(world: World, ref: string): Task {
 }
 
 /** Refuses a change made to another version than the present one; the words are Docker's. */
-export function checkVersion(
+export function requireVersion(
   kind: "node" | "service" | "server",
   present: { readonly version: number },
   given: number,

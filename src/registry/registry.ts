@@ -4,9 +4,9 @@
 // and is dropped when one fails. What has to happen outside (frames, closes, the next alarm) is collected as Effects,
 // for the shell to take once the call returned.
 
-import { type Answer, answer, MeshError } from "../domain/error.ts";
+import { MeshError, type Result, toResult } from "../domain/error.ts";
 import type { MeshEvent } from "../domain/event.ts";
-import type { Node } from "../domain/node.ts";
+import type { MeshNode } from "../domain/node.ts";
 import type { ProbeList, ProbeReport } from "../domain/probe-list.ts";
 import type { AdminState, ServerSpec } from "../domain/server.ts";
 import type { Service } from "../domain/service.ts";
@@ -16,36 +16,43 @@ import { closeCodes, type TaskReport } from "../protocol/agent.ts";
 import { setAdmin } from "./admin.ts";
 import type {
   AdminTarget,
-  JoinInput,
   MeshApi,
   MeshInfo,
   NodeChange,
+  NodeJoinInput,
   ServerInput,
   ServerView,
-  ServiceInput,
+  ServiceSpecInput,
   ServiceView,
-  TableAnswer,
+  TableResponse,
 } from "./api.ts";
-import { assignmentsOf, nodesReassigned } from "./assignments.ts";
+import { assignmentsOf, nodesToReassign } from "./assignments.ts";
 import { goodbye, type HelloInput, hello, leaving } from "./connections.ts";
-import { hasDepartures, noteDepartures, releaseTasks } from "./departures.ts";
+import { hasDepartures, recordDepartures, releaseTasks } from "./departures.ts";
 import { Draft, type DraftContext, nodeSubject, taskSubject } from "./draft.ts";
 import type { Effects } from "./effects.ts";
 import { isCredentialOf, join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
-import { noteLost, noteStart, sweep } from "./liveness.ts";
+import { recordDisconnect, recordStart, sweep } from "./liveness.ts";
 import { removeNode, updateNode } from "./nodes.ts";
-import { applyProbes, expectReports, isListChanged, noProbes, probeList, sweepRegions } from "./probing.ts";
+import {
+  applyProbeReports,
+  emptyProbeList,
+  isProbeListChanged,
+  probeList,
+  scheduleRegionSweep,
+  sweepRegions,
+} from "./probing.ts";
 import { findNode, findService, findTask } from "./refs.ts";
 import { applyReports } from "./reports.ts";
 import { Routers, routerLiveMs } from "./routers.ts";
-import { mayDecide, raiseTableVersion, tableText, tableVersion } from "./routing.ts";
+import { needsReconcile, raiseTableVersion, tableText, tableVersion } from "./routing.ts";
 import { addServer, removeServer, serverViews, updateServer } from "./servers.ts";
-import { createService, removeService, updateService, viewsOf } from "./services.ts";
-import { settle } from "./settle.ts";
-import { spend } from "./spent.ts";
+import { createService, removeService, serviceViews, updateService } from "./services.ts";
+import { settleWorld } from "./settle.ts";
+import { redeem } from "./spent.ts";
 import type { SqlStore } from "./store.ts";
-import { Suspects } from "./suspects.ts";
-import { type TaskFilter, tasksOf } from "./tasks.ts";
+import { SuspectReports } from "./suspects.ts";
+import { findTasks, type TaskFilter } from "./tasks.ts";
 
 /** What a registry is given instead of taking it from its surroundings. */
 export type RegistryDeps = {
@@ -60,12 +67,12 @@ export type RegistryDeps = {
   readonly meshName: string;
 };
 
-type Collected = { -readonly [K in Exclude<keyof Effects, "nextDeadlineMs">]: Effects[K] };
+type PendingEffects = { -readonly [K in Exclude<keyof Effects, "nextDeadlineMs">]: Effects[K] };
 
 /** Base-36 digits of the key sticky cookies are signed with: 258 bits. */
 const cookieKeyLength = 50;
 
-const nothing: Collected = {
+const noEffects: PendingEffects = {
   assignments: [],
   tableVersion: null,
   events: [],
@@ -79,9 +86,9 @@ export class Registry implements MeshApi {
   readonly #deps: RegistryDeps;
   #cache: World | null = null;
   #printed: { readonly version: number; readonly text: string } | null = null;
-  #collected: Collected = nothing;
+  #collected: PendingEffects = noEffects;
   #routers = new Routers(Number.POSITIVE_INFINITY);
-  readonly #suspects = new Suspects();
+  readonly #suspects = new SuspectReports();
 
   constructor(store: SqlStore, deps: RegistryDeps) {
     this.#store = store;
@@ -93,9 +100,9 @@ export class Registry implements MeshApi {
    * Comes first, after each start of the process or waking of the object. Nothing is decided here, because whatever
    * was saved was decided already: a start must be cheap, and must not fail where deciding does.
    *
-   * @param connected nodes whose sockets outlived the pause
+   * @param hello nodes whose sockets outlived the pause
    */
-  booted(connected: ReadonlySet<string>): void {
+  start(hello: ReadonlySet<string>): void {
     const nowMs = this.#deps.clock();
     this.#store.migrate(nowMs);
     const isNew = this.#store.meta("meshId") === null;
@@ -109,14 +116,14 @@ export class Registry implements MeshApi {
       if (this.#store.meta("cookieKey") === null) {
         this.#store.setMeta("cookieKey", this.#deps.newSecret(cookieKeyLength));
       }
-      noteStart(draft, connected);
+      recordStart(draft, hello);
     });
   }
 
   /** What the calls since the last `takeEffects` ask of the shell. */
   takeEffects(): Effects {
     const effects = { ...this.#collected, nextDeadlineMs: this.#store.nextDeadline() };
-    this.#collected = nothing;
+    this.#collected = noEffects;
     return effects;
   }
 
@@ -126,7 +133,7 @@ export class Registry implements MeshApi {
 
   info(): MeshInfo {
     const { nodes, services } = this.#world();
-    const views = viewsOf(this.#world(), [...services.values()]);
+    const views = serviceViews(this.#world(), [...services.values()]);
     return {
       id: this.#store.meta("meshId") ?? "",
       name: this.#store.meta("meshName") ?? "",
@@ -144,84 +151,84 @@ export class Registry implements MeshApi {
     };
   }
 
-  nodes(): readonly Node[] {
+  nodes(): readonly MeshNode[] {
     return [...this.#world().nodes.values()].sort(byAge);
   }
 
-  node(ref: string): Answer<Node> {
-    return answer(() => findNode(this.#world(), ref));
+  node(ref: string): Result<MeshNode> {
+    return toResult(() => findNode(this.#world(), ref));
   }
 
-  updateNode(ref: string, version: number, change: NodeChange, actor: string): Answer<Node> {
-    return answer(() => this.#change((draft) => updateNode(draft, ref, version, change, actor)));
+  updateNode(ref: string, version: number, change: NodeChange, actor: string): Result<MeshNode> {
+    return toResult(() => this.#change((draft) => updateNode(draft, ref, version, change, actor)));
   }
 
-  removeNode(ref: string, force: boolean, actor: string): Answer<null> {
-    return done(() => this.#change((draft) => removeNode(draft, ref, force, actor)));
+  removeNode(ref: string, force: boolean, actor: string): Result<null> {
+    return toNullResult(() => this.#change((draft) => removeNode(draft, ref, force, actor)));
   }
 
   services(): readonly ServiceView[] {
-    return viewsOf(this.#world(), [...this.#world().services.values()].sort(byAge));
+    return serviceViews(this.#world(), [...this.#world().services.values()].sort(byAge));
   }
 
-  service(ref: string): Answer<ServiceView> {
-    return answer(() => {
+  service(ref: string): Result<ServiceView> {
+    return toResult(() => {
       const service = findService(this.#world(), ref);
-      return viewsOf(this.#world(), [service])[0] ?? { ...service, running: 0, desiredTasks: 0 };
+      return serviceViews(this.#world(), [service])[0] ?? { ...service, running: 0, desiredTasks: 0 };
     });
   }
 
-  createService(input: ServiceInput, actor: string): Answer<Service> {
-    return answer(() => this.#change((draft) => createService(draft, input, actor)));
+  createService(input: ServiceSpecInput, actor: string): Result<Service> {
+    return toResult(() => this.#change((draft) => createService(draft, input, actor)));
   }
 
   updateService(
     ref: string,
     version: number,
-    input: ServiceInput | "rollback",
+    input: ServiceSpecInput | "rollback",
     actor: string,
-  ): Answer<Service> {
-    return answer(() => this.#change((draft) => updateService(draft, ref, version, input, actor)));
+  ): Result<Service> {
+    return toResult(() => this.#change((draft) => updateService(draft, ref, version, input, actor)));
   }
 
-  removeService(ref: string, actor: string): Answer<null> {
-    return done(() => this.#change((draft) => removeService(draft, ref, actor)));
+  removeService(ref: string, actor: string): Result<null> {
+    return toNullResult(() => this.#change((draft) => removeService(draft, ref, actor)));
   }
 
-  servers(serviceRef: string | null): Answer<readonly ServerView[]> {
-    return answer(() => serverViews(this.#world(), serviceRef));
+  servers(serviceRef: string | null): Result<readonly ServerView[]> {
+    return toResult(() => serverViews(this.#world(), serviceRef));
   }
 
-  addServer(serviceRef: string, input: ServerInput, actor: string): Answer<ServerView> {
-    return answer(() => this.#change((draft) => addServer(draft, serviceRef, input, actor)));
+  addServer(serviceRef: string, input: ServerInput, actor: string): Result<ServerView> {
+    return toResult(() => this.#change((draft) => addServer(draft, serviceRef, input, actor)));
   }
 
-  updateServer(ref: string, version: number | null, spec: ServerSpec, actor: string): Answer<ServerView> {
-    return answer(() => this.#change((draft) => updateServer(draft, ref, version, spec, actor)));
+  updateServer(ref: string, version: number | null, spec: ServerSpec, actor: string): Result<ServerView> {
+    return toResult(() => this.#change((draft) => updateServer(draft, ref, version, spec, actor)));
   }
 
-  removeServer(ref: string, actor: string): Answer<null> {
-    return done(() => this.#change((draft) => removeServer(draft, ref, actor)));
+  removeServer(ref: string, actor: string): Result<null> {
+    return toNullResult(() => this.#change((draft) => removeServer(draft, ref, actor)));
   }
 
-  setAdmin(target: AdminTarget, state: AdminState, actor: string): Answer<null> {
-    return done(() => this.#change((draft) => setAdmin(draft, target, state, actor)));
+  setAdmin(target: AdminTarget, state: AdminState, actor: string): Result<null> {
+    return toNullResult(() => this.#change((draft) => setAdmin(draft, target, state, actor)));
   }
 
   /** A prober says what it found, and which list it has; answered with the present list when that is another. */
-  probed(region: string, listHash: string, reports: readonly ProbeReport[]): ProbeList | null {
-    this.#change((draft) => applyProbes(draft, region, reports));
+  reportProbes(region: string, listHash: string, reports: readonly ProbeReport[]): ProbeList | null {
+    this.#change((draft) => applyProbeReports(draft, region, reports));
     // A region that is not configured any more has nothing to check, so that its prober sleeps.
-    const list = this.#deps.regions.includes(region) ? probeList(this.#world()) : noProbes();
+    const list = this.#deps.regions.includes(region) ? probeList(this.#world()) : emptyProbeList();
     return list.hash === listHash ? null : list;
   }
 
-  tasks(filter: TaskFilter): Answer<readonly Task[]> {
-    return answer(() => tasksOf(this.#world(), filter));
+  tasks(filter: TaskFilter): Result<readonly Task[]> {
+    return toResult(() => findTasks(this.#world(), filter));
   }
 
-  task(ref: string): Answer<Task> {
-    return answer(() => findTask(this.#world(), ref));
+  task(ref: string): Result<Task> {
+    return toResult(() => findTask(this.#world(), ref));
   }
 
   joinTokens(): { readonly worker: string; readonly manager: string } {
@@ -233,12 +240,12 @@ export class Registry implements MeshApi {
     return null;
   }
 
-  join(input: JoinInput): Answer<{ readonly nodeId: string; readonly credential: string }> {
-    return answer(() => this.#change((draft) => join(draft, input)));
+  join(input: NodeJoinInput): Result<{ readonly nodeId: string; readonly credential: string }> {
+    return toResult(() => this.#change((draft) => join(draft, input)));
   }
 
-  spend(id: string, untilMs: number): boolean {
-    return this.#store.transaction(() => spend(this.#store, id, untilMs, this.#deps.clock()));
+  redeem(id: string, untilMs: number): boolean {
+    return this.#store.transaction(() => redeem(this.#store, id, untilMs, this.#deps.clock()));
   }
 
   events(sinceSeq: number, limit: number): readonly MeshEvent[] {
@@ -246,11 +253,11 @@ export class Registry implements MeshApi {
   }
 
   /** The printed table where it is newer than `afterVersion`, and for a router the key of sticky cookies beside it. */
-  table(afterVersion: number, routerId?: string): TableAnswer {
+  table(afterVersion: number, routerId?: string): TableResponse {
     const version = tableVersion(this.#store);
     if (routerId !== undefined) {
       // Without a table it routes nothing until it has this one.
-      this.#routers.asked(routerId, afterVersion > 0 ? afterVersion : version, this.#deps.clock());
+      this.#routers.recordPoll(routerId, afterVersion > 0 ? afterVersion : version, this.#deps.clock());
       if (hasDepartures(this.#world())) this.#change(() => {});
     }
     if (version <= afterVersion) return { version, text: null };
@@ -274,7 +281,7 @@ export class Registry implements MeshApi {
         const own = known.filter(({ id, nodeId }) => found.has(id) && nodeId === node.id);
         if (own.length > 0) draft.probes.push({ nodeId: node.id, taskIds: own.map(({ id }) => id) });
         for (const task of own) {
-          draft.note(
+          draft.recordEvent(
             "registry",
             "task.suspect",
             taskSubject(draft.world, task),
@@ -310,18 +317,18 @@ export class Registry implements MeshApi {
   }
 
   /** An agent sent what cannot be read; `reason` says what was read. Its socket is closed. */
-  refuse(nodeId: string, reason: string): void {
+  rejectMessage(nodeId: string, reason: string): void {
     this.#change((draft) => {
       const node = draft.world.nodes.get(nodeId);
-      if (node) draft.note(`node ${node.hostname}`, "node.refused", nodeSubject(node), reason);
-      draft.close(nodeId, closeCodes.badFrame, reason);
-      noteLost(draft, nodeId);
+      if (node) draft.recordEvent(`node ${node.hostname}`, "node.refused", nodeSubject(node), reason);
+      draft.close(nodeId, closeCodes.badMessage, reason);
+      recordDisconnect(draft, nodeId);
     });
   }
 
   /** A node's last socket closed. */
   socketClosed(nodeId: string): void {
-    this.#change((draft) => noteLost(draft, nodeId));
+    this.#change((draft) => recordDisconnect(draft, nodeId));
   }
 
   /**
@@ -329,12 +336,12 @@ export class Registry implements MeshApi {
    *
    * @param heard when each node with an open socket was last heard, epoch milliseconds
    */
-  beats(heard: ReadonlyMap<string, number>): void {
+  checkHeartbeats(heard: ReadonlyMap<string, number>): void {
     this.#change((draft) => sweep(draft, heard));
   }
 
   /** Decides again when a delayed decision is ripe: a task waits out its backoff, for example. */
-  due(): void {
+  runDueDeadlines(): void {
     const due = this.#store.dueDeadlines(this.#deps.clock());
     if (due.includes("probers")) this.#wake(this.#change((draft) => sweepRegions(draft)));
     if (due.includes("reconcile")) this.#change(() => {}, "decide");
@@ -362,7 +369,7 @@ export class Registry implements MeshApi {
       this.#change(work);
     } catch (error) {
       if (!(error instanceof MeshError)) throw error;
-      if (error.kind !== "not-found") this.refuse(nodeId, error.message);
+      if (error.kind !== "not-found") this.rejectMessage(nodeId, error.message);
       else this.#change((draft) => draft.close(nodeId, closeCodes.notAMember, error.message));
     }
   }
@@ -377,8 +384,8 @@ export class Registry implements MeshApi {
       const [result, world, collected] = this.#store.transaction(() => {
         const draft = new Draft(this.#world(), context);
         const result = work(draft);
-        const decides = when === "decide" || mayDecide(draft.before, draft.world);
-        if (decides) settle(draft);
+        const decides = when === "decide" || needsReconcile(draft.before, draft.world);
+        if (decides) settleWorld(draft);
         const collected = this.#save(draft, decides);
         return [result, draft.world, collected] as const;
       });
@@ -391,15 +398,15 @@ export class Registry implements MeshApi {
     }
   }
 
-  #save(draft: Draft, decided: boolean): Collected {
+  #save(draft: Draft, decided: boolean): PendingEffects {
     const tableVersionRaised = decided ? raiseTableVersion(this.#store, draft.world) : null;
-    noteDepartures(draft, tableVersionRaised ?? tableVersion(this.#store));
+    recordDepartures(draft, tableVersionRaised ?? tableVersion(this.#store));
     releaseTasks(draft, this.#routers);
-    const isListNew = isListChanged(draft.before, draft.world);
-    if (isListNew) expectReports(draft);
+    const isListNew = isProbeListChanged(draft.before, draft.world);
+    if (isListNew) scheduleRegionSweep(draft);
     const { before, world, events, closes, probes, resend, nowMs } = draft;
     this.#store.saveWorld(before, world);
-    const nodes = new Set([...nodesReassigned(before, world), ...resend]);
+    const nodes = new Set([...nodesToReassign(before, world), ...resend]);
     return {
       events: this.#store.appendEvents(events, nowMs),
       closes,
@@ -410,7 +417,7 @@ export class Registry implements MeshApi {
     };
   }
 
-  #collect(more: Collected): void {
+  #collect(more: PendingEffects): void {
     const have = this.#collected;
     this.#collected = {
       assignments: [...have.assignments, ...more.assignments],
@@ -423,14 +430,14 @@ export class Registry implements MeshApi {
   }
 }
 
-type Aged = { readonly id: string; readonly createdAtMs: number };
+type CreatedItem = { readonly id: string; readonly createdAtMs: number };
 
-function byAge(a: Aged, b: Aged): number {
+function byAge(a: CreatedItem, b: CreatedItem): number {
   return a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1);
 }
 
-function done(work: () => void): Answer<null> {
-  return answer(() => {
+function toNullResult(work: () => void): Result<null> {
+  return toResult(() => {
     work();
     return null;
   });

@@ -1,7 +1,7 @@
 // Reports: what an agent says of its tasks, and nobody else's.
 
 import { MeshError } from "../domain/error.ts";
-import type { Node } from "../domain/node.ts";
+import type { MeshNode } from "../domain/node.ts";
 import { isAlive, type Task } from "../domain/task.ts";
 import { applyReport } from "../domain/task-report.ts";
 import type { TaskReport } from "../protocol/agent.ts";
@@ -23,7 +23,7 @@ export function applyReports(draft: Draft, nodeId: string, reports: readonly Tas
       draft.resend.add(nodeId);
       continue;
     }
-    if (task.nodeId !== nodeId) throw notYours(draft, task, node.hostname);
+    if (task.nodeId !== nodeId) throw foreignTask(draft, task, node.hostname);
     checkEndpoints(seen.endpoints, node, task, draft.context.mode);
     // It runs what is known as dead: told its assignment again, it finds that the task must not run.
     if (!isAlive(task) && isAlive(seen)) draft.resend.add(nodeId);
@@ -31,32 +31,38 @@ export function applyReports(draft: Draft, nodeId: string, reports: readonly Tas
     const next = applyReport(task, { ...seen, atMs: Math.min(seen.atMs, draft.nowMs) }, draft.nowMs);
     if (next === task) continue;
     draft.put("tasks", next);
-    noteChange(draft, `node ${node.hostname}`, task, next);
+    recordChange(draft, `node ${node.hostname}`, task, next);
   }
 }
 
 /** The node an agent speaks for. One that is no more cannot come back: its machine has to join again. */
-export function memberNode(draft: Draft, nodeId: string): Node {
+export function memberNode(draft: Draft, nodeId: string): MeshNode {
   const node = draft.world.nodes.get(nodeId);
   if (node !== undefined) return node;
   throw new MeshError("node/not-found", `node ${nodeId} not found`, { blame: "node", retry: "never" });
 }
 
 /** States worth an event; the steps to them follow one another within a moment. */
-const noted: ReadonlySet<Task["state"]> = new Set(["running", "complete", "shutdown", "failed", "rejected"]);
+const recordedStates: ReadonlySet<Task["state"]> = new Set([
+  "running",
+  "complete",
+  "shutdown",
+  "failed",
+  "rejected",
+]);
 
-function noteChange(draft: Draft, actor: string, before: Task, after: Task): void {
+function recordChange(draft: Draft, actor: string, before: Task, after: Task): void {
   const subject = taskSubject(draft.world, after);
   if (after.state !== before.state) {
-    if (noted.has(after.state)) draft.note(actor, `task.${after.state}`, subject, after.err);
+    if (recordedStates.has(after.state)) draft.recordEvent(actor, `task.${after.state}`, subject, after.err);
     return;
   }
   const verdict = after.health?.verdict;
   if (verdict === undefined || verdict === before.health?.verdict || verdict === "starting") return;
-  draft.note(actor, `task.${verdict}`, subject, after.health?.lastCheck ?? "");
+  draft.recordEvent(actor, `task.${verdict}`, subject, after.health?.lastCheck ?? "");
 }
 
-function notYours(draft: Draft, task: Task, hostname: string): MeshError {
+function foreignTask(draft: Draft, task: Task, hostname: string): MeshError {
   const owner = draft.world.nodes.get(task.nodeId ?? "")?.hostname ?? "no node";
   return new MeshError(
     "report/forbidden",

@@ -8,10 +8,10 @@
 /** A router counts as routing for this long after its last fetch, milliseconds. */
 export const routerLiveMs = 3_000;
 
-type Router = { readonly version: number; readonly seenAtMs: number };
+type RouterState = { readonly version: number; readonly seenAtMs: number };
 
 export class Routers {
-  readonly #routers = new Map<string, Router>();
+  readonly #routers = new Map<string, RouterState>();
   readonly #knownFromMs: number;
 
   /** @param knownFromMs from when on every live router has been heard, epoch milliseconds */
@@ -20,7 +20,7 @@ export class Routers {
   }
 
   /** A router asked for a newer table than the one it routes by. */
-  asked(routerId: string, version: number, nowMs: number): void {
+  recordPoll(routerId: string, version: number, nowMs: number): void {
     for (const [id, { seenAtMs }] of this.#routers) {
       if (seenAtMs + routerLiveMs <= nowMs) this.#routers.delete(id);
     }
@@ -33,7 +33,7 @@ export class Routers {
   }
 
   /** How many live routers may still route by a table older than `version`. */
-  behind(version: number, nowMs: number): number {
+  countBehind(version: number, nowMs: number): number {
     return this.#lagging(version, nowMs).length;
   }
 
@@ -41,12 +41,12 @@ export class Routers {
    * From when on no live router routes by a table older than `version`, epoch milliseconds, if none of them fetches
    * again before: then they no longer count as live. Not after `nowMs`: it is so already.
    */
-  passedAtMs(version: number, nowMs: number): number {
+  upToDateAtMs(version: number, nowMs: number): number {
     const ends = this.#lagging(version, nowMs).map(({ seenAtMs }) => seenAtMs + routerLiveMs);
     return Math.max(this.#knownFromMs, ...ends);
   }
 
-  #lagging(version: number, nowMs: number): readonly Router[] {
+  #lagging(version: number, nowMs: number): readonly RouterState[] {
     return [...this.#routers.values()].filter(
       (router) => router.seenAtMs + routerLiveMs > nowMs && router.version < version,
     );

@@ -2,7 +2,7 @@
 
 import { createHash, timingSafeEqual } from "node:crypto";
 
-const digits = "0123456789abcdefghijklmnopqrstuvwxyz";
+const base36Digits = "0123456789abcdefghijklmnopqrstuvwxyz";
 
 /** A random id in SwarmKit's form: 25 characters 0-9a-z, 129 bits. */
 export function randomId(): string {
@@ -15,7 +15,7 @@ export function randomBase36(length: number): string {
   while (text.length < length) {
     for (const byte of crypto.getRandomValues(new Uint8Array(length))) {
       // 252 is the largest multiple of 36 in a byte: what lies above would favour the first digits.
-      if (byte < 252 && text.length < length) text += digits.charAt(byte % 36);
+      if (byte < 252 && text.length < length) text += base36Digits.charAt(byte % 36);
     }
   }
   return text;

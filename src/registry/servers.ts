@@ -3,14 +3,14 @@
 import { MeshError } from "../domain/error.ts";
 import { resolveRef } from "../domain/refs.ts";
 import { type ServerSpec, type StaticServer, serverName } from "../domain/server.ts";
-import { checkedAnew, freshHealth, type ServerHealth } from "../domain/server-health.ts";
+import { initialServerHealth, restartChecks, type ServerHealth } from "../domain/server-health.ts";
 import type { Service } from "../domain/service.ts";
 import { validateServer } from "../domain/validate-server.ts";
 import type { World } from "../domain/world.ts";
 import { checkServerHost } from "./addresses.ts";
 import type { ServerInput, ServerView } from "./api.ts";
 import { type Draft, serverSubject } from "./draft.ts";
-import { checkVersion, findService } from "./refs.ts";
+import { findService, requireVersion } from "./refs.ts";
 import { sameData } from "./same.ts";
 
 /** Static servers one service may have; HAProxy's round robin takes 4095 and is rarely given as many. */
@@ -29,7 +29,7 @@ export function addServer(
 ): ServerView {
   const service = findService(draft.world, serviceRef);
   const others = serversOf(draft.world, service.id);
-  check(draft, spec);
+  checkSpec(draft, spec);
   if (others.some((other) => other.spec.name === spec.name)) {
     throw refuse("server/conflict", `service ${service.spec.name} already has a server ${spec.name}`);
   }
@@ -44,15 +44,15 @@ export function addServer(
     serviceId: service.id,
     spec,
     admin,
-    health: spec.check === null ? null : freshHealth(spec.check, draft.nowMs),
+    health: spec.check === null ? null : initialServerHealth(spec.check, draft.nowMs),
     epoch: 1,
     version: 1,
     createdAtMs: draft.nowMs,
     updatedAtMs: draft.nowMs,
   };
   draft.put("servers", server);
-  draft.note(actor, "server.add", serverSubject(draft.world, server), addressText(server));
-  return viewOf(service, server);
+  draft.recordEvent(actor, "server.add", serverSubject(draft.world, server), addressText(server));
+  return serverView(service, server);
 }
 
 /**
@@ -70,12 +70,12 @@ export function updateServer(
 ): ServerView {
   const server = findServer(draft.world, ref);
   const service = serviceOf(draft.world, server);
-  if (version !== null) checkVersion("server", server, version);
-  check(draft, spec);
+  if (version !== null) requireVersion("server", server, version);
+  checkSpec(draft, spec);
   if (spec.name !== server.spec.name)
     throw refuse("server/invalid", "a server keeps its name: add another one");
-  if (sameData(spec, server.spec)) return viewOf(service, server);
-  const isProbedAnew = probedFace(spec) !== probedFace(server.spec);
+  if (sameData(spec, server.spec)) return serverView(service, server);
+  const isProbedAnew = checkFingerprint(spec) !== checkFingerprint(server.spec);
   const next: StaticServer = {
     ...server,
     spec,
@@ -85,15 +85,15 @@ export function updateServer(
     updatedAtMs: draft.nowMs,
   };
   draft.put("servers", next);
-  draft.note(actor, "server.update", serverSubject(draft.world, next), addressText(next));
-  return viewOf(service, next);
+  draft.recordEvent(actor, "server.update", serverSubject(draft.world, next), addressText(next));
+  return serverView(service, next);
 }
 
 /** Takes a server away; requests under way go on. @throws MeshError server/not-found */
 export function removeServer(draft: Draft, ref: string, actor: string): void {
   const server = findServer(draft.world, ref);
   draft.remove("servers", server.id);
-  draft.note(actor, "server.remove", serverSubject(draft.world, server));
+  draft.recordEvent(actor, "server.remove", serverSubject(draft.world, server));
 }
 
 /** Takes a service's servers away with it. */
@@ -108,7 +108,9 @@ export function serverViews(world: World, serviceRef: string | null): readonly S
   return services
     .sort((a, b) => (a.spec.name < b.spec.name ? -1 : 1))
     .flatMap((service) =>
-      [...(byService.get(service.id) ?? [])].sort(byNature).map((server) => viewOf(service, server)),
+      [...(byService.get(service.id) ?? [])]
+        .sort(byNaturalOrder)
+        .map((server) => serverView(service, server)),
     );
 }
 
@@ -120,7 +122,7 @@ export function findServer(world: World, ref: string): StaticServer {
   });
 }
 
-export function viewOf(service: Service, server: StaticServer): ServerView {
+export function serverView(service: Service, server: StaticServer): ServerView {
   return { ...server, service: service.spec.name };
 }
 
@@ -135,19 +137,19 @@ function serversOf(world: World, serviceId: string): readonly StaticServer[] {
   return [...world.servers.values()].filter((server) => server.serviceId === serviceId);
 }
 
-function check(draft: Draft, spec: ServerSpec): void {
+function checkSpec(draft: Draft, spec: ServerSpec): void {
   validateServer(spec);
   checkServerHost(spec.host, draft.context.mode);
 }
 
 /** All that what is seen of a server depends on. */
-function probedFace({ host, port, check }: ServerSpec): string {
+function checkFingerprint({ host, port, check }: ServerSpec): string {
   return JSON.stringify([host, port, check]);
 }
 
 function healthAfter({ health }: StaticServer, { check }: ServerSpec, nowMs: number): ServerHealth | null {
   if (check === null) return null;
-  return health === null ? freshHealth(check, nowMs) : checkedAnew(health, check);
+  return health === null ? initialServerHealth(check, nowMs) : restartChecks(health, check);
 }
 
 function addressText({ spec: { host, port, check } }: StaticServer): string {
@@ -155,7 +157,7 @@ function addressText({ spec: { host, port, check } }: StaticServer): string {
 }
 
 /** web2 before web10. */
-function byNature(a: StaticServer, b: StaticServer): number {
+function byNaturalOrder(a: StaticServer, b: StaticServer): number {
   return a.spec.name.localeCompare(b.spec.name, "en", { numeric: true }) || (a.id < b.id ? -1 : 1);
 }
 

@@ -1,17 +1,17 @@
 // What the operator does to services: create, update, roll back, remove.
 
 import { MeshError } from "../domain/error.ts";
-import { ownHostsOf } from "../domain/labels.ts";
+import { exclusiveHostsOf } from "../domain/labels.ts";
 import { allocatePorts } from "../domain/ports.ts";
 import { runHash } from "../domain/run-hash.ts";
 import type { Service, ServiceSpec } from "../domain/service.ts";
 import { isAlive, type Task } from "../domain/task.ts";
-import { beginUpdate, isUnderWay } from "../domain/update.ts";
+import { beginUpdate, isUpdating } from "../domain/update.ts";
 import { validateSpec } from "../domain/validate.ts";
 import type { World } from "../domain/world.ts";
-import type { ServiceInput, ServiceView } from "./api.ts";
+import type { ServiceSpecInput, ServiceView } from "./api.ts";
 import { type Draft, serviceSubject } from "./draft.ts";
-import { checkVersion, findService } from "./refs.ts";
+import { findService, requireVersion } from "./refs.ts";
 import { sameData } from "./same.ts";
 import { removeServersOf } from "./servers.ts";
 
@@ -23,11 +23,11 @@ const maxDocumentBytes = 65_536;
  *
  * @throws MeshError service/conflict, host/conflict, service/too-large, and what the spec's and the ports' own rules refuse
  */
-export function createService(draft: Draft, input: ServiceInput, actor: string): Service {
-  const { spec, document } = read(input);
+export function createService(draft: Draft, input: ServiceSpecInput, actor: string): Service {
+  const { spec, document } = readInput(input);
   validateSpec(spec);
   const others = [...draft.world.services.values()];
-  if (others.some((other) => other.spec.name === spec.name)) throw nameTaken(spec.name);
+  if (others.some((other) => other.spec.name === spec.name)) throw serviceNameTaken(spec.name);
   checkHosts(spec, others);
   const service: Service = {
     id: draft.context.newId(),
@@ -41,7 +41,7 @@ export function createService(draft: Draft, input: ServiceInput, actor: string):
     updatedAtMs: draft.nowMs,
   };
   draft.put("services", service);
-  draft.note(actor, "service.create", serviceSubject(service));
+  draft.recordEvent(actor, "service.create", serviceSubject(service));
   return service;
 }
 
@@ -56,14 +56,14 @@ export function updateService(
   draft: Draft,
   ref: string,
   version: number,
-  input: ServiceInput | "rollback",
+  input: ServiceSpecInput | "rollback",
   actor: string,
 ): Service {
   const service = findService(draft.world, ref);
-  checkVersion("service", service, version);
-  const { spec, document } = input === "rollback" ? previousOf(service) : read(input);
+  requireVersion("service", service, version);
+  const { spec, document } = input === "rollback" ? previousOf(service) : readInput(input);
   validateSpec(spec);
-  checkUnmoved(service, spec);
+  checkUnchangeable(service, spec);
   if (sameData({ spec, document }, { spec: service.spec, document: service.document })) {
     return input === "rollback" ? service : resume(draft, service, actor);
   }
@@ -81,15 +81,20 @@ export function updateService(
     updatedAtMs: draft.nowMs,
   };
   draft.put("services", next);
-  draft.note(actor, input === "rollback" ? "service.rollback" : "service.update", serviceSubject(next));
+  draft.recordEvent(
+    actor,
+    input === "rollback" ? "service.rollback" : "service.update",
+    serviceSubject(next),
+  );
   return next;
 }
 
 function resume(draft: Draft, service: Service, actor: string): Service {
-  if (!service.update || isUnderWay(service)) return service;
+  if (!service.update || isUpdating(service)) return service;
   const next = { ...service, update: null };
   draft.put("services", next);
-  if (service.update.completedAtMs === null) draft.note(actor, "service.resume", serviceSubject(service));
+  if (service.update.completedAtMs === null)
+    draft.recordEvent(actor, "service.resume", serviceSubject(service));
   return next;
 }
 
@@ -98,11 +103,11 @@ export function removeService(draft: Draft, ref: string, actor: string): void {
   const service = findService(draft.world, ref);
   draft.remove("services", service.id);
   removeServersOf(draft, service.id);
-  draft.note(actor, "service.remove", serviceSubject(service));
+  draft.recordEvent(actor, "service.remove", serviceSubject(service));
 }
 
 /** A service with its count of slots that run. A task on a node that is down is not counted: nobody knows. */
-export function viewsOf(world: World, services: readonly Service[]): readonly ServiceView[] {
+export function serviceViews(world: World, services: readonly Service[]): readonly ServiceView[] {
   const slots = new Map(services.map(({ id }) => [id, { running: new Set(), desired: new Set() }]));
   for (const task of world.tasks.values()) {
     const counted = slots.get(task.serviceId);
@@ -120,10 +125,10 @@ export function viewsOf(world: World, services: readonly Service[]): readonly Se
 }
 
 /** What is kept is what was read: a copy as JSON keeps it, so that memory and rows cannot differ. */
-function read(input: ServiceInput): ServiceInput {
+function readInput(input: ServiceSpecInput): ServiceSpecInput {
   const text = JSON.stringify(input);
   const bytes = new TextEncoder().encode(text).length;
-  if (bytes <= maxDocumentBytes) return JSON.parse(text) as ServiceInput;
+  if (bytes <= maxDocumentBytes) return JSON.parse(text) as ServiceSpecInput;
   throw new MeshError(
     "service/too-large",
     `the service takes ${bytes} bytes as JSON, at most ${maxDocumentBytes} are kept`,
@@ -131,23 +136,23 @@ function read(input: ServiceInput): ServiceInput {
   );
 }
 
-function nameTaken(name: string): MeshError {
+function serviceNameTaken(name: string): MeshError {
   const message = `name conflicts with an existing object: service ${name} already exists`;
   return new MeshError("service/conflict", message, { blame: "operator", retry: "never" });
 }
 
 /** A host name leads to one service. */
 function checkHosts(spec: ServiceSpec, others: readonly Service[]): void {
-  const hosts = new Set(ownHostsOf(spec.labels));
+  const hosts = new Set(exclusiveHostsOf(spec.labels));
   for (const other of others) {
-    const host = ownHostsOf(other.spec.labels).find((taken) => hosts.has(taken));
+    const host = exclusiveHostsOf(other.spec.labels).find((taken) => hosts.has(taken));
     if (host === undefined) continue;
     const message = `host name ${host} already leads to service ${other.spec.name}`;
     throw new MeshError("host/conflict", message, { blame: "operator", retry: "never" });
   }
 }
 
-function previousOf({ id, previous }: Service): ServiceInput {
+function previousOf({ id, previous }: Service): ServiceSpecInput {
   if (previous !== null) return previous;
   throw new MeshError("service/precondition", `service ${id} does not have a previous spec`, {
     blame: "operator",
@@ -155,7 +160,7 @@ function previousOf({ id, previous }: Service): ServiceInput {
   });
 }
 
-function checkUnmoved({ spec: before }: Service, after: Service["spec"]): void {
+function checkUnchangeable({ spec: before }: Service, after: Service["spec"]): void {
   const refuse = (message: string) =>
     new MeshError("service/invalid", message, { blame: "operator", retry: "never" });
   if (after.name !== before.name) throw refuse("renaming services is not supported");

@@ -6,28 +6,28 @@ import type { World } from "../domain/world.ts";
 import type { Draft } from "./draft.ts";
 
 /** A decided world takes two or three rounds; more than this is a fault, and the rest is left for the next wake-up. */
-const maxRounds = 20;
-const retryMs = 1_000;
+const maxReconcileRounds = 20;
+const reconcileRetryMs = 1_000;
 /** Shortest way to the next wake-up, milliseconds: one that keeps coming at once would never let the object sleep. */
-const minWakeMs = 100;
+const minReconcileWakeMs = 100;
 
 /** Reconciles the draft until it is settled and sets when to look again. */
-export function settle(draft: Draft): void {
+export function settleWorld(draft: Draft): void {
   const { nowMs, context, store } = draft;
-  for (let round = 0; round < maxRounds; round += 1) {
-    const plan = reconcile(scheduled(draft.world), { nowMs, newId: context.newId });
+  for (let round = 0; round < maxReconcileRounds; round += 1) {
+    const plan = reconcile(asScheduled(draft.world), { nowMs, newId: context.newId });
     if (isEmpty(plan)) {
-      store.setDeadline("reconcile", plan.wakeAtMs && Math.max(plan.wakeAtMs, nowMs + minWakeMs));
+      store.setDeadline("reconcile", plan.wakeAtMs && Math.max(plan.wakeAtMs, nowMs + minReconcileWakeMs));
       return;
     }
-    draft.become(applyPlan(draft.world, plan));
+    draft.replaceWorld(applyPlan(draft.world, plan));
     draft.events.push(...plan.events);
   }
-  store.setDeadline("reconcile", nowMs + retryMs);
+  store.setDeadline("reconcile", nowMs + reconcileRetryMs);
 }
 
 /** The world as scheduling sees it: a node whose agent wants to leave is drained. */
-function scheduled(world: World): World {
+function asScheduled(world: World): World {
   if (![...world.nodes.values()].some(({ leaving }) => leaving)) return world;
   const nodes = new Map(
     [...world.nodes].map(([id, node]) => [

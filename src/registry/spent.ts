@@ -3,7 +3,7 @@
 import type { SqlStore } from "./store.ts";
 
 /** Notes that `id` was used; false when it had been already. */
-export function spend(
+export function redeem(
   store: Pick<SqlStore, "meta" | "setMeta">,
   id: string,
   untilMs: number,

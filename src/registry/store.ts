@@ -91,25 +91,25 @@ export class SqlStore {
   }
 
   /** When each node without a socket was last known to have one, epoch milliseconds. */
-  lostAt(): ReadonlyMap<string, number> {
+  disconnectedAt(): ReadonlyMap<string, number> {
     const rows = this.#port.exec("SELECT node_id, lost_at_ms FROM connections");
     return new Map(rows.map((row) => [String(row.node_id), Number(row.lost_at_ms)]));
   }
 
   /** Notes that a node's socket is gone since `atMs`, or, with null, that it has one. */
-  setLostAt(nodeId: string, atMs: number | null): void {
+  setDisconnectedAt(nodeId: string, atMs: number | null): void {
     if (atMs === null) removeRows(this.#port, "connections", "node_id", [nodeId]);
     else upsert(this.#port, "connections", ["node_id", "lost_at_ms"], [[nodeId, atMs]]);
   }
 
   /** When the checks of each region were last heard of, epoch milliseconds. */
-  regionsHeard(): ReadonlyMap<string, number> {
+  regionsSeenAt(): ReadonlyMap<string, number> {
     const rows = this.#port.exec("SELECT region, heard_at_ms FROM probe_regions");
     return new Map(rows.map((row) => [String(row.region), Number(row.heard_at_ms)]));
   }
 
   /** Notes that a region was heard of, or, with null, that it is silent. */
-  setRegionHeard(region: string, atMs: number | null): void {
+  setRegionSeenAt(region: string, atMs: number | null): void {
     if (atMs === null) removeRows(this.#port, "probe_regions", "region", [region]);
     else upsert(this.#port, "probe_regions", ["region", "heard_at_ms"], [[region, atMs]]);
   }

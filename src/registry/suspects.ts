@@ -6,7 +6,7 @@ const suspicionMs = 5_000;
 /** Tasks one report may name; a router that suspects more has lost its own network. */
 const maxSuspects = 64;
 
-export class Suspects {
+export class SuspectReports {
   /** By task, when each router last named it. */
   readonly #named = new Map<string, Map<string, number>>();
   /** When each task was last found suspect. */

@@ -8,7 +8,7 @@ import { findNode, findService } from "./refs.ts";
 export type TaskFilter = { readonly services?: readonly string[]; readonly nodes?: readonly string[] };
 
 /** The tasks a filter lets through, oldest first. @throws MeshError service/not-found, node/not-found */
-export function tasksOf(world: World, { services, nodes }: TaskFilter): readonly Task[] {
+export function findTasks(world: World, { services, nodes }: TaskFilter): readonly Task[] {
   const serviceIds = services && new Set(services.map((ref) => findService(world, ref).id));
   const nodeIds = nodes && new Set(nodes.map((ref) => findNode(world, ref).id));
   return [...world.tasks.values()]

@@ -1,6 +1,6 @@
 // The world as rows: read whole, written by difference.
 
-import type { Node } from "../domain/node.ts";
+import type { MeshNode } from "../domain/node.ts";
 import type { StaticServer } from "../domain/server.ts";
 import type { Service } from "../domain/service.ts";
 import type { Task } from "../domain/task.ts";
@@ -10,7 +10,7 @@ import { removeRows, type SqlPort, type SqlRow, type SqlValue, upsert } from "./
 /** Every node, service, task and server there is. */
 export function loadWorld(port: SqlPort): World {
   return {
-    nodes: byId<Node>(port.exec("SELECT id, body FROM nodes ORDER BY id")),
+    nodes: byId<MeshNode>(port.exec("SELECT id, body FROM nodes ORDER BY id")),
     services: byId<Service>(port.exec("SELECT id, body FROM services ORDER BY id")),
     tasks: byId<Task>(port.exec("SELECT id, body FROM tasks ORDER BY id")),
     servers: byId<StaticServer>(port.exec("SELECT id, body FROM servers ORDER BY id")),

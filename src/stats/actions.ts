@@ -5,7 +5,7 @@ import type { MeshApi } from "../registry/api.ts";
 import { rowName, type StatsReport } from "./report.ts";
 
 /** HAProxy's words for what came of a form, and what the page says to each. */
-export const outcomes = {
+export const actionOutcomes = {
   DONE: "Done.",
   NONE: "Nothing has changed.",
   PART: "Only some of the servers were changed: the others are not in this proxy.",
@@ -14,7 +14,7 @@ export const outcomes = {
   DENY: "Denied: this needs the operator token.",
   UNKN: "The registry did not take it; the events say why. Try again.",
 } as const;
-export type Outcome = keyof typeof outcomes;
+export type ActionOutcome = keyof typeof actionOutcomes;
 
 /** What HAProxy's form says: `s=web1&s=web2&action=drain&b=#3`. */
 type ActionForm = {
@@ -25,12 +25,12 @@ type ActionForm = {
 };
 
 /** Does what a form asks for. @param actor who the events say it was */
-export async function act(
+export async function applyAction(
   mesh: MeshApi,
   report: StatsReport,
   form: ActionForm,
   actor: string,
-): Promise<Outcome> {
+): Promise<ActionOutcome> {
   if (form.servers.length === 0) return "NONE";
   const proxy = report.proxies.find(({ iid, name }) => form.proxy === `#${iid}` || form.proxy === name);
   const state = adminStates.find((known) => known === form.action);

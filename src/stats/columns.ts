@@ -10,7 +10,7 @@ export type RowKind = "frontend" | "backend" | "server";
 /** Name, rows that have it, origin/nature/scope, type of value. */
 type ColumnRow = readonly [string, string, string, "str" | "u32" | "s32" | "u64"];
 
-const table = [
+const columnTable = [
   ["pxname", "FBS", "Key/Name/Service", "str"],
   ["svname", "FBS", "Key/Name/Service", "str"],
   ["qcur", "BS", "Metric/Gauge/Process", "u32"],
@@ -132,7 +132,7 @@ const table = [
   ["cache_hint_hits", "FB", "Metric/Counter/Process", "u64"],
 ] as const satisfies readonly ColumnRow[];
 
-export type ColumnName = (typeof table)[number][0];
+export type ColumnName = (typeof columnTable)[number][0];
 
 export type Column = {
   readonly name: ColumnName;
@@ -146,7 +146,7 @@ export type Column = {
 const letters = { F: "frontend", B: "backend", S: "server" } as const;
 
 /** All columns, in order. */
-export const columns: readonly Column[] = table.map(([name, kinds, tags, type], pos) => {
+export const statsColumns: readonly Column[] = columnTable.map(([name, kinds, tags, type], pos) => {
   const [origin = "", nature = "", scope = ""] = tags.split("/");
   const named = [...kinds].map((letter) => letters[letter as keyof typeof letters]);
   return { name, pos, kinds: named, tags: { origin, nature, scope }, type };
@@ -156,7 +156,7 @@ export const columns: readonly Column[] = table.map(([name, kinds, tags, type], 
  * What the typed output says of a column in one kind of row: a backend counts where a server tells its state, and sums
  * rates it does not measure.
  */
-export function tagsIn({ name, tags }: Column, kind: RowKind): Column["tags"] {
+export function tagsForKind({ name, tags }: Column, kind: RowKind): Column["tags"] {
   if (kind !== "backend") return tags;
   if (name === "act" || name === "bck") return { ...tags, origin: "Metric" };
   if (name === "rate" || name === "rate_max") return { ...tags, nature: "Gauge" };

@@ -1,13 +1,13 @@
 // What the statistics are given, and the two ways they answer that every part of them uses.
 
 import type { MeshApi } from "../registry/api.ts";
-import type { Traffic } from "./input.ts";
-import type { Tokens } from "./who.ts";
+import type { StatsTraffic } from "./input.ts";
+import type { RoleReader } from "./who.ts";
 
 /** What the statistics are given instead of taking it from their surroundings. */
 export type StatsDeps = {
   readonly mesh: MeshApi;
-  readonly traffic: () => Promise<Traffic>;
+  readonly traffic: () => Promise<StatsTraffic>;
   /** Empty: not set, and nobody is let in. */
   readonly operatorToken: string;
   /** Empty or absent: nobody has it. */
@@ -26,10 +26,10 @@ export type StatsDeps = {
 };
 
 /** The same, and whose a token is. */
-export type StatsContext = StatsDeps & { readonly roleOf: Tokens };
+export type StatsContext = StatsDeps & { readonly roleOf: RoleReader };
 
 /** Headers of every answer: it holds what only who was let in may see. */
-export const commonHeaders = {
+export const statsHeaders = {
   "cache-control": "no-store",
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY",
@@ -37,9 +37,9 @@ export const commonHeaders = {
 } as const;
 
 /** An answer in a sentence. */
-export function say(status: number, text: string, headers: Record<string, string> = {}): Response {
+export function textResponse(status: number, text: string, headers: Record<string, string> = {}): Response {
   return new Response(`${text}\n`, {
     status,
-    headers: { "content-type": "text/plain; charset=utf-8", ...commonHeaders, ...headers },
+    headers: { "content-type": "text/plain; charset=utf-8", ...statsHeaders, ...headers },
   });
 }

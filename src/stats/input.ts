@@ -1,38 +1,38 @@
 // What a report is made of: the mesh as the registry tells it, and what was counted of its traffic.
 
-import type { Node } from "../domain/node.ts";
+import type { MeshNode } from "../domain/node.ts";
 import type { StaticServer } from "../domain/server.ts";
 import type { Task } from "../domain/task.ts";
 import type { MeshInfo, ServiceView } from "../registry/api.ts";
-import type { Values } from "./report.ts";
+import type { ColumnValues } from "./report.ts";
 
 export type StatsInput = {
   readonly info: MeshInfo;
-  readonly nodes: readonly Node[];
+  readonly nodes: readonly MeshNode[];
   readonly services: readonly ServiceView[];
   /** History included. */
   readonly tasks: readonly Task[];
   readonly servers: readonly StaticServer[];
-  readonly traffic: Traffic;
+  readonly traffic: StatsTraffic;
   /** Epoch milliseconds; everything in it is told as of now. */
   readonly nowMs: number;
 };
 
 /** Columns of what was counted, by what it was counted of; empty where nobody counts. */
-export type Traffic = {
+export type StatsTraffic = {
   /** All that came in at the balancer and the nodes' own entry points. */
-  readonly mesh: RowValues;
-  readonly service: (id: string) => RowValues;
+  readonly mesh: ProxyValues;
+  readonly service: (id: string) => ProxyValues;
   /** What was asked of a server of a service, by its name: of all tasks that followed each other in one slot. */
-  readonly server: (serviceId: string, name: string) => Values;
-  readonly node: (id: string) => Values;
+  readonly server: (serviceId: string, name: string) => ColumnValues;
+  readonly node: (id: string) => ColumnValues;
 };
 
 /** What a proxy's frontend took in, and what its backend sent on. */
-export type RowValues = { readonly frontend: Values; readonly backend: Values };
+export type ProxyValues = { readonly frontend: ColumnValues; readonly backend: ColumnValues };
 
 /** Traffic nobody counted. */
-export const uncounted: Traffic = {
+export const emptyTraffic: StatsTraffic = {
   mesh: { frontend: {}, backend: {} },
   service: () => ({ frontend: {}, backend: {} }),
   server: () => ({}),

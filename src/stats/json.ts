@@ -1,6 +1,6 @@
 // The JSON of the statistics, in HAProxy's typed shape: a list of rows, each a list of the fields that have a value.
 
-import { columns, type RowKind, tagsIn } from "./columns.ts";
+import { type RowKind, statsColumns, tagsForKind } from "./columns.ts";
 import type { StatsReport, StatsRow } from "./report.ts";
 
 const objectTypes: Readonly<Record<RowKind, string>> = {
@@ -15,7 +15,7 @@ export function statsJson({ proxies }: StatsReport): string {
 }
 
 function fieldsOf({ kind, values }: StatsRow) {
-  return columns.flatMap((column) => {
+  return statsColumns.flatMap((column) => {
     const { name, pos, kinds, type } = column;
     const value = values[name];
     if (value === undefined || !kinds.includes(kind)) return [];
@@ -25,7 +25,7 @@ function fieldsOf({ kind, values }: StatsRow) {
       id: values.sid,
       field: { pos, name },
       processNum: 1,
-      tags: tagsIn(column, kind),
+      tags: tagsForKind(column, kind),
       value: { type, value },
     };
   });

@@ -1,11 +1,11 @@
 // The balancer over the nodes, as a proxy: every node is a server of it.
 
-import type { Node } from "../domain/node.ts";
-import { nodeReady } from "../domain/nodes.ts";
+import type { MeshNode } from "../domain/node.ts";
+import { isNodeReady } from "../domain/nodes.ts";
 import type { StatsInput } from "./input.ts";
 import { nodesProxyId } from "./proxy-id.ts";
-import { proxyRows, type ServerLine } from "./proxy-rows.ts";
-import type { StatsProxy, Values } from "./report.ts";
+import { proxyRows, type ServerRow } from "./proxy-rows.ts";
+import type { ColumnValues, StatsProxy } from "./report.ts";
 import { seconds } from "./time.ts";
 
 /** No service can be called so: names of services have no dot. */
@@ -14,7 +14,7 @@ const nodesProxyName = "waggle.nodes";
 /** @see docs/spec.md Z7 */
 export function nodesProxy({ nodes, traffic, nowMs }: StatsInput): StatsProxy {
   const head = { name: nodesProxyName, iid: nodesProxyId };
-  const lines = shownNodes(nodes).map((node) => nodeLine(node, traffic.node(node.id), nowMs));
+  const lines = latestNodes(nodes).map((node) => nodeRow(node, traffic.node(node.id), nowMs));
   return {
     ...head,
     what: "the balancer over the nodes, mode http",
@@ -22,39 +22,39 @@ export function nodesProxy({ nodes, traffic, nowMs }: StatsInput): StatsProxy {
   };
 }
 
-function nodeLine(node: Node, counted: Values, nowMs: number): ServerLine {
-  const { id, hostname, address, balance = "ready", stateSinceMs } = node;
+function nodeRow(node: MeshNode, counted: ColumnValues, nowMs: number): ServerRow {
+  const { id, hostname, address, admin = "ready", stateSinceMs } = node;
   return {
     name: hostname,
     status: nodeStatus(node),
-    share: nodeReady(node) && balance === "ready" ? { weight: 1 } : null,
+    share: isNodeReady(node) && admin === "ready" ? { weight: 1 } : null,
     weight: 1,
     backup: false,
-    admin: { target: { kind: "node", ref: id }, state: balance },
+    admin: { target: { kind: "node", ref: id }, state: admin },
     values: {
       ...counted,
       lastchg: seconds(nowMs - stateSinceMs),
-      last_chk: reason(node),
+      last_chk: nodeReason(node),
       addr: address,
     },
   };
 }
 
 /** A node is up while it is heard, unless the operator took it out of the balancer, drains it, or it is about to leave. */
-function nodeStatus(node: Node): string {
-  if (node.balance === "maint") return "MAINT";
-  if (!nodeReady(node)) return "DOWN";
-  return node.balance === "drain" || isEmptied(node) ? "DRAIN" : "UP";
+function nodeStatus(node: MeshNode): string {
+  if (node.admin === "maint") return "MAINT";
+  if (!isNodeReady(node)) return "DOWN";
+  return node.admin === "drain" || isDraining(node) ? "DRAIN" : "UP";
 }
 
 /** Its tasks are moved to other nodes. */
-function isEmptied({ availability, leaving }: Node): boolean {
+function isDraining({ availability, leaving }: MeshNode): boolean {
   return availability === "drain" || leaving === true;
 }
 
 /** What else there is to say: why it is down, or what drains it if that is not the balancer's own word. */
-function reason(node: Node): string {
-  if (node.message !== "" || !isEmptied(node)) return node.message;
+function nodeReason(node: MeshNode): string {
+  if (node.message !== "" || !isDraining(node)) return node.message;
   return node.leaving === true ? "its agent leaves" : "availability drain";
 }
 
@@ -62,11 +62,11 @@ function reason(node: Node): string {
  * Nodes by name. Where a machine joined anew, its old node of the same name is down for good: readers that go by name
  * could not tell the two apart, so only the newer one is shown.
  */
-function shownNodes(nodes: readonly Node[]): readonly Node[] {
-  const byName = new Map<string, Node>();
+function latestNodes(nodes: readonly MeshNode[]): readonly MeshNode[] {
+  const byName = new Map<string, MeshNode>();
   for (const node of nodes.toSorted((a, b) => a.createdAtMs - b.createdAtMs)) {
     const known = byName.get(node.hostname);
-    if (known === undefined || !nodeReady(known) || nodeReady(node)) byName.set(node.hostname, node);
+    if (known === undefined || !isNodeReady(known) || isNodeReady(node)) byName.set(node.hostname, node);
   }
   return [...byName.values()].sort((a, b) => byNumber(a.hostname, b.hostname));
 }

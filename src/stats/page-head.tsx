@@ -1,11 +1,11 @@
 // The head of the page: what mesh this is, what the colours mean, what else can be shown, and what an action came to.
 
-import { outcomes } from "./actions.ts";
+import { actionOutcomes } from "./actions.ts";
 import type { StatsReport } from "./report.ts";
 import { humanTime } from "./time.ts";
-import { type StatsAsked, statsLink } from "./uri.ts";
+import { type StatsQuery, statsLink } from "./uri.ts";
 
-export function Head({ mesh }: { readonly mesh: StatsReport["mesh"] }) {
+export function StatsHead({ mesh }: { readonly mesh: StatsReport["mesh"] }) {
   const { name, tableVersion, uptimeS, nodes, tasks } = mesh;
   const facts = [
     ["mesh", name],
@@ -29,7 +29,7 @@ export function Head({ mesh }: { readonly mesh: StatsReport["mesh"] }) {
   );
 }
 
-const colours = [
+const legendEntries = [
   ["active-up", "active UP"],
   ["backup-up", "backup UP"],
   ["going-down", "UP, going down"],
@@ -40,12 +40,12 @@ const colours = [
   ["drain", "SOFT STOPPED (DRAIN, NOLB)"],
 ] as const;
 
-export function Legend() {
+export function StatsLegend() {
   return (
     <section aria-labelledby="legend">
       <h2 id="legend">Legend</h2>
       <ul class="legend">
-        {colours.map(([name, meaning]) => (
+        {legendEntries.map(([name, meaning]) => (
           <li>
             <span class={`swatch ${name}`} /> {meaning}
           </li>
@@ -57,9 +57,9 @@ export function Legend() {
 }
 
 /** Scope, what to hide, refreshing, and the other forms of the same. */
-export function Display({ asked, uri }: { readonly asked: StatsAsked; readonly uri: string }) {
-  const link = (change: Partial<StatsAsked>) => statsLink(uri, { ...asked, outcome: "", ...change });
-  const export_ = (format: StatsAsked["format"]) => link({ format, refresh: false, up: false });
+export function DisplayOptions({ asked, uri }: { readonly asked: StatsQuery; readonly uri: string }) {
+  const link = (change: Partial<StatsQuery>) => statsLink(uri, { ...asked, outcome: "", ...change });
+  const export_ = (format: StatsQuery["format"]) => link({ format, refresh: false, up: false });
   return (
     <section aria-labelledby="display">
       <h2 id="display">Display option</h2>
@@ -96,9 +96,10 @@ export function Display({ asked, uri }: { readonly asked: StatsAsked; readonly u
   );
 }
 
-export function Outcome({ name }: { readonly name: string }) {
+export function OutcomeMessage({ name }: { readonly name: string }) {
   if (name === "") return null;
-  const text = name in outcomes ? outcomes[name as keyof typeof outcomes] : "Unexpected result.";
+  const text =
+    name in actionOutcomes ? actionOutcomes[name as keyof typeof actionOutcomes] : "Unexpected result.";
   return (
     <p role="status" class={name === "DONE" || name === "NONE" ? "outcome" : "outcome failed"}>
       <strong>{name}</strong> {text}

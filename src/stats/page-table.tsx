@@ -2,34 +2,34 @@
 // form that sets servers.
 
 import { adminStates } from "../domain/server.ts";
-import type { PageInput } from "./page.tsx";
-import { type Cell, groups } from "./page-columns.ts";
+import type { StatsPageInput } from "./page.tsx";
+import { columnGroups, type PageColumn } from "./page-columns.ts";
 import { rowName, type StatsProxy, type StatsRow } from "./report.ts";
 import { statsLink } from "./uri.ts";
 
-export function ProxyTable(input: PageInput & { readonly proxy: StatsProxy }) {
-  const { proxy, asked, uri } = input;
+export function ProxyTable(input: StatsPageInput & { readonly proxy: StatsProxy }) {
+  const { proxy, query, uri } = input;
   const { name, what, iid, rows } = proxy;
   const hasServers = rows.some(({ admin }) => admin !== undefined);
   // A page that refreshes itself would forget what is being ticked and typed.
-  const mayTick = hasServers && !asked.refresh;
-  const table = <Rows proxy={proxy} mayTick={mayTick} />;
+  const mayTick = hasServers && !query.refresh;
+  const table = <ProxyRows proxy={proxy} mayTick={mayTick} />;
   return (
     <section class="proxy" aria-labelledby={`proxy-${iid}`}>
       <h2 id={`proxy-${iid}`}>
         <a href={`#proxy-${iid}`}>{name}</a> <small>{what}</small>
       </h2>
       {mayTick ? (
-        <form method="post" action={statsLink(uri, { ...asked, outcome: "" })}>
+        <form method="post" action={statsLink(uri, { ...query, outcome: "" })}>
           {table}
-          <Actions {...input} />
+          <ServerActions {...input} />
         </form>
       ) : (
         table
       )}
       {hasServers && !mayTick && (
         <p class="change">
-          <a href={`${statsLink(uri, { ...asked, refresh: false, outcome: "" })}#proxy-${iid}`}>
+          <a href={`${statsLink(uri, { ...query, refresh: false, outcome: "" })}#proxy-${iid}`}>
             Change servers
           </a>
         </p>
@@ -38,7 +38,7 @@ export function ProxyTable(input: PageInput & { readonly proxy: StatsProxy }) {
   );
 }
 
-function Rows({ proxy, mayTick }: { readonly proxy: StatsProxy; readonly mayTick: boolean }) {
+function ProxyRows({ proxy, mayTick }: { readonly proxy: StatsProxy; readonly mayTick: boolean }) {
   return (
     // It scrolls sideways, also by the keyboard.
     <div class="scroll" tabindex={0}>
@@ -48,16 +48,16 @@ function Rows({ proxy, mayTick }: { readonly proxy: StatsProxy; readonly mayTick
             <th rowspan={2} scope="col" class="name">
               Name
             </th>
-            {groups.map(({ title, cells }) => (
-              <th scope="colgroup" colspan={cells.length} class="first">
+            {columnGroups.map(({ title, columns }) => (
+              <th scope="colgroup" colspan={columns.length} class="first">
                 {title}
               </th>
             ))}
           </tr>
           <tr>
-            {groups.flatMap(({ cells }) =>
-              cells.map(({ title, meaning }, index) => (
-                <th scope="col" class={index === 0 ? "first" : ""} title={meaning}>
+            {columnGroups.flatMap(({ columns }) =>
+              columns.map(({ title, description }, index) => (
+                <th scope="col" class={index === 0 ? "first" : ""} title={description}>
                   {title}
                 </th>
               )),
@@ -66,7 +66,7 @@ function Rows({ proxy, mayTick }: { readonly proxy: StatsProxy; readonly mayTick
         </thead>
         <tbody>
           {proxy.rows.map((row) => (
-            <Row row={row} mayTick={mayTick && row.kind === "server"} />
+            <ProxyRow row={row} mayTick={mayTick && row.kind === "server"} />
           ))}
         </tbody>
       </table>
@@ -74,11 +74,11 @@ function Rows({ proxy, mayTick }: { readonly proxy: StatsProxy; readonly mayTick
   );
 }
 
-function Row({ row, mayTick }: { readonly row: StatsRow; readonly mayTick: boolean }) {
+function ProxyRow({ row, mayTick }: { readonly row: StatsRow; readonly mayTick: boolean }) {
   const name = rowName(row);
   const shown = row.kind === "server" ? name : name.charAt(0) + name.slice(1).toLowerCase();
   return (
-    <tr class={`${row.kind} ${look(row)}`}>
+    <tr class={`${row.kind} ${rowClass(row)}`}>
       <th scope="row" class="name" title={String(row.values.addr ?? "")}>
         {mayTick ? (
           <label>
@@ -88,24 +88,24 @@ function Row({ row, mayTick }: { readonly row: StatsRow; readonly mayTick: boole
           shown
         )}
       </th>
-      {groups.flatMap(({ cells }) =>
-        cells.map((cell, index) => <Field cell={cell} row={row} isFirst={index === 0} />),
+      {columnGroups.flatMap(({ columns }) =>
+        columns.map((cell, index) => <ProxyField cell={cell} row={row} isFirst={index === 0} />),
       )}
     </tr>
   );
 }
 
-function Field({
+function ProxyField({
   cell,
   row,
   isFirst,
 }: {
-  readonly cell: Cell;
+  readonly cell: PageColumn;
   readonly row: StatsRow;
   readonly isFirst: boolean;
 }) {
-  const { text, more } = cell.of(row);
-  const classes = [isFirst && "first", cell.isWord && "word", more !== "" && "more"].filter(
+  const { text, more } = cell.contentOf(row);
+  const classes = [isFirst && "first", cell.isText && "word", more !== "" && "more"].filter(
     (name) => name !== false,
   );
   return (
@@ -116,7 +116,7 @@ function Field({
 }
 
 /** The colour of a row, as the legend has it. The words in its Status column say the same. */
-function look({ kind, values }: StatsRow): string {
+function rowClass({ kind, values }: StatsRow): string {
   const status = String(values.status);
   if (kind === "frontend") return "";
   if (status.startsWith("MAINT")) return "maint";
@@ -128,13 +128,13 @@ function look({ kind, values }: StatsRow): string {
   return kind === "server" && values.bck === 1 ? "backup-up" : "active-up";
 }
 
-const actionWords = {
+const actionTitles = {
   ready: "Set state to READY",
   drain: "Set state to DRAIN",
   maint: "Set state to MAINT",
 } as const;
 
-function Actions({ proxy, asksToken }: PageInput & { readonly proxy: StatsProxy }) {
+function ServerActions({ proxy, requiresToken }: StatsPageInput & { readonly proxy: StatsProxy }) {
   return (
     <div class="actions">
       <input type="hidden" name="b" value={`#${proxy.iid}`} />
@@ -143,11 +143,11 @@ function Actions({ proxy, asksToken }: PageInput & { readonly proxy: StatsProxy 
         <select name="action" required>
           <option value="">choose an action</option>
           {adminStates.map((action) => (
-            <option value={action}>{actionWords[action]}</option>
+            <option value={action}>{actionTitles[action]}</option>
           ))}
         </select>
       </label>{" "}
-      {asksToken && (
+      {requiresToken && (
         <label>
           Operator token <input type="password" name="token" autocomplete="off" required size={16} />
         </label>

@@ -1,34 +1,34 @@
 // The page: what HAProxy's readers know from HAProxy, in our own words and looks. It needs no script.
 
-import { Display, Head, Legend, Outcome } from "./page-head.tsx";
+import { DisplayOptions, OutcomeMessage, StatsHead, StatsLegend } from "./page-head.tsx";
 import { ProxyTable } from "./page-table.tsx";
 import type { StatsReport } from "./report.ts";
 import { style } from "./style.ts";
-import { type StatsAsked, statsLink } from "./uri.ts";
+import { type StatsQuery, statsLink } from "./uri.ts";
 
-export type PageInput = {
-  readonly asked: StatsAsked;
+export type StatsPageInput = {
+  readonly query: StatsQuery;
   readonly uri: string;
   /** Lets the page's own style through its policy. */
   readonly nonce: string;
   /** Who looks has to give the operator's token with each action. */
-  readonly asksToken: boolean;
+  readonly requiresToken: boolean;
 };
 
 /** How often an open page is read again, seconds. */
 const refreshS = 5;
 /** The same where a page has more rows than `manyRows`: printing ten thousand takes seconds. */
 const slowRefreshS = 60;
-const manyRows = 1_000;
+const slowRefreshRows = 1_000;
 
-const icon =
+const statsIcon =
   "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath fill='%23e69500' d='M8 0l7 4v8l-7 4-7-4V4z'/%3E%3C/svg%3E";
 
-export function statsPage(report: StatsReport, input: PageInput): string {
-  const { asked, uri, nonce } = input;
-  const again = statsLink(uri, { ...asked, outcome: "" });
+export function statsPage(report: StatsReport, input: StatsPageInput): string {
+  const { query, uri, nonce } = input;
+  const again = statsLink(uri, { ...query, outcome: "" });
   const rows = report.proxies.reduce((sum, proxy) => sum + proxy.rows.length, 0);
-  const everyS = rows > manyRows ? slowRefreshS : refreshS;
+  const everyS = rows > slowRefreshRows ? slowRefreshS : refreshS;
   const title = `Statistics Report for mesh ${report.mesh.name}`;
   const page = (
     <html lang="en">
@@ -37,25 +37,25 @@ export function statsPage(report: StatsReport, input: PageInput): string {
         <title>{title}</title>
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        {asked.refresh && <meta http-equiv="refresh" content={`${everyS};url=${again}`} />}
-        <link rel="icon" href={icon} />
+        {query.refresh && <meta http-equiv="refresh" content={`${everyS};url=${again}`} />}
+        <link rel="icon" href={statsIcon} />
         <style nonce={nonce} dangerouslySetInnerHTML={{ __html: style }} />
       </head>
       <body>
         <header>
           <h1>{title}</h1>
-          <Outcome name={asked.outcome} />
+          <OutcomeMessage name={query.outcome} />
           <div class="top">
-            <Head mesh={report.mesh} />
-            <Legend />
-            <Display asked={asked} uri={uri} />
+            <StatsHead mesh={report.mesh} />
+            <StatsLegend />
+            <DisplayOptions asked={query} uri={uri} />
           </div>
         </header>
         <main>
           {report.proxies.map((proxy) => (
             <ProxyTable proxy={proxy} {...input} />
           ))}
-          {report.proxies.length === 0 && <p class="none">No proxy has “{asked.scope}” in its name.</p>}
+          {report.proxies.length === 0 && <p class="none">No proxy has “{query.scope}” in its name.</p>}
         </main>
       </body>
     </html>

@@ -1,11 +1,11 @@
 // The rows of one proxy, put together: what HAProxy says of every frontend, server and backend.
 
 import type { Share } from "../domain/table.ts";
-import type { RowValues } from "./input.ts";
-import type { Admin, StatsRow, Values } from "./report.ts";
+import type { ProxyValues } from "./input.ts";
+import type { ColumnValues, RowAdmin, StatsRow } from "./report.ts";
 
 /** A server as the report has it, before its row is printed. */
-export type ServerLine = {
+export type ServerRow = {
   readonly name: string;
   /** HAProxy's words: `UP`, `UP 2/3`, `DOWN 1/2`, `DRAIN`, `MAINT`, `no check`. */
   readonly status: string;
@@ -14,9 +14,9 @@ export type ServerLine = {
   /** The operator's weight for it. */
   readonly weight: number;
   readonly backup: boolean;
-  readonly admin: Admin;
+  readonly admin: RowAdmin;
   /** Everything else that is known of it. */
-  readonly values: Values;
+  readonly values: ColumnValues;
 };
 
 /** HAProxy's numbers for kinds of rows. */
@@ -28,26 +28,26 @@ const rowTypes = { frontend: 0, backend: 1, server: 2 } as const;
  */
 export function proxyRows(
   proxy: { readonly name: string; readonly iid: number },
-  lines: readonly ServerLine[],
-  counted: RowValues,
-  backend: Values,
+  lines: readonly ServerRow[],
+  counted: ProxyValues,
+  backend: ColumnValues,
 ): readonly StatsRow[] {
   const head = { pxname: proxy.name, pid: 1, iid: proxy.iid, mode: "http" };
   const frontend = { ...head, svname: "FRONTEND", status: "OPEN", sid: 0, type: rowTypes.frontend };
   return [
     { kind: "frontend", values: { ...counted.frontend, ...frontend } },
-    ...withOwnNames(lines).map(
+    ...withUniqueNames(lines).map(
       (line, index): StatsRow => ({
         kind: "server",
-        values: { ...head, ...serverValues(line), sid: index + 1 },
+        values: { ...head, ...serverRowValues(line), sid: index + 1 },
         admin: line.admin,
       }),
     ),
-    { kind: "backend", values: { ...counted.backend, ...backend, ...head, ...backendValues(lines) } },
+    { kind: "backend", values: { ...counted.backend, ...backend, ...head, ...backendRowValues(lines) } },
   ];
 }
 
-function withOwnNames(lines: readonly ServerLine[]): readonly ServerLine[] {
+function withUniqueNames(lines: readonly ServerRow[]): readonly ServerRow[] {
   const taken = new Set(["FRONTEND", "BACKEND"]);
   return lines.map((line) => {
     let { name } = line;
@@ -57,7 +57,7 @@ function withOwnNames(lines: readonly ServerLine[]): readonly ServerLine[] {
   });
 }
 
-function serverValues({ name, status, share, weight, backup, values }: ServerLine): Values {
+function serverRowValues({ name, status, share, weight, backup, values }: ServerRow): ColumnValues {
   return {
     ...values,
     svname: name,
@@ -71,8 +71,8 @@ function serverValues({ name, status, share, weight, backup, values }: ServerLin
 }
 
 /** Up while any server takes requests. HAProxy calls one without servers up; here it answers 503, and is down. */
-function backendValues(lines: readonly ServerLine[]): Values {
-  const taking = lines.flatMap(({ share }) => (share !== null && isInTurn(share) ? share : []));
+function backendRowValues(lines: readonly ServerRow[]): ColumnValues {
+  const taking = lines.flatMap(({ share }) => (share !== null && isUsable(share) ? share : []));
   const weight = taking.reduce((sum, share) => sum + share.weight, 0);
   const backups = taking.filter(({ backup }) => backup === true).length;
   return {
@@ -88,6 +88,6 @@ function backendValues(lines: readonly ServerLine[]): Values {
 }
 
 /** Whether new requests are sent there. */
-function isInTurn({ weight, drain }: Share): boolean {
+function isUsable({ weight, drain }: Share): boolean {
   return weight > 0 && drain !== true;
 }

@@ -5,16 +5,16 @@ import type { AdminTarget } from "../registry/api.ts";
 import type { ColumnName, RowKind } from "./columns.ts";
 
 /** What a row has a value for; everything else is printed empty. */
-export type Values = { readonly [Name in ColumnName]?: number | string };
+export type ColumnValues = { readonly [Name in ColumnName]?: number | string };
 
 export type StatsRow = {
   readonly kind: RowKind;
-  readonly values: Values;
+  readonly values: ColumnValues;
   /** Of a server: what an operator's word about it is for, and what it is now. */
-  readonly admin?: Admin;
+  readonly admin?: RowAdmin;
 };
 
-export type Admin = { readonly target: AdminTarget; readonly state: AdminState };
+export type RowAdmin = { readonly target: AdminTarget; readonly state: AdminState };
 
 /** A published service, or the balancer over the nodes: what HAProxy would have as one `listen` section. */
 export type StatsProxy = {

@@ -3,16 +3,16 @@
 import { hostPort, type StaticServer } from "../domain/server.ts";
 import { downtimeMs, lastCheckText, serverStatus } from "../domain/server-health.ts";
 import { resultValues } from "./check.ts";
-import type { ServerLine } from "./proxy-rows.ts";
-import type { Values } from "./report.ts";
-import type { ServiceInput } from "./service-proxy.ts";
+import type { ServerRow } from "./proxy-rows.ts";
+import type { ColumnValues } from "./report.ts";
+import type { ServiceProxyInput } from "./service-proxy.ts";
 import { seconds } from "./time.ts";
 
 /** @see docs/spec.md Z9 */
-export function serverLine(
+export function serverRow(
   server: StaticServer,
-  { shares, options, traffic, nowMs }: ServiceInput,
-): ServerLine {
+  { shares, options, traffic, nowMs }: ServiceProxyInput,
+): ServerRow {
   const { id, serviceId, spec, admin } = server;
   return {
     name: spec.name,
@@ -31,7 +31,7 @@ export function serverLine(
   };
 }
 
-function healthValues(server: StaticServer, nowMs: number): Values {
+function healthValues(server: StaticServer, nowMs: number): ColumnValues {
   const { health, admin, spec } = server;
   if (health === null || spec.check === null) return {};
   return {

@@ -1,18 +1,18 @@
 // A published service as a proxy: its slots are servers of it, whichever task is in each, and its static servers.
 
-import type { Node } from "../domain/node.ts";
+import type { MeshNode } from "../domain/node.ts";
 import type { Policy } from "../domain/policy.ts";
 import type { StaticServer } from "../domain/server.ts";
 import type { Share, TableOptions } from "../domain/table.ts";
 import type { Task } from "../domain/task.ts";
 import type { ServiceView } from "../registry/api.ts";
-import type { Traffic } from "./input.ts";
-import { proxyRows, type ServerLine } from "./proxy-rows.ts";
-import type { StatsProxy, Values } from "./report.ts";
-import { serverLine } from "./server-line.ts";
-import { slotLines } from "./slot-lines.ts";
+import type { StatsTraffic } from "./input.ts";
+import { proxyRows, type ServerRow } from "./proxy-rows.ts";
+import type { ColumnValues, StatsProxy } from "./report.ts";
+import { serverRow } from "./server-line.ts";
+import { slotRows } from "./slot-lines.ts";
 
-export type ServiceInput = {
+export type ServiceProxyInput = {
   readonly service: ServiceView;
   readonly iid: number;
   /** The service's own, history included. */
@@ -22,18 +22,18 @@ export type ServiceInput = {
   readonly options: TableOptions;
   readonly policy: Policy;
   readonly shares: ReadonlyMap<string, Share>;
-  readonly nodes: ReadonlyMap<string, Node>;
-  readonly traffic: Traffic;
+  readonly nodes: ReadonlyMap<string, MeshNode>;
+  readonly traffic: StatsTraffic;
   readonly nowMs: number;
 };
 
 /** @see docs/spec.md Z8-Z10 */
-export function serviceProxy(input: ServiceInput): StatsProxy {
+export function serviceProxy(input: ServiceProxyInput): StatsProxy {
   const { service, iid, servers, options, policy, traffic } = input;
   const head = { name: service.spec.name, iid };
   const lines = [
-    ...slotLines(input).sort(byName),
-    ...servers.map((server) => serverLine(server, input)).sort(byName),
+    ...slotRows(input).sort(byName),
+    ...servers.map((server) => serverRow(server, input)).sort(byName),
   ].map((line) => withOptions(line, options, input.nowMs));
   const ports = service.ports.map(({ published, target }) => `${published}:${target}`).join(", ");
   const sticky = options.sticky === undefined ? {} : { cookie: options.sticky };
@@ -45,11 +45,11 @@ export function serviceProxy(input: ServiceInput): StatsProxy {
 }
 
 /** What the service says of all its servers, where a server says nothing else. */
-function withOptions(line: ServerLine, options: TableOptions, nowMs: number): ServerLine {
+function withOptions(line: ServerRow, options: TableOptions, nowMs: number): ServerRow {
   const { maxconn, queue, slowStartMs } = options;
   const limit = line.share?.maxconn ?? maxconn;
   const warmMs = nowMs - (line.share?.sinceMs ?? Number.NEGATIVE_INFINITY);
-  const values: Values = {
+  const values: ColumnValues = {
     ...(limit !== undefined && { slim: limit }),
     ...(queue !== undefined && { qlimit: queue }),
     ...(slowStartMs !== undefined &&
@@ -60,4 +60,4 @@ function withOptions(line: ServerLine, options: TableOptions, nowMs: number): Se
 }
 
 const { compare } = new Intl.Collator("en", { numeric: true });
-const byName = (a: ServerLine, b: ServerLine) => compare(a.name, b.name);
+const byName = (a: ServerRow, b: ServerRow) => compare(a.name, b.name);

@@ -1,26 +1,26 @@
 // Slots as servers: a slot outlives its tasks, so that a reader's series goes on while a task is replaced.
 
-import { type Shares, shareOf, sharesOf } from "../domain/balance-labels.ts";
+import { type ShareRules, shareOf, shareRulesOf } from "../domain/balance-labels.ts";
 import { isRoutable } from "../domain/compile.ts";
 import { haproxyStatus } from "../domain/health.ts";
 import { taskName } from "../domain/names.ts";
-import type { Node } from "../domain/node.ts";
-import { nodeDown } from "../domain/nodes.ts";
+import type { MeshNode } from "../domain/node.ts";
+import { isNodeDown } from "../domain/nodes.ts";
 import { isAlive, type Task } from "../domain/task.ts";
 import { checkValues } from "./check.ts";
-import type { ServerLine } from "./proxy-rows.ts";
-import type { Values } from "./report.ts";
-import type { ServiceInput } from "./service-proxy.ts";
+import type { ServerRow } from "./proxy-rows.ts";
+import type { ColumnValues } from "./report.ts";
+import type { ServiceProxyInput } from "./service-proxy.ts";
 import { seconds } from "./time.ts";
 
 /** @see docs/spec.md Z8, Z9 */
-export function slotLines(input: ServiceInput): ServerLine[] {
+export function slotRows(input: ServiceProxyInput): ServerRow[] {
   const { service, tasks } = input;
-  const meant = sharesOf(service.spec.labels);
+  const meant = shareRulesOf(service.spec.labels);
   const slots = Map.groupBy(tasks, (task) => taskName(service.spec.name, task));
   return [...slots].flatMap(([name, ofSlot]) => {
     const task = taskOfSlot(ofSlot);
-    return task === null ? [] : [slotLine(name, task, meant, input)];
+    return task === null ? [] : [slotRow(name, task, meant, input)];
   });
 }
 
@@ -41,12 +41,12 @@ function taskOfSlot(tasks: readonly Task[]): Task | null {
 }
 
 /** @param meant the shares that the service's labels ask for, also of tasks that take no requests now */
-function slotLine(name: string, task: Task, meant: Shares, input: ServiceInput): ServerLine {
+function slotRow(name: string, task: Task, meant: ShareRules, input: ServiceProxyInput): ServerRow {
   const { shares, nodes, traffic, nowMs } = input;
   const share = shares.get(task.id) ?? null;
   const { weight, backup = false } = shareOf(meant, task, nodes.get(task.nodeId ?? ""));
   // What an unheard node said last still holds while nobody else can take the requests.
-  const isLost = share === null && !isHeard(task, nodes);
+  const isLost = share === null && !isOnLiveNode(task, nodes);
   return {
     name,
     status: isLost ? "DOWN" : taskStatus(task, share?.drain === true),
@@ -78,7 +78,7 @@ function taskStatus(task: Task, drains: boolean): string {
 }
 
 /** The last check of a task that runs; what a task that does not waits for, or ended with. */
-function stateValues(task: Task, problem: string): Values {
+function stateValues(task: Task, problem: string): ColumnValues {
   if (task.state === "running" && problem === "") return task.health === null ? {} : checkValues(task.health);
   const why = problem || [task.state, task.err || task.message].filter((text) => text !== "").join(": ");
   return { check_status: "UNK", check_desc: "Unknown", last_chk: why };
@@ -92,7 +92,7 @@ function addressOf({ endpoints: [first] }: Task): string {
   return first === undefined ? "" : (URL.parse(first.origin)?.host ?? "");
 }
 
-function isHeard({ nodeId }: Task, nodes: ReadonlyMap<string, Node>): boolean {
+function isOnLiveNode({ nodeId }: Task, nodes: ReadonlyMap<string, MeshNode>): boolean {
   const node = nodes.get(nodeId ?? "");
-  return nodeId === null || (node !== undefined && !nodeDown(node));
+  return nodeId === null || (node !== undefined && !isNodeDown(node));
 }

@@ -23,7 +23,7 @@ export function isStatsUrl(url: string, uri: string): boolean {
 }
 
 /** What is asked of the statistics. */
-export type StatsAsked = {
+export type StatsQuery = {
   readonly format: "html" | "csv" | "json" | "json-schema";
   /** Servers that are down are left out. */
   readonly up: boolean;
@@ -38,7 +38,7 @@ export type StatsAsked = {
 const maxScope = 64;
 
 /** Reads what stands after the address: `;csv`, `;up;norefresh`, `?scope=web`. What is not known is passed over. */
-export function readAsked(url: string, uri: string): StatsAsked {
+export function readStatsQuery(url: string, uri: string): StatsQuery {
   const path = url.indexOf("/", url.indexOf("://") + 3);
   const fields = url.slice(path + uri.length).split(/[;&?#]/);
   // A browser writes a field without a value as `up=`.
@@ -55,7 +55,7 @@ export function readAsked(url: string, uri: string): StatsAsked {
 }
 
 /** The address with options, as HAProxy writes it: `/haproxy?stats;up;norefresh?scope=web`. */
-export function statsLink(uri: string, { up, refresh, scope, outcome, format }: StatsAsked): string {
+export function statsLink(uri: string, { up, refresh, scope, outcome, format }: StatsQuery): string {
   const options = [
     format !== "html" && format,
     outcome !== "" && `st=${outcome}`,
@@ -67,7 +67,10 @@ export function statsLink(uri: string, { up, refresh, scope, outcome, format }: 
 }
 
 /** The part of a report that was asked for. Frontends and backends stay, as HAProxy keeps them. */
-export function partOf(report: StatsReport, { up, scope }: Pick<StatsAsked, "up" | "scope">): StatsReport {
+export function filterReport(
+  report: StatsReport,
+  { up, scope }: Pick<StatsQuery, "up" | "scope">,
+): StatsReport {
   const proxies = report.proxies
     .filter(({ name }) => name.toLowerCase().includes(scope.toLowerCase()))
     .map((proxy) => ({

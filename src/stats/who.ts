@@ -3,13 +3,13 @@
 import { roleReader } from "../control/auth.ts";
 import type { Role } from "../control/context.ts";
 
-export type Tokens = (token: string) => Role | null;
+export type RoleReader = (token: string) => Role | null;
 
 /**
  * Whose a request's credentials are; null: nobody's. With Basic the password is a token of the mesh and the user may be
  * called anything, as the exporters that want a user do.
  */
-export function whoAsks(authorization: string | null, roleOf: Tokens): Role | null {
+export function roleOfCredentials(authorization: string | null, roleOf: RoleReader): Role | null {
   const token = tokenOf(authorization ?? "");
   return token === null ? null : roleOf(token);
 }
@@ -33,17 +33,20 @@ function decodeBase64(text: string): string {
 }
 
 /** Tokens of the mesh, as a Worker has them. */
-export type Secrets = { readonly OPERATOR_TOKEN?: string; readonly VIEWER_TOKEN?: string };
+export type TokenSecrets = { readonly OPERATOR_TOKEN?: string; readonly VIEWER_TOKEN?: string };
 
 /**
  * The request without the mesh's own token in it. A browser that signed in to the statistics sends what it was given to
  * every page of the same origin (RFC 7617 §2.2), and here those are the services'. Other credentials are the task's.
  */
-export function withoutToken(request: Request, { OPERATOR_TOKEN = "", VIEWER_TOKEN = "" }: Secrets): Request {
+export function withoutToken(
+  request: Request,
+  { OPERATOR_TOKEN = "", VIEWER_TOKEN = "" }: TokenSecrets,
+): Request {
   const authorization = request.headers.get("authorization");
   if (authorization === null || !/^basic /i.test(authorization)) return request;
   const roleOf = roleReader({ operatorToken: OPERATOR_TOKEN, viewerToken: VIEWER_TOKEN });
-  if (whoAsks(authorization, roleOf) === null) return request;
+  if (roleOfCredentials(authorization, roleOf) === null) return request;
   const stripped = new Request(request);
   stripped.headers.delete("authorization");
   return stripped;

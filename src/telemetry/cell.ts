@@ -1,19 +1,19 @@
 // A cell: where one isolate counts one thing, a task or a service at a node's entry point.
 
-import type { Waiting } from "./delta.ts";
-import { bucketOf } from "./histogram.ts";
-import { Level } from "./level.ts";
-import { newTally, type Tally, type WrittenTally, writeTally } from "./tally.ts";
+import type { GaugeReport } from "./delta.ts";
+import { bucketIndex } from "./histogram.ts";
+import { Gauge } from "./level.ts";
+import { newTally, type SparseTally, type Tally, toSparseTally } from "./tally.ts";
 
-export class Cell {
+export class MetricSet {
   readonly tally: Tally = newTally();
   /** Requests that wait for an answer. */
-  readonly open = new Level();
+  readonly open = new Gauge();
   /** Requests that wait in line. */
-  readonly queue = new Level();
+  readonly queue = new Gauge();
   /** What was waiting when it was last taken. */
-  #saidOpen = 0;
-  #saidQueue = 0;
+  #reportedOpen = 0;
+  #reportedQueue = 0;
 
   add(counter: number, by = 1): void {
     const { counts } = this.tally;
@@ -21,30 +21,36 @@ export class Cell {
   }
 
   /** Counts a latency. */
-  took(ms: number): void {
+  observeLatency(ms: number): void {
     const { buckets } = this.tally;
-    const bucket = bucketOf(ms);
+    const bucket = bucketIndex(ms);
     buckets[bucket] = (buckets[bucket] ?? 0) + 1;
   }
 
-  turn(): void {
-    this.open.turn();
-    this.queue.turn();
+  rotate(): void {
+    this.open.rotate();
+    this.queue.rotate();
   }
 
   /** What was counted since it was last taken; null when that is nothing. */
-  take(): (WrittenTally & Waiting) | null {
+  take(): (SparseTally & GaugeReport) | null {
     const { tally, open, queue } = this;
-    const written = writeTally(tally);
-    const waits = open.now !== this.#saidOpen || queue.now !== this.#saidQueue;
+    const written = toSparseTally(tally);
+    const waits = open.value !== this.#reportedOpen || queue.value !== this.#reportedQueue;
     if (!waits && written.counts.length === 0 && written.buckets.length === 0) return null;
-    const taken = { ...written, open: open.now, openMax: open.max, queue: queue.now, queueMax: queue.max };
+    const taken = {
+      ...written,
+      open: open.value,
+      openMax: open.max,
+      queue: queue.value,
+      queueMax: queue.max,
+    };
     tally.counts.fill(0);
     tally.buckets.fill(0);
-    open.restart();
-    queue.restart();
-    this.#saidOpen = open.now;
-    this.#saidQueue = queue.now;
+    open.resetMax();
+    queue.resetMax();
+    this.#reportedOpen = open.value;
+    this.#reportedQueue = queue.value;
     return taken;
   }
 }

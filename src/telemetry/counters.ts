@@ -6,7 +6,7 @@
  * Of a service or a node they count what clients asked; of a task what it was asked. Responses are those handed to
  * clients, by their first digit; of a task those that it gave and that were handed on.
  */
-export const counter = {
+export const counterIndex = {
   /** Requests that ended, one way or another. Of a task: those for which it was the last one asked. */
   requests: 0,
   responses1xx: 1,
@@ -52,33 +52,33 @@ export const counter = {
   tookMs: 27,
 } as const;
 
-export type Counter = keyof typeof counter;
-export type Counts = Readonly<Record<Counter, number>>;
+export type CounterName = keyof typeof counterIndex;
+export type Counts = Readonly<Record<CounterName, number>>;
 
-export const counters = Object.keys(counter) as Counter[];
-export const counterCount = counters.length;
+export const counterNames = Object.keys(counterIndex) as CounterName[];
+export const counterCount = counterNames.length;
 
 /** Counts by their names. */
-export function countsOf(values: ArrayLike<number>): Counts {
-  return Object.fromEntries(counters.map((name) => [name, values[counter[name]] ?? 0])) as Counts;
+export function countsByName(values: ArrayLike<number>): Counts {
+  return Object.fromEntries(counterNames.map((name) => [name, values[counterIndex[name]] ?? 0])) as Counts;
 }
 
 /** The counter of a response's class. */
-export function classOf(status: number): number {
-  return status >= 100 && status < 600 ? Math.floor(status / 100) : counter.responsesOther;
+export function responseClassCounter(status: number): number {
+  return status >= 100 && status < 600 ? Math.floor(status / 100) : counterIndex.responsesOther;
 }
 
-const refusals: Readonly<Record<number, number>> = {
-  400: counter.refused400,
-  404: counter.refused404,
-  500: counter.refused500,
-  502: counter.refused502,
-  503: counter.refused503,
-  504: counter.refused504,
-  508: counter.refused508,
+const refusalCounters: Readonly<Record<number, number>> = {
+  400: counterIndex.refused400,
+  404: counterIndex.refused404,
+  500: counterIndex.refused500,
+  502: counterIndex.refused502,
+  503: counterIndex.refused503,
+  504: counterIndex.refused504,
+  508: counterIndex.refused508,
 };
 
 /** The counter of a refusal. */
-export function refusalOf(status: number): number {
-  return refusals[status] ?? counter.refusedOther;
+export function refusalCounter(status: number): number {
+  return refusalCounters[status] ?? counterIndex.refusedOther;
 }

@@ -1,8 +1,8 @@
 // A delta as data points of Workers Analytics Engine: what is kept there for three months, to be asked in SQL.
 
-import { type Counter, counter } from "./counters.ts";
+import { type CounterName, counterIndex } from "./counters.ts";
 import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
-import { bucketCount, percentile } from "./histogram.ts";
+import { histogramBucketCount, percentile } from "./histogram.ts";
 import { addSparse } from "./sparse.ts";
 import { newTally } from "./tally.ts";
 
@@ -17,7 +17,7 @@ export type DataPoint = {
 const maxPoints = 120;
 
 /** double1 to double15; double16 and on are p50, p95 and p99 in milliseconds. */
-const columns: readonly Counter[] = [
+const doubleColumns: readonly CounterName[] = [
   "requests",
   "responses2xx",
   "responses3xx",
@@ -40,33 +40,33 @@ export function dataPoints({ place, isolate, tasks, entries }: Delta): DataPoint
   const points = [
     ...tasks.map((task) => {
       const { serviceName, nodeId, name } = task;
-      return point(serviceName, ["task", place, serviceName, nodeId, name, isolate], task);
+      return toDataPoint(serviceName, ["task", place, serviceName, nodeId, name, isolate], task);
     }),
     ...entries.map((entry) => {
       const service = entry.service?.name ?? "";
-      return point(service, ["entry", place, service, entry.node?.id ?? "", "", isolate], entry);
+      return toDataPoint(service, ["entry", place, service, entry.node?.id ?? "", "", isolate], entry);
     }),
   ];
-  return points.sort((a, b) => weight(b) - weight(a)).slice(0, maxPoints);
+  return points.sort((a, b) => requestsOrAttempts(b) - requestsOrAttempts(a)).slice(0, maxPoints);
 }
 
-function point(index: string, blobs: string[], part: TaskDelta | EntryDelta): DataPoint {
+function toDataPoint(index: string, blobs: string[], part: TaskDelta | EntryDelta): DataPoint {
   const { counts } = newTally();
   addSparse(counts, part.counts);
-  const buckets = new Float64Array(bucketCount);
+  const buckets = new Float64Array(histogramBucketCount);
   addSparse(buckets, part.buckets);
   return {
     // An index may have 96 bytes, and a character three of them.
     indexes: [index.slice(0, 32)],
     blobs,
     doubles: [
-      ...columns.map((name) => counts[counter[name]] ?? 0),
+      ...doubleColumns.map((name) => counts[counterIndex[name]] ?? 0),
       ...[0.5, 0.95, 0.99].map((share) => percentile(buckets, share)),
     ],
   };
 }
 
 /** Requests, or attempts where there are more. */
-function weight({ doubles }: DataPoint): number {
+function requestsOrAttempts({ doubles }: DataPoint): number {
   return Math.max(doubles[0] ?? 0, doubles[7] ?? 0);
 }

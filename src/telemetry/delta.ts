@@ -1,9 +1,9 @@
 // A delta: what one isolate counted since its last one, as it is sent to the telemetry object.
 
-import type { WrittenTally } from "./tally.ts";
+import type { SparseTally } from "./tally.ts";
 
 /** How many wait now, and how many did at most since the last delta. */
-export type Waiting = {
+export type GaugeReport = {
   /** Requests sent on whose answer has not begun. */
   readonly open: number;
   readonly openMax: number;
@@ -13,8 +13,8 @@ export type Waiting = {
 };
 
 /** What was counted of one task, or of one server that stands for one. */
-export type TaskDelta = WrittenTally &
-  Waiting & {
+export type TaskDelta = SparseTally &
+  GaugeReport & {
     readonly id: string;
     /** `my-web.1`. */
     readonly name: string;
@@ -28,8 +28,8 @@ export type TaskDelta = WrittenTally &
   };
 
 /** What was counted of one service at one node's entry point. */
-export type EntryDelta = WrittenTally &
-  Waiting & {
+export type EntryDelta = SparseTally &
+  GaugeReport & {
     /** Null: the request was for no service of the mesh. */
     readonly service: { readonly id: string; readonly name: string } | null;
     /** Null: no node could be picked. */

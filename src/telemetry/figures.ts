@@ -1,12 +1,12 @@
 // Figures: what is known of one thing's traffic, counted up from deltas.
 
-import { counter } from "./counters.ts";
-import type { Waiting } from "./delta.ts";
+import { counterIndex } from "./counters.ts";
+import type { GaugeReport } from "./delta.ts";
 import { addSparse } from "./sparse.ts";
-import { Steps } from "./steps.ts";
-import { addTally, newTally, type Tally, type WrittenTally } from "./tally.ts";
+import { TimeSeries } from "./steps.ts";
+import { addTally, newTally, type SparseTally, type Tally } from "./tally.ts";
 
-export type Figures = {
+export type Totals = {
   readonly tally: Tally;
   openMax: number;
   queueMax: number;
@@ -16,19 +16,22 @@ export type Figures = {
   readonly firstMs: number;
   lastMs: number;
   /** Null where only sums are kept. */
-  readonly series: Series | null;
+  readonly series: TimeSeriesPair | null;
 };
 
-export type Series = { readonly tens: Steps; readonly minutes: Steps };
+export type TimeSeriesPair = { readonly tens: TimeSeries; readonly minutes: TimeSeries };
 
 const tenSecondsMs = 10_000;
 const minuteMs = 60_000;
 
-export function newSeries(keepsBuckets: boolean): Series {
-  return { tens: new Steps(tenSecondsMs, keepsBuckets), minutes: new Steps(minuteMs, keepsBuckets) };
+export function newTimeSeriesPair(keepsBuckets: boolean): TimeSeriesPair {
+  return {
+    tens: new TimeSeries(tenSecondsMs, keepsBuckets),
+    minutes: new TimeSeries(minuteMs, keepsBuckets),
+  };
 }
 
-export function newFigures(nowMs: number, series: Series | null): Figures {
+export function newTotals(nowMs: number, series: TimeSeriesPair | null): Totals {
   return { tally: newTally(), openMax: 0, queueMax: 0, rateMax: 0, firstMs: nowMs, lastMs: nowMs, series };
 }
 
@@ -38,9 +41,9 @@ export function newFigures(nowMs: number, series: Series | null): Figures {
  *
  * @param as of a task it matters how often it was asked, and what came to no answer
  */
-export function count(
-  figures: Figures,
-  delta: WrittenTally & Waiting,
+export function addToTotals(
+  figures: Totals,
+  delta: SparseTally & GaugeReport,
   nowMs: number,
   as: "task" | "entry",
 ): void {
@@ -52,7 +55,7 @@ export function count(
   const { counts, buckets } = newTally();
   addSparse(counts, delta.counts);
   addSparse(buckets, delta.buckets);
-  const asked = counts[as === "task" ? counter.attempts : counter.requests] ?? 0;
+  const asked = counts[as === "task" ? counterIndex.attempts : counterIndex.requests] ?? 0;
   const failed = as === "task" ? failedAttempts(counts) : failedRequests(counts);
   const { tens, minutes } = figures.series;
   for (const steps of [tens, minutes]) steps.add(nowMs, asked, failed, buckets);
@@ -61,12 +64,13 @@ export function count(
 
 /** Requests answered 5xx, by the mesh itself or by a task. */
 function failedRequests(counts: Float64Array): number {
-  return counts[counter.responses5xx] ?? 0;
+  return counts[counterIndex.responses5xx] ?? 0;
 }
 
 /** Attempts answered 5xx, or not at all. */
 function failedAttempts(counts: Float64Array): number {
   const at = (index: number) => counts[index] ?? 0;
-  const unanswered = at(counter.connectErrors) + at(counter.responseErrors) + at(counter.timeouts);
+  const unanswered =
+    at(counterIndex.connectErrors) + at(counterIndex.responseErrors) + at(counterIndex.timeouts);
   return failedRequests(counts) + unanswered;
 }

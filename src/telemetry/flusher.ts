@@ -5,11 +5,11 @@ import type { Delta } from "./delta.ts";
 import type { Meter } from "./meter.ts";
 
 /** What was counted is sent this long after the first request that is in it, milliseconds. */
-export const flushEveryMs = 2_000;
+export const flushIntervalMs = 2_000;
 /** A flush that was planned so long ago has come to nothing: its request was stopped. Milliseconds. */
-const lostMs = 15_000;
+const lostFlushMs = 15_000;
 /** Tries in a row; then the next request tries on. */
-const maxTries = 3;
+const maxFlushTries = 3;
 
 export type FlusherOptions = {
   /** Resolves once the delta was taken in, or can never be; rejects when it should be sent again. */
@@ -21,7 +21,7 @@ export type FlusherOptions = {
 export class Flusher {
   readonly #meter: Meter;
   readonly #options: FlusherOptions;
-  #plannedMs: number | null = null;
+  #scheduledMs: number | null = null;
   /** Sent, and not acknowledged. */
   #pending: Delta | null = null;
 
@@ -31,9 +31,9 @@ export class Flusher {
   }
 
   /** Something was counted: plans a flush unless one is planned. */
-  plan(nowMs: number, waitUntil: (work: Promise<void>) => void): void {
-    if (this.#plannedMs !== null && Math.abs(nowMs - this.#plannedMs) < lostMs) return;
-    this.#plannedMs = nowMs;
+  schedule(nowMs: number, waitUntil: (work: Promise<void>) => void): void {
+    if (this.#scheduledMs !== null && Math.abs(nowMs - this.#scheduledMs) < lostFlushMs) return;
+    this.#scheduledMs = nowMs;
     waitUntil(this.#flushLater());
   }
 
@@ -45,16 +45,16 @@ export class Flusher {
   }
 
   async #flushLater(): Promise<void> {
-    for (let tries = 0; tries < maxTries; tries += 1) {
-      await this.#options.sleep(flushEveryMs);
+    for (let tries = 0; tries < maxFlushTries; tries += 1) {
+      await this.#options.sleep(flushIntervalMs);
       // From here on what is counted plans the next one: it may be too late for this one.
-      this.#plannedMs = null;
+      this.#scheduledMs = null;
       if (await this.flush()) return;
       // One that was planned meanwhile tries on.
-      if (this.#plannedMs !== null) return;
-      this.#plannedMs = this.#options.nowMs();
+      if (this.#scheduledMs !== null) return;
+      this.#scheduledMs = this.#options.nowMs();
     }
-    this.#plannedMs = null;
+    this.#scheduledMs = null;
   }
 
   async #sendPending(): Promise<boolean> {

@@ -1,35 +1,35 @@
 // The histogram of latencies: log buckets, the same ones everywhere, so that any two add up.
 
 /** Bounds grow by the fourth root of two: a percentile read from it is at most 19 % from the true one. */
-export const bucketsPerDoubling = 4;
+export const histogramBucketsPerDoubling = 4;
 
-const boundCount = 17 * bucketsPerDoubling + 1;
+const boundCount = 17 * histogramBucketsPerDoubling + 1;
 
 /** Upper bounds in milliseconds, 1 to 131,072; a bucket holds what is above the bound before it. */
 export const boundsMs: readonly number[] = Array.from(
   { length: boundCount },
-  (_, bucket) => 2 ** (bucket / bucketsPerDoubling),
+  (_, bucket) => 2 ** (bucket / histogramBucketsPerDoubling),
 );
 
 /** One bucket more than bounds: the last one holds all that is above the last bound. */
-export const bucketCount = boundCount + 1;
+export const histogramBucketCount = boundCount + 1;
 
 /** The bucket of a latency. What a clock that went back makes of it counts as 0. */
-export function bucketOf(ms: number): number {
+export function bucketIndex(ms: number): number {
   if (!(ms > 1)) return 0;
-  return Math.min(bucketCount - 1, Math.ceil(Math.log2(ms) * bucketsPerDoubling));
+  return Math.min(histogramBucketCount - 1, Math.ceil(Math.log2(ms) * histogramBucketsPerDoubling));
 }
 
 /** Adds the counts of one histogram to another. */
 export function addBuckets(to: Float64Array, from: ArrayLike<number>): void {
-  for (let bucket = 0; bucket < bucketCount; bucket += 1) {
+  for (let bucket = 0; bucket < histogramBucketCount; bucket += 1) {
     to[bucket] = (to[bucket] ?? 0) + (from[bucket] ?? 0);
   }
 }
 
-export function countOf(buckets: ArrayLike<number>): number {
+export function observationCount(buckets: ArrayLike<number>): number {
   let count = 0;
-  for (let bucket = 0; bucket < bucketCount; bucket += 1) count += buckets[bucket] ?? 0;
+  for (let bucket = 0; bucket < histogramBucketCount; bucket += 1) count += buckets[bucket] ?? 0;
   return count;
 }
 
@@ -40,7 +40,7 @@ export function countOf(buckets: ArrayLike<number>): number {
  * @param share 0 to 1
  */
 export function percentile(buckets: ArrayLike<number>, share: number): number {
-  let left = share * countOf(buckets);
+  let left = share * observationCount(buckets);
   if (left <= 0) return 0;
   for (let bucket = 0; bucket < boundCount; bucket += 1) {
     const count = buckets[bucket] ?? 0;

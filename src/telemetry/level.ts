@@ -1,13 +1,13 @@
 // A level: how many there are now of what comes and goes, and how many there were at most.
 
-export class Level {
+export class Gauge {
   /** Those that came in the present turn, and in the one before. */
-  #now = 0;
-  #before = 0;
+  #current = 0;
+  #previous = 0;
   #max = 0;
 
-  get now(): number {
-    return this.#now + this.#before;
+  get value(): number {
+    return this.#current + this.#previous;
   }
 
   get max(): number {
@@ -15,28 +15,28 @@ export class Level {
   }
 
   /** Takes in that one came. */
-  came(): void {
-    this.#now += 1;
-    if (this.now > this.#max) this.#max = this.now;
+  increment(): void {
+    this.#current += 1;
+    if (this.value > this.#max) this.#max = this.value;
   }
 
   /** Takes in that one went. @param turnsAgo how many turns ago it came */
-  went(turnsAgo: number): void {
-    if (turnsAgo === 0) this.#now -= 1;
-    else if (turnsAgo === 1) this.#before -= 1;
+  decrement(turnsAgo: number): void {
+    if (turnsAgo === 0) this.#current -= 1;
+    else if (turnsAgo === 1) this.#previous -= 1;
   }
 
   /**
    * What came before the turn that ended has gone, whether anybody said so or not: the platform stops a request in its
    * tracks when its client goes away.
    */
-  turn(): void {
-    this.#before = this.#now;
-    this.#now = 0;
+  rotate(): void {
+    this.#previous = this.#current;
+    this.#current = 0;
   }
 
   /** From here on the most is told anew. */
-  restart(): void {
-    this.#max = this.now;
+  resetMax(): void {
+    this.#max = this.value;
   }
 }

@@ -1,57 +1,63 @@
 // Reading a snapshot out of what is known.
 
-import { counter, countsOf } from "./counters.ts";
-import type { Figures } from "./figures.ts";
-import { countOf, percentile } from "./histogram.ts";
-import { recentOf, trendOf } from "./recent.ts";
+import { counterIndex, countsByName } from "./counters.ts";
+import type { Totals } from "./figures.ts";
+import { observationCount, percentile } from "./histogram.ts";
+import { requestTrend, trafficWindow } from "./recent.ts";
 import type {
+  ColoTaskTraffic,
+  ColoTraffic,
   EntryTraffic,
-  Latency,
+  LatencySummary,
   NodeTraffic,
-  PlaceTraffic,
-  SeenTask,
   ServiceTraffic,
   Snapshot,
   SnapshotFilter,
-  StepSeries,
   TaskTraffic,
-  Traffic,
+  TimeSeriesData,
+  TrafficMetrics,
   TrafficSeries,
 } from "./snapshot.ts";
 import { toSparse } from "./sparse.ts";
-import { type Steps, stepCount } from "./steps.ts";
+import { binCount, type TimeSeries } from "./steps.ts";
 import type { Tally } from "./tally.ts";
-import { type IsolateState, type Item, isolateKeepMs, type TelemetryState } from "./telemetry-state.ts";
-import { WaitSums, type Waits } from "./waits.ts";
+import {
+  type IsolateState,
+  isolateTimeoutMs,
+  type TelemetryItem,
+  type TelemetryState,
+} from "./telemetry-state.ts";
+import { type GaugeValues, QueueGauges } from "./waits.ts";
 
 /** What is known at a moment, services, nodes and tasks by name. */
-export function snapshot(state: TelemetryState, nowMs: number, filter: SnapshotFilter = {}): Snapshot {
-  const reader = new Reader(state, nowMs, filter);
+export function readSnapshot(state: TelemetryState, nowMs: number, filter: SnapshotFilter = {}): Snapshot {
+  const reader = new SnapshotReader(state, nowMs, filter);
   return {
     atMs: nowMs,
     sinceMs: state.sinceMs,
     services: reader.services(),
     nodes: reader.nodes(),
     strays: reader.entriesOf(""),
-    places: filter.places === true ? reader.places() : [],
+    places: filter.places === true ? reader.colos() : [],
   };
 }
 
-class Reader {
+class SnapshotReader {
   readonly #nowMs: number;
   readonly #filter: SnapshotFilter;
-  readonly #items: Readonly<Record<Item["kind"], readonly Item[]>>;
+  readonly #items: Readonly<Record<TelemetryItem["kind"], readonly TelemetryItem[]>>;
   readonly #isolates: readonly IsolateState[];
-  readonly #waits: WaitSums;
+  readonly #queueGauges: QueueGauges;
 
   constructor(state: TelemetryState, nowMs: number, filter: SnapshotFilter) {
     this.#nowMs = nowMs;
     this.#filter = filter;
     const byKind = Map.groupBy(state.items.values(), ({ kind }) => kind);
-    const of = (kind: Item["kind"]) => (byKind.get(kind) ?? []).sort(byName);
+    const of = (kind: TelemetryItem["kind"]) => (byKind.get(kind) ?? []).sort(byName);
     const nodes = of("node");
-    const asked = nodes.find(({ about }) => filter.node === about.id || filter.node === about.name);
-    const onNode = ({ about }: Item) => filter.node === undefined || about.nodeId === asked?.about.id;
+    const asked = nodes.find(({ labels }) => filter.node === labels.id || filter.node === labels.name);
+    const onNode = ({ labels }: TelemetryItem) =>
+      filter.node === undefined || labels.nodeId === asked?.labels.id;
     this.#items = {
       service: of("service"),
       node: nodes,
@@ -60,53 +66,53 @@ class Reader {
       place: of("place").filter(onNode),
     };
     this.#isolates = [...state.isolates.values()].filter(
-      ({ lastMs }) => Math.abs(nowMs - lastMs) <= isolateKeepMs,
+      ({ lastMs }) => Math.abs(nowMs - lastMs) <= isolateTimeoutMs,
     );
-    this.#waits = waitsOf(this.#isolates);
+    this.#queueGauges = queueGaugesOf(this.#isolates);
   }
 
   services(): ServiceTraffic[] {
-    const tasks = Map.groupBy(this.#items.task, ({ about }) => about.serviceId);
-    return this.#asked("service").map((item) => ({
-      id: item.about.id,
-      name: item.about.name,
-      ...this.#traffic(item.figures, this.#waits.of(item.key)),
-      series: this.#series(item.figures),
-      tasks: (tasks.get(item.about.id) ?? []).map((task) => this.#task(task)),
-      entries: this.entriesOf(item.about.id),
+    const tasks = Map.groupBy(this.#items.task, ({ labels }) => labels.serviceId);
+    return this.#selected("service").map((item) => ({
+      id: item.labels.id,
+      name: item.labels.name,
+      ...this.#traffic(item.totals, this.#queueGauges.get(item.key)),
+      series: this.#series(item.totals),
+      tasks: (tasks.get(item.labels.id) ?? []).map((task) => this.#task(task)),
+      entries: this.entriesOf(item.labels.id),
     }));
   }
 
   nodes(): NodeTraffic[] {
-    return this.#asked("node").map(({ about, key, figures }) => ({
-      id: about.id,
-      name: about.name,
-      ...this.#traffic(figures, this.#waits.of(key)),
-      series: this.#series(figures),
+    return this.#selected("node").map(({ labels, key, totals }) => ({
+      id: labels.id,
+      name: labels.name,
+      ...this.#traffic(totals, this.#queueGauges.get(key)),
+      series: this.#series(totals),
     }));
   }
 
   entriesOf(serviceId: string): EntryTraffic[] {
     return this.#items.entry
-      .filter(({ about }) => about.serviceId === serviceId)
-      .map(({ about, key, figures }) => ({
-        nodeId: about.nodeId,
-        ...this.#traffic(figures, this.#waits.of(key)),
+      .filter(({ labels }) => labels.serviceId === serviceId)
+      .map(({ labels, key, totals }) => ({
+        nodeId: labels.nodeId,
+        ...this.#traffic(totals, this.#queueGauges.get(key)),
       }));
   }
 
-  places(): PlaceTraffic[] {
-    const asked = new Set(this.#asked("service").map(({ about }) => about.id));
-    const seen = this.#items.place.filter(({ about }) => asked.has(about.serviceId));
-    const services = new Map(seen.map(({ about }) => [about.id, about.serviceId]));
-    return [...Map.groupBy(seen, ({ about }) => about.place)].map(([place, tasks]) => {
-      const isolates = this.#isolates.filter((isolate) => isolate.place === place);
-      const seenThere = this.#seer(isolates);
+  colos(): ColoTraffic[] {
+    const asked = new Set(this.#selected("service").map(({ labels }) => labels.id));
+    const seen = this.#items.place.filter(({ labels }) => asked.has(labels.serviceId));
+    const services = new Map(seen.map(({ labels }) => [labels.id, labels.serviceId]));
+    return [...Map.groupBy(seen, ({ labels }) => labels.place)].map(([place, tasks]) => {
+      const isolates = this.#isolates.filter((isolate) => isolate.colo === place);
+      const seenThere = this.#coloTaskReader(isolates);
       return {
         place,
-        tasks: tasks.map(({ about, figures }) => seenThere(about.id, about.serviceId, figures)),
+        tasks: tasks.map(({ labels, totals }) => seenThere(labels.id, labels.serviceId, totals)),
         isolates: isolates.map((isolate) => {
-          const seenByIt = this.#seer([isolate]);
+          const seenByIt = this.#coloTaskReader([isolate]);
           return {
             id: isolate.id,
             lastMs: isolate.lastMs,
@@ -120,35 +126,35 @@ class Reader {
     });
   }
 
-  #asked(kind: "service" | "node"): readonly Item[] {
+  #selected(kind: "service" | "node"): readonly TelemetryItem[] {
     const ref = this.#filter[kind];
     return this.#items[kind].filter(
-      ({ about }) => ref === undefined || about.id === ref || about.name === ref,
+      ({ labels }) => ref === undefined || labels.id === ref || labels.name === ref,
     );
   }
 
-  #task({ about, key, figures }: Item): TaskTraffic {
-    const { id, name, slot, nodeId } = about;
+  #task({ labels, key, totals }: TelemetryItem): TaskTraffic {
+    const { id, name, slot, nodeId } = labels;
     return {
       id,
       name,
       slot,
       nodeId,
-      ...this.#traffic(figures, this.#waits.of(key)),
-      series: this.#series(figures),
+      ...this.#traffic(totals, this.#queueGauges.get(key)),
+      series: this.#series(totals),
       ejectedBy: this.#ejectedBy(id, this.#isolates),
     };
   }
 
   /** Reads tasks as these isolates see them; who waits is added up once for all of them. */
-  #seer(
+  #coloTaskReader(
     isolates: readonly IsolateState[],
-  ): (taskId: string, serviceId: string, figures: Figures) => SeenTask {
-    const waits = waitsOf(isolates);
+  ): (taskId: string, serviceId: string, figures: Totals) => ColoTaskTraffic {
+    const waits = queueGaugesOf(isolates);
     return (taskId, serviceId, figures) => ({
       taskId,
       serviceId,
-      ...this.#traffic(figures, waits.of(`task ${taskId}`)),
+      ...this.#traffic(figures, waits.get(`task ${taskId}`)),
       ejectedBy: this.#ejectedBy(taskId, isolates),
     });
   }
@@ -157,41 +163,41 @@ class Reader {
     return isolates.filter(({ ejectedUntilMs }) => (ejectedUntilMs.get(taskId) ?? 0) > this.#nowMs).length;
   }
 
-  #traffic(figures: Figures, waits: Waits): Traffic {
+  #traffic(figures: Totals, waits: GaugeValues): TrafficMetrics {
     const { tally, openMax, queueMax, rateMax, firstMs, lastMs, series } = figures;
     return {
-      counts: countsOf(tally.counts),
+      counts: countsByName(tally.counts),
       open: { now: waits.open, max: openMax },
       queue: { now: waits.queue, max: queueMax },
       rate: { now: series?.tens.rate(this.#nowMs) ?? 0, max: rateMax },
-      latency: latencyOf(tally),
-      recent: series === null ? null : recentOf(series.tens, this.#nowMs),
-      trend: series === null || this.#filter.trend !== true ? [] : trendOf(series.tens, this.#nowMs),
+      latency: latencySummary(tally),
+      recent: series === null ? null : trafficWindow(series.tens, this.#nowMs),
+      trend: series === null || this.#filter.trend !== true ? [] : requestTrend(series.tens, this.#nowMs),
       firstMs,
       lastMs,
     };
   }
 
-  #series({ series }: Figures): TrafficSeries {
+  #series({ series }: Totals): TrafficSeries {
     if (series === null || this.#filter.series !== true) return null;
     return {
-      tens: stepSeries(series.tens, this.#nowMs),
-      minutes: stepSeries(series.minutes, this.#nowMs),
+      tens: timeSeriesData(series.tens, this.#nowMs),
+      minutes: timeSeriesData(series.minutes, this.#nowMs),
     };
   }
 }
 
-function waitsOf(isolates: readonly IsolateState[]): WaitSums {
-  const sums = new WaitSums();
-  for (const { waiting } of isolates) for (const [key, waits] of waiting) sums.add(key, waits);
+function queueGaugesOf(isolates: readonly IsolateState[]): QueueGauges {
+  const sums = new QueueGauges();
+  for (const { gauges } of isolates) for (const [key, waits] of gauges) sums.add(key, waits);
   return sums;
 }
 
-function latencyOf({ counts, buckets }: Tally): Latency {
-  const count = countOf(buckets);
+function latencySummary({ counts, buckets }: Tally): LatencySummary {
+  const count = observationCount(buckets);
   return {
     count,
-    avgMs: count === 0 ? 0 : (counts[counter.tookMs] ?? 0) / count,
+    avgMs: count === 0 ? 0 : (counts[counterIndex.tookMs] ?? 0) / count,
     p50Ms: percentile(buckets, 0.5),
     p95Ms: percentile(buckets, 0.95),
     p99Ms: percentile(buckets, 0.99),
@@ -200,24 +206,24 @@ function latencyOf({ counts, buckets }: Tally): Latency {
 }
 
 /** All steps up to now, those in which nothing came included. */
-function stepSeries(steps: Steps, nowMs: number): StepSeries {
+function timeSeriesData(steps: TimeSeries, nowMs: number): TimeSeriesData {
   const last = Math.floor(nowMs / steps.stepMs);
-  const byNumber = new Map(steps.list().map((step) => [step.number, step]));
-  const all = Array.from({ length: stepCount }, (_, at) => byNumber.get(last - stepCount + 1 + at));
+  const byNumber = new Map(steps.bins().map((step) => [step.number, step]));
+  const all = Array.from({ length: binCount }, (_, at) => byNumber.get(last - binCount + 1 + at));
   return {
     stepMs: steps.stepMs,
-    startMs: (last - stepCount + 1) * steps.stepMs,
+    startMs: (last - binCount + 1) * steps.stepMs,
     requests: all.map((step) => step?.requests ?? 0),
     failed: all.map((step) => step?.failed ?? 0),
     p50Ms: all.map((step) => step?.p50Ms ?? 0),
     p95Ms: all.map((step) => step?.p95Ms ?? 0),
     p99Ms: all.map((step) => step?.p99Ms ?? 0),
-    buckets: steps.keepsBuckets ? all.map((step) => step?.buckets ?? []) : null,
+    buckets: steps.hasHistograms ? all.map((step) => step?.buckets ?? []) : null,
   };
 }
 
 /** By code unit: the same everywhere. */
-function byName(a: Item, b: Item): number {
-  const [one, other] = [`${a.about.name} ${a.key}`, `${b.about.name} ${b.key}`];
+function byName(a: TelemetryItem, b: TelemetryItem): number {
+  const [one, other] = [`${a.labels.name} ${a.key}`, `${b.labels.name} ${b.key}`];
   return one < other ? -1 : one > other ? 1 : 0;
 }

@@ -1,9 +1,9 @@
 // Recent: how it goes now, over the step that is still being counted and the one before it.
 
-import type { Steps } from "./steps.ts";
-import { stepCount } from "./steps.ts";
+import type { TimeSeries } from "./steps.ts";
+import { binCount } from "./steps.ts";
 
-export type Recent = {
+export type TrafficWindow = {
   /** Over how long: one step to two. */
   readonly seconds: number;
   readonly requests: number;
@@ -14,10 +14,10 @@ export type Recent = {
   readonly p99Ms: number;
 };
 
-export function recentOf(steps: Steps, nowMs: number): Recent {
+export function trafficWindow(steps: TimeSeries, nowMs: number): TrafficWindow {
   const number = Math.floor(nowMs / steps.stepMs);
-  const newest = steps.at(number);
-  const before = steps.at(number - 1);
+  const newest = steps.binAt(number);
+  const before = steps.binAt(number - 1);
   const fuller = (newest?.requests ?? 0) >= (before?.requests ?? 0) ? newest : before;
   return {
     seconds: (steps.stepMs + (nowMs - number * steps.stepMs)) / 1_000,
@@ -30,7 +30,10 @@ export function recentOf(steps: Steps, nowMs: number): Recent {
 }
 
 /** Requests of each step that has ended, oldest first. */
-export function trendOf(steps: Steps, nowMs: number): readonly number[] {
+export function requestTrend(steps: TimeSeries, nowMs: number): readonly number[] {
   const last = Math.floor(nowMs / steps.stepMs) - 1;
-  return Array.from({ length: stepCount - 1 }, (_, at) => steps.at(last - stepCount + 2 + at)?.requests ?? 0);
+  return Array.from(
+    { length: binCount - 1 },
+    (_, at) => steps.binAt(last - binCount + 2 + at)?.requests ?? 0,
+  );
 }

@@ -1,8 +1,8 @@
 // A snapshot: all that can be read of a mesh's traffic at one moment. Plain data, which crosses RPC and JSON.
 
 import type { Counts } from "./counters.ts";
-import type { Recent } from "./recent.ts";
-import type { Sparse } from "./sparse.ts";
+import type { TrafficWindow } from "./recent.ts";
+import type { SparseArray } from "./sparse.ts";
 
 export type Snapshot = {
   /** The telemetry object's clock, against which every `…Ms` moment here is to be read. Epoch milliseconds. */
@@ -13,33 +13,33 @@ export type Snapshot = {
   readonly nodes: readonly NodeTraffic[];
   /** Requests for no service of the mesh, by the node they came in at; "" where none could be picked. */
   readonly strays: readonly EntryTraffic[];
-  readonly places: readonly PlaceTraffic[];
+  readonly places: readonly ColoTraffic[];
 };
 
 /** Now, and the most there ever were. */
-export type Level = { readonly now: number; readonly max: number };
+export type GaugeReading = { readonly now: number; readonly max: number };
 
-export type Latency = {
+export type LatencySummary = {
   readonly count: number;
   readonly avgMs: number;
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly p99Ms: number;
   /** As index, count, index, count over `boundsMs`. */
-  readonly buckets: Sparse;
+  readonly buckets: SparseArray;
 };
 
-export type Traffic = {
+export type TrafficMetrics = {
   readonly counts: Counts;
   /** Requests whose answer has not begun: over all isolates now; the most that was known at a time. */
-  readonly open: Level;
+  readonly open: GaugeReading;
   /** Those of them that are held back until a task may take them, in the same way. */
-  readonly queue: Level;
+  readonly queue: GaugeReading;
   /** Requests a second; of a task times it was asked. 0 where no series is kept. */
-  readonly rate: Level;
-  readonly latency: Latency;
+  readonly rate: GaugeReading;
+  readonly latency: LatencySummary;
   /** How it goes now; null where no series is kept. */
-  readonly recent: Recent | null;
+  readonly recent: TrafficWindow | null;
   /** Requests of each ten seconds of the last ten minutes, oldest first; empty where not asked for, or no series is kept. */
   readonly trend: readonly number[];
   /** When it was first and last counted. */
@@ -48,7 +48,7 @@ export type Traffic = {
 };
 
 /** Steps of time, oldest first; the last one is still being counted. */
-export type StepSeries = {
+export type TimeSeriesData = {
   readonly stepMs: number;
   /** When the first step begins. */
   readonly startMs: number;
@@ -59,13 +59,13 @@ export type StepSeries = {
   readonly p95Ms: readonly number[];
   readonly p99Ms: readonly number[];
   /** The histogram of each step; null where only percentiles are kept. */
-  readonly buckets: readonly Sparse[] | null;
+  readonly buckets: readonly SparseArray[] | null;
 };
 
 /** The last ten minutes and the last hour; null where not asked for. */
-export type TrafficSeries = { readonly tens: StepSeries; readonly minutes: StepSeries } | null;
+export type TrafficSeries = { readonly tens: TimeSeriesData; readonly minutes: TimeSeriesData } | null;
 
-export type ServiceTraffic = Traffic & {
+export type ServiceTraffic = TrafficMetrics & {
   readonly id: string;
   readonly name: string;
   readonly series: TrafficSeries;
@@ -74,7 +74,7 @@ export type ServiceTraffic = Traffic & {
   readonly entries: readonly EntryTraffic[];
 };
 
-export type TaskTraffic = Traffic & {
+export type TaskTraffic = TrafficMetrics & {
   readonly id: string;
   /** `my-web.1`, or the server's name. */
   readonly name: string;
@@ -85,27 +85,27 @@ export type TaskTraffic = Traffic & {
   readonly ejectedBy: number;
 };
 
-export type EntryTraffic = Traffic & { readonly nodeId: string };
+export type EntryTraffic = TrafficMetrics & { readonly nodeId: string };
 
-export type NodeTraffic = Traffic & {
+export type NodeTraffic = TrafficMetrics & {
   readonly id: string;
   readonly name: string;
   readonly series: TrafficSeries;
 };
 
 /** How one place of the world sees the tasks. */
-export type PlaceTraffic = {
+export type ColoTraffic = {
   readonly place: string;
-  readonly tasks: readonly SeenTask[];
+  readonly tasks: readonly ColoTaskTraffic[];
   /** Isolates heard within a minute. */
   readonly isolates: readonly {
     readonly id: string;
     readonly lastMs: number;
-    readonly tasks: readonly SeenTask[];
+    readonly tasks: readonly ColoTaskTraffic[];
   }[];
 };
 
-export type SeenTask = Traffic & {
+export type ColoTaskTraffic = TrafficMetrics & {
   readonly taskId: string;
   readonly serviceId: string;
   /** Isolates there that pass it over now. */
@@ -126,5 +126,5 @@ export type SnapshotFilter = {
   /** True: how each place sees the tasks. */
   readonly places?: boolean;
   /** True: what it holds is saved first, so that no counter in it is ever lower later. */
-  readonly kept?: boolean;
+  readonly saveFirst?: boolean;
 };

@@ -1,8 +1,8 @@
 // Sparse numbers: an array that is mostly zeros, written as index, value, index, value.
 
-export type Sparse = readonly number[];
+export type SparseArray = readonly number[];
 
-export function toSparse(values: ArrayLike<number>): Sparse {
+export function toSparse(values: ArrayLike<number>): SparseArray {
   const pairs: number[] = [];
   for (let index = 0; index < values.length; index += 1) {
     const value = values[index] ?? 0;
@@ -12,7 +12,7 @@ export function toSparse(values: ArrayLike<number>): Sparse {
 }
 
 /** Adds what was written to an array; indexes it does not have are left out. */
-export function addSparse(to: Float64Array, pairs: Sparse): void {
+export function addSparse(to: Float64Array, pairs: SparseArray): void {
   for (let at = 0; at + 1 < pairs.length; at += 2) {
     const index = pairs[at] ?? -1;
     const value = to[index];

@@ -2,16 +2,16 @@
 // one saving writes no more rows than there are shards.
 
 import { fnv1a } from "../domain/fnv.ts";
-import type { Figures, Series } from "./figures.ts";
-import type { Sparse } from "./sparse.ts";
-import type { Step, Steps } from "./steps.ts";
-import { addTally, type WrittenTally, writeTally } from "./tally.ts";
+import type { TimeSeriesPair, Totals } from "./figures.ts";
+import type { SparseArray } from "./sparse.ts";
+import type { Bin, TimeSeries } from "./steps.ts";
+import { addTally, type SparseTally, toSparseTally } from "./tally.ts";
 import {
-  type About,
-  type Item,
-  type Kind,
+  type ItemKind,
+  type ItemLabels,
   newItem,
-  newState,
+  newTelemetryState,
+  type TelemetryItem,
   type TelemetryState,
 } from "./telemetry-state.ts";
 
@@ -24,28 +24,28 @@ export type TelemetrySql = {
 /** A row may have 2 MB; with the most that is kept, a shard has half of that. */
 export const shardCount = 64;
 /** How a shard's text is written. What was written otherwise is not read: counting starts anew. */
-const format = 1;
+const storageFormat = 1;
 
 /** A thing as it is kept. */
-type Written = WrittenTally & {
-  readonly kind: Kind;
+type StoredItem = SparseTally & {
+  readonly kind: ItemKind;
   readonly key: string;
-  readonly about: About;
+  readonly about: ItemLabels;
   readonly openMax: number;
   readonly queueMax: number;
   readonly rateMax: number;
   readonly firstMs: number;
   readonly lastMs: number;
-  readonly series: { readonly tens: WrittenSteps; readonly minutes: WrittenSteps } | null;
+  readonly series: { readonly tens: StoredTimeSeries; readonly minutes: StoredTimeSeries } | null;
 };
 
-type WrittenSteps = {
-  readonly steps: readonly (readonly (number | Sparse | null)[])[];
-  readonly newest: Sparse;
+type StoredTimeSeries = {
+  readonly steps: readonly (readonly (number | SparseArray | null)[])[];
+  readonly newest: SparseArray;
 };
 
 /** The one row beside the shards. */
-type Head = {
+type StoredHead = {
   readonly format: number;
   readonly sinceMs: number;
   readonly seqs: readonly (readonly [string, number])[];
@@ -56,22 +56,23 @@ export function loadState(sql: TelemetrySql, nowMs: number): TelemetryState {
   sql.exec("CREATE TABLE IF NOT EXISTS head (number INTEGER PRIMARY KEY, body TEXT NOT NULL)");
   sql.exec("CREATE TABLE IF NOT EXISTS shards (number INTEGER PRIMARY KEY, body TEXT NOT NULL)");
   const [row] = sql.exec("SELECT body FROM head");
-  if (row === undefined) return newState(nowMs);
+  if (row === undefined) return newTelemetryState(nowMs);
   try {
-    return readRows(JSON.parse(String(row.body)), sql.exec("SELECT body FROM shards"));
+    return readStored(JSON.parse(String(row.body)), sql.exec("SELECT body FROM shards"));
   } catch (error) {
     console.error({ message: "telemetry: what was kept cannot be read", error: String(error) });
     sql.exec("DELETE FROM shards");
-    return newState(nowMs);
+    return newTelemetryState(nowMs);
   }
 }
 
-function readRows(head: Head, shards: readonly Readonly<Record<string, unknown>>[]): TelemetryState {
-  if (head.format !== format) throw new Error(`format ${head.format}, this release writes ${format}`);
-  const state = newState(head.sinceMs);
-  for (const [isolate, seq] of head.seqs) state.seqs.set(isolate, seq);
+function readStored(head: StoredHead, shards: readonly Readonly<Record<string, unknown>>[]): TelemetryState {
+  if (head.format !== storageFormat)
+    throw new Error(`format ${head.format}, this release writes ${storageFormat}`);
+  const state = newTelemetryState(head.sinceMs);
+  for (const [isolate, seq] of head.seqs) state.lastSeqs.set(isolate, seq);
   for (const { body } of shards) {
-    for (const written of JSON.parse(String(body)) as Written[]) {
+    for (const written of JSON.parse(String(body)) as StoredItem[]) {
       const item = readItem(written);
       state.items.set(item.key, item);
     }
@@ -86,9 +87,9 @@ function readRows(head: Head, shards: readonly Readonly<Record<string, unknown>>
  * @returns rows written
  */
 export function saveState(sql: TelemetrySql, state: TelemetryState, forgotten: readonly string[]): number {
-  const dirty = new Set([...state.changed, ...forgotten].map(shardOf));
+  const dirty = new Set([...state.changedKeys, ...forgotten].map(shardOf));
   const shards = Map.groupBy(state.items.values(), ({ key }) => shardOf(key));
-  const head: Head = { format, sinceMs: state.sinceMs, seqs: [...state.seqs] };
+  const head: StoredHead = { format: storageFormat, sinceMs: state.sinceMs, seqs: [...state.lastSeqs] };
   sql.transactionSync(() => {
     for (const number of dirty) {
       const body = JSON.stringify((shards.get(number) ?? []).map(writeItem));
@@ -96,7 +97,7 @@ export function saveState(sql: TelemetrySql, state: TelemetryState, forgotten: r
     }
     sql.exec("INSERT OR REPLACE INTO head (number, body) VALUES (1, ?)", JSON.stringify(head));
   });
-  state.changed.clear();
+  state.changedKeys.clear();
   return dirty.size + 1;
 }
 
@@ -104,50 +105,63 @@ function shardOf(key: string): number {
   return (fnv1a(key) >>> 0) % shardCount;
 }
 
-function writeItem({ kind, key, about, figures }: Item): Written {
-  const { tally, openMax, queueMax, rateMax, firstMs, lastMs, series } = figures;
+function writeItem({ kind, key, labels, totals }: TelemetryItem): StoredItem {
+  const { tally, openMax, queueMax, rateMax, firstMs, lastMs, series } = totals;
   return {
     kind,
     key: key.slice(kind.length + 1),
-    about,
-    ...writeTally(tally),
+    about: labels,
+    ...toSparseTally(tally),
     openMax,
     queueMax,
     rateMax,
     firstMs,
     lastMs,
-    series: series === null ? null : { tens: writeSteps(series.tens), minutes: writeSteps(series.minutes) },
+    series:
+      series === null
+        ? null
+        : { tens: writeTimeSeries(series.tens), minutes: writeTimeSeries(series.minutes) },
   };
 }
 
-function readItem({ kind, key, about, openMax, queueMax, rateMax, firstMs, lastMs, ...rest }: Written): Item {
+function readItem({
+  kind,
+  key,
+  about,
+  openMax,
+  queueMax,
+  rateMax,
+  firstMs,
+  lastMs,
+  ...rest
+}: StoredItem): TelemetryItem {
   const histograms = kind === "service" || (kind === "node" && hasHistograms(rest.series));
   const item = newItem(kind, key, about, firstMs, histograms);
-  const { figures } = item;
-  addTally(figures.tally, rest);
-  Object.assign(figures, { openMax, queueMax, rateMax, lastMs } satisfies Partial<Figures>);
-  restoreSeries(figures.series, rest.series);
+  const { totals } = item;
+  addTally(totals.tally, rest);
+  Object.assign(totals, { openMax, queueMax, rateMax, lastMs } satisfies Partial<Totals>);
+  restoreSeries(totals.series, rest.series);
   return item;
 }
 
 /** A node is read as it was kept. */
-function hasHistograms(series: Written["series"]): boolean {
-  return series?.minutes.steps.at(-1)?.[bucketsAt] != null;
+function hasHistograms(series: StoredItem["series"]): boolean {
+  return series?.minutes.steps.at(-1)?.[storedBucketsIndex] != null;
 }
 
 /** Where a written step has its histogram. */
-const bucketsAt = 6;
+const storedBucketsIndex = 6;
 
-function restoreSeries(to: Series | null, written: Written["series"]): void {
+function restoreSeries(to: TimeSeriesPair | null, written: StoredItem["series"]): void {
   if (to === null || written === null) return;
   for (const which of ["tens", "minutes"] as const) {
-    to[which].restore(written[which].steps.map(readStep), written[which].newest);
+    to[which].restore(written[which].steps.map(readBin), written[which].newest);
   }
 }
 
-function writeSteps(steps: Steps): WrittenSteps {
+function writeTimeSeries(steps: TimeSeries): StoredTimeSeries {
   const written = steps
-    .list()
+    .bins()
     .map(({ number, requests, failed, p50Ms, p95Ms, p99Ms, buckets }) => [
       number,
       requests,
@@ -157,10 +171,10 @@ function writeSteps(steps: Steps): WrittenSteps {
       p99Ms,
       buckets,
     ]);
-  return { steps: written, newest: steps.newestBuckets() };
+  return { steps: written, newest: steps.currentBuckets() };
 }
 
-function readStep(written: readonly (number | Sparse | null)[]): Step {
+function readBin(written: readonly (number | SparseArray | null)[]): Bin {
   const [number, requests, failed, p50Ms, p95Ms, p99Ms, buckets] = written;
-  return { number, requests, failed, p50Ms, p95Ms, p99Ms, buckets } as Step;
+  return { number, requests, failed, p50Ms, p95Ms, p99Ms, buckets } as Bin;
 }

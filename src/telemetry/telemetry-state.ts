@@ -1,16 +1,21 @@
 // What is known of a mesh's traffic: figures of services, nodes, tasks, and of tasks as each place sees them.
 
 import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
-import { count, type Figures, newFigures, newSeries } from "./figures.ts";
-import { WaitSums, type Waits } from "./waits.ts";
+import { addToTotals, newTimeSeriesPair, newTotals, type Totals } from "./figures.ts";
+import { type GaugeValues, QueueGauges } from "./waits.ts";
 
-export type Kind = "service" | "node" | "task" | "entry" | "place";
+export type ItemKind = "service" | "node" | "task" | "entry" | "place";
 
 /** Figures of one thing, and how it is called. */
-export type Item = { readonly kind: Kind; readonly key: string; about: About; readonly figures: Figures };
+export type TelemetryItem = {
+  readonly kind: ItemKind;
+  readonly key: string;
+  labels: ItemLabels;
+  readonly totals: Totals;
+};
 
 /** What a thing is called; of a task, an entry or a place also what it belongs to. */
-export type About = {
+export type ItemLabels = {
   readonly id: string;
   readonly name: string;
   readonly serviceId: string;
@@ -22,12 +27,12 @@ export type About = {
 /** What one isolate says of itself and of tasks, in memory only: it says it again. */
 export type IsolateState = {
   readonly id: string;
-  readonly place: string;
+  readonly colo: string;
   lastMs: number;
   /** Figures by task id. */
-  readonly tasks: Map<string, Figures>;
+  readonly tasks: Map<string, Totals>;
   /** How many wait, by item, as last said; not where none does. */
-  readonly waiting: Map<string, Waits>;
+  readonly gauges: Map<string, GaugeValues>;
   /** Until when it passes tasks over, by the object's clock. */
   readonly ejectedUntilMs: Map<string, number>;
 };
@@ -35,24 +40,24 @@ export type IsolateState = {
 export type TelemetryState = {
   /** Since when is counted. */
   readonly sinceMs: number;
-  readonly items: Map<string, Item>;
+  readonly items: Map<string, TelemetryItem>;
   readonly isolates: Map<string, IsolateState>;
   /** How many wait, in sum over these isolates. */
-  readonly waits: WaitSums;
+  readonly queueGauges: QueueGauges;
   /** Number of the last delta of each isolate; those that said something last come last. */
-  readonly seqs: Map<string, number>;
+  readonly lastSeqs: Map<string, number>;
   /** Figures that isolates have of their own, in sum. */
-  ownFigures: number;
+  isolateTotals: number;
   /** Keys of items changed since they were last kept. */
-  readonly changed: Set<string>;
+  readonly changedKeys: Set<string>;
 };
 
 /** Isolates whose delta numbers are remembered. One of fewer could be forgotten between a delta and the same one again. */
 const maxSeqs = 5_000;
 /** Figures kept of isolates' own, some 5 MB; beyond, only those of their place are. */
-const maxOwnFigures = 5_000;
+const maxIsolateTotals = 5_000;
 /** Things kept of each kind; beyond, those unheard for longest are forgotten. */
-const most: Readonly<Record<Kind, number>> = {
+const maxItems: Readonly<Record<ItemKind, number>> = {
   service: 2_000,
   node: 2_000,
   task: 12_000,
@@ -61,7 +66,7 @@ const most: Readonly<Record<Kind, number>> = {
 };
 const dayMs = 86_400_000;
 /** A thing that nobody asks for is forgotten after so long, milliseconds. Tasks come and go; services stay. */
-const keepMs: Readonly<Record<Kind, number>> = {
+const itemRetentionMs: Readonly<Record<ItemKind, number>> = {
   service: 7 * dayMs,
   node: 7 * dayMs,
   task: dayMs,
@@ -69,17 +74,17 @@ const keepMs: Readonly<Record<Kind, number>> = {
   place: dayMs,
 };
 /** An isolate unheard for so long has ended, or has nothing to say; its place keeps what it counted. Milliseconds. */
-export const isolateKeepMs = 60_000;
+export const isolateTimeoutMs = 60_000;
 
-export function newState(nowMs: number): TelemetryState {
+export function newTelemetryState(nowMs: number): TelemetryState {
   return {
     sinceMs: nowMs,
     items: new Map(),
     isolates: new Map(),
-    waits: new WaitSums(),
-    seqs: new Map(),
-    ownFigures: 0,
-    changed: new Set(),
+    queueGauges: new QueueGauges(),
+    lastSeqs: new Map(),
+    isolateTotals: 0,
+    changedKeys: new Set(),
   };
 }
 
@@ -90,19 +95,19 @@ export function newState(nowMs: number): TelemetryState {
  * @see docs/spec.md J4
  */
 export function addDelta(state: TelemetryState, delta: Delta, nowMs: number): boolean {
-  const known = state.seqs.get(delta.isolate);
+  const known = state.lastSeqs.get(delta.isolate);
   if (known !== undefined && delta.seq <= known) return false;
-  remember(state.seqs, delta);
-  const isolate = isolateOf(state, delta, nowMs);
+  recordSeq(state.lastSeqs, delta);
+  const isolate = findOrAddIsolate(state, delta, nowMs);
   const items = [
     ...delta.entries.flatMap((entry) => addEntry(state, isolate, entry, nowMs)),
     ...delta.tasks.map((task) => addTask(state, isolate, task, nowMs)),
   ];
-  for (const item of items) raiseMost(state, item);
+  for (const item of items) raiseMaxima(state, item);
   return true;
 }
 
-function remember(seqs: Map<string, number>, { isolate, seq }: Delta): void {
+function recordSeq(seqs: Map<string, number>, { isolate, seq }: Delta): void {
   seqs.delete(isolate);
   seqs.set(isolate, seq);
   for (const oldest of seqs.keys()) {
@@ -111,7 +116,11 @@ function remember(seqs: Map<string, number>, { isolate, seq }: Delta): void {
   }
 }
 
-function isolateOf(state: TelemetryState, { isolate: id, place }: Delta, nowMs: number): IsolateState {
+function findOrAddIsolate(
+  state: TelemetryState,
+  { isolate: id, place: colo }: Delta,
+  nowMs: number,
+): IsolateState {
   const known = state.isolates.get(id);
   if (known !== undefined) {
     known.lastMs = nowMs;
@@ -119,10 +128,10 @@ function isolateOf(state: TelemetryState, { isolate: id, place }: Delta, nowMs: 
   }
   const made = {
     id,
-    place,
+    colo,
     lastMs: nowMs,
     tasks: new Map(),
-    waiting: new Map(),
+    gauges: new Map(),
     ejectedUntilMs: new Map(),
   };
   state.isolates.set(id, made);
@@ -130,82 +139,92 @@ function isolateOf(state: TelemetryState, { isolate: id, place }: Delta, nowMs: 
 }
 
 /** @returns the items it was counted in */
-function addEntry(state: TelemetryState, isolate: IsolateState, delta: EntryDelta, nowMs: number): Item[] {
+function addEntry(
+  state: TelemetryState,
+  isolate: IsolateState,
+  delta: EntryDelta,
+  nowMs: number,
+): TelemetryItem[] {
   const { service, node } = delta;
   const belongs = { serviceId: service?.id ?? "", nodeId: node?.id ?? "" };
-  const entry = itemOf(state, "entry", keyOfEntry(service?.id, node?.id), belongs, nowMs);
-  keepWaiting(state, isolate, entry.key, delta);
-  count(entry.figures, delta, nowMs, "entry");
+  const entry = findOrAddItem(state, "entry", entryKey(service?.id, node?.id), belongs, nowMs);
+  updateGauges(state, isolate, entry.key, delta);
+  addToTotals(entry.totals, delta, nowMs, "entry");
   const items = [entry];
   if (service !== null) {
-    const item = itemOf(state, "service", service.id, { id: service.id, name: service.name }, nowMs);
-    count(item.figures, delta, nowMs, "entry");
+    const item = findOrAddItem(state, "service", service.id, { id: service.id, name: service.name }, nowMs);
+    addToTotals(item.totals, delta, nowMs, "entry");
     items.push(item);
   }
   if (node !== null) {
-    const item = itemOf(state, "node", node.id, { id: node.id, name: node.name }, nowMs);
-    count(item.figures, delta, nowMs, "entry");
+    const item = findOrAddItem(state, "node", node.id, { id: node.id, name: node.name }, nowMs);
+    addToTotals(item.totals, delta, nowMs, "entry");
     items.push(item);
   }
   return items;
 }
 
-function addTask(state: TelemetryState, isolate: IsolateState, delta: TaskDelta, nowMs: number): Item {
+function addTask(
+  state: TelemetryState,
+  isolate: IsolateState,
+  delta: TaskDelta,
+  nowMs: number,
+): TelemetryItem {
   const { id, name, slot, nodeId, serviceId, ejectedMs } = delta;
   const about = { id, name, slot, nodeId, serviceId };
-  const task = itemOf(state, "task", id, about, nowMs);
-  keepWaiting(state, isolate, task.key, delta);
-  count(task.figures, delta, nowMs, "task");
-  const { place } = isolate;
-  const seen = itemOf(state, "place", `${place} ${id}`, { ...about, place }, nowMs);
-  count(seen.figures, delta, nowMs, "task");
-  countOwn(state, isolate, delta, nowMs);
-  raiseService(state, delta);
+  const task = findOrAddItem(state, "task", id, about, nowMs);
+  updateGauges(state, isolate, task.key, delta);
+  addToTotals(task.totals, delta, nowMs, "task");
+  const { colo } = isolate;
+  const seen = findOrAddItem(state, "place", `${colo} ${id}`, { ...about, place: colo }, nowMs);
+  addToTotals(seen.totals, delta, nowMs, "task");
+  addToIsolate(state, isolate, delta, nowMs);
+  raiseServiceMax(state, delta);
   if (ejectedMs > 0) isolate.ejectedUntilMs.set(id, nowMs + ejectedMs);
   else isolate.ejectedUntilMs.delete(id);
   return task;
 }
 
 /** Where a task kept so many waiting, its service did: entries are told node by node. */
-function raiseService({ items }: TelemetryState, { serviceId, openMax }: TaskDelta): void {
-  const figures = items.get(`service ${serviceId}`)?.figures;
+function raiseServiceMax({ items }: TelemetryState, { serviceId, openMax }: TaskDelta): void {
+  const figures = items.get(`service ${serviceId}`)?.totals;
   if (figures !== undefined) figures.openMax = Math.max(figures.openMax, openMax);
 }
 
 /** What the isolate itself sees, as long as that is not too much to remember. */
-function countOwn(state: TelemetryState, isolate: IsolateState, delta: TaskDelta, nowMs: number): void {
+function addToIsolate(state: TelemetryState, isolate: IsolateState, delta: TaskDelta, nowMs: number): void {
   const known = isolate.tasks.get(delta.id);
-  if (known === undefined && state.ownFigures >= maxOwnFigures) return;
-  const own = known ?? newFigures(nowMs, null);
-  if (known === undefined) state.ownFigures += 1;
+  if (known === undefined && state.isolateTotals >= maxIsolateTotals) return;
+  const own = known ?? newTotals(nowMs, null);
+  if (known === undefined) state.isolateTotals += 1;
   isolate.tasks.set(delta.id, own);
-  count(own, delta, nowMs, "task");
+  addToTotals(own, delta, nowMs, "task");
 }
 
-function keepWaiting(
-  { waits }: TelemetryState,
-  { waiting }: IsolateState,
+function updateGauges(
+  { queueGauges }: TelemetryState,
+  { gauges }: IsolateState,
   key: string,
-  { open, queue }: Waits,
+  { open, queue }: GaugeValues,
 ): void {
-  waits.change(key, waiting.get(key) ?? { open: 0, queue: 0 }, { open, queue });
-  if (open > 0 || queue > 0) waiting.set(key, { open, queue });
-  else waiting.delete(key);
+  queueGauges.replace(key, gauges.get(key) ?? { open: 0, queue: 0 }, { open, queue });
+  if (open > 0 || queue > 0) gauges.set(key, { open, queue });
+  else gauges.delete(key);
 }
 
 /** The most is that of all isolates together, as far as they told; an isolate alone may have had more in between. */
-function raiseMost({ waits }: TelemetryState, { key, figures }: Item): void {
-  const { open, queue } = waits.of(key);
-  figures.openMax = Math.max(figures.openMax, open);
-  figures.queueMax = Math.max(figures.queueMax, queue);
+function raiseMaxima({ queueGauges }: TelemetryState, { key, totals }: TelemetryItem): void {
+  const { open, queue } = queueGauges.get(key);
+  totals.openMax = Math.max(totals.openMax, open);
+  totals.queueMax = Math.max(totals.queueMax, queue);
 }
 
-function keyOfEntry(serviceId = "", nodeId = ""): string {
+function entryKey(serviceId = "", nodeId = ""): string {
   return `${serviceId} ${nodeId}`;
 }
 
 /** Only things that have a page of their own have series. */
-const hasSeries: Readonly<Record<Kind, boolean>> = {
+const hasSeries: Readonly<Record<ItemKind, boolean>> = {
   service: true,
   node: true,
   task: true,
@@ -218,34 +237,40 @@ const maxNodeHistograms = 200;
 
 /** @param histograms whether a series keeps the histogram of each step */
 export function newItem(
-  kind: Kind,
+  kind: ItemKind,
   key: string,
-  about: Partial<About>,
+  about: Partial<ItemLabels>,
   nowMs: number,
   histograms: boolean,
-): Item {
+): TelemetryItem {
   return {
     kind,
     key: `${kind} ${key}`,
-    about: { id: "", name: "", serviceId: "", nodeId: "", slot: 0, place: "", ...about },
-    figures: newFigures(nowMs, hasSeries[kind] ? newSeries(histograms) : null),
+    labels: { id: "", name: "", serviceId: "", nodeId: "", slot: 0, place: "", ...about },
+    totals: newTotals(nowMs, hasSeries[kind] ? newTimeSeriesPair(histograms) : null),
   };
 }
 
-function keepsHistograms({ items }: TelemetryState, kind: Kind): boolean {
+function shouldKeepHistograms({ items }: TelemetryState, kind: ItemKind): boolean {
   if (kind !== "node") return kind === "service";
   let nodes = 0;
   for (const item of items.values()) if (item.kind === "node") nodes += 1;
   return nodes < maxNodeHistograms;
 }
 
-function itemOf(state: TelemetryState, kind: Kind, key: string, about: Partial<About>, nowMs: number): Item {
+function findOrAddItem(
+  state: TelemetryState,
+  kind: ItemKind,
+  key: string,
+  about: Partial<ItemLabels>,
+  nowMs: number,
+): TelemetryItem {
   const known = state.items.get(`${kind} ${key}`);
-  const item = known ?? newItem(kind, key, about, nowMs, keepsHistograms(state, kind));
+  const item = known ?? newItem(kind, key, about, nowMs, shouldKeepHistograms(state, kind));
   // A service may have been renamed, a task's node as well.
-  if (known !== undefined) known.about = { ...known.about, ...about };
+  if (known !== undefined) known.labels = { ...known.labels, ...about };
   else state.items.set(item.key, item);
-  state.changed.add(item.key);
+  state.changedKeys.add(item.key);
   return item;
 }
 
@@ -254,24 +279,26 @@ function itemOf(state: TelemetryState, kind: Kind, key: string, about: Partial<A
  *
  * @returns keys of the items forgotten
  */
-export function forget(state: TelemetryState, nowMs: number): readonly string[] {
-  for (const [id, { lastMs, tasks, waiting }] of state.isolates) {
-    if (Math.abs(nowMs - lastMs) <= isolateKeepMs) continue;
+export function removeExpired(state: TelemetryState, nowMs: number): readonly string[] {
+  for (const [id, { lastMs, tasks, gauges }] of state.isolates) {
+    if (Math.abs(nowMs - lastMs) <= isolateTimeoutMs) continue;
     state.isolates.delete(id);
-    for (const [key, waits] of waiting) state.waits.remove(key, waits);
-    state.ownFigures -= tasks.size;
+    for (const [key, waits] of gauges) state.queueGauges.remove(key, waits);
+    state.isolateTotals -= tasks.size;
   }
-  const gone = [...state.items.values()].filter(({ kind, figures }) => nowMs - figures.lastMs > keepMs[kind]);
+  const gone = [...state.items.values()].filter(
+    ({ kind, totals }) => nowMs - totals.lastMs > itemRetentionMs[kind],
+  );
   for (const { key } of gone) state.items.delete(key);
-  const tooMany = surplus(state.items.values());
+  const tooMany = itemsOverLimit(state.items.values());
   for (const { key } of tooMany) state.items.delete(key);
   return [...gone, ...tooMany].map(({ key }) => key);
 }
 
-function surplus(items: Iterable<Item>): Item[] {
+function itemsOverLimit(items: Iterable<TelemetryItem>): TelemetryItem[] {
   const byKind = Map.groupBy(items, ({ kind }) => kind);
   return [...byKind].flatMap(([kind, all]) => {
-    if (all.length <= most[kind]) return [];
-    return all.sort((a, b) => a.figures.lastMs - b.figures.lastMs).slice(0, all.length - most[kind]);
+    if (all.length <= maxItems[kind]) return [];
+    return all.sort((a, b) => a.totals.lastMs - b.totals.lastMs).slice(0, all.length - maxItems[kind]);
   });
 }

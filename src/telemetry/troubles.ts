@@ -1,9 +1,9 @@
 // Troubles of traffic: services whose requests fail now, in words.
 
-import type { Recent } from "./recent.ts";
+import type { TrafficWindow } from "./recent.ts";
 import type { ServiceTraffic } from "./snapshot.ts";
 
-export type TrafficTrouble = {
+export type TrafficProblem = {
   readonly serviceId: string;
   /** `service my-web`. */
   readonly what: string;
@@ -11,21 +11,21 @@ export type TrafficTrouble = {
   /** What to do about it, a sentence. */
   readonly next: string;
   /** Most requests fail: clients see an outage, whatever checks say. */
-  readonly grave: boolean;
+  readonly isOutage: boolean;
 };
 
 /** Fewer failures than this within seconds are a hiccup, not a trouble. */
-const leastFailed = 5;
-const troubleShare = 0.05;
-const graveShare = 0.5;
+const minFailedRequests = 5;
+const problemErrorRatio = 0.05;
+const outageErrorRatio = 0.5;
 
 /** Worst first. */
-export function trafficTroubles(
+export function trafficProblems(
   services: readonly Pick<ServiceTraffic, "id" | "name" | "recent">[],
-): readonly TrafficTrouble[] {
+): readonly TrafficProblem[] {
   return services
     .flatMap(({ id, name, recent }) =>
-      recent !== null && fails(recent) ? { id, name, recent, share: shareOf(recent) } : [],
+      recent !== null && isFailing(recent) ? { id, name, recent, share: errorRatioOf(recent) } : [],
     )
     .sort((a, b) => b.share - a.share)
     .map(({ id, name, recent, share }) => ({
@@ -33,14 +33,14 @@ export function trafficTroubles(
       what: `service ${name}`,
       why: `${Math.round(share * 100)} % of its requests fail: ${recent.failed} of ${recent.requests} in the last ${Math.round(recent.seconds)} s`,
       next: "See which task fails them, and from where: its page, or `waggle top`; `waggle trace URL` shows one request's way.",
-      grave: share >= graveShare,
+      isOutage: share >= outageErrorRatio,
     }));
 }
 
-function fails(recent: Recent): boolean {
-  return recent.failed >= leastFailed && shareOf(recent) >= troubleShare;
+function isFailing(recent: TrafficWindow): boolean {
+  return recent.failed >= minFailedRequests && errorRatioOf(recent) >= problemErrorRatio;
 }
 
-function shareOf({ failed, requests }: Recent): number {
+function errorRatioOf({ failed, requests }: TrafficWindow): number {
   return requests === 0 ? 0 : Math.min(1, failed / requests);
 }

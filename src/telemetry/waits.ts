@@ -1,27 +1,27 @@
 // Waits: how many requests wait, by item, in sum over isolates.
 
 /** Waiting for an answer; of these in line. */
-export type Waits = { readonly open: number; readonly queue: number };
+export type GaugeValues = { readonly open: number; readonly queue: number };
 
-const none: Waits = { open: 0, queue: 0 };
+const zeroGauges: GaugeValues = { open: 0, queue: 0 };
 
-export class WaitSums {
-  readonly #byKey = new Map<string, Waits>();
+export class QueueGauges {
+  readonly #byKey = new Map<string, GaugeValues>();
 
-  of(key: string): Waits {
-    return this.#byKey.get(key) ?? none;
+  get(key: string): GaugeValues {
+    return this.#byKey.get(key) ?? zeroGauges;
   }
 
   /** @param key of a task, or of an entry, which counts for its service and its node too */
-  add(key: string, waits: Waits): void {
-    this.change(key, none, waits);
+  add(key: string, waits: GaugeValues): void {
+    this.replace(key, zeroGauges, waits);
   }
 
   /** What waited before waits no more, and what waits now does. */
-  change(key: string, before: Waits, now: Waits): void {
+  replace(key: string, before: GaugeValues, now: GaugeValues): void {
     if (before.open === now.open && before.queue === now.queue) return;
-    for (const one of countedUnder(key)) {
-      const sum = this.of(one);
+    for (const one of aggregatedKeys(key)) {
+      const sum = this.get(one);
       const open = sum.open + now.open - before.open;
       const queue = sum.queue + now.queue - before.queue;
       if (open === 0 && queue === 0) this.#byKey.delete(one);
@@ -29,12 +29,12 @@ export class WaitSums {
     }
   }
 
-  remove(key: string, waits: Waits): void {
-    this.change(key, waits, none);
+  remove(key: string, waits: GaugeValues): void {
+    this.replace(key, waits, zeroGauges);
   }
 }
 
-function countedUnder(key: string): readonly string[] {
+function aggregatedKeys(key: string): readonly string[] {
   const [kind, serviceId, nodeId] = key.split(" ");
   return kind === "entry" ? [key, `service ${serviceId}`, `node ${nodeId}`] : [key];
 }

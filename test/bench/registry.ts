@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startChild } from "../../src/local/child.ts";
 import type { RuntimeInput, RuntimeReady } from "../../src/local/runtime.ts";
-import { figure, printRows, show } from "./report.ts";
+import { formatSpread, printRows, spreadOf } from "./report.ts";
 
 const rounds = 7;
 const roundMs = 1_000;
@@ -34,16 +34,16 @@ export async function benchRegistry(): Promise<void> {
     const ways = await operations(`http://127.0.0.1:${runtime.ready.controlPort}`);
     const perSecond = new Map(ways.map(({ name }) => [name, [] as number[]]));
     for (let round = 0; round < rounds; round++) {
-      for (const way of ways) perSecond.get(way.name)?.push(await drive(way));
+      for (const way of ways) perSecond.get(way.name)?.push(await callsPerSecond(way));
     }
     const [baseline] = [...perSecond.values()];
-    const base = figure(baseline ?? []);
+    const base = spreadOf(baseline ?? []);
     printRows(`Registry: operations a second, ${clients} clients, median (min–max) of ${rounds} rounds`, [
       ["operation", "a second", "x of the baseline"],
       ...[...perSecond].map(([name, values]) => [
         name,
-        show(figure(values)),
-        (figure(values).median / base.median).toFixed(2),
+        formatSpread(spreadOf(values)),
+        (spreadOf(values).median / base.median).toFixed(2),
       ]),
     ]);
   } finally {
@@ -82,7 +82,7 @@ async function operations(control: string): Promise<readonly Operation[]> {
 }
 
 /** Calls a second over one round; an answer of 400 or more is a fault of the benchmark. */
-async function drive({ name, call }: Operation): Promise<number> {
+async function callsPerSecond({ name, call }: Operation): Promise<number> {
   const startedMs = performance.now();
   let done = 0;
   await Promise.all(

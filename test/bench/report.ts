@@ -1,9 +1,9 @@
 // Figures of repeated rounds, and the table they are printed in.
 
 /** The middle of the values, and how far they lie apart. */
-export type Figure = { readonly median: number; readonly min: number; readonly max: number };
+export type Spread = { readonly median: number; readonly min: number; readonly max: number };
 
-export function figure(values: readonly number[]): Figure {
+export function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   const median =
@@ -14,7 +14,7 @@ export function figure(values: readonly number[]): Figure {
 }
 
 /** `2830 (2710–2901)`, with as many decimals as asked for. */
-export function show({ median, min, max }: Figure, decimals = 0): string {
+export function formatSpread({ median, min, max }: Spread, decimals = 0): string {
   return `${median.toFixed(decimals)} (${min.toFixed(decimals)}–${max.toFixed(decimals)})`;
 }
 

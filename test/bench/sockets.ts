@@ -5,14 +5,14 @@ import { once } from "node:events";
 import { WebSocket } from "ws";
 import { printRows } from "./report.ts";
 import { startBulkBackend } from "./streams.ts";
-import { cpuMs, memoryBytes, startAll, type Way, ways } from "./ways.ts";
+import { baseProxies, cpuMs, type MeasuredProxy, memoryBytes, startAll } from "./ways.ts";
 
 export type SocketOptions = { readonly sockets: number; readonly idleMs: number };
 
 /** Opened at a time: so many that it does not take long, so few that no queue of connections overflows. */
 const atATime = 50;
 
-type Held = {
+type SocketsResult = {
   readonly openMs: number;
   readonly kib: number;
   readonly alive: number;
@@ -22,18 +22,18 @@ type Held = {
 /** Holds the sockets of each way, one after the other, and prints what came of them. */
 export async function benchSockets(options: SocketOptions): Promise<void> {
   const backend = await startBulkBackend();
-  const started = await startAll(ways, backend.origin);
+  const started = await startAll(baseProxies, backend.origin);
   try {
     const rows: string[][] = [["way", "opened in ms", "KiB of workerd each", "CPU ms while idle", "alive"]];
     for (const [index, way] of started.entries()) {
-      const { openMs, kib, alive, idleCpuMs } = await hold(way, options);
+      const { openMs, kib, alive, idleCpuMs } = await holdOpen(way, options);
       const figures = [
         openMs.toFixed(0),
         kib.toFixed(1),
         idleCpuMs.toFixed(0),
         `${alive} of ${options.sockets}`,
       ];
-      rows.push([Object.keys(ways)[index] ?? "", ...figures]);
+      rows.push([Object.keys(baseProxies)[index] ?? "", ...figures]);
     }
     printRows(
       `${options.sockets} WebSockets, idle for ${options.idleMs / 1_000} s, then one echo each`,
@@ -45,7 +45,10 @@ export async function benchSockets(options: SocketOptions): Promise<void> {
   }
 }
 
-async function hold(way: Way, { sockets: count, idleMs }: SocketOptions): Promise<Held> {
+async function holdOpen(
+  way: MeasuredProxy,
+  { sockets: count, idleMs }: SocketOptions,
+): Promise<SocketsResult> {
   // What the first ones make the process take for good is not counted against the others.
   for (const socket of await open(way, atATime)) socket.terminate();
   const before = memoryBytes(way.pid);
@@ -61,7 +64,7 @@ async function hold(way: Way, { sockets: count, idleMs }: SocketOptions): Promis
   return { openMs, kib, idleCpuMs, alive: echoes.filter(Boolean).length };
 }
 
-async function open(way: Way, count: number): Promise<readonly WebSocket[]> {
+async function open(way: MeasuredProxy, count: number): Promise<readonly WebSocket[]> {
   const sockets: WebSocket[] = [];
   while (sockets.length < count) {
     const some = Array.from({ length: Math.min(atATime, count - sockets.length) }, async () => {

@@ -5,8 +5,8 @@ import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { BulkOrder, BulkResult } from "./bulk-load.ts";
-import { figure, printRows, show } from "./report.ts";
-import { memoryBytes, startAll, type Way, ways } from "./ways.ts";
+import { formatSpread, printRows, spreadOf } from "./report.ts";
+import { baseProxies, type MeasuredProxy, memoryBytes, startAll } from "./ways.ts";
 
 export type StreamOptions = { readonly bytes: number; readonly rounds: number };
 
@@ -30,7 +30,7 @@ export async function startBulkBackend(): Promise<{ readonly origin: string; rea
 /** Runs the rounds by turns and prints them. */
 export async function benchStreams(options: StreamOptions): Promise<void> {
   const backend = await startBulkBackend();
-  const started = await startAll(ways, backend.origin);
+  const started = await startAll(baseProxies, backend.origin);
   const load = fork(script("bulk-load.ts"));
   try {
     for (const direction of ["down", "up"] as const) {
@@ -52,7 +52,7 @@ export async function benchStreams(options: StreamOptions): Promise<void> {
 
 async function stream(
   load: ChildProcess,
-  way: Way,
+  way: MeasuredProxy,
   direction: BulkOrder["direction"],
   bytes: number,
 ): Promise<Stream> {
@@ -73,11 +73,16 @@ function print(
   all: readonly (readonly Stream[])[],
   { bytes, rounds }: StreamOptions,
 ): void {
-  const rows = Object.keys(ways).map((name, index) => {
+  const rows = Object.keys(baseProxies).map((name, index) => {
     const own = all[index] ?? [];
     const ratio = own.map(({ rate }, round) => rate / (all[0]?.[round]?.rate ?? rate));
-    const rates = figure(own.map(({ rate }) => rate));
-    return [name, show(rates), show(figure(ratio), 2), show(figure(own.map(({ grownMiB }) => grownMiB)), 1)];
+    const rates = spreadOf(own.map(({ rate }) => rate));
+    return [
+      name,
+      formatSpread(rates),
+      formatSpread(spreadOf(ratio), 2),
+      formatSpread(spreadOf(own.map(({ grownMiB }) => grownMiB)), 1),
+    ];
   });
   const head = ["way", "MiB/s", "ratio", "workerd grew by MiB at most"];
   printRows(`${bytes / mebibyte} MiB ${direction}, ${rounds} rounds by turns: median (least–most)`, [

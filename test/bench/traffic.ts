@@ -4,8 +4,15 @@ import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { LoadOrder, LoadResult } from "./load.ts";
-import { type Figure, figure, printRows, show } from "./report.ts";
-import { cpuMs, startAll, startWaggle, traffic, type Way, type Ways } from "./ways.ts";
+import { formatSpread, printRows, type Spread, spreadOf } from "./report.ts";
+import {
+  cpuMs,
+  type MeasuredProxy,
+  type ProxyStarters,
+  startAll,
+  startWaggle,
+  trafficProxies,
+} from "./ways.ts";
 
 type Round = LoadResult & { readonly cpuUs: number };
 
@@ -37,13 +44,13 @@ const browserHeaders = [
 ].join("\r\n");
 
 /** What counting costs. */
-const counting: Ways = {
+const counting: ProxyStarters = {
   "nothing counted": (origin) => startWaggle(origin, false),
   "all counted": (origin) => startWaggle(origin, true),
 };
 
 export function benchTraffic(options: TrafficOptions): Promise<void> {
-  return compare("Traffic", traffic, options);
+  return compare("Traffic", trafficProxies, options);
 }
 
 export function benchCounting(options: TrafficOptions): Promise<void> {
@@ -51,7 +58,7 @@ export function benchCounting(options: TrafficOptions): Promise<void> {
 }
 
 /** Runs the rounds by turns and prints them. */
-async function compare(title: string, kinds: Ways, options: TrafficOptions): Promise<void> {
+async function compare(title: string, kinds: ProxyStarters, options: TrafficOptions): Promise<void> {
   const backend = spawn(process.execPath, [script("backend.ts")], {
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
@@ -83,7 +90,7 @@ async function compare(title: string, kinds: Ways, options: TrafficOptions): Pro
 /** Adds to one list of rounds per way, after each was warmed up. */
 async function rounds(
   load: ChildProcess,
-  ways: readonly Way[],
+  ways: readonly MeasuredProxy[],
   options: TrafficOptions,
   results: readonly Round[][],
 ): Promise<void> {
@@ -97,7 +104,7 @@ async function rounds(
 
 async function drive(
   load: ChildProcess,
-  { port, authority, pid }: Way,
+  { port, authority, pid }: MeasuredProxy,
   { connections }: TrafficOptions,
   durationMs: number,
 ): Promise<Round> {
@@ -125,10 +132,10 @@ function printThroughput(
     const own = busy[index] ?? [];
     return [
       name,
-      show(figure(own.map(rps))),
-      show(ratios(own, busy[0] ?? [], rps), 2),
-      show(figure(own.map((round) => round.cpuUs))),
-      show(
+      formatSpread(spreadOf(own.map(rps))),
+      formatSpread(ratios(own, busy[0] ?? [], rps), 2),
+      formatSpread(spreadOf(own.map((round) => round.cpuUs))),
+      formatSpread(
         ratios(own, busy[0] ?? [], (round) => 1 / round.cpuUs),
         2,
       ),
@@ -144,13 +151,13 @@ function printLatency(names: readonly string[], single: readonly Round[][], opti
   const rows = names.map((name, index) => {
     const own = single[index] ?? [];
     const added = (pick: (round: Round) => number) =>
-      figure(own.map((round, at) => pick(round) - pick((base ?? own)[at] ?? round)));
+      spreadOf(own.map((round, at) => pick(round) - pick((base ?? own)[at] ?? round)));
     return [
       name,
-      show(figure(own.map((round) => round.p50Us))),
-      show(figure(own.map((round) => round.p99Us))),
-      show(added((round) => round.p50Us)),
-      show(added((round) => round.p99Us)),
+      formatSpread(spreadOf(own.map((round) => round.p50Us))),
+      formatSpread(spreadOf(own.map((round) => round.p99Us))),
+      formatSpread(added((round) => round.p50Us)),
+      formatSpread(added((round) => round.p99Us)),
     ];
   });
   const head = ["way", "p50 µs", "p99 µs", "added p50 µs", "added p99 µs"];
@@ -161,8 +168,8 @@ function printLatency(names: readonly string[], single: readonly Round[][], opti
 }
 
 /** Each round against the baseline's round next to it: what slows the machine down slows both. */
-function ratios(own: readonly Round[], base: readonly Round[], value: (round: Round) => number): Figure {
-  return figure(own.map((round, index) => value(round) / value(base[index] ?? round)));
+function ratios(own: readonly Round[], base: readonly Round[], value: (round: Round) => number): Spread {
+  return spreadOf(own.map((round, index) => value(round) / value(base[index] ?? round)));
 }
 
 function script(name: string): string {

@@ -6,7 +6,7 @@ import { Miniflare } from "miniflare";
 import { serviceOf, startPlane, tableOf } from "../support/dataplane.ts";
 
 /** What is measured: a way from a client to the task. */
-export type Way = {
+export type MeasuredProxy = {
   readonly port: number;
   readonly authority: string;
   /** Process id of its workerd. */
@@ -15,23 +15,23 @@ export type Way = {
 };
 
 /** Ways by name, the baseline first. */
-export type Ways = Readonly<Record<string, (origin: string) => Promise<Way>>>;
+export type ProxyStarters = Readonly<Record<string, (origin: string) => Promise<MeasuredProxy>>>;
 
 /** The mesh, and what it is held against. */
-export const ways: Ways = {
+export const baseProxies: ProxyStarters = {
   "three-line proxy": (origin) => startProxy(threeLines(origin)),
   "edge → ingress → task": (origin) => startWaggle(origin, false),
 };
 
 /** Besides: what of the difference is owed to the rules on headers, which no proxy that keeps them is spared. */
-export const traffic: Ways = {
-  ...ways,
+export const trafficProxies: ProxyStarters = {
+  ...baseProxies,
   "three lines and the headers' rules": (origin) => startProxy(sameHeaders(origin)),
 };
 
 /** Starts one of each kind, in their order. */
-export async function startAll(kinds: Ways, origin: string): Promise<readonly Way[]> {
-  const ways: Way[] = [];
+export async function startAll(kinds: ProxyStarters, origin: string): Promise<readonly MeasuredProxy[]> {
+  const ways: MeasuredProxy[] = [];
   for (const begin of Object.values(kinds)) ways.push(await begin(origin));
   return ways;
 }
@@ -68,7 +68,7 @@ function sameHeaders(origin: string): string {
   };`;
 }
 
-async function startProxy(contents: string): Promise<Way> {
+async function startProxy(contents: string): Promise<MeasuredProxy> {
   const before = workerds();
   const miniflare = new Miniflare({
     host: "127.0.0.1",
@@ -101,7 +101,7 @@ async function startProxy(contents: string): Promise<Way> {
 }
 
 /** Asked by host name, as a deployed mesh is. */
-export async function startWaggle(origin: string, telemetry: boolean): Promise<Way> {
+export async function startWaggle(origin: string, telemetry: boolean): Promise<MeasuredProxy> {
   const before = workerds();
   const plane = await startPlane(tableOf(1, serviceOf("my-web", 8080, [origin, origin])), {}, telemetry);
   return {

@@ -7,7 +7,7 @@ import { reconcile } from "../../src/domain/reconcile.ts";
 import { printTable, readTable } from "../../src/domain/table-text.ts";
 import type { World } from "../../src/domain/world.ts";
 import { aNode, aService, ids, now } from "../support/world.ts";
-import { type Figure, figure, printRows, show, timed } from "./report.ts";
+import { formatSpread, printRows, type Spread, spreadOf, timed } from "./report.ts";
 
 const nodes = 1_000;
 const services = 1_000;
@@ -22,11 +22,11 @@ export async function benchWorld(): Promise<void> {
   const table = compileTable(world, 1);
   const text = printTable(table);
   const lost = withoutOneNode(world);
-  const copy = figure(
+  const copy = spreadOf(
     await timed(runs, () => new Map([...world.tasks].map(([id, task]) => [id, { ...task }]))),
   );
   const row = async (name: string, work: () => unknown): Promise<string[]> =>
-    line(name, figure(await timed(runs, work)), copy);
+    line(name, spreadOf(await timed(runs, work)), copy);
   printRows(
     `World: ${nodes} nodes, ${services} services, ${world.tasks.size} tasks; milliseconds, median (min–max) of ${runs}`,
     [
@@ -42,8 +42,8 @@ export async function benchWorld(): Promise<void> {
   console.log(`  table: ${(Buffer.byteLength(text) / 1024).toFixed(0)} KiB`);
 }
 
-function line(name: string, figures: Figure, baseline: Figure): string[] {
-  return [name, show(figures, 1), (figures.median / baseline.median).toFixed(1)];
+function line(name: string, figures: Spread, baseline: Spread): string[] {
+  return [name, formatSpread(figures, 1), (figures.median / baseline.median).toFixed(1)];
 }
 
 /** A world as it is after its services were created and all their tasks run. */

@@ -31,9 +31,9 @@ const server = createServer(answer);
 // Longer than any proxy keeps an idle connection, so that it is never this end that closes under a request.
 server.keepAliveTimeout = 75_000;
 if (fault === "reset") server.maxRequestsPerSocket = answersPerConnection;
-const door = fault === "reset" ? createTcpServer({ pauseOnConnect: true }, admit) : server;
-door.listen(Number(env.PORT ?? 0), env.HOST ?? "127.0.0.1");
-door.on("error", (error) => {
+const listener = fault === "reset" ? createTcpServer({ pauseOnConnect: true }, admit) : server;
+listener.listen(Number(env.PORT ?? 0), env.HOST ?? "127.0.0.1");
+listener.on("error", (error) => {
   console.error(error.message);
   process.exit(1);
 });
@@ -76,7 +76,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 
 /** Answers what is under way, as a well-behaved server does on SIGTERM. */
 function stop(): void {
-  door.close(() => process.exit(0));
+  listener.close(() => process.exit(0));
   setInterval(() => server.closeIdleConnections(), 20).unref();
   setTimeout(() => process.exit(0), finishMs).unref();
 }

@@ -514,7 +514,7 @@ test("[N34] a process started by an agent that died before writing it down is en
   await first.exited;
   const record = join(stateDir, "tasks", taskId("a"), "task.json");
   const written = JSON.parse(readFileSync(record, "utf8")) as object;
-  writeFileSync(record, JSON.stringify({ ...written, trace: null }));
+  writeFileSync(record, JSON.stringify({ ...written, handle: null }));
   start();
   const hello = await until("the second hello", () => registry.ofType("hello")[1]);
   expect(hello.tasks).toMatchObject([{ state: "failed" }]);
@@ -531,8 +531,8 @@ test("[N35] a process id that came round again is not taken for the task", async
   const other = spawn("sleep", ["300"]);
   try {
     const record = join(stateDir, "tasks", taskId("a"), "task.json");
-    const written = JSON.parse(readFileSync(record, "utf8")) as { trace: object };
-    writeFileSync(record, JSON.stringify({ ...written, trace: { ...written.trace, pid: other.pid } }));
+    const written = JSON.parse(readFileSync(record, "utf8")) as { handle: object };
+    writeFileSync(record, JSON.stringify({ ...written, handle: { ...written.handle, pid: other.pid } }));
     start();
     const hello = await until("the second hello", () => registry.ofType("hello")[1]);
     expect(hello.tasks).toMatchObject([{ state: "failed" }]);

@@ -3,7 +3,7 @@
 import { type ClientRequest, request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { TableService } from "../../src/domain/table.ts";
-import { type Backend, echo, http, type Seen } from "../support/backends.ts";
+import { type Backend, echo, http, type ReceivedRequest } from "../support/backends.ts";
 import { operatorToken, serviceOf, startPlane, type TestPlane, tableOf } from "../support/dataplane.ts";
 import { until } from "../support/until.ts";
 
@@ -80,7 +80,7 @@ async function answers(count: number, sent: (index: number) => Sent = () => ({})
   for (let index = 0; index < count; index += 1) {
     const { status, text } = await send(sent(index));
     expect(status, text).toBe(200);
-    told.push((JSON.parse(text) as Seen).name);
+    told.push((JSON.parse(text) as ReceivedRequest).name);
   }
   return told;
 }
@@ -125,10 +125,10 @@ test("[W13][W14] a client with a cookie jar stays with its task, which does not 
   expect(line).toMatch(/^SRV=[0-9a-z]+\.[\w-]{22}; Path=\/; HttpOnly; SameSite=Lax$/);
   expect(first.headers["x-waggle-sticky"]).toBe("new");
   const cookie = `theme=dark; ${line.split(";")[0]}`;
-  const { name } = JSON.parse(first.text) as Seen;
+  const { name } = JSON.parse(first.text) as ReceivedRequest;
   for (let i = 0; i < 6; i += 1) {
     const { text, headers } = await send({ headers: { cookie, ...debug } });
-    const seen = JSON.parse(text) as Seen;
+    const seen = JSON.parse(text) as ReceivedRequest;
     expect([seen.name, seen.headers.cookie, headers["set-cookie"]]).toEqual([name, "theme=dark", undefined]);
     expect(headers["x-waggle-sticky"]).toBe("kept");
   }
@@ -139,7 +139,7 @@ test("[W13][W14] a client with a cookie jar stays with its task, which does not 
     return { ...service, tasks: service.tasks.filter((_task, index) => index !== gone) };
   });
   const moved = await send({ headers: { cookie } });
-  expect((JSON.parse(moved.text) as Seen).name).not.toBe(name);
+  expect((JSON.parse(moved.text) as ReceivedRequest).name).not.toBe(name);
   expect(moved.headers["set-cookie"]?.[0]).toMatch(/^SRV=/);
 });
 

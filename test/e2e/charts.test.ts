@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Browser, chromiumPath, launchBrowser, noChromium, type Page } from "../support/browser.ts";
 import { serveDashboard, serverToken } from "../support/dashboard-server.ts";
-import type { Served } from "../support/serve.ts";
+import type { TestServer } from "../support/serve.ts";
 import { newTelemetry } from "../support/telemetry.ts";
 import { until } from "../support/until.ts";
 import { TestMesh } from "../unit/registry/harness.ts";
@@ -16,7 +16,7 @@ describe.skipIf(chromiumPath === null)(`${has}charts in Chromium${has && ` (${no
   let nowMs = Date.now();
   const telemetry = newTelemetry(() => nowMs);
   let browser: Browser;
-  let server: Served;
+  let server: TestServer;
   let counted = 0;
 
   /** Ten seconds with so many requests, a tenth of them answered 500. */

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { sessionMs, writeSession } from "../../src/dashboard/session.ts";
+import { sessionLifetimeMs, writeSession } from "../../src/dashboard/session.ts";
 import {
   type Browser,
   type BrowserContext,
@@ -159,7 +159,7 @@ describe.skipIf(chromiumPath === null)(`${has}the dashboard in Chromium${has && 
     const [cookie] = await page.context().cookies();
     if (cookie === undefined) throw new Error("no cookie");
     const tokens = { operator: mesh.token, viewer: "" };
-    const ending = writeSession("operator", tokens, "ending", Date.now() - sessionMs + 2_000);
+    const ending = writeSession("operator", tokens, "ending", Date.now() - sessionLifetimeMs + 2_000);
     await page.context().addCookies([{ ...cookie, value: ending }]);
     await page.goto(`${mesh.control}/dashboard/services/my-web`);
     await page.getByText("Your session has ended").waitFor({ timeout: 30_000 });

@@ -10,18 +10,18 @@ import {
   echo,
   gzipped,
   http,
+  type ReceivedRequest,
   refusing,
   resetting,
-  type Seen,
   silent,
   various,
   webSocketEcho,
 } from "../support/backends.ts";
 import {
-  type Door,
   operatorToken,
   serviceOf,
   startPlane,
+  type TestEntry,
   type TestPlane,
   tableOf,
   taskId,
@@ -34,7 +34,7 @@ let version = 1;
 
 type Answer = { status: number; headers: IncomingHttpHeaders; body: Buffer; text: string };
 type Sent = {
-  door?: Door;
+  door?: TestEntry;
   path?: string;
   method?: string;
   headers?: OutgoingHttpHeaders;
@@ -90,10 +90,10 @@ function send({ door, path = "/", method = "GET", headers = {}, body }: Sent): P
   });
 }
 
-async function seen(sent: Sent): Promise<Seen> {
+async function seen(sent: Sent): Promise<ReceivedRequest> {
   const { status, text } = await send(sent);
   expect(status, text).toBe(200);
-  return JSON.parse(text) as Seen;
+  return JSON.parse(text) as ReceivedRequest;
 }
 
 /** Bytes over a socket as they are, and what comes back until the other side closes or a whole answer is there. */
@@ -341,7 +341,7 @@ test("[X19] a request id comes in, goes on and goes out; one that could break a 
   await publish(serviceOf("my-web", 8018, [a.origin]));
   const given = await send({ door: { port: 8018 }, headers: { "x-request-id": "abc-123" } });
   expect(given.headers["x-request-id"]).toBe("abc-123");
-  expect((JSON.parse(given.text) as Seen).headers["x-request-id"]).toBe("abc-123");
+  expect((JSON.parse(given.text) as ReceivedRequest).headers["x-request-id"]).toBe("abc-123");
   const bad = await send({ door: { port: 8018 }, headers: { "x-request-id": "a b" } });
   expect(bad.headers["x-request-id"]).toMatch(/^[0-9a-f-]{36}$/);
 });
@@ -555,9 +555,9 @@ test("[X46] a table is used without asking again while it is fresh, and renewed 
   const [a, b] = [await use(echo("a")), await use(echo("b"))];
   await publish(serviceOf("my-web", 8031, [a.origin]));
   expect(await names(1, { door: { port: 8031 } })).toEqual(["a"]);
-  const askedBefore = plane.asked();
+  const askedBefore = plane.tableRequests();
   await names(5, { door: { port: 8031 } });
-  expect(plane.asked() - askedBefore).toBeLessThanOrEqual(1);
+  expect(plane.tableRequests() - askedBefore).toBeLessThanOrEqual(1);
   version += 1;
   plane.setTable(tableOf(version, serviceOf("my-web", 8031, [b.origin])));
   await until("the new table", async () => (await names(1, { door: { port: 8031 } }))[0] === "b");
@@ -641,12 +641,12 @@ test("[X51] where the platform makes no statuses of its own, a task's 521 is the
 test("[X52] Expect: 100-continue is answered by the mesh and goes no further", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8036, [a.origin]));
-  const arrived = await new Promise<Seen>((resolve, reject) => {
+  const arrived = await new Promise<ReceivedRequest>((resolve, reject) => {
     const headers = { ...plane.entry({ port: 8036 }), expect: "100-continue", "content-length": 4 };
     const upload = httpRequest(plane.origin, { method: "POST", headers, agent: false }, async (response) => {
       const chunks: Buffer[] = [];
       for await (const chunk of response) chunks.push(chunk as Buffer);
-      resolve(JSON.parse(Buffer.concat(chunks).toString()) as Seen);
+      resolve(JSON.parse(Buffer.concat(chunks).toString()) as ReceivedRequest);
     });
     upload.on("continue", () => upload.end("body"));
     upload.on("error", reject);
@@ -669,7 +669,7 @@ test("[X2][X3][X4] by host name: a service's own, NAME.domain, a node's, and the
         const chunks: Buffer[] = [];
         for await (const chunk of response) chunks.push(chunk as Buffer);
         const node = response.headers["x-waggle-node"] ?? "";
-        const { name = "" } = JSON.parse(Buffer.concat(chunks).toString()) as Partial<Seen>;
+        const { name = "" } = JSON.parse(Buffer.concat(chunks).toString()) as Partial<ReceivedRequest>;
         resolve(
           `${response.statusCode} ${name} ${host.includes("two") || host.includes("nodes") ? node : ""}`.trim(),
         );

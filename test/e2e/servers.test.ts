@@ -176,13 +176,13 @@ describe("a mesh of static servers alone", () => {
     await waggle("server", "add", "out", "spare", `127.0.0.1:${spare.port}`, ...check, "--backup");
     await published(port);
     await answers(port, ["a", "b"]);
-    await waggle("server", "set", "out/a", "--balance", "drain");
+    await waggle("server", "set", "out/a", "--admin", "drain");
     await answers(port, ["b"]);
     expect((await server("out/a")).status).toBe("DRAIN");
-    await waggle("server", "set", "out/b", "--balance", "maint");
+    await waggle("server", "set", "out/b", "--admin", "maint");
     await answers(port, ["spare"]);
-    await waggle("server", "set", "out/a", "--balance", "ready");
-    await waggle("server", "set", "out/b", "--balance", "ready");
+    await waggle("server", "set", "out/a", "--admin", "ready");
+    await waggle("server", "set", "out/b", "--admin", "ready");
     await answers(port, ["a", "b"]);
   });
 });

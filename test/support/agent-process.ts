@@ -5,7 +5,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type AgentOptions, agentOptions, runAgent } from "../../src/agent/agent.ts";
+import { type AgentOptions, defaultAgentOptions, runAgent } from "../../src/agent/agent.ts";
 
 export type StartedAgent = {
   readonly process: ChildProcess;
@@ -36,6 +36,6 @@ export function startAgent(
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const options = JSON.parse(process.argv[2] ?? "{}") as AgentOptions;
-  const defaults = { ...agentOptions, hostname: "node1", address: "127.0.0.1", log: console.log };
+  const defaults = { ...defaultAgentOptions, hostname: "node1", address: "127.0.0.1", log: console.log };
   process.exit(await runAgent({ ...defaults, ...options }));
 }

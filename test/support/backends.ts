@@ -8,7 +8,7 @@ import { WebSocketServer } from "ws";
 export type Backend = { readonly origin: string; readonly stop: () => Promise<void> };
 
 /** What a request looked like when it arrived. */
-export type Seen = {
+export type ReceivedRequest = {
   readonly name: string;
   readonly method: string;
   readonly url: string;
@@ -20,12 +20,12 @@ export type Seen = {
 /** Answers every request with what it saw of it, as JSON. */
 export function echo(name: string): Promise<Backend> {
   return http(async (request, response) => {
-    const seen = await seenBy(name, request);
+    const seen = await receivedBy(name, request);
     response.setHeader("content-type", "application/json").end(JSON.stringify(seen));
   });
 }
 
-async function seenBy(name: string, request: IncomingMessage): Promise<Seen> {
+async function receivedBy(name: string, request: IncomingMessage): Promise<ReceivedRequest> {
   const { method = "", url = "", rawHeaders } = request;
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);

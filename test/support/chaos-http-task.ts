@@ -4,13 +4,13 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import { WebSocketServer } from "ws";
 
 /** What the last request of each kind came to; `/told` shows it. */
-const told = { aborted: 0, written: 0, requests: 0, closes: [] as (readonly [number, string])[] };
+const observed = { aborted: 0, written: 0, requests: 0, closes: [] as (readonly [number, string])[] };
 
 const block = Buffer.alloc(65_536, "waggle");
 const tenDigits = "0123456789";
 
 const answers: Record<string, RequestListener> = {
-  told: (_request, response) => void response.end(JSON.stringify(told)),
+  told: (_request, response) => void response.end(JSON.stringify(observed)),
   /** Refuses an upload from its head alone, and reads none of it. */
   early: (_request, response) => {
     response
@@ -23,7 +23,7 @@ const answers: Record<string, RequestListener> = {
     const timer = setInterval(() => response.write("tick\n"), 20);
     response.once("close", () => {
       clearInterval(timer);
-      told.aborted += 1;
+      observed.aborted += 1;
     });
   },
   events: (_request, response) => {
@@ -74,7 +74,7 @@ const answers: Record<string, RequestListener> = {
 };
 
 const server = createServer({ maxHeaderSize: 256 * 1024 }, (request, response) => {
-  told.requests += 1;
+  observed.requests += 1;
   const name = request.url?.slice(1).split(/[/?]/)[0] ?? "";
   const answer = answers[name];
   if (answer === undefined) response.writeHead(404).end(`no ${name}`);
@@ -85,11 +85,11 @@ server.keepAliveTimeout = 75_000;
 /** Sends bytes as fast as they are read, and tells how many it could write. */
 function send(response: ServerResponse, length: number): void {
   response.writeHead(200, { "content-length": length });
-  told.written = 0;
+  observed.written = 0;
   const more = (): void => {
-    while (told.written < length) {
-      const part = block.subarray(0, Math.min(block.length, length - told.written));
-      told.written += part.length;
+    while (observed.written < length) {
+      const part = block.subarray(0, Math.min(block.length, length - observed.written));
+      observed.written += part.length;
       if (!response.write(part)) return void response.once("drain", more);
     }
     response.end();
@@ -105,7 +105,7 @@ sockets.on("connection", (socket, _request: IncomingMessage) => {
     else if (word === "break") socket.terminate();
     else socket.send(data, { binary: isBinary });
   });
-  socket.on("close", (code, reason) => told.closes.push([code, reason.toString()]));
+  socket.on("close", (code, reason) => observed.closes.push([code, reason.toString()]));
 });
 
 server.listen(Number(process.env.PORT), process.env.HOST);

@@ -4,12 +4,12 @@ import { dashboardApp } from "../../src/dashboard/app.ts";
 import { buildDashboardAssets } from "../../src/local/dashboard-assets.ts";
 import type { Telemetry } from "../../src/telemetry/telemetry.ts";
 import type { TestMesh } from "../unit/registry/harness.ts";
-import { type Served, serve } from "./serve.ts";
+import { serve, type TestServer } from "./serve.ts";
 
 export const serverToken = "operator-secret";
 
 /** Its pages poll: there is no socket here. */
-export async function serveDashboard(mesh: TestMesh, telemetry: Telemetry): Promise<Served> {
+export async function serveDashboard(mesh: TestMesh, telemetry: Telemetry): Promise<TestServer> {
   const app = dashboardApp({
     mesh: mesh.registry,
     telemetry,

@@ -13,7 +13,7 @@ const domain = "mesh.example.com";
 export const operatorToken = "test-operator-token";
 
 /** Where a request comes in, as a listener says it. */
-export type Door = {
+export type TestEntry = {
   readonly role?: "edge" | "ingress";
   readonly node?: string;
   readonly port?: number;
@@ -30,11 +30,11 @@ export type TestPlane = {
   /** Services are also reached as NAME.domain. */
   readonly domain: string;
   /** The header a listener would insert. */
-  readonly entry: (door?: Door) => { readonly "x-waggle-entry": string };
+  readonly entry: (door?: TestEntry) => { readonly "x-waggle-entry": string };
   /** What the registry answers from here on; a function may throw or wait. */
   setTable(table: RoutingTable | (() => Promise<{ version: number; text: string | null }>)): void;
   /** Times the registry was asked so far. */
-  readonly asked: () => number;
+  readonly tableRequests: () => number;
   readonly stop: () => Promise<void>;
 };
 
@@ -44,7 +44,7 @@ export async function startPlane(
   vars: Readonly<Record<string, string>> = {},
   telemetry = false,
 ): Promise<TestPlane> {
-  let source = answering(table);
+  let source = tableSource(table);
   let asked = 0;
   const handler = async (request: { url: string }) => {
     asked += 1;
@@ -62,14 +62,14 @@ export async function startPlane(
     domain,
     entry: (door = {}) => ({ "x-waggle-entry": entryValue(door) }),
     setTable(next) {
-      source = typeof next === "function" ? next : answering(next);
+      source = typeof next === "function" ? next : tableSource(next);
     },
-    asked: () => asked,
+    tableRequests: () => asked,
     stop: () => miniflare.dispose(),
   };
 }
 
-function answering(table: RoutingTable): TableSource {
+function tableSource(table: RoutingTable): TableSource {
   const text = printTable(table);
   return async (after: number) => ({
     version: table.version,
@@ -78,7 +78,13 @@ function answering(table: RoutingTable): TableSource {
   });
 }
 
-function entryValue({ role = "ingress", node, port, client = "203.0.113.7", scheme = "http" }: Door): string {
+function entryValue({
+  role = "ingress",
+  node,
+  port,
+  client = "203.0.113.7",
+  scheme = "http",
+}: TestEntry): string {
   return `${entryKey} ${role} ${node ?? (role === "edge" ? "-" : "node1")} ${port ?? "-"} ${client} ${scheme}`;
 }
 

@@ -1,6 +1,6 @@
 // A runtime without processes, and time without waiting: for tests of what the agent decides.
 
-import type { Exit, Prepared, Running, Runtime } from "../../src/agent/runtimes/runtime.ts";
+import type { ExitStatus, PrepareResult, RunningTask, Runtime } from "../../src/agent/runtimes/runtime.ts";
 import type { AssignedTask } from "../../src/protocol/agent.ts";
 
 /** Time that passes only when told to; timers fire in order. */
@@ -50,14 +50,14 @@ export function settle(): Promise<void> {
 export type FakeProcess = {
   readonly task: AssignedTask;
   readonly signals: string[];
-  readonly end: (exit: Partial<Exit>) => void;
+  readonly end: (exit: Partial<ExitStatus>) => void;
   isRunning: boolean;
 };
 
 export class FakeRuntime implements Runtime {
   readonly processes: FakeProcess[] = [];
   /** Ends on its stop signal with code 0; otherwise it must be killed. */
-  obeys = true;
+  endsOnStopSignal = true;
   reject: string | null = null;
   startError: Error | null = null;
 
@@ -66,19 +66,19 @@ export class FakeRuntime implements Runtime {
     return this.processes.filter(({ isRunning }) => isRunning);
   }
 
-  async prepare(task: AssignedTask): Promise<Prepared> {
+  async prepare(task: AssignedTask): Promise<PrepareResult> {
     if (this.reject !== null) return { ok: false, reason: this.reject };
     const plan = { probe: { kind: "tcp" }, stopSignal: "SIGTERM", start: () => this.#start(task) } as const;
     return { ok: true, plan };
   }
 
-  async find(): Promise<Running | null> {
+  async find(): Promise<RunningTask | null> {
     return null;
   }
 
-  async #start(task: AssignedTask): Promise<Running> {
+  async #start(task: AssignedTask): Promise<RunningTask> {
     if (this.startError !== null) throw this.startError;
-    const { promise, resolve } = Promise.withResolvers<Exit>();
+    const { promise, resolve } = Promise.withResolvers<ExitStatus>();
     const pid = this.processes.length + 1;
     const process: FakeProcess = {
       task,
@@ -86,7 +86,7 @@ export class FakeRuntime implements Runtime {
       isRunning: true,
       end: (exit) => {
         process.isRunning = false;
-        resolve({ code: null, signal: null, portTaken: false, ...exit });
+        resolve({ code: null, signal: null, isPortTaken: false, ...exit });
       },
     };
     this.processes.push(process);
@@ -97,12 +97,12 @@ export class FakeRuntime implements Runtime {
     return {
       pid,
       endpoints,
-      local: endpoints,
-      trace: pid,
+      localEndpoints: endpoints,
+      handle: pid,
       exited: promise,
       signal: (name) => {
         process.signals.push(name);
-        if (this.obeys) process.end({ code: 0 });
+        if (this.endsOnStopSignal) process.end({ code: 0 });
       },
       kill: () => {
         if (!process.isRunning) return;

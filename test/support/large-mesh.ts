@@ -1,6 +1,6 @@
 // A mesh of a thousand nodes and ten thousand tasks, as rows the registry finds when it starts.
 
-import type { Node } from "../../src/domain/node.ts";
+import type { MeshNode } from "../../src/domain/node.ts";
 import type { Task } from "../../src/domain/task.ts";
 import { saveWorld } from "../../src/registry/world-rows.ts";
 import type { TestMesh } from "../unit/registry/harness.ts";
@@ -11,7 +11,7 @@ const serviceCount = 20;
 /** Fills an empty mesh. One node in 250 is down, and one task in 1,000 is unhealthy. */
 export function fillLarge(mesh: TestMesh, nodeCount = 1_000, taskCount = 10_000): void {
   const id = (kind: string, number: number) => `${kind}${number.toString(36)}`.padStart(25, "0");
-  const nodes = Array.from({ length: nodeCount }, (_, n): Node => {
+  const nodes = Array.from({ length: nodeCount }, (_, n): MeshNode => {
     const down = n % 250 === 249;
     return aNode({
       id: id("n", n),

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const main = join(root, "src/cli/main.ts");
 
-export type Ran = { readonly code: number; readonly out: string; readonly err: string };
+export type CommandResult = { readonly code: number; readonly out: string; readonly err: string };
 
 /** A running mesh. */
 export class MeshProcess {
@@ -57,7 +57,7 @@ export class MeshProcess {
       stdio: ["ignore", "pipe", "pipe"],
     });
     const mesh = new MeshProcess(child, stateDir, controlPort, edgePort);
-    await mesh.says("Ctrl-C stops the mesh", 60_000);
+    await mesh.waitForOutput("Ctrl-C stops the mesh", 60_000);
     return mesh;
   }
 
@@ -80,7 +80,7 @@ export class MeshProcess {
   }
 
   /** Waits until `text` was printed. */
-  async says(text: string, timeoutMs: number): Promise<void> {
+  async waitForOutput(text: string, timeoutMs: number): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     while (!this.#output.includes(text)) {
       if (this.#child.exitCode !== null) throw new Error(`the mesh ended:\n${this.#output}${this.logs()}`);
@@ -99,7 +99,7 @@ export class MeshProcess {
   }
 
   /** Runs the Docker CLI against it. */
-  docker(...args: string[]): Promise<Ran> {
+  docker(...args: string[]): Promise<CommandResult> {
     const env = {
       ...process.env,
       DOCKER_HOST: `tcp://127.0.0.1:${this.controlPort}`,
@@ -109,7 +109,7 @@ export class MeshProcess {
   }
 
   /** Runs the `waggle` command against it. */
-  waggle(...args: string[]): Promise<Ran> {
+  waggle(...args: string[]): Promise<CommandResult> {
     return run(process.execPath, [main, ...args], {
       ...process.env,
       WAGGLE_HOST: this.control,
@@ -211,7 +211,7 @@ export function run(
   command: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
-): Promise<Ran> {
+): Promise<CommandResult> {
   return new Promise((resolve) => {
     execFile(command, [...args], { env, timeout: 60_000, cwd: root }, (error, out, err) => {
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1;

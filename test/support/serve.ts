@@ -4,14 +4,14 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 
-export type Served = {
+export type TestServer = {
   /** `127.0.0.1:PORT`. */
   readonly host: string;
   readonly stop: () => Promise<void>;
 };
 
 /** Serves `handle` until stopped. WebSockets are refused: there is no upgrade here. */
-export async function serve(handle: (request: Request) => Response | Promise<Response>): Promise<Served> {
+export async function serve(handle: (request: Request) => Response | Promise<Response>): Promise<TestServer> {
   const server = createServer(async (incoming, outgoing) => {
     const answer = await handle(requestOf(incoming));
     for (const [name, value] of answer.headers) outgoing.appendHeader(name, value);

@@ -1,13 +1,13 @@
 // Builders: static servers for tests, with every field a test does not care about filled in.
 
 import {
-  type CheckWords,
-  checkOf,
+  type PartialCheckSpec,
   type ServerSpec,
   type StaticServer,
   serverDefaults,
+  withCheckDefaults,
 } from "../../src/domain/server.ts";
-import { freshHealth } from "../../src/domain/server-health.ts";
+import { initialServerHealth } from "../../src/domain/server-health.ts";
 import type { Service } from "../../src/domain/service.ts";
 import { now } from "./world.ts";
 
@@ -17,8 +17,8 @@ export function aServerSpec(over: Partial<ServerSpec> = {}): ServerSpec {
 }
 
 /** A server that is checked. */
-export function aCheckedServer(over: Partial<ServerSpec> = {}, words: CheckWords = {}): ServerSpec {
-  return aServerSpec({ check: checkOf(words, { tls: false }), ...over });
+export function aCheckedServer(over: Partial<ServerSpec> = {}, words: PartialCheckSpec = {}): ServerSpec {
+  return aServerSpec({ check: withCheckDefaults(words, { tls: false }), ...over });
 }
 
 /** A server of a service, up unless told otherwise. */
@@ -32,7 +32,7 @@ export function aServer(
     serviceId: service.id,
     spec,
     admin: "ready",
-    health: spec.check === null ? null : freshHealth(spec.check, now),
+    health: spec.check === null ? null : initialServerHealth(spec.check, now),
     epoch: 1,
     version: 1,
     createdAtMs: now,

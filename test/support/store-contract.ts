@@ -2,10 +2,10 @@
 
 import { describe, expect, test } from "vitest";
 import type { NewEvent } from "../../src/domain/event.ts";
-import type { Node } from "../../src/domain/node.ts";
+import type { MeshNode } from "../../src/domain/node.ts";
 import type { Task } from "../../src/domain/task.ts";
 import type { World } from "../../src/domain/world.ts";
-import { eventsKept } from "../../src/registry/event-ring.ts";
+import { maxEventsKept } from "../../src/registry/event-ring.ts";
 import { migrate, migrations } from "../../src/registry/migrations.ts";
 import type { SqlPort } from "../../src/registry/sql-port.ts";
 import { SqlStore } from "../../src/registry/store.ts";
@@ -104,9 +104,9 @@ export function storeContract(
           );
         }
         const kept = store.events(0, 10_000);
-        expect(kept).toHaveLength(eventsKept);
+        expect(kept).toHaveLength(maxEventsKept);
         expect(kept.map(({ seq }) => seq)).toEqual(
-          Array.from({ length: eventsKept }, (_, index) => 103 + index),
+          Array.from({ length: maxEventsKept }, (_, index) => 103 + index),
         );
         expect(kept.at(-1)).toEqual({ ...event("10/99"), seq: 1102, atMs: nowMs + 10 });
       }));
@@ -135,12 +135,12 @@ export function storeContract(
     test("[M6] what is kept of a node's connection goes with the node", () =>
       withStore((store) => {
         store.setCredentialHash("n1", "hash");
-        store.setLostAt("n1", 5);
-        store.setLostAt("n2", 6);
-        store.setLostAt("n2", null);
-        expect(store.lostAt()).toEqual(new Map([["n1", 5]]));
+        store.setDisconnectedAt("n1", 5);
+        store.setDisconnectedAt("n2", 6);
+        store.setDisconnectedAt("n2", null);
+        expect(store.disconnectedAt()).toEqual(new Map([["n1", 5]]));
         store.forgetNode("n1");
-        expect(store.lostAt()).toEqual(new Map());
+        expect(store.disconnectedAt()).toEqual(new Map());
         expect(store.credentialHash("n1")).toBeNull();
       }));
   });
@@ -158,7 +158,7 @@ function event(why: string): NewEvent {
   return { actor: "operator", action: "test", subject: { type: "mesh", id: "m", name: "mesh" }, why };
 }
 
-function node(id: string): Node {
+function node(id: string): MeshNode {
   return {
     id,
     hostname: `host-${id}`,

@@ -1,6 +1,6 @@
 // Builders: worlds for tests, with every field a test does not care about filled in.
 
-import type { Node } from "../../src/domain/node.ts";
+import type { MeshNode } from "../../src/domain/node.ts";
 import { runHash } from "../../src/domain/run-hash.ts";
 import type { PortRequest, PublishedPort, RunSpec, Service, ServiceSpec } from "../../src/domain/service.ts";
 import type { HealthReport, Task } from "../../src/domain/task.ts";
@@ -18,7 +18,7 @@ export function ids(prefix = ""): () => string {
   };
 }
 
-export function aNode(over: Partial<Node> = {}): Node {
+export function aNode(over: Partial<MeshNode> = {}): MeshNode {
   const id = over.id ?? `${over.hostname ?? "node1"}${"n".repeat(25)}`.slice(0, 25);
   return {
     id,
@@ -156,7 +156,7 @@ export function aTask(service: Service, over: Partial<Task> = {}): Task {
 }
 
 export function aWorld(
-  nodes: readonly Node[] = [],
+  nodes: readonly MeshNode[] = [],
   services: readonly Service[] = [],
   tasks: readonly Task[] = [],
 ): World {

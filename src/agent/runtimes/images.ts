@@ -24,7 +24,7 @@ import type { AssignedTask } from "../../protocol/agent.ts";
 import { nginxFiles } from "./nginx.ts";
 
 /** Where one task is to run. */
-export type Place = {
+export type TaskEnvironment = {
   /** The task's own folder. */
   readonly taskDir: string;
   readonly nodeName: string;
@@ -33,24 +33,24 @@ export type Place = {
   readonly ports: readonly { readonly target: number; readonly port: number }[];
 };
 
-export type Image = {
+export type ProcessImage = {
   /** As in a Docker image: `--entrypoint` replaces the first and empties the second, arguments replace the second. */
   readonly entrypoint: readonly string[];
-  readonly cmd: (place: Place) => readonly string[];
+  readonly cmd: (place: TaskEnvironment) => readonly string[];
   /** Absent: the task's own folder. */
   readonly dir?: string;
   readonly env: readonly string[];
   readonly probe: ProbeSpec;
   readonly stopSignal: NodeJS.Signals;
   /** Files written into the task's folder before it starts. */
-  readonly files: (place: Place, task: AssignedTask) => Readonly<Record<string, string>>;
+  readonly files: (place: TaskEnvironment, task: AssignedTask) => Readonly<Record<string, string>>;
 };
 
-export type ImageTable = ReadonlyMap<string, Image>;
+export type ImageTable = ReadonlyMap<string, ProcessImage>;
 
 /** Images known without any file. `nginx` is there when the machine has one. */
 export function builtInImages(path: string): ImageTable {
-  const table = new Map<string, Image>([["waggle/whoami", whoami]]);
+  const table = new Map<string, ProcessImage>([["waggle/whoami", whoamiImage]]);
   const nginx = findProgram("nginx", "/", `${path}${delimiter}/usr/sbin${delimiter}/usr/local/sbin`);
   if (nginx !== null) table.set("nginx", nginxImage(nginx));
   return table;
@@ -61,17 +61,17 @@ export function builtInImages(path: string): ImageTable {
  *
  * `nginx:latest`, `docker.io/library/nginx` and `nginx@sha256:…` are all `nginx`.
  */
-export function findImage(table: ImageTable, reference: string): Image | null {
-  return table.get(imageName(reference)) ?? null;
+export function findImage(table: ImageTable, reference: string): ProcessImage | null {
+  return table.get(familiarName(reference)) ?? null;
 }
 
-export function imageName(reference: string): string {
+export function familiarName(reference: string): string {
   const untagged = reference.replace(/@.*$/, "").replace(/:[^/:]*$/, "");
   return untagged.replace(/^(index\.)?docker\.io\//, "").replace(/^library\//, "");
 }
 
 /** Says what this node would have run instead. */
-export function noSuchImage(table: ImageTable, reference: string): string {
+export function noSuchImageText(table: ImageTable, reference: string): string {
   const known = [...table.keys()].join(", ");
   const shown = reference.length > 200 ? `${reference.slice(0, 200)}…` : reference;
   return `No such image: ${shown} (this node runs processes; it knows ${known}; add your own with --images FILE)`;
@@ -86,11 +86,14 @@ export function readImages(file: string): ImageTable {
   const parsed = ImagesFile.safeParse(readJson(file));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw cannotRead(file, `${issue?.path.join(" > ") || "the file"}: ${issue?.message}; ${example}`);
+    throw unreadableImagesFile(
+      file,
+      `${issue?.path.join(" > ") || "the file"}: ${issue?.message}; ${imageExample}`,
+    );
   }
-  const table = new Map<string, Image>();
+  const table = new Map<string, ProcessImage>();
   for (const [name, entry] of Object.entries(parsed.data)) {
-    table.set(imageName(name), ownImage(entry, dirname(resolve(file))));
+    table.set(familiarName(name), customImage(entry, dirname(resolve(file))));
   }
   return table;
 }
@@ -119,10 +122,10 @@ export function findProgram(program: string, dir: string, path: string): string 
   return null;
 }
 
-const example =
+const imageExample =
   'an entry is {"command": ["node", "server.js"], "dir": "/srv/app", "env": ["A=b"], "probe": "http:/healthz"}';
 
-const Entry = z.strictObject({
+const ImageEntry = z.strictObject({
   command: z.array(z.string().min(1)).min(1),
   args: z.array(z.string()).optional(),
   dir: z.string().min(1).optional(),
@@ -136,9 +139,9 @@ const Entry = z.strictObject({
     .refine((text) => readSignal(text) !== null, 'no such signal; "SIGTERM" is one')
     .optional(),
 });
-const ImagesFile = z.record(z.string().min(1), Entry);
+const ImagesFile = z.record(z.string().min(1), ImageEntry);
 
-const whoami: Image = {
+const whoamiImage: ProcessImage = {
   entrypoint: [process.execPath, fileURLToPath(new URL("../whoami.ts", import.meta.url))],
   cmd: () => [],
   env: [],
@@ -147,7 +150,7 @@ const whoami: Image = {
   files: () => ({}),
 };
 
-function nginxImage(program: string): Image {
+function nginxImage(program: string): ProcessImage {
   return {
     // As in the official image, whose arguments are a whole command line.
     entrypoint: [],
@@ -160,7 +163,7 @@ function nginxImage(program: string): Image {
   };
 }
 
-function ownImage(entry: z.infer<typeof Entry>, fileDir: string): Image {
+function customImage(entry: z.infer<typeof ImageEntry>, fileDir: string): ProcessImage {
   const { command, args = [], dir = ".", env = [], probe = "tcp", stopSignal = "SIGTERM" } = entry;
   return {
     entrypoint: command,
@@ -178,16 +181,16 @@ function readJson(file: string): unknown {
   try {
     text = readFileSync(file, "utf8");
   } catch (cause) {
-    throw cannotRead(file, (cause as Error).message);
+    throw unreadableImagesFile(file, (cause as Error).message);
   }
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw cannotRead(file, `${(cause as Error).message}; ${example}`);
+    throw unreadableImagesFile(file, `${(cause as Error).message}; ${imageExample}`);
   }
 }
 
-function cannotRead(file: string, why: string): MeshError {
+function unreadableImagesFile(file: string, why: string): MeshError {
   return new MeshError("images/invalid", `cannot read the images file ${file}: ${why}`, {
     blame: "operator",
     retry: "never",

@@ -4,38 +4,38 @@ import { existsSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { AssignedTask } from "../../protocol/agent.ts";
-import type { Place } from "./images.ts";
+import type { TaskEnvironment } from "./images.ts";
 
 /** The files nginx is started with, by their path in the task's folder. */
-export function nginxFiles(place: Place, task: AssignedTask): Readonly<Record<string, string>> {
+export function nginxFiles(place: TaskEnvironment, task: AssignedTask): Readonly<Record<string, string>> {
   return { "nginx.conf": configuration(place, task.id), "html/index.html": indexPage(place, task) };
 }
 
-function configuration({ taskDir, host, ports }: Place, taskId: string): string {
+function configuration({ taskDir, host, ports }: TaskEnvironment, taskId: string): string {
   const address = host.includes(":") ? `[${host}]` : host;
   const listens = ports.map(({ port }) => `    listen ${address}:${port};`).join("\n");
   return `# Written anew each time the task starts.
 daemon off;
 worker_processes 1;
-pid ${quote(join(taskDir, "nginx.pid"))};
+pid ${quotePath(join(taskDir, "nginx.pid"))};
 error_log stderr notice;
-${user()}events { worker_connections 1024; }
+${userDirective()}events { worker_connections 1024; }
 http {
 ${mimeTypes()}
   access_log /dev/stdout;
   server_tokens off;
   # A marker (label waggle.marker): what stands between the mesh and this server would not send it.
-  add_header x-task ${quote(taskId)} always;
+  add_header x-task ${quotePath(taskId)} always;
 ${temporaryPaths(taskDir)}
   server {
 ${listens}
-    root ${quote(join(taskDir, "html"))};
+    root ${quotePath(join(taskDir, "html"))};
   }
 }
 `;
 }
 
-function indexPage({ nodeName }: Place, task: AssignedTask): string {
+function indexPage({ nodeName }: TaskEnvironment, task: AssignedTask): string {
   const facts = [
     ["node", nodeName],
     ["service", task.service.name],
@@ -56,7 +56,7 @@ ${rows}
 }
 
 /** Started as root, nginx would let its workers run as nobody, who may not enter the task's folder. */
-function user(): string {
+function userDirective(): string {
   return process.getuid?.() === 0 ? `user ${userInfo().username} ${rootGroup()};\n` : "";
 }
 
@@ -77,10 +77,10 @@ function mimeTypes(): string {
 
 function temporaryPaths(taskDir: string): string {
   const kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-  return kinds.map((kind) => `  ${kind}_temp_path ${quote(join(taskDir, "tmp", kind))};`).join("\n");
+  return kinds.map((kind) => `  ${kind}_temp_path ${quotePath(join(taskDir, "tmp", kind))};`).join("\n");
 }
 
-function quote(path: string): string {
+function quotePath(path: string): string {
   return `"${path.replace(/["\\]/g, "\\$&")}"`;
 }
 

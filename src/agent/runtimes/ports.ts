@@ -5,7 +5,7 @@ import { createServer, isIP, type Server } from "node:net";
 import { MeshError } from "../../domain/error.ts";
 
 /** A port is not given out again for this long: an edge's table may still send its last owner's requests there. */
-const quarantineMs = 60_000;
+const portQuarantineMs = 60_000;
 
 /**
  * The address tasks listen on: the node's own. A name that does not lead to an address of this machine (the machine
@@ -26,12 +26,12 @@ export async function listenHost(address: string): Promise<string> {
 }
 
 /** The origin of a port at a host, which may be an IPv6 address. */
-export function originOf(host: string, port: number): string {
+export function httpOrigin(host: string, port: number): string {
   return `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
 }
 
 /** Hands out free ports of one address. */
-export class Ports {
+export class PortAllocator {
   readonly #host: string;
   readonly #nowMs: () => number;
   /** When each port was last in our tasks' use; in the future while it is. */
@@ -43,19 +43,19 @@ export class Ports {
   }
 
   /** `count` different free ports, kept until released. Another process may still take one before it is listened on. */
-  async take(count: number): Promise<readonly number[]> {
+  async allocate(count: number): Promise<readonly number[]> {
     const ports: number[] = [];
     while (ports.length < count) {
       const port = await freePort(this.#host);
       if ((this.#usedUntilMs.get(port) ?? 0) > this.#nowMs()) continue;
-      this.keep([port]);
+      this.reserve([port]);
       ports.push(port);
     }
     return ports;
   }
 
   /** Notes ports that are in use. */
-  keep(ports: readonly number[]): void {
+  reserve(ports: readonly number[]): void {
     for (const port of ports) this.#usedUntilMs.set(port, Number.POSITIVE_INFINITY);
   }
 
@@ -63,7 +63,7 @@ export class Ports {
   release(ports: readonly number[]): void {
     const nowMs = this.#nowMs();
     for (const [port, untilMs] of this.#usedUntilMs) if (untilMs <= nowMs) this.#usedUntilMs.delete(port);
-    for (const port of ports) this.#usedUntilMs.set(port, nowMs + quarantineMs);
+    for (const port of ports) this.#usedUntilMs.set(port, nowMs + portQuarantineMs);
   }
 }
 

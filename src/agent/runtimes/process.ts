@@ -12,24 +12,24 @@ import { findByEnvironment, identify, isRunning, type ProcessIdentity } from "..
 import {
   findImage,
   findProgram,
-  type Image,
   type ImageTable,
-  noSuchImage,
-  type Place,
+  noSuchImageText,
+  type ProcessImage,
   readSignal,
+  type TaskEnvironment,
 } from "./images.ts";
-import { originOf, type Ports } from "./ports.ts";
-import type { Exit, Prepared, Running, Runtime } from "./runtime.ts";
+import { httpOrigin, type PortAllocator } from "./ports.ts";
+import type { ExitStatus, PrepareResult, RunningTask, Runtime } from "./runtime.ts";
 
 /** What of the agent's own environment a task gets. Anything else may be a secret of the agent's. */
-const inherited = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"];
+const inheritedVariables = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 
 /** How often a process that is not our child is looked at, milliseconds. */
-const lookMs = 200;
+const processPollMs = 200;
 
 export type ProcessRuntimeOptions = {
   readonly images: ImageTable;
-  readonly ports: Ports;
+  readonly ports: PortAllocator;
   readonly nodeName: string;
   /** Host part under which the mesh dials tasks. */
   readonly address: string;
@@ -41,12 +41,12 @@ export type ProcessRuntimeOptions = {
   readonly env: NodeJS.ProcessEnv;
 };
 
-const Trace = z.object({
+const ProcessHandle = z.object({
   pid: z.number().int().positive(),
   started: z.string(),
   ports: z.array(z.object({ target: z.number(), port: z.number() })),
 });
-type Trace = z.infer<typeof Trace>;
+type ProcessHandle = z.infer<typeof ProcessHandle>;
 
 export class ProcessRuntime implements Runtime {
   readonly #options: ProcessRuntimeOptions;
@@ -55,26 +55,26 @@ export class ProcessRuntime implements Runtime {
     this.#options = options;
   }
 
-  async prepare(task: AssignedTask): Promise<Prepared> {
+  async prepare(task: AssignedTask): Promise<PrepareResult> {
     const { images, env, taskDir } = this.#options;
     const image = findImage(images, task.run.image);
-    if (image === null) return refuse(noSuchImage(images, task.run.image));
+    if (image === null) return rejected(noSuchImageText(images, task.run.image));
     const dir = task.run.dir || image.dir;
-    if (dir !== undefined && !isDirectory(dir)) return refuse(`the working directory ${dir} is not there`);
-    const [program = ""] = commandLine(task, image, this.#place(task, []));
+    if (dir !== undefined && !isDirectory(dir)) return rejected(`the working directory ${dir} is not there`);
+    const [program = ""] = commandLine(task, image, this.#environmentOf(task, []));
     if (findProgram(program, dir ?? taskDir(task.id), env.PATH ?? "") === null) {
-      return refuse(`exec: "${program}": executable file not found in $PATH`);
+      return rejected(`exec: "${program}": executable file not found in $PATH`);
     }
     const stopSignal = task.run.stopSignal === "" ? image.stopSignal : readSignal(task.run.stopSignal);
-    if (stopSignal === null) return refuse(`invalid stop signal: ${task.run.stopSignal}`);
+    if (stopSignal === null) return rejected(`invalid stop signal: ${task.run.stopSignal}`);
     const probe = task.run.probe ?? image.probe;
     if (probe.kind === "http" && !/^\/[!-~]*$/.test(probe.path))
-      return refuse(`invalid probe path: ${probe.path}`);
+      return rejected(`invalid probe path: ${probe.path}`);
     return { ok: true, plan: { probe, stopSignal, start: () => this.#start(task, image) } };
   }
 
-  async find(task: AssignedTask, trace: unknown): Promise<Running | null> {
-    const known = Trace.safeParse(trace);
+  async find(task: AssignedTask, trace: unknown): Promise<RunningTask | null> {
+    const known = ProcessHandle.safeParse(trace);
     if (!known.success) {
       // If it was started, nobody knows where it listens: of no use, and it must not stay.
       const stray = findByEnvironment(`WAGGLE_TASK_ID=${task.id}`);
@@ -82,25 +82,25 @@ export class ProcessRuntime implements Runtime {
       return null;
     }
     if (!isRunning(known.data)) return null;
-    this.#options.ports.keep(known.data.ports.map(({ port }) => port));
-    return this.#running(known.data, watch(known.data));
+    this.#options.ports.reserve(known.data.ports.map(({ port }) => port));
+    return this.#running(known.data, watchExit(known.data));
   }
 
-  async #start(task: AssignedTask, image: Image): Promise<Running> {
+  async #start(task: AssignedTask, image: ProcessImage): Promise<RunningTask> {
     const { ports, taskDir } = this.#options;
-    const numbers = await ports.take(task.run.targets.length);
+    const numbers = await ports.allocate(task.run.targets.length);
     try {
-      const place = this.#place(task, numbers);
+      const place = this.#environmentOf(task, numbers);
       writeFiles(place.taskDir, image.files(place, task));
       const logFile = join(taskDir(task.id), "log");
       const child = launch(commandLine(task, image, place), {
         cwd: task.run.dir || image.dir || place.taskDir,
-        env: environment(task, image, place, this.#options.env),
+        env: environmentVariables(task, image, place, this.#options.env),
         logFile,
       });
-      const pid = await spawned(child);
+      const pid = await waitForSpawn(child);
       const started = identify(pid)?.started ?? "";
-      const exit = exitOf(child, logFile);
+      const exit = waitForExit(child, logFile);
       return this.#running({ pid, started, ports: [...place.ports] }, exit);
     } catch (error) {
       ports.release(numbers);
@@ -108,13 +108,13 @@ export class ProcessRuntime implements Runtime {
     }
   }
 
-  #place(task: AssignedTask, ports: readonly number[]): Place {
+  #environmentOf(task: AssignedTask, ports: readonly number[]): TaskEnvironment {
     const { nodeName, host, taskDir } = this.#options;
     const paired = ports.map((port, index) => ({ target: task.run.targets[index] ?? 0, port }));
     return { taskDir: taskDir(task.id), nodeName, host, ports: paired };
   }
 
-  #running(trace: Trace, exit: Promise<Exit>): Running {
+  #running(trace: ProcessHandle, exit: Promise<ExitStatus>): RunningTask {
     const { address, host, ports } = this.#options;
     const reached = host === "0.0.0.0" ? "127.0.0.1" : host;
     const exited = exit.then((how) => {
@@ -125,10 +125,10 @@ export class ProcessRuntime implements Runtime {
     });
     return {
       pid: trace.pid,
-      trace,
+      handle: trace,
       exited,
-      endpoints: trace.ports.map(({ target, port }) => ({ target, origin: originOf(address, port) })),
-      local: trace.ports.map(({ target, port }) => ({ target, origin: originOf(reached, port) })),
+      endpoints: trace.ports.map(({ target, port }) => ({ target, origin: httpOrigin(address, port) })),
+      localEndpoints: trace.ports.map(({ target, port }) => ({ target, origin: httpOrigin(reached, port) })),
       signal: (name) => {
         if (isRunning(trace)) process.kill(trace.pid, name);
       },
@@ -139,7 +139,7 @@ export class ProcessRuntime implements Runtime {
   }
 }
 
-function refuse(reason: string): Prepared {
+function rejected(reason: string): PrepareResult {
   return { ok: false, reason };
 }
 
@@ -148,20 +148,22 @@ function isDirectory(path: string): boolean {
 }
 
 /** As Docker puts it together: an entrypoint of the service's empties the image's own arguments. */
-function commandLine({ run }: AssignedTask, image: Image, place: Place): readonly string[] {
+function commandLine({ run }: AssignedTask, image: ProcessImage, place: TaskEnvironment): readonly string[] {
   const program = run.command.length > 0 ? run.command : image.entrypoint;
   if (run.args.length > 0) return [...program, ...run.args];
   return run.command.length > 0 ? program : [...program, ...image.cmd(place)];
 }
 
 /** The mesh's own variables come last: a task that listened elsewhere could not be reached. */
-function environment(
+function environmentVariables(
   { id, slot, service, run }: AssignedTask,
-  image: Image,
-  { host, nodeName, ports }: Place,
+  image: ProcessImage,
+  { host, nodeName, ports }: TaskEnvironment,
   agentEnv: NodeJS.ProcessEnv,
 ): NodeJS.ProcessEnv {
-  const own = inherited.map((name) => [name, agentEnv[name]]).filter(([, value]) => value !== undefined);
+  const own = inheritedVariables
+    .map((name) => [name, agentEnv[name]])
+    .filter(([, value]) => value !== undefined);
   const given = [...image.env, ...run.env].filter((pair) => pair.indexOf("=") > 0);
   return {
     ...Object.fromEntries(own),
@@ -186,9 +188,12 @@ function writeFiles(taskDir: string, files: Readonly<Record<string, string>>): v
   }
 }
 
-type Launch = { readonly cwd: string; readonly env: NodeJS.ProcessEnv; readonly logFile: string };
+type LaunchOptions = { readonly cwd: string; readonly env: NodeJS.ProcessEnv; readonly logFile: string };
 
-function launch([program = "", ...args]: readonly string[], { cwd, env, logFile }: Launch): ChildProcess {
+function launch(
+  [program = "", ...args]: readonly string[],
+  { cwd, env, logFile }: LaunchOptions,
+): ChildProcess {
   const log = openSync(logFile, "a", 0o600);
   try {
     const child = spawn(program, args, { cwd, env, detached: true, stdio: ["ignore", log, log] });
@@ -200,35 +205,35 @@ function launch([program = "", ...args]: readonly string[], { cwd, env, logFile 
   }
 }
 
-function spawned(child: ChildProcess): Promise<number> {
+function waitForSpawn(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once("spawn", () => resolve(child.pid ?? 0));
     child.once("error", reject);
   });
 }
 
-function exitOf(child: ChildProcess, logFile: string): Promise<Exit> {
+function waitForExit(child: ChildProcess, logFile: string): Promise<ExitStatus> {
   return new Promise((resolve) => {
     child.once("exit", (code, signal) => {
-      const portTaken = code !== 0 && /EADDRINUSE|address already in use/i.test(endOf(logFile, 4_096));
-      resolve({ code, signal, portTaken });
+      const portTaken = code !== 0 && /EADDRINUSE|address already in use/i.test(readLogTail(logFile, 4_096));
+      resolve({ code, signal, isPortTaken: portTaken });
     });
   });
 }
 
 /** Watches a process that another agent started: only its parent is told how it ends. */
-function watch(known: ProcessIdentity): Promise<Exit> {
+function watchExit(known: ProcessIdentity): Promise<ExitStatus> {
   return new Promise((resolve) => {
     const timer = setInterval(() => {
       if (isRunning(known)) return;
       clearInterval(timer);
-      resolve({ code: null, signal: null, portTaken: false });
-    }, lookMs);
+      resolve({ code: null, signal: null, isPortTaken: false });
+    }, processPollMs);
     timer.unref();
   });
 }
 
-function endOf(file: string, bytes: number): string {
+function readLogTail(file: string, bytes: number): string {
   const descriptor = openSync(file, "r");
   try {
     const size = statSync(file).size;

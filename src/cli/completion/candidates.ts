@@ -6,10 +6,10 @@ import type { Argument, Command, Option } from "commander";
 export type NameKind = "service" | "node" | "server";
 
 /** One word that may follow, and what it means. */
-export type Candidate = { readonly word: string; readonly help: string };
+export type CompletionCandidate = { readonly word: string; readonly help: string };
 
-export type Candidates = {
-  readonly words: readonly Candidate[];
+export type CompletionCandidates = {
+  readonly words: readonly CompletionCandidate[];
   /** Names to fetch, each followed by `suffix` (`=` for `scale my-web=`). */
   readonly names: NameKind | null;
   readonly suffix: string;
@@ -19,7 +19,7 @@ export type Candidates = {
   readonly prefix: string;
 };
 
-const nothing: Candidates = { words: [], names: null, suffix: "", files: false, prefix: "" };
+const noCandidates: CompletionCandidates = { words: [], names: null, suffix: "", files: false, prefix: "" };
 
 /** Flags whose value is a path. */
 const pathFlag = /<(file|dir)>/;
@@ -30,14 +30,14 @@ const pathFlag = /<(file|dir)>/;
  * @param words after `waggle`; the last one is being typed and may be empty
  * @returns also those that do not begin with what was typed: the caller knows how its shell compares
  */
-export function candidatesFor(program: Command, words: readonly string[]): Candidates {
+export function candidatesFor(program: Command, words: readonly string[]): CompletionCandidates {
   const typed = words.at(-1) ?? "";
   let command = program;
   let awaiting: Option | null = null;
   let operands = 0;
   for (const word of words.slice(0, -1)) {
     if (awaiting !== null) awaiting = null;
-    else if (word === "--") return nothing;
+    else if (word === "--") return noCandidates;
     else if (word.startsWith("-"))
       awaiting = word.includes("=") ? null : takesValue(findOption(command, word));
     else {
@@ -48,36 +48,36 @@ export function candidatesFor(program: Command, words: readonly string[]): Candi
   }
   if (awaiting !== null) return valuesOf(awaiting, "");
   // After an image the words are the task's own.
-  if (operands > 0 && passesThrough(command)) return nothing;
+  if (operands > 0 && passesThrough(command)) return noCandidates;
   const [, flag] = /^(--[^=]+)=/.exec(typed) ?? [];
   if (flag !== undefined) {
     const option = takesValue(findOption(command, flag));
-    return option === null ? nothing : valuesOf(option, `${flag}=`);
+    return option === null ? noCandidates : valuesOf(option, `${flag}=`);
   }
-  if (typed.startsWith("-")) return { ...nothing, words: optionWords(command) };
-  if (command.commands.length > 0) return { ...nothing, words: commandWords(command) };
+  if (typed.startsWith("-")) return { ...noCandidates, words: optionWords(command) };
+  if (command.commands.length > 0) return { ...noCandidates, words: commandWords(command) };
   return operandsOf(command, operands);
 }
 
-function commandWords(command: Command): Candidate[] {
+function commandWords(command: Command): CompletionCandidate[] {
   return command
     .createHelp()
     .visibleCommands(command)
     .map((child) => ({ word: child.name(), help: child.summary() || child.description() }));
 }
 
-function optionWords(command: Command): Candidate[] {
+function optionWords(command: Command): CompletionCandidate[] {
   const options = command.createHelp().visibleOptions(command);
   return options.map((option) => ({ word: option.long ?? option.short ?? "", help: option.description }));
 }
 
-function operandsOf(command: Command, index: number): Candidates {
+function operandsOf(command: Command, index: number): CompletionCandidates {
   const declared = command.registeredArguments;
   const last = declared.at(-1);
   const argument = declared[index] ?? (last?.variadic ? last : undefined);
-  if (argument === undefined) return nothing;
+  if (argument === undefined) return noCandidates;
   const words = (argument.argChoices ?? []).map((word) => ({ word, help: "" }));
-  return { ...nothing, words, ...namesOf(argument), files: argument.name() === "file" };
+  return { ...noCandidates, words, ...namesOf(argument), files: argument.name() === "file" };
 }
 
 /** An argument is told by its name: `<service...>`, `<node>`, `<server>`, `<service=replicas...>`. */
@@ -87,9 +87,9 @@ function namesOf(argument: Argument): { names: NameKind | null; suffix: string }
   return { names, suffix: value === undefined ? "" : "=" };
 }
 
-function valuesOf(option: Option, prefix: string): Candidates {
+function valuesOf(option: Option, prefix: string): CompletionCandidates {
   const words = (option.argChoices ?? []).map((word) => ({ word, help: "" }));
-  return { ...nothing, words, files: pathFlag.test(option.flags), prefix };
+  return { ...noCandidates, words, files: pathFlag.test(option.flags), prefix };
 }
 
 function takesValue(option: Option | undefined): Option | null {

@@ -8,13 +8,13 @@ import { findTarget, type TargetFlags } from "../context.ts";
 import type { EngineNode, EngineService } from "../engine.ts";
 import { choiceArgument } from "../flags.ts";
 import { printLines } from "../output.ts";
-import { type Candidates, candidatesFor, type NameKind } from "./candidates.ts";
+import { type CompletionCandidates, candidatesFor, type NameKind } from "./candidates.ts";
 import { completionScript, type Shell, shells } from "./scripts.ts";
 
 /** Names are fetched while somebody waits at the prompt. */
 const namesTimeoutMs = 700;
 
-const notes = `
+const completionHelp = `
 Examples:
   eval "$(waggle completion bash)"             in ~/.bashrc
   eval "$(waggle completion zsh)"              in ~/.zshrc, after compinit
@@ -28,7 +28,7 @@ export function registerCompletion(program: Command, cli: Cli): void {
     .description(
       "Print a script for the shell to evaluate. It completes verbs, flags, and names of services and nodes.",
     )
-    .addHelpText("after", notes)
+    .addHelpText("after", completionHelp)
     .action((shell: Shell) => void cli.out.write(completionScript(shell)));
   program
     .command("__complete", { hidden: true })
@@ -37,7 +37,12 @@ export function registerCompletion(program: Command, cli: Cli): void {
     .action(async (words: string[], flags: { shell: Shell }) => {
       printLines(
         cli.out,
-        await answer(program, cli, flags.shell === "bash" ? joinAtEquals(words) : words, flags.shell),
+        await completionLines(
+          program,
+          cli,
+          flags.shell === "bash" ? joinAtEquals(words) : words,
+          flags.shell,
+        ),
       );
     });
 }
@@ -55,9 +60,14 @@ export function joinAtEquals(words: readonly string[]): string[] {
   return joined;
 }
 
-async function answer(program: Command, cli: Cli, words: readonly string[], shell: Shell): Promise<string[]> {
+async function completionLines(
+  program: Command,
+  cli: Cli,
+  words: readonly string[],
+  shell: Shell,
+): Promise<string[]> {
   const candidates = candidatesFor(program, words);
-  const names = candidates.names === null ? [] : await namesOf(cli, candidates.names, targetIn(words));
+  const names = candidates.names === null ? [] : await namesOf(cli, candidates.names, targetFlagsIn(words));
   const all = [
     ...candidates.words,
     ...names.map((name) => ({ word: name + candidates.suffix, help: candidates.names ?? "" })),
@@ -71,12 +81,12 @@ async function answer(program: Command, cli: Cli, words: readonly string[], shel
   return [...lines, ...directives(candidates)];
 }
 
-function directives(candidates: Candidates): string[] {
+function directives(candidates: CompletionCandidates): string[] {
   return [...(candidates.files ? [":files"] : []), ...(candidates.suffix === "" ? [] : [":nospace"])];
 }
 
 /** The flags on the line that say which mesh. */
-function targetIn(words: readonly string[]): TargetFlags {
+function targetFlagsIn(words: readonly string[]): TargetFlags {
   const valueAfter = (...flags: string[]) => {
     const at = words.findIndex((word) => flags.includes(word));
     return at < 0 ? undefined : words[at + 1];
@@ -95,7 +105,7 @@ async function namesOf(cli: Cli, kind: NameKind, target: TargetFlags): Promise<s
     if (kind === "service")
       return (await mesh.get<EngineService[]>("/services")).map((service) => service.Spec.Name);
     if (kind === "server") {
-      const servers = await mesh.mesh<ServerStatus[]>("/servers");
+      const servers = await mesh.getNative<ServerStatus[]>("/servers");
       return servers.map(({ service, spec }) => `${service}/${spec.name}`);
     }
     return (await mesh.get<EngineNode[]>("/nodes")).map((node) => node.Description?.Hostname ?? node.ID);

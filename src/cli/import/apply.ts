@@ -2,13 +2,13 @@
 
 import type { ImportedService } from "../../haproxy/import.ts";
 import type { ServerStatus } from "../../protocol/server.ts";
-import type { Client } from "../client.ts";
+import type { MeshClient } from "../client.ts";
 import type { EngineService, EngineSpec } from "../engine.ts";
 import { refused } from "../errors.ts";
 import { staticImage, staticSpec } from "../service/static.ts";
 
 /** Labels of a service that an import decides; all others stay as they are. */
-const decided = [
+const importedLabels = [
   ...["waggle.host", "waggle.balance", "waggle.sticky", "waggle.slowstart", "waggle.maxconn"],
   ...["waggle.queue-timeout", "waggle.path", "waggle.at", "waggle.allbackups"],
 ];
@@ -20,16 +20,16 @@ const decided = [
  * @throws CliError before anything is done, when a name or a port belongs to something else
  */
 export async function applyImport(
-  mesh: Client,
+  mesh: MeshClient,
   wanted: readonly ImportedService[],
   did: (step: string) => void,
 ): Promise<void> {
   const before = await mesh.get<EngineService[]>("/services");
-  const servers = await mesh.mesh<ServerStatus[]>("/servers");
+  const servers = await mesh.getNative<ServerStatus[]>("/servers");
   checkNames(wanted, before);
   checkPorts(wanted, before);
   checkHosts(wanted, before);
-  const services = (await letGo(mesh, wanted, before, did))
+  const services = (await releaseTaken(mesh, wanted, before, did))
     ? await mesh.get<EngineService[]>("/services")
     : before;
   for (const one of wanted) {
@@ -89,8 +89,8 @@ function checkHosts(wanted: readonly ImportedService[], services: readonly Engin
  *
  * @returns whether there was any
  */
-async function letGo(
-  mesh: Client,
+async function releaseTaken(
+  mesh: MeshClient,
   wanted: readonly ImportedService[],
   services: readonly EngineService[],
   did: (step: string) => void,
@@ -124,7 +124,7 @@ function hostsIn(labels: Readonly<Record<string, string>> | undefined): readonly
 }
 
 async function applyService(
-  mesh: Client,
+  mesh: MeshClient,
   { name, ports, labels }: ImportedService,
   services: readonly EngineService[],
   did: (step: string) => void,
@@ -138,15 +138,15 @@ async function applyService(
     await mesh.post("/services/create", spec);
     return did(`created service ${name}`);
   }
-  const next = changed(present.Spec, spec);
-  if (same(present.Spec, next)) return;
+  const next = mergeSpec(present.Spec, spec);
+  if (isSameJson(present.Spec, next)) return;
   await mesh.post(`/services/${present.ID}/update`, next, { version: present.Version.Index });
   did(`updated service ${name}`);
 }
 
 /** The spec there is, with what an import decides as the file says. */
-function changed(present: EngineSpec, { Labels, EndpointSpec }: EngineSpec): EngineSpec {
-  const kept = Object.entries(present.Labels ?? {}).filter(([key]) => !decided.includes(key));
+function mergeSpec(present: EngineSpec, { Labels, EndpointSpec }: EngineSpec): EngineSpec {
+  const kept = Object.entries(present.Labels ?? {}).filter(([key]) => !importedLabels.includes(key));
   return {
     ...present,
     Labels: { ...Object.fromEntries(kept), ...Labels },
@@ -155,7 +155,7 @@ function changed(present: EngineSpec, { Labels, EndpointSpec }: EngineSpec): Eng
 }
 
 async function applyServers(
-  mesh: Client,
+  mesh: MeshClient,
   { name, servers }: ImportedService,
   present: readonly ServerStatus[],
   did: (step: string) => void,
@@ -166,7 +166,7 @@ async function applyServers(
     if (known === undefined) {
       await mesh.postNative("/mesh/servers", { service: name, server: spec, admin });
       did(`added server ${name}/${spec.name}`);
-    } else if (!same(known.spec, spec)) {
+    } else if (!isSameJson(known.spec, spec)) {
       // The admin state is the operator's from then on, as HAProxy keeps it over a reload with a state file.
       await mesh.postNative(`${path(spec.name)}/update?version=${known.version}`, spec);
       did(`updated server ${name}/${spec.name}`);
@@ -184,11 +184,11 @@ function imageOf(service: EngineService | undefined): string | null {
 }
 
 /** Whether two values are the same as JSON, whatever the order of their keys. */
-function same(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a, sorted) === JSON.stringify(b, sorted);
+function isSameJson(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a, sortKeys) === JSON.stringify(b, sortKeys);
 }
 
-function sorted(_key: string, value: unknown): unknown {
+function sortKeys(_key: string, value: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([x], [y]) => (x < y ? -1 : 1)));
 }

@@ -2,9 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
-import { type Imported, importConfig } from "../../haproxy/import.ts";
+import { type ImportResult, importConfig } from "../../haproxy/import.ts";
 import type { Cli } from "../cli.ts";
-import type { Client } from "../client.ts";
+import type { MeshClient } from "../client.ts";
 import { CliError, exitCodes, refused } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { printJson, printLines } from "../output.ts";
@@ -12,7 +12,7 @@ import { applyImport } from "./apply.ts";
 
 type Flags = MeshFlags & { readonly dryRun?: boolean };
 
-const notes = `
+const importHelp = `
 Examples:
   waggle import --dry-run /etc/haproxy/haproxy.cfg     what would be taken, line by line; asks no mesh
   waggle import haproxy.cfg                            take it; again after each change of the file
@@ -31,27 +31,27 @@ export function registerImport(program: Command, cli: Cli): void {
     .description("Read a HAProxy's configuration, say what became of each line, and take over its services.")
     .option("-n, --dry-run", "say what would be done, and do nothing");
   meshFlags(command)
-    .addHelpText("after", notes)
+    .addHelpText("after", importHelp)
     .action((file: string, flags: Flags) => importFile(cli, command, file, flags));
 }
 
 async function importFile(cli: Cli, command: Command, file: string, flags: Flags): Promise<void> {
-  const imported = importConfig(read(file), cli.env);
+  const imported = importConfig(readConfig(file), cli.env);
   const { errors, services } = imported;
   const name = file === "-" ? "stdin" : file;
-  if (!flags.json) printLines(cli.out, remarkLines(imported, name));
-  if (errors.length > 0) throw unreadable(cli, imported, name, flags);
+  if (!flags.json) printLines(cli.out, diagnosticLines(imported, name));
+  if (errors.length > 0) throw unreadableError(cli, imported, name, flags);
   if (services.length === 0) throw refused(`there is no service in ${name} that the mesh could take`);
   if (flags.dryRun === true) {
     if (flags.json) printJson(cli.out, { ...imported, done: [] });
     else printLines(cli.out, ["", ...services.flatMap(serviceLines), "", "nothing was done: --dry-run"]);
     return;
   }
-  await takeOver(cli, await connect(command, cli), imported, flags);
+  await applyServices(cli, await connect(command, cli), imported, flags);
 }
 
 /** Says which lines cannot be read. Returns the refusal. */
-function unreadable(cli: Cli, imported: Imported, name: string, flags: Flags): CliError {
+function unreadableError(cli: Cli, imported: ImportResult, name: string, flags: Flags): CliError {
   const { errors } = imported;
   if (flags.json) {
     printJson(cli.out, { ...imported, done: [] });
@@ -63,7 +63,12 @@ function unreadable(cli: Cli, imported: Imported, name: string, flags: Flags): C
   return new CliError(exitCodes.refused, `${name} has ${many} that cannot be read: nothing was done`);
 }
 
-async function takeOver(cli: Cli, mesh: Client, imported: Imported, flags: Flags): Promise<void> {
+async function applyServices(
+  cli: Cli,
+  mesh: MeshClient,
+  imported: ImportResult,
+  flags: Flags,
+): Promise<void> {
   const { services } = imported;
   const done: string[] = [];
   try {
@@ -86,7 +91,7 @@ async function takeOver(cli: Cli, mesh: Client, imported: Imported, flags: Flags
   if (!flags.json && done.length === 0) cli.out.write("everything is as the file says already\n");
 }
 
-function read(file: string): string {
+function readConfig(file: string): string {
   try {
     return readFileSync(file === "-" ? 0 : file, "utf8");
   } catch (error) {
@@ -95,15 +100,15 @@ function read(file: string): string {
 }
 
 /** `haproxy.cfg:12  taken      server node1 …  (note)`. */
-function remarkLines({ remarks }: Imported, file: string): string[] {
-  const width = `${file}:${remarks.at(-1)?.line ?? 0}`.length;
-  return remarks.map(({ line, text, outcome, note }) => {
+function diagnosticLines({ diagnostics }: ImportResult, file: string): string[] {
+  const width = `${file}:${diagnostics.at(-1)?.line ?? 0}`.length;
+  return diagnostics.map(({ line, text, outcome, note }) => {
     const what = `${`${file}:${line}`.padEnd(width)}  ${outcome.padEnd(9)}  ${text}`;
     return note === "" ? what : `${what}  (${note})`;
   });
 }
 
-function serviceLines({ name, ports, labels, servers }: Imported["services"][number]): string[] {
+function serviceLines({ name, ports, labels, servers }: ImportResult["services"][number]): string[] {
   const at = ports.length === 0 ? "a port the mesh chooses" : `port ${ports.join(", ")}`;
   const said = Object.entries(labels).map(([key, value]) => ` ${key}=${value}`);
   return [

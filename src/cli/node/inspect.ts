@@ -2,11 +2,11 @@
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
-import { eachRef } from "../each.ts";
+import { forEachRef } from "../each.ts";
 import type { EngineNode } from "../engine.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { type Format, formatFlag, printFormatted } from "../format.ts";
-import { capital, printJson, printLines } from "../output.ts";
+import { capitalize, printJson, printLines } from "../output.ts";
 
 type Flags = MeshFlags & { format?: Format; pretty?: boolean };
 
@@ -22,7 +22,7 @@ export function registerNodeInspect(parent: Command, cli: Cli): void {
     .action(async (refs: string[], flags: Flags) => {
       const mesh = await connect(command, cli);
       const found: EngineNode[] = [];
-      const failure = await eachRef(cli, refs, async (ref) => {
+      const failure = await forEachRef(cli, refs, async (ref) => {
         found.push(await mesh.get<EngineNode>(`/nodes/${encodeURIComponent(ref)}`));
       });
       if (flags.format !== undefined) printFormatted(cli.out, flags.format, found);
@@ -43,9 +43,9 @@ function prettyNode(node: EngineNode): string[] {
     field("Hostname", machine?.Hostname ?? ""),
     field("Joined at", node.CreatedAt ?? ""),
     "Status:",
-    field(" State", capital(status?.State ?? "")),
+    field(" State", capitalize(status?.State ?? "")),
     ...(status?.Message ? [field(" Message", status.Message)] : []),
-    field(" Availability", capital(node.Spec.Availability ?? "")),
+    field(" Availability", capitalize(node.Spec.Availability ?? "")),
     field(" Address", status?.Addr ?? ""),
     "Platform:",
     field(" Operating System", machine?.Platform?.OS ?? ""),

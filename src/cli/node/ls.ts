@@ -2,12 +2,12 @@
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
-import { filters } from "../client.ts";
+import { filterQuery } from "../client.ts";
 import type { EngineNode } from "../engine.ts";
-import { filterSet, readFilter } from "../filter.ts";
+import { groupFilters, readFilter } from "../filter.ts";
 import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
-import { type Columns, type Format, formatFlag, printRows } from "../format.ts";
-import { byNature, capital, printJson, printLines } from "../output.ts";
+import { type Format, formatFlag, type ListColumns, printRows } from "../format.ts";
+import { capitalize, compareNaturally, printJson, printLines } from "../output.ts";
 
 type Flags = MeshFlags & {
   format?: Format;
@@ -34,20 +34,20 @@ export function registerNodeLs(parent: Command, cli: Cli): void {
     )
     .action(async (flags: Flags) => {
       const mesh = await connect(command, cli);
-      const nodes = await mesh.get<EngineNode[]>("/nodes", filters(filterSet(flags.filter)));
+      const nodes = await mesh.get<EngineNode[]>("/nodes", filterQuery(groupFilters(flags.filter)));
       if (flags.json) return printJson(cli.out, nodes);
-      const sorted = [...nodes].sort((a, b) => byNature(hostname(a), hostname(b)));
+      const sorted = [...nodes].sort((a, b) => compareNaturally(hostname(a), hostname(b)));
       if (flags.quiet)
         return printLines(
           cli.out,
           sorted.map((node) => node.ID),
         );
-      printRows(cli.out, flags.format, columns, sorted.map(nodeRow));
+      printRows(cli.out, flags.format, nodeColumns, sorted.map(nodeRow));
     });
 }
 
 /** Docker's, and what its templates call them. */
-const columns: Columns = [
+const nodeColumns: ListColumns = [
   ["ID", "ID"],
   ["HOSTNAME", "Hostname"],
   ["STATUS", "Status"],
@@ -61,8 +61,8 @@ function nodeRow(node: EngineNode): string[] {
   return [
     `${node.ID}  `,
     hostname(node),
-    capital(node.Status?.State ?? ""),
-    capital(node.Spec.Availability ?? ""),
+    capitalize(node.Status?.State ?? ""),
+    capitalize(node.Spec.Availability ?? ""),
     managerStatus(node),
     node.Description?.Engine?.EngineVersion ?? "",
   ];
@@ -74,5 +74,5 @@ function hostname(node: EngineNode): string {
 
 function managerStatus({ ManagerStatus: manager }: EngineNode): string {
   if (manager === undefined) return "";
-  return manager.Leader ? "Leader" : capital(manager.Reachability ?? "");
+  return manager.Leader ? "Leader" : capitalize(manager.Reachability ?? "");
 }

@@ -7,21 +7,21 @@ import { choiceFlag, connect, listFlag, type MeshFlags, meshFlags } from "../fla
 import { printJson } from "../output.ts";
 import { readLabel } from "../values.ts";
 
-type Change = {
+type NodeUpdateFlags = {
   readonly availability?: string;
-  readonly balance?: string;
+  readonly admin?: string;
   readonly labelAdd?: readonly (readonly [string, string])[];
   readonly labelRm?: readonly string[];
 };
 
-const examples = `
+const nodeUpdateHelp = `
 Examples:
   waggle node update --availability drain node2       its tasks are replaced elsewhere, then stopped
   waggle node update --availability active node2
   waggle node update --label-add zone=a node1         for --constraint node.labels.zone==a
 
-  waggle node update --balance drain node2            its tasks stay; the balancer does not pick it
-  waggle node update --balance ready node2
+  waggle node update --admin drain node2            its tasks stay; the balancer does not pick it
+  waggle node update --admin ready node2
 
 A node that is paused or drained still answers on every published port.`;
 
@@ -32,17 +32,17 @@ export function registerNodeUpdate(parent: Command, cli: Cli): void {
     .summary("drain a node, bring it back, label it")
     .description("Change what the mesh may do with a node.")
     .addOption(choiceFlag("--availability <word>", "whether it gets tasks", ["active", "pause", "drain"]))
-    .addOption(choiceFlag("--balance <word>", "whether the balancer picks it", ["ready", "drain", "maint"]))
+    .addOption(choiceFlag("--admin <word>", "whether the balancer picks it", ["ready", "drain", "maint"]))
     .addOption(listFlag("--label-add <key=value>", "set a label", (text) => [readLabel(text)]))
     .addOption(listFlag("--label-rm <key>", "remove a label", (text) => [text]));
   meshFlags(command)
-    .addHelpText("after", examples)
-    .action(async (ref: string, flags: MeshFlags & Change) => {
+    .addHelpText("after", nodeUpdateHelp)
+    .action(async (ref: string, flags: MeshFlags & NodeUpdateFlags) => {
       const mesh = await connect(command, cli);
       const node = await mesh.get<EngineNode>(`/nodes/${encodeURIComponent(ref)}`);
-      const { availability, balance, labelAdd, labelRm } = flags;
+      const { availability, admin, labelAdd, labelRm } = flags;
       if (
-        balance === undefined ||
+        admin === undefined ||
         availability !== undefined ||
         labelAdd !== undefined ||
         labelRm !== undefined
@@ -51,8 +51,8 @@ export function registerNodeUpdate(parent: Command, cli: Cli): void {
           version: node.Version.Index,
         });
       }
-      if (balance !== undefined) {
-        await mesh.postNative("/mesh/admin", { kind: "node", ref: node.ID, state: balance });
+      if (admin !== undefined) {
+        await mesh.postNative("/mesh/admin", { kind: "node", ref: node.ID, state: admin });
       }
       if (flags.json) printJson(cli.out, await mesh.get(`/nodes/${node.ID}`));
       else cli.out.write(`${ref}\n`);
@@ -60,7 +60,7 @@ export function registerNodeUpdate(parent: Command, cli: Cli): void {
 }
 
 /** The node's spec, edited; removals come before additions. */
-export function changeNode(spec: EngineNode["Spec"], change: Change): EngineNode["Spec"] {
+export function changeNode(spec: EngineNode["Spec"], change: NodeUpdateFlags): EngineNode["Spec"] {
   const kept = Object.entries(spec.Labels ?? {}).filter(([key]) => !change.labelRm?.includes(key));
   return {
     ...spec,

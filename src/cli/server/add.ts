@@ -10,16 +10,16 @@ import { printJson } from "../output.ts";
 import { type PublishSpec, parsePublish } from "../publish.ts";
 import { staticSpec } from "../service/static.ts";
 import { readLabel } from "../values.ts";
-import { balanceFlag, readAddress, type ServerFlags, serverFlags, withFlags } from "./flags.ts";
+import { adminFlag, readAddress, type ServerFlags, serverFlags, withFlags } from "./flags.ts";
 
 type Flags = MeshFlags &
   ServerFlags & {
-    readonly balance?: string;
+    readonly admin?: string;
     readonly publish?: readonly PublishSpec[];
     readonly label?: readonly (readonly [string, string])[];
   };
 
-const examples = `
+const serverAddHelp = `
 Examples:
   waggle server add my-web node1 172.31.46.128:8080 --check --publish 8080
   waggle server add my-web node2 172.31.46.129:8080 --check --inter 2s --rise 2 --fall 3 --weight 2
@@ -37,7 +37,7 @@ export function registerServerAdd(parent: Command, cli: Cli): void {
     .summary("add a server to a service")
     .description("Add a static server to a service, as HAProxy's `server NAME ADDRESS check` does.");
   serverFlags(command, "add")
-    .addOption(balanceFlag("it"))
+    .addOption(adminFlag("it"))
     .addOption(
       listFlag("-p, --publish <port>", "create the service, published here", (text) =>
         parsePublish(/^\d+$/.test(text) ? `${text}:${text}` : text),
@@ -47,21 +47,21 @@ export function registerServerAdd(parent: Command, cli: Cli): void {
       listFlag("-l, --label <key=value>", "create the service, with this label", (text) => [readLabel(text)]),
     );
   meshFlags(command)
-    .addHelpText("after", examples)
+    .addHelpText("after", serverAddHelp)
     .action((service: string, name: string, address: string, flags: Flags) =>
       add(cli, command, { service, name, address, flags }),
     );
 }
 
-type Added = {
+type AddInput = {
   readonly service: string;
   readonly name: string;
   readonly address: string;
   readonly flags: Flags;
 };
 
-async function add(cli: Cli, command: Command, { service, name, address, flags }: Added): Promise<void> {
-  const { balance, publish, label } = flags;
+async function add(cli: Cli, command: Command, { service, name, address, flags }: AddInput): Promise<void> {
+  const { admin, publish, label } = flags;
   const server = withFlags({ name, ...readAddress(address) }, flags);
   const mesh = await connect(command, cli);
   if (publish !== undefined || label !== undefined) {
@@ -71,7 +71,7 @@ async function add(cli: Cli, command: Command, { service, name, address, flags }
     }
     await mesh.post("/services/create", staticSpec(service, publish ?? [], label ?? []));
   }
-  const body = { service, server, ...(balance !== undefined && { admin: balance }) };
+  const body = { service, server, ...(admin !== undefined && { admin }) };
   const added = await mesh.postNative<ServerStatus>("/mesh/servers", body);
   if (flags.json) printJson(cli.out, added);
   else cli.out.write(`${service}/${name}\n`);

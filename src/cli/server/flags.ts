@@ -5,10 +5,10 @@ import type { ServerBody } from "../../protocol/server.ts";
 import { parseDurationNs } from "../duration.ts";
 import { usageError } from "../errors.ts";
 import { choiceFlag, listFlag, valueFlag } from "../flags.ts";
-import { readCount } from "../values.ts";
+import { readCountArgument } from "../values.ts";
 
-type Check = NonNullable<ServerBody["check"]>;
-type Http = NonNullable<Check["http"]>;
+type CheckBody = NonNullable<ServerBody["check"]>;
+type HttpCheckBody = NonNullable<CheckBody["http"]>;
 
 export type ServerFlags = {
   readonly weight?: number;
@@ -24,9 +24,9 @@ export type ServerFlags = {
   readonly checkPort?: number;
   readonly rise?: number;
   readonly fall?: number;
-  readonly httpchk?: Pick<Http, "method" | "uri" | "version">;
-  readonly httpHeader?: NonNullable<Http["headers"]>;
-  readonly expect?: NonNullable<Http["expect"]>;
+  readonly httpchk?: Pick<HttpCheckBody, "method" | "uri" | "version">;
+  readonly httpHeader?: NonNullable<HttpCheckBody["headers"]>;
+  readonly expect?: NonNullable<HttpCheckBody["expect"]>;
 };
 
 /** Adds them. @param verb `set` can also take flags back with --no-… */
@@ -35,24 +35,24 @@ export function serverFlags(command: Command, verb: "add" | "set"): Command {
     if (verb === "set") command.option(flag, description);
   };
   command
-    .addOption(valueFlag("--weight <number>", "its share of the requests, 0 to 256", readCount))
+    .addOption(valueFlag("--weight <number>", "its share of the requests, 0 to 256", readCountArgument))
     .option("--backup", "use it only while no other server is up");
   no("--no-backup", "use it as the others");
   command
-    .addOption(valueFlag("--maxconn <count>", "requests at a time; 0: no limit", readCount))
+    .addOption(valueFlag("--maxconn <count>", "requests at a time; 0: no limit", readCountArgument))
     .addOption(valueFlag("--cookie <value>", "its value of the service's sticky cookie", (text) => text))
     .option("--ssl", "send requests over TLS");
   no("--no-ssl", "send requests without TLS");
   command.option("--check", "check it: every 2 s, 3 failures take it out, 2 passes bring it back");
   no("--no-check", "do not check it: it counts as up");
   const flags = [
-    valueFlag("--inter <duration>", "time from check to check", readMs),
-    valueFlag("--fastinter <duration>", "the same while its state is changing", readMs),
-    valueFlag("--downinter <duration>", "the same while it is down", readMs),
-    valueFlag("--check-timeout <duration>", "how long one check may take", readMs),
-    valueFlag("--check-port <port>", "port to check, where it is another", readCount),
-    valueFlag("--rise <count>", "passes in a row that bring it back", readCount),
-    valueFlag("--fall <count>", "failures in a row that take it out", readCount),
+    valueFlag("--inter <duration>", "time from check to check", readCheckDurationMs),
+    valueFlag("--fastinter <duration>", "the same while its state is changing", readCheckDurationMs),
+    valueFlag("--downinter <duration>", "the same while it is down", readCheckDurationMs),
+    valueFlag("--check-timeout <duration>", "how long one check may take", readCheckDurationMs),
+    valueFlag("--check-port <port>", "port to check, where it is another", readCountArgument),
+    valueFlag("--rise <count>", "passes in a row that bring it back", readCountArgument),
+    valueFlag("--fall <count>", "failures in a row that take it out", readCountArgument),
     valueFlag("--httpchk <request>", "check by HTTP: a path, or 'GET /health HTTP/1.1'", readHttpchk),
     listFlag("--http-header <name:value>", "header of that request, may be repeated", readHeader),
     valueFlag("--expect <what>", "'status 200-299', 'string TEXT', '! rstring PATTERN'", readExpect),
@@ -61,8 +61,8 @@ export function serverFlags(command: Command, verb: "add" | "set"): Command {
   return command;
 }
 
-export const balanceFlag = (what: string) =>
-  choiceFlag("--balance <word>", `what ${what} gets: requests, only those bound to it, or none`, [
+export const adminFlag = (what: string) =>
+  choiceFlag("--admin <word>", `what ${what} gets: requests, only those bound to it, or none`, [
     "ready",
     "drain",
     "maint",
@@ -82,7 +82,7 @@ export function withFlags(before: ServerBody, flags: ServerFlags): ServerBody {
 }
 
 /** A flag about checks asks for checks. */
-function checkWith(before: Check | null, flags: ServerFlags): Check | null {
+function checkWith(before: CheckBody | null, flags: ServerFlags): CheckBody | null {
   if (flags.check === false) return null;
   const http = httpWith(before?.http ?? null, flags);
   const said = {
@@ -99,7 +99,10 @@ function checkWith(before: Check | null, flags: ServerFlags): Check | null {
   return { ...before, ...said };
 }
 
-function httpWith(before: Http | null, { httpchk, httpHeader, expect }: ServerFlags): Http | null {
+function httpWith(
+  before: HttpCheckBody | null,
+  { httpchk, httpHeader, expect }: ServerFlags,
+): HttpCheckBody | null {
   if (before === null && httpchk === undefined && httpHeader === undefined && expect === undefined)
     return null;
   return {
@@ -111,11 +114,11 @@ function httpWith(before: Http | null, { httpchk, httpHeader, expect }: ServerFl
 }
 
 /** A duration as Docker writes it, or as HAProxy does: a number alone is milliseconds. */
-export function readMs(text: string): number {
+export function readCheckDurationMs(text: string): number {
   return /^\d{1,9}$/.test(text) ? Number(text) : Math.round(parseDurationNs(text) / 1e6);
 }
 
-function readHttpchk(text: string): Pick<Http, "method" | "uri" | "version"> {
+function readHttpchk(text: string): Pick<HttpCheckBody, "method" | "uri" | "version"> {
   const words = text.trim().split(/\s+/);
   if (words.length === 1) return { method: "GET", uri: words[0] ?? "/" };
   const [method, uri, version = "HTTP/1.0"] = words;
@@ -125,13 +128,13 @@ function readHttpchk(text: string): Pick<Http, "method" | "uri" | "version"> {
   return { method, uri, version };
 }
 
-function readHeader(text: string): NonNullable<Http["headers"]> {
+function readHeader(text: string): NonNullable<HttpCheckBody["headers"]> {
   const [, name, value] = /^([^:]+):\s*(.*)$/.exec(text) ?? [];
   if (name === undefined || value === undefined) throw usageError("must be NAME: VALUE");
   return [{ name, value }];
 }
 
-function readExpect(text: string): NonNullable<Http["expect"]> {
+function readExpect(text: string): NonNullable<HttpCheckBody["expect"]> {
   const [, not, kind, pattern] = /^(!\s*)?(status|rstatus|string|rstring)\s+(.+)$/.exec(text) ?? [];
   if (kind === undefined || pattern === undefined) {
     throw usageError("must be status, rstatus, string or rstring and what is expected, such as 'status 200'");

@@ -3,8 +3,8 @@
 import type { Command } from "commander";
 import type { ServerStatus } from "../../protocol/server.ts";
 import type { Cli } from "../cli.ts";
-import type { Client } from "../client.ts";
-import { eachRef } from "../each.ts";
+import type { MeshClient } from "../client.ts";
+import { forEachRef } from "../each.ts";
 import { refused } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { type Format, formatFlag, printFormatted } from "../format.ts";
@@ -22,8 +22,8 @@ export function registerServerInspect(parent: Command, cli: Cli): void {
     .action(async (refs: string[], flags: MeshFlags & { readonly format?: Format }) => {
       const mesh = await connect(command, cli);
       const found: ServerStatus[] = [];
-      const failure = await eachRef(cli, refs, async (ref) => {
-        found.push(await oneServer(mesh, ref));
+      const failure = await forEachRef(cli, refs, async (ref) => {
+        found.push(await fetchServer(mesh, ref));
       });
       if (flags.format !== undefined) printFormatted(cli.out, flags.format, found);
       else printJson(cli.out, found);
@@ -32,9 +32,9 @@ export function registerServerInspect(parent: Command, cli: Cli): void {
 }
 
 /** The server of a ref `SERVICE/SERVER`. */
-export async function oneServer(mesh: Client, ref: string): Promise<ServerStatus> {
+export async function fetchServer(mesh: MeshClient, ref: string): Promise<ServerStatus> {
   const { service, name } = readServerRef(ref);
-  const servers = await mesh.mesh<ServerStatus[]>("/servers", { service });
+  const servers = await mesh.getNative<ServerStatus[]>("/servers", { service });
   const found = servers.find(({ spec }) => spec.name === name);
   if (found !== undefined) return found;
   const names = servers.map(({ spec }) => spec.name).join(", ");

@@ -6,7 +6,7 @@ import type { ServerStatus } from "../../protocol/server.ts";
 import type { Cli } from "../cli.ts";
 import { humanDuration } from "../duration.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
-import { type Columns, type Format, formatFlag, printRows } from "../format.ts";
+import { type Format, formatFlag, type ListColumns, printRows } from "../format.ts";
 import { printJson, printLines } from "../output.ts";
 
 type Flags = MeshFlags & { readonly format?: Format; readonly quiet?: boolean };
@@ -28,14 +28,17 @@ export function registerServerLs(parent: Command, cli: Cli): void {
     )
     .action(async (service: string | undefined, flags: Flags) => {
       const mesh = await connect(command, cli);
-      const servers = await mesh.mesh<ServerStatus[]>("/servers", service === undefined ? {} : { service });
+      const servers = await mesh.getNative<ServerStatus[]>(
+        "/servers",
+        service === undefined ? {} : { service },
+      );
       if (flags.json) return printJson(cli.out, servers);
       if (flags.quiet) return printLines(cli.out, servers.map(fullName));
-      printRows(cli.out, flags.format, columns, servers.map(row));
+      printRows(cli.out, flags.format, serverColumns, servers.map(serverCells));
     });
 }
 
-const columns: Columns = [
+const serverColumns: ListColumns = [
   ["SERVER", "Name"],
   ["ADDRESS", "Address"],
   ["WEIGHT", "Weight"],
@@ -46,7 +49,7 @@ const columns: Columns = [
   ["DWNTME", "Downtime"],
 ];
 
-function row(server: ServerStatus): string[] {
+function serverCells(server: ServerStatus): string[] {
   const { spec, status, lastCheck, fails, downs, downtimeMs } = server;
   return [
     fullName(server),

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
-import { eachRef } from "../each.ts";
+import { forEachRef } from "../each.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { printJson } from "../output.ts";
 import { serverPath } from "./flags.ts";
@@ -17,12 +17,12 @@ export function registerServerRm(parent: Command, cli: Cli): void {
   meshFlags(command)
     .addHelpText(
       "after",
-      "\nExample:\n  waggle server set my-web/node1 --balance drain && waggle server rm my-web/node1",
+      "\nExample:\n  waggle server set my-web/node1 --admin drain && waggle server rm my-web/node1",
     )
     .action(async (refs: string[], flags: MeshFlags) => {
       const mesh = await connect(command, cli);
       const removed: string[] = [];
-      const failure = await eachRef(cli, refs, async (ref) => {
+      const failure = await forEachRef(cli, refs, async (ref) => {
         await mesh.deleteNative(`/mesh${serverPath(ref)}`);
         removed.push(ref);
         if (!flags.json) cli.out.write(`${ref}\n`);

@@ -6,17 +6,17 @@ import type { Cli } from "../cli.ts";
 import { usageError } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
 import { printJson } from "../output.ts";
-import { balanceFlag, readAddress, type ServerFlags, serverFlags, serverPath, withFlags } from "./flags.ts";
-import { oneServer } from "./inspect.ts";
+import { adminFlag, readAddress, type ServerFlags, serverFlags, serverPath, withFlags } from "./flags.ts";
+import { fetchServer } from "./inspect.ts";
 
 type Flags = MeshFlags &
-  ServerFlags & { readonly balance?: string; readonly addr?: ReturnType<typeof readAddress> };
+  ServerFlags & { readonly admin?: string; readonly addr?: ReturnType<typeof readAddress> };
 
-const examples = `
+const serverSetHelp = `
 Examples:
-  waggle server set my-web/node1 --balance drain     no new requests, but those bound to it by a cookie
-  waggle server set my-web/node1 --balance maint     none at all, and no checks
-  waggle server set my-web/node1 --balance ready
+  waggle server set my-web/node1 --admin drain     no new requests, but those bound to it by a cookie
+  waggle server set my-web/node1 --admin maint     none at all, and no checks
+  waggle server set my-web/node1 --admin ready
   waggle server set my-web/node1 --weight 5 --inter 5s
   waggle server set my-web/node1 --addr 172.31.46.140:8080
 
@@ -29,32 +29,32 @@ export function registerServerSet(parent: Command, cli: Cli): void {
     .argument("<server>", "SERVICE/SERVER")
     .summary("drain a server, bring it back, change it")
     .description("Change a static server, as `set server` on HAProxy's socket does.")
-    .addOption(balanceFlag("it"))
+    .addOption(adminFlag("it"))
     .addOption(valueFlag("--addr <address>", "where it is: HOST:PORT", readAddress));
   meshFlags(serverFlags(command, "set"))
-    .addHelpText("after", examples)
+    .addHelpText("after", serverSetHelp)
     .action(async (ref: string, flags: Flags) => {
       const path = `/mesh${serverPath(ref)}`;
       const mesh = await connect(command, cli);
-      const { spec, version } = await oneServer(mesh, ref);
+      const { spec, version } = await fetchServer(mesh, ref);
       // What came of the API goes back to it whole.
       const before = spec as unknown as ServerBody;
       const after = { ...withFlags(before, flags), ...flags.addr };
       const changes = JSON.stringify(after) !== JSON.stringify(before);
-      if (!changes && flags.balance === undefined && !Object.keys(flags).some((flag) => named.has(flag))) {
-        throw usageError("nothing to change", "name what to set, such as --balance drain or --weight 5");
+      if (!changes && flags.admin === undefined && !Object.keys(flags).some((flag) => specFlags.has(flag))) {
+        throw usageError("nothing to change", "name what to set, such as --admin drain or --weight 5");
       }
       if (changes) await mesh.postNative<ServerStatus>(`${path}/update?version=${version}`, after);
-      if (flags.balance !== undefined) {
-        await mesh.postNative("/mesh/admin", { kind: "server", ref, state: flags.balance });
+      if (flags.admin !== undefined) {
+        await mesh.postNative("/mesh/admin", { kind: "server", ref, state: flags.admin });
       }
-      if (flags.json) printJson(cli.out, await oneServer(mesh, ref));
+      if (flags.json) printJson(cli.out, await fetchServer(mesh, ref));
       else cli.out.write(`${ref}\n`);
     });
 }
 
 /** Flags that may say what already is. */
-const named = new Set([
+const specFlags = new Set([
   ...["weight", "backup", "maxconn", "cookie", "ssl", "check", "inter", "fastinter", "downinter"],
   ...["checkTimeout", "checkPort", "rise", "fall", "httpchk", "httpHeader", "expect", "addr"],
 ]);

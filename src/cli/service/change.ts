@@ -1,10 +1,10 @@
 // A service's spec after the flags of `waggle service update`: what was there, edited, and the rest untouched.
 
-import type { EnginePort, EngineSpec } from "../engine.ts";
+import type { EnginePortConfig, EngineSpec } from "../engine.ts";
 import { usageError } from "../errors.ts";
 import type { PublishSpec } from "../publish.ts";
-import { keyOf } from "../values.ts";
-import { edit, type RunFlags, uniqueEnv, withRunFlags, withTag } from "./spec.ts";
+import { pairKey } from "../values.ts";
+import { type RunFlags, uniqueEnv, withChanges, withRunFlags, withTag } from "./spec.ts";
 
 export type UpdateFlags = RunFlags & {
   readonly image?: string;
@@ -24,22 +24,22 @@ export type UpdateFlags = RunFlags & {
 export function changeSpec(before: EngineSpec, flags: UpdateFlags): EngineSpec {
   const template = before.TaskTemplate;
   const container = template.ContainerSpec;
-  const edited = edit(before, {
+  const edited = withChanges(before, {
     Labels: (flags.labelAdd || flags.labelRm) && editLabels(before.Labels ?? {}, flags),
-    TaskTemplate: edit(template, {
-      ContainerSpec: edit(container, {
+    TaskTemplate: withChanges(template, {
+      ContainerSpec: withChanges(container, {
         Image: flags.image === undefined ? undefined : withTag(flags.image),
         Args: flags.args,
         Env: (flags.envAdd || flags.envRm) && editEnv(container.Env ?? [], flags),
       }),
-      Placement: edit(template.Placement, {
+      Placement: withChanges(template.Placement, {
         Constraints:
           (flags.constraintAdd || flags.constraintRm) &&
           editConstraints(template.Placement?.Constraints ?? [], flags),
       }),
       ForceUpdate: flags.force ? (template.ForceUpdate ?? 0) + 1 : undefined,
     }),
-    EndpointSpec: edit(before.EndpointSpec, {
+    EndpointSpec: withChanges(before.EndpointSpec, {
       Ports: (flags.publishAdd || flags.publishRm) && editPorts(before.EndpointSpec?.Ports ?? [], flags),
     }),
   });
@@ -59,21 +59,21 @@ function editLabels(labels: Readonly<Record<string, string>>, flags: UpdateFlags
 }
 
 function editEnv(env: readonly string[], flags: UpdateFlags): string[] {
-  const removed = new Set((flags.envRm ?? []).map(keyOf));
-  return uniqueEnv([...env.filter((pair) => !removed.has(keyOf(pair))), ...(flags.envAdd ?? [])]);
+  const removed = new Set((flags.envRm ?? []).map(pairKey));
+  return uniqueEnv([...env.filter((pair) => !removed.has(pairKey(pair))), ...(flags.envAdd ?? [])]);
 }
 
 function editConstraints(constraints: readonly string[], flags: UpdateFlags): string[] {
   const kept = constraints.filter(
-    (constraint) => !flags.constraintRm?.some((gone) => same(gone, constraint)),
+    (constraint) => !flags.constraintRm?.some((gone) => isSameConstraint(gone, constraint)),
   );
   const added = (flags.constraintAdd ?? []).filter(
-    (constraint) => !kept.some((other) => same(other, constraint)),
+    (constraint) => !kept.some((other) => isSameConstraint(other, constraint)),
   );
   return [...kept, ...added].sort();
 }
 
-function same(a: string, b: string): boolean {
+function isSameConstraint(a: string, b: string): boolean {
   return a.replaceAll(" ", "") === b.replaceAll(" ", "");
 }
 
@@ -81,7 +81,7 @@ function same(a: string, b: string): boolean {
  * As Docker: a removal means the target port, protocol and mode, whatever its published port says; adding what is
  * there already changes nothing.
  */
-function editPorts(ports: readonly EnginePort[], flags: UpdateFlags): EnginePort[] {
+function editPorts(ports: readonly EnginePortConfig[], flags: UpdateFlags): EnginePortConfig[] {
   const kept = ports.filter((port) => !flags.publishRm?.some((gone) => targetKey(gone) === targetKey(port)));
   const added = (flags.publishAdd ?? []).filter(
     (port) => !kept.some((other) => portKey(other) === portKey(port)),
@@ -89,10 +89,10 @@ function editPorts(ports: readonly EnginePort[], flags: UpdateFlags): EnginePort
   return [...kept, ...added].sort((a, b) => (a.PublishedPort ?? 0) - (b.PublishedPort ?? 0));
 }
 
-function targetKey(port: EnginePort): string {
+function targetKey(port: EnginePortConfig): string {
   return `${port.TargetPort}/${port.Protocol ?? "tcp"}/${port.PublishMode ?? "ingress"}`;
 }
 
-function portKey(port: EnginePort): string {
+function portKey(port: EnginePortConfig): string {
   return `${port.PublishedPort ?? 0}:${targetKey(port)}`;
 }

@@ -2,8 +2,8 @@
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
-import { converge } from "../converge.ts";
-import type { EngineChange, EngineSpec } from "../engine.ts";
+import { waitOnService } from "../converge.ts";
+import type { EngineChangeResponse, EngineSpec } from "../engine.ts";
 import { refused, usageError } from "../errors.ts";
 import { choiceFlag, connect, listFlag, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
 import { printJson } from "../output.ts";
@@ -16,7 +16,7 @@ import { printWarnings } from "./warnings.ts";
 
 type Flags = MeshFlags & CreateFlags & WaitFlags & { readonly static?: boolean };
 
-const examples = `
+const serviceCreateHelp = `
 Examples:
   waggle service create --name my-web --publish published=8080,target=80 --replicas 2 waggle/whoami
   waggle service create --name api -p 9000:3000 --env LOG=debug --label waggle.probe=http:/health node server.js
@@ -59,7 +59,7 @@ export function registerServiceCreate(parent: Command, cli: Cli): void {
     );
   waitFlags(runFlags(command, "create"));
   meshFlags(command)
-    .addHelpText("after", examples)
+    .addHelpText("after", serviceCreateHelp)
     .action((image: string | undefined, args: string[], flags: Flags) =>
       create(cli, command, flags, specOf(flags, image, args)),
     );
@@ -77,11 +77,11 @@ function specOf(flags: Flags, image: string | undefined, args: string[]): Engine
 
 async function create(cli: Cli, command: Command, flags: Flags, spec: EngineSpec): Promise<void> {
   const mesh = await connect(command, cli);
-  const created = await mesh.post<EngineChange>("/services/create", spec);
+  const created = await mesh.post<EngineChangeResponse>("/services/create", spec);
   const id = created?.ID;
   if (id === undefined) throw refused("the mesh created the service but did not say its id");
   printWarnings(cli, created);
   if (flags.json) printJson(cli.out, created);
   else cli.out.write(`${id}\n`);
-  if (!flags.detach) await converge(cli, mesh, id, flags);
+  if (!flags.detach) await waitOnService(cli, mesh, id, flags);
 }

@@ -3,12 +3,12 @@
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { printDurationNs } from "../duration.ts";
-import { eachRef } from "../each.ts";
-import type { EnginePort, EngineService } from "../engine.ts";
+import { forEachRef } from "../each.ts";
+import type { EnginePortConfig, EngineService } from "../engine.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { type Format, formatFlag, printFormatted } from "../format.ts";
 import { printJson, printLines } from "../output.ts";
-import { imageName, modeName } from "./view.ts";
+import { imageText, modeName } from "./view.ts";
 
 type Flags = MeshFlags & { format?: Format; pretty?: boolean };
 
@@ -27,7 +27,7 @@ export function registerServiceInspect(parent: Command, cli: Cli): void {
     .action(async (refs: string[], flags: Flags) => {
       const mesh = await connect(command, cli);
       const found: EngineService[] = [];
-      const failure = await eachRef(cli, refs, async (ref) => {
+      const failure = await forEachRef(cli, refs, async (ref) => {
         found.push(
           await mesh.get<EngineService>(`/services/${encodeURIComponent(ref)}`, { insertDefaults: true }),
         );
@@ -60,7 +60,7 @@ function prettyService(service: EngineService): string[] {
       ...optional(" Update order", spec.UpdateConfig?.Order),
     ]),
     "ContainerSpec:",
-    field(" Image", imageName(container.Image)),
+    field(" Image", imageText(container.Image)),
     ...optional(" Command", wordsOf(container.Command)),
     ...optional(" Args", wordsOf(container.Args)),
     ...optional(" Env", wordsOf(container.Env)),
@@ -77,7 +77,7 @@ function updateLines({ UpdateStatus: update }: EngineService): string[] {
   return list("UpdateStatus:", [field(" State", update.State), ...optional(" Message", update.Message)]);
 }
 
-function portLines(port: EnginePort): string[] {
+function portLines(port: EnginePortConfig): string[] {
   return [
     field(" PublishedPort", `${port.PublishedPort ?? "(chosen by the mesh)"}`),
     field("  Protocol", port.Protocol ?? "tcp"),

@@ -2,13 +2,13 @@
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
-import { filters } from "../client.ts";
+import { filterQuery } from "../client.ts";
 import type { EngineService } from "../engine.ts";
-import { filterSet, readFilter } from "../filter.ts";
+import { groupFilters, readFilter } from "../filter.ts";
 import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
-import { type Columns, type Format, formatFlag, printRows } from "../format.ts";
-import { byNature, printJson, printLines } from "../output.ts";
-import { imageName, ingressPorts, modeName, replicasText } from "./view.ts";
+import { type Format, formatFlag, type ListColumns, printRows } from "../format.ts";
+import { compareNaturally, printJson, printLines } from "../output.ts";
+import { imageText, ingressPorts, modeName, replicasText } from "./view.ts";
 
 type Flags = MeshFlags & {
   format?: Format;
@@ -39,17 +39,17 @@ export function registerServiceLs(parent: Command, cli: Cli): void {
       const mesh = await connect(command, cli);
       const services = await mesh.get<EngineService[]>("/services", {
         status: true,
-        ...filters(filterSet(flags.filter)),
+        ...filterQuery(groupFilters(flags.filter)),
       });
       if (flags.json) return printJson(cli.out, services);
-      const sorted = [...services].sort((a, b) => byNature(a.Spec.Name, b.Spec.Name));
+      const sorted = [...services].sort((a, b) => compareNaturally(a.Spec.Name, b.Spec.Name));
       if (flags.quiet) return printLines(cli.out, sorted.map(shortId));
-      printRows(cli.out, flags.format, columns, sorted.map(serviceRow));
+      printRows(cli.out, flags.format, serviceColumns, sorted.map(serviceRow));
     });
 }
 
 /** Docker's, and what its templates call them. */
-const columns: Columns = [
+const serviceColumns: ListColumns = [
   ["ID", "ID"],
   ["NAME", "Name"],
   ["MODE", "Mode"],
@@ -64,7 +64,7 @@ function serviceRow(service: EngineService): string[] {
     service.Spec.Name,
     modeName(service),
     replicasText(service),
-    imageName(service.Spec.TaskTemplate.ContainerSpec.Image),
+    imageText(service.Spec.TaskTemplate.ContainerSpec.Image),
     ingressPorts(service.Endpoint?.Ports ?? []),
   ];
 }

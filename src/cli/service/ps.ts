@@ -2,14 +2,14 @@
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
-import { type Client, filters } from "../client.ts";
-import { ago } from "../duration.ts";
+import { filterQuery, type MeshClient } from "../client.ts";
+import { humanAgo } from "../duration.ts";
 import type { EngineNode, EngineService, EngineTask } from "../engine.ts";
-import { filterSet, readFilter } from "../filter.ts";
+import { groupFilters, readFilter } from "../filter.ts";
 import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
-import { type Columns, type Format, formatFlag, printRows } from "../format.ts";
-import { byNature, capital, ellipsis, printJson, printLines } from "../output.ts";
-import { imageName, taskName, taskPorts } from "./view.ts";
+import { type Format, formatFlag, type ListColumns, printRows } from "../format.ts";
+import { capitalize, compareNaturally, ellipsis, printJson, printLines } from "../output.ts";
+import { engineTaskName, imageText, taskPorts } from "./view.ts";
 
 /** Docker cuts the ERROR column to this. */
 const maxErrorLength = 30;
@@ -50,7 +50,7 @@ export function registerServicePs(parent: Command, cli: Cli): void {
     )
     .action(async (refs: string[], flags: Flags) => {
       const mesh = await connect(command, cli);
-      const listing = await readTasks(mesh, refs, filterSet(flags.filter));
+      const listing = await readTasks(mesh, refs, groupFilters(flags.filter));
       if (flags.json) return printJson(cli.out, listing.tasks);
       if (flags.quiet)
         return printLines(
@@ -58,12 +58,12 @@ export function registerServicePs(parent: Command, cli: Cli): void {
           sortTasks(listing).map(({ task }) => task.ID),
         );
       const rows = taskRows(listing, cli.nowMs(), flags.trunc, flags.format === undefined);
-      printRows(cli.out, flags.format, columns, rows);
+      printRows(cli.out, flags.format, taskColumns, rows);
     });
 }
 
 /** Docker's, and what its templates call them. */
-const columns: Columns = [
+const taskColumns: ListColumns = [
   ["ID", "ID"],
   ["NAME", "Name"],
   ["IMAGE", "Image"],
@@ -84,10 +84,10 @@ function taskRows(listing: TaskListing, nowMs: number, truncate: boolean, marked
     return [
       truncate ? task.ID.slice(0, 12) : task.ID,
       shown,
-      imageName(task.Spec.ContainerSpec?.Image ?? ""),
+      imageText(task.Spec.ContainerSpec?.Image ?? ""),
       hostnames.get(task.NodeID ?? "") ?? task.NodeID ?? "",
-      capital(task.DesiredState),
-      `${capital(task.Status.State)} ${ago(Date.parse(task.Status.Timestamp ?? "") || nowMs, nowMs)}`,
+      capitalize(task.DesiredState),
+      `${capitalize(task.Status.State)} ${humanAgo(Date.parse(task.Status.Timestamp ?? "") || nowMs, nowMs)}`,
       errorCell(task.Status.Err ?? "", truncate),
       taskPorts(task),
     ];
@@ -95,7 +95,7 @@ function taskRows(listing: TaskListing, nowMs: number, truncate: boolean, marked
 }
 
 async function readTasks(
-  mesh: Client,
+  mesh: MeshClient,
   refs: readonly string[],
   wanted: Record<string, string[]>,
 ): Promise<TaskListing> {
@@ -103,7 +103,10 @@ async function readTasks(
     refs.map((ref) => mesh.get<EngineService>(`/services/${encodeURIComponent(ref)}`)),
   );
   const [tasks, nodes] = await Promise.all([
-    mesh.get<EngineTask[]>("/tasks", filters({ ...wanted, service: services.map((service) => service.ID) })),
+    mesh.get<EngineTask[]>(
+      "/tasks",
+      filterQuery({ ...wanted, service: services.map((service) => service.ID) }),
+    ),
     mesh.get<EngineNode[]>("/nodes"),
   ]);
   return { tasks, services, nodes };
@@ -112,8 +115,8 @@ async function readTasks(
 function sortTasks({ tasks, services }: TaskListing): { task: EngineTask; name: string }[] {
   const names = new Map(services.map((service) => [service.ID, service.Spec.Name]));
   return tasks
-    .map((task) => ({ task, name: taskName(task, names.get(task.ServiceID) ?? task.ServiceID) }))
-    .sort((a, b) => byNature(a.name, b.name) || createdMs(b.task) - createdMs(a.task));
+    .map((task) => ({ task, name: engineTaskName(task, names.get(task.ServiceID) ?? task.ServiceID) }))
+    .sort((a, b) => compareNaturally(a.name, b.name) || createdMs(b.task) - createdMs(a.task));
 }
 
 function createdMs(task: EngineTask): number {

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
-import { eachRef } from "../each.ts";
+import { forEachRef } from "../each.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { printJson } from "../output.ts";
 
@@ -23,7 +23,7 @@ export function registerServiceRm(parent: Command, cli: Cli): void {
     .action(async (refs: string[], flags: MeshFlags) => {
       const mesh = await connect(command, cli);
       const removed: string[] = [];
-      const failure = await eachRef(cli, refs, async (ref) => {
+      const failure = await forEachRef(cli, refs, async (ref) => {
         await mesh.delete(`/services/${encodeURIComponent(ref)}`);
         removed.push(ref);
         if (!flags.json) cli.out.write(`${ref}\n`);

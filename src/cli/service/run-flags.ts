@@ -3,15 +3,15 @@
 import type { Command } from "commander";
 import { parseDurationNs } from "../duration.ts";
 import { choiceFlag, valueFlag } from "../flags.ts";
-import { readBytes, readCount, readNanoCpus, readWords } from "../values.ts";
+import { readBytes, readCountArgument, readNanoCpus, readWords } from "../values.ts";
 
 /** Adds them, in groups. @param verb a service is created with defaults; an update leaves what it does not name */
 export function runFlags(command: Command, verb: "create" | "update"): Command {
   const unless = (otherwise: string) => (verb === "create" ? ` (default: ${otherwise})` : "");
   const groups = {
-    "How many, and where:": placeFlags(unless),
+    "How many, and where:": placementFlags(unless),
     "What each task runs:": taskFlags(unless),
-    "When it ends or changes:": lifeFlags(unless),
+    "When it ends or changes:": lifecycleFlags(unless),
   };
   for (const [group, flags] of Object.entries(groups)) {
     for (const flag of flags) command.addOption(flag.helpGroup(group));
@@ -31,21 +31,21 @@ export function waitFlags(command: Command): Command {
       valueFlag(
         "--timeout <duration>",
         "end with 1 when they do not run by then; without it, wait on",
-        readMs,
+        readTimeoutMs,
       ),
     );
 }
 
-function readMs(text: string): number {
+function readTimeoutMs(text: string): number {
   return parseDurationNs(text) / 1e6;
 }
 
-type Unless = (otherwise: string) => string;
+type DefaultNote = (otherwise: string) => string;
 
-function placeFlags(unless: Unless) {
+function placementFlags(unless: DefaultNote) {
   return [
-    valueFlag("--replicas <count>", `number of tasks${unless("1")}`, readCount),
-    valueFlag("--replicas-max-per-node <count>", "most tasks on one node; 0: no limit", readCount),
+    valueFlag("--replicas <count>", `number of tasks${unless("1")}`, readCountArgument),
+    valueFlag("--replicas-max-per-node <count>", "most tasks on one node; 0: no limit", readCountArgument),
     valueFlag("--reserve-cpu <cpus>", "CPUs a node must have free, such as 0.5", readNanoCpus),
     valueFlag("--reserve-memory <size>", "memory a node must have free, such as 128m", readBytes),
     valueFlag("--limit-cpu <cpus>", "CPUs a task may use; kept, not enforced", readNanoCpus),
@@ -53,7 +53,7 @@ function placeFlags(unless: Unless) {
   ];
 }
 
-function taskFlags(unless: Unless) {
+function taskFlags(unless: DefaultNote) {
   return [
     valueFlag("--entrypoint <command>", "program to run instead of the image's own", readWords),
     valueFlag("-w, --workdir <dir>", "working directory", (text) => text),
@@ -70,7 +70,7 @@ function taskFlags(unless: Unless) {
   ];
 }
 
-function lifeFlags(unless: Unless) {
+function lifecycleFlags(unless: DefaultNote) {
   return [
     choiceFlag("--restart-condition <when>", "when a task that ended is replaced", [
       "none",
@@ -78,9 +78,17 @@ function lifeFlags(unless: Unless) {
       "any",
     ]),
     valueFlag("--restart-delay <duration>", "fixed delay instead of a growing one", parseDurationNs),
-    valueFlag("--restart-max-attempts <count>", "replacements before giving up; 0: no limit", readCount),
+    valueFlag(
+      "--restart-max-attempts <count>",
+      "replacements before giving up; 0: no limit",
+      readCountArgument,
+    ),
     valueFlag("--restart-window <duration>", "time within which attempts count", parseDurationNs),
-    valueFlag("--update-parallelism <count>", `tasks replaced at a time; 0: all${unless("1")}`, readCount),
+    valueFlag(
+      "--update-parallelism <count>",
+      `tasks replaced at a time; 0: all${unless("1")}`,
+      readCountArgument,
+    ),
     choiceFlag("--update-order <order>", "whether the new task or the old one's end comes first", [
       "start-first",
       "stop-first",

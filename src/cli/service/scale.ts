@@ -2,14 +2,14 @@
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
-import type { Client } from "../client.ts";
-import { converge } from "../converge.ts";
-import { eachRef } from "../each.ts";
+import type { MeshClient } from "../client.ts";
+import { waitOnService } from "../converge.ts";
+import { forEachRef } from "../each.ts";
 import type { EngineService } from "../engine.ts";
 import { CliError, refused, usageError } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { printJson } from "../output.ts";
-import { readCount } from "../values.ts";
+import { readCountArgument } from "../values.ts";
 import { withReplicas } from "./change.ts";
 import { type WaitFlags, waitFlags } from "./run-flags.ts";
 import { writeSpec } from "./update.ts";
@@ -41,7 +41,7 @@ export function readScale(text: string): Scale {
   const hint = "write it as my-web=3";
   if (at < 1) throw usageError(`invalid scale specifier '${text}'`, hint);
   try {
-    return { ref: text.slice(0, at), replicas: readCount(text.slice(at + 1)) };
+    return { ref: text.slice(0, at), replicas: readCountArgument(text.slice(at + 1)) };
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     throw usageError(`invalid replicas value "${text.slice(at + 1)}": ${error.message}`, hint);
@@ -52,18 +52,18 @@ async function scaleAll(cli: Cli, command: Command, scales: readonly Scale[], fl
   const mesh = await connect(command, cli);
   const scaled: Record<string, number> = {};
   const replicasOf = new Map(scales.map((scale) => [scale.ref, scale.replicas]));
-  const failure = await eachRef(cli, [...replicasOf.keys()], async (ref) => {
+  const failure = await forEachRef(cli, [...replicasOf.keys()], async (ref) => {
     const replicas = replicasOf.get(ref) ?? 0;
     await scale(cli, mesh, ref, replicas);
     scaled[ref] = replicas;
     if (!flags.json) cli.out.write(`${ref} scaled to ${replicas}\n`);
   });
   if (flags.json) printJson(cli.out, { scaled });
-  if (!flags.detach) for (const ref of Object.keys(scaled)) await converge(cli, mesh, ref, flags);
+  if (!flags.detach) for (const ref of Object.keys(scaled)) await waitOnService(cli, mesh, ref, flags);
   if (failure !== null) throw failure;
 }
 
-async function scale(cli: Cli, mesh: Client, ref: string, replicas: number): Promise<void> {
+async function scale(cli: Cli, mesh: MeshClient, ref: string, replicas: number): Promise<void> {
   const service = await mesh.get<EngineService>(`/services/${encodeURIComponent(ref)}`, {
     insertDefaults: false,
   });

@@ -71,32 +71,35 @@ export function withRunFlags(spec: EngineSpec, flags: RunFlags): EngineSpec {
   const template = spec.TaskTemplate;
   const limits = { NanoCPUs: flags.limitCpu, MemoryBytes: flags.limitMemory };
   const reservations = { NanoCPUs: flags.reserveCpu, MemoryBytes: flags.reserveMemory };
-  return edit(spec, {
-    TaskTemplate: edit(template, {
-      ContainerSpec: edit(template.ContainerSpec, {
+  return withChanges(spec, {
+    TaskTemplate: withChanges(template, {
+      ContainerSpec: withChanges(template.ContainerSpec, {
         Command: flags.entrypoint,
         Dir: flags.workdir,
         StopSignal: flags.stopSignal,
         StopGracePeriod: flags.stopGracePeriod,
       }),
-      Resources: edit(template.Resources, {
-        Limits: edit(template.Resources?.Limits, limits),
-        Reservations: edit(template.Resources?.Reservations, reservations),
+      Resources: withChanges(template.Resources, {
+        Limits: withChanges(template.Resources?.Limits, limits),
+        Reservations: withChanges(template.Resources?.Reservations, reservations),
       }),
-      Placement: edit(template.Placement, { MaxReplicas: flags.replicasMaxPerNode }),
-      RestartPolicy: edit(template.RestartPolicy, {
+      Placement: withChanges(template.Placement, { MaxReplicas: flags.replicasMaxPerNode }),
+      RestartPolicy: withChanges(template.RestartPolicy, {
         Condition: flags.restartCondition,
         Delay: flags.restartDelay,
         MaxAttempts: flags.restartMaxAttempts,
         Window: flags.restartWindow,
       }),
     }),
-    UpdateConfig: edit(spec.UpdateConfig, { Parallelism: flags.updateParallelism, Order: flags.updateOrder }),
+    UpdateConfig: withChanges(spec.UpdateConfig, {
+      Parallelism: flags.updateParallelism,
+      Order: flags.updateOrder,
+    }),
   });
 }
 
 /** `before` with what `changes` gives; a part that nothing is said of stays absent. */
-export function edit<T extends object | undefined>(
+export function withChanges<T extends object | undefined>(
   before: T,
   changes: { [K in keyof NonNullable<T>]?: unknown },
 ): T {

@@ -7,7 +7,7 @@ import type { PublishSpec } from "../publish.ts";
 export const staticImage = "waggle/static:latest";
 
 /** What a service is published by that no port was asked for: it is by its ports that host names reach it. */
-const anyPort: PublishSpec = { Protocol: "tcp", TargetPort: 80, PublishMode: "ingress" };
+const defaultPublish: PublishSpec = { Protocol: "tcp", TargetPort: 80, PublishMode: "ingress" };
 
 /** The spec of a service that has servers only. */
 export function staticSpec(
@@ -20,6 +20,6 @@ export function staticSpec(
     Labels: Object.fromEntries(labels),
     TaskTemplate: { ContainerSpec: { Image: staticImage }, ForceUpdate: 0 },
     Mode: { Replicated: { Replicas: 0 } },
-    EndpointSpec: { Mode: "vip", Ports: publish.length === 0 ? [anyPort] : [...publish] },
+    EndpointSpec: { Mode: "vip", Ports: publish.length === 0 ? [defaultPublish] : [...publish] },
   };
 }

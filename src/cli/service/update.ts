@@ -2,9 +2,9 @@
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
-import type { Client } from "../client.ts";
-import { converge } from "../converge.ts";
-import type { EngineChange, EngineService, EngineSpec } from "../engine.ts";
+import type { MeshClient } from "../client.ts";
+import { waitOnService } from "../converge.ts";
+import type { EngineChangeResponse, EngineService, EngineSpec } from "../engine.ts";
 import { usageError } from "../errors.ts";
 import { connect, listFlag, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
 import { printJson } from "../output.ts";
@@ -16,7 +16,7 @@ import { printWarnings } from "./warnings.ts";
 
 type Flags = MeshFlags & UpdateFlags & WaitFlags & { rollback?: boolean };
 
-const examples = `
+const serviceUpdateHelp = `
 Examples:
   waggle service update --image web:2 my-web
   waggle service update --publish-add published=8081,target=80 my-web
@@ -36,18 +36,18 @@ export function registerServiceUpdate(parent: Command, cli: Cli): void {
   updateFlags(command, cli);
   waitFlags(runFlags(command, "update"));
   meshFlags(command)
-    .addHelpText("after", examples)
+    .addHelpText("after", serviceUpdateHelp)
     .action((ref: string, flags: Flags) => update(cli, command, ref, flags));
 }
 
 /** Writes an edited spec back; nobody else may have changed the service since it was read. */
 export async function writeSpec(
-  mesh: Client,
+  mesh: MeshClient,
   service: EngineService,
   spec: EngineSpec,
   rollback = false,
-): Promise<EngineChange | null> {
-  return mesh.post<EngineChange>(`/services/${service.ID}/update`, spec, {
+): Promise<EngineChangeResponse | null> {
+  return mesh.post<EngineChangeResponse>(`/services/${service.ID}/update`, spec, {
     version: service.Version.Index,
     ...(rollback && { rollback: "previous" }),
   });
@@ -86,5 +86,5 @@ async function update(cli: Cli, command: Command, ref: string, flags: Flags): Pr
   printWarnings(cli, change);
   if (flags.json) printJson(cli.out, await mesh.get(`/services/${service.ID}`, { insertDefaults: false }));
   else cli.out.write(`${ref}\n`);
-  if (!flags.detach) await converge(cli, mesh, service.ID, flags);
+  if (!flags.detach) await waitOnService(cli, mesh, service.ID, flags);
 }

@@ -1,9 +1,9 @@
 // How services and their tasks look in tables: Docker's columns, cell by cell.
 
-import type { EnginePort, EngineService, EngineTask } from "../engine.ts";
+import type { EnginePortConfig, EngineService, EngineTask } from "../engine.ts";
 
 /** `nginx:latest` of `docker.io/library/nginx:latest@sha256:…`. */
-export function imageName(image: string): string {
+export function imageText(image: string): string {
   const [tagged = "", digest] = image.split("@");
   const name = tagged.replace(/^docker\.io\//, "").replace(/^library\//, "");
   const hasTag = /:[^/]+$/.test(name);
@@ -11,7 +11,7 @@ export function imageName(image: string): string {
 }
 
 /** `*:8080->80/tcp`: the ports of the whole mesh; neighbours are merged into ranges. */
-export function ingressPorts(ports: readonly EnginePort[]): string {
+export function ingressPorts(ports: readonly EnginePortConfig[]): string {
   const sorted = ports
     .filter((port) => port.PublishMode !== "host")
     .sort((a, b) => protocolOf(a).localeCompare(protocolOf(b)) || publishedOf(a) - publishedOf(b));
@@ -38,24 +38,24 @@ export function replicasText(service: EngineService): string {
 }
 
 /** `my-web.1`; of a global service `agent.<node id>`. */
-export function taskName(task: EngineTask, serviceName: string): string {
+export function engineTaskName(task: EngineTask, serviceName: string): string {
   return `${serviceName}.${task.Slot || (task.NodeID ?? "")}`;
 }
 
-type PortRange = { readonly protocol: string; first: EnginePort; last: EnginePort };
+type PublishedRange = { readonly protocol: string; first: EnginePortConfig; last: EnginePortConfig };
 
-function mergeRanges(sorted: readonly EnginePort[]): readonly PortRange[] {
-  const ranges: PortRange[] = [];
+function mergeRanges(sorted: readonly EnginePortConfig[]): readonly PublishedRange[] {
+  const ranges: PublishedRange[] = [];
   for (const port of sorted) {
     const range = ranges.at(-1);
-    if (range !== undefined && continues(range, port)) range.last = port;
+    if (range !== undefined && isContinuation(range, port)) range.last = port;
     else ranges.push({ protocol: protocolOf(port), first: port, last: port });
   }
   return ranges;
 }
 
 /** Docker's rule: the next published port, and a target that is the next one or, at a range's start, the same one. */
-function continues(range: PortRange, port: EnginePort): boolean {
+function isContinuation(range: PublishedRange, port: EnginePortConfig): boolean {
   const publishedStep = publishedOf(port) - publishedOf(range.last);
   const targetStep = port.TargetPort - range.last.TargetPort;
   const targetsAreRange = range.last.TargetPort !== range.first.TargetPort;
@@ -63,7 +63,7 @@ function continues(range: PortRange, port: EnginePort): boolean {
   return targetStep === 1 || (targetStep === 0 && !targetsAreRange);
 }
 
-function printRange({ protocol, first, last }: PortRange): string {
+function printRange({ protocol, first, last }: PublishedRange): string {
   const published = rangeText(publishedOf(first), publishedOf(last));
   return `*:${published}->${rangeText(first.TargetPort, last.TargetPort)}/${protocol}`;
 }
@@ -72,10 +72,10 @@ function rangeText(first: number, last: number): string {
   return first === last ? String(first) : `${first}-${last}`;
 }
 
-function protocolOf(port: EnginePort): string {
+function protocolOf(port: EnginePortConfig): string {
   return port.Protocol ?? "tcp";
 }
 
-function publishedOf(port: EnginePort): number {
+function publishedOf(port: EnginePortConfig): number {
   return port.PublishedPort ?? 0;
 }

@@ -5,13 +5,13 @@ import type { Cli } from "../cli.ts";
 import { usageError } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { printJson } from "../output.ts";
-import { balanceFlag } from "../server/flags.ts";
+import { adminFlag } from "../server/flags.ts";
 
-const examples = `
+const taskSetHelp = `
 Examples:
-  waggle task set my-web.1 --balance drain    no new requests, but those bound to it by a cookie
-  waggle task set my-web.1 --balance maint    none at all; it runs on
-  waggle task set my-web.1 --balance ready
+  waggle task set my-web.1 --admin drain    no new requests, but those bound to it by a cookie
+  waggle task set my-web.1 --admin maint    none at all; it runs on
+  waggle task set my-web.1 --admin ready
 
 It is the task's: one that takes its place gets requests.`;
 
@@ -26,14 +26,14 @@ export function registerTask(program: Command, cli: Cli): void {
     .argument("<task>", "name (my-web.1) or id")
     .summary("drain a task, or bring it back")
     .description("Say whether a task gets requests. It goes on running.")
-    .addOption(balanceFlag("it"));
+    .addOption(adminFlag("it"));
   meshFlags(command)
-    .addHelpText("after", examples)
-    .action(async (ref: string, flags: MeshFlags & { readonly balance?: string }) => {
-      if (flags.balance === undefined) throw usageError("nothing to change", "name a state: --balance drain");
+    .addHelpText("after", taskSetHelp)
+    .action(async (ref: string, flags: MeshFlags & { readonly admin?: string }) => {
+      if (flags.admin === undefined) throw usageError("nothing to change", "name a state: --admin drain");
       const mesh = await connect(command, cli);
-      await mesh.postNative("/mesh/admin", { kind: "task", ref, state: flags.balance });
-      if (flags.json) printJson(cli.out, { task: ref, state: flags.balance });
+      await mesh.postNative("/mesh/admin", { kind: "task", ref, state: flags.admin });
+      if (flags.json) printJson(cli.out, { task: ref, state: flags.admin });
       else cli.out.write(`${ref}\n`);
     });
 }

@@ -1,6 +1,6 @@
 // The keys of `waggle top`.
 
-const lines = [
+const topHelpLines = [
   "a s n t     all, services, nodes, tasks; tab goes round",
   "N S R E L T sort by name, state, requests, errors, latency (p95), retries",
   "< >         sort by the column left or right of it; r turns the order round",
@@ -16,5 +16,5 @@ const lines = [
 ];
 
 export function helpLines(columns: number): readonly string[] {
-  return lines.map((line) => [...line].slice(0, columns).join(""));
+  return topHelpLines.map((line) => [...line].slice(0, columns).join(""));
 }

@@ -1,37 +1,37 @@
 // What a key does to `waggle top`: from one state of the screen to the next.
 
-import { type Order, type SectionName, type SortColumn, sortColumns } from "./rows.ts";
+import { type SectionName, type SortColumn, type SortOrder, sortColumns } from "./rows.ts";
 
-export type View = SectionName | "all";
+export type TopView = SectionName | "all";
 
 export type TopState = {
-  readonly view: View;
-  readonly order: Order;
+  readonly view: TopView;
+  readonly order: SortOrder;
   readonly filter: string;
   /** Keys go into the filter. */
-  readonly typing: boolean;
+  readonly isTyping: boolean;
   /** Rows scrolled past. */
-  readonly top: number;
-  readonly paused: boolean;
-  readonly help: boolean;
+  readonly scrollTop: number;
+  readonly isPaused: boolean;
+  readonly isHelpOpen: boolean;
 };
 
-export const firstState: TopState = {
+export const initialState: TopState = {
   view: "all",
   order: { by: "requests", reverse: false },
   filter: "",
-  typing: false,
-  top: 0,
-  paused: false,
-  help: false,
+  isTyping: false,
+  scrollTop: 0,
+  isPaused: false,
+  isHelpOpen: false,
 };
 
 export function showsTasks({ view }: TopState): boolean {
   return view === "all" || view === "tasks";
 }
 
-const views: Readonly<Record<string, View>> = { a: "all", s: "services", n: "nodes", t: "tasks" };
-const ring: readonly View[] = ["all", "services", "nodes", "tasks"];
+const viewKeys: Readonly<Record<string, TopView>> = { a: "all", s: "services", n: "nodes", t: "tasks" };
+const viewCycle: readonly TopView[] = ["all", "services", "nodes", "tasks"];
 
 /** Capital letters name the column to sort by. */
 const columnKeys: Readonly<Record<string, SortColumn>> = {
@@ -44,44 +44,48 @@ const columnKeys: Readonly<Record<string, SortColumn>> = {
 };
 
 /** Rows of a page up or down. */
-const pageRows = 10;
+const scrollPageRows = 10;
 
 /** @param key as `readKeys` names it @returns null to quit */
-export function press(state: TopState, key: string): TopState | null {
+export function applyKey(state: TopState, key: string): TopState | null {
   if (key === "ctrl-c") return null;
-  if (state.typing) return typed(state, key);
-  if (state.help) return key === "q" ? null : { ...state, help: false };
+  if (state.isTyping) return applyFilterKey(state, key);
+  if (state.isHelpOpen) return key === "q" ? null : { ...state, isHelpOpen: false };
   if (key === "q") return null;
   const column = columnKeys[key];
   if (column !== undefined) return sortBy(state, column);
-  const view = views[key];
-  if (view !== undefined) return { ...state, view, top: 0 };
-  return moved(state, key);
+  const view = viewKeys[key];
+  if (view !== undefined) return { ...state, view, scrollTop: 0 };
+  return applyNavigationKey(state, key);
 }
 
-function moved(state: TopState, key: string): TopState {
-  const scrolled = (rows: number) => ({ ...state, top: Math.max(0, state.top + rows) });
+function applyNavigationKey(state: TopState, key: string): TopState {
+  const scrolled = (rows: number) => ({ ...state, top: Math.max(0, state.scrollTop + rows) });
   const { view, order } = state;
   switch (key) {
     case "tab":
-      return { ...state, view: ring[(ring.indexOf(view) + 1) % ring.length] ?? "all", top: 0 };
+      return {
+        ...state,
+        view: viewCycle[(viewCycle.indexOf(view) + 1) % viewCycle.length] ?? "all",
+        scrollTop: 0,
+      };
     case "right":
     case ">":
-      return { ...state, order: { ...order, by: neighbour(order.by, 1) } };
+      return { ...state, order: { ...order, by: adjacentColumn(order.by, 1) } };
     case "left":
     case "<":
-      return { ...state, order: { ...order, by: neighbour(order.by, -1) } };
+      return { ...state, order: { ...order, by: adjacentColumn(order.by, -1) } };
     case "r":
       return { ...state, order: { ...order, reverse: !order.reverse } };
     case "/":
-      return { ...state, typing: true, top: 0 };
+      return { ...state, isTyping: true, scrollTop: 0 };
     case "escape":
-      return { ...state, filter: "", top: 0 };
+      return { ...state, filter: "", scrollTop: 0 };
     case "space":
-      return { ...state, paused: !state.paused };
+      return { ...state, isPaused: !state.isPaused };
     case "?":
     case "h":
-      return { ...state, help: true };
+      return { ...state, isHelpOpen: true };
     case "down":
     case "j":
       return scrolled(1);
@@ -89,20 +93,20 @@ function moved(state: TopState, key: string): TopState {
     case "k":
       return scrolled(-1);
     case "pagedown":
-      return scrolled(pageRows);
+      return scrolled(scrollPageRows);
     case "pageup":
-      return scrolled(-pageRows);
+      return scrolled(-scrollPageRows);
     case "home":
-      return { ...state, top: 0 };
+      return { ...state, scrollTop: 0 };
     default:
       return state;
   }
 }
 
-function typed(state: TopState, key: string): TopState {
+function applyFilterKey(state: TopState, key: string): TopState {
   const { filter } = state;
-  if (key === "enter") return { ...state, typing: false };
-  if (key === "escape") return { ...state, typing: false, filter: "" };
+  if (key === "enter") return { ...state, isTyping: false };
+  if (key === "escape") return { ...state, isTyping: false, filter: "" };
   if (key === "backspace") return { ...state, filter: [...filter].slice(0, -1).join("") };
   if (key === "space") return { ...state, filter: `${filter} ` };
   return [...key].length === 1 ? { ...state, filter: filter + key } : state;
@@ -114,12 +118,12 @@ function sortBy(state: TopState, by: SortColumn): TopState {
   return { ...state, order: order.by === by ? { by, reverse: !order.reverse } : { by, reverse: false } };
 }
 
-function neighbour(by: SortColumn, step: 1 | -1): SortColumn {
+function adjacentColumn(by: SortColumn, step: 1 | -1): SortColumn {
   const at = sortColumns.indexOf(by) + step;
   return sortColumns[(at + sortColumns.length) % sortColumns.length] ?? by;
 }
 
-const named: Readonly<Record<string, string>> = {
+const keyNames: Readonly<Record<string, string>> = {
   "\x03": "ctrl-c",
   "\t": "tab",
   "\r": "enter",
@@ -147,5 +151,5 @@ export function readKeys(text: string): readonly string[] {
   // A sequence that is not known is one key that does nothing, not a row of letters.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: this is what terminals send
   const parts = text.match(/\x1b\[[\d;]*[A-Za-z~]|\x1bO[A-Z]|[\s\S]/gu) ?? [];
-  return parts.map((part) => named[part] ?? (part.startsWith("\x1b") ? "unknown" : part));
+  return parts.map((part) => keyNames[part] ?? (part.startsWith("\x1b") ? "unknown" : part));
 }

@@ -7,10 +7,10 @@ export type Paint = Tone | "strong" | "heading";
 /** Text in a colour, or as it is. */
 export type Painter = (paint: Paint, text: string) => string;
 
-export const plain: Painter = (_paint, text) => text;
+export const plainPainter: Painter = (_paint, text) => text;
 
 /** SGR codes (ECMA-48 §8.3.117): the terminal's own sixteen colours, so that its theme holds. */
-const codes: Readonly<Record<Paint, string>> = {
+const sgrCodes: Readonly<Record<Paint, string>> = {
   ok: "",
   warn: "33",
   bad: "31",
@@ -19,7 +19,7 @@ const codes: Readonly<Record<Paint, string>> = {
   heading: "7",
 };
 
-export const coloured: Painter = (paint, text) => {
-  const code = codes[paint];
+export const colourPainter: Painter = (paint, text) => {
+  const code = sgrCodes[paint];
   return code === "" ? text : `\x1b[${code}m${text}\x1b[0m`;
 };

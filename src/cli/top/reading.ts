@@ -3,19 +3,19 @@
 import { hostPort } from "../../domain/server.ts";
 import { sizeText } from "../../domain/service-size.ts";
 import { isAlive } from "../../domain/task.ts";
-import { type ServerStatus, takesRequests } from "../../protocol/server.ts";
+import { isTakingRequests, type ServerStatus } from "../../protocol/server.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../../protocol/status.ts";
-import type { MeshTraffic } from "../../protocol/telemetry.ts";
-import { nowOf, nowOfAll } from "../../telemetry/now.ts";
-import type { Reading, Row, Tone } from "./rows.ts";
+import type { MeshTrafficReport } from "../../protocol/telemetry.ts";
+import { combinedRates, ratesOf } from "../../telemetry/now.ts";
+import type { Tone, TopReading, TopRow } from "./rows.ts";
 
-type Counted = Pick<MeshTraffic["services"][number], "id" | "counts" | "recent" | "trend">;
+type EntryCounts = Pick<MeshTrafficReport["services"][number], "id" | "counts" | "recent" | "trend">;
 
 /** Further attempts by id. They are counted from the start on, so that their rate is what came between two readings. */
-export type Attempts = { readonly atMs: number; readonly byId: ReadonlyMap<string, number> };
+export type AttemptCounts = { readonly atMs: number; readonly byId: ReadonlyMap<string, number> };
 
-export function attemptsOf(traffic: MeshTraffic): Attempts {
-  const byId = new Map(allOf(traffic).map((one) => [one.id, furtherAttempts(one)]));
+export function attemptCountsOf(traffic: MeshTrafficReport): AttemptCounts {
+  const byId = new Map(allCounts(traffic).map((one) => [one.id, furtherAttempts(one)]));
   return { atMs: traffic.atMs, byId };
 }
 
@@ -23,12 +23,12 @@ export function attemptsOf(traffic: MeshTraffic): Attempts {
  * @param traffic null: it cannot be read right now
  * @param before those of some seconds ago; null in the first reading, which knows no rate of retries
  */
-export function readingOf(
+export function buildReading(
   status: MeshStatus,
-  traffic: MeshTraffic | null,
-  before: Attempts | null,
+  traffic: MeshTrafficReport | null,
+  before: AttemptCounts | null,
   url: string,
-): Reading {
+): TopReading {
   const measure = measurer(traffic, before);
   const servers = Map.groupBy(status.servers ?? [], ({ service }) => service);
   const ofService = ({ name }: StatusService) => servers.get(name) ?? [];
@@ -37,7 +37,9 @@ export function readingOf(
     url,
     atMs: status.nowMs,
     total:
-      traffic === null ? null : { ...nowOfAll(traffic.services), retries: totalRetries(traffic, before) },
+      traffic === null
+        ? null
+        : { ...combinedRates(traffic.services), retries: totalRetries(traffic, before) },
     sections: {
       services: status.services.map((service) => serviceRow(service, ofService(service), measure)),
       nodes: status.nodes.map((node) => nodeRow(node, measure)),
@@ -51,36 +53,36 @@ export function readingOf(
   };
 }
 
-type Measurer = (id: string) => Pick<Row, "measured" | "trend">;
+type RowMeasurer = (id: string) => Pick<TopRow, "measured" | "trend">;
 
-function measurer(traffic: MeshTraffic | null, before: Attempts | null): Measurer {
+function measurer(traffic: MeshTrafficReport | null, before: AttemptCounts | null): RowMeasurer {
   if (traffic === null) return () => ({ measured: null, trend: [] });
-  const counted = new Map(allOf(traffic).map((one) => [one.id, one]));
+  const counted = new Map(allCounts(traffic).map((one) => [one.id, one]));
   return (id) => {
     const own = counted.get(id);
     const retries = own === undefined ? null : retriesOf(own, before, traffic.atMs);
-    return { measured: { ...nowOf(own?.recent), retries }, trend: own?.trend ?? [] };
+    return { measured: { ...ratesOf(own?.recent), retries }, trend: own?.trend ?? [] };
   };
 }
 
-function allOf({ services, nodes }: MeshTraffic): readonly Counted[] {
+function allCounts({ services, nodes }: MeshTrafficReport): readonly EntryCounts[] {
   return [...services, ...nodes, ...services.flatMap(({ tasks }) => tasks)];
 }
 
 /** A second. Fewer than before: counting began anew. */
-function retriesOf(own: Counted, before: Attempts | null, atMs: number): number | null {
+function retriesOf(own: EntryCounts, before: AttemptCounts | null, atMs: number): number | null {
   if (before === null || atMs <= before.atMs) return null;
   const since = furtherAttempts(own) - (before.byId.get(own.id) ?? 0);
   return Math.max(0, since) / ((atMs - before.atMs) / 1_000);
 }
 
 /** Of a service and a node those they made, of a task those that took a request from it. */
-function furtherAttempts({ counts }: Counted): number {
+function furtherAttempts({ counts }: EntryCounts): number {
   const { retries = 0, hedges = 0, redispatches = 0 } = counts;
   return Math.max(retries + hedges, redispatches);
 }
 
-function totalRetries({ services, atMs }: MeshTraffic, before: Attempts | null): number | null {
+function totalRetries({ services, atMs }: MeshTrafficReport, before: AttemptCounts | null): number | null {
   if (before === null) return null;
   return services.reduce((sum, own) => sum + (retriesOf(own, before, atMs) ?? 0), 0);
 }
@@ -88,36 +90,39 @@ function totalRetries({ services, atMs }: MeshTraffic, before: Attempts | null):
 function serviceRow(
   { id, name, running, desired, ports, hosts }: StatusService,
   servers: readonly ServerStatus[],
-  measure: Measurer,
-): Row {
+  measure: RowMeasurer,
+): TopRow {
   const where = [...ports.map(({ published }) => String(published)), ...hosts].join(", ");
-  const up = servers.filter(takesRequests).length;
+  const up = servers.filter(isTakingRequests).length;
   const all = servers.length;
   const state = sizeText({ running, desired }, { up, all });
   const tone = running >= desired && up >= all ? "ok" : running + up === 0 ? "bad" : "warn";
   return { name, where, state, tone, ...measure(id) };
 }
 
-function nodeRow({ id, name, address, state, availability, leaving }: StatusNode, measure: Measurer): Row {
+function nodeRow(
+  { id, name, address, state, availability, leaving }: StatusNode,
+  measure: RowMeasurer,
+): TopRow {
   const active = availability === "active" ? "" : ` ${availability}`;
   const tone: Tone = state !== "ready" ? "bad" : leaving || active !== "" ? "warn" : "ok";
   return { name, where: address, state: `${state}${leaving ? " leaving" : active}`, tone, ...measure(id) };
 }
 
 /** Those that ended are history, which `waggle service ps` tells. */
-function taskRows({ tasks }: StatusService, measure: Measurer): readonly Row[] {
+function taskRows({ tasks }: StatusService, measure: RowMeasurer): readonly TopRow[] {
   return tasks
     .filter(({ state }) => isAlive({ state: state as Parameters<typeof isAlive>[0]["state"] }))
     .map((task) => ({
       name: task.name,
       where: task.node ?? "no node yet",
       state: task.state === "running" ? `running ${task.haproxy}` : task.state,
-      tone: toneOf(task),
+      tone: toneOfTask(task),
       ...measure(task.id),
     }));
 }
 
-function serverRow(server: ServerStatus, measure: Measurer): Row {
+function serverRow(server: ServerStatus, measure: RowMeasurer): TopRow {
   const { id, service, spec, status } = server;
   const tone = toneOfServer(server);
   return {
@@ -136,7 +141,7 @@ function toneOfServer({ status, admin }: ServerStatus): Tone {
   return status === "UP" || status === "no check" ? "ok" : "warn";
 }
 
-function toneOf({ heard, state, desired, health }: StatusTask): Tone {
+function toneOfTask({ heard, state, desired, health }: StatusTask): Tone {
   if (!heard || health?.verdict === "unhealthy") return "bad";
   if (desired !== "running") return "idle";
   return state === "running" && (health === null || health.verdict === "healthy") ? "ok" : "warn";

@@ -2,35 +2,35 @@
 
 import type { Command } from "commander";
 import type { MeshStatus } from "../../protocol/status.ts";
-import type { MeshTraffic } from "../../protocol/telemetry.ts";
+import type { MeshTrafficReport } from "../../protocol/telemetry.ts";
 import type { Cli } from "../cli.ts";
-import type { Client } from "../client.ts";
+import type { MeshClient } from "../client.ts";
 import { parseDurationNs } from "../duration.ts";
 import { CliError, exitCodes, usageError } from "../errors.ts";
 import { choiceFlag, connect, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
 import { printJson } from "../output.ts";
-import { firstState, showsTasks, type TopState, type View } from "./keys.ts";
-import type { Attempts } from "./reading.ts";
-import { type Reading, type SortColumn, sortColumns } from "./rows.ts";
+import { initialState, showsTasks, type TopState, type TopView } from "./keys.ts";
+import type { AttemptCounts } from "./reading.ts";
+import { type SortColumn, sortColumns, type TopReading } from "./rows.ts";
 
 type Flags = MeshFlags & {
   readonly once?: boolean;
   readonly interval: number;
   readonly sort: SortColumn;
   readonly filter?: string;
-  readonly only?: Exclude<View, "all">;
+  readonly only?: Exclude<TopView, "all">;
 };
 
 /** Shortest time between two readings, milliseconds: the mesh counts in steps of seconds. */
-const leastIntervalMs = 500;
+const minTopIntervalMs = 500;
 
 /** Rates of what is only summed up are over so long: isolates tell their counts every two seconds. Milliseconds. */
-const rateOverMs = 10_000;
+const rateWindowMs = 10_000;
 
 /** Width of what goes into a file. */
-const fileColumns = 140;
+const defaultFileColumns = 140;
 
-const notes = `
+const topHelp = `
 Examples:
   waggle top
   waggle top --only tasks --sort p95 --filter my-web
@@ -53,19 +53,19 @@ export function registerTop(program: Command, cli: Cli): void {
     .option("--filter <text>", "only rows with this text in their name, place or state")
     .addOption(choiceFlag("--only <what>", "show these alone", ["services", "nodes", "tasks"]));
   meshFlags(command)
-    .addHelpText("after", notes)
+    .addHelpText("after", topHelp)
     .action(async (flags: Flags) => {
       const mesh = await connect(command, cli);
-      const read = reader(mesh);
-      const state = stateOf(flags);
+      const read = createTopReader(mesh);
+      const state = stateFromFlags(flags);
       const reading = await read(flags.json === true || showsTasks(state));
       if (flags.json) return printJson(cli.out, reading);
       if (flags.once || cli.keys === undefined || !cli.out.isTTY) {
-        const { snapshot } = await import("./frame.ts");
-        return void cli.out.write(snapshot(reading, state, cli.out.columns || fileColumns));
+        const { plainScreen } = await import("./frame.ts");
+        return void cli.out.write(plainScreen(reading, state, cli.out.columns || defaultFileColumns));
       }
-      const { watch } = await import("./watch.ts");
-      const interrupted = await watch(
+      const { watchTop } = await import("./watch.ts");
+      const interrupted = await watchTop(
         { cli, keys: cli.keys, read, intervalMs: flags.interval },
         reading,
         state,
@@ -74,32 +74,35 @@ export function registerTop(program: Command, cli: Cli): void {
     });
 }
 
-function stateOf({ sort, filter = "", only }: Flags): TopState {
-  return { ...firstState, order: { by: sort, reverse: false }, filter, view: only ?? "all" };
+function stateFromFlags({ sort, filter = "", only }: Flags): TopState {
+  return { ...initialState, order: { by: sort, reverse: false }, filter, view: only ?? "all" };
 }
 
 /** @param tasks false: without what is counted of each task, which is most of it */
-export type Read = (tasks: boolean) => Promise<Reading>;
+export type TopReader = (tasks: boolean) => Promise<TopReading>;
 
 /** Reads again and again, each reading knowing what was counted some seconds ago. */
-function reader(mesh: Client): Read {
-  let attempts: readonly Attempts[] = [];
+function createTopReader(mesh: MeshClient): TopReader {
+  let attempts: readonly AttemptCounts[] = [];
   return async (tasks) => {
-    const { attemptsOf, readingOf } = await import("./reading.ts");
-    const [status, traffic] = await Promise.all([mesh.mesh<MeshStatus>("/status"), readTraffic(mesh, tasks)]);
-    const reading = readingOf(status, traffic, attempts[0] ?? null, mesh.target.url);
+    const { attemptCountsOf, buildReading } = await import("./reading.ts");
+    const [status, traffic] = await Promise.all([
+      mesh.getNative<MeshStatus>("/status"),
+      readTraffic(mesh, tasks),
+    ]);
+    const reading = buildReading(status, traffic, attempts[0] ?? null, mesh.target.url);
     if (traffic !== null) {
-      const sinceMs = traffic.atMs - rateOverMs;
-      attempts = [...attempts.filter(({ atMs }) => atMs >= sinceMs), attemptsOf(traffic)];
+      const sinceMs = traffic.atMs - rateWindowMs;
+      attempts = [...attempts.filter(({ atMs }) => atMs >= sinceMs), attemptCountsOf(traffic)];
     }
     return reading;
   };
 }
 
 /** Null when the mesh answers and its telemetry does not: the rest is worth showing. */
-async function readTraffic(mesh: Client, tasks: boolean): Promise<MeshTraffic | null> {
+async function readTraffic(mesh: MeshClient, tasks: boolean): Promise<MeshTrafficReport | null> {
   try {
-    return await mesh.mesh<MeshTraffic>("/telemetry", { trend: true, tasks });
+    return await mesh.getNative<MeshTrafficReport>("/telemetry", { trend: true, tasks });
   } catch (error) {
     if (error instanceof CliError && error.exitCode === exitCodes.refused) return null;
     throw error;
@@ -108,6 +111,6 @@ async function readTraffic(mesh: Client, tasks: boolean): Promise<MeshTraffic | 
 
 function readInterval(text: string): number {
   const ms = Math.round(parseDurationNs(text) / 1e6);
-  if (ms < leastIntervalMs) throw usageError(`must be at least ${leastIntervalMs}ms`);
+  if (ms < minTopIntervalMs) throw usageError(`must be at least ${minTopIntervalMs}ms`);
   return ms;
 }

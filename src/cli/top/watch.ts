@@ -2,40 +2,40 @@
 
 import type { Cli } from "../cli.ts";
 import { CliError } from "../errors.ts";
-import { frame } from "./frame.ts";
-import { press, readKeys, showsTasks, type TopState } from "./keys.ts";
-import { coloured, plain } from "./paint.ts";
-import type { Reading } from "./rows.ts";
-import { type KeySource, Screen } from "./screen.ts";
-import type { Read } from "./top.ts";
+import { screenLines } from "./frame.ts";
+import { applyKey, readKeys, showsTasks, type TopState } from "./keys.ts";
+import { colourPainter, plainPainter } from "./paint.ts";
+import type { TopReading } from "./rows.ts";
+import { type KeySource, Terminal } from "./screen.ts";
+import type { TopReader } from "./top.ts";
 
 /** Waits so many times what a reading takes: a large mesh is not kept busy by who looks at it. */
-const restShare = 4;
+const restFactor = 4;
 
-type Watching = {
+type WatchOptions = {
   readonly cli: Cli;
   readonly keys: KeySource;
-  readonly read: Read;
+  readonly read: TopReader;
   readonly intervalMs: number;
 };
 
 /** Resolves when somebody quits: true for an interrupt, false for q. What cannot be read is said, and tried again. */
-export async function watch(
-  { cli, keys, read, intervalMs }: Watching,
-  first: Reading,
+export async function watchTop(
+  { cli, keys, read, intervalMs }: WatchOptions,
+  first: TopReading,
   start: TopState,
 ): Promise<boolean> {
-  const paint = cli.env.NO_COLOR ? plain : coloured;
+  const paint = cli.env.NO_COLOR ? plainPainter : colourPainter;
   const quit = new AbortController();
   let [reading, state, notice] = [first, start, ""];
   let interrupted = false;
   let tookMs = 0;
-  const show = () => screen.show(frame(reading, state, screen.size, paint, notice));
-  const screen = new Screen(cli.out, keys, {
-    resized: show,
-    keys: (text) => {
+  const show = () => screen.show(screenLines(reading, state, screen.size, paint, notice));
+  const screen = new Terminal(cli.out, keys, {
+    onResize: show,
+    onKeys: (text) => {
       for (const key of readKeys(text)) {
-        const next = press(state, key);
+        const next = applyKey(state, key);
         if (next === null) {
           interrupted = key === "ctrl-c";
           return quit.abort();
@@ -53,8 +53,8 @@ export async function watch(
   try {
     show();
     while (!quit.signal.aborted) {
-      await cli.sleep(Math.max(intervalMs, tookMs * restShare), quit.signal);
-      if (quit.signal.aborted || state.paused) continue;
+      await cli.sleep(Math.max(intervalMs, tookMs * restFactor), quit.signal);
+      if (quit.signal.aborted || state.isPaused) continue;
       const beganMs = cli.nowMs();
       try {
         reading = await read(showsTasks(state));

@@ -5,7 +5,7 @@ import { request as requestHttps } from "node:https";
 import type { Socket } from "node:net";
 
 /** What to send. */
-export type Sent = {
+export type TraceRequest = {
   readonly method: string;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
@@ -14,7 +14,7 @@ export type Sent = {
 };
 
 /** What came back. */
-export type Answer = {
+export type TraceResponse = {
   readonly status: number;
   readonly statusText: string;
   readonly httpVersion: string;
@@ -31,17 +31,17 @@ export type Answer = {
 };
 
 /** The mesh gives a task 30 s to begin its answer; what takes longer is not the mesh's doing. Milliseconds. */
-const silenceMs = 35_000;
+const responseTimeoutMs = 35_000;
 /** A refusal is not longer. Bytes. */
-const maxRefusal = 4_096;
+const maxRefusalBytes = 4_096;
 
 /**
  * Sends a request on a connection of its own and reads the answer to its end.
  *
  * @throws Error of the connection, with Node's code (ECONNREFUSED, ENOTFOUND), or of the answer that broke off
  */
-export function exchange(sent: Sent, nowMs: () => number): Promise<Answer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+export function sendTraceRequest(sent: TraceRequest, nowMs: () => number): Promise<TraceResponse> {
+  const { promise, resolve, reject } = Promise.withResolvers<TraceResponse>();
   const startedMs = nowMs();
   const since = () => nowMs() - startedMs;
   let connectedMs = 0;
@@ -50,7 +50,7 @@ export function exchange(sent: Sent, nowMs: () => number): Promise<Answer> {
     method: sent.method,
     headers: sent.headers,
     agent: false,
-    timeout: silenceMs,
+    timeout: responseTimeoutMs,
   });
   outgoing.on("socket", (socket: Socket) => {
     const connected = sent.url.protocol === "https:" ? "secureConnect" : "connect";
@@ -58,11 +58,11 @@ export function exchange(sent: Sent, nowMs: () => number): Promise<Answer> {
       connectedMs = since();
     });
   });
-  outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer in ${silenceMs / 1000} s`)));
+  outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer in ${responseTimeoutMs / 1000} s`)));
   outgoing.on("error", reject);
   outgoing.on("response", (incoming) => {
     const headMs = since();
-    void readAnswer(incoming).then(
+    void readTraceResponse(incoming).then(
       (answer) => resolve({ ...answer, connectedMs, headMs, totalMs: since() }),
       reject,
     );
@@ -72,15 +72,15 @@ export function exchange(sent: Sent, nowMs: () => number): Promise<Answer> {
 }
 
 /** Reads an answer to its end. Of its body no more is kept than a refusal has. */
-async function readAnswer(
+async function readTraceResponse(
   incoming: IncomingMessage,
-): Promise<Omit<Answer, "connectedMs" | "headMs" | "totalMs">> {
+): Promise<Omit<TraceResponse, "connectedMs" | "headMs" | "totalMs">> {
   const { remoteAddress = "?", remotePort = 0 } = incoming.socket;
   let bytes = 0;
   const kept: Buffer[] = [];
   for await (const chunk of incoming as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes <= maxRefusal) kept.push(chunk);
+    if (bytes <= maxRefusalBytes) kept.push(chunk);
   }
   return {
     status: incoming.statusCode ?? 0,
@@ -89,7 +89,7 @@ async function readAnswer(
     from: `${remoteAddress}:${remotePort}`,
     headers: incoming.headers,
     bytes,
-    reason: bytes > maxRefusal ? null : reasonIn(Buffer.concat(kept).toString(), incoming.headers),
+    reason: bytes > maxRefusalBytes ? null : reasonIn(Buffer.concat(kept).toString(), incoming.headers),
   };
 }
 

@@ -8,7 +8,7 @@ import type { RouteExplanation } from "../../protocol/route.ts";
  *
  * @param explanation null: the mesh could not be asked
  */
-export function mayHaveToken(url: URL, controlUrl: string, explanation: RouteExplanation | null): boolean {
+export function canSendToken(url: URL, controlUrl: string, explanation: RouteExplanation | null): boolean {
   const control = new URL(controlUrl);
   if (isLoopback(url) && isLoopback(control)) return true;
   if (url.protocol !== "https:" && control.protocol === "https:") return false;

@@ -3,17 +3,17 @@
 import type { Command } from "commander";
 import type { RouteExplanation } from "../../protocol/route.ts";
 import type { Cli } from "../cli.ts";
-import type { Client } from "../client.ts";
+import type { MeshClient } from "../client.ts";
 import { CliError, exitCodes, usageError } from "../errors.ts";
 import { connect, listFlag, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
 import { printJson } from "../output.ts";
-import { readCount } from "../values.ts";
-import type { Sent } from "./exchange.ts";
-import type { Traced } from "./view.ts";
-import { readWay } from "./way.ts";
+import { readCountArgument } from "../values.ts";
+import type { TraceRequest } from "./exchange.ts";
+import type { TraceResult } from "./view.ts";
+import { readTracedRoute } from "./way.ts";
 
 /** More would be a load test, which this is not. */
-const maxCount = 1_000;
+const maxTraceRequests = 1_000;
 
 type Flags = MeshFlags & {
   readonly request?: string;
@@ -25,7 +25,7 @@ type Flags = MeshFlags & {
   readonly sendToken?: boolean;
 };
 
-const notes = `
+const traceHelp = `
 Examples:
   waggle trace http://127.0.0.2:8080/
   waggle trace -n 20 http://127.0.0.1:8080/          how requests spread over the tasks
@@ -48,12 +48,14 @@ export function registerTrace(program: Command, cli: Cli): void {
       listFlag("-H, --header <header>", "header to send, as 'NAME: VALUE'", (text) => [readHeader(text)]),
     )
     .option("-d, --data <text>", "body to send")
-    .addOption(valueFlag("-n, --count <count>", "send so many, one after the other", readRequests).default(1))
+    .addOption(
+      valueFlag("-n, --count <count>", "send so many, one after the other", readRequestCount).default(1),
+    )
     .option("--explain", "send nothing: say what would happen, by the mesh's present routing table")
     .option("--node <node>", "with --explain: as if it came in at this node")
     .option("--send-token", "send the token also where the mesh does not know the URL as its own");
   meshFlags(command, { hostLetter: false })
-    .addHelpText("after", notes)
+    .addHelpText("after", traceHelp)
     .action((url: string, flags: Flags) => trace(cli, command, url, flags));
 }
 
@@ -74,28 +76,28 @@ async function trace(cli: Cli, command: Command, text: string, flags: Flags): Pr
 
 async function sendAll(
   cli: Cli,
-  mesh: Client,
-  sent: Sent,
+  mesh: MeshClient,
+  sent: TraceRequest,
   explanation: RouteExplanation | null,
   flags: Flags,
 ): Promise<void> {
-  const { exchange } = await import("./exchange.ts");
-  const { mayHaveToken } = await import("./may-have-token.ts");
+  const { sendTraceRequest } = await import("./exchange.ts");
+  const { canSendToken } = await import("./may-have-token.ts");
   const { spreadText, traceText } = await import("./view.ts");
-  const withToken = flags.sendToken === true || mayHaveToken(sent.url, mesh.target.url, explanation);
+  const withToken = flags.sendToken === true || canSendToken(sent.url, mesh.target.url, explanation);
   const { token } = mesh.target;
   const asked = withToken && token !== null ? { "x-waggle-debug": "1", "x-waggle-token": token } : {};
-  if (!withToken) cli.err.write(tokenKept(sent.url));
-  const traced: Traced[] = [];
+  if (!withToken) cli.err.write(tokenWithheldText(sent.url));
+  const traced: TraceResult[] = [];
   for (let left = flags.count; left > 0; left -= 1) {
-    const answer = await exchange(
+    const answer = await sendTraceRequest(
       { ...sent, headers: { ...sent.headers, ...asked } },
       performance.now.bind(performance),
     ).catch(async (error: NodeJS.ErrnoException) => {
       if (!flags.json && explanation !== null) await printExplanation(cli, flags, explanation);
-      throw unanswered(sent.url, error, explanation);
+      throw unansweredError(sent.url, error, explanation);
     });
-    traced.push({ answer, way: readWay(answer.headers) });
+    traced.push({ response: answer, route: readTracedRoute(answer.headers) });
   }
   if (flags.json) return printJson(cli.out, { request: requestLine(sent), explanation, traced });
   const [only] = traced;
@@ -104,7 +106,11 @@ async function sendAll(
   else cli.out.write(`${requestLine(sent)}\n${spreadText(traced)}`);
 }
 
-function unanswered(url: URL, error: NodeJS.ErrnoException, explanation: RouteExplanation | null): CliError {
+function unansweredError(
+  url: URL,
+  error: NodeJS.ErrnoException,
+  explanation: RouteExplanation | null,
+): CliError {
   const hint = explanation?.match.by === "nothing" ? "the mesh publishes nothing there" : "";
   const why = error.message || String(error.code);
   return new CliError(exitCodes.unreachable, `cannot reach ${url.host}: ${why}`, hint, error);
@@ -116,9 +122,13 @@ async function printExplanation(cli: Cli, flags: Flags, explanation: RouteExplan
   cli.out.write(explanationText(explanation));
 }
 
-function explain(mesh: Client, { url, method, headers }: Sent, node?: string): Promise<RouteExplanation> {
+function explain(
+  mesh: MeshClient,
+  { url, method, headers }: TraceRequest,
+  node?: string,
+): Promise<RouteExplanation> {
   const { host } = headers;
-  return mesh.mesh<RouteExplanation>("/route", {
+  return mesh.getNative<RouteExplanation>("/route", {
     url: url.href,
     method,
     ...(host !== undefined && { host }),
@@ -126,7 +136,7 @@ function explain(mesh: Client, { url, method, headers }: Sent, node?: string): P
   });
 }
 
-function requestOf(url: URL, { request, header = [], data }: Flags): Sent {
+function requestOf(url: URL, { request, header = [], data }: Flags): TraceRequest {
   const headers = Object.fromEntries(header);
   const length = data === undefined ? {} : { "content-length": String(Buffer.byteLength(data)) };
   return {
@@ -137,11 +147,11 @@ function requestOf(url: URL, { request, header = [], data }: Flags): Sent {
   };
 }
 
-function requestLine({ method, url, headers }: Sent): string {
+function requestLine({ method, url, headers }: TraceRequest): string {
   return `${method} ${url.href}${headers.host === undefined ? "" : ` (Host: ${headers.host})`}`;
 }
 
-function tokenKept(url: URL): string {
+function tokenWithheldText(url: URL): string {
   return `waggle: the mesh does not know ${url.host} as its own, so the token stays here and the answer cannot tell its way (--send-token sends it)\n`;
 }
 
@@ -163,8 +173,8 @@ function readHeader(text: string): readonly [string, string] {
   return [name.toLowerCase(), value];
 }
 
-function readRequests(text: string): number {
-  const count = readCount(text);
-  if (count < 1 || count > maxCount) throw usageError(`must be between 1 and ${maxCount}`);
+function readRequestCount(text: string): number {
+  const count = readCountArgument(text);
+  if (count < 1 || count > maxTraceRequests) throw usageError(`must be between 1 and ${maxTraceRequests}`);
   return count;
 }

@@ -1,23 +1,23 @@
 // A trace on the screen: each step of a request on a line of its own, as traceroute shows hops.
 
 import type { RouteExplanation } from "../../protocol/route.ts";
-import { table } from "../output.ts";
-import type { Answer } from "./exchange.ts";
-import type { Attempt, Way } from "./way.ts";
+import { formatTable } from "../output.ts";
+import type { TraceResponse } from "./exchange.ts";
+import type { TraceAttempt, TracedRoute } from "./way.ts";
 
 /** One request that was sent and answered. */
-export type Traced = { readonly answer: Answer; readonly way: Way | null };
+export type TraceResult = { readonly response: TraceResponse; readonly route: TracedRoute | null };
 
 /** A request and the steps it took. @param explanation null where the mesh was not asked */
 export function traceText(
   line: string,
-  { answer, way }: Traced,
+  { response, route }: TraceResult,
   explanation: RouteExplanation | null,
 ): string {
   const steps: (readonly [string, string])[] = [];
-  if (way === null) steps.push(["entry", `${answer.from}; the answer does not tell its way`]);
-  else steps.push(...waySteps(way, explanation));
-  steps.push(["answer", answerText(answer, way)], ["time", timeText(answer)]);
+  if (route === null) steps.push(["entry", `${response.from}; the answer does not tell its way`]);
+  else steps.push(...routeSteps(route, explanation));
+  steps.push(["answer", responseText(response, route)], ["time", timeText(response)]);
   return `${line}\n${stepLines(steps)}`;
 }
 
@@ -44,30 +44,30 @@ export function explanationText(explanation: RouteExplanation): string {
 }
 
 /** Many requests: a line for each, then how they spread over the tasks. */
-export function spreadText(traced: readonly Traced[]): string {
-  const rows = traced.map(({ answer, way }, index) => {
-    const last = way?.attempts.at(-1);
-    const tries = way === null ? "" : String(way.attempts.length);
-    const place = way?.entry === "edge" ? `balancer, ${way.node ?? "-"}` : (way?.node ?? "");
+export function spreadText(traced: readonly TraceResult[]): string {
+  const rows = traced.map(({ response, route }, index) => {
+    const last = route?.attempts.at(-1);
+    const tries = route === null ? "" : String(route.attempts.length);
+    const place = route?.entry === "edge" ? `balancer, ${route.node ?? "-"}` : (route?.node ?? "");
     return [
       String(index + 1),
-      String(answer.status),
+      String(response.status),
       place,
       last?.task ?? "",
       last?.node ?? "",
       tries,
-      ms(answer.totalMs),
+      ms(response.totalMs),
     ];
   });
-  return `${table(["#", "STATUS", "ENTRY", "TASK", "ON", "TRIES", "TIME"], rows)}\n${shares(traced)}`;
+  return `${formatTable(["#", "STATUS", "ENTRY", "TASK", "ON", "TRIES", "TIME"], rows)}\n${taskShares(traced)}`;
 }
 
-function shares(traced: readonly Traced[]): string {
-  const byTask = Map.groupBy(traced, ({ way }) => way?.attempts.at(-1)?.task ?? "no task");
+function taskShares(traced: readonly TraceResult[]): string {
+  const byTask = Map.groupBy(traced, ({ route }) => route?.attempts.at(-1)?.task ?? "no task");
   const rows = [...byTask]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([task, list]) => {
-      const times = list.map(({ answer }) => answer.totalMs).sort((a, b) => a - b);
+      const times = list.map(({ response }) => response.totalMs).sort((a, b) => a - b);
       const share = `${Math.round((100 * list.length) / traced.length)}%`;
       return [
         task,
@@ -77,10 +77,10 @@ function shares(traced: readonly Traced[]): string {
         ms(times.at(-1) ?? 0),
       ];
     });
-  return table(["TASK", "ANSWERS", "SHARE", "MEDIAN", "LONGEST"], rows);
+  return formatTable(["TASK", "ANSWERS", "SHARE", "MEDIAN", "LONGEST"], rows);
 }
 
-function waySteps(way: Way, explanation: RouteExplanation | null): (readonly [string, string])[] {
+function routeSteps(way: TracedRoute, explanation: RouteExplanation | null): (readonly [string, string])[] {
   const steps: (readonly [string, string])[] = [];
   if (way.entry === "edge")
     steps.push(["entry", "the balancer"], ["node", `${way.node ?? "none"}: in turn among those that are up`]);
@@ -89,10 +89,10 @@ function waySteps(way: Way, explanation: RouteExplanation | null): (readonly [st
   const why = explained ?? pathText(way);
   steps.push(["service", way.service === null ? "none" : `${way.service}${why === null ? "" : `: ${why}`}`]);
   if (way.policy !== null) steps.push(["policy", policyText(way)]);
-  if (way.waitedMs !== null) steps.push(["line", `${ms(way.waitedMs)} until a task had fewer open requests`]);
+  if (way.queuedMs !== null) steps.push(["line", `${ms(way.queuedMs)} until a task had fewer open requests`]);
   for (const [index, attempt] of way.attempts.entries())
     steps.push([attempt.node === null ? "server" : "task", attemptText(attempt, way.attempts[index - 1])]);
-  if (way.passedOver !== null) steps.push(["avoided", passedOverText(way.passedOver)]);
+  if (way.ejected !== null) steps.push(["avoided", ejectedText(way.ejected)]);
   if (way.panic !== null) steps.push(["panic", way.panic]);
   if (way.tableVersion !== null) {
     const problem = way.tableProblem === null ? "" : `; the registry: ${way.tableProblem}`;
@@ -102,13 +102,13 @@ function waySteps(way: Way, explanation: RouteExplanation | null): (readonly [st
 }
 
 /** Which path led to the service, where the mesh was not asked to explain. */
-function pathText({ path, takenFrom }: Way): string | null {
+function pathText({ path, pathOwner }: TracedRoute): string | null {
   if (path === null) return null;
-  return takenFrom === null ? `it takes ${path}` : `it takes ${path} of ${takenFrom}`;
+  return pathOwner === null ? `it takes ${path}` : `it takes ${path} of ${pathOwner}`;
 }
 
 /** `TASK;for=1500, …` as src/ingress/debug.ts prints it. */
-function passedOverText(text: string): string {
+function ejectedText(text: string): string {
   return text
     .split(", ")
     .map((one) => {
@@ -118,31 +118,37 @@ function passedOverText(text: string): string {
     .join(", ");
 }
 
-function policyText({ policy, sticky, canaryOf }: Way): string {
+function policyText({ policy, sticky, canaryOf }: TracedRoute): string {
   const canary = canaryOf === null ? "" : `canary of ${canaryOf}; `;
   if (sticky === "kept") return `${canary}the client's cookie names the task; else ${policy}`;
   return `${canary}${policy}${sticky === "new" ? "; the client is given a cookie to stay by" : ""}`;
 }
 
-const outcomes: Readonly<Record<string, string>> = {
+const outcomeTexts: Readonly<Record<string, string>> = {
   failed: "could not be reached, or broke the connection",
   none: "no answer by then",
 };
 
-function attemptText({ task, node, atMs, tookMs, outcome }: Attempt, before: Attempt | undefined): string {
+function attemptText(
+  { task, node, atMs, tookMs, outcome }: TraceAttempt,
+  before: TraceAttempt | undefined,
+): string {
   const hedge =
     before !== undefined && before.atMs + before.tookMs > atMs ? `, asked as well after ${ms(atMs)}` : "";
-  return `${task}${node === null ? "" : ` on ${node}`}: ${outcomes[outcome] ?? outcome} in ${ms(tookMs)}${hedge}`;
+  return `${task}${node === null ? "" : ` on ${node}`}: ${outcomeTexts[outcome] ?? outcome} in ${ms(tookMs)}${hedge}`;
 }
 
-function answerText({ status, statusText, bytes, httpVersion, reason }: Answer, way: Way | null): string {
+function responseText(
+  { status, statusText, bytes, httpVersion, reason }: TraceResponse,
+  way: TracedRoute | null,
+): string {
   const size = `${bytes} bytes, HTTP/${httpVersion}`;
   const byTask = way === null || way.attempts.some(({ outcome }) => outcome === String(status));
   if (byTask) return `${status} ${statusText}, ${size}`;
   return `${status} ${statusText} by the mesh itself, ${size}${reason === null ? "" : `: ${reason}`}`;
 }
 
-function timeText({ connectedMs, headMs, totalMs }: Answer): string {
+function timeText({ connectedMs, headMs, totalMs }: TraceResponse): string {
   return `connected ${ms(connectedMs)}, first byte ${ms(headMs)}, all ${ms(totalMs)}`;
 }
 

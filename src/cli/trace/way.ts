@@ -3,7 +3,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 
 /** One task, or static server, that was asked. */
-export type Attempt = {
+export type TraceAttempt = {
   readonly taskId: string;
   /** `my-web.1`; of a static server `my-web/web1`. */
   readonly task: string;
@@ -17,7 +17,7 @@ export type Attempt = {
 };
 
 /** What the mesh did with one request. */
-export type Way = {
+export type TracedRoute = {
   /** `edge`: the balancer picked the node. */
   readonly entry: "edge" | "ingress";
   readonly node: string | null;
@@ -26,15 +26,15 @@ export type Way = {
   /** `kept`: the client's cookie named the task; `new`: it was given one. */
   readonly sticky: string | null;
   /** How long it was in line for a task with fewer open requests than its maxconn, milliseconds. */
-  readonly waitedMs: number | null;
+  readonly queuedMs: number | null;
   /** The service that was asked for, where its canary answered. */
   readonly canaryOf: string | null;
   /** The path rule that led to the service, and the service whose requests those are. */
   readonly path: string | null;
-  readonly takenFrom: string | null;
-  readonly attempts: readonly Attempt[];
+  readonly pathOwner: string | null;
+  readonly attempts: readonly TraceAttempt[];
   /** Tasks that requests pass over there now, because they failed a moment ago; as the header tells them. */
-  readonly passedOver: string | null;
+  readonly ejected: string | null;
   /** Why all tasks are used although they fail. */
   readonly panic: string | null;
   readonly tableVersion: number | null;
@@ -45,7 +45,7 @@ export type Way = {
 };
 
 /** The way an answer's headers tell; null when they tell none. */
-export function readWay(headers: IncomingHttpHeaders): Way | null {
+export function readTracedRoute(headers: IncomingHttpHeaders): TracedRoute | null {
   const text = (name: string): string | null => {
     const value = headers[name];
     return typeof value === "string" ? value : null;
@@ -59,12 +59,12 @@ export function readWay(headers: IncomingHttpHeaders): Way | null {
     service,
     policy: text("x-waggle-policy"),
     sticky: text("x-waggle-sticky"),
-    waitedMs: number("x-waggle-waited-ms"),
+    queuedMs: number("x-waggle-waited-ms"),
     canaryOf: text("x-waggle-canary-of"),
     path: text("x-waggle-path"),
-    takenFrom: text("x-waggle-taken-from"),
+    pathOwner: text("x-waggle-taken-from"),
     attempts: readAttempts(text("x-waggle-trace") ?? "", service ?? ""),
-    passedOver: text("x-waggle-passed-over"),
+    ejected: text("x-waggle-ejected"),
     panic: text("x-waggle-panic"),
     tableVersion: number("x-waggle-table-version"),
     tableAgeMs: number("x-waggle-table-age-ms"),
@@ -74,7 +74,7 @@ export function readWay(headers: IncomingHttpHeaders): Way | null {
 }
 
 /** `TASK;slot=1;node=node1;at=0;ms=3;outcome=200, …` as src/ingress/trace.ts prints it. */
-function readAttempts(text: string, service: string): Attempt[] {
+function readAttempts(text: string, service: string): TraceAttempt[] {
   return text.split(", ").flatMap((item) => {
     const [taskId = "", ...pairs] = item.split(";");
     if (taskId === "") return [];

@@ -2,26 +2,26 @@
 
 import { Hono } from "hono";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
-import type { ControlDeps, ControlEnv, Routes } from "../context.ts";
+import type { ControlDeps, ControlEnv, ControlRoutes } from "../context.ts";
 import { type MeshView, readMeshView } from "../mesh-view.ts";
 import { snapshotOrNull } from "../remote-telemetry.ts";
-import { gauge, sample } from "./family.ts";
-import { endpointsOf, meshFamilies } from "./mesh-families.ts";
+import { gaugeFamily, sample } from "./family.ts";
+import { meshFamilies, metricTargets } from "./mesh-families.ts";
 import { metricsText } from "./text.ts";
 import { trafficFamilies } from "./traffic-families.ts";
 
-export function metricsRoutes({ mesh, telemetry }: ControlDeps): Routes {
+export function metricsRoutes({ mesh, telemetry }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/", async (c) => {
     const [view, traffic] = await Promise.all([
       readMeshView(mesh),
       // To Prometheus a counter that falls is one that began anew at 0: none may fall for what is lost in a reset.
-      snapshotOrNull(telemetry, { kept: true }),
+      snapshotOrNull(telemetry, { saveFirst: true }),
     ]);
-    const endpoints = endpointsOf(view);
+    const endpoints = metricTargets(view);
     const { text, contentType } = await metricsText([
       ...meshFamilies(view, endpoints, traffic?.services ?? []),
-      gauge("waggle_telemetry_up", "1 when what was counted of traffic could be had", [
+      gaugeFamily("waggle_telemetry_up", "1 when what was counted of traffic could be had", [
         sample(traffic === null ? 0 : 1),
       ]),
       ...(traffic === null ? [] : trafficFamilies(ofTheMesh(traffic, view), endpoints)),

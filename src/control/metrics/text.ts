@@ -3,11 +3,11 @@
 
 /// <reference path="./prom-client.d.ts" />
 import Registry from "prom-client/lib/registry.js";
-import type { Family } from "./family.ts";
+import type { MetricFamily } from "./family.ts";
 
 /** The text exposition format 0.0.4, and its Content-Type. A family without values is left out. */
 export async function metricsText(
-  families: readonly Family[],
+  families: readonly MetricFamily[],
 ): Promise<{ readonly text: string; readonly contentType: string }> {
   const registry = new Registry();
   for (const family of families) {

@@ -3,19 +3,27 @@
 // How many series there are is bounded: classes of status codes instead of codes, latencies by service alone, and where
 // tasks or pairs of service and node are too many, those are left out and `waggle_metrics_left_out` says how many.
 
-import type { Counter, Counts } from "../../telemetry/counters.ts";
-import { boundsMs, bucketsPerDoubling } from "../../telemetry/histogram.ts";
+import type { CounterName, Counts } from "../../telemetry/counters.ts";
+import { boundsMs, histogramBucketsPerDoubling } from "../../telemetry/histogram.ts";
 import type {
   EntryTraffic,
-  Latency,
+  LatencySummary,
   ServiceTraffic,
   Snapshot,
   TaskTraffic,
 } from "../../telemetry/snapshot.ts";
-import { counterFamily, type Family, gauge, type Labels, mostSeries, type Sample, sample } from "./family.ts";
-import type { Endpoint } from "./mesh-families.ts";
+import {
+  counterFamily,
+  gaugeFamily,
+  type MetricFamily,
+  type MetricLabels,
+  type MetricSample,
+  maxSeries,
+  sample,
+} from "./family.ts";
+import type { MetricTarget } from "./mesh-families.ts";
 
-const classes: readonly (readonly [code: string, counter: Counter])[] = [
+const responseClassCounters: readonly (readonly [code: string, counter: CounterName])[] = [
   ["1xx", "responses1xx"],
   ["2xx", "responses2xx"],
   ["3xx", "responses3xx"],
@@ -24,7 +32,7 @@ const classes: readonly (readonly [code: string, counter: Counter])[] = [
   ["other", "responsesOther"],
 ];
 
-const refusals: readonly (readonly [code: string, counter: Counter])[] = [
+const refusalStatusCounters: readonly (readonly [code: string, counter: CounterName])[] = [
   ["400", "refused400"],
   ["404", "refused404"],
   ["500", "refused500"],
@@ -36,7 +44,7 @@ const refusals: readonly (readonly [code: string, counter: Counter])[] = [
 ];
 
 /** Counters of a service, one family each. */
-const ofService: readonly (readonly [name: string, counter: Counter, help: string])[] = [
+const serviceCounters: readonly (readonly [name: string, counter: CounterName, help: string])[] = [
   ["waggle_received_bytes_total", "bytesIn", "Bytes of request bodies, where Content-Length says so"],
   ["waggle_sent_bytes_total", "bytesOut", "Bytes of response bodies, where Content-Length says so"],
   ["waggle_attempts_total", "attempts", "Times a task was asked"],
@@ -48,83 +56,90 @@ const ofService: readonly (readonly [name: string, counter: Counter, help: strin
 ];
 
 /** @param endpoints what the registry knows: others' traffic is that of the past, and would never leave the list */
-export function trafficFamilies(snapshot: Snapshot, endpoints: readonly Endpoint[]): Family[] {
+export function trafficFamilies(snapshot: Snapshot, endpoints: readonly MetricTarget[]): MetricFamily[] {
   const { services, nodes, strays } = snapshot;
   const nodeNames = new Map(nodes.map(({ id, name }) => [id, name]));
-  const entries = entriesOf(services, nodeNames);
-  const tasks = tasksOf(services, endpoints);
+  const entries = entrySeries(services, nodeNames);
+  const tasks = taskSeries(services, endpoints);
   return [
-    gauge("waggle_metrics_left_out", "What is not told one by one, because it is too many", [
-      sample(Math.max(0, entries.left), { what: "entries" }),
-      sample(Math.max(0, tasks.left), { what: "tasks" }),
+    gaugeFamily("waggle_metrics_left_out", "What is not told one by one, because it is too many", [
+      sample(Math.max(0, entries.leftOut), { what: "entries" }),
+      sample(Math.max(0, tasks.leftOut), { what: "tasks" }),
     ]),
     counterFamily(
       "waggle_requests_total",
       "Requests answered, by service, the node they came in at, and class of status",
-      entries.told.flatMap(({ labels, counts }) => byCode(classes, counts, labels, always)),
+      entries.series.flatMap(({ labels, counts }) =>
+        samplesByCode(responseClassCounters, counts, labels, includeZeroAlways),
+      ),
     ),
     counterFamily(
       "waggle_refused_requests_total",
       "Requests the mesh itself refused, by status; without a service: for none of the mesh",
       [
-        ...services.flatMap(({ name, counts }) => byCode(refusals, counts, { service: name }, isUsual)),
-        ...byCode(refusals, sumOf(strays), { service: "" }, never),
+        ...services.flatMap(({ name, counts }) =>
+          samplesByCode(refusalStatusCounters, counts, { service: name }, isCommonRefusal),
+        ),
+        ...samplesByCode(refusalStatusCounters, sumCounts(strays), { service: "" }, includeZeroNever),
       ],
     ),
-    histogram(services),
-    ...ofService.map(([name, counter, help]) =>
+    durationHistogram(services),
+    ...serviceCounters.map(([name, counter, help]) =>
       counterFamily(
         name,
         help,
         services.map((service) => sample(service.counts[counter], { service: service.name })),
       ),
     ),
-    gauge(
+    gaugeFamily(
       "waggle_requests_waiting",
       "Requests sent on whose answer has not begun",
       services.map(({ name, open }) => sample(open.now, { service: name })),
     ),
-    gauge(
+    gaugeFamily(
       "waggle_requests_queued",
       "Requests held back until a task may take them",
       services.map(({ name, queue }) => sample(queue.now, { service: name })),
     ),
-    ...taskFamilies(tasks.told),
+    ...taskFamilies(tasks.series),
   ];
 }
 
-type Told<T> = { readonly told: readonly T[]; readonly left: number };
+type CappedSeries<T> = { readonly series: readonly T[]; readonly leftOut: number };
 
-function entriesOf(
+function entrySeries(
   services: readonly ServiceTraffic[],
   nodeNames: ReadonlyMap<string, string>,
-): Told<{ readonly labels: Labels; readonly counts: Counts }> {
+): CappedSeries<{ readonly labels: MetricLabels; readonly counts: Counts }> {
   const pairs = services.reduce((sum, { entries }) => sum + entries.length, 0);
-  if (pairs > mostSeries) {
+  if (pairs > maxSeries) {
     const told = services.map(({ name, counts }) => ({ labels: { service: name, node: "" }, counts }));
-    return { told, left: pairs };
+    return { series: told, leftOut: pairs };
   }
   const told = services.flatMap(({ name, entries }) => {
     // A node that was removed and joined anew has its name again.
     const byNode = Map.groupBy(entries, ({ nodeId }) => nodeNames.get(nodeId) ?? "");
-    return [...byNode].map(([node, same]) => ({ labels: { service: name, node }, counts: sumOf(same) }));
+    return [...byNode].map(([node, same]) => ({ labels: { service: name, node }, counts: sumCounts(same) }));
   });
-  return { told, left: 0 };
+  return { series: told, leftOut: 0 };
 }
 
-type LabelledTask = { readonly labels: Labels; readonly task: TaskTraffic };
+type LabelledTask = { readonly labels: MetricLabels; readonly task: TaskTraffic };
 
-function tasksOf(services: readonly ServiceTraffic[], endpoints: readonly Endpoint[]): Told<LabelledTask> {
-  if (endpoints.length > mostSeries) return { told: [], left: endpoints.length };
+function taskSeries(
+  services: readonly ServiceTraffic[],
+  endpoints: readonly MetricTarget[],
+): CappedSeries<LabelledTask> {
+  if (endpoints.length > maxSeries) return { series: [], leftOut: endpoints.length };
   const byId = new Map(services.flatMap(({ tasks }) => tasks.map((task) => [task.id, task] as const)));
   const told = endpoints.flatMap(({ id, service, task: name, node }) => {
     const task = byId.get(id);
     return task === undefined ? [] : [{ labels: { service, task: name, node }, task }];
   });
-  return { told, left: 0 };
+  return { series: told, leftOut: 0 };
 }
 
-function taskFamilies(tasks: readonly LabelledTask[]): Family[] {
+function taskFamilies(tasks: readonly LabelledTask[]): MetricFamily[] {
   return [
     counterFamily(
       "waggle_task_attempts_total",
@@ -141,13 +156,13 @@ function taskFamilies(tasks: readonly LabelledTask[]): Family[] {
         sample(counts.responses5xx, { ...labels, reason: "5xx" }),
       ]),
     ),
-    gauge(
+    gaugeFamily(
       "waggle_task_requests_waiting",
       "Requests sent to the task whose answer has not begun",
       tasks.map(({ labels, task }) => sample(task.open.now, labels)),
     ),
-    gauge(
-      "waggle_task_passed_over",
+    gaugeFamily(
+      "waggle_task_ejected",
       "Isolates that pass the task over now, because it failed under their hands",
       tasks.map(({ labels, task }) => sample(task.ejectedBy, labels)),
     ),
@@ -155,14 +170,14 @@ function taskFamilies(tasks: readonly LabelledTask[]): Family[] {
 }
 
 /** By service: how long answers took to begin. One bound for each doubling, 1 ms to 131 s. */
-function histogram(services: readonly ServiceTraffic[]): Family {
+function durationHistogram(services: readonly ServiceTraffic[]): MetricFamily {
   const name = "waggle_request_duration_seconds";
   return {
     name,
     help: "Time until an answer began",
     type: "histogram",
     values: services.flatMap(({ name: service, latency, counts }) => [
-      ...cumulative(latency).map(([le, value]) => ({
+      ...cumulativeBuckets(latency).map(([le, value]) => ({
         metricName: `${name}_bucket`,
         labels: { service, le },
         value,
@@ -173,36 +188,36 @@ function histogram(services: readonly ServiceTraffic[]): Family {
   };
 }
 
-function cumulative({ buckets, count }: Latency): (readonly [le: string, value: number])[] {
+function cumulativeBuckets({ buckets, count }: LatencySummary): (readonly [le: string, value: number])[] {
   const counts = new Map<number, number>();
   for (let at = 0; at < buckets.length; at += 2) counts.set(buckets[at] ?? -1, buckets[at + 1] ?? 0);
   let below = 0;
   const bounds = boundsMs.flatMap((boundMs, bucket) => {
     below += counts.get(bucket) ?? 0;
-    return bucket % bucketsPerDoubling === 0 ? [[String(boundMs / 1_000), below] as const] : [];
+    return bucket % histogramBucketsPerDoubling === 0 ? [[String(boundMs / 1_000), below] as const] : [];
   });
   return [...bounds, ["+Inf", count]];
 }
 
-const always = () => true;
-const never = () => false;
+const includeZeroAlways = () => true;
+const includeZeroNever = () => false;
 /** Refusals that any service may come to. */
-const isUsual = (code: string) => code === "502" || code === "503" || code === "504";
+const isCommonRefusal = (code: string) => code === "502" || code === "503" || code === "504";
 
 /** @param evenZero codes told also where nothing was counted, so that a rate is known from the first one on */
-function byCode(
-  codes: readonly (readonly [code: string, counter: Counter])[],
+function samplesByCode(
+  codes: readonly (readonly [code: string, counter: CounterName])[],
   counts: Partial<Counts>,
-  labels: Labels,
+  labels: MetricLabels,
   evenZero: (code: string) => boolean,
-): Sample[] {
+): MetricSample[] {
   return codes.flatMap(([code, counter]) => {
     const value = counts[counter] ?? 0;
     return value === 0 && !evenZero(code) ? [] : [sample(value, { ...labels, code })];
   });
 }
 
-function sumOf(entries: readonly EntryTraffic[]): Counts {
+function sumCounts(entries: readonly EntryTraffic[]): Counts {
   const sum: Record<string, number> = {};
   for (const { counts } of entries) {
     for (const [name, value] of Object.entries(counts)) sum[name] = (sum[name] ?? 0) + value;

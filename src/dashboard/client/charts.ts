@@ -2,28 +2,28 @@
 // has no script, and for print.
 
 import type uPlot from "uplot";
-import { drawHeat } from "./heat.ts";
-import { drawLines } from "./lines.ts";
+import { drawHeatmap } from "./heat.ts";
+import { drawLineChart } from "./lines.ts";
 
 /** One drawn figure; a newer reading of the page hands its data on. */
-export type Drawn = {
+export type DrawnChart = {
   readonly plot: uPlot;
   /** Draws the data that the figure now has. */
   readonly update: (figure: HTMLElement) => void;
 };
 
-const drawers: Readonly<Record<string, (figure: HTMLElement, place: HTMLElement) => Drawn>> = {
-  rate: drawLines,
-  latency: drawLines,
-  heat: drawHeat,
+const chartDrawers: Readonly<Record<string, (figure: HTMLElement, place: HTMLElement) => DrawnChart>> = {
+  rate: drawLineChart,
+  latency: drawLineChart,
+  heat: drawHeatmap,
 };
 
 /** By the id of the figure. */
-const drawn = new Map<string, Drawn & { readonly place: HTMLElement }>();
+const drawnCharts = new Map<string, DrawnChart & { readonly place: HTMLElement }>();
 
-const resized = new ResizeObserver((entries) => {
+const resizeObserver = new ResizeObserver((entries) => {
   for (const { target, contentRect } of entries) {
-    const own = drawn.get(target.parentElement?.id ?? "");
+    const own = drawnCharts.get(target.parentElement?.id ?? "");
     if (own?.place === target && contentRect.width > 0) {
       own.plot.setSize({ width: contentRect.width, height: own.plot.height });
     }
@@ -31,12 +31,12 @@ const resized = new ResizeObserver((entries) => {
 });
 
 function drawAll(root: ParentNode): void {
-  for (const figure of root.querySelectorAll<HTMLElement>("figure[data-chart]")) draw(figure);
+  for (const figure of root.querySelectorAll<HTMLElement>("figure[data-chart]")) drawFigure(figure);
 }
 
 /** What is drawn already moves over to the newer figure, so that a pointer on it keeps its place. */
-function draw(figure: HTMLElement): void {
-  const known = drawn.get(figure.id);
+function drawFigure(figure: HTMLElement): void {
+  const known = drawnCharts.get(figure.id);
   if (known !== undefined) {
     if (known.place.parentElement !== figure) figure.append(known.place);
     known.update(figure);
@@ -48,26 +48,26 @@ function draw(figure: HTMLElement): void {
   // Its words stand in the caption and in the table.
   place.setAttribute("aria-hidden", "true");
   figure.append(place);
-  const made = drawers[figure.dataset.chart ?? ""]?.(figure, place);
+  const made = chartDrawers[figure.dataset.chart ?? ""]?.(figure, place);
   if (made === undefined) {
     place.remove();
     return;
   }
-  drawn.set(figure.id, { ...made, place });
-  resized.observe(place);
+  drawnCharts.set(figure.id, { ...made, place });
+  resizeObserver.observe(place);
 }
 
 /** Colours are the theme's, which a canvas does not follow by itself. */
-function drawAnew(): void {
-  for (const { plot, place } of drawn.values()) {
-    resized.unobserve(place);
+function redrawAll(): void {
+  for (const { plot, place } of drawnCharts.values()) {
+    resizeObserver.unobserve(place);
     plot.destroy();
     place.remove();
   }
-  drawn.clear();
+  drawnCharts.clear();
   drawAll(document);
 }
 
 document.addEventListener("part", ({ target }) => drawAll(target as HTMLElement));
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAnew);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
 drawAll(document);

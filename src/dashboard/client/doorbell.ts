@@ -2,35 +2,35 @@
 // was lost, from the last event seen.
 
 /** Between pings, milliseconds; the registry object answers them asleep. */
-const pingMs = 20_000;
+const pageSocketPingMs = 20_000;
 /** First and longest wait before another try, milliseconds. */
-const firstWaitMs = 1_000;
-const longestWaitMs = 30_000;
+const minPageSocketRetryMs = 1_000;
+const maxPageSocketRetryMs = 30_000;
 
-type Ears = {
+type EventSocketHandlers = {
   /** Something changed. */
-  readonly rings: () => void;
+  readonly onEvent: () => void;
   /** The socket opened or was lost. */
-  readonly changes: () => void;
+  readonly onConnectionChange: () => void;
 };
 
-export class Doorbell {
+export class EventSocket {
   readonly #path: string;
-  readonly #ears: Ears;
+  readonly #handlers: EventSocketHandlers;
   #seq: number;
-  #table: number | null = null;
+  #tableVersion: number | null = null;
   #socket: WebSocket | null = null;
   #isOpen = false;
   #failures = 0;
-  #answered = true;
-  #retry: ReturnType<typeof setTimeout> | undefined;
+  #isAnswered = true;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(path: string, seq: number, ears: Ears) {
+  constructor(path: string, seq: number, ears: EventSocketHandlers) {
     this.#path = path;
     this.#seq = seq;
-    this.#ears = ears;
-    this.#dial();
-    setInterval(() => this.#ping(), pingMs);
+    this.#handlers = ears;
+    this.#connect();
+    setInterval(() => this.#ping(), pageSocketPingMs);
   }
 
   get isOpen(): boolean {
@@ -38,17 +38,17 @@ export class Doorbell {
   }
 
   /** The page knows the events up to this one. */
-  seen(seq: number): void {
+  markSeen(seq: number): void {
     this.#seq = Math.max(this.#seq, seq);
   }
 
   /** Dials at once when it waits to. */
-  tryNow(): void {
-    if (this.#socket === null) this.#dial();
+  reconnectNow(): void {
+    if (this.#socket === null) this.#connect();
   }
 
-  #dial(): void {
-    clearTimeout(this.#retry);
+  #connect(): void {
+    clearTimeout(this.#retryTimer);
     const url = new URL(this.#path, location.href);
     url.protocol = url.protocol.replace("http", "ws");
     url.searchParams.set("since", String(this.#seq));
@@ -56,51 +56,52 @@ export class Doorbell {
     this.#socket = socket;
     socket.addEventListener("open", () => {
       this.#isOpen = true;
-      this.#answered = true;
+      this.#isAnswered = true;
       this.#failures = 0;
-      this.#ears.changes();
+      this.#handlers.onConnectionChange();
     });
-    socket.addEventListener("message", ({ data }) => this.#hear(String(data)));
-    socket.addEventListener("close", () => this.#lost(socket));
+    socket.addEventListener("message", ({ data }) => this.#receive(String(data)));
+    socket.addEventListener("close", () => this.#onClose(socket));
   }
 
-  #hear(text: string): void {
-    this.#answered = true;
+  #receive(text: string): void {
+    this.#isAnswered = true;
     if (text === "pong") return;
     const frame = JSON.parse(text) as { type: string; version?: number; event?: { seq: number } };
     if (frame.type === "event" && frame.event !== undefined) {
       if (frame.event.seq <= this.#seq) return;
       this.#seq = frame.event.seq;
-      this.#ears.rings();
+      this.#handlers.onEvent();
     } else if (frame.type === "table" && frame.version !== undefined) {
-      const changed = this.#table !== null && this.#table !== frame.version;
-      this.#table = frame.version;
-      if (changed) this.#ears.rings();
+      const changed = this.#tableVersion !== null && this.#tableVersion !== frame.version;
+      this.#tableVersion = frame.version;
+      if (changed) this.#handlers.onEvent();
     }
   }
 
   /** Doubling with jitter: everybody loses the socket at once when the registry moves. */
-  #lost(socket: WebSocket): void {
+  #onClose(socket: WebSocket): void {
     if (this.#socket !== socket) return;
     this.#socket = null;
     this.#isOpen = false;
-    const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** this.#failures) * (0.5 + Math.random() / 2);
+    const waitMs =
+      Math.min(maxPageSocketRetryMs, minPageSocketRetryMs * 2 ** this.#failures) * (0.5 + Math.random() / 2);
     this.#failures += 1;
-    this.#retry = setTimeout(() => this.#dial(), waitMs);
-    this.#ears.changes();
+    this.#retryTimer = setTimeout(() => this.#connect(), waitMs);
+    this.#handlers.onConnectionChange();
     // The session may have ended, which reading the page finds out.
-    this.#ears.rings();
+    this.#handlers.onEvent();
   }
 
   #ping(): void {
     if (this.#socket === null || !this.#isOpen) return;
     // A connection can be dead without a word.
-    if (!this.#answered) {
+    if (!this.#isAnswered) {
       this.#socket.close();
-      this.#lost(this.#socket);
+      this.#onClose(this.#socket);
       return;
     }
-    this.#answered = false;
+    this.#isAnswered = false;
     this.#socket.send("ping");
   }
 }

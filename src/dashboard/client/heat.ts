@@ -1,49 +1,52 @@
 // The heat map: how many requests took how long, over time.
 
 import uPlot from "uplot";
-import { boundsMs, bucketCount } from "../../telemetry/histogram.ts";
-import { type HeatData, heatRange, shadeOf, shades } from "../chart-data.ts";
-import { count, milliseconds } from "../text.ts";
-import type { Drawn } from "./charts.ts";
-import { clock, colour, plotHeight, plotPadding, timeAxis, utc, valueAxis } from "./theme.ts";
+import { boundsMs, histogramBucketCount } from "../../telemetry/histogram.ts";
+import { type HeatmapData, shadeCount, shadeOf, visibleBuckets } from "../chart-data.ts";
+import { formatMilliseconds, pluralize } from "../text.ts";
+import type { DrawnChart } from "./charts.ts";
+import { colour, plotHeightPx, plotPaddingPx, timeAxis, timeOfDay, utcDate, valueAxis } from "./theme.ts";
 
-export function drawHeat(figure: HTMLElement, place: HTMLElement): Drawn {
+export function drawHeatmap(figure: HTMLElement, place: HTMLElement): DrawnChart {
   let data = dataOf(figure);
   const readout = document.createElement("p");
   readout.className = "readout";
   const plot = new uPlot(
     {
       width: place.clientWidth,
-      height: plotHeight,
-      padding: plotPadding,
-      tzDate: utc,
+      height: plotHeightPx,
+      padding: plotPaddingPx,
+      tzDate: utcDate,
       scales: {
-        x: { range: () => [data.startMs / 1_000, endOf(data)] },
+        x: { range: () => [data.startMs / 1_000, endSeconds(data)] },
         // Rows are buckets: even on the screen, as their bounds grow evenly.
-        y: { range: () => [...heatRange(data, bucketCount)] },
+        y: { range: () => [...visibleBuckets(data, histogramBucketCount)] },
       },
-      axes: [timeAxis(), { ...valueAxis((row) => milliseconds(lowerMs(row))), incrs: [4, 8, 16], space: 24 }],
+      axes: [
+        timeAxis(),
+        { ...valueAxis((row) => formatMilliseconds(lowerBoundMs(row))), incrs: [4, 8, 16], space: 24 },
+      ],
       series: [{}, { show: true, paths: () => null, points: { show: false } }],
       legend: { show: false },
       cursor: { drag: { setScale: false, x: false }, points: { show: false } },
       hooks: {
         draw: [(own) => drawCells(own, data)],
-        setCursor: [(own) => show(readout, wordsAt(own, data))],
+        setCursor: [(own) => setReadout(readout, labelAt(own, data))],
       },
     },
-    alignedOf(data),
+    alignedData(data),
     place,
   );
   place.append(readout);
-  show(readout, "");
+  setReadout(readout, "");
   const update = (newer: HTMLElement) => {
     data = dataOf(newer);
-    plot.setData(alignedOf(data));
+    plot.setData(alignedData(data));
   };
   return { plot, update };
 }
 
-function drawCells(plot: uPlot, { startMs, stepMs, cells }: HeatData): void {
+function drawCells(plot: uPlot, { startMs, stepMs, cells }: HeatmapData): void {
   const { ctx } = plot;
   const most = Math.max(1, ...cells.filter((_, index) => index % 3 === 2));
   ctx.save();
@@ -54,14 +57,14 @@ function drawCells(plot: uPlot, { startMs, stepMs, cells }: HeatData): void {
     const right = plot.valToPos((startMs + (step + 1) * stepMs) / 1_000, "x", true);
     const top = plot.valToPos(bucket + 1, "y", true);
     const bottom = plot.valToPos(bucket, "y", true);
-    ctx.globalAlpha = shadeOf(many, most) / shades;
+    ctx.globalAlpha = shadeOf(many, most) / shadeCount;
     ctx.fillRect(left, top, Math.max(1, right - left - 1), Math.max(1, bottom - top - 1));
   }
   ctx.restore();
 }
 
 /** What the pointer is on: `17:12:30 UTC, 12 to 14 ms: 8 requests`. */
-function wordsAt(plot: uPlot, { startMs, stepMs, cells }: HeatData): string {
+function labelAt(plot: uPlot, { startMs, stepMs, cells }: HeatmapData): string {
   const { left = -1, top = -1 } = plot.cursor;
   if (left < 0 || top < 0) return "";
   const step = Math.floor((plot.posToVal(left, "x") * 1_000 - startMs) / stepMs);
@@ -70,29 +73,29 @@ function wordsAt(plot: uPlot, { startMs, stepMs, cells }: HeatData): string {
   for (let at = 0; at < cells.length; at += 3) {
     if (cells[at] === step && cells[at + 1] === bucket) many = cells[at + 2] ?? 0;
   }
-  const time = clock((startMs + step * stepMs) / 1_000);
-  return `${time} UTC, ${milliseconds(lowerMs(bucket))} to ${milliseconds(boundsMs[bucket] ?? Infinity)}: ${count(many, "request")}`;
+  const time = timeOfDay((startMs + step * stepMs) / 1_000);
+  return `${time} UTC, ${formatMilliseconds(lowerBoundMs(bucket))} to ${formatMilliseconds(boundsMs[bucket] ?? Infinity)}: ${pluralize(many, "request")}`;
 }
 
 /** Where a bucket begins, milliseconds. */
-function lowerMs(bucket: number): number {
+function lowerBoundMs(bucket: number): number {
   return bucket <= 0 ? 0 : (boundsMs[Math.min(bucket, boundsMs.length) - 1] ?? 0);
 }
 
-function alignedOf(data: HeatData): uPlot.AlignedData {
+function alignedData(data: HeatmapData): uPlot.AlignedData {
   const times = Array.from({ length: data.steps }, (_, step) => (data.startMs + step * data.stepMs) / 1_000);
   return [times, times.map(() => null)];
 }
 
-function endOf({ startMs, stepMs, steps }: HeatData): number {
+function endSeconds({ startMs, stepMs, steps }: HeatmapData): number {
   return (startMs + steps * stepMs) / 1_000;
 }
 
-function dataOf(figure: HTMLElement): HeatData {
-  return JSON.parse(figure.dataset.series ?? "{}") as HeatData;
+function dataOf(figure: HTMLElement): HeatmapData {
+  return JSON.parse(figure.dataset.series ?? "{}") as HeatmapData;
 }
 
 /** Keeps its line, so that nothing below it moves. */
-function show(readout: HTMLElement, words: string): void {
+function setReadout(readout: HTMLElement, words: string): void {
   readout.textContent = words === "" ? "Point at a cell for its numbers." : words;
 }

@@ -1,24 +1,27 @@
 // Lines over time: requests and errors, and latencies.
 
 import uPlot from "uplot";
-import type { LineData } from "../chart-data.ts";
-import { milliseconds, perSecond } from "../text.ts";
-import type { Drawn } from "./charts.ts";
-import { clock, colour, plotHeight, plotPadding, timeAxis, utc, valueAxis } from "./theme.ts";
+import type { LineChartData } from "../chart-data.ts";
+import { formatMilliseconds, formatPerSecond } from "../text.ts";
+import type { DrawnChart } from "./charts.ts";
+import { colour, plotHeightPx, plotPaddingPx, timeAxis, timeOfDay, utcDate, valueAxis } from "./theme.ts";
 
-type Kind = { readonly words: (value: number) => string; readonly series: () => readonly uPlot.Series[] };
+type LineChartKind = {
+  readonly format: (value: number) => string;
+  readonly series: () => readonly uPlot.Series[];
+};
 
 /** Told apart by how they are drawn, not by colour alone. */
-const kinds: Readonly<Record<string, Kind>> = {
+const lineChartKinds: Readonly<Record<string, LineChartKind>> = {
   rate: {
-    words: perSecond,
+    format: formatPerSecond,
     series: () => [
       { label: "Requests", stroke: colour("--info"), width: 1.5, fill: colour("--info-ground") },
       { label: "Errors", stroke: colour("--bad"), width: 2, dash: [5, 2] },
     ],
   },
   latency: {
-    words: milliseconds,
+    format: formatMilliseconds,
     series: () => [
       { label: "p50", stroke: colour("--ok"), width: 2 },
       { label: "p95", stroke: colour("--info"), width: 1.5, dash: [6, 3] },
@@ -27,19 +30,22 @@ const kinds: Readonly<Record<string, Kind>> = {
   },
 };
 
-export function drawLines(figure: HTMLElement, place: HTMLElement): Drawn {
-  const { words, series } = kinds[figure.dataset.chart ?? ""] ?? { words: String, series: () => [] };
-  const value: uPlot.Series.Value = (_, number) => (number === null ? "–" : words(number));
+export function drawLineChart(figure: HTMLElement, place: HTMLElement): DrawnChart {
+  const { format, series } = lineChartKinds[figure.dataset.chart ?? ""] ?? {
+    format: String,
+    series: () => [],
+  };
+  const value: uPlot.Series.Value = (_, number) => (number === null ? "–" : format(number));
   const plot = new uPlot(
     {
       width: place.clientWidth,
-      height: plotHeight,
-      padding: plotPadding,
-      tzDate: utc,
+      height: plotHeightPx,
+      padding: plotPaddingPx,
+      tzDate: utcDate,
       scales: { y: { range: (_, _least, most) => [0, most > 0 ? most * 1.1 : 1] } },
-      axes: [timeAxis(), valueAxis(words)],
+      axes: [timeAxis(), valueAxis(format)],
       series: [
-        { label: "At", value: (_, at) => (at === null ? "–" : clock(at)) },
+        { label: "At", value: (_, at) => (at === null ? "–" : timeOfDay(at)) },
         ...series().map((one) => ({ ...one, value, spanGaps: false, points: { show: showPoints } })),
       ],
       legend: { markers: { width: 2, fill: () => "transparent" } },
@@ -60,7 +66,7 @@ function showPoints(plot: uPlot, index: number, first: number, last: number): bo
 }
 
 function dataOf(figure: HTMLElement): uPlot.AlignedData {
-  const { startMs, stepMs, lines } = JSON.parse(figure.dataset.series ?? "{}") as LineData;
+  const { startMs, stepMs, lines } = JSON.parse(figure.dataset.series ?? "{}") as LineChartData;
   const times = (lines[0] ?? []).map((_, step) => (startMs + step * stepMs) / 1_000);
   return [times, ...lines.map((line) => [...line])];
 }

@@ -1,18 +1,18 @@
 // Keeps an open page true. A socket rings when something changed; then the page is read again and its parts that differ
 // take the place of the old ones. The server alone knows how things look: nothing is drawn here.
 
-import { ago, duration } from "../text.ts";
-import { Doorbell } from "./doorbell.ts";
+import { formatAgo, formatDuration } from "../text.ts";
+import { EventSocket } from "./doorbell.ts";
 import { swapParts } from "./parts.ts";
 
 /** At most one reading in this time, however much happens. Milliseconds. */
-const calmMs = 1_000;
+const minRefreshMs = 1_000;
 /** Numbers move without an event to tell of it: read again after this long all the same. */
-const idleMs = 5_000;
+const idleRefreshMs = 5_000;
 /** Without a socket, on average. */
-const pollMs = 5_000;
+const socketlessRefreshMs = 5_000;
 /** What is shown is called stale when it is older than this: readings fail, or do not come back. */
-const staleMs = 30_000;
+const stalePageMs = 30_000;
 
 const { live, now, seq } = document.body.dataset;
 
@@ -26,9 +26,9 @@ function start(path: string, serverNowMs: number, seq: number): void {
   let failure = "";
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const bell = new Doorbell(path, seq, {
-    rings: () => readWithin(Math.max(150, calmMs - (Date.now() - readAtMs))),
-    changes: () => showFreshness(),
+  const bell = new EventSocket(path, seq, {
+    onEvent: () => readWithin(Math.max(150, minRefreshMs - (Date.now() - readAtMs))),
+    onConnectionChange: () => showFreshness(),
   });
 
   function readWithin(ms: number): void {
@@ -37,16 +37,16 @@ function start(path: string, serverNowMs: number, seq: number): void {
   }
 
   async function read(): Promise<void> {
-    if (reading) return readWithin(calmMs);
-    if (document.hidden) return readWithin(idleMs);
+    if (reading) return readWithin(minRefreshMs);
+    if (document.hidden) return readWithin(idleRefreshMs);
     reading = true;
     try {
-      const page = await readPage();
+      const page = await fetchPage();
       if (page === null) return;
       swapParts(page);
       const { now, seq } = page.body.dataset;
       skewMs = Number(now) - Date.now();
-      bell.seen(Number(seq));
+      bell.markSeen(Number(seq));
       readAtMs = Date.now();
       failure = "";
     } catch (error) {
@@ -54,17 +54,17 @@ function start(path: string, serverNowMs: number, seq: number): void {
     } finally {
       reading = false;
       showFreshness();
-      readWithin(bell.isOpen ? idleMs : pollMs * (0.75 + Math.random() / 2));
+      readWithin(bell.isOpen ? idleRefreshMs : socketlessRefreshMs * (0.75 + Math.random() / 2));
     }
   }
 
   function showFreshness(): void {
     const ageMs = Date.now() - readAtMs;
-    const state = ageMs > staleMs || failure !== "" ? "stale" : bell.isOpen ? "live" : "polling";
+    const state = ageMs > stalePageMs || failure !== "" ? "stale" : bell.isOpen ? "live" : "polling";
     const words = {
       live: "Live",
-      polling: `Reading every ${pollMs / 1_000} s`,
-      stale: `Stale: read ${duration(ageMs)} ago; trying again${failure === "" ? "" : ` (${failure})`}`,
+      polling: `Reading every ${socketlessRefreshMs / 1_000} s`,
+      stale: `Stale: read ${formatDuration(ageMs)} ago; trying again${failure === "" ? "" : ` (${failure})`}`,
     }[state];
     const line = document.getElementById("freshness");
     const text = document.getElementById("freshness-text");
@@ -76,10 +76,10 @@ function start(path: string, serverNowMs: number, seq: number): void {
   function tick(): void {
     const meshNowMs = Date.now() + skewMs;
     for (const time of document.querySelectorAll<HTMLElement>("[data-ago]")) {
-      show(time, ago(meshNowMs - Number(time.dataset.ago)));
+      setText(time, formatAgo(meshNowMs - Number(time.dataset.ago)));
     }
     for (const time of document.querySelectorAll<HTMLElement>("[data-for]")) {
-      show(time, duration(meshNowMs - Number(time.dataset.for)));
+      setText(time, formatDuration(meshNowMs - Number(time.dataset.for)));
     }
     showFreshness();
   }
@@ -87,15 +87,15 @@ function start(path: string, serverNowMs: number, seq: number): void {
   setInterval(tick, 1_000);
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) return;
-    bell.tryNow();
+    bell.reconnectNow();
     readWithin(0);
   });
-  readWithin(idleMs);
+  readWithin(idleRefreshMs);
   showFreshness();
 }
 
 /** This page as it is now; null when the browser is on its way to another one. */
-async function readPage(): Promise<Document | null> {
+async function fetchPage(): Promise<Document | null> {
   const response = await fetch(location.href, { headers: { accept: "text/html" } });
   if (response.redirected && new URL(response.url).pathname !== location.pathname) {
     // The session has ended: sign in, and come back.
@@ -111,6 +111,6 @@ async function readPage(): Promise<Document | null> {
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
-function show(element: HTMLElement, text: string): void {
+function setText(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }

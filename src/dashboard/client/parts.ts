@@ -1,7 +1,7 @@
 // Parts of a page: elements with an id and `data-part`, which a newer reading of the page may replace.
 
 /** What the parts shown were when they came: taking it of a thousand tiles is most of a refresh. */
-const prints = new WeakMap<HTMLElement, string>();
+const fingerprints = new WeakMap<HTMLElement, string>();
 
 /** Puts the parts of `page` that differ in place of those shown. Where somebody is, and what is open, stays. */
 export function swapParts(page: Document): void {
@@ -9,8 +9,8 @@ export function swapParts(page: Document): void {
     const shown = document.getElementById(next.id);
     if (shown === null || isBusy(shown)) continue;
     const print = fingerprint(next);
-    if ((prints.get(shown) ?? fingerprint(shown)) === print) {
-      prints.set(shown, print);
+    if ((fingerprints.get(shown) ?? fingerprint(shown)) === print) {
+      fingerprints.set(shown, print);
       continue;
     }
     const focused = shown.contains(document.activeElement) ? keyOf(document.activeElement) : null;
@@ -19,7 +19,7 @@ export function swapParts(page: Document): void {
       scrollTop,
     }));
     const adopted = document.adoptNode(next);
-    prints.set(adopted, print);
+    fingerprints.set(adopted, print);
     for (const { id } of shown.querySelectorAll("details[open][id]")) {
       adopted.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
     }

@@ -13,11 +13,11 @@ export type Confirmation = {
   /** What the form carries besides its token. */
   readonly fields: Readonly<Record<string, string>>;
   /** It takes something away that is not easily had back. */
-  readonly grave: boolean;
+  readonly isDestructive: boolean;
 };
 
 export function Confirm({ confirmation, formToken }: { confirmation: Confirmation; formToken: string }) {
-  const { title, effects, verb, action, back, fields, grave } = confirmation;
+  const { title, effects, verb, action, back, fields, isDestructive } = confirmation;
   return (
     <section class="confirm">
       <h1>{title}</h1>
@@ -31,7 +31,7 @@ export function Confirm({ confirmation, formToken }: { confirmation: Confirmatio
         {Object.entries(fields).map(([name, value]) => (
           <input type="hidden" name={name} value={value} />
         ))}
-        <button class={grave ? "grave" : "primary"} type="submit" autofocus>
+        <button class={isDestructive ? "grave" : "primary"} type="submit" autofocus>
           {verb}
         </button>
         <a class="button quiet" href={back}>

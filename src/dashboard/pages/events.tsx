@@ -3,10 +3,10 @@
 import type { MeshEvent } from "../../domain/event.ts";
 import type { Page } from "../paging.ts";
 import { EventList } from "../parts/event-list.tsx";
-import { Finder, Pager } from "../parts/finder.tsx";
-import type { View } from "../view.ts";
+import { Pager, SearchForm } from "../parts/finder.tsx";
+import type { DashboardView } from "../view.ts";
 
-export function Events({ view, page }: { view: View; page: Page<MeshEvent> }) {
+export function Events({ view, page }: { view: DashboardView; page: Page<MeshEvent> }) {
   return (
     <>
       <h1>Events</h1>
@@ -14,7 +14,7 @@ export function Events({ view, page }: { view: View; page: Page<MeshEvent> }) {
         Who did what to which thing, and why; the last 1,000 are kept. <code>waggle events -f</code> follows
         them.
       </p>
-      <Finder page={page} what="event" path="/dashboard/events" />
+      <SearchForm page={page} what="event" path="/dashboard/events" />
       <section id="events" aria-label="Events" data-part>
         <EventList events={page.items} view={view} />
         <Pager page={page} path="/dashboard/events" />

@@ -1,37 +1,37 @@
 // The frame of every page: head, navigation, who is signed in, and how fresh what is shown is.
 
 import type { Child } from "hono/jsx";
-import { type Assets, assetPath } from "../assets.ts";
+import { assetPath, type StaticAssets } from "../assets.ts";
 import type { Identity } from "../context.ts";
 import { GlyphShapes } from "../parts/glyph.tsx";
-import { moment } from "../text.ts";
+import { formatUtc } from "../text.ts";
 
-export type Frame = {
+export type PageProps = {
   readonly title: string;
-  readonly assets: Assets;
+  readonly assets: StaticAssets;
   readonly meshName: string;
   /** Null where nobody is signed in. */
   readonly identity: Identity | null;
   /** What the sign-out form carries. */
   readonly formToken: string;
   /** Which entry of the navigation this page is; null: none. */
-  readonly section: Section | null;
+  readonly section: NavSection | null;
   /** When what is shown was read, and the last event it knows; null: nothing on the page changes by itself. */
   readonly live: { readonly nowMs: number; readonly seq: number; readonly tableVersion: number } | null;
   readonly charts?: boolean;
   readonly children?: Child;
 };
 
-const sections = {
+const navSections = {
   overview: { path: "/dashboard/", label: "Overview" },
   services: { path: "/dashboard/services", label: "Services" },
   nodes: { path: "/dashboard/nodes", label: "Nodes" },
   routing: { path: "/dashboard/routing", label: "Routing" },
   events: { path: "/dashboard/events", label: "Events" },
 } as const;
-export type Section = keyof typeof sections;
+export type NavSection = keyof typeof navSections;
 
-export function Layout(frame: Frame) {
+export function Layout(frame: PageProps) {
   const { title, assets, meshName, identity, section, live, charts = false, children } = frame;
   return (
     <html lang="en">
@@ -40,7 +40,7 @@ export function Layout(frame: Frame) {
         <title>{`${title} · ${meshName}`}</title>
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        <link rel="icon" href={icon} />
+        <link rel="icon" href={faviconUrl} />
         <link rel="stylesheet" href={assetPath(assets.style)} />
         {identity !== null && <script type="module" src={assetPath(assets.live)} />}
         {charts && <script type="module" src={assetPath(assets.charts)} />}
@@ -59,12 +59,12 @@ export function Layout(frame: Frame) {
         <GlyphShapes />
         <header class="top">
           <a class="brand" href="/dashboard/">
-            <Mark /> <span>{meshName}</span>
+            <Logo /> <span>{meshName}</span>
           </a>
           {identity !== null && (
             <nav aria-label="Pages">
               <ul>
-                {Object.entries(sections).map(([name, { path, label }]) => (
+                {Object.entries(navSections).map(([name, { path, label }]) => (
                   <li>
                     <a href={path} {...(name === section && { "aria-current": "page" })}>
                       {label}
@@ -80,7 +80,7 @@ export function Layout(frame: Frame) {
           {live !== null && (
             <p class="freshness" id="freshness">
               <span class="dot" aria-hidden="true" />
-              <span id="freshness-text">{`As of ${moment(live.nowMs)}`}</span>
+              <span id="freshness-text">{`As of ${formatUtc(live.nowMs)}`}</span>
             </p>
           )}
           {children}
@@ -90,7 +90,7 @@ export function Layout(frame: Frame) {
   );
 }
 
-function Account({ identity, formToken }: Frame & { identity: Identity }) {
+function Account({ identity, formToken }: PageProps & { identity: Identity }) {
   return (
     <div class="account">
       <span class="who" title={identity.role === "operator" ? "may look and act" : "may look"}>
@@ -113,19 +113,19 @@ function Account({ identity, formToken }: Frame & { identity: Identity }) {
 }
 
 /** Six cells around one. */
-function Mark() {
+function Logo() {
   return (
     <svg class="mark" viewBox="0 0 24 24" aria-hidden="true">
-      <path d={cells} fill="currentColor" />
+      <path d={logoPath} fill="currentColor" />
     </svg>
   );
 }
 
-const cells =
+const logoPath =
   "M12 8.6l2.9 1.7v3.4L12 15.4l-2.9-1.7v-3.4zM12 .9l2.9 1.7V6L12 7.7 9.1 6V2.6zM12 16.3l2.9 1.7v3.4L12 23.1l-2.9-1.7V18z" +
   "M5.4 4.8l2.9 1.7v3.3l-2.9 1.7-2.9-1.7V6.5zM18.6 4.8l2.9 1.7v3.3l-2.9 1.7-2.9-1.7V6.5z" +
   "M5.4 12.5l2.9 1.7v3.3l-2.9 1.7-2.9-1.7v-3.3zM18.6 12.5l2.9 1.7v3.3l-2.9 1.7-2.9-1.7v-3.3z";
 
-const icon = `data:image/svg+xml,${encodeURIComponent(
-  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path fill="#c77d0a" d="${cells}"/></svg>`,
+const faviconUrl = `data:image/svg+xml,${encodeURIComponent(
+  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path fill="#c77d0a" d="${logoPath}"/></svg>`,
 )}`;

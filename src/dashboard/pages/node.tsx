@@ -1,21 +1,21 @@
 // One node: how it is, its tasks, and what may be done to it.
 
-import type { Availability, Node } from "../../domain/node.ts";
+import type { Availability, MeshNode } from "../../domain/node.ts";
 import { isAlive } from "../../domain/task.ts";
-import type { MayAct } from "../may-act.ts";
-import { BalanceLinks } from "../parts/balance.tsx";
+import type { ActionPermission } from "../may-act.ts";
+import { AdminStateLinks } from "../parts/balance.tsx";
 import { EventList } from "../parts/event-list.tsx";
-import { Figure } from "../parts/figure.tsx";
-import { nodeWord } from "../parts/node-state.tsx";
-import { Places } from "../parts/places.tsx";
+import { Stat } from "../parts/figure.tsx";
+import { nodeStateText } from "../parts/node-state.tsx";
+import { ColoSection } from "../parts/places.tsx";
 import { TaskTable } from "../parts/task-table.tsx";
-import { measuredOf, TrafficSection } from "../parts/traffic.tsx";
-import { nodePath, number } from "../parts/words.tsx";
-import type { View } from "../view.ts";
-import { machine } from "./nodes.tsx";
-import { Labels, type Measures } from "./service.tsx";
+import { measurementOf, TrafficSection } from "../parts/traffic.tsx";
+import { formatInteger, nodePath } from "../parts/words.tsx";
+import type { DashboardView } from "../view.ts";
+import { machineText } from "./nodes.tsx";
+import { LabelList, type PageTraffic } from "./service.tsx";
 
-const eventsShown = 15;
+const nodeEventsShown = 15;
 
 export function NodePage({
   view,
@@ -23,10 +23,10 @@ export function NodePage({
   mayAct,
   measures: { whole, parts, span },
 }: {
-  view: View;
-  node: Node;
-  mayAct: MayAct;
-  measures: Measures;
+  view: DashboardView;
+  node: MeshNode;
+  mayAct: ActionPermission;
+  measures: PageTraffic;
 }) {
   const tasks = view.tasksOfNode(node.id);
   const alive = tasks.filter((task) => isAlive(task));
@@ -37,21 +37,21 @@ export function NodePage({
     <>
       <div class="title" id="title" data-part>
         <h1>{node.hostname}</h1>
-        <p class="muted">{machine(node)}</p>
+        <p class="muted">{machineText(node)}</p>
       </div>
       <dl class="figures" id="figures" data-part>
-        <Figure
+        <Stat
           label="State"
-          value={nodeWord(node) === "active" ? "ready" : nodeWord(node)}
+          value={nodeStateText(node) === "active" ? "ready" : nodeStateText(node)}
           {...(node.message !== "" && { note: node.message })}
         />
-        <Figure label="Tasks" value={number(alive.length)} />
-        <Figure label="Address" value={node.address} />
-        <Figure label="Agent" value={node.engineVersion} />
+        <Stat label="Tasks" value={formatInteger(alive.length)} />
+        <Stat label="Address" value={node.address} />
+        <Stat label="Agent" value={node.engineVersion} />
       </dl>
-      <Actions node={node} view={view} mayAct={mayAct} />
+      <NodeActions node={node} view={view} mayAct={mayAct} />
       <TrafficSection
-        measured={measuredOf(whole, whole?.nodes, node.id)}
+        measured={measurementOf(whole, whole?.nodes, node.id)}
         span={span}
         path={nodePath(node, view.nodes)}
       />
@@ -59,34 +59,46 @@ export function NodePage({
         <h2 id="tasks-title">Tasks</h2>
         <TaskTable tasks={tasks} view={view} by="node" traffic={parts} mayAct={mayAct.may} />
       </section>
-      <Places snapshot={parts} view={view} />
-      <Labels labels={node.labels} />
+      <ColoSection snapshot={parts} view={view} />
+      <LabelList labels={node.labels} />
       <section aria-labelledby="events-title" id="events" data-part>
         <h2 id="events-title">Events</h2>
-        <EventList events={events.slice(0, eventsShown)} view={view} />
+        <EventList events={events.slice(0, nodeEventsShown)} view={view} />
       </section>
     </>
   );
 }
 
-const moves: Readonly<Record<Availability, string>> = { active: "Activate", pause: "Pause", drain: "Drain" };
+const availabilityVerbs: Readonly<Record<Availability, string>> = {
+  active: "Activate",
+  pause: "Pause",
+  drain: "Drain",
+};
 
-function Actions({ node, view, mayAct }: { node: Node; view: View; mayAct: MayAct }) {
+function NodeActions({
+  node,
+  view,
+  mayAct,
+}: {
+  node: MeshNode;
+  view: DashboardView;
+  mayAct: ActionPermission;
+}) {
   if (!mayAct.may) return <p class="read-only">{mayAct.why}</p>;
   const path = `${nodePath(node, view.nodes)}/availability`;
-  const others = (Object.keys(moves) as Availability[]).filter((to) => to !== node.availability);
+  const others = (Object.keys(availabilityVerbs) as Availability[]).filter((to) => to !== node.availability);
   return (
     <section class="actions" aria-label="Actions" id="actions" data-part>
       {others.map((to) => (
         <a class="button" href={`${path}?to=${to}`}>
-          {moves[to]}…
+          {availabilityVerbs[to]}…
         </a>
       ))}
-      <span class="muted">at the balancer: {node.balance ?? "ready"}, set to</span>
-      <BalanceLinks
+      <span class="muted">at the balancer: {node.admin ?? "ready"}, set to</span>
+      <AdminStateLinks
         name={node.hostname}
-        present={node.balance ?? "ready"}
-        path={`/dashboard/nodes/${node.id}/balance`}
+        present={node.admin ?? "ready"}
+        path={`/dashboard/nodes/${node.id}/admin`}
       />
     </section>
   );

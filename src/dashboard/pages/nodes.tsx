@@ -1,21 +1,21 @@
 // All nodes.
 
-import type { Node } from "../../domain/node.ts";
+import type { MeshNode } from "../../domain/node.ts";
 import { isAlive } from "../../domain/task.ts";
 import type { Page } from "../paging.ts";
-import { Finder, Pager } from "../parts/finder.tsx";
-import { nodeWord } from "../parts/node-state.tsx";
-import { NowCells, NowHeadings } from "../parts/now.tsx";
-import { For, nodePath, number } from "../parts/words.tsx";
-import type { View } from "../view.ts";
+import { Pager, SearchForm } from "../parts/finder.tsx";
+import { nodeStateText } from "../parts/node-state.tsx";
+import { TrafficCells, TrafficHeadings } from "../parts/now.tsx";
+import { Elapsed, formatInteger, nodePath } from "../parts/words.tsx";
+import type { DashboardView } from "../view.ts";
 
-const path = "/dashboard/nodes";
+const nodeListPath = "/dashboard/nodes";
 
-export function Nodes({ view, page }: { view: View; page: Page<Node> }) {
+export function Nodes({ view, page }: { view: DashboardView; page: Page<MeshNode> }) {
   return (
     <>
       <h1>Nodes</h1>
-      <Finder page={page} what="node" path={path} />
+      <SearchForm page={page} what="node" path={nodeListPath} />
       <section id="nodes" data-part>
         {page.items.length === 0 ? (
           <p class="empty">
@@ -36,7 +36,7 @@ export function Nodes({ view, page }: { view: View; page: Page<Node> }) {
                   <th scope="col">State</th>
                   <th scope="col">For</th>
                   <th scope="col">Tasks</th>
-                  {view.traffic !== null && <NowHeadings />}
+                  {view.traffic !== null && <TrafficHeadings />}
                   <th scope="col">Address</th>
                   <th scope="col">Machine</th>
                 </tr>
@@ -48,32 +48,32 @@ export function Nodes({ view, page }: { view: View; page: Page<Node> }) {
                       <a href={nodePath(node, view.nodes)}>{node.hostname}</a>
                     </th>
                     <td>
-                      <NodeWord node={node} />
+                      <NodeStateCell node={node} />
                     </td>
                     <td class="figure">
-                      <For sinceMs={node.stateSinceMs} nowMs={view.nowMs} />
+                      <Elapsed sinceMs={node.stateSinceMs} nowMs={view.nowMs} />
                     </td>
                     <td class="figure">
-                      {number(view.tasksOfNode(node.id).filter((task) => isAlive(task)).length)}
+                      {formatInteger(view.tasksOfNode(node.id).filter((task) => isAlive(task)).length)}
                     </td>
-                    {view.traffic !== null && <NowCells traffic={view.traffic.nodeById.get(node.id)} />}
+                    {view.traffic !== null && <TrafficCells traffic={view.traffic.nodeById.get(node.id)} />}
                     <td>{node.address}</td>
-                    <td>{machine(node)}</td>
+                    <td>{machineText(node)}</td>
                   </tr>
                 ))}
               </tbody>
             </table>
           </section>
         )}
-        <Pager page={page} path={path} />
+        <Pager page={page} path={nodeListPath} />
       </section>
     </>
   );
 }
 
 /** The node's state as a word with its shape. */
-function NodeWord({ node }: { node: Node }) {
-  const word = nodeWord(node);
+function NodeStateCell({ node }: { node: MeshNode }) {
+  const word = nodeStateText(node);
   const look = node.state !== "ready" ? "failed" : word === "active" ? "running" : "leaving";
   return (
     <span class={`state is-${look}`}>
@@ -87,7 +87,7 @@ function NodeWord({ node }: { node: Node }) {
 }
 
 /** `linux x86_64, 4 CPUs, 8 GiB, process runtime`. */
-export function machine({ platform, resources, runtime }: Node): string {
+export function machineText({ platform, resources, runtime }: MeshNode): string {
   const cpus = Math.round(resources.nanoCpus / 1e8) / 10;
   const gib = Math.round((resources.memoryBytes / 1024 ** 3) * 10) / 10;
   return `${platform.os} ${platform.arch}, ${cpus} CPU${cpus === 1 ? "" : "s"}, ${gib} GiB, ${runtime} runtime`;

@@ -1,30 +1,30 @@
 // The overview: is it well, what is not, where everything runs, and what happened last.
 
 import { EventList } from "../parts/event-list.tsx";
-import { Figure } from "../parts/figure.tsx";
+import { Stat } from "../parts/figure.tsx";
 import { MapSection } from "../parts/map.tsx";
 import { ProblemList } from "../parts/problem-list.tsx";
-import { number } from "../parts/words.tsx";
-import { percent, perSecond } from "../text.ts";
-import { verdictOf } from "../verdict.ts";
-import type { View } from "../view.ts";
+import { formatInteger } from "../parts/words.tsx";
+import { formatPerSecond, formatShare } from "../text.ts";
+import { summarizeHealth } from "../verdict.ts";
+import type { DashboardView } from "../view.ts";
 
-const eventsShown = 8;
+const overviewEventsShown = 8;
 /** From here on errors are shown as bad. */
-const badShare = 0.01;
+const badErrorShare = 0.01;
 
-export function Overview({ view }: { view: View }) {
-  const verdict = verdictOf(view);
+export function Overview({ view }: { view: DashboardView }) {
+  const verdict = summarizeHealth(view);
   return (
     <>
-      <section class={`verdict is-${verdict.level}`} id="verdict" data-part aria-live="polite">
-        <VerdictShape level={verdict.level} />
+      <section class={`verdict is-${verdict.severity}`} id="verdict" data-part aria-live="polite">
+        <HealthShape level={verdict.severity} />
         <div>
           <h1>{verdict.title}</h1>
           <p>{verdict.detail}</p>
         </div>
       </section>
-      <Figures view={view} />
+      <OverviewStats view={view} />
       <ProblemList view={view} />
       <div class="beside">
         <MapSection view={view} />
@@ -33,14 +33,14 @@ export function Overview({ view }: { view: View }) {
             <h2 id="events-title">Latest events</h2>
             <a href="/dashboard/events">All events</a>
           </div>
-          <EventList events={view.events.slice(0, eventsShown)} view={view} />
+          <EventList events={view.events.slice(0, overviewEventsShown)} view={view} />
         </section>
       </div>
     </>
   );
 }
 
-function VerdictShape({ level }: { level: "ok" | "warn" | "bad" }) {
+function HealthShape({ level }: { level: "ok" | "warn" | "bad" }) {
   return (
     <svg class="verdict-shape" viewBox="0 0 32 32" aria-hidden="true">
       {level === "ok" && (
@@ -65,26 +65,33 @@ function VerdictShape({ level }: { level: "ok" | "warn" | "bad" }) {
   );
 }
 
-function Figures({ view }: { view: View }) {
+function OverviewStats({ view }: { view: DashboardView }) {
   const { nodes, services, info, traffic } = view;
   const ready = nodes.filter(({ state }) => state === "ready").length;
   return (
     <dl class="figures" id="figures" data-part>
       {traffic !== null && (
         <>
-          <Figure label="Requests" value={perSecond(traffic.total.requests)} trend={traffic.trend} />
-          <Figure
+          <Stat
+            label="Requests"
+            value={formatPerSecond(traffic.total.requestsPerSecond)}
+            trend={traffic.trend}
+          />
+          <Stat
             label="Errors"
-            value={percent(traffic.total.errors)}
-            bad={traffic.total.errors >= badShare}
+            value={formatShare(traffic.total.errorRatio)}
+            bad={traffic.total.errorRatio >= badErrorShare}
             note="of requests now"
           />
         </>
       )}
-      <Figure label="Nodes ready" value={`${number(ready)}/${number(nodes.length)}`} />
-      <Figure label="Services" value={number(services.length)} />
-      <Figure label="Tasks running" value={`${number(info.tasks.running)}/${number(info.tasks.desired)}`} />
-      <Figure label="Routing table" value={`version ${number(info.tableVersion)}`} />
+      <Stat label="Nodes ready" value={`${formatInteger(ready)}/${formatInteger(nodes.length)}`} />
+      <Stat label="Services" value={formatInteger(services.length)} />
+      <Stat
+        label="Tasks running"
+        value={`${formatInteger(info.tasks.running)}/${formatInteger(info.tasks.desired)}`}
+      />
+      <Stat label="Routing table" value={`version ${formatInteger(info.tableVersion)}`} />
     </dl>
   );
 }

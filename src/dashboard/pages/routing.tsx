@@ -2,23 +2,23 @@
 
 import type { RouteExplanation } from "../../protocol/route.ts";
 import { servicePath } from "../parts/words.tsx";
-import type { View } from "../view.ts";
+import type { DashboardView } from "../view.ts";
 
-export type RoutingQuestion = { readonly url: string; readonly method: string; readonly node: string };
+export type ExplainForm = { readonly url: string; readonly method: string; readonly node: string };
 
 /** Rows of a step shown; a large mesh has too many to read. */
-const maxRows = 50;
+const maxRouteRows = 50;
 
-type Outcome = RouteExplanation | { readonly problem: string } | null;
+type ExplainResult = RouteExplanation | { readonly problem: string } | null;
 
 export function Routing({
   view,
   question,
   outcome,
 }: {
-  view: View;
-  question: RoutingQuestion;
-  outcome: Outcome;
+  view: DashboardView;
+  question: ExplainForm;
+  outcome: ExplainResult;
 }) {
   return (
     <>
@@ -63,7 +63,7 @@ export function Routing({
             autocomplete="off"
           />
           <datalist id="nodes">
-            {view.nodes.slice(0, maxRows).map(({ hostname }) => (
+            {view.nodes.slice(0, maxRouteRows).map(({ hostname }) => (
               <option value={hostname} />
             ))}
           </datalist>
@@ -74,13 +74,13 @@ export function Routing({
       </form>
       <section id="explanation" data-part aria-live="polite">
         {outcome === null ? (
-          <Examples view={view} />
+          <ExampleLinks view={view} />
         ) : "problem" in outcome ? (
           <p class="notice is-bad" role="alert">
             {outcome.problem}
           </p>
         ) : (
-          <Steps route={outcome} />
+          <ExplanationSteps route={outcome} />
         )}
       </section>
     </>
@@ -88,7 +88,7 @@ export function Routing({
 }
 
 /** A published port of each service, at the first node. */
-function Examples({ view }: { view: View }) {
+function ExampleLinks({ view }: { view: DashboardView }) {
   const [node] = view.nodes;
   const urls = view.services.flatMap(({ ports }) =>
     ports.slice(0, 1).map(({ published }) => `http://${node?.address ?? "127.0.0.2"}:${published}/`),
@@ -107,7 +107,7 @@ function Examples({ view }: { view: View }) {
   );
 }
 
-function Steps({ route }: { route: RouteExplanation }) {
+function ExplanationSteps({ route }: { route: RouteExplanation }) {
   const { request, entry, match, services, nodes, tasks, answer, tableVersion } = route;
   return (
     <ol class="steps">
@@ -154,13 +154,13 @@ function Steps({ route }: { route: RouteExplanation }) {
       {nodes.length > 0 && (
         <li>
           <h2>Which node</h2>
-          <Choices items={nodes.map(({ name, picked, why }) => ({ name, picked, why, note: "" }))} />
+          <CandidateList items={nodes.map(({ name, picked, why }) => ({ name, picked, why, note: "" }))} />
         </li>
       )}
       {tasks.length > 0 && (
         <li>
           <h2>Which task</h2>
-          <Choices
+          <CandidateList
             items={tasks.map(({ name, picked, why, node, origin }) => ({
               name,
               picked,
@@ -183,15 +183,15 @@ function Steps({ route }: { route: RouteExplanation }) {
   );
 }
 
-type Choice = {
+type CandidateRow = {
   readonly name: string;
   readonly picked: boolean;
   readonly why: string;
   readonly note: string;
 };
 
-function Choices({ items }: { items: readonly Choice[] }) {
-  const shown = [...items].sort((a, b) => Number(b.picked) - Number(a.picked)).slice(0, maxRows);
+function CandidateList({ items }: { items: readonly CandidateRow[] }) {
+  const shown = [...items].sort((a, b) => Number(b.picked) - Number(a.picked)).slice(0, maxRouteRows);
   return (
     <>
       <ul class="choices">

@@ -1,28 +1,28 @@
 // One service: how it is, what it does, its tasks, and what may be done to it.
 
-import { isUnderWay } from "../../domain/update.ts";
+import { isUpdating } from "../../domain/update.ts";
 import type { ServiceView } from "../../registry/api.ts";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
-import type { MayAct } from "../may-act.ts";
+import type { ActionPermission } from "../may-act.ts";
 import { EventList } from "../parts/event-list.tsx";
-import { Figure } from "../parts/figure.tsx";
-import { Places } from "../parts/places.tsx";
+import { Stat } from "../parts/figure.tsx";
+import { ColoSection } from "../parts/places.tsx";
 import { ServerTable } from "../parts/server-table.tsx";
 import { TaskTable } from "../parts/task-table.tsx";
-import { measuredOf, type Span, TrafficSection } from "../parts/traffic.tsx";
+import { type ChartRange, measurementOf, TrafficSection } from "../parts/traffic.tsx";
 import { servicePath } from "../parts/words.tsx";
-import { sizeOf } from "../service-size.ts";
-import type { View } from "../view.ts";
-import { Published } from "./services.tsx";
+import { serviceSizeText } from "../service-size.ts";
+import type { DashboardView } from "../view.ts";
+import { PublishedAddresses } from "./services.tsx";
 
-const eventsShown = 15;
+const serviceEventsShown = 15;
 
-export type Measures = {
+export type PageTraffic = {
   /** Of this one thing alone, with its series; null: it cannot be read right now. */
   readonly whole: Snapshot | null;
   /** Of its tasks, also as each place sees them. */
   readonly parts: Snapshot | null;
-  readonly span: Span;
+  readonly span: ChartRange;
 };
 
 export function ServicePage({
@@ -31,10 +31,10 @@ export function ServicePage({
   mayAct,
   measures: { whole, parts, span },
 }: {
-  view: View;
+  view: DashboardView;
   service: ServiceView;
-  mayAct: MayAct;
-  measures: Measures;
+  mayAct: ActionPermission;
+  measures: PageTraffic;
 }) {
   const { spec } = service;
   const onlyServers = service.desiredTasks === 0 && view.serversOfService(service.id).length > 0;
@@ -48,19 +48,19 @@ export function ServicePage({
         <p class="muted">{spec.run.image}</p>
       </div>
       <dl class="figures" id="figures" data-part>
-        <Figure label={onlyServers ? "Servers up" : "Tasks running"} value={sizeOf(service, view)} />
-        <Figure label="Mode" value={spec.mode.kind} />
+        <Stat label={onlyServers ? "Servers up" : "Tasks running"} value={serviceSizeText(service, view)} />
+        <Stat label="Mode" value={spec.mode.kind} />
         <div>
           <dt>Published</dt>
           <dd class="small">
-            <Published service={service} />
+            <PublishedAddresses service={service} />
           </dd>
         </div>
       </dl>
       <UpdateNotice service={service} />
-      <Actions service={service} mayAct={mayAct} />
+      <ServiceActions service={service} mayAct={mayAct} />
       <TrafficSection
-        measured={measuredOf(whole, whole?.services, service.id)}
+        measured={measurementOf(whole, whole?.services, service.id)}
         span={span}
         path={servicePath(spec.name)}
       />
@@ -75,19 +75,19 @@ export function ServicePage({
         />
       </section>
       <Servers service={service} view={view} traffic={parts} mayAct={mayAct.may} />
-      <Places snapshot={parts} view={view} />
-      <Labels labels={spec.labels} />
+      <ColoSection snapshot={parts} view={view} />
+      <LabelList labels={spec.labels} />
       <section aria-labelledby="events-title" id="events" data-part>
         <h2 id="events-title">Events</h2>
-        <EventList events={events.slice(0, eventsShown)} view={view} />
+        <EventList events={events.slice(0, serviceEventsShown)} view={view} />
       </section>
     </>
   );
 }
 
-type Own = { service: ServiceView; view: View; traffic: Snapshot | null; mayAct: boolean };
+type ServersProps = { service: ServiceView; view: DashboardView; traffic: Snapshot | null; mayAct: boolean };
 
-function Servers({ service, view, traffic, mayAct }: Own) {
+function Servers({ service, view, traffic, mayAct }: ServersProps) {
   const servers = view.serversOfService(service.id);
   return (
     <section aria-labelledby="servers-title" id="servers" data-part>
@@ -104,7 +104,7 @@ function Servers({ service, view, traffic, mayAct }: Own) {
 function UpdateNotice({ service }: { service: ServiceView }) {
   const { update } = service;
   const shown =
-    update !== undefined && update !== null && (isUnderWay(service) || /paused/.test(update.state));
+    update !== undefined && update !== null && (isUpdating(service) || /paused/.test(update.state));
   return (
     <div id="update" data-part>
       {shown && (
@@ -116,7 +116,7 @@ function UpdateNotice({ service }: { service: ServiceView }) {
   );
 }
 
-function Actions({ service, mayAct }: { service: ServiceView; mayAct: MayAct }) {
+function ServiceActions({ service, mayAct }: { service: ServiceView; mayAct: ActionPermission }) {
   const { mode, name } = service.spec;
   const path = servicePath(name);
   if (!mayAct.may) return <p class="read-only">{mayAct.why}</p>;
@@ -149,7 +149,7 @@ function Actions({ service, mayAct }: { service: ServiceView; mayAct: MayAct }) 
   );
 }
 
-export function Labels({ labels }: { labels: Readonly<Record<string, string>> }) {
+export function LabelList({ labels }: { labels: Readonly<Record<string, string>> }) {
   const entries = Object.entries(labels);
   if (entries.length === 0) return null;
   return (

@@ -5,21 +5,21 @@ import type { PublishedPort } from "../../domain/service.ts";
 import { isAlive } from "../../domain/task.ts";
 import type { ServiceView } from "../../registry/api.ts";
 import type { Page } from "../paging.ts";
-import { Finder, Pager } from "../parts/finder.tsx";
-import { Counts } from "../parts/glyph.tsx";
-import { NowCells, NowHeadings } from "../parts/now.tsx";
+import { Pager, SearchForm } from "../parts/finder.tsx";
+import { StatusCounts } from "../parts/glyph.tsx";
+import { TrafficCells, TrafficHeadings } from "../parts/now.tsx";
 import { servicePath } from "../parts/words.tsx";
-import { sizeOf } from "../service-size.ts";
-import { type Look, lookOf, lookOfServer } from "../task-look.ts";
-import type { View } from "../view.ts";
+import { serviceSizeText } from "../service-size.ts";
+import { type DisplayStatus, serverDisplayStatus, taskDisplayStatus } from "../task-look.ts";
+import type { DashboardView } from "../view.ts";
 
-const path = "/dashboard/services";
+const serviceListPath = "/dashboard/services";
 
-export function Services({ view, page }: { view: View; page: Page<ServiceView> }) {
+export function Services({ view, page }: { view: DashboardView; page: Page<ServiceView> }) {
   return (
     <>
       <h1>Services</h1>
-      <Finder page={page} what="service" path={path} />
+      <SearchForm page={page} what="service" path={serviceListPath} />
       <section id="services" data-part>
         {page.items.length === 0 ? (
           <p class="empty">No service{page.query === "" ? " yet" : ` with “${page.query}”`}.</p>
@@ -33,7 +33,7 @@ export function Services({ view, page }: { view: View; page: Page<ServiceView> }
                   <th scope="col">Mode</th>
                   <th scope="col">Running</th>
                   <th scope="col">Tasks</th>
-                  {view.traffic !== null && <NowHeadings />}
+                  {view.traffic !== null && <TrafficHeadings />}
                   <th scope="col">Published</th>
                 </tr>
               </thead>
@@ -45,13 +45,15 @@ export function Services({ view, page }: { view: View; page: Page<ServiceView> }
                     </th>
                     <td>{service.spec.run.image}</td>
                     <td>{service.spec.mode.kind}</td>
-                    <td class="figure">{sizeOf(service, view)}</td>
+                    <td class="figure">{serviceSizeText(service, view)}</td>
                     <td>
-                      <Counts counts={countsOf(service, view)} />
+                      <StatusCounts counts={statusCounts(service, view)} />
                     </td>
-                    {view.traffic !== null && <NowCells traffic={view.traffic.serviceById.get(service.id)} />}
+                    {view.traffic !== null && (
+                      <TrafficCells traffic={view.traffic.serviceById.get(service.id)} />
+                    )}
                     <td>
-                      <Published service={service} />
+                      <PublishedAddresses service={service} />
                     </td>
                   </tr>
                 ))}
@@ -59,13 +61,13 @@ export function Services({ view, page }: { view: View; page: Page<ServiceView> }
             </table>
           </section>
         )}
-        <Pager page={page} path={path} />
+        <Pager page={page} path={serviceListPath} />
       </section>
     </>
   );
 }
 
-export function Published({ service: { ports, spec } }: { service: ServiceView }) {
+export function PublishedAddresses({ service: { ports, spec } }: { service: ServiceView }) {
   return (
     <>
       {[...ports.map(portText), ...hostsOf(spec.labels)].map((text) => (
@@ -80,12 +82,12 @@ function portText({ published, target, mode }: PublishedPort): string {
   return `${published} → ${target}${mode === "host" ? " (host)" : ""}`;
 }
 
-function countsOf(service: ServiceView, view: View): ReadonlyMap<Look, number> {
+function statusCounts(service: ServiceView, view: DashboardView): ReadonlyMap<DisplayStatus, number> {
   const alive = view.tasksOfService(service.id).filter((task) => isAlive(task));
-  const grouped = Map.groupBy(alive, (task) => lookOf(task, view.nodeById.get(task.nodeId ?? "")));
+  const grouped = Map.groupBy(alive, (task) => taskDisplayStatus(task, view.nodeById.get(task.nodeId ?? "")));
   const counts = new Map([...grouped].map(([look, tasks]) => [look, tasks.length]));
   for (const server of view.serversOfService(service.id)) {
-    const look = lookOfServer(server);
+    const look = serverDisplayStatus(server);
     counts.set(look, (counts.get(look) ?? 0) + 1);
   }
   return counts;

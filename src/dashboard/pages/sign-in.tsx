@@ -1,13 +1,13 @@
 // The door: a token, or the link that `waggle dashboard` prints.
 
-export type SignInPage = {
+export type SignInFormProps = {
   /** Where to go then: a path of the dashboard. */
   readonly to: string;
   /** What went wrong the last time, or why one is asked again; null: nothing. */
   readonly notice: string | null;
 };
 
-export function SignInForm({ to, notice }: SignInPage) {
+export function SignInForm({ to, notice }: SignInFormProps) {
   return (
     <section class="sign-in">
       <h1>Sign in</h1>

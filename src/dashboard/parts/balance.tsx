@@ -1,13 +1,21 @@
 // Links that take a server, task or node out of the balancing, each to its page of confirmation.
 
 import type { AdminState } from "../../domain/server.ts";
-import { otherStates } from "../balance-action.ts";
+import { otherAdminStates } from "../balance-action.ts";
 
 /** @param name what it is called, for who hears the page */
-export function BalanceLinks({ name, present, path }: { name: string; present: AdminState; path: string }) {
+export function AdminStateLinks({
+  name,
+  present,
+  path,
+}: {
+  name: string;
+  present: AdminState;
+  path: string;
+}) {
   return (
-    <span class="balance">
-      {otherStates(present).map((to) => (
+    <span class="admin-links">
+      {otherAdminStates(present).map((to) => (
         <a href={`${path}?to=${to}`} aria-label={`Set ${name} to ${to}`}>
           {to}…
         </a>

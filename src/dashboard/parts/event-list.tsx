@@ -1,16 +1,16 @@
 // The timeline: who did what to which thing, when and why.
 
 import type { MeshEvent } from "../../domain/event.ts";
-import type { View } from "../view.ts";
-import { Ago, nodePath, servicePath } from "./words.tsx";
+import type { DashboardView } from "../view.ts";
+import { nodePath, servicePath, TimeAgo } from "./words.tsx";
 
-export function EventList({ events, view }: { events: readonly MeshEvent[]; view: View }) {
+export function EventList({ events, view }: { events: readonly MeshEvent[]; view: DashboardView }) {
   if (events.length === 0) return <p class="empty">Nothing has happened yet.</p>;
   return (
     <ol class="events">
       {events.map((event) => (
-        <li class={`event ${tone(event.action)}`}>
-          <Ago atMs={event.atMs} nowMs={view.nowMs} />
+        <li class={`event ${severityClass(event.action)}`}>
+          <TimeAgo atMs={event.atMs} nowMs={view.nowMs} />
           <span class="action">{event.action}</span>
           <span class="subject">
             <SubjectLink event={event} view={view} />
@@ -26,20 +26,20 @@ export function EventList({ events, view }: { events: readonly MeshEvent[]; view
 }
 
 /** Things that are gone have no page any more. */
-function SubjectLink({ event: { subject }, view }: { event: MeshEvent; view: View }) {
-  const path = pathOf(subject, view);
-  const name = subject.type === "task" ? readable(subject.name, view) : subject.name;
+function SubjectLink({ event: { subject }, view }: { event: MeshEvent; view: DashboardView }) {
+  const path = subjectPath(subject, view);
+  const name = subject.type === "task" ? readableTaskName(subject.name, view) : subject.name;
   return path === null ? name : <a href={path}>{name}</a>;
 }
 
 /** A global service's task goes by its node's id, which people know by name. */
-function readable(taskName: string, view: View): string {
+function readableTaskName(taskName: string, view: DashboardView): string {
   const at = taskName.lastIndexOf(".");
   const node = view.nodeById.get(taskName.slice(at + 1));
   return node === undefined ? taskName : `${taskName.slice(0, at)}.${node.hostname}`;
 }
 
-function pathOf({ type, id, name }: MeshEvent["subject"], view: View): string | null {
+function subjectPath({ type, id, name }: MeshEvent["subject"], view: DashboardView): string | null {
   const node = view.nodeById.get(id);
   if (type === "node") return node === undefined ? null : nodePath(node, view.nodes);
   if (type === "mesh") return null;
@@ -49,7 +49,7 @@ function pathOf({ type, id, name }: MeshEvent["subject"], view: View): string | 
   return known ? servicePath(serviceName) : null;
 }
 
-function tone(action: string): string {
+function severityClass(action: string): string {
   if (/\.(failed|rejected|down|orphaned|unhealthy)$/.test(action)) return "is-bad";
   if (/\.(paused|leaving|lost|drain|rollback)/.test(action)) return "is-warn";
   return "";

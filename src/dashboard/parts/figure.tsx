@@ -2,7 +2,7 @@
 
 import { Sparkline } from "./drawing.tsx";
 
-export function Figure({
+export function Stat({
   label,
   value,
   note,

@@ -1,7 +1,7 @@
 // Glyphs: a shape for each condition of a task or node. Each is told by its form alone; the colour only helps.
 
-import { type Look, looks, meanings } from "../task-look.ts";
-import { number } from "./words.tsx";
+import { type DisplayStatus, displayStatuses, statusMeanings } from "../task-look.ts";
+import { formatInteger } from "./words.tsx";
 
 /** The shapes, once a page; glyphs refer to them. */
 export function GlyphShapes() {
@@ -66,7 +66,7 @@ export function GlyphShapes() {
 }
 
 /** The shape alone, for beside its word. */
-export function Glyph({ look }: { look: Look }) {
+export function Glyph({ look }: { look: DisplayStatus }) {
   return (
     <svg class={`glyph is-${look}`} aria-hidden="true">
       <use href={`#g-${look}`} />
@@ -75,12 +75,12 @@ export function Glyph({ look }: { look: Look }) {
 }
 
 /** What the shapes mean. */
-export function Legend({ shown }: { shown: readonly Look[] }) {
+export function StatusLegend({ shown }: { shown: readonly DisplayStatus[] }) {
   return (
     <ul class="legend" aria-label="Legend">
       {shown.map((look) => (
         <li>
-          <Glyph look={look} /> {meanings[look]}
+          <Glyph look={look} /> {statusMeanings[look]}
         </li>
       ))}
     </ul>
@@ -88,15 +88,16 @@ export function Legend({ shown }: { shown: readonly Look[] }) {
 }
 
 /** `● 1,200 ▲ 3`: how many tasks look how. */
-export function Counts({ counts }: { counts: ReadonlyMap<Look, number> }) {
+export function StatusCounts({ counts }: { counts: ReadonlyMap<DisplayStatus, number> }) {
   return (
     <span class="counts">
-      {looks
+      {displayStatuses
         .toReversed()
         .filter((look) => counts.has(look))
         .map((look) => (
-          <span title={meanings[look]}>
-            <Glyph look={look} /> {number(counts.get(look) ?? 0)} <span class="unseen">{meanings[look]}</span>
+          <span title={statusMeanings[look]}>
+            <Glyph look={look} /> {formatInteger(counts.get(look) ?? 0)}{" "}
+            <span class="unseen">{statusMeanings[look]}</span>
           </span>
         ))}
     </span>

@@ -1,36 +1,36 @@
 // The map as it is drawn. Every cell is a link with a name of its own, so that it can be read without seeing it.
 
-import { nowOf } from "../../telemetry/now.ts";
-import type { Traffic } from "../../telemetry/snapshot.ts";
-import { sizeOf } from "../service-size.ts";
-import { meanings } from "../task-look.ts";
-import { type CellMap, type TaskCell, taskMap } from "../task-map.ts";
-import { count } from "../text.ts";
-import type { View } from "../view.ts";
-import { Glyph, Legend } from "./glyph.tsx";
+import { ratesOf } from "../../telemetry/now.ts";
+import type { TrafficMetrics } from "../../telemetry/snapshot.ts";
+import { serviceSizeText } from "../service-size.ts";
+import { statusMeanings } from "../task-look.ts";
+import { type CellMap, type MapCell, taskMap } from "../task-map.ts";
+import { pluralize } from "../text.ts";
+import type { DashboardView } from "../view.ts";
+import { Glyph, StatusLegend } from "./glyph.tsx";
 import { NodeState } from "./node-state.tsx";
-import { nowText } from "./now.tsx";
-import { Tiles } from "./tiles.tsx";
+import { loadText } from "./now.tsx";
+import { NodeTiles } from "./tiles.tsx";
 import { nodePath, servicePath } from "./words.tsx";
 
-export function MapSection({ view }: { view: View }) {
+export function MapSection({ view }: { view: DashboardView }) {
   const map = taskMap(view);
   return (
     <section aria-labelledby="map-title" id="map" data-part>
       <div class="heading">
         <h2 id="map-title">Map</h2>
-        <Legend shown={map.shown} />
+        <StatusLegend shown={map.shown} />
       </div>
-      {map.kind === "cells" ? <Cells map={map} view={view} /> : <Tiles map={map} view={view} />}
+      {map.kind === "cells" ? <CellTable map={map} view={view} /> : <NodeTiles map={map} view={view} />}
     </section>
   );
 }
 
-function Cells({ map, view }: { map: CellMap; view: View }) {
+function CellTable({ map, view }: { map: CellMap; view: DashboardView }) {
   if (map.services.length === 0) {
     return (
       <p class="empty">
-        {count(view.nodes.length, "node")} and no service yet. Create one with{" "}
+        {pluralize(view.nodes.length, "node")} and no service yet. Create one with{" "}
         <code>docker service create --name my-web --publish 8080:80 --replicas 2 waggle/whoami</code>.
       </p>
     );
@@ -45,8 +45,8 @@ function Cells({ map, view }: { map: CellMap; view: View }) {
               <th scope="col">
                 <a href={servicePath(service.spec.name)}>{service.spec.name}</a>
                 <span class="sub">
-                  {sizeOf(service, view)}
-                  <Load traffic={view.traffic?.serviceById.get(service.id)} />
+                  {serviceSizeText(service, view)}
+                  <CurrentLoad traffic={view.traffic?.serviceById.get(service.id)} />
                 </span>
               </th>
             ))}
@@ -63,7 +63,7 @@ function Cells({ map, view }: { map: CellMap; view: View }) {
                     <a href={nodePath(of, view.nodes)}>{of.hostname}</a>
                     <NodeState node={of} />
                     <span class="sub">
-                      <Load traffic={view.traffic?.nodeById.get(of.id)} />
+                      <CurrentLoad traffic={view.traffic?.nodeById.get(of.id)} />
                     </span>
                   </>
                 )}
@@ -84,17 +84,17 @@ function Cells({ map, view }: { map: CellMap; view: View }) {
 }
 
 /** `12.3/s, 0.5 % fail`: what comes in now; nothing where nothing does. */
-function Load({ traffic }: { traffic: Pick<Traffic, "recent"> | undefined }) {
-  const now = nowOf(traffic?.recent);
-  if (now.requests === 0) return null;
-  return <span class={`load ${now.errors >= 0.01 ? "is-bad-text" : ""}`}>{nowText(now)}</span>;
+function CurrentLoad({ traffic }: { traffic: Pick<TrafficMetrics, "recent"> | undefined }) {
+  const now = ratesOf(traffic?.recent);
+  if (now.requestsPerSecond === 0) return null;
+  return <span class={`load ${now.errorRatio >= 0.01 ? "is-bad-text" : ""}`}>{loadText(now)}</span>;
 }
 
-function Chip({ cell: { id, name, look, short }, service }: { cell: TaskCell; service: string }) {
-  const label = `${name}: ${meanings[look]}`;
+function Chip({ cell: { id, name, status, label: short }, service }: { cell: MapCell; service: string }) {
+  const label = `${name}: ${statusMeanings[status]}`;
   return (
-    <a class={`chip is-${look}`} href={`${servicePath(service)}#${id}`} title={label} aria-label={label}>
-      <Glyph look={look} />
+    <a class={`chip is-${status}`} href={`${servicePath(service)}#${id}`} title={label} aria-label={label}>
+      <Glyph look={status} />
       {short !== "" && <span>{short}</span>}
     </a>
   );

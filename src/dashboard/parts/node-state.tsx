@@ -1,11 +1,11 @@
 // A node's state in words: what is unusual about it.
 
-import type { Node } from "../../domain/node.ts";
+import type { MeshNode } from "../../domain/node.ts";
 
 /** What is unusual about a node, in a word; nothing when it is ready and active. */
-export function NodeState({ node }: { node: Node }) {
-  const word = nodeWord(node);
-  const balance = node.balance ?? "ready";
+export function NodeState({ node }: { node: MeshNode }) {
+  const word = nodeStateText(node);
+  const balance = node.admin ?? "ready";
   return (
     <>
       {word !== "active" && <span class={`tag ${word === "down" ? "is-bad" : "is-warn"}`}>{word}</span>}
@@ -14,7 +14,7 @@ export function NodeState({ node }: { node: Node }) {
   );
 }
 
-export function nodeWord({ state, availability, leaving }: Node): string {
+export function nodeStateText({ state, availability, leaving }: MeshNode): string {
   if (state !== "ready") return state;
   if (leaving === true) return "leaving";
   return { active: "active", pause: "paused", drain: "drained" }[availability];

@@ -1,11 +1,11 @@
 // How it goes now, in the cells of a table: requests a second, errors, latency, and the last minutes as a line.
 
-import { type Now, nowOf } from "../../telemetry/now.ts";
-import type { Traffic } from "../../telemetry/snapshot.ts";
-import { figure, milliseconds, percent } from "../text.ts";
+import { type Rates, ratesOf } from "../../telemetry/now.ts";
+import type { TrafficMetrics } from "../../telemetry/snapshot.ts";
+import { formatMilliseconds, formatRate, formatShare } from "../text.ts";
 import { Sparkline } from "./drawing.tsx";
 
-export function NowHeadings() {
+export function TrafficHeadings() {
   return (
     <>
       <th scope="col" class="number">
@@ -29,16 +29,16 @@ export function NowHeadings() {
 }
 
 /** @param traffic undefined: nothing was measured of it yet */
-export function NowCells({ traffic }: { traffic: Pick<Traffic, "recent" | "trend"> | undefined }) {
-  const now = nowOf(traffic?.recent);
+export function TrafficCells({ traffic }: { traffic: Pick<TrafficMetrics, "recent" | "trend"> | undefined }) {
+  const now = ratesOf(traffic?.recent);
   return (
     <>
-      <td class="number">{figure(now.requests)}</td>
+      <td class="number">{formatRate(now.requestsPerSecond)}</td>
       <td class="number">
-        <Errors share={now.errors} />
+        <ErrorShare share={now.errorRatio} />
       </td>
       {([now.p50Ms, now.p95Ms, now.p99Ms] as const).map((ms) => (
-        <td class="number">{latency(ms)}</td>
+        <td class="number">{formatLatency(ms)}</td>
       ))}
       <td>
         <Sparkline values={traffic?.trend ?? []} />
@@ -48,21 +48,23 @@ export function NowCells({ traffic }: { traffic: Pick<Traffic, "recent" | "trend
 }
 
 /** The cells of what has ended: nothing comes to it any more, and that is no measure of it. */
-export function NoNowCells() {
+export function EmptyTrafficCells() {
   return <td colspan={6} />;
 }
 
 /** Stands out from one request in a hundred on. */
-export function Errors({ share }: { share: number }) {
+export function ErrorShare({ share }: { share: number }) {
   const isBad = share >= 0.01;
-  return <span class={isBad ? "is-bad-text" : ""}>{percent(share)}</span>;
+  return <span class={isBad ? "is-bad-text" : ""}>{formatShare(share)}</span>;
 }
 
 /** `12.3/s, 0.5 % fail`. */
-export function nowText({ requests, errors }: Now): string {
-  return errors === 0 ? `${figure(requests)}/s` : `${figure(requests)}/s, ${percent(errors)} fail`;
+export function loadText({ requestsPerSecond, errorRatio }: Rates): string {
+  return errorRatio === 0
+    ? `${formatRate(requestsPerSecond)}/s`
+    : `${formatRate(requestsPerSecond)}/s, ${formatShare(errorRatio)} fail`;
 }
 
-export function latency(ms: number | null): string {
-  return ms === null ? "–" : milliseconds(ms);
+export function formatLatency(ms: number | null): string {
+  return ms === null ? "–" : formatMilliseconds(ms);
 }

@@ -2,18 +2,18 @@
 // another.
 
 import { isAlive } from "../../domain/task.ts";
-import type { PlaceTraffic, SeenTask, Snapshot } from "../../telemetry/snapshot.ts";
-import { type Look, meanings } from "../task-look.ts";
-import { count, moment } from "../text.ts";
-import type { View } from "../view.ts";
+import type { ColoTaskTraffic, ColoTraffic, Snapshot } from "../../telemetry/snapshot.ts";
+import { type DisplayStatus, statusMeanings } from "../task-look.ts";
+import { formatUtc, pluralize } from "../text.ts";
+import type { DashboardView } from "../view.ts";
 import { Glyph } from "./glyph.tsx";
-import { Errors, latency } from "./now.tsx";
-import { number } from "./words.tsx";
+import { ErrorShare, formatLatency } from "./now.tsx";
+import { formatInteger } from "./words.tsx";
 
 /** Columns of the table; a service of more tasks is told by its worst ones. */
-const maxTasks = 24;
+const maxTaskColumns = 24;
 
-export function Places({ snapshot, view }: { snapshot: Snapshot | null; view: View }) {
+export function ColoSection({ snapshot, view }: { snapshot: Snapshot | null; view: DashboardView }) {
   const places = snapshot?.places ?? [];
   const seen = new Set(places.flatMap(({ tasks }) => tasks.map(({ taskId }) => taskId)));
   // Tasks that have ended are of no interest here, though still counted.
@@ -27,21 +27,23 @@ export function Places({ snapshot, view }: { snapshot: Snapshot | null; view: Vi
         <>
           <div class="heading">
             <h2 id="places-title">Seen from</h2>
-            <p class="muted">Attempts, those that failed, and p95, since {moment(snapshot?.sinceMs ?? 0)}</p>
+            <p class="muted">
+              Attempts, those that failed, and p95, since {formatUtc(snapshot?.sinceMs ?? 0)}
+            </p>
           </div>
           <section class="scroll" aria-label="Tasks by place" tabindex={0}>
             <table class="map places">
               <thead>
                 <tr>
                   <th scope="col">Place</th>
-                  {tasks.slice(0, maxTasks).map(({ name }) => (
+                  {tasks.slice(0, maxTaskColumns).map(({ name }) => (
                     <th scope="col">{name}</th>
                   ))}
                 </tr>
               </thead>
               <tbody>
                 {places.map((place) => (
-                  <Place place={place} tasks={tasks.slice(0, maxTasks)} />
+                  <ColoRows place={place} tasks={tasks.slice(0, maxTaskColumns)} />
                 ))}
               </tbody>
             </table>
@@ -52,33 +54,39 @@ export function Places({ snapshot, view }: { snapshot: Snapshot | null; view: Vi
   );
 }
 
-type Named = { readonly id: string };
+type TaskColumn = { readonly id: string };
 
-function Place({
+function ColoRows({
   place: { place, tasks: seen, isolates },
   tasks,
 }: {
-  place: PlaceTraffic;
-  tasks: readonly Named[];
+  place: ColoTraffic;
+  tasks: readonly TaskColumn[];
 }) {
   return (
     <>
-      <Row
+      <ColoRow
         label={place}
-        note={isolates.length === 0 ? "quiet now" : count(isolates.length, "isolate")}
+        note={isolates.length === 0 ? "quiet now" : pluralize(isolates.length, "isolate")}
         seen={seen}
         tasks={tasks}
         of={isolates.length}
       />
       {isolates.length > 1 &&
         isolates.map((isolate) => (
-          <Row label={`isolate ${isolate.id.slice(0, 6)}`} seen={isolate.tasks} tasks={tasks} of={1} inner />
+          <ColoRow
+            label={`isolate ${isolate.id.slice(0, 6)}`}
+            seen={isolate.tasks}
+            tasks={tasks}
+            of={1}
+            inner
+          />
         ))}
     </>
   );
 }
 
-function Row({
+function ColoRow({
   label,
   note,
   seen,
@@ -88,8 +96,8 @@ function Row({
 }: {
   label: string;
   note?: string;
-  seen: readonly SeenTask[];
-  tasks: readonly Named[];
+  seen: readonly ColoTaskTraffic[];
+  tasks: readonly TaskColumn[];
   of: number;
   inner?: boolean;
 }) {
@@ -102,34 +110,34 @@ function Row({
       </th>
       {tasks.map(({ id }) => (
         <td>
-          <Seen task={byTask.get(id)} of={of} />
+          <AttemptStats task={byTask.get(id)} of={of} />
         </td>
       ))}
     </tr>
   );
 }
 
-function Seen({ task, of }: { task: SeenTask | undefined; of: number }) {
+function AttemptStats({ task, of }: { task: ColoTaskTraffic | undefined; of: number }) {
   if (task === undefined || task.counts.attempts === 0) return <span class="muted">not asked</span>;
   const { counts, latency: took, ejectedBy } = task;
   const failed = counts.responses5xx + counts.connectErrors + counts.timeouts;
-  const look: Look = ejectedBy > 0 ? "unhealthy" : "running";
+  const look: DisplayStatus = ejectedBy > 0 ? "unhealthy" : "running";
   return (
     <>
       <span class={`state is-${look}`}>
         <Glyph look={look} />{" "}
         {ejectedBy === 0 ? (
-          <span class="unseen">{meanings[look]}</span>
+          <span class="unseen">{statusMeanings[look]}</span>
         ) : of > 1 ? (
           `passed over by ${ejectedBy} of ${of},`
         ) : (
           "passed over,"
         )}
       </span>{" "}
-      {number(counts.attempts)}
+      {formatInteger(counts.attempts)}
       <span class="sub">
-        <Errors share={Math.min(1, failed / counts.attempts)} /> failed,{" "}
-        {latency(took.count === 0 ? null : took.p95Ms)}
+        <ErrorShare share={Math.min(1, failed / counts.attempts)} /> failed,{" "}
+        {formatLatency(took.count === 0 ? null : took.p95Ms)}
       </span>
     </>
   );

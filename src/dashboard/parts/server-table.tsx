@@ -4,17 +4,22 @@ import { hostPort } from "../../domain/server.ts";
 import { downtimeMs, lastCheckText, serverStatus } from "../../domain/server-health.ts";
 import type { ServerView } from "../../registry/api.ts";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
-import { lookOfServer, meanings } from "../task-look.ts";
-import { duration } from "../text.ts";
-import type { View } from "../view.ts";
-import { BalanceLinks } from "./balance.tsx";
+import { serverDisplayStatus, statusMeanings } from "../task-look.ts";
+import { formatDuration } from "../text.ts";
+import type { DashboardView } from "../view.ts";
+import { AdminStateLinks } from "./balance.tsx";
 import { Glyph } from "./glyph.tsx";
-import { NowCells, NowHeadings } from "./now.tsx";
-import { For } from "./words.tsx";
+import { TrafficCells, TrafficHeadings } from "./now.tsx";
+import { Elapsed } from "./words.tsx";
 
-type Shown = { servers: readonly ServerView[]; view: View; traffic: Snapshot | null; mayAct: boolean };
+type ServerTableProps = {
+  servers: readonly ServerView[];
+  view: DashboardView;
+  traffic: Snapshot | null;
+  mayAct: boolean;
+};
 
-export function ServerTable({ servers, view, traffic, mayAct }: Shown) {
+export function ServerTable({ servers, view, traffic, mayAct }: ServerTableProps) {
   const counted = new Map(traffic?.services.flatMap(({ tasks }) => tasks.map((task) => [task.id, task])));
   return (
     <section class="scroll" aria-label="Table of static servers" tabindex={0}>
@@ -25,7 +30,7 @@ export function ServerTable({ servers, view, traffic, mayAct }: Shown) {
             <th scope="col">State</th>
             <th scope="col">For</th>
             <th scope="col">Check</th>
-            {traffic !== null && <NowHeadings />}
+            {traffic !== null && <TrafficHeadings />}
             <th scope="col">Weight</th>
             <th scope="col">Down in all</th>
             {mayAct && <th scope="col">Balancing</th>}
@@ -39,24 +44,24 @@ export function ServerTable({ servers, view, traffic, mayAct }: Shown) {
                 <span class="sub">{hostPort(server.spec.host, server.spec.port)}</span>
               </th>
               <td>
-                <State server={server} />
+                <ServerState server={server} />
               </td>
               <td class="figure">
-                {server.health !== null && <For sinceMs={server.health.sinceMs} nowMs={view.nowMs} />}
+                {server.health !== null && <Elapsed sinceMs={server.health.sinceMs} nowMs={view.nowMs} />}
               </td>
               <td>{lastCheckText(server)}</td>
-              {traffic !== null && <NowCells traffic={counted.get(server.id)} />}
+              {traffic !== null && <TrafficCells traffic={counted.get(server.id)} />}
               <td class="figure">
                 {server.spec.weight}
                 {server.spec.backup && <span class="sub">backup</span>}
               </td>
-              <td class="figure">{downtime(server, view.nowMs)}</td>
+              <td class="figure">{downtimeText(server, view.nowMs)}</td>
               {mayAct && (
                 <td>
-                  <BalanceLinks
+                  <AdminStateLinks
                     name={server.spec.name}
                     present={server.admin}
-                    path={`/dashboard/servers/${server.id}/balance`}
+                    path={`/dashboard/servers/${server.id}/admin`}
                   />
                 </td>
               )}
@@ -69,15 +74,15 @@ export function ServerTable({ servers, view, traffic, mayAct }: Shown) {
 }
 
 /** HAProxy's word for it, with its shape. */
-function State({ server }: { server: ServerView }) {
-  const look = lookOfServer(server);
+function ServerState({ server }: { server: ServerView }) {
+  const look = serverDisplayStatus(server);
   return (
-    <span class={`state is-${look}`} title={meanings[look]}>
+    <span class={`state is-${look}`} title={statusMeanings[look]}>
       <Glyph look={look} /> {serverStatus(server)}
     </span>
   );
 }
 
-function downtime({ admin, health }: ServerView, nowMs: number): string {
-  return health === null ? "" : duration(downtimeMs(admin, health, nowMs));
+function downtimeText({ admin, health }: ServerView, nowMs: number): string {
+  return health === null ? "" : formatDuration(downtimeMs(admin, health, nowMs));
 }

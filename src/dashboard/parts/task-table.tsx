@@ -5,16 +5,16 @@ import { haproxyStatus } from "../../domain/health.ts";
 import { taskName } from "../../domain/names.ts";
 import { isAlive, type Task } from "../../domain/task.ts";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
-import { lookOf, meanings } from "../task-look.ts";
-import { count } from "../text.ts";
-import type { View } from "../view.ts";
-import { BalanceLinks } from "./balance.tsx";
+import { statusMeanings, taskDisplayStatus } from "../task-look.ts";
+import { pluralize } from "../text.ts";
+import type { DashboardView } from "../view.ts";
+import { AdminStateLinks } from "./balance.tsx";
 import { Glyph } from "./glyph.tsx";
-import { NoNowCells, NowCells, NowHeadings } from "./now.tsx";
-import { For, nodePath, servicePath } from "./words.tsx";
+import { EmptyTrafficCells, TrafficCells, TrafficHeadings } from "./now.tsx";
+import { Elapsed, nodePath, servicePath } from "./words.tsx";
 
 /** Rows at once. What lives comes first; of what has ended the newest say why. */
-const maxRows = 200;
+const maxTaskRows = 200;
 
 export function TaskTable({
   tasks,
@@ -24,14 +24,14 @@ export function TaskTable({
   mayAct,
 }: {
   tasks: readonly Task[];
-  view: View;
+  view: DashboardView;
   by: "node" | "service";
   /** Null: nothing of it can be read right now. */
   traffic: Snapshot | null;
   mayAct: boolean;
 }) {
   const byTask = new Map(traffic?.services.flatMap(({ tasks }) => tasks.map((task) => [task.id, task])));
-  const rows = [...tasks].sort(byUse).slice(0, maxRows);
+  const rows = [...tasks].sort(byUse).slice(0, maxTaskRows);
   if (rows.length === 0) return <p class="empty">No task here.</p>;
   return (
     <>
@@ -44,36 +44,42 @@ export function TaskTable({
               <th scope="col">State</th>
               <th scope="col">For</th>
               <th scope="col">Check</th>
-              {traffic !== null && <NowHeadings />}
+              {traffic !== null && <TrafficHeadings />}
               <th scope="col">Endpoint</th>
               {mayAct && <th scope="col">Balancing</th>}
             </tr>
           </thead>
           <tbody>
             {rows.map((task) => (
-              <Row task={task} view={view} by={by} mayAct={mayAct}>
+              <TaskRow task={task} view={view} by={by} mayAct={mayAct}>
                 {traffic !== null &&
-                  (isAlive(task) ? <NowCells traffic={byTask.get(task.id)} /> : <NoNowCells />)}
-              </Row>
+                  (isAlive(task) ? <TrafficCells traffic={byTask.get(task.id)} /> : <EmptyTrafficCells />)}
+              </TaskRow>
             ))}
           </tbody>
         </table>
       </section>
-      {tasks.length > maxRows && (
+      {tasks.length > maxTaskRows && (
         <p class="muted">
-          The first {maxRows} of {count(tasks.length, "task")}.
+          The first {maxTaskRows} of {pluralize(tasks.length, "task")}.
         </p>
       )}
     </>
   );
 }
 
-type RowOf = { task: Task; view: View; by: "node" | "service"; mayAct: boolean; children?: Child };
+type TaskRowProps = {
+  task: Task;
+  view: DashboardView;
+  by: "node" | "service";
+  mayAct: boolean;
+  children?: Child;
+};
 
-function Row({ task, view, by, mayAct, children }: RowOf) {
+function TaskRow({ task, view, by, mayAct, children }: TaskRowProps) {
   const node = view.nodeById.get(task.nodeId ?? "");
   const service = view.serviceById.get(task.serviceId)?.spec.name;
-  const look = lookOf(task, node);
+  const look = taskDisplayStatus(task, node);
   const nodeName = node?.hostname ?? null;
   const name = taskName(service ?? task.serviceId, { ...task, nodeId: nodeName ?? task.nodeId });
   return (
@@ -92,13 +98,13 @@ function Row({ task, view, by, mayAct, children }: RowOf) {
         </td>
       )}
       <td>
-        <span class={`state is-${look}`} title={meanings[look]}>
-          <Glyph look={look} /> {stateWord(task)}
+        <span class={`state is-${look}`} title={statusMeanings[look]}>
+          <Glyph look={look} /> {stateText(task)}
         </span>
         {task.err !== "" && <span class="err">{task.err}</span>}
       </td>
       <td class="figure">
-        <For sinceMs={task.stateSinceMs} nowMs={view.nowMs} />
+        <Elapsed sinceMs={task.stateSinceMs} nowMs={view.nowMs} />
       </td>
       <td>
         {isAlive(task) && (
@@ -116,10 +122,10 @@ function Row({ task, view, by, mayAct, children }: RowOf) {
       {mayAct && (
         <td>
           {isAlive(task) && (
-            <BalanceLinks
+            <AdminStateLinks
               name={name}
               present={task.admin ?? "ready"}
-              path={`/dashboard/tasks/${task.id}/balance`}
+              path={`/dashboard/tasks/${task.id}/admin`}
             />
           )}
         </td>
@@ -129,7 +135,7 @@ function Row({ task, view, by, mayAct, children }: RowOf) {
 }
 
 /** `running`; with what is wanted of it where that is something else. */
-function stateWord({ state, desired, admin = "ready" }: Task): string {
+function stateText({ state, desired, admin = "ready" }: Task): string {
   if (admin !== "ready" && isAlive({ state })) return `${state}, in ${admin}`;
   return desired === "running" || state === desired || !isAlive({ state })
     ? state

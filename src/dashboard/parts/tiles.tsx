@@ -1,21 +1,21 @@
 // The map of a large mesh: a tile a node, showing the worst of its tasks, and a row a service.
 
-import { sizeOf } from "../service-size.ts";
-import { type Look, meanings } from "../task-look.ts";
+import { serviceSizeText } from "../service-size.ts";
+import { type DisplayStatus, statusMeanings } from "../task-look.ts";
 import type { TileMap } from "../task-map.ts";
-import { count } from "../text.ts";
-import type { View } from "../view.ts";
-import { Counts, Glyph } from "./glyph.tsx";
-import { nodeWord } from "./node-state.tsx";
-import { NowCells, NowHeadings } from "./now.tsx";
+import { pluralize } from "../text.ts";
+import type { DashboardView } from "../view.ts";
+import { Glyph, StatusCounts } from "./glyph.tsx";
+import { nodeStateText } from "./node-state.tsx";
+import { TrafficCells, TrafficHeadings } from "./now.tsx";
 import { nodePath, servicePath } from "./words.tsx";
 
-export function Tiles({ map, view }: { map: TileMap; view: View }) {
+export function NodeTiles({ map, view }: { map: TileMap; view: DashboardView }) {
   return (
     <>
       <ul class="tiles" aria-label="Nodes, each by the worst of its tasks">
         {map.tiles.map(({ node, look, tasks }) => {
-          const label = `${node.hostname}: ${nodeWord(node)}, ${count(tasks, "task")}${look === null ? "" : `, worst ${meanings[look]}`}`;
+          const label = `${node.hostname}: ${nodeStateText(node)}, ${pluralize(tasks, "task")}${look === null ? "" : `, worst ${statusMeanings[look]}`}`;
           return (
             <li>
               <a href={nodePath(node, [])} title={label} aria-label={label}>
@@ -25,16 +25,16 @@ export function Tiles({ map, view }: { map: TileMap; view: View }) {
           );
         })}
       </ul>
-      <ServiceBars map={map} view={view} />
+      <ServiceSummary map={map} view={view} />
     </>
   );
 }
 
 /** Services in the summary; the page of services has all. */
-const maxBars = 30;
+const maxSummaryServices = 30;
 
-function ServiceBars({ map, view }: { map: TileMap; view: View }) {
-  const byNeed = map.services.toSorted((a, b) => trouble(b.counts) - trouble(a.counts));
+function ServiceSummary({ map, view }: { map: TileMap; view: DashboardView }) {
+  const byNeed = map.services.toSorted((a, b) => notRunningCount(b.counts) - notRunningCount(a.counts));
   return (
     <table class="bars">
       <thead>
@@ -42,20 +42,20 @@ function ServiceBars({ map, view }: { map: TileMap; view: View }) {
           <th scope="col">Service</th>
           <th scope="col">Tasks</th>
           <th scope="col">By condition</th>
-          {view.traffic !== null && <NowHeadings />}
+          {view.traffic !== null && <TrafficHeadings />}
         </tr>
       </thead>
       <tbody>
-        {byNeed.slice(0, maxBars).map(({ service, counts }) => (
+        {byNeed.slice(0, maxSummaryServices).map(({ service, counts }) => (
           <tr>
             <th scope="row">
               <a href={servicePath(service.spec.name)}>{service.spec.name}</a>
             </th>
-            <td class="figure">{sizeOf(service, view)}</td>
+            <td class="figure">{serviceSizeText(service, view)}</td>
             <td>
-              <Counts counts={counts} />
+              <StatusCounts counts={counts} />
             </td>
-            {view.traffic !== null && <NowCells traffic={view.traffic.serviceById.get(service.id)} />}
+            {view.traffic !== null && <TrafficCells traffic={view.traffic.serviceById.get(service.id)} />}
           </tr>
         ))}
       </tbody>
@@ -63,6 +63,6 @@ function ServiceBars({ map, view }: { map: TileMap; view: View }) {
   );
 }
 
-function trouble(counts: ReadonlyMap<Look, number>): number {
+function notRunningCount(counts: ReadonlyMap<DisplayStatus, number>): number {
   return [...counts].reduce((sum, [look, many]) => sum + (look === "running" ? 0 : many), 0);
 }

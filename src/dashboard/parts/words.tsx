@@ -1,28 +1,28 @@
 // Small words of every page: times, code within a sentence, links to things.
 
-import type { Node } from "../../domain/node.ts";
-import { ago, duration, moment } from "../text.ts";
+import type { MeshNode } from "../../domain/node.ts";
+import { formatAgo, formatDuration, formatUtc } from "../text.ts";
 
 /** `3 min ago`, with the moment itself at hand; the browser keeps it true. */
-export function Ago({ atMs, nowMs }: { atMs: number; nowMs: number }) {
+export function TimeAgo({ atMs, nowMs }: { atMs: number; nowMs: number }) {
   return (
-    <time datetime={new Date(atMs).toISOString()} title={moment(atMs)} data-ago={atMs}>
-      {ago(nowMs - atMs)}
+    <time datetime={new Date(atMs).toISOString()} title={formatUtc(atMs)} data-ago={atMs}>
+      {formatAgo(nowMs - atMs)}
     </time>
   );
 }
 
 /** `3 min`: how long something has been so. */
-export function For({ sinceMs, nowMs }: { sinceMs: number; nowMs: number }) {
+export function Elapsed({ sinceMs, nowMs }: { sinceMs: number; nowMs: number }) {
   return (
-    <time datetime={new Date(sinceMs).toISOString()} title={`since ${moment(sinceMs)}`} data-for={sinceMs}>
-      {duration(nowMs - sinceMs)}
+    <time datetime={new Date(sinceMs).toISOString()} title={`since ${formatUtc(sinceMs)}`} data-for={sinceMs}>
+      {formatDuration(nowMs - sinceMs)}
     </time>
   );
 }
 
 /** A sentence in which what stands between backticks is code. */
-export function Sentence({ text }: { text: string }) {
+export function TextWithCode({ text }: { text: string }) {
   return <>{text.split("`").map((part, index) => (index % 2 === 1 ? <code>{part}</code> : part))}</>;
 }
 
@@ -31,12 +31,12 @@ export function servicePath(name: string): string {
 }
 
 /** Nodes that are down may share a name with the one that took their place: those go by id. */
-export function nodePath(node: Node, nodes: readonly Node[]): string {
+export function nodePath(node: MeshNode, nodes: readonly MeshNode[]): string {
   const namesakes = nodes.filter(({ hostname }) => hostname === node.hostname);
   return `/dashboard/nodes/${encodeURIComponent(namesakes.length > 1 ? node.id : node.hostname)}`;
 }
 
 /** 1,234 */
-export function number(value: number): string {
+export function formatInteger(value: number): string {
   return value.toLocaleString("en-US");
 }

@@ -1,7 +1,7 @@
 // What a service spec asks for and the mesh does not do: said as warnings, so that scripts made for a Swarm still run.
 
 /** Parts by their path in a service spec, and what to know about each. */
-const parts: readonly (readonly [path: string, note: string])[] = [
+const ignoredFields: readonly (readonly [path: string, note: string])[] = [
   ["TaskTemplate.Networks", "tasks are reached through the mesh, not over a network of their own"],
   ["Networks", "tasks are reached through the mesh, not over a network of their own"],
   ["TaskTemplate.ContainerSpec.Mounts", "tasks see their node's own files"],
@@ -30,19 +30,19 @@ const parts: readonly (readonly [path: string, note: string])[] = [
 ];
 
 /** One sentence for each part that is there and will do nothing; empty values are taken as absent. */
-export function ignoredParts(document: unknown): string[] {
-  const found = parts.filter(([path]) => isSaid(at(document, path)));
+export function ignoredFieldWarnings(document: unknown): string[] {
+  const found = ignoredFields.filter(([path]) => isSet(valueAtPath(document, path)));
   return found.map(([path, note]) => `${path} is ignored: ${note}`);
 }
 
-function at(value: unknown, path: string): unknown {
+function valueAtPath(value: unknown, path: string): unknown {
   return path
     .split(".")
     .reduce<unknown>((part, key) => (part as Record<string, unknown> | null | undefined)?.[key], value);
 }
 
 /** Go writes empty values of every kind; a health check of `NONE` is Docker's word for none. */
-function isSaid(value: unknown): boolean {
+function isSet(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return Boolean(value) && value !== "NONE";
-  return Object.values(value).some(isSaid);
+  return Object.values(value).some(isSet);
 }

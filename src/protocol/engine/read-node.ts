@@ -2,8 +2,8 @@
 
 import { z } from "zod";
 import type { MeshError } from "../../domain/error.ts";
-import type { Availability, Node } from "../../domain/node.ts";
-import { invalid, readAs, shown } from "./read.ts";
+import type { Availability, MeshNode } from "../../domain/node.ts";
+import { invalidBody, quoteValue, readAs } from "./read.ts";
 
 const EngineNodeSpec = z.object({
   Labels: z.record(z.string(), z.string()).nullish(),
@@ -11,28 +11,28 @@ const EngineNodeSpec = z.object({
   Availability: z.string().nullish(),
 });
 
-export type ReadNode = {
+export type ParsedNodeSpec = {
   readonly availability: Availability;
-  readonly role: Node["role"];
-  readonly labels: Node["labels"];
+  readonly role: MeshNode["role"];
+  readonly labels: MeshNode["labels"];
 };
 
 /** Reads a node spec; it is always whole, as the Docker CLI sends it. @throws MeshError body/invalid in Docker's words */
-export function readNodeSpec(json: unknown): ReadNode {
+export function readNodeSpec(json: unknown): ParsedNodeSpec {
   const { Labels, Role, Availability } = readAs(EngineNodeSpec, json, "the node spec");
   const role = (Role ?? "").toLowerCase();
   const availability = (Availability ?? "").toLowerCase();
-  if (role !== "worker" && role !== "manager") throw invalid(`invalid Role: ${shown(Role ?? "")}`);
+  if (role !== "worker" && role !== "manager") throw invalidBody(`invalid Role: ${quoteValue(Role ?? "")}`);
   if (role === "manager") throw noManagers();
   if (availability !== "active" && availability !== "pause" && availability !== "drain") {
-    throw invalid(`invalid Availability: ${shown(Availability ?? "")}`);
+    throw invalidBody(`invalid Availability: ${quoteValue(Availability ?? "")}`);
   }
   return { availability, role, labels: Labels ?? {} };
 }
 
 /** A promotion that changed nothing could not say so: the answer to an update has no room for a warning. */
 function noManagers(): MeshError {
-  return invalid(
+  return invalidBody(
     "the mesh's one manager is its registry, and nodes are workers: to tell nodes apart give them labels, and services the constraint node.labels.NAME==VALUE",
   );
 }

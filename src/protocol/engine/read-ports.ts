@@ -1,8 +1,8 @@
 // Published ports at the door: the Engine API's EndpointSpec.Ports as port requests.
 
 import type { PortRequest } from "../../domain/service.ts";
-import { invalid, shown } from "./read.ts";
-import type { EnginePort } from "./service-schema.ts";
+import { invalidBody, quoteValue } from "./read.ts";
+import type { EngineSpecPort } from "./service-schema.ts";
 
 /**
  * Reads what a service publishes. A published port of 0 is none: the mesh allocates one.
@@ -10,28 +10,28 @@ import type { EnginePort } from "./service-schema.ts";
  * @param resolution `EndpointSpec.Mode`: `vip`, `dnsrr` or empty
  * @throws MeshError body/invalid
  */
-export function readPorts(ports: readonly EnginePort[], resolution: string): readonly PortRequest[] {
+export function readPorts(ports: readonly EngineSpecPort[], resolution: string): readonly PortRequest[] {
   if (resolution !== "" && resolution !== "vip" && resolution !== "dnsrr") {
-    throw invalid(`EndpointSpec.Mode is ${shown(resolution)}: use vip`);
+    throw invalidBody(`EndpointSpec.Mode is ${quoteValue(resolution)}: use vip`);
   }
   const requests = ports.map(readPort);
   if (resolution === "dnsrr" && requests.some(({ mode }) => mode === "ingress")) {
-    throw invalid("EndpointSpec: port published with ingress mode can't be used with dnsrr mode");
+    throw invalidBody("EndpointSpec: port published with ingress mode can't be used with dnsrr mode");
   }
   return requests;
 }
 
-function readPort(port: EnginePort): PortRequest {
+function readPort(port: EngineSpecPort): PortRequest {
   const protocol = (port.Protocol || "tcp").toLowerCase();
   const target = port.TargetPort ?? 0;
   if (protocol !== "tcp") {
-    throw invalid(
+    throw invalidBody(
       `EndpointSpec: cannot publish ${target}/${protocol}: the mesh carries only HTTP and WebSocket, over tcp`,
     );
   }
   if (target === 0) {
-    throw invalid(
-      `EndpointSpec: port ${shown(port)} has no TargetPort: say which port of the task to publish, 1 to 65535`,
+    throw invalidBody(
+      `EndpointSpec: port ${quoteValue(port)} has no TargetPort: say which port of the task to publish, 1 to 65535`,
     );
   }
   return {
@@ -44,5 +44,5 @@ function readPort(port: EnginePort): PortRequest {
 
 function readPublishMode(mode: string): PortRequest["mode"] {
   if (mode === "ingress" || mode === "host") return mode;
-  throw invalid(`EndpointSpec: PublishMode is ${shown(mode)}: use ingress or host`);
+  throw invalidBody(`EndpointSpec: PublishMode is ${quoteValue(mode)}: use ingress or host`);
 }

@@ -3,7 +3,7 @@
 
 import { probeOf } from "../../domain/labels.ts";
 import type { RestartPolicy, RunSpec, ServiceSpec, UpdatePolicy } from "../../domain/service.ts";
-import { invalid, readAs, shown } from "./read.ts";
+import { invalidBody, quoteValue, readAs } from "./read.ts";
 import { readPorts } from "./read-ports.ts";
 import {
   type EngineContainer,
@@ -18,7 +18,7 @@ import { nanosToMs } from "./units.ts";
 const defaultStopGraceMs = 10_000;
 
 /** A spec as the mesh decides by it, and as it was sent. */
-export type ReadService = { readonly spec: ServiceSpec; readonly document: unknown };
+export type ParsedServiceSpec = { readonly spec: ServiceSpec; readonly document: unknown };
 
 /**
  * Reads a service spec.
@@ -28,11 +28,13 @@ export type ReadService = { readonly spec: ServiceSpec; readonly document: unkno
  *   Docker CLI cannot read back a replicated service without it
  * @throws MeshError body/invalid, label/invalid
  */
-export function readServiceSpec(json: unknown): ReadService {
+export function readServiceSpec(json: unknown): ParsedServiceSpec {
   const read = readAs(EngineServiceSpec, json, "the service spec");
   const template = read.TaskTemplate ?? {};
   if (template.Runtime && template.Runtime !== "container") {
-    throw invalid(`TaskTemplate.Runtime is ${shown(template.Runtime)}: the mesh runs containers only`);
+    throw invalidBody(
+      `TaskTemplate.Runtime is ${quoteValue(template.Runtime)}: the mesh runs containers only`,
+    );
   }
   const labels = read.Labels ?? {};
   const mode = readMode(read.Mode ?? {});
@@ -59,11 +61,11 @@ export function readServiceSpec(json: unknown): ReadService {
 function readMode(mode: EngineMode): ServiceSpec["mode"] {
   const job = mode.ReplicatedJob ? "ReplicatedJob" : mode.GlobalJob ? "GlobalJob" : null;
   if (job !== null) {
-    throw invalid(
+    throw invalidBody(
       `service mode ${job} is not supported: the mesh publishes what keeps running, Replicated or Global`,
     );
   }
-  if (mode.Global && mode.Replicated) throw invalid("must specify only one service mode");
+  if (mode.Global && mode.Replicated) throw invalidBody("must specify only one service mode");
   if (mode.Global) return { kind: "global" };
   return { kind: "replicated", replicas: mode.Replicated?.Replicas ?? 1 };
 }
@@ -112,7 +114,7 @@ function readUpdate(part: "UpdateConfig" | "RollbackConfig", config: EngineUpdat
 function oneOf<T extends string>(field: string, read: string, known: readonly T[]): T {
   const found = known.find((one) => one === read);
   if (found !== undefined) return found;
-  throw invalid(`${field} is ${shown(read)}: use ${known.join(", ")}`);
+  throw invalidBody(`${field} is ${quoteValue(read)}: use ${known.join(", ")}`);
 }
 
 function withReplicas(json: unknown, replicas: number): unknown {

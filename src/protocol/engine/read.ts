@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { MeshError } from "../../domain/error.ts";
 
 /** More of a refused value would drown the sentence it stands in. */
-const maxShown = 60;
+const maxQuotedLength = 60;
 
 /**
  * The value as its schema has it.
@@ -19,19 +19,19 @@ export function readAs<T>(schema: z.ZodType<T>, value: unknown, whole: string): 
   const path = issue?.path ?? [];
   const field = path.length === 0 ? whole : pathText(path);
   const expected = (issue?.message ?? "").replace(/^Invalid input: /, "").replace(/, received .*$/, "");
-  throw invalid(`cannot read ${field}: ${expected}, read ${shown(valueAt(value, path))}`);
+  throw invalidBody(`cannot read ${field}: ${expected}, read ${quoteValue(valueAt(value, path))}`);
 }
 
 /** The refusal of a value that cannot be read. */
-export function invalid(message: string): MeshError {
+export function invalidBody(message: string): MeshError {
   return new MeshError("body/invalid", message, { blame: "operator", retry: "never" });
 }
 
 /** A value as it is quoted in an error. */
-export function shown(value: unknown): string {
+export function quoteValue(value: unknown): string {
   if (value === undefined) return "nothing";
   const text = JSON.stringify(value);
-  return text.length > maxShown ? `${text.slice(0, maxShown)}…` : text;
+  return text.length > maxQuotedLength ? `${text.slice(0, maxQuotedLength)}…` : text;
 }
 
 /** `EndpointSpec.Ports[0].TargetPort`. */

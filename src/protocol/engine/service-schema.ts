@@ -17,7 +17,7 @@ const Port = z.object({
   PublishedPort: whole.nullish(),
   PublishMode: z.string().nullish(),
 });
-export type EnginePort = z.infer<typeof Port>;
+export type EngineSpecPort = z.infer<typeof Port>;
 
 const ContainerSpec = z.object({
   Image: text.nullish(),

@@ -1,6 +1,6 @@
 // The mesh as `docker info` and `docker version` show an engine.
 
-import type { Node } from "../../domain/node.ts";
+import type { MeshNode } from "../../domain/node.ts";
 import { timeText } from "./units.ts";
 import { apiVersion, minApiVersion, waggleVersion } from "./version.ts";
 import { writeCluster } from "./write-swarm.ts";
@@ -11,7 +11,7 @@ export type InfoInput = {
   readonly name: string;
   readonly createdAtMs: number;
   readonly running: number;
-  readonly nodes: readonly Node[];
+  readonly nodes: readonly MeshNode[];
   /** Host and port under which the control API is reached. */
   readonly addr: string;
   readonly nowMs: number;
@@ -22,7 +22,7 @@ export type InfoInput = {
  * there. So it does about Raft with `Swarm.Cluster`, but without that it does not print how many nodes there are.
  */
 export function writeInfo({ id, name, createdAtMs, running, nodes, addr, nowMs }: InfoInput) {
-  const sum = (part: (node: Node) => number) => nodes.reduce((total, node) => total + part(node), 0);
+  const sum = (part: (node: MeshNode) => number) => nodes.reduce((total, node) => total + part(node), 0);
   return {
     ID: id,
     Name: name,

@@ -1,11 +1,11 @@
 // A node as the Engine API shows it, and the mesh itself in the part of a Swarm's manager.
 
-import type { Node } from "../../domain/node.ts";
+import type { MeshNode } from "../../domain/node.ts";
 import { timeText } from "./units.ts";
 import { waggleVersion } from "./version.ts";
 
 /** The Engine API's Node. None of them has a ManagerStatus: the mesh's manager is no machine. */
-export function writeNode(node: Node) {
+export function writeNode(node: MeshNode) {
   return {
     ID: node.id,
     Version: { Index: node.version },

@@ -8,11 +8,11 @@
 
 import { fnv1a } from "../../domain/fnv.ts";
 import type { Target } from "../ring.ts";
-import type { Pick } from "./choice.ts";
+import type { PickPolicy } from "./choice.ts";
 import { roundRobin } from "./roundrobin.ts";
 
-export const byHash: Pick = (choice) => {
-  const { targets, may, even, key } = choice;
+export const byHash: PickPolicy = (choice) => {
+  const { targets, isAvailable, hasEqualWeights, key } = choice;
   if (key === null) return roundRobin(choice);
   const seeds = seedsOf(targets);
   const hashed = hash32(key);
@@ -20,8 +20,8 @@ export const byHash: Pick = (choice) => {
   let highest = Number.NEGATIVE_INFINITY;
   for (let index = 0; index < targets.length; index += 1) {
     const mixed = mix(Math.imul((seeds[index] as number) ^ hashed, 0x9e3779b1) + (seeds[index] as number));
-    const score = even ? mixed : weighted(mixed, (targets[index] as Target).share.weight);
-    if (score > highest && may(index)) {
+    const score = hasEqualWeights ? mixed : weighted(mixed, (targets[index] as Target).share.weight);
+    if (score > highest && isAvailable(index)) {
       highest = score;
       best = index;
     }

@@ -1,8 +1,8 @@
 // The policies by name: how each picks, and what it has to be told of a request.
 
-import { type Policy, policyName } from "../../domain/policy.ts";
+import { hashedField, type Policy } from "../../domain/policy.ts";
 import { cookieOf } from "../cookies.ts";
-import type { Pick as PickTarget } from "./choice.ts";
+import type { PickPolicy as PickTarget } from "./choice.ts";
 import { byHash } from "./hash.ts";
 import { leastConn } from "./leastconn.ts";
 import { randomOfTwo } from "./random.ts";
@@ -37,7 +37,7 @@ export function keyOf(
 ): string | null {
   if (policy === "source") return client;
   if (policy === "uri") return path.split("?", 1)[0] ?? "";
-  const named = policyName(policy);
+  const named = hashedField(policy);
   if (named === null) return null;
   return named.kind === "hdr" ? headers.get(named.name) : cookieOf(headers.get("cookie"), named.name);
 }

@@ -5,28 +5,37 @@
 // over stands still meanwhile and goes on where it was. Where weights are alike, a turn remembered by the last member
 // does the same without going over all.
 
-import type { Pick } from "./choice.ts";
+import type { PickPolicy } from "./choice.ts";
 
-export const roundRobin: Pick = ({ targets, may, weight, even, settled, inTurn, currents, random }) => {
-  if (even && settled) return inTurn(may);
+export const roundRobin: PickPolicy = ({
+  targets,
+  isAvailable,
+  weight,
+  hasEqualWeights,
+  isWarm,
+  nextInTurn,
+  smoothWeights,
+  random,
+}) => {
+  if (hasEqualWeights && isWarm) return nextInTurn(isAvailable);
   let best = -1;
   let highest = Number.NEGATIVE_INFINITY;
   let total = 0;
-  const isNew = currents.size === 0;
+  const isNew = smoothWeights.size === 0;
   for (let index = 0; index < targets.length; index += 1) {
-    if (!may(index)) continue;
+    if (!isAvailable(index)) continue;
     const { taskId } = targets[index] as (typeof targets)[number];
     const own = weight(index);
     // Isolates must not all begin with the heaviest.
-    const current = (isNew ? random() * own : (currents.get(taskId) ?? 0)) + own;
-    currents.set(taskId, current);
+    const current = (isNew ? random() * own : (smoothWeights.get(taskId) ?? 0)) + own;
+    smoothWeights.set(taskId, current);
     total += own;
     if (current <= highest) continue;
     highest = current;
     best = index;
   }
-  if (best >= 0) currents.set((targets[best] as (typeof targets)[number]).taskId, highest - total);
-  if (currents.size > targets.length) forgetGone(currents, targets);
+  if (best >= 0) smoothWeights.set((targets[best] as (typeof targets)[number]).taskId, highest - total);
+  if (smoothWeights.size > targets.length) forgetGone(smoothWeights, targets);
   return best;
 };
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { converge, type Phase } from "../../../src/agent/converge.ts";
+import { reconcileTasks, type TaskPhase } from "../../../src/agent/converge.ts";
 import { Tasks } from "../../../src/agent/tasks.ts";
 import { taskStates } from "../../../src/domain/task.ts";
 import type { AssignedTask } from "../../../src/protocol/agent.ts";
@@ -20,7 +20,7 @@ const assignment = fc
       ),
     ),
   );
-const phase = fc.constantFrom<Phase[]>("alive", "stopping", "ended");
+const phase = fc.constantFrom<TaskPhase[]>("alive", "stopping", "ended");
 const known = fc
   .dictionary(fc.constantFrom(...names), phase)
   .map((phases) => new Map(Object.entries(phases).map(([name, is]) => [taskId(name), is])));
@@ -29,13 +29,13 @@ test("[N23] what converge asks for, done, leaves nothing to ask for", () => {
   fc.assert(
     fc.property(assignment, known, fc.boolean(), (tasks, phases, mayStart) => {
       const after = new Map(phases);
-      for (const action of converge(tasks, phases, mayStart)) {
+      for (const action of reconcileTasks(tasks, phases, mayStart)) {
         if (action.kind === "start") after.set(action.task.id, "alive");
         if (action.kind === "decline") after.set(action.task.id, "ended");
         if (action.kind === "stop") after.set(action.id, "stopping");
         if (action.kind === "forget") after.delete(action.id);
       }
-      expect(converge(tasks, after, mayStart)).toEqual([]);
+      expect(reconcileTasks(tasks, after, mayStart)).toEqual([]);
       const stays = tasks.filter((task) => task.desired === "running" || !task.released);
       const wanted = new Set(stays.map(({ id }) => id));
       for (const [id, is] of after) if (is === "alive") expect(wanted).toContain(id);
@@ -84,9 +84,9 @@ test("[V11] a task that is to stop goes on until it is released, then stops afte
   await assign({ desired: "shutdown", released: false });
   await world.time.pass(600_000);
   expect(world.runtime.running).toHaveLength(1);
-  expect(world.tasks.hasHeld()).toBe(true);
+  expect(world.tasks.hasUnreleased()).toBe(true);
   await assign({ desired: "shutdown" });
-  expect(world.tasks.hasHeld()).toBe(false);
+  expect(world.tasks.hasUnreleased()).toBe(false);
   await world.time.pass(499);
   expect(world.runtime.running).toHaveLength(1);
   await world.time.pass(1);
@@ -98,7 +98,7 @@ type World = ReturnType<typeof newWorld>;
 function newWorld(obeys: boolean) {
   const time = new FakeTime();
   const runtime = new FakeRuntime();
-  runtime.obeys = obeys;
+  runtime.endsOnStopSignal = obeys;
   const state = { isCurrent: true, isHealthy: true };
   const furthest = new Map<string, number>();
   const tasks: Tasks = new Tasks({
@@ -123,7 +123,7 @@ async function take({ time, runtime, state, tasks }: World, one: Step): Promise<
     const node = { id: "node", name: "node1" };
     tasks.apply({ node, drainDelayMs: 500, tasks: one.tasks }, one.mayStart);
   }
-  if (one.kind === "die") runtime.running[one.which]?.end({ code: 1, portTaken: one.portTaken });
+  if (one.kind === "die") runtime.running[one.which]?.end({ code: 1, isPortTaken: one.portTaken });
   if (one.kind === "current") state.isCurrent = one.is;
   if (one.kind === "healthy") state.isHealthy = one.is;
   await time.pass(one.kind === "pass" ? one.ms : 0);

@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { countCheck, firstCounter, isUp } from "../../../src/domain/check-counter.ts";
-import { combine, freshHealth, type RegionHealth } from "../../../src/domain/server-health.ts";
+import { countCheck, initialCounter, isUp } from "../../../src/domain/check-counter.ts";
+import { combineRegions, initialServerHealth, type RegionHealth } from "../../../src/domain/server-health.ts";
 
 const riseFall = fc.record({ rise: fc.integer({ min: 1, max: 6 }), fall: fc.integer({ min: 1, max: 6 }) });
 
 test("[F1] a server goes down after fall failures in a row and up after rise passes in a row, a new one at its first failure", () => {
   fc.assert(
     fc.property(riseFall, fc.array(fc.boolean(), { maxLength: 80, size: "max" }), (check, results) => {
-      let counter = firstCounter(check);
+      let counter = initialCounter(check);
       // The plain way: a state and a count of what speaks against it.
       let up = true;
       let against = check.fall - 1;
@@ -37,8 +37,8 @@ test("[F5] a server is up when more than half of the regions heard find it up, a
           places.map(({ up }, at) => [`r${at}`, { counter: up ? check.rise : 0, fails: 0, last: null }]),
         );
         const heard = new Set(places.flatMap((place, at) => (place.heard ? [`r${at}`] : [])));
-        const before = { ...freshHealth(check, 0), up: wasUp };
-        const after = combine(before, said, heard, check, 1_000);
+        const before = { ...initialServerHealth(check, 0), up: wasUp };
+        const after = combineRegions(before, said, heard, check, 1_000);
         const ups = places.filter((place) => place.heard && place.up).length;
         const downs = heard.size - ups;
         expect(after.up).toBe(ups === downs ? wasUp : ups > downs);

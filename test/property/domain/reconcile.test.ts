@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseConstraints } from "../../../src/domain/constraint.ts";
-import { isWanted, whyGo } from "../../../src/domain/fate.ts";
-import { takesTasks } from "../../../src/domain/nodes.ts";
+import { isWanted, replacementReason } from "../../../src/domain/fate.ts";
+import { canTakeTasks } from "../../../src/domain/nodes.ts";
 import { isEmpty, type Plan } from "../../../src/domain/plan.ts";
 import type { Service } from "../../../src/domain/service.ts";
 import { isAlive, type Task, taskStates } from "../../../src/domain/task.ts";
@@ -76,7 +76,7 @@ describe("at every moment", () => {
       for (const slot of allSlots(world)) {
         const node = world.nodes.get(slot.key);
         // A global service's slot on a node that is not heard or paused is left as it is.
-        if (node !== undefined && !takesTasks(node)) continue;
+        if (node !== undefined && !canTakeTasks(node)) continue;
         expect(slot.staying.length).toBeLessThanOrEqual(1);
         expect(slot.leaving.length).toBeLessThanOrEqual(1);
         const [stays] = slot.staying;
@@ -350,7 +350,7 @@ function beginsUpdate(service: Service, all: readonly Task[], plan: Plan, before
   return all.some(({ id }) => {
     const old = before.tasks.get(id);
     if (old === undefined || !isWanted(old) || old.state !== "running") return false;
-    return whyGo(old, service, constraints, before.nodes.get(old.nodeId ?? "")) === "update";
+    return replacementReason(old, service, constraints, before.nodes.get(old.nodeId ?? "")) === "update";
   });
 }
 

@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import { parseConstraints } from "../../../src/domain/constraint.ts";
-import { isWanted, whyGo } from "../../../src/domain/fate.ts";
+import { isWanted, replacementReason } from "../../../src/domain/fate.ts";
 import { applyPlan, type Plan } from "../../../src/domain/plan.ts";
 import { reconcile } from "../../../src/domain/reconcile.ts";
 import type { Service } from "../../../src/domain/service.ts";
@@ -283,7 +283,8 @@ export function slotsOf(service: Service, { nodes, tasks }: World): ReadonlyMap<
   );
   const seen = [...groups].map(([key, all]): [string, SeenSlot] => {
     const wanted = all.filter(isWanted);
-    const goes = (task: Task) => whyGo(task, service, constraints, nodes.get(task.nodeId ?? "")) !== null;
+    const goes = (task: Task) =>
+      replacementReason(task, service, constraints, nodes.get(task.nodeId ?? "")) !== null;
     const declined = all.some((task) => task.desired === "running" && !isAlive(task));
     const staying = wanted.filter((task) => !goes(task));
     return [key, { key, all, wanted, staying, leaving: wanted.filter(goes), declined }];

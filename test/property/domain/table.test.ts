@@ -106,7 +106,7 @@ test("[R3] reading a printed table gives an equal one, whatever its names are", 
   const flag = fc.constant(true as const);
   const hosts = fc.uniqueArray(fc.domain(), { maxLength: 3 }).map((list) => [...list].sort());
   const node: fc.Arbitrary<TableNode> = fc.record(
-    { id, name: text, up: fc.boolean(), balance: fc.constantFrom("drain", "maint"), address: text, hosts },
+    { id, name: text, up: fc.boolean(), admin: fc.constantFrom("drain", "maint"), address: text, hosts },
     { requiredKeys: ["id", "name", "up", "address", "hosts"] },
   );
   const share = {

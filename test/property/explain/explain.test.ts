@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { compileTable } from "../../../src/domain/compile.ts";
-import { whyLeftOut } from "../../../src/domain/left-out.ts";
+import { exclusionReason } from "../../../src/domain/left-out.ts";
 import type { PublishMode } from "../../../src/domain/service.ts";
 import type { RoutingTable, TableService } from "../../../src/domain/table.ts";
 import { isAlive } from "../../../src/domain/task.ts";
@@ -73,7 +73,7 @@ function serviceNamed(name: string, nodes: number): fc.Arbitrary<TableService> {
     }));
 }
 
-const doors = fc.record({
+const entryPoints = fc.record({
   role: fc.constantFrom("edge" as const, "ingress" as const),
   node: fc.constantFrom(...nodeNames),
   port: fc.constantFrom(null, 8080, 8081, 8082),
@@ -81,9 +81,9 @@ const doors = fc.record({
 });
 
 test("[E1] the explanation and the data plane come to the same answer, by the same nodes and tasks", async () => {
-  const property = fc.asyncProperty(tables, doors, async (table, { host, ...door }) => {
+  const property = fc.asyncProperty(tables, entryPoints, async (table, { host, ...door }) => {
     const wayIn = { ...door, node: door.role === "edge" ? null : door.node, why: "" };
-    const explained = explainRoute(table, { method: "GET", host, path: "/", wayIn, domain });
+    const explained = explainRoute(table, { method: "GET", host, path: "/", entry: wayIn, domain });
     const mesh = madeUpPlane(table);
     const nodes = new Set<string | null>();
     // Each node is given as many requests as there are tasks, so that every turn comes.
@@ -114,7 +114,7 @@ test("[E4] every living task of a service is in the table, or it is said why not
       );
       for (const task of world.tasks.values()) {
         if (!isAlive(task) || !world.services.has(task.serviceId)) continue;
-        const why = whyLeftOut(task, world.nodes.get(task.nodeId ?? ""));
+        const why = exclusionReason(task, world.nodes.get(task.nodeId ?? ""));
         if (!inTable.has(task.id)) expect(why).not.toBeNull();
         // A stand-in is in the table although its node is down.
         else if (why !== null) expect(why).toContain("is down");

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { byPrecedence, holdsFor, type PathRule } from "../../../src/domain/path-rule.ts";
-import type { Condition } from "../../../src/haproxy/condition.ts";
-import { decide } from "../../../src/haproxy/decisions.ts";
+import { byPrecedence, matchesPath, type PathRule } from "../../../src/domain/path-rule.ts";
+import type { AclCondition } from "../../../src/haproxy/condition.ts";
+import { resolveSwitchingRules } from "../../../src/haproxy/decisions.ts";
 import { Routes } from "../../../src/proxy/routes.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 
@@ -14,10 +14,10 @@ const rule: fc.Arbitrary<PathRule> = fc.oneof(
   fc.record({ host: fc.constant(null), path, exact: fc.boolean() }),
   fc.record({ host: fc.constantFrom(...hosts), path: fc.constant("/"), exact: fc.constant(false) }),
 );
-const term = fc.record({ rules: fc.array(rule, { maxLength: 3 }), isNot: fc.boolean() });
-const condition: fc.Arbitrary<Condition> = fc.record({
+const term = fc.record({ rules: fc.array(rule, { maxLength: 3 }), isNegated: fc.boolean() });
+const condition: fc.Arbitrary<AclCondition> = fc.record({
   alternatives: fc.array(fc.array(term, { maxLength: 3 }), { minLength: 1, maxLength: 3 }),
-  isNot: fc.boolean(),
+  isNegated: fc.boolean(),
 });
 const backends = ["app", "api", "img", "new"];
 const choices = fc.array(fc.record({ condition, to: fc.constantFrom(...backends) }), { maxLength: 5 });
@@ -25,18 +25,18 @@ const request = fc.record({ host: fc.constantFrom(...hosts, "else.example.com"),
 
 /** What HAProxy does: the first condition that holds decides. */
 function firstThatHolds(
-  { alternatives, isNot }: Condition,
+  { alternatives, isNegated }: AclCondition,
   { host, path }: { host: string; path: string },
 ): boolean {
-  const holds = (one: PathRule) => (one.host === null || one.host === host) && holdsFor(one, path);
-  const isOne = alternatives.some((all) => all.every((one) => one.rules.some(holds) !== one.isNot));
-  return isOne !== isNot;
+  const holds = (one: PathRule) => (one.host === null || one.host === host) && matchesPath(one, path);
+  const isOne = alternatives.some((all) => all.every((one) => one.rules.some(holds) !== one.isNegated));
+  return isOne !== isNegated;
 }
 
 test("[I20] the mesh's rules give every request the answer of the first condition that holds", () => {
   fc.assert(
     fc.property(choices, fc.array(request, { minLength: 1, maxLength: 20 }), (list, requests) => {
-      const decided = decide(list, "app");
+      const decided = resolveSwitchingRules(list, "app");
       if (decided === null) throw new Error("there were too many");
       const { rest, rules } = decided;
       const services = backends.map((name, index) => {

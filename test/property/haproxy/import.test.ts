@@ -90,8 +90,8 @@ const line = fc
 test("[I3] a file is read whole or its lines are named, whatever stands in it", () => {
   fc.assert(
     fc.property(fc.array(line, { maxLength: 30 }), (lines) => {
-      const { services, remarks, errors } = importConfig(lines.join("\n"), {});
-      for (const { line: at } of [...errors, ...remarks]) {
+      const { services, diagnostics, errors } = importConfig(lines.join("\n"), {});
+      for (const { line: at } of [...errors, ...diagnostics]) {
         expect(at).toBeGreaterThanOrEqual(1);
         expect(at).toBeLessThanOrEqual(lines.join("\n").split("\n").length);
       }

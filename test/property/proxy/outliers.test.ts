@@ -18,7 +18,7 @@ test("[Y4] whatever fails, at most half of a service's tasks are passed over, an
         nowMs += afterMs;
         outliers[what as "failed"](task, nowMs);
         const most = careful ? tasks.length - 1 : tasks.length / 2;
-        expect(outliers.passedOver(tasks, nowMs, careful)?.size ?? 0).toBeLessThanOrEqual(most);
+        expect(outliers.ejectedAmong(tasks, nowMs, careful)?.size ?? 0).toBeLessThanOrEqual(most);
       }
     }),
   );
@@ -31,7 +31,7 @@ test("[Y3] a task that failed is passed over for 2 s, then for twice as long eac
   for (let time = 0; time < 7; time++) {
     outliers.failed("a", nowMs);
     const fromMs = nowMs;
-    while (outliers.passedOver(tasks, nowMs, false)?.has("a")) nowMs += 100;
+    while (outliers.ejectedAmong(tasks, nowMs, false)?.has("a")) nowMs += 100;
     lengths.push((nowMs - fromMs) / 1_000);
     outliers.sent("a", nowMs);
   }
@@ -41,12 +41,12 @@ test("[Y3] a task that failed is passed over for 2 s, then for twice as long eac
 test("[Y3] a task comes back by one request that may be sent again: answered, it is as good as any", () => {
   const outliers = new Outliers();
   outliers.failed("a", 0);
-  expect(outliers.passedOver(tasks, 2_000, true)).toEqual(new Set(["a"]));
-  expect(outliers.passedOver(tasks, 2_000, false)).toBeNull();
+  expect(outliers.ejectedAmong(tasks, 2_000, true)).toEqual(new Set(["a"]));
+  expect(outliers.ejectedAmong(tasks, 2_000, false)).toBeNull();
   outliers.sent("a", 2_000);
-  expect(outliers.passedOver(tasks, 2_001, false)).toEqual(new Set(["a"]));
+  expect(outliers.ejectedAmong(tasks, 2_001, false)).toEqual(new Set(["a"]));
   outliers.answered("a", 2_010);
-  expect(outliers.passedOver(tasks, 2_011, true)).toBeNull();
+  expect(outliers.ejectedAmong(tasks, 2_011, true)).toBeNull();
   expect(outliers.any).toBe(false);
 });
 
@@ -58,33 +58,33 @@ test("[Y3] slow answers eject a task only three in a row", () => {
   slow(2);
   outliers.answered("a", 5);
   slow(2);
-  expect(outliers.passedOver(tasks, 5, false)).toBeNull();
+  expect(outliers.ejectedAmong(tasks, 5, false)).toBeNull();
   slow(1);
-  expect(outliers.passedOver(tasks, 7, false)).toEqual(new Set(["a"]));
+  expect(outliers.ejectedAmong(tasks, 7, false)).toEqual(new Set(["a"]));
 });
 
 test("[Y4] where more than half fail, slow ones are used again, before those that could not be reached", () => {
   const outliers = new Outliers();
   for (const task of ["a", "b", "c"]) for (let time = 0; time < 5; time += 1) outliers.slow(task, time);
-  expect(outliers.passedOver(tasks, 10, false)).toBeNull();
+  expect(outliers.ejectedAmong(tasks, 10, false)).toBeNull();
   outliers.failed("d", 10);
-  expect(outliers.passedOver(tasks, 11, false)).toEqual(new Set(["d"]));
+  expect(outliers.ejectedAmong(tasks, 11, false)).toEqual(new Set(["d"]));
   // One that was slow and then did not answer at all is no better.
   outliers.failed("c", 11);
-  expect(outliers.passedOver(tasks, 12, false)).toEqual(new Set(["c", "d"]));
+  expect(outliers.ejectedAmong(tasks, 12, false)).toEqual(new Set(["c", "d"]));
 });
 
 test("[Y4] a request that cannot go twice goes to a task that could not be reached only when there is no other", () => {
   const outliers = new Outliers();
   for (const task of ["a", "b", "c", "d"]) outliers.failed(task, 0);
-  expect(outliers.passedOver(tasks, 1, false)).toBeNull();
-  expect(outliers.passedOver(tasks, 1, true)).toEqual(new Set(["a", "b", "c", "d"]));
+  expect(outliers.ejectedAmong(tasks, 1, false)).toBeNull();
+  expect(outliers.ejectedAmong(tasks, 1, true)).toEqual(new Set(["a", "b", "c", "d"]));
   outliers.failed("e", 1);
-  expect(outliers.passedOver(tasks, 2, true)).toBeNull();
+  expect(outliers.ejectedAmong(tasks, 2, true)).toBeNull();
 });
 
 test("[Y4] where more than half fail, all are used", () => {
   const outliers = new Outliers();
   for (const task of ["a", "b", "c"]) outliers.failed(task, 0);
-  expect(outliers.passedOver(tasks, 1, false)).toBeNull();
+  expect(outliers.ejectedAmong(tasks, 1, false)).toBeNull();
 });

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Policy } from "../../../src/domain/policy.ts";
 import { pickTarget } from "../../../src/ingress/pick.ts";
-import { maxconnOf, type Ring, ringOf, rulesOf, type Target } from "../../../src/proxy/ring.ts";
+import { maxconnOf, poolOf, rulesOf, type Target, type TargetPool } from "../../../src/proxy/ring.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { madeUpPlane } from "../../unit/ingress/made-up-plane.ts";
 
@@ -24,7 +24,7 @@ const share = fc.record(
   { requiredKeys: ["weight"] },
 );
 
-function rings(shares: fc.Arbitrary<Target["share"]>, maxLength = 6): fc.Arbitrary<Ring> {
+function rings(shares: fc.Arbitrary<Target["share"]>, maxLength = 6): fc.Arbitrary<TargetPool> {
   return fc
     .record({
       shares: fc.array(shares, { minLength: 1, maxLength }),
@@ -37,7 +37,7 @@ function rings(shares: fc.Arbitrary<Target["share"]>, maxLength = 6): fc.Arbitra
         return { taskId, slot: index, nodeId: "n", server: null, origin: `http://${taskId}`, share: one };
       });
       const options = slow ? { slowStartMs: 10_000 } : {};
-      return ringOf(targets, rulesOf({ ...serviceOf("s", 80, []), policy, options }));
+      return poolOf(targets, rulesOf({ ...serviceOf("s", 80, []), policy, options }));
     });
 }
 
@@ -59,7 +59,7 @@ test("[W11] under every policy no task is picked that the table, the request or 
         for (const id of openIds) plane.open.open(id, nowMs + 1);
         const tried = new Set(triedIds);
         const isFull = (one: Target) =>
-          ring.limited && plane.open.of(one.taskId, nowMs) >= maxconnOf(one, ring.rules);
+          ring.hasMaxconn && plane.open.of(one.taskId, nowMs) >= maxconnOf(one, ring.rules);
         const isLeft = ({ taskId }: Target) => !tried.has(taskId);
         const isWell = (one: Target) => isLeft(one) && !failedIds.includes(one.taskId);
         const picked = pickTarget(plane, "r", ring, tried, false, wish(key));
@@ -88,7 +88,7 @@ test("[W11] under every policy no task is picked that the table, the request or 
 });
 
 /** Where nothing else is left for a request, this one at least should have been picked. */
-function isFirst(ring: Ring, one: Target): boolean {
+function isFirst(ring: TargetPool, one: Target): boolean {
   return ring.targets.includes(one);
 }
 
@@ -100,7 +100,7 @@ test("[W8] over each stretch of as many picks as the weights add up to, everybod
       fc.integer({ min: 1, max: 3 }),
       fc.double({ min: 0, max: 0.99, noNaN: true }),
       (made, rounds, random) => {
-        const ring = ringOf(made.targets, { ...made.rules, policy: "roundrobin", slowStartMs: 0 });
+        const ring = poolOf(made.targets, { ...made.rules, policy: "roundrobin", slowStartMs: 0 });
         const plane = planeWith(() => random);
         const total = ring.targets.reduce((sum, one) => sum + one.share.weight, 0);
         const counts = new Map<string, number>();
@@ -124,7 +124,7 @@ test("[W8] by equal weights shares differ by at most one, whatever fails and ret
   });
   fc.assert(
     fc.property(rings(same), steps, (made, story) => {
-      const ring = ringOf(made.targets, { ...made.rules, policy: "roundrobin", slowStartMs: 0 });
+      const ring = poolOf(made.targets, { ...made.rules, policy: "roundrobin", slowStartMs: 0 });
       const plane = planeWith(() => 0);
       for (const [picks, failing] of story) {
         const out = new Set(ring.targets.length > 2 ? [`t${failing % ring.targets.length}`] : []);
@@ -135,7 +135,7 @@ test("[W8] by equal weights shares differ by at most one, whatever fails and ret
           counts.set(id, (counts.get(id) ?? 0) + 1);
         }
         // Failures stay for the rest of the story: beyond half of the ring it is panic, and all take turns.
-        const passed = plane.outliers.passedOver(ring.ids, nowMs, false);
+        const passed = plane.outliers.ejectedAmong(ring.ids, nowMs, false);
         const shares = ring.ids.filter((id) => passed?.has(id) !== true).map((id) => counts.get(id) ?? 0);
         expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(1);
         for (const id of passed ?? []) expect(counts.get(id) ?? 0).toBe(0);
@@ -156,7 +156,7 @@ test("[W10] one task more takes keys over and moves no other; about one in n", (
         share: { weight: even ? 1 : 1 + (index % 3) },
       }));
       const rules = rulesOf({ ...serviceOf("s", 80, []), policy: "uri" });
-      const [before, after] = [ringOf(targets.slice(0, -1), rules), ringOf(targets, rules)];
+      const [before, after] = [poolOf(targets.slice(0, -1), rules), poolOf(targets, rules)];
       const plane = planeWith(() => 0);
       const added = targets.at(-1)?.taskId;
       const keys = Array.from({ length: 1_000 }, (_, n) => `/page/${n}`);

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
 import { printTable } from "../../../src/domain/table-text.ts";
-import { patienceMs, TableCache, wakingMs } from "../../../src/proxy/table-cache.ts";
+import { maxRefreshWaitMs, reconnectWaitMs, TableCache } from "../../../src/proxy/table-cache.ts";
 import { tableOf } from "../../support/dataplane.ts";
 
 afterEach(() => {
@@ -41,7 +41,7 @@ test("[Y30] whatever the registry does, no table older than the last one is rout
     await vi.advanceTimersByTimeAsync(60_000);
     expect(routed).toHaveLength(steps.length);
     for (const { waitedMs, hadTable } of routed) {
-      expect(waitedMs).toBeLessThanOrEqual((hadTable ? wakingMs : patienceMs) + 10);
+      expect(waitedMs).toBeLessThanOrEqual((hadTable ? reconnectWaitMs : maxRefreshWaitMs) + 10);
     }
     const versions = routed.map(({ version }) => version);
     expect(versions).toEqual(versions.toSorted((a, b) => a - b));

@@ -37,7 +37,7 @@ test("[Y20][Y29] whatever tasks do, each request gets exactly one answer in time
         nowMs: () => Date.now(),
         headTimeoutMs,
         tryTimeoutMs,
-        silentMs: 1_000,
+        frozenMs: 1_000,
       });
       const answers: { status: number; tookMs: number }[] = [];
       for (const [index, { method, gapMs }] of requests.entries()) {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { test } from "vitest";
-import { columns } from "../../../src/stats/columns.ts";
+import { statsColumns } from "../../../src/stats/columns.ts";
 import { statsCsv } from "../../../src/stats/csv.ts";
 import type { StatsRow } from "../../../src/stats/report.ts";
 import { readCsv } from "../../support/haproxy-csv.ts";
@@ -15,7 +15,7 @@ const value = fc.oneof(
 
 const rows: fc.Arbitrary<StatsRow> = fc.record({
   kind: fc.constantFrom("frontend", "backend", "server"),
-  values: fc.dictionary(fc.constantFrom(...columns.map(({ name }) => name)), value),
+  values: fc.dictionary(fc.constantFrom(...statsColumns.map(({ name }) => name)), value),
 });
 
 test("[Z2][Z3] whatever the values are, every row reads back with its own fields at its own places", () => {
@@ -24,12 +24,12 @@ test("[Z2][Z3] whatever the values are, every row reads back with its own fields
       const proxies = [{ name: "p", iid: 2, what: "", rows: given }];
       const { rows: read, widths } = readCsv(statsCsv({ ...aReport(), proxies }));
       const expected = given.map(({ kind, values }) =>
-        columns.map(({ name, kinds }) => (kinds.includes(kind) ? String(values[name] ?? "") : "")),
+        statsColumns.map(({ name, kinds }) => (kinds.includes(kind) ? String(values[name] ?? "") : "")),
       );
-      const got = read.map((row) => columns.map(({ name }) => row[name]));
+      const got = read.map((row) => statsColumns.map(({ name }) => row[name]));
       return (
         JSON.stringify(got) === JSON.stringify(expected) &&
-        widths.every((width) => width === columns.length + 2)
+        widths.every((width) => width === statsColumns.length + 2)
       );
     }),
   );

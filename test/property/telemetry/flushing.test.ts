@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { counter } from "../../../src/telemetry/counters.ts";
+import { counterIndex } from "../../../src/telemetry/counters.ts";
 import type { Delta } from "../../../src/telemetry/delta.ts";
 import { Flusher } from "../../../src/telemetry/flusher.ts";
 import { Meter } from "../../../src/telemetry/meter.ts";
@@ -51,7 +51,7 @@ class World {
   readonly isolates = [this.#isolate("a"), this.#isolate("b")] as const;
 
   #isolate(name: string) {
-    const meter = new Meter({ isolate: name, ejectedMs: () => 0, longestMs: 30_000 });
+    const meter = new Meter({ isolate: name, ejectedMs: () => 0, maxResponseMs: 30_000 });
     const send = async (delta: Delta) => {
       if (this.fate === "lost on the way") throw new Error(this.fate);
       this.telemetry.count(delta);
@@ -64,8 +64,8 @@ class World {
   request(which: 0 | 1, tookMs: number): void {
     const { meter } = this.isolates[which];
     for (const cell of [meter.entry(service, node), meter.task(task, service)]) {
-      cell.add(counter.requests);
-      cell.took(tookMs);
+      cell.add(counterIndex.requests);
+      cell.observeLatency(tookMs);
     }
     this.sent += 1;
   }

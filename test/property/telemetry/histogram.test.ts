@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { addBuckets, bucketCount, bucketOf, countOf, percentile } from "../../../src/telemetry/histogram.ts";
+import {
+  addBuckets,
+  bucketIndex,
+  histogramBucketCount,
+  observationCount,
+  percentile,
+} from "../../../src/telemetry/histogram.ts";
 
 const latencies = fc.array(fc.double({ min: 1, max: 130_000, noNaN: true }), {
   minLength: 1,
@@ -8,13 +14,13 @@ const latencies = fc.array(fc.double({ min: 1, max: 130_000, noNaN: true }), {
 });
 
 function histogramOf(values: readonly number[]): Float64Array {
-  const buckets = new Float64Array(bucketCount);
-  for (const ms of values) buckets[bucketOf(ms)] = (buckets[bucketOf(ms)] ?? 0) + 1;
+  const buckets = new Float64Array(histogramBucketCount);
+  for (const ms of values) buckets[bucketIndex(ms)] = (buckets[bucketIndex(ms)] ?? 0) + 1;
   return buckets;
 }
 
 function merged(...all: readonly Float64Array[]): Float64Array {
-  const sum = new Float64Array(bucketCount);
+  const sum = new Float64Array(histogramBucketCount);
   for (const one of all) addBuckets(sum, one);
   return sum;
 }
@@ -26,7 +32,7 @@ test("[J1] merging is associative and commutative, and loses no count", () => {
       expect(merged(merged(a, b), c)).toEqual(merged(a, merged(b, c)));
       expect(merged(a, b)).toEqual(merged(b, a));
       expect(merged(a, b, c)).toEqual(histogramOf([...one, ...two, ...three]));
-      expect(countOf(merged(a, b, c))).toBe(one.length + two.length + three.length);
+      expect(observationCount(merged(a, b, c))).toBe(one.length + two.length + three.length);
     }),
   );
 });

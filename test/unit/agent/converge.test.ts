@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { converge, type Phase } from "../../../src/agent/converge.ts";
+import { reconcileTasks, type TaskPhase } from "../../../src/agent/converge.ts";
 import { assignedTask, taskId } from "../../support/fake-registry.ts";
 
 const a = assignedTask("a");
@@ -27,18 +27,18 @@ test.each([
   ["not assigned and on its way down is waited for", [], [["a", "stopping"]], []],
   ["not assigned and ended is forgotten", [], [["a", "ended"]], [{ kind: "forget", id: a.id }]],
 ] as const)("[N23] a task %s", (_what, assigned, known, actions) => {
-  expect(converge(assigned, phases(known), true)).toEqual(actions);
+  expect(reconcileTasks(assigned, phases(known), true)).toEqual(actions);
 });
 
 test("[N51] a leaving node starts nothing, and still stops", () => {
-  expect(converge([a], phases([]), false)).toEqual([]);
-  expect(converge([], phases([["a", "alive"]]), false)).toEqual([{ kind: "stop", id: a.id }]);
+  expect(reconcileTasks([a], phases([]), false)).toEqual([]);
+  expect(reconcileTasks([], phases([["a", "alive"]]), false)).toEqual([{ kind: "stop", id: a.id }]);
 });
 
 function wanting(desired: "shutdown" | "remove") {
   return { ...assignedTask("a"), desired };
 }
 
-function phases(known: readonly (readonly [string, Phase])[]): Map<string, Phase> {
+function phases(known: readonly (readonly [string, TaskPhase])[]): Map<string, TaskPhase> {
   return new Map(known.map(([name, phase]) => [taskId(name), phase]));
 }

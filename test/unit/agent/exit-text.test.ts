@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { endingOf } from "../../../src/agent/exit-text.ts";
+import { terminalStatusOf } from "../../../src/agent/exit-text.ts";
 
 test.each([
   [
@@ -27,5 +27,5 @@ test.each([
     { state: "failed", exitCode: null },
   ],
 ] as const)("[N11] an end of %o is told in Docker's words", (exit, ending) => {
-  expect(endingOf({ ...exit, portTaken: false })).toMatchObject(ending);
+  expect(terminalStatusOf({ ...exit, isPortTaken: false })).toMatchObject(ending);
 });

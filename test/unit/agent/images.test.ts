@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   builtInImages,
+  familiarName,
   findImage,
-  imageName,
-  noSuchImage,
+  noSuchImageText,
   readImages,
   readSignal,
 } from "../../../src/agent/runtimes/images.ts";
@@ -29,14 +29,14 @@ test.each([
   ["localhost:5000/nginx", "localhost:5000/nginx"],
   ["registry.example.com:5000/my/app:2", "registry.example.com:5000/my/app"],
 ])("[N18] the reference %s names the image %s", (reference, name) => {
-  expect(imageName(reference)).toBe(name);
+  expect(familiarName(reference)).toBe(name);
 });
 
 test("[N12] an unknown image names those known, and cuts a reference nobody would read", () => {
   const table = builtInImages("/nonexistent");
   expect(findImage(table, "localhost:5000/nginx")).toBeNull();
-  expect(noSuchImage(table, "x".repeat(10_000)).length).toBeLessThan(400);
-  expect(noSuchImage(table, "foo:latest")).toMatch(
+  expect(noSuchImageText(table, "x".repeat(10_000)).length).toBeLessThan(400);
+  expect(noSuchImageText(table, "foo:latest")).toMatch(
     /^No such image: foo:latest \(this node runs processes; it knows waggle\/whoami/,
   );
 });

@@ -78,6 +78,6 @@ function recordOf(name: string): TaskRecord {
     stopping: false,
     probe: { kind: "tcp" },
     stopSignal: "SIGTERM",
-    trace: { pid: 1 },
+    handle: { pid: 1 },
   };
 }

@@ -6,10 +6,10 @@ import { until } from "../../support/until.ts";
 
 test("[N26] changes within one turn go out as one message, each task once, as it is by then", async () => {
   const { reporter, sent, states } = newReporter();
-  reporter.changed("a", "state");
+  reporter.markChanged("a", "state");
   states.set("a", "preparing");
-  reporter.changed("a", "state");
-  reporter.changed("b", "health");
+  reporter.markChanged("a", "state");
+  reporter.markChanged("b", "health");
   await settle();
   await settle();
   expect(sent).toEqual([["a preparing", "b accepted"]]);
@@ -17,7 +17,7 @@ test("[N26] changes within one turn go out as one message, each task once, as it
 
 test("[N26] a step of a health count waits a moment for company, and is told", async () => {
   const { reporter, sent } = newReporter();
-  reporter.changed("a", "health");
+  reporter.markChanged("a", "health");
   await settle();
   expect(sent).toEqual([]);
   await until("the report", () => sent[0]);
@@ -26,9 +26,9 @@ test("[N26] a step of a health count waits a moment for company, and is told", a
 
 test("[N26] a task that is gone, and what a hello has said, are not told", async () => {
   const { reporter, sent } = newReporter();
-  reporter.changed("gone", "state");
+  reporter.markChanged("gone", "state");
   await settle();
-  reporter.changed("a", "state");
+  reporter.markChanged("a", "state");
   reporter.clear();
   reporter.flush();
   await settle();

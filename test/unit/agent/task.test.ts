@@ -166,7 +166,7 @@ test("[N20] a second stop makes it sooner, never later", async () => {
 });
 
 test("[N21] a task that ignores its stop signal is killed after its grace", async () => {
-  runtime.obeys = false;
+  runtime.endsOnStopSignal = false;
   const run = start({ ...assignedTask("a"), run: { ...assignedTask("a").run, stopGraceMs: 3_000 } });
   await time.pass(1_000);
   run.stop(0);
@@ -181,11 +181,11 @@ test("[N17] a task whose port was taken is started once more; a second time it f
   answer = fail;
   const run = start();
   await time.pass(100);
-  runtime.processes[0]?.end({ code: 1, portTaken: true });
+  runtime.processes[0]?.end({ code: 1, isPortTaken: true });
   await time.pass(100);
   expect(runtime.running).toHaveLength(1);
   expect(run.report).toMatchObject({ state: "starting", pid: 2 });
-  runtime.processes[1]?.end({ code: 1, portTaken: true });
+  runtime.processes[1]?.end({ code: 1, isPortTaken: true });
   await time.pass(100);
   expect(run.report).toMatchObject({ state: "failed", err: "task: non-zero exit (1)" });
   expect(runtime.processes).toHaveLength(2);
@@ -232,7 +232,7 @@ test("[N29] a runtime that cannot start a task fails that task", async () => {
 test("[N34] a record is there before the process is, and says by which it is found after", async () => {
   start();
   await time.pass(1_000);
-  const starting = saved.filter(({ report }) => report.state === "starting").map(({ trace }) => trace);
+  const starting = saved.filter(({ report }) => report.state === "starting").map(({ handle }) => handle);
   expect(starting).toEqual([null, 1]);
 });
 
@@ -249,7 +249,7 @@ test("[N31] a task that was on its way down when its agent died was shut down", 
     nodeId: "n",
     probe: { kind: "tcp" },
     stopSignal: "SIGTERM",
-    trace: 1,
+    handle: 1,
     stopping: true,
   } as const;
   const report: TaskReport = {
@@ -263,7 +263,7 @@ test("[N31] a task that was on its way down when its agent died was shut down", 
     pid: 1,
     exitCode: null,
   };
-  const run = TaskRun.found({ ...record, task: assignedTask("a"), report }, null, context());
+  const run = TaskRun.restore({ ...record, task: assignedTask("a"), report }, null, context());
   expect(run.report).toMatchObject({ state: "shutdown", pid: null });
 });
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { EnginePort } from "../../../src/cli/engine.ts";
+import type { EnginePortConfig } from "../../../src/cli/engine.ts";
 import { changeNode } from "../../../src/cli/node/update.ts";
 import { changeSpec } from "../../../src/cli/service/change.ts";
 import { buildSpec } from "../../../src/cli/service/spec.ts";
@@ -11,7 +11,7 @@ const { Spec: spec } = service("my-web", { ports: [port(80, 8080)] });
 const add = (published: number, target = 80, mode: "ingress" | "host" = "ingress") => [
   { Protocol: "tcp" as const, TargetPort: target, PublishedPort: published, PublishMode: mode },
 ];
-const published = (ports: readonly EnginePort[] | undefined) =>
+const published = (ports: readonly EnginePortConfig[] | undefined) =>
   ports?.map((one) => `${one.PublishedPort}:${one.TargetPort}`);
 
 describe("[L6] an update edits what its flags name and leaves the rest as it came", () => {

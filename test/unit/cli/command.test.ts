@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { ownVersion } from "../../../src/cli/version.ts";
+import { cliVersion } from "../../../src/cli/version.ts";
 import { everyCommand, fakeMesh, runCli, runOn } from "./support.ts";
 
 const bin = fileURLToPath(new URL("../../../bin/waggle", import.meta.url));
@@ -55,7 +55,7 @@ describe("[L14] help", () => {
 
 describe("[L14] versions", () => {
   test("[L14] of the command alone", async () => {
-    expect(await runCli(["--version"])).toEqual({ code: 0, out: `${ownVersion()}\n`, err: "" });
+    expect(await runCli(["--version"])).toEqual({ code: 0, out: `${cliVersion()}\n`, err: "" });
   });
 
   test("[L14] of the mesh as well when it can be reached, and why not when it cannot", async () => {
@@ -77,7 +77,7 @@ describe("[L15] bin/waggle", () => {
     });
     await rm(dir, { recursive: true });
     expect(JSON.parse(stdout)).toMatchObject({
-      client: { version: ownVersion(), node: process.versions.node },
+      client: { version: cliVersion(), node: process.versions.node },
       server: null,
     });
   });

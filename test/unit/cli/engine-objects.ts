@@ -1,6 +1,6 @@
 // Objects of the Engine API as a mesh would send them, for the tests of the command.
 
-import type { EngineNode, EnginePort, EngineService, EngineTask } from "../../../src/cli/engine.ts";
+import type { EngineNode, EnginePortConfig, EngineService, EngineTask } from "../../../src/cli/engine.ts";
 import { secondsAgo } from "./support.ts";
 
 /** Ids are 25 characters 0-9a-z. */
@@ -8,7 +8,11 @@ export function idOf(name: string): string {
   return name.padEnd(25, "0");
 }
 
-export function port(target: number, published: number, mode: "ingress" | "host" = "ingress"): EnginePort {
+export function port(
+  target: number,
+  published: number,
+  mode: "ingress" | "host" = "ingress",
+): EnginePortConfig {
   return { Protocol: "tcp", TargetPort: target, PublishedPort: published, PublishMode: mode };
 }
 
@@ -35,7 +39,7 @@ export type ServiceOver = {
   readonly image?: string;
   readonly replicas?: number;
   readonly global?: boolean;
-  readonly ports?: EnginePort[];
+  readonly ports?: EnginePortConfig[];
   readonly maxPerNode?: number;
   readonly running?: number;
 };
@@ -74,7 +78,7 @@ export type TaskOver = {
   readonly desired?: string;
   readonly ageSeconds?: number;
   readonly err?: string;
-  readonly ports?: EnginePort[];
+  readonly ports?: EnginePortConfig[];
 };
 
 export function task(name: string, over: TaskOver = {}): EngineTask {

@@ -103,7 +103,7 @@ test("[L21] status names published ports that this machine could not open, and -
   await mkdir(state);
   await writeFile(join(state, "mesh.json"), JSON.stringify({ control: mesh.url, token: "local" }));
   const why = "something else on this machine listens there; trying again until it works";
-  const closed = { place: "node1", address: "127.0.0.2", port: 8080, why, sinceMs: nowMs - 5_000 };
+  const closed = { owner: "node1", address: "127.0.0.2", port: 8080, why, sinceMs: nowMs - 5_000 };
   await writeFile(join(state, "closed-ports.json"), JSON.stringify([closed]));
   const { code, out } = await runCli(["status", "--check", "--state", state]);
   expect(code).toBe(1);

@@ -91,16 +91,16 @@ describe("waggle server", () => {
     });
   });
 
-  test("[F33] set changes what was named, under the version it saw; --balance sets the admin state", async () => {
+  test("[F33] set changes what was named, under the version it saw; --admin sets the admin state", async () => {
     const { bodies } = await sent("server", "set", "web/node1", "--weight", "9", "--no-check");
     expect(bodies).toEqual([["/mesh/servers/web/node1/update", { ...node1.spec, weight: 9, check: null }]]);
-    expect((await sent("server", "set", "web/node1", "--balance", "drain")).bodies).toEqual([
+    expect((await sent("server", "set", "web/node1", "--admin", "drain")).bodies).toEqual([
       ["/mesh/admin", { kind: "server", ref: "web/node1", state: "drain" }],
     ]);
-    expect((await sent("task", "set", "web.1", "--balance", "maint")).bodies).toEqual([
+    expect((await sent("task", "set", "web.1", "--admin", "maint")).bodies).toEqual([
       ["/mesh/admin", { kind: "task", ref: "web.1", state: "maint" }],
     ]);
-    expect((await sent("node", "update", "node1", "--balance", "ready")).bodies).toEqual([
+    expect((await sent("node", "update", "node1", "--admin", "ready")).bodies).toEqual([
       ["/mesh/admin", { kind: "node", ref: "n1", state: "ready" }],
     ]);
   });
@@ -122,7 +122,7 @@ describe("waggle server", () => {
     [["server", "set", "web", "--weight", "1"], 2, 'cannot read server "web"'],
     [["server", "set", "web/node1"], 2, "nothing to change"],
     [["server", "set", "web/node7", "--weight", "1"], 1, "server web/node7 not found"],
-    [["server", "set", "web/node1", "--balance", "off"], 2, "must be one of ready, drain, maint"],
+    [["server", "set", "web/node1", "--admin", "off"], 2, "must be one of ready, drain, maint"],
     [
       ["server", "add", "web", "n", "a:1", "--expect", "body x"],
       2,

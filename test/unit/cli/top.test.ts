@@ -1,12 +1,18 @@
 import { describe, expect, test } from "vitest";
-import { frame, snapshot } from "../../../src/cli/top/frame.ts";
-import { firstState, press, readKeys, type TopState } from "../../../src/cli/top/keys.ts";
-import { latency, percent, rate, sparkline } from "../../../src/cli/top/numbers.ts";
-import { coloured } from "../../../src/cli/top/paint.ts";
-import { attemptsOf, readingOf } from "../../../src/cli/top/reading.ts";
-import { type Measured, matching, ordered, type Reading, type Row } from "../../../src/cli/top/rows.ts";
+import { plainScreen, screenLines } from "../../../src/cli/top/frame.ts";
+import { applyKey, initialState, readKeys, type TopState } from "../../../src/cli/top/keys.ts";
+import { shortLatency, shortPercent, shortRate, sparkline } from "../../../src/cli/top/numbers.ts";
+import { colourPainter } from "../../../src/cli/top/paint.ts";
+import { attemptCountsOf, buildReading } from "../../../src/cli/top/reading.ts";
+import {
+  filterRows,
+  type RowMeasurements,
+  sortRows,
+  type TopReading,
+  type TopRow,
+} from "../../../src/cli/top/rows.ts";
 import type { MeshStatus } from "../../../src/protocol/status.ts";
-import type { MeshTraffic } from "../../../src/protocol/telemetry.ts";
+import type { MeshTrafficReport } from "../../../src/protocol/telemetry.ts";
 import { serverToken, startControlServer } from "../../support/control-server.ts";
 import { delta, entryDelta, taskDelta } from "../telemetry/deltas.ts";
 import { fakeMesh, runOn, serverStatus } from "./support.ts";
@@ -14,11 +20,11 @@ import { fakeMesh, runOn, serverStatus } from "./support.ts";
 const esc = "\x1b";
 const atMs = Date.parse("2026-11-24T12:00:00.000Z");
 
-function measured(requests: number, errors = 0, p95Ms = 20, retries: number | null = 0): Measured {
-  return { requests, errors, p50Ms: 4.2, p95Ms, p99Ms: 1_240, retries };
+function measured(requests: number, errors = 0, p95Ms = 20, retries: number | null = 0): RowMeasurements {
+  return { requestsPerSecond: requests, errorRatio: errors, p50Ms: 4.2, p95Ms, p99Ms: 1_240, retries };
 }
 
-function row(name: string, change: Partial<Row> = {}): Row {
+function row(name: string, change: Partial<TopRow> = {}): TopRow {
   return {
     name,
     where: "node1",
@@ -30,7 +36,7 @@ function row(name: string, change: Partial<Row> = {}): Row {
   };
 }
 
-const reading: Reading = {
+const reading: TopReading = {
   mesh: "waggle",
   url: "http://127.0.0.1:8787",
   atMs,
@@ -60,7 +66,9 @@ const reading: Reading = {
 const size = { columns: 100, rows: 30 };
 
 function shown(state: Partial<TopState> = {}, at = size, notice = ""): readonly string[] {
-  return frame(reading, { ...firstState, ...state }, at, undefined, notice).map((line) => line.trimEnd());
+  return screenLines(reading, { ...initialState, ...state }, at, undefined, notice).map((line) =>
+    line.trimEnd(),
+  );
 }
 
 /** First words of the rows under a heading. */
@@ -103,7 +111,7 @@ describe("the screen", () => {
     [30, 4],
     [1, 1],
   ])("[L30] it fills %i columns and %i rows and no more", (columns, rows) => {
-    const lines = frame(reading, firstState, { columns, rows });
+    const lines = screenLines(reading, initialState, { columns, rows });
     expect(lines).toHaveLength(rows);
     expect(Math.max(...lines.map((line) => [...line].length))).toBeLessThanOrEqual(columns);
   });
@@ -118,7 +126,7 @@ describe("the screen", () => {
 
   test("[L30] what comes from outside cannot move the cursor", () => {
     const hostile = { ...reading, problems: ["node \x1b[2Jevil\r\n\u202e: down"] };
-    const lines = frame(hostile, firstState, size, coloured);
+    const lines = screenLines(hostile, initialState, size, colourPainter);
     expect(lines.join("\n")).toContain("node ?[2Jevil???: down");
   });
 
@@ -130,14 +138,17 @@ describe("the screen", () => {
 
   test("[L31] rows scroll, and never past the last one", () => {
     const low = { columns: 100, rows: 9 };
-    expect(shown({ top: 1 }, low)[4]).toMatch(/^api /);
-    expect(shown({ top: 500 }, low).at(-2)).toMatch(/^my-web\.1/);
+    expect(shown({ scrollTop: 1 }, low)[4]).toMatch(/^api /);
+    expect(shown({ scrollTop: 500 }, low).at(-2)).toMatch(/^my-web\.1/);
   });
 });
 
 describe("keys", () => {
   const after = (...keys: readonly string[]) =>
-    keys.reduce<TopState | null>((state, key) => (state === null ? null : press(state, key)), firstState);
+    keys.reduce<TopState | null>(
+      (state, key) => (state === null ? null : applyKey(state, key)),
+      initialState,
+    );
 
   test("[L31] q and Ctrl-C quit, but q is a letter while somebody types", () => {
     expect(after("q")).toBeNull();
@@ -157,9 +168,9 @@ describe("keys", () => {
   test("[L31] letters choose what is shown, a slash filters, escape takes that back", () => {
     expect(after("t")?.view).toBe("tasks");
     expect(after("tab", "tab")?.view).toBe("nodes");
-    expect(after("/", "a", "p", "x", "backspace", "enter")).toMatchObject({ filter: "ap", typing: false });
+    expect(after("/", "a", "p", "x", "backspace", "enter")).toMatchObject({ filter: "ap", isTyping: false });
     expect(after("/", "a", "enter", "escape")?.filter).toBe("");
-    expect(after("space")?.paused).toBe(true);
+    expect(after("space")?.isPaused).toBe(true);
   });
 
   test("[L31] keys that come at once are told apart, and unknown ones do nothing", () => {
@@ -173,25 +184,25 @@ describe("keys", () => {
       "ü",
       "enter",
     ]);
-    expect(readKeys("\x1b[1;5D").map((key) => press(firstState, key))).toEqual([firstState]);
+    expect(readKeys("\x1b[1;5D").map((key) => applyKey(initialState, key))).toEqual([initialState]);
   });
 
   test("[L31] orders go by number from the largest, by name as people count, by state from the worst", () => {
     const names = (by: TopState["order"]["by"], reverse = false) =>
-      ordered(reading.sections.services, { by, reverse }).map(({ name }) => name);
+      sortRows(reading.sections.services, { by, reverse }).map(({ name }) => name);
     expect(names("requests")).toEqual(["api", "my-web", "idle"]);
     expect(names("p95")).toEqual(["my-web", "api", "idle"]);
     expect(names("state")).toEqual(["api", "idle", "my-web"]);
     expect(names("name", true)).toEqual(["my-web", "idle", "api"]);
-    const tasks = ordered(reading.sections.tasks, { by: "name", reverse: false });
+    const tasks = sortRows(reading.sections.tasks, { by: "name", reverse: false });
     expect(tasks.map(({ name }) => name)).toEqual(["api.2", "api.10", "my-web.1"]);
-    expect(matching(reading.sections.tasks, "DOWN").map(({ name }) => name)).toEqual(["my-web.1"]);
+    expect(filterRows(reading.sections.tasks, "DOWN").map(({ name }) => name)).toEqual(["my-web.1"]);
     expect(rowsUnder(shown({ filter: "node2" }), "TASK")).toEqual(["my-web.1"]);
   });
 });
 
 test("[L30] numbers stay short and say what they are", () => {
-  expect([0, 0.01, 0.44, 12.34, 940.2, 12_345].map(rate)).toEqual([
+  expect([0, 0.01, 0.44, 12.34, 940.2, 12_345].map(shortRate)).toEqual([
     "0",
     "<0.1",
     "0.4",
@@ -199,8 +210,8 @@ test("[L30] numbers stay short and say what they are", () => {
     "940",
     "12.3k",
   ]);
-  expect([0, 0.0001, 0.025, 1].map(percent)).toEqual(["0", "<0.1", "2.5", "100"]);
-  expect([null, 0.84, 12.4, 1_240].map(latency)).toEqual(["-", "0.8", "12", "1.2s"]);
+  expect([0, 0.0001, 0.025, 1].map(shortPercent)).toEqual(["0", "<0.1", "2.5", "100"]);
+  expect([null, 0.84, 12.4, 1_240].map(shortLatency)).toEqual(["-", "0.8", "12", "1.2s"]);
   expect(sparkline([0, 1, 4, 8], 6)).toBe("   ▂▅█");
 });
 
@@ -231,17 +242,17 @@ describe("reading", () => {
         }),
       );
     count(1, 50, 10, 4);
-    const earlier = attemptsOf(await get<MeshTraffic>("/mesh/telemetry?trend=true"));
+    const earlier = attemptCountsOf(await get<MeshTrafficReport>("/mesh/telemetry?trend=true"));
     count(2, 50, 10, 6);
-    const traffic = await get<MeshTraffic>("/mesh/telemetry?trend=true");
+    const traffic = await get<MeshTrafficReport>("/mesh/telemetry?trend=true");
     const before = { ...earlier, atMs: traffic.atMs - 3_000 };
-    const read = readingOf(status, traffic, before, "http://mesh");
+    const read = buildReading(status, traffic, before, "http://mesh");
     expect(read.sections.services[0]).toMatchObject({
       name: "my-web",
       state: "1/1",
-      measured: { errors: 0.2, retries: 2 },
+      measured: { errorRatio: 0.2, retries: 2 },
     });
-    expect(read.sections.nodes[0]?.measured?.requests).toBeGreaterThan(4);
+    expect(read.sections.nodes[0]?.measured?.requestsPerSecond).toBeGreaterThan(4);
     expect(read.sections.tasks[0]).toMatchObject({
       name: "my-web.1",
       where: "node1",
@@ -249,15 +260,15 @@ describe("reading", () => {
       measured: { retries: 2 },
     });
     expect(read.sections.tasks[0]?.measured?.p95Ms).toBeGreaterThan(20);
-    expect(read.total?.requests).toBeGreaterThan(4);
-    const first = readingOf(status, traffic, null, "http://mesh");
+    expect(read.total?.requestsPerSecond).toBeGreaterThan(4);
+    const first = buildReading(status, traffic, null, "http://mesh");
     expect(first.sections.services[0]?.measured?.retries).toBeNull();
-    const without = readingOf(status, null, null, "http://mesh");
+    const without = buildReading(status, null, null, "http://mesh");
     expect(without).toMatchObject({
       total: null,
       unmeasured: "What is counted of traffic cannot be read right now.",
     });
-    expect(snapshot(without, firstState, 100)).toContain("my-web");
+    expect(plainScreen(without, initialState, 100)).toContain("my-web");
     await server.stop();
   });
 
@@ -267,7 +278,7 @@ describe("reading", () => {
       ...{ atMs, sinceMs: 1, nodes: [], strays: [], places: [] },
     };
     const of = (change: Partial<MeshStatus>) =>
-      readingOf({ ...status, ...change }, { ...traffic, services: [] }, null, "http://mesh").sections;
+      buildReading({ ...status, ...change }, { ...traffic, services: [] }, null, "http://mesh").sections;
     const alone = { ...service, running: 0, desired: 0, ports: [] };
     const up = serverStatus("node1", "UP 2/3");
     const down = serverStatus("node2", "DOWN");

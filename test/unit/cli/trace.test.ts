@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { mayHaveToken } from "../../../src/cli/trace/may-have-token.ts";
+import { canSendToken } from "../../../src/cli/trace/may-have-token.ts";
 import type { RouteExplanation } from "../../../src/protocol/route.ts";
 import { fakeMesh, type Reply, type Routes, runOn } from "./support.ts";
 
@@ -70,7 +70,7 @@ test("[X93] where the mesh does not explain, the path rule stands with the servi
 test("[Y28] tasks that are passed over, panic, and a table that could not be renewed are shown", async () => {
   const headers = {
     ...told,
-    "x-waggle-passed-over": "t1;for=1500, t3;for=0",
+    "x-waggle-ejected": "t1;for=1500, t3;for=0",
     "x-waggle-panic": "2 of 3 tasks fail: all are used",
     "x-waggle-table-problem": "it does not answer",
   };
@@ -153,7 +153,7 @@ test("[L17] traffic needs no registry: without it the way is shown all the same"
 
 test("[L18] the token goes where the mesh knows the URL as its own, and nowhere less protected than the control URL", () => {
   const at = (url: string, control: string, about: Partial<RouteExplanation> | null = {}) =>
-    mayHaveToken(new URL(url), control, about === null ? null : { ...explanation, ...about });
+    canSendToken(new URL(url), control, about === null ? null : { ...explanation, ...about });
   const byHost = { match: { by: "host", why: "" } } as const;
   const atNode = { entry: { role: "ingress", node: "node1", why: "" } } as const;
   expect(at("http://127.0.0.2:8080/", "http://127.0.0.1:8787", null)).toBe(true);
@@ -246,11 +246,11 @@ test("[L20] --json gives the explanation and every answer with its way", async (
   const { out } = await runOn(mesh, ["trace", "--json", `${mesh.url}/cart`]);
   const { explanation: given, traced } = JSON.parse(out);
   expect(given).toEqual(explanation);
-  expect(traced[0].way.attempts).toEqual([
+  expect(traced[0].route.attempts).toEqual([
     { taskId: "t1", task: "my-web.1", node: "node2", atMs: 0, tookMs: 2, outcome: "failed" },
     { taskId: "t2", task: "my-web.2", node: "node1", atMs: 2, tookMs: 4, outcome: "200" },
   ]);
-  expect(traced[0].answer).toMatchObject({ status: 200, bytes: 5 });
+  expect(traced[0].response).toMatchObject({ status: 200, bytes: 5 });
 });
 
 test.each([

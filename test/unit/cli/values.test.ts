@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ago, humanDuration, parseDurationNs, printDurationNs } from "../../../src/cli/duration.ts";
-import { byNature } from "../../../src/cli/output.ts";
+import { humanAgo, humanDuration, parseDurationNs, printDurationNs } from "../../../src/cli/duration.ts";
+import { compareNaturally } from "../../../src/cli/output.ts";
 import { readScale } from "../../../src/cli/service/scale.ts";
 import { withTag } from "../../../src/cli/service/spec.ts";
 import {
   readBytes,
-  readCount,
+  readCountArgument,
   readEnv,
   readLabel,
   readNanoCpus,
@@ -15,8 +15,8 @@ import {
 
 describe("[L4] single values", () => {
   const read: [string, unknown, unknown][] = [
-    ["a count", readCount("0"), 0],
-    ["a large count", readCount("1000000000"), 1_000_000_000],
+    ["a count", readCountArgument("0"), 0],
+    ["a large count", readCountArgument("1000000000"), 1_000_000_000],
     ["CPUs", readNanoCpus("0.5"), 500_000_000],
     ["bytes", readBytes("512"), 512],
     ["mebibytes", readBytes("512m"), 512 * 2 ** 20],
@@ -42,8 +42,8 @@ describe("[L4] single values", () => {
   });
 
   const refused: [string, () => unknown, string][] = [
-    ["a negative count", () => readCount("-1"), "must be a whole number, 0 or more"],
-    ["a count in words", () => readCount("two"), "must be a whole number, 0 or more"],
+    ["a negative count", () => readCountArgument("-1"), "must be a whole number, 0 or more"],
+    ["a count in words", () => readCountArgument("two"), "must be a whole number, 0 or more"],
     ["memory without a number", () => readBytes("lots"), "must be an amount of memory such as 512m or 1g"],
     ["negative CPUs", () => readNanoCpus("-1"), "must be a number of CPUs such as 0.5 or 2"],
     ["a variable that is not set", () => readEnv("A", {}), "A is not set here; write A=VALUE"],
@@ -89,11 +89,11 @@ test.each([
 });
 
 test("[L5] a time ahead of this machine's clock counts as now", () => {
-  expect(ago(2_000, 1_000)).toBe("less than a second ago");
+  expect(humanAgo(2_000, 1_000)).toBe("less than a second ago");
 });
 
 test("[L5] names are ordered as people count", () => {
-  expect(["web10", "web2", "web", "api", "web2a"].sort(byNature)).toEqual([
+  expect(["web10", "web2", "web", "api", "web2a"].sort(compareNaturally)).toEqual([
     "api",
     "web",
     "web2",

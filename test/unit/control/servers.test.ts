@@ -89,7 +89,7 @@ describe("static servers over the control API", () => {
     const read = async () => MeshStatus.parse((await control.ask("GET /mesh/status")).json);
     expect((await read()).problems).toEqual([]);
     const last = { word: "L4CON", code: null, durationMs: 2 } as const;
-    control.mesh.registry.probed("weur", "", [{ serverId: id, epoch: 1, counter: 0, fails: 1, last }]);
+    control.mesh.registry.reportProbes("weur", "", [{ serverId: id, epoch: 1, counter: 0, fails: 1, last }]);
     const { servers, problems } = await read();
     expect(servers).toMatchObject([
       { status: "DOWN", lastCheck: "L4CON in 2ms", downs: 1, regions: { weur: 0 } },

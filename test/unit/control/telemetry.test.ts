@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { remoteTelemetry } from "../../../src/control/remote-telemetry.ts";
-import { MeshTraffic } from "../../../src/protocol/telemetry.ts";
+import { MeshTrafficReport } from "../../../src/protocol/telemetry.ts";
 import { delta, entryDelta, taskDelta } from "../telemetry/deltas.ts";
 import { TestControl, viewerToken } from "./support.ts";
 
@@ -14,7 +14,7 @@ test("[J14] GET /mesh/telemetry gives a viewer the mesh's traffic, as far as it 
   control.telemetry.count(counted);
   const all = await control.ask("GET /mesh/telemetry?series=1&places=true", { token: viewerToken });
   expect(all.status).toBe(200);
-  const traffic = MeshTraffic.strict().parse(all.json);
+  const traffic = MeshTrafficReport.strict().parse(all.json);
   expect(traffic).toEqual(all.json);
   expect(traffic).toMatchObject({
     services: [{ counts: { requests: 2 }, series: { tens: { stepMs: 10_000 } } }],

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { sessionMs } from "../../../src/dashboard/session.ts";
+import { sessionLifetimeMs } from "../../../src/dashboard/session.ts";
 import { fieldsOf, operatorToken, TestDashboard, viewerToken } from "./support.ts";
 
 test("[G1] who is not signed in is sent to sign in, and from there to where they were going", async () => {
@@ -48,7 +48,7 @@ test("[G1] a mesh without a viewer token lets nobody in with an empty one", asyn
 test("[G2] a session lasts twelve hours; then one signs in again, and is told why", async () => {
   const dashboard = new TestDashboard();
   await dashboard.signIn();
-  dashboard.mesh.nowMs += sessionMs - 1;
+  dashboard.mesh.nowMs += sessionLifetimeMs - 1;
   expect((await dashboard.ask("GET /dashboard/nodes")).status).toBe(200);
   dashboard.mesh.nowMs += 1;
   const sent = await dashboard.ask("GET /dashboard/nodes");

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { sessionMs } from "../../../src/dashboard/session.ts";
+import { sessionLifetimeMs } from "../../../src/dashboard/session.ts";
 import { operatorToken, TestDashboard, viewerToken } from "./support.ts";
 
 const upgrade = { upgrade: "websocket", connection: "Upgrade", origin: "http://mesh.test:8787" };
@@ -12,7 +12,7 @@ test("[G13] the socket is opened by a page of our own for who is signed in, from
   const [request] = dashboard.upgrades;
   const url = new URL(request?.url ?? "");
   expect([url.pathname, url.searchParams.get("since")]).toEqual(["/mesh/watch", "41"]);
-  expect(Number(url.searchParams.get("until"))).toBe(dashboard.mesh.nowMs + sessionMs);
+  expect(Number(url.searchParams.get("until"))).toBe(dashboard.mesh.nowMs + sessionLifetimeMs);
   expect([request?.headers.get("cookie"), request?.headers.get("upgrade")]).toEqual([null, "websocket"]);
 });
 

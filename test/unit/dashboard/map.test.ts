@@ -1,14 +1,18 @@
 import { expect, test } from "vitest";
-import { lookOf, looks, meanings } from "../../../src/dashboard/task-look.ts";
+import { displayStatuses, statusMeanings, taskDisplayStatus } from "../../../src/dashboard/task-look.ts";
 import { taskMap } from "../../../src/dashboard/task-map.ts";
-import { makeView, type View } from "../../../src/dashboard/view.ts";
-import type { Node } from "../../../src/domain/node.ts";
+import { type DashboardView, makeView } from "../../../src/dashboard/view.ts";
+import type { MeshNode } from "../../../src/domain/node.ts";
 import type { Service } from "../../../src/domain/service.ts";
 import type { Task } from "../../../src/domain/task.ts";
 import type { ServiceView } from "../../../src/registry/api.ts";
 import { aNode, aService, aTask, healthy, now } from "../../support/world.ts";
 
-function viewOf(nodes: readonly Node[], services: readonly Service[], tasks: readonly Task[]): View {
+function viewOf(
+  nodes: readonly MeshNode[],
+  services: readonly Service[],
+  tasks: readonly Task[],
+): DashboardView {
   const counted = services.map((service): ServiceView => ({ ...service, running: 0, desiredTasks: 0 }));
   const info = {
     id: "m",
@@ -78,7 +82,7 @@ test("[G11] where cells would be too many, each node is a tile that shows the wo
   expect(map.services[0]?.counts.get("running")).toBe(1_999);
 });
 
-test.each<[Partial<Task>, Partial<Node> | null, string]>([
+test.each<[Partial<Task>, Partial<MeshNode> | null, string]>([
   [{}, {}, "running"],
   [{ health: null }, {}, "running"],
   [{ health: { ...healthy, verdict: "starting" } }, {}, "starting"],
@@ -95,9 +99,9 @@ test.each<[Partial<Task>, Partial<Node> | null, string]>([
   [{ state: "complete" }, {}, "ended"],
   [{ state: "shutdown" }, {}, "ended"],
 ])("[G11] a task %j on a node %j looks %s", (task, node, look) => {
-  expect(lookOf(aTask(service, task), node === null ? undefined : aNode(node))).toBe(look);
+  expect(taskDisplayStatus(aTask(service, task), node === null ? undefined : aNode(node))).toBe(look);
 });
 
 test("[G11] every condition has a word, and a place among the worse and the better ones", () => {
-  expect([...looks].sort()).toEqual(Object.keys(meanings).sort());
+  expect([...displayStatuses].sort()).toEqual(Object.keys(statusMeanings).sort());
 });

@@ -76,7 +76,7 @@ test("[G37] a service whose servers are all out does not answer; a mesh of serve
 
 test("[G38] an operator sets a server to maint after a page that says what that does", async () => {
   const { dashboard, registry, servers } = await meshWithServers();
-  const path = `/dashboard/servers/${servers[0]?.id}/balance?to=maint`;
+  const path = `/dashboard/servers/${servers[0]?.id}/admin?to=maint`;
   const page = await dashboard.ask(`GET ${path}`);
   expect(page.text).toContain("Set legacy/node1 to maint?");
   expect(page.text).toContain("No requests are sent there at all.");
@@ -91,26 +91,26 @@ test("[G38] a task and a node go to drain and back, and show it", async () => {
   const [task] = unwrap(registry.tasks({}));
   const [node] = registry.nodes();
   if (task === undefined || node === undefined) throw new Error("nothing runs");
-  await dashboard.confirm(`/dashboard/tasks/${task.id}/balance?to=drain`);
-  await dashboard.confirm(`/dashboard/nodes/${node.id}/balance?to=drain`);
+  await dashboard.confirm(`/dashboard/tasks/${task.id}/admin?to=drain`);
+  await dashboard.confirm(`/dashboard/nodes/${node.id}/admin?to=drain`);
   const page = await dashboard.ask("GET /dashboard/services/my-web");
   expect(page.text).toContain("running, in drain");
   const overview = await dashboard.ask("GET /dashboard/");
   expect(overview.text).toContain("in drain or maint: gets no new requests");
   expect(overview.text).toContain("drain at the balancer");
-  await dashboard.confirm(`/dashboard/tasks/${task.id}/balance?to=ready`);
+  await dashboard.confirm(`/dashboard/tasks/${task.id}/admin?to=ready`);
   expect(unwrap(registry.task(task.id)).admin).toBe("ready");
 });
 
 test("[G38] a viewer sees no such link and is refused; a word that is no state is told", async () => {
   const { dashboard, servers } = await meshWithServers(viewerToken);
-  const path = `/dashboard/servers/${servers[0]?.id}/balance`;
+  const path = `/dashboard/servers/${servers[0]?.id}/admin`;
   expect((await dashboard.ask(`GET ${path}?to=maint`)).status).toBe(403);
-  expect((await dashboard.ask("GET /dashboard/services/legacy")).text).not.toContain("/balance");
+  expect((await dashboard.ask("GET /dashboard/services/legacy")).text).not.toContain("/admin");
   const { dashboard: operator, servers: own } = await meshWithServers();
-  const asked = await operator.ask(`GET /dashboard/servers/${own[0]?.id}/balance?to=off`);
+  const asked = await operator.ask(`GET /dashboard/servers/${own[0]?.id}/admin?to=off`);
   expect([asked.status, asked.text.includes("ready, drain or maint")]).toEqual([400, true]);
-  expect((await operator.ask("GET /dashboard/servers/nothing/balance?to=maint")).status).toBe(404);
+  expect((await operator.ask("GET /dashboard/servers/nothing/admin?to=maint")).status).toBe(404);
 });
 
 test("[G8] a server's name that could be more than text gets no further than the registry", async () => {

@@ -1,7 +1,7 @@
 // The dashboard over a real registry, asked without a socket, as a browser would ask it.
 
 import { type DashboardDeps, dashboardApp } from "../../../src/dashboard/app.ts";
-import type { Assets } from "../../../src/dashboard/assets.ts";
+import type { StaticAssets } from "../../../src/dashboard/assets.ts";
 import { unwrap } from "../../../src/domain/error.ts";
 import { readServiceSpec } from "../../../src/protocol/engine/read-service.ts";
 import type { Telemetry } from "../../../src/telemetry/telemetry.ts";
@@ -13,20 +13,20 @@ export const operatorToken = "operator-secret";
 export const viewerToken = "viewer-secret";
 
 /** Their content is the browser's business, and tested there. */
-export const assets: Assets = {
+export const assets: StaticAssets = {
   live: { name: "live-00000001.js", type: "text/javascript; charset=utf-8", text: "live" },
   charts: { name: "charts-00000002.js", type: "text/javascript; charset=utf-8", text: "charts" },
   style: { name: "style-00000003.css", type: "text/css; charset=utf-8", text: "style" },
 };
 
-export type Answered = {
+export type DashboardResponse = {
   readonly status: number;
   readonly headers: Headers;
   readonly location: string | null;
   readonly text: string;
 };
 
-export type Asked = {
+export type DashboardRequest = {
   readonly headers?: Readonly<Record<string, string>>;
   /** The fields of a form. */
   readonly form?: Readonly<Record<string, string>>;
@@ -71,7 +71,7 @@ export class TestDashboard {
     });
   }
 
-  async ask(line: string, { headers = {}, form }: Asked = {}): Promise<Answered> {
+  async ask(line: string, { headers = {}, form }: DashboardRequest = {}): Promise<DashboardResponse> {
     const [method = "", path = ""] = line.split(" ");
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
     const request = new Request(`${this.origin}${path}`, {
@@ -94,12 +94,12 @@ export class TestDashboard {
     };
   }
 
-  signIn(token = operatorToken, to?: string): Promise<Answered> {
+  signIn(token = operatorToken, to?: string): Promise<DashboardResponse> {
     return this.ask("POST /dashboard/sign-in", { form: { token, ...(to !== undefined && { to }) } });
   }
 
   /** Opens a page with a form and sends that, with what the page put into it. */
-  async confirm(path: string, change: Readonly<Record<string, string>> = {}): Promise<Answered> {
+  async confirm(path: string, change: Readonly<Record<string, string>> = {}): Promise<DashboardResponse> {
     const page = await this.ask(`GET ${path}`);
     return this.ask(`POST ${path.split("?")[0]}`, { form: { ...fieldsOf(page.text, "confirm"), ...change } });
   }

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { heatRange, shadeOf, shades } from "../../../src/dashboard/chart-data.ts";
-import { heatData, historyOf, latencyData, rateData } from "../../../src/dashboard/history.ts";
+import { shadeCount, shadeOf, visibleBuckets } from "../../../src/dashboard/chart-data.ts";
+import { heatmapData, historyOf, latencyChartData, rateChartData } from "../../../src/dashboard/history.ts";
 import { MeshError, unwrap } from "../../../src/domain/error.ts";
 import type { Delta } from "../../../src/telemetry/delta.ts";
-import { bucketCount, bucketOf } from "../../../src/telemetry/histogram.ts";
+import { bucketIndex, histogramBucketCount } from "../../../src/telemetry/histogram.ts";
 import { delta, entryDelta, taskDelta } from "../telemetry/deltas.ts";
 import { TestDashboard } from "./support.ts";
 
@@ -135,29 +135,31 @@ const series = {
 
 test("[G35] steps become rates a second, and one in which nothing came has no latency", () => {
   const history = historyOf(series, 0, 1_030_000);
-  expect(rateData(history).lines).toEqual([
+  expect(rateChartData(history).lines).toEqual([
     [10, 0, 5],
     [1, 0, 0],
   ]);
-  expect(latencyData(history).lines[0]).toEqual([12.3, null, 8]);
-  expect(heatData(history).cells).toEqual([0, 3, 60, 0, 9, 40, 2, 2, 50]);
+  expect(latencyChartData(history).lines[0]).toEqual([12.3, null, 8]);
+  expect(heatmapData(history).cells).toEqual([0, 3, 60, 0, 9, 40, 2, 2, 50]);
 });
 
 test("[G35] a step that is still being counted is not shown", () => {
-  expect(historyOf(series, 0, 1_029_999).moments).toHaveLength(2);
+  expect(historyOf(series, 0, 1_029_999).points).toHaveLength(2);
 });
 
 test("[G35] before anything was counted there is nothing to show, not nought", () => {
-  const { moments } = historyOf(series, 1_012_000, 1_030_000);
-  expect(moments.map(({ atMs }) => atMs)).toEqual([1_010_000, 1_020_000]);
+  const { points } = historyOf(series, 1_012_000, 1_030_000);
+  expect(points.map(({ atMs }) => atMs)).toEqual([1_010_000, 1_020_000]);
 });
 
 test("[G35] the heat map shows the buckets in use and no fewer than make a map; its shades keep small counts in sight", () => {
   const data = { startMs: 0, stepMs: 1, steps: 1, cells: [0, 20, 1, 0, 25, 900] };
-  const [from, to] = heatRange(data, bucketCount);
+  const [from, to] = visibleBuckets(data, histogramBucketCount);
   expect(from).toBeLessThanOrEqual(19);
   expect(to).toBeGreaterThanOrEqual(26);
   expect(to - from).toBeGreaterThanOrEqual(16);
-  expect(heatRange({ ...data, cells: [0, bucketOf(1e9), 1] }, bucketCount)[1]).toBe(bucketCount);
-  expect([1, 100, 900].map((count) => shadeOf(count, 900))).toEqual([1, 2, shades]);
+  expect(visibleBuckets({ ...data, cells: [0, bucketIndex(1e9), 1] }, histogramBucketCount)[1]).toBe(
+    histogramBucketCount,
+  );
+  expect([1, 100, 900].map((count) => shadeOf(count, 900))).toEqual([1, 2, shadeCount]);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { troublesOf } from "../../../src/dashboard/troubles.ts";
+import { groupProblems } from "../../../src/dashboard/troubles.ts";
 
 test("[G10] tasks stand with their service, and those with the same complaint in one line", () => {
   const why = "last one rejected: No such image";
@@ -10,7 +10,7 @@ test("[G10] tasks stand with their service, and those with the same complaint in
     { what: "task my-web.2", why, next: "Correct it.", sinceMs: 8 },
     { what: "task api.node3", why: "unhealthy", next: "", sinceMs: null },
   ];
-  expect(troublesOf(problems)).toEqual([
+  expect(groupProblems(problems)).toEqual([
     { what: "node node2", sinceMs: 5, lines: [{ who: [], why: "down: heartbeat failure", next: "See it." }] },
     {
       what: "service my-web",

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { nodeMatches, parseConstraints } from "../../../src/domain/constraint.ts";
-import type { Node } from "../../../src/domain/node.ts";
+import type { MeshNode } from "../../../src/domain/node.ts";
 import { reconcile } from "../../../src/domain/reconcile.ts";
 import type { Service } from "../../../src/domain/service.ts";
 import type { Task } from "../../../src/domain/task.ts";
@@ -147,7 +147,7 @@ describe("constraints", () => {
     labels: { zone: "Eu-West", Disk: "ssd" },
     platform: { os: "linux", arch: "aarch64" },
   });
-  const holds = (text: string, on: Node = node) => nodeMatches(parseConstraints([text]), on);
+  const holds = (text: string, on: MeshNode = node) => nodeMatches(parseConstraints([text]), on);
 
   test("[S13] every key is matched, values without regard to case, labels by their exact name", () => {
     const held = [
@@ -212,7 +212,11 @@ describe("constraints", () => {
 });
 
 /** `my-web.1 node2` for each task the plan places, in order. */
-function placed(nodes: readonly Node[], services: readonly Service[], tasks: readonly Task[] = []): string[] {
+function placed(
+  nodes: readonly MeshNode[],
+  services: readonly Service[],
+  tasks: readonly Task[] = [],
+): string[] {
   const world = aWorld(nodes, services, tasks);
   const plan = reconcile(world, { nowMs: now, newId: ids("new") });
   return plan.tasks
@@ -227,7 +231,7 @@ function placed(nodes: readonly Node[], services: readonly Service[], tasks: rea
 
 /** Why tasks wait after the plan. */
 function reasons(
-  nodes: readonly Node[],
+  nodes: readonly MeshNode[],
   services: readonly Service[],
   tasks: readonly Task[] = [],
 ): string[] {

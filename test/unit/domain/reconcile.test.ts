@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Node } from "../../../src/domain/node.ts";
+import type { MeshNode } from "../../../src/domain/node.ts";
 import { applyPlan, type Plan } from "../../../src/domain/plan.ts";
 import { reconcile } from "../../../src/domain/reconcile.ts";
 import type { Service } from "../../../src/domain/service.ts";
@@ -12,7 +12,7 @@ const node1 = aNode({ hostname: "node1" });
 const node2 = aNode({ hostname: "node2" });
 const node3 = aNode({ hostname: "node3" });
 const three = [node1, node2, node3];
-const down: Partial<Node> = { state: "down", stateSinceMs: now - 1_000 };
+const down: Partial<MeshNode> = { state: "down", stateSinceMs: now - 1_000 };
 
 describe("slots", () => {
   test("[C19] slots are numbered from 1, and a freed low number is used again", () => {
@@ -364,7 +364,7 @@ describe("global services", () => {
   });
 
   test("[C47] a node that is down or paused keeps its task; one that drains or breaks a constraint loses it", () => {
-    const kept = (change: Partial<Node>) =>
+    const kept = (change: Partial<MeshNode>) =>
       look(aWorld([{ ...node1, ...change }], [service], [aTask(service)])).tasks.map(
         ({ desired }) => desired,
       );

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { compileTable } from "../../../src/domain/compile.ts";
-import { whyLeftOut } from "../../../src/domain/left-out.ts";
+import { exclusionReason } from "../../../src/domain/left-out.ts";
 import type { StaticServer } from "../../../src/domain/server.ts";
-import { freshHealth } from "../../../src/domain/server-health.ts";
+import { initialServerHealth } from "../../../src/domain/server-health.ts";
 import { printTable, readTable } from "../../../src/domain/table-text.ts";
 import type { World } from "../../../src/domain/world.ts";
 import { aCheckedServer, aServer, aServerSpec } from "../../support/servers.ts";
@@ -22,7 +22,7 @@ function serverLines(...servers: StaticServer[]): string[] {
 }
 
 const check = aCheckedServer().check;
-const down = check === null ? null : { ...freshHealth(check, 0), up: false, counter: 0 };
+const down = check === null ? null : { ...initialServerHealth(check, 0), up: false, counter: 0 };
 
 test("[W30] with waggle.allbackups=false the first backup that can stands in, servers as they were added", () => {
   const one = aService({ name: "web", replicas: 0, labels: { "waggle.allbackups": "false" } });
@@ -73,7 +73,7 @@ describe("static servers in the table", () => {
   test("[F26] come back slowly where the service says so, but do not begin so", () => {
     const slow = aService({ name: "web", replicas: 0, labels: { "waggle.slowstart": "30s" } });
     const isNew = aServer(slow, aCheckedServer({ name: "new" }));
-    const health = check === null ? null : { ...freshHealth(check, isNew.createdAtMs + 5_000) };
+    const health = check === null ? null : { ...initialServerHealth(check, isNew.createdAtMs + 5_000) };
     const isBack = aServer(slow, aCheckedServer({ name: "back" }), { health });
     const servers = new Map([isNew, isBack].map((server) => [server.id, server]));
     const [service] = compileTable({ ...aWorld([], [slow]), servers }, 1).services;
@@ -99,11 +99,11 @@ describe("tasks the operator took out", () => {
       aTask(app, { slot: 2, admin: "maint" }),
     ];
     const { services, nodes } = compileTable(
-      aWorld([{ ...node, balance: "maint" }], [app], [draining, away]),
+      aWorld([{ ...node, admin: "maint" }], [app], [draining, away]),
       1,
     );
     expect(services[0]?.tasks.map(({ id, drain }) => [id, drain])).toEqual([[draining.id, true]]);
-    expect(nodes[0]).toMatchObject({ up: true, balance: "maint" });
-    expect(whyLeftOut(away, node)).toBe("the operator has it in maint");
+    expect(nodes[0]).toMatchObject({ up: true, admin: "maint" });
+    expect(exclusionReason(away, node)).toBe("the operator has it in maint");
   });
 });

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { bodyMeets, statusMeets } from "../../../src/domain/expect.ts";
+import { matchesBody, matchesStatus } from "../../../src/domain/expect.ts";
 import {
-  checkOf,
   defaultHttpCheck,
   type Expect,
-  originOf,
   type ServerSpec,
   serverDefaults,
+  serverOrigin,
+  withCheckDefaults,
 } from "../../../src/domain/server.ts";
 import { validateServer } from "../../../src/domain/validate-server.ts";
 
@@ -24,22 +24,22 @@ function refusalOf(over: Partial<ServerSpec>): string {
 }
 
 function expecting(expect: Expect): Partial<ServerSpec> {
-  return { check: checkOf({ http: { ...defaultHttpCheck, expect } }, { tls: false }) };
+  return { check: withCheckDefaults({ http: { ...defaultHttpCheck, expect } }, { tls: false }) };
 }
 
 describe("a server", () => {
   test("[F9] a check's fastinter, downinter and time-out follow inter, which is 2 s; rise is 2 and fall 3", () => {
-    expect(checkOf({}, { tls: false })).toMatchObject({
+    expect(withCheckDefaults({}, { tls: false })).toMatchObject({
       ...{ interMs: 2_000, fastInterMs: 2_000, downInterMs: 2_000, timeoutMs: 2_000, rise: 2, fall: 3 },
     });
-    expect(checkOf({ interMs: 500, fastInterMs: 100 }, { tls: true })).toMatchObject({
+    expect(withCheckDefaults({ interMs: 500, fastInterMs: 100 }, { tls: true })).toMatchObject({
       ...{ interMs: 500, fastInterMs: 100, downInterMs: 500, timeoutMs: 500, tls: true },
     });
   });
 
   test("[F9] its requests go to its address, an IPv6 one in brackets", () => {
-    expect(originOf({ host: "10.0.0.1", port: 80, tls: false })).toBe("http://10.0.0.1:80");
-    expect(originOf({ host: "fd00::1", port: 8443, tls: true })).toBe("https://[fd00::1]:8443");
+    expect(serverOrigin({ host: "10.0.0.1", port: 80, tls: false })).toBe("http://10.0.0.1:80");
+    expect(serverOrigin({ host: "fd00::1", port: 8443, tls: true })).toBe("https://[fd00::1]:8443");
   });
 
   test("[F10] what cannot be is refused with what was read", () => {
@@ -50,13 +50,17 @@ describe("a server", () => {
     expect(refusalOf({ weight: 257 })).toBe("weight is 257: use a whole number from 0 to 256");
     expect(refusalOf({ maxConn: -1 })).toContain("maxconn is -1");
     expect(refusalOf({ cookie: "a;b" })).toContain('cookie "a;b"');
-    expect(refusalOf({ check: checkOf({ interMs: 1 }, { tls: false }) })).toContain("inter (ms) is 1");
-    expect(refusalOf({ check: checkOf({ rise: 0 }, { tls: false }) })).toContain("rise is 0");
+    expect(refusalOf({ check: withCheckDefaults({ interMs: 1 }, { tls: false }) })).toContain(
+      "inter (ms) is 1",
+    );
+    expect(refusalOf({ check: withCheckDefaults({ rise: 0 }, { tls: false }) })).toContain("rise is 0");
     const http = { ...defaultHttpCheck, uri: "/a b" };
-    expect(refusalOf({ check: checkOf({ http }, { tls: false }) })).toContain('check URI "/a b"');
+    expect(refusalOf({ check: withCheckDefaults({ http }, { tls: false }) })).toContain('check URI "/a b"');
     const headers = [{ name: "Host", value: "a\r\nb: c" }];
     const injected = { ...defaultHttpCheck, headers };
-    expect(refusalOf({ check: checkOf({ http: injected }, { tls: false }) })).toContain("check header Host");
+    expect(refusalOf({ check: withCheckDefaults({ http: injected }, { tls: false }) })).toContain(
+      "check header Host",
+    );
   });
 
   test("[F10] what is expected has to be readable", () => {
@@ -69,7 +73,7 @@ describe("a server", () => {
 
 describe("what is expected", () => {
   test("[F11] a status of 2xx or 3xx, where nothing is said", () => {
-    expect([199, 200, 399, 400].map((status) => statusMeets(null, status))).toEqual([
+    expect([199, 200, 399, 400].map((status) => matchesStatus(null, status))).toEqual([
       false,
       true,
       true,
@@ -79,21 +83,21 @@ describe("what is expected", () => {
 
   test("[F11] a status by list, range or pattern, and not one", () => {
     const list: Expect = { kind: "status", pattern: "200,300-302", not: false };
-    expect([200, 201, 301, 303].map((status) => statusMeets(list, status))).toEqual([
+    expect([200, 201, 301, 303].map((status) => matchesStatus(list, status))).toEqual([
       true,
       false,
       true,
       false,
     ]);
-    expect(statusMeets({ ...list, not: true }, 200)).toBe(false);
-    expect(statusMeets({ kind: "rstatus", pattern: "^5..$", not: true }, 503)).toBe(false);
+    expect(matchesStatus({ ...list, not: true }, 200)).toBe(false);
+    expect(matchesStatus({ kind: "rstatus", pattern: "^5..$", not: true }, 503)).toBe(false);
   });
 
   test("[F11] text in the body, by itself or by pattern", () => {
     const text: Expect = { kind: "string", pattern: "ready", not: false };
-    expect(statusMeets(text, 503)).toBeNull();
-    expect(bodyMeets(text, "all ready now")).toBe(true);
-    expect(bodyMeets({ ...text, not: true }, "all ready now")).toBe(false);
-    expect(bodyMeets({ kind: "rstring", pattern: "^OK\\b", not: false }, "OK fine")).toBe(true);
+    expect(matchesStatus(text, 503)).toBeNull();
+    expect(matchesBody(text, "all ready now")).toBe(true);
+    expect(matchesBody({ ...text, not: true }, "all ready now")).toBe(false);
+    expect(matchesBody({ kind: "rstring", pattern: "^OK\\b", not: false }, "OK fine")).toBe(true);
   });
 });

@@ -53,8 +53,8 @@ test("[F28] a node that the mesh does not have is still refused", async () => {
 });
 
 test("[F28] what would happen is explained in the same way", () => {
-  const wayIn = { role: "edge", node: null, port: 8080, why: "" } as const;
-  const question = { method: "GET", host: "x", path: "/", domain: "", wayIn };
+  const entry = { role: "edge", node: null, port: 8080, why: "" } as const;
+  const question = { method: "GET", host: "x", path: "/", domain: "", entry };
   expect(explainRoute(two, question)).toMatchObject({
     tasks: [
       { name: "web/node1", picked: true },

@@ -2,14 +2,14 @@ import { expect, test } from "vitest";
 import type { Policy } from "../../../src/domain/policy.ts";
 import type { RoutingTable, TableOptions } from "../../../src/domain/table.ts";
 import { explainRoute } from "../../../src/explain/explain.ts";
-import { type Surroundings, wayIn } from "../../../src/explain/way-in.ts";
+import { type EntrySettings, resolveEntry } from "../../../src/explain/way-in.ts";
 import type { RouteExplanation } from "../../../src/protocol/route.ts";
 import { idOf, serviceOf, tableOf } from "../../support/dataplane.ts";
 import { madeUpPlane } from "../ingress/made-up-plane.ts";
 
 const domain = "mesh.example.com";
-const oneMachine: Surroundings = { domain, balancerPort: 8000 };
-const cloudflare: Surroundings = { domain, balancerPort: null };
+const oneMachine: EntrySettings = { domain, balancerPort: 8000 };
+const cloudflare: EntrySettings = { domain, balancerPort: null };
 
 const table = tableOf(
   7,
@@ -19,14 +19,18 @@ const table = tableOf(
 
 function explain(
   url: string,
-  { around = oneMachine, node = null, on = table }: Asked = {},
+  { around = oneMachine, node = null, on = table }: ExplainOptions = {},
 ): RouteExplanation {
   const read = new URL(url);
   const question = { method: "GET", host: read.host, path: read.pathname, domain };
-  return explainRoute(on, { ...question, wayIn: wayIn(on, read, node, around) });
+  return explainRoute(on, { ...question, entry: resolveEntry(on, read, node, around) });
 }
 
-type Asked = { readonly around?: Surroundings; readonly node?: string | null; readonly on?: RoutingTable };
+type ExplainOptions = {
+  readonly around?: EntrySettings;
+  readonly node?: string | null;
+  readonly on?: RoutingTable;
+};
 
 test.each([
   ["http://127.0.0.1:8080/", "port", "port 8080 is published by my-web"],
@@ -134,9 +138,9 @@ test.each([
 ])("[E7] %s: it is said to how many tasks it may be sent", (method, sending) => {
   const read = new URL("http://127.0.0.1:8080/");
   const question = { method, host: read.host, path: "/", domain };
-  expect(explainRoute(table, { ...question, wayIn: wayIn(table, read, null, oneMachine) }).sending).toBe(
-    sending,
-  );
+  expect(
+    explainRoute(table, { ...question, entry: resolveEntry(table, read, null, oneMachine) }).sending,
+  ).toBe(sending);
 });
 
 test.each([
@@ -160,14 +164,14 @@ test.each([
   ],
   ["https://127.0.0.3/", cloudflare, null, null, "127.0.0.3 is no node's, so it is the balancer's"],
 ])("[E5] %s says where it comes in", (url, around, node, port, why) => {
-  const found = wayIn(table, new URL(url), null, around);
+  const found = resolveEntry(table, new URL(url), null, around);
   const id = node === null ? null : node === "node1" ? "node1" : idOf(node);
   expect(found).toEqual({ role: node === null ? "edge" : "ingress", node: id, port, why });
 });
 
 test("[E5] nodes that share an address are not told apart by it", () => {
   const shared = { ...table, nodes: table.nodes.map((node) => ({ ...node, address: "127.0.0.1" })) };
-  expect(wayIn(shared, new URL("http://127.0.0.1:18080/"), null, oneMachine).role).toBe("edge");
+  expect(resolveEntry(shared, new URL("http://127.0.0.1:18080/"), null, oneMachine).role).toBe("edge");
 });
 
 function nodesOf({ nodes }: RouteExplanation): string[] {

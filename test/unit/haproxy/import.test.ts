@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { type Imported, importConfig } from "../../../src/haproxy/import.ts";
+import { type ImportResult, importConfig } from "../../../src/haproxy/import.ts";
 
 const http = "defaults\n  mode http\n";
 
 /** What becomes of a file of these sections, all of them http. */
-function imported(text: string): Imported {
+function imported(text: string): ImportResult {
   return importConfig(http + text, {});
 }
 
@@ -15,7 +15,7 @@ function errorsOf(text: string): string[] {
 /** The remarks on the lines that begin so: `taken`, or `could not: why`. */
 function remarksOn(text: string, start: string): string[] {
   return imported(text)
-    .remarks.filter((remark) => remark.text.startsWith(start))
+    .diagnostics.filter((remark) => remark.text.startsWith(start))
     .map(({ outcome, note }) => (note === "" ? outcome : `${outcome}: ${note}`));
 }
 
@@ -117,7 +117,7 @@ backend empty
     expect(imported(file).services).toEqual([]);
     expect(remarksOn(file, "listen db")[0]).toContain("could not: mode tcp: the mesh carries HTTP");
     expect(remarksOn(file, "listen off")[0]).toContain("could not: it is disabled");
-    expect(importConfig("listen a\n bind :80\n server s 10.0.0.1:80\n", {}).remarks[0]?.note).toContain(
+    expect(importConfig("listen a\n bind :80\n server s 10.0.0.1:80\n", {}).diagnostics[0]?.note).toContain(
       "HAProxy's own is tcp",
     );
   });
@@ -125,7 +125,7 @@ backend empty
   test("[I5] a password is not printed", () => {
     expect(
       imported("listen s\n bind :1\n stats auth admin:hunter2\n")
-        .remarks.map(({ text }) => text)
+        .diagnostics.map(({ text }) => text)
         .join(),
     ).not.toContain("hunter2");
   });

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { type Imported, importConfig } from "../../../src/haproxy/import.ts";
+import { type ImportResult, importConfig } from "../../../src/haproxy/import.ts";
 
 const backends = ["app", "api", "img"].map((name) => `backend ${name}\n server a 10.0.0.1:80\n`).join("");
 
 /** What becomes of frontends, with the backends app, api and img after them. */
-function imported(text: string): Imported {
+function imported(text: string): ImportResult {
   return importConfig(`defaults\n mode http\n${text}\n${backends}`, {});
 }
 
@@ -24,7 +24,7 @@ function reached(text: string): string[] {
 /** What is told of the lines that begin so. */
 function told(text: string, start: string): string[] {
   return imported(text)
-    .remarks.filter((remark) => remark.text.startsWith(start))
+    .diagnostics.filter((remark) => remark.text.startsWith(start))
     .map(({ outcome, note }) => `${outcome}: ${note}`);
 }
 

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ConfigError, printWords, wordsOf } from "../../../src/haproxy/words.ts";
+import { ConfigError, printWords, splitWords } from "../../../src/haproxy/words.ts";
 
 const env = { NAME: "web 1", PORT: "8080" };
-const words = (text: string) => wordsOf(text, 1, env);
+const words = (text: string) => splitWords(text, 1, env);
 
 test.each([
   ["server a 10.0.0.1:80 check", ["server", "a", "10.0.0.1:80", "check"]],
@@ -28,7 +28,7 @@ test.each([
   ['bind "$MISSING:80"', "the variable MISSING is not set"],
 ])("[I1] %s is refused with its line", (text, message) => {
   try {
-    wordsOf(text, 7, env);
+    splitWords(text, 7, env);
     expect.unreachable();
   } catch (error) {
     expect(error).toBeInstanceOf(ConfigError);
@@ -39,7 +39,7 @@ test.each([
 test("[I2] printed words read back as they were, whatever is in them", () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: "grapheme" }), { maxLength: 6 }), (given) => {
-      expect(wordsOf(printWords(given), 1, {})).toEqual(given);
+      expect(splitWords(printWords(given), 1, {})).toEqual(given);
     }),
   );
 });

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { ask } from "../../../src/ingress/ask.ts";
-import { type Asking, maxAttempts } from "../../../src/ingress/asking.ts";
+import { forward } from "../../../src/ingress/ask.ts";
+import { type Forwarding, maxAttempts } from "../../../src/ingress/asking.ts";
 import type { Outgoing } from "../../../src/ingress/outgoing.ts";
 import { createPlane } from "../../../src/proxy/plane.ts";
-import { ringOf } from "../../../src/proxy/ring.ts";
+import { poolOf } from "../../../src/proxy/ring.ts";
 
 type Task = (signal: string) => Promise<Response>;
 
@@ -45,7 +45,7 @@ function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoin
     origin: `http://${taskId}`,
     share: { weight: 1 },
   }));
-  const asked: Asking = {
+  const asked: Forwarding = {
     plane,
     serviceId: "s",
     wish: null,
@@ -59,7 +59,7 @@ function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoin
       init: {},
       ...outgoing,
     },
-    ring: ringOf(targets),
+    ring: poolOf(targets),
     marker: undefined,
     round: "r",
     tried: null,
@@ -73,26 +73,26 @@ function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoin
   return { asked, sent, plane };
 }
 
-async function textOf(asked: Awaited<ReturnType<typeof ask>>): Promise<string> {
+async function textOf(asked: Awaited<ReturnType<typeof forward>>): Promise<string> {
   return asked instanceof Response ? asked.text() : asked;
 }
 
 test("[Y1] a task that keeps a safe request waiting is not waited for: another is asked and the first answer wins", async () => {
   const { asked, sent } = asking({ a: frozen, b: answers("b") }, get);
-  expect(await textOf(await ask(asked))).toBe("b");
+  expect(await textOf(await forward(asked))).toBe("b");
   expect(sent).toEqual(["a", "b"]);
   expect(asked.target?.taskId).toBe("b");
 });
 
 test("[Y1] a request that changes something is sent to one task at a time", async () => {
   const { asked, sent } = asking({ a: frozen, b: answers("b") }, post, 300);
-  expect(await ask(asked)).toBe("slow");
+  expect(await forward(asked)).toBe("slow");
   expect(sent).toEqual(["a"]);
 });
 
 test("[Y1] no task is asked twice, and no more than four for one request", async () => {
   const { asked, sent } = asking({ a: refused, b: refused, c: refused, d: refused, e: refused }, get);
-  await ask(asked);
+  await forward(asked);
   expect(new Set(sent).size).toBe(sent.length);
   expect(sent.length).toBeLessThanOrEqual(4);
 });
@@ -100,13 +100,13 @@ test("[Y1] no task is asked twice, and no more than four for one request", async
 test("[Y2] where too many were sent twice already, a failing request is not sent on", async () => {
   const { asked, plane } = asking({ a: refused, b: answers("b") }, get);
   while (plane.traffic.of("s").retries.take(Date.now()));
-  expect(await ask(asked)).toBe("spent");
+  expect(await forward(asked)).toBe("spent");
 });
 
 test("[Y6] a task that starts to be passed over is named to the registry once, and the registry is told once a second at most", async () => {
   const { asked, plane } = asking({ a: refused, b: answers("b") }, get);
-  await ask(asked);
-  await ask({ ...asked, tried: null });
+  await forward(asked);
+  await forward({ ...asked, tried: null });
   const nowMs = Date.now();
   expect(plane.suspects.due(nowMs)).toEqual(["a"]);
   plane.suspects.add("b");
@@ -117,5 +117,6 @@ test("[Y6] a task that starts to be passed over is named to the registry once, a
 test("[Y3] once a task is known to be frozen, requests that cannot be sent again pass it over", async () => {
   const { asked, plane } = asking({ a: frozen, b: answers("b") }, post);
   plane.outliers.failed("a", Date.now());
-  for (let turn = 0; turn < 4; turn++) expect(await textOf(await ask({ ...asked, tried: null }))).toBe("b");
+  for (let turn = 0; turn < 4; turn++)
+    expect(await textOf(await forward({ ...asked, tried: null }))).toBe("b");
 });

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { mostHeldBytes } from "../../../src/ingress/outgoing.ts";
+import { maxReplayBufferBytes } from "../../../src/ingress/outgoing.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { frozen, madeUpPlane, refused, type Task } from "./made-up-plane.ts";
 
@@ -174,10 +174,10 @@ test("[Y26] bodies held by all requests together are bounded: beyond, one stream
   const body = "x".repeat(replayBytes);
   const answers = Array.from({ length: 20 }, () => ask({ method: "PUT", headers: lengthOf(body), body }));
   await vi.waitFor(() => expect(waiting).toHaveLength(20));
-  expect(plane.held.bytes).toBe(mostHeldBytes);
+  expect(plane.replayBuffer.bytes).toBe(maxReplayBufferBytes);
   for (const answer of waiting) answer();
   for (const answer of await Promise.all(answers)) expect(answer.status).toBe(200);
-  expect(plane.held.bytes).toBe(0);
+  expect(plane.replayBuffer.bytes).toBe(0);
 });
 
 const lengthOf = (body: string) => ({ "content-length": String(body.length) });

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { unwrap } from "../../../src/domain/error.ts";
 import type { PlaneOptions } from "../../../src/proxy/plane.ts";
-import { snapshot } from "../../../src/telemetry/read-snapshot.ts";
+import { readSnapshot } from "../../../src/telemetry/read-snapshot.ts";
 import type { Snapshot } from "../../../src/telemetry/snapshot.ts";
-import { addDelta, newState } from "../../../src/telemetry/telemetry-state.ts";
+import { addDelta, newTelemetryState } from "../../../src/telemetry/telemetry-state.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { newTelemetry } from "../../support/telemetry.ts";
 import { until } from "../../support/until.ts";
@@ -17,7 +17,7 @@ async function counted(
   requests: readonly Asked[],
   options: Partial<PlaneOptions> = {},
 ): Promise<Snapshot> {
-  const state = newState(0);
+  const state = newTelemetryState(0);
   const table = tableOf(1, serviceOf("my-web", 8080, [a, b]));
   const flush: PlaneOptions["flush"] = async (delta) => addDelta(state, delta, Date.now());
   const { plane, ask } = madeUpPlane(table, tasks, { flush, nowMs: Date.now, ...options });
@@ -26,7 +26,7 @@ async function counted(
     await response.text();
   }
   expect(await plane.flusher?.flush()).toBe(true);
-  return snapshot(state, Date.now(), { places: true });
+  return readSnapshot(state, Date.now(), { places: true });
 }
 
 /** The one service, with its tasks by origin. */

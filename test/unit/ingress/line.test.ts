@@ -51,7 +51,7 @@ test("[W16] a task gets no more open requests than it may have, and the rest wai
   await until("four are at the tasks", async () => tasks.waiting.length === 4);
   await until(
     "three wait",
-    async () => plane.plane.lines.waiting(serviceOf("my-web", 1, []).id, Date.now()) === 3,
+    async () => plane.plane.queue.length(serviceOf("my-web", 1, []).id, Date.now()) === 3,
   );
   for (let left = 7; left > 0; left -= 1) {
     await until("a request is at a task", async () => tasks.waiting.length > 0);
@@ -136,11 +136,11 @@ test("[W17] a request that waits too long is refused, and what becomes free goes
 
 test("[W17] a waiting request that has gone holds up nobody, and its task is not lost", async () => {
   const { plane, tasks } = mesh({ maxconn: 1 }, undefined, 1);
-  const { lines, open } = plane.plane;
+  const { queue, open } = plane.plane;
   const { id } = serviceOf("my-web", 1, []);
   const nowMs = Date.now();
-  lines.look(id, { seenMs: 0, choosy: false, take: () => false }, nowMs - 300);
-  expect(lines.waiting(id, nowMs)).toBe(0);
+  queue.poll(id, { polledMs: 0, isSelective: false, take: () => false }, nowMs - 300);
+  expect(queue.length(id, nowMs)).toBe(0);
   // One that was given a task and never came for it.
   open.open("left", nowMs - 1);
   expect(open.isFull("left", 1, nowMs)).toBe(false);
@@ -172,7 +172,7 @@ test("[W17] how long a request was in line is told to those who show a token", a
   await until("one is at the task", async () => tasks.waiting.length === 1);
   await until(
     "the other waits",
-    async () => plane.plane.lines.waiting(serviceOf("my-web", 1, []).id, Date.now()) === 1,
+    async () => plane.plane.queue.length(serviceOf("my-web", 1, []).id, Date.now()) === 1,
   );
   const sinceMs = Date.now();
   await until("it has waited for a while", () => Date.now() >= sinceMs + 20, { everyMs: 1 });

@@ -4,7 +4,7 @@ import type { RoutingTable } from "../../../src/domain/table.ts";
 import { printTable } from "../../../src/domain/table-text.ts";
 import { edge } from "../../../src/edge/handle.ts";
 import { ingress } from "../../../src/ingress/handle.ts";
-import type { Entry } from "../../../src/proxy/entry.ts";
+import type { EntryPoint } from "../../../src/proxy/entry.ts";
 import { createPlane, type DataPlane, type PlaneOptions } from "../../../src/proxy/plane.ts";
 
 /** How a task answers; what it throws is a connection that failed. */
@@ -12,7 +12,7 @@ export type Task = (request: Request) => Response | Promise<Response>;
 
 /** A request; `url` stands in for the one its Host and path make. */
 export type Asked = {
-  readonly door?: Partial<Entry>;
+  readonly door?: Partial<EntryPoint>;
   readonly path?: string;
   readonly url?: string;
 } & Omit<RequestInit, "headers"> & {
@@ -85,7 +85,7 @@ export function madeUpPlane(
   };
 }
 
-function entryOf(door: Partial<Entry>): Entry {
+function entryOf(door: Partial<EntryPoint>): EntryPoint {
   return {
     role: "ingress",
     node: door.role === "edge" ? null : "node1",

@@ -96,7 +96,7 @@ test("[Y22] a POST at a task that is slow and alive is waited for, however slow"
 });
 
 test("[Y22] where SILENT_MS is 0, nothing but the end of the time ends a wait", async () => {
-  const { ask } = mesh([frozen, after(1), after(1)], { silentMs: null, headTimeoutMs: 9_000 });
+  const { ask } = mesh([frozen, after(1), after(1)], { frozenMs: null, headTimeoutMs: 9_000 });
   const posted = ask({ method: "POST" });
   for (let turn = 0; turn < 9; turn += 1) await timed(ask());
   expect((await timed(posted)).text).toContain("did not answer within 9 s");

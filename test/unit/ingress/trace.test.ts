@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readWay } from "../../../src/cli/trace/way.ts";
+import { readTracedRoute } from "../../../src/cli/trace/way.ts";
 import { printTable } from "../../../src/domain/table-text.ts";
 import { serviceOf, tableOf, taskId } from "../../support/dataplane.ts";
 import { frozen, madeUpPlane, refused } from "./made-up-plane.ts";
@@ -11,21 +11,21 @@ const may = { mayDebug: () => true };
 test("[L17] whoever shows a token is told the entry, the policy and every task asked with what came of it", async () => {
   const { ask } = madeUpPlane(table, { "http://a": refused });
   const answer = await ask({ headers, door: { ...may, role: "edge" } });
-  expect(readWay(Object.fromEntries(answer.headers))).toEqual({
+  expect(readTracedRoute(Object.fromEntries(answer.headers))).toEqual({
     entry: "edge",
     node: "node1",
     service: "my-web",
     policy: "roundrobin",
     sticky: null,
-    waitedMs: null,
+    queuedMs: null,
     canaryOf: null,
     path: null,
-    takenFrom: null,
+    pathOwner: null,
     attempts: [
       { taskId: taskId("my-web", 1), task: "my-web.1", node: "node1", atMs: 0, tookMs: 0, outcome: "failed" },
       { taskId: taskId("my-web", 2), task: "my-web.2", node: "node2", atMs: 0, tookMs: 0, outcome: "200" },
     ],
-    passedOver: `${taskId("my-web", 1)};for=2000`,
+    ejected: `${taskId("my-web", 1)};for=2000`,
     panic: null,
     tableVersion: 7,
     tableAgeMs: 0,
@@ -37,7 +37,7 @@ test("[L17] whoever shows a token is told the entry, the policy and every task a
 test("[L17] a task that kept the request waiting is told with how long it was waited for", async () => {
   const { ask } = madeUpPlane(table, { "http://a": frozen }, { nowMs: () => Date.now() });
   const answer = await ask({ headers, door: may });
-  const [first, second] = readWay(Object.fromEntries(answer.headers))?.attempts ?? [];
+  const [first, second] = readTracedRoute(Object.fromEntries(answer.headers))?.attempts ?? [];
   expect([first?.outcome, second?.outcome]).toEqual(["none", "200"]);
   expect(second?.atMs).toBeGreaterThanOrEqual(50);
   const endMs = (attempt: typeof first) => (attempt?.atMs ?? 0) + (attempt?.tookMs ?? 0);
@@ -54,15 +54,13 @@ test("[Y28] whoever debugs is told which tasks are passed over, and that all are
   const calm = await ask({ headers, door: may });
   // Both failed on the way to the third.
   expect(calm.headers.get("x-waggle-panic")).toBe("2 of 3 tasks fail: all are used");
-  expect([plane.outliers.ejected, plane.outliers.panics]).toEqual([2, 1]);
+  expect([plane.outliers.ejectionCount, plane.outliers.panicCount]).toEqual([2, 1]);
   now.ms += 500;
   plane.outliers.failed(taskId("my-web", 3), now.ms);
   const panic = await ask({ headers, door: may });
   const out = [1, 2].map((slot) => `${taskId("my-web", slot)};for=1500`);
-  expect(panic.headers.get("x-waggle-passed-over")).toBe(
-    [...out, `${taskId("my-web", 3)};for=2000`].join(", "),
-  );
-  expect(plane.outliers.panics).toBeGreaterThan(1);
+  expect(panic.headers.get("x-waggle-ejected")).toBe([...out, `${taskId("my-web", 3)};for=2000`].join(", "));
+  expect(plane.outliers.panicCount).toBeGreaterThan(1);
 });
 
 test("[Y28] whoever debugs is told why the table could not be renewed, in characters a header can hold", async () => {

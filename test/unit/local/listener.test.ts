@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import WebSocket, { WebSocketServer } from "ws";
-import { controlDoor, publishedDoor } from "../../../src/local/doors.ts";
+import { controlProfile, publishedPortProfile } from "../../../src/local/doors.ts";
 import { Listener } from "../../../src/local/listener.ts";
 
 const closing: (() => Promise<unknown> | unknown)[] = [];
@@ -27,7 +27,7 @@ async function serve(
 
 const portOf = (server: { address(): unknown }): number => (server.address() as AddressInfo).port;
 
-async function listen(upstreamPort: number, door = publishedDoor(identity, "k")): Promise<Listener> {
+async function listen(upstreamPort: number, door = publishedPortProfile(identity, "k")): Promise<Listener> {
   const listener = await Listener.open("127.0.0.1", 0, door, { host: "127.0.0.1", port: upstreamPort });
   closing.push(() => listener.close(0));
   return listener;
@@ -80,7 +80,7 @@ test("[U23] the control API's port refuses in the Engine API's form, and says no
     seen.push(incoming.rawHeaders);
     outgoing.end("ok");
   });
-  const listener = await listen(portOf(upstream), controlDoor);
+  const listener = await listen(portOf(upstream), controlProfile);
   const twice = await say(
     listener,
     "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",

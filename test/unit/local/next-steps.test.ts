@@ -1,18 +1,18 @@
 import { expect, test } from "vitest";
-import { asBefore, nextSteps } from "../../../src/local/next-steps.ts";
+import { nextSteps, restartSummary } from "../../../src/local/next-steps.ts";
 import { defaultStatsUri } from "../../../src/stats/uri.ts";
 
 const listener = (
-  place: string,
+  owner: string,
   role: "edge" | "ingress",
   published: number | null,
   openPort: number | null,
 ) => ({
-  key: `${place} ${published}`,
+  key: `${owner} ${published}`,
   address: "127.0.0.2",
   port: published ?? 8000,
   identity: { role, nodeId: null, published },
-  place,
+  owner,
   openPort,
 });
 
@@ -39,7 +39,7 @@ test("[U24] the first start says what to try, at ports that are open", () => {
 });
 
 test("[U24] a later start says in four lines that all is as it was", () => {
-  expect(asBefore(known)).toEqual([
+  expect(restartSummary(known)).toEqual([
     "The mesh is as it was, published: 8080, 9090; bin/waggle --state s status says more",
     "Dashboard: http://127.0.0.1:8787/dashboard/sign-in?code=c",
     "Control API: http://127.0.0.1:8787   token: t",

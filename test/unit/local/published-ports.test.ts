@@ -2,7 +2,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { expect, test } from "vitest";
 import type { ClosedPort } from "../../../src/cli/closed-ports.ts";
 import type { RoutingTable } from "../../../src/domain/table.ts";
-import { PublishedPorts, wantedListeners } from "../../../src/local/published-ports.ts";
+import { desiredListeners, PublishedPorts } from "../../../src/local/published-ports.ts";
 
 const node = (name: string, address: string, up = true) => ({
   id: `id-${name}`,
@@ -28,7 +28,7 @@ const service = (ports: RoutingTable["services"][number]["ports"], nodeIds: read
 
 function addresses(table: RoutingTable, kind: "own" | "shared" = "own"): string[] {
   const balancer = { address: "127.0.0.1", defaultPort: 8000 };
-  return wantedListeners(table, { kind }, balancer).map((one) => `${one.place} ${one.address}:${one.port}`);
+  return desiredListeners(table, { kind }, balancer).map((one) => `${one.owner} ${one.address}:${one.port}`);
 }
 
 const three = [node("node1", "127.0.0.2"), node("node2", "127.0.0.3", false), node("node3", "127.0.0.4")];
@@ -72,7 +72,7 @@ test("[U6] a port that is another than the published one is told when it opens",
     () => {},
   );
   const identity = { role: "ingress", nodeId: "n", published: 8080 } as const;
-  await ports.want([{ key: "a", address: "127.0.0.1", port: 0, identity, place: "node1" }]);
+  await ports.apply([{ key: "a", address: "127.0.0.1", port: 0, identity, owner: "node1" }]);
   expect(lines).toEqual([`node1: published port 8080 is open at 127.0.0.1:${ports.portOf("a")}`]);
   await ports.close();
 });
@@ -98,13 +98,13 @@ test("[L21] a port that cannot be opened is told, and again once it is open", as
     (closed) => told.push(closed),
   );
   const identity = { role: "edge", nodeId: null, published: port } as const;
-  const wanted = [{ key: "k", address: "127.0.0.1", port, identity, place: "balancer" }];
-  await ports.want(wanted);
-  await ports.want(wanted);
+  const wanted = [{ key: "k", address: "127.0.0.1", port, identity, owner: "balancer" }];
+  await ports.apply(wanted);
+  await ports.apply(wanted);
   expect(told).toEqual([
     [
       {
-        place: "balancer",
+        owner: "balancer",
         address: "127.0.0.1",
         port,
         why: "something else on this machine listens there; trying again until it works",
@@ -113,7 +113,7 @@ test("[L21] a port that cannot be opened is told, and again once it is open", as
     ],
   ]);
   await new Promise((resolve) => holder.close(resolve));
-  await ports.want(wanted);
+  await ports.apply(wanted);
   expect(told.at(-1)).toEqual([]);
   await ports.close();
 });

@@ -10,7 +10,7 @@ function pass(text: string): {
 } {
   const heads = new RequestHeads("x-waggle-entry", "vouched");
   const fed = heads.feed(Buffer.from(text, "latin1"));
-  return { out: Buffer.concat(fed.out).toString("latin1"), refusal: fed.refusal, upgrade: fed.upgrade };
+  return { out: Buffer.concat(fed.out).toString("latin1"), refusal: fed.refusal, upgrade: fed.isUpgrade };
 }
 
 test("[U10] each request head gets the entry header behind its request line, and nothing else changes", () => {
@@ -86,7 +86,7 @@ test("[U13] after a WebSocket upgrade nothing is read until it is answered; then
     [false, `GET /2 HTTP/1.1\r\n${mark}\r\n`],
   ] as const) {
     const heads = new RequestHeads("x-waggle-entry", "vouched");
-    expect(heads.feed(Buffer.from(`${upgrade}GET /2 HTTP/1.1\r\n\r\n`)).upgrade).toBe(true);
+    expect(heads.feed(Buffer.from(`${upgrade}GET /2 HTTP/1.1\r\n\r\n`)).isUpgrade).toBe(true);
     expect(Buffer.concat(heads.decideUpgrade(switched).out).toString()).toBe(expected);
   }
 });

@@ -4,9 +4,14 @@ import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { checkText } from "../../../src/domain/check-result.ts";
 import type { ProbeTarget } from "../../../src/domain/probe-list.ts";
-import { type CheckWords, checkOf, defaultHttpCheck, type HttpCheck } from "../../../src/domain/server.ts";
+import {
+  defaultHttpCheck,
+  type HttpCheck,
+  type PartialCheckSpec,
+  withCheckDefaults,
+} from "../../../src/domain/server.ts";
 import { runCheck } from "../../../src/prober/check.ts";
-import { Answer, requestText } from "../../../src/prober/exchange.ts";
+import { ResponseCheck, requestText } from "../../../src/prober/exchange.ts";
 import { nodeCheckDeps } from "../../support/dial.ts";
 
 const servers: Server[] = [];
@@ -35,12 +40,12 @@ function answering(text: string): (socket: Socket) => void {
   return (socket) => socket.once("data", () => socket.end(text));
 }
 
-function target(port: number, words: CheckWords = {}): ProbeTarget {
-  const check = checkOf({ timeoutMs: 300, ...words }, { tls: false });
+function target(port: number, words: PartialCheckSpec = {}): ProbeTarget {
+  const check = withCheckDefaults({ timeoutMs: 300, ...words }, { tls: false });
   return { serverId: "s", name: "web/s", epoch: 1, host: "127.0.0.1", port, check, counter: 2 };
 }
 
-async function found(port: number, words: CheckWords = {}): Promise<string> {
+async function found(port: number, words: PartialCheckSpec = {}): Promise<string> {
   return checkText(await runCheck(target(port, words), nodeCheckDeps)).replace(/ in \d+ms$/, "");
 }
 
@@ -83,7 +88,7 @@ describe("an HTTP check", () => {
   });
 
   test("[F12] looks into the body, also one in chunks, in whatever pieces it comes", async () => {
-    const expects = (pattern: string, not = false): CheckWords => ({
+    const expects = (pattern: string, not = false): PartialCheckSpec => ({
       http: { ...http, expect: { kind: "string", pattern, not } },
     });
     const body = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nall ready";
@@ -100,7 +105,7 @@ describe("an HTTP check", () => {
   });
 
   test("[F12] a 404 asks for no new requests where that is said", () => {
-    const answer = new Answer({ ...http, disableOn404: true });
+    const answer = new ResponseCheck({ ...http, disableOn404: true });
     expect(answer.add("HTTP/1.1 404 Not Found\r\n")).toEqual({ word: "L7OKC", code: 404 });
   });
 });

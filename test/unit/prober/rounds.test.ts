@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import type { CheckWord } from "../../../src/domain/check-result.ts";
+import type { CheckStatus } from "../../../src/domain/check-result.ts";
 import type { ProbeTarget } from "../../../src/domain/probe-list.ts";
-import { type CheckWords, checkOf } from "../../../src/domain/server.ts";
-import { beatMs, Rounds } from "../../../src/prober/rounds.ts";
+import { type PartialCheckSpec, withCheckDefaults } from "../../../src/domain/server.ts";
+import { CheckSchedule, maxReportGapMs } from "../../../src/prober/rounds.ts";
 
-function target(serverId: string, words: CheckWords = {}, epoch = 1): ProbeTarget {
-  const check = checkOf(words, { tls: false });
+function target(serverId: string, words: PartialCheckSpec = {}, epoch = 1): ProbeTarget {
+  const check = withCheckDefaults(words, { tls: false });
   return {
     serverId,
     name: `web/${serverId}`,
@@ -19,25 +19,25 @@ function target(serverId: string, words: CheckWords = {}, epoch = 1): ProbeTarge
 
 /** A prober whose checks take no time and end as `result` says. */
 class Simulated {
-  readonly rounds = new Rounds();
+  readonly rounds = new CheckSchedule();
   readonly checks: { readonly atMs: number; readonly serverId: string }[] = [];
   readonly reports: { readonly atMs: number; readonly said: string }[] = [];
   nowMs = 0;
-  result: (serverId: string, atMs: number) => CheckWord = () => "L4OK";
+  result: (serverId: string, atMs: number) => CheckStatus = () => "L4OK";
 
   constructor(...targets: ProbeTarget[]) {
-    this.rounds.take(targets, [], 0);
+    this.rounds.setTargets(targets, [], 0);
   }
 
   runUntil(ms: number): void {
-    for (let next = this.rounds.nextMs(); next !== null && next <= ms; next = this.rounds.nextMs()) {
+    for (let next = this.rounds.nextDueMs(); next !== null && next <= ms; next = this.rounds.nextDueMs()) {
       this.nowMs = Math.max(this.nowMs, next);
-      for (const one of this.rounds.start(this.nowMs)) {
+      for (const one of this.rounds.startDue(this.nowMs)) {
         this.checks.push({ atMs: this.nowMs, serverId: one.serverId });
         const word = this.result(one.serverId, this.nowMs);
-        this.rounds.finished(one, { word, code: null, durationMs: 0 }, this.nowMs);
+        this.rounds.finish(one, { word, code: null, durationMs: 0 }, this.nowMs);
       }
-      const reports = this.rounds.report(this.nowMs);
+      const reports = this.rounds.takeReports(this.nowMs);
       if (reports === null) continue;
       const said = reports
         .map(({ serverId, counter, fails }) => `${serverId} ${counter} ${fails}`)
@@ -63,18 +63,22 @@ describe("when servers are checked", () => {
 
   test("[J43] a clock that goes back keeps no server from its checks, and no report from the registry", () => {
     const hourMs = 3_600_000;
-    const rounds = new Rounds();
-    rounds.take([target("a")], [], hourMs);
+    const rounds = new CheckSchedule();
+    rounds.setTargets([target("a")], [], hourMs);
     const checked = (atMs: number) => {
-      const due = rounds.start(atMs);
-      for (const one of due) rounds.finished(one, { word: "L4OK", code: null, durationMs: 0 }, atMs);
+      const due = rounds.startDue(atMs);
+      for (const one of due) rounds.finish(one, { word: "L4OK", code: null, durationMs: 0 }, atMs);
       return due.length;
     };
-    expect([checked(hourMs), rounds.report(hourMs)?.length, rounds.nextMs()]).toEqual([1, 1, hourMs + 2_000]);
+    expect([checked(hourMs), rounds.takeReports(hourMs)?.length, rounds.nextDueMs()]).toEqual([
+      1,
+      1,
+      hourMs + 2_000,
+    ]);
     // The clock goes back by an hour; then the prober wakes.
-    expect([checked(0), rounds.nextMs()]).toEqual([0, 2_000]);
-    expect([checked(2_000), rounds.nextMs()]).toEqual([1, 4_000]);
-    expect(rounds.report(beatMs)).not.toBeNull();
+    expect([checked(0), rounds.nextDueMs()]).toEqual([0, 2_000]);
+    expect([checked(2_000), rounds.nextDueMs()]).toEqual([1, 4_000]);
+    expect(rounds.takeReports(maxReportGapMs)).not.toBeNull();
   });
 
   test("[F14] with fastinter while the state is changing, downinter while it is down", () => {
@@ -87,22 +91,22 @@ describe("when servers are checked", () => {
   });
 
   test("[F15] at most six wait for an answer at a time, the longest due first", () => {
-    const rounds = new Rounds();
+    const rounds = new CheckSchedule();
     const targets = [..."abcdefgh"].map((id) => target(id, { interMs: 800 }));
-    rounds.take(targets, [], 0);
-    const started = rounds.start(10_000);
+    rounds.setTargets(targets, [], 0);
+    const started = rounds.startDue(10_000);
     expect(started.map(({ serverId }) => serverId)).toEqual([..."abcdef"]);
-    expect(rounds.start(10_000)).toEqual([]);
-    expect(rounds.nextMs()).toBeGreaterThan(10_000);
-    rounds.finished(started[0] as ProbeTarget, { word: "L4OK", code: null, durationMs: 1 }, 10_001);
-    expect(rounds.start(10_001).map(({ serverId }) => serverId)).toEqual(["g"]);
+    expect(rounds.startDue(10_000)).toEqual([]);
+    expect(rounds.nextDueMs()).toBeGreaterThan(10_000);
+    rounds.finish(started[0] as ProbeTarget, { word: "L4OK", code: null, durationMs: 1 }, 10_001);
+    expect(rounds.startDue(10_001).map(({ serverId }) => serverId)).toEqual(["g"]);
   });
 
   test("[F15] one server is never checked twice at a time", () => {
-    const rounds = new Rounds();
-    rounds.take([target("a", { interMs: 100 })], [], 0);
-    expect(rounds.start(0)).toHaveLength(1);
-    expect(rounds.start(60_000)).toEqual([]);
+    const rounds = new CheckSchedule();
+    rounds.setTargets([target("a", { interMs: 100 })], [], 0);
+    expect(rounds.startDue(0)).toHaveLength(1);
+    expect(rounds.startDue(60_000)).toEqual([]);
   });
 });
 
@@ -121,19 +125,19 @@ describe("what the registry is told", () => {
       "62000: a 4 3",
       "92000: ",
     ]);
-    expect(beatMs).toBe(30_000);
+    expect(maxReportGapMs).toBe(30_000);
   });
 
   test("[F16] what did not arrive is told again", () => {
-    const rounds = new Rounds();
-    rounds.take([target("a")], [], 0);
-    const [one] = rounds.start(0);
-    rounds.finished(one as ProbeTarget, { word: "L4CON", code: null, durationMs: 1 }, 1);
-    const reports = rounds.report(1) ?? [];
+    const rounds = new CheckSchedule();
+    rounds.setTargets([target("a")], [], 0);
+    const [one] = rounds.startDue(0);
+    rounds.finish(one as ProbeTarget, { word: "L4CON", code: null, durationMs: 1 }, 1);
+    const reports = rounds.takeReports(1) ?? [];
     expect(reports).toHaveLength(1);
-    rounds.untold(reports, 500);
-    expect(rounds.report(400)).toBeNull();
-    expect(rounds.report(500)).toEqual(reports);
+    rounds.reportFailed(reports, 500);
+    expect(rounds.takeReports(400)).toBeNull();
+    expect(rounds.takeReports(500)).toEqual(reports);
   });
 });
 
@@ -141,38 +145,38 @@ describe("another list", () => {
   test("[F17] servers go on where they are; one whose checks begin anew begins where the list says", () => {
     const prober = new Simulated(target("a"), target("b"));
     prober.runUntil(3_000);
-    prober.rounds.take([target("a"), target("b", {}, 2)], [], 3_000);
-    const begun = prober.rounds.start(10_000);
+    prober.rounds.setTargets([target("a"), target("b", {}, 2)], [], 3_000);
+    const begun = prober.rounds.startDue(10_000);
     const kept = begun.map((one) =>
-      prober.rounds.finished(one, { word: "L4CON", code: null, durationMs: 1 }, 10_000),
+      prober.rounds.finish(one, { word: "L4CON", code: null, durationMs: 1 }, 10_000),
     );
     expect(kept.map((one) => `${one?.serverId} ${one?.counter}`).sort()).toEqual(["a 3", "b 0"]);
   });
 
   test("[F17] a check of a server that is no more, or is checked anew, says nothing", () => {
-    const rounds = new Rounds();
-    rounds.take([target("a"), target("b")], [], 0);
-    const started = rounds.start(2_000);
-    rounds.take([target("b", {}, 2)], [], 2_000);
+    const rounds = new CheckSchedule();
+    rounds.setTargets([target("a"), target("b")], [], 0);
+    const started = rounds.startDue(2_000);
+    rounds.setTargets([target("b", {}, 2)], [], 2_000);
     const result = { word: "L4CON", code: null, durationMs: 1 } as const;
-    expect(started.map((one) => rounds.finished(one, result, 2_001))).toEqual([null, null]);
-    expect(rounds.report(100_000)).toEqual([]);
+    expect(started.map((one) => rounds.finish(one, result, 2_001))).toEqual([null, null]);
+    expect(rounds.takeReports(100_000)).toEqual([]);
   });
 
   test("[F17] a prober that starts again goes on with the counters it kept", () => {
-    const rounds = new Rounds();
-    rounds.take([target("a")], [{ serverId: "a", epoch: 1, counter: 3, fails: 7, last: null }], 0);
-    const [one] = rounds.start(0);
-    const kept = rounds.finished(one as ProbeTarget, { word: "L4CON", code: null, durationMs: 0 }, 1);
+    const rounds = new CheckSchedule();
+    rounds.setTargets([target("a")], [{ serverId: "a", epoch: 1, counter: 3, fails: 7, last: null }], 0);
+    const [one] = rounds.startDue(0);
+    const kept = rounds.finish(one as ProbeTarget, { word: "L4CON", code: null, durationMs: 0 }, 1);
     expect(kept).toMatchObject({ counter: 2, fails: 8 });
   });
 
   test("[F17] with nothing to check there is nothing to wake for", () => {
-    const rounds = new Rounds();
-    expect(rounds.nextMs()).toBeNull();
-    rounds.take([target("a")], [], 0);
-    rounds.take([], [], 10);
-    expect(rounds.nextMs()).toBeNull();
-    expect(rounds.report(1_000_000)).toBeNull();
+    const rounds = new CheckSchedule();
+    expect(rounds.nextDueMs()).toBeNull();
+    rounds.setTargets([target("a")], [], 0);
+    rounds.setTargets([], [], 10);
+    expect(rounds.nextDueMs()).toBeNull();
+    expect(rounds.takeReports(1_000_000)).toBeNull();
   });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { MeshError } from "../../../src/domain/error.ts";
-import { ignoredParts } from "../../../src/protocol/engine/ignored.ts";
+import { ignoredFieldWarnings } from "../../../src/protocol/engine/ignored.ts";
 import { readNodeSpec } from "../../../src/protocol/engine/read-node.ts";
 import { readServiceSpec } from "../../../src/protocol/engine/read-service.ts";
 import { publishing, running, spec } from "../control/support.ts";
@@ -108,7 +108,7 @@ test("[A10] null, which Go writes for what is empty, reads as absent everywhere"
   };
   const bare = { Name: "my-web", TaskTemplate: { ContainerSpec: { Image: "nginx" } } };
   expect(readServiceSpec(sent).spec).toEqual(readServiceSpec(bare).spec);
-  expect(ignoredParts(sent)).toEqual([]);
+  expect(ignoredFieldWarnings(sent)).toEqual([]);
 });
 
 test.each([
@@ -229,12 +229,12 @@ test("[A11] a long value is quoted in part", () => {
 });
 
 test("[A12] what the Docker CLI writes into every spec draws no warning", () => {
-  expect(ignoredParts(spec("my-web"))).toEqual([]);
+  expect(ignoredFieldWarnings(spec("my-web"))).toEqual([]);
   const usual = {
     UpdateConfig: { Parallelism: 1, FailureAction: "pause", Monitor: 5e9, MaxFailureRatio: 0 },
   };
-  expect(ignoredParts(spec("my-web", usual))).toEqual([]);
-  expect(ignoredParts(spec("my-web", running({ Healthcheck: { Test: ["NONE"] } })))).toEqual([]);
+  expect(ignoredFieldWarnings(spec("my-web", usual))).toEqual([]);
+  expect(ignoredFieldWarnings(spec("my-web", running({ Healthcheck: { Test: ["NONE"] } })))).toEqual([]);
 });
 
 test.each([
@@ -254,7 +254,7 @@ test.each([
   const sent = spec("my-web", change);
   const { document } = readServiceSpec(sent);
   expect(document).toEqual(sent);
-  expect(ignoredParts(document)).toEqual([expect.stringContaining(`${what} is ignored: `)]);
+  expect(ignoredFieldWarnings(document)).toEqual([expect.stringContaining(`${what} is ignored: `)]);
 });
 
 test("[V13] update and rollback policies are read whole, in milliseconds, and what is not said is left out", () => {

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import type { Entry } from "../../../src/proxy/entry.ts";
-import { type Claims, setForwarding } from "../../../src/proxy/forwarding.ts";
+import type { EntryPoint } from "../../../src/proxy/entry.ts";
+import { type ForwardedClaims, setForwarding } from "../../../src/proxy/forwarding.ts";
 
-const noClaims: Claims = {
+const noClaims: ForwardedClaims = {
   forwardedFor: null,
   forwardedHost: null,
   forwardedProto: null,
@@ -11,12 +11,12 @@ const noClaims: Claims = {
 };
 
 function forwarded(
-  entry: Partial<Entry>,
+  entry: Partial<EntryPoint>,
   host: string,
-  claims: Partial<Claims> | null = null,
+  claims: Partial<ForwardedClaims> | null = null,
 ): Record<string, string> {
   const headers = new Headers();
-  const whole: Entry = {
+  const whole: EntryPoint = {
     role: "edge",
     node: null,
     port: null,
@@ -39,7 +39,7 @@ test("[X14] the entry's facts are told in both vocabularies", () => {
 });
 
 test("[X16] the port is told apart where Host and scheme do not say it", () => {
-  const port = (entry: Partial<Entry>, host: string) => forwarded(entry, host)["x-forwarded-port"];
+  const port = (entry: Partial<EntryPoint>, host: string) => forwarded(entry, host)["x-forwarded-port"];
   expect(port({ port: 8080 }, "www.example.com")).toBe("8080");
   expect(port({ port: 8080 }, "[::1]")).toBe("8080");
   expect(port({ port: 8080 }, "www.example.com:9090")).toBe("8080");

@@ -32,7 +32,7 @@ test("[X17] [X18] exactly what is about the connection, named in it, or the mesh
       const connection: [string, string][] =
         listed.length > 0 ? [["Connection", listed.join(comma).toUpperCase()]] : [];
       const headers = new Headers([...hop, ...plain, ...own, ...named, ...connection]);
-      for (const name of readRequestHead(headers).stops) headers.delete(name);
+      for (const name of readRequestHead(headers).hopByHop) headers.delete(name);
       const left = named.filter(([name]) => !listed.includes(name));
       expect([...headers.keys()].toSorted()).toEqual([...plain, ...left].map(([name]) => name).toSorted());
     }),
@@ -56,11 +56,11 @@ test("[X17] a response loses what is about its connection, and keeps each cookie
 });
 
 test("[X43] of all upgrades only a WebSocket's crosses the mesh", () => {
-  expect(readRequestHead(new Headers({ upgrade: "WebSocket", connection: "Upgrade" })).stops).toEqual([
+  expect(readRequestHead(new Headers({ upgrade: "WebSocket", connection: "Upgrade" })).hopByHop).toEqual([
     "connection",
   ]);
   expect(
-    readRequestHead(new Headers({ upgrade: "h2c", connection: "Upgrade, HTTP2-Settings" })).stops,
+    readRequestHead(new Headers({ upgrade: "h2c", connection: "Upgrade, HTTP2-Settings" })).hopByHop,
   ).toEqual(["connection", "http2-settings", "upgrade"]);
 });
 

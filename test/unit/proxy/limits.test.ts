@@ -17,13 +17,13 @@ test("[Y25] variables say how long is waited and how much is held, and 0 takes a
   expect(readLimits(variables)).toEqual({
     headTimeoutMs: 5_000,
     tryTimeoutMs: 800,
-    silentMs: 1_500,
+    frozenMs: 1_500,
     replayBytes: 1_048_576,
   });
   expect(readLimits({ TRY_TIMEOUT_MS: "0", SILENT_MS: "0", REPLAY_BYTES: "0" })).toEqual({
     ...defaultLimits,
     tryTimeoutMs: null,
-    silentMs: null,
+    frozenMs: null,
     replayBytes: 0,
   });
 });

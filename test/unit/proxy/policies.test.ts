@@ -3,18 +3,18 @@ import type { Policy } from "../../../src/domain/policy.ts";
 import { pickTarget } from "../../../src/ingress/pick.ts";
 import type { DataPlane } from "../../../src/proxy/plane.ts";
 import { keyOf } from "../../../src/proxy/policies/policies.ts";
-import { type Ring, ringOf, rulesOf, weightOf } from "../../../src/proxy/ring.ts";
+import { poolOf, rulesOf, type TargetPool, weightOf } from "../../../src/proxy/ring.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { madeUpPlane } from "../ingress/made-up-plane.ts";
 
 type Shares = Readonly<Record<string, number>>;
 
 /** A ring of targets `a`, `b` … with these weights. */
-function ring(weights: Shares, policy: Policy = "roundrobin", options = {}): Ring {
+function ring(weights: Shares, policy: Policy = "roundrobin", options = {}): TargetPool {
   const targets = Object.entries(weights).map(([taskId, weight]) => {
     return { taskId, slot: 1, nodeId: "n", server: null, origin: `http://${taskId}`, share: { weight } };
   });
-  return ringOf(targets, rulesOf({ ...serviceOf("s", 80, []), policy, options }));
+  return poolOf(targets, rulesOf({ ...serviceOf("s", 80, []), policy, options }));
 }
 
 function plane(random: () => number = () => 0): DataPlane {
@@ -32,7 +32,7 @@ function numbers(): () => number {
 
 const wish = (key: string) => ({ key, kept: null, sticky: null, canaryOf: null });
 
-function picks(mesh: DataPlane, one: Ring, count: number, key?: string): string[] {
+function picks(mesh: DataPlane, one: TargetPool, count: number, key?: string): string[] {
   return Array.from({ length: count }, () => {
     return pickTarget(mesh, "r", one, null, false, key === undefined ? null : wish(key))?.taskId ?? "-";
   });
@@ -51,7 +51,7 @@ test("[W8] a task that comes into a weighted round gets its share from then on, 
   picks(mesh, ring({ a: 2, b: 1 }), 50);
   expect(tally(picks(mesh, ring({ a: 2, b: 1, c: 3 }), 60))).toEqual({ a: 20, b: 10, c: 30 });
   expect(tally(picks(mesh, ring({ a: 2, c: 3 }), 50))).toEqual({ a: 20, c: 30 });
-  expect([...mesh.currents.of("r").keys()]).toEqual(["a", "c"]);
+  expect([...mesh.smoothWeights.of("r").keys()]).toEqual(["a", "c"]);
 });
 
 test("[W9] leastconn picks one with the fewest open requests for its weight, in turn where several have", () => {
@@ -132,7 +132,7 @@ test("[W20] of tasks that all fail, backups stand in at once, without panic", ()
     const share = taskId < "c" ? { weight: 1 } : { weight: 1, backup: true as const };
     return { taskId, slot: 1, nodeId: "n", server: null, origin: `http://${taskId}`, share };
   });
-  const one = ringOf(targets);
+  const one = poolOf(targets);
   const mesh = plane();
   expect(tally(picks(mesh, one, 4))).toEqual({ a: 2, b: 2 });
   mesh.outliers.failed("a", 1_000_000);
@@ -150,7 +150,7 @@ test("[W12] a task in its slow start gets its part of the turns, and its whole s
       const share = { weight: 1, sinceMs: taskId === "b" ? sinceMs : 0 };
       return { taskId, slot: 1, nodeId: "n", server: null, origin: `http://${taskId}`, share };
     });
-    return tally(picks(plane(), ringOf(targets, ring({}, "roundrobin", { slowStartMs: 10_000 }).rules), 60));
+    return tally(picks(plane(), poolOf(targets, ring({}, "roundrobin", { slowStartMs: 10_000 }).rules), 60));
   };
   expect(at(1_000_000 - 5_000)).toEqual({ a: 40, b: 20 });
   expect(at(1_000_000 - 10_000)).toEqual({ a: 30, b: 30 });

@@ -71,7 +71,7 @@ test("[W1] a node in drain or maint is not picked by the balancer, and its own e
     ...base,
     nodes: base.nodes.map((node, index) => {
       const balance = states[index] ?? null;
-      return balance === null ? node : { ...node, balance };
+      return balance === null ? node : { ...node, admin: balance };
     }),
   });
   const entries = async (table: typeof base) => {

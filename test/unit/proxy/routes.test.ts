@@ -54,8 +54,8 @@ test("[X7] in host mode a node has its own tasks only", () => {
     "",
     { url: "" },
   )?.[0];
-  expect(route?.ring(idOf("node1")).ids).toEqual([taskId("my-web", 1), taskId("my-web", 4)]);
-  expect(route?.ring("nowhere").ids).toEqual([]);
+  expect(route?.pool(idOf("node1")).ids).toEqual([taskId("my-web", 1), taskId("my-web", 4)]);
+  expect(route?.pool("nowhere").ids).toEqual([]);
   expect([...(route?.nodeIds() ?? [])]).toEqual(["node1", "node2", "node3"].map(idOf));
 });
 
@@ -65,7 +65,7 @@ test("[X53] tasks of weight 0, and tasks that do not listen on the target port, 
   const tasks = [{ ...first, weight: 0 }, { ...second, endpoints: [[81, "http://x"]] }, third, fourth];
   const changed = { ...service, tasks: tasks as typeof service.tasks };
   const route = new Routes(tableOf(1, changed)).match(8080, "", "", { url: "" })?.[0];
-  expect(route?.ring(idOf("node1")).ids).toEqual([taskId("my-web", 3), taskId("my-web", 4)]);
+  expect(route?.pool(idOf("node1")).ids).toEqual([taskId("my-web", 3), taskId("my-web", 4)]);
 });
 
 test("[X4] a node is found by id, by name, and by its own host names; of two with one name, the one that is up", () => {
@@ -79,5 +79,5 @@ test("[X4] a node is found by id, by name, and by its own host names; of two wit
   expect(routes.node("twin")?.id).toBe(idOf("node2"));
   expect(routes.node(idOf("node1"))?.up).toBe(false);
   expect(routes.nodeOfHost("two.example.com")?.id).toBe(idOf("node2"));
-  expect(routes.able).toEqual([idOf("node2")]);
+  expect(routes.eligibleNodes).toEqual([idOf("node2")]);
 });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { printTable } from "../../../src/domain/table-text.ts";
-import { freshMs, patienceMs, staleMs, TableCache } from "../../../src/proxy/table-cache.ts";
+import { freshMs, maxRefreshWaitMs, refreshAfterMs, TableCache } from "../../../src/proxy/table-cache.ts";
 import { tableOf } from "../../support/dataplane.ts";
 
 beforeEach(() => {
@@ -42,7 +42,7 @@ async function look(cache: TableCache): Promise<number | undefined> {
 test("[X46] a stale table is served at once and renewed behind the request, once a second at most", async () => {
   const { cache, state, asked } = registry(1);
   expect((await cache.fresh())?.version).toBe(1);
-  vi.advanceTimersByTime(staleMs);
+  vi.advanceTimersByTime(refreshAfterMs);
   await look(cache);
   expect(asked).toEqual([-1]);
   state.version = 2;
@@ -56,7 +56,7 @@ test("[X46] while one refresh is under way another request starts none", async (
   const { cache, state, asked } = registry(1);
   await cache.fresh();
   state.delayMs = 500;
-  vi.advanceTimersByTime(staleMs + 1);
+  vi.advanceTimersByTime(refreshAfterMs + 1);
   const left: Promise<void>[] = [];
   for (let i = 0; i < 5; i += 1) cache.current((work) => left.push(work));
   expect([left.length, asked.length]).toEqual([1, 2]);
@@ -73,12 +73,12 @@ test("[X47] a registry that is away, an older version and a text that cannot be 
   for (const change of spoil) {
     Object.assign(state, { version: 5, text: null, failure: null });
     change();
-    vi.advanceTimersByTime(staleMs + 1);
+    vi.advanceTimersByTime(refreshAfterMs + 1);
     await look(cache);
     expect(cache.problem).not.toBeNull();
     expect(await look(cache)).toBe(5);
   }
-  expect(cache.ageMs()).toBe(3 * (staleMs + 1));
+  expect(cache.ageMs()).toBe(3 * (refreshAfterMs + 1));
 });
 
 test("[X47] an older table is not taken even when it is sent, nor one that says another version than its answer", async () => {
@@ -86,14 +86,14 @@ test("[X47] an older table is not taken even when it is sent, nor one that says 
     const { cache, state } = registry(5);
     await cache.fresh();
     Object.assign(state, { always: true, ...sent });
-    vi.advanceTimersByTime(staleMs + 1);
+    vi.advanceTimersByTime(refreshAfterMs + 1);
     await look(cache);
     expect(await look(cache)).toBe(5);
   }
   const { cache, state } = registry(5);
   await cache.fresh();
   Object.assign(state, { always: true, version: 4 });
-  vi.advanceTimersByTime(staleMs + 1);
+  vi.advanceTimersByTime(refreshAfterMs + 1);
   await look(cache);
   expect(cache.problem).toBe("the registry has version 4 and this isolate 5");
 });
@@ -136,9 +136,9 @@ test("[X48] the wait for a fresh table ends after two seconds, with what is held
   vi.advanceTimersByTime(freshMs + 1);
   const startedMs = Date.now();
   const waiting = cache.fresh();
-  await vi.advanceTimersByTimeAsync(patienceMs);
+  await vi.advanceTimersByTimeAsync(maxRefreshWaitMs);
   expect((await waiting)?.version).toBe(1);
-  expect(Date.now() - startedMs).toBe(patienceMs);
+  expect(Date.now() - startedMs).toBe(maxRefreshWaitMs);
 });
 
 test("[X46] before the first table there is none, and the first may have version 0", async () => {

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { printTable } from "../../../src/domain/table-text.ts";
 import type { Routes } from "../../../src/proxy/routes.ts";
-import { silentMs, TableCache, wakingMs } from "../../../src/proxy/table-cache.ts";
+import { disconnectedAfterMs, reconnectWaitMs, TableCache } from "../../../src/proxy/table-cache.ts";
 import { tableOf } from "../../support/dataplane.ts";
 
 beforeEach(() => {
@@ -45,10 +45,10 @@ async function route(cache: TableCache): Promise<{ version: number | undefined; 
 
 test("[X46] a router that was silent looks at a fresh table before it routes", async () => {
   const { cache } = await router(() => 0);
-  vi.advanceTimersByTime(silentMs);
+  vi.advanceTimersByTime(disconnectedAfterMs);
   expect((await route(cache)).version).toBe(1);
   const { cache: silent } = await router(() => 0);
-  vi.advanceTimersByTime(silentMs + 1);
+  vi.advanceTimersByTime(disconnectedAfterMs + 1);
   expect((await route(silent)).version).toBe(2);
 });
 
@@ -56,20 +56,20 @@ test("[X46] it waits for that a quarter of a second at most, then routes by the 
   let delayMs = 0;
   const { cache } = await router(() => delayMs);
   delayMs = 60_000;
-  vi.advanceTimersByTime(silentMs + 1);
+  vi.advanceTimersByTime(disconnectedAfterMs + 1);
   const { version, waitedMs } = await route(cache);
   expect(version).toBe(1);
-  expect(waitedMs).toBeGreaterThanOrEqual(wakingMs);
-  expect(waitedMs).toBeLessThanOrEqual(wakingMs + 10);
+  expect(waitedMs).toBeGreaterThanOrEqual(reconnectWaitMs);
+  expect(waitedMs).toBeLessThanOrEqual(reconnectWaitMs + 10);
 });
 
 test("[X46] while the registry is known to be away nobody waits for it", async () => {
   let delayMs = 0;
   const { cache, now } = await router(() => delayMs);
   now.problem = new Error("away");
-  vi.advanceTimersByTime(silentMs + 1);
+  vi.advanceTimersByTime(disconnectedAfterMs + 1);
   await route(cache);
   delayMs = 60_000;
-  vi.advanceTimersByTime(silentMs + 1);
+  vi.advanceTimersByTime(disconnectedAfterMs + 1);
   expect(await route(cache)).toEqual({ version: 1, waitedMs: 0 });
 });

@@ -139,8 +139,8 @@ export class TestMesh {
   /** The alarm, now. */
   ring(heard: readonly TestNode[]): void {
     for (const { id } of heard) if (this.sockets.has(id)) this.sockets.set(id, this.nowMs);
-    this.registry.beats(this.sockets);
-    this.registry.due();
+    this.registry.checkHeartbeats(this.sockets);
+    this.registry.runDueDeadlines();
   }
 
   events(action: string): readonly string[] {
@@ -158,7 +158,7 @@ export class TestMesh {
       regions: this.regions,
     };
     const registry = new Registry(new SqlStore(this.port), deps);
-    registry.booted(connected);
+    registry.start(connected);
     return registry;
   }
 

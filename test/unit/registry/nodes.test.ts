@@ -95,7 +95,7 @@ test("[M35] an endpoint that could not be dialled, or is not the node's own, clo
     mesh.registry.takeEffects();
     mesh.report(task, { state: "running", endpoints });
     expect(mesh.registry.takeEffects().closes).toMatchObject([
-      { nodeId: node.id, code: closeCodes.badFrame },
+      { nodeId: node.id, code: closeCodes.badMessage },
     ]);
     expect(mesh.tasks()).toEqual([task]);
   }
@@ -130,7 +130,7 @@ test("[M36] a node may only speak for its own tasks: one word about another's cl
   expect(effects.closes).toEqual([
     {
       nodeId: one.id,
-      code: closeCodes.badFrame,
+      code: closeCodes.badMessage,
       reason: `task ${others.id} belongs to node2, not to node1: a node may only speak for its own tasks`,
     },
   ]);
@@ -200,7 +200,7 @@ test("[M40] a node unheard for 15 s is down, its socket is closed so that it red
   const effects = mesh.pass(1, [two]);
   expect(stateOf(mesh, one)).toBe("down heartbeat failure");
   expect(effects.closes).toEqual([
-    { nodeId: one.id, code: closeCodes.missedBeats, reason: "missed its beats" },
+    { nodeId: one.id, code: closeCodes.missedHeartbeats, reason: "missed its beats" },
   ]);
   mesh.work([one.id]);
   expect(mesh.running("my-web").filter(({ nodeId }) => nodeId === two.id)).toHaveLength(2);

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { ServerSpec } from "../../../src/domain/server.ts";
 import { serverStatus } from "../../../src/domain/server-health.ts";
 import type { AdminTarget, ServerView } from "../../../src/registry/api.ts";
-import { probeBeatMs, silentMs } from "../../../src/registry/probing.ts";
+import { probeHeartbeatMs, probeSilenceMs } from "../../../src/registry/probing.ts";
 import { aCheckedServer, aServerSpec } from "../../support/servers.ts";
 import { refusal, TestMesh } from "./harness.ts";
 
@@ -38,7 +38,9 @@ function server(name: string): ServerView {
 /** A region says where a server's counter stands. */
 function says(region: string, name: string, counter: number, epoch = server(name).epoch): void {
   const last = counter >= 2 ? accepted : refused;
-  mesh.registry.probed(region, "", [{ serverId: server(name).id, epoch, counter, fails: 4 - counter, last }]);
+  mesh.registry.reportProbes(region, "", [
+    { serverId: server(name).id, epoch, counter, fails: 4 - counter, last },
+  ]);
 }
 
 function set(kind: AdminTarget["kind"], ref: string, state: "ready" | "drain" | "maint"): string {
@@ -134,18 +136,18 @@ describe("the probers", () => {
     expect(wakes()).toEqual([]);
     set("server", "web/node2", "maint");
     expect(wakes()).toEqual(["weur"]);
-    expect(mesh.registry.probed("weur", "", [])).toMatchObject({ targets: [] });
+    expect(mesh.registry.reportProbes("weur", "", [])).toMatchObject({ targets: [] });
   });
 
   test("[F21] get their list with a report when the one they have is another", () => {
     add(aCheckedServer({}, { rise: 3 }));
-    const list = mesh.registry.probed("weur", "", []);
+    const list = mesh.registry.reportProbes("weur", "", []);
     expect(list?.targets).toMatchObject([
       { name: "web/node1", host: "10.0.0.1", port: 8080, counter: 3, epoch: 1 },
     ]);
-    expect(mesh.registry.probed("weur", list?.hash ?? "", [])).toBeNull();
+    expect(mesh.registry.reportProbes("weur", list?.hash ?? "", [])).toBeNull();
     says("weur", "node1", 0);
-    expect(mesh.registry.probed("weur", list?.hash ?? "", [])).toBeNull();
+    expect(mesh.registry.reportProbes("weur", list?.hash ?? "", [])).toBeNull();
   });
 
   test("[F22] what they say changes a server's state, the table and the events, once", () => {
@@ -178,7 +180,7 @@ describe("the probers", () => {
     add(aCheckedServer());
     says("mars", "node1", 0);
     expect(server("node1").health?.up).toBe(true);
-    expect(mesh.registry.probed("mars", "", [])).toMatchObject({ targets: [] });
+    expect(mesh.registry.reportProbes("mars", "", [])).toMatchObject({ targets: [] });
   });
 
   test("[F23] of several regions the silent ones do not count, are woken, and an event says so once", () => {
@@ -190,12 +192,12 @@ describe("the probers", () => {
     // Two fall silent while they say down; the third says up.
     says("weur", "node1", 4);
     expect(server("node1").health?.up).toBe(false);
-    mesh.pass(silentMs - probeBeatMs);
+    mesh.pass(probeSilenceMs - probeHeartbeatMs);
     says("weur", "node1", 4);
-    mesh.pass(probeBeatMs + silentMs - 1);
+    mesh.pass(probeHeartbeatMs + probeSilenceMs - 1);
     says("weur", "node1", 4);
     mesh.registry.takeEffects();
-    const { wakes } = mesh.pass(silentMs);
+    const { wakes } = mesh.pass(probeSilenceMs);
     expect(server("node1").health?.up).toBe(true);
     expect(wakes).toEqual(expect.arrayContaining(["enam", "apac"]));
     expect(mesh.events("prober.silent").filter((one) => one.includes("enam"))).toHaveLength(1);
@@ -204,14 +206,14 @@ describe("the probers", () => {
   test("[F23] with all regions silent a server stays as it was", () => {
     add(aCheckedServer());
     says("weur", "node1", 0);
-    mesh.pass(3 * silentMs);
+    mesh.pass(3 * probeSilenceMs);
     expect(server("node1").health?.up).toBe(false);
   });
 
   test("[F24] with nothing to check nothing wakes the registry", () => {
     add(aServerSpec());
     add(aCheckedServer({ name: "node2" }));
-    expect(mesh.registry.nextDeadlineMs()).toBe(mesh.nowMs + silentMs);
+    expect(mesh.registry.nextDeadlineMs()).toBe(mesh.nowMs + probeSilenceMs);
     mesh.registry.removeServer("web/node2", "operator");
     expect(mesh.registry.nextDeadlineMs()).toBeNull();
   });
@@ -239,7 +241,7 @@ describe("the admin state", () => {
     expect(set("node", "alpha", "drain")).toBe("");
     expect(set("task", "app.1", "maint")).toBe("");
     expect(mesh.registry.node("alpha")).toMatchObject({
-      value: { balance: "drain", availability: "active" },
+      value: { admin: "drain", availability: "active" },
     });
     expect(mesh.tasks("app")[0]).toMatchObject({ admin: "maint", state: "running" });
     expect(mesh.events("node.state")).toEqual(["alpha: ready -> drain"]);

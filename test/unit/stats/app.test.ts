@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import { MeshError, unwrap } from "../../../src/domain/error.ts";
 import { type StatsApp, statsApp } from "../../../src/stats/app.ts";
 import type { StatsDeps } from "../../../src/stats/context.ts";
-import { uncounted } from "../../../src/stats/input.ts";
+import { emptyTraffic } from "../../../src/stats/input.ts";
 import { statsPage } from "../../../src/stats/page.tsx";
-import { readAsked } from "../../../src/stats/uri.ts";
+import { readStatsQuery } from "../../../src/stats/uri.ts";
 import { withoutToken } from "../../../src/stats/who.ts";
 import { csvRow, readCsv } from "../../support/haproxy-csv.ts";
 import { aServerSpec } from "../../support/servers.ts";
@@ -25,7 +25,7 @@ function aMesh(over: Partial<StatsDeps> = {}): { readonly mesh: TestMesh; readon
   mesh.work();
   const app = statsApp({
     mesh: mesh.registry,
-    traffic: async () => uncounted,
+    traffic: async () => emptyTraffic,
     operatorToken: "op-token",
     viewerToken: "view-token",
     uri: "/haproxy?stats",
@@ -101,11 +101,11 @@ test("[Z15] an operator's form sets servers, and HAProxy's word for what came of
   const answer = await post(app, drain, operator, ";up;norefresh?scope=nodes");
   expect(answer.status).toBe(303);
   expect(answer.headers.get("location")).toBe("/haproxy?stats;st=DONE;up;norefresh?scope=nodes");
-  expect(unwrap(mesh.registry.node("node2")).balance).toBe("drain");
+  expect(unwrap(mesh.registry.node("node2")).admin).toBe("drain");
   expect(mesh.events("node.state")).toEqual(["node2: ready -> drain"]);
   expect(await outcome(app, drain)).toBe("NONE");
   expect(await outcome(app, { ...drain, action: "ready", b: "waggle.nodes" })).toBe("DONE");
-  expect(unwrap(mesh.registry.node("node2")).balance).toBe("ready");
+  expect(unwrap(mesh.registry.node("node2")).admin).toBe("ready");
 });
 
 test("[Z15] tasks and static servers are set in the same way", async () => {
@@ -166,7 +166,7 @@ test("[Z15] of several servers those that are there are set, and the outcome say
   ]);
   const answer = await app(new Request(page, { method: "POST", headers: operator, body }));
   expect(answer.headers.get("location")).toBe("/haproxy?stats;st=PART");
-  expect(unwrap(mesh.registry.node("node1")).balance).toBe("drain");
+  expect(unwrap(mesh.registry.node("node1")).admin).toBe("drain");
 });
 
 const drain = { s: "node1", action: "drain", b: "#1" };
@@ -184,7 +184,7 @@ test.each([
   const { mesh, app } = aMesh();
   const answer = await post(app, { ...drain, ...token } as Record<string, string>, headers);
   expect(answer.headers.get("location")).toBe(`/haproxy?stats;st=${expected}`);
-  expect(unwrap(mesh.registry.node("node1")).balance).toBe(expected === "DONE" ? "drain" : undefined);
+  expect(unwrap(mesh.registry.node("node1")).admin).toBe(expected === "DONE" ? "drain" : undefined);
 });
 
 test.each([
@@ -225,8 +225,8 @@ test("[Z17] names are text on the page, whatever they are", async () => {
   const web = aService({ name: hostile });
   const task = aTask(web, { state: "failed", health: null, err: hostile });
   const report = aReport({ nodes: [aNode({ hostname: hostile })], services: [web], tasks: [task] });
-  const asked = readAsked(`${page};norefresh`, "/haproxy?stats");
-  const html = statsPage(report, { asked, uri: "/haproxy?stats", nonce: "n", asksToken: true });
+  const asked = readStatsQuery(`${page};norefresh`, "/haproxy?stats");
+  const html = statsPage(report, { query: asked, uri: "/haproxy?stats", nonce: "n", requiresToken: true });
   expect(html).toContain("&lt;script&gt;alert(1)");
   const scoped = await (await get(app, `?scope=${encodeURIComponent(hostile)}`, viewer)).text();
   for (const text of [html, scoped]) expect(text).not.toMatch(/<script|<img/);
@@ -237,8 +237,13 @@ test("[Z17] a page of more than a thousand rows reads itself again once a minute
   const tasks = Array.from({ length: 1_000 }, (_, index) =>
     aTask(web, { slot: index + 1, id: `t${index}`.padEnd(25, "0") }),
   );
-  const asked = readAsked(page, "/haproxy?stats");
-  const html = statsPage(aReport({ tasks }), { asked, uri: "/haproxy?stats", nonce: "n", asksToken: true });
+  const asked = readStatsQuery(page, "/haproxy?stats");
+  const html = statsPage(aReport({ tasks }), {
+    query: asked,
+    uri: "/haproxy?stats",
+    nonce: "n",
+    requiresToken: true,
+  });
   expect(html).toContain('content="60;url=/haproxy?stats"');
 });
 

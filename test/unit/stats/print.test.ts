@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { checkOf } from "../../../src/domain/server.ts";
-import { columns } from "../../../src/stats/columns.ts";
+import { withCheckDefaults } from "../../../src/domain/server.ts";
+import { statsColumns } from "../../../src/stats/columns.ts";
 import { statsCsv } from "../../../src/stats/csv.ts";
 import { statsJson } from "../../../src/stats/json.ts";
 import { statsJsonSchema } from "../../../src/stats/json-schema.ts";
-import type { StatsReport, Values } from "../../../src/stats/report.ts";
-import { trafficOf } from "../../../src/stats/traffic.ts";
-import { snapshot } from "../../../src/telemetry/read-snapshot.ts";
-import { newState } from "../../../src/telemetry/telemetry-state.ts";
+import type { ColumnValues, StatsReport } from "../../../src/stats/report.ts";
+import { statsTraffic } from "../../../src/stats/traffic.ts";
+import { readSnapshot } from "../../../src/telemetry/read-snapshot.ts";
+import { newTelemetryState } from "../../../src/telemetry/telemetry-state.ts";
 import { readCsv } from "../../support/haproxy-csv.ts";
 import { aServer, aServerSpec } from "../../support/servers.ts";
 import { aService, now } from "../../support/world.ts";
@@ -19,7 +19,7 @@ const header =
   "# pxname,svname,qcur,qmax,scur,smax,slim,stot,bin,bout,dreq,dresp,ereq,econ,eresp,wretr,wredis,status,weight,act,bck,chkfail,chkdown,lastchg,downtime,qlimit,pid,iid,sid,throttle,lbtot,tracked,type,rate,rate_lim,rate_max,check_status,check_code,check_duration,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,hanafail,req_rate,req_rate_max,req_tot,cli_abrt,srv_abrt,comp_in,comp_out,comp_byp,comp_rsp,lastsess,last_chk,last_agt,qtime,ctime,rtime,ttime,agent_status,agent_code,agent_duration,check_desc,agent_desc,check_rise,check_fall,check_health,agent_rise,agent_fall,agent_health,addr,cookie,mode,algo,conn_rate,conn_rate_max,conn_tot,intercepted,dcon,dses,wrew,connect,reuse,cache_lookups,cache_hits,srv_icur,src_ilim,qtime_max,ctime_max,rtime_max,ttime_max,eint,idle_conn_cur,safe_conn_cur,used_conn_cur,need_conn_est,uweight,agg_server_status,agg_server_check_status,agg_check_status,srid,sess_other,h1sess,h2sess,h3sess,req_other,h1req,h2req,h3req,proto,priv_idle_cur,reqbin,reqbout,resbin,resbout,cache_hint_hits,-,";
 
 test("[Z1] the first line of the CSV is HAProxy's, all 119 columns in their order", () => {
-  expect(columns).toHaveLength(119);
+  expect(statsColumns).toHaveLength(119);
   expect(statsCsv(aReport()).split("\n")[0]).toBe(header);
 });
 
@@ -27,16 +27,18 @@ test("[Z1] docs/stats.md tells of every column in order, and of none as empty th
   const page = readFileSync(new URL("../../../docs/stats.md", import.meta.url), "utf8");
   const told = [...page.matchAll(/^\| (\d+) \| `(\w+)` \| [FBS-]+ \| (.+) \|$/gm)];
   expect(told.map(([, pos, name]) => [Number(pos), name])).toEqual(
-    columns.map(({ pos, name }) => [pos, name]),
+    statsColumns.map(({ pos, name }) => [pos, name]),
   );
   const empty = told.filter(([, , , value]) => value?.startsWith("*empty*")).map(([, , name]) => name);
-  const check = checkOf({}, { tls: false });
+  const check = withCheckDefaults({}, { tls: false });
   const server = aServer(aService(), aServerSpec({ check, maxConn: 9 }));
-  const counted = trafficOf(snapshot(newState(now), now));
+  const counted = statsTraffic(readSnapshot(newTelemetryState(now), now));
   const rows = aReport({ servers: [server], traffic: counted }).proxies.flatMap((proxy) => proxy.rows);
   const filled = new Set(rows.flatMap(({ values }) => Object.keys(values)));
   expect(empty.filter((name) => filled.has(name ?? ""))).toEqual([]);
-  const known = columns.map(({ name }) => name).filter((name) => !empty.includes(name) && !filled.has(name));
+  const known = statsColumns
+    .map(({ name }) => name)
+    .filter((name) => !empty.includes(name) && !filled.has(name));
   // Only where a policy, a check or traffic says so.
   expect(known).toEqual(["qlimit", "throttle", "rtime", "cookie"]);
 });
@@ -50,7 +52,7 @@ test("[Z2] every row has as many fields as the first line; what is not known is 
 });
 
 test("[Z2] a row prints no column that HAProxy has not in rows of its kind", () => {
-  const everything: Values = Object.fromEntries(columns.map(({ name }) => [name, 1]));
+  const everything: ColumnValues = Object.fromEntries(statsColumns.map(({ name }) => [name, 1]));
   const report = withRows([{ kind: "frontend", values: everything }]);
   const [row] = readCsv(statsCsv(report)).rows;
   expect(row).toMatchObject({ stot: "1", ereq: "1", qcur: "", weight: "", check_status: "", algo: "" });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { checkOf } from "../../../src/domain/server.ts";
-import { freshHealth } from "../../../src/domain/server-health.ts";
+import { withCheckDefaults } from "../../../src/domain/server.ts";
+import { initialServerHealth } from "../../../src/domain/server-health.ts";
 import type { HealthReport } from "../../../src/domain/task.ts";
 import { proxyIds } from "../../../src/stats/proxy-id.ts";
 import { aServer, aServerSpec } from "../../support/servers.ts";
@@ -52,8 +52,8 @@ test("[Z7] a node is UP while it is heard, DRAIN or MAINT as the operator wants 
     aNode({ hostname: "c", leaving: true }),
     aNode({ hostname: "d", state: "down", message: "heartbeat failure", availability: "drain" }),
     aNode({ hostname: "e", availability: "pause" }),
-    aNode({ hostname: "f", balance: "drain" }),
-    aNode({ hostname: "g", balance: "maint", state: "down" }),
+    aNode({ hostname: "f", admin: "drain" }),
+    aNode({ hostname: "g", admin: "maint", state: "down" }),
   ];
   const report = aReport({ nodes });
   const statuses = ["a", "b", "c", "d", "e", "f", "g"].map(
@@ -169,11 +169,11 @@ test("[Z9] a task that the operator drains or has in maintenance says so, and ge
 });
 
 test("[Z9] a static server fills HAProxy's own columns", () => {
-  const check = checkOf({ interMs: 1_000 }, { tls: false });
+  const check = withCheckDefaults({ interMs: 1_000 }, { tls: false });
   const spec = aServerSpec({ name: "s1", host: "10.0.0.1", port: 8080, weight: 3, maxConn: 50, check });
   const last = { word: "L7STS", code: 503, durationMs: 4 } as const;
   const health = {
-    ...freshHealth(check, now - 9_000),
+    ...initialServerHealth(check, now - 9_000),
     counter: 0,
     up: false,
     last,

@@ -1,26 +1,26 @@
 // Reports for tests of the statistics: made of worlds, by the function that makes the real ones.
 
-import type { Node } from "../../../src/domain/node.ts";
+import type { MeshNode } from "../../../src/domain/node.ts";
 import type { StaticServer } from "../../../src/domain/server.ts";
 import type { Service } from "../../../src/domain/service.ts";
 import type { Task } from "../../../src/domain/task.ts";
-import { type Traffic, uncounted } from "../../../src/stats/input.ts";
+import { emptyTraffic, type StatsTraffic } from "../../../src/stats/input.ts";
 import { makeReport } from "../../../src/stats/make-report.ts";
-import type { StatsReport, Values } from "../../../src/stats/report.ts";
+import type { ColumnValues, StatsReport } from "../../../src/stats/report.ts";
 import { aNode, aService, aTask, now } from "../../support/world.ts";
 
 export type Parts = {
-  readonly nodes?: readonly Node[];
+  readonly nodes?: readonly MeshNode[];
   readonly services?: readonly Service[];
   readonly tasks?: readonly Task[];
   readonly servers?: readonly StaticServer[];
-  readonly traffic?: Traffic;
+  readonly traffic?: StatsTraffic;
 };
 
 /** A report of these parts; without any, of one node and the service my-web with two healthy tasks. */
 export function aReport(parts: Parts = {}): StatsReport {
   const service = aService();
-  const { nodes = [aNode()], services = [service], servers = [], traffic = uncounted } = parts;
+  const { nodes = [aNode()], services = [service], servers = [], traffic = emptyTraffic } = parts;
   const { tasks = [aTask(service), aTask(service, { slot: 2 })] } = parts;
   const running = tasks.filter(({ state }) => state === "running").length;
   return makeReport({
@@ -43,7 +43,7 @@ export function aReport(parts: Parts = {}): StatsReport {
 }
 
 /** The values of one row; throws when there is none of that name. */
-export function valuesOf(report: StatsReport, proxy: string, row: string): Values {
+export function valuesOf(report: StatsReport, proxy: string, row: string): ColumnValues {
   const found = report.proxies
     .find(({ name }) => name === proxy)
     ?.rows.find(({ values }) => values.svname === row);

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { MeshError } from "../../../src/domain/error.ts";
-import { readTraffic, trafficOf } from "../../../src/stats/traffic.ts";
+import { readStatsTraffic, statsTraffic } from "../../../src/stats/traffic.ts";
 import type { Delta } from "../../../src/telemetry/delta.ts";
-import { snapshot } from "../../../src/telemetry/read-snapshot.ts";
-import { addDelta, newState } from "../../../src/telemetry/telemetry-state.ts";
+import { readSnapshot } from "../../../src/telemetry/read-snapshot.ts";
+import { addDelta, newTelemetryState } from "../../../src/telemetry/telemetry-state.ts";
 import { aService, aTask, now } from "../../support/world.ts";
 import { delta, entryDelta, taskDelta } from "../telemetry/deltas.ts";
 import { aReport, valuesOf } from "./support.ts";
@@ -12,9 +12,9 @@ const web = aService({}, { id: "service1" });
 const tasks = [aTask(web), aTask(web, { slot: 2 })];
 
 function reportOf(...changes: readonly Partial<Delta>[]) {
-  const state = newState(now - 60_000);
+  const state = newTelemetryState(now - 60_000);
   for (const [index, change] of changes.entries()) addDelta(state, delta(index + 1, change), now - 4_000);
-  return aReport({ services: [web], tasks, traffic: trafficOf(snapshot(state, now)) });
+  return aReport({ services: [web], tasks, traffic: statsTraffic(readSnapshot(state, now)) });
 }
 
 test("[Z11] requests, responses and bytes of a service stand in its frontend and in its backend", () => {
@@ -84,7 +84,7 @@ test("[Z11] what nothing was sent to counts 0; where nobody counts, nothing is s
 
 test("[Z11] while the telemetry cannot be had the rest is told without it", async () => {
   const away = new MeshError("telemetry/unavailable", "away", { blame: "mesh", retry: "safe" });
-  const traffic = await readTraffic({ snapshot: () => Promise.reject(away) });
+  const traffic = await readStatsTraffic({ snapshot: () => Promise.reject(away) });
   expect(valuesOf(aReport({ traffic }), "my-web", "my-web.1")).toMatchObject({ status: "UP" });
   expect(valuesOf(aReport({ traffic }), "my-web", "my-web.1")).not.toHaveProperty("stot");
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isStatsUrl, partOf, readAsked, statsLink } from "../../../src/stats/uri.ts";
+import { filterReport, isStatsUrl, readStatsQuery, statsLink } from "../../../src/stats/uri.ts";
 import { aNode } from "../../support/world.ts";
 import { aReport, rowsOf } from "./support.ts";
 
@@ -43,14 +43,14 @@ test.each([
   [";st=<script>", { outcome: "" }],
   [";bogus", { format: "html", up: false }],
 ])("[Z12] what stands after the address is read as HAProxy reads it: %s", (rest, asked) => {
-  expect(readAsked(at(uri + rest), uri)).toMatchObject(asked);
+  expect(readStatsQuery(at(uri + rest), uri)).toMatchObject(asked);
 });
 
 test("[Z12] a link says what was asked for, and reads back", () => {
-  const asked = readAsked(at(`${uri};up;norefresh?scope=a%26b`), uri);
+  const asked = readStatsQuery(at(`${uri};up;norefresh?scope=a%26b`), uri);
   const link = statsLink(uri, { ...asked, outcome: "NONE" });
   expect(link).toBe("/haproxy?stats;st=NONE;up;norefresh?scope=a%26b");
-  expect(readAsked(at(link), uri)).toEqual({ ...asked, outcome: "NONE" });
+  expect(readStatsQuery(at(link), uri)).toEqual({ ...asked, outcome: "NONE" });
 });
 
 test("[Z13] ;up leaves out servers that are down, and nothing else", () => {
@@ -60,17 +60,18 @@ test("[Z13] ;up leaves out servers that are down, and nothing else", () => {
     aNode({ hostname: "c", availability: "drain" }),
   ];
   const report = aReport({ nodes });
-  expect(rowsOf(partOf(report, { up: true, scope: "" }), "waggle.nodes")).toEqual([
+  expect(rowsOf(filterReport(report, { up: true, scope: "" }), "waggle.nodes")).toEqual([
     "FRONTEND",
     "a",
     "c",
     "BACKEND",
   ]);
-  expect(partOf(report, { up: false, scope: "" })).toEqual(report);
+  expect(filterReport(report, { up: false, scope: "" })).toEqual(report);
 });
 
 test("[Z13] a scope leaves the proxies whose name contains it, without regard to case", () => {
-  const names = (scope: string) => partOf(aReport(), { up: false, scope }).proxies.map(({ name }) => name);
+  const names = (scope: string) =>
+    filterReport(aReport(), { up: false, scope }).proxies.map(({ name }) => name);
   expect(names("WEB")).toEqual(["my-web"]);
   expect(names("e")).toEqual(["waggle.nodes", "my-web"]);
   expect(names("nothing")).toEqual([]);

@@ -1,21 +1,21 @@
 // Deltas as isolates send them, made in few words.
 
-import { type Counter, counter } from "../../../src/telemetry/counters.ts";
+import { type CounterName, counterIndex } from "../../../src/telemetry/counters.ts";
 import type { Delta, EntryDelta, TaskDelta } from "../../../src/telemetry/delta.ts";
-import { bucketOf } from "../../../src/telemetry/histogram.ts";
-import { newTally, type WrittenTally, writeTally } from "../../../src/telemetry/tally.ts";
+import { bucketIndex } from "../../../src/telemetry/histogram.ts";
+import { newTally, type SparseTally, toSparseTally } from "../../../src/telemetry/tally.ts";
 
-export type Counted = Partial<Record<Counter, number>>;
+export type Counted = Partial<Record<CounterName, number>>;
 
 /** @param tookMs latencies counted */
-export function written(counts: Counted, tookMs: readonly number[] = []): WrittenTally {
+export function written(counts: Counted, tookMs: readonly number[] = []): SparseTally {
   const tally = newTally();
-  for (const [name, value] of Object.entries(counts)) tally.counts[counter[name as Counter]] = value;
+  for (const [name, value] of Object.entries(counts)) tally.counts[counterIndex[name as CounterName]] = value;
   for (const ms of tookMs) {
-    tally.buckets[bucketOf(ms)] = (tally.buckets[bucketOf(ms)] ?? 0) + 1;
-    tally.counts[counter.tookMs] = (tally.counts[counter.tookMs] ?? 0) + ms;
+    tally.buckets[bucketIndex(ms)] = (tally.buckets[bucketIndex(ms)] ?? 0) + 1;
+    tally.counts[counterIndex.tookMs] = (tally.counts[counterIndex.tookMs] ?? 0) + ms;
   }
-  return writeTally(tally);
+  return toSparseTally(tally);
 }
 
 const still = { open: 0, openMax: 0, queue: 0, queueMax: 0 };

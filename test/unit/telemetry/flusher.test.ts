@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { counter, countsOf } from "../../../src/telemetry/counters.ts";
+import { counterIndex, countsByName } from "../../../src/telemetry/counters.ts";
 import type { Delta } from "../../../src/telemetry/delta.ts";
-import { Flusher, flushEveryMs } from "../../../src/telemetry/flusher.ts";
+import { Flusher, flushIntervalMs } from "../../../src/telemetry/flusher.ts";
 import { Meter } from "../../../src/telemetry/meter.ts";
 import { addTally, newTally } from "../../../src/telemetry/tally.ts";
 
@@ -13,7 +13,7 @@ const task = { taskId: "task1", slot: 1, nodeId: "node1", server: null };
 class TestMeter {
   nowMs = 1_000_000;
   ejectedMs = 0;
-  readonly meter = new Meter({ isolate: "isolate1", ejectedMs: () => this.ejectedMs, longestMs: 30_000 });
+  readonly meter = new Meter({ isolate: "isolate1", ejectedMs: () => this.ejectedMs, maxResponseMs: 30_000 });
   readonly sent: Delta[] = [];
   readonly slept: number[] = [];
   readonly planned: Promise<void>[] = [];
@@ -32,8 +32,8 @@ class TestMeter {
   });
 
   request(): void {
-    this.meter.entry(service, node).add(counter.requests);
-    this.flusher.plan(this.nowMs, (work) => this.planned.push(work));
+    this.meter.entry(service, node).add(counterIndex.requests);
+    this.flusher.schedule(this.nowMs, (work) => this.planned.push(work));
   }
 
   /** Lets the sleeping flush go on. */
@@ -46,7 +46,7 @@ class TestMeter {
     return this.sent.map(({ entries }) => {
       const tally = newTally();
       for (const entry of entries) addTally(tally, entry);
-      return countsOf(tally.counts).requests;
+      return countsByName(tally.counts).requests;
     });
   }
 }
@@ -55,7 +55,7 @@ test("[J18] requests are sent on together, two seconds after the first of them e
   const test = new TestMeter();
   test.request();
   test.request();
-  expect([test.planned.length, test.slept]).toEqual([1, [flushEveryMs]]);
+  expect([test.planned.length, test.slept]).toEqual([1, [flushIntervalMs]]);
   await test.wake();
   expect(test.requests()).toEqual([2]);
   test.request();
@@ -115,7 +115,7 @@ test("[J8] a clock that jumps does not keep an isolate from sending", () => {
 
 test("[J6] a request whose end nobody told is not waited for longer than two turns", () => {
   const test = new TestMeter();
-  test.meter.task(task, service).open.came();
+  test.meter.task(task, service).open.increment();
   expect(test.meter.take(test.nowMs)?.tasks).toMatchObject([{ open: 1, openMax: 1 }]);
   for (const open of [0, undefined]) {
     test.nowMs += 60_000;
@@ -126,22 +126,22 @@ test("[J6] a request whose end nobody told is not waited for longer than two tur
 test("[J6] a request that takes long is still counted as waiting, and its end is not counted twice", () => {
   const test = new TestMeter();
   test.meter.take(test.nowMs);
-  const { turn } = test.meter;
+  const { generation } = test.meter;
   const cell = test.meter.task(task, service);
-  cell.open.came();
+  cell.open.increment();
   test.nowMs += 60_000;
   expect(test.meter.take(test.nowMs)?.tasks).toMatchObject([{ open: 1 }]);
-  cell.open.came();
-  cell.open.went(test.meter.turn - turn);
-  expect(cell.open.now).toBe(1);
-  cell.open.went(0);
-  cell.open.went(5);
-  expect(cell.open.now).toBe(0);
+  cell.open.increment();
+  cell.open.decrement(test.meter.generation - generation);
+  expect(cell.open.value).toBe(1);
+  cell.open.decrement(0);
+  cell.open.decrement(5);
+  expect(cell.open.value).toBe(0);
 });
 
 test("[J16] that a task is passed over is told without a request to it, and that it is no more", () => {
   const test = new TestMeter();
-  test.meter.task(task, service).add(counter.attempts);
+  test.meter.task(task, service).add(counterIndex.attempts);
   test.meter.take(test.nowMs);
   test.ejectedMs = 2_000;
   expect(test.meter.take(test.nowMs)?.tasks).toMatchObject([{ ejectedMs: 2_000, counts: [] }]);
@@ -155,11 +155,11 @@ test("[J15] a cell outlives its table, takes on its new name, and is given up wh
   const cell = test.meter.task(task, service);
   const next = { ...task };
   expect(test.meter.task(next, { ...service, name: "renamed" })).toBe(cell);
-  cell.add(counter.attempts);
+  cell.add(counterIndex.attempts);
   expect(test.meter.take(test.nowMs)?.tasks).toMatchObject([{ name: "renamed.1" }]);
   for (let taking = 0; taking < 302; taking += 1) test.meter.take(test.nowMs);
   const anew = test.meter.task(next, service);
   expect(anew).not.toBe(cell);
-  anew.add(counter.attempts);
+  anew.add(counterIndex.attempts);
   expect(test.meter.take(test.nowMs)?.tasks).toHaveLength(1);
 });

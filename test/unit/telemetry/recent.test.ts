@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
-import { snapshot } from "../../../src/telemetry/read-snapshot.ts";
-import { addDelta, newState } from "../../../src/telemetry/telemetry-state.ts";
+import { readSnapshot } from "../../../src/telemetry/read-snapshot.ts";
+import { addDelta, newTelemetryState } from "../../../src/telemetry/telemetry-state.ts";
 import { delta, entryDelta, taskDelta } from "./deltas.ts";
 
 const startMs = 1_700_000_000_000;
 
 /** Twenty requests in the ten seconds from `startMs`, five of them answered 500; ten good ones in the next. */
 function counted() {
-  const state = newState(startMs);
+  const state = newTelemetryState(startMs);
   addDelta(
     state,
     delta(1, { entries: [entryDelta({ requests: 20, responses5xx: 5 }, Array(20).fill(40))] }),
@@ -26,7 +26,7 @@ function counted() {
 
 test("[G30] how it goes now is told of the step being counted and the one before it, and forgotten after both", () => {
   const state = counted();
-  const at = (seconds: number) => snapshot(state, startMs + seconds * 1_000).services[0]?.recent;
+  const at = (seconds: number) => readSnapshot(state, startMs + seconds * 1_000).services[0]?.recent;
   expect(at(15)).toMatchObject({ seconds: 15, requests: 30, failed: 5 });
   // Of the fuller step, whose requests took 40 ms.
   expect(at(15)?.p95Ms).toBeGreaterThan(30);
@@ -37,21 +37,21 @@ test("[G30] how it goes now is told of the step being counted and the one before
 
 test("[G30] a trend is the requests of each ten seconds that ended, and comes only when asked for", () => {
   const state = counted();
-  const trend = snapshot(state, startMs + 25_000, { trend: true }).services[0]?.trend ?? [];
+  const trend = readSnapshot(state, startMs + 25_000, { trend: true }).services[0]?.trend ?? [];
   expect(trend).toHaveLength(59);
   expect(trend.slice(-3)).toEqual([0, 20, 10]);
-  expect(snapshot(state, startMs + 25_000).services[0]?.trend).toEqual([]);
+  expect(readSnapshot(state, startMs + 25_000).services[0]?.trend).toEqual([]);
 });
 
 test("[G30] without tasks a snapshot keeps services and nodes alone", () => {
   const state = counted();
-  const [service] = snapshot(state, startMs + 15_000, { tasks: false }).services;
+  const [service] = readSnapshot(state, startMs + 15_000, { tasks: false }).services;
   expect(service).toMatchObject({ tasks: [], entries: [], counts: { requests: 30 } });
-  expect(snapshot(state, startMs + 15_000).services[0]?.tasks).toHaveLength(1);
+  expect(readSnapshot(state, startMs + 15_000).services[0]?.tasks).toHaveLength(1);
 });
 
 test("[G30] the first 200 nodes keep a histogram of each step, those beyond its percentiles; services all do", () => {
-  const state = newState(startMs);
+  const state = newTelemetryState(startMs);
   const entries = Array.from({ length: 250 }, (_, n) =>
     entryDelta({ requests: 1 }, [5], {
       service: { id: `s${n}`, name: `s${n}` },
@@ -59,7 +59,7 @@ test("[G30] the first 200 nodes keep a histogram of each step, those beyond its 
     }),
   );
   addDelta(state, delta(1, { entries }), startMs);
-  const { nodes, services } = snapshot(state, startMs, { series: true });
+  const { nodes, services } = readSnapshot(state, startMs, { series: true });
   const kept = (all: typeof nodes | typeof services) =>
     all.filter(({ series }) => series?.tens.buckets !== null);
   expect([kept(nodes).length, kept(services).length]).toEqual([200, 250]);

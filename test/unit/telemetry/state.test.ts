@@ -1,16 +1,16 @@
 import { expect, test } from "vitest";
-import { counter } from "../../../src/telemetry/counters.ts";
+import { counterIndex } from "../../../src/telemetry/counters.ts";
 import type { Delta } from "../../../src/telemetry/delta.ts";
-import { snapshot } from "../../../src/telemetry/read-snapshot.ts";
+import { readSnapshot } from "../../../src/telemetry/read-snapshot.ts";
 import type { SnapshotFilter } from "../../../src/telemetry/snapshot.ts";
-import { addDelta, forget, newState } from "../../../src/telemetry/telemetry-state.ts";
+import { addDelta, newTelemetryState, removeExpired } from "../../../src/telemetry/telemetry-state.ts";
 import { delta, entryDelta, taskDelta } from "./deltas.ts";
 
 const startMs = 1_700_000_000_000;
 const dayMs = 86_400_000;
 
 class Counted {
-  readonly state = newState(startMs);
+  readonly state = newTelemetryState(startMs);
   nowMs = startMs;
 
   add(one: Delta): boolean {
@@ -18,7 +18,7 @@ class Counted {
   }
 
   read(filter: SnapshotFilter = {}) {
-    return snapshot(this.state, this.nowMs, filter);
+    return readSnapshot(this.state, this.nowMs, filter);
   }
 
   /** The first service, where one is known. */
@@ -86,7 +86,7 @@ test("[J5] an isolate that fell silent is folded into its place", () => {
   counted.add(delta(1, { tasks: [taskDelta({ attempts: 4 }, [], { open: 2 })], entries: [entryDelta({})] }));
   expect(counted.service()?.tasks[0]?.open).toEqual({ now: 2, max: 2 });
   counted.nowMs += 61_000;
-  forget(counted.state, counted.nowMs);
+  removeExpired(counted.state, counted.nowMs);
   const { places } = counted.read({ places: true });
   expect(places).toMatchObject([{ place: "AMS", tasks: [{ counts: { attempts: 4 } }], isolates: [] }]);
   expect(counted.service()?.tasks[0]?.open).toEqual({ now: 0, max: 2 });
@@ -97,10 +97,10 @@ test("[J5] where isolates see too much to remember, their place still remembers 
   const tasks = Array.from({ length: 3_000 }, (_, at) => taskDelta({ attempts: 1 }, [], { id: `task${at}` }));
   for (const isolate of ["isolate1", "isolate2"]) counted.add(delta(1, { isolate, tasks }));
   expect([...counted.state.isolates.values()].map((isolate) => isolate.tasks.size)).toEqual([3_000, 2_000]);
-  expect(counted.state.items.get("place AMS task2999")?.figures.tally.counts[counter.attempts]).toBe(2);
+  expect(counted.state.items.get("place AMS task2999")?.totals.tally.counts[counterIndex.attempts]).toBe(2);
   counted.nowMs += 61_000;
-  forget(counted.state, counted.nowMs);
-  expect(counted.state.ownFigures).toBe(0);
+  removeExpired(counted.state, counted.nowMs);
+  expect(counted.state.isolateTotals).toBe(0);
 });
 
 test("[J6] how many wait is the sum over isolates now, and the most is that of the sum, or of one of them in between", () => {
@@ -148,7 +148,7 @@ test("[J6] who waited in an isolate that is gone waits no more, and counts for n
   const said = { entries: [entryDelta({}, [], waits)] };
   counted.add(delta(1, said));
   counted.nowMs += 61_000;
-  forget(counted.state, counted.nowMs);
+  removeExpired(counted.state, counted.nowMs);
   counted.add(delta(1, { isolate: "isolate2", ...said }));
   expect(counted.service()).toMatchObject({ open: { now: 4, max: 4 }, queue: { now: 2, max: 2 } });
 });
@@ -205,10 +205,10 @@ test("[J9] a task is forgotten a day after its last request, a service after a w
   const counted = new Counted();
   counted.add(delta(1, { tasks: [taskDelta({ attempts: 1 })], entries: [entryDelta({ requests: 1 })] }));
   counted.nowMs += dayMs + 1;
-  expect(forget(counted.state, counted.nowMs)).toEqual(["task task1", "place AMS task1"]);
+  expect(removeExpired(counted.state, counted.nowMs)).toEqual(["task task1", "place AMS task1"]);
   expect(counted.service()).toMatchObject({ counts: { requests: 1 }, tasks: [] });
   counted.nowMs += 6 * dayMs;
-  forget(counted.state, counted.nowMs);
+  removeExpired(counted.state, counted.nowMs);
   expect(counted.read()).toMatchObject({ services: [], nodes: [] });
 });
 
@@ -219,8 +219,8 @@ test("[J9] of too many tasks those unheard for longest are forgotten", () => {
     const tasks = [taskDelta({ attempts: 1 }, [], { id: `task${number}` })];
     addDelta(counted.state, delta(number + 1, { tasks }), counted.nowMs);
   }
-  expect(forget(counted.state, counted.nowMs)).toContain("task task0");
-  expect(forget(counted.state, counted.nowMs)).toEqual([]);
+  expect(removeExpired(counted.state, counted.nowMs)).toContain("task task0");
+  expect(removeExpired(counted.state, counted.nowMs)).toEqual([]);
 });
 
 test("[J10] a snapshot holds one service or one node's part where that is asked for", () => {

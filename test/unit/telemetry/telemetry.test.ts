@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { saveEveryMs, Telemetry } from "../../../src/telemetry/telemetry.ts";
+import { saveIntervalMs, Telemetry } from "../../../src/telemetry/telemetry.ts";
 import { loadState, shardCount } from "../../../src/telemetry/telemetry-rows.ts";
 import { memoryPort } from "../../support/sqlite.ts";
 import { delta, entryDelta, taskDelta } from "./deltas.ts";
@@ -50,7 +50,7 @@ test("[J11] what was counted outlives the object, series and all", () => {
 test("[J11] at most five seconds of counting are lost with the object's memory", () => {
   const test = new TestTelemetry();
   test.telemetry.count(delta(1, one));
-  test.nowMs += saveEveryMs - 1;
+  test.nowMs += saveIntervalMs - 1;
   test.telemetry.count(delta(2, one));
   test.restart();
   expect(test.requests()).toBe(1);
@@ -87,7 +87,7 @@ test("[J4] a delta that was lost with the object's memory and is sent again is c
 
 test("[J41] a counter that was told as kept is never lower later, and nothing is written for one told before", () => {
   const test = new TestTelemetry();
-  const told = () => test.telemetry.snapshot({ kept: true }).services[0]?.counts.requests;
+  const told = () => test.telemetry.snapshot({ saveFirst: true }).services[0]?.counts.requests;
   test.telemetry.count(delta(1, one));
   test.telemetry.count(delta(2, one));
   expect(told()).toBe(2);
@@ -117,7 +117,7 @@ test("[J12] nothing is written when nothing was counted", () => {
   const test = new TestTelemetry();
   test.telemetry.count(delta(1, one));
   const { rowsWritten } = test;
-  expect(test.telemetry.unsaved).toBe(false);
+  expect(test.telemetry.hasUnsaved).toBe(false);
   test.nowMs += 60_000;
   test.telemetry.count(delta(1, one));
   expect(test.rowsWritten).toBe(rowsWritten);

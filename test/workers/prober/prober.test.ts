@@ -3,7 +3,12 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, expect, test } from "vitest";
-import { type CheckWords, checkOf, type ServerSpec, serverDefaults } from "../../../src/domain/server.ts";
+import {
+  type PartialCheckSpec,
+  type ServerSpec,
+  serverDefaults,
+  withCheckDefaults,
+} from "../../../src/domain/server.ts";
 import { serverStatus } from "../../../src/domain/server-health.ts";
 import type { MeshApi, ServerView } from "../../../src/registry/api.ts";
 import { until } from "../../support/until.ts";
@@ -24,7 +29,7 @@ afterEach(async () => {
 });
 
 /** A static service with one server that refuses. */
-async function aDeadServer(words: CheckWords = fast): Promise<void> {
+async function aDeadServer(words: PartialCheckSpec = fast): Promise<void> {
   const run = {
     image: "waggle/static",
     command: [],
@@ -54,13 +59,13 @@ async function aDeadServer(words: CheckWords = fast): Promise<void> {
 }
 
 /** Port 9 of this machine: discard, which nothing here serves. */
-function dead(words: CheckWords = fast): ServerSpec {
+function dead(words: PartialCheckSpec = fast): ServerSpec {
   return {
     ...serverDefaults,
     name: "node1",
     host: "127.0.0.1",
     port: 9,
-    check: checkOf(words, { tls: false }),
+    check: withCheckDefaults(words, { tls: false }),
   };
 }
 

@@ -6,7 +6,7 @@ import {
 } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, expect, test, vi } from "vitest";
-import type { Answer } from "../../../src/domain/error.ts";
+import type { Result } from "../../../src/domain/error.ts";
 import type { ServiceSpec } from "../../../src/domain/service.ts";
 import type { Task } from "../../../src/domain/task.ts";
 import type { Assignment, TaskReport } from "../../../src/protocol/agent.ts";
@@ -369,7 +369,7 @@ async function tasks(mesh: Mesh): Promise<readonly Task[]> {
   return value(await mesh.tasks({}));
 }
 
-function value<T>(given: Answer<T>): T {
+function value<T>(given: Result<T>): T {
   if (!given.ok) throw new Error(given.problem.message);
   return given.value;
 }

@@ -7,7 +7,7 @@ import {
 } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, expect, test, vi } from "vitest";
-import { type Answer, unwrap } from "../../../src/domain/error.ts";
+import { type Result, unwrap } from "../../../src/domain/error.ts";
 import type { Service } from "../../../src/domain/service.ts";
 import control from "../../../workers/control.ts";
 import type { MeshTelemetry } from "../../../workers/telemetry.ts";
@@ -126,7 +126,7 @@ test("[J14] the control Worker answers with what the telemetry object knows", as
 test("[J41] a scrape while the telemetry object restarts is answered, and no counter it tells ever falls", async () => {
   await env.REGISTRY.getByName("mesh").info();
   const { id } = unwrap(
-    (await env.REGISTRY.getByName("mesh").createService(input, "operator")) as Answer<Service>,
+    (await env.REGISTRY.getByName("mesh").createService(input, "operator")) as Result<Service>,
   );
   const telemetry = () => env.TELEMETRY.getByName("mesh");
   const entries = [entryDelta({ requests: 1, responses2xx: 1 }, [7], { service: { id, name: "scraped" } })];
