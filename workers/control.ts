@@ -10,7 +10,7 @@ import assets from "../src/dashboard/built/assets.js";
 import type { MeshApi } from "../src/registry/api.ts";
 import { randomId } from "../src/registry/secrets.ts";
 import type { Env } from "./env.ts";
-import { locationOptions } from "./placing.ts";
+import { locationOptions } from "./object-location.ts";
 import { serveStats } from "./stats.ts";
 
 export { MeshProber } from "./prober.ts";

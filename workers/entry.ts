@@ -2,9 +2,9 @@
 
 import { edge } from "../src/edge/handle.ts";
 import { ingress } from "../src/ingress/handle.ts";
-import type { EntryPoint } from "../src/proxy/entry.ts";
-import { type Failure, failureResponse } from "../src/proxy/failure.ts";
-import { authorityOf, defaultPorts, hostName, portOfHost, schemeOf } from "../src/proxy/host.ts";
+import type { EntryPoint } from "../src/proxy/entry-point.ts";
+import { type Failure, failureResponse } from "../src/proxy/http/failure.ts";
+import { authorityOf, defaultPorts, hostName, portOfHost, schemeOf } from "../src/proxy/http/host.ts";
 import { type PlaneEnv, planeAt, planeOf } from "./plane.ts";
 
 /** Hands a request to the data plane: to the balancer, or to a node's own entry point. */

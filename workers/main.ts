@@ -3,7 +3,7 @@
 // Entry points are plain objects: a class of WorkerEntrypoint is instantiated for each request, a tenth of what proxying
 // one costs.
 
-import { authorityOf, hostName, pathOf } from "../src/proxy/host.ts";
+import { authorityOf, hostName, pathOf } from "../src/proxy/http/host.ts";
 import control, { serveControl } from "./control.ts";
 import { entryOfHeader, notAListener, serveByHost } from "./entry.ts";
 import type { Env } from "./env.ts";

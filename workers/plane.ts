@@ -1,12 +1,12 @@
 // The data plane of this isolate, made of its Worker's bindings and variables.
 
-import type { Dial } from "../src/proxy/attempt.ts";
+import type { Dial } from "../src/proxy/http/dial.ts";
+import { readTrusted } from "../src/proxy/http/trust.ts";
 import { type LimitVariables, readLimits } from "../src/proxy/limits.ts";
 import { createPlane, type DataPlane, type PlaneOptions } from "../src/proxy/plane.ts";
-import { readTrusted } from "../src/proxy/trust.ts";
 import { dataPoints } from "../src/telemetry/data-points.ts";
 import type { Env } from "./env.ts";
-import { locationOptions } from "./placing.ts";
+import { locationOptions } from "./object-location.ts";
 
 /** What the data plane needs of its Worker's bindings; a Worker without control has no more. */
 export type PlaneEnv = Omit<Env, "CONTROL_HOST"> & LimitVariables;

@@ -3,12 +3,12 @@
 
 import { connect } from "cloudflare:sockets";
 import { DurableObject } from "cloudflare:workers";
-import type { ProbeList, ProbeReport, ProbeTarget } from "../src/domain/probe-list.ts";
+import type { ProbeList, ProbeReport, ProbeTarget } from "../src/domain/model/probe-list.ts";
 import { type CheckDeps, type Connection, runCheck } from "../src/prober/check.ts";
-import { CheckSchedule, type StoredRegionHealth } from "../src/prober/rounds.ts";
+import { CheckSchedule, type StoredRegionHealth } from "../src/prober/check-schedule.ts";
 import { sleep } from "../src/prober/sleep.ts";
 import type { Env } from "./env.ts";
-import { locationOptions } from "./placing.ts";
+import { locationOptions } from "./object-location.ts";
 
 /** After a report that did not arrive, or a failed alarm, milliseconds. */
 const proberRetryMs = 2_000;

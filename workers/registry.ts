@@ -1,14 +1,15 @@
 // The Durable Object around the registry: it gives it storage, a clock, sockets and a wake-up, and decides nothing.
 
 import { DurableObject } from "cloudflare:workers";
-import type { Result } from "../src/domain/error.ts";
-import type { MeshEvent } from "../src/domain/event.ts";
-import type { MeshNode } from "../src/domain/node.ts";
-import type { ProbeList, ProbeReport } from "../src/domain/probe-list.ts";
-import type { AdminState, ServerSpec } from "../src/domain/server.ts";
-import type { Service } from "../src/domain/service.ts";
-import type { Task } from "../src/domain/task.ts";
+import type { Result } from "../src/domain/model/error.ts";
+import type { MeshEvent } from "../src/domain/model/event.ts";
+import type { MeshNode } from "../src/domain/model/node.ts";
+import type { ProbeList, ProbeReport } from "../src/domain/model/probe-list.ts";
+import type { AdminState, ServerSpec } from "../src/domain/model/server.ts";
+import type { Service } from "../src/domain/model/service.ts";
+import type { Task } from "../src/domain/model/task.ts";
 import { type AgentMessage, protocolVersion } from "../src/protocol/agent.ts";
+import { readAgentMessage } from "../src/registry/agent-message.ts";
 import type {
   AdminTarget,
   MeshApi,
@@ -21,11 +22,10 @@ import type {
   ServiceView,
   TableResponse,
 } from "../src/registry/api.ts";
-import { readAgentMessage } from "../src/registry/frame.ts";
 import { Registry } from "../src/registry/registry.ts";
 import { randomBase36, randomId } from "../src/registry/secrets.ts";
 import { SqlStore } from "../src/registry/store.ts";
-import type { TaskFilter } from "../src/registry/tasks.ts";
+import type { TaskFilter } from "../src/registry/task-filter.ts";
 import { type AgentAttachment, AgentSockets } from "./agent-sockets.ts";
 import type { Env } from "./env.ts";
 import { proberOf, regionsOf } from "./prober.ts";

@@ -2,14 +2,14 @@
 
 import { remoteMesh } from "../src/control/remote-mesh.ts";
 import { remoteTelemetry } from "../src/control/remote-telemetry.ts";
-import type { EntryPoint } from "../src/proxy/entry.ts";
+import type { EntryPoint } from "../src/proxy/entry-point.ts";
 import type { MeshApi } from "../src/registry/api.ts";
 import { type StatsApp, statsApp } from "../src/stats/app.ts";
+import { withoutToken } from "../src/stats/authorization.ts";
 import { readStatsTraffic } from "../src/stats/traffic.ts";
 import { defaultStatsUri, isStatsUrl } from "../src/stats/uri.ts";
-import { withoutToken } from "../src/stats/who.ts";
 import { serve } from "./entry.ts";
-import { locationOptions } from "./placing.ts";
+import { locationOptions } from "./object-location.ts";
 import type { PlaneEnv } from "./plane.ts";
 
 /**

@@ -2,7 +2,7 @@
 // so that counting traffic never keeps the registry waiting.
 
 import { DurableObject } from "cloudflare:workers";
-import type { Result } from "../src/domain/error.ts";
+import type { Result } from "../src/domain/model/error.ts";
 import type { Snapshot, SnapshotFilter } from "../src/telemetry/snapshot.ts";
 import { saveIntervalMs, Telemetry, type TelemetryApi } from "../src/telemetry/telemetry.ts";
 import type { Env } from "./env.ts";

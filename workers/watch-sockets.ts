@@ -1,6 +1,6 @@
 // The watchers' sockets of the registry object: whoever wants each event and each new table version as it comes.
 
-import type { MeshEvent } from "../src/domain/event.ts";
+import type { MeshEvent } from "../src/domain/model/event.ts";
 import type { WatchFrame } from "../src/protocol/watch.ts";
 import type { Effects } from "../src/registry/effects.ts";
 import { trySend } from "./agent-sockets.ts";

@@ -1,15 +1,14 @@
 // The agent: makes a machine a node of the mesh and runs what the registry assigns to it.
 
 import { resolve } from "node:path";
-import { MeshError } from "../domain/error.ts";
+import { MeshError } from "../domain/model/error.ts";
 import type { AgentMessage, JoinReply } from "../protocol/agent.ts";
 import { jitteredBackoffMs } from "./backoff.ts";
 import { joinMesh, routeUrl } from "./join.ts";
+import { describeNode } from "./node-description.ts";
 import type { AgentOptions } from "./options.ts";
 import { probeTask } from "./probes.ts";
-import { TaskRecords } from "./records.ts";
-import { Reporter } from "./report.ts";
-import { describeNode } from "./resources.ts";
+import { Reporter } from "./reporter.ts";
 import { builtInImages, readImages } from "./runtimes/images.ts";
 import { listenHost, PortAllocator } from "./runtimes/ports.ts";
 import { ProcessRuntime } from "./runtimes/process.ts";
@@ -17,6 +16,7 @@ import type { Runtime } from "./runtimes/runtime.ts";
 import { Session, type SessionEnd } from "./session.ts";
 import { acquireStateDir, readMembership, writeMembership } from "./state-dir.ts";
 import { StopRequest } from "./stop-request.ts";
+import { TaskRecords } from "./task-records.ts";
 import { Tasks } from "./tasks.ts";
 import { wait } from "./wait.ts";
 

@@ -1,6 +1,6 @@
 // Joining: a machine becomes a node of the mesh, once; the credential it gets is kept in its state folder.
 
-import { MeshError } from "../domain/error.ts";
+import { MeshError } from "../domain/model/error.ts";
 import { JoinReply, type NodeDescription, protocolVersion } from "../protocol/agent.ts";
 import { jitteredBackoffMs } from "./backoff.ts";
 import { wait } from "./wait.ts";

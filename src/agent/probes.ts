@@ -7,8 +7,8 @@
 
 import { Agent, request } from "node:http";
 import { connect, type Socket } from "node:net";
-import type { ProbeSpec } from "../domain/service.ts";
-import type { Endpoint } from "../domain/task.ts";
+import type { ProbeSpec } from "../domain/model/service.ts";
+import type { Endpoint } from "../domain/model/task.ts";
 
 export type ProbeResult = { readonly ok: boolean; readonly text: string };
 

@@ -7,9 +7,9 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { z } from "zod";
-import { MeshError } from "../domain/error.ts";
+import { MeshError } from "../domain/model/error.ts";
 import { JoinReply } from "../protocol/agent.ts";
-import { acquireLock } from "./folder-lock.ts";
+import { acquireLock } from "./lock-file.ts";
 
 /**
  * Takes the folder for this process, creating it when it is not there. A lock of an agent that is gone is taken over.

@@ -1,11 +1,11 @@
 // The tasks of a node: those it must run and those it still has, brought together by converge.
 
-import { taskStates } from "../domain/task.ts";
+import { taskStates } from "../domain/model/task.ts";
 import type { AssignedTask, Assignment, TaskReport } from "../protocol/agent.ts";
-import { type AgentAction, reconcileTasks } from "./converge.ts";
-import type { TaskRecords } from "./records.ts";
+import { type AgentAction, reconcileTasks } from "./reconcile-tasks.ts";
 import type { Runtime } from "./runtimes/runtime.ts";
-import { type TaskContext, TaskRun } from "./task.ts";
+import type { TaskRecords } from "./task-records.ts";
+import { type TaskContext, TaskRun } from "./task-run.ts";
 
 export type TasksOptions = Omit<TaskContext, "save" | "onChange"> & {
   readonly records: Pick<TaskRecords, "all" | "save" | "retire">;

@@ -1,6 +1,6 @@
 // What a verb gets from the process around it, so that tests can run any verb without one.
 
-import type { KeySource } from "./top/screen.ts";
+import type { KeySource } from "./top/terminal.ts";
 
 /** A stream that text is written to. */
 export type TextSink = {

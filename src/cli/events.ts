@@ -1,7 +1,7 @@
 // `waggle events`: who did what to which thing, and why.
 
 import type { Command } from "commander";
-import type { MeshEvent } from "../domain/event.ts";
+import type { MeshEvent } from "../domain/model/event.ts";
 import type { Cli } from "./cli.ts";
 import type { MeshClient } from "./client.ts";
 import { CliError, exitCodes, usageError } from "./errors.ts";
@@ -48,7 +48,7 @@ async function events(cli: Cli, command: Command, flags: Flags): Promise<void> {
       ? await printTail(mesh, flags.tail, print)
       : await printSince(mesh, flags.since, print);
   if (!flags.follow) return;
-  const { followEvents } = await import("./follow.ts");
+  const { followEvents } = await import("./follow-events.ts");
   await followEvents(cli, mesh.target, last, print, cli.onInterrupt());
   throw new CliError(exitCodes.interrupted, "");
 }

@@ -1,7 +1,7 @@
 // The command tree, and how a run of it ends.
 
 import { Command, CommanderError } from "commander";
-import { MeshError } from "../domain/error.ts";
+import { MeshError } from "../domain/model/error.ts";
 import { registerAgent } from "./agent.ts";
 import type { Cli } from "./cli.ts";
 import { registerCompletion } from "./completion/completion.ts";

@@ -2,7 +2,7 @@
 //
 // Pure: state in, lines out. progress-writer.ts puts the lines on a terminal.
 
-import { taskStates } from "../domain/task.ts";
+import { taskStates } from "../domain/model/task.ts";
 import type { EngineNode, EngineService, EngineTask } from "./engine.ts";
 
 /** One slot (or, of a global service, one node). */

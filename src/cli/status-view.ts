@@ -1,8 +1,8 @@
 // The status screen: the mesh, its nodes, services and tasks, and what is wrong and why, as text for a person.
 
-import { hostPort } from "../domain/server.ts";
-import { sizeText } from "../domain/service-size.ts";
-import { isAlive } from "../domain/task.ts";
+import { hostPort } from "../domain/model/server.ts";
+import { sizeText } from "../domain/model/service-size.ts";
+import { isAlive } from "../domain/model/task.ts";
 import { isTakingRequests } from "../protocol/server.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
 import { humanAgo, humanDuration } from "./duration.ts";

@@ -21,7 +21,7 @@ export function registerTable(program: Command, cli: Cli): void {
       const mesh = await connect(command, cli);
       const text = await mesh.getNativeText("/table", { after: -1 });
       if (!flags.json) return void cli.out.write(text);
-      const { readTable } = await import("../domain/table-text.ts");
+      const { readTable } = await import("../domain/table/text.ts");
       printJson(cli.out, readTable(text));
     });
 }

@@ -1,7 +1,7 @@
 // Authentication: who a bearer token makes of its sender, and what that one may do.
 
 import type { MiddlewareHandler } from "hono";
-import { MeshError } from "../domain/error.ts";
+import { MeshError } from "../domain/model/error.ts";
 import { matchesHash, secretHash } from "../registry/secrets.ts";
 import type { ControlDeps, ControlEnv, Role } from "./context.ts";
 import { problem } from "./errors.ts";

@@ -1,6 +1,6 @@
 // Bodies: JSON of at most 1 MiB, read whole before anything is done.
 
-import { MeshError } from "../domain/error.ts";
+import { MeshError } from "../domain/model/error.ts";
 import { badRequest } from "./errors.ts";
 
 /** Far above the largest service a mesh keeps; less than what would hurt an isolate. Bytes. */

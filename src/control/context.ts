@@ -1,7 +1,7 @@
 // What every route of the control API is given, and what one request carries.
 
 import type { Hono } from "hono";
-import type { EntrySettings } from "../explain/way-in.ts";
+import type { EntrySettings } from "../explain/entry.ts";
 import type { MeshApi } from "../registry/api.ts";
 import type { TelemetryApi } from "../telemetry/telemetry.ts";
 

@@ -3,7 +3,7 @@
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { type ErrorKind, MeshError, type Result, unwrap } from "../domain/error.ts";
+import { type ErrorKind, MeshError, type Result, unwrap } from "../domain/model/error.ts";
 import type { ProblemBody } from "../protocol/problem.ts";
 import type { ControlDeps, ControlEnv } from "./context.ts";
 

@@ -1,8 +1,8 @@
 // The view of a mesh: all that the registry tells of it, read at one moment.
 
-import { unwrap } from "../domain/error.ts";
-import type { MeshNode } from "../domain/node.ts";
-import type { Task } from "../domain/task.ts";
+import { unwrap } from "../domain/model/error.ts";
+import type { MeshNode } from "../domain/model/node.ts";
+import type { Task } from "../domain/model/task.ts";
 import type { MeshApi, MeshInfo, ServerView, ServiceView } from "../registry/api.ts";
 
 export type MeshView = {

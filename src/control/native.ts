@@ -1,7 +1,7 @@
 // The native routes under /mesh/: what the Engine API has no word for.
 
 import { Hono } from "hono";
-import { unwrap } from "../domain/error.ts";
+import { unwrap } from "../domain/model/error.ts";
 import { JoinRequest, protocolVersion } from "../protocol/agent.ts";
 import { readAs } from "../protocol/engine/read.ts";
 import { readBody } from "./body.ts";

@@ -1,8 +1,8 @@
 // Nodes: list, look, change, remove.
 
 import { Hono } from "hono";
-import { unwrap } from "../domain/error.ts";
-import type { MeshNode } from "../domain/node.ts";
+import { unwrap } from "../domain/model/error.ts";
+import type { MeshNode } from "../domain/model/node.ts";
 import { readNodeSpec } from "../protocol/engine/read-node.ts";
 import { writeManager, writeNode } from "../protocol/engine/write-node.ts";
 import { readBody } from "./body.ts";

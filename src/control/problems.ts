@@ -1,15 +1,15 @@
 // Problems: everything that is wrong with a mesh, each with its reason, what to do about it, and since when.
 
-import { haproxyStatus } from "../domain/health.ts";
-import { taskName } from "../domain/names.ts";
-import type { MeshNode } from "../domain/node.ts";
-import { serverName } from "../domain/server.ts";
-import { lastCheckText } from "../domain/server-health.ts";
-import { isAlive, type Task } from "../domain/task.ts";
+import { haproxyStatus } from "../domain/model/health.ts";
+import type { MeshNode } from "../domain/model/node.ts";
+import { serverName } from "../domain/model/server.ts";
+import { lastCheckText } from "../domain/model/server-health.ts";
+import { isAlive, type Task } from "../domain/model/task.ts";
+import { taskName } from "../domain/model/task-name.ts";
 import type { StatusProblem } from "../protocol/status.ts";
 import type { MeshInfo, ServerView, ServiceView } from "../registry/api.ts";
 import type { ServiceTraffic } from "../telemetry/snapshot.ts";
-import { trafficProblems } from "../telemetry/troubles.ts";
+import { trafficProblems } from "../telemetry/traffic-problems.ts";
 import type { MeshView } from "./mesh-view.ts";
 
 /** Slots named where many wait for the same reason. */

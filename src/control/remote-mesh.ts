@@ -1,6 +1,6 @@
 // The registry at the other end of RPC: each call on a new stub, once more when the object was reset under it.
 
-import { MeshError } from "../domain/error.ts";
+import { MeshError } from "../domain/model/error.ts";
 import type { MeshApi } from "../registry/api.ts";
 
 /** What the platform says of an RPC that failed on its way, or because its object was reset, not in the method called. */

@@ -1,6 +1,6 @@
 // The telemetry object at the other end of RPC. Nobody waits for it long: what it knows is worth less than an answer.
 
-import { MeshError } from "../domain/error.ts";
+import { MeshError } from "../domain/model/error.ts";
 import type { Snapshot, SnapshotFilter } from "../telemetry/snapshot.ts";
 import type { TelemetryApi } from "../telemetry/telemetry.ts";
 import { callRemote } from "./remote-mesh.ts";

@@ -1,14 +1,14 @@
 // GET /mesh/route: what would happen to a request, explained.
 
-import { unwrap } from "../domain/error.ts";
-import { exclusionReason } from "../domain/left-out.ts";
-import { taskName } from "../domain/names.ts";
-import { readTable } from "../domain/table-text.ts";
-import { isAlive } from "../domain/task.ts";
+import { unwrap } from "../domain/model/error.ts";
+import { isAlive } from "../domain/model/task.ts";
+import { taskName } from "../domain/model/task-name.ts";
+import { exclusionReason } from "../domain/table/exclusion.ts";
+import { readTable } from "../domain/table/text.ts";
+import { type EntrySettings, resolveEntry } from "../explain/entry.ts";
 import { explainRoute } from "../explain/explain.ts";
-import { type EntrySettings, resolveEntry } from "../explain/way-in.ts";
 import type { ExplainedTask, RouteExplanation } from "../protocol/route.ts";
-import { isHost } from "../proxy/host.ts";
+import { isHost } from "../proxy/http/host.ts";
 import type { MeshApi } from "../registry/api.ts";
 import { badRequest } from "./errors.ts";
 

@@ -1,8 +1,8 @@
 // Static servers and admin states: the native routes for what the Engine API has no word for.
 
 import { Hono } from "hono";
-import { unwrap } from "../domain/error.ts";
-import { downtimeMs, lastCheckText, serverStatus } from "../domain/server-health.ts";
+import { unwrap } from "../domain/model/error.ts";
+import { downtimeMs, lastCheckText, serverStatus } from "../domain/model/server-health.ts";
 import { readAs } from "../protocol/engine/read.ts";
 import { AdminBody, ServerBody, ServerCreate, type ServerStatus, serverSpecOf } from "../protocol/server.ts";
 import type { ServerView } from "../registry/api.ts";

@@ -1,8 +1,8 @@
 // Services: list, look, create, update, remove.
 
 import { Hono } from "hono";
-import { unwrap } from "../domain/error.ts";
-import { ignoredFieldWarnings } from "../protocol/engine/ignored.ts";
+import { unwrap } from "../domain/model/error.ts";
+import { ignoredFieldWarnings } from "../protocol/engine/ignored-fields.ts";
 import { readServiceSpec } from "../protocol/engine/read-service.ts";
 import { writeService } from "../protocol/engine/write-service.ts";
 import type { ServiceSpecInput, ServiceView } from "../registry/api.ts";

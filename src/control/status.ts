@@ -1,11 +1,11 @@
 // The status of a mesh, put together of what the registry tells.
 
-import { haproxyStatus } from "../domain/health.ts";
-import { hostsOf } from "../domain/labels.ts";
-import { taskName } from "../domain/names.ts";
-import type { MeshNode } from "../domain/node.ts";
-import { isNodeReady } from "../domain/nodes.ts";
-import { isAlive, type Task } from "../domain/task.ts";
+import { hostsOf } from "../domain/labels/labels.ts";
+import { haproxyStatus } from "../domain/model/health.ts";
+import type { MeshNode } from "../domain/model/node.ts";
+import { isNodeReady } from "../domain/model/nodes.ts";
+import { isAlive, type Task } from "../domain/model/task.ts";
+import { taskName } from "../domain/model/task-name.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
 import type { ServiceView } from "../registry/api.ts";
 import type { ServiceTraffic } from "../telemetry/snapshot.ts";

@@ -3,7 +3,7 @@
 
 import { Hono } from "hono";
 import { z } from "zod";
-import { MeshError } from "../domain/error.ts";
+import { MeshError } from "../domain/model/error.ts";
 import { readAs } from "../protocol/engine/read.ts";
 import { readBody } from "./body.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";

@@ -1,7 +1,7 @@
 // The Swarm: its join tokens. The rest of a Swarm's life has no counterpart here, and says so.
 
 import { Hono } from "hono";
-import { MeshError } from "../domain/error.ts";
+import { MeshError } from "../domain/model/error.ts";
 import { writeSwarm } from "../protocol/engine/write-swarm.ts";
 import { operatorOnly } from "./auth.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";

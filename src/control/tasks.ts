@@ -1,9 +1,9 @@
 // Tasks: list, look. History is in the list; clients sort it by CreatedAt.
 
 import { Hono } from "hono";
-import { unwrap } from "../domain/error.ts";
-import { taskName } from "../domain/names.ts";
-import type { Task } from "../domain/task.ts";
+import { unwrap } from "../domain/model/error.ts";
+import type { Task } from "../domain/model/task.ts";
+import { taskName } from "../domain/model/task-name.ts";
 import { writeTask } from "../protocol/engine/write-task.ts";
 import type { MeshApi, ServiceView } from "../registry/api.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";

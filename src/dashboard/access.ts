@@ -1,7 +1,7 @@
 // Cloudflare Access: who a request comes from when Access stands in front and has signed it in.
 
 import { createRemoteJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from "jose";
-import { MeshError } from "../domain/error.ts";
+import { MeshError } from "../domain/model/error.ts";
 import type { Identity } from "./context.ts";
 
 export type AccessSettings = {

@@ -1,19 +1,19 @@
 // The pages that act: GET says what would happen, POST does it.
 
 import { type Context, Hono } from "hono";
-import { MeshError, unwrap } from "../domain/error.ts";
-import { serverName } from "../domain/server.ts";
+import { MeshError, unwrap } from "../domain/model/error.ts";
+import { serverName } from "../domain/model/server.ts";
+import { actionPermission } from "./action-permission.ts";
 import { type ActionParams, nodeAction, type OperatorAction, serviceAction } from "./actions.ts";
-import { adminAction } from "./balance-action.ts";
+import { adminAction } from "./admin-action.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
-import { readForm, refuseForeignForm } from "./door.tsx";
-import { actionPermission } from "./may-act.ts";
+import { requireIdentity, roleTokens } from "./identity.ts";
 import { Confirm } from "./pages/confirm.tsx";
-import { servicePath } from "./parts/words.tsx";
+import { servicePath } from "./parts/inline-text.tsx";
 import { type Render, renderMessagePage } from "./render.tsx";
 import { formToken } from "./session.ts";
+import { readForm, refuseForeignForm } from "./sign-in-routes.tsx";
 import type { ViewReader } from "./view.ts";
-import { requireIdentity, roleTokens } from "./who.ts";
 
 type ActionReader = (c: Context<DashboardEnv>, asked: ActionParams) => Promise<OperatorAction>;
 

@@ -1,13 +1,13 @@
 // What an operator may do here: each action reads what is to be changed, says what would happen, and does it.
 
 import { unwrapForDocker } from "../control/errors.ts";
-import { MeshError, unwrap } from "../domain/error.ts";
-import type { Availability } from "../domain/node.ts";
-import { isAlive } from "../domain/task.ts";
+import { MeshError, unwrap } from "../domain/model/error.ts";
+import type { Availability } from "../domain/model/node.ts";
+import { isAlive } from "../domain/model/task.ts";
 import { readServiceSpec } from "../protocol/engine/read-service.ts";
 import type { MeshApi, ServiceSpecInput, ServiceView } from "../registry/api.ts";
 import type { Confirmation } from "./pages/confirm.tsx";
-import { nodePath, servicePath } from "./parts/words.tsx";
+import { nodePath, servicePath } from "./parts/inline-text.tsx";
 import { pluralize } from "./text.ts";
 import type { DashboardView } from "./view.ts";
 

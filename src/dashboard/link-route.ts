@@ -6,8 +6,8 @@ import type { ControlEnv } from "../control/context.ts";
 import { errorHandler } from "../control/errors.ts";
 import type { SignInLink } from "../protocol/sign-in-link.ts";
 import type { DashboardDeps } from "./context.ts";
+import { roleTokens } from "./identity.ts";
 import { linkLifetimeMs, writeLinkCode } from "./session.ts";
-import { roleTokens } from "./who.ts";
 
 /** `POST /sign-in-link` with the operator's bearer token. */
 export function signInLinkRoute(deps: DashboardDeps): Hono<ControlEnv> {

@@ -2,11 +2,12 @@
 
 import { type Context, Hono } from "hono";
 import { routeExplanation } from "../control/route.ts";
-import { MeshError, unwrap } from "../domain/error.ts";
+import { MeshError, unwrap } from "../domain/model/error.ts";
 import type { RouteExplanation } from "../protocol/route.ts";
 import type { SnapshotFilter } from "../telemetry/snapshot.ts";
+import { actionPermission } from "./action-permission.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
-import { actionPermission } from "./may-act.ts";
+import { requireIdentity } from "./identity.ts";
 import { Events, eventText } from "./pages/events.tsx";
 import { NodePage } from "./pages/node.tsx";
 import { Nodes } from "./pages/nodes.tsx";
@@ -19,7 +20,6 @@ import type { ChartRange } from "./parts/traffic.tsx";
 import type { Render } from "./render.tsx";
 import type { TrafficReader } from "./traffic.ts";
 import type { ViewReader } from "./view.ts";
-import { requireIdentity } from "./who.ts";
 
 export function pageRoutes(
   deps: DashboardDeps,

@@ -4,11 +4,11 @@ import type { Context } from "hono";
 import type { Child } from "hono/jsx";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { DashboardDeps, DashboardEnv } from "./context.ts";
+import { roleTokens } from "./identity.ts";
 import { Layout, type NavSection } from "./pages/layout.tsx";
 import { Message } from "./pages/message.tsx";
 import { formToken } from "./session.ts";
 import type { DashboardView } from "./view.ts";
-import { roleTokens } from "./who.ts";
 
 export type PageHead = {
   readonly title: string;

@@ -1,9 +1,9 @@
 // How large a service of the view is, in words.
 
-import { sizeText } from "../domain/service-size.ts";
+import { sizeText } from "../domain/model/service-size.ts";
 import type { ServiceView } from "../registry/api.ts";
-import { formatInteger } from "./parts/words.tsx";
-import { serverDisplayStatus } from "./task-look.ts";
+import { serverDisplayStatus } from "./display-status.ts";
+import { formatInteger } from "./parts/inline-text.tsx";
 import type { DashboardView } from "./view.ts";
 
 export function serviceSizeText(

@@ -1,9 +1,9 @@
 // The map: nodes by services with every task and static server as a cell; where that would be too much to look at, a tile a node.
 
-import { taskName } from "../domain/names.ts";
-import type { MeshNode } from "../domain/node.ts";
-import { serverName } from "../domain/server.ts";
-import { isAlive, type Task } from "../domain/task.ts";
+import type { MeshNode } from "../domain/model/node.ts";
+import { serverName } from "../domain/model/server.ts";
+import { isAlive, type Task } from "../domain/model/task.ts";
+import { taskName } from "../domain/model/task-name.ts";
 import type { ServerView, ServiceView } from "../registry/api.ts";
 import {
   type DisplayStatus,
@@ -11,7 +11,7 @@ import {
   serverDisplayStatus,
   taskDisplayStatus,
   worstStatus,
-} from "./task-look.ts";
+} from "./display-status.ts";
 import type { DashboardView } from "./view.ts";
 
 /** A task, or a static server. */

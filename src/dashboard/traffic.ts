@@ -1,7 +1,7 @@
 // Traffic: what is measured of the mesh's requests, as pages and tables show it.
 
 import { snapshotOrNull } from "../control/remote-telemetry.ts";
-import { combinedRates, type Rates } from "../telemetry/now.ts";
+import { combinedRates, type Rates } from "../telemetry/rates.ts";
 import type { NodeTraffic, ServiceTraffic, Snapshot, SnapshotFilter } from "../telemetry/snapshot.ts";
 import type { TelemetryApi } from "../telemetry/telemetry.ts";
 

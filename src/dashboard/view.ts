@@ -2,9 +2,9 @@
 
 import { type MeshView, readMeshView } from "../control/mesh-view.ts";
 import { problemsOf } from "../control/problems.ts";
-import type { MeshEvent } from "../domain/event.ts";
-import type { MeshNode } from "../domain/node.ts";
-import type { Task } from "../domain/task.ts";
+import type { MeshEvent } from "../domain/model/event.ts";
+import type { MeshNode } from "../domain/model/node.ts";
+import type { Task } from "../domain/model/task.ts";
 import type { StatusProblem } from "../protocol/status.ts";
 import type { MeshApi, ServerView, ServiceView } from "../registry/api.ts";
 import { type TrafficReader, type TrafficView, trafficView } from "./traffic.ts";

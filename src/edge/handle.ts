@@ -1,10 +1,10 @@
 // The life of a request at the balancer: which service it is for, and which node's entry point takes it on.
 
 import { ingress, needsNoNode, noNodeAtAll } from "../ingress/handle.ts";
-import type { EntryPoint } from "../proxy/entry.ts";
-import { authorityOf } from "../proxy/host.ts";
+import type { EntryPoint } from "../proxy/entry-point.ts";
+import { authorityOf } from "../proxy/http/host.ts";
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
-import type { Route, Routes } from "../proxy/routes.ts";
+import type { Route, Routes } from "../proxy/routing/routes.ts";
 
 /**
  * Answers a request that came in at the mesh's edge: picks a node round robin among those that are up, and lets its

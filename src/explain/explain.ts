@@ -4,9 +4,9 @@
 // It goes by the table alone. What each router saw of the tasks itself - those it passes over after failures - is not
 // in there.
 
-import { taskName } from "../domain/names.ts";
-import { printPathRule } from "../domain/path-rule.ts";
-import type { PublishMode } from "../domain/service.ts";
+import type { PublishMode } from "../domain/model/service.ts";
+import { taskName } from "../domain/model/task-name.ts";
+import { printPathRule } from "../domain/table/path-rule.ts";
 import type {
   RoutingTable,
   Share,
@@ -14,7 +14,7 @@ import type {
   TableServer,
   TableService,
   TableTask,
-} from "../domain/table.ts";
+} from "../domain/table/table.ts";
 import { ableNodes, refusingNode } from "../edge/handle.ts";
 import { needsNoNode, noNodeAtAll, routeOn } from "../ingress/handle.ts";
 import { idempotent, safe } from "../ingress/outgoing.ts";
@@ -27,13 +27,13 @@ import type {
   ExplainedTask,
   RouteExplanation,
 } from "../protocol/route.ts";
-import type { Failure } from "../proxy/failure.ts";
-import { hostName } from "../proxy/host.ts";
-import type { TargetPool } from "../proxy/ring.ts";
-import { type Route, Routes } from "../proxy/routes.ts";
-import type { PathRoute } from "../proxy/takers.ts";
-import { candidateReason, optionTexts, pickText } from "./policy-words.ts";
-import type { ResolvedEntry } from "./way-in.ts";
+import type { Failure } from "../proxy/http/failure.ts";
+import { hostName } from "../proxy/http/host.ts";
+import type { PathRoute } from "../proxy/routing/path-routes.ts";
+import { type Route, Routes } from "../proxy/routing/routes.ts";
+import type { TargetPool } from "../proxy/routing/target-pool.ts";
+import type { ResolvedEntry } from "./entry.ts";
+import { candidateReason, optionTexts, pickText } from "./policy-text.ts";
 
 /** A request, as far as routing goes by it. */
 export type ExplainRequest = {
@@ -252,7 +252,7 @@ function withheldReason({ weight, drain, backup, standby }: Share): string | nul
   return null;
 }
 
-/** As src/ingress/ask.ts goes about it. */
+/** As src/ingress/forward.ts goes about it. */
 function sendingText(method: string): string {
   if (safe.has(method)) {
     return `${method} goes on to another task when one cannot be reached, and to a second one while the first keeps it waiting`;

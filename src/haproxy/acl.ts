@@ -1,6 +1,6 @@
 // An ACL: which requests it holds for, as far as host names and paths say it.
 
-import { type PathRule, readPathRule } from "../domain/path-rule.ts";
+import { type PathRule, readPathRule } from "../domain/table/path-rule.ts";
 
 /** It holds for a request that one of these rules holds for; or it looks at something the mesh cannot (`why`). */
 export type Acl = { readonly rules: readonly PathRule[] } | { readonly why: string };

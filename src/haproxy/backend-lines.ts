@@ -1,15 +1,15 @@
 // The lines of a backend about its servers, their checks, and how requests are spread over them.
 
-import { readPolicy } from "../domain/policy.ts";
 import {
   type AdminState,
   defaultHttpCheck,
   type HttpCheck,
   type ServerSpec,
   withCheckDefaults,
-} from "../domain/server.ts";
+} from "../domain/model/server.ts";
+import { readPolicy } from "../domain/table/policy.ts";
 import { readHttpCheck, readHttpchk } from "./check-lines.ts";
-import type { Diagnostics, LineOutcome } from "./remarks.ts";
+import type { Diagnostics, LineOutcome } from "./diagnostics.ts";
 import type { Directive } from "./sections.ts";
 import { defaultServerParams, readDefaultServer, readServer, type ServerParams } from "./server-line.ts";
 import { parseTimeMs } from "./time.ts";

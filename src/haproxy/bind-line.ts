@@ -1,6 +1,6 @@
 // A `bind` line: the ports a frontend is reached at.
 
-import type { Diagnostics } from "./remarks.ts";
+import type { Diagnostics } from "./diagnostics.ts";
 import type { Directive } from "./sections.ts";
 import { ConfigError } from "./words.ts";
 

@@ -1,7 +1,7 @@
 // How a backend checks: `option httpchk`, the `http-check` lines and `timeout check`.
 
-import { defaultHttpCheck, type Expect, type HttpCheck } from "../domain/server.ts";
-import type { Diagnostics } from "./remarks.ts";
+import { defaultHttpCheck, type Expect, type HttpCheck } from "../domain/model/server.ts";
+import type { Diagnostics } from "./diagnostics.ts";
 import type { Directive } from "./sections.ts";
 import { ConfigError } from "./words.ts";
 

@@ -1,6 +1,6 @@
 // A condition, as it stands after `use_backend NAME`: which requests it holds for.
 
-import type { PathRule } from "../domain/path-rule.ts";
+import type { PathRule } from "../domain/table/path-rule.ts";
 import { type Acl, predefinedAcls, readAcl } from "./acl.ts";
 import { ConfigError } from "./words.ts";
 

@@ -1,12 +1,12 @@
 // A configuration of HAProxy as services and static servers of the mesh, and what became of each of its lines.
 
-import { MeshError } from "../domain/error.ts";
-import { validateServer } from "../domain/validate-server.ts";
+import { MeshError } from "../domain/model/error.ts";
+import { validateServer } from "../domain/model/validate-server.ts";
 import { BackendLines, type ImportedServer } from "./backend-lines.ts";
 import { readBind } from "./bind-line.ts";
+import { type Diagnostic, Diagnostics } from "./diagnostics.ts";
+import { exposureLabels, type Frontend, Frontends, type ServiceExposure } from "./frontends.ts";
 import { keywordTreatments, optionTreatments, suggest } from "./keywords.ts";
-import { exposureLabels, type Frontend, Frontends, type ServiceExposure } from "./reach.ts";
-import { type Diagnostic, Diagnostics } from "./remarks.ts";
 import { type FrontendRouting, readRouting } from "./routing-lines.ts";
 import { type ConfigSection, type Directive, readSections } from "./sections.ts";
 import { ConfigError } from "./words.ts";

@@ -1,6 +1,6 @@
 // HAProxy's other keywords: what the mesh does in their place, or that it does nothing.
 
-import type { LineOutcome } from "./remarks.ts";
+import type { LineOutcome } from "./diagnostics.ts";
 
 type Treatment = readonly [LineOutcome, note: string];
 

@@ -2,7 +2,7 @@
 
 import { type Acl, mergeAcls, readAcl } from "./acl.ts";
 import { type AclCondition, readCondition } from "./condition.ts";
-import type { Diagnostics } from "./remarks.ts";
+import type { Diagnostics } from "./diagnostics.ts";
 import type { Directive } from "./sections.ts";
 import { ConfigError } from "./words.ts";
 

@@ -1,9 +1,9 @@
 // A `server` line, and the `default-server` lines before it.
 
-import type { AdminState, PartialCheckSpec, ServerSpec } from "../domain/server.ts";
-import { serverDefaults } from "../domain/server.ts";
+import type { AdminState, PartialCheckSpec, ServerSpec } from "../domain/model/server.ts";
+import { serverDefaults } from "../domain/model/server.ts";
+import type { Diagnostics } from "./diagnostics.ts";
 import { suggest } from "./keywords.ts";
-import type { Diagnostics } from "./remarks.ts";
 import type { Directive } from "./sections.ts";
 import { parseTimeMs, parseWholeNumber } from "./time.ts";
 import { ConfigError } from "./words.ts";

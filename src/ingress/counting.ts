@@ -1,12 +1,12 @@
 // Counting one request: what the meter hears of it on its way. Nothing here waits, looks anything up by a made-up key, or
 // changes what becomes of the request.
 
-import type { Outcome } from "../proxy/attempt.ts";
-import type { Failure } from "../proxy/failure.ts";
-import type { Target } from "../proxy/ring.ts";
-import type { MetricSet } from "../telemetry/cell.ts";
+import type { Outcome } from "../proxy/http/dial.ts";
+import type { Failure } from "../proxy/http/failure.ts";
+import type { Target } from "../proxy/routing/target-pool.ts";
 import { counterIndex, refusalCounter, responseClassCounter } from "../telemetry/counters.ts";
 import type { Meter, MeteredEntity } from "../telemetry/meter.ts";
+import type { MetricSet } from "../telemetry/metrics.ts";
 
 /** Where a request is counted: at its service and the node it came in at. */
 export type CountedAt = {

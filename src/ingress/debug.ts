@@ -1,13 +1,13 @@
 // The debug headers: which way a request went and what it was decided by, for those who show a token of the mesh.
 
-import { printPathRule } from "../domain/path-rule.ts";
-import type { EntryPoint } from "../proxy/entry.ts";
+import { printPathRule } from "../domain/table/path-rule.ts";
+import type { EntryPoint } from "../proxy/entry-point.ts";
 import type { DataPlane } from "../proxy/plane.ts";
-import type { Target } from "../proxy/ring.ts";
-import type { Route, Routes } from "../proxy/routes.ts";
-import type { Forwarding } from "./asking.ts";
+import type { RouteHints } from "../proxy/routing/route-hints.ts";
+import type { Route, Routes } from "../proxy/routing/routes.ts";
+import type { Target } from "../proxy/routing/target-pool.ts";
+import type { Forwarding } from "./attempt.ts";
 import type { Trace } from "./trace.ts";
-import type { RouteHints } from "./wish.ts";
 
 /** What is told of a request. */
 export type DebugFacts = {

@@ -1,6 +1,6 @@
 // Delivering: a task's response on its way to the client.
 
-import { cleanResponse } from "../proxy/headers.ts";
+import { cleanResponse } from "../proxy/http/headers.ts";
 
 /** The task's response with the mesh's headers. Its body stays the runtime's own, so that it streams by itself. */
 export function deliver(response: Response, requestId: string, cookie: string | null): Response {

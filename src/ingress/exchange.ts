@@ -1,15 +1,15 @@
 // An exchange: one request on its way, and what is known about it by now.
 
-import type { EntryPoint } from "../proxy/entry.ts";
-import { type RequestHead, readRequestHead } from "../proxy/headers.ts";
-import { authorityOf, pathOf } from "../proxy/host.ts";
+import type { EntryPoint } from "../proxy/entry-point.ts";
+import { type RequestHead, readRequestHead } from "../proxy/http/headers.ts";
+import { authorityOf, pathOf } from "../proxy/http/host.ts";
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
-import type { Route } from "../proxy/routes.ts";
+import type { RouteHints } from "../proxy/routing/route-hints.ts";
+import type { Route } from "../proxy/routing/routes.ts";
 import type { MeteredEntity } from "../telemetry/meter.ts";
-import type { Forwarding } from "./asking.ts";
+import type { Forwarding } from "./attempt.ts";
 import { type Outgoing, requestIdOf } from "./outgoing.ts";
 import { Trace } from "./trace.ts";
-import type { RouteHints } from "./wish.ts";
 
 export type Exchange = {
   readonly request: Request;

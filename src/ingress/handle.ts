@@ -1,23 +1,23 @@
 // The life of a request at one node's entry point: which service, which of its tasks, and on to the next task when one
 // cannot be reached.
 
-import type { TableNode } from "../domain/table.ts";
-import type { EntryPoint } from "../proxy/entry.ts";
-import { type Failure, failureResponse } from "../proxy/failure.ts";
-import { hostName } from "../proxy/host.ts";
+import type { TableNode } from "../domain/table/table.ts";
+import type { EntryPoint } from "../proxy/entry-point.ts";
+import { type Failure, failureResponse } from "../proxy/http/failure.ts";
+import { hostName } from "../proxy/http/host.ts";
 import type { PlaneContext } from "../proxy/plane.ts";
-import type { TargetPool } from "../proxy/ring.ts";
-import type { Route, Routes } from "../proxy/routes.ts";
-import { setCookie } from "../proxy/sticky.ts";
-import { type ForwardResult, forward } from "./ask.ts";
-import { type Forwarding, maxAttempts } from "./asking.ts";
+import { type ChosenRoute, chooseRoute, needsNoHints } from "../proxy/routing/route-hints.ts";
+import type { Route, Routes } from "../proxy/routing/routes.ts";
+import { setCookie } from "../proxy/routing/sticky.ts";
+import type { TargetPool } from "../proxy/routing/target-pool.ts";
+import { type Forwarding, maxAttempts } from "./attempt.ts";
 import { type CountedAt, countEnd, countWaited, countWaiting } from "./counting.ts";
 import { setDebug } from "./debug.ts";
 import { deliver } from "./deliver.ts";
 import { begin, type Exchange } from "./exchange.ts";
+import { type ForwardResult, forward } from "./forward.ts";
 import { holdsBody, type Outgoing, prepare } from "./outgoing.ts";
 import { noNode, noTask, shapeFailure, unanswered, unknown } from "./refusals.ts";
-import { type ChosenRoute, chooseRoute, needsNoHints } from "./wish.ts";
 
 /** What a request comes to: a task's response, or why there is none. */
 type IngressResult = Response | Failure;

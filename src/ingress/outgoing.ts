@@ -1,11 +1,11 @@
 // The outgoing request: what a task is sent, and whether it can be sent to another one as well.
 
-import { withoutCookie } from "../proxy/cookies.ts";
-import type { EntryPoint } from "../proxy/entry.ts";
-import { setForwarding } from "../proxy/forwarding.ts";
-import { isRequestId, type RequestHead } from "../proxy/headers.ts";
+import type { EntryPoint } from "../proxy/entry-point.ts";
+import { withoutCookie } from "../proxy/http/cookies.ts";
+import { setForwarding } from "../proxy/http/forwarding.ts";
+import { isRequestId, type RequestHead } from "../proxy/http/headers.ts";
+import type { TrustsAddress } from "../proxy/http/trust.ts";
 import type { DataPlane } from "../proxy/plane.ts";
-import type { TrustsAddress } from "../proxy/trust.ts";
 
 /** A longer body takes its client time to send, of which the task's own cannot be told; bytes. */
 const maxTimedBodyBytes = 64 * 1024;

@@ -1,12 +1,12 @@
 // Refusals: why a request is not sent to a task, or got no answer from one, in a sentence for whoever sent it.
 
-import type { EntryPoint } from "../proxy/entry.ts";
-import type { Failure } from "../proxy/failure.ts";
-import { isHost } from "../proxy/host.ts";
-import type { TargetPool } from "../proxy/ring.ts";
-import type { Route, Routes } from "../proxy/routes.ts";
-import type { ForwardResult } from "./ask.ts";
+import type { EntryPoint } from "../proxy/entry-point.ts";
+import type { Failure } from "../proxy/http/failure.ts";
+import { isHost } from "../proxy/http/host.ts";
+import type { Route, Routes } from "../proxy/routing/routes.ts";
+import type { TargetPool } from "../proxy/routing/target-pool.ts";
 import type { Exchange } from "./exchange.ts";
+import type { ForwardResult } from "./forward.ts";
 
 /** What is wrong with a request whatever it asks for. */
 export function shapeFailure({ host, path, request }: Exchange): Failure | null {

@@ -1,7 +1,7 @@
 // The trace of one request: which tasks were asked, when, and what came of it. Kept only for requests that ask for it.
 
-import type { Outcome } from "../proxy/attempt.ts";
-import type { Target } from "../proxy/ring.ts";
+import type { Outcome } from "../proxy/http/dial.ts";
+import type { Target } from "../proxy/routing/target-pool.ts";
 
 type TracedAttempt = {
   readonly target: Target;

@@ -2,8 +2,8 @@
 // again after every redial, so that a missed frame costs nothing.
 
 import WebSocket from "ws";
-import type { RoutingTable } from "../domain/table.ts";
-import { readTable } from "../domain/table-text.ts";
+import type { RoutingTable } from "../domain/table/table.ts";
+import { readTable } from "../domain/table/text.ts";
 import { WatchFrame } from "../protocol/watch.ts";
 
 export type TableFollower = { readonly stop: () => void };

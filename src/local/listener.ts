@@ -3,7 +3,7 @@
 // otherwise moves bytes.
 
 import { createServer, connect as dial, type Server, type Socket } from "node:net";
-import type { ListenerProfile } from "./doors.ts";
+import type { ListenerProfile } from "./listener-profile.ts";
 import { RequestHeads } from "./request-heads.ts";
 
 /** Where requests go on to. */

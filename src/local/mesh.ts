@@ -3,18 +3,18 @@
 
 import { chmodSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { RoutingTable } from "../domain/table.ts";
+import type { RoutingTable } from "../domain/table/table.ts";
 import { type AddressPlan, bindError, nodeAddress, planAddresses } from "./addresses.ts";
 import type { AgentInput } from "./agent-child.ts";
 import { type MeshChild, startChild } from "./child.ts";
-import { controlProfile } from "./doors.ts";
 import { followTable, type TableFollower } from "./follow-table.ts";
-import { awaitEarlierChildren, stopOrphanedTasks, writeChildren } from "./leftovers.ts";
 import { Listener } from "./listener.ts";
-import { lockStateFolder, type ReleaseLock } from "./lock.ts";
+import { controlProfile } from "./listener-profile.ts";
+import { awaitEarlierChildren, stopOrphanedTasks, writeChildren } from "./orphans.ts";
 import { type DesiredListener, desiredListeners, PublishedPorts } from "./published-ports.ts";
 import type { RuntimeInput, RuntimeReady } from "./runtime.ts";
 import { type MeshSecrets, readSecrets, writeClosedPorts, writeContext } from "./secrets.ts";
+import { lockStateFolder, type ReleaseLock } from "./state-folder-lock.ts";
 
 export type MeshOptions = {
   readonly nodes: number;

@@ -2,10 +2,10 @@
 // the routing table: what it publishes is open, what it no longer publishes is closed.
 
 import type { ClosedPort } from "../cli/closed-ports.ts";
-import type { RoutingTable, TableService } from "../domain/table.ts";
+import type { RoutingTable, TableService } from "../domain/table/table.ts";
 import { type AddressPlan, nodePort } from "./addresses.ts";
-import { type ListenerIdentity, publishedPortProfile } from "./doors.ts";
 import { Listener, type Upstream } from "./listener.ts";
+import { type ListenerIdentity, publishedPortProfile } from "./listener-profile.ts";
 
 /** One listener that should be open. */
 export type DesiredListener = {

@@ -1,8 +1,8 @@
 // One check of one server: a connection, and where it is an HTTP check, a request over it.
 
-import type { CheckResult, CheckStatus } from "../domain/check-result.ts";
-import type { ProbeTarget } from "../domain/probe-list.ts";
-import { type CheckVerdict, ResponseCheck, requestText } from "./exchange.ts";
+import type { CheckResult, CheckStatus } from "../domain/model/check-result.ts";
+import type { ProbeTarget } from "../domain/model/probe-list.ts";
+import { type CheckVerdict, ResponseCheck, requestText } from "./http-check.ts";
 
 /** A TCP connection, as the Workers runtime has it. */
 export type Connection = {

@@ -1,14 +1,14 @@
 // Static servers as the native routes carry them.
 
 import { z } from "zod";
-import { checkStatuses } from "../domain/check-result.ts";
+import { checkStatuses } from "../domain/model/check-result.ts";
 import {
   adminStates,
   defaultHttpCheck,
   type ServerSpec,
   serverDefaults,
   withCheckDefaults,
-} from "../domain/server.ts";
+} from "../domain/model/server.ts";
 
 const whole = z.int();
 

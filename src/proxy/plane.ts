@@ -2,19 +2,19 @@
 
 import { Flusher, type FlusherOptions } from "../telemetry/flusher.ts";
 import { Meter } from "../telemetry/meter.ts";
-import type { AttemptPolicy } from "./attempt.ts";
-import { SmoothWeights } from "./currents.ts";
-import { Cursors } from "./cursors.ts";
+import type { AttemptPolicy } from "./http/dial.ts";
+import type { TrustsAddress } from "./http/trust.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
-import { RequestQueue } from "./lines.ts";
-import { OpenRequests } from "./open-requests.ts";
-import { Outliers } from "./outliers.ts";
-import { AllServiceStats } from "./service-traffic.ts";
-import { FrozenDetector } from "./silence.ts";
-import { StickyCookies } from "./sticky.ts";
-import { SuspectList } from "./suspects.ts";
-import { TableCache, type TableSource } from "./table-cache.ts";
-import type { TrustsAddress } from "./trust.ts";
+import { FrozenDetector } from "./resilience/frozen-detector.ts";
+import { OpenRequests } from "./resilience/open-requests.ts";
+import { Outliers } from "./resilience/outliers.ts";
+import { RequestQueue } from "./resilience/request-queue.ts";
+import { AllServiceStats } from "./resilience/service-stats.ts";
+import { SuspectList } from "./resilience/suspects.ts";
+import { Cursors } from "./routing/cursors.ts";
+import { SmoothWeights } from "./routing/smooth-weights.ts";
+import { StickyCookies } from "./routing/sticky.ts";
+import { TableCache, type TableSource } from "./routing/table-cache.ts";
 
 /** What a shell decides about its data plane. */
 export type PlaneOptions = AttemptPolicy &

@@ -1,10 +1,10 @@
 // Addresses: how a node and its tasks may be dialled. Each name here ends up in the routing table.
 
 import { isIP } from "node:net";
-import { MeshError } from "../domain/error.ts";
-import { isHostName } from "../domain/host-name.ts";
-import type { MeshNode } from "../domain/node.ts";
-import type { Endpoint, Task } from "../domain/task.ts";
+import { MeshError } from "../domain/model/error.ts";
+import { isHostName } from "../domain/model/host-name.ts";
+import type { MeshNode } from "../domain/model/node.ts";
+import type { Endpoint, Task } from "../domain/model/task.ts";
 
 /** Refuses a host name that is none. */
 export function checkHostname(hostname: string): void {

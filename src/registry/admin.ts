@@ -1,8 +1,8 @@
 // Admin state: whether a server, a task or a node gets new requests, as the operator wants it. HAProxy's ready, drain
 // and maint; Docker's availability of a node is another thing, which says where tasks are placed.
 
-import type { AdminState, StaticServer } from "../domain/server.ts";
-import { enterMaintenance, leaveMaintenance } from "../domain/server-health.ts";
+import type { AdminState, StaticServer } from "../domain/model/server.ts";
+import { enterMaintenance, leaveMaintenance } from "../domain/model/server-health.ts";
 import type { AdminTarget } from "./api.ts";
 import { type Draft, nodeSubject, serverSubject, taskSubject } from "./draft.ts";
 import { findNode, findTask } from "./refs.ts";

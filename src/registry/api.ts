@@ -1,12 +1,12 @@
 // What the registry offers its callers: the control API, the data plane and the Durable Object's shell.
 // Everything is plain data, so that it crosses RPC; failures are answers, never exceptions.
 
-import type { Result } from "../domain/error.ts";
-import type { MeshEvent } from "../domain/event.ts";
-import type { Availability, MeshNode } from "../domain/node.ts";
-import type { AdminState, ServerSpec, StaticServer } from "../domain/server.ts";
-import type { Service, ServiceSpec } from "../domain/service.ts";
-import type { Task } from "../domain/task.ts";
+import type { Result } from "../domain/model/error.ts";
+import type { MeshEvent } from "../domain/model/event.ts";
+import type { Availability, MeshNode } from "../domain/model/node.ts";
+import type { AdminState, ServerSpec, StaticServer } from "../domain/model/server.ts";
+import type { Service, ServiceSpec } from "../domain/model/service.ts";
+import type { Task } from "../domain/model/task.ts";
 
 export type TableResponse = {
   readonly version: number;

@@ -1,8 +1,8 @@
 // An assignment: all that one node must run, as its agent is told.
 
 import { createHash } from "node:crypto";
-import { isAlive, type Task } from "../domain/task.ts";
-import type { World } from "../domain/world.ts";
+import { isAlive, type Task } from "../domain/model/task.ts";
+import type { World } from "../domain/model/world.ts";
 import type { AssignedTask, Assignment } from "../protocol/agent.ts";
 import { isAwaitingRelease } from "./departures.ts";
 

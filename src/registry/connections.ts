@@ -1,7 +1,7 @@
 // What an agent says of its node: hello, leaving, goodbye.
 
-import type { MeshNode } from "../domain/node.ts";
-import { isAlive, type Task, taskStates } from "../domain/task.ts";
+import type { MeshNode } from "../domain/model/node.ts";
+import { isAlive, type Task, taskStates } from "../domain/model/task.ts";
 import type { NodeDescription, TaskReport } from "../protocol/agent.ts";
 import { checkAddress, checkHostname } from "./addresses.ts";
 import { type Draft, nodeSubject, taskSubject } from "./draft.ts";

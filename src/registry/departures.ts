@@ -5,8 +5,8 @@
 // A router that never says so is waited for no longer than the bound, counted from that transaction: it is in the
 // task's row, so that a registry which lost its memory keeps to it.
 
-import { isAlive, type Task } from "../domain/task.ts";
-import type { World } from "../domain/world.ts";
+import { isAlive, type Task } from "../domain/model/task.ts";
+import type { World } from "../domain/model/world.ts";
 import { type Draft, taskSubject } from "./draft.ts";
 import type { Routers } from "./routers.ts";
 

@@ -1,12 +1,12 @@
 // A draft: the world as one transaction is making it, with what happened on the way. Nothing counts until it is saved.
 
-import type { EventSubject, NewEvent } from "../domain/event.ts";
-import { taskName } from "../domain/names.ts";
-import type { MeshNode } from "../domain/node.ts";
-import { type StaticServer, serverName } from "../domain/server.ts";
-import type { Service } from "../domain/service.ts";
-import type { Task } from "../domain/task.ts";
-import type { World } from "../domain/world.ts";
+import type { EventSubject, NewEvent } from "../domain/model/event.ts";
+import type { MeshNode } from "../domain/model/node.ts";
+import { type StaticServer, serverName } from "../domain/model/server.ts";
+import type { Service } from "../domain/model/service.ts";
+import type { Task } from "../domain/model/task.ts";
+import { taskName } from "../domain/model/task-name.ts";
+import type { World } from "../domain/model/world.ts";
 import type { NodeProbe, SocketClose } from "./effects.ts";
 import type { SqlStore } from "./store.ts";
 

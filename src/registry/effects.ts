@@ -1,6 +1,6 @@
 // Effects: what a shell does once a transaction stands. Deciding collects them; sockets and alarms are the shell's.
 
-import type { MeshEvent } from "../domain/event.ts";
+import type { MeshEvent } from "../domain/model/event.ts";
 import type { NodeAssignment } from "./assignments.ts";
 
 /** A socket to close: all sockets of one node, with a WebSocket close code and a reason for a person. */

@@ -1,7 +1,7 @@
 // Joining: the tokens that let a machine in, and the credential it then speaks with.
 
-import { MeshError } from "../domain/error.ts";
-import type { MeshNode } from "../domain/node.ts";
+import { MeshError } from "../domain/model/error.ts";
+import type { MeshNode } from "../domain/model/node.ts";
 import { checkAddress, checkHostname } from "./addresses.ts";
 import type { NodeJoinInput } from "./api.ts";
 import { type Draft, nodeSubject } from "./draft.ts";

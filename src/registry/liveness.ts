@@ -7,7 +7,7 @@
 // Silence is only a node's fault while the registry listens. When a sweep comes much later than it was due, the
 // registry itself was away (its process stopped, its host moved) and every node is given the whole time anew.
 
-import type { MeshNode } from "../domain/node.ts";
+import type { MeshNode } from "../domain/model/node.ts";
 import { closeCodes, heartbeatMs, maxMissedHeartbeats } from "../protocol/agent.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
 

@@ -1,13 +1,13 @@
 // What the operator does to nodes: availability, role, labels, removal.
 
-import { MeshError } from "../domain/error.ts";
-import { hostsOf } from "../domain/labels.ts";
-import type { MeshNode } from "../domain/node.ts";
+import { hostsOf } from "../domain/labels/labels.ts";
+import { MeshError } from "../domain/model/error.ts";
+import type { MeshNode } from "../domain/model/node.ts";
 import { closeCodes } from "../protocol/agent.ts";
 import type { NodeChange } from "./api.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
 import { findNode, requireVersion } from "./refs.ts";
-import { sameData } from "./same.ts";
+import { sameData } from "./same-data.ts";
 
 /**
  * Changes what the operator wants of a node. Its label `waggle.host` names the hosts of its own entry point. A change

@@ -5,11 +5,11 @@
 // and its prober is woken again, so that an object which lost its alarm goes on.
 
 import { createHash } from "node:crypto";
-import { checkText } from "../domain/check-result.ts";
-import type { ProbeList, ProbeReport, ProbeTarget } from "../domain/probe-list.ts";
-import { type StaticServer, serverName } from "../domain/server.ts";
-import { combineRegions, type RegionHealth } from "../domain/server-health.ts";
-import type { World } from "../domain/world.ts";
+import { checkText } from "../domain/model/check-result.ts";
+import type { ProbeList, ProbeReport, ProbeTarget } from "../domain/model/probe-list.ts";
+import { type StaticServer, serverName } from "../domain/model/server.ts";
+import { combineRegions, type RegionHealth } from "../domain/model/server-health.ts";
+import type { World } from "../domain/model/world.ts";
 import { type Draft, serverSubject } from "./draft.ts";
 import { serviceOf } from "./servers.ts";
 

@@ -4,14 +4,14 @@
 // and is dropped when one fails. What has to happen outside (frames, closes, the next alarm) is collected as Effects,
 // for the shell to take once the call returned.
 
-import { MeshError, type Result, toResult } from "../domain/error.ts";
-import type { MeshEvent } from "../domain/event.ts";
-import type { MeshNode } from "../domain/node.ts";
-import type { ProbeList, ProbeReport } from "../domain/probe-list.ts";
-import type { AdminState, ServerSpec } from "../domain/server.ts";
-import type { Service } from "../domain/service.ts";
-import { isAlive, type Task } from "../domain/task.ts";
-import type { World } from "../domain/world.ts";
+import { MeshError, type Result, toResult } from "../domain/model/error.ts";
+import type { MeshEvent } from "../domain/model/event.ts";
+import type { MeshNode } from "../domain/model/node.ts";
+import type { ProbeList, ProbeReport } from "../domain/model/probe-list.ts";
+import type { AdminState, ServerSpec } from "../domain/model/server.ts";
+import type { Service } from "../domain/model/service.ts";
+import { isAlive, type Task } from "../domain/model/task.ts";
+import type { World } from "../domain/model/world.ts";
 import { closeCodes, type TaskReport } from "../protocol/agent.ts";
 import { setAdmin } from "./admin.ts";
 import type {
@@ -34,6 +34,7 @@ import type { Effects } from "./effects.ts";
 import { isCredentialOf, join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
 import { recordDisconnect, recordStart, sweep } from "./liveness.ts";
 import { removeNode, updateNode } from "./nodes.ts";
+import { redeem } from "./one-time-ids.ts";
 import {
   applyProbeReports,
   emptyProbeList,
@@ -45,14 +46,13 @@ import {
 import { findNode, findService, findTask } from "./refs.ts";
 import { applyReports } from "./reports.ts";
 import { Routers, routerLiveMs } from "./routers.ts";
-import { needsReconcile, raiseTableVersion, tableText, tableVersion } from "./routing.ts";
 import { addServer, removeServer, serverViews, updateServer } from "./servers.ts";
 import { createService, removeService, serviceViews, updateService } from "./services.ts";
-import { settleWorld } from "./settle.ts";
-import { redeem } from "./spent.ts";
+import { settleWorld } from "./settle-world.ts";
 import type { SqlStore } from "./store.ts";
-import { SuspectReports } from "./suspects.ts";
-import { findTasks, type TaskFilter } from "./tasks.ts";
+import { SuspectReports } from "./suspect-reports.ts";
+import { needsReconcile, raiseTableVersion, tableText, tableVersion } from "./table-version.ts";
+import { findTasks, type TaskFilter } from "./task-filter.ts";
 
 /** What a registry is given instead of taking it from its surroundings. */
 export type RegistryDeps = {

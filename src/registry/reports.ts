@@ -1,9 +1,9 @@
 // Reports: what an agent says of its tasks, and nobody else's.
 
-import { MeshError } from "../domain/error.ts";
-import type { MeshNode } from "../domain/node.ts";
-import { isAlive, type Task } from "../domain/task.ts";
-import { applyReport } from "../domain/task-report.ts";
+import { MeshError } from "../domain/model/error.ts";
+import type { MeshNode } from "../domain/model/node.ts";
+import { isAlive, type Task } from "../domain/model/task.ts";
+import { applyReport } from "../domain/model/task-report.ts";
 import type { TaskReport } from "../protocol/agent.ts";
 import { checkEndpoints } from "./addresses.ts";
 import { type Draft, taskSubject } from "./draft.ts";

@@ -1,17 +1,17 @@
 // What the operator does to static servers: add, change, remove.
 
-import { MeshError } from "../domain/error.ts";
-import { resolveRef } from "../domain/refs.ts";
-import { type ServerSpec, type StaticServer, serverName } from "../domain/server.ts";
-import { initialServerHealth, restartChecks, type ServerHealth } from "../domain/server-health.ts";
-import type { Service } from "../domain/service.ts";
-import { validateServer } from "../domain/validate-server.ts";
-import type { World } from "../domain/world.ts";
+import { MeshError } from "../domain/model/error.ts";
+import { resolveRef } from "../domain/model/refs.ts";
+import { type ServerSpec, type StaticServer, serverName } from "../domain/model/server.ts";
+import { initialServerHealth, restartChecks, type ServerHealth } from "../domain/model/server-health.ts";
+import type { Service } from "../domain/model/service.ts";
+import { validateServer } from "../domain/model/validate-server.ts";
+import type { World } from "../domain/model/world.ts";
 import { checkServerHost } from "./addresses.ts";
 import type { ServerInput, ServerView } from "./api.ts";
 import { type Draft, serverSubject } from "./draft.ts";
 import { findService, requireVersion } from "./refs.ts";
-import { sameData } from "./same.ts";
+import { sameData } from "./same-data.ts";
 
 /** Static servers one service may have; HAProxy's round robin takes 4095 and is rarely given as many. */
 const maxServers = 1_000;

@@ -1,18 +1,18 @@
 // What the operator does to services: create, update, roll back, remove.
 
-import { MeshError } from "../domain/error.ts";
-import { exclusiveHostsOf } from "../domain/labels.ts";
-import { allocatePorts } from "../domain/ports.ts";
-import { runHash } from "../domain/run-hash.ts";
-import type { Service, ServiceSpec } from "../domain/service.ts";
-import { isAlive, type Task } from "../domain/task.ts";
-import { beginUpdate, isUpdating } from "../domain/update.ts";
-import { validateSpec } from "../domain/validate.ts";
-import type { World } from "../domain/world.ts";
+import { exclusiveHostsOf } from "../domain/labels/labels.ts";
+import { MeshError } from "../domain/model/error.ts";
+import { allocatePorts } from "../domain/model/ports.ts";
+import { runHash } from "../domain/model/run-hash.ts";
+import type { Service, ServiceSpec } from "../domain/model/service.ts";
+import { isAlive, type Task } from "../domain/model/task.ts";
+import { validateSpec } from "../domain/model/validate-service.ts";
+import type { World } from "../domain/model/world.ts";
+import { beginUpdate, isUpdating } from "../domain/orchestrator/update.ts";
 import type { ServiceSpecInput, ServiceView } from "./api.ts";
 import { type Draft, serviceSubject } from "./draft.ts";
 import { findService, requireVersion } from "./refs.ts";
-import { sameData } from "./same.ts";
+import { sameData } from "./same-data.ts";
 import { removeServersOf } from "./servers.ts";
 
 /** A service's document may be this large, bytes as JSON: each of its tasks carries a part of it, and a row ends at 2 MB. */

@@ -1,7 +1,7 @@
 // The registry's memory: every row it keeps, over any synchronous SQLite.
 
-import type { MeshEvent, NewEvent } from "../domain/event.ts";
-import type { World } from "../domain/world.ts";
+import type { MeshEvent, NewEvent } from "../domain/model/event.ts";
+import type { World } from "../domain/model/world.ts";
 import { type DeadlineName, dueDeadlines, nextDeadline, readDeadline, setDeadline } from "./deadlines.ts";
 import { appendEvents, readEvents } from "./event-ring.ts";
 import { migrate } from "./migrations.ts";

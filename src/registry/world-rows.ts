@@ -1,10 +1,10 @@
 // The world as rows: read whole, written by difference.
 
-import type { MeshNode } from "../domain/node.ts";
-import type { StaticServer } from "../domain/server.ts";
-import type { Service } from "../domain/service.ts";
-import type { Task } from "../domain/task.ts";
-import type { World } from "../domain/world.ts";
+import type { MeshNode } from "../domain/model/node.ts";
+import type { StaticServer } from "../domain/model/server.ts";
+import type { Service } from "../domain/model/service.ts";
+import type { Task } from "../domain/model/task.ts";
+import type { World } from "../domain/model/world.ts";
 import { removeRows, type SqlPort, type SqlRow, type SqlValue, upsert } from "./sql-port.ts";
 
 /** Every node, service, task and server there is. */

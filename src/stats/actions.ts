@@ -1,6 +1,6 @@
 // What an operator may do on the page: HAProxy's form sets servers of one proxy to ready, drain or maint.
 
-import { adminStates } from "../domain/server.ts";
+import { adminStates } from "../domain/model/server.ts";
 import type { MeshApi } from "../registry/api.ts";
 import { rowName, type StatsReport } from "./report.ts";
 

@@ -1,12 +1,12 @@
 // The statistics as an answer to a request: who is let in, and whether they are shown or changed.
 
 import { roleReader } from "../control/auth.ts";
-import { MeshError } from "../domain/error.ts";
+import { MeshError } from "../domain/model/error.ts";
+import { roleOfCredentials } from "./authorization.ts";
 import { type StatsContext, type StatsDeps, textResponse } from "./context.ts";
 import { handleForm } from "./form.ts";
 import { showStats } from "./show.ts";
 import { readStatsQuery } from "./uri.ts";
-import { roleOfCredentials } from "./who.ts";
 
 /** Answers requests for the statistics, which `isStatsUrl` has told from others. */
 export type StatsApp = (request: Request) => Promise<Response>;

@@ -1,8 +1,8 @@
 // What the statistics are given, and the two ways they answer that every part of them uses.
 
 import type { MeshApi } from "../registry/api.ts";
+import type { RoleReader } from "./authorization.ts";
 import type { StatsTraffic } from "./input.ts";
-import type { RoleReader } from "./who.ts";
 
 /** What the statistics are given instead of taking it from their surroundings. */
 export type StatsDeps = {

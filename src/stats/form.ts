@@ -2,7 +2,7 @@
 
 import { readText } from "../control/body.ts";
 import type { Role } from "../control/context.ts";
-import { MeshError } from "../domain/error.ts";
+import { MeshError } from "../domain/model/error.ts";
 import { type ActionOutcome, applyAction } from "./actions.ts";
 import { type StatsContext, statsHeaders } from "./context.ts";
 import { readReport } from "./show.ts";

@@ -1,8 +1,8 @@
 // What a report is made of: the mesh as the registry tells it, and what was counted of its traffic.
 
-import type { MeshNode } from "../domain/node.ts";
-import type { StaticServer } from "../domain/server.ts";
-import type { Task } from "../domain/task.ts";
+import type { MeshNode } from "../domain/model/node.ts";
+import type { StaticServer } from "../domain/model/server.ts";
+import type { Task } from "../domain/model/task.ts";
 import type { MeshInfo, ServiceView } from "../registry/api.ts";
 import type { ColumnValues } from "./report.ts";
 

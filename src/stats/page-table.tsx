@@ -1,7 +1,7 @@
 // The table of one proxy: HAProxy's groups and columns, a row for the frontend, each server and the backend, and the
 // form that sets servers.
 
-import { adminStates } from "../domain/server.ts";
+import { adminStates } from "../domain/model/server.ts";
 import type { StatsPageInput } from "./page.tsx";
 import { columnGroups, type PageColumn } from "./page-columns.ts";
 import { rowName, type StatsProxy, type StatsRow } from "./report.ts";

@@ -1,7 +1,7 @@
 // Numbers for what the mesh knows by longer names: HAProxy's readers and its forms call a proxy by a number, and it has
 // to be the same one after others came and went.
 
-import { fnv1a } from "../domain/fnv.ts";
+import { fnv1a } from "../domain/model/fnv.ts";
 
 /** The proxy over the nodes; services have higher numbers. */
 export const nodesProxyId = 1;

@@ -1,6 +1,6 @@
 // The rows of one proxy, put together: what HAProxy says of every frontend, server and backend.
 
-import type { Share } from "../domain/table.ts";
+import type { Share } from "../domain/table/table.ts";
 import type { ProxyValues } from "./input.ts";
 import type { ColumnValues, RowAdmin, StatsRow } from "./report.ts";
 

@@ -1,6 +1,6 @@
 // The report: what the statistics page, its CSV and its JSON say, as one value. Whoever prints it adds nothing.
 
-import type { AdminState } from "../domain/server.ts";
+import type { AdminState } from "../domain/model/server.ts";
 import type { AdminTarget } from "../registry/api.ts";
 import type { ColumnName, RowKind } from "./columns.ts";
 

@@ -1,16 +1,16 @@
 // A published service as a proxy: its slots are servers of it, whichever task is in each, and its static servers.
 
-import type { MeshNode } from "../domain/node.ts";
-import type { Policy } from "../domain/policy.ts";
-import type { StaticServer } from "../domain/server.ts";
-import type { Share, TableOptions } from "../domain/table.ts";
-import type { Task } from "../domain/task.ts";
+import type { MeshNode } from "../domain/model/node.ts";
+import type { StaticServer } from "../domain/model/server.ts";
+import type { Task } from "../domain/model/task.ts";
+import type { Policy } from "../domain/table/policy.ts";
+import type { Share, TableOptions } from "../domain/table/table.ts";
 import type { ServiceView } from "../registry/api.ts";
 import type { StatsTraffic } from "./input.ts";
 import { proxyRows, type ServerRow } from "./proxy-rows.ts";
 import type { ColumnValues, StatsProxy } from "./report.ts";
-import { serverRow } from "./server-line.ts";
-import { slotRows } from "./slot-lines.ts";
+import { serverRow } from "./server-row.ts";
+import { slotRows } from "./slot-rows.ts";
 
 export type ServiceProxyInput = {
   readonly service: ServiceView;

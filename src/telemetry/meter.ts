@@ -1,8 +1,8 @@
 // The meter: what one isolate counts. On the way of a request it costs a few additions; everything else is done when
 // what was counted is taken, every two seconds at most.
 
-import { MetricSet } from "./cell.ts";
 import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
+import { MetricSet } from "./metrics.ts";
 
 /** A task, or a server that stands for one. */
 export type MeteredTask = {

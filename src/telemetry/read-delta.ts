@@ -1,7 +1,7 @@
 // Reading a delta: what an isolate sent, refused whole when any of it is not what a delta is. By hand, for there is no
 // schema library in the data plane's reach.
 
-import { MeshError } from "../domain/error.ts";
+import { MeshError } from "../domain/model/error.ts";
 import { counterCount } from "./counters.ts";
 import type { Delta } from "./delta.ts";
 import { histogramBucketCount } from "./histogram.ts";

@@ -1,9 +1,8 @@
 // Reading a snapshot out of what is known.
 
 import { counterIndex, countsByName } from "./counters.ts";
-import type { Totals } from "./figures.ts";
 import { observationCount, percentile } from "./histogram.ts";
-import { requestTrend, trafficWindow } from "./recent.ts";
+import { type GaugeValues, QueueGauges } from "./queue-gauges.ts";
 import type {
   ColoTaskTraffic,
   ColoTraffic,
@@ -19,7 +18,6 @@ import type {
   TrafficSeries,
 } from "./snapshot.ts";
 import { toSparse } from "./sparse.ts";
-import { binCount, type TimeSeries } from "./steps.ts";
 import type { Tally } from "./tally.ts";
 import {
   type IsolateState,
@@ -27,7 +25,9 @@ import {
   type TelemetryItem,
   type TelemetryState,
 } from "./telemetry-state.ts";
-import { type GaugeValues, QueueGauges } from "./waits.ts";
+import { binCount, type TimeSeries } from "./time-series.ts";
+import type { Totals } from "./totals.ts";
+import { requestTrend, trafficWindow } from "./traffic-window.ts";
 
 /** What is known at a moment, services, nodes and tasks by name. */
 export function readSnapshot(state: TelemetryState, nowMs: number, filter: SnapshotFilter = {}): Snapshot {

@@ -1,8 +1,8 @@
 // A snapshot: all that can be read of a mesh's traffic at one moment. Plain data, which crosses RPC and JSON.
 
 import type { Counts } from "./counters.ts";
-import type { TrafficWindow } from "./recent.ts";
 import type { SparseArray } from "./sparse.ts";
+import type { TrafficWindow } from "./traffic-window.ts";
 
 export type Snapshot = {
   /** The telemetry object's clock, against which every `…Ms` moment here is to be read. Epoch milliseconds. */

@@ -1,10 +1,8 @@
 // What is known as rows of a database. Things are kept in a fixed number of shards, so that however many are counted,
 // one saving writes no more rows than there are shards.
 
-import { fnv1a } from "../domain/fnv.ts";
-import type { TimeSeriesPair, Totals } from "./figures.ts";
+import { fnv1a } from "../domain/model/fnv.ts";
 import type { SparseArray } from "./sparse.ts";
-import type { Bin, TimeSeries } from "./steps.ts";
 import { addTally, type SparseTally, toSparseTally } from "./tally.ts";
 import {
   type ItemKind,
@@ -14,6 +12,8 @@ import {
   type TelemetryItem,
   type TelemetryState,
 } from "./telemetry-state.ts";
+import type { Bin, TimeSeries } from "./time-series.ts";
+import type { TimeSeriesPair, Totals } from "./totals.ts";
 
 /** What is asked of a database; a Durable Object's storage and node:sqlite both have it. */
 export type TelemetrySql = {

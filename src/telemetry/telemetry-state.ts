@@ -1,8 +1,8 @@
 // What is known of a mesh's traffic: figures of services, nodes, tasks, and of tasks as each place sees them.
 
 import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
-import { addToTotals, newTimeSeriesPair, newTotals, type Totals } from "./figures.ts";
-import { type GaugeValues, QueueGauges } from "./waits.ts";
+import { type GaugeValues, QueueGauges } from "./queue-gauges.ts";
+import { addToTotals, newTimeSeriesPair, newTotals, type Totals } from "./totals.ts";
 
 export type ItemKind = "service" | "node" | "task" | "entry" | "place";
 

@@ -1,6 +1,6 @@
 // Telemetry without a runtime: counts deltas in, saves now and then, answers with snapshots.
 
-import { type Result, toResult } from "../domain/error.ts";
+import { type Result, toResult } from "../domain/model/error.ts";
 import { readDelta } from "./read-delta.ts";
 import { readSnapshot } from "./read-snapshot.ts";
 import type { Snapshot, SnapshotFilter } from "./snapshot.ts";

@@ -3,9 +3,9 @@
 
 import { once } from "node:events";
 import { WebSocket } from "ws";
+import { baseProxies, cpuMs, type MeasuredProxy, memoryBytes, startAll } from "./proxies.ts";
 import { printRows } from "./report.ts";
 import { startBulkBackend } from "./streams.ts";
-import { baseProxies, cpuMs, type MeasuredProxy, memoryBytes, startAll } from "./ways.ts";
 
 export type SocketOptions = { readonly sockets: number; readonly idleMs: number };
 

@@ -5,8 +5,8 @@ import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { BulkOrder, BulkResult } from "./bulk-load.ts";
+import { baseProxies, type MeasuredProxy, memoryBytes, startAll } from "./proxies.ts";
 import { formatSpread, printRows, spreadOf } from "./report.ts";
-import { baseProxies, type MeasuredProxy, memoryBytes, startAll } from "./ways.ts";
 
 export type StreamOptions = { readonly bytes: number; readonly rounds: number };
 

@@ -4,7 +4,6 @@ import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { LoadOrder, LoadResult } from "./load.ts";
-import { formatSpread, printRows, type Spread, spreadOf } from "./report.ts";
 import {
   cpuMs,
   type MeasuredProxy,
@@ -12,7 +11,8 @@ import {
   startAll,
   startWaggle,
   trafficProxies,
-} from "./ways.ts";
+} from "./proxies.ts";
+import { formatSpread, printRows, type Spread, spreadOf } from "./report.ts";
 
 type Round = LoadResult & { readonly cpuUs: number };
 

@@ -2,7 +2,7 @@
 
 import { type ClientRequest, request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { TableService } from "../../src/domain/table.ts";
+import type { TableService } from "../../src/domain/table/table.ts";
 import { type Backend, echo, http, type ReceivedRequest } from "../support/backends.ts";
 import { operatorToken, serviceOf, startPlane, type TestPlane, tableOf } from "../support/dataplane.ts";
 import { until } from "../support/until.ts";

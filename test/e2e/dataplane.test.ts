@@ -4,7 +4,7 @@ import { request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHead
 import { connect } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import type { TableService } from "../../src/domain/table.ts";
+import type { TableService } from "../../src/domain/table/table.ts";
 import {
   type Backend,
   echo,

@@ -3,7 +3,7 @@
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { afterAll, afterEach, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import type { TableService } from "../../src/domain/table.ts";
+import type { TableService } from "../../src/domain/table/table.ts";
 import { type Backend, http, silent, webSocketEcho } from "../support/backends.ts";
 import { serviceOf, startPlane, type TestPlane, tableOf } from "../support/dataplane.ts";
 import { until } from "../support/until.ts";

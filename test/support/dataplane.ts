@@ -3,9 +3,9 @@
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
-import type { RoutingTable, TableService, TableTask } from "../../src/domain/table.ts";
-import { printTable } from "../../src/domain/table-text.ts";
-import type { TableSource } from "../../src/proxy/table-cache.ts";
+import type { RoutingTable, TableService, TableTask } from "../../src/domain/table/table.ts";
+import { printTable } from "../../src/domain/table/text.ts";
+import type { TableSource } from "../../src/proxy/routing/table-cache.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const entryKey = "test-entry-key";

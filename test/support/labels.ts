@@ -1,6 +1,6 @@
 // What the mesh says to a service's labels.
 
-import { checkLabels } from "../../src/domain/labels.ts";
+import { checkLabels } from "../../src/domain/labels/labels.ts";
 
 /** `fine`, or the refusal's message. */
 export function verdict(labels: Readonly<Record<string, string>>): string {

@@ -1,7 +1,7 @@
 // A mesh of a thousand nodes and ten thousand tasks, as rows the registry finds when it starts.
 
-import type { MeshNode } from "../../src/domain/node.ts";
-import type { Task } from "../../src/domain/task.ts";
+import type { MeshNode } from "../../src/domain/model/node.ts";
+import type { Task } from "../../src/domain/model/task.ts";
 import { saveWorld } from "../../src/registry/world-rows.ts";
 import type { TestMesh } from "../unit/registry/harness.ts";
 import { aNode, aService, aTask, aWorld, healthy } from "./world.ts";

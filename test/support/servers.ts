@@ -6,9 +6,9 @@ import {
   type StaticServer,
   serverDefaults,
   withCheckDefaults,
-} from "../../src/domain/server.ts";
-import { initialServerHealth } from "../../src/domain/server-health.ts";
-import type { Service } from "../../src/domain/service.ts";
+} from "../../src/domain/model/server.ts";
+import { initialServerHealth } from "../../src/domain/model/server-health.ts";
+import type { Service } from "../../src/domain/model/service.ts";
 import { now } from "./world.ts";
 
 /** A server without checks unless `over` says otherwise. */

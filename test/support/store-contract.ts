@@ -1,10 +1,10 @@
 // What every database under the registry's store must do; run on node:sqlite and on a Durable Object's storage.
 
 import { describe, expect, test } from "vitest";
-import type { NewEvent } from "../../src/domain/event.ts";
-import type { MeshNode } from "../../src/domain/node.ts";
-import type { Task } from "../../src/domain/task.ts";
-import type { World } from "../../src/domain/world.ts";
+import type { NewEvent } from "../../src/domain/model/event.ts";
+import type { MeshNode } from "../../src/domain/model/node.ts";
+import type { Task } from "../../src/domain/model/task.ts";
+import type { World } from "../../src/domain/model/world.ts";
 import { maxEventsKept } from "../../src/registry/event-ring.ts";
 import { migrate, migrations } from "../../src/registry/migrations.ts";
 import type { SqlPort } from "../../src/registry/sql-port.ts";

@@ -1,10 +1,16 @@
 // Builders: worlds for tests, with every field a test does not care about filled in.
 
-import type { MeshNode } from "../../src/domain/node.ts";
-import { runHash } from "../../src/domain/run-hash.ts";
-import type { PortRequest, PublishedPort, RunSpec, Service, ServiceSpec } from "../../src/domain/service.ts";
-import type { HealthReport, Task } from "../../src/domain/task.ts";
-import type { World } from "../../src/domain/world.ts";
+import type { MeshNode } from "../../src/domain/model/node.ts";
+import { runHash } from "../../src/domain/model/run-hash.ts";
+import type {
+  PortRequest,
+  PublishedPort,
+  RunSpec,
+  Service,
+  ServiceSpec,
+} from "../../src/domain/model/service.ts";
+import type { HealthReport, Task } from "../../src/domain/model/task.ts";
+import type { World } from "../../src/domain/model/world.ts";
 
 /** The moment tests take for now: epoch milliseconds. */
 export const now = 1_700_000_000_000;

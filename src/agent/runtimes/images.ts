@@ -18,8 +18,8 @@ import { constants as systemConstants } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { MeshError } from "../../domain/error.ts";
-import type { ProbeSpec } from "../../domain/service.ts";
+import { MeshError } from "../../domain/model/error.ts";
+import type { ProbeSpec } from "../../domain/model/service.ts";
 import type { AssignedTask } from "../../protocol/agent.ts";
 import { nginxFiles } from "./nginx.ts";
 

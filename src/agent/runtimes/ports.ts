@@ -2,7 +2,7 @@
 
 import { lookup } from "node:dns/promises";
 import { createServer, isIP, type Server } from "node:net";
-import { MeshError } from "../../domain/error.ts";
+import { MeshError } from "../../domain/model/error.ts";
 
 /** A port is not given out again for this long: an edge's table may still send its last owner's requests there. */
 const portQuarantineMs = 60_000;

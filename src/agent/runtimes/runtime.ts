@@ -1,7 +1,7 @@
 // A runtime: what runs a node's tasks. The agent decides when; a runtime only knows how.
 
-import type { ProbeSpec } from "../../domain/service.ts";
-import type { Endpoint } from "../../domain/task.ts";
+import type { ProbeSpec } from "../../domain/model/service.ts";
+import type { Endpoint } from "../../domain/model/task.ts";
 import type { AssignedTask } from "../../protocol/agent.ts";
 
 export interface Runtime {

@@ -5,7 +5,7 @@ import type { ServerStatus } from "../../protocol/server.ts";
 import type { MeshClient } from "../client.ts";
 import type { EngineService, EngineSpec } from "../engine.ts";
 import { refused } from "../errors.ts";
-import { staticImage, staticSpec } from "../service/static.ts";
+import { staticImage, staticSpec } from "../service/static-spec.ts";
 
 /** Labels of a service that an import decides; all others stay as they are. */
 const importedLabels = [

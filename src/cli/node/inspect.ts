@@ -2,9 +2,9 @@
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
-import { forEachRef } from "../each.ts";
 import type { EngineNode } from "../engine.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
+import { forEachRef } from "../for-each-ref.ts";
 import { type Format, formatFlag, printFormatted } from "../format.ts";
 import { capitalize, printJson, printLines } from "../output.ts";
 

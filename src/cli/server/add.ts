@@ -8,7 +8,7 @@ import { refused } from "../errors.ts";
 import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
 import { printJson } from "../output.ts";
 import { type PublishSpec, parsePublish } from "../publish.ts";
-import { staticSpec } from "../service/static.ts";
+import { staticSpec } from "../service/static-spec.ts";
 import { readLabel } from "../values.ts";
 import { adminFlag, readAddress, type ServerFlags, serverFlags, withFlags } from "./flags.ts";
 

@@ -1,7 +1,7 @@
 // `waggle server ls`.
 
 import type { Command } from "commander";
-import { hostPort } from "../../domain/server.ts";
+import { hostPort } from "../../domain/model/server.ts";
 import type { ServerStatus } from "../../protocol/server.ts";
 import type { Cli } from "../cli.ts";
 import { humanDuration } from "../duration.ts";

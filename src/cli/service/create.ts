@@ -2,16 +2,16 @@
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
-import { waitOnService } from "../converge.ts";
 import type { EngineChangeResponse, EngineSpec } from "../engine.ts";
 import { refused, usageError } from "../errors.ts";
 import { choiceFlag, connect, listFlag, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
 import { printJson } from "../output.ts";
 import { parsePublish } from "../publish.ts";
 import { readEnv, readLabel } from "../values.ts";
+import { waitOnService } from "../wait-on-service.ts";
 import { runFlags, type WaitFlags, waitFlags } from "./run-flags.ts";
 import { buildSpec, type CreateFlags } from "./spec.ts";
-import { staticSpec } from "./static.ts";
+import { staticSpec } from "./static-spec.ts";
 import { printWarnings } from "./warnings.ts";
 
 type Flags = MeshFlags & CreateFlags & WaitFlags & { readonly static?: boolean };

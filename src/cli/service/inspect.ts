@@ -3,9 +3,9 @@
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { printDurationNs } from "../duration.ts";
-import { forEachRef } from "../each.ts";
 import type { EnginePortConfig, EngineService } from "../engine.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
+import { forEachRef } from "../for-each-ref.ts";
 import { type Format, formatFlag, printFormatted } from "../format.ts";
 import { printJson, printLines } from "../output.ts";
 import { imageText, modeName } from "./view.ts";

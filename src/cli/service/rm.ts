@@ -2,8 +2,8 @@
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
-import { forEachRef } from "../each.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
+import { forEachRef } from "../for-each-ref.ts";
 import { printJson } from "../output.ts";
 
 export function registerServiceRm(parent: Command, cli: Cli): void {

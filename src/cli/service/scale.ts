@@ -3,14 +3,14 @@
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import type { MeshClient } from "../client.ts";
-import { waitOnService } from "../converge.ts";
-import { forEachRef } from "../each.ts";
 import type { EngineService } from "../engine.ts";
 import { CliError, refused, usageError } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
+import { forEachRef } from "../for-each-ref.ts";
 import { printJson } from "../output.ts";
 import { readCountArgument } from "../values.ts";
-import { withReplicas } from "./change.ts";
+import { waitOnService } from "../wait-on-service.ts";
+import { withReplicas } from "./change-spec.ts";
 import { type WaitFlags, waitFlags } from "./run-flags.ts";
 import { writeSpec } from "./update.ts";
 import { printWarnings } from "./warnings.ts";

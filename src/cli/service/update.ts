@@ -3,14 +3,14 @@
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import type { MeshClient } from "../client.ts";
-import { waitOnService } from "../converge.ts";
 import type { EngineChangeResponse, EngineService, EngineSpec } from "../engine.ts";
 import { usageError } from "../errors.ts";
 import { connect, listFlag, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
 import { printJson } from "../output.ts";
 import { parsePublish } from "../publish.ts";
 import { readEnv, readLabel, readWords } from "../values.ts";
-import { changeSpec, type UpdateFlags } from "./change.ts";
+import { waitOnService } from "../wait-on-service.ts";
+import { changeSpec, type UpdateFlags } from "./change-spec.ts";
 import { runFlags, type WaitFlags, waitFlags } from "./run-flags.ts";
 import { printWarnings } from "./warnings.ts";
 

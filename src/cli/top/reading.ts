@@ -1,12 +1,12 @@
 // A reading: the mesh's status and its traffic, put together into rows.
 
-import { hostPort } from "../../domain/server.ts";
-import { sizeText } from "../../domain/service-size.ts";
-import { isAlive } from "../../domain/task.ts";
+import { hostPort } from "../../domain/model/server.ts";
+import { sizeText } from "../../domain/model/service-size.ts";
+import { isAlive } from "../../domain/model/task.ts";
 import { isTakingRequests, type ServerStatus } from "../../protocol/server.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../../protocol/status.ts";
 import type { MeshTrafficReport } from "../../protocol/telemetry.ts";
-import { combinedRates, ratesOf } from "../../telemetry/now.ts";
+import { combinedRates, ratesOf } from "../../telemetry/rates.ts";
 import type { Tone, TopReading, TopRow } from "./rows.ts";
 
 type EntryCounts = Pick<MeshTrafficReport["services"][number], "id" | "counts" | "recent" | "trend">;

@@ -1,6 +1,6 @@
 // What `waggle top` shows: a row for each service, node and task, with what was measured of it lately.
 
-import type { Rates } from "../../telemetry/now.ts";
+import type { Rates } from "../../telemetry/rates.ts";
 import { compareNaturally } from "../output.ts";
 
 export type RowMeasurements = Rates & {

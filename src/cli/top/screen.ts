@@ -1,73 +1,126 @@
-// The terminal while `waggle top` has it: the other screen, keys as they are pressed, and all as it was afterwards.
+// The screen of `waggle top` as text: what was read, shown the way the state says, cut to the terminal's size.
 
-import type { TextSink } from "../cli.ts";
-import type { TerminalSize } from "./frame.ts";
+import { columnsFor, formatCells, type TopColumn } from "./columns.ts";
+import { helpLines } from "./help.ts";
+import type { TopState } from "./keys.ts";
+import { trafficSummary } from "./numbers.ts";
+import { type Painter, plainPainter } from "./paint.ts";
+import { filterRows, type SectionName, sortRows, type TopReading, type TopRow } from "./rows.ts";
 
-/** What keys come from: standard input, or a test. */
-export type KeySource = {
-  readonly isTTY?: boolean | undefined;
-  setRawMode?(raw: boolean): unknown;
-  resume(): unknown;
-  pause(): unknown;
-  on(event: "data", listener: (bytes: Uint8Array) => void): unknown;
-  off(event: "data", listener: (bytes: Uint8Array) => void): unknown;
-};
+export type TerminalSize = { readonly columns: number; readonly rows: number };
 
-// xterm's private modes: 1049 the other screen, 25 the cursor, 7 wrapping at the right edge.
-const enterSequence = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[H\x1b[2J";
-const leaveSequence = "\x1b[?7h\x1b[?25h\x1b[?1049l";
+/** Rows of problems; `waggle status` has them all. */
+const maxProblems = 3;
 
-/** A terminal that does not know its size says 0. */
-const defaultSize: TerminalSize = { columns: 80, rows: 24 };
+/**
+ * The screen, a string a line: never more lines than the terminal has rows, none wider than it is.
+ *
+ * @param notice what stands in the last line instead of the keys: why a reading is old
+ */
+export function screenLines(
+  reading: TopReading,
+  state: TopState,
+  size: TerminalSize,
+  paint: Painter = plainPainter,
+  notice = "",
+): readonly string[] {
+  const head = headerLines(reading, state, size, paint);
+  const foot = footerLine(state, size, paint, notice);
+  const room = Math.max(0, size.rows - head.length - 1);
+  const body = state.isHelpOpen ? helpLines(size.columns) : bodyLines(reading, state, size, paint);
+  // Never past the end: the last rows stay in sight.
+  const top = Math.min(state.scrollTop, Math.max(0, body.length - room));
+  const shown = body.slice(top, top + room);
+  const padding = Array.from({ length: room - shown.length }, () => "");
+  return [...head, ...shown, ...padding, foot].slice(0, Math.max(1, size.rows));
+}
 
-/** In one write, so that nothing flickers. A line is cleared before it is written: after a full one the cursor is on its last column. */
-const cursorHome = "\x1b[H";
-const clearRight = "\x1b[K";
-const clearBelow = "\x1b[J";
+/** All of it, for where there is no terminal. */
+export function plainScreen(reading: TopReading, state: TopState, columns: number): string {
+  const size = { columns, rows: Number.POSITIVE_INFINITY };
+  const lines = [
+    ...headerLines(reading, state, size, plainPainter),
+    ...bodyLines(reading, state, size, plainPainter),
+  ];
+  return lines.map((line) => `${line.trimEnd()}\n`).join("");
+}
 
-type TerminalHandlers = { readonly onKeys: (text: string) => void; readonly onResize: () => void };
+function headerLines(
+  reading: TopReading,
+  state: TopState,
+  { columns }: TerminalSize,
+  paint: Painter,
+): readonly string[] {
+  const { mesh, url, atMs, total, problems, unmeasured } = reading;
+  const time = new Date(atMs).toISOString().slice(11, 19);
+  const first = `waggle top: ${mesh} at ${url}, ${time} UTC${state.isPaused ? ", paused" : ""}`;
+  const second = total === null ? unmeasured : `All requests: ${trafficSummary(total)}`;
+  const shown = problems.slice(0, maxProblems).map((text) => paint("bad", truncate(`! ${text}`, columns)));
+  const more = problems.length - shown.length;
+  return [
+    paint("strong", truncate(first, columns)),
+    truncate(second, columns),
+    ...(problems.length === 0 ? [paint("ok", truncate("Nothing is wrong.", columns))] : shown),
+    ...(more > 0 ? [paint("bad", truncate(`! and ${more} more: waggle status`, columns))] : []),
+    "",
+  ];
+}
 
-export class Terminal {
-  readonly #out: TextSink;
-  readonly #keys: KeySource;
-  readonly #onData: (bytes: Uint8Array) => void;
-  readonly #onResize: () => void;
-  #displayed = "";
+function bodyLines(
+  reading: TopReading,
+  state: TopState,
+  { columns }: TerminalSize,
+  paint: Painter,
+): readonly string[] {
+  const names: readonly SectionName[] = state.view === "all" ? ["services", "nodes", "tasks"] : [state.view];
+  return names.flatMap((name, index) => {
+    const rows = sortRows(filterRows(reading.sections[name], state.filter), state.order);
+    const lines = sectionLines(name, rows, state, columns, paint);
+    return index === 0 ? lines : ["", ...lines];
+  });
+}
 
-  constructor(out: TextSink, keys: KeySource, ears: TerminalHandlers) {
-    this.#out = out;
-    this.#keys = keys;
-    const decoder = new TextDecoder();
-    this.#onData = (bytes) => ears.onKeys(decoder.decode(bytes, { stream: true }));
-    this.#onResize = () => {
-      this.#displayed = "";
-      ears.onResize();
-    };
-    out.write(enterSequence);
-    keys.setRawMode?.(true);
-    keys.resume();
-    keys.on("data", this.#onData);
-    out.on?.("resize", this.#onResize);
-  }
+function sectionLines(
+  name: SectionName,
+  rows: readonly TopRow[],
+  { order, filter }: TopState,
+  width: number,
+  paint: Painter,
+): readonly string[] {
+  const columns = columnsFor(name, rows, width);
+  const heading = columns.map((column) => headingOf(column, order)).join(" ");
+  const none = filter.trim() === "" ? `  no ${name.slice(0, -1)}` : `  none with "${filter.trim()}"`;
+  return [
+    paint("heading", truncate(heading.padEnd(Math.min(width, heading.length)), width)),
+    ...(rows.length === 0 ? [paint("idle", truncate(none, width))] : []),
+    ...rows.map((row) => paint(row.tone, truncate(formatCells(row, columns).join(" "), width))),
+  ];
+}
 
-  get size(): TerminalSize {
-    const { columns, rows } = this.#out;
-    return { columns: columns || defaultSize.columns, rows: rows || defaultSize.rows };
-  }
+/** The column that the rows are sorted by says so. */
+function headingOf(
+  { heading, width, isRightAligned, sortColumn }: TopColumn,
+  { by, reverse }: TopState["order"],
+): string {
+  const text = sortColumn === by ? `${heading}${reverse ? "↑" : "↓"}` : heading;
+  return isRightAligned ? text.padStart(width) : text.padEnd(width);
+}
 
-  /** Shows these lines; writes nothing when they are there already, which a slow line thanks. */
-  show(lines: readonly string[]): void {
-    const text = `${cursorHome}${lines.map((line) => clearRight + line).join("\r\n")}${clearBelow}`;
-    if (text === this.#displayed) return;
-    this.#out.write(text);
-    this.#displayed = text;
-  }
+function footerLine(
+  { isTyping, filter }: TopState,
+  { columns }: TerminalSize,
+  paint: Painter,
+  notice: string,
+): string {
+  if (isTyping) return truncate(`Filter: ${filter}_`, columns);
+  const keys = "q quit  a/s/n/t what  </> sort  r reverse  / filter  space pause  ? help";
+  const kept = filter === "" ? "" : `filter "${filter}" (esc clears)  `;
+  return paint(notice === "" ? "idle" : "warn", truncate(notice === "" ? kept + keys : notice, columns));
+}
 
-  close(): void {
-    this.#keys.off("data", this.#onData);
-    this.#out.off?.("resize", this.#onResize);
-    this.#keys.setRawMode?.(false);
-    this.#keys.pause();
-    this.#out.write(leaveSequence);
-  }
+/** At most so wide; names from outside cannot move the cursor. */
+function truncate(text: string, columns: number): string {
+  const safe = text.replace(/\p{C}/gu, "?");
+  const points = [...safe];
+  return points.length <= columns ? safe : `${points.slice(0, Math.max(0, columns - 1)).join("")}…`;
 }

@@ -61,7 +61,7 @@ export function registerTop(program: Command, cli: Cli): void {
       const reading = await read(flags.json === true || showsTasks(state));
       if (flags.json) return printJson(cli.out, reading);
       if (flags.once || cli.keys === undefined || !cli.out.isTTY) {
-        const { plainScreen } = await import("./frame.ts");
+        const { plainScreen } = await import("./screen.ts");
         return void cli.out.write(plainScreen(reading, state, cli.out.columns || defaultFileColumns));
       }
       const { watchTop } = await import("./watch.ts");

@@ -2,11 +2,11 @@
 
 import type { Cli } from "../cli.ts";
 import { CliError } from "../errors.ts";
-import { screenLines } from "./frame.ts";
 import { applyKey, readKeys, showsTasks, type TopState } from "./keys.ts";
 import { colourPainter, plainPainter } from "./paint.ts";
 import type { TopReading } from "./rows.ts";
-import { type KeySource, Terminal } from "./screen.ts";
+import { screenLines } from "./screen.ts";
+import { type KeySource, Terminal } from "./terminal.ts";
 import type { TopReader } from "./top.ts";
 
 /** Waits so many times what a reading takes: a large mesh is not kept busy by who looks at it. */

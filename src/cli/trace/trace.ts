@@ -8,9 +8,9 @@ import { CliError, exitCodes, usageError } from "../errors.ts";
 import { connect, listFlag, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
 import { printJson } from "../output.ts";
 import { readCountArgument } from "../values.ts";
-import type { TraceRequest } from "./exchange.ts";
+import type { TraceRequest } from "./request.ts";
+import { readTracedRoute } from "./traced-route.ts";
 import type { TraceResult } from "./view.ts";
-import { readTracedRoute } from "./way.ts";
 
 /** More would be a load test, which this is not. */
 const maxTraceRequests = 1_000;
@@ -81,8 +81,8 @@ async function sendAll(
   explanation: RouteExplanation | null,
   flags: Flags,
 ): Promise<void> {
-  const { sendTraceRequest } = await import("./exchange.ts");
-  const { canSendToken } = await import("./may-have-token.ts");
+  const { sendTraceRequest } = await import("./request.ts");
+  const { canSendToken } = await import("./token-scope.ts");
   const { spreadText, traceText } = await import("./view.ts");
   const withToken = flags.sendToken === true || canSendToken(sent.url, mesh.target.url, explanation);
   const { token } = mesh.target;

@@ -2,8 +2,8 @@
 
 import type { RouteExplanation } from "../../protocol/route.ts";
 import { formatTable } from "../output.ts";
-import type { TraceResponse } from "./exchange.ts";
-import type { TraceAttempt, TracedRoute } from "./way.ts";
+import type { TraceResponse } from "./request.ts";
+import type { TraceAttempt, TracedRoute } from "./traced-route.ts";
 
 /** One request that was sent and answered. */
 export type TraceResult = { readonly response: TraceResponse; readonly route: TracedRoute | null };

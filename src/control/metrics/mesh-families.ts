@@ -1,9 +1,9 @@
 // Metrics of what the registry knows: nodes, services, tasks, servers.
 
-import { isRoutable } from "../../domain/compile.ts";
-import { taskName } from "../../domain/names.ts";
-import { isNodeReady } from "../../domain/nodes.ts";
-import { isAlive } from "../../domain/task.ts";
+import { isNodeReady } from "../../domain/model/nodes.ts";
+import { isAlive } from "../../domain/model/task.ts";
+import { taskName } from "../../domain/model/task-name.ts";
+import { isRoutable } from "../../domain/table/compile.ts";
 import { waggleVersion } from "../../protocol/engine/version.ts";
 import type { ServerView } from "../../registry/api.ts";
 import type { ServiceTraffic } from "../../telemetry/snapshot.ts";

@@ -2,8 +2,8 @@
 // has no script, and for print.
 
 import type uPlot from "uplot";
-import { drawHeatmap } from "./heat.ts";
-import { drawLineChart } from "./lines.ts";
+import { drawHeatmap } from "./heatmap.ts";
+import { drawLineChart } from "./line-chart.ts";
 
 /** One drawn figure; a newer reading of the page hands its data on. */
 export type DrawnChart = {

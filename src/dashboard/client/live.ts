@@ -2,7 +2,7 @@
 // take the place of the old ones. The server alone knows how things look: nothing is drawn here.
 
 import { formatAgo, formatDuration } from "../text.ts";
-import { EventSocket } from "./doorbell.ts";
+import { EventSocket } from "./event-socket.ts";
 import { swapParts } from "./parts.ts";
 
 /** At most one reading in this time, however much happens. Milliseconds. */

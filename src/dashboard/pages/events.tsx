@@ -1,9 +1,9 @@
 // The timeline: everything the registry remembers.
 
-import type { MeshEvent } from "../../domain/event.ts";
+import type { MeshEvent } from "../../domain/model/event.ts";
 import type { Page } from "../paging.ts";
 import { EventList } from "../parts/event-list.tsx";
-import { Pager, SearchForm } from "../parts/finder.tsx";
+import { Pager, SearchForm } from "../parts/search-form.tsx";
 import type { DashboardView } from "../view.ts";
 
 export function Events({ view, page }: { view: DashboardView; page: Page<MeshEvent> }) {

@@ -1,16 +1,16 @@
 // One node: how it is, its tasks, and what may be done to it.
 
-import type { Availability, MeshNode } from "../../domain/node.ts";
-import { isAlive } from "../../domain/task.ts";
-import type { ActionPermission } from "../may-act.ts";
-import { AdminStateLinks } from "../parts/balance.tsx";
+import type { Availability, MeshNode } from "../../domain/model/node.ts";
+import { isAlive } from "../../domain/model/task.ts";
+import type { ActionPermission } from "../action-permission.ts";
+import { AdminStateLinks } from "../parts/admin-links.tsx";
+import { ColoSection } from "../parts/colos.tsx";
 import { EventList } from "../parts/event-list.tsx";
-import { Stat } from "../parts/figure.tsx";
+import { formatInteger, nodePath } from "../parts/inline-text.tsx";
 import { nodeStateText } from "../parts/node-state.tsx";
-import { ColoSection } from "../parts/places.tsx";
+import { Stat } from "../parts/stat.tsx";
 import { TaskTable } from "../parts/task-table.tsx";
 import { measurementOf, TrafficSection } from "../parts/traffic.tsx";
-import { formatInteger, nodePath } from "../parts/words.tsx";
 import type { DashboardView } from "../view.ts";
 import { machineText } from "./nodes.tsx";
 import { LabelList, type PageTraffic } from "./service.tsx";

@@ -1,12 +1,12 @@
 // All nodes.
 
-import type { MeshNode } from "../../domain/node.ts";
-import { isAlive } from "../../domain/task.ts";
+import type { MeshNode } from "../../domain/model/node.ts";
+import { isAlive } from "../../domain/model/task.ts";
 import type { Page } from "../paging.ts";
-import { Pager, SearchForm } from "../parts/finder.tsx";
+import { Elapsed, formatInteger, nodePath } from "../parts/inline-text.tsx";
 import { nodeStateText } from "../parts/node-state.tsx";
-import { TrafficCells, TrafficHeadings } from "../parts/now.tsx";
-import { Elapsed, formatInteger, nodePath } from "../parts/words.tsx";
+import { Pager, SearchForm } from "../parts/search-form.tsx";
+import { TrafficCells, TrafficHeadings } from "../parts/traffic-cells.tsx";
 import type { DashboardView } from "../view.ts";
 
 const nodeListPath = "/dashboard/nodes";

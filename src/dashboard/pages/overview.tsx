@@ -1,12 +1,12 @@
 // The overview: is it well, what is not, where everything runs, and what happened last.
 
+import { summarizeHealth } from "../health-summary.ts";
 import { EventList } from "../parts/event-list.tsx";
-import { Stat } from "../parts/figure.tsx";
+import { formatInteger } from "../parts/inline-text.tsx";
 import { MapSection } from "../parts/map.tsx";
 import { ProblemList } from "../parts/problem-list.tsx";
-import { formatInteger } from "../parts/words.tsx";
+import { Stat } from "../parts/stat.tsx";
 import { formatPerSecond, formatShare } from "../text.ts";
-import { summarizeHealth } from "../verdict.ts";
 import type { DashboardView } from "../view.ts";
 
 const overviewEventsShown = 8;

@@ -1,7 +1,7 @@
 // Routing: what would happen to a request, step by step.
 
 import type { RouteExplanation } from "../../protocol/route.ts";
-import { servicePath } from "../parts/words.tsx";
+import { servicePath } from "../parts/inline-text.tsx";
 import type { DashboardView } from "../view.ts";
 
 export type ExplainForm = { readonly url: string; readonly method: string; readonly node: string };

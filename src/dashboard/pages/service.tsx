@@ -1,16 +1,16 @@
 // One service: how it is, what it does, its tasks, and what may be done to it.
 
-import { isUpdating } from "../../domain/update.ts";
+import { isUpdating } from "../../domain/orchestrator/update.ts";
 import type { ServiceView } from "../../registry/api.ts";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
-import type { ActionPermission } from "../may-act.ts";
+import type { ActionPermission } from "../action-permission.ts";
+import { ColoSection } from "../parts/colos.tsx";
 import { EventList } from "../parts/event-list.tsx";
-import { Stat } from "../parts/figure.tsx";
-import { ColoSection } from "../parts/places.tsx";
+import { servicePath } from "../parts/inline-text.tsx";
 import { ServerTable } from "../parts/server-table.tsx";
+import { Stat } from "../parts/stat.tsx";
 import { TaskTable } from "../parts/task-table.tsx";
 import { type ChartRange, measurementOf, TrafficSection } from "../parts/traffic.tsx";
-import { servicePath } from "../parts/words.tsx";
 import { serviceSizeText } from "../service-size.ts";
 import type { DashboardView } from "../view.ts";
 import { PublishedAddresses } from "./services.tsx";

@@ -1,16 +1,16 @@
 // All services.
 
-import { hostsOf } from "../../domain/labels.ts";
-import type { PublishedPort } from "../../domain/service.ts";
-import { isAlive } from "../../domain/task.ts";
+import { hostsOf } from "../../domain/labels/labels.ts";
+import type { PublishedPort } from "../../domain/model/service.ts";
+import { isAlive } from "../../domain/model/task.ts";
 import type { ServiceView } from "../../registry/api.ts";
+import { type DisplayStatus, serverDisplayStatus, taskDisplayStatus } from "../display-status.ts";
 import type { Page } from "../paging.ts";
-import { Pager, SearchForm } from "../parts/finder.tsx";
 import { StatusCounts } from "../parts/glyph.tsx";
-import { TrafficCells, TrafficHeadings } from "../parts/now.tsx";
-import { servicePath } from "../parts/words.tsx";
+import { servicePath } from "../parts/inline-text.tsx";
+import { Pager, SearchForm } from "../parts/search-form.tsx";
+import { TrafficCells, TrafficHeadings } from "../parts/traffic-cells.tsx";
 import { serviceSizeText } from "../service-size.ts";
-import { type DisplayStatus, serverDisplayStatus, taskDisplayStatus } from "../task-look.ts";
 import type { DashboardView } from "../view.ts";
 
 const serviceListPath = "/dashboard/services";

@@ -1,9 +1,9 @@
 // Charts of how traffic went: drawn by the server, with their data beside the drawing, and as a table.
 
-import { heatmapData, latencyChartData, rateChartData, type TrafficHistory } from "../history.ts";
 import { formatMilliseconds, formatPerSecond, formatRate } from "../text.ts";
-import { HeatmapSvg, LineChartSvg } from "./drawing.tsx";
-import { formatLatency } from "./now.tsx";
+import { heatmapData, latencyChartData, rateChartData, type TrafficHistory } from "../traffic-history.ts";
+import { HeatmapSvg, LineChartSvg } from "./svg-charts.tsx";
+import { formatLatency } from "./traffic-cells.tsx";
 
 export function Charts({ history }: { history: TrafficHistory }) {
   const rate = rateChartData(history);

@@ -1,17 +1,17 @@
 // The map as it is drawn. Every cell is a link with a name of its own, so that it can be read without seeing it.
 
-import { ratesOf } from "../../telemetry/now.ts";
+import { ratesOf } from "../../telemetry/rates.ts";
 import type { TrafficMetrics } from "../../telemetry/snapshot.ts";
+import { statusMeanings } from "../display-status.ts";
 import { serviceSizeText } from "../service-size.ts";
-import { statusMeanings } from "../task-look.ts";
 import { type CellMap, type MapCell, taskMap } from "../task-map.ts";
 import { pluralize } from "../text.ts";
 import type { DashboardView } from "../view.ts";
 import { Glyph, StatusLegend } from "./glyph.tsx";
+import { nodePath, servicePath } from "./inline-text.tsx";
 import { NodeState } from "./node-state.tsx";
-import { loadText } from "./now.tsx";
 import { NodeTiles } from "./tiles.tsx";
-import { nodePath, servicePath } from "./words.tsx";
+import { loadText } from "./traffic-cells.tsx";
 
 export function MapSection({ view }: { view: DashboardView }) {
   const map = taskMap(view);

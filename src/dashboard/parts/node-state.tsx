@@ -1,6 +1,6 @@
 // A node's state in words: what is unusual about it.
 
-import type { MeshNode } from "../../domain/node.ts";
+import type { MeshNode } from "../../domain/model/node.ts";
 
 /** What is unusual about a node, in a word; nothing when it is ready and active. */
 export function NodeState({ node }: { node: MeshNode }) {

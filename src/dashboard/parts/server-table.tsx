@@ -1,16 +1,16 @@
 // Static servers as a table: how each is by its checks, and what it takes part in.
 
-import { hostPort } from "../../domain/server.ts";
-import { downtimeMs, lastCheckText, serverStatus } from "../../domain/server-health.ts";
+import { hostPort } from "../../domain/model/server.ts";
+import { downtimeMs, lastCheckText, serverStatus } from "../../domain/model/server-health.ts";
 import type { ServerView } from "../../registry/api.ts";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
-import { serverDisplayStatus, statusMeanings } from "../task-look.ts";
+import { serverDisplayStatus, statusMeanings } from "../display-status.ts";
 import { formatDuration } from "../text.ts";
 import type { DashboardView } from "../view.ts";
-import { AdminStateLinks } from "./balance.tsx";
+import { AdminStateLinks } from "./admin-links.tsx";
 import { Glyph } from "./glyph.tsx";
-import { TrafficCells, TrafficHeadings } from "./now.tsx";
-import { Elapsed } from "./words.tsx";
+import { Elapsed } from "./inline-text.tsx";
+import { TrafficCells, TrafficHeadings } from "./traffic-cells.tsx";
 
 type ServerTableProps = {
   servers: readonly ServerView[];

@@ -1,17 +1,17 @@
 // Tasks as a table: where each runs, how it is, and since when.
 
 import type { Child } from "hono/jsx";
-import { haproxyStatus } from "../../domain/health.ts";
-import { taskName } from "../../domain/names.ts";
-import { isAlive, type Task } from "../../domain/task.ts";
+import { haproxyStatus } from "../../domain/model/health.ts";
+import { isAlive, type Task } from "../../domain/model/task.ts";
+import { taskName } from "../../domain/model/task-name.ts";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
-import { statusMeanings, taskDisplayStatus } from "../task-look.ts";
+import { statusMeanings, taskDisplayStatus } from "../display-status.ts";
 import { pluralize } from "../text.ts";
 import type { DashboardView } from "../view.ts";
-import { AdminStateLinks } from "./balance.tsx";
+import { AdminStateLinks } from "./admin-links.tsx";
 import { Glyph } from "./glyph.tsx";
-import { EmptyTrafficCells, TrafficCells, TrafficHeadings } from "./now.tsx";
-import { Elapsed, nodePath, servicePath } from "./words.tsx";
+import { Elapsed, nodePath, servicePath } from "./inline-text.tsx";
+import { EmptyTrafficCells, TrafficCells, TrafficHeadings } from "./traffic-cells.tsx";
 
 /** Rows at once. What lives comes first; of what has ended the newest say why. */
 const maxTaskRows = 200;

@@ -1,14 +1,14 @@
 // The traffic of one service or node: how it goes now, and how it went, drawn and as a table.
 
 import type { Counts } from "../../telemetry/counters.ts";
-import { ratesOf } from "../../telemetry/now.ts";
+import { ratesOf } from "../../telemetry/rates.ts";
 import type { Snapshot, TrafficMetrics, TrafficSeries } from "../../telemetry/snapshot.ts";
-import { historyOf } from "../history.ts";
 import { formatPerSecond, formatShare } from "../text.ts";
+import { historyOf } from "../traffic-history.ts";
 import { Charts } from "./charts.tsx";
-import { Stat } from "./figure.tsx";
-import { formatLatency } from "./now.tsx";
-import { formatInteger } from "./words.tsx";
+import { formatInteger } from "./inline-text.tsx";
+import { Stat } from "./stat.tsx";
+import { formatLatency } from "./traffic-cells.tsx";
 
 /** How far back the charts go. */
 export type ChartRange = "minutes" | "hour";

@@ -1,8 +1,8 @@
 // A node spec at the door: what the operator wants of a node.
 
 import { z } from "zod";
-import type { MeshError } from "../../domain/error.ts";
-import type { Availability, MeshNode } from "../../domain/node.ts";
+import type { MeshError } from "../../domain/model/error.ts";
+import type { Availability, MeshNode } from "../../domain/model/node.ts";
 import { invalidBody, quoteValue, readAs } from "./read.ts";
 
 const EngineNodeSpec = z.object({

@@ -1,6 +1,6 @@
 // Published ports at the door: the Engine API's EndpointSpec.Ports as port requests.
 
-import type { PortRequest } from "../../domain/service.ts";
+import type { PortRequest } from "../../domain/model/service.ts";
 import { invalidBody, quoteValue } from "./read.ts";
 import type { EngineSpecPort } from "./service-schema.ts";
 

@@ -1,7 +1,7 @@
 // Reading JSON by a schema, with an error that names the field, what was read there and what would do.
 
 import type { z } from "zod";
-import { MeshError } from "../../domain/error.ts";
+import { MeshError } from "../../domain/model/error.ts";
 
 /** More of a refused value would drown the sentence it stands in. */
 const maxQuotedLength = 60;

@@ -1,6 +1,6 @@
 // The mesh as `docker info` and `docker version` show an engine.
 
-import type { MeshNode } from "../../domain/node.ts";
+import type { MeshNode } from "../../domain/model/node.ts";
 import { timeText } from "./units.ts";
 import { apiVersion, minApiVersion, waggleVersion } from "./version.ts";
 import { writeCluster } from "./write-swarm.ts";

@@ -1,6 +1,6 @@
 // A node as the Engine API shows it, and the mesh itself in the part of a Swarm's manager.
 
-import type { MeshNode } from "../../domain/node.ts";
+import type { MeshNode } from "../../domain/model/node.ts";
 import { timeText } from "./units.ts";
 import { waggleVersion } from "./version.ts";
 

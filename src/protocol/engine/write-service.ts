@@ -1,6 +1,6 @@
 // A service as the Engine API shows it.
 
-import type { PublishedPort, Service, UpdateProgress } from "../../domain/service.ts";
+import type { PublishedPort, Service, UpdateProgress } from "../../domain/model/service.ts";
 import { timeText } from "./units.ts";
 
 /** How many of its tasks run and should. */

@@ -1,7 +1,7 @@
 // A task as the Engine API shows it.
 
-import type { PublishedPort, Service } from "../../domain/service.ts";
-import type { Task } from "../../domain/task.ts";
+import type { PublishedPort, Service } from "../../domain/model/service.ts";
+import type { Task } from "../../domain/model/task.ts";
 import { timeText } from "./units.ts";
 import { writePort } from "./write-service.ts";
 

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { reconcileTasks, type TaskPhase } from "../../../src/agent/converge.ts";
+import { reconcileTasks, type TaskPhase } from "../../../src/agent/reconcile-tasks.ts";
 import { Tasks } from "../../../src/agent/tasks.ts";
-import { taskStates } from "../../../src/domain/task.ts";
+import { taskStates } from "../../../src/domain/model/task.ts";
 import type { AssignedTask } from "../../../src/protocol/agent.ts";
 import { assignedTask, taskId } from "../../support/fake-registry.ts";
 import { FakeRuntime, FakeTime } from "../../support/fake-runtime.ts";

@@ -1,15 +1,15 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { compileTable } from "../../../src/domain/compile.ts";
-import { exclusionReason } from "../../../src/domain/left-out.ts";
-import type { PublishMode } from "../../../src/domain/service.ts";
-import type { RoutingTable, TableService } from "../../../src/domain/table.ts";
-import { isAlive } from "../../../src/domain/task.ts";
+import type { PublishMode } from "../../../src/domain/model/service.ts";
+import { isAlive } from "../../../src/domain/model/task.ts";
+import { compileTable } from "../../../src/domain/table/compile.ts";
+import { exclusionReason } from "../../../src/domain/table/exclusion.ts";
+import type { RoutingTable, TableService } from "../../../src/domain/table/table.ts";
 import { explainRoute } from "../../../src/explain/explain.ts";
 import type { RouteExplanation } from "../../../src/protocol/route.ts";
 import { idOf } from "../../support/dataplane.ts";
 import { madeUpPlane } from "../../unit/ingress/made-up-plane.ts";
-import { happenings, SimulatedMesh } from "../domain/simulated-mesh.ts";
+import { happenings, SimulatedMesh } from "../domain/orchestrator/simulated-mesh.ts";
 
 const domain = "mesh.example.com";
 const nodeNames = ["node1", "node2", "node3"];

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Budget, retryBudget } from "../../../src/proxy/budget.ts";
+import { Budget, retryBudget } from "../../../src/proxy/resilience/budget.ts";
 
 test("[Y2] whatever comes, extra attempts stay within a share of the last ten seconds' requests, or the floor", () => {
   const step = fc.record({ afterMs: fc.nat(400), take: fc.boolean() });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Outliers } from "../../../src/proxy/outliers.ts";
+import { Outliers } from "../../../src/proxy/resilience/outliers.ts";
 
 const tasks = ["a", "b", "c", "d", "e"];
 

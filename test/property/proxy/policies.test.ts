@@ -1,8 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Policy } from "../../../src/domain/policy.ts";
-import { pickTarget } from "../../../src/ingress/pick.ts";
-import { maxconnOf, poolOf, rulesOf, type Target, type TargetPool } from "../../../src/proxy/ring.ts";
+import type { Policy } from "../../../src/domain/table/policy.ts";
+import { pickTarget } from "../../../src/proxy/routing/pick-target.ts";
+import {
+  maxconnOf,
+  poolOf,
+  rulesOf,
+  type Target,
+  type TargetPool,
+} from "../../../src/proxy/routing/target-pool.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { madeUpPlane } from "../../unit/ingress/made-up-plane.ts";
 

@@ -2,8 +2,8 @@
 
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
-import { printTable } from "../../../src/domain/table-text.ts";
-import { maxRefreshWaitMs, reconnectWaitMs, TableCache } from "../../../src/proxy/table-cache.ts";
+import { printTable } from "../../../src/domain/table/text.ts";
+import { maxRefreshWaitMs, reconnectWaitMs, TableCache } from "../../../src/proxy/routing/table-cache.ts";
 import { tableOf } from "../../support/dataplane.ts";
 
 afterEach(() => {

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { MeshEvent } from "../../../src/domain/event.ts";
+import type { MeshEvent } from "../../../src/domain/model/event.ts";
 import { type FakeMesh, fakeMesh, nowMs, runCli, runOn } from "./support.ts";
 
 const event = (seq: number): MeshEvent => ({

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { plainScreen, screenLines } from "../../../src/cli/top/frame.ts";
 import { applyKey, initialState, readKeys, type TopState } from "../../../src/cli/top/keys.ts";
 import { shortLatency, shortPercent, shortRate, sparkline } from "../../../src/cli/top/numbers.ts";
 import { colourPainter } from "../../../src/cli/top/paint.ts";
@@ -11,6 +10,7 @@ import {
   type TopReading,
   type TopRow,
 } from "../../../src/cli/top/rows.ts";
+import { plainScreen, screenLines } from "../../../src/cli/top/screen.ts";
 import type { MeshStatus } from "../../../src/protocol/status.ts";
 import type { MeshTrafficReport } from "../../../src/protocol/telemetry.ts";
 import { serverToken, startControlServer } from "../../support/control-server.ts";

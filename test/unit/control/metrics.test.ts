@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { remoteTelemetry } from "../../../src/control/remote-telemetry.ts";
-import { unwrap } from "../../../src/domain/error.ts";
-import { serverDefaults } from "../../../src/domain/server.ts";
+import { unwrap } from "../../../src/domain/model/error.ts";
+import { serverDefaults } from "../../../src/domain/model/server.ts";
 import { delta, entryDelta, taskDelta } from "../telemetry/deltas.ts";
 import { publishing, running, spec, TestControl, viewerToken } from "./support.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { problemsOf } from "../../../src/control/problems.ts";
-import type { Task } from "../../../src/domain/task.ts";
+import type { Task } from "../../../src/domain/model/task.ts";
 import { TestMesh } from "../registry/harness.ts";
 
 test("[A34] a mesh without nodes says how one joins", () => {

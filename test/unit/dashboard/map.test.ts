@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { displayStatuses, statusMeanings, taskDisplayStatus } from "../../../src/dashboard/task-look.ts";
+import { displayStatuses, statusMeanings, taskDisplayStatus } from "../../../src/dashboard/display-status.ts";
 import { taskMap } from "../../../src/dashboard/task-map.ts";
 import { type DashboardView, makeView } from "../../../src/dashboard/view.ts";
-import type { MeshNode } from "../../../src/domain/node.ts";
-import type { Service } from "../../../src/domain/service.ts";
-import type { Task } from "../../../src/domain/task.ts";
+import type { MeshNode } from "../../../src/domain/model/node.ts";
+import type { Service } from "../../../src/domain/model/service.ts";
+import type { Task } from "../../../src/domain/model/task.ts";
 import type { ServiceView } from "../../../src/registry/api.ts";
 import { aNode, aService, aTask, healthy, now } from "../../support/world.ts";
 

@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { unwrap } from "../../../src/domain/error.ts";
+import { unwrap } from "../../../src/domain/model/error.ts";
 import { buildDashboardAssets } from "../../../src/local/dashboard-assets.ts";
 import type { Delta } from "../../../src/telemetry/delta.ts";
 import { fillLarge } from "../../support/large-mesh.ts";

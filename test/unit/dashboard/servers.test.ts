@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { unwrap } from "../../../src/domain/error.ts";
-import { serverDefaults } from "../../../src/domain/server.ts";
+import { unwrap } from "../../../src/domain/model/error.ts";
+import { serverDefaults } from "../../../src/domain/model/server.ts";
 import { operatorToken, TestDashboard, viewerToken } from "./support.ts";
 
 /** A mesh whose service `legacy` has no task but two static servers, and `my-web` two tasks. */

@@ -2,7 +2,7 @@
 
 import { type DashboardDeps, dashboardApp } from "../../../src/dashboard/app.ts";
 import type { StaticAssets } from "../../../src/dashboard/assets.ts";
-import { unwrap } from "../../../src/domain/error.ts";
+import { unwrap } from "../../../src/domain/model/error.ts";
 import { readServiceSpec } from "../../../src/protocol/engine/read-service.ts";
 import type { Telemetry } from "../../../src/telemetry/telemetry.ts";
 import { newTelemetry } from "../../support/telemetry.ts";

@@ -1,7 +1,12 @@
 import { expect, test } from "vitest";
 import { shadeCount, shadeOf, visibleBuckets } from "../../../src/dashboard/chart-data.ts";
-import { heatmapData, historyOf, latencyChartData, rateChartData } from "../../../src/dashboard/history.ts";
-import { MeshError, unwrap } from "../../../src/domain/error.ts";
+import {
+  heatmapData,
+  historyOf,
+  latencyChartData,
+  rateChartData,
+} from "../../../src/dashboard/traffic-history.ts";
+import { MeshError, unwrap } from "../../../src/domain/model/error.ts";
 import type { Delta } from "../../../src/telemetry/delta.ts";
 import { bucketIndex, histogramBucketCount } from "../../../src/telemetry/histogram.ts";
 import { delta, entryDelta, taskDelta } from "../telemetry/deltas.ts";

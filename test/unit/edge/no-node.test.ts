@@ -1,7 +1,7 @@
 // A balancer without nodes: HAProxy's own case.
 
 import { expect, test } from "vitest";
-import type { RoutingTable, TableServer } from "../../../src/domain/table.ts";
+import type { RoutingTable, TableServer } from "../../../src/domain/table/table.ts";
 import { explainRoute } from "../../../src/explain/explain.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { madeUpPlane, refused } from "../ingress/made-up-plane.ts";

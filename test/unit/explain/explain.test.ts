@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import type { Policy } from "../../../src/domain/policy.ts";
-import type { RoutingTable, TableOptions } from "../../../src/domain/table.ts";
+import type { Policy } from "../../../src/domain/table/policy.ts";
+import type { RoutingTable, TableOptions } from "../../../src/domain/table/table.ts";
+import { type EntrySettings, resolveEntry } from "../../../src/explain/entry.ts";
 import { explainRoute } from "../../../src/explain/explain.ts";
-import { type EntrySettings, resolveEntry } from "../../../src/explain/way-in.ts";
 import type { RouteExplanation } from "../../../src/protocol/route.ts";
 import { idOf, serviceOf, tableOf } from "../../support/dataplane.ts";
 import { madeUpPlane } from "../ingress/made-up-plane.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Canary } from "../../../src/domain/table.ts";
+import type { Canary } from "../../../src/domain/table/table.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { madeUpPlane, refused } from "./made-up-plane.ts";
 

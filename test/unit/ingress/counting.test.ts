@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { unwrap } from "../../../src/domain/error.ts";
+import { unwrap } from "../../../src/domain/model/error.ts";
 import type { PlaneOptions } from "../../../src/proxy/plane.ts";
 import { readSnapshot } from "../../../src/telemetry/read-snapshot.ts";
 import type { Snapshot } from "../../../src/telemetry/snapshot.ts";

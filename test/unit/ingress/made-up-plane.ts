@@ -1,10 +1,10 @@
 // A data plane in this process: the test decides what the registry and the tasks answer, and what time it is.
 
-import type { RoutingTable } from "../../../src/domain/table.ts";
-import { printTable } from "../../../src/domain/table-text.ts";
+import type { RoutingTable } from "../../../src/domain/table/table.ts";
+import { printTable } from "../../../src/domain/table/text.ts";
 import { edge } from "../../../src/edge/handle.ts";
 import { ingress } from "../../../src/ingress/handle.ts";
-import type { EntryPoint } from "../../../src/proxy/entry.ts";
+import type { EntryPoint } from "../../../src/proxy/entry-point.ts";
 import { createPlane, type DataPlane, type PlaneOptions } from "../../../src/proxy/plane.ts";
 
 /** How a task answers; what it throws is a connection that failed. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { RoutingTable } from "../../../src/domain/table.ts";
-import { printTable } from "../../../src/domain/table-text.ts";
+import type { RoutingTable } from "../../../src/domain/table/table.ts";
+import { printTable } from "../../../src/domain/table/text.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { frozen, madeUpPlane, refused } from "./made-up-plane.ts";
 

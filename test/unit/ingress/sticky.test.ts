@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { TableService } from "../../../src/domain/table.ts";
+import type { TableService } from "../../../src/domain/table/table.ts";
 import { serviceOf, tableOf, taskId } from "../../support/dataplane.ts";
 import { frozen, type MadeUpPlane, madeUpPlane, refused } from "./made-up-plane.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { readTracedRoute } from "../../../src/cli/trace/way.ts";
-import { printTable } from "../../../src/domain/table-text.ts";
+import { readTracedRoute } from "../../../src/cli/trace/traced-route.ts";
+import { printTable } from "../../../src/domain/table/text.ts";
 import { serviceOf, tableOf, taskId } from "../../support/dataplane.ts";
 import { frozen, madeUpPlane, refused } from "./made-up-plane.ts";
 

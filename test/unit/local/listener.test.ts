@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import WebSocket, { WebSocketServer } from "ws";
-import { controlProfile, publishedPortProfile } from "../../../src/local/doors.ts";
 import { Listener } from "../../../src/local/listener.ts";
+import { controlProfile, publishedPortProfile } from "../../../src/local/listener-profile.ts";
 
 const closing: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {

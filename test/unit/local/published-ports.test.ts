@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer } from "node:net";
 import { expect, test } from "vitest";
 import type { ClosedPort } from "../../../src/cli/closed-ports.ts";
-import type { RoutingTable } from "../../../src/domain/table.ts";
+import type { RoutingTable } from "../../../src/domain/table/table.ts";
 import { desiredListeners, PublishedPorts } from "../../../src/local/published-ports.ts";
 
 const node = (name: string, address: string, up = true) => ({

@@ -2,16 +2,16 @@
 
 import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { checkText } from "../../../src/domain/check-result.ts";
-import type { ProbeTarget } from "../../../src/domain/probe-list.ts";
+import { checkText } from "../../../src/domain/model/check-result.ts";
+import type { ProbeTarget } from "../../../src/domain/model/probe-list.ts";
 import {
   defaultHttpCheck,
   type HttpCheck,
   type PartialCheckSpec,
   withCheckDefaults,
-} from "../../../src/domain/server.ts";
+} from "../../../src/domain/model/server.ts";
 import { runCheck } from "../../../src/prober/check.ts";
-import { ResponseCheck, requestText } from "../../../src/prober/exchange.ts";
+import { ResponseCheck, requestText } from "../../../src/prober/http-check.ts";
 import { nodeCheckDeps } from "../../support/dial.ts";
 
 const servers: Server[] = [];

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { MeshError } from "../../../src/domain/error.ts";
-import { ignoredFieldWarnings } from "../../../src/protocol/engine/ignored.ts";
+import { MeshError } from "../../../src/domain/model/error.ts";
+import { ignoredFieldWarnings } from "../../../src/protocol/engine/ignored-fields.ts";
 import { readNodeSpec } from "../../../src/protocol/engine/read-node.ts";
 import { readServiceSpec } from "../../../src/protocol/engine/read-service.ts";
 import { publishing, running, spec } from "../control/support.ts";

@@ -1,8 +1,8 @@
 // A registry with a clock in the test's hand, and agents that do as they are assigned.
 
-import type { MeshError } from "../../../src/domain/error.ts";
-import type { ServiceSpec } from "../../../src/domain/service.ts";
-import type { Task } from "../../../src/domain/task.ts";
+import type { MeshError } from "../../../src/domain/model/error.ts";
+import type { ServiceSpec } from "../../../src/domain/model/service.ts";
+import type { Task } from "../../../src/domain/model/task.ts";
 import type { AssignedTask, TaskReport } from "../../../src/protocol/agent.ts";
 import type { Effects } from "../../../src/registry/effects.ts";
 import { Registry, type RegistryDeps } from "../../../src/registry/registry.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readTable } from "../../../src/domain/table-text.ts";
+import { readTable } from "../../../src/domain/table/text.ts";
 import { closeCodes } from "../../../src/protocol/agent.ts";
 import { assigned, machine, refusal, TestMesh, type TestNode } from "./harness.ts";
 

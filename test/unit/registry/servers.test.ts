@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { ServerSpec } from "../../../src/domain/server.ts";
-import { serverStatus } from "../../../src/domain/server-health.ts";
+import type { ServerSpec } from "../../../src/domain/model/server.ts";
+import { serverStatus } from "../../../src/domain/model/server-health.ts";
 import type { AdminTarget, ServerView } from "../../../src/registry/api.ts";
 import { probeHeartbeatMs, probeSilenceMs } from "../../../src/registry/probing.ts";
 import { aCheckedServer, aServerSpec } from "../../support/servers.ts";

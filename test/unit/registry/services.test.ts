@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readTable } from "../../../src/domain/table-text.ts";
+import { readTable } from "../../../src/domain/table/text.ts";
 import { assigned, input, refusal, TestMesh } from "./harness.ts";
 
 test("[M10] a service created, run and removed shows in the table only while its tasks can take requests", () => {

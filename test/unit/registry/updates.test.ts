@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { ServiceSpec } from "../../../src/domain/service.ts";
-import type { Task } from "../../../src/domain/task.ts";
+import type { ServiceSpec } from "../../../src/domain/model/service.ts";
+import type { Task } from "../../../src/domain/model/task.ts";
 import { input, TestMesh } from "./harness.ts";
 
 type Policy = Partial<ServiceSpec["update"]>;

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { MeshError, unwrap } from "../../../src/domain/error.ts";
+import { MeshError, unwrap } from "../../../src/domain/model/error.ts";
 import { type StatsApp, statsApp } from "../../../src/stats/app.ts";
+import { withoutToken } from "../../../src/stats/authorization.ts";
 import type { StatsDeps } from "../../../src/stats/context.ts";
 import { emptyTraffic } from "../../../src/stats/input.ts";
 import { statsPage } from "../../../src/stats/page.tsx";
 import { readStatsQuery } from "../../../src/stats/uri.ts";
-import { withoutToken } from "../../../src/stats/who.ts";
 import { csvRow, readCsv } from "../../support/haproxy-csv.ts";
 import { aServerSpec } from "../../support/servers.ts";
 import { aNode, aService, aTask } from "../../support/world.ts";

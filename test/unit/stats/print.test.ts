@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { withCheckDefaults } from "../../../src/domain/server.ts";
+import { withCheckDefaults } from "../../../src/domain/model/server.ts";
 import { statsColumns } from "../../../src/stats/columns.ts";
 import { statsCsv } from "../../../src/stats/csv.ts";
 import { statsJson } from "../../../src/stats/json.ts";

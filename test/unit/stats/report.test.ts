@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { withCheckDefaults } from "../../../src/domain/server.ts";
-import { initialServerHealth } from "../../../src/domain/server-health.ts";
-import type { HealthReport } from "../../../src/domain/task.ts";
+import { withCheckDefaults } from "../../../src/domain/model/server.ts";
+import { initialServerHealth } from "../../../src/domain/model/server-health.ts";
+import type { HealthReport } from "../../../src/domain/model/task.ts";
 import { proxyIds } from "../../../src/stats/proxy-id.ts";
 import { aServer, aServerSpec } from "../../support/servers.ts";
 import { aNode, aService, aTask, healthy, now } from "../../support/world.ts";

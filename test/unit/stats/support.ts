@@ -1,9 +1,9 @@
 // Reports for tests of the statistics: made of worlds, by the function that makes the real ones.
 
-import type { MeshNode } from "../../../src/domain/node.ts";
-import type { StaticServer } from "../../../src/domain/server.ts";
-import type { Service } from "../../../src/domain/service.ts";
-import type { Task } from "../../../src/domain/task.ts";
+import type { MeshNode } from "../../../src/domain/model/node.ts";
+import type { StaticServer } from "../../../src/domain/model/server.ts";
+import type { Service } from "../../../src/domain/model/service.ts";
+import type { Task } from "../../../src/domain/model/task.ts";
 import { emptyTraffic, type StatsTraffic } from "../../../src/stats/input.ts";
 import { makeReport } from "../../../src/stats/make-report.ts";
 import type { ColumnValues, StatsReport } from "../../../src/stats/report.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { MeshError } from "../../../src/domain/error.ts";
+import { MeshError } from "../../../src/domain/model/error.ts";
 import { readStatsTraffic, statsTraffic } from "../../../src/stats/traffic.ts";
 import type { Delta } from "../../../src/telemetry/delta.ts";
 import { readSnapshot } from "../../../src/telemetry/read-snapshot.ts";

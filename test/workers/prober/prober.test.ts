@@ -8,8 +8,8 @@ import {
   type ServerSpec,
   serverDefaults,
   withCheckDefaults,
-} from "../../../src/domain/server.ts";
-import { serverStatus } from "../../../src/domain/server-health.ts";
+} from "../../../src/domain/model/server.ts";
+import { serverStatus } from "../../../src/domain/model/server-health.ts";
 import type { MeshApi, ServerView } from "../../../src/registry/api.ts";
 import { until } from "../../support/until.ts";
 

@@ -6,9 +6,9 @@ import {
 } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, expect, test, vi } from "vitest";
-import type { Result } from "../../../src/domain/error.ts";
-import type { ServiceSpec } from "../../../src/domain/service.ts";
-import type { Task } from "../../../src/domain/task.ts";
+import type { Result } from "../../../src/domain/model/error.ts";
+import type { ServiceSpec } from "../../../src/domain/model/service.ts";
+import type { Task } from "../../../src/domain/model/task.ts";
 import type { Assignment, TaskReport } from "../../../src/protocol/agent.ts";
 import type { MeshApi } from "../../../src/registry/api.ts";
 import { until } from "../../support/until.ts";

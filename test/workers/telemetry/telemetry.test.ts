@@ -7,8 +7,8 @@ import {
 } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, expect, test, vi } from "vitest";
-import { type Result, unwrap } from "../../../src/domain/error.ts";
-import type { Service } from "../../../src/domain/service.ts";
+import { type Result, unwrap } from "../../../src/domain/model/error.ts";
+import type { Service } from "../../../src/domain/model/service.ts";
 import control from "../../../workers/control.ts";
 import type { MeshTelemetry } from "../../../workers/telemetry.ts";
 import { aSpec } from "../../support/world.ts";

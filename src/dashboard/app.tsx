@@ -1,2 +1,0 @@
-// The dashboard: pages under /dashboard/ in front of the registry, for people.
-

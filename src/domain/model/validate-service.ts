@@ -1,0 +1,118 @@
+// What a spec must be before the mesh takes it on. What needs to know the other services is not decided here.
+
+import { checkLabels } from "../labels/labels.ts";
+import { parseConstraints } from "../scheduler/constraint.ts";
+import { MeshError } from "./error.ts";
+import type { PortRequest, RunSpec, ServiceSpec, UpdatePolicy } from "./service.ts";
+
+/** Replicas one service may ask for: the size of mesh the routing table and the scheduler are measured for. */
+const maxReplicas = 10_000;
+/** Target ports one task may have; an agent's report carries no more endpoints. */
+const maxTargets = 64;
+
+const dnsComponent = /^[a-zA-Z0-9](?:[-_a-zA-Z0-9]*[a-zA-Z0-9])?$/;
+/** A repository with an optional registry, tag and digest; in lower case but for the tag (distribution/reference). */
+const reference =
+  /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::\d+)?\/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[\w][\w.-]{0,127})?(?:@[a-z0-9]+:[a-f0-9]{32,})?$/;
+
+/**
+ * Throws a MeshError of kind `invalid` when the mesh cannot run this spec. The texts are SwarmKit's where it has one,
+ * without the gRPC prefix, which the control API puts before them.
+ */
+export function validateSpec(spec: ServiceSpec): void {
+  checkName(spec.name);
+  checkRun(spec.run);
+  checkMode(spec.mode);
+  checkStatic(spec);
+  for (const port of spec.ports) checkPort(port);
+  parseConstraints(spec.constraints);
+  checkLabels(spec.labels);
+  checkPolicies(spec);
+  checkReservations(spec.reservations);
+}
+
+function checkName(name: string): void {
+  if (name === "") throw invalid("meta: name must be provided");
+  if (!dnsComponent.test(name)) throw invalid("name must be valid as a DNS name component");
+  if (name.length > 63) throw invalid("name must be 63 characters or fewer");
+}
+
+function checkRun(run: RunSpec): void {
+  if (run.image === "") throw invalid("ContainerSpec: image reference must be provided");
+  if (run.image.length > 512 || !reference.test(run.image)) {
+    throw invalid(`ContainerSpec: "${run.image}" is not a valid repository/tag`);
+  }
+  checkCount("stop-grace-period", run.stopGraceMs);
+  if (run.targets.length > maxTargets) {
+    throw invalid(`EndpointSpec: ${run.targets.length} target ports: a task may have at most ${maxTargets}`);
+  }
+  for (const target of run.targets) checkPort({ target, mode: "ingress" });
+}
+
+function checkMode(mode: ServiceSpec["mode"]): void {
+  if (mode.kind === "global") return;
+  const { replicas } = mode;
+  if (Number.isInteger(replicas) && replicas >= 0 && replicas <= maxReplicas) return;
+  throw invalid(`replicas is ${replicas}: use a whole number from 0 to ${maxReplicas}`);
+}
+
+/** A service of servers runs nothing: an agent would be asked for an image that nobody has. */
+function checkStatic({ run, mode }: ServiceSpec): void {
+  if (!isStaticImage(run.image) || (mode.kind === "replicated" && mode.replicas === 0)) return;
+  throw invalid(`${run.image} has static servers and no tasks: use 0 replicas, and add servers to it`);
+}
+
+/** Stands where other services have an image, in one that has servers only. */
+function isStaticImage(image: string): boolean {
+  return /^waggle\/static(?::latest)?$/.test(image);
+}
+
+function checkPort({ target, published }: PortRequest): void {
+  if (!isPort(target)) throw invalid(`EndpointSpec: target port is ${target}: use 1 to 65535`);
+  if (published !== undefined && !isPort(published)) {
+    throw invalid(
+      `EndpointSpec: published port is ${published}: use 1 to 65535, or leave it out to be given one`,
+    );
+  }
+}
+
+function checkPolicies({ restart, update, rollback, maxPerNode }: ServiceSpec): void {
+  checkCount("restart-delay", restart.delayMs ?? 0);
+  checkCount("restart-window", restart.windowMs);
+  checkCount("restart-max-attempts", restart.maxAttempts);
+  checkUpdatePolicy("update", update);
+  if (rollback !== undefined) checkUpdatePolicy("rollback", rollback);
+  checkCount("replicas-max-per-node", maxPerNode);
+}
+
+function checkUpdatePolicy(what: string, policy: UpdatePolicy): void {
+  const { parallelism, delayMs = 0, monitorMs = 0, maxFailureRatio = 0 } = policy;
+  checkCount(`${what}-parallelism`, parallelism);
+  checkCount(`${what}-delay`, delayMs);
+  checkCount(`${what}-monitor`, monitorMs);
+  if (!(maxFailureRatio >= 0 && maxFailureRatio <= 1)) {
+    throw invalid(`TaskSpec: ${what}-maxfailureratio cannot be less than 0 or bigger than 1`);
+  }
+}
+
+/** SwarmKit's lower bounds: a thousandth of a core and 4 MiB, or nothing at all. */
+function checkReservations({ nanoCpus, memoryBytes }: ServiceSpec["reservations"]): void {
+  if (nanoCpus !== 0 && !(nanoCpus >= 1e6)) {
+    throw invalid(`invalid cpu value ${nanoCpus / 1e9}: Must be at least 0.001`);
+  }
+  if (memoryBytes !== 0 && !(memoryBytes >= 4 * 1024 * 1024)) {
+    throw invalid(`invalid memory value ${memoryBytes}: Must be at least 4MiB`);
+  }
+}
+
+function checkCount(what: string, value: number): void {
+  if (!(value >= 0)) throw invalid(`TaskSpec: ${what} cannot be negative`);
+}
+
+function isPort(value: number): boolean {
+  return Number.isInteger(value) && value >= 1 && value <= 65_535;
+}
+
+function invalid(text: string): MeshError {
+  return new MeshError("service/invalid", text, { blame: "operator", retry: "never" });
+}

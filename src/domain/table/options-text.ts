@@ -1,0 +1,149 @@
+// The options of a service in a printed routing table, a line each: `  option maxconn 20`.
+
+import { type LineReader, lineShape, quoteWord } from "./lines.ts";
+import { byPrecedence, type PathRule, printPathRule, readPathRule } from "./path-rule.ts";
+import { isToken } from "./policy.ts";
+import type { Canary, CanaryRule, TableOptions, TablePaths } from "./table.ts";
+
+const optionShape = lineShape("  option NAME VALUE…");
+
+/** Adds a line for each option that is set, always in this order. */
+export function printOptions(lines: string[], options: TableOptions): void {
+  const { sticky, maxconn, queue, queueTimeoutMs, slowStartMs, marker, canary, paths } = options;
+  if (sticky !== undefined) lines.push(`  option sticky ${sticky}`);
+  if (maxconn !== undefined) lines.push(`  option maxconn ${maxconn}`);
+  if (queue !== undefined) lines.push(`  option queue ${queue}`);
+  if (queueTimeoutMs !== undefined) lines.push(`  option queue-timeout ${queueTimeoutMs}ms`);
+  if (slowStartMs !== undefined) lines.push(`  option slowstart ${slowStartMs}ms`);
+  if (marker !== undefined) lines.push(`  option marker ${marker}`);
+  if (canary !== undefined) printCanary(lines, canary);
+  for (const service of paths?.at ?? []) lines.push(`  option at ${quoteWord(service)}`);
+  for (const one of paths?.rules ?? []) lines.push(`  option path ${quoteWord(printPathRule(one))}`);
+}
+
+function printCanary(lines: string[], { service, percent, header, cookie }: Canary): void {
+  lines.push(`  option canary ${quoteWord(service)} ${percent}%`);
+  if (header !== undefined) lines.push(`  option canary-header ${canaryRuleWord(header)}`);
+  if (cookie !== undefined) lines.push(`  option canary-cookie ${canaryRuleWord(cookie)}`);
+}
+
+function canaryRuleWord({ name, value }: CanaryRule): string {
+  return quoteWord(value === undefined ? name : `${name}=${value}`);
+}
+
+/** The options at the present line; null when there is none. */
+export function readOptions(reader: LineReader): TableOptions | null {
+  if (!reader.line.startsWith("  option ")) return null;
+  const sticky = readOption(reader, "sticky", (value) => readToken(reader, value));
+  const maxconn = readOption(reader, "maxconn", (value) => readNumberBetween(reader, value, 1));
+  const queue = readOption(reader, "queue", (value) => readNumberBetween(reader, value, 0));
+  const queueTimeoutMs = readOption(reader, "queue-timeout", (value) => readMilliseconds(reader, value));
+  const slowStartMs = readOption(reader, "slowstart", (value) => readMilliseconds(reader, value));
+  const marker = readOption(reader, "marker", (value) => readHeaderName(reader, value));
+  const canary = readCanary(reader);
+  const paths = readPaths(reader);
+  if (reader.line.startsWith("  option ")) {
+    throw reader.errorAt("an option this format has, each once and in its order");
+  }
+  return {
+    ...(sticky !== undefined && { sticky }),
+    ...(maxconn !== undefined && { maxconn }),
+    ...(queue !== undefined && { queue }),
+    ...(queueTimeoutMs !== undefined && { queueTimeoutMs }),
+    ...(slowStartMs !== undefined && { slowStartMs }),
+    ...(marker !== undefined && { marker }),
+    ...(canary !== undefined && { canary }),
+    ...(paths !== undefined && { paths }),
+  };
+}
+
+function readPaths(reader: LineReader): TablePaths | undefined {
+  const at = readRepeatedOption<string>(reader, "at", (service, before) => {
+    if (before !== undefined && service <= before) throw reader.errorAt("services in order, each once");
+    return service;
+  });
+  const rules = readRepeatedOption<PathRule>(reader, "path", (text, before) => {
+    const rule = readPathRule(text);
+    if (rule === null || printPathRule(rule) !== text || (rule.host === null && at.length === 0)) {
+      throw reader.errorAt("/PATH or =/PATH, with a host name before it where no service stands above");
+    }
+    if (before !== undefined && byPrecedence(before, rule) >= 0) {
+      throw reader.errorAt("paths in order, the longest first, each once");
+    }
+    return rule;
+  });
+  if (at.length > 0 && rules.length === 0) throw reader.errorAt('"  option path" and its value');
+  return rules.length === 0 ? undefined : { at, rules };
+}
+
+function readCanary(reader: LineReader): Canary | undefined {
+  const share = readOption(reader, "canary", (service, percent) => {
+    if (percent?.endsWith("%") !== true) throw reader.errorAt("a share of 0% to 100%");
+    return { service, percent: readNumberBetween(reader, percent.slice(0, -1), 0, 100) };
+  });
+  if (share === undefined) return undefined;
+  const header = readOption(reader, "canary-header", (value) => readCanaryRule(reader, value));
+  const cookie = readOption(reader, "canary-cookie", (value) => readCanaryRule(reader, value));
+  return { ...share, ...(header !== undefined && { header }), ...(cookie !== undefined && { cookie }) };
+}
+
+/** What the present line says of an option, and on to the next line; undefined when it is about something else. */
+function readOption<T>(
+  reader: LineReader,
+  name: string,
+  read: (value: string, more: string | undefined) => T,
+): T | undefined {
+  if (!reader.line.startsWith(`  option ${name} `)) return undefined;
+  const words = reader.words(optionShape);
+  if (words.length !== (name === "canary" ? 4 : 3)) throw reader.errorAt(`"  option ${name}" and its value`);
+  const value = read(words[2] as string, words[3]);
+  reader.next();
+  return value;
+}
+
+/** The same of an option that may stand in several lines. @param read gets what the line before said */
+function readRepeatedOption<T>(
+  reader: LineReader,
+  name: string,
+  read: (value: string, before: T | undefined) => T,
+): readonly T[] {
+  const all: T[] = [];
+  for (;;) {
+    const one = readOption(reader, name, (value) => read(value, all.at(-1)));
+    if (one === undefined) return all;
+    all.push(one);
+  }
+}
+
+function readCanaryRule(reader: LineReader, text: string): CanaryRule {
+  const equals = text.indexOf("=");
+  const name = readToken(reader, equals < 0 ? text : text.slice(0, equals));
+  return equals < 0 ? { name } : { name, value: text.slice(equals + 1) };
+}
+
+function readToken(reader: LineReader, text: string): string {
+  if (!isToken(text)) throw reader.errorAt("the name of a header or a cookie");
+  return text;
+}
+
+function readHeaderName(reader: LineReader, text: string): string {
+  if (readToken(reader, text) !== text.toLowerCase())
+    throw reader.errorAt("the name of a header in lower case");
+  return text;
+}
+
+function readMilliseconds(reader: LineReader, text: string): number {
+  if (!text.endsWith("ms")) throw reader.errorAt("a time in milliseconds: 5000ms");
+  return readNumberBetween(reader, text.slice(0, -2), 1);
+}
+
+function readNumberBetween(
+  reader: LineReader,
+  text: string,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): number {
+  const value = reader.integer(text, "a number");
+  if (value < least || value > most) throw reader.errorAt(`a number from ${least} to ${most}`);
+  return value;
+}

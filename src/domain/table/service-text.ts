@@ -1,0 +1,169 @@
+// One service of a printed routing table: its ports, host names, options, servers and tasks.
+
+import type { PublishMode } from "../model/service.ts";
+import { type LineReader, lineShape, quoteWord } from "./lines.ts";
+import { printOptions, readOptions } from "./options-text.ts";
+import { policyWords, readPolicy } from "./policy.ts";
+import type { Share, TableServer, TableService, TableTask } from "./table.ts";
+
+const serviceShape = lineShape("service NAME ID POLICY");
+const hostShape = lineShape("  host NAME");
+const serverShape = lineShape("  server ID NAME weight WEIGHT … ORIGIN");
+const taskShape = lineShape("  task ID slot SLOT on NODE weight WEIGHT TARGET=ORIGIN…");
+
+/** Adds a service's lines; `nodeWord` is how its tasks name a node. */
+export function printService(
+  lines: string[],
+  service: TableService,
+  nodeWord: (nodeId: string) => string,
+): void {
+  const { name, id, policy, ports, hosts, options, servers = [], tasks } = service;
+  lines.push(`service ${quoteWord(name)} ${quoteWord(id)} ${policy}`);
+  for (const { target, published, mode } of ports) lines.push(`  publish ${published}:${target}/${mode}`);
+  for (const host of hosts) lines.push(`  host ${quoteWord(host)}`);
+  if (options !== undefined) printOptions(lines, options);
+  for (const server of servers) lines.push(printServer(server));
+  for (const task of tasks) lines.push(printTask(task, nodeWord(task.nodeId)));
+}
+
+function printServer(server: TableServer): string {
+  const { id, name, origin } = server;
+  return `  server ${quoteWord(id)} ${quoteWord(name)} ${shareWords(server)} ${quoteWord(origin)}`;
+}
+
+function printTask(task: TableTask, node: string): string {
+  let line = `  task ${quoteWord(task.id)} slot ${task.slot} on ${node} ${shareWords(task)}`;
+  for (const [target, origin] of task.endpoints) line += ` ${quoteWord(`${target}=${origin}`)}`;
+  return line;
+}
+
+function shareWords({ weight, backup, standby, drain, maxconn, sinceMs }: Share): string {
+  let words = `weight ${weight}`;
+  if (backup === true) words += " backup";
+  if (standby === true) words += " standby";
+  if (drain === true) words += " drain";
+  if (maxconn !== undefined) words += ` maxconn ${maxconn}`;
+  if (sinceMs !== undefined) words += ` since ${sinceMs}`;
+  return words;
+}
+
+/** Reads from a line that begins with `service`; node ids by the words that name them. */
+export function readService(reader: LineReader, nodeIds: ReadonlyMap<string, string>): TableService {
+  const [, name, id, policyWord] = reader.words(serviceShape) as [string, string, string, string];
+  const policy = readPolicy(policyWord);
+  if (policy !== policyWord || policy === null) throw reader.errorAt(`policy ${policyWords}`);
+  reader.next();
+  const ports: TableService["ports"][number][] = [];
+  for (; reader.line.startsWith("  publish "); reader.next())
+    ports.push(readPort(reader, ports.at(-1)?.published ?? 0));
+  const hosts: string[] = [];
+  for (; reader.line.startsWith("  host "); reader.next()) {
+    hosts.push(reader.words(hostShape)[1] as string);
+    reader.requireHostNames(hosts.slice(-2));
+  }
+  const options = readOptions(reader);
+  const servers = readServers(reader);
+  const tasks: TableTask[] = [];
+  for (; reader.line.startsWith("  task "); reader.next()) {
+    const task = readTask(reader, nodeIds);
+    if (task.id <= (tasks.at(-1)?.id ?? "")) throw reader.errorAt("tasks in order of their ids, each once");
+    tasks.push(task);
+  }
+  return {
+    id,
+    name,
+    policy,
+    ports,
+    hosts,
+    ...(options !== null && { options }),
+    ...(servers.length > 0 && { servers }),
+    tasks,
+  };
+}
+
+function readPort(reader: LineReader, after: number): TableService["ports"][number] {
+  const [, published, target, mode] = /^ {2}publish (\d+):(\d+)\/(ingress|host)$/.exec(reader.line) ?? [];
+  if (mode === undefined) throw reader.errorAt('"  publish PUBLISHED:TARGET/ingress|host"');
+  const port = { target: reader.port(target), published: reader.port(published), mode: mode as PublishMode };
+  if (port.published <= after) throw reader.errorAt("published ports in order, each once");
+  return port;
+}
+
+function readServers(reader: LineReader): readonly TableServer[] {
+  const servers: TableServer[] = [];
+  for (; reader.line.startsWith("  server "); reader.next()) {
+    const words = reader.words(serverShape);
+    const [, id, name] = words as [string, string, string];
+    if (id <= (servers.at(-1)?.id ?? "")) throw reader.errorAt("servers in order of their ids, each once");
+    const origin = words[words.length - 1] as string;
+    const { share, at } = readShare(reader, words, 3, serverShape.text);
+    if (at !== words.length - 1) throw reader.errorAt(`"${serverShape.text}"`);
+    servers.push({ id, name, ...share, origin });
+  }
+  return servers;
+}
+
+function readTask(reader: LineReader, nodeIds: ReadonlyMap<string, string>): TableTask {
+  const words = reader.words(taskShape);
+  if (words[2] !== "slot" || words[4] !== "on") throw reader.errorAt(`"${taskShape.text}"`);
+  const nodeId = nodeIds.get(words[5] as string);
+  if (nodeId === undefined) throw reader.errorAt(`a node of this table, not "${words[5]}"`);
+  const id = words[1] as string;
+  const slot = reader.integer(words[3], "a slot");
+  // Nearly every line is as short as this, and there are thousands.
+  if (words.length === 9 && words[6] === "weight") {
+    const weight = reader.integer(words[7], "a weight");
+    return { id, slot, nodeId, weight, endpoints: readEndpoints(reader, words, 8) };
+  }
+  const { share, at } = readShare(reader, words, 6, taskShape.text);
+  return { id, slot, nodeId, ...share, endpoints: readEndpoints(reader, words, at) };
+}
+
+function readEndpoints(reader: LineReader, words: readonly string[], from: number): TableTask["endpoints"] {
+  if (from >= words.length) throw reader.errorAt(`"${taskShape.text}"`);
+  const endpoints: (readonly [number, string])[] = [];
+  for (let at = from, before = 0; at < words.length; at += 1) {
+    const text = words[at] as string;
+    const equals = text.indexOf("=");
+    const target = reader.port(text.slice(0, Math.max(equals, 0)));
+    if (target <= before) throw reader.errorAt("target ports in order, each once");
+    endpoints.push([target, text.slice(equals + 1)]);
+    before = target;
+  }
+  return endpoints;
+}
+
+/** `weight N`, then the words that are set, in one order; the last word of a line is never one of them. */
+function readShare(
+  reader: LineReader,
+  words: readonly string[],
+  from: number,
+  expected: string,
+): { readonly share: Share; readonly at: number } {
+  if (words[from] !== "weight") throw reader.errorAt(`"${expected}"`);
+  const last = words.length - 1;
+  let at = from + 2;
+  const weight = reader.integer(words[from + 1], "a weight");
+  const flag = (name: string) => at < last && words[at] === name && ++at > 0;
+  const number = (name: string, least: number) => {
+    if (at + 1 >= last || words[at] !== name) return undefined;
+    const value = reader.integer(words[at + 1], `${name} N`);
+    if (value < least) throw reader.errorAt(`${name} from ${least}`);
+    at += 2;
+    return value;
+  };
+  const backup = flag("backup");
+  const standby = flag("standby");
+  const drain = flag("drain");
+  const maxconn = number("maxconn", 1);
+  const sinceMs = number("since", 0);
+  const share: Share = {
+    weight,
+    ...(backup && { backup }),
+    ...(standby && { standby }),
+    ...(drain && { drain }),
+    ...(maxconn !== undefined && { maxconn }),
+    ...(sinceMs !== undefined && { sinceMs }),
+  };
+  return { share, at };
+}

@@ -1,0 +1,47 @@
+// Host: the name and the port a request asks for.
+
+import type { EntryPoint } from "../entry-point.ts";
+
+/** Whether a Host can be read: a name or an address, and at most one port. */
+export function isHost(text: string): boolean {
+  return /^(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(text);
+}
+
+/** The host name in a Host header: lower case, without port and final dot. */
+export function hostName(host: string): string {
+  const colon = host.lastIndexOf(":");
+  const name = colon > host.lastIndexOf("]") ? host.slice(0, colon) : host;
+  return (name.endsWith(".") ? name.slice(0, -1) : name).toLowerCase();
+}
+
+/** The port of a scheme that a URL does not say. */
+export const defaultPorts: Record<EntryPoint["scheme"], number> = { http: 80, https: 443 };
+
+/** The port a client means by a Host. */
+export function portOfHost(scheme: EntryPoint["scheme"], host: string): number {
+  const colon = host.lastIndexOf(":");
+  if (colon > host.lastIndexOf("]")) return Number(host.slice(colon + 1));
+  return defaultPorts[scheme];
+}
+
+/** The scheme of an incoming request's URL. */
+export function schemeOf(url: string): EntryPoint["scheme"] {
+  return url.startsWith("https:") ? "https" : "http";
+}
+
+/**
+ * Host and port in the URL of an incoming request, which is scheme, "://", Host and target put together: parsing it
+ * would cost two percent of what proxying a request does.
+ */
+export function authorityOf(url: string): string {
+  const start = url.indexOf("//") + 2;
+  const slash = url.indexOf("/", start);
+  return url.slice(start, slash < 0 ? undefined : slash);
+}
+
+/** Path and query in the URL of an incoming request; empty where it has none, as of `OPTIONS *`. */
+export function pathOf(url: string): string {
+  // "https://" has 8 characters.
+  const slash = url.indexOf("/", 8);
+  return slash < 0 ? "" : url.slice(slash);
+}

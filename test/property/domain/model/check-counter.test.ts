@@ -1,0 +1,52 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { countCheck, initialCounter, isUp } from "../../../../src/domain/model/check-counter.ts";
+import {
+  combineRegions,
+  initialServerHealth,
+  type RegionHealth,
+} from "../../../../src/domain/model/server-health.ts";
+
+const riseFall = fc.record({ rise: fc.integer({ min: 1, max: 6 }), fall: fc.integer({ min: 1, max: 6 }) });
+
+test("[F1] a server goes down after fall failures in a row and up after rise passes in a row, a new one at its first failure", () => {
+  fc.assert(
+    fc.property(riseFall, fc.array(fc.boolean(), { maxLength: 80, size: "max" }), (check, results) => {
+      let counter = initialCounter(check);
+      // The plain way: a state and a count of what speaks against it.
+      let up = true;
+      let against = check.fall - 1;
+      for (const passed of results) {
+        counter = countCheck(counter, passed, check);
+        against = passed === up ? 0 : against + 1;
+        if (against >= (up ? check.fall : check.rise)) {
+          up = !up;
+          against = 0;
+        }
+        expect(isUp(counter, check)).toBe(up);
+        expect(counter).toBe(up ? check.rise + check.fall - 1 - against : against);
+      }
+    }),
+  );
+});
+
+test("[F5] a server is up when more than half of the regions heard find it up, and an even split changes nothing", () => {
+  fc.assert(
+    fc.property(
+      riseFall,
+      fc.array(fc.record({ up: fc.boolean(), heard: fc.boolean() }), { maxLength: 7 }),
+      fc.boolean(),
+      (check, places, wasUp) => {
+        const said: Record<string, RegionHealth> = Object.fromEntries(
+          places.map(({ up }, at) => [`r${at}`, { counter: up ? check.rise : 0, fails: 0, last: null }]),
+        );
+        const heard = new Set(places.flatMap((place, at) => (place.heard ? [`r${at}`] : [])));
+        const before = { ...initialServerHealth(check, 0), up: wasUp };
+        const after = combineRegions(before, said, heard, check, 1_000);
+        const ups = places.filter((place) => place.heard && place.up).length;
+        const downs = heard.size - ups;
+        expect(after.up).toBe(ups === downs ? wasUp : ups > downs);
+      },
+    ),
+  );
+});

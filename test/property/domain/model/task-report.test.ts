@@ -1,0 +1,71 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { isAlive, taskStates } from "../../../../src/domain/model/task.ts";
+import { applyReport, type TaskObservation } from "../../../../src/domain/model/task-report.ts";
+import { aService, aTask, healthy } from "../../../support/world.ts";
+
+const observation: fc.Arbitrary<TaskObservation> = fc.record({
+  id: fc.constant("t"),
+  state: fc.constantFrom(
+    ...(["assigned", "accepted", "preparing", "ready", "starting", "running", "running"] as const),
+    ...(["complete", "shutdown", "failed", "rejected"] as const),
+  ),
+  message: fc.constantFrom("started", "starting"),
+  err: fc.constantFrom("", "task: non-zero exit (1)"),
+  atMs: fc.nat(1_000),
+  endpoints: fc.constantFrom([], [{ target: 80, origin: "http://127.0.0.2:40001" }]),
+  health: fc.constantFrom(null, healthy, { ...healthy, verdict: "unhealthy" as const }),
+  pid: fc.constantFrom(null, 42),
+  exitCode: fc.constantFrom(null, 0, 1),
+});
+
+const reports = fc.array(observation, { maxLength: 30, size: "max" });
+const fresh = aTask(aService(), { state: "assigned", endpoints: [], health: null, pid: null });
+
+test("[T1] a task's state never goes back, in whatever order reports come", () => {
+  fc.assert(
+    fc.property(reports, (seen) => {
+      seen.reduce((task, one) => {
+        const next = applyReport(task, one);
+        expect(taskStates[next.state]).toBeGreaterThanOrEqual(taskStates[task.state]);
+        return next;
+      }, fresh);
+    }),
+  );
+});
+
+test("[T2] a dead task stays as it died", () => {
+  fc.assert(
+    fc.property(reports, (seen) => {
+      seen.reduce((task, one) => {
+        const next = applyReport(task, one);
+        if (!isAlive(task)) expect(next).toBe(task);
+        return next;
+      }, fresh);
+    }),
+  );
+});
+
+test("[T3] a report said again changes nothing: the very same task comes back", () => {
+  fc.assert(
+    fc.property(reports, (seen) => {
+      const task = seen.reduce(applyReport, fresh);
+      const last = seen.at(-1);
+      if (last !== undefined) expect(applyReport(task, last)).toBe(task);
+    }),
+  );
+});
+
+test("[T4] every change raises the version by one, and only a new state moves the moment it holds since", () => {
+  fc.assert(
+    fc.property(reports, (seen) => {
+      seen.reduce((task, one) => {
+        const next = applyReport(task, one);
+        expect(next.version).toBe(next === task ? task.version : task.version + 1);
+        if (next.state === task.state) expect(next.stateSinceMs).toBe(task.stateSinceMs);
+        else expect(next.stateSinceMs).toBe(one.atMs);
+        return next;
+      }, fresh);
+    }),
+  );
+});

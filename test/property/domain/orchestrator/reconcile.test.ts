@@ -1,0 +1,364 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { canTakeTasks } from "../../../../src/domain/model/nodes.ts";
+import type { Service } from "../../../../src/domain/model/service.ts";
+import { isAlive, type Task, taskStates } from "../../../../src/domain/model/task.ts";
+import type { World } from "../../../../src/domain/model/world.ts";
+import { isEmpty, type Plan } from "../../../../src/domain/orchestrator/plan.ts";
+import { isWanted, replacementReason } from "../../../../src/domain/orchestrator/replacement.ts";
+import { parseConstraints } from "../../../../src/domain/scheduler/constraint.ts";
+import { type Happening, happenings, type SeenSlot, SimulatedMesh, slotsOf } from "./simulated-mesh.ts";
+
+const desiredOrder = { running: 0, shutdown: 1, remove: 2 };
+
+/** Lets all happen to a new mesh; `check` sees it after each, and the world as reconcile found it. */
+function always(check: (mesh: SimulatedMesh, before: World) => void, numRuns = 300): void {
+  fc.assert(
+    fc.property(fc.array(happenings, { minLength: 1, maxLength: 40, size: "max" }), (story) => {
+      const mesh = new SimulatedMesh();
+      for (const happening of story) {
+        mesh.let(happening);
+        check(mesh, mesh.found);
+      }
+    }),
+    { numRuns },
+  );
+}
+
+describe("at every moment", () => {
+  test("[C1] a plan names a task at most once, as changed or as forgotten, and forgets only what there was", () => {
+    always(({ plan }, before) => {
+      const named = [...plan.tasks.map(({ id }) => id), ...plan.removed];
+      expect(new Set(named).size).toBe(named.length);
+      for (const id of plan.removed) expect(before.tasks.has(id)).toBe(true);
+    });
+  });
+
+  test("[C2] a world just reconciled is settled: asked again at the same moment there is nothing to change", () => {
+    always((mesh) => {
+      const again = mesh.look();
+      expect(again).toMatchObject({ tasks: [], removed: [], events: [] });
+    });
+  });
+
+  test("[C3] nothing changes by time alone before the moment a plan names", () => {
+    always((mesh) => {
+      const { wakeAtMs } = mesh.plan;
+      expect(wakeAtMs === null || wakeAtMs > mesh.nowMs).toBe(true);
+      const last = wakeAtMs === null ? mesh.nowMs + 365 * 86_400_000 : wakeAtMs - 1;
+      expect(isEmpty(mesh.look(last))).toBe(true);
+    });
+  });
+
+  test("[C4] a replicated service has as many slots as replicas, each with a task or with one its policy does not restart", () => {
+    always(({ world }) => {
+      for (const service of world.services.values()) {
+        if (service.spec.mode.kind === "global") continue;
+        const slots = [...slotsOf(service, world).values()];
+        expect(slots.length).toBe(service.spec.mode.replicas);
+        for (const slot of slots) expect(slot.wanted.length > 0 || slot.declined).toBe(true);
+      }
+    });
+  });
+
+  test("[C5] a task without a place says why", () => {
+    always(({ world }) => {
+      for (const task of world.tasks.values()) {
+        if (task.state !== "pending") continue;
+        expect(task).toMatchObject({ nodeId: null, desired: "running", message: "pending task scheduling" });
+        expect(task.err).not.toBe("");
+      }
+    });
+  });
+
+  test("[C6] a slot has two wanted tasks only while one that has to go runs on until the other runs", () => {
+    always(({ world }) => {
+      for (const slot of allSlots(world)) {
+        const node = world.nodes.get(slot.key);
+        // A global service's slot on a node that is not heard or paused is left as it is.
+        if (node !== undefined && !canTakeTasks(node)) continue;
+        expect(slot.staying.length).toBeLessThanOrEqual(1);
+        expect(slot.leaving.length).toBeLessThanOrEqual(1);
+        const [stays] = slot.staying;
+        const [leaves] = slot.leaving;
+        if (stays !== undefined && leaves !== undefined) {
+          expect(leaves.state).toBe("running");
+          expect(stays.state).not.toBe("running");
+        }
+      }
+    });
+  });
+
+  test("[C7] a task that has to go and does not run is not wanted any more", () => {
+    always(({ world }) => {
+      for (const service of world.services.values()) {
+        if (service.spec.mode.kind === "global") continue;
+        for (const { leaving } of slotsOf(service, world).values()) {
+          for (const task of leaving) expect(task.state).toBe("running");
+        }
+      }
+    });
+  });
+
+  test("[C8] a global service has one slot for each node that is ready, active and meets its constraints", () => {
+    always(({ world }) => {
+      for (const service of world.services.values()) {
+        if (service.spec.mode.kind === "replicated") continue;
+        const slots = slotsOf(service, world);
+        for (const node of world.nodes.values()) {
+          const slot = slots.get(node.id);
+          const fits = service.spec.constraints.every(
+            (text) => (node.labels.zone === "a") === text.includes("=="),
+          );
+          if (node.state === "ready" && node.availability === "active" && fits) {
+            expect(slot !== undefined && (slot.wanted.length > 0 || slot.declined)).toBe(true);
+          }
+          if (node.availability === "drain") expect(slot?.wanted ?? []).toEqual([]);
+        }
+        for (const key of slots.keys()) expect(world.nodes.has(key)).toBe(true);
+      }
+    });
+  });
+
+  test("[C9] a slot remembers at most four dead tasks, or as many as its restart attempts are counted in", () => {
+    always(({ world }) => {
+      for (const service of world.services.values()) {
+        const limit = Math.max(4, service.spec.restart.maxAttempts + 1);
+        for (const { all } of slotsOf(service, world).values()) {
+          expect(all.filter((task) => !isAlive(task)).length).toBeLessThanOrEqual(limit);
+        }
+      }
+    });
+  });
+
+  test("[C10] tasks of a removed service live on only where an agent still has to stop them", () => {
+    always(({ world }) => {
+      for (const task of world.tasks.values()) {
+        if (world.services.has(task.serviceId) && task.desired !== "remove") continue;
+        expect(task.desired).toBe("remove");
+        expect(isAlive(task) && taskStates[task.state] >= taskStates.assigned).toBe(true);
+        const node = world.nodes.get(task.nodeId ?? "");
+        expect(node !== undefined && node.state !== "down").toBe(true);
+      }
+    });
+  });
+
+  test("[C11] a task never moves, its state and what is wanted of it only go forward, and its version rises with each change", () => {
+    always(({ plan }, before) => {
+      for (const task of plan.tasks) {
+        const old = before.tasks.get(task.id);
+        if (old === undefined) continue;
+        expect(taskStates[task.state]).toBeGreaterThanOrEqual(taskStates[old.state]);
+        expect(desiredOrder[task.desired]).toBeGreaterThanOrEqual(desiredOrder[old.desired]);
+        if (old.nodeId !== null) expect(task.nodeId).toBe(old.nodeId);
+        expect(task.runHash).toBe(old.runHash);
+        expect(task.version).toBeGreaterThan(old.version);
+      }
+    });
+  });
+
+  test("[C12] reconcile changes states only to place a task or to give up one whose agent is lost", () => {
+    always(({ plan }, before) => {
+      for (const task of plan.tasks) {
+        const from = before.tasks.get(task.id)?.state ?? "pending";
+        if (task.state === from) continue;
+        expect([`${from} assigned`, `${from} orphaned`]).toContain(`${from} ${task.state}`);
+        if (task.state === "assigned") expect(from).toBe("pending");
+      }
+    });
+  });
+
+  test("[C13] an update has no more slots between old and new than its parallelism, as far as running tasks go", () => {
+    always(({ plan, world }, before) => {
+      for (const service of world.services.values()) {
+        const { parallelism } = service.spec.update;
+        if (parallelism === 0 || service.spec.mode.kind === "global") continue;
+        const begun = [...slotsOf(service, world).values()].filter(({ all }) =>
+          beginsUpdate(service, all, plan, before),
+        );
+        expect(begun.length).toBeLessThanOrEqual(parallelism);
+      }
+    });
+  });
+
+  test("[S1] no node is given more than it may have: replicas per node, reserved memory and cores, host-mode ports", () => {
+    always(({ plan, world }) => {
+      for (const task of plan.tasks) {
+        const node = task.state === "assigned" ? world.nodes.get(task.nodeId ?? "") : undefined;
+        if (node === undefined || !isWanted(task)) continue;
+        const there = [...world.tasks.values()].filter(({ nodeId }) => nodeId === node.id).filter(isAlive);
+        const service = world.services.get(task.serviceId);
+        const rivals = there.filter(
+          (one) => isWanted(one) && one.serviceId === task.serviceId && one.slot !== task.slot,
+        );
+        const { maxPerNode = 0 } = service?.spec ?? {};
+        // A task about to leave and its successor share one place.
+        if (maxPerNode > 0) expect(new Set(rivals.map(({ slot }) => slot)).size).toBeLessThan(maxPerNode);
+        if (service?.ports.some(({ mode }) => mode === "host")) expect(rivals).toEqual([]);
+        const reserved = there.map(({ serviceId }) => world.services.get(serviceId)?.spec.reservations);
+        if ((service?.spec.reservations.memoryBytes ?? 0) > 0) {
+          const memory = reserved.reduce((sum, one) => sum + (one?.memoryBytes ?? 0), 0);
+          expect(memory).toBeLessThanOrEqual(node.resources.memoryBytes);
+        }
+        if ((service?.spec.reservations.nanoCpus ?? 0) > 0) {
+          const cores = reserved.reduce((sum, one) => sum + (one?.nanoCpus ?? 0), 0);
+          expect(cores).toBeLessThanOrEqual(node.resources.nanoCpus);
+        }
+      }
+    });
+  });
+
+  test("[S2] a task is only placed on a node that is ready and active, and not before its time", () => {
+    always(({ plan, world, nowMs }, before) => {
+      for (const task of plan.tasks) {
+        if (task.state !== "assigned" || before.tasks.get(task.id)?.state === "assigned") continue;
+        expect(world.nodes.get(task.nodeId ?? "")).toMatchObject({ state: "ready", availability: "active" });
+        expect(task.notBeforeMs).toBeLessThanOrEqual(nowMs);
+      }
+    });
+  });
+});
+
+describe("bounded churn in a calm mesh", () => {
+  test("[C14] the loss of a node touches only its own tasks", () => {
+    afterCalm({ what: "heard", pick: 0, to: "down" }, ({ plan, lost, before, world }) => {
+      for (const task of plan.tasks) {
+        const old = before.tasks.get(task.id);
+        if (old !== undefined && old.nodeId !== lost) expect(sameButReason(old, task)).toBe(true);
+      }
+      const made = plan.tasks.filter(({ id }) => !before.tasks.has(id));
+      const own = [...before.tasks.values()].filter(
+        (task) =>
+          task.nodeId === lost &&
+          isWanted(task) &&
+          world.services.get(task.serviceId)?.spec.mode.kind === "replicated",
+      );
+      expect(made.map(place).sort()).toEqual(own.map(place).sort());
+    });
+  });
+
+  test("[C15] draining a node touches only its own tasks", () => {
+    afterCalm({ what: "availability", pick: 0, to: "drain" }, ({ plan, lost, before }) => {
+      for (const task of plan.tasks) {
+        const old = before.tasks.get(task.id);
+        if (old !== undefined && old.nodeId !== lost) expect(sameButReason(old, task)).toBe(true);
+      }
+    });
+  });
+
+  test("[C16] scaling up by k makes k tasks and touches no other", () => {
+    fc.assert(
+      fc.property(calmMeshes, fc.nat(5), (mesh, k) => {
+        const service = replicated(mesh);
+        if (service === undefined) return;
+        const replicas = service.spec.mode.replicas + k;
+        const before = mesh.world;
+        mesh.let({ what: "update", pick: service.at, spec: { replicas } });
+        const made = mesh.plan.tasks.filter(({ id }) => !before.tasks.has(id));
+        expect(made.length).toBe(k);
+        for (const task of mesh.plan.tasks) {
+          const old = before.tasks.get(task.id);
+          if (old !== undefined) expect(sameButReason(old, task)).toBe(true);
+        }
+        expect(mesh.plan.removed).toEqual([]);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test("[C17] scaling down by k gives up k slots, from the fullest nodes, and makes no task", () => {
+    fc.assert(
+      fc.property(calmMeshes, fc.nat(5), (mesh, k) => {
+        const service = replicated(mesh);
+        if (service === undefined) return;
+        const replicas = Math.max(0, service.spec.mode.replicas - k);
+        const before = mesh.world;
+        mesh.let({ what: "update", pick: service.at, spec: { replicas } });
+        expect(mesh.plan.tasks.filter(({ id }) => !before.tasks.has(id))).toEqual([]);
+        const given = [...before.tasks.values()].filter((task) => {
+          const after = mesh.world.tasks.get(task.id);
+          return task.desired !== "remove" && (after === undefined || after.desired === "remove");
+        });
+        const slots = new Set(given.map(place));
+        expect(slots.size).toBe(service.spec.mode.replicas - replicas);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test("[C18] a calm mesh stays as it is, whatever is asked of it again", () => {
+    fc.assert(
+      fc.property(calmMeshes, (mesh) => {
+        const before = mesh.world;
+        mesh.let({ what: "agents-work" });
+        expect(mesh.world).toBe(before);
+        for (const slot of allSlots(mesh.world)) {
+          for (const task of slot.wanted) expect(["running", "pending"]).toContain(task.state);
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+/** Meshes with a past in which nothing is under way: neither an update nor a replacement. */
+const calmMeshes = fc
+  .array(happenings, { minLength: 3, maxLength: 25, size: "max" })
+  .map((story) => {
+    const mesh = new SimulatedMesh();
+    mesh.let({ what: "create", spec: { replicas: 4 } });
+    for (const happening of story) mesh.let(happening);
+    mesh.calm();
+    return mesh;
+  })
+  .filter(({ world }) => allSlots(world).every(({ leaving }) => leaving.length === 0));
+
+type Churn = { readonly plan: Plan; readonly lost: string; readonly before: World; readonly world: World };
+
+/** What happens to a calm mesh when something happens to its first node, which was ready and active. */
+function afterCalm(happening: Happening, check: (churn: Churn) => void): void {
+  fc.assert(
+    fc.property(calmMeshes, (mesh) => {
+      const [node] = mesh.world.nodes.values();
+      if (node === undefined) return;
+      const before = mesh.world;
+      mesh.let(happening);
+      check({ plan: mesh.plan, lost: node.id, before, world: mesh.world });
+    }),
+    { numRuns: 150 },
+  );
+}
+
+function replicated({ world }: SimulatedMesh) {
+  const all = [...world.services.values()];
+  const at = all.findIndex(({ spec }) => spec.mode.kind === "replicated");
+  const service = all[at];
+  if (service === undefined || service.spec.mode.kind === "global") return undefined;
+  return { ...service, spec: { ...service.spec, mode: service.spec.mode }, at };
+}
+
+function allSlots(world: World): readonly SeenSlot[] {
+  return [...world.services.values()].flatMap((service) => [...slotsOf(service, world).values()]);
+}
+
+/** True when in this plan a running task that had to go for an update alone was given its replacement. */
+function beginsUpdate(service: Service, all: readonly Task[], plan: Plan, before: World): boolean {
+  if (!plan.tasks.some((task) => !before.tasks.has(task.id) && all.includes(task))) return false;
+  // A slot whose new task failed is tried again besides; its turn was taken before.
+  if (all.some(({ id }) => before.tasks.get(id)?.runHash === service.runHash)) return false;
+  const constraints = parseConstraints(service.spec.constraints);
+  return all.some(({ id }) => {
+    const old = before.tasks.get(id);
+    if (old === undefined || !isWanted(old) || old.state !== "running") return false;
+    return replacementReason(old, service, constraints, before.nodes.get(old.nodeId ?? "")) === "update";
+  });
+}
+
+function place({ serviceId, slot }: Task): string {
+  return `${serviceId} ${slot}`;
+}
+
+/** True when only the words why a waiting task waits are others. */
+function sameButReason(a: Task, b: Task): boolean {
+  return JSON.stringify({ ...a, err: "", version: 0 }) === JSON.stringify({ ...b, err: "", version: 0 });
+}

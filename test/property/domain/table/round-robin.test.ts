@@ -1,0 +1,65 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { nextAfter } from "../../../../src/domain/table/round-robin.ts";
+
+const members = ["a", "b", "c", "d", "e", "f", "g", "h"];
+const steps = fc.array(
+  fc.oneof(
+    { weight: 5, arbitrary: fc.constant("pick" as const) },
+    { weight: 1, arbitrary: fc.constantFrom(...members) },
+  ),
+  { maxLength: 200, size: "max" },
+);
+
+test("[B1] shares of members that stay differ by at most one, over any stretch, whatever joins and leaves", () => {
+  fc.assert(
+    fc.property(fc.subarray(members, { minLength: 2, maxLength: 4 }), steps, (stayers, script) => {
+      const present = new Set(stayers);
+      const picks: string[] = [];
+      let last: string | undefined;
+      for (const one of script) {
+        if (one !== "pick") {
+          if (stayers.includes(one)) continue;
+          if (!present.delete(one)) present.add(one);
+          continue;
+        }
+        const keys = [...present].sort();
+        last = keys[nextAfter(keys, last)];
+        if (last !== undefined) picks.push(last);
+      }
+      // Any stretch: the difference between two members' running counts never spreads by more than one.
+      for (const a of stayers) {
+        for (const b of stayers) {
+          const ahead = picks.map(
+            (_, at) => count(picks.slice(0, at + 1), a) - count(picks.slice(0, at + 1), b),
+          );
+          expect(Math.max(0, ...ahead) - Math.min(0, ...ahead)).toBeLessThanOrEqual(1);
+        }
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("[B2] the next member is the first after the last one picked, going round", () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.string(), { minLength: 1 }),
+      fc.option(fc.string(), { nil: undefined }),
+      (list, last) => {
+        const keys = [...list].sort((a, b) => (a < b ? -1 : 1));
+        const after = last === undefined ? 0 : keys.findIndex((key) => key > last);
+        expect(nextAfter(keys, last)).toBe(Math.max(after, 0));
+      },
+    ),
+  );
+});
+
+test("[B3] where nobody is, nobody is picked", () => {
+  expect(nextAfter([], undefined)).toBe(-1);
+  expect(nextAfter([], "a")).toBe(-1);
+});
+
+function count(picks: readonly string[], member: string): number {
+  return picks.filter((pick) => pick === member).length;
+}

@@ -1,0 +1,233 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { World } from "../../../../src/domain/model/world.ts";
+import { compileTable, isRoutable } from "../../../../src/domain/table/compile.ts";
+import { byPrecedence, type PathRule, printPathRule } from "../../../../src/domain/table/path-rule.ts";
+import type { Policy } from "../../../../src/domain/table/policy.ts";
+import type {
+  RoutingTable,
+  TableNode,
+  TableOptions,
+  TablePaths,
+  TableService,
+} from "../../../../src/domain/table/table.ts";
+import { printTable, readTable } from "../../../../src/domain/table/text.ts";
+import { happenings, SimulatedMesh } from "../orchestrator/simulated-mesh.ts";
+
+const worlds = fc.array(happenings, { minLength: 3, maxLength: 40, size: "max" }).map((story) => {
+  const mesh = new SimulatedMesh();
+  for (const happening of story) mesh.let(happening);
+  return mesh.world;
+});
+
+test("[R1] a table holds exactly the tasks that are wanted, running, healthy and on a node that is heard", () => {
+  fc.assert(
+    fc.property(worlds, (world) => {
+      const table = compileTable(world, 1);
+      for (const service of table.services) {
+        const routable = [...world.tasks.values()].filter(
+          (task) => task.serviceId === service.id && isRoutable(task) && world.nodes.has(task.nodeId ?? ""),
+        );
+        const heard = routable.filter(({ nodeId }) => world.nodes.get(nodeId ?? "")?.state !== "down");
+        const expected = heard.length > 0 ? heard : routable;
+        expect(service.tasks.map(({ id }) => id)).toEqual(expected.map(({ id }) => id).sort());
+        for (const { id } of service.tasks) {
+          expect(world.tasks.get(id)).toMatchObject({ desired: "running", state: "running" });
+          expect(world.tasks.get(id)?.health?.verdict).toBe("healthy");
+        }
+      }
+    }),
+  );
+});
+
+test("[R2] the same world gives the same bytes, in whatever order its things are kept", () => {
+  fc.assert(
+    fc.property(worlds, fc.infiniteStream(fc.nat()), (world, numbers) => {
+      const text = printTable(compileTable(world, 7));
+      expect(printTable(compileTable(shuffled(world, numbers), 7))).toBe(text);
+    }),
+  );
+});
+
+const token = fc.stringMatching(/^[a-z.!_-]{1,9}$/);
+const policies: fc.Arbitrary<Policy> = fc.oneof(
+  fc.constantFrom<Policy[]>("roundrobin", "leastconn", "random", "source", "uri", "hdr(x-user)"),
+  token.map((cookie): Policy => `cookie(${cookie})`),
+);
+const pathRule = fc.record({
+  host: fc.option(fc.domain()),
+  path: fc.stringMatching(/^\/[!"$-+.-<@-~]{0,9}$/),
+  exact: fc.boolean(),
+});
+/** Rules in their order, each once. */
+const pathRules = (rules: fc.Arbitrary<PathRule>) =>
+  fc
+    .uniqueArray(rules, { selector: printPathRule, minLength: 1, maxLength: 4 })
+    .map((list) => list.sort(byPrecedence));
+const paths: fc.Arbitrary<TablePaths> = fc.oneof(
+  fc.record({
+    at: fc.uniqueArray(fc.string(), { minLength: 1, maxLength: 3 }).map((list) => [...list].sort()),
+    rules: pathRules(pathRule),
+  }),
+  fc.record({
+    at: fc.constant([]),
+    rules: pathRules(fc.tuple(pathRule, fc.domain()).map(([one, host]) => ({ ...one, host }))),
+  }),
+);
+const rule = fc.record({ name: token, value: fc.string() }, { requiredKeys: ["name"] });
+const positive = fc.integer({ min: 1 });
+const options: fc.Arbitrary<TableOptions> = fc
+  .record(
+    {
+      sticky: token,
+      maxconn: positive,
+      queue: fc.nat(),
+      queueTimeoutMs: positive,
+      slowStartMs: positive,
+      marker: token,
+      canary: fc.record(
+        { service: fc.string(), percent: fc.nat(100), header: rule, cookie: rule },
+        { requiredKeys: ["service", "percent"] },
+      ),
+      paths,
+    },
+    { requiredKeys: [] },
+  )
+  .filter((one) => Object.keys(one).length > 0);
+
+test("[R3] reading a printed table gives an equal one, whatever its names are", () => {
+  const text = fc.oneof(
+    fc.string(),
+    fc.string({ unit: "binary" }),
+    fc.constantFrom("-", '"', "a b", "\n", "node1", "\u2028"),
+  );
+  const id = fc.string({ minLength: 1, maxLength: 6 });
+  const port = fc.integer({ min: 1, max: 65_535 });
+  const flag = fc.constant(true as const);
+  const hosts = fc.uniqueArray(fc.domain(), { maxLength: 3 }).map((list) => [...list].sort());
+  const node: fc.Arbitrary<TableNode> = fc.record(
+    { id, name: text, up: fc.boolean(), admin: fc.constantFrom("drain", "maint"), address: text, hosts },
+    { requiredKeys: ["id", "name", "up", "address", "hosts"] },
+  );
+  const share = {
+    weight: fc.nat(256),
+    backup: flag,
+    standby: flag,
+    drain: flag,
+    maxconn: fc.integer({ min: 1 }),
+    sinceMs: fc.nat(),
+  };
+  const endpoints = fc
+    .uniqueArray(fc.tuple(port, text), { selector: ([target]) => target, minLength: 1, maxLength: 3 })
+    .map((list) => [...list].sort(([a], [b]) => a - b));
+  const server = fc.record(
+    { id, name: text, ...share, origin: text },
+    { requiredKeys: ["id", "name", "weight", "origin"] },
+  );
+  const tables: fc.Arbitrary<RoutingTable> = fc
+    .uniqueArray(node, { selector: (one) => one.id, maxLength: 5 })
+    .map((nodes) => [...nodes].sort(byName))
+    .chain((nodes) => {
+      const task = fc.record(
+        {
+          id,
+          slot: fc.nat(),
+          nodeId: fc.nat().map((pick) => nodes[pick % nodes.length]?.id ?? ""),
+          ...share,
+          endpoints,
+        },
+        { requiredKeys: ["id", "slot", "nodeId", "weight", "endpoints"] },
+      );
+      const service: fc.Arbitrary<TableService> = fc.record(
+        {
+          id,
+          name: text,
+          policy: policies,
+          ports: fc
+            .uniqueArray(
+              fc.record({ target: port, published: port, mode: fc.constantFrom("ingress", "host") }),
+              { selector: ({ published }) => published, maxLength: 3 },
+            )
+            .map((list) => [...list].sort((a, b) => a.published - b.published)),
+          hosts,
+          options,
+          servers: ordered(fc.uniqueArray(server, { selector: (one) => one.id, minLength: 1, maxLength: 3 })),
+          tasks:
+            nodes.length === 0
+              ? fc.constant([])
+              : ordered(fc.uniqueArray(task, { selector: (one) => one.id, maxLength: 4 })),
+        },
+        { requiredKeys: ["id", "name", "policy", "ports", "hosts", "tasks"] },
+      );
+      const services = fc
+        .uniqueArray(service, { selector: (one) => one.id, maxLength: 4 })
+        .map((list) => [...list].sort(byName));
+      return fc.record({ version: fc.nat(), nodes: fc.constant(nodes), services, first: fc.boolean() });
+    })
+    .map(({ version, nodes, services, first }) => ({
+      version,
+      nodes,
+      services,
+      defaultService: first ? (services[0]?.name ?? null) : null,
+    }));
+  fc.assert(
+    fc.property(tables, (table) => {
+      expect(readTable(printTable(table))).toEqual(table);
+    }),
+    { numRuns: 500 },
+  );
+  fc.assert(
+    fc.property(worlds, (world) => {
+      const table = compileTable(world, 3);
+      expect(readTable(printTable(table))).toEqual(table);
+    }),
+  );
+}, 30_000);
+
+test("[R4] a text is either read whole or refused with its line, whatever is changed in it", () => {
+  const put = fc.constantFrom("", "x", " ", '"', "-", "0", "task", "\n");
+  fc.assert(
+    fc.property(worlds, fc.nat(), put, (world, at, letters) => {
+      const text = printTable(compileTable(world, 3));
+      const place = at % text.length;
+      const changed = text.slice(0, place) + letters + text.slice(place + 1);
+      let printed: string;
+      try {
+        printed = printTable(readTable(changed));
+      } catch (error) {
+        expect(error).toMatchObject({
+          code: "table/invalid",
+          message: expect.stringMatching(/^routing table, line \d+: /),
+        });
+        return;
+      }
+      // A changed letter of a name is still a table, but then nothing of it may be lost.
+      expect(printed).toBe(changed);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+function byName(a: { name: string; id: string }, b: { name: string; id: string }): number {
+  return a.name === b.name ? (a.id < b.id ? -1 : 1) : a.name < b.name ? -1 : 1;
+}
+
+function ordered<T extends { readonly id: string }>(lists: fc.Arbitrary<T[]>): fc.Arbitrary<T[]> {
+  return lists.map((list) => [...list].sort((a, b) => (a.id < b.id ? -1 : 1)));
+}
+
+function shuffled(world: World, numbers: Iterator<number>): World {
+  const shuffle = <T>(map: ReadonlyMap<string, T>) =>
+    new Map(
+      [...map]
+        .map((entry) => [Number(numbers.next().value), entry] as const)
+        .sort(([a], [b]) => a - b)
+        .map(([, entry]) => entry),
+    );
+  return {
+    nodes: shuffle(world.nodes),
+    services: shuffle(world.services),
+    tasks: shuffle(world.tasks),
+    servers: shuffle(world.servers),
+  };
+}

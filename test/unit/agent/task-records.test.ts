@@ -1,0 +1,83 @@
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type TaskRecord, TaskRecords } from "../../../src/agent/task-records.ts";
+import { assignedTask } from "../../support/fake-registry.ts";
+
+let stateDir: string;
+let records: TaskRecords;
+
+beforeEach(() => {
+  stateDir = mkdtempSync(join(tmpdir(), "waggle-records-"));
+  records = new TaskRecords(stateDir);
+});
+afterEach(() => rmSync(stateDir, { recursive: true }));
+
+test("[N34] a record is read as it was written, by its owner only", () => {
+  const record = recordOf("a");
+  records.save(record);
+  const file = join(records.dirOf(record.task.id), "task.json");
+  expect(records.all(() => {})).toEqual([record]);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+});
+
+test("[N37] a record that cannot be read is named and left as it is; the others are read", () => {
+  records.save(recordOf("a"));
+  records.save(recordOf("b"));
+  const file = join(records.dirOf(recordOf("a").task.id), "task.json");
+  writeFileSync(file, '{"task":');
+  const complaints: string[] = [];
+  expect(records.all((name) => complaints.push(name))).toEqual([recordOf("b")]);
+  expect(complaints).toEqual([file]);
+  expect(readFileSync(file, "utf8")).toBe('{"task":');
+});
+
+test("[N32] what is kept of an ended task holds nothing of its environment", () => {
+  const record = recordOf("a");
+  records.save(record);
+  const dir = records.dirOf(record.task.id);
+  appendFileSync(join(dir, "log"), "the end\n");
+  records.retire({ ...record.report, state: "failed", err: "task: non-zero exit (1)" }, record.task);
+  expect(records.all(() => {})).toEqual([]);
+  expect(readFileSync(join(dir, "ended.json"), "utf8")).not.toContain("SECRET");
+  expect(readFileSync(join(dir, "log"), "utf8")).toBe("the end\n");
+});
+
+test("[N32] a log that grew too long is moved while its writer goes on", () => {
+  const dir = records.dirOf("a");
+  mkdirSync(dir, { recursive: true });
+  const writer = openSync(join(dir, "log"), "a");
+  writeSync(writer, Buffer.alloc(8 * 1024 * 1024 + 1, "x"));
+  records.rotateLogs();
+  writeSync(writer, "next\n");
+  closeSync(writer);
+  expect(readFileSync(join(dir, "log"), "utf8")).toBe("next\n");
+  expect(statSync(join(dir, "log.1")).size).toBe(8 * 1024 * 1024 + 1);
+});
+
+function recordOf(name: string): TaskRecord {
+  const task = assignedTask(name, { env: ["SECRET=1"] });
+  const nothing = { endpoints: [], health: null, pid: null, exitCode: null };
+  const report = { id: task.id, state: "running", message: "started", err: "", atMs: 1, ...nothing } as const;
+  return {
+    nodeId: "node",
+    task,
+    report: { ...report, endpoints: [] },
+    stopping: false,
+    probe: { kind: "tcp" },
+    stopSignal: "SIGTERM",
+    handle: { pid: 1 },
+  };
+}

@@ -1,0 +1,55 @@
+import { expect, test } from "vitest";
+import { compileTable } from "../../../../src/domain/table/compile.ts";
+import { printPathRule } from "../../../../src/domain/table/path-rule.ts";
+import { printTable, readTable } from "../../../../src/domain/table/text.ts";
+import { verdict } from "../../../support/labels.ts";
+import { aNode, aService, aWorld } from "../../../support/world.ts";
+
+/** What the table says of a service with these labels. */
+function compiled(labels: Record<string, string>) {
+  const table = compileTable(aWorld([aNode()], [aService({ labels })], []), 1);
+  expect(readTable(printTable(table))).toEqual(table);
+  const [service] = table.services;
+  const { at, rules } = service?.options?.paths ?? {};
+  return { hosts: service?.hosts, at, rules: rules?.map(printPathRule) };
+}
+
+test("[X94] labels say which requests a service takes, and of whom", () => {
+  const host = { "waggle.host": "b.example.com,a.example.com" };
+  expect(
+    compiled({ "waggle.path": "/api, =/healthz,/api,WWW.example.com/v2", "waggle.at": "shop,app" }),
+  ).toEqual({
+    hosts: [],
+    at: ["app", "shop"],
+    rules: ["=/healthz", "/api", "www.example.com/v2"],
+  });
+  // With waggle.at its own host names stay its own; without, they are where its paths are.
+  expect(compiled({ ...host, "waggle.path": "/api", "waggle.at": "app" })).toMatchObject({
+    hosts: ["a.example.com", "b.example.com"],
+    rules: ["/api"],
+  });
+  expect(compiled({ ...host, "waggle.path": "/api,c.example.com/" })).toEqual({
+    hosts: [],
+    at: [],
+    rules: ["a.example.com/api", "b.example.com/api", "c.example.com/"],
+  });
+  expect(compiled({ ...host, "waggle.path": "c.example.com/" }).hosts).toHaveLength(2);
+});
+
+test.each([
+  [
+    { "waggle.path": "api", "waggle.at": "app" },
+    "label 'waggle.path' has 'api': write the beginning of paths as /api",
+  ],
+  [{ "waggle.path": "/a?b", "waggle.at": "app" }, "label 'waggle.path' has '/a?b'"],
+  [{ "waggle.path": "/a,", "waggle.at": "app" }, "label 'waggle.path' has ''"],
+  [{ "waggle.path": "-x.example.com/", "waggle.at": "app" }, "label 'waggle.path' has '-x.example.com/'"],
+  [{ "waggle.path": "/api", "waggle.at": "a b" }, "label 'waggle.at' has 'a b': write names of services"],
+  [
+    { "waggle.path": "/api" },
+    "label 'waggle.path' needs 'waggle.at', the service whose requests it takes, or",
+  ],
+  [{ "waggle.at": "app" }, "label 'waggle.at' needs 'waggle.path': which requests of app it takes"],
+])("[X94] labels that cannot be read are refused with what would work: %j", (labels, message) => {
+  expect(verdict(labels as Record<string, string>)).toContain(message);
+});

@@ -1,0 +1,94 @@
+import { expect, test } from "vitest";
+import { MeshError } from "../../../../src/domain/model/error.ts";
+import { allocatePorts } from "../../../../src/domain/model/ports.ts";
+import type { PortRequest } from "../../../../src/domain/model/service.ts";
+import { aService } from "../../../support/world.ts";
+
+const web = aService({ name: "web" }, { id: "webid" });
+const hosted = aService(
+  { name: "hosted", ports: [{ target: 80, published: 9000, mode: "host" }] },
+  { id: "hostedid" },
+);
+const any = (target = 80): PortRequest => ({ target, mode: "ingress" });
+const at = (published: number, target = 80, mode: "ingress" | "host" = "ingress"): PortRequest => ({
+  target,
+  published,
+  mode,
+});
+
+test("[P4] ports not asked for by number are given out serially from 30000", () => {
+  const first = allocatePorts([any(80), any(81)], [], []);
+  expect(first.map(({ published }) => published)).toEqual([30_000, 30_001]);
+  const holder = aService({ name: "first" }, { ports: first });
+  expect(allocatePorts([any()], [], [holder])).toEqual([{ target: 80, published: 30_002, mode: "ingress" }]);
+});
+
+test("[P5] a port is free again once its service is gone", () => {
+  const holder = aService({ name: "first" }, { ports: [{ target: 80, published: 30_000, mode: "ingress" }] });
+  expect(allocatePorts([any()], [], [holder])[0]?.published).toBe(30_001);
+  expect(allocatePorts([any()], [], [])[0]?.published).toBe(30_000);
+});
+
+test("[P6] a port asked for inside the range is passed over when others are given out", () => {
+  expect(allocatePorts([any(80), at(30_000, 81)], [], []).map(({ published }) => published)).toEqual([
+    30_001, 30_000,
+  ]);
+});
+
+test("[P7] a taken port is refused in SwarmKit's words, by name and id of its holder", () => {
+  expect(refusal([at(8080)], web)).toEqual([
+    "invalid",
+    "port '8080' is already in use by service 'web' (webid) as an ingress port",
+  ]);
+  expect(refusal([at(8080, 80, "host")], web)[1]).toBe(
+    "port '8080' is already in use by service 'web' (webid) as an ingress port",
+  );
+  expect(refusal([at(9000)], hosted)[1]).toBe(
+    "port '9000' is already in use by service 'hosted' (hostedid) as a host-published port",
+  );
+});
+
+test("[P8] two services may publish the same port in host mode", () => {
+  expect(allocatePorts([at(9000, 80, "host")], [], [hosted])).toEqual([
+    { target: 80, published: 9000, mode: "host" },
+  ]);
+});
+
+test("[P9] one published port cannot be asked for twice, one target may have several", () => {
+  expect(refusal([at(8080, 80), at(8080, 81)])).toEqual([
+    "invalid",
+    "EndpointSpec: duplicate published ports provided",
+  ]);
+  expect(allocatePorts([at(8080), at(9090), any()], [], []).map(({ published }) => published)).toEqual([
+    8080, 9090, 30_000,
+  ]);
+});
+
+test("[P10] a host-mode request without a number is given none", () => {
+  expect(allocatePorts([{ target: 80, mode: "host" }], [], [])).toEqual([]);
+});
+
+test("[P11] when all are taken, the refusal names the range and what helps", () => {
+  const ports = Array.from({ length: 2_768 }, (_, n) => ({
+    target: 80,
+    published: 30_000 + n,
+    mode: "ingress" as const,
+  }));
+  expect(refusal([any()], aService({ name: "all" }, { ports }))).toEqual([
+    "unavailable",
+    "no port is free between 30000 and 32767: ask for one by number, or remove a service",
+  ]);
+});
+
+function refusal(
+  requests: readonly PortRequest[],
+  ...others: ReturnType<typeof aService>[]
+): [string, string] {
+  try {
+    allocatePorts(requests, [], others);
+  } catch (error) {
+    if (error instanceof MeshError) return [error.kind, error.message];
+    throw error;
+  }
+  return ["", "allocated"];
+}

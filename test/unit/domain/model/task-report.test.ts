@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import { applyReport, type TaskObservation } from "../../../../src/domain/model/task-report.ts";
+import { aService, aTask, healthy, now } from "../../../support/world.ts";
+
+const task = aTask(aService());
+const same: TaskObservation = { ...task, state: "running", atMs: now };
+
+test("[T5] while a task runs, its endpoints and health follow the reports", () => {
+  const health = { ...healthy, verdict: "unhealthy" as const, lastCheck: "L7STS/503 in 2ms" };
+  expect(applyReport(task, { ...same, health })).toEqual({ ...task, health, version: task.version + 1 });
+  const endpoints = [{ target: 80, origin: "http://127.0.0.2:50000" }];
+  expect(applyReport(task, { ...same, endpoints })).toEqual({
+    ...task,
+    endpoints,
+    version: task.version + 1,
+  });
+});
+
+test("[T6] a late report of an earlier state says nothing, not even of health", () => {
+  expect(applyReport(task, { ...same, state: "starting", health: null, endpoints: [] })).toBe(task);
+});
+
+test("[T7] what is wanted of a task, and where it is, no report changes", () => {
+  const stopping = { ...task, desired: "shutdown" as const };
+  expect(applyReport(stopping, { ...same, state: "shutdown" })).toMatchObject({
+    desired: "shutdown",
+    nodeId: task.nodeId,
+    runHash: task.runHash,
+    state: "shutdown",
+    stateSinceMs: now,
+  });
+});
+
+test("[T8] how long a task ran is told by the registry's clock, whatever its agent's says", () => {
+  const starting = { ...task, state: "starting" as const };
+  const running = applyReport(starting, { ...same, atMs: 7 }, now);
+  expect(running).toMatchObject({ stateSinceMs: 7, ranSinceMs: now });
+  expect(running.endedAtMs).toBeUndefined();
+  const dead = applyReport(running, { ...same, state: "failed", atMs: 9 }, now + 5_000);
+  expect(dead).toMatchObject({ stateSinceMs: 9, ranSinceMs: now, endedAtMs: now + 5_000 });
+  expect(applyReport(starting, { ...same, state: "failed" }, now).ranSinceMs).toBeUndefined();
+});

@@ -1,0 +1,186 @@
+import { describe, expect, test } from "vitest";
+import { hostsOf, isDefaultService, knownLabels, probeOf } from "../../../../src/domain/labels/labels.ts";
+import { MeshError } from "../../../../src/domain/model/error.ts";
+import { resolveRef } from "../../../../src/domain/model/refs.ts";
+import { runHash } from "../../../../src/domain/model/run-hash.ts";
+import { validateSpec } from "../../../../src/domain/model/validate-service.ts";
+import { aSpec, type SpecOver } from "../../../support/world.ts";
+
+/** What validateSpec says of a spec; `fine` when nothing. */
+function verdict(over: SpecOver): string {
+  try {
+    validateSpec(aSpec(over));
+    return "fine";
+  } catch (error) {
+    if (!(error instanceof MeshError)) throw error;
+    expect([error.kind, error.facts.blame]).toEqual(["invalid", "operator"]);
+    return error.message;
+  }
+}
+
+describe("specs", () => {
+  test("[K1] a name is a DNS name component of at most 63 characters", () => {
+    expect(["my-web", "a", "Web_2", "x".repeat(63)].map((name) => verdict({ name }))).toEqual(
+      Array(4).fill("fine"),
+    );
+    for (const name of ["-web", "web-", "my web", "my.web", "wéb", `${"a-".repeat(5_000)}!`]) {
+      expect(verdict({ name })).toBe("name must be valid as a DNS name component");
+    }
+    expect(verdict({ name: "" })).toBe("meta: name must be provided");
+    expect(verdict({ name: "x".repeat(64) })).toBe("name must be 63 characters or fewer");
+  });
+
+  test("[K2] an image is a reference: repository, tag and digest", () => {
+    const digest = `nginx:latest@sha256:${"0".repeat(64)}`;
+    for (const image of ["nginx", "waggle/whoami", "registry.example:5000/team/app:1.2", digest]) {
+      expect(verdict({ run: { image } })).toBe("fine");
+    }
+    expect(verdict({ run: { image: "" } })).toBe("ContainerSpec: image reference must be provided");
+    for (const image of ["Nginx", "a b", "nginx:", "../x", "nginx@sha256:1", "a".repeat(600)]) {
+      expect(verdict({ run: { image } })).toBe(`ContainerSpec: "${image}" is not a valid repository/tag`);
+    }
+  });
+
+  test("[K3] replicas are a whole number from 0 to 10000; the refusal says what was read", () => {
+    expect([0, 1, 10_000].map((replicas) => verdict({ replicas }))).toEqual(["fine", "fine", "fine"]);
+    for (const replicas of [-1, 1.5, 10_001, 1e9, Number.NaN]) {
+      expect(verdict({ replicas })).toBe(`replicas is ${replicas}: use a whole number from 0 to 10000`);
+    }
+    expect(verdict({ mode: { kind: "global" } })).toBe("fine");
+  });
+
+  test("[K4] ports are 1 to 65535", () => {
+    for (const target of [0, 65_536, 1.5]) {
+      expect(verdict({ ports: [{ target, mode: "ingress" }] })).toBe(
+        `EndpointSpec: target port is ${target}: use 1 to 65535`,
+      );
+    }
+    expect(verdict({ ports: [{ target: 80, published: 65_536, mode: "ingress" }] })).toBe(
+      "EndpointSpec: published port is 65536: use 1 to 65535, or leave it out to be given one",
+    );
+    expect(verdict({ ports: [{ target: 65_535, published: 1, mode: "host" }] })).toBe("fine");
+  });
+
+  test("[K5] a constraint that cannot be read is refused when it is set", () => {
+    expect(verdict({ constraints: ["node.role=worker"] })).toBe(
+      "constraint expected one operator from ==, !=",
+    );
+    expect(verdict({ constraints: ["node.role==worker"] })).toBe("fine");
+  });
+
+  test("[K6] counts and durations are not negative, reservations not smaller than SwarmKit's least", () => {
+    expect(verdict({ restart: { delayMs: -1 } })).toBe("TaskSpec: restart-delay cannot be negative");
+    expect(verdict({ restart: { maxAttempts: -1 } })).toBe(
+      "TaskSpec: restart-max-attempts cannot be negative",
+    );
+    expect(verdict({ update: { parallelism: -1 } })).toBe("TaskSpec: update-parallelism cannot be negative");
+    expect(verdict({ maxPerNode: -1 })).toBe("TaskSpec: replicas-max-per-node cannot be negative");
+    expect(verdict({ reservations: { nanoCpus: 1, memoryBytes: 0 } })).toBe(
+      "invalid cpu value 1e-9: Must be at least 0.001",
+    );
+    expect(verdict({ reservations: { nanoCpus: 0, memoryBytes: 1 } })).toBe(
+      "invalid memory value 1: Must be at least 4MiB",
+    );
+  });
+});
+
+describe("labels", () => {
+  test("[K7] an unknown waggle label is refused with the known ones; all others are the operator's own", () => {
+    expect(verdict({ labels: { "waggle.hots": "x" } })).toBe(
+      `label 'waggle.hots' is unknown: known are ${knownLabels.join(", ")}`,
+    );
+    expect(verdict({ labels: { "com.docker.stack.namespace": "demo", waggle: "1" } })).toBe("fine");
+  });
+
+  test("[K8] waggle.host names hosts, separated by commas, without regard to case", () => {
+    expect(hostsOf({ "waggle.host": "WWW.example.com, example.com,www.example.com" })).toEqual([
+      "www.example.com",
+      "example.com",
+    ]);
+    expect(hostsOf({})).toEqual([]);
+    for (const host of ["", "a b", "http://x", "x:80", "-x.com", "x..com", `${"a".repeat(64)}.com`]) {
+      expect(verdict({ labels: { "waggle.host": `ok.com,${host}` } })).toMatch(
+        /^label 'waggle.host' has '.*': write host names/,
+      );
+    }
+  });
+
+  test("[K9] waggle.default is true or false", () => {
+    expect([{}, { "waggle.default": "true" }, { "waggle.default": "false" }].map(isDefaultService)).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    expect(verdict({ labels: { "waggle.default": "yes" } })).toBe(
+      "label 'waggle.default' is 'yes': write true or false",
+    );
+  });
+
+  test("[K10] waggle.probe is tcp or http:/path", () => {
+    expect(probeOf({})).toBeUndefined();
+    expect(probeOf({ "waggle.probe": "tcp" })).toEqual({ kind: "tcp" });
+    expect(probeOf({ "waggle.probe": "http:/healthz?full=1" })).toEqual({
+      kind: "http",
+      path: "/healthz?full=1",
+    });
+    for (const text of ["udp", "http:", "http:healthz", "http:/a b", "http:/a\r\nX: y"]) {
+      expect(verdict({ labels: { "waggle.probe": text } })).toBe(
+        `label 'waggle.probe' is '${text}': write tcp or http:/path`,
+      );
+    }
+  });
+});
+
+test("[K11] the run hash changes with what a task runs and with force, and with nothing else", () => {
+  const base = runHash(aSpec());
+  const changed: SpecOver[] = [
+    { run: { image: "web:2" } },
+    { run: { command: ["x"] } },
+    { run: { args: ["x"] } },
+    { run: { env: ["A=1"] } },
+    { run: { dir: "/srv" } },
+    { run: { stopGraceMs: 1 } },
+    { run: { stopSignal: "SIGINT" } },
+    { run: { probe: { kind: "tcp" } } },
+    { run: { probe: { kind: "http", path: "/" } } },
+    { run: { targets: [80, 81] } },
+    { forceUpdate: 1 },
+  ];
+  expect(new Set([base, ...changed.map((over) => runHash(aSpec(over)))]).size).toBe(changed.length + 1);
+  const kept: SpecOver[] = [
+    { name: "other" },
+    { replicas: 9 },
+    { labels: { a: "b" } },
+    { constraints: ["node.role==worker"] },
+    { maxPerNode: 1 },
+    { ports: [{ target: 80, published: 9090, mode: "host" }] },
+    { restart: { condition: "none" } },
+    { update: { parallelism: 0 } },
+    { reservations: { nanoCpus: 1e9, memoryBytes: 0 } },
+  ];
+  for (const over of kept) expect(runHash(aSpec(over))).toBe(base);
+});
+
+test("[K12] a ref is a full id, an exact name, or the start of one id, in this order", () => {
+  const things = [
+    { id: "abc1", hostname: "x" },
+    { id: "abd2", hostname: "abc1" },
+    { id: "y", hostname: "twin" },
+    { id: "z", hostname: "twin" },
+  ];
+  const naming = { kind: "node", name: (thing: { hostname: string }) => thing.hostname } as const;
+  const find = (ref: string) => {
+    try {
+      return resolveRef(things, ref, naming).id;
+    } catch (error) {
+      return (error as MeshError).message;
+    }
+  };
+  expect(find("abc1")).toBe("abc1");
+  expect(find("x")).toBe("abc1");
+  expect(find("abd")).toBe("abd2");
+  expect(find("ab")).toBe("node ab is ambiguous (2 matches found)");
+  expect(find("twin")).toBe("node twin is ambiguous (2 matches found)");
+  expect(find("q")).toBe("node q not found");
+  expect(find("")).toBe("node  not found");
+});

@@ -1,0 +1,468 @@
+import { describe, expect, test } from "vitest";
+import type { MeshNode } from "../../../../src/domain/model/node.ts";
+import type { Service } from "../../../../src/domain/model/service.ts";
+import { isAlive, type Task } from "../../../../src/domain/model/task.ts";
+import { applyReport, type ReportedState } from "../../../../src/domain/model/task-report.ts";
+import type { World } from "../../../../src/domain/model/world.ts";
+import { applyPlan, type Plan } from "../../../../src/domain/orchestrator/plan.ts";
+import { reconcile } from "../../../../src/domain/orchestrator/reconcile.ts";
+import { aNode, aService, aTask, aWorld, ids, now, updated } from "../../../support/world.ts";
+
+const node1 = aNode({ hostname: "node1" });
+const node2 = aNode({ hostname: "node2" });
+const node3 = aNode({ hostname: "node3" });
+const three = [node1, node2, node3];
+const down: Partial<MeshNode> = { state: "down", stateSinceMs: now - 1_000 };
+
+describe("slots", () => {
+  test("[C19] slots are numbered from 1, and a freed low number is used again", () => {
+    const service = aService({ replicas: 3 });
+    const tasks = [aTask(service, { slot: 1 }), aTask(service, { slot: 3, nodeId: node2.id })];
+    expect(made(look(aWorld(three, [service], tasks))).map(({ slot }) => slot)).toEqual([2]);
+  });
+
+  test("[C20] fewer replicas are taken from the node that has most", () => {
+    const service = aService({ replicas: 2 });
+    const tasks = [1, 2, 3].map((slot) => aTask(service, { slot, nodeId: slot < 3 ? node1.id : node2.id }));
+    const plan = look(aWorld(three, [service], tasks));
+    expect(plan.tasks.map(({ slot, desired }) => [slot, desired])).toEqual([[2, "remove"]]);
+  });
+
+  test("[C21] between equal nodes a task that does not run goes first, then the one of the highest slot", () => {
+    const tasksOf = (service: Service, firstState: Task["state"]) => [
+      aTask(service, { slot: 1, nodeId: node1.id, state: firstState }),
+      aTask(service, { slot: 2, nodeId: node2.id }),
+      aTask(service, { slot: 3, nodeId: node3.id }),
+    ];
+    const service = aService({ replicas: 2 });
+    const slots = (state: Task["state"]) =>
+      look(aWorld(three, [service], tasksOf(service, state))).tasks.map(({ slot }) => slot);
+    expect(slots("starting")).toEqual([1]);
+    expect(slots("running")).toEqual([3]);
+  });
+
+  test("[C22] a slot given up is forgotten with its history", () => {
+    const service = aService({ replicas: 0 });
+    const live = aTask(service);
+    const dead = aTask(service, { id: id("d"), state: "failed", desired: "shutdown" });
+    const plan = look(aWorld(three, [service], [live, dead]));
+    expect(plan.removed).toEqual([dead.id]);
+    expect(plan.tasks).toMatchObject([{ id: live.id, desired: "remove" }]);
+  });
+
+  test("[C23] of two tasks in one slot the running one stays, on a node that is heard, the oldest", () => {
+    const service = aService({ replicas: 1 });
+    const unheard = aNode({ hostname: "node4", state: "disconnected" });
+    const tasks = [
+      aTask(service, { id: id("a"), state: "starting", createdAtMs: now - 900_000 }),
+      aTask(service, { id: id("b"), nodeId: unheard.id, createdAtMs: now - 800_000 }),
+      aTask(service, { id: id("c"), nodeId: node2.id, createdAtMs: now - 600_000 }),
+      aTask(service, { id: id("d"), nodeId: node3.id, createdAtMs: now - 700_000 }),
+    ];
+    const plan = look(aWorld([...three, unheard], [service], tasks));
+    expect(plan.tasks.map(({ id: one, desired }) => [one[0], desired]).sort()).toEqual([
+      ["a", "shutdown"],
+      ["b", "shutdown"],
+      ["c", "shutdown"],
+    ]);
+  });
+});
+
+describe("lost places", () => {
+  for (const [what, change] of [
+    ["drains", { availability: "drain" }],
+    ["is down", down],
+    ["breaks a constraint", { labels: { zone: "b" } }],
+  ] as const) {
+    test(`[C24] a running task whose node ${what} stays until its replacement runs`, () => {
+      const service = aService({ replicas: 1, constraints: ["node.labels.zone!=b"] });
+      const task = aTask(service);
+      let world = aWorld([{ ...node1, ...change }, node2], [service], [task]);
+      world = step(world);
+      expect(world.tasks.get(task.id)?.desired).toBe("running");
+      const [next] = liveOf(world, task);
+      expect(next).toMatchObject({ nodeId: node2.id, slot: 1, state: "assigned" });
+      world = step(seen(world, next, "starting"));
+      expect(world.tasks.get(task.id)?.desired).toBe("running");
+      world = step(seen(world, next, "running"));
+      expect(world.tasks.get(task.id)?.desired).toBe("shutdown");
+    });
+  }
+
+  test("[C25] a task that does not run yet is replaced and stopped at once", () => {
+    const service = aService({ replicas: 1 });
+    const task = aTask(service, { state: "preparing" });
+    const world = step(aWorld([{ ...node1, ...down }, node2], [service], [task]));
+    expect(world.tasks.get(task.id)?.desired).toBe("shutdown");
+    expect(liveOf(world, task)).toMatchObject([{ nodeId: node2.id }]);
+  });
+
+  test("[C26] a node that comes back in time keeps its task, and the replacement goes", () => {
+    const service = aService({ replicas: 1 });
+    const task = aTask(service);
+    let world = step(aWorld([{ ...node1, ...down }, node2], [service], [task]));
+    const [next] = liveOf(world, task);
+    world = step({ ...world, nodes: new Map(world.nodes).set(node1.id, node1) });
+    expect(world.tasks.get(task.id)?.desired).toBe("running");
+    expect(world.tasks.get(next.id)?.desired).toBe("shutdown");
+  });
+
+  test("[C27] where no other node can take it, the task stays and the waiting one says why", () => {
+    const service = aService({ replicas: 1 });
+    const task = aTask(service);
+    const world = step(aWorld([{ ...node1, ...down }], [service], [task]));
+    expect(world.tasks.get(task.id)?.desired).toBe("running");
+    expect(liveOf(world, task)).toMatchObject([
+      { state: "pending", nodeId: null, err: "no suitable node (1 node not available for new tasks)" },
+    ]);
+  });
+
+  test("[C28] a paused node keeps its tasks, also where a constraint no longer holds, and gets no new ones", () => {
+    const service = aService({ replicas: 2, constraints: ["node.labels.zone==a"] });
+    const paused = { ...node1, availability: "pause" as const };
+    const world = step(aWorld([paused], [service], [aTask(service)]));
+    expect([...world.tasks.values()].map(({ state, err }) => [state, err])).toEqual([
+      ["running", ""],
+      ["pending", "no suitable node (1 node not available for new tasks)"],
+    ]);
+  });
+
+  test("[C29] a removed node orphans its tasks; they are replaced without a delay", () => {
+    const service = aService({ replicas: 1, restart: { condition: "none" } });
+    const task = aTask(service, { nodeId: "gone" });
+    const world = step(aWorld([node2], [service], [task]));
+    expect(world.tasks.get(task.id)).toMatchObject({ state: "orphaned", err: "its node was removed" });
+    expect(liveOf(world, task)).toMatchObject([{ nodeId: node2.id, notBeforeMs: now }]);
+  });
+
+  test("[C30] a task told to stop on a node that stays down is orphaned after a day", () => {
+    const service = aService({ replicas: 1 });
+    const stopping = aTask(service, { id: id("x"), desired: "shutdown" });
+    const live = aTask(service, { id: id("y"), nodeId: node2.id });
+    const world = aWorld([{ ...node1, ...down }, node2], [service], [stopping, live]);
+    const day = 86_400_000;
+    expect(look(world).wakeAtMs).toBe(now - 1_000 + day);
+    expect(look(world, now - 1_000 + day).tasks).toMatchObject([{ id: stopping.id, state: "orphaned" }]);
+  });
+});
+
+describe("updates", () => {
+  const old = aService({ replicas: 3 });
+  const tasks = [1, 2, 3].map((slot) => aTask(old, { slot, nodeId: three[slot - 1]?.id ?? null }));
+
+  test("[C31] an update goes one slot at a time, each new task running before the old one stops", () => {
+    let world = step(aWorld(three, [updated(old, { run: { image: "web:2" } })], tasks));
+    const order: number[] = [];
+    for (let turn = 0; turn < 3; turn += 1) {
+      const next = [...world.tasks.values()].filter(({ state }) => state === "assigned");
+      expect(next.length).toBe(1);
+      expect(wanted(world).length).toBe(4);
+      order.push(next[0]?.slot ?? 0);
+      world = step(seen(world, next[0], "running"));
+    }
+    expect(order).toEqual([1, 2, 3]);
+    expect(wanted(world).map(({ run }) => run.image)).toEqual(["web:2", "web:2", "web:2"]);
+  });
+
+  test("[C32] by stop-first the old task ends before the new one is placed", () => {
+    const service = updated(old, { run: { image: "web:2" }, update: { order: "stop-first" } });
+    let world = step(aWorld(three, [service], tasks));
+    expect(world.tasks.get(tasks[0]?.id ?? "")?.desired).toBe("shutdown");
+    const next = wanted(world).find(({ run }) => run.image === "web:2");
+    expect(next).toMatchObject({ slot: 1, state: "pending", err: "waiting for the task before it to stop" });
+    world = step(seen(world, tasks[0], "shutdown"));
+    expect(world.tasks.get(next?.id ?? "")).toMatchObject({ state: "assigned", nodeId: node1.id, err: "" });
+    expect(wanted(world).length).toBe(3);
+  });
+
+  test("[C33] an update stands still while a new task fails, and the old ones serve on", () => {
+    let world = step(aWorld(three, [updated(old, { run: { image: "bad" } })], tasks));
+    for (let failure = 0; failure < 5; failure += 1) {
+      const next = wanted(world).find(({ run }) => run.image === "bad");
+      expect(next?.slot).toBe(1);
+      world = step(seen(world, next, "failed"), now + 60_000 * failure);
+    }
+    expect(
+      wanted(world)
+        .filter(({ state }) => state === "running")
+        .map(({ slot }) => slot),
+    ).toEqual([1, 2, 3]);
+  });
+
+  test("[C51] by stop-first too a failing update keeps to its first slot, even once the old task is forgotten", () => {
+    const service = updated(old, { run: { image: "bad" }, update: { order: "stop-first" } });
+    let world = step(aWorld(three, [service], tasks));
+    world = step(seen(world, tasks[0], "shutdown"));
+    let nowMs = now;
+    for (let failure = 0; failure < 7; failure += 1) {
+      const next = wanted(world).find(({ run }) => run.image === "bad");
+      expect(next?.slot).toBe(1);
+      nowMs = Math.max(nowMs, next?.notBeforeMs ?? 0);
+      world = step(seen(step(world, nowMs), next, "failed", nowMs), nowMs);
+    }
+    expect(world.tasks.has(tasks[0]?.id ?? "")).toBe(false);
+    expect(
+      wanted(world)
+        .filter(({ state }) => state === "running")
+        .map(({ slot }) => slot),
+    ).toEqual([2, 3]);
+  });
+
+  test("[C52] a task overtaken by a newer spec before it ran is stopped at once, also where its slot waits its turn", () => {
+    const service = updated(old, { run: { image: "web:3" } });
+    const overtaken = aTask(service, {
+      id: id("v"),
+      slot: 2,
+      nodeId: node1.id,
+      runHash: "web:2",
+      state: "starting",
+    });
+    const world = step(aWorld(three, [service], [...tasks, overtaken]));
+    expect(world.tasks.get(overtaken.id)?.desired).toBe("shutdown");
+    const moving = wanted(world).filter(({ run, state }) => run.image === "web:3" && state !== "running");
+    expect(moving.map(({ slot }) => slot)).toEqual([1]);
+  });
+
+  test("[C34] parallelism 0 updates all slots at once", () => {
+    const service = updated(old, { run: { image: "web:2" }, update: { parallelism: 0 } });
+    expect(made(look(aWorld(three, [service], tasks))).length).toBe(3);
+  });
+
+  test("[C35] what does not change what a task runs replaces none: ports, labels, replicas, reservations", () => {
+    const service = updated(old, {
+      ports: [...old.spec.ports, { target: 80, published: 9090, mode: "ingress" }],
+      labels: { team: "web" },
+      reservations: { nanoCpus: 1e9, memoryBytes: 0 },
+    });
+    expect(look(aWorld(three, [service], tasks))).toMatchObject({ tasks: [], removed: [] });
+  });
+
+  test("[C36] a task never placed is forgotten with the old spec, and its slot waits anew", () => {
+    const service = updated(aService({ replicas: 1, constraints: ["node.role==manager"] }), {
+      run: { image: "web:2" },
+    });
+    const waiting = aTask(service, {
+      state: "pending",
+      nodeId: null,
+      runHash: "old",
+      err: "no suitable node",
+    });
+    const plan = look(aWorld(three, [service], [waiting]));
+    expect(plan.removed).toEqual([waiting.id]);
+    expect(made(plan)).toMatchObject([{ state: "pending", run: { image: "web:2" } }]);
+  });
+});
+
+describe("restarts", () => {
+  test("[C37] failures in a row wait 0, 1, 2, 4, 8, 16, then 30 seconds, though the history is shorter", () => {
+    const service = aService({ replicas: 1 });
+    expect(waits(service, 9)).toEqual([
+      [0, ""],
+      [1_000, "restarting in 1 s after 2 failures"],
+      [2_000, "restarting in 2 s after 3 failures"],
+      [4_000, "restarting in 4 s after 4 failures"],
+      [8_000, "restarting in 8 s after 5 failures"],
+      [16_000, "restarting in 16 s after 6 failures"],
+      [30_000, "restarting in 30 s after 7 failures"],
+      [30_000, "restarting in 30 s after more than 7 failures"],
+      [30_000, "restarting in 30 s after more than 7 failures"],
+    ]);
+  });
+
+  test("[C38] a task that ran longer than a minute ends the row; one that took that long to start does not", () => {
+    const service = aService({ replicas: 1 });
+    const lives = [10, 10, 61_000, 10];
+    expect(waits(service, 4, lives).map(([wait]) => wait)).toEqual([0, 1_000, 0, 0]);
+    expect(waits(service, 4, lives, "starting").map(([wait]) => wait)).toEqual([0, 1_000, 2_000, 4_000]);
+  });
+
+  test("[C39] a delay of the operator's is used instead", () => {
+    const service = aService({ replicas: 1, restart: { delayMs: 5_000 } });
+    expect(waits(service, 3)).toEqual([
+      [5_000, "restarting in 5 s"],
+      [5_000, "restarting in 5 s"],
+      [5_000, "restarting in 5 s"],
+    ]);
+  });
+
+  test("[C40] the follower exists at once, waits unplaced, and is placed when its time has come", () => {
+    const service = aService({ replicas: 1, restart: { delayMs: 5_000 } });
+    const failed = aTask(service, { state: "failed", err: "task: non-zero exit (1)" });
+    const world = step(aWorld(three, [service], [failed]));
+    expect(look(world)).toMatchObject({ tasks: [], wakeAtMs: now + 5_000 });
+    expect(world.tasks.get(failed.id)?.desired).toBe("shutdown");
+    expect(made(look(aWorld(three, [service], [failed])))).toMatchObject([
+      { state: "pending", nodeId: null },
+    ]);
+    expect(look(world, now + 5_000).tasks).toMatchObject([{ state: "assigned", err: "" }]);
+  });
+
+  test("[C41] restart condition none follows nothing, on-failure nothing that completed", () => {
+    const follows = (condition: "any" | "on-failure" | "none", state: "complete" | "failed" | "rejected") => {
+      const service = aService({ replicas: 1, restart: { condition } });
+      return made(look(aWorld(three, [service], [aTask(service, { state })]))).length === 1;
+    };
+    expect([follows("none", "failed"), follows("none", "complete")]).toEqual([false, false]);
+    expect([follows("on-failure", "failed"), follows("on-failure", "rejected")]).toEqual([true, true]);
+    expect(follows("on-failure", "complete")).toBe(false);
+    expect([follows("any", "complete"), follows("any", "failed")]).toEqual([true, true]);
+  });
+
+  test("[C42] no more restarts than max-attempts, also beyond the usual history, and a new spec starts afresh", () => {
+    for (const maxAttempts of [1, 7]) {
+      const service = aService({ replicas: 1, restart: { maxAttempts } });
+      expect(waits(service, maxAttempts + 5).length).toBe(maxAttempts);
+    }
+    const service = aService({ replicas: 1, restart: { maxAttempts: 1 } });
+    const dead = [
+      aTask(service, { id: id("a"), state: "failed", desired: "shutdown" }),
+      aTask(service, { id: id("b"), state: "failed" }),
+    ];
+    expect(made(look(aWorld(three, [service], dead)))).toEqual([]);
+    expect(made(look(aWorld(three, [updated(service, { run: { image: "web:2" } })], dead))).length).toBe(1);
+  });
+
+  test("[C43] a task its agent stopped of itself is replaced at once, whatever the policy", () => {
+    const service = aService({ replicas: 1, restart: { condition: "none", delayMs: 5_000 } });
+    const plan = look(aWorld(three, [service], [aTask(service, { state: "shutdown" })]));
+    expect(made(plan)).toMatchObject([{ state: "assigned" }]);
+  });
+});
+
+describe("removal", () => {
+  test("[C44] a removed service's tasks are stopped and forgotten once dead", () => {
+    const service = aService();
+    const task = aTask(service);
+    let world = step(aWorld(three, [], [task]));
+    expect(world.tasks.get(task.id)?.desired).toBe("remove");
+    world = step(seen(world, task, "shutdown"));
+    expect(world.tasks.size).toBe(0);
+  });
+
+  test("[C45] a removed service's task is forgotten at once where nobody will say that it is dead", () => {
+    const service = aService();
+    const tasks = [
+      aTask(service, { id: id("a"), state: "pending", nodeId: null }),
+      aTask(service, { id: id("b"), nodeId: "gone" }),
+      aTask(service, { id: id("c"), nodeId: node1.id }),
+    ];
+    expect(look(aWorld([{ ...node1, ...down }], [], tasks)).removed.length).toBe(3);
+  });
+});
+
+describe("global services", () => {
+  const service = aService({ mode: { kind: "global" }, constraints: ["node.labels.zone!=b"] });
+
+  test("[C46] each node gets one, with slot 0 and its node named from the start", () => {
+    const other = aNode({ hostname: "node4", labels: { zone: "b" } });
+    const plan = look(aWorld([node1, node2, other], [service]));
+    expect(plan.tasks.map(({ slot, nodeId, forNode }) => [slot, nodeId, forNode])).toEqual([
+      [0, node1.id, node1.id],
+      [0, node2.id, node2.id],
+    ]);
+    expect(plan.tasks[0]?.message).toBe("scheduler confirmed task can run on preassigned node");
+  });
+
+  test("[C47] a node that is down or paused keeps its task; one that drains or breaks a constraint loses it", () => {
+    const kept = (change: Partial<MeshNode>) =>
+      look(aWorld([{ ...node1, ...change }], [service], [aTask(service)])).tasks.map(
+        ({ desired }) => desired,
+      );
+    expect(kept(down)).toEqual([]);
+    expect(kept({ availability: "pause" })).toEqual([]);
+    expect(kept({ availability: "drain" })).toEqual(["shutdown"]);
+    expect(kept({ labels: { zone: "b" } })).toEqual(["shutdown"]);
+  });
+
+  test("[C48] one that does not fit waits for its node and says why", () => {
+    const large = aService({ mode: { kind: "global" }, reservations: { nanoCpus: 99e9, memoryBytes: 0 } });
+    expect(look(aWorld([node1], [large])).tasks).toMatchObject([
+      {
+        state: "pending",
+        nodeId: null,
+        forNode: node1.id,
+        err: "no suitable node (insufficient resources on 1 node)",
+      },
+    ]);
+  });
+});
+
+test("[C49] a plan tells what it does and why", () => {
+  const service = aService({ replicas: 1 });
+  const plan = look(aWorld([{ ...node1, availability: "drain" }, node2], [service], [aTask(service)]));
+  expect(plan.events.map(({ actor, action, subject, why }) => [actor, action, subject.name, why])).toEqual([
+    ["registry", "task.create", "my-web.1", "replaces a task: its node drains"],
+    ["registry", "task.assign", "my-web.1", "to node2"],
+  ]);
+});
+
+test("[C50] reconciling leaves the world it was given as it was", () => {
+  const world = aWorld(three, [aService()]);
+  const plan = look(world);
+  expect(world.tasks.size).toBe(0);
+  expect(applyPlan(world, plan).tasks.size).toBe(2);
+  expect(world.tasks.size).toBe(0);
+});
+
+function look(world: World, nowMs = now): Plan {
+  return reconcile(world, { nowMs, newId: ids("new") });
+}
+
+let stepIds = ids("s");
+
+/** The world after one plan. */
+function step(world: World, nowMs = now): World {
+  return applyPlan(world, reconcile(world, { nowMs, newId: stepIds }));
+}
+
+function made(plan: Plan): readonly Task[] {
+  return plan.tasks.filter(({ id: one }) => one.startsWith("new"));
+}
+
+function id(letter: string): string {
+  return letter.padEnd(25, "0");
+}
+
+/** The world once the task's agent has said that it is in this state. */
+function seen(world: World, task: Task | undefined, state: ReportedState, atMs = now): World {
+  const found = world.tasks.get(task?.id ?? "");
+  if (found === undefined) throw new Error("no such task");
+  const changed = applyReport(found, { ...found, state, atMs });
+  return { ...world, tasks: new Map(world.tasks).set(found.id, changed) };
+}
+
+function wanted(world: World): readonly Task[] {
+  return [...world.tasks.values()].filter((task) => task.desired === "running" && isAlive(task));
+}
+
+/** The wanted tasks but one. */
+function liveOf(world: World, but: Task): [Task, ...Task[]] {
+  const [first, ...rest] = wanted(world).filter((task) => task.id !== but.id);
+  if (first === undefined) throw new Error("no other task");
+  return [first, ...rest];
+}
+
+/** A task of the service fails again and again; the delay and the reason each follower gets, while there is one. */
+function waits(
+  service: Service,
+  times: number,
+  livesMs: readonly number[] = [],
+  reached: ReportedState = "running",
+): [number, string][] {
+  stepIds = ids("s");
+  const told: [number, string][] = [];
+  let nowMs = now;
+  let world = step(aWorld(three, [service]), nowMs);
+  for (let time = 0; time < times; time += 1) {
+    const [live] = wanted(world);
+    if (live === undefined) break;
+    nowMs = Math.max(nowMs, live.notBeforeMs);
+    world = step(world, nowMs);
+    const started = seen(world, live, reached, nowMs);
+    nowMs += livesMs[time] ?? 10;
+    world = step(seen(started, live, "failed", nowMs), nowMs);
+    const [next] = wanted(world);
+    if (next !== undefined) told.push([next.notBeforeMs - nowMs, next.state === "pending" ? next.err : ""]);
+  }
+  return told;
+}

@@ -1,0 +1,240 @@
+import { describe, expect, test } from "vitest";
+import type { MeshNode } from "../../../../src/domain/model/node.ts";
+import type { Service } from "../../../../src/domain/model/service.ts";
+import type { Task } from "../../../../src/domain/model/task.ts";
+import { reconcile } from "../../../../src/domain/orchestrator/reconcile.ts";
+import { nodeMatches, parseConstraints } from "../../../../src/domain/scheduler/constraint.ts";
+import { aNode, aService, aTask, aWorld, ids, now } from "../../../support/world.ts";
+
+const node1 = aNode({ hostname: "node1" });
+const node2 = aNode({ hostname: "node2" });
+const node3 = aNode({ hostname: "node3" });
+const three = [node3, node1, node2];
+
+describe("spread", () => {
+  test("[S3] tasks go where fewest of their service are, then where fewest are at all, then by host name", () => {
+    const other = aService({ name: "other", replicas: 2 });
+    const service = aService({ replicas: 4 });
+    const there = [
+      aTask(service, { slot: 1, nodeId: node1.id }),
+      aTask(other, { slot: 1, nodeId: node2.id }),
+      aTask(other, { slot: 2, nodeId: node2.id, id: "o2".padEnd(25, "0") }),
+    ];
+    expect(placed(three, [service, other], there)).toEqual([
+      "my-web.2 node3",
+      "my-web.3 node2",
+      "my-web.4 node1",
+    ]);
+  });
+
+  test("[S4] a replacement counts as if its predecessor were gone: it may stay on the same node", () => {
+    const service = aService({ replicas: 3 }, { runHash: "new" });
+    const old = [node1, node2, node3].map((node, at) =>
+      aTask(service, { slot: at + 1, nodeId: node.id, runHash: "old" }),
+    );
+    const all = {
+      ...service,
+      spec: { ...service.spec, update: { parallelism: 0, order: "start-first" as const } },
+    };
+    expect(placed(three, [all], old)).toEqual(["my-web.1 node1", "my-web.2 node2", "my-web.3 node3"]);
+  });
+
+  test("[S17] a replacement is no dead end: it may share its node with the task it replaces, and that one's port", () => {
+    const service = aService({
+      replicas: 1,
+      maxPerNode: 1,
+      ports: [{ target: 80, published: 8090, mode: "host" }],
+    });
+    const old = aTask(service, { nodeId: node1.id, runHash: "old" });
+    expect(placed([node1], [service], [old])).toEqual(["my-web.1 node1"]);
+    const other = aService({ name: "other", replicas: 1 });
+    const plain = aService({ replicas: 1 });
+    const there = [aTask(other, { nodeId: node1.id }), aTask(plain, { nodeId: node2.id, runHash: "old" })];
+    expect(placed([node1, node2], [plain, other], there)).toEqual(["my-web.1 node2"]);
+  });
+
+  test("[S5] a node that failed this version three times in five minutes, or rejected it once, comes last", () => {
+    const service = aService({ replicas: 1 });
+    const dead = (count: number, state: Task["state"], over: Partial<Task> = {}) =>
+      Array.from({ length: count }, (_, at) =>
+        aTask(service, {
+          id: `d${at}`.padEnd(25, "0"),
+          state,
+          desired: "shutdown",
+          createdAtMs: now - 200_000 + at,
+          stateSinceMs: now - 100_000,
+          ...over,
+        }),
+      );
+    expect(placed(three, [service], dead(2, "failed"))).toEqual(["my-web.1 node1"]);
+    expect(placed(three, [service], dead(3, "failed"))).toEqual(["my-web.1 node2"]);
+    expect(placed(three, [service], dead(1, "rejected"))).toEqual(["my-web.1 node2"]);
+    expect(placed(three, [service], dead(3, "failed", { stateSinceMs: now - 300_000 }))).toEqual([
+      "my-web.1 node1",
+    ]);
+    expect(placed(three, [service], dead(3, "failed", { runHash: "old" }))).toEqual(["my-web.1 node1"]);
+    expect(placed([node1], [service], dead(3, "failed"))).toEqual(["my-web.1 node1"]);
+  });
+
+  test("[S6] a running task is never moved for the sake of balance", () => {
+    const service = aService({ replicas: 2 });
+    const there = [1, 2].map((slot) => aTask(service, { slot, nodeId: node1.id }));
+    expect(reconcile(aWorld(three, [service], there), { nowMs: now, newId: ids() }).tasks).toEqual([]);
+  });
+});
+
+describe("refusals", () => {
+  test("[S7] a refusal counts the nodes by the first reason each has, in SwarmKit's words", () => {
+    const nodes = [
+      aNode({ hostname: "a", state: "down" }),
+      aNode({ hostname: "b", availability: "drain" }),
+      aNode({ hostname: "c", availability: "pause" }),
+      aNode({ hostname: "d", resources: { nanoCpus: 1e9, memoryBytes: 1e9 } }),
+      aNode({ hostname: "e" }),
+      aNode({ hostname: "f" }),
+    ];
+    const service = aService({
+      replicas: 1,
+      constraints: ["node.role==manager"],
+      reservations: { nanoCpus: 2e9, memoryBytes: 0 },
+    });
+    expect(reasons(nodes, [service])).toEqual([
+      "no suitable node (3 nodes not available for new tasks; insufficient resources on 1 node; scheduling constraints not satisfied on 2 nodes)",
+    ]);
+  });
+
+  test("[S8] a service with a host-mode port has one task on a node, and no two such services share one there", () => {
+    const ports = [{ target: 80, published: 8090, mode: "host" as const }];
+    expect(reasons([node1, node2], [aService({ replicas: 3, ports })])).toEqual([
+      "no suitable node (host-mode port already in use on 2 nodes)",
+    ]);
+    const first = aService({ name: "first", replicas: 1, ports });
+    expect(reasons([node1], [first, aService({ replicas: 1, ports })], [aTask(first)])).toEqual([
+      "no suitable node (host-mode port already in use on 1 node)",
+    ]);
+  });
+
+  test("[S9] no node has more tasks of a service than its replicas-max-per-node", () => {
+    expect(reasons([node1, node2], [aService({ replicas: 3, maxPerNode: 1 })])).toEqual([
+      "no suitable node (max replicas per node limit exceed)",
+    ]);
+  });
+
+  test("[S10] reserved memory is free again only once a stopping task is gone", () => {
+    const service = aService({ replicas: 1, reservations: { nanoCpus: 0, memoryBytes: 5 * 1024 ** 3 } });
+    const stopping = aTask(service, { desired: "shutdown" });
+    expect(reasons([node1], [service], [stopping])).toEqual([
+      "no suitable node (insufficient resources on 1 node)",
+    ]);
+    expect(reasons([node1], [service], [{ ...stopping, state: "shutdown" }])).toEqual([]);
+  });
+
+  test("[S11] without any node there is no suitable one", () => {
+    expect(reasons([], [aService({ replicas: 1 })])).toEqual(["no suitable node"]);
+  });
+
+  test("[S12] a waiting task is placed as soon as a node fits", () => {
+    const service = aService({ replicas: 1 });
+    const waiting = aTask(service, { state: "pending", nodeId: null, err: "no suitable node" });
+    expect(placed([node1], [service], [waiting])).toEqual(["my-web.1 node1"]);
+  });
+});
+
+describe("constraints", () => {
+  const node = aNode({
+    hostname: "Node-A",
+    address: "10.1.2.3",
+    labels: { zone: "Eu-West", Disk: "ssd" },
+    platform: { os: "linux", arch: "aarch64" },
+  });
+  const holds = (text: string, on: MeshNode = node) => nodeMatches(parseConstraints([text]), on);
+
+  test("[S13] every key is matched, values without regard to case, labels by their exact name", () => {
+    const held = [
+      `node.id==${node.id}`,
+      "node.hostname == node-a",
+      "NODE.Role==worker",
+      "node.role!=manager",
+      "node.platform.os==Linux",
+      "node.platform.arch==aarch64",
+      "node.labels.zone==eu-west",
+      "node.labels.Disk==ssd",
+      "node.labels.disk!=ssd",
+      "node.labels.none!=x",
+      "engine.labels.gpu!=yes",
+    ];
+    expect(held.filter((text) => !holds(text))).toEqual([]);
+    const broken = ["node.id==x", "node.hostname!=node-a", "node.labels.disk==ssd", "node.labels.none==x"];
+    expect(broken.filter((text) => holds(text))).toEqual([]);
+  });
+
+  test("[S14] node.ip takes an address or a network; a node called by name is in none", () => {
+    expect(holds("node.ip==10.1.2.3")).toBe(true);
+    expect(holds("node.ip==10.1.0.0/16")).toBe(true);
+    expect(holds("node.ip!=10.1.0.0/16")).toBe(false);
+    expect(holds("node.ip==10.2.0.0/16")).toBe(false);
+    expect(holds("node.ip==10.1.2.0/33")).toBe(false);
+    expect(holds("node.ip!=nonsense")).toBe(false);
+    const six = aNode({ address: "2001:db8::1" });
+    expect(holds("node.ip==2001:db8:0:0::1", six)).toBe(true);
+    expect(holds("node.ip==2001:db8::/32", six)).toBe(true);
+    expect(holds("node.ip==2001:db9::/32", six)).toBe(false);
+    expect(holds("node.ip==::ffff:10.1.2.3")).toBe(true);
+    const named = aNode({ address: "node-a.example.com" });
+    expect(holds("node.ip==10.0.0.0/8", named)).toBe(false);
+    expect(holds("node.ip!=10.0.0.0/8", named)).toBe(true);
+  });
+
+  test("[S15] all constraints have to hold", () => {
+    expect(nodeMatches(parseConstraints(["node.role==worker", "node.labels.zone==us"]), node)).toBe(false);
+    expect(nodeMatches([], node)).toBe(true);
+  });
+
+  test("[S16] a constraint that cannot be read is refused in SwarmKit's words", () => {
+    const text = (constraint: string) => {
+      try {
+        parseConstraints([constraint]);
+        return "read";
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    expect(text("node.role")).toBe("constraint expected one operator from ==, !=");
+    expect(text("node.role=worker")).toBe("constraint expected one operator from ==, !=");
+    expect(text("-node==x")).toBe("key '-node' is invalid");
+    expect(text("node.role==")).toBe("value '' is invalid");
+    expect(text("node.role==a>b")).toBe("value 'a>b' is invalid");
+    expect(text("node.labels.==x")).toMatch(/^key 'node\.labels\.' is invalid: use node\.id, /);
+    expect(text("zone==a")).toBe(
+      "key 'zone' is invalid: use node.id, node.hostname, node.ip, node.role, node.platform.os, node.platform.arch, node.labels.NAME or engine.labels.NAME",
+    );
+  });
+});
+
+/** `my-web.1 node2` for each task the plan places, in order. */
+function placed(
+  nodes: readonly MeshNode[],
+  services: readonly Service[],
+  tasks: readonly Task[] = [],
+): string[] {
+  const world = aWorld(nodes, services, tasks);
+  const plan = reconcile(world, { nowMs: now, newId: ids("new") });
+  return plan.tasks
+    .filter(({ state }) => state === "assigned")
+    .map(
+      (task) =>
+        `${world.services.get(task.serviceId)?.spec.name}.${task.slot} ${world.nodes.get(task.nodeId ?? "")?.hostname}`,
+    )
+    .filter((line) => line.startsWith("my-web"))
+    .sort();
+}
+
+/** Why tasks wait after the plan. */
+function reasons(
+  nodes: readonly MeshNode[],
+  services: readonly Service[],
+  tasks: readonly Task[] = [],
+): string[] {
+  const plan = reconcile(aWorld(nodes, services, tasks), { nowMs: now, newId: ids("new") });
+  return plan.tasks.filter(({ state }) => state === "pending").map(({ err }) => err);
+}

@@ -1,0 +1,109 @@
+import { describe, expect, test } from "vitest";
+import type { StaticServer } from "../../../../src/domain/model/server.ts";
+import { initialServerHealth } from "../../../../src/domain/model/server-health.ts";
+import type { World } from "../../../../src/domain/model/world.ts";
+import { compileTable } from "../../../../src/domain/table/compile.ts";
+import { exclusionReason } from "../../../../src/domain/table/exclusion.ts";
+import { printTable, readTable } from "../../../../src/domain/table/text.ts";
+import { aCheckedServer, aServer, aServerSpec } from "../../../support/servers.ts";
+import { aNode, aService, aTask, aWorld } from "../../../support/world.ts";
+
+const web = aService({ name: "web", replicas: 0 });
+
+function withServers(...servers: StaticServer[]): World {
+  return { ...aWorld([], [web]), servers: new Map(servers.map((server) => [server.id, server])) };
+}
+
+/** The table's lines about servers. */
+function serverLines(...servers: StaticServer[]): string[] {
+  const text = printTable(compileTable(withServers(...servers), 1));
+  expect(printTable(readTable(text))).toBe(text);
+  return text.split("\n").filter((line) => line.startsWith("  server "));
+}
+
+const check = aCheckedServer().check;
+const down = check === null ? null : { ...initialServerHealth(check, 0), up: false, counter: 0 };
+
+test("[W30] with waggle.allbackups=false the first backup that can stands in, servers as they were added", () => {
+  const one = aService({ name: "web", replicas: 0, labels: { "waggle.allbackups": "false" } });
+  const added = (name: string, createdAtMs: number, more: Partial<StaticServer> = {}) => ({
+    ...aServer(one, aCheckedServer({ name, backup: true })),
+    createdAtMs,
+    ...more,
+  });
+  const standby = (...servers: StaticServer[]) => {
+    const world = { ...aWorld([], [one]), servers: new Map(servers.map((server) => [server.id, server])) };
+    const table = compileTable(world, 1);
+    expect(readTable(printTable(table))).toEqual(table);
+    const all = table.services[0]?.servers ?? [];
+    return all.filter((server) => server.standby === true).map(({ name }) => name);
+  };
+  expect(standby(added("b", 2), added("a", 3), added("c", 1))).toEqual(["a", "b"]);
+  expect(standby(added("b", 2), added("c", 1, { health: down }))).toEqual([]);
+  expect(standby(added("b", 2), added("c", 1, { admin: "drain" }))).toEqual(["c"]);
+});
+
+describe("static servers in the table", () => {
+  test("[F26] stand there with their address, weight, backup and maxconn", () => {
+    const spec = aServerSpec({
+      host: "fd00::7",
+      tls: true,
+      port: 8443,
+      weight: 7,
+      backup: true,
+      maxConn: 20,
+    });
+    const id = aServer(web, spec).id;
+    expect(serverLines(aServer(web, spec))).toEqual([
+      `  server ${id} node1 weight 7 backup maxconn 20 https://[fd00::7]:8443`,
+    ]);
+  });
+
+  test("[F26] leave it while they are down or in maintenance, and drain in it", () => {
+    const up = aServer(web, aCheckedServer({ name: "a" }));
+    const { id } = up;
+    expect(serverLines(up)).toEqual([`  server ${id} a weight 1 http://10.0.0.1:8080`]);
+    expect(serverLines({ ...up, health: down })).toEqual([]);
+    expect(serverLines({ ...up, admin: "maint" })).toEqual([]);
+    expect(serverLines({ ...up, admin: "drain" })).toEqual([
+      `  server ${id} a weight 1 drain http://10.0.0.1:8080`,
+    ]);
+  });
+
+  test("[F26] come back slowly where the service says so, but do not begin so", () => {
+    const slow = aService({ name: "web", replicas: 0, labels: { "waggle.slowstart": "30s" } });
+    const isNew = aServer(slow, aCheckedServer({ name: "new" }));
+    const health = check === null ? null : { ...initialServerHealth(check, isNew.createdAtMs + 5_000) };
+    const isBack = aServer(slow, aCheckedServer({ name: "back" }), { health });
+    const servers = new Map([isNew, isBack].map((server) => [server.id, server]));
+    const [service] = compileTable({ ...aWorld([], [slow]), servers }, 1).services;
+    expect(service?.servers?.map(({ name, sinceMs }) => [name, sinceMs])).toEqual([
+      ["back", isNew.createdAtMs + 5_000],
+      ["new", undefined],
+    ]);
+  });
+
+  test("[F26] of a service that is no more are in no table", () => {
+    const lost = aServer({ id: "gone" });
+    expect(serverLines(lost)).toEqual([]);
+  });
+});
+
+describe("tasks the operator took out", () => {
+  const app = aService({ name: "app" });
+  const node = aNode();
+
+  test("[F27] drain in the table, leave it for maintenance, and say so; the node's word goes to the balancer", () => {
+    const [draining, away] = [
+      aTask(app, { slot: 1, admin: "drain" }),
+      aTask(app, { slot: 2, admin: "maint" }),
+    ];
+    const { services, nodes } = compileTable(
+      aWorld([{ ...node, admin: "maint" }], [app], [draining, away]),
+      1,
+    );
+    expect(services[0]?.tasks.map(({ id, drain }) => [id, drain])).toEqual([[draining.id, true]]);
+    expect(nodes[0]).toMatchObject({ up: true, admin: "maint" });
+    expect(exclusionReason(away, node)).toBe("the operator has it in maint");
+  });
+});

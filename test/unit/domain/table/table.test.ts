@@ -1,0 +1,148 @@
+import { describe, expect, test } from "vitest";
+import type { Task } from "../../../../src/domain/model/task.ts";
+import { compileTable } from "../../../../src/domain/table/compile.ts";
+import { printTable, readTable } from "../../../../src/domain/table/text.ts";
+import { aNode, aService, aTask, aWorld, healthy, now } from "../../../support/world.ts";
+
+const node1 = aNode({ hostname: "node1" });
+const node2 = aNode({ hostname: "node2", address: "127.0.0.3" });
+const down2 = { ...node2, state: "down" as const };
+
+describe("compiling", () => {
+  const service = aService();
+  const ids = (tasks: readonly Task[], nodes = [node1, node2]) =>
+    compileTable(aWorld(nodes, [service], tasks), 1).services[0]?.tasks.map(({ slot }) => slot);
+
+  test("[R5] a task leaves the table the moment it is to stop, is unhealthy or does not run", () => {
+    expect(ids([aTask(service)])).toEqual([1]);
+    expect(ids([aTask(service, { health: null })])).toEqual([1]);
+    expect(ids([aTask(service, { desired: "shutdown" })])).toEqual([]);
+    expect(ids([aTask(service, { desired: "remove" })])).toEqual([]);
+    expect(ids([aTask(service, { state: "starting" })])).toEqual([]);
+    expect(ids([aTask(service, { health: { ...healthy, verdict: "unhealthy" } })])).toEqual([]);
+    expect(ids([aTask(service, { health: { ...healthy, verdict: "starting" } })])).toEqual([]);
+    expect(ids([aTask(service, { endpoints: [] })])).toEqual([]);
+  });
+
+  test("[R6] a task on a node that is down stands in only where its service has no other", () => {
+    const one = aTask(service, { slot: 1, nodeId: node1.id });
+    const two = aTask(service, { slot: 2, nodeId: node2.id });
+    expect(ids([one, two], [node1, down2])).toEqual([1]);
+    expect(ids([{ ...one, desired: "shutdown" }, two], [node1, down2])).toEqual([2]);
+    expect(ids([one, two], [node1])).toEqual([1]);
+  });
+
+  test("[R7] a node that is not ready is in the table but not up", () => {
+    const silent = aNode({ hostname: "node3", state: "disconnected" });
+    const { nodes } = compileTable(aWorld([node1, down2, silent]), 1);
+    expect(nodes.map(({ name, up }) => [name, up])).toEqual([
+      ["node1", true],
+      ["node2", false],
+      ["node3", false],
+    ]);
+  });
+
+  test("[R8] the default service is the oldest that asks for it, else the oldest with an ingress port", () => {
+    const inside = aService({ name: "inside", ports: [] }, { createdAtMs: now - 4 });
+    const first = aService({ name: "first" }, { createdAtMs: now - 3 });
+    const second = aService({ name: "second" }, { createdAtMs: now - 2 });
+    const asking = aService(
+      { name: "asking", ports: [], labels: { "waggle.default": "true" } },
+      { createdAtMs: now - 1 },
+    );
+    expect(compileTable(aWorld([], [asking, second, first, inside]), 1).defaultService).toBe("asking");
+    expect(compileTable(aWorld([], [second, first, inside]), 1).defaultService).toBe("first");
+    expect(compileTable(aWorld([], [inside]), 1).defaultService).toBeNull();
+  });
+
+  test("[R9] a host name two services ask for belongs to the older one", () => {
+    const older = aService(
+      { name: "older", labels: { "waggle.host": "A.example.com" } },
+      { createdAtMs: now - 2 },
+    );
+    const newer = aService(
+      { name: "newer", labels: { "waggle.host": "b.example.com,a.example.com" } },
+      { createdAtMs: now - 1 },
+    );
+    const { services } = compileTable(aWorld([], [newer, older]), 1);
+    expect(services.map(({ name, hosts }) => [name, hosts])).toEqual([
+      ["newer", ["b.example.com"]],
+      ["older", ["a.example.com"]],
+    ]);
+  });
+});
+
+describe("printing and reading", () => {
+  const shown = aService({
+    labels: { "waggle.host": "www.example.com,example.com" },
+    ports: [
+      { target: 80, published: 8080, mode: "ingress" },
+      { target: 443, published: 8443, mode: "host" },
+    ],
+  });
+  const other = aService({ name: "api", ports: [{ target: 3000, published: 30_000, mode: "ingress" }] });
+  const twin = aNode({ id: "twin".padEnd(25, "0"), hostname: "node2", address: "a host", state: "down" });
+  const entry = { ...node2, entryHosts: ["Node2.example.com", "a.node2.example.com", "not a host"] };
+  const table = compileTable(
+    aWorld(
+      [entry, twin, node1],
+      [shown, other],
+      [
+        aTask(shown, { slot: 2, nodeId: node2.id }),
+        aTask(shown, {
+          slot: 1,
+          endpoints: [
+            { target: 443, origin: "http://127.0.0.2:2" },
+            { target: 80, origin: "http://127.0.0.2:1" },
+          ],
+        }),
+      ],
+    ),
+    42,
+  );
+
+  test("[R10] a table prints one line a thing, sorted, names first; a word with a space stands in quotes", async () => {
+    await expect(printTable(table)).toMatchFileSnapshot("../../golden/table/two-services.txt");
+    await expect(printTable(compileTable(aWorld(), 0))).toMatchFileSnapshot("../../golden/table/empty.txt");
+    expect(readTable(printTable(table))).toEqual(table);
+  });
+
+  test("[R11] a refusal names the line, what it read and what it expected", () => {
+    const lines = printTable(table).split("\n");
+    const refusal = (at: number, line: string | null) => {
+      const changed = line === null ? lines.toSpliced(at - 1, 1) : lines.with(at - 1, line);
+      try {
+        readTable(changed.join("\n"));
+        return "read";
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    const read = (at: number) => JSON.stringify(lines[at - 1]);
+    expect(refusal(1, "waggle-table 3")).toBe(
+      'routing table, line 1: read "waggle-table 3", expected "waggle-table 2"',
+    );
+    expect(refusal(2, "version -1")).toBe(
+      'routing table, line 2: read "version -1", expected a version, a whole number from 0',
+    );
+    expect(refusal(3, "default nobody")).toBe(
+      'routing table, line 3: read "default nobody", expected a service of this table, or -',
+    );
+    expect(refusal(4, lines[4] ?? "")).toBe(
+      `routing table, line 5: read ${read(5)}, expected names in order, and ids where names are alike`,
+    );
+    expect(refusal(4, "node node1 x maybe y -")).toBe(
+      'routing table, line 4: read "node node1 x maybe y -", expected up, down, drain, maint, down,drain, down,maint',
+    );
+    expect(refusal(8, "  publish 30000:0/ingress")).toBe(
+      'routing table, line 8: read "  publish 30000:0/ingress", expected a port from 1 to 65535',
+    );
+    expect(refusal(14, "  task x slot 1 on nobody weight 1 80=y")).toBe(
+      'routing table, line 14: read "  task x slot 1 on nobody weight 1 80=y", expected a node of this table, not "nobody"',
+    );
+    expect(refusal(15, lines[13] ?? "")).toBe(
+      `routing table, line 15: read ${read(14)}, expected tasks in order of their ids, each once`,
+    );
+    expect(refusal(16, null)).toMatch(/^routing table, line 16: read the end, expected /);
+  });
+});

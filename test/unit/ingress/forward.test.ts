@@ -1,0 +1,122 @@
+import { expect, test } from "vitest";
+import { type Forwarding, maxAttempts } from "../../../src/ingress/attempt.ts";
+import { forward } from "../../../src/ingress/forward.ts";
+import type { Outgoing } from "../../../src/ingress/outgoing.ts";
+import { createPlane } from "../../../src/proxy/plane.ts";
+import { poolOf } from "../../../src/proxy/routing/target-pool.ts";
+
+type Task = (signal: string) => Promise<Response>;
+
+const frozen: Task = () => new Promise(() => undefined);
+const refused: Task = () => Promise.reject(new Error("Network connection lost."));
+const answers =
+  (text: string): Task =>
+  async () =>
+    new Response(text);
+
+const get: Partial<Outgoing> = { repeatable: true, hedgeable: true };
+const post: Partial<Outgoing> = { repeatable: false, hedgeable: false };
+
+function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoing>, headTimeoutMs = 2_000) {
+  const sent: string[] = [];
+  const plane = createPlane({
+    suspect: async () => undefined,
+    source: async () => ({ version: 1, text: null }),
+    dial: (url) => {
+      const id = new URL(url).hostname;
+      sent.push(id);
+      return tasks[id]?.(id) ?? refused(id);
+    },
+    headTimeoutMs,
+    platformStatuses: false,
+    meshName: "waggle",
+    domain: "",
+    trusts: () => false,
+    nowMs: () => Date.now(),
+    random: () => 0,
+    newId: () => "id",
+  });
+  const ids = Object.keys(tasks).sort();
+  const targets = ids.map((taskId, index) => ({
+    taskId,
+    slot: index + 1,
+    nodeId: "n",
+    server: null,
+    origin: `http://${taskId}`,
+    share: { weight: 1 },
+  }));
+  const asked: Forwarding = {
+    plane,
+    serviceId: "s",
+    wish: null,
+    waitedMs: 0,
+    traffic: plane.traffic.of("s"),
+    outgoing: {
+      repeatable: true,
+      hedgeable: true,
+      timed: true,
+      path: "/",
+      init: {},
+      ...outgoing,
+    },
+    ring: poolOf(targets),
+    marker: undefined,
+    round: "r",
+    tried: null,
+    attempts: 0,
+    left: maxAttempts,
+    waitUntil: () => undefined,
+    trace: null,
+    target: null,
+    counted: null,
+  };
+  return { asked, sent, plane };
+}
+
+async function textOf(asked: Awaited<ReturnType<typeof forward>>): Promise<string> {
+  return asked instanceof Response ? asked.text() : asked;
+}
+
+test("[Y1] a task that keeps a safe request waiting is not waited for: another is asked and the first answer wins", async () => {
+  const { asked, sent } = asking({ a: frozen, b: answers("b") }, get);
+  expect(await textOf(await forward(asked))).toBe("b");
+  expect(sent).toEqual(["a", "b"]);
+  expect(asked.target?.taskId).toBe("b");
+});
+
+test("[Y1] a request that changes something is sent to one task at a time", async () => {
+  const { asked, sent } = asking({ a: frozen, b: answers("b") }, post, 300);
+  expect(await forward(asked)).toBe("slow");
+  expect(sent).toEqual(["a"]);
+});
+
+test("[Y1] no task is asked twice, and no more than four for one request", async () => {
+  const { asked, sent } = asking({ a: refused, b: refused, c: refused, d: refused, e: refused }, get);
+  await forward(asked);
+  expect(new Set(sent).size).toBe(sent.length);
+  expect(sent.length).toBeLessThanOrEqual(4);
+});
+
+test("[Y2] where too many were sent twice already, a failing request is not sent on", async () => {
+  const { asked, plane } = asking({ a: refused, b: answers("b") }, get);
+  while (plane.traffic.of("s").retries.take(Date.now()));
+  expect(await forward(asked)).toBe("spent");
+});
+
+test("[Y6] a task that starts to be passed over is named to the registry once, and the registry is told once a second at most", async () => {
+  const { asked, plane } = asking({ a: refused, b: answers("b") }, get);
+  await forward(asked);
+  await forward({ ...asked, tried: null });
+  const nowMs = Date.now();
+  expect(plane.suspects.due(nowMs)).toEqual(["a"]);
+  plane.suspects.add("b");
+  expect(plane.suspects.due(nowMs + 500)).toBeNull();
+  expect(plane.suspects.due(nowMs + 1_000)).toEqual(["b"]);
+});
+
+test("[Y3] once a task is known to be frozen, requests that cannot be sent again pass it over", async () => {
+  const { asked, plane } = asking({ a: frozen, b: answers("b") }, post);
+  plane.outliers.failed("a", Date.now());
+  for (let turn = 0; turn < 4; turn++)
+    expect(await textOf(await forward({ ...asked, tried: null }))).toBe("b");
+});

@@ -1,0 +1,39 @@
+import { expect, test } from "vitest";
+import { failureResponse } from "../../../../src/proxy/http/failure.ts";
+
+const failure = { status: 503, reason: 'service <b>"x"</b> has no live task' } as const;
+const typeFor = (accept: string | null) =>
+  failureResponse(failure, "GET", accept, "id").headers.get("content-type");
+
+test("[X44] a page is for who names HTML and rates it above JSON", () => {
+  const html = "text/html; charset=utf-8";
+  expect(typeFor("text/html,application/xhtml+xml,*/*;q=0.8")).toBe(html);
+  expect(typeFor("application/json;q=0.5, text/html;q=0.9")).toBe(html);
+  for (const accept of [
+    null,
+    "",
+    "*/*",
+    "application/json",
+    "application/json, text/html;q=0.9",
+    "text/html;q=0",
+    "text/plain",
+  ]) {
+    expect(typeFor(accept)).toBe("application/json");
+  }
+});
+
+test("[X44] a reason is text on the page, whatever is in it", async () => {
+  const page = await failureResponse(failure, "GET", "text/html", "id").text();
+  expect(page).toContain("service &lt;b&gt;&quot;x&quot;&lt;/b&gt; has no live task.");
+});
+
+test("[X44] a failure is never stored, says when to come back, and has no body for HEAD", async () => {
+  const response = failureResponse(failure, "HEAD", null, "id");
+  expect(await response.text()).toBe("");
+  expect(Object.fromEntries(response.headers)).toEqual({
+    "cache-control": "no-store",
+    "content-type": "application/json",
+    "retry-after": "1",
+    "x-request-id": "id",
+  });
+});

@@ -1,0 +1,69 @@
+import { expect, test } from "vitest";
+import type { EntryPoint } from "../../../../src/proxy/entry-point.ts";
+import { type ForwardedClaims, setForwarding } from "../../../../src/proxy/http/forwarding.ts";
+
+const noClaims: ForwardedClaims = {
+  forwardedFor: null,
+  forwardedHost: null,
+  forwardedProto: null,
+  forwardedPort: null,
+  forwarded: null,
+};
+
+function forwarded(
+  entry: Partial<EntryPoint>,
+  host: string,
+  claims: Partial<ForwardedClaims> | null = null,
+): Record<string, string> {
+  const headers = new Headers();
+  const whole: EntryPoint = {
+    role: "edge",
+    node: null,
+    port: null,
+    client: "203.0.113.7",
+    scheme: "http",
+    mayDebug: () => false,
+    ...entry,
+  };
+  setForwarding(headers, whole, host, claims === null ? null : { ...noClaims, ...claims });
+  return Object.fromEntries(headers);
+}
+
+test("[X14] the entry's facts are told in both vocabularies", () => {
+  expect(forwarded({ port: 8080 }, "127.0.0.2:8080")).toEqual({
+    "x-forwarded-for": "203.0.113.7",
+    "x-forwarded-host": "127.0.0.2:8080",
+    "x-forwarded-proto": "http",
+    forwarded: 'for=203.0.113.7;host="127.0.0.2:8080";proto=http',
+  });
+});
+
+test("[X16] the port is told apart where Host and scheme do not say it", () => {
+  const port = (entry: Partial<EntryPoint>, host: string) => forwarded(entry, host)["x-forwarded-port"];
+  expect(port({ port: 8080 }, "www.example.com")).toBe("8080");
+  expect(port({ port: 8080 }, "[::1]")).toBe("8080");
+  expect(port({ port: 8080 }, "www.example.com:9090")).toBe("8080");
+  expect(port({ port: 8080 }, "www.example.com:8080")).toBeUndefined();
+  expect(port({ port: 443, scheme: "https" }, "www.example.com")).toBeUndefined();
+  expect(port({ port: null }, "www.example.com")).toBeUndefined();
+});
+
+test("[X14] an IPv6 client is written as RFC 7239 wants it", () => {
+  expect(forwarded({ client: "2001:db8::1" }, "a").forwarded).toBe('for="[2001:db8::1]";host=a;proto=http');
+  expect(forwarded({ client: "unknown" }, "a").forwarded).toBe("for=unknown;host=a;proto=http");
+});
+
+test("[X15] a trusted proxy's chain in one vocabulary shows in the other", () => {
+  expect(forwarded({ client: "10.0.0.1" }, "a", { forwardedFor: "192.0.2.1, 2001:db8::2" })).toMatchObject({
+    "x-forwarded-for": "192.0.2.1, 2001:db8::2, 10.0.0.1",
+    forwarded: 'for=192.0.2.1, for="[2001:db8::2]", for=10.0.0.1;host=a;proto=http',
+  });
+});
+
+test("[X15] a trusted proxy's own Forwarded is kept as it is", () => {
+  const { forwarded: chain } = forwarded({ client: "10.0.0.1" }, "a", {
+    forwardedFor: "192.0.2.1",
+    forwarded: "for=_hidden",
+  });
+  expect(chain).toBe("for=_hidden, for=10.0.0.1;host=a;proto=http");
+});

@@ -1,0 +1,157 @@
+import { expect, test } from "vitest";
+import type { Policy } from "../../../../src/domain/table/policy.ts";
+import type { DataPlane } from "../../../../src/proxy/plane.ts";
+import { pickTarget } from "../../../../src/proxy/routing/pick-target.ts";
+import { keyOf } from "../../../../src/proxy/routing/policies/policies.ts";
+import { poolOf, rulesOf, type TargetPool, weightOf } from "../../../../src/proxy/routing/target-pool.ts";
+import { serviceOf, tableOf } from "../../../support/dataplane.ts";
+import { madeUpPlane } from "../../ingress/made-up-plane.ts";
+
+type Shares = Readonly<Record<string, number>>;
+
+/** A ring of targets `a`, `b` … with these weights. */
+function ring(weights: Shares, policy: Policy = "roundrobin", options = {}): TargetPool {
+  const targets = Object.entries(weights).map(([taskId, weight]) => {
+    return { taskId, slot: 1, nodeId: "n", server: null, origin: `http://${taskId}`, share: { weight } };
+  });
+  return poolOf(targets, rulesOf({ ...serviceOf("s", 80, []), policy, options }));
+}
+
+function plane(random: () => number = () => 0): DataPlane {
+  return madeUpPlane(tableOf(1), {}, { random }).plane;
+}
+
+/** Numbers that look random and are the same each time. */
+function numbers(): () => number {
+  let state = 42;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 0x1_0000_0000;
+  };
+}
+
+const wish = (key: string) => ({ key, kept: null, sticky: null, canaryOf: null });
+
+function picks(mesh: DataPlane, one: TargetPool, count: number, key?: string): string[] {
+  return Array.from({ length: count }, () => {
+    return pickTarget(mesh, "r", one, null, false, key === undefined ? null : wish(key))?.taskId ?? "-";
+  });
+}
+
+const tally = (ids: readonly string[]) =>
+  Object.fromEntries([...Map.groupBy(ids, (id) => id)].map(([id, list]) => [id, list.length]).sort());
+
+test("[W8] round robin interleaves weights smoothly", () => {
+  expect(picks(plane(), ring({ a: 5, b: 1, c: 1 }), 7).join("")).toBe("aabacaa");
+  expect(picks(plane(), ring({ a: 3, b: 1, c: 1 }), 10).join("")).toMatch(/^(?!.*aaa).*$/);
+});
+
+test("[W8] a task that comes into a weighted round gets its share from then on, and one that goes leaves no trace", () => {
+  const mesh = plane();
+  picks(mesh, ring({ a: 2, b: 1 }), 50);
+  expect(tally(picks(mesh, ring({ a: 2, b: 1, c: 3 }), 60))).toEqual({ a: 20, b: 10, c: 30 });
+  expect(tally(picks(mesh, ring({ a: 2, c: 3 }), 50))).toEqual({ a: 20, c: 30 });
+  expect([...mesh.smoothWeights.of("r").keys()]).toEqual(["a", "c"]);
+});
+
+test("[W9] leastconn picks one with the fewest open requests for its weight, in turn where several have", () => {
+  const mesh = plane();
+  const one = ring({ a: 1, b: 1, c: 2 }, "leastconn");
+  mesh.open.open("a", 2_000_000);
+  expect(picks(mesh, one, 6)).not.toContain("a");
+  for (let i = 0; i < 3; i += 1) mesh.open.open("b", 2_000_000);
+  for (let i = 0; i < 3; i += 1) mesh.open.open("c", 2_000_000);
+  expect(picks(mesh, one, 4)).toEqual(["a", "a", "a", "a"]);
+});
+
+test("[W9] an open request that nobody ever closed counts for a time only", () => {
+  const { open } = plane();
+  open.open("a", 1_000);
+  open.open("a", 3_000);
+  expect([open.of("a", 999), open.of("a", 1_000), open.of("a", 2_999), open.of("a", 3_000)]).toEqual([
+    2, 1, 1, 0,
+  ]);
+});
+
+test("[W9] random takes the one with fewer open requests of two drawn by weight", () => {
+  const even = ring({ a: 1, b: 1, c: 1, d: 1 }, "random");
+  const mesh = plane(numbers());
+  for (const count of Object.values(tally(picks(mesh, even, 4_000)))) {
+    expect(count).toBeGreaterThan(850);
+    expect(count).toBeLessThan(1_150);
+  }
+  mesh.open.open("a", 2_000_000);
+  expect(picks(mesh, even, 500)).not.toContain("a");
+  const shares = tally(picks(plane(numbers()), ring({ a: 1, b: 1, c: 2 }, "random"), 4_000));
+  // The first of two draws counts where both are as busy.
+  expect(shares.c).toBeGreaterThan(1_850);
+  expect(shares.c).toBeLessThan(2_150);
+});
+
+test("[W10] what is hashed: address, path without query, header or cookie", () => {
+  const headers = new Headers({ "x-user": "ann", cookie: "a=1; session=s2" });
+  const key = (policy: Policy) => keyOf(policy, "203.0.113.7", "/cart?item=1", headers);
+  expect(key("source")).toBe("203.0.113.7");
+  expect(key("uri")).toBe("/cart");
+  expect(key("hdr(x-user)")).toBe("ann");
+  expect(key("hdr(x-other)")).toBeNull();
+  expect(key("cookie(session)")).toBe("s2");
+  expect(key("cookie(Session)")).toBeNull();
+  expect(key("roundrobin")).toBeNull();
+});
+
+test("[W10] a hash leads a key to one task in every isolate; without a key a request takes its turn", () => {
+  const one = ring({ a: 1, b: 1, c: 1 }, "hdr(x-user)");
+  const first = picks(plane(), one, 1, "ann")[0];
+  expect(picks(plane(numbers()), one, 5, "ann")).toEqual(Array(5).fill(first));
+  expect(tally(picks(plane(), one, 6))).toEqual({ a: 2, b: 2, c: 2 });
+});
+
+test("[W10] a hash shares keys by weight", () => {
+  const one = ring({ a: 1, b: 3 }, "uri");
+  const mesh = plane();
+  const shares = tally(Array.from({ length: 4_000 }, (_, n) => picks(mesh, one, 1, `/page/${n}`)[0] ?? ""));
+  expect(shares.b).toBeGreaterThan(2_900);
+  expect(shares.b).toBeLessThan(3_100);
+});
+
+test("[W12] in a slow start a task's weight rises evenly from a hundredth to the whole", () => {
+  const since = { weight: 100, sinceMs: 50_000 };
+  const target = { taskId: "a", slot: 1, nodeId: "n", server: null, origin: "", share: since };
+  const { rules } = ring({}, "roundrobin", { slowStartMs: 10_000 });
+  const at = (ms: number) => weightOf(target, rules, ms);
+  expect([50_000, 50_050, 55_000, 59_999, 60_000].map(at)).toEqual([1, 1, 50, 99.99, 100]);
+  // A clock ahead of ours is no reason to send nothing.
+  expect(at(0)).toBe(1);
+  expect(weightOf({ ...target, share: { weight: 7 } }, rules, 50_000)).toBe(7);
+  expect(weightOf(target, { ...rules, slowStartMs: 0 }, 50_000)).toBe(100);
+});
+
+test("[W20] of tasks that all fail, backups stand in at once, without panic", () => {
+  const targets = ["a", "b", "c", "d"].map((taskId) => {
+    const share = taskId < "c" ? { weight: 1 } : { weight: 1, backup: true as const };
+    return { taskId, slot: 1, nodeId: "n", server: null, origin: `http://${taskId}`, share };
+  });
+  const one = poolOf(targets);
+  const mesh = plane();
+  expect(tally(picks(mesh, one, 4))).toEqual({ a: 2, b: 2 });
+  mesh.outliers.failed("a", 1_000_000);
+  expect(tally(picks(mesh, one, 4))).toEqual({ b: 4 });
+  mesh.outliers.failed("b", 1_000_000);
+  expect(tally(picks(mesh, one, 4))).toEqual({ c: 2, d: 2 });
+  for (const id of ["c", "d"]) mesh.outliers.failed(id, 1_000_000);
+  // Nobody is well: panic, and the backups' turn all the same.
+  expect(tally(picks(mesh, one, 4))).toEqual({ c: 2, d: 2 });
+});
+
+test("[W12] a task in its slow start gets its part of the turns, and its whole share once that is over", () => {
+  const at = (sinceMs: number) => {
+    const targets = ["a", "b"].map((taskId) => {
+      const share = { weight: 1, sinceMs: taskId === "b" ? sinceMs : 0 };
+      return { taskId, slot: 1, nodeId: "n", server: null, origin: `http://${taskId}`, share };
+    });
+    return tally(picks(plane(), poolOf(targets, ring({}, "roundrobin", { slowStartMs: 10_000 }).rules), 60));
+  };
+  expect(at(1_000_000 - 5_000)).toEqual({ a: 40, b: 20 });
+  expect(at(1_000_000 - 10_000)).toEqual({ a: 30, b: 30 });
+});
