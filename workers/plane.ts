@@ -1,9 +1,8 @@
 // The data plane of this isolate, made of its Worker's bindings and variables.
 
-import type { Dial } from "../src/proxy/http/dial.ts";
 import { readTrusted } from "../src/proxy/http/trust.ts";
 import { type LimitVariables, readLimits } from "../src/proxy/limits.ts";
-import { createPlane, type DataPlane, type PlaneOptions } from "../src/proxy/plane.ts";
+import { createPlane, type DataPlane, type Dial, type PlaneOptions } from "../src/proxy/plane.ts";
 import { dataPoints } from "../src/telemetry/data-points.ts";
 import type { Env } from "./env.ts";
 import { locationOptions } from "./object-location.ts";

@@ -1,8 +1,7 @@
-// Explaining a route: what would happen to a request, step by step, and why. It looks things up with the data plane's
-// own functions, so that it cannot come to another answer.
+// Explaining a route: what would happen to a request, step by step, and why. It calls the data plane's own functions, so
+// that it cannot reach another result.
 //
-// It goes by the table alone. What each router saw of the tasks itself - those it passes over after failures - is not
-// in there.
+// It knows the table only, and not which targets each router has ejected after failures.
 
 import type { PublishMode } from "../domain/model/service.ts";
 import { taskName } from "../domain/model/task-name.ts";
@@ -15,10 +14,9 @@ import type {
   TableService,
   TableTask,
 } from "../domain/table/table.ts";
-import { ableNodes, refusingNode } from "../edge/handle.ts";
-import { needsNoNode, noNodeAtAll, routeOn } from "../ingress/handle.ts";
-import { idempotent, safe } from "../ingress/outgoing.ts";
-import { noNode, noTask, unknown } from "../ingress/refusals.ts";
+import { idempotentMethods } from "../ingress/proxy-request.ts";
+import { noRouteFailure, noTargetFailure } from "../ingress/refusals.ts";
+import { safeMethods } from "../ingress/upstream-request.ts";
 import type {
   ExplainedAnswer,
   ExplainedEntry,
@@ -29,13 +27,19 @@ import type {
 } from "../protocol/route.ts";
 import type { Failure } from "../proxy/http/failure.ts";
 import { hostName } from "../proxy/http/host.ts";
-import type { PathRoute } from "../proxy/routing/path-routes.ts";
-import { type Route, Routes } from "../proxy/routing/routes.ts";
+import {
+  type EntryNode,
+  type RouteMatch,
+  type RouteQuery,
+  Routes,
+  routeAt,
+  servesDirectly,
+} from "../proxy/routing/routes.ts";
 import type { TargetPool } from "../proxy/routing/target-pool.ts";
 import type { ResolvedEntry } from "./entry.ts";
 import { candidateReason, optionTexts, pickText } from "./policy-text.ts";
 
-/** A request, as far as routing goes by it. */
+/** A request, as far as its route depends on it. */
 export type ExplainRequest = {
   readonly method: string;
   /** The Host header. */
@@ -46,16 +50,12 @@ export type ExplainRequest = {
   readonly domain: string;
 };
 
-/** What is looked up for one question. */
+/** A request with what the table has for it. */
 type RouteLookup = ExplainRequest & {
-  readonly request: Pick<Request, "url">;
-  /** The path rule that led to the service. */
-  readonly pathRoute: PathRoute | null;
   readonly table: RoutingTable;
   readonly routes: Routes;
-  /** Never an empty list. */
-  readonly matched: readonly [Route, ...Route[]] | null;
-  /** Nodes whose entry point may be given the request. */
+  readonly match: RouteMatch | null;
+  /** Nodes whose ingress may get the request. */
   readonly entryNodes: readonly TableNode[];
 };
 
@@ -64,15 +64,15 @@ type RouteLookup = ExplainRequest & {
  *
  * @see docs/spec.md E1-E4
  */
-export function explainRoute(table: RoutingTable, question: ExplainRequest): RouteExplanation {
-  const lookup = lookUp(table, question);
-  const { method, host, path, entry, matched } = lookup;
+export function explainRoute(table: RoutingTable, request: ExplainRequest): RouteExplanation {
+  const lookup = lookUp(table, request);
+  const { method, host, path, entry, match } = lookup;
   return {
     request: { method, host, port: entry.port, path },
     tableVersion: table.version,
     entry: entryOf(lookup),
     match: matchOf(lookup),
-    services: (matched ?? []).map((route) => {
+    services: (match?.routes ?? []).map((route) => {
       const { service, target, mode } = route;
       const { id, name, policy } = service;
       return { id, name, policy, target, mode, options: optionTexts(route, lookup.routes) };
@@ -84,17 +84,17 @@ export function explainRoute(table: RoutingTable, question: ExplainRequest): Rou
   };
 }
 
-function lookUp(table: RoutingTable, question: ExplainRequest): RouteLookup {
-  const { entry, host, domain } = question;
-  const routes = new Routes(table);
-  const asked = { url: `http://${host}${question.path}` };
-  const found = routes.match(entry.port, host, domain, asked);
-  const taker = routes.pathRouteOf(entry.port, host, domain, asked);
-  const matched = nonEmptyMatch(found);
-  const ids =
-    entry.role === "ingress" ? [entry.node ?? ""] : matched === null ? [] : ableNodes(matched, routes);
+function lookUp(table: RoutingTable, request: ExplainRequest): RouteLookup {
+  const { entry, domain } = request;
+  const routes = new Routes(table, domain);
+  const match = routes.match(queryOf(request));
+  const ids = entry.role === "ingress" ? [entry.node ?? ""] : match === null ? [] : routes.eligibleFor(match);
   const entryNodes = ids.flatMap((id) => routes.node(id) ?? []);
-  return { ...question, request: asked, pathRoute: taker, table, routes, matched, entryNodes };
+  return { ...request, table, routes, match, entryNodes };
+}
+
+function queryOf({ entry: { port }, host, path }: ExplainRequest): RouteQuery {
+  return { port, host, path };
 }
 
 function entryOf({ entry: { role, node, why }, routes }: RouteLookup): ExplainedEntry {
@@ -102,45 +102,39 @@ function entryOf({ entry: { role, node, why }, routes }: RouteLookup): Explained
 }
 
 function matchOf(lookup: RouteLookup): ExplainedMatch {
-  const { entry, host, domain, pathRoute, routes, matched } = lookup;
-  if (pathRoute === null) return serviceMatchOf(lookup, matched);
-  const { from: at, rule } = pathRoute;
-  const path = { rule: printPathRule(rule), from: at };
-  const name = pathRoute.route[0].service.name;
-  if (at === null) {
+  const { host, routes, match } = lookup;
+  const pathRoute = match?.pathRoute ?? null;
+  if (pathRoute === null) return serviceMatchOf(lookup, match);
+  const { from, rule, route } = pathRoute;
+  const path = { rule: printPathRule(rule), from };
+  const { name } = route.service;
+  if (from === null) {
     return { by: "host", why: `${hostName(host)} and the path are what ${name} takes: ${path.rule}`, path };
   }
-  // The first service that answers there is whom it is taken from.
-  const from = routes.matchWhole(entry.port, host, domain);
-  const { by, why } = serviceMatchOf(lookup, nonEmptyMatch(from));
+  const { by, why } = serviceMatchOf(lookup, routes.matchService(queryOf(lookup)));
   return {
     by,
-    why: `${why}; of its requests ${at === name ? "it keeps" : `${name} takes`} ${path.rule}`,
+    why: `${why}; of its requests ${from === name ? "it keeps" : `${name} takes`} ${path.rule}`,
     path,
   };
 }
 
-function nonEmptyMatch(found: readonly Route[] | null): RouteLookup["matched"] {
-  const [first, ...others] = found ?? [];
-  return first === undefined ? null : [first, ...others];
-}
-
-/** What led to the service before path rules were looked at. */
+/** What led to the service, before path rules apply. */
 function serviceMatchOf(
   { entry: { port }, host, domain, table }: RouteLookup,
-  matched: RouteLookup["matched"],
+  match: RouteMatch | null,
 ): ExplainedMatch {
   const name = hostName(host);
-  if (matched === null) {
-    const known = port === null ? "" : `port ${port} is published by no service, and `;
+  if (match === null) {
+    const unpublished = port === null ? "" : `port ${port} is published by no service, and `;
     const without = table.defaultService === null ? ", and there is no default service" : "";
     return {
       by: "nothing",
-      why: `${known}${name} is no host name of a service${port === null ? without : ""}`,
+      why: `${unpublished}${name} is no host name of a service${port === null ? without : ""}`,
     };
   }
-  const [{ service }] = matched;
-  const names = matched.map((route) => route.service.name).join(", ");
+  const [{ service }] = match.routes;
+  const names = match.routes.map((route) => route.service.name).join(", ");
   if (port !== null && service.ports.some(({ published }) => published === port)) {
     return { by: "port", why: `port ${port} is published by ${names}` };
   }
@@ -162,14 +156,14 @@ function nodesOf(lookup: RouteLookup): readonly ExplainedNode[] & ExplainedNode[
 }
 
 function nodePickReason(
-  { table, entry, matched }: RouteLookup,
+  { table, entry, match }: RouteLookup,
   { up, admin }: TableNode,
   picked: boolean,
 ): string {
   if (entry.role === "ingress")
     return up ? "the request comes in here" : "it is down; its entry point answers all the same";
-  if (matched === null) return "there is no service to pick it for";
-  const hostMode = matched[0].mode === "host";
+  if (match === null) return "there is no service to pick it for";
+  const hostMode = match.routes[0].mode === "host";
   if (picked && up)
     return hostMode ? "it is up and has a task: it takes its turn" : "it is up: it takes its turn";
   if (picked) {
@@ -181,18 +175,18 @@ function nodePickReason(
   return "it has no task of the service, whose port is published in host mode";
 }
 
-function tasksOf({ table, matched, entryNodes, entry, path }: RouteLookup): ExplainedTask[] {
-  if (matched === null) return [];
+function tasksOf({ table, match, entryNodes, entry, path }: RouteLookup): ExplainedTask[] {
+  if (match === null) return [];
   const picked =
     entry.role === "ingress" && entryNodes.length === 0
       ? new Map<string, TargetPool>()
-      : pickedTasks(matched, entryNodes);
+      : pickedTasks(match, entryNodes);
   const nodes = new Map(table.nodes.map((node) => [node.id, node]));
   const whyPicked = (service: TableService, id: string, node: TableNode | undefined) => {
     const why = candidateReason(service, picked.get(id) as TargetPool, id, path);
     return node?.up === false ? `${why}, though its node is not heard` : why;
   };
-  return matched.flatMap(({ service, target, mode }) => [
+  return match.routes.flatMap(({ service, target, mode }) => [
     ...service.tasks
       .toSorted((a, b) => a.slot - b.slot)
       .map((task) => {
@@ -214,14 +208,12 @@ function tasksOf({ table, matched, entryNodes, entry, path }: RouteLookup): Expl
   ]);
 }
 
-/** The tasks that the entry nodes pick from, by id, each with the ring it is picked from. */
-function pickedTasks(
-  matched: readonly [Route, ...Route[]],
-  entryNodes: readonly TableNode[],
-): ReadonlyMap<string, TargetPool> {
-  const at = entryNodes.length === 0 && needsNoNode(matched) ? [noNodeAtAll] : entryNodes;
-  const rings = new Set<TargetPool>(at.map(({ id }) => routeOn(matched, id).ring));
-  return new Map([...rings].flatMap((ring) => ring.ids.map((id) => [id, ring] as const)));
+/** The targets that the entry nodes pick from, by id, each with the pool it is picked from. */
+function pickedTasks(match: RouteMatch, entryNodes: readonly TableNode[]): ReadonlyMap<string, TargetPool> {
+  const nodes: readonly EntryNode[] =
+    entryNodes.length === 0 && servesDirectly(match) ? ["direct"] : entryNodes;
+  const pools = new Set(nodes.map((node) => routeAt(match, node).pool(node)));
+  return new Map([...pools].flatMap((pool) => pool.ids.map((id) => [id, pool] as const)));
 }
 
 function taskNotPickedReason(
@@ -243,7 +235,7 @@ function serverNotPickedReason(server: TableServer, mode: PublishMode): string {
   return withheldReason(server) ?? "it is not asked";
 }
 
-/** Why no new client is sent to a task or a server, as far as it lies with itself. */
+/** Why a task or server gets no new clients, by its own share. */
 function withheldReason({ weight, drain, backup, standby }: Share): string | null {
   if (weight === 0) return "its weight is 0";
   if (drain === true) return "it is in drain";
@@ -252,42 +244,33 @@ function withheldReason({ weight, drain, backup, standby }: Share): string | nul
   return null;
 }
 
-/** As src/ingress/forward.ts goes about it. */
 function sendingText(method: string): string {
-  if (safe.has(method)) {
+  if (safeMethods.has(method)) {
     return `${method} goes on to another task when one cannot be reached, and to a second one while the first keeps it waiting`;
   }
-  if (idempotent.has(method)) return `${method} goes on to another task when one cannot be reached`;
+  if (idempotentMethods.has(method)) return `${method} goes on to another task when one cannot be reached`;
   return `${method} is sent to one task; with an Idempotency-Key header it may go on to another`;
 }
 
 function answerOf(lookup: RouteLookup): ExplainedAnswer {
+  const { match } = lookup;
   const refusal = refusalOf(lookup);
-  if (refusal !== null) return { by: "mesh", ...refusal };
+  if (match === null || refusal !== null) return { by: "mesh", ...(refusal ?? noRoute(lookup)) };
   const { length } = tasksOf(lookup).filter(({ picked }) => picked);
-  const [route] = lookup.matched as readonly [Route, ...Route[]];
-  return { by: "task", why: pickText(length, route.service) };
+  return { by: "task", why: pickText(length, match.routes[0].service) };
 }
 
-/** What the entry point refuses with; null where a task is asked. */
-function refusalOf({
-  entry,
-  host,
-  domain,
-  request,
-  routes,
-  matched,
-  entryNodes,
-}: RouteLookup): Failure | null {
-  // Refusing is the entry point's business, and where no node can be picked it is any node's.
-  const refusing =
-    entry.role === "edge"
-      ? routes.node(refusingNode(routes, entry.port, host, domain, request) ?? "")
-      : undefined;
-  const alone = entry.role === "edge" && needsNoNode(matched) ? noNodeAtAll : undefined;
-  const node = entryNodes[0] ?? alone ?? refusing;
-  if (node === undefined) return noNode(entry, routes, matched);
-  if (matched === null) return unknown(entry, hostName(host));
-  const { route, ring } = routeOn(matched, node.id);
-  return ring.ids.length === 0 ? noTask(route, node.name, ring) : null;
+/** The refusal of the entry point; null where a target gets the request. */
+function refusalOf(lookup: RouteLookup): Failure | null {
+  const { entry, match, entryNodes } = lookup;
+  const direct = entry.role === "edge" && match !== null && servesDirectly(match) ? "direct" : null;
+  const node = entryNodes[0] ?? direct;
+  if (match === null || node === null) return noRoute(lookup);
+  const route = routeAt(match, node);
+  const pool = route.pool(node);
+  return pool.ids.length === 0 ? noTargetFailure(route, node, pool) : null;
+}
+
+function noRoute({ entry, host, routes, match }: RouteLookup): Failure {
+  return noRouteFailure({ port: entry.port, host, entryNode: entry.node }, routes, match);
 }

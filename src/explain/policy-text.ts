@@ -1,4 +1,4 @@
-// A policy in words: how it picks, why a task is among those it picks from, and what else its service asks.
+// A policy in words: how it picks, why a task is a candidate, and the service's other routing options.
 
 import { printPathRule } from "../domain/table/path-rule.ts";
 import { hashedField } from "../domain/table/policy.ts";
@@ -8,7 +8,7 @@ import { keyOf } from "../proxy/routing/policies/policies.ts";
 import type { Route, Routes } from "../proxy/routing/routes.ts";
 import { rulesOf, type TargetPool } from "../proxy/routing/target-pool.ts";
 
-/** What a hashing policy hashes, for a sentence; null for the others. */
+/** What a hashing policy hashes, as part of a sentence; null for other policies. */
 function hashKeyText({ policy }: TableService): string | null {
   if (policy === "source") return "the client's address";
   if (policy === "uri") return "the path";
@@ -29,16 +29,16 @@ export function pickText(count: number, service: TableService): string {
 }
 
 /**
- * Why a task is among those that are picked from.
+ * Why a task is a candidate.
  *
- * @param path the one thing of a request that is known here and can be hashed
+ * @param path the only hash key that is known here
  */
-export function candidateReason(service: TableService, ring: TargetPool, id: string, path: string): string {
-  const share = ring.targets.find(({ taskId }) => taskId === id)?.share;
+export function candidateReason(service: TableService, pool: TargetPool, id: string, path: string): string {
+  const share = pool.targets.find(({ taskId }) => taskId === id)?.share;
   const hashed = hashKeyText(service);
-  const part = weightText(ring, share);
+  const part = weightText(pool, share);
   if (service.policy === "uri") {
-    return hashTarget(ring, path) === id
+    return hashTarget(pool, path) === id
       ? "the path leads to it"
       : "the path leads to another; it is next when that fails";
   }
@@ -51,12 +51,12 @@ export function candidateReason(service: TableService, ring: TargetPool, id: str
 
 function weightText({ hasEqualWeights, targets }: TargetPool, share: Share | undefined): string {
   if (hasEqualWeights || share === undefined) return "";
-  const total = targets.reduce((sum, one) => sum + one.share.weight, 0);
+  const total = targets.reduce((sum, target) => sum + target.share.weight, 0);
   return `, with weight ${share.weight} of ${total}`;
 }
 
-function hashTarget(ring: TargetPool, path: string): string | undefined {
-  const { targets, hasEqualWeights } = ring;
+function hashTarget(pool: TargetPool, path: string): string | undefined {
+  const { targets, hasEqualWeights } = pool;
   const index = byHash({
     targets,
     hasEqualWeights,
@@ -72,20 +72,20 @@ function hashTarget(ring: TargetPool, path: string): string | undefined {
   return targets[index]?.taskId;
 }
 
-/** What a service asks besides its policy, a sentence each. */
+/** A service's routing options besides its policy, a sentence each. */
 export function optionTexts(route: Route, routes: Routes): string[] {
   const { service } = route;
   const { sticky, maxconn, queue, queueTimeoutMs, slowStartMs } = rulesOf(service);
-  const words: string[] = [];
-  if (sticky !== null) words.push(`a client stays with the task that its cookie ${sticky} names`);
+  const texts: string[] = [];
+  if (sticky !== null) texts.push(`a client stays with the task that its cookie ${sticky} names`);
   if (maxconn !== Number.POSITIVE_INFINITY) {
-    const waiting = queue === 0 ? "none waits" : `${queue} more wait up to ${queueTimeoutMs / 1_000} s`;
-    words.push(`at most ${maxconn} open requests a task and isolate, and ${waiting}`);
+    const queued = queue === 0 ? "none waits" : `${queue} more wait up to ${queueTimeoutMs / 1_000} s`;
+    texts.push(`at most ${maxconn} open requests a task and isolate, and ${queued}`);
   }
-  if (slowStartMs > 0) words.push(`a new task comes to its weight over ${slowStartMs / 1_000} s`);
-  if (service.options?.paths !== undefined) words.push(pathRulesText(service.options.paths, routes));
-  if (service.options?.canary !== undefined) words.push(canaryText(service.options.canary, route, routes));
-  return words;
+  if (slowStartMs > 0) texts.push(`a new task comes to its weight over ${slowStartMs / 1_000} s`);
+  if (service.options?.paths !== undefined) texts.push(pathRulesText(service.options.paths, routes));
+  if (service.options?.canary !== undefined) texts.push(canaryText(service.options.canary, route, routes));
+  return texts;
 }
 
 function pathRulesText({ at, rules }: TablePaths, routes: Routes): string {
@@ -99,7 +99,7 @@ function canaryText(canary: Canary, route: Route, routes: Routes): string {
   const { service, percent, header, cookie } = canary;
   const other = routes.canaryOf(route);
   if (other === null) return `its canary ${service} is not published, and gets nothing`;
-  if (other.mode === "ingress" && other.pool("").ids.length === 0) {
+  if (other.mode === "ingress" && other.pool("direct").ids.length === 0) {
     return `its canary ${service} has no live task, and gets nothing`;
   }
   const rules = [

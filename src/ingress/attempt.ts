@@ -1,166 +1,161 @@
-// Asking: one request on its way to tasks, and the single attempts it is made of.
+// An attempt: a request sent to one target, and how that went.
 
-import { attempt, type Outcome } from "../proxy/http/dial.ts";
-import type { DataPlane } from "../proxy/plane.ts";
+import type { DialPolicy } from "../proxy/plane.ts";
 import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
-import type { ServiceStats } from "../proxy/resilience/service-stats.ts";
-import { pickTarget } from "../proxy/routing/pick-target.ts";
-import type { RouteHints } from "../proxy/routing/route-hints.ts";
-import type { Target, TargetPool } from "../proxy/routing/target-pool.ts";
-import {
-  type AttemptReason,
-  type CountedAt,
-  countEjection,
-  countOutcome,
-  countPanic,
-  countSent,
-} from "./counting.ts";
-import type { Outgoing } from "./outgoing.ts";
-import type { Trace } from "./trace.ts";
+import type { Target } from "../proxy/routing/target-pool.ts";
+import { type AttemptReason, countEjection, countOutcome, countSent } from "./counting.ts";
+import type { Forwarding } from "./forward.ts";
 
-/** Tasks asked for one request with one table, at most. All may wait at once; the platform lets a seventh queue unseen. */
-export const maxAttempts = 4;
-
-/** What is asked, and what came of it by now. */
-export type Forwarding = {
-  readonly plane: DataPlane;
-  readonly traffic: ServiceStats;
-  readonly outgoing: Outgoing;
-  readonly serviceId: string;
-  readonly ring: TargetPool;
-  /** A header that each answer of the service's own has. */
-  readonly marker: string | undefined;
-  /** What the request says about where it goes; null: its service does not ask. */
-  readonly wish: RouteHints | null;
-  /** Names whose turn it is: a node and one of its routes. */
-  readonly round: string;
-  /** Ids of the tasks asked. */
-  tried: Set<string> | null;
-  attempts: number;
-  /** How long it was in line, milliseconds. */
-  waitedMs: number;
-  /** How many more may be asked with this table. */
-  left: number;
-  /** Null unless the request asks for it. */
-  readonly trace: Trace | null;
-  /** The task asked last; of several, the one that answered. */
-  target: Target | null;
-  /** Null: nothing is counted. */
-  readonly counted: CountedAt | null;
-  /** Work that may go on after the response. */
-  readonly waitUntil: (work: Promise<unknown>) => void;
-};
+/** A response whose body is not read; `failed` when the connection failed before one came. */
+export type Outcome = Response | "failed";
 
 /** One attempt under way. */
 export type Attempt = {
   readonly target: Target;
   readonly outcome: Promise<Outcome>;
   /** Epoch milliseconds. */
-  readonly ms: number;
-  /** Asked beside another one, which keeps the request waiting. */
+  readonly sentMs: number;
+  /** Sent while an earlier attempt keeps the request waiting. */
   readonly isHedge: boolean;
-  /** The meter's turn. */
-  readonly turn: number;
+  /** The meter's generation when it was sent. */
+  readonly generation: number;
 };
 
-/** The task whose turn it is; null when every one was tried, or is full, or others wait for one. */
-export function nextTarget(asking: Forwarding): Target | null {
-  const { plane, ring, serviceId } = asking;
-  if (ring.hasMaxconn && plane.queue.length(serviceId, plane.nowMs()) > 0) return null;
-  return pick(asking);
-}
-
-/** The same for a request that is in line. */
-export function pick({ plane, round, ring, tried, outgoing, wish, counted }: Forwarding): Target | null {
-  const { panicCount } = plane.outliers;
-  const target = pickTarget(plane, round, ring, tried, !outgoing.repeatable, wish);
-  if (counted !== null && plane.outliers.panicCount !== panicCount) countPanic(counted);
-  return target;
-}
-
-/** Sends the request to a task. @param open where it is counted as open already */
-export function send(
-  asking: Forwarding,
+/**
+ * Sends the request to a target.
+ *
+ * @param open where the queue has counted it as open already
+ */
+export function startAttempt(
+  forwarding: Forwarding,
   target: Target,
-  why: AttemptReason,
+  reason: AttemptReason,
+  sentMs: number,
   open: OpenRequest | null = null,
 ): Attempt {
-  const { plane, outgoing, counted } = asking;
-  if (counted !== null) countSent(counted, target, why, asking.target);
-  asking.attempts += 1;
-  asking.left -= 1;
-  asking.target = target;
-  if (outgoing.repeatable) {
-    asking.tried ??= new Set();
-    asking.tried.add(target.taskId);
+  const { incoming, upstream, pool, route, state, countedAt } = forwarding;
+  const { plane, path, trace } = incoming;
+  if (countedAt !== null) countSent(countedAt, target, reason, state.target);
+  state.attempts += 1;
+  state.attemptsLeft -= 1;
+  state.target = target;
+  if (upstream.isRepeatable) {
+    state.tried ??= new Set();
+    state.tried.add(target.taskId);
   }
-  const ms = plane.nowMs();
-  const outcome = attempt(plane, target.origin + outgoing.path, outgoing.init, asking.marker);
-  asking.trace?.follow(target, outcome);
-  if (asking.ring.tracksOpen) countOpen(asking, outcome, open ?? plane.open.open(target.taskId, ms));
-  return { target, outcome, ms, isHedge: why === "hedge", turn: plane.meter?.generation ?? 0 };
+  const outcome = dial(plane, target.origin + path, upstream.init, route.service.options?.marker);
+  trace?.follow(target, outcome);
+  if (pool.tracksOpen) trackOpen(forwarding, outcome, open ?? plane.open.open(target.taskId, sentMs));
+  return { target, outcome, sentMs, isHedge: reason === "hedge", generation: plane.meter?.generation ?? 0 };
 }
 
-/** A body that streams may take this long until its answer begins, milliseconds. */
-const longestUploadMs = 600_000;
+/**
+ * Sends a request to one URL. Never rejects.
+ *
+ * @param marker a header that every response of the target's own has: a 502, 503 or 504 without it came from something
+ *   on the path to the target, such as a tunnel whose other end is gone. Absent: such a response is the target's.
+ */
+async function dial(
+  policy: DialPolicy,
+  url: string,
+  init: RequestInit,
+  marker: string | undefined,
+): Promise<Outcome> {
+  try {
+    const response = await policy.dial(url, init);
+    if (response.status < 502 || !isFromPath(response, policy, marker)) return response;
+    await response.body?.cancel();
+    return "failed";
+  } catch {
+    // The runtime's errors do not tell refused from reset, nor either from an unknown host name.
+    return "failed";
+  }
+}
 
-/** Counts an attempt as open until its answer begins; then whoever waits in line may have the task. */
-function countOpen(
-  { plane, outgoing, serviceId, waitUntil }: Forwarding,
+/** Whether a response came from something on the path to the target. */
+function isFromPath({ status, headers }: Response, policy: DialPolicy, marker: string | undefined): boolean {
+  if (status <= 504) return marker !== undefined && !headers.has(marker);
+  return policy.platformStatuses && ((status >= 520 && status <= 527) || status === 530);
+}
+
+/**
+ * An outcome, or `slow` when it takes longer than `ms`. The outcome must not reject.
+ *
+ * The fetch is raced and not aborted: an AbortSignal would stay tied to the body and cost it the runtime's own
+ * streaming, and the platform cancels what is left of a request that got its response. The timer is not cleared either:
+ * it dies with the request, and clearing it costs more than setting it.
+ */
+export function within<T>(outcome: Promise<T>, ms: number): Promise<T | "slow"> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms, "slow");
+    void outcome.then(resolve);
+  });
+}
+
+/** A body that streams may take this long until the response begins, milliseconds. */
+const maxUploadMs = 600_000;
+
+/** Counts an attempt as open until its response begins, then serves the queue. */
+function trackOpen(
+  { incoming, upstream, route }: Forwarding,
   outcome: Promise<Outcome>,
   open: OpenRequest,
 ): void {
-  open.untilMs = plane.nowMs() + (outgoing.timed ? 2 * plane.headTimeoutMs : longestUploadMs);
+  const { plane, waitUntil } = incoming;
+  open.untilMs = plane.nowMs() + (upstream.isTimed ? 2 * plane.headTimeoutMs : maxUploadMs);
   const closed = outcome.then(() => {
     plane.open.close(open);
-    plane.queue.serve(serviceId, plane.nowMs());
+    plane.queue.serve(route.service.id, plane.nowMs());
   });
-  // Goes on when the client has gone.
+  // Goes on when the client has disconnected.
   waitUntil(closed);
 }
 
-/** Takes in how an attempt went. */
-export function settle(asking: Forwarding, { target, ms, turn }: Attempt, outcome: Outcome): Outcome {
-  const { plane, traffic, outgoing, counted } = asking;
+/** Records how an attempt went. */
+export function settle(forwarding: Forwarding, attempt: Attempt, outcome: Outcome): Outcome {
+  const { incoming, upstream, stats, state, countedAt } = forwarding;
+  const { plane } = incoming;
+  const { target, sentMs } = attempt;
   const nowMs = plane.nowMs();
-  if (counted !== null) countOutcome(counted, target, turn, outcome, nowMs - ms, outgoing.timed);
-  if (plane.frozen.any) plane.frozen.responded(target.taskId);
+  if (countedAt !== null) countOutcome(countedAt, attempt, outcome, nowMs - sentMs, upstream.isTimed);
+  if (plane.frozen.hasAny) plane.frozen.responded(target.taskId);
   if (outcome === "failed") {
-    // A streaming body that breaks off fails the attempt as well; then the client may be to blame.
-    if (outgoing.timed) passOver(asking, target);
+    // A streaming body that breaks off fails the attempt as well; then the client may be the cause.
+    if (upstream.isTimed) eject(forwarding, target);
     return outcome;
   }
-  asking.target = target;
-  if (plane.outliers.any) plane.outliers.answered(target.taskId, nowMs);
-  if (outgoing.hedgeable) traffic.latency.record(nowMs - ms, nowMs);
+  state.target = target;
+  if (plane.outliers.hasAny) plane.outliers.answered(target.taskId, nowMs);
+  if (upstream.isHedgeable) stats.latency.record(nowMs - sentMs, nowMs);
   return outcome;
 }
 
-/** From here on requests pass the task over, and the registry hears of it. */
-export function passOver({ plane, counted }: Forwarding, target: Target): void {
+/** Ejects a target and has it reported to the registry. */
+export function eject({ incoming, countedAt }: Forwarding, target: Target): void {
+  const { plane } = incoming;
   if (!plane.outliers.failed(target.taskId, plane.nowMs())) return;
   plane.suspects.add(target.taskId);
-  if (counted !== null) countEjection(counted, target);
+  if (countedAt !== null) countEjection(countedAt, target);
 }
 
-/** Lets go of an attempt that lost: its answer, if one comes, is not read. Resolves when it has come. */
-export async function letGo({ outcome }: Attempt): Promise<void> {
-  const came = await outcome;
-  if (came === "failed") return;
-  const { webSocket } = came as Upgraded;
+/** Gives up an attempt that lost: its response is not read. Resolves when the response has come, or the failure. */
+export async function discard({ outcome }: Attempt): Promise<void> {
+  const response = await outcome;
+  if (response === "failed") return;
+  const { webSocket } = response as UpgradedResponse;
   if (webSocket === undefined || webSocket === null) {
-    await came.body?.cancel().catch(() => undefined);
+    await response.body?.cancel().catch(() => undefined);
     return;
   }
-  // Nobody else would end it: the request lasts as long as the socket of the task that won.
+  // Otherwise it would stay open: the request lasts as long as the winner's socket.
   webSocket.accept();
-  webSocket.close(goingAway, "another task answered first");
+  webSocket.close(goingAway, "another task responded first");
 }
 
 /** RFC 6455 §7.4.1. */
 const goingAway = 1001;
 
-/** A response as the Workers runtime has it: that to an upgrade holds the socket. */
-type Upgraded = {
+/** A response as the Workers runtime has it: the response to an upgrade holds the socket. */
+type UpgradedResponse = {
   readonly webSocket?: { accept(): void; close(code: number, reason: string): void } | null;
 };

@@ -1,172 +1,164 @@
-// Counting one request: what the meter hears of it on its way. Nothing here waits, looks anything up by a made-up key, or
-// changes what becomes of the request.
+// Counting one request: what the meter learns of it. Nothing here waits, looks anything up by a new string, or changes
+// what becomes of the request.
 
-import type { Outcome } from "../proxy/http/dial.ts";
 import type { Failure } from "../proxy/http/failure.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
 import { counterIndex, refusalCounter, responseClassCounter } from "../telemetry/counters.ts";
 import type { Meter, MeteredEntity } from "../telemetry/meter.ts";
 import type { MetricSet } from "../telemetry/metrics.ts";
+import type { Attempt, Outcome } from "./attempt.ts";
 
-/** Where a request is counted: at its service and the node it came in at. */
+/** Where a request is counted: at its service, and at the node it came in at (null: at the edge without a node). */
 export type CountedAt = {
   readonly meter: Meter;
   readonly service: MeteredEntity;
-  readonly node: MeteredEntity;
+  readonly node: MeteredEntity | null;
 };
 
-/** Why a task is asked: as the first one, in place of one that failed, or beside one that keeps the request waiting. */
+/** Why a target gets the request: as the first, after one that failed, or beside one that keeps the request waiting. */
 export type AttemptReason = "first" | "retry" | "hedge";
 
-/** A request waits for a task's answer. Returns the meter's turn, for when it waits no longer. */
-export function countWaiting({ meter, service, node }: CountedAt): number {
-  meter.entry(service, node).open.increment();
-  return meter.generation;
+/** A request starts to wait for a response. @returns the meter's generation, for `countWaited` */
+export function countWaiting(at: CountedAt): number {
+  entryMetrics(at).open.increment();
+  return at.meter.generation;
 }
 
-export function countWaited({ meter, service, node }: CountedAt, turn: number): void {
-  meter.entry(service, node).open.decrement(meter.generation - turn);
+export function countWaited(at: CountedAt, generation: number): void {
+  entryMetrics(at).open.decrement(at.meter.generation - generation);
 }
 
-/** A request gets in line for a task. Returns the meter's turn, for when it leaves it. */
-export function countInLine({ meter, service, node }: CountedAt): number {
-  meter.entry(service, node).queue.increment();
-  return meter.generation;
+/** A request joins the queue. @returns the meter's generation, for `countDequeued` */
+export function countQueued(at: CountedAt): number {
+  entryMetrics(at).queue.increment();
+  return at.meter.generation;
 }
 
-export function countOutOfLine({ meter, service, node }: CountedAt, turn: number): void {
-  meter.entry(service, node).queue.decrement(meter.generation - turn);
+export function countDequeued(at: CountedAt, generation: number): void {
+  entryMetrics(at).queue.decrement(at.meter.generation - generation);
 }
 
 /**
- * A task is asked.
+ * A request is sent to a target.
  *
- * @param failed the task that failed before it
+ * @param failed the target that failed before it
  */
-export function countSent(
-  counted: CountedAt,
-  target: Target,
-  why: AttemptReason,
-  failed: Target | null,
-): void {
-  const task = taskCell(counted, target);
-  const entry = entryCell(counted);
+export function countSent(at: CountedAt, target: Target, reason: AttemptReason, failed: Target | null): void {
+  const task = at.meter.task(target, at.service);
+  const entry = entryMetrics(at);
   task.add(counterIndex.attempts);
   entry.add(counterIndex.attempts);
   task.open.increment();
-  if (why === "first") return;
-  task.add(why === "retry" ? counterIndex.retries : counterIndex.hedges);
-  entry.add(why === "retry" ? counterIndex.retries : counterIndex.hedges);
-  if (why === "hedge" || failed === null) return;
-  taskCell(counted, failed).add(counterIndex.redispatches);
+  if (reason === "first") return;
+  const counter = reason === "retry" ? counterIndex.retries : counterIndex.hedges;
+  task.add(counter);
+  entry.add(counter);
+  if (reason === "hedge" || failed === null) return;
+  at.meter.task(failed, at.service).add(counterIndex.redispatches);
   entry.add(counterIndex.redispatches);
 }
 
 /**
  * An attempt has ended.
  *
- * @param timed its failure is the task's: no body was streaming to it
+ * @param isTimed a failure is the target's: no body was streaming to it
  */
 export function countOutcome(
-  counted: CountedAt,
-  target: Target,
-  turn: number,
+  at: CountedAt,
+  { target, generation }: Attempt,
   outcome: Outcome,
-  tookMs: number,
-  timed: boolean,
+  elapsedMs: number,
+  isTimed: boolean,
 ): void {
-  const task = taskCell(counted, target);
-  task.open.decrement(counted.meter.generation - turn);
+  const task = at.meter.task(target, at.service);
+  task.open.decrement(at.meter.generation - generation);
   if (outcome === "failed") {
-    const error = timed ? counterIndex.connectErrors : counterIndex.responseErrors;
+    const error = isTimed ? counterIndex.connectErrors : counterIndex.responseErrors;
     task.add(error);
-    entryCell(counted).add(error);
+    entryMetrics(at).add(error);
     return;
   }
-  task.observeLatency(tookMs);
-  task.add(counterIndex.tookMs, tookMs);
+  task.observeLatency(elapsedMs);
+  task.add(counterIndex.tookMs, elapsedMs);
 }
 
-/** An attempt is waited for no longer: another task answered first, or its time is over. */
-export function countGivenUp(counted: CountedAt, target: Target, turn: number, isTimeout: boolean): void {
-  const task = taskCell(counted, target);
-  task.open.decrement(counted.meter.generation - turn);
-  if (!isTimeout) return;
-  task.add(counterIndex.timeouts);
-  entryCell(counted).add(counterIndex.timeouts);
+/** An attempt is given up: another target responded first, or its time is over. */
+export function countGivenUp(at: CountedAt, { target, generation }: Attempt, isTimeout: boolean): void {
+  const task = at.meter.task(target, at.service);
+  task.open.decrement(at.meter.generation - generation);
+  if (isTimeout) countBoth(at, target, counterIndex.timeouts);
 }
 
-/** The answer of a task that was asked beside another one came first. */
-export function countHedgeWon(counted: CountedAt, target: Target): void {
-  taskCell(counted, target).add(counterIndex.hedgesWon);
-  entryCell(counted).add(counterIndex.hedgesWon);
+/** A hedge's response came first. */
+export function countHedgeWon(at: CountedAt, target: Target): void {
+  countBoth(at, target, counterIndex.hedgesWon);
 }
 
-/** Requests pass a task over from now on. */
-export function countEjection(counted: CountedAt, target: Target): void {
-  taskCell(counted, target).add(counterIndex.ejections);
-  entryCell(counted).add(counterIndex.ejections);
+/** A target is ejected. */
+export function countEjection(at: CountedAt, target: Target): void {
+  countBoth(at, target, counterIndex.ejections);
 }
 
-/** So many tasks are passed over that all are used. */
-export function countPanic(counted: CountedAt): void {
-  entryCell(counted).add(counterIndex.panics);
+/** So many targets are ejected that all are used. */
+export function countPanic(at: CountedAt): void {
+  entryMetrics(at).add(counterIndex.panics);
 }
 
-/** What a request came to. */
+/** How a request ended. */
 export type RequestEnd = {
-  /** The task asked last; null: none was. */
+  /** The target of the last attempt; null without one. */
   readonly target: Target | null;
   readonly result: Response | Failure;
   readonly method: string;
-  /** Null: not known beforehand. */
+  /** Null where the length was unknown. */
   readonly bytesIn: number | null;
-  readonly tookMs: number;
+  readonly elapsedMs: number;
 };
 
 /**
  * A request has ended.
  *
- * @param service null: for none of the mesh
- * @param node null: none could be picked
+ * @param service null where it was for none of the mesh
+ * @param node null where none was picked
  */
 export function countEnd(
   meter: Meter,
   service: MeteredEntity | null,
   node: MeteredEntity | null,
-  ending: RequestEnd,
+  { target, result, bytesIn, method, elapsedMs }: RequestEnd,
 ): void {
-  const { target, result, bytesIn, tookMs } = ending;
   const entry = meter.entry(service, node);
-  const bytesOut = result instanceof Response ? bytesOf(result, ending.method) : 0;
-  const klass = responseClassCounter(result.status);
-  addEnd(entry, klass, bytesIn ?? 0, bytesOut);
-  entry.observeLatency(tookMs);
-  entry.add(counterIndex.tookMs, tookMs);
-  if (!(result instanceof Response)) entry.add(refusalCounter(result.status));
+  const isResponse = result instanceof Response;
+  const bytesOut = isResponse ? bytesOf(result, method) : 0;
+  const responseClass = responseClassCounter(result.status);
+  addEnd(entry, responseClass, bytesIn ?? 0, bytesOut);
+  entry.observeLatency(elapsedMs);
+  entry.add(counterIndex.tookMs, elapsedMs);
+  if (!isResponse) entry.add(refusalCounter(result.status));
   if (target === null || service === null) return;
   const task = meter.task(target, service);
-  if (result instanceof Response) addEnd(task, klass, bytesIn ?? 0, bytesOut);
+  if (isResponse) addEnd(task, responseClass, bytesIn ?? 0, bytesOut);
   else task.add(counterIndex.requests);
 }
 
-function addEnd(cell: MetricSet, klass: number, bytesIn: number, bytesOut: number): void {
-  cell.add(counterIndex.requests);
-  cell.add(klass);
-  if (bytesIn > 0) cell.add(counterIndex.bytesIn, bytesIn);
-  if (bytesOut > 0) cell.add(counterIndex.bytesOut, bytesOut);
+function addEnd(metrics: MetricSet, responseClass: number, bytesIn: number, bytesOut: number): void {
+  metrics.add(counterIndex.requests);
+  metrics.add(responseClass);
+  if (bytesIn > 0) metrics.add(counterIndex.bytesIn, bytesIn);
+  if (bytesOut > 0) metrics.add(counterIndex.bytesOut, bytesOut);
 }
 
-/** By Content-Length: following a body would cost it the runtime's own streaming. */
+/** By Content-Length: counting a body's bytes would cost it the runtime's own streaming. */
 function bytesOf({ status, headers }: Response, method: string): number {
   if (method === "HEAD" || status === 304) return 0;
   return Number(headers.get("content-length")) || 0;
 }
 
-function taskCell({ meter, service }: CountedAt, target: Target): MetricSet {
-  return meter.task(target, service);
+function countBoth(at: CountedAt, target: Target, counter: number): void {
+  at.meter.task(target, at.service).add(counter);
+  entryMetrics(at).add(counter);
 }
 
-function entryCell({ meter, service, node }: CountedAt): MetricSet {
+function entryMetrics({ meter, service, node }: CountedAt): MetricSet {
   return meter.entry(service, node);
 }

@@ -1,39 +1,25 @@
-// The debug headers: which way a request went and what it was decided by, for those who show a token of the mesh.
+// Debug headers: which route a request took and why, for clients that show a token of the mesh.
 
 import { printPathRule } from "../domain/table/path-rule.ts";
-import type { EntryPoint } from "../proxy/entry-point.ts";
 import type { DataPlane } from "../proxy/plane.ts";
-import type { RouteHints } from "../proxy/routing/route-hints.ts";
-import type { Route, Routes } from "../proxy/routing/routes.ts";
+import type { RouteChoice } from "../proxy/routing/route-hints.ts";
+import type { Routes } from "../proxy/routing/routes.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
-import type { Forwarding } from "./attempt.ts";
-import type { Trace } from "./trace.ts";
+import type { ForwardState } from "./forward.ts";
+import type { ProxyRequest } from "./proxy-request.ts";
 
-/** What is told of a request. */
-export type DebugFacts = {
-  readonly entry: EntryPoint;
-  readonly plane: DataPlane;
-  readonly route: Route | null;
-  readonly asking: Pick<Forwarding, "target" | "attempts" | "waitedMs"> | null;
-  readonly trace: Trace | null;
-  readonly wish: RouteHints | null;
-  readonly host: string;
-  readonly request: Pick<Request, "url">;
-};
-
-/** Puts on an answer which way it came. */
-export function setDebug(headers: Headers, told: DebugFacts, routes: Routes | null): void {
-  const { entry, route, asking, trace } = told;
-  const { attempts, target } = asking ?? { attempts: 0, target: null };
-  const node = routes?.node(entry.node ?? "");
+/** Adds the debug headers to a response. @param routes the table used last; null before the first */
+export function setDebugHeaders(
+  headers: Headers,
+  incoming: ProxyRequest,
+  state: ForwardState,
+  routes: Routes | null,
+): void {
+  const { entry, trace, plane } = incoming;
+  const { node, choice, target, attempts } = state;
   headers.set("x-waggle-entry", entry.role);
-  if (node !== undefined) headers.set("x-waggle-node", node.name);
-  if (route !== null) {
-    headers.set("x-waggle-service", route.service.name);
-    headers.set("x-waggle-policy", route.service.policy);
-    setTaker(headers, told, routes);
-    setWish(headers, told);
-  }
+  if (node !== null && node !== "direct") headers.set("x-waggle-node", node.name);
+  if (choice !== null) setRoute(headers, incoming, state, choice, routes);
   if (target !== null) {
     headers.set("x-waggle-task", target.taskId);
     if (target.server === null) {
@@ -45,40 +31,40 @@ export function setDebug(headers: Headers, told: DebugFacts, routes: Routes | nu
   if (trace !== null && attempts > 0) {
     headers.set(
       "x-waggle-trace",
-      trace.print((asked) => nodeOf(asked, routes)),
+      trace.print((traced) => nodeOf(traced, routes)),
     );
   }
-  if (route !== null) setEjections(headers, told, route.pool(node?.id ?? "").ids);
-  setTable(headers, told.plane, routes);
+  if (choice !== null) setEjections(headers, plane, choice.pool.ids);
+  setTable(headers, plane, routes);
 }
 
-/** The path rule that led to the service, and whose request it was. */
-function setTaker(
+/** The service, its policy, and what else led to the target. */
+function setRoute(
   headers: Headers,
-  { entry, plane, host, request }: DebugFacts,
+  incoming: ProxyRequest,
+  { target, queuedMs }: ForwardState,
+  { route, hints }: RouteChoice,
   routes: Routes | null,
 ): void {
-  const taker = routes?.pathRouteOf(entry.port, host, plane.domain, request) ?? null;
-  if (taker === null) return;
-  headers.set("x-waggle-path", printPathRule(taker.rule));
-  if (taker.from !== null) headers.set("x-waggle-taken-from", taker.from);
-}
-
-/** What besides the policy led to the task. */
-function setWish(headers: Headers, { wish, asking }: DebugFacts): void {
-  const target = asking?.target ?? null;
-  if (asking !== null && asking.waitedMs > 0) headers.set("x-waggle-waited-ms", String(asking.waitedMs));
-  if (wish === null) return;
-  if (wish.canaryOf !== null) headers.set("x-waggle-canary-of", wish.canaryOf);
-  if (wish.sticky !== null && target !== null) {
-    headers.set("x-waggle-sticky", target.taskId === wish.kept?.taskId ? "kept" : "new");
+  headers.set("x-waggle-service", route.service.name);
+  headers.set("x-waggle-policy", route.service.policy);
+  const pathRoute = routes?.match(incoming)?.pathRoute ?? null;
+  if (pathRoute !== null) {
+    headers.set("x-waggle-path", printPathRule(pathRoute.rule));
+    if (pathRoute.from !== null) headers.set("x-waggle-taken-from", pathRoute.from);
+  }
+  if (queuedMs > 0) headers.set("x-waggle-waited-ms", String(queuedMs));
+  if (hints === null) return;
+  if (hints.canaryOf !== null) headers.set("x-waggle-canary-of", hints.canaryOf);
+  if (hints.stickyCookie !== null && target !== null) {
+    headers.set("x-waggle-sticky", target.taskId === hints.stickyTarget?.taskId ? "kept" : "new");
   }
 }
 
-/** The tasks this isolate passes over, as `TASK;for=1500` with milliseconds to come, and whether all are used anyway. */
-function setEjections(headers: Headers, { plane }: DebugFacts, taskIds: readonly string[]): void {
-  if (!plane.outliers.any) return;
-  const { ejected, panic } = plane.outliers.ejections(taskIds, plane.nowMs());
+/** The targets this isolate ejected, as `TASK;for=1500` with the milliseconds left, and whether it uses all anyway. */
+function setEjections(headers: Headers, { outliers, nowMs }: DataPlane, taskIds: readonly string[]): void {
+  if (!outliers.hasAny) return;
+  const { ejected, panic } = outliers.ejections(taskIds, nowMs());
   if (ejected.length === 0) return;
   headers.set("x-waggle-ejected", ejected.map(({ taskId, forMs }) => `${taskId};for=${forMs}`).join(", "));
   if (panic) headers.set("x-waggle-panic", `${ejected.length} of ${taskIds.length} tasks fail: all are used`);
@@ -86,7 +72,7 @@ function setEjections(headers: Headers, { plane }: DebugFacts, taskIds: readonly
 
 function setTable(headers: Headers, { tables }: DataPlane, routes: Routes | null): void {
   const { problem } = tables;
-  // What the registry says is printed as it is only where a header can hold it.
+  // The registry's error text is shortened to what a header can hold.
   if (problem !== null) {
     headers.set("x-waggle-table-problem", problem.replaceAll(/[^ -~]+/g, "?").slice(0, 200));
   }

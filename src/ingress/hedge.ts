@@ -1,119 +1,125 @@
-// A task keeps a request waiting: what else is tried meanwhile, and what the request comes to.
+// Hedging: what else is tried while a target keeps a request waiting.
 //
-// A safe request is asked of a further task each time the last one asked has had about as long as the service usually
-// takes, within budgets. Any other that may be repeated is asked of a further one when the last has had the time of one
-// try, or has fallen silent. Whoever answers first wins; nobody's answer is given up before. A request that may not be
-// repeated waits; but if its task has fallen silent, its client hears so now and not at the end.
+// A safe request goes to another target each time the last one has had about as long as the service usually takes, within
+// budgets. Any other repeatable request goes to another target when the last one has had the time of one try, or is
+// frozen. The first response wins, and no attempt is given up before that. A request that must not be sent twice waits;
+// but when its target is frozen, its client gets the failure at once and not when the time-out ends.
 
-import { type Outcome, within } from "../proxy/http/dial.ts";
-import { type Attempt, type Forwarding, letGo, nextTarget, passOver, send, settle } from "./attempt.ts";
+import { type Attempt, discard, eject, type Outcome, settle, startAttempt, within } from "./attempt.ts";
 import { countEjection, countGivenUp, countHedgeWon } from "./counting.ts";
+import { type Forwarding, nextTarget } from "./forward.ts";
 
-/** Where the hedge budget is spent, a further task is asked after this long at the cost of the retry budget. */
+/** When the hedge budget is used up, another target gets the request after this long, at the cost of the retry budget. */
 const lateHedgeMs = 1_000;
 
-/** How often a waiting request looks whether its task has fallen silent, or had its time, milliseconds. */
+/** How often a waiting request checks whether its target is frozen or has had its time, milliseconds. */
 export const attemptPollMs = 250;
 
-/** A task's answer; or all connections failed; or time is over; or the one task that may be asked is frozen. */
-export type Raced = Response | "failed" | "slow" | "silent";
+/** A target's response; or all connections failed, the time is over, or the one target it may go to is frozen. */
+export type HedgeResult = Response | "failed" | "slow" | "silent";
 
 /**
- * Waits for the attempt under way, and for those that join it.
+ * Waits for an attempt under way and for those that join it.
  *
- * @param endsMs when the time to begin an answer is over
+ * @param endsMs end of the head time-out, epoch milliseconds
  */
-export async function race(asking: Forwarding, first: Attempt, endsMs: number): Promise<Raced> {
-  const { plane, outgoing } = asking;
-  const waiting = [first];
+export async function hedge(forwarding: Forwarding, first: Attempt, endsMs: number): Promise<HedgeResult> {
+  const { incoming, upstream, stats, pool, state } = forwarding;
+  const { plane } = incoming;
+  const open = [first];
   let nowMs = plane.nowMs();
-  let joinAtMs = outgoing.hedgeable && asking.ring.ids.length > 1 ? nowMs : Number.POSITIVE_INFINITY;
+  let hedgeAtMs = upstream.isHedgeable && pool.ids.length > 1 ? nowMs : Number.POSITIVE_INFINITY;
   while (nowMs < endsMs) {
-    if (hadItsTime(asking, waiting.at(-1) as Attempt, nowMs)) {
-      if (!outgoing.repeatable) {
-        giveUp(asking, first, true);
+    if (hasHadItsTime(forwarding, open.at(-1) as Attempt, nowMs)) {
+      if (!upstream.isRepeatable) {
+        giveUp(forwarding, first, true);
         return "silent";
       }
-      if (asking.left > 0 && asking.traffic.retries.take(nowMs)) join(asking, waiting);
-    } else if (asking.left > 0 && joinAtMs <= nowMs) {
-      joinAtMs = nowMs + hedge(asking, waiting, nowMs);
+      if (state.attemptsLeft > 0 && stats.retries.take(nowMs)) join(forwarding, open, nowMs);
+    } else if (state.attemptsLeft > 0 && hedgeAtMs <= nowMs) {
+      hedgeAtMs = nowMs + joinIfInBudget(forwarding, open, nowMs);
     }
-    const nextMs = asking.left > 0 && joinAtMs > nowMs ? joinAtMs : Number.POSITIVE_INFINITY;
+    const nextMs = state.attemptsLeft > 0 && hedgeAtMs > nowMs ? hedgeAtMs : Number.POSITIVE_INFINITY;
     const wakeMs = Math.min(endsMs, nowMs + attemptPollMs, nextMs);
-    const ended = await within(firstOf(waiting), wakeMs - nowMs);
-    // A timer that went off says how late it is, whatever the clock says.
+    const ended = await within(firstOf(open), wakeMs - nowMs);
+    // A timer that fired says how late it is, whatever the clock says.
     nowMs = Math.max(ended === "slow" ? wakeMs : nowMs, plane.nowMs());
     if (ended === "slow") continue;
-    const index = waiting.indexOf(ended.sent);
-    waiting.splice(index, 1);
-    const outcome = settle(asking, ended.sent, ended.outcome);
-    if (outcome !== "failed") {
-      for (const [at, loser] of waiting.entries()) lose(asking, loser, at < index);
-      if (ended.sent.isHedge && asking.counted !== null) countHedgeWon(asking.counted, ended.sent.target);
-      return outcome;
-    }
-    if (waiting.length === 0) return "failed";
+    const result = take(forwarding, open, ended);
+    if (result !== "failed" || open.length === 0) return result;
   }
-  for (const sent of waiting) {
-    passOver(asking, sent.target);
-    giveUp(asking, sent, true);
+  for (const attempt of open) {
+    eject(forwarding, attempt.target);
+    giveUp(forwarding, attempt, true);
   }
   return "slow";
 }
 
+type Ended = { readonly attempt: Attempt; readonly outcome: Outcome };
+
 /** The attempt that ends first, well or not. */
-function firstOf(
-  waiting: readonly Attempt[],
-): Promise<{ readonly sent: Attempt; readonly outcome: Outcome }> {
-  return Promise.race(waiting.map((sent) => sent.outcome.then((outcome) => ({ sent, outcome }))));
+function firstOf(open: readonly Attempt[]): Promise<Ended> {
+  return Promise.race(open.map((attempt) => attempt.outcome.then((outcome) => ({ attempt, outcome }))));
 }
 
-/** Whether the task asked last has had the time of one try, or fallen silent. Then requests pass it over. */
-function hadItsTime(asking: Forwarding, { target, ms }: Attempt, nowMs: number): boolean {
-  const { plane, outgoing, traffic } = asking;
-  const { tryTimeoutMs, frozenMs, frozen } = plane;
-  const isOver = outgoing.repeatable && tryTimeoutMs !== null && nowMs - ms >= tryTimeoutMs;
-  const isSilent =
+/** Settles an attempt that ended, and gives up the others if it brought a response. */
+function take(forwarding: Forwarding, open: Attempt[], { attempt, outcome }: Ended): Outcome {
+  const index = open.indexOf(attempt);
+  open.splice(index, 1);
+  const result = settle(forwarding, attempt, outcome);
+  if (result === "failed") return result;
+  for (const [at, loser] of open.entries()) lose(forwarding, loser, at < index);
+  if (attempt.isHedge && forwarding.countedAt !== null) countHedgeWon(forwarding.countedAt, attempt.target);
+  return result;
+}
+
+/** Whether the last target has had the time of one try, or is frozen. It is then ejected. */
+function hasHadItsTime(forwarding: Forwarding, { target, sentMs }: Attempt, nowMs: number): boolean {
+  const { incoming, upstream, stats } = forwarding;
+  const { tryTimeoutMs, frozenMs, frozen } = incoming.plane;
+  const isOver = upstream.isRepeatable && tryTimeoutMs !== null && nowMs - sentMs >= tryTimeoutMs;
+  const isFrozen =
     frozenMs !== null &&
-    frozen.any &&
-    frozen.isFrozen(target.taskId, ms, nowMs, frozenMs, traffic.latency.percentile(0.99));
-  if (isOver || isSilent) passOver(asking, target);
-  return isOver || isSilent;
+    frozen.hasAny &&
+    frozen.isFrozen(target.taskId, sentMs, nowMs, frozenMs, stats.latency.percentile(0.99));
+  if (isOver || isFrozen) eject(forwarding, target);
+  return isOver || isFrozen;
 }
 
-/** Asks a further task if a budget has it. Returns after how many milliseconds the next may be asked. */
-function hedge(asking: Forwarding, waiting: Attempt[], nowMs: number): number {
-  const { traffic } = asking;
-  const isLate = nowMs - (waiting[0]?.ms ?? nowMs) >= lateHedgeMs;
-  if (!traffic.hedges.take(nowMs) && !(isLate && traffic.retries.take(nowMs))) return lateHedgeMs;
-  return join(asking, waiting) ? traffic.latency.hedgeAfterMs : Number.POSITIVE_INFINITY;
+/** Sends the request to another target if a budget allows it. @returns milliseconds until the next may join */
+function joinIfInBudget(forwarding: Forwarding, open: Attempt[], nowMs: number): number {
+  const { hedges, retries, latency } = forwarding.stats;
+  const isLate = nowMs - (open[0]?.sentMs ?? nowMs) >= lateHedgeMs;
+  if (!hedges.take(nowMs) && !(isLate && retries.take(nowMs))) return lateHedgeMs;
+  return join(forwarding, open, nowMs) ? latency.hedgeAfterMs : Number.POSITIVE_INFINITY;
 }
 
-/** Asks the task whose turn it is; false when every one was asked. */
-function join(asking: Forwarding, waiting: Attempt[]): boolean {
-  const target = nextTarget(asking);
-  if (target === null) asking.left = 0;
-  else waiting.push(send(asking, target, "hedge"));
+/** Sends the request to the next target; false when it went to every one. */
+function join(forwarding: Forwarding, open: Attempt[], nowMs: number): boolean {
+  const target = nextTarget(forwarding);
+  if (target === null) forwarding.state.attemptsLeft = 0;
+  else open.push(startAttempt(forwarding, target, "hedge", nowMs));
   return target !== null;
 }
 
-/** Another task answered first. One that was asked before that is slow, and may be worse than that. */
-function lose(asking: Forwarding, loser: Attempt, wasEarlier: boolean): void {
-  const { plane } = asking;
+/** Another target responded first. If this one got the request earlier, it is slow, and perhaps frozen. */
+function lose(forwarding: Forwarding, loser: Attempt, wasEarlier: boolean): void {
+  const { incoming, countedAt } = forwarding;
+  const { plane, waitUntil } = incoming;
   const { taskId } = loser.target;
   const nowMs = plane.nowMs();
-  const ended = letGo(loser);
-  giveUp(asking, loser, false);
+  const ended = discard(loser);
+  giveUp(forwarding, loser, false);
   if (!wasEarlier) return;
   if (plane.outliers.slow(taskId, nowMs)) {
     plane.suspects.add(taskId);
-    if (asking.counted !== null) countEjection(asking.counted, loser.target);
+    if (countedAt !== null) countEjection(countedAt, loser.target);
   }
-  if (plane.frozen.watch(taskId, loser.ms, nowMs)) {
-    asking.waitUntil(ended.then(() => plane.frozen.responded(taskId)));
+  if (plane.frozen.watch(taskId, loser.sentMs, nowMs)) {
+    waitUntil(ended.then(() => plane.frozen.responded(taskId)));
   }
 }
 
-function giveUp({ counted }: Forwarding, { target, turn }: Attempt, isTimeout: boolean): void {
-  if (counted !== null) countGivenUp(counted, target, turn, isTimeout);
+function giveUp({ countedAt }: Forwarding, attempt: Attempt, isTimeout: boolean): void {
+  if (countedAt !== null) countGivenUp(countedAt, attempt, isTimeout);
 }

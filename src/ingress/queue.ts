@@ -1,60 +1,68 @@
-// Waiting in line for a task that has fewer open requests than it may have.
+// Waiting in the request queue for a target with fewer open requests than its maximum.
 
 import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
 import { abandonedMs, queuePollMs, type Waiter } from "../proxy/resilience/request-queue.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
-import { type Forwarding, pick } from "./attempt.ts";
-import { countInLine, countOutOfLine } from "./counting.ts";
+import { countDequeued, countQueued } from "./counting.ts";
+import { type Forwarding, pick } from "./forward.ts";
 
-/** A task, with the request already counted as open; or the line is full; or waiting took too long. */
-export type Waited = { readonly target: Target; readonly open: OpenRequest } | "full" | "late";
+/** A target whose open request is already counted. */
+type Dequeued = { readonly target: Target; readonly open: OpenRequest };
 
-/** Whether some task is left for a request that none was picked for: all that are left are full. */
-export function mustWait({ ring, tried, wish }: Forwarding): boolean {
-  if (!ring.hasMaxconn) return false;
-  const isLeft = ({ taskId }: Target) => tried?.has(taskId) !== true;
+/** `full`: the queue was; `late`: the wait took too long. */
+export type QueueResult = Dequeued | "full" | "late";
+
+/** Whether a request for which no target was picked has one left: all that are left are full. */
+export function mustQueue({ pool, hints, state }: Forwarding): boolean {
+  if (!pool.hasMaxconn) return false;
+  const isUntried = ({ taskId }: Target) => state.tried?.has(taskId) !== true;
+  const sticky = hints?.stickyTarget ?? null;
   return (
-    [ring, ring.backups].some((one) => one?.targets.some(isLeft)) || (wish?.kept != null && isLeft(wish.kept))
+    [pool, pool.backups].some((tier) => tier?.targets.some(isUntried)) ||
+    (sticky !== null && isUntried(sticky))
   );
 }
 
-/** Gets in line, and waits for its turn as long as the service lets it. */
-export async function waitInLine(asking: Forwarding): Promise<Waited> {
-  const { plane, serviceId, ring, counted, waitUntil } = asking;
-  if (plane.queue.length(serviceId, plane.nowMs()) >= ring.rules.queue) return "full";
-  const turn = counted === null ? 0 : countInLine(counted);
-  // Told while it waits: where nothing gets on, no request ends that would tell of it.
+/** Joins the queue, and waits as long as the service allows. */
+export async function waitInQueue(forwarding: Forwarding): Promise<QueueResult> {
+  const { incoming, route, pool, countedAt } = forwarding;
+  const { plane, waitUntil } = incoming;
+  if (plane.queue.length(route.service.id, plane.nowMs()) >= pool.rules.queue) return "full";
+  const generation = countedAt === null ? 0 : countQueued(countedAt);
+  // Reported while it waits: when no target gets free, no request ends whose report would include it.
   plane.flusher?.schedule(plane.nowMs(), waitUntil);
-  const waited = await waitForTurn(asking);
-  if (counted !== null) countOutOfLine(counted, turn);
-  return waited;
+  const result = await waitForTarget(forwarding);
+  if (countedAt !== null) countDequeued(countedAt, generation);
+  return result;
 }
 
-async function waitForTurn(asking: Forwarding): Promise<Waited> {
-  const { plane, serviceId, ring } = asking;
+async function waitForTarget(forwarding: Forwarding): Promise<QueueResult> {
+  const { incoming, route, pool, hints, state } = forwarding;
+  const { plane } = incoming;
   const { queue, open } = plane;
+  const { id } = route.service;
   const startedMs = plane.nowMs();
-  let given: Exclude<Waited, string> | null = null as Exclude<Waited, string> | null;
-  const place: Waiter = {
+  let taken: Dequeued | null = null as Dequeued | null;
+  const waiter: Waiter = {
     polledMs: startedMs,
-    isSelective: asking.wish?.kept != null || (asking.tried?.size ?? 0) > 0,
+    isSelective: (hints?.stickyTarget ?? null) !== null || (state.tried?.size ?? 0) > 0,
     take: (nowMs) => {
-      const target = pick(asking);
-      if (target !== null) given = { target, open: open.open(target.taskId, nowMs + abandonedMs) };
+      const target = pick(forwarding);
+      if (target !== null) taken = { target, open: open.open(target.taskId, nowMs + abandonedMs) };
       return target !== null;
     },
   };
   for (let nowMs = startedMs; ; nowMs = plane.nowMs()) {
-    // Nobody looked for so long that it was given to no one: back to the end of the line.
-    if (given !== null && given.open.untilMs <= nowMs) {
-      open.close(given.open);
-      given = null;
+    // It did not poll for so long that its target was given up: back to the end of the queue.
+    if (taken !== null && taken.open.untilMs <= nowMs) {
+      open.close(taken.open);
+      taken = null;
     }
-    if (given === null) queue.poll(serviceId, place, nowMs);
-    if (given !== null) return given;
-    if (nowMs - startedMs >= ring.rules.queueTimeoutMs) break;
+    if (taken === null) queue.poll(id, waiter, nowMs);
+    if (taken !== null) return taken;
+    if (nowMs - startedMs >= pool.rules.queueTimeoutMs) break;
     await new Promise((resolve) => setTimeout(resolve, queuePollMs));
   }
-  queue.leave(serviceId, place);
+  queue.leave(id, waiter);
   return "late";
 }

@@ -1,14 +1,14 @@
-// The trace of one request: which tasks were asked, when, and what came of it. Kept only for requests that ask for it.
+// The trace of one request: which targets it went to, when, and what came of it. Kept only for requests that ask for it.
 
-import type { Outcome } from "../proxy/http/dial.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
+import type { Outcome } from "./attempt.ts";
 
 type TracedAttempt = {
   readonly target: Target;
   /** Epoch milliseconds. */
-  readonly askedMs: number;
+  readonly sentMs: number;
   endedMs: number | null;
-  /** The status the task answered with; `failed`: not reached, or broken off; `none`: nothing came yet. */
+  /** The response's status; `failed`: not reached, or broken off; `none`: nothing has come yet. */
   outcome: number | "failed" | "none";
 };
 
@@ -22,9 +22,9 @@ export class Trace {
     this.#startedMs = nowMs();
   }
 
-  /** Takes in that a task was asked, and what will come of it. */
+  /** Records an attempt, and its outcome once that is known. */
   follow(target: Target, sent: Promise<Outcome>): void {
-    const attempt: TracedAttempt = { target, askedMs: this.#nowMs(), endedMs: null, outcome: "none" };
+    const attempt: TracedAttempt = { target, sentMs: this.#nowMs(), endedMs: null, outcome: "none" };
     this.#attempts.push(attempt);
     void sent.then((outcome) => {
       attempt.endedMs = this.#nowMs();
@@ -33,19 +33,19 @@ export class Trace {
   }
 
   /**
-   * `TASK;slot=1;node=node1;at=0;ms=3;outcome=200, …` in the order they were asked; at and ms are milliseconds. Of a static
-   * server `SERVER;server=web1;at=…`.
+   * `TASK;slot=1;node=node1;at=0;ms=3;outcome=200, …` in the order they were sent; at and ms are milliseconds. A static
+   * server's: `SERVER;server=web1;at=…`.
    *
    * @param nodeOf the name of a task's node
    */
   print(nodeOf: (target: Target) => string): string {
     const nowMs = this.#nowMs();
     return this.#attempts
-      .map(({ target, askedMs, endedMs, outcome }) => {
-        const tookMs = (endedMs ?? nowMs) - askedMs;
+      .map(({ target, sentMs, endedMs, outcome }) => {
+        const elapsedMs = (endedMs ?? nowMs) - sentMs;
         const { taskId, slot, server } = target;
-        const what = server === null ? `slot=${slot};node=${nodeOf(target)}` : `server=${server}`;
-        return `${taskId};${what};at=${askedMs - this.#startedMs};ms=${tookMs};outcome=${outcome}`;
+        const where = server === null ? `slot=${slot};node=${nodeOf(target)}` : `server=${server}`;
+        return `${taskId};${where};at=${sentMs - this.#startedMs};ms=${elapsedMs};outcome=${outcome}`;
       })
       .join(", ");
   }

@@ -1,4 +1,4 @@
-// An entry: where a request came in, as the shell in front of the data plane knows it. Headers never decide it.
+// The entry point: where a request came in, as the shell in front of the data plane knows it. Headers never decide it.
 
 export type EntryPoint = {
   /** `edge`: the external load balancer; `ingress`: the entry point of one node. */
@@ -10,6 +10,6 @@ export type EntryPoint = {
   /** The client's address, without port: `203.0.113.7`, `2001:db8::1`. */
   readonly client: string;
   readonly scheme: "http" | "https";
-  /** May ask for `x-waggle-debug`: carries a token of the mesh. Decided lazily, only when the header is there. */
+  /** Whether the request carries a token of the mesh and may get debug headers. Called only when it asks for them. */
   readonly mayDebug: () => boolean | Promise<boolean>;
 };

@@ -1,6 +1,6 @@
-// Cookies in a request's Cookie header (RFC 6265 §4.2): one looked up, one taken out.
+// Cookies in a Cookie header (RFC 6265 §4.2): finding one, and removing one.
 
-/** The value of the first cookie of a name (case counts); null when there is none. */
+/** The value of the first cookie of a name (case-sensitive); null where there is none. */
 export function cookieOf(header: string | null, name: string): string | null {
   if (header === null || !header.includes(name)) return null;
   for (const pair of header.split(";")) {
@@ -10,7 +10,7 @@ export function cookieOf(header: string | null, name: string): string | null {
   return null;
 }
 
-/** The header without the cookies of a name; null when nothing is left. What stays keeps its bytes. */
+/** The header without the cookies of a name; null when nothing is left. The other cookies keep their bytes. */
 export function withoutCookie(header: string, name: string): string | null {
   const left = header.split(";").filter((pair) => pair.split("=", 1)[0]?.trim() !== name);
   return left.length === 0 ? null : left.join(";").trimStart();

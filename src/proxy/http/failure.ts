@@ -1,9 +1,9 @@
-// Failures: what the mesh itself answers when no task did. Small, honest, never cached.
+// Failures: the mesh's own error responses. Small, and never cached.
 
-/** Why a request got no answer from a task. */
+/** Why a request got no response from a target. */
 export type Failure = {
   readonly status: 400 | 403 | 404 | 500 | 502 | 503 | 504 | 508;
-  /** A sentence for whoever sent the request, without a full stop. */
+  /** A sentence for the client, without a full stop. */
   readonly reason: string;
 };
 
@@ -18,14 +18,14 @@ const titles: Record<Failure["status"], string> = {
   508: "Loop Detected",
 };
 
-/** Seconds after which a 503 is worth another try: about what a restarted task takes to be seen. */
+/** Retry-After of a 503, seconds: about the time until a restarted task takes requests. */
 const retryAfterS = 1;
 
 /**
- * The answer for a failure: a page for those who ask for HTML, JSON for everybody else.
+ * The response for a failure: a page where Accept prefers HTML, else JSON.
  *
  * @param accept the request's Accept header
- * @param method for HEAD there is no body
+ * @param method HEAD gets no body
  */
 export function failureResponse(
   { status, reason }: Failure,
@@ -44,13 +44,13 @@ export function failureResponse(
   return new Response(method === "HEAD" ? null : text, { status, headers });
 }
 
-/** True when Accept names HTML and rates it above JSON; a wildcard alone does not ask for a page. */
+/** True when Accept names HTML and rates it above JSON; a wildcard alone does not. */
 function prefersHtml(accept: string): boolean {
   const html = Math.max(quality(accept, "text/html"), quality(accept, "application/xhtml+xml"));
   return html > quality(accept, "application/json");
 }
 
-/** The weight Accept gives to a type it names, 0 when it does not name it (RFC 9110 §12.5.1). */
+/** The weight that Accept gives a type; 0 where it does not name it (RFC 9110 §12.5.1). */
 function quality(accept: string, type: string): number {
   for (const range of accept.toLowerCase().split(",")) {
     const [name, ...parameters] = range.split(";").map((part) => part.trim());

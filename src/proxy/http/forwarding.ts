@@ -1,9 +1,9 @@
-// Forwarding headers: what a request says to the task about where it came from, and whom to believe about that.
+// Forwarding headers: what the mesh tells a task about the client, and which claims of the client's side it believes.
 
 import type { EntryPoint } from "../entry-point.ts";
 import { portOfHost } from "./host.ts";
 
-/** The facts about its origin that a request brought along. */
+/** What a request itself claims about its client. */
 export type ForwardedClaims = {
   readonly forwardedFor: string | null;
   readonly forwardedHost: string | null;
@@ -13,9 +13,9 @@ export type ForwardedClaims = {
 };
 
 /**
- * Sets X-Forwarded-For, -Host, -Proto and Forwarded (RFC 7239), and X-Forwarded-Port where Host and scheme do not say
- * the port already: every header sent costs a proxied request some two percent of its time. A trusted proxy's claims
- * are kept, with the proxy itself added to the chains; anybody else's are replaced by what the entry knows.
+ * Sets X-Forwarded-For, -Host, -Proto and Forwarded (RFC 7239), and X-Forwarded-Port where Host and scheme do not imply
+ * the port: every header costs a proxied request about two percent of its time. A trusted proxy's claims are kept and
+ * the proxy is added to the chains; all other claims are replaced by the facts of the entry point.
  *
  * @param headers those of the outgoing request
  * @param host the Host the client sent, with its port
@@ -29,21 +29,22 @@ export function setForwarding(
   claims: ForwardedClaims | null,
 ): void {
   const element = `for=${nodeName(entry.client)};host=${quoted(host)};proto=${entry.scheme}`;
-  headers.set("x-forwarded-for", joined(claims?.forwardedFor, entry.client));
+  const earlierClients = claims?.forwardedFor ?? null;
+  const earlier = claims === null ? null : earlierElements(claims);
+  headers.set(
+    "x-forwarded-for",
+    earlierClients === null ? entry.client : `${earlierClients}, ${entry.client}`,
+  );
   headers.set("x-forwarded-host", claims?.forwardedHost ?? host);
   headers.set("x-forwarded-proto", claims?.forwardedProto ?? entry.scheme);
-  const claimed = claims !== null && claims.forwardedPort !== null;
-  if (!claimed && entry.port !== null && entry.port !== portOfHost(entry.scheme, host)) {
+  const hasPort = claims !== null && claims.forwardedPort !== null;
+  if (!hasPort && entry.port !== null && entry.port !== portOfHost(entry.scheme, host)) {
     headers.set("x-forwarded-port", String(entry.port));
   }
-  headers.set("forwarded", joined(claims === null ? null : earlierElements(claims), element));
+  headers.set("forwarded", earlier === null ? element : `${earlier}, ${element}`);
 }
 
-function joined(before: string | null | undefined, last: string): string {
-  return before === null || before === undefined ? last : `${before}, ${last}`;
-}
-
-/** RFC 7239 §7.4: a proxy that only speaks X-Forwarded-For is translated, so that both chains name the same client. */
+/** RFC 7239 §7.4: X-Forwarded-For is translated where a proxy sends nothing else, so that both chains name one client. */
 function earlierElements({ forwarded, forwardedFor }: ForwardedClaims): string | null {
   if (forwarded !== null || forwardedFor === null) return forwarded;
   return forwardedFor
@@ -52,7 +53,7 @@ function earlierElements({ forwarded, forwardedFor }: ForwardedClaims): string |
     .join(", ");
 }
 
-/** RFC 7239 §6: an IPv6 address stands in brackets and quotes; what is no address is quoted. */
+/** RFC 7239 §6: an IPv6 address is written in brackets and quotes; anything but an address is quoted. */
 function nodeName(client: string): string {
   if (/^[0-9.]+$/.test(client)) return client;
   return /^[0-9A-Fa-f:.]+$/.test(client) ? `"[${client}]"` : quoted(client);

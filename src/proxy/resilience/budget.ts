@@ -1,8 +1,8 @@
-// A budget: how many extra attempts the recent requests have earned. Retries and hedges draw on one each, so that an
-// outage is never made worse by what was meant to hide it.
+// A budget: how many extra attempts recent requests allow. Retries and hedges have one each, so that they never make an
+// outage worse.
 //
-// Requests and extras are counted per second over a window. An extra is allowed while the window's extras stay below
-// its share of the window's requests, or below a floor that keeps a quiet service from having no second chance at all.
+// Requests and extra attempts are counted per second over a window. An extra attempt is allowed while their number stays
+// below a share of the window's requests, or below a minimum per second, without which a quiet service had none.
 
 export type BudgetPolicy = {
   /** Extra attempts for each request, for example 0.2. */
@@ -11,10 +11,10 @@ export type BudgetPolicy = {
   readonly perSecond: number;
 };
 
-/** A fifth of the requests may be sent again, as Envoy's and Linkerd's budgets have it; at least three a second. */
+/** A fifth of the requests may be sent again, as in Envoy's and Linkerd's budgets; at least three a second. */
 export const retryBudget: BudgetPolicy = { ratio: 0.2, perSecond: 3 };
 
-/** A tenth of the requests may be asked twice at once. */
+/** A tenth of the requests may be sent to two targets at once. */
 export const hedgeBudget: BudgetPolicy = { ratio: 0.1, perSecond: 3 };
 
 /** Seconds that count as recent. */
@@ -24,19 +24,19 @@ export class Budget {
   readonly #policy: BudgetPolicy;
   readonly #requests = new Array<number>(windowSeconds).fill(0);
   readonly #extras = new Array<number>(windowSeconds).fill(0);
-  /** The second the newest slot counts, since the epoch. */
+  /** The second of the newest slot, since the epoch. */
   #second = 0;
 
   constructor(policy: BudgetPolicy) {
     this.#policy = policy;
   }
 
-  /** Takes in that a request came. */
+  /** Records a request. */
   request(nowMs: number): void {
     this.#add(this.#requests, nowMs);
   }
 
-  /** Takes one extra attempt; false when there is none to take. */
+  /** Takes one extra attempt; false when none is left. */
   take(nowMs: number): boolean {
     this.#moveTo(nowMs);
     const { ratio, perSecond } = this.#policy;
@@ -52,7 +52,7 @@ export class Budget {
     counts[slot] = (counts[slot] ?? 0) + 1;
   }
 
-  /** Empties the slots between the newest second and now. A clock that went back counts on in the newest one. */
+  /** Clears the slots between the newest second and now. If the clock went back, the newest slot counts on. */
   #moveTo(nowMs: number): void {
     const second = Math.floor(nowMs / 1_000);
     const passed = Math.min(second - this.#second, windowSeconds);

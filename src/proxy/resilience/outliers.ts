@@ -1,93 +1,91 @@
-// Outliers: tasks that failed, or kept requests waiting, under this isolate's own hands. They are passed over at once,
-// before the registry and the table know.
+// Outliers: targets that failed requests of this isolate, or kept them waiting. They are ejected at once, before the
+// registry and the table know.
 //
-// A failed connection ejects a task; so do some slow answers in a row. It comes back after a while, longer each time in
-// a row, and then one request goes to it first: if that is answered the task is as good as any, if not it is out
-// again. At most half of a service is passed over; where more than that fail, the fault is hardly the tasks', and all
-// are used (panic), the slow ones before those that do not answer.
+// A failed connection ejects a target; so do some slow responses in a row. It returns after a while, longer after each
+// further ejection, and then gets one request first, its trial: if that succeeds the target is healthy again, if not it
+// is ejected again. At most half of a pool is ejected. Where more than that fail, the targets are hardly the cause, and
+// all are used (panic), the slow ones before those that do not respond.
 
 import { hedgeBudget } from "./budget.ts";
 
-/** How long a task is passed over the first time, and at most; milliseconds. */
+/** Length of a first ejection, and of the longest one; milliseconds. */
 const baseEjectionMs = 2_000;
 const maxEjectionMs = 60_000;
 /**
- * Slow answers in a row that eject a task. Not more than the hedges a quiet service always has: answers that nobody
- * hedged would otherwise end the row, and make slowness the usual thing.
+ * Consecutive slow responses that eject a target. Not more than the hedges that a quiet service always has: unhedged
+ * responses would otherwise interrupt the sequence, and slowness would count as normal.
  */
 const consecutiveSlow = hedgeBudget.perSecond;
 
 type Ejection = {
-  /** Passed over until then, epoch milliseconds; 0: it is not. */
+  /** End of the ejection, epoch milliseconds; 0 before the first. */
   untilMs: number;
-  /** Ejections in a row, each doubling the next one's length. */
+  /** Ejections in a row; each doubles the length of the next. */
   times: number;
-  /** It could not be reached or did not answer at all; else it was slow. */
-  dead: boolean;
-  slow: number;
-  /** Its one trial request was let through, then, and has not ended. */
-  onTrial: boolean;
+  /** It could not be reached or did not respond at all; false where it was slow. */
+  isDead: boolean;
+  slowResponses: number;
+  /** Its trial request is under way since `trialMs`. */
+  isOnTrial: boolean;
   trialMs: number;
 };
 
-/** Ejections in force. */
+/** The ejections in force among some targets. */
 export type EjectionState = {
-  /** Milliseconds to come; 0: its one trial request is under way. */
+  /** `forMs`: milliseconds left; 0 while its trial request is under way. */
   readonly ejected: readonly { readonly taskId: string; readonly forMs: number }[];
-  /** So many that all are used nevertheless. */
+  /** So many are ejected that all are used nevertheless. */
   readonly panic: boolean;
 };
 
 export class Outliers {
   readonly #ejections = new Map<string, Ejection>();
-  /** Times a task was ejected, and times a task was picked although so many fail that all are used; only ever more. */
+  /** False while nothing failed recently, so that most requests look no further. */
+  hasAny = false;
+  /** Ejections, and picks made in panic, since this isolate started. */
   ejectionCount = 0;
   panicCount = 0;
 
-  /** False while nothing failed lately, so that the usual request asks no further. */
-  get any(): boolean {
-    return this.#ejections.size > 0;
-  }
-
-  /** Takes in that a task could not be reached or did not answer in time. True when that ejects it anew. */
+  /** Records that a target could not be reached or did not respond in time. True when that ejects it. */
   failed(taskId: string, nowMs: number): boolean {
-    const record = this.#ejectionOf(taskId, nowMs);
-    record.dead = true;
-    return this.#eject(record, nowMs);
+    const ejection = this.#ejectionOf(taskId, nowMs);
+    ejection.isDead = true;
+    return this.#eject(ejection, nowMs);
   }
 
-  #eject(record: Ejection, nowMs: number): boolean {
-    if (record.untilMs > nowMs) return false;
-    this.ejectionCount += 1;
-    record.untilMs = nowMs + Math.min(maxEjectionMs, baseEjectionMs * 2 ** record.times);
-    record.times += 1;
-    record.slow = 0;
-    record.onTrial = false;
-    return true;
-  }
-
-  /** Takes in that another task answered first although this one was asked earlier. True when that ejects it. */
+  /** Records that another target responded first although this one got the request earlier. True when that ejects it. */
   slow(taskId: string, nowMs: number): boolean {
-    const record = this.#ejectionOf(taskId, nowMs);
-    record.slow += 1;
-    if (record.slow < consecutiveSlow && !record.onTrial) return false;
-    if (record.untilMs <= nowMs) record.dead = false;
-    return this.#eject(record, nowMs);
+    const ejection = this.#ejectionOf(taskId, nowMs);
+    ejection.slowResponses += 1;
+    if (ejection.slowResponses < consecutiveSlow && !ejection.isOnTrial) return false;
+    if (ejection.untilMs <= nowMs) ejection.isDead = false;
+    return this.#eject(ejection, nowMs);
   }
 
-  /** Takes in that a task answered in good time. */
+  /** Records that a target responded in time. */
   answered(taskId: string, nowMs: number): void {
-    const record = this.#ejections.get(taskId);
-    // An answer asked for before the ejection says nothing about now.
-    if (record !== undefined && record.untilMs <= nowMs) this.#ejections.delete(taskId);
+    const ejection = this.#ejections.get(taskId);
+    // A response to a request sent before the ejection says nothing about now.
+    if (ejection === undefined || ejection.untilMs > nowMs) return;
+    this.#ejections.delete(taskId);
+    this.hasAny = this.#ejections.size > 0;
+  }
+
+  /** Records that a request goes to this target: if its ejection is over, this is its trial. */
+  sent(taskId: string, nowMs: number): void {
+    const ejection = this.#ejections.get(taskId);
+    if (ejection !== undefined && ejection.untilMs !== 0 && ejection.untilMs <= nowMs) {
+      ejection.isOnTrial = true;
+      ejection.trialMs = nowMs;
+    }
   }
 
   /**
-   * Which of a service's tasks to pass over now.
+   * Which targets of a pool to leave out now.
    *
-   * @param careful for a request that cannot be sent again: it is nobody's trial
-   * @param hasBackups others stand in when all are out, so that all may be
-   * @returns null when none is, or when so many would be that all are used; never all, but where there are backups
+   * @param careful for a request that must not be sent twice: it is never a trial
+   * @param hasBackups backups stand in when all are ejected, so that all may be
+   * @returns null if none is ejected or too many would be (panic). Contains all only when backups exist.
    * @see docs/spec.md Y3-Y4
    */
   ejectedAmong(
@@ -96,63 +94,74 @@ export class Outliers {
     careful: boolean,
     hasBackups = false,
   ): ReadonlySet<string> | null {
-    const out = taskIds.filter((id) => this.#isEjected(id, nowMs, careful));
-    if (out.length === 0) return null;
-    if (hasBackups && out.length === taskIds.length) return new Set(out);
-    if (!isPanic(out, taskIds)) return new Set(out);
+    const ejected = taskIds.filter((id) => this.#isEjected(id, nowMs, careful));
+    if (ejected.length === 0) return null;
+    if (hasBackups && ejected.length === taskIds.length) return new Set(ejected);
+    if (!isPanic(ejected, taskIds)) return new Set(ejected);
     this.panicCount += 1;
-    // A slow task is better than one that does not answer, which a request that goes there only once would not survive.
-    const dead = out.filter((id) => this.#ejections.get(id)?.dead === true);
+    // A slow target is better than a dead one, where a request that is sent only once would be lost.
+    const dead = ejected.filter((id) => this.#ejections.get(id)?.isDead === true);
     const helps = dead.length > 0 && dead.length < taskIds.length && (careful || !isPanic(dead, taskIds));
     return helps ? new Set(dead) : null;
   }
 
-  /** What is in force among a service's tasks: who is passed over and for how long yet, or that all are used. */
+  /** The ejections in force among a pool's targets. */
   ejections(taskIds: readonly string[], nowMs: number): EjectionState {
-    const out = taskIds.filter((id) => this.#isEjected(id, nowMs, false));
-    const forMs = (id: string) => Math.max(0, (this.#ejections.get(id)?.untilMs ?? 0) - nowMs);
-    return { ejected: out.map((taskId) => ({ taskId, forMs: forMs(taskId) })), panic: isPanic(out, taskIds) };
+    const ejected = taskIds.filter((id) => this.#isEjected(id, nowMs, false));
+    return {
+      ejected: ejected.map((taskId) => ({ taskId, forMs: this.ejectedForMs(taskId, nowMs) })),
+      panic: isPanic(ejected, taskIds),
+    };
   }
 
-  /** For how long from now a task is passed over, milliseconds; 0: it is not. */
+  /** How long a target stays ejected, milliseconds; 0 if it is not. */
   ejectedForMs(taskId: string, nowMs: number): number {
     return Math.max(0, (this.#ejections.get(taskId)?.untilMs ?? 0) - nowMs);
   }
 
-  /** Whether a task failed a moment ago. */
   isEjected(taskId: string, nowMs: number): boolean {
     return this.#isEjected(taskId, nowMs, false);
   }
 
-  /** Takes in that a request goes to this task: the one trial of a task whose time is over is under way. */
-  sent(taskId: string, nowMs: number): void {
-    const record = this.#ejections.get(taskId);
-    if (record !== undefined && record.untilMs !== 0 && record.untilMs <= nowMs) {
-      record.onTrial = true;
-      record.trialMs = nowMs;
-    }
+  #eject(ejection: Ejection, nowMs: number): boolean {
+    if (ejection.untilMs > nowMs) return false;
+    this.ejectionCount += 1;
+    ejection.untilMs = nowMs + Math.min(maxEjectionMs, baseEjectionMs * 2 ** ejection.times);
+    ejection.times += 1;
+    ejection.slowResponses = 0;
+    ejection.isOnTrial = false;
+    return true;
   }
 
   #isEjected(taskId: string, nowMs: number, careful: boolean): boolean {
-    const record = this.#ejections.get(taskId);
-    if (record === undefined || record.untilMs === 0) return false;
-    if (careful || record.untilMs > nowMs) return true;
-    // A trial whose end nobody told is given up after a while.
-    return record.onTrial && record.trialMs + baseEjectionMs > nowMs;
+    const ejection = this.#ejections.get(taskId);
+    if (ejection === undefined || ejection.untilMs === 0) return false;
+    if (careful || ejection.untilMs > nowMs) return true;
+    // A trial whose end was never recorded is given up after a while.
+    return ejection.isOnTrial && ejection.trialMs + baseEjectionMs > nowMs;
   }
 
   #ejectionOf(taskId: string, nowMs: number): Ejection {
     const known = this.#ejections.get(taskId);
     if (known !== undefined) return known;
-    for (const [id, { untilMs }] of this.#ejections)
+    for (const [id, { untilMs }] of this.#ejections) {
       if (untilMs + maxEjectionMs < nowMs) this.#ejections.delete(id);
-    const record = { untilMs: 0, times: 0, dead: false, slow: 0, onTrial: false, trialMs: 0 };
-    this.#ejections.set(taskId, record);
-    return record;
+    }
+    const ejection = {
+      untilMs: 0,
+      times: 0,
+      isDead: false,
+      slowResponses: 0,
+      isOnTrial: false,
+      trialMs: 0,
+    };
+    this.#ejections.set(taskId, ejection);
+    this.hasAny = true;
+    return ejection;
   }
 }
 
-/** More than half of a service failing is hardly the tasks' fault. */
-function isPanic(out: readonly string[], all: readonly string[]): boolean {
-  return out.length * 2 > all.length;
+/** More than half of a pool failing is hardly the targets' fault. */
+function isPanic(ejected: readonly string[], all: readonly string[]): boolean {
+  return ejected.length * 2 > all.length;
 }

@@ -1,20 +1,20 @@
-// Lines: requests that wait until a task of their service has fewer open requests than it may have, first come first
-// served.
+// The request queue: requests that wait until a target of their service has fewer open requests than its maximum, first
+// come first served.
 //
-// On Workers a request must not wake another one. So whoever ends a request, or looks whether its turn has come, gives
-// what is free to those in front of the line, as plain data; and each finds what it was given when it looks next. One
-// that has not looked for a while has gone, and holds up nobody.
+// On Workers one request must not wake another. So each request that ends, and each poll of a waiting one, hands the
+// free targets to the waiters at the front, as plain data; each waiter finds its target at its next poll. A waiter that
+// has not polled for a while is gone, and holds nothing up.
 
-/** How often a waiting request looks, milliseconds. */
+/** How often a waiting request polls, milliseconds. */
 export const queuePollMs = 5;
-/** One that has not looked for so long has gone. */
+/** A waiter that has not polled for this long is gone, milliseconds. */
 export const abandonedMs = 250;
 
 /** One waiting request. */
 export type Waiter = {
-  /** Takes a task for it if one is free for it; true when it has one. */
+  /** Takes a target if one is free; true when it took one. */
   readonly take: (nowMs: number) => boolean;
-  /** Not every task will do for it: its client stays with one, or some were tried. */
+  /** Not every target will do: its client has a sticky cookie, or some were tried. */
   readonly isSelective: boolean;
   polledMs: number;
 };
@@ -22,52 +22,52 @@ export type Waiter = {
 export class RequestQueue {
   readonly #byService = new Map<string, Waiter[]>();
 
-  /** How many wait. */
+  /** How many requests wait for a service. */
   length(serviceId: string, nowMs: number): number {
     return this.#live(serviceId, nowMs).length;
   }
 
-  /** Gives what is free to those who wait, in their order. One who is choosy holds up no other. */
+  /** Hands free targets to the waiters in their order. A selective waiter holds up no other. */
   serve(serviceId: string, nowMs: number): void {
-    const line = this.#live(serviceId, nowMs);
-    // Where one that takes any task finds none, all like it are spared the search.
+    const waiters = this.#live(serviceId, nowMs);
+    // Once a waiter that accepts any target finds none free, the others like it need not look.
     let isAnyFree = true;
-    const left = line.filter((place) => {
-      if (!place.isSelective && !isAnyFree) return true;
-      const took = place.take(nowMs);
-      if (!place.isSelective) isAnyFree = took;
-      return !took;
+    const remaining = waiters.filter((waiter) => {
+      if (!waiter.isSelective && !isAnyFree) return true;
+      const hasTaken = waiter.take(nowMs);
+      if (!waiter.isSelective) isAnyFree = hasTaken;
+      return !hasTaken;
     });
-    if (left.length < line.length) this.#keep(serviceId, left);
+    if (remaining.length < waiters.length) this.#keep(serviceId, remaining);
   }
 
-  /** Takes in that a request looks: it is in line from then on, and loses its place only by not looking. */
-  poll(serviceId: string, place: Waiter, nowMs: number): void {
-    place.polledMs = nowMs;
-    const line = this.#byService.get(serviceId);
-    if (line === undefined) this.#byService.set(serviceId, [place]);
-    else if (!line.includes(place)) line.push(place);
+  /** A waiter's poll: puts it at the end of the queue if it is not in it, and serves the queue. */
+  poll(serviceId: string, waiter: Waiter, nowMs: number): void {
+    waiter.polledMs = nowMs;
+    const waiters = this.#byService.get(serviceId);
+    if (waiters === undefined) this.#byService.set(serviceId, [waiter]);
+    else if (!waiters.includes(waiter)) waiters.push(waiter);
     this.serve(serviceId, nowMs);
   }
 
-  leave(serviceId: string, place: Waiter): void {
-    const line = this.#byService.get(serviceId) ?? [];
+  leave(serviceId: string, waiter: Waiter): void {
+    const waiters = this.#byService.get(serviceId) ?? [];
     this.#keep(
       serviceId,
-      line.filter((one) => one !== place),
+      waiters.filter((other) => other !== waiter),
     );
   }
 
   #live(serviceId: string, nowMs: number): readonly Waiter[] {
-    const line = this.#byService.get(serviceId);
-    if (line === undefined) return [];
-    const there = line.filter(({ polledMs }) => nowMs - polledMs < abandonedMs);
-    if (there.length < line.length) this.#keep(serviceId, there);
-    return there;
+    const waiters = this.#byService.get(serviceId);
+    if (waiters === undefined) return [];
+    const live = waiters.filter(({ polledMs }) => nowMs - polledMs < abandonedMs);
+    if (live.length < waiters.length) this.#keep(serviceId, live);
+    return live;
   }
 
-  #keep(serviceId: string, line: Waiter[]): void {
-    if (line.length === 0) this.#byService.delete(serviceId);
-    else this.#byService.set(serviceId, line);
+  #keep(serviceId: string, waiters: Waiter[]): void {
+    if (waiters.length === 0) this.#byService.delete(serviceId);
+    else this.#byService.set(serviceId, waiters);
   }
 }

@@ -1,4 +1,4 @@
-// A service's traffic as this isolate has seen it lately: what decides whether a request may be asked twice.
+// What this isolate has seen of a service's requests recently: it decides whether one may be sent a second time.
 
 import { Budget, hedgeBudget, retryBudget } from "./budget.ts";
 import { ServiceLatency } from "./latency.ts";
@@ -9,22 +9,22 @@ export type ServiceStats = {
   readonly latency: ServiceLatency;
 };
 
-/** Services kept at most; beyond, all start anew, which costs a moment of knowing nothing. */
+/** Services kept at most. Beyond that all start again, which costs a moment without knowledge. */
 const maxServices = 5_000;
 
 export class AllServiceStats {
-  readonly #services = new Map<string, ServiceStats>();
+  readonly #byService = new Map<string, ServiceStats>();
 
   of(serviceId: string): ServiceStats {
-    const known = this.#services.get(serviceId);
+    const known = this.#byService.get(serviceId);
     if (known !== undefined) return known;
-    if (this.#services.size >= maxServices) this.#services.clear();
-    const made = {
+    if (this.#byService.size >= maxServices) this.#byService.clear();
+    const stats = {
       retries: new Budget(retryBudget),
       hedges: new Budget(hedgeBudget),
       latency: new ServiceLatency(),
     };
-    this.#services.set(serviceId, made);
-    return made;
+    this.#byService.set(serviceId, stats);
+    return stats;
   }
 }

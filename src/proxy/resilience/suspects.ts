@@ -1,26 +1,30 @@
-// Suspects: tasks this isolate passes over since a moment ago, to be named to the registry, whose agent then probes them
-// at once instead of at its next turn.
+// Suspects: targets that this isolate ejected and has not yet reported. The registry has their agents probe them at once
+// instead of at the next interval.
 
-/** The registry is told at most this often, milliseconds. */
+/** Time between two reports to the registry, milliseconds. */
 const reportIntervalMs = 1_000;
-/** More than these in one message would be an outage of something else. */
+/** More than these in one report would be an outage of something else. */
 const maxSuspects = 100;
 
 export class SuspectList {
   readonly #ids = new Set<string>();
   #reportedMs = Number.NEGATIVE_INFINITY;
+  /** False while there is nothing to report. */
+  hasAny = false;
 
-  /** Takes in that a task is passed over from now on. */
+  /** Records that a target was ejected. */
   add(taskId: string): void {
     if (this.#ids.size < maxSuspects) this.#ids.add(taskId);
+    this.hasAny = true;
   }
 
-  /** Ids to tell now, each once; null when there are none, or it is too soon. */
+  /** Ids to report now, each once; null when there are none or the last report is too recent. */
   due(nowMs: number): readonly string[] | null {
     if (this.#ids.size === 0 || nowMs - this.#reportedMs < reportIntervalMs) return null;
     this.#reportedMs = nowMs;
     const ids = [...this.#ids];
     this.#ids.clear();
+    this.hasAny = false;
     return ids;
   }
 }

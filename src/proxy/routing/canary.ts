@@ -5,21 +5,21 @@ import { cookieOf } from "../http/cookies.ts";
 import { hash32 } from "./policies/hash.ts";
 
 /**
- * What a request itself says: its header first, then its cookie. A cookie's value that says neither decides by its hash
+ * What a request itself says: its header first, then its cookie. A cookie value that is neither decides by its hash
  * within the canary's share, so that a user stays on one side.
  *
- * @returns null where it says nothing, and the share decides
+ * @returns null where the request says nothing and the share decides
  * @see docs/labels.md
  */
-export function saysCanary({ header, cookie, percent }: Canary, headers: Headers): boolean | null {
+export function wantsCanary({ header, cookie, percent }: Canary, headers: Headers): boolean | null {
   if (header !== undefined) {
-    const said = byRule(header, headers.get(header.name));
-    if (said !== null) return said;
+    const wanted = byRule(header, headers.get(header.name));
+    if (wanted !== null) return wanted;
   }
   if (cookie === undefined) return null;
   const value = cookieOf(headers.get("cookie"), cookie.name);
-  const said = byRule(cookie, value);
-  if (said !== null || value === null || cookie.value !== undefined) return said;
+  const wanted = byRule(cookie, value);
+  if (wanted !== null || value === null || cookie.value !== undefined) return wanted;
   return inShare(percent, hash32(`canary ${value}`) / 0x1_0000_0000);
 }
 

@@ -1,43 +1,61 @@
-// Cursors: where each round robin of this isolate stands, as the last member picked, so that they outlive the table.
+// Cursors: the position of each round robin of this isolate, kept as the last member picked, so that it outlives the table.
 
-import { nextAfter } from "../../domain/table/round-robin.ts";
-
-/** Cursors kept at most, some 10 MB. Beyond, all start anew at random: shares stay fair, only order is lost. */
+/** Cursors kept at most, about 10 MB. Beyond that all start again at random: shares stay even, only the order is lost. */
 const maxCursors = 50_000;
 
 export class Cursors {
   readonly #last = new Map<string, string>();
   readonly #random: () => number;
 
-  /** @param random [0, 1): where a new round starts, so that isolates do not all begin with the same member */
+  /** @param random [0, 1): where a new cursor starts, so that isolates do not all begin with the same member */
   constructor(random: () => number) {
     this.#random = random;
   }
 
   /**
-   * The next index of a round over `keys` (ascending, each once), and moves the round on to it.
+   * Moves a cursor to the next member and returns its index.
    *
-   * @param passes true for members not to pick this time; they keep their place in the round
+   * @param keys the members, ascending, each once
+   * @param skip true for members not to pick this time; they keep their position in the round
    * @returns -1 when no member is left
    */
-  next(name: string, keys: readonly string[], passes?: (key: string, index: number) => boolean): number {
+  next(cursor: string, keys: readonly string[], skip?: (key: string, index: number) => boolean): number {
     const count = keys.length;
-    const last = this.#last.get(name);
+    const last = this.#last.get(cursor);
     let index = last === undefined ? Math.floor(this.#random() * count) : nextAfter(keys, last);
     for (let seen = 0; seen < count; seen += 1) {
       const key = keys[index];
       if (key === undefined) return -1;
-      if (passes?.(key, index) !== true) {
-        this.#keep(name, key, last === undefined);
+      if (skip?.(key, index) !== true) {
+        if (last === undefined && this.#last.size >= maxCursors) this.#last.clear();
+        this.#last.set(cursor, key);
         return index;
       }
       index = index + 1 === count ? 0 : index + 1;
     }
     return -1;
   }
+}
 
-  #keep(name: string, key: string, isNew: boolean): void {
-    if (isNew && this.#last.size >= maxCursors) this.#last.clear();
-    this.#last.set(name, key);
+/**
+ * Index of the member after `last` in a round: the first key greater than it, else the first.
+ *
+ * Between two picks of one member every other member that stays is picked exactly once, so the shares of members that
+ * stay differ by at most one, whatever joins and leaves. A counter modulo the length has no such bound.
+ *
+ * @param keys ascending (by code unit), each once
+ * @param last the key picked before; it may have left since
+ * @returns -1 when there is no member
+ */
+export function nextAfter(keys: readonly string[], last: string | undefined): number {
+  if (keys.length === 0) return -1;
+  if (last === undefined) return 0;
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((keys[middle] as string) <= last) low = middle + 1;
+    else high = middle;
   }
+  return low === keys.length ? 0 : low;
 }

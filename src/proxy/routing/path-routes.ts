@@ -1,28 +1,27 @@
-// Takers: the services that take part of the requests that would go to others, by path and host name.
+// Path routes: services that take part of another service's requests, or of a host name's, by path.
 
 import { byPrecedence, matchesPath, type PathRule } from "../../domain/table/path-rule.ts";
-import type { TableService } from "../../domain/table/table.ts";
 import type { Route } from "./routes.ts";
 
-/** One rule of one service. */
+/** One path rule of one service. */
 export type PathRoute = {
   readonly rule: PathRule;
-  /** Where requests go that it holds for. */
-  readonly route: readonly [Route];
-  /** Name of the service it takes them from; null: from nobody, they are those of its host name. */
+  /** Where the requests go that the rule holds for. */
+  readonly route: Route;
+  /** Name of the service whose requests it takes; null where the requests are those of the rule's host name. */
   readonly from: string | null;
 };
 
-/** The takers from one service, or those of host names; each list in the order it is looked through. */
+/** The path routes of one service's requests, or of all host names; each list in order of precedence. */
 type PathRouteGroup = { readonly anyHost: PathRoute[]; readonly byHost: Map<string, PathRoute[]> };
 
 export class PathRoutes {
   readonly #byService = new Map<string | null, PathRouteGroup>();
 
-  /** @param services with their routes by name; those that are not published take nothing */
-  constructor(services: readonly (readonly [TableService, readonly [Route]])[]) {
-    for (const [{ options }, route] of services) {
-      const { at = [], rules = [] } = options?.paths ?? {};
+  /** @param routes one route of each service that has path rules */
+  constructor(routes: readonly Route[]) {
+    for (const route of routes) {
+      const { at = [], rules = [] } = route.service.options?.paths ?? {};
       for (const rule of rules) {
         if (at.length === 0) this.#add({ rule, route, from: null });
         for (const service of at) this.#add({ rule, route, from: service });
@@ -30,42 +29,43 @@ export class PathRoutes {
     }
     for (const { anyHost, byHost } of this.#byService.values()) {
       anyHost.sort(comparePrecedence);
-      for (const [host, takers] of byHost) byHost.set(host, [...takers, ...anyHost].sort(comparePrecedence));
+      for (const [host, ownRoutes] of byHost)
+        byHost.set(host, [...ownRoutes, ...anyHost].sort(comparePrecedence));
     }
   }
 
   /**
-   * The rule that decides about a request; null where none holds.
+   * The path route that decides about a request; null where no rule holds.
    *
-   * @param service name of the service that the request would go to
+   * @param service name of the service that the request matched; null where it matched none
    * @param host lower case, without port
    * @param path may have its query after it
-   * @param byName no published port led to the service, so that rules of host names count, too
+   * @param isMatchedByName no published port led to the service, so that rules of host names apply too
    */
-  find(service: string | null, host: string, path: string, byName: boolean): PathRoute | null {
-    const taker = service === null ? null : this.#find(service, host, path);
-    const named = byName ? this.#find(null, host, path) : null;
-    if (taker === null || named === null) return taker ?? named;
-    return comparePrecedence(named, taker) < 0 ? named : taker;
+  find(service: string | null, host: string, path: string, isMatchedByName: boolean): PathRoute | null {
+    const ofService = service === null ? null : this.#find(service, host, path);
+    const ofHost = isMatchedByName ? this.#find(null, host, path) : null;
+    if (ofService === null || ofHost === null) return ofService ?? ofHost;
+    return comparePrecedence(ofHost, ofService) < 0 ? ofHost : ofService;
   }
 
   #find(service: string | null, host: string, path: string): PathRoute | null {
     const group = this.#byService.get(service);
     if (group === undefined) return null;
-    const takers = group.byHost.get(host) ?? group.anyHost;
-    return takers.find(({ rule }) => matchesPath(rule, path)) ?? null;
+    const pathRoutes = group.byHost.get(host) ?? group.anyHost;
+    return pathRoutes.find(({ rule }) => matchesPath(rule, path)) ?? null;
   }
 
-  #add(taker: PathRoute): void {
-    const { from, rule } = taker;
+  #add(pathRoute: PathRoute): void {
+    const { from, rule } = pathRoute;
     const group = this.#byService.get(from) ?? { anyHost: [], byHost: new Map<string, PathRoute[]>() };
     this.#byService.set(from, group);
-    if (rule.host === null) group.anyHost.push(taker);
-    else group.byHost.set(rule.host, [...(group.byHost.get(rule.host) ?? []), taker]);
+    if (rule.host === null) group.anyHost.push(pathRoute);
+    else group.byHost.set(rule.host, [...(group.byHost.get(rule.host) ?? []), pathRoute]);
   }
 }
 
 function comparePrecedence(a: PathRoute, b: PathRoute): number {
-  const [mine, other] = [a.route[0].service.name, b.route[0].service.name];
-  return byPrecedence(a.rule, b.rule) || (mine < other ? -1 : mine > other ? 1 : 0);
+  const [first, second] = [a.route.service.name, b.route.service.name];
+  return byPrecedence(a.rule, b.rule) || (first < second ? -1 : first > second ? 1 : 0);
 }

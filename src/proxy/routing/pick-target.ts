@@ -1,106 +1,118 @@
-// Picking the task a request goes to.
+// Picking a target: which task or static server of a pool gets a request.
 
 import type { DataPlane } from "../plane.ts";
 import { pickOf } from "./policies/policies.ts";
 import type { RouteHints } from "./route-hints.ts";
 import { maxconnOf, type Target, type TargetPool, weightOf } from "./target-pool.ts";
 
+/** A request, as far as picking its target depends on it. */
+export type PickQuery = {
+  /** Names the cursor of round robin: a node and one of its routes. */
+  readonly cursor: string;
+  /** Ids of the targets tried for this request; null before the first. */
+  readonly tried: ReadonlySet<string> | null;
+  /** False for a request that must not be sent twice: it is never the trial of an ejected target. */
+  readonly isRepeatable: boolean;
+  readonly hints: RouteHints | null;
+};
+
 /**
- * The task that the service's policy picks: not one that was tried for this request, one that failed a moment ago only
- * when the others were tried, or more than half of them failed too, and a backup only when no other is left. A client
- * that stays with a task gets it as long as it is there and does not fail.
+ * Picks the target of a request by the service's policy.
  *
- * @param round names whose turn it is: a node and one of its routes
- * @param careful for a request that cannot be sent again
- * @returns null when every task was tried, or those that were not have as many open requests as they may
+ * Targets already tried are left out. Ejected targets come after all others, unless more than half are ejected (panic).
+ * Backups come after the pool's other targets. A client with a sticky cookie gets its target while that is there and
+ * not ejected.
+ *
+ * @returns null when every target was tried, or when those left have as many open requests as they may have
  * @see docs/spec.md X6-X9
  */
-export function pickTarget(
-  plane: DataPlane,
-  round: string,
-  ring: TargetPool,
-  tried: ReadonlySet<string> | null,
-  careful: boolean,
-  wish: RouteHints | null = null,
-): Target | null {
-  const { outliers } = plane;
-  // The usual request asks no further than this.
-  if (ring.isSimple && ring.backups === null && !outliers.any && (wish === null || wish.kept === null)) {
-    return ring.targets[plane.cursors.next(round, ring.ids, triedOnes(tried))] ?? null;
+export function pickTarget(plane: DataPlane, pool: TargetPool, query: PickQuery): Target | null {
+  const { outliers, cursors } = plane;
+  const { cursor, tried, hints } = query;
+  // Most requests are decided here.
+  if (pool.isSimple && pool.backups === null && !outliers.hasAny && !hints?.stickyTarget) {
+    const skip = tried === null ? undefined : (id: string) => tried.has(id);
+    return pool.targets[cursors.next(cursor, pool.ids, skip)] ?? null;
   }
-  const picking = { plane, round, tried, careful, wish, nowMs: plane.nowMs() };
-  const kept = keptTarget(picking);
-  const target = kept === null ? best(picking, ring) : isFull(picking, ring, kept) ? null : kept;
-  if (target !== null && outliers.any) outliers.sent(target.taskId, picking.nowMs);
+  const pick = new TargetPick(plane, query);
+  const target = pick.sticky(pool) ?? pick.byPolicy(pool);
+  if (target === "full" || target === null) return null;
+  if (outliers.hasAny) outliers.sent(target.taskId, pick.nowMs);
   return target;
 }
 
-function triedOnes(tried: ReadonlySet<string> | null): ((id: string) => boolean) | undefined {
-  return tried === null ? undefined : (id) => tried.has(id);
-}
-
-type Picking = {
-  readonly plane: DataPlane;
-  readonly round: string;
-  readonly tried: ReadonlySet<string> | null;
-  readonly careful: boolean;
-  readonly wish: RouteHints | null;
+/** One pick, with what it goes by. */
+class TargetPick {
   readonly nowMs: number;
-};
+  readonly #plane: DataPlane;
+  readonly #query: PickQuery;
 
-/** The task that the client stays with, unless it failed it or failed others a moment ago. */
-function keptTarget({ plane, tried, wish, nowMs }: Picking): Target | null {
-  const kept = wish?.kept ?? null;
-  if (kept === null || tried?.has(kept.taskId)) return null;
-  return plane.outliers.any && plane.outliers.isEjected(kept.taskId, nowMs) ? null : kept;
-}
-
-/** First those that are well, then backups that are, then whoever is left. One that is only full is waited for. */
-function best(picking: Picking, ring: TargetPool): Target | null {
-  for (const one of ring.backups === null ? [ring] : [ring, ring.backups]) {
-    const out = passedOver(picking, one, ring.backups !== null && one === ring);
-    const well = among(picking, one, out);
-    if (well !== null || isCrowded(picking, one, out)) return well;
+  constructor(plane: DataPlane, query: PickQuery) {
+    this.#plane = plane;
+    this.#query = query;
+    this.nowMs = plane.nowMs();
   }
-  if (!picking.plane.outliers.any) return null;
-  return among(picking, ring, null) ?? (ring.backups === null ? null : among(picking, ring.backups, null));
-}
 
-function passedOver(
-  { plane, nowMs, careful }: Picking,
-  { ids }: TargetPool,
-  hasBackups: boolean,
-): ReadonlySet<string> | null {
-  return plane.outliers.any ? plane.outliers.ejectedAmong(ids, nowMs, careful, hasBackups) : null;
-}
+  /** The target of the client's sticky cookie; `full` while the client must wait for it; null where another may serve. */
+  sticky(pool: TargetPool): Target | "full" | null {
+    const { hints, tried } = this.#query;
+    const target = hints?.stickyTarget ?? null;
+    if (target === null || tried?.has(target.taskId)) return null;
+    if (this.#plane.outliers.isEjected(target.taskId, this.nowMs)) return null;
+    return this.#isFull(pool, target) ? "full" : target;
+  }
 
-/** The one that the policy picks among those neither tried, nor passed over, nor full. */
-function among(picking: Picking, ring: TargetPool, out: ReadonlySet<string> | null): Target | null {
-  const { plane, tried, nowMs } = picking;
-  const { ids, targets, rules, hasEqualWeights, slowUntilMs } = ring;
-  const isGone = (id: string) => tried?.has(id) === true || out?.has(id) === true;
-  const round = targets[0]?.share.backup === true ? `backup ${picking.round}` : picking.round;
-  if (ring.isSimple) return targets[plane.cursors.next(round, ids, isGone)] ?? null;
-  const index = pickOf(rules.policy)({
-    targets,
-    hasEqualWeights,
-    isWarm: nowMs >= slowUntilMs,
-    isAvailable: (at) => !isGone(ids[at] as string) && !isFull(picking, ring, targets[at] as Target),
-    weight: (at) => weightOf(targets[at] as Target, rules, nowMs),
-    open: (at) => plane.open.of(ids[at] as string, nowMs),
-    key: picking.wish?.key ?? null,
-    nextInTurn: (may) => plane.cursors.next(round, ids, (_id, at) => !may(at)),
-    smoothWeights: plane.smoothWeights.of(round),
-    random: plane.random,
-  });
-  return targets[index] ?? null;
-}
+  /** Healthy targets first, then healthy backups, then whatever is left. A healthy target that is only full is waited for. */
+  byPolicy(pool: TargetPool): Target | null {
+    for (const tier of pool.backups === null ? [pool] : [pool, pool.backups]) {
+      const ejected = this.#ejectedIn(tier, pool.backups !== null && tier === pool);
+      const target = this.#pickIn(tier, ejected);
+      if (target !== null || this.#hasFull(tier, ejected)) return target;
+    }
+    if (!this.#plane.outliers.hasAny) return null;
+    return this.#pickIn(pool, null) ?? (pool.backups === null ? null : this.#pickIn(pool.backups, null));
+  }
 
-function isFull({ plane, nowMs }: Picking, ring: TargetPool, target: Target): boolean {
-  return ring.hasMaxconn && plane.open.isFull(target.taskId, maxconnOf(target, ring.rules), nowMs);
-}
+  #ejectedIn({ ids }: TargetPool, hasBackups: boolean): ReadonlySet<string> | null {
+    const { outliers } = this.#plane;
+    if (!outliers.hasAny) return null;
+    return outliers.ejectedAmong(ids, this.nowMs, !this.#query.isRepeatable, hasBackups);
+  }
 
-/** Whether some that could be asked are only full. */
-function isCrowded({ tried }: Picking, ring: TargetPool, out: ReadonlySet<string> | null): boolean {
-  return ring.hasMaxconn && ring.ids.some((id) => tried?.has(id) !== true && out?.has(id) !== true);
+  /** The policy's pick among the targets of one tier that are neither tried, nor ejected, nor full. */
+  #pickIn(pool: TargetPool, ejected: ReadonlySet<string> | null): Target | null {
+    const { cursors, open, smoothWeights, random } = this.#plane;
+    const { ids, targets, rules, hasEqualWeights, slowUntilMs } = pool;
+    const { hints } = this.#query;
+    const cursor = targets[0]?.share.backup === true ? `backup ${this.#query.cursor}` : this.#query.cursor;
+    const isExcluded = (id: string) => this.#isExcluded(id, ejected);
+    if (pool.isSimple) return targets[cursors.next(cursor, ids, isExcluded)] ?? null;
+    const index = pickOf(rules.policy)({
+      targets,
+      hasEqualWeights,
+      isWarm: this.nowMs >= slowUntilMs,
+      isAvailable: (at) => !isExcluded(ids[at] as string) && !this.#isFull(pool, targets[at] as Target),
+      weight: (at) => weightOf(targets[at] as Target, rules, this.nowMs),
+      open: (at) => open.of(ids[at] as string, this.nowMs),
+      key: hints?.key ?? null,
+      nextInTurn: (isAvailable) => cursors.next(cursor, ids, (_id, at) => !isAvailable(at)),
+      smoothWeights: smoothWeights.of(cursor),
+      random,
+    });
+    return targets[index] ?? null;
+  }
+
+  /** Whether a tier has targets that are only full. */
+  #hasFull(pool: TargetPool, ejected: ReadonlySet<string> | null): boolean {
+    return pool.hasMaxconn && pool.ids.some((id) => !this.#isExcluded(id, ejected));
+  }
+
+  #isExcluded(id: string, ejected: ReadonlySet<string> | null): boolean {
+    return this.#query.tried?.has(id) === true || ejected?.has(id) === true;
+  }
+
+  #isFull(pool: TargetPool, target: Target): boolean {
+    if (!pool.hasMaxconn) return false;
+    return this.#plane.open.isFull(target.taskId, maxconnOf(target, pool.rules), this.nowMs);
+  }
 }

@@ -1,114 +1,101 @@
-// A wish: what a request itself has to say about which task it goes to, where its service asks: the side of a canary, the
-// task its sticky cookie names, the key a policy hashes.
+// Route hints: what a request itself says about its target, for services that go by it: the side of a canary, the
+// target that its sticky cookie names, the key that a policy hashes.
 
 import type { EntryPoint } from "../entry-point.ts";
 import { cookieOf } from "../http/cookies.ts";
 import type { DataPlane } from "../plane.ts";
-import { inShare, saysCanary } from "./canary.ts";
+import { inShare, wantsCanary } from "./canary.ts";
 import { keyOf } from "./policies/policies.ts";
-import type { Route, Routes } from "./routes.ts";
+import type { EntryNode, Route, Routes } from "./routes.ts";
 import { isSameCookie, taskOfCookie } from "./sticky.ts";
 import type { Target, TargetPool } from "./target-pool.ts";
 
 export type RouteHints = {
-  /** What the policy hashes; null: nothing. */
+  /** What the policy hashes; null where it hashes nothing. */
   readonly key: string | null;
-  /** The task its cookie names. */
-  readonly kept: Target | null;
-  /** Name of the cookie that the mesh takes for its own; null: clients do not stay. */
-  readonly sticky: string | null;
-  /** Name of the service that the request was for, where its canary gets it. */
+  /** The target that the request's sticky cookie names; null where it has no valid one. */
+  readonly stickyTarget: Target | null;
+  /** Name of the service's sticky cookie; null where clients do not stay with a target. */
+  readonly stickyCookie: string | null;
+  /** Name of the service that the request was for, where that service's canary gets it. */
   readonly canaryOf: string | null;
 };
 
-/** Where a request goes by its wish; null: it has none, and its service does not ask. */
-export type ChosenRoute = {
+/** The route that serves a request, and the targets it has at one node. */
+export type RouteChoice = {
   readonly route: Route;
-  readonly ring: TargetPool;
-  readonly wish: RouteHints | null;
+  readonly pool: TargetPool;
+  /** Null where the service does not go by what a request says. */
+  readonly hints: RouteHints | null;
 };
 
-/** What of a request a wish is read from. */
-export type Wishing = {
-  readonly request: Request;
+/** A request, as far as hints are read from it. */
+export type HintSource = {
+  readonly headers: Headers;
   readonly entry: EntryPoint;
   /** Path and query. */
   readonly path: string;
   readonly plane: DataPlane;
-  /** [0, 1); null until the first. The same for all that is drawn for the request, also with another table. */
-  draw: number | null;
+  /** [0, 1): the same for every table the request is routed by. */
+  readonly draw: () => number;
 };
 
-/** Whether a service goes by nothing that a request says: the usual case, kept cheap. */
-export function needsNoHints({ route, ring }: Side): boolean {
-  const { options } = route.service;
-  return (
-    ring.isSimple && (options === undefined || (options.sticky === undefined && options.canary === undefined))
-  );
-}
-
-/** Waits only where a cookie is to be checked that this isolate has not seen yet. */
+/** Reads the hints and chooses between a service and its canary. Waits only to verify a cookie not seen before. */
 export function chooseRoute(
-  wishing: Wishing,
+  source: HintSource,
   routes: Routes,
-  first: { readonly route: Route; readonly ring: TargetPool },
-  nodeId: string,
-): ChosenRoute | Promise<ChosenRoute> {
-  const { route } = first;
+  route: Route,
+  node: EntryNode,
+): RouteChoice | Promise<RouteChoice> {
   const canary = routes.canaryOf(route);
-  const canaryRing = canary?.pool(nodeId);
+  const canaryPool = canary?.pool(node);
   const sides: Sides = {
-    main: first,
-    canary:
-      canary === null || canaryRing === undefined || canaryRing.ids.length === 0
-        ? null
-        : { route: canary, ring: canaryRing },
+    main: { route, pool: route.pool(node) },
+    canary: canary && canaryPool && canaryPool.ids.length > 0 ? { route: canary, pool: canaryPool } : null,
   };
-  const named = namedTask(wishing, sides);
-  return named instanceof Promise
-    ? named.then((known) => decide(wishing, sides, known))
-    : decide(wishing, sides, named);
+  const sticky = stickyTarget(source, sides);
+  return sticky instanceof Promise
+    ? sticky.then((verified) => choose(source, sides, verified))
+    : choose(source, sides, sticky);
 }
 
-type Side = { readonly route: Route; readonly ring: TargetPool };
+type Side = Pick<RouteChoice, "route" | "pool">;
 type Sides = { readonly main: Side; readonly canary: Side | null };
-type NamedTarget = { readonly side: Side; readonly target: Target };
+type StickyTarget = { readonly side: Side; readonly target: Target };
 
-/** The task that the client's cookie names, if it was signed by the mesh and is still there. */
-function namedTask(
-  { request, plane }: Wishing,
+/** The target that the request's cookie names, if the mesh signed the cookie and the target is still there. */
+function stickyTarget(
+  { headers, plane }: HintSource,
   { main, canary }: Sides,
-): NamedTarget | null | Promise<NamedTarget | null> {
-  const { sticky } = main.ring.rules;
-  const secret = plane.tables.cookieKey;
-  const given = sticky === null || secret === null ? null : cookieOf(request.headers.get("cookie"), sticky);
-  if (given === null || secret === null) return null;
-  const id = taskOfCookie(given);
+): StickyTarget | null | Promise<StickyTarget | null> {
+  const { sticky } = main.pool.rules;
+  const key = plane.tables.cookieKey;
+  const cookie = sticky === null || key === null ? null : cookieOf(headers.get("cookie"), sticky);
+  if (cookie === null || key === null) return null;
+  const id = taskOfCookie(cookie);
   for (const side of canary === null ? [main] : [main, canary]) {
-    const target = side.ring.all.find(({ taskId }) => taskId === id);
+    const target = side.pool.all.find(({ taskId }) => taskId === id);
     if (target === undefined) continue;
-    const made = plane.sticky.of(secret, side.route.service.id, id);
-    const checked = (value: string) => (isSameCookie(given, value) ? { side, target } : null);
-    return made instanceof Promise ? made.then(checked) : checked(made);
+    const signed = plane.sticky.of(key, side.route.service.id, id);
+    const verify = (value: string) => (isSameCookie(cookie, value) ? { side, target } : null);
+    return signed instanceof Promise ? signed.then(verify) : verify(signed);
   }
   return null;
 }
 
-/** What the request says comes first, then where its client stays, then the canary's share. */
-function decide(wishing: Wishing, { main, canary }: Sides, named: NamedTarget | null): ChosenRoute {
-  const { request, entry, path, plane } = wishing;
-  const share = main.route.service.options?.canary;
-  const said = canary === null || share === undefined ? false : saysCanary(share, request.headers);
-  wishing.draw ??= plane.random();
-  const toCanary =
-    said ?? (named === null ? inShare(share?.percent ?? 0, wishing.draw) : named.side === canary);
+/** The request's own word comes first, then its sticky cookie, then the canary's share. */
+function choose(source: HintSource, { main, canary }: Sides, sticky: StickyTarget | null): RouteChoice {
+  const { headers, entry, path, draw } = source;
+  const rule = main.route.service.options?.canary;
+  const wanted = canary === null || rule === undefined ? false : wantsCanary(rule, headers);
+  const toCanary = wanted ?? (sticky === null ? inShare(rule?.percent ?? 0, draw()) : sticky.side === canary);
   const side = toCanary && canary !== null ? canary : main;
-  const { route, ring } = side;
-  const wish: RouteHints = {
-    key: keyOf(ring.rules.policy, entry.client, path, request.headers),
-    kept: named?.side === side ? named.target : null,
-    sticky: main.ring.rules.sticky,
+  const { rules } = side.pool;
+  const hints: RouteHints = {
+    key: keyOf(rules.policy, entry.client, path, headers),
+    stickyTarget: sticky?.side === side ? sticky.target : null,
+    stickyCookie: main.pool.rules.sticky,
     canaryOf: side === main ? null : main.route.service.name,
   };
-  return { route, ring, wish };
+  return { ...side, hints };
 }

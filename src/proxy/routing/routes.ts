@@ -1,40 +1,66 @@
-// Routes: the routing table as the data plane looks things up in it. Built once per table version; task lists are made
-// when a service is first asked for, so that a large table costs a request only what it touches.
+// The routing table as the data plane looks things up in it: which routes a request matches, and which nodes take turns.
+//
+// Built once per table version. Target pools are built when a route is first used, so that a large table costs a
+// request only what it touches.
 
 import type { PublishMode } from "../../domain/model/service.ts";
 import type { RoutingTable, TableNode, TableService } from "../../domain/table/table.ts";
-import { hostName, pathOf } from "../http/host.ts";
+import { hostName } from "../http/host.ts";
 import { type PathRoute, PathRoutes } from "./path-routes.ts";
+import { usesRequest } from "./policies/policies.ts";
 import { poolOf, rulesOf, type TargetPool, targetsOf } from "./target-pool.ts";
 
-const emptyPool: TargetPool = poolOf([]);
+/** What a request is routed by. */
+export type RouteQuery = {
+  /** The published port it came in on; null where the port means nothing and the host name decides. */
+  readonly port: number | null;
+  /** The Host header as sent, with its port. */
+  readonly host: string;
+  /** Path and query as sent. Read only where some service has path rules. */
+  readonly path: string;
+};
+
+/** The routes a request matches. */
+export type RouteMatch = {
+  /** More than one only where services share a port in host mode, each on nodes of its own. */
+  readonly routes: readonly [Route, ...Route[]];
+  /** The path rule that holds for the request; null where none does. */
+  readonly pathRoute: PathRoute | null;
+};
+
+/** The node whose entry point serves a request; `direct` where the edge sends to static servers without a node. */
+export type EntryNode = TableNode | "direct";
 
 /** One published port of one service. */
 export class Route {
   readonly service: TableService;
   readonly target: number;
   readonly mode: PublishMode;
-  /** Names the round of nodes at the balancer. Made once, as those below: a name made anew has to be hashed anew. */
+  /** The policy, a sticky cookie or a canary depends on what the request says. */
+  readonly usesRequest: boolean;
+  /** Names the cursor over nodes at the edge. Made once: a new string would be hashed for each request. */
   readonly edgeCursor: string;
-  readonly #cursors = new Map<string, string>();
+  readonly #cursors = new Map<EntryNode, string>();
   #via: string | null = null;
   #pool: TargetPool | null = null;
-  #byNode: ReadonlyMap<string, TargetPool> | null = null;
+  #poolByNode: ReadonlyMap<string, TargetPool> | null = null;
 
   constructor(service: TableService, target: number, mode: PublishMode) {
+    const { options, policy } = service;
     this.service = service;
     this.target = target;
     this.mode = mode;
+    this.usesRequest = usesRequest(policy) || options?.sticky !== undefined || options?.canary !== undefined;
     this.edgeCursor = `edge ${service.id} ${target}`;
   }
 
-  /** Names the round of tasks at a node's entry point. */
-  cursorAt(nodeId: string): string {
-    const known = this.#cursors.get(nodeId);
+  /** Names the cursor over targets at a node's entry point. */
+  cursorAt(node: EntryNode): string {
+    const known = this.#cursors.get(node);
     if (known !== undefined) return known;
-    const made = `${nodeId} ${this.service.id} ${this.target}`;
-    this.#cursors.set(nodeId, made);
-    return made;
+    const cursor = `${node === "direct" ? node : node.id} ${this.service.id} ${this.target}`;
+    this.#cursors.set(node, cursor);
+    return cursor;
   }
 
   /** This hop's entry in Via, `1.1 my-web.waggle`. */
@@ -43,9 +69,9 @@ export class Route {
     return this.#via;
   }
 
-  /** The tasks a node's entry point may send to: all of them, or in host mode only its own. */
-  pool(nodeId: string): TargetPool {
-    if (this.mode === "host") return this.#poolsByNode().get(nodeId) ?? emptyPool;
+  /** The targets that a node's entry point may send to: all of them, or in host mode only its own. */
+  pool(node: EntryNode): TargetPool {
+    if (this.mode === "host") return (node !== "direct" && this.#poolsByNode().get(node.id)) || emptyPool;
     this.#pool ??= poolOf(targetsOf(this.service, this.target), rulesOf(this.service));
     return this.#pool;
   }
@@ -56,61 +82,83 @@ export class Route {
   }
 
   #poolsByNode(): ReadonlyMap<string, TargetPool> {
-    if (this.#byNode !== null) return this.#byNode;
-    // A server is on no node, so that no node has it for its own.
+    if (this.#poolByNode !== null) return this.#poolByNode;
+    // A static server is on no node, so no node has it for its own.
     const onNodes = targetsOf(this.service, this.target).filter(({ server }) => server === null);
-    const lists = Map.groupBy(onNodes, ({ nodeId }) => nodeId);
     const rules = rulesOf(this.service);
-    const rings = [...lists].map(([nodeId, targets]) => [nodeId, poolOf(targets, rules)] as const);
-    this.#byNode = new Map(rings.filter(([, { ids }]) => ids.length > 0));
-    return this.#byNode;
+    const pools = [...Map.groupBy(onNodes, ({ nodeId }) => nodeId)].map(
+      ([nodeId, targets]) => [nodeId, poolOf(targets, rules)] as const,
+    );
+    this.#poolByNode = new Map(pools.filter(([, { ids }]) => ids.length > 0));
+    return this.#poolByNode;
   }
 }
+
+const emptyPool: TargetPool = poolOf([]);
 
 /** A routing table, indexed. */
 export class Routes {
   readonly version: number;
-  /** Ids of the nodes the balancer picks from, ascending: those in its rotation that are up, or all of those. */
-  readonly eligibleNodes: readonly string[];
   /** Ids of all nodes, ascending. */
-  readonly nodes: readonly string[];
+  readonly nodeIds: readonly string[];
+  /** Ids of the nodes that take turns at the edge, ascending. */
+  readonly eligibleNodes: readonly string[];
+  readonly #domain: string;
   readonly #nodeById = new Map<string, TableNode>();
   readonly #nodeByName = new Map<string, TableNode>();
   readonly #nodeByHost = new Map<string, TableNode>();
-  readonly #byPort = new Map<number, Route[]>();
-  readonly #byHost = new Map<string, readonly [Route]>();
-  readonly #byService = new Map<string, readonly [Route]>();
-  readonly #byDefault: readonly Route[] | null;
-  /** Null: no service goes by paths. */
-  readonly #takers: PathRoutes | null;
+  readonly #byPort = new Map<number, RouteMatch>();
+  readonly #byHost = new Map<string, RouteMatch>();
+  readonly #byService = new Map<string, RouteMatch>();
+  readonly #defaultMatch: RouteMatch | null;
+  /** Null where no service has path rules. */
+  readonly #pathRoutes: PathRoutes | null;
   readonly #canaries = new Map<Route, Route | null>();
-  /** What was asked for last and the answer: each request asks for the same twice, and often its successor too. */
-  #lastPort: number | null = null;
-  #lastHost = "";
-  #lastDomain = "";
-  #lastMatch: readonly Route[] | null | undefined;
 
-  constructor(table: RoutingTable) {
+  /** @param domain the mesh's domain, lower case, or empty: services are also reached as NAME.domain */
+  constructor(table: RoutingTable, domain = "") {
     this.version = table.version;
+    this.#domain = domain;
     for (const node of table.nodes) this.#addNode(node);
     for (const service of table.services) this.#addService(service);
-    this.nodes = [...this.#nodeById.keys()].sort();
-    this.eligibleNodes = this.eligible(this.nodes);
-    this.#byDefault = this.#byService.get(table.defaultService ?? "") ?? null;
-    this.#takers = this.#takersOf(table);
+    this.nodeIds = [...this.#nodeById.keys()].sort();
+    this.eligibleNodes = this.#eligible(this.nodeIds);
+    this.#defaultMatch = this.#byService.get(table.defaultService ?? "") ?? null;
+    this.#pathRoutes = this.#pathRoutesOf(table);
   }
 
   /**
-   * Those of some nodes (ascending ids) that take turns at the balancer: in its rotation and up, or if none is up, in its
-   * rotation. A node that is down can be picked because its entry point is here, and not on the node.
+   * The routes a request matches. A published port decides; then a host name; then, where the port means nothing, the
+   * default service. A path rule may then hand the request to another service.
+   *
+   * @returns null when nothing is published there
+   * @see docs/spec.md X1-X4, X90-X93
    */
-  eligible(nodeIds: readonly string[]): readonly string[] {
-    const ready = nodeIds.filter((id) => this.#nodeById.get(id)?.admin === undefined);
-    const up = ready.filter((id) => this.#nodeById.get(id)?.up);
-    return up.length > 0 ? up : ready;
+  match(query: RouteQuery): RouteMatch | null {
+    const matched = this.matchService(query);
+    return this.#pathRoutes === null ? matched : this.#matchPath(this.#pathRoutes, matched, query);
   }
 
-  /** The node of an id or a name, or undefined. Where two share a name, the one that is up. */
+  /** As `match`, before path rules apply. */
+  matchService({ port, host }: RouteQuery): RouteMatch | null {
+    const published = port === null ? undefined : this.#byPort.get(port);
+    return published ?? this.#matchName(hostName(host), port);
+  }
+
+  /**
+   * Ids of the nodes that take turns for a request at the edge, ascending: in host mode those with a task of the service.
+   *
+   * A node that is down is picked only when all are: its entry point is here, not on the node. A node in drain or maint
+   * is never picked.
+   *
+   * @see docs/spec.md X5
+   */
+  eligibleFor({ routes }: RouteMatch): readonly string[] {
+    if (routes[0].mode !== "host") return this.eligibleNodes;
+    return this.#eligible([...new Set(routes.flatMap((route) => [...route.nodeIds()]))].sort());
+  }
+
+  /** The node with an id or a name, or undefined. Where two share a name, the one that is up. */
   node(idOrName: string): TableNode | undefined {
     return this.#nodeById.get(idOrName) ?? this.#nodeByName.get(idOrName);
   }
@@ -120,108 +168,68 @@ export class Routes {
     return this.#nodeByHost.get(host);
   }
 
-  /**
-   * The route a request asks for. A published port decides; then a host name; then, where the port means nothing, the
-   * default service; and last who takes such requests from that service. More than one only where services share a port
-   * in host mode, each on nodes of its own.
-   *
-   * @param port null where the port means nothing
-   * @param host the Host header
-   * @param domain the mesh's domain, lower case, or empty: services are also reached as NAME.domain
-   * @param asked its URL is read only where services go by paths: reading it costs something
-   * @returns null when nothing is published there
-   * @see docs/spec.md X1-X4, X90-X93
-   */
-  match(
-    port: number | null,
-    host: string,
-    domain: string,
-    asked: Pick<Request, "url">,
-  ): readonly Route[] | null {
-    const matched = this.matchWhole(port, host, domain);
-    if (this.#takers === null) return matched;
-    const taker = this.#takerOf(this.#takers, matched, port, host, asked);
-    // What a service keeps of its own stays at the target port that was asked for.
-    const isKept = taker !== null && taker.route[0].service === matched?.[0]?.service;
-    return taker === null || isKept ? matched : taker.route;
-  }
-
   /** Whether a service of this name is published, so that it can be reached at all. */
   isPublished(service: string): boolean {
     return this.#byService.has(service);
   }
 
-  /** The path rule by which `match` came to its answer; null: by none. */
-  pathRouteOf(
-    port: number | null,
-    host: string,
-    domain: string,
-    asked: Pick<Request, "url">,
-  ): PathRoute | null {
-    if (this.#takers === null) return null;
-    return this.#takerOf(this.#takers, this.matchWhole(port, host, domain), port, host, asked);
-  }
-
-  #takerOf(
-    takers: PathRoutes,
-    matched: readonly Route[] | null,
-    port: number | null,
-    host: string,
-    { url }: Pick<Request, "url">,
-  ): PathRoute | null {
-    const from = matched?.[0];
-    // In host mode a node sends to its own tasks only, and those of another service may be elsewhere.
-    const name = from === undefined || from.mode === "host" ? null : from.service.name;
-    const byName = port === null || !this.#byPort.has(port);
-    return takers.find(name, hostName(host), pathOf(url), byName);
-  }
-
-  /** As `match`, before path rules are looked at. */
-  matchWhole(port: number | null, host: string, domain: string): readonly Route[] | null {
-    const isSame = port === this.#lastPort && host === this.#lastHost && domain === this.#lastDomain;
-    if (isSame && this.#lastMatch !== undefined) return this.#lastMatch;
-    const published = port === null ? undefined : this.#byPort.get(port);
-    const matched = published ?? this.#matchName(hostName(host), port, domain);
-    this.#lastPort = port;
-    this.#lastHost = host;
-    this.#lastDomain = domain;
-    this.#lastMatch = matched;
-    return matched;
-  }
-
-  /** The route of a service's canary, by the same target port if it is published there; null: there is none. */
+  /** The route of a service's canary, at the same target port if it is published there; null where there is none. */
   canaryOf(route: Route): Route | null {
     const { options } = route.service;
     if (options?.canary === undefined || route.mode === "host") return null;
     const known = this.#canaries.get(route);
     if (known !== undefined) return known;
-    const named = this.#byService.get(options.canary.service)?.[0];
-    const other = named?.service.ports.find(({ target }) => target === route.target);
-    const found =
-      named === undefined || named.service === route.service
-        ? null
-        : other === undefined
-          ? named
-          : new Route(named.service, other.target, other.mode);
-    this.#canaries.set(route, found);
-    return found;
+    const canary = this.#canaryRoute(route, this.#byService.get(options.canary.service)?.routes[0]);
+    this.#canaries.set(route, canary);
+    return canary;
   }
 
-  #matchName(host: string, port: number | null, domain: string): readonly Route[] | null {
+  #canaryRoute(route: Route, canary: Route | undefined): Route | null {
+    if (canary === undefined || canary.service === route.service) return null;
+    const sameTarget = canary.service.ports.find(({ target }) => target === route.target);
+    if (sameTarget === undefined) return canary;
+    return new Route(canary.service, sameTarget.target, sameTarget.mode);
+  }
+
+  #matchName(host: string, port: number | null): RouteMatch | null {
+    const domain = this.#domain;
     const named = this.#byHost.get(host);
     if (named !== undefined) return named;
     if (domain !== "" && host.endsWith(`.${domain}`) && !host.endsWith(`.nodes.${domain}`)) {
       return this.#byService.get(host.slice(0, -domain.length - 1)) ?? null;
     }
-    return port === null ? this.#byDefault : null;
+    return port === null ? this.#defaultMatch : null;
   }
 
-  #takersOf({ services }: RoutingTable): PathRoutes | null {
-    const taking = services.flatMap((service) => {
-      const route = service.options?.paths === undefined ? undefined : this.#byService.get(service.name);
-      return route === undefined ? [] : [[service, route] as const];
+  #matchPath(
+    pathRoutes: PathRoutes,
+    matched: RouteMatch | null,
+    { port, host, path }: RouteQuery,
+  ): RouteMatch | null {
+    const from = matched?.routes[0];
+    // In host mode a node sends to its own tasks only, and another service's tasks may be elsewhere.
+    const service = from === undefined || from.mode === "host" ? null : from.service.name;
+    const isMatchedByName = port === null || !this.#byPort.has(port);
+    const pathRoute = pathRoutes.find(service, hostName(host), path, isMatchedByName);
+    if (pathRoute === null) return matched;
+    // Requests that the service keeps for itself stay at the target port they were for.
+    const isKept = pathRoute.route.service === from?.service;
+    return { routes: isKept && matched !== null ? matched.routes : [pathRoute.route], pathRoute };
+  }
+
+  #pathRoutesOf({ services }: RoutingTable): PathRoutes | null {
+    const withRules = services.flatMap((service) => {
+      if (service.options?.paths === undefined) return [];
+      return this.#byService.get(service.name)?.routes[0] ?? [];
     });
-    return taking.length === 0 ? null : new PathRoutes(taking);
+    return withRules.length === 0 ? null : new PathRoutes(withRules);
+  }
+
+  /** Of some nodes (ascending ids) those not in drain or maint that are up; if none is up, all not in drain or maint. */
+  #eligible(nodeIds: readonly string[]): readonly string[] {
+    const ready = nodeIds.filter((id) => this.#nodeById.get(id)?.admin === undefined);
+    const up = ready.filter((id) => this.#nodeById.get(id)?.up);
+    return up.length > 0 ? up : ready;
   }
 
   #addNode(node: TableNode): void {
@@ -233,16 +241,27 @@ export class Routes {
   #addService(service: TableService): void {
     for (const { published, target, mode } of service.ports) {
       const route = new Route(service, target, mode);
-      const sharing = this.#byPort.get(published);
-      if (sharing === undefined) this.#byPort.set(published, [route]);
-      else sharing.push(route);
+      const sharing = this.#byPort.get(published)?.routes ?? [];
+      this.#byPort.set(published, { routes: [...sharing, route] as [Route], pathRoute: null });
     }
-    // Reached by name, a service answers with its lowest published port, if it can with one every node has.
+    // Reached by name, a service answers at its lowest published port, one in ingress mode if it has one.
     const port = service.ports.find(({ mode }) => mode === "ingress") ?? service.ports[0];
     if (port === undefined) return;
-    const route = [new Route(service, port.target, port.mode)] as const;
-    this.#byService.set(service.name.toLowerCase(), route);
-    this.#byService.set(service.name, route);
-    for (const host of service.hosts) this.#byHost.set(host, route);
+    const match: RouteMatch = { routes: [new Route(service, port.target, port.mode)], pathRoute: null };
+    this.#byService.set(service.name.toLowerCase(), match);
+    this.#byService.set(service.name, match);
+    for (const host of service.hosts) this.#byHost.set(host, match);
   }
+}
+
+/** Whether the edge may send to a match's targets without a node: a service with static servers needs none. */
+export function servesDirectly({ routes: [first] }: RouteMatch): boolean {
+  return first.mode === "ingress" && first.service.servers !== undefined;
+}
+
+/** Of services that share a port in host mode, the one with a task on this node. */
+export function routeAt({ routes }: RouteMatch, node: EntryNode): Route {
+  const [first, ...others] = routes;
+  if (others.length === 0 || first.pool(node).ids.length > 0) return first;
+  return others.find((route) => route.pool(node).ids.length > 0) ?? first;
 }

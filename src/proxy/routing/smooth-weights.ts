@@ -1,18 +1,18 @@
-// What each weighted round robin of this isolate keeps from pick to pick, so that it outlives the table.
+// Smooth weights: what each weighted round robin of this isolate keeps from pick to pick, so that it outlives the table.
 
-/** Rounds kept at most; beyond, all start anew: shares stay as they are, only order is lost. */
+/** Cursors whose weights are kept at most. Beyond that all start again: shares stay as they are, only the order is lost. */
 const maxSmoothWeights = 5_000;
 
 export class SmoothWeights {
-  readonly #rounds = new Map<string, Map<string, number>>();
+  readonly #byCursor = new Map<string, Map<string, number>>();
 
-  /** The round's currents by target id; empty when it is new. */
-  of(round: string): Map<string, number> {
-    const known = this.#rounds.get(round);
+  /** The current weights of a cursor's targets by target id; empty when the cursor is new. */
+  of(cursor: string): Map<string, number> {
+    const known = this.#byCursor.get(cursor);
     if (known !== undefined) return known;
-    if (this.#rounds.size >= maxSmoothWeights) this.#rounds.clear();
-    const made = new Map<string, number>();
-    this.#rounds.set(round, made);
-    return made;
+    if (this.#byCursor.size >= maxSmoothWeights) this.#byCursor.clear();
+    const weights = new Map<string, number>();
+    this.#byCursor.set(cursor, weights);
+    return weights;
   }
 }

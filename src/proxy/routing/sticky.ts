@@ -1,11 +1,11 @@
-// The sticky cookie: names the task a client stays with, and is signed, so that nobody chooses a task for himself.
+// The sticky cookie: names the target that a client stays with, signed so that a client cannot choose its target.
 //
-// `TASK.SIGNATURE`: HMAC-SHA256 over service and task, with a key that the registry gives to every isolate beside the
-// table. It is the same for all clients of a task and says nothing about them.
+// `TASK.SIGNATURE`: HMAC-SHA256 over service and target, with a key that the registry sends to every isolate beside the
+// table. It is the same for all clients of a target and says nothing about them.
 
 /** 132 bits in base64url. */
 const signatureLength = 22;
-/** Cookies kept at most; beyond, all are made anew. */
+/** Cookies kept at most. Beyond that all are signed again. */
 const maxKept = 20_000;
 
 export class StickyCookies {
@@ -13,7 +13,7 @@ export class StickyCookies {
   #secret = "";
   #key: Awaited<ReturnType<typeof crypto.subtle.importKey>> | null = null;
 
-  /** The cookie of a task. A promise only the first time it is asked for. */
+  /** The cookie of a target. A promise only the first time. */
   of(secret: string, serviceId: string, taskId: string): string | Promise<string> {
     const known = secret === this.#secret ? this.#values.get(`${serviceId} ${taskId}`) : undefined;
     return known ?? this.#make(secret, serviceId, taskId);
@@ -41,19 +41,19 @@ export class StickyCookies {
   }
 }
 
-/** The id of the task that a cookie names, whether or not its signature holds. */
+/** The id of the target that a cookie names, whether or not its signature is valid. */
 export function taskOfCookie(value: string): string {
   return value.slice(0, Math.max(0, value.length - signatureLength - 1));
 }
 
-/** Whether a cookie is the one that was made, in a time that says nothing of where it differs. */
+/** Whether a cookie is the one the mesh signed. Takes the same time wherever they differ. */
 export function isSameCookie(given: string, made: string): boolean {
   let difference = given.length ^ made.length;
   for (let at = 0; at < made.length; at += 1) difference |= given.charCodeAt(at) ^ made.charCodeAt(at);
   return difference === 0;
 }
 
-/** The Set-Cookie header that gives it to a client, until its browser closes. */
+/** The Set-Cookie header for a cookie that lasts until the browser closes. */
 export function setCookie(name: string, value: string, scheme: "http" | "https"): string {
   return `${name}=${value}; Path=/; HttpOnly; SameSite=Lax${scheme === "https" ? "; Secure" : ""}`;
 }

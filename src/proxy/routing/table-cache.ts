@@ -1,32 +1,32 @@
-// The routing table in an isolate's memory: served at once, refreshed behind the request's back, never exchanged for an
-// older or an unreadable one. Holds plain data only: on Workers a promise of one request must not be awaited by another,
-// so who refreshes is told by a timestamp.
+// The routing table in an isolate's memory: served at once, refreshed in the background, never replaced by an older or
+// an unreadable one. It holds plain data only: on Workers one request must not await another's promise, so timestamps
+// record that a refresh is under way.
 
 import { readTable } from "../../domain/table/text.ts";
 import { Routes } from "./routes.ts";
 
 /**
- * Asks the registry for the printed table if it is newer than `afterVersion`; `text` is null when it is not. With the text
- * comes the key that sticky cookies are signed with, which is no part of it: people may see the table.
+ * Gets the printed table from the registry if it is newer than `afterVersion`; else `text` is null. The key that signs
+ * sticky cookies comes beside the text and not in it, because people may see the table.
  */
 export type TableSource = (
   afterVersion: number,
 ) => Promise<{ readonly version: number; readonly text: string | null; readonly cookieKey?: string }>;
 
-/** Older than this, a table is refreshed in the background. Milliseconds. */
+/** A table older than this is refreshed in the background. Milliseconds. */
 export const refreshAfterMs = 1_000;
 /**
- * Older than this, a table is not routed by unless the registry cannot be had: the registry counts a router that has not
- * asked for so long as routing no more, and may have let tasks stop that the table still has. Milliseconds.
+ * A table older than this is used only while the registry is unreachable: the registry takes a router that has not
+ * polled for so long as gone, and may have stopped tasks that this table still has. Milliseconds.
  */
 export const disconnectedAfterMs = 2_500;
-/** How long a request of a silent router waits for that, milliseconds. */
+/** How long a request waits for a refresh after the router was disconnected, milliseconds. */
 export const reconnectWaitMs = 250;
-/** No older than this, a table is believed when it says there is nothing to send a request to. Milliseconds. */
+/** A request is refused by a table no older than this. Milliseconds. */
 export const freshMs = 100;
-/** A request that waits for a refresh waits no longer than this, milliseconds. */
+/** A request waits no longer than this for a refresh, milliseconds. */
 export const maxRefreshWaitMs = 2_000;
-/** How often a request looks whether another request's refresh has come in, milliseconds. */
+/** How often a request checks whether another request's refresh has ended, milliseconds. */
 const refreshPollMs = 10;
 /** Below every version, since the first table of a mesh may have version 0. */
 const noVersion = -1;
@@ -34,29 +34,34 @@ const noVersion = -1;
 export class TableCache {
   readonly #source: TableSource;
   readonly #nowMs: () => number;
+  readonly #domain: string;
   #routes: Routes | null = null;
-  /** When what is held was last known to be the newest: the start of the exchange that said so. */
+  /** When the table was last known to be the newest: the start of the refresh that said so. */
   #asOfMs = Number.NEGATIVE_INFINITY;
-  /** Start of the newest refresh, and of the newest one that has ended, well or not. */
+  /** Start of the newest refresh, and of the newest one that has ended, successfully or not. */
   #startedMs = Number.NEGATIVE_INFINITY;
   #endedMs = Number.NEGATIVE_INFINITY;
   #problem: string | null = null;
   #cookieKey: string | null = null;
 
-  constructor(source: TableSource, nowMs: () => number) {
+  /** @param domain the mesh's domain, lower case, or empty */
+  constructor(source: TableSource, nowMs: () => number, domain = "") {
     this.#source = source;
     this.#nowMs = nowMs;
+    this.#domain = domain;
   }
 
-  /** What to route by. Waits only before the first table, and in a router that has been silent. */
+  /** The table to route by. Waits only before the first table, and after the router was disconnected. */
   routes(waitUntil: (work: Promise<void>) => void): Routes | Promise<Routes | null> {
+    const ageMs = this.#nowMs() - this.#asOfMs;
+    if (this.#routes !== null && ageMs <= refreshAfterMs) return this.#routes;
     if (this.#routes === null) return this.fresh();
-    // A registry that does not answer has left its problem: then nobody waits for it.
-    if (this.ageMs() > disconnectedAfterMs && this.#problem === null) return this.fresh(reconnectWaitMs);
+    // A registry that does not respond has left its problem: then no request waits for it.
+    if (ageMs > disconnectedAfterMs && this.#problem === null) return this.fresh(reconnectWaitMs);
     return this.current(waitUntil) ?? this.fresh();
   }
 
-  /** What is held; null before the first table. Starts a refresh with `waitUntil` when one is due. */
+  /** The table held; null before the first. Starts a refresh with `waitUntil` when one is due. */
   current(waitUntil: (work: Promise<void>) => void): Routes | null {
     const nowMs = this.#nowMs();
     if (
@@ -70,8 +75,8 @@ export class TableCache {
   }
 
   /**
-   * What is held, no older than `freshMs` if the registry can be had within `waitMs`; else whatever is held.
-   * Requests that come here together cause one refresh.
+   * A table no older than `freshMs` if the registry responds within `waitMs`; else the table held. Requests that call it
+   * at the same time cause one refresh.
    */
   async fresh(waitMs = maxRefreshWaitMs): Promise<Routes | null> {
     const wantedMs = this.#nowMs() - freshMs;
@@ -85,17 +90,17 @@ export class TableCache {
     return this.#routes;
   }
 
-  /** Milliseconds since what is held was last known to be the newest; Infinity before the first table. */
+  /** Milliseconds since the table was last known to be the newest; Infinity before the first table. */
   ageMs(): number {
     return this.#nowMs() - this.#asOfMs;
   }
 
-  /** The key sticky cookies are signed with; null before a registry gave one. */
+  /** The key that signs sticky cookies; null before the registry sent one. */
   get cookieKey(): string | null {
     return this.#cookieKey;
   }
 
-  /** Why the last refresh brought nothing, for a person; null when it went well. */
+  /** Why the last refresh failed, for a person; null when it succeeded. */
   get problem(): string | null {
     return this.#problem;
   }
@@ -123,14 +128,14 @@ export class TableCache {
     this.#endedMs = Math.max(this.#endedMs, startedMs);
   }
 
-  /** Keeps the table when it is newer. Returns why the answer cannot be believed, or null. */
+  /** Keeps the table if it is newer. @returns why the response was refused, or null */
   #take(version: number, text: string | null): string | null {
     const held = this.#routes?.version ?? noVersion;
     if (version < held) return `the registry has version ${version} and this isolate ${held}`;
     if (version === held) return null;
     if (text === null) return `the registry has version ${version} and did not send it`;
     const table = readTable(text);
-    if (table.version > held) this.#routes = new Routes(table);
+    if (table.version > held) this.#routes = new Routes(table, this.#domain);
     return null;
   }
 }

@@ -1,4 +1,4 @@
-// A ring: the tasks and servers one route may send to, and which of them take whom.
+// A target pool: the tasks and static servers that one route may send to, and how it picks among them.
 
 import type { Policy } from "../../domain/table/policy.ts";
 import type { Share, TableService } from "../../domain/table/table.ts";
@@ -10,11 +10,11 @@ export type Target = {
   readonly taskId: string;
   /** 0 for a global service's task and for a server. */
   readonly slot: number;
-  /** Empty for a server: it is on no node of the mesh. */
+  /** Empty for a server, which is on no node of the mesh. */
   readonly nodeId: string;
   /** The server's name; null for a task. */
   readonly server: string | null;
-  /** `http://127.0.0.2:41233`, no slash at its end. */
+  /** `http://127.0.0.2:41233`, without a slash at its end. */
   readonly origin: string;
   readonly share: Share;
 };
@@ -22,13 +22,13 @@ export type Target = {
 /** How a route picks among its targets. */
 export type PoolRules = {
   readonly policy: Policy;
-  /** Name of the cookie by which clients stay; null: they do not. */
+  /** Name of the sticky cookie; null where clients do not stay with a target. */
   readonly sticky: string | null;
-  /** Open requests per target at most, where it does not say so itself. */
+  /** Open requests per target at most, where the target does not set its own. */
   readonly maxconn: number;
   readonly queue: number;
   readonly queueTimeoutMs: number;
-  /** 0: none. */
+  /** 0 turns slow start off. */
   readonly slowStartMs: number;
 };
 
@@ -41,29 +41,29 @@ const defaultRules: PoolRules = {
   slowStartMs: 0,
 };
 
-/** Targets ascending by id, and those ids: what round robin goes round. */
+/** The targets of one route. Lists are ascending by id, as round robin goes over them. */
 export type TargetPool = {
-  /** Those that take new clients: all that are not backups, or the backups where there is no other. */
+  /** Those that take new clients: all that are not backups, or the backups where there is nothing else. */
   readonly ids: readonly string[];
   readonly targets: readonly Target[];
-  /** Backups that take a request when none of the above is left to ask; null: none. */
+  /** Backups, used when none of the above is left to try; null where there are none. */
   readonly backups: TargetPool | null;
-  /** All of them, with those that take only clients whose sticky cookie names them. */
+  /** All targets, including those that take only clients whose sticky cookie names them. */
   readonly all: readonly Target[];
   readonly rules: PoolRules;
-  /** All weights in the table are alike. */
+  /** All weights in the table are equal. */
   readonly hasEqualWeights: boolean;
-  /** Until then some target is in its slow start, epoch milliseconds; 0: none is. */
+  /** When the last slow start ends, epoch milliseconds; 0 where no target has one. */
   readonly slowUntilMs: number;
-  /** Some target may have no more than a number of open requests. */
+  /** Some target has a maximum of open requests. */
   readonly hasMaxconn: boolean;
   /** Open requests are counted. */
   readonly tracksOpen: boolean;
-  /** Its targets take turns, and nothing else is to be asked: the usual case, kept cheap. */
+  /** Plain round robin decides and nothing else: the usual case, kept cheap. */
   readonly isSimple: boolean;
 };
 
-/** What a service's policy and options come to. */
+/** The rules that a service's policy and options make. */
 export function rulesOf({ policy, options = {} }: TableService): PoolRules {
   const {
     sticky = null,
@@ -75,70 +75,62 @@ export function rulesOf({ policy, options = {} }: TableService): PoolRules {
   return { policy, sticky, maxconn, queue, queueTimeoutMs, slowStartMs };
 }
 
-/** The ring of these targets, which ascend by id. */
+/** The pool of these targets, which are ascending by id. */
 export function poolOf(all: readonly Target[], rules = defaultRules): TargetPool {
   const open = all.filter(({ share }) => share.weight > 0 && share.drain !== true && share.standby !== true);
   const active = open.filter(({ share }) => share.backup !== true);
-  if (active.length === open.length) return pool(open, null, all, rules);
-  const backups = pool(
-    open.filter(({ share }) => share.backup === true),
-    null,
-    all,
-    rules,
-  );
-  return active.length === 0 ? backups : pool(active, backups, all, rules);
+  if (active.length === open.length) return newPool(open, null, all, rules);
+  const standby = open.filter(({ share }) => share.backup === true);
+  const backups = newPool(standby, null, all, rules);
+  return active.length === 0 ? backups : newPool(active, backups, all, rules);
 }
 
-function pool(
+function newPool(
   targets: readonly Target[],
   backups: TargetPool | null,
   all: readonly Target[],
   rules: PoolRules,
 ): TargetPool {
   const { policy, slowStartMs } = rules;
-  const even = targets.every(({ share }) => share.weight === targets[0]?.share.weight);
-  const limited = all.some((target) => maxconnOf(target, rules) !== Number.POSITIVE_INFINITY);
+  const hasEqualWeights = targets.every(({ share }) => share.weight === targets[0]?.share.weight);
+  const hasMaxconn = all.some((target) => maxconnOf(target, rules) !== Number.POSITIVE_INFINITY);
+  const slowEndsMs = targets.map(({ share }) => (share.sinceMs ?? 0) + slowStartMs);
   return {
     ids: targets.map(({ taskId }) => taskId),
     targets,
     backups,
     all,
     rules,
-    hasEqualWeights: even,
-    slowUntilMs:
-      slowStartMs === 0
-        ? 0
-        : targets.reduce((last, { share }) => Math.max(last, (share.sinceMs ?? 0) + slowStartMs), 0),
-    hasMaxconn: limited,
-    tracksOpen: limited || countsOpen(policy),
-    isSimple: policy === "roundrobin" && even && !limited && slowStartMs === 0,
+    hasEqualWeights,
+    slowUntilMs: slowStartMs === 0 ? 0 : slowEndsMs.reduce((last, endMs) => Math.max(last, endMs), 0),
+    hasMaxconn,
+    tracksOpen: hasMaxconn || countsOpen(policy),
+    isSimple: policy === "roundrobin" && hasEqualWeights && !hasMaxconn && slowStartMs === 0,
   };
 }
 
-/** Open requests a target may have. */
+/** The maximum of a target's open requests; Infinity where it has none. */
 export function maxconnOf({ share }: Target, { maxconn }: PoolRules): number {
   return share.maxconn ?? maxconn;
 }
 
-/** A share of its weight that a target in its slow start has at least, as in HAProxy. */
+/** The least share of its weight that a target in slow start has, as in HAProxy. */
 const minSlowStartShare = 0.01;
 
-/** A target's weight now: its own, or a part of that while it starts slowly. */
+/** A target's weight now: its own, or a part of that during its slow start. */
 export function weightOf({ share }: Target, { slowStartMs }: PoolRules, nowMs: number): number {
   const { weight, sinceMs } = share;
   if (slowStartMs === 0 || sinceMs === undefined || nowMs - sinceMs >= slowStartMs) return weight;
   return weight * Math.max(minSlowStartShare, (nowMs - sinceMs) / slowStartMs);
 }
 
-/** What a service has at one target port, ascending by id. A task that does not listen there has no part in it. */
+/** A service's targets at one target port, ascending by id. Tasks that do not listen there are left out. */
 export function targetsOf({ tasks, servers = [] }: TableService, port: number): readonly Target[] {
-  const targets: Target[] = [];
-  for (const task of tasks) {
-    const origin = task.endpoints.find(([target]) => target === port)?.[1];
-    if (origin === undefined) continue;
+  const targets = tasks.flatMap((task): Target[] => {
     const { id, slot, nodeId } = task;
-    targets.push({ taskId: id, slot, nodeId, server: null, origin, share: task });
-  }
+    const origin = task.endpoints.find(([target]) => target === port)?.[1];
+    return origin === undefined ? [] : [{ taskId: id, slot, nodeId, server: null, origin, share: task }];
+  });
   if (servers.length === 0) return targets;
   for (const server of servers) {
     const { id, name, origin } = server;

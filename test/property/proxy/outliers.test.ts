@@ -47,7 +47,7 @@ test("[Y3] a task comes back by one request that may be sent again: answered, it
   expect(outliers.ejectedAmong(tasks, 2_001, false)).toEqual(new Set(["a"]));
   outliers.answered("a", 2_010);
   expect(outliers.ejectedAmong(tasks, 2_011, true)).toBeNull();
-  expect(outliers.any).toBe(false);
+  expect(outliers.hasAny).toBe(false);
 });
 
 test("[Y3] slow answers eject a task only three in a row", () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Policy } from "../../../src/domain/table/policy.ts";
-import { pickTarget } from "../../../src/proxy/routing/pick-target.ts";
+import { type PickQuery, pickTarget } from "../../../src/proxy/routing/pick-target.ts";
 import {
   maxconnOf,
   poolOf,
@@ -47,7 +47,11 @@ function rings(shares: fc.Arbitrary<Target["share"]>, maxLength = 6): fc.Arbitra
     });
 }
 
-const wish = (key: string | null) => ({ key, kept: null, sticky: null, canaryOf: null });
+/** A request that may be repeated, with the key that its policy hashes. */
+function query(key: string | null = null, tried: ReadonlySet<string> | null = null): PickQuery {
+  const hints = { key, stickyTarget: null, stickyCookie: null, canaryOf: null };
+  return { cursor: "r", tried, isRepeatable: true, hints };
+}
 
 test("[W11] under every policy no task is picked that the table, the request or this isolate excludes", () => {
   const ids = ["t0", "t1", "t2", "t3", "t4", "t5"];
@@ -68,7 +72,7 @@ test("[W11] under every policy no task is picked that the table, the request or 
           ring.hasMaxconn && plane.open.of(one.taskId, nowMs) >= maxconnOf(one, ring.rules);
         const isLeft = ({ taskId }: Target) => !tried.has(taskId);
         const isWell = (one: Target) => isLeft(one) && !failedIds.includes(one.taskId);
-        const picked = pickTarget(plane, "r", ring, tried, false, wish(key));
+        const picked = pickTarget(plane, ring, query(key, tried));
         const takers = [...ring.targets, ...(ring.backups?.targets ?? [])];
         if (picked === null) {
           expect(
@@ -111,7 +115,7 @@ test("[W8] over each stretch of as many picks as the weights add up to, everybod
         const total = ring.targets.reduce((sum, one) => sum + one.share.weight, 0);
         const counts = new Map<string, number>();
         for (let i = 0; i < rounds * total; i += 1) {
-          const id = pickTarget(plane, "r", ring, null, false)?.taskId ?? "";
+          const id = pickTarget(plane, ring, query())?.taskId ?? "";
           counts.set(id, (counts.get(id) ?? 0) + 1);
         }
         for (const { taskId, share: own } of ring.targets) {
@@ -137,7 +141,7 @@ test("[W8] by equal weights shares differ by at most one, whatever fails and ret
         for (const id of out) plane.outliers.failed(id, nowMs);
         const counts = new Map<string, number>();
         for (let i = 0; i < picks; i += 1) {
-          const id = pickTarget(plane, "r", ring, null, false)?.taskId ?? "";
+          const id = pickTarget(plane, ring, query())?.taskId ?? "";
           counts.set(id, (counts.get(id) ?? 0) + 1);
         }
         // Failures stay for the rest of the story: beyond half of the ring it is panic, and all take turns.
@@ -168,8 +172,8 @@ test("[W10] one task more takes keys over and moves no other; about one in n", (
       const keys = Array.from({ length: 1_000 }, (_, n) => `/page/${n}`);
       let moved = 0;
       for (const key of keys) {
-        const now = pickTarget(plane, "r", after, null, false, wish(key))?.taskId;
-        if (now === pickTarget(plane, "r", before, null, false, wish(key))?.taskId) continue;
+        const now = pickTarget(plane, after, query(key))?.taskId;
+        if (now === pickTarget(plane, before, query(key))?.taskId) continue;
         expect(now).toBe(added);
         moved += 1;
       }

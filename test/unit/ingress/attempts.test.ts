@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { maxReplayBufferBytes } from "../../../src/ingress/outgoing.ts";
+import { maxReplayBufferBytes } from "../../../src/ingress/upstream-request.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { frozen, madeUpPlane, refused, type Task } from "./made-up-plane.ts";
 
@@ -189,7 +189,7 @@ test.each([502, 503, 504])(
     const marked = tableOf(1, { ...service(2), options: { marker: "x-task" } });
     const get = madeUpPlane(marked, { [originOf("a")]: pathsOwn });
     expect(await (await get.ask()).text()).toBe("http://b");
-    expect(get.plane.outliers.any).toBe(true);
+    expect(get.plane.outliers.hasAny).toBe(true);
     const post = madeUpPlane(marked, { [originOf("a")]: pathsOwn });
     expect((await post.ask({ method: "POST" })).status).toBe(502);
     expect(post.origins()).toEqual(["http://a"]);

@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
-import { type Forwarding, maxAttempts } from "../../../src/ingress/attempt.ts";
-import { forward } from "../../../src/ingress/forward.ts";
-import type { Outgoing } from "../../../src/ingress/outgoing.ts";
+import { type Forwarding, forward, newForwardState } from "../../../src/ingress/forward.ts";
+import { receive } from "../../../src/ingress/proxy-request.ts";
+import type { UpstreamRequest } from "../../../src/ingress/upstream-request.ts";
 import { createPlane } from "../../../src/proxy/plane.ts";
+import { Route } from "../../../src/proxy/routing/routes.ts";
 import { poolOf } from "../../../src/proxy/routing/target-pool.ts";
+import { serviceOf } from "../../support/dataplane.ts";
 
 type Task = (signal: string) => Promise<Response>;
 
@@ -14,10 +16,14 @@ const answers =
   async () =>
     new Response(text);
 
-const get: Partial<Outgoing> = { repeatable: true, hedgeable: true };
-const post: Partial<Outgoing> = { repeatable: false, hedgeable: false };
+const get: Partial<UpstreamRequest> = { isRepeatable: true, isHedgeable: true };
+const post: Partial<UpstreamRequest> = { isRepeatable: false, isHedgeable: false };
 
-function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoing>, headTimeoutMs = 2_000) {
+function asking(
+  tasks: Readonly<Record<string, Task>>,
+  upstream: Partial<UpstreamRequest>,
+  headTimeoutMs = 2_000,
+) {
   const sent: string[] = [];
   const plane = createPlane({
     suspect: async () => undefined,
@@ -45,30 +51,26 @@ function asking(tasks: Readonly<Record<string, Task>>, outgoing: Partial<Outgoin
     origin: `http://${taskId}`,
     share: { weight: 1 },
   }));
+  const entry = {
+    role: "edge",
+    node: null,
+    port: null,
+    client: "203.0.113.7",
+    scheme: "http",
+    mayDebug: () => false,
+  } as const;
+  const request = new Request("http://www.example.com/");
+  const pool = poolOf(targets);
   const asked: Forwarding = {
-    plane,
-    serviceId: "s",
-    wish: null,
-    waitedMs: 0,
-    traffic: plane.traffic.of("s"),
-    outgoing: {
-      repeatable: true,
-      hedgeable: true,
-      timed: true,
-      path: "/",
-      init: {},
-      ...outgoing,
-    },
-    ring: poolOf(targets),
-    marker: undefined,
-    round: "r",
-    tried: null,
-    attempts: 0,
-    left: maxAttempts,
-    waitUntil: () => undefined,
-    trace: null,
-    target: null,
-    counted: null,
+    incoming: receive(request, entry, { plane, waitUntil: () => undefined }),
+    upstream: { isRepeatable: true, isHedgeable: true, isTimed: true, init: {}, ...upstream },
+    route: new Route(serviceOf("s", 80, []), 80, "ingress"),
+    pool,
+    hints: null,
+    stats: plane.stats.of("s"),
+    cursor: "r",
+    countedAt: null,
+    state: newForwardState(),
   };
   return { asked, sent, plane };
 }
@@ -81,7 +83,7 @@ test("[Y1] a task that keeps a safe request waiting is not waited for: another i
   const { asked, sent } = asking({ a: frozen, b: answers("b") }, get);
   expect(await textOf(await forward(asked))).toBe("b");
   expect(sent).toEqual(["a", "b"]);
-  expect(asked.target?.taskId).toBe("b");
+  expect(asked.state.target?.taskId).toBe("b");
 });
 
 test("[Y1] a request that changes something is sent to one task at a time", async () => {
@@ -99,14 +101,14 @@ test("[Y1] no task is asked twice, and no more than four for one request", async
 
 test("[Y2] where too many were sent twice already, a failing request is not sent on", async () => {
   const { asked, plane } = asking({ a: refused, b: answers("b") }, get);
-  while (plane.traffic.of("s").retries.take(Date.now()));
+  while (plane.stats.of("s").retries.take(Date.now()));
   expect(await forward(asked)).toBe("spent");
 });
 
 test("[Y6] a task that starts to be passed over is named to the registry once, and the registry is told once a second at most", async () => {
   const { asked, plane } = asking({ a: refused, b: answers("b") }, get);
   await forward(asked);
-  await forward({ ...asked, tried: null });
+  await forward({ ...asked, state: newForwardState() });
   const nowMs = Date.now();
   expect(plane.suspects.due(nowMs)).toEqual(["a"]);
   plane.suspects.add("b");
@@ -118,5 +120,5 @@ test("[Y3] once a task is known to be frozen, requests that cannot be sent again
   const { asked, plane } = asking({ a: frozen, b: answers("b") }, post);
   plane.outliers.failed("a", Date.now());
   for (let turn = 0; turn < 4; turn++)
-    expect(await textOf(await forward({ ...asked, tried: null }))).toBe("b");
+    expect(await textOf(await forward({ ...asked, state: newForwardState() }))).toBe("b");
 });

@@ -1,31 +1,36 @@
-// The policies by name: how each picks, and what it has to be told of a request.
+// The policies by name: how each picks, and what it reads of a request.
 
 import { hashedField, type Policy } from "../../../domain/table/policy.ts";
 import { cookieOf } from "../../http/cookies.ts";
 import { byHash } from "./hash.ts";
 import { leastConn } from "./leastconn.ts";
-import type { PickPolicy as PickTarget } from "./pick-policy.ts";
+import type { PickPolicy } from "./pick-policy.ts";
 import { randomOfTwo } from "./random.ts";
 import { roundRobin } from "./roundrobin.ts";
 
-const picks: Readonly<Record<string, PickTarget>> = {
+const picks: Readonly<Record<string, PickPolicy>> = {
   roundrobin: roundRobin,
   leastconn: leastConn,
   random: randomOfTwo,
 };
 
-/** All others hash. */
-export function pickOf(policy: Policy): PickTarget {
+/** The function of a policy; a policy without one of its own hashes. */
+export function pickOf(policy: Policy): PickPolicy {
   return picks[policy] ?? byHash;
 }
 
-/** True where a policy goes by open requests. */
+/** Whether a policy goes by open requests. */
 export function countsOpen(policy: Policy): boolean {
   return policy === "leastconn" || policy === "random";
 }
 
+/** Whether a policy reads the request: it hashes some part of it. */
+export function usesRequest(policy: Policy): boolean {
+  return !(policy in picks);
+}
+
 /**
- * What a policy hashes of a request; null where it hashes nothing, or the request does not have it.
+ * What a policy hashes of a request; null where it hashes nothing or the request lacks it.
  *
  * @param path path and query
  */

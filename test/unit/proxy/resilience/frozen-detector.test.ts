@@ -18,7 +18,7 @@ test("[Y21] one answer, however late, ends the silence, and a new witness counts
   const silence = new FrozenDetector();
   silence.watch("a", 0, 100);
   silence.responded("a");
-  expect([silence.any, silence.isFrozen("a", 0, 9_000, silentMs, 0)]).toEqual([false, false]);
+  expect([silence.hasAny, silence.isFrozen("a", 0, 9_000, silentMs, 0)]).toEqual([false, false]);
   silence.watch("a", 9_000, 9_100);
   expect(silence.isFrozen("a", 0, 11_999, silentMs, 0)).toBe(false);
 });

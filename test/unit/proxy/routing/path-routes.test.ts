@@ -26,12 +26,13 @@ function taking(
 const app = serviceOf("app", 8080, [origins.app], { hosts: ["www.example.com"] });
 const api = taking("api", ["app"], ["/api", "=/healthz", "old.example.com/"]);
 const v2 = taking("v2", ["app"], ["/api/v2", "www.example.com/api/v3"]);
-const routes = new Routes(tableOf(1, app, api, v2));
+const routes = new Routes(tableOf(1, app, api, v2), "mesh.example.com");
 
 /** Who answers `host/path`. */
 function at(asked: string, port: number | null = 8080, of = routes): string | undefined {
   const host = asked.slice(0, asked.indexOf("/"));
-  return of.match(port, host, "mesh.example.com", { url: `http://${asked}` })?.[0]?.service.name;
+  const path = asked.slice(asked.indexOf("/"));
+  return of.match({ port, host, path })?.routes[0].service.name;
 }
 
 test.each([
@@ -97,7 +98,7 @@ test("[X92] what a service keeps of its own stays at the port that was asked for
   const ports = [80, 81].map((target) => ({ target, published: 8000 + target, mode: "ingress" as const }));
   const keeps = taking("app", ["app"], ["/api/own"], { ports });
   const of = new Routes(tableOf(1, keeps, api));
-  expect(of.match(8081, "x", "", { url: "http://x/api/own" })?.[0]?.target).toBe(81);
+  expect(of.match({ port: 8081, host: "x", path: "/api/own" })?.routes[0].target).toBe(81);
   expect(at("x/api/else", 8081, of)).toBe("api");
 });
 
@@ -126,12 +127,14 @@ test("[X93] at the balancer and at a node's entry point requests go where their 
   expect(new Set(plane.origins())).toEqual(new Set([origins.v2, origins.app]));
 });
 
-test("[X95] where no service goes by paths, a request's path is not looked at", () => {
-  const asked = {
-    get url(): string {
+test("[X95] where no service has path rules, a request's path is not read", () => {
+  const query = {
+    port: 8080,
+    host: "x",
+    get path(): string {
       throw new Error("looked at");
     },
   };
-  expect(new Routes(tableOf(1, app)).match(8080, "x", "", asked)?.[0]?.service.name).toBe("app");
-  expect(() => routes.match(8080, "x", "", asked)).toThrow("looked at");
+  expect(new Routes(tableOf(1, app)).match(query)?.routes[0].service.name).toBe("app");
+  expect(() => routes.match(query)).toThrow("looked at");
 });

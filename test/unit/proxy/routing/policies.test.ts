@@ -30,11 +30,17 @@ function numbers(): () => number {
   };
 }
 
-const wish = (key: string) => ({ key, kept: null, sticky: null, canaryOf: null });
+const hints = (key: string) => ({ key, stickyTarget: null, stickyCookie: null, canaryOf: null });
 
 function picks(mesh: DataPlane, one: TargetPool, count: number, key?: string): string[] {
   return Array.from({ length: count }, () => {
-    return pickTarget(mesh, "r", one, null, false, key === undefined ? null : wish(key))?.taskId ?? "-";
+    const query = {
+      cursor: "r",
+      tried: null,
+      isRepeatable: true,
+      hints: key === undefined ? null : hints(key),
+    };
+    return pickTarget(mesh, one, query)?.taskId ?? "-";
   });
 }
 

@@ -1,13 +1,21 @@
 import { expect, test } from "vitest";
-import type { RoutingTable } from "../../../../src/domain/table/table.ts";
+import type { RoutingTable, TableNode } from "../../../../src/domain/table/table.ts";
 import { Routes } from "../../../../src/proxy/routing/routes.ts";
 import { idOf, serviceOf, tableOf, taskId } from "../../../support/dataplane.ts";
 
 const origins = ["http://127.0.0.2:1", "http://127.0.0.3:1", "http://127.0.0.4:1", "http://127.0.0.2:2"];
 
 function matched(table: RoutingTable, port: number | null, host: string): string[] | null {
-  const routes = new Routes(table).match(port, host, "mesh.example.com", { url: `http://${host}/` });
-  return routes?.map((route) => `${route.service.name} ${route.target}`) ?? null;
+  const match = new Routes(table, "mesh.example.com").match({ port, host, path: "/" });
+  return match?.routes.map((route) => `${route.service.name} ${route.target}`) ?? null;
+}
+
+const port8080 = { port: 8080, host: "", path: "" };
+
+function nodeOf(routes: Routes, name: string): TableNode {
+  const node = routes.node(name);
+  if (node === undefined) throw new Error(`no node ${name}`);
+  return node;
 }
 
 const table = tableOf(
@@ -48,14 +56,10 @@ test("[X2] reached by name, a service answers with the lowest port that every no
 });
 
 test("[X7] in host mode a node has its own tasks only", () => {
-  const route = new Routes(tableOf(1, serviceOf("my-web", 8080, origins, { mode: "host" }))).match(
-    8080,
-    "",
-    "",
-    { url: "" },
-  )?.[0];
-  expect(route?.pool(idOf("node1")).ids).toEqual([taskId("my-web", 1), taskId("my-web", 4)]);
-  expect(route?.pool("nowhere").ids).toEqual([]);
+  const routes = new Routes(tableOf(1, serviceOf("my-web", 8080, origins, { mode: "host" })));
+  const route = routes.match(port8080)?.routes[0];
+  expect(route?.pool(nodeOf(routes, "node1")).ids).toEqual([taskId("my-web", 1), taskId("my-web", 4)]);
+  expect(route?.pool({ ...nodeOf(routes, "node1"), id: "nowhere" }).ids).toEqual([]);
   expect([...(route?.nodeIds() ?? [])]).toEqual(["node1", "node2", "node3"].map(idOf));
 });
 
@@ -64,8 +68,11 @@ test("[X53] tasks of weight 0, and tasks that do not listen on the target port, 
   const [first, second, third, fourth] = service.tasks.map((task) => ({ ...task }));
   const tasks = [{ ...first, weight: 0 }, { ...second, endpoints: [[81, "http://x"]] }, third, fourth];
   const changed = { ...service, tasks: tasks as typeof service.tasks };
-  const route = new Routes(tableOf(1, changed)).match(8080, "", "", { url: "" })?.[0];
-  expect(route?.pool(idOf("node1")).ids).toEqual([taskId("my-web", 3), taskId("my-web", 4)]);
+  const routes = new Routes(tableOf(1, changed));
+  expect(routes.match(port8080)?.routes[0].pool(nodeOf(routes, "node1")).ids).toEqual([
+    taskId("my-web", 3),
+    taskId("my-web", 4),
+  ]);
 });
 
 test("[X4] a node is found by id, by name, and by its own host names; of two with one name, the one that is up", () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { nextAfter } from "../../../../src/domain/table/round-robin.ts";
+import { nextAfter } from "../../../src/proxy/routing/cursors.ts";
 
 const members = ["a", "b", "c", "d", "e", "f", "g", "h"];
 const steps = fc.array(

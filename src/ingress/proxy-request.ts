@@ -1,0 +1,70 @@
+// A proxy request: one request as it came in. It never changes; `ForwardState` holds what becomes of it.
+
+import type { EntryPoint } from "../proxy/entry-point.ts";
+import { isRequestId, type RequestHead, readRequestHead } from "../proxy/http/headers.ts";
+import { authorityOf, pathOf } from "../proxy/http/host.ts";
+import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
+import type { RouteQuery } from "../proxy/routing/routes.ts";
+import { Trace } from "./trace.ts";
+
+export type ProxyRequest = RouteQuery & {
+  /** The client's request. Its body can be read once. */
+  readonly request: Request;
+  readonly method: string;
+  readonly head: RequestHead;
+  /** Bytes of the body: 0 without one, null where the length is unknown. */
+  readonly bodyBytes: number | null;
+  /** May be sent to another target when one fails before it responds, if its body can be sent again. */
+  readonly isIdempotent: boolean;
+  /** The id it came with, if that may be passed on, or a new one. */
+  readonly id: string;
+  readonly entry: EntryPoint;
+  readonly receivedMs: number;
+  /** Records its attempts; null unless the request asks for debug headers. */
+  readonly trace: Trace | null;
+  readonly plane: DataPlane;
+  /** Keeps work going after the response. */
+  readonly waitUntil: PlaneContext["waitUntil"];
+};
+
+/** Methods that mean the same when they arrive twice (RFC 9110 §9.2.2). */
+export const idempotentMethods: ReadonlySet<string> = new Set([
+  "GET",
+  "HEAD",
+  "OPTIONS",
+  "TRACE",
+  "PUT",
+  "DELETE",
+]);
+
+/** Reads a request that has just come in. */
+export function receive(
+  request: Request,
+  entry: EntryPoint,
+  { plane, waitUntil }: PlaneContext,
+): ProxyRequest {
+  const { url, method, headers } = request;
+  const head = readRequestHead(headers);
+  return {
+    request,
+    method,
+    head,
+    bodyBytes: bodyBytesOf(request, head),
+    isIdempotent: idempotentMethods.has(method) || head.idempotencyKey,
+    id: head.requestId !== null && isRequestId(head.requestId) ? head.requestId : plane.newId(),
+    entry,
+    port: entry.port,
+    host: head.host === "" ? authorityOf(url) : head.host,
+    path: pathOf(url),
+    receivedMs: plane.nowMs(),
+    trace: head.debug ? new Trace(plane.nowMs) : null,
+    plane,
+    waitUntil,
+  };
+}
+
+/** HTTP/2 needs neither Content-Length nor Transfer-Encoding to send a body. */
+function bodyBytesOf(request: Request, { bodyBytes }: RequestHead): number | null {
+  if (bodyBytes !== 0 || request.body === null || request.headers.has("content-length")) return bodyBytes;
+  return null;
+}
