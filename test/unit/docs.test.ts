@@ -60,3 +60,14 @@ test.each(records)("%s has the form of a decision record and is in the index", (
   const link = path.slice("docs/decisions/".length);
   expect(read("docs/decisions/README.md")).toContain(`| ${number} | [${text}](${link}) |`);
 });
+
+test("the rules are in order of letter and number, and the legend has every letter", () => {
+  const text = read("docs/spec.md");
+  const rules = [...text.matchAll(/^- \*\*([A-Z])(\d+)\*\* /gm)].map(([, letter = "", number]) => ({
+    letter,
+    number: Number(number),
+  }));
+  expect(rules).toEqual(rules.toSorted((a, b) => a.letter.localeCompare(b.letter) || a.number - b.number));
+  const legend = [...text.matchAll(/^\| ([A-Z]) \| \[/gm)].map(([, letter]) => letter);
+  expect(legend).toEqual([...new Set(rules.map(({ letter }) => letter))]);
+});
