@@ -4,7 +4,7 @@ import { type Placement, proxy } from "../ingress/handle.ts";
 import { type ProxyRequest, receive } from "../ingress/proxy-request.ts";
 import type { EntryPoint } from "../proxy/entry-point.ts";
 import type { PlaneContext } from "../proxy/plane.ts";
-import { type EntryNode, type RouteMatch, type Routes, servesDirectly } from "../proxy/routing/routes.ts";
+import { type Routes, servesDirectly } from "../proxy/routing/routes.ts";
 
 /**
  * Answers a request that came in at the edge: picks a node round robin, and serves the request as that node's ingress
@@ -14,15 +14,11 @@ export function edge(request: Request, entry: EntryPoint, context: PlaneContext)
   return proxy(receive(request, entry, context), placeAtEdge);
 }
 
+/** Picks the next node in turn; `direct` where there is none and none is needed. @see docs/spec.md X5 */
 function placeAtEdge(incoming: ProxyRequest, routes: Routes): Placement {
   const match = routes.match(incoming);
-  return { match, node: match === null ? null : pickNode(incoming, routes, match) };
-}
-
-/** The next node in turn; `direct` where there is none and none is needed. @see docs/spec.md X5 */
-function pickNode({ plane }: ProxyRequest, routes: Routes, match: RouteMatch): EntryNode | null {
-  const ids = routes.eligibleFor(match);
-  const id = ids[plane.cursors.next(match.routes[0].edgeCursor, ids)];
-  if (id !== undefined) return routes.node(id) ?? null;
-  return servesDirectly(match) ? "direct" : null;
+  if (match === null) return { match, node: null };
+  const { ids, nodes } = routes.eligibleFor(match);
+  const node = nodes[incoming.plane.cursors.next(match.routes[0].edgeCursor, ids)];
+  return { match, node: node ?? (servesDirectly(match) ? "direct" : null) };
 }

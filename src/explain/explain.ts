@@ -88,9 +88,13 @@ function lookUp(table: RoutingTable, request: ExplainRequest): RouteLookup {
   const { entry, domain } = request;
   const routes = new Routes(table, domain);
   const match = routes.match(queryOf(request));
-  const ids = entry.role === "ingress" ? [entry.node ?? ""] : match === null ? [] : routes.eligibleFor(match);
-  const entryNodes = ids.flatMap((id) => routes.node(id) ?? []);
+  const entryNodes =
+    entry.role === "edge" ? eligibleNodes(routes, match) : [routes.node(entry.node ?? "") ?? []].flat();
   return { ...request, table, routes, match, entryNodes };
+}
+
+function eligibleNodes(routes: Routes, match: RouteMatch | null): readonly TableNode[] {
+  return match === null ? [] : routes.eligibleFor(match).nodes;
 }
 
 function queryOf({ entry: { port }, host, path }: ExplainRequest): RouteQuery {

@@ -8,11 +8,11 @@ import type { Meter, MeteredEntity } from "../telemetry/meter.ts";
 import type { MetricSet } from "../telemetry/metrics.ts";
 import type { Attempt, Outcome } from "./attempt.ts";
 
-/** Where a request is counted: at its service, and at the node it came in at (null: at the edge without a node). */
+/** Where a request is counted: at the targets of its service, and at the service's entry at one node. */
 export type CountedAt = {
   readonly meter: Meter;
   readonly service: MeteredEntity;
-  readonly node: MeteredEntity | null;
+  readonly entry: MetricSet;
 };
 
 /** Why a target gets the request: as the first, after one that failed, or beside one that keeps the request waiting. */
@@ -20,22 +20,22 @@ export type AttemptReason = "first" | "retry" | "hedge";
 
 /** A request starts to wait for a response. @returns the meter's generation, for `countWaited` */
 export function countWaiting(at: CountedAt): number {
-  entryMetrics(at).open.increment();
+  at.entry.open.increment();
   return at.meter.generation;
 }
 
 export function countWaited(at: CountedAt, generation: number): void {
-  entryMetrics(at).open.decrement(at.meter.generation - generation);
+  at.entry.open.decrement(at.meter.generation - generation);
 }
 
 /** A request joins the queue. @returns the meter's generation, for `countDequeued` */
 export function countQueued(at: CountedAt): number {
-  entryMetrics(at).queue.increment();
+  at.entry.queue.increment();
   return at.meter.generation;
 }
 
 export function countDequeued(at: CountedAt, generation: number): void {
-  entryMetrics(at).queue.decrement(at.meter.generation - generation);
+  at.entry.queue.decrement(at.meter.generation - generation);
 }
 
 /**
@@ -45,7 +45,7 @@ export function countDequeued(at: CountedAt, generation: number): void {
  */
 export function countSent(at: CountedAt, target: Target, reason: AttemptReason, failed: Target | null): void {
   const task = at.meter.task(target, at.service);
-  const entry = entryMetrics(at);
+  const { entry } = at;
   task.add(counterIndex.attempts);
   entry.add(counterIndex.attempts);
   task.open.increment();
@@ -75,7 +75,7 @@ export function countOutcome(
   if (outcome === "failed") {
     const error = isTimed ? counterIndex.connectErrors : counterIndex.responseErrors;
     task.add(error);
-    entryMetrics(at).add(error);
+    at.entry.add(error);
     return;
   }
   task.observeLatency(elapsedMs);
@@ -101,7 +101,7 @@ export function countEjection(at: CountedAt, target: Target): void {
 
 /** So many targets are ejected that all are used. */
 export function countPanic(at: CountedAt): void {
-  entryMetrics(at).add(counterIndex.panics);
+  at.entry.add(counterIndex.panics);
 }
 
 /** How a request ended. */
@@ -156,9 +156,5 @@ function bytesOf({ status, headers }: Response, method: string): number {
 
 function countBoth(at: CountedAt, target: Target, counter: number): void {
   at.meter.task(target, at.service).add(counter);
-  entryMetrics(at).add(counter);
-}
-
-function entryMetrics({ meter, service, node }: CountedAt): MetricSet {
-  return meter.entry(service, node);
+  at.entry.add(counter);
 }

@@ -7,7 +7,7 @@ import { pickTarget } from "../proxy/routing/pick-target.ts";
 import type { RouteChoice } from "../proxy/routing/route-hints.ts";
 import type { EntryNode } from "../proxy/routing/routes.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
-import { type Outcome, settle, startAttempt, within } from "./attempt.ts";
+import { settle, startAttempt, within } from "./attempt.ts";
 import { type CountedAt, countPanic } from "./counting.ts";
 import { attemptPollMs, type HedgeResult, hedge } from "./hedge.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
@@ -74,8 +74,9 @@ export function newForwardState(): ForwardState {
 
 /** Sends the request until a target responds, none is left, or the head time-out ends. */
 export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
-  const { incoming, upstream, stats, state } = forwarding;
+  const { incoming, upstream, stats, pool, state } = forwarding;
   const { plane } = incoming;
+  const canHedge = upstream.isHedgeable && pool.ids.length > 1;
   let nowMs = plane.nowMs();
   let endsMs = nowMs + plane.headTimeoutMs;
   stats.retries.request(nowMs);
@@ -95,7 +96,13 @@ export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
     }
     if (target === null) break;
     const attempt = startAttempt(forwarding, target, state.attempts === 0 ? "first" : "retry", nowMs, open);
-    const outcome = await firstOutcome(forwarding, attempt.outcome, endsMs - nowMs);
+    // How long a streaming body takes is up to the client.
+    const outcome = await (upstream.isTimed
+      ? within(
+          attempt.outcome,
+          Math.min(endsMs - nowMs, canHedge ? stats.latency.hedgeAfterMs : attemptPollMs),
+        )
+      : attempt.outcome);
     const result =
       outcome === "slow" ? await hedge(forwarding, attempt, endsMs) : settle(forwarding, attempt, outcome);
     if (result !== "failed") return result;
@@ -103,18 +110,6 @@ export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
     nowMs = plane.nowMs();
   }
   return "failed";
-}
-
-/** The first attempt's outcome, or `slow` when it is time to consider another attempt. */
-function firstOutcome(
-  { upstream, stats, pool }: Forwarding,
-  outcome: Promise<Outcome>,
-  leftMs: number,
-): Promise<Outcome | "slow"> {
-  // How long a streaming body takes is up to the client.
-  if (!upstream.isTimed) return outcome;
-  const canHedge = upstream.isHedgeable && pool.ids.length > 1;
-  return within(outcome, Math.min(canHedge ? stats.latency.hedgeAfterMs : attemptPollMs, leftMs));
 }
 
 /** The next target; null when every one was tried or is full, or when other requests are queued for one. */

@@ -6,12 +6,14 @@
 import type { EntryPoint } from "../proxy/entry-point.ts";
 import { type Failure, failureResponse } from "../proxy/http/failure.ts";
 import { cleanResponse } from "../proxy/http/headers.ts";
+import { isHost } from "../proxy/http/host.ts";
 import type { PlaneContext } from "../proxy/plane.ts";
+import { addServiceStats } from "../proxy/resilience/service-stats.ts";
 import { chooseRoute, type RouteChoice } from "../proxy/routing/route-hints.ts";
 import { type EntryNode, type RouteMatch, type Routes, routeAt } from "../proxy/routing/routes.ts";
 import { setCookie } from "../proxy/routing/sticky.ts";
 import type { Meter } from "../telemetry/meter.ts";
-import { countEnd, countWaited, countWaiting } from "./counting.ts";
+import { type CountedAt, countEnd, countWaited, countWaiting } from "./counting.ts";
 import { setDebugHeaders } from "./debug.ts";
 import { type Forwarding, type ForwardState, forward, maxAttempts, newForwardState } from "./forward.ts";
 import { type ProxyRequest, receive } from "./proxy-request.ts";
@@ -44,8 +46,9 @@ function placeAtNode(incoming: ProxyRequest, routes: Routes): Placement {
 export async function proxy(incoming: ProxyRequest, place: Place): Promise<Response> {
   const { plane, waitUntil } = incoming;
   const state = newForwardState();
-  const malformed = malformedFailure(incoming);
-  if (malformed !== null) return deliver(incoming, state, malformed, null);
+  if (!isHost(incoming.host) || incoming.path === "") {
+    return deliver(incoming, state, malformedFailure(incoming), null);
+  }
   const held = plane.tables.routes(waitUntil);
   let routes = held instanceof Promise ? await held : held;
   let result = await serve(incoming, state, routes, place);
@@ -87,7 +90,7 @@ function serve(
   if (match === null || node === null) {
     return noRouteFailure({ ...incoming, entryNode: incoming.entry.node }, routes, match);
   }
-  const route = routeAt(match, node);
+  const route = match.routes.length === 1 ? match.routes[0] : routeAt(match, node);
   if (!route.usesRequest) return send(incoming, state, { route, pool: route.pool(node), hints: null }, node);
   const { request, entry, path, plane } = incoming;
   const draw = () => {
@@ -117,7 +120,7 @@ function send(
   if (pool.ids.length === 0 && !hints?.stickyTarget) return noTargetFailure(route, node, pool);
   const hop = { via, stickyCookie: hints?.stickyCookie ?? null };
   if (state.upstream !== null) return attempt(incoming, state, choice, node, state.upstream);
-  if (shouldBufferBody(incoming, plane)) {
+  if (incoming.bodyBytes !== 0 && shouldBufferBody(incoming, plane)) {
     return withBufferedBody(incoming, (body) =>
       attempt(incoming, state, choice, node, upstreamRequest(incoming, hop, body)),
     );
@@ -157,20 +160,21 @@ async function attempt(
   const { plane } = incoming;
   const { route, hints } = choice;
   const { service } = route;
-  const { meter } = plane;
   state.upstream = upstream;
   state.attemptsLeft = maxAttempts;
+  const { meter } = plane;
+  const entry = node === "direct" ? null : node;
+  const countedAt: CountedAt | null = meter && { meter, service, entry: meter.entry(service, entry) };
   const forwarding: Forwarding = {
     ...choice,
     incoming,
     // A client with a sticky target must not lose it for one late response.
     upstream: hints?.stickyTarget ? { ...upstream, isHedgeable: false } : upstream,
-    stats: plane.stats.of(service.id),
+    stats: plane.stats.get(service.id) ?? addServiceStats(plane.stats, service.id),
     cursor: route.cursorAt(node),
-    countedAt: meter === null ? null : { meter, service, node: node === "direct" ? null : node },
+    countedAt,
     state,
   };
-  const { countedAt } = forwarding;
   const generation = countedAt === null ? 0 : countWaiting(countedAt);
   const result = await forward(forwarding);
   if (countedAt !== null) countWaited(countedAt, generation);

@@ -45,11 +45,13 @@ export function receive(
 ): ProxyRequest {
   const { url, method, headers } = request;
   const head = readRequestHead(headers);
+  // HTTP/2 needs neither Content-Length nor Transfer-Encoding to send a body.
+  const hasUnknownBody = head.bodyBytes === 0 && request.body !== null && !headers.has("content-length");
   return {
     request,
     method,
     head,
-    bodyBytes: bodyBytesOf(request, head),
+    bodyBytes: hasUnknownBody ? null : head.bodyBytes,
     isIdempotent: idempotentMethods.has(method) || head.idempotencyKey,
     id: head.requestId !== null && isRequestId(head.requestId) ? head.requestId : plane.newId(),
     entry,
@@ -61,10 +63,4 @@ export function receive(
     plane,
     waitUntil,
   };
-}
-
-/** HTTP/2 needs neither Content-Length nor Transfer-Encoding to send a body. */
-function bodyBytesOf(request: Request, { bodyBytes }: RequestHead): number | null {
-  if (bodyBytes !== 0 || request.body === null || request.headers.has("content-length")) return bodyBytes;
-  return null;
 }

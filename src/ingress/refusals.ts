@@ -7,12 +7,11 @@ import type { TargetPool } from "../proxy/routing/target-pool.ts";
 import type { ForwardResult, ForwardState } from "./forward.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
 
-/** What is wrong with a request whatever it is for; null where nothing is. */
-export function malformedFailure({ host, path, method }: ProxyRequest): Failure | null {
-  if (!isHost(host))
-    return { status: 400, reason: "the Host header cannot be read as a host name and a port" };
-  if (path === "") return { status: 400, reason: `${method} * is for one server; ask for a path` };
-  return null;
+/** The refusal of a request that nothing in the mesh could answer: its Host is malformed, or it has no path. */
+export function malformedFailure({ host, method }: ProxyRequest): Failure {
+  return isHost(host)
+    ? { status: 400, reason: `${method} * is for one server; ask for a path` }
+    : { status: 400, reason: "the Host header cannot be read as a host name and a port" };
 }
 
 /** A request, as far as the refusals of an entry point depend on it. */

@@ -8,7 +8,7 @@ import { FrozenDetector } from "./resilience/frozen-detector.ts";
 import { OpenRequests } from "./resilience/open-requests.ts";
 import { Outliers } from "./resilience/outliers.ts";
 import { RequestQueue } from "./resilience/request-queue.ts";
-import { AllServiceStats } from "./resilience/service-stats.ts";
+import type { StatsByService } from "./resilience/service-stats.ts";
 import { SuspectList } from "./resilience/suspects.ts";
 import { Cursors } from "./routing/cursors.ts";
 import { SmoothWeights } from "./routing/smooth-weights.ts";
@@ -58,7 +58,7 @@ export type DataPlane = PlaneOptions &
     readonly cursors: Cursors;
     readonly outliers: Outliers;
     readonly frozen: FrozenDetector;
-    readonly stats: AllServiceStats;
+    readonly stats: StatsByService;
     readonly suspects: SuspectList;
     /** Null where nothing is counted. */
     readonly meter: Meter | null;
@@ -88,7 +88,7 @@ export function createPlane(options: PlaneOptions): DataPlane {
     cursors: new Cursors(options.random),
     outliers,
     frozen: new FrozenDetector(),
-    stats: new AllServiceStats(),
+    stats: new Map(),
     suspects: new SuspectList(),
     smoothWeights: new SmoothWeights(),
     open: new OpenRequests(),

@@ -33,23 +33,20 @@ export class Budget {
 
   /** Records a request. */
   request(nowMs: number): void {
-    this.#add(this.#requests, nowMs);
+    this.#moveTo(nowMs);
+    const slot = this.#second % windowSeconds;
+    this.#requests[slot] = (this.#requests[slot] ?? 0) + 1;
   }
 
   /** Takes one extra attempt; false when none is left. */
   take(nowMs: number): boolean {
     this.#moveTo(nowMs);
     const { ratio, perSecond } = this.#policy;
-    const thisSecond = this.#extras[this.#second % windowSeconds] ?? 0;
-    if (thisSecond >= perSecond && sum(this.#extras) >= ratio * sum(this.#requests)) return false;
-    this.#add(this.#extras, nowMs);
-    return true;
-  }
-
-  #add(counts: number[], nowMs: number): void {
-    this.#moveTo(nowMs);
     const slot = this.#second % windowSeconds;
-    counts[slot] = (counts[slot] ?? 0) + 1;
+    const thisSecond = this.#extras[slot] ?? 0;
+    if (thisSecond >= perSecond && sum(this.#extras) >= ratio * sum(this.#requests)) return false;
+    this.#extras[slot] = thisSecond + 1;
+    return true;
   }
 
   /** Clears the slots between the newest second and now. If the clock went back, the newest slot counts on. */

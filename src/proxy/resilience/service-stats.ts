@@ -9,22 +9,19 @@ export type ServiceStats = {
   readonly latency: ServiceLatency;
 };
 
+/** The stats of each service by its id. Read it with `get`, and add a service that is not in it yet. */
+export type StatsByService = Map<string, ServiceStats>;
+
 /** Services kept at most. Beyond that all start again, which costs a moment without knowledge. */
 const maxServices = 5_000;
 
-export class AllServiceStats {
-  readonly #byService = new Map<string, ServiceStats>();
-
-  of(serviceId: string): ServiceStats {
-    const known = this.#byService.get(serviceId);
-    if (known !== undefined) return known;
-    if (this.#byService.size >= maxServices) this.#byService.clear();
-    const stats = {
-      retries: new Budget(retryBudget),
-      hedges: new Budget(hedgeBudget),
-      latency: new ServiceLatency(),
-    };
-    this.#byService.set(serviceId, stats);
-    return stats;
-  }
+export function addServiceStats(stats: StatsByService, serviceId: string): ServiceStats {
+  if (stats.size >= maxServices) stats.clear();
+  const added = {
+    retries: new Budget(retryBudget),
+    hedges: new Budget(hedgeBudget),
+    latency: new ServiceLatency(),
+  };
+  stats.set(serviceId, added);
+  return added;
 }

@@ -31,6 +31,9 @@ export type RouteMatch = {
 /** The node whose entry point serves a request; `direct` where the edge sends to static servers without a node. */
 export type EntryNode = TableNode | "direct";
 
+/** Nodes that take turns at the edge, ascending by id. */
+export type NodePool = { readonly ids: readonly string[]; readonly nodes: readonly TableNode[] };
+
 /** One published port of one service. */
 export class Route {
   readonly service: TableService;
@@ -101,8 +104,8 @@ export class Routes {
   readonly version: number;
   /** Ids of all nodes, ascending. */
   readonly nodeIds: readonly string[];
-  /** Ids of the nodes that take turns at the edge, ascending. */
-  readonly eligibleNodes: readonly string[];
+  /** The nodes that take turns at the edge. */
+  readonly eligibleNodes: NodePool;
   readonly #domain: string;
   readonly #nodeById = new Map<string, TableNode>();
   readonly #nodeByName = new Map<string, TableNode>();
@@ -146,14 +149,14 @@ export class Routes {
   }
 
   /**
-   * Ids of the nodes that take turns for a request at the edge, ascending: in host mode those with a task of the service.
+   * The nodes that take turns for a request at the edge: in host mode those with a task of the service.
    *
    * A node that is down is picked only when all are: its entry point is here, not on the node. A node in drain or maint
    * is never picked.
    *
    * @see docs/spec.md X5
    */
-  eligibleFor({ routes }: RouteMatch): readonly string[] {
+  eligibleFor({ routes }: RouteMatch): NodePool {
     if (routes[0].mode !== "host") return this.eligibleNodes;
     return this.#eligible([...new Set(routes.flatMap((route) => [...route.nodeIds()]))].sort());
   }
@@ -226,10 +229,13 @@ export class Routes {
   }
 
   /** Of some nodes (ascending ids) those not in drain or maint that are up; if none is up, all not in drain or maint. */
-  #eligible(nodeIds: readonly string[]): readonly string[] {
-    const ready = nodeIds.filter((id) => this.#nodeById.get(id)?.admin === undefined);
-    const up = ready.filter((id) => this.#nodeById.get(id)?.up);
-    return up.length > 0 ? up : ready;
+  #eligible(nodeIds: readonly string[]): NodePool {
+    const ready = nodeIds
+      .flatMap((id) => this.#nodeById.get(id) ?? [])
+      .filter(({ admin }) => admin === undefined);
+    const up = ready.filter((node) => node.up);
+    const nodes = up.length > 0 ? up : ready;
+    return { ids: nodes.map(({ id }) => id), nodes };
   }
 
   #addNode(node: TableNode): void {

@@ -3,6 +3,7 @@ import { type Forwarding, forward, newForwardState } from "../../../src/ingress/
 import { receive } from "../../../src/ingress/proxy-request.ts";
 import type { UpstreamRequest } from "../../../src/ingress/upstream-request.ts";
 import { createPlane } from "../../../src/proxy/plane.ts";
+import { addServiceStats } from "../../../src/proxy/resilience/service-stats.ts";
 import { Route } from "../../../src/proxy/routing/routes.ts";
 import { poolOf } from "../../../src/proxy/routing/target-pool.ts";
 import { serviceOf } from "../../support/dataplane.ts";
@@ -67,7 +68,7 @@ function asking(
     route: new Route(serviceOf("s", 80, []), 80, "ingress"),
     pool,
     hints: null,
-    stats: plane.stats.of("s"),
+    stats: addServiceStats(plane.stats, "s"),
     cursor: "r",
     countedAt: null,
     state: newForwardState(),
@@ -100,8 +101,8 @@ test("[Y1] no task is asked twice, and no more than four for one request", async
 });
 
 test("[Y2] where too many were sent twice already, a failing request is not sent on", async () => {
-  const { asked, plane } = asking({ a: refused, b: answers("b") }, get);
-  while (plane.stats.of("s").retries.take(Date.now()));
+  const { asked } = asking({ a: refused, b: answers("b") }, get);
+  while (asked.stats.retries.take(Date.now()));
   expect(await forward(asked)).toBe("spent");
 });
 

@@ -86,5 +86,5 @@ test("[X4] a node is found by id, by name, and by its own host names; of two wit
   expect(routes.node("twin")?.id).toBe(idOf("node2"));
   expect(routes.node(idOf("node1"))?.up).toBe(false);
   expect(routes.nodeOfHost("two.example.com")?.id).toBe(idOf("node2"));
-  expect(routes.eligibleNodes).toEqual([idOf("node2")]);
+  expect(routes.eligibleNodes.ids).toEqual([idOf("node2")]);
 });
