@@ -1,4 +1,4 @@
-// Where a request came in, as each shell knows it, and how it is handed to the data plane.
+// Entry: where a request came in, as each shell knows it, and how the shell passes it to the data plane.
 
 import { edge } from "../src/edge/handle.ts";
 import { ingress } from "../src/ingress/handle.ts";
@@ -7,7 +7,7 @@ import { type Failure, failureResponse } from "../src/proxy/http/failure.ts";
 import { authorityOf, defaultPorts, hostName, portOfHost, schemeOf } from "../src/proxy/http/host.ts";
 import { type PlaneEnv, planeAt, planeOf } from "./plane.ts";
 
-/** Hands a request to the data plane: to the balancer, or to a node's own entry point. */
+/** Passes a request to the data plane: to the edge, or to a node's ingress. */
 export function serve(
   request: Request,
   entry: EntryPoint,
@@ -20,25 +20,25 @@ export function serve(
       waitUntil: (work: Promise<unknown>) => ctx.waitUntil(work),
     };
     const answer = entry.role === "edge" ? edge(request, entry, context) : ingress(request, entry, context);
-    return answer.catch((error) => broken(request, error));
+    return answer.catch((error) => internalError(request, error));
   } catch (error) {
-    return Promise.resolve(broken(request, error));
+    return Promise.resolve(internalError(request, error));
   }
 }
 
-/** The answer when something is wrong that no request should be able to bring about, such as a variable. */
-function broken(request: Request, error: unknown): Response {
+/** The response to an error that no request should be able to cause, such as an invalid variable. */
+function internalError(request: Request, error: unknown): Response {
   const id = crypto.randomUUID();
   console.error({ message: "the data plane failed", requestId: id, error: String(error) });
   return refuse(request, { status: 500, reason: "the mesh failed to handle this request" }, id);
 }
 
 /**
- * Serves a request as it came in on Cloudflare: at a node's entry point when it asks for the node's host name, else at
- * the edge. The port counts unless it is the scheme's own.
+ * Serves a request as it came in on Cloudflare: at a node's ingress when it is for the node's host name, else at the edge.
+ * The port counts unless it is the scheme's default.
  *
- * @param node the node this Worker is the entry point of, when it is one node's own
- * @param serveAs takes the request on; a Worker that shows the balancer's statistics has its own
+ * @param node the node whose ingress this Worker is; null where it is none's
+ * @param serveAs serves the request; a Worker with the statistics page has its own
  */
 export function serveByHost(
   request: Request,
@@ -47,30 +47,32 @@ export function serveByHost(
   node: string | null,
   serveAs: typeof serve = serve,
 ): Promise<Response> {
-  const { url } = request;
+  const { url, headers } = request;
   const scheme = schemeOf(url);
-  const port = portOfHost(scheme, authorityOf(url));
-  const client = request.headers.get("cf-connecting-ip") ?? "unknown";
-  const arrival = { node, port: port === defaultPorts[scheme] ? null : port, client };
-  return serveArrival(request, arrival, env, ctx, serveAs);
+  const urlPort = portOfHost(scheme, authorityOf(url));
+  const port = urlPort === defaultPorts[scheme] ? null : urlPort;
+  const client = headers.get("cf-connecting-ip") ?? "unknown";
+  return serveArrival(request, { url, node, port, client }, env, ctx, serveAs);
 }
 
-/** What a shell knows of where a request came in. Without a node the host name may tell of one. */
-type Arrival = Pick<EntryPoint, "node" | "port" | "client">;
+/** Where a request came in, as a shell knows it. Without a node the host name may name one. */
+type Arrival = Pick<EntryPoint, "node" | "port" | "client"> & {
+  /** The request's. Each read of `Request.url` builds the string again. */
+  readonly url: string;
+};
 
-/** Serves a request at the node it came in at or asks for by host name, else at the edge. */
+/** Serves a request at the node it came in at or is for by host name, else at the edge. */
 export function serveArrival(
   request: Request,
-  { node, port, client }: Arrival,
+  { url, node, port, client }: Arrival,
   env: PlaneEnv,
   ctx: ExecutionContext,
   serveAs: typeof serve = serve,
 ): Promise<Response> {
-  const { url } = request;
-  const serveAt = (at: string | null) => {
+  const serveAt = (nodeId: string | null) => {
     const entry: EntryPoint = {
-      role: at === null ? "edge" : "ingress",
-      node: at,
+      role: nodeId === null ? "edge" : "ingress",
+      node: nodeId,
       port,
       client,
       scheme: schemeOf(url),
@@ -79,14 +81,14 @@ export function serveArrival(
     return serveAs(request, entry, env, ctx);
   };
   try {
-    const at = node ?? nodeOfHost(hostName(authorityOf(url)), env, ctx);
-    return at instanceof Promise ? at.then(serveAt) : serveAt(at);
+    const nodeId = node ?? nodeOfHost(hostName(authorityOf(url)), env, ctx);
+    return nodeId instanceof Promise ? nodeId.then(serveAt) : serveAt(nodeId);
   } catch (error) {
-    return Promise.resolve(broken(request, error));
+    return Promise.resolve(internalError(request, error));
   }
 }
 
-/** `NODE.nodes.DOMAIN`, or a host name the node itself was given. Waits only before the first table. */
+/** `NODE.nodes.DOMAIN`, or a host name that the node itself has. Waits only before the first table. */
 function nodeOfHost(
   host: string,
   env: PlaneEnv,
@@ -101,8 +103,8 @@ function nodeOfHost(
 }
 
 /**
- * Where a request came in on this machine, as the listener of the published port says in `x-waggle-entry`:
- * `KEY edge|ingress NODE|- PORT|- CLIENT http|https`. Null when the key is not ours.
+ * Where a request came in on this machine, as the published port's listener writes it in `x-waggle-entry`:
+ * `KEY edge|ingress NODE|- PORT|- CLIENT http|https`. Null if the key is wrong.
  */
 export function entryOfHeader(request: Request, env: PlaneEnv): EntryPoint | null {
   const words = request.headers.get("x-waggle-entry")?.split(" ") ?? [];
@@ -118,7 +120,7 @@ export function entryOfHeader(request: Request, env: PlaneEnv): EntryPoint | nul
   };
 }
 
-/** The answer on the listeners' socket to anybody else. */
+/** The response on the listeners' socket to any other client. */
 export function notAListener(request: Request): Response {
   const reason = "this socket takes requests from the mesh's own listeners only; use a published port";
   return refuse(request, { status: 403, reason }, crypto.randomUUID());

@@ -23,7 +23,7 @@ export default {
   fetch(request, env, ctx) {
     const { for: use, port, node } = ctx.props as SocketUse;
     if (use === "control") return serveControl(request, env, false);
-    const arrival = { node: node ?? null, port: port ?? null, client: clientOf(request) };
+    const arrival = { url: request.url, node: node ?? null, port: port ?? null, client: clientOf(request) };
     return serveArrival(request, arrival, env, ctx, serveWithStats);
   },
 } satisfies ExportedHandler<Env>;

@@ -204,7 +204,7 @@ function deliver(
   if (result.status === 101) return result;
   // The body stays the runtime's own, so that it streams without the isolate.
   const response = new Response(result.body, result);
-  cleanResponse(response.headers);
+  cleanResponse(response.headers, result.status);
   response.headers.set("x-request-id", id);
   if (state.choice?.hints?.stickyCookie) return withStickyCookie(response, incoming, state, routes);
   return head.debug ? withDebugHeaders(response, incoming, state, routes) : response;
