@@ -1,4 +1,4 @@
-// The direction imports may take, read from the source itself; docs/architecture.md draws it.
+// The allowed direction of imports, read from the source itself; docs/architecture.md draws it.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** For each folder of src/: the other folders, and the packages, that it may import. */
+/** The other folders and the packages that each folder of src/ may import. */
 const allowed: Record<string, { folders: readonly string[]; packages: readonly string[] }> = {
   domain: { folders: [], packages: [] },
   protocol: { folders: ["domain"], packages: ["zod"] },
@@ -42,13 +42,13 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
   },
 };
 
-/** The verbs that start a mesh or an agent: the command's own doors into those folders, opened only when used. */
-const doors = new Set(["src/cli/up.ts -> local", "src/cli/agent.ts -> agent"]);
+/** Commands that start a mesh or an agent import those folders on demand. */
+const commandImports = new Set(["src/cli/up.ts -> local", "src/cli/agent.ts -> agent"]);
 
 type Import = { readonly file: string; readonly from: string; readonly target: string };
 
 test("[U1] imports in src/ go one way, and the data plane carries no framework", () => {
-  const wrong = importsUnder("src").filter((one) => !mayImport(one));
+  const wrong = importsUnder("src").filter((found) => !mayImport(found));
   expect(wrong.map(({ file, target }) => `${file} imports ${target}`)).toEqual([]);
 });
 
@@ -69,7 +69,7 @@ function mayImport({ file, from, target }: Import): boolean {
   if (rule === undefined) return false;
   if (!target.startsWith("src/")) return rule.packages.some((name) => matches(name, target));
   const folder = target.split("/")[1] ?? "";
-  return folder === from || rule.folders.includes(folder) || doors.has(`${file} -> ${folder}`);
+  return folder === from || rule.folders.includes(folder) || commandImports.has(`${file} -> ${folder}`);
 }
 
 function matches(rule: string, target: string): boolean {
@@ -89,8 +89,8 @@ function importsOf(file: string): Import[] {
   const specifiers = text.matchAll(
     /(?:^|\n)\s*(?:import|export)\s(?:[^;]*?\sfrom\s)?"([^"]+)"|\bimport\("([^"]+)"\)/g,
   );
-  return [...specifiers].map((found) => {
-    const specifier = found[1] ?? found[2] ?? "";
+  return [...specifiers].map(([, statement, call]) => {
+    const specifier = statement ?? call ?? "";
     const target = specifier.startsWith(".")
       ? relative(root, resolve(root, dirname(file), specifier))
       : specifier;

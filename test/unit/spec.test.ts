@@ -1,4 +1,4 @@
-// The rules of docs/spec.md and the tests that hold them: each names the other.
+// The rules of docs/spec.md and the tests that hold them name each other.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,11 +19,11 @@ const titles = readdirSync(join(root, "test"), { withFileTypes: true, recursive:
   })
   .flatMap((marks) => [...marks.matchAll(/[A-Z]\d+/g)].map((mark) => mark[0]));
 
-test("[U22] every rule a test names is in docs/spec.md", () => {
+test("[U22] every rule that a test names is in docs/spec.md", () => {
   expect([...new Set(titles)].filter((mark) => !rules.includes(mark)).sort()).toEqual([]);
 });
 
-test("[U22] every rule in docs/spec.md is named by a test, and stands there once", () => {
+test("[U22] every rule in docs/spec.md occurs once and is named by a test", () => {
   expect(rules.filter((rule) => !titles.includes(rule))).toEqual([]);
   expect(rules.filter((rule, index) => rules.indexOf(rule) !== index)).toEqual([]);
 });
