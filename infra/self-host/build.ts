@@ -1,4 +1,4 @@
-// Builds the mesh for a workerd of one's own into a folder: the Worker as one module, and the configuration beside it.
+// Builds a self-hosted mesh into a folder: the Worker as one module, with workerd's configuration beside it.
 //
 //   node infra/self-host/build.ts DIR
 
@@ -17,6 +17,6 @@ const config = join(folder, "waggle.capnp");
 mkdirSync(folder, { recursive: true });
 writeFileSync(join(folder, "worker.mjs"), (await bundleWorker("workers/self-host.ts")).source);
 const isKept = existsSync(config);
-// Sockets and names in it are the operator's.
+// The operator's sockets and names are kept.
 if (!isKept) copyFileSync(fileURLToPath(new URL("waggle.capnp", import.meta.url)), config);
 console.log(`${folder}: worker.mjs is built, waggle.capnp is ${isKept ? "left as you have it" : "new"}`);
