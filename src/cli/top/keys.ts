@@ -60,7 +60,7 @@ export function applyKey(state: TopState, key: string): TopState | null {
 }
 
 function applyNavigationKey(state: TopState, key: string): TopState {
-  const scrolled = (rows: number) => ({ ...state, top: Math.max(0, state.scrollTop + rows) });
+  const scrolled = (rows: number) => ({ ...state, scrollTop: Math.max(0, state.scrollTop + rows) });
   const { view, order } = state;
   switch (key) {
     case "tab":

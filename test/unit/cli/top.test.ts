@@ -173,6 +173,12 @@ describe("keys", () => {
     expect(after("space")?.isPaused).toBe(true);
   });
 
+  test("[L31] arrows and pages scroll, never above the first row; home goes back to it", () => {
+    expect(after("down", "down", "up")?.scrollTop).toBe(1);
+    expect(after("pagedown", "pageup", "up")?.scrollTop).toBe(0);
+    expect(after("pagedown", "home")?.scrollTop).toBe(0);
+  });
+
   test("[L31] keys that come at once are told apart, and unknown ones do nothing", () => {
     expect(readKeys("j\x1b[A\x1b[6~\x1b\x7f/ü\r")).toEqual([
       "j",
