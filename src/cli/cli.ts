@@ -1,7 +1,5 @@
 // What a verb gets from the process around it, so that tests can run any verb without one.
 
-import type { KeySource } from "./top/terminal.ts";
-
 /** A stream that text is written to. */
 export type TextSink = {
   write(text: string): unknown;
@@ -11,6 +9,16 @@ export type TextSink = {
   /** A terminal says when its size changes. */
   on?(event: "resize", listener: () => void): unknown;
   off?(event: "resize", listener: () => void): unknown;
+};
+
+/** Keys as a terminal sends them: standard input in raw mode, or a test. */
+export type KeySource = {
+  readonly isTTY?: boolean | undefined;
+  setRawMode?(raw: boolean): unknown;
+  resume(): unknown;
+  pause(): unknown;
+  on(event: "data", listener: (bytes: Uint8Array) => void): unknown;
+  off(event: "data", listener: (bytes: Uint8Array) => void): unknown;
 };
 
 /** The process, as a verb sees it. */

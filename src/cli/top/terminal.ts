@@ -1,17 +1,7 @@
 // The terminal while `waggle top` has it: the other screen, keys as they are pressed, and all as it was afterwards.
 
-import type { TextSink } from "../cli.ts";
+import type { KeySource, TextSink } from "../cli.ts";
 import type { TerminalSize } from "./screen.ts";
-
-/** What keys come from: standard input, or a test. */
-export type KeySource = {
-  readonly isTTY?: boolean | undefined;
-  setRawMode?(raw: boolean): unknown;
-  resume(): unknown;
-  pause(): unknown;
-  on(event: "data", listener: (bytes: Uint8Array) => void): unknown;
-  off(event: "data", listener: (bytes: Uint8Array) => void): unknown;
-};
 
 // xterm's private modes: 1049 the other screen, 25 the cursor, 7 wrapping at the right edge.
 const enterSequence = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[H\x1b[2J";

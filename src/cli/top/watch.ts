@@ -1,12 +1,12 @@
 // The life of `waggle top` on a terminal: a reading every so often, a frame after each and after each key.
 
-import type { Cli } from "../cli.ts";
+import type { Cli, KeySource } from "../cli.ts";
 import { CliError } from "../errors.ts";
 import { applyKey, readKeys, showsTasks, type TopState } from "./keys.ts";
 import { colourPainter, plainPainter } from "./paint.ts";
 import type { TopReading } from "./rows.ts";
 import { screenLines } from "./screen.ts";
-import { type KeySource, Terminal } from "./terminal.ts";
+import { Terminal } from "./terminal.ts";
 import type { TopReader } from "./top.ts";
 
 /** Waits so many times what a reading takes: a large mesh is not kept busy by who looks at it. */
