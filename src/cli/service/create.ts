@@ -8,11 +8,11 @@ import { choiceFlag, connect, listFlag, type MeshFlags, meshFlags, valueFlag } f
 import { printJson } from "../output.ts";
 import { parsePublish } from "../publish.ts";
 import { readEnv, readLabel } from "../values.ts";
-import { waitOnService } from "../wait-on-service.ts";
+import { printWarnings } from "./api.ts";
 import { runFlags, type WaitFlags, waitFlags } from "./run-flags.ts";
 import { buildSpec, type CreateFlags } from "./spec.ts";
 import { staticSpec } from "./static-spec.ts";
-import { printWarnings } from "./warnings.ts";
+import { waitOnService } from "./wait-on-service.ts";
 
 type Flags = MeshFlags & CreateFlags & WaitFlags & { readonly static?: boolean };
 

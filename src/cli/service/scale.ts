@@ -9,11 +9,11 @@ import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { forEachRef } from "../for-each-ref.ts";
 import { printJson } from "../output.ts";
 import { readCountArgument } from "../values.ts";
-import { waitOnService } from "../wait-on-service.ts";
+import { printWarnings } from "./api.ts";
 import { withReplicas } from "./change-spec.ts";
 import { type WaitFlags, waitFlags } from "./run-flags.ts";
 import { writeSpec } from "./update.ts";
-import { printWarnings } from "./warnings.ts";
+import { waitOnService } from "./wait-on-service.ts";
 
 type Flags = MeshFlags & WaitFlags;
 

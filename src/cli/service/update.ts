@@ -9,10 +9,10 @@ import { connect, listFlag, type MeshFlags, meshFlags, valueFlag } from "../flag
 import { printJson } from "../output.ts";
 import { parsePublish } from "../publish.ts";
 import { readEnv, readLabel, readWords } from "../values.ts";
-import { waitOnService } from "../wait-on-service.ts";
+import { printWarnings } from "./api.ts";
 import { changeSpec, type UpdateFlags } from "./change-spec.ts";
 import { runFlags, type WaitFlags, waitFlags } from "./run-flags.ts";
-import { printWarnings } from "./warnings.ts";
+import { waitOnService } from "./wait-on-service.ts";
 
 type Flags = MeshFlags & UpdateFlags & WaitFlags & { rollback?: boolean };
 

@@ -1,13 +1,13 @@
 // Waiting until a service is as it was asked to be, with its progress on standard error.
 
-import type { Cli } from "./cli.ts";
-import { filterQuery, type MeshClient } from "./client.ts";
-import { printDurationNs } from "./duration.ts";
-import type { EngineNode, EngineService, EngineTask } from "./engine.ts";
-import { CliError, exitCodes, refused } from "./errors.ts";
-import { isComplete, progressLines, type ServiceProgress, serviceProgress } from "./progress.ts";
-import { createProgressWriter, type ProgressWriter } from "./progress-writer.ts";
-import type { WaitFlags } from "./service/run-flags.ts";
+import type { Cli } from "../cli.ts";
+import { filterQuery, type MeshClient } from "../client.ts";
+import { printDurationNs } from "../duration.ts";
+import type { EngineNode, EngineService, EngineTask } from "../engine.ts";
+import { CliError, exitCodes, refused } from "../errors.ts";
+import { isComplete, progressLines, type ServiceProgress, serviceProgress } from "../progress.ts";
+import { createProgressWriter, type ProgressWriter } from "../progress-writer.ts";
+import type { WaitFlags } from "./run-flags.ts";
 
 /** How often the mesh is asked, as Docker does. */
 const servicePollMs = 200;
