@@ -2,6 +2,7 @@
 
 import type { MeshTarget } from "./context.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { parseJson } from "./json.ts";
 
 /** Advertised by the control API and stable: see docs/cli.md. */
 const engineApiVersion = "v1.44";
@@ -132,15 +133,11 @@ async function refusalFrom(target: MeshTarget, response: Response): Promise<CliE
   return new CliError(exitCodes.refused, message);
 }
 
-/** The sentence of an error body, without the gRPC words that Docker's own texts begin with; null: not JSON. */
+/** The message of an error body without the gRPC prefix of Docker's own messages; null if the body is not one. */
 function errorMessage(text: string): string | null {
-  try {
-    const { message } = JSON.parse(text) as { message?: unknown };
-    if (typeof message !== "string") return null;
-    return message.replace(/^rpc error: code = \w+ desc = /, "");
-  } catch {
-    return null;
-  }
+  const body = parseJson(text) as { message?: unknown } | null;
+  if (typeof body?.message !== "string") return null;
+  return body.message.replace(/^rpc error: code = \w+ desc = /, "");
 }
 
 function notAMesh(target: MeshTarget, response: Response): CliError {

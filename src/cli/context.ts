@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CliError, exitCodes, usageError } from "./errors.ts";
+import { parseJson } from "./json.ts";
 
 /** The control API of one mesh. */
 export type MeshTarget = {
@@ -79,14 +80,6 @@ async function readMeshFile(path: string): Promise<{ control: string; token: str
     );
   }
   return { control: parseHost(value.control), token: value.token };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 async function readGivenToken(

@@ -5,7 +5,7 @@ import { SignInLink } from "../protocol/sign-in-link.ts";
 import type { Cli } from "./cli.ts";
 import type { MeshClient } from "./client.ts";
 import { connect, type MeshFlags, meshFlags } from "./flags.ts";
-import { printJson } from "./output.ts";
+import { printJson } from "./json.ts";
 
 export function registerDashboard(program: Command, cli: Cli): void {
   const command = program

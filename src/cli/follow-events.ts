@@ -6,6 +6,7 @@ import type { Cli } from "./cli.ts";
 import { authorizationHeaders, tokenRefused, unreachable } from "./client.ts";
 import type { MeshTarget } from "./context.ts";
 import { type CliError, exitCodes } from "./errors.ts";
+import { parseJson } from "./json.ts";
 
 export type WatchedEvent = Extract<WatchFrame, { type: "event" }>["event"];
 
@@ -120,12 +121,4 @@ function pingWhileOpen(cli: Cli, socket: WebSocket): () => void {
     else socket.send("ping");
   }, watchPingMs);
   return () => clearInterval(pings);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

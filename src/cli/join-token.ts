@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { Cli } from "./cli.ts";
 import type { EngineSwarm } from "./engine.ts";
 import { choiceArgument, connect, type MeshFlags, meshFlags } from "./flags.ts";
-import { printJson } from "./output.ts";
+import { printJson } from "./json.ts";
 
 type Flags = MeshFlags & { rotate?: boolean; quiet?: boolean };
 

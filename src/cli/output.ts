@@ -1,4 +1,4 @@
-// What verbs print: tables spaced as Docker's, and JSON.
+// Prints tables, spaced as Docker spaces them, and lines.
 
 import type { TextSink } from "./cli.ts";
 
@@ -28,11 +28,6 @@ function tableLine(cells: readonly string[], widths: readonly number[]): string 
 /** Width on a terminal, near enough for names: one column a code point. */
 function displayWidth(text: string): number {
   return [...text].length;
-}
-
-/** Prints a value as JSON for programs. */
-export function printJson(out: TextSink, value: unknown): void {
-  out.write(`${JSON.stringify(value, null, 2)}\n`);
 }
 
 /** Prints lines, each ended. */

@@ -6,7 +6,7 @@ import type { Cli } from "./cli.ts";
 import { closedPortProblems } from "./closed-ports.ts";
 import { refused } from "./errors.ts";
 import { connect, type MeshFlags, meshFlags } from "./flags.ts";
-import { printJson } from "./output.ts";
+import { printJson } from "./json.ts";
 
 type Flags = MeshFlags & { check?: boolean };
 

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import type { Cli } from "./cli.ts";
 import { connect, type MeshFlags, meshFlags } from "./flags.ts";
-import { printJson } from "./output.ts";
+import { printJson } from "./json.ts";
 
 export function registerTable(program: Command, cli: Cli): void {
   const command = program

@@ -7,7 +7,8 @@ import { createClient } from "./client.ts";
 import { findTarget } from "./context.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { type MeshFlags, meshFlags, readTargetFlags } from "./flags.ts";
-import { printJson, printLines } from "./output.ts";
+import { printJson } from "./json.ts";
+import { printLines } from "./output.ts";
 
 /** The mesh is only asked in passing. */
 const versionTimeoutMs = 2_000;

@@ -7,7 +7,8 @@ import type { Cli } from "../cli.ts";
 import type { MeshClient } from "../client.ts";
 import { CliError, exitCodes, refused } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
-import { printJson, printLines } from "../output.ts";
+import { printJson } from "../json.ts";
+import { printLines } from "../output.ts";
 import { applyImport } from "./apply.ts";
 
 type Flags = MeshFlags & { readonly dryRun?: boolean };

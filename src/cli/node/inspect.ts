@@ -6,7 +6,8 @@ import type { EngineNode } from "../engine.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { forEachRef } from "../for-each-ref.ts";
 import { type Format, formatFlag, printFormatted } from "../format.ts";
-import { capitalize, printJson, printLines } from "../output.ts";
+import { printJson } from "../json.ts";
+import { capitalize, printLines } from "../output.ts";
 
 type Flags = MeshFlags & { format?: Format; pretty?: boolean };
 

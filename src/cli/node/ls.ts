@@ -7,7 +7,8 @@ import type { EngineNode } from "../engine.ts";
 import { groupFilters, readFilter } from "../filter.ts";
 import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
 import { type Format, formatFlag, type ListColumns, printRows } from "../format.ts";
-import { capitalize, compareNaturally, printJson, printLines } from "../output.ts";
+import { printJson } from "../json.ts";
+import { capitalize, compareNaturally, printLines } from "../output.ts";
 
 type Flags = MeshFlags & {
   format?: Format;

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { forEachRef } from "../for-each-ref.ts";
-import { printJson } from "../output.ts";
+import { printJson } from "../json.ts";
 
 type Flags = MeshFlags & { force?: boolean };
 

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import type { EngineNode } from "../engine.ts";
 import { choiceFlag, connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
-import { printJson } from "../output.ts";
+import { printJson } from "../json.ts";
 import { readLabel } from "../values.ts";
 
 type NodeUpdateFlags = {

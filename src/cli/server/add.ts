@@ -6,7 +6,7 @@ import type { Cli } from "../cli.ts";
 import type { EngineService } from "../engine.ts";
 import { refused } from "../errors.ts";
 import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
-import { printJson } from "../output.ts";
+import { printJson } from "../json.ts";
 import { type PublishSpec, parsePublish } from "../publish.ts";
 import { staticSpec } from "../service/static-spec.ts";
 import { readLabel } from "../values.ts";

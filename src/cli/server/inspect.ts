@@ -8,7 +8,7 @@ import { refused } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { forEachRef } from "../for-each-ref.ts";
 import { type Format, formatFlag, printFormatted } from "../format.ts";
-import { printJson } from "../output.ts";
+import { printJson } from "../json.ts";
 import { readServerRef } from "./flags.ts";
 
 export function registerServerInspect(parent: Command, cli: Cli): void {

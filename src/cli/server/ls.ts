@@ -7,7 +7,8 @@ import type { Cli } from "../cli.ts";
 import { humanDuration } from "../duration.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { type Format, formatFlag, type ListColumns, printRows } from "../format.ts";
-import { printJson, printLines } from "../output.ts";
+import { printJson } from "../json.ts";
+import { printLines } from "../output.ts";
 
 type Flags = MeshFlags & { readonly format?: Format; readonly quiet?: boolean };
 

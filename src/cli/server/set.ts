@@ -5,7 +5,7 @@ import type { ServerBody, ServerStatus } from "../../protocol/server.ts";
 import type { Cli } from "../cli.ts";
 import { usageError } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
-import { printJson } from "../output.ts";
+import { printJson } from "../json.ts";
 import { adminFlag, readAddress, type ServerFlags, serverFlags, serverPath, withFlags } from "./flags.ts";
 import { fetchServer } from "./inspect.ts";
 

@@ -5,7 +5,7 @@ import type { Cli } from "../cli.ts";
 import type { EngineChangeResponse, EngineSpec } from "../engine.ts";
 import { refused, usageError } from "../errors.ts";
 import { choiceFlag, connect, listFlag, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
-import { printJson } from "../output.ts";
+import { printJson } from "../json.ts";
 import { parsePublish } from "../publish.ts";
 import { readEnv, readLabel } from "../values.ts";
 import { printWarnings } from "./api.ts";

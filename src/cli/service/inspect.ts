@@ -7,7 +7,8 @@ import type { EnginePortConfig, EngineService } from "../engine.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { forEachRef } from "../for-each-ref.ts";
 import { type Format, formatFlag, printFormatted } from "../format.ts";
-import { printJson, printLines } from "../output.ts";
+import { printJson } from "../json.ts";
+import { printLines } from "../output.ts";
 import { imageText, modeName } from "./view.ts";
 
 type Flags = MeshFlags & { format?: Format; pretty?: boolean };

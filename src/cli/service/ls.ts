@@ -7,7 +7,8 @@ import type { EngineService } from "../engine.ts";
 import { groupFilters, readFilter } from "../filter.ts";
 import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
 import { type Format, formatFlag, type ListColumns, printRows } from "../format.ts";
-import { compareNaturally, printJson, printLines } from "../output.ts";
+import { printJson } from "../json.ts";
+import { compareNaturally, printLines } from "../output.ts";
 import { imageText, ingressPorts, modeName, replicasText } from "./view.ts";
 
 type Flags = MeshFlags & {

@@ -8,7 +8,8 @@ import type { EngineNode, EngineService, EngineTask } from "../engine.ts";
 import { groupFilters, readFilter } from "../filter.ts";
 import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
 import { type Format, formatFlag, type ListColumns, printRows } from "../format.ts";
-import { capitalize, compareNaturally, ellipsis, printJson, printLines } from "../output.ts";
+import { printJson } from "../json.ts";
+import { capitalize, compareNaturally, ellipsis, printLines } from "../output.ts";
 import { engineTaskName, imageText, taskPorts } from "./view.ts";
 
 /** Docker cuts the ERROR column to this. */

@@ -7,7 +7,7 @@ import type { EngineService } from "../engine.ts";
 import { CliError, refused, usageError } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { forEachRef } from "../for-each-ref.ts";
-import { printJson } from "../output.ts";
+import { printJson } from "../json.ts";
 import { readCountArgument } from "../values.ts";
 import { printWarnings } from "./api.ts";
 import { withReplicas } from "./change-spec.ts";

@@ -6,7 +6,7 @@ import type { MeshClient } from "../client.ts";
 import type { EngineChangeResponse, EngineService, EngineSpec } from "../engine.ts";
 import { usageError } from "../errors.ts";
 import { connect, listFlag, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
-import { printJson } from "../output.ts";
+import { printJson } from "../json.ts";
 import { parsePublish } from "../publish.ts";
 import { readEnv, readLabel, readWords } from "../values.ts";
 import { printWarnings } from "./api.ts";

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { usageError } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
-import { printJson } from "../output.ts";
+import { printJson } from "../json.ts";
 import { adminFlag } from "../server/flags.ts";
 
 const taskSetHelp = `

@@ -8,7 +8,7 @@ import type { MeshClient } from "../client.ts";
 import { parseDurationNs } from "../duration.ts";
 import { CliError, exitCodes, usageError } from "../errors.ts";
 import { choiceFlag, connect, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
-import { printJson } from "../output.ts";
+import { printJson } from "../json.ts";
 import { initialState, showsTasks, type TopState, type TopView } from "./keys.ts";
 import type { AttemptCounts } from "./reading.ts";
 import { type SortColumn, sortColumns, type TopReading } from "./rows.ts";

@@ -3,6 +3,7 @@
 import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import type { Socket } from "node:net";
+import { parseJson } from "../json.ts";
 
 /** What to send. */
 export type TraceRequest = {
@@ -95,11 +96,7 @@ async function readTraceResponse(
 
 /** The message of a refusal as src/proxy/http/failure.ts writes it, which names the request as its header does. */
 function reasonIn(body: string, headers: IncomingHttpHeaders): string | null {
-  try {
-    const { message, requestId } = JSON.parse(body) as { message?: unknown; requestId?: unknown };
-    const isOurs = typeof message === "string" && requestId === headers["x-request-id"];
-    return isOurs ? message.replaceAll(/\p{C}/gu, "?") : null;
-  } catch {
-    return null;
-  }
+  const refusal = parseJson(body) as { message?: unknown; requestId?: unknown } | null;
+  if (typeof refusal?.message !== "string" || refusal.requestId !== headers["x-request-id"]) return null;
+  return refusal.message.replaceAll(/\p{C}/gu, "?");
 }

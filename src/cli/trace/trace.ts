@@ -6,7 +6,7 @@ import type { Cli } from "../cli.ts";
 import type { MeshClient } from "../client.ts";
 import { CliError, exitCodes, usageError } from "../errors.ts";
 import { connect, listFlag, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
-import { printJson } from "../output.ts";
+import { printJson } from "../json.ts";
 import { readCountArgument } from "../values.ts";
 import type { TraceRequest } from "./request.ts";
 import { readTracedRoute } from "./traced-route.ts";
