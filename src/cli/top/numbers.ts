@@ -2,6 +2,11 @@
 
 import type { RowMeasurements } from "./rows.ts";
 
+/** `12:00:00 UTC`. */
+export function utcTime(atMs: number): string {
+  return `${new Date(atMs).toISOString().slice(11, 19)} UTC`;
+}
+
 /** `0`, `0.4`, `12.3`, `940`, `12.3k`. */
 export function shortRate(perSecond: number): string {
   if (perSecond === 0) return "0";

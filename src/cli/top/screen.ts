@@ -1,9 +1,8 @@
 // The screen of `waggle top` as text: what was read, shown the way the state says, cut to the terminal's size.
 
 import { columnsFor, formatCells, type TopColumn } from "./columns.ts";
-import { helpLines } from "./help.ts";
 import type { TopState } from "./keys.ts";
-import { trafficSummary } from "./numbers.ts";
+import { trafficSummary, utcTime } from "./numbers.ts";
 import { type Painter, plainPainter } from "./paint.ts";
 import { filterRows, type SectionName, sortRows, type TopReading, type TopRow } from "./rows.ts";
 
@@ -52,8 +51,7 @@ function headerLines(
   paint: Painter,
 ): readonly string[] {
   const { mesh, url, atMs, total, problems, unmeasured } = reading;
-  const time = new Date(atMs).toISOString().slice(11, 19);
-  const first = `waggle top: ${mesh} at ${url}, ${time} UTC${state.isPaused ? ", paused" : ""}`;
+  const first = `waggle top: ${mesh} at ${url}, ${utcTime(atMs)}${state.isPaused ? ", paused" : ""}`;
   const second = total === null ? unmeasured : `All requests: ${trafficSummary(total)}`;
   const shown = problems.slice(0, maxProblems).map((text) => paint("bad", truncate(`! ${text}`, columns)));
   const more = problems.length - shown.length;
@@ -123,4 +121,24 @@ function truncate(text: string, columns: number): string {
   const safe = text.replace(/\p{C}/gu, "?");
   const points = [...safe];
   return points.length <= columns ? safe : `${points.slice(0, Math.max(0, columns - 1)).join("")}…`;
+}
+
+/** The keys of `waggle top`. */
+const topHelpLines = [
+  "a s n t     all, services, nodes, tasks; tab goes round",
+  "N S R E L T sort by name, state, requests, errors, latency (p95), retries",
+  "< >         sort by the column left or right of it; r turns the order round",
+  "/           filter: type, then enter; esc clears it",
+  "up down     scroll; page up, page down, home",
+  "space       pause",
+  "q           quit",
+  "",
+  "REQ/S and the columns right of it are of the last 10 seconds; ERR% are answers from 500 up",
+  "and requests without one. P50, P95 and P99 are milliseconds to the first byte of an answer.",
+  "",
+  "Any key goes back.",
+];
+
+function helpLines(columns: number): readonly string[] {
+  return topHelpLines.map((line) => [...line].slice(0, columns).join(""));
 }

@@ -5,7 +5,7 @@ import type { MeshStatus } from "../../protocol/status.ts";
 import type { MeshTrafficReport } from "../../protocol/telemetry.ts";
 import type { Cli } from "../cli.ts";
 import type { MeshClient } from "../client.ts";
-import { parseDurationNs } from "../duration.ts";
+import { parseDurationMs } from "../duration.ts";
 import { CliError, exitCodes, usageError } from "../errors.ts";
 import { choiceFlag, connect, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
 import { printJson } from "../json.ts";
@@ -110,7 +110,7 @@ async function readTraffic(mesh: MeshClient, tasks: boolean): Promise<MeshTraffi
 }
 
 function readInterval(text: string): number {
-  const ms = Math.round(parseDurationNs(text) / 1e6);
+  const ms = Math.round(parseDurationMs(text));
   if (ms < minTopIntervalMs) throw usageError(`must be at least ${minTopIntervalMs}ms`);
   return ms;
 }

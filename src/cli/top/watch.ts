@@ -3,6 +3,7 @@
 import type { Cli, KeySource } from "../cli.ts";
 import { CliError } from "../errors.ts";
 import { applyKey, readKeys, showsTasks, type TopState } from "./keys.ts";
+import { utcTime } from "./numbers.ts";
 import { colourPainter, plainPainter } from "./paint.ts";
 import type { TopReading } from "./rows.ts";
 import { screenLines } from "./screen.ts";
@@ -61,7 +62,7 @@ export async function watchTop(
         notice = "";
       } catch (error) {
         if (!(error instanceof CliError)) throw error;
-        notice = `As of ${new Date(reading.atMs).toISOString().slice(11, 19)} UTC: ${error.message}; trying again`;
+        notice = `As of ${utcTime(reading.atMs)}: ${error.message}; trying again`;
       }
       tookMs = cli.nowMs() - beganMs;
       if (!quit.signal.aborted) show();
