@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import type { Command } from "commander";
 import type { Cli } from "./cli.ts";
 import { parseHost } from "./context.ts";
-import { parseDurationNs } from "./duration.ts";
+import { parseDurationMs } from "./duration.ts";
 import { CliError } from "./errors.ts";
 import { choiceFlag, valueFlag } from "./flags.ts";
 
@@ -50,7 +50,7 @@ export function registerAgent(program: Command, cli: Cli): void {
       valueFlag(
         "--drain-timeout <duration>",
         "longest wait for replacements when leaving (default: 10s)",
-        parseDurationNs,
+        parseDurationMs,
       ),
     )
     .option("--keep-tasks", "leave tasks running when the agent ends, for the next one to find")
@@ -72,7 +72,7 @@ async function runAgentVerb(cli: Cli, url: string, flags: Flags): Promise<void> 
     address: flags.address ?? defaultAddress(control),
     runtime: flags.runtime,
     ...(flags.images !== undefined && { images: flags.images }),
-    ...(flags.drainTimeout !== undefined && { drainTimeoutMs: flags.drainTimeout / 1e6 }),
+    ...(flags.drainTimeout !== undefined && { drainTimeoutMs: flags.drainTimeout }),
     ...(flags.keepTasks && { onStop: "keep" }),
     log: (line) => cli.err.write(`${line}\n`),
   });

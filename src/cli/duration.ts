@@ -58,6 +58,11 @@ export function parseDurationNs(text: string): number {
   return Math.round(ns);
 }
 
+/** The same in milliseconds; a part of one stays a fraction. */
+export function parseDurationMs(text: string): number {
+  return parseDurationNs(text) / 1e6;
+}
+
 /** Nanoseconds as Go prints a duration: `10s`, `1m30s`, `500ms`. */
 export function printDurationNs(ns: number): string {
   if (ns === 0) return "0s";

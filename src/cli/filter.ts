@@ -1,19 +1,28 @@
-// `--filter KEY=VALUE`, as Docker's lists take it; the mesh does the filtering.
+// `--filter KEY=VALUE` of the lists, as Docker has it; the mesh does the filtering.
 
+import type { Option } from "commander";
 import { usageError } from "./errors.ts";
+import { listFlag } from "./flags.ts";
 import { readLabel } from "./values.ts";
 
 type FilterArgument = readonly [key: string, value: string];
 
-/** Reads one `--filter` argument. */
-export function readFilter(text: string): FilterArgument {
-  if (!text.includes("=")) throw usageError("must be KEY=VALUE, for example name=my-web");
-  return readLabel(text);
+/** The parsed `--filter` arguments of a verb. */
+export type FilterFlags = { readonly filter?: readonly FilterArgument[] };
+
+/** The `--filter` flag. @param keys that the list can filter by, for the help text */
+export function filterFlag(keys: string): Option {
+  return listFlag("-f, --filter <key=value>", `only where ${keys} matches`, (text) => [readFilter(text)]);
 }
 
-/** Values by key; several of one key are ORed by the mesh. */
-export function groupFilters(given: readonly FilterArgument[] = []): Record<string, string[]> {
-  const set: Record<string, string[]> = {};
-  for (const [key, value] of given) set[key] = [...(set[key] ?? []), value];
-  return set;
+/** Values by key; the mesh ORs the values of one key. */
+export function groupFilters({ filter = [] }: FilterFlags): Record<string, string[]> {
+  const groups: Record<string, string[]> = {};
+  for (const [key, value] of filter) groups[key] = [...(groups[key] ?? []), value];
+  return groups;
+}
+
+function readFilter(text: string): FilterArgument {
+  if (!text.includes("=")) throw usageError("must be KEY=VALUE, for example name=my-web");
+  return readLabel(text);
 }

@@ -4,17 +4,17 @@ import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { filterQuery } from "../client.ts";
 import type { EngineNode } from "../engine.ts";
-import { groupFilters, readFilter } from "../filter.ts";
-import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
+import { type FilterFlags, filterFlag, groupFilters } from "../filter.ts";
+import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { type Format, formatFlag, type ListColumns, printRows } from "../format.ts";
 import { printJson } from "../json.ts";
 import { capitalize, compareNaturally, printLines } from "../output.ts";
 
-type Flags = MeshFlags & {
-  format?: Format;
-  quiet?: boolean;
-  filter?: readonly (readonly [string, string])[];
-};
+type Flags = MeshFlags &
+  FilterFlags & {
+    format?: Format;
+    quiet?: boolean;
+  };
 
 export function registerNodeLs(parent: Command, cli: Cli): void {
   const command = parent
@@ -22,11 +22,7 @@ export function registerNodeLs(parent: Command, cli: Cli): void {
     .alias("list")
     .summary("list nodes, and whether they are heard")
     .description("List nodes: whether each is heard (STATUS) and whether it may get tasks (AVAILABILITY).")
-    .addOption(
-      listFlag("-f, --filter <key=value>", "only where id, name, role or node.label matches", (text) => [
-        readFilter(text),
-      ]),
-    )
+    .addOption(filterFlag("id, name, role or node.label"))
     .option("-q, --quiet", "print ids only");
   meshFlags(command.addOption(formatFlag()))
     .addHelpText(
@@ -35,7 +31,7 @@ export function registerNodeLs(parent: Command, cli: Cli): void {
     )
     .action(async (flags: Flags) => {
       const mesh = await connect(command, cli);
-      const nodes = await mesh.get<EngineNode[]>("/nodes", filterQuery(groupFilters(flags.filter)));
+      const nodes = await mesh.get<EngineNode[]>("/nodes", filterQuery(groupFilters(flags)));
       if (flags.json) return printJson(cli.out, nodes);
       const sorted = [...nodes].sort((a, b) => compareNaturally(hostname(a), hostname(b)));
       if (flags.quiet)

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import type { ServerBody } from "../../protocol/server.ts";
-import { parseDurationNs } from "../duration.ts";
+import { parseDurationMs } from "../duration.ts";
 import { usageError } from "../errors.ts";
 import { choiceFlag, listFlag, valueFlag } from "../flags.ts";
 import { readCountArgument } from "../values.ts";
@@ -115,7 +115,7 @@ function httpWith(
 
 /** A duration as Docker writes it, or as HAProxy does: a number alone is milliseconds. */
 export function readCheckDurationMs(text: string): number {
-  return /^\d{1,9}$/.test(text) ? Number(text) : Math.round(parseDurationNs(text) / 1e6);
+  return /^\d{1,9}$/.test(text) ? Number(text) : Math.round(parseDurationMs(text));
 }
 
 function readHttpchk(text: string): Pick<HttpCheckBody, "method" | "uri" | "version"> {

@@ -4,18 +4,18 @@ import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { filterQuery } from "../client.ts";
 import type { EngineService } from "../engine.ts";
-import { groupFilters, readFilter } from "../filter.ts";
-import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
+import { type FilterFlags, filterFlag, groupFilters } from "../filter.ts";
+import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { type Format, formatFlag, type ListColumns, printRows } from "../format.ts";
 import { printJson } from "../json.ts";
 import { compareNaturally, printLines } from "../output.ts";
 import { imageText, ingressPorts, modeName, replicasText } from "./view.ts";
 
-type Flags = MeshFlags & {
-  format?: Format;
-  quiet?: boolean;
-  filter?: readonly (readonly [string, string])[];
-};
+type Flags = MeshFlags &
+  FilterFlags & {
+    format?: Format;
+    quiet?: boolean;
+  };
 
 export function registerServiceLs(parent: Command, cli: Cli): void {
   const command = parent
@@ -25,11 +25,7 @@ export function registerServiceLs(parent: Command, cli: Cli): void {
     .description(
       "List services: how many tasks run of how many wanted, and the ports published on every node.",
     )
-    .addOption(
-      listFlag("-f, --filter <key=value>", "only where id, name, label or mode matches", (text) => [
-        readFilter(text),
-      ]),
-    )
+    .addOption(filterFlag("id, name, label or mode"))
     .option("-q, --quiet", "print ids only");
   meshFlags(command.addOption(formatFlag()))
     .addHelpText(
@@ -40,7 +36,7 @@ export function registerServiceLs(parent: Command, cli: Cli): void {
       const mesh = await connect(command, cli);
       const services = await mesh.get<EngineService[]>("/services", {
         status: true,
-        ...filterQuery(groupFilters(flags.filter)),
+        ...filterQuery(groupFilters(flags)),
       });
       if (flags.json) return printJson(cli.out, services);
       const sorted = [...services].sort((a, b) => compareNaturally(a.Spec.Name, b.Spec.Name));

@@ -1,7 +1,7 @@
 // The flags that `service create` and `service update` share, named as Docker names them.
 
 import type { Command } from "commander";
-import { parseDurationNs } from "../duration.ts";
+import { parseDurationMs, parseDurationNs } from "../duration.ts";
 import { choiceFlag, valueFlag } from "../flags.ts";
 import { readBytes, readCountArgument, readNanoCpus, readWords } from "../values.ts";
 
@@ -31,13 +31,9 @@ export function waitFlags(command: Command): Command {
       valueFlag(
         "--timeout <duration>",
         "end with 1 when they do not run by then; without it, wait on",
-        readTimeoutMs,
+        parseDurationMs,
       ),
     );
-}
-
-function readTimeoutMs(text: string): number {
-  return parseDurationNs(text) / 1e6;
 }
 
 type DefaultNote = (otherwise: string) => string;
