@@ -5,6 +5,7 @@ import type { ServerStatus } from "../../protocol/server.ts";
 import type { MeshClient } from "../client.ts";
 import type { EngineService, EngineSpec } from "../engine.ts";
 import { refused } from "../errors.ts";
+import { writeSpec } from "../service/api.ts";
 import { staticImage, staticSpec } from "../service/static-spec.ts";
 
 /** Labels of a service that an import decides; all others stay as they are. */
@@ -96,7 +97,8 @@ async function releaseTaken(
   did: (step: string) => void,
 ): Promise<boolean> {
   let any = false;
-  for (const { ID, Version, Spec } of services) {
+  for (const service of services) {
+    const { Spec } = service;
     const others = wanted.filter(({ name }) => name !== Spec.Name);
     const ports = Spec.EndpointSpec?.Ports ?? [];
     const isTaken = ({ PublishedPort = 0 }: (typeof ports)[number]) =>
@@ -113,7 +115,7 @@ async function releaseTaken(
       Labels: left === "" ? labels : { ...labels, "waggle.host": left },
       EndpointSpec: { ...Spec.EndpointSpec, Ports: ports.filter((one) => !isTaken(one)) },
     };
-    await mesh.post(`/services/${ID}/update`, next, { version: Version.Index });
+    await writeSpec(mesh, service, next);
     did(`service ${Spec.Name} lets go of ${gone.join(", ")}`);
   }
   return any;
@@ -140,7 +142,7 @@ async function applyService(
   }
   const next = mergeSpec(present.Spec, spec);
   if (isSameJson(present.Spec, next)) return;
-  await mesh.post(`/services/${present.ID}/update`, next, { version: present.Version.Index });
+  await writeSpec(mesh, present, next);
   did(`updated service ${name}`);
 }
 

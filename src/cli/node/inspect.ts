@@ -4,12 +4,9 @@ import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import type { EngineNode } from "../engine.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
-import { forEachRef } from "../for-each-ref.ts";
-import { type Format, formatFlag, printFormatted } from "../format.ts";
-import { printJson } from "../json.ts";
-import { capitalize, printLines } from "../output.ts";
-
-type Flags = MeshFlags & { format?: Format; pretty?: boolean };
+import { type InspectFlags, inspectEach } from "../for-each-ref.ts";
+import { formatFlag } from "../format.ts";
+import { capitalize } from "../output.ts";
 
 export function registerNodeInspect(parent: Command, cli: Cli): void {
   const command = parent
@@ -20,16 +17,10 @@ export function registerNodeInspect(parent: Command, cli: Cli): void {
     .option("--pretty", "print for reading");
   meshFlags(command.addOption(formatFlag()))
     .addHelpText("after", "\nExample:\n  waggle node inspect --pretty node1")
-    .action(async (refs: string[], flags: Flags) => {
+    .action(async (refs: string[], flags: MeshFlags & InspectFlags) => {
       const mesh = await connect(command, cli);
-      const found: EngineNode[] = [];
-      const failure = await forEachRef(cli, refs, async (ref) => {
-        found.push(await mesh.get<EngineNode>(`/nodes/${encodeURIComponent(ref)}`));
-      });
-      if (flags.format !== undefined) printFormatted(cli.out, flags.format, found);
-      else if (flags.pretty && !flags.json) for (const node of found) printLines(cli.out, prettyNode(node));
-      else printJson(cli.out, found);
-      if (failure !== null) throw failure;
+      const fetch = (ref: string) => mesh.get<EngineNode>(`/nodes/${encodeURIComponent(ref)}`);
+      await inspectEach(cli, refs, flags, fetch, prettyNode);
     });
 }
 

@@ -3,8 +3,7 @@
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
-import { forEachRef } from "../for-each-ref.ts";
-import { printJson } from "../json.ts";
+import { removeEach } from "../for-each-ref.ts";
 
 type Flags = MeshFlags & { force?: boolean };
 
@@ -22,13 +21,8 @@ export function registerNodeRm(parent: Command, cli: Cli): void {
     .addHelpText("after", "\nExample:\n  waggle node rm node3")
     .action(async (refs: string[], flags: Flags) => {
       const mesh = await connect(command, cli);
-      const removed: string[] = [];
-      const failure = await forEachRef(cli, refs, async (ref) => {
-        await mesh.delete(`/nodes/${encodeURIComponent(ref)}`, flags.force ? { force: 1 } : {});
-        removed.push(ref);
-        if (!flags.json) cli.out.write(`${ref}\n`);
-      });
-      if (flags.json) printJson(cli.out, { removed });
-      if (failure !== null) throw failure;
+      await removeEach(cli, refs, flags, (ref) =>
+        mesh.delete(`/nodes/${encodeURIComponent(ref)}`, flags.force ? { force: 1 } : {}),
+      );
     });
 }

@@ -6,9 +6,8 @@ import type { Cli } from "../cli.ts";
 import type { MeshClient } from "../client.ts";
 import { refused } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
-import { forEachRef } from "../for-each-ref.ts";
-import { type Format, formatFlag, printFormatted } from "../format.ts";
-import { printJson } from "../json.ts";
+import { type InspectFlags, inspectEach } from "../for-each-ref.ts";
+import { formatFlag } from "../format.ts";
 import { readServerRef } from "./flags.ts";
 
 export function registerServerInspect(parent: Command, cli: Cli): void {
@@ -19,15 +18,9 @@ export function registerServerInspect(parent: Command, cli: Cli): void {
     .description("Show all that is known of static servers, as JSON: how they are checked, and from where.");
   meshFlags(command.addOption(formatFlag()))
     .addHelpText("after", "\nExample:\n  waggle server inspect my-web/node1 | jq '.[0].regions'")
-    .action(async (refs: string[], flags: MeshFlags & { readonly format?: Format }) => {
+    .action(async (refs: string[], flags: MeshFlags & InspectFlags) => {
       const mesh = await connect(command, cli);
-      const found: ServerStatus[] = [];
-      const failure = await forEachRef(cli, refs, async (ref) => {
-        found.push(await fetchServer(mesh, ref));
-      });
-      if (flags.format !== undefined) printFormatted(cli.out, flags.format, found);
-      else printJson(cli.out, found);
-      if (failure !== null) throw failure;
+      await inspectEach(cli, refs, flags, (ref) => fetchServer(mesh, ref));
     });
 }
 

@@ -3,8 +3,7 @@
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
-import { forEachRef } from "../for-each-ref.ts";
-import { printJson } from "../json.ts";
+import { removeEach } from "../for-each-ref.ts";
 import { serverPath } from "./flags.ts";
 
 export function registerServerRm(parent: Command, cli: Cli): void {
@@ -21,13 +20,6 @@ export function registerServerRm(parent: Command, cli: Cli): void {
     )
     .action(async (refs: string[], flags: MeshFlags) => {
       const mesh = await connect(command, cli);
-      const removed: string[] = [];
-      const failure = await forEachRef(cli, refs, async (ref) => {
-        await mesh.deleteNative(`/mesh${serverPath(ref)}`);
-        removed.push(ref);
-        if (!flags.json) cli.out.write(`${ref}\n`);
-      });
-      if (flags.json) printJson(cli.out, { removed });
-      if (failure !== null) throw failure;
+      await removeEach(cli, refs, flags, (ref) => mesh.deleteNative(`/mesh${serverPath(ref)}`));
     });
 }

@@ -5,13 +5,10 @@ import type { Cli } from "../cli.ts";
 import { printDurationNs } from "../duration.ts";
 import type { EnginePortConfig, EngineService } from "../engine.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
-import { forEachRef } from "../for-each-ref.ts";
-import { type Format, formatFlag, printFormatted } from "../format.ts";
-import { printJson } from "../json.ts";
-import { printLines } from "../output.ts";
+import { type InspectFlags, inspectEach } from "../for-each-ref.ts";
+import { formatFlag } from "../format.ts";
+import { readService } from "./api.ts";
 import { imageText, modeName } from "./view.ts";
-
-type Flags = MeshFlags & { format?: Format; pretty?: boolean };
 
 export function registerServiceInspect(parent: Command, cli: Cli): void {
   const command = parent
@@ -25,19 +22,10 @@ export function registerServiceInspect(parent: Command, cli: Cli): void {
       "after",
       "\nExamples:\n  waggle service inspect --pretty my-web\n  waggle service inspect my-web | jq '.[0].Spec'",
     )
-    .action(async (refs: string[], flags: Flags) => {
+    .action(async (refs: string[], flags: MeshFlags & InspectFlags) => {
       const mesh = await connect(command, cli);
-      const found: EngineService[] = [];
-      const failure = await forEachRef(cli, refs, async (ref) => {
-        found.push(
-          await mesh.get<EngineService>(`/services/${encodeURIComponent(ref)}`, { insertDefaults: true }),
-        );
-      });
-      if (flags.format !== undefined) printFormatted(cli.out, flags.format, found);
-      else if (flags.pretty && !flags.json)
-        for (const service of found) printLines(cli.out, prettyService(service));
-      else printJson(cli.out, found);
-      if (failure !== null) throw failure;
+      const fetch = (ref: string) => readService(mesh, ref, { insertDefaults: true });
+      await inspectEach(cli, refs, flags, fetch, prettyService);
     });
 }
 

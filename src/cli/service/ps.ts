@@ -5,22 +5,23 @@ import type { Cli } from "../cli.ts";
 import { filterQuery, type MeshClient } from "../client.ts";
 import { humanAgo } from "../duration.ts";
 import type { EngineNode, EngineService, EngineTask } from "../engine.ts";
-import { groupFilters, readFilter } from "../filter.ts";
-import { connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
+import { type FilterFlags, filterFlag, groupFilters } from "../filter.ts";
+import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { type Format, formatFlag, type ListColumns, printRows } from "../format.ts";
 import { printJson } from "../json.ts";
 import { capitalize, compareNaturally, ellipsis, printLines } from "../output.ts";
+import { readService } from "./api.ts";
 import { engineTaskName, imageText, taskPorts } from "./view.ts";
 
 /** Docker cuts the ERROR column to this. */
 const maxErrorLength = 30;
 
-type Flags = MeshFlags & {
-  format?: Format;
-  quiet?: boolean;
-  trunc: boolean;
-  filter?: readonly (readonly [string, string])[];
-};
+type Flags = MeshFlags &
+  FilterFlags & {
+    format?: Format;
+    quiet?: boolean;
+    trunc: boolean;
+  };
 
 /** What the table is made of. */
 export type TaskListing = {
@@ -37,11 +38,7 @@ export function registerServicePs(parent: Command, cli: Cli): void {
     .description(
       "List the tasks of services. Under each slot, marked \\_, come its former tasks and why they ended.",
     )
-    .addOption(
-      listFlag("-f, --filter <key=value>", "only where id, name, node or desired-state matches", (text) => [
-        readFilter(text),
-      ]),
-    )
+    .addOption(filterFlag("id, name, node or desired-state"))
     .option("--no-trunc", "print whole ids and errors")
     .option("-q, --quiet", "print ids only");
   meshFlags(command.addOption(formatFlag()))
@@ -51,7 +48,7 @@ export function registerServicePs(parent: Command, cli: Cli): void {
     )
     .action(async (refs: string[], flags: Flags) => {
       const mesh = await connect(command, cli);
-      const listing = await readTasks(mesh, refs, groupFilters(flags.filter));
+      const listing = await readTasks(mesh, refs, groupFilters(flags));
       if (flags.json) return printJson(cli.out, listing.tasks);
       if (flags.quiet)
         return printLines(
@@ -100,9 +97,7 @@ async function readTasks(
   refs: readonly string[],
   wanted: Record<string, string[]>,
 ): Promise<TaskListing> {
-  const services = await Promise.all(
-    refs.map((ref) => mesh.get<EngineService>(`/services/${encodeURIComponent(ref)}`)),
-  );
+  const services = await Promise.all(refs.map((ref) => readService(mesh, ref)));
   const [tasks, nodes] = await Promise.all([
     mesh.get<EngineTask[]>(
       "/tasks",

@@ -3,8 +3,7 @@
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
-import { forEachRef } from "../for-each-ref.ts";
-import { printJson } from "../json.ts";
+import { removeEach } from "../for-each-ref.ts";
 
 export function registerServiceRm(parent: Command, cli: Cli): void {
   const command = parent
@@ -22,13 +21,6 @@ export function registerServiceRm(parent: Command, cli: Cli): void {
     )
     .action(async (refs: string[], flags: MeshFlags) => {
       const mesh = await connect(command, cli);
-      const removed: string[] = [];
-      const failure = await forEachRef(cli, refs, async (ref) => {
-        await mesh.delete(`/services/${encodeURIComponent(ref)}`);
-        removed.push(ref);
-        if (!flags.json) cli.out.write(`${ref}\n`);
-      });
-      if (flags.json) printJson(cli.out, { removed });
-      if (failure !== null) throw failure;
+      await removeEach(cli, refs, flags, (ref) => mesh.delete(`/services/${encodeURIComponent(ref)}`));
     });
 }

@@ -3,16 +3,14 @@
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import type { MeshClient } from "../client.ts";
-import type { EngineService } from "../engine.ts";
 import { CliError, refused, usageError } from "../errors.ts";
 import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { forEachRef } from "../for-each-ref.ts";
 import { printJson } from "../json.ts";
 import { readCountArgument } from "../values.ts";
-import { printWarnings } from "./api.ts";
+import { printWarnings, readService, writeSpec } from "./api.ts";
 import { withReplicas } from "./change-spec.ts";
 import { type WaitFlags, waitFlags } from "./run-flags.ts";
-import { writeSpec } from "./update.ts";
 import { waitOnService } from "./wait-on-service.ts";
 
 type Flags = MeshFlags & WaitFlags;
@@ -64,9 +62,7 @@ async function scaleAll(cli: Cli, command: Command, scales: readonly Scale[], fl
 }
 
 async function scale(cli: Cli, mesh: MeshClient, ref: string, replicas: number): Promise<void> {
-  const service = await mesh.get<EngineService>(`/services/${encodeURIComponent(ref)}`, {
-    insertDefaults: false,
-  });
+  const service = await readService(mesh, ref);
   if (!service.Spec.Mode?.Replicated) {
     throw refused(`${ref}: scale can only be used with replicated mode`);
   }

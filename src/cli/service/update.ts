@@ -2,14 +2,12 @@
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
-import type { MeshClient } from "../client.ts";
-import type { EngineChangeResponse, EngineService, EngineSpec } from "../engine.ts";
 import { usageError } from "../errors.ts";
 import { connect, listFlag, type MeshFlags, meshFlags, valueFlag } from "../flags.ts";
 import { printJson } from "../json.ts";
 import { parsePublish } from "../publish.ts";
 import { readEnv, readLabel, readWords } from "../values.ts";
-import { printWarnings } from "./api.ts";
+import { printWarnings, readService, writeSpec } from "./api.ts";
 import { changeSpec, type UpdateFlags } from "./change-spec.ts";
 import { runFlags, type WaitFlags, waitFlags } from "./run-flags.ts";
 import { waitOnService } from "./wait-on-service.ts";
@@ -40,19 +38,6 @@ export function registerServiceUpdate(parent: Command, cli: Cli): void {
     .action((ref: string, flags: Flags) => update(cli, command, ref, flags));
 }
 
-/** Writes an edited spec back; nobody else may have changed the service since it was read. */
-export async function writeSpec(
-  mesh: MeshClient,
-  service: EngineService,
-  spec: EngineSpec,
-  rollback = false,
-): Promise<EngineChangeResponse | null> {
-  return mesh.post<EngineChangeResponse>(`/services/${service.ID}/update`, spec, {
-    version: service.Version.Index,
-    ...(rollback && { rollback: "previous" }),
-  });
-}
-
 function updateFlags(command: Command, cli: Cli): void {
   const text = (value: string) => value;
   const flags = [
@@ -75,16 +60,14 @@ function updateFlags(command: Command, cli: Cli): void {
 
 async function update(cli: Cli, command: Command, ref: string, flags: Flags): Promise<void> {
   const mesh = await connect(command, cli);
-  const service = await mesh.get<EngineService>(`/services/${encodeURIComponent(ref)}`, {
-    insertDefaults: false,
-  });
+  const service = await readService(mesh, ref);
   const spec = changeSpec(service.Spec, flags);
   if (flags.rollback && JSON.stringify(spec) !== JSON.stringify(service.Spec)) {
     throw usageError("other flags may not be combined with --rollback");
   }
   const change = await writeSpec(mesh, service, spec, flags.rollback);
   printWarnings(cli, change);
-  if (flags.json) printJson(cli.out, await mesh.get(`/services/${service.ID}`, { insertDefaults: false }));
+  if (flags.json) printJson(cli.out, await readService(mesh, service.ID));
   else cli.out.write(`${ref}\n`);
   if (!flags.detach) await waitOnService(cli, mesh, service.ID, flags);
 }

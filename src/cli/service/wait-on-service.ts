@@ -7,6 +7,7 @@ import type { EngineNode, EngineService, EngineTask } from "../engine.ts";
 import { CliError, exitCodes, refused } from "../errors.ts";
 import { isComplete, progressLines, type ServiceProgress, serviceProgress } from "../progress.ts";
 import { createProgressWriter, type ProgressWriter } from "../progress-writer.ts";
+import { readService } from "./api.ts";
 import type { WaitFlags } from "./run-flags.ts";
 
 /** How often the mesh is asked, as Docker does. */
@@ -32,7 +33,8 @@ export async function waitOnService(
   const writer = flags.quiet ? silentWriter : createProgressWriter(cli.err);
   let completeSinceMs: number | null = null;
   while (!interrupt.aborted) {
-    const { service, progress } = await readProgress(mesh, ref);
+    const service = await readService(mesh, ref);
+    const progress = await readProgress(mesh, service);
     failWhenPaused(service);
     completeSinceMs = isComplete(progress) ? (completeSinceMs ?? cli.nowMs()) : null;
     const held = completeSinceMs !== null && cli.nowMs() - completeSinceMs >= verifyMs;
@@ -47,18 +49,13 @@ export async function waitOnService(
 
 const silentWriter: ProgressWriter = { columns: null, show: () => {} };
 
-async function readProgress(
-  mesh: MeshClient,
-  ref: string,
-): Promise<{ readonly service: EngineService; readonly progress: ServiceProgress }> {
-  const service = await mesh.get<EngineService>(`/services/${encodeURIComponent(ref)}`, {
-    insertDefaults: false,
-  });
+/** How far a service is: its tasks of the present spec, and the nodes that run them. */
+export async function readProgress(mesh: MeshClient, service: EngineService): Promise<ServiceProgress> {
   const [tasks, nodes] = await Promise.all([
     mesh.get<EngineTask[]>("/tasks", filterQuery({ service: [service.ID], "_up-to-date": ["true"] })),
     mesh.get<EngineNode[]>("/nodes"),
   ]);
-  return { service, progress: serviceProgress(service, tasks, nodes) };
+  return serviceProgress(service, tasks, nodes);
 }
 
 function failWhenPaused({ UpdateStatus: update }: EngineService): void {
