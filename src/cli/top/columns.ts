@@ -1,24 +1,25 @@
-// Columns of `waggle top`: which fit, how wide each is, and what stands in it.
+// Columns of `waggle top`: which ones fit the terminal, how wide they are, and the text of their cells.
 
 import { shortLatency, shortPercent, shortRate, sparkline } from "./numbers.ts";
-import type { SectionName, SortColumn, TopRow } from "./rows.ts";
+import type { RowMeasurements, SectionName, SortColumn, TopRow } from "./rows.ts";
 
 export type TopColumn = {
   readonly heading: string;
   readonly width: number;
   readonly isRightAligned: boolean;
-  /** What the rows can be sorted by that stands here. */
+  /** The sort key of this column; null if rows cannot be sorted by it. */
   readonly sortColumn: SortColumn | null;
   readonly text: (row: TopRow) => string;
-  /** Those with the highest number go first when the terminal is narrow; 0 always stays. */
+  /** A narrow terminal drops the columns with the highest number first; 0 is never dropped. */
   readonly dropOrder: number;
 };
 
 const trendWidth = 16;
 
-/** Longest names shown whole in a terminal of the usual width. */
+/** Maximum widths of the text columns; longer text is cut. */
 const maxNameWidth = 28;
 const maxWhereWidth = 24;
+const maxStateWidth = 20;
 
 const headings: Readonly<Record<SectionName, { readonly name: string; readonly where: string }>> = {
   services: { name: "SERVICE", where: "PUBLISHED" },
@@ -26,88 +27,94 @@ const headings: Readonly<Record<SectionName, { readonly name: string; readonly w
   tasks: { name: "TASK", where: "NODE" },
 };
 
-/** The columns that fit into a terminal so wide. */
+const numberColumns: readonly TopColumn[] = [
+  numberColumn("REQ/S", 7, "requests", 0, ({ requestsPerSecond }) => shortRate(requestsPerSecond)),
+  numberColumn("ERR%", 6, "errors", 0, ({ errorRatio }) => shortPercent(errorRatio)),
+  numberColumn("P50", 6, "p50", 2, ({ p50Ms }) => shortLatency(p50Ms)),
+  numberColumn("P95", 6, "p95", 1, ({ p95Ms }) => shortLatency(p95Ms)),
+  numberColumn("P99", 6, "p99", 2, ({ p99Ms }) => shortLatency(p99Ms)),
+  numberColumn("RETRY/S", 8, "retries", 3, ({ retries }) => (retries === null ? "-" : shortRate(retries))),
+];
+
+const trendColumn: TopColumn = {
+  heading: "TREND",
+  width: trendWidth,
+  isRightAligned: false,
+  sortColumn: null,
+  dropOrder: 5,
+  text: ({ trend }) => sparkline(trend, trendWidth),
+};
+
+/** The columns of a section that fit into `width` characters. */
 export function columnsFor(
   section: SectionName,
   rows: readonly TopRow[],
   width: number,
 ): readonly TopColumn[] {
   const all = allColumns(section, rows);
-  const total = (columns: readonly TopColumn[]) =>
+  const totalWidth = (columns: readonly TopColumn[]) =>
     columns.reduce((sum, column) => sum + column.width, columns.length - 1);
-  const bySpare = [...new Set(all.map(({ dropOrder }) => dropOrder))].sort((a, b) => b - a);
-  const fitting = bySpare.map((most) => all.filter(({ dropOrder }) => dropOrder <= most));
-  return fitting.find((columns) => total(columns) <= width) ?? all.filter(({ dropOrder }) => dropOrder === 0);
+  const dropOrders = [...new Set(all.map(({ dropOrder }) => dropOrder))].sort((a, b) => b - a);
+  const choices = dropOrders.map((maxOrder) => all.filter(({ dropOrder }) => dropOrder <= maxOrder));
+  return (
+    choices.find((columns) => totalWidth(columns) <= width) ?? all.filter(({ dropOrder }) => dropOrder === 0)
+  );
 }
 
-/** What stands in a row, padded. */
+/** The cells of a row, cut and padded to the widths of their columns. */
 export function formatCells(row: TopRow, columns: readonly TopColumn[]): readonly string[] {
   return columns.map(({ text, width, isRightAligned }) => {
-    const own = text(row);
-    const fitted = [...own].length <= width ? own : `${[...own].slice(0, width - 1).join("")}…`;
+    const cell = text(row);
+    const fitted = [...cell].length <= width ? cell : `${[...cell].slice(0, width - 1).join("")}…`;
     return isRightAligned ? fitted.padStart(width) : fitted.padEnd(width);
   });
 }
 
 function allColumns(section: SectionName, rows: readonly TopRow[]): readonly TopColumn[] {
   const { name, where } = headings[section];
-  const wide = (least: number, most: number, text: (row: TopRow) => string) =>
-    rows.reduce((widest, row) => Math.min(most, Math.max(widest, [...text(row)].length)), least);
-  const nameText = (row: TopRow) => row.name;
-  const whereText = (row: TopRow) => row.where;
-  const stateText = (row: TopRow) => row.state;
-  const number = (
-    heading: string,
-    width: number,
-    sorts: SortColumn,
-    spare: number,
-    text: (measured: NonNullable<TopRow["measured"]>) => string,
-  ): TopColumn => ({
+  return [
+    textColumn(name, rows, [14, maxNameWidth], "name", 0, (row) => row.name),
+    textColumn(where, rows, [9, maxWhereWidth], null, 4, (row) => row.where),
+    textColumn("STATE", rows, [7, maxStateWidth], "state", 0, (row) => row.state),
+    ...numberColumns,
+    trendColumn,
+  ];
+}
+
+/** A column as wide as its widest cell, within limits. */
+function textColumn(
+  heading: string,
+  rows: readonly TopRow[],
+  [minWidth, maxWidth]: readonly [number, number],
+  sortColumn: SortColumn | null,
+  dropOrder: number,
+  text: (row: TopRow) => string,
+): TopColumn {
+  const widest = Math.max(minWidth, ...rows.map((row) => [...text(row)].length));
+  return {
+    heading,
+    width: Math.min(maxWidth, widest),
+    isRightAligned: false,
+    sortColumn,
+    dropOrder,
+    text,
+  };
+}
+
+/** A column of one measurement; `-` if nothing was measured. */
+function numberColumn(
+  heading: string,
+  width: number,
+  sortColumn: SortColumn,
+  dropOrder: number,
+  text: (measured: RowMeasurements) => string,
+): TopColumn {
+  return {
     heading,
     width,
     isRightAligned: true,
-    sortColumn: sorts,
-    dropOrder: spare,
+    sortColumn,
+    dropOrder,
     text: ({ measured }) => (measured === null ? "-" : text(measured)),
-  });
-  return [
-    {
-      heading: name,
-      width: wide(14, maxNameWidth, nameText),
-      isRightAligned: false,
-      sortColumn: "name",
-      dropOrder: 0,
-      text: nameText,
-    },
-    {
-      heading: where,
-      width: wide(9, maxWhereWidth, whereText),
-      isRightAligned: false,
-      sortColumn: null,
-      dropOrder: 4,
-      text: whereText,
-    },
-    {
-      heading: "STATE",
-      width: wide(7, 20, stateText),
-      isRightAligned: false,
-      sortColumn: "state",
-      dropOrder: 0,
-      text: stateText,
-    },
-    number("REQ/S", 7, "requests", 0, ({ requestsPerSecond }) => shortRate(requestsPerSecond)),
-    number("ERR%", 6, "errors", 0, ({ errorRatio }) => shortPercent(errorRatio)),
-    number("P50", 6, "p50", 2, ({ p50Ms }) => shortLatency(p50Ms)),
-    number("P95", 6, "p95", 1, ({ p95Ms }) => shortLatency(p95Ms)),
-    number("P99", 6, "p99", 2, ({ p99Ms }) => shortLatency(p99Ms)),
-    number("RETRY/S", 8, "retries", 3, ({ retries }) => (retries === null ? "-" : shortRate(retries))),
-    {
-      heading: "TREND",
-      width: trendWidth,
-      isRightAligned: false,
-      sortColumn: null,
-      dropOrder: 5,
-      text: ({ trend }) => sparkline(trend, trendWidth),
-    },
-  ];
+  };
 }

@@ -1,4 +1,4 @@
-// `waggle top`: services, nodes and tasks with what goes through them, live.
+// `waggle top`: services, nodes and tasks with their traffic, live.
 
 import type { Command } from "commander";
 import type { MeshStatus } from "../../protocol/status.ts";
@@ -21,13 +21,13 @@ type Flags = MeshFlags & {
   readonly only?: Exclude<TopView, "all">;
 };
 
-/** Shortest time between two readings, milliseconds: the mesh counts in steps of seconds. */
+/** Shortest interval between readings, milliseconds: the mesh counts in bins of seconds. */
 const minTopIntervalMs = 500;
 
-/** Rates of what is only summed up are over so long: isolates tell their counts every two seconds. Milliseconds. */
+/** Window of the retry rate, milliseconds: isolates report their counters every two seconds. */
 const rateWindowMs = 10_000;
 
-/** Width of what goes into a file. */
+/** Line width where the output is not a terminal. */
 const defaultFileColumns = 140;
 
 const topHelp = `
@@ -35,60 +35,58 @@ Examples:
   waggle top
   waggle top --only tasks --sort p95 --filter my-web
   waggle top --once | head -20
-  waggle top --json | jq '.sections.services[] | select(.measured.errors > 0.01) | .name'
+  waggle top --json | jq '.sections.services[] | select(.measured.errorRatio > 0.01) | .name'
 
-Keys: q quits, a s n t choose what is shown, < > and r the order, / filters, space pauses, ? shows the rest.
-Where there is no terminal, one reading is printed. REQ/S, ERR% and latencies are of the last ten to twenty seconds.`;
+Keys: q quits; a s n t choose the view; < > and r change the order; / filters; space pauses; ? lists all keys.
+Without a terminal, prints one reading. REQ/S, ERR% and latencies cover the last ten to twenty seconds.`;
 
 export function registerTop(program: Command, cli: Cli): void {
   const command = program
     .command("top")
-    .summary("watch services, nodes and tasks, and what goes through them")
+    .summary("display live traffic of services, nodes and tasks")
     .description(
-      "Watch the mesh live: requests a second, errors and latencies of every service, node and task, and what is wrong.",
+      "Display the mesh live: requests per second, errors and latencies of every service, node and task, and problems.",
     )
-    .option("--once", "print one reading, also on a terminal")
+    .option("--once", "print one reading, even on a terminal")
     .addOption(valueFlag("--interval <duration>", "time between readings", readInterval).default(2_000, "2s"))
-    .addOption(choiceFlag("--sort <column>", "what the rows are sorted by", sortColumns).default("requests"))
-    .option("--filter <text>", "only rows with this text in their name, place or state")
-    .addOption(choiceFlag("--only <what>", "show these alone", ["services", "nodes", "tasks"]));
+    .addOption(choiceFlag("--sort <column>", "column to sort by", sortColumns).default("requests"))
+    .option("--filter <text>", "only rows whose name, location or state contains this text")
+    .addOption(choiceFlag("--only <view>", "show only these rows", ["services", "nodes", "tasks"]));
   meshFlags(command)
     .addHelpText("after", topHelp)
-    .action(async (flags: Flags) => {
-      const mesh = await connect(command, cli);
-      const read = createTopReader(mesh);
-      const state = stateFromFlags(flags);
-      const reading = await read(flags.json === true || showsTasks(state));
-      if (flags.json) return printJson(cli.out, reading);
-      if (flags.once || cli.keys === undefined || !cli.out.isTTY) {
-        const { plainScreen } = await import("./screen.ts");
-        return void cli.out.write(plainScreen(reading, state, cli.out.columns || defaultFileColumns));
-      }
-      const { watchTop } = await import("./watch.ts");
-      const interrupted = await watchTop(
-        { cli, keys: cli.keys, read, intervalMs: flags.interval },
-        reading,
-        state,
-      );
-      if (interrupted) throw new CliError(exitCodes.interrupted, "");
-    });
+    .action((flags: Flags) => top(cli, command, flags));
+}
+
+async function top(cli: Cli, command: Command, flags: Flags): Promise<void> {
+  const read = createTopReader(await connect(command, cli));
+  const state = stateFromFlags(flags);
+  const reading = await read(flags.json === true || showsTasks(state));
+  if (flags.json) return printJson(cli.out, reading);
+  if (flags.once || cli.keys === undefined || !cli.out.isTTY) {
+    const { plainScreen } = await import("./screen.ts");
+    return void cli.out.write(plainScreen(reading, state, cli.out.columns || defaultFileColumns));
+  }
+  const { watchTop } = await import("./watch.ts");
+  const options = { cli, keys: cli.keys, read, intervalMs: flags.interval };
+  const isInterrupted = await watchTop(options, reading, state);
+  if (isInterrupted) throw new CliError(exitCodes.interrupted, "");
 }
 
 function stateFromFlags({ sort, filter = "", only }: Flags): TopState {
   return { ...initialState, order: { by: sort, reverse: false }, filter, view: only ?? "all" };
 }
 
-/** @param tasks false: without what is counted of each task, which is most of it */
-export type TopReader = (tasks: boolean) => Promise<TopReading>;
+/** Reads the mesh once. @param withTasks false leaves out the counters of each task, most of the report */
+export type TopReader = (withTasks: boolean) => Promise<TopReading>;
 
-/** Reads again and again, each reading knowing what was counted some seconds ago. */
+/** A reader that remembers the attempt counts of earlier readings, for the retry rate. */
 function createTopReader(mesh: MeshClient): TopReader {
   let attempts: readonly AttemptCounts[] = [];
-  return async (tasks) => {
+  return async (withTasks) => {
     const { attemptCountsOf, buildReading } = await import("./reading.ts");
     const [status, traffic] = await Promise.all([
       mesh.getNative<MeshStatus>("/status"),
-      readTraffic(mesh, tasks),
+      readTraffic(mesh, withTasks),
     ]);
     const reading = buildReading(status, traffic, attempts[0] ?? null, mesh.target.url);
     if (traffic !== null) {
@@ -99,10 +97,10 @@ function createTopReader(mesh: MeshClient): TopReader {
   };
 }
 
-/** Null when the mesh answers and its telemetry does not: the rest is worth showing. */
-async function readTraffic(mesh: MeshClient, tasks: boolean): Promise<MeshTrafficReport | null> {
+/** The traffic report; null if the mesh responds but its telemetry does not. The status is shown without it. */
+async function readTraffic(mesh: MeshClient, withTasks: boolean): Promise<MeshTrafficReport | null> {
   try {
-    return await mesh.getNative<MeshTrafficReport>("/telemetry", { trend: true, tasks });
+    return await mesh.getNative<MeshTrafficReport>("/telemetry", { trend: true, tasks: withTasks });
   } catch (error) {
     if (error instanceof CliError && error.exitCode === exitCodes.refused) return null;
     throw error;
@@ -110,7 +108,7 @@ async function readTraffic(mesh: MeshClient, tasks: boolean): Promise<MeshTraffi
 }
 
 function readInterval(text: string): number {
-  const ms = Math.round(parseDurationMs(text));
-  if (ms < minTopIntervalMs) throw usageError(`must be at least ${minTopIntervalMs}ms`);
-  return ms;
+  const intervalMs = Math.round(parseDurationMs(text));
+  if (intervalMs < minTopIntervalMs) throw usageError(`must be at least ${minTopIntervalMs}ms`);
+  return intervalMs;
 }

@@ -1,16 +1,16 @@
-// The life of `waggle top` on a terminal: a reading every so often, a frame after each and after each key.
+// `waggle top` on a terminal: a reading at each interval, and a new screen after each reading and each key.
 
 import type { Cli, KeySource } from "../cli.ts";
 import { CliError } from "../errors.ts";
 import { applyKey, readKeys, showsTasks, type TopState } from "./keys.ts";
 import { utcTime } from "./numbers.ts";
-import { colourPainter, plainPainter } from "./paint.ts";
+import { colourPainter, type Painter, plainPainter } from "./paint.ts";
 import type { TopReading } from "./rows.ts";
 import { screenLines } from "./screen.ts";
 import { Terminal } from "./terminal.ts";
 import type { TopReader } from "./top.ts";
 
-/** Waits so many times what a reading takes: a large mesh is not kept busy by who looks at it. */
+/** The pause is at least this many times as long as a reading takes, so that watching does not load a large mesh. */
 const restFactor = 4;
 
 type WatchOptions = {
@@ -20,55 +20,84 @@ type WatchOptions = {
   readonly intervalMs: number;
 };
 
-/** Resolves when somebody quits: true for an interrupt, false for q. What cannot be read is said, and tried again. */
-export async function watchTop(
-  { cli, keys, read, intervalMs }: WatchOptions,
-  first: TopReading,
-  start: TopState,
-): Promise<boolean> {
-  const paint = cli.env.NO_COLOR ? plainPainter : colourPainter;
-  const quit = new AbortController();
-  let [reading, state, notice] = [first, start, ""];
-  let interrupted = false;
-  let tookMs = 0;
-  const show = () => screen.show(screenLines(reading, state, screen.size, paint, notice));
-  const screen = new Terminal(cli.out, keys, {
-    onResize: show,
-    onKeys: (text) => {
-      for (const key of readKeys(text)) {
-        const next = applyKey(state, key);
-        if (next === null) {
-          interrupted = key === "ctrl-c";
-          return quit.abort();
-        }
-        state = next;
-      }
-      show();
-    },
-  });
-  const outside = cli.onInterrupt();
-  outside.addEventListener("abort", () => {
-    interrupted = true;
-    quit.abort();
-  });
-  try {
-    show();
-    while (!quit.signal.aborted) {
-      await cli.sleep(Math.max(intervalMs, tookMs * restFactor), quit.signal);
-      if (quit.signal.aborted || state.isPaused) continue;
-      const beganMs = cli.nowMs();
-      try {
-        reading = await read(showsTasks(state));
-        notice = "";
-      } catch (error) {
-        if (!(error instanceof CliError)) throw error;
-        notice = `As of ${utcTime(reading.atMs)}: ${error.message}; trying again`;
-      }
-      tookMs = cli.nowMs() - beganMs;
-      if (!quit.signal.aborted) show();
-    }
-  } finally {
-    screen.close();
+/** Shows readings until the user quits. @returns true after an interrupt, false after q */
+export function watchTop(options: WatchOptions, reading: TopReading, state: TopState): Promise<boolean> {
+  return new TopSession(options, reading, state).run();
+}
+
+class TopSession {
+  readonly #cli: Cli;
+  readonly #read: TopReader;
+  readonly #intervalMs: number;
+  readonly #terminal: Terminal;
+  readonly #paint: Painter;
+  readonly #quit = new AbortController();
+  #reading: TopReading;
+  #state: TopState;
+  /** Replaces the list of keys in the last line: why the reading is old. */
+  #notice = "";
+  #isInterrupted = false;
+
+  constructor({ cli, keys, read, intervalMs }: WatchOptions, reading: TopReading, state: TopState) {
+    this.#cli = cli;
+    this.#read = read;
+    this.#intervalMs = intervalMs;
+    this.#reading = reading;
+    this.#state = state;
+    this.#paint = cli.env.NO_COLOR ? plainPainter : colourPainter;
+    this.#terminal = new Terminal(cli.out, keys, {
+      onResize: () => this.#show(),
+      onKeys: (text) => this.#onKeys(text),
+    });
+    cli.onInterrupt().addEventListener("abort", () => this.#end(true));
   }
-  return interrupted;
+
+  async run(): Promise<boolean> {
+    const { signal } = this.#quit;
+    let readMs = 0;
+    try {
+      this.#show();
+      while (!signal.aborted) {
+        await this.#cli.sleep(Math.max(this.#intervalMs, readMs * restFactor), signal);
+        if (signal.aborted || this.#state.isPaused) continue;
+        const startMs = this.#cli.nowMs();
+        await this.#refresh();
+        readMs = this.#cli.nowMs() - startMs;
+        if (!signal.aborted) this.#show();
+      }
+    } finally {
+      this.#terminal.close();
+    }
+    return this.#isInterrupted;
+  }
+
+  /** Reads again. If the mesh cannot be read, keeps the last reading and says why. */
+  async #refresh(): Promise<void> {
+    try {
+      this.#reading = await this.#read(showsTasks(this.#state));
+      this.#notice = "";
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      this.#notice = `As of ${utcTime(this.#reading.atMs)}: ${error.message}; trying again`;
+    }
+  }
+
+  #onKeys(text: string): void {
+    for (const key of readKeys(text)) {
+      const next = applyKey(this.#state, key);
+      if (next === null) return this.#end(key === "ctrl-c");
+      this.#state = next;
+    }
+    this.#show();
+  }
+
+  #end(isInterrupt: boolean): void {
+    this.#isInterrupted = isInterrupt;
+    this.#quit.abort();
+  }
+
+  #show(): void {
+    const { size } = this.#terminal;
+    this.#terminal.show(screenLines(this.#reading, this.#state, size, this.#paint, this.#notice));
+  }
 }
