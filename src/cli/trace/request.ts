@@ -1,78 +1,77 @@
-// One request and its answer, with the time each step took.
+// Sends one request on its own connection and measures the steps of its response.
 
 import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import type { Socket } from "node:net";
 import { parseJson } from "../json.ts";
 
-/** What to send. */
 export type TraceRequest = {
   readonly method: string;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  /** Null: no body. */
+  /** Null for no body. */
   readonly body: string | null;
 };
 
-/** What came back. */
 export type TraceResponse = {
   readonly status: number;
   readonly statusText: string;
   readonly httpVersion: string;
-  /** Address and port that answered: `127.0.0.2:8080`. */
+  /** Address and port that responded: `127.0.0.2:8080`. */
   readonly from: string;
   readonly headers: IncomingHttpHeaders;
   readonly bytes: number;
-  /** Why the mesh itself refused, in its words; null where its answer is none of that kind. */
+  /** Why the mesh refused the request; null if the response is not a refusal by the mesh. */
   readonly reason: string | null;
-  /** Milliseconds since the start: the connection was there, TLS included; the head had come; all had come. */
+  /** Milliseconds from the start to the connection (with TLS), the response head, and the end of the body. */
   readonly connectedMs: number;
   readonly headMs: number;
   readonly totalMs: number;
 };
 
-/** The mesh gives a task 30 s to begin its answer; what takes longer is not the mesh's doing. Milliseconds. */
+/** Milliseconds; longer than the 30 s in which the mesh itself responds with 504. */
 const responseTimeoutMs = 35_000;
-/** A refusal is not longer. Bytes. */
+/** Largest body that is read as a refusal, bytes. */
 const maxRefusalBytes = 4_096;
 
 /**
- * Sends a request on a connection of its own and reads the answer to its end.
+ * Sends a request on its own connection and reads the whole response.
  *
- * @throws Error of the connection, with Node's code (ECONNREFUSED, ENOTFOUND), or of the answer that broke off
+ * @throws Error of the connection or of a truncated response, with Node's code (ECONNREFUSED, ENOTFOUND)
  */
-export function sendTraceRequest(sent: TraceRequest, nowMs: () => number): Promise<TraceResponse> {
+export function sendTraceRequest(request: TraceRequest, nowMs: () => number): Promise<TraceResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<TraceResponse>();
   const startedMs = nowMs();
-  const since = () => nowMs() - startedMs;
+  const elapsedMs = () => nowMs() - startedMs;
   let connectedMs = 0;
-  const send = sent.url.protocol === "https:" ? requestHttps : requestHttp;
-  const outgoing = send(sent.url, {
-    method: sent.method,
-    headers: sent.headers,
+  const isTls = request.url.protocol === "https:";
+  const outgoing = (isTls ? requestHttps : requestHttp)(request.url, {
+    method: request.method,
+    headers: request.headers,
     agent: false,
     timeout: responseTimeoutMs,
   });
   outgoing.on("socket", (socket: Socket) => {
-    const connected = sent.url.protocol === "https:" ? "secureConnect" : "connect";
-    socket.once(connected, () => {
-      connectedMs = since();
+    socket.once(isTls ? "secureConnect" : "connect", () => {
+      connectedMs = elapsedMs();
     });
   });
-  outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer in ${responseTimeoutMs / 1000} s`)));
+  outgoing.on("timeout", () =>
+    outgoing.destroy(new Error(`no response within ${responseTimeoutMs / 1000} s`)),
+  );
   outgoing.on("error", reject);
   outgoing.on("response", (incoming) => {
-    const headMs = since();
+    const headMs = elapsedMs();
     void readTraceResponse(incoming).then(
-      (answer) => resolve({ ...answer, connectedMs, headMs, totalMs: since() }),
+      (response) => resolve({ ...response, connectedMs, headMs, totalMs: elapsedMs() }),
       reject,
     );
   });
-  outgoing.end(sent.body ?? undefined);
+  outgoing.end(request.body ?? undefined);
   return promise;
 }
 
-/** Reads an answer to its end. Of its body no more is kept than a refusal has. */
+/** Reads a response to its end. Keeps only as much of the body as a refusal can have. */
 async function readTraceResponse(
   incoming: IncomingMessage,
 ): Promise<Omit<TraceResponse, "connectedMs" | "headMs" | "totalMs">> {
@@ -94,7 +93,7 @@ async function readTraceResponse(
   };
 }
 
-/** The message of a refusal as src/proxy/http/failure.ts writes it, which names the request as its header does. */
+/** The message of a refusal written by src/proxy/http/failure.ts: its body repeats the request id of the header. */
 function reasonIn(body: string, headers: IncomingHttpHeaders): string | null {
   const refusal = parseJson(body) as { message?: unknown; requestId?: unknown } | null;
   if (typeof refusal?.message !== "string" || refusal.requestId !== headers["x-request-id"]) return null;

@@ -1,12 +1,12 @@
-// Whether a URL may be shown the mesh's token.
+// Decides whether a request to a URL may carry the mesh's token.
 
 import type { RouteExplanation } from "../../protocol/route.ts";
 
 /**
- * True where the URL is the mesh's own as far as the mesh says: a node's, a host name of a service, or where the control
- * API is; and no less protected than the control URL.
+ * True if the URL belongs to the mesh (a node, a host name of a service, or the host of the control API) and is no less
+ * protected than the control URL.
  *
- * @param explanation null: the mesh could not be asked
+ * @param explanation what the mesh knows about the URL; null if the registry is unreachable
  */
 export function canSendToken(url: URL, controlUrl: string, explanation: RouteExplanation | null): boolean {
   const control = new URL(controlUrl);

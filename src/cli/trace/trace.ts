@@ -1,4 +1,4 @@
-// `waggle trace`: the way a request takes through the mesh, of a real one or of one that is only thought of.
+// `waggle trace`: sends requests and shows their routes through the mesh, or explains the route of a hypothetical one.
 
 import type { Command } from "commander";
 import type { RouteExplanation } from "../../protocol/route.ts";
@@ -12,7 +12,7 @@ import type { TraceRequest } from "./request.ts";
 import { readTracedRoute } from "./traced-route.ts";
 import type { TraceResult } from "./view.ts";
 
-/** More would be a load test, which this is not. */
+/** More requests would be a load test. */
 const maxTraceRequests = 1_000;
 
 type Flags = MeshFlags & {
@@ -32,88 +32,114 @@ Examples:
   waggle trace -X POST -d '{}' -H 'content-type: application/json' http://127.0.0.1:8080/cart
   waggle trace --explain --node node2 http://127.0.0.1:8080/
 
-The request is real, and carries the token for the mesh to tell its way; the task does not get to see it. Where the mesh
-does not know the URL as its own, or it is less protected than the control URL, the token stays here.`;
+The request is real. It carries the mesh's token, so that the response reports its route; tasks do not see the token.
+The token is not sent if the mesh does not know the URL, or if the URL is less protected than the control URL.`;
 
 export function registerTrace(program: Command, cli: Cli): void {
   const command = program
     .command("trace")
-    .argument("<url>", "what to ask for, as a client would: http://HOST:PORT/PATH")
-    .summary("show the way of a request: entry, service, node, tasks, time")
-    .description(
-      "Send a request and show its way: where it comes in, which service, node and tasks, how long each took.",
-    )
+    .argument("<url>", "URL to request: http://HOST:PORT/PATH")
+    .summary("show the route of a request: entry, service, node, tasks, time")
+    .description("Send a request and show its route: entry point, service, node, each attempt and its time.")
     .addOption(valueFlag("-X, --request <method>", "method (default: GET, or POST with --data)", readMethod))
     .addOption(
-      listFlag("-H, --header <header>", "header to send, as 'NAME: VALUE'", (text) => [readHeader(text)]),
+      listFlag("-H, --header <header>", "header to send: 'NAME: VALUE'", (text) => [readHeader(text)]),
     )
     .option("-d, --data <text>", "body to send")
     .addOption(
-      valueFlag("-n, --count <count>", "send so many, one after the other", readRequestCount).default(1),
+      valueFlag("-n, --count <count>", "number of requests, sent one by one", readRequestCount).default(1),
     )
-    .option("--explain", "send nothing: say what would happen, by the mesh's present routing table")
-    .option("--node <node>", "with --explain: as if it came in at this node")
-    .option("--send-token", "send the token also where the mesh does not know the URL as its own");
+    .option("--explain", "send nothing; show what the present routing table would do")
+    .option("--node <node>", "with --explain: enter at this node")
+    .option("--send-token", "send the token even if the mesh does not know the URL");
   meshFlags(command, { hostLetter: false })
     .addHelpText("after", traceHelp)
     .action((url: string, flags: Flags) => trace(cli, command, url, flags));
 }
 
-async function trace(cli: Cli, command: Command, text: string, flags: Flags): Promise<void> {
-  const url = readUrl(text);
+async function trace(cli: Cli, command: Command, urlText: string, flags: Flags): Promise<void> {
+  const url = readUrl(urlText);
   if (flags.node !== undefined && !flags.explain)
-    throw usageError("--node goes with --explain: what is sent goes where the URL says");
-  const sent = requestOf(url, flags);
+    throw usageError("--node needs --explain: a real request enters where its URL points");
+  const request = requestOf(url, flags);
   const mesh = await connect(command, cli);
-  if (flags.explain) return printExplanation(cli, flags, await explain(mesh, sent, flags.node));
-  const explanation = await explain(mesh, sent).catch((error: unknown) => {
-    // Requests go through without the registry; only the reasons are missing then.
+  if (flags.explain) return printExplanation(cli, flags, await explain(mesh, request, flags.node));
+  const explanation = await explain(mesh, request).catch((error: unknown) => {
+    // Requests do not need the registry. Without it, only the reasons are missing.
     if (error instanceof CliError && error.exitCode === exitCodes.unreachable) return null;
     throw error;
   });
-  await sendAll(cli, mesh, sent, explanation, flags);
+  const results = await sendAll(cli, mesh, request, explanation, flags);
+  await printResults(cli, flags, request, explanation, results);
 }
 
+/**
+ * Sends the request `--count` times, one by one.
+ *
+ * @throws CliError with exit code 3 for the first one that gets no response, after printing the explanation
+ */
 async function sendAll(
   cli: Cli,
   mesh: MeshClient,
-  sent: TraceRequest,
+  request: TraceRequest,
   explanation: RouteExplanation | null,
   flags: Flags,
-): Promise<void> {
+): Promise<readonly TraceResult[]> {
   const { sendTraceRequest } = await import("./request.ts");
-  const { canSendToken } = await import("./token-scope.ts");
-  const { spreadText, traceText } = await import("./view.ts");
-  const withToken = flags.sendToken === true || canSendToken(sent.url, mesh.target.url, explanation);
-  const { token } = mesh.target;
-  const asked = withToken && token !== null ? { "x-waggle-debug": "1", "x-waggle-token": token } : {};
-  if (!withToken) cli.err.write(tokenWithheldText(sent.url));
-  const traced: TraceResult[] = [];
-  for (let left = flags.count; left > 0; left -= 1) {
-    const answer = await sendTraceRequest(
-      { ...sent, headers: { ...sent.headers, ...asked } },
-      performance.now.bind(performance),
-    ).catch(async (error: NodeJS.ErrnoException) => {
-      if (!flags.json && explanation !== null) await printExplanation(cli, flags, explanation);
-      throw unansweredError(sent.url, error, explanation);
-    });
-    traced.push({ response: answer, route: readTracedRoute(answer.headers) });
+  const debugHeaders = await debugHeadersFor(cli, mesh, request.url, explanation, flags);
+  const tracedRequest = { ...request, headers: { ...request.headers, ...debugHeaders } };
+  const results: TraceResult[] = [];
+  while (results.length < flags.count) {
+    const response = await sendTraceRequest(tracedRequest, () => performance.now()).catch(
+      async (error: NodeJS.ErrnoException) => {
+        if (!flags.json && explanation !== null) await printExplanation(cli, flags, explanation);
+        throw noResponseError(request.url, error, explanation);
+      },
+    );
+    results.push({ response, route: readTracedRoute(response.headers) });
   }
-  if (flags.json) return printJson(cli.out, { request: requestLine(sent), explanation, traced });
-  const [only] = traced;
-  if (only !== undefined && traced.length === 1)
-    cli.out.write(traceText(requestLine(sent), only, explanation));
-  else cli.out.write(`${requestLine(sent)}\n${spreadText(traced)}`);
+  return results;
 }
 
-function unansweredError(
+/** Headers that make the mesh report the route. Prints a notice if the token is withheld. */
+async function debugHeadersFor(
+  cli: Cli,
+  { target }: MeshClient,
+  url: URL,
+  explanation: RouteExplanation | null,
+  flags: Flags,
+): Promise<Readonly<Record<string, string>>> {
+  const { canSendToken } = await import("./token-scope.ts");
+  if (flags.sendToken !== true && !canSendToken(url, target.url, explanation)) {
+    cli.err.write(tokenWithheldText(url));
+    return {};
+  }
+  return target.token === null ? {} : { "x-waggle-debug": "1", "x-waggle-token": target.token };
+}
+
+async function printResults(
+  cli: Cli,
+  flags: Flags,
+  request: TraceRequest,
+  explanation: RouteExplanation | null,
+  results: readonly TraceResult[],
+): Promise<void> {
+  const line = requestLine(request);
+  if (flags.json) return printJson(cli.out, { request: line, explanation, traced: results });
+  const { spreadText, traceText } = await import("./view.ts");
+  const [first] = results;
+  const isSingle = first !== undefined && results.length === 1;
+  cli.out.write(isSingle ? traceText(line, first, explanation) : `${line}\n${spreadText(results)}`);
+}
+
+function noResponseError(
   url: URL,
   error: NodeJS.ErrnoException,
   explanation: RouteExplanation | null,
 ): CliError {
   const hint = explanation?.match.by === "nothing" ? "the mesh publishes nothing there" : "";
-  const why = error.message || String(error.code);
-  return new CliError(exitCodes.unreachable, `cannot reach ${url.host}: ${why}`, hint, error);
+  const reason = error.message || String(error.code);
+  return new CliError(exitCodes.unreachable, `cannot reach ${url.host}: ${reason}`, hint, error);
 }
 
 async function printExplanation(cli: Cli, flags: Flags, explanation: RouteExplanation): Promise<void> {
@@ -152,7 +178,8 @@ function requestLine({ method, url, headers }: TraceRequest): string {
 }
 
 function tokenWithheldText(url: URL): string {
-  return `waggle: the mesh does not know ${url.host} as its own, so the token stays here and the answer cannot tell its way (--send-token sends it)\n`;
+  const reason = `the mesh does not know ${url.host}, or it is less protected than the control URL`;
+  return `waggle: token not sent, so the route is not shown: ${reason} (--send-token sends it)\n`;
 }
 
 function readUrl(text: string): URL {
@@ -162,7 +189,7 @@ function readUrl(text: string): URL {
 }
 
 function readMethod(text: string): string {
-  if (/^CONNECT$/i.test(text)) throw usageError("asks for a tunnel, which a mesh does not make");
+  if (/^CONNECT$/i.test(text)) throw usageError("opens a tunnel, which the mesh does not support");
   if (/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}$/.test(text)) return text;
   throw usageError("must be a method such as GET or POST");
 }

@@ -1,50 +1,50 @@
-// The way a request went through the mesh, as the headers of its answer tell those who show a token.
+// The route of one request, parsed from the debug headers of its response.
 
 import type { IncomingHttpHeaders } from "node:http";
 
-/** One task, or static server, that was asked. */
+/** One attempt at a task or static server. */
 export type TraceAttempt = {
   readonly taskId: string;
-  /** `my-web.1`; of a static server `my-web/web1`. */
+  /** `my-web.1`, or `my-web/web1` for a static server. */
   readonly task: string;
-  /** Null: a static server has none. */
+  /** Null for a static server. */
   readonly node: string | null;
-  /** Milliseconds after the request came in that it was asked, and how long it took. */
+  /** Milliseconds from the arrival of the request to the attempt, and the length of the attempt. */
   readonly atMs: number;
   readonly tookMs: number;
-  /** The status it answered with; `failed`: not reached, or broken off; `none`: nothing came by then. */
+  /** The status of the response; `failed`: not reached or connection broken; `none`: no response yet. */
   readonly outcome: string;
 };
 
-/** What the mesh did with one request. */
+/** How the mesh routed one request. */
 export type TracedRoute = {
-  /** `edge`: the balancer picked the node. */
+  /** `edge` if the balancer picked the node. */
   readonly entry: "edge" | "ingress";
   readonly node: string | null;
   readonly service: string | null;
   readonly policy: string | null;
-  /** `kept`: the client's cookie named the task; `new`: it was given one. */
+  /** `kept`: the client's cookie named the task; `new`: the response sets a cookie. */
   readonly sticky: string | null;
-  /** How long it was in line for a task with fewer open requests than its maxconn, milliseconds. */
+  /** Milliseconds in the request queue, until a task had fewer open requests than its maxconn. */
   readonly queuedMs: number | null;
-  /** The service that was asked for, where its canary answered. */
+  /** The requested service, if its canary responded. */
   readonly canaryOf: string | null;
-  /** The path rule that led to the service, and the service whose requests those are. */
+  /** The path rule that selected the service, and the service that owns the rest of the host or port. */
   readonly path: string | null;
   readonly pathOwner: string | null;
   readonly attempts: readonly TraceAttempt[];
-  /** Tasks that requests pass over there now, because they failed a moment ago; as the header tells them. */
+  /** Tasks ejected at that entry point, as in the header: `TASK;for=1500, …`, milliseconds. */
   readonly ejected: string | null;
-  /** Why all tasks are used although they fail. */
+  /** Why no task is ejected although many fail (panic mode). */
   readonly panic: string | null;
   readonly tableVersion: number | null;
   readonly tableAgeMs: number | null;
-  /** Why the table could not be renewed. */
+  /** Why the table could not be refreshed. */
   readonly tableProblem: string | null;
   readonly requestId: string | null;
 };
 
-/** The way an answer's headers tell; null when they tell none. */
+/** The route in the headers of a response; null if it has no debug headers. */
 export function readTracedRoute(headers: IncomingHttpHeaders): TracedRoute | null {
   const text = (name: string): string | null => {
     const value = headers[name];
@@ -78,17 +78,17 @@ function readAttempts(text: string, service: string): TraceAttempt[] {
   return text.split(", ").flatMap((item) => {
     const [taskId = "", ...pairs] = item.split(";");
     if (taskId === "") return [];
-    const of = new Map(pairs.map((pair) => pair.split("=") as [string, string]));
-    const slot = of.get("slot") ?? "0";
-    const server = of.get("server");
-    const node = server === undefined ? (of.get("node") ?? "") : null;
+    const fields = new Map(pairs.map((pair) => pair.split("=") as [string, string]));
+    const slot = fields.get("slot") ?? "0";
+    const server = fields.get("server");
+    const node = server === undefined ? (fields.get("node") ?? "") : null;
     return {
       taskId,
       task: server === undefined ? `${service}.${slot === "0" ? node : slot}` : `${service}/${server}`,
       node,
-      atMs: Number(of.get("at")),
-      tookMs: Number(of.get("ms")),
-      outcome: of.get("outcome") ?? "",
+      atMs: Number(fields.get("at")),
+      tookMs: Number(fields.get("ms")),
+      outcome: fields.get("outcome") ?? "",
     };
   });
 }

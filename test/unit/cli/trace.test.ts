@@ -21,7 +21,7 @@ const explanation: RouteExplanation = {
   answer: { by: "task", why: "the one task that can" },
 };
 
-const told = {
+const debugHeaders = {
   "x-waggle-entry": "edge",
   "x-waggle-node": "node1",
   "x-waggle-service": "my-web",
@@ -32,84 +32,88 @@ const told = {
   "x-waggle-table-age-ms": "340",
 };
 
-function meshWith(answer: Reply, more: Routes = {}) {
-  return fakeMesh({ "GET /mesh/route": { json: explanation }, "GET /cart": answer, ...more });
+function meshWith(response: Reply, more: Routes = {}) {
+  return fakeMesh({ "GET /mesh/route": { json: explanation }, "GET /cart": response, ...more });
 }
 
-/** Times are whatever they were. */
+/** The text with its times replaced by N. */
 function timeless(text: string): string {
-  return text.replaceAll(/\d+(\.\d+)? ms( *)/g, (_all, _part, blanks) => `N ms${blanks === "" ? "" : " "}`);
+  return text.replaceAll(/\d+(\.\d+)? ms( *)/g, (_match, _part, spaces) => `N ms${spaces === "" ? "" : " "}`);
 }
 
-test("[L17] each step of a request is shown: entry, node, service, every task asked, table, answer, time", async () => {
-  await using mesh = await meshWith({ text: "hello", headers: told });
+test("[L17] each step of a request is shown: entry, node, service, every attempt, table, response, time", async () => {
+  await using mesh = await meshWith({ text: "hello", headers: debugHeaders });
   const { code, out } = await runOn(mesh, ["trace", `${mesh.url}/cart`]);
   expect(code).toBe(0);
   expect(timeless(out)).toBe(`GET ${mesh.url}/cart
  1  entry    the balancer
- 2  node     node1: in turn among those that are up
+ 2  node     node1: roundrobin over the nodes that are up
  3  service  my-web: port 8080 is published by my-web
- 4  task     my-web.1 on node2: could not be reached, or broke the connection in N ms
+ 4  task     my-web.1 on node2: connection failed in N ms
              my-web.2 on node1: 200 in N ms
  5  table    version 12, N ms old
- 6  answer   200 OK, 5 bytes, HTTP/1.1
- 7  time     connected N ms, first byte N ms, all N ms
+ 6  response 200 OK, 5 bytes, HTTP/1.1
+ 7  time     connected N ms, first byte N ms, total N ms
 `);
 });
 
-test("[X93] where the mesh does not explain, the path rule stands with the service", async () => {
-  const headers = { ...told, "x-waggle-path": "/cart", "x-waggle-taken-from": "front" };
+test("[X93] without an explanation, the service is shown with its path rule", async () => {
+  const headers = { ...debugHeaders, "x-waggle-path": "/cart", "x-waggle-taken-from": "front" };
   await using mesh = await meshWith(
     { text: "hello", headers },
     { "GET /mesh/route": { json: { ...explanation, match: { by: "nothing", why: "" } } } },
   );
   const { out } = await runOn(mesh, ["trace", `${mesh.url}/cart`]);
-  expect(out).toContain("service  my-web: it takes /cart of front\n");
+  expect(out).toContain("service  my-web: path /cart of front\n");
 });
 
-test("[Y28] tasks that are passed over, panic, and a table that could not be renewed are shown", async () => {
+test("[Y28] ejected tasks, panic, and a table that could not be refreshed are shown", async () => {
   const headers = {
-    ...told,
+    ...debugHeaders,
     "x-waggle-ejected": "t1;for=1500, t3;for=0",
     "x-waggle-panic": "2 of 3 tasks fail: all are used",
     "x-waggle-table-problem": "it does not answer",
   };
   await using mesh = await meshWith({ text: "hello", headers });
   const { out } = await runOn(mesh, ["trace", `${mesh.url}/cart`]);
-  expect(timeless(out)).toContain(` 5  avoided  t1 for N ms, t3 until its trial ends
+  expect(timeless(out)).toContain(` 5  ejected  t1 for N ms, t3 until its trial ends
  6  panic    2 of 3 tasks fail: all are used
- 7  table    version 12, N ms old; the registry: it does not answer
+ 7  table    version 12, N ms old; registry: it does not answer
 `);
 });
 
-test("[L17] a task asked while another one was waited for is told as such, and an answer of the mesh's own too", async () => {
+test("[L17] hedges and responses by the mesh are marked", async () => {
   const trace =
     "t1;slot=0;node=node2;at=0;ms=180;outcome=none, t2;slot=0;node=node1;at=100;ms=80;outcome=none";
-  await using mesh = await meshWith({ status: 504, text: "", headers: { ...told, "x-waggle-trace": trace } });
+  await using mesh = await meshWith({
+    status: 504,
+    text: "",
+    headers: { ...debugHeaders, "x-waggle-trace": trace },
+  });
   const { code, out } = await runOn(mesh, ["trace", `${mesh.url}/cart`]);
   expect(code).toBe(0);
-  expect(out).toContain("my-web.node2 on node2: no answer by then in 180 ms\n");
-  expect(out).toContain("my-web.node1 on node1: no answer by then in 80 ms, asked as well after 100 ms\n");
-  expect(out).toContain("504 Gateway Timeout by the mesh itself, 0 bytes");
+  expect(out).toContain("my-web.node2 on node2: no response in 180 ms\n");
+  expect(out).toContain("my-web.node1 on node1: no response in 80 ms, hedge after 100 ms\n");
+  expect(out).toContain("504 Gateway Timeout by the mesh, 0 bytes");
 });
 
-test("[L74] a static server that was asked is told by its own name, and on no node", async () => {
+test("[L74] an attempt at a static server shows its name and no node", async () => {
   const trace = "s1;server=web1;at=0;ms=4;outcome=failed, t2;slot=2;node=node1;at=4;ms=4;outcome=200";
-  await using mesh = await meshWith({ text: "hello", headers: { ...told, "x-waggle-trace": trace } });
+  await using mesh = await meshWith({ text: "hello", headers: { ...debugHeaders, "x-waggle-trace": trace } });
   const { out } = await runOn(mesh, ["trace", `${mesh.url}/cart`]);
-  expect(out).toContain("server   my-web/web1: could not be reached, or broke the connection in 4 ms\n");
+  expect(out).toContain("server   my-web/web1: connection failed in 4 ms\n");
   expect(out).toContain("task     my-web.2 on node1: 200 in 4 ms\n");
 });
 
-test("[L75] a refusal of the mesh's own is told with its reason; a task's answer that looks like one is not", async () => {
+test("[L75] a refusal by the mesh is shown with its reason; a similar response of a task is not", async () => {
   const refused = (message: string) => ({
     status: 503,
     text: JSON.stringify({ status: 503, message, requestId: "r1" }),
-    headers: { ...told, "x-waggle-attempts": "0", "x-waggle-trace": "", "x-request-id": "r1" },
+    headers: { ...debugHeaders, "x-waggle-attempts": "0", "x-waggle-trace": "", "x-request-id": "r1" },
   });
   await using mesh = await meshWith(refused("service my-web has no live task\u001b[2J"));
   expect((await runOn(mesh, ["trace", `${mesh.url}/cart`])).out).toMatch(
-    /503 Service Unavailable by the mesh itself, \d+ bytes, HTTP\/1\.1: service my-web has no live task\?\[2J\n/,
+    /503 Service Unavailable by the mesh, \d+ bytes, HTTP\/1\.1: service my-web has no live task\?\[2J\n/,
   );
   const trace = "t1;slot=1;node=node2;at=0;ms=2;outcome=503";
   const { headers, ...rest } = refused("it is the task's");
@@ -117,13 +121,13 @@ test("[L75] a refusal of the mesh's own is told with its reason; a task's answer
   expect((await runOn(other, ["trace", `${other.url}/cart`])).out).not.toContain("it is the task's");
 });
 
-test("[L17] method, headers and body are sent as told, with the token beside them and not in Authorization", async () => {
-  const seen: { headers: NodeJS.Dict<string | string[]>; method: string | undefined }[] = [];
+test("[L17] method, headers and body are sent as given; the token has its own header, not Authorization", async () => {
+  const received: { headers: NodeJS.Dict<string | string[]>; method: string | undefined }[] = [];
   await using mesh = await fakeMesh({
     "GET /mesh/route": { json: explanation },
-    "POST /cart": { text: "", headers: told },
+    "POST /cart": { text: "", headers: debugHeaders },
   });
-  mesh.server.on("request", ({ headers, method }) => seen.push({ headers, method }));
+  mesh.server.on("request", ({ headers, method }) => received.push({ headers, method }));
   const header = ["-H", "Host: www.example.com", "-H", "content-type: application/json"];
   expect(await runOn(mesh, ["trace", ...header, "-d", '{"a":1}', `${mesh.url}/cart`])).toMatchObject({
     code: 0,
@@ -133,51 +137,51 @@ test("[L17] method, headers and body are sent as told, with the token beside the
     ["POST", { a: 1 }],
   ]);
   expect(mesh.calls[0]?.query.get("host")).toBe("www.example.com");
-  expect(seen[1]?.headers).toMatchObject({
+  expect(received[1]?.headers).toMatchObject({
     host: "www.example.com",
     "content-type": "application/json",
     "x-waggle-debug": "1",
     "x-waggle-token": "secret",
   });
-  expect(seen[1]?.headers.authorization).toBeUndefined();
+  expect(received[1]?.headers.authorization).toBeUndefined();
 });
 
-test("[L17] traffic needs no registry: without it the way is shown all the same", async () => {
+test("[L17] the route is shown even if the registry is unreachable", async () => {
   await using mesh = await fakeMesh({
     "GET /mesh/route": { status: 200, text: "<p>" },
-    "GET /cart": { text: "", headers: told },
+    "GET /cart": { text: "", headers: debugHeaders },
   });
   const { code, out } = await runOn(mesh, ["trace", `${mesh.url}/cart`]);
   expect([code, out]).toEqual([0, expect.stringContaining("service  my-web\n")]);
 });
 
-test("[L18] the token goes where the mesh knows the URL as its own, and nowhere less protected than the control URL", () => {
-  const at = (url: string, control: string, about: Partial<RouteExplanation> | null = {}) =>
-    canSendToken(new URL(url), control, about === null ? null : { ...explanation, ...about });
+test("[L18] the token goes only to URLs that the mesh knows, and to none less protected than the control URL", () => {
+  const canSend = (url: string, control: string, known: Partial<RouteExplanation> | null = {}) =>
+    canSendToken(new URL(url), control, known === null ? null : { ...explanation, ...known });
   const byHost = { match: { by: "host", why: "" } } as const;
   const atNode = { entry: { role: "ingress", node: "node1", why: "" } } as const;
-  expect(at("http://127.0.0.2:8080/", "http://127.0.0.1:8787", null)).toBe(true);
-  expect(at("https://mesh.example.com:8443/", "https://mesh.example.com", null)).toBe(true);
-  expect(at("https://www.example.com/", "https://mesh.example.com", byHost)).toBe(true);
-  expect(at("https://node1.example.com/", "https://mesh.example.com", atNode)).toBe(true);
-  expect(at("http://node1.lan:8080/", "http://mesh.lan:8787", atNode)).toBe(true);
-  expect(at("https://evil.example/", "https://mesh.example.com")).toBe(false);
-  expect(at("https://www.example.com/", "https://mesh.example.com", null)).toBe(false);
-  expect(at("http://www.example.com/", "https://mesh.example.com", byHost)).toBe(false);
-  expect(at("http://mesh.example.com/", "https://mesh.example.com")).toBe(false);
+  expect(canSend("http://127.0.0.2:8080/", "http://127.0.0.1:8787", null)).toBe(true);
+  expect(canSend("https://mesh.example.com:8443/", "https://mesh.example.com", null)).toBe(true);
+  expect(canSend("https://www.example.com/", "https://mesh.example.com", byHost)).toBe(true);
+  expect(canSend("https://node1.example.com/", "https://mesh.example.com", atNode)).toBe(true);
+  expect(canSend("http://node1.lan:8080/", "http://mesh.lan:8787", atNode)).toBe(true);
+  expect(canSend("https://evil.example/", "https://mesh.example.com")).toBe(false);
+  expect(canSend("https://www.example.com/", "https://mesh.example.com", null)).toBe(false);
+  expect(canSend("http://www.example.com/", "https://mesh.example.com", byHost)).toBe(false);
+  expect(canSend("http://mesh.example.com/", "https://mesh.example.com")).toBe(false);
 });
 
-test("[L18] where the token stays, the answer is shown without its way, and why", async () => {
+test("[L18] without the token, the response is shown without its route, and why", async () => {
   await using mesh = await fakeMesh({ "GET /mesh/route": { json: explanation } });
   await using other = await fakeMesh({ "GET /cart": { text: "hi" } });
   const url = other.url.replace("127.0.0.1", "0.0.0.0");
   const { code, out, err } = await runOn(mesh, ["trace", `${url}/cart`]);
   expect(code).toBe(0);
   expect(err).toContain("the mesh does not know 0.0.0.0");
-  expect(out).toContain("the answer does not tell its way");
+  expect(out).toContain("the response has no trace headers");
 });
 
-test("[L19] with a count, each request is a line, and their shares follow", async () => {
+test("[L19] with a count, each request has a line, and the shares of the tasks follow", async () => {
   let turn = 0;
   await using mesh = await meshWith(
     {},
@@ -186,25 +190,25 @@ test("[L19] with a count, each request is a line, and their shares follow", asyn
         turn += 1;
         const slot = (turn % 2) + 1;
         const trace = `t${slot};slot=${slot};node=node${slot};at=0;ms=1;outcome=200`;
-        return { text: "", headers: { ...told, "x-waggle-trace": trace } };
+        return { text: "", headers: { ...debugHeaders, "x-waggle-trace": trace } };
       },
     },
   );
   const { out } = await runOn(mesh, ["trace", "-n", "4", `${mesh.url}/cart`]);
   expect(timeless(out).replaceAll(/ +$/gm, "")).toBe(`GET ${mesh.url}/cart
-#         STATUS    ENTRY             TASK       ON        TRIES     TIME
-1         200       balancer, node1   my-web.2   node2     1         N ms
-2         200       balancer, node1   my-web.1   node1     1         N ms
-3         200       balancer, node1   my-web.2   node2     1         N ms
-4         200       balancer, node1   my-web.1   node1     1         N ms
+#         STATUS    ENTRY             TASK       NODE      ATTEMPTS   TIME
+1         200       balancer, node1   my-web.2   node2     1          N ms
+2         200       balancer, node1   my-web.1   node1     1          N ms
+3         200       balancer, node1   my-web.2   node2     1          N ms
+4         200       balancer, node1   my-web.1   node1     1          N ms
 
-TASK       ANSWERS   SHARE     MEDIAN    LONGEST
-my-web.1   2         50%       N ms N ms
-my-web.2   2         50%       N ms N ms
+TASK       RESPONSES   SHARE     MEDIAN    MAX
+my-web.1   2           50%       N ms N ms
+my-web.2   2           50%       N ms N ms
 `);
 });
 
-test("[L20] --explain sends nothing and says what would happen", async () => {
+test("[L20] --explain sends nothing and shows what would happen", async () => {
   await using mesh = await fakeMesh({ "GET /mesh/route": { json: explanation } });
   const { code, out } = await runOn(mesh, [
     "trace",
@@ -224,7 +228,7 @@ test("[L20] --explain sends nothing and says what would happen", async () => {
              - my-web.2 on node2: it is to stop
  6  sending  GET goes on
  7  table    version 12
- 8  answer   the one task that can
+ 8  response the one task that can
 `);
   expect(Object.fromEntries(mesh.calls[0]?.query ?? [])).toEqual({
     url: "http://127.0.0.1:8080/",
@@ -233,19 +237,19 @@ test("[L20] --explain sends nothing and says what would happen", async () => {
   });
 });
 
-test("[L20] a URL that cannot be reached is explained, and ends with 3", async () => {
+test("[L20] an unreachable URL is explained, and ends with 3", async () => {
   await using mesh = await fakeMesh({ "GET /mesh/route": { json: explanation } });
   const { code, out, err } = await runOn(mesh, ["trace", "http://127.0.0.1:1/"]);
   expect(code).toBe(3);
-  expect(out).toContain(" 8  answer   the one task that can\n");
+  expect(out).toContain(" 8  response the one task that can\n");
   expect(err).toContain("waggle: cannot reach 127.0.0.1:1: connect ECONNREFUSED");
 });
 
-test("[L20] --json gives the explanation and every answer with its way", async () => {
-  await using mesh = await meshWith({ text: "hello", headers: told });
+test("[L20] --json prints the explanation and every response with its route", async () => {
+  await using mesh = await meshWith({ text: "hello", headers: debugHeaders });
   const { out } = await runOn(mesh, ["trace", "--json", `${mesh.url}/cart`]);
-  const { explanation: given, traced } = JSON.parse(out);
-  expect(given).toEqual(explanation);
+  const { explanation: printed, traced } = JSON.parse(out);
+  expect(printed).toEqual(explanation);
   expect(traced[0].route.attempts).toEqual([
     { taskId: "t1", task: "my-web.1", node: "node2", atMs: 0, tookMs: 2, outcome: "failed" },
     { taskId: "t2", task: "my-web.2", node: "node1", atMs: 2, tookMs: 4, outcome: "200" },
@@ -257,12 +261,12 @@ test.each([
   [["trace", "ftp://a/"], 'cannot read the URL "ftp://a/"'],
   [
     ["trace", "-X", "CONNECT", "http://a/"],
-    'invalid argument "CONNECT" for "-X, --request" flag: asks for a tunnel',
+    'invalid argument "CONNECT" for "-X, --request" flag: opens a tunnel',
   ],
   [["trace", "-H", "nonsense", "http://a/"], "must be NAME: VALUE"],
   [["trace", "-n", "0", "http://a/"], "must be between 1 and 1000"],
-  [["trace", "--node", "node1", "http://a/"], "--node goes with --explain"],
-])("[L1] a trace that cannot be read is refused: %j", async (args, message) => {
+  [["trace", "--node", "node1", "http://a/"], "--node needs --explain"],
+])("[L1] a trace with unreadable arguments is refused: %j", async (args, message) => {
   await using mesh = await fakeMesh({});
   const { code, err } = await runOn(mesh, args);
   expect([code, err]).toEqual([2, expect.stringContaining(message)]);
