@@ -1,4 +1,4 @@
-// What a key does to `waggle top`: from one state of the screen to the next.
+// The keys of `waggle top`: each maps the state of the screen to the next state.
 
 import { type SectionName, type SortColumn, type SortOrder, sortColumns } from "./rows.ts";
 
@@ -8,9 +8,9 @@ export type TopState = {
   readonly view: TopView;
   readonly order: SortOrder;
   readonly filter: string;
-  /** Keys go into the filter. */
+  /** True while keys edit the filter. */
   readonly isTyping: boolean;
-  /** Rows scrolled past. */
+  /** Number of rows above the first one shown. */
   readonly scrollTop: number;
   readonly isPaused: boolean;
   readonly isHelpOpen: boolean;
@@ -33,7 +33,7 @@ export function showsTasks({ view }: TopState): boolean {
 const viewKeys: Readonly<Record<string, TopView>> = { a: "all", s: "services", n: "nodes", t: "tasks" };
 const viewCycle: readonly TopView[] = ["all", "services", "nodes", "tasks"];
 
-/** Capital letters name the column to sort by. */
+/** Capital letters sort by a column. */
 const columnKeys: Readonly<Record<string, SortColumn>> = {
   N: "name",
   S: "state",
@@ -43,10 +43,10 @@ const columnKeys: Readonly<Record<string, SortColumn>> = {
   T: "retries",
 };
 
-/** Rows of a page up or down. */
+/** Rows that page up and page down scroll by. */
 const scrollPageRows = 10;
 
-/** @param key as `readKeys` names it @returns null to quit */
+/** The state after a key. @param key a name from `readKeys` @returns null to quit */
 export function applyKey(state: TopState, key: string): TopState | null {
   if (key === "ctrl-c") return null;
   if (state.isTyping) return applyFilterKey(state, key);
@@ -60,7 +60,7 @@ export function applyKey(state: TopState, key: string): TopState | null {
 }
 
 function applyNavigationKey(state: TopState, key: string): TopState {
-  const scrolled = (rows: number) => ({ ...state, scrollTop: Math.max(0, state.scrollTop + rows) });
+  const scrollBy = (rows: number) => ({ ...state, scrollTop: Math.max(0, state.scrollTop + rows) });
   const { view, order } = state;
   switch (key) {
     case "tab":
@@ -88,14 +88,14 @@ function applyNavigationKey(state: TopState, key: string): TopState {
       return { ...state, isHelpOpen: true };
     case "down":
     case "j":
-      return scrolled(1);
+      return scrollBy(1);
     case "up":
     case "k":
-      return scrolled(-1);
+      return scrollBy(-1);
     case "pagedown":
-      return scrolled(scrollPageRows);
+      return scrollBy(scrollPageRows);
     case "pageup":
-      return scrolled(-scrollPageRows);
+      return scrollBy(-scrollPageRows);
     case "home":
       return { ...state, scrollTop: 0 };
     default:
@@ -112,15 +112,15 @@ function applyFilterKey(state: TopState, key: string): TopState {
   return [...key].length === 1 ? { ...state, filter: filter + key } : state;
 }
 
-/** The same column again turns the order round. */
+/** Sorts by a column; sorting by the same column again reverses the order. */
 function sortBy(state: TopState, by: SortColumn): TopState {
   const { order } = state;
   return { ...state, order: order.by === by ? { by, reverse: !order.reverse } : { by, reverse: false } };
 }
 
 function adjacentColumn(by: SortColumn, step: 1 | -1): SortColumn {
-  const at = sortColumns.indexOf(by) + step;
-  return sortColumns[(at + sortColumns.length) % sortColumns.length] ?? by;
+  const index = sortColumns.indexOf(by) + step;
+  return sortColumns[(index + sortColumns.length) % sortColumns.length] ?? by;
 }
 
 const keyNames: Readonly<Record<string, string>> = {
@@ -146,10 +146,12 @@ const keyNames: Readonly<Record<string, string>> = {
   "\x1b[1~": "home",
 };
 
-/** The keys in what a terminal in raw mode sent; over a slow line many may come at once. */
+/** Names of the keys in a chunk of raw terminal input; over a slow connection a chunk holds several. */
 export function readKeys(text: string): readonly string[] {
-  // A sequence that is not known is one key that does nothing, not a row of letters.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: this is what terminals send
-  const parts = text.match(/\x1b\[[\d;]*[A-Za-z~]|\x1bO[A-Z]|[\s\S]/gu) ?? [];
-  return parts.map((part) => keyNames[part] ?? (part.startsWith("\x1b") ? "unknown" : part));
+  // An unknown escape sequence is one key that does nothing, not a series of letters.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: terminals send control characters
+  const sequences = text.match(/\x1b\[[\d;]*[A-Za-z~]|\x1bO[A-Z]|[\s\S]/gu) ?? [];
+  return sequences.map((sequence) => {
+    return keyNames[sequence] ?? (sequence.startsWith("\x1b") ? "unknown" : sequence);
+  });
 }

@@ -1,4 +1,4 @@
-// Numbers in few places: rates, shares, latencies, and a row of bars for how a rate went.
+// Short texts for rates, percentages, latencies and times, and sparklines.
 
 import type { RowMeasurements } from "./rows.ts";
 
@@ -15,22 +15,22 @@ export function shortRate(perSecond: number): string {
   return perSecond < 9_999.5 ? String(Math.round(perSecond)) : `${(perSecond / 1_000).toFixed(1)}k`;
 }
 
-/** `0`, `<0.1`, `2.5`, `100`: of a hundred. */
-export function shortPercent(share: number): string {
-  const hundred = share * 100;
-  if (hundred === 0) return "0";
-  if (hundred < 0.05) return "<0.1";
-  return hundred > 99.95 ? "100" : hundred.toFixed(1);
+/** A ratio as a percentage: `0`, `<0.1`, `2.5`, `100`. */
+export function shortPercent(ratio: number): string {
+  const percent = ratio * 100;
+  if (percent === 0) return "0";
+  if (percent < 0.05) return "<0.1";
+  return percent > 99.95 ? "100" : percent.toFixed(1);
 }
 
-/** `0.8`, `12`, `1.2s`: milliseconds unless it says otherwise. */
+/** `0.8`, `12`, `1.2s`: milliseconds if there is no unit. */
 export function shortLatency(ms: number | null): string {
   if (ms === null) return "-";
   if (ms < 9.95) return ms.toFixed(1);
   return ms < 999.5 ? String(Math.round(ms)) : `${(ms / 1_000).toFixed(1)}s`;
 }
 
-/** `42.0/s, 0.5 % errors, p50 3.1 ms, p95 12 ms, p99 40 ms, 0.2 retries/s`. */
+/** `42.0/s, 0.5 % errors, 0.2 retries/s, slowest: p50 3.1 ms, p95 12 ms, p99 40 ms`. */
 export function trafficSummary({
   requestsPerSecond,
   errorRatio,
@@ -56,12 +56,12 @@ function withUnit(ms: number | null): string {
 
 const bars = "▁▂▃▄▅▆▇█";
 
-/** The newest values as bars, against the largest of them. */
+/** The newest values as bars, scaled to the largest of them. */
 export function sparkline(values: readonly number[], width: number): string {
-  const shown = values.slice(-width);
-  const most = Math.max(0, ...shown);
-  const drawn = shown.map((value) =>
-    value === 0 ? " " : (bars[Math.min(bars.length - 1, Math.floor((value / most) * bars.length))] ?? " "),
+  const newest = values.slice(-width);
+  const max = Math.max(0, ...newest);
+  const drawn = newest.map((value) =>
+    value === 0 ? " " : (bars[Math.min(bars.length - 1, Math.floor((value / max) * bars.length))] ?? " "),
   );
   return drawn.join("").padStart(width);
 }

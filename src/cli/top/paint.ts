@@ -1,15 +1,15 @@
-// Colours of the terminal, as few as say something; a word always says it too.
+// Terminal colors; each repeats what a word on the screen says.
 
 import type { Tone } from "./rows.ts";
 
 export type Paint = Tone | "strong" | "heading";
 
-/** Text in a colour, or as it is. */
+/** Applies a color to a text, or returns it unchanged. */
 export type Painter = (paint: Paint, text: string) => string;
 
 export const plainPainter: Painter = (_paint, text) => text;
 
-/** SGR codes (ECMA-48 §8.3.117): the terminal's own sixteen colours, so that its theme holds. */
+/** SGR codes (ECMA-48 §8.3.117). Only the sixteen basic colors, so that the terminal's theme applies. */
 const sgrCodes: Readonly<Record<Paint, string>> = {
   ok: "",
   warn: "33",
@@ -19,7 +19,7 @@ const sgrCodes: Readonly<Record<Paint, string>> = {
   heading: "7",
 };
 
-export const colourPainter: Painter = (paint, text) => {
+export const colorPainter: Painter = (paint, text) => {
   const code = sgrCodes[paint];
   return code === "" ? text : `\x1b[${code}m${text}\x1b[0m`;
 };

@@ -1,4 +1,4 @@
-// A reading: the mesh's status and its traffic, put together into rows.
+// Combines the mesh's status and its traffic report into the rows of one reading.
 
 import { hostPort } from "../../domain/model/server.ts";
 import { sizeText } from "../../domain/model/service-size.ts";
@@ -11,17 +11,19 @@ import type { Tone, TopReading, TopRow } from "./rows.ts";
 
 type EntryCounts = Pick<MeshTrafficReport["services"][number], "id" | "counts" | "recent" | "trend">;
 
-/** Further attempts by id. They are counted from the start on, so that their rate is what came between two readings. */
+/** Retries and hedges by service, node or task id, at one time. Counters only grow: a rate is a difference. */
 export type AttemptCounts = { readonly atMs: number; readonly byId: ReadonlyMap<string, number> };
 
 export function attemptCountsOf(traffic: MeshTrafficReport): AttemptCounts {
-  const byId = new Map(allCounts(traffic).map((one) => [one.id, furtherAttempts(one)]));
+  const byId = new Map(allCounts(traffic).map((counts) => [counts.id, furtherAttempts(counts)]));
   return { atMs: traffic.atMs, byId };
 }
 
 /**
- * @param traffic null: it cannot be read right now
- * @param before those of some seconds ago; null in the first reading, which knows no rate of retries
+ * Builds a reading.
+ *
+ * @param traffic null if telemetry is unavailable
+ * @param before counts from some seconds ago; null for the first reading, which has no retry rate
  */
 export function buildReading(
   status: MeshStatus,
@@ -49,7 +51,7 @@ export function buildReading(
       ]),
     },
     problems: status.problems.map(({ what, why }) => `${what}: ${why}`),
-    unmeasured: traffic === null ? "What is counted of traffic cannot be read right now." : "",
+    unmeasured: traffic === null ? "Traffic statistics are unavailable." : "",
   };
 }
 
@@ -57,11 +59,11 @@ type RowMeasurer = (id: string) => Pick<TopRow, "measured" | "trend">;
 
 function measurer(traffic: MeshTrafficReport | null, before: AttemptCounts | null): RowMeasurer {
   if (traffic === null) return () => ({ measured: null, trend: [] });
-  const counted = new Map(allCounts(traffic).map((one) => [one.id, one]));
+  const countsById = new Map(allCounts(traffic).map((counts) => [counts.id, counts]));
   return (id) => {
-    const own = counted.get(id);
-    const retries = own === undefined ? null : retriesOf(own, before, traffic.atMs);
-    return { measured: { ...ratesOf(own?.recent), retries }, trend: own?.trend ?? [] };
+    const counts = countsById.get(id);
+    const retries = counts === undefined ? null : retryRate(counts, before, traffic.atMs);
+    return { measured: { ...ratesOf(counts?.recent), retries }, trend: counts?.trend ?? [] };
   };
 }
 
@@ -69,14 +71,14 @@ function allCounts({ services, nodes }: MeshTrafficReport): readonly EntryCounts
   return [...services, ...nodes, ...services.flatMap(({ tasks }) => tasks)];
 }
 
-/** A second. Fewer than before: counting began anew. */
-function retriesOf(own: EntryCounts, before: AttemptCounts | null, atMs: number): number | null {
+/** Further attempts per second since `before`. A counter that fell was reset, and counts as zero. */
+function retryRate(counts: EntryCounts, before: AttemptCounts | null, atMs: number): number | null {
   if (before === null || atMs <= before.atMs) return null;
-  const since = furtherAttempts(own) - (before.byId.get(own.id) ?? 0);
-  return Math.max(0, since) / ((atMs - before.atMs) / 1_000);
+  const increase = furtherAttempts(counts) - (before.byId.get(counts.id) ?? 0);
+  return Math.max(0, increase) / ((atMs - before.atMs) / 1_000);
 }
 
-/** Of a service and a node those they made, of a task those that took a request from it. */
+/** Attempts after the first: those a service or node made, or those that moved a request away from a task. */
 function furtherAttempts({ counts }: EntryCounts): number {
   const { retries = 0, hedges = 0, redispatches = 0 } = counts;
   return Math.max(retries + hedges, redispatches);
@@ -84,7 +86,7 @@ function furtherAttempts({ counts }: EntryCounts): number {
 
 function totalRetries({ services, atMs }: MeshTrafficReport, before: AttemptCounts | null): number | null {
   if (before === null) return null;
-  return services.reduce((sum, own) => sum + (retriesOf(own, before, atMs) ?? 0), 0);
+  return services.reduce((sum, counts) => sum + (retryRate(counts, before, atMs) ?? 0), 0);
 }
 
 function serviceRow(
@@ -104,18 +106,18 @@ function nodeRow(
   { id, name, address, state, availability, leaving }: StatusNode,
   measure: RowMeasurer,
 ): TopRow {
-  const active = availability === "active" ? "" : ` ${availability}`;
-  const tone: Tone = state !== "ready" ? "bad" : leaving || active !== "" ? "warn" : "ok";
-  return { name, where: address, state: `${state}${leaving ? " leaving" : active}`, tone, ...measure(id) };
+  const suffix = leaving ? " leaving" : availability === "active" ? "" : ` ${availability}`;
+  const tone: Tone = state !== "ready" ? "bad" : suffix === "" ? "ok" : "warn";
+  return { name, where: address, state: state + suffix, tone, ...measure(id) };
 }
 
-/** Those that ended are history, which `waggle service ps` tells. */
+/** Rows of the live tasks; `waggle service ps` lists the ended ones. */
 function taskRows({ tasks }: StatusService, measure: RowMeasurer): readonly TopRow[] {
   return tasks
     .filter(({ state }) => isAlive({ state: state as Parameters<typeof isAlive>[0]["state"] }))
     .map((task) => ({
       name: task.name,
-      where: task.node ?? "no node yet",
+      where: task.node ?? "no node",
       state: task.state === "running" ? `running ${task.haproxy}` : task.state,
       tone: toneOfTask(task),
       ...measure(task.id),
@@ -134,7 +136,7 @@ function serverRow(server: ServerStatus, measure: RowMeasurer): TopRow {
   };
 }
 
-/** What takes no requests because the operator wants it so is no trouble. */
+/** A server that the operator took out of traffic is idle, not bad. */
 function toneOfServer({ status, admin }: ServerStatus): Tone {
   if (admin !== "ready") return "idle";
   if (status.startsWith("DOWN")) return "bad";

@@ -1,10 +1,10 @@
-// What `waggle top` shows: a row for each service, node and task, with what was measured of it lately.
+// The rows of `waggle top`, one for each service, node and task, and how they are sorted and filtered.
 
 import type { Rates } from "../../telemetry/rates.ts";
 import { compareNaturally } from "../output.ts";
 
 export type RowMeasurements = Rates & {
-  /** Further attempts a second; null when it is not known yet. */
+  /** Attempts after the first, per second; null before a second reading. */
   readonly retries: number | null;
 };
 
@@ -12,30 +12,30 @@ export type Tone = "ok" | "warn" | "bad" | "idle";
 
 export type TopRow = {
   readonly name: string;
-  /** Of a task its node, of a node its address, of a service what it publishes. */
+  /** The node of a task, the address of a node, the published ports and host names of a service. */
   readonly where: string;
   /** `2/2`, `ready`, `running UP`. */
   readonly state: string;
   readonly tone: Tone;
-  /** Null: nothing is measured of it. */
+  /** Null if telemetry is unavailable. */
   readonly measured: RowMeasurements | null;
-  /** Requests a second over the last minutes, oldest first. */
+  /** Requests per second over the last minutes, oldest first. */
   readonly trend: readonly number[];
 };
 
 export type SectionName = "services" | "nodes" | "tasks";
 
-/** One reading of the mesh. */
+/** The mesh at one time. */
 export type TopReading = {
   readonly mesh: string;
   readonly url: string;
   readonly atMs: number;
-  /** Of all requests together. */
+  /** All requests of the mesh. */
   readonly total: RowMeasurements | null;
   readonly sections: Readonly<Record<SectionName, readonly TopRow[]>>;
-  /** What is not well, a sentence each. */
+  /** Problems, one sentence each. */
   readonly problems: readonly string[];
-  /** Why nothing is measured; empty when something is. */
+  /** Why nothing is measured; empty if something is. */
   readonly unmeasured: string;
 };
 
@@ -43,21 +43,21 @@ export const sortColumns = ["name", "state", "requests", "errors", "p50", "p95",
 export type SortColumn = (typeof sortColumns)[number];
 export type SortOrder = { readonly by: SortColumn; readonly reverse: boolean };
 
-/** Numbers begin with the largest, words at A; equal ones stay in the order of their names. */
+/** Sorts rows: numbers descending, names ascending, states from the worst. Ties sort by name. */
 export function sortRows(rows: readonly TopRow[], { by, reverse }: SortOrder): readonly TopRow[] {
-  const named = [...rows].sort((a, b) => compareNaturally(a.name, b.name));
+  const byName = [...rows].sort((a, b) => compareNaturally(a.name, b.name));
   const sorted =
     by === "name"
-      ? named
-      : named.sort(by === "state" ? compareTone : (a, b) => sortValue(b, by) - sortValue(a, by));
+      ? byName
+      : byName.sort(by === "state" ? compareTone : (a, b) => sortValue(b, by) - sortValue(a, by));
   return reverse ? sorted.toReversed() : sorted;
 }
 
-/** Those with the text in their name, place or state. */
+/** The rows whose name, location or state contains the text, in any case. */
 export function filterRows(rows: readonly TopRow[], filter: string): readonly TopRow[] {
-  const wanted = filter.trim().toLowerCase();
-  if (wanted === "") return rows;
-  return rows.filter(({ name, where, state }) => `${name} ${where} ${state}`.toLowerCase().includes(wanted));
+  const query = filter.trim().toLowerCase();
+  if (query === "") return rows;
+  return rows.filter(({ name, where, state }) => `${name} ${where} ${state}`.toLowerCase().includes(query));
 }
 
 const toneOrder: readonly Tone[] = ["bad", "warn", "ok", "idle"];
@@ -66,7 +66,7 @@ function compareTone(a: TopRow, b: TopRow): number {
   return toneOrder.indexOf(a.tone) - toneOrder.indexOf(b.tone);
 }
 
-/** What nothing is known of comes after what is nought. */
+/** Unknown values sort after zero. */
 function sortValue({ measured }: TopRow, by: Exclude<SortColumn, "name" | "state">): number {
   return measured?.[sortFields[by]] ?? -1;
 }

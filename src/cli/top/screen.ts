@@ -1,4 +1,4 @@
-// The screen of `waggle top` as text: what was read, shown the way the state says, cut to the terminal's size.
+// Renders a reading of `waggle top` as lines of text, for the state of the screen and the size of the terminal.
 
 import { columnsFor, formatCells, type TopColumn } from "./columns.ts";
 import type { TopState } from "./keys.ts";
@@ -8,13 +8,13 @@ import { filterRows, type SectionName, sortRows, type TopReading, type TopRow } 
 
 export type TerminalSize = { readonly columns: number; readonly rows: number };
 
-/** Rows of problems; `waggle status` has them all. */
+/** Problems shown; `waggle status` lists all. */
 const maxProblems = 3;
 
 /**
- * The screen, a string a line: never more lines than the terminal has rows, none wider than it is.
+ * The screen, one string per line; never more lines or wider lines than the terminal has.
  *
- * @param notice what stands in the last line instead of the keys: why a reading is old
+ * @param notice replaces the list of keys in the last line; empty shows the keys
  */
 export function screenLines(
   reading: TopReading,
@@ -23,18 +23,18 @@ export function screenLines(
   paint: Painter = plainPainter,
   notice = "",
 ): readonly string[] {
-  const head = headerLines(reading, state, size, paint);
-  const foot = footerLine(state, size, paint, notice);
-  const room = Math.max(0, size.rows - head.length - 1);
+  const header = headerLines(reading, state, size, paint);
+  const footer = footerLine(state, size, paint, notice);
+  const bodyRows = Math.max(0, size.rows - header.length - 1);
   const body = state.isHelpOpen ? helpLines(size.columns) : bodyLines(reading, state, size, paint);
-  // Never past the end: the last rows stay in sight.
-  const top = Math.min(state.scrollTop, Math.max(0, body.length - room));
-  const shown = body.slice(top, top + room);
-  const padding = Array.from({ length: room - shown.length }, () => "");
-  return [...head, ...shown, ...padding, foot].slice(0, Math.max(1, size.rows));
+  // Scrolling stops when the last row is visible.
+  const top = Math.min(state.scrollTop, Math.max(0, body.length - bodyRows));
+  const visible = body.slice(top, top + bodyRows);
+  const padding = Array.from({ length: bodyRows - visible.length }, () => "");
+  return [...header, ...visible, ...padding, footer].slice(0, Math.max(1, size.rows));
 }
 
-/** All of it, for where there is no terminal. */
+/** The whole screen, for output that is not a terminal. */
 export function plainScreen(reading: TopReading, state: TopState, columns: number): string {
   const size = { columns, rows: Number.POSITIVE_INFINITY };
   const lines = [
@@ -51,14 +51,14 @@ function headerLines(
   paint: Painter,
 ): readonly string[] {
   const { mesh, url, atMs, total, problems, unmeasured } = reading;
-  const first = `waggle top: ${mesh} at ${url}, ${utcTime(atMs)}${state.isPaused ? ", paused" : ""}`;
-  const second = total === null ? unmeasured : `All requests: ${trafficSummary(total)}`;
-  const shown = problems.slice(0, maxProblems).map((text) => paint("bad", truncate(`! ${text}`, columns)));
-  const more = problems.length - shown.length;
+  const title = `waggle top: ${mesh} at ${url}, ${utcTime(atMs)}${state.isPaused ? ", paused" : ""}`;
+  const traffic = total === null ? unmeasured : `All requests: ${trafficSummary(total)}`;
+  const first = problems.slice(0, maxProblems).map((text) => paint("bad", truncate(`! ${text}`, columns)));
+  const more = problems.length - first.length;
   return [
-    paint("strong", truncate(first, columns)),
-    truncate(second, columns),
-    ...(problems.length === 0 ? [paint("ok", truncate("Nothing is wrong.", columns))] : shown),
+    paint("strong", truncate(title, columns)),
+    truncate(traffic, columns),
+    ...(problems.length === 0 ? [paint("ok", truncate("No problems.", columns))] : first),
     ...(more > 0 ? [paint("bad", truncate(`! and ${more} more: waggle status`, columns))] : []),
     "",
   ];
@@ -87,7 +87,7 @@ function sectionLines(
 ): readonly string[] {
   const columns = columnsFor(name, rows, width);
   const heading = columns.map((column) => headingOf(column, order)).join(" ");
-  const none = filter.trim() === "" ? `  no ${name.slice(0, -1)}` : `  none with "${filter.trim()}"`;
+  const none = filter.trim() === "" ? `  no ${name}` : `  no ${name} match "${filter.trim()}"`;
   return [
     paint("heading", truncate(heading.padEnd(Math.min(width, heading.length)), width)),
     ...(rows.length === 0 ? [paint("idle", truncate(none, width))] : []),
@@ -95,7 +95,7 @@ function sectionLines(
   ];
 }
 
-/** The column that the rows are sorted by says so. */
+/** A heading; an arrow marks the column that the rows are sorted by. */
 function headingOf(
   { heading, width, isRightAligned, sortColumn }: TopColumn,
   { by, reverse }: TopState["order"],
@@ -111,12 +111,12 @@ function footerLine(
   notice: string,
 ): string {
   if (isTyping) return truncate(`Filter: ${filter}_`, columns);
-  const keys = "q quit  a/s/n/t what  </> sort  r reverse  / filter  space pause  ? help";
-  const kept = filter === "" ? "" : `filter "${filter}" (esc clears)  `;
-  return paint(notice === "" ? "idle" : "warn", truncate(notice === "" ? kept + keys : notice, columns));
+  const keys = "q quit  a/s/n/t view  </> sort  r reverse  / filter  space pause  ? help";
+  const activeFilter = filter === "" ? "" : `filter "${filter}" (esc clears)  `;
+  return paint(notice === "" ? "idle" : "warn", truncate(notice || activeFilter + keys, columns));
 }
 
-/** At most so wide; names from outside cannot move the cursor. */
+/** Cuts to a width, and replaces control characters, so that names from outside cannot move the cursor. */
 function truncate(text: string, columns: number): string {
   const safe = text.replace(/\p{C}/gu, "?");
   const points = [...safe];
@@ -125,18 +125,18 @@ function truncate(text: string, columns: number): string {
 
 /** The keys of `waggle top`. */
 const topHelpLines = [
-  "a s n t     all, services, nodes, tasks; tab goes round",
+  "a s n t     view all, services, nodes, tasks; tab switches to the next view",
   "N S R E L T sort by name, state, requests, errors, latency (p95), retries",
-  "< >         sort by the column left or right of it; r turns the order round",
-  "/           filter: type, then enter; esc clears it",
+  "< >         sort by the previous or next column; r reverses the order",
+  "/           filter: type text, then enter; esc clears the filter",
   "up down     scroll; page up, page down, home",
   "space       pause",
   "q           quit",
   "",
-  "REQ/S and the columns right of it are of the last 10 seconds; ERR% are answers from 500 up",
-  "and requests without one. P50, P95 and P99 are milliseconds to the first byte of an answer.",
+  "REQ/S and the columns to its right cover the last 10 to 20 seconds. ERR% is the share of requests",
+  "with status 5xx or without a response. P50, P95 and P99 are milliseconds to the first byte.",
   "",
-  "Any key goes back.",
+  "Press any key to close.",
 ];
 
 function helpLines(columns: number): readonly string[] {

@@ -1,16 +1,16 @@
-// The terminal while `waggle top` has it: the other screen, keys as they are pressed, and all as it was afterwards.
+// The terminal of `waggle top`: alternate screen, raw keys, and the original state restored on close.
 
 import type { KeySource, TextSink } from "../cli.ts";
 import type { TerminalSize } from "./screen.ts";
 
-// xterm's private modes: 1049 the other screen, 25 the cursor, 7 wrapping at the right edge.
+// Private modes of xterm: 1049 alternate screen, 25 cursor, 7 wrapping at the right edge.
 const enterSequence = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[H\x1b[2J";
 const leaveSequence = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 
-/** A terminal that does not know its size says 0. */
+/** Used when the terminal reports a size of 0. */
 const defaultSize: TerminalSize = { columns: 80, rows: 24 };
 
-/** In one write, so that nothing flickers. A line is cleared before it is written: after a full one the cursor is on its last column. */
+// Each line is cleared before it is written: after a full line the cursor stays on the last column.
 const cursorHome = "\x1b[H";
 const clearRight = "\x1b[K";
 const clearBelow = "\x1b[J";
@@ -24,14 +24,14 @@ export class Terminal {
   readonly #onResize: () => void;
   #displayed = "";
 
-  constructor(out: TextSink, keys: KeySource, ears: TerminalHandlers) {
+  constructor(out: TextSink, keys: KeySource, handlers: TerminalHandlers) {
     this.#out = out;
     this.#keys = keys;
     const decoder = new TextDecoder();
-    this.#onData = (bytes) => ears.onKeys(decoder.decode(bytes, { stream: true }));
+    this.#onData = (bytes) => handlers.onKeys(decoder.decode(bytes, { stream: true }));
     this.#onResize = () => {
       this.#displayed = "";
-      ears.onResize();
+      handlers.onResize();
     };
     out.write(enterSequence);
     keys.setRawMode?.(true);
@@ -45,7 +45,7 @@ export class Terminal {
     return { columns: columns || defaultSize.columns, rows: rows || defaultSize.rows };
   }
 
-  /** Shows these lines; writes nothing when they are there already, which a slow line thanks. */
+  /** Shows lines, in one write to avoid flicker; writes nothing if they are on the screen already. */
   show(lines: readonly string[]): void {
     const text = `${cursorHome}${lines.map((line) => clearRight + line).join("\r\n")}${clearBelow}`;
     if (text === this.#displayed) return;

@@ -4,7 +4,7 @@ import type { Cli, KeySource } from "../cli.ts";
 import { CliError } from "../errors.ts";
 import { applyKey, readKeys, showsTasks, type TopState } from "./keys.ts";
 import { utcTime } from "./numbers.ts";
-import { colourPainter, type Painter, plainPainter } from "./paint.ts";
+import { colorPainter, type Painter, plainPainter } from "./paint.ts";
 import type { TopReading } from "./rows.ts";
 import { screenLines } from "./screen.ts";
 import { Terminal } from "./terminal.ts";
@@ -44,7 +44,7 @@ class TopSession {
     this.#intervalMs = intervalMs;
     this.#reading = reading;
     this.#state = state;
-    this.#paint = cli.env.NO_COLOR ? plainPainter : colourPainter;
+    this.#paint = cli.env.NO_COLOR ? plainPainter : colorPainter;
     this.#terminal = new Terminal(cli.out, keys, {
       onResize: () => this.#show(),
       onKeys: (text) => this.#onKeys(text),
@@ -85,7 +85,10 @@ class TopSession {
   #onKeys(text: string): void {
     for (const key of readKeys(text)) {
       const next = applyKey(this.#state, key);
-      if (next === null) return this.#end(key === "ctrl-c");
+      if (next === null) {
+        this.#end(key === "ctrl-c");
+        return;
+      }
       this.#state = next;
     }
     this.#show();

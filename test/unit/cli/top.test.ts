@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { applyKey, initialState, readKeys, type TopState } from "../../../src/cli/top/keys.ts";
 import { shortLatency, shortPercent, shortRate, sparkline } from "../../../src/cli/top/numbers.ts";
-import { colourPainter } from "../../../src/cli/top/paint.ts";
+import { colorPainter } from "../../../src/cli/top/paint.ts";
 import { attemptCountsOf, buildReading } from "../../../src/cli/top/reading.ts";
 import {
   filterRows,
@@ -126,7 +126,7 @@ describe("the screen", () => {
 
   test("[L30] what comes from outside cannot move the cursor", () => {
     const hostile = { ...reading, problems: ["node \x1b[2Jevil\r\n\u202e: down"] };
-    const lines = screenLines(hostile, initialState, size, colourPainter);
+    const lines = screenLines(hostile, initialState, size, colorPainter);
     expect(lines.join("\n")).toContain("node ?[2Jevil???: down");
   });
 
@@ -272,7 +272,7 @@ describe("reading", () => {
     const without = buildReading(status, null, null, "http://mesh");
     expect(without).toMatchObject({
       total: null,
-      unmeasured: "What is counted of traffic cannot be read right now.",
+      unmeasured: "Traffic statistics are unavailable.",
     });
     expect(plainScreen(without, initialState, 100)).toContain("my-web");
     await server.stop();
@@ -322,9 +322,7 @@ describe("reading", () => {
     });
     const text = await runOn(mesh, ["top", "--only", "services"]);
     expect(text).toMatchObject({ code: 0, err: "" });
-    expect(text.out).toMatch(
-      /^waggle top: waggle at .*\nAll requests: 0\/s.*\nNothing is wrong\.\n\nSERVICE/,
-    );
+    expect(text.out).toMatch(/^waggle top: waggle at .*\nAll requests: 0\/s.*\nNo problems\.\n\nSERVICE/);
     expect(mesh.calls.find(({ path }) => path === "/mesh/telemetry")?.query.get("tasks")).toBe("false");
     const json = await runOn(mesh, ["top", "--json"]);
     expect(JSON.parse(json.out)).toMatchObject({
@@ -338,7 +336,7 @@ describe("reading", () => {
     await using mesh = await fakeMesh({ "GET /mesh/status": { json: status }, "GET /mesh/telemetry": away });
     const { code, out } = await runOn(mesh, ["top", "--once"]);
     expect(code).toBe(0);
-    expect(out).toContain("What is counted of traffic cannot be read right now.");
+    expect(out).toContain("Traffic statistics are unavailable.");
   });
 
   test("[L32] flags that cannot be read are refused with what would work", async () => {
