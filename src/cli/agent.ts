@@ -22,38 +22,37 @@ type Flags = {
 const agentHelp = `
 Examples:
   waggle agent --join SWMTKN-1-… https://mesh.example.com --address node1.example.com
-  waggle agent https://mesh.example.com            once joined, the state folder is enough
+  waggle agent https://mesh.example.com            a joined node needs its state folder only
   WAGGLE_JOIN_TOKEN=$(waggle join-token -q) waggle agent https://mesh.example.com
 
-On SIGTERM the node leaves in order: its tasks are replaced elsewhere, finish what they answer, and stop.
+On SIGTERM the node leaves gracefully: its tasks are replaced on other nodes, finish their open requests, and stop.
 On SIGINT (Ctrl-C) it stops at once.`;
 
 export function registerAgent(program: Command, cli: Cli): void {
   program
     .command("agent")
     .argument("<url>", "control URL of the mesh")
-    .summary("make this machine a node of a mesh")
-    .description("Run the agent: join a mesh, run the tasks it assigns, and tell it how they are.")
-    .option(
-      "--join <token>",
-      "join token, needed once (else WAGGLE_JOIN_TOKEN; it keeps the token out of `ps`)",
-    )
-    .option("--name <name>", "name of this node (default: the machine's)")
+    .summary("join a mesh as a node")
+    .description("Run the agent: join a mesh as a node, run the tasks it assigns, and report their state.")
+    .option("--join <token>", "join token, needed once (else WAGGLE_JOIN_TOKEN, which `ps` does not show)")
+    .option("--name <name>", "node name (default: the host name)")
     .option(
       "--address <host>",
-      "where the mesh reaches this node's tasks: a DNS name; an address in a local mesh",
+      "address at which the mesh reaches this node: a DNS name, or an IP address in a local mesh",
     )
-    .option("--state <dir>", "folder that keeps the node's credential, tasks and logs", ".waggle-agent")
-    .option("--images <file>", "JSON file with further images that the process runtime knows")
-    .addOption(choiceFlag("--runtime <name>", "what runs tasks", ["process", "docker"]).default("process"))
+    .option("--state <dir>", "state folder: the node's credential, tasks and logs", ".waggle-agent")
+    .option("--images <file>", "JSON file with more images for the process runtime")
+    .addOption(
+      choiceFlag("--runtime <name>", "runtime of the tasks", ["process", "docker"]).default("process"),
+    )
     .addOption(
       valueFlag(
         "--drain-timeout <duration>",
-        "longest wait for replacements when leaving (default: 10s)",
+        "maximum wait for replacement tasks when leaving (default: 10s)",
         parseDurationMs,
       ),
     )
-    .option("--keep-tasks", "leave tasks running when the agent ends, for the next one to find")
+    .option("--keep-tasks", "leave tasks running when the agent stops; the next agent takes them over")
     .addHelpText("after", agentHelp)
     .action((url: string, flags: Flags) => runAgentVerb(cli, url, flags));
 }

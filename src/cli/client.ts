@@ -75,7 +75,7 @@ export function authorizationHeaders(target: MeshTarget): Record<string, string>
 /** The mesh cannot be reached: what was tried and what would work. */
 export function unreachable(target: MeshTarget, why: string, cause?: unknown): CliError {
   const hint = target.source.endsWith("mesh.json")
-    ? `is it running? "waggle up" starts it; --host URL names another one`
+    ? `is it running? "waggle up" starts it; --host URL selects another mesh`
     : `the URL is from ${target.source}; is the mesh deployed there?`;
   return new CliError(exitCodes.unreachable, `cannot reach the mesh at ${target.url}: ${why}`, hint, cause);
 }
@@ -83,7 +83,7 @@ export function unreachable(target: MeshTarget, why: string, cause?: unknown): C
 /** The token is refused: how to give another. */
 export function tokenRefused(target: MeshTarget, message: string): CliError {
   const said = message === "" ? "" : ` (${message})`;
-  const what = target.token === null ? "wants a token" : "refuses the token";
+  const what = target.token === null ? "requires a token" : "refuses the token";
   return new CliError(
     exitCodes.token,
     `the mesh at ${target.url} ${what}${said}`,
@@ -126,7 +126,7 @@ async function refusalFrom(target: MeshTarget, response: Response): Promise<CliE
     return new CliError(
       exitCodes.token,
       message ?? "forbidden",
-      "this needs the operator token (WAGGLE_TOKEN)",
+      "this requires the operator token (WAGGLE_TOKEN)",
     );
   }
   if (message === null) return notAMesh(target, response);
@@ -142,7 +142,7 @@ function errorMessage(text: string): string | null {
 
 function notAMesh(target: MeshTarget, response: Response): CliError {
   const type = response.headers.get("content-type") ?? "no content type";
-  return unreachable(target, `something answers there, but not as a mesh does: ${response.status} ${type}`);
+  return unreachable(target, `the server there is not a mesh: it responded ${response.status} ${type}`);
 }
 
 async function readJson<T>(target: MeshTarget, response: Response): Promise<T> {
@@ -151,7 +151,7 @@ async function readJson<T>(target: MeshTarget, response: Response): Promise<T> {
 
 async function bodyText(target: MeshTarget, response: Response): Promise<string> {
   return response.text().catch((error: Error) => {
-    throw unreachable(target, `its answer broke off (${error.message})`, error);
+    throw unreachable(target, `the response was cut off (${error.message})`, error);
   });
 }
 
@@ -171,7 +171,7 @@ function queryText(query: QueryParameters): string {
 
 function failureText(error: unknown, timeoutMs: number): string {
   if (error instanceof DOMException && error.name === "TimeoutError")
-    return `no answer in ${timeoutMs / 1000} s`;
+    return `no response within ${timeoutMs / 1000} s`;
   const cause = (error as { cause?: NodeJS.ErrnoException }).cause;
   if (cause?.code === "ECONNREFUSED") return "connection refused";
   if (cause?.code === "ENOTFOUND") return "no such host";

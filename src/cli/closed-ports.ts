@@ -23,7 +23,7 @@ export type ClosedPort = {
 export async function closedPortProblems(stateDir: string): Promise<StatusProblem[]> {
   const text = await readFile(join(stateDir, closedPortsFile), "utf8").catch(() => "[]");
   return (JSON.parse(text) as ClosedPort[]).map(({ owner, address, port, why, sinceMs }) => {
-    const next = "Stop what listens there, or publish another port.";
+    const next = "Stop the process that listens there, or publish another port.";
     return { what: `port ${address}:${port} of ${owner}`, why: `not open: ${why}`, next, sinceMs };
   });
 }

@@ -75,7 +75,7 @@ async function readMeshFile(path: string): Promise<{ control: string; token: str
   const value = parseJson(text) as { control?: unknown; token?: unknown } | null;
   if (typeof value?.control !== "string" || typeof value.token !== "string") {
     throw usageError(
-      `${path} is not what "waggle up" writes`,
+      `${path} is not a file that "waggle up" writes`,
       `remove it and run "waggle up" again, or give --host URL`,
     );
   }
@@ -102,13 +102,13 @@ async function readGivenToken(
 /** What fits into a header. The token itself is never shown. */
 function checkToken(token: string, source: string): string {
   if (/^[\x21-\x7e]+$/.test(token)) return token;
-  throw usageError(`${source} is not a token: it has a blank or a character beyond ASCII in it`);
+  throw usageError(`${source} is not a token: it contains a space or a non-ASCII character`);
 }
 
 function noMeshError(meshFile: string): CliError {
   return new CliError(
     exitCodes.unreachable,
-    `there is no mesh here: ${meshFile} does not exist, and neither --host nor WAGGLE_HOST is given`,
-    'start one with "waggle up", or say where it is: --host https://mesh.example.com',
+    `no mesh found: ${meshFile} does not exist, and neither --host nor WAGGLE_HOST is set`,
+    'start one with "waggle up", or give its URL: --host https://mesh.example.com',
   );
 }

@@ -11,7 +11,7 @@ export function registerDashboard(program: Command, cli: Cli): void {
   const command = program
     .command("dashboard")
     .summary("print a link that signs you in to the dashboard")
-    .description("Print a link that signs you in to the dashboard. It works once, within 15 minutes.");
+    .description("Print a link that signs you in to the dashboard. The link works once, within 15 minutes.");
   meshFlags(command)
     .addHelpText("after", '\nExamples:\n  waggle dashboard\n  xdg-open "$(waggle dashboard)"')
     .action(async (flags: MeshFlags) => {

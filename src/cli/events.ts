@@ -22,14 +22,13 @@ type Flags = MeshFlags & { follow?: boolean; since?: number; tail: number };
 export function registerEvents(program: Command, cli: Cli): void {
   const command = program
     .command("events")
-    .summary("tell what happened, who did it and why")
-    .description("Print the events that the mesh keeps, oldest first; with --json one JSON object a line.")
-    .option(
-      "-f, --follow",
-      "go on with each event as it happens; a lost connection is taken up where it broke",
+    .summary("get events of the mesh: who did what, and why")
+    .description("Print the events that the mesh keeps, oldest first; with --json one JSON object per line.")
+    .option("-f, --follow", "follow new events; reconnects without gaps or repeats")
+    .addOption(
+      valueFlag("-n, --tail <count>", "number of newest events to show", readTail).default(defaultTail),
     )
-    .addOption(valueFlag("-n, --tail <count>", "only the newest so many", readTail).default(defaultTail))
-    .addOption(valueFlag("--since <number>", "all events after this number instead", readCountArgument));
+    .addOption(valueFlag("--since <number>", "show all events after this number", readCountArgument));
   meshFlags(command)
     .addHelpText(
       "after",
@@ -97,6 +96,7 @@ async function printSince(mesh: MeshClient, sinceSeq: number, print: PrintEvent)
 
 function readTail(text: string): number {
   const count = readCountArgument(text);
-  if (count > maxTail) throw usageError(`must be at most ${maxTail}, which is all that the mesh keeps`);
+  if (count > maxTail)
+    throw usageError(`must be at most ${maxTail}, the number of events that the mesh keeps`);
   return count;
 }

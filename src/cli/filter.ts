@@ -12,7 +12,7 @@ export type FilterFlags = { readonly filter?: readonly FilterArgument[] };
 
 /** The `--filter` flag. @param keys that the list can filter by, for the help text */
 export function filterFlag(keys: string): Option {
-  return listFlag("-f, --filter <key=value>", `only where ${keys} matches`, (text) => [readFilter(text)]);
+  return listFlag("-f, --filter <key=value>", `filter output by ${keys}`, (text) => [readFilter(text)]);
 }
 
 /** Values by key; the mesh ORs the values of one key. */

@@ -7,13 +7,13 @@ import { findTarget, type TargetFlags } from "./context.ts";
 import { CliError, usageError } from "./errors.ts";
 
 /** Heading of the flags below in every help text. */
-const meshGroup = "Which mesh:";
+const meshGroup = "Connection:";
 
 export type MeshFlags = TargetFlags & { readonly json?: boolean | undefined };
 
 /** Adds `--json` and the flags that say which mesh. @param hostLetter false where `-H` means something else */
 export function meshFlags(command: Command, { hostLetter = true } = {}): Command {
-  return targetFlags(command.option("--json", "print JSON for programs"), hostLetter);
+  return targetFlags(command.option("--json", "format output as JSON"), hostLetter);
 }
 
 /** Adds the flags that say which mesh. */
@@ -21,10 +21,10 @@ export function targetFlags(command: Command, hostLetter = true): Command {
   const flags = [
     new Option(
       `${hostLetter ? "-H, " : ""}--host <url>`,
-      "control URL of the mesh (else WAGGLE_HOST, else the state folder's)",
+      "control URL of the mesh (else WAGGLE_HOST, else mesh.json)",
     ),
-    new Option("--token-file <file>", "file with the token (else WAGGLE_TOKEN, else the state folder's)"),
-    new Option("--state <dir>", "state folder of a mesh started here (default: .waggle)"),
+    new Option("--token-file <file>", "file with the token (else WAGGLE_TOKEN, else mesh.json)"),
+    new Option("--state <dir>", "state folder of `waggle up`, with mesh.json (default: .waggle)"),
   ];
   for (const flag of flags) command.addOption(flag.helpGroup(meshGroup));
   return command;

@@ -16,7 +16,11 @@ export type Format = readonly FormatPart[];
 export type ListColumns = readonly (readonly [heading: string, field: string])[];
 
 export function formatFlag(): Option {
-  return valueFlag("--format <template>", "print 'json', or fields such as '{{.Name}}' of each", readFormat);
+  return valueFlag(
+    "--format <template>",
+    "format output with a template: 'json', or fields such as '{{.Name}}'",
+    readFormat,
+  );
 }
 
 /** Prints a list: as a table, or each row as the format says. @param rows cells in the order of the columns */
@@ -71,8 +75,8 @@ function fieldOf(value: unknown, key: string, path: readonly string[]): unknown 
   if (typeof value === "object" && value !== null && Object.hasOwn(value, key)) {
     return (value as Record<string, unknown>)[key];
   }
-  const known = typeof value === "object" && value !== null ? Object.keys(value).join(", ") : "nothing";
-  throw refused(`there is no .${path.join(".")} in it`, `where ${key} is looked for there is: ${known}`);
+  const known = typeof value === "object" && value !== null ? Object.keys(value).join(", ") : "none";
+  throw refused(`no field .${path.join(".")}`, `known fields: ${known}`);
 }
 
 function unescaped(text: string): string {

@@ -11,11 +11,13 @@ type Flags = MeshFlags & { rotate?: boolean; quiet?: boolean };
 export function registerJoinToken(program: Command, cli: Cli): void {
   const command = program
     .command("join-token")
-    .addArgument(choiceArgument("[role]", "the mesh has workers only", ["worker"]).default("worker"))
-    .summary("show or change the token that nodes join with")
-    .description("Show the token that lets a new node join, with the command to run there.")
-    .option("--rotate", "make a new one; the old one lets nobody in any more, nodes that joined stay")
-    .option("-q, --quiet", "print the token only");
+    .addArgument(
+      choiceArgument("[role]", "role of the node; a mesh has workers only", ["worker"]).default("worker"),
+    )
+    .summary("display or rotate the join token")
+    .description("Display the join token, and the command that adds a node.")
+    .option("--rotate", "rotate the join token; the old one becomes invalid, joined nodes stay")
+    .option("-q, --quiet", "only display token");
   meshFlags(command)
     .addHelpText("after", "\nExamples:\n  waggle join-token\n  waggle join-token --rotate -q")
     .action(async (_role: string, flags: Flags) => {
@@ -32,7 +34,7 @@ export function registerJoinToken(program: Command, cli: Cli): void {
     });
 }
 
-function joinText(token: string, url: string, rotated: boolean): string {
-  const news = rotated ? "The join token is a new one from now on.\n\n" : "";
-  return `${news}To add a node to this mesh, run on it:\n\n    waggle agent --join ${token} ${url}\n\n`;
+function joinText(token: string, url: string, isRotated: boolean): string {
+  const notice = isRotated ? "Successfully rotated worker join token.\n\n" : "";
+  return `${notice}To add a node to this mesh, run the following command:\n\n    waggle agent --join ${token} ${url}\n\n`;
 }

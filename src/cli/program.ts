@@ -23,21 +23,21 @@ import { registerUp } from "./up.ts";
 import { cliVersion, registerVersion } from "./version.ts";
 
 const rootHelp = `
-Start here:
-  waggle up                        a mesh of three nodes on this machine
-  waggle status                    what runs where, and what is wrong
+Getting started:
+  waggle up                        run a mesh of three nodes on this machine
+  waggle status                    show nodes, services, tasks and problems
   waggle service create --name my-web --publish published=8080,target=80 waggle/whoami
 
 Environment:
-  WAGGLE_HOST     control URL of the mesh, as --host
-  WAGGLE_TOKEN    operator token, as --token-file
+  WAGGLE_HOST     control URL of the mesh, like --host
+  WAGGLE_TOKEN    operator token, like --token-file
 
 Exit codes:
-  0    done
-  1    the mesh refused, or a check did not hold
-  2    the command line cannot be read
-  3    the mesh cannot be reached
-  4    the token is missing, wrong, or may not do this
+  0    success
+  1    refused by the mesh, or a check failed
+  2    invalid command line
+  3    mesh unreachable
+  4    token missing, wrong, or not permitted to do this
   130  interrupted`;
 
 /**
@@ -60,7 +60,7 @@ export async function run(args: readonly string[], cli: Cli): Promise<number> {
 /** The whole command tree. Verbs load what they need when they run. */
 export function buildProgram(cli: Cli): Command {
   const program = new Command("waggle")
-    .description("The Swarm routing mesh at the edge: any node's published port reaches a live task.")
+    .description("The Swarm routing mesh at the edge: the published port of any node reaches a live task.")
     .version(cliVersion(), "-V, --version", "print the version of this command")
     .helpOption("-h, --help", "print help")
     .enablePositionalOptions()
@@ -75,24 +75,24 @@ export function buildProgram(cli: Cli): Command {
     })
     .addHelpText("after", rootHelp);
   targetFlags(program);
-  program.commandsGroup("A mesh:");
+  program.commandsGroup("Mesh:");
   registerUp(program);
   registerAgent(program, cli);
   registerJoinToken(program, cli);
-  program.commandsGroup("What it publishes and where:");
+  program.commandsGroup("Services, servers and nodes:");
   registerService(program, cli);
   registerServer(program, cli);
   registerNode(program, cli);
   registerTask(program, cli);
   registerImport(program, cli);
-  program.commandsGroup("What goes on:");
+  program.commandsGroup("Monitoring:");
   registerStatus(program, cli);
   registerTop(program, cli);
   registerDashboard(program, cli);
   registerEvents(program, cli);
   registerTrace(program, cli);
   registerTable(program, cli);
-  program.commandsGroup("This command:");
+  program.commandsGroup("Other commands:");
   program.addHelpCommand(new Command("help").argument("[command]").summary("print help for a command"));
   registerCompletion(program, cli);
   registerVersion(program, cli);

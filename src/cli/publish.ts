@@ -58,7 +58,7 @@ function readMode(value: string): PublishSpec["PublishMode"] {
 
 function readProtocol(value: string, message: string): PublishSpec["Protocol"] {
   if (value === "tcp" || value === "udp" || value === "sctp") return value;
-  throw usageError(message, "the mesh publishes tcp");
+  throw usageError(message, "the mesh publishes tcp only");
 }
 
 function parseShort(text: string): readonly PublishSpec[] {
@@ -72,7 +72,7 @@ function parseShort(text: string): readonly PublishSpec[] {
   if (after === "") throw usageError(`no port specified: ${text}<empty>`, publishHint);
   if (before.includes(":")) throw addressError(before);
   const target = readRange(after, `invalid containerPort: ${after}`);
-  if (target.from === 0) throw usageError("target port 0 is no port", publishHint);
+  if (target.from === 0) throw usageError("invalid target port: 0", publishHint);
   if (before === "") return expandRange(target, null, protocol);
   const published = readRange(before, `invalid hostPort: ${before}`);
   if (target.size !== published.size && target.size > 1) {
@@ -88,10 +88,7 @@ function parseShort(text: string): readonly PublishSpec[] {
 function addressError(before: string): Error {
   const address = before.slice(0, before.lastIndexOf(":"));
   if (address.includes(".") || address.includes("[")) {
-    return usageError(
-      "hostip is not supported",
-      "a service is published on every node; leave the address out",
-    );
+    return usageError("hostip is not supported", "omit the address: a service is published on every node");
   }
   return usageError(`invalid IP address: ${address}`, publishHint);
 }

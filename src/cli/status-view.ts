@@ -17,7 +17,7 @@ export function statusScreen(status: MeshStatus, url: string): string {
     meshLine(status, url),
     nodesPart(status),
     services.length === 0
-      ? 'No service yet; "waggle service create --help" shows how.\n'
+      ? 'No services; "waggle service create --help" shows how to create one.\n'
       : serviceTable(status),
     ...(tasks.length === 0 ? [] : [taskTable(tasks, nowMs)]),
     ...serverTables(status),
@@ -43,8 +43,8 @@ function meshLine({ mesh, nodes, services }: MeshStatus, url: string): string {
 function nodesPart({ nodes, servers = [], nowMs }: MeshStatus): string {
   if (nodes.length > 0) return nodeTable(nodes, nowMs);
   return servers.length > 0
-    ? "No node: the balancer sends to static servers.\n"
-    : 'No node has joined yet; "waggle join-token" says how.\n';
+    ? "No nodes: the balancer sends requests to static servers.\n"
+    : 'No nodes; "waggle join-token" shows how to add one.\n';
 }
 
 function nodeTable(nodes: readonly StatusNode[], nowMs: number): string {
@@ -120,10 +120,8 @@ function serverTables({ servers = [], nowMs }: MeshStatus): string[] {
 }
 
 function problemLines({ problems, nowMs, trafficKnown = true }: MeshStatus): string {
-  const unknown = trafficKnown
-    ? ""
-    : "What is counted of traffic cannot be read right now; whether requests fail is not known.\n";
-  if (problems.length === 0) return trafficKnown ? "Nothing is wrong.\n" : unknown;
+  const unknown = trafficKnown ? "" : "Traffic statistics are unavailable; failing requests are not shown.\n";
+  if (problems.length === 0) return trafficKnown ? "No problems.\n" : unknown;
   const heading = problems.length === 1 ? "1 problem:" : `${problems.length} problems:`;
   const lines = problems.flatMap(({ what, why, next, sinceMs }) => {
     const length = sinceMs === null ? "" : ` (for ${humanDuration(nowMs - sinceMs).toLowerCase()})`;

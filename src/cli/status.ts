@@ -13,19 +13,19 @@ type Flags = MeshFlags & { check?: boolean };
 const statusHelp = `
 Examples:
   waggle status
-  waggle status --check > /dev/null || echo trouble
+  waggle status --check > /dev/null || echo unhealthy
   watch waggle status
 
-HEALTH reads as in HAProxy: UP 2/3 is up and two more failed checks from DOWN; DOWN 1/2 needs one more pass.`;
+HEALTH reads as in HAProxy: UP 2/3 turns DOWN after two more failed checks, DOWN 1/2 turns UP after one more pass.`;
 
 export function registerStatus(program: Command, cli: Cli): void {
   const command = program
     .command("status")
-    .summary("show what runs where, and what is wrong and why")
+    .summary("show nodes, services, tasks and problems")
     .description(
-      "Show the mesh on one screen: nodes, services, tasks with their health, and what is wrong and why.",
+      "Show the mesh on one screen: nodes, services, tasks with their health, and problems with their causes.",
     )
-    .option("--check", "exit with 1 when anything is wrong");
+    .option("--check", "exit with 1 if there are problems");
   meshFlags(command)
     .addHelpText("after", statusHelp)
     .action(async (flags: Flags) => {

@@ -10,7 +10,7 @@ export function registerTable(program: Command, cli: Cli): void {
     .command("table")
     .summary("print the routing table")
     .description(
-      "Print the routing table: nodes, published ports and host names, and the tasks that take traffic.",
+      "Print the routing table: nodes, published ports, host names, and the tasks that take traffic.",
     );
   meshFlags(command)
     .addHelpText(

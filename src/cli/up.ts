@@ -24,34 +24,31 @@ const upHelp = `
 Examples:
   waggle up                          three nodes, and the service my-web on port 8080 of each
   waggle up --nodes 5 --empty        five nodes, no service
-  waggle up --nodes 0                no agents: for static servers, as a load balancer alone
-  waggle up --state /var/lib/mesh    keep the mesh there; the next start finds it as it was
+  waggle up --nodes 0                no agents: a load balancer for static servers
+  waggle up --state /var/lib/mesh    keep the mesh there; the next start restores it
 
-Ctrl-C or SIGTERM stops the mesh in order. Other commands find it through the state folder.`;
+Ctrl-C or SIGTERM stops the mesh gracefully. Other commands find it through the state folder.`;
 
 export function registerUp(program: Command): void {
   const command = program
     .command("up")
-    .summary("run a whole mesh on this machine")
-    .description(
-      "Run a whole mesh on this machine: the Workers runtime, an agent for each node, and their tasks.",
-    )
+    .summary("run a mesh on this machine")
+    .description("Run a mesh on this machine: the Workers runtime, an agent for each node, and their tasks.")
     .addOption(valueFlag("--nodes <count>", "number of nodes", readNodeCount).default(3))
     .option("--empty", "do not create the service my-web in a new mesh")
-    .option("--state <dir>", `folder that keeps the mesh (default: ${defaultStateDir})`)
+    .option("--state <dir>", `state folder of the mesh (default: ${defaultStateDir})`)
     .addOption(valueFlag("--port <port>", "port of the control API", readListenPort).default(8787))
     .addOption(
-      valueFlag("--edge-port <port>", "the balancer's port for the default service", readListenPort).default(
+      valueFlag("--edge-port <port>", "port of the balancer for the default service", readListenPort).default(
         8000,
       ),
     )
-    .addOption(choiceFlag("--runtime <name>", "what runs tasks", ["process", "docker"]).default("process"))
-    .option("--images <file>", "JSON file with further images that the process runtime knows")
-    .option("--listen <address>", "address of the control API and the balancer", "127.0.0.1")
-    .option(
-      "--split",
-      "the registry and the data plane as two processes: one can be stopped without the other",
+    .addOption(
+      choiceFlag("--runtime <name>", "runtime of the tasks", ["process", "docker"]).default("process"),
     )
+    .option("--images <file>", "JSON file with more images for the process runtime")
+    .option("--listen <address>", "listen address of the control API and the balancer", "127.0.0.1")
+    .option("--split", "run the registry and the data plane as two processes")
     .addHelpText("after", upHelp)
     .action((flags: Flags) => startUp(flags, readTargetFlags(command).state ?? defaultStateDir));
 }
@@ -59,8 +56,8 @@ export function registerUp(program: Command): void {
 async function startUp(flags: Flags, stateDir: string): Promise<void> {
   if (flags.runtime === "docker") {
     throw usageError(
-      "--runtime docker is not there yet",
-      "tasks run as processes of this machine: --runtime process",
+      "--runtime docker is not supported yet",
+      "use --runtime process: tasks run as processes of this machine",
     );
   }
   const local = await import("../local/up.ts");

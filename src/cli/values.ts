@@ -50,7 +50,7 @@ export function readEnv(text: string, env: Readonly<Record<string, string | unde
   if (key === "" || /\s/.test(key)) throw usageError("must be KEY=VALUE");
   if (value !== null) return text;
   const own = env[key];
-  if (own === undefined) throw usageError(`${key} is not set here; write ${key}=VALUE`);
+  if (own === undefined) throw usageError(`${key} is not set in the environment; write ${key}=VALUE`);
   return `${key}=${own}`;
 }
 
@@ -66,7 +66,7 @@ export function readWords(text: string): string[] {
   while (pattern.lastIndex < text.length) {
     const at = pattern.lastIndex;
     const match = pattern.exec(text);
-    if (match === null) throw usageError(`a quote is not closed at "${text.slice(at).trim()}"`);
+    if (match === null) throw usageError(`unclosed quote at "${text.slice(at).trim()}"`);
     if (match[1] !== undefined) words.push(unquote(match[1]));
   }
   return words;

@@ -18,8 +18,8 @@ type MeshVersion = { readonly Version?: string; readonly ApiVersion?: string };
 export function registerVersion(program: Command, cli: Cli): void {
   const command = program
     .command("version")
-    .summary("print the versions of this command and of the mesh")
-    .description("Print the version of this command, and of the mesh when it can be reached.");
+    .summary("show the version of this command and of the mesh")
+    .description("Show the version of this command, and of the mesh if it is reachable.");
   meshFlags(command).action(async (flags: MeshFlags) => {
     const mesh = await fetchMeshVersion(command, cli);
     const client = { version: cliVersion(), node: process.versions.node };

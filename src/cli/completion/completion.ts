@@ -23,16 +23,16 @@ Examples:
 export function registerCompletion(program: Command, cli: Cli): void {
   program
     .command("completion")
-    .addArgument(choiceArgument("<shell>", "the shell", shells))
-    .summary("print a script that completes commands, flags and names")
+    .addArgument(choiceArgument("<shell>", "shell that evaluates the script", shells))
+    .summary("generate the autocompletion script for a shell")
     .description(
-      "Print a script for the shell to evaluate. It completes verbs, flags, and names of services and nodes.",
+      "Generate the autocompletion script for a shell. It completes verbs, flags, and names of services and nodes.",
     )
     .addHelpText("after", completionHelp)
     .action((shell: Shell) => void cli.out.write(completionScript(shell)));
   program
     .command("__complete", { hidden: true })
-    .requiredOption("--shell <shell>", "the shell that asks")
+    .requiredOption("--shell <shell>", "calling shell")
     .argument("[words...]")
     .action(async (words: string[], flags: { shell: Shell }) => {
       printLines(

@@ -49,8 +49,8 @@ function checkNames(wanted: readonly ImportedService[], services: readonly Engin
     const image = imageOf(services.find(({ Spec }) => Spec.Name === name));
     if (image === null || image === staticImage) continue;
     throw refused(
-      `service ${name} (line ${line}) is there already and runs ${image}`,
-      "give the backend another name, or remove the service",
+      `service ${name} (line ${line}) already exists and runs ${image}`,
+      "rename the backend, or remove the service",
     );
   }
 }
@@ -80,7 +80,7 @@ function checkHosts(wanted: readonly ImportedService[], services: readonly Engin
     for (const { name, line, labels } of wanted) {
       const host = hostsIn(labels).find((one) => hostsIn(Spec.Labels).includes(one));
       if (host === undefined) continue;
-      throw refused(`host name ${host} of ${name} (line ${line}) already leads to service ${Spec.Name}`);
+      throw refused(`host name ${host} of ${name} (line ${line}) already belongs to service ${Spec.Name}`);
     }
   }
 }
@@ -116,7 +116,7 @@ async function releaseTaken(
       EndpointSpec: { ...Spec.EndpointSpec, Ports: ports.filter((one) => !isTaken(one)) },
     };
     await writeSpec(mesh, service, next);
-    did(`service ${Spec.Name} lets go of ${gone.join(", ")}`);
+    did(`removed ${gone.join(", ")} from service ${Spec.Name}`);
   }
   return any;
 }

@@ -15,22 +15,24 @@ type Flags = MeshFlags & { readonly dryRun?: boolean };
 
 const importHelp = `
 Examples:
-  waggle import --dry-run /etc/haproxy/haproxy.cfg     what would be taken, line by line; asks no mesh
-  waggle import haproxy.cfg                            take it; again after each change of the file
-  LISTEN=8080 waggle import haproxy.cfg                variables in double quotes are those set here
+  waggle import --dry-run /etc/haproxy/haproxy.cfg     show what would be imported; needs no mesh
+  waggle import haproxy.cfg                            import; repeat after each change of the file
+  LISTEN=8080 waggle import haproxy.cfg                variables in double quotes come from the environment
 
-Each backend or listen with servers becomes a static service of its name. That of default_backend is published where the
-frontend binds, and those of use_backend take their host names and paths from it. What there is of that name is changed
-to what the file says; servers that are not in the file go. Nothing is done while a line cannot be read. docs/haproxy.md
-says what becomes of each keyword.`;
+Each backend or listen section with servers becomes a static service of the same name. The service of default_backend is
+published on the ports that the frontend binds; those of use_backend get their host names and paths from the conditions.
+An existing service of the same name is updated, and its servers that are not in the file are removed. If a line cannot
+be parsed, nothing is changed. docs/haproxy.md lists the treatment of each keyword.`;
 
 export function registerImport(program: Command, cli: Cli): void {
   const command = program
     .command("import")
-    .argument("<file>", "a haproxy.cfg; - reads standard input")
-    .summary("take over the services of a haproxy.cfg")
-    .description("Read a HAProxy's configuration, say what became of each line, and take over its services.")
-    .option("-n, --dry-run", "say what would be done, and do nothing");
+    .argument("<file>", "path of a haproxy.cfg; - reads standard input")
+    .summary("import services from a haproxy.cfg")
+    .description(
+      "Read a HAProxy configuration, report the treatment of each line, and create or update its services and servers.",
+    )
+    .option("-n, --dry-run", "report what would be done, and change nothing");
   meshFlags(command)
     .addHelpText("after", importHelp)
     .action((file: string, flags: Flags) => importFile(cli, command, file, flags));
@@ -42,10 +44,10 @@ async function importFile(cli: Cli, command: Command, file: string, flags: Flags
   const name = file === "-" ? "stdin" : file;
   if (!flags.json) printLines(cli.out, diagnosticLines(imported, name));
   if (errors.length > 0) throw unreadableError(cli, imported, name, flags);
-  if (services.length === 0) throw refused(`there is no service in ${name} that the mesh could take`);
+  if (services.length === 0) throw refused(`no services to import in ${name}`);
   if (flags.dryRun === true) {
     if (flags.json) printJson(cli.out, { ...imported, done: [] });
-    else printLines(cli.out, ["", ...services.flatMap(serviceLines), "", "nothing was done: --dry-run"]);
+    else printLines(cli.out, ["", ...services.flatMap(serviceLines), "", "dry run: nothing was changed"]);
     return;
   }
   await applyServices(cli, await connect(command, cli), imported, flags);
@@ -60,8 +62,8 @@ function unreadableError(cli: Cli, imported: ImportResult, name: string, flags: 
   }
   const lines = errors.map(({ line, message }) => `${name}:${line}: ${message}`);
   printLines(cli.err, lines);
-  const many = errors.length === 1 ? "a line" : `${errors.length} lines`;
-  return new CliError(exitCodes.refused, `${name} has ${many} that cannot be read: nothing was done`);
+  const count = errors.length === 1 ? "1 line" : `${errors.length} lines`;
+  return new CliError(exitCodes.refused, `cannot parse ${count} of ${name}: nothing was changed`);
 }
 
 async function applyServices(
@@ -79,17 +81,13 @@ async function applyServices(
     });
   } catch (error) {
     if (!(error instanceof CliError) || done.length === 0) throw error;
-    const hint = "run it again once that is mended: what is done is found done";
-    throw new CliError(
-      error.exitCode,
-      `${error.message}; ${done.length === 1 ? "1 step was" : `${done.length} steps were`} done before`,
-      hint,
-      error,
-    );
+    const count = done.length === 1 ? "1 step was" : `${done.length} steps were`;
+    const hint = "fix the cause and run it again: completed steps are skipped";
+    throw new CliError(error.exitCode, `${error.message}; ${count} completed before`, hint, error);
   } finally {
     if (flags.json) printJson(cli.out, { ...imported, done });
   }
-  if (!flags.json && done.length === 0) cli.out.write("everything is as the file says already\n");
+  if (!flags.json && done.length === 0) cli.out.write("no changes: the mesh matches the file\n");
 }
 
 function readConfig(file: string): string {
@@ -110,7 +108,7 @@ function diagnosticLines({ diagnostics }: ImportResult, file: string): string[] 
 }
 
 function serviceLines({ name, ports, labels, servers }: ImportResult["services"][number]): string[] {
-  const at = ports.length === 0 ? "a port the mesh chooses" : `port ${ports.join(", ")}`;
+  const at = ports.length === 0 ? "a port that the mesh chooses" : `port ${ports.join(", ")}`;
   const said = Object.entries(labels).map(([key, value]) => ` ${key}=${value}`);
   return [
     `service ${name} at ${at}${said.join("")}`,

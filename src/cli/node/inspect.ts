@@ -11,10 +11,10 @@ import { capitalize } from "../output.ts";
 export function registerNodeInspect(parent: Command, cli: Cli): void {
   const command = parent
     .command("inspect")
-    .argument("<node...>", "name or id")
-    .summary("show all that is known of nodes")
-    .description("Show all that is known of nodes, as the Engine API's JSON or for reading.")
-    .option("--pretty", "print for reading");
+    .argument("<node...>", "name or ID")
+    .summary("display detailed information on one or more nodes")
+    .description("Display detailed information on one or more nodes: JSON of the Engine API, or --pretty.")
+    .option("--pretty", "print the information in a human friendly format");
   meshFlags(command.addOption(formatFlag()))
     .addHelpText("after", "\nExample:\n  waggle node inspect --pretty node1")
     .action(async (refs: string[], flags: MeshFlags & InspectFlags) => {

@@ -20,10 +20,10 @@ export function registerNodeLs(parent: Command, cli: Cli): void {
   const command = parent
     .command("ls")
     .alias("list")
-    .summary("list nodes, and whether they are heard")
-    .description("List nodes: whether each is heard (STATUS) and whether it may get tasks (AVAILABILITY).")
+    .summary("list nodes")
+    .description("List nodes: whether each is connected (STATUS) and takes tasks (AVAILABILITY).")
     .addOption(filterFlag("id, name, role or node.label"))
-    .option("-q, --quiet", "print ids only");
+    .option("-q, --quiet", "only display IDs");
   meshFlags(command.addOption(formatFlag()))
     .addHelpText(
       "after",

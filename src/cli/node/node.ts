@@ -11,8 +11,8 @@ export function registerNode(program: Command, cli: Cli): void {
   const node = program
     .command("node")
     .enablePositionalOptions()
-    .summary("list, drain and remove nodes")
-    .description("Nodes: the machines with an agent. Flags are those of `docker node`.");
+    .summary("manage nodes")
+    .description("Manage nodes: the machines with an agent. Flags are those of `docker node`.");
   registerNodeLs(node, cli);
   registerNodeInspect(node, cli);
   registerNodeUpdate(node, cli);

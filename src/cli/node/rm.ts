@@ -11,12 +11,12 @@ export function registerNodeRm(parent: Command, cli: Cli): void {
   const command = parent
     .command("rm")
     .alias("remove")
-    .argument("<node...>", "name or id")
-    .summary("forget nodes that are down")
+    .argument("<node...>", "name or ID")
+    .summary("remove one or more nodes")
     .description(
-      "Forget nodes that are down. A node that is still heard must be stopped first, or forced out.",
+      "Remove one or more nodes that are down. Stop the agent of a node that is ready first, or use --force.",
     )
-    .option("-f, --force", "remove a node that is still heard: its agent has to join again");
+    .option("-f, --force", "force remove a node that is ready; its agent must join again");
   meshFlags(command)
     .addHelpText("after", "\nExample:\n  waggle node rm node3")
     .action(async (refs: string[], flags: Flags) => {

@@ -16,25 +16,30 @@ type NodeUpdateFlags = {
 
 const nodeUpdateHelp = `
 Examples:
-  waggle node update --availability drain node2       its tasks are replaced elsewhere, then stopped
+  waggle node update --availability drain node2       replace its tasks on other nodes, then stop them
   waggle node update --availability active node2
   waggle node update --label-add zone=a node1         for --constraint node.labels.zone==a
-
-  waggle node update --admin drain node2            its tasks stay; the balancer does not pick it
+  waggle node update --admin drain node2              keep its tasks; the balancer does not pick it
   waggle node update --admin ready node2
 
-A node that is paused or drained still answers on every published port.`;
+A paused or drained node still accepts requests on every published port.`;
 
 export function registerNodeUpdate(parent: Command, cli: Cli): void {
   const command = parent
     .command("update")
-    .argument("<node>", "name or id")
-    .summary("drain a node, bring it back, label it")
-    .description("Change what the mesh may do with a node.")
-    .addOption(choiceFlag("--availability <word>", "whether it gets tasks", ["active", "pause", "drain"]))
-    .addOption(choiceFlag("--admin <word>", "whether the balancer picks it", ["ready", "drain", "maint"]))
-    .addOption(listFlag("--label-add <key=value>", "set a label", (text) => [readLabel(text)]))
-    .addOption(listFlag("--label-rm <key>", "remove a label", (text) => [text]));
+    .argument("<node>", "name or ID")
+    .summary("update a node")
+    .description("Update a node: its availability, admin state and labels.")
+    .addOption(choiceFlag("--availability <state>", "availability of the node", ["active", "pause", "drain"]))
+    .addOption(
+      choiceFlag("--admin <state>", "admin state: whether the balancer picks the node", [
+        "ready",
+        "drain",
+        "maint",
+      ]),
+    )
+    .addOption(listFlag("--label-add <key=value>", "add or update a node label", (text) => [readLabel(text)]))
+    .addOption(listFlag("--label-rm <key>", "remove a node label", (text) => [text]));
   meshFlags(command)
     .addHelpText("after", nodeUpdateHelp)
     .action(async (ref: string, flags: MeshFlags & NodeUpdateFlags) => {

@@ -25,26 +25,28 @@ Examples:
   waggle server add my-web node2 172.31.46.129:8080 --check --inter 2s --rise 2 --fall 3 --weight 2
   waggle server add my-web spare spare.example.com:8080 --backup --httpchk 'GET /health HTTP/1.1' --expect 'status 200'
 
-A service that is not there is created when --publish or --label says how it is reached; it has no tasks, only servers.
-On Cloudflare an address must be a DNS name, because fetch to an IP address is refused there (error 1003).`;
+--publish and --label create the service, which has servers and no tasks. Omit them if it exists.
+On Cloudflare an address must be a DNS name: fetch to an IP address fails there (error 1003).`;
 
 export function registerServerAdd(parent: Command, cli: Cli): void {
   const command = parent
     .command("add")
-    .argument("<service>", "service that sends to it")
-    .argument("<name>", "name of the server")
-    .argument("<address>", "where it is: HOST:PORT")
-    .summary("add a server to a service")
-    .description("Add a static server to a service, as HAProxy's `server NAME ADDRESS check` does.");
+    .argument("<service>", "service that sends requests to the server")
+    .argument("<name>", "server name")
+    .argument("<address>", "server address: HOST:PORT")
+    .summary("add a static server to a service")
+    .description("Add a static server to a service, like HAProxy's `server NAME ADDRESS check`.");
   serverFlags(command, "add")
-    .addOption(adminFlag("it"))
+    .addOption(adminFlag())
     .addOption(
-      listFlag("-p, --publish <port>", "create the service, published here", (text) =>
+      listFlag("-p, --publish <port>", "create the service and publish it on this port", (text) =>
         parsePublish(/^\d+$/.test(text) ? `${text}:${text}` : text),
       ),
     )
     .addOption(
-      listFlag("-l, --label <key=value>", "create the service, with this label", (text) => [readLabel(text)]),
+      listFlag("-l, --label <key=value>", "create the service with this label; repeatable", (text) => [
+        readLabel(text),
+      ]),
     );
   meshFlags(command)
     .addHelpText("after", serverAddHelp)
@@ -67,7 +69,7 @@ async function add(cli: Cli, command: Command, { service, name, address, flags }
   if (publish !== undefined || label !== undefined) {
     const services = await mesh.get<EngineService[]>("/services");
     if (services.some(({ ID, Spec }) => Spec.Name === service || ID === service)) {
-      throw refused(`service ${service} is there already`, "leave out --publish and --label to add to it");
+      throw refused(`service ${service} already exists`, "omit --publish and --label to add a server to it");
     }
     await mesh.post("/services/create", staticSpec(service, publish ?? [], label ?? []));
   }

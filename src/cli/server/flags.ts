@@ -1,6 +1,6 @@
 // The flags of a static server, named as HAProxy names them, and the body they make.
 
-import type { Command } from "commander";
+import type { Command, Option } from "commander";
 import type { ServerBody } from "../../protocol/server.ts";
 import { parseDurationMs } from "../duration.ts";
 import { usageError } from "../errors.ts";
@@ -35,38 +35,52 @@ export function serverFlags(command: Command, verb: "add" | "set"): Command {
     if (verb === "set") command.option(flag, description);
   };
   command
-    .addOption(valueFlag("--weight <number>", "its share of the requests, 0 to 256", readCountArgument))
-    .option("--backup", "use it only while no other server is up");
-  no("--no-backup", "use it as the others");
+    .addOption(valueFlag("--weight <number>", "share of the requests, 0 to 256", readCountArgument))
+    .option("--backup", "use only while no other server is up");
+  no("--no-backup", "use like the other servers");
   command
-    .addOption(valueFlag("--maxconn <count>", "requests at a time; 0: no limit", readCountArgument))
-    .addOption(valueFlag("--cookie <value>", "its value of the service's sticky cookie", (text) => text))
+    .addOption(
+      valueFlag(
+        "--maxconn <count>",
+        "maximum number of concurrent requests; 0: unlimited",
+        readCountArgument,
+      ),
+    )
+    .addOption(
+      valueFlag("--cookie <value>", "value of the service's sticky cookie for this server", (text) => text),
+    )
     .option("--ssl", "send requests over TLS");
   no("--no-ssl", "send requests without TLS");
-  command.option("--check", "check it: every 2 s, 3 failures take it out, 2 passes bring it back");
-  no("--no-check", "do not check it: it counts as up");
+  command.option("--check", "enable health checks: every 2 s, down after 3 failures, up after 2 passes");
+  no("--no-check", "disable health checks: the server counts as up");
   const flags = [
-    valueFlag("--inter <duration>", "time from check to check", readCheckDurationMs),
-    valueFlag("--fastinter <duration>", "the same while its state is changing", readCheckDurationMs),
-    valueFlag("--downinter <duration>", "the same while it is down", readCheckDurationMs),
-    valueFlag("--check-timeout <duration>", "how long one check may take", readCheckDurationMs),
-    valueFlag("--check-port <port>", "port to check, where it is another", readCountArgument),
-    valueFlag("--rise <count>", "passes in a row that bring it back", readCountArgument),
-    valueFlag("--fall <count>", "failures in a row that take it out", readCountArgument),
-    valueFlag("--httpchk <request>", "check by HTTP: a path, or 'GET /health HTTP/1.1'", readHttpchk),
-    listFlag("--http-header <name:value>", "header of that request, may be repeated", readHeader),
-    valueFlag("--expect <what>", "'status 200-299', 'string TEXT', '! rstring PATTERN'", readExpect),
+    valueFlag("--inter <duration>", "interval between checks", readCheckDurationMs),
+    valueFlag("--fastinter <duration>", "interval while the state is changing", readCheckDurationMs),
+    valueFlag("--downinter <duration>", "interval while the server is down", readCheckDurationMs),
+    valueFlag("--check-timeout <duration>", "maximum duration of a check", readCheckDurationMs),
+    valueFlag("--check-port <port>", "port to check, if not the server's port", readCountArgument),
+    valueFlag("--rise <count>", "consecutive passes until the server is up", readCountArgument),
+    valueFlag("--fall <count>", "consecutive failures until the server is down", readCountArgument),
+    valueFlag("--httpchk <request>", "HTTP check: a path, or 'GET /health HTTP/1.1'", readHttpchk),
+    listFlag("--http-header <name:value>", "header of the HTTP check; repeatable", readHeader),
+    valueFlag(
+      "--expect <what>",
+      "expected response: 'status 200-299', 'string TEXT', '! rstring PATTERN'",
+      readExpect,
+    ),
   ];
-  for (const flag of flags) command.addOption(flag.helpGroup("How it is checked:"));
+  for (const flag of flags) command.addOption(flag.helpGroup("Health checks:"));
   return command;
 }
 
-export const adminFlag = (what: string) =>
-  choiceFlag("--admin <word>", `what ${what} gets: requests, only those bound to it, or none`, [
+/** The admin state of a server or task, as HAProxy names it. */
+export function adminFlag(): Option {
+  return choiceFlag("--admin <state>", "admin state: all requests, only sticky ones, or none", [
     "ready",
     "drain",
     "maint",
   ]);
+}
 
 /** What the flags say of a server, over what there was; nothing that was not said changes. */
 export function withFlags(before: ServerBody, flags: ServerFlags): ServerBody {
@@ -137,7 +151,7 @@ function readHeader(text: string): NonNullable<HttpCheckBody["headers"]> {
 function readExpect(text: string): NonNullable<HttpCheckBody["expect"]> {
   const [, not, kind, pattern] = /^(!\s*)?(status|rstatus|string|rstring)\s+(.+)$/.exec(text) ?? [];
   if (kind === undefined || pattern === undefined) {
-    throw usageError("must be status, rstatus, string or rstring and what is expected, such as 'status 200'");
+    throw usageError("must be status, rstatus, string or rstring with a pattern, such as 'status 200'");
   }
   return { kind: kind as "status", pattern, not: not !== undefined };
 }

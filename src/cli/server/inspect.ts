@@ -14,8 +14,10 @@ export function registerServerInspect(parent: Command, cli: Cli): void {
   const command = parent
     .command("inspect")
     .argument("<server...>", "SERVICE/SERVER")
-    .summary("show all that is known of servers")
-    .description("Show all that is known of static servers, as JSON: how they are checked, and from where.");
+    .summary("display detailed information on one or more static servers")
+    .description(
+      "Display detailed information on one or more static servers, as JSON: checks, and their results by region.",
+    );
   meshFlags(command.addOption(formatFlag()))
     .addHelpText("after", "\nExample:\n  waggle server inspect my-web/node1 | jq '.[0].regions'")
     .action(async (refs: string[], flags: MeshFlags & InspectFlags) => {

@@ -16,12 +16,12 @@ export function registerServerLs(parent: Command, cli: Cli): void {
   const command = parent
     .command("ls")
     .alias("list")
-    .argument("[service]", "only those of this service")
-    .summary("list static servers, and what their checks say")
+    .argument("[service]", "only servers of this service")
+    .summary("list static servers")
     .description(
-      "List static servers. STATUS, LAST CHECK, CHK, DWN and DWNTME are those of HAProxy's stats page.",
+      "List static servers. STATUS, LAST CHECK, CHK, DWN and DWNTME read as on HAProxy's stats page.",
     )
-    .option("-q, --quiet", "print SERVICE/SERVER only");
+    .option("-q, --quiet", "only display SERVICE/SERVER");
   meshFlags(command.addOption(formatFlag()))
     .addHelpText(
       "after",

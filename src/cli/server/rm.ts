@@ -11,8 +11,8 @@ export function registerServerRm(parent: Command, cli: Cli): void {
     .command("rm")
     .alias("remove")
     .argument("<server...>", "SERVICE/SERVER")
-    .summary("take servers away")
-    .description("Take static servers away from their service. Requests under way are answered.");
+    .summary("remove one or more static servers")
+    .description("Remove one or more static servers. Open requests are completed.");
   meshFlags(command)
     .addHelpText(
       "after",

@@ -12,9 +12,9 @@ export function registerServer(program: Command, cli: Cli): void {
   const server = program
     .command("server")
     .enablePositionalOptions()
-    .summary("add, list and change static servers")
+    .summary("manage static servers")
     .description(
-      "Static servers: addresses that a service sends requests to, without an agent; HAProxy's server lines.",
+      "Manage static servers: addresses without an agent that a service sends requests to, like HAProxy's server lines.",
     );
   registerServerAdd(server, cli);
   registerServerLs(server, cli);

@@ -14,23 +14,23 @@ type Flags = MeshFlags &
 
 const serverSetHelp = `
 Examples:
-  waggle server set my-web/node1 --admin drain     no new requests, but those bound to it by a cookie
-  waggle server set my-web/node1 --admin maint     none at all, and no checks
+  waggle server set my-web/node1 --admin drain     only requests bound to it by a sticky cookie
+  waggle server set my-web/node1 --admin maint     no requests and no health checks
   waggle server set my-web/node1 --admin ready
   waggle server set my-web/node1 --weight 5 --inter 5s
   waggle server set my-web/node1 --addr 172.31.46.140:8080
 
-What is not named stays as it is.`;
+Settings that are not named stay as they are.`;
 
 export function registerServerSet(parent: Command, cli: Cli): void {
   const command = parent
     .command("set")
     .alias("update")
     .argument("<server>", "SERVICE/SERVER")
-    .summary("drain a server, bring it back, change it")
-    .description("Change a static server, as `set server` on HAProxy's socket does.")
-    .addOption(adminFlag("it"))
-    .addOption(valueFlag("--addr <address>", "where it is: HOST:PORT", readAddress));
+    .summary("update a static server")
+    .description("Update a static server, like `set server` of HAProxy's runtime API.")
+    .addOption(adminFlag())
+    .addOption(valueFlag("--addr <address>", "server address: HOST:PORT", readAddress));
   meshFlags(serverFlags(command, "set"))
     .addHelpText("after", serverSetHelp)
     .action(async (ref: string, flags: Flags) => {

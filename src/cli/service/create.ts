@@ -25,37 +25,43 @@ Examples:
 
 Publishing:
   8080:80                        every node's port 8080 reaches target port 80 of a task on any node
-  80                             the same; the mesh chooses the published port, from 30000 up
-  published=8080,target=80       the long form; mode=host opens the port only where a task runs
+  80                             the same, with a published port that the mesh chooses, from 30000 up
+  published=8080,target=80       the long form; mode=host opens the port only on nodes that run a task
 
-Labels that the mesh reads:
-  waggle.host=www.example.com    host names that reach the service, separated by commas
-  waggle.default=true            answers where neither port nor host name says which service
-  waggle.probe=http:/health      how a task shows that it is healthy; tcp: it accepts connections
-  waggle.balance=leastconn       how the next task is picked, in HAProxy's words
-  waggle.sticky=NAME             a client stays with its task, by a cookie of this name
-  and for weights, backups, limits and canaries: docs/labels.md`;
+Labels with a meaning for the mesh:
+  waggle.host=www.example.com    host names of the service, separated by commas
+  waggle.default=true            default service, for requests whose port and host name match none
+  waggle.probe=http:/health      health check of each task; tcp: the task accepts connections
+  waggle.balance=leastconn       balancing policy, named as in HAProxy
+  waggle.sticky=NAME             sticky sessions, by a cookie of this name
+Weights, backups, limits and canaries: docs/labels.md`;
 
 export function registerServiceCreate(parent: Command, cli: Cli): void {
   const command = parent
     .command("create")
     .passThroughOptions()
     .argument("[image]", "image that each task runs")
-    .argument("[command...]", "arguments for it; flags after the image belong to the task")
-    .summary("create a service and wait until it runs")
-    .description("Create a service: publish a port on every node and keep tasks running behind it.")
-    .option("--static", "servers of its own instead of tasks, and no image: see `waggle server add`")
-    .addOption(valueFlag("--name <name>", "name of the service", (text) => text))
-    .addOption(listFlag("-p, --publish <port>", "port to publish, may be repeated", parsePublish))
-    .addOption(choiceFlag("--mode <mode>", "so many tasks, or one on every node", ["replicated", "global"]))
+    .argument("[command...]", "arguments of the image; flags after the image are passed to the task")
+    .summary("create a new service")
+    .description(
+      "Create a new service: publish ports on every node, keep tasks running behind them, and wait until they run.",
+    )
+    .option("--static", "static service: no image and no tasks; `waggle server add` adds its servers")
+    .addOption(valueFlag("--name <name>", "service name", (text) => text))
+    .addOption(listFlag("-p, --publish <port>", "publish a port as a node port; repeatable", parsePublish))
+    .addOption(choiceFlag("--mode <mode>", "service mode", ["replicated", "global"]))
     .addOption(
-      listFlag("-e, --env <key=value>", "environment variable, may be repeated", (text) => [
+      listFlag("-e, --env <key=value>", "set an environment variable; repeatable", (text) => [
         readEnv(text, cli.env),
       ]),
     )
-    .addOption(listFlag("-l, --label <key=value>", "label, may be repeated", (text) => [readLabel(text)]))
+    .addOption(listFlag("-l, --label <key=value>", "service label; repeatable", (text) => [readLabel(text)]))
     .addOption(
-      listFlag("--constraint <expression>", "which nodes, such as node.labels.zone==a", (text) => [text]),
+      listFlag(
+        "--constraint <expression>",
+        "placement constraint, such as node.labels.zone==a; repeatable",
+        (text) => [text],
+      ),
     );
   waitFlags(runFlags(command, "create"));
   meshFlags(command)
@@ -67,11 +73,11 @@ export function registerServiceCreate(parent: Command, cli: Cli): void {
 
 function specOf(flags: Flags, image: string | undefined, args: string[]): EngineSpec {
   if (flags.static !== true) {
-    if (image === undefined) throw usageError("missing required argument 'image'", "or say --static");
+    if (image === undefined) throw usageError("missing required argument 'image'", "or use --static");
     return buildSpec(flags, image, args);
   }
   if (image !== undefined)
-    throw usageError("--static takes no image", "its servers come with `waggle server add`");
+    throw usageError("--static takes no image", "add its servers with `waggle server add`");
   return staticSpec(flags.name ?? "", flags.publish ?? [], flags.label ?? []);
 }
 
@@ -79,7 +85,7 @@ async function create(cli: Cli, command: Command, flags: Flags, spec: EngineSpec
   const mesh = await connect(command, cli);
   const created = await mesh.post<EngineChangeResponse>("/services/create", spec);
   const id = created?.ID;
-  if (id === undefined) throw refused("the mesh created the service but did not say its id");
+  if (id === undefined) throw refused("the mesh created the service but returned no ID");
   printWarnings(cli, created);
   if (flags.json) printJson(cli.out, created);
   else cli.out.write(`${id}\n`);

@@ -13,10 +13,10 @@ import { imageText, modeName } from "./view.ts";
 export function registerServiceInspect(parent: Command, cli: Cli): void {
   const command = parent
     .command("inspect")
-    .argument("<service...>", "name or id")
-    .summary("show all that is known of services")
-    .description("Show all that is known of services, as the Engine API's JSON or for reading.")
-    .option("--pretty", "print for reading");
+    .argument("<service...>", "name or ID")
+    .summary("display detailed information on one or more services")
+    .description("Display detailed information on one or more services: JSON of the Engine API, or --pretty.")
+    .option("--pretty", "print the information in a human friendly format");
   meshFlags(command.addOption(formatFlag()))
     .addHelpText(
       "after",

@@ -21,12 +21,10 @@ export function registerServiceLs(parent: Command, cli: Cli): void {
   const command = parent
     .command("ls")
     .alias("list")
-    .summary("list services, their replicas and published ports")
-    .description(
-      "List services: how many tasks run of how many wanted, and the ports published on every node.",
-    )
+    .summary("list services")
+    .description("List services: running and desired tasks, and the ports published on every node.")
     .addOption(filterFlag("id, name, label or mode"))
-    .option("-q, --quiet", "print ids only");
+    .option("-q, --quiet", "only display IDs");
   meshFlags(command.addOption(formatFlag()))
     .addHelpText(
       "after",

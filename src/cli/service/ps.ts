@@ -33,14 +33,14 @@ export type TaskListing = {
 export function registerServicePs(parent: Command, cli: Cli): void {
   const command = parent
     .command("ps")
-    .argument("<service...>", "name or id")
-    .summary("list the tasks of services, with their history")
+    .argument("<service...>", "name or ID")
+    .summary("list the tasks of one or more services")
     .description(
-      "List the tasks of services. Under each slot, marked \\_, come its former tasks and why they ended.",
+      "List the tasks of one or more services. Former tasks of a slot follow it, marked \\_, with their errors.",
     )
     .addOption(filterFlag("id, name, node or desired-state"))
-    .option("--no-trunc", "print whole ids and errors")
-    .option("-q, --quiet", "print ids only");
+    .option("--no-trunc", "do not truncate output")
+    .option("-q, --quiet", "only display IDs");
   meshFlags(command.addOption(formatFlag()))
     .addHelpText(
       "after",

@@ -9,10 +9,10 @@ export function registerServiceRm(parent: Command, cli: Cli): void {
   const command = parent
     .command("rm")
     .alias("remove")
-    .argument("<service...>", "name or id")
-    .summary("remove services")
+    .argument("<service...>", "name or ID")
+    .summary("remove one or more services")
     .description(
-      "Remove services. Their ports close at once; their tasks finish what they are answering and stop.",
+      "Remove one or more services. Their ports close at once; their tasks finish open requests and stop.",
     );
   meshFlags(command)
     .addHelpText(

@@ -9,9 +9,9 @@ import { readBytes, readCountArgument, readNanoCpus, readWords } from "../values
 export function runFlags(command: Command, verb: "create" | "update"): Command {
   const unless = (otherwise: string) => (verb === "create" ? ` (default: ${otherwise})` : "");
   const groups = {
-    "How many, and where:": placementFlags(unless),
-    "What each task runs:": taskFlags(unless),
-    "When it ends or changes:": lifecycleFlags(unless),
+    "Replicas and placement:": placementFlags(unless),
+    "Tasks:": taskFlags(unless),
+    "Restart and update:": lifecycleFlags(unless),
   };
   for (const [group, flags] of Object.entries(groups)) {
     for (const flag of flags) command.addOption(flag.helpGroup(group));
@@ -25,12 +25,12 @@ export type WaitFlags = { readonly detach?: boolean; readonly quiet?: boolean; r
 /** Adds `--detach`, `--quiet` and `--timeout`. */
 export function waitFlags(command: Command): Command {
   return command
-    .option("-d, --detach", "do not wait until the tasks run")
-    .option("-q, --quiet", "wait, but show no progress")
+    .option("-d, --detach", "exit immediately instead of waiting for the service to converge")
+    .option("-q, --quiet", "suppress progress output")
     .addOption(
       valueFlag(
         "--timeout <duration>",
-        "end with 1 when they do not run by then; without it, wait on",
+        "exit with 1 if the service has not converged after this time",
         parseDurationMs,
       ),
     );
@@ -41,26 +41,26 @@ type DefaultNote = (otherwise: string) => string;
 function placementFlags(unless: DefaultNote) {
   return [
     valueFlag("--replicas <count>", `number of tasks${unless("1")}`, readCountArgument),
-    valueFlag("--replicas-max-per-node <count>", "most tasks on one node; 0: no limit", readCountArgument),
-    valueFlag("--reserve-cpu <cpus>", "CPUs a node must have free, such as 0.5", readNanoCpus),
-    valueFlag("--reserve-memory <size>", "memory a node must have free, such as 128m", readBytes),
-    valueFlag("--limit-cpu <cpus>", "CPUs a task may use; kept, not enforced", readNanoCpus),
-    valueFlag("--limit-memory <size>", "memory a task may use; kept, not enforced", readBytes),
+    valueFlag(
+      "--replicas-max-per-node <count>",
+      "maximum number of tasks per node; 0: unlimited",
+      readCountArgument,
+    ),
+    valueFlag("--reserve-cpu <cpus>", "reserve CPUs, such as 0.5", readNanoCpus),
+    valueFlag("--reserve-memory <size>", "reserve memory, such as 128m", readBytes),
+    valueFlag("--limit-cpu <cpus>", "limit CPUs; stored, not enforced", readNanoCpus),
+    valueFlag("--limit-memory <size>", "limit memory; stored, not enforced", readBytes),
   ];
 }
 
 function taskFlags(unless: DefaultNote) {
   return [
-    valueFlag("--entrypoint <command>", "program to run instead of the image's own", readWords),
-    valueFlag("-w, --workdir <dir>", "working directory", (text) => text),
-    valueFlag(
-      "--stop-signal <signal>",
-      `signal that asks a task to stop${unless("SIGTERM")}`,
-      (text) => text,
-    ),
+    valueFlag("--entrypoint <command>", "overwrite the ENTRYPOINT of the image", readWords),
+    valueFlag("-w, --workdir <dir>", "working directory of the task", (text) => text),
+    valueFlag("--stop-signal <signal>", `signal to stop a task${unless("SIGTERM")}`, (text) => text),
     valueFlag(
       "--stop-grace-period <duration>",
-      `time to stop before it is killed${unless("10s")}`,
+      `time to wait before force killing a task${unless("10s")}`,
       parseDurationNs,
     ),
   ];
@@ -68,26 +68,23 @@ function taskFlags(unless: DefaultNote) {
 
 function lifecycleFlags(unless: DefaultNote) {
   return [
-    choiceFlag("--restart-condition <when>", "when a task that ended is replaced", [
-      "none",
-      "on-failure",
-      "any",
-    ]),
-    valueFlag("--restart-delay <duration>", "fixed delay instead of a growing one", parseDurationNs),
+    choiceFlag("--restart-condition <when>", "restart when condition is met", ["none", "on-failure", "any"]),
+    valueFlag(
+      "--restart-delay <duration>",
+      "fixed delay between restart attempts, instead of a growing one",
+      parseDurationNs,
+    ),
     valueFlag(
       "--restart-max-attempts <count>",
-      "replacements before giving up; 0: no limit",
+      "maximum number of restarts before giving up; 0: unlimited",
       readCountArgument,
     ),
-    valueFlag("--restart-window <duration>", "time within which attempts count", parseDurationNs),
+    valueFlag("--restart-window <duration>", "window used to evaluate the restart policy", parseDurationNs),
     valueFlag(
       "--update-parallelism <count>",
-      `tasks replaced at a time; 0: all${unless("1")}`,
+      `maximum number of tasks updated simultaneously; 0: all at once${unless("1")}`,
       readCountArgument,
     ),
-    choiceFlag("--update-order <order>", "whether the new task or the old one's end comes first", [
-      "start-first",
-      "stop-first",
-    ]),
+    choiceFlag("--update-order <order>", "update order", ["start-first", "stop-first"]),
   ];
 }

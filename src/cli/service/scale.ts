@@ -21,9 +21,9 @@ type Scale = { readonly ref: string; readonly replicas: number };
 export function registerServiceScale(parent: Command, cli: Cli): void {
   const command = parent
     .command("scale")
-    .argument("<service=replicas...>", "name or id, and the number of tasks")
-    .summary("change how many tasks services have")
-    .description("Change how many tasks replicated services have, and wait until they run.");
+    .argument("<service=replicas...>", "name or ID, and the number of tasks")
+    .summary("scale one or multiple replicated services")
+    .description("Scale one or multiple replicated services, and wait until they run.");
   waitFlags(command);
   meshFlags(command)
     .addHelpText(

@@ -14,9 +14,9 @@ export function registerService(program: Command, cli: Cli): void {
   const service = program
     .command("service")
     .enablePositionalOptions()
-    .summary("create, list and change services")
+    .summary("manage services")
     .description(
-      "Services: what is published, and the tasks behind it. Flags are those of `docker service`.",
+      "Manage services: published ports and the tasks behind them. Flags are those of `docker service`.",
     );
   registerServiceCreate(service, cli);
   registerServiceLs(service, cli);

@@ -18,18 +18,18 @@ const serviceUpdateHelp = `
 Examples:
   waggle service update --image web:2 my-web
   waggle service update --publish-add published=8081,target=80 my-web
-  waggle service update --publish-rm 80 --publish-add 9090:80 my-web      moves the port
+  waggle service update --publish-rm 80 --publish-add 9090:80 my-web      move the port
   waggle service update --rollback my-web
 
---publish-rm names the target port; what it is published as does not count, as with Docker.`;
+As in Docker, --publish-rm takes the target port and ignores the published port.`;
 
 export function registerServiceUpdate(parent: Command, cli: Cli): void {
   const command = parent
     .command("update")
-    .argument("<service>", "name or id")
-    .summary("change a service and wait until it runs so")
+    .argument("<service>", "name or ID")
+    .summary("update a service")
     .description(
-      "Change a service. Tasks are replaced only when what they run changes; ports open and close at once.",
+      "Update a service, and wait until it runs. Only changes of the task replace tasks; ports open and close at once.",
     );
   updateFlags(command, cli);
   waitFlags(runFlags(command, "update"));
@@ -41,21 +41,23 @@ export function registerServiceUpdate(parent: Command, cli: Cli): void {
 function updateFlags(command: Command, cli: Cli): void {
   const text = (value: string) => value;
   const flags = [
-    valueFlag("--image <image>", "image that each task runs", text),
-    valueFlag("--args <words>", "arguments for it, quoted as one", readWords),
-    listFlag("--publish-add <port>", "publish a port", parsePublish),
-    listFlag("--publish-rm <port>", "no longer publish this target port", parsePublish),
-    listFlag("--env-add <key=value>", "set an environment variable", (value) => [readEnv(value, cli.env)]),
+    valueFlag("--image <image>", "service image tag", text),
+    valueFlag("--args <words>", "service command args, quoted as one word", readWords),
+    listFlag("--publish-add <port>", "add or update a published port", parsePublish),
+    listFlag("--publish-rm <port>", "remove a published port by its target port", parsePublish),
+    listFlag("--env-add <key=value>", "add or update an environment variable", (value) => [
+      readEnv(value, cli.env),
+    ]),
     listFlag("--env-rm <key>", "remove an environment variable", (value) => [value]),
-    listFlag("--label-add <key=value>", "set a label", (value) => [readLabel(value)]),
-    listFlag("--label-rm <key>", "remove a label", (value) => [value]),
-    listFlag("--constraint-add <expression>", "add a placement constraint", (value) => [value]),
-    listFlag("--constraint-rm <expression>", "remove a placement constraint", (value) => [value]),
+    listFlag("--label-add <key=value>", "add or update a service label", (value) => [readLabel(value)]),
+    listFlag("--label-rm <key>", "remove a label by its key", (value) => [value]),
+    listFlag("--constraint-add <expression>", "add or update a placement constraint", (value) => [value]),
+    listFlag("--constraint-rm <expression>", "remove a constraint", (value) => [value]),
   ];
   for (const flag of flags) command.addOption(flag);
   command
-    .option("--force", "replace every task though nothing else changes")
-    .option("--rollback", "go back to what the service was before its last change");
+    .option("--force", "force update even if no changes require it")
+    .option("--rollback", "roll back to the previous specification");
 }
 
 async function update(cli: Cli, command: Command, ref: string, flags: Flags): Promise<void> {

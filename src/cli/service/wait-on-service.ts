@@ -73,7 +73,7 @@ function timeoutError(
   const { Name } = service.Spec;
   return refused(
     `service ${Name}: ${running} of ${wanted} tasks running after ${printDurationNs(timeoutMs * 1e6)}${why === undefined ? "" : `: ${why}`}`,
-    `the mesh goes on trying; waggle service ps ${Name} shows how, waggle service rm ${Name} ends it`,
+    `the mesh keeps trying; "waggle service ps ${Name}" shows its tasks, "waggle service rm ${Name}" removes it`,
   );
 }
 

@@ -9,24 +9,24 @@ import { adminFlag } from "../server/flags.ts";
 
 const taskSetHelp = `
 Examples:
-  waggle task set my-web.1 --admin drain    no new requests, but those bound to it by a cookie
-  waggle task set my-web.1 --admin maint    none at all; it runs on
+  waggle task set my-web.1 --admin drain    only requests bound to it by a sticky cookie
+  waggle task set my-web.1 --admin maint    no requests; the task keeps running
   waggle task set my-web.1 --admin ready
 
-It is the task's: one that takes its place gets requests.`;
+The state belongs to this task: its replacement starts as ready.`;
 
 export function registerTask(program: Command, cli: Cli): void {
   const task = program
     .command("task")
     .enablePositionalOptions()
-    .summary("take a task out of traffic, and back")
+    .summary("set the admin state of a task")
     .description("Tasks: single runs of a service. `waggle service ps` lists them.");
   const command = task
     .command("set")
-    .argument("<task>", "name (my-web.1) or id")
-    .summary("drain a task, or bring it back")
-    .description("Say whether a task gets requests. It goes on running.")
-    .addOption(adminFlag("it"));
+    .argument("<task>", "name (my-web.1) or ID")
+    .summary("set the admin state of a task")
+    .description("Set the admin state of a task: whether it gets requests. The task keeps running.")
+    .addOption(adminFlag());
   meshFlags(command)
     .addHelpText("after", taskSetHelp)
     .action(async (ref: string, flags: MeshFlags & { readonly admin?: string }) => {

@@ -74,6 +74,6 @@ test("[L22] a field that is not there is refused, with those that are", async ()
   const { code, err } = await runOn(mesh, ["service", "ls", "--format", "{{.Nam}}"]);
   expect([code, err]).toEqual([
     1,
-    "waggle: there is no .Nam in it\nwhere Nam is looked for there is: ID, Name, Mode, Replicas, Image, Ports\n",
+    "waggle: no field .Nam\nknown fields: ID, Name, Mode, Replicas, Image, Ports\n",
   ]);
 });

@@ -92,7 +92,7 @@ test("[I11] a name or a port that belongs to something else is refused before an
   app.Spec.TaskTemplate.ContainerSpec.Image = "nginx:latest";
   const named = await sent([app], []);
   expect([named.code, named.lines]).toEqual([1, []]);
-  expect(named.err).toContain("service web (line 3) is there already and runs nginx:latest");
+  expect(named.err).toContain("service web (line 3) already exists and runs nginx:latest");
   const ported = await sent([aStatic("other", {}, 8080)], []);
   expect([ported.code, ported.lines]).toEqual([1, []]);
   expect(ported.err).toContain("port 8080 of web (line 3) is already in use by service other");
@@ -120,7 +120,7 @@ test("[I23] what the file gives to another service now is let go of first: a por
     "POST /mesh/servers": done,
   });
   const { code, out } = await runOn(mesh, ["import", moved]);
-  expect([code, out.includes("service a lets go of 80, a.b\n")]).toEqual([0, true]);
+  expect([code, out.includes("removed 80, a.b from service a\n")]).toEqual([0, true]);
   expect(mesh.calls.find(({ method }) => method === "POST")?.body).toMatchObject({
     Labels: { "waggle.host": "c.d", team: "shop" },
     EndpointSpec: { Ports: [] },
@@ -131,7 +131,7 @@ test("[I23] what the file gives to another service now is let go of first: a por
     "GET /mesh/servers": { json: [] },
   });
   const refused = await runOn(taken, ["import", moved]);
-  expect(refused.err).toContain("host name a.b of b (line 9) already leads to service other");
+  expect(refused.err).toContain("host name a.b of b (line 9) already belongs to service other");
   expect(taken.calls.every(({ method }) => method === "GET")).toBe(true);
 });
 
@@ -158,7 +158,7 @@ test("[I11] a failure midway says how far it came", async () => {
   const refused = { status: 400, json: { message: "no" } };
   const { code, err } = await sent([], [], { "POST /mesh/servers": refused });
   expect(code).toBe(1);
-  expect(err).toContain("no; 1 step was done before");
+  expect(err).toContain("no; 1 step was completed before");
 });
 
 test("[I10] --dry-run asks no mesh, and --json tells everything to a program", async () => {
@@ -167,10 +167,10 @@ test("[I10] --dry-run asks no mesh, and --json tells everything to a program", a
   expect(dry.out).toContain(
     "service web at port 8080 waggle.balance=leastconn\n  server a 10.0.0.1:80 weight 1, checked",
   );
-  expect(dry.out).toContain("nothing was done");
+  expect(dry.out).toContain("nothing was changed");
   const json = JSON.parse((await runCli(["import", "-n", "--json", file])).out);
   expect(json).toMatchObject({ services: [{ name: "web", ports: [8080] }], errors: [], done: [] });
   expect((await runCli(["import", join(folder, "none.cfg")])).err).toContain("ENOENT");
   writeFileSync(join(folder, "empty.cfg"), "# nothing\n");
-  expect((await runCli(["import", join(folder, "empty.cfg")])).err).toContain("no service");
+  expect((await runCli(["import", join(folder, "empty.cfg")])).err).toContain("no services");
 });

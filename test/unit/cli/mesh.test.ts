@@ -131,7 +131,7 @@ describe("[L1] exit codes", () => {
     await using other = await fakeMesh({ "GET /nodes": { text: "<h1>hello</h1>" } });
     expect(await runOn(other, ["node", "ls"])).toMatchObject({
       code: 3,
-      err: expect.stringContaining("not as a mesh"),
+      err: expect.stringContaining("is not a mesh"),
     });
   });
 
@@ -142,7 +142,7 @@ describe("[L1] exit codes", () => {
     const client = createClient({ url, token: null, source: "--host" }, 50);
     await expect(client.get("/nodes")).rejects.toMatchObject({
       exitCode: 3,
-      message: expect.stringContaining("no answer in 0.05 s"),
+      message: expect.stringContaining("no response within 0.05 s"),
     });
     await new Promise((resolve) => silent.close(resolve));
   });
@@ -206,7 +206,7 @@ describe("[L1] exit codes", () => {
     ],
     [["up", "--nodes", "101"], `invalid argument "101" for "--nodes" flag: must be between 0 and 100`],
     [["up", "--port", "65536"], `invalid argument "65536" for "--port" flag: must be a port, 0 to 65535`],
-    [["up", "--runtime", "docker"], "--runtime docker is not there yet"],
+    [["up", "--runtime", "docker"], "--runtime docker is not supported yet"],
     [["join-token", "manager"], 'invalid argument "manager" for "role": must be worker'],
     [["completion", "tcsh"], 'invalid argument "tcsh" for "shell": must be one of bash, zsh, fish'],
     [

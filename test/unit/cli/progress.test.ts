@@ -229,7 +229,7 @@ describe("[L8] waiting", () => {
     expect({ code, out }).toEqual({ code: 1, out: `${single.ID}\n` });
     expect(err).toBe(
       "waggle: service my-web: 0 of 1 tasks running after 2s: No such image: nope\n" +
-        "the mesh goes on trying; waggle service ps my-web shows how, waggle service rm my-web ends it\n",
+        'the mesh keeps trying; "waggle service ps my-web" shows its tasks, "waggle service rm my-web" removes it\n',
     );
     // At once, then every 200 ms until two seconds have gone.
     expect(asked).toBe(11);
@@ -242,7 +242,7 @@ describe("[L8] waiting", () => {
       ...base,
       "GET /tasks": () => {
         asked += 1;
-        if (asked === 1_000) interrupt.abort();
+        if (asked === 300) interrupt.abort();
         return { json: [] };
       },
     });

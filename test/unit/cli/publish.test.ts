@@ -51,7 +51,7 @@ describe("[L3] a published port that cannot be read is refused in Docker's words
     ["8080:65536", "invalid containerPort: 65536"],
     ["x:80", "invalid hostPort: x"],
     ["-1", "invalid containerPort: -1"],
-    ["0", "target port 0 is no port"],
+    ["0", "invalid target port: 0"],
     ["8080-8070:80-70", "invalid containerPort: 80-70"],
     ["8080-8082:80-81", "invalid ranges specified for container and host Ports: 80-81 and 8080-8082"],
     ["127.0.0.1:8080:80", "hostip is not supported"],

@@ -212,10 +212,8 @@ test("[L70] status says when whether requests fail is not known", async () => {
     "GET /mesh/status": { json: { ...status, problems: [], trafficKnown: false } },
   });
   const { out } = await runOn(blind, ["status"]);
-  expect(out).toContain(
-    "What is counted of traffic cannot be read right now; whether requests fail is not known.\n",
-  );
-  expect(out).not.toContain("Nothing is wrong.");
+  expect(out).toContain("Traffic statistics are unavailable; failing requests are not shown.\n");
+  expect(out).not.toContain("No problems.");
 });
 
 test("[L72] status tells how many of a service's static servers are up beside its tasks", async () => {

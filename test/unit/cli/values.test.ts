@@ -46,9 +46,9 @@ describe("[L4] single values", () => {
     ["a count in words", () => readCountArgument("two"), "must be a whole number, 0 or more"],
     ["memory without a number", () => readBytes("lots"), "must be an amount of memory such as 512m or 1g"],
     ["negative CPUs", () => readNanoCpus("-1"), "must be a number of CPUs such as 0.5 or 2"],
-    ["a variable that is not set", () => readEnv("A", {}), "A is not set here; write A=VALUE"],
+    ["a variable that is not set", () => readEnv("A", {}), "A is not set in the environment; write A=VALUE"],
     ["a label without a key", () => readLabel("=b"), "must be KEY=VALUE"],
-    ["an open quote", () => readWords(`a "b`), `a quote is not closed at ""b"`],
+    ["an open quote", () => readWords(`a "b`), `unclosed quote at ""b"`],
     ["a scale without a number", () => readScale("my-web"), "invalid scale specifier 'my-web'"],
     [
       "a scale that is no number",
