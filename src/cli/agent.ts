@@ -78,7 +78,7 @@ async function runAgentVerb(cli: Cli, url: string, flags: Flags): Promise<void> 
   if (code !== 0) throw new CliError(code, "");
 }
 
-/** A mesh on this machine reaches its tasks here; any other one by the machine's name. */
+/** Loopback for a mesh on this machine, else the host name. */
 function defaultAddress(control: string): string {
   const { hostname: host } = new URL(control);
   return host === "localhost" || host === "[::1]" || host.startsWith("127.") ? "127.0.0.1" : hostname();

@@ -1,12 +1,11 @@
-// What a verb gets from the process around it, so that tests can run any verb without one.
+// The process as a verb sees it: streams, environment, clock and signals. Tests pass their own.
 
-/** A stream that text is written to. */
 export type TextSink = {
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
   readonly rows?: number | undefined;
-  /** A terminal says when its size changes. */
+  /** Emitted by a terminal whose size changes. */
   on?(event: "resize", listener: () => void): unknown;
   off?(event: "resize", listener: () => void): unknown;
 };
@@ -21,19 +20,18 @@ export type KeySource = {
   off(event: "data", listener: (bytes: Uint8Array) => void): unknown;
 };
 
-/** The process, as a verb sees it. */
 export type Cli = {
   readonly out: TextSink;
   readonly err: TextSink;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Where keys come from; absent: not from a terminal. */
+  /** Absent if standard input is not a terminal. */
   readonly keys?: KeySource;
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
-  /** 0 <= n < 1; spreads retries. */
+  /** A number from 0 up to 1; jitters retries. */
   readonly random: () => number;
-  /** Resolves after `ms`, or at once when the signal aborts. */
+  /** Resolves after `ms`, or when the signal aborts. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
-  /** Takes over Ctrl-C from here on: the signal aborts instead of ending the process. */
+  /** From this call on, Ctrl-C aborts the signal instead of ending the process. */
   readonly onInterrupt: () => AbortSignal;
 };

@@ -4,34 +4,34 @@ import type { MeshTarget } from "./context.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { parseJson } from "./json.ts";
 
-/** Advertised by the control API and stable: see docs/cli.md. */
+/** The version that the control API advertises; see docs/cli.md. */
 const engineApiVersion = "v1.44";
 
-/** No answer of the control API takes longer than this unless something is wrong. */
+/** Timeout of a request, milliseconds; no route of the control API takes this long. */
 const requestTimeoutMs = 30_000;
 
 type QueryParameters = Readonly<Record<string, string | number | boolean>>;
 
 export type MeshClient = {
   readonly target: MeshTarget;
-  /** JSON of an Engine API route, without the version: `get("/services", { status: true })`. */
+  /** JSON of an Engine API route; the path has no version: `get("/services", { status: true })`. */
   get<T>(path: string, query?: QueryParameters): Promise<T>;
-  /** Posts JSON to an Engine API route; null when the answer is empty. */
+  /** Posts JSON to an Engine API route; null if the response is empty. */
   post<T>(path: string, body: unknown, query?: QueryParameters): Promise<T | null>;
   delete(path: string, query?: QueryParameters): Promise<void>;
-  /** JSON of a native route: `mesh("/status")` is GET /mesh/status. */
+  /** JSON of a native route: `getNative("/status")` is GET /mesh/status. */
   getNative<T>(path: string, query?: QueryParameters): Promise<T>;
-  /** Posts JSON to a route that is no Engine API's, its path whole: `/dashboard/sign-in-link`. */
+  /** Posts JSON to a native route. The path is complete: `/dashboard/sign-in-link`. */
   postNative<T>(path: string, body: unknown): Promise<T>;
-  /** Deletes at a route that is no Engine API's, its path whole. */
+  /** Sends DELETE to a native route. The path is complete. */
   deleteNative(path: string): Promise<void>;
   /** Text of a native route. */
   getNativeText(path: string, query?: QueryParameters): Promise<string>;
 };
 
 /**
- * A client of one mesh. Every failure is a CliError that says whose move it is: exit code 1 the mesh refused,
- * 3 nobody answers (or somebody who is no mesh), 4 the token.
+ * Creates a client of one mesh. Every failure is a CliError: exit code 1 if the mesh refuses, 3 if no mesh
+ * responds, 4 if the token is refused.
  */
 export function createClient(target: MeshTarget, timeoutMs = requestTimeoutMs): MeshClient {
   const engine = (path: string) => `/${engineApiVersion}${path}`;
@@ -59,34 +59,39 @@ export function createClient(target: MeshTarget, timeoutMs = requestTimeoutMs): 
   };
 }
 
-/** The Engine API's `filters` parameter: values of one key are ORed, keys ANDed. */
-export function filterQuery(wanted: Readonly<Record<string, readonly string[]>>): QueryParameters {
-  const keys = Object.entries(wanted).filter(([, values]) => values.length > 0);
+/** The Engine API's `filters` parameter. The mesh ORs the values of one key and ANDs the keys. */
+export function filterQuery(filters: Readonly<Record<string, readonly string[]>>): QueryParameters {
+  const keys = Object.entries(filters).filter(([, values]) => values.length > 0);
   if (keys.length === 0) return {};
   const sets = keys.map(([key, values]) => [key, Object.fromEntries(values.map((value) => [value, true]))]);
   return { filters: JSON.stringify(Object.fromEntries(sets)) };
 }
 
-/** Headers that show the token. */
+/** Headers with the token, if there is one. */
 export function authorizationHeaders(target: MeshTarget): Record<string, string> {
   return target.token === null ? {} : { authorization: `Bearer ${target.token}` };
 }
 
-/** The mesh cannot be reached: what was tried and what would work. */
-export function unreachable(target: MeshTarget, why: string, cause?: unknown): CliError {
+/** The error of an unreachable mesh, with its URL, the reason and a hint. */
+export function unreachable(target: MeshTarget, reason: string, cause?: unknown): CliError {
   const hint = target.source.endsWith("mesh.json")
     ? `is it running? "waggle up" starts it; --host URL selects another mesh`
     : `the URL is from ${target.source}; is the mesh deployed there?`;
-  return new CliError(exitCodes.unreachable, `cannot reach the mesh at ${target.url}: ${why}`, hint, cause);
+  return new CliError(
+    exitCodes.unreachable,
+    `cannot reach the mesh at ${target.url}: ${reason}`,
+    hint,
+    cause,
+  );
 }
 
-/** The token is refused: how to give another. */
+/** The error of a missing or refused token, with a hint. */
 export function tokenRefused(target: MeshTarget, message: string): CliError {
-  const said = message === "" ? "" : ` (${message})`;
-  const what = target.token === null ? "requires a token" : "refuses the token";
+  const details = message === "" ? "" : ` (${message})`;
+  const problem = target.token === null ? "requires a token" : "refuses the token";
   return new CliError(
     exitCodes.token,
-    `the mesh at ${target.url} ${what}${said}`,
+    `the mesh at ${target.url} ${problem}${details}`,
     "give the operator token with WAGGLE_TOKEN=… or --token-file FILE",
   );
 }
@@ -105,7 +110,7 @@ async function sendRequest(
     response = await fetch(target.url + path, {
       method,
       headers,
-      // A redirect to another place would carry the token there.
+      // Following a redirect would send the token to another host.
       redirect: "manual",
       signal: AbortSignal.timeout(timeoutMs),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -120,7 +125,7 @@ async function sendRequest(
 async function refusalFrom(target: MeshTarget, response: Response): Promise<CliError> {
   const text = await response.text().catch(() => "");
   const message = errorMessage(text);
-  // What follows the semicolon tells users of the Docker CLI how to give a token.
+  // The text after the semicolon is a hint for users of the Docker CLI.
   if (response.status === 401) return tokenRefused(target, message?.split(";", 1)[0] ?? "");
   if (response.status === 403) {
     return new CliError(
@@ -133,7 +138,9 @@ async function refusalFrom(target: MeshTarget, response: Response): Promise<CliE
   return new CliError(exitCodes.refused, message);
 }
 
-/** The message of an error body without the gRPC prefix of Docker's own messages; null if the body is not one. */
+/**
+ * The message of an error body without the gRPC prefix of Docker's own messages; null if the body is not one.
+ */
 function errorMessage(text: string): string | null {
   const body = parseJson(text) as { message?: unknown } | null;
   if (typeof body?.message !== "string") return null;

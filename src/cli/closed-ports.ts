@@ -1,5 +1,5 @@
-// Published ports that could not be opened on this machine, as `waggle up` notes them in the state folder. The mesh
-// itself cannot know: to it a port is published, and who listens for it is its machine's affair.
+// Published ports that `waggle up` could not open on this machine, as recorded in its state folder. The
+// registry does not know them, because the listeners belong to the machine.
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,23 +7,23 @@ import type { StatusProblem } from "../protocol/status.ts";
 
 export const closedPortsFile = "closed-ports.json";
 
-/** One address and port that should be open and is not. */
+/** An address and port that should be open and is not. */
 export type ClosedPort = {
-  /** Whose it is: `node1`, `balancer`. */
+  /** The entry point that should listen: `node1`, `balancer`. */
   readonly owner: string;
   readonly address: string;
   readonly port: number;
-  /** Why, and what is done about it. */
+  /** The error, and whether opening is retried. */
   readonly why: string;
   /** Epoch milliseconds. */
   readonly sinceMs: number;
 };
 
-/** What is wrong with the ports of the mesh that keeps its state there; nothing where nobody noted anything. */
+/** The closed ports of the mesh in a state folder, as problems; none if the file does not exist. */
 export async function closedPortProblems(stateDir: string): Promise<StatusProblem[]> {
   const text = await readFile(join(stateDir, closedPortsFile), "utf8").catch(() => "[]");
   return (JSON.parse(text) as ClosedPort[]).map(({ owner, address, port, why, sinceMs }) => {
-    const next = "Stop the process that listens there, or publish another port.";
-    return { what: `port ${address}:${port} of ${owner}`, why: `not open: ${why}`, next, sinceMs };
+    const nextStep = "Stop the process that listens there, or publish another port.";
+    return { what: `port ${address}:${port} of ${owner}`, why: `not open: ${why}`, next: nextStep, sinceMs };
   });
 }

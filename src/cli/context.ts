@@ -1,4 +1,5 @@
-// Where the mesh is and the token for it: from flags, else the environment, else what `waggle up` left behind.
+// Finds the URL and the token of the mesh: from flags, else the environment, else the state folder of `waggle
+// up`.
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,13 +8,13 @@ import { parseJson } from "./json.ts";
 
 /** The control API of one mesh. */
 export type MeshTarget = {
-  /** Without a slash at the end: `http://127.0.0.1:8787`. */
+  /** Without a trailing slash: `http://127.0.0.1:8787`. */
   readonly url: string;
-  /** Null: none was given; the mesh will say whether it wants one. */
+  /** Null if no token was given. */
   readonly token: string | null;
-  /** Where the URL came from, for messages: `--host`, `WAGGLE_HOST`, `.waggle/mesh.json`. */
+  /** Origin of the URL, for messages: `--host`, `WAGGLE_HOST`, `.waggle/mesh.json`. */
   readonly source: string;
-  /** The state folder of the mesh, where it was started on this machine. */
+  /** The state folder of the mesh, if it runs on this machine. */
   readonly stateDir?: string;
 };
 
@@ -23,14 +24,13 @@ export type TargetFlags = {
   readonly state?: string | undefined;
 };
 
-/** Where `waggle up` keeps a mesh unless told. */
+/** The default state folder of `waggle up`. */
 export const defaultStateDir = ".waggle";
 
 /**
- * Finds the mesh that a command is about. The token that `waggle up` wrote goes to the URL written beside it and
- * nowhere else.
+ * Finds the mesh of a command. The token in mesh.json is used only for the URL in the same file.
  *
- * @throws exit code 3 when nothing says where the mesh is, 2 when what says it cannot be read
+ * @throws exit code 3 if no source names a mesh, 2 if a source cannot be read
  */
 export async function findTarget(
   flags: TargetFlags,
@@ -38,16 +38,16 @@ export async function findTarget(
 ): Promise<MeshTarget> {
   const stateDir = flags.state ?? defaultStateDir;
   const meshFile = join(stateDir, "mesh.json");
-  const given = flags.host ?? (env.WAGGLE_HOST || undefined);
-  const token = await readGivenToken(flags, env);
-  if (given === undefined) {
+  const host = flags.host ?? (env.WAGGLE_HOST || undefined);
+  const token = await readToken(flags, env);
+  if (host === undefined) {
     const local = await readMeshFile(meshFile);
     if (local === null) throw noMeshError(meshFile);
     return { url: local.control, token: token ?? local.token, source: meshFile, stateDir };
   }
-  const url = parseHost(given);
+  const url = parseHost(host);
   const source = flags.host === undefined ? "WAGGLE_HOST" : "--host";
-  // Here the file only may help: what is wrong with it is no concern of a command about another mesh.
+  // The file is optional here: an error in it must not stop a command for another mesh.
   const local = await readMeshFile(meshFile).catch(() => null);
   if (local?.control !== url) return { url, token, source };
   return { url, token: token ?? local.token, source, stateDir };
@@ -82,24 +82,24 @@ async function readMeshFile(path: string): Promise<{ control: string; token: str
   return { control: parseHost(value.control), token: value.token };
 }
 
-async function readGivenToken(
+async function readToken(
   flags: TargetFlags,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<string | null> {
   const path = flags.tokenFile;
   if (path === undefined) {
-    const own = env.WAGGLE_TOKEN?.trim() ?? "";
-    return own === "" ? null : checkToken(own, "WAGGLE_TOKEN");
+    const envToken = env.WAGGLE_TOKEN?.trim() ?? "";
+    return envToken === "" ? null : checkToken(envToken, "WAGGLE_TOKEN");
   }
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw usageError(`cannot read --token-file ${path}: ${error.message}`);
   });
   const token = text.trim();
-  if (token === "") throw usageError(`--token-file ${path} is empty`, "write the token into it, on one line");
+  if (token === "") throw usageError(`--token-file ${path} is empty`, "write the token into it on one line");
   return checkToken(token, `--token-file ${path}`);
 }
 
-/** What fits into a header. The token itself is never shown. */
+/** Checks that a token fits into a header. The error does not show the token. */
 function checkToken(token: string, source: string): string {
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   throw usageError(`${source} is not a token: it contains a space or a non-ASCII character`);

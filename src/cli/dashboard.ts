@@ -1,4 +1,4 @@
-// `waggle dashboard`: a link that signs you in to the dashboard, once.
+// `waggle dashboard`: a one-time sign-in link to the dashboard.
 
 import type { Command } from "commander";
 import { SignInLink } from "../protocol/sign-in-link.ts";
@@ -22,7 +22,7 @@ export function registerDashboard(program: Command, cli: Cli): void {
     });
 }
 
-/** A new link to the dashboard of the mesh at `origin`. */
+/** Creates a sign-in link to the dashboard of the mesh at `origin`. */
 export async function signInUrl(client: Pick<MeshClient, "postNative">, origin: string): Promise<string> {
   return origin + SignInLink.parse(await client.postNative("/dashboard/sign-in-link", {})).path;
 }

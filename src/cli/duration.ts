@@ -1,11 +1,11 @@
-// Lengths of time in Docker's words: "8 seconds ago" for people, `1m30s` on the command line.
+// Durations as Docker writes them: "8 seconds ago" in tables, `1m30s` on the command line.
 
 import { usageError } from "./errors.ts";
 
 const secondMs = 1_000;
 const hourMs = 3_600_000;
 
-/** How long, as Docker says it: "Less than a second", "About a minute", "3 weeks". */
+/** A duration as Docker prints it: "Less than a second", "About a minute", "3 weeks". */
 export function humanDuration(ms: number): string {
   const seconds = Math.floor(ms / secondMs);
   if (seconds < 1) return "Less than a second";
@@ -23,7 +23,9 @@ export function humanDuration(ms: number): string {
   return `${Math.floor(ms / hourMs / 24 / 365)} years`;
 }
 
-/** "8 seconds ago"; lower case, to follow a state. A clock ahead of ours counts as now. */
+/**
+ * "8 seconds ago", in lower case to follow a state. A time in the future, from another clock, counts as now.
+ */
 export function humanAgo(atMs: number, nowMs: number): string {
   return `${humanDuration(Math.max(0, nowMs - atMs)).toLowerCase()} ago`;
 }
@@ -39,16 +41,16 @@ const unitNs: Readonly<Record<string, number>> = {
 };
 
 /**
- * Reads a length of time as Docker's flags take it.
+ * Reads a duration in the syntax of Docker's flags.
  *
  * @returns nanoseconds, the Engine API's unit
- * @throws a usage error that says what would work
+ * @throws a usage error with the accepted syntax
  */
 export function parseDurationNs(text: string): number {
   if (text === "0") return 0;
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)];
-  const whole = parts.map((part) => part[0]).join("");
-  if (parts.length === 0 || whole !== text) {
+  const matched = parts.map((part) => part[0]).join("");
+  if (parts.length === 0 || matched !== text) {
     throw usageError(
       `invalid duration "${text}"`,
       "write a number and a unit (ns, us, ms, s, m, h): 10s, 1m30s, 500ms",
@@ -58,12 +60,12 @@ export function parseDurationNs(text: string): number {
   return Math.round(ns);
 }
 
-/** The same in milliseconds; a part of one stays a fraction. */
+/** Reads a duration like `parseDurationNs`, but returns milliseconds, with fractions. */
 export function parseDurationMs(text: string): number {
   return parseDurationNs(text) / 1e6;
 }
 
-/** Nanoseconds as Go prints a duration: `10s`, `1m30s`, `500ms`. */
+/** Prints nanoseconds as Go prints a duration: `10s`, `1m30s`, `500ms`. */
 export function printDurationNs(ns: number): string {
   if (ns === 0) return "0s";
   if (ns < 1e3) return `${ns}ns`;

@@ -1,4 +1,4 @@
-// The Engine API's objects, as far as the CLI reads them. What it does not know it passes on as it came.
+// The Engine API's objects, as far as the CLI reads them. It writes unknown members back unchanged.
 
 export type EnginePortConfig = {
   Name?: string;
@@ -19,7 +19,7 @@ export type EngineSpec = {
       Env?: string[];
       Dir?: string;
       StopSignal?: string;
-      /** Nanoseconds, as every duration here. */
+      /** Nanoseconds, like every duration in these objects. */
       StopGracePeriod?: number;
       [key: string]: unknown;
     };
@@ -87,5 +87,5 @@ export type EngineSwarm = {
   JoinTokens: { Worker: string; Manager: string };
 };
 
-/** What create and update answer. */
+/** The response of create and update. */
 export type EngineChangeResponse = { ID?: string; Warnings?: string[] | null };

@@ -1,26 +1,26 @@
-// An error that ends the command: what to print and which exit code a script sees.
+// The error that ends a command: its message, its hint and the exit code.
 
 /** Exit codes, also printed by `waggle --help`. */
 export const exitCodes = {
   ok: 0,
-  /** The mesh read the request and refused it, or a check did not hold. */
+  /** The mesh refused the request, or a check failed. */
   refused: 1,
-  /** The command line cannot be read. */
+  /** The command line is invalid. */
   usage: 2,
-  /** Nothing that speaks for a mesh answers. */
+  /** No mesh responds. */
   unreachable: 3,
-  /** The token is missing, wrong, or may not do this. */
+  /** The token is missing, wrong, or not permitted to do this. */
   token: 4,
   interrupted: 130,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
-/** Ends the command. An empty message prints nothing: what there is to say was said already. */
+/** Ends the command. An empty message prints nothing, for errors that have been printed before. */
 export class CliError extends Error {
   override readonly name = "CliError";
   readonly exitCode: number;
-  /** What would work; printed on a line of its own. */
+  /** What would work; printed on the second line. */
   readonly hint: string;
 
   constructor(exitCode: number, message: string, hint = "", cause?: unknown) {
@@ -30,17 +30,17 @@ export class CliError extends Error {
   }
 }
 
-/** The command line says something that cannot be read. */
+/** An error in the command line. */
 export function usageError(message: string, hint = ""): CliError {
   return new CliError(exitCodes.usage, message, hint);
 }
 
-/** The mesh says no. */
+/** A refusal by the mesh, or a failed check. */
 export function refused(message: string, hint = ""): CliError {
   return new CliError(exitCodes.refused, message, hint);
 }
 
-/** The lines for standard error, without a final newline; empty when there is nothing to say. */
+/** The text for standard error, without a final newline; empty if the message is empty. */
 export function errorText(error: CliError): string {
   if (error.message === "") return "";
   return error.hint === "" ? `waggle: ${error.message}` : `waggle: ${error.message}\n${error.hint}`;

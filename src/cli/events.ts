@@ -1,4 +1,4 @@
-// `waggle events`: who did what to which thing, and why.
+// `waggle events`: who did what to which object, and why.
 
 import type { Command } from "commander";
 import type { MeshEvent } from "../domain/model/event.ts";
@@ -8,13 +8,13 @@ import { CliError, exitCodes, usageError } from "./errors.ts";
 import { connect, type MeshFlags, meshFlags, valueFlag } from "./flags.ts";
 import { readCountArgument } from "./values.ts";
 
-/** Events asked for at a time. */
+/** Number of events per request. */
 const eventPageSize = 500;
 
-/** The mesh keeps no more. */
+/** Number of events that the mesh keeps. */
 const maxTail = 1_000;
 
-/** Events shown when nothing says from where on. */
+/** Number of events shown without --tail and --since. */
 const defaultTail = 100;
 
 type Flags = MeshFlags & { follow?: boolean; since?: number; tail: number };
@@ -42,19 +42,19 @@ async function events(cli: Cli, command: Command, flags: Flags): Promise<void> {
   const print = (event: MeshEvent) => {
     cli.out.write(flags.json ? `${JSON.stringify(event)}\n` : eventLine(event));
   };
-  const last =
+  const lastSeq =
     flags.since === undefined
       ? await printTail(mesh, flags.tail, print)
       : await printSince(mesh, flags.since, print);
   if (!flags.follow) return;
   const { followEvents } = await import("./follow-events.ts");
-  await followEvents(cli, mesh.target, last, print, cli.onInterrupt());
+  await followEvents(cli, mesh.target, lastSeq, print, cli.onInterrupt());
   throw new CliError(exitCodes.interrupted, "");
 }
 
 /**
- * Widths of the columns of a line: who follows the events does not know what is still to come, so that they are set.
- * The longest action is `mesh.rotate-token`; a longer name only moves its own line.
+ * Fixed column widths, because later events are unknown while following. The longest action is
+ * `mesh.rotate-token`; a longer name shifts only its own line.
  */
 const eventColumnWidths = { seq: 5, action: 17, subject: 16, actor: 16 };
 
@@ -74,21 +74,21 @@ function eventLine(event: MeshEvent): string {
 
 type PrintEvent = (event: MeshEvent) => void;
 
-/** Prints the newest events; returns the number of the last one. */
+/** Prints the newest events. @returns the number of the last event */
 async function printTail(mesh: MeshClient, limit: number, print: PrintEvent): Promise<number> {
   const newest = await mesh.getNative<MeshEvent[]>("/events", { limit: Math.max(1, limit) });
   for (const event of limit === 0 ? [] : newest) print(event);
   return newest.at(-1)?.seq ?? 0;
 }
 
-/** Prints all events after a number; returns the number of the last one. */
+/** Prints all events after a number. @returns the number of the last event */
 async function printSince(mesh: MeshClient, sinceSeq: number, print: PrintEvent): Promise<number> {
   let since = sinceSeq;
   for (;;) {
     const page = await mesh.getNative<MeshEvent[]>("/events", { since, limit: eventPageSize });
     for (const event of page) print(event);
     const last = page.at(-1);
-    // The mesh may give fewer than asked for at a time; only an empty answer says that there is no more.
+    // A response may have fewer events than the limit. Only an empty one is the end.
     if (last === undefined || last.seq <= since) return since;
     since = last.seq;
   }

@@ -1,4 +1,4 @@
-// Flags of verbs: how values are read, and the ones that every verb talking to a mesh has.
+// Builds flags with validated values, and the flags of every verb that talks to a mesh.
 
 import { Argument, type Command, Option } from "commander";
 import type { Cli } from "./cli.ts";
@@ -6,17 +6,21 @@ import { createClient, type MeshClient } from "./client.ts";
 import { findTarget, type TargetFlags } from "./context.ts";
 import { CliError, usageError } from "./errors.ts";
 
-/** Heading of the flags below in every help text. */
+/** Heading of the connection flags in help texts. */
 const meshGroup = "Connection:";
 
 export type MeshFlags = TargetFlags & { readonly json?: boolean | undefined };
 
-/** Adds `--json` and the flags that say which mesh. @param hostLetter false where `-H` means something else */
+/**
+ * Adds `--json` and the connection flags.
+ *
+ * @param hostLetter false if `-H` has another meaning for this verb
+ */
 export function meshFlags(command: Command, { hostLetter = true } = {}): Command {
   return targetFlags(command.option("--json", "format output as JSON"), hostLetter);
 }
 
-/** Adds the flags that say which mesh. */
+/** Adds the connection flags. */
 export function targetFlags(command: Command, hostLetter = true): Command {
   const flags = [
     new Option(
@@ -30,42 +34,42 @@ export function targetFlags(command: Command, hostLetter = true): Command {
   return command;
 }
 
-/** The flags that say which mesh, given before or after the verb; after wins. */
+/** The connection flags, given before or after the verb. A flag after the verb takes precedence. */
 export function readTargetFlags(command: Command): TargetFlags {
   let root = command;
   while (root.parent !== null) root = root.parent;
   return { ...root.opts<TargetFlags>(), ...command.opts<TargetFlags>() };
 }
 
-/** A client of the mesh that the command is about. */
+/** Creates a client of the mesh that the connection flags name. */
 export async function connect(command: Command, cli: Cli): Promise<MeshClient> {
   return createClient(await findTarget(readTargetFlags(command), cli.env));
 }
 
-/** A flag with one value. What `read` throws is told in Docker's words, naming the flag. */
+/** A flag with one value. Errors of `read` are reported as Docker does, with the name of the flag. */
 export function valueFlag<T>(flags: string, description: string, read: (text: string) => T): Option {
   return new Option(flags, description).argParser((text) => readFlag(flags, text, read));
 }
 
-/** A flag that may be given many times; each value adds what `read` makes of it. */
+/** A repeatable flag; the values that `read` returns are collected. */
 export function listFlag<T>(
   flags: string,
   description: string,
   read: (text: string) => readonly T[],
 ): Option {
-  return new Option(flags, description).argParser((text, before: readonly T[] | undefined) => [
-    ...(before ?? []),
+  return new Option(flags, description).argParser((text, previous: readonly T[] | undefined) => [
+    ...(previous ?? []),
     ...readFlag(flags, text, read),
   ]);
 }
 
-/** A flag that takes one of a few words; help and completion show them. */
+/** A flag with a fixed set of values, shown by help and completion. */
 export function choiceFlag(flags: string, description: string, choices: readonly string[]): Option {
   const read = (text: string) => readChoice(text, choices);
   return new Option(flags, description).choices(choices).argParser((text) => readFlag(flags, text, read));
 }
 
-/** An argument that takes one of a few words, told apart as those of a flag. @param name `<shell>`, `[role]` */
+/** An argument with a fixed set of values. @param name `<shell>`, `[role]` */
 export function choiceArgument(name: string, description: string, choices: readonly string[]): Argument {
   const argument = new Argument(name, description).choices(choices);
   return argument.argParser((text) => {

@@ -1,4 +1,4 @@
-// Following the mesh's events over the watch socket: every event once and in order, whatever happens to the socket.
+// Follows the mesh's events over the watch socket. Delivers each event once and in order, across reconnects.
 
 import type { WebSocket } from "ws";
 import type { WatchFrame } from "../protocol/watch.ts";
@@ -10,22 +10,25 @@ import { parseJson } from "./json.ts";
 
 export type WatchedEvent = Extract<WatchFrame, { type: "event" }>["event"];
 
-/** Waits between dials, milliseconds; each doubles up to the longest, less a random part. */
+/** Exponential backoff between dials, milliseconds, with jitter. */
 const firstRedialMs = 250;
 const maxRedialMs = 10_000;
 
-/** A dial that opens no socket in this time is given up. */
+/** Timeout of the WebSocket handshake, milliseconds. */
 const watchOpenTimeoutMs = 10_000;
 
-/** The mesh answers a ping without waking up; a socket silent for three of them is dead, however open it looks. */
+/**
+ * Interval of pings, milliseconds. The mesh responds without waking up; after three silent intervals the
+ * socket is dead.
+ */
 const watchPingMs = 5_000;
 const watchTimeoutMs = 3 * watchPingMs;
 
 /**
- * Calls `onEvent` for every event after `sinceSeq` until the signal aborts. A socket that breaks is dialled again
- * from the last event seen.
+ * Calls `onEvent` for every event after `sinceSeq` until the signal aborts. After a broken connection, dials
+ * again from the last event.
  *
- * @throws exit code 3 when the first dial finds no mesh, 4 when the token is refused
+ * @throws exit code 3 if the first dial finds no mesh, 4 if the token is refused
  */
 export async function followEvents(
   cli: Cli,
@@ -34,25 +37,25 @@ export async function followEvents(
   onEvent: (event: WatchedEvent) => void,
   stop: AbortSignal,
 ): Promise<void> {
-  let seq = sinceSeq;
+  let lastSeq = sinceSeq;
   let waitMs = firstRedialMs;
-  let everOpened = false;
+  let hasOpened = false;
   while (!stop.aborted) {
-    const end = await watchOnce(cli, target, seq, stop, (event) => {
-      // What is repeated after a new dial was seen already.
-      if (event.seq <= seq) return;
-      seq = event.seq;
+    const end = await watchOnce(cli, target, lastSeq, stop, (event) => {
+      // The mesh may repeat events after a new dial.
+      if (event.seq <= lastSeq) return;
+      lastSeq = event.seq;
       onEvent(event);
     });
     if (stop.aborted) return;
-    everOpened ||= end.wasOpened;
-    if (end.error !== null && (!everOpened || end.error.exitCode === exitCodes.token)) throw end.error;
+    hasOpened ||= end.wasOpened;
+    if (end.error !== null && (!hasOpened || end.error.exitCode === exitCodes.token)) throw end.error;
     waitMs = end.wasOpened ? firstRedialMs : Math.min(maxRedialMs, waitMs * 2);
     await cli.sleep(waitMs * (0.5 + cli.random() / 2), stop);
   }
 }
 
-/** How one socket's life went: whether it opened, and why it never did. */
+/** How a socket ended; `error` is set if it failed. */
 type WatchEnd = { readonly wasOpened: boolean; readonly error: CliError | null };
 
 /** One socket, from dial to close. */
@@ -70,54 +73,54 @@ async function watchOnce(
     headers: authorizationHeaders(target),
     handshakeTimeout: watchOpenTimeoutMs,
   });
-  // A closing handshake would keep the person waiting who asked to stop.
+  // No closing handshake: the user is waiting for the command to end.
   const close = () => socket.terminate();
   stop.addEventListener("abort", close);
-  // The stop may have come while the modules were loaded.
+  // The signal may have aborted while the modules were loaded.
   if (stop.aborted) close();
-  const endPings = pingWhileOpen(cli, socket);
+  const stopPings = pingWhileOpen(cli, socket);
   socket.on("message", (data) => {
     const frame = WatchFrame.safeParse(parseJson(String(data)));
-    // A frame that cannot be read is a newer mesh's word for something else; the events still come.
+    // An unknown frame comes from a newer mesh and is no event.
     if (frame.success && frame.data.type === "event") onEvent(frame.data.event);
   });
   const end = await waitForClose(socket, target);
-  endPings();
+  stopPings();
   stop.removeEventListener("abort", close);
   return end;
 }
 
-/** Resolves when the socket is closed, and never rejects. */
+/** Resolves when the socket closes; never rejects. */
 function waitForClose(socket: WebSocket, target: MeshTarget): Promise<WatchEnd> {
   const { promise, resolve } = Promise.withResolvers<WatchEnd>();
-  let opened = false;
+  let wasOpened = false;
   let failure: CliError | null = null;
   socket.on("open", () => {
-    opened = true;
+    wasOpened = true;
   });
   socket.on("unexpected-response", (_request, { statusCode = 0 }) => {
-    const why = `the watch socket was answered with ${statusCode}`;
-    failure = statusCode === 401 ? tokenRefused(target, "") : unreachable(target, why);
+    const reason = `the watch socket was refused with status ${statusCode}`;
+    failure = statusCode === 401 ? tokenRefused(target, "") : unreachable(target, reason);
     socket.terminate();
   });
   socket.on("error", (error: NodeJS.ErrnoException) => {
     failure ??= unreachable(target, error.message || String(error.code), error);
   });
-  socket.on("close", () => resolve({ wasOpened: opened, error: failure }));
+  socket.on("close", () => resolve({ wasOpened, error: failure }));
   return promise;
 }
 
-/** Pings an open socket, and ends one that has been silent for too long. Returns what stops it. */
+/** Pings an open socket, and terminates it after a silence. @returns a function that stops the pings */
 function pingWhileOpen(cli: Cli, socket: WebSocket): () => void {
-  let heardAtMs = cli.nowMs();
-  const heard = () => {
-    heardAtMs = cli.nowMs();
+  let lastMessageAtMs = cli.nowMs();
+  const onMessage = () => {
+    lastMessageAtMs = cli.nowMs();
   };
-  socket.on("open", heard);
-  socket.on("message", heard);
+  socket.on("open", onMessage);
+  socket.on("message", onMessage);
   const pings = setInterval(() => {
     if (socket.readyState !== socket.OPEN) return;
-    if (cli.nowMs() - heardAtMs > watchTimeoutMs) socket.terminate();
+    if (cli.nowMs() - lastMessageAtMs > watchTimeoutMs) socket.terminate();
     else socket.send("ping");
   }, watchPingMs);
   return () => clearInterval(pings);

@@ -1,5 +1,6 @@
-// `--format`: lists and objects as a script wants them. Of Docker's Go templates this reads what scripts use: fields
-// (`{{.Name}}`, `{{.Spec.Name}}`), `{{json .Spec}}`, text between them with \t and \n, and the word `json`.
+// `--format`: prints lists and objects by a template, for scripts. Supports a subset of Docker's Go
+// templates: fields (`{{.Name}}`, `{{.Spec.Name}}`), `{{json .Spec}}`, text between them with \t and \n, and
+// the word `json`.
 
 import type { Option } from "commander";
 import type { TextSink } from "./cli.ts";
@@ -9,10 +10,10 @@ import { formatTable, printLines } from "./output.ts";
 
 type FormatPart = string | { readonly path: readonly string[]; readonly json: boolean };
 
-/** A template that was read. */
+/** A parsed template. */
 export type Format = readonly FormatPart[];
 
-/** The columns of a list: what stands above each, and what a template calls it. */
+/** The columns of a list: the heading, and the name of the field in templates. */
 export type ListColumns = readonly (readonly [heading: string, field: string])[];
 
 export function formatFlag(): Option {
@@ -23,7 +24,7 @@ export function formatFlag(): Option {
   );
 }
 
-/** Prints a list: as a table, or each row as the format says. @param rows cells in the order of the columns */
+/** Prints a list as a table, or each row by the format. @param rows cells in the order of the columns */
 export function printRows(
   out: TextSink,
   format: Format | undefined,
@@ -40,7 +41,7 @@ export function printRows(
   printFormatted(out, format, objects);
 }
 
-/** Prints each object on a line of its own, as the format says. */
+/** Prints each object on its own line by the format. */
 export function printFormatted(out: TextSink, format: Format, objects: readonly unknown[]): void {
   printLines(
     out,
@@ -48,7 +49,7 @@ export function printFormatted(out: TextSink, format: Format, objects: readonly 
   );
 }
 
-/** Reads a template. @throws a usage error naming what cannot be read and what can */
+/** Parses a template. @throws a usage error with the unsupported part and the supported syntax */
 function readFormat(text: string): Format {
   if (text === "json") return [{ path: [], json: true }];
   return text.split(/(\{\{.*?\}\})/).flatMap((piece): FormatPart[] => {

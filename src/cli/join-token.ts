@@ -1,4 +1,4 @@
-// `waggle join-token`: what a new node shows to be let in.
+// `waggle join-token`: the token that a new node joins with.
 
 import type { Command } from "commander";
 import type { Cli } from "./cli.ts";

@@ -5,9 +5,9 @@ import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Cli } from "./cli.ts";
 
-// Keeps the stripped and compiled sources for the next start: half of what a short command takes. In the package's
-// own folder, because the usual one is shared with the other users of the machine. bin/waggle sets it before this
-// file is read, for this file; tasks and agents do not inherit it.
+// Caches the stripped and compiled sources, which halves the time of a short command. The cache is in the
+// package's own folder, because other users of the machine share the default one. bin/waggle sets
+// NODE_COMPILE_CACHE, so that this file is cached too; tasks and agents must not inherit the variable.
 const cacheDir = fileURLToPath(new URL("../../node_modules/.cache/waggle", import.meta.url));
 enableCompileCache(cacheDir);
 if (process.env.NODE_COMPILE_CACHE === cacheDir) delete process.env.NODE_COMPILE_CACHE;
@@ -22,23 +22,23 @@ const cli: Cli = {
   nowMs: () => Date.now(),
   random: () => Math.random(),
   sleep: (ms, signal) => wait(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {}),
-  onInterrupt: takeInterrupts,
+  onInterrupt: interruptSignal,
 };
 
-// `waggle events | head` closes the pipe early: that is the end, not a failure.
+// `waggle events | head` closes the pipe early, which is not a failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
   process.exit(0);
 });
 
-// Imported only now, so that the compile cache holds for all of it.
+// Imported after the compile cache is enabled, so that it covers these modules.
 const { run } = await import("./program.ts");
 process.exitCode = await run(process.argv.slice(2), cli);
 
-function takeInterrupts(): AbortSignal {
+function interruptSignal(): AbortSignal {
   if (interrupt === null) {
     const controller = new AbortController();
-    // Once: a second Ctrl-C ends the process at once, should the end after the first one take long.
+    // Once: a second Ctrl-C ends the process at once.
     process.once("SIGINT", () => controller.abort());
     interrupt = controller.signal;
   }

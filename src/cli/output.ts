@@ -2,11 +2,12 @@
 
 import type { TextSink } from "./cli.ts";
 
-// Docker sets its tab writer to these: a column is its widest cell plus the padding, and never under the minimum.
+// The settings of Docker's tab writer: a column is as wide as its widest cell plus the padding, but not below
+// the minimum.
 const minColumnWidth = 10;
 const columnPadding = 3;
 
-/** A table as text, one line a row, headings first. The last column is not padded. */
+/** Formats a table, headings first. The last column is not padded. */
 export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [headings, ...rows];
   const widths = headings.map((_, column) =>
@@ -25,27 +26,27 @@ function tableLine(cells: readonly string[], widths: readonly number[]): string 
     .join("");
 }
 
-/** Width on a terminal, near enough for names: one column a code point. */
+/** Width on a terminal: one column per code point, which is right for names. */
 function displayWidth(text: string): number {
   return [...text].length;
 }
 
-/** Prints lines, each ended. */
+/** Prints lines, each with a newline. */
 export function printLines(out: TextSink, lines: readonly string[]): void {
   if (lines.length > 0) out.write(`${lines.join("\n")}\n`);
 }
 
-/** At most `max` characters; a cut is marked. */
+/** Cuts a text to `max` characters, with an ellipsis. */
 export function ellipsis(text: string, max: number): string {
   return text.length > max ? `${text.slice(0, max - 1)}…` : text;
 }
 
-/** The first letter upper case, as Docker shows states. */
+/** Upper-cases the first letter, as Docker prints states. */
 export function capitalize(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
-/** Orders as people count: web2 before web10. */
+/** Compares with numbers by value: web2 before web10. */
 export function compareNaturally(a: string, b: string): number {
   const left = a.match(/\d+|\D+/g) ?? [];
   const right = b.match(/\d+|\D+/g) ?? [];

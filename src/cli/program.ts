@@ -1,4 +1,4 @@
-// The command tree, and how a run of it ends.
+// The command tree, and the exit code of a run.
 
 import { Command, CommanderError } from "commander";
 import { MeshError } from "../domain/model/error.ts";
@@ -44,7 +44,7 @@ Exit codes:
  * Runs one command line.
  *
  * @param args without the interpreter and the script
- * @returns the exit code, see errors.ts
+ * @returns the exit code; see errors.ts
  */
 export async function run(args: readonly string[], cli: Cli): Promise<number> {
   const program = buildProgram(cli);
@@ -57,7 +57,7 @@ export async function run(args: readonly string[], cli: Cli): Promise<number> {
   }
 }
 
-/** The whole command tree. Verbs load what they need when they run. */
+/** Builds the command tree. Verbs import their heavier modules when they run. */
 export function buildProgram(cli: Cli): Command {
   const program = new Command("waggle")
     .description("The Swarm routing mesh at the edge: the published port of any node reaches a live task.")
@@ -100,7 +100,7 @@ export function buildProgram(cli: Cli): Command {
 }
 
 function handleError(cli: Cli, error: unknown): number {
-  // Commander has printed its own errors, and help that was asked for is none.
+  // Commander prints its own errors; it also throws after --help and --version.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (error instanceof MeshError) return handleError(cli, refused(error.message));
   if (!(error instanceof CliError)) throw error;

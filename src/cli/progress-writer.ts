@@ -1,42 +1,42 @@
-// Puts lines that change on a terminal in place; elsewhere, prints each line once, when it first says so.
+// Updates progress lines in place on a terminal; elsewhere prints each new line once.
 
 import type { TextSink } from "./cli.ts";
 
 export type ProgressWriter = {
-  /** Width to cut lines to, as progress.ts takes it: null where there is no terminal. */
+  /** Width of the terminal, for progress.ts; null if the output is not a terminal. */
   readonly columns: number | null;
-  /** Shows these lines instead of the ones before. */
+  /** Replaces the previous lines. */
   show(lines: readonly string[]): void;
 };
 
-// A terminal that does not know its width says 0.
+// Used when a terminal reports a width of 0.
 const defaultColumns = 80;
 
-/** A writer on `out`; nothing else may write there while lines change. */
+/** Creates a writer on `out`. Other output to `out` must wait until the progress ends. */
 export function createProgressWriter(out: TextSink): ProgressWriter {
-  let before: readonly string[] = [];
+  let previous: readonly string[] = [];
   const write = out.isTTY ? repaint : newLines;
   return {
     columns: out.isTTY ? out.columns || defaultColumns : null,
     show: (lines) => {
-      const text = write(before, lines);
+      const text = write(previous, lines);
       if (text !== "") out.write(text);
-      before = lines;
+      previous = lines;
     },
   };
 }
 
-/** Goes up over the lines before, rewrites each, and clears what is left of them. */
-function repaint(before: readonly string[], lines: readonly string[]): string {
-  if (before.join("\n") === lines.join("\n")) return "";
-  const up = before.length === 0 ? "" : `\x1b[${before.length}A`;
-  const clearRest = before.length > lines.length ? "\x1b[J" : "";
+/** Moves up to the first previous line, rewrites all lines, and clears the rest of the previous ones. */
+function repaint(previous: readonly string[], lines: readonly string[]): string {
+  if (previous.join("\n") === lines.join("\n")) return "";
+  const up = previous.length === 0 ? "" : `\x1b[${previous.length}A`;
+  const clearRest = previous.length > lines.length ? "\x1b[J" : "";
   return up + lines.map((line) => `\x1b[2K${line}\n`).join("") + clearRest;
 }
 
-function newLines(before: readonly string[], lines: readonly string[]): string {
+function newLines(previous: readonly string[], lines: readonly string[]): string {
   return lines
-    .filter((line) => !before.includes(line))
+    .filter((line) => !previous.includes(line))
     .map((line) => `${line}\n`)
     .join("");
 }

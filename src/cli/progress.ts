@@ -1,37 +1,36 @@
-// A service's way to being up, as `docker service create` shows it: an overall line and one line a slot.
-//
-// Pure: state in, lines out. progress-writer.ts puts the lines on a terminal.
+// Convergence of a service as `docker service create` shows it: an overall line and one line per slot. Pure;
+// the writer is progress-writer.ts.
 
 import { taskStates } from "../domain/model/task.ts";
 import type { EngineNode, EngineService, EngineTask } from "./engine.ts";
 
-/** One slot (or, of a global service, one node). */
+/** One slot, or one node of a global service. */
 export type SlotProgress = {
   /** `1/2`, or the node's name. */
   readonly label: string;
-  /** A task state; empty while the slot has no task. */
+  /** State of the task; empty if the slot has no task. */
   readonly state: string;
-  /** Why it does not get on; empty when it does. */
+  /** Error of the task; empty if there is none. */
   readonly err: string;
 };
 
-/** How far a service is. */
+/** How many tasks of a service run, and the state of each slot. */
 export type ServiceProgress = {
-  /** `overall progress`, `rolling back update`; where several services start at once, with the name. */
+  /** `overall progress`, `rolling back update`, or the name of the service. */
   readonly title: string;
   readonly running: number;
-  readonly wanted: number;
+  readonly desired: number;
   readonly slots: readonly SlotProgress[];
 };
 
-/** Above this many slots only those in trouble have a line of their own. */
+/** With more slots than this, only slots with errors have a line. */
 const maxSlotLines = 20;
-const maxTroubleLines = 5;
+const maxErrorLines = 5;
 
 const barWidth = 50;
 const stateWidth = 9;
 
-// The states a slot passes on its way, in the order of the bar.
+// The task states up to running, in the order of the progress bar.
 const progressStates = [
   "new",
   "allocated",
@@ -44,52 +43,53 @@ const progressStates = [
   "running",
 ];
 
-/** True when every task that is wanted runs. */
+/** True if every desired task runs. */
 export function isComplete(progress: ServiceProgress): boolean {
-  return progress.wanted === progress.running;
+  return progress.desired === progress.running;
 }
 
 /**
- * Reads how far a service is. A task counts as running while its node is heard and nobody wants it gone.
+ * Computes the progress of a service. A task counts if its desired state is running and its node is not down.
  *
- * @param tasks of the service, made from its present spec (filter `_up-to-date`)
+ * @param tasks tasks of the service with its present spec (filter `_up-to-date`)
  */
 export function serviceProgress(
   service: EngineService,
   tasks: readonly EngineTask[],
   nodes: readonly EngineNode[],
 ): ServiceProgress {
-  const heard = new Map(
+  const hostnames = new Map(
     nodes
       .filter((node) => node.Status?.State !== "down")
       .map((node) => [node.ID, node.Description?.Hostname ?? node.ID]),
   );
-  const wantedTasks = tasks.filter(
-    (task) => stateRank(task.DesiredState) <= taskStates.running && (!task.NodeID || heard.has(task.NodeID)),
+  const countedTasks = tasks.filter(
+    (task) =>
+      stateRank(task.DesiredState) <= taskStates.running && (!task.NodeID || hostnames.has(task.NodeID)),
   );
   const title = service.UpdateStatus?.State?.startsWith("rollback_")
     ? "rolling back update"
     : "overall progress";
   const replicated = service.Spec.Mode?.Replicated;
   const slots = replicated
-    ? replicatedSlots(wantedTasks, replicated.Replicas ?? 1)
-    : globalSlots(wantedTasks, heard);
+    ? replicatedSlots(countedTasks, replicated.Replicas ?? 1)
+    : globalSlots(countedTasks, hostnames);
   const running = slots.filter((slot) => slot.state === "running").length;
-  // Before the mesh has made the tasks of a global service nothing tells how many there will be: that is not done.
-  const wanted = replicated ? slots.length : Math.max(1, slots.length);
-  return { title, running, wanted, slots };
+  // A global service without tasks has just been created and is not complete.
+  const desired = replicated ? slots.length : Math.max(1, slots.length);
+  return { title, running, desired, slots };
 }
 
 /**
- * The lines to show, in Docker's layout.
+ * The progress lines in Docker's layout.
  *
- * @param columns width of the terminal, to which lines are cut; null: no terminal, so neither bars nor cuts
+ * @param columns width that lines are cut to; null for output that is not a terminal, without bars and cuts
  */
 export function progressLines(progress: ServiceProgress, columns: number | null): string[] {
-  const slots = progress.slots.length <= maxSlotLines ? progress.slots : troubledSlots(progress.slots);
+  const slots = progress.slots.length <= maxSlotLines ? progress.slots : slotsWithErrors(progress.slots);
   const labelWidth = Math.max(0, ...slots.map((slot) => slot.label.length));
   const lines = [
-    `${progress.title}: ${progress.running} out of ${progress.wanted} tasks`,
+    `${progress.title}: ${progress.running} out of ${progress.desired} tasks`,
     ...slots.map((slot) => slotLine(slot, labelWidth, columns !== null)),
   ];
   return columns === null ? lines : lines.map((line) => line.slice(0, Math.max(1, columns - 1)));
@@ -102,10 +102,10 @@ function replicatedSlots(tasks: readonly EngineTask[], replicas: number): SlotPr
     if (other === undefined || isPreferred(task, other)) bySlot.set(task.Slot ?? 0, task);
   }
   const ordered = [...bySlot].sort(([a], [b]) => a - b).map(([, task]) => task);
-  // After a scale down the slots that stayed may be 1 and 3 of 2: then they are counted instead of named.
-  const isNamed = [...bySlot.keys()].every((slot) => slot <= replicas);
+  // After scaling down, slots 1 and 3 of 2 may remain. Then they are numbered by position.
+  const hasOwnNumbers = [...bySlot.keys()].every((slot) => slot <= replicas);
   return Array.from({ length: replicas }, (_, index) =>
-    slotOf(`${index + 1}/${replicas}`, isNamed ? bySlot.get(index + 1) : ordered[index]),
+    slotOf(`${index + 1}/${replicas}`, hasOwnNumbers ? bySlot.get(index + 1) : ordered[index]),
   );
 }
 
@@ -124,7 +124,7 @@ function slotOf(label: string, task: EngineTask | undefined): SlotProgress {
   return { label, state: task?.Status.State ?? "", err: task?.Status.Err ?? "" };
 }
 
-/** Of two tasks in one slot the one that tells more: the one that is meant to run, then the one that has further to go. */
+/** Which of two tasks in a slot to show: the one desired to run, then the one in the earlier state. */
 function isPreferred(task: EngineTask, other: EngineTask): boolean {
   const desired = stateRank(task.DesiredState) - stateRank(other.DesiredState);
   return desired < 0 || (desired === 0 && stateRank(task.Status.State) < stateRank(other.Status.State));
@@ -134,8 +134,8 @@ function stateRank(state: string): number {
   return taskStates[state as keyof typeof taskStates] ?? taskStates.orphaned;
 }
 
-function troubledSlots(slots: readonly SlotProgress[]): readonly SlotProgress[] {
-  return slots.filter((slot) => slot.err !== "").slice(0, maxTroubleLines);
+function slotsWithErrors(slots: readonly SlotProgress[]): readonly SlotProgress[] {
+  return slots.filter((slot) => slot.err !== "").slice(0, maxErrorLines);
 }
 
 function slotLine(slot: SlotProgress, labelWidth: number, bars: boolean): string {

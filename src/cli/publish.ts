@@ -1,9 +1,10 @@
-// A publish spec: `8080:80` or `published=8080,target=80,mode=host`, with Docker's grammar and error texts.
+// Parses `--publish`: `8080:80` or `published=8080,target=80,mode=host`, with Docker's grammar and error
+// texts.
 
 import type { EnginePortConfig } from "./engine.ts";
 import { usageError } from "./errors.ts";
 
-/** One published port, complete. `PublishedPort` is absent when the mesh shall choose it. */
+/** One published port. `PublishedPort` is absent if the mesh chooses it. */
 export type PublishSpec = Required<Pick<EnginePortConfig, "TargetPort">> & {
   readonly Protocol: "tcp" | "udp" | "sctp";
   readonly PublishMode: "ingress" | "host";
@@ -14,9 +15,9 @@ const publishHint =
   "write it as published=8080,target=80 or 8080:80; without a published port the mesh chooses one";
 
 /**
- * Reads one `--publish` argument. Ranges give one spec a port.
+ * Parses one `--publish` argument. A range results in one spec per port.
  *
- * @throws a usage error with the text that Docker has for it
+ * @throws a usage error with Docker's text
  * @see docker/cli opts/swarmopts/port.go
  */
 export function parsePublish(text: string): readonly PublishSpec[] {
@@ -84,7 +85,10 @@ function parseShort(text: string): readonly PublishSpec[] {
   return expandRange(target, published, protocol);
 }
 
-/** `127.0.0.1:80` before the target: Docker takes no address for a service, and an odd one is not even that. */
+/**
+ * The error of `127.0.0.1:8080:80`: services have no host address. Docker has another text for an invalid
+ * one.
+ */
 function addressError(before: string): Error {
   const address = before.slice(0, before.lastIndexOf(":"));
   if (address.includes(".") || address.includes("[")) {
@@ -110,7 +114,7 @@ function expandRange(
 ): readonly PublishSpec[] {
   const size = Math.max(target.size, published?.size ?? 1);
   return Array.from({ length: size }, (_, index) =>
-    // One target may be published on a whole range.
+    // A single target port may be published on a range.
     publishSpecOf(
       target.from + (target.size > 1 ? index : 0),
       published === null ? 0 : published.from + index,

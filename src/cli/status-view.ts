@@ -1,4 +1,4 @@
-// The status screen: the mesh, its nodes, services and tasks, and what is wrong and why, as text for a person.
+// Renders the status screen: the mesh, its nodes, services, tasks, static servers and problems.
 
 import { hostPort } from "../domain/model/server.ts";
 import { sizeText } from "../domain/model/service-size.ts";
@@ -9,7 +9,7 @@ import { humanAgo, humanDuration } from "./duration.ts";
 import { capitalize, compareNaturally, formatTable } from "./output.ts";
 import { imageText, ingressPorts } from "./service/view.ts";
 
-/** The screen, ended with a line break. Times are told by the mesh's own clock. */
+/** The screen, with a final newline. Ages are computed with the clock of the mesh. */
 export function statusScreen(status: MeshStatus, url: string): string {
   const { services, nowMs } = status;
   const tasks = services.flatMap((service) => service.tasks.filter(isListed));
@@ -26,7 +26,7 @@ export function statusScreen(status: MeshStatus, url: string): string {
   return parts.join("\n");
 }
 
-/** Tasks that ended are history, which `service ps` tells. */
+/** Ended tasks are left to `service ps`. */
 function isListed(task: StatusTask): boolean {
   return isAlive({ state: task.state as Parameters<typeof isAlive>[0]["state"] });
 }
@@ -64,8 +64,9 @@ function nodeTable(nodes: readonly StatusNode[], nowMs: number): string {
 function serviceTable({ services, servers = [] }: MeshStatus): string {
   const byService = Map.groupBy(servers, ({ service }) => service);
   const sizeOf = ({ name, running, desired }: StatusService) => {
-    const own = byService.get(name) ?? [];
-    return sizeText({ running, desired }, { up: own.filter(isTakingRequests).length, all: own.length });
+    const ofService = byService.get(name) ?? [];
+    const up = ofService.filter(isTakingRequests).length;
+    return sizeText({ running, desired }, { up, all: ofService.length });
   };
   const rows = [...services]
     .sort((a, b) => compareNaturally(a.name, b.name))
@@ -80,7 +81,7 @@ function serviceTable({ services, servers = [] }: MeshStatus): string {
   return formatTable(["SERVICE", "MODE", "REPLICAS", "IMAGE", "PORTS", "HOSTS"], rows);
 }
 
-/** The ports of the mesh as `service ls` prints them, then those that are open only where a task runs. */
+/** The ingress ports as `service ls` prints them, then the host-mode ports. */
 function portsText({ ports }: StatusService): string {
   const ingress = ports
     .filter((port) => port.mode === "ingress")
@@ -120,16 +121,16 @@ function serverTables({ servers = [], nowMs }: MeshStatus): string[] {
 }
 
 function problemLines({ problems, nowMs, trafficKnown = true }: MeshStatus): string {
-  const unknown = trafficKnown ? "" : "Traffic statistics are unavailable; failing requests are not shown.\n";
-  if (problems.length === 0) return trafficKnown ? "No problems.\n" : unknown;
+  const notice = trafficKnown ? "" : "Traffic statistics are unavailable; failing requests are not shown.\n";
+  if (problems.length === 0) return trafficKnown ? "No problems.\n" : notice;
   const heading = problems.length === 1 ? "1 problem:" : `${problems.length} problems:`;
   const lines = problems.flatMap(({ what, why, next, sinceMs }) => {
-    const length = sinceMs === null ? "" : ` (for ${humanDuration(nowMs - sinceMs).toLowerCase()})`;
-    return [`  ${what}: ${why}${length}`, ...(next === "" ? [] : [`    ${next}`])];
+    const age = sinceMs === null ? "" : ` (for ${humanDuration(nowMs - sinceMs).toLowerCase()})`;
+    return [`  ${what}: ${why}${age}`, ...(next === "" ? [] : [`    ${next}`])];
   });
-  return `${[heading, ...lines].join("\n")}\n${unknown}`;
+  return `${[heading, ...lines].join("\n")}\n${notice}`;
 }
 
 function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, one) => total + one, 0);
+  return numbers.reduce((total, number) => total + number, 0);
 }

@@ -1,4 +1,4 @@
-// `waggle status`: one screen of what runs where, and what is wrong.
+// `waggle status`: nodes, services, tasks and problems on one screen.
 
 import type { Command } from "commander";
 import type { MeshStatus } from "../protocol/status.ts";

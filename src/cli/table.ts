@@ -1,4 +1,4 @@
-// `waggle table`: the routing table, all that the data plane knows.
+// `waggle table`: the routing table.
 
 import type { Command } from "commander";
 import type { Cli } from "./cli.ts";

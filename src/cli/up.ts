@@ -1,4 +1,4 @@
-// `waggle up`: a whole mesh on this machine.
+// `waggle up`: runs a mesh on this machine.
 
 import type { Command } from "commander";
 import { defaultStateDir } from "./context.ts";
@@ -6,7 +6,7 @@ import { CliError, usageError } from "./errors.ts";
 import { choiceFlag, readTargetFlags, valueFlag } from "./flags.ts";
 import { readCountArgument, readListenPort } from "./values.ts";
 
-/** Each node is an address of this machine and a process; more than this is a mistake. */
+/** Each node is a process with its own loopback address; a higher number is a mistake. */
 const maxUpNodes = 100;
 
 type Flags = {

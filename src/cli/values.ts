@@ -1,21 +1,21 @@
-// How single values on the command line are read: counts, sizes, KEY=VALUE pairs, quoted words.
+// Parses single values of the command line: counts, sizes, KEY=VALUE pairs, quoted words.
 
 import { usageError } from "./errors.ts";
 
-/** A whole number, 0 or more, within what JSON and Docker's unsigned counts agree on. */
+/** A whole number of at most 15 digits, which JSON represents exactly. */
 export function readCountArgument(text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw usageError("must be a whole number, 0 or more");
 }
 
-/** A port to listen on; 0 lets the system choose. */
+/** A port to listen on; 0 lets the operating system choose. */
 export function readListenPort(text: string): number {
   const port = readCountArgument(text);
   if (port > 65_535) throw usageError("must be a port, 0 to 65535");
   return port;
 }
 
-/** CPUs as a decimal (`0.5`), in billionths of one. */
+/** A number of CPUs (`0.5`), in billionths of a CPU. */
 export function readNanoCpus(text: string): number {
   if (!/^\d{1,6}(\.\d{1,9})?$/.test(text)) throw usageError("must be a number of CPUs such as 0.5 or 2");
   return Math.round(Number(text) * 1e9);
@@ -37,36 +37,36 @@ export function readBytes(text: string): number {
   return Math.round(Number(amount) * (unitBytes[unit?.toLowerCase() ?? ""] ?? 1));
 }
 
-/** `KEY=VALUE`, or `KEY` alone for an empty value. */
+/** `KEY=VALUE`, or `KEY` for an empty value. */
 export function readLabel(text: string): readonly [key: string, value: string] {
   const [key, value] = splitPair(text);
   if (key === "") throw usageError("must be KEY=VALUE");
   return [key, value ?? ""];
 }
 
-/** `KEY=VALUE`, or `KEY` alone for the value that it has here. */
+/** `KEY=VALUE`, or `KEY` for its value in the environment. */
 export function readEnv(text: string, env: Readonly<Record<string, string | undefined>>): string {
   const [key, value] = splitPair(text);
   if (key === "" || /\s/.test(key)) throw usageError("must be KEY=VALUE");
   if (value !== null) return text;
-  const own = env[key];
-  if (own === undefined) throw usageError(`${key} is not set in the environment; write ${key}=VALUE`);
-  return `${key}=${own}`;
+  const inherited = env[key];
+  if (inherited === undefined) throw usageError(`${key} is not set in the environment; write ${key}=VALUE`);
+  return `${key}=${inherited}`;
 }
 
-/** The part before the first `=`. */
+/** The key of `KEY=VALUE`. */
 export function pairKey(pair: string): string {
   return splitPair(pair)[0];
 }
 
-/** A sequence of words quoted as a shell does: `serve --name "my web"`. */
+/** Words with the quoting of a shell: `serve --name "my web"`. */
 export function readWords(text: string): string[] {
   const pattern = /\s*((?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'\\])+)|\s+$/gy;
   const words: string[] = [];
   while (pattern.lastIndex < text.length) {
-    const at = pattern.lastIndex;
+    const start = pattern.lastIndex;
     const match = pattern.exec(text);
-    if (match === null) throw usageError(`unclosed quote at "${text.slice(at).trim()}"`);
+    if (match === null) throw usageError(`unclosed quote at "${text.slice(start).trim()}"`);
     if (match[1] !== undefined) words.push(unquote(match[1]));
   }
   return words;
@@ -84,6 +84,6 @@ function unquote(word: string): string {
 }
 
 function splitPair(text: string): readonly [key: string, value: string | null] {
-  const at = text.indexOf("=");
-  return at < 0 ? [text, null] : [text.slice(0, at), text.slice(at + 1)];
+  const index = text.indexOf("=");
+  return index < 0 ? [text, null] : [text.slice(0, index), text.slice(index + 1)];
 }

@@ -1,4 +1,4 @@
-// `waggle version`: of this command, and of the mesh when one is at hand.
+// `waggle version`: the version of this command, and of the mesh if it is reachable.
 
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
@@ -10,7 +10,7 @@ import { type MeshFlags, meshFlags, readTargetFlags } from "./flags.ts";
 import { printJson } from "./json.ts";
 import { printLines } from "./output.ts";
 
-/** The mesh is only asked in passing. */
+/** Short, because the version of the mesh is optional here. Milliseconds. */
 const versionTimeoutMs = 2_000;
 
 type MeshVersion = { readonly Version?: string; readonly ApiVersion?: string };
@@ -40,7 +40,7 @@ export function cliVersion(): string {
   return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
 }
 
-/** The mesh's version, or why there is none. */
+/** The mesh's version, or why it is unknown. */
 async function fetchMeshVersion(command: Command, cli: Cli): Promise<MeshVersion | string> {
   try {
     const target = await findTarget(readTargetFlags(command), cli.env);

@@ -1,53 +1,53 @@
-// What may come next on a command line, read off the command tree: nothing is listed twice.
+// Completion candidates of a command line, derived from the command tree.
 
 import type { Argument, Command, Option } from "commander";
 
-/** Names that only the mesh knows. */
+/** Kinds of names to fetch from the mesh. */
 export type NameKind = "service" | "node" | "server";
 
-/** One word that may follow, and what it means. */
+/** A word, and its help text. */
 export type CompletionCandidate = { readonly word: string; readonly help: string };
 
 export type CompletionCandidates = {
   readonly words: readonly CompletionCandidate[];
-  /** Names to fetch, each followed by `suffix` (`=` for `scale my-web=`). */
+  /** Kind of names to fetch; `suffix` is appended to each (`=` for `scale my-web=`). */
   readonly names: NameKind | null;
   readonly suffix: string;
-  /** File names may follow. */
+  /** True if file names are candidates. */
   readonly files: boolean;
-  /** Put before each candidate: `--mode=` when the value is typed in the same word. */
+  /** Prepended to each candidate: `--mode=` if the value is part of the same word. */
   readonly prefix: string;
 };
 
 const noCandidates: CompletionCandidates = { words: [], names: null, suffix: "", files: false, prefix: "" };
 
-/** Flags whose value is a path. */
+/** Matches flags with a path as value. */
 const pathFlag = /<(file|dir)>/;
 
 /**
- * The words that may stand at the end of a command line.
+ * The candidates for the last word of a command line.
  *
- * @param words after `waggle`; the last one is being typed and may be empty
- * @returns also those that do not begin with what was typed: the caller knows how its shell compares
+ * @param words the words after `waggle`; the last word is the one being typed and may be empty
+ * @returns all candidates, not only those that start with the typed text; matching is up to the caller
  */
 export function candidatesFor(program: Command, words: readonly string[]): CompletionCandidates {
   const typed = words.at(-1) ?? "";
   let command = program;
-  let awaiting: Option | null = null;
+  let pendingOption: Option | null = null;
   let operands = 0;
   for (const word of words.slice(0, -1)) {
-    if (awaiting !== null) awaiting = null;
+    if (pendingOption !== null) pendingOption = null;
     else if (word === "--") return noCandidates;
     else if (word.startsWith("-"))
-      awaiting = word.includes("=") ? null : takesValue(findOption(command, word));
+      pendingOption = word.includes("=") ? null : takesValue(findOption(command, word));
     else {
       const next = findCommand(command, word);
       if (next === undefined) operands++;
       else command = next;
     }
   }
-  if (awaiting !== null) return valuesOf(awaiting, "");
-  // After an image the words are the task's own.
+  if (pendingOption !== null) return valuesOf(pendingOption, "");
+  // Words after the image are passed to the task.
   if (operands > 0 && passesThrough(command)) return noCandidates;
   const [, flag] = /^(--[^=]+)=/.exec(typed) ?? [];
   if (flag !== undefined) {
@@ -80,7 +80,10 @@ function operandsOf(command: Command, index: number): CompletionCandidates {
   return { ...noCandidates, words, ...namesOf(argument), files: argument.name() === "file" };
 }
 
-/** An argument is told by its name: `<service...>`, `<node>`, `<server>`, `<service=replicas...>`. */
+/**
+ * The kind of names by the name of the argument: `<service...>`, `<node>`, `<server>`,
+ * `<service=replicas...>`.
+ */
 function namesOf(argument: Argument): { names: NameKind | null; suffix: string } {
   const [kind = "", value] = argument.name().split("=");
   const names = kind === "service" || kind === "node" || kind === "server" ? kind : null;
@@ -104,7 +107,7 @@ function findCommand(command: Command, word: string): Command | undefined {
   return command.commands.find((child) => child.name() === word || child.aliases().includes(word));
 }
 
-/** Whether words after the first operand belong to somebody else: the last argument is a foreign command line. */
+/** True if words after the first operand are a command line of their own. */
 function passesThrough(command: Command): boolean {
   return command.registeredArguments.some((argument) => argument.name() === "command");
 }

@@ -1,4 +1,4 @@
-// `waggle completion SHELL`, and the hidden `waggle __complete` that the shells call.
+// `waggle completion SHELL`, and the hidden `waggle __complete` that its scripts call.
 
 import type { Command } from "commander";
 import type { ServerStatus } from "../../protocol/server.ts";
@@ -11,7 +11,7 @@ import { printLines } from "../output.ts";
 import { type CompletionCandidates, candidatesFor, type NameKind } from "./candidates.ts";
 import { completionScript, type Shell, shells } from "./scripts.ts";
 
-/** Names are fetched while somebody waits at the prompt. */
+/** Timeout of fetching names, milliseconds; the user is waiting at the prompt. */
 const namesTimeoutMs = 700;
 
 const completionHelp = `
@@ -47,14 +47,14 @@ export function registerCompletion(program: Command, cli: Cli): void {
     });
 }
 
-/** Bash takes `--mode=global` apart at the `=`; this puts it together again. */
+/** Joins `--mode`, `=`, `global`: Bash splits words at `=`. */
 export function joinAtEquals(words: readonly string[]): string[] {
   const joined: string[] = [];
   for (const word of words) {
-    const before = joined.at(-1);
-    const follows =
-      word === "=" ? before?.startsWith("--") : before?.startsWith("--") && before.endsWith("=");
-    if (before !== undefined && follows) joined[joined.length - 1] = before + word;
+    const previous = joined.at(-1);
+    const belongsToPrevious =
+      word === "=" ? previous?.startsWith("--") : previous?.startsWith("--") && previous.endsWith("=");
+    if (previous !== undefined && belongsToPrevious) joined[joined.length - 1] = previous + word;
     else joined.push(word);
   }
   return joined;
@@ -72,7 +72,7 @@ async function completionLines(
     ...candidates.words,
     ...names.map((name) => ({ word: name + candidates.suffix, help: candidates.names ?? "" })),
   ];
-  // Bash replaces only the part after the "=".
+  // Bash replaces only the part after "=".
   const prefix = shell === "bash" ? "" : candidates.prefix;
   const typed = (words.at(-1) ?? "").slice(candidates.prefix.length);
   const lines = all
@@ -85,11 +85,11 @@ function directives(candidates: CompletionCandidates): string[] {
   return [...(candidates.files ? [":files"] : []), ...(candidates.suffix === "" ? [] : [":nospace"])];
 }
 
-/** The flags on the line that say which mesh. */
+/** The connection flags on the line being completed. */
 function targetFlagsIn(words: readonly string[]): TargetFlags {
   const valueAfter = (...flags: string[]) => {
-    const at = words.findIndex((word) => flags.includes(word));
-    return at < 0 ? undefined : words[at + 1];
+    const index = words.findIndex((word) => flags.includes(word));
+    return index < 0 ? undefined : words[index + 1];
   };
   return {
     host: valueAfter("-H", "--host"),
@@ -98,7 +98,7 @@ function targetFlagsIn(words: readonly string[]): TargetFlags {
   };
 }
 
-/** Names, or none when the mesh does not say them in time: a prompt is no place for errors. */
+/** Names from the mesh; none after an error or a timeout, which must not disturb the prompt. */
 async function namesOf(cli: Cli, kind: NameKind, target: TargetFlags): Promise<string[]> {
   try {
     const mesh = createClient(await findTarget(target, cli.env), namesTimeoutMs);

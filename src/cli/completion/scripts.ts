@@ -1,7 +1,5 @@
-// The few lines each shell needs to ask `waggle __complete` what may come next.
-//
-// The answer is one candidate a line, `WORD<tab>HELP`; the line `:files` asks the shell for file names as well, and
-// `:nospace` that it puts no blank after the word.
+// Completion scripts, which call `waggle __complete`. Its output is one candidate per line, `WORD<tab>HELP`;
+// the line `:files` adds file names, and `:nospace` suppresses the space after the word.
 
 export type Shell = "bash" | "zsh" | "fish";
 
@@ -61,7 +59,7 @@ end
 complete -c waggle -f -a '(__waggle_complete)'
 `;
 
-/** The script that a shell evaluates. */
+/** The completion script of a shell. */
 export function completionScript(shell: Shell): string {
   return { bash, zsh, fish }[shell];
 }

@@ -1,4 +1,5 @@
-// Taking over what was imported: everything is looked at first, then services and servers are made or changed by name.
+// Applies an import to the mesh: checks everything first, then creates or updates services and servers by
+// name.
 
 import type { ImportedService } from "../../haproxy/import.ts";
 import type { ServerStatus } from "../../protocol/server.ts";
@@ -8,44 +9,39 @@ import { refused } from "../errors.ts";
 import { writeSpec } from "../service/api.ts";
 import { staticImage, staticSpec } from "../service/static-spec.ts";
 
-/** Labels of a service that an import decides; all others stay as they are. */
+/** Labels that an import sets or removes; other labels stay. */
 const importedLabels = [
   ...["waggle.host", "waggle.balance", "waggle.sticky", "waggle.slowstart", "waggle.maxconn"],
   ...["waggle.queue-timeout", "waggle.path", "waggle.at", "waggle.allbackups"],
 ];
 
 /**
- * Makes the mesh as the file says. A second time there is nothing to do.
+ * Makes the mesh match the file. Idempotent.
  *
- * @param did is told of each step once it is done
- * @throws CliError before anything is done, when a name or a port belongs to something else
+ * @param onStep called after each step
+ * @throws CliError before any change, if a name, port or host name belongs to another service
  */
 export async function applyImport(
   mesh: MeshClient,
-  wanted: readonly ImportedService[],
-  did: (step: string) => void,
+  imported: readonly ImportedService[],
+  onStep: (step: string) => void,
 ): Promise<void> {
   const before = await mesh.get<EngineService[]>("/services");
   const servers = await mesh.getNative<ServerStatus[]>("/servers");
-  checkNames(wanted, before);
-  checkPorts(wanted, before);
-  checkHosts(wanted, before);
-  const services = (await releaseTaken(mesh, wanted, before, did))
-    ? await mesh.get<EngineService[]>("/services")
-    : before;
-  for (const one of wanted) {
-    await applyService(mesh, one, services, did);
-    await applyServers(
-      mesh,
-      one,
-      servers.filter(({ service }) => service === one.name),
-      did,
-    );
+  checkNames(imported, before);
+  checkPorts(imported, before);
+  checkHosts(imported, before);
+  const hasReleased = await releaseMoved(mesh, imported, before, onStep);
+  const services = hasReleased ? await mesh.get<EngineService[]>("/services") : before;
+  for (const service of imported) {
+    const present = servers.filter((server) => server.service === service.name);
+    await applyService(mesh, service, services, onStep);
+    await applyServers(mesh, service, present, onStep);
   }
 }
 
-function checkNames(wanted: readonly ImportedService[], services: readonly EngineService[]): void {
-  for (const { name, line } of wanted) {
+function checkNames(imported: readonly ImportedService[], services: readonly EngineService[]): void {
+  for (const { name, line } of imported) {
     const image = imageOf(services.find(({ Spec }) => Spec.Name === name));
     if (image === null || image === staticImage) continue;
     throw refused(
@@ -55,14 +51,14 @@ function checkNames(wanted: readonly ImportedService[], services: readonly Engin
   }
 }
 
-function checkPorts(wanted: readonly ImportedService[], services: readonly EngineService[]): void {
+function checkPorts(imported: readonly ImportedService[], services: readonly EngineService[]): void {
   const holders = new Map<number, string>();
-  const names = new Set(wanted.map(({ name }) => name));
+  const names = new Set(imported.map(({ name }) => name));
   for (const { Spec, Endpoint } of services) {
     if (names.has(Spec.Name)) continue;
     for (const { PublishedPort } of Endpoint?.Ports ?? []) holders.set(PublishedPort ?? 0, Spec.Name);
   }
-  for (const { name, line, ports } of wanted) {
+  for (const { name, line, ports } of imported) {
     for (const port of ports) {
       const holder = holders.get(port);
       if (holder !== undefined) {
@@ -73,12 +69,12 @@ function checkPorts(wanted: readonly ImportedService[], services: readonly Engin
   }
 }
 
-function checkHosts(wanted: readonly ImportedService[], services: readonly EngineService[]): void {
-  const names = new Set(wanted.map(({ name }) => name));
+function checkHosts(imported: readonly ImportedService[], services: readonly EngineService[]): void {
+  const names = new Set(imported.map(({ name }) => name));
   for (const { Spec } of services) {
     if (names.has(Spec.Name)) continue;
-    for (const { name, line, labels } of wanted) {
-      const host = hostsIn(labels).find((one) => hostsIn(Spec.Labels).includes(one));
+    for (const { name, line, labels } of imported) {
+      const host = hostsIn(labels).find((name) => hostsIn(Spec.Labels).includes(name));
       if (host === undefined) continue;
       throw refused(`host name ${host} of ${name} (line ${line}) already belongs to service ${Spec.Name}`);
     }
@@ -86,39 +82,40 @@ function checkHosts(wanted: readonly ImportedService[], services: readonly Engin
 }
 
 /**
- * Takes from services what the file gives to others now, for a port and a host name have one service at a time.
+ * Removes ports and host names from services if the file gives them to another service, because each can
+ * belong to only one service.
  *
- * @returns whether there was any
+ * @returns true if any service was changed
  */
-async function releaseTaken(
+async function releaseMoved(
   mesh: MeshClient,
-  wanted: readonly ImportedService[],
+  imported: readonly ImportedService[],
   services: readonly EngineService[],
-  did: (step: string) => void,
+  onStep: (step: string) => void,
 ): Promise<boolean> {
-  let any = false;
+  let hasChanged = false;
   for (const service of services) {
     const { Spec } = service;
-    const others = wanted.filter(({ name }) => name !== Spec.Name);
+    const others = imported.filter(({ name }) => name !== Spec.Name);
     const ports = Spec.EndpointSpec?.Ports ?? [];
-    const isTaken = ({ PublishedPort = 0 }: (typeof ports)[number]) =>
-      others.some((one) => one.ports.includes(PublishedPort));
+    const isMoved = ({ PublishedPort = 0 }: (typeof ports)[number]) =>
+      others.some((other) => other.ports.includes(PublishedPort));
     const hosts = hostsIn(Spec.Labels);
-    const takenHosts = hosts.filter((host) => others.some(({ labels }) => hostsIn(labels).includes(host)));
-    const gone = [...ports.filter(isTaken).map((one) => String(one.PublishedPort)), ...takenHosts];
-    if (gone.length === 0) continue;
-    any = true;
-    const left = hosts.filter((host) => !takenHosts.includes(host)).join(",");
+    const movedHosts = hosts.filter((host) => others.some(({ labels }) => hostsIn(labels).includes(host)));
+    const moved = [...ports.filter(isMoved).map((port) => String(port.PublishedPort)), ...movedHosts];
+    if (moved.length === 0) continue;
+    hasChanged = true;
+    const keptHosts = hosts.filter((host) => !movedHosts.includes(host)).join(",");
     const { "waggle.host": _, ...labels } = Spec.Labels ?? {};
     const next = {
       ...Spec,
-      Labels: left === "" ? labels : { ...labels, "waggle.host": left },
-      EndpointSpec: { ...Spec.EndpointSpec, Ports: ports.filter((one) => !isTaken(one)) },
+      Labels: keptHosts === "" ? labels : { ...labels, "waggle.host": keptHosts },
+      EndpointSpec: { ...Spec.EndpointSpec, Ports: ports.filter((port) => !isMoved(port)) },
     };
     await writeSpec(mesh, service, next);
-    did(`removed ${gone.join(", ")} from service ${Spec.Name}`);
+    onStep(`removed ${moved.join(", ")} from service ${Spec.Name}`);
   }
-  return any;
+  return hasChanged;
 }
 
 function hostsIn(labels: Readonly<Record<string, string>> | undefined): readonly string[] {
@@ -129,7 +126,7 @@ async function applyService(
   mesh: MeshClient,
   { name, ports, labels }: ImportedService,
   services: readonly EngineService[],
-  did: (step: string) => void,
+  onStep: (step: string) => void,
 ): Promise<void> {
   const publish = ports.map((port) => {
     return { Protocol: "tcp", TargetPort: port, PublishedPort: port, PublishMode: "ingress" } as const;
@@ -138,15 +135,15 @@ async function applyService(
   const present = services.find(({ Spec }) => Spec.Name === name);
   if (present === undefined) {
     await mesh.post("/services/create", spec);
-    return did(`created service ${name}`);
+    return onStep(`created service ${name}`);
   }
   const next = mergeSpec(present.Spec, spec);
   if (isSameJson(present.Spec, next)) return;
   await writeSpec(mesh, present, next);
-  did(`updated service ${name}`);
+  onStep(`updated service ${name}`);
 }
 
-/** The spec there is, with what an import decides as the file says. */
+/** The present spec with the labels and ports of the file. */
 function mergeSpec(present: EngineSpec, { Labels, EndpointSpec }: EngineSpec): EngineSpec {
   const kept = Object.entries(present.Labels ?? {}).filter(([key]) => !importedLabels.includes(key));
   return {
@@ -160,24 +157,24 @@ async function applyServers(
   mesh: MeshClient,
   { name, servers }: ImportedService,
   present: readonly ServerStatus[],
-  did: (step: string) => void,
+  onStep: (step: string) => void,
 ): Promise<void> {
   const path = (server: string) => `/mesh/servers/${encodeURIComponent(name)}/${encodeURIComponent(server)}`;
   for (const { spec, admin } of servers) {
-    const known = present.find((one) => one.spec.name === spec.name);
+    const known = present.find((server) => server.spec.name === spec.name);
     if (known === undefined) {
       await mesh.postNative("/mesh/servers", { service: name, server: spec, admin });
-      did(`added server ${name}/${spec.name}`);
+      onStep(`added server ${name}/${spec.name}`);
     } else if (!isSameJson(known.spec, spec)) {
-      // The admin state is the operator's from then on, as HAProxy keeps it over a reload with a state file.
+      // The admin state stays as the operator set it, like HAProxy's with a server state file.
       await mesh.postNative(`${path(spec.name)}/update?version=${known.version}`, spec);
-      did(`updated server ${name}/${spec.name}`);
+      onStep(`updated server ${name}/${spec.name}`);
     }
   }
   for (const { spec } of present) {
-    if (servers.some((one) => one.spec.name === spec.name)) continue;
+    if (servers.some((server) => server.spec.name === spec.name)) continue;
     await mesh.deleteNative(path(spec.name));
-    did(`removed server ${name}/${spec.name}`);
+    onStep(`removed server ${name}/${spec.name}`);
   }
 }
 
@@ -185,7 +182,7 @@ function imageOf(service: EngineService | undefined): string | null {
   return service?.Spec.TaskTemplate.ContainerSpec.Image ?? null;
 }
 
-/** Whether two values are the same as JSON, whatever the order of their keys. */
+/** True if two values are equal as JSON; the order of keys does not matter. */
 function isSameJson(a: unknown, b: unknown): boolean {
   return JSON.stringify(a, sortKeys) === JSON.stringify(b, sortKeys);
 }

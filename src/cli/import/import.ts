@@ -1,4 +1,4 @@
-// `waggle import haproxy.cfg`: services and static servers out of a HAProxy's configuration.
+// `waggle import haproxy.cfg`: creates services and static servers from a HAProxy configuration.
 
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
@@ -43,7 +43,7 @@ async function importFile(cli: Cli, command: Command, file: string, flags: Flags
   const { errors, services } = imported;
   const name = file === "-" ? "stdin" : file;
   if (!flags.json) printLines(cli.out, diagnosticLines(imported, name));
-  if (errors.length > 0) throw unreadableError(cli, imported, name, flags);
+  if (errors.length > 0) throw reportParseErrors(cli, imported, name, flags);
   if (services.length === 0) throw refused(`no services to import in ${name}`);
   if (flags.dryRun === true) {
     if (flags.json) printJson(cli.out, { ...imported, done: [] });
@@ -53,8 +53,8 @@ async function importFile(cli: Cli, command: Command, file: string, flags: Flags
   await applyServices(cli, await connect(command, cli), imported, flags);
 }
 
-/** Says which lines cannot be read. Returns the refusal. */
-function unreadableError(cli: Cli, imported: ImportResult, name: string, flags: Flags): CliError {
+/** Prints the lines that cannot be parsed. @returns the error that ends the command */
+function reportParseErrors(cli: Cli, imported: ImportResult, name: string, flags: Flags): CliError {
   const { errors } = imported;
   if (flags.json) {
     printJson(cli.out, { ...imported, done: [] });
@@ -102,16 +102,16 @@ function readConfig(file: string): string {
 function diagnosticLines({ diagnostics }: ImportResult, file: string): string[] {
   const width = `${file}:${diagnostics.at(-1)?.line ?? 0}`.length;
   return diagnostics.map(({ line, text, outcome, note }) => {
-    const what = `${`${file}:${line}`.padEnd(width)}  ${outcome.padEnd(9)}  ${text}`;
-    return note === "" ? what : `${what}  (${note})`;
+    const treatment = `${`${file}:${line}`.padEnd(width)}  ${outcome.padEnd(9)}  ${text}`;
+    return note === "" ? treatment : `${treatment}  (${note})`;
   });
 }
 
 function serviceLines({ name, ports, labels, servers }: ImportResult["services"][number]): string[] {
-  const at = ports.length === 0 ? "a port that the mesh chooses" : `port ${ports.join(", ")}`;
-  const said = Object.entries(labels).map(([key, value]) => ` ${key}=${value}`);
+  const port = ports.length === 0 ? "a port that the mesh chooses" : `port ${ports.join(", ")}`;
+  const labelTexts = Object.entries(labels).map(([key, value]) => ` ${key}=${value}`);
   return [
-    `service ${name} at ${at}${said.join("")}`,
+    `service ${name} at ${port}${labelTexts.join("")}`,
     ...servers.map(({ spec, admin }) => {
       const state = admin === "ready" ? "" : ` ${admin}`;
       const check = spec.check === null ? "not checked" : `checked every ${spec.check.interMs} ms`;

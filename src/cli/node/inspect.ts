@@ -1,4 +1,4 @@
-// `waggle node inspect`.
+// `waggle node inspect`: details of nodes.
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
@@ -24,15 +24,15 @@ export function registerNodeInspect(parent: Command, cli: Cli): void {
     });
 }
 
-/** A node for reading; the words are those of `docker node inspect --pretty`. */
+/** A node as `docker node inspect --pretty` prints it. */
 function prettyNode(node: EngineNode): string[] {
-  const { Description: machine, Status: status } = node;
+  const { Description: description, Status: status } = node;
   const labels = Object.entries(node.Spec.Labels ?? {}).map(([key, value]) => ` - ${key}=${value}`);
-  const cpus = (machine?.Resources?.NanoCPUs ?? 0) / 1e9;
+  const cpus = (description?.Resources?.NanoCPUs ?? 0) / 1e9;
   return [
     field("ID", node.ID),
     ...(labels.length === 0 ? [] : ["Labels:", ...labels]),
-    field("Hostname", machine?.Hostname ?? ""),
+    field("Hostname", description?.Hostname ?? ""),
     field("Joined at", node.CreatedAt ?? ""),
     "Status:",
     field(" State", capitalize(status?.State ?? "")),
@@ -40,12 +40,12 @@ function prettyNode(node: EngineNode): string[] {
     field(" Availability", capitalize(node.Spec.Availability ?? "")),
     field(" Address", status?.Addr ?? ""),
     "Platform:",
-    field(" Operating System", machine?.Platform?.OS ?? ""),
-    field(" Architecture", machine?.Platform?.Architecture ?? ""),
+    field(" Operating System", description?.Platform?.OS ?? ""),
+    field(" Architecture", description?.Platform?.Architecture ?? ""),
     "Resources:",
     field(" CPUs", String(cpus)),
-    field(" Memory", memoryText(machine?.Resources?.MemoryBytes ?? 0)),
-    field("Engine Version", machine?.Engine?.EngineVersion ?? ""),
+    field(" Memory", memoryText(description?.Resources?.MemoryBytes ?? 0)),
+    field("Engine Version", description?.Engine?.EngineVersion ?? ""),
     "",
   ];
 }

@@ -1,4 +1,4 @@
-// `waggle node ls`.
+// `waggle node ls`: the list of nodes.
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
@@ -43,7 +43,7 @@ export function registerNodeLs(parent: Command, cli: Cli): void {
     });
 }
 
-/** Docker's, and what its templates call them. */
+/** Docker's columns and template fields. */
 const nodeColumns: ListColumns = [
   ["ID", "ID"],
   ["HOSTNAME", "Hostname"],
@@ -53,7 +53,7 @@ const nodeColumns: ListColumns = [
   ["ENGINE VERSION", "EngineVersion"],
 ];
 
-/** The blank after an ID is where Docker marks the node that one is on. */
+/** The two spaces after the ID are the place of Docker's mark for the current node. */
 function nodeRow(node: EngineNode): string[] {
   return [
     `${node.ID}  `,

@@ -1,4 +1,4 @@
-// `waggle node`: the verbs that nodes have.
+// `waggle node`: groups the verbs for nodes.
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";

@@ -1,4 +1,4 @@
-// `waggle node rm`.
+// `waggle node rm`: removes nodes that are down.
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";

@@ -1,4 +1,4 @@
-// `waggle node update`: whether a node may get tasks, and its labels.
+// `waggle node update`: availability, admin state and labels of a node.
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
@@ -64,7 +64,7 @@ export function registerNodeUpdate(parent: Command, cli: Cli): void {
     });
 }
 
-/** The node's spec, edited; removals come before additions. */
+/** The node's spec with the flags applied; removals come before additions. */
 export function changeNode(spec: EngineNode["Spec"], change: NodeUpdateFlags): EngineNode["Spec"] {
   const kept = Object.entries(spec.Labels ?? {}).filter(([key]) => !change.labelRm?.includes(key));
   return {

@@ -1,4 +1,4 @@
-// `waggle server add`: gives a service one more static server, and publishes the service where there is none.
+// `waggle server add`: adds a static server to a service, and can create the service.
 
 import type { Command } from "commander";
 import type { ServerStatus } from "../../protocol/server.ts";

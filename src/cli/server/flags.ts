@@ -1,4 +1,4 @@
-// The flags of a static server, named as HAProxy names them, and the body they make.
+// The flags of a static server, named as in HAProxy, and the request body built from them.
 
 import type { Command, Option } from "commander";
 import type { ServerBody } from "../../protocol/server.ts";
@@ -29,7 +29,7 @@ export type ServerFlags = {
   readonly expect?: NonNullable<HttpCheckBody["expect"]>;
 };
 
-/** Adds them. @param verb `set` can also take flags back with --no-… */
+/** Adds the flags. @param verb `set` has --no-… flags as well */
 export function serverFlags(command: Command, verb: "add" | "set"): Command {
   const no = (flag: string, description: string) => {
     if (verb === "set") command.option(flag, description);
@@ -82,7 +82,7 @@ export function adminFlag(): Option {
   ]);
 }
 
-/** What the flags say of a server, over what there was; nothing that was not said changes. */
+/** The server with the flags applied; other members stay. */
 export function withFlags(before: ServerBody, flags: ServerFlags): ServerBody {
   return {
     ...before,
@@ -95,11 +95,11 @@ export function withFlags(before: ServerBody, flags: ServerFlags): ServerBody {
   };
 }
 
-/** A flag about checks asks for checks. */
+/** The check with the flags applied. Any check flag enables checks. */
 function checkWith(before: CheckBody | null, flags: ServerFlags): CheckBody | null {
   if (flags.check === false) return null;
   const http = httpWith(before?.http ?? null, flags);
-  const said = {
+  const changes = {
     ...(flags.inter !== undefined && { interMs: flags.inter }),
     ...(flags.fastinter !== undefined && { fastInterMs: flags.fastinter }),
     ...(flags.downinter !== undefined && { downInterMs: flags.downinter }),
@@ -109,8 +109,8 @@ function checkWith(before: CheckBody | null, flags: ServerFlags): CheckBody | nu
     ...(flags.fall !== undefined && { fall: flags.fall }),
     ...(http !== null && { http }),
   };
-  if (before === null && flags.check !== true && Object.keys(said).length === 0) return null;
-  return { ...before, ...said };
+  if (before === null && flags.check !== true && Object.keys(changes).length === 0) return null;
+  return { ...before, ...changes };
 }
 
 function httpWith(
@@ -127,8 +127,8 @@ function httpWith(
   };
 }
 
-/** A duration as Docker writes it, or as HAProxy does: a number alone is milliseconds. */
-export function readCheckDurationMs(text: string): number {
+/** A duration in Docker's syntax, or HAProxy's: a number without a unit is in milliseconds. */
+function readCheckDurationMs(text: string): number {
   return /^\d{1,9}$/.test(text) ? Number(text) : Math.round(parseDurationMs(text));
 }
 
@@ -156,7 +156,7 @@ function readExpect(text: string): NonNullable<HttpCheckBody["expect"]> {
   return { kind: kind as "status", pattern, not: not !== undefined };
 }
 
-/** `172.31.46.128:8080`, `[fd00::1]:80`, `node1.example.com:8080`. */
+/** Parses `172.31.46.128:8080`, `[fd00::1]:80`, `node1.example.com:8080`. */
 export function readAddress(text: string): { readonly host: string; readonly port: number } {
   const [, v6, name, port] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
   const host = v6 ?? name;
@@ -167,14 +167,14 @@ export function readAddress(text: string): { readonly host: string; readonly por
   );
 }
 
-/** `my-web/node1`. */
+/** Parses `my-web/node1`. */
 export function readServerRef(text: string): { readonly service: string; readonly name: string } {
   const [service, name, ...rest] = text.split("/");
   if (service && name && rest.length === 0) return { service, name };
   throw usageError(`cannot read server "${text}"`, "write it as SERVICE/SERVER: my-web/node1");
 }
 
-/** Path of a server's own routes. */
+/** Path of the routes of one server, without /mesh. */
 export function serverPath(text: string): string {
   const { service, name } = readServerRef(text);
   return `/servers/${encodeURIComponent(service)}/${encodeURIComponent(name)}`;

@@ -1,4 +1,4 @@
-// `waggle server inspect`.
+// `waggle server inspect`: details of static servers.
 
 import type { Command } from "commander";
 import type { ServerStatus } from "../../protocol/server.ts";
@@ -26,12 +26,12 @@ export function registerServerInspect(parent: Command, cli: Cli): void {
     });
 }
 
-/** The server of a ref `SERVICE/SERVER`. */
+/** Fetches the server `SERVICE/SERVER`. */
 export async function fetchServer(mesh: MeshClient, ref: string): Promise<ServerStatus> {
   const { service, name } = readServerRef(ref);
   const servers = await mesh.getNative<ServerStatus[]>("/servers", { service });
-  const found = servers.find(({ spec }) => spec.name === name);
-  if (found !== undefined) return found;
+  const server = servers.find(({ spec }) => spec.name === name);
+  if (server !== undefined) return server;
   const names = servers.map(({ spec }) => spec.name).join(", ");
-  throw refused(`server ${ref} not found`, names === "" ? "" : `servers of ${service} are: ${names}`);
+  throw refused(`server ${ref} not found`, names === "" ? "" : `servers of ${service}: ${names}`);
 }

@@ -1,4 +1,4 @@
-// `waggle server ls`.
+// `waggle server ls`: the list of static servers.
 
 import type { Command } from "commander";
 import { hostPort } from "../../domain/model/server.ts";

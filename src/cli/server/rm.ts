@@ -1,4 +1,4 @@
-// `waggle server rm`.
+// `waggle server rm`: removes static servers.
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";

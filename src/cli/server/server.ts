@@ -1,4 +1,4 @@
-// `waggle server`: the verbs that static servers have.
+// `waggle server`: groups the verbs for static servers.
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";

@@ -1,4 +1,4 @@
-// `waggle server set`: a server's admin state, weight, checks and address.
+// `waggle server set`: changes a static server: admin state, weight, checks, address.
 
 import type { Command } from "commander";
 import type { ServerBody, ServerStatus } from "../../protocol/server.ts";

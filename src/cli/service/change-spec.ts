@@ -1,4 +1,4 @@
-// A service's spec after the flags of `waggle service update`: what was there, edited, and the rest untouched.
+// Applies the flags of `waggle service update` to a service's spec. Everything else in the spec stays.
 
 import type { EnginePortConfig, EngineSpec } from "../engine.ts";
 import { usageError } from "../errors.ts";
@@ -20,7 +20,7 @@ export type UpdateFlags = RunFlags & {
   readonly force?: boolean;
 };
 
-/** The edited spec. Removals come before additions, so that a port moves with one command. */
+/** The edited spec. Removals come before additions, so that one command can move a port. */
 export function changeSpec(before: EngineSpec, flags: UpdateFlags): EngineSpec {
   const template = before.TaskTemplate;
   const container = template.ContainerSpec;
@@ -65,7 +65,7 @@ function editEnv(env: readonly string[], flags: UpdateFlags): string[] {
 
 function editConstraints(constraints: readonly string[], flags: UpdateFlags): string[] {
   const kept = constraints.filter(
-    (constraint) => !flags.constraintRm?.some((gone) => isSameConstraint(gone, constraint)),
+    (constraint) => !flags.constraintRm?.some((removed) => isSameConstraint(removed, constraint)),
   );
   const added = (flags.constraintAdd ?? []).filter(
     (constraint) => !kept.some((other) => isSameConstraint(other, constraint)),
@@ -78,11 +78,13 @@ function isSameConstraint(a: string, b: string): boolean {
 }
 
 /**
- * As Docker: a removal means the target port, protocol and mode, whatever its published port says; adding what is
- * there already changes nothing.
+ * As in Docker: a removal matches target port, protocol and mode only; adding an existing port changes
+ * nothing.
  */
 function editPorts(ports: readonly EnginePortConfig[], flags: UpdateFlags): EnginePortConfig[] {
-  const kept = ports.filter((port) => !flags.publishRm?.some((gone) => targetKey(gone) === targetKey(port)));
+  const kept = ports.filter(
+    (port) => !flags.publishRm?.some((removed) => targetKey(removed) === targetKey(port)),
+  );
   const added = (flags.publishAdd ?? []).filter(
     (port) => !kept.some((other) => portKey(other) === portKey(port)),
   );

@@ -1,4 +1,4 @@
-// `waggle service create`.
+// `waggle service create`: creates a service and waits for it.
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";

@@ -1,4 +1,4 @@
-// `waggle service inspect`.
+// `waggle service inspect`: details of services.
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
@@ -29,7 +29,7 @@ export function registerServiceInspect(parent: Command, cli: Cli): void {
     });
 }
 
-/** A service for reading; the words are those of `docker service inspect --pretty`. */
+/** A service as `docker service inspect --pretty` prints it. */
 function prettyService(service: EngineService): string[] {
   const { Spec: spec } = service;
   const container = spec.TaskTemplate.ContainerSpec;

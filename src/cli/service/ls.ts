@@ -1,4 +1,4 @@
-// `waggle service ls`.
+// `waggle service ls`: the list of services.
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
@@ -43,7 +43,7 @@ export function registerServiceLs(parent: Command, cli: Cli): void {
     });
 }
 
-/** Docker's, and what its templates call them. */
+/** Docker's columns and template fields. */
 const serviceColumns: ListColumns = [
   ["ID", "ID"],
   ["NAME", "Name"],

@@ -1,4 +1,4 @@
-// `waggle service ps`: the tasks of services, each slot's history under it.
+// `waggle service ps`: the tasks of services; former tasks follow their slot.
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
@@ -13,7 +13,7 @@ import { capitalize, compareNaturally, ellipsis, printLines } from "../output.ts
 import { readService } from "./api.ts";
 import { engineTaskName, imageText, taskPorts } from "./view.ts";
 
-/** Docker cuts the ERROR column to this. */
+/** Length to which Docker cuts the ERROR column. */
 const maxErrorLength = 30;
 
 type Flags = MeshFlags &
@@ -23,8 +23,8 @@ type Flags = MeshFlags &
     trunc: boolean;
   };
 
-/** What the table is made of. */
-export type TaskListing = {
+/** Tasks with the objects that name their services and nodes. */
+type TaskListing = {
   readonly tasks: readonly EngineTask[];
   readonly services: readonly EngineService[];
   readonly nodes: readonly EngineNode[];
@@ -60,7 +60,7 @@ export function registerServicePs(parent: Command, cli: Cli): void {
     });
 }
 
-/** Docker's, and what its templates call them. */
+/** Docker's columns and template fields. */
 const taskColumns: ListColumns = [
   ["ID", "ID"],
   ["NAME", "Name"],
@@ -72,16 +72,16 @@ const taskColumns: ListColumns = [
   ["PORTS", "Ports"],
 ];
 
-/** Tasks, newest first within a slot. @param marked former tasks of a slot stand behind `\_` */
-function taskRows(listing: TaskListing, nowMs: number, truncate: boolean, marked: boolean): string[][] {
+/** Rows of tasks, newest first within a slot. @param isMarked marks former tasks of a slot with `\_` */
+function taskRows(listing: TaskListing, nowMs: number, truncate: boolean, isMarked: boolean): string[][] {
   const hostnames = new Map(listing.nodes.map((node) => [node.ID, node.Description?.Hostname ?? node.ID]));
-  let before = "";
+  let previousName = "";
   return sortTasks(listing).map(({ task, name }) => {
-    const shown = marked && name === before ? ` \\_ ${name}` : name;
-    before = name;
+    const label = isMarked && name === previousName ? ` \\_ ${name}` : name;
+    previousName = name;
     return [
       truncate ? task.ID.slice(0, 12) : task.ID,
-      shown,
+      label,
       imageText(task.Spec.ContainerSpec?.Image ?? ""),
       hostnames.get(task.NodeID ?? "") ?? task.NodeID ?? "",
       capitalize(task.DesiredState),
@@ -95,13 +95,13 @@ function taskRows(listing: TaskListing, nowMs: number, truncate: boolean, marked
 async function readTasks(
   mesh: MeshClient,
   refs: readonly string[],
-  wanted: Record<string, string[]>,
+  filters: Record<string, string[]>,
 ): Promise<TaskListing> {
   const services = await Promise.all(refs.map((ref) => readService(mesh, ref)));
   const [tasks, nodes] = await Promise.all([
     mesh.get<EngineTask[]>(
       "/tasks",
-      filterQuery({ ...wanted, service: services.map((service) => service.ID) }),
+      filterQuery({ ...filters, service: services.map((service) => service.ID) }),
     ),
     mesh.get<EngineNode[]>("/nodes"),
   ]);

@@ -1,4 +1,4 @@
-// `waggle service rm`.
+// `waggle service rm`: removes services.
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";

@@ -5,13 +5,17 @@ import { parseDurationMs, parseDurationNs } from "../duration.ts";
 import { choiceFlag, valueFlag } from "../flags.ts";
 import { readBytes, readCountArgument, readNanoCpus, readWords } from "../values.ts";
 
-/** Adds them, in groups. @param verb a service is created with defaults; an update leaves what it does not name */
+/**
+ * Adds the flags, in groups.
+ *
+ * @param verb only the help of `create` shows defaults; an update changes named flags only
+ */
 export function runFlags(command: Command, verb: "create" | "update"): Command {
-  const unless = (otherwise: string) => (verb === "create" ? ` (default: ${otherwise})` : "");
+  const defaultNote = (value: string) => (verb === "create" ? ` (default: ${value})` : "");
   const groups = {
-    "Replicas and placement:": placementFlags(unless),
-    "Tasks:": taskFlags(unless),
-    "Restart and update:": lifecycleFlags(unless),
+    "Replicas and placement:": placementFlags(defaultNote),
+    "Tasks:": taskFlags(defaultNote),
+    "Restart and update:": lifecycleFlags(defaultNote),
   };
   for (const [group, flags] of Object.entries(groups)) {
     for (const flag of flags) command.addOption(flag.helpGroup(group));
@@ -19,7 +23,7 @@ export function runFlags(command: Command, verb: "create" | "update"): Command {
   return command;
 }
 
-/** How to wait for a service, of `waitFlags`. */
+/** The parsed flags of `waitFlags`; timeout in milliseconds. */
 export type WaitFlags = { readonly detach?: boolean; readonly quiet?: boolean; readonly timeout?: number };
 
 /** Adds `--detach`, `--quiet` and `--timeout`. */
@@ -36,11 +40,11 @@ export function waitFlags(command: Command): Command {
     );
 }
 
-type DefaultNote = (otherwise: string) => string;
+type DefaultNote = (value: string) => string;
 
-function placementFlags(unless: DefaultNote) {
+function placementFlags(defaultNote: DefaultNote) {
   return [
-    valueFlag("--replicas <count>", `number of tasks${unless("1")}`, readCountArgument),
+    valueFlag("--replicas <count>", `number of tasks${defaultNote("1")}`, readCountArgument),
     valueFlag(
       "--replicas-max-per-node <count>",
       "maximum number of tasks per node; 0: unlimited",
@@ -53,20 +57,20 @@ function placementFlags(unless: DefaultNote) {
   ];
 }
 
-function taskFlags(unless: DefaultNote) {
+function taskFlags(defaultNote: DefaultNote) {
   return [
     valueFlag("--entrypoint <command>", "overwrite the ENTRYPOINT of the image", readWords),
     valueFlag("-w, --workdir <dir>", "working directory of the task", (text) => text),
-    valueFlag("--stop-signal <signal>", `signal to stop a task${unless("SIGTERM")}`, (text) => text),
+    valueFlag("--stop-signal <signal>", `signal to stop a task${defaultNote("SIGTERM")}`, (text) => text),
     valueFlag(
       "--stop-grace-period <duration>",
-      `time to wait before force killing a task${unless("10s")}`,
+      `time to wait before force killing a task${defaultNote("10s")}`,
       parseDurationNs,
     ),
   ];
 }
 
-function lifecycleFlags(unless: DefaultNote) {
+function lifecycleFlags(defaultNote: DefaultNote) {
   return [
     choiceFlag("--restart-condition <when>", "restart when condition is met", ["none", "on-failure", "any"]),
     valueFlag(
@@ -82,7 +86,7 @@ function lifecycleFlags(unless: DefaultNote) {
     valueFlag("--restart-window <duration>", "window used to evaluate the restart policy", parseDurationNs),
     valueFlag(
       "--update-parallelism <count>",
-      `maximum number of tasks updated simultaneously; 0: all at once${unless("1")}`,
+      `maximum number of tasks updated simultaneously; 0: all at once${defaultNote("1")}`,
       readCountArgument,
     ),
     choiceFlag("--update-order <order>", "update order", ["start-first", "stop-first"]),

@@ -1,4 +1,4 @@
-// `waggle service scale`.
+// `waggle service scale`: changes the number of replicas.
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
@@ -15,7 +15,7 @@ import { waitOnService } from "./wait-on-service.ts";
 
 type Flags = MeshFlags & WaitFlags;
 
-/** One `SERVICE=REPLICAS` argument. */
+/** A parsed `SERVICE=REPLICAS` argument. */
 type Scale = { readonly ref: string; readonly replicas: number };
 
 export function registerServiceScale(parent: Command, cli: Cli): void {
@@ -33,16 +33,16 @@ export function registerServiceScale(parent: Command, cli: Cli): void {
     .action((args: string[], flags: Flags) => scaleAll(cli, command, args.map(readScale), flags));
 }
 
-/** Reads `my-web=3`. */
+/** Parses `my-web=3`. */
 export function readScale(text: string): Scale {
-  const at = text.indexOf("=");
+  const index = text.indexOf("=");
   const hint = "write it as my-web=3";
-  if (at < 1) throw usageError(`invalid scale specifier '${text}'`, hint);
+  if (index < 1) throw usageError(`invalid scale specifier '${text}'`, hint);
   try {
-    return { ref: text.slice(0, at), replicas: readCountArgument(text.slice(at + 1)) };
+    return { ref: text.slice(0, index), replicas: readCountArgument(text.slice(index + 1)) };
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
-    throw usageError(`invalid replicas value "${text.slice(at + 1)}": ${error.message}`, hint);
+    throw usageError(`invalid replicas value "${text.slice(index + 1)}": ${error.message}`, hint);
   }
 }
 

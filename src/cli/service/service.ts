@@ -1,4 +1,4 @@
-// `waggle service`: the verbs that services have.
+// `waggle service`: groups the verbs for services.
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";

@@ -1,10 +1,10 @@
-// A service's spec out of the flags of `waggle service create`, in the Engine API's shape.
+// Builds a service's spec, in the Engine API's shape, from the flags of `waggle service create`.
 
 import type { EngineSpec } from "../engine.ts";
 import { usageError } from "../errors.ts";
 import type { PublishSpec } from "../publish.ts";
 
-/** Flags that create and update share: each says one thing of how tasks run. Durations in nanoseconds. */
+/** Flags of both create and update. Durations are in nanoseconds. */
 export type RunFlags = {
   readonly replicas?: number;
   readonly replicasMaxPerNode?: number;
@@ -36,16 +36,13 @@ export type CreateFlags = RunFlags & {
 /**
  * The spec to create.
  *
- * @param args the image's own arguments are replaced by these when there are any
- * @throws a usage error when flags contradict each other
+ * @param args replace the arguments of the image, if not empty
+ * @throws a usage error if flags contradict each other
  */
 export function buildSpec(flags: CreateFlags, image: string, args: readonly string[]): EngineSpec {
-  const global = flags.mode === "global";
-  if (global && flags.replicas !== undefined) {
-    throw usageError(
-      "replicas can only be used with replicated mode",
-      "leave out --replicas or --mode global",
-    );
+  const isGlobal = flags.mode === "global";
+  if (isGlobal && flags.replicas !== undefined) {
+    throw usageError("replicas can only be used with replicated mode", "omit --replicas or --mode global");
   }
   const spec: EngineSpec = {
     Name: flags.name ?? "",
@@ -60,13 +57,13 @@ export function buildSpec(flags: CreateFlags, image: string, args: readonly stri
       Placement: flags.constraint ? { Constraints: [...flags.constraint] } : {},
       ForceUpdate: 0,
     },
-    Mode: global ? { Global: {} } : { Replicated: { Replicas: flags.replicas ?? 1 } },
+    Mode: isGlobal ? { Global: {} } : { Replicated: { Replicas: flags.replicas ?? 1 } },
     EndpointSpec: { Mode: "vip", Ports: [...(flags.publish ?? [])] },
   };
   return withRunFlags(spec, flags);
 }
 
-/** The spec with every flag that was given in its place; what was not given stays as it was. */
+/** The spec with the given flags applied; everything else stays. */
 export function withRunFlags(spec: EngineSpec, flags: RunFlags): EngineSpec {
   const template = spec.TaskTemplate;
   const limits = { NanoCPUs: flags.limitCpu, MemoryBytes: flags.limitMemory };
@@ -98,21 +95,24 @@ export function withRunFlags(spec: EngineSpec, flags: RunFlags): EngineSpec {
   });
 }
 
-/** `before` with what `changes` gives; a part that nothing is said of stays absent. */
+/**
+ * `before` with the defined members of `changes`; unchanged if there are none, so that an absent part stays
+ * absent.
+ */
 export function withChanges<T extends object | undefined>(
   before: T,
   changes: { [K in keyof NonNullable<T>]?: unknown },
 ): T {
-  const given = Object.entries(changes).filter(([, value]) => value !== undefined);
-  return given.length === 0 ? before : ({ ...before, ...Object.fromEntries(given) } as T);
+  const defined = Object.entries(changes).filter(([, value]) => value !== undefined);
+  return defined.length === 0 ? before : ({ ...before, ...Object.fromEntries(defined) } as T);
 }
 
-/** An image without a tag means its `latest`, and the mesh gets it said. */
+/** The image with its tag; `latest` if it has neither a tag nor a digest. */
 export function withTag(image: string): string {
   return image.includes("@") || /:[^/]+$/.test(image) ? image : `${image}:latest`;
 }
 
-/** One entry a key, the last one given. */
+/** One entry per key; the last one wins. */
 export function uniqueEnv(env: readonly string[]): string[] {
   return [...new Map(env.map((pair) => [pair.split("=", 1)[0], pair])).values()];
 }

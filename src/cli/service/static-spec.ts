@@ -1,15 +1,14 @@
-// A static service: published like any other, with servers instead of tasks.
+// The spec of a static service: published like other services, with servers instead of tasks.
 
 import type { EngineSpec } from "../engine.ts";
 import type { PublishSpec } from "../publish.ts";
 
-/** What stands where other services have an image; nothing is run of it. */
+/** The image of static services, which is never run. */
 export const staticImage = "waggle/static:latest";
 
-/** What a service is published by that no port was asked for: it is by its ports that host names reach it. */
+/** The port of a service without --publish. Host names need one, because they lead to a port of a service. */
 const defaultPublish: PublishSpec = { Protocol: "tcp", TargetPort: 80, PublishMode: "ingress" };
 
-/** The spec of a service that has servers only. */
 export function staticSpec(
   name: string,
   publish: readonly PublishSpec[],

@@ -1,4 +1,4 @@
-// `waggle service update`: read the spec, edit it, write it back under the version it was read at.
+// `waggle service update`: reads the spec, edits it, and writes it back with the version that was read.
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";

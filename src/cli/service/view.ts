@@ -1,8 +1,8 @@
-// How services and their tasks look in tables: Docker's columns, cell by cell.
+// Table cells of services and tasks, as Docker prints them.
 
 import type { EnginePortConfig, EngineService, EngineTask } from "../engine.ts";
 
-/** `nginx:latest` of `docker.io/library/nginx:latest@sha256:…`. */
+/** Shortens `docker.io/library/nginx:latest@sha256:…` to `nginx:latest`. */
 export function imageText(image: string): string {
   const [tagged = "", digest] = image.split("@");
   const name = tagged.replace(/^docker\.io\//, "").replace(/^library\//, "");
@@ -10,7 +10,7 @@ export function imageText(image: string): string {
   return digest === undefined || hasTag ? name : `${name}@${digest}`;
 }
 
-/** `*:8080->80/tcp`: the ports of the whole mesh; neighbours are merged into ranges. */
+/** `*:8080->80/tcp`: the ingress ports; consecutive ports are merged into ranges. */
 export function ingressPorts(ports: readonly EnginePortConfig[]): string {
   const sorted = ports
     .filter((port) => port.PublishMode !== "host")
@@ -18,7 +18,7 @@ export function ingressPorts(ports: readonly EnginePortConfig[]): string {
   return mergeRanges(sorted).map(printRange).join(", ");
 }
 
-/** `*:8090->80/tcp`: what one task publishes on its own node. */
+/** `*:8090->80/tcp`: the ports that a task publishes on its node. */
 export function taskPorts(task: EngineTask): string {
   const ports = task.Status.PortStatus?.Ports ?? [];
   return ports.map((port) => `*:${publishedOf(port)}->${port.TargetPort}/${protocolOf(port)}`).join(",");
@@ -32,12 +32,12 @@ export function modeName(service: EngineService): string {
 /** `2/3`, `2/3 (max 1 per node)`. */
 export function replicasText(service: EngineService): string {
   const running = service.ServiceStatus?.RunningTasks ?? 0;
-  const wanted = service.ServiceStatus?.DesiredTasks ?? service.Spec.Mode?.Replicated?.Replicas ?? 0;
+  const desired = service.ServiceStatus?.DesiredTasks ?? service.Spec.Mode?.Replicated?.Replicas ?? 0;
   const max = service.Spec.TaskTemplate.Placement?.MaxReplicas ?? 0;
-  return max > 0 ? `${running}/${wanted} (max ${max} per node)` : `${running}/${wanted}`;
+  return max > 0 ? `${running}/${desired} (max ${max} per node)` : `${running}/${desired}`;
 }
 
-/** `my-web.1`; of a global service `agent.<node id>`. */
+/** `my-web.1`, or `agent.<node id>` for a global service. */
 export function engineTaskName(task: EngineTask, serviceName: string): string {
   return `${serviceName}.${task.Slot || (task.NodeID ?? "")}`;
 }
@@ -54,7 +54,9 @@ function mergeRanges(sorted: readonly EnginePortConfig[]): readonly PublishedRan
   return ranges;
 }
 
-/** Docker's rule: the next published port, and a target that is the next one or, at a range's start, the same one. */
+/**
+ * Docker's rule: the next published port with the next target port, or with the same one for the whole range.
+ */
 function isContinuation(range: PublishedRange, port: EnginePortConfig): boolean {
   const publishedStep = publishedOf(port) - publishedOf(range.last);
   const targetStep = port.TargetPort - range.last.TargetPort;

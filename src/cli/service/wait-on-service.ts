@@ -1,4 +1,4 @@
-// Waiting until a service is as it was asked to be, with its progress on standard error.
+// Waits until a service has converged, with progress on standard error.
 
 import type { Cli } from "../cli.ts";
 import { filterQuery, type MeshClient } from "../client.ts";
@@ -10,17 +10,17 @@ import { createProgressWriter, type ProgressWriter } from "../progress-writer.ts
 import { readService } from "./api.ts";
 import type { WaitFlags } from "./run-flags.ts";
 
-/** How often the mesh is asked, as Docker does. */
+/** Poll interval, milliseconds, as in Docker. */
 const servicePollMs = 200;
 
-/** All tasks must keep running this long before the service counts as up: one that dies at once shows itself. */
+/** How long all tasks must keep running before the service counts as converged, milliseconds. */
 const verifyMs = 1_000;
 
 /**
  * Waits until all tasks of a service run and keep running.
  *
- * @param flags quiet: wait without showing anything; timeout: for how many milliseconds at most
- * @throws exit code 130 on Ctrl-C (the mesh goes on), 1 when the mesh paused the update or time is up
+ * @param flags quiet: no progress; timeout: maximum wait in milliseconds
+ * @throws exit code 130 on Ctrl-C (the mesh continues), 1 if the update is paused or the timeout has passed
  */
 export async function waitOnService(
   cli: Cli,
@@ -37,9 +37,12 @@ export async function waitOnService(
     const progress = await readProgress(mesh, service);
     failWhenPaused(service);
     completeSinceMs = isComplete(progress) ? (completeSinceMs ?? cli.nowMs()) : null;
-    const held = completeSinceMs !== null && cli.nowMs() - completeSinceMs >= verifyMs;
-    writer.show([...progressLines(progress, writer.columns), ...verifyLine(service, completeSinceMs, held)]);
-    if (held) return;
+    const isVerified = completeSinceMs !== null && cli.nowMs() - completeSinceMs >= verifyMs;
+    writer.show([
+      ...progressLines(progress, writer.columns),
+      ...verifyLine(service, completeSinceMs, isVerified),
+    ]);
+    if (isVerified) return;
     if (cli.nowMs() >= deadlineMs) throw timeoutError(service, progress, flags.timeout ?? 0);
     await cli.sleep(servicePollMs, interrupt);
   }
@@ -49,7 +52,7 @@ export async function waitOnService(
 
 const silentWriter: ProgressWriter = { columns: null, show: () => {} };
 
-/** How far a service is: its tasks of the present spec, and the nodes that run them. */
+/** Reads the progress of a service. */
 export async function readProgress(mesh: MeshClient, service: EngineService): Promise<ServiceProgress> {
   const [tasks, nodes] = await Promise.all([
     mesh.get<EngineTask[]>("/tasks", filterQuery({ service: [service.ID], "_up-to-date": ["true"] })),
@@ -63,22 +66,22 @@ function failWhenPaused({ UpdateStatus: update }: EngineService): void {
   if (update?.State === "rollback_paused") throw refused(`service rollback paused: ${update.Message ?? ""}`);
 }
 
-/** The mesh goes on trying, as it does after Ctrl-C. */
+/** The error of --timeout. The mesh keeps trying, as after Ctrl-C. */
 function timeoutError(
   service: EngineService,
-  { running, wanted, slots }: ServiceProgress,
+  { running, desired, slots }: ServiceProgress,
   timeoutMs: number,
 ): CliError {
-  const why = slots.find((slot) => slot.err !== "")?.err;
+  const reason = slots.find((slot) => slot.err !== "")?.err;
   const { Name } = service.Spec;
   return refused(
-    `service ${Name}: ${running} of ${wanted} tasks running after ${printDurationNs(timeoutMs * 1e6)}${why === undefined ? "" : `: ${why}`}`,
+    `service ${Name}: ${running} of ${desired} tasks running after ${printDurationNs(timeoutMs * 1e6)}${reason === undefined ? "" : `: ${reason}`}`,
     `the mesh keeps trying; "waggle service ps ${Name}" shows its tasks, "waggle service rm ${Name}" removes it`,
   );
 }
 
-function verifyLine(service: EngineService, completeSinceMs: number | null, held: boolean): string[] {
+function verifyLine(service: EngineService, completeSinceMs: number | null, isVerified: boolean): string[] {
   if (completeSinceMs === null) return [];
-  if (held) return [`verify: Service ${service.Spec.Name} converged`];
+  if (isVerified) return [`verify: Service ${service.Spec.Name} converged`];
   return ["verify: Waiting 1 second to verify that tasks are stable..."];
 }

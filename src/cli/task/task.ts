@@ -1,4 +1,4 @@
-// `waggle task`: what an operator does to one task.
+// `waggle task`: the admin state of a task.
 
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
@@ -20,7 +20,7 @@ export function registerTask(program: Command, cli: Cli): void {
     .command("task")
     .enablePositionalOptions()
     .summary("set the admin state of a task")
-    .description("Tasks: single runs of a service. `waggle service ps` lists them.");
+    .description("Manage tasks: single runs of a service. `waggle service ps` lists them.");
   const command = task
     .command("set")
     .argument("<task>", "name (my-web.1) or ID")

@@ -3,8 +3,8 @@
 import type { RouteExplanation } from "../../protocol/route.ts";
 
 /**
- * True if the URL belongs to the mesh (a node, a host name of a service, or the host of the control API) and is no less
- * protected than the control URL.
+ * True if the URL belongs to the mesh (a node, a host name of a service, or the host of the control API) and
+ * is no less protected than the control URL.
  *
  * @param explanation what the mesh knows about the URL; null if the registry is unreachable
  */

@@ -1,4 +1,5 @@
-// `waggle trace`: sends requests and shows their routes through the mesh, or explains the route of a hypothetical one.
+// `waggle trace`: sends requests and shows their routes through the mesh, or explains the route of a
+// hypothetical one.
 
 import type { Command } from "commander";
 import type { RouteExplanation } from "../../protocol/route.ts";

@@ -93,7 +93,7 @@ describe("[L15] bin/waggle", () => {
     await rm(dir, { recursive: true });
     expect({ status, stderr }).toEqual({
       status: 127,
-      stderr: `waggle: needs Node 22.18 or newer (this is v20.19.0); run "npm ci" in ${dir}, which brings one along\n`,
+      stderr: `waggle: needs Node 22.18 or newer (this is v20.19.0); run "npm ci" in ${dir}, which installs one\n`,
     });
   });
 
