@@ -20,18 +20,20 @@ export function registerJoinToken(program: Command, cli: Cli): void {
     .option("-q, --quiet", "only display token");
   meshFlags(command)
     .addHelpText("after", "\nExamples:\n  waggle join-token\n  waggle join-token --rotate -q")
-    .action(async (_role: string, flags: Flags) => {
-      const mesh = await connect(command, cli);
-      let swarm = await mesh.get<EngineSwarm>("/swarm");
-      if (flags.rotate) {
-        const query = { version: swarm.Version?.Index ?? 0, rotateWorkerToken: true };
-        await mesh.post("/swarm/update", swarm.Spec ?? {}, query);
-        swarm = await mesh.get<EngineSwarm>("/swarm");
-      }
-      const token = swarm.JoinTokens.Worker;
-      if (flags.json) return printJson(cli.out, swarm);
-      cli.out.write(flags.quiet ? `${token}\n` : joinText(token, mesh.target.url, flags.rotate === true));
-    });
+    .action((_role: string, flags: Flags) => joinToken(cli, command, flags));
+}
+
+async function joinToken(cli: Cli, command: Command, flags: Flags): Promise<void> {
+  const mesh = await connect(command, cli);
+  let swarm = await mesh.get<EngineSwarm>("/swarm");
+  if (flags.rotate) {
+    const query = { version: swarm.Version?.Index ?? 0, rotateWorkerToken: true };
+    await mesh.post("/swarm/update", swarm.Spec ?? {}, query);
+    swarm = await mesh.get<EngineSwarm>("/swarm");
+  }
+  const token = swarm.JoinTokens.Worker;
+  if (flags.json) return printJson(cli.out, swarm);
+  cli.out.write(flags.quiet ? `${token}\n` : joinText(token, mesh.target.url, flags.rotate === true));
 }
 
 function joinText(token: string, url: string, isRotated: boolean): string {

@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import type { MeshStatus } from "../protocol/status.ts";
 import type { Cli } from "./cli.ts";
+import type { MeshClient } from "./client.ts";
 import { closedPortProblems } from "./closed-ports.ts";
 import { refused } from "./errors.ts";
 import { connect, type MeshFlags, meshFlags } from "./flags.ts";
@@ -28,19 +29,26 @@ export function registerStatus(program: Command, cli: Cli): void {
     .option("--check", "exit with 1 if there are problems");
   meshFlags(command)
     .addHelpText("after", statusHelp)
-    .action(async (flags: Flags) => {
-      const mesh = await connect(command, cli);
-      const { stateDir } = mesh.target;
-      const here = stateDir === undefined ? [] : await closedPortProblems(stateDir);
-      const known = await mesh.getNative<MeshStatus>("/status");
-      const status = { ...known, problems: [...known.problems, ...here] };
-      if (flags.json) printJson(cli.out, status);
-      else {
-        const { statusScreen } = await import("./status-view.ts");
-        cli.out.write(statusScreen(status, mesh.target.url));
-      }
-      if (flags.check && status.problems.length > 0) throw refused(problemCount(status.problems.length));
-    });
+    .action((flags: Flags) => status(cli, command, flags));
+}
+
+async function status(cli: Cli, command: Command, flags: Flags): Promise<void> {
+  const mesh = await connect(command, cli);
+  const current = await readStatus(mesh);
+  if (flags.json) printJson(cli.out, current);
+  else {
+    const { statusScreen } = await import("./status-view.ts");
+    cli.out.write(statusScreen(current, mesh.target.url));
+  }
+  if (flags.check && current.problems.length > 0) throw refused(problemCount(current.problems.length));
+}
+
+/** The status of the mesh, with the problems of this machine if the mesh runs on it. */
+async function readStatus(mesh: MeshClient): Promise<MeshStatus> {
+  const { stateDir } = mesh.target;
+  const status = await mesh.getNative<MeshStatus>("/status");
+  const localProblems = stateDir === undefined ? [] : await closedPortProblems(stateDir);
+  return { ...status, problems: [...status.problems, ...localProblems] };
 }
 
 function problemCount(count: number): string {

@@ -14,6 +14,8 @@ type NodeUpdateFlags = {
   readonly labelRm?: readonly string[];
 };
 
+type Flags = MeshFlags & NodeUpdateFlags;
+
 const nodeUpdateHelp = `
 Examples:
   waggle node update --availability drain node2       replace its tasks on other nodes, then stop them
@@ -42,26 +44,24 @@ export function registerNodeUpdate(parent: Command, cli: Cli): void {
     .addOption(listFlag("--label-rm <key>", "remove a node label", (text) => [text]));
   meshFlags(command)
     .addHelpText("after", nodeUpdateHelp)
-    .action(async (ref: string, flags: MeshFlags & NodeUpdateFlags) => {
-      const mesh = await connect(command, cli);
-      const node = await mesh.get<EngineNode>(`/nodes/${encodeURIComponent(ref)}`);
-      const { availability, admin, labelAdd, labelRm } = flags;
-      if (
-        admin === undefined ||
-        availability !== undefined ||
-        labelAdd !== undefined ||
-        labelRm !== undefined
-      ) {
-        await mesh.post(`/nodes/${node.ID}/update`, changeNode(node.Spec, flags), {
-          version: node.Version.Index,
-        });
-      }
-      if (admin !== undefined) {
-        await mesh.postNative("/mesh/admin", { kind: "node", ref: node.ID, state: admin });
-      }
-      if (flags.json) printJson(cli.out, await mesh.get(`/nodes/${node.ID}`));
-      else cli.out.write(`${ref}\n`);
-    });
+    .action((ref: string, flags: Flags) => update(cli, command, ref, flags));
+}
+
+async function update(cli: Cli, command: Command, ref: string, flags: Flags): Promise<void> {
+  const mesh = await connect(command, cli);
+  const node = await mesh.get<EngineNode>(`/nodes/${encodeURIComponent(ref)}`);
+  const { availability, admin, labelAdd, labelRm } = flags;
+  const changesSpec = availability !== undefined || labelAdd !== undefined || labelRm !== undefined;
+  // Without any flag the spec is written back unchanged, as Docker does.
+  if (changesSpec || admin === undefined) {
+    const query = { version: node.Version.Index };
+    await mesh.post(`/nodes/${node.ID}/update`, changeNode(node.Spec, flags), query);
+  }
+  if (admin !== undefined) {
+    await mesh.postNative("/mesh/admin", { kind: "node", ref: node.ID, state: admin });
+  }
+  if (flags.json) printJson(cli.out, await mesh.get(`/nodes/${node.ID}`));
+  else cli.out.write(`${ref}\n`);
 }
 
 /** The node's spec with the flags applied; removals come before additions. */

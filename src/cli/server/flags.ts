@@ -53,7 +53,12 @@ export function serverFlags(command: Command, verb: "add" | "set"): Command {
   no("--no-ssl", "send requests without TLS");
   command.option("--check", "enable health checks: every 2 s, down after 3 failures, up after 2 passes");
   no("--no-check", "disable health checks: the server counts as up");
-  const flags = [
+  for (const flag of checkFlags()) command.addOption(flag.helpGroup("Health checks:"));
+  return command;
+}
+
+function checkFlags(): readonly Option[] {
+  return [
     valueFlag("--inter <duration>", "interval between checks", readCheckDurationMs),
     valueFlag("--fastinter <duration>", "interval while the state is changing", readCheckDurationMs),
     valueFlag("--downinter <duration>", "interval while the server is down", readCheckDurationMs),
@@ -69,8 +74,6 @@ export function serverFlags(command: Command, verb: "add" | "set"): Command {
       readExpect,
     ),
   ];
-  for (const flag of flags) command.addOption(flag.helpGroup("Health checks:"));
-  return command;
 }
 
 /** The admin state of a server or task, as HAProxy names it. */

@@ -33,27 +33,29 @@ export function registerServerSet(parent: Command, cli: Cli): void {
     .addOption(valueFlag("--addr <address>", "server address: HOST:PORT", readAddress));
   meshFlags(serverFlags(command, "set"))
     .addHelpText("after", serverSetHelp)
-    .action(async (ref: string, flags: Flags) => {
-      const path = `/mesh${serverPath(ref)}`;
-      const mesh = await connect(command, cli);
-      const { spec, version } = await fetchServer(mesh, ref);
-      // What came of the API goes back to it whole.
-      const before = spec as unknown as ServerBody;
-      const after = { ...withFlags(before, flags), ...flags.addr };
-      const changes = JSON.stringify(after) !== JSON.stringify(before);
-      if (!changes && flags.admin === undefined && !Object.keys(flags).some((flag) => specFlags.has(flag))) {
-        throw usageError("nothing to change", "name what to set, such as --admin drain or --weight 5");
-      }
-      if (changes) await mesh.postNative<ServerStatus>(`${path}/update?version=${version}`, after);
-      if (flags.admin !== undefined) {
-        await mesh.postNative("/mesh/admin", { kind: "server", ref, state: flags.admin });
-      }
-      if (flags.json) printJson(cli.out, await fetchServer(mesh, ref));
-      else cli.out.write(`${ref}\n`);
-    });
+    .action((ref: string, flags: Flags) => set(cli, command, ref, flags));
 }
 
-/** Flags that may say what already is. */
+async function set(cli: Cli, command: Command, ref: string, flags: Flags): Promise<void> {
+  const path = `/mesh${serverPath(ref)}/update`;
+  const mesh = await connect(command, cli);
+  const { spec, version } = await fetchServer(mesh, ref);
+  // The API accepts its own output as a body, unknown members included.
+  const before = spec as unknown as ServerBody;
+  const after = { ...withFlags(before, flags), ...flags.addr };
+  const hasChanged = JSON.stringify(after) !== JSON.stringify(before);
+  if (!hasChanged && flags.admin === undefined && !Object.keys(flags).some((flag) => specFlags.has(flag))) {
+    throw usageError("nothing to change", "name what to set, such as --admin drain or --weight 5");
+  }
+  if (hasChanged) await mesh.postNative<ServerStatus>(`${path}?version=${version}`, after);
+  if (flags.admin !== undefined) {
+    await mesh.postNative("/mesh/admin", { kind: "server", ref, state: flags.admin });
+  }
+  if (flags.json) printJson(cli.out, await fetchServer(mesh, ref));
+  else cli.out.write(`${ref}\n`);
+}
+
+/** Flags of the server's spec. Setting one to its present value is not an error. */
 const specFlags = new Set([
   ...["weight", "backup", "maxconn", "cookie", "ssl", "check", "inter", "fastinter", "downinter"],
   ...["checkTimeout", "checkPort", "rise", "fall", "httpchk", "httpHeader", "expect", "addr"],

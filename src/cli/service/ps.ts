@@ -46,18 +46,19 @@ export function registerServicePs(parent: Command, cli: Cli): void {
       "after",
       "\nExamples:\n  waggle service ps my-web\n  waggle service ps --no-trunc --filter desired-state=running my-web",
     )
-    .action(async (refs: string[], flags: Flags) => {
-      const mesh = await connect(command, cli);
-      const listing = await readTasks(mesh, refs, groupFilters(flags));
-      if (flags.json) return printJson(cli.out, listing.tasks);
-      if (flags.quiet)
-        return printLines(
-          cli.out,
-          sortTasks(listing).map(({ task }) => task.ID),
-        );
-      const rows = taskRows(listing, cli.nowMs(), flags.trunc, flags.format === undefined);
-      printRows(cli.out, flags.format, taskColumns, rows);
-    });
+    .action((refs: string[], flags: Flags) => ps(cli, command, refs, flags));
+}
+
+async function ps(cli: Cli, command: Command, refs: readonly string[], flags: Flags): Promise<void> {
+  const mesh = await connect(command, cli);
+  const listing = await readTasks(mesh, refs, groupFilters(flags));
+  if (flags.json) return printJson(cli.out, listing.tasks);
+  if (flags.quiet) {
+    const ids = sortTasks(listing).map(({ task }) => task.ID);
+    return printLines(cli.out, ids);
+  }
+  const rows = taskRows(listing, cli.nowMs(), flags.trunc, flags.format === undefined);
+  printRows(cli.out, flags.format, taskColumns, rows);
 }
 
 /** Docker's columns and template fields. */

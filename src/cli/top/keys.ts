@@ -46,6 +46,27 @@ const columnKeys: Readonly<Record<string, SortColumn>> = {
 /** Rows that page up and page down scroll by. */
 const scrollPageRows = 10;
 
+const navigationKeys: Readonly<Record<string, (state: TopState) => TopState>> = {
+  tab: (state) => ({ ...state, view: nextView(state.view), scrollTop: 0 }),
+  right: (state) => sortByNeighbor(state, 1),
+  ">": (state) => sortByNeighbor(state, 1),
+  left: (state) => sortByNeighbor(state, -1),
+  "<": (state) => sortByNeighbor(state, -1),
+  r: (state) => ({ ...state, order: { ...state.order, reverse: !state.order.reverse } }),
+  "/": (state) => ({ ...state, isTyping: true, scrollTop: 0 }),
+  escape: (state) => ({ ...state, filter: "", scrollTop: 0 }),
+  space: (state) => ({ ...state, isPaused: !state.isPaused }),
+  "?": (state) => ({ ...state, isHelpOpen: true }),
+  h: (state) => ({ ...state, isHelpOpen: true }),
+  down: (state) => scrollBy(state, 1),
+  j: (state) => scrollBy(state, 1),
+  up: (state) => scrollBy(state, -1),
+  k: (state) => scrollBy(state, -1),
+  pagedown: (state) => scrollBy(state, scrollPageRows),
+  pageup: (state) => scrollBy(state, -scrollPageRows),
+  home: (state) => ({ ...state, scrollTop: 0 }),
+};
+
 /** The state after a key. @param key a name from `readKeys` @returns null to quit */
 export function applyKey(state: TopState, key: string): TopState | null {
   if (key === "ctrl-c") return null;
@@ -56,51 +77,7 @@ export function applyKey(state: TopState, key: string): TopState | null {
   if (column !== undefined) return sortBy(state, column);
   const view = viewKeys[key];
   if (view !== undefined) return { ...state, view, scrollTop: 0 };
-  return applyNavigationKey(state, key);
-}
-
-function applyNavigationKey(state: TopState, key: string): TopState {
-  const scrollBy = (rows: number) => ({ ...state, scrollTop: Math.max(0, state.scrollTop + rows) });
-  const { view, order } = state;
-  switch (key) {
-    case "tab":
-      return {
-        ...state,
-        view: viewCycle[(viewCycle.indexOf(view) + 1) % viewCycle.length] ?? "all",
-        scrollTop: 0,
-      };
-    case "right":
-    case ">":
-      return { ...state, order: { ...order, by: adjacentColumn(order.by, 1) } };
-    case "left":
-    case "<":
-      return { ...state, order: { ...order, by: adjacentColumn(order.by, -1) } };
-    case "r":
-      return { ...state, order: { ...order, reverse: !order.reverse } };
-    case "/":
-      return { ...state, isTyping: true, scrollTop: 0 };
-    case "escape":
-      return { ...state, filter: "", scrollTop: 0 };
-    case "space":
-      return { ...state, isPaused: !state.isPaused };
-    case "?":
-    case "h":
-      return { ...state, isHelpOpen: true };
-    case "down":
-    case "j":
-      return scrollBy(1);
-    case "up":
-    case "k":
-      return scrollBy(-1);
-    case "pagedown":
-      return scrollBy(scrollPageRows);
-    case "pageup":
-      return scrollBy(-scrollPageRows);
-    case "home":
-      return { ...state, scrollTop: 0 };
-    default:
-      return state;
-  }
+  return navigationKeys[key]?.(state) ?? state;
 }
 
 function applyFilterKey(state: TopState, key: string): TopState {
@@ -118,9 +95,19 @@ function sortBy(state: TopState, by: SortColumn): TopState {
   return { ...state, order: order.by === by ? { by, reverse: !order.reverse } : { by, reverse: false } };
 }
 
-function adjacentColumn(by: SortColumn, step: 1 | -1): SortColumn {
-  const index = sortColumns.indexOf(by) + step;
-  return sortColumns[(index + sortColumns.length) % sortColumns.length] ?? by;
+/** Sorts by the previous or next column, in the same direction. */
+function sortByNeighbor(state: TopState, step: 1 | -1): TopState {
+  const { order } = state;
+  const index = sortColumns.indexOf(order.by) + step + sortColumns.length;
+  return { ...state, order: { ...order, by: sortColumns[index % sortColumns.length] ?? order.by } };
+}
+
+function scrollBy(state: TopState, rows: number): TopState {
+  return { ...state, scrollTop: Math.max(0, state.scrollTop + rows) };
+}
+
+function nextView(view: TopView): TopView {
+  return viewCycle[(viewCycle.indexOf(view) + 1) % viewCycle.length] ?? "all";
 }
 
 const keyNames: Readonly<Record<string, string>> = {
