@@ -25,8 +25,8 @@ Examples:
   waggle agent https://mesh.example.com            a joined node needs its state folder only
   WAGGLE_JOIN_TOKEN=$(waggle join-token -q) waggle agent https://mesh.example.com
 
-On SIGTERM the node leaves gracefully: its tasks are replaced on other nodes, finish their open requests, and stop.
-On SIGINT (Ctrl-C) it stops at once.`;
+On SIGTERM the node leaves gracefully: its tasks are replaced on other nodes, finish their open
+requests, and stop. On SIGINT (Ctrl-C) it stops at once.`;
 
 export function registerAgent(program: Command, cli: Cli): void {
   program

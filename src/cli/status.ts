@@ -17,7 +17,8 @@ Examples:
   waggle status --check > /dev/null || echo unhealthy
   watch waggle status
 
-HEALTH reads as in HAProxy: UP 2/3 turns DOWN after two more failed checks, DOWN 1/2 turns UP after one more pass.`;
+HEALTH reads as in HAProxy: UP 2/3 turns DOWN after two more failed checks, DOWN 1/2 turns UP after
+one more pass.`;
 
 export function registerStatus(program: Command, cli: Cli): void {
   const command = program

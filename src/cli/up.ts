@@ -27,7 +27,7 @@ Examples:
   waggle up --nodes 0                no agents: a load balancer for static servers
   waggle up --state /var/lib/mesh    keep the mesh there; the next start restores it
 
-Ctrl-C or SIGTERM stops the mesh gracefully. Other commands find it through the state folder.`;
+Ctrl-C or SIGTERM stops the mesh gracefully. Other commands find the mesh through the state folder.`;
 
 export function registerUp(program: Command): void {
   const command = program

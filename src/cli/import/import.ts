@@ -17,12 +17,13 @@ const importHelp = `
 Examples:
   waggle import --dry-run /etc/haproxy/haproxy.cfg     show what would be imported; needs no mesh
   waggle import haproxy.cfg                            import; repeat after each change of the file
-  LISTEN=8080 waggle import haproxy.cfg                variables in double quotes come from the environment
+  LISTEN=8080 waggle import haproxy.cfg                set a variable of the file
 
-Each backend or listen section with servers becomes a static service of the same name. The service of default_backend is
-published on the ports that the frontend binds; those of use_backend get their host names and paths from the conditions.
-An existing service of the same name is updated, and its servers that are not in the file are removed. If a line cannot
-be parsed, nothing is changed. docs/haproxy.md lists the treatment of each keyword.`;
+Each backend or listen section with servers becomes a static service of the same name. The service
+of default_backend is published on the ports that the frontend binds. The services of use_backend
+get their host names and paths from its conditions. An existing service of the same name is updated,
+and its servers that are not in the file are removed. If a line cannot be parsed, nothing changes.
+docs/haproxy.md lists the treatment of each keyword.`;
 
 export function registerImport(program: Command, cli: Cli): void {
   const command = program

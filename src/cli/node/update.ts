@@ -18,10 +18,10 @@ type Flags = MeshFlags & NodeUpdateFlags;
 
 const nodeUpdateHelp = `
 Examples:
-  waggle node update --availability drain node2       replace its tasks on other nodes, then stop them
+  waggle node update --availability drain node2     replace its tasks on other nodes, then stop them
   waggle node update --availability active node2
-  waggle node update --label-add zone=a node1         for --constraint node.labels.zone==a
-  waggle node update --admin drain node2              keep its tasks; the balancer does not pick it
+  waggle node update --label-add zone=a node1       for --constraint node.labels.zone==a
+  waggle node update --admin drain node2            keep its tasks; the balancer does not pick it
   waggle node update --admin ready node2
 
 A paused or drained node still accepts requests on every published port.`;

@@ -29,7 +29,7 @@ export function registerServiceUpdate(parent: Command, cli: Cli): void {
     .argument("<service>", "name or ID")
     .summary("update a service")
     .description(
-      "Update a service, and wait until it runs. Only changes of the task replace tasks; ports open and close at once.",
+      "Update a service, and wait until it runs. Tasks are replaced only if their specification changes.",
     );
   updateFlags(command, cli);
   waitFlags(runFlags(command, "update"));

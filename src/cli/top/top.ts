@@ -37,8 +37,9 @@ Examples:
   waggle top --once | head -20
   waggle top --json | jq '.sections.services[] | select(.measured.errorRatio > 0.01) | .name'
 
-Keys: q quits; a s n t choose the view; < > and r change the order; / filters; space pauses; ? lists all keys.
-Without a terminal, prints one reading. REQ/S, ERR% and latencies cover the last ten to twenty seconds.`;
+Keys: q quits; a s n t choose the view; < > and r change the order; / filters; space pauses; ? lists
+all keys. Without a terminal, prints one reading. REQ/S, ERR% and latencies cover the last ten to
+twenty seconds.`;
 
 export function registerTop(program: Command, cli: Cli): void {
   const command = program

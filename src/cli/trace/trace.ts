@@ -33,8 +33,9 @@ Examples:
   waggle trace -X POST -d '{}' -H 'content-type: application/json' http://127.0.0.1:8080/cart
   waggle trace --explain --node node2 http://127.0.0.1:8080/
 
-The request is real. It carries the mesh's token, so that the response reports its route; tasks do not see the token.
-The token is not sent if the mesh does not know the URL, or if the URL is less protected than the control URL.`;
+The request is real. It carries the mesh's token, so that the response reports its route; tasks do
+not see the token. The token is not sent if the mesh does not know the URL, or if the URL is less
+protected than the control URL.`;
 
 export function registerTrace(program: Command, cli: Cli): void {
   const command = program
