@@ -12,23 +12,23 @@ const add = (published: number, target = 80, mode: "ingress" | "host" = "ingress
   { Protocol: "tcp" as const, TargetPort: target, PublishedPort: published, PublishMode: mode },
 ];
 const published = (ports: readonly EnginePortConfig[] | undefined) =>
-  ports?.map((one) => `${one.PublishedPort}:${one.TargetPort}`);
+  ports?.map((port) => `${port.PublishedPort}:${port.TargetPort}`);
 
-describe("[L6] an update edits what its flags name and leaves the rest as it came", () => {
-  test("[L6] no flag changes nothing, also not what this command does not know", () => {
+describe("[L6] an update edits what its flags name and keeps the rest", () => {
+  test("[L6] without flags nothing changes, including members unknown to this command", () => {
     expect(changeSpec(spec, {})).toEqual(spec);
   });
 
-  test("[L6] a variable is set, replaced and removed by its key", () => {
-    const env = (given: Parameters<typeof changeSpec>[1]) =>
-      changeSpec(spec, given).TaskTemplate.ContainerSpec.Env;
+  test("[L6] an environment variable is set, replaced and removed by its key", () => {
+    const env = (flags: Parameters<typeof changeSpec>[1]) =>
+      changeSpec(spec, flags).TaskTemplate.ContainerSpec.Env;
     expect(env({ envAdd: ["C=d"] })).toEqual(["A=b", "C=d"]);
     expect(env({ envAdd: ["A=c"] })).toEqual(["A=c"]);
     expect(env({ envRm: ["A"] })).toEqual([]);
     expect(env({ envRm: ["A"], envAdd: ["A=again"] })).toEqual(["A=again"]);
   });
 
-  test("[L6] labels and constraints are removed before others are added", () => {
+  test("[L6] labels and constraints are removed before new ones are added", () => {
     const changed = changeSpec(spec, {
       labelRm: ["team"],
       labelAdd: [["team", "api"]],
@@ -55,7 +55,7 @@ describe("[L6] an update edits what its flags name and leaves the rest as it cam
     );
   });
 
-  test("[L6] a node keeps the labels and the availability that are not named", () => {
+  test("[L6] a node keeps its other labels and its availability", () => {
     const { Spec: before } = node("node1", { Labels: { a: "1", b: "2" } });
     expect(changeNode(before, { labelRm: ["a"], labelAdd: [["c", "3"]] })).toEqual({
       Role: "worker",
@@ -70,18 +70,18 @@ describe("[L6] an update edits what its flags name and leaves the rest as it cam
 });
 
 describe("[L7] ports of an update", () => {
-  const ports = (given: Parameters<typeof changeSpec>[1]) =>
-    published(changeSpec(spec, given).EndpointSpec?.Ports);
+  const ports = (flags: Parameters<typeof changeSpec>[1]) =>
+    published(changeSpec(spec, flags).EndpointSpec?.Ports);
 
-  test("[L7] another published port of the same target stands beside the first", () => {
+  test("[L7] a second published port of the same target is added to the first", () => {
     expect(ports({ publishAdd: add(9090) })).toEqual(["8080:80", "9090:80"]);
   });
 
-  test("[L7] adding what is there already changes nothing", () => {
+  test("[L7] adding an existing port changes nothing", () => {
     expect(ports({ publishAdd: add(8080) })).toEqual(["8080:80"]);
   });
 
-  test("[L7] a removal means the target port, whatever its published port says", () => {
+  test("[L7] a removal matches the target port and ignores the published port", () => {
     expect(ports({ publishRm: add(1) })).toEqual([]);
     expect(ports({ publishRm: add(8080, 81) })).toEqual(["8080:80"]);
     expect(ports({ publishRm: add(8080, 80, "host") })).toEqual(["8080:80"]);
@@ -91,13 +91,13 @@ describe("[L7] ports of an update", () => {
     expect(ports({ publishRm: add(8080), publishAdd: add(9090) })).toEqual(["9090:80"]);
   });
 
-  test("[L7] adding the same ports again changes nothing, whatever they are", () => {
+  test("[L7] adding any ports twice is the same as adding them once", () => {
     const anyPorts = fc.array(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 })), {
       maxLength: 6,
     });
     fc.assert(
       fc.property(anyPorts, (pairs) => {
-        const publishAdd = pairs.flatMap(([from, to]) => add(from, to));
+        const publishAdd = pairs.flatMap(([publishedPort, targetPort]) => add(publishedPort, targetPort));
         const once = changeSpec(spec, { publishAdd });
         expect(changeSpec(once, { publishAdd })).toEqual(once);
       }),
@@ -146,11 +146,11 @@ test("[L6] create sends what `docker service create` sends for the same flags", 
   });
 });
 
-test("[L6] a global service is asked for as such", () => {
+test("[L6] --mode global creates a global service", () => {
   expect(buildSpec({ name: "agent", mode: "global" }, "agent:1", []).Mode).toEqual({ Global: {} });
 });
 
-describe("[L6] what was read is written back under the version it was read at", () => {
+describe("[L6] a spec is written back with the version that was read", () => {
   const web = service("my-web", { ports: [port(80, 8080)] });
   const routes = {
     "GET /services/my-web": { json: web },
@@ -171,7 +171,7 @@ describe("[L6] what was read is written back under the version it was read at", 
     });
   });
 
-  test("[L6] rollback asks for the spec before, and takes no other flag", async () => {
+  test("[L6] --rollback requests the previous spec and excludes other flags", async () => {
     await using mesh = await fakeMesh(routes);
     expect(await runOn(mesh, ["service", "update", "-d", "--rollback", "my-web"])).toMatchObject({ code: 0 });
     expect(mesh.calls[1]?.query.get("rollback")).toBe("previous");
@@ -188,17 +188,17 @@ describe("[L6] what was read is written back under the version it was read at", 
     expect(mesh.calls[1]?.body).toEqual({ ...web.Spec, Mode: { Replicated: { Replicas: 5 } } });
   });
 
-  test("[L6] a scale that cannot be read sends nothing, whatever stands before it", async () => {
+  test("[L6] one invalid scale argument keeps all from being sent", async () => {
     await using mesh = await fakeMesh(routes);
     expect(await runOn(mesh, ["service", "scale", "-d", "my-web=5", "api=x"])).toMatchObject({ code: 2 });
     expect(mesh.calls).toEqual([]);
   });
 
   test("[L6] node update", async () => {
-    const one = node("node1");
+    const node1 = node("node1");
     await using mesh = await fakeMesh({
-      "GET /nodes/node1": { json: one },
-      [`POST /nodes/${one.ID}/update`]: {},
+      "GET /nodes/node1": { json: node1 },
+      [`POST /nodes/${node1.ID}/update`]: {},
     });
     const ran = await runOn(mesh, ["node", "update", "--availability", "drain", "node1"]);
     expect(ran).toEqual({ code: 0, out: "node1\n", err: "" });
@@ -206,7 +206,7 @@ describe("[L6] what was read is written back under the version it was read at", 
     expect(mesh.calls[1]?.body).toEqual({ Role: "worker", Availability: "drain", Labels: {} });
   });
 
-  test("[L6] node rm --force says so to the mesh", async () => {
+  test("[L6] node rm --force sends force=1", async () => {
     await using mesh = await fakeMesh({ "DELETE /nodes/node1": {} });
     expect(await runOn(mesh, ["node", "rm", "-f", "node1"])).toEqual({ code: 0, out: "node1\n", err: "" });
     expect(mesh.calls[0]?.query.get("force")).toBe("1");
@@ -220,7 +220,7 @@ describe("[L16] join-token", () => {
     JoinTokens: { Worker: worker, Manager: "m" },
   });
 
-  test("[L16] prints the command to run on a new machine; -q the token alone", async () => {
+  test("[L16] prints the command that adds a node; -q prints only the token", async () => {
     await using mesh = await fakeMesh({ "GET /swarm": { json: tokens("SWMTKN-1-a-b") } });
     expect((await runOn(mesh, ["join-token"])).out).toContain(
       `waggle agent --join SWMTKN-1-a-b ${mesh.url}\n`,

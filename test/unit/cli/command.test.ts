@@ -11,41 +11,38 @@ import { cliVersion } from "../../../src/cli/version.ts";
 import { everyCommand, fakeMesh, runCli, runOn } from "./support.ts";
 
 const bin = fileURLToPath(new URL("../../../bin/waggle", import.meta.url));
-/** `service create`: what does something, without the words that only group. */
+/** The verbs, such as `service create`, without the commands that only group them. */
 const verbs = everyCommand()
   .filter(({ command }) => command.commands.length === 0)
   .map(({ path }) => path.join(" "));
 
 describe("[L14] help", () => {
-  test("[L14] waggle alone prints it, grouped, with the exit codes and where to start", async () => {
+  test("[L14] waggle alone prints it, with the verbs in groups, the exit codes and first steps", async () => {
     const alone = await runCli([]);
     expect(alone).toMatchObject({ code: 0, err: "" });
     expect(await runCli(["--help"])).toEqual(alone);
     await expect(alone.out).toMatchFileSnapshot("../../golden/cli/help.txt");
   });
 
-  test.each(verbs)(
-    "[L14] waggle %s --help tells what it does, how to call it and shows an example",
-    async (verb) => {
-      const { code, out } = await runCli([...verb.split(" "), "--help"]);
-      expect(code).toBe(0);
-      expect(out).toContain(`Usage: waggle ${verb}`);
-      if (verb !== "version") expect(out).toMatch(/\nExamples?:\n {2}\S/);
-      expect(await runCli(["help", ...verb.split(" ").slice(0, 1)])).toMatchObject({ code: 0 });
-    },
-  );
+  test.each(verbs)("[L14] waggle %s --help has a description, the usage and an example", async (verb) => {
+    const { code, out } = await runCli([...verb.split(" "), "--help"]);
+    expect(code).toBe(0);
+    expect(out).toContain(`Usage: waggle ${verb}`);
+    if (verb !== "version") expect(out).toMatch(/\nExamples?:\n {2}\S/);
+    expect(await runCli(["help", ...verb.split(" ").slice(0, 1)])).toMatchObject({ code: 0 });
+  });
 
   test("[L61] every verb is in the table of docs/cli.md", async () => {
     const text = await readFile(new URL("../../../docs/cli.md", import.meta.url), "utf8");
-    // A row is of one verb, or of several that stand behind one word: `node ls\|inspect`.
-    const said = [...text.matchAll(/^\| `([^`]+)`/gm)].flatMap(([, words = ""]) => {
+    // A row has one verb, or several in one group: `node ls\|inspect`.
+    const documented = [...text.matchAll(/^\| `([^`]+)`/gm)].flatMap(([, words = ""]) => {
       const [verb = "", subs = ""] = words.split(" ");
       return [verb, ...subs.split("\\|").map((sub) => `${verb} ${sub}`)];
     });
-    expect(verbs.filter((verb) => !said.includes(verb))).toEqual([]);
+    expect(verbs.filter((verb) => !documented.includes(verb))).toEqual([]);
   });
 
-  test("[L14] waggle service create --help teaches publishing and the mesh's labels", async () => {
+  test("[L14] waggle service create --help explains publishing and the labels of the mesh", async () => {
     const { out } = await runCli(["service", "create", "--help"]);
     await expect(out).toMatchFileSnapshot("../../golden/cli/help-service-create.txt");
     const update = await runCli(["service", "update", "--help"]);
@@ -54,11 +51,11 @@ describe("[L14] help", () => {
 });
 
 describe("[L14] versions", () => {
-  test("[L14] of the command alone", async () => {
+  test("[L14] --version prints the version of the command", async () => {
     expect(await runCli(["--version"])).toEqual({ code: 0, out: `${cliVersion()}\n`, err: "" });
   });
 
-  test("[L14] of the mesh as well when it can be reached, and why not when it cannot", async () => {
+  test("[L14] version prints the version of the mesh, or why it is unreachable", async () => {
     await using mesh = await fakeMesh({ "GET /version": { json: { Version: "9.9", ApiVersion: "1.44" } } });
     expect((await runOn(mesh, ["version"])).out).toContain("mesh 9.9 (Engine API 1.44)\n");
     const { code, out } = await runCli(["version", "--host", "http://127.0.0.1:1"]);
@@ -68,7 +65,7 @@ describe("[L14] versions", () => {
 });
 
 describe("[L15] bin/waggle", () => {
-  test("[L15] runs from any folder and through a chain of links, with the Node of its package", async () => {
+  test("[L15] runs from any folder and through symbolic links, with the Node of its package", async () => {
     const dir = await mkdtemp(join(tmpdir(), "waggle-bin-"));
     await symlink(bin, join(dir, "one"));
     await symlink("one", join(dir, "two"));
@@ -82,7 +79,7 @@ describe("[L15] bin/waggle", () => {
     });
   });
 
-  test("[L15] without a Node that is new enough it says what is needed", async () => {
+  test("[L15] without a recent Node it prints the required version", async () => {
     const dir = await mkdtemp(join(tmpdir(), "waggle-bin-"));
     await mkdir(join(dir, "bin"));
     await copyFile(bin, join(dir, "bin", "waggle"));
@@ -97,13 +94,13 @@ describe("[L15] bin/waggle", () => {
     });
   });
 
-  test("[L15] hands on the exit code, and keeps errors off standard output", () => {
+  test("[L15] passes on the exit code, and prints errors on standard error", () => {
     const { status, stdout, stderr } = spawnSync(bin, ["servcie"], { encoding: "utf8" });
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
     expect(stderr).toContain("Did you mean service?");
   });
 
-  test("[L15] ends quietly when nobody reads on", async () => {
+  test("[L15] ends without an error when the reader closes the pipe", async () => {
     const { stderr } = await promisify(execFile)("sh", ["-c", `'${bin}' --help | true`]);
     expect(stderr).toBe("");
   });

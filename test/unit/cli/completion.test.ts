@@ -26,16 +26,16 @@ async function complete(mesh: FakeMesh, words: string[], shell = "fish"): Promis
 describe("[L13] completion offers", () => {
   test.each([
     ["verbs", ["ser"], ["service", "server"]],
-    ["verbs of a verb", ["service", "s"], ["scale"]],
+    ["verbs of a group", ["service", "s"], ["scale"]],
     ["flags", ["service", "update", "--publish"], ["--publish-add", "--publish-rm"]],
     [
       "flags, after a flag with its value",
       ["service", "create", "--name", "service", "--repl"],
       ["--replicas", "--replicas-max-per-node"],
     ],
-    ["the words that a flag takes", ["node", "update", "--availability", ""], ["active", "pause", "drain"]],
-    ["the words that a flag takes in the same word", ["service", "create", "--mode=g"], ["--mode=global"]],
-    ["files where a path is wanted", ["up", "--images", ""], [":files"]],
+    ["values of a flag", ["node", "update", "--availability", ""], ["active", "pause", "drain"]],
+    ["values of a flag in the same word", ["service", "create", "--mode=g"], ["--mode=global"]],
+    ["files for a path", ["up", "--images", ""], [":files"]],
     ["names of services", ["service", "rm", "my-web", ""], ["my-web", "api"]],
     ["names of services by an alias of the verb", ["service", "remove", "my"], ["my-web"]],
     ["names of services to scale", ["service", "scale", "a"], ["api=", ":nospace"]],
@@ -43,30 +43,34 @@ describe("[L13] completion offers", () => {
     ["services to add a server to", ["server", "add", "a"], ["api"]],
     ["files to import", ["import", ""], [":files"]],
     ["names of nodes", ["node", "update", "--availability", "drain", "node1"], ["node1"]],
-    ["one node where one is taken", ["node", "update", "node1", ""], []],
-    ["the words that an argument takes", ["completion", ""], ["bash", "zsh", "fish"]],
-    ["nothing after an image: the words are the task's", ["service", "create", "nginx", "--na"], []],
+    ["no second node for a single argument", ["node", "update", "node1", ""], []],
+    ["values of an argument", ["completion", ""], ["bash", "zsh", "fish"]],
+    [
+      "nothing after an image, whose arguments belong to the task",
+      ["service", "create", "nginx", "--na"],
+      [],
+    ],
     ["nothing after --", ["service", "rm", "--", "m"], []],
     ["nothing for an unknown flag's value", ["service", "ls", "--nope="], []],
-  ])("[L13] %s: %j", async (_what, words, expected) => {
+  ])("[L13] %s: %j", async (_title, words, expected) => {
     await using mesh = await fakeMesh(routes);
     expect(await complete(mesh, words)).toEqual(expected);
   });
 
-  test("[L13] names of the mesh that the line names", async () => {
+  test("[L13] names from the mesh of the connection flags on the line", async () => {
     await using mesh = await fakeMesh(routes);
     const ran = await runCli(["__complete", "--shell", "zsh", "--", "-H", mesh.url, "service", "ps", "a"]);
     expect(ran.out).toBe("api\tservice\n");
   });
 
-  test("[L13] no names and no error when the mesh is out of reach", async () => {
+  test("[L13] no names and no error if the mesh is unreachable", async () => {
     const ran = await runCli(["__complete", "--shell", "bash", "--", "service", "rm", ""], {
       env: { WAGGLE_HOST: "http://127.0.0.1:1" },
     });
     expect(ran).toEqual({ code: 0, out: "", err: "" });
   });
 
-  test("[L13] every verb and every flag that the help shows", async () => {
+  test("[L13] every verb and flag that the help shows", async () => {
     await using mesh = await fakeMesh(routes);
     for (const { path, command } of everyCommand()) {
       const help = command.createHelp();
@@ -78,7 +82,7 @@ describe("[L13] completion offers", () => {
   });
 });
 
-test("[L13] what Bash takes apart at = is put together again", () => {
+test("[L13] words that Bash splits at = are joined", () => {
   expect(joinAtEquals(["service", "create", "--mode", "=", "g"])).toEqual(["service", "create", "--mode=g"]);
   expect(joinAtEquals(["service", "create", "--mode", "="])).toEqual(["service", "create", "--mode="]);
   expect(joinAtEquals(["service", "scale", "a", "=", "3"])).toEqual(["service", "scale", "a", "=", "3"]);
@@ -95,7 +99,7 @@ _waggle; printf '%s\\n' "\${COMPREPLY[@]}"`;
     return stdout.trimEnd().split("\n");
   };
 
-  test("[L13] verbs, names of the mesh, and a flag's words after =", async () => {
+  test("[L13] verbs, names from the mesh, and the values of a flag after =", async () => {
     await using mesh = await fakeMesh(routes);
     expect(await typed(mesh, "service", "u")).toEqual(["update"]);
     expect(await typed(mesh, "service", "ps", "")).toEqual(["my-web", "api"]);
@@ -109,7 +113,7 @@ test.each(shells)("[L13] waggle completion %s prints its script", async (shell) 
   expect({ code, out }).toEqual({ code: 0, out: completionScript(shell) });
 });
 
-test("[L13] an unknown shell is refused, with the known ones", async () => {
+test("[L13] an unknown shell is refused, with the supported ones", async () => {
   expect(await runCli(["completion", "tcsh"])).toMatchObject({
     code: 2,
     err: expect.stringContaining("bash, zsh, fish"),

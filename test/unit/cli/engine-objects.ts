@@ -1,9 +1,9 @@
-// Objects of the Engine API as a mesh would send them, for the tests of the command.
+// Objects of the Engine API for the tests of the command.
 
 import type { EngineNode, EnginePortConfig, EngineService, EngineTask } from "../../../src/cli/engine.ts";
 import { secondsAgo } from "./support.ts";
 
-/** Ids are 25 characters 0-9a-z. */
+/** A name padded to an ID of 25 characters. */
 export function idOf(name: string): string {
   return name.padEnd(25, "0");
 }
@@ -18,24 +18,24 @@ export function port(
 
 export function node(
   hostname: string,
-  over: Partial<EngineNode["Status"] & EngineNode["Spec"]> = {},
+  change: Partial<EngineNode["Status"] & EngineNode["Spec"]> = {},
 ): EngineNode {
   return {
     ID: idOf(`node${hostname}x`),
     Version: { Index: 7 },
     CreatedAt: secondsAgo(3_600),
-    Spec: { Role: "worker", Availability: over.Availability ?? "active", Labels: over.Labels ?? {} },
+    Spec: { Role: "worker", Availability: change.Availability ?? "active", Labels: change.Labels ?? {} },
     Description: {
       Hostname: hostname,
       Platform: { Architecture: "x86_64", OS: "linux" },
       Resources: { NanoCPUs: 2e9, MemoryBytes: 4 * 2 ** 30 },
       Engine: { EngineVersion: "0.1.0" },
     },
-    Status: { State: over.State ?? "ready", Addr: "127.0.0.2", Message: over.Message ?? "" },
+    Status: { State: change.State ?? "ready", Addr: "127.0.0.2", Message: change.Message ?? "" },
   };
 }
 
-export type ServiceOver = {
+export type ServiceChange = {
   readonly image?: string;
   readonly replicas?: number;
   readonly global?: boolean;
@@ -44,9 +44,9 @@ export type ServiceOver = {
   readonly running?: number;
 };
 
-export function service(name: string, over: ServiceOver = {}): EngineService {
-  const replicas = over.replicas ?? 2;
-  const ports = over.ports ?? [];
+export function service(name: string, change: ServiceChange = {}): EngineService {
+  const replicas = change.replicas ?? 2;
+  const ports = change.ports ?? [];
   return {
     ID: idOf(`svc${name}`.replace(/[^0-9a-z]/g, "")),
     Version: { Index: 12 },
@@ -54,23 +54,23 @@ export function service(name: string, over: ServiceOver = {}): EngineService {
       Name: name,
       Labels: { team: "web" },
       TaskTemplate: {
-        ContainerSpec: { Image: over.image ?? "waggle/whoami:latest", Env: ["A=b"], Init: false },
+        ContainerSpec: { Image: change.image ?? "waggle/whoami:latest", Env: ["A=b"], Init: false },
         Placement: {
           Constraints: ["node.role==worker"],
-          ...(over.maxPerNode && { MaxReplicas: over.maxPerNode }),
+          ...(change.maxPerNode && { MaxReplicas: change.maxPerNode }),
         },
         ForceUpdate: 0,
         LogDriver: { Name: "none" },
       },
-      Mode: over.global ? { Global: {} } : { Replicated: { Replicas: replicas } },
+      Mode: change.global ? { Global: {} } : { Replicated: { Replicas: replicas } },
       EndpointSpec: { Mode: "vip", Ports: ports },
     },
     Endpoint: { Ports: ports },
-    ServiceStatus: { RunningTasks: over.running ?? replicas, DesiredTasks: replicas },
+    ServiceStatus: { RunningTasks: change.running ?? replicas, DesiredTasks: replicas },
   };
 }
 
-export type TaskOver = {
+export type TaskChange = {
   readonly service?: EngineService;
   readonly slot?: number;
   readonly node?: EngineNode;
@@ -81,21 +81,21 @@ export type TaskOver = {
   readonly ports?: EnginePortConfig[];
 };
 
-export function task(name: string, over: TaskOver = {}): EngineTask {
-  const age = over.ageSeconds ?? 8;
+export function task(name: string, change: TaskChange = {}): EngineTask {
+  const age = change.ageSeconds ?? 8;
   return {
     ID: idOf(`task${name}`),
-    ServiceID: (over.service ?? service("my-web")).ID,
-    ...(over.node && { NodeID: over.node.ID }),
-    ...(over.slot !== undefined && { Slot: over.slot }),
+    ServiceID: (change.service ?? service("my-web")).ID,
+    ...(change.node && { NodeID: change.node.ID }),
+    ...(change.slot !== undefined && { Slot: change.slot }),
     CreatedAt: secondsAgo(age + 5),
     Spec: { ContainerSpec: { Image: "waggle/whoami:latest" } },
-    DesiredState: over.desired ?? "running",
+    DesiredState: change.desired ?? "running",
     Status: {
       Timestamp: secondsAgo(age),
-      State: over.state ?? "running",
-      Err: over.err ?? "",
-      ...(over.ports && { PortStatus: { Ports: over.ports } }),
+      State: change.state ?? "running",
+      Err: change.err ?? "",
+      ...(change.ports && { PortStatus: { Ports: change.ports } }),
     },
   };
 }

@@ -6,7 +6,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import type { MeshEvent } from "../../../src/domain/model/event.ts";
 import { type FakeMesh, fakeMesh, nowMs, runCli, runOn } from "./support.ts";
 
-const event = (seq: number): MeshEvent => ({
+const eventOf = (seq: number): MeshEvent => ({
   seq,
   atMs: nowMs + seq,
   actor: "operator",
@@ -14,7 +14,7 @@ const event = (seq: number): MeshEvent => ({
   subject: { type: "service", id: "x", name: `web${seq}` },
   why: seq === 1 ? "" : "asked for",
 });
-const kept = [1, 2, 3, 4, 5].map(event);
+const storedEvents = [1, 2, 3, 4, 5].map(eventOf);
 
 let closing: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -22,36 +22,36 @@ afterEach(async () => {
   closing = [];
 });
 
-/** A mesh that keeps `kept` and gives two at a time. */
-async function keeper(): Promise<FakeMesh> {
+/** A mesh with the stored events, which returns at most two after a number. */
+async function meshWithEvents(): Promise<FakeMesh> {
   return fakeMesh({
     "GET /mesh/events": ({ query }) => {
       const limit = Number(query.get("limit"));
       const since = query.get("since");
-      if (since === null) return { json: kept.slice(-limit) };
-      return { json: kept.filter(({ seq }) => seq > Number(since)).slice(0, Math.min(2, limit)) };
+      if (since === null) return { json: storedEvents.slice(-limit) };
+      return { json: storedEvents.filter(({ seq }) => seq > Number(since)).slice(0, Math.min(2, limit)) };
     },
   });
 }
 
-describe("[L12] events that are kept", () => {
-  test("[L12] are printed a line each: when, which number, what, to which thing, by whom and why", async () => {
-    await using mesh = await keeper();
+describe("[L12] stored events", () => {
+  test("[L12] are printed one per line: time, number, action, subject, actor and reason", async () => {
+    await using mesh = await meshWithEvents();
     expect((await runOn(mesh, ["events", "--tail", "2"])).out).toBe(
       "2026-11-24T12:00:00.004Z      4  service.create     web4              by operator       asked for\n" +
         "2026-11-24T12:00:00.005Z      5  service.create     web5              by operator       asked for\n",
     );
   });
 
-  test("[L12] come whole after a number, however few the mesh gives at a time; --json is one object a line", async () => {
-    await using mesh = await keeper();
+  test("[L12] are printed completely after a number, over several responses; --json is one object per line", async () => {
+    await using mesh = await meshWithEvents();
     const { out } = await runOn(mesh, ["events", "--since", "1", "--json"]);
     const lines = out.trimEnd().split("\n");
-    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(kept.slice(1));
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(storedEvents.slice(1));
   });
 });
 
-/** A mesh whose watch socket a test plays: `serve` gets each socket and the number that it asks from. */
+/** A mesh with a watch socket that a test serves: `serve` gets each socket and its `since` number. */
 async function watched(serve: (socket: WebSocket, since: number) => void): Promise<string> {
   const server = createServer((request, response) => {
     response.setHeader("content-type", "application/json");
@@ -73,20 +73,20 @@ async function watched(serve: (socket: WebSocket, since: number) => void): Promi
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-const frame = (one: MeshEvent) => JSON.stringify({ type: "event", event: one });
+const frame = (event: MeshEvent) => JSON.stringify({ type: "event", event });
 
-describe("[L12] events as they happen", () => {
-  test("[L12] are told once each and in order, though the socket breaks and the mesh repeats itself", async () => {
-    const asked: number[] = [];
+describe("[L12] new events", () => {
+  test("[L12] are printed once each and in order, over a broken socket and repeated events", async () => {
+    const sinceNumbers: number[] = [];
     const interrupt = new AbortController();
     const url = await watched((socket, since) => {
-      asked.push(since);
-      if (asked.length === 1) {
-        for (const one of kept.slice(0, 2)) socket.send(frame(one));
+      sinceNumbers.push(since);
+      if (sinceNumbers.length === 1) {
+        for (const event of storedEvents.slice(0, 2)) socket.send(frame(event));
         socket.send(JSON.stringify({ type: "table", version: 9 }));
         socket.send("not JSON");
         socket.close(1001);
-      } else for (const one of kept.slice(1)) socket.send(frame(one));
+      } else for (const event of storedEvents.slice(1)) socket.send(frame(event));
     });
     let out = "";
     const write = (text: string) => {
@@ -105,10 +105,10 @@ describe("[L12] events as they happen", () => {
         .split("\n")
         .map((line) => (JSON.parse(line) as MeshEvent).seq),
     ).toEqual([1, 2, 3, 4, 5]);
-    expect(asked).toEqual([0, 2]);
+    expect(sinceNumbers).toEqual([0, 2]);
   });
 
-  test("[L12] end with 130 on Ctrl-C also while the mesh has not answered yet", async () => {
+  test("[L12] end with 130 on Ctrl-C before the mesh responds", async () => {
     const interrupt = new AbortController();
     await using mesh = await fakeMesh({ "GET /mesh/events": { json: [] } });
     mesh.server.on("upgrade", (_request, socket) => {
@@ -120,7 +120,7 @@ describe("[L12] events as they happen", () => {
     expect(ran).toEqual({ code: 130, out: "", err: "" });
   });
 
-  test("[L12] end with 4 when the token is refused", async () => {
+  test("[L12] end with 4 if the token is refused", async () => {
     const url = await watched(() => {});
     expect(await runCli(["events", "-f", "--host", url])).toMatchObject({ code: 4 });
   });

@@ -2,19 +2,19 @@ import { expect, test } from "vitest";
 import { node, port, service, task } from "./engine-objects.ts";
 import { fakeMesh, type Routes, runOn } from "./support.ts";
 
-const first = node("node1");
+const node1 = node("node1");
 const web = service("my-web", { ports: [port(80, 8080)], running: 1 });
 const routes: Routes = {
-  "GET /nodes": { json: [first] },
+  "GET /nodes": { json: [node1] },
   "GET /services": { json: [web] },
   "GET /services/my-web": { json: web },
   "GET /tasks": {
     json: [
-      task("a1", { service: web, slot: 1, node: first, ageSeconds: 8 }),
+      task("a1", { service: web, slot: 1, node: node1, ageSeconds: 8 }),
       task("a2", {
         service: web,
         slot: 1,
-        node: first,
+        node: node1,
         state: "failed",
         desired: "shutdown",
         ageSeconds: 70,
@@ -36,11 +36,11 @@ test.each([
   ],
   [["node", "inspect", "--format", "{{.Description.Hostname}}", "node1"], "node1\n"],
 ])("[L22] %j prints the fields that the template names", async (args, expected) => {
-  await using mesh = await fakeMesh({ ...routes, "GET /nodes/node1": { json: first } });
+  await using mesh = await fakeMesh({ ...routes, "GET /nodes/node1": { json: node1 } });
   expect(await runOn(mesh, args)).toEqual({ code: 0, out: expected, err: "" });
 });
 
-test("[L22] --format json is one object of the columns a line, as Docker's", async () => {
+test("[L22] --format json prints one object of the columns per line, like Docker", async () => {
   await using mesh = await fakeMesh(routes);
   const { out } = await runOn(mesh, ["service", "ls", "--format", "json"]);
   expect(
@@ -60,7 +60,7 @@ test("[L22] --format json is one object of the columns a line, as Docker's", asy
   ]);
 });
 
-test("[L22] what a template cannot be read as is refused before anything is sent", async () => {
+test("[L22] an unsupported template is refused before anything is sent", async () => {
   await using mesh = await fakeMesh(routes);
   const { code, err } = await runOn(mesh, ["service", "ls", "--format", "{{range .}}x{{end}}"]);
   expect(code).toBe(2);
@@ -69,7 +69,7 @@ test("[L22] what a template cannot be read as is refused before anything is sent
   expect(mesh.calls).toEqual([]);
 });
 
-test("[L22] a field that is not there is refused, with those that are", async () => {
+test("[L22] an unknown field is refused, with the known ones", async () => {
   await using mesh = await fakeMesh(routes);
   const { code, err } = await runOn(mesh, ["service", "ls", "--format", "{{.Nam}}"]);
   expect([code, err]).toEqual([

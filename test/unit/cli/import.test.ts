@@ -21,7 +21,7 @@ listen web
 `;
 writeFileSync(file, config);
 
-const aStatic = (name: string, labels: object, port: number) => ({
+const staticService = (name: string, labels: object, port: number) => ({
   ID: `id-${name}`,
   Version: { Index: 4 },
   Spec: {
@@ -37,8 +37,8 @@ const aStatic = (name: string, labels: object, port: number) => ({
   Endpoint: { Ports: [{ PublishedPort: port, TargetPort: port }] },
 });
 
-/** What an import sends to a mesh that has these. */
-async function sent(services: object[], servers: object[], more: Record<string, Reply> = {}) {
+/** Imports into a mesh with these services and servers; returns the result and the changes sent. */
+async function runImport(services: object[], servers: object[], more: Record<string, Reply> = {}) {
   const done = { status: 200, json: {} };
   await using mesh = await fakeMesh({
     "GET /services": { json: services },
@@ -56,14 +56,14 @@ async function sent(services: object[], servers: object[], more: Record<string, 
 }
 
 const present = importConfig(config, {}).services[0]?.servers ?? [];
-const as = (at: number, over: object = {}) => ({
+const presentServer = (index: number, change: object = {}) => ({
   service: "web",
   version: 3,
-  spec: { ...present[at]?.spec, ...over },
+  spec: { ...present[index]?.spec, ...change },
 });
 
-test("[I11] a new mesh gets the service, then its servers, and each line's fate is told", async () => {
-  const { code, out, lines } = await sent([], []);
+test("[I11] an empty mesh gets the service, then its servers; the treatment of each line is printed", async () => {
+  const { code, out, lines } = await runImport([], []);
   expect(code).toBe(0);
   expect(lines).toEqual(["POST /services/create", "POST /mesh/servers", "POST /mesh/servers"]);
   expect(out).toContain("haproxy.cfg:5  taken      balance leastconn");
@@ -71,12 +71,16 @@ test("[I11] a new mesh gets the service, then its servers, and each line's fate 
   expect(out).toContain("created service web\nadded server web/a\nadded server web/b\n");
 });
 
-test("[I11] what is as the file says is left, what differs is changed under its version, what is not in it goes", async () => {
-  const settled = aStatic("web", { "waggle.balance": "leastconn", team: "shop" }, 8080);
-  expect((await sent([settled], [as(0), as(1)])).lines).toEqual([]);
-  const old = aStatic("web", { "waggle.sticky": "S", team: "shop" }, 80);
-  const servers = [as(0, { weight: 9 }), as(1), { service: "web", spec: { name: "old" } }];
-  const { lines, calls } = await sent([old], servers);
+test("[I11] equal services and servers stay, different ones are updated, servers not in the file are removed", async () => {
+  const settled = staticService("web", { "waggle.balance": "leastconn", team: "shop" }, 8080);
+  expect((await runImport([settled], [presentServer(0), presentServer(1)])).lines).toEqual([]);
+  const old = staticService("web", { "waggle.sticky": "S", team: "shop" }, 80);
+  const servers = [
+    presentServer(0, { weight: 9 }),
+    presentServer(1),
+    { service: "web", spec: { name: "old" } },
+  ];
+  const { lines, calls } = await runImport([old], servers);
   expect(lines).toEqual([
     "POST /services/id-web/update",
     "POST /mesh/servers/web/a/update",
@@ -87,18 +91,18 @@ test("[I11] what is as the file says is left, what differs is changed under its 
   expect([calls[0]?.query.get("version"), calls[1]?.query.get("version")]).toEqual(["4", "3"]);
 });
 
-test("[I11] a name or a port that belongs to something else is refused before anything is done", async () => {
-  const app = aStatic("web", {}, 80);
+test("[I11] a name or port of another service is refused before any change", async () => {
+  const app = staticService("web", {}, 80);
   app.Spec.TaskTemplate.ContainerSpec.Image = "nginx:latest";
-  const named = await sent([app], []);
-  expect([named.code, named.lines]).toEqual([1, []]);
-  expect(named.err).toContain("service web (line 3) already exists and runs nginx:latest");
-  const ported = await sent([aStatic("other", {}, 8080)], []);
-  expect([ported.code, ported.lines]).toEqual([1, []]);
-  expect(ported.err).toContain("port 8080 of web (line 3) is already in use by service other");
+  const nameConflict = await runImport([app], []);
+  expect([nameConflict.code, nameConflict.lines]).toEqual([1, []]);
+  expect(nameConflict.err).toContain("service web (line 3) already exists and runs nginx:latest");
+  const portConflict = await runImport([staticService("other", {}, 8080)], []);
+  expect([portConflict.code, portConflict.lines]).toEqual([1, []]);
+  expect(portConflict.err).toContain("port 8080 of web (line 3) is already in use by service other");
 });
 
-test("[I23] what the file gives to another service now is let go of first: a port and a host name have one", async () => {
+test("[I23] a port or host name that moves to another service is removed from the first one before", async () => {
   const moved = join(folder, "moved.cfg");
   const lines = ["frontend f", " bind :80", " use_backend a if { hdr(host) a.b } { path_beg /a }"];
   lines.push(
@@ -111,9 +115,9 @@ test("[I23] what the file gives to another service now is let go of first: a por
   writeFileSync(moved, `defaults\n mode http\n${lines.join("\n")}\n`);
   const updated = { json: { Warnings: null } };
   const done = { status: 201, json: {} };
-  const a = aStatic("a", { "waggle.host": "a.b,c.d", team: "shop" }, 80);
+  const a = staticService("a", { "waggle.host": "a.b,c.d", team: "shop" }, 80);
   await using mesh = await fakeMesh({
-    "GET /services": { json: [a, aStatic("b", {}, 81)] },
+    "GET /services": { json: [a, staticService("b", {}, 81)] },
     "GET /mesh/servers": { json: [] },
     "POST /services/id-a/update": updated,
     "POST /services/id-b/update": updated,
@@ -127,7 +131,7 @@ test("[I23] what the file gives to another service now is let go of first: a por
   });
 
   await using taken = await fakeMesh({
-    "GET /services": { json: [aStatic("other", { "waggle.host": "a.b" }, 82)] },
+    "GET /services": { json: [staticService("other", { "waggle.host": "a.b" }, 82)] },
     "GET /mesh/servers": { json: [] },
   });
   const refused = await runOn(taken, ["import", moved]);
@@ -135,7 +139,7 @@ test("[I23] what the file gives to another service now is let go of first: a por
   expect(taken.calls.every(({ method }) => method === "GET")).toBe(true);
 });
 
-test("[I11] a service reached by host name alone gets a port of the mesh's choice, for host names need one", async () => {
+test("[I11] a service with host names and no port gets a port that the mesh chooses", async () => {
   const byHost = join(folder, "host.cfg");
   writeFileSync(
     byHost,
@@ -154,14 +158,14 @@ test("[I11] a service reached by host name alone gets a port of the mesh's choic
   });
 });
 
-test("[I11] a failure midway says how far it came", async () => {
+test("[I11] a failure reports the number of completed steps", async () => {
   const refused = { status: 400, json: { message: "no" } };
-  const { code, err } = await sent([], [], { "POST /mesh/servers": refused });
+  const { code, err } = await runImport([], [], { "POST /mesh/servers": refused });
   expect(code).toBe(1);
   expect(err).toContain("no; 1 step was completed before");
 });
 
-test("[I10] --dry-run asks no mesh, and --json tells everything to a program", async () => {
+test("[I10] --dry-run sends nothing, and --json prints everything for programs", async () => {
   const dry = await runCli(["import", "--dry-run", file]);
   expect(dry.code).toBe(0);
   expect(dry.out).toContain(

@@ -1,4 +1,4 @@
-// Which mesh a command is about, what it shows it, and how it ends when the mesh does not play along.
+// Selection of the mesh and the token, and the exit codes of failures.
 
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
@@ -21,8 +21,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true }));
 
-describe("[L2] which mesh, and which token", () => {
-  test("[L2] a flag comes before the environment, and both before the state folder", async () => {
+describe("[L2] mesh and token", () => {
+  test("[L2] a flag takes precedence over the environment, and both over the state folder", async () => {
     const env = { WAGGLE_HOST: "http://env:1" };
     expect(await findTarget({ host: "http://flag:1", state: dir }, env)).toMatchObject({
       url: "http://flag:1",
@@ -34,14 +34,14 @@ describe("[L2] which mesh, and which token", () => {
     });
   });
 
-  test("[L2] a token file comes before WAGGLE_TOKEN, and both before the state folder", async () => {
+  test("[L2] a token file takes precedence over WAGGLE_TOKEN, and both over the state folder", async () => {
     const env = { WAGGLE_TOKEN: "from-env" };
     const flags = { state: dir, tokenFile: join(dir, "token") };
     expect(await findTarget(flags, env)).toMatchObject({ token: "from-file" });
     expect(await findTarget({ state: dir }, env)).toMatchObject({ token: "from-env" });
   });
 
-  test("[L2] the state folder's token goes to the state folder's mesh and to no other", async () => {
+  test("[L2] the token of the state folder is sent only to the mesh of the state folder", async () => {
     expect(await findTarget({ state: dir, host: "http://evil:8787" }, {})).toMatchObject({ token: null });
     expect(await findTarget({ state: dir, host: "tcp://127.0.0.1:8787/" }, {})).toMatchObject({
       token: "local",
@@ -58,7 +58,7 @@ describe("[L2] which mesh, and which token", () => {
   });
 
   test.each(["", "ftp://x", "http://", "unix:///var/run/docker.sock", "http://a b"])(
-    "[L2] %o is no mesh",
+    "[L2] %o is not the URL of a mesh",
     async (text) => {
       expect(await runCli(["node", "ls", "--host", text])).toMatchObject({ code: 2 });
     },
@@ -71,7 +71,7 @@ describe("[L2] which mesh, and which token", () => {
     expect(mesh.calls).toHaveLength(2);
   });
 
-  test("[L2] a state folder that cannot be read is no concern of a command about another mesh", async () => {
+  test("[L2] an unreadable state folder does not affect a command for another mesh", async () => {
     const state = join(dir, "broken");
     await mkdir(state);
     await writeFile(join(state, "mesh.json"), "{");
@@ -82,7 +82,7 @@ describe("[L2] which mesh, and which token", () => {
     await expect(findTarget({ state }, {})).rejects.toMatchObject({ exitCode: 2 });
   });
 
-  test("[L2] a token that fits into no header is refused and not shown", async () => {
+  test("[L2] a token that is not a valid header value is refused and not printed", async () => {
     await using mesh = await fakeMesh({});
     const ran = await runOn(mesh, ["node", "ls"], { env: { WAGGLE_TOKEN: "se\ncret" } });
     expect(ran).toMatchObject({ code: 2, out: "", err: expect.not.stringContaining("cret") });
@@ -96,7 +96,7 @@ describe("[L2] which mesh, and which token", () => {
   });
 });
 
-test("[L21] status names published ports that this machine could not open, and --check counts them", async () => {
+test("[L21] status shows published ports that this machine could not open, and --check counts them", async () => {
   const status = { mesh: { name: "waggle", tableVersion: 1 }, nowMs, nodes: [], services: [], problems: [] };
   await using mesh = await fakeMesh({ "GET /mesh/status": { json: status } });
   const state = join(dir, "ports");
@@ -112,13 +112,13 @@ test("[L21] status names published ports that this machine could not open, and -
 });
 
 describe("[L1] exit codes", () => {
-  test("[L1] 3 when there is no mesh here, with the way to one", async () => {
+  test("[L1] 3 if no mesh is found, with a hint", async () => {
     const { code, err } = await runCli(["node", "ls", "--state", join(dir, "none")]);
     expect(code).toBe(3);
     expect(err).toContain('start one with "waggle up"');
   });
 
-  test("[L1] 3 when nobody listens", async () => {
+  test("[L1] 3 if the connection is refused", async () => {
     const url = `http://127.0.0.1:${await closedPort()}`;
     const { code, err } = await runCli(["node", "ls", "--host", url]);
     expect({ code, err }).toEqual({
@@ -127,7 +127,7 @@ describe("[L1] exit codes", () => {
     });
   });
 
-  test("[L1] 3 when something answers that is no mesh", async () => {
+  test("[L1] 3 if the server is not a mesh", async () => {
     await using other = await fakeMesh({ "GET /nodes": { text: "<h1>hello</h1>" } });
     expect(await runOn(other, ["node", "ls"])).toMatchObject({
       code: 3,
@@ -135,7 +135,7 @@ describe("[L1] exit codes", () => {
     });
   });
 
-  test("[L1] 3 when the mesh does not answer in time", async () => {
+  test("[L1] 3 if the mesh does not respond in time", async () => {
     const silent = createServer((socket) => socket.resume());
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
     const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
@@ -147,7 +147,7 @@ describe("[L1] exit codes", () => {
     await new Promise((resolve) => silent.close(resolve));
   });
 
-  test("[L1] 4 when the token is refused, with the way to give one", async () => {
+  test("[L1] 4 if the token is refused, with a hint", async () => {
     await using mesh = await fakeMesh({ "GET /nodes": { status: 401, json: { message: "wrong token" } } });
     const { code, err } = await runOn(mesh, ["node", "ls"]);
     expect(code).toBe(4);
@@ -157,7 +157,7 @@ describe("[L1] exit codes", () => {
     expect(mesh.calls[0]?.token).toBe("Bearer secret");
   });
 
-  test("[L1] 4 when the token may look but not act", async () => {
+  test("[L1] 4 if the token is read-only", async () => {
     await using mesh = await fakeMesh({
       "DELETE /services/a": { status: 403, json: { message: "viewers cannot do this" } },
     });
@@ -167,7 +167,7 @@ describe("[L1] exit codes", () => {
     });
   });
 
-  test("[L1] 1 when the mesh refuses, in its own words", async () => {
+  test("[L1] 1 if the mesh refuses, with its message", async () => {
     const message =
       "rpc error: code = InvalidArgument desc = port '8080' is already in use by service 'a' (x) as an ingress port";
     await using mesh = await fakeMesh({ "POST /services/create": { status: 400, json: { message } } });
@@ -213,14 +213,14 @@ describe("[L1] exit codes", () => {
       ["events", "--since", "yesterday"],
       `invalid argument "yesterday" for "--since" flag: must be a whole number, 0 or more`,
     ],
-  ])("[L1] 2 when the command line cannot be read: %j", async (args, message) => {
+  ])("[L1] 2 for an invalid command line: %j", async (args, message) => {
     const { code, out, err } = await runCli(args);
     expect({ code, out }).toEqual({ code: 2, out: "" });
     expect(err).toContain(`waggle: `);
     expect(err).toContain(message);
   });
 
-  test("[L10] a name that fails does not keep the others from being tried", async () => {
+  test("[L10] a failure for one name does not stop the others", async () => {
     await using mesh = await fakeMesh({
       "DELETE /services/a": {},
       "DELETE /services/b": { status: 404, json: { message: "service b not found" } },
@@ -233,7 +233,7 @@ describe("[L1] exit codes", () => {
     });
   });
 
-  test("[L10] a mesh that is out of reach is said once", async () => {
+  test("[L10] an unreachable mesh is reported once", async () => {
     const host = `http://127.0.0.1:${await closedPort()}`;
     const { code, err } = await runCli(["service", "rm", "a", "b", "--host", host]);
     expect(code).toBe(3);

@@ -9,7 +9,7 @@ const tcp = (target: number, published?: number): PublishSpec => ({
   ...(published !== undefined && { PublishedPort: published }),
 });
 
-describe("[L3] a published port is read in both of Docker's syntaxes", () => {
+describe("[L3] both of Docker's syntaxes are parsed", () => {
   const cases: [string, PublishSpec[]][] = [
     ["published=8080,target=80", [tcp(80, 8080)]],
     ["target=80", [tcp(80)]],
@@ -31,7 +31,7 @@ describe("[L3] a published port is read in both of Docker's syntaxes", () => {
   });
 });
 
-describe("[L3] a published port that cannot be read is refused in Docker's words", () => {
+describe("[L3] an invalid published port is refused with Docker's text", () => {
   const cases: [string, string][] = [
     ["published=8080", "missing mandatory field 'target'"],
     ["target=0", "missing mandatory field 'target'"],
@@ -63,7 +63,7 @@ describe("[L3] a published port that cannot be read is refused in Docker's words
   });
 });
 
-test("[L3] whatever a publish spec can say is read from the long syntax as it was meant", () => {
+test("[L3] every publish spec is parsed from its long syntax", () => {
   const anyPort = fc.integer({ min: 1, max: 65_535 });
   const spec = fc.record(
     {
@@ -75,8 +75,8 @@ test("[L3] whatever a publish spec can say is read from the long syntax as it wa
     { requiredKeys: ["TargetPort", "Protocol", "PublishMode"] },
   );
   fc.assert(
-    fc.property(spec, (one) => {
-      expect(parsePublish(longText(one))).toEqual([one]);
+    fc.property(spec, (port) => {
+      expect(parsePublish(longText(port))).toEqual([port]);
     }),
   );
 });
@@ -86,22 +86,22 @@ function longText({ PublishedPort: port, TargetPort, Protocol, PublishMode }: Pu
   return `${published}target=${TargetPort},protocol=${Protocol},mode=${PublishMode}`;
 }
 
-test("[L3] whatever is typed is read or refused with a reason, never worse", () => {
+test("[L3] any text is parsed or refused with a usage error", () => {
   const text = fc.oneof(
     fc.string(),
     fc.stringMatching(/^[0-9:/=,\-a-z[\]. ]{0,24}$/),
     fc.stringMatching(/^(published|target|mode|protocol)=[0-9a-z]{0,6}(,(published|target)=[0-9]{0,6})?$/),
   );
   fc.assert(
-    fc.property(text, (one) => {
-      const specs = outcome(() => parsePublish(one));
+    fc.property(text, (argument) => {
+      const specs = resultOf(() => parsePublish(argument));
       if (specs instanceof Error) expect(specs).toMatchObject({ name: "CliError", exitCode: 2 });
       else for (const spec of specs) expect(spec.TargetPort).toBeGreaterThan(0);
     }),
   );
 });
 
-function outcome<T>(work: () => T): T | Error {
+function resultOf<T>(work: () => T): T | Error {
   try {
     return work();
   } catch (error) {

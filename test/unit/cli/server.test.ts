@@ -33,8 +33,8 @@ const routes = {
   },
 } satisfies Readonly<Record<string, Reply>>;
 
-/** Runs one command line; what it sent, and what it said. */
-async function sent(...args: string[]) {
+/** Runs one command line; returns its output and the changes it sent. */
+async function runVerb(...args: string[]) {
   await using mesh = await fakeMesh(routes);
   const ran = await runOn(mesh, args);
   const bodies = mesh.calls.filter(({ method }: Call) => method !== "GET");
@@ -42,8 +42,8 @@ async function sent(...args: string[]) {
 }
 
 describe("waggle server", () => {
-  test("[F33] add sends what was said and no more, and creates the service where --publish says how it is reached", async () => {
-    const { code, bodies } = await sent(
+  test("[F33] add sends only the given settings, and creates the service if --publish is given", async () => {
+    const { code, bodies } = await runVerb(
       ..."server add web node1 [fd00::1]:8080 --weight 2 --backup --inter 500ms --fall 5 -p 8080:80".split(
         " ",
       ),
@@ -73,8 +73,8 @@ describe("waggle server", () => {
     });
   });
 
-  test("[F33] an HTTP check is said as HAProxy says it", async () => {
-    const { bodies } = await sent(
+  test("[F33] an HTTP check is written as in HAProxy", async () => {
+    const { bodies } = await runVerb(
       ...["server", "add", "web", "node1", "a.example.com:80", "--httpchk", "GET /health HTTP/1.1"],
       ...["--http-header", "Host: www.example.com", "--expect", "! rstring ^sorry"],
     );
@@ -91,30 +91,30 @@ describe("waggle server", () => {
     });
   });
 
-  test("[F33] set changes what was named, under the version it saw; --admin sets the admin state", async () => {
-    const { bodies } = await sent("server", "set", "web/node1", "--weight", "9", "--no-check");
+  test("[F33] set changes the given settings, with the version that was read; --admin sets the admin state", async () => {
+    const { bodies } = await runVerb("server", "set", "web/node1", "--weight", "9", "--no-check");
     expect(bodies).toEqual([["/mesh/servers/web/node1/update", { ...node1.spec, weight: 9, check: null }]]);
-    expect((await sent("server", "set", "web/node1", "--admin", "drain")).bodies).toEqual([
+    expect((await runVerb("server", "set", "web/node1", "--admin", "drain")).bodies).toEqual([
       ["/mesh/admin", { kind: "server", ref: "web/node1", state: "drain" }],
     ]);
-    expect((await sent("task", "set", "web.1", "--admin", "maint")).bodies).toEqual([
+    expect((await runVerb("task", "set", "web.1", "--admin", "maint")).bodies).toEqual([
       ["/mesh/admin", { kind: "task", ref: "web.1", state: "maint" }],
     ]);
-    expect((await sent("node", "update", "node1", "--admin", "ready")).bodies).toEqual([
+    expect((await runVerb("node", "update", "node1", "--admin", "ready")).bodies).toEqual([
       ["/mesh/admin", { kind: "node", ref: "n1", state: "ready" }],
     ]);
   });
 
   test("[F33] ls prints HAProxy's columns", async () => {
-    const { out } = await sent("server", "ls");
+    const { out } = await runVerb("server", "ls");
     expect(out.split("\n")[1]).toMatch(
       /^web\/node1 +\[fd00::1\]:8080 +2 backup +UP 2\/3 +L7STS\/503 in 4ms +7 +1 +about a minute$/,
     );
-    expect((await sent("server", "ls", "-q")).out).toBe("web/node1\n");
+    expect((await runVerb("server", "ls", "-q")).out).toBe("web/node1\n");
   });
 
-  test("[F33] rm takes servers away by SERVICE/SERVER", async () => {
-    expect(await sent("server", "rm", "web/node1")).toMatchObject({ code: 0, out: "web/node1\n" });
+  test("[F33] rm removes servers by SERVICE/SERVER", async () => {
+    expect(await runVerb("server", "rm", "web/node1")).toMatchObject({ code: 0, out: "web/node1\n" });
   });
 
   test.each([
@@ -131,8 +131,8 @@ describe("waggle server", () => {
     [["task", "set", "web.1"], 2, "nothing to change"],
     [["service", "create", "--name", "web"], 2, "missing required argument 'image'"],
     [["service", "create", "--static", "nginx"], 2, "--static takes no image"],
-  ])("[F33] %j is refused with what would work", async (args, code, text) => {
-    const ran = await sent(...args);
+  ])("[F33] %j is refused with a hint", async (args, code, text) => {
+    const ran = await runVerb(...args);
     expect(ran.code).toBe(code);
     expect(ran.err).toContain(text);
     expect(ran.bodies).toEqual([]);

@@ -1,4 +1,4 @@
-// A mesh that answers what a test says, and a way to run the command against it inside this process.
+// A fake mesh with canned responses, and helpers that run the command against it in this process.
 
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -7,10 +7,10 @@ import type { Cli, TextSink } from "../../../src/cli/cli.ts";
 import { buildProgram, run } from "../../../src/cli/program.ts";
 import type { ServerStatus } from "../../../src/protocol/server.ts";
 
-/** The instant at which every test of the command takes place. */
+/** The time of every test of the command. */
 export const nowMs = Date.parse("2026-11-24T12:00:00.000Z");
 
-/** An RFC 3339 time so many seconds before `nowMs`. */
+/** The RFC 3339 time `seconds` before `nowMs`. */
 export function secondsAgo(seconds: number): string {
   return new Date(nowMs - seconds * 1000).toISOString();
 }
@@ -30,7 +30,7 @@ export type Reply = {
   readonly headers?: Record<string, string>;
 };
 
-/** Answers by `METHOD /path`, without the API version; what is not there is Docker's 404. */
+/** Replies by `METHOD /path`, without the API version. Other paths get Docker's 404. */
 export type Routes = Readonly<Record<string, Reply | ((call: Call) => Reply)>>;
 
 export type FakeMesh = {
@@ -40,7 +40,7 @@ export type FakeMesh = {
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 };
 
-/** Starts a mesh of canned answers on a free port. */
+/** Starts a fake mesh on a free port. */
 export async function fakeMesh(routes: Routes): Promise<FakeMesh> {
   const calls: Call[] = [];
   const server = createServer(async (request, response) => {
@@ -67,10 +67,10 @@ export async function fakeMesh(routes: Routes): Promise<FakeMesh> {
   };
 }
 
-export type Ran = { readonly code: number; readonly out: string; readonly err: string };
+export type RunResult = { readonly code: number; readonly out: string; readonly err: string };
 
-/** Runs one command line. Time stands still but for sleeping, which takes none. */
-export async function runCli(args: readonly string[], over: Partial<Cli> = {}): Promise<Ran> {
+/** Runs one command line. The clock advances only by sleeping, which takes no real time. */
+export async function runCli(args: readonly string[], overrides: Partial<Cli> = {}): Promise<RunResult> {
   let out = "";
   let err = "";
   let clockMs = nowMs;
@@ -88,7 +88,7 @@ export async function runCli(args: readonly string[], over: Partial<Cli> = {}): 
       clockMs += ms;
     },
     onInterrupt: () => new AbortController().signal,
-    ...over,
+    ...overrides,
   });
   return { code, out, err };
 }
@@ -98,8 +98,15 @@ function collector(write: (text: string) => void): TextSink {
 }
 
 /** Runs one command line against a mesh. */
-export function runOn(mesh: FakeMesh, args: readonly string[], over: Partial<Cli> = {}): Promise<Ran> {
-  return runCli(args, { ...over, env: { WAGGLE_HOST: mesh.url, WAGGLE_TOKEN: "secret", ...over.env } });
+export function runOn(
+  mesh: FakeMesh,
+  args: readonly string[],
+  overrides: Partial<Cli> = {},
+): Promise<RunResult> {
+  return runCli(args, {
+    ...overrides,
+    env: { WAGGLE_HOST: mesh.url, WAGGLE_TOKEN: "secret", ...overrides.env },
+  });
 }
 
 async function readCall(request: IncomingMessage): Promise<Call> {
@@ -116,10 +123,10 @@ async function readCall(request: IncomingMessage): Promise<Call> {
   };
 }
 
-/** A command of the tree that help shows, with the words that lead to it; the whole program has none. */
+/** A visible command with its path in the command tree; the path of the program is empty. */
 export type CommandAt = { readonly path: readonly string[]; readonly command: Command };
 
-/** The program and every command in it, but for `help`. */
+/** The program and all its visible commands except `help`. */
 export function everyCommand(): readonly CommandAt[] {
   const silent = { write: () => {} };
   return commandsOf(
@@ -144,8 +151,8 @@ function commandsOf(command: Command, path: readonly string[]): readonly Command
   return [{ path, command }, ...children.flatMap((child) => commandsOf(child, [...path, child.name()]))];
 }
 
-/** A static server of the service `legacy`, with HAProxy's word for how it is. */
-export function serverStatus(name: string, word: string): ServerStatus {
+/** A static server of the service `legacy`. @param status as HAProxy prints it: `UP 2/3` */
+export function serverStatus(name: string, status: string): ServerStatus {
   return {
     id: `id-${name}`,
     service: "legacy",
@@ -162,7 +169,7 @@ export function serverStatus(name: string, word: string): ServerStatus {
       cookie: null,
       check: null,
     },
-    status: word,
+    status,
     lastCheck: "",
     sinceMs: null,
     fails: 0,

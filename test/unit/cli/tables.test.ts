@@ -1,4 +1,4 @@
-// The screens that people look at, as a whole. The list tables were compared with those of the Docker CLI 28.2.2.
+// Whole screens against golden files. The lists were compared with those of the Docker CLI 28.2.2.
 
 import { describe, expect, test } from "vitest";
 import type { MeshStatus, StatusTask } from "../../../src/protocol/status.ts";
@@ -78,12 +78,12 @@ test.each([
   ["tasks", ["service", "ps", "--json", "web10"], tasks],
   ["nodes", ["node", "ls", "--json"], nodes],
   ["a service", ["service", "inspect", "web10"], [web]],
-])("[L5] --json prints %s as the Engine API has them", async (_what, args, expected) => {
+])("[L5] --json prints %s as the Engine API returns them", async (_title, args, expected) => {
   await using mesh = await fakeMesh(routes);
   expect(JSON.parse((await runOn(mesh, args)).out)).toEqual(expected);
 });
 
-test("[L5] filters of one key are sent as a set, keys side by side", async () => {
+test("[L5] filters are sent as sets of values by key", async () => {
   await using mesh = await fakeMesh(routes);
   await runOn(mesh, ["service", "ls", "-f", "name=a", "-f", "name=b", "-f", "label=team=web"]);
   const [call] = mesh.calls;
@@ -193,30 +193,30 @@ const status: MeshStatus = {
   ],
 };
 
-test("[L11] status is one screen of what runs where, what is wrong, why, and what to do about it", async () => {
+test("[L11] status shows nodes, services, tasks, and problems with their causes and next steps", async () => {
   await using mesh = await fakeMesh({ "GET /mesh/status": { json: status } });
   const { code, out } = await runOn(mesh, ["status"]);
   expect(code).toBe(0);
   await expect(out.replace(mesh.url, "http://MESH")).toMatchFileSnapshot(golden("status"));
 });
 
-test("[L11] status of an empty mesh says what to do next", async () => {
+test("[L11] status of an empty mesh shows the first steps", async () => {
   const empty = { ...status, nodes: [], services: [], problems: [] };
   await using mesh = await fakeMesh({ "GET /mesh/status": { json: empty } });
   const { out } = await runOn(mesh, ["status"]);
   await expect(out.replace(mesh.url, "http://MESH")).toMatchFileSnapshot(golden("status-empty"));
 });
 
-test("[L70] status says when whether requests fail is not known", async () => {
-  await using blind = await fakeMesh({
+test("[L70] status reports unavailable traffic statistics", async () => {
+  await using mesh = await fakeMesh({
     "GET /mesh/status": { json: { ...status, problems: [], trafficKnown: false } },
   });
-  const { out } = await runOn(blind, ["status"]);
+  const { out } = await runOn(mesh, ["status"]);
   expect(out).toContain("Traffic statistics are unavailable; failing requests are not shown.\n");
   expect(out).not.toContain("No problems.");
 });
 
-test("[L72] status tells how many of a service's static servers are up beside its tasks", async () => {
+test("[L72] status shows how many static servers of a service are up, beside its tasks", async () => {
   const [web] = status.services;
   if (web === undefined) throw new Error("no service");
   const services = [web, { ...web, name: "legacy", running: 0, desired: 0, tasks: [] }];
@@ -227,9 +227,12 @@ test("[L72] status tells how many of a service's static servers are up beside it
   expect(out).toMatch(/^legacy +replicated +1\/2 servers /m);
 });
 
-test("[L11] status --check ends with 1 when anything is wrong, and with 0 when nothing is", async () => {
-  await using sick = await fakeMesh({ "GET /mesh/status": { json: status } });
-  expect(await runOn(sick, ["status", "--check"])).toMatchObject({ code: 1, err: "waggle: 2 problems\n" });
-  await using well = await fakeMesh({ "GET /mesh/status": { json: { ...status, problems: [] } } });
-  expect(await runOn(well, ["status", "--check"])).toMatchObject({ code: 0, err: "" });
+test("[L11] status --check ends with 1 if there are problems, else with 0", async () => {
+  await using unhealthy = await fakeMesh({ "GET /mesh/status": { json: status } });
+  expect(await runOn(unhealthy, ["status", "--check"])).toMatchObject({
+    code: 1,
+    err: "waggle: 2 problems\n",
+  });
+  await using healthy = await fakeMesh({ "GET /mesh/status": { json: { ...status, problems: [] } } });
+  expect(await runOn(healthy, ["status", "--check"])).toMatchObject({ code: 0, err: "" });
 });

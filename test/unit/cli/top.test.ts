@@ -71,15 +71,15 @@ function shown(state: Partial<TopState> = {}, at = size, notice = ""): readonly 
   );
 }
 
-/** First words of the rows under a heading. */
+/** The first words of the rows under a heading. */
 function rowsUnder(lines: readonly string[], heading: string): readonly string[] {
-  const from = lines.findIndex((line) => line.startsWith(heading)) + 1;
-  const rest = lines.slice(from);
+  const firstRow = lines.findIndex((line) => line.startsWith(heading)) + 1;
+  const rest = lines.slice(firstRow);
   return rest.slice(0, rest.indexOf("")).map((line) => line.split(" ")[0] ?? "");
 }
 
 describe("the screen", () => {
-  test("[L30] it has all that runs, with what goes through it, and what is wrong", () => {
+  test("[L30] it shows services, nodes and tasks with their traffic, and problems", () => {
     expect(shown().slice(0, 18).join("\n")).toBe(
       [
         "waggle top: waggle at http://127.0.0.1:8787, 12:00:00 UTC",
@@ -110,7 +110,7 @@ describe("the screen", () => {
     [60, 10],
     [30, 4],
     [1, 1],
-  ])("[L30] it fills %i columns and %i rows and no more", (columns, rows) => {
+  ])("[L30] it fits into %i columns and %i rows", (columns, rows) => {
     const lines = screenLines(reading, initialState, { columns, rows });
     expect(lines).toHaveLength(rows);
     expect(Math.max(...lines.map((line) => [...line].length))).toBeLessThanOrEqual(columns);
@@ -124,19 +124,19 @@ describe("the screen", () => {
     expect(heading).toMatch(/REQ\/S↓ +ERR%/);
   });
 
-  test("[L30] what comes from outside cannot move the cursor", () => {
+  test("[L30] names from outside cannot move the cursor", () => {
     const hostile = { ...reading, problems: ["node \x1b[2Jevil\r\n\u202e: down"] };
     const lines = screenLines(hostile, initialState, size, colorPainter);
     expect(lines.join("\n")).toContain("node ?[2Jevil???: down");
   });
 
-  test("[L30] a reading that is old says so where the keys stood", () => {
+  test("[L30] the age of an old reading replaces the list of keys", () => {
     expect(shown({}, size, "As of 12:00:00 UTC: cannot reach the mesh").at(-1)).toBe(
       "As of 12:00:00 UTC: cannot reach the mesh",
     );
   });
 
-  test("[L31] rows scroll, and never past the last one", () => {
+  test("[L31] rows scroll up to the last one", () => {
     const low = { columns: 100, rows: 9 };
     expect(shown({ scrollTop: 1 }, low)[4]).toMatch(/^api /);
     expect(shown({ scrollTop: 500 }, low).at(-2)).toMatch(/^my-web\.1/);
@@ -150,14 +150,14 @@ describe("keys", () => {
       initialState,
     );
 
-  test("[L31] q and Ctrl-C quit, but q is a letter while somebody types", () => {
+  test("[L31] q and Ctrl-C quit; q is a letter in the filter", () => {
     expect(after("q")).toBeNull();
     expect(after("/", "q")?.filter).toBe("q");
     expect(after("/", "ctrl-c")).toBeNull();
     expect(after("?", "q")).toBeNull();
   });
 
-  test("[L31] capital letters and arrows choose the order; the same again turns it round", () => {
+  test("[L31] capital letters and arrows choose the sort column; the same letter again reverses the order", () => {
     expect(after("E")?.order).toEqual({ by: "errors", reverse: false });
     expect(after("E", "E")?.order).toEqual({ by: "errors", reverse: true });
     expect(after("right")?.order.by).toBe("errors");
@@ -165,7 +165,7 @@ describe("keys", () => {
     expect(after("r")?.order.reverse).toBe(true);
   });
 
-  test("[L31] letters choose what is shown, a slash filters, escape takes that back", () => {
+  test("[L31] letters choose the view, a slash starts the filter, escape clears it", () => {
     expect(after("t")?.view).toBe("tasks");
     expect(after("tab", "tab")?.view).toBe("nodes");
     expect(after("/", "a", "p", "x", "backspace", "enter")).toMatchObject({ filter: "ap", isTyping: false });
@@ -173,13 +173,13 @@ describe("keys", () => {
     expect(after("space")?.isPaused).toBe(true);
   });
 
-  test("[L31] arrows and pages scroll, never above the first row; home goes back to it", () => {
+  test("[L31] arrows and pages scroll, not above the first row; home returns to it", () => {
     expect(after("down", "down", "up")?.scrollTop).toBe(1);
     expect(after("pagedown", "pageup", "up")?.scrollTop).toBe(0);
     expect(after("pagedown", "home")?.scrollTop).toBe(0);
   });
 
-  test("[L31] keys that come at once are told apart, and unknown ones do nothing", () => {
+  test("[L31] several keys in one chunk are separated; unknown keys do nothing", () => {
     expect(readKeys("j\x1b[A\x1b[6~\x1b\x7f/ü\r")).toEqual([
       "j",
       "up",
@@ -193,7 +193,7 @@ describe("keys", () => {
     expect(readKeys("\x1b[1;5D").map((key) => applyKey(initialState, key))).toEqual([initialState]);
   });
 
-  test("[L31] orders go by number from the largest, by name as people count, by state from the worst", () => {
+  test("[L31] numbers sort descending, names in natural order, states from the worst", () => {
     const names = (by: TopState["order"]["by"], reverse = false) =>
       sortRows(reading.sections.services, { by, reverse }).map(({ name }) => name);
     expect(names("requests")).toEqual(["api", "my-web", "idle"]);
@@ -207,7 +207,7 @@ describe("keys", () => {
   });
 });
 
-test("[L30] numbers stay short and say what they are", () => {
+test("[L30] numbers are short and have units", () => {
   expect([0, 0.01, 0.44, 12.34, 940.2, 12_345].map(shortRate)).toEqual([
     "0",
     "<0.1",
@@ -222,7 +222,7 @@ test("[L30] numbers stay short and say what they are", () => {
 });
 
 describe("reading", () => {
-  test("[L32] status and traffic become rows; retries are those since some seconds ago", async () => {
+  test("[L32] status and traffic become rows; the retry rate is the difference of two readings", async () => {
     const server = await startControlServer(1);
     const get = async <T>(path: string) => {
       const answer = await fetch(`http://${server.host}${path}`, {
@@ -235,15 +235,15 @@ describe("reading", () => {
     const status = await get<MeshStatus>("/mesh/status");
     const [service] = status.services;
     const [task] = service?.tasks ?? [];
-    const about = {
+    const names = {
       service: { id: service?.id ?? "", name: "my-web" },
       node: { id: status.nodes[0]?.id ?? "", name: "node1" },
     };
-    const ofTask = { id: task?.id ?? "", serviceId: service?.id ?? "", nodeId: about.node.id };
+    const ofTask = { id: task?.id ?? "", serviceId: service?.id ?? "", nodeId: names.node.id };
     const count = (seq: number, requests: number, failed: number, retries: number) =>
       server.telemetry.count(
         delta(seq, {
-          entries: [entryDelta({ requests, responses5xx: failed, retries }, Array(requests).fill(30), about)],
+          entries: [entryDelta({ requests, responses5xx: failed, retries }, Array(requests).fill(30), names)],
           tasks: [taskDelta({ attempts: requests, redispatches: retries }, Array(requests).fill(30), ofTask)],
         }),
       );
@@ -278,7 +278,7 @@ describe("reading", () => {
     await server.stop();
   });
 
-  test("[L71] static servers stand among tasks with their address and state, and count for their service", () => {
+  test("[L71] static servers are listed with the tasks, and count for their service", () => {
     const { service, ...traffic } = {
       service: { id: "s1", name: "legacy", image: "", mode: "replicated" as const, tasks: [], hosts: [] },
       ...{ atMs, sinceMs: 1, nodes: [], strays: [], places: [] },
@@ -314,7 +314,7 @@ describe("reading", () => {
     problems: [],
   };
 
-  test("[L32] without a terminal one reading is printed, and --json prints it for programs", async () => {
+  test("[L32] without a terminal one reading is printed; --json prints it as JSON", async () => {
     const traffic = { atMs, sinceMs: 1, services: [], nodes: [], strays: [], places: [] };
     await using mesh = await fakeMesh({
       "GET /mesh/status": { json: status },
@@ -331,7 +331,7 @@ describe("reading", () => {
     });
   });
 
-  test("[L32] a telemetry object out of reach takes the numbers only", async () => {
+  test("[L32] without telemetry only the numbers are missing", async () => {
     const away = { status: 503, json: { message: "the telemetry object is out of reach" } };
     await using mesh = await fakeMesh({ "GET /mesh/status": { json: status }, "GET /mesh/telemetry": away });
     const { code, out } = await runOn(mesh, ["top", "--once"]);
@@ -339,7 +339,7 @@ describe("reading", () => {
     expect(out).toContain("Traffic statistics are unavailable.");
   });
 
-  test("[L32] flags that cannot be read are refused with what would work", async () => {
+  test("[L32] invalid flags are refused with a hint", async () => {
     await using mesh = await fakeMesh({});
     expect(await runOn(mesh, ["top", "--sort", "size"])).toMatchObject({ code: 2 });
     expect((await runOn(mesh, ["top", "--interval", "10ms"])).err).toContain("must be at least 500ms");
@@ -347,9 +347,12 @@ describe("reading", () => {
 });
 
 describe("on a terminal", () => {
-  /** A terminal and a keyboard as Node gives them: writes are kept, keys are handed to who listens. */
+  /** A terminal and a keyboard like those of Node, which record writes and emit keys. */
   function terminal(columns: number, rows: number) {
-    const [keyed, resized]: [Set<(bytes: Uint8Array) => void>, Set<() => void>] = [new Set(), new Set()];
+    const [keyListeners, resizeListeners]: [Set<(bytes: Uint8Array) => void>, Set<() => void>] = [
+      new Set(),
+      new Set(),
+    ];
     const modes: boolean[] = [];
     let written = "";
     const out = {
@@ -359,34 +362,34 @@ describe("on a terminal", () => {
       write: (text: string) => {
         written += text;
       },
-      on: (_: "resize", listener: () => void) => resized.add(listener),
-      off: (_: "resize", listener: () => void) => resized.delete(listener),
+      on: (_: "resize", listener: () => void) => resizeListeners.add(listener),
+      off: (_: "resize", listener: () => void) => resizeListeners.delete(listener),
     };
     const keys = {
       isTTY: true,
       setRawMode: (raw: boolean) => modes.push(raw),
       resume: () => {},
       pause: () => {},
-      on: (_: "data", listener: (bytes: Uint8Array) => void) => keyed.add(listener),
-      off: (_: "data", listener: (bytes: Uint8Array) => void) => keyed.delete(listener),
+      on: (_: "data", listener: (bytes: Uint8Array) => void) => keyListeners.add(listener),
+      off: (_: "data", listener: (bytes: Uint8Array) => void) => keyListeners.delete(listener),
     };
     const type = (text: string) => {
-      for (const listener of keyed) listener(new TextEncoder().encode(text));
+      for (const listener of keyListeners) listener(new TextEncoder().encode(text));
     };
-    return { out, keys, type, modes, resized, written: () => written };
+    return { out, keys, type, modes, resizeListeners, written: () => written };
   }
 
-  test("[L33] it takes the other screen, shows each reading, and leaves the terminal as it was", async () => {
+  test("[L33] it uses the alternate screen, shows each reading, and restores the terminal", async () => {
     const status = { mesh: { name: "waggle" }, nowMs: atMs, nodes: [], services: [], problems: [] };
     let reads = 0;
     await using mesh = await fakeMesh({
       "GET /mesh/status": () => {
         reads += 1;
-        return reads === 2 ? { status: 500, json: { message: "it stumbled" } } : { json: status };
+        return reads === 2 ? { status: 500, json: { message: "internal error" } } : { json: status };
       },
       "GET /mesh/telemetry": { status: 503, json: { message: "away" } },
     });
-    const { out, keys, type, modes, resized, written } = terminal(70, 12);
+    const { out, keys, type, modes, resizeListeners, written } = terminal(70, 12);
     let slept = 0;
     const sleep = async () => {
       slept += 1;
@@ -395,9 +398,9 @@ describe("on a terminal", () => {
     const ran = await runOn(mesh, ["top"], { out, keys, sleep });
     expect(ran).toMatchObject({ code: 0, err: "" });
     expect(written().startsWith(`${esc}[?1049h`)).toBe(true);
-    expect(written()).toContain("As of 12:00:00 UTC: it stumbled; trying again");
+    expect(written()).toContain("As of 12:00:00 UTC: internal error; trying again");
     expect(written().endsWith(`${esc}[?25h${esc}[?1049l`)).toBe(true);
-    expect([modes, resized.size]).toEqual([[true, false], 0]);
+    expect([modes, resizeListeners.size]).toEqual([[true, false], 0]);
   });
 
   test("[L73] a line as wide as the terminal keeps its last column", async () => {
@@ -406,7 +409,7 @@ describe("on a terminal", () => {
     await using mesh = await fakeMesh({ "GET /mesh/status": { json: status } });
     const { out, keys, type, written } = terminal(40, 12);
     await runOn(mesh, ["top"], { out, keys, sleep: async () => type("q"), env: { NO_COLOR: "1" } });
-    // With wrapping off the cursor stays on the last column, and what clears to the right clears it too.
+    // Without wrapping, the cursor stays on the last column, and clearing to the right would clear it.
     expect(written()).toMatch(/x…(\r\n|$)/m);
     expect(written()).not.toContain(`…${esc}[K`);
   });

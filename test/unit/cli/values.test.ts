@@ -14,7 +14,7 @@ import {
 } from "../../../src/cli/values.ts";
 
 describe("[L4] single values", () => {
-  const read: [string, unknown, unknown][] = [
+  const valid: [string, unknown, unknown][] = [
     ["a count", readCountArgument("0"), 0],
     ["a large count", readCountArgument("1000000000"), 1_000_000_000],
     ["CPUs", readNanoCpus("0.5"), 500_000_000],
@@ -24,7 +24,7 @@ describe("[L4] single values", () => {
     ["a label", readLabel("a=b=c"), ["a", "b=c"]],
     ["a label without a value", readLabel("a"), ["a", ""]],
     ["a variable", readEnv("A=b c", {}), "A=b c"],
-    ["a variable taken from here", readEnv("A", { A: "x=y" }), "A=x=y"],
+    ["a variable from the environment", readEnv("A", { A: "x=y" }), "A=x=y"],
     [
       "words",
       readWords(`serve --name "my web" 'a "b"' c\\ d`),
@@ -37,7 +37,7 @@ describe("[L4] single values", () => {
     ["an image with a tag", withTag("nginx:1"), "nginx:1"],
     ["an image with a digest", withTag("nginx@sha256:ab"), "nginx@sha256:ab"],
   ];
-  test.each(read)("[L4] %s is read", (_what, value, expected) => {
+  test.each(valid)("[L4] %s is parsed", (_title, value, expected) => {
     expect(value).toEqual(expected);
   });
 
@@ -51,19 +51,19 @@ describe("[L4] single values", () => {
     ["an open quote", () => readWords(`a "b`), `unclosed quote at ""b"`],
     ["a scale without a number", () => readScale("my-web"), "invalid scale specifier 'my-web'"],
     [
-      "a scale that is no number",
+      "a scale with an invalid number",
       () => readScale("my-web=x"),
       `invalid replicas value "x": must be a whole number, 0 or more`,
     ],
     ["a duration without a unit", () => parseDurationNs("10"), `invalid duration "10"`],
     ["a negative duration", () => parseDurationNs("-1s"), `invalid duration "-1s"`],
   ];
-  test.each(refused)("[L4] %s is refused and says what would work", (_what, read, message) => {
+  test.each(refused)("[L4] %s is refused with the accepted syntax", (_title, read, message) => {
     expect(read).toThrow(expect.objectContaining({ message, exitCode: 2 }));
   });
 });
 
-test("[L4] a printed duration reads back as itself", () => {
+test("[L4] a printed duration parses to the same value", () => {
   expect(parseDurationNs("1m30s")).toBe(90e9);
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 1e15 }), (ns) => {
@@ -84,15 +84,15 @@ test.each([
   [2_000_000, "3 weeks"],
   [6_000_000, "2 months"],
   [100_000_000, "3 years"],
-])("[L5] %d s ago reads as Docker says it: %s", (seconds, text) => {
+])("[L5] %d s is printed as in Docker: %s", (seconds, text) => {
   expect(humanDuration(seconds * 1000)).toBe(text);
 });
 
-test("[L5] a time ahead of this machine's clock counts as now", () => {
+test("[L5] a time in the future counts as now", () => {
   expect(humanAgo(2_000, 1_000)).toBe("less than a second ago");
 });
 
-test("[L5] names are ordered as people count", () => {
+test("[L5] names are in natural order", () => {
   expect(["web10", "web2", "web", "api", "web2a"].sort(compareNaturally)).toEqual([
     "api",
     "web",
