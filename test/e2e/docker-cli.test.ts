@@ -1,4 +1,4 @@
-// The unmodified Docker CLI against a real mesh: what it sends, what it prints, and how it exits.
+// The unmodified Docker CLI against a real mesh: its output and its exit codes.
 
 import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -35,13 +35,13 @@ describe.skipIf(!hasDocker)(title, () => {
     return err;
   }
 
-  const isOpen = (on: number): Promise<boolean> =>
-    fetch(`http://127.0.0.3:${on}/`).then(
+  const isOpen = (servicePort: number): Promise<boolean> =>
+    fetch(`http://127.0.0.3:${servicePort}/`).then(
       (response) => response.ok,
       () => false,
     );
 
-  test("[D1] version and info read as of an active swarm", async () => {
+  test("[D1] version and info show an active swarm", async () => {
     expect(await ok("version")).toMatch(/Server: .*\n[\s\S]*API version: +1\.44/);
     const info = await ok("info");
     expect(info).toContain("Swarm: active");
@@ -76,26 +76,26 @@ describe.skipIf(!hasDocker)(title, () => {
     expect(inspected.Spec).toMatchObject({ Name: "my-web", Mode: { Replicated: { Replicas: 2 } } });
   });
 
-  test("[D4] without a published port the mesh gives one from 30000 up, and service ls shows it", async () => {
+  test("[D4] without a published port the mesh assigns one from 30000 up, and service ls shows it", async () => {
     await ok("service", "create", "-q", "--name", "auto", "--publish", "80", "waggle/whoami");
-    const given = Number(/auto .*\*:(\d+)->80\/tcp/.exec(await ok("service", "ls"))?.[1]);
-    expect(given).toBeGreaterThanOrEqual(30_000);
-    expect(given).toBeLessThanOrEqual(32_767);
-    await until("the port to answer", async () => (await fetch(`http://127.0.0.2:${given}/`)).ok);
+    const assigned = Number(/auto .*\*:(\d+)->80\/tcp/.exec(await ok("service", "ls"))?.[1]);
+    expect(assigned).toBeGreaterThanOrEqual(30_000);
+    expect(assigned).toBeLessThanOrEqual(32_767);
+    await until("the port to respond", async () => (await fetch(`http://127.0.0.2:${assigned}/`)).ok);
     expect(await ok("service", "rm", "auto")).toBe("auto\n");
   });
 
-  // Where what is waited for can be seen the CLI does not: it takes five seconds more to be sure.
+  // With -d where the test itself can see the result: the CLI would verify for five seconds more.
   test("[D5] update adds and removes ports, variables, constraints and replicas", async () => {
-    const other = await freePort();
-    await ok("service", "update", "-d", "--publish-add", `published=${other},target=80`, "my-web");
-    await until("the new port", async () => (await fetch(`http://127.0.0.3:${other}/`)).ok);
+    const secondPort = await freePort();
+    await ok("service", "update", "-d", "--publish-add", `published=${secondPort},target=80`, "my-web");
+    await until("the new port", async () => (await fetch(`http://127.0.0.3:${secondPort}/`)).ok);
     await ok("service", "update", "-d", "--publish-rm", "80", "my-web");
     await until("both ports to close", async () =>
-      (await Promise.all([port, other].map(isOpen))).every((open) => !open),
+      (await Promise.all([port, secondPort].map(isOpen))).every((open) => !open),
     );
     await ok("service", "update", "-d", "--publish-add", `${port}:80`, "my-web");
-    await until("the port to answer", () => isOpen(port));
+    await until("the port to respond", () => isOpen(port));
     await ok("service", "update", "-q", "--env-add", "COLOUR=green", "my-web");
     const [{ Spec }] = JSON.parse(await ok("service", "inspect", "my-web"));
     expect(Spec.TaskTemplate.ContainerSpec.Env).toEqual(["COLOUR=green"]);
@@ -128,7 +128,7 @@ describe.skipIf(!hasDocker)(title, () => {
     await ok("service", "rm", "everywhere");
   });
 
-  test("[D8] nodes are listed, inspected, drained and given back", async () => {
+  test("[D8] nodes are listed, inspected, drained and activated", async () => {
     expect((await ok("node", "ls")).match(/node\d +Ready +Active/g)).toHaveLength(3);
     expect(await ok("node", "inspect", "--pretty", "node1")).toMatch(/Hostname:\s+node1/);
     for (const availability of ["pause", "drain", "active"]) {
@@ -139,7 +139,7 @@ describe.skipIf(!hasDocker)(title, () => {
     expect(await refused("node", "rm", "node3")).toContain("is not down and can't be removed");
   });
 
-  test("[D9] join tokens are shown and rotated", async () => {
+  test("[D9] join tokens are displayed and rotated", async () => {
     const token = (await ok("swarm", "join-token", "-q", "worker")).trim();
     expect(token).toMatch(/^SWMTKN-1-[0-9a-z]{50}-[0-9a-z]{25}$/);
     expect(await ok("swarm", "join-token", "worker")).toContain(token);
@@ -147,7 +147,7 @@ describe.skipIf(!hasDocker)(title, () => {
     expect((await ok("swarm", "join-token", "-q", "worker")).trim()).not.toBe(token);
   });
 
-  test("[D10] what cannot be is refused in Docker's words, and nothing is half-done", async () => {
+  test("[D10] invalid requests are refused with Docker's texts, and change nothing", async () => {
     const create = ["service", "create", "--name"];
     expect(await refused(...create, "my-web", "waggle/whoami")).toContain(
       "name conflicts with an existing object: service my-web already exists",
@@ -171,7 +171,7 @@ describe.skipIf(!hasDocker)(title, () => {
     expect(await ok("service", "ls", "-q")).toMatch(/^\w+\n$/);
   });
 
-  test("[D11] an unknown image is rejected, and service ps says what the node knows", async () => {
+  test("[D11] an unknown image is rejected, and service ps shows the reason", async () => {
     await ok("service", "create", "-d", "--name", "unknown", "no/such:image");
     await until("the task to be rejected", async () =>
       (await ok("service", "ps", "--no-trunc", "unknown")).includes("No such image: no/such:image"),
@@ -179,7 +179,7 @@ describe.skipIf(!hasDocker)(title, () => {
     await ok("service", "rm", "unknown");
   });
 
-  test("[D12] without the token nothing is shown, and the answer says how to give it", async () => {
+  test("[D12] without the token the response is 401 and says how to set it", async () => {
     const { control } = mesh;
     const response = await fetch(`${control}/v1.44/services`);
     expect(response.status).toBe(401);

@@ -1,4 +1,4 @@
-// A whole mesh on this machine, used as a person would: requests, killed processes, drained nodes, restarts.
+// A whole mesh on this machine under requests, killed processes, drained nodes and restarts.
 
 import { chmodSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { until } from "../support/until.ts";
 
 const nodes = ["127.0.0.2", "127.0.0.3", "127.0.0.4"];
 
-type Who = { node: string; task: string; slot: number; headers: Record<string, string> };
+type WhoAmI = { node: string; task: string; slot: number; headers: Record<string, string> };
 type EngineTask = {
   ID: string;
   NodeID: string;
@@ -38,7 +38,7 @@ afterAll(async () => {
 });
 
 async function createService(name: string, published: number, replicas: number): Promise<void> {
-  const made = await mesh.waggle(
+  const created = await mesh.waggle(
     "service",
     "create",
     "--name",
@@ -49,13 +49,15 @@ async function createService(name: string, published: number, replicas: number):
     String(replicas),
     "waggle/whoami",
   );
-  expect(made, made.err).toMatchObject({ code: 0 });
+  expect(created, created.err).toMatchObject({ code: 0 });
 }
 
-async function who(address: string, on = port): Promise<Who> {
-  const response = await fetch(`http://${address}:${on}/`, { headers: { accept: "application/json" } });
+async function whoami(address: string, servicePort = port): Promise<WhoAmI> {
+  const response = await fetch(`http://${address}:${servicePort}/`, {
+    headers: { accept: "application/json" },
+  });
   expect(response.status).toBe(200);
-  return (await response.json()) as Who;
+  return (await response.json()) as WhoAmI;
 }
 
 const tasksOf = (service: string) =>
@@ -69,62 +71,62 @@ const running = async (service: string) =>
   );
 
 async function nodeState(name: string): Promise<string | undefined> {
-  const all = await mesh.get<EngineNode[]>("/nodes");
-  return all.find((node) => node.Description.Hostname === name)?.Status.State;
+  const engineNodes = await mesh.get<EngineNode[]>("/nodes");
+  return engineNodes.find((node) => node.Description.Hostname === name)?.Status.State;
 }
 
-/** The task in a slot that runs, with the process it is. */
+/** The running task of a slot, with its process id. */
 async function runningTask(
   service: string,
   slot: number,
 ): Promise<{ id: string; node: string; pid: number }> {
-  const [task, all] = await Promise.all([running(service), mesh.get<EngineNode[]>("/nodes")]);
-  const found = task.find((one) => one.Slot === slot);
-  const pid = found?.Status.ContainerStatus?.PID;
-  if (found === undefined || pid === undefined) throw new Error(`${service}.${slot} does not run`);
-  const node = all.find((one) => one.ID === found.NodeID)?.Description.Hostname ?? "";
-  return { id: found.ID, node, pid };
+  const [tasks, engineNodes] = await Promise.all([running(service), mesh.get<EngineNode[]>("/nodes")]);
+  const task = tasks.find(({ Slot }) => Slot === slot);
+  const pid = task?.Status.ContainerStatus?.PID;
+  if (task === undefined || pid === undefined) throw new Error(`${service}.${slot} is not running`);
+  const node = engineNodes.find(({ ID }) => ID === task.NodeID)?.Description.Hostname ?? "";
+  return { id: task.ID, node, pid };
 }
 
-test("[U2] every node answers on the published port, also the one without a task, and the answers alternate", async () => {
+test("[U2] every node responds on the published port, even without a task, and responses alternate between tasks", async () => {
   for (const address of nodes) {
     const slots = [];
-    for (let turn = 0; turn < 6; turn++) slots.push((await who(address)).slot);
+    for (let turn = 0; turn < 6; turn++) slots.push((await whoami(address)).slot);
     expect(slots.filter((slot) => slot === 1)).toHaveLength(3);
     expect(new Set(slots.slice(0, 2)).size).toBe(2);
   }
 });
 
-test("[U3] the balancer answers on the published port and, for the default service, on its own", async () => {
-  for (const on of [port, mesh.edgePort]) {
-    const seen = new Set<number>();
-    for (let turn = 0; turn < 12; turn++) seen.add((await who("127.0.0.1", on)).slot);
-    expect(seen).toEqual(new Set([1, 2]));
+test("[U3] the balancer responds on the published port and, for the default service, on its own port", async () => {
+  for (const balancerPort of [port, mesh.edgePort]) {
+    const slots = new Set<number>();
+    for (let turn = 0; turn < 12; turn++) slots.add((await whoami("127.0.0.1", balancerPort)).slot);
+    expect(slots).toEqual(new Set([1, 2]));
   }
 });
 
-test("[U4] a service created later opens its port on every node at once, and removing it closes the port", async () => {
-  const later = await freePort();
-  await createService("later", later, 1);
-  for (const address of [...nodes, "127.0.0.1"]) expect((await who(address, later)).slot).toBe(1);
+test("[U4] a new service opens its port on every node at once, and its removal closes the port", async () => {
+  const laterPort = await freePort();
+  await createService("later", laterPort, 1);
+  for (const address of [...nodes, "127.0.0.1"]) expect((await whoami(address, laterPort)).slot).toBe(1);
   await mesh.waggle("service", "rm", "later");
   await until("the ports to close", async () => {
-    const open = await Promise.all([...nodes, "127.0.0.1"].map((address) => answers(address, later)));
-    return open.every((one) => !one);
+    const open = await Promise.all([...nodes, "127.0.0.1"].map((address) => responds(address, laterPort)));
+    return open.every((isOpen) => !isOpen);
   });
 });
 
-async function answers(address: string, on: number): Promise<boolean> {
-  return fetch(`http://${address}:${on}/`).then(
+async function responds(address: string, servicePort: number): Promise<boolean> {
+  return fetch(`http://${address}:${servicePort}/`).then(
     () => true,
     () => false,
   );
 }
 
-test("[U5] a host-mode service answers only on the nodes that run it, each with its own task", async () => {
+test("[U5] a host-mode port responds only on nodes with a task, each with its own task", async () => {
   const hostPort = await freePort();
   const publish = `published=${hostPort},target=80,mode=host`;
-  const made = await mesh.waggle(
+  const created = await mesh.waggle(
     "service",
     "create",
     "--name",
@@ -135,22 +137,22 @@ test("[U5] a host-mode service answers only on the nodes that run it, each with 
     "global",
     "waggle/whoami",
   );
-  expect(made, made.err).toMatchObject({ code: 0 });
-  await until("all nodes to answer", async () =>
-    (await Promise.all(nodes.map((one) => answers(one, hostPort)))).every(Boolean),
+  expect(created, created.err).toMatchObject({ code: 0 });
+  await until("all nodes to respond", async () =>
+    (await Promise.all(nodes.map((address) => responds(address, hostPort)))).every(Boolean),
   );
   for (const [index, address] of nodes.entries())
-    expect((await who(address, hostPort)).node).toBe(`node${index + 1}`);
-  expect(await answers("127.0.0.1", hostPort)).toBe(false);
+    expect((await whoami(address, hostPort)).node).toBe(`node${index + 1}`);
+  expect(await responds("127.0.0.1", hostPort)).toBe(false);
   await mesh.waggle("service", "update", "--constraint-add", "node.hostname==node2", "host-web");
-  await until("only node2 to answer", async () => {
-    const open = await Promise.all(nodes.map((one) => answers(one, hostPort)));
+  await until("only node2 to respond", async () => {
+    const open = await Promise.all(nodes.map((address) => responds(address, hostPort)));
     return open.join() === "false,true,false";
   });
   await mesh.waggle("service", "rm", "host-web");
 });
 
-test("[U7] kill -9 of a task fails no request, is replaced, and service ps says what happened", async () => {
+test("[U7] after kill -9 of a task no request fails, the task is replaced, and service ps shows the cause", async () => {
   const load = startLoad(nodes.map((address) => `http://${address}:${port}/`));
   const before = await runningTask("my-web", 1);
   process.kill(before.pid, "SIGKILL");
@@ -172,13 +174,13 @@ test("[U8] a drained node's tasks are replaced before they stop, and no request 
   await until(
     "the node to be empty",
     async () => {
-      const all = await mesh.get<EngineNode[]>("/nodes");
-      const id = all.find((one) => one.Description.Hostname === node)?.ID;
+      const engineNodes = await mesh.get<EngineNode[]>("/nodes");
+      const id = engineNodes.find(({ Description }) => Description.Hostname === node)?.ID;
       const tasks = await tasksOf("my-web");
-      const left = tasks.filter(
+      const live = tasks.filter(
         (task) => task.NodeID === id && ["starting", "running"].includes(task.Status.State),
       );
-      return left.length === 0 && (await running("my-web")).length === 2;
+      return live.length === 0 && (await running("my-web")).length === 2;
     },
     { withinMs: 20_000 },
   );
@@ -187,13 +189,13 @@ test("[U8] a drained node's tasks are replaced before they stop, and no request 
   await mesh.waggle("node", "update", "--availability", "active", node);
 });
 
-test("[U9] kill -9 of workerd: it comes back, agents redial, services and tasks are as they were", async () => {
+test("[U9] after kill -9 of workerd it restarts, agents reconnect, and services and tasks are unchanged", async () => {
   const before = (await running("my-web")).map((task) => task.ID).sort();
   const [workerd] = mesh.workerdPids();
-  if (workerd === undefined) throw new Error("workerd does not run");
+  if (workerd === undefined) throw new Error("workerd is not running");
   process.kill(workerd, "SIGKILL");
-  await until("workerd to be another", () => mesh.workerdPids().some((pid) => pid !== workerd));
-  await until("the mesh to answer", () => who("127.0.0.2"), { withinMs: 15_000 });
+  await until("a new workerd", () => mesh.workerdPids().some((pid) => pid !== workerd));
+  await until("the mesh to respond", () => whoami("127.0.0.2"), { withinMs: 15_000 });
   await until(
     "the nodes to be ready",
     async () => {
@@ -207,7 +209,7 @@ test("[U9] kill -9 of workerd: it comes back, agents redial, services and tasks 
   expect((await load.stop()).failures).toEqual([]);
 });
 
-test("[U16] a frozen agent's node is down after three missed beats, its tasks run elsewhere, and it comes back without running a slot twice", async () => {
+test("[U16] the node of a frozen agent is down after three missed heartbeats, its tasks are replaced, and it returns without running a slot twice", async () => {
   const frozen = await runningTask("my-web", 1);
   const agent = mesh.agentPid(frozen.node);
   const load = startLoad(
@@ -233,7 +235,7 @@ test("[U16] a frozen agent's node is down after three missed beats, its tasks ru
   expect((await load.stop()).failures).toEqual([]);
 });
 
-test("[U17] kill -9 of an agent: its node is down, its tasks run elsewhere, and its own address keeps answering", async () => {
+test("[U17] after kill -9 of an agent its node is down, its tasks are replaced, and its address still responds", async () => {
   const lost = await runningTask("my-web", 1);
   const address = `127.0.0.${Number(lost.node.slice(4)) + 1}`;
   const load = startLoad([`http://${address}:${port}/`], 2);
@@ -245,10 +247,10 @@ test("[U17] kill -9 of an agent: its node is down, its tasks run elsewhere, and 
     withinMs: 10_000,
   });
   expect((await load.stop()).failures).toEqual([]);
-  expect((await who(address)).slot).toBeGreaterThan(0);
+  expect((await whoami(address)).slot).toBeGreaterThan(0);
 });
 
-test("[U18] a second start on the same state folder is refused with the reason", async () => {
+test("[U18] a second start with the same state folder is refused with the reason", async () => {
   const second = await run(process.execPath, [
     "src/cli/main.ts",
     "up",
@@ -261,16 +263,16 @@ test("[U18] a second start on the same state folder is refused with the reason",
   expect(second.err).toContain(`is already running (process ${mesh.pid})`);
 });
 
-test("[U19] Ctrl-C leaves no process, and the next start finds the services as they were", async () => {
+test("[U19] Ctrl-C leaves no process, and the next start restores the services", async () => {
   const stateDir = mesh.stateDir;
   expect(await mesh.stop()).toBe(0);
   expect(mesh.allPids()).toEqual([]);
   mesh = await MeshProcess.start([], stateDir);
   expect(await running("my-web")).toHaveLength(2);
-  for (const address of nodes) expect((await who(address)).slot).toBeGreaterThan(0);
+  for (const address of nodes) expect((await whoami(address)).slot).toBeGreaterThan(0);
 });
 
-test("[U19] SIGTERM to `npm start` stops the mesh in order and leaves no process", async () => {
+test("[U19] SIGTERM to `npm start` stops the mesh gracefully and leaves no process", async () => {
   const stateDir = mesh.stateDir;
   await mesh.stop();
   const npm = await MeshProcess.startByNpm(stateDir);
@@ -281,18 +283,18 @@ test("[U19] SIGTERM to `npm start` stops the mesh in order and leaves no process
   mesh = await MeshProcess.start([], stateDir);
 });
 
-test("[U60] what the state folder holds is its owner's alone, also where the folder itself lets others in", async () => {
+test("[U60] only the owner can read the files in the state folder, even if others can enter the folder", async () => {
   const stateDir = mesh.stateDir;
   expect(await mesh.stop("SIGHUP")).toBe(0);
   chmodSync(stateDir, 0o755);
   chmodSync(join(stateDir, "registry"), 0o755);
   mesh = await MeshProcess.start([], stateDir);
-  const others = 0o077;
-  const open = readdirSync(stateDir).filter((name) => (statSync(join(stateDir, name)).mode & others) !== 0);
-  expect(open).toEqual([]);
+  const groupAndOthers = 0o077;
+  const isShared = (name: string) => (statSync(join(stateDir, name)).mode & groupAndOthers) !== 0;
+  expect(readdirSync(stateDir).filter(isShared)).toEqual([]);
 });
 
-test("[U20] a mesh killed outright leaves nothing running for long, and starts again", async () => {
+test("[U20] the children of a killed mesh end soon, and the mesh starts again", async () => {
   const stateDir = mesh.stateDir;
   mesh.signal("SIGKILL");
   await mesh.ended();
@@ -301,7 +303,7 @@ test("[U20] a mesh killed outright leaves nothing running for long, and starts a
   await until("both tasks", async () => (await running("my-web")).length === 2);
 });
 
-test("[U21] a control port that is taken is named, with what would work", async () => {
+test("[U21] a control port in use is reported, with the flag that changes it", async () => {
   const stateDir = newStateDir();
   const refused = await run(process.execPath, [
     "src/cli/main.ts",
