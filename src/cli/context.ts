@@ -1,5 +1,4 @@
-// Finds the URL and the token of the mesh: from flags, else the environment, else the state folder of `waggle
-// up`.
+// Finds the URL and the token of the mesh: from flags, else the environment, else the state folder.
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";

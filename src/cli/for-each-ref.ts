@@ -54,9 +54,7 @@ export type InspectFlags = {
   readonly json?: boolean | undefined;
 };
 
-/**
- * Fetches each ref and prints the objects: by `--format`, for people with `--pretty`, else as a JSON array.
- */
+/** Fetches each ref and prints the objects: by `--format`, with `--pretty`, else as a JSON array. */
 export async function inspectEach<T>(
   cli: Cli,
   refs: readonly string[],

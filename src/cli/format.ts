@@ -76,8 +76,8 @@ function fieldOf(value: unknown, key: string, path: readonly string[]): unknown 
   if (typeof value === "object" && value !== null && Object.hasOwn(value, key)) {
     return (value as Record<string, unknown>)[key];
   }
-  const known = typeof value === "object" && value !== null ? Object.keys(value).join(", ") : "none";
-  throw refused(`no field .${path.join(".")}`, `known fields: ${known}`);
+  const knownFields = typeof value === "object" && value !== null ? Object.keys(value).join(", ") : "none";
+  throw refused(`no field .${path.join(".")}`, `known fields: ${knownFields}`);
 }
 
 function unescaped(text: string): string {

@@ -1,5 +1,4 @@
-// Parses `--publish`: `8080:80` or `published=8080,target=80,mode=host`, with Docker's grammar and error
-// texts.
+// Parses `--publish` as Docker does: `8080:80` or `published=8080,target=80,mode=host`.
 
 import type { EnginePortConfig } from "./engine.ts";
 import { usageError } from "./errors.ts";
@@ -85,10 +84,7 @@ function parseShort(text: string): readonly PublishSpec[] {
   return expandRange(target, published, protocol);
 }
 
-/**
- * The error of `127.0.0.1:8080:80`: services have no host address. Docker has another text for an invalid
- * one.
- */
+/** The error of `127.0.0.1:8080:80`: services take no host address. Docker tells invalid ones apart. */
 function addressError(before: string): Error {
   const address = before.slice(0, before.lastIndexOf(":"));
   if (address.includes(".") || address.includes("[")) {

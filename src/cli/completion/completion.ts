@@ -68,14 +68,14 @@ async function completionLines(
 ): Promise<string[]> {
   const candidates = candidatesFor(program, words);
   const names = candidates.names === null ? [] : await namesOf(cli, candidates.names, targetFlagsIn(words));
-  const all = [
+  const allCandidates = [
     ...candidates.words,
     ...names.map((name) => ({ word: name + candidates.suffix, help: candidates.names ?? "" })),
   ];
   // Bash replaces only the part after "=".
   const prefix = shell === "bash" ? "" : candidates.prefix;
   const typed = (words.at(-1) ?? "").slice(candidates.prefix.length);
-  const lines = all
+  const lines = allCandidates
     .filter(({ word }) => word.startsWith(typed))
     .map(({ word, help }) => `${prefix}${word}\t${help}`);
   return [...lines, ...directives(candidates)];

@@ -161,13 +161,13 @@ async function applyServers(
 ): Promise<void> {
   const path = (server: string) => `/mesh/servers/${encodeURIComponent(name)}/${encodeURIComponent(server)}`;
   for (const { spec, admin } of servers) {
-    const known = present.find((server) => server.spec.name === spec.name);
-    if (known === undefined) {
+    const existing = present.find((server) => server.spec.name === spec.name);
+    if (existing === undefined) {
       await mesh.postNative("/mesh/servers", { service: name, server: spec, admin });
       onStep(`added server ${name}/${spec.name}`);
-    } else if (!isSameJson(known.spec, spec)) {
+    } else if (!isSameJson(existing.spec, spec)) {
       // The admin state stays as the operator set it, like HAProxy's with a server state file.
-      await mesh.postNative(`${path(spec.name)}/update?version=${known.version}`, spec);
+      await mesh.postNative(`${path(spec.name)}/update?version=${existing.version}`, spec);
       onStep(`updated server ${name}/${spec.name}`);
     }
   }

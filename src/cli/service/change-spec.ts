@@ -77,10 +77,7 @@ function isSameConstraint(a: string, b: string): boolean {
   return a.replaceAll(" ", "") === b.replaceAll(" ", "");
 }
 
-/**
- * As in Docker: a removal matches target port, protocol and mode only; adding an existing port changes
- * nothing.
- */
+/** As in Docker: removals ignore the published port, and adding an existing port changes nothing. */
 function editPorts(ports: readonly EnginePortConfig[], flags: UpdateFlags): EnginePortConfig[] {
   const kept = ports.filter(
     (port) => !flags.publishRm?.some((removed) => targetKey(removed) === targetKey(port)),

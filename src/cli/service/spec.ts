@@ -95,10 +95,7 @@ export function withRunFlags(spec: EngineSpec, flags: RunFlags): EngineSpec {
   });
 }
 
-/**
- * `before` with the defined members of `changes`; unchanged if there are none, so that an absent part stays
- * absent.
- */
+/** `before` with the defined members of `changes`. Without any, an absent `before` stays absent. */
 export function withChanges<T extends object | undefined>(
   before: T,
   changes: { [K in keyof NonNullable<T>]?: unknown },

@@ -54,9 +54,7 @@ function mergeRanges(sorted: readonly EnginePortConfig[]): readonly PublishedRan
   return ranges;
 }
 
-/**
- * Docker's rule: the next published port with the next target port, or with the same one for the whole range.
- */
+/** Docker's rule: the next published port, with the next target port or the same one for the whole range. */
 function isContinuation(range: PublishedRange, port: EnginePortConfig): boolean {
   const publishedStep = publishedOf(port) - publishedOf(range.last);
   const targetStep = port.TargetPort - range.last.TargetPort;

@@ -11,9 +11,7 @@ import type { Tone, TopReading, TopRow } from "./rows.ts";
 
 type EntryCounts = Pick<MeshTrafficReport["services"][number], "id" | "counts" | "recent" | "trend">;
 
-/**
- * Retries and hedges by service, node or task id, at one time. Counters only grow: a rate is a difference.
- */
+/** Retries and hedges by service, node or task id. Counters only grow: a rate is a difference of two. */
 export type AttemptCounts = { readonly atMs: number; readonly byId: ReadonlyMap<string, number> };
 
 export function attemptCountsOf(traffic: MeshTrafficReport): AttemptCounts {

@@ -1,5 +1,4 @@
-// Renders a reading of `waggle top` as lines of text, for the state of the screen and the size of the
-// terminal.
+// Renders a reading of `waggle top` as lines of text that fit the terminal.
 
 import { columnsFor, formatCells, type TopColumn } from "./columns.ts";
 import type { TopState } from "./keys.ts";

@@ -98,9 +98,7 @@ function createTopReader(mesh: MeshClient): TopReader {
   };
 }
 
-/**
- * The traffic report; null if the mesh responds but its telemetry does not. The status is shown without it.
- */
+/** The traffic report; null if telemetry is unavailable. The status is shown without it. */
 async function readTraffic(mesh: MeshClient, withTasks: boolean): Promise<MeshTrafficReport | null> {
   try {
     return await mesh.getNative<MeshTrafficReport>("/telemetry", { trend: true, tasks: withTasks });

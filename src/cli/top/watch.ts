@@ -10,10 +10,7 @@ import { screenLines } from "./screen.ts";
 import { Terminal } from "./terminal.ts";
 import type { TopReader } from "./top.ts";
 
-/**
- * The pause is at least this many times as long as a reading takes, so that watching does not load a large
- * mesh.
- */
+/** Minimum ratio of the pause to the duration of a reading, so that watching does not load a large mesh. */
 const restFactor = 4;
 
 type WatchOptions = {

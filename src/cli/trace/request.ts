@@ -93,10 +93,7 @@ async function readTraceResponse(
   };
 }
 
-/**
- * The message of a refusal written by src/proxy/http/failure.ts: its body repeats the request id of the
- * header.
- */
+/** The message of a refusal by src/proxy/http/failure.ts, whose body repeats the request id of the header. */
 function reasonIn(body: string, headers: IncomingHttpHeaders): string | null {
   const refusal = parseJson(body) as { message?: unknown; requestId?: unknown } | null;
   if (typeof refusal?.message !== "string" || refusal.requestId !== headers["x-request-id"]) return null;

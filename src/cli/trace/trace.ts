@@ -1,5 +1,4 @@
-// `waggle trace`: sends requests and shows their routes through the mesh, or explains the route of a
-// hypothetical one.
+// `waggle trace`: sends requests and shows their routes, or explains the route of a hypothetical request.
 
 import type { Command } from "commander";
 import type { RouteExplanation } from "../../protocol/route.ts";
