@@ -35,7 +35,7 @@ export type EngineSpec = {
   [key: string]: unknown;
 };
 
-export type EngineResources = { NanoCPUs?: number; MemoryBytes?: number; [key: string]: unknown };
+type EngineResources = { NanoCPUs?: number; MemoryBytes?: number; [key: string]: unknown };
 
 export type EngineService = {
   ID: string;

@@ -8,7 +8,7 @@ import type { MeshTarget } from "./context.ts";
 import { type CliError, exitCodes } from "./errors.ts";
 import { parseJson } from "./json.ts";
 
-export type WatchedEvent = Extract<WatchFrame, { type: "event" }>["event"];
+type WatchedEvent = Extract<WatchFrame, { type: "event" }>["event"];
 
 /** Exponential backoff between dials, milliseconds, with jitter. */
 const firstRedialMs = 250;

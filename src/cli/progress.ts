@@ -5,7 +5,7 @@ import { taskStates } from "../domain/model/task.ts";
 import type { EngineNode, EngineService, EngineTask } from "./engine.ts";
 
 /** One slot, or one node of a global service. */
-export type SlotProgress = {
+type SlotProgress = {
   /** `1/2`, or the node's name. */
   readonly label: string;
   /** State of the task; empty if the slot has no task. */

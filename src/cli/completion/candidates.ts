@@ -6,7 +6,7 @@ import type { Argument, Command, Option } from "commander";
 export type NameKind = "service" | "node" | "server";
 
 /** A word, and its help text. */
-export type CompletionCandidate = { readonly word: string; readonly help: string };
+type CompletionCandidate = { readonly word: string; readonly help: string };
 
 export type CompletionCandidates = {
   readonly words: readonly CompletionCandidate[];

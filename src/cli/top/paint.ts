@@ -2,7 +2,7 @@
 
 import type { Tone } from "./rows.ts";
 
-export type Paint = Tone | "strong" | "heading";
+type Paint = Tone | "strong" | "heading";
 
 /** Applies a color to a text, or returns it unchanged. */
 export type Painter = (paint: Paint, text: string) => string;
