@@ -1,8 +1,7 @@
 // GET /mesh/route: what would happen to a request, explained.
 
 import { unwrap } from "../domain/model/error.ts";
-import { isAlive } from "../domain/model/task.ts";
-import { taskName } from "../domain/model/task-name.ts";
+import { isAlive, taskName } from "../domain/model/task.ts";
 import { exclusionReason } from "../domain/table/exclusion.ts";
 import { readTable } from "../domain/table/text.ts";
 import { type EntrySettings, resolveEntry } from "../explain/entry.ts";

@@ -2,10 +2,8 @@
 
 import { hostsOf } from "../domain/labels/labels.ts";
 import { haproxyStatus } from "../domain/model/health.ts";
-import type { MeshNode } from "../domain/model/node.ts";
-import { isNodeReady } from "../domain/model/nodes.ts";
-import { isAlive, type Task } from "../domain/model/task.ts";
-import { taskName } from "../domain/model/task-name.ts";
+import { isNodeReady, type MeshNode } from "../domain/model/node.ts";
+import { isAlive, type Task, taskName } from "../domain/model/task.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
 import type { ServiceView } from "../registry/api.ts";
 import type { ServiceTraffic } from "../telemetry/snapshot.ts";

@@ -2,8 +2,7 @@
 
 import { Hono } from "hono";
 import { unwrap } from "../domain/model/error.ts";
-import type { Task } from "../domain/model/task.ts";
-import { taskName } from "../domain/model/task-name.ts";
+import { type Task, taskName } from "../domain/model/task.ts";
 import { writeTask } from "../protocol/engine/write-task.ts";
 import type { MeshApi, ServiceView } from "../registry/api.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";

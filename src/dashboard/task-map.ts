@@ -2,8 +2,7 @@
 
 import type { MeshNode } from "../domain/model/node.ts";
 import { serverName } from "../domain/model/server.ts";
-import { isAlive, type Task } from "../domain/model/task.ts";
-import { taskName } from "../domain/model/task-name.ts";
+import { isAlive, type Task, taskName } from "../domain/model/task.ts";
 import type { ServerView, ServiceView } from "../registry/api.ts";
 import {
   type DisplayStatus,

@@ -4,7 +4,7 @@
 // It knows the table only, and not which targets each router has ejected after failures.
 
 import type { PublishMode } from "../domain/model/service.ts";
-import { taskName } from "../domain/model/task-name.ts";
+import { taskName } from "../domain/model/task.ts";
 import { printPathRule } from "../domain/table/path-rule.ts";
 import type {
   RoutingTable,

@@ -1,12 +1,10 @@
 // What an operator's ref means: a full id, an exact name, or a unique id prefix.
 
 import { MeshError } from "../domain/model/error.ts";
-import type { MeshNode } from "../domain/model/node.ts";
-import { isNodeDown } from "../domain/model/nodes.ts";
+import { isNodeDown, type MeshNode } from "../domain/model/node.ts";
 import { resolveRef } from "../domain/model/refs.ts";
 import type { Service } from "../domain/model/service.ts";
-import type { Task } from "../domain/model/task.ts";
-import { taskName } from "../domain/model/task-name.ts";
+import { type Task, taskName } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 
 /** @throws MeshError service/not-found, service/invalid when several are meant */

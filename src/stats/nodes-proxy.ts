@@ -1,7 +1,6 @@
 // The balancer over the nodes, as a proxy: every node is a server of it.
 
-import type { MeshNode } from "../domain/model/node.ts";
-import { isNodeReady } from "../domain/model/nodes.ts";
+import { isNodeReady, type MeshNode } from "../domain/model/node.ts";
 import type { StatsInput } from "./input.ts";
 import { nodesProxyId } from "./proxy-id.ts";
 import { proxyRows, type ServerRow } from "./proxy-rows.ts";

@@ -2,10 +2,8 @@
 
 import { type ShareRules, shareOf, shareRulesOf } from "../domain/labels/balance-labels.ts";
 import { haproxyStatus } from "../domain/model/health.ts";
-import type { MeshNode } from "../domain/model/node.ts";
-import { isNodeDown } from "../domain/model/nodes.ts";
-import { isAlive, type Task } from "../domain/model/task.ts";
-import { taskName } from "../domain/model/task-name.ts";
+import { isNodeDown, type MeshNode } from "../domain/model/node.ts";
+import { isAlive, type Task, taskName } from "../domain/model/task.ts";
 import { isRoutable } from "../domain/table/compile.ts";
 import { checkValues } from "./check-values.ts";
 import type { ServerRow } from "./proxy-rows.ts";

@@ -1,8 +1,7 @@
 // Metrics of what the registry knows: nodes, services, tasks, servers.
 
-import { isNodeReady } from "../../domain/model/nodes.ts";
-import { isAlive } from "../../domain/model/task.ts";
-import { taskName } from "../../domain/model/task-name.ts";
+import { isNodeReady } from "../../domain/model/node.ts";
+import { isAlive, taskName } from "../../domain/model/task.ts";
 import { isRoutable } from "../../domain/table/compile.ts";
 import { waggleVersion } from "../../protocol/engine/version.ts";
 import type { ServerView } from "../../registry/api.ts";

@@ -2,8 +2,7 @@
 
 import type { Child } from "hono/jsx";
 import { haproxyStatus } from "../../domain/model/health.ts";
-import { isAlive, type Task } from "../../domain/model/task.ts";
-import { taskName } from "../../domain/model/task-name.ts";
+import { isAlive, type Task, taskName } from "../../domain/model/task.ts";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
 import { statusMeanings, taskDisplayStatus } from "../display-status.ts";
 import { pluralize } from "../text.ts";

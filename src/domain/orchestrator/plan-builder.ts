@@ -1,10 +1,9 @@
 // Changes: a plan in the making. Deciding reads the world and writes here; nothing else is touched.
 
 import type { EventSubject } from "../model/event.ts";
-import { isNodeDown } from "../model/nodes.ts";
+import { isNodeDown } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
-import { isAlive, type Task, taskStates } from "../model/task.ts";
-import { taskName } from "../model/task-name.ts";
+import { isAlive, type Task, taskName, taskStates } from "../model/task.ts";
 import type { World } from "../model/world.ts";
 import type { Plan } from "./plan.ts";
 

@@ -24,7 +24,7 @@
 //
 // All decisions are made slot by slot from an index built once, so that the cost grows with the number of tasks.
 
-import { canTakeTasks } from "../model/nodes.ts";
+import { canTakeTasks } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import type { Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";

@@ -1,7 +1,6 @@
 // Fate: whether a task may stay where it is and as it is.
 
-import type { MeshNode } from "../model/node.ts";
-import { isNodeDown, isNodeReady } from "../model/nodes.ts";
+import { isNodeDown, isNodeReady, type MeshNode } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import { isAlive, type Task, taskStates } from "../model/task.ts";
 import { type Constraint, nodeMatches } from "../scheduler/constraint.ts";

@@ -1,8 +1,7 @@
 // Slots: the places of a service that its tasks fill one after the other. A slot outlives its tasks; a replicated
 // service has as many as replicas, numbered from 1, and a global one has one for each node that may run it.
 
-import type { MeshNode } from "../model/node.ts";
-import { canTakeTasks } from "../model/nodes.ts";
+import { canTakeTasks, type MeshNode } from "../model/node.ts";
 import type { Task } from "../model/task.ts";
 import { bestTask, isWanted } from "./replacement.ts";
 

@@ -7,7 +7,7 @@
 // told by the registry's clock alone.
 
 import { MeshError } from "../model/error.ts";
-import { isNodeDown } from "../model/nodes.ts";
+import { isNodeDown } from "../model/node.ts";
 import { allocatePorts } from "../model/ports.ts";
 import { runHash } from "../model/run-hash.ts";
 import type { Service, UpdatePolicy, UpdateProgress } from "../model/service.ts";

@@ -4,7 +4,7 @@
 // with the fewest tasks at all; among those the first by host name. A node on which this version of the service keeps
 // failing comes last, however empty it is. Running tasks are never moved for the sake of balance.
 
-import { canTakeTasks } from "../model/nodes.ts";
+import { canTakeTasks } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import type { Task } from "../model/task.ts";
 import type { PlanBuilder } from "../orchestrator/plan-builder.ts";

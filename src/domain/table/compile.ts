@@ -11,8 +11,7 @@ import {
 import { exclusiveHostsOf, hostsOf, isDefaultService } from "../labels/labels.ts";
 import { pathsOf } from "../labels/path-labels.ts";
 import { isHostName } from "../model/host-name.ts";
-import type { MeshNode } from "../model/node.ts";
-import { isNodeDown, isNodeReady } from "../model/nodes.ts";
+import { isNodeDown, isNodeReady, type MeshNode } from "../model/node.ts";
 import { type StaticServer, serverOrigin } from "../model/server.ts";
 import { isServerDraining, isServerUsable } from "../model/server-health.ts";
 import type { Service } from "../model/service.ts";

@@ -1,7 +1,6 @@
 // Left out: why a task of a service is not in the routing table, for the person who looks for it there.
 
-import type { MeshNode } from "../model/node.ts";
-import { isNodeDown } from "../model/nodes.ts";
+import { isNodeDown, type MeshNode } from "../model/node.ts";
 import type { Task } from "../model/task.ts";
 import { isRoutable } from "./compile.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { canTakeTasks } from "../../../../src/domain/model/nodes.ts";
+import { canTakeTasks } from "../../../../src/domain/model/node.ts";
 import type { Service } from "../../../../src/domain/model/service.ts";
 import { isAlive, type Task, taskStates } from "../../../../src/domain/model/task.ts";
 import type { World } from "../../../../src/domain/model/world.ts";
