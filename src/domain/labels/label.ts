@@ -1,13 +1,11 @@
 // A label: what those who read one share.
 
-import { MeshError } from "../model/error.ts";
+import { invalidAs } from "../model/error.ts";
 
 export type Labels = Readonly<Record<string, string>>;
 
 /** The refusal of a label that cannot be read. */
-export function invalidLabel(text: string): MeshError {
-  return new MeshError("label/invalid", text, { blame: "operator", retry: "never" });
-}
+export const invalidLabel = invalidAs("label/invalid");
 
 /** Whether a text that a label names a service by can be one's name. */
 export function isServiceName(text: string): boolean {

@@ -42,6 +42,11 @@ export class MeshError extends Error {
   }
 }
 
+/** Makes errors of one `…/invalid` code: the operator asked for something that can never work as it was sent. */
+export function invalidAs(code: `${string}/invalid`): (message: string) => MeshError {
+  return (message) => new MeshError(code, message, { blame: "operator", retry: "never" });
+}
+
 /** An error as plain data, for crossing RPC and JSON. */
 export type Problem = {
   readonly code: ErrorCode;

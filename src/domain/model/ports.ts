@@ -1,7 +1,9 @@
 // Published ports: which port of the mesh belongs to which service.
 
-import { MeshError } from "./error.ts";
+import { invalidAs, MeshError } from "./error.ts";
 import type { PortRequest, PublishedPort, Service } from "./service.ts";
+
+const invalid = invalidAs("publish/invalid");
 
 /** Ports given where none was asked for. The rest of 1-65535 is handed out only by name. */
 const firstDynamicPort = 30_000;
@@ -100,8 +102,4 @@ function lowestFree(taken: ReadonlySet<number>): number {
   }
   const text = `no port is free between ${firstDynamicPort} and ${lastDynamicPort}: ask for one by number, or remove a service`;
   throw new MeshError("publish/unavailable", text, { blame: "operator", retry: "safe" });
-}
-
-function invalid(text: string): MeshError {
-  return new MeshError("publish/invalid", text, { blame: "operator", retry: "never" });
 }

@@ -1,8 +1,11 @@
 // What a static server must be before the mesh takes it on. What needs to know the mesh is not decided here.
 
 import { isStatusList } from "./check-expect.ts";
-import { MeshError } from "./error.ts";
+import { invalidAs } from "./error.ts";
+import { isToken } from "./http-token.ts";
 import type { CheckSpec, HttpCheck, ServerSpec } from "./server.ts";
+
+const invalid = invalidAs("server/invalid");
 
 /** Far beyond any use; a timer takes no longer one. Milliseconds: a day. */
 const maxCheckTimeMs = 86_400_000;
@@ -13,8 +16,6 @@ const maxUriLength = 2_000;
 
 /** As HAProxy takes it for a server, and as it may stand in a path. */
 const serverNamePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?$/;
-/** A token (RFC 9110 §5.6.2). */
-const httpNamePattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/;
 
 /** Refuses a server that cannot be. @throws MeshError server/invalid */
 export function validateServer(spec: ServerSpec): void {
@@ -45,13 +46,13 @@ function validateCheck(check: CheckSpec): void {
 }
 
 function validateHttp({ method, uri, headers, expect }: HttpCheck): void {
-  if (!httpNamePattern.test(method)) throw invalid(`cannot read check method "${method}": write it as GET`);
+  if (!isToken(method)) throw invalid(`cannot read check method "${method}": write it as GET`);
   // Printable ASCII without a space is all that may stand in a request line (RFC 9112 §3.2).
   if (!/^[!-~]+$/.test(uri) || uri.length > maxUriLength) {
     throw invalid(`cannot read check URI "${uri.slice(0, 60)}": a path such as /health`);
   }
   for (const { name, value } of headers) {
-    if (!httpNamePattern.test(name)) throw invalid(`cannot read the name of check header "${name}"`);
+    if (!isToken(name)) throw invalid(`cannot read the name of check header "${name}"`);
     if (!/^[\t\x20-\x7e\x80-\xff]{0,1000}$/.test(value)) {
       throw invalid(`cannot read the value of check header ${name}: one line of text`);
     }
@@ -78,8 +79,4 @@ function validateExpect(kind: NonNullable<HttpCheck["expect"]>["kind"], pattern:
 function checkInteger(what: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
   throw invalid(`${what} is ${value}: use a whole number from ${least} to ${most}`);
-}
-
-function invalid(message: string): MeshError {
-  return new MeshError("server/invalid", message, { blame: "operator", retry: "never" });
 }

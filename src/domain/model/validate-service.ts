@@ -2,8 +2,10 @@
 
 import { checkLabels } from "../labels/labels.ts";
 import { parseConstraints } from "../scheduler/constraint.ts";
-import { MeshError } from "./error.ts";
+import { invalidAs } from "./error.ts";
 import type { PortRequest, RunSpec, ServiceSpec, UpdatePolicy } from "./service.ts";
+
+const invalid = invalidAs("service/invalid");
 
 /** Replicas one service may ask for: the size of mesh the routing table and the scheduler are measured for. */
 const maxReplicas = 10_000;
@@ -111,8 +113,4 @@ function checkCount(what: string, value: number): void {
 
 function isPort(value: number): boolean {
   return Number.isInteger(value) && value >= 1 && value <= 65_535;
-}
-
-function invalid(text: string): MeshError {
-  return new MeshError("service/invalid", text, { blame: "operator", retry: "never" });
 }

@@ -1,5 +1,6 @@
 // Fate: whether a task may stay where it is and as it is.
 
+import { compareStrings } from "../model/compare.ts";
 import { isNodeDown, isNodeReady, type MeshNode } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import { isAlive, type Task, taskStates } from "../model/task.ts";
@@ -58,7 +59,7 @@ export function bestTask(tasks: readonly Task[], nodes: ReadonlyMap<string, Mesh
       worth(task) - worth(best) ||
       taskStates[task.state] - taskStates[best.state] ||
       best.createdAtMs - task.createdAtMs ||
-      (task.id < best.id ? 1 : -1);
+      compareStrings(best.id, task.id);
     return more > 0 ? task : best;
   }, first);
 }

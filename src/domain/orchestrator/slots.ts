@@ -1,6 +1,7 @@
 // Slots: the places of a service that its tasks fill one after the other. A slot outlives its tasks; a replicated
 // service has as many as replicas, numbered from 1, and a global one has one for each node that may run it.
 
+import { compareStrings } from "../model/compare.ts";
 import { canTakeTasks, type MeshNode } from "../model/node.ts";
 import type { Task } from "../model/task.ts";
 import { bestTask, isWanted } from "./replacement.ts";
@@ -92,5 +93,5 @@ function group<K>(tasks: readonly Task[], keyOf: (task: Task) => K): Map<K, Task
 }
 
 function byTaskAge(a: Task, b: Task): number {
-  return a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1);
+  return a.createdAtMs - b.createdAtMs || compareStrings(a.id, b.id);
 }

@@ -1,6 +1,6 @@
 // A placement constraint: `node.role==worker`. Grammar, keys and error texts are SwarmKit's (manager/constraint).
 
-import { MeshError } from "../model/error.ts";
+import { invalidAs } from "../model/error.ts";
 import { contains, parseCidr, parseIp } from "../model/ip.ts";
 import type { MeshNode } from "../model/node.ts";
 
@@ -12,6 +12,8 @@ export type Constraint = {
   readonly equal: boolean;
   readonly value: string;
 };
+
+const invalid = invalidAs("constraint/invalid");
 
 const nodeLabels = "node.labels.";
 const engineLabels = "engine.labels.";
@@ -88,8 +90,4 @@ function matchesIp(value: string, address: string, equal: boolean): boolean {
   const network = wanted === null ? parseCidr(value) : { bytes: wanted, bits: wanted.length * 8 };
   if (network === null) return false;
   return (ip !== null && contains(network, ip)) === equal;
-}
-
-function invalid(text: string): MeshError {
-  return new MeshError("constraint/invalid", text, { blame: "operator", retry: "never" });
 }

@@ -1,5 +1,6 @@
 // The crowd: how full each node is.
 
+import { compareStrings } from "../model/compare.ts";
 import type { MeshNode } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import { isAlive, type Task } from "../model/task.ts";
@@ -73,6 +74,5 @@ export function hostPortsOf({ ports }: Service): readonly number[] {
 }
 
 function byHostname(a: MeshNode, b: MeshNode): number {
-  if (a.hostname !== b.hostname) return a.hostname < b.hostname ? -1 : 1;
-  return a.id < b.id ? -1 : 1;
+  return compareStrings(a.hostname, b.hostname) || compareStrings(a.id, b.id);
 }

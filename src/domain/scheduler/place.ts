@@ -4,6 +4,7 @@
 // with the fewest tasks at all; among those the first by host name. A node on which this version of the service keeps
 // failing comes last, however empty it is. Running tasks are never moved for the sake of balance.
 
+import { compareStrings } from "../model/compare.ts";
 import { canTakeTasks } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import type { Task } from "../model/task.ts";
@@ -206,11 +207,7 @@ function nodeCountText(count: number): string {
 function byArrival(a: UnplacedTask, b: UnplacedTask): number {
   return (
     a.task.createdAtMs - b.task.createdAtMs ||
-    compare(a.service.spec.name, b.service.spec.name) ||
+    compareStrings(a.service.spec.name, b.service.spec.name) ||
     a.task.slot - b.task.slot
   );
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

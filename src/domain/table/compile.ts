@@ -10,6 +10,7 @@ import {
 } from "../labels/balance-labels.ts";
 import { exclusiveHostsOf, hostsOf, isDefaultService } from "../labels/labels.ts";
 import { pathsOf } from "../labels/path-labels.ts";
+import { compareStrings } from "../model/compare.ts";
 import { isHostName } from "../model/host-name.ts";
 import { isNodeDown, isNodeReady, type MeshNode } from "../model/node.ts";
 import { type StaticServer, serverOrigin } from "../model/server.ts";
@@ -88,7 +89,7 @@ function hostOwners(oldestFirst: readonly Service[]): ReadonlyMap<string, readon
   for (const { id, spec } of oldestFirst) {
     const own = exclusiveHostsOf(spec.labels).filter((host) => !owned.has(host));
     for (const host of own) owned.add(host);
-    if (own.length > 0) hosts.set(id, [...own].sort(ascending));
+    if (own.length > 0) hosts.set(id, [...own].sort(compareStrings));
   }
   return hosts;
 }
@@ -104,7 +105,7 @@ function defaultService(oldestFirst: readonly Service[]): string | null {
 function tableNode(node: MeshNode): TableNode {
   // Written by hand on the node's side: one that cannot be a host name could never be asked for.
   const names = node.entryHosts.map((host) => host.toLowerCase()).filter(isHostName);
-  const hosts = [...new Set(names)].sort(ascending);
+  const hosts = [...new Set(names)].sort(compareStrings);
   const { id, hostname: name, address, admin = "ready" } = node;
   return { id, name, up: isNodeReady(node), ...(admin !== "ready" && { admin }), address, hosts };
 }
@@ -132,7 +133,7 @@ function tableService(
       .sort((a, b) => a.published - b.published || a.target - b.target),
     hosts,
     ...(options !== null && { options }),
-    tasks: tasks.map((task) => tableTask(task, terms)).sort((a, b) => ascending(a.id, b.id)),
+    tasks: tasks.map((task) => tableTask(task, terms)).sort((a, b) => compareStrings(a.id, b.id)),
   };
 }
 
@@ -181,7 +182,9 @@ function tableTask(task: Task, { shareRules, nodes, slowStart, draining }: TaskT
 function serversPart(servers: readonly StaticServer[], slowStart: boolean): Pick<TableService, "servers"> {
   if (servers.length === 0) return {};
   return {
-    servers: servers.map((server) => tableServer(server, slowStart)).sort((a, b) => ascending(a.id, b.id)),
+    servers: servers
+      .map((server) => tableServer(server, slowStart))
+      .sort((a, b) => compareStrings(a.id, b.id)),
   };
 }
 
@@ -202,19 +205,16 @@ function tableServer(server: StaticServer, slowStart: boolean): TableServer {
 }
 
 function byServiceAge(a: Service, b: Service): number {
-  return a.createdAtMs - b.createdAtMs || ascending(a.spec.name, b.spec.name) || ascending(a.id, b.id);
+  return (
+    a.createdAtMs - b.createdAtMs || compareStrings(a.spec.name, b.spec.name) || compareStrings(a.id, b.id)
+  );
 }
 
 /** As they were added, which is their order in the file they were imported from. */
 function byCreation(a: StaticServer, b: StaticServer): number {
-  return a.createdAtMs - b.createdAtMs || ascending(a.spec.name, b.spec.name);
+  return a.createdAtMs - b.createdAtMs || compareStrings(a.spec.name, b.spec.name);
 }
 
 function byName(a: { name: string; id: string }, b: { name: string; id: string }): number {
-  return ascending(a.name, b.name) || ascending(a.id, b.id);
-}
-
-/** By code unit: the same in every place, unlike a locale's order. */
-function ascending(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return compareStrings(a.name, b.name) || compareStrings(a.id, b.id);
 }

@@ -1,8 +1,8 @@
 // The options of a service in a printed routing table, a line each: `  option maxconn 20`.
 
+import { isToken } from "../model/http-token.ts";
 import { type LineReader, lineShape, quoteWord } from "./lines.ts";
 import { byPrecedence, type PathRule, printPathRule, readPathRule } from "./path-rule.ts";
-import { isToken } from "./policy.ts";
 import type { Canary, CanaryRule, TableOptions, TablePaths } from "./table.ts";
 
 const optionShape = lineShape("  option NAME VALUE…");

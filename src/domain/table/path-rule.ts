@@ -1,6 +1,7 @@
 // A path rule: which requests a service takes of those that would go to another one, or to nobody. It goes by the path
 // as HAProxy's `path_beg` and `path` do: letter by letter, without the query, nothing decoded.
 
+import { compareStrings } from "../model/compare.ts";
 import { isHostName } from "../model/host-name.ts";
 
 export type PathRule = {
@@ -37,11 +38,7 @@ export function byPrecedence(a: PathRule, b: PathRule): number {
     b.path.length - a.path.length ||
     Number(b.exact) - Number(a.exact) ||
     Number(b.host !== null) - Number(a.host !== null) ||
-    ascending(a.path, b.path) ||
-    ascending(a.host ?? "", b.host ?? "")
+    compareStrings(a.path, b.path) ||
+    compareStrings(a.host ?? "", b.host ?? "")
   );
-}
-
-function ascending(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

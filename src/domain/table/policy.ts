@@ -1,5 +1,7 @@
 // A policy: how the next task is picked among those that can take a request, in HAProxy's words for `balance`.
 
+import { isToken } from "../model/http-token.ts";
+
 export type Policy =
   | "roundrobin"
   | "leastconn"
@@ -13,13 +15,6 @@ const plainPolicies: readonly string[] = ["roundrobin", "leastconn", "random", "
 
 /** How each is written, for refusals. */
 export const policyWords = "roundrobin, leastconn, random, source, uri, hdr(NAME) or cookie(NAME)";
-
-/** A token (RFC 9110 §5.6.2): the name of a header or a cookie; without quotes, spaces and separators. */
-const tokenPattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
-
-export function isToken(text: string): boolean {
-  return tokenPattern.test(text);
-}
 
 /** The policy a text names, a header's name in lower case; null when it names none. */
 export function readPolicy(text: string): Policy | null {
