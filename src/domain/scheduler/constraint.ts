@@ -1,7 +1,7 @@
 // A placement constraint: `node.role==worker`. Grammar, keys and error texts are SwarmKit's (manager/constraint).
 
+import { contains, parseIp, parseNetwork } from "../model/cidr.ts";
 import { invalidAs } from "../model/error.ts";
-import { contains, parseCidr, parseIp } from "../model/ip.ts";
 import type { MeshNode } from "../model/node.ts";
 
 /** One constraint, read. */
@@ -85,9 +85,8 @@ function property(lower: string, key: string, node: MeshNode): string {
 
 /** `value` is an address or a network; a node that is called by a name has neither. */
 function matchesIp(value: string, address: string, equal: boolean): boolean {
-  const ip = parseIp(address);
-  const wanted = parseIp(value);
-  const network = wanted === null ? parseCidr(value) : { bytes: wanted, bits: wanted.length * 8 };
+  const network = parseNetwork(value);
   if (network === null) return false;
+  const ip = parseIp(address);
   return (ip !== null && contains(network, ip)) === equal;
 }
