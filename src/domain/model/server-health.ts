@@ -3,7 +3,7 @@
 // Regions are places that checks run from. The counter is the middle one of the regions that are heard, so that the
 // server is up when more than half of them find it up; an even split leaves it as it was.
 
-import { initialCounter, isUp, type RiseFall } from "./check-counter.ts";
+import { counterText, initialCounter, isUp, type RiseFall } from "./check-counter.ts";
 import { type CheckResult, checkText } from "./check-result.ts";
 import type { AdminState, StaticServer } from "./server.ts";
 
@@ -103,11 +103,8 @@ type CheckedServer = Pick<StaticServer, "admin" | "health"> & {
 export function serverStatus({ admin, health, spec: { check } }: CheckedServer): string {
   if (admin === "maint") return "MAINT";
   if (check === null || health === null) return admin === "drain" ? "DRAIN" : "no check";
-  const { counter, last } = health;
-  const { rise, fall } = check;
-  if (counter < rise) return counter > 0 ? `DOWN ${counter}/${rise}` : "DOWN";
-  const word = admin === "drain" ? "DRAIN" : last?.word === "L7OKC" ? "NOLB" : "UP";
-  return counter < rise + fall - 1 ? `${word} ${counter - rise + 1}/${fall}` : word;
+  const upWord = admin === "drain" ? "DRAIN" : health.last?.word === "L7OKC" ? "NOLB" : "UP";
+  return counterText(health.counter, check, upWord);
 }
 
 /** Whether requests may be sent to it at all: it is up, or not checked, and not in maintenance. */

@@ -1,5 +1,6 @@
 // A task: one run of a service on one node. It never moves and its state only goes forward; its slot outlives it.
 
+import type { CheckCount, RiseFall } from "./check-counter.ts";
 import type { AdminState } from "./server.ts";
 import type { RunSpec } from "./service.ts";
 
@@ -30,16 +31,13 @@ export type DesiredState = "running" | "shutdown" | "remove";
 export type Endpoint = { readonly target: number; readonly origin: string };
 
 /** What an agent last said of a task's health; shown as HAProxy shows it (`UP 2/3`, `L7OK/200 in 3ms`). */
-export type HealthReport = {
-  readonly verdict: "starting" | "healthy" | "unhealthy";
-  readonly streak: { readonly ok: boolean; readonly length: number };
-  readonly sinceMs: number;
-  /** The last check in HAProxy's words: `L4OK in 0ms`, `L7STS/503 in 2ms`, `L4CON in 0ms`. */
-  readonly lastCheck: string;
-  /** Rise and fall counts the verdict follows. */
-  readonly rise: number;
-  readonly fall: number;
-};
+export type HealthReport = CheckCount &
+  RiseFall & {
+    /** Epoch milliseconds since which the verdict holds. */
+    readonly sinceMs: number;
+    /** The last check as HAProxy writes it: `L4OK in 0ms`, `L7STS/503 in 2ms`, `L4CON in 0ms`. */
+    readonly lastCheck: string;
+  };
 
 /** A task of the mesh. */
 export type Task = {

@@ -1,11 +1,6 @@
 import { expect, test } from "vitest";
-import {
-  type Health,
-  type HealthPolicy,
-  haproxyStatus,
-  observe,
-  startingHealth,
-} from "../../../../src/domain/model/health.ts";
+import type { RiseFall } from "../../../../src/domain/model/check-counter.ts";
+import { type Health, haproxyStatus, observe, startingHealth } from "../../../../src/domain/model/health.ts";
 
 const policy = { rise: 2, fall: 3 };
 
@@ -40,7 +35,7 @@ test("[H5] health prints as HAProxy prints it", () => {
   expect(haproxyStatus(null)).toBe("no check");
 });
 
-function after(results: string, by: HealthPolicy = policy): Health {
+function after(results: string, by: RiseFall = policy): Health {
   const list = results === "" ? [] : results.split(" ");
   return list.reduce(
     (health, result, n) =>
