@@ -1,8 +1,8 @@
 // GET /mesh/route: what would happen to a request, explained.
 
+import { exclusionReason } from "../domain/compile/exclusion.ts";
 import { unwrap } from "../domain/model/error.ts";
 import { isAlive, taskName } from "../domain/model/task.ts";
-import { exclusionReason } from "../domain/table/exclusion.ts";
 import { readTable } from "../domain/table/text.ts";
 import { type EntrySettings, resolveEntry } from "../explain/entry.ts";
 import { explainRoute } from "../explain/explain.ts";

@@ -1,7 +1,7 @@
 // A configuration of HAProxy as services and static servers of the mesh, and what became of each of its lines.
 
 import { MeshError } from "../domain/model/error.ts";
-import { validateServer } from "../domain/model/validate-server.ts";
+import { validateServer } from "../domain/validate/server.ts";
 import { BackendLines, type ImportedServer } from "./backend-lines.ts";
 import { readBind } from "./bind-line.ts";
 import { type Diagnostic, Diagnostics } from "./diagnostics.ts";

@@ -1,10 +1,10 @@
 // The routing table's version: it rises when the table a reader sees is another, and only then.
 
 import { createHash } from "node:crypto";
+import { compileTable } from "../domain/compile/compile-table.ts";
 import type { StaticServer } from "../domain/model/server.ts";
 import type { Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
-import { compileTable } from "../domain/table/compile.ts";
 import { printTable } from "../domain/table/text.ts";
 import type { SqlStore } from "./store.ts";
 

@@ -1,6 +1,6 @@
 // Making the report: the balancer over the nodes first, then every published service.
 
-import { compileTable } from "../domain/table/compile.ts";
+import { compileTable } from "../domain/compile/compile-table.ts";
 import type { StatsInput } from "./input.ts";
 import { nodesProxy } from "./nodes-proxy.ts";
 import { proxyIds } from "./proxy-id.ts";

@@ -1,10 +1,10 @@
 // Slots as servers: a slot outlives its tasks, so that a reader's series goes on while a task is replaced.
 
+import { isRoutable } from "../domain/compile/compile-table.ts";
 import { type ShareRules, shareOf, shareRulesOf } from "../domain/labels/balance-labels.ts";
 import { haproxyStatus } from "../domain/model/health.ts";
 import { isNodeDown, type MeshNode } from "../domain/model/node.ts";
 import { isAlive, type Task, taskName } from "../domain/model/task.ts";
-import { isRoutable } from "../domain/table/compile.ts";
 import { checkValues } from "./check-values.ts";
 import type { ServerRow } from "./proxy-rows.ts";
 import type { ColumnValues } from "./report.ts";

@@ -1,10 +1,10 @@
 // Deciding for a large world: 1,000 nodes, 1,000 services, 10,000 tasks. The baseline is copying that world's tasks,
 // the least any decision about all of them must do.
 
+import { compileTable } from "../../src/domain/compile/compile-table.ts";
 import type { World } from "../../src/domain/model/world.ts";
 import { applyPlan } from "../../src/domain/orchestrator/plan.ts";
 import { reconcile } from "../../src/domain/orchestrator/reconcile.ts";
-import { compileTable } from "../../src/domain/table/compile.ts";
 import { printTable, readTable } from "../../src/domain/table/text.ts";
 import { aNode, aService, ids, now } from "../support/world.ts";
 import { formatSpread, printRows, type Spread, spreadOf, timed } from "./report.ts";

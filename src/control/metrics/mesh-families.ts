@@ -1,8 +1,8 @@
 // Metrics of what the registry knows: nodes, services, tasks, servers.
 
+import { isRoutable } from "../../domain/compile/compile-table.ts";
 import { isNodeReady } from "../../domain/model/node.ts";
 import { isAlive, taskName } from "../../domain/model/task.ts";
-import { isRoutable } from "../../domain/table/compile.ts";
 import { waggleVersion } from "../../protocol/engine/version.ts";
 import type { ServerView } from "../../registry/api.ts";
 import type { ServiceTraffic } from "../../telemetry/snapshot.ts";

@@ -1,10 +1,10 @@
 // How a service's requests are balanced, as its `waggle.*` labels say it: what the routing table has in its options, and
 // in the shares of its tasks. docs/labels.md explains each to those who write them.
 
+import { type Constraint, nodeMatches, parseConstraint } from "../model/constraint.ts";
 import { isToken } from "../model/http-token.ts";
 import type { MeshNode } from "../model/node.ts";
 import type { Task } from "../model/task.ts";
-import { type Constraint, nodeMatches, parseConstraint } from "../scheduler/constraint.ts";
 import { type Policy, policyWords, readPolicy } from "../table/policy.ts";
 import type { Canary, CanaryRule, Share, TableOptions } from "../table/table.ts";
 import { invalidLabel, isServiceName, type Labels } from "./label.ts";

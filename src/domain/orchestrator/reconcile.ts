@@ -24,11 +24,11 @@
 //
 // All decisions are made slot by slot from an index built once, so that the cost grows with the number of tasks.
 
+import { nodeMatches, parseConstraints } from "../model/constraint.ts";
 import { canTakeTasks } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import type { Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";
-import { nodeMatches, parseConstraints } from "../scheduler/constraint.ts";
 import { placeWaiting, setPendingReason } from "../scheduler/place.ts";
 import type { Plan } from "./plan.ts";
 import { PlanBuilder } from "./plan-builder.ts";

@@ -1,10 +1,10 @@
 // Fate: whether a task may stay where it is and as it is.
 
 import { compareStrings } from "../model/compare.ts";
+import { type Constraint, nodeMatches } from "../model/constraint.ts";
 import { isNodeDown, isNodeReady, type MeshNode } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import { isAlive, type Task, taskStates } from "../model/task.ts";
-import { type Constraint, nodeMatches } from "../scheduler/constraint.ts";
 
 /** Why a task has to go, in the words of its event. */
 export const replacementTexts = {

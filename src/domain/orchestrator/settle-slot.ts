@@ -4,10 +4,10 @@
 // A running task that has to go (a leaver) stays until such a one runs, so that the service is never short of what it
 // had; only an update in the order `stop-first` gives up the old before the new is there.
 
+import type { Constraint } from "../model/constraint.ts";
 import { isNodeDown } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import { isAlive, type Task } from "../model/task.ts";
-import type { Constraint } from "../scheduler/constraint.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
 import {
   bestTask,

@@ -1,12 +1,12 @@
 // The crowd: how full each node is.
 
 import { compareStrings } from "../model/compare.ts";
+import type { Constraint } from "../model/constraint.ts";
 import type { MeshNode } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import { isAlive, type Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";
 import { isWanted } from "../orchestrator/replacement.ts";
-import type { Constraint } from "./constraint.ts";
 
 /** A node and what is on it. */
 export type NodeInfo = {

@@ -5,12 +5,12 @@
 // failing comes last, however empty it is. Running tasks are never moved for the sake of balance.
 
 import { compareStrings } from "../model/compare.ts";
+import { nodeMatches, parseConstraints } from "../model/constraint.ts";
 import { canTakeTasks } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import type { Task } from "../model/task.ts";
 import type { PlanBuilder } from "../orchestrator/plan-builder.ts";
 import type { UnplacedTask } from "../orchestrator/settle-slot.ts";
-import { nodeMatches, parseConstraints } from "./constraint.ts";
 import { addTask, hostPortsOf, type NodeInfo, nodeInfos, type TaskRequirements } from "./node-info.ts";
 
 /** Failures of a service's present version that make a node the last choice, and for how long they count. */

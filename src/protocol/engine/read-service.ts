@@ -1,5 +1,5 @@
 // A service spec at the door: the Engine API's JSON as the mesh's ServiceSpec. The values themselves are checked by
-// src/domain/model/validate-service.ts; here only what has no place in a ServiceSpec is refused.
+// src/domain/validate/service.ts; here only what has no place in a ServiceSpec is refused.
 
 import { probeOf } from "../../domain/labels/labels.ts";
 import type { RestartPolicy, RunSpec, ServiceSpec, UpdatePolicy } from "../../domain/model/service.ts";

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { compileTable } from "../../../src/domain/compile/compile-table.ts";
+import { exclusionReason } from "../../../src/domain/compile/exclusion.ts";
 import type { PublishMode } from "../../../src/domain/model/service.ts";
 import { isAlive } from "../../../src/domain/model/task.ts";
-import { compileTable } from "../../../src/domain/table/compile.ts";
-import { exclusionReason } from "../../../src/domain/table/exclusion.ts";
 import type { RoutingTable, TableService } from "../../../src/domain/table/table.ts";
 import { explainRoute } from "../../../src/explain/explain.ts";
 import type { RouteExplanation } from "../../../src/protocol/route.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { checkLabels } from "../../../src/domain/labels/labels.ts";
-import { validateServer } from "../../../src/domain/model/validate-server.ts";
+import { validateServer } from "../../../src/domain/validate/server.ts";
 import { importConfig } from "../../../src/haproxy/import.ts";
 
 const word = fc.constantFrom(

@@ -2,6 +2,7 @@
 // world that is reconciled after each of them. What must hold at every moment is checked at every moment.
 
 import fc from "fast-check";
+import { parseConstraints } from "../../../../src/domain/model/constraint.ts";
 import type { Service } from "../../../../src/domain/model/service.ts";
 import { isAlive, type Task } from "../../../../src/domain/model/task.ts";
 import { applyReport, type ReportedState } from "../../../../src/domain/model/task-report.ts";
@@ -9,7 +10,6 @@ import type { World } from "../../../../src/domain/model/world.ts";
 import { applyPlan, type Plan } from "../../../../src/domain/orchestrator/plan.ts";
 import { reconcile } from "../../../../src/domain/orchestrator/reconcile.ts";
 import { isWanted, replacementReason } from "../../../../src/domain/orchestrator/replacement.ts";
-import { parseConstraints } from "../../../../src/domain/scheduler/constraint.ts";
 import {
   aNode,
   aService,

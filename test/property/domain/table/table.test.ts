@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { compileTable, isRoutable } from "../../../../src/domain/compile/compile-table.ts";
 import type { World } from "../../../../src/domain/model/world.ts";
-import { compileTable, isRoutable } from "../../../../src/domain/table/compile.ts";
 import { byPrecedence, type PathRule, printPathRule } from "../../../../src/domain/table/path-rule.ts";
 import type { Policy } from "../../../../src/domain/table/policy.ts";
 import type {

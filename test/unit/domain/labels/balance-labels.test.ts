@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { compileTable } from "../../../../src/domain/compile/compile-table.ts";
 import { knownLabels } from "../../../../src/domain/labels/labels.ts";
 import type { Task } from "../../../../src/domain/model/task.ts";
-import { compileTable } from "../../../../src/domain/table/compile.ts";
 import { printTable, readTable } from "../../../../src/domain/table/text.ts";
 import { verdict } from "../../../support/labels.ts";
 import { aNode, aService, aTask, aWorld, healthy, now } from "../../../support/world.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { compileTable } from "../../../../src/domain/table/compile.ts";
+import { compileTable } from "../../../../src/domain/compile/compile-table.ts";
 import { printPathRule } from "../../../../src/domain/table/path-rule.ts";
 import { printTable, readTable } from "../../../../src/domain/table/text.ts";
 import { verdict } from "../../../support/labels.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { nodeMatches, parseConstraints } from "../../../../src/domain/model/constraint.ts";
 import type { MeshNode } from "../../../../src/domain/model/node.ts";
 import type { Service } from "../../../../src/domain/model/service.ts";
 import type { Task } from "../../../../src/domain/model/task.ts";
 import { reconcile } from "../../../../src/domain/orchestrator/reconcile.ts";
-import { nodeMatches, parseConstraints } from "../../../../src/domain/scheduler/constraint.ts";
 import { aNode, aService, aTask, aWorld, ids, now } from "../../../support/world.ts";
 
 const node1 = aNode({ hostname: "node1" });

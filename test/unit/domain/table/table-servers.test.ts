@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { compileTable } from "../../../../src/domain/compile/compile-table.ts";
+import { exclusionReason } from "../../../../src/domain/compile/exclusion.ts";
 import type { StaticServer } from "../../../../src/domain/model/server.ts";
 import { initialServerHealth } from "../../../../src/domain/model/server-health.ts";
 import type { World } from "../../../../src/domain/model/world.ts";
-import { compileTable } from "../../../../src/domain/table/compile.ts";
-import { exclusionReason } from "../../../../src/domain/table/exclusion.ts";
 import { printTable, readTable } from "../../../../src/domain/table/text.ts";
 import { aCheckedServer, aServer, aServerSpec } from "../../../support/servers.ts";
 import { aNode, aService, aTask, aWorld } from "../../../support/world.ts";

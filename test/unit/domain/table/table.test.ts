@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { compileTable } from "../../../../src/domain/compile/compile-table.ts";
 import type { Task } from "../../../../src/domain/model/task.ts";
-import { compileTable } from "../../../../src/domain/table/compile.ts";
 import { printTable, readTable } from "../../../../src/domain/table/text.ts";
 import { aNode, aService, aTask, aWorld, healthy, now } from "../../../support/world.ts";
 

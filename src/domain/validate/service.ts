@@ -1,9 +1,9 @@
 // What a spec must be before the mesh takes it on. What needs to know the other services is not decided here.
 
 import { checkLabels } from "../labels/labels.ts";
-import { parseConstraints } from "../scheduler/constraint.ts";
-import { invalidAs } from "./error.ts";
-import type { PortRequest, RunSpec, ServiceSpec, UpdatePolicy } from "./service.ts";
+import { parseConstraints } from "../model/constraint.ts";
+import { invalidAs } from "../model/error.ts";
+import type { PortRequest, RunSpec, ServiceSpec, UpdatePolicy } from "../model/service.ts";
 
 const invalid = invalidAs("service/invalid");
 

@@ -1,8 +1,8 @@
 // A placement constraint: `node.role==worker`. Grammar, keys and error texts are SwarmKit's (manager/constraint).
 
-import { contains, parseIp, parseNetwork } from "../model/cidr.ts";
-import { invalidAs } from "../model/error.ts";
-import type { MeshNode } from "../model/node.ts";
+import { contains, parseIp, parseNetwork } from "./cidr.ts";
+import { invalidAs } from "./error.ts";
+import type { MeshNode } from "./node.ts";
 
 /** One constraint, read. */
 export type Constraint = {

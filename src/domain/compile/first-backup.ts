@@ -1,6 +1,6 @@
 // One backup: of a service's backups only the first that can takes requests, as in HAProxy without `option allbackups`.
 
-import type { Share, TableService } from "./table.ts";
+import type { Share, TableService } from "../table/table.ts";
 
 /**
  * The service with all backups but the first on standby. Tasks come in order of their slots, servers after them.

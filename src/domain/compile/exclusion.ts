@@ -2,7 +2,7 @@
 
 import { isNodeDown, type MeshNode } from "../model/node.ts";
 import type { Task } from "../model/task.ts";
-import { isRoutable } from "./compile.ts";
+import { isRoutable } from "./compile-table.ts";
 
 /**
  * Why compiling left a task out, as a clause: `it is unhealthy (L4CON in 0ms)`.

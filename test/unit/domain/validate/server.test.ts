@@ -8,7 +8,7 @@ import {
   serverOrigin,
   withCheckDefaults,
 } from "../../../../src/domain/model/server.ts";
-import { validateServer } from "../../../../src/domain/model/validate-server.ts";
+import { validateServer } from "../../../../src/domain/validate/server.ts";
 
 function aServer(over: Partial<ServerSpec> = {}): ServerSpec {
   return { ...serverDefaults, name: "node1", host: "10.0.0.1", port: 8080, check: null, ...over };

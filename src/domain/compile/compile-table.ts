@@ -18,8 +18,15 @@ import { isServerDraining, isServerUsable } from "../model/server-health.ts";
 import type { Service } from "../model/service.ts";
 import type { Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";
+import type {
+  RoutingTable,
+  TableNode,
+  TableOptions,
+  TableServer,
+  TableService,
+  TableTask,
+} from "../table/table.ts";
 import { withFirstBackupOnly } from "./first-backup.ts";
-import type { RoutingTable, TableNode, TableOptions, TableServer, TableService, TableTask } from "./table.ts";
 
 /**
  * The routing table of a world. Same world, same table, whatever the order of its maps: nodes and services ascend by

@@ -1,9 +1,9 @@
 // What a static server must be before the mesh takes it on. What needs to know the mesh is not decided here.
 
-import { isStatusList } from "./check-expect.ts";
-import { invalidAs } from "./error.ts";
-import { isToken } from "./http-token.ts";
-import type { CheckSpec, HttpCheck, ServerSpec } from "./server.ts";
+import { isStatusList } from "../model/check-expect.ts";
+import { invalidAs } from "../model/error.ts";
+import { isToken } from "../model/http-token.ts";
+import type { CheckSpec, HttpCheck, ServerSpec } from "../model/server.ts";
 
 const invalid = invalidAs("server/invalid");
 

@@ -3,7 +3,7 @@ import { hostsOf, isDefaultService, knownLabels, probeOf } from "../../../../src
 import { MeshError } from "../../../../src/domain/model/error.ts";
 import { resolveRef } from "../../../../src/domain/model/refs.ts";
 import { runHash } from "../../../../src/domain/model/run-hash.ts";
-import { validateSpec } from "../../../../src/domain/model/validate-service.ts";
+import { validateSpec } from "../../../../src/domain/validate/service.ts";
 import { aSpec, type SpecOver } from "../../../support/world.ts";
 
 /** What validateSpec says of a spec; `fine` when nothing. */
