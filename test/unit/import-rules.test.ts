@@ -42,6 +42,17 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
   },
 };
 
+/** For each folder of src/domain/: the other folders of src/domain/ that it may import. */
+const allowedInDomain: Record<string, readonly string[]> = {
+  model: [],
+  table: ["model"],
+  labels: ["model", "table"],
+  compile: ["model", "table", "labels"],
+  validate: ["model", "labels"],
+  scheduler: ["model"],
+  orchestrator: ["model", "scheduler"],
+};
+
 /** Commands that start a mesh or an agent import those folders on demand. */
 const commandImports = new Set(["src/cli/up.ts -> local", "src/cli/agent.ts -> agent"]);
 
@@ -57,12 +68,26 @@ test("[U1] nothing in src/ imports workers/ or test/", () => {
   expect(wrong).toEqual([]);
 });
 
+test("[U1] imports inside src/domain/ go one way, and every folder there has a rule", () => {
+  const wrong = importsUnder("src/domain").filter(({ file, target }) => {
+    const [from, to] = [domainFolder(file), domainFolder(target)];
+    return from !== to && allowedInDomain[from]?.includes(to) !== true;
+  });
+  expect(wrong.map(({ file, target }) => `${file} imports ${target}`)).toEqual([]);
+  expect(readdirSync(join(root, "src/domain")).sort()).toEqual(Object.keys(allowedInDomain).sort());
+});
+
 test("[U1] every folder of src/ has a rule", () => {
   const folders = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) =>
     entry.isDirectory(),
   );
   expect(folders.map((entry) => entry.name).filter((name) => !(name in allowed))).toEqual([]);
 });
+
+/** `model` of `src/domain/model/task.ts`. */
+function domainFolder(path: string): string {
+  return path.split("/")[2] ?? "";
+}
 
 function mayImport({ file, from, target }: Import): boolean {
   const rule = allowed[from];

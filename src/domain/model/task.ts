@@ -88,6 +88,11 @@ export function isAlive(task: Pick<Task, "state">): boolean {
   return taskStates[task.state] <= taskStates.running;
 }
 
+/** True while the registry wants the task to run and it may still run. */
+export function isWanted(task: Pick<Task, "state" | "desired">): boolean {
+  return task.desired === "running" && isAlive(task);
+}
+
 /** `my-web.1`, or `my-web.<node id>` for a task of a global service. */
 export function taskName(serviceName: string, task: Pick<Task, "slot" | "nodeId" | "forNode">): string {
   return `${serviceName}.${task.slot > 0 ? task.slot : (task.nodeId ?? task.forNode ?? 0)}`;

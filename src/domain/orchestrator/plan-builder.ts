@@ -1,7 +1,7 @@
 // Changes: a plan in the making. Deciding reads the world and writes here; nothing else is touched.
 
 import type { EventSubject } from "../model/event.ts";
-import { isNodeDown } from "../model/node.ts";
+import { isNodeDown, type MeshNode } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import { isAlive, type Task, taskName, taskStates } from "../model/task.ts";
 import type { World } from "../model/world.ts";
@@ -87,6 +87,27 @@ export class PlanBuilder {
     const changed = { ...latest, ...part, version: raised };
     this.#tasks.set(task.id, changed);
     return changed;
+  }
+
+  /** Assigns a pending task to a node. */
+  assign(task: Task, node: MeshNode): void {
+    const message =
+      task.forNode === undefined
+        ? "scheduler assigned task to node"
+        : "scheduler confirmed task can run on preassigned node";
+    const assigned = this.change(task, {
+      nodeId: node.id,
+      state: "assigned",
+      message,
+      err: "",
+      stateSinceMs: this.nowMs,
+    });
+    this.recordEvent("task.assign", assigned, `to ${node.hostname}`);
+  }
+
+  /** Says why a task is still pending; a reason it already has is not recorded again. */
+  setPendingReason(task: Task, reason: string): void {
+    if (task.err !== reason) this.recordEvent("task.pending", this.change(task, { err: reason }), reason);
   }
 
   /** Wants a task stopped but remembered. One that no agent has heard of, or ever will, is forgotten at once. */

@@ -27,13 +27,14 @@
 import { nodeMatches, parseConstraints } from "../model/constraint.ts";
 import { canTakeTasks } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
-import type { Task } from "../model/task.ts";
+import { isWanted, type Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";
-import { placeWaiting, setPendingReason } from "../scheduler/place.ts";
+import { placeTasks, type UnplacedTask } from "../scheduler/place.ts";
 import type { Plan } from "./plan.ts";
 import { PlanBuilder } from "./plan-builder.ts";
-import { isWanted, replacementTexts } from "./replacement.ts";
-import { isWaitingForStop, settleSlot, stopOthers, type UnplacedTask, viewSlot } from "./settle-slot.ts";
+import { replacementTexts } from "./replacement.ts";
+import { isWaitingForStop, settleSlot, stopOthers } from "./settle-slot.ts";
+import { viewSlot } from "./slot-view.ts";
 import { freeSlots, nodeSlots, numberedSlots, type Slot, surplusSlots } from "./slots.ts";
 import { trimHistory } from "./task-history.ts";
 import { advanceUpdate, evaluateUpdate, needsUpdateTurn } from "./update.ts";
@@ -54,10 +55,11 @@ export function reconcile(world: World, at: { nowMs: number; newId: () => string
     const slots = wantedSlots(service, tasks, changes);
     waiting.push(...settleService(slots, service, changes));
   }
-  placeWaiting(
-    waiting.filter((one) => isDue(one.task, changes)),
-    changes,
-  );
+  const due = waiting.filter(({ task }) => isDue(task, changes));
+  for (const placement of placeTasks(due, changes.allTasks(), changes)) {
+    if (placement.node !== null) changes.assign(placement.task, placement.node);
+    else changes.setPendingReason(placement.task, placement.reason);
+  }
   return changes.build();
 }
 
@@ -124,7 +126,7 @@ function settleService(
   changes: PlanBuilder,
 ): readonly UnplacedTask[] {
   const constraints = parseConstraints(found.spec.constraints);
-  const views = slots.map((slot) => viewSlot(slot, found, constraints, changes));
+  const views = slots.map((slot) => viewSlot(slot, found, constraints, changes.world.nodes));
   let turns = advanceUpdate(views, found, changes);
   const service = changes.world.services.get(found.id) ?? found;
   const waiting: UnplacedTask[] = [];
@@ -139,7 +141,7 @@ function settleService(
     const one = settleSlot(view, service, changes);
     if (one === null) continue;
     if (!isWaitingForStop(view.slot, service, changes)) waiting.push(one);
-    else setPendingReason(one.task, "waiting for the task before it to stop", changes);
+    else changes.setPendingReason(one.task, "waiting for the task before it to stop");
   }
   return waiting;
 }

@@ -4,7 +4,7 @@ import { compareStrings } from "../model/compare.ts";
 import { type Constraint, nodeMatches } from "../model/constraint.ts";
 import { isNodeDown, isNodeReady, type MeshNode } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
-import { isAlive, type Task, taskStates } from "../model/task.ts";
+import { type Task, taskStates } from "../model/task.ts";
 
 /** Why a task has to go, in the words of its event. */
 export const replacementTexts = {
@@ -17,11 +17,6 @@ export type ReplacementReason = keyof typeof replacementTexts;
 
 /** A task that has to go. */
 export type TaskToReplace = { readonly task: Task; readonly reason: ReplacementReason };
-
-/** True while a task is wanted and may still run. */
-export function isWanted(task: Task): boolean {
-  return task.desired === "running" && isAlive(task);
-}
 
 /**
  * Why a wanted task has to go; null when it may stay. A place that is lost comes before an update, because a

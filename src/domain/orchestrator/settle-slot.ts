@@ -4,66 +4,16 @@
 // A running task that has to go (a leaver) stays until such a one runs, so that the service is never short of what it
 // had; only an update in the order `stop-first` gives up the old before the new is there.
 
-import type { Constraint } from "../model/constraint.ts";
 import { isNodeDown } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import { isAlive, type Task } from "../model/task.ts";
+import type { UnplacedTask } from "../scheduler/place.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
-import {
-  bestTask,
-  isWanted,
-  replacementReason,
-  replacementTexts,
-  type TaskToReplace,
-} from "./replacement.ts";
+import { replacementTexts } from "./replacement.ts";
 import { hasEndedByItself, isWithoutSuccessor, nextStart } from "./restart.ts";
+import type { SlotView } from "./slot-view.ts";
 import type { Slot } from "./slots.ts";
 import { updatePolicyOf } from "./update.ts";
-
-/** A slot looked at: who stays, who goes. */
-export type SlotView = {
-  readonly slot: Slot;
-  /** The wanted task worth keeping. */
-  readonly keeper: Task | null;
-  /** Wanted tasks beside the keeper that may stay but are one too many. */
-  readonly surplus: readonly Task[];
-  /** The running leaver that serves on until a keeper runs. */
-  readonly outgoing: TaskToReplace | null;
-  readonly othersToReplace: readonly TaskToReplace[];
-};
-
-/** A task waiting to be placed, and the node of the task it is to replace, which is about to leave. */
-export type UnplacedTask = {
-  readonly task: Task;
-  readonly service: Service;
-  readonly outgoingNodeId: string | null;
-};
-
-export function viewSlot(
-  slot: Slot,
-  service: Service,
-  constraints: readonly Constraint[],
-  { world: { nodes } }: PlanBuilder,
-): SlotView {
-  const staying: Task[] = [];
-  const leavers: TaskToReplace[] = [];
-  for (const task of slot.tasks) {
-    if (!isWanted(task)) continue;
-    const reason = replacementReason(task, service, constraints, nodes.get(task.nodeId ?? ""));
-    if (reason === null) staying.push(task);
-    else leavers.push({ task, reason });
-  }
-  const keeper = bestTask(staying, nodes);
-  const running = leavers.map(({ task }) => task).filter(({ state }) => state === "running");
-  const last = keeper?.state === "running" ? null : bestTask(running, nodes);
-  return {
-    slot,
-    keeper,
-    surplus: staying.filter((task) => task !== keeper),
-    outgoing: leavers.find(({ task }) => task === last) ?? null,
-    othersToReplace: leavers.filter(({ task }) => task !== last),
-  };
-}
 
 /** Settles a slot as far as it can be now. Returns the task in it that waits for a place, if there is one. */
 export function settleSlot(view: SlotView, service: Service, changes: PlanBuilder): UnplacedTask | null {

@@ -3,8 +3,8 @@
 
 import { compareStrings } from "../model/compare.ts";
 import { canTakeTasks, type MeshNode } from "../model/node.ts";
-import type { Task } from "../model/task.ts";
-import { bestTask, isWanted } from "./replacement.ts";
+import { isWanted, type Task } from "../model/task.ts";
+import { bestTask } from "./replacement.ts";
 
 /** A slot and all its tasks, oldest first; those that are to be forgotten belong to it no more. */
 export type Slot = {

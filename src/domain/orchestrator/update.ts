@@ -14,7 +14,7 @@ import type { Service, UpdatePolicy, UpdateProgress } from "../model/service.ts"
 import { isAlive, type Task, taskStates } from "../model/task.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
 import { hasEndedByItself, isWithoutSuccessor, nextStart } from "./restart.ts";
-import type { SlotView } from "./settle-slot.ts";
+import type { SlotView } from "./slot-view.ts";
 import { nodeSlots, numberedSlots } from "./slots.ts";
 
 /** SwarmKit's monitor; one not longer than the delay becomes a second longer than it. Milliseconds. */

@@ -4,9 +4,8 @@ import { compareStrings } from "../model/compare.ts";
 import type { Constraint } from "../model/constraint.ts";
 import type { MeshNode } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
-import { isAlive, type Task } from "../model/task.ts";
+import { isAlive, isWanted, type Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";
-import { isWanted } from "../orchestrator/replacement.ts";
 
 /** A node and what is on it. */
 export type NodeInfo = {

@@ -6,11 +6,10 @@
 
 import { compareStrings } from "../model/compare.ts";
 import { nodeMatches, parseConstraints } from "../model/constraint.ts";
-import { canTakeTasks } from "../model/node.ts";
+import { canTakeTasks, type MeshNode } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import type { Task } from "../model/task.ts";
-import type { PlanBuilder } from "../orchestrator/plan-builder.ts";
-import type { UnplacedTask } from "../orchestrator/settle-slot.ts";
+import type { World } from "../model/world.ts";
 import { addTask, hostPortsOf, type NodeInfo, nodeInfos, type TaskRequirements } from "./node-info.ts";
 
 /** Failures of a service's present version that make a node the last choice, and for how long they count. */
@@ -27,23 +26,56 @@ const filterTexts = {
 } as const;
 type FilterName = keyof typeof filterTexts;
 
-/** Gives every waiting task a node, or the reason why it has none. */
-export function placeWaiting(waiting: readonly UnplacedTask[], changes: PlanBuilder): void {
-  if (waiting.length === 0) return;
-  const seats = nodeInfos(changes.world, changes.allTasks());
-  const failures = recentFailures(changes);
+/** A task waiting for a node, and the node of the task it is to replace, which is about to stop. */
+export type UnplacedTask = {
+  readonly task: Task;
+  readonly service: Service;
+  readonly outgoingNodeId: string | null;
+};
+
+/** Where a task is placed, or why no node can take it. */
+export type Placement =
+  | { readonly task: Task; readonly node: MeshNode }
+  | { readonly task: Task; readonly node: null; readonly reason: string };
+
+/**
+ * Chooses a node for each unplaced task, in the order in which they were created.
+ *
+ * @param tasks all tasks of the mesh as they are now, which decide how full each node is
+ * @param world the nodes and services, and the recent failures among its tasks
+ * @returns one placement per unplaced task; those without a node come last
+ * @see docs/spec.md S1-S17
+ */
+export function placeTasks(
+  unplaced: readonly UnplacedTask[],
+  tasks: Iterable<Task>,
+  { world, nowMs }: { readonly world: World; readonly nowMs: number },
+): readonly Placement[] {
+  if (unplaced.length === 0) return [];
+  const infos = nodeInfos(world, tasks);
+  const failures = recentFailures(world, nowMs);
   const choices = new Map<string, NodeChoice>();
+  const placed: Placement[] = [];
   const refused: (UnplacedTask & { readonly choice: NodeChoice })[] = [];
-  for (const one of [...waiting].sort(byArrival)) {
-    const choice =
-      choices.get(one.service.id) ?? nodeChoice(one.service, seats, failures.get(one.service.id));
-    choices.set(one.service.id, choice);
-    const candidate = chooseNode(choice, one);
-    if (candidate === null) refused.push({ ...one, choice });
-    else assign(one.task, candidate, choice.requirements, changes);
+  for (const waiting of unplaced.toSorted(byArrival)) {
+    const { task, service } = waiting;
+    const choice = choices.get(service.id) ?? nodeChoice(service, infos, failures.get(service.id));
+    choices.set(service.id, choice);
+    const candidate = chooseNode(choice, waiting);
+    if (candidate === null) {
+      refused.push({ ...waiting, choice });
+    } else {
+      candidate.serviceTasks += 1;
+      addTask(candidate.info, service, choice.requirements.hostPorts, true);
+      placed.push({ task, node: candidate.info.node });
+    }
   }
-  // Only now, because every task placed makes nodes fuller: the reason must be true once all are placed.
-  for (const one of refused) setPendingReason(one.task, noNodeReason(one.choice, one, seats), changes);
+  // Only now, because every placed task makes a node fuller: the reasons must hold once all tasks are placed.
+  const reasons = refused.map((waiting): Placement => {
+    const reason = noNodeReason(waiting.choice, waiting, infos);
+    return { task: waiting.task, node: null, reason };
+  });
+  return [...placed, ...reasons];
 }
 
 /** What one service may choose from, kept over all of its waiting tasks. */
@@ -84,7 +116,7 @@ function nodeChoice(
  * Failures of each service's present version, per node. A rejection counts in full: what a node cannot run now it
  * cannot run in a second either.
  */
-function recentFailures({ world, nowMs }: PlanBuilder): ReadonlyMap<string, ReadonlyMap<string, number>> {
+function recentFailures(world: World, nowMs: number): ReadonlyMap<string, ReadonlyMap<string, number>> {
   const failures = new Map<string, Map<string, number>>();
   for (const { serviceId, nodeId, state, runHash, stateSinceMs } of world.tasks.values()) {
     if ((state !== "failed" && state !== "rejected") || stateSinceMs <= nowMs - failuresWithinMs) continue;
@@ -150,30 +182,6 @@ function failedCapacityFilter(
   if (hostPorts.some((port) => (seat.hostPorts.get(port) ?? 0) > own)) return "hostPort";
   if (maxPerNode > 0 && (seat.tasksOf.get(service.id) ?? 0) - own >= maxPerNode) return "maxPerNode";
   return null;
-}
-
-function assign(task: Task, candidate: NodeCandidate, want: TaskRequirements, changes: PlanBuilder): void {
-  const { info } = candidate;
-  candidate.serviceTasks += 1;
-  addTask(info, want.service, want.hostPorts, true);
-  const message =
-    task.forNode === undefined
-      ? "scheduler assigned task to node"
-      : "scheduler confirmed task can run on preassigned node";
-  const assigned = changes.change(task, {
-    nodeId: info.node.id,
-    state: "assigned",
-    message,
-    err: "",
-    stateSinceMs: changes.nowMs,
-  });
-  changes.recordEvent("task.assign", assigned, `to ${info.node.hostname}`);
-}
-
-/** Says why a task still waits; a reason already given is not given again. */
-export function setPendingReason(task: Task, err: string, changes: PlanBuilder): void {
-  if (task.err === err) return;
-  changes.recordEvent("task.pending", changes.change(task, { err }), err);
 }
 
 function noNodeReason(

@@ -3,10 +3,10 @@ import { describe, expect, test } from "vitest";
 import { parseConstraints } from "../../../../src/domain/model/constraint.ts";
 import { canTakeTasks } from "../../../../src/domain/model/node.ts";
 import type { Service } from "../../../../src/domain/model/service.ts";
-import { isAlive, type Task, taskStates } from "../../../../src/domain/model/task.ts";
+import { isAlive, isWanted, type Task, taskStates } from "../../../../src/domain/model/task.ts";
 import type { World } from "../../../../src/domain/model/world.ts";
 import { isEmpty, type Plan } from "../../../../src/domain/orchestrator/plan.ts";
-import { isWanted, replacementReason } from "../../../../src/domain/orchestrator/replacement.ts";
+import { replacementReason } from "../../../../src/domain/orchestrator/replacement.ts";
 import { type Happening, happenings, type SeenSlot, SimulatedMesh, slotsOf } from "./simulated-mesh.ts";
 
 const desiredOrder = { running: 0, shutdown: 1, remove: 2 };

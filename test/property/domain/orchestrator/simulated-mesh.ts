@@ -4,12 +4,12 @@
 import fc from "fast-check";
 import { parseConstraints } from "../../../../src/domain/model/constraint.ts";
 import type { Service } from "../../../../src/domain/model/service.ts";
-import { isAlive, type Task } from "../../../../src/domain/model/task.ts";
+import { isAlive, isWanted, type Task } from "../../../../src/domain/model/task.ts";
 import { applyReport, type ReportedState } from "../../../../src/domain/model/task-report.ts";
 import type { World } from "../../../../src/domain/model/world.ts";
 import { applyPlan, type Plan } from "../../../../src/domain/orchestrator/plan.ts";
 import { reconcile } from "../../../../src/domain/orchestrator/reconcile.ts";
-import { isWanted, replacementReason } from "../../../../src/domain/orchestrator/replacement.ts";
+import { replacementReason } from "../../../../src/domain/orchestrator/replacement.ts";
 import {
   aNode,
   aService,
