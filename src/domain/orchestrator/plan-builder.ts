@@ -114,7 +114,7 @@ export class PlanBuilder {
   stop(task: Task, why: string): void {
     const lostAtMs = this.#lostAtMs(task);
     if (taskStates[task.state] < taskStates.assigned || lostAtMs <= this.nowMs) {
-      this.forget(task);
+      this.delete(task);
     } else {
       this.change(task, { desired: "shutdown" });
       this.recordEvent("task.shutdown", task, why);
@@ -141,11 +141,11 @@ export class PlanBuilder {
    * Wants a task stopped and forgotten: once it is dead, or at once where nobody would ever say that it is, since no
    * agent has heard of it or its node is gone or down.
    */
-  discard(task: Task, why: string): void {
+  remove(task: Task, why: string): void {
     const node = this.world.nodes.get(task.nodeId ?? "");
     const heardOf = taskStates[task.state] >= taskStates.assigned && node !== undefined && !isNodeDown(node);
     if (!isAlive(task) || !heardOf) {
-      this.forget(task);
+      this.delete(task);
     } else if (task.desired !== "remove") {
       this.change(task, { desired: "remove" });
       this.recordEvent("task.remove", task, why);
@@ -157,7 +157,7 @@ export class PlanBuilder {
     this.#world = { ...this.#world, services: new Map(this.#world.services).set(service.id, service) };
   }
 
-  forget(task: Task): void {
+  delete(task: Task): void {
     this.#tasks.delete(task.id);
     if (this.world.tasks.has(task.id)) this.#removed.add(task.id);
   }

@@ -32,12 +32,12 @@ import type { World } from "../model/world.ts";
 import { placeTasks, type UnplacedTask } from "../scheduler/place.ts";
 import type { Plan } from "./plan.ts";
 import { PlanBuilder } from "./plan-builder.ts";
+import { isWaitingForStop, reconcileSlot, stopOthers } from "./reconcile-slot.ts";
 import { replacementTexts } from "./replacement.ts";
-import { isWaitingForStop, settleSlot, stopOthers } from "./settle-slot.ts";
 import { viewSlot } from "./slot-view.ts";
 import { freeSlots, nodeSlots, numberedSlots, type Slot, surplusSlots } from "./slots.ts";
 import { trimHistory } from "./task-history.ts";
-import { advanceUpdate, evaluateUpdate, needsUpdateTurn } from "./update.ts";
+import { advanceUpdate, evaluateUpdate, wouldStartUpdate } from "./update.ts";
 
 /**
  * Decides what to change so that the tasks become what the services ask for.
@@ -47,13 +47,13 @@ import { advanceUpdate, evaluateUpdate, needsUpdateTurn } from "./update.ts";
  */
 export function reconcile(world: World, at: { nowMs: number; newId: () => string }): Plan {
   const changes = new PlanBuilder(world, at);
-  const tasksOf = rememberedTasks(changes);
+  const tasksOf = tasksByService(changes);
   const waiting: UnplacedTask[] = [];
   for (const found of world.services.values()) {
     const tasks = tasksOf.get(found.id) ?? [];
     const service = evaluateUpdate(found, tasks, changes);
     const slots = wantedSlots(service, tasks, changes);
-    waiting.push(...settleService(slots, service, changes));
+    waiting.push(...reconcileService(slots, service, changes));
   }
   const due = waiting.filter(({ task }) => isDue(task, changes));
   for (const placement of placeTasks(due, changes.allTasks(), changes)) {
@@ -64,11 +64,11 @@ export function reconcile(world: World, at: { nowMs: number; newId: () => string
 }
 
 /** The tasks that make up each service's slots. What is to be forgotten is dealt with on the way. */
-function rememberedTasks(changes: PlanBuilder): ReadonlyMap<string, readonly Task[]> {
+function tasksByService(changes: PlanBuilder): ReadonlyMap<string, readonly Task[]> {
   const tasksOf = new Map<string, Task[]>();
   for (const task of changes.world.tasks.values()) {
-    if (!changes.world.services.has(task.serviceId)) changes.discard(task, "its service was removed");
-    else if (task.desired === "remove") changes.discard(task, "");
+    if (!changes.world.services.has(task.serviceId)) changes.remove(task, "its service was removed");
+    else if (task.desired === "remove") changes.remove(task, "");
     else {
       const seen = changes.orphanIfNodeGone(task);
       const list = tasksOf.get(task.serviceId);
@@ -93,7 +93,7 @@ function wantedSlots(service: Service, tasks: readonly Task[], changes: PlanBuil
   const slots = numberedSlots(tasks).map(trim);
   const surplus = new Set(surplusSlots(slots, replicas, nodes));
   for (const { tasks: given } of surplus) {
-    for (const task of given) changes.discard(task, "the service was scaled down");
+    for (const task of given) changes.remove(task, "the service was scaled down");
   }
   return [...slots.filter((slot) => !surplus.has(slot)), ...freeSlots(slots, replicas)];
 }
@@ -109,18 +109,18 @@ function globalSlots(service: Service, slots: readonly Slot[], changes: PlanBuil
     const suits = node !== undefined && nodeMatches(constraints, node);
     if (suits && canTakeTasks(node)) return true;
     for (const task of tasks) {
-      if (node === undefined) changes.forget(task);
+      if (node === undefined) changes.delete(task);
       else if (!isWanted(task)) continue;
       else if (node.availability === "drain") changes.stop(task, replacementTexts.drain);
       else if (!suits && node.availability === "active") changes.stop(task, replacementTexts.constraint);
-      else if (task.nodeId === null) changes.forget(task);
+      else if (task.nodeId === null) changes.delete(task);
     }
     return false;
   });
 }
 
 /** Settles the slots of a service; returns its tasks that wait for a place. */
-function settleService(
+function reconcileService(
   slots: readonly Slot[],
   found: Service,
   changes: PlanBuilder,
@@ -131,14 +131,14 @@ function settleService(
   const service = changes.world.services.get(found.id) ?? found;
   const waiting: UnplacedTask[] = [];
   for (const view of views) {
-    if (needsUpdateTurn(view, service)) {
+    if (wouldStartUpdate(view, service)) {
       turns -= 1;
       if (turns < 0) {
         stopOthers(view, changes);
         continue;
       }
     }
-    const one = settleSlot(view, service, changes);
+    const one = reconcileSlot(view, service, changes);
     if (one === null) continue;
     if (!isWaitingForStop(view.slot, service, changes)) waiting.push(one);
     else changes.setPendingReason(one.task, "waiting for the task before it to stop");

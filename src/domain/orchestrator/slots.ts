@@ -62,13 +62,13 @@ export function surplusSlots(slots: readonly Slot[], wanted: number, nodes: Node
   return ranked.slice(wanted).map(({ slot }) => slot);
 }
 
-type RankedSlot = { readonly slot: Slot; readonly nodeId: string | null; readonly runs: boolean };
+type RankedSlot = { readonly slot: Slot; readonly nodeId: string | null; readonly isRunning: boolean };
 
 function rankSlot(slot: Slot, nodes: NodesById): RankedSlot {
   const task = bestTask(slot.tasks.filter(isWanted), nodes);
   const node = nodes.get(task?.nodeId ?? "");
   const runs = task?.state === "running" && node !== undefined && keepsTasks(node);
-  return { slot, nodeId: task?.nodeId ?? null, runs };
+  return { slot, nodeId: task?.nodeId ?? null, isRunning: runs };
 }
 
 function keepsTasks(node: MeshNode): boolean {
@@ -76,7 +76,7 @@ function keepsTasks(node: MeshNode): boolean {
 }
 
 function byRank(a: RankedSlot, b: RankedSlot): number {
-  return Number(b.runs) - Number(a.runs) || a.slot.number - b.slot.number;
+  return Number(b.isRunning) - Number(a.isRunning) || a.slot.number - b.slot.number;
 }
 
 /** Groups tasks; each group oldest first. */

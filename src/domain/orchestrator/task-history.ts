@@ -19,6 +19,6 @@ export function trimHistory(
   const counted = policy.maxAttempts <= maxCountedAttempts ? policy.maxAttempts + 1 : 0;
   const dead = tasks.filter((task) => !isAlive(task));
   const excess = new Set(dead.slice(0, -Math.max(historyLimit, counted)));
-  for (const task of excess) changes.forget(task);
+  for (const task of excess) changes.delete(task);
   return tasks.filter((task) => !excess.has(task));
 }

@@ -88,7 +88,7 @@ export function advanceUpdate(views: readonly SlotView[], given: Service, change
   if (!update || !isUpdating(service)) return 0;
   const { parallelism, delayMs, monitorMs } = updatePolicyOf(service);
   const moved = views.flatMap(({ slot }) => movedAtMs(slot.tasks, service, update) ?? []);
-  const waiting = views.filter((view) => needsUpdateTurn(view, service)).length;
+  const waiting = views.filter((view) => wouldStartUpdate(view, service)).length;
   const between = views.filter((view) => isInTransition(view, service, changes)).length;
   const slots = Math.max(update.slots, waiting + between);
   const counted = slots === update.slots ? service : setProgress(service, { slots }, changes);
@@ -103,7 +103,7 @@ export function advanceUpdate(views: readonly SlotView[], given: Service, change
 }
 
 /** True when settling this slot would begin its update, for which it has to have a turn. */
-export function needsUpdateTurn({ slot, keeper, outgoing }: SlotView, service: Service): boolean {
+export function wouldStartUpdate({ slot, keeper, outgoing }: SlotView, service: Service): boolean {
   const isBegun = slot.tasks.some(
     (task) => isWithoutSuccessor(task) && hasEndedWithCurrentSpec(task, service),
   );
@@ -115,7 +115,7 @@ function beginIfNeeded(service: Service, views: readonly SlotView[], changes: Pl
   if (update && update.completedAtMs === null) return service;
   // What a completed update tried in vain goes on by the restart policy; a slot it never saw is a new update.
   const begins = update
-    ? (view: SlotView) => needsUpdateTurn(view, service)
+    ? (view: SlotView) => wouldStartUpdate(view, service)
     : (view: SlotView) => hasOutdatedTask(view) && !hasNoSuccessor(view, service, changes);
   if (!views.some(begins)) return service;
   return setProgress(service, beginUpdate("updating", changes.nowMs), changes);
@@ -185,7 +185,7 @@ function setProgress(service: Service, part: Partial<UpdateProgress>, changes: P
 /** True while a slot has left the old spec and not arrived at the new one. */
 function isInTransition(view: SlotView, service: Service, changes: PlanBuilder): boolean {
   const { slot, keeper, outgoing } = view;
-  if (keeper?.state === "running" || needsUpdateTurn(view, service)) return false;
+  if (keeper?.state === "running" || wouldStartUpdate(view, service)) return false;
   if (service.update && movedAtMs(slot.tasks, service, service.update) !== null) return false;
   if (outgoing?.reason === "update") return true;
   const last = slot.tasks.findLast(isWithoutSuccessor);
@@ -200,7 +200,7 @@ function isInTransition(view: SlotView, service: Service, changes: PlanBuilder):
 function isDone(view: SlotView, service: Service, changes: PlanBuilder): boolean {
   const { slot, keeper } = view;
   if (keeper?.state === "running") return true;
-  if (needsUpdateTurn(view, service)) return false;
+  if (wouldStartUpdate(view, service)) return false;
   if (service.update && movedAtMs(slot.tasks, service, service.update) !== null) return true;
   return hasNoSuccessor(view, service, changes);
 }

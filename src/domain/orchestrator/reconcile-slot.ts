@@ -16,7 +16,7 @@ import type { Slot } from "./slots.ts";
 import { updatePolicyOf } from "./update.ts";
 
 /** Settles a slot as far as it can be now. Returns the task in it that waits for a place, if there is one. */
-export function settleSlot(view: SlotView, service: Service, changes: PlanBuilder): UnplacedTask | null {
+export function reconcileSlot(view: SlotView, service: Service, changes: PlanBuilder): UnplacedTask | null {
   stopOthers(view, changes);
   const keeper = view.keeper ?? createSuccessor(view, service, changes);
   if (keeper === null) return null;
