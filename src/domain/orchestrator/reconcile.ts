@@ -1,28 +1,33 @@
-// Reconcile: from the world as it is to the tasks as the operator wants them.
+// Reconciling: decides which tasks to create, place, stop and delete so that the tasks match what the
+// services ask for.
 //
-// It is one pure function that is asked again after every change: it reads the whole world, never remembers anything
-// between two calls, and answers with a plan. A settled world gives an empty one. What it goes by:
+// It is one pure function, called again after every change. It reads the whole world, keeps nothing between
+// two calls and returns a plan; the plan of a settled world is empty. Its rules:
 //
-//  - A service asks for slots: a replicated one for N of them, with freed low numbers used again; a global one for one on
-//    every node that is ready, active and meets its constraints. Fewer replicas give slots up, from the fullest nodes
-//    first (slots.ts).
-//  - A slot wants exactly one task, on a node it may be on and made from the service as it is now. Where there are two,
-//    the better stays (fate.ts).
-//  - Replacement before removal: a running task that has to go, because its node drains or is down, because a constraint
-//    no longer holds there or because the service was updated, stays wanted until another one runs in its slot
-//    (settle-slot.ts). A node that comes back in time so keeps its task, and the replacement is dropped.
-//  - Updates move a few slots at a time, stand still while a new task does not run, and pause or go back when it fails
-//    (update.ts). Lost places are replaced all at once.
-//  - A task that ended by itself is followed by another as its restart policy says, at once after the first failure and
-//    later after each further one (restart.ts). The follower is there at once, so that its slot always shows a task and
-//    the reason why it does not run yet; it is only placed later.
-//  - Waiting tasks are spread over the nodes (place.ts), or told why no node can take them.
-//  - A task that is not to be remembered (scaled down, service removed) is forgotten once it is dead, or when nobody will
-//    ever say that it is. Others are remembered, a few for each slot (history.ts).
-//  - A node that was removed takes its tasks with it: they are orphaned. So are, after a day, tasks told to stop on a node
-//    that stays down. Until then they block nothing.
+//  - Slots. A replicated service has N slots and reuses free low numbers. A global service has one slot on
+//    every node that is ready, active and meets its constraints. Scaling down removes slots from the fullest
+//    nodes first (slots.ts).
+//  - One task per slot. A settled slot has exactly one wanted task, on a node that may run it, made from the
+//    current spec. Of two such tasks the better one stays (replacement.ts, slot-view.ts).
+//  - Replace, then remove. A running task that needs replacement, because its node drains or is down, a
+//    constraint no longer holds or the service was updated, keeps its desired state `running` until its
+//    replacement runs (reconcile-slot.ts). If its node comes back before that, the task stays and the
+//    replacement is stopped.
+//  - Updates. An update replaces a few slots at a time, waits while a new task does not run, and pauses or
+//    rolls back when one fails (update.ts). Tasks of lost nodes are replaced all at once.
+//  - Restarts. A task that ended by itself gets a successor if the restart policy says so: at once after the
+//    first failure, with a growing delay after each further one (restart.ts). The successor is created at
+//    once, so that the slot always shows a task and the reason why it is not running, and placed when its
+//    delay is over.
+//  - Placement. Unplaced tasks are spread over the nodes, or show why no node can take them
+//    (scheduler/place.ts).
+//  - Removal. A task whose slot or service was removed is deleted once it is dead, or at once if no agent can
+//    report that. Other dead tasks stay as history, a few per slot (task-history.ts).
+//  - Lost nodes. The tasks of a removed node become orphaned, and so does, after a day, a task that should
+//    stop on a node that is down. Until then they block nothing.
 //
-// All decisions are made slot by slot from an index built once, so that the cost grows with the number of tasks.
+// Every decision is made per slot from an index built once, so the cost grows linearly with the number of
+// tasks.
 
 import { nodeMatches, parseConstraints } from "../model/constraint.ts";
 import { canTakeTasks } from "../model/node.ts";
@@ -37,118 +42,122 @@ import { replacementTexts } from "./replacement.ts";
 import { viewSlot } from "./slot-view.ts";
 import { freeSlots, nodeSlots, numberedSlots, type Slot, surplusSlots } from "./slots.ts";
 import { trimHistory } from "./task-history.ts";
-import { advanceUpdate, evaluateUpdate, wouldStartUpdate } from "./update.ts";
+import { advanceUpdate, evaluateUpdate } from "./update.ts";
+import { wouldStartUpdate } from "./update-slot.ts";
 
 /**
- * Decides what to change so that the tasks become what the services ask for.
+ * Decides what to change so that the tasks match the services.
  *
- * @param at the present (epoch milliseconds), and where ids of new tasks come from
+ * @param at the current time (epoch milliseconds) and the source of ids for new tasks
  * @see docs/spec.md C1-C52, S1-S17
  */
 export function reconcile(world: World, at: { nowMs: number; newId: () => string }): Plan {
-  const changes = new PlanBuilder(world, at);
-  const tasksOf = tasksByService(changes);
-  const waiting: UnplacedTask[] = [];
-  for (const found of world.services.values()) {
-    const tasks = tasksOf.get(found.id) ?? [];
-    const service = evaluateUpdate(found, tasks, changes);
-    const slots = wantedSlots(service, tasks, changes);
-    waiting.push(...reconcileService(slots, service, changes));
+  const plan = new PlanBuilder(world, at);
+  const serviceTasks = tasksByService(plan);
+  const unplaced: UnplacedTask[] = [];
+  for (const before of world.services.values()) {
+    const tasks = serviceTasks.get(before.id) ?? [];
+    const service = evaluateUpdate(before, tasks, plan);
+    const slots = wantedSlots(service, tasks, plan);
+    unplaced.push(...reconcileService(slots, service, plan));
   }
-  const due = waiting.filter(({ task }) => isDue(task, changes));
-  for (const placement of placeTasks(due, changes.allTasks(), changes)) {
-    if (placement.node !== null) changes.assign(placement.task, placement.node);
-    else changes.setPendingReason(placement.task, placement.reason);
+  const due = unplaced.filter(({ task }) => isDue(task, plan));
+  for (const placement of placeTasks(due, plan.allTasks(), plan)) {
+    if (placement.node !== null) plan.assign(placement.task, placement.node);
+    else plan.setPendingReason(placement.task, placement.reason);
   }
-  return changes.build();
+  return plan.build();
 }
 
-/** The tasks that make up each service's slots. What is to be forgotten is dealt with on the way. */
-function tasksByService(changes: PlanBuilder): ReadonlyMap<string, readonly Task[]> {
-  const tasksOf = new Map<string, Task[]>();
-  for (const task of changes.world.tasks.values()) {
-    if (!changes.world.services.has(task.serviceId)) changes.remove(task, "its service was removed");
-    else if (task.desired === "remove") changes.remove(task, "");
+/** The tasks of each service that fill its slots. Removes the other tasks and orphans those of lost nodes. */
+function tasksByService(plan: PlanBuilder): ReadonlyMap<string, readonly Task[]> {
+  const serviceTasks = new Map<string, Task[]>();
+  for (const task of plan.world.tasks.values()) {
+    if (!plan.world.services.has(task.serviceId)) plan.remove(task, "its service was removed");
+    else if (task.desired === "remove") plan.remove(task, "");
     else {
-      const seen = changes.orphanIfNodeGone(task);
-      const list = tasksOf.get(task.serviceId);
-      if (list === undefined) tasksOf.set(task.serviceId, [seen]);
-      else list.push(seen);
+      const latest = plan.orphanIfNodeGone(task);
+      const list = serviceTasks.get(task.serviceId);
+      if (list === undefined) serviceTasks.set(task.serviceId, [latest]);
+      else list.push(latest);
     }
   }
-  return tasksOf;
+  return serviceTasks;
 }
 
-/** The slots the service is to have; the tasks of all others are given up. */
-function wantedSlots(service: Service, tasks: readonly Task[], changes: PlanBuilder): readonly Slot[] {
-  const { nodes } = changes.world;
+/** The slots the service asks for; removes the tasks of all others. */
+function wantedSlots(service: Service, tasks: readonly Task[], plan: PlanBuilder): readonly Slot[] {
+  const { nodes } = plan.world;
   const trim = (slot: Slot): Slot => ({
     ...slot,
-    tasks: trimHistory(slot.tasks, service.spec.restart, changes),
+    tasks: trimHistory(slot.tasks, service.spec.restart, plan),
   });
   if (service.spec.mode.kind === "global") {
-    return globalSlots(service, nodeSlots(tasks, nodes).map(trim), changes);
+    return globalSlots(service, nodeSlots(tasks, nodes).map(trim), plan);
   }
   const { replicas } = service.spec.mode;
   const slots = numberedSlots(tasks).map(trim);
   const surplus = new Set(surplusSlots(slots, replicas, nodes));
-  for (const { tasks: given } of surplus) {
-    for (const task of given) changes.remove(task, "the service was scaled down");
+  for (const slot of surplus) {
+    for (const task of slot.tasks) plan.remove(task, "the service was scaled down");
   }
   return [...slots.filter((slot) => !surplus.has(slot)), ...freeSlots(slots, replicas)];
 }
 
 /**
- * The slots in which a global service's task may be started or replaced now. A node that is paused or not heard keeps
- * what it has: nothing can take its place, and running the task twice would be the price of trying.
+ * The slots in which a global service's task may be started or replaced now. A node that is paused or not
+ * ready keeps its task: no other node can run it instead, and starting it again there could run it twice.
  */
-function globalSlots(service: Service, slots: readonly Slot[], changes: PlanBuilder): readonly Slot[] {
+function globalSlots(service: Service, slots: readonly Slot[], plan: PlanBuilder): readonly Slot[] {
   const constraints = parseConstraints(service.spec.constraints);
   return slots.filter(({ nodeId, tasks }) => {
-    const node = changes.world.nodes.get(nodeId ?? "");
-    const suits = node !== undefined && nodeMatches(constraints, node);
-    if (suits && canTakeTasks(node)) return true;
+    const node = plan.world.nodes.get(nodeId ?? "");
+    const meetsConstraints = node !== undefined && nodeMatches(constraints, node);
+    if (meetsConstraints && canTakeTasks(node)) return true;
     for (const task of tasks) {
-      if (node === undefined) changes.delete(task);
+      if (node === undefined) plan.delete(task);
       else if (!isWanted(task)) continue;
-      else if (node.availability === "drain") changes.stop(task, replacementTexts.drain);
-      else if (!suits && node.availability === "active") changes.stop(task, replacementTexts.constraint);
-      else if (task.nodeId === null) changes.delete(task);
+      else if (node.availability === "drain") plan.stop(task, replacementTexts.drain);
+      else if (!meetsConstraints && node.availability === "active") {
+        plan.stop(task, replacementTexts.constraint);
+      } else if (task.nodeId === null) plan.delete(task);
     }
     return false;
   });
 }
 
-/** Settles the slots of a service; returns its tasks that wait for a place. */
+/**
+ * Reconciles the slots of a service, as many with an update as its policy allows; returns its unplaced tasks.
+ */
 function reconcileService(
   slots: readonly Slot[],
-  found: Service,
-  changes: PlanBuilder,
+  before: Service,
+  plan: PlanBuilder,
 ): readonly UnplacedTask[] {
-  const constraints = parseConstraints(found.spec.constraints);
-  const views = slots.map((slot) => viewSlot(slot, found, constraints, changes.world.nodes));
-  let turns = advanceUpdate(views, found, changes);
-  const service = changes.world.services.get(found.id) ?? found;
-  const waiting: UnplacedTask[] = [];
+  const constraints = parseConstraints(before.spec.constraints);
+  const views = slots.map((slot) => viewSlot(slot, before, constraints, plan.world.nodes));
+  let updatesLeft = advanceUpdate(views, before, plan);
+  const service = plan.world.services.get(before.id) ?? before;
+  const unplaced: UnplacedTask[] = [];
   for (const view of views) {
     if (wouldStartUpdate(view, service)) {
-      turns -= 1;
-      if (turns < 0) {
-        stopOthers(view, changes);
+      updatesLeft -= 1;
+      if (updatesLeft < 0) {
+        stopOthers(view, plan);
         continue;
       }
     }
-    const one = reconcileSlot(view, service, changes);
-    if (one === null) continue;
-    if (!isWaitingForStop(view.slot, service, changes)) waiting.push(one);
-    else changes.setPendingReason(one.task, "waiting for the task before it to stop");
+    const waiting = reconcileSlot(view, service, plan);
+    if (waiting === null) continue;
+    if (!isWaitingForStop(view.slot, service, plan)) unplaced.push(waiting);
+    else plan.setPendingReason(waiting.task, "waiting for the previous task to stop");
   }
-  return waiting;
+  return unplaced;
 }
 
-/** False while a task may not be placed yet. */
-function isDue(task: Task, changes: PlanBuilder): boolean {
-  if (task.notBeforeMs <= changes.nowMs) return true;
-  changes.wakeAt(task.notBeforeMs);
+/** False while a task's delay is running; then the plan asks to be woken at its end. */
+function isDue(task: Task, plan: PlanBuilder): boolean {
+  if (task.notBeforeMs <= plan.nowMs) return true;
+  plan.wakeAt(task.notBeforeMs);
   return false;
 }
