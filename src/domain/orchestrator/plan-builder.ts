@@ -1,4 +1,4 @@
-// Changes: a plan in the making. Deciding reads the world and writes here; nothing else is touched.
+// The plan under construction: reconciling reads the world through it and records every change in it.
 
 import type { EventSubject } from "../model/event.ts";
 import { isNodeDown, type MeshNode } from "../model/node.ts";
@@ -7,13 +7,13 @@ import { isAlive, type Task, taskName, taskStates } from "../model/task.ts";
 import type { World } from "../model/world.ts";
 import type { Plan } from "./plan.ts";
 
-/** A node down for this long is taken to be gone, as in Swarm. */
+/** After this long a node that is down counts as lost, and its tasks become orphaned, as in Swarm. */
 const orphanedAfterMs = 24 * 60 * 60_000;
 
-/** When a new task may start, and what to say until then. */
+/** The earliest start of a new task, and the reason shown until then. */
 export type TaskStart = { readonly notBeforeMs: number; readonly err: string };
 
-/** Which slot a new task is for: a number from 1, or a node of a global service. */
+/** The slot of a new task: its number from 1, or the node of a global service. */
 export type SlotKey = { readonly number: number; readonly nodeId: string | null };
 
 export class PlanBuilder {
@@ -32,17 +32,17 @@ export class PlanBuilder {
     this.#newId = at.newId;
   }
 
-  /** The world as it was found, but with its services as they stand after the changes so far. */
+  /** The world as passed in, except that its services include the changes so far. */
   get world(): World {
     return this.#world;
   }
 
-  /** The task as it stands after the changes so far; undefined once it is removed. */
+  /** The task with the changes so far; undefined if the plan deletes it. */
   latest(task: Task): Task | undefined {
     return this.#removed.has(task.id) ? undefined : (this.#tasks.get(task.id) ?? task);
   }
 
-  /** All tasks as they stand after the changes so far. */
+  /** All tasks with the changes so far. */
   *allTasks(): Iterable<Task> {
     for (const task of this.world.tasks.values()) {
       const latest = this.latest(task);
@@ -51,7 +51,7 @@ export class PlanBuilder {
     for (const task of this.#tasks.values()) if (!this.world.tasks.has(task.id)) yield task;
   }
 
-  /** A new task of the service as it is now, waiting to be placed. */
+  /** Creates a pending task from the service's current spec. */
   create(service: Service, slot: SlotKey, start: TaskStart, why: string): Task {
     const task: Task = {
       id: this.#newId(),
@@ -80,11 +80,11 @@ export class PlanBuilder {
     return task;
   }
 
-  /** Changes part of a task; its version rises once in a plan. */
-  change(task: Task, part: Partial<Task>): Task {
+  /** Changes some fields of a task. Its version rises by one per plan, however often it changes. */
+  change(task: Task, fields: Partial<Task>): Task {
     const latest = this.#tasks.get(task.id) ?? task;
-    const raised = this.#tasks.has(task.id) ? latest.version : latest.version + 1;
-    const changed = { ...latest, ...part, version: raised };
+    const version = this.#tasks.has(task.id) ? latest.version : latest.version + 1;
+    const changed = { ...latest, ...fields, version };
     this.#tasks.set(task.id, changed);
     return changed;
   }
@@ -105,12 +105,15 @@ export class PlanBuilder {
     this.recordEvent("task.assign", assigned, `to ${node.hostname}`);
   }
 
-  /** Says why a task is still pending; a reason it already has is not recorded again. */
+  /** Sets the reason why a task is still pending; an unchanged reason is not recorded again. */
   setPendingReason(task: Task, reason: string): void {
     if (task.err !== reason) this.recordEvent("task.pending", this.change(task, { err: reason }), reason);
   }
 
-  /** Wants a task stopped but remembered. One that no agent has heard of, or ever will, is forgotten at once. */
+  /**
+   * Sets the desired state to `shutdown`; the dead task stays in the history. Deletes the task instead if no
+   * agent has been assigned it, or if its node is lost.
+   */
   stop(task: Task, why: string): void {
     const lostAtMs = this.#lostAtMs(task);
     if (taskStates[task.state] < taskStates.assigned || lostAtMs <= this.nowMs) {
@@ -122,11 +125,14 @@ export class PlanBuilder {
     }
   }
 
-  /** Gives up a living task whose agent will not be heard again: nobody else could ever say that it is dead. */
+  /**
+   * Orphans a task that no agent can report dead: its node was removed, or it should stop and its node has
+   * been down for a day.
+   */
   orphanIfNodeGone(task: Task): Task {
     const node = this.world.nodes.get(task.nodeId ?? "");
-    const mayBeHeard = node !== undefined && task.desired === "running";
-    if (task.nodeId === null || !isAlive(task) || mayBeHeard) return task;
+    if (task.nodeId === null || !isAlive(task)) return task;
+    if (node !== undefined && task.desired === "running") return task;
     const lostAtMs = this.#lostAtMs(task);
     if (lostAtMs > this.nowMs) {
       if (lostAtMs < Number.POSITIVE_INFINITY) this.wakeAt(lostAtMs);
@@ -138,13 +144,14 @@ export class PlanBuilder {
   }
 
   /**
-   * Wants a task stopped and forgotten: once it is dead, or at once where nobody would ever say that it is, since no
-   * agent has heard of it or its node is gone or down.
+   * Sets the desired state to `remove`; the task is deleted once it is dead. Deletes it now if no agent can
+   * report that: none has been assigned the task, or its node was removed or is down.
    */
   remove(task: Task, why: string): void {
     const node = this.world.nodes.get(task.nodeId ?? "");
-    const heardOf = taskStates[task.state] >= taskStates.assigned && node !== undefined && !isNodeDown(node);
-    if (!isAlive(task) || !heardOf) {
+    const isAssigned = taskStates[task.state] >= taskStates.assigned;
+    const canBeReported = isAssigned && node !== undefined && !isNodeDown(node);
+    if (!isAlive(task) || !canBeReported) {
       this.delete(task);
     } else if (task.desired !== "remove") {
       this.change(task, { desired: "remove" });
@@ -152,17 +159,19 @@ export class PlanBuilder {
     }
   }
 
+  /** Replaces a service; `world` shows the new one from here on. */
   replaceService(service: Service): void {
     this.#services.set(service.id, service);
     this.#world = { ...this.#world, services: new Map(this.#world.services).set(service.id, service) };
   }
 
+  /** Deletes a task's record. */
   delete(task: Task): void {
     this.#tasks.delete(task.id);
     if (this.world.tasks.has(task.id)) this.#removed.add(task.id);
   }
 
-  /** Something becomes due at this moment by time alone. */
+  /** Asks to reconcile again at this time. */
   wakeAt(atMs: number): void {
     this.#wakeAtMs = Math.min(this.#wakeAtMs ?? atMs, atMs);
   }
@@ -187,7 +196,10 @@ export class PlanBuilder {
     };
   }
 
-  /** When a task that is to stop counts as lost: its node removed, or down for a day. Never while it may be heard. */
+  /**
+   * When a stopping task counts as lost: at once if its node was removed, after a day if it is down, else
+   * never.
+   */
   #lostAtMs(task: Task): number {
     const node = this.world.nodes.get(task.nodeId ?? "");
     if (node === undefined) return this.nowMs;

@@ -1,24 +1,23 @@
-// A plan: what the registry would change about tasks and updates, decided but not yet done.
+// The plan: the changes to tasks and services that reconciling decided on and the registry has yet to save.
 
 import type { NewEvent } from "../model/event.ts";
 import type { Service } from "../model/service.ts";
 import type { Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";
 
-/** What to write, when to look again, and what to tell about it. */
 export type Plan = {
-  /** New or changed tasks, whole values, each at most once. */
+  /** New and changed tasks, each whole and at most once. */
   readonly tasks: readonly Task[];
-  /** Changed services, whole values, each at most once: an update that got on, or went back. */
+  /** Services whose update progressed or was rolled back, each whole and at most once. */
   readonly services: readonly Service[];
-  /** Ids of tasks to forget; none of them is in `tasks`. */
+  /** Ids of tasks to delete; none of them is in `tasks`. */
   readonly removed: readonly string[];
-  /** When something becomes due by time alone, epoch milliseconds; null: nothing will. */
+  /** When reconciling again may change something by time alone, epoch milliseconds; null: never. */
   readonly wakeAtMs: number | null;
   readonly events: readonly NewEvent[];
 };
 
-/** The world once the plan is done. The world given is left as it was. */
+/** The world with the plan applied. Does not change the world passed in. */
 export function applyPlan(world: World, plan: Plan): World {
   if (isEmpty(plan)) return world;
   const tasks = new Map(world.tasks);
@@ -30,7 +29,7 @@ export function applyPlan(world: World, plan: Plan): World {
   return { ...world, tasks, services };
 }
 
-/** True when the plan changes nothing; it may still name a moment to look again. */
+/** True if the plan changes nothing; it may still ask to be woken. */
 export function isEmpty(plan: Plan): boolean {
   return plan.tasks.length === 0 && plan.removed.length === 0 && plan.services.length === 0;
 }

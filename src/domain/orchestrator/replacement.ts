@@ -1,4 +1,4 @@
-// Fate: whether a task may stay where it is and as it is.
+// Whether a task must be replaced, and which of several tasks of a slot is the best one to keep.
 
 import { compareStrings } from "../model/compare.ts";
 import { type Constraint, nodeMatches } from "../model/constraint.ts";
@@ -6,21 +6,22 @@ import { isNodeDown, isNodeReady, type MeshNode } from "../model/node.ts";
 import type { Service } from "../model/service.ts";
 import { type Task, taskStates } from "../model/task.ts";
 
-/** Why a task has to go, in the words of its event. */
+/** Why a task must be replaced, as its event says it. */
 export const replacementTexts = {
   down: "its node is down",
-  drain: "its node drains",
+  drain: "its node is draining",
   constraint: "assigned node no longer meets constraints",
   update: "the service was updated",
 } as const;
 export type ReplacementReason = keyof typeof replacementTexts;
 
-/** A task that has to go. */
+/** A task that must be replaced. */
 export type TaskToReplace = { readonly task: Task; readonly reason: ReplacementReason };
 
 /**
- * Why a wanted task has to go; null when it may stay. A place that is lost comes before an update, because a
- * replacement for it is not held back. As in Swarm, a constraint is not enforced on a paused node.
+ * Why a wanted task must be replaced; null if it may stay. A reason of the node comes before `update`,
+ * because an update moves a few slots at a time and a lost node must not wait for that. As in Swarm,
+ * constraints are not enforced on a paused node.
  */
 export function replacementReason(
   task: Task,
@@ -37,11 +38,10 @@ export function replacementReason(
 }
 
 /**
- * The one of several tasks of a slot that is worth most: running, then healthy, then on a node that is heard, then
- * furthest on its way, then the oldest.
+ * The best of several tasks: running, then healthy, then on a ready node, then most advanced, then oldest.
  */
 export function bestTask(tasks: readonly Task[], nodes: ReadonlyMap<string, MeshNode>): Task | null {
-  const worth = (task: Task) => {
+  const score = (task: Task) => {
     const node = nodes.get(task.nodeId ?? "");
     const running = task.state === "running" ? 4 : 0;
     const healthy = task.health?.verdict === "unhealthy" ? 0 : 2;
@@ -50,11 +50,11 @@ export function bestTask(tasks: readonly Task[], nodes: ReadonlyMap<string, Mesh
   const [first, ...rest] = tasks;
   if (first === undefined) return null;
   return rest.reduce((best, task) => {
-    const more =
-      worth(task) - worth(best) ||
+    const difference =
+      score(task) - score(best) ||
       taskStates[task.state] - taskStates[best.state] ||
       best.createdAtMs - task.createdAtMs ||
       compareStrings(best.id, task.id);
-    return more > 0 ? task : best;
+    return difference > 0 ? task : best;
   }, first);
 }

@@ -1,12 +1,12 @@
-// Restart: when, if at all, a task that ended by itself is followed by another in its slot.
+// Restarts: whether and when a task that ended by itself gets a successor in its slot.
 //
-// Without a delay of the operator's, the first failure is repaired at once and every further one in a row waits longer:
-// 0, 1, 2, 4, 8, 16, 30 seconds. A row ends with a task that ran longer than a minute, and with every change of what
-// the service runs. How long a task ran is told by the registry's clock alone: agents' clocks may be wrong, and a wrong
-// one must not make a hot loop.
+// Without a delay in the restart policy, the first failure is repaired at once and each further one in a row
+// waits longer: 0, 1, 2, 4, 8, 16, 30 seconds. A row ends with a task that ran longer than a minute, and with
+// every change of the service's spec that replaces tasks. How long a task ran is measured by the registry's
+// clock alone: an agent's clock may be wrong, and that must not cause a restart loop without delay.
 //
-// The history a slot keeps is shorter than the row may be. But the wait a task was made with tells how many failures
-// there had been before it, so that nothing else has to be remembered.
+// The history of a slot may be shorter than the row. But the delay a task was created with tells how many
+// failures came before it, so nothing else is stored.
 
 import type { Service } from "../model/service.ts";
 import { isAlive, type Task } from "../model/task.ts";
@@ -14,15 +14,15 @@ import type { TaskStart } from "./plan-builder.ts";
 import { maxCountedAttempts } from "./task-history.ts";
 
 const restartBackoffMs = [0, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000];
-/** A task that ran longer than this has shown that it can. */
-const provenAfterMs = 60_000;
+/** A task that ran longer than this ends a row of failures. */
+const stableAfterMs = 60_000;
 
-/** True when the task died on its own account, and not because the registry or its agent stopped it. */
+/** True if the task ended by itself: neither the registry nor its agent stopped it. */
 export function hasEndedByItself({ state }: Task): boolean {
   return state === "complete" || state === "failed" || state === "rejected";
 }
 
-/** True when a dead task has not been followed by another, be it not yet or, by its policy, never. */
+/** True for a dead task without a successor: not created yet, or never because of the restart policy. */
 export function isWithoutSuccessor(task: Task): boolean {
   return task.desired === "running" && !isAlive(task);
 }
@@ -30,58 +30,63 @@ export function isWithoutSuccessor(task: Task): boolean {
 /**
  * When the next task of a slot may start.
  *
- * @param tasks the slot's, oldest first
- * @returns null when the restart policy says that none follows
+ * @param tasks the slot's tasks, oldest first
+ * @returns null if the restart policy allows no successor
  */
 export function nextStart(tasks: readonly Task[], service: Service, nowMs: number): TaskStart | null {
   const atOnce = { notBeforeMs: nowMs, err: "" };
   const last = tasks.findLast(isWithoutSuccessor);
   if (last === undefined || !hasEndedByItself(last) || last.runHash !== service.runHash) return atOnce;
-  const { condition, delayMs, maxAttempts } = service.spec.restart;
-  if (condition === "none" || (condition === "on-failure" && last.state === "complete")) return null;
   const ended = tasks.filter((task) => hasEndedByItself(task) && task.runHash === service.runHash);
-  if (
-    maxAttempts > 0 &&
-    maxAttempts <= maxCountedAttempts &&
-    countAttempts(ended, last, service) > maxAttempts
-  )
-    return null;
+  if (!mayRestart(ended, last, service)) return null;
+  const { delayMs } = service.spec.restart;
   if (delayMs !== undefined) return delayedStart(nowMs, delayMs, last.err, "");
   const failures = failuresInARow(ended);
   if (failures === 0) return atOnce;
-  const wait = restartBackoffMs[Math.min(failures, restartBackoffMs.length) - 1] ?? 0;
-  const times =
+  const backoffMs = restartBackoffMs[Math.min(failures, restartBackoffMs.length) - 1] ?? 0;
+  const count =
     failures > restartBackoffMs.length ? `more than ${restartBackoffMs.length}` : String(failures);
-  const what = last.state === "complete" ? "exits" : "failures";
-  return delayedStart(nowMs, wait, last.err, ` after ${times} ${what}`);
+  const noun = last.state === "complete" ? "exits" : "failures";
+  return delayedStart(nowMs, backoffMs, last.err, ` after ${count} ${noun}`);
 }
 
-/** The reason comes first: what shows a wait shows little of it, and why is what a person can act on. */
-function delayedStart(nowMs: number, delayMs: number, reason: string, after: string): TaskStart {
+/** Applies the policy's condition and `max-attempts`. */
+function mayRestart(ended: readonly Task[], last: Task, service: Service): boolean {
+  const { condition, maxAttempts } = service.spec.restart;
+  if (condition === "none" || (condition === "on-failure" && last.state === "complete")) return false;
+  const isLimited = maxAttempts > 0 && maxAttempts <= maxCountedAttempts;
+  return !isLimited || countAttempts(ended, last, service) <= maxAttempts;
+}
+
+/** The error comes before the delay, because narrow columns cut the text off and the error is what helps. */
+function delayedStart(nowMs: number, delayMs: number, error: string, suffix: string): TaskStart {
   if (delayMs === 0) return { notBeforeMs: nowMs, err: "" };
-  const wait = `restarting in ${delayMs / 1_000} s${after}`;
-  return { notBeforeMs: nowMs + delayMs, err: reason === "" ? wait : `${reason}; ${wait}` };
+  const text = `restarting in ${delayMs / 1_000} s${suffix}`;
+  return { notBeforeMs: nowMs + delayMs, err: error === "" ? text : `${error}; ${text}` };
 }
 
-/** Ends within the policy's window before the last one, that one included; the first of them was no restart. */
+/**
+ * Tasks that ended within the policy's window before the last one, including it; the first of them was no
+ * restart.
+ */
 function countAttempts(ended: readonly Task[], last: Task, service: Service): number {
   const { windowMs } = service.spec.restart;
   if (windowMs === 0) return ended.length;
   return ended.filter(({ stateSinceMs }) => stateSinceMs > last.stateSinceMs - windowMs).length;
 }
 
-/** How many tasks failed in a row up to now. `ended` are those that ended by themselves, oldest first. */
+/** How many tasks failed in a row, up to the last one. `ended` are oldest first. */
 function failuresInARow(ended: readonly Task[]): number {
-  const row = ended.slice(ended.findLastIndex(isProven) + 1).toReversed();
+  const row = ended.slice(ended.findLastIndex(wasStable) + 1).toReversed();
   return row.reduce((failures, task, later) => Math.max(failures, later + 1 + failuresBefore(task)), 0);
 }
 
-function isProven({ ranSinceMs, endedAtMs, stateSinceMs }: Task): boolean {
-  return ranSinceMs !== undefined && (endedAtMs ?? stateSinceMs) - ranSinceMs > provenAfterMs;
+function wasStable({ ranSinceMs, endedAtMs, stateSinceMs }: Task): boolean {
+  return ranSinceMs !== undefined && (endedAtMs ?? stateSinceMs) - ranSinceMs > stableAfterMs;
 }
 
-/** The failures that led to the wait a task was made with; 0 where it was made without one. */
+/** The failures that led to the delay a task was created with; 0 if it had none. */
 function failuresBefore({ createdAtMs, notBeforeMs }: Task): number {
-  const wait = notBeforeMs - createdAtMs;
-  return wait > 0 ? restartBackoffMs.findLastIndex((step) => step <= wait) + 1 : 0;
+  const delayMs = notBeforeMs - createdAtMs;
+  return delayMs > 0 ? restartBackoffMs.findLastIndex((stepMs) => stepMs <= delayMs) + 1 : 0;
 }

@@ -1,4 +1,4 @@
-// A slot as it has to be settled: which of its wanted tasks stays, and which have to be replaced or are surplus.
+// A slot's wanted tasks, sorted by what has to happen to each: kept, replaced or stopped as surplus.
 
 import type { Constraint } from "../model/constraint.ts";
 import type { MeshNode } from "../model/node.ts";
@@ -7,15 +7,15 @@ import { isWanted, type Task } from "../model/task.ts";
 import { bestTask, replacementReason, type TaskToReplace } from "./replacement.ts";
 import type { Slot } from "./slots.ts";
 
-/** A slot looked at: who stays, who goes. */
 export type SlotView = {
   readonly slot: Slot;
-  /** The wanted task worth keeping. */
+  /** The best task that needs no replacement; null if every wanted task needs one. */
   readonly keeper: Task | null;
-  /** Wanted tasks beside the keeper that may stay but are one too many. */
+  /** Tasks that need no replacement either, but a slot keeps only one. */
   readonly surplus: readonly Task[];
-  /** The running leaver that serves on until a keeper runs. */
+  /** The running task that needs replacement and serves until the keeper runs. */
   readonly outgoing: TaskToReplace | null;
+  /** The other tasks that need replacement; they are stopped at once. */
   readonly othersToReplace: readonly TaskToReplace[];
 };
 
@@ -26,21 +26,21 @@ export function viewSlot(
   nodes: ReadonlyMap<string, MeshNode>,
 ): SlotView {
   const staying: Task[] = [];
-  const leavers: TaskToReplace[] = [];
+  const toReplace: TaskToReplace[] = [];
   for (const task of slot.tasks) {
     if (!isWanted(task)) continue;
     const reason = replacementReason(task, service, constraints, nodes.get(task.nodeId ?? ""));
     if (reason === null) staying.push(task);
-    else leavers.push({ task, reason });
+    else toReplace.push({ task, reason });
   }
   const keeper = bestTask(staying, nodes);
-  const running = leavers.map(({ task }) => task).filter(({ state }) => state === "running");
-  const last = keeper?.state === "running" ? null : bestTask(running, nodes);
+  const running = toReplace.map(({ task }) => task).filter(({ state }) => state === "running");
+  const outgoing = keeper?.state === "running" ? null : bestTask(running, nodes);
   return {
     slot,
     keeper,
     surplus: staying.filter((task) => task !== keeper),
-    outgoing: leavers.find(({ task }) => task === last) ?? null,
-    othersToReplace: leavers.filter(({ task }) => task !== last),
+    outgoing: toReplace.find(({ task }) => task === outgoing) ?? null,
+    othersToReplace: toReplace.filter(({ task }) => task !== outgoing),
   };
 }

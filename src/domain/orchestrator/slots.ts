@@ -1,65 +1,65 @@
-// Slots: the places of a service that its tasks fill one after the other. A slot outlives its tasks; a replicated
-// service has as many as replicas, numbered from 1, and a global one has one for each node that may run it.
+// The slots of a service, each filled by one task after another: numbered for a replicated service, per node
+// for a global one. A slot outlives its tasks.
 
 import { compareStrings } from "../model/compare.ts";
 import { canTakeTasks, type MeshNode } from "../model/node.ts";
 import { isWanted, type Task } from "../model/task.ts";
 import { bestTask } from "./replacement.ts";
 
-/** A slot and all its tasks, oldest first; those that are to be forgotten belong to it no more. */
+/** A slot and its tasks, oldest first, without those whose desired state is `remove`. */
 export type Slot = {
   /** From 1; 0 for a global service. */
   readonly number: number;
-  /** The node of a global service's slot; null for a replicated one's. */
+  /** The node of a global service's slot; null for a replicated service. */
   readonly nodeId: string | null;
   readonly tasks: readonly Task[];
 };
 
 type NodesById = ReadonlyMap<string, MeshNode>;
 
-/** The slots of a replicated service, by number. */
+/** The slots of a replicated service, ascending by number. */
 export function numberedSlots(tasks: readonly Task[]): readonly Slot[] {
-  const groups = group(tasks, ({ slot }) => slot);
+  const groups = groupTasks(tasks, ({ slot }) => slot);
   return [...groups]
     .sort(([a], [b]) => a - b)
-    .map(([number, list]) => ({ number, nodeId: null, tasks: list }));
+    .map(([number, slotTasks]) => ({ number, nodeId: null, tasks: slotTasks }));
 }
 
-/** The slots of a global service: one for each node there is, and for each that still has tasks. */
+/** The slots of a global service: one per node, and one per removed node that still has tasks. */
 export function nodeSlots(tasks: readonly Task[], nodes: NodesById): readonly Slot[] {
-  const groups = group(tasks, ({ nodeId, forNode }) => nodeId ?? forNode ?? "");
+  const groups = groupTasks(tasks, ({ nodeId, forNode }) => nodeId ?? forNode ?? "");
   for (const id of nodes.keys()) if (!groups.has(id)) groups.set(id, []);
-  return [...groups].map(([nodeId, list]) => ({ number: 0, nodeId, tasks: list }));
+  return [...groups].map(([nodeId, slotTasks]) => ({ number: 0, nodeId, tasks: slotTasks }));
 }
 
-/** New, empty slots that bring a service to `wanted`: the lowest numbers free, so that a freed one is used again. */
-export function freeSlots(slots: readonly Slot[], wanted: number): readonly Slot[] {
+/** Empty slots that bring a service to `replicas` slots, with the lowest free numbers. */
+export function freeSlots(slots: readonly Slot[], replicas: number): readonly Slot[] {
   const used = new Set(slots.map(({ number }) => number));
   const free: Slot[] = [];
-  for (let number = 1; used.size + free.length < wanted; number += 1) {
+  for (let number = 1; used.size + free.length < replicas; number += 1) {
     if (!used.has(number)) free.push({ number, nodeId: null, tasks: [] });
   }
   return free;
 }
 
 /**
- * The slots to give up so that `wanted` are left. Those without a place go first; then one from the node that has most
- * of them, again and again. Between equals a slot that does not run goes before one that does, a high number before a
- * low one.
+ * The slots to remove so that `replicas` are left. Slots whose task has no node go first; then one at a time
+ * from the node with the most slots of the service. Among equals a slot that is not running goes before a
+ * running one, and a high number before a low one.
  */
-export function surplusSlots(slots: readonly Slot[], wanted: number, nodes: NodesById): readonly Slot[] {
-  if (slots.length <= wanted) return [];
-  const standings = slots.map((slot) => rankSlot(slot, nodes)).sort(byRank);
-  const perNode = new Map<string, number>();
-  const ranked = standings.map((one) => {
-    if (one.nodeId === null) return { ...one, rank: Number.POSITIVE_INFINITY };
-    const rank = perNode.get(one.nodeId) ?? 0;
-    perNode.set(one.nodeId, rank + 1);
-    return { ...one, rank };
+export function surplusSlots(slots: readonly Slot[], replicas: number, nodes: NodesById): readonly Slot[] {
+  if (slots.length <= replicas) return [];
+  const byPreference = slots.map((slot) => rankSlot(slot, nodes)).sort(byRank);
+  const slotsOnNode = new Map<string, number>();
+  const ranked = byPreference.map((candidate) => {
+    if (candidate.nodeId === null) return { ...candidate, rankOnNode: Number.POSITIVE_INFINITY };
+    const rankOnNode = slotsOnNode.get(candidate.nodeId) ?? 0;
+    slotsOnNode.set(candidate.nodeId, rankOnNode + 1);
+    return { ...candidate, rankOnNode };
   });
-  // Stable: within a rank the order by worth stays.
-  ranked.sort((a, b) => (a.rank === b.rank ? 0 : a.rank - b.rank));
-  return ranked.slice(wanted).map(({ slot }) => slot);
+  // The sort is stable: within one rank the order by preference remains. Infinity minus Infinity is NaN.
+  ranked.sort((a, b) => (a.rankOnNode === b.rankOnNode ? 0 : a.rankOnNode - b.rankOnNode));
+  return ranked.slice(replicas).map(({ slot }) => slot);
 }
 
 type RankedSlot = { readonly slot: Slot; readonly nodeId: string | null; readonly isRunning: boolean };
@@ -67,8 +67,8 @@ type RankedSlot = { readonly slot: Slot; readonly nodeId: string | null; readonl
 function rankSlot(slot: Slot, nodes: NodesById): RankedSlot {
   const task = bestTask(slot.tasks.filter(isWanted), nodes);
   const node = nodes.get(task?.nodeId ?? "");
-  const runs = task?.state === "running" && node !== undefined && keepsTasks(node);
-  return { slot, nodeId: task?.nodeId ?? null, isRunning: runs };
+  const isRunning = task?.state === "running" && node !== undefined && keepsTasks(node);
+  return { slot, nodeId: task?.nodeId ?? null, isRunning };
 }
 
 function keepsTasks(node: MeshNode): boolean {
@@ -79,16 +79,16 @@ function byRank(a: RankedSlot, b: RankedSlot): number {
   return Number(b.isRunning) - Number(a.isRunning) || a.slot.number - b.slot.number;
 }
 
-/** Groups tasks; each group oldest first. */
-function group<K>(tasks: readonly Task[], keyOf: (task: Task) => K): Map<K, Task[]> {
+/** Groups tasks by a key; each group oldest first. */
+function groupTasks<K>(tasks: readonly Task[], keyOf: (task: Task) => K): Map<K, Task[]> {
   const groups = new Map<K, Task[]>();
   for (const task of tasks) {
     const key = keyOf(task);
-    const list = groups.get(key);
-    if (list === undefined) groups.set(key, [task]);
-    else list.push(task);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [task]);
+    else group.push(task);
   }
-  for (const list of groups.values()) if (list.length > 1) list.sort(byTaskAge);
+  for (const group of groups.values()) if (group.length > 1) group.sort(byTaskAge);
   return groups;
 }
 

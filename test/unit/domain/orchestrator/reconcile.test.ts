@@ -169,7 +169,7 @@ describe("updates", () => {
     let world = step(aWorld(three, [service], tasks));
     expect(world.tasks.get(tasks[0]?.id ?? "")?.desired).toBe("shutdown");
     const next = wanted(world).find(({ run }) => run.image === "web:2");
-    expect(next).toMatchObject({ slot: 1, state: "pending", err: "waiting for the task before it to stop" });
+    expect(next).toMatchObject({ slot: 1, state: "pending", err: "waiting for the previous task to stop" });
     world = step(seen(world, tasks[0], "shutdown"));
     expect(world.tasks.get(next?.id ?? "")).toMatchObject({ state: "assigned", nodeId: node1.id, err: "" });
     expect(wanted(world).length).toBe(3);
@@ -391,7 +391,7 @@ test("[C49] a plan tells what it does and why", () => {
   const service = aService({ replicas: 1 });
   const plan = look(aWorld([{ ...node1, availability: "drain" }, node2], [service], [aTask(service)]));
   expect(plan.events.map(({ actor, action, subject, why }) => [actor, action, subject.name, why])).toEqual([
-    ["registry", "task.create", "my-web.1", "replaces a task: its node drains"],
+    ["registry", "task.create", "my-web.1", "replaces a task: its node is draining"],
     ["registry", "task.assign", "my-web.1", "to node2"],
   ]);
 });
