@@ -1,4 +1,4 @@
-// The crowd: how full each node is.
+// Node info: a node and the tasks and reservations it already has, by which the scheduler chooses.
 
 import { compareStrings } from "../model/compare.ts";
 import type { Constraint } from "../model/constraint.ts";
@@ -7,67 +7,64 @@ import type { Service } from "../model/service.ts";
 import { isAlive, isWanted, type Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";
 
-/** A node and what is on it. */
+/** Mutable: placing a task adds it to its node. */
 export type NodeInfo = {
   readonly node: MeshNode;
-  /** Wanted tasks, of all services and of each. */
+  /** Wanted tasks of all services. */
   tasks: number;
+  /** Wanted tasks by service id. */
   readonly tasksOf: Map<string, number>;
-  /** Wanted tasks per published port in host mode. */
+  /** Wanted tasks by published host-mode port. */
   readonly hostPorts: Map<number, number>;
-  /** Reserved by every task that lives, also one that is stopping: its memory is free only once it is gone. */
+  /**
+   * Reservations of all live tasks, including stopping ones: their resources are free only once they are
+   * dead.
+   */
   nanoCpus: number;
   memoryBytes: number;
 };
 
-/** What a task asks of a node. */
+/** What a service's tasks require of a node. */
 export type TaskRequirements = {
   readonly service: Service;
   readonly constraints: readonly Constraint[];
-  /** Published ports in host mode. */
+  /** Published host-mode ports. */
   readonly hostPorts: readonly number[];
 };
 
-/** The seats of all nodes, in the order of their host names. */
+/** The infos of all nodes, ascending by host name. */
 export function nodeInfos({ nodes, services }: World, tasks: Iterable<Task>): readonly NodeInfo[] {
-  const seats = new Map<string, NodeInfo>();
-  for (const node of nodes.values()) {
-    seats.set(node.id, {
-      node,
-      tasks: 0,
-      tasksOf: new Map(),
-      hostPorts: new Map(),
-      nanoCpus: 0,
-      memoryBytes: 0,
-    });
-  }
-  const portsOf = new Map<string, readonly number[]>();
-  for (const service of services.values()) portsOf.set(service.id, hostPortsOf(service));
+  const infos = new Map([...nodes.values()].map((node) => [node.id, emptyNodeInfo(node)]));
+  const hostPorts = new Map([...services.values()].map((service) => [service.id, hostPortsOf(service)]));
   for (const task of tasks) {
-    const seat = task.nodeId !== null && isAlive(task) ? seats.get(task.nodeId) : undefined;
+    const info = task.nodeId !== null && isAlive(task) ? infos.get(task.nodeId) : undefined;
     const service = services.get(task.serviceId);
-    if (seat === undefined || service === undefined) continue;
-    addTask(seat, service, portsOf.get(service.id) ?? [], isWanted(task));
+    if (info === undefined || service === undefined) continue;
+    addTask(info, service, hostPorts.get(service.id) ?? [], isWanted(task));
   }
-  return [...seats.values()].sort((a, b) => byHostname(a.node, b.node));
+  return [...infos.values()].sort((a, b) => byHostname(a.node, b.node));
 }
 
-/** Counts one more task of the service on a node. */
+function emptyNodeInfo(node: MeshNode): NodeInfo {
+  return { node, tasks: 0, tasksOf: new Map(), hostPorts: new Map(), nanoCpus: 0, memoryBytes: 0 };
+}
+
+/** Adds one live task of a service to a node; an unwanted task counts only by its reservations. */
 export function addTask(
-  seat: NodeInfo,
+  info: NodeInfo,
   service: Service,
   hostPorts: readonly number[],
-  wanted: boolean,
+  isWantedTask: boolean,
 ): void {
-  seat.nanoCpus += service.spec.reservations.nanoCpus;
-  seat.memoryBytes += service.spec.reservations.memoryBytes;
-  if (!wanted) return;
-  seat.tasks += 1;
-  seat.tasksOf.set(service.id, (seat.tasksOf.get(service.id) ?? 0) + 1);
-  for (const port of hostPorts) seat.hostPorts.set(port, (seat.hostPorts.get(port) ?? 0) + 1);
+  info.nanoCpus += service.spec.reservations.nanoCpus;
+  info.memoryBytes += service.spec.reservations.memoryBytes;
+  if (!isWantedTask) return;
+  info.tasks += 1;
+  info.tasksOf.set(service.id, (info.tasksOf.get(service.id) ?? 0) + 1);
+  for (const port of hostPorts) info.hostPorts.set(port, (info.hostPorts.get(port) ?? 0) + 1);
 }
 
-/** The published ports a service has in host mode. */
+/** The ports a service publishes in host mode. */
 export function hostPortsOf({ ports }: Service): readonly number[] {
   return ports.filter(({ mode }) => mode === "host").map(({ published }) => published);
 }
