@@ -1,9 +1,11 @@
-// The check counter: how results in a row change a verdict, by HAProxy's rise and fall, for tasks and static servers.
+// The check counter: how results in a row change a verdict, by HAProxy's rise and fall, for tasks and static
+// servers.
 //
-// `rise` passes in a row make a target healthy and `fall` failures in a row make it unhealthy; a result unlike the
-// previous one starts a new streak. HAProxy writes the same state as one number from 0 to rise+fall-1, which is what
-// static servers store: at the top the last check passed, each failure in a row counts down, and at `rise` and above
-// the server is up. Below `rise` the number is the passes in a row so far.
+// `rise` passes in a row make a target healthy and `fall` failures in a row make it unhealthy; a result
+// unlike the previous one starts a new streak. HAProxy writes the same state as one number from 0 to
+// rise+fall-1, which is what static servers store: at the top the last check passed, each failure in a row
+// counts down, and at `rise` and above the server is up. Below `rise` the number is the passes in a row so
+// far.
 
 /** How many equal results in a row change the verdict; each at least 1. */
 export type RiseFall = { readonly rise: number; readonly fall: number };
@@ -51,13 +53,18 @@ export function isUp(counter: number, { rise }: RiseFall): boolean {
   return counter >= rise;
 }
 
-/** HAProxy's status of a counter: `UP`, `UP 2/3` (one failure of three), `DOWN 1/2` (one pass of two), `DOWN`. */
+/**
+ * HAProxy's status of a counter: `UP`, `UP 2/3` (one failure of three), `DOWN 1/2` (one pass of two), `DOWN`.
+ */
 export function counterText(counter: number, { rise, fall }: RiseFall, upWord = "UP"): string {
   if (counter < rise) return counter > 0 ? `DOWN ${counter}/${rise}` : "DOWN";
   return counter < rise + fall - 1 ? `${upWord} ${counter - rise + 1}/${fall}` : upWord;
 }
 
-/** Time until the next check, milliseconds: `fastinter` while the state is changing, `downinter` while it is down. */
+/**
+ * Time until the next check, milliseconds: `fastinter` while the state is changing, `downinter` while it is
+ * down.
+ */
 export function nextIntervalMs(
   counter: number,
   check: RiseFall & { readonly interMs: number; readonly fastInterMs: number; readonly downInterMs: number },

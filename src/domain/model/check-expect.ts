@@ -1,4 +1,4 @@
-// What a check expects of an HTTP answer.
+// What an HTTP check expects of a response: HAProxy's `http-check expect`.
 
 import type { Expect } from "./server.ts";
 
@@ -9,7 +9,7 @@ export function isStatusList(text: string): boolean {
   return text.split(",").every((part) => statusRange.test(part));
 }
 
-/** Whether a status is what is expected; null: that is for the body to tell. */
+/** True if a status is as expected; without `expect`, 2xx and 3xx. Null if the body decides. */
 export function matchesStatus(expect: Expect | null, status: number): boolean | null {
   if (expect === null) return status >= 200 && status < 400;
   if (expect.kind === "status") return isInStatusList(expect.pattern, status) !== expect.not;
@@ -17,7 +17,7 @@ export function matchesStatus(expect: Expect | null, status: number): boolean | 
   return null;
 }
 
-/** Whether text is in a body as expected; only for `string` and `rstring`. */
+/** True if a body is as expected; only for `string` and `rstring`. */
 export function matchesBody(expect: Expect, body: string): boolean {
   const found =
     expect.kind === "rstring" ? new RegExp(expect.pattern).test(body) : body.includes(expect.pattern);

@@ -1,6 +1,6 @@
-// The result of one check of a static server, in HAProxy's words.
+// The result of one check of a static server, as HAProxy reports it.
 
-/** HAProxy's names of check results. */
+/** HAProxy's values of `check_status`. */
 export const checkStatuses = [
   "INI",
   "SOCKERR",
@@ -20,19 +20,19 @@ export type CheckStatus = (typeof checkStatuses)[number];
 
 export type CheckResult = {
   readonly word: CheckStatus;
-  /** The HTTP status, where there was one. */
+  /** The HTTP status; null if there was no response. */
   readonly code: number | null;
   readonly durationMs: number;
 };
 
-/** Checks that pass. `L7OKC`: it answers, and asks for no new requests. */
+/** `L7OKC` passes too: the server answers but asks for no new clients (`disable-on-404`). */
 const passingStatuses: ReadonlySet<CheckStatus> = new Set(["L4OK", "L6OK", "L7OK", "L7OKC"]);
 
 export function isPassing({ word }: CheckResult): boolean {
   return passingStatuses.has(word);
 }
 
-/** As the stats page shows it: `L7OK/200 in 3ms`, `L4TOUT in 2001ms`. */
+/** The result as the stats page shows it: `L7OK/200 in 3ms`, `L4TOUT in 2001ms`. */
 export function checkText({ word, code, durationMs }: CheckResult): string {
   return `${word}${code === null ? "" : `/${code}`} in ${durationMs}ms`;
 }

@@ -6,7 +6,10 @@ export type IpBytes = readonly number[];
 /** A network; a single address is a network whose prefix is as long as the address. */
 export type IpNetwork = { readonly bytes: IpBytes; readonly prefixBits: number };
 
-/** Reads an address; null if the text is none. An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) is the IPv4 one. */
+/**
+ * Reads an address; null if the text is none. An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) is the IPv4
+ * one.
+ */
 export function parseIp(text: string): IpBytes | null {
   const bytes = text.includes(":") ? parseIpv6(text) : parseIpv4(text);
   return bytes !== null && isIpv4Mapped(bytes) ? bytes.slice(12) : bytes;

@@ -1,14 +1,15 @@
-// A placement constraint: `node.role==worker`. Grammar, keys and error texts are SwarmKit's (manager/constraint).
+// Placement constraints: `node.role==worker`. Grammar, keys and error texts are SwarmKit's
+// (manager/constraint).
 
 import { contains, parseIp, parseNetwork } from "./cidr.ts";
 import { invalidAs } from "./error.ts";
 import type { MeshNode } from "./node.ts";
 
-/** One constraint, read. */
+/** A parsed constraint. */
 export type Constraint = {
-  /** As written; `node.labels.zone`. Compared without case, but for the label's own name. */
+  /** As written: `node.labels.zone`. Case matters only in a label's name. */
   readonly key: string;
-  /** `==`; false: `!=`. */
+  /** True for `==`, false for `!=`. */
   readonly equal: boolean;
   readonly value: string;
 };
@@ -29,8 +30,7 @@ const keyPattern = /^[a-z_][a-z0-9\-_.]+$/i;
 const valuePattern = /^[a-z0-9:\-_\s.*()?+[\]\\^$|/]+$/i;
 
 /**
- * Reads constraints. Unlike SwarmKit, which lets one on an unknown key through and then finds no node for it, such a
- * key is refused here.
+ * Parses constraints. Refuses an unknown key; SwarmKit accepts it and then finds no node.
  *
  * @throws MeshError `constraint/invalid`
  */
@@ -38,18 +38,17 @@ export function parseConstraints(texts: readonly string[]): readonly Constraint[
   return texts.map(parseConstraint);
 }
 
-/** True when all hold on this node. */
+/** True if the node meets all constraints. */
 export function nodeMatches(constraints: readonly Constraint[], node: MeshNode): boolean {
   return constraints.every((constraint) => holds(constraint, node));
 }
 
-/** Reads one constraint. */
 export function parseConstraint(text: string): Constraint {
   const operator = ["==", "!="].find((candidate) => text.includes(candidate));
   if (operator === undefined) throw invalid("constraint expected one operator from ==, !=");
-  const at = text.indexOf(operator);
-  const key = text.slice(0, at).trim();
-  const value = text.slice(at + operator.length).trim();
+  const operatorIndex = text.indexOf(operator);
+  const key = text.slice(0, operatorIndex).trim();
+  const value = text.slice(operatorIndex + operator.length).trim();
   if (!keyPattern.test(key)) throw invalid(`key '${key}' is invalid`);
   if (!isKnown(key.toLowerCase())) {
     throw invalid(
@@ -68,22 +67,24 @@ function isKnown(key: string): boolean {
 }
 
 function holds({ key, equal, value }: Constraint, node: MeshNode): boolean {
-  const lower = key.toLowerCase();
-  if (lower === "node.ip") return matchesIp(value, node.address, equal);
-  return (value.toLowerCase() === property(lower, key, node).toLowerCase()) === equal;
+  const lowerKey = key.toLowerCase();
+  if (lowerKey === "node.ip") return matchesIp(value, node.address, equal);
+  return (value.toLowerCase() === property(lowerKey, key, node).toLowerCase()) === equal;
 }
 
-function property(lower: string, key: string, node: MeshNode): string {
-  if (lower === "node.id") return node.id;
-  if (lower === "node.hostname") return node.hostname;
-  if (lower === "node.role") return node.role;
-  if (lower === "node.platform.os") return node.platform.os;
-  if (lower === "node.platform.arch") return node.platform.arch;
-  // Agents have no labels of their own, so that an engine label is always empty, as on an engine without labels.
-  return lower.startsWith(nodeLabels) ? (node.labels[key.slice(nodeLabels.length)] ?? "") : "";
+function property(lowerKey: string, key: string, node: MeshNode): string {
+  if (lowerKey === "node.id") return node.id;
+  if (lowerKey === "node.hostname") return node.hostname;
+  if (lowerKey === "node.role") return node.role;
+  if (lowerKey === "node.platform.os") return node.platform.os;
+  if (lowerKey === "node.platform.arch") return node.platform.arch;
+  // Agents have no engine labels, so every engine label is empty, as on an engine without labels.
+  return lowerKey.startsWith(nodeLabels) ? (node.labels[key.slice(nodeLabels.length)] ?? "") : "";
 }
 
-/** `value` is an address or a network; a node that is called by a name has neither. */
+/**
+ * Compares a node's address with an address or a network; a node whose address is a name is in no network.
+ */
 function matchesIp(value: string, address: string, equal: boolean): boolean {
   const network = parseNetwork(value);
   if (network === null) return false;

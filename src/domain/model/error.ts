@@ -1,15 +1,16 @@
-// The one error of the mesh: what was read, what would work, whose move it is, and whether trying again helps.
+// The error of the mesh: its message says what was read and what would work, its facts who can fix it and
+// whether to retry.
 
-/** Facts a program needs to act on an error. */
+/** What a program needs to act on an error. */
 export type ErrorFacts = {
-  /** Who can mend it: the caller, the node it came from, or the mesh itself. */
+  /** Who can fix it: the caller, the node that sent the request, or the mesh itself. */
   readonly blame: "operator" | "node" | "mesh";
-  /** Whether the same call may work later unchanged. */
+  /** `safe` if the same call may work later. */
   readonly retry: "safe" | "never";
   readonly cause?: unknown;
 };
 
-/** What kind of failure a code means to a caller; the control API maps it to a status, see docs/spec.md A7. */
+/** The class of a failure; the control API maps it to an HTTP status. @see docs/spec.md A7 */
 export type ErrorKind =
   | "invalid"
   | "unauthorized"
@@ -22,10 +23,10 @@ export type ErrorKind =
   | "unavailable"
   | "internal";
 
-/** `publish/invalid`, `service/not-found`: for programs; never changes. The part after the slash tells the kind. */
+/** `publish/invalid`, `service/not-found`: stable, for programs. The part after the slash is the kind. */
 export type ErrorCode = `${string}/${ErrorKind}`;
 
-/** An error of the mesh. The message is for the person reading it and is what the Docker CLI prints. */
+/** An error with a message for people: the Docker CLI prints it. */
 export class MeshError extends Error {
   override readonly name = "MeshError";
   readonly code: ErrorCode;
@@ -42,12 +43,14 @@ export class MeshError extends Error {
   }
 }
 
-/** Makes errors of one `…/invalid` code: the operator asked for something that can never work as it was sent. */
+/**
+ * Makes errors of one `…/invalid` code: the operator asked for something that can never work as it was sent.
+ */
 export function invalidAs(code: `${string}/invalid`): (message: string) => MeshError {
   return (message) => new MeshError(code, message, { blame: "operator", retry: "never" });
 }
 
-/** An error as plain data, for crossing RPC and JSON. */
+/** A MeshError as plain data, for RPC and JSON. */
 export type Problem = {
   readonly code: ErrorCode;
   readonly message: string;
@@ -55,12 +58,14 @@ export type Problem = {
   readonly retry: ErrorFacts["retry"];
 };
 
-/** A value or the reason there is none, as plain data: what crosses RPC instead of an exception. */
+/** A value or a problem, as plain data: crosses RPC in place of an exception. */
 export type Result<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problem: Problem };
 
-/** Runs `work`; a MeshError becomes its problem, anything else is the mesh's own fault and is thrown on. */
+/**
+ * Runs `work` and returns its value, or the problem of a MeshError; any other error is a bug and is rethrown.
+ */
 export function toResult<T>(work: () => T): Result<T> {
   try {
     return { ok: true, value: work() };
@@ -78,9 +83,9 @@ export function toResult<T>(work: () => T): Result<T> {
   }
 }
 
-/** The value of an answer, or its problem thrown as a MeshError again. */
-export function unwrap<T>(given: Result<T>): T {
-  if (given.ok) return given.value;
-  const { code, message, blame, retry } = given.problem;
+/** Returns the value of a result, or throws its problem as a MeshError. */
+export function unwrap<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  const { code, message, blame, retry } = result.problem;
   throw new MeshError(code, message, { blame, retry });
 }

@@ -1,4 +1,4 @@
-// An event: who did what to which thing, when, and why. Kept in a ring by the registry.
+// An event of the mesh: who did what to which object, when and why. The registry keeps the last 1,000.
 
 export type EventSubject = {
   readonly type: "mesh" | "node" | "service" | "task" | "server";
@@ -6,14 +6,14 @@ export type EventSubject = {
   readonly name: string;
 };
 
-/** An event not yet numbered. */
+/** An event before the registry gives it a number and a time. */
 export type NewEvent = {
   /** `operator`, `registry`, or `node NAME`. */
   readonly actor: string;
   /** `service.create`, `task.failed`, `node.down`, `table.version` … */
   readonly action: string;
   readonly subject: EventSubject;
-  /** A sentence for a person; may be empty. */
+  /** The reason, for people; may be empty. */
   readonly why: string;
 };
 

@@ -1,54 +1,59 @@
-// A node: a machine with an agent. What the operator wants of it, what its agent says of it, and whether it is heard.
+// A node: a machine with an agent.
 
 import type { AdminState } from "./server.ts";
 
 export type Availability = "active" | "pause" | "drain";
 export type NodeState = "unknown" | "down" | "ready" | "disconnected";
 
-/** A node of the mesh. */
+/** A node as the operator configured it and as its agent reports it. */
 export type MeshNode = {
   readonly id: string;
-  /** The machine's name; what people type. Unique among nodes that are not down. */
+  /** The machine's name, by which operators refer to the node. Unique among nodes that are not down. */
   readonly hostname: string;
-  /** Host part under which this node's tasks are dialled: a DNS name, or an IP address in local mode. */
+  /** The host at which the data plane dials this node's tasks: a DNS name, or an IP address in local mode. */
   readonly address: string;
-  /** Host names under which this node's own entry point is reached, besides NODE.nodes.<mesh domain>. */
+  /** Host names of this node's ingress, besides NODE.nodes.<mesh domain>. */
   readonly entryHosts: readonly string[];
   readonly role: "worker" | "manager";
   readonly availability: Availability;
-  /** `drain` and `maint`: the balancer does not pick it; its own entry point serves on. Absent: ready. */
+  /**
+   * With `drain` and `maint` the edge does not pick the node; its own ingress still serves. Absent: ready.
+   */
   readonly admin?: AdminState;
-  /** Its agent asked to leave: scheduled as if drained, while `availability` stays the operator's. Absent: no. */
+  /**
+   * Its agent asked to leave: its tasks are drained, but `availability` stays as the operator set it. Absent:
+   * false.
+   */
   readonly leaving?: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly platform: { readonly os: string; readonly arch: string };
   readonly resources: { readonly nanoCpus: number; readonly memoryBytes: number };
-  /** Version of the agent's engine, as `docker node ls` prints it. */
+  /** The engine version that `docker node ls` prints. */
   readonly engineVersion: string;
-  /** What runs its tasks. */
+  /** How its agent runs tasks. */
   readonly runtime: "process" | "docker";
   readonly state: NodeState;
-  /** Why the state is what it is, for a person: `heartbeat failure`, `left`; empty when ready. */
+  /** The reason for the state, for people: `heartbeat failure`, `left`; empty when ready. */
   readonly message: string;
   /** Epoch milliseconds since which `state` holds. */
   readonly stateSinceMs: number;
-  /** Raised by every change of the operator's; guards updates. */
+  /** Rises with every change by the operator; an update must name the current one. */
   readonly version: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
 };
 
-/** Down: its tasks are replaced elsewhere. A node only disconnected or unknown keeps them for now. */
+/** True if the node's tasks are replaced elsewhere. A disconnected or unknown node keeps them for now. */
 export function isNodeDown(node: Pick<MeshNode, "state">): boolean {
   return node.state === "down";
 }
 
-/** Heard from; says nothing of what the operator wants of it. */
+/** True if the node's agent is connected, whatever the node's availability. */
 export function isNodeReady(node: Pick<MeshNode, "state">): boolean {
   return node.state === "ready";
 }
 
-/** May be given new tasks. */
+/** True if the scheduler may place tasks on the node. */
 export function canTakeTasks(node: Pick<MeshNode, "state" | "availability">): boolean {
   return node.state === "ready" && node.availability === "active";
 }

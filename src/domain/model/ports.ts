@@ -1,26 +1,26 @@
-// Published ports: which port of the mesh belongs to which service.
+// The allocation of published ports to services.
 
 import { invalidAs, MeshError } from "./error.ts";
 import type { PortRequest, PublishedPort, Service } from "./service.ts";
 
 const invalid = invalidAs("publish/invalid");
 
-/** Ports given where none was asked for. The rest of 1-65535 is handed out only by name. */
+/** The range of dynamically allocated ports. Other ports are allocated only when requested by number. */
 const firstDynamicPort = 30_000;
 const lastDynamicPort = 32_767;
 
 /**
- * The published ports of one service, in the order they were asked for: those asked for by number, and for the others
- * the port the same target already has, or else the lowest free one from 30000 to 32767. A `mode: "host"` request
- * without a number gets none: the task's own port on its node is then the only one.
+ * Allocates the published ports of one service, in the order of its requests: the requested number, else the
+ * port that the same target already has, else the lowest free one from 30000 to 32767. A `mode: "host"`
+ * request without a number gets no port: the task is then reached only at its own port on its node.
  *
- * A port belongs to a service for as long as the service has it among its ports, and to nobody else; only two services
- * that both publish in host mode may share one, since a node where both run is ruled out when tasks are placed.
+ * A port belongs to one service. Only services that publish it in host mode may share it, because the
+ * scheduler never places two of them on one node.
  *
- * @param current the service's ports before this change; none for a new service
+ * @param current the service's ports before this change; empty for a new service
  * @param others all other services
- * @throws MeshError `publish/invalid` with SwarmKit's text when a port is taken or named twice, `publish/unavailable`
- *   when no port is free
+ * @throws MeshError `publish/invalid` with SwarmKit's text if a port is in use or requested twice,
+ *   `publish/unavailable` if no port is free
  * @see docs/spec.md P1-P11
  */
 export function allocatePorts(
@@ -28,10 +28,10 @@ export function allocatePorts(
   current: readonly PublishedPort[],
   others: Iterable<Service>,
 ): readonly PublishedPort[] {
-  const held = portHolders(others);
-  const asked = requestedPorts(requests);
-  for (const request of requests) checkPortConflict(request, held);
-  const taken = new Set([...held.keys(), ...asked]);
+  const holders = portHolders(others);
+  const requested = requestedPorts(requests);
+  for (const request of requests) checkPortConflict(request, holders);
+  const taken = new Set([...holders.keys(), ...requested]);
   const kept = keepCurrent(requests, current, taken);
   return requests.flatMap((request) => {
     const { target, mode } = request;
@@ -44,39 +44,39 @@ export function allocatePorts(
 
 type PortHolder = { readonly service: Service; readonly mode: PublishedPort["mode"] };
 
-/** Who holds which port; more than one only in host mode. */
+/** The services that hold each port; more than one only in host mode. */
 function portHolders(services: Iterable<Service>): ReadonlyMap<number, readonly PortHolder[]> {
-  const held = new Map<number, PortHolder[]>();
+  const holdersByPort = new Map<number, PortHolder[]>();
   for (const service of services) {
     for (const { published, mode } of service.ports) {
-      const holders = held.get(published);
-      if (holders === undefined) held.set(published, [{ service, mode }]);
+      const holders = holdersByPort.get(published);
+      if (holders === undefined) holdersByPort.set(published, [{ service, mode }]);
       else holders.push({ service, mode });
     }
   }
-  return held;
+  return holdersByPort;
 }
 
-/** The ports asked for by number, each once. */
+/** The ports requested by number, each once. */
 function requestedPorts(requests: readonly PortRequest[]): ReadonlySet<number> {
-  const asked = requests.flatMap(({ published }) => published ?? []);
-  const once = new Set(asked);
-  if (once.size < asked.length) throw invalid("EndpointSpec: duplicate published ports provided");
-  return once;
+  const requested = requests.flatMap(({ published }) => published ?? []);
+  const unique = new Set(requested);
+  if (unique.size < requested.length) throw invalid("EndpointSpec: duplicate published ports provided");
+  return unique;
 }
 
-function checkPortConflict(request: PortRequest, held: ReadonlyMap<number, readonly PortHolder[]>): void {
+function checkPortConflict(request: PortRequest, holders: ReadonlyMap<number, readonly PortHolder[]>): void {
   if (request.published === undefined) return;
-  const holder = held
+  const holder = holders
     .get(request.published)
     ?.find(({ mode }) => mode === "ingress" || request.mode === "ingress");
   if (holder === undefined) return;
-  const how = holder.mode === "ingress" ? "an ingress port" : "a host-published port";
+  const kind = holder.mode === "ingress" ? "an ingress port" : "a host-published port";
   const { id, spec } = holder.service;
-  throw invalid(`port '${request.published}' is already in use by service '${spec.name}' (${id}) as ${how}`);
+  throw invalid(`port '${request.published}' is already in use by service '${spec.name}' (${id}) as ${kind}`);
 }
 
-/** For each request without a number, the port its target has now; all of them are then taken. */
+/** For each request without a number, the port its target already has; adds those ports to `taken`. */
 function keepCurrent(
   requests: readonly PortRequest[],
   current: readonly PublishedPort[],
@@ -100,6 +100,6 @@ function lowestFree(taken: ReadonlySet<number>): number {
   for (let port = firstDynamicPort; port <= lastDynamicPort; port += 1) {
     if (!taken.has(port)) return port;
   }
-  const text = `no port is free between ${firstDynamicPort} and ${lastDynamicPort}: ask for one by number, or remove a service`;
+  const text = `no port is free between ${firstDynamicPort} and ${lastDynamicPort}: request one by number, or remove a service`;
   throw new MeshError("publish/unavailable", text, { blame: "operator", retry: "safe" });
 }

@@ -1,9 +1,9 @@
-// What the registry and a prober tell each other.
+// The messages between the registry and a prober: the servers to check, and what the checks found.
 
 import type { CheckSpec } from "./server.ts";
 import type { RegionHealth } from "./server-health.ts";
 
-/** One server as a prober checks it. */
+/** One server for a prober to check. */
 export type ProbeTarget = {
   readonly serverId: string;
   /** `my-web/node1`. */
@@ -12,12 +12,12 @@ export type ProbeTarget = {
   readonly host: string;
   readonly port: number;
   readonly check: CheckSpec;
-  /** Where the counter begins, for a prober that has none of this epoch. */
+  /** The initial counter for a prober that has not checked this epoch yet. */
   readonly counter: number;
 };
 
-/** All that a prober is to check; another hash, another list. */
+/** Everything a prober checks; the hash changes with the list. */
 export type ProbeList = { readonly hash: string; readonly targets: readonly ProbeTarget[] };
 
-/** What a prober found of one server. */
+/** The checks of one server as one prober's region counts them. */
 export type ProbeReport = RegionHealth & { readonly serverId: string; readonly epoch: number };

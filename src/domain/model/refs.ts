@@ -1,17 +1,17 @@
-// A ref: what a person types for a thing, a full id, an exact name, or the start of an id.
+// A ref: the full id, exact name or id prefix by which an operator names an object.
 
 import { MeshError } from "./error.ts";
 
-/** How things of one kind are called. */
+/** The kind of an object and its name. */
 export type RefNaming<T> = {
   readonly kind: "node" | "service" | "task" | "server";
   readonly name: (item: T) => string;
 };
 
 /**
- * The one thing a ref means: full id first, then exact name, then unique id prefix, as dockerd looks it up.
+ * Finds the one object of a ref: by full id, then exact name, then unique id prefix, as dockerd does.
  *
- * @throws MeshError `<kind>/not-found`, or `<kind>/invalid` when more than one answers to it
+ * @throws MeshError `<kind>/not-found`, or `<kind>/invalid` if the ref matches several
  */
 export function resolveRef<T extends { readonly id: string }>(
   items: Iterable<T>,

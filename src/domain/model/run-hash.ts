@@ -1,12 +1,11 @@
-// A run hash: tells whether a running task is still what the spec asks for.
+// The run hash: equal for a spec and a task as long as the task runs what the spec asks for.
 
 import type { ServiceSpec } from "./service.ts";
 
 /**
- * Changes exactly when running tasks no longer match the spec: with what a task runs (image, command, arguments,
- * environment, directory, stop signal and grace, probe, target ports) and with `forceUpdate`. Labels, replicas,
- * published ports, constraints, reservations and policies leave it as it is: what they decide can change under a
- * running task.
+ * Hashes what a task runs (image, command, arguments, environment, directory, stop signal and grace period,
+ * probe, target ports) and `forceUpdate`. A change of labels, replicas, published ports, constraints,
+ * reservations or policies does not change the hash, because it does not require new tasks.
  *
  * @returns 14 hexadecimal digits
  */
@@ -18,14 +17,15 @@ export function runHash(spec: ServiceSpec): string {
 }
 
 /**
- * Two 32-bit multiply-and-xor lanes, mixed and joined to 53 bits. It tells one version of a service from the next and
- * guards nothing, so it has to be small, the same on every runtime and synchronous, which the platform's digests are not.
+ * Two 32-bit multiply-and-xor lanes, mixed and joined to 53 bits. Not cryptographic: it only tells one
+ * version of a service from the next. It is small, equal on every runtime and synchronous, which the
+ * platform's digests are not.
  */
 function hash53(text: string): number {
   let high = 0xdeadbeef;
   let low = 0x41c6ce57;
-  for (let at = 0; at < text.length; at += 1) {
-    const unit = text.charCodeAt(at);
+  for (let index = 0; index < text.length; index += 1) {
+    const unit = text.charCodeAt(index);
     high = Math.imul(high ^ unit, 0x9e3779b1);
     low = Math.imul(low ^ unit, 0x5f356495);
   }

@@ -1,70 +1,74 @@
-// A static server: an address that a service sends requests to, with no agent behind it. HAProxy's `server` line.
+// A static server: an address that a service sends requests to, without an agent. HAProxy's `server` line.
 
 import type { ServerHealth } from "./server-health.ts";
 
-/** What the operator wants of a server, a node or a task as far as new requests go; HAProxy's words. */
+/** HAProxy's admin state of a server, and likewise of a node or a task: whether it gets new requests. */
 export const adminStates = ["ready", "drain", "maint"] as const;
 export type AdminState = (typeof adminStates)[number];
 
-/** What has to be in an HTTP answer for it to pass. Absent: a status of 2xx or 3xx. */
+/** What a response must have for a check to pass: HAProxy's `http-check expect`. */
 export type Expect = {
   readonly kind: "status" | "rstatus" | "string" | "rstring";
-  /** `200-299,304`, a regular expression, or text in the body. */
+  /** `200-299,304`, a regular expression, or a text in the body. */
   readonly pattern: string;
-  /** `expect ! string`: must not match. */
+  /** True for `expect ! string`: the response must not match. */
   readonly not: boolean;
 };
 
-/** The request of an HTTP check; each part as it is sent. */
+/** The request of an HTTP check, each part as it is sent, and the expected response. */
 export type HttpCheck = {
   readonly method: string;
   readonly uri: string;
   readonly version: "HTTP/1.0" | "HTTP/1.1";
   readonly headers: readonly { readonly name: string; readonly value: string }[];
+  /** Null: a status of 2xx or 3xx. */
   readonly expect: Expect | null;
-  /** A 404 means that no new requests are wanted: `NOLB`. */
+  /** After a 404 the server gets no new clients: `NOLB`. */
   readonly disableOn404: boolean;
 };
 
-/** How a server is checked. Times in milliseconds. */
+/** How a server is checked. Durations in milliseconds. */
 export type CheckSpec = {
-  /** Null: whether it accepts a connection. */
+  /** Null: a TCP check, which passes if the server accepts a connection. */
   readonly http: HttpCheck | null;
-  /** Null: the server's own. */
+  /** Null: the port of the server. */
   readonly port: number | null;
-  /** Over TLS; the server's own word where it is not said. */
+  /** Whether checks use TLS. */
   readonly tls: boolean;
-  /** From one check to the next; `fastInterMs` while the state is changing, `downInterMs` while it is down. */
+  /**
+   * From the start of one check to the next; `fastInterMs` while the state changes, `downInterMs` while it is
+   * down.
+   */
   readonly interMs: number;
   readonly fastInterMs: number;
   readonly downInterMs: number;
-  /** How long one check may take, from the connection to the last byte looked at. */
+  /** The longest duration of one check, from connecting to the last byte read. */
   readonly timeoutMs: number;
   readonly rise: number;
   readonly fall: number;
 };
 
-/** The operator's words for one server. */
+/** A server as the operator configures it. */
 export type ServerSpec = {
   readonly name: string;
   /** An IPv4 or IPv6 address, without brackets, or a DNS name. */
   readonly host: string;
   readonly port: number;
-  /** Requests go over TLS. */
+  /** Whether requests use TLS. */
   readonly tls: boolean;
-  /** 0 to 256; 0: no new requests. */
+  /** 0 to 256; 0: no new clients. */
   readonly weight: number;
-  /** Used only while no other server of the service can be. */
+  /** Used only while no server without this flag is available. */
   readonly backup: boolean;
-  /** Requests at a time; 0: no limit. */
+  /** Maximum number of concurrent requests; 0: no limit. */
   readonly maxConn: number;
-  /** Its value of the service's sticky cookie; null: its name. */
+  /** The value of the service's sticky cookie that names it; null: the server's name. */
   readonly cookie: string | null;
-  /** Null: it is not checked and counts as up. */
+  /** Null: not checked; counts as up. */
   readonly check: CheckSpec | null;
 };
 
-/** A server of the mesh. */
+/** A server as the registry stores it. */
 export type StaticServer = {
   readonly id: string;
   readonly serviceId: string;
@@ -72,14 +76,14 @@ export type StaticServer = {
   readonly admin: AdminState;
   /** Null: not checked. */
   readonly health: ServerHealth | null;
-  /** Raised when its checks begin anew; what was seen before then counts no more. */
+  /** Rises when the checks restart; results of an earlier epoch are ignored. */
   readonly epoch: number;
   readonly version: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
 };
 
-/** HAProxy's defaults. */
+/** HAProxy's defaults of a server line. */
 export const serverDefaults = {
   tls: false,
   weight: 1,
@@ -90,26 +94,29 @@ export const serverDefaults = {
 
 const defaultInterMs = 2_000;
 
-/** What may be said of a check; what is not takes HAProxy's defaults. */
+/** A check with some settings left out. */
 export type PartialCheckSpec = { readonly [K in keyof CheckSpec]?: CheckSpec[K] | undefined };
 
-/** A whole check of what was said of it: fastinter, downinter and the time-out follow inter. */
-export function withCheckDefaults(words: PartialCheckSpec, server: Pick<ServerSpec, "tls">): CheckSpec {
-  const { interMs = defaultInterMs } = words;
+/**
+ * Fills in HAProxy's defaults: fastinter, downinter and the time-out follow inter, and TLS follows the
+ * server.
+ */
+export function withCheckDefaults(check: PartialCheckSpec, server: Pick<ServerSpec, "tls">): CheckSpec {
+  const { interMs = defaultInterMs } = check;
   return {
-    http: words.http ?? null,
-    port: words.port ?? null,
-    tls: words.tls ?? server.tls,
+    http: check.http ?? null,
+    port: check.port ?? null,
+    tls: check.tls ?? server.tls,
     interMs,
-    fastInterMs: words.fastInterMs ?? interMs,
-    downInterMs: words.downInterMs ?? interMs,
-    timeoutMs: words.timeoutMs ?? interMs,
-    rise: words.rise ?? 2,
-    fall: words.fall ?? 3,
+    fastInterMs: check.fastInterMs ?? interMs,
+    downInterMs: check.downInterMs ?? interMs,
+    timeoutMs: check.timeoutMs ?? interMs,
+    rise: check.rise ?? 2,
+    fall: check.fall ?? 3,
   };
 }
 
-/** The request of `option httpchk` with nothing after it. */
+/** The request of `option httpchk` without arguments. */
 export const defaultHttpCheck: HttpCheck = {
   method: "OPTIONS",
   uri: "/",
@@ -119,7 +126,7 @@ export const defaultHttpCheck: HttpCheck = {
   disableOn404: false,
 };
 
-/** Where its requests go: `http://10.0.0.1:8080`, no slash at its end. */
+/** The origin of a server's requests: `http://10.0.0.1:8080`. */
 export function serverOrigin({ host, port, tls }: Pick<ServerSpec, "host" | "port" | "tls">): string {
   return `${tls ? "https" : "http"}://${hostPort(host, port)}`;
 }
@@ -129,7 +136,7 @@ export function hostPort(host: string, port: number): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-/** What people type for a server: `my-web/node1`. */
+/** The name by which operators refer to a server: `my-web/node1`. */
 export function serverName(service: string, server: Pick<StaticServer, "spec">): string {
   return `${service}/${server.spec.name}`;
 }

@@ -1,11 +1,11 @@
-// A task report: what an agent has just seen of one of its tasks, and what the registry believes from then on.
+// Task reports: how the registry applies an agent's observation of a task.
 
 import { type Endpoint, type HealthReport, isAlive, type Task, type TaskState, taskStates } from "./task.ts";
 
-/** States an agent may report; the others are the registry's own. */
+/** The states an agent may report; the registry sets the others. */
 export type ReportedState = Exclude<TaskState, "new" | "allocated" | "pending" | "remove" | "orphaned">;
 
-/** One task as its agent sees it; the shape of TaskReport in protocol/agent.ts. */
+/** One task as its agent observes it; the shape of TaskReport in protocol/agent.ts. */
 export type TaskObservation = {
   readonly id: string;
   readonly state: ReportedState;
@@ -19,20 +19,25 @@ export type TaskObservation = {
 };
 
 /**
- * The task as just seen. Reports may be repeated and may come late: the state only goes forward, a dead task stays as
- * it died, and a report of an earlier state says nothing at all. Within one state, and above all while running,
- * endpoints, health and words follow the report.
+ * Applies a report to a task. Reports may be repeated or late: the state only goes forward, a dead task does
+ * not change any more, and a report of an earlier state is ignored as a whole. Within one state, endpoints,
+ * health and texts follow the report.
  *
- * @param heardAtMs the registry's own time, which tells how long a task ran whatever its agent's clock says
- * @returns the same reference when nothing changes
+ * @param receivedAtMs the registry's time, by which the task's run time is measured: the agent's clock may be
+ *   wrong
+ * @returns the same reference if nothing changes
  * @see docs/spec.md T1-T8
  */
-export function applyReport(task: Task, seen: TaskObservation, heardAtMs: number = seen.atMs): Task {
-  if (!isAlive(task) || taskStates[seen.state] < taskStates[task.state]) return task;
-  const moved = seen.state !== task.state;
-  const { state, message, err, endpoints, health, pid, exitCode } = seen;
-  if (!moved && sameFacts(task, seen)) return task;
-  const stateSinceMs = moved ? seen.atMs : task.stateSinceMs;
+export function applyReport(
+  task: Task,
+  observed: TaskObservation,
+  receivedAtMs: number = observed.atMs,
+): Task {
+  if (!isAlive(task) || taskStates[observed.state] < taskStates[task.state]) return task;
+  const isNewState = observed.state !== task.state;
+  const { state, message, err, endpoints, health, pid, exitCode } = observed;
+  if (!isNewState && sameFacts(task, observed)) return task;
+  const stateSinceMs = isNewState ? observed.atMs : task.stateSinceMs;
   const version = task.version + 1;
   return {
     ...task,
@@ -45,26 +50,26 @@ export function applyReport(task: Task, seen: TaskObservation, heardAtMs: number
     exitCode,
     stateSinceMs,
     version,
-    ...(moved && state === "running" && { ranSinceMs: heardAtMs }),
-    ...(moved && !isAlive(seen) && { endedAtMs: heardAtMs }),
+    ...(isNewState && state === "running" && { ranSinceMs: receivedAtMs }),
+    ...(isNewState && !isAlive(observed) && { endedAtMs: receivedAtMs }),
   };
 }
 
-function sameFacts(task: Task, seen: TaskObservation): boolean {
+function sameFacts(task: Task, observed: TaskObservation): boolean {
   return (
-    task.message === seen.message &&
-    task.err === seen.err &&
-    task.pid === seen.pid &&
-    task.exitCode === seen.exitCode &&
-    sameEndpoints(task.endpoints, seen.endpoints) &&
-    sameHealth(task.health, seen.health)
+    task.message === observed.message &&
+    task.err === observed.err &&
+    task.pid === observed.pid &&
+    task.exitCode === observed.exitCode &&
+    sameEndpoints(task.endpoints, observed.endpoints) &&
+    sameHealth(task.health, observed.health)
   );
 }
 
 function sameEndpoints(a: readonly Endpoint[], b: readonly Endpoint[]): boolean {
   return (
     a.length === b.length &&
-    a.every(({ target, origin }, at) => b[at]?.target === target && b[at].origin === origin)
+    a.every(({ target, origin }, index) => b[index]?.target === target && b[index].origin === origin)
   );
 }
 

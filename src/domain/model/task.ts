@@ -1,10 +1,11 @@
-// A task: one run of a service on one node. It never moves and its state only goes forward; its slot outlives it.
+// A task: one run of a service on one node. It never moves and its state only goes forward; its slot outlives
+// it.
 
 import type { CheckCount, RiseFall } from "./check-counter.ts";
 import type { AdminState } from "./server.ts";
 import type { RunSpec } from "./service.ts";
 
-/** In order; the observed state never goes back. The values are SwarmKit's. */
+/** SwarmKit's states and their values, ascending. The observed state never goes back. */
 export const taskStates = {
   new: 0,
   allocated: 32,
@@ -24,13 +25,16 @@ export const taskStates = {
 } as const;
 export type TaskState = keyof typeof taskStates;
 
-/** What the registry wants of a task. `remove`: stop, then forget (scale down, service removed). Only goes forward. */
+/**
+ * What the registry wants of a task; only goes forward. `remove`: stop, then delete (scale down, service
+ * removed).
+ */
 export type DesiredState = "running" | "shutdown" | "remove";
 
-/** Where a target port of a task is reached, for example `{ target: 80, origin: "http://127.0.0.2:41233" }`. */
+/** The origin of one target port of a task: `{ target: 80, origin: "http://127.0.0.2:41233" }`. */
 export type Endpoint = { readonly target: number; readonly origin: string };
 
-/** What an agent last said of a task's health; shown as HAProxy shows it (`UP 2/3`, `L7OK/200 in 3ms`). */
+/** A task's health as its agent last reported it. */
 export type HealthReport = CheckCount &
   RiseFall & {
     /** Epoch milliseconds since which the verdict holds. */
@@ -39,43 +43,46 @@ export type HealthReport = CheckCount &
     readonly lastCheck: string;
   };
 
-/** A task of the mesh. */
+/** A task as the registry stores it. */
 export type Task = {
   readonly id: string;
   readonly serviceId: string;
-  /** 1..N for a replicated service; 0 for a global one, whose tasks are keyed by node. */
+  /** 1..N for a replicated service; 0 for a global one, whose slots are nodes. */
   readonly slot: number;
-  /** Null until placed; then it never changes. */
+  /** Null until the task is placed; then it never changes. */
   readonly nodeId: string | null;
-  /** The one node a global service's task is meant for, from the start; absent for a replicated service's. */
+  /** The node of a global service's task, set before it is placed; absent for a replicated service. */
   readonly forNode?: string;
   readonly run: RunSpec;
-  /** The Engine API's TaskTemplate this task was made from, verbatim. */
+  /** The Engine API's TaskTemplate from which the task was created, unchanged. */
   readonly document: unknown;
   readonly runHash: string;
-  /** Written by the registry only. */
+  /** The desired state; written by the registry only. */
   readonly desired: DesiredState;
-  /** Written by the node's agent once assigned. */
+  /** The observed state; written by the node's agent once the task is assigned. */
   readonly state: TaskState;
-  /** What the state means, in SwarmKit's words: `pending task scheduling`, `started`. */
+  /** SwarmKit's message for the state: `pending task scheduling`, `started`. */
   readonly message: string;
-  /** Why it is stuck or dead, for a person; empty when all is well. */
+  /** Why the task is pending or dead, for people; empty without an error. */
   readonly err: string;
   readonly stateSinceMs: number;
   readonly createdAtMs: number;
-  /** Not placed before this (restart backoff); epoch milliseconds. */
+  /** The restart delay ends here, and the task may be placed; epoch milliseconds. */
   readonly notBeforeMs: number;
   readonly version: number;
   readonly endpoints: readonly Endpoint[];
   readonly health: HealthReport | null;
   readonly pid: number | null;
   readonly exitCode: number | null;
-  /** Whether it gets new requests, as the operator wants it; absent: ready. */
+  /** Absent: ready. */
   readonly admin?: AdminState;
-  /** When the registry first heard that it runs, and that it is dead, by the registry's clock. Absent: not yet. */
+  /** When the registry first received the report that the task runs, by the registry's clock. */
   readonly ranSinceMs?: number;
+  /** When the registry first received the report that the task is dead, by the registry's clock. */
   readonly endedAtMs?: number;
-  /** Set when a running task is told to stop: which table it was out of first, and whether its agent may stop it. */
+  /**
+   * Set when a running task should stop: the first table without it, and whether its agent may stop it now.
+   */
   readonly departure?: {
     readonly tableVersion: number;
     readonly atMs: number;
@@ -83,7 +90,7 @@ export type Task = {
   };
 };
 
-/** True while the task may still run or come to run. */
+/** True while the task runs or may still start. */
 export function isAlive(task: Pick<Task, "state">): boolean {
   return taskStates[task.state] <= taskStates.running;
 }

@@ -1,4 +1,5 @@
-// The world: everything the registry decides by, as one value.
+// The world: all nodes, services, tasks and static servers, as one value that decisions are made from; each
+// by id.
 
 import type { MeshNode } from "./node.ts";
 import type { StaticServer } from "./server.ts";

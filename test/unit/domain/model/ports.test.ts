@@ -76,7 +76,7 @@ test("[P11] when all are taken, the refusal names the range and what helps", () 
   }));
   expect(refusal([any()], aService({ name: "all" }, { ports }))).toEqual([
     "unavailable",
-    "no port is free between 30000 and 32767: ask for one by number, or remove a service",
+    "no port is free between 30000 and 32767: request one by number, or remove a service",
   ]);
 });
 
