@@ -1,5 +1,5 @@
-// How a service's requests are balanced, as its `waggle.*` labels say it: what the routing table has in its options, and
-// in the shares of its tasks. docs/labels.md explains each to those who write them.
+// The labels for load balancing: the policy and options of a service in the routing table, and the weights
+// and backups among its tasks. See docs/labels.md.
 
 import { type Constraint, nodeMatches, parseConstraint } from "../model/constraint.ts";
 import { isToken } from "../model/http-token.ts";
@@ -26,30 +26,29 @@ const labelNames = {
   canaryCookie: "waggle.canary.cookie",
 } as const;
 
-/** All labels read here. */
 export const balanceLabels: readonly string[] = Object.values(labelNames);
 
-/** HAProxy's largest. */
+/** HAProxy's maximum. */
 const maxWeight = 256;
 const maxLabelCount = 1_000_000;
-/** As long as a day; HAProxy's own bound is some three weeks. */
+/** A day, milliseconds; HAProxy's own maximum is about three weeks. */
 const maxLabelDurationMs = 86_400_000;
 
-/** A condition on a task: where it runs, or which slot it fills. */
+/** A condition on a task: the node it runs on, or its slot. */
 type TaskCondition =
   | { readonly slot: number; readonly equal: boolean }
   | { readonly constraint: Constraint }
   | "always";
 
-/** Which of a service's tasks have which weight, and which are backups. */
+/** The weights of a service's tasks, and which of them are backups. */
 export type ShareRules = {
-  /** The first that holds decides; a task that none holds for has weight 1. */
+  /** The first condition that holds decides; without one the weight is 1. */
   readonly weights: readonly { readonly when: TaskCondition; readonly weight: number }[];
-  /** Any of them makes a task a backup. */
+  /** A task is a backup if any of them holds. */
   readonly backups: readonly TaskCondition[];
 };
 
-/** Throws a MeshError when one of these labels cannot be read, or two do not go together. */
+/** Checks these labels and their combinations. @throws MeshError `label/invalid` */
 export function checkBalanceLabels(labels: Labels): void {
   balancePolicyOf(labels);
   shareRulesOf(labels);
@@ -58,20 +57,18 @@ export function checkBalanceLabels(labels: Labels): void {
   for (const name of [labelNames.queue, labelNames.queueTimeout]) {
     if (labels[name] !== undefined && labels[labelNames.maxconn] === undefined) {
       throw invalidLabel(
-        `label '${name}' needs '${labelNames.maxconn}': nobody waits where nothing is limited`,
+        `label '${name}' needs '${labelNames.maxconn}': without a limit no request is queued`,
       );
     }
   }
   for (const name of [labelNames.canaryWeight, labelNames.canaryHeader, labelNames.canaryCookie]) {
     if (labels[name] !== undefined && labels[labelNames.canary] === undefined) {
-      throw invalidLabel(
-        `label '${name}' needs '${labelNames.canary}': the name of the service that gets a share`,
-      );
+      throw invalidLabel(`label '${name}' needs '${labelNames.canary}': the name of the canary service`);
     }
   }
 }
 
-/** Label `waggle.balance`; `path` is another word for `uri`. */
+/** The policy of label `waggle.balance`; `path` is an alias of `uri`. */
 export function balancePolicyOf(labels: Labels): Policy {
   const text = labels[labelNames.balance];
   if (text === undefined) return "roundrobin";
@@ -80,11 +77,11 @@ export function balancePolicyOf(labels: Labels): Policy {
   return policy;
 }
 
-/** What else the table says of the service; null when nothing. */
+/** The service's options in the routing table; null if no label sets one. */
 export function optionsOf(labels: Labels): TableOptions | null {
   const sticky = labels[labelNames.sticky];
   if (sticky !== undefined && !isToken(sticky)) {
-    throw invalidLabel(`label '${labelNames.sticky}' is '${sticky}': write the name of a cookie`);
+    throw invalidLabel(`label '${labelNames.sticky}' is '${sticky}': write a cookie name`);
   }
   const maxconn = labelCount(labels, labelNames.maxconn, 1);
   const queue = labelCount(labels, labelNames.queue, 0);
@@ -92,7 +89,7 @@ export function optionsOf(labels: Labels): TableOptions | null {
   const slowStartMs = labelDurationMs(labels, labelNames.slowStart);
   const marker = labels[labelNames.marker];
   if (marker !== undefined && !isToken(marker)) {
-    throw invalidLabel(`label '${labelNames.marker}' is '${marker}': write the name of a header`);
+    throw invalidLabel(`label '${labelNames.marker}' is '${marker}': write a header name`);
   }
   const canary = canaryOf(labels);
   const options: TableOptions = {
@@ -107,7 +104,10 @@ export function optionsOf(labels: Labels): TableOptions | null {
   return Object.keys(options).length === 0 ? null : options;
 }
 
-/** Label `waggle.allbackups`: whether backups share the requests when they are needed, or the first of them has all. */
+/**
+ * Label `waggle.allbackups`: true if all backups share the requests, false if only the first available one
+ * gets them.
+ */
 export function usesAllBackups(labels: Labels): boolean {
   const text = labels[labelNames.allBackups];
   if (text === undefined || text === "true") return true;
@@ -115,14 +115,14 @@ export function usesAllBackups(labels: Labels): boolean {
   throw invalidLabel(`label '${labelNames.allBackups}' is '${text}': write true or false`);
 }
 
-/** Labels `waggle.weight` and `waggle.backup`. */
+/** The rules of labels `waggle.weight` and `waggle.backup`. */
 export function shareRulesOf(labels: Labels): ShareRules {
   const weights = listItems(labels[labelNames.weight]).map((item) => {
     const colon = item.lastIndexOf(":");
     const weight = item.slice(colon + 1).trim();
     if (!/^\d{1,3}$/.test(weight) || Number(weight) > maxWeight) {
       throw invalidLabel(
-        `label '${labelNames.weight}' has '${item}': write CONDITION:WEIGHT as node.labels.size==large:4 or slot==1:0, weights from 0 to ${maxWeight}`,
+        `label '${labelNames.weight}' has '${item}': write CONDITION:WEIGHT such as node.labels.size==large:4 or slot==1:0, with weights from 0 to ${maxWeight}`,
       );
     }
     return {
@@ -136,12 +136,14 @@ export function shareRulesOf(labels: Labels): ShareRules {
   };
 }
 
-/** A task's share; `node` is where it runs. */
-export function shareOf(shares: ShareRules, { slot }: Pick<Task, "slot">, node: MeshNode | undefined): Share {
-  const weight = shares.weights.find(({ when }) => holdsForTask(when, slot, node))?.weight ?? 1;
-  return shares.backups.some((when) => holdsForTask(when, slot, node))
-    ? { weight, backup: true }
-    : { weight };
+/** The weight of a task on a node, and whether it is a backup. */
+export function shareOf(
+  { weights, backups }: ShareRules,
+  { slot }: Pick<Task, "slot">,
+  node: MeshNode | undefined,
+): Share {
+  const weight = weights.find(({ when }) => holdsForTask(when, slot, node))?.weight ?? 1;
+  return backups.some((when) => holdsForTask(when, slot, node)) ? { weight, backup: true } : { weight };
 }
 
 function holdsForTask(when: TaskCondition, slot: number, node: MeshNode | undefined): boolean {
@@ -165,13 +167,13 @@ function canaryOf(labels: Labels): Canary | undefined {
   const service = labels[labelNames.canary];
   if (service === undefined) return undefined;
   if (!isServiceName(service)) {
-    throw invalidLabel(`label '${labelNames.canary}' is '${service}': write the name of a service`);
+    throw invalidLabel(`label '${labelNames.canary}' is '${service}': write a service name`);
   }
   const text = labels[labelNames.canaryWeight] ?? "0";
   const percent = Number(text.replace(/%$/, ""));
   if (!/^\d{1,3}%?$/.test(text) || percent > 100) {
     throw invalidLabel(
-      `label '${labelNames.canaryWeight}' is '${text}': write a share of the requests, 0% to 100%`,
+      `label '${labelNames.canaryWeight}' is '${text}': write a share of the requests from 0% to 100%`,
     );
   }
   const header = canaryRuleOf(labels, labelNames.canaryHeader, "header");
@@ -184,14 +186,14 @@ function canaryOf(labels: Labels): Canary | undefined {
   };
 }
 
-function canaryRuleOf(labels: Labels, label: string, what: string): CanaryRule | undefined {
+function canaryRuleOf(labels: Labels, label: string, field: "header" | "cookie"): CanaryRule | undefined {
   const text = labels[label];
   if (text === undefined) return undefined;
   const equals = text.indexOf("=");
   const name = equals < 0 ? text : text.slice(0, equals);
   const value = equals < 0 ? undefined : text.slice(equals + 1);
   if (!isToken(name) || value === "") {
-    throw invalidLabel(`label '${label}' is '${text}': write the ${what}'s name, or NAME=VALUE`);
+    throw invalidLabel(`label '${label}' is '${text}': write a ${field} name, or NAME=VALUE`);
   }
   return value === undefined ? { name } : { name, value };
 }
@@ -200,22 +202,22 @@ function listItems(text: string | undefined): readonly string[] {
   return text === undefined ? [] : text.split(",").map((item) => item.trim());
 }
 
-function labelCount(labels: Labels, label: string, least: number): number | undefined {
+function labelCount(labels: Labels, label: string, min: number): number | undefined {
   const text = labels[label];
   if (text === undefined) return undefined;
   const count = Number(text);
-  if (/^\d+$/.test(text) && count >= least && count <= maxLabelCount) return count;
-  throw invalidLabel(`label '${label}' is '${text}': write a whole number from ${least} to ${maxLabelCount}`);
+  if (/^\d+$/.test(text) && count >= min && count <= maxLabelCount) return count;
+  throw invalidLabel(`label '${label}' is '${text}': write a whole number from ${min} to ${maxLabelCount}`);
 }
 
 const labelUnitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** As HAProxy reads a time: `30s`, `500ms`; without a unit, milliseconds. */
+/** A duration as HAProxy reads it: `30s`, `500ms`; without a unit, milliseconds. */
 function labelDurationMs(labels: Labels, label: string): number | undefined {
   const text = labels[label];
   if (text === undefined) return undefined;
   const [, digits = "", unit = "ms"] = /^(\d{1,9})(ms|s|m|h)?$/.exec(text) ?? [];
   const ms = Number(digits) * (labelUnitMs[unit] ?? 1);
   if (digits !== "" && ms >= 1 && ms <= maxLabelDurationMs) return ms;
-  throw invalidLabel(`label '${label}' is '${text}': write a time as 500ms, 30s or 5m, up to 24h`);
+  throw invalidLabel(`label '${label}' is '${text}': write a duration such as 500ms, 30s or 5m, up to 24h`);
 }

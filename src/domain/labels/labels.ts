@@ -1,4 +1,4 @@
-// Labels: what the mesh reads out of a service's `waggle.*` labels. Every other label is the operator's own.
+// The `waggle.*` labels of a service: checks all of them and reads those about host names and probes.
 
 import { isHostName } from "../model/host-name.ts";
 import type { ProbeSpec } from "../model/service.ts";
@@ -11,15 +11,17 @@ const hostLabel = "waggle.host";
 const defaultLabel = "waggle.default";
 const probeLabel = "waggle.probe";
 
-/** All labels the mesh reads; docs/labels.md has them, too. */
+/** All labels the mesh reads; docs/labels.md lists the same. */
 export const knownLabels: readonly string[] = [
   ...[hostLabel, ...pathLabels, defaultLabel, probeLabel],
   ...balanceLabels,
 ];
 
 /**
- * Throws a MeshError when a `waggle.*` label is unknown or cannot be read. A misspelt one would otherwise do nothing,
- * silently.
+ * Checks every `waggle.*` label; other labels are the operator's own. An unknown one is refused, because a
+ * misspelled label would have no effect without a message.
+ *
+ * @throws MeshError `label/invalid`
  */
 export function checkLabels(labels: Labels): void {
   for (const key of Object.keys(labels)) {
@@ -33,7 +35,9 @@ export function checkLabels(labels: Labels): void {
   checkBalanceLabels(labels);
 }
 
-/** Host names of label `waggle.host` (comma-separated), lower case, each once, as ordered there. */
+/**
+ * The host names of label `waggle.host` (comma-separated), in lower case and the label's order, each once.
+ */
 export function hostsOf(labels: Labels): readonly string[] {
   const text = labels[hostLabel];
   if (text === undefined) return [];
@@ -48,12 +52,12 @@ export function hostsOf(labels: Labels): readonly string[] {
   return [...new Set(hosts)];
 }
 
-/** Those of them that lead to the service whatever the path is: no other service may have them. */
+/** The host names that lead to the service at every path: no other service may have them. */
 export function exclusiveHostsOf(labels: Labels): readonly string[] {
   return hostsForAllPaths(labels, hostsOf(labels));
 }
 
-/** True when label `waggle.default` says so: the service answers where neither port nor host name says which. */
+/** Label `waggle.default`: the service gets requests whose port and host name belong to no service. */
 export function isDefaultService(labels: Labels): boolean {
   const text = labels[defaultLabel];
   if (text === undefined || text === "false") return false;
@@ -61,13 +65,13 @@ export function isDefaultService(labels: Labels): boolean {
   throw invalidLabel(`label '${defaultLabel}' is '${text}': write true or false`);
 }
 
-/** The probe label `waggle.probe` asks for, `tcp` or `http:/path`; undefined: the image's own. */
+/** The probe of label `waggle.probe`, `tcp` or `http:/path`; undefined: the image's probe. */
 export function probeOf(labels: Labels): ProbeSpec | undefined {
   const text = labels[probeLabel];
   if (text === undefined) return undefined;
   if (text === "tcp") return { kind: "tcp" };
   const path = text.startsWith("http:") ? text.slice("http:".length) : "";
-  // Printable ASCII without a space is all that may stand in a request line (RFC 9112 §3.2).
+  // A request line may only have printable ASCII without spaces (RFC 9112 §3.2).
   if (/^\/[!-~]*$/.test(path)) return { kind: "http", path };
   throw invalidLabel(`label '${probeLabel}' is '${text}': write tcp or http:/path`);
 }

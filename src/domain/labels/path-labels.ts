@@ -1,4 +1,5 @@
-// Which requests of others a service takes by their path, as its labels say it. docs/labels.md explains them.
+// The labels for path rules: which requests of other services or host names a service takes. See
+// docs/labels.md.
 
 import { byPrecedence, type PathRule, printPathRule, readPathRule } from "../table/path-rule.ts";
 import type { TablePaths } from "../table/table.ts";
@@ -11,54 +12,54 @@ const atLabel = "waggle.at";
 export const pathLabels: readonly string[] = [pathLabel, atLabel];
 
 /**
- * Labels `waggle.path` and `waggle.at`: which requests the service takes, and whose. Where `waggle.at` names no service,
- * they are those of host names: the rule's own, or each of `waggle.host`.
+ * Reads labels `waggle.path` and `waggle.at`. With `waggle.at`, the rules apply to requests of the services
+ * it names; without, to requests for the rule's host name, or for each of `waggle.host` if the rule has none.
  *
- * @param hosts what label `waggle.host` says
- * @returns null where it takes none
+ * @param hosts the host names of label `waggle.host`
+ * @returns null if the service has no path rules
  */
 export function pathsOf(labels: Labels, hosts: readonly string[]): TablePaths | null {
-  const [text, others] = [labels[pathLabel], labels[atLabel]];
-  const at = [...new Set((others ?? "").split(",").map((name) => name.trim()))].sort();
-  const wrong = others === undefined ? undefined : at.find((name) => !isServiceName(name));
-  if (wrong !== undefined) {
-    throw invalidLabel(`label '${atLabel}' has '${wrong}': write names of services as my-web,shop`);
+  const [pathText, atText] = [labels[pathLabel], labels[atLabel]];
+  const at = [...new Set((atText ?? "").split(",").map((name) => name.trim()))].sort();
+  const invalidName = atText === undefined ? undefined : at.find((name) => !isServiceName(name));
+  if (invalidName !== undefined) {
+    throw invalidLabel(`label '${atLabel}' has '${invalidName}': write service names as my-web,shop`);
   }
-  if (text === undefined && others === undefined) return null;
-  if (text === undefined) {
-    throw invalidLabel(
-      `label '${atLabel}' needs '${pathLabel}': which requests of ${at.join(", ")} it takes`,
-    );
+  if (pathText === undefined && atText === undefined) return null;
+  if (pathText === undefined) {
+    throw invalidLabel(`label '${atLabel}' needs '${pathLabel}', the paths it takes of ${at.join(", ")}`);
   }
-  const rules = text.split(",").map((item) => requirePathRule(item.trim()));
-  if (others !== undefined) return { at, rules: byPrecedenceOnce(rules) };
+  const rules = pathText.split(",").map((item) => requirePathRule(item.trim()));
+  if (atText !== undefined) return { at, rules: byPrecedenceOnce(rules) };
   if (hosts.length === 0 && rules.some(({ host }) => host === null)) {
     throw invalidLabel(
-      `label '${pathLabel}' needs '${atLabel}', the service whose requests it takes, or 'waggle.host', the host names it is reached by`,
+      `label '${pathLabel}' needs '${atLabel}', the service whose requests it takes, or 'waggle.host', its own host names`,
     );
   }
-  const named = rules.flatMap((rule) =>
+  const withHosts = rules.flatMap((rule) =>
     rule.host === null ? hosts.map((host) => ({ ...rule, host })) : rule,
   );
-  return { at: [], rules: byPrecedenceOnce(named) };
+  return { at: [], rules: byPrecedenceOnce(withHosts) };
 }
 
-/** Host names that lead to the service whatever the path is: none where its paths are said to be all of them it takes. */
+/**
+ * The host names that lead to the service at every path: none if path rules limit it to some paths of them.
+ */
 export function hostsForAllPaths(labels: Labels, hosts: readonly string[]): readonly string[] {
-  const narrows =
+  const isLimited =
     labels[atLabel] === undefined && labels[pathLabel]?.split(",").some((item) => /^\s*=?\//.test(item));
-  return narrows === true ? [] : hosts;
+  return isLimited === true ? [] : hosts;
 }
 
 function requirePathRule(text: string): PathRule {
   const rule = readPathRule(text);
   if (rule !== null) return rule;
   throw invalidLabel(
-    `label '${pathLabel}' has '${text}': write the beginning of paths as /api, one path as =/healthz, a host name before either as www.example.com/api`,
+    `label '${pathLabel}' has '${text}': write a path prefix as /api, an exact path as =/healthz, a host name before either as www.example.com/api`,
   );
 }
 
-/** Each once, the one that decides first before the others. */
+/** Each rule once, ordered by precedence. */
 function byPrecedenceOnce(rules: readonly PathRule[]): readonly PathRule[] {
   return [...new Map(rules.map((rule) => [printPathRule(rule), rule])).values()].sort(byPrecedence);
 }

@@ -1,4 +1,5 @@
-// What a static server must be before the mesh takes it on. What needs to know the mesh is not decided here.
+// Validation of a static server by itself; whether its address can be dialled and its name is free is checked
+// by the registry.
 
 import { isStatusList } from "../model/check-expect.ts";
 import { invalidAs } from "../model/error.ts";
@@ -7,28 +8,28 @@ import type { CheckSpec, HttpCheck, ServerSpec } from "../model/server.ts";
 
 const invalid = invalidAs("server/invalid");
 
-/** Far beyond any use; a timer takes no longer one. Milliseconds: a day. */
+/** A day, milliseconds: far beyond any use. */
 const maxCheckTimeMs = 86_400_000;
-/** Checks more often than this would cost more than they tell, milliseconds. */
+/** Shorter intervals would cost more than they are worth, milliseconds. */
 const minCheckIntervalMs = 100;
 const maxPatternLength = 200;
 const maxUriLength = 2_000;
 
-/** As HAProxy takes it for a server, and as it may stand in a path. */
+/** The names HAProxy accepts for a server, as far as they can be a path segment. */
 const serverNamePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?$/;
 
-/** Refuses a server that cannot be. @throws MeshError server/invalid */
+/** Checks a server's settings. @throws MeshError `server/invalid` */
 export function validateServer(spec: ServerSpec): void {
   const { name, port, weight, maxConn, cookie, check } = spec;
   if (!serverNamePattern.test(name) || name.length > 63) {
-    throw invalid(`cannot read server name "${name}": up to 63 letters, digits, ".", "_", ":" and "-"`);
+    throw invalid(`cannot read server name "${name}": use up to 63 letters, digits, ".", "_", ":" and "-"`);
   }
   checkInteger("port", port, 1, 65_535);
   checkInteger("weight", weight, 0, 256);
   checkInteger("maxconn", maxConn, 0, 1_000_000);
   if (cookie !== null && !/^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]{1,100}$/.test(cookie)) {
     throw invalid(
-      `cannot read cookie "${cookie}": 1 to 100 characters of a cookie's value (RFC 6265 §4.1.1)`,
+      `cannot read cookie "${cookie}": use 1 to 100 characters that a cookie value may have (RFC 6265 §4.1.1)`,
     );
   }
   if (check !== null) validateCheck(check);
@@ -47,14 +48,14 @@ function validateCheck(check: CheckSpec): void {
 
 function validateHttp({ method, uri, headers, expect }: HttpCheck): void {
   if (!isToken(method)) throw invalid(`cannot read check method "${method}": write it as GET`);
-  // Printable ASCII without a space is all that may stand in a request line (RFC 9112 §3.2).
+  // A request line may only have printable ASCII without spaces (RFC 9112 §3.2).
   if (!/^[!-~]+$/.test(uri) || uri.length > maxUriLength) {
-    throw invalid(`cannot read check URI "${uri.slice(0, 60)}": a path such as /health`);
+    throw invalid(`cannot read check URI "${uri.slice(0, 60)}": use a path such as /health`);
   }
   for (const { name, value } of headers) {
-    if (!isToken(name)) throw invalid(`cannot read the name of check header "${name}"`);
+    if (!isToken(name)) throw invalid(`cannot read check header name "${name}": use letters, digits and "-"`);
     if (!/^[\t\x20-\x7e\x80-\xff]{0,1000}$/.test(value)) {
-      throw invalid(`cannot read the value of check header ${name}: one line of text`);
+      throw invalid(`cannot read the value of check header ${name}: use one line of up to 1000 characters`);
     }
   }
   if (expect !== null) validateExpect(expect.kind, expect.pattern);
@@ -62,7 +63,7 @@ function validateHttp({ method, uri, headers, expect }: HttpCheck): void {
 
 function validateExpect(kind: NonNullable<HttpCheck["expect"]>["kind"], pattern: string): void {
   if (pattern === "" || pattern.length > maxPatternLength) {
-    throw invalid(`what a check expects has to be 1 to ${maxPatternLength} characters`);
+    throw invalid(`cannot read the expected pattern: use 1 to ${maxPatternLength} characters`);
   }
   if (kind === "status" && !isStatusList(pattern)) {
     throw invalid(`cannot read expected status "${pattern}": write it as 200, 200-399 or 200,204`);
@@ -76,7 +77,7 @@ function validateExpect(kind: NonNullable<HttpCheck["expect"]>["kind"], pattern:
   }
 }
 
-function checkInteger(what: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw invalid(`${what} is ${value}: use a whole number from ${least} to ${most}`);
+function checkInteger(name: string, value: number, min: number, max: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  throw invalid(`${name} is ${value}: use a whole number from ${min} to ${max}`);
 }

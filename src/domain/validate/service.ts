@@ -1,4 +1,4 @@
-// What a spec must be before the mesh takes it on. What needs to know the other services is not decided here.
+// Validation of a service spec by itself; conflicts with other services are checked by the registry.
 
 import { checkLabels } from "../labels/labels.ts";
 import { parseConstraints } from "../model/constraint.ts";
@@ -7,19 +7,21 @@ import type { PortRequest, RunSpec, ServiceSpec, UpdatePolicy } from "../model/s
 
 const invalid = invalidAs("service/invalid");
 
-/** Replicas one service may ask for: the size of mesh the routing table and the scheduler are measured for. */
+/** Replicas per service: the size for which the routing table and the scheduler were measured. */
 const maxReplicas = 10_000;
-/** Target ports one task may have; an agent's report carries no more endpoints. */
+/** Target ports per task; an agent's report has no room for more endpoints. */
 const maxTargets = 64;
 
 const dnsComponent = /^[a-zA-Z0-9](?:[-_a-zA-Z0-9]*[a-zA-Z0-9])?$/;
-/** A repository with an optional registry, tag and digest; in lower case but for the tag (distribution/reference). */
+/** A repository in lower case with an optional registry, tag and digest (distribution/reference). */
 const reference =
   /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::\d+)?\/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[\w][\w.-]{0,127})?(?:@[a-z0-9]+:[a-f0-9]{32,})?$/;
 
 /**
- * Throws a MeshError of kind `invalid` when the mesh cannot run this spec. The texts are SwarmKit's where it has one,
- * without the gRPC prefix, which the control API puts before them.
+ * Checks that the mesh can run a spec. Messages are SwarmKit's where it has one, without the gRPC prefix,
+ * which the control API adds.
+ *
+ * @throws MeshError of kind `invalid`
  */
 export function validateSpec(spec: ServiceSpec): void {
   checkName(spec.name);
@@ -58,13 +60,13 @@ function checkMode(mode: ServiceSpec["mode"]): void {
   throw invalid(`replicas is ${replicas}: use a whole number from 0 to ${maxReplicas}`);
 }
 
-/** A service of servers runs nothing: an agent would be asked for an image that nobody has. */
+/** A service of static servers runs no tasks: no agent has its image. */
 function checkStatic({ run, mode }: ServiceSpec): void {
   if (!isStaticImage(run.image) || (mode.kind === "replicated" && mode.replicas === 0)) return;
-  throw invalid(`${run.image} has static servers and no tasks: use 0 replicas, and add servers to it`);
+  throw invalid(`${run.image} has static servers and no tasks: use 0 replicas and add servers to it`);
 }
 
-/** Stands where other services have an image, in one that has servers only. */
+/** True for the image name that stands for a service of static servers. */
 function isStaticImage(image: string): boolean {
   return /^waggle\/static(?::latest)?$/.test(image);
 }
@@ -73,7 +75,7 @@ function checkPort({ target, published }: PortRequest): void {
   if (!isPort(target)) throw invalid(`EndpointSpec: target port is ${target}: use 1 to 65535`);
   if (published !== undefined && !isPort(published)) {
     throw invalid(
-      `EndpointSpec: published port is ${published}: use 1 to 65535, or leave it out to be given one`,
+      `EndpointSpec: published port is ${published}: use 1 to 65535, or leave it out to get a free one`,
     );
   }
 }
@@ -87,17 +89,17 @@ function checkPolicies({ restart, update, rollback, maxPerNode }: ServiceSpec): 
   checkCount("replicas-max-per-node", maxPerNode);
 }
 
-function checkUpdatePolicy(what: string, policy: UpdatePolicy): void {
+function checkUpdatePolicy(name: string, policy: UpdatePolicy): void {
   const { parallelism, delayMs = 0, monitorMs = 0, maxFailureRatio = 0 } = policy;
-  checkCount(`${what}-parallelism`, parallelism);
-  checkCount(`${what}-delay`, delayMs);
-  checkCount(`${what}-monitor`, monitorMs);
+  checkCount(`${name}-parallelism`, parallelism);
+  checkCount(`${name}-delay`, delayMs);
+  checkCount(`${name}-monitor`, monitorMs);
   if (!(maxFailureRatio >= 0 && maxFailureRatio <= 1)) {
-    throw invalid(`TaskSpec: ${what}-maxfailureratio cannot be less than 0 or bigger than 1`);
+    throw invalid(`TaskSpec: ${name}-maxfailureratio cannot be less than 0 or bigger than 1`);
   }
 }
 
-/** SwarmKit's lower bounds: a thousandth of a core and 4 MiB, or nothing at all. */
+/** SwarmKit's lower bounds: 0 (no reservation), or at least a thousandth of a core and 4 MiB. */
 function checkReservations({ nanoCpus, memoryBytes }: ServiceSpec["reservations"]): void {
   if (nanoCpus !== 0 && !(nanoCpus >= 1e6)) {
     throw invalid(`invalid cpu value ${nanoCpus / 1e9}: Must be at least 0.001`);
@@ -107,8 +109,8 @@ function checkReservations({ nanoCpus, memoryBytes }: ServiceSpec["reservations"
   }
 }
 
-function checkCount(what: string, value: number): void {
-  if (!(value >= 0)) throw invalid(`TaskSpec: ${what} cannot be negative`);
+function checkCount(name: string, value: number): void {
+  if (!(value >= 0)) throw invalid(`TaskSpec: ${name} cannot be negative`);
 }
 
 function isPort(value: number): boolean {

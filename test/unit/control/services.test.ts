@@ -35,12 +35,12 @@ test.each([
   [
     publishing({ TargetPort: 80, PublishedPort: 65_536 }),
     400,
-    `${invalid}EndpointSpec: published port is 65536: use 1 to 65535, or leave it out to be given one`,
+    `${invalid}EndpointSpec: published port is 65536: use 1 to 65535, or leave it out to get a free one`,
   ],
   [
     publishing({ TargetPort: 80, PublishedPort: -1 }),
     400,
-    `${invalid}EndpointSpec: published port is -1: use 1 to 65535, or leave it out to be given one`,
+    `${invalid}EndpointSpec: published port is -1: use 1 to 65535, or leave it out to get a free one`,
   ],
   [publishing({ TargetPort: 65_536 }), 400, `${invalid}EndpointSpec: target port is 65536: use 1 to 65535`],
   [

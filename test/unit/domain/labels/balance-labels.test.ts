@@ -72,20 +72,26 @@ test("[W5] a task says since when it is healthy only where its service has a slo
 test.each([
   [{ "waggle.balance": "fastest" }, /is 'fastest': write roundrobin, leastconn, random, source, uri, hdr/],
   [{ "waggle.balance": "hdr(a b)" }, /write roundrobin/],
-  [{ "waggle.sticky": "a;b" }, /write the name of a cookie/],
-  [{ "waggle.marker": "a b" }, /write the name of a header/],
+  [{ "waggle.sticky": "a;b" }, /write a cookie name/],
+  [{ "waggle.marker": "a b" }, /write a header name/],
   [{ "waggle.maxconn": "0" }, /is '0': write a whole number from 1/],
   [{ "waggle.queue": "5" }, /'waggle.queue' needs 'waggle.maxconn'/],
-  [{ "waggle.maxconn": "5", "waggle.queue-timeout": "soon" }, /is 'soon': write a time as 500ms, 30s/],
+  [
+    { "waggle.maxconn": "5", "waggle.queue-timeout": "soon" },
+    /is 'soon': write a duration such as 500ms, 30s/,
+  ],
   [{ "waggle.slowstart": "25h" }, /up to 24h/],
   [{ "waggle.weight": "node1" }, /has 'node1': write CONDITION:WEIGHT/],
   [{ "waggle.weight": "slot==1:257" }, /weights from 0 to 256/],
   [{ "waggle.weight": "zone==a:2" }, /key 'zone' is invalid: use node.id, .*; or slot==N/],
   [{ "waggle.backup": "" }, /constraint expected one operator from ==, !=; or slot==N/],
-  [{ "waggle.canary": "no service" }, /write the name of a service/],
+  [{ "waggle.canary": "no service" }, /write a service name/],
   [{ "waggle.canary.weight": "10" }, /'waggle.canary.weight' needs 'waggle.canary'/],
-  [{ "waggle.canary": "next", "waggle.canary.weight": "101%" }, /write a share of the requests, 0% to 100%/],
-  [{ "waggle.canary": "next", "waggle.canary.header": "X=" }, /write the header's name, or NAME=VALUE/],
+  [
+    { "waggle.canary": "next", "waggle.canary.weight": "101%" },
+    /write a share of the requests from 0% to 100%/,
+  ],
+  [{ "waggle.canary": "next", "waggle.canary.header": "X=" }, /write a header name, or NAME=VALUE/],
 ])("[W5] %j is refused with what would work", (labels, message) => {
   expect(verdict(labels)).toMatch(message);
 });

@@ -39,17 +39,17 @@ test("[X94] labels say which requests a service takes, and of whom", () => {
 test.each([
   [
     { "waggle.path": "api", "waggle.at": "app" },
-    "label 'waggle.path' has 'api': write the beginning of paths as /api",
+    "label 'waggle.path' has 'api': write a path prefix as /api",
   ],
   [{ "waggle.path": "/a?b", "waggle.at": "app" }, "label 'waggle.path' has '/a?b'"],
   [{ "waggle.path": "/a,", "waggle.at": "app" }, "label 'waggle.path' has ''"],
   [{ "waggle.path": "-x.example.com/", "waggle.at": "app" }, "label 'waggle.path' has '-x.example.com/'"],
-  [{ "waggle.path": "/api", "waggle.at": "a b" }, "label 'waggle.at' has 'a b': write names of services"],
+  [{ "waggle.path": "/api", "waggle.at": "a b" }, "label 'waggle.at' has 'a b': write service names"],
   [
     { "waggle.path": "/api" },
     "label 'waggle.path' needs 'waggle.at', the service whose requests it takes, or",
   ],
-  [{ "waggle.at": "app" }, "label 'waggle.at' needs 'waggle.path': which requests of app it takes"],
+  [{ "waggle.at": "app" }, "label 'waggle.at' needs 'waggle.path', the paths it takes of app"],
 ])("[X94] labels that cannot be read are refused with what would work: %j", (labels, message) => {
   expect(verdict(labels as Record<string, string>)).toContain(message);
 });

@@ -56,7 +56,7 @@ describe("specs", () => {
       );
     }
     expect(verdict({ ports: [{ target: 80, published: 65_536, mode: "ingress" }] })).toBe(
-      "EndpointSpec: published port is 65536: use 1 to 65535, or leave it out to be given one",
+      "EndpointSpec: published port is 65536: use 1 to 65535, or leave it out to get a free one",
     );
     expect(verdict({ ports: [{ target: 65_535, published: 1, mode: "host" }] })).toBe("fine");
   });
