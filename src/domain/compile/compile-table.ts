@@ -1,4 +1,4 @@
-// Compiling: the routing table that follows from a world.
+// Compiles the routing table of a world.
 
 import {
   balancePolicyOf,
@@ -29,19 +29,20 @@ import type {
 import { withFirstBackupOnly } from "./first-backup.ts";
 
 /**
- * The routing table of a world. Same world, same table, whatever the order of its maps: nodes and services ascend by
- * name and id, tasks by id, ports by number, host names by letter.
+ * Compiles the routing table. Equal worlds give equal tables, whatever the order of their maps: nodes and
+ * services are sorted by name and id, tasks by id, ports by number, host names alphabetically.
  *
- * A task is in it while it is wanted, running, healthy and reachable on a node that is heard. Tasks on a node that is
- * down stand in only where their service has no other: a frozen agent must not cut off a healthy service, and a dead
- * machine must not take requests from live ones. A static server is in it unless it is down or in maintenance.
+ * A task is in the table while it is wanted, running, healthy and reachable on a node that is not down. Tasks
+ * on a node that is down are used only if their service has no other: a frozen agent must not cut off a
+ * healthy service, and a dead machine must not take requests from live tasks. A static server is in the table
+ * unless it is down or in maintenance.
  *
  * @see docs/spec.md R1-R11
  */
 export function compileTable(world: World, version: number): RoutingTable {
   const services = [...world.services.values()].sort(byServiceAge);
   const routable = routableTasks(world);
-  const hosts = hostOwners(services);
+  const hosts = exclusiveHosts(services);
   const servers = Map.groupBy(
     [...world.servers.values()].filter(isServerUsable),
     ({ serviceId }) => serviceId,
@@ -52,17 +53,19 @@ export function compileTable(world: World, version: number): RoutingTable {
     services: services
       .map((service) => {
         const { id, spec } = service;
-        const part = tableService(service, hosts.get(id) ?? [], routable.get(id) ?? [], world.nodes);
-        const own = servers.get(id) ?? [];
-        const whole = { ...part, ...serversPart(own, part.options?.slowStartMs !== undefined) };
-        return usesAllBackups(spec.labels) ? whole : withFirstBackupOnly(whole, own.toSorted(byCreation));
+        const withTasks = tableService(service, hosts.get(id) ?? [], routable.get(id) ?? [], world.nodes);
+        const ownServers = servers.get(id) ?? [];
+        const hasSlowStart = withTasks.options?.slowStartMs !== undefined;
+        const compiled = { ...withTasks, ...serversPart(ownServers, hasSlowStart) };
+        if (usesAllBackups(spec.labels)) return compiled;
+        return withFirstBackupOnly(compiled, ownServers.toSorted(byCreation));
       })
       .sort(byName),
     defaultService: defaultService(services),
   };
 }
 
-/** True when requests may be sent to this task, as far as the task itself goes. */
+/** True if the task itself can take requests, whatever the state of its node. */
 export function isRoutable(task: Task): boolean {
   return (
     task.desired === "running" &&
@@ -75,33 +78,35 @@ export function isRoutable(task: Task): boolean {
 }
 
 function routableTasks({ nodes, tasks }: World): ReadonlyMap<string, readonly Task[]> {
-  const heard = new Map<string, Task[]>();
-  const unheard = new Map<string, Task[]>();
+  const routable = new Map<string, Task[]>();
+  const onDownNodes = new Map<string, Task[]>();
   for (const task of tasks.values()) {
     const node = isRoutable(task) ? nodes.get(task.nodeId ?? "") : undefined;
     if (node === undefined) continue;
-    const group = isNodeDown(node) ? unheard : heard;
+    const group = isNodeDown(node) ? onDownNodes : routable;
     const list = group.get(task.serviceId);
     if (list === undefined) group.set(task.serviceId, [task]);
     else list.push(task);
   }
-  for (const [serviceId, list] of unheard) if (!heard.has(serviceId)) heard.set(serviceId, list);
-  return heard;
+  for (const [serviceId, list] of onDownNodes) {
+    if (!routable.has(serviceId)) routable.set(serviceId, list);
+  }
+  return routable;
 }
 
-/** Host names by the service they lead to: the oldest that names one has it. */
-function hostOwners(oldestFirst: readonly Service[]): ReadonlyMap<string, readonly string[]> {
-  const owned = new Set<string>();
+/** The host names of each service by its id: one that several services have belongs to the oldest. */
+function exclusiveHosts(oldestFirst: readonly Service[]): ReadonlyMap<string, readonly string[]> {
+  const taken = new Set<string>();
   const hosts = new Map<string, readonly string[]>();
   for (const { id, spec } of oldestFirst) {
-    const own = exclusiveHostsOf(spec.labels).filter((host) => !owned.has(host));
-    for (const host of own) owned.add(host);
+    const own = exclusiveHostsOf(spec.labels).filter((host) => !taken.has(host));
+    for (const host of own) taken.add(host);
     if (own.length > 0) hosts.set(id, [...own].sort(compareStrings));
   }
   return hosts;
 }
 
-/** The oldest service that asks to be the default, or else the oldest with an ingress port. */
+/** The oldest service with label `waggle.default`, else the oldest with an ingress port. */
 function defaultService(oldestFirst: readonly Service[]): string | null {
   const chosen =
     oldestFirst.find(({ spec }) => isDefaultService(spec.labels)) ??
@@ -110,7 +115,7 @@ function defaultService(oldestFirst: readonly Service[]): string | null {
 }
 
 function tableNode(node: MeshNode): TableNode {
-  // Written by hand on the node's side: one that cannot be a host name could never be asked for.
+  // The node's operator writes these by hand: an invalid host name is left out, as no request can have it.
   const names = node.entryHosts.map((host) => host.toLowerCase()).filter(isHostName);
   const hosts = [...new Set(names)].sort(compareStrings);
   const { id, hostname: name, address, admin = "ready" } = node;
@@ -125,7 +130,7 @@ function tableService(
 ): TableService {
   const { labels } = service.spec;
   const options = allOptions(labels);
-  const terms: TaskTableContext = {
+  const context: TaskTableContext = {
     shareRules: shareRulesOf(labels),
     nodes,
     slowStart: options?.slowStartMs !== undefined,
@@ -140,7 +145,7 @@ function tableService(
       .sort((a, b) => a.published - b.published || a.target - b.target),
     hosts,
     ...(options !== null && { options }),
-    tasks: tasks.map((task) => tableTask(task, terms)).sort((a, b) => compareStrings(a.id, b.id)),
+    tasks: tasks.map((task) => tableTask(task, context)).sort((a, b) => compareStrings(a.id, b.id)),
   };
 }
 
@@ -150,27 +155,27 @@ function allOptions(labels: Service["spec"]["labels"]): TableOptions | null {
   return paths === null ? options : { ...options, paths };
 }
 
-/** What a service's labels mean for each of its tasks. */
+/** What the tasks of one service share. */
 type TaskTableContext = {
   readonly shareRules: ShareRules;
   readonly nodes: World["nodes"];
   readonly slowStart: boolean;
-  /** Ids of tasks that take no new clients. */
+  /** Ids of tasks that get no new clients. */
   readonly draining: ReadonlySet<string>;
 };
 
 const noTaskIds: ReadonlySet<string> = new Set();
 
 /**
- * Tasks that only wait for their replacement: a client that will stay with its task is not given one that soon goes.
- * None where the service has no other.
+ * The ids of tasks on draining nodes: no sticky client is assigned to a task that will be replaced soon.
+ * Empty if the service has no other tasks.
  */
 function drainingTasks(tasks: readonly Task[], nodes: World["nodes"]): ReadonlySet<string> {
-  const leaving = tasks.filter(({ nodeId }) => {
+  const draining = tasks.filter(({ nodeId }) => {
     const node = nodes.get(nodeId ?? "");
     return node?.availability === "drain" || node?.leaving === true;
   });
-  return leaving.length < tasks.length ? new Set(leaving.map(({ id }) => id)) : noTaskIds;
+  return draining.length < tasks.length ? new Set(draining.map(({ id }) => id)) : noTaskIds;
 }
 
 function tableTask(task: Task, { shareRules, nodes, slowStart, draining }: TaskTableContext): TableTask {
@@ -197,7 +202,7 @@ function serversPart(servers: readonly StaticServer[], slowStart: boolean): Pick
 
 function tableServer(server: StaticServer, slowStart: boolean): TableServer {
   const { id, spec, health, createdAtMs } = server;
-  // As in HAProxy: only a server that comes back starts slowly, not one that is new.
+  // As in HAProxy, only a server that was down starts slowly, not a new one.
   const isBack = health !== null && health.sinceMs > createdAtMs;
   return {
     id,
@@ -217,7 +222,7 @@ function byServiceAge(a: Service, b: Service): number {
   );
 }
 
-/** As they were added, which is their order in the file they were imported from. */
+/** By the time of creation: for imported servers, their order in the file. */
 function byCreation(a: StaticServer, b: StaticServer): number {
   return a.createdAtMs - b.createdAtMs || compareStrings(a.spec.name, b.spec.name);
 }

@@ -1,11 +1,12 @@
-// One backup: of a service's backups only the first that can takes requests, as in HAProxy without `option allbackups`.
+// The rule of HAProxy without `option allbackups`: only the first available backup of a service gets
+// requests.
 
 import type { Share, TableService } from "../table/table.ts";
 
 /**
- * The service with all backups but the first on standby. Tasks come in order of their slots, servers after them.
+ * Marks every backup except the first available one as standby. Tasks come first, by slot, then servers.
  *
- * @param servers its servers in the order they stand in for each other
+ * @param servers the service's servers, in the order in which they take over
  */
 export function withFirstBackupOnly(
   service: TableService,
@@ -16,13 +17,13 @@ export function withFirstBackupOnly(
     ...service.tasks.toSorted((a, b) => a.slot - b.slot),
     ...servers.flatMap(({ id }) => serverById.get(id) ?? []),
   ];
-  const first = inOrder.find((one) => one.backup === true && one.drain !== true && one.weight > 0);
+  const first = inOrder.find(({ backup, drain, weight }) => backup === true && drain !== true && weight > 0);
   if (first === undefined) return service;
-  const rest = <T extends Share & { readonly id: string }>(one: T): T =>
-    one.backup === true && one.id !== first.id ? { ...one, standby: true } : one;
+  const withStandby = <T extends Share & { readonly id: string }>(target: T): T =>
+    target.backup === true && target.id !== first.id ? { ...target, standby: true } : target;
   return {
     ...service,
-    ...(service.servers !== undefined && { servers: service.servers.map(rest) }),
-    tasks: service.tasks.map(rest),
+    ...(service.servers !== undefined && { servers: service.servers.map(withStandby) }),
+    tasks: service.tasks.map(withStandby),
   };
 }

@@ -1,39 +1,41 @@
-// The lines of a printed routing table: how words stand in them, and how they are read one after the other.
+// The lines of a routing table as text: quoting of words, and a strict reader that goes from line to line.
 
 import { MeshError } from "../model/error.ts";
 import { isHostName } from "../model/host-name.ts";
 
-/** A word as it stands in the text. */
+/** Prints a word, in quotes if it needs them. */
 export function quoteWord(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what has to be quoted
   return /^[^\s"\u0000-\u001f\u007f]+$/.test(text) && text !== "-" ? text : JSON.stringify(text);
 }
 
-/** What a line looks like. */
+/** The form of a line: its indent, first word and number of words. */
 export type LineShape = {
   readonly text: string;
   readonly indent: number;
   readonly head: string;
-  /** How many words it has; at least so many where it ends in `…`. */
+  /** The number of words; a minimum if `isOpenEnded`. */
   readonly words: number;
+  /** True if the form has a `…`. */
   readonly isOpenEnded: boolean;
 };
 
+/** Reads a form such as `node NAME ID HOST…`, which is also the text of its error messages. */
 export function lineShape(text: string): LineShape {
   const indent = text.length - text.trimStart().length;
   const words = text
     .trimStart()
     .split(" ")
-    .filter((one) => one !== "…");
+    .filter((word) => word !== "…");
   return { text, indent, head: words[0] ?? "", words: words.length, isOpenEnded: text.includes("…") };
 }
 
-/** The lines of a text, one after the other, and the refusal of the present one. */
+/** Reads a text line by line and makes the error that names the current line. */
 export class LineReader {
   readonly #lines: readonly string[];
   readonly #quotes: boolean;
-  #at = 0;
-  /** The present line; empty at the end. */
+  #index = 0;
+  /** The current line; empty at the end. */
   line: string;
 
   constructor(text: string) {
@@ -42,35 +44,35 @@ export class LineReader {
     this.line = this.#lines[0] ?? "";
   }
 
-  /** True when nothing but the end of the last line is left. */
+  /** True if only the end of the last line is left. */
   get isAtEnd(): boolean {
-    return this.line === "" && this.#at === this.#lines.length - 1;
+    return this.line === "" && this.#index === this.#lines.length - 1;
   }
 
   next(): void {
-    this.#at += 1;
-    this.line = this.#lines[this.#at] ?? "";
+    this.#index += 1;
+    this.line = this.#lines[this.#index] ?? "";
   }
 
-  /** The words of the line, which has to be of this shape. */
-  words({ text, indent, head, words: wanted, isOpenEnded }: LineShape): readonly string[] {
+  /** The words of the current line. @throws MeshError if the line is not of this form */
+  words({ text, indent, head, words: expected, isOpenEnded }: LineShape): readonly string[] {
     const body = indent > 0 ? this.line.slice(indent) : this.line;
     const words = this.#quotes && body.includes('"') ? quotedWords(body) : bareWords(body);
     if (
       words === null ||
       words[0] !== head ||
-      words.length < wanted ||
-      (words.length > wanted && !isOpenEnded)
+      words.length < expected ||
+      (words.length > expected && !isOpenEnded)
     ) {
       throw this.errorAt(`"${text}"`);
     }
     return words;
   }
 
-  integer(text: string | undefined, what: string): number {
+  integer(text: string | undefined, name: string): number {
     const value = Number(text);
     if (!Number.isSafeInteger(value) || value < 0 || String(value) !== text) {
-      throw this.errorAt(`${what}, a whole number from 0`);
+      throw this.errorAt(`${name}, a whole number from 0`);
     }
     return value;
   }
@@ -83,43 +85,47 @@ export class LineReader {
     return value;
   }
 
-  /** Refuses the line unless these are host names in order. */
+  /** Requires host names in ascending order. */
   requireHostNames(hosts: readonly string[]): void {
     for (const [at, host] of hosts.entries()) {
       if (!isHostName(host)) throw this.errorAt(`a host name in lower case, not ${JSON.stringify(host)}`);
-      if (host <= (hosts[at - 1] ?? "")) throw this.errorAt("host names in order, each once");
+      if (host <= (hosts[at - 1] ?? "")) throw this.errorAt("host names in ascending order, each once");
     }
   }
 
-  /** Refuses the line unless its thing comes after the one before it. */
+  /** Requires the current node or service to come after the previous one, by name and then id. */
   requireAscending(
-    before: { name: string; id: string } | undefined,
-    now: { name: string; id: string },
+    previous: { name: string; id: string } | undefined,
+    current: { name: string; id: string },
   ): void {
-    if (before === undefined || before.name < now.name) return;
-    if (before.name === now.name && before.id < now.id) return;
-    throw this.errorAt("names in order, and ids where names are alike");
+    if (previous === undefined || previous.name < current.name) return;
+    if (previous.name === current.name && previous.id < current.id) return;
+    throw this.errorAt("names in ascending order, and ids for equal names");
   }
 
-  /** The error of a line, the present one unless told; `expected` ends the sentence. */
-  errorAt(expected: string, at = this.#at + 1): MeshError {
-    const line = this.#lines[at - 1];
+  /** The error of a line, by default the current one; `expected` ends its message. */
+  errorAt(expected: string, lineNumber = this.#index + 1): MeshError {
+    const line = this.#lines[lineNumber - 1];
     const read =
       line === undefined ? "the end" : JSON.stringify(line.length > 120 ? `${line.slice(0, 120)}…` : line);
-    return new MeshError("table/invalid", `routing table, line ${at}: read ${read}, expected ${expected}`, {
-      blame: "mesh",
-      retry: "safe",
-    });
+    return new MeshError(
+      "table/invalid",
+      `routing table, line ${lineNumber}: read ${read}, expected ${expected}`,
+      {
+        blame: "mesh",
+        retry: "safe",
+      },
+    );
   }
 }
 
-/** The words of a line without quotes; null when two spaces meet or one ends it. */
+/** The words of a line without quotes; null if a space is doubled or ends the line. */
 function bareWords(body: string): readonly string[] | null {
   const words = body.split(" ");
   return words.includes("") ? null : words;
 }
 
-/** The words of a line some of which stand in quotes; null when it cannot be read. */
+/** The words of a line with quotes; null if it cannot be read. */
 function quotedWords(body: string): readonly string[] | null {
   const words: string[] = [];
   const pattern = /("(?:[^"\\]|\\.)*"|[^\s"]+)(?: (?=.)|$)/y;

@@ -1,4 +1,4 @@
-// The options of a service in a printed routing table, a line each: `  option maxconn 20`.
+// The options of a service in the routing table's text, one per line: `  option maxconn 20`.
 
 import { isToken } from "../model/http-token.ts";
 import { type LineReader, lineShape, quoteWord } from "./lines.ts";
@@ -7,7 +7,7 @@ import type { Canary, CanaryRule, TableOptions, TablePaths } from "./table.ts";
 
 const optionShape = lineShape("  option NAME VALUE…");
 
-/** Adds a line for each option that is set, always in this order. */
+/** Adds a line for each option that is set, in this order. */
 export function printOptions(lines: string[], options: TableOptions): void {
   const { sticky, maxconn, queue, queueTimeoutMs, slowStartMs, marker, canary, paths } = options;
   if (sticky !== undefined) lines.push(`  option sticky ${sticky}`);
@@ -18,7 +18,7 @@ export function printOptions(lines: string[], options: TableOptions): void {
   if (marker !== undefined) lines.push(`  option marker ${marker}`);
   if (canary !== undefined) printCanary(lines, canary);
   for (const service of paths?.at ?? []) lines.push(`  option at ${quoteWord(service)}`);
-  for (const one of paths?.rules ?? []) lines.push(`  option path ${quoteWord(printPathRule(one))}`);
+  for (const rule of paths?.rules ?? []) lines.push(`  option path ${quoteWord(printPathRule(rule))}`);
 }
 
 function printCanary(lines: string[], { service, percent, header, cookie }: Canary): void {
@@ -31,7 +31,7 @@ function canaryRuleWord({ name, value }: CanaryRule): string {
   return quoteWord(value === undefined ? name : `${name}=${value}`);
 }
 
-/** The options at the present line; null when there is none. */
+/** Reads the options from the current line on; null if there are none. */
 export function readOptions(reader: LineReader): TableOptions | null {
   if (!reader.line.startsWith("  option ")) return null;
   const sticky = readOption(reader, "sticky", (value) => readToken(reader, value));
@@ -43,7 +43,7 @@ export function readOptions(reader: LineReader): TableOptions | null {
   const canary = readCanary(reader);
   const paths = readPaths(reader);
   if (reader.line.startsWith("  option ")) {
-    throw reader.errorAt("an option this format has, each once and in its order");
+    throw reader.errorAt("a known option, each once and in order");
   }
   return {
     ...(sticky !== undefined && { sticky }),
@@ -58,17 +58,19 @@ export function readOptions(reader: LineReader): TableOptions | null {
 }
 
 function readPaths(reader: LineReader): TablePaths | undefined {
-  const at = readRepeatedOption<string>(reader, "at", (service, before) => {
-    if (before !== undefined && service <= before) throw reader.errorAt("services in order, each once");
+  const at = readRepeatedOption<string>(reader, "at", (service, previous) => {
+    if (previous !== undefined && service <= previous) {
+      throw reader.errorAt("services in ascending order, each once");
+    }
     return service;
   });
-  const rules = readRepeatedOption<PathRule>(reader, "path", (text, before) => {
+  const rules = readRepeatedOption<PathRule>(reader, "path", (text, previous) => {
     const rule = readPathRule(text);
     if (rule === null || printPathRule(rule) !== text || (rule.host === null && at.length === 0)) {
-      throw reader.errorAt("/PATH or =/PATH, with a host name before it where no service stands above");
+      throw reader.errorAt("/PATH or =/PATH, after a host name unless option at names services");
     }
-    if (before !== undefined && byPrecedence(before, rule) >= 0) {
-      throw reader.errorAt("paths in order, the longest first, each once");
+    if (previous !== undefined && byPrecedence(previous, rule) >= 0) {
+      throw reader.errorAt("paths in order of precedence, the longest first, each once");
     }
     return rule;
   });
@@ -78,7 +80,7 @@ function readPaths(reader: LineReader): TablePaths | undefined {
 
 function readCanary(reader: LineReader): Canary | undefined {
   const share = readOption(reader, "canary", (service, percent) => {
-    if (percent?.endsWith("%") !== true) throw reader.errorAt("a share of 0% to 100%");
+    if (percent?.endsWith("%") !== true) throw reader.errorAt("a share from 0% to 100%");
     return { service, percent: readNumberBetween(reader, percent.slice(0, -1), 0, 100) };
   });
   if (share === undefined) return undefined;
@@ -87,11 +89,11 @@ function readCanary(reader: LineReader): Canary | undefined {
   return { ...share, ...(header !== undefined && { header }), ...(cookie !== undefined && { cookie }) };
 }
 
-/** What the present line says of an option, and on to the next line; undefined when it is about something else. */
+/** Reads an option and goes to the next line; undefined if the current line is another one. */
 function readOption<T>(
   reader: LineReader,
   name: string,
-  read: (value: string, more: string | undefined) => T,
+  read: (value: string, secondValue: string | undefined) => T,
 ): T | undefined {
   if (!reader.line.startsWith(`  option ${name} `)) return undefined;
   const words = reader.words(optionShape);
@@ -101,17 +103,17 @@ function readOption<T>(
   return value;
 }
 
-/** The same of an option that may stand in several lines. @param read gets what the line before said */
+/** Reads an option that may have several lines. @param read gets the value of the line before, too */
 function readRepeatedOption<T>(
   reader: LineReader,
   name: string,
-  read: (value: string, before: T | undefined) => T,
+  read: (value: string, previous: T | undefined) => T,
 ): readonly T[] {
-  const all: T[] = [];
+  const values: T[] = [];
   for (;;) {
-    const one = readOption(reader, name, (value) => read(value, all.at(-1)));
-    if (one === undefined) return all;
-    all.push(one);
+    const value = readOption(reader, name, (text) => read(text, values.at(-1)));
+    if (value === undefined) return values;
+    values.push(value);
   }
 }
 
@@ -122,28 +124,27 @@ function readCanaryRule(reader: LineReader, text: string): CanaryRule {
 }
 
 function readToken(reader: LineReader, text: string): string {
-  if (!isToken(text)) throw reader.errorAt("the name of a header or a cookie");
+  if (!isToken(text)) throw reader.errorAt("a header or cookie name");
   return text;
 }
 
 function readHeaderName(reader: LineReader, text: string): string {
-  if (readToken(reader, text) !== text.toLowerCase())
-    throw reader.errorAt("the name of a header in lower case");
+  if (readToken(reader, text) !== text.toLowerCase()) throw reader.errorAt("a header name in lower case");
   return text;
 }
 
 function readMilliseconds(reader: LineReader, text: string): number {
-  if (!text.endsWith("ms")) throw reader.errorAt("a time in milliseconds: 5000ms");
+  if (!text.endsWith("ms")) throw reader.errorAt("a duration in milliseconds: 5000ms");
   return readNumberBetween(reader, text.slice(0, -2), 1);
 }
 
 function readNumberBetween(
   reader: LineReader,
   text: string,
-  least: number,
-  most = Number.MAX_SAFE_INTEGER,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
 ): number {
   const value = reader.integer(text, "a number");
-  if (value < least || value > most) throw reader.errorAt(`a number from ${least} to ${most}`);
+  if (value < min || value > max) throw reader.errorAt(`a number from ${min} to ${max}`);
   return value;
 }

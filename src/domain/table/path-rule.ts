@@ -1,21 +1,27 @@
-// A path rule: which requests a service takes of those that would go to another one, or to nobody. It goes by the path
-// as HAProxy's `path_beg` and `path` do: letter by letter, without the query, nothing decoded.
+// A path rule: a path, exact or as a prefix, that selects requests for a service. Paths are compared as in
+// HAProxy's `path_beg` and `path`: by character, without the query, and not decoded.
 
 import { compareStrings } from "../model/compare.ts";
 import { isHostName } from "../model/host-name.ts";
 
 export type PathRule = {
-  /** Lower case; null: at any. */
+  /** Lower case; null: any host name. */
   readonly host: string | null;
   readonly path: string;
-  /** This path alone, and not all that begin with it. */
+  /** True for this path only, false for every path that begins with it. */
   readonly exact: boolean;
 };
 
-/** Printable ASCII (RFC 9112 §3.2) without what ends a path, and without the comma, which ends a rule in a label. */
+/**
+ * Printable ASCII (RFC 9112 §3.2) without `?` and `#`, which end a path, and `,`, which ends a rule in a
+ * label.
+ */
 const pathRulePattern = /^([^/=]*)(=?)(\/[!"$-+\--<=>@-~]*)$/;
 
-/** The rule of `/api`, `=/healthz`, `www.example.com/api` or `www.example.com=/healthz`; null when it is none. */
+/**
+ * Reads `/api`, `=/healthz`, `www.example.com/api` or `www.example.com=/healthz`; null if the text is no
+ * rule.
+ */
 export function readPathRule(text: string): PathRule | null {
   const [, host = "", equals, path] = pathRulePattern.exec(text) ?? [];
   if (path === undefined || (host !== "" && !isHostName(host.toLowerCase()))) return null;
@@ -26,13 +32,13 @@ export function printPathRule({ host, path, exact }: PathRule): string {
   return `${host ?? ""}${exact ? "=" : ""}${path}`;
 }
 
-/** Whether a rule holds for a path, which may have its query after it. No rule has a `?` in it. */
-export function matchesPath({ path, exact }: PathRule, asked: string): boolean {
-  if (!asked.startsWith(path)) return false;
-  return !exact || asked.length === path.length || asked.charAt(path.length) === "?";
+/** True if a rule matches a path, which may have a query. */
+export function matchesPath({ path, exact }: PathRule, requestPath: string): boolean {
+  if (!requestPath.startsWith(path)) return false;
+  return !exact || requestPath.length === path.length || requestPath.charAt(path.length) === "?";
 }
 
-/** Which of two rules that hold decides: the longer path, of equal ones the exact, then the one with a host name. */
+/** Compares by precedence: a longer path first, then an exact one, then one with a host name. */
 export function byPrecedence(a: PathRule, b: PathRule): number {
   return (
     b.path.length - a.path.length ||

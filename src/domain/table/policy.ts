@@ -1,4 +1,4 @@
-// A policy: how the next task is picked among those that can take a request, in HAProxy's words for `balance`.
+// Load-balancing policies: how a target is picked for a request, named as in HAProxy's `balance`.
 
 import { isToken } from "../model/http-token.ts";
 
@@ -13,10 +13,10 @@ export type Policy =
 
 const plainPolicies: readonly string[] = ["roundrobin", "leastconn", "random", "source", "uri"];
 
-/** How each is written, for refusals. */
+/** The list of policies for error messages. */
 export const policyWords = "roundrobin, leastconn, random, source, uri, hdr(NAME) or cookie(NAME)";
 
-/** The policy a text names, a header's name in lower case; null when it names none. */
+/** Reads a policy, a header's name in lower case; null if the text names none. */
 export function readPolicy(text: string): Policy | null {
   if (plainPolicies.includes(text)) return text as Policy;
   const [, kind, name] = /^(hdr|cookie)\(([^()]+)\)$/.exec(text) ?? [];
@@ -24,7 +24,7 @@ export function readPolicy(text: string): Policy | null {
   return kind === "hdr" ? `hdr(${name.toLowerCase()})` : `cookie(${name})`;
 }
 
-/** Name of the header or cookie a policy hashes; null where it goes by neither. */
+/** The header or cookie that a policy hashes; null if it hashes neither. */
 export function hashedField(
   policy: Policy,
 ): { readonly kind: "hdr" | "cookie"; readonly name: string } | null {

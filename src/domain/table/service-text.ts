@@ -1,4 +1,4 @@
-// One service of a printed routing table: its ports, host names, options, servers and tasks.
+// One service in the routing table's text: its ports, host names, options, servers and tasks.
 
 import type { PublishMode } from "../model/service.ts";
 import { type LineReader, lineShape, quoteWord } from "./lines.ts";
@@ -11,7 +11,7 @@ const hostShape = lineShape("  host NAME");
 const serverShape = lineShape("  server ID NAME weight WEIGHT … ORIGIN");
 const taskShape = lineShape("  task ID slot SLOT on NODE weight WEIGHT TARGET=ORIGIN…");
 
-/** Adds a service's lines; `nodeWord` is how its tasks name a node. */
+/** Adds a service's lines; `nodeWord` gives the word by which tasks name a node. */
 export function printService(
   lines: string[],
   service: TableService,
@@ -47,7 +47,7 @@ function shareWords({ weight, backup, standby, drain, maxconn, sinceMs }: Share)
   return words;
 }
 
-/** Reads from a line that begins with `service`; node ids by the words that name them. */
+/** Reads a service from its first line on; `nodeIds` are by the word that names a node. */
 export function readService(reader: LineReader, nodeIds: ReadonlyMap<string, string>): TableService {
   const [, name, id, policyWord] = reader.words(serviceShape) as [string, string, string, string];
   const policy = readPolicy(policyWord);
@@ -66,7 +66,8 @@ export function readService(reader: LineReader, nodeIds: ReadonlyMap<string, str
   const tasks: TableTask[] = [];
   for (; reader.line.startsWith("  task "); reader.next()) {
     const task = readTask(reader, nodeIds);
-    if (task.id <= (tasks.at(-1)?.id ?? "")) throw reader.errorAt("tasks in order of their ids, each once");
+    if (task.id <= (tasks.at(-1)?.id ?? ""))
+      throw reader.errorAt("tasks in ascending order of ids, each once");
     tasks.push(task);
   }
   return {
@@ -81,11 +82,11 @@ export function readService(reader: LineReader, nodeIds: ReadonlyMap<string, str
   };
 }
 
-function readPort(reader: LineReader, after: number): TableService["ports"][number] {
+function readPort(reader: LineReader, previous: number): TableService["ports"][number] {
   const [, published, target, mode] = /^ {2}publish (\d+):(\d+)\/(ingress|host)$/.exec(reader.line) ?? [];
   if (mode === undefined) throw reader.errorAt('"  publish PUBLISHED:TARGET/ingress|host"');
   const port = { target: reader.port(target), published: reader.port(published), mode: mode as PublishMode };
-  if (port.published <= after) throw reader.errorAt("published ports in order, each once");
+  if (port.published <= previous) throw reader.errorAt("published ports in ascending order, each once");
   return port;
 }
 
@@ -94,10 +95,11 @@ function readServers(reader: LineReader): readonly TableServer[] {
   for (; reader.line.startsWith("  server "); reader.next()) {
     const words = reader.words(serverShape);
     const [, id, name] = words as [string, string, string];
-    if (id <= (servers.at(-1)?.id ?? "")) throw reader.errorAt("servers in order of their ids, each once");
+    if (id <= (servers.at(-1)?.id ?? ""))
+      throw reader.errorAt("servers in ascending order of ids, each once");
     const origin = words[words.length - 1] as string;
-    const { share, at } = readShare(reader, words, 3, serverShape.text);
-    if (at !== words.length - 1) throw reader.errorAt(`"${serverShape.text}"`);
+    const { share, next } = readShare(reader, words, 3, serverShape.text);
+    if (next !== words.length - 1) throw reader.errorAt(`"${serverShape.text}"`);
     servers.push({ id, name, ...share, origin });
   }
   return servers;
@@ -110,46 +112,49 @@ function readTask(reader: LineReader, nodeIds: ReadonlyMap<string, string>): Tab
   if (nodeId === undefined) throw reader.errorAt(`a node of this table, not "${words[5]}"`);
   const id = words[1] as string;
   const slot = reader.integer(words[3], "a slot");
-  // Nearly every line is as short as this, and there are thousands.
+  // The fast path: nearly every task has one endpoint and no flags, and a table has thousands of tasks.
   if (words.length === 9 && words[6] === "weight") {
     const weight = reader.integer(words[7], "a weight");
     return { id, slot, nodeId, weight, endpoints: readEndpoints(reader, words, 8) };
   }
-  const { share, at } = readShare(reader, words, 6, taskShape.text);
-  return { id, slot, nodeId, ...share, endpoints: readEndpoints(reader, words, at) };
+  const { share, next } = readShare(reader, words, 6, taskShape.text);
+  return { id, slot, nodeId, ...share, endpoints: readEndpoints(reader, words, next) };
 }
 
 function readEndpoints(reader: LineReader, words: readonly string[], from: number): TableTask["endpoints"] {
   if (from >= words.length) throw reader.errorAt(`"${taskShape.text}"`);
   const endpoints: (readonly [number, string])[] = [];
-  for (let at = from, before = 0; at < words.length; at += 1) {
-    const text = words[at] as string;
+  for (let index = from, previous = 0; index < words.length; index += 1) {
+    const text = words[index] as string;
     const equals = text.indexOf("=");
     const target = reader.port(text.slice(0, Math.max(equals, 0)));
-    if (target <= before) throw reader.errorAt("target ports in order, each once");
+    if (target <= previous) throw reader.errorAt("target ports in ascending order, each once");
     endpoints.push([target, text.slice(equals + 1)]);
-    before = target;
+    previous = target;
   }
   return endpoints;
 }
 
-/** `weight N`, then the words that are set, in one order; the last word of a line is never one of them. */
+/**
+ * Reads `weight N` and the optional words after it, in a fixed order. The last word of a line is never one of
+ * them.
+ */
 function readShare(
   reader: LineReader,
   words: readonly string[],
   from: number,
   expected: string,
-): { readonly share: Share; readonly at: number } {
+): { readonly share: Share; readonly next: number } {
   if (words[from] !== "weight") throw reader.errorAt(`"${expected}"`);
   const last = words.length - 1;
-  let at = from + 2;
+  let next = from + 2;
   const weight = reader.integer(words[from + 1], "a weight");
-  const flag = (name: string) => at < last && words[at] === name && ++at > 0;
-  const number = (name: string, least: number) => {
-    if (at + 1 >= last || words[at] !== name) return undefined;
-    const value = reader.integer(words[at + 1], `${name} N`);
-    if (value < least) throw reader.errorAt(`${name} from ${least}`);
-    at += 2;
+  const flag = (name: string) => next < last && words[next] === name && ++next > 0;
+  const number = (name: string, min: number) => {
+    if (next + 1 >= last || words[next] !== name) return undefined;
+    const value = reader.integer(words[next + 1], `${name} N`);
+    if (value < min) throw reader.errorAt(`${name} from ${min}`);
+    next += 2;
     return value;
   };
   const backup = flag("backup");
@@ -165,5 +170,5 @@ function readShare(
     ...(maxconn !== undefined && { maxconn }),
     ...(sinceMs !== undefined && { sinceMs }),
   };
-  return { share, at };
+  return { share, next };
 }

@@ -1,4 +1,4 @@
-// The routing table: an immutable, versioned value; all that the data plane knows.
+// The routing table: an immutable, versioned value with everything the data plane knows.
 
 import type { PublishMode } from "../model/service.ts";
 import type { PathRule } from "./path-rule.ts";
@@ -7,28 +7,28 @@ import type { Policy } from "./policy.ts";
 export type TableNode = {
   readonly id: string;
   readonly name: string;
-  /** False: the balancer picks it only where no other is up; its own entry point still serves. */
+  /** False: the edge picks the node only if no other is up; its own ingress still serves. */
   readonly up: boolean;
-  /** The operator took it out of the balancer: it is never picked; its own entry point still serves. Absent: ready. */
+  /** The edge never picks the node; its own ingress still serves. Absent: ready. */
   readonly admin?: "drain" | "maint";
   readonly address: string;
-  /** Host names of its own entry point, lower case. */
+  /** Host names of its ingress, lower case. */
   readonly hosts: readonly string[];
 };
 
-/** What a policy goes by when it picks, the same for tasks and for static servers. */
+/** What a policy needs to know of a target, which is a task or a static server. */
 export type Share = {
-  /** Its share among the others, 0 to 256. 0: no new clients. */
+  /** 0 to 256; 0: no new clients. */
   readonly weight: number;
-  /** Picked only when none is left that is not a backup. */
+  /** Picked only if no target without this flag is available. */
   readonly backup?: true;
-  /** A backup that another one goes before: it takes only those whose sticky cookie names it. */
+  /** A backup that is not the first one: gets only clients whose sticky cookie names it. */
   readonly standby?: true;
-  /** No new clients; those whose sticky cookie names it still come. */
+  /** Gets only clients whose sticky cookie names it. */
   readonly drain?: true;
-  /** Open requests at most, per isolate. Absent: what the service says. */
+  /** Maximum number of open requests per isolate. Absent: the service's maximum. */
   readonly maxconn?: number;
-  /** Since when it takes requests, epoch milliseconds; only where the service has a slow start. */
+  /** When it began to take requests, epoch milliseconds; only if the service has a slow start. */
   readonly sinceMs?: number;
 };
 
@@ -36,51 +36,63 @@ export type TableTask = Share & {
   readonly id: string;
   readonly slot: number;
   readonly nodeId: string;
-  /** Origin per target port: `[80, "http://127.0.0.2:41233"]`, ascending. */
+  /** The origin of each target port, ascending: `[80, "http://127.0.0.2:41233"]`. */
   readonly endpoints: readonly (readonly [target: number, origin: string])[];
 };
 
-/** A server that no agent runs: it answers for every target port of its service, and is on no node of the mesh. */
+/** A static server: serves every target port of its service and is on no node. */
 export type TableServer = Share & {
   readonly id: string;
-  /** As the operator calls it; each once in a service. */
+  /** Unique within the service. */
   readonly name: string;
   readonly origin: string;
 };
 
-/** A second service that gets some of a service's requests. A header decides before a cookie, a cookie before weight. */
+/**
+ * A second service that gets some of a service's requests. The header decides first, then the cookie, then
+ * percent.
+ */
 export type Canary = {
-  /** Name of that service; it may not be there. */
+  /** Name of that service, which may not exist. */
   readonly service: string;
-  /** Of a hundred requests that no header or cookie decides. */
+  /** Percentage of the requests that no header or cookie decides. */
   readonly percent: number;
   readonly header?: CanaryRule;
   readonly cookie?: CanaryRule;
 };
 
-/** With a value: that value goes to the canary. Without: `always` goes to it, `never` does not. Names in lower case. */
+/**
+ * Which values of a header or cookie select the canary: `value` if set, else `always` (and `never` excludes
+ * it). Header names are in lower case.
+ */
 export type CanaryRule = { readonly name: string; readonly value?: string };
 
-/** Which requests of others a service takes. */
+/** The path rules of a service: which requests of other services or host names it takes. */
 export type TablePaths = {
-  /** Names of the services it takes them from, ascending; they may not be there. None: each rule names its host. */
+  /**
+   * Names of the services whose requests it takes, ascending; they may not exist. Empty: every rule has a
+   * host name.
+   */
   readonly at: readonly string[];
-  /** The one that decides first before the others. */
+  /** Ordered by precedence. */
   readonly rules: readonly PathRule[];
 };
 
-/** What a service's policy is told besides its name. Absent: off, or the data plane's default. */
+/** Settings of a service for the data plane. Absent: off, or the data plane's default. */
 export type TableOptions = {
-  /** Name of the cookie by which a client stays with its task. */
+  /** Name of the cookie that keeps a client with its task. */
   readonly sticky?: string;
-  /** Open requests per task at most, per isolate. */
+  /** Maximum number of open requests per task, per isolate. */
   readonly maxconn?: number;
-  /** Requests that may wait for a task below its maxconn, per isolate. */
+  /** Maximum number of queued requests, per isolate. */
   readonly queue?: number;
   readonly queueTimeoutMs?: number;
-  /** How long a task takes to come to its full weight. */
+  /** How long a new task takes to reach its full weight. */
   readonly slowStartMs?: number;
-  /** Name of a header that each of its answers has, lower case: a 502, 503 or 504 without it is none of its own. */
+  /**
+   * A header that every response of the application has, lower case: a 502, 503 or 504 without it is not its
+   * own.
+   */
   readonly marker?: string;
   readonly canary?: Canary;
   readonly paths?: TablePaths;
@@ -95,11 +107,11 @@ export type TableService = {
     readonly published: number;
     readonly mode: PublishMode;
   }[];
-  /** Host names (label `waggle.host`), lower case. */
+  /** Host names of label `waggle.host`, lower case. */
   readonly hosts: readonly string[];
   /** Absent: none. */
   readonly options?: TableOptions;
-  /** Servers no agent runs, ascending by id. Absent: none. */
+  /** Static servers, ascending by id. Absent: none. */
   readonly servers?: readonly TableServer[];
   /** Routable tasks, ascending by id. */
   readonly tasks: readonly TableTask[];
@@ -109,6 +121,8 @@ export type RoutingTable = {
   readonly version: number;
   readonly nodes: readonly TableNode[];
   readonly services: readonly TableService[];
-  /** Name of the service that answers where neither port nor host name says which; null when there is none. */
+  /**
+   * Name of the service for requests whose port and host name belong to no service; null: they are refused.
+   */
   readonly defaultService: string | null;
 };

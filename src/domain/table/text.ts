@@ -1,4 +1,4 @@
-// The routing table as text: what `waggle table` shows, what edges fetch, and what a test compares.
+// The routing table as text: `waggle table` prints it, routers fetch it and tests compare it.
 //
 //   waggle-table 2
 //   version 42
@@ -13,30 +13,31 @@
 //     server 2c4m…x legacy weight 1 backup http://10.0.0.7:8080
 //     task 9xk2…b slot 1 on node1 weight 1 80=http://127.0.0.2:41233
 //
-// A node is up or down, and where the operator took it out of the balancer, drain or maint (down,drain when it is down
-// as well). Options, and words after a weight, are printed only where they are set: docs/labels.md says what they mean.
+// A node is up or down, or shows its admin state, drain or maint (down,drain if it is down as well). Options
+// and the words after a weight are printed only if they are set; docs/labels.md explains them.
 //
-// One line a thing, words set apart by one space; a word that has a space, a quote or a control character in it, is
-// empty or is only `-`, stands in double quotes as JSON writes it. Every line ends in a line feed. Tasks name their
-// node by its name, or by its id where two nodes share the name. The first line names the format: a reader that does
-// not know it keeps its last good table. One that knows 2 reads 1 too, so that edges can be deployed before the registry.
+// Each object is one line, with one space between words. A word that contains a space, a quote or a control
+// character, is empty or is only `-`, is printed as a JSON string. Every line ends in a line feed. Tasks name
+// their node by its name, or by its id if two nodes share the name. The first line names the format: a router
+// that does not know it keeps its last good table. A reader of format 2 reads format 1 too, so that edges can
+// be deployed before the registry.
 //
-// Reading is strict, because a table read wrongly sends requests astray and a table refused does not: each line must be
-// the next one there can be, and what printing sorts must be sorted. It is also on the way of a request that finds an
-// isolate with no table, so it goes over the text once: 10,000 tasks take a few milliseconds.
+// Reading is strict: a table read wrongly would misroute requests, a refused one does not. Every line must be
+// allowed at its position, and everything that printing sorts must be sorted. A request to an isolate without
+// a table waits for reading, so it takes one pass: a few milliseconds for 10,000 tasks.
 
 import { LineReader, lineShape, quoteWord } from "./lines.ts";
 import { printService, readService } from "./service-text.ts";
 import type { RoutingTable, TableNode, TableService } from "./table.ts";
 
 const tableFormat: string = "waggle-table 2";
-/** It has none of the words that 2 added, and all others alike. */
+/** A subset of format 2: it lacks the words that 2 added. */
 const previousTableFormat: string = "waggle-table 1";
 const versionShape = lineShape("version VERSION");
 const defaultShape = lineShape("default SERVICE|-");
 const nodeShape = lineShape("node NAME ID up|down|drain|maint ADDRESS HOST…|-");
 
-/** The table as text; `readTable` gives an equal one back. Same table, same bytes. */
+/** Prints a table; equal tables give equal bytes, and `readTable` reads an equal table back. */
 export function printTable(table: RoutingTable): string {
   const nodeWord = nodeWords(table.nodes);
   const lines = [tableFormat, `version ${table.version}`];
@@ -50,9 +51,9 @@ export function printTable(table: RoutingTable): string {
 }
 
 /**
- * The table a text says.
+ * Reads a table.
  *
- * @throws MeshError `table/invalid` naming the line, what was read and what was expected
+ * @throws MeshError `table/invalid` with the line number, the line and what was expected
  */
 export function readTable(text: string): RoutingTable {
   const reader = new LineReader(text);
@@ -77,7 +78,7 @@ export function readTable(text: string): RoutingTable {
   return { version, nodes, services, defaultService };
 }
 
-/** How tasks name each node: by name where no other node has it for its name or id. Ids win when read. */
+/** The word by which tasks name each node: its name if no other node has that name or id, else its id. */
 function nodeWords(nodes: readonly TableNode[]): ReadonlyMap<string, string> {
   const byWord = nodeIdsByWord(nodes);
   return new Map(nodes.map(({ id, name }) => [id, quoteWord(byWord.get(name) === id ? name : id)]));
@@ -101,7 +102,7 @@ function printNode(node: TableNode): string {
   return `node ${quoteWord(name)} ${quoteWord(id)} ${tableNodeState(node)} ${quoteWord(address)} ${entry}`;
 }
 
-/** What the balancer makes of a node, in one word. */
+/** The state of a node at the edge, in one word. */
 export function tableNodeState({ up, admin }: Pick<TableNode, "up" | "admin">): string {
   if (admin === undefined) return up ? "up" : "down";
   return up ? admin : `down,${admin}`;

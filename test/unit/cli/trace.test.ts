@@ -15,7 +15,7 @@ const explanation: RouteExplanation = {
   ],
   tasks: [
     { id: "t1", name: "my-web.1", node: "node1", origin: "http://a", picked: true, why: "it takes its turn" },
-    { id: "t2", name: "my-web.2", node: "node2", origin: null, picked: false, why: "it is to stop" },
+    { id: "t2", name: "my-web.2", node: "node2", origin: null, picked: false, why: "it is stopping" },
   ],
   sending: "GET goes on",
   answer: { by: "task", why: "the one task that can" },
@@ -225,7 +225,7 @@ test("[L20] --explain sends nothing and shows what would happen", async () => {
              - node2: it is down
  4  policy   roundrobin, target port 80
  5  task     + my-web.1 on node1: it takes its turn
-             - my-web.2 on node2: it is to stop
+             - my-web.2 on node2: it is stopping
  6  sending  GET goes on
  7  table    version 12
  8  response the one task that can

@@ -104,6 +104,6 @@ describe("tasks the operator took out", () => {
     );
     expect(services[0]?.tasks.map(({ id, drain }) => [id, drain])).toEqual([[draining.id, true]]);
     expect(nodes[0]).toMatchObject({ up: true, admin: "maint" });
-    expect(exclusionReason(away, node)).toBe("the operator has it in maint");
+    expect(exclusionReason(away, node)).toBe("its admin state is maint");
   });
 });

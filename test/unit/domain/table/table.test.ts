@@ -129,7 +129,7 @@ describe("printing and reading", () => {
       'routing table, line 3: read "default nobody", expected a service of this table, or -',
     );
     expect(refusal(4, lines[4] ?? "")).toBe(
-      `routing table, line 5: read ${read(5)}, expected names in order, and ids where names are alike`,
+      `routing table, line 5: read ${read(5)}, expected names in ascending order, and ids for equal names`,
     );
     expect(refusal(4, "node node1 x maybe y -")).toBe(
       'routing table, line 4: read "node node1 x maybe y -", expected up, down, drain, maint, down,drain, down,maint',
@@ -141,7 +141,7 @@ describe("printing and reading", () => {
       'routing table, line 14: read "  task x slot 1 on nobody weight 1 80=y", expected a node of this table, not "nobody"',
     );
     expect(refusal(15, lines[13] ?? "")).toBe(
-      `routing table, line 15: read ${read(14)}, expected tasks in order of their ids, each once`,
+      `routing table, line 15: read ${read(14)}, expected tasks in ascending order of ids, each once`,
     );
     expect(refusal(16, null)).toMatch(/^routing table, line 16: read the end, expected /);
   });
