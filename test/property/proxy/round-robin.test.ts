@@ -11,7 +11,7 @@ const steps = fc.array(
   { maxLength: 200, size: "max" },
 );
 
-test("[B1] shares of members that stay differ by at most one, over any stretch, whatever joins and leaves", () => {
+test("[B1] picks of permanent members differ by at most one over any stretch, whatever members join and leave", () => {
   fc.assert(
     fc.property(fc.subarray(members, { minLength: 2, maxLength: 4 }), steps, (stayers, script) => {
       const present = new Set(stayers);
@@ -41,7 +41,7 @@ test("[B1] shares of members that stay differ by at most one, over any stretch, 
   );
 });
 
-test("[B2] the next member is the first after the last one picked, going round", () => {
+test("[B2] the next member is the first one after the last one picked, cyclically", () => {
   fc.assert(
     fc.property(
       fc.uniqueArray(fc.string(), { minLength: 1 }),
@@ -55,7 +55,7 @@ test("[B2] the next member is the first after the last one picked, going round",
   );
 });
 
-test("[B3] where nobody is, nobody is picked", () => {
+test("[B3] without members there is no pick", () => {
   expect(nextAfter([], undefined)).toBe(-1);
   expect(nextAfter([], "a")).toBe(-1);
 });

@@ -9,7 +9,7 @@ import {
 
 const riseFall = fc.record({ rise: fc.integer({ min: 1, max: 6 }), fall: fc.integer({ min: 1, max: 6 }) });
 
-test("[F1] a server goes down after fall failures in a row and up after rise passes in a row, a new one at its first failure", () => {
+test("[F1] a server goes down after fall failures in a row and up after rise passes in a row; a new one at its first failure", () => {
   fc.assert(
     fc.property(riseFall, fc.array(fc.boolean(), { maxLength: 80, size: "max" }), (check, results) => {
       let counter = initialCounter(check);
@@ -30,7 +30,7 @@ test("[F1] a server goes down after fall failures in a row and up after rise pas
   );
 });
 
-test("[F5] a server is up when more than half of the regions heard find it up, and an even split changes nothing", () => {
+test("[F5] a server is up if more than half of the live regions find it up, and an even split changes nothing", () => {
   fc.assert(
     fc.property(
       riseFall,

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Health, observe, startingHealth } from "../../../../src/domain/model/health.ts";
 
-test("[H1] the verdict changes only after as many like results in a row as its policy asks for", () => {
+test("[H1] the verdict changes only after as many equal results in a row as the policy requires", () => {
   fc.assert(
     fc.property(
       fc.array(fc.boolean(), { maxLength: 60, size: "max" }),

@@ -62,7 +62,7 @@ function always(
   );
 }
 
-test("[P1] no port is given to two services, but to two that both publish it in host mode", () => {
+test("[P1] a port belongs to one service, or to several that all publish it in host mode", () => {
   always((ports, _before, others) => {
     expect(new Set(ports.map((port) => port.published)).size).toBe(ports.length);
     for (const port of ports) {
@@ -73,7 +73,7 @@ test("[P1] no port is given to two services, but to two that both publish it in 
   });
 });
 
-test("[P2] a port not asked for by number stays with its target over updates", () => {
+test("[P2] a dynamically allocated port stays with its target over updates", () => {
   always((ports, before, _others, asked) => {
     const numbers = asked.flatMap(({ published }) => published ?? []);
     const free = (before?.ports ?? []).filter(
@@ -88,7 +88,7 @@ test("[P2] a port not asked for by number stays with its target over updates", (
   });
 });
 
-test("[P3] every request is answered in its order, with the number asked for, or with one from 30000 to 32767 or its present one", () => {
+test("[P3] requests get ports in order: the requested number, the current port, or one from 30000 to 32767", () => {
   always((ports, before, _others, asked) => {
     expect(ports.map(({ target, mode }) => ({ target, mode }))).toEqual(
       asked.map(({ target, mode }) => ({ target, mode })),

@@ -34,7 +34,7 @@ test("[T1] a task's state never goes back, in whatever order reports come", () =
   );
 });
 
-test("[T2] a dead task stays as it died", () => {
+test("[T2] a dead task never changes", () => {
   fc.assert(
     fc.property(reports, (seen) => {
       seen.reduce((task, one) => {
@@ -46,7 +46,7 @@ test("[T2] a dead task stays as it died", () => {
   );
 });
 
-test("[T3] a report said again changes nothing: the very same task comes back", () => {
+test("[T3] a repeated report changes nothing and returns the same reference", () => {
   fc.assert(
     fc.property(reports, (seen) => {
       const task = seen.reduce(applyReport, fresh);
@@ -56,7 +56,7 @@ test("[T3] a report said again changes nothing: the very same task comes back", 
   );
 });
 
-test("[T4] every change raises the version by one, and only a new state moves the moment it holds since", () => {
+test("[T4] every change raises the version by one, and only a new state changes its time", () => {
   fc.assert(
     fc.property(reports, (seen) => {
       seen.reduce((task, one) => {

@@ -25,8 +25,8 @@ function always(check: (mesh: SimulatedMesh, before: World) => void, numRuns = 3
   );
 }
 
-describe("at every moment", () => {
-  test("[C1] a plan names a task at most once, as changed or as forgotten, and forgets only what there was", () => {
+describe("after every event", () => {
+  test("[C1] a plan has each task at most once, as changed or removed, and removes only existing tasks", () => {
     always(({ plan }, before) => {
       const named = [...plan.tasks.map(({ id }) => id), ...plan.removed];
       expect(new Set(named).size).toBe(named.length);
@@ -34,14 +34,14 @@ describe("at every moment", () => {
     });
   });
 
-  test("[C2] a world just reconciled is settled: asked again at the same moment there is nothing to change", () => {
+  test("[C2] a world just reconciled is settled: a second plan at the same time is empty", () => {
     always((mesh) => {
       const again = mesh.look();
       expect(again).toMatchObject({ tasks: [], removed: [], events: [] });
     });
   });
 
-  test("[C3] nothing changes by time alone before the moment a plan names", () => {
+  test("[C3] nothing changes by time alone before the plan's wakeAtMs", () => {
     always((mesh) => {
       const { wakeAtMs } = mesh.plan;
       expect(wakeAtMs === null || wakeAtMs > mesh.nowMs).toBe(true);
@@ -50,7 +50,7 @@ describe("at every moment", () => {
     });
   });
 
-  test("[C4] a replicated service has as many slots as replicas, each with a task or with one its policy does not restart", () => {
+  test("[C4] a replicated service has as many slots as replicas, each with a wanted task or a dead one that is not restarted", () => {
     always(({ world }) => {
       for (const service of world.services.values()) {
         if (service.spec.mode.kind === "global") continue;
@@ -61,7 +61,7 @@ describe("at every moment", () => {
     });
   });
 
-  test("[C5] a task without a place says why", () => {
+  test("[C5] a pending task shows the reason", () => {
     always(({ world }) => {
       for (const task of world.tasks.values()) {
         if (task.state !== "pending") continue;
@@ -71,7 +71,7 @@ describe("at every moment", () => {
     });
   });
 
-  test("[C6] a slot has two wanted tasks only while one that has to go runs on until the other runs", () => {
+  test("[C6] a slot has two wanted tasks only while an outgoing task runs until its replacement does", () => {
     always(({ world }) => {
       for (const slot of allSlots(world)) {
         const node = world.nodes.get(slot.key);
@@ -89,7 +89,7 @@ describe("at every moment", () => {
     });
   });
 
-  test("[C7] a task that has to go and does not run is not wanted any more", () => {
+  test("[C7] a task that needs replacement and does not run is not wanted any more", () => {
     always(({ world }) => {
       for (const service of world.services.values()) {
         if (service.spec.mode.kind === "global") continue;
@@ -120,7 +120,7 @@ describe("at every moment", () => {
     });
   });
 
-  test("[C9] a slot remembers at most four dead tasks, or as many as its restart attempts are counted in", () => {
+  test("[C9] a slot keeps at most four dead tasks, or as many as counting its restart attempts needs", () => {
     always(({ world }) => {
       for (const service of world.services.values()) {
         const limit = Math.max(4, service.spec.restart.maxAttempts + 1);
@@ -131,7 +131,7 @@ describe("at every moment", () => {
     });
   });
 
-  test("[C10] tasks of a removed service live on only where an agent still has to stop them", () => {
+  test("[C10] tasks of a removed service remain only while an agent has to stop them", () => {
     always(({ world }) => {
       for (const task of world.tasks.values()) {
         if (world.services.has(task.serviceId) && task.desired !== "remove") continue;
@@ -143,7 +143,7 @@ describe("at every moment", () => {
     });
   });
 
-  test("[C11] a task never moves, its state and what is wanted of it only go forward, and its version rises with each change", () => {
+  test("[C11] a task never moves, its observed and desired state only go forward, and its version rises with each change", () => {
     always(({ plan }, before) => {
       for (const task of plan.tasks) {
         const old = before.tasks.get(task.id);
@@ -157,7 +157,7 @@ describe("at every moment", () => {
     });
   });
 
-  test("[C12] reconcile changes states only to place a task or to give up one whose agent is lost", () => {
+  test("[C12] reconciling changes states only to assign a task or to orphan a task of a lost node", () => {
     always(({ plan }, before) => {
       for (const task of plan.tasks) {
         const from = before.tasks.get(task.id)?.state ?? "pending";
@@ -168,7 +168,7 @@ describe("at every moment", () => {
     });
   });
 
-  test("[C13] an update has no more slots between old and new than its parallelism, as far as running tasks go", () => {
+  test("[C13] an update starts the replacement of no more running tasks at a time than its parallelism", () => {
     always(({ plan, world }, before) => {
       for (const service of world.services.values()) {
         const { parallelism } = service.spec.update;
@@ -181,7 +181,7 @@ describe("at every moment", () => {
     });
   });
 
-  test("[S1] no node is given more than it may have: replicas per node, reserved memory and cores, host-mode ports", () => {
+  test("[S1] no node exceeds its replicas per node, reserved memory and cores, or host-mode ports", () => {
     always(({ plan, world }) => {
       for (const task of plan.tasks) {
         const node = task.state === "assigned" ? world.nodes.get(task.nodeId ?? "") : undefined;
@@ -208,7 +208,7 @@ describe("at every moment", () => {
     });
   });
 
-  test("[S2] a task is only placed on a node that is ready and active, and not before its time", () => {
+  test("[S2] a task is placed only on a ready and active node, and not before its delay is over", () => {
     always(({ plan, world, nowMs }, before) => {
       for (const task of plan.tasks) {
         if (task.state !== "assigned" || before.tasks.get(task.id)?.state === "assigned") continue;
@@ -220,7 +220,7 @@ describe("at every moment", () => {
 });
 
 describe("bounded churn in a calm mesh", () => {
-  test("[C14] the loss of a node touches only its own tasks", () => {
+  test("[C14] the loss of a node changes only its own tasks", () => {
     afterCalm({ what: "heard", pick: 0, to: "down" }, ({ plan, lost, before, world }) => {
       for (const task of plan.tasks) {
         const old = before.tasks.get(task.id);
@@ -237,7 +237,7 @@ describe("bounded churn in a calm mesh", () => {
     });
   });
 
-  test("[C15] draining a node touches only its own tasks", () => {
+  test("[C15] draining a node changes only its own tasks", () => {
     afterCalm({ what: "availability", pick: 0, to: "drain" }, ({ plan, lost, before }) => {
       for (const task of plan.tasks) {
         const old = before.tasks.get(task.id);
@@ -246,7 +246,7 @@ describe("bounded churn in a calm mesh", () => {
     });
   });
 
-  test("[C16] scaling up by k makes k tasks and touches no other", () => {
+  test("[C16] scaling up by k creates k tasks and changes no other", () => {
     fc.assert(
       fc.property(calmMeshes, fc.nat(5), (mesh, k) => {
         const service = replicated(mesh);
@@ -266,7 +266,7 @@ describe("bounded churn in a calm mesh", () => {
     );
   });
 
-  test("[C17] scaling down by k gives up k slots, from the fullest nodes, and makes no task", () => {
+  test("[C17] scaling down by k removes k slots, from the fullest nodes, and creates no task", () => {
     fc.assert(
       fc.property(calmMeshes, fc.nat(5), (mesh, k) => {
         const service = replicated(mesh);
@@ -286,7 +286,7 @@ describe("bounded churn in a calm mesh", () => {
     );
   });
 
-  test("[C18] a calm mesh stays as it is, whatever is asked of it again", () => {
+  test("[C18] a calm mesh does not change when it is reconciled again", () => {
     fc.assert(
       fc.property(calmMeshes, (mesh) => {
         const before = mesh.world;

@@ -20,7 +20,7 @@ const worlds = fc.array(happenings, { minLength: 3, maxLength: 40, size: "max" }
   return mesh.world;
 });
 
-test("[R1] a table holds exactly the tasks that are wanted, running, healthy and on a node that is heard", () => {
+test("[R1] a table has exactly the tasks that are wanted, running, healthy and on a node that is not down", () => {
   fc.assert(
     fc.property(worlds, (world) => {
       const table = compileTable(world, 1);
@@ -40,7 +40,7 @@ test("[R1] a table holds exactly the tasks that are wanted, running, healthy and
   );
 });
 
-test("[R2] the same world gives the same bytes, in whatever order its things are kept", () => {
+test("[R2] equal worlds give equal bytes, whatever the order of their maps", () => {
   fc.assert(
     fc.property(worlds, fc.infiniteStream(fc.nat()), (world, numbers) => {
       const text = printTable(compileTable(world, 7));
@@ -95,7 +95,7 @@ const options: fc.Arbitrary<TableOptions> = fc
   )
   .filter((one) => Object.keys(one).length > 0);
 
-test("[R3] reading a printed table gives an equal one, whatever its names are", () => {
+test("[R3] reading a printed table gives an equal table, whatever its names", () => {
   const text = fc.oneof(
     fc.string(),
     fc.string({ unit: "binary" }),
@@ -184,7 +184,7 @@ test("[R3] reading a printed table gives an equal one, whatever its names are", 
   );
 }, 30_000);
 
-test("[R4] a text is either read whole or refused with its line, whatever is changed in it", () => {
+test("[R4] a changed text is either read as a whole or refused with the line", () => {
   const put = fc.constantFrom("", "x", " ", '"', "-", "0", "task", "\n");
   fc.assert(
     fc.property(worlds, fc.nat(), put, (world, at, letters) => {

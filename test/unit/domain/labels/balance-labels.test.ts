@@ -24,7 +24,7 @@ const weights = (labels: Record<string, string>) =>
     ?.tasks.toSorted((a, b) => a.slot - b.slot)
     .map(({ weight, backup }) => `${weight}${backup === true ? " backup" : ""}`);
 
-test("[W5] labels say policy and options", () => {
+test("[W5] labels set the policy and the options", () => {
   expect(compiled({})).not.toHaveProperty("options");
   expect(compiled({})?.policy).toBe("roundrobin");
   expect(compiled({ "waggle.balance": "path" })?.policy).toBe("uri");
@@ -62,7 +62,7 @@ test("[W5] labels say policy and options", () => {
   });
 });
 
-test("[W5] a task says since when it is healthy only where its service has a slow start", () => {
+test("[W5] a task shows since when it is healthy only if its service has a slow start", () => {
   const health = { ...healthy, sinceMs: now - 5_000 };
   expect(compiled({ "waggle.slowstart": "30s" }, { health })?.tasks[0]?.sinceMs).toBe(now - 5_000);
   expect(compiled({ "waggle.slowstart": "30s" }, { health: null, ranSinceMs: 7 })?.tasks[0]?.sinceMs).toBe(7);
@@ -96,13 +96,13 @@ test.each([
   expect(verdict(labels)).toMatch(message);
 });
 
-test("[W5] docs/labels.md has every label the mesh reads, once, and no other", () => {
+test("[W5] docs/labels.md lists exactly the labels the mesh reads", () => {
   const text = readFileSync(new URL("../../../../docs/labels.md", import.meta.url), "utf8");
   const rows = [...text.matchAll(/^\| `(waggle\.[a-z.-]+)` \|/gm)].map((found) => found[1]);
   expect(rows.toSorted()).toEqual(knownLabels.toSorted());
 });
 
-test("[W6] the first weight whose condition holds is a task's, 1 where none holds", () => {
+test("[W6] a task has the first weight whose condition holds, else 1", () => {
   expect(weights({})).toEqual(["1", "1"]);
   expect(weights({ "waggle.weight": "node.labels.size==large:4" })).toEqual(["4", "1"]);
   expect(weights({ "waggle.weight": "slot==2:0, node.hostname!=node9:3" })).toEqual(["3", "0"]);
@@ -110,7 +110,7 @@ test("[W6] the first weight whose condition holds is a task's, 1 where none hold
   expect(weights({ "waggle.backup": "node.labels.zone==b,slot==9" })).toEqual(["1", "1 backup"]);
 });
 
-test("[W7] tasks on a node that drains take no new sticky clients, unless there is no other", () => {
+test("[W7] tasks on a draining node get no new sticky clients, unless there are no other tasks", () => {
   const drains = (sticky: boolean, ...leaving: string[]) =>
     compiled(sticky ? { "waggle.sticky": "w" } : {}, {}, [
       { ...large, availability: leaving.includes("node1") ? "drain" : "active" },
@@ -124,7 +124,7 @@ test("[W7] tasks on a node that drains take no new sticky clients, unless there 
   expect(drains(false, "node1")).toEqual([false, false]);
 });
 
-test("[W30] without waggle.allbackups backups share; with false the first that can stands in, by slot", () => {
+test("[W30] backups share the requests by default; with waggle.allbackups=false the first available slot gets them", () => {
   const backups = { "waggle.backup": "slot==1,slot==2" };
   expect(weights(backups)).toEqual(["1 backup", "1 backup"]);
   expect(weights({ ...backups, "waggle.allbackups": "true" })).toEqual(["1 backup", "1 backup"]);

@@ -14,7 +14,7 @@ function compiled(labels: Record<string, string>) {
   return { hosts: service?.hosts, at, rules: rules?.map(printPathRule) };
 }
 
-test("[X94] labels say which requests a service takes, and of whom", () => {
+test("[X94] labels set a service's path rules and the services or host names they apply to", () => {
   const host = { "waggle.host": "b.example.com,a.example.com" };
   expect(
     compiled({ "waggle.path": "/api, =/healthz,/api,WWW.example.com/v2", "waggle.at": "shop,app" }),
@@ -50,6 +50,6 @@ test.each([
     "label 'waggle.path' needs 'waggle.at', the service whose requests it takes, or",
   ],
   [{ "waggle.at": "app" }, "label 'waggle.at' needs 'waggle.path', the paths it takes of app"],
-])("[X94] labels that cannot be read are refused with what would work: %j", (labels, message) => {
+])("[X94] invalid labels are refused with what would work: %j", (labels, message) => {
   expect(verdict(labels as Record<string, string>)).toContain(message);
 });

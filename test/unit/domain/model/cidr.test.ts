@@ -25,7 +25,7 @@ describe("addresses", () => {
     expect(parseIp(text)).toBeNull();
   });
 
-  test("[X15] only the end of an IPv6 address may be written as IPv4, and :: stands for a group at least", () => {
+  test("[X15] only the last 32 bits of an IPv6 address may be written as IPv4, and :: replaces at least one group", () => {
     expect(parseIp("192.0.2.7::")).toBeNull();
     expect(parseIp("1.2.3.4::1")).toBeNull();
     expect(parseIp("1:2:3:4::5:6:7:8")).toBeNull();
@@ -34,7 +34,7 @@ describe("addresses", () => {
 });
 
 describe("networks", () => {
-  test("[S14] a network has a prefix as long as its family allows; an address is a network of its own", () => {
+  test("[S14] a prefix is at most as long as an address of its family, and an address alone is a network of one", () => {
     expect(parseNetwork("10.0.0.0/8")).toEqual({ bytes: [10, 0, 0, 0], prefixBits: 8 });
     expect(parseNetwork("192.0.2.7")?.prefixBits).toBe(32);
     expect(parseNetwork("::1")?.prefixBits).toBe(128);
@@ -43,7 +43,7 @@ describe("networks", () => {
     }
   });
 
-  test("[S14] a network contains the addresses of its family whose first bits are its own", () => {
+  test("[S14] a network contains the addresses of its family that share its prefix", () => {
     const holds = (network: string, address: string) => {
       const [parsed, ip] = [parseNetwork(network), parseIp(address)];
       return parsed !== null && ip !== null && contains(parsed, ip);

@@ -4,25 +4,25 @@ import { type Health, haproxyStatus, observe, startingHealth } from "../../../..
 
 const policy = { rise: 2, fall: 3 };
 
-test("[H2] a pass between failures starts the count again", () => {
+test("[H2] a pass between failures restarts the count", () => {
   expect(after("pass pass fail fail pass fail").verdict).toBe("healthy");
   expect(after("pass pass fail fail fail").verdict).toBe("unhealthy");
 });
 
-test("[H3] a starting task is healthy after rise passes in a row, unhealthy after fall failures in a row", () => {
+test("[H3] a starting task becomes healthy after rise passes in a row and unhealthy after fall failures in a row", () => {
   expect(after("pass").verdict).toBe("starting");
   expect(after("pass pass").verdict).toBe("healthy");
   expect(after("fail fail").verdict).toBe("starting");
   expect(after("fail fail fail").verdict).toBe("unhealthy");
 });
 
-test("[H4] the moment a verdict holds since moves only with the verdict, the last check with every check", () => {
+test("[H4] the time of the verdict changes only with the verdict, the last check with every check", () => {
   const health = after("pass pass pass fail");
   expect(health.sinceMs).toBe(2);
   expect(health.lastCheck).toBe("fail 4");
 });
 
-test("[H5] health prints as HAProxy prints it", () => {
+test("[H5] the status has HAProxy's format", () => {
   expect(shown("")).toBe("DOWN");
   expect(shown("pass")).toBe("DOWN 1/2");
   expect(shown("pass pass")).toBe("UP");

@@ -16,26 +16,26 @@ const at = (published: number, target = 80, mode: "ingress" | "host" = "ingress"
   mode,
 });
 
-test("[P4] ports not asked for by number are given out serially from 30000", () => {
+test("[P4] ports requested without a number are allocated in ascending order from 30000", () => {
   const first = allocatePorts([any(80), any(81)], [], []);
   expect(first.map(({ published }) => published)).toEqual([30_000, 30_001]);
   const holder = aService({ name: "first" }, { ports: first });
   expect(allocatePorts([any()], [], [holder])).toEqual([{ target: 80, published: 30_002, mode: "ingress" }]);
 });
 
-test("[P5] a port is free again once its service is gone", () => {
+test("[P5] a port is free again once its service is removed", () => {
   const holder = aService({ name: "first" }, { ports: [{ target: 80, published: 30_000, mode: "ingress" }] });
   expect(allocatePorts([any()], [], [holder])[0]?.published).toBe(30_001);
   expect(allocatePorts([any()], [], [])[0]?.published).toBe(30_000);
 });
 
-test("[P6] a port asked for inside the range is passed over when others are given out", () => {
+test("[P6] a port of the dynamic range that is requested by number is not allocated to another request", () => {
   expect(allocatePorts([any(80), at(30_000, 81)], [], []).map(({ published }) => published)).toEqual([
     30_001, 30_000,
   ]);
 });
 
-test("[P7] a taken port is refused in SwarmKit's words, by name and id of its holder", () => {
+test("[P7] a port in use is refused with SwarmKit's message, which names the service that has it", () => {
   expect(refusal([at(8080)], web)).toEqual([
     "invalid",
     "port '8080' is already in use by service 'web' (webid) as an ingress port",
@@ -54,7 +54,7 @@ test("[P8] two services may publish the same port in host mode", () => {
   ]);
 });
 
-test("[P9] one published port cannot be asked for twice, one target may have several", () => {
+test("[P9] a published port can be requested only once, but a target port may have several published ports", () => {
   expect(refusal([at(8080, 80), at(8080, 81)])).toEqual([
     "invalid",
     "EndpointSpec: duplicate published ports provided",
@@ -64,11 +64,11 @@ test("[P9] one published port cannot be asked for twice, one target may have sev
   ]);
 });
 
-test("[P10] a host-mode request without a number is given none", () => {
+test("[P10] a host-mode request without a number gets no published port", () => {
   expect(allocatePorts([{ target: 80, mode: "host" }], [], [])).toEqual([]);
 });
 
-test("[P11] when all are taken, the refusal names the range and what helps", () => {
+test("[P11] if no port is free, the error names the range and what helps", () => {
   const ports = Array.from({ length: 2_768 }, (_, n) => ({
     target: 80,
     published: 30_000 + n,

@@ -34,20 +34,20 @@ function shown(counter: number, over: Partial<StaticServer> & { last?: ServerHea
 }
 
 describe("the counter", () => {
-  test("[F2] failures count down while up, one failure while coming up starts again, one pass while up goes to the top", () => {
+  test("[F2] a failure counts down while up and resets the counter while down; a pass while up sets it to the top", () => {
     expect(counters("pass fail fail pass fail fail fail")).toEqual([4, 3, 2, 4, 3, 2, 0]);
     expect(counters("pass fail pass pass", 0)).toEqual([1, 0, 1, 4]);
   });
 
-  test("[F3] fastinter applies while the state is changing, downinter while it is down, inter else", () => {
+  test("[F3] fastinter applies while the state changes, downinter while it is down, inter otherwise", () => {
     expect([4, 3, 2, 1, 0].map((counter) => nextIntervalMs(counter, check))).toEqual([
       2_000, 500, 500, 500, 10_000,
     ]);
   });
 });
 
-describe("the words", () => {
-  test("[F4] the status is printed as HAProxy prints it", () => {
+describe("texts", () => {
+  test("[F4] the status has HAProxy's format", () => {
     expect([4, 3, 2, 1, 0].map((counter) => shown(counter))).toEqual([
       "UP",
       "UP 2/3",
@@ -66,7 +66,7 @@ describe("the words", () => {
     expect(serverStatus({ admin: "drain", health: null, spec: { check: null } })).toBe("DRAIN");
   });
 
-  test("[F4] the last check is printed as HAProxy prints it", () => {
+  test("[F4] the last check has HAProxy's format", () => {
     expect(checkText({ word: "L7OK", code: 200, durationMs: 3 })).toBe("L7OK/200 in 3ms");
     expect(checkText({ word: "L4TOUT", code: null, durationMs: 2001 })).toBe("L4TOUT in 2001ms");
     expect(lastCheckText({ health: initialServerHealth(check, 0) })).toBe("");
@@ -77,7 +77,7 @@ describe("several regions", () => {
   const down = { counter: 0, fails: 3, last: { word: "L4CON", code: null, durationMs: 0 } } as const;
   const up = { counter: 4, fails: 0, last: { word: "L4OK", code: null, durationMs: 1 } } as const;
 
-  test("[F6] a region that is silent does not count, and where all are, nothing changes", () => {
+  test("[F6] a silent region does not count, and if all regions are silent nothing changes", () => {
     const before = initialServerHealth(check, 0);
     const all = { a: down, b: down, c: up };
     expect(combineRegions(before, all, new Set("abc"), check, 1).up).toBe(false);
@@ -89,7 +89,7 @@ describe("several regions", () => {
     });
   });
 
-  test("[F7] times down and time down are counted where the state changes", () => {
+  test("[F7] a change of state counts the times down and the downtime", () => {
     let health = combineRegions(initialServerHealth(check, 0), { a: down }, new Set("a"), check, 1_000);
     expect(health).toMatchObject({ up: false, downs: 1, sinceMs: 1_000, downMs: 0 });
     expect(downtimeMs("ready", health, 4_000)).toBe(3_000);
@@ -100,7 +100,7 @@ describe("several regions", () => {
 });
 
 describe("maintenance", () => {
-  test("[F8] the time in maintenance is downtime, and a server comes back up with its first failure to down it", () => {
+  test("[F8] maintenance counts as downtime, and after it the server is up until its first failure", () => {
     const away = enterMaintenance(initialServerHealth(check, 0), 1_000);
     expect(isServerUsable({ admin: "maint", health: away })).toBe(false);
     expect(downtimeMs("maint", away, 3_000)).toBe(2_000);
@@ -110,7 +110,7 @@ describe("maintenance", () => {
     expect(leaveMaintenance(enterMaintenance(downBefore, 1_000), check, 3_000).downMs).toBe(3_000);
   });
 
-  test("[F8] a server that drains serves what belongs to it, and one whose check asks for that drains too", () => {
+  test("[F8] a draining server serves its own clients, and a server drains too if its check asks for it", () => {
     const health = initialServerHealth(check, 0);
     expect(isServerUsable({ admin: "drain", health })).toBe(true);
     expect(isServerDraining({ admin: "drain", health })).toBe(true);
@@ -119,7 +119,7 @@ describe("maintenance", () => {
     expect(isServerDraining({ admin: "ready", health: asks })).toBe(true);
   });
 
-  test("[F8] another way of checking leaves a server as up or down as it was", () => {
+  test("[F8] new check settings leave a server up or down as it was", () => {
     const health = initialServerHealth(check, 0);
     expect(restartChecks({ ...health, up: false, counter: 1 }, check)).toMatchObject({
       up: false,

@@ -5,7 +5,7 @@ import { aService, aTask, healthy, now } from "../../../support/world.ts";
 const task = aTask(aService());
 const same: TaskObservation = { ...task, state: "running", atMs: now };
 
-test("[T5] while a task runs, its endpoints and health follow the reports", () => {
+test("[T5] endpoints and health of a running task follow the reports", () => {
   const health = { ...healthy, verdict: "unhealthy" as const, lastCheck: "L7STS/503 in 2ms" };
   expect(applyReport(task, { ...same, health })).toEqual({ ...task, health, version: task.version + 1 });
   const endpoints = [{ target: 80, origin: "http://127.0.0.2:50000" }];
@@ -16,11 +16,11 @@ test("[T5] while a task runs, its endpoints and health follow the reports", () =
   });
 });
 
-test("[T6] a late report of an earlier state says nothing, not even of health", () => {
+test("[T6] a late report of an earlier state is ignored, including its health", () => {
   expect(applyReport(task, { ...same, state: "starting", health: null, endpoints: [] })).toBe(task);
 });
 
-test("[T7] what is wanted of a task, and where it is, no report changes", () => {
+test("[T7] no report changes a task's desired state or its node", () => {
   const stopping = { ...task, desired: "shutdown" as const };
   expect(applyReport(stopping, { ...same, state: "shutdown" })).toMatchObject({
     desired: "shutdown",
@@ -31,7 +31,7 @@ test("[T7] what is wanted of a task, and where it is, no report changes", () => 
   });
 });
 
-test("[T8] how long a task ran is told by the registry's clock, whatever its agent's says", () => {
+test("[T8] a task's run time is measured by the registry's clock, not by its agent's", () => {
   const starting = { ...task, state: "starting" as const };
   const running = applyReport(starting, { ...same, atMs: 7 }, now);
   expect(running).toMatchObject({ stateSinceMs: 7, ranSinceMs: now });

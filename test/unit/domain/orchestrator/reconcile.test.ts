@@ -15,20 +15,20 @@ const three = [node1, node2, node3];
 const down: Partial<MeshNode> = { state: "down", stateSinceMs: now - 1_000 };
 
 describe("slots", () => {
-  test("[C19] slots are numbered from 1, and a freed low number is used again", () => {
+  test("[C19] slots are numbered from 1, and a free low number is used first", () => {
     const service = aService({ replicas: 3 });
     const tasks = [aTask(service, { slot: 1 }), aTask(service, { slot: 3, nodeId: node2.id })];
     expect(made(look(aWorld(three, [service], tasks))).map(({ slot }) => slot)).toEqual([2]);
   });
 
-  test("[C20] fewer replicas are taken from the node that has most", () => {
+  test("[C20] scaling down removes slots from the node with the most", () => {
     const service = aService({ replicas: 2 });
     const tasks = [1, 2, 3].map((slot) => aTask(service, { slot, nodeId: slot < 3 ? node1.id : node2.id }));
     const plan = look(aWorld(three, [service], tasks));
     expect(plan.tasks.map(({ slot, desired }) => [slot, desired])).toEqual([[2, "remove"]]);
   });
 
-  test("[C21] between equal nodes a task that does not run goes first, then the one of the highest slot", () => {
+  test("[C21] between equal nodes a task that is not running is removed first, then the one in the highest slot", () => {
     const tasksOf = (service: Service, firstState: Task["state"]) => [
       aTask(service, { slot: 1, nodeId: node1.id, state: firstState }),
       aTask(service, { slot: 2, nodeId: node2.id }),
@@ -41,7 +41,7 @@ describe("slots", () => {
     expect(slots("running")).toEqual([3]);
   });
 
-  test("[C22] a slot given up is forgotten with its history", () => {
+  test("[C22] a removed slot's history is deleted", () => {
     const service = aService({ replicas: 0 });
     const live = aTask(service);
     const dead = aTask(service, { id: id("d"), state: "failed", desired: "shutdown" });
@@ -50,7 +50,7 @@ describe("slots", () => {
     expect(plan.tasks).toMatchObject([{ id: live.id, desired: "remove" }]);
   });
 
-  test("[C23] of two tasks in one slot the running one stays, on a node that is heard, the oldest", () => {
+  test("[C23] of several tasks in one slot the one that runs stays, then the one on a ready node, then the oldest", () => {
     const service = aService({ replicas: 1 });
     const unheard = aNode({ hostname: "node4", state: "disconnected" });
     const tasks = [
@@ -68,7 +68,7 @@ describe("slots", () => {
   });
 });
 
-describe("lost places", () => {
+describe("lost nodes", () => {
   for (const [what, change] of [
     ["drains", { availability: "drain" }],
     ["is down", down],
@@ -89,7 +89,7 @@ describe("lost places", () => {
     });
   }
 
-  test("[C25] a task that does not run yet is replaced and stopped at once", () => {
+  test("[C25] a task that needs replacement and does not run yet is stopped at once", () => {
     const service = aService({ replicas: 1 });
     const task = aTask(service, { state: "preparing" });
     const world = step(aWorld([{ ...node1, ...down }, node2], [service], [task]));
@@ -97,7 +97,7 @@ describe("lost places", () => {
     expect(liveOf(world, task)).toMatchObject([{ nodeId: node2.id }]);
   });
 
-  test("[C26] a node that comes back in time keeps its task, and the replacement goes", () => {
+  test("[C26] a node that comes back before the replacement runs keeps its task, and the replacement is stopped", () => {
     const service = aService({ replicas: 1 });
     const task = aTask(service);
     let world = step(aWorld([{ ...node1, ...down }, node2], [service], [task]));
@@ -107,7 +107,7 @@ describe("lost places", () => {
     expect(world.tasks.get(next.id)?.desired).toBe("shutdown");
   });
 
-  test("[C27] where no other node can take it, the task stays and the waiting one says why", () => {
+  test("[C27] if no other node can take the replacement, the task stays and the replacement shows the reason", () => {
     const service = aService({ replicas: 1 });
     const task = aTask(service);
     const world = step(aWorld([{ ...node1, ...down }], [service], [task]));
@@ -117,7 +117,7 @@ describe("lost places", () => {
     ]);
   });
 
-  test("[C28] a paused node keeps its tasks, also where a constraint no longer holds, and gets no new ones", () => {
+  test("[C28] a paused node keeps its tasks, even if a constraint no longer holds, and gets no new ones", () => {
     const service = aService({ replicas: 2, constraints: ["node.labels.zone==a"] });
     const paused = { ...node1, availability: "pause" as const };
     const world = step(aWorld([paused], [service], [aTask(service)]));
@@ -127,7 +127,7 @@ describe("lost places", () => {
     ]);
   });
 
-  test("[C29] a removed node orphans its tasks; they are replaced without a delay", () => {
+  test("[C29] tasks of a removed node become orphaned and are replaced without a delay", () => {
     const service = aService({ replicas: 1, restart: { condition: "none" } });
     const task = aTask(service, { nodeId: "gone" });
     const world = step(aWorld([node2], [service], [task]));
@@ -135,7 +135,7 @@ describe("lost places", () => {
     expect(liveOf(world, task)).toMatchObject([{ nodeId: node2.id, notBeforeMs: now }]);
   });
 
-  test("[C30] a task told to stop on a node that stays down is orphaned after a day", () => {
+  test("[C30] a stopping task on a node that stays down becomes orphaned after a day", () => {
     const service = aService({ replicas: 1 });
     const stopping = aTask(service, { id: id("x"), desired: "shutdown" });
     const live = aTask(service, { id: id("y"), nodeId: node2.id });
@@ -150,7 +150,7 @@ describe("updates", () => {
   const old = aService({ replicas: 3 });
   const tasks = [1, 2, 3].map((slot) => aTask(old, { slot, nodeId: three[slot - 1]?.id ?? null }));
 
-  test("[C31] an update goes one slot at a time, each new task running before the old one stops", () => {
+  test("[C31] an update replaces one slot at a time, and each new task runs before the old one stops", () => {
     let world = step(aWorld(three, [updated(old, { run: { image: "web:2" } })], tasks));
     const order: number[] = [];
     for (let turn = 0; turn < 3; turn += 1) {
@@ -164,7 +164,7 @@ describe("updates", () => {
     expect(wanted(world).map(({ run }) => run.image)).toEqual(["web:2", "web:2", "web:2"]);
   });
 
-  test("[C32] by stop-first the old task ends before the new one is placed", () => {
+  test("[C32] with stop-first the old task ends before the new one is placed", () => {
     const service = updated(old, { run: { image: "web:2" }, update: { order: "stop-first" } });
     let world = step(aWorld(three, [service], tasks));
     expect(world.tasks.get(tasks[0]?.id ?? "")?.desired).toBe("shutdown");
@@ -175,7 +175,7 @@ describe("updates", () => {
     expect(wanted(world).length).toBe(3);
   });
 
-  test("[C33] an update stands still while a new task fails, and the old ones serve on", () => {
+  test("[C33] an update does not advance while a new task fails, and the old tasks keep running", () => {
     let world = step(aWorld(three, [updated(old, { run: { image: "bad" } })], tasks));
     for (let failure = 0; failure < 5; failure += 1) {
       const next = wanted(world).find(({ run }) => run.image === "bad");
@@ -189,7 +189,7 @@ describe("updates", () => {
     ).toEqual([1, 2, 3]);
   });
 
-  test("[C51] by stop-first too a failing update keeps to its first slot, even once the old task is forgotten", () => {
+  test("[C51] with stop-first a failing update stays in its first slot, even after the old task's record is deleted", () => {
     const service = updated(old, { run: { image: "bad" }, update: { order: "stop-first" } });
     let world = step(aWorld(three, [service], tasks));
     world = step(seen(world, tasks[0], "shutdown"));
@@ -208,7 +208,7 @@ describe("updates", () => {
     ).toEqual([2, 3]);
   });
 
-  test("[C52] a task overtaken by a newer spec before it ran is stopped at once, also where its slot waits its turn", () => {
+  test("[C52] a task whose spec is outdated before it ran is stopped at once, even if its slot is not updated yet", () => {
     const service = updated(old, { run: { image: "web:3" } });
     const overtaken = aTask(service, {
       id: id("v"),
@@ -228,7 +228,7 @@ describe("updates", () => {
     expect(made(look(aWorld(three, [service], tasks))).length).toBe(3);
   });
 
-  test("[C35] what does not change what a task runs replaces none: ports, labels, replicas, reservations", () => {
+  test("[C35] a change of ports, labels, replicas or reservations replaces no task", () => {
     const service = updated(old, {
       ports: [...old.spec.ports, { target: 80, published: 9090, mode: "ingress" }],
       labels: { team: "web" },
@@ -237,7 +237,7 @@ describe("updates", () => {
     expect(look(aWorld(three, [service], tasks))).toMatchObject({ tasks: [], removed: [] });
   });
 
-  test("[C36] a task never placed is forgotten with the old spec, and its slot waits anew", () => {
+  test("[C36] after a new spec, a task that was never placed is deleted and a new one is pending in its slot", () => {
     const service = updated(aService({ replicas: 1, constraints: ["node.role==manager"] }), {
       run: { image: "web:2" },
     });
@@ -254,7 +254,7 @@ describe("updates", () => {
 });
 
 describe("restarts", () => {
-  test("[C37] failures in a row wait 0, 1, 2, 4, 8, 16, then 30 seconds, though the history is shorter", () => {
+  test("[C37] the delays after failures in a row are 0, 1, 2, 4, 8, 16 and 30 seconds, although the history is shorter", () => {
     const service = aService({ replicas: 1 });
     expect(waits(service, 9)).toEqual([
       [0, ""],
@@ -269,14 +269,14 @@ describe("restarts", () => {
     ]);
   });
 
-  test("[C38] a task that ran longer than a minute ends the row; one that took that long to start does not", () => {
+  test("[C38] a task that ran longer than a minute ends the row of failures; a task that took that long to start does not", () => {
     const service = aService({ replicas: 1 });
     const lives = [10, 10, 61_000, 10];
     expect(waits(service, 4, lives).map(([wait]) => wait)).toEqual([0, 1_000, 0, 0]);
     expect(waits(service, 4, lives, "starting").map(([wait]) => wait)).toEqual([0, 1_000, 2_000, 4_000]);
   });
 
-  test("[C39] a delay of the operator's is used instead", () => {
+  test("[C39] a delay in the restart policy replaces the backoff", () => {
     const service = aService({ replicas: 1, restart: { delayMs: 5_000 } });
     expect(waits(service, 3)).toEqual([
       [5_000, "restarting in 5 s"],
@@ -285,7 +285,7 @@ describe("restarts", () => {
     ]);
   });
 
-  test("[C40] the follower exists at once, waits unplaced, and is placed when its time has come", () => {
+  test("[C40] the successor is created at once and placed when its delay is over", () => {
     const service = aService({ replicas: 1, restart: { delayMs: 5_000 } });
     const failed = aTask(service, { state: "failed", err: "task: non-zero exit (1)" });
     const world = step(aWorld(three, [service], [failed]));
@@ -297,7 +297,7 @@ describe("restarts", () => {
     expect(look(world, now + 5_000).tasks).toMatchObject([{ state: "assigned", err: "" }]);
   });
 
-  test("[C41] restart condition none follows nothing, on-failure nothing that completed", () => {
+  test("[C41] restart condition none allows no successor, on-failure none for a completed task", () => {
     const follows = (condition: "any" | "on-failure" | "none", state: "complete" | "failed" | "rejected") => {
       const service = aService({ replicas: 1, restart: { condition } });
       return made(look(aWorld(three, [service], [aTask(service, { state })]))).length === 1;
@@ -308,7 +308,7 @@ describe("restarts", () => {
     expect([follows("any", "complete"), follows("any", "failed")]).toEqual([true, true]);
   });
 
-  test("[C42] no more restarts than max-attempts, also beyond the usual history, and a new spec starts afresh", () => {
+  test("[C42] max-attempts limits restarts, even beyond the usual history, and a new spec resets the count", () => {
     for (const maxAttempts of [1, 7]) {
       const service = aService({ replicas: 1, restart: { maxAttempts } });
       expect(waits(service, maxAttempts + 5).length).toBe(maxAttempts);
@@ -322,7 +322,7 @@ describe("restarts", () => {
     expect(made(look(aWorld(three, [updated(service, { run: { image: "web:2" } })], dead))).length).toBe(1);
   });
 
-  test("[C43] a task its agent stopped of itself is replaced at once, whatever the policy", () => {
+  test("[C43] a task that its agent stopped unasked is replaced at once, whatever the policy", () => {
     const service = aService({ replicas: 1, restart: { condition: "none", delayMs: 5_000 } });
     const plan = look(aWorld(three, [service], [aTask(service, { state: "shutdown" })]));
     expect(made(plan)).toMatchObject([{ state: "assigned" }]);
@@ -330,7 +330,7 @@ describe("restarts", () => {
 });
 
 describe("removal", () => {
-  test("[C44] a removed service's tasks are stopped and forgotten once dead", () => {
+  test("[C44] a removed service's tasks are stopped, and deleted once dead", () => {
     const service = aService();
     const task = aTask(service);
     let world = step(aWorld(three, [], [task]));
@@ -339,7 +339,7 @@ describe("removal", () => {
     expect(world.tasks.size).toBe(0);
   });
 
-  test("[C45] a removed service's task is forgotten at once where nobody will say that it is dead", () => {
+  test("[C45] a removed service's task is deleted at once if no agent can report it dead", () => {
     const service = aService();
     const tasks = [
       aTask(service, { id: id("a"), state: "pending", nodeId: null }),
@@ -353,7 +353,7 @@ describe("removal", () => {
 describe("global services", () => {
   const service = aService({ mode: { kind: "global" }, constraints: ["node.labels.zone!=b"] });
 
-  test("[C46] each node gets one, with slot 0 and its node named from the start", () => {
+  test("[C46] each node gets one task, with slot 0 and forNode set from the start", () => {
     const other = aNode({ hostname: "node4", labels: { zone: "b" } });
     const plan = look(aWorld([node1, node2, other], [service]));
     expect(plan.tasks.map(({ slot, nodeId, forNode }) => [slot, nodeId, forNode])).toEqual([
@@ -363,7 +363,7 @@ describe("global services", () => {
     expect(plan.tasks[0]?.message).toBe("scheduler confirmed task can run on preassigned node");
   });
 
-  test("[C47] a node that is down or paused keeps its task; one that drains or breaks a constraint loses it", () => {
+  test("[C47] a node that is down or paused keeps its task; a node that drains or breaks a constraint loses it", () => {
     const kept = (change: Partial<MeshNode>) =>
       look(aWorld([{ ...node1, ...change }], [service], [aTask(service)])).tasks.map(
         ({ desired }) => desired,
@@ -374,7 +374,7 @@ describe("global services", () => {
     expect(kept({ labels: { zone: "b" } })).toEqual(["shutdown"]);
   });
 
-  test("[C48] one that does not fit waits for its node and says why", () => {
+  test("[C48] a task that does not fit its node stays pending and shows the reason", () => {
     const large = aService({ mode: { kind: "global" }, reservations: { nanoCpus: 99e9, memoryBytes: 0 } });
     expect(look(aWorld([node1], [large])).tasks).toMatchObject([
       {
@@ -387,7 +387,7 @@ describe("global services", () => {
   });
 });
 
-test("[C49] a plan tells what it does and why", () => {
+test("[C49] the events of a plan say what it does and why", () => {
   const service = aService({ replicas: 1 });
   const plan = look(aWorld([{ ...node1, availability: "drain" }, node2], [service], [aTask(service)]));
   expect(plan.events.map(({ actor, action, subject, why }) => [actor, action, subject.name, why])).toEqual([
@@ -396,7 +396,7 @@ test("[C49] a plan tells what it does and why", () => {
   ]);
 });
 
-test("[C50] reconciling leaves the world it was given as it was", () => {
+test("[C50] reconciling does not change the world passed in", () => {
   const world = aWorld(three, [aService()]);
   const plan = look(world);
   expect(world.tasks.size).toBe(0);

@@ -12,7 +12,7 @@ const node3 = aNode({ hostname: "node3" });
 const three = [node3, node1, node2];
 
 describe("spread", () => {
-  test("[S3] tasks go where fewest of their service are, then where fewest are at all, then by host name", () => {
+  test("[S3] a task goes to the node with the fewest tasks of its service, then of all services, then by host name", () => {
     const other = aService({ name: "other", replicas: 2 });
     const service = aService({ replicas: 4 });
     const there = [
@@ -27,7 +27,7 @@ describe("spread", () => {
     ]);
   });
 
-  test("[S4] a replacement counts as if its predecessor were gone: it may stay on the same node", () => {
+  test("[S4] a replacement is placed as if the outgoing task were gone, so it may stay on the same node", () => {
     const service = aService({ replicas: 3 }, { runHash: "new" });
     const old = [node1, node2, node3].map((node, at) =>
       aTask(service, { slot: at + 1, nodeId: node.id, runHash: "old" }),
@@ -39,7 +39,7 @@ describe("spread", () => {
     expect(placed(three, [all], old)).toEqual(["my-web.1 node1", "my-web.2 node2", "my-web.3 node3"]);
   });
 
-  test("[S17] a replacement is no dead end: it may share its node with the task it replaces, and that one's port", () => {
+  test("[S17] a replacement may share the node and the host-mode port of the task it replaces", () => {
     const service = aService({
       replicas: 1,
       maxPerNode: 1,
@@ -53,7 +53,7 @@ describe("spread", () => {
     expect(placed([node1, node2], [plain, other], there)).toEqual(["my-web.1 node2"]);
   });
 
-  test("[S5] a node that failed this version three times in five minutes, or rejected it once, comes last", () => {
+  test("[S5] a node on which this version failed three times in five minutes, or was rejected once, comes last", () => {
     const service = aService({ replicas: 1 });
     const dead = (count: number, state: Task["state"], over: Partial<Task> = {}) =>
       Array.from({ length: count }, (_, at) =>
@@ -76,15 +76,15 @@ describe("spread", () => {
     expect(placed([node1], [service], dead(3, "failed"))).toEqual(["my-web.1 node1"]);
   });
 
-  test("[S6] a running task is never moved for the sake of balance", () => {
+  test("[S6] a running task is never moved to rebalance nodes", () => {
     const service = aService({ replicas: 2 });
     const there = [1, 2].map((slot) => aTask(service, { slot, nodeId: node1.id }));
     expect(reconcile(aWorld(three, [service], there), { nowMs: now, newId: ids() }).tasks).toEqual([]);
   });
 });
 
-describe("refusals", () => {
-  test("[S7] a refusal counts the nodes by the first reason each has, in SwarmKit's words", () => {
+describe("reasons", () => {
+  test("[S7] the reason counts the nodes by the first filter that rejects each, with SwarmKit's texts", () => {
     const nodes = [
       aNode({ hostname: "a", state: "down" }),
       aNode({ hostname: "b", availability: "drain" }),
@@ -103,7 +103,7 @@ describe("refusals", () => {
     ]);
   });
 
-  test("[S8] a service with a host-mode port has one task on a node, and no two such services share one there", () => {
+  test("[S8] a host-mode port is used by one task per node, of one service", () => {
     const ports = [{ target: 80, published: 8090, mode: "host" as const }];
     expect(reasons([node1, node2], [aService({ replicas: 3, ports })])).toEqual([
       "no suitable node (host-mode port already in use on 2 nodes)",
@@ -120,7 +120,7 @@ describe("refusals", () => {
     ]);
   });
 
-  test("[S10] reserved memory is free again only once a stopping task is gone", () => {
+  test("[S10] a stopping task keeps its reserved memory until it is dead", () => {
     const service = aService({ replicas: 1, reservations: { nanoCpus: 0, memoryBytes: 5 * 1024 ** 3 } });
     const stopping = aTask(service, { desired: "shutdown" });
     expect(reasons([node1], [service], [stopping])).toEqual([
@@ -129,11 +129,11 @@ describe("refusals", () => {
     expect(reasons([node1], [service], [{ ...stopping, state: "shutdown" }])).toEqual([]);
   });
 
-  test("[S11] without any node there is no suitable one", () => {
+  test("[S11] without nodes there is no suitable node", () => {
     expect(reasons([], [aService({ replicas: 1 })])).toEqual(["no suitable node"]);
   });
 
-  test("[S12] a waiting task is placed as soon as a node fits", () => {
+  test("[S12] a pending task is placed as soon as a node fits", () => {
     const service = aService({ replicas: 1 });
     const waiting = aTask(service, { state: "pending", nodeId: null, err: "no suitable node" });
     expect(placed([node1], [service], [waiting])).toEqual(["my-web.1 node1"]);
@@ -149,7 +149,7 @@ describe("constraints", () => {
   });
   const holds = (text: string, on: MeshNode = node) => nodeMatches(parseConstraints([text]), on);
 
-  test("[S13] every key is matched, values without regard to case, labels by their exact name", () => {
+  test("[S13] every key is matched, values ignoring case, label names by exact case", () => {
     const held = [
       `node.id==${node.id}`,
       "node.hostname == node-a",
@@ -168,7 +168,7 @@ describe("constraints", () => {
     expect(broken.filter((text) => holds(text))).toEqual([]);
   });
 
-  test("[S14] node.ip takes an address or a network; a node called by name is in none", () => {
+  test("[S14] node.ip takes an address or a network; a node whose address is a name is in no network", () => {
     expect(holds("node.ip==10.1.2.3")).toBe(true);
     expect(holds("node.ip==10.1.0.0/16")).toBe(true);
     expect(holds("node.ip!=10.1.0.0/16")).toBe(false);
@@ -185,12 +185,12 @@ describe("constraints", () => {
     expect(holds("node.ip!=10.0.0.0/8", named)).toBe(true);
   });
 
-  test("[S15] all constraints have to hold", () => {
+  test("[S15] all constraints must hold", () => {
     expect(nodeMatches(parseConstraints(["node.role==worker", "node.labels.zone==us"]), node)).toBe(false);
     expect(nodeMatches([], node)).toBe(true);
   });
 
-  test("[S16] a constraint that cannot be read is refused in SwarmKit's words", () => {
+  test("[S16] an invalid constraint is refused with SwarmKit's message", () => {
     const text = (constraint: string) => {
       try {
         parseConstraints([constraint]);

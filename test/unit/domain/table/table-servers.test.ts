@@ -24,7 +24,7 @@ function serverLines(...servers: StaticServer[]): string[] {
 const check = aCheckedServer().check;
 const down = check === null ? null : { ...initialServerHealth(check, 0), up: false, counter: 0 };
 
-test("[W30] with waggle.allbackups=false the first backup that can stands in, servers as they were added", () => {
+test("[W30] with waggle.allbackups=false the first available backup gets the requests, servers in order of creation", () => {
   const one = aService({ name: "web", replicas: 0, labels: { "waggle.allbackups": "false" } });
   const added = (name: string, createdAtMs: number, more: Partial<StaticServer> = {}) => ({
     ...aServer(one, aCheckedServer({ name, backup: true })),
@@ -44,7 +44,7 @@ test("[W30] with waggle.allbackups=false the first backup that can stands in, se
 });
 
 describe("static servers in the table", () => {
-  test("[F26] stand there with their address, weight, backup and maxconn", () => {
+  test("[F26] have their address, weight, backup and maxconn", () => {
     const spec = aServerSpec({
       host: "fd00::7",
       tls: true,
@@ -59,7 +59,7 @@ describe("static servers in the table", () => {
     ]);
   });
 
-  test("[F26] leave it while they are down or in maintenance, and drain in it", () => {
+  test("[F26] are left out while they are down or in maintenance, and marked while they drain", () => {
     const up = aServer(web, aCheckedServer({ name: "a" }));
     const { id } = up;
     expect(serverLines(up)).toEqual([`  server ${id} a weight 1 http://10.0.0.1:8080`]);
@@ -70,7 +70,7 @@ describe("static servers in the table", () => {
     ]);
   });
 
-  test("[F26] come back slowly where the service says so, but do not begin so", () => {
+  test("[F26] have a slow start after they were down, but not when they are new", () => {
     const slow = aService({ name: "web", replicas: 0, labels: { "waggle.slowstart": "30s" } });
     const isNew = aServer(slow, aCheckedServer({ name: "new" }));
     const health = check === null ? null : { ...initialServerHealth(check, isNew.createdAtMs + 5_000) };
@@ -83,17 +83,17 @@ describe("static servers in the table", () => {
     ]);
   });
 
-  test("[F26] of a service that is no more are in no table", () => {
+  test("[F26] are left out if their service was removed", () => {
     const lost = aServer({ id: "gone" });
     expect(serverLines(lost)).toEqual([]);
   });
 });
 
-describe("tasks the operator took out", () => {
+describe("tasks in admin state drain or maint", () => {
   const app = aService({ name: "app" });
   const node = aNode();
 
-  test("[F27] drain in the table, leave it for maintenance, and say so; the node's word goes to the balancer", () => {
+  test("[F27] are marked while they drain and left out in maintenance; a node's admin state is in the table", () => {
     const [draining, away] = [
       aTask(app, { slot: 1, admin: "drain" }),
       aTask(app, { slot: 2, admin: "maint" }),

@@ -13,7 +13,7 @@ describe("compiling", () => {
   const ids = (tasks: readonly Task[], nodes = [node1, node2]) =>
     compileTable(aWorld(nodes, [service], tasks), 1).services[0]?.tasks.map(({ slot }) => slot);
 
-  test("[R5] a task leaves the table the moment it is to stop, is unhealthy or does not run", () => {
+  test("[R5] a task leaves the table as soon as it should stop, is unhealthy or does not run", () => {
     expect(ids([aTask(service)])).toEqual([1]);
     expect(ids([aTask(service, { health: null })])).toEqual([1]);
     expect(ids([aTask(service, { desired: "shutdown" })])).toEqual([]);
@@ -24,7 +24,7 @@ describe("compiling", () => {
     expect(ids([aTask(service, { endpoints: [] })])).toEqual([]);
   });
 
-  test("[R6] a task on a node that is down stands in only where its service has no other", () => {
+  test("[R6] a task on a node that is down is used only if its service has no other", () => {
     const one = aTask(service, { slot: 1, nodeId: node1.id });
     const two = aTask(service, { slot: 2, nodeId: node2.id });
     expect(ids([one, two], [node1, down2])).toEqual([1]);
@@ -42,7 +42,7 @@ describe("compiling", () => {
     ]);
   });
 
-  test("[R8] the default service is the oldest that asks for it, else the oldest with an ingress port", () => {
+  test("[R8] the default service is the oldest with the label, else the oldest with an ingress port", () => {
     const inside = aService({ name: "inside", ports: [] }, { createdAtMs: now - 4 });
     const first = aService({ name: "first" }, { createdAtMs: now - 3 });
     const second = aService({ name: "second" }, { createdAtMs: now - 2 });
@@ -55,7 +55,7 @@ describe("compiling", () => {
     expect(compileTable(aWorld([], [inside]), 1).defaultService).toBeNull();
   });
 
-  test("[R9] a host name two services ask for belongs to the older one", () => {
+  test("[R9] a host name of two services belongs to the older one", () => {
     const older = aService(
       { name: "older", labels: { "waggle.host": "A.example.com" } },
       { createdAtMs: now - 2 },
@@ -101,13 +101,13 @@ describe("printing and reading", () => {
     42,
   );
 
-  test("[R10] a table prints one line a thing, sorted, names first; a word with a space stands in quotes", async () => {
+  test("[R10] a table prints one line per object, sorted by name; a word with a space is quoted", async () => {
     await expect(printTable(table)).toMatchFileSnapshot("../../golden/table/two-services.txt");
     await expect(printTable(compileTable(aWorld(), 0))).toMatchFileSnapshot("../../golden/table/empty.txt");
     expect(readTable(printTable(table))).toEqual(table);
   });
 
-  test("[R11] a refusal names the line, what it read and what it expected", () => {
+  test("[R11] an error names the line number, the line and what was expected", () => {
     const lines = printTable(table).split("\n");
     const refusal = (at: number, line: string | null) => {
       const changed = line === null ? lines.toSpliced(at - 1, 1) : lines.with(at - 1, line);

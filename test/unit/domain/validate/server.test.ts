@@ -28,7 +28,7 @@ function expecting(expect: Expect): Partial<ServerSpec> {
 }
 
 describe("a server", () => {
-  test("[F9] a check's fastinter, downinter and time-out follow inter, which is 2 s; rise is 2 and fall 3", () => {
+  test("[F9] a check's fastinter, downinter and time-out default to inter, which is 2 s; rise is 2 and fall 3", () => {
     expect(withCheckDefaults({}, { tls: false })).toMatchObject({
       ...{ interMs: 2_000, fastInterMs: 2_000, downInterMs: 2_000, timeoutMs: 2_000, rise: 2, fall: 3 },
     });
@@ -37,12 +37,12 @@ describe("a server", () => {
     });
   });
 
-  test("[F9] its requests go to its address, an IPv6 one in brackets", () => {
+  test("[F9] a server's origin has its address, with brackets around IPv6", () => {
     expect(serverOrigin({ host: "10.0.0.1", port: 80, tls: false })).toBe("http://10.0.0.1:80");
     expect(serverOrigin({ host: "fd00::1", port: 8443, tls: true })).toBe("https://[fd00::1]:8443");
   });
 
-  test("[F10] what cannot be is refused with what was read", () => {
+  test("[F10] an invalid setting is refused with the value that was read", () => {
     expect(refusalOf({})).toBe("");
     expect(refusalOf({ name: "my/node" })).toContain('server name "my/node"');
     expect(refusalOf({ name: "n".repeat(64) })).toContain("up to 63");
@@ -63,7 +63,7 @@ describe("a server", () => {
     );
   });
 
-  test("[F10] what is expected has to be readable", () => {
+  test("[F10] an invalid expected pattern is refused", () => {
     expect(refusalOf(expecting({ kind: "status", pattern: "200-299,304", not: false }))).toBe("");
     expect(refusalOf(expecting({ kind: "status", pattern: "2xx", not: false }))).toContain('status "2xx"');
     expect(refusalOf(expecting({ kind: "rstring", pattern: "(", not: false }))).toContain('pattern "("');
@@ -71,8 +71,8 @@ describe("a server", () => {
   });
 });
 
-describe("what is expected", () => {
-  test("[F11] a status of 2xx or 3xx, where nothing is said", () => {
+describe("expect", () => {
+  test("[F11] without expect, a status of 2xx or 3xx passes", () => {
     expect([199, 200, 399, 400].map((status) => matchesStatus(null, status))).toEqual([
       false,
       true,
@@ -81,7 +81,7 @@ describe("what is expected", () => {
     ]);
   });
 
-  test("[F11] a status by list, range or pattern, and not one", () => {
+  test("[F11] a status can be expected by list, range or pattern, or excluded", () => {
     const list: Expect = { kind: "status", pattern: "200,300-302", not: false };
     expect([200, 201, 301, 303].map((status) => matchesStatus(list, status))).toEqual([
       true,
@@ -93,7 +93,7 @@ describe("what is expected", () => {
     expect(matchesStatus({ kind: "rstatus", pattern: "^5..$", not: true }, 503)).toBe(false);
   });
 
-  test("[F11] text in the body, by itself or by pattern", () => {
+  test("[F11] the body can be expected to have a text or match a pattern", () => {
     const text: Expect = { kind: "string", pattern: "ready", not: false };
     expect(matchesStatus(text, 503)).toBeNull();
     expect(matchesBody(text, "all ready now")).toBe(true);

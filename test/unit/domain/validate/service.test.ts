@@ -41,7 +41,7 @@ describe("specs", () => {
     }
   });
 
-  test("[K3] replicas are a whole number from 0 to 10000; the refusal says what was read", () => {
+  test("[K3] replicas are a whole number from 0 to 10000; the error says what was read", () => {
     expect([0, 1, 10_000].map((replicas) => verdict({ replicas }))).toEqual(["fine", "fine", "fine"]);
     for (const replicas of [-1, 1.5, 10_001, 1e9, Number.NaN]) {
       expect(verdict({ replicas })).toBe(`replicas is ${replicas}: use a whole number from 0 to 10000`);
@@ -61,14 +61,14 @@ describe("specs", () => {
     expect(verdict({ ports: [{ target: 65_535, published: 1, mode: "host" }] })).toBe("fine");
   });
 
-  test("[K5] a constraint that cannot be read is refused when it is set", () => {
+  test("[K5] an invalid constraint is refused when it is set", () => {
     expect(verdict({ constraints: ["node.role=worker"] })).toBe(
       "constraint expected one operator from ==, !=",
     );
     expect(verdict({ constraints: ["node.role==worker"] })).toBe("fine");
   });
 
-  test("[K6] counts and durations are not negative, reservations not smaller than SwarmKit's least", () => {
+  test("[K6] counts and durations are not negative, and reservations not below SwarmKit's minimum", () => {
     expect(verdict({ restart: { delayMs: -1 } })).toBe("TaskSpec: restart-delay cannot be negative");
     expect(verdict({ restart: { maxAttempts: -1 } })).toBe(
       "TaskSpec: restart-max-attempts cannot be negative",
@@ -85,14 +85,14 @@ describe("specs", () => {
 });
 
 describe("labels", () => {
-  test("[K7] an unknown waggle label is refused with the known ones; all others are the operator's own", () => {
+  test("[K7] an unknown waggle label is refused with a list of the known ones; other labels are not checked", () => {
     expect(verdict({ labels: { "waggle.hots": "x" } })).toBe(
       `label 'waggle.hots' is unknown: known are ${knownLabels.join(", ")}`,
     );
     expect(verdict({ labels: { "com.docker.stack.namespace": "demo", waggle: "1" } })).toBe("fine");
   });
 
-  test("[K8] waggle.host names hosts, separated by commas, without regard to case", () => {
+  test("[K8] waggle.host has host names separated by commas, ignoring case", () => {
     expect(hostsOf({ "waggle.host": "WWW.example.com, example.com,www.example.com" })).toEqual([
       "www.example.com",
       "example.com",
@@ -131,7 +131,7 @@ describe("labels", () => {
   });
 });
 
-test("[K11] the run hash changes with what a task runs and with force, and with nothing else", () => {
+test("[K11] the run hash changes only with what a task runs and with force", () => {
   const base = runHash(aSpec());
   const changed: SpecOver[] = [
     { run: { image: "web:2" } },
@@ -161,7 +161,7 @@ test("[K11] the run hash changes with what a task runs and with force, and with 
   for (const over of kept) expect(runHash(aSpec(over))).toBe(base);
 });
 
-test("[K12] a ref is a full id, an exact name, or the start of one id, in this order", () => {
+test("[K12] a ref is a full id, an exact name or a unique id prefix, in this order", () => {
   const things = [
     { id: "abc1", hostname: "x" },
     { id: "abd2", hostname: "abc1" },
