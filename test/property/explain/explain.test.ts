@@ -9,7 +9,7 @@ import { explainRoute } from "../../../src/explain/explain.ts";
 import type { RouteExplanation } from "../../../src/protocol/route.ts";
 import { idOf } from "../../support/dataplane.ts";
 import { madeUpPlane } from "../../unit/ingress/made-up-plane.ts";
-import { happenings, SimulatedMesh } from "../domain/orchestrator/simulated-mesh.ts";
+import { SimulatedMesh, simulatedEvents } from "../domain/orchestrator/simulated-mesh.ts";
 
 const domain = "mesh.example.com";
 const nodeNames = ["node1", "node2", "node3"];
@@ -102,9 +102,9 @@ test("[E1] the explanation and the data plane come to the same answer, by the sa
 });
 
 test("[E4] every living task of a service is in the table, or it is said why not", () => {
-  const worlds = fc.array(happenings, { minLength: 3, maxLength: 40, size: "max" }).map((story) => {
+  const worlds = fc.array(simulatedEvents, { minLength: 3, maxLength: 40, size: "max" }).map((events) => {
     const mesh = new SimulatedMesh();
-    for (const happening of story) mesh.let(happening);
+    for (const event of events) mesh.apply(event);
     return mesh.world;
   });
   fc.assert(

@@ -13,23 +13,23 @@ const steps = fc.array(
 
 test("[B1] picks of permanent members differ by at most one over any stretch, whatever members join and leave", () => {
   fc.assert(
-    fc.property(fc.subarray(members, { minLength: 2, maxLength: 4 }), steps, (stayers, script) => {
-      const present = new Set(stayers);
+    fc.property(fc.subarray(members, { minLength: 2, maxLength: 4 }), steps, (permanent, script) => {
+      const present = new Set(permanent);
       const picks: string[] = [];
       let last: string | undefined;
-      for (const one of script) {
-        if (one !== "pick") {
-          if (stayers.includes(one)) continue;
-          if (!present.delete(one)) present.add(one);
+      for (const action of script) {
+        if (action !== "pick") {
+          if (permanent.includes(action)) continue;
+          if (!present.delete(action)) present.add(action);
           continue;
         }
         const keys = [...present].sort();
         last = keys[nextAfter(keys, last)];
         if (last !== undefined) picks.push(last);
       }
-      // Any stretch: the difference between two members' running counts never spreads by more than one.
-      for (const a of stayers) {
-        for (const b of stayers) {
+      // Over any stretch, the difference between two members' running counts varies by at most one.
+      for (const a of permanent) {
+        for (const b of permanent) {
           const ahead = picks.map(
             (_, at) => count(picks.slice(0, at + 1), a) - count(picks.slice(0, at + 1), b),
           );

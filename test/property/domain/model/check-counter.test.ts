@@ -13,7 +13,7 @@ test("[F1] a server goes down after fall failures in a row and up after rise pas
   fc.assert(
     fc.property(riseFall, fc.array(fc.boolean(), { maxLength: 80, size: "max" }), (check, results) => {
       let counter = initialCounter(check);
-      // The plain way: a state and a count of what speaks against it.
+      // The reference: a state and a count of results against it.
       let up = true;
       let against = check.fall - 1;
       for (const passed of results) {
@@ -34,17 +34,20 @@ test("[F5] a server is up if more than half of the live regions find it up, and 
   fc.assert(
     fc.property(
       riseFall,
-      fc.array(fc.record({ up: fc.boolean(), heard: fc.boolean() }), { maxLength: 7 }),
+      fc.array(fc.record({ up: fc.boolean(), isLive: fc.boolean() }), { maxLength: 7 }),
       fc.boolean(),
-      (check, places, wasUp) => {
-        const said: Record<string, RegionHealth> = Object.fromEntries(
-          places.map(({ up }, at) => [`r${at}`, { counter: up ? check.rise : 0, fails: 0, last: null }]),
+      (check, regions, wasUp) => {
+        const reported: Record<string, RegionHealth> = Object.fromEntries(
+          regions.map(({ up }, index) => [
+            `r${index}`,
+            { counter: up ? check.rise : 0, fails: 0, last: null },
+          ]),
         );
-        const heard = new Set(places.flatMap((place, at) => (place.heard ? [`r${at}`] : [])));
+        const live = new Set(regions.flatMap(({ isLive }, index) => (isLive ? [`r${index}`] : [])));
         const before = { ...initialServerHealth(check, 0), up: wasUp };
-        const after = combineRegions(before, said, heard, check, 1_000);
-        const ups = places.filter((place) => place.heard && place.up).length;
-        const downs = heard.size - ups;
+        const after = combineRegions(before, reported, live, check, 1_000);
+        const ups = regions.filter(({ up, isLive }) => isLive && up).length;
+        const downs = live.size - ups;
         expect(after.up).toBe(ups === downs ? wasUp : ups > downs);
       },
     ),

@@ -14,7 +14,7 @@ test("[H1] the verdict changes only after as many equal results in a row as the 
           health = observe(health, { ok, atMs: at + 1, text: "" }, policy);
           const needed = ok ? policy.rise : policy.fall;
           const row = results.slice(Math.max(0, at + 1 - needed), at + 1);
-          const reached = row.length === needed && row.every((one) => one === ok);
+          const reached = row.length === needed && row.every((result) => result === ok);
           expect(health.verdict).toBe(reached ? (ok ? "healthy" : "unhealthy") : before.verdict);
           expect(health.sinceMs).toBe(health.verdict === before.verdict ? before.sinceMs : at + 1);
         }

@@ -19,7 +19,7 @@ const request: fc.Arbitrary<PortRequest> = fc.oneof(
     published,
   }),
 );
-const step: fc.Arbitrary<Step> = fc.oneof(
+const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
@@ -31,27 +31,27 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ what: fc.constant("remove" as const), name }) },
 );
 
-/** Lets services come, change and go; `check` sees each allocation and what there was before it. */
+/** Adds, changes and removes services; `check` gets each allocation and the state before it. */
 function always(
   check: (
     ports: Service["ports"],
     before: Service | undefined,
     others: readonly Service[],
-    asked: readonly PortRequest[],
+    requests: readonly PortRequest[],
   ) => void,
 ): void {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 30, size: "max" }), (steps) => {
+    fc.property(fc.array(stepArbitrary, { maxLength: 30, size: "max" }), (steps) => {
       const services = new Map<string, Service>();
-      for (const one of steps) {
-        const before = services.get(one.name);
-        if (one.what === "remove") services.delete(one.name);
+      for (const step of steps) {
+        const before = services.get(step.name);
+        if (step.what === "remove") services.delete(step.name);
         else {
-          const others = [...services.values()].filter(({ spec }) => spec.name !== one.name);
+          const others = [...services.values()].filter(({ spec }) => spec.name !== step.name);
           try {
-            const ports = allocatePorts(one.ports, before?.ports ?? [], others);
-            check(ports, before, others, one.ports);
-            services.set(one.name, aService({ name: one.name, ports: one.ports }, { ports }));
+            const ports = allocatePorts(step.ports, before?.ports ?? [], others);
+            check(ports, before, others, step.ports);
+            services.set(step.name, aService({ name: step.name, ports: step.ports }, { ports }));
           } catch (error) {
             if (!(error instanceof MeshError)) throw error;
           }
@@ -74,13 +74,15 @@ test("[P1] a port belongs to one service, or to several that all publish it in h
 });
 
 test("[P2] a dynamically allocated port stays with its target over updates", () => {
-  always((ports, before, _others, asked) => {
-    const numbers = asked.flatMap(({ published }) => published ?? []);
+  always((ports, before, _others, requests) => {
+    const numbers = requests.flatMap(({ published }) => published ?? []);
     const free = (before?.ports ?? []).filter(
       (port) => port.mode === "ingress" && !numbers.includes(port.published),
     );
     for (const target of [80, 81, 82]) {
-      const open = asked.filter((one) => one.target === target && one.published === undefined).length;
+      const open = requests.filter(
+        (request) => request.target === target && request.published === undefined,
+      ).length;
       const kept = free.filter((port) => port.target === target);
       const now = ports.filter((port) => port.target === target).map((port) => port.published);
       expect(kept.filter((port) => now.includes(port.published)).length).toBe(Math.min(open, kept.length));
@@ -89,17 +91,17 @@ test("[P2] a dynamically allocated port stays with its target over updates", () 
 });
 
 test("[P3] requests get ports in order: the requested number, the current port, or one from 30000 to 32767", () => {
-  always((ports, before, _others, asked) => {
+  always((ports, before, _others, requests) => {
     expect(ports.map(({ target, mode }) => ({ target, mode }))).toEqual(
-      asked.map(({ target, mode }) => ({ target, mode })),
+      requests.map(({ target, mode }) => ({ target, mode })),
     );
-    const present = (before?.ports ?? []).map((port) => port.published);
+    const current = (before?.ports ?? []).map((port) => port.published);
     for (const [at, port] of ports.entries()) {
-      const wanted = asked[at]?.published;
-      if (wanted !== undefined) expect(port.published).toBe(wanted);
+      const requested = requests[at]?.published;
+      if (requested !== undefined) expect(port.published).toBe(requested);
       else
         expect(
-          present.includes(port.published) || (port.published >= 30_000 && port.published <= 32_767),
+          current.includes(port.published) || (port.published >= 30_000 && port.published <= 32_767),
         ).toBe(true);
     }
   });

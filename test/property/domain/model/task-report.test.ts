@@ -24,9 +24,9 @@ const fresh = aTask(aService(), { state: "assigned", endpoints: [], health: null
 
 test("[T1] a task's state never goes back, in whatever order reports come", () => {
   fc.assert(
-    fc.property(reports, (seen) => {
-      seen.reduce((task, one) => {
-        const next = applyReport(task, one);
+    fc.property(reports, (observations) => {
+      observations.reduce((task, observed) => {
+        const next = applyReport(task, observed);
         expect(taskStates[next.state]).toBeGreaterThanOrEqual(taskStates[task.state]);
         return next;
       }, fresh);
@@ -36,9 +36,9 @@ test("[T1] a task's state never goes back, in whatever order reports come", () =
 
 test("[T2] a dead task never changes", () => {
   fc.assert(
-    fc.property(reports, (seen) => {
-      seen.reduce((task, one) => {
-        const next = applyReport(task, one);
+    fc.property(reports, (observations) => {
+      observations.reduce((task, observed) => {
+        const next = applyReport(task, observed);
         if (!isAlive(task)) expect(next).toBe(task);
         return next;
       }, fresh);
@@ -48,9 +48,9 @@ test("[T2] a dead task never changes", () => {
 
 test("[T3] a repeated report changes nothing and returns the same reference", () => {
   fc.assert(
-    fc.property(reports, (seen) => {
-      const task = seen.reduce(applyReport, fresh);
-      const last = seen.at(-1);
+    fc.property(reports, (observations) => {
+      const task = observations.reduce(applyReport, fresh);
+      const last = observations.at(-1);
       if (last !== undefined) expect(applyReport(task, last)).toBe(task);
     }),
   );
@@ -58,12 +58,12 @@ test("[T3] a repeated report changes nothing and returns the same reference", ()
 
 test("[T4] every change raises the version by one, and only a new state changes its time", () => {
   fc.assert(
-    fc.property(reports, (seen) => {
-      seen.reduce((task, one) => {
-        const next = applyReport(task, one);
+    fc.property(reports, (observations) => {
+      observations.reduce((task, observed) => {
+        const next = applyReport(task, observed);
         expect(next.version).toBe(next === task ? task.version : task.version + 1);
         if (next.state === task.state) expect(next.stateSinceMs).toBe(task.stateSinceMs);
-        else expect(next.stateSinceMs).toBe(one.atMs);
+        else expect(next.stateSinceMs).toBe(observed.atMs);
         return next;
       }, fresh);
     }),

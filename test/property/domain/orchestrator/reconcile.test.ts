@@ -7,18 +7,27 @@ import { isAlive, isWanted, type Task, taskStates } from "../../../../src/domain
 import type { World } from "../../../../src/domain/model/world.ts";
 import { isEmpty, type Plan } from "../../../../src/domain/orchestrator/plan.ts";
 import { replacementReason } from "../../../../src/domain/orchestrator/replacement.ts";
-import { type Happening, happenings, type SeenSlot, SimulatedMesh, slotsOf } from "./simulated-mesh.ts";
+import {
+  type SimulatedEvent,
+  SimulatedMesh,
+  simulatedEvents,
+  slotsOf,
+  type TestSlot,
+} from "./simulated-mesh.ts";
 
 const desiredOrder = { running: 0, shutdown: 1, remove: 2 };
 
-/** Lets all happen to a new mesh; `check` sees it after each, and the world as reconcile found it. */
+/**
+ * Applies random events to a new mesh; `check` gets the mesh after each, and the world before it was
+ * reconciled.
+ */
 function always(check: (mesh: SimulatedMesh, before: World) => void, numRuns = 300): void {
   fc.assert(
-    fc.property(fc.array(happenings, { minLength: 1, maxLength: 40, size: "max" }), (story) => {
+    fc.property(fc.array(simulatedEvents, { minLength: 1, maxLength: 40, size: "max" }), (events) => {
       const mesh = new SimulatedMesh();
-      for (const happening of story) {
-        mesh.let(happening);
-        check(mesh, mesh.found);
+      for (const event of events) {
+        mesh.apply(event);
+        check(mesh, mesh.worldBefore);
       }
     }),
     { numRuns },
@@ -36,8 +45,8 @@ describe("after every event", () => {
 
   test("[C2] a world just reconciled is settled: a second plan at the same time is empty", () => {
     always((mesh) => {
-      const again = mesh.look();
-      expect(again).toMatchObject({ tasks: [], removed: [], events: [] });
+      const secondPlan = mesh.planAt();
+      expect(secondPlan).toMatchObject({ tasks: [], removed: [], events: [] });
     });
   });
 
@@ -46,7 +55,7 @@ describe("after every event", () => {
       const { wakeAtMs } = mesh.plan;
       expect(wakeAtMs === null || wakeAtMs > mesh.nowMs).toBe(true);
       const last = wakeAtMs === null ? mesh.nowMs + 365 * 86_400_000 : wakeAtMs - 1;
-      expect(isEmpty(mesh.look(last))).toBe(true);
+      expect(isEmpty(mesh.planAt(last))).toBe(true);
     });
   });
 
@@ -56,7 +65,7 @@ describe("after every event", () => {
         if (service.spec.mode.kind === "global") continue;
         const slots = [...slotsOf(service, world).values()];
         expect(slots.length).toBe(service.spec.mode.replicas);
-        for (const slot of slots) expect(slot.wanted.length > 0 || slot.declined).toBe(true);
+        for (const slot of slots) expect(slot.wanted.length > 0 || slot.isNotRestarted).toBe(true);
       }
     });
   });
@@ -75,12 +84,12 @@ describe("after every event", () => {
     always(({ world }) => {
       for (const slot of allSlots(world)) {
         const node = world.nodes.get(slot.key);
-        // A global service's slot on a node that is not heard or paused is left as it is.
+        // Reconciling leaves a global service's slot alone while its node is paused or not ready.
         if (node !== undefined && !canTakeTasks(node)) continue;
         expect(slot.staying.length).toBeLessThanOrEqual(1);
-        expect(slot.leaving.length).toBeLessThanOrEqual(1);
+        expect(slot.toReplace.length).toBeLessThanOrEqual(1);
         const [stays] = slot.staying;
-        const [leaves] = slot.leaving;
+        const [leaves] = slot.toReplace;
         if (stays !== undefined && leaves !== undefined) {
           expect(leaves.state).toBe("running");
           expect(stays.state).not.toBe("running");
@@ -93,8 +102,8 @@ describe("after every event", () => {
     always(({ world }) => {
       for (const service of world.services.values()) {
         if (service.spec.mode.kind === "global") continue;
-        for (const { leaving } of slotsOf(service, world).values()) {
-          for (const task of leaving) expect(task.state).toBe("running");
+        for (const { toReplace } of slotsOf(service, world).values()) {
+          for (const task of toReplace) expect(task.state).toBe("running");
         }
       }
     });
@@ -111,7 +120,7 @@ describe("after every event", () => {
             (text) => (node.labels.zone === "a") === text.includes("=="),
           );
           if (node.state === "ready" && node.availability === "active" && fits) {
-            expect(slot !== undefined && (slot.wanted.length > 0 || slot.declined)).toBe(true);
+            expect(slot !== undefined && (slot.wanted.length > 0 || slot.isNotRestarted)).toBe(true);
           }
           if (node.availability === "drain") expect(slot?.wanted ?? []).toEqual([]);
         }
@@ -186,22 +195,22 @@ describe("after every event", () => {
       for (const task of plan.tasks) {
         const node = task.state === "assigned" ? world.nodes.get(task.nodeId ?? "") : undefined;
         if (node === undefined || !isWanted(task)) continue;
-        const there = [...world.tasks.values()].filter(({ nodeId }) => nodeId === node.id).filter(isAlive);
+        const onNode = [...world.tasks.values()].filter(({ nodeId }) => nodeId === node.id).filter(isAlive);
         const service = world.services.get(task.serviceId);
-        const rivals = there.filter(
-          (one) => isWanted(one) && one.serviceId === task.serviceId && one.slot !== task.slot,
+        const rivals = onNode.filter(
+          (other) => isWanted(other) && other.serviceId === task.serviceId && other.slot !== task.slot,
         );
         const { maxPerNode = 0 } = service?.spec ?? {};
-        // A task about to leave and its successor share one place.
+        // An outgoing task and its successor count as one.
         if (maxPerNode > 0) expect(new Set(rivals.map(({ slot }) => slot)).size).toBeLessThan(maxPerNode);
         if (service?.ports.some(({ mode }) => mode === "host")) expect(rivals).toEqual([]);
-        const reserved = there.map(({ serviceId }) => world.services.get(serviceId)?.spec.reservations);
+        const reserved = onNode.map(({ serviceId }) => world.services.get(serviceId)?.spec.reservations);
         if ((service?.spec.reservations.memoryBytes ?? 0) > 0) {
-          const memory = reserved.reduce((sum, one) => sum + (one?.memoryBytes ?? 0), 0);
+          const memory = reserved.reduce((sum, reservation) => sum + (reservation?.memoryBytes ?? 0), 0);
           expect(memory).toBeLessThanOrEqual(node.resources.memoryBytes);
         }
         if ((service?.spec.reservations.nanoCpus ?? 0) > 0) {
-          const cores = reserved.reduce((sum, one) => sum + (one?.nanoCpus ?? 0), 0);
+          const cores = reserved.reduce((sum, reservation) => sum + (reservation?.nanoCpus ?? 0), 0);
           expect(cores).toBeLessThanOrEqual(node.resources.nanoCpus);
         }
       }
@@ -221,7 +230,7 @@ describe("after every event", () => {
 
 describe("bounded churn in a calm mesh", () => {
   test("[C14] the loss of a node changes only its own tasks", () => {
-    afterCalm({ what: "heard", pick: 0, to: "down" }, ({ plan, lost, before, world }) => {
+    afterCalm({ what: "node-state", pick: 0, to: "down" }, ({ plan, lost, before, world }) => {
       for (const task of plan.tasks) {
         const old = before.tasks.get(task.id);
         if (old !== undefined && old.nodeId !== lost) expect(sameButReason(old, task)).toBe(true);
@@ -233,7 +242,7 @@ describe("bounded churn in a calm mesh", () => {
           isWanted(task) &&
           world.services.get(task.serviceId)?.spec.mode.kind === "replicated",
       );
-      expect(made.map(place).sort()).toEqual(own.map(place).sort());
+      expect(made.map(slotName).sort()).toEqual(own.map(slotName).sort());
     });
   });
 
@@ -253,7 +262,7 @@ describe("bounded churn in a calm mesh", () => {
         if (service === undefined) return;
         const replicas = service.spec.mode.replicas + k;
         const before = mesh.world;
-        mesh.let({ what: "update", pick: service.at, spec: { replicas } });
+        mesh.apply({ what: "update", pick: service.at, spec: { replicas } });
         const made = mesh.plan.tasks.filter(({ id }) => !before.tasks.has(id));
         expect(made.length).toBe(k);
         for (const task of mesh.plan.tasks) {
@@ -273,13 +282,13 @@ describe("bounded churn in a calm mesh", () => {
         if (service === undefined) return;
         const replicas = Math.max(0, service.spec.mode.replicas - k);
         const before = mesh.world;
-        mesh.let({ what: "update", pick: service.at, spec: { replicas } });
+        mesh.apply({ what: "update", pick: service.at, spec: { replicas } });
         expect(mesh.plan.tasks.filter(({ id }) => !before.tasks.has(id))).toEqual([]);
-        const given = [...before.tasks.values()].filter((task) => {
+        const removed = [...before.tasks.values()].filter((task) => {
           const after = mesh.world.tasks.get(task.id);
           return task.desired !== "remove" && (after === undefined || after.desired === "remove");
         });
-        const slots = new Set(given.map(place));
+        const slots = new Set(removed.map(slotName));
         expect(slots.size).toBe(service.spec.mode.replicas - replicas);
       }),
       { numRuns: 150 },
@@ -290,7 +299,7 @@ describe("bounded churn in a calm mesh", () => {
     fc.assert(
       fc.property(calmMeshes, (mesh) => {
         const before = mesh.world;
-        mesh.let({ what: "agents-work" });
+        mesh.apply({ what: "agents-work" });
         expect(mesh.world).toBe(before);
         for (const slot of allSlots(mesh.world)) {
           for (const task of slot.wanted) expect(["running", "pending"]).toContain(task.state);
@@ -301,28 +310,28 @@ describe("bounded churn in a calm mesh", () => {
   });
 });
 
-/** Meshes with a past in which nothing is under way: neither an update nor a replacement. */
+/** Meshes with a history, without an update or a replacement in progress. */
 const calmMeshes = fc
-  .array(happenings, { minLength: 3, maxLength: 25, size: "max" })
-  .map((story) => {
+  .array(simulatedEvents, { minLength: 3, maxLength: 25, size: "max" })
+  .map((events) => {
     const mesh = new SimulatedMesh();
-    mesh.let({ what: "create", spec: { replicas: 4 } });
-    for (const happening of story) mesh.let(happening);
-    mesh.calm();
+    mesh.apply({ what: "create", spec: { replicas: 4 } });
+    for (const event of events) mesh.apply(event);
+    mesh.calmDown();
     return mesh;
   })
-  .filter(({ world }) => allSlots(world).every(({ leaving }) => leaving.length === 0));
+  .filter(({ world }) => allSlots(world).every(({ toReplace }) => toReplace.length === 0));
 
 type Churn = { readonly plan: Plan; readonly lost: string; readonly before: World; readonly world: World };
 
-/** What happens to a calm mesh when something happens to its first node, which was ready and active. */
-function afterCalm(happening: Happening, check: (churn: Churn) => void): void {
+/** Applies an event to the first node of a calm mesh, which is ready and active. */
+function afterCalm(event: SimulatedEvent, check: (churn: Churn) => void): void {
   fc.assert(
     fc.property(calmMeshes, (mesh) => {
       const [node] = mesh.world.nodes.values();
       if (node === undefined) return;
       const before = mesh.world;
-      mesh.let(happening);
+      mesh.apply(event);
       check({ plan: mesh.plan, lost: node.id, before, world: mesh.world });
     }),
     { numRuns: 150 },
@@ -337,14 +346,14 @@ function replicated({ world }: SimulatedMesh) {
   return { ...service, spec: { ...service.spec, mode: service.spec.mode }, at };
 }
 
-function allSlots(world: World): readonly SeenSlot[] {
+function allSlots(world: World): readonly TestSlot[] {
   return [...world.services.values()].flatMap((service) => [...slotsOf(service, world).values()]);
 }
 
-/** True when in this plan a running task that had to go for an update alone was given its replacement. */
+/** True if the plan replaces a running task of the slot only because of an update. */
 function beginsUpdate(service: Service, all: readonly Task[], plan: Plan, before: World): boolean {
   if (!plan.tasks.some((task) => !before.tasks.has(task.id) && all.includes(task))) return false;
-  // A slot whose new task failed is tried again besides; its turn was taken before.
+  // A slot whose new task failed is restarted, which does not count: its update started before.
   if (all.some(({ id }) => before.tasks.get(id)?.runHash === service.runHash)) return false;
   const constraints = parseConstraints(service.spec.constraints);
   return all.some(({ id }) => {
@@ -354,11 +363,11 @@ function beginsUpdate(service: Service, all: readonly Task[], plan: Plan, before
   });
 }
 
-function place({ serviceId, slot }: Task): string {
+function slotName({ serviceId, slot }: Task): string {
   return `${serviceId} ${slot}`;
 }
 
-/** True when only the words why a waiting task waits are others. */
+/** True if the tasks differ only in the reason why they are pending. */
 function sameButReason(a: Task, b: Task): boolean {
   return JSON.stringify({ ...a, err: "", version: 0 }) === JSON.stringify({ ...b, err: "", version: 0 });
 }

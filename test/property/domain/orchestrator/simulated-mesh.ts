@@ -1,5 +1,5 @@
-// A mesh without machines: an operator's commands, agents' reports and passing time, all drawn by fast-check, act on a
-// world that is reconciled after each of them. What must hold at every moment is checked at every moment.
+// A simulated mesh without machines: fast-check draws operator commands, agent reports and passing time, and
+// the world is reconciled after each of them, so that a property can be checked after every event.
 
 import fc from "fast-check";
 import { parseConstraints } from "../../../../src/domain/model/constraint.ts";
@@ -21,13 +21,13 @@ import {
   updated,
 } from "../../../support/world.ts";
 
-/** What may happen. `pick` chooses among the things there are, by remainder. */
-export type Happening =
+/** An event of the simulation. `pick` selects one of the existing objects, by remainder. */
+export type SimulatedEvent =
   | { readonly what: "create"; readonly spec: SpecOver }
   | { readonly what: "update"; readonly pick: number; readonly spec: SpecOver }
   | { readonly what: "remove-service"; readonly pick: number }
   | { readonly what: "availability"; readonly pick: number; readonly to: "active" | "pause" | "drain" }
-  | { readonly what: "heard"; readonly pick: number; readonly to: "ready" | "down" | "disconnected" }
+  | { readonly what: "node-state"; readonly pick: number; readonly to: "ready" | "down" | "disconnected" }
   | { readonly what: "label"; readonly pick: number; readonly zone: string }
   | { readonly what: "remove-node"; readonly pick: number }
   | { readonly what: "add-node" }
@@ -36,7 +36,7 @@ export type Happening =
   | { readonly what: "time"; readonly ms: number };
 
 const pick = fc.nat(50);
-const kib256 = 4 * 1024 ** 3;
+const fourGib = 4 * 1024 ** 3;
 
 const specs: fc.Arbitrary<SpecOver> = fc.record(
   {
@@ -49,7 +49,7 @@ const specs: fc.Arbitrary<SpecOver> = fc.record(
     reservations: fc.constantFrom(
       { nanoCpus: 0, memoryBytes: 0 },
       { nanoCpus: 1e9, memoryBytes: 0 },
-      { nanoCpus: 0, memoryBytes: kib256 },
+      { nanoCpus: 0, memoryBytes: fourGib },
     ),
     ports: fc.constantFrom(
       [{ target: 80, published: 8080, mode: "ingress" as const }],
@@ -93,7 +93,7 @@ const reported: fc.Arbitrary<ReportedState> = fc.constantFrom(
   ] as const),
 );
 
-export const happenings: fc.Arbitrary<Happening> = fc.oneof(
+export const simulatedEvents: fc.Arbitrary<SimulatedEvent> = fc.oneof(
   { weight: 3, arbitrary: specs.map((spec) => ({ what: "create", spec }) as const) },
   { weight: 4, arbitrary: fc.record({ what: fc.constant("update" as const), pick, spec: updates }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant("remove-service" as const), pick }) },
@@ -108,7 +108,7 @@ export const happenings: fc.Arbitrary<Happening> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
-      what: fc.constant("heard" as const),
+      what: fc.constant("node-state" as const),
       pick,
       to: fc.constantFrom("ready", "ready", "down", "disconnected"),
     }),
@@ -129,73 +129,74 @@ export const happenings: fc.Arbitrary<Happening> = fc.oneof(
   },
 );
 
-/** A mesh of three nodes, and what has become of it. */
+/** A mesh that starts with three nodes. */
 export class SimulatedMesh {
   nowMs = now;
   world: World = aWorld(
     [1, 2, 3].map((n) => aNode({ hostname: `node${n}`, labels: { zone: n === 1 ? "a" : "b" } })),
   );
-  /** The world as the last plan found it. */
-  found: World = this.world;
-  /** The plan last applied. */
+  /** The world for which the last plan was made. */
+  worldBefore: World = this.world;
+  /** The last plan applied. */
   plan: Plan = { tasks: [], services: [], removed: [], wakeAtMs: null, events: [] };
   readonly #newTaskId = ids("t");
   readonly #newServiceId = ids("s");
   #serviceCount = 0;
   #nodeCount = 3;
 
-  /** Lets it happen and reconciles once. */
-  let(happening: Happening): void {
-    this.#happen(happening);
-    this.found = this.world;
-    this.plan = this.look();
+  /** Applies an event and reconciles once. */
+  apply(event: SimulatedEvent): void {
+    this.#applyEvent(event);
+    this.worldBefore = this.world;
+    this.plan = this.planAt();
     this.world = applyPlan(this.world, this.plan);
   }
 
-  /** The plan there would be now, or at another moment. */
-  look(nowMs = this.nowMs): Plan {
+  /** The plan of the current world, now or at another time. */
+  planAt(nowMs = this.nowMs): Plan {
     return reconcile(this.world, { nowMs, newId: this.#newTaskId });
   }
 
-  /** Every node is heard and takes tasks, agents do what they are told, time passes, until nothing changes any more. */
-  calm(): void {
+  /** Makes every node ready and active, and lets agents work and time pass until nothing changes. */
+  calmDown(): void {
     for (const node of this.world.nodes.values()) {
-      this.#put("nodes", { ...node, state: "ready", availability: "active" });
+      this.#set("nodes", { ...node, state: "ready", availability: "active" });
     }
     for (let round = 0; round < 200; round += 1) {
       const before = this.world;
-      this.let({ what: "agents-work" });
+      this.apply({ what: "agents-work" });
       if (this.world !== before) continue;
       if (this.plan.wakeAtMs === null || this.plan.wakeAtMs > this.nowMs + 3_600_000) return;
       this.nowMs = this.plan.wakeAtMs;
     }
-    throw new Error("never calm");
+    throw new Error("the mesh did not calm down");
   }
 
-  #happen(one: Happening): void {
+  #applyEvent(event: SimulatedEvent): void {
     const { nodes, services } = this.world;
-    const service = "pick" in one ? [...services.values()][one.pick % Math.max(services.size, 1)] : undefined;
-    const node = "pick" in one ? [...nodes.values()][one.pick % Math.max(nodes.size, 1)] : undefined;
-    if (one.what === "create") this.#create(one.spec);
-    else if (one.what === "add-node") this.#addNode();
-    else if (one.what === "agents-work") this.#agentsWork();
-    else if (one.what === "time") this.nowMs += one.ms;
-    else if (one.what === "report") this.#report(one.pick, one.state);
-    else if (one.what === "update" && service !== undefined) this.#update(service, one.spec);
-    else if (one.what === "remove-service" && service !== undefined) this.#drop("services", service.id);
+    const service =
+      "pick" in event ? [...services.values()][event.pick % Math.max(services.size, 1)] : undefined;
+    const node = "pick" in event ? [...nodes.values()][event.pick % Math.max(nodes.size, 1)] : undefined;
+    if (event.what === "create") this.#create(event.spec);
+    else if (event.what === "add-node") this.#addNode();
+    else if (event.what === "agents-work") this.#agentsWork();
+    else if (event.what === "time") this.nowMs += event.ms;
+    else if (event.what === "report") this.#report(event.pick, event.state);
+    else if (event.what === "update" && service !== undefined) this.#update(service, event.spec);
+    else if (event.what === "remove-service" && service !== undefined) this.#delete("services", service.id);
     else if (node === undefined) return;
-    else if (one.what === "availability") this.#put("nodes", { ...node, availability: one.to });
-    else if (one.what === "label") this.#put("nodes", { ...node, labels: { zone: one.zone } });
-    else if (one.what === "remove-node" && node.state === "down") this.#drop("nodes", node.id);
-    else if (one.what === "heard" && node.state !== one.to) {
-      this.#put("nodes", { ...node, state: one.to, stateSinceMs: this.nowMs });
+    else if (event.what === "availability") this.#set("nodes", { ...node, availability: event.to });
+    else if (event.what === "label") this.#set("nodes", { ...node, labels: { zone: event.zone } });
+    else if (event.what === "remove-node" && node.state === "down") this.#delete("nodes", node.id);
+    else if (event.what === "node-state" && node.state !== event.to) {
+      this.#set("nodes", { ...node, state: event.to, stateSinceMs: this.nowMs });
     }
   }
 
   #create(spec: SpecOver): void {
     if (this.world.services.size >= 4) return;
     this.#serviceCount += 1;
-    this.#put(
+    this.#set(
       "services",
       aService({ ...spec, name: `svc${this.#serviceCount}` }, { id: this.#newServiceId() }),
     );
@@ -208,17 +209,17 @@ export class SimulatedMesh {
       previous: { spec: service.spec, document: service.document },
       update: null,
     };
-    this.#put("services", replicas !== undefined && service.spec.mode.kind === "global" ? service : changed);
+    this.#set("services", replicas !== undefined && service.spec.mode.kind === "global" ? service : changed);
   }
 
   #addNode(): void {
     if (this.world.nodes.size >= 5) return;
     this.#nodeCount += 1;
-    this.#put("nodes", aNode({ hostname: `node${this.#nodeCount}`, labels: { zone: "b" } }));
+    this.#set("nodes", aNode({ hostname: `node${this.#nodeCount}`, labels: { zone: "b" } }));
   }
 
-  /** Tasks an agent that is heard knows of and that live. */
-  #atAgents(): readonly Task[] {
+  /** Live tasks assigned to the agent of a ready node. */
+  #tasksOnReadyNodes(): readonly Task[] {
     return [...this.world.tasks.values()].filter(
       (task) =>
         isAlive(task) &&
@@ -229,21 +230,21 @@ export class SimulatedMesh {
   }
 
   #agentsWork(): void {
-    for (const task of this.#atAgents()) {
-      this.#see(task, task.desired === "running" ? "running" : "shutdown");
+    for (const task of this.#tasksOnReadyNodes()) {
+      this.#observe(task, task.desired === "running" ? "running" : "shutdown");
     }
   }
 
   #report(which: number, state: ReportedState): void {
-    const tasks = this.#atAgents();
+    const tasks = this.#tasksOnReadyNodes();
     const task = tasks[which % Math.max(tasks.length, 1)];
-    if (task !== undefined) this.#see(task, state);
+    if (task !== undefined) this.#observe(task, state);
   }
 
-  #see(task: Task, state: ReportedState): void {
+  #observe(task: Task, state: ReportedState): void {
     const endpoints =
       state === "running" ? [{ target: 80, origin: `http://127.0.0.2:${task.id.length}` }] : [];
-    const seen = {
+    const observation = {
       id: task.id,
       state,
       message: state,
@@ -253,11 +254,11 @@ export class SimulatedMesh {
       pid: null,
       exitCode: null,
     };
-    const next = applyReport(task, { ...seen, health: state === "running" ? healthy : null });
-    if (next !== task) this.#put("tasks", next);
+    const next = applyReport(task, { ...observation, health: state === "running" ? healthy : null });
+    if (next !== task) this.#set("tasks", next);
   }
 
-  #put<K extends keyof World>(
+  #set<K extends keyof World>(
     kind: K,
     value: World[K] extends ReadonlyMap<string, infer T> ? T : never,
   ): void {
@@ -265,38 +266,38 @@ export class SimulatedMesh {
     this.world = { ...this.world, [kind]: new Map<string, unknown>(this.world[kind]).set(id, value) };
   }
 
-  #drop(kind: keyof World, id: string): void {
+  #delete(kind: keyof World, id: string): void {
     const map = new Map<string, unknown>(this.world[kind]);
     map.delete(id);
     this.world = { ...this.world, [kind]: map };
   }
 }
 
-/** A slot as a test sees it: wanted tasks, and which of them have to go. */
-export type SeenSlot = {
+/** A slot's tasks, grouped without reconcile's own index. */
+export type TestSlot = {
   readonly key: string;
   readonly all: readonly Task[];
   readonly wanted: readonly Task[];
   readonly staying: readonly Task[];
-  readonly leaving: readonly Task[];
-  /** Dead by itself, and nothing followed. */
-  readonly declined: boolean;
+  readonly toReplace: readonly Task[];
+  /** Its last task is dead and has no successor. */
+  readonly isNotRestarted: boolean;
 };
 
-/** The slots of a service, seen with no help from reconcile's own index. */
-export function slotsOf(service: Service, { nodes, tasks }: World): ReadonlyMap<string, SeenSlot> {
+/** The slots of a service by number or node id. */
+export function slotsOf(service: Service, { nodes, tasks }: World): ReadonlyMap<string, TestSlot> {
   const constraints = parseConstraints(service.spec.constraints);
   const groups = Map.groupBy(
     [...tasks.values()].filter((task) => task.serviceId === service.id && task.desired !== "remove"),
     (task) => (service.spec.mode.kind === "global" ? (task.nodeId ?? task.forNode ?? "") : String(task.slot)),
   );
-  const seen = [...groups].map(([key, all]): [string, SeenSlot] => {
+  const slots = [...groups].map(([key, all]): [string, TestSlot] => {
     const wanted = all.filter(isWanted);
-    const goes = (task: Task) =>
+    const needsReplacement = (task: Task) =>
       replacementReason(task, service, constraints, nodes.get(task.nodeId ?? "")) !== null;
-    const declined = all.some((task) => task.desired === "running" && !isAlive(task));
-    const staying = wanted.filter((task) => !goes(task));
-    return [key, { key, all, wanted, staying, leaving: wanted.filter(goes), declined }];
+    const isNotRestarted = all.some((task) => task.desired === "running" && !isAlive(task));
+    const staying = wanted.filter((task) => !needsReplacement(task));
+    return [key, { key, all, wanted, staying, toReplace: wanted.filter(needsReplacement), isNotRestarted }];
   });
-  return new Map(seen);
+  return new Map(slots);
 }

@@ -12,11 +12,11 @@ import type {
   TableService,
 } from "../../../../src/domain/table/table.ts";
 import { printTable, readTable } from "../../../../src/domain/table/text.ts";
-import { happenings, SimulatedMesh } from "../orchestrator/simulated-mesh.ts";
+import { SimulatedMesh, simulatedEvents } from "../orchestrator/simulated-mesh.ts";
 
-const worlds = fc.array(happenings, { minLength: 3, maxLength: 40, size: "max" }).map((story) => {
+const worlds = fc.array(simulatedEvents, { minLength: 3, maxLength: 40, size: "max" }).map((events) => {
   const mesh = new SimulatedMesh();
-  for (const happening of story) mesh.let(happening);
+  for (const event of events) mesh.apply(event);
   return mesh.world;
 });
 
@@ -28,8 +28,8 @@ test("[R1] a table has exactly the tasks that are wanted, running, healthy and o
         const routable = [...world.tasks.values()].filter(
           (task) => task.serviceId === service.id && isRoutable(task) && world.nodes.has(task.nodeId ?? ""),
         );
-        const heard = routable.filter(({ nodeId }) => world.nodes.get(nodeId ?? "")?.state !== "down");
-        const expected = heard.length > 0 ? heard : routable;
+        const onUpNodes = routable.filter(({ nodeId }) => world.nodes.get(nodeId ?? "")?.state !== "down");
+        const expected = onUpNodes.length > 0 ? onUpNodes : routable;
         expect(service.tasks.map(({ id }) => id)).toEqual(expected.map(({ id }) => id).sort());
         for (const { id } of service.tasks) {
           expect(world.tasks.get(id)).toMatchObject({ desired: "running", state: "running" });
@@ -59,7 +59,7 @@ const pathRule = fc.record({
   path: fc.stringMatching(/^\/[!"$-+.-<@-~]{0,9}$/),
   exact: fc.boolean(),
 });
-/** Rules in their order, each once. */
+/** Rules in order of precedence, each once. */
 const pathRules = (rules: fc.Arbitrary<PathRule>) =>
   fc
     .uniqueArray(rules, { selector: printPathRule, minLength: 1, maxLength: 4 })
@@ -71,7 +71,7 @@ const paths: fc.Arbitrary<TablePaths> = fc.oneof(
   }),
   fc.record({
     at: fc.constant([]),
-    rules: pathRules(fc.tuple(pathRule, fc.domain()).map(([one, host]) => ({ ...one, host }))),
+    rules: pathRules(fc.tuple(pathRule, fc.domain()).map(([rule, host]) => ({ ...rule, host }))),
   }),
 );
 const rule = fc.record({ name: token, value: fc.string() }, { requiredKeys: ["name"] });
@@ -93,7 +93,7 @@ const options: fc.Arbitrary<TableOptions> = fc
     },
     { requiredKeys: [] },
   )
-  .filter((one) => Object.keys(one).length > 0);
+  .filter((set) => Object.keys(set).length > 0);
 
 test("[R3] reading a printed table gives an equal table, whatever its names", () => {
   const text = fc.oneof(
@@ -125,7 +125,7 @@ test("[R3] reading a printed table gives an equal table, whatever its names", ()
     { requiredKeys: ["id", "name", "weight", "origin"] },
   );
   const tables: fc.Arbitrary<RoutingTable> = fc
-    .uniqueArray(node, { selector: (one) => one.id, maxLength: 5 })
+    .uniqueArray(node, { selector: ({ id: itemId }) => itemId, maxLength: 5 })
     .map((nodes) => [...nodes].sort(byName))
     .chain((nodes) => {
       const task = fc.record(
@@ -151,16 +151,18 @@ test("[R3] reading a printed table gives an equal table, whatever its names", ()
             .map((list) => [...list].sort((a, b) => a.published - b.published)),
           hosts,
           options,
-          servers: ordered(fc.uniqueArray(server, { selector: (one) => one.id, minLength: 1, maxLength: 3 })),
+          servers: ordered(
+            fc.uniqueArray(server, { selector: ({ id: itemId }) => itemId, minLength: 1, maxLength: 3 }),
+          ),
           tasks:
             nodes.length === 0
               ? fc.constant([])
-              : ordered(fc.uniqueArray(task, { selector: (one) => one.id, maxLength: 4 })),
+              : ordered(fc.uniqueArray(task, { selector: ({ id: itemId }) => itemId, maxLength: 4 })),
         },
         { requiredKeys: ["id", "name", "policy", "ports", "hosts", "tasks"] },
       );
       const services = fc
-        .uniqueArray(service, { selector: (one) => one.id, maxLength: 4 })
+        .uniqueArray(service, { selector: ({ id: itemId }) => itemId, maxLength: 4 })
         .map((list) => [...list].sort(byName));
       return fc.record({ version: fc.nat(), nodes: fc.constant(nodes), services, first: fc.boolean() });
     })
@@ -185,12 +187,12 @@ test("[R3] reading a printed table gives an equal table, whatever its names", ()
 }, 30_000);
 
 test("[R4] a changed text is either read as a whole or refused with the line", () => {
-  const put = fc.constantFrom("", "x", " ", '"', "-", "0", "task", "\n");
+  const replacement = fc.constantFrom("", "x", " ", '"', "-", "0", "task", "\n");
   fc.assert(
-    fc.property(worlds, fc.nat(), put, (world, at, letters) => {
+    fc.property(worlds, fc.nat(), replacement, (world, offset, letters) => {
       const text = printTable(compileTable(world, 3));
-      const place = at % text.length;
-      const changed = text.slice(0, place) + letters + text.slice(place + 1);
+      const index = offset % text.length;
+      const changed = text.slice(0, index) + letters + text.slice(index + 1);
       let printed: string;
       try {
         printed = printTable(readTable(changed));
@@ -201,7 +203,7 @@ test("[R4] a changed text is either read as a whole or refused with the line", (
         });
         return;
       }
-      // A changed letter of a name is still a table, but then nothing of it may be lost.
+      // With a changed letter of a name the text is still a table; then nothing of it may be lost.
       expect(printed).toBe(changed);
     }),
     { numRuns: 300 },

@@ -442,7 +442,10 @@ function liveOf(world: World, but: Task): [Task, ...Task[]] {
   return [first, ...rest];
 }
 
-/** A task of the service fails again and again; the delay and the reason each follower gets, while there is one. */
+/**
+ * A task of the service fails again and again; the delay and the reason each follower gets, while there is
+ * one.
+ */
 function waits(
   service: Service,
   times: number,
