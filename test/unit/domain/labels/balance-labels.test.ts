@@ -10,7 +10,7 @@ import { aNode, aService, aTask, aWorld, healthy, now } from "../../../support/w
 const large = aNode({ hostname: "node1", labels: { size: "large" } });
 const small = aNode({ hostname: "node2", address: "127.0.0.3", labels: { zone: "b" } });
 
-/** The service as the table has it, with one task on each of two nodes unless told. */
+/** The service in the table, by default with one task on each of two nodes. */
 function compiled(labels: Record<string, string>, over: Partial<Task> = {}, nodes = [large, small]) {
   const service = aService({ labels });
   const tasks = nodes.map(({ id }, index) => aTask(service, { slot: index + 1, nodeId: id, ...over }));

@@ -5,7 +5,7 @@ import { printTable, readTable } from "../../../../src/domain/table/text.ts";
 import { verdict } from "../../../support/labels.ts";
 import { aNode, aService, aWorld } from "../../../support/world.ts";
 
-/** What the table says of a service with these labels. */
+/** The host names and path rules in the table of a service with these labels. */
 function compiled(labels: Record<string, string>) {
   const table = compileTable(aWorld([aNode()], [aService({ labels })], []), 1);
   expect(readTable(printTable(table))).toEqual(table);
@@ -23,7 +23,7 @@ test("[X94] labels set a service's path rules and the services or host names the
     at: ["app", "shop"],
     rules: ["=/healthz", "/api", "www.example.com/v2"],
   });
-  // With waggle.at its own host names stay its own; without, they are where its paths are.
+  // With waggle.at its host names lead to it at every path; without, only at its own paths.
   expect(compiled({ ...host, "waggle.path": "/api", "waggle.at": "app" })).toMatchObject({
     hosts: ["a.example.com", "b.example.com"],
     rules: ["/api"],

@@ -18,7 +18,7 @@ import {
 
 const check = withCheckDefaults({ interMs: 2_000, fastInterMs: 500, downInterMs: 10_000 }, { tls: false });
 
-/** Counters after each of some checks: `pass fail fail`. */
+/** The counter after each of several checks: `pass fail fail`. */
 function counters(results: string, start = initialCounter(check)): number[] {
   let counter = start;
   return results.split(" ").map((result) => {
@@ -27,7 +27,10 @@ function counters(results: string, start = initialCounter(check)): number[] {
   });
 }
 
-function shown(counter: number, over: Partial<StaticServer> & { last?: ServerHealth["last"] } = {}): string {
+function statusOf(
+  counter: number,
+  over: Partial<StaticServer> & { last?: ServerHealth["last"] } = {},
+): string {
   const { last = null, ...server } = over;
   const health = { ...initialServerHealth(check, 0), counter, up: counter >= check.rise, last };
   return serverStatus({ admin: "ready", health, ...server, spec: { check } });
@@ -48,20 +51,20 @@ describe("the counter", () => {
 
 describe("texts", () => {
   test("[F4] the status has HAProxy's format", () => {
-    expect([4, 3, 2, 1, 0].map((counter) => shown(counter))).toEqual([
+    expect([4, 3, 2, 1, 0].map((counter) => statusOf(counter))).toEqual([
       "UP",
       "UP 2/3",
       "UP 1/3",
       "DOWN 1/2",
       "DOWN",
     ]);
-    expect([4, 3, 0].map((counter) => shown(counter, { admin: "drain" }))).toEqual([
+    expect([4, 3, 0].map((counter) => statusOf(counter, { admin: "drain" }))).toEqual([
       "DRAIN",
       "DRAIN 2/3",
       "DOWN",
     ]);
-    expect(shown(4, { admin: "maint" })).toBe("MAINT");
-    expect(shown(4, { last: { word: "L7OKC", code: 404, durationMs: 1 } })).toBe("NOLB");
+    expect(statusOf(4, { admin: "maint" })).toBe("MAINT");
+    expect(statusOf(4, { last: { word: "L7OKC", code: 404, durationMs: 1 } })).toBe("NOLB");
     expect(serverStatus({ admin: "ready", health: null, spec: { check: null } })).toBe("no check");
     expect(serverStatus({ admin: "drain", health: null, spec: { check: null } })).toBe("DRAIN");
   });
@@ -79,10 +82,10 @@ describe("several regions", () => {
 
   test("[F6] a silent region does not count, and if all regions are silent nothing changes", () => {
     const before = initialServerHealth(check, 0);
-    const all = { a: down, b: down, c: up };
-    expect(combineRegions(before, all, new Set("abc"), check, 1).up).toBe(false);
-    expect(combineRegions(before, all, new Set("c"), check, 1).up).toBe(true);
-    expect(combineRegions(before, all, new Set(), check, 1)).toMatchObject({
+    const reported = { a: down, b: down, c: up };
+    expect(combineRegions(before, reported, new Set("abc"), check, 1).up).toBe(false);
+    expect(combineRegions(before, reported, new Set("c"), check, 1).up).toBe(true);
+    expect(combineRegions(before, reported, new Set(), check, 1)).toMatchObject({
       up: true,
       counter: 2,
       fails: 6,
@@ -101,10 +104,10 @@ describe("several regions", () => {
 
 describe("maintenance", () => {
   test("[F8] maintenance counts as downtime, and after it the server is up until its first failure", () => {
-    const away = enterMaintenance(initialServerHealth(check, 0), 1_000);
-    expect(isServerUsable({ admin: "maint", health: away })).toBe(false);
-    expect(downtimeMs("maint", away, 3_000)).toBe(2_000);
-    const back = leaveMaintenance(away, check, 5_000);
+    const inMaintenance = enterMaintenance(initialServerHealth(check, 0), 1_000);
+    expect(isServerUsable({ admin: "maint", health: inMaintenance })).toBe(false);
+    expect(downtimeMs("maint", inMaintenance, 3_000)).toBe(2_000);
+    const back = leaveMaintenance(inMaintenance, check, 5_000);
     expect(back).toMatchObject({ up: true, counter: 2, sinceMs: 5_000, downMs: 4_000 });
     const downBefore = { ...initialServerHealth(check, 0), up: false, counter: 0 };
     expect(leaveMaintenance(enterMaintenance(downBefore, 1_000), check, 3_000).downMs).toBe(3_000);
@@ -115,8 +118,8 @@ describe("maintenance", () => {
     expect(isServerUsable({ admin: "drain", health })).toBe(true);
     expect(isServerDraining({ admin: "drain", health })).toBe(true);
     expect(isServerDraining({ admin: "ready", health })).toBe(false);
-    const asks = { ...health, last: { word: "L7OKC", code: 404, durationMs: 1 } } as const;
-    expect(isServerDraining({ admin: "ready", health: asks })).toBe(true);
+    const asksToDrain = { ...health, last: { word: "L7OKC", code: 404, durationMs: 1 } } as const;
+    expect(isServerDraining({ admin: "ready", health: asksToDrain })).toBe(true);
   });
 
   test("[F8] new check settings leave a server up or down as it was", () => {

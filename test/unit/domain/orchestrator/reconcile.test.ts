@@ -18,13 +18,13 @@ describe("slots", () => {
   test("[C19] slots are numbered from 1, and a free low number is used first", () => {
     const service = aService({ replicas: 3 });
     const tasks = [aTask(service, { slot: 1 }), aTask(service, { slot: 3, nodeId: node2.id })];
-    expect(made(look(aWorld(three, [service], tasks))).map(({ slot }) => slot)).toEqual([2]);
+    expect(created(planOf(aWorld(three, [service], tasks))).map(({ slot }) => slot)).toEqual([2]);
   });
 
   test("[C20] scaling down removes slots from the node with the most", () => {
     const service = aService({ replicas: 2 });
     const tasks = [1, 2, 3].map((slot) => aTask(service, { slot, nodeId: slot < 3 ? node1.id : node2.id }));
-    const plan = look(aWorld(three, [service], tasks));
+    const plan = planOf(aWorld(three, [service], tasks));
     expect(plan.tasks.map(({ slot, desired }) => [slot, desired])).toEqual([[2, "remove"]]);
   });
 
@@ -36,7 +36,7 @@ describe("slots", () => {
     ];
     const service = aService({ replicas: 2 });
     const slots = (state: Task["state"]) =>
-      look(aWorld(three, [service], tasksOf(service, state))).tasks.map(({ slot }) => slot);
+      planOf(aWorld(three, [service], tasksOf(service, state))).tasks.map(({ slot }) => slot);
     expect(slots("starting")).toEqual([1]);
     expect(slots("running")).toEqual([3]);
   });
@@ -45,22 +45,22 @@ describe("slots", () => {
     const service = aService({ replicas: 0 });
     const live = aTask(service);
     const dead = aTask(service, { id: id("d"), state: "failed", desired: "shutdown" });
-    const plan = look(aWorld(three, [service], [live, dead]));
+    const plan = planOf(aWorld(three, [service], [live, dead]));
     expect(plan.removed).toEqual([dead.id]);
     expect(plan.tasks).toMatchObject([{ id: live.id, desired: "remove" }]);
   });
 
   test("[C23] of several tasks in one slot the one that runs stays, then the one on a ready node, then the oldest", () => {
     const service = aService({ replicas: 1 });
-    const unheard = aNode({ hostname: "node4", state: "disconnected" });
+    const disconnected = aNode({ hostname: "node4", state: "disconnected" });
     const tasks = [
       aTask(service, { id: id("a"), state: "starting", createdAtMs: now - 900_000 }),
-      aTask(service, { id: id("b"), nodeId: unheard.id, createdAtMs: now - 800_000 }),
+      aTask(service, { id: id("b"), nodeId: disconnected.id, createdAtMs: now - 800_000 }),
       aTask(service, { id: id("c"), nodeId: node2.id, createdAtMs: now - 600_000 }),
       aTask(service, { id: id("d"), nodeId: node3.id, createdAtMs: now - 700_000 }),
     ];
-    const plan = look(aWorld([...three, unheard], [service], tasks));
-    expect(plan.tasks.map(({ id: one, desired }) => [one[0], desired]).sort()).toEqual([
+    const plan = planOf(aWorld([...three, disconnected], [service], tasks));
+    expect(plan.tasks.map(({ id: taskId, desired }) => [taskId[0], desired]).sort()).toEqual([
       ["a", "shutdown"],
       ["b", "shutdown"],
       ["c", "shutdown"],
@@ -69,22 +69,22 @@ describe("slots", () => {
 });
 
 describe("lost nodes", () => {
-  for (const [what, change] of [
+  for (const [problem, change] of [
     ["drains", { availability: "drain" }],
     ["is down", down],
     ["breaks a constraint", { labels: { zone: "b" } }],
   ] as const) {
-    test(`[C24] a running task whose node ${what} stays until its replacement runs`, () => {
+    test(`[C24] a running task whose node ${problem} stays until its replacement runs`, () => {
       const service = aService({ replicas: 1, constraints: ["node.labels.zone!=b"] });
       const task = aTask(service);
       let world = aWorld([{ ...node1, ...change }, node2], [service], [task]);
-      world = step(world);
+      world = reconciled(world);
       expect(world.tasks.get(task.id)?.desired).toBe("running");
-      const [next] = liveOf(world, task);
+      const [next] = wantedBesides(world, task);
       expect(next).toMatchObject({ nodeId: node2.id, slot: 1, state: "assigned" });
-      world = step(seen(world, next, "starting"));
+      world = reconciled(reported(world, next, "starting"));
       expect(world.tasks.get(task.id)?.desired).toBe("running");
-      world = step(seen(world, next, "running"));
+      world = reconciled(reported(world, next, "running"));
       expect(world.tasks.get(task.id)?.desired).toBe("shutdown");
     });
   }
@@ -92,17 +92,17 @@ describe("lost nodes", () => {
   test("[C25] a task that needs replacement and does not run yet is stopped at once", () => {
     const service = aService({ replicas: 1 });
     const task = aTask(service, { state: "preparing" });
-    const world = step(aWorld([{ ...node1, ...down }, node2], [service], [task]));
+    const world = reconciled(aWorld([{ ...node1, ...down }, node2], [service], [task]));
     expect(world.tasks.get(task.id)?.desired).toBe("shutdown");
-    expect(liveOf(world, task)).toMatchObject([{ nodeId: node2.id }]);
+    expect(wantedBesides(world, task)).toMatchObject([{ nodeId: node2.id }]);
   });
 
   test("[C26] a node that comes back before the replacement runs keeps its task, and the replacement is stopped", () => {
     const service = aService({ replicas: 1 });
     const task = aTask(service);
-    let world = step(aWorld([{ ...node1, ...down }, node2], [service], [task]));
-    const [next] = liveOf(world, task);
-    world = step({ ...world, nodes: new Map(world.nodes).set(node1.id, node1) });
+    let world = reconciled(aWorld([{ ...node1, ...down }, node2], [service], [task]));
+    const [next] = wantedBesides(world, task);
+    world = reconciled({ ...world, nodes: new Map(world.nodes).set(node1.id, node1) });
     expect(world.tasks.get(task.id)?.desired).toBe("running");
     expect(world.tasks.get(next.id)?.desired).toBe("shutdown");
   });
@@ -110,9 +110,9 @@ describe("lost nodes", () => {
   test("[C27] if no other node can take the replacement, the task stays and the replacement shows the reason", () => {
     const service = aService({ replicas: 1 });
     const task = aTask(service);
-    const world = step(aWorld([{ ...node1, ...down }], [service], [task]));
+    const world = reconciled(aWorld([{ ...node1, ...down }], [service], [task]));
     expect(world.tasks.get(task.id)?.desired).toBe("running");
-    expect(liveOf(world, task)).toMatchObject([
+    expect(wantedBesides(world, task)).toMatchObject([
       { state: "pending", nodeId: null, err: "no suitable node (1 node not available for new tasks)" },
     ]);
   });
@@ -120,7 +120,7 @@ describe("lost nodes", () => {
   test("[C28] a paused node keeps its tasks, even if a constraint no longer holds, and gets no new ones", () => {
     const service = aService({ replicas: 2, constraints: ["node.labels.zone==a"] });
     const paused = { ...node1, availability: "pause" as const };
-    const world = step(aWorld([paused], [service], [aTask(service)]));
+    const world = reconciled(aWorld([paused], [service], [aTask(service)]));
     expect([...world.tasks.values()].map(({ state, err }) => [state, err])).toEqual([
       ["running", ""],
       ["pending", "no suitable node (1 node not available for new tasks)"],
@@ -130,9 +130,9 @@ describe("lost nodes", () => {
   test("[C29] tasks of a removed node become orphaned and are replaced without a delay", () => {
     const service = aService({ replicas: 1, restart: { condition: "none" } });
     const task = aTask(service, { nodeId: "gone" });
-    const world = step(aWorld([node2], [service], [task]));
+    const world = reconciled(aWorld([node2], [service], [task]));
     expect(world.tasks.get(task.id)).toMatchObject({ state: "orphaned", err: "its node was removed" });
-    expect(liveOf(world, task)).toMatchObject([{ nodeId: node2.id, notBeforeMs: now }]);
+    expect(wantedBesides(world, task)).toMatchObject([{ nodeId: node2.id, notBeforeMs: now }]);
   });
 
   test("[C30] a stopping task on a node that stays down becomes orphaned after a day", () => {
@@ -141,8 +141,8 @@ describe("lost nodes", () => {
     const live = aTask(service, { id: id("y"), nodeId: node2.id });
     const world = aWorld([{ ...node1, ...down }, node2], [service], [stopping, live]);
     const day = 86_400_000;
-    expect(look(world).wakeAtMs).toBe(now - 1_000 + day);
-    expect(look(world, now - 1_000 + day).tasks).toMatchObject([{ id: stopping.id, state: "orphaned" }]);
+    expect(planOf(world).wakeAtMs).toBe(now - 1_000 + day);
+    expect(planOf(world, now - 1_000 + day).tasks).toMatchObject([{ id: stopping.id, state: "orphaned" }]);
   });
 });
 
@@ -151,14 +151,14 @@ describe("updates", () => {
   const tasks = [1, 2, 3].map((slot) => aTask(old, { slot, nodeId: three[slot - 1]?.id ?? null }));
 
   test("[C31] an update replaces one slot at a time, and each new task runs before the old one stops", () => {
-    let world = step(aWorld(three, [updated(old, { run: { image: "web:2" } })], tasks));
+    let world = reconciled(aWorld(three, [updated(old, { run: { image: "web:2" } })], tasks));
     const order: number[] = [];
     for (let turn = 0; turn < 3; turn += 1) {
       const next = [...world.tasks.values()].filter(({ state }) => state === "assigned");
       expect(next.length).toBe(1);
       expect(wanted(world).length).toBe(4);
       order.push(next[0]?.slot ?? 0);
-      world = step(seen(world, next[0], "running"));
+      world = reconciled(reported(world, next[0], "running"));
     }
     expect(order).toEqual([1, 2, 3]);
     expect(wanted(world).map(({ run }) => run.image)).toEqual(["web:2", "web:2", "web:2"]);
@@ -166,21 +166,21 @@ describe("updates", () => {
 
   test("[C32] with stop-first the old task ends before the new one is placed", () => {
     const service = updated(old, { run: { image: "web:2" }, update: { order: "stop-first" } });
-    let world = step(aWorld(three, [service], tasks));
+    let world = reconciled(aWorld(three, [service], tasks));
     expect(world.tasks.get(tasks[0]?.id ?? "")?.desired).toBe("shutdown");
     const next = wanted(world).find(({ run }) => run.image === "web:2");
     expect(next).toMatchObject({ slot: 1, state: "pending", err: "waiting for the previous task to stop" });
-    world = step(seen(world, tasks[0], "shutdown"));
+    world = reconciled(reported(world, tasks[0], "shutdown"));
     expect(world.tasks.get(next?.id ?? "")).toMatchObject({ state: "assigned", nodeId: node1.id, err: "" });
     expect(wanted(world).length).toBe(3);
   });
 
   test("[C33] an update does not advance while a new task fails, and the old tasks keep running", () => {
-    let world = step(aWorld(three, [updated(old, { run: { image: "bad" } })], tasks));
+    let world = reconciled(aWorld(three, [updated(old, { run: { image: "bad" } })], tasks));
     for (let failure = 0; failure < 5; failure += 1) {
       const next = wanted(world).find(({ run }) => run.image === "bad");
       expect(next?.slot).toBe(1);
-      world = step(seen(world, next, "failed"), now + 60_000 * failure);
+      world = reconciled(reported(world, next, "failed"), now + 60_000 * failure);
     }
     expect(
       wanted(world)
@@ -191,14 +191,14 @@ describe("updates", () => {
 
   test("[C51] with stop-first a failing update stays in its first slot, even after the old task's record is deleted", () => {
     const service = updated(old, { run: { image: "bad" }, update: { order: "stop-first" } });
-    let world = step(aWorld(three, [service], tasks));
-    world = step(seen(world, tasks[0], "shutdown"));
+    let world = reconciled(aWorld(three, [service], tasks));
+    world = reconciled(reported(world, tasks[0], "shutdown"));
     let nowMs = now;
     for (let failure = 0; failure < 7; failure += 1) {
       const next = wanted(world).find(({ run }) => run.image === "bad");
       expect(next?.slot).toBe(1);
       nowMs = Math.max(nowMs, next?.notBeforeMs ?? 0);
-      world = step(seen(step(world, nowMs), next, "failed", nowMs), nowMs);
+      world = reconciled(reported(reconciled(world, nowMs), next, "failed", nowMs), nowMs);
     }
     expect(world.tasks.has(tasks[0]?.id ?? "")).toBe(false);
     expect(
@@ -217,7 +217,7 @@ describe("updates", () => {
       runHash: "web:2",
       state: "starting",
     });
-    const world = step(aWorld(three, [service], [...tasks, overtaken]));
+    const world = reconciled(aWorld(three, [service], [...tasks, overtaken]));
     expect(world.tasks.get(overtaken.id)?.desired).toBe("shutdown");
     const moving = wanted(world).filter(({ run, state }) => run.image === "web:3" && state !== "running");
     expect(moving.map(({ slot }) => slot)).toEqual([1]);
@@ -225,7 +225,7 @@ describe("updates", () => {
 
   test("[C34] parallelism 0 updates all slots at once", () => {
     const service = updated(old, { run: { image: "web:2" }, update: { parallelism: 0 } });
-    expect(made(look(aWorld(three, [service], tasks))).length).toBe(3);
+    expect(created(planOf(aWorld(three, [service], tasks))).length).toBe(3);
   });
 
   test("[C35] a change of ports, labels, replicas or reservations replaces no task", () => {
@@ -234,7 +234,7 @@ describe("updates", () => {
       labels: { team: "web" },
       reservations: { nanoCpus: 1e9, memoryBytes: 0 },
     });
-    expect(look(aWorld(three, [service], tasks))).toMatchObject({ tasks: [], removed: [] });
+    expect(planOf(aWorld(three, [service], tasks))).toMatchObject({ tasks: [], removed: [] });
   });
 
   test("[C36] after a new spec, a task that was never placed is deleted and a new one is pending in its slot", () => {
@@ -247,16 +247,16 @@ describe("updates", () => {
       runHash: "old",
       err: "no suitable node",
     });
-    const plan = look(aWorld(three, [service], [waiting]));
+    const plan = planOf(aWorld(three, [service], [waiting]));
     expect(plan.removed).toEqual([waiting.id]);
-    expect(made(plan)).toMatchObject([{ state: "pending", run: { image: "web:2" } }]);
+    expect(created(plan)).toMatchObject([{ state: "pending", run: { image: "web:2" } }]);
   });
 });
 
 describe("restarts", () => {
   test("[C37] the delays after failures in a row are 0, 1, 2, 4, 8, 16 and 30 seconds, although the history is shorter", () => {
     const service = aService({ replicas: 1 });
-    expect(waits(service, 9)).toEqual([
+    expect(restartDelays(service, 9)).toEqual([
       [0, ""],
       [1_000, "restarting in 1 s after 2 failures"],
       [2_000, "restarting in 2 s after 3 failures"],
@@ -272,13 +272,15 @@ describe("restarts", () => {
   test("[C38] a task that ran longer than a minute ends the row of failures; a task that took that long to start does not", () => {
     const service = aService({ replicas: 1 });
     const lives = [10, 10, 61_000, 10];
-    expect(waits(service, 4, lives).map(([wait]) => wait)).toEqual([0, 1_000, 0, 0]);
-    expect(waits(service, 4, lives, "starting").map(([wait]) => wait)).toEqual([0, 1_000, 2_000, 4_000]);
+    expect(restartDelays(service, 4, lives).map(([delayMs]) => delayMs)).toEqual([0, 1_000, 0, 0]);
+    expect(restartDelays(service, 4, lives, "starting").map(([delayMs]) => delayMs)).toEqual([
+      0, 1_000, 2_000, 4_000,
+    ]);
   });
 
   test("[C39] a delay in the restart policy replaces the backoff", () => {
     const service = aService({ replicas: 1, restart: { delayMs: 5_000 } });
-    expect(waits(service, 3)).toEqual([
+    expect(restartDelays(service, 3)).toEqual([
       [5_000, "restarting in 5 s"],
       [5_000, "restarting in 5 s"],
       [5_000, "restarting in 5 s"],
@@ -288,44 +290,49 @@ describe("restarts", () => {
   test("[C40] the successor is created at once and placed when its delay is over", () => {
     const service = aService({ replicas: 1, restart: { delayMs: 5_000 } });
     const failed = aTask(service, { state: "failed", err: "task: non-zero exit (1)" });
-    const world = step(aWorld(three, [service], [failed]));
-    expect(look(world)).toMatchObject({ tasks: [], wakeAtMs: now + 5_000 });
+    const world = reconciled(aWorld(three, [service], [failed]));
+    expect(planOf(world)).toMatchObject({ tasks: [], wakeAtMs: now + 5_000 });
     expect(world.tasks.get(failed.id)?.desired).toBe("shutdown");
-    expect(made(look(aWorld(three, [service], [failed])))).toMatchObject([
+    expect(created(planOf(aWorld(three, [service], [failed])))).toMatchObject([
       { state: "pending", nodeId: null },
     ]);
-    expect(look(world, now + 5_000).tasks).toMatchObject([{ state: "assigned", err: "" }]);
+    expect(planOf(world, now + 5_000).tasks).toMatchObject([{ state: "assigned", err: "" }]);
   });
 
   test("[C41] restart condition none allows no successor, on-failure none for a completed task", () => {
-    const follows = (condition: "any" | "on-failure" | "none", state: "complete" | "failed" | "rejected") => {
+    const isFollowed = (
+      condition: "any" | "on-failure" | "none",
+      state: "complete" | "failed" | "rejected",
+    ) => {
       const service = aService({ replicas: 1, restart: { condition } });
-      return made(look(aWorld(three, [service], [aTask(service, { state })]))).length === 1;
+      return created(planOf(aWorld(three, [service], [aTask(service, { state })]))).length === 1;
     };
-    expect([follows("none", "failed"), follows("none", "complete")]).toEqual([false, false]);
-    expect([follows("on-failure", "failed"), follows("on-failure", "rejected")]).toEqual([true, true]);
-    expect(follows("on-failure", "complete")).toBe(false);
-    expect([follows("any", "complete"), follows("any", "failed")]).toEqual([true, true]);
+    expect([isFollowed("none", "failed"), isFollowed("none", "complete")]).toEqual([false, false]);
+    expect([isFollowed("on-failure", "failed"), isFollowed("on-failure", "rejected")]).toEqual([true, true]);
+    expect(isFollowed("on-failure", "complete")).toBe(false);
+    expect([isFollowed("any", "complete"), isFollowed("any", "failed")]).toEqual([true, true]);
   });
 
   test("[C42] max-attempts limits restarts, even beyond the usual history, and a new spec resets the count", () => {
     for (const maxAttempts of [1, 7]) {
       const service = aService({ replicas: 1, restart: { maxAttempts } });
-      expect(waits(service, maxAttempts + 5).length).toBe(maxAttempts);
+      expect(restartDelays(service, maxAttempts + 5).length).toBe(maxAttempts);
     }
     const service = aService({ replicas: 1, restart: { maxAttempts: 1 } });
     const dead = [
       aTask(service, { id: id("a"), state: "failed", desired: "shutdown" }),
       aTask(service, { id: id("b"), state: "failed" }),
     ];
-    expect(made(look(aWorld(three, [service], dead)))).toEqual([]);
-    expect(made(look(aWorld(three, [updated(service, { run: { image: "web:2" } })], dead))).length).toBe(1);
+    expect(created(planOf(aWorld(three, [service], dead)))).toEqual([]);
+    expect(created(planOf(aWorld(three, [updated(service, { run: { image: "web:2" } })], dead))).length).toBe(
+      1,
+    );
   });
 
   test("[C43] a task that its agent stopped unasked is replaced at once, whatever the policy", () => {
     const service = aService({ replicas: 1, restart: { condition: "none", delayMs: 5_000 } });
-    const plan = look(aWorld(three, [service], [aTask(service, { state: "shutdown" })]));
-    expect(made(plan)).toMatchObject([{ state: "assigned" }]);
+    const plan = planOf(aWorld(three, [service], [aTask(service, { state: "shutdown" })]));
+    expect(created(plan)).toMatchObject([{ state: "assigned" }]);
   });
 });
 
@@ -333,9 +340,9 @@ describe("removal", () => {
   test("[C44] a removed service's tasks are stopped, and deleted once dead", () => {
     const service = aService();
     const task = aTask(service);
-    let world = step(aWorld(three, [], [task]));
+    let world = reconciled(aWorld(three, [], [task]));
     expect(world.tasks.get(task.id)?.desired).toBe("remove");
-    world = step(seen(world, task, "shutdown"));
+    world = reconciled(reported(world, task, "shutdown"));
     expect(world.tasks.size).toBe(0);
   });
 
@@ -346,7 +353,7 @@ describe("removal", () => {
       aTask(service, { id: id("b"), nodeId: "gone" }),
       aTask(service, { id: id("c"), nodeId: node1.id }),
     ];
-    expect(look(aWorld([{ ...node1, ...down }], [], tasks)).removed.length).toBe(3);
+    expect(planOf(aWorld([{ ...node1, ...down }], [], tasks)).removed.length).toBe(3);
   });
 });
 
@@ -355,7 +362,7 @@ describe("global services", () => {
 
   test("[C46] each node gets one task, with slot 0 and forNode set from the start", () => {
     const other = aNode({ hostname: "node4", labels: { zone: "b" } });
-    const plan = look(aWorld([node1, node2, other], [service]));
+    const plan = planOf(aWorld([node1, node2, other], [service]));
     expect(plan.tasks.map(({ slot, nodeId, forNode }) => [slot, nodeId, forNode])).toEqual([
       [0, node1.id, node1.id],
       [0, node2.id, node2.id],
@@ -364,19 +371,19 @@ describe("global services", () => {
   });
 
   test("[C47] a node that is down or paused keeps its task; a node that drains or breaks a constraint loses it", () => {
-    const kept = (change: Partial<MeshNode>) =>
-      look(aWorld([{ ...node1, ...change }], [service], [aTask(service)])).tasks.map(
+    const desiredWith = (change: Partial<MeshNode>) =>
+      planOf(aWorld([{ ...node1, ...change }], [service], [aTask(service)])).tasks.map(
         ({ desired }) => desired,
       );
-    expect(kept(down)).toEqual([]);
-    expect(kept({ availability: "pause" })).toEqual([]);
-    expect(kept({ availability: "drain" })).toEqual(["shutdown"]);
-    expect(kept({ labels: { zone: "b" } })).toEqual(["shutdown"]);
+    expect(desiredWith(down)).toEqual([]);
+    expect(desiredWith({ availability: "pause" })).toEqual([]);
+    expect(desiredWith({ availability: "drain" })).toEqual(["shutdown"]);
+    expect(desiredWith({ labels: { zone: "b" } })).toEqual(["shutdown"]);
   });
 
   test("[C48] a task that does not fit its node stays pending and shows the reason", () => {
     const large = aService({ mode: { kind: "global" }, reservations: { nanoCpus: 99e9, memoryBytes: 0 } });
-    expect(look(aWorld([node1], [large])).tasks).toMatchObject([
+    expect(planOf(aWorld([node1], [large])).tasks).toMatchObject([
       {
         state: "pending",
         nodeId: null,
@@ -389,7 +396,7 @@ describe("global services", () => {
 
 test("[C49] the events of a plan say what it does and why", () => {
   const service = aService({ replicas: 1 });
-  const plan = look(aWorld([{ ...node1, availability: "drain" }, node2], [service], [aTask(service)]));
+  const plan = planOf(aWorld([{ ...node1, availability: "drain" }, node2], [service], [aTask(service)]));
   expect(plan.events.map(({ actor, action, subject, why }) => [actor, action, subject.name, why])).toEqual([
     ["registry", "task.create", "my-web.1", "replaces a task: its node is draining"],
     ["registry", "task.assign", "my-web.1", "to node2"],
@@ -398,33 +405,33 @@ test("[C49] the events of a plan say what it does and why", () => {
 
 test("[C50] reconciling does not change the world passed in", () => {
   const world = aWorld(three, [aService()]);
-  const plan = look(world);
+  const plan = planOf(world);
   expect(world.tasks.size).toBe(0);
   expect(applyPlan(world, plan).tasks.size).toBe(2);
   expect(world.tasks.size).toBe(0);
 });
 
-function look(world: World, nowMs = now): Plan {
+function planOf(world: World, nowMs = now): Plan {
   return reconcile(world, { nowMs, newId: ids("new") });
 }
 
-let stepIds = ids("s");
+let newIds = ids("s");
 
-/** The world after one plan. */
-function step(world: World, nowMs = now): World {
-  return applyPlan(world, reconcile(world, { nowMs, newId: stepIds }));
+/** The world with its plan applied. */
+function reconciled(world: World, nowMs = now): World {
+  return applyPlan(world, reconcile(world, { nowMs, newId: newIds }));
 }
 
-function made(plan: Plan): readonly Task[] {
-  return plan.tasks.filter(({ id: one }) => one.startsWith("new"));
+function created(plan: Plan): readonly Task[] {
+  return plan.tasks.filter(({ id: taskId }) => taskId.startsWith("new"));
 }
 
 function id(letter: string): string {
   return letter.padEnd(25, "0");
 }
 
-/** The world once the task's agent has said that it is in this state. */
-function seen(world: World, task: Task | undefined, state: ReportedState, atMs = now): World {
+/** The world after the task's agent reported this state. */
+function reported(world: World, task: Task | undefined, state: ReportedState, atMs = now): World {
   const found = world.tasks.get(task?.id ?? "");
   if (found === undefined) throw new Error("no such task");
   const changed = applyReport(found, { ...found, state, atMs });
@@ -435,37 +442,36 @@ function wanted(world: World): readonly Task[] {
   return [...world.tasks.values()].filter((task) => task.desired === "running" && isAlive(task));
 }
 
-/** The wanted tasks but one. */
-function liveOf(world: World, but: Task): [Task, ...Task[]] {
-  const [first, ...rest] = wanted(world).filter((task) => task.id !== but.id);
+/** The wanted tasks except one; at least one. */
+function wantedBesides(world: World, except: Task): [Task, ...Task[]] {
+  const [first, ...rest] = wanted(world).filter((task) => task.id !== except.id);
   if (first === undefined) throw new Error("no other task");
   return [first, ...rest];
 }
 
 /**
- * A task of the service fails again and again; the delay and the reason each follower gets, while there is
- * one.
+ * Lets a task of the service fail again and again; returns the delay and the error text of each successor.
  */
-function waits(
+function restartDelays(
   service: Service,
   times: number,
   livesMs: readonly number[] = [],
-  reached: ReportedState = "running",
+  stateReached: ReportedState = "running",
 ): [number, string][] {
-  stepIds = ids("s");
-  const told: [number, string][] = [];
+  newIds = ids("s");
+  const delays: [number, string][] = [];
   let nowMs = now;
-  let world = step(aWorld(three, [service]), nowMs);
+  let world = reconciled(aWorld(three, [service]), nowMs);
   for (let time = 0; time < times; time += 1) {
     const [live] = wanted(world);
     if (live === undefined) break;
     nowMs = Math.max(nowMs, live.notBeforeMs);
-    world = step(world, nowMs);
-    const started = seen(world, live, reached, nowMs);
+    world = reconciled(world, nowMs);
+    const started = reported(world, live, stateReached, nowMs);
     nowMs += livesMs[time] ?? 10;
-    world = step(seen(started, live, "failed", nowMs), nowMs);
+    world = reconciled(reported(started, live, "failed", nowMs), nowMs);
     const [next] = wanted(world);
-    if (next !== undefined) told.push([next.notBeforeMs - nowMs, next.state === "pending" ? next.err : ""]);
+    if (next !== undefined) delays.push([next.notBeforeMs - nowMs, next.state === "pending" ? next.err : ""]);
   }
-  return told;
+  return delays;
 }

@@ -15,12 +15,12 @@ describe("spread", () => {
   test("[S3] a task goes to the node with the fewest tasks of its service, then of all services, then by host name", () => {
     const other = aService({ name: "other", replicas: 2 });
     const service = aService({ replicas: 4 });
-    const there = [
+    const existing = [
       aTask(service, { slot: 1, nodeId: node1.id }),
       aTask(other, { slot: 1, nodeId: node2.id }),
       aTask(other, { slot: 2, nodeId: node2.id, id: "o2".padEnd(25, "0") }),
     ];
-    expect(placed(three, [service, other], there)).toEqual([
+    expect(placed(three, [service, other], existing)).toEqual([
       "my-web.2 node3",
       "my-web.3 node2",
       "my-web.4 node1",
@@ -49,8 +49,8 @@ describe("spread", () => {
     expect(placed([node1], [service], [old])).toEqual(["my-web.1 node1"]);
     const other = aService({ name: "other", replicas: 1 });
     const plain = aService({ replicas: 1 });
-    const there = [aTask(other, { nodeId: node1.id }), aTask(plain, { nodeId: node2.id, runHash: "old" })];
-    expect(placed([node1, node2], [plain, other], there)).toEqual(["my-web.1 node2"]);
+    const existing = [aTask(other, { nodeId: node1.id }), aTask(plain, { nodeId: node2.id, runHash: "old" })];
+    expect(placed([node1, node2], [plain, other], existing)).toEqual(["my-web.1 node2"]);
   });
 
   test("[S5] a node on which this version failed three times in five minutes, or was rejected once, comes last", () => {
@@ -78,8 +78,8 @@ describe("spread", () => {
 
   test("[S6] a running task is never moved to rebalance nodes", () => {
     const service = aService({ replicas: 2 });
-    const there = [1, 2].map((slot) => aTask(service, { slot, nodeId: node1.id }));
-    expect(reconcile(aWorld(three, [service], there), { nowMs: now, newId: ids() }).tasks).toEqual([]);
+    const existing = [1, 2].map((slot) => aTask(service, { slot, nodeId: node1.id }));
+    expect(reconcile(aWorld(three, [service], existing), { nowMs: now, newId: ids() }).tasks).toEqual([]);
   });
 });
 
@@ -150,7 +150,7 @@ describe("constraints", () => {
   const holds = (text: string, on: MeshNode = node) => nodeMatches(parseConstraints([text]), on);
 
   test("[S13] every key is matched, values ignoring case, label names by exact case", () => {
-    const held = [
+    const matching = [
       `node.id==${node.id}`,
       "node.hostname == node-a",
       "NODE.Role==worker",
@@ -163,9 +163,14 @@ describe("constraints", () => {
       "node.labels.none!=x",
       "engine.labels.gpu!=yes",
     ];
-    expect(held.filter((text) => !holds(text))).toEqual([]);
-    const broken = ["node.id==x", "node.hostname!=node-a", "node.labels.disk==ssd", "node.labels.none==x"];
-    expect(broken.filter((text) => holds(text))).toEqual([]);
+    expect(matching.filter((text) => !holds(text))).toEqual([]);
+    const notMatching = [
+      "node.id==x",
+      "node.hostname!=node-a",
+      "node.labels.disk==ssd",
+      "node.labels.none==x",
+    ];
+    expect(notMatching.filter((text) => holds(text))).toEqual([]);
   });
 
   test("[S14] node.ip takes an address or a network; a node whose address is a name is in no network", () => {
@@ -191,7 +196,7 @@ describe("constraints", () => {
   });
 
   test("[S16] an invalid constraint is refused with SwarmKit's message", () => {
-    const text = (constraint: string) => {
+    const errorOf = (constraint: string) => {
       try {
         parseConstraints([constraint]);
         return "read";
@@ -199,19 +204,19 @@ describe("constraints", () => {
         return (error as Error).message;
       }
     };
-    expect(text("node.role")).toBe("constraint expected one operator from ==, !=");
-    expect(text("node.role=worker")).toBe("constraint expected one operator from ==, !=");
-    expect(text("-node==x")).toBe("key '-node' is invalid");
-    expect(text("node.role==")).toBe("value '' is invalid");
-    expect(text("node.role==a>b")).toBe("value 'a>b' is invalid");
-    expect(text("node.labels.==x")).toMatch(/^key 'node\.labels\.' is invalid: use node\.id, /);
-    expect(text("zone==a")).toBe(
+    expect(errorOf("node.role")).toBe("constraint expected one operator from ==, !=");
+    expect(errorOf("node.role=worker")).toBe("constraint expected one operator from ==, !=");
+    expect(errorOf("-node==x")).toBe("key '-node' is invalid");
+    expect(errorOf("node.role==")).toBe("value '' is invalid");
+    expect(errorOf("node.role==a>b")).toBe("value 'a>b' is invalid");
+    expect(errorOf("node.labels.==x")).toMatch(/^key 'node\.labels\.' is invalid: use node\.id, /);
+    expect(errorOf("zone==a")).toBe(
       "key 'zone' is invalid: use node.id, node.hostname, node.ip, node.role, node.platform.os, node.platform.arch, node.labels.NAME or engine.labels.NAME",
     );
   });
 });
 
-/** `my-web.1 node2` for each task the plan places, in order. */
+/** `my-web.1 node2` for each task of my-web that the plan places, sorted. */
 function placed(
   nodes: readonly MeshNode[],
   services: readonly Service[],
@@ -229,7 +234,7 @@ function placed(
     .sort();
 }
 
-/** Why tasks wait after the plan. */
+/** The reasons of the tasks that are pending after the plan. */
 function reasons(
   nodes: readonly MeshNode[],
   services: readonly Service[],

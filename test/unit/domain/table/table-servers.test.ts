@@ -14,7 +14,7 @@ function withServers(...servers: StaticServer[]): World {
   return { ...aWorld([], [web]), servers: new Map(servers.map((server) => [server.id, server])) };
 }
 
-/** The table's lines about servers. */
+/** The server lines of the printed table. */
 function serverLines(...servers: StaticServer[]): string[] {
   const text = printTable(compileTable(withServers(...servers), 1));
   expect(printTable(readTable(text))).toBe(text);
@@ -25,14 +25,17 @@ const check = aCheckedServer().check;
 const down = check === null ? null : { ...initialServerHealth(check, 0), up: false, counter: 0 };
 
 test("[W30] with waggle.allbackups=false the first available backup gets the requests, servers in order of creation", () => {
-  const one = aService({ name: "web", replicas: 0, labels: { "waggle.allbackups": "false" } });
+  const service = aService({ name: "web", replicas: 0, labels: { "waggle.allbackups": "false" } });
   const added = (name: string, createdAtMs: number, more: Partial<StaticServer> = {}) => ({
-    ...aServer(one, aCheckedServer({ name, backup: true })),
+    ...aServer(service, aCheckedServer({ name, backup: true })),
     createdAtMs,
     ...more,
   });
   const standby = (...servers: StaticServer[]) => {
-    const world = { ...aWorld([], [one]), servers: new Map(servers.map((server) => [server.id, server])) };
+    const world = {
+      ...aWorld([], [service]),
+      servers: new Map(servers.map((server) => [server.id, server])),
+    };
     const table = compileTable(world, 1);
     expect(readTable(printTable(table))).toEqual(table);
     const all = table.services[0]?.servers ?? [];
@@ -84,8 +87,8 @@ describe("static servers in the table", () => {
   });
 
   test("[F26] are left out if their service was removed", () => {
-    const lost = aServer({ id: "gone" });
-    expect(serverLines(lost)).toEqual([]);
+    const orphan = aServer({ id: "gone" });
+    expect(serverLines(orphan)).toEqual([]);
   });
 });
 
@@ -94,16 +97,16 @@ describe("tasks in admin state drain or maint", () => {
   const node = aNode();
 
   test("[F27] are marked while they drain and left out in maintenance; a node's admin state is in the table", () => {
-    const [draining, away] = [
+    const [draining, inMaintenance] = [
       aTask(app, { slot: 1, admin: "drain" }),
       aTask(app, { slot: 2, admin: "maint" }),
     ];
     const { services, nodes } = compileTable(
-      aWorld([{ ...node, admin: "maint" }], [app], [draining, away]),
+      aWorld([{ ...node, admin: "maint" }], [app], [draining, inMaintenance]),
       1,
     );
     expect(services[0]?.tasks.map(({ id, drain }) => [id, drain])).toEqual([[draining.id, true]]);
     expect(nodes[0]).toMatchObject({ up: true, admin: "maint" });
-    expect(exclusionReason(away, node)).toBe("its admin state is maint");
+    expect(exclusionReason(inMaintenance, node)).toBe("its admin state is maint");
   });
 });

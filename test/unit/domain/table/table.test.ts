@@ -10,31 +10,31 @@ const down2 = { ...node2, state: "down" as const };
 
 describe("compiling", () => {
   const service = aService();
-  const ids = (tasks: readonly Task[], nodes = [node1, node2]) =>
+  const slots = (tasks: readonly Task[], nodes = [node1, node2]) =>
     compileTable(aWorld(nodes, [service], tasks), 1).services[0]?.tasks.map(({ slot }) => slot);
 
   test("[R5] a task leaves the table as soon as it should stop, is unhealthy or does not run", () => {
-    expect(ids([aTask(service)])).toEqual([1]);
-    expect(ids([aTask(service, { health: null })])).toEqual([1]);
-    expect(ids([aTask(service, { desired: "shutdown" })])).toEqual([]);
-    expect(ids([aTask(service, { desired: "remove" })])).toEqual([]);
-    expect(ids([aTask(service, { state: "starting" })])).toEqual([]);
-    expect(ids([aTask(service, { health: { ...healthy, verdict: "unhealthy" } })])).toEqual([]);
-    expect(ids([aTask(service, { health: { ...healthy, verdict: "starting" } })])).toEqual([]);
-    expect(ids([aTask(service, { endpoints: [] })])).toEqual([]);
+    expect(slots([aTask(service)])).toEqual([1]);
+    expect(slots([aTask(service, { health: null })])).toEqual([1]);
+    expect(slots([aTask(service, { desired: "shutdown" })])).toEqual([]);
+    expect(slots([aTask(service, { desired: "remove" })])).toEqual([]);
+    expect(slots([aTask(service, { state: "starting" })])).toEqual([]);
+    expect(slots([aTask(service, { health: { ...healthy, verdict: "unhealthy" } })])).toEqual([]);
+    expect(slots([aTask(service, { health: { ...healthy, verdict: "starting" } })])).toEqual([]);
+    expect(slots([aTask(service, { endpoints: [] })])).toEqual([]);
   });
 
   test("[R6] a task on a node that is down is used only if its service has no other", () => {
     const one = aTask(service, { slot: 1, nodeId: node1.id });
     const two = aTask(service, { slot: 2, nodeId: node2.id });
-    expect(ids([one, two], [node1, down2])).toEqual([1]);
-    expect(ids([{ ...one, desired: "shutdown" }, two], [node1, down2])).toEqual([2]);
-    expect(ids([one, two], [node1])).toEqual([1]);
+    expect(slots([one, two], [node1, down2])).toEqual([1]);
+    expect(slots([{ ...one, desired: "shutdown" }, two], [node1, down2])).toEqual([2]);
+    expect(slots([one, two], [node1])).toEqual([1]);
   });
 
   test("[R7] a node that is not ready is in the table but not up", () => {
-    const silent = aNode({ hostname: "node3", state: "disconnected" });
-    const { nodes } = compileTable(aWorld([node1, down2, silent]), 1);
+    const disconnected = aNode({ hostname: "node3", state: "disconnected" });
+    const { nodes } = compileTable(aWorld([node1, down2, disconnected]), 1);
     expect(nodes.map(({ name, up }) => [name, up])).toEqual([
       ["node1", true],
       ["node2", false],
@@ -46,11 +46,11 @@ describe("compiling", () => {
     const inside = aService({ name: "inside", ports: [] }, { createdAtMs: now - 4 });
     const first = aService({ name: "first" }, { createdAtMs: now - 3 });
     const second = aService({ name: "second" }, { createdAtMs: now - 2 });
-    const asking = aService(
+    const withLabel = aService(
       { name: "asking", ports: [], labels: { "waggle.default": "true" } },
       { createdAtMs: now - 1 },
     );
-    expect(compileTable(aWorld([], [asking, second, first, inside]), 1).defaultService).toBe("asking");
+    expect(compileTable(aWorld([], [withLabel, second, first, inside]), 1).defaultService).toBe("asking");
     expect(compileTable(aWorld([], [second, first, inside]), 1).defaultService).toBe("first");
     expect(compileTable(aWorld([], [inside]), 1).defaultService).toBeNull();
   });
@@ -109,7 +109,7 @@ describe("printing and reading", () => {
 
   test("[R11] an error names the line number, the line and what was expected", () => {
     const lines = printTable(table).split("\n");
-    const refusal = (at: number, line: string | null) => {
+    const errorAfter = (at: number, line: string | null) => {
       const changed = line === null ? lines.toSpliced(at - 1, 1) : lines.with(at - 1, line);
       try {
         readTable(changed.join("\n"));
@@ -119,30 +119,30 @@ describe("printing and reading", () => {
       }
     };
     const read = (at: number) => JSON.stringify(lines[at - 1]);
-    expect(refusal(1, "waggle-table 3")).toBe(
+    expect(errorAfter(1, "waggle-table 3")).toBe(
       'routing table, line 1: read "waggle-table 3", expected "waggle-table 2"',
     );
-    expect(refusal(2, "version -1")).toBe(
+    expect(errorAfter(2, "version -1")).toBe(
       'routing table, line 2: read "version -1", expected a version, a whole number from 0',
     );
-    expect(refusal(3, "default nobody")).toBe(
+    expect(errorAfter(3, "default nobody")).toBe(
       'routing table, line 3: read "default nobody", expected a service of this table, or -',
     );
-    expect(refusal(4, lines[4] ?? "")).toBe(
+    expect(errorAfter(4, lines[4] ?? "")).toBe(
       `routing table, line 5: read ${read(5)}, expected names in ascending order, and ids for equal names`,
     );
-    expect(refusal(4, "node node1 x maybe y -")).toBe(
+    expect(errorAfter(4, "node node1 x maybe y -")).toBe(
       'routing table, line 4: read "node node1 x maybe y -", expected up, down, drain, maint, down,drain, down,maint',
     );
-    expect(refusal(8, "  publish 30000:0/ingress")).toBe(
+    expect(errorAfter(8, "  publish 30000:0/ingress")).toBe(
       'routing table, line 8: read "  publish 30000:0/ingress", expected a port from 1 to 65535',
     );
-    expect(refusal(14, "  task x slot 1 on nobody weight 1 80=y")).toBe(
+    expect(errorAfter(14, "  task x slot 1 on nobody weight 1 80=y")).toBe(
       'routing table, line 14: read "  task x slot 1 on nobody weight 1 80=y", expected a node of this table, not "nobody"',
     );
-    expect(refusal(15, lines[13] ?? "")).toBe(
+    expect(errorAfter(15, lines[13] ?? "")).toBe(
       `routing table, line 15: read ${read(14)}, expected tasks in ascending order of ids, each once`,
     );
-    expect(refusal(16, null)).toMatch(/^routing table, line 16: read the end, expected /);
+    expect(errorAfter(16, null)).toMatch(/^routing table, line 16: read the end, expected /);
   });
 });

@@ -14,7 +14,7 @@ function aServer(over: Partial<ServerSpec> = {}): ServerSpec {
   return { ...serverDefaults, name: "node1", host: "10.0.0.1", port: 8080, check: null, ...over };
 }
 
-function refusalOf(over: Partial<ServerSpec>): string {
+function errorOf(over: Partial<ServerSpec>): string {
   try {
     validateServer(aServer(over));
     return "";
@@ -43,31 +43,31 @@ describe("a server", () => {
   });
 
   test("[F10] an invalid setting is refused with the value that was read", () => {
-    expect(refusalOf({})).toBe("");
-    expect(refusalOf({ name: "my/node" })).toContain('server name "my/node"');
-    expect(refusalOf({ name: "n".repeat(64) })).toContain("up to 63");
-    expect(refusalOf({ port: 0 })).toBe("port is 0: use a whole number from 1 to 65535");
-    expect(refusalOf({ weight: 257 })).toBe("weight is 257: use a whole number from 0 to 256");
-    expect(refusalOf({ maxConn: -1 })).toContain("maxconn is -1");
-    expect(refusalOf({ cookie: "a;b" })).toContain('cookie "a;b"');
-    expect(refusalOf({ check: withCheckDefaults({ interMs: 1 }, { tls: false }) })).toContain(
+    expect(errorOf({})).toBe("");
+    expect(errorOf({ name: "my/node" })).toContain('server name "my/node"');
+    expect(errorOf({ name: "n".repeat(64) })).toContain("up to 63");
+    expect(errorOf({ port: 0 })).toBe("port is 0: use a whole number from 1 to 65535");
+    expect(errorOf({ weight: 257 })).toBe("weight is 257: use a whole number from 0 to 256");
+    expect(errorOf({ maxConn: -1 })).toContain("maxconn is -1");
+    expect(errorOf({ cookie: "a;b" })).toContain('cookie "a;b"');
+    expect(errorOf({ check: withCheckDefaults({ interMs: 1 }, { tls: false }) })).toContain(
       "inter (ms) is 1",
     );
-    expect(refusalOf({ check: withCheckDefaults({ rise: 0 }, { tls: false }) })).toContain("rise is 0");
+    expect(errorOf({ check: withCheckDefaults({ rise: 0 }, { tls: false }) })).toContain("rise is 0");
     const http = { ...defaultHttpCheck, uri: "/a b" };
-    expect(refusalOf({ check: withCheckDefaults({ http }, { tls: false }) })).toContain('check URI "/a b"');
+    expect(errorOf({ check: withCheckDefaults({ http }, { tls: false }) })).toContain('check URI "/a b"');
     const headers = [{ name: "Host", value: "a\r\nb: c" }];
     const injected = { ...defaultHttpCheck, headers };
-    expect(refusalOf({ check: withCheckDefaults({ http: injected }, { tls: false }) })).toContain(
+    expect(errorOf({ check: withCheckDefaults({ http: injected }, { tls: false }) })).toContain(
       "check header Host",
     );
   });
 
   test("[F10] an invalid expected pattern is refused", () => {
-    expect(refusalOf(expecting({ kind: "status", pattern: "200-299,304", not: false }))).toBe("");
-    expect(refusalOf(expecting({ kind: "status", pattern: "2xx", not: false }))).toContain('status "2xx"');
-    expect(refusalOf(expecting({ kind: "rstring", pattern: "(", not: false }))).toContain('pattern "("');
-    expect(refusalOf(expecting({ kind: "string", pattern: "", not: false }))).toContain("1 to 200");
+    expect(errorOf(expecting({ kind: "status", pattern: "200-299,304", not: false }))).toBe("");
+    expect(errorOf(expecting({ kind: "status", pattern: "2xx", not: false }))).toContain('status "2xx"');
+    expect(errorOf(expecting({ kind: "rstring", pattern: "(", not: false }))).toContain('pattern "("');
+    expect(errorOf(expecting({ kind: "string", pattern: "", not: false }))).toContain("1 to 200");
   });
 });
 

@@ -6,7 +6,7 @@ import { runHash } from "../../../../src/domain/model/run-hash.ts";
 import { validateSpec } from "../../../../src/domain/validate/service.ts";
 import { aSpec, type SpecOver } from "../../../support/world.ts";
 
-/** What validateSpec says of a spec; `fine` when nothing. */
+/** The error of validateSpec; `fine` if there is none. */
 function verdict(over: SpecOver): string {
   try {
     validateSpec(aSpec(over));
@@ -147,7 +147,7 @@ test("[K11] the run hash changes only with what a task runs and with force", () 
     { forceUpdate: 1 },
   ];
   expect(new Set([base, ...changed.map((over) => runHash(aSpec(over)))]).size).toBe(changed.length + 1);
-  const kept: SpecOver[] = [
+  const unchanged: SpecOver[] = [
     { name: "other" },
     { replicas: 9 },
     { labels: { a: "b" } },
@@ -158,20 +158,20 @@ test("[K11] the run hash changes only with what a task runs and with force", () 
     { update: { parallelism: 0 } },
     { reservations: { nanoCpus: 1e9, memoryBytes: 0 } },
   ];
-  for (const over of kept) expect(runHash(aSpec(over))).toBe(base);
+  for (const over of unchanged) expect(runHash(aSpec(over))).toBe(base);
 });
 
 test("[K12] a ref is a full id, an exact name or a unique id prefix, in this order", () => {
-  const things = [
+  const nodes = [
     { id: "abc1", hostname: "x" },
     { id: "abd2", hostname: "abc1" },
     { id: "y", hostname: "twin" },
     { id: "z", hostname: "twin" },
   ];
-  const naming = { kind: "node", name: (thing: { hostname: string }) => thing.hostname } as const;
+  const naming = { kind: "node", name: (node: { hostname: string }) => node.hostname } as const;
   const find = (ref: string) => {
     try {
-      return resolveRef(things, ref, naming).id;
+      return resolveRef(nodes, ref, naming).id;
     } catch (error) {
       return (error as MeshError).message;
     }
