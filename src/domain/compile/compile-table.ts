@@ -94,7 +94,7 @@ function routableTasks({ nodes, tasks }: World): ReadonlyMap<string, readonly Ta
   return routable;
 }
 
-/** The host names of each service by its id: one that several services have belongs to the oldest. */
+/** The host names of each service, by service id. A host name of several services belongs to the oldest. */
 function exclusiveHosts(oldestFirst: readonly Service[]): ReadonlyMap<string, readonly string[]> {
   const taken = new Set<string>();
   const hosts = new Map<string, readonly string[]>();

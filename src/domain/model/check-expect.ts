@@ -19,9 +19,9 @@ export function matchesStatus(expect: Expect | null, status: number): boolean | 
 
 /** True if a body is as expected; only for `string` and `rstring`. */
 export function matchesBody(expect: Expect, body: string): boolean {
-  const found =
+  const isMatch =
     expect.kind === "rstring" ? new RegExp(expect.pattern).test(body) : body.includes(expect.pattern);
-  return found !== expect.not;
+  return isMatch !== expect.not;
 }
 
 function isInStatusList(list: string, status: number): boolean {

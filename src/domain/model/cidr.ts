@@ -7,8 +7,8 @@ export type IpBytes = readonly number[];
 export type IpNetwork = { readonly bytes: IpBytes; readonly prefixBits: number };
 
 /**
- * Reads an address; null if the text is none. An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) is the IPv4
- * one.
+ * Reads an address; null if the text is not an address. An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) is
+ * the IPv4 one.
  */
 export function parseIp(text: string): IpBytes | null {
   const bytes = text.includes(":") ? parseIpv6(text) : parseIpv4(text);

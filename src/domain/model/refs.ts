@@ -19,19 +19,19 @@ export function resolveRef<T extends { readonly id: string }>(
   naming: RefNaming<T>,
 ): T {
   const all = [...items];
-  const exact = all.filter((item) => item.id === ref);
-  const named = exact.length > 0 ? exact : all.filter((item) => naming.name(item) === ref);
-  const found = named.length > 0 || ref === "" ? named : all.filter((item) => item.id.startsWith(ref));
-  const only = found[0];
-  if (only === undefined) {
+  const byId = all.filter((item) => item.id === ref);
+  const byName = byId.length > 0 ? byId : all.filter((item) => naming.name(item) === ref);
+  const matches = byName.length > 0 || ref === "" ? byName : all.filter((item) => item.id.startsWith(ref));
+  const first = matches[0];
+  if (first === undefined) {
     throw new MeshError(`${naming.kind}/not-found`, `${naming.kind} ${ref} not found`, {
       blame: "operator",
       retry: "never",
     });
   }
-  if (found.length > 1) {
-    const text = `${naming.kind} ${ref} is ambiguous (${found.length} matches found)`;
+  if (matches.length > 1) {
+    const text = `${naming.kind} ${ref} is ambiguous (${matches.length} matches found)`;
     throw new MeshError(`${naming.kind}/invalid`, text, { blame: "operator", retry: "never" });
   }
-  return only;
+  return first;
 }

@@ -130,10 +130,10 @@ function quotedWords(body: string): readonly string[] | null {
   const words: string[] = [];
   const pattern = /("(?:[^"\\]|\\.)*"|[^\s"]+)(?: (?=.)|$)/y;
   while (pattern.lastIndex < body.length) {
-    const found = pattern.exec(body)?.[1];
-    if (found === undefined) return null;
+    const word = pattern.exec(body)?.[1];
+    if (word === undefined) return null;
     try {
-      words.push(found.startsWith('"') ? String(JSON.parse(found)) : found);
+      words.push(word.startsWith('"') ? String(JSON.parse(word)) : word);
     } catch {
       return null;
     }

@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { countCheck, initialCounter, isUp } from "../../../../src/domain/model/check-counter.ts";
+import {
+  type CheckCount,
+  countCheck,
+  counterOf,
+  countResult,
+  initialCounter,
+  isUp,
+} from "../../../../src/domain/model/check-counter.ts";
 import {
   combineRegions,
   initialServerHealth,
@@ -25,6 +32,21 @@ test("[F1] a server goes down after fall failures in a row and up after rise pas
         }
         expect(isUp(counter, check)).toBe(up);
         expect(counter).toBe(up ? check.rise + check.fall - 1 - against : against);
+      }
+    }),
+  );
+});
+
+test("[F1] [H1] a server's counter and a task's verdict with its streak change at the same results", () => {
+  fc.assert(
+    fc.property(riseFall, fc.array(fc.boolean(), { maxLength: 80, size: "max" }), (policy, results) => {
+      let count: CheckCount = { verdict: "healthy", streak: { ok: true, length: policy.rise } };
+      let counter = counterOf(count, policy);
+      for (const ok of results) {
+        count = countResult(count, ok, policy);
+        counter = countCheck(counter, ok, policy);
+        expect(counterOf(count, policy)).toBe(counter);
+        expect(isUp(counter, policy)).toBe(count.verdict === "healthy");
       }
     }),
   );
