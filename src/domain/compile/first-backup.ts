@@ -1,5 +1,4 @@
-// The rule of HAProxy without `option allbackups`: only the first available backup of a service gets
-// requests.
+// HAProxy's rule without `option allbackups`: only the first available backup of a service gets requests.
 
 import type { Share, TableService } from "../table/table.ts";
 

@@ -1,5 +1,5 @@
-// The labels for load balancing: the policy and options of a service in the routing table, and the weights
-// and backups among its tasks. See docs/labels.md.
+// The labels for load balancing: a service's policy and options, and the weights and backups among its tasks.
+// docs/labels.md documents them.
 
 import { type Constraint, nodeMatches, parseConstraint } from "../model/constraint.ts";
 import { isToken } from "../model/http-token.ts";

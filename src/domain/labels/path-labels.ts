@@ -1,5 +1,5 @@
-// The labels for path rules: which requests of other services or host names a service takes. See
-// docs/labels.md.
+// The labels for path rules: which requests of other services or host names a service takes. docs/labels.md
+// documents them.
 
 import { byPrecedence, type PathRule, printPathRule, readPathRule } from "../table/path-rule.ts";
 import type { TablePaths } from "../table/table.ts";

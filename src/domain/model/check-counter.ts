@@ -1,5 +1,5 @@
-// The check counter: how results in a row change a verdict, by HAProxy's rise and fall, for tasks and static
-// servers.
+// The check counter: how results in a row change the verdict on a task or a static server, by HAProxy's rise
+// and fall.
 //
 // `rise` passes in a row make a target healthy and `fall` failures in a row make it unhealthy; a result
 // unlike the previous one starts a new streak. HAProxy writes the same state as one number from 0 to

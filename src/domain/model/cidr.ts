@@ -1,7 +1,7 @@
 // IP addresses and the networks they belong to, in CIDR notation (RFC 4632; IPv6 as in RFC 4291 §2.2).
 
 /** The 4 or 16 bytes of an address. */
-export type IpBytes = readonly number[];
+type IpBytes = readonly number[];
 
 /** A network; a single address is a network whose prefix is as long as the address. */
 export type IpNetwork = { readonly bytes: IpBytes; readonly prefixBits: number };

@@ -1,4 +1,4 @@
-// Placement constraints: `node.role==worker`. Grammar, keys and error texts are SwarmKit's
+// Placement constraints, such as `node.role==worker`. Grammar, keys and error texts are those of SwarmKit
 // (manager/constraint).
 
 import { contains, parseIp, parseNetwork } from "./cidr.ts";

@@ -1,8 +1,7 @@
-// The error of the mesh: its message says what was read and what would work, its facts who can fix it and
-// whether to retry.
+// The error of the mesh: what was read, what would work, who can fix it, and whether to retry.
 
 /** What a program needs to act on an error. */
-export type ErrorFacts = {
+type ErrorFacts = {
   /** Who can fix it: the caller, the node that sent the request, or the mesh itself. */
   readonly blame: "operator" | "node" | "mesh";
   /** `safe` if the same call may work later. */
@@ -24,7 +23,7 @@ export type ErrorKind =
   | "internal";
 
 /** `publish/invalid`, `service/not-found`: stable, for programs. The part after the slash is the kind. */
-export type ErrorCode = `${string}/${ErrorKind}`;
+type ErrorCode = `${string}/${ErrorKind}`;
 
 /** An error with a message for people: the Docker CLI prints it. */
 export class MeshError extends Error {
@@ -51,7 +50,7 @@ export function invalidAs(code: `${string}/invalid`): (message: string) => MeshE
 }
 
 /** A MeshError as plain data, for RPC and JSON. */
-export type Problem = {
+type Problem = {
   readonly code: ErrorCode;
   readonly message: string;
   readonly blame: ErrorFacts["blame"];

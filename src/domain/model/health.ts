@@ -7,7 +7,7 @@ import type { HealthReport } from "./task.ts";
 export type Health = Omit<HealthReport, keyof RiseFall>;
 
 /** The result of one check. `text` is HAProxy's: `L7OK/200 in 3ms`. */
-export type Probe = { readonly ok: boolean; readonly atMs: number; readonly text: string };
+type Probe = { readonly ok: boolean; readonly atMs: number; readonly text: string };
 
 const nothingCounted: CheckCount = { verdict: "starting", streak: { ok: true, length: 0 } };
 

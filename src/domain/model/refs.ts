@@ -3,7 +3,7 @@
 import { MeshError } from "./error.ts";
 
 /** The kind of an object and its name. */
-export type RefNaming<T> = {
+type RefNaming<T> = {
   readonly kind: "node" | "service" | "task" | "server";
   readonly name: (item: T) => string;
 };

@@ -1,5 +1,4 @@
-// The health of a static server: the counters of each region that checks it, and the verdict over all of
-// them.
+// The health of a static server: the counters of the regions that check it, and the verdict over all of them.
 //
 // The server's counter is the median of the live regions' counters, so that it is up if more than half of
 // them find it up. An even split changes nothing.

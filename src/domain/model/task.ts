@@ -1,5 +1,4 @@
-// A task: one run of a service on one node. It never moves and its state only goes forward; its slot outlives
-// it.
+// A task: one run of a service on one node. It never moves, and its state only goes forward.
 
 import type { CheckCount, RiseFall } from "./check-counter.ts";
 import type { AdminState } from "./server.ts";

@@ -1,5 +1,4 @@
-// The world: all nodes, services, tasks and static servers, as one value that decisions are made from; each
-// by id.
+// The world: all nodes, services, tasks and static servers by id, as the one value decisions are made from.
 
 import type { MeshNode } from "./node.ts";
 import type { StaticServer } from "./server.ts";

@@ -14,7 +14,7 @@ const orphanedAfterMs = 24 * 60 * 60_000;
 export type TaskStart = { readonly notBeforeMs: number; readonly err: string };
 
 /** The slot of a new task: its number from 1, or the node of a global service. */
-export type SlotKey = { readonly number: number; readonly nodeId: string | null };
+type SlotKey = { readonly number: number; readonly nodeId: string | null };
 
 export class PlanBuilder {
   readonly nowMs: number;

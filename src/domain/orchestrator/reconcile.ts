@@ -1,5 +1,4 @@
-// Reconciling: decides which tasks to create, place, stop and delete so that the tasks match what the
-// services ask for.
+// Reconciling: decides which tasks to create, place, stop and delete so that they match the services.
 //
 // It is one pure function, called again after every change. It reads the whole world, keeps nothing between
 // two calls and returns a plan; the plan of a settled world is empty. Its rules:

@@ -13,7 +13,7 @@ export const replacementTexts = {
   constraint: "assigned node no longer meets constraints",
   update: "the service was updated",
 } as const;
-export type ReplacementReason = keyof typeof replacementTexts;
+type ReplacementReason = keyof typeof replacementTexts;
 
 /** A task that must be replaced. */
 export type TaskToReplace = { readonly task: Task; readonly reason: ReplacementReason };

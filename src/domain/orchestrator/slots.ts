@@ -1,5 +1,5 @@
-// The slots of a service, each filled by one task after another: numbered for a replicated service, per node
-// for a global one. A slot outlives its tasks.
+// The slots of a service: numbered for a replicated service, one per node for a global one. Tasks fill a slot
+// one after another, and the slot outlives them.
 
 import { compareStrings } from "../model/compare.ts";
 import { canTakeTasks, type MeshNode } from "../model/node.ts";

@@ -10,7 +10,7 @@ export function quoteWord(text: string): string {
 }
 
 /** The form of a line: its indent, first word and number of words. */
-export type LineShape = {
+type LineShape = {
   readonly text: string;
   readonly indent: number;
   readonly head: string;

@@ -103,7 +103,7 @@ function printNode(node: TableNode): string {
 }
 
 /** The state of a node at the edge, in one word. */
-export function tableNodeState({ up, admin }: Pick<TableNode, "up" | "admin">): string {
+function tableNodeState({ up, admin }: Pick<TableNode, "up" | "admin">): string {
   if (admin === undefined) return up ? "up" : "down";
   return up ? admin : `down,${admin}`;
 }

@@ -1,5 +1,4 @@
-// Validation of a static server by itself; whether its address can be dialled and its name is free is checked
-// by the registry.
+// Validation of a static server by itself; the registry checks its address and that its name is free.
 
 import { isStatusList } from "../model/check-expect.ts";
 import { invalidAs } from "../model/error.ts";

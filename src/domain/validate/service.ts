@@ -1,4 +1,4 @@
-// Validation of a service spec by itself; conflicts with other services are checked by the registry.
+// Validation of a service spec by itself; the registry checks for conflicts with other services.
 
 import { checkLabels } from "../labels/labels.ts";
 import { parseConstraints } from "../model/constraint.ts";
