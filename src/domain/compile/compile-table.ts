@@ -42,7 +42,7 @@ import { withFirstBackupOnly } from "./first-backup.ts";
 export function compileTable(world: World, version: number): RoutingTable {
   const services = [...world.services.values()].sort(byServiceAge);
   const routable = routableTasks(world);
-  const hosts = exclusiveHosts(services);
+  const hosts = hostsByService(services);
   const servers = Map.groupBy(
     [...world.servers.values()].filter(isServerUsable),
     ({ serviceId }) => serviceId,
@@ -95,7 +95,7 @@ function routableTasks({ nodes, tasks }: World): ReadonlyMap<string, readonly Ta
 }
 
 /** The host names of each service, by service id. A host name of several services belongs to the oldest. */
-function exclusiveHosts(oldestFirst: readonly Service[]): ReadonlyMap<string, readonly string[]> {
+function hostsByService(oldestFirst: readonly Service[]): ReadonlyMap<string, readonly string[]> {
   const taken = new Set<string>();
   const hosts = new Map<string, readonly string[]>();
   for (const { id, spec } of oldestFirst) {

@@ -104,10 +104,7 @@ export function optionsOf(labels: Labels): TableOptions | null {
   return Object.keys(options).length === 0 ? null : options;
 }
 
-/**
- * Label `waggle.allbackups`: true if all backups share the requests, false if only the first available one
- * gets them.
- */
+/** Label `waggle.allbackups`: true if all backups share the requests, false if the first one gets them. */
 export function usesAllBackups(labels: Labels): boolean {
   const text = labels[labelNames.allBackups];
   if (text === undefined || text === "true") return true;

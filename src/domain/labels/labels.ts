@@ -35,9 +35,7 @@ export function checkLabels(labels: Labels): void {
   checkBalanceLabels(labels);
 }
 
-/**
- * The host names of label `waggle.host` (comma-separated), in lower case and the label's order, each once.
- */
+/** The host names of label `waggle.host` (comma-separated): lower case, in the label's order, each once. */
 export function hostsOf(labels: Labels): readonly string[] {
   const text = labels[hostLabel];
   if (text === undefined) return [];

@@ -42,9 +42,7 @@ export function pathsOf(labels: Labels, hosts: readonly string[]): TablePaths | 
   return { at: [], rules: byPrecedenceOnce(withHosts) };
 }
 
-/**
- * The host names that lead to the service at every path: none if path rules limit it to some paths of them.
- */
+/** The host names that lead to the service at every path; none if path rules limit it to some paths. */
 export function hostsForAllPaths(labels: Labels, hosts: readonly string[]): readonly string[] {
   const isLimited =
     labels[atLabel] === undefined && labels[pathLabel]?.split(",").some((item) => /^\s*=?\//.test(item));

@@ -53,18 +53,13 @@ export function isUp(counter: number, { rise }: RiseFall): boolean {
   return counter >= rise;
 }
 
-/**
- * HAProxy's status of a counter: `UP`, `UP 2/3` (one failure of three), `DOWN 1/2` (one pass of two), `DOWN`.
- */
+/** HAProxy's status: `UP`, `UP 2/3` (one failure of three), `DOWN 1/2` (one pass of two), `DOWN`. */
 export function counterText(counter: number, { rise, fall }: RiseFall, upWord = "UP"): string {
   if (counter < rise) return counter > 0 ? `DOWN ${counter}/${rise}` : "DOWN";
   return counter < rise + fall - 1 ? `${upWord} ${counter - rise + 1}/${fall}` : upWord;
 }
 
-/**
- * Time until the next check, milliseconds: `fastinter` while the state is changing, `downinter` while it is
- * down.
- */
+/** Time until the next check, milliseconds: HAProxy's `inter`, `fastinter` or `downinter`. */
 export function nextIntervalMs(
   counter: number,
   check: RiseFall & { readonly interMs: number; readonly fastInterMs: number; readonly downInterMs: number },

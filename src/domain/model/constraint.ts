@@ -82,9 +82,7 @@ function property(lowerKey: string, key: string, node: MeshNode): string {
   return lowerKey.startsWith(nodeLabels) ? (node.labels[key.slice(nodeLabels.length)] ?? "") : "";
 }
 
-/**
- * Compares a node's address with an address or a network; a node whose address is a name is in no network.
- */
+/** Compares a node's address with an address or a network; a DNS name is in no network. */
 function matchesIp(value: string, address: string, equal: boolean): boolean {
   const network = parseNetwork(value);
   if (network === null) return false;

@@ -42,9 +42,7 @@ export class MeshError extends Error {
   }
 }
 
-/**
- * Makes errors of one `…/invalid` code: the operator asked for something that can never work as it was sent.
- */
+/** Makes errors of one `…/invalid` code, for requests that can never work as they were sent. */
 export function invalidAs(code: `${string}/invalid`): (message: string) => MeshError {
   return (message) => new MeshError(code, message, { blame: "operator", retry: "never" });
 }
@@ -62,9 +60,7 @@ export type Result<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problem: Problem };
 
-/**
- * Runs `work` and returns its value, or the problem of a MeshError; any other error is a bug and is rethrown.
- */
+/** Runs `work`; returns its value or the problem of a MeshError, and rethrows any other error as a bug. */
 export function toResult<T>(work: () => T): Result<T> {
   try {
     return { ok: true, value: work() };

@@ -16,14 +16,9 @@ export type MeshNode = {
   readonly entryHosts: readonly string[];
   readonly role: "worker" | "manager";
   readonly availability: Availability;
-  /**
-   * With `drain` and `maint` the edge does not pick the node; its own ingress still serves. Absent: ready.
-   */
+  /** With `drain` and `maint` the edge does not pick it; its own ingress still serves. Absent: ready. */
   readonly admin?: AdminState;
-  /**
-   * Its agent asked to leave: its tasks are drained, but `availability` stays as the operator set it. Absent:
-   * false.
-   */
+  /** Its agent asked to leave: the node is drained, whatever its `availability`. Absent: false. */
   readonly leaving?: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly platform: { readonly os: string; readonly arch: string };

@@ -14,8 +14,8 @@ const lastDynamicPort = 32_767;
  * port that the same target already has, else the lowest free one from 30000 to 32767. A `mode: "host"`
  * request without a number gets no port: the task is then reached only at its own port on its node.
  *
- * A port belongs to one service. Only services that publish it in host mode may share it, because the
- * scheduler never places two of them on one node.
+ * A port belongs to one service. Several services may share it only if all of them publish it in host mode,
+ * because the scheduler never places two of them on one node.
  *
  * @param current the service's ports before this change; empty for a new service
  * @param others all other services

@@ -40,8 +40,7 @@ export function initialServerHealth(check: RiseFall, nowMs: number): ServerHealt
  * Applies new reports of regions.
  *
  * @param reported by region; other regions keep their last report
- * @param liveRegions the regions that count: those that reported recently. If there are none, `up` does not
- *   change
+ * @param liveRegions the regions that count, because they reported recently; without any, `up` stays
  * @see docs/spec.md F5-F7
  */
 export function combineRegions(
@@ -113,9 +112,7 @@ export function isServerUsable({ admin, health }: Pick<StaticServer, "admin" | "
   return admin !== "maint" && (health === null || health.up);
 }
 
-/**
- * True if the server gets only requests of its own clients: it drains, or its check asked for that (`L7OKC`).
- */
+/** True if the server gets no new clients: the operator drains it, or its check asks for that (`L7OKC`). */
 export function isServerDraining({ admin, health }: Pick<StaticServer, "admin" | "health">): boolean {
   return admin === "drain" || health?.last?.word === "L7OKC";
 }

@@ -2,7 +2,7 @@
 
 import type { ServerHealth } from "./server-health.ts";
 
-/** HAProxy's admin state of a server, and likewise of a node or a task: whether it gets new requests. */
+/** HAProxy's admin state: whether a server, and likewise a node or a task, gets new requests. */
 export const adminStates = ["ready", "drain", "maint"] as const;
 export type AdminState = (typeof adminStates)[number];
 
@@ -35,12 +35,11 @@ export type CheckSpec = {
   readonly port: number | null;
   /** Whether checks use TLS. */
   readonly tls: boolean;
-  /**
-   * From the start of one check to the next; `fastInterMs` while the state changes, `downInterMs` while it is
-   * down.
-   */
+  /** From the start of one check to the next. */
   readonly interMs: number;
+  /** In place of `interMs` while the state is changing. */
   readonly fastInterMs: number;
+  /** In place of `interMs` while the server is down. */
   readonly downInterMs: number;
   /** The longest duration of one check, from connecting to the last byte read. */
   readonly timeoutMs: number;
@@ -97,10 +96,7 @@ const defaultInterMs = 2_000;
 /** A check with some settings left out. */
 export type PartialCheckSpec = { readonly [K in keyof CheckSpec]?: CheckSpec[K] | undefined };
 
-/**
- * Fills in HAProxy's defaults: fastinter, downinter and the time-out follow inter, and TLS follows the
- * server.
- */
+/** Fills in HAProxy's defaults: fastinter, downinter and the time-out follow inter, TLS the server. */
 export function withCheckDefaults(check: PartialCheckSpec, server: Pick<ServerSpec, "tls">): CheckSpec {
   const { interMs = defaultInterMs } = check;
   return {

@@ -36,7 +36,7 @@ export type UpdatePolicy = {
   /** Tasks replaced at a time; 0: all at once. */
   readonly parallelism: number;
   readonly order: "start-first" | "stop-first";
-  /** From the start of a new task to the next replacement; default 0. */
+  /** From when a new task runs until the next replacement; default 0. */
   readonly delayMs?: number;
   /** A new task that ends within this time of its start counts as failed; default 5 s. */
   readonly monitorMs?: number;

@@ -24,10 +24,7 @@ export const taskStates = {
 } as const;
 export type TaskState = keyof typeof taskStates;
 
-/**
- * What the registry wants of a task; only goes forward. `remove`: stop, then delete (scale down, service
- * removed).
- */
+/** What the registry wants of a task; only goes forward. `remove`: stop the task, then delete it. */
 export type DesiredState = "running" | "shutdown" | "remove";
 
 /** The origin of one target port of a task: `{ target: 80, origin: "http://127.0.0.2:41233" }`. */
@@ -79,9 +76,7 @@ export type Task = {
   readonly ranSinceMs?: number;
   /** When the registry first received the report that the task is dead, by the registry's clock. */
   readonly endedAtMs?: number;
-  /**
-   * Set when a running task should stop: the first table without it, and whether its agent may stop it now.
-   */
+  /** Set when a running task should stop: the first table without it, and whether its agent may stop it. */
   readonly departure?: {
     readonly tableVersion: number;
     readonly atMs: number;

@@ -197,8 +197,7 @@ export class PlanBuilder {
   }
 
   /**
-   * When a stopping task counts as lost: at once if its node was removed, after a day if it is down, else
-   * never.
+   * When a stopping task counts as lost: now if its node was removed, after a day if it is down, else never.
    */
   #lostAtMs(task: Task): number {
     const node = this.world.nodes.get(task.nodeId ?? "");

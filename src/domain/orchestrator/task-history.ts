@@ -6,15 +6,10 @@ import type { PlanBuilder } from "./plan-builder.ts";
 
 /** Dead tasks kept per slot; with the live one that makes Swarm's default task history limit of five. */
 const historyLimit = 4;
-/**
- * Largest `max-attempts` that is enforced: attempts are counted in the history, which must reach that far
- * back.
- */
+/** Largest `max-attempts` that is enforced; attempts are counted in the history. */
 export const maxCountedAttempts = 100;
 
-/**
- * Deletes the oldest dead tasks of a slot beyond the limit and returns the rest. `tasks` are oldest first.
- */
+/** Deletes a slot's oldest dead tasks beyond the limit; returns the rest. `tasks` are oldest first. */
 export function trimHistory(
   tasks: readonly Task[],
   policy: RestartPolicy,

@@ -53,10 +53,7 @@ export function isUpdateDone(view: SlotView, service: Service, nowMs: number): b
   return isFinished(view, service, nowMs);
 }
 
-/**
- * When the update's task in a slot began to run, or ended before it ran; null: neither yet, or there is no
- * such task.
- */
+/** When the update's task in a slot began to run, or ended before that; null: neither, or no such task. */
 export function updatedAtMs(tasks: readonly Task[], service: Service, update: UpdateProgress): number | null {
   const task = firstUpdatedTask(tasks, service, update);
   if (task === null) return null;

@@ -1,6 +1,6 @@
-// Updates and rollbacks: move a service's slots to its current spec a few at a time. Each new task is monitored,
-// and a failure pauses the update or rolls it back. A rollback is an update to the previous spec with a policy
-// of its own.
+// Updates and rollbacks: move a service's slots to its current spec a few at a time. Each new task is
+// monitored, and a failure pauses the update or rolls it back. A rollback is an update to the previous spec
+// with a policy of its own.
 //
 // A service stores only that an update is in progress, since when, and how many slots it had to move. The
 // rest is read from the slots on every call (update-slot.ts).

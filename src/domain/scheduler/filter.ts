@@ -1,5 +1,5 @@
-// The filters a node must pass to get a task, and the text that counts the nodes each filter rejected. Order and
-// texts are those of SwarmKit (manager/scheduler/filter.go).
+// The filters a node must pass to get a task, and the text that counts the nodes each filter rejected. Order
+// and texts are those of SwarmKit (manager/scheduler/filter.go).
 
 import { nodeMatches } from "../model/constraint.ts";
 import { canTakeTasks } from "../model/node.ts";

@@ -67,7 +67,7 @@ function readPaths(reader: LineReader): TablePaths | undefined {
   const rules = readRepeatedOption<PathRule>(reader, "path", (text, previous) => {
     const rule = readPathRule(text);
     if (rule === null || printPathRule(rule) !== text || (rule.host === null && at.length === 0)) {
-      throw reader.errorAt("/PATH or =/PATH, after a host name unless option at names services");
+      throw reader.errorAt("/PATH or =/PATH, after a host name unless an option at precedes");
     }
     if (previous !== undefined && byPrecedence(previous, rule) >= 0) {
       throw reader.errorAt("paths in order of precedence, the longest first, each once");

@@ -1,5 +1,5 @@
-// A path rule: a path, exact or as a prefix, that selects requests for a service. It is compared as in HAProxy's
-// `path_beg` and `path`: by character, without the query, and not decoded.
+// A path rule: a path, exact or as a prefix, that selects requests for a service. It is compared as in
+// HAProxy's `path_beg` and `path`: by character, without the query, and not decoded.
 
 import { compareStrings } from "../model/compare.ts";
 import { isHostName } from "../model/host-name.ts";
