@@ -1,10 +1,8 @@
 // A lock file: one process at a time has a folder. What a process that is gone left behind counts for nothing.
 
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { z } from "zod";
-import { identify, isRunning } from "./process-identity.ts";
-
-const LockHolder = z.object({ pid: z.number().int().positive(), started: z.string() });
+import { rmSync, writeFileSync } from "node:fs";
+import { readJsonFile } from "./files.ts";
+import { identify, isRunning, ProcessIdentity } from "./process-identity.ts";
 
 /** Times a stale lock is removed and tried again: another process may be doing the same. */
 const maxLockAttempts = 3;
@@ -21,20 +19,12 @@ export function acquireLock(path: string): LockResult {
     if (createLockFile(path, JSON.stringify(self))) {
       return { isAcquired: true, release: () => rmSync(path, { force: true }) };
     }
-    const holder = readHolder(path);
+    // A file that cannot be read, or was written in part, has no holder.
+    const holder = readJsonFile(path, ProcessIdentity);
     if (holder !== null && isRunning(holder)) return { isAcquired: false, holderPid: holder.pid };
     rmSync(path, { force: true });
   }
   return { isAcquired: false, holderPid: null };
-}
-
-function readHolder(path: string): z.infer<typeof LockHolder> | null {
-  try {
-    return LockHolder.parse(JSON.parse(readFileSync(path, "utf8")));
-  } catch {
-    // Unreadable or half-written: nobody can be held to it.
-    return null;
-  }
 }
 
 function createLockFile(path: string, text: string): boolean {

@@ -2,12 +2,14 @@
 
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { z } from "zod";
 
-export type ProcessIdentity = {
-  readonly pid: number;
-  /** Start time in the system's own words: clock ticks since boot on Linux, `ps -o lstart=` elsewhere. */
-  readonly started: string;
-};
+export const ProcessIdentity = z.object({
+  pid: z.number().int().positive(),
+  /** Start time in the system's own format: clock ticks since boot on Linux, `ps -o lstart=` elsewhere. */
+  started: z.string(),
+});
+export type ProcessIdentity = Readonly<z.infer<typeof ProcessIdentity>>;
 
 /** The running process of this id; null when there is none, or only its zombie. */
 export function identify(pid: number): ProcessIdentity | null {
@@ -38,6 +40,15 @@ export function findByEnvironment(variable: string): ProcessIdentity | null {
     if (found !== null) return found;
   }
   return null;
+}
+
+/** Signals the process group that `pid` leads; does nothing if the group has ended. */
+export function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // The group has no process left.
+  }
 }
 
 function startedOnLinux(pid: number): string | null {

@@ -4,11 +4,11 @@
 //   node.json       the node's id and credential, mode 0600
 //   tasks/<id>/     task.json (see records.ts), log, and whatever the task's runtime keeps there
 
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { z } from "zod";
 import { MeshError } from "../domain/model/error.ts";
 import { JoinReply } from "../protocol/agent.ts";
+import { readJsonFile, writeFileAtomically } from "./files.ts";
 import { acquireLock } from "./lock-file.ts";
 
 /**
@@ -31,21 +31,6 @@ export function readMembership(stateDir: string): JoinReply | null {
 
 export function writeMembership(stateDir: string, membership: JoinReply): void {
   writeFileAtomically(join(stateDir, "node.json"), JSON.stringify(membership));
-}
-
-/** Writes a file readable by its owner only, so that a reader finds the old one or the new one and nothing between. */
-export function writeFileAtomically(path: string, text: string): void {
-  const draft = `${path}.new`;
-  writeFileSync(draft, text, { mode: 0o600 });
-  renameSync(draft, path);
-}
-
-function readJsonFile<T>(path: string, schema: z.ZodType<T>): T | null {
-  try {
-    return schema.parse(JSON.parse(readFileSync(path, "utf8")));
-  } catch {
-    return null;
-  }
 }
 
 function stateDirInUse(stateDir: string, pid: number | null): MeshError {

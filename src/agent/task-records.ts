@@ -4,20 +4,11 @@
 //   tasks/<id>/ended.json   one that is over and known to be; kept with its log for a while
 //   tasks/<id>/log          its output; `log.1` what came before when that grew too long
 
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-} from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { AssignedTask, TaskReport } from "../protocol/agent.ts";
-import { writeFileAtomically } from "./state-dir.ts";
+import { readJsonFile, writeFileAtomically } from "./files.ts";
 
 /** Logs kept of the ended tasks of one slot, newest first. */
 const endedPerSlot = 3;
@@ -73,7 +64,7 @@ export class TaskRecords {
     const records: TaskRecord[] = [];
     for (const id of this.#ids()) {
       const file = join(this.dirOf(id), "task.json");
-      const record = readRecord(file, TaskRecord);
+      const record = readJsonFile(file, TaskRecord);
       if (record !== null && record.task.id === id) records.push(record);
       else if (existsSync(file)) complain(file);
     }
@@ -108,7 +99,7 @@ export class TaskRecords {
       const dir = this.dirOf(id);
       const facts = existsSync(join(dir, "task.json"))
         ? null
-        : readRecord(join(dir, "ended.json"), EndedTask);
+        : readJsonFile(join(dir, "ended.json"), EndedTask);
       return facts?.service === service && facts.slot === slot ? [{ dir, endedAtMs: facts.endedAtMs }] : [];
     });
     ended.sort((a, b) => b.endedAtMs - a.endedAtMs);
@@ -117,13 +108,5 @@ export class TaskRecords {
 
   #ids(): readonly string[] {
     return existsSync(this.#dir) ? readdirSync(this.#dir) : [];
-  }
-}
-
-function readRecord<T>(file: string, schema: z.ZodType<T>): T | null {
-  try {
-    return schema.parse(JSON.parse(readFileSync(file, "utf8")));
-  } catch {
-    return null;
   }
 }

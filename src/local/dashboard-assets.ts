@@ -2,9 +2,10 @@
 // file builds it: wrangler does so before it bundles (`[build]` in wrangler.toml).
 
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { writeFileAtomically } from "../agent/files.ts";
 
 const dashboardDir = fileURLToPath(new URL("../dashboard/", import.meta.url));
 const assetsFile = `${dashboardDir}built/assets.js`;
@@ -50,9 +51,8 @@ export async function buildDashboardAssets(): Promise<
 function writeIfChanged(text: string): void {
   if (readIfThere(assetsFile) === text) return;
   mkdirSync(`${dashboardDir}built`, { recursive: true });
-  // Beside, then moved: another build may be reading it.
-  writeFileSync(`${assetsFile}.${process.pid}`, text);
-  renameSync(`${assetsFile}.${process.pid}`, assetsFile);
+  // Atomically: another build may be reading it.
+  writeFileAtomically(assetsFile, text, 0o644);
 }
 
 function readIfThere(path: string): string | null {

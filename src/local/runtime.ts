@@ -2,9 +2,9 @@
 // sockets, one for the control API and one that the listeners of published ports splice to. Or, as infra/split deploys
 // it, one half of that: two processes, of which the one with the data plane asks the other for the routing table.
 
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { Miniflare } from "miniflare";
+import { freePort } from "../agent/runtimes/ports.ts";
 import { bundleWorker, type WorkerBundle } from "./bundle.ts";
 import { runChild } from "./child.ts";
 import type { MeshSecrets } from "./secrets.ts";
@@ -86,19 +86,4 @@ async function startWorkerd(
   // Miniflare ends the process on a signal without waiting; stopping in order is up to us.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.removeAllListeners(signal);
   return miniflare;
-}
-
-function freePort(host: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, host, () => {
-      const address = server.address();
-      server.close(() =>
-        address !== null && typeof address === "object"
-          ? resolve(address.port)
-          : reject(new Error("no port")),
-      );
-    });
-  });
 }

@@ -2,9 +2,10 @@
 // its listeners vouch with, made once; and what it leaves there for `waggle` to find it by.
 
 import { randomBytes } from "node:crypto";
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { readJsonFile, writeFileAtomically } from "../agent/files.ts";
 import { type ClosedPort, closedPortsFile } from "../cli/closed-ports.ts";
 
 const secret = z.string().min(16);
@@ -23,16 +24,15 @@ export type MeshSecrets = z.infer<typeof Secrets>;
  */
 export function readSecrets(stateDir: string): { secrets: MeshSecrets; isNew: boolean } {
   const path = join(stateDir, "secrets.json");
-  const text = readIfThere(path);
-  if (text === null) {
-    const secrets = { token: newSecret(), viewerToken: newSecret(), entryKey: newSecret() };
-    writePrivateJson(path, secrets);
-    return { secrets, isNew: true };
-  }
-  const parsed = Secrets.safeParse(parseJson(text));
-  if (!parsed.success) throw new Error(`cannot read ${path}: restore it, or remove it for a new token`);
-  writePrivateJson(path, parsed.data);
-  return { secrets: parsed.data, isNew: false };
+  const isNew = !existsSync(path);
+  const secrets = isNew ? newSecrets() : readJsonFile<MeshSecrets>(path, Secrets);
+  if (secrets === null) throw new Error(`cannot read ${path}: restore it, or remove it for a new token`);
+  writePrivateJson(path, secrets);
+  return { secrets, isNew };
+}
+
+function newSecrets(): MeshSecrets {
+  return { token: newSecret(), viewerToken: newSecret(), entryKey: newSecret() };
 }
 
 function newSecret(): string {
@@ -49,25 +49,6 @@ export function writeClosedPorts(stateDir: string, closed: readonly ClosedPort[]
   writePrivateJson(join(stateDir, closedPortsFile), closed);
 }
 
-function readIfThere(path: string): string | null {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw error;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-/** Whole or not at all: written beside, then moved into place. */
 function writePrivateJson(path: string, value: unknown): void {
-  writeFileSync(`${path}.new`, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+  writeFileAtomically(path, `${JSON.stringify(value, null, 2)}\n`);
 }

@@ -1,5 +1,6 @@
 // `waggle up`: starts a mesh on this machine, shows it come up, says what to try, and stops it in order.
 
+import { wait } from "../agent/wait.ts";
 import { createClient, filterQuery, type MeshClient } from "../cli/client.ts";
 import { defaultStateDir } from "../cli/context.ts";
 import { signInUrl } from "../cli/dashboard.ts";
@@ -129,7 +130,7 @@ async function pollUntil(stop: AbortSignal, holds: () => Promise<boolean> | bool
   const deadlineMs = Date.now() + convergeTimeoutMs;
   while (!stop.aborted && Date.now() < deadlineMs) {
     if (await holds()) return true;
-    await new Promise((resolve) => setTimeout(resolve, convergePollMs));
+    await wait(convergePollMs, stop);
   }
   return false;
 }

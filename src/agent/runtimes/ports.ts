@@ -1,7 +1,7 @@
 // The ports of a node's tasks: free ones, chosen by the system on the node's own address.
 
 import { lookup } from "node:dns/promises";
-import { createServer, isIP, type Server } from "node:net";
+import { createServer, isIP } from "node:net";
 import { MeshError } from "../../domain/model/error.ts";
 
 /** A port is not given out again for this long: an edge's table may still send its last owner's requests there. */
@@ -84,9 +84,10 @@ async function canListen(host: string): Promise<boolean> {
   }
 }
 
-function freePort(host: string): Promise<number> {
+/** A port of `host` that no process listens on now; rejects if this machine cannot listen on `host`. */
+export function freePort(host: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    const server: Server = createServer();
+    const server = createServer();
     server.once("error", reject);
     server.listen({ host, port: 0, exclusive: true }, () => {
       const address = server.address();

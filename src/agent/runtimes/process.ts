@@ -8,7 +8,7 @@ import { closeSync, mkdirSync, openSync, readSync, statSync, writeFileSync } fro
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import type { AssignedTask } from "../../protocol/agent.ts";
-import { findByEnvironment, identify, isRunning, type ProcessIdentity } from "../process-identity.ts";
+import { findByEnvironment, identify, isRunning, ProcessIdentity, signalGroup } from "../process-identity.ts";
 import {
   findImage,
   findProgram,
@@ -41,9 +41,7 @@ export type ProcessRuntimeOptions = {
   readonly env: NodeJS.ProcessEnv;
 };
 
-const ProcessHandle = z.object({
-  pid: z.number().int().positive(),
-  started: z.string(),
+const ProcessHandle = ProcessIdentity.extend({
   ports: z.array(z.object({ target: z.number(), port: z.number() })),
 });
 type ProcessHandle = z.infer<typeof ProcessHandle>;
@@ -242,13 +240,5 @@ function readLogTail(file: string, bytes: number): string {
     return buffer.toString();
   } finally {
     closeSync(descriptor);
-  }
-}
-
-function signalGroup(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, name);
-  } catch {
-    // Nobody left in it.
   }
 }
