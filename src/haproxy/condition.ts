@@ -14,7 +14,7 @@ export type AclCondition = {
 };
 
 /** What no condition is. */
-export const unconditional: AclCondition = { alternatives: [[]], isNegated: false };
+const unconditional: AclCondition = { alternatives: [[]], isNegated: false };
 
 /**
  * Reads `if A B || !C`, `unless { path_beg /api }`; without a word it always holds.

@@ -6,10 +6,11 @@ import { BackendLines, type ImportedServer } from "./backend-lines.ts";
 import { readBind } from "./bind-line.ts";
 import { type Diagnostic, Diagnostics } from "./diagnostics.ts";
 import { exposureLabels, type Frontend, Frontends, type ServiceExposure } from "./frontends.ts";
-import { keywordTreatments, optionTreatments, suggest } from "./keywords.ts";
+import { keywordTreatments, optionTreatments } from "./keywords.ts";
 import { type FrontendRouting, readRouting } from "./routing-lines.ts";
 import { type ConfigSection, type Directive, readSections } from "./sections.ts";
-import { ConfigError } from "./words.ts";
+import { suggest } from "./suggest.ts";
+import { ConfigError, type ConfigVariables } from "./words.ts";
 
 export type { ImportedServer } from "./backend-lines.ts";
 
@@ -30,10 +31,8 @@ export type ImportResult = {
   readonly errors: readonly { readonly line: number; readonly message: string }[];
 };
 
-type ImportVariables = Readonly<Record<string, string | undefined>>;
-
 /** Reads a whole file. Never throws for what stands in it. */
-export function importConfig(text: string, env: ImportVariables): ImportResult {
+export function importConfig(text: string, env: ConfigVariables): ImportResult {
   const { sections, errors } = readSections(text, env);
   const reading = new ConfigImporter(sections, [...errors]);
   return reading.run();

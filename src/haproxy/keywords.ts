@@ -152,28 +152,3 @@ export const optionTreatments: Readonly<Record<string, Treatment>> = {
   checkcache: ["could not", "answers pass as they are"],
   httpchk: ["taken", ""],
 };
-
-/** The word of a list that is most like a misspelt one; null when none is. */
-export function suggest(word: string, known: Iterable<string>): string | null {
-  let best: string | null = null;
-  let least = Math.min(3, Math.ceil(word.length / 3) + 1);
-  for (const one of known) {
-    const apart = editDistance(word, one);
-    if (apart < least) [best, least] = [one, apart];
-  }
-  return best;
-}
-
-/** Letters to change, add or take away between two words. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + same));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}

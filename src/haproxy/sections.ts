@@ -1,6 +1,6 @@
 // The sections of haproxy.cfg and the directives in them, with the numbers of their lines.
 
-import { ConfigError, splitWords } from "./words.ts";
+import { ConfigError, type ConfigVariables, splitWords } from "./words.ts";
 
 /** One line that says something. */
 export type Directive = { readonly line: number; readonly words: readonly string[] };
@@ -26,7 +26,7 @@ const sectionKinds = new Set(["global", "defaults", ...proxyKinds, ...otherSecti
 /** Reads a whole file; every line that cannot be read is in `errors`, and no other is lost for it. */
 export function readSections(
   text: string,
-  env: Readonly<Record<string, string | undefined>>,
+  env: ConfigVariables,
 ): { readonly sections: readonly ConfigSection[]; readonly errors: readonly ConfigError[] } {
   const sections: (ConfigSection & { directives: Directive[] })[] = [];
   const errors: ConfigError[] = [];

@@ -3,8 +3,8 @@
 import type { AdminState, PartialCheckSpec, ServerSpec } from "../domain/model/server.ts";
 import { serverDefaults } from "../domain/model/server.ts";
 import type { Diagnostics } from "./diagnostics.ts";
-import { suggest } from "./keywords.ts";
 import type { Directive } from "./sections.ts";
+import { suggest } from "./suggest.ts";
 import { parseTimeMs, parseWholeNumber } from "./time.ts";
 import { ConfigError } from "./words.ts";
 

@@ -9,7 +9,7 @@
 import { byPrecedence, type PathRule, printPathRule } from "../domain/table/path-rule.ts";
 import { type AclCondition, appliesTo, covers, pathRulesOf } from "./condition.ts";
 
-export type SwitchingRule<T> = { readonly condition: AclCondition; readonly to: T };
+type SwitchingRule<T> = { readonly condition: AclCondition; readonly to: T };
 export type RoutingRule<T> = { readonly rule: PathRule; readonly to: T };
 
 /** More are not a configuration that somebody wrote. */

@@ -16,7 +16,8 @@ export class ConfigError extends Error {
 
 const escapeLetters: Readonly<Record<string, string>> = { t: "\t", r: "\r", n: "\n" };
 
-type ConfigVariables = Readonly<Record<string, string | undefined>>;
+/** Environment variables that a configuration may name. */
+export type ConfigVariables = Readonly<Record<string, string | undefined>>;
 
 /** @throws ConfigError where a quote does not end, an escape is none, or a variable is not set */
 export function splitWords(text: string, line: number, env: ConfigVariables): readonly string[] {
