@@ -8,7 +8,7 @@ import { wait } from "./wait.ts";
 /** A registry that accepts the connection and then says nothing is given up on after this. */
 const joinTimeoutMs = 10_000;
 
-export type JoinOptions = {
+type JoinOptions = {
   readonly url: string;
   readonly token: string;
   readonly node: NodeDescription;

@@ -8,7 +8,7 @@ import { identify, isRunning, ProcessIdentity } from "./process-identity.ts";
 const maxLockAttempts = 3;
 
 /** The lock, or who has it; `holderPid` is null when that cannot be told. */
-export type LockResult =
+type LockResult =
   | { readonly isAcquired: true; readonly release: () => void }
   | { readonly isAcquired: false; readonly holderPid: number | null };
 

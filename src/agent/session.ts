@@ -41,7 +41,7 @@ export type RegistrySocketEnd = {
 /** Why a session is over: the agent has to act, redialling does not help. */
 export type SessionEnd = "closed" | "not-a-member" | "superseded" | "refused";
 
-export type ReconnectDecision = { readonly end: SessionEnd } | { readonly redialAfterMs: number };
+type ReconnectDecision = { readonly end: SessionEnd } | { readonly redialAfterMs: number };
 
 /**
  * What follows from the end of a socket.
@@ -63,7 +63,7 @@ export function decideReconnect(
   return { redialAfterMs: jitteredBackoffMs(Math.max(1, failures), random) };
 }
 
-export type SessionOptions = {
+type SessionOptions = {
   readonly url: string;
   readonly membership: JoinReply;
   /** What to say first on each socket: a hello, and what it left unsaid. */

@@ -7,7 +7,7 @@ import type { Runtime } from "./runtimes/runtime.ts";
 import type { TaskRecords } from "./task-records.ts";
 import { type TaskContext, TaskRun } from "./task-run.ts";
 
-export type TasksOptions = Omit<TaskContext, "save" | "onChange"> & {
+type TasksOptions = Omit<TaskContext, "save" | "onChange"> & {
   readonly records: Pick<TaskRecords, "all" | "save" | "retire">;
   readonly onChange: (id: string, what: "state" | "health") => void;
   readonly log: (line: string) => void;

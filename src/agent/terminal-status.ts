@@ -4,7 +4,7 @@ import { constants } from "node:os";
 import type { TaskReport } from "../protocol/agent.ts";
 import type { ExitStatus } from "./runtimes/runtime.ts";
 
-export type TerminalStatus = Pick<TaskReport, "state" | "message" | "err" | "exitCode">;
+type TerminalStatus = Pick<TaskReport, "state" | "message" | "err" | "exitCode">;
 
 /** The end of a task that nobody asked to stop. */
 export function terminalStatusOf(exit: ExitStatus): TerminalStatus {

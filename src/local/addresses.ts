@@ -9,9 +9,6 @@ export type AddressPlan =
   /** All at 127.0.0.1: node N answers published port P at P + N x 10000, or at any free port. */
   | { readonly kind: "shared" };
 
-/** The most nodes one machine takes: 127.0.0.2 to 127.0.0.254. */
-export const maxLoopbackNodes = 253;
-
 /** Finds out whether 127.0.0.2 can be bound. */
 export async function planAddresses(): Promise<AddressPlan> {
   return (await bindError("127.0.0.2", 0)) === null ? { kind: "own" } : { kind: "shared" };

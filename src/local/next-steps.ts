@@ -2,9 +2,9 @@
 
 import type { DesiredListener } from "./published-ports.ts";
 
-export type OpenListener = DesiredListener & { readonly openPort: number | null };
+type OpenListener = DesiredListener & { readonly openPort: number | null };
 
-export type NextSteps = {
+type NextSteps = {
   readonly control: string;
   readonly token: string;
   /** What tells `waggle` where this mesh is, where the default does not: ` --state DIR`, or nothing. */

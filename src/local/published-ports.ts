@@ -20,7 +20,7 @@ export type DesiredListener = {
 };
 
 /** Where the balancer listens besides the published ports. */
-export type Balancer = { readonly address: string; readonly defaultPort: number };
+type Balancer = { readonly address: string; readonly defaultPort: number };
 
 /** How long answers under way may take once their port is no longer published, milliseconds. */
 const closeGraceMs = 5_000;

@@ -9,9 +9,9 @@ export const maxHeadBytes = 64 * 1024;
 const maxChunkLineBytes = 1024;
 
 /** A request that was refused: the status to answer with, and why. */
-export type Refusal = { readonly status: 400 | 431 | 501; readonly reason: string };
+type Refusal = { readonly status: 400 | 431 | 501; readonly reason: string };
 
-export type FeedResult = {
+type FeedResult = {
   /** Bytes to send on, in order. */
   readonly out: readonly Uint8Array[];
   readonly refusal: Refusal | null;

@@ -10,7 +10,7 @@ import { createProgressWriter, type ProgressWriter } from "../cli/progress-write
 import { type LocalMesh, type MeshOptions, startMesh } from "./mesh.ts";
 import { nextSteps, restartSummary } from "./next-steps.ts";
 
-export type UpOptions = Omit<MeshOptions, "log" | "nodes"> & {
+type UpOptions = Omit<MeshOptions, "log" | "nodes"> & {
   readonly nodes: number;
   /** Without the first service. */
   readonly empty: boolean;

@@ -27,7 +27,7 @@ const inheritedVariables = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMP
 /** How often a process that is not our child is looked at, milliseconds. */
 const processPollMs = 200;
 
-export type ProcessRuntimeOptions = {
+type ProcessRuntimeOptions = {
   readonly images: ImageTable;
   readonly ports: PortAllocator;
   readonly nodeName: string;
