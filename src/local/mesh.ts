@@ -1,20 +1,26 @@
-// A whole mesh on one machine: the Workers runtime, agents as real processes, and a listener for each published port.
-// Starts them in the order they need each other and stops them in the reverse one.
+// A whole mesh on one machine: starts the Workers runtime, the agents and the published ports, and stops them in
+// reverse order.
 
-import { chmodSync, mkdirSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { RoutingTable } from "../domain/table/table.ts";
-import { type AddressPlan, bindError, nodeAddress, planAddresses } from "./addresses.ts";
-import type { AgentInput } from "./agent-child.ts";
-import { type MeshChild, startChild } from "./child.ts";
+import { type AddressPlan, bindError, planAddresses } from "./addresses.ts";
+import { type LocalAgent, nodeNames, restartCommand, startAgents } from "./agents.ts";
+import type { MeshChild } from "./child.ts";
 import { followTable, type TableFollower } from "./follow-table.ts";
 import { Listener } from "./listener.ts";
 import { controlProfile } from "./listener-profile.ts";
 import { awaitEarlierChildren, stopOrphanedTasks, writeChildren } from "./orphans.ts";
 import { type DesiredListener, desiredListeners, PublishedPorts } from "./published-ports.ts";
-import type { RuntimeInput, RuntimeReady } from "./runtime.ts";
-import { type MeshSecrets, readSecrets, writeClosedPorts, writeContext } from "./secrets.ts";
-import { lockStateFolder, type ReleaseLock } from "./state-folder-lock.ts";
+import { type Runtimes, startRuntimes, terminateRuntimes } from "./runtimes.ts";
+import {
+  lockStateFolder,
+  type MeshSecrets,
+  privateFolder,
+  type ReleaseLock,
+  readSecrets,
+  writeClosedPorts,
+  writeContext,
+} from "./state-folder.ts";
 
 export type MeshOptions = {
   readonly nodes: number;
@@ -25,9 +31,9 @@ export type MeshOptions = {
   /** The balancer's port for the default service. */
   readonly edgePort: number;
   readonly images?: string;
-  /** The control API with the registry, and the data plane, as two processes. */
+  /** Runs the control API with the registry, and the data plane, as two processes. */
   readonly split?: boolean;
-  /** Takes one line for each thing that happens after the start. */
+  /** Receives one line for each event after the start. */
   readonly log: (line: string) => void;
 };
 
@@ -37,9 +43,9 @@ export type LocalMesh = {
   readonly control: string;
   readonly token: string;
   readonly plan: AddressPlan;
-  /** True when this state folder had no mesh before. */
+  /** True if this state folder had no mesh before. */
   readonly isNew: boolean;
-  /** Listeners as last wanted, with the port each really has (null: not open), and whether it was tried in vain. */
+  /** The desired listeners, each with the port it has (null: not open) and whether opening it failed. */
   readonly listeners: () => readonly (DesiredListener & {
     readonly openPort: number | null;
     readonly isRefused: boolean;
@@ -48,16 +54,16 @@ export type LocalMesh = {
   readonly stop: () => Promise<void>;
 };
 
-/** How long agents get to stop their tasks, milliseconds; longer than Docker's stop grace period of 10 s. */
+/** Time for agents to stop their tasks, milliseconds; longer than Docker's stop grace period of 10 s. */
 const childStopTimeoutMs = 15_000;
 
-/** How long answers of the control API that are under way may take at the end, milliseconds. */
+/** Time for open responses of the control API to finish at the end, milliseconds. */
 const controlGraceMs = 500;
 
 /**
- * Starts the mesh of `stateDir`, with as many agents as asked for.
+ * Starts the mesh of `stateDir`.
  *
- * @throws StateFolderBusy when a running mesh has the folder; Error saying which port is taken, or why a part did not start
+ * @throws Error if another mesh holds the folder, a port is taken, or a part does not start
  */
 export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
   const stateDir = resolve(options.stateDir);
@@ -73,211 +79,140 @@ export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
   }
 }
 
-async function startParts(options: MeshOptions, release: ReleaseLock): Promise<LocalMesh> {
-  const { secrets, isNew } = readSecrets(options.stateDir);
-  const logDir = privateFolder(options.stateDir, "log");
-  privateFolder(options.stateDir, "registry");
-  await stopOrphanedTasks(options.stateDir, nodeNames(options.nodes));
+async function requireFreePort(address: string, port: number, what: string, flag: string): Promise<void> {
+  const code = await bindError(address, port);
+  if (code === null) return;
+  const why = code === "EADDRINUSE" ? "another process listens there" : code;
+  throw new Error(
+    `cannot open ${address}:${port} for ${what}: ${why}; stop that process, or choose another port with ${flag} N`,
+  );
+}
+
+async function startParts(options: MeshOptions, releaseLock: ReleaseLock): Promise<LocalMesh> {
+  const { stateDir, listen, controlPort, log } = options;
+  const { secrets, isNew } = readSecrets(stateDir);
+  await stopOrphanedTasks(stateDir, nodeNames(options.nodes));
   const plan = await planAddresses();
-  const control = `http://${options.listen}:${options.controlPort}`;
-  const started = await startRuntimes(options, secrets, logDir);
-  const { runtimes, entryPort } = started;
-  const controlListener = await openControl(options, started);
-  const agents = await startAgents(options, plan, control, secrets.token, logDir).catch((error) => {
-    endRuntimes(started);
-    void controlListener.close(0);
-    throw error;
-  });
-  writeChildren(
-    options.stateDir,
-    [...runtimes, ...agents].flatMap((child) => child.process.pid ?? []),
-  );
-  const ports = new PublishedPorts(
-    { host: "127.0.0.1", port: entryPort },
-    secrets.entryKey,
-    options.log,
-    (closed) => writeClosedPorts(options.stateDir, closed),
-  );
-  let wanted: readonly DesiredListener[] = [];
-  const balancer = { address: options.listen, defaultPort: options.edgePort };
-  const open = (table: RoutingTable): Promise<void> => {
-    wanted = desiredListeners(table, plan, balancer);
-    return ports.apply(wanted);
-  };
-  writeClosedPorts(options.stateDir, []);
-  const follower = followTable(control, secrets.token, open);
-  writeContext(options.stateDir, control, secrets.token);
-  const parts: MeshParts = {
-    ports,
-    controlListener,
-    follower,
-    agents,
-    runtimes,
-    release,
-    stateDir: options.stateDir,
-    isStopping: false,
-  };
-  watchAgents(parts, options.log);
+  const processes = await startProcesses(options, secrets, plan);
+  const control = `http://${listen}:${controlPort}`;
+  const publishing = publishPorts(options, secrets, plan, processes.runtimes.entryPort, control);
+  writeContext(stateDir, control, secrets.token);
+  const parts: MeshParts = { ...processes, ...publishing, releaseLock, stateDir, isStopping: false };
+  watchAgents(parts, log);
   return {
     control,
     token: secrets.token,
     plan,
     isNew,
-    listeners: () =>
-      wanted.map((one) => ({ ...one, openPort: ports.portOf(one.key), isRefused: ports.hasFailed(one.key) })),
+    listeners: publishing.listeners,
     stop: () => stopParts(parts),
   };
 }
 
-/** A folder that only its owner can enter, also where the state folder was there before and lets others in. */
-function privateFolder(stateDir: string, name: string): string {
-  const folder = join(stateDir, name);
-  mkdirSync(folder, { recursive: true });
-  chmodSync(folder, 0o700);
-  return folder;
-}
-
-async function requireFreePort(address: string, port: number, what: string, flag: string): Promise<void> {
-  const code = await bindError(address, port);
-  if (code === null) return;
-  const why = code === "EADDRINUSE" ? "something else listens there" : code;
-  throw new Error(
-    `cannot open ${address}:${port} for ${what}: ${why}; stop that, or give another port with ${flag} N`,
-  );
-}
-
-type Runtimes = RuntimeReady & {
-  /** In the order they are stopped: who has the registry last. */
-  readonly runtimes: readonly MeshChild<RuntimeReady>[];
+type MeshProcesses = {
+  readonly runtimes: Runtimes;
+  readonly controlListener: Listener;
+  readonly agents: readonly LocalAgent[];
 };
 
-async function startRuntimes(options: MeshOptions, secrets: MeshSecrets, logDir: string): Promise<Runtimes> {
-  const { stateDir, edgePort: balancerPort, split = false } = options;
-  const start = (part: RuntimeInput["part"], name: string): Promise<MeshChild<RuntimeReady>> => {
-    const input: RuntimeInput = { part, stateDir, balancerPort, secrets };
-    return startChild<RuntimeReady>(
-      "./runtime.ts",
-      `${stateDir}:${name}`,
-      input,
-      join(logDir, `${name}.log`),
-    );
-  };
-  const runtime = await start(split ? "control" : "whole", "runtime");
-  if (!split) return { runtimes: [runtime], ...runtime.ready };
-  try {
-    const traffic = await start("traffic", "traffic");
-    const { controlPort } = runtime.ready;
-    return { runtimes: [traffic, runtime], controlPort, entryPort: traffic.ready.entryPort };
-  } catch (error) {
-    runtime.process.kill("SIGTERM");
-    throw error;
-  }
-}
-
-/** Opens the control API's port, which may have been taken since it was looked at: then the runtimes end as well. */
-async function openControl({ listen, controlPort }: MeshOptions, started: Runtimes): Promise<Listener> {
-  const upstream = { host: "127.0.0.1", port: started.controlPort };
-  try {
-    return await Listener.open(listen, controlPort, controlProfile, upstream);
-  } catch (error) {
-    endRuntimes(started);
-    throw error;
-  }
-}
-
-function endRuntimes({ runtimes }: Runtimes): void {
-  for (const runtime of runtimes) runtime.process.kill("SIGTERM");
-}
-
-/** Starts an agent for each node; when one cannot start, the others are stopped again. */
-async function startAgents(
-  options: MeshOptions,
+/** Starts the child processes and opens the control API's port. If one fails, those already started are stopped. */
+async function startProcesses(
+  { stateDir, listen, controlPort, ...options }: MeshOptions,
+  secrets: MeshSecrets,
   plan: AddressPlan,
-  control: string,
-  token: string,
-  logDir: string,
-): Promise<readonly LocalAgent[]> {
-  const joinToken = await fetchJoinToken(control, token);
-  const starts = nodeNames(options.nodes).map(async (name, index): Promise<LocalAgent> => {
-    const stateDir = join(options.stateDir, "nodes", name);
-    const address = nodeAddress(plan, index + 1);
-    const images = options.images === undefined ? {} : { images: resolve(options.images) };
-    const input: AgentInput = {
-      url: control,
-      token: joinToken,
+): Promise<MeshProcesses> {
+  const logDir = privateFolder(stateDir, "log");
+  privateFolder(stateDir, "registry");
+  const runtimes = await startRuntimes({ ...options, stateDir, logDir }, secrets);
+  let controlListener: Listener | null = null;
+  try {
+    const upstream = { host: "127.0.0.1", port: runtimes.controlPort };
+    controlListener = await Listener.open(listen, controlPort, controlProfile, upstream);
+    const control = `http://${listen}:${controlPort}`;
+    const agents = await startAgents({ ...options, stateDir, logDir }, plan, control, secrets.token);
+    const children = [...runtimes.children, ...agents];
+    writeChildren(
       stateDir,
-      hostname: name,
-      address,
-      ...images,
-    };
-    const logFile = join(logDir, `${name}.log`);
-    const child = await startChild<null>("./agent-child.ts", `${options.stateDir}:${name}`, input, logFile);
-    return { ...child, name, logFile, input };
-  });
-  const settled = await Promise.allSettled(starts);
-  const failed = settled.find((one) => one.status === "rejected");
-  const agents = settled.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
-  if (failed === undefined) return agents;
-  for (const agent of agents) agent.process.kill("SIGINT");
-  throw failed.reason;
+      children.flatMap((child) => child.process.pid ?? []),
+    );
+    return { runtimes, controlListener, agents };
+  } catch (error) {
+    terminateRuntimes(runtimes.children);
+    void controlListener?.close(0);
+    throw error;
+  }
 }
 
-/** Says when an agent ends that nobody asked to: its node is down after three missed beats. */
+type PortPublishing = {
+  readonly ports: PublishedPorts;
+  readonly follower: TableFollower;
+  readonly listeners: LocalMesh["listeners"];
+};
+
+/** Follows the routing table and keeps a listener open for each port it publishes. */
+function publishPorts(
+  { stateDir, listen, edgePort, log }: MeshOptions,
+  secrets: MeshSecrets,
+  plan: AddressPlan,
+  entryPort: number,
+  control: string,
+): PortPublishing {
+  const upstream = { host: "127.0.0.1", port: entryPort };
+  const ports = new PublishedPorts(upstream, secrets.entryKey, log, (closed) =>
+    writeClosedPorts(stateDir, closed),
+  );
+  let desired: readonly DesiredListener[] = [];
+  const balancer = { address: listen, defaultPort: edgePort };
+  const onTable = (table: RoutingTable): Promise<void> => {
+    desired = desiredListeners(table, plan, balancer);
+    return ports.apply(desired);
+  };
+  writeClosedPorts(stateDir, []);
+  const follower = followTable(control, secrets.token, onTable);
+  const listeners = () =>
+    desired.map((listener) => ({
+      ...listener,
+      openPort: ports.portOf(listener.key),
+      isRefused: ports.hasFailed(listener.key),
+    }));
+  return { ports, follower, listeners };
+}
+
+/** Logs each agent that exits by itself. Its node goes down after three missed heartbeats. */
 function watchAgents(parts: MeshParts, log: (line: string) => void): void {
-  for (const { name, logFile, exited, input } of parts.agents) {
-    const restart = `bin/waggle agent ${input.url} --name ${name} --address ${input.address} --state ${input.stateDir}`;
-    void exited.then((how) => {
-      if (!parts.isStopping)
-        log(`${name}: its agent ended (${how}), see ${logFile}; to bring it back: ${restart}`);
+  for (const agent of parts.agents) {
+    void agent.exited.then((exit) => {
+      if (parts.isStopping) return;
+      log(
+        `${agent.name}: its agent exited (${exit}), see ${agent.logFile}; to restart it: ${restartCommand(agent)}`,
+      );
     });
   }
 }
 
-function nodeNames(count: number): readonly string[] {
-  return Array.from({ length: count }, (_, index) => `node${index + 1}`);
-}
+type MeshParts = MeshProcesses &
+  Pick<PortPublishing, "ports" | "follower"> & {
+    readonly releaseLock: ReleaseLock;
+    readonly stateDir: string;
+    isStopping: boolean;
+  };
 
-async function fetchJoinToken(control: string, token: string): Promise<string> {
-  const response = await fetch(`${control}/swarm`, { headers: { authorization: `Bearer ${token}` } });
-  if (!response.ok)
-    throw new Error(`GET ${control}/swarm answered ${response.status}: ${await response.text()}`);
-  const { JoinTokens } = (await response.json()) as { JoinTokens: { Worker: string } };
-  return JoinTokens.Worker;
-}
-
-type LocalAgent = MeshChild<null> & {
-  readonly name: string;
-  readonly logFile: string;
-  readonly input: AgentInput;
-};
-
-type MeshParts = {
-  readonly ports: PublishedPorts;
-  readonly controlListener: Listener;
-  readonly follower: TableFollower;
-  readonly agents: readonly LocalAgent[];
-  readonly runtimes: Runtimes["runtimes"];
-  readonly release: ReleaseLock;
-  readonly stateDir: string;
-  isStopping: boolean;
-};
-
-/** Clients first, then what serves them, then what knows about it. */
+/** Stops the listeners, then the agents with their tasks, then the control API and the registry. */
 async function stopParts(parts: MeshParts): Promise<void> {
   parts.isStopping = true;
   parts.follower.stop();
   await parts.ports.close();
-  // SIGINT: stop now. With SIGTERM each would wait for its tasks to be replaced on nodes that are stopping as well.
+  // SIGINT: stop now. On SIGTERM each agent would wait for replacements on nodes that are stopping as well.
   await Promise.all(parts.agents.map((agent) => stopChild(agent, "SIGINT")));
   await stopOrphanedTasks(parts.stateDir);
   await parts.controlListener.close(controlGraceMs);
-  for (const runtime of parts.runtimes) await stopChild(runtime, "SIGTERM");
-  parts.release();
+  for (const runtime of parts.runtimes.children) await stopChild(runtime, "SIGTERM");
+  parts.releaseLock();
 }
 
 async function stopChild(child: MeshChild<unknown>, signal: "SIGINT" | "SIGTERM"): Promise<void> {
   child.process.kill(signal);
-  const patience = setTimeout(() => child.process.kill("SIGKILL"), childStopTimeoutMs);
+  const killTimer = setTimeout(() => child.process.kill("SIGKILL"), childStopTimeoutMs);
   await child.exited;
-  clearTimeout(patience);
+  clearTimeout(killTimer);
 }

@@ -1,26 +1,55 @@
-// What a mesh on this machine keeps in its state folder: its secrets, the operator's and the viewer's token and the key
-// its listeners vouch with, made once; and what it leaves there for `waggle` to find it by.
+// The state folder of a mesh on this machine: its lock, its secrets, and the files by which `waggle` finds the mesh.
 
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { readJsonFile, writeFileAtomically } from "../agent/files.ts";
+import { acquireLock } from "../agent/lock-file.ts";
 import { type ClosedPort, closedPortsFile } from "../cli/closed-ports.ts";
+
+/** Releases the lock; safe to call twice. */
+export type ReleaseLock = () => void;
+
+/**
+ * Locks `stateDir`, creating the folder if it is missing. Two meshes on one folder would run one registry twice, on
+ * the same database.
+ *
+ * @throws Error if a running process holds the lock
+ */
+export function lockStateFolder(stateDir: string): ReleaseLock {
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const lock = acquireLock(join(stateDir, "lock"));
+  if (lock.isAcquired) return lock.release;
+  const holder = lock.holderPid === null ? "" : ` (process ${lock.holderPid})`;
+  throw new Error(
+    `the mesh in ${stateDir} is already running${holder}: stop it first, or start another with --state DIR, --port N and --edge-port N`,
+  );
+}
+
+/** Creates a folder that only its owner can enter; restricts one that already exists. */
+export function privateFolder(stateDir: string, name: string): string {
+  const folder = join(stateDir, name);
+  mkdirSync(folder, { recursive: true });
+  chmodSync(folder, 0o700);
+  return folder;
+}
 
 const secret = z.string().min(16);
 const Secrets = z.object({
+  /** The operator's token. */
   token: secret,
-  /** Made at the next start where an earlier release wrote the file. */
+  /** Added at the next start if an earlier release wrote the file. */
   viewerToken: secret.default(newSecret),
+  /** Proves to the runtime that an `x-waggle-entry` header comes from a listener of this mesh. */
   entryKey: secret,
 });
 export type MeshSecrets = z.infer<typeof Secrets>;
 
 /**
- * Reads `<stateDir>/secrets.json`, or makes it; `isNew` says which.
+ * Reads `<stateDir>/secrets.json`, or creates it; `isNew` says which.
  *
- * @throws Error when the file is there but cannot be read: new secrets would lock every client of the mesh out
+ * @throws Error if the file exists and cannot be read: new secrets would lock out every client of the mesh
  */
 export function readSecrets(stateDir: string): { secrets: MeshSecrets; isNew: boolean } {
   const path = join(stateDir, "secrets.json");
@@ -39,12 +68,12 @@ function newSecret(): string {
   return randomBytes(24).toString("base64url");
 }
 
-/** Leaves word for `waggle` of where the mesh is: `<stateDir>/mesh.json`. */
+/** Writes `<stateDir>/mesh.json`, which gives `waggle` the address and token of the mesh. */
 export function writeContext(stateDir: string, control: string, token: string): void {
   writePrivateJson(join(stateDir, "mesh.json"), { control, token });
 }
 
-/** Leaves word for `waggle` of which published ports this machine could not open. */
+/** Writes the published ports that this machine could not open, for `waggle status`. */
 export function writeClosedPorts(stateDir: string, closed: readonly ClosedPort[]): void {
   writePrivateJson(join(stateDir, closedPortsFile), closed);
 }

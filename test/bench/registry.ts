@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startChild } from "../../src/local/child.ts";
-import type { RuntimeInput, RuntimeReady } from "../../src/local/runtime.ts";
+import type { RuntimeInput, RuntimeReady } from "../../src/local/runtime-child.ts";
 import { formatSpread, printRows, spreadOf } from "./report.ts";
 
 const rounds = 7;
@@ -25,7 +25,7 @@ export async function benchRegistry(): Promise<void> {
     secrets: { token, viewerToken: token, entryKey: token },
   };
   const runtime = await startChild<RuntimeReady>(
-    "./runtime.ts",
+    "./runtime-child.ts",
     "bench:runtime",
     input,
     join(stateDir, "log"),

@@ -139,7 +139,7 @@ export class MeshProcess {
 
   /** Process id of what starts workerd, and starts it anew when it dies. */
   runtimePid(name: "runtime" | "traffic" = "runtime"): number {
-    return this.#childPid("runtime.ts", name);
+    return this.#childPid("runtime-child.ts", name);
   }
 
   #childPid(program: string, name: string): number {
