@@ -1,4 +1,4 @@
-// The agent: makes a machine a node of the mesh and runs what the registry assigns to it.
+// The agent: joins a machine to the mesh as a node and runs the tasks that the registry assigns to it.
 
 import { resolve } from "node:path";
 import { MeshError } from "../domain/model/error.ts";
@@ -23,31 +23,33 @@ import { wait } from "./wait.ts";
 export { type AgentOptions, defaultAgentOptions } from "./options.ts";
 
 const logRotateIntervalMs = 30_000;
-/** How often a leaving agent looks whether its tasks have been replaced, milliseconds. */
+/** How often a leaving agent checks whether its tasks have been replaced, milliseconds. */
 const leavePollMs = 50;
 
 /**
- * Runs an agent until it is asked to stop (see stop-request.ts) or cannot go on.
+ * Runs an agent until a stop is requested (see stop-request.ts) or an error ends it.
  *
- * @returns the exit code: 0 when it stopped as asked, 1 when it could not go on; the last line logged says why
+ * @returns the exit code: 0 after a requested stop, 1 after an error, which is the last line logged
  */
-export async function runAgent(given: AgentOptions): Promise<number> {
-  // Log lines carry words from outside; none of them may end a line.
-  const log = (line: string) => given.log(`${new Date().toISOString()} ${line.replace(/\p{Cc}+/gu, " ")}`);
-  const options = { ...given, stateDir: resolve(given.stateDir), log };
+export async function runAgent(agentOptions: AgentOptions): Promise<number> {
+  // Log lines carry text from outside, which must not start a line of its own.
+  const log = (line: string) =>
+    agentOptions.log(`${new Date().toISOString()} ${line.replace(/\p{Cc}+/gu, " ")}`);
+  const options = { ...agentOptions, stateDir: resolve(agentOptions.stateDir), log };
   const stop = new StopRequest(log);
   try {
     routeUrl(options.url, "");
     const runtime = await makeRuntime(options);
-    const giveBack = acquireStateDir(options.stateDir);
+    const releaseStateDir = acquireStateDir(options.stateDir);
     try {
       await new NodeAgent(options, runtime, stop).run();
     } finally {
-      giveBack();
+      releaseStateDir();
     }
     return 0;
   } catch (error) {
-    // A state folder that cannot be written is the operator's to mend; anything else is a bug and keeps its stack.
+    // The operator can fix these, for example a read-only state folder. Any other error is a bug and keeps
+    // its stack.
     if (!(error instanceof MeshError) && !isSystemError(error)) throw error;
     log(error.message);
     return 1;
@@ -58,16 +60,16 @@ export async function runAgent(given: AgentOptions): Promise<number> {
 
 async function makeRuntime({ runtime, images, hostname, address, stateDir }: AgentOptions): Promise<Runtime> {
   if (runtime === "docker") {
-    throw new MeshError("runtime/invalid", "the docker runtime is not there yet; use --runtime process", {
+    throw new MeshError("runtime/invalid", "the docker runtime is not implemented; use --runtime process", {
       blame: "operator",
       retry: "never",
     });
   }
   const host = await listenHost(address);
   const records = new TaskRecords(stateDir);
-  const own = images === undefined ? [] : readImages(images);
+  const customImages = images === undefined ? [] : readImages(images);
   return new ProcessRuntime({
-    images: new Map([...builtInImages(process.env.PATH ?? ""), ...own]),
+    images: new Map([...builtInImages(process.env.PATH ?? ""), ...customImages]),
     ports: new PortAllocator(host, Date.now),
     nodeName: hostname,
     address,
@@ -110,38 +112,41 @@ class NodeAgent {
   }
 
   async run(): Promise<void> {
-    const sweep = setInterval(() => this.#rotateLogs(), logRotateIntervalMs);
+    const logRotation = setInterval(() => this.#rotateLogs(), logRotateIntervalMs);
     try {
       await this.#tasks.restore(this.#runtime);
       await this.#runNodes();
     } finally {
-      clearInterval(sweep);
+      clearInterval(logRotation);
       this.#reporter.clear();
     }
   }
 
-  /** Is one node after another: whoever is removed from the mesh, and still has a token that lets in, joins anew. */
+  /**
+   * Runs as one node after another: an agent that is removed from the mesh joins again if it has a join
+   * token.
+   */
   async #runNodes(): Promise<void> {
     this.#membership = readMembership(this.#options.stateDir);
-    for (let times = 1; ; times++) {
+    for (let sessions = 1; ; sessions++) {
       if (this.#membership === null) await this.#join();
       if (this.#membership === null) return this.#stopOrDetachTasks();
       const end = await this.#runSession(this.#membership);
       if (end === "closed") return;
       await this.#handleSessionEnd(end);
-      await wait(jitteredBackoffMs(times, Math.random()), this.#stop.requested);
+      await wait(jitteredBackoffMs(sessions, Math.random()), this.#stop.requested);
     }
   }
 
-  /** Leaves `#membership` null when it was asked to stop first. */
+  /** Sets `#membership`, unless a stop is requested first. */
   async #join(): Promise<void> {
     const { url, token, log, stateDir } = this.#options;
     try {
       if (token === undefined) throw notJoinedError();
-      const input = { url, token, node: describeNode(this.#options), random: Math.random, log };
-      this.#membership = await joinMesh(input, this.#stop.requested);
+      const joinOptions = { url, token, node: describeNode(this.#options), random: Math.random, log };
+      this.#membership = await joinMesh(joinOptions, this.#stop.requested);
     } catch (error) {
-      // No node of any mesh: what it still runs is nobody's.
+      // Joining failed, so no mesh owns the tasks that still run here.
       await this.#tasks.stopAll();
       throw error;
     }
@@ -150,7 +155,7 @@ class NodeAgent {
     log(`joined as node ${this.#membership.nodeId}`);
   }
 
-  /** Holds the connection of one node until there is nothing to hold. */
+  /** Runs the session of one node until it ends, or until a stop is requested and the node has left. */
   async #runSession(membership: JoinReply): Promise<SessionEnd> {
     const { url, log } = this.#options;
     const session = new Session({
@@ -167,14 +172,14 @@ class NodeAgent {
       random: Math.random,
     });
     this.#session = session;
-    const over = new AbortController();
-    const held = session.run(over.signal);
-    const asked = waitForAbort(this.#stop.requested).then(() => "asked" as const);
-    const how = await Promise.race([held, asked]);
-    if (how !== "asked") return how;
+    const sessionAbort = new AbortController();
+    const sessionEnd = session.run(sessionAbort.signal);
+    const stopRequested = waitForAbort(this.#stop.requested).then(() => "stop" as const);
+    const first = await Promise.race([sessionEnd, stopRequested]);
+    if (first !== "stop") return first;
     await this.#leave(session);
-    over.abort();
-    await held;
+    sessionAbort.abort();
+    await sessionEnd;
     return "closed";
   }
 
@@ -185,16 +190,16 @@ class NodeAgent {
       tasks: this.#tasks.reports(nodeId),
     } as const;
     this.#reporter.clear();
-    // A hello takes back a leaving said on an earlier socket.
+    // A hello cancels a `leaving` of an earlier socket, so it is sent again.
     return this.#isLeaving ? [hello, { type: "leaving" }] : [hello];
   }
 
-  /** What follows when the registry will not have this agent: join again, or end. */
+  /** Prepares to join again, or throws if the registry refuses this agent for good. */
   async #handleSessionEnd(end: SessionEnd): Promise<void> {
     const { log, token, stateDir } = this.#options;
-    const why = this.#session?.lastRefusal ?? "";
+    const reason = this.#session?.lastRefusal ?? "";
     if (end === "not-a-member") {
-      log(`this machine is no node of the mesh any more (${why})`);
+      log(`this machine is no longer a node of the mesh (${reason})`);
       this.#membership = null;
       if (token !== undefined) return;
       await this.#tasks.stopAll();
@@ -204,14 +209,15 @@ class NodeAgent {
       await this.#tasks.stopAll();
       throw fatalError(
         "agent/conflict",
-        `another agent speaks as this node now: is ${stateDir} a copy of its folder?`,
+        `another agent has connected as this node: is ${stateDir} a copy of its state folder?`,
       );
     }
-    // A release of the registry that does not understand this agent: another agent may, and finds the tasks.
+    // The registry's release does not support this agent. An agent of another release can take over the
+    // tasks.
     await this.#tasks.detachAll();
     throw fatalError(
       "agent/invalid",
-      `the registry refused this agent (${why}); is its version right for this mesh?`,
+      `the registry refused this agent (${reason}); does its version match the mesh?`,
     );
   }
 
@@ -220,14 +226,14 @@ class NodeAgent {
     if (onStop === "keep") return this.#stopOrDetachTasks();
     this.#isLeaving = true;
     const { immediate } = this.#stop;
-    // Said also when nobody is waited for: replacements must not be placed here.
+    // Sent also for an immediate stop, so that the scheduler places no replacement here.
     session.send({ type: "leaving" });
-    const untilMs = Date.now() + drainTimeoutMs;
+    const deadlineMs = Date.now() + drainTimeoutMs;
     const isNeeded = () => this.#tasks.hasDesiredRunning() || this.#tasks.hasUnreleased();
-    while (isNeeded() && Date.now() < untilMs && !immediate.aborted) await wait(leavePollMs, immediate);
+    while (isNeeded() && Date.now() < deadlineMs && !immediate.aborted) await wait(leavePollMs, immediate);
     const isReplaced = !isNeeded();
     if (!isReplaced && !immediate.aborted)
-      log("not all tasks could be replaced elsewhere in time; stopping them");
+      log("not all tasks were replaced on other nodes in time; stopping them");
     if (isReplaced) await Promise.race([this.#tasks.allEnded(), waitForAbort(immediate)]);
     await this.#stopOrDetachTasks();
     this.#reporter.flush();
@@ -237,7 +243,7 @@ class NodeAgent {
 
   async #stopOrDetachTasks(): Promise<void> {
     if (this.#options.onStop === "keep") {
-      this.#options.log("tasks go on running for the next agent of this state folder");
+      this.#options.log("tasks keep running for the next agent of this state folder");
       return this.#tasks.detachAll();
     }
     await this.#tasks.stopAll();
@@ -247,7 +253,7 @@ class NodeAgent {
     try {
       this.#records.rotateLogs();
     } catch (error) {
-      this.#options.log(`cannot shorten the tasks' logs: ${(error as Error).message}`);
+      this.#options.log(`cannot rotate the logs of tasks: ${(error as Error).message}`);
     }
   }
 }
@@ -259,7 +265,7 @@ function isSystemError(error: unknown): error is Error {
 function notJoinedError(): MeshError {
   return fatalError(
     "join/unauthorized",
-    "this machine has to join the mesh: start the agent with --join TOKEN (waggle join-token prints it, and so does docker swarm join-token worker)",
+    "this machine has not joined the mesh: start the agent with --join TOKEN (waggle join-token or docker swarm join-token worker prints it)",
   );
 }
 

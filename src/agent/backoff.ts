@@ -1,13 +1,16 @@
-// Backoff: how long to wait before dialling again.
+// Backoff between connection attempts.
 
-/** Full jitter (every delay between nothing and the bound is as likely) keeps a mesh's agents from redialling as one. */
+/**
+ * Full jitter: the delay is uniform between 0 and the bound, so that the agents of a mesh do not reconnect
+ * together.
+ */
 const backoffBaseMs = 250;
 const backoffMaxMs = 10_000;
 
 /**
- * The delay before a further try, milliseconds.
+ * The delay before the next attempt, milliseconds.
  *
- * @param failures tries that failed in a row, at least 1
+ * @param failures failed attempts in a row, at least 1
  * @param random in [0, 1)
  * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */

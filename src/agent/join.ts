@@ -1,11 +1,11 @@
-// Joining: a machine becomes a node of the mesh, once; the credential it gets is kept in its state folder.
+// Joining: registers this machine as a node of the mesh and returns the node's credential.
 
 import { MeshError } from "../domain/model/error.ts";
 import { JoinReply, type NodeDescription, protocolVersion } from "../protocol/agent.ts";
 import { jitteredBackoffMs } from "./backoff.ts";
 import { wait } from "./wait.ts";
 
-/** A registry that accepts the connection and then says nothing is given up on after this. */
+/** Time-out of one join request. */
 const joinTimeoutMs = 10_000;
 
 type JoinOptions = {
@@ -16,13 +16,17 @@ type JoinOptions = {
   readonly log: (line: string) => void;
 };
 
-/** Where a route of the control URL is, whether or not the URL ends in a slash. */
+/**
+ * The URL of a route under the control URL, which may end in a slash or not.
+ *
+ * @throws MeshError url/invalid
+ */
 export function routeUrl(url: string, route: string): URL {
   try {
     const base = new URL(url.endsWith("/") ? url : `${url}/`);
     if (base.protocol === "http:" || base.protocol === "https:") return new URL(route, base);
   } catch {
-    // Said below.
+    // Reported below.
   }
   throw new MeshError(
     "url/invalid",
@@ -32,71 +36,71 @@ export function routeUrl(url: string, route: string): URL {
 }
 
 /**
- * Joins the mesh. Keeps trying while the registry is out of reach, and says why each time the reason changes.
+ * Joins the mesh. Retries while the registry cannot be reached, and logs the reason each time it changes.
  *
- * @returns null when `signal` aborted first
- * @throws MeshError when trying again cannot help: a bad token, an address the mesh refuses, a URL of something else
+ * @returns null if `signal` aborts first
+ * @throws MeshError if retrying cannot help: a bad token, a refused address, a URL of another server
  */
-export async function joinMesh(input: JoinOptions, signal: AbortSignal): Promise<JoinReply | null> {
-  const target = routeUrl(input.url, "mesh/join");
-  let said = "";
+export async function joinMesh(options: JoinOptions, signal: AbortSignal): Promise<JoinReply | null> {
+  const target = routeUrl(options.url, "mesh/join");
+  let loggedReason = "";
   for (let failures = 1; !signal.aborted; failures++) {
-    const tried = await tryJoin(target, input, signal);
-    if ("reply" in tried) return tried.reply;
+    const attempt = await tryJoin(target, options, signal);
+    if ("reply" in attempt) return attempt.reply;
     if (signal.aborted) return null;
-    if (tried.why !== said) input.log(`cannot join yet: ${tried.why}; trying again until it works`);
-    said = tried.why;
-    await wait(jitteredBackoffMs(failures, input.random()), signal);
+    if (attempt.reason !== loggedReason) options.log(`cannot join yet: ${attempt.reason}; retrying`);
+    loggedReason = attempt.reason;
+    await wait(jitteredBackoffMs(failures, options.random()), signal);
   }
   return null;
 }
 
-type JoinAttempt = { readonly reply: JoinReply } | { readonly why: string };
+type JoinAttempt = { readonly reply: JoinReply } | { readonly reason: string };
 
-async function tryJoin(target: URL, input: JoinOptions, signal: AbortSignal): Promise<JoinAttempt> {
+async function tryJoin(target: URL, options: JoinOptions, signal: AbortSignal): Promise<JoinAttempt> {
   let response: Response;
   let text: string;
   try {
     response = await fetch(target, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ protocol: protocolVersion, token: input.token, node: input.node }),
+      body: JSON.stringify({ protocol: protocolVersion, token: options.token, node: options.node }),
       redirect: "error",
       signal: AbortSignal.any([signal, AbortSignal.timeout(joinTimeoutMs)]),
     });
     text = await response.text();
   } catch (error) {
-    return { why: `the registry at ${target.origin} is out of reach: ${causeOf(error)}` };
+    return { reason: `cannot reach the registry at ${target.origin}: ${causeOf(error)}` };
   }
   if (response.ok) return { reply: readReply(target, text) };
   const message = messageOf(text) || `status ${response.status}`;
   if (canRetryJoin(response.status))
-    return { why: `${target.origin} answered ${response.status}: ${message}` };
+    return { reason: `${target.origin} answered ${response.status}: ${message}` };
   throw joinRefusal(target, response.status, message);
 }
 
-/** 409: another node of this name is still up, until its missed beats tell. */
+/** 409: another node of this name is up, or has not missed enough heartbeats yet to be down. */
 function canRetryJoin(status: number): boolean {
   return status >= 500 || status === 408 || status === 409 || status === 429;
 }
 
 function joinRefusal(target: URL, status: number, message: string): MeshError {
-  const facts = { blame: "operator", retry: "never" } as const;
+  const details = { blame: "operator", retry: "never" } as const;
   if (status === 401 || status === 403) {
     return new MeshError(
       "join/unauthorized",
-      `the join token was refused (${message}); print the one in force with: waggle join-token (or docker swarm join-token worker)`,
-      facts,
+      `the join token was refused (${message}); print the current one with: waggle join-token (or docker swarm join-token worker)`,
+      details,
     );
   }
   if (status === 404 || status === 405) {
     return new MeshError(
       "join/not-found",
       `${target.origin} answered ${status} to POST ${target.pathname}: this is not the control URL of a mesh`,
-      facts,
+      details,
     );
   }
-  return new MeshError("join/invalid", `${target.origin} refused this node: ${message}`, facts);
+  return new MeshError("join/invalid", `${target.origin} refused this node: ${message}`, details);
 }
 
 function readReply(target: URL, text: string): JoinReply {
@@ -105,7 +109,7 @@ function readReply(target: URL, text: string): JoinReply {
   } catch (cause) {
     throw new MeshError(
       "join/invalid",
-      `cannot read what ${target.href} answered ("${text.slice(0, 80)}"): is this the control URL of a mesh?`,
+      `cannot read the response of ${target.href} ("${text.slice(0, 80)}"): is this the control URL of a mesh?`,
       { blame: "operator", retry: "never", cause },
     );
   }
@@ -120,7 +124,7 @@ function messageOf(text: string): string {
   }
 }
 
-/** `fetch failed` says nothing; its cause does. */
+/** The message of a failed fetch. The error itself only says "fetch failed"; its cause has the reason. */
 function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === "TimeoutError") return `no answer within ${joinTimeoutMs / 1000} s`;

@@ -1,21 +1,22 @@
-// A lock file: one process at a time has a folder. What a process that is gone left behind counts for nothing.
+// A lock file that one process holds at a time. The lock of a process that has ended is stale and is taken
+// over.
 
 import { rmSync, writeFileSync } from "node:fs";
 import { readJsonFile } from "./files.ts";
 import { identify, isRunning, ProcessIdentity } from "./process-identity.ts";
 
-/** Times a stale lock is removed and tried again: another process may be doing the same. */
+/** Attempts to replace a stale lock: another process may be replacing it at the same time. */
 const maxLockAttempts = 3;
 
-/** The lock, or who has it; `holderPid` is null when that cannot be told. */
+/** The lock, or the process that holds it; `holderPid` is null if it is unknown. */
 type LockResult =
   | { readonly isAcquired: true; readonly release: () => void }
   | { readonly isAcquired: false; readonly holderPid: number | null };
 
-/** Takes the lock file `path` for this process. `release` may be called twice. */
+/** Acquires the lock file `path` for this process. `release` is safe to call twice. */
 export function acquireLock(path: string): LockResult {
   const self = identify(process.pid);
-  for (let tries = 0; tries < maxLockAttempts; tries++) {
+  for (let attempt = 0; attempt < maxLockAttempts; attempt++) {
     if (createLockFile(path, JSON.stringify(self))) {
       return { isAcquired: true, release: () => rmSync(path, { force: true }) };
     }

@@ -1,25 +1,31 @@
-// What an agent says of its machine.
+// The description of this machine that an agent sends to the registry.
 
 import { readFileSync } from "node:fs";
 import { arch, availableParallelism, platform, totalmem } from "node:os";
 import type { NodeDescription } from "../protocol/agent.ts";
 
-/** Processor names as `docker node inspect` has them (`uname -m`) where Node's differ. */
+/** Processor names of `docker node inspect` (`uname -m`), where Node.js has others. */
 const architectures: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64", ia32: "i386" };
 
-/** This machine as a node: CPU in billionths of a processor, memory in bytes, both as far as this process may use them. */
+/**
+ * Describes this machine. CPU (billionths of a processor) and memory (bytes) are those available to this
+ * process.
+ */
 export function describeNode(
-  named: Pick<NodeDescription, "hostname" | "address" | "runtime">,
+  configured: Pick<NodeDescription, "hostname" | "address" | "runtime">,
 ): NodeDescription {
   return {
-    ...named,
+    ...configured,
     platform: { os: platform(), arch: architectures[arch()] ?? arch() },
     resources: { nanoCpus: availableParallelism() * 1e9, memoryBytes: memoryBytes() },
     engineVersion: agentVersion(),
   };
 }
 
-/** A container's limit when there is one below the machine's memory. 0 and absurdly large both mean none. */
+/**
+ * The memory limit of the container, or the machine's memory. Without a limit, Node.js reports 0 or a huge
+ * number.
+ */
 function memoryBytes(): number {
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();

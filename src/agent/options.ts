@@ -1,29 +1,29 @@
-// What an agent is told when it is started.
+// The options of an agent, and their defaults.
 
 export type AgentOptions = {
   /** The control URL of the mesh: `https://control.example.com`, `http://127.0.0.1:8787`. */
   readonly url: string;
-  /** The join token; not needed once the node has joined and its state folder is kept. */
+  /** The join token. Not needed if the state folder has the credential of a node. */
   readonly token?: string;
-  /** Holds the node's credential, its tasks' records and logs. One agent at a time. */
+  /** The folder of the node's credential, task records and logs. One agent at a time can use it. */
   readonly stateDir: string;
   readonly hostname: string;
-  /** Host part under which this node's tasks are dialled: a DNS name, or an IP address of this machine. */
+  /** Host at which the mesh dials this node's tasks: a DNS name, or an IP address of this machine. */
   readonly address: string;
   readonly runtime: "process" | "docker";
   /** A JSON file with further images of the process runtime, see runtimes/images.ts. */
   readonly images?: string;
-  /** How long a leaving agent waits for its tasks to be replaced elsewhere, milliseconds. */
+  /** How long a leaving agent waits for replacements of its tasks on other nodes, milliseconds. */
   readonly drainTimeoutMs: number;
-  /** `keep`: tasks go on running when the agent ends, for the next agent of this state folder. */
+  /** `keep`: tasks keep running after the agent ends, for the next agent of this state folder. */
   readonly onStop: "stop" | "keep";
-  /** Called each time the registry has taken this node in and sent its assignment. */
+  /** Called after each assignment that the registry sends. */
   readonly onAssigned?: () => void;
-  /** Takes one line of what happens, time-stamped, without line end. Nothing secret is in it. */
+  /** Writes one log line, which has a timestamp, no line end and no secrets. */
   readonly log: (line: string) => void;
 };
 
-/** What `waggle agent` uses where nothing else is said. */
+/** The defaults of `waggle agent`. */
 export const defaultAgentOptions = {
   stateDir: ".waggle-agent",
   runtime: "process",

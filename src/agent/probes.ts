@@ -1,9 +1,9 @@
-// Probes: whether a task answers, told in HAProxy's words.
+// Probes of a task, with results in HAProxy's words.
 //
 //   L4OK in 0ms          connected              L7OK/200 in 3ms     answered 2xx or 3xx
 //   L4CON in 0ms         refused or no route    L7STS/503 in 2ms    answered another status
-//   L4TOUT in 1000ms     no connection in time  L7TOUT in 1000ms    connected, no answer in time
-//                                               L7RSP in 1ms        answered something that is not HTTP
+//   L4TOUT in 1000ms     no connection in time  L7TOUT in 1000ms    connected, no response in time
+//                                               L7RSP in 1ms        the response is not HTTP
 
 import { Agent, request } from "node:http";
 import { connect, type Socket } from "node:net";
@@ -12,19 +12,19 @@ import type { Endpoint } from "../domain/model/task.ts";
 
 export type ProbeResult = { readonly ok: boolean; readonly text: string };
 
-/** Probes a task; an abort ends it early with whatever it then looks like. */
+/** Probes a task. An abort ends the probe early, as a time-out does. */
 export type TaskProber = (
   endpoints: readonly Endpoint[],
   probe: ProbeSpec,
   signal: AbortSignal,
 ) => Promise<ProbeResult>;
 
-/** How long one probe may take, milliseconds. */
+/** Time-out of one probe, milliseconds. */
 export const probeTimeoutMs = 1_000;
 
 /**
- * Asks all a task's ports at once: the first as `probe` says, the others for a connection. The first that fails is
- * the answer, with its target port where that is not the first.
+ * Probes all ports of a task at once: the first as `probe` says, the others by a connection. If some fail,
+ * the result is that of the first of them; it names the target port unless that is the task's first.
  */
 export const probeTask: TaskProber = async (endpoints, probe, signal) => {
   const results = await Promise.all(
@@ -54,29 +54,29 @@ function probeTcp(address: ProbeAddress, signal: AbortSignal): Promise<ProbeResu
 
 function probeHttp({ host, port }: ProbeAddress, path: string, signal: AbortSignal): Promise<ProbeResult> {
   return runWithTimeout((finish) => {
-    let connected = false;
-    // Each probe dials anew: a connection kept from a healthier time would hide that no new one is accepted.
+    let isConnected = false;
+    // Each probe opens a connection. A kept one would hide that the task accepts no new connections.
     const agent = new Agent({ keepAlive: false });
     const headers = { "user-agent": "waggle-probe", connection: "close" };
-    const asked = request({ host, port, path, method: "GET", agent, headers });
-    asked.once("socket", (socket: Socket) => {
+    const outgoing = request({ host, port, path, method: "GET", agent, headers });
+    outgoing.once("socket", (socket: Socket) => {
       socket.once("connect", () => {
-        connected = true;
+        isConnected = true;
       });
     });
-    asked.once("response", ({ statusCode = 0 }) => {
+    outgoing.once("response", ({ statusCode = 0 }) => {
       const ok = statusCode >= 200 && statusCode < 400;
       finish(ok, `${ok ? "L7OK" : "L7STS"}/${statusCode}`);
     });
-    asked.on("error", () => finish(false, connected ? "L7RSP" : "L4CON"));
-    asked.end();
-    return { cancel: () => asked.destroy(), timeoutWord: () => (connected ? "L7TOUT" : "L4TOUT") };
+    outgoing.on("error", () => finish(false, isConnected ? "L7RSP" : "L4CON"));
+    outgoing.end();
+    return { cancel: () => outgoing.destroy(), timeoutWord: () => (isConnected ? "L7TOUT" : "L4TOUT") };
   }, signal);
 }
 
 type ProbeAttempt = { readonly cancel: () => void; readonly timeoutWord: () => string };
 
-/** Runs one attempt against the clock; it is over once, whatever happens after. */
+/** Runs one attempt with a time-out. Only the first result counts. */
 function runWithTimeout(
   begin: (finish: (ok: boolean, word: string) => void) => ProbeAttempt,
   signal: AbortSignal,

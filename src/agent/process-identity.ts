@@ -1,4 +1,4 @@
-// Which process a process id means: the id and when it started, since ids come round again.
+// The identity of a process: its id and its start time, because the system reuses ids.
 
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
@@ -11,23 +11,24 @@ export const ProcessIdentity = z.object({
 });
 export type ProcessIdentity = Readonly<z.infer<typeof ProcessIdentity>>;
 
-/** The running process of this id; null when there is none, or only its zombie. */
+/** The running process with this id; null if it has ended, also if a zombie is left. */
 export function identify(pid: number): ProcessIdentity | null {
   const started = process.platform === "linux" ? startedOnLinux(pid) : startedByPs(pid);
   return started === null ? null : { pid, started };
 }
 
-/** Whether that very process still runs. */
-export function isRunning(known: ProcessIdentity): boolean {
-  // Spares a `ps` per look where there is no /proc.
-  if (!exists(known.pid)) return false;
-  return identify(known.pid)?.started === known.started;
+/** Whether this process still runs. A later process with the same id does not count. */
+export function isRunning(identity: ProcessIdentity): boolean {
+  // Avoids a `ps` on systems without /proc.
+  if (!exists(identity.pid)) return false;
+  return identify(identity.pid)?.started === identity.started;
 }
 
 /**
- * The process group leader started with this variable in its environment. Linux only; null elsewhere.
+ * Finds the process group leader that was started with this environment variable (`NAME=value`). Linux only;
+ * null on other systems.
  *
- * Finds a task whose agent was killed between starting it and writing down its process id.
+ * Used for a task whose agent was killed after it started the task and before it saved the process id.
  */
 export function findByEnvironment(variable: string): ProcessIdentity | null {
   if (process.platform !== "linux") return null;
@@ -36,8 +37,8 @@ export function findByEnvironment(variable: string): ProcessIdentity | null {
     const environment = readOrNull(`/proc/${name}/environ`)?.split("\0");
     if (!environment?.includes(variable)) continue;
     const isLeader = statFields(Number(name))?.[2] === name;
-    const found = isLeader ? identify(Number(name)) : null;
-    if (found !== null) return found;
+    const leader = isLeader ? identify(Number(name)) : null;
+    if (leader !== null) return leader;
   }
   return null;
 }
@@ -57,7 +58,9 @@ function startedOnLinux(pid: number): string | null {
   return fields[19] ?? null;
 }
 
-/** Fields of /proc/PID/stat from the third (state) on: the second, the program's name, may hold anything. */
+/**
+ * The fields of /proc/PID/stat from the third (state) on. The second, the program's name, may contain spaces.
+ */
 function statFields(pid: number): string[] | null {
   const stat = readOrNull(`/proc/${pid}/stat`);
   return stat === null ? null : stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -1,9 +1,9 @@
-// Reports: what is told to the registry, and when. A new state is told at once; several within one turn of the event
-// loop, or a mere step of a health count, go out together.
+// Sends task reports to the registry. A new state is sent at once, together with all changes of the same turn
+// of the event loop; a step of a health counter waits for other changes.
 
 import type { TaskReport } from "../protocol/agent.ts";
 
-/** How long a step of a health count may wait for company, milliseconds. */
+/** How long a step of a health counter waits for other changes, milliseconds. */
 const reportBatchMs = 200;
 
 export class Reporter {
@@ -14,29 +14,28 @@ export class Reporter {
   #timer: NodeJS.Timeout | null = null;
 
   /**
-   * @param send false when there is nobody to tell; the next hello tells it all
-   * @param read the present report of a task; null when it is nothing to be told
+   * @param send returns false without a connection; the next hello then carries all reports
+   * @param read the current report of a task; null if there is none to send
    */
   constructor(send: (tasks: TaskReport[]) => boolean, read: (id: string) => TaskReport | null) {
     this.#send = send;
     this.#read = read;
   }
 
-  /** Takes note that a task's report changed. */
   markChanged(id: string, what: "state" | "health"): void {
     this.#changed.add(id);
     if (what === "state") this.#immediate ??= setImmediate(() => this.flush());
     else this.#timer ??= setTimeout(() => this.flush(), reportBatchMs).unref();
   }
 
-  /** Tells all that is not told yet, now. */
+  /** Sends all pending reports now. */
   flush(): void {
     const tasks = [...this.#changed].map(this.#read).filter((report) => report !== null);
     this.clear();
     if (tasks.length > 0) this.#send(tasks);
   }
 
-  /** Drops what is not told yet: a hello has just said it. */
+  /** Drops pending reports, for example because a hello has carried them. */
   clear(): void {
     this.#changed.clear();
     if (this.#immediate !== null) clearImmediate(this.#immediate);

@@ -1,9 +1,10 @@
-// The session: an agent's socket to the registry, redialled for as long as redialling can help.
+// The session: an agent's WebSocket to the registry, reconnected until the registry refuses the agent.
 //
-// Each socket begins with a hello, answered by an assignment. The agent pings; a socket without an answer for as long
-// as the registry would wait for us is dead, however open it looks. After such a silence (a lost link, a machine that
-// slept, a process that was stopped) what was assigned before is stale: the registry has given our tasks to others.
-// The session is current again only once a new socket has brought a new assignment.
+// On each socket the agent sends a hello first and the registry replies with an assignment. The agent sends
+// pings. If the registry is silent for as long as it would wait for an agent, the socket is dead. After such
+// a silence (a lost connection, a machine that slept, a stopped process) the assignment is stale: the
+// registry has moved the tasks to other nodes. The session is current again once a new socket has brought a
+// new assignment.
 
 import WebSocket from "ws";
 import {
@@ -20,17 +21,17 @@ import { jitteredBackoffMs } from "./backoff.ts";
 import { routeUrl } from "./join.ts";
 import { wait } from "./wait.ts";
 
-/** After this long without a word the other side is gone, and so are we to it. */
+/** Without a message for this long, each side considers the other gone. */
 const registryTimeoutMs = heartbeatMs * maxMissedHeartbeats;
 const registryHandshakeTimeoutMs = 10_000;
-/** A socket that held this long was no failure: the next dial starts the backoff anew. */
+/** A socket open for this long was no failure: its end restarts the backoff. */
 const stableSocketMs = 10_000;
-/** An assignment of 10,000 tasks is about 5 MiB. */
+/** Limit of one message. An assignment of 10,000 tasks is about 5 MiB. */
 const maxRegistryMessageBytes = 32 * 1024 * 1024;
-/** Frames of one socket that cannot be read and are still logged. */
+/** Number of unreadable frames of one socket that are logged. */
 const maxLoggedFrames = 5;
 
-/** How a socket ended. `status` is that of a refused upgrade. */
+/** The end of a socket. `status` is the HTTP status of a refused upgrade. */
 export type RegistrySocketEnd = {
   readonly code: number;
   readonly reason: string;
@@ -38,16 +39,16 @@ export type RegistrySocketEnd = {
   readonly lifetimeMs: number;
 };
 
-/** Why a session is over: the agent has to act, redialling does not help. */
+/** Why a session ended. Except for `closed`, reconnecting does not help. */
 export type SessionEnd = "closed" | "not-a-member" | "superseded" | "refused";
 
 type ReconnectDecision = { readonly end: SessionEnd } | { readonly redialAfterMs: number };
 
 /**
- * What follows from the end of a socket.
+ * Decides whether and when to reconnect after a socket has ended.
  *
- * @param failures short-lived sockets in a row, this one included
- * @param wasEverOpen whether any socket of this agent was
+ * @param failures short-lived sockets in a row, including this one
+ * @param wasEverOpen whether any socket of this session was open
  */
 export function decideReconnect(
   closed: RegistrySocketEnd,
@@ -57,7 +58,8 @@ export function decideReconnect(
 ): ReconnectDecision {
   if (closed.code === closeCodes.notAMember || closed.status === 401) return { end: "not-a-member" };
   if (closed.code === closeCodes.superseded) return { end: "superseded" };
-  // A request the registry cannot understand. Once it could, so a release is being rolled out or back: tasks go on.
+  // The registry does not support this agent. If it did before, a deployment is in progress, and reconnecting
+  // helps.
   if ((closed.status === 400 || closed.status === 426) && !wasEverOpen) return { end: "refused" };
   if (closed.code === closeCodes.missedHeartbeats && failures <= 1) return { redialAfterMs: 0 };
   return { redialAfterMs: jitteredBackoffMs(Math.max(1, failures), random) };
@@ -66,33 +68,35 @@ export function decideReconnect(
 type SessionOptions = {
   readonly url: string;
   readonly membership: JoinReply;
-  /** What to say first on each socket: a hello, and what it left unsaid. */
+  /** The first messages on each socket: a hello and what belongs with it. */
   readonly greeting: () => readonly AgentMessage[];
   readonly onAssignment: (assignment: Assignment) => void;
-  /** The registry wants these tasks probed now. */
+  /** The registry requests a probe of these tasks now. */
   readonly onProbe: (taskIds: readonly string[]) => void;
   readonly log: (line: string) => void;
   readonly nowMs: () => number;
   readonly random: () => number;
 };
 
-/** One agent's standing connection. */
 export class Session {
   readonly #options: SessionOptions;
   #socket: WebSocket | null = null;
-  /** Last word from the registry that vouches for the assignment we hold, epoch milliseconds. */
+  /** When the registry last confirmed the assignment, epoch milliseconds. */
   #confirmedAtMs = Number.NEGATIVE_INFINITY;
   #wasEverOpen = false;
   #failures = 0;
-  /** The last reason logged for a dial that failed; one line each is enough. */
+  /** The last line logged for a lost or failed connection; it is not repeated. */
   #lastLogged = "";
+  /** Why the last socket ended, for messages. */
   lastRefusal = "";
 
   constructor(options: SessionOptions) {
     this.#options = options;
   }
 
-  /** Whether the registry was heard lately enough that the assignment we hold is still ours. */
+  /**
+   * Whether the registry confirmed the assignment recently enough that its tasks still belong to this node.
+   */
   isCurrent(): boolean {
     return this.#options.nowMs() - this.#confirmedAtMs <= registryTimeoutMs;
   }
@@ -101,28 +105,28 @@ export class Session {
     return this.#socket?.readyState === WebSocket.OPEN;
   }
 
-  /** Sends a message; false when there is no open socket (the next hello says it all again). */
+  /** Sends a message; false without an open socket (the next hello carries everything). */
   send(message: AgentMessage): boolean {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
     this.#socket.send(JSON.stringify(message));
     return true;
   }
 
-  /** Dials and redials until `signal` aborts or the registry says that it will not help. */
+  /** Connects and reconnects until `signal` aborts or reconnecting does not help. */
   async run(signal: AbortSignal): Promise<SessionEnd> {
     while (!signal.aborted) {
       const closed = await this.#connect(signal);
       if (signal.aborted) break;
       this.#failures = closed.lifetimeMs >= stableSocketMs ? 1 : this.#failures + 1;
-      const next = decideReconnect(closed, this.#failures, this.#wasEverOpen, this.#options.random());
-      this.#logClose(closed, next);
-      if ("end" in next) return next.end;
-      await wait(next.redialAfterMs, signal);
+      const decision = decideReconnect(closed, this.#failures, this.#wasEverOpen, this.#options.random());
+      this.#logClose(closed, decision);
+      if ("end" in decision) return decision.end;
+      await wait(decision.redialAfterMs, signal);
     }
     return "closed";
   }
 
-  /** One socket from dial to end. */
+  /** Runs one socket from the connection attempt to its end. */
   #connect(signal: AbortSignal): Promise<RegistrySocketEnd> {
     const { nowMs } = this.#options;
     const socket = this.#dial();
@@ -179,16 +183,16 @@ export class Session {
     this.#lastLogged = "";
     log("connected to the registry");
     socket.on("message", (data, isBinary) => {
-      // Frames can lie in a socket from before the machine slept: they are as stale as the silence is long.
+      // After a silence the socket may hold frames from before the machine slept. They are stale.
       if (nowMs() - received.lastMessageAtMs > registryTimeoutMs) return socket.terminate();
       received.lastMessageAtMs = nowMs();
       this.#receive(isBinary ? "(binary)" : data.toString(), received);
     });
-    const beat = setInterval(() => {
+    const heartbeat = setInterval(() => {
       if (nowMs() - received.lastMessageAtMs > registryTimeoutMs) socket.terminate();
       else if (socket.readyState === WebSocket.OPEN) socket.send("ping");
     }, heartbeatMs);
-    socket.once("close", () => clearInterval(beat));
+    socket.once("close", () => clearInterval(heartbeat));
     for (const message of greeting()) socket.send(JSON.stringify(message));
   }
 
@@ -214,20 +218,22 @@ export class Session {
     onAssignment(message);
   }
 
-  #logClose(closed: RegistrySocketEnd, next: ReconnectDecision): void {
+  #logClose(closed: RegistrySocketEnd, decision: ReconnectDecision): void {
     const { log } = this.#options;
-    const how = closed.status === undefined ? `${closed.code}` : `status ${closed.status}`;
-    const why = closed.reason === "" ? how : `${how}: ${closed.reason}`;
-    this.lastRefusal = why;
-    if ("end" in next) return;
+    const code = closed.status === undefined ? `${closed.code}` : `status ${closed.status}`;
+    const reason = closed.reason === "" ? code : `${code}: ${closed.reason}`;
+    this.lastRefusal = reason;
+    if ("end" in decision) return;
     const wasOpen = closed.lifetimeMs > 0;
-    const line = wasOpen ? `lost the registry (${why})` : `cannot reach the registry (${why})`;
-    if (line !== this.#lastLogged) log(`${line}; tasks go on, redialling`);
+    const line = wasOpen
+      ? `lost the connection to the registry (${reason})`
+      : `cannot reach the registry (${reason})`;
+    if (line !== this.#lastLogged) log(`${line}; tasks keep running, reconnecting`);
     this.#lastLogged = line;
   }
 }
 
-/** What one socket has brought so far. */
+/** What one socket has received so far. */
 type ReceiveState = { lastMessageAtMs: number; index: number; unreadableFrames: number };
 
 function readFrame(frame: string): RegistryMessage | null {
@@ -238,12 +244,14 @@ function readFrame(frame: string): RegistryMessage | null {
   }
 }
 
-/** Up to 120 characters of what was read, control characters escaped: it goes into a log. */
+/** The first 120 characters of a frame, with control characters escaped for the log. */
 function quoted(frame: string): string {
   return JSON.stringify(frame.length > 120 ? `${frame.slice(0, 120)}…` : frame);
 }
 
-/** Closes a socket in order, deaf from here on, and cuts it when the other side does not answer. */
+/**
+ * Closes a socket and ignores further messages. Terminates it if the other side does not complete the close.
+ */
 function closeSocket(socket: WebSocket): void {
   socket.removeAllListeners("message");
   if (socket.readyState === WebSocket.CONNECTING) {
@@ -251,18 +259,18 @@ function closeSocket(socket: WebSocket): void {
     return;
   }
   socket.close(1000);
-  const cut = setTimeout(() => socket.terminate(), 1_000);
-  socket.once("close", () => clearTimeout(cut));
+  const closeTimer = setTimeout(() => socket.terminate(), 1_000);
+  socket.once("close", () => clearTimeout(closeTimer));
 }
 
-/** The start of a refusal's body: its `message` where it is JSON. */
+/** Reads the start of a refusal's body: its `message` if the body is JSON. */
 function readRefusalText(response: NodeJS.ReadableStream, done: (text: string) => void): void {
   let text = "";
   const finish = () => {
     try {
       text = String((JSON.parse(text) as { message?: unknown }).message ?? text);
     } catch {
-      // Not JSON: taken as it is.
+      // Not JSON: the text itself is the reason.
     }
     done(text.slice(0, 300));
   };

@@ -1,8 +1,8 @@
-// The state folder of an agent: who holds it, and which node it is.
+// The state folder of an agent: its lock and the node's membership.
 //
-//   agent.lock      the agent that holds the folder
+//   agent.lock      the agent that uses the folder
 //   node.json       the node's id and credential, mode 0600
-//   tasks/<id>/     task.json (see records.ts), log, and whatever the task's runtime keeps there
+//   tasks/<id>/     task.json (see task-records.ts), log, and files of the task's runtime
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -12,10 +12,11 @@ import { readJsonFile, writeFileAtomically } from "./files.ts";
 import { acquireLock } from "./lock-file.ts";
 
 /**
- * Takes the folder for this process, creating it when it is not there. A lock of an agent that is gone is taken over.
+ * Locks the folder for this process and creates it if it is missing. Takes over the lock of an agent that has
+ * ended.
  *
- * @returns gives the folder back; safe to call twice
- * @throws MeshError state/conflict when a running agent holds it
+ * @returns releases the lock; safe to call twice
+ * @throws MeshError state/conflict if a running agent holds the lock
  */
 export function acquireStateDir(stateDir: string): () => void {
   mkdirSync(join(stateDir, "tasks"), { recursive: true, mode: 0o700 });
@@ -24,7 +25,7 @@ export function acquireStateDir(stateDir: string): () => void {
   return lock.release;
 }
 
-/** Which node this folder is; null when it has not joined, or the file cannot be read. */
+/** The node that this folder belongs to; null if it has not joined, or the file cannot be read. */
 export function readMembership(stateDir: string): JoinReply | null {
   return readJsonFile(join(stateDir, "node.json"), JoinReply);
 }
@@ -37,7 +38,7 @@ function stateDirInUse(stateDir: string, pid: number | null): MeshError {
   const holder = pid === null ? "another agent" : `another agent (process ${pid})`;
   return new MeshError(
     "state/conflict",
-    `the state folder ${stateDir} is in use by ${holder}: stop it, or give this agent a folder of its own with --state DIR`,
+    `the state folder ${stateDir} is in use by ${holder}: stop it, or give this agent another folder with --state DIR`,
     { blame: "operator", retry: "safe" },
   );
 }

@@ -1,14 +1,14 @@
-// A stop request: what the operator's signals ask of an agent.
+// Signals by which an operator stops an agent.
 //
-//   SIGTERM, SIGHUP     leave in order: tasks are replaced elsewhere first
-//   SIGINT, or a second of any    stop now: tasks get their stop signal and grace, nobody waits for replacements
+//   SIGTERM, SIGHUP                leave in order: tasks are replaced on other nodes first
+//   SIGINT, or a second signal     stop now, without replacements: tasks get their stop signal and grace
 
 export class StopRequest {
   readonly #requested = new AbortController();
   readonly #immediate = new AbortController();
   readonly #listeners: readonly (readonly [NodeJS.Signals, () => void])[];
 
-  /** Listens to this process's signals until disposed. */
+  /** Handles this process's signals until disposed. */
   constructor(log: (line: string) => void) {
     this.#listeners = (["SIGTERM", "SIGHUP", "SIGINT"] as const).map((name) => [
       name,
@@ -17,12 +17,12 @@ export class StopRequest {
     for (const [name, listener] of this.#listeners) process.on(name, listener);
   }
 
-  /** Aborts with the first request of either kind. */
+  /** Aborts at the first signal. */
   get requested(): AbortSignal {
     return this.#requested.signal;
   }
 
-  /** Aborts when nothing may be waited for. */
+  /** Aborts when the agent must stop without waiting for replacements. */
   get immediate(): AbortSignal {
     return this.#immediate.signal;
   }
@@ -32,9 +32,9 @@ export class StopRequest {
   }
 
   #onSignal(name: NodeJS.Signals, log: (line: string) => void): void {
-    const isNow = name === "SIGINT" || this.#requested.signal.aborted;
-    log(isNow ? `${name}: stopping now` : `${name}: leaving; once more to stop now`);
+    const isImmediate = name === "SIGINT" || this.#requested.signal.aborted;
+    log(isImmediate ? `${name}: stopping now` : `${name}: leaving; signal again to stop now`);
     this.#requested.abort();
-    if (isNow) this.#immediate.abort();
+    if (isImmediate) this.#immediate.abort();
   }
 }

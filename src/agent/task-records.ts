@@ -1,8 +1,8 @@
-// Records: what an agent writes down of its tasks, so that the next agent of the same state folder knows them.
+// Task records on disk, from which the next agent of the same state folder restores its tasks.
 //
-//   tasks/<id>/task.json    a task that the registry may still ask about
-//   tasks/<id>/ended.json   one that is over and known to be; kept with its log for a while
-//   tasks/<id>/log          its output; `log.1` what came before when that grew too long
+//   tasks/<id>/task.json    a task whose end the registry has not confirmed
+//   tasks/<id>/ended.json   a task whose end it has confirmed; kept for a while with its log
+//   tasks/<id>/log          the task's output; `log.1` has the older part after a rotation
 
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
@@ -10,24 +10,24 @@ import { z } from "zod";
 import { AssignedTask, TaskReport } from "../protocol/agent.ts";
 import { readJsonFile, writeFileAtomically } from "./files.ts";
 
-/** Logs kept of the ended tasks of one slot, newest first. */
+/** Number of ended tasks per slot whose logs are kept: the newest ones. */
 const endedPerSlot = 3;
-/** A log longer than this is moved to `log.1`: what is on disk of one task stays below twice as much. */
+/** A longer log is moved to `log.1`, so that the logs of one task take at most about twice this size. */
 const maxLogBytes = 8 * 1024 * 1024;
 
 export const TaskRecord = z.object({
-  /** The node it was assigned to; a machine that joined again speaks for the tasks of its new node only. */
+  /** The node it was assigned to. A machine that has joined again reports only the tasks of its new node. */
   nodeId: z.string(),
   task: AssignedTask,
   report: TaskReport,
-  /** It was told to stop. */
+  /** A stop was requested. */
   stopping: z.boolean(),
   probe: z.union([
     z.object({ kind: z.literal("tcp") }),
     z.object({ kind: z.literal("http"), path: z.string() }),
   ]),
   stopSignal: z.string(),
-  /** By which the runtime finds it; null until it was started. */
+  /** Data by which the runtime finds the task; null before the start. */
   handle: z.unknown(),
 });
 export type TaskRecord = z.infer<typeof TaskRecord>;
@@ -59,19 +59,25 @@ export class TaskRecords {
     writeFileAtomically(join(dir, "task.json"), JSON.stringify(record));
   }
 
-  /** All records of tasks not yet over, or not yet known to be. A file that cannot be read is passed to `complain`. */
-  all(complain: (file: string) => void): readonly TaskRecord[] {
+  /**
+   * The records of all tasks whose end is not confirmed. Calls `onUnreadable` for each file that cannot be
+   * read.
+   */
+  all(onUnreadable: (file: string) => void): readonly TaskRecord[] {
     const records: TaskRecord[] = [];
     for (const id of this.#ids()) {
       const file = join(this.dirOf(id), "task.json");
       const record = readJsonFile(file, TaskRecord);
       if (record !== null && record.task.id === id) records.push(record);
-      else if (existsSync(file)) complain(file);
+      else if (existsSync(file)) onUnreadable(file);
     }
     return records;
   }
 
-  /** Puts away the record of an ended task: its log stays, its configuration and environment do not. */
+  /**
+   * Replaces the record of an ended task by a summary: the log stays, configuration and environment are
+   * removed.
+   */
   retire({ id, state, err, atMs }: TaskReport, { service, slot }: AssignedTask): void {
     const dir = this.dirOf(id);
     if (!existsSync(dir)) return;
@@ -84,7 +90,10 @@ export class TaskRecords {
     this.#prune(service.name, slot);
   }
 
-  /** Moves logs that grew too long. Their writers append, so they go on at the new start. */
+  /**
+   * Rotates long logs by copying and truncating. Tasks open their log for appending, so they continue at its
+   * start.
+   */
   rotateLogs(): void {
     for (const id of this.#ids()) {
       const log = join(this.dirOf(id), "log");
@@ -97,10 +106,9 @@ export class TaskRecords {
   #prune(service: string, slot: number): void {
     const ended = this.#ids().flatMap((id) => {
       const dir = this.dirOf(id);
-      const facts = existsSync(join(dir, "task.json"))
-        ? null
-        : readJsonFile(join(dir, "ended.json"), EndedTask);
-      return facts?.service === service && facts.slot === slot ? [{ dir, endedAtMs: facts.endedAtMs }] : [];
+      if (existsSync(join(dir, "task.json"))) return [];
+      const task = readJsonFile(join(dir, "ended.json"), EndedTask);
+      return task?.service === service && task.slot === slot ? [{ dir, endedAtMs: task.endedAtMs }] : [];
     });
     ended.sort((a, b) => b.endedAtMs - a.endedAtMs);
     for (const { dir } of ended.slice(endedPerSlot)) rmSync(dir, { recursive: true, force: true });

@@ -1,10 +1,11 @@
-// A task on this node: one run, from its assignment to its end. Its state only goes forward.
+// One task on this node, from its assignment to its end. Its state only goes forward.
 //
 //   accepted -> preparing -> ready -> starting -> running -> complete | failed | shutdown
-//                  \-> rejected        (started; not yet answering its probe)
+//                  \-> rejected        (started; its probe does not pass yet)
 //
-// It is `running` once its probe is healthy, so that the mesh sends it nothing before. A stop is taken note of at any
-// point: before the start it ends the task there, after it the process is signalled, given its grace, and killed.
+// A task is `running` once its probe is healthy, so that the mesh sends it no request before. A stop is
+// possible at any time: before the start it ends the task at once, afterwards the process gets its stop
+// signal and, after its grace period, SIGKILL.
 
 import { type Health, observe, startingHealth } from "../domain/model/health.ts";
 import type { ProbeSpec } from "../domain/model/service.ts";
@@ -14,33 +15,34 @@ import { probeTimeoutMs, type TaskProber } from "./probes.ts";
 import type { TaskPhase } from "./reconcile-tasks.ts";
 import type { ExitStatus, LaunchPlan, RunningTask, Runtime } from "./runtimes/runtime.ts";
 import type { TaskRecord } from "./task-records.ts";
-import { exitCodeOf, terminalStatusOf } from "./terminal-status.ts";
+import { exitCodeOf, type TerminalStatus, terminalStatusOf } from "./terminal-status.ts";
 
-/** Like results in a row that change a verdict; HAProxy's defaults. */
+/** Equal results in a row that change a verdict; HAProxy's defaults. */
 const healthPolicy = { rise: 2, fall: 3 } as const;
-/** Between probes of a task that takes traffic, and of one that is yet to, milliseconds. */
+/** Probe interval of a running task. */
 const probeIntervalMs = 2_000;
+/** Probe interval of a starting or suspect task. */
 const startingProbeIntervalMs = 100;
-/** A task that never answers is not waited for longer. */
+/** A task that does not become healthy within this time after its start has failed. */
 const taskStartTimeoutMs = 60_000;
-/** A task found unhealthy is out of the table at once; this long later it is given up. */
+/** An unhealthy task leaves the routing table at once; after this time it is stopped and has failed. */
 const unhealthyTimeoutMs = 10_000;
 
-/** What a task needs of its agent. */
+/** What a task needs from its agent. */
 export type TaskContext = {
   readonly runtime: Runtime;
   readonly prober: TaskProber;
   readonly nowMs: () => number;
   readonly wait: (ms: number, signal?: AbortSignal) => Promise<void>;
-  /** Whether the assignment in hand is still this node's; nothing is started otherwise. */
+  /** Whether the assignment is current. Tasks start only then. */
   readonly isCurrent: () => boolean;
   readonly save: (record: TaskRecord) => void;
-  /** The report changed; `state`: worth telling at once. */
+  /** The report has changed. A `state` is reported at once, a step of the health counter may wait. */
   readonly onChange: (run: TaskRun, what: "state" | "health") => void;
 };
 
-/** Why supervision of a process ended. */
-type SupervisionEnd = "exited" | "stop" | "released" | { readonly sick: string };
+/** Why supervision of a process ended; `unhealthy` is the last check. */
+type SupervisionEnd = "exited" | "stop" | "detached" | { readonly unhealthy: string };
 
 export class TaskRun {
   readonly nodeId: string;
@@ -50,16 +52,18 @@ export class TaskRun {
   #stopAtMs: number | null = null;
   #isDetached = false;
   #wakeUp = Promise.withResolvers<void>();
-  /** Somebody doubts its health: it is probed at the fast pace until a probe passes or the verdict falls. */
+  /**
+   * The registry requested a probe: the short interval applies until a probe passes or the task is unhealthy.
+   */
   #isSuspect = false;
   #probeRequest = Promise.withResolvers<void>();
-  /** What its record needs besides: known once it is prepared. */
+  /** Further content of the task's record; null until the task is prepared. */
   #prepared: {
     readonly probe: ProbeSpec;
     readonly stopSignal: NodeJS.Signals;
     readonly handle: unknown;
   } | null = null;
-  /** Resolves when the task is over, or was let go. */
+  /** Resolves when the task has ended or is detached. */
   ended: Promise<void> = Promise.resolve();
 
   private constructor(nodeId: string, task: AssignedTask, report: TaskReport, context: TaskContext) {
@@ -69,21 +73,21 @@ export class TaskRun {
     this.#context = context;
   }
 
-  /** Begins the run of a task. */
+  /** Starts a task. */
   static start(nodeId: string, task: AssignedTask, context: TaskContext): TaskRun {
     const run = new TaskRun(nodeId, task, initialReport(task, context.nowMs()), context);
     run.ended = run.#runGuarded(() => run.#run());
     return run;
   }
 
-  /** A task that was to stop before it was known here. */
+  /** A task whose stop was requested before this agent knew it. */
   static decline(nodeId: string, task: AssignedTask, context: TaskContext): TaskRun {
     const run = new TaskRun(nodeId, task, initialReport(task, context.nowMs()), context);
     run.#end({ state: "shutdown", message: "shutdown", err: "", exitCode: null });
     return run;
   }
 
-  /** Goes on with a task of an earlier agent. `running` is null when its process is gone. */
+  /** Continues a task of an earlier agent. @param running null if its process has ended */
   static restore(record: TaskRecord, running: RunningTask | null, context: TaskContext): TaskRun {
     const run = new TaskRun(record.nodeId, record.task, record.report, context);
     run.#prepared = {
@@ -107,29 +111,29 @@ export class TaskRun {
     return this.#stopAtMs === null ? "alive" : "stopping";
   }
 
-  /** Stops the task, after `drainDelayMs` when it takes traffic. A second call can only make it sooner. */
+  /** Stops the task; a running one after `drainDelayMs`. A second call can only make the stop earlier. */
   stop(drainDelayMs: number): void {
     if (this.phase === "ended") return;
     const delayMs = this.#report.state === "running" ? drainDelayMs : 0;
-    const first = this.#stopAtMs === null;
+    const isFirstStop = this.#stopAtMs === null;
     this.#stopAtMs = Math.min(this.#stopAtMs ?? Number.POSITIVE_INFINITY, this.#context.nowMs() + delayMs);
-    if (first) this.#save();
+    if (isFirstStop) this.#save();
     this.wake();
   }
 
-  /** Lets the task run on without this agent. */
+  /** Ends supervision and leaves the process running. */
   detach(): void {
     this.#isDetached = true;
     this.wake();
   }
 
-  /** Looks again at what it waits for: a stop, or a current assignment. */
+  /** Wakes the task to check again for a stop or a current assignment. */
   wake(): void {
     this.#wakeUp.resolve();
     this.#wakeUp = Promise.withResolvers<void>();
   }
 
-  /** Probes it now instead of when its next probe is due. */
+  /** Probes the task now instead of at the next interval. */
   probeNow(): void {
     this.#isSuspect = true;
     this.#probeRequest.resolve();
@@ -140,27 +144,28 @@ export class TaskRun {
     const plan = await this.#prepare();
     if (plan === null) return;
     this.#prepared = { probe: plan.probe, stopSignal: plan.stopSignal, handle: null };
-    let tries = 0;
+    let restarts = 0;
     for (;;) {
       this.#advance("starting", "starting");
       const running = await plan.start();
       this.#onStarted(running, plan);
       const { cause, exit } = await this.#supervise(running, plan);
-      if (cause === "released") return;
-      // Between choosing a port and listening on it, another process took it: not the task's fault, once.
-      const again =
-        cause === "exited" && exit.isPortTaken && this.#report.state === "starting" && tries++ === 0;
-      if (!again || this.#stopAtMs !== null) return this.#endAfter(cause, exit);
+      if (cause === "detached") return;
+      // Another process took the port after it was chosen. That is not the task's fault, so it starts once
+      // more.
+      const shouldRestart =
+        cause === "exited" && exit.isPortTaken && this.#report.state === "starting" && restarts++ === 0;
+      if (!shouldRestart || this.#stopAtMs !== null) return this.#endAfter(cause, exit);
     }
   }
 
   async #resume(running: RunningTask, { probe }: TaskRecord): Promise<void> {
-    const kept = { probe, stopSignal: this.#prepared?.stopSignal ?? "SIGTERM" };
-    const { cause, exit } = await this.#supervise(running, kept);
-    if (cause !== "released") this.#endAfter(cause, exit);
+    const plan = { probe, stopSignal: this.#prepared?.stopSignal ?? "SIGTERM" };
+    const { cause, exit } = await this.#supervise(running, plan);
+    if (cause !== "detached") this.#endAfter(cause, exit);
   }
 
-  /** @returns null when the task ended here */
+  /** @returns null if the task has ended or is detached */
   async #prepare(): Promise<LaunchPlan | null> {
     this.#advance("accepted", "accepted");
     this.#advance("preparing", "preparing");
@@ -187,78 +192,82 @@ export class TaskRun {
     this.#context.onChange(this, "state");
   }
 
-  /** From a started process to its end, whoever wants it. */
+  /** Supervises a started process until it exits, is stopped, fails its health check or is detached. */
   async #supervise(
     running: RunningTask,
     { probe, stopSignal }: Pick<LaunchPlan, "probe" | "stopSignal">,
   ): Promise<{ readonly cause: SupervisionEnd; readonly exit: ExitStatus }> {
-    const over = new AbortController();
+    const supervision = new AbortController();
     const cause = await Promise.race<SupervisionEnd>([
       running.exited.then(() => "exited"),
-      this.#waitForStop(over.signal),
-      this.#watchHealth(running, probe, over.signal),
+      this.#waitForStop(supervision.signal),
+      this.#watchHealth(running, probe, supervision.signal),
     ]);
-    over.abort();
+    supervision.abort();
     this.wake();
-    if (cause === "released") return { cause, exit: { code: null, signal: null, isPortTaken: false } };
+    if (cause === "detached") return { cause, exit: { code: null, signal: null, isPortTaken: false } };
     if (cause !== "exited") await this.#terminate(running, stopSignal);
     return { cause, exit: await running.exited };
   }
 
-  /** Resolves when the process is to be stopped or let go; after an abort, with what nobody waits for any more. */
+  /** Resolves when the process must stop or is detached. After an abort the result is not used. */
   async #waitForStop(signal: AbortSignal): Promise<SupervisionEnd> {
     while (!signal.aborted) {
-      if (this.#isDetached) return "released";
-      const leftMs = (this.#stopAtMs ?? Number.POSITIVE_INFINITY) - this.#context.nowMs();
-      if (leftMs <= 0) return "stop";
-      if (leftMs === Number.POSITIVE_INFINITY) await this.#wakeUp.promise;
-      else await Promise.race([this.#wakeUp.promise, this.#context.wait(leftMs, signal)]);
+      if (this.#isDetached) return "detached";
+      const remainingMs = (this.#stopAtMs ?? Number.POSITIVE_INFINITY) - this.#context.nowMs();
+      if (remainingMs <= 0) return "stop";
+      if (remainingMs === Number.POSITIVE_INFINITY) await this.#wakeUp.promise;
+      else await Promise.race([this.#wakeUp.promise, this.#context.wait(remainingMs, signal)]);
     }
     return "exited";
   }
 
   async #terminate(running: RunningTask, stopSignal: NodeJS.Signals): Promise<void> {
-    const over = new AbortController();
+    const grace = new AbortController();
     running.signal(stopSignal);
-    await Promise.race([running.exited, this.#context.wait(this.task.run.stopGraceMs, over.signal)]);
-    over.abort();
+    await Promise.race([running.exited, this.#context.wait(this.task.run.stopGraceMs, grace.signal)]);
+    grace.abort();
     running.kill();
   }
 
-  /** Probes until aborted. Resolves with what is wrong once the task is to be given up. */
+  /**
+   * Probes the task until aborted. Resolves with the failed check once the task has been unhealthy for too
+   * long.
+   */
   async #watchHealth(running: RunningTask, probe: ProbeSpec, signal: AbortSignal): Promise<SupervisionEnd> {
     const { nowMs, prober } = this.#context;
     if (this.task.run.targets.length === 0) this.#advance("running", "started");
     let startingMs = 0;
     while (!signal.aborted && this.#report.health !== null) {
-      const beganMs = nowMs();
-      const { promise: doubted } = this.#probeRequest;
+      const startMs = nowMs();
+      const { promise: probeRequested } = this.#probeRequest;
       const result = await prober(running.localEndpoints, probe, signal);
       if (signal.aborted) break;
-      const tookMs = nowMs() - beganMs;
-      // The machine slept, or the agent was stopped, while it asked: the answer says nothing about the task.
-      if (tookMs <= 2 * probeTimeoutMs) this.#applyProbe({ ...result, atMs: nowMs() });
+      const elapsedMs = nowMs() - startMs;
+      // After a longer time the machine slept or the agent was stopped, and the result says nothing about the
+      // task.
+      if (elapsedMs <= 2 * probeTimeoutMs) this.#applyProbe({ ...result, atMs: nowMs() });
       const { verdict, streak, sinceMs, lastCheck } = this.#report.health;
       const isStarting = verdict === "starting";
       if (streak.ok || verdict === "unhealthy") this.#isSuspect = false;
-      const stepMs = isStarting || this.#isSuspect ? startingProbeIntervalMs : probeIntervalMs;
-      if (isStarting) startingMs += Math.min(tookMs, probeTimeoutMs) + stepMs;
+      const intervalMs = isStarting || this.#isSuspect ? startingProbeIntervalMs : probeIntervalMs;
+      if (isStarting) startingMs += Math.min(elapsedMs, probeTimeoutMs) + intervalMs;
       if (startingMs > taskStartTimeoutMs)
-        return { sick: `no answer within ${taskStartTimeoutMs / 1000} s: ${lastCheck}` };
-      const isSick = verdict === "unhealthy" && !streak.ok && nowMs() - sinceMs >= unhealthyTimeoutMs;
-      if (isSick) return { sick: lastCheck };
-      await this.#waitForNextProbe(stepMs, doubted, signal);
+        return { unhealthy: `no answer within ${taskStartTimeoutMs / 1000} s: ${lastCheck}` };
+      const hasFailed = verdict === "unhealthy" && !streak.ok && nowMs() - sinceMs >= unhealthyTimeoutMs;
+      if (hasFailed) return { unhealthy: lastCheck };
+      await this.#waitForNextProbe(intervalMs, probeRequested, signal);
     }
     return new Promise(() => {});
   }
 
-  /** Waits for the next probe; a doubt that came up since the last one began makes it now. */
-  async #waitForNextProbe(ms: number, doubted: Promise<void>, signal: AbortSignal): Promise<void> {
-    const over = new AbortController();
-    const end = () => over.abort();
+  /** Waits for the next probe. A probe requested since the last one began ends the wait at once. */
+  async #waitForNextProbe(ms: number, probeRequested: Promise<void>, signal: AbortSignal): Promise<void> {
+    const waiting = new AbortController();
+    const end = () => waiting.abort();
     signal.addEventListener("abort", end, { once: true });
     if (signal.aborted) end();
-    await Promise.race([doubted, this.#context.wait(ms, over.signal)]);
+    await Promise.race([probeRequested, this.#context.wait(ms, waiting.signal)]);
     signal.removeEventListener("abort", end);
     end();
   }
@@ -266,7 +275,7 @@ export class TaskRun {
   #applyProbe(probe: { readonly ok: boolean; readonly atMs: number; readonly text: string }): void {
     const { health } = this.#report;
     if (health === null) return;
-    // A task that has never answered is not unhealthy but starting.
+    // A task that has not been healthy yet is starting, not unhealthy.
     const policy =
       health.verdict === "starting"
         ? { rise: healthPolicy.rise, fall: Number.POSITIVE_INFINITY }
@@ -284,18 +293,17 @@ export class TaskRun {
     const exitCode = exitCodeOf(exit);
     if (this.#stopAtMs !== null) this.#end({ state: "shutdown", message: "shutdown", err: "", exitCode });
     else if (typeof cause === "object") {
-      const err = `task: unhealthy: ${cause.sick}`;
+      const err = `task: unhealthy: ${cause.unhealthy}`;
       this.#end({ state: "failed", message: "started", err, exitCode });
     } else this.#end(terminalStatusOf(exit));
   }
 
-  #end(ending: ReturnType<typeof terminalStatusOf>): void {
-    const { state, message, err, exitCode } = ending;
+  #end({ state, message, err, exitCode }: TerminalStatus): void {
     this.#report = { ...this.#report, endpoints: [], health: null, pid: null, exitCode };
     this.#advance(state, message, err.slice(0, 2_000));
   }
 
-  /** The only place where the state changes. */
+  /** Changes the state, and only forward. The state changes nowhere else. */
   #advance(state: TaskReport["state"], message: string, err = ""): void {
     if (taskStates[state] <= taskStates[this.#report.state]) return;
     this.#report = { ...this.#report, state, message, err, atMs: this.#context.nowMs() };
@@ -307,7 +315,7 @@ export class TaskRun {
     this.#context.onChange(this, "state");
   }
 
-  /** Nothing is written of a task that was never to be started. */
+  /** A task that was never prepared has no record. */
   #save(): void {
     if (this.#prepared === null) return;
     const { nodeId, task } = this;
@@ -320,38 +328,39 @@ export class TaskRun {
     });
   }
 
-  /** A runtime that cannot start a task fails that task and nothing else. */
-  async #runGuarded(live: () => Promise<void>): Promise<void> {
+  /** Turns an error of the runtime into the failure of this task. */
+  async #runGuarded(run: () => Promise<void>): Promise<void> {
     try {
-      await live();
+      await run();
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const reason = error instanceof Error ? error.message : String(error);
       const state = taskStates[this.#report.state] < taskStates.starting ? "rejected" : "failed";
-      this.#end({ state, message: this.#report.message, err: `task: ${why}`, exitCode: null });
+      this.#end({ state, message: this.#report.message, err: `task: ${reason}`, exitCode: null });
     }
   }
 }
 
 function initialReport({ id }: AssignedTask, atMs: number): TaskReport {
-  const nothing = { endpoints: [], health: null, pid: null, exitCode: null };
-  return { id, state: "assigned", message: "assigned", err: "", atMs, ...nothing };
+  const notStarted = { endpoints: [], health: null, pid: null, exitCode: null };
+  return { id, state: "assigned", message: "assigned", err: "", atMs, ...notStarted };
 }
 
-function terminalStatusUnseen(stopping: boolean): ReturnType<typeof terminalStatusOf> {
+/**
+ * The status of a task that ended while no agent ran.
+ *
+ * @param stopping whether its stop was requested before
+ */
+function terminalStatusUnseen(stopping: boolean): TerminalStatus {
   if (stopping) return { state: "shutdown", message: "shutdown", err: "", exitCode: null };
-  return {
-    state: "failed",
-    message: "started",
-    err: "task: exited while the agent was away",
-    exitCode: null,
-  };
+  const err = "task: exited while the agent was not running";
+  return { state: "failed", message: "started", err, exitCode: null };
 }
 
 function healthReportOf(health: Health): HealthReport {
   return { ...health, ...healthPolicy };
 }
 
-/** What of a task's health a person is shown: the times of single probes are not worth a message. */
+/** The visible part of a task's health. Probes that change nothing else than times cause no report. */
 function healthSummary({ verdict, streak, lastCheck, rise, fall }: HealthReport): string {
   const length = Math.min(streak.length, streak.ok ? rise : fall);
   return `${verdict} ${streak.ok} ${length} ${lastCheck.split(" ")[0]}`;

@@ -1,4 +1,4 @@
-// The tasks of a node: those it must run and those it still has, brought together by converge.
+// The tasks of a node: applies assignments to the running tasks and reports changes.
 
 import { taskStates } from "../domain/model/task.ts";
 import type { AssignedTask, Assignment, TaskReport } from "../protocol/agent.ts";
@@ -29,20 +29,19 @@ export class Tasks {
     };
   }
 
-  /** Takes over what an earlier agent of this state folder left: tasks that run, and the ends it could not tell. */
+  /** Takes over the tasks of an earlier agent of this state folder: running ones, and unconfirmed ends. */
   async restore(runtime: Runtime): Promise<void> {
     const { records, log } = this.#options;
-    for (const record of records.all((file) => log(`cannot read ${file}: left as it is`))) {
+    for (const record of records.all((file) => log(`cannot read ${file}; it is left unchanged`))) {
       const running = await runtime.find(record.task, record.handle);
       const run = TaskRun.restore(record, running, this.#context);
       this.#add(run);
-      log(
-        `${taskDisplayName(record.task)} found ${running === null ? "ended" : `running, process ${running.pid}`}`,
-      );
+      const state = running === null ? "ended" : `running, process ${running.pid}`;
+      log(`${taskDisplayName(record.task)} found ${state}`);
     }
   }
 
-  /** Brings what runs closer to what must; `mayStart` is false while the node leaves. */
+  /** Starts and stops tasks as the assignment requires. @param mayStart false while the node is leaving */
   apply(assignment: Omit<Assignment, "type" | "index">, mayStart: boolean): void {
     this.#assigned = new Map(assignment.tasks.map((task) => [task.id, task]));
     this.#drainDelayMs = assignment.drainDelayMs;
@@ -52,7 +51,7 @@ export class Tasks {
     for (const run of this.#runs.values()) run.wake();
   }
 
-  /** What there is to tell of the tasks assigned to this node. */
+  /** The reports of all tasks of this node. */
   reports(nodeId: string): TaskReport[] {
     return [...this.#runs.values()].filter((run) => run.nodeId === nodeId).map(({ report }) => report);
   }
@@ -62,7 +61,9 @@ export class Tasks {
     return run?.nodeId === nodeId ? run.report : null;
   }
 
-  /** Whether the registry still wants something to run here that has not ended. Nothing known yet: it may. */
+  /**
+   * Whether a task that has not ended is assigned to run here. Before the first assignment any task may be.
+   */
   hasDesiredRunning(): boolean {
     if (this.#assigned === null) return this.#runs.size > 0;
     return [...this.#assigned.values()].some(
@@ -70,7 +71,7 @@ export class Tasks {
     );
   }
 
-  /** Whether a task that is to stop still waits until no router sends it requests. */
+  /** Whether a task keeps running only until the registry releases it. */
   hasUnreleased(): boolean {
     return [...(this.#assigned?.values() ?? [])].some(
       ({ desired, released, id }) =>
@@ -78,23 +79,23 @@ export class Tasks {
     );
   }
 
-  /** Probes tasks at once: somebody who sends them requests gets no answer. */
+  /** Probes tasks now: a router got no response from them. */
   probe(taskIds: readonly string[]): void {
     for (const id of taskIds) this.#runs.get(id)?.probeNow();
   }
 
-  /** Resolves when nothing runs of what runs now. */
+  /** Resolves when all current tasks have ended or are detached. */
   async allEnded(): Promise<void> {
     await Promise.all([...this.#runs.values()].map(({ ended }) => ended));
   }
 
-  /** Stops everything without waiting for anybody; resolves when nothing runs. */
+  /** Stops all tasks without a drain delay; resolves when all have ended. */
   async stopAll(): Promise<void> {
     for (const run of this.#runs.values()) run.stop(0);
     await this.allEnded();
   }
 
-  /** Leaves everything running for the next agent. */
+  /** Stops supervising all tasks and leaves them running for the next agent. */
   async detachAll(): Promise<void> {
     for (const run of this.#runs.values()) run.detach();
     await this.allEnded();
@@ -107,7 +108,7 @@ export class Tasks {
     if (action.kind === "forget") this.#forget(action.id);
     const run = this.#runs.get(action.kind === "stop" ? action.id : "");
     if (run === undefined) return;
-    log(`${taskDisplayName(run.task)} is to stop`);
+    log(`${taskDisplayName(run.task)} stopping`);
     run.stop(this.#drainDelayMs);
   }
 
@@ -122,7 +123,7 @@ export class Tasks {
     if (run !== undefined) this.#tryWrite(() => this.#options.records.retire(run.report, run.task));
   }
 
-  /** A full disk must not cost a task that runs: it would go on with nobody watching it. */
+  /** Logs a failed write instead of throwing: on a full disk the running tasks must stay supervised. */
   #tryWrite(work: () => void): void {
     try {
       work();
@@ -133,12 +134,12 @@ export class Tasks {
 
   #changed(run: TaskRun, what: "state" | "health"): void {
     const { onChange, log } = this.#options;
-    // The steps before the start follow one another within a moment.
-    const isTold =
+    // States before the start are not logged: they last only a moment.
+    const isLogged =
       run.report.state === "starting" ? run.report.pid !== null : !isBeforeStart(run.report.state);
-    if (what === "state" && isTold) log(taskLogLine(run));
+    if (what === "state" && isLogged) log(taskLogLine(run));
     onChange(run.task.id, what);
-    // One that was stopped because nobody knows it any more is not waited for by anybody either.
+    // The registry does not expect a report of a task that is no longer assigned.
     if (run.phase === "ended" && this.#assigned?.has(run.task.id) === false) this.#forget(run.task.id);
   }
 }
@@ -152,11 +153,11 @@ function taskDisplayName({ service, slot, id }: AssignedTask): string {
 }
 
 function taskLogLine({ task, report: { state, err, pid, endpoints, health } }: TaskRun): string {
-  const facts = [
+  const details = [
     pid === null ? "" : `process ${pid}`,
     ...endpoints.map(({ target, origin }) => `${target}=${origin}`),
     health === null || health.lastCheck === "" ? "" : `${health.verdict}, ${health.lastCheck}`,
     err,
   ];
-  return [`${taskDisplayName(task)} ${state}`, ...facts.filter((fact) => fact !== "")].join("; ");
+  return [`${taskDisplayName(task)} ${state}`, ...details.filter((detail) => detail !== "")].join("; ");
 }

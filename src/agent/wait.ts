@@ -1,9 +1,7 @@
-// Waiting: time that passes unless something makes it pointless.
+// A delay that an AbortSignal can cut short.
 
 /**
  * Resolves after `ms` milliseconds or when `signal` aborts, whichever is first; never rejects.
- *
- * The timer is real time of this process: a machine that slept wakes with it overdue.
  */
 export function wait(ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.resolve();

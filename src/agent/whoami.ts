@@ -1,10 +1,10 @@
-// waggle/whoami: a small web server that says where it runs and what it was asked. Run by node itself, as a task or
+// waggle/whoami: a small web server that reports its task and the request it received. It runs as a task, or
 // by hand: `HOST=127.0.0.1 PORT=8000 node src/agent/whoami.ts`.
 //
-//   /              who answers and what was asked, as text; as JSON under /api or when Accept asks for it
-//   /healthz       200                    /status/503   that status
-//   /delay/500     after 500 ms           /bytes/1048576   that many bytes
-//   /stream        an event a second      POST /echo    the body, as it comes
+//   /              task and request as text; as JSON under /api or with Accept: application/json
+//   /healthz       200                        /status/503      that status
+//   /delay/500     responds after 500 ms      /bytes/1048576   that number of bytes
+//   /stream        an event each second       POST /echo       the request body
 //   upgrade        a WebSocket that echoes, at any path
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -15,7 +15,7 @@ type Facts = Readonly<Record<string, string | number>>;
 
 const maxResponseBytes = 1024 ** 3;
 const maxDelayMs = 600_000;
-/** Open requests are finished for this long after SIGTERM; streams are ended at once. */
+/** How long open requests may take to finish after SIGTERM; streams end at once. */
 const shutdownGraceMs = 8_000;
 
 const env = process.env;
@@ -35,16 +35,16 @@ const servers = portsOf(env).map(listen);
 process.once("SIGTERM", stop);
 process.once("SIGINT", stop);
 
-/** Every PORT and PORT_<target>, each once; a free one when none is given. */
+/** The ports of PORT and PORT_<target>; any free port without them. */
 function portsOf(variables: NodeJS.ProcessEnv): readonly number[] {
-  const given = Object.keys(variables).filter((name) => /^PORT(_\d+)?$/.test(name));
-  const ports = new Set(given.map((name) => Number(variables[name])));
+  const names = Object.keys(variables).filter((name) => /^PORT(_\d+)?$/.test(name));
+  const ports = new Set(names.map((name) => Number(variables[name])));
   return ports.size === 0 ? [0] : [...ports];
 }
 
 function listen(port: number): Server {
   const server = createServer(handleRequest);
-  // Longer than any proxy keeps an idle connection, so that it is never this end that closes under a request.
+  // Longer than proxies keep idle connections, so that this server never closes one as a request arrives.
   server.keepAliveTimeout = 75_000;
   server.on("upgrade", echoSocket);
   server.on("error", (error) => {
@@ -61,14 +61,14 @@ function listen(port: number): Server {
 function stop(): void {
   for (const stream of streams) stream.end();
   for (const socket of sockets) socket.destroy();
-  let open = servers.length;
+  let openServers = servers.length;
   for (const server of servers) {
     server.close(() => {
-      open -= 1;
-      if (open === 0) process.exit(0);
+      openServers -= 1;
+      if (openServers === 0) process.exit(0);
     });
   }
-  // A connection whose last request has just been answered would otherwise be kept for the next.
+  // Closes connections as they become idle; otherwise they would stay open for a next request.
   setInterval(() => {
     for (const server of servers) server.closeIdleConnections();
   }, 20).unref();
@@ -76,7 +76,7 @@ function stop(): void {
 }
 
 function handleRequest(request: IncomingMessage, response: ServerResponse): void {
-  // A marker (label waggle.marker): what stands between the mesh and this program would not send it.
+  // A marker (label waggle.marker) that no proxy between the mesh and this program sends.
   if (identity.task !== "") response.setHeader("x-task", String(identity.task));
   const [, page = "", value = ""] = (request.url ?? "/").split("?")[0]?.split("/") ?? [];
   const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
@@ -93,7 +93,7 @@ function handleRequest(request: IncomingMessage, response: ServerResponse): void
 function sendFacts(request: IncomingMessage, response: ServerResponse): void {
   request.resume();
   const { socket, method = "", url = "", httpVersion, rawHeaders } = request;
-  const asked = {
+  const received = {
     address: `${socket.localAddress}:${socket.localPort}`,
     remote: `${socket.remoteAddress}:${socket.remotePort}`,
     method,
@@ -103,10 +103,10 @@ function sendFacts(request: IncomingMessage, response: ServerResponse): void {
   const headers = headerPairs(rawHeaders);
   const wantsJson = /^\/api\b/.test(url) || /\bapplication\/json\b/.test(request.headers.accept ?? "");
   if (wantsJson) {
-    sendJson(response, { ...identity, ...asked, headers: joinHeaders(headers), rawHeaders: headers });
+    sendJson(response, { ...identity, ...received, headers: joinHeaders(headers), rawHeaders: headers });
     return;
   }
-  const lines = Object.entries({ ...identity, ...asked }).map(([name, value]) => `${name}: ${value}`);
+  const lines = Object.entries({ ...identity, ...received }).map(([name, value]) => `${name}: ${value}`);
   sendText(
     response,
     200,
@@ -114,14 +114,14 @@ function sendFacts(request: IncomingMessage, response: ServerResponse): void {
   );
 }
 
-/** Header lines as they were received: in order, in their own case, repeated ones apart. */
+/** The header lines in the order and case received, without joining repeated ones. */
 function headerPairs(rawHeaders: readonly string[]): readonly (readonly [string, string])[] {
   return rawHeaders.flatMap((name, index) =>
     index % 2 === 0 ? [[name, rawHeaders[index + 1] ?? ""] as const] : [],
   );
 }
 
-/** The same by lower-case name, repeated ones joined as RFC 9110 section 5.2 joins them. */
+/** Header values by lower-case name. Repeated headers are joined (RFC 9110 section 5.2). */
 function joinHeaders(headers: readonly (readonly [string, string])[]): Readonly<Record<string, string>> {
   const byName = new Map<string, string[]>();
   for (const [name, value] of headers) {
@@ -146,23 +146,23 @@ function echo(request: IncomingMessage, response: ServerResponse): void {
   request.pipe(response);
 }
 
-/** Sends `length` bytes as fast as they are read, without holding them. */
+/** Sends `length` bytes as fast as the client reads them. */
 function sendBytes(response: ServerResponse, length: number): void {
   response.writeHead(200, { "content-type": "application/octet-stream", "content-length": length });
   const block = Buffer.alloc(65_536, "waggle");
-  let left = length;
-  const more = () => {
-    while (left > 0) {
-      const part = left < block.length ? block.subarray(0, left) : block;
-      left -= part.length;
+  let remaining = length;
+  const sendBlocks = () => {
+    while (remaining > 0) {
+      const part = remaining < block.length ? block.subarray(0, remaining) : block;
+      remaining -= part.length;
       if (!response.write(part)) {
-        response.once("drain", more);
+        response.once("drain", sendBlocks);
         return;
       }
     }
     response.end();
   };
-  more();
+  sendBlocks();
 }
 
 function sendEvents(request: IncomingMessage, response: ServerResponse): void {
@@ -181,7 +181,9 @@ function sendEvents(request: IncomingMessage, response: ServerResponse): void {
   });
 }
 
-/** Loaded when first asked for: most whoamis never see a WebSocket, and all should start fast. */
+/**
+ * Loads the WebSocket server on the first upgrade: most instances never need it, and all should start fast.
+ */
 async function echoSocket(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
   sockets.add(socket);
   socket.once("close", () => sockets.delete(socket));

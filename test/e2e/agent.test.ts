@@ -77,7 +77,7 @@ describe("joining", () => {
   test("[N5] what cannot work is refused before anything starts", async () => {
     const docker = start({ runtime: "docker" });
     expect(await docker.exited).toBe(1);
-    expect(docker.lines.at(-1)).toContain("the docker runtime is not there yet; use --runtime process");
+    expect(docker.lines.at(-1)).toContain("the docker runtime is not implemented; use --runtime process");
     const elsewhere = start({ address: "192.0.2.1" });
     expect(await elsewhere.exited).toBe(1);
     expect(elsewhere.lines.at(-1)).toContain("this machine cannot listen on 192.0.2.1");
@@ -202,7 +202,9 @@ describe("tasks", () => {
     expect((await until("a", () => ended("a"))).err).toBe(
       'exec: "no-such-program": executable file not found in $PATH',
     );
-    expect((await until("b", () => ended("b"))).err).toBe("the working directory /no/such/dir is not there");
+    expect((await until("b", () => ended("b"))).err).toBe(
+      "the working directory /no/such/dir does not exist",
+    );
     expect((await until("c", () => ended("c"))).err).toBe("invalid stop signal: SIGNONE");
   });
 });
@@ -259,7 +261,7 @@ describe("an agent that comes back", () => {
     ]);
     process.kill(before.pid ?? 0, "SIGKILL");
     const failed = await until("failed", () => ended("a"), { withinMs: 2_000 });
-    expect(failed.err).toBe("task: exited (its exit code went to the agent that started it)");
+    expect(failed.err).toBe("task: exited (exit code unknown: an earlier agent started it)");
     expect(taskPids(stateDir)).toEqual([]);
   });
 
@@ -272,7 +274,9 @@ describe("an agent that comes back", () => {
     process.kill(pid ?? 0, "SIGKILL");
     start();
     const hello = await until("the second hello", () => registry.ofType("hello")[1]);
-    expect(hello.tasks).toMatchObject([{ state: "failed", err: "task: exited while the agent was away" }]);
+    expect(hello.tasks).toMatchObject([
+      { state: "failed", err: "task: exited while the agent was not running" },
+    ]);
     registry.assign([]);
     const record = join(stateDir, "tasks", taskId("a"), "task.json");
     await until("the record to be put away", () => !existsSync(record));
@@ -361,7 +365,7 @@ describe("the session", () => {
     const { pid } = await until("running", () => running("a"));
     registry.socket?.close(closeCodes.superseded, "superseded");
     expect(await agent.exited).toBe(1);
-    expect(agent.lines.at(-1)).toContain("another agent speaks as this node now");
+    expect(agent.lines.at(-1)).toContain("another agent has connected as this node");
     expect(identify(pid ?? 0)).toBeNull();
   });
 

@@ -1,12 +1,12 @@
-// The image table of the process runtime: which command an image name stands for on this node.
+// The image table of the process runtime: the command that each image name stands for on this node.
 //
-// A file of one's own (`--images FILE`) adds to it, or replaces what is built in:
+// A file (`--images FILE`) adds images or replaces built-in ones:
 //
 //   {
 //     "my/app": {
-//       "command": ["node", "server.js"],     what runs; `--entrypoint` of a service replaces it
-//       "args": ["--verbose"],                its arguments; a service's own arguments replace them
-//       "dir": "/srv/app",                    working directory; absent: the folder of this file
+//       "command": ["node", "server.js"],     the program; `--entrypoint` of a service replaces it
+//       "args": ["--verbose"],                its arguments; arguments of a service replace them
+//       "dir": "/srv/app",                    working directory; by default the folder of this file
 //       "env": ["A=b"],
 //       "probe": "http:/healthz",             or "tcp", the default
 //       "stopSignal": "SIGTERM"
@@ -23,9 +23,9 @@ import type { ProbeSpec } from "../../domain/model/service.ts";
 import type { AssignedTask } from "../../protocol/agent.ts";
 import { nginxFiles } from "./nginx.ts";
 
-/** Where one task is to run. */
+/** The environment of one task. */
 export type TaskEnvironment = {
-  /** The task's own folder. */
+  /** The task's folder. */
   readonly taskDir: string;
   readonly nodeName: string;
   /** Address to listen on. */
@@ -34,21 +34,23 @@ export type TaskEnvironment = {
 };
 
 export type ProcessImage = {
-  /** As in a Docker image: `--entrypoint` replaces the first and empties the second, arguments replace the second. */
+  /**
+   * As in a Docker image: `--entrypoint` replaces the entrypoint and empties `cmd`, arguments replace `cmd`.
+   */
   readonly entrypoint: readonly string[];
-  readonly cmd: (place: TaskEnvironment) => readonly string[];
-  /** Absent: the task's own folder. */
+  readonly cmd: (environment: TaskEnvironment) => readonly string[];
+  /** Working directory; by default the task's folder. */
   readonly dir?: string;
   readonly env: readonly string[];
   readonly probe: ProbeSpec;
   readonly stopSignal: NodeJS.Signals;
-  /** Files written into the task's folder before it starts. */
-  readonly files: (place: TaskEnvironment, task: AssignedTask) => Readonly<Record<string, string>>;
+  /** Files to write into the task's folder before the start. */
+  readonly files: (environment: TaskEnvironment, task: AssignedTask) => Readonly<Record<string, string>>;
 };
 
 export type ImageTable = ReadonlyMap<string, ProcessImage>;
 
-/** Images known without any file. `nginx` is there when the machine has one. */
+/** The built-in images. `nginx` is one of them if the machine has the program. */
 export function builtInImages(path: string): ImageTable {
   const table = new Map<string, ProcessImage>([["waggle/whoami", whoamiImage]]);
   const nginx = findProgram("nginx", "/", `${path}${delimiter}/usr/sbin${delimiter}/usr/local/sbin`);
@@ -57,7 +59,7 @@ export function builtInImages(path: string): ImageTable {
 }
 
 /**
- * The image of a reference as `docker service create` takes it, whatever its tag or digest.
+ * The image of a reference of `docker service create`. Tag and digest do not matter.
  *
  * `nginx:latest`, `docker.io/library/nginx` and `nginx@sha256:…` are all `nginx`.
  */
@@ -70,7 +72,7 @@ export function familiarName(reference: string): string {
   return untagged.replace(/^(index\.)?docker\.io\//, "").replace(/^library\//, "");
 }
 
-/** Says what this node would have run instead. */
+/** The error text for an unknown image; it lists the known ones. */
 export function noSuchImageText(table: ImageTable, reference: string): string {
   const known = [...table.keys()].join(", ");
   const shown = reference.length > 200 ? `${reference.slice(0, 200)}…` : reference;
@@ -78,9 +80,9 @@ export function noSuchImageText(table: ImageTable, reference: string): string {
 }
 
 /**
- * Reads a file of images.
+ * Reads an images file.
  *
- * @throws MeshError images/invalid with the file, the entry and what works
+ * @throws MeshError images/invalid; the message has the file, the entry and an example
  */
 export function readImages(file: string): ImageTable {
   const parsed = ImagesFile.safeParse(readJson(file));
@@ -98,25 +100,25 @@ export function readImages(file: string): ImageTable {
   return table;
 }
 
-/** The signal a person means by `SIGTERM`, `term` or `15`; null when there is none. */
+/** Reads `SIGTERM`, `term` or `15` as a signal; null if this system does not have the signal. */
 export function readSignal(text: string): NodeJS.Signals | null {
   const { signals } = systemConstants;
-  const named = /^\d+$/.test(text)
+  const name = /^\d+$/.test(text)
     ? Object.entries(signals).find(([, number]) => number === Number(text))?.[0]
     : `SIG${text.toUpperCase().replace(/^SIG/, "")}`;
-  return named !== undefined && named in signals ? (named as NodeJS.Signals) : null;
+  return name !== undefined && name in signals ? (name as NodeJS.Signals) : null;
 }
 
-/** Path of a program as a shell would find it from `dir`; null when there is none that may be run. */
+/** The path of an executable as a shell in `dir` finds it; null if there is none. */
 export function findProgram(program: string, dir: string, path: string): string | null {
-  const places = program.includes("/") ? [dir] : path.split(delimiter).filter((place) => place !== "");
-  for (const place of places) {
-    const candidate = resolve(place, program);
+  const folders = program.includes("/") ? [dir] : path.split(delimiter).filter((folder) => folder !== "");
+  for (const folder of folders) {
+    const candidate = resolve(folder, program);
     try {
       accessSync(candidate, constants.X_OK);
       if (statSync(candidate).isFile()) return candidate;
     } catch {
-      // Not here.
+      // Not in this folder.
     }
   }
   return null;
@@ -136,7 +138,7 @@ const ImageEntry = z.strictObject({
     .optional(),
   stopSignal: z
     .string()
-    .refine((text) => readSignal(text) !== null, 'no such signal; "SIGTERM" is one')
+    .refine((text) => readSignal(text) !== null, 'no such signal: write for example "SIGTERM"')
     .optional(),
 });
 const ImagesFile = z.record(z.string().min(1), ImageEntry);
@@ -152,12 +154,12 @@ const whoamiImage: ProcessImage = {
 
 function nginxImage(program: string): ProcessImage {
   return {
-    // As in the official image, whose arguments are a whole command line.
+    // As in the official image, where the arguments are the whole command line.
     entrypoint: [],
     cmd: ({ taskDir }) => [program, "-p", `${taskDir}/`, "-e", "stderr", "-c", join(taskDir, "nginx.conf")],
     env: [],
     probe: { kind: "http", path: "/" },
-    // SIGTERM would cut the requests that nginx is still answering.
+    // On SIGTERM nginx would abort open requests.
     stopSignal: "SIGQUIT",
     files: nginxFiles,
   };
@@ -190,8 +192,8 @@ function readJson(file: string): unknown {
   }
 }
 
-function unreadableImagesFile(file: string, why: string): MeshError {
-  return new MeshError("images/invalid", `cannot read the images file ${file}: ${why}`, {
+function unreadableImagesFile(file: string, reason: string): MeshError {
+  return new MeshError("images/invalid", `cannot read the images file ${file}: ${reason}`, {
     blame: "operator",
     retry: "never",
   });

@@ -1,4 +1,4 @@
-// nginx as a task: its configuration and the page it shows, written into the task's folder.
+// The files of an nginx task: its configuration and its index page.
 
 import { existsSync } from "node:fs";
 import { userInfo } from "node:os";
@@ -6,15 +6,21 @@ import { join } from "node:path";
 import type { AssignedTask } from "../../protocol/agent.ts";
 import type { TaskEnvironment } from "./images.ts";
 
-/** The files nginx is started with, by their path in the task's folder. */
-export function nginxFiles(place: TaskEnvironment, task: AssignedTask): Readonly<Record<string, string>> {
-  return { "nginx.conf": configuration(place, task.id), "html/index.html": indexPage(place, task) };
+/** The content of each file, by its path in the task's folder. */
+export function nginxFiles(
+  environment: TaskEnvironment,
+  task: AssignedTask,
+): Readonly<Record<string, string>> {
+  return {
+    "nginx.conf": configuration(environment, task.id),
+    "html/index.html": indexPage(environment, task),
+  };
 }
 
 function configuration({ taskDir, host, ports }: TaskEnvironment, taskId: string): string {
   const address = host.includes(":") ? `[${host}]` : host;
   const listens = ports.map(({ port }) => `    listen ${address}:${port};`).join("\n");
-  return `# Written anew each time the task starts.
+  return `# Overwritten each time the task starts.
 daemon off;
 worker_processes 1;
 pid ${quotePath(join(taskDir, "nginx.pid"))};
@@ -24,7 +30,7 @@ http {
 ${mimeTypes()}
   access_log /dev/stdout;
   server_tokens off;
-  # A marker (label waggle.marker): what stands between the mesh and this server would not send it.
+  # A marker (label waggle.marker) that no proxy between the mesh and this server sends.
   add_header x-task ${quotePath(taskId)} always;
 ${temporaryPaths(taskDir)}
   server {
@@ -55,23 +61,23 @@ ${rows}
 `;
 }
 
-/** Started as root, nginx would let its workers run as nobody, who may not enter the task's folder. */
+/** As root, nginx would run its workers as user "nobody", who may not read the task's folder. */
 function userDirective(): string {
   return process.getuid?.() === 0 ? `user ${userInfo().username} ${rootGroup()};\n` : "";
 }
 
-/** The group of user 0: `wheel` on the BSDs and macOS. */
+/** The group of root: `wheel` on the BSDs and macOS. */
 function rootGroup(): string {
   return process.platform === "linux" ? "root" : "wheel";
 }
 
 function mimeTypes(): string {
-  const known = [
+  const candidates = [
     "/etc/nginx/mime.types",
     "/usr/local/etc/nginx/mime.types",
     "/opt/homebrew/etc/nginx/mime.types",
   ];
-  const file = known.find((path) => existsSync(path));
+  const file = candidates.find((path) => existsSync(path));
   return file === undefined ? "  types { text/html html; }" : `  include ${file};`;
 }
 

@@ -1,69 +1,73 @@
-// The ports of a node's tasks: free ones, chosen by the system on the node's own address.
+// Ports for tasks: free ones on the node's own address, chosen by the system.
 
 import { lookup } from "node:dns/promises";
 import { createServer, isIP } from "node:net";
 import { MeshError } from "../../domain/model/error.ts";
 
-/** A port is not given out again for this long: an edge's table may still send its last owner's requests there. */
+/** A released port is not reused for this time: an edge with an older table may still send requests to it. */
 const portQuarantineMs = 60_000;
 
 /**
- * The address tasks listen on: the node's own. A name that does not lead to an address of this machine (the machine
- * is behind NAT, or a balancer) leaves only all addresses.
+ * The address that tasks listen on: the node's own. It is 0.0.0.0 for a name that does not resolve to an
+ * address of this machine, for example behind NAT or a load balancer.
  *
- * @throws MeshError address/invalid for an IP address that is not this machine's
+ * @throws MeshError address/invalid for an IP address of another machine
  */
 export async function listenHost(address: string): Promise<string> {
-  const named = isIP(address) === 0;
-  const host = named ? await resolveName(address) : address;
+  const isName = isIP(address) === 0;
+  const host = isName ? await resolveName(address) : address;
   if (host !== null && (await canListen(host))) return host;
-  if (named) return "0.0.0.0";
+  if (isName) return "0.0.0.0";
   throw new MeshError(
     "address/invalid",
-    `this machine cannot listen on ${address}: give one of its own addresses, or a name that leads to it, with --address`,
+    `this machine cannot listen on ${address}: give one of its own addresses, or a name that resolves to one, with --address`,
     { blame: "operator", retry: "never" },
   );
 }
 
-/** The origin of a port at a host, which may be an IPv6 address. */
+/** The HTTP origin of a port. @param host may be an IPv6 address */
 export function httpOrigin(host: string, port: number): string {
   return `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
 }
 
-/** Hands out free ports of one address. */
+/** Allocates free ports of one address. */
 export class PortAllocator {
   readonly #host: string;
   readonly #nowMs: () => number;
-  /** When each port was last in our tasks' use; in the future while it is. */
-  readonly #usedUntilMs = new Map<number, number>();
+  /** Until when each port is in use or in quarantine, epoch milliseconds; infinite while a task uses it. */
+  readonly #blockedUntilMs = new Map<number, number>();
 
   constructor(host: string, nowMs: () => number) {
     this.#host = host;
     this.#nowMs = nowMs;
   }
 
-  /** `count` different free ports, kept until released. Another process may still take one before it is listened on. */
+  /**
+   * Allocates `count` free ports until they are released. Another process may still take one before the task
+   * does.
+   */
   async allocate(count: number): Promise<readonly number[]> {
     const ports: number[] = [];
     while (ports.length < count) {
       const port = await freePort(this.#host);
-      if ((this.#usedUntilMs.get(port) ?? 0) > this.#nowMs()) continue;
+      if ((this.#blockedUntilMs.get(port) ?? 0) > this.#nowMs()) continue;
       this.reserve([port]);
       ports.push(port);
     }
     return ports;
   }
 
-  /** Notes ports that are in use. */
+  /** Marks ports as in use. */
   reserve(ports: readonly number[]): void {
-    for (const port of ports) this.#usedUntilMs.set(port, Number.POSITIVE_INFINITY);
+    for (const port of ports) this.#blockedUntilMs.set(port, Number.POSITIVE_INFINITY);
   }
 
-  /** Gives ports back; they rest before they are handed out again. */
+  /** Releases ports into quarantine. */
   release(ports: readonly number[]): void {
     const nowMs = this.#nowMs();
-    for (const [port, untilMs] of this.#usedUntilMs) if (untilMs <= nowMs) this.#usedUntilMs.delete(port);
-    for (const port of ports) this.#usedUntilMs.set(port, nowMs + portQuarantineMs);
+    for (const [port, untilMs] of this.#blockedUntilMs)
+      if (untilMs <= nowMs) this.#blockedUntilMs.delete(port);
+    for (const port of ports) this.#blockedUntilMs.set(port, nowMs + portQuarantineMs);
   }
 }
 

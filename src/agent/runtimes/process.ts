@@ -1,7 +1,8 @@
-// The process runtime: each task is a process of this machine, listening on ports of its own.
+// The process runtime: each task is a process of this machine with its own ports.
 //
-// A task is started in its own process group, with its output going straight into a file: nothing ties it to the
-// agent, so it lives on when the agent is killed or replaced, and the next agent finds it by process id and start time.
+// A task has its own process group and writes its output into a file. It does not depend on the agent: it
+// keeps running when the agent is killed or replaced, and the next agent finds it by process id and start
+// time.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readSync, statSync, writeFileSync } from "node:fs";
@@ -21,23 +22,23 @@ import {
 import { httpOrigin, type PortAllocator } from "./ports.ts";
 import type { ExitStatus, PrepareResult, RunningTask, Runtime } from "./runtime.ts";
 
-/** What of the agent's own environment a task gets. Anything else may be a secret of the agent's. */
+/** Variables that a task inherits from the agent. Others may be secrets of the agent. */
 const inheritedVariables = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 
-/** How often a process that is not our child is looked at, milliseconds. */
+/** How often a process of an earlier agent is checked for its exit, milliseconds. */
 const processPollMs = 200;
 
 type ProcessRuntimeOptions = {
   readonly images: ImageTable;
   readonly ports: PortAllocator;
   readonly nodeName: string;
-  /** Host part under which the mesh dials tasks. */
+  /** Host at which the mesh dials tasks. */
   readonly address: string;
-  /** Address the tasks listen on. */
+  /** Address that tasks listen on. */
   readonly host: string;
-  /** The folder of a task; created when it starts. */
+  /** The folder of a task; created at the start. */
   readonly taskDir: (id: string) => string;
-  /** The agent's own environment. */
+  /** The environment of the agent. */
   readonly env: NodeJS.ProcessEnv;
 };
 
@@ -58,7 +59,8 @@ export class ProcessRuntime implements Runtime {
     const image = findImage(images, task.run.image);
     if (image === null) return rejected(noSuchImageText(images, task.run.image));
     const dir = task.run.dir || image.dir;
-    if (dir !== undefined && !isDirectory(dir)) return rejected(`the working directory ${dir} is not there`);
+    if (dir !== undefined && !isDirectory(dir))
+      return rejected(`the working directory ${dir} does not exist`);
     const [program = ""] = commandLine(task, image, this.#environmentOf(task, []));
     if (findProgram(program, dir ?? taskDir(task.id), env.PATH ?? "") === null) {
       return rejected(`exec: "${program}": executable file not found in $PATH`);
@@ -71,67 +73,69 @@ export class ProcessRuntime implements Runtime {
     return { ok: true, plan: { probe, stopSignal, start: () => this.#start(task, image) } };
   }
 
-  async find(task: AssignedTask, trace: unknown): Promise<RunningTask | null> {
-    const known = ProcessHandle.safeParse(trace);
-    if (!known.success) {
-      // If it was started, nobody knows where it listens: of no use, and it must not stay.
+  async find(task: AssignedTask, savedHandle: unknown): Promise<RunningTask | null> {
+    const { success, data: handle } = ProcessHandle.safeParse(savedHandle);
+    if (!success) {
+      // If the task runs, its ports are unknown. It cannot be used and must not keep running.
       const stray = findByEnvironment(`WAGGLE_TASK_ID=${task.id}`);
       if (stray !== null) signalGroup(stray.pid, "SIGKILL");
       return null;
     }
-    if (!isRunning(known.data)) return null;
-    this.#options.ports.reserve(known.data.ports.map(({ port }) => port));
-    return this.#running(known.data, watchExit(known.data));
+    if (!isRunning(handle)) return null;
+    this.#options.ports.reserve(handle.ports.map(({ port }) => port));
+    return this.#running(handle, watchExit(handle));
   }
 
   async #start(task: AssignedTask, image: ProcessImage): Promise<RunningTask> {
     const { ports, taskDir } = this.#options;
-    const numbers = await ports.allocate(task.run.targets.length);
+    const allocatedPorts = await ports.allocate(task.run.targets.length);
     try {
-      const place = this.#environmentOf(task, numbers);
-      writeFiles(place.taskDir, image.files(place, task));
+      const environment = this.#environmentOf(task, allocatedPorts);
+      writeFiles(environment.taskDir, image.files(environment, task));
       const logFile = join(taskDir(task.id), "log");
-      const child = launch(commandLine(task, image, place), {
-        cwd: task.run.dir || image.dir || place.taskDir,
-        env: environmentVariables(task, image, place, this.#options.env),
+      const child = launch(commandLine(task, image, environment), {
+        cwd: task.run.dir || image.dir || environment.taskDir,
+        env: environmentVariables(task, image, environment, this.#options.env),
         logFile,
       });
       const pid = await waitForSpawn(child);
       const started = identify(pid)?.started ?? "";
       const exit = waitForExit(child, logFile);
-      return this.#running({ pid, started, ports: [...place.ports] }, exit);
+      return this.#running({ pid, started, ports: [...environment.ports] }, exit);
     } catch (error) {
-      ports.release(numbers);
+      ports.release(allocatedPorts);
       throw error;
     }
   }
 
   #environmentOf(task: AssignedTask, ports: readonly number[]): TaskEnvironment {
     const { nodeName, host, taskDir } = this.#options;
-    const paired = ports.map((port, index) => ({ target: task.run.targets[index] ?? 0, port }));
-    return { taskDir: taskDir(task.id), nodeName, host, ports: paired };
+    const portPairs = ports.map((port, index) => ({ target: task.run.targets[index] ?? 0, port }));
+    return { taskDir: taskDir(task.id), nodeName, host, ports: portPairs };
   }
 
-  #running(trace: ProcessHandle, exit: Promise<ExitStatus>): RunningTask {
+  #running(handle: ProcessHandle, exit: Promise<ExitStatus>): RunningTask {
     const { address, host, ports } = this.#options;
-    const reached = host === "0.0.0.0" ? "127.0.0.1" : host;
-    const exited = exit.then((how) => {
-      // What the task started and left behind must not outlive it.
-      signalGroup(trace.pid, "SIGKILL");
-      ports.release(trace.ports.map(({ port }) => port));
-      return how;
+    const localHost = host === "0.0.0.0" ? "127.0.0.1" : host;
+    const endpointsAt = (dialHost: string) =>
+      handle.ports.map(({ target, port }) => ({ target, origin: httpOrigin(dialHost, port) }));
+    const exited = exit.then((status) => {
+      // Processes that the task started must not outlive it.
+      signalGroup(handle.pid, "SIGKILL");
+      ports.release(handle.ports.map(({ port }) => port));
+      return status;
     });
     return {
-      pid: trace.pid,
-      handle: trace,
+      pid: handle.pid,
+      handle,
       exited,
-      endpoints: trace.ports.map(({ target, port }) => ({ target, origin: httpOrigin(address, port) })),
-      localEndpoints: trace.ports.map(({ target, port }) => ({ target, origin: httpOrigin(reached, port) })),
+      endpoints: endpointsAt(address),
+      localEndpoints: endpointsAt(localHost),
       signal: (name) => {
-        if (isRunning(trace)) process.kill(trace.pid, name);
+        if (isRunning(handle)) process.kill(handle.pid, name);
       },
       kill: () => {
-        if (isRunning(trace)) signalGroup(trace.pid, "SIGKILL");
+        if (isRunning(handle)) signalGroup(handle.pid, "SIGKILL");
       },
     };
   }
@@ -145,28 +149,34 @@ function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** As Docker puts it together: an entrypoint of the service's empties the image's own arguments. */
-function commandLine({ run }: AssignedTask, image: ProcessImage, place: TaskEnvironment): readonly string[] {
+/** The command line as Docker builds it: an entrypoint of the service removes the image's arguments. */
+function commandLine(
+  { run }: AssignedTask,
+  image: ProcessImage,
+  environment: TaskEnvironment,
+): readonly string[] {
   const program = run.command.length > 0 ? run.command : image.entrypoint;
   if (run.args.length > 0) return [...program, ...run.args];
-  return run.command.length > 0 ? program : [...program, ...image.cmd(place)];
+  return run.command.length > 0 ? program : [...program, ...image.cmd(environment)];
 }
 
-/** The mesh's own variables come last: a task that listened elsewhere could not be reached. */
+/**
+ * Variables of the mesh override all others, because the mesh reaches a task only at the ports it gave it.
+ */
 function environmentVariables(
   { id, slot, service, run }: AssignedTask,
   image: ProcessImage,
   { host, nodeName, ports }: TaskEnvironment,
   agentEnv: NodeJS.ProcessEnv,
 ): NodeJS.ProcessEnv {
-  const own = inheritedVariables
+  const inherited = inheritedVariables
     .map((name) => [name, agentEnv[name]])
     .filter(([, value]) => value !== undefined);
-  const given = [...image.env, ...run.env].filter((pair) => pair.indexOf("=") > 0);
+  const configured = [...image.env, ...run.env].filter((pair) => pair.indexOf("=") > 0);
   return {
-    ...Object.fromEntries(own),
+    ...Object.fromEntries(inherited),
     ...Object.fromEntries(
-      given.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]),
+      configured.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]),
     ),
     ...Object.fromEntries(ports.map(({ target, port }) => [`PORT_${target}`, String(port)])),
     ...(ports[0] && { PORT: String(ports[0].port) }),
@@ -195,7 +205,7 @@ function launch(
   const log = openSync(logFile, "a", 0o600);
   try {
     const child = spawn(program, args, { cwd, env, detached: true, stdio: ["ignore", log, log] });
-    // An agent that ends with its tasks kept must not wait for them.
+    // An agent that keeps its tasks must be able to exit before them.
     child.unref();
     return child;
   } finally {
@@ -213,17 +223,18 @@ function waitForSpawn(child: ChildProcess): Promise<number> {
 function waitForExit(child: ChildProcess, logFile: string): Promise<ExitStatus> {
   return new Promise((resolve) => {
     child.once("exit", (code, signal) => {
-      const portTaken = code !== 0 && /EADDRINUSE|address already in use/i.test(readLogTail(logFile, 4_096));
-      resolve({ code, signal, isPortTaken: portTaken });
+      const isPortTaken =
+        code !== 0 && /EADDRINUSE|address already in use/i.test(readLogTail(logFile, 4_096));
+      resolve({ code, signal, isPortTaken });
     });
   });
 }
 
-/** Watches a process that another agent started: only its parent is told how it ends. */
-function watchExit(known: ProcessIdentity): Promise<ExitStatus> {
+/** Polls for the exit of a process that another agent started. Only its parent gets the exit code. */
+function watchExit(identity: ProcessIdentity): Promise<ExitStatus> {
   return new Promise((resolve) => {
     const timer = setInterval(() => {
-      if (isRunning(known)) return;
+      if (isRunning(identity)) return;
       clearInterval(timer);
       resolve({ code: null, signal: null, isPortTaken: false });
     }, processPollMs);

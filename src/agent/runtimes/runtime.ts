@@ -1,22 +1,22 @@
-// A runtime: what runs a node's tasks. The agent decides when; a runtime only knows how.
+// The interface of a task runtime. The agent decides when tasks start and stop; a runtime does it.
 
 import type { ProbeSpec } from "../../domain/model/service.ts";
 import type { Endpoint } from "../../domain/model/task.ts";
 import type { AssignedTask } from "../../protocol/agent.ts";
 
 export interface Runtime {
-  /** Finds out whether the task can run here, and how. Starts nothing. */
+  /** Checks whether the task can run here, and how. Starts nothing. */
   prepare(task: AssignedTask): Promise<PrepareResult>;
   /**
-   * Finds a task started by an earlier agent.
+   * Finds a task that an earlier agent started. Kills a task that runs but whose ports are unknown.
    *
-   * @param trace what `Running.trace` was; null when the earlier agent was gone before it could keep it
-   * @returns null when the task does not run any more; one that runs and cannot be told apart or reached is ended
+   * @param handle the task's `RunningTask.handle`; null if the earlier agent ended before it saved it
+   * @returns null if the task does not run
    */
-  find(task: AssignedTask, trace: unknown): Promise<RunningTask | null>;
+  find(task: AssignedTask, handle: unknown): Promise<RunningTask | null>;
 }
 
-/** A plan, or why there is none: the task is then rejected with these words. */
+/** A plan, or the reason why the task is rejected. */
 export type PrepareResult =
   | { readonly ok: true; readonly plan: LaunchPlan }
   | { readonly ok: false; readonly reason: string };
@@ -24,31 +24,31 @@ export type PrepareResult =
 export type LaunchPlan = {
   readonly probe: ProbeSpec;
   readonly stopSignal: NodeJS.Signals;
-  /** Starts the task; each call starts it once more. Rejects when the system cannot start it. */
+  /** Starts the task; each call starts another process. Rejects if the system cannot start it. */
   readonly start: () => Promise<RunningTask>;
 };
 
 /** A started task. */
 export type RunningTask = {
   readonly pid: number;
-  /** Where the mesh dials it. */
+  /** Endpoints at which the mesh dials the task. */
   readonly endpoints: readonly Endpoint[];
-  /** Where this machine itself reaches it: what is probed. */
+  /** Endpoints at which this machine reaches the task, for probes. */
   readonly localEndpoints: readonly Endpoint[];
-  /** Plain data by which a later agent finds it again. */
+  /** JSON data by which a later agent finds the task. */
   readonly handle: unknown;
-  /** Resolves once nothing of the task runs any more. */
+  /** Resolves once the task and all processes it started have ended. */
   readonly exited: Promise<ExitStatus>;
   /** Sends a signal to the task's own process. */
   readonly signal: (name: NodeJS.Signals) => void;
-  /** Ends the task and all it started, at once. */
+  /** Kills the task and all processes it started. */
   readonly kill: () => void;
 };
 
-/** How a task ended; neither code nor signal is known of one that was another process's child. */
+/** The exit of a task. Code and signal are unknown (null) if another process started it. */
 export type ExitStatus = {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** It could not listen: another process took its port between choosing and listening. */
+  /** The task could not listen, because another process took its port after it was chosen. */
   readonly isPortTaken: boolean;
 };
