@@ -1,7 +1,6 @@
-// One agent of a mesh on one machine: the same agent that `waggle agent` runs, tied to the `waggle up` that started it.
+// The process that runs one agent of a mesh on this machine. It stops when its parent, `waggle up`, is gone.
 
 import { type AgentOptions, defaultAgentOptions, runAgent } from "../agent/agent.ts";
-
 import type { ChildReady } from "./child.ts";
 
 export type AgentInput = Pick<AgentOptions, "url" | "stateDir" | "hostname" | "address" | "images"> & {
@@ -9,15 +8,15 @@ export type AgentInput = Pick<AgentOptions, "url" | "stateDir" | "hostname" | "a
 };
 
 process.once("message", async (input: AgentInput) => {
-  // Whoever started it is gone: stop now, as on Ctrl-C.
-  const orphaned = (): boolean => process.kill(process.pid, "SIGINT");
-  process.once("disconnect", orphaned);
+  // Without its parent the agent stops as on Ctrl-C.
+  const interrupt = (): boolean => process.kill(process.pid, "SIGINT");
+  process.once("disconnect", interrupt);
   let isReady = false;
   const onAssigned = (): void => {
     if (!isReady) process.send?.({ ready: null } satisfies ChildReady<null>);
     isReady = true;
   };
   process.exitCode = await runAgent({ ...defaultAgentOptions, ...input, onAssigned, log: console.log });
-  process.off("disconnect", orphaned);
+  process.off("disconnect", interrupt);
   if (process.connected) process.disconnect();
 });

@@ -1,4 +1,4 @@
-// The Worker as one module, bundled from source at each start: what runs here is what `wrangler deploy` would send.
+// Bundles the Worker from source into one module, as `wrangler deploy` does.
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 
 export type WorkerBundle = { readonly source: string; readonly compatibilityDate: string };
 
-/** Bundles workers/main.ts; rejects with esbuild's messages when it does not build. */
+/** Bundles a Worker; rejects with esbuild's messages if the build fails. */
 export async function bundleWorker(entry = "workers/main.ts"): Promise<WorkerBundle> {
   await buildDashboardAssets();
   const result = await build({
@@ -30,7 +30,7 @@ export async function bundleWorker(entry = "workers/main.ts"): Promise<WorkerBun
   return { source, compatibilityDate: readCompatibilityDate() };
 }
 
-/** The date wrangler.toml deploys with, so that the runtime behaves the same here. */
+/** The date in wrangler.toml, so that the runtime behaves as on Cloudflare. */
 function readCompatibilityDate(): string {
   const config = readFileSync(`${root}wrangler.toml`, "utf8");
   const date = /^compatibility_date\s*=\s*"([0-9-]+)"/m.exec(config)?.[1];

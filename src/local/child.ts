@@ -1,11 +1,11 @@
-// A child process of the mesh: in a process group of its own, so that Ctrl-C reaches only `waggle up` and everything
-// stops in order; and tied to it by an IPC channel, so that nothing outlives it, however it ends.
+// A child process of the mesh. It has its own process group, so that Ctrl-C reaches only `waggle up`, which
+// then stops its children in order. It ends when the IPC channel to `waggle up` closes, however that happens.
 
 import { type ChildProcess, fork } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** The first message of a child: it serves now, or it cannot and why. */
+/** The first message of a child: it is ready, or the reason why it failed. */
 export type ChildReady<T> = { readonly ready: T } | { readonly failed: string };
 
 export type MeshChild<T> = {
@@ -16,12 +16,12 @@ export type MeshChild<T> = {
 };
 
 /**
- * Starts `module` (beside this file) and waits for its first message.
+ * Starts `module` (in this folder) and waits for its first message.
  *
- * @param name says which child it is, in its environment: `WAGGLE_CHILD=<state folder>:<name>`
- * @param input what the child gets as its first message; plain data
- * @param logFile takes stdout and stderr
- * @throws Error with the child's own reason when it cannot start
+ * @param name identifies the child in its environment: `WAGGLE_CHILD=<state folder>:<name>`
+ * @param input the first message to the child; JSON data
+ * @param logFile receives stdout and stderr
+ * @throws Error with the child's reason if it fails to start
  */
 export async function startChild<T>(
   module: string,
@@ -46,29 +46,32 @@ export async function startChild<T>(
       else reject(new Error(message.failed));
     });
     child.once("error", reject);
-    exited.then((how) => reject(new Error(`${lastLine(logFile)} (ended with ${how}; see ${logFile})`)));
+    exited.then((exit) => reject(new Error(`${lastLine(logFile)} (exited with ${exit}; see ${logFile})`)));
   });
   return { process: child, ready, exited };
 }
 
-/** What a child that could not start said last. */
+/** The last line of a log. */
 function lastLine(logFile: string): string {
   return readFileSync(logFile, "utf8").trimEnd().split("\n").at(-1) ?? "";
 }
 
-/** The child's side: takes the input, starts, says so; calls `stop` when the parent asks or is gone. */
+/**
+ * Runs the child's side: receives the input, starts, and reports it. Calls `stop` on SIGTERM or when the
+ * parent has ended, and then exits.
+ */
 export function runChild<Input, Ready>(
   start: (input: Input) => Promise<{ ready: Ready; stop: () => Promise<void> }>,
 ): void {
   process.once("message", async (input: Input) => {
     try {
       const { ready, stop } = await start(input);
-      const end = runOnce(async () => {
+      const stopOnce = runOnce(async () => {
         await stop();
         process.exit(0);
       });
-      process.once("disconnect", end);
-      process.on("SIGTERM", end);
+      process.once("disconnect", stopOnce);
+      process.on("SIGTERM", stopOnce);
       process.send?.({ ready } satisfies ChildReady<Ready>);
     } catch (error) {
       const failed = error instanceof Error ? error.message : String(error);
@@ -78,10 +81,10 @@ export function runChild<Input, Ready>(
 }
 
 function runOnce(work: () => Promise<void>): () => void {
-  let begun = false;
+  let hasRun = false;
   return () => {
-    if (begun) return;
-    begun = true;
+    if (hasRun) return;
+    hasRun = true;
     void work();
   };
 }

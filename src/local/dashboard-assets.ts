@@ -1,5 +1,5 @@
-// The dashboard's scripts and style sheet, built into one module that the Worker's bundle takes in. Run directly, this
-// file builds it: wrangler does so before it bundles (`[build]` in wrangler.toml).
+// Builds the dashboard's scripts and style sheet into one module, which the Worker imports. wrangler runs
+// this file before it bundles (`[build]` in wrangler.toml).
 
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -16,7 +16,7 @@ type BuiltAsset = {
   readonly text: string;
 };
 
-/** Builds src/dashboard/built/assets.js; rejects with esbuild's messages when a source does not build. */
+/** Builds src/dashboard/built/assets.js; rejects with esbuild's messages if the build fails. */
 export async function buildDashboardAssets(): Promise<
   Readonly<Record<"live" | "charts" | "style", BuiltAsset>>
 > {
@@ -47,15 +47,15 @@ export async function buildDashboardAssets(): Promise<
   return assets;
 }
 
-/** Leaves a file alone that is as it should be, so that whoever watches it is not woken. */
+/** Does not write an unchanged file, so that file watchers do not rebuild. */
 function writeIfChanged(text: string): void {
-  if (readIfThere(assetsFile) === text) return;
+  if (readIfExists(assetsFile) === text) return;
   mkdirSync(`${dashboardDir}built`, { recursive: true });
-  // Atomically: another build may be reading it.
+  // Another build may be reading the file.
   writeFileAtomically(assetsFile, text, 0o644);
 }
 
-function readIfThere(path: string): string | null {
+function readIfExists(path: string): string | null {
   try {
     return readFileSync(path, "utf8");
   } catch {

@@ -1,5 +1,5 @@
-// Follows the routing table from outside the Workers runtime: told of each change over the watch socket, and asking
-// again after every redial, so that a missed frame costs nothing.
+// Follows the routing table from outside the Workers runtime. The watch socket announces each change; the
+// table is also fetched after every reconnect, so that a missed frame does not matter.
 
 import WebSocket from "ws";
 import type { RoutingTable } from "../domain/table/table.ts";
@@ -11,7 +11,7 @@ export type TableFollower = { readonly stop: () => void };
 const tableRedialMs = 250;
 
 /**
- * Calls `onTable` with the present table and with each newer one.
+ * Calls `onTable` with the current table and with each newer one.
  *
  * @param control origin of the control API, for example `http://127.0.0.1:8787`
  */
@@ -21,25 +21,25 @@ export function followTable(
   onTable: (table: RoutingTable) => Promise<void>,
 ): TableFollower {
   let version = -1;
-  let stopped = false;
+  let isStopped = false;
   let socket: WebSocket | null = null;
   let refreshing = Promise.resolve();
 
   const refresh = (): void => {
     refreshing = refreshing.then(async () => {
-      if (stopped) return;
+      if (isStopped) return;
       const text = await fetchTable(control, token, version);
       if (text === null) return;
       const table = readTable(text);
       version = table.version;
       await onTable(table);
     });
-    // The redial asks again.
+    // The table is fetched again after the reconnect.
     refreshing = refreshing.catch(() => socket?.terminate());
   };
 
   const dial = (): void => {
-    if (stopped) return;
+    if (isStopped) return;
     const watch = new WebSocket(`${control.replace(/^http/, "ws")}/mesh/watch`, { headers: bearer(token) });
     socket = watch;
     watch.on("open", refresh);
@@ -53,7 +53,7 @@ export function followTable(
   dial();
   return {
     stop: () => {
-      stopped = true;
+      isStopped = true;
       socket?.terminate();
     },
   };

@@ -1,21 +1,28 @@
-// What a listener says of the requests that come in at it, and how it words what it refuses itself.
+// The profile of a listener: the entry header of its requests, and the form of its own error responses.
 
-/** Where requests of a published port come in. */
+/** The entry point that a listener belongs to. */
 export type ListenerIdentity = {
   readonly role: "edge" | "ingress";
   readonly nodeId: string | null;
-  /** The published port as the mesh knows it; null at the default entry. */
+  /** The published port in the mesh; null for the balancer's default port. */
   readonly published: number | null;
 };
 
 export type ListenerProfile = {
-  /** The value of `x-waggle-entry` for requests of this client; null: they get none. A client's own stops here. */
+  /**
+   * The value of `x-waggle-entry` for requests of this client; null to send none. The listener always drops
+   * the header that a client sends.
+   */
   readonly entryHeader: (client: string) => string | null;
-  /** The answer to what is refused here. */
+  /** The content type and body of a refusal. */
   readonly refusal: (status: string, reason: string) => { readonly type: string; readonly body: string };
 };
 
-/** A published port. @param key what tells the runtime that a listener of this mesh speaks */
+/**
+ * The profile of a published port.
+ *
+ * @param key proves to the runtime that the header comes from a listener of this mesh
+ */
 export function publishedPortProfile(
   { role, nodeId, published }: ListenerIdentity,
   key: string,
@@ -26,7 +33,7 @@ export function publishedPortProfile(
   };
 }
 
-/** The control API's port, which answers as the Engine API does. */
+/** The profile of the control API's port, which refuses in the form of the Engine API. */
 export const controlProfile: ListenerProfile = {
   entryHeader: () => null,
   refusal: (_status, reason) => ({ type: "application/json", body: JSON.stringify({ message: reason }) }),

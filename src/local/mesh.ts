@@ -1,5 +1,5 @@
-// A whole mesh on one machine: starts the Workers runtime, the agents and the published ports, and stops them in
-// reverse order.
+// A whole mesh on one machine: starts the Workers runtime, the agents and the published ports, and stops them
+// in reverse order.
 
 import { resolve } from "node:path";
 import type { RoutingTable } from "../domain/table/table.ts";
@@ -115,7 +115,10 @@ type MeshProcesses = {
   readonly agents: readonly LocalAgent[];
 };
 
-/** Starts the child processes and opens the control API's port. If one fails, those already started are stopped. */
+/**
+ * Starts the child processes and opens the control API's port. If one fails, those already started are
+ * stopped.
+ */
 async function startProcesses(
   { stateDir, listen, controlPort, ...options }: MeshOptions,
   secrets: MeshSecrets,

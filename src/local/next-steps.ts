@@ -1,4 +1,4 @@
-// What to try once the mesh runs: the addresses, the token and the commands, as text for a person.
+// The text that `waggle up` prints after the start: addresses, token and commands to try.
 
 import type { DesiredListener } from "./published-ports.ts";
 
@@ -7,35 +7,36 @@ type OpenListener = DesiredListener & { readonly openPort: number | null };
 type NextSteps = {
   readonly control: string;
   readonly token: string;
-  /** What tells `waggle` where this mesh is, where the default does not: ` --state DIR`, or nothing. */
+  /** ` --state DIR` if the state folder is not the default; otherwise empty. */
   readonly stateFlag: string;
   readonly listeners: readonly OpenListener[];
-  /** A link that signs in to the dashboard once. */
+  /** A one-time sign-in link of the dashboard. */
   readonly dashboard: string;
 };
 
-/** Lines to print after the start. Ports that are not open are left out: their reason has been said. */
+/** The lines after the first start. Ports that are not open are left out: their error has been printed. */
 export function nextSteps({ control, token, stateFlag, listeners, dashboard }: NextSteps): readonly string[] {
-  const open = listeners.filter((one) => one.openPort !== null);
-  const nodes = open.filter((one) => one.identity.role === "ingress");
-  const balancer = open.filter((one) => one.identity.role === "edge");
+  const open = listeners.filter(({ openPort }) => openPort !== null);
+  const nodes = open.filter(({ identity }) => identity.role === "ingress");
+  const balancer = open.filter(({ identity }) => identity.role === "edge");
   const host = new URL(control).host;
   return [
     ...section(
       "Every node answers",
-      nodes.map((one) => `curl ${listenerUrl(one)}   # ${one.owner}`),
+      nodes.map((listener) => `curl ${listenerUrl(listener)}   # ${listener.owner}`),
     ),
     ...section("The balancer", [
-      ...balancer.map((one) => `curl ${listenerUrl(one)}   # ${listenerPurpose(one)}`),
+      ...balancer.map((listener) => `curl ${listenerUrl(listener)}   # ${listenerPurpose(listener)}`),
       ...balancer
         .slice(0, 1)
         .map(
-          (one) => `${listenerUrl(one)}${statsUri}   # HAProxy's stats page: any user, the token as password`,
+          (listener) =>
+            `${listenerUrl(listener)}${statsUri}   # HAProxy's stats page: any user, the token as password`,
         ),
     ]),
     ...section("The dashboard", [
       dashboard,
-      `bin/waggle${stateFlag} dashboard   # prints another such link: each signs in once, within 15 minutes`,
+      `bin/waggle${stateFlag} dashboard   # prints another link; each works once, within 15 minutes`,
     ]),
     ...section("The Docker CLI", [
       `export DOCKER_HOST=tcp://${host}`,
@@ -44,11 +45,11 @@ export function nextSteps({ control, token, stateFlag, listeners, dashboard }: N
     ]),
     ...section("The waggle command", [`bin/waggle${stateFlag} status`, `bin/waggle${stateFlag} events -f`]),
     `Control API: ${control}   token: ${token}`,
-    "Ctrl-C stops the mesh; the next start finds its services as they were.",
+    "Ctrl-C stops the mesh; the next start restores its services.",
   ];
 }
 
-/** Lines to print after a later start, when the addresses are known and nothing needs to be tried. */
+/** The lines after a later start, without commands to try. */
 export function restartSummary({
   control,
   token,
@@ -61,10 +62,10 @@ export function restartSummary({
   );
   const published = ports.length === 0 ? "nothing is published" : `published: ${ports.join(", ")}`;
   return [
-    `The mesh is as it was, ${published}; bin/waggle${stateFlag} status says more`,
+    `The mesh is restored, ${published}; details: bin/waggle${stateFlag} status`,
     `Dashboard: ${dashboard}`,
     `Control API: ${control}   token: ${token}`,
-    "Ctrl-C stops the mesh; the next start finds its services as they were.",
+    "Ctrl-C stops the mesh; the next start restores its services.",
   ];
 }
 
@@ -72,16 +73,15 @@ function section(title: string, lines: readonly string[]): readonly string[] {
   return lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`), ""];
 }
 
-/** Where the balancer shows them, as `STATS_URI` is where nobody says otherwise. */
+/** The default of `STATS_URI`. */
 const statsUri = "/haproxy?stats";
 
-function listenerUrl(one: OpenListener): string {
-  return `http://${one.address}:${one.openPort}`;
+function listenerUrl({ address, openPort }: OpenListener): string {
+  return `http://${address}:${openPort}`;
 }
 
-function listenerPurpose(one: OpenListener): string {
-  const { published } = one.identity;
-  return published === null
+function listenerPurpose({ identity }: OpenListener): string {
+  return identity.published === null
     ? "the default service"
-    : `published port ${published}, over the nodes that are up`;
+    : `published port ${identity.published}, balanced over the nodes that are up`;
 }

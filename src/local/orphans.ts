@@ -1,5 +1,5 @@
-// What an earlier mesh of this state folder left running: its children while they still stop, and tasks whose agent
-// was killed. Nothing of a mesh outlives its stop.
+// Ends the processes that an earlier mesh of this state folder left running: children that are still
+// stopping, and tasks whose agent was killed.
 
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -9,12 +9,12 @@ import { identify, isRunning, ProcessIdentity, signalGroup } from "../agent/proc
 import { TaskRecords } from "../agent/task-records.ts";
 import { wait } from "../agent/wait.ts";
 
-/** How long children of an earlier mesh get to end by themselves, milliseconds: their own stop takes up to 15 s. */
+/** How long children of an earlier mesh may take to exit by themselves; their stop takes up to 15 s. */
 const childExitTimeoutMs = 20_000;
 const taskExitTimeoutMs = 2_000;
 const exitPollMs = 50;
 
-/** Writes down the children of this mesh, for the next one. */
+/** Saves the identities of this mesh's child processes for the next start. */
 export function writeChildren(stateDir: string, pids: readonly number[]): void {
   const children = pids.flatMap((pid) => identify(pid) ?? []);
   writeFileAtomically(childrenFile(stateDir), JSON.stringify(children));
@@ -24,13 +24,16 @@ function childrenFile(stateDir: string): string {
   return join(stateDir, "children.json");
 }
 
-/** Waits for the children of an earlier mesh, which end when they find it gone; ends those that do not. */
+/**
+ * Waits for the children of an earlier mesh, which exit without their parent. Kills those that do not in
+ * time.
+ */
 export async function awaitEarlierChildren(stateDir: string): Promise<void> {
   const children = readJsonFile(childrenFile(stateDir), z.array(ProcessIdentity)) ?? [];
   await endProcesses(children, childExitTimeoutMs);
 }
 
-/** Stops tasks that no agent looks after, of all nodes but those in `except`: their agents find them again. */
+/** Stops tasks without an agent on all nodes. @param except nodes whose agents will take over their tasks */
 export async function stopOrphanedTasks(stateDir: string, except: readonly string[] = []): Promise<void> {
   const nodesDir = join(stateDir, "nodes");
   const names = existsSync(nodesDir) ? readdirSync(nodesDir).filter((name) => !except.includes(name)) : [];
@@ -43,12 +46,12 @@ function runningTasks(nodeDir: string): readonly ProcessIdentity[] {
   return new TaskRecords(nodeDir)
     .all(() => undefined)
     .flatMap(({ handle }) => {
-      const known = ProcessIdentity.safeParse(handle);
-      return known.success && isRunning(known.data) ? [known.data] : [];
+      const identity = ProcessIdentity.safeParse(handle);
+      return identity.success && isRunning(identity.data) ? [identity.data] : [];
     });
 }
 
-/** Waits until all have ended; kills those that have not by then. */
+/** Waits until all have ended; kills those that still run after the time-out. */
 async function endProcesses(processes: readonly ProcessIdentity[], timeoutMs: number): Promise<void> {
   const deadlineMs = Date.now() + timeoutMs;
   while (processes.some(isRunning) && Date.now() < deadlineMs) await wait(exitPollMs);

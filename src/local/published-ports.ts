@@ -1,5 +1,5 @@
-// The published ports of the mesh as listeners on this machine: on every node's address and at the balancer. Follows
-// the routing table: what it publishes is open, what it no longer publishes is closed.
+// The published ports of the mesh as listeners on this machine: on each node's address and at the balancer.
+// Opens and closes them as the routing table changes.
 
 import type { ClosedPort } from "../cli/closed-ports.ts";
 import type { RoutingTable, TableService } from "../domain/table/table.ts";
@@ -7,30 +7,30 @@ import { type AddressPlan, nodePort } from "./addresses.ts";
 import { Listener, type Upstream } from "./listener.ts";
 import { type ListenerIdentity, publishedPortProfile } from "./listener-profile.ts";
 
-/** One listener that should be open. */
+/** A listener that should be open. */
 export type DesiredListener = {
-  /** Tells listeners apart; the same key is the same listener. */
+  /** Identifies the listener across tables. */
   readonly key: string;
   readonly address: string;
   /** 0: any free port. */
   readonly port: number;
   readonly identity: ListenerIdentity;
-  /** For people: `node1`, `balancer`. */
+  /** A name for messages: `node1`, `balancer`. */
   readonly owner: string;
 };
 
-/** Where the balancer listens besides the published ports. */
+/** The balancer's address, and its port for the default service. */
 type Balancer = { readonly address: string; readonly defaultPort: number };
 
-/** How long answers under way may take once their port is no longer published, milliseconds. */
+/** How long open responses may take after their port is no longer published, milliseconds. */
 const closeGraceMs = 5_000;
 
-/** How long until a port that could not be opened is tried again, milliseconds. */
+/** Interval between attempts to open a port, milliseconds. */
 const openRetryMs = 1_000;
 
 /**
- * The listeners a routing table asks for. An ingress port is open on every node, down or up, and at the balancer; a
- * host-mode port only on the nodes that run a task of it.
+ * The listeners that a routing table requires. An ingress port is open on every node, up or down, and at the
+ * balancer; a host-mode port only on nodes that run a task of its service.
  *
  * @see docs/spec.md U4-U6
  */
@@ -39,7 +39,7 @@ export function desiredListeners(
   plan: AddressPlan,
   balancer: Balancer,
 ): readonly DesiredListener[] {
-  const wanted: DesiredListener[] = [
+  const desired: DesiredListener[] = [
     {
       key: `default ${balancer.address}:${balancer.defaultPort}`,
       address: balancer.address,
@@ -50,11 +50,11 @@ export function desiredListeners(
   ];
   for (const service of table.services) {
     for (const { published, mode } of service.ports) {
-      if (mode === "ingress") wanted.push(balancerListener(balancer, published));
+      if (mode === "ingress") desired.push(balancerListener(balancer, published));
       for (const [index, node] of table.nodes.entries()) {
         if (!isLoopback(node.address)) continue;
         if (mode === "host" && !hasTaskOn(service, node.id)) continue;
-        wanted.push({
+        desired.push({
           key: `${node.id} ${node.address}:${published}`,
           address: node.address,
           port: nodePort(plan, nodeOrdinal(node.name, index), published),
@@ -64,7 +64,7 @@ export function desiredListeners(
       }
     }
   }
-  return [...new Map(wanted.map((one) => [one.key, one])).values()];
+  return [...new Map(desired.map((listener) => [listener.key, listener])).values()];
 }
 
 function balancerListener(balancer: Balancer, published: number): DesiredListener {
@@ -81,7 +81,7 @@ function hasTaskOn(service: TableService, nodeId: string): boolean {
   return service.tasks.some((task) => task.nodeId === nodeId);
 }
 
-/** A node of another machine has published ports of its own; only loopback addresses are ours to open. */
+/** Only loopback addresses belong to this mesh; a node on another machine opens its own ports. */
 function isLoopback(address: string): boolean {
   return address.startsWith("127.");
 }
@@ -91,7 +91,7 @@ function nodeOrdinal(name: string, index: number): number {
   return number === undefined ? index + 1 : Number(number);
 }
 
-/** Opens and closes listeners until they are what was last wanted. */
+/** Opens and closes listeners until they match the desired ones. */
 export class PublishedPorts {
   readonly #upstream: Upstream;
   readonly #key: string;
@@ -105,34 +105,37 @@ export class PublishedPorts {
   #isClosed = false;
 
   /**
-   * @param key what the runtime knows the listeners by
-   * @param tell takes the ports that cannot be opened, whenever they are others
+   * @param key proves to the runtime that a request comes from a listener of this mesh
+   * @param onClosedPorts receives the ports that cannot be opened, each time they change
    */
   constructor(
     upstream: Upstream,
     key: string,
     log: (line: string) => void,
-    tell: (closed: readonly ClosedPort[]) => void,
+    onClosedPorts: (closed: readonly ClosedPort[]) => void,
   ) {
     this.#upstream = upstream;
     this.#key = key;
     this.#log = log;
-    this.#onClosedPorts = tell;
+    this.#onClosedPorts = onClosedPorts;
   }
 
-  /** Converges on `wanted`; resolves when every port that can be opened is. A port that cannot is tried again. */
-  apply(wanted: readonly DesiredListener[]): Promise<void> {
-    this.#desired = wanted;
+  /**
+   * Opens and closes listeners to match `desired`; resolves after one attempt each. Failed ones are retried
+   * later.
+   */
+  apply(desired: readonly DesiredListener[]): Promise<void> {
+    this.#desired = desired;
     this.#work = this.#work.then(() => this.#reconcile());
     return this.#work;
   }
 
-  /** The port a wanted listener has, when it is open. */
+  /** The port of a listener; null if it is not open. */
   portOf(key: string): number | null {
     return this.#open.get(key)?.port ?? null;
   }
 
-  /** True when a wanted listener could not be opened, so far. */
+  /** Whether the last attempt to open the listener failed. */
   hasFailed(key: string): boolean {
     return this.#failed.has(key);
   }
@@ -147,17 +150,17 @@ export class PublishedPorts {
 
   async #reconcile(): Promise<void> {
     if (this.#isClosed) return;
-    const keys = new Set(this.#desired.map((one) => one.key));
+    const keys = new Set(this.#desired.map(({ key }) => key));
     for (const [key, listener] of this.#open) {
       if (keys.has(key)) continue;
       this.#open.delete(key);
       void listener.close(closeGraceMs);
     }
-    const before = [...this.#failed.values()];
+    const previous = [...this.#failed.values()];
     for (const key of this.#failed.keys()) if (!keys.has(key)) this.#failed.delete(key);
-    for (const one of this.#desired) if (!this.#open.has(one.key)) await this.#tryOpen(one);
+    for (const listener of this.#desired) if (!this.#open.has(listener.key)) await this.#tryOpen(listener);
     const closed = [...this.#failed.values()];
-    if (closed.length !== before.length || closed.some((one, index) => one !== before[index]))
+    if (closed.length !== previous.length || closed.some((port, index) => port !== previous[index]))
       this.#onClosedPorts(closed);
     if (this.#failed.size > 0 && this.#retry === null) {
       this.#retry = setTimeout(() => {
@@ -167,19 +170,18 @@ export class PublishedPorts {
     }
   }
 
-  async #tryOpen(one: DesiredListener): Promise<void> {
+  async #tryOpen({ key, address, port, identity, owner }: DesiredListener): Promise<void> {
     try {
-      const door = publishedPortProfile(one.identity, this.#key);
-      const listener = await Listener.open(one.address, one.port, door, this.#upstream);
-      this.#open.set(one.key, listener);
-      const { published } = one.identity;
-      // Where nodes share an address nobody could guess it.
+      const profile = publishedPortProfile(identity, this.#key);
+      const listener = await Listener.open(address, port, profile, this.#upstream);
+      this.#open.set(key, listener);
+      const { published } = identity;
+      // Nodes that share an address have other ports than the published ones.
       if (published !== null && published !== listener.port)
-        this.#log(`${one.owner}: published port ${published} is open at ${one.address}:${listener.port}`);
-      if (this.#failed.delete(one.key)) this.#log(`${one.owner}: ${one.address}:${one.port} is open now`);
+        this.#log(`${owner}: published port ${published} is open at ${address}:${listener.port}`);
+      if (this.#failed.delete(key)) this.#log(`${owner}: ${address}:${port} is open now`);
     } catch (error) {
-      const { owner, address, port, key } = one;
-      const why = `${reasonOf(error as NodeJS.ErrnoException)}; trying again until it works`;
+      const why = `${reasonOf(error as NodeJS.ErrnoException)}; retrying until the port can be opened`;
       if (this.#failed.get(key)?.why === why) return;
       this.#log(`${owner}: cannot open ${address}:${port}: ${why}`);
       this.#failed.set(key, { owner, address, port, why, sinceMs: Date.now() });
@@ -188,8 +190,8 @@ export class PublishedPorts {
 }
 
 const bindErrorReasons: Readonly<Record<string, string>> = {
-  EADDRINUSE: "something else on this machine listens there",
-  EACCES: "this user may not listen on ports under 1024",
+  EADDRINUSE: "another process on this machine listens there",
+  EACCES: "this user may not listen on ports below 1024",
   EADDRNOTAVAIL: "this machine does not have that address",
 };
 

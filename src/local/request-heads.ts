@@ -1,21 +1,21 @@
-// Request heads on one client connection: finds each HTTP/1.1 request head in the bytes, writes one header line into
-// it, and lets everything else through untouched. It frames requests and nothing more; what it cannot frame without
-// doubt it refuses, because two readers that frame differently are a request-smuggling hole (RFC 9112 §11.2).
+// Inserts one header line into each HTTP/1.1 request head of a client connection and passes all other bytes
+// unchanged. It refuses requests whose framing is ambiguous, because two parsers that frame them differently
+// allow request smuggling (RFC 9112 section 11.2).
 
-/** Longest request head, bytes. Node's own default is 16 KiB, HAProxy's buffer too; cookies of real sites need more. */
+/** Limit of a request head. Node.js and HAProxy default to 16 KiB; the cookies of some sites need more. */
 export const maxHeadBytes = 64 * 1024;
 
-/** Longest chunk-size line, bytes: sizes are short, extensions are hardly ever used. */
+/** Limit of a chunk-size line. Sizes are short, and chunk extensions are rare. */
 const maxChunkLineBytes = 1024;
 
-/** A request that was refused: the status to answer with, and why. */
+/** The status and reason of the response to a refused request. */
 type Refusal = { readonly status: 400 | 431 | 501; readonly reason: string };
 
 type FeedResult = {
-  /** Bytes to send on, in order. */
+  /** Bytes to forward, in order. */
   readonly out: readonly Uint8Array[];
   readonly refusal: Refusal | null;
-  /** True when a WebSocket upgrade was sent on: the answer decides what the next bytes are. */
+  /** True after the head of a WebSocket upgrade: the response decides how the next bytes are read. */
   readonly isUpgrade: boolean;
 };
 
@@ -26,17 +26,17 @@ type Framing =
 
 type ParserState =
   | { readonly kind: "head" }
-  | { readonly kind: "length"; left: number }
+  | { readonly kind: "length"; remaining: number }
   | { readonly kind: "chunk-line" }
-  | { readonly kind: "chunk-data"; left: number }
+  | { readonly kind: "chunk-data"; remaining: number }
   | { readonly kind: "trailer" }
-  | { readonly kind: "held" }
+  | { readonly kind: "upgrading" }
   | { readonly kind: "tunnel" };
 
 const crlf = Buffer.from("\r\n");
 const headEnd = Buffer.from("\r\n\r\n");
 
-/** Follows one connection's requests. Feed it what the client sends, in order. */
+/** Parses the requests of one connection. */
 export class RequestHeads {
   readonly #headerLine: Buffer | null;
   readonly #headerName: string;
@@ -44,15 +44,15 @@ export class RequestHeads {
   #buffered: Buffer = Buffer.alloc(0);
 
   /**
-   * @param name header to insert, lower case; any such header of the client's is dropped
-   * @param value its value; null: none is inserted
+   * @param name the header to insert, in lower case; headers of this name from the client are dropped
+   * @param value its value; null to insert no header
    */
   constructor(name: string, value: string | null) {
     this.#headerName = name;
     this.#headerLine = value === null ? null : Buffer.from(`${name}: ${value}\r\n`, "latin1");
   }
 
-  /** Takes the client's next bytes. After a refusal, or while an upgrade is undecided, it must not be fed on. */
+  /** Parses the client's next bytes. Must not be called after a refusal, or while an upgrade is undecided. */
   feed(bytes: Buffer): FeedResult {
     const out: Uint8Array[] = [];
     let rest = this.#buffered.length === 0 ? bytes : Buffer.concat([this.#buffered, bytes]);
@@ -60,7 +60,7 @@ export class RequestHeads {
     while (rest.length > 0) {
       const step = this.#step(rest, out);
       if (step.refusal !== null) return { out, refusal: step.refusal, isUpgrade: false };
-      if (this.#state.kind === "held") {
+      if (this.#state.kind === "upgrading") {
         this.#buffered = rest.subarray(step.used);
         return { out, refusal: null, isUpgrade: true };
       }
@@ -73,25 +73,25 @@ export class RequestHeads {
     return { out, refusal: null, isUpgrade: false };
   }
 
-  /** Tells how the upgrade was answered; what the client sent meanwhile comes out. */
-  decideUpgrade(switched: boolean): FeedResult {
-    this.#state = switched ? { kind: "tunnel" } : { kind: "head" };
+  /** Continues after the response to an upgrade, with the bytes that the client has sent meanwhile. */
+  decideUpgrade(isSwitched: boolean): FeedResult {
+    this.#state = isSwitched ? { kind: "tunnel" } : { kind: "head" };
     return this.feed(Buffer.alloc(0));
   }
 
   #step(rest: Buffer, out: Uint8Array[]): { used: number; refusal: Refusal | null } {
-    const phase = this.#state;
-    switch (phase.kind) {
+    const state = this.#state;
+    switch (state.kind) {
       case "head":
         return this.#head(rest, out);
       case "length":
       case "chunk-data":
-        return this.#body(phase, rest, out);
+        return this.#body(state, rest, out);
       case "chunk-line":
         return this.#chunkLine(rest, out);
       case "trailer":
         return this.#trailer(rest, out);
-      case "held":
+      case "upgrading":
         return { used: 0, refusal: null };
       case "tunnel":
         out.push(rest);
@@ -100,7 +100,7 @@ export class RequestHeads {
   }
 
   #head(rest: Buffer, out: Uint8Array[]) {
-    // RFC 9112 §2.2: an empty line before the request line is skipped.
+    // RFC 9112 section 2.2: an empty line before the request line is skipped.
     if (rest[0] === 13 && rest[1] === 10) return { used: 2, refusal: null };
     const end = rest.indexOf(headEnd);
     if ((end === -1 ? rest.length : end) > maxHeadBytes) {
@@ -117,15 +117,15 @@ export class RequestHeads {
         ? rest.subarray(lineEnd, end + 4)
         : Buffer.from(head.replacementLines, "latin1"),
     );
-    this.#state = head.isUpgrade ? { kind: "held" } : bodyState(head.framing);
+    this.#state = head.isUpgrade ? { kind: "upgrading" } : bodyState(head.framing);
     return { used: end + 4, refusal: null };
   }
 
-  #body(phase: { kind: "length" | "chunk-data"; left: number }, rest: Buffer, out: Uint8Array[]) {
-    const used = Math.min(phase.left, rest.length);
+  #body(state: { kind: "length" | "chunk-data"; remaining: number }, rest: Buffer, out: Uint8Array[]) {
+    const used = Math.min(state.remaining, rest.length);
     out.push(rest.subarray(0, used));
-    phase.left -= used;
-    if (phase.left === 0) this.#state = { kind: phase.kind === "length" ? "head" : "chunk-line" };
+    state.remaining -= used;
+    if (state.remaining === 0) this.#state = { kind: state.kind === "length" ? "head" : "chunk-line" };
     return { used, refusal: null };
   }
 
@@ -140,8 +140,8 @@ export class RequestHeads {
     if (size?.[1] === undefined) return refuse(400, "a chunk size cannot be read");
     out.push(rest.subarray(0, end + 2));
     const bytes = Number.parseInt(size[1], 16);
-    // The data's own line end travels with it.
-    this.#state = bytes === 0 ? { kind: "trailer" } : { kind: "chunk-data", left: bytes + 2 };
+    // Two more bytes for the CRLF after the data.
+    this.#state = bytes === 0 ? { kind: "trailer" } : { kind: "chunk-data", remaining: bytes + 2 };
     return { used: end + 2, refusal: null };
   }
 
@@ -164,18 +164,21 @@ function refuse(status: Refusal["status"], reason: string) {
 
 function bodyState(framing: Framing): ParserState {
   if (framing.kind === "chunked") return { kind: "chunk-line" };
-  if (framing.kind === "length" && framing.bytes > 0) return { kind: "length", left: framing.bytes };
+  if (framing.kind === "length" && framing.bytes > 0) return { kind: "length", remaining: framing.bytes };
   return { kind: "head" };
 }
 
 type ParsedHead = {
   readonly framing: Framing;
   readonly isUpgrade: boolean;
-  /** The header lines to send instead of the client's own; null when those can stay. */
+  /** The header lines to send instead of the client's; null if those are sent unchanged. */
   readonly replacementLines: string | null;
 };
 
-/** Reads a head (no final empty line) as RFC 9112 writes it, without the leniences of §2.2 and §5.2. */
+/**
+ * Parses a head (without the final empty line) strictly by RFC 9112, without the leniency of sections 2.2 and
+ * 5.2.
+ */
 function readHead(text: string, drop: string): ParsedHead | Refusal {
   if (/[\0]|\r(?!\n)|(?<!\r)\n/.test(text))
     return { status: 400, reason: "a bare CR, LF or NUL in the request head" };
@@ -184,36 +187,36 @@ function readHead(text: string, drop: string): ParsedHead | Refusal {
     return { status: 400, reason: "the request line cannot be read: expected METHOD TARGET HTTP/1.1" };
   }
   if (requestLine.startsWith("CONNECT ")) {
-    return { status: 501, reason: "CONNECT is for proxies that tunnel; this one passes HTTP and WebSockets" };
+    return { status: 501, reason: "CONNECT is not supported; the mesh passes HTTP and WebSockets" };
   }
-  const seen = new Map<string, string[]>();
-  let dropped = false;
+  const headers = new Map<string, string[]>();
+  let hasDropped = false;
   for (const line of lines) {
     const field = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/.exec(line);
     if (field?.[1] === undefined)
       return { status: 400, reason: "a header line cannot be read: expected Name: value" };
     const name = field[1].toLowerCase();
-    if (name === drop) dropped = true;
-    const values = seen.get(name);
-    if (values === undefined) seen.set(name, [field[2] ?? ""]);
+    if (name === drop) hasDropped = true;
+    const values = headers.get(name);
+    if (values === undefined) headers.set(name, [field[2] ?? ""]);
     else values.push(field[2] ?? "");
   }
-  const framing = readFraming(seen);
+  const framing = readFraming(headers);
   if ("status" in framing) return framing;
-  const kept = dropped ? lines.filter((line) => !line.toLowerCase().startsWith(`${drop}:`)) : null;
+  const kept = hasDropped ? lines.filter((line) => !line.toLowerCase().startsWith(`${drop}:`)) : null;
   return {
     framing,
-    isUpgrade: (seen.get("upgrade") ?? []).some((value) => value.toLowerCase() === "websocket"),
+    isUpgrade: (headers.get("upgrade") ?? []).some((value) => value.toLowerCase() === "websocket"),
     replacementLines: kept === null ? null : [...kept, "", ""].join("\r\n"),
   };
 }
 
-function readFraming(seen: ReadonlyMap<string, readonly string[]>): Framing | Refusal {
-  const lengths = seen.get("content-length") ?? [];
-  const codings = seen.get("transfer-encoding") ?? [];
+function readFraming(headers: ReadonlyMap<string, readonly string[]>): Framing | Refusal {
+  const lengths = headers.get("content-length") ?? [];
+  const codings = headers.get("transfer-encoding") ?? [];
   if (lengths.length > 1)
     return { status: 400, reason: `${lengths.length} Content-Length headers; expected one` };
-  if ((seen.get("host") ?? []).length > 1) return { status: 400, reason: "more than one Host header" };
+  if ((headers.get("host") ?? []).length > 1) return { status: 400, reason: "more than one Host header" };
   if (codings.length > 0) {
     if (lengths.length > 0) return { status: 400, reason: "both Content-Length and Transfer-Encoding" };
     if (codings.length > 1 || codings[0]?.toLowerCase() !== "chunked") {

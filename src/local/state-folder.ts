@@ -1,4 +1,5 @@
-// The state folder of a mesh on this machine: its lock, its secrets, and the files by which `waggle` finds the mesh.
+// The state folder of a mesh on this machine: its lock, its secrets, and the files by which `waggle` finds
+// the mesh.
 
 import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync } from "node:fs";
@@ -12,8 +13,8 @@ import { type ClosedPort, closedPortsFile } from "../cli/closed-ports.ts";
 export type ReleaseLock = () => void;
 
 /**
- * Locks `stateDir`, creating the folder if it is missing. Two meshes on one folder would run one registry twice, on
- * the same database.
+ * Locks `stateDir`, creating the folder if it is missing. Two meshes on one folder would run one registry
+ * twice, on the same database.
  *
  * @throws Error if a running process holds the lock
  */

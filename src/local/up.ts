@@ -1,4 +1,4 @@
-// `waggle up`: starts a mesh on this machine, shows it come up, says what to try, and stops it in order.
+// `waggle up`: starts a mesh on this machine, shows its progress, prints what to try, and stops it in order.
 
 import { wait } from "../agent/wait.ts";
 import { createClient, filterQuery, type MeshClient } from "../cli/client.ts";
@@ -12,12 +12,12 @@ import { nextSteps, restartSummary } from "./next-steps.ts";
 
 type UpOptions = Omit<MeshOptions, "log" | "nodes"> & {
   readonly nodes: number;
-  /** Without the first service. */
+  /** Creates no service in a new mesh. */
   readonly empty: boolean;
   readonly out: NodeJS.WriteStream;
 };
 
-/** How long the start waits for nodes, or one service, before it says what is missing and goes on, milliseconds. */
+/** How long the start waits for the nodes, and for each service, before it reports them as not ready. */
 const convergeTimeoutMs = 60_000;
 const convergePollMs = 100;
 
@@ -33,37 +33,37 @@ const firstService = {
 };
 
 /**
- * Runs a mesh until it is asked to stop.
+ * Runs a mesh until a stop signal.
  *
- * @returns the exit code: 0 after an orderly stop, 1 when it could not start (the reason is printed)
+ * @returns the exit code: 0 after an orderly stop, 1 if the start failed (the reason is printed)
  */
 export async function up(options: UpOptions): Promise<number> {
-  const say = (line = ""): void => void options.out.write(`${line}\n`);
-  const news = bufferLines(say);
-  const stopAsked = waitForStopSignal();
+  const print = (line = ""): void => void options.out.write(`${line}\n`);
+  const bufferedLog = bufferLines(print);
+  const stopSignal = waitForStopSignal();
   let mesh: LocalMesh;
   try {
-    say(`Starting a mesh of ${options.nodes} nodes on this machine; its state is in ${options.stateDir}`);
-    mesh = await startMesh({ ...options, log: news.say });
+    print(`Starting a mesh of ${options.nodes} nodes on this machine; its state is in ${options.stateDir}`);
+    mesh = await startMesh({ ...options, log: bufferedLog.print });
   } catch (error) {
     process.stderr.write(`waggle up: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
   }
-  const converging = waitUntilUp(mesh, options, say, stopAsked.signal)
-    .catch((error: Error) => say(`waggle up: ${error.message}`))
-    .finally(news.release);
-  await stopAsked.promise;
+  const converging = waitUntilUp(mesh, options, print, stopSignal.signal)
+    .catch((error: Error) => print(`waggle up: ${error.message}`))
+    .finally(bufferedLog.flush);
+  await stopSignal.promise;
   await converging;
-  say("Stopping: published ports, tasks and agents, then the registry");
+  print("Stopping: published ports, tasks and agents, then the registry");
   await mesh.stop();
-  say("Stopped. Start again with the same state folder and the services are as they were.");
+  print("Stopped. The next start with this state folder restores the services.");
   return 0;
 }
 
 async function waitUntilUp(
   mesh: LocalMesh,
   options: UpOptions,
-  say: (line?: string) => void,
+  print: (line?: string) => void,
   stop: AbortSignal,
 ): Promise<void> {
   const client = createClient({ url: mesh.control, token: mesh.token, source: "waggle up" });
@@ -71,32 +71,34 @@ async function waitUntilUp(
   if (mesh.isNew && !options.empty && options.nodes > 0) await client.post("/services/create", firstService);
   for (const service of await client.get<EngineService[]>("/services")) {
     if (stop.aborted) return;
-    // Scaled to none, or of static servers alone: there is nothing to wait for.
+    // Scaled to 0, or static servers only: the service has no tasks to wait for.
     if (service.Spec.Mode?.Replicated?.Replicas === 0) continue;
     await waitForService(client, service, createProgressWriter(options.out), stop);
   }
   if (stop.aborted) return;
-  await pollUntil(stop, () => mesh.listeners().every((one) => one.openPort !== null || one.isRefused));
+  await pollUntil(stop, () =>
+    mesh.listeners().every(({ openPort, isRefused }) => openPort !== null || isRefused),
+  );
   const stateFlag = options.stateDir === defaultStateDir ? "" : ` --state ${options.stateDir}`;
   const dashboard = await signInUrl(client, mesh.control);
-  const known = { ...mesh, stateFlag, dashboard, listeners: mesh.listeners() };
-  for (const line of mesh.isNew ? ["", ...nextSteps(known)] : restartSummary(known)) say(line);
+  const summary = { ...mesh, stateFlag, dashboard, listeners: mesh.listeners() };
+  for (const line of mesh.isNew ? ["", ...nextSteps(summary)] : restartSummary(summary)) print(line);
 }
 
 async function waitForNodes(
   client: MeshClient,
-  wanted: number,
+  count: number,
   writer: ProgressWriter,
   stop: AbortSignal,
 ): Promise<void> {
   const done = await pollUntil(stop, async () => {
     const nodes = await client.get<EngineNode[]>("/nodes");
     const ready = nodes.filter((node) => node.Status?.State === "ready");
-    writer.show([`nodes: ${ready.length} out of ${wanted} ready`]);
-    return ready.length >= wanted;
+    writer.show([`nodes: ${ready.length} out of ${count} ready`]);
+    return ready.length >= count;
   });
   if (!done && !stop.aborted)
-    writer.show([`not all of the ${wanted} nodes are ready yet; "waggle status" says why`]);
+    writer.show([`not all of the ${count} nodes are ready yet; "waggle status" shows the reason`]);
 }
 
 async function waitForService(
@@ -109,12 +111,12 @@ async function waitForService(
   const done = await pollUntil(stop, async () => {
     const progress = await readProgress(client, service);
     const lines = progressLines({ ...progress, title: name }, writer.columns);
-    // Where lines cannot be painted over, what each task is up to would be all that is seen of a start.
+    // Without a terminal, lines cannot be overwritten, and those of the single tasks would be too many.
     writer.show(writer.columns === null ? lines.slice(0, 1) : lines);
     return isComplete(progress);
   });
   if (!done && !stop.aborted)
-    writer.show([`${name}: not all of its tasks run yet; "waggle status" says why`]);
+    writer.show([`${name}: not all of its tasks run yet; "waggle status" shows the reason`]);
 }
 
 async function readProgress(client: MeshClient, service: EngineService): Promise<ServiceProgress> {
@@ -125,29 +127,35 @@ async function readProgress(client: MeshClient, service: EngineService): Promise
   return serviceProgress(service, tasks, nodes);
 }
 
-/** Waits until `holds`, the mesh is asked to stop, or patience ends; true when it holds. */
-async function pollUntil(stop: AbortSignal, holds: () => Promise<boolean> | boolean): Promise<boolean> {
+/** Polls until the condition holds (true), or until a stop or the time-out (false). */
+async function pollUntil(stop: AbortSignal, condition: () => Promise<boolean> | boolean): Promise<boolean> {
   const deadlineMs = Date.now() + convergeTimeoutMs;
   while (!stop.aborted && Date.now() < deadlineMs) {
-    if (await holds()) return true;
+    if (await condition()) return true;
     await wait(convergePollMs, stop);
   }
   return false;
 }
 
-/** Keeps lines until they are released, and lets later ones pass: in the midst of progress they would be painted over. */
-function bufferLines(say: (line: string) => void): { say: (line: string) => void; release: () => void } {
-  let held: string[] | null = [];
+/**
+ * Buffers lines until `flush`, then prints directly: the progress display would overwrite lines printed
+ * meanwhile.
+ */
+function bufferLines(print: (line: string) => void): { print: (line: string) => void; flush: () => void } {
+  let buffer: string[] | null = [];
   return {
-    say: (line) => void (held === null ? say(line) : held.push(line)),
-    release: () => {
-      for (const line of held ?? []) say(line);
-      held = null;
+    print: (line) => void (buffer === null ? print(line) : buffer.push(line)),
+    flush: () => {
+      for (const line of buffer ?? []) print(line);
+      buffer = null;
     },
   };
 }
 
-/** The first SIGINT, SIGTERM or SIGHUP (its terminal was closed). Later ones change nothing: the stop is bounded. */
+/**
+ * Waits for SIGINT, SIGTERM or SIGHUP (the terminal was closed). Later signals do nothing: the stop is
+ * bounded.
+ */
 function waitForStopSignal(): { promise: Promise<void>; signal: AbortSignal } {
   const controller = new AbortController();
   const promise = new Promise<void>((resolve) => {

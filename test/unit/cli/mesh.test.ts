@@ -102,7 +102,7 @@ test("[L21] status shows published ports that this machine could not open, and -
   const state = join(dir, "ports");
   await mkdir(state);
   await writeFile(join(state, "mesh.json"), JSON.stringify({ control: mesh.url, token: "local" }));
-  const why = "something else on this machine listens there; trying again until it works";
+  const why = "another process on this machine listens there; retrying until the port can be opened";
   const closed = { owner: "node1", address: "127.0.0.2", port: 8080, why, sinceMs: nowMs - 5_000 };
   await writeFile(join(state, "closed-ports.json"), JSON.stringify([closed]));
   const { code, out } = await runCli(["status", "--check", "--state", state]);

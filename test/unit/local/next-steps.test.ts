@@ -40,9 +40,9 @@ test("[U24] the first start says what to try, at ports that are open", () => {
 
 test("[U24] a later start says in four lines that all is as it was", () => {
   expect(restartSummary(known)).toEqual([
-    "The mesh is as it was, published: 8080, 9090; bin/waggle --state s status says more",
+    "The mesh is restored, published: 8080, 9090; details: bin/waggle --state s status",
     "Dashboard: http://127.0.0.1:8787/dashboard/sign-in?code=c",
     "Control API: http://127.0.0.1:8787   token: t",
-    "Ctrl-C stops the mesh; the next start finds its services as they were.",
+    "Ctrl-C stops the mesh; the next start restores its services.",
   ]);
 });

@@ -107,7 +107,7 @@ test("[L21] a port that cannot be opened is told, and again once it is open", as
         owner: "balancer",
         address: "127.0.0.1",
         port,
-        why: "something else on this machine listens there; trying again until it works",
+        why: "another process on this machine listens there; retrying until the port can be opened",
         sinceMs: expect.any(Number),
       },
     ],
