@@ -1,14 +1,17 @@
-// An ACL: which requests it holds for, as far as host names and paths say it.
+// Reads an ACL as rules about host names and paths.
 
 import { type PathRule, readPathRule } from "../domain/table/path-rule.ts";
 
-/** It holds for a request that one of these rules holds for; or it looks at something the mesh cannot (`why`). */
+/**
+ * An ACL matches a request that one of its rules matches; `why` is the reason why the mesh does not support
+ * it.
+ */
 export type Acl = { readonly rules: readonly PathRule[] } | { readonly why: string };
 
 const supportedCriteria =
-  "services are told apart by port, by host name, hdr(host), and by path, path_beg or path";
+  "services are selected by port, by host name, hdr(host), and by path, path_beg or path";
 
-/** ACLs that HAProxy has by itself; of most the mesh cannot tell. */
+/** HAProxy's predefined ACLs; the mesh supports only TRUE and FALSE. */
 export const predefinedAcls: ReadonlyMap<string, Acl> = new Map<string, Acl>([
   ["TRUE", { rules: [{ host: null, path: "/", exact: false }] }],
   ["FALSE", { rules: [] }],
@@ -25,46 +28,52 @@ export const predefinedAcls: ReadonlyMap<string, Acl> = new Map<string, Acl>([
     ],
     ...["HTTP_URL_STAR", "LOCALHOST", "METH_CONNECT", "METH_DELETE", "METH_GET", "METH_HEAD", "METH_OPTIONS"],
     ...["METH_POST", "METH_PUT", "METH_TRACE", "RDP_COOKIE", "REQ_CONTENT", "WAIT_END"],
-  ].map((name) => [name, { why: `${name} is not looked at: ${supportedCriteria}` }] as const),
+  ].map((name) => [name, { why: `${name} is not supported: ${supportedCriteria}` }] as const),
 ]);
 
-/** ACLs of one name, and the values of one line, are alternatives. */
-export function mergeAcls(one: Acl | undefined, other: Acl): Acl {
-  if (one === undefined || "why" in other) return other;
-  return "why" in one ? one : { rules: [...one.rules, ...other.rules] };
+/** Merges two ACLs of one name, which are alternatives. */
+export function mergeAcls(first: Acl | undefined, second: Acl): Acl {
+  if (first === undefined || "why" in second) return second;
+  return "why" in first ? first : { rules: [...first.rules, ...second.rules] };
 }
 
-/** `hdr(host) -i www.example.com`, `path_beg /api`, `path /healthz`. */
+/** Reads for example `hdr(host) -i www.example.com`, `path_beg /api` or `path /healthz`. */
 export function readAcl(criterion: string, words: readonly string[]): Acl {
   const kind = kindOf(criterion);
-  if (kind === null) return { why: `${criterion} is not looked at: ${supportedCriteria}` };
+  if (kind === null) return { why: `${criterion} is not supported: ${supportedCriteria}` };
   const { values, flags, method } = readFlags(words);
-  const unknown = flags.find((flag) => flag !== "-i");
-  if (unknown !== undefined) return { why: `${unknown} is not read: write the values on the line` };
+  const unsupported = flags.find((flag) => flag !== "-i");
+  if (unsupported !== undefined)
+    return { why: `${unsupported} is not supported: write the values on the line` };
   if (kind === "host") {
-    if (method !== null && method !== "str") return { why: `-m ${method}: a host name is compared whole` };
+    if (method !== null && method !== "str")
+      return { why: `-m ${method}: a host name is matched as a whole` };
     return rulesOf(values, "host name", hostRule);
   }
-  if (flags.includes("-i")) return { why: "-i: paths are compared letter by letter" };
-  const how = method ?? (kind === "path" ? "str" : "beg");
-  if (how !== "str" && how !== "beg") return { why: `-m ${how}: a path is compared from its beginning` };
-  return rulesOf(values, "path the mesh can look for", (value) => {
-    return readPathRule(how === "str" ? `=${value}` : value.startsWith("/") ? value : "");
+  if (flags.includes("-i")) return { why: "-i: paths are case-sensitive" };
+  const match = method ?? (kind === "path" ? "str" : "beg");
+  if (match !== "str" && match !== "beg")
+    return { why: `-m ${match}: a path is matched as a whole or by its beginning` };
+  return rulesOf(values, "path", (value) => {
+    return readPathRule(match === "str" ? `=${value}` : value.startsWith("/") ? value : "");
   });
 }
 
 const hostCriteria = /^(?:hdr|req\.hdr|req\.fhdr)\((?:host|:authority)\)$|^(?:hdr|req\.hdr)_str\(host\)$/i;
 
 function kindOf(criterion: string): "host" | "path" | "path_beg" | null {
-  const [bare = "", ...converters] = criterion.split(",");
-  if (bare === "path" || bare === "path_beg") return converters.length === 0 ? bare : null;
-  const known = converters.every(
-    (one) => one === "lower" || one.startsWith("field(1,:") || one === "host_only" || /^\d*:?\)$/.test(one),
+  const [sampleFetch = "", ...converters] = criterion.split(",");
+  if (sampleFetch === "path" || sampleFetch === "path_beg")
+    return converters.length === 0 ? sampleFetch : null;
+  // A comma inside of field(1,:) splits it as well.
+  const isSupported = converters.every(
+    (part) =>
+      part === "lower" || part.startsWith("field(1,:") || part === "host_only" || /^\d*:?\)$/.test(part),
   );
-  return hostCriteria.test(bare) && known ? "host" : null;
+  return hostCriteria.test(sampleFetch) && isSupported ? "host" : null;
 }
 
-/** Flags stand before the values; `--` ends them. */
+/** Flags are before the values; `--` ends them. */
 function readFlags(words: readonly string[]): {
   readonly flags: readonly string[];
   readonly method: string | null;
@@ -84,17 +93,21 @@ function readFlags(words: readonly string[]): {
   return { flags, method, values: words.slice(at) };
 }
 
-function rulesOf(values: readonly string[], what: string, read: (value: string) => PathRule | null): Acl {
+function rulesOf(
+  values: readonly string[],
+  noun: "host name" | "path",
+  read: (value: string) => PathRule | null,
+): Acl {
   const rules: PathRule[] = [];
   for (const value of values) {
     const rule = read(value);
-    if (rule === null) return { why: `"${value}" is no ${what}` };
+    if (rule === null) return { why: `"${value}" is not a ${noun} that the mesh can match` };
     rules.push(rule);
   }
-  return rules.length === 0 ? { why: `it names no ${what.split(" ", 1)[0]}` } : { rules };
+  return rules.length === 0 ? { why: `it has no ${noun}` } : { rules };
 }
 
-/** Everything at a host; the mesh compares host names without their port. */
+/** A rule for all paths of a host. The mesh matches host names without their port. */
 function hostRule(value: string): PathRule | null {
   const host = value.replace(/:\d+$/, "");
   return host.includes("/") || host === "" ? null : readPathRule(`${host.toLowerCase()}/`);

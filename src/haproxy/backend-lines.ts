@@ -1,4 +1,4 @@
-// The lines of a backend about its servers, their checks, and how requests are spread over them.
+// The lines of a backend about its servers, their checks and the balancing.
 
 import {
   type AdminState,
@@ -42,11 +42,11 @@ export class BackendLines {
   #slowStartMs = 0;
   #allBackups = false;
 
-  constructor(remarks: Diagnostics) {
-    this.#diagnostics = remarks;
+  constructor(diagnostics: Diagnostics) {
+    this.#diagnostics = diagnostics;
   }
 
-  /** Takes a line in, if it is one of these. */
+  /** Reads a line; false if its keyword is not one of these. */
   tryRead(directive: Directive): boolean {
     const [head, second] = directive.words;
     if (head === "server") this.#readServer(directive);
@@ -56,11 +56,7 @@ export class BackendLines {
     } else if (head === "balance") this.#readBalance(directive);
     else if (head === "cookie") this.#readCookie(directive);
     else if (head === "stats")
-      this.#diagnostics.add(
-        directive,
-        "as is",
-        "the balancer has a statistics page of its own: docs/stats.md",
-      );
+      this.#diagnostics.add(directive, "as is", "the balancer has its own statistics page: docs/stats.md");
     else if (head === "timeout") this.#readTimeout(directive);
     else if (head === "http-check") {
       this.#http = readHttpCheck(directive, this.#http ?? defaultHttpCheck, this.#diagnostics);
@@ -82,55 +78,55 @@ export class BackendLines {
     return true;
   }
 
-  /** The servers, each with the backend's checks. */
+  /** The servers with the checks of the backend. */
   servers(): readonly ImportedServer[] {
     for (const directive of this.#checks) this.#diagnostics.add(directive, "taken");
     this.#applySlowStart(this.#serverLines.map(({ server }) => server));
     return this.#serverLines.map(({ directive, server }) => {
       const { name, host, port, spec, admin, isChecked, check } = server;
-      // A check at another port is not over TLS unless that is said.
+      // A check at another port uses TLS only with `check-ssl`.
       const tls = check.tls ?? (check.port == null && spec.tls);
-      const words = { ...check, tls, http: this.#http, ...this.#timeouts(check.interMs) };
+      const checkSpec = { ...check, tls, http: this.#http, ...this.#timeouts(check.interMs) };
       return {
         line: directive.line,
         admin,
-        spec: { ...spec, name, host, port, check: isChecked ? withCheckDefaults(words, spec) : null },
+        spec: { ...spec, name, host, port, check: isChecked ? withCheckDefaults(checkSpec, spec) : null },
       };
     });
   }
 
   #readServer(directive: Directive): void {
     const server = readServer(directive, this.#defaults, this.#diagnostics);
-    if (this.#serverLines.some((one) => one.server.name === server.name)) {
-      throw new ConfigError(directive.line, `there is a server ${server.name} before this one`);
+    if (this.#serverLines.some((other) => other.server.name === server.name)) {
+      throw new ConfigError(directive.line, `server ${server.name} is already defined above`);
     }
     this.#serverLines.push({ directive, server });
     this.#diagnostics.add(directive, "taken", server.isChecked ? "" : "not checked");
   }
 
-  /** Labels of the service that say what these lines say. */
+  /** The labels of the service. */
   labels(): Readonly<Record<string, string>> {
     const backups = this.#serverLines.filter(({ server }) => server.spec.backup).length;
-    const limits = this.#serverLines.length > 0 && this.#queueMs !== null ? this.#maxConn() : 0;
+    const maxConn = this.#queueMs === null ? 0 : this.#maxConn();
     return {
       ...(this.#policy !== null && { "waggle.balance": this.#policy }),
       ...(this.#sticky !== null && { "waggle.sticky": this.#sticky }),
       ...(backups > 1 && { "waggle.allbackups": String(this.#allBackups) }),
       ...(this.#slowStartMs > 0 && { "waggle.slowstart": `${this.#slowStartMs}ms` }),
-      ...(limits > 0 && { "waggle.maxconn": String(limits), "waggle.queue-timeout": `${this.#queueMs}ms` }),
+      ...(maxConn > 0 && { "waggle.maxconn": String(maxConn), "waggle.queue-timeout": `${this.#queueMs}ms` }),
     };
   }
 
   #applySlowStart(servers: readonly ServerParams[]): void {
-    const times = [...new Set(servers.map(({ slowStartMs }) => slowStartMs))];
-    this.#slowStartMs = Math.max(0, ...times);
-    if (times.length < 2) return;
+    const valuesMs = [...new Set(servers.map(({ slowStartMs }) => slowStartMs))];
+    this.#slowStartMs = Math.max(0, ...valuesMs);
+    if (valuesMs.length < 2) return;
     for (const { directive } of this.#serverLines) {
       if (directive.words.includes("slowstart")) {
         this.#diagnostics.add(
           directive,
           "could not",
-          `slowstart: it is one for all servers, the longest: ${this.#slowStartMs} ms`,
+          `slowstart: all servers get the longest value, ${this.#slowStartMs} ms`,
         );
       }
     }
@@ -140,7 +136,10 @@ export class BackendLines {
     return Math.max(0, ...this.#serverLines.map(({ server }) => server.spec.maxConn));
   }
 
-  /** As HAProxy: the connection within `timeout connect` or inter, then the answer within `timeout check`. */
+  /**
+   * As in HAProxy: the connection within `timeout connect` or inter, then the response within `timeout
+   * check`.
+   */
   #timeouts(interMs = 2_000): { readonly timeoutMs?: number } {
     if (this.#checkMs === null) return {};
     return { timeoutMs: Math.min(this.#connectMs ?? interMs, interMs) + this.#checkMs };
@@ -151,13 +150,14 @@ export class BackendLines {
     const policy =
       word === "static-rr" ? "roundrobin" : word.startsWith("random") ? "random" : readPolicy(word);
     if (policy === null) {
-      this.#diagnostics.add(directive, "could not", `there is no policy ${word}: requests go round robin`);
+      const note = `policy ${word} is not supported: requests are balanced round robin`;
+      this.#diagnostics.add(directive, "could not", note);
       return;
     }
     this.#policy = policy === "roundrobin" ? null : policy;
     this.#diagnostics.add(directive, "taken");
     if (directive.words.length > 2)
-      this.#diagnostics.add(directive, "could not", `${directive.words.slice(2).join(" ")} is not read`);
+      this.#diagnostics.add(directive, "could not", `${directive.words.slice(2).join(" ")} is ignored`);
   }
 
   #readCookie(directive: Directive): void {
@@ -168,12 +168,16 @@ export class BackendLines {
       this.#diagnostics.add(
         directive,
         "could not",
-        "the mesh sets a cookie of its own: write `cookie NAME insert`",
+        "the mesh sets its own cookie: write `cookie NAME insert`",
       );
       return;
     }
     this.#sticky = name;
-    this.#diagnostics.add(directive, "taken", "the mesh signs its value; those of server lines are not used");
+    this.#diagnostics.add(
+      directive,
+      "taken",
+      "the mesh signs the value; cookie values of server lines are not used",
+    );
   }
 
   #readTimeout(directive: Directive): void {
@@ -187,7 +191,7 @@ export class BackendLines {
     if (outcome === undefined) {
       throw new ConfigError(
         line,
-        `there is no timeout ${which}: there are ${Object.keys(timeoutTreatments).join(", ")}`,
+        `unknown timeout ${which}: use one of ${Object.keys(timeoutTreatments).join(", ")}`,
       );
     }
     this.#diagnostics.add(directive, outcome, note);
@@ -195,15 +199,18 @@ export class BackendLines {
 }
 
 const timeoutTreatments: Readonly<Record<string, readonly [LineOutcome, string]>> = {
-  connect: ["as is", "a server that keeps a request waiting is joined by another one"],
-  client: ["as is", "the edge keeps clients' connections"],
-  "client-fin": ["as is", "the edge keeps clients' connections"],
-  server: ["could not", "how long an answer may take to begin is the variable HEAD_TIMEOUT_MS, 30 s"],
+  connect: ["as is", "a slow request is sent to another server as well"],
+  client: ["as is", "the edge manages client connections"],
+  "client-fin": ["as is", "the edge manages client connections"],
+  server: [
+    "could not",
+    "the variable HEAD_TIMEOUT_MS limits the time to the response head, by default to 30 s",
+  ],
   "server-fin": ["as is", "the platform closes connections"],
-  queue: ["taken", "where servers have a maxconn"],
+  queue: ["taken", "for servers with maxconn"],
   check: ["taken", ""],
-  "http-request": ["as is", "the edge takes in a request's head before the mesh sees it"],
-  "http-keep-alive": ["as is", "the edge keeps clients' connections"],
-  tunnel: ["as is", "WebSockets last as long as both sides wish"],
-  tarpit: ["could not", "the mesh does not hold clients up"],
+  "http-request": ["as is", "the edge reads the request head before the mesh does"],
+  "http-keep-alive": ["as is", "the edge manages client connections"],
+  tunnel: ["as is", "WebSockets have no time-out"],
+  tarpit: ["could not", "the mesh does not delay clients"],
 };

@@ -1,36 +1,40 @@
-// A `bind` line: the ports a frontend is reached at.
+// A `bind` line: the ports of a frontend.
 
 import type { Diagnostics } from "./diagnostics.ts";
 import type { Directive } from "./sections.ts";
 import { ConfigError } from "./words.ts";
 
-/** Most ports one range may open. */
+/** Limit of a port range. */
 const maxRangePorts = 100;
 
 /** The ports of a line. @throws ConfigError */
-export function readBind(directive: Directive, remarks: Diagnostics): readonly number[] {
+export function readBind(directive: Directive, diagnostics: Diagnostics): readonly number[] {
   const { line, words } = directive;
   const [, addresses, ...params] = words;
   if (addresses === undefined) throw new ConfigError(line, 'bind has no address: write "bind *:8080"');
   const ports: number[] = [];
   for (const address of addresses.split(",")) {
     if (/^(unix|abns|abnsz|fd|sockpair|uxst)@|^\//.test(address)) {
-      remarks.add(directive, "could not", `${address}: the mesh listens on ports`);
+      diagnostics.add(directive, "could not", `${address}: the mesh listens on TCP ports only`);
       continue;
     }
     if (/^(quic4|quic6|udp)@/.test(address)) {
-      remarks.add(directive, "could not", `${address}: HTTP/3 ends at the edge`);
+      diagnostics.add(directive, "could not", `${address}: HTTP/3 is terminated at the edge`);
       continue;
     }
     ports.push(...portsOf(address, line));
-    const where = address.replace(/:\d+(?:-\d+)?$/, "");
-    if (!["", "*", "0.0.0.0", "[::]", "::", "ipv4@", "ipv6@", "ipv4@*", "ipv6@::"].includes(where)) {
-      remarks.add(directive, "could not", `${where}: a published port is open on every node's address`);
+    const host = address.replace(/:\d+(?:-\d+)?$/, "");
+    if (!["", "*", "0.0.0.0", "[::]", "::", "ipv4@", "ipv6@", "ipv4@*", "ipv6@::"].includes(host)) {
+      diagnostics.add(directive, "could not", `${host}: a published port is open on every node's address`);
     }
   }
-  if (ports.length > 0) remarks.add(directive, "taken", ports.some(isWebPort) ? "" : cloudflareNote);
+  if (ports.length > 0) diagnostics.add(directive, "taken", ports.some(isWebPort) ? "" : cloudflareNote);
   if (params.includes("ssl") || params.includes("crt")) {
-    remarks.add(directive, "could not", "ssl: TLS ends at the edge, with the certificates of your zone");
+    diagnostics.add(
+      directive,
+      "could not",
+      "ssl: TLS is terminated at the edge, with the certificates of your zone",
+    );
   }
   return ports;
 }

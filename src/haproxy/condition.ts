@@ -1,25 +1,27 @@
-// A condition, as it stands after `use_backend NAME`: which requests it holds for.
+// A condition after `use_backend NAME`, as a boolean expression of ACLs.
 
 import type { PathRule } from "../domain/table/path-rule.ts";
 import { type Acl, predefinedAcls, readAcl } from "./acl.ts";
 import { ConfigError } from "./words.ts";
 
-/** An ACL, or where it does not hold. */
 type AclTerm = { readonly rules: readonly PathRule[]; readonly isNegated: boolean };
 
-/** One of the alternatives holds, each of which is of terms that all hold; or with `isNot` none does. */
+/**
+ * A disjunction of conjunctions: it holds if all terms of one alternative hold; if negated, if no alternative
+ * does.
+ */
 export type AclCondition = {
   readonly alternatives: readonly (readonly AclTerm[])[];
   readonly isNegated: boolean;
 };
 
-/** What no condition is. */
+/** The condition that always holds. */
 const unconditional: AclCondition = { alternatives: [[]], isNegated: false };
 
 /**
- * Reads `if A B || !C`, `unless { path_beg /api }`; without a word it always holds.
+ * Reads for example `if A B || !C` or `unless { path_beg /api }`. Without words the condition always holds.
  *
- * @returns why it cannot be taken, where an ACL looks at something the mesh cannot
+ * @returns `why` if the mesh does not support one of the ACLs
  * @throws ConfigError
  */
 export function readCondition(
@@ -30,7 +32,7 @@ export function readCondition(
   const [head, ...terms] = words;
   if (head === undefined) return unconditional;
   if (head !== "if" && head !== "unless") {
-    throw new ConfigError(line, `"${head}" stands where if or unless is expected`);
+    throw new ConfigError(line, `expected if or unless, found "${head}"`);
   }
   const alternatives: AclTerm[][] = [[]];
   for (let at = 0; at < terms.length; at += 1) {
@@ -39,40 +41,43 @@ export function readCondition(
       alternatives.push([]);
       continue;
     }
-    const [, nots = "", first = ""] = /^(!*)(.*)$/s.exec(term) ?? [];
-    if (first === "") at += 1;
-    const name = first === "" ? (terms[at] ?? "") : first;
+    const [, negations = "", operand = ""] = /^(!*)(.*)$/s.exec(term) ?? [];
+    if (operand === "") at += 1;
+    const name = operand === "" ? (terms[at] ?? "") : operand;
     let acl = acls.get(name) ?? predefinedAcls.get(name);
     if (name === "{") {
       const end = terms.indexOf("}", at);
-      if (end < 0) throw new ConfigError(line, "the { has no } after it");
+      if (end < 0) throw new ConfigError(line, "missing } after {");
       const [criterion = "", ...values] = terms.slice(at + 1, end);
       acl = readAcl(criterion, values);
       at = end;
     }
-    if (acl === undefined) throw new ConfigError(line, `there is no acl "${name}" before this line`);
+    if (acl === undefined) throw new ConfigError(line, `acl "${name}" is not defined above`);
     if ("why" in acl) return acl;
-    alternatives.at(-1)?.push({ rules: acl.rules, isNegated: nots.length % 2 === 1 });
+    alternatives.at(-1)?.push({ rules: acl.rules, isNegated: negations.length % 2 === 1 });
   }
-  if (alternatives.some((all) => all.length === 0))
-    throw new ConfigError(line, `${head} has no condition after it`);
+  if (alternatives.some((conjunction) => conjunction.length === 0))
+    throw new ConfigError(line, `${head} needs a condition after it`);
   return { alternatives, isNegated: head === "unless" };
 }
 
-/** All rules its ACLs are of. */
+/** The rules of all ACLs of a condition. */
 export function pathRulesOf({ alternatives }: AclCondition): readonly PathRule[] {
-  return alternatives.flatMap((all) => all.flatMap(({ rules }) => rules));
+  return alternatives.flatMap((conjunction) => conjunction.flatMap(({ rules }) => rules));
 }
 
-/** Whether it holds for all that `cell` does; the cell must be within or beside each of its ACLs' rules. */
+/**
+ * Whether the condition holds for all requests of a cell, which must be inside or outside of each of its
+ * rules.
+ */
 export function appliesTo({ alternatives, isNegated }: AclCondition, cell: PathRule): boolean {
-  const holds = alternatives.some((all) =>
-    all.every((term) => term.rules.some((rule) => covers(rule, cell)) !== term.isNegated),
+  const holds = alternatives.some((conjunction) =>
+    conjunction.every((term) => term.rules.some((rule) => covers(rule, cell)) !== term.isNegated),
   );
   return holds !== isNegated;
 }
 
-/** Whether a rule holds wherever another one does. */
+/** Whether a rule matches every request that another rule matches. */
 export function covers(rule: PathRule, other: PathRule): boolean {
   if (rule.host !== null && rule.host !== other.host) return false;
   return rule.exact ? other.exact && rule.path === other.path : other.path.startsWith(rule.path);

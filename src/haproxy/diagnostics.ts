@@ -1,9 +1,12 @@
-// What became of each line of a configuration.
+// The diagnostics of an import: the outcome of each line of a configuration.
 
 import type { Directive } from "./sections.ts";
 import { printWords } from "./words.ts";
 
-/** `taken`: the mesh does as it says. `as is`: it does so anyway. `could not`: it does not, and the note says why. */
+/**
+ * `taken`: the line is imported. `as is`: the mesh does the same without it. `could not`: the mesh does not
+ * support it; the note has the reason.
+ */
 export type LineOutcome = "taken" | "as is" | "could not";
 
 export type Diagnostic = {
@@ -13,12 +16,7 @@ export type Diagnostic = {
   readonly note: string;
 };
 
-/** `stats auth USER:PASSWORD` is printed without the password. */
-function withoutSecret(words: readonly string[], word: string, at: number): string {
-  return words[at - 1] === "auth" ? word.replace(/:.*/s, ":…") : word;
-}
-
-/** The remarks of a configuration in the making; a line has one of each kind at most. */
+/** Collects diagnostics. A repeated one counts once. */
 export class Diagnostics {
   readonly #diagnostics = new Map<string, Diagnostic>();
 
@@ -27,7 +25,7 @@ export class Diagnostics {
     if (!this.#diagnostics.has(key))
       this.#diagnostics.set(key, {
         line,
-        text: printWords(words.map((word, at) => withoutSecret(words, word, at))),
+        text: printWords(words.map((word, at) => redact(word, words[at - 1]))),
         outcome,
         note,
       });
@@ -36,10 +34,15 @@ export class Diagnostics {
   /** By line. */
   all(): readonly Diagnostic[] {
     const all = [...this.#diagnostics.values()].sort((a, b) => a.line - b.line);
-    // Of defaults a line may be taken for one proxy and without meaning for another.
+    // A line of defaults may be taken for one proxy and have no effect on another.
     return all.filter(
       ({ line, outcome }) =>
         outcome !== "as is" || !all.some((other) => other.line === line && other.outcome === "taken"),
     );
   }
+}
+
+/** Removes the password of `stats auth USER:PASSWORD`. */
+function redact(word: string, previous: string | undefined): string {
+  return previous === "auth" ? word.replace(/:.*/s, ":…") : word;
 }

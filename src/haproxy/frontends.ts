@@ -1,5 +1,6 @@
-// Reach: how services are reached, as the frontends of a configuration say it. A frontend is the service of its
-// default_backend: that one has its ports and all host names it names, and the others take their requests from it.
+// Determines from the frontends of a configuration how each service is reached. The service of a frontend's
+// default_backend gets its ports and all its host names; the services of its other backends take paths of
+// that service.
 
 import { type PathRule, printPathRule } from "../domain/table/path-rule.ts";
 import { pathRulesOf } from "./condition.ts";
@@ -8,14 +9,14 @@ import type { FrontendRouting, UseBackend } from "./routing-lines.ts";
 import { type RoutingRule, resolveSwitchingRules, withoutRedundant } from "./switching-rules.ts";
 import { ConfigError } from "./words.ts";
 
-/** A frontend, or a listen for its other half. */
+/** A frontend, or the frontend half of a listen. */
 export type Frontend = {
   readonly kind: string;
   readonly name: string;
   readonly line: number;
   readonly ports: readonly number[];
   readonly routing: FrontendRouting;
-  /** A listen's own servers answer where no rule says who does. */
+  /** The service of a listen's own servers, which gets the requests that match no rule. */
   readonly ownService: string | null;
 };
 
@@ -23,13 +24,18 @@ export type Frontend = {
 export type ServiceExposure = {
   readonly ports: Set<number>;
   readonly hosts: Set<string>;
-  /** Names of the services it takes requests from; none: they are those of host names. */
+  /**
+   * Names of the services whose requests it takes (label `waggle.at`); empty if it takes those of host names.
+   */
   readonly at: ReadonlySet<string>;
-  /** Which those are, as `waggle.path` has them. */
+  /** The paths it takes, in the format of label `waggle.path`. */
   readonly paths: string;
 };
 
-/** What its rules make of a front's requests: `rest` of those that no rule is about; null: nobody answers. */
+/**
+ * The resolved rules of a frontend. `rest` is the service for requests that match no rule; null if there is
+ * none.
+ */
 type FrontendRules = {
   readonly frontend: Frontend;
   readonly uses: readonly UseBackend[];
@@ -50,162 +56,161 @@ export class Frontends {
   readonly #diagnostics: Diagnostics;
   readonly #addError: (error: ConfigError) => void;
   readonly #exposures = new Map<string, ServiceExposure>();
-  /** Services by the host names that lead to them alone. */
+  /** The one service that each host name leads to. */
   readonly #serviceByHost = new Map<string, string>();
 
-  /** @param known the backends there are by name, and whether each becomes a service */
+  /** @param backends for each backend by name, whether it becomes a service */
   constructor(
-    known: ReadonlyMap<string, boolean>,
-    remarks: Diagnostics,
-    refuse: (error: ConfigError) => void,
+    backends: ReadonlyMap<string, boolean>,
+    diagnostics: Diagnostics,
+    addError: (error: ConfigError) => void,
   ) {
-    this.#backends = known;
-    this.#diagnostics = remarks;
-    this.#addError = refuse;
+    this.#backends = backends;
+    this.#diagnostics = diagnostics;
+    this.#addError = addError;
   }
 
-  /** How each service is reached; one that nothing leads to is not in it. */
-  exposures(fronts: readonly Frontend[]): ReadonlyMap<string, ServiceExposure> {
-    const decided = fronts.flatMap((front) => this.#rulesOf(front) ?? []);
-    const ruling = new Map<string, FrontendRules>();
-    for (const one of decided) {
-      if (one.rest === null) continue;
-      const before = ruling.get(one.rest);
-      if (before === undefined || (before.uses.length === 0 && one.uses.length > 0))
-        ruling.set(one.rest, one);
+  /** How each service is reached, by name. A service to which no frontend leads is absent. */
+  exposures(frontends: readonly Frontend[]): ReadonlyMap<string, ServiceExposure> {
+    const resolved = frontends.flatMap((frontend) => this.#rulesOf(frontend) ?? []);
+    // A service has one set of rules: those of its first frontend, or of its first frontend with use_backend
+    // lines.
+    const effective = new Map<string, FrontendRules>();
+    for (const candidate of resolved) {
+      if (candidate.rest === null) continue;
+      const current = effective.get(candidate.rest);
+      if (current === undefined || (current.uses.length === 0 && candidate.uses.length > 0))
+        effective.set(candidate.rest, candidate);
     }
-    for (const one of decided) {
-      if (one.rest === null) this.#exposeByHost(one);
-      else this.#exposeAtPorts(one, one.rest, ruling.get(one.rest) ?? one);
+    for (const rules of resolved) {
+      if (rules.rest === null) this.#exposeByHost(rules);
+      else this.#exposeAtPorts(rules, rules.rest, effective.get(rules.rest) ?? rules);
     }
     return this.#exposures;
   }
 
-  #rulesOf(front: Frontend): FrontendRules | null {
-    const { routing, ownService, kind, name, line } = front;
+  #rulesOf(frontend: Frontend): FrontendRules | null {
+    const { routing, ownService, kind, name, line } = frontend;
     const uses = routing.uses.filter(({ backend, directive }) => this.#isService(backend, directive));
     const { fallback } = routing;
-    const named = fallback !== null && this.#isService(fallback.backend, fallback.directive);
-    const otherwise = named ? fallback.backend : fallback === null ? ownService : null;
+    const hasFallback = fallback !== null && this.#isService(fallback.backend, fallback.directive);
+    const otherwise = hasFallback ? fallback.backend : fallback === null ? ownService : null;
     if (otherwise === null && uses.length === 0) {
       if (kind === "frontend")
         this.#diagnostics.add({ line, words: [kind, name] }, "could not", "it leads to no backend");
       return null;
     }
     const choices = uses.map(({ condition, backend }) => ({ condition, to: backend }));
-    const all = resolveSwitchingRules<string | null>(choices, otherwise);
-    if (named) {
-      const isRest = all === null || all.rest === fallback.backend;
+    const resolved = resolveSwitchingRules<string | null>(choices, otherwise);
+    if (hasFallback) {
+      const isRest = resolved === null || resolved.rest === fallback.backend;
       const note = isRest
-        ? `published at ${front.ports.join(", ") || "no port"}`
-        : "the rules before it say more";
+        ? `published at ${frontend.ports.join(", ") || "no port"}`
+        : "a rule before it applies to the other requests";
       this.#diagnostics.add(fallback.directive, "taken", note);
     }
-    if (all !== null) return { frontend: front, uses, ...all };
+    if (resolved !== null) return { frontend, uses, ...resolved };
     for (const { directive } of uses) {
-      this.#diagnostics.add(
-        directive,
-        "could not",
-        "there are too many host names and paths in one frontend",
-      );
+      this.#diagnostics.add(directive, "could not", "too many host names and paths in one frontend");
     }
-    return { frontend: front, uses: [], rest: otherwise, rules: [] };
+    return { frontend, uses: [], rest: otherwise, rules: [] };
   }
 
   #isService(backend: string, directive: UseBackend["directive"]): boolean {
-    const becomes = this.#backends.get(backend);
-    if (becomes === undefined)
-      this.#addError(new ConfigError(directive.line, `there is no backend ${backend}`));
-    else if (!becomes) this.#diagnostics.add(directive, "could not", `${backend} becomes no service`);
-    return becomes === true;
+    const isService = this.#backends.get(backend);
+    if (isService === undefined)
+      this.#addError(new ConfigError(directive.line, `backend ${backend} is not defined`));
+    else if (!isService)
+      this.#diagnostics.add(directive, "could not", `${backend} does not become a service`);
+    return isService === true;
   }
 
-  /** A front whose ports lead to a service, from which others take. */
-  #exposeAtPorts(decided: FrontendRules, rest: string, ruling: FrontendRules): void {
-    const { frontend, uses, rules } = decided;
-    const own = this.#exposureOf(rest);
-    for (const port of frontend.ports) own.ports.add(port);
+  /** Publishes the service `rest` at the frontend's ports and lets other services take its paths. */
+  #exposeAtPorts(resolved: FrontendRules, rest: string, effective: FrontendRules): void {
+    const { frontend, uses, rules } = resolved;
+    const exposure = this.#exposureOf(rest);
+    for (const port of frontend.ports) exposure.ports.add(port);
     this.#assignHosts(
       frontend,
       rest,
       uses.flatMap(({ condition }) => pathRulesOf(condition)),
     );
-    if (rulesText(rules) !== rulesText(ruling.rules)) {
-      const { kind, name } = ruling.frontend;
-      const why = `its requests go by the rules of ${kind} ${name}, for both lead to ${rest}`;
+    if (rulesText(rules) !== rulesText(effective.rules)) {
+      const { kind, name } = effective.frontend;
+      const why = `the rules of ${kind} ${name} apply, because both lead to ${rest}`;
       this.#diagnostics.add({ line: frontend.line, words: [frontend.kind, frontend.name] }, "could not", why);
       for (const { directive } of uses) this.#diagnostics.add(directive, "could not", why);
       return;
     }
-    const refused = rules.filter(({ to }) => to === null).map(({ rule }) => printPathRule(rule));
-    if (refused.length > 0) {
-      const why = `${rest} answers ${refused.join(", ")}, which lead to no backend: name a default_backend`;
+    const unserved = rules.filter(({ to }) => to === null).map(({ rule }) => printPathRule(rule));
+    if (unserved.length > 0) {
+      const why = `${rest} serves ${unserved.join(", ")}, which have no backend: add a default_backend`;
       this.#diagnostics.add({ line: frontend.line, words: [frontend.kind, frontend.name] }, "could not", why);
     }
-    this.#assignPaths(decided, rest, rules);
+    this.#assignPaths(resolved, rest, rules);
   }
 
-  /** Nothing is published at the ports of a front without a default_backend: host names lead to its backends. */
-  #exposeByHost(decided: FrontendRules): void {
-    const { frontend, uses, rules } = decided;
+  /** Exposes the services of a frontend without default_backend by host name. No port is published. */
+  #exposeByHost(resolved: FrontendRules): void {
+    const { frontend, uses, rules } = resolved;
     const withHost = rules.filter(({ rule, to }) => rule.host !== null && to !== null);
-    const named = withoutRedundant(withHost.toReversed(), null);
-    for (const { rule, to } of named)
+    const hostRules = withoutRedundant(withHost.toReversed(), null);
+    for (const { rule, to } of hostRules)
       if (to !== null && isWholeHost(rule)) this.#assignHosts(frontend, to, [rule]);
-    const lost = new Set(rules.filter(({ rule }) => rule.host === null).map(({ to }) => to));
+    const withoutHost = new Set(rules.filter(({ rule }) => rule.host === null).map(({ to }) => to));
     for (const { directive, backend } of uses) {
-      if (lost.has(backend)) {
+      if (withoutHost.has(backend)) {
         const why = "without a default_backend only host names lead to a service";
         this.#diagnostics.add(directive, "could not", why);
-      } else if (named.some(({ rule, to }) => to === backend && isWholeHost(rule))) {
-        const note = "reached by host name, on the scheme's own ports and at the balancer's";
+      } else if (hostRules.some(({ rule, to }) => to === backend && isWholeHost(rule))) {
+        const note = "reached by host name, on the default ports of HTTP and HTTPS and on the balancer's";
         this.#diagnostics.add(directive, "taken", note);
       }
     }
     this.#assignPaths(
-      { ...decided, uses: uses.filter(({ backend }) => !lost.has(backend)) },
+      { ...resolved, uses: uses.filter(({ backend }) => !withoutHost.has(backend)) },
       null,
-      named.filter(({ rule }) => !isWholeHost(rule)),
+      hostRules.filter(({ rule }) => !isWholeHost(rule)),
     );
   }
 
-  /** Each backend takes what the rules say of a service's requests; null: of those of host names. */
+  /** Lets each backend take its paths of the service `from`; null for those of host names. */
   #assignPaths(
-    decided: FrontendRules,
+    { uses, frontend }: FrontendRules,
     from: string | null,
     rules: readonly RoutingRule<string | null>[],
   ): void {
-    const { uses, frontend } = decided;
     const names = [...uses.map(({ backend }) => backend), ...rules.flatMap(({ to }) => to ?? [])];
     for (const name of new Set(names)) {
-      const own = this.#exposureOf(name);
+      const current = this.#exposureOf(name);
       const paths = rules.filter(({ to }) => to === name).map(({ rule }) => printPathRule(rule));
       const lines = uses.filter(({ backend }) => backend === name).map(({ directive }) => directive);
-      const taken = withPaths(own, paths.join(","), from);
-      if (taken === null) {
-        const why = `a service takes the same wherever it takes: ${name} takes ${own.paths}${sourceText([...own.at])}`;
+      const exposure = withPaths(current, paths.join(","), from);
+      if (exposure === null) {
+        const taken = `${name} takes ${current.paths}${sourceText([...current.at])}`;
+        const why = `a service takes the same paths of all services: ${taken}`;
         const head = { line: frontend.line, words: [frontend.kind, frontend.name] };
-        for (const at of lines.length === 0 ? [head] : lines) this.#diagnostics.add(at, "could not", why);
+        for (const line of lines.length === 0 ? [head] : lines) this.#diagnostics.add(line, "could not", why);
         continue;
       }
-      this.#exposures.set(name, taken);
+      this.#exposures.set(name, exposure);
       const note =
         paths.length > 0 ? `takes ${paths.join(", ")}${sourceText(from === null ? [] : [from])}` : null;
-      const otherwise = name === from ? `${name} answers` : "the other rules say so already";
+      const redundant = name === from ? `${name} is the default` : "other rules have the same effect";
       for (const line of lines) {
-        if (note !== null || from !== null) this.#diagnostics.add(line, "taken", note ?? otherwise);
+        if (note !== null || from !== null) this.#diagnostics.add(line, "taken", note ?? redundant);
       }
     }
   }
 
-  /** Lets the host names of rules lead to a service, unless they lead to another one already. */
+  /** Lets the host names of rules lead to a service, unless they already lead to another one. */
   #assignHosts({ kind, name, line }: Frontend, service: string, rules: readonly PathRule[]): void {
-    const own = this.#exposureOf(service);
+    const exposure = this.#exposureOf(service);
     for (const host of new Set(rules.flatMap((rule) => rule.host ?? []))) {
       const owner = this.#serviceByHost.get(host) ?? service;
-      if (owner === service) own.hosts.add(host);
+      if (owner === service) exposure.hosts.add(host);
       else {
-        const why = `where no port says so, ${host} leads to ${owner}, and not to ${service}`;
+        const why = `by host name alone, ${host} leads to ${owner}, not to ${service}`;
         this.#diagnostics.add({ line, words: [kind, name] }, "could not", why);
       }
       this.#serviceByHost.set(host, owner);
@@ -213,20 +218,20 @@ export class Frontends {
   }
 
   #exposureOf(name: string): ServiceExposure {
-    const known = this.#exposures.get(name);
-    if (known !== undefined) return known;
-    const made: ServiceExposure = { ports: new Set(), hosts: new Set(), at: new Set(), paths: "" };
-    this.#exposures.set(name, made);
-    return made;
+    const existing = this.#exposures.get(name);
+    if (existing !== undefined) return existing;
+    const exposure: ServiceExposure = { ports: new Set(), hosts: new Set(), at: new Set(), paths: "" };
+    this.#exposures.set(name, exposure);
+    return exposure;
   }
 }
 
-/** How a service is reached that takes these paths, too; null where it takes others already. */
-function withPaths(own: ServiceExposure, paths: string, from: string | null): ServiceExposure | null {
-  if (paths === "") return own;
-  const isFirst = own.paths === "";
-  if (!isFirst && (own.paths !== paths || (from === null) !== (own.at.size === 0))) return null;
-  return { ...own, paths, at: from === null ? own.at : new Set([...own.at, from]) };
+/** Adds paths of the service `from`; null if the service already takes other paths. */
+function withPaths(exposure: ServiceExposure, paths: string, from: string | null): ServiceExposure | null {
+  if (paths === "") return exposure;
+  const isFirst = exposure.paths === "";
+  if (!isFirst && (exposure.paths !== paths || (from === null) !== (exposure.at.size === 0))) return null;
+  return { ...exposure, paths, at: from === null ? exposure.at : new Set([...exposure.at, from]) };
 }
 
 function sourceText(services: readonly string[]): string {

@@ -1,4 +1,5 @@
-// A configuration of HAProxy as services and static servers of the mesh, and what became of each of its lines.
+// Converts a HAProxy configuration into services and static servers of the mesh, with a diagnostic for each
+// line.
 
 import { MeshError } from "../domain/model/error.ts";
 import { validateServer } from "../domain/validate/server.ts";
@@ -9,14 +10,14 @@ import { exposureLabels, type Frontend, Frontends, type ServiceExposure } from "
 import { keywordTreatments, optionTreatments } from "./keywords.ts";
 import { type FrontendRouting, readRouting } from "./routing-lines.ts";
 import { type ConfigSection, type Directive, readSections } from "./sections.ts";
-import { suggest } from "./suggest.ts";
+import { didYouMean, suggest } from "./suggest.ts";
 import { ConfigError, type ConfigVariables } from "./words.ts";
 
 export type { ImportedServer } from "./backend-lines.ts";
 
 export type ImportedService = {
   readonly name: string;
-  /** The backend's or listen's. */
+  /** The line of the backend or listen. */
   readonly line: number;
   /** Published ports. */
   readonly ports: readonly number[];
@@ -27,18 +28,17 @@ export type ImportedService = {
 export type ImportResult = {
   readonly services: readonly ImportedService[];
   readonly diagnostics: readonly Diagnostic[];
-  /** Lines that cannot be read, by line. Where there is any, nothing is to be taken over. */
+  /** Lines that cannot be read, in order. With any error, nothing should be imported. */
   readonly errors: readonly { readonly line: number; readonly message: string }[];
 };
 
-/** Reads a whole file. Never throws for what stands in it. */
+/** Imports a configuration. Never throws, whatever the text. */
 export function importConfig(text: string, env: ConfigVariables): ImportResult {
   const { sections, errors } = readSections(text, env);
-  const reading = new ConfigImporter(sections, [...errors]);
-  return reading.run();
+  return new ConfigImporter(sections, [...errors]).run();
 }
 
-/** What a proxy says of itself, read once. */
+/** A frontend, backend or listen section. */
 type ProxySection = {
   readonly section: ConfigSection;
   readonly isHttp: boolean;
@@ -70,11 +70,11 @@ class ConfigImporter {
     };
   }
 
-  /** Sections that are no proxies: said, and left. */
+  /** Adds diagnostics for a section that is not a proxy. */
   #skipSection({ kind, name, line, directives }: ConfigSection): void {
     if (kind === "defaults" || isProxyKind(kind)) return;
     if (kind === "global") {
-      const note = "the mesh is no process of this machine";
+      const note = "the mesh has no process settings";
       for (const directive of directives) this.#diagnostics.add(directive, "as is", note);
       return;
     }
@@ -82,19 +82,19 @@ class ConfigImporter {
     this.#diagnostics.add(
       head,
       "could not",
-      `sections ${kind} have no counterpart, with their ${directives.length} lines`,
+      `the mesh has no counterpart of a ${kind} section (${directives.length} lines)`,
     );
   }
 
   #readProxy(section: ConfigSection): ProxySection {
-    const all = [...section.defaults, ...section.directives];
-    const mode = all.findLast(({ words }) => words[0] === "mode");
+    const directives = [...section.defaults, ...section.directives];
+    const mode = directives.findLast(({ words }) => words[0] === "mode");
     const isHttp = mode?.words[1] === "http";
     if (mode !== undefined && isHttp) this.#diagnostics.add(mode, "taken");
     if (!isHttp) this.#refuseNonHttp(section, mode);
     const ports: number[] = [];
     const backend = new BackendLines(this.#diagnostics);
-    for (const directive of all) {
+    for (const directive of directives) {
       this.#collectErrors(directive, () => {
         if (directive.words[0] === "bind") ports.push(...readBind(directive, this.#diagnostics));
         else this.#readLine(directive, backend, section);
@@ -102,24 +102,24 @@ class ConfigImporter {
     }
     let routing: FrontendRouting = { uses: [], fallback: null };
     this.#collectErrors({ line: section.line, words: [] }, () => {
-      routing = readRouting(all, this.#diagnostics);
+      routing = readRouting(directives, this.#diagnostics);
     });
-    const isOff =
-      all.findLast(({ words }) => words[0] === "disabled" || words[0] === "enabled")?.words[0] === "disabled";
+    const isDisabled =
+      directives.findLast(({ words }) => words[0] === "disabled" || words[0] === "enabled")?.words[0] ===
+      "disabled";
     const servers = this.#collectErrors({ line: section.line, words: [] }, () => backend.servers()) ?? [];
-    const checked = servers.filter((server) => this.#isValid(server));
-    return { section, isHttp, isDisabled: isOff, ports, routing, labels: backend.labels(), servers: checked };
+    const validServers = servers.filter((server) => this.#isValid(server));
+    return { section, isHttp, isDisabled, ports, routing, labels: backend.labels(), servers: validServers };
   }
 
   #refuseNonHttp({ kind, name, line, directives }: ConfigSection, mode: Directive | undefined): void {
-    const why =
-      mode === undefined ? "it has no `mode http`, and HAProxy's own is tcp" : `mode ${mode.words[1]}`;
-    // A peers-like proxy without servers and routes would say nothing anyway.
     if (directives.length === 0) return;
+    const reason =
+      mode === undefined ? "it has no `mode http`, and HAProxy's default is tcp" : `mode ${mode.words[1]}`;
     this.#diagnostics.add(
       { line, words: [kind, name] },
       "could not",
-      `${why}: the mesh carries HTTP and WebSocket`,
+      `${reason}: the mesh supports HTTP and WebSocket only`,
     );
   }
 
@@ -128,22 +128,19 @@ class ConfigImporter {
     const [head = ""] = words;
     if (proxyKeywords.has(head)) return;
     if (backend.tryRead(directive)) return;
-    const option = head === "option" || (head === "no" && words[1] === "option");
-    const name = head === "no" ? words[2] : words[1];
-    const [outcome, note] = (option ? optionTreatments[name ?? ""] : keywordTreatments[head]) ?? [];
+    const isOption = head === "option" || (head === "no" && words[1] === "option");
+    const optionName = (head === "no" ? words[2] : words[1]) ?? "";
+    const [outcome, note] = (isOption ? optionTreatments[optionName] : keywordTreatments[head]) ?? [];
     if (outcome !== undefined) {
       this.#diagnostics.add(directive, outcome, note);
       return;
     }
-    const known = option
+    const known = isOption
       ? Object.keys(optionTreatments)
       : [...Object.keys(keywordTreatments), ...proxyKeywords, ...BackendLines.keywords];
-    const meant = suggest((option ? name : head) ?? "", known);
-    const what = option ? `option ${name ?? ""}` : head;
-    throw new ConfigError(
-      line,
-      `HAProxy has no "${what}" in a ${kind}${meant === null ? "" : `: is ${meant} meant?`}`,
-    );
+    const hint = didYouMean(suggest(isOption ? optionName : head, known));
+    const keyword = isOption ? `option ${optionName}` : head;
+    throw new ConfigError(line, `unknown keyword "${keyword}" in a ${kind}${hint}`);
   }
 
   #isValid({ line, spec }: ImportedServer): boolean {
@@ -155,7 +152,7 @@ class ConfigImporter {
     );
   }
 
-  /** Collects what is wrong with a line, so that all of them are told at once. */
+  /** Collects the errors of `work`, so that all errors of the file are reported together. */
   #collectErrors<T>({ line }: Directive, work: () => T): T | undefined {
     try {
       return work();
@@ -172,43 +169,41 @@ class ConfigImporter {
       this.#errors.push(error);
   }
 
-  /** Backends and listens that have servers become services; frontends say how they are reached. */
+  /** Each backend or listen with servers becomes a service; the frontends determine how it is reached. */
   #toServices(proxies: readonly ProxySection[]): readonly ImportedService[] {
-    const targets = proxies.filter(({ section }) => section.kind !== "frontend");
-    const fronts = proxies.filter(({ isHttp, isDisabled }) => isHttp && !isDisabled).map(frontendOf);
-    const known = new Map(targets.map((proxy) => [proxy.section.name, becomesService(proxy)]));
-    const reached = new Frontends(known, this.#diagnostics, (error) => this.#addError(error)).exposures(
-      fronts,
-    );
-    return targets.flatMap((proxy) => this.#toService(proxy, reached.get(proxy.section.name)));
+    const backends = proxies.filter(({ section }) => section.kind !== "frontend");
+    const frontends = proxies.filter(({ isHttp, isDisabled }) => isHttp && !isDisabled).map(frontendOf);
+    const isServiceByName = new Map(backends.map((proxy) => [proxy.section.name, becomesService(proxy)]));
+    const addError = (error: ConfigError) => this.#addError(error);
+    const exposures = new Frontends(isServiceByName, this.#diagnostics, addError).exposures(frontends);
+    return backends.flatMap((proxy) => this.#toService(proxy, exposures.get(proxy.section.name)));
   }
 
   #toService(
     { section, isHttp, isDisabled, servers, labels }: ProxySection,
-    how: ServiceExposure | undefined,
+    exposure: ServiceExposure | undefined,
   ): readonly ImportedService[] {
     const { kind, name, line } = section;
     const head = { line, words: [kind, name] };
     if (!isHttp) return [];
     if (isDisabled) {
-      this.#diagnostics.add(head, "could not", "it is disabled, and a service that is there answers");
+      this.#diagnostics.add(head, "could not", "it is disabled, and a service would serve requests");
       return [];
     }
     if (servers.length === 0) {
-      if (kind === "listen" && how === undefined)
-        this.#diagnostics.add(head, "as is", "it has no server to send to");
-      else this.#diagnostics.add(head, "could not", "it has no server");
+      const outcome = kind === "listen" && exposure === undefined ? "as is" : "could not";
+      this.#diagnostics.add(head, outcome, "it has no servers");
       return [];
     }
-    if (how === undefined)
-      this.#diagnostics.add(
-        head,
-        "taken",
-        "nothing leads to it: it is reached as NAME.domain, and at a port the mesh chooses",
-      );
-    else this.#diagnostics.add(head, "taken");
-    const all = { ...labels, ...(how !== undefined && exposureLabels(how)) };
-    return [{ name, line, ports: [...(how?.ports ?? [])].sort((a, b) => a - b), labels: all, servers }];
+    if (exposure === undefined) {
+      const note =
+        "no frontend leads to it: it is reached as NAME.domain, and at a port that the mesh chooses";
+      this.#diagnostics.add(head, "taken", note);
+      return [{ name, line, ports: [], labels, servers }];
+    }
+    this.#diagnostics.add(head, "taken");
+    const ports = [...exposure.ports].sort((a, b) => a - b);
+    return [{ name, line, ports, labels: { ...labels, ...exposureLabels(exposure) }, servers }];
   }
 }
 
@@ -218,8 +213,8 @@ function becomesService({ isHttp, isDisabled, servers }: ProxySection): boolean 
 
 function frontendOf({ section, ports, routing, servers }: ProxySection): Frontend {
   const { kind, name, line } = section;
-  const itself = kind === "listen" && servers.length > 0 ? name : null;
-  return { kind, name, line, ports, routing, ownService: itself };
+  const ownService = kind === "listen" && servers.length > 0 ? name : null;
+  return { kind, name, line, ports, routing, ownService };
 }
 
 const proxyKeywords: ReadonlySet<string> = new Set([

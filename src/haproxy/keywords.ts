@@ -1,23 +1,25 @@
-// HAProxy's other keywords: what the mesh does in their place, or that it does nothing.
+// Tables of HAProxy keywords that do not describe services or servers, each with its outcome and note.
 
 import type { LineOutcome } from "./diagnostics.ts";
 
+/** The diagnostic of a keyword. */
 type Treatment = readonly [LineOutcome, note: string];
 
-const limitTreatment: Treatment = ["as is", "the mesh bounds what it takes on by itself"];
+const limitTreatment: Treatment = ["as is", "the mesh has its own limits"];
 const logTreatment: Treatment = [
   "could not",
-  "the mesh keeps no access log; `waggle events` and the statistics tell what goes on",
+  "the mesh has no access log; see `waggle events` and the statistics",
 ];
 const ruleTreatment: Treatment = ["could not", "the mesh does not rewrite, deny or redirect requests"];
-const connectionTreatment: Treatment = ["as is", "connections are kept and closed by the edge"];
+const errorPageTreatment: Treatment = ["could not", "the mesh has its own error pages, in HTML and JSON"];
+const connectionTreatment: Treatment = ["as is", "the edge manages client connections"];
 const tlsTreatment: Treatment = [
   "could not",
-  "TLS ends at the edge: Cloudflare has the certificates of your zone",
+  "TLS is terminated at the edge, with the certificates of your zone",
 ];
 const stickTreatment: Treatment = ["could not", "use `cookie NAME insert`, which becomes waggle.sticky"];
 
-/** Keywords of proxies that say nothing of services and servers. */
+/** Keywords of proxies. */
 export const keywordTreatments: Readonly<Record<string, Treatment>> = {
   maxconn: limitTreatment,
   fullconn: limitTreatment,
@@ -39,32 +41,35 @@ export const keywordTreatments: Readonly<Record<string, Treatment>> = {
   redirect: ruleTreatment,
   rspadd: ruleTreatment,
   reqadd: ruleTreatment,
-  errorfile: ["could not", "failures of the mesh are pages and JSON of its own"],
-  errorloc: ["could not", "failures of the mesh are pages and JSON of its own"],
-  errorloc302: ["could not", "failures of the mesh are pages and JSON of its own"],
-  errorloc303: ["could not", "failures of the mesh are pages and JSON of its own"],
-  errorfiles: ["could not", "failures of the mesh are pages and JSON of its own"],
-  "http-error": ["could not", "failures of the mesh are pages and JSON of its own"],
-  retries: ["as is", "a request that can be sent again goes on to another server, within a budget"],
-  "retry-on": ["as is", "a request that can be sent again goes on to another server, within a budget"],
+  errorfile: errorPageTreatment,
+  errorloc: errorPageTreatment,
+  errorloc302: errorPageTreatment,
+  errorloc303: errorPageTreatment,
+  errorfiles: errorPageTreatment,
+  "http-error": errorPageTreatment,
+  retries: ["as is", "the mesh retries a repeatable request on another server, within a budget"],
+  "retry-on": ["as is", "the mesh retries a repeatable request on another server, within a budget"],
   "stick-table": stickTreatment,
   stick: stickTreatment,
   appsession: stickTreatment,
-  persist: ["could not", "the mesh persists by cookie only"],
+  persist: ["could not", "sticky sessions use a cookie only"],
   "force-persist": ["could not", "a server that is down gets no requests"],
-  "ignore-persist": ["could not", "the mesh persists by cookie only"],
+  "ignore-persist": ["could not", "sticky sessions use a cookie only"],
   compression: ["as is", "the edge compresses what it sends to clients"],
-  "monitor-uri": ["as is", "GET /mesh/health of the control Worker answers"],
-  "monitor-net": ["could not", "GET /mesh/health of the control Worker answers everybody"],
-  monitor: ["could not", "GET /mesh/health of the control Worker answers"],
-  grace: ["as is", "servers are taken out with `waggle server set … --admin drain`"],
+  "monitor-uri": ["as is", "use GET /mesh/health of the control Worker"],
+  "monitor-net": ["could not", "use GET /mesh/health of the control Worker, which any client may request"],
+  monitor: ["could not", "use GET /mesh/health of the control Worker"],
+  grace: ["as is", "use `waggle server set … --admin drain`"],
   description: ["as is", ""],
   id: ["as is", ""],
   guid: ["as is", ""],
-  "bind-process": ["as is", "there are no processes to bind"],
+  "bind-process": ["as is", "the mesh has no processes to bind"],
   "http-reuse": connectionTreatment,
-  "hash-type": ["could not", "hashes are by rendezvous: one server more or less moves its own share only"],
-  "hash-balance-factor": ["could not", "hashes are not bounded by load"],
+  "hash-type": [
+    "could not",
+    "the mesh uses rendezvous hashing: adding or removing a server moves only its share",
+  ],
+  "hash-balance-factor": ["could not", "hashing is not bounded by load"],
   "max-keep-alive-queue": connectionTreatment,
   "load-server-state-from-file": ["as is", "the registry keeps the state of servers"],
   "server-state-file-name": ["as is", "the registry keeps the state of servers"],
@@ -73,11 +78,11 @@ export const keywordTreatments: Readonly<Record<string, Treatment>> = {
   "use-server": ["could not", "the mesh picks the server by its policy"],
   source: ["could not", "requests come from the edge's addresses"],
   transparent: ["could not", "requests come from the edge's addresses"],
-  "email-alert": ["could not", "infra/ has alert rules for Prometheus"],
+  "email-alert": ["could not", "use the alert rules for Prometheus in infra/"],
   filter: ruleTreatment,
-  "use-fcgi-app": ["could not", "the mesh carries HTTP only"],
+  "use-fcgi-app": ["could not", "the mesh supports HTTP only"],
   "external-check": ["could not", "checks are TCP or HTTP"],
-  "tcp-check": ["could not", "a TCP check connects and nothing more"],
+  "tcp-check": ["could not", "a TCP check only opens a connection"],
   declare: logTreatment,
   "clitcpka-cnt": connectionTreatment,
   "clitcpka-idle": connectionTreatment,
@@ -89,12 +94,12 @@ export const keywordTreatments: Readonly<Record<string, Treatment>> = {
   "quic-initial": tlsTreatment,
 };
 
-/** `option X` of proxies. */
+/** Options of proxies (`option NAME`). */
 export const optionTreatments: Readonly<Record<string, Treatment>> = {
   forwardfor: ["as is", "servers get X-Forwarded-For and Forwarded"],
   forwarded: ["as is", "servers get X-Forwarded-For and Forwarded"],
   originalto: ["could not", "servers get X-Forwarded-Host"],
-  redispatch: ["as is", "a request that can be sent again goes on to another server"],
+  redispatch: ["as is", "the mesh retries a repeatable request on another server"],
   httplog: logTreatment,
   tcplog: logTreatment,
   httpslog: logTreatment,
@@ -105,40 +110,37 @@ export const optionTreatments: Readonly<Record<string, Treatment>> = {
   "log-separate-errors": logTreatment,
   "socket-stats": ["as is", ""],
   allbackups: ["taken", ""],
-  "prefer-last-server": ["could not", "each request is balanced"],
+  "prefer-last-server": ["could not", "each request is balanced separately"],
   persist: ["could not", "a server that is down gets no requests"],
   "tcp-check": ["taken", ""],
-  "ssl-hello-chk": ["could not", "the server is checked by a connection: `check-ssl` makes it a TLS one"],
-  smtpchk: ["could not", "the mesh carries HTTP only"],
-  "ldap-check": ["could not", "the mesh carries HTTP only"],
-  "mysql-check": ["could not", "the mesh carries HTTP only"],
-  "pgsql-check": ["could not", "the mesh carries HTTP only"],
-  "redis-check": ["could not", "the mesh carries HTTP only"],
-  "spop-check": ["could not", "the mesh carries HTTP only"],
+  "ssl-hello-chk": ["could not", "use `check-ssl` for a check over TLS"],
+  smtpchk: ["could not", "the mesh supports HTTP only"],
+  "ldap-check": ["could not", "the mesh supports HTTP only"],
+  "mysql-check": ["could not", "the mesh supports HTTP only"],
+  "pgsql-check": ["could not", "the mesh supports HTTP only"],
+  "redis-check": ["could not", "the mesh supports HTTP only"],
+  "spop-check": ["could not", "the mesh supports HTTP only"],
   "external-check": ["could not", "checks are TCP or HTTP"],
   "splice-auto": connectionTreatment,
   "splice-request": connectionTreatment,
   "splice-response": connectionTreatment,
   abortonclose: connectionTreatment,
-  "accept-invalid-http-request": ["could not", "requests have to be HTTP as RFC 9110 and 9112 have it"],
-  "accept-invalid-http-response": ["could not", "answers have to be HTTP"],
-  "accept-unsafe-violations-in-http-request": [
-    "could not",
-    "requests have to be HTTP as RFC 9110 and 9112 have it",
-  ],
+  "accept-invalid-http-request": ["could not", "requests must conform to RFC 9110 and RFC 9112"],
+  "accept-invalid-http-response": ["could not", "responses must be valid HTTP"],
+  "accept-unsafe-violations-in-http-request": ["could not", "requests must conform to RFC 9110 and RFC 9112"],
   clitcpka: connectionTreatment,
   srvtcpka: connectionTreatment,
   tcpka: connectionTreatment,
   contstats: ["as is", ""],
   "disable-h2-upgrade": connectionTreatment,
-  "h1-case-adjust-bogus-client": ["could not", "header names go in lower case"],
-  "h1-case-adjust-bogus-server": ["could not", "header names go in lower case"],
-  "http-buffer-request": ["as is", "bodies that can be sent again are held"],
+  "h1-case-adjust-bogus-client": ["could not", "header names are sent in lower case"],
+  "h1-case-adjust-bogus-server": ["could not", "header names are sent in lower case"],
+  "http-buffer-request": ["as is", "bodies of repeatable requests are buffered"],
   "http-ignore-probes": connectionTreatment,
   "http-keep-alive": connectionTreatment,
   "http-no-delay": connectionTreatment,
   "http-pretend-keepalive": connectionTreatment,
-  "http-restrict-req-hdr-names": ["could not", "header names pass as they are"],
+  "http-restrict-req-hdr-names": ["could not", "header names pass unchanged"],
   "http-server-close": connectionTreatment,
   "http-use-proxy-header": connectionTreatment,
   "http-use-htx": connectionTreatment,
@@ -149,6 +151,6 @@ export const optionTreatments: Readonly<Record<string, Treatment>> = {
   "tcp-smart-accept": connectionTreatment,
   "tcp-smart-connect": connectionTreatment,
   transparent: ["could not", "requests come from the edge's addresses"],
-  checkcache: ["could not", "answers pass as they are"],
+  checkcache: ["could not", "responses pass unchanged"],
   httpchk: ["taken", ""],
 };

@@ -1,4 +1,4 @@
-// Which requests of a frontend go to which backend: `acl`, `use_backend` and `default_backend`.
+// The routing lines of a frontend: `acl`, `use_backend` and `default_backend`.
 
 import { type Acl, mergeAcls, readAcl } from "./acl.ts";
 import { type AclCondition, readCondition } from "./condition.ts";
@@ -13,25 +13,25 @@ export type UseBackend = {
 };
 
 export type FrontendRouting = {
-  /** In their order: the first whose condition holds decides. */
+  /** In their order: the first one whose condition holds applies. */
   readonly uses: readonly UseBackend[];
   readonly fallback: { readonly backend: string; readonly directive: Directive } | null;
 };
 
 /** Reads the routing lines of a frontend in their order. */
-export function readRouting(directives: readonly Directive[], remarks: Diagnostics): FrontendRouting {
+export function readRouting(directives: readonly Directive[], diagnostics: Diagnostics): FrontendRouting {
   const acls = new Map<string, Acl>();
   const uses: UseBackend[] = [];
   let fallback: FrontendRouting["fallback"] = null;
   for (const directive of directives) {
     const { line, words } = directive;
     const [head] = words;
-    if (head === "acl") addAcl(acls, directive, remarks);
+    if (head === "acl") addAcl(acls, directive, diagnostics);
     else if (head === "default_backend") fallback = { backend: nameOf(directive), directive };
     else if (head === "use_backend") {
       const backend = nameOf(directive);
       const condition = readCondition(words.slice(2), acls, line);
-      if ("why" in condition) remarks.add(directive, "could not", condition.why);
+      if ("why" in condition) diagnostics.add(directive, "could not", condition.why);
       else uses.push({ backend, condition, directive });
     }
   }
@@ -40,23 +40,23 @@ export function readRouting(directives: readonly Directive[], remarks: Diagnosti
 
 function nameOf({ line, words }: Directive): string {
   const [head, name] = words;
-  if (name === undefined) throw new ConfigError(line, `${head} names no backend: write "${head} NAME"`);
+  if (name === undefined) throw new ConfigError(line, `${head} has no backend: write "${head} NAME"`);
   if (name.includes("%["))
-    throw new ConfigError(line, "a backend whose name is computed cannot be taken: name it");
+    throw new ConfigError(line, "a computed backend name is not supported: write the name");
   return name;
 }
 
-function addAcl(acls: Map<string, Acl>, directive: Directive, remarks: Diagnostics): void {
+function addAcl(acls: Map<string, Acl>, directive: Directive, diagnostics: Diagnostics): void {
   const { line, words } = directive;
   const [, name, criterion, ...values] = words;
   if (name === undefined || criterion === undefined) {
     throw new ConfigError(
       line,
-      'an acl has a name and a criterion: write "acl NAME hdr(host) -i www.example.com"',
+      'an acl needs a name and a criterion: write "acl NAME hdr(host) -i www.example.com"',
     );
   }
   const acl = readAcl(criterion, values);
-  if ("why" in acl) remarks.add(directive, "could not", acl.why);
-  else remarks.add(directive, "taken");
+  if ("why" in acl) diagnostics.add(directive, "could not", acl.why);
+  else diagnostics.add(directive, "taken");
   acls.set(name, mergeAcls(acls.get(name), acl));
 }

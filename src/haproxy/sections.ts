@@ -1,21 +1,21 @@
-// The sections of haproxy.cfg and the directives in them, with the numbers of their lines.
+// The sections of haproxy.cfg and their directives, with line numbers.
 
 import { ConfigError, type ConfigVariables, splitWords } from "./words.ts";
 
-/** One line that says something. */
+/** A line with words. */
 export type Directive = { readonly line: number; readonly words: readonly string[] };
 
 export type ConfigSection = {
-  /** `global`, `defaults`, `frontend`, `backend`, `listen`, or another that HAProxy has. */
+  /** `global`, `defaults`, `frontend`, `backend`, `listen`, or another keyword of HAProxy. */
   readonly kind: string;
   readonly name: string;
   readonly line: number;
   readonly directives: readonly Directive[];
-  /** Directives of the defaults that apply. */
+  /** Directives of the `defaults` section that applies. */
   readonly defaults: readonly Directive[];
 };
 
-/** Sections HAProxy has besides those that are read. */
+/** Sections of HAProxy that are not imported. */
 const otherSectionKinds = [
   ...["userlist", "peers", "resolvers", "mailers", "cache", "program", "http-errors", "ring"],
   ...["log-forward", "log-profile", "fcgi-app", "crt-store", "acme", "traces"],
@@ -23,17 +23,17 @@ const otherSectionKinds = [
 const proxyKinds = ["frontend", "backend", "listen"];
 const sectionKinds = new Set(["global", "defaults", ...proxyKinds, ...otherSectionKinds]);
 
-/** Reads a whole file; every line that cannot be read is in `errors`, and no other is lost for it. */
+/** Reads a whole file. Lines that cannot be read are in `errors` and do not affect the others. */
 export function readSections(
   text: string,
   env: ConfigVariables,
 ): { readonly sections: readonly ConfigSection[]; readonly errors: readonly ConfigError[] } {
   const sections: (ConfigSection & { directives: Directive[] })[] = [];
   const errors: ConfigError[] = [];
-  for (const [index, raw] of text.split(/\r?\n/).entries()) {
+  for (const [index, lineText] of text.split(/\r?\n/).entries()) {
     const line = index + 1;
     try {
-      const words = splitWords(raw, line, env);
+      const words = splitWords(lineText, line, env);
       const [head] = words;
       if (head === undefined) continue;
       if (sectionKinds.has(head)) sections.push(beginSection(sections, words, line));
@@ -50,46 +50,46 @@ function addDirective(section: { directives: Directive[] } | undefined, directiv
   const { line, words } = directive;
   const [head = ""] = words;
   if (head.startsWith(".")) {
-    throw new ConfigError(line, `${head} is not read: write the lines that apply, without conditions`);
+    throw new ConfigError(line, `${head} is not supported: write the lines that apply, without conditions`);
   }
   if (section === undefined) {
     throw new ConfigError(
       line,
-      `"${head}" stands before any section: begin with global, defaults, frontend, backend or listen`,
+      `"${head}" is before any section: begin with global, defaults, frontend, backend or listen`,
     );
   }
   section.directives.push(directive);
 }
 
-function beginSection(before: readonly ConfigSection[], words: readonly string[], line: number) {
+function beginSection(earlier: readonly ConfigSection[], words: readonly string[], line: number) {
   const [kind = "", name = ""] = words;
   const isProxy = proxyKinds.includes(kind);
   if (isProxy && name === "") throw new ConfigError(line, `${kind} has no name: write "${kind} NAME"`);
-  const twin = before.find(
-    (one) => isProxy && one.kind !== "defaults" && one.name === name && isNameConflict(one.kind, kind),
-  );
-  if (twin !== undefined) {
-    throw new ConfigError(line, `${kind} ${name} has the name of the ${twin.kind} at line ${twin.line}`);
+  const namesake = earlier.find((other) => other.name === name && isNameConflict(other.kind, kind));
+  if (namesake !== undefined) {
+    const taken = `the ${namesake.kind} at line ${namesake.line} has the same name`;
+    throw new ConfigError(line, `cannot define ${kind} ${name}: ${taken}`);
   }
-  return { kind, name, line, directives: [], defaults: isProxy ? defaultsOf(before, words, line) : [] };
+  return { kind, name, line, directives: [], defaults: isProxy ? defaultsOf(earlier, words, line) : [] };
 }
 
 /** A frontend and a backend may share a name; a listen is both. */
 function isNameConflict(a: string, b: string): boolean {
-  return proxyKinds.includes(a) && (a === b || a === "listen" || b === "listen");
+  if (!proxyKinds.includes(a) || !proxyKinds.includes(b)) return false;
+  return a === b || a === "listen" || b === "listen";
 }
 
 function defaultsOf(
-  before: readonly ConfigSection[],
+  earlier: readonly ConfigSection[],
   words: readonly string[],
   line: number,
 ): readonly Directive[] {
   const from = words[2] === "from" ? words[3] : undefined;
-  const found = before.findLast(
+  const defaults = earlier.findLast(
     ({ kind, name }) => kind === "defaults" && (from === undefined || name === from),
   );
-  if (from !== undefined && found === undefined) {
-    throw new ConfigError(line, `there is no "defaults ${from}" before this line`);
+  if (from !== undefined && defaults === undefined) {
+    throw new ConfigError(line, `"defaults ${from}" is not defined above`);
   }
-  return found?.directives ?? [];
+  return defaults?.directives ?? [];
 }

@@ -1,14 +1,14 @@
-// A `server` line, and the `default-server` lines before it.
+// `server` and `default-server` lines.
 
 import type { AdminState, PartialCheckSpec, ServerSpec } from "../domain/model/server.ts";
 import { serverDefaults } from "../domain/model/server.ts";
 import type { Diagnostics } from "./diagnostics.ts";
 import type { Directive } from "./sections.ts";
-import { suggest } from "./suggest.ts";
+import { didYouMean, suggest } from "./suggest.ts";
 import { parseTimeMs, parseWholeNumber } from "./time.ts";
 import { ConfigError } from "./words.ts";
 
-/** What server lines say, before the backend's checks are known. */
+/** The parameters of a server, without the checks of the backend. */
 export type ServerParams = {
   readonly spec: Omit<ServerSpec, "name" | "host" | "port" | "check">;
   readonly admin: AdminState;
@@ -25,36 +25,35 @@ export const defaultServerParams: ServerParams = {
   slowStartMs: 0,
 };
 
-/** `server NAME ADDRESS PARAMS…`: where it is, and what is said of it. @throws ConfigError */
-export function readServer(directive: Directive, defaults: ServerParams, remarks: Diagnostics) {
+/** Reads `server NAME ADDRESS PARAMS…`. @throws ConfigError */
+export function readServer(directive: Directive, defaults: ServerParams, diagnostics: Diagnostics) {
   const { line, words } = directive;
   const [, name, address, ...params] = words;
   if (name === undefined || address === undefined) {
-    throw new ConfigError(line, 'a server has a name and an address: write "server NAME HOST:PORT"');
+    throw new ConfigError(line, 'a server needs a name and an address: write "server NAME HOST:PORT"');
   }
-  const said = readParams({ line, words: params }, defaults, remarks, directive);
-  return { name, ...addressOf(address, line), ...said };
+  return { name, ...addressOf(address, line), ...readParams(params, directive, defaults, diagnostics) };
 }
 
-/** The words of a `default-server` line, over those before it. @throws ConfigError */
+/** Applies a `default-server` line to the defaults before it. @throws ConfigError */
 export function readDefaultServer(
   directive: Directive,
-  before: ServerParams,
-  remarks: Diagnostics,
+  previous: ServerParams,
+  diagnostics: Diagnostics,
 ): ServerParams {
-  return readParams({ ...directive, words: directive.words.slice(1) }, before, remarks, directive);
+  return readParams(directive.words.slice(1), directive, previous, diagnostics);
 }
 
 function addressOf(text: string, line: number): { readonly host: string; readonly port: number } {
   const isV6 = text.startsWith("ipv6@");
-  const rest = text.replace(/^ipv[46]@/, "");
-  if (/^(unix|abns|abnsz|fd|sockpair|rhttp|uxst|uxdg)@|^\//.test(rest)) {
-    throw new ConfigError(line, `the address ${text} is none of the network: write HOST:PORT`);
+  const address = text.replace(/^ipv[46]@/, "");
+  if (/^(unix|abns|abnsz|fd|sockpair|rhttp|uxst|uxdg)@|^\//.test(address)) {
+    throw new ConfigError(line, `the address ${text} is not a network address: write HOST:PORT`);
   }
-  const shape = isV6 || colons(rest) > 1 ? /^\[?([^\]]+?)\]?:(\d{1,5})$/ : /^([^:\s]+):(\d{1,5})$/;
-  const [, host, port] = shape.exec(rest) ?? [];
+  const pattern = isV6 || colons(address) > 1 ? /^\[?([^\]]+?)\]?:(\d{1,5})$/ : /^([^:\s]+):(\d{1,5})$/;
+  const [, host, port] = pattern.exec(address) ?? [];
   if (host === undefined || port === undefined) {
-    throw new ConfigError(line, `the address "${text}" has no port of its own: write HOST:PORT`);
+    throw new ConfigError(line, `the address "${text}" has no port: write HOST:PORT`);
   }
   return { host, port: Number(port) };
 }
@@ -64,11 +63,12 @@ function colons(text: string): number {
 }
 
 type ParamInput = {
+  /** The word after the parameter. */
   readonly next: string | undefined;
   readonly line: number;
   readonly current: ServerParams;
 };
-/** A parameter: how many words it takes with it, and what it changes. */
+/** A parameter: the number of words it takes, and what it changes. */
 type ParamReader = { readonly takes: 0 | 1; readonly change: (read: ParamInput) => Partial<ServerParams> };
 
 const specParam = (takes: 0 | 1, of: (read: ParamInput) => Partial<ServerParams["spec"]>): ParamReader => ({
@@ -110,19 +110,19 @@ const paramReaders: Readonly<Record<string, ParamReader>> = {
   port: countParam("port", (port) => ({ port })),
 };
 
-/** Parameters that are known and do nothing here: how many words each takes, and why. */
+/** Known parameters without an effect in the mesh: the number of words each takes, and the reason. */
 const ignoredParams: Readonly<Record<string, readonly [takes: number, note: string]>> = {
   verify: [1, "certificates are always verified"],
-  "ca-file": [1, "certificates are verified by the platform's own authorities"],
-  "crl-file": [1, "certificates are verified by the platform's own authorities"],
-  crt: [1, "the mesh shows no certificate of its own"],
-  sni: [1, "the server's own name is asked for"],
-  "check-sni": [1, "the server's own name is asked for"],
+  "ca-file": [1, "certificates are verified by the platform's authorities"],
+  "crl-file": [1, "certificates are verified by the platform's authorities"],
+  crt: [1, "the mesh has no client certificate"],
+  sni: [1, "the server name indication is the server's host name"],
+  "check-sni": [1, "the server name indication is the server's host name"],
   alpn: [1, "the platform chooses"],
   "check-alpn": [1, "the platform chooses"],
   proto: [1, "the platform chooses"],
   "check-proto": [1, "the platform chooses"],
-  verifyhost: [1, "the server's own name is verified"],
+  verifyhost: [1, "the server's host name is verified"],
   ciphers: [1, "the platform chooses"],
   ciphersuites: [1, "the platform chooses"],
   "ssl-min-ver": [1, "the platform chooses"],
@@ -130,53 +130,54 @@ const ignoredParams: Readonly<Record<string, readonly [takes: number, note: stri
   "no-sslv3": [0, "the platform chooses"],
   "send-proxy": [0, "servers get X-Forwarded-For, not the PROXY protocol"],
   "send-proxy-v2": [0, "servers get X-Forwarded-For, not the PROXY protocol"],
-  "check-send-proxy": [0, "checks speak no PROXY protocol"],
-  addr: [1, "a server is checked at its own address; `port` may be another"],
-  "agent-check": [0, "there is no agent check"],
-  "agent-port": [1, "there is no agent check"],
-  "agent-inter": [1, "there is no agent check"],
-  "agent-addr": [1, "there is no agent check"],
-  "agent-send": [1, "there is no agent check"],
-  track: [1, "each server is checked by itself"],
-  observe: [1, "servers that fail under way are passed over at once, whatever this says"],
-  "error-limit": [1, "servers that fail under way are passed over at once, whatever this says"],
-  "on-error": [1, "servers that fail under way are passed over at once, whatever this says"],
-  "on-marked-down": [1, "requests under way go on"],
-  "on-marked-up": [1, "requests under way go on"],
+  "check-send-proxy": [0, "checks do not use the PROXY protocol"],
+  addr: [1, "a server is checked at its own address; `port` sets another port"],
+  "agent-check": [0, "the mesh has no agent checks"],
+  "agent-port": [1, "the mesh has no agent checks"],
+  "agent-inter": [1, "the mesh has no agent checks"],
+  "agent-addr": [1, "the mesh has no agent checks"],
+  "agent-send": [1, "the mesh has no agent checks"],
+  track: [1, "each server is checked separately"],
+  observe: [1, "the mesh ejects a failing server at once"],
+  "error-limit": [1, "the mesh ejects a failing server at once"],
+  "on-error": [1, "the mesh ejects a failing server at once"],
+  "on-marked-down": [1, "open requests continue"],
+  "on-marked-up": [1, "open requests continue"],
   maxqueue: [1, "waggle.queue bounds the queue of a service"],
-  minconn: [1, "maxconn does not move"],
-  "pool-max-conn": [1, "the platform keeps connections"],
-  "pool-purge-delay": [1, "the platform keeps connections"],
-  "pool-low-conn": [1, "the platform keeps connections"],
-  "max-reuse": [1, "the platform keeps connections"],
-  resolvers: [1, "names are resolved by the platform"],
-  "resolve-prefer": [1, "names are resolved by the platform"],
-  "resolve-net": [1, "names are resolved by the platform"],
-  "resolve-opts": [1, "names are resolved by the platform"],
-  "init-addr": [1, "names are resolved by the platform"],
-  "init-state": [1, "a new server is up, and its first failure downs it"],
-  id: [1, "the mesh gives ids"],
-  guid: [1, "the mesh gives ids"],
-  "log-proto": [1, "the mesh keeps no access log"],
-  namespace: [1, "the mesh has none"],
-  non_stick: [0, "every server but a backup may be stuck to"],
+  minconn: [1, "maxconn is fixed"],
+  "pool-max-conn": [1, "the platform manages connections"],
+  "pool-purge-delay": [1, "the platform manages connections"],
+  "pool-low-conn": [1, "the platform manages connections"],
+  "max-reuse": [1, "the platform manages connections"],
+  resolvers: [1, "the platform resolves names"],
+  "resolve-prefer": [1, "the platform resolves names"],
+  "resolve-net": [1, "the platform resolves names"],
+  "resolve-opts": [1, "the platform resolves names"],
+  "init-addr": [1, "the platform resolves names"],
+  "init-state": [1, "a new server is up, and its first failure takes it down"],
+  id: [1, "the mesh assigns ids"],
+  guid: [1, "the mesh assigns ids"],
+  "log-proto": [1, "the mesh has no access log"],
+  namespace: [1, "the mesh has no network namespaces"],
+  non_stick: [0, "every server except a backup can be sticky"],
   redir: [1, "the mesh does not redirect"],
   shard: [1, "the mesh has no peers"],
-  socks4: [1, "the mesh speaks to servers directly"],
+  socks4: [1, "the mesh connects to servers directly"],
   source: [1, "requests come from the edge's addresses"],
   tfo: [0, "the platform chooses"],
   "tcp-ut": [1, "the platform chooses"],
   usesrc: [1, "requests come from the edge's addresses"],
-  ws: [1, "WebSockets are carried as they come"],
+  ws: [1, "WebSocket upgrades pass unchanged"],
 };
 
 function readParams(
-  { line, words }: Directive,
+  words: readonly string[],
+  directive: Directive,
   defaults: ServerParams,
-  remarks: Diagnostics,
-  whole: Directive,
+  diagnostics: Diagnostics,
 ): ServerParams {
-  let said = defaults;
+  const { line } = directive;
+  let current = defaults;
   for (let at = 0; at < words.length; at += 1) {
     const word = words[at] ?? "";
     const param = paramReaders[word];
@@ -184,16 +185,16 @@ function readParams(
     if (param !== undefined) {
       const next = words[at + 1];
       if (param.takes === 1 && next === undefined)
-        throw new ConfigError(line, `${word} wants a value after it`);
-      said = { ...said, ...param.change({ next, line, current: said }) };
+        throw new ConfigError(line, `${word} needs a value after it`);
+      current = { ...current, ...param.change({ next, line, current }) };
       at += param.takes;
     } else if (takes !== undefined) {
-      remarks.add(whole, "could not", `${word}: ${note}`);
+      diagnostics.add(directive, "could not", `${word}: ${note}`);
       at += takes;
     } else {
-      const meant = suggest(word, [...Object.keys(paramReaders), ...Object.keys(ignoredParams)]);
-      throw new ConfigError(line, `a server has no "${word}"${meant === null ? "" : `: is ${meant} meant?`}`);
+      const suggestion = suggest(word, [...Object.keys(paramReaders), ...Object.keys(ignoredParams)]);
+      throw new ConfigError(line, `unknown server parameter "${word}"${didYouMean(suggestion)}`);
     }
   }
-  return said;
+  return current;
 }

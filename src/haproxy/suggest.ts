@@ -11,6 +11,11 @@ export function suggest(word: string, known: Iterable<string>): string | null {
   return closest;
 }
 
+/** The end of an error message about an unknown word; empty without a suggestion. */
+export function didYouMean(suggestion: string | null): string {
+  return suggestion === null ? "" : `: did you mean ${suggestion}?`;
+}
+
 /** Levenshtein distance: letters to replace, insert or delete between two words. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, at) => at);

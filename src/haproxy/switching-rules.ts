@@ -1,10 +1,11 @@
-// Decisions: HAProxy's list of `use_backend`, where the first that holds decides, as rules the most exact of which does.
+// Converts HAProxy's `use_backend` rules, of which the first match applies, into the mesh's routing rules, of
+// which the most specific match applies.
 //
-// Host names and paths that the conditions name cut the requests into cells: one for each pair of a host name, or any,
-// and a path, or any. A request lies in many; the smallest it lies in, by its own host name and its longest path, is
-// within or beside each ACL, and so all conditions answer the same for all requests whose smallest cell it is. So a
-// list is the same as its answer for each cell; and of those, a cell that gets the answer of the next larger one says
-// nothing, and is left out.
+// The host names and paths of all conditions divide the requests into cells: one for each pair of a host name
+// (or any) and a path (or any). A request belongs to several cells. The most specific of them, with its host
+// name and its longest path, is either inside or outside of each ACL, so every condition has one result for
+// all requests of that cell. The rules are therefore equivalent to their result for each cell. A cell with
+// the same result as the next less specific cell is redundant and is left out.
 
 import { byPrecedence, type PathRule, printPathRule } from "../domain/table/path-rule.ts";
 import { type AclCondition, appliesTo, covers, pathRulesOf } from "./condition.ts";
@@ -12,56 +13,58 @@ import { type AclCondition, appliesTo, covers, pathRulesOf } from "./condition.t
 type SwitchingRule<T> = { readonly condition: AclCondition; readonly to: T };
 export type RoutingRule<T> = { readonly rule: PathRule; readonly to: T };
 
-/** More are not a configuration that somebody wrote. */
+/** Limit of the number of cells, far above that of a configuration written by hand. */
 const maxRuleCells = 20_000;
 
-/** Everything. */
-export const matchAll: PathRule = { host: null, path: "/", exact: false };
+/** The rule that matches every request. */
+const matchAll: PathRule = { host: null, path: "/", exact: false };
 
 /**
- * What becomes of requests: `rest` of all that no rule holds for, and of those that rules hold for what the most exact
- * of them says.
+ * Resolves first-match rules into most-specific-match rules.
  *
- * @param otherwise what becomes of a request that no condition holds for
- * @returns null where there are too many host names and paths
+ * @param choices first-match rules in their order
+ * @param otherwise the result for requests that match no condition
+ * @returns the rules, and `rest`, the result for requests that match none of them; null if there are too many
+ * host
+ *   names and paths
  */
 export function resolveSwitchingRules<T>(
   choices: readonly SwitchingRule<T>[],
   otherwise: T,
 ): { readonly rest: T; readonly rules: readonly RoutingRule<T>[] } | null {
-  const named = choices.flatMap(({ condition }) => pathRulesOf(condition));
-  const hosts = [null, ...new Set(named.flatMap(({ host }) => host ?? []))];
-  const paths = [...new Map([matchAll, ...named].map((rule) => [pathText(rule), rule])).values()];
+  const conditionRules = choices.flatMap(({ condition }) => pathRulesOf(condition));
+  const hosts = [null, ...new Set(conditionRules.flatMap(({ host }) => host ?? []))];
+  const paths = [...new Map([matchAll, ...conditionRules].map((rule) => [pathText(rule), rule])).values()];
   if (hosts.length * paths.length > maxRuleCells) return null;
   const cells = paths
     .flatMap(({ path, exact }) => hosts.map((host) => ({ host, path, exact })))
     .sort((a, b) => byPrecedence(b, a));
-  const answer = (cell: PathRule) =>
+  const resultFor = (cell: PathRule) =>
     (choices.find(({ condition }) => appliesTo(condition, cell)) ?? { to: otherwise }).to;
-  const rest = answer(matchAll);
+  const rest = resultFor(matchAll);
   return {
     rest,
     rules: withoutRedundant(
-      cells.map((rule) => ({ rule, to: answer(rule) })),
+      cells.map((rule) => ({ rule, to: resultFor(rule) })),
       rest,
     ),
   };
 }
 
 /**
- * Decisions without those that say what the next larger one says already.
+ * Removes rules that have the same result as the next less specific rule.
  *
- * @param leastExactFirst with each of its rules once
- * @returns the most exact one first, as they are looked through
+ * @param leastSpecificFirst distinct rules
+ * @returns the remaining rules, most specific first
  */
 export function withoutRedundant<T>(
-  leastExactFirst: readonly RoutingRule<T>[],
+  leastSpecificFirst: readonly RoutingRule<T>[],
   rest: T,
 ): readonly RoutingRule<T>[] {
   const kept: RoutingRule<T>[] = [];
-  for (const one of leastExactFirst) {
-    const larger = kept.findLast(({ rule }) => covers(rule, one.rule));
-    if (one.to !== (larger === undefined ? rest : larger.to)) kept.push(one);
+  for (const candidate of leastSpecificFirst) {
+    const broader = kept.findLast(({ rule }) => covers(rule, candidate.rule));
+    if (candidate.to !== (broader === undefined ? rest : broader.to)) kept.push(candidate);
   }
   return kept.reverse();
 }

@@ -1,4 +1,4 @@
-// Times as HAProxy writes them: a number and us, ms, s, m, h or d; a number alone is milliseconds.
+// Times in HAProxy's format: a number and us, ms, s, m, h or d; a number alone is in milliseconds.
 
 import { ConfigError } from "./words.ts";
 
@@ -12,7 +12,7 @@ const timeUnitMs: Readonly<Record<string, number>> = {
   "": 1,
 };
 
-/** Milliseconds, rounded up. @throws ConfigError */
+/** Reads a time as milliseconds, rounded up. @throws ConfigError */
 export function parseTimeMs(text: string | undefined, what: string, line: number): number {
   const [, count, unit] = /^(\d{1,12})(us|ms|s|m|h|d)?$/.exec(text ?? "") ?? [];
   if (count === undefined) {
@@ -21,7 +21,7 @@ export function parseTimeMs(text: string | undefined, what: string, line: number
   return Math.ceil(Number(count) * (timeUnitMs[unit ?? ""] ?? 1));
 }
 
-/** A whole number. @throws ConfigError */
+/** Reads a whole number. @throws ConfigError */
 export function parseWholeNumber(text: string | undefined, what: string, line: number): number {
   if (/^\d{1,9}$/.test(text ?? "")) return Number(text);
   throw new ConfigError(line, `${what} is "${text ?? ""}": write a whole number`);

@@ -355,8 +355,8 @@ backend p-shop
     );
     const { code, err } = await mesh.waggle("import", file);
     expect(code).toBe(1);
-    expect(err).toContain('broken.cfg:5: a server has no "chekc": is check meant?');
-    expect(err).toContain('broken.cfg:6: HAProxy has no "blance" in a listen: is balance meant?');
+    expect(err).toContain('broken.cfg:5: unknown server parameter "chekc": did you mean check?');
+    expect(err).toContain('broken.cfg:6: unknown keyword "blance" in a listen: did you mean balance?');
     expect(err).toMatch(/cannot parse 2 lines of .*broken\.cfg: nothing was changed/);
     expect(
       (await mesh.get<ServerStatus[]>("/mesh/servers?")).filter(({ service }) => service === "broken"),

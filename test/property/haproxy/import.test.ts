@@ -87,13 +87,13 @@ const line = fc
   .array(fc.oneof(word, fc.string({ maxLength: 8 })), { maxLength: 8 })
   .map((words) => words.join(" "));
 
-test("[I3] a file is read whole or its lines are named, whatever stands in it", () => {
+test("[I3] any text is read, or its unreadable lines are named", () => {
   fc.assert(
     fc.property(fc.array(line, { maxLength: 30 }), (lines) => {
       const { services, diagnostics, errors } = importConfig(lines.join("\n"), {});
-      for (const { line: at } of [...errors, ...diagnostics]) {
-        expect(at).toBeGreaterThanOrEqual(1);
-        expect(at).toBeLessThanOrEqual(lines.join("\n").split("\n").length);
+      for (const { line: lineNumber } of [...errors, ...diagnostics]) {
+        expect(lineNumber).toBeGreaterThanOrEqual(1);
+        expect(lineNumber).toBeLessThanOrEqual(lines.join("\n").split("\n").length);
       }
       for (const { servers, labels } of services) {
         checkLabels(labels);
@@ -104,7 +104,7 @@ test("[I3] a file is read whole or its lines are named, whatever stands in it", 
   );
 });
 
-test("[I3] whatever the conditions of a frontend are, what comes of them are labels the mesh takes", () => {
+test("[I3] any conditions of a frontend become valid labels", () => {
   const term = fc.constantFrom(
     ...[
       "a",
@@ -130,10 +130,10 @@ test("[I3] whatever the conditions of a frontend are, what comes of them are lab
   const use = fc
     .tuple(to, fc.constantFrom("if", "unless", "if"), fc.array(term, { minLength: 1, maxLength: 4 }))
     .map(([name, word, terms]) => ` use_backend ${name} ${word} ${terms.join(" ")}`);
-  const front = fc.record({ uses: fc.array(use, { maxLength: 4 }), rest: fc.option(to) });
+  const frontend = fc.record({ uses: fc.array(use, { maxLength: 4 }), rest: fc.option(to) });
   fc.assert(
-    fc.property(fc.array(front, { minLength: 1, maxLength: 3 }), (fronts) => {
-      const lines = fronts.flatMap(({ uses, rest }, index) => [
+    fc.property(fc.array(frontend, { minLength: 1, maxLength: 3 }), (frontends) => {
+      const lines = frontends.flatMap(({ uses, rest }, index) => [
         `frontend f${index}\n bind :8${index}\n acl a path_beg /api/x /img\n acl b hdr(host) a.b`,
         ...uses,
         ...(rest === null ? [] : [` default_backend ${rest}`]),
@@ -141,11 +141,11 @@ test("[I3] whatever the conditions of a frontend are, what comes of them are lab
       const backends = ["x", "y", "z"].map((name) => `backend ${name}\n server s 10.0.0.1:80`);
       const text = ["defaults\n mode http", ...lines, ...backends, "backend none"].join("\n");
       const { services } = importConfig(text, {});
-      const owned = services.flatMap(({ ports, labels }) => {
+      const portsAndHosts = services.flatMap(({ ports, labels }) => {
         checkLabels(labels);
         return [...ports.map(String), ...(labels["waggle.host"]?.split(",") ?? [])];
       });
-      expect(new Set(owned).size).toBe(owned.length);
+      expect(new Set(portsAndHosts).size).toBe(portsAndHosts.length);
     }),
     { numRuns: 500 },
   );

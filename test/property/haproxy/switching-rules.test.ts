@@ -23,30 +23,33 @@ const backends = ["app", "api", "img", "new"];
 const choices = fc.array(fc.record({ condition, to: fc.constantFrom(...backends) }), { maxLength: 5 });
 const request = fc.record({ host: fc.constantFrom(...hosts, "else.example.com"), path });
 
-/** What HAProxy does: the first condition that holds decides. */
-function firstThatHolds(
+/** Evaluates a condition as HAProxy does. */
+function matchesCondition(
   { alternatives, isNegated }: AclCondition,
   { host, path }: { host: string; path: string },
 ): boolean {
-  const holds = (one: PathRule) => (one.host === null || one.host === host) && matchesPath(one, path);
-  const isOne = alternatives.some((all) => all.every((one) => one.rules.some(holds) !== one.isNegated));
-  return isOne !== isNegated;
+  const matches = (rule: PathRule) => (rule.host === null || rule.host === host) && matchesPath(rule, path);
+  const hasMatch = alternatives.some((conjunction) =>
+    conjunction.every((term) => term.rules.some(matches) !== term.isNegated),
+  );
+  return hasMatch !== isNegated;
 }
 
-test("[I20] the mesh's rules give every request the answer of the first condition that holds", () => {
+test("[I20] the mesh's rules route every request to the backend of the first matching condition", () => {
   fc.assert(
     fc.property(choices, fc.array(request, { minLength: 1, maxLength: 20 }), (list, requests) => {
-      const decided = resolveSwitchingRules(list, "app");
-      if (decided === null) throw new Error("there were too many");
-      const { rest, rules } = decided;
+      const resolved = resolveSwitchingRules(list, "app");
+      if (resolved === null) throw new Error("too many rules");
+      const { rest, rules } = resolved;
       const services = backends.map((name, index) => {
-        const own = rules.filter(({ to }) => to === name).map((one) => one.rule);
+        const own = rules.filter(({ to }) => to === name).map((entry) => entry.rule);
         const options = { paths: { at: [rest], rules: own.sort(byPrecedence) } };
         return serviceOf(name, 8080 + index, ["http://a"], own.length === 0 ? {} : { options });
       });
       const routes = new Routes(tableOf(1, ...services));
       for (const { host, path } of requests) {
-        const expected = list.find((one) => firstThatHolds(one.condition, { host, path }))?.to ?? "app";
+        const first = list.find((choice) => matchesCondition(choice.condition, { host, path }));
+        const expected = first?.to ?? "app";
         const port = 8080 + backends.indexOf(rest);
         const match = routes.match({ port, host, path: `${path}?q` });
         expect(match?.routes[0].service.name).toBe(expected);

@@ -3,7 +3,7 @@ import { type ImportResult, importConfig } from "../../../src/haproxy/import.ts"
 
 const http = "defaults\n  mode http\n";
 
-/** What becomes of a file of these sections, all of them http. */
+/** Imports these sections, with mode http as default. */
 function imported(text: string): ImportResult {
   return importConfig(http + text, {});
 }
@@ -12,10 +12,10 @@ function errorsOf(text: string): string[] {
   return imported(text).errors.map(({ line, message }) => `${line}: ${message}`);
 }
 
-/** The remarks on the lines that begin so: `taken`, or `could not: why`. */
-function remarksOn(text: string, start: string): string[] {
+/** The diagnostics of lines with this beginning, as `OUTCOME` or `OUTCOME: NOTE`. */
+function outcomesOf(text: string, start: string): string[] {
   return imported(text)
-    .diagnostics.filter((remark) => remark.text.startsWith(start))
+    .diagnostics.filter((diagnostic) => diagnostic.text.startsWith(start))
     .map(({ outcome, note }) => (note === "" ? outcome : `${outcome}: ${note}`));
 }
 
@@ -28,7 +28,7 @@ function onlyServer(params: string, backend = "") {
 }
 
 describe("services", () => {
-  test("[I4] a listen is published where it binds, a backend where its frontend does or by host name", () => {
+  test("[I4] a listen is published at its bind ports, a backend at those of its frontend or by host name", () => {
     const { services } = imported(`
 frontend front
   bind *:8080,:9090
@@ -56,7 +56,7 @@ listen own
     });
   });
 
-  test("[I4] balance, cookie, slowstart and the queue become labels", () => {
+  test("[I4] balance, cookie, slowstart and queue settings become labels", () => {
     const { services } = imported(`
 listen web
   bind :80
@@ -75,7 +75,7 @@ listen web
     });
   });
 
-  test("[I5] what cannot be taken is said with its reason, and the rest is taken", () => {
+  test("[I5] unsupported lines are reported with a reason, and the others are imported", () => {
     const file = `
 frontend front
   bind :80 ssl crt /x.pem
@@ -91,18 +91,18 @@ backend web
 `;
     expect(imported(file).errors).toEqual([]);
     expect(imported(file).services).toHaveLength(1);
-    expect(remarksOn(file, "bind")).toContainEqual(
-      expect.stringContaining("could not: ssl: TLS ends at the edge"),
+    expect(outcomesOf(file, "bind")).toContainEqual(
+      expect.stringContaining("could not: ssl: TLS is terminated at the edge"),
     );
-    expect(remarksOn(file, "acl")[0]).toContain("could not: path_end is not looked at");
-    expect(remarksOn(file, "use_backend").every((one) => one.startsWith("could not"))).toBe(true);
-    expect(remarksOn(file, "http-request")[0]).toContain("could not: the mesh does not rewrite");
-    expect(remarksOn(file, "balance")[0]).toContain("could not: there is no policy first");
-    expect(remarksOn(file, "cookie")[0]).toContain("could not");
-    expect(remarksOn(file, "server")).toContainEqual(expect.stringContaining("could not: send-proxy"));
+    expect(outcomesOf(file, "acl")[0]).toContain("could not: path_end is not supported");
+    expect(outcomesOf(file, "use_backend").every((outcome) => outcome.startsWith("could not"))).toBe(true);
+    expect(outcomesOf(file, "http-request")[0]).toContain("could not: the mesh does not rewrite");
+    expect(outcomesOf(file, "balance")[0]).toContain("could not: policy first is not supported");
+    expect(outcomesOf(file, "cookie")[0]).toContain("could not");
+    expect(outcomesOf(file, "server")).toContainEqual(expect.stringContaining("could not: send-proxy"));
   });
 
-  test("[I5] a proxy that is not http, is disabled or has no server becomes no service, and says so", () => {
+  test("[I5] a proxy that is not http, is disabled or has no servers is reported and does not become a service", () => {
     const file = `
 listen db
   mode tcp
@@ -115,10 +115,10 @@ listen off
 backend empty
 `;
     expect(imported(file).services).toEqual([]);
-    expect(remarksOn(file, "listen db")[0]).toContain("could not: mode tcp: the mesh carries HTTP");
-    expect(remarksOn(file, "listen off")[0]).toContain("could not: it is disabled");
+    expect(outcomesOf(file, "listen db")[0]).toContain("could not: mode tcp: the mesh supports HTTP");
+    expect(outcomesOf(file, "listen off")[0]).toContain("could not: it is disabled");
     expect(importConfig("listen a\n bind :80\n server s 10.0.0.1:80\n", {}).diagnostics[0]?.note).toContain(
-      "HAProxy's own is tcp",
+      "HAProxy's default is tcp",
     );
   });
 
@@ -132,7 +132,7 @@ backend empty
 });
 
 describe("servers", () => {
-  test("[I6] parameters are taken, over those of default-server", () => {
+  test("[I6] parameters override those of default-server", () => {
     expect(
       onlyServer(
         "check inter 1s fastinter 200ms weight 7 backup disabled maxconn 9 cookie k",
@@ -150,7 +150,7 @@ describe("servers", () => {
     expect(onlyServer("no-check", " default-server check")?.spec.check).toBeNull();
   });
 
-  test("[I6] an address is IPv4, IPv6 or a name", () => {
+  test("[I6] an address is an IPv4 address, an IPv6 address or a name", () => {
     const hosts = [
       "10.0.0.1:80",
       "[fd00::1]:80",
@@ -169,13 +169,13 @@ describe("servers", () => {
     ]);
   });
 
-  test("[I7] option httpchk, http-check and timeout check say how they are checked", () => {
-    const old = onlyServer("check", " option httpchk GET /health HTTP/1.1\\r\\nHost:\\ www.example.com");
-    expect(old?.spec.check?.http).toMatchObject({
+  test("[I7] option httpchk, http-check and timeout check define the check", () => {
+    const oldForm = onlyServer("check", " option httpchk GET /health HTTP/1.1\\r\\nHost:\\ www.example.com");
+    expect(oldForm?.spec.check?.http).toMatchObject({
       ...{ method: "GET", uri: "/health", version: "HTTP/1.1" },
       headers: [{ name: "Host", value: "www.example.com" }],
     });
-    const now = onlyServer(
+    const newForm = onlyServer(
       "check",
       ` option httpchk
  http-check send meth HEAD uri /up ver HTTP/1.1 hdr Host www.example.com
@@ -184,7 +184,7 @@ describe("servers", () => {
  timeout connect 1s
  timeout check 3s`,
     );
-    expect(now?.spec.check).toMatchObject({
+    expect(newForm?.spec.check).toMatchObject({
       timeoutMs: 4_000,
       http: {
         ...{ method: "HEAD", uri: "/up", version: "HTTP/1.1", disableOn404: true },
@@ -200,33 +200,33 @@ describe("servers", () => {
   });
 });
 
-describe("files that cannot be read", () => {
+describe("unreadable files", () => {
   test.each([
     ["backend web\n server a", 'write "server NAME HOST:PORT"'],
     ["backend web\n server a 10.0.0.1", 'the address "10.0.0.1" has no port'],
-    ["backend web\n server a /run/x.sock", "none of the network"],
-    ["backend web\n server a 10.0.0.1:80 chekc", 'a server has no "chekc": is check meant?'],
-    ["backend web\n server a 10.0.0.1:80 weight", "weight wants a value"],
+    ["backend web\n server a /run/x.sock", "is not a network address"],
+    ["backend web\n server a 10.0.0.1:80 chekc", 'unknown server parameter "chekc": did you mean check?'],
+    ["backend web\n server a 10.0.0.1:80 weight", "weight needs a value"],
     ["backend web\n server a 10.0.0.1:80 weight 999", "weight is 999: use a whole number from 0 to 256"],
     ["backend web\n server a 10.0.0.1:80 check inter soon", 'inter is "soon"'],
-    ["backend web\n blance roundrobin", 'HAProxy has no "blance" in a backend: is balance meant?'],
-    ["backend web\n option httpchkk", "is httpchk meant?"],
+    ["backend web\n blance roundrobin", 'unknown keyword "blance" in a backend: did you mean balance?'],
+    ["backend web\n option httpchkk", "did you mean httpchk?"],
     ["backend web\n http-check expect body x", "cannot expect"],
-    ["backend web\n timeout conect 1s", "there is no timeout conect"],
+    ["backend web\n timeout conect 1s", "unknown timeout conect"],
     ["frontend f\n bind 80x", 'cannot bind "80x"'],
     ["frontend f\n bind :70000", "ports from 1 to 65535"],
-    ["frontend f\n use_backend b if nope", 'there is no acl "nope"'],
-    ["frontend f\n bind :80\n default_backend nowhere", "there is no backend nowhere"],
+    ["frontend f\n use_backend b if nope", 'acl "nope" is not defined'],
+    ["frontend f\n bind :80\n default_backend nowhere", "backend nowhere is not defined"],
     ["backend", "backend has no name"],
-    ["backend a from nowhere", 'there is no "defaults nowhere"'],
-    ["backend a\n.if 1", ".if is not read"],
-  ])("[I8] %j is refused with the line and what would work", (text, message) => {
+    ["backend a from nowhere", '"defaults nowhere" is not defined'],
+    ["backend a\n.if 1", ".if is not supported"],
+  ])("[I8] %j is refused with its line and what would work", (text, message) => {
     expect(errorsOf(text).join("\n")).toContain(message);
   });
 
-  test("[I8] all of them are told at once, by line", () => {
+  test("[I8] all errors are reported together, ordered by line", () => {
     const text = "backend a\n server x\n server y\n nonsense\nbackend a\n server z 10.0.0.1:80\n";
-    expect(errorsOf(text).map((one) => one.split(":")[0])).toEqual(["4", "5", "6", "7"]);
+    expect(errorsOf(text).map((error) => error.split(":")[0])).toEqual(["4", "5", "6", "7"]);
     expect(importConfig("server a 10.0.0.1:80", {}).errors[0]).toMatchObject({
       line: 1,
       message: expect.stringContaining("before any section"),

@@ -12,11 +12,11 @@ test.each([
   ["'a b'c \"d e\"", ["a bc", "d e"]],
   ["'no \\ escape # here'", ["no \\ escape # here"]],
   ['"tab\\there" \\x41', ["tab\there", "A"]],
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is HAProxy's
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: HAProxy's syntax
   ['"$NAME:${PORT}" $NAME "${NONE-else}"', ["web 1:8080", "$NAME", "else"]],
   ["''", [""]],
   ["# only a comment", []],
-])("[I1] %s is read as HAProxy reads it", (text, expected) => {
+])("[I1] %s is split as HAProxy does", (text, expected) => {
   expect(words(text)).toEqual(expected);
 });
 
@@ -36,10 +36,10 @@ test.each([
   }
 });
 
-test("[I2] printed words read back as they were, whatever is in them", () => {
+test("[I2] printed words read back unchanged, whatever they contain", () => {
   fc.assert(
-    fc.property(fc.array(fc.string({ unit: "grapheme" }), { maxLength: 6 }), (given) => {
-      expect(splitWords(printWords(given), 1, {})).toEqual(given);
+    fc.property(fc.array(fc.string({ unit: "grapheme" }), { maxLength: 6 }), (original) => {
+      expect(splitWords(printWords(original), 1, {})).toEqual(original);
     }),
   );
 });
