@@ -16,16 +16,16 @@ const assignment = fc
       ...subset.map((name) =>
         fc
           .record({ desired, released: fc.boolean() })
-          .map((want): AssignedTask => ({ ...assignedTask(name), ...want })),
+          .map((fields): AssignedTask => ({ ...assignedTask(name), ...fields })),
       ),
     ),
   );
 const phase = fc.constantFrom<TaskPhase[]>("alive", "stopping", "ended");
 const known = fc
   .dictionary(fc.constantFrom(...names), phase)
-  .map((phases) => new Map(Object.entries(phases).map(([name, is]) => [taskId(name), is])));
+  .map((phases) => new Map(Object.entries(phases).map(([name, value]) => [taskId(name), value])));
 
-test("[N23] what converge asks for, done, leaves nothing to ask for", () => {
+test("[N23] after all actions of reconcileTasks, there are no further ones", () => {
   fc.assert(
     fc.property(assignment, known, fc.boolean(), (tasks, phases, mayStart) => {
       const after = new Map(phases);
@@ -36,37 +36,37 @@ test("[N23] what converge asks for, done, leaves nothing to ask for", () => {
         if (action.kind === "forget") after.delete(action.id);
       }
       expect(reconcileTasks(tasks, after, mayStart)).toEqual([]);
-      const stays = tasks.filter((task) => task.desired === "running" || !task.released);
-      const wanted = new Set(stays.map(({ id }) => id));
-      for (const [id, is] of after) if (is === "alive") expect(wanted).toContain(id);
+      const mustRun = tasks.filter((task) => task.desired === "running" || !task.released);
+      const runningIds = new Set(mustRun.map(({ id }) => id));
+      for (const [id, value] of after) if (value === "alive") expect(runningIds).toContain(id);
     }),
   );
 });
 
 type Step =
   | { readonly kind: "assign"; readonly tasks: AssignedTask[]; readonly mayStart: boolean }
-  | { readonly kind: "die"; readonly which: number; readonly portTaken: boolean }
+  | { readonly kind: "exit"; readonly index: number; readonly isPortTaken: boolean }
   | { readonly kind: "pass"; readonly ms: number }
-  | { readonly kind: "current"; readonly is: boolean }
-  | { readonly kind: "healthy"; readonly is: boolean };
+  | { readonly kind: "current"; readonly value: boolean }
+  | { readonly kind: "healthy"; readonly value: boolean };
 
 const step = fc.oneof<fc.Arbitrary<Step>[]>(
   fc.record({ kind: fc.constant("assign"), tasks: assignment, mayStart: fc.boolean() }),
-  fc.record({ kind: fc.constant("die"), which: fc.nat(8), portTaken: fc.boolean() }),
+  fc.record({ kind: fc.constant("exit"), index: fc.nat(8), isPortTaken: fc.boolean() }),
   fc.record({ kind: fc.constant("pass"), ms: fc.constantFrom(0, 50, 250, 3_000, 20_000) }),
-  fc.record({ kind: fc.constant("current"), is: fc.boolean() }),
-  fc.record({ kind: fc.constant("healthy"), is: fc.boolean() }),
+  fc.record({ kind: fc.constant("current"), value: fc.boolean() }),
+  fc.record({ kind: fc.constant("healthy"), value: fc.boolean() }),
 );
 
-test("[N36] whatever is assigned and whatever dies, a task id never has two processes, nor goes back", async () => {
+test("[N36] under any assignments and exits, a task never has two processes, and its state only goes forward", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 30 }), fc.boolean(), async (steps, obeys) => {
-      const world = newWorld(obeys);
-      for (const one of steps) {
-        await take(world, one);
+    fc.asyncProperty(fc.array(step, { maxLength: 30 }), fc.boolean(), async (steps, endsOnStopSignal) => {
+      const world = newWorld(endsOnStopSignal);
+      for (const current of steps) {
+        await perform(world, current);
         expectOneProcessEach(world);
       }
-      await take(world, { kind: "assign", tasks: [], mayStart: true });
+      await perform(world, { kind: "assign", tasks: [], mayStart: true });
       await world.time.pass(60_000);
       expect(world.runtime.running).toEqual([]);
       expect(world.tasks.reports("node")).toEqual([]);
@@ -75,10 +75,10 @@ test("[N36] whatever is assigned and whatever dies, a task id never has two proc
   );
 }, 60_000);
 
-test("[V11] a task that is to stop goes on until it is released, then stops after the drain delay", async () => {
+test("[V11] a task to be stopped keeps running until it is released, then stops after the drain delay", async () => {
   const world = newWorld(true);
-  const assign = (want: Partial<AssignedTask>) =>
-    take(world, { kind: "assign", tasks: [{ ...assignedTask("a"), ...want }], mayStart: true });
+  const assign = (fields: Partial<AssignedTask>) =>
+    perform(world, { kind: "assign", tasks: [{ ...assignedTask("a"), ...fields }], mayStart: true });
   await assign({});
   await world.time.pass(1_000);
   await assign({ desired: "shutdown", released: false });
@@ -95,10 +95,10 @@ test("[V11] a task that is to stop goes on until it is released, then stops afte
 
 type World = ReturnType<typeof newWorld>;
 
-function newWorld(obeys: boolean) {
+function newWorld(endsOnStopSignal: boolean) {
   const time = new FakeTime();
   const runtime = new FakeRuntime();
-  runtime.endsOnStopSignal = obeys;
+  runtime.endsOnStopSignal = endsOnStopSignal;
   const state = { isCurrent: true, isHealthy: true };
   const furthest = new Map<string, number>();
   const tasks: Tasks = new Tasks({
@@ -118,15 +118,16 @@ function newWorld(obeys: boolean) {
   return { time, runtime, state, tasks };
 }
 
-async function take({ time, runtime, state, tasks }: World, one: Step): Promise<void> {
-  if (one.kind === "assign") {
+async function perform({ time, runtime, state, tasks }: World, action: Step): Promise<void> {
+  if (action.kind === "assign") {
     const node = { id: "node", name: "node1" };
-    tasks.apply({ node, drainDelayMs: 500, tasks: one.tasks }, one.mayStart);
+    tasks.apply({ node, drainDelayMs: 500, tasks: action.tasks }, action.mayStart);
   }
-  if (one.kind === "die") runtime.running[one.which]?.end({ code: 1, isPortTaken: one.portTaken });
-  if (one.kind === "current") state.isCurrent = one.is;
-  if (one.kind === "healthy") state.isHealthy = one.is;
-  await time.pass(one.kind === "pass" ? one.ms : 0);
+  if (action.kind === "exit")
+    runtime.running[action.index]?.end({ code: 1, isPortTaken: action.isPortTaken });
+  if (action.kind === "current") state.isCurrent = action.value;
+  if (action.kind === "healthy") state.isHealthy = action.value;
+  await time.pass(action.kind === "pass" ? action.ms : 0);
 }
 
 function expectOneProcessEach({ runtime }: World): void {

@@ -12,7 +12,7 @@ import {
 } from "../../../src/agent/runtimes/images.ts";
 
 let dir: string;
-const place = { taskDir: "/t", nodeName: "node1", host: "127.0.0.1", ports: [] };
+const environment = { taskDir: "/t", nodeName: "node1", host: "127.0.0.1", ports: [] };
 
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), "waggle-images-"));
@@ -32,7 +32,7 @@ test.each([
   expect(familiarName(reference)).toBe(name);
 });
 
-test("[N12] an unknown image names those known, and cuts a reference nobody would read", () => {
+test("[N12] the error for an unknown image lists the known ones and shortens a long reference", () => {
   const table = builtInImages("/nonexistent");
   expect(findImage(table, "localhost:5000/nginx")).toBeNull();
   expect(noSuchImageText(table, "x".repeat(10_000)).length).toBeLessThan(400);
@@ -41,7 +41,7 @@ test("[N12] an unknown image names those known, and cuts a reference nobody woul
   );
 });
 
-test("[N13] a file of images is read; folders are relative to the file", () => {
+test("[N13] an images file is read; folders are relative to the file", () => {
   const file = write({
     "docker.io/my/app:latest": { command: ["node", "a.js"], dir: "app", probe: "http:/healthz" },
   });
@@ -52,7 +52,7 @@ test("[N13] a file of images is read; folders are relative to the file", () => {
     probe: { kind: "http", path: "/healthz" },
     stopSignal: "SIGTERM",
   });
-  expect(image?.cmd(place)).toEqual([]);
+  expect(image?.cmd(environment)).toEqual([]);
   expect(findImage(readImages(write({ x: { command: ["x"] } })), "x")).toMatchObject({
     dir,
     probe: { kind: "tcp" },
@@ -75,13 +75,13 @@ test.each([
   ],
   ["another signal", { a: { command: ["x"], stopSignal: "SIGNONE" } }, /a > stopSignal: no such signal/],
   ["a list", [], /the file: /],
-])("[N5] an images file with %s is refused with the place and what works", (_what, content, message) => {
+])("[N5] an images file with %s is refused with the entry and what would work", (_what, content, message) => {
   const file = write(content);
   expect(() => readImages(file)).toThrow(message);
   expect(() => readImages(file)).toThrow(`cannot read the images file ${file}: `);
 });
 
-test("[N5] an images file that is not there, or not JSON, is refused with its path", () => {
+test("[N5] an images file that does not exist or is not JSON is refused with its path", () => {
   expect(() => readImages(join(dir, "none.json"))).toThrow(/none\.json: ENOENT/);
   const file = join(dir, "bad.json");
   writeFileSync(file, "{");

@@ -4,7 +4,7 @@ import { afterEach, expect, test } from "vitest";
 import { probeTask } from "../../../src/agent/probes.ts";
 
 const servers: Server[] = [];
-const never = new AbortController().signal;
+const noAbort = new AbortController().signal;
 
 afterEach(() => {
   for (const server of servers.splice(0)) server.close();
@@ -29,42 +29,42 @@ test("[N19] a refused connection is L4CON", async () => {
   }
 });
 
-test("[N19] a connection is all a TCP probe asks for", async () => {
+test("[N19] a TCP probe passes with a connection", async () => {
   const origin = await listen(createServer());
   expect(await tcp(origin)).toEqual({ ok: true, text: expect.stringMatching(/^L4OK in \d+ms$/) });
 });
 
-test("[N19] a server that accepts and says nothing is L7TOUT after a second", async () => {
+test("[N19] a server that accepts connections and does not respond is L7TOUT after a second", async () => {
   const origin = await listen(createServer());
   const { ok, text } = await http(origin);
   expect(ok).toBe(false);
   expect(Number(/^L7TOUT in (\d+)ms$/.exec(text)?.[1])).toBeGreaterThanOrEqual(990);
 });
 
-test("[N19] an answer that is not HTTP is L7RSP", async () => {
+test("[N19] a response that is not HTTP is L7RSP", async () => {
   const origin = await listen(createServer((socket) => socket.end("220 mail\r\n")));
   expect(await http(origin)).toEqual({ ok: false, text: expect.stringMatching(/^L7RSP in \d+ms$/) });
 });
 
-test("[N19] every port must answer: the one that does not is named", async () => {
-  const good = await listen(createHttpServer((_request, response) => response.end()));
-  const gone = createServer();
-  const bad = await listen(gone);
-  await new Promise((resolve) => gone.close(resolve));
+test("[N19] every port must pass; the result names the one that fails", async () => {
+  const passing = await listen(createHttpServer((_request, response) => response.end()));
+  const closed = createServer();
+  const failing = await listen(closed);
+  await new Promise((resolve) => closed.close(resolve));
   const endpoints = [
-    { target: 80, origin: good },
-    { target: 443, origin: bad },
+    { target: 80, origin: passing },
+    { target: 443, origin: failing },
   ];
-  const result = await probeTask(endpoints, { kind: "http", path: "/" }, never);
+  const result = await probeTask(endpoints, { kind: "http", path: "/" }, noAbort);
   expect(result).toEqual({ ok: false, text: expect.stringMatching(/^L4CON in \d+ms \(port 443\)$/) });
 });
 
 function http(origin: string) {
-  return probeTask([{ target: 80, origin }], { kind: "http", path: "/" }, never);
+  return probeTask([{ target: 80, origin }], { kind: "http", path: "/" }, noAbort);
 }
 
 function tcp(origin: string) {
-  return probeTask([{ target: 80, origin }], { kind: "tcp" }, never);
+  return probeTask([{ target: 80, origin }], { kind: "tcp" }, noAbort);
 }
 
 function listen(server: Server): Promise<string> {

@@ -6,36 +6,41 @@ const a = assignedTask("a");
 
 test.each([
   ["assigned and unknown is started", [a], [], [{ kind: "start", task: a }]],
-  ["assigned and alive is left alone", [a], [["a", "alive"]], []],
+  ["assigned and alive is left unchanged", [a], [["a", "alive"]], []],
   ["assigned and ended never starts again", [a], [["a", "ended"]], []],
   [
-    "to shut down and alive is stopped",
-    [wanting("shutdown")],
+    "with desired state shutdown and alive is stopped",
+    [withDesired("shutdown")],
     [["a", "alive"]],
     [{ kind: "stop", id: a.id }],
   ],
-  ["to be removed and alive is stopped", [wanting("remove")], [["a", "alive"]], [{ kind: "stop", id: a.id }]],
-  ["on its way down is not stopped again", [wanting("shutdown")], [["a", "stopping"]], []],
-  ["on its way down does not come back", [a], [["a", "stopping"]], []],
   [
-    "to shut down and unknown is declined",
-    [wanting("shutdown")],
+    "with desired state remove and alive is stopped",
+    [withDesired("remove")],
+    [["a", "alive"]],
+    [{ kind: "stop", id: a.id }],
+  ],
+  ["that is stopping is not stopped again", [withDesired("shutdown")], [["a", "stopping"]], []],
+  ["that is stopping does not start again", [a], [["a", "stopping"]], []],
+  [
+    "with desired state shutdown and unknown is declined",
+    [withDesired("shutdown")],
     [],
-    [{ kind: "decline", task: wanting("shutdown") }],
+    [{ kind: "decline", task: withDesired("shutdown") }],
   ],
   ["not assigned and alive is stopped", [], [["a", "alive"]], [{ kind: "stop", id: a.id }]],
-  ["not assigned and on its way down is waited for", [], [["a", "stopping"]], []],
+  ["not assigned and stopping is left unchanged", [], [["a", "stopping"]], []],
   ["not assigned and ended is forgotten", [], [["a", "ended"]], [{ kind: "forget", id: a.id }]],
 ] as const)("[N23] a task %s", (_what, assigned, known, actions) => {
   expect(reconcileTasks(assigned, phases(known), true)).toEqual(actions);
 });
 
-test("[N51] a leaving node starts nothing, and still stops", () => {
+test("[N51] a leaving node starts no task and still stops tasks", () => {
   expect(reconcileTasks([a], phases([]), false)).toEqual([]);
   expect(reconcileTasks([], phases([["a", "alive"]]), false)).toEqual([{ kind: "stop", id: a.id }]);
 });
 
-function wanting(desired: "shutdown" | "remove") {
+function withDesired(desired: "shutdown" | "remove") {
   return { ...assignedTask("a"), desired };
 }
 

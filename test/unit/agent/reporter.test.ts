@@ -4,7 +4,7 @@ import type { TaskReport } from "../../../src/protocol/agent.ts";
 import { settle } from "../../support/fake-runtime.ts";
 import { until } from "../../support/until.ts";
 
-test("[N26] changes within one turn go out as one message, each task once, as it is by then", async () => {
+test("[N26] changes of one turn are sent in one message, with the latest report of each task", async () => {
   const { reporter, sent, states } = newReporter();
   reporter.markChanged("a", "state");
   states.set("a", "preparing");
@@ -15,7 +15,7 @@ test("[N26] changes within one turn go out as one message, each task once, as it
   expect(sent).toEqual([["a preparing", "b accepted"]]);
 });
 
-test("[N26] a step of a health count waits a moment for company, and is told", async () => {
+test("[N26] a step of a health counter is sent after a short delay", async () => {
   const { reporter, sent } = newReporter();
   reporter.markChanged("a", "health");
   await settle();
@@ -24,9 +24,9 @@ test("[N26] a step of a health count waits a moment for company, and is told", a
   expect(sent).toEqual([["a accepted"]]);
 });
 
-test("[N26] a task that is gone, and what a hello has said, are not told", async () => {
+test("[N26] a removed task, and reports that a hello has carried, are not sent", async () => {
   const { reporter, sent } = newReporter();
-  reporter.markChanged("gone", "state");
+  reporter.markChanged("removed", "state");
   await settle();
   reporter.markChanged("a", "state");
   reporter.clear();

@@ -8,16 +8,16 @@ let registry: FakeRegistry;
 let skippedMs: number;
 let assignments: Assignment[];
 let probed: string[];
-let over: AbortController;
+let sessionAbort: AbortController;
 let session: Session;
-let held: Promise<unknown>;
+let sessionEnd: Promise<unknown>;
 
 beforeEach(async () => {
   registry = await FakeRegistry.start();
   skippedMs = 0;
   assignments = [];
   probed = [];
-  over = new AbortController();
+  sessionAbort = new AbortController();
   const membership = await join();
   session = new Session({
     url: registry.url,
@@ -29,17 +29,17 @@ beforeEach(async () => {
     nowMs: () => Date.now() + skippedMs,
     random: () => 0,
   });
-  held = session.run(over.signal);
+  sessionEnd = session.run(sessionAbort.signal);
   await until("the first assignment", () => assignments[0]);
 });
 
 afterEach(async () => {
-  over.abort();
-  await held;
+  sessionAbort.abort();
+  await sessionEnd;
   await registry.stop();
 });
 
-test("[N44] what lay in a socket while the agent was frozen is not acted on; a new socket is dialled", async () => {
+test("[N44] an agent that was frozen ignores messages from before and opens a new socket", async () => {
   expect(session.isCurrent()).toBe(true);
   skippedMs = 15_001;
   registry.assign([assignedTask("stale")]);
@@ -51,10 +51,10 @@ test("[N44] what lay in a socket while the agent was frozen is not acted on; a n
   expect(session.isCurrent()).toBe(true);
 });
 
-test("[N44] after a silence a pong alone does not make the old assignment current", async () => {
+test("[N44] after a silence, a pong does not make the old assignment current", async () => {
   skippedMs = 14_000;
   registry.socket?.send("pong");
-  await until("the pong to be heard", () => {
+  await until("the pong to arrive", () => {
     skippedMs = 16_000;
     const current = session.isCurrent();
     skippedMs = 14_000;
@@ -67,7 +67,7 @@ test("[N44] after a silence a pong alone does not make the old assignment curren
   expect(session.isCurrent()).toBe(true);
 });
 
-test("[N47] an assignment with an index not above the last of its socket is ignored", async () => {
+test("[N47] an assignment without a higher index than the last one of its socket is ignored", async () => {
   const [first] = assignments;
   registry.socket?.send(JSON.stringify({ ...first, tasks: [assignedTask("old")] }));
   registry.assign([assignedTask("new")]);
@@ -90,7 +90,7 @@ async function join(): Promise<{ nodeId: string; credential: string }> {
   return (await response.json()) as { nodeId: string; credential: string };
 }
 
-test("[V9] an agent hands on what it is to probe now", async () => {
+test("[V9] a session passes on probe requests", async () => {
   registry.socket?.send(JSON.stringify({ type: "probe", taskIds: ["a".repeat(25)] }));
   await until("the probe", () => probed[0]);
   expect(probed).toEqual(["a".repeat(25)]);

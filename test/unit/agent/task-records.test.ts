@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(stateDir, { recursive: true }));
 
-test("[N34] a record is read as it was written, by its owner only", () => {
+test("[N34] a record reads back as written, and only its owner can read the file", () => {
   const record = recordOf("a");
   records.save(record);
   const file = join(records.dirOf(record.task.id), "task.json");
@@ -33,18 +33,18 @@ test("[N34] a record is read as it was written, by its owner only", () => {
   expect(statSync(file).mode & 0o777).toBe(0o600);
 });
 
-test("[N37] a record that cannot be read is named and left as it is; the others are read", () => {
+test("[N37] an unreadable record is named and left unchanged; the others are read", () => {
   records.save(recordOf("a"));
   records.save(recordOf("b"));
   const file = join(records.dirOf(recordOf("a").task.id), "task.json");
   writeFileSync(file, '{"task":');
-  const complaints: string[] = [];
-  expect(records.all((name) => complaints.push(name))).toEqual([recordOf("b")]);
-  expect(complaints).toEqual([file]);
+  const unreadable: string[] = [];
+  expect(records.all((name) => unreadable.push(name))).toEqual([recordOf("b")]);
+  expect(unreadable).toEqual([file]);
   expect(readFileSync(file, "utf8")).toBe('{"task":');
 });
 
-test("[N32] what is kept of an ended task holds nothing of its environment", () => {
+test("[N32] the summary of an ended task has nothing of its environment", () => {
   const record = recordOf("a");
   records.save(record);
   const dir = records.dirOf(record.task.id);
@@ -55,7 +55,7 @@ test("[N32] what is kept of an ended task holds nothing of its environment", () 
   expect(readFileSync(join(dir, "log"), "utf8")).toBe("the end\n");
 });
 
-test("[N32] a log that grew too long is moved while its writer goes on", () => {
+test("[N32] a long log is rotated while the task keeps writing", () => {
   const dir = records.dirOf("a");
   mkdirSync(dir, { recursive: true });
   const writer = openSync(join(dir, "log"), "a");
@@ -69,8 +69,8 @@ test("[N32] a log that grew too long is moved while its writer goes on", () => {
 
 function recordOf(name: string): TaskRecord {
   const task = assignedTask(name, { env: ["SECRET=1"] });
-  const nothing = { endpoints: [], health: null, pid: null, exitCode: null };
-  const report = { id: task.id, state: "running", message: "started", err: "", atMs: 1, ...nothing } as const;
+  const unset = { endpoints: [], health: null, pid: null, exitCode: null };
+  const report = { id: task.id, state: "running", message: "started", err: "", atMs: 1, ...unset } as const;
   return {
     nodeId: "node",
     task,

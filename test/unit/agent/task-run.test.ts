@@ -12,7 +12,7 @@ const fail: ProbeResult = { ok: false, text: "L4CON in 0ms" };
 
 let time: FakeTime;
 let runtime: FakeRuntime;
-let answer: ProbeResult;
+let probeResult: ProbeResult;
 let probeTakesMs: number;
 let isCurrent: boolean;
 let reports: TaskReport[];
@@ -21,7 +21,7 @@ let saved: TaskRecord[];
 beforeEach(() => {
   time = new FakeTime();
   runtime = new FakeRuntime();
-  answer = pass;
+  probeResult = pass;
   probeTakesMs = 0;
   isCurrent = true;
   reports = [];
@@ -30,13 +30,13 @@ beforeEach(() => {
 
 test("[N10] a task runs only after two probes passed in a row", async () => {
   const run = start();
-  answer = fail;
+  probeResult = fail;
   await time.pass(1_000);
   expect(run.report).toMatchObject({
     state: "starting",
     health: { verdict: "starting", streak: { ok: false } },
   });
-  answer = pass;
+  probeResult = pass;
   await time.pass(100);
   expect(run.report.state).toBe("starting");
   await time.pass(100);
@@ -54,10 +54,10 @@ test("[N24] states only go forward, through each in order", async () => {
   expect(seen).toEqual(["accepted", "preparing", "ready", "starting", "running", "shutdown"]);
 });
 
-test("[N15] a running task that fails three probes is unhealthy, and given up ten seconds later", async () => {
+test("[N15] a running task that fails three probes is unhealthy, and has failed ten seconds later", async () => {
   const run = start();
   await time.pass(1_000);
-  answer = fail;
+  probeResult = fail;
   await time.pass(6_000);
   expect(run.report).toMatchObject({
     state: "running",
@@ -70,10 +70,10 @@ test("[N15] a running task that fails three probes is unhealthy, and given up te
   expect(runtime.running).toEqual([]);
 });
 
-test("[V12] a suspected task is probed at once, and while it fails every 100 ms, until the verdict falls", async () => {
+test("[V12] a suspect task is probed at once, and every 100 ms while it fails until it is unhealthy", async () => {
   const run = start();
   await time.pass(1_050);
-  answer = fail;
+  probeResult = fail;
   run.probeNow();
   await time.pass(0);
   expect(run.report.health).toMatchObject({ verdict: "healthy", streak: { ok: false, length: 1 } });
@@ -83,28 +83,28 @@ test("[V12] a suspected task is probed at once, and while it fails every 100 ms,
   expect(run.report.health?.streak.length).toBe(3);
 });
 
-test("[V12] a suspected task that answers goes on as before", async () => {
+test("[V12] a suspect task that passes a probe returns to the normal interval", async () => {
   const run = start();
   await time.pass(1_050);
   run.probeNow();
   await time.pass(0);
-  answer = fail;
+  probeResult = fail;
   await time.pass(1_999);
   expect(run.report.health?.streak.ok).toBe(true);
 });
 
-test("[N15] a task that answers again in time goes on", async () => {
+test("[N15] an unhealthy task that recovers in time keeps running", async () => {
   const run = start();
   await time.pass(1_000);
-  answer = fail;
+  probeResult = fail;
   await time.pass(8_000);
-  answer = pass;
+  probeResult = pass;
   await time.pass(60_000);
   expect(run.report).toMatchObject({ state: "running", health: { verdict: "healthy" } });
 });
 
-test("[N25] a task that never answers is given up after a minute", async () => {
-  answer = fail;
+test("[N25] a task that never passes a probe has failed after a minute", async () => {
+  probeResult = fail;
   const run = start();
   await time.pass(59_000);
   expect(run.report.state).toBe("starting");
@@ -115,28 +115,28 @@ test("[N25] a task that never answers is given up after a minute", async () => {
   });
 });
 
-test("[N26] health is told when what a person is shown changes, not with every probe", async () => {
+test("[N26] health is reported when its visible part changes, not after every probe", async () => {
   start();
   await time.pass(1_000);
   const before = reports.length;
   await time.pass(600_000);
   expect(reports.length).toBe(before);
-  answer = fail;
+  probeResult = fail;
   await time.pass(2_000);
   expect(reports.slice(before).map(({ health }) => health?.streak)).toEqual([{ ok: false, length: 1 }]);
 });
 
-test("[N27] a probe during which the machine slept says nothing", async () => {
+test("[N27] a probe during which the machine slept does not count", async () => {
   const run = start();
   await time.pass(1_000);
   const { health } = run.report;
-  answer = fail;
+  probeResult = fail;
   probeTakesMs = 60_000;
-  for (let times = 0; times < 5; times++) await time.pass(2_000);
+  for (let round = 0; round < 5; round++) await time.pass(2_000);
   expect(run.report).toMatchObject({ state: "running", health });
 });
 
-test("[N20] a running task is stopped after the drain delay, one not yet running at once", async () => {
+test("[N20] a running task stops after the drain delay, a starting one at once", async () => {
   const first = start();
   await time.pass(1_000);
   first.stop(2_500);
@@ -145,7 +145,7 @@ test("[N20] a running task is stopped after the drain delay, one not yet running
   await time.pass(1);
   expect(runtime.processes[0]?.signals).toEqual(["SIGTERM"]);
   expect(first.report).toMatchObject({ state: "shutdown", exitCode: 0 });
-  answer = fail;
+  probeResult = fail;
   const second = start();
   await time.pass(1_000);
   second.stop(2_500);
@@ -153,7 +153,7 @@ test("[N20] a running task is stopped after the drain delay, one not yet running
   expect(second.report.state).toBe("shutdown");
 });
 
-test("[N20] a second stop makes it sooner, never later", async () => {
+test("[N20] a second stop request can only make the stop earlier", async () => {
   const run = start();
   await time.pass(1_000);
   run.stop(2_500);
@@ -165,7 +165,7 @@ test("[N20] a second stop makes it sooner, never later", async () => {
   expect(run.report.state).toBe("shutdown");
 });
 
-test("[N21] a task that ignores its stop signal is killed after its grace", async () => {
+test("[N21] a task that ignores its stop signal is killed after its grace period", async () => {
   runtime.endsOnStopSignal = false;
   const run = start({ ...assignedTask("a"), run: { ...assignedTask("a").run, stopGraceMs: 3_000 } });
   await time.pass(1_000);
@@ -177,8 +177,8 @@ test("[N21] a task that ignores its stop signal is killed after its grace", asyn
   expect(run.report).toMatchObject({ state: "shutdown", exitCode: 137 });
 });
 
-test("[N17] a task whose port was taken is started once more; a second time it fails", async () => {
-  answer = fail;
+test("[N17] a task whose port was taken is restarted once; the second time it fails", async () => {
+  probeResult = fail;
   const run = start();
   await time.pass(100);
   runtime.processes[0]?.end({ code: 1, isPortTaken: true });
@@ -191,7 +191,7 @@ test("[N17] a task whose port was taken is started once more; a second time it f
   expect(runtime.processes).toHaveLength(2);
 });
 
-test("[N44] a task that was assigned and not started waits until the assignment is current again", async () => {
+test("[N44] an assigned task does not start until the assignment is current again", async () => {
   isCurrent = false;
   const run = start();
   await time.pass(60_000);
@@ -205,7 +205,7 @@ test("[N44] a task that was assigned and not started waits until the assignment 
   expect(run.report.state).toBe("running");
 });
 
-test("[N44] a task that was assigned and not started is not started when it is to stop meanwhile", async () => {
+test("[N44] an assigned task does not start if its stop is requested first", async () => {
   isCurrent = false;
   const run = start();
   await time.pass(1_000);
@@ -215,28 +215,28 @@ test("[N44] a task that was assigned and not started is not started when it is t
   expect(runtime.processes).toEqual([]);
 });
 
-test("[N28] a task without ports runs as soon as it is started, and is not probed", async () => {
+test("[N28] a task without ports is running once started, and is not probed", async () => {
   const run = start(assignedTask("a", { targets: [] }));
-  answer = fail;
+  probeResult = fail;
   await time.pass(60_000);
   expect(run.report).toMatchObject({ state: "running", health: null });
 });
 
-test("[N29] a runtime that cannot start a task fails that task", async () => {
+test("[N29] a task that the runtime cannot start has failed", async () => {
   runtime.startError = new Error("spawn EAGAIN");
   const run = start();
   await time.pass(100);
   expect(run.report).toMatchObject({ state: "failed", err: "task: spawn EAGAIN" });
 });
 
-test("[N34] a record is there before the process is, and says by which it is found after", async () => {
+test("[N34] the record is saved before the start, and with the process handle after it", async () => {
   start();
   await time.pass(1_000);
   const starting = saved.filter(({ report }) => report.state === "starting").map(({ handle }) => handle);
   expect(starting).toEqual([null, 1]);
 });
 
-test("[N31] what is to stop is written down at once, not only once it is down", async () => {
+test("[N31] a requested stop is saved at once", async () => {
   const run = start();
   await time.pass(1_000);
   expect(saved.at(-1)?.stopping).toBe(false);
@@ -244,7 +244,7 @@ test("[N31] what is to stop is written down at once, not only once it is down", 
   expect(saved.at(-1)).toMatchObject({ stopping: true, report: { state: "running" } });
 });
 
-test("[N31] a task that was on its way down when its agent died was shut down", () => {
+test("[N31] a task that was stopping when its agent died counts as shut down", () => {
   const record = {
     nodeId: "n",
     probe: { kind: "tcp" },
@@ -275,9 +275,9 @@ function context(): TaskContext {
   return {
     runtime,
     prober: async () => {
-      const given = answer;
+      const result = probeResult;
       time.jump(probeTakesMs);
-      return given;
+      return result;
     },
     nowMs: () => time.nowMs,
     wait: time.wait,

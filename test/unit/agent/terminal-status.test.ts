@@ -26,6 +26,6 @@ test.each([
     { code: null, signal: null },
     { state: "failed", exitCode: null },
   ],
-] as const)("[N11] an end of %o is told in Docker's words", (exit, ending) => {
-  expect(terminalStatusOf({ ...exit, isPortTaken: false })).toMatchObject(ending);
+] as const)("[N11] an exit of %o is reported in Docker's words", (exit, status) => {
+  expect(terminalStatusOf({ ...exit, isPortTaken: false })).toMatchObject(status);
 });

@@ -16,7 +16,7 @@ const listener = (
   openPort,
 });
 
-const known = {
+const summary = {
   control: "http://127.0.0.1:8787",
   token: "t",
   dashboard: "http://127.0.0.1:8787/dashboard/sign-in?code=c",
@@ -29,8 +29,8 @@ const known = {
   ],
 };
 
-test("[U24] the first start says what to try, at ports that are open", () => {
-  const lines = nextSteps(known);
+test("[U24] the first start prints what to try, at ports that are open", () => {
+  const lines = nextSteps(summary);
   expect(lines).toContain("  curl http://127.0.0.2:8080   # node1");
   expect(lines.some((line) => line.includes("node2"))).toBe(false);
   expect(lines.find((line) => line.includes(defaultStatsUri))).toMatch(
@@ -38,8 +38,8 @@ test("[U24] the first start says what to try, at ports that are open", () => {
   );
 });
 
-test("[U24] a later start says in four lines that all is as it was", () => {
-  expect(restartSummary(known)).toEqual([
+test("[U24] a later start prints a summary of four lines", () => {
+  expect(restartSummary(summary)).toEqual([
     "The mesh is restored, published: 8080, 9090; details: bin/waggle --state s status",
     "Dashboard: http://127.0.0.1:8787/dashboard/sign-in?code=c",
     "Control API: http://127.0.0.1:8787   token: t",

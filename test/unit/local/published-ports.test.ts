@@ -28,7 +28,9 @@ const service = (ports: RoutingTable["services"][number]["ports"], nodeIds: read
 
 function addresses(table: RoutingTable, kind: "own" | "shared" = "own"): string[] {
   const balancer = { address: "127.0.0.1", defaultPort: 8000 };
-  return desiredListeners(table, { kind }, balancer).map((one) => `${one.owner} ${one.address}:${one.port}`);
+  return desiredListeners(table, { kind }, balancer).map(
+    ({ owner, address, port }) => `${owner} ${address}:${port}`,
+  );
 }
 
 const three = [node("node1", "127.0.0.2"), node("node2", "127.0.0.3", false), node("node3", "127.0.0.4")];
@@ -44,7 +46,7 @@ test("[U4] an ingress port is open on every node, up or down, and at the balance
   ]);
 });
 
-test("[U5] a host-mode port is open only on the nodes that run a task of it", () => {
+test("[U5] a host-mode port is open only on nodes that run a task of its service", () => {
   const web = service([{ target: 80, published: 8080, mode: "host" }], ["id-node3"]);
   expect(addresses({ version: 1, defaultService: null, nodes: three, services: [web] })).toEqual([
     "balancer 127.0.0.1:8000",
@@ -52,7 +54,7 @@ test("[U5] a host-mode port is open only on the nodes that run a task of it", ()
   ]);
 });
 
-test("[U6] where nodes share an address, each has ports of its own, and one past the last port is any free one", () => {
+test("[U6] nodes that share an address listen on shifted ports, or on any free port beyond 65535", () => {
   const shared = [node("node1", "127.0.0.1"), node("node2", "127.0.0.1")];
   const web = service([{ target: 80, published: 50_000, mode: "ingress" }], []);
   expect(addresses({ version: 1, defaultService: null, nodes: shared, services: [web] }, "shared")).toEqual([
@@ -63,7 +65,7 @@ test("[U6] where nodes share an address, each has ports of its own, and one past
   ]);
 });
 
-test("[U6] a port that is another than the published one is told when it opens", async () => {
+test("[U6] a port other than the published one is logged when it opens", async () => {
   const lines: string[] = [];
   const ports = new PublishedPorts(
     { host: "127.0.0.1", port: 9 },
@@ -77,31 +79,31 @@ test("[U6] a port that is another than the published one is told when it opens",
   await ports.close();
 });
 
-test("[U4] a node of another machine is left alone: its ports are its own affair", () => {
-  const far = [node("far", "node9.example.com")];
+test("[U4] no port is opened for a node of another machine", () => {
+  const remote = [node("remote", "node9.example.com")];
   const web = service([{ target: 80, published: 8080, mode: "ingress" }], []);
-  expect(addresses({ version: 1, defaultService: null, nodes: far, services: [web] })).toEqual([
+  expect(addresses({ version: 1, defaultService: null, nodes: remote, services: [web] })).toEqual([
     "balancer 127.0.0.1:8000",
     "balancer 127.0.0.1:8080",
   ]);
 });
 
-test("[L21] a port that cannot be opened is told, and again once it is open", async () => {
+test("[L21] closed ports are reported when a port cannot be opened, and again once it is open", async () => {
   const holder = createServer();
   await new Promise<void>((resolve) => holder.listen(0, "127.0.0.1", resolve));
   const { port } = holder.address() as AddressInfo;
-  const told: (readonly ClosedPort[])[] = [];
+  const reported: (readonly ClosedPort[])[] = [];
   const ports = new PublishedPorts(
     { host: "127.0.0.1", port: 1 },
     "key",
     () => undefined,
-    (closed) => told.push(closed),
+    (closed) => reported.push(closed),
   );
   const identity = { role: "edge", nodeId: null, published: port } as const;
-  const wanted = [{ key: "k", address: "127.0.0.1", port, identity, owner: "balancer" }];
-  await ports.apply(wanted);
-  await ports.apply(wanted);
-  expect(told).toEqual([
+  const desired = [{ key: "k", address: "127.0.0.1", port, identity, owner: "balancer" }];
+  await ports.apply(desired);
+  await ports.apply(desired);
+  expect(reported).toEqual([
     [
       {
         owner: "balancer",
@@ -113,7 +115,7 @@ test("[L21] a port that cannot be opened is told, and again once it is open", as
     ],
   ]);
   await new Promise((resolve) => holder.close(resolve));
-  await ports.apply(wanted);
-  expect(told.at(-1)).toEqual([]);
+  await ports.apply(desired);
+  expect(reported.at(-1)).toEqual([]);
   await ports.close();
 });
