@@ -19,4 +19,4 @@ writeFileSync(join(folder, "worker.mjs"), (await bundleWorker("workers/self-host
 const isKept = existsSync(config);
 // The operator's sockets and names are kept.
 if (!isKept) copyFileSync(fileURLToPath(new URL("waggle.capnp", import.meta.url)), config);
-console.log(`${folder}: worker.mjs is built, waggle.capnp is ${isKept ? "left as you have it" : "new"}`);
+console.log(`${folder}: worker.mjs is built, waggle.capnp is ${isKept ? "left unchanged" : "new"}`);

@@ -1,4 +1,4 @@
-// The agent with real processes, against a registry that only says what it wants.
+// The agent with real processes, against a fake registry.
 
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -33,13 +33,13 @@ afterEach(async () => {
 });
 
 describe("joining", () => {
-  test("[N1] a node joins once: its credential is kept, readable by its owner only", async () => {
+  test("[N1] a node joins once, and keeps a credential that only its owner can read", async () => {
     const first = start();
     await until("a hello", () => registry.ofType("hello")[0]);
     expect(statSync(join(stateDir, "node.json")).mode & 0o777).toBe(0o600);
     first.process.kill("SIGINT");
     expect(await first.exited).toBe(0);
-    start({ token: "not needed any more" });
+    start({ token: "no longer needed" });
     await until("a second hello", () => registry.ofType("hello")[1]);
     expect(registry.joins).toBe(1);
     expect(registry.upgrades[1]).toMatchObject({
@@ -49,7 +49,7 @@ describe("joining", () => {
     expect(first.lines.join("\n")).not.toMatch(/ccccc|SWMTKN/);
   });
 
-  test("[N2] a bad join token ends the agent, with what would work", async () => {
+  test("[N2] a bad join token ends the agent with an error that says what would work", async () => {
     const agent = start({ token: "SWMTKN-1-wrong" });
     expect(await agent.exited).toBe(1);
     expect(agent.lines.at(-1)).toMatch(
@@ -57,7 +57,7 @@ describe("joining", () => {
     );
   });
 
-  test("[N3] a registry out of reach is tried again until it is there, with a line that says why", async () => {
+  test("[N3] an agent retries until it reaches the registry, and logs the reason", async () => {
     const { port } = registry;
     await registry.stop();
     const agent = start();
@@ -66,7 +66,7 @@ describe("joining", () => {
     await until("a hello", () => registry.ofType("hello")[0]);
   });
 
-  test("[N4] two agents do not share a state folder", async () => {
+  test("[N4] two agents cannot share a state folder", async () => {
     start();
     await until("a hello", () => registry.ofType("hello")[0]);
     const second = start();
@@ -74,25 +74,25 @@ describe("joining", () => {
     expect(second.lines.at(-1)).toMatch(/is in use by another agent \(process \d+\)/);
   });
 
-  test("[N5] what cannot work is refused before anything starts", async () => {
+  test("[N5] invalid options are refused before anything starts", async () => {
     const docker = start({ runtime: "docker" });
     expect(await docker.exited).toBe(1);
     expect(docker.lines.at(-1)).toContain("the docker runtime is not implemented; use --runtime process");
-    const elsewhere = start({ address: "192.0.2.1" });
-    expect(await elsewhere.exited).toBe(1);
-    expect(elsewhere.lines.at(-1)).toContain("this machine cannot listen on 192.0.2.1");
+    const foreign = start({ address: "192.0.2.1" });
+    expect(await foreign.exited).toBe(1);
+    expect(foreign.lines.at(-1)).toContain("this machine cannot listen on 192.0.2.1");
     const images = join(stateDir, "images.json");
     writeFileSync(images, '{"my/app": {"command": "node server.js"}}');
-    const misread = start({ images });
-    expect(await misread.exited).toBe(1);
-    expect(misread.lines.at(-1)).toMatch(
+    const invalidImages = start({ images });
+    expect(await invalidImages.exited).toBe(1);
+    expect(invalidImages.lines.at(-1)).toMatch(
       /images\.json: my\/app > command: .*"command": \["node", "server\.js"\]/,
     );
   });
 });
 
 describe("tasks", () => {
-  test("[N10] a task is reported running once it answers, at an endpoint that does", async () => {
+  test("[N10] a task is reported running, with endpoints that respond, once its probe passes", async () => {
     start();
     registry.tasks = [assignedTask("a", { targets: [80, 443], env: ["COLOUR=blue", "PORT=1"] })];
     const report = await until("running", () => running("a"));
@@ -132,7 +132,7 @@ describe("tasks", () => {
     });
   });
 
-  test("[N12] an image this node does not know is rejected, naming those it knows", async () => {
+  test("[N12] a task with an unknown image is rejected, and the error lists the known images", async () => {
     start();
     registry.tasks = [assignedTask("a", { image: "foo:latest" })];
     const report = await until("rejected", () => ended("a"));
@@ -142,7 +142,7 @@ describe("tasks", () => {
     );
   });
 
-  test("[N13] an image from a file runs; the service's own arguments replace its", async () => {
+  test("[N13] an image from a file runs; arguments of the service replace those of the image", async () => {
     const images = join(stateDir, "images.json");
     writeFileSync(join(stateDir, "say.mjs"), "console.log(process.argv.slice(2).join(), process.env.A);");
     writeFileSync(
@@ -158,7 +158,7 @@ describe("tasks", () => {
 
   const noNginx = missingPrograms(["nginx"]).length > 0;
   test.skipIf(noNginx)(
-    `[N14] nginx serves a page that names its node, task and slot${noNginx ? " (skipped: no nginx; apt-get install nginx-light)" : ""}`,
+    `[N14] nginx serves a page with its node, task and slot${noNginx ? " (skipped: no nginx; apt-get install nginx-light)" : ""}`,
     async () => {
       start();
       registry.tasks = [assignedTask("a", { image: "docker.io/library/nginx:latest" }, 7)];
@@ -175,24 +175,26 @@ describe("tasks", () => {
     },
   );
 
-  test("[N15] a task that stops answering is unhealthy after three probes, long before it is given up", async () => {
+  test("[N15] a task that stops responding is unhealthy after three probes, before it has failed", async () => {
     start();
     registry.tasks = [assignedTask("a", { probe: { kind: "http", path: "/healthz" } })];
     const { pid } = await until("running", () => running("a"));
     process.kill(pid ?? 0, "SIGSTOP");
-    const sick = await until("unhealthy", () => {
+    const unhealthy = await until("unhealthy", () => {
       const report = registry.last("a");
       return report?.health?.verdict === "unhealthy" ? report : null;
     });
-    expect(sick).toMatchObject({ state: "running", health: { streak: { ok: false, length: 3 } } });
-    expect(sick.health?.lastCheck).toMatch(/^L[47]TOUT in \d+ms$/);
+    expect(unhealthy).toMatchObject({ state: "running", health: { streak: { ok: false, length: 3 } } });
+    expect(unhealthy.health?.lastCheck).toMatch(/^L[47]TOUT in \d+ms$/);
     process.kill(pid ?? 0, "SIGCONT");
     await until("healthy again", () => registry.last("a")?.health?.verdict === "healthy");
-    const shown = (registry.reports.get(taskId("a")) ?? []).filter(({ state }) => state === "running");
-    expect(shown.length).toBeLessThanOrEqual(8);
+    const runningReports = (registry.reports.get(taskId("a")) ?? []).filter(
+      ({ state }) => state === "running",
+    );
+    expect(runningReports.length).toBeLessThanOrEqual(8);
   }, 30_000);
 
-  test("[N16] a program that is not there, a folder that is not there, a signal that is none: rejected", async () => {
+  test("[N16] a task with a missing program, a missing folder or an unknown signal is rejected", async () => {
     start();
     registry.tasks = [
       assignedTask("a", { command: ["no-such-program"] }),
@@ -210,21 +212,21 @@ describe("tasks", () => {
 });
 
 describe("stopping a task", () => {
-  test("[N20] a task to stop goes on answering for the drain delay, then gets its stop signal", async () => {
+  test("[N20] a stopping task keeps responding for the drain delay, then gets its stop signal", async () => {
     registry.drainDelayMs = 500;
     start();
     registry.tasks = [assignedTask("a")];
     const { endpoints } = await until("running", () => running("a"));
-    const wantedAtMs = Date.now();
+    const requestedAtMs = Date.now();
     registry.want("a", "shutdown");
-    await until("half of the drain delay", () => Date.now() - wantedAtMs > 250);
+    await until("half of the drain delay", () => Date.now() - requestedAtMs > 250);
     expect((await fetch(`${endpoints[0]?.origin}/healthz`)).status).toBe(200);
     const report = await until("shutdown", () => ended("a"));
-    expect(Date.now() - wantedAtMs).toBeGreaterThanOrEqual(500);
+    expect(Date.now() - requestedAtMs).toBeGreaterThanOrEqual(500);
     expect(report).toMatchObject({ state: "shutdown", message: "shutdown", err: "", exitCode: 0 });
   });
 
-  test("[N21] a task that ignores its stop signal is killed after its grace, with all it started", async () => {
+  test("[N21] a task that ignores its stop signal is killed after its grace period, with its child processes", async () => {
     start();
     const command = ["sh", "-c", 'trap "" TERM; sleep 300 & echo child $!; wait; sleep 300'];
     registry.tasks = [assignedTask("a", { command, targets: [], stopGraceMs: 300 })];
@@ -232,22 +234,22 @@ describe("stopping a task", () => {
     const child = await until("its child", () => /child (\d+)/.exec(logOf("a"))?.[1]);
     registry.want("a", "remove");
     expect(await until("the end", () => ended("a"))).toMatchObject({ state: "shutdown", exitCode: 137 });
-    await until("its child to be gone", () => identify(Number(child)) === null);
+    await until("the end of its child", () => identify(Number(child)) === null);
   });
 
-  test("[N22] what is not in the assignment is stopped; what never started says so at once", async () => {
+  test("[N22] a task that is not assigned is stopped; one that never started is reported at once", async () => {
     start();
     registry.tasks = [assignedTask("a")];
     const { pid } = await until("running", () => running("a"));
     registry.assign([{ ...assignedTask("b"), desired: "shutdown" }]);
     expect((await until("b", () => ended("b"))).state).toBe("shutdown");
-    await until("a to be gone", () => identify(pid ?? 0) === null);
+    await until("the end of a", () => identify(pid ?? 0) === null);
     expect(existsSync(join(stateDir, "tasks", taskId("b")))).toBe(false);
   });
 });
 
-describe("an agent that comes back", () => {
-  test("[N30] finds its tasks after kill -9, goes on with them, and starts none twice", async () => {
+describe("a restarted agent", () => {
+  test("[N30] finds its tasks after kill -9, continues them, and starts none twice", async () => {
     const first = start();
     registry.tasks = [assignedTask("a")];
     const before = await until("running", () => running("a"));
@@ -265,7 +267,7 @@ describe("an agent that comes back", () => {
     expect(taskPids(stateDir)).toEqual([]);
   });
 
-  test("[N31] reports what ended while it was away, until the registry knows", async () => {
+  test("[N31] reports tasks that ended meanwhile until the registry confirms it", async () => {
     const first = start();
     registry.tasks = [assignedTask("a")];
     const { pid } = await until("running", () => running("a"));
@@ -279,27 +281,27 @@ describe("an agent that comes back", () => {
     ]);
     registry.assign([]);
     const record = join(stateDir, "tasks", taskId("a"), "task.json");
-    await until("the record to be put away", () => !existsSync(record));
+    await until("the record to be retired", () => !existsSync(record));
     expect(existsSync(join(stateDir, "tasks", taskId("a"), "log"))).toBe(true);
   });
 
-  test("[N32] keeps logs of the last three ended tasks of a slot", async () => {
+  test("[N32] keeps the logs of the last three ended tasks of a slot", async () => {
     start();
     const names = ["a", "b", "c", "d", "e"];
     for (const name of names) {
       registry.assign([assignedTask(name, { command: ["true"], targets: [] })]);
       await until(`${name} to end`, () => ended(name));
       registry.assign([]);
-      await until(`${name} to be put away`, () =>
+      await until(`${name} to be retired`, () =>
         existsSync(join(stateDir, "tasks", taskId(name), "ended.json")),
       );
     }
     const kept = () => readdirSync(join(stateDir, "tasks")).sort();
-    await until("two to be removed", () => kept().length === 3);
+    await until("the removal of two", () => kept().length === 3);
     expect(kept()).toEqual(["c", "d", "e"].map(taskId));
   });
 
-  test("[N33] with its node gone from the mesh it joins anew, and speaks for none of the old node's tasks", async () => {
+  test("[N33] joins again after its node was removed, and reports no task of the old node", async () => {
     start();
     registry.tasks = [assignedTask("a")];
     const { pid } = await until("running", () => running("a"));
@@ -308,12 +310,12 @@ describe("an agent that comes back", () => {
     const hello = await until("a hello of the new node", () => registry.ofType("hello")[1]);
     expect(registry.joins).toBe(2);
     expect(hello.tasks).toEqual([]);
-    await until("the old node's task to be stopped", () => identify(pid ?? 0) === null);
+    await until("the end of the old node's task", () => identify(pid ?? 0) === null);
   });
 });
 
 describe("the session", () => {
-  test("[N40] tasks run on while the registry is away, and are told of when it is back", async () => {
+  test("[N40] tasks keep running without the registry, and are reported once it is back", async () => {
     start();
     registry.tasks = [assignedTask("a")];
     const before = await until("running", () => running("a"));
@@ -327,7 +329,7 @@ describe("the session", () => {
     expect(hello.tasks).toMatchObject([{ state: "running", pid: before.pid }]);
   });
 
-  test("[N41] frames that cannot be read are ignored and logged, and change nothing", async () => {
+  test("[N41] unreadable frames are logged and otherwise ignored", async () => {
     const agent = start();
     registry.tasks = [assignedTask("a")];
     const { pid } = await until("running", () => running("a"));
@@ -354,12 +356,12 @@ describe("the session", () => {
     await until("b", () => running("b"));
     expect(identify(pid ?? 0)).not.toBeNull();
     expect(registry.ofType("hello")).toHaveLength(1);
-    const complaints = agent.lines.filter((line) => line.includes("cannot be read"));
-    expect(complaints.length).toBe(5);
+    const logged = agent.lines.filter((line) => line.includes("cannot be read"));
+    expect(logged.length).toBe(5);
     expect(Math.max(...agent.lines.map(({ length }) => length))).toBeLessThan(400);
   });
 
-  test("[N42] a node another agent has taken over stops its tasks and ends", async () => {
+  test("[N42] an agent whose node another agent has taken over stops its tasks and exits", async () => {
     const agent = start();
     registry.tasks = [assignedTask("a")];
     const { pid } = await until("running", () => running("a"));
@@ -369,7 +371,7 @@ describe("the session", () => {
     expect(identify(pid ?? 0)).toBeNull();
   });
 
-  test("[N43] a registry that does not speak this protocol ends a new agent and leaves its tasks", async () => {
+  test("[N43] a registry with another protocol ends a new agent, and its tasks keep running", async () => {
     const first = start({ onStop: "keep" });
     registry.tasks = [assignedTask("a")];
     const { pid } = await until("running", () => running("a"));
@@ -382,14 +384,17 @@ describe("the session", () => {
     expect(identify(pid ?? 0)).not.toBeNull();
   });
 
-  test("[N44] an agent that was frozen starts nothing of what it was assigned before", async () => {
+  test("[N44] an agent that was frozen starts no task of an earlier assignment", async () => {
     const agent = start();
     await until("a hello", () => registry.ofType("hello")[0]);
     agent.process.kill("SIGSTOP");
     const frozenAtMs = Date.now();
     registry.assign([assignedTask("a")]);
     registry.tasks = [];
-    await until("missed beats", () => Date.now() - frozenAtMs > 15_500, { withinMs: 20_000, everyMs: 500 });
+    await until("missed heartbeats", () => Date.now() - frozenAtMs > 15_500, {
+      withinMs: 20_000,
+      everyMs: 500,
+    });
     agent.process.kill("SIGCONT");
     await until("a new hello", () => registry.ofType("hello")[1]);
     registry.assign([assignedTask("b")]);
@@ -400,7 +405,7 @@ describe("the session", () => {
 });
 
 describe("ending an agent", () => {
-  test("[N50] SIGTERM leaves in order: leaving, tasks stopped when replaced, goodbye, exit 0", async () => {
+  test("[N50] on SIGTERM an agent sends leaving, stops replaced tasks, sends goodbye and exits with 0", async () => {
     const agent = start();
     registry.tasks = [assignedTask("a")];
     const { pid } = await until("running", () => running("a"));
@@ -414,7 +419,7 @@ describe("ending an agent", () => {
     expect(registry.messages.at(-1)?.type).toBe("goodbye");
   });
 
-  test("[N51] a leaving agent waits no longer than its drain time-out, and starts nothing new", async () => {
+  test("[N51] a leaving agent waits at most its drain time-out, and starts no task", async () => {
     const agent = start({ drainTimeoutMs: 300 });
     registry.tasks = [assignedTask("a")];
     await until("running", () => running("a"));
@@ -427,7 +432,7 @@ describe("ending an agent", () => {
     expect(taskPids(stateDir)).toEqual([]);
   });
 
-  test("[N52] SIGINT, or a second signal, stops now: nobody waits for replacements", async () => {
+  test("[N52] a second signal stops the agent now, without waiting for replacements", async () => {
     const agent = start({ drainTimeoutMs: 60_000 });
     registry.drainDelayMs = 60_000;
     registry.tasks = [assignedTask("a")];
@@ -441,7 +446,7 @@ describe("ending an agent", () => {
     expect(taskPids(stateDir)).toEqual([]);
   });
 
-  test("[N52] SIGINT alone stops now; what is assigned after the goodbye is not answered", async () => {
+  test("[N52] SIGINT stops the agent now, and nothing is sent after its goodbye", async () => {
     const agent = start({ drainTimeoutMs: 60_000 });
     registry.tasks = [assignedTask("a")];
     await until("running", () => running("a"));
@@ -455,7 +460,7 @@ describe("ending an agent", () => {
     expect(registry.ofType("leaving")).toHaveLength(1);
   });
 
-  test("[N53] with tasks kept, the agent ends without a goodbye and the next one goes on", async () => {
+  test("[N53] an agent that keeps its tasks exits without a goodbye, and the next one continues them", async () => {
     const first = start({ onStop: "keep" });
     registry.tasks = [assignedTask("a")];
     const { pid } = await until("running", () => running("a"));
@@ -469,7 +474,7 @@ describe("ending an agent", () => {
 });
 
 describe("whoami", () => {
-  test("[N60] answers what a person tries things with, and finishes open requests before it ends", async () => {
+  test("[N60] responds to all its routes, and finishes open requests before it exits", async () => {
     start();
     registry.tasks = [assignedTask("a")];
     const { endpoints } = await until("running", () => running("a"));
@@ -493,39 +498,39 @@ describe("whoami", () => {
   });
 });
 
-test("[N17] a task whose port is taken before it listens is started once more, on another", async () => {
-  const taker = join(stateDir, "taker.mjs");
-  // Fails the first time as a server does that finds its port taken; serves the second time.
+test("[N17] a task whose port is taken before it listens is restarted once, on another port", async () => {
+  const program = join(stateDir, "program.mjs");
+  // Fails the first time, as a server does whose port is taken; serves the second time.
   writeFileSync(
-    taker,
+    program,
     `import { existsSync, writeFileSync } from "node:fs";
      import { createServer } from "node:http";
      if (existsSync("once")) createServer((_, r) => r.end()).listen(process.env.PORT, process.env.HOST);
      else { writeFileSync("once", process.env.PORT); console.error("Error: listen EADDRINUSE"); process.exit(1); }`,
   );
   start();
-  registry.tasks = [assignedTask("a", { command: [process.execPath, taker], probe: { kind: "tcp" } })];
+  registry.tasks = [assignedTask("a", { command: [process.execPath, program], probe: { kind: "tcp" } })];
   const { endpoints } = await until("running", () => running("a"));
   const first = readFileSync(join(stateDir, "tasks", taskId("a"), "once"), "utf8");
   expect(new URL(endpoints[0]?.origin ?? "").port).not.toBe(first);
 });
 
-test("[N34] a process started by an agent that died before writing it down is ended, not joined by a second", async () => {
+test("[N34] a process whose agent died before it saved the handle is killed and not started twice", async () => {
   const first = start();
   registry.tasks = [assignedTask("a")];
   const { pid } = await until("running", () => running("a"));
   first.process.kill("SIGKILL");
   await first.exited;
   const record = join(stateDir, "tasks", taskId("a"), "task.json");
-  const written = JSON.parse(readFileSync(record, "utf8")) as object;
-  writeFileSync(record, JSON.stringify({ ...written, handle: null }));
+  const saved = JSON.parse(readFileSync(record, "utf8")) as object;
+  writeFileSync(record, JSON.stringify({ ...saved, handle: null }));
   start();
   const hello = await until("the second hello", () => registry.ofType("hello")[1]);
   expect(hello.tasks).toMatchObject([{ state: "failed" }]);
-  await until("it to be gone", () => identify(pid ?? 0) === null);
+  await until("the end of the process", () => identify(pid ?? 0) === null);
 });
 
-test("[N35] a process id that came round again is not taken for the task", async () => {
+test("[N35] another process with a reused id is not taken for the task", async () => {
   const first = start();
   registry.tasks = [assignedTask("a")];
   const { pid } = await until("running", () => running("a"));
@@ -535,20 +540,20 @@ test("[N35] a process id that came round again is not taken for the task", async
   const other = spawn("sleep", ["300"]);
   try {
     const record = join(stateDir, "tasks", taskId("a"), "task.json");
-    const written = JSON.parse(readFileSync(record, "utf8")) as { handle: object };
-    writeFileSync(record, JSON.stringify({ ...written, handle: { ...written.handle, pid: other.pid } }));
+    const saved = JSON.parse(readFileSync(record, "utf8")) as { handle: object };
+    writeFileSync(record, JSON.stringify({ ...saved, handle: { ...saved.handle, pid: other.pid } }));
     start();
     const hello = await until("the second hello", () => registry.ofType("hello")[1]);
     expect(hello.tasks).toMatchObject([{ state: "failed" }]);
     registry.assign([]);
-    await until("the record to be put away", () => !existsSync(record));
+    await until("the record to be retired", () => !existsSync(record));
     expect(identify(other.pid ?? 0)).not.toBeNull();
   } finally {
     other.kill("SIGKILL");
   }
 });
 
-test("[N6] a control URL of something else is told apart from a registry out of reach", async () => {
+test("[N6] a control URL of another server is refused with the reason", async () => {
   const server = createServer((_request, response) => response.writeHead(404).end("no"));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
@@ -580,7 +585,7 @@ function logOf(name: string): string {
   return readFileSync(join(stateDir, "tasks", taskId(name), "log"), "utf8");
 }
 
-/** Processes of the tasks this state folder knows of. */
+/** Processes of the tasks in this state folder. */
 function taskPids(dir: string): number[] {
   const tasks = existsSync(join(dir, "tasks")) ? readdirSync(join(dir, "tasks")) : [];
   return tasks.flatMap((id) => findByEnvironment(`WAGGLE_TASK_ID=${id}`)?.pid ?? []);

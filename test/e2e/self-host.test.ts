@@ -1,4 +1,4 @@
-// A mesh on a workerd of one's own, as infra/self-host/README.md has people start it.
+// A self-hosted mesh, built and started as infra/self-host/README.md describes.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
@@ -17,11 +17,11 @@ beforeAll(async () => {
   await mesh.start();
   const token = (await mesh.waggle("join-token", "-q")).out.trim();
   agent = startAgent({ url: mesh.control, stateDir: join(mesh.folder, "agent"), token });
-  const made = await mesh.waggle(
+  const web = await mesh.waggle(
     ...["service", "create", "--name", "my-web", "-p", "8080:80", "--label", "waggle.host=www.example.com"],
     ...["--replicas", "2", "--timeout", "30s", "waggle/whoami"],
   );
-  expect(made, made.err).toMatchObject({ code: 0 });
+  expect(web, web.err).toMatchObject({ code: 0 });
   const inner = await mesh.waggle(
     ...["service", "create", "--name", "inner", "-p", "9090:80", "--timeout", "30s", "waggle/whoami"],
   );
@@ -34,51 +34,56 @@ afterAll(async () => {
   await mesh?.remove();
 });
 
-type Who = { service: string; slot: number; headers: Record<string, string> };
+type WhoamiFacts = { service: string; slot: number; headers: Record<string, string> };
+type WhoamiResponse = { status: number; facts: WhoamiFacts };
 
-/** Asks at one of workerd's sockets; fetch would not let a Host be said. */
-function ask(port: number, headers: Record<string, string> = {}): Promise<{ status: number; who: Who }> {
+/** Sends a GET to one of workerd's sockets. fetch does not allow a Host header. */
+function get(port: number, headers: Record<string, string> = {}): Promise<WhoamiResponse> {
   return new Promise((resolve, reject) => {
-    const sent = request({ host: "127.0.0.1", port, headers: { accept: "application/json", ...headers } });
-    sent.once("error", reject);
-    sent.once("response", async (response) => {
-      let text = "";
-      for await (const piece of response) text += piece;
-      resolve({ status: response.statusCode ?? 0, who: JSON.parse(text) as Who });
+    const outgoing = request({
+      host: "127.0.0.1",
+      port,
+      headers: { accept: "application/json", ...headers },
     });
-    sent.end();
+    outgoing.once("error", reject);
+    outgoing.once("response", async (response) => {
+      let text = "";
+      for await (const chunk of response) text += chunk;
+      resolve({ status: response.statusCode ?? 0, facts: JSON.parse(text) as WhoamiFacts });
+    });
+    outgoing.end();
   });
 }
 
-test("[U61] a mesh on a workerd of one's own takes in agents and serves by its sockets' ports and by host name", async () => {
-  const slots = [await ask(mesh.ports["port-8080"]), await ask(mesh.ports["port-8080"])];
-  expect(slots.map(({ who }) => who.slot).sort()).toEqual([1, 2]);
-  const named = await ask(mesh.ports.web, { host: "www.example.com" });
-  expect(named).toMatchObject({ status: 200, who: { service: "my-web" } });
+test("[U61] a self-hosted mesh accepts agents and serves by its sockets' ports and by host name", async () => {
+  const responses = [await get(mesh.ports["port-8080"]), await get(mesh.ports["port-8080"])];
+  expect(responses.map(({ facts }) => facts.slot).sort()).toEqual([1, 2]);
+  const byHost = await get(mesh.ports.web, { host: "www.example.com" });
+  expect(byHost).toMatchObject({ status: 200, facts: { service: "my-web" } });
 });
 
-test("[U62] there the socket says the port and the connection the client, whatever a request claims", async () => {
-  const { who } = await ask(mesh.ports["port-8080"], {
+test("[U62] the socket determines the port and the connection the client, whatever a request claims", async () => {
+  const { facts } = await get(mesh.ports["port-8080"], {
     host: "127.0.0.1:9090",
     "cf-connecting-ip": "192.0.2.1",
     "x-forwarded-for": "192.0.2.2",
   });
-  expect(who.service).toBe("my-web");
-  expect(who.headers["x-forwarded-for"]).toBe("127.0.0.1");
+  expect(facts.service).toBe("my-web");
+  expect(facts.headers["x-forwarded-for"]).toBe("127.0.0.1");
 });
 
-test("[U63] there too services outlive a kill of the registry, and the agent redials", async () => {
+test("[U63] services survive a kill of the registry, and the agent reconnects", async () => {
   await mesh.kill();
   await mesh.start();
-  await until("a request to be served", async () => (await ask(mesh.ports["port-8080"])).status === 200);
-  const status = await until("the agent to redial", async () => {
+  await until("a request to be served", async () => (await get(mesh.ports["port-8080"])).status === 200);
+  const status = await until("the agent to reconnect", async () => {
     const { out, code } = await mesh.waggle("status", "--check");
     return code === 0 && out;
   });
   expect(status).toContain("1 of 1 nodes ready, 3 of 3 tasks running");
 });
 
-test("[U64] it is built for the runtime and the objects that wrangler.toml asks for, and a later build keeps the configuration", async () => {
+test("[U64] the configuration has the runtime date and objects of wrangler.toml, and a later build keeps it", async () => {
   const date = /compatibility_?[dD]ate = "([0-9-]+)"/;
   const root = join(import.meta.dirname, "../..");
   const config = join(mesh.folder, "mesh/waggle.capnp");
@@ -96,6 +101,6 @@ test("[U64] it is built for the runtime and the objects that wrangler.toml asks 
     join(root, "infra/self-host/build.ts"),
     join(mesh.folder, "mesh"),
   ]);
-  expect(again.out).toContain("left as you have it");
+  expect(again.out).toContain("left unchanged");
   expect(readFileSync(config, "utf8")).toBe(`${built}# mine\n`);
 });

@@ -1,4 +1,4 @@
-// A real agent as a process of its own, for tests. Run directly, this file is that process.
+// A real agent in its own process, for tests. The process runs this file.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync } from "node:fs";
@@ -19,7 +19,7 @@ export function newStateDir(): string {
   return mkdtempSync(join(tmpdir(), "waggle-agent-"));
 }
 
-/** Starts an agent; what is not given is the default. */
+/** Starts an agent with these options and the defaults for the others. */
 export function startAgent(
   options: Partial<AgentOptions> & Pick<AgentOptions, "url" | "stateDir">,
 ): StartedAgent {

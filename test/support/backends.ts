@@ -1,4 +1,4 @@
-// Tasks to proxy to: real servers on loopback, each with the manners or the misbehaviour its tests need.
+// Backends for tests of the proxy: real servers on loopback, well-behaved or misbehaving.
 
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
@@ -7,7 +7,7 @@ import { WebSocketServer } from "ws";
 
 export type Backend = { readonly origin: string; readonly stop: () => Promise<void> };
 
-/** What a request looked like when it arrived. */
+/** A request as the backend received it. */
 export type ReceivedRequest = {
   readonly name: string;
   readonly method: string;
@@ -17,11 +17,11 @@ export type ReceivedRequest = {
   readonly body: string;
 };
 
-/** Answers every request with what it saw of it, as JSON. */
+/** Responds to every request with the request as received, as JSON. */
 export function echo(name: string): Promise<Backend> {
   return http(async (request, response) => {
-    const seen = await receivedBy(name, request);
-    response.setHeader("content-type", "application/json").end(JSON.stringify(seen));
+    const received = await receivedBy(name, request);
+    response.setHeader("content-type", "application/json").end(JSON.stringify(received));
   });
 }
 
@@ -35,17 +35,17 @@ async function receivedBy(name: string, request: IncomingMessage): Promise<Recei
 
 export const gzipped = gzipSync("hello hello hello hello hello");
 
-/** Answers in all the ways a proxy can spoil: see the paths. */
+/** Responds by path in the ways that a proxy may get wrong. */
 export function various(): Promise<Backend> {
   return http((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://x");
-    const answer = answers[pathname];
-    if (answer === undefined) response.writeHead(404).end("no such path");
-    else answer(request, response);
+    const respond = responders[pathname];
+    if (respond === undefined) response.writeHead(404).end("no such path");
+    else respond(request, response);
   });
 }
 
-const answers: Record<string, RequestListener> = {
+const responders: Record<string, RequestListener> = {
   "/gzip": (_request, response) => {
     response.writeHead(200, { "content-type": "text/plain", "content-encoding": "gzip" }).end(gzipped);
   },
@@ -78,7 +78,7 @@ const answers: Record<string, RequestListener> = {
   "/sse": (request, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" });
     response.write("data: 1\n\n");
-    // The second event is sent only when the client says it has read the first.
+    // The second event is sent when the client opens the gate, after it has read the first.
     gates.set(request.headers["x-gate"] as string, () => response.end("data: 2\n\n"));
   },
   "/gate": (request, response) => {
@@ -88,7 +88,7 @@ const answers: Record<string, RequestListener> = {
     response.end("open");
   },
   "/upload": (request, response) => {
-    // Answers each chunk as it comes, so that a proxy that waits for the end never finishes.
+    // Responds to each chunk at once, so that a proxy that buffers the request never finishes.
     response.writeHead(200, { "x-length": request.headers["content-length"] ?? "none" });
     request.on("data", (chunk: Buffer) => response.write(`got ${chunk.length};`));
     request.on("end", () => response.end("end"));
@@ -97,7 +97,7 @@ const answers: Record<string, RequestListener> = {
 
 const gates = new Map<string, () => void>();
 
-/** A WebSocket server that sends back what it gets, and speaks the subprotocol `echo`. */
+/** A WebSocket server that echoes messages and supports the subprotocol `echo`. */
 export async function webSocketEcho(): Promise<Backend> {
   const server = createServer((_request, response) => response.writeHead(426).end("websocket only"));
   const sockets = new WebSocketServer({ server, handleProtocols: () => "echo" });
@@ -105,12 +105,12 @@ export async function webSocketEcho(): Promise<Backend> {
   return listening(server);
 }
 
-/** Takes requests and never answers. */
+/** Accepts requests and never responds. */
 export function silent(): Promise<Backend> {
   return http(() => undefined);
 }
 
-/** Takes a connection and resets it with the first bytes. Counts them. */
+/** Resets each connection at its first bytes, and counts the resets. */
 export async function resetting(): Promise<Backend & { readonly hits: () => number }> {
   let hits = 0;
   const server = createTcpServer((socket) => {
@@ -123,7 +123,7 @@ export async function resetting(): Promise<Backend & { readonly hits: () => numb
   return { ...(await listening(server)), hits: () => hits };
 }
 
-/** Nothing listens there. */
+/** An address where nothing listens. */
 export async function refusing(): Promise<Backend> {
   const backend = await listening(createTcpServer());
   await backend.stop();
@@ -134,12 +134,12 @@ export function http(listener: RequestListener): Promise<Backend> {
   return listening(createServer(listener));
 }
 
-/** Listens on a free port of loopback. Stopping ends open connections as well. */
+/** Listens on a free port of loopback. `stop` also ends open connections. */
 async function listening(server: Server | TcpServer): Promise<Backend> {
-  const open = new Set<Socket>();
+  const connections = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
-    open.add(socket);
-    socket.once("close", () => open.delete(socket));
+    connections.add(socket);
+    socket.once("close", () => connections.delete(socket));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
@@ -147,7 +147,7 @@ async function listening(server: Server | TcpServer): Promise<Backend> {
   const stop = () =>
     new Promise<void>((resolve) => {
       server.close(() => resolve());
-      for (const socket of open) socket.destroy();
+      for (const socket of connections) socket.destroy();
     });
   return { origin: `http://127.0.0.1:${address.port}`, stop };
 }

@@ -1,9 +1,9 @@
-// A runtime without processes, and time without waiting: for tests of what the agent decides.
+// A runtime without processes and a fake clock, for tests of the agent's decisions.
 
 import type { ExitStatus, PrepareResult, RunningTask, Runtime } from "../../src/agent/runtimes/runtime.ts";
 import type { AssignedTask } from "../../src/protocol/agent.ts";
 
-/** Time that passes only when told to; timers fire in order. */
+/** A clock that tests advance. Timers fire in order. */
 export class FakeTime {
   nowMs = 1_000_000;
   #timers: { atMs: number; fire: () => void }[] = [];
@@ -20,7 +20,7 @@ export class FakeTime {
     });
   };
 
-  /** Lets `ms` pass, and all that follows from it happen. */
+  /** Advances the clock and runs everything that becomes due. */
   async pass(ms: number): Promise<void> {
     const untilMs = this.nowMs + ms;
     for (;;) {
@@ -35,18 +35,17 @@ export class FakeTime {
     await settle();
   }
 
-  /** Time jumps, as for a process that was stopped: nothing of what was due happens before. */
+  /** Advances the clock without firing timers, as for a process that was stopped. */
   jump(ms: number): void {
     this.nowMs += ms;
   }
 }
 
-/** Lets everything that waits for nothing but its turn happen. */
+/** Resolves after all pending microtasks and immediates. */
 export function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** One made-up process. */
 export type FakeProcess = {
   readonly task: AssignedTask;
   readonly signals: string[];
@@ -56,12 +55,11 @@ export type FakeProcess = {
 
 export class FakeRuntime implements Runtime {
   readonly processes: FakeProcess[] = [];
-  /** Ends on its stop signal with code 0; otherwise it must be killed. */
+  /** Whether processes exit with code 0 on their stop signal; otherwise they must be killed. */
   endsOnStopSignal = true;
   reject: string | null = null;
   startError: Error | null = null;
 
-  /** Processes that run now. */
   get running(): FakeProcess[] {
     return this.processes.filter(({ isRunning }) => isRunning);
   }

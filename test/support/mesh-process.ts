@@ -1,12 +1,13 @@
-// A real `waggle up` in a process of its own, for end-to-end tests: started on free ports, driven through its own
-// doors, and looked at through /proc.
+// A real `waggle up` in its own process, for end-to-end tests. It listens on free ports; its processes are found
+// through /proc.
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort as freePortOf } from "../../src/agent/runtimes/ports.ts";
+import { bindError } from "../../src/local/addresses.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const main = join(root, "src/cli/main.ts");
@@ -35,24 +36,24 @@ export class MeshProcess {
     this.#exited = new Promise((resolve) => child.once("exit", (code) => resolve(code)));
   }
 
-  /** Starts one and waits until it says that it is up. */
+  /** Starts a mesh and waits until it reports that it is up. */
   static start(args: readonly string[] = [], stateDir = newStateDir()): Promise<MeshProcess> {
-    return MeshProcess.#startBy([process.execPath, main, "up"], args, stateDir);
+    return MeshProcess.#startCommand([process.execPath, main, "up"], args, stateDir);
   }
 
-  /** The same by `npm start`; signals go to npm. */
+  /** Starts a mesh by `npm start`; signals go to npm. */
   static startByNpm(stateDir: string): Promise<MeshProcess> {
-    return MeshProcess.#startBy(["npm", "start", "--"], [], stateDir);
+    return MeshProcess.#startCommand(["npm", "start", "--"], [], stateDir);
   }
 
-  static async #startBy(
-    [program, ...first]: readonly [string, ...string[]],
+  static async #startCommand(
+    [program, ...commandArgs]: readonly [string, ...string[]],
     args: readonly string[],
     stateDir: string,
   ): Promise<MeshProcess> {
     const [controlPort, edgePort] = [await freePort(), await freePort()];
-    const ports = ["--state", stateDir, "--port", String(controlPort), "--edge-port", String(edgePort)];
-    const child = spawn(program, [...first, ...ports, ...args], {
+    const flags = ["--state", stateDir, "--port", String(controlPort), "--edge-port", String(edgePort)];
+    const child = spawn(program, [...commandArgs, ...flags, ...args], {
       cwd: root,
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -79,18 +80,18 @@ export class MeshProcess {
     return (JSON.parse(readFileSync(join(this.stateDir, "mesh.json"), "utf8")) as { token: string }).token;
   }
 
-  /** Waits until `text` was printed. */
+  /** Waits until the mesh has printed `text`. */
   async waitForOutput(text: string, timeoutMs: number): Promise<void> {
-    const deadline = Date.now() + timeoutMs;
+    const deadlineMs = Date.now() + timeoutMs;
     while (!this.#output.includes(text)) {
-      if (this.#child.exitCode !== null) throw new Error(`the mesh ended:\n${this.#output}${this.logs()}`);
-      if (Date.now() > deadline)
-        throw new Error(`the mesh did not say "${text}":\n${this.#output}${this.logs()}`);
+      if (this.#child.exitCode !== null) throw new Error(`the mesh exited:\n${this.#output}${this.logs()}`);
+      if (Date.now() > deadlineMs)
+        throw new Error(`the mesh did not print "${text}":\n${this.#output}${this.logs()}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
 
-  /** What its parts wrote to their logs, for failure messages. */
+  /** The ends of the logs of its processes, for failure messages. */
   logs(): string {
     const folder = join(this.stateDir, "log");
     return readdirSync(folder)
@@ -98,7 +99,7 @@ export class MeshProcess {
       .join("");
   }
 
-  /** Runs the Docker CLI against it. */
+  /** Runs the Docker CLI against the mesh. */
   docker(...args: string[]): Promise<CommandResult> {
     const env = {
       ...process.env,
@@ -108,7 +109,7 @@ export class MeshProcess {
     return run("docker", args, env);
   }
 
-  /** Runs the `waggle` command against it. */
+  /** Runs the `waggle` command against the mesh. */
   waggle(...args: string[]): Promise<CommandResult> {
     return run(process.execPath, [main, ...args], {
       ...process.env,
@@ -117,7 +118,7 @@ export class MeshProcess {
     });
   }
 
-  /** JSON of a control route, with the operator's token. */
+  /** Requests JSON from a control route with the operator's token. */
   async get<T>(path: string): Promise<T> {
     const response = await fetch(this.control + path, { headers: { authorization: `Bearer ${this.token}` } });
     if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${await response.text()}`);
@@ -129,51 +130,54 @@ export class MeshProcess {
     return this.#childPid("agent-child.ts", node);
   }
 
-  /** Process ids of workerd under this mesh. @param name of a mesh in two parts `runtime` has the registry */
+  /** Process ids of workerd. @param name in a split mesh, `runtime` is the process with the registry */
   workerdPids(name: "runtime" | "traffic" = "runtime"): number[] {
     const runtime = this.runtimePid(name);
     return processes()
-      .filter((one) => one.ppid === runtime && one.cmdline.includes("workerd"))
-      .map((one) => one.pid);
+      .filter(({ ppid, cmdline }) => ppid === runtime && cmdline.includes("workerd"))
+      .map(({ pid }) => pid);
   }
 
-  /** Process id of what starts workerd, and starts it anew when it dies. */
+  /** Process id of the child that starts workerd and restarts it when it dies. */
   runtimePid(name: "runtime" | "traffic" = "runtime"): number {
     return this.#childPid("runtime-child.ts", name);
   }
 
   #childPid(program: string, name: string): number {
-    const mark = `WAGGLE_CHILD=${this.stateDir}:${name}\n`;
-    const found = processes().find((one) => one.cmdline.includes(program) && one.environ.includes(mark));
-    if (found === undefined) throw new Error(`${name} of ${this.stateDir} does not run`);
-    return found.pid;
+    const variable = `WAGGLE_CHILD=${this.stateDir}:${name}\n`;
+    const child = processes().find(
+      ({ cmdline, environ }) => cmdline.includes(program) && environ.includes(variable),
+    );
+    if (child === undefined) throw new Error(`${name} of ${this.stateDir} does not run`);
+    return child.pid;
   }
 
-  /** Every process that belongs to this mesh: its children, and whatever works in its state folder. */
+  /** The ids of all processes of this mesh: those that have its state folder in arguments, environment or path. */
   allPids(): number[] {
     return processes()
       .filter(
-        (one) => one.pid !== process.pid && (one.cmdline + one.environ + one.cwd).includes(this.stateDir),
+        ({ pid, cmdline, environ, cwd }) =>
+          pid !== process.pid && (cmdline + environ + cwd).includes(this.stateDir),
       )
-      .map((one) => one.pid);
+      .map(({ pid }) => pid);
   }
 
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
 
-  /** Waits for its end; the exit code. */
+  /** Resolves with the exit code. */
   ended(): Promise<number | null> {
     return this.#exited;
   }
 
-  /** Stops it as Ctrl-C does, keeping the state folder. */
+  /** Stops the mesh as Ctrl-C does and keeps the state folder. */
   async stop(signal: "SIGINT" | "SIGHUP" = "SIGINT"): Promise<number | null> {
     this.signal(signal);
     return this.#exited;
   }
 
-  /** Stops it and forgets its state. */
+  /** Stops the mesh and removes the state folder. */
   async remove(): Promise<void> {
     if (this.#child.exitCode === null) await this.stop();
     rmSync(this.stateDir, { recursive: true, force: true });
@@ -184,29 +188,17 @@ export function newStateDir(): string {
   return mkdtempSync(join(tmpdir(), "waggle-"));
 }
 
-/** A TCP port that was free on every node's address a moment ago. */
+/** A TCP port that is free on the addresses of the balancer and of three nodes. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = await listenOnce("127.0.0.1", 0);
-    const taken = await Promise.all(
-      ["127.0.0.2", "127.0.0.3", "127.0.0.4"].map((host) => listenOnce(host, port ?? 0)),
-    );
-    if (port !== null && taken.every((one) => one !== null)) return port;
+    const port = await freePortOf("127.0.0.1");
+    const nodes = ["127.0.0.2", "127.0.0.3", "127.0.0.4"];
+    const errors = await Promise.all(nodes.map((address) => bindError(address, port)));
+    if (errors.every((error) => error === null)) return port;
   }
 }
 
-function listenOnce(host: string, port: number): Promise<number | null> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(null));
-    server.listen(port, host, () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" ? (address?.port ?? null) : null));
-    });
-  });
-}
-
-/** Runs a command to its end. */
+/** Runs a command until it exits. */
 export function run(
   command: string,
   args: readonly string[],
@@ -220,7 +212,7 @@ export function run(
   });
 }
 
-type Process = {
+type ProcessInfo = {
   readonly pid: number;
   readonly ppid: number;
   readonly cmdline: string;
@@ -228,7 +220,7 @@ type Process = {
   readonly cwd: string;
 };
 
-function processes(): Process[] {
+function processes(): ProcessInfo[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {

@@ -1,10 +1,10 @@
-// Other people's programs, run for a test: found on the path, started, waited for, and ended with it.
+// External programs that tests run.
 
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/** Those of the programs that this machine does not have. */
+/** The programs that this machine does not have. */
 export function missingPrograms(names: readonly string[]): readonly string[] {
   const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
   return names.filter((name) => !folders.some((folder) => isExecutable(join(folder, name))));
@@ -20,27 +20,27 @@ function isExecutable(path: string): boolean {
 }
 
 export type Program = {
-  /** What it printed so far. */
+  /** The output so far. */
   readonly output: () => string;
   readonly stop: () => Promise<void>;
 };
 
-/** Starts a program; whoever starts it waits for what it is to do. */
+/** Starts a program without waiting until it is ready. */
 export function startProgram(name: string, args: readonly string[]): Program {
   const env = { ...process.env, PATH: `${process.env.PATH}${delimiter}/usr/sbin${delimiter}/sbin` };
   const child = spawn(name, [...args], { env, stdio: ["ignore", "pipe", "pipe"] });
-  let printed = "";
-  const take = (bytes: Buffer) => {
-    printed += bytes;
+  let output = "";
+  const append = (bytes: Buffer) => {
+    output += bytes;
   };
-  child.stdout.on("data", take);
-  child.stderr.on("data", take);
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  child.stdout.on("data", append);
+  child.stderr.on("data", append);
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   return {
-    output: () => printed,
+    output: () => output,
     stop: () => {
       child.kill("SIGKILL");
-      return ended;
+      return exited;
     },
   };
 }

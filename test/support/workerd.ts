@@ -1,4 +1,4 @@
-// A mesh on a plain workerd, built and configured as infra/self-host/ says, on free ports.
+// A self-hosted mesh on workerd, built and configured by infra/self-host/, on free ports.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -14,7 +14,7 @@ const sockets = ["control", "web", "port-8080"] as const;
 export class SelfHosted {
   readonly folder: string;
   readonly token: string;
-  /** The port of each socket of waggle.capnp. */
+  /** The port of each socket in waggle.capnp. */
   readonly ports: Readonly<Record<(typeof sockets)[number], number>>;
   #child: ChildProcess | null = null;
 
@@ -24,7 +24,7 @@ export class SelfHosted {
     this.token = "self-hosted-operator";
   }
 
-  /** Builds it; nothing runs yet. */
+  /** Builds the mesh without starting it. */
   static async build(): Promise<SelfHosted> {
     const folder = mkdtempSync(join(tmpdir(), "waggle-self-host-"));
     const built = await run(process.execPath, [join(root, "infra/self-host/build.ts"), join(folder, "mesh")]);
@@ -38,7 +38,7 @@ export class SelfHosted {
     return `http://127.0.0.1:${this.ports.control}`;
   }
 
-  /** Starts workerd and waits until the control API answers. */
+  /** Starts workerd and waits until the control API responds. */
   async start(): Promise<void> {
     const addresses = sockets.flatMap((name) => ["--socket-addr", `${name}=127.0.0.1:${this.ports[name]}`]);
     const state = join(this.folder, "state");
@@ -47,24 +47,24 @@ export class SelfHosted {
       ["serve", join(this.folder, "mesh/waggle.capnp"), "--directory-path", `state=${state}`, ...addresses],
       { env: { ...process.env, OPERATOR_TOKEN: this.token }, stdio: ["ignore", "ignore", "pipe"] },
     );
-    let said = "";
+    let stderr = "";
     child.stderr?.on("data", (bytes) => {
-      said += bytes;
+      stderr += bytes;
     });
     this.#child = child;
     await until("the control API", async () => {
-      if (child.exitCode !== null) throw new Error(`workerd ended: ${said}`);
+      if (child.exitCode !== null) throw new Error(`workerd exited: ${stderr}`);
       return (await fetch(`${this.control}/mesh/health`)).ok;
     });
   }
 
-  /** Ends workerd as a crash does. */
+  /** Kills workerd. */
   async kill(): Promise<void> {
     const child = this.#child;
     if (child === null || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((resolve) => child.once("exit", resolve));
+    const exited = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGKILL");
-    await ended;
+    await exited;
   }
 
   waggle(...args: string[]) {
