@@ -1,5 +1,5 @@
-// The Worker of a self-hosted mesh: the configuration of workerd defines what each socket serves, and the connection
-// gives the client's address.
+// The Worker of a self-hosted mesh: the configuration of workerd defines what each socket serves, and the
+// connection gives the client's address.
 
 import { serveControl } from "./control.ts";
 import { serveArrival } from "./entry.ts";
@@ -14,9 +14,15 @@ export { MeshTelemetry } from "./telemetry.ts";
 type SocketProps = {
   /** `control`: the Engine API and the dashboard; `traffic`: requests for services. */
   readonly for: "control" | "traffic";
-  /** The published port that the socket serves; if absent, the host name selects the service, or the default one. */
+  /**
+   * The published port that the socket serves; if absent, the host name selects the service, or the default
+   * one.
+   */
   readonly port?: number;
-  /** Name or id of the node whose entry point this is; if absent, the balancer, or the node that the host name names. */
+  /**
+   * Name or id of the node whose entry point this is; if absent, the balancer, or the node that the host name
+   * names.
+   */
   readonly node?: string;
 };
 
