@@ -15,13 +15,11 @@ type SocketProps = {
   /** `control`: the Engine API and the dashboard; `traffic`: requests for services. */
   readonly for: "control" | "traffic";
   /**
-   * The published port that the socket serves; if absent, the host name selects the service, or the default
-   * one.
+   * The published port that the socket serves; without it, the host name selects the service, or the default.
    */
   readonly port?: number;
   /**
-   * Name or id of the node whose entry point this is; if absent, the balancer, or the node that the host name
-   * names.
+   * Name or id of the node whose entry point this is; without it, the balancer, or the node of the host name.
    */
   readonly node?: string;
 };

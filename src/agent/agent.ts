@@ -48,8 +48,8 @@ export async function runAgent(agentOptions: AgentOptions): Promise<number> {
     }
     return 0;
   } catch (error) {
-    // The operator can fix these, for example a read-only state folder. Any other error is a bug and keeps
-    // its stack.
+    // Errors that the operator can fix, such as a read-only state folder. Others are bugs and keep their
+    // stack.
     if (!(error instanceof MeshError) && !isSystemError(error)) throw error;
     log(error.message);
     return 1;
@@ -122,10 +122,7 @@ class NodeAgent {
     }
   }
 
-  /**
-   * Runs as one node after another: an agent that is removed from the mesh joins again if it has a join
-   * token.
-   */
+  /** Runs one node after another: after its removal, an agent with a join token joins again. */
   async #runNodes(): Promise<void> {
     this.#membership = readMembership(this.#options.stateDir);
     for (let sessions = 1; ; sessions++) {
@@ -212,8 +209,7 @@ class NodeAgent {
         `another agent has connected as this node: is ${stateDir} a copy of its state folder?`,
       );
     }
-    // The registry's release does not support this agent. An agent of another release can take over the
-    // tasks.
+    // This agent does not fit the registry's release. Another agent can take over the tasks.
     await this.#tasks.detachAll();
     throw fatalError(
       "agent/invalid",

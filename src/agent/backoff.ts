@@ -1,8 +1,7 @@
 // Backoff between connection attempts.
 
 /**
- * Full jitter: the delay is uniform between 0 and the bound, so that the agents of a mesh do not reconnect
- * together.
+ * Bounds of the delay. Full jitter (uniform from 0) keeps the agents of a mesh from reconnecting together.
  */
 const backoffBaseMs = 250;
 const backoffMaxMs = 10_000;

@@ -79,7 +79,7 @@ async function tryJoin(target: URL, options: JoinOptions, signal: AbortSignal): 
   throw joinRefusal(target, response.status, message);
 }
 
-/** 409: another node of this name is up, or has not missed enough heartbeats yet to be down. */
+/** Whether a refusal is temporary. 409: a node of this name is up, or not yet known to be down. */
 function canRetryJoin(status: number): boolean {
   return status >= 500 || status === 408 || status === 409 || status === 429;
 }

@@ -1,5 +1,4 @@
-// A lock file that one process holds at a time. The lock of a process that has ended is stale and is taken
-// over.
+// A lock file that one process holds at a time. The lock of an ended process is stale and is taken over.
 
 import { rmSync, writeFileSync } from "node:fs";
 import { readJsonFile } from "./files.ts";

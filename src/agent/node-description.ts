@@ -8,8 +8,7 @@ import type { NodeDescription } from "../protocol/agent.ts";
 const architectures: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64", ia32: "i386" };
 
 /**
- * Describes this machine. CPU (billionths of a processor) and memory (bytes) are those available to this
- * process.
+ * Describes this machine: the CPU (billionths of a processor) and memory (bytes) that this process may use.
  */
 export function describeNode(
   configured: Pick<NodeDescription, "hostname" | "address" | "runtime">,
@@ -22,10 +21,7 @@ export function describeNode(
   };
 }
 
-/**
- * The memory limit of the container, or the machine's memory. Without a limit, Node.js reports 0 or a huge
- * number.
- */
+/** The container's memory limit, or the machine's memory. No limit is reported as 0 or as a huge number. */
 function memoryBytes(): number {
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();

@@ -55,7 +55,7 @@ function probeTcp(address: ProbeAddress, signal: AbortSignal): Promise<ProbeResu
 function probeHttp({ host, port }: ProbeAddress, path: string, signal: AbortSignal): Promise<ProbeResult> {
   return runWithTimeout((finish) => {
     let isConnected = false;
-    // Each probe opens a connection. A kept one would hide that the task accepts no new connections.
+    // Each probe opens a new connection, because a kept one would hide that the task accepts no more.
     const agent = new Agent({ keepAlive: false });
     const headers = { "user-agent": "waggle-probe", connection: "close" };
     const outgoing = request({ host, port, path, method: "GET", agent, headers });

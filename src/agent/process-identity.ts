@@ -25,8 +25,7 @@ export function isRunning(identity: ProcessIdentity): boolean {
 }
 
 /**
- * Finds the process group leader that was started with this environment variable (`NAME=value`). Linux only;
- * null on other systems.
+ * Finds the process group leader with this environment variable (`NAME=value`). Linux only; null elsewhere.
  *
  * Used for a task whose agent was killed after it started the task and before it saved the process id.
  */

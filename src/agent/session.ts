@@ -1,10 +1,10 @@
 // The session: an agent's WebSocket to the registry, reconnected until the registry refuses the agent.
 //
-// On each socket the agent sends a hello first and the registry replies with an assignment. The agent sends
+// On each socket the agent sends a hello first, and the registry replies with an assignment. The agent sends
 // pings. If the registry is silent for as long as it would wait for an agent, the socket is dead. After such
-// a silence (a lost connection, a machine that slept, a stopped process) the assignment is stale: the
-// registry has moved the tasks to other nodes. The session is current again once a new socket has brought a
-// new assignment.
+// a silence (a lost connection, a machine that slept, a stopped process) the assignment is stale, because the
+// registry has moved the tasks to other nodes. The next assignment on a new socket makes the session current
+// again.
 
 import WebSocket from "ws";
 import {
@@ -58,8 +58,7 @@ export function decideReconnect(
 ): ReconnectDecision {
   if (closed.code === closeCodes.notAMember || closed.status === 401) return { end: "not-a-member" };
   if (closed.code === closeCodes.superseded) return { end: "superseded" };
-  // The registry does not support this agent. If it did before, a deployment is in progress, and reconnecting
-  // helps.
+  // The registry does not support this agent. If it did before, a deployment is in progress: reconnect.
   if ((closed.status === 400 || closed.status === 426) && !wasEverOpen) return { end: "refused" };
   if (closed.code === closeCodes.missedHeartbeats && failures <= 1) return { redialAfterMs: 0 };
   return { redialAfterMs: jitteredBackoffMs(Math.max(1, failures), random) };

@@ -12,8 +12,8 @@ import { readJsonFile, writeFileAtomically } from "./files.ts";
 import { acquireLock } from "./lock-file.ts";
 
 /**
- * Locks the folder for this process and creates it if it is missing. Takes over the lock of an agent that has
- * ended.
+ * Creates the folder if it is missing, and locks it for this process. The lock of an ended agent is taken
+ * over.
  *
  * @returns releases the lock; safe to call twice
  * @throws MeshError state/conflict if a running agent holds the lock

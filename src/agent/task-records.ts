@@ -59,10 +59,7 @@ export class TaskRecords {
     writeFileAtomically(join(dir, "task.json"), JSON.stringify(record));
   }
 
-  /**
-   * The records of all tasks whose end is not confirmed. Calls `onUnreadable` for each file that cannot be
-   * read.
-   */
+  /** The records of all tasks whose end is not confirmed. `onUnreadable` is called for unreadable files. */
   all(onUnreadable: (file: string) => void): readonly TaskRecord[] {
     const records: TaskRecord[] = [];
     for (const id of this.#ids()) {
@@ -75,8 +72,7 @@ export class TaskRecords {
   }
 
   /**
-   * Replaces the record of an ended task by a summary: the log stays, configuration and environment are
-   * removed.
+   * Replaces the record of an ended task by a summary without configuration and environment. The log stays.
    */
   retire({ id, state, err, atMs }: TaskReport, { service, slot }: AssignedTask): void {
     const dir = this.dirOf(id);
@@ -90,10 +86,7 @@ export class TaskRecords {
     this.#prune(service.name, slot);
   }
 
-  /**
-   * Rotates long logs by copying and truncating. Tasks open their log for appending, so they continue at its
-   * start.
-   */
+  /** Rotates long logs by copy and truncate. Tasks append to their log, so they continue at its new start. */
   rotateLogs(): void {
     for (const id of this.#ids()) {
       const log = join(this.dirOf(id), "log");

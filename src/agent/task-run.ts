@@ -151,8 +151,7 @@ export class TaskRun {
       this.#onStarted(running, plan);
       const { cause, exit } = await this.#supervise(running, plan);
       if (cause === "detached") return;
-      // Another process took the port after it was chosen. That is not the task's fault, so it starts once
-      // more.
+      // Another process took the port after it was chosen: not the task's fault, so it starts once more.
       const shouldRestart =
         cause === "exited" && exit.isPortTaken && this.#report.state === "starting" && restarts++ === 0;
       if (!shouldRestart || this.#stopAtMs !== null) return this.#endAfter(cause, exit);
@@ -231,8 +230,7 @@ export class TaskRun {
   }
 
   /**
-   * Probes the task until aborted. Resolves with the failed check once the task has been unhealthy for too
-   * long.
+   * Probes the task until aborted. Resolves with the last check when the task has been unhealthy too long.
    */
   async #watchHealth(running: RunningTask, probe: ProbeSpec, signal: AbortSignal): Promise<SupervisionEnd> {
     const { nowMs, prober } = this.#context;
@@ -244,8 +242,7 @@ export class TaskRun {
       const result = await prober(running.localEndpoints, probe, signal);
       if (signal.aborted) break;
       const elapsedMs = nowMs() - startMs;
-      // After a longer time the machine slept or the agent was stopped, and the result says nothing about the
-      // task.
+      // If it took longer, the machine slept or the agent was stopped, and the result does not count.
       if (elapsedMs <= 2 * probeTimeoutMs) this.#applyProbe({ ...result, atMs: nowMs() });
       const { verdict, streak, sinceMs, lastCheck } = this.#report.health;
       const isStarting = verdict === "starting";

@@ -14,8 +14,7 @@ export function terminalStatusOf(exit: ExitStatus): TerminalStatus {
 }
 
 /**
- * The exit code as a shell computes it: 128 plus the signal's number if a signal ended it; null if it is
- * unknown.
+ * The exit code as in a shell: 128 plus the signal number for a process ended by a signal; null if unknown.
  */
 export function exitCodeOf({ code, signal }: ExitStatus): number | null {
   return signal === null ? code : 128 + (constants.signals[signal] ?? 0);

@@ -2,10 +2,7 @@
 
 import { type PathRule, readPathRule } from "../domain/table/path-rule.ts";
 
-/**
- * An ACL matches a request that one of its rules matches; `why` is the reason why the mesh does not support
- * it.
- */
+/** An ACL matches a request that one of its rules matches. `why`: the reason why it is not supported. */
 export type Acl = { readonly rules: readonly PathRule[] } | { readonly why: string };
 
 const supportedCriteria =

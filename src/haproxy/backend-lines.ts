@@ -136,10 +136,7 @@ export class BackendLines {
     return Math.max(0, ...this.#serverLines.map(({ server }) => server.spec.maxConn));
   }
 
-  /**
-   * As in HAProxy: the connection within `timeout connect` or inter, then the response within `timeout
-   * check`.
-   */
+  /** As in HAProxy: `timeout connect` or inter for the connection, then `timeout check` for the response. */
   #timeouts(interMs = 2_000): { readonly timeoutMs?: number } {
     if (this.#checkMs === null) return {};
     return { timeoutMs: Math.min(this.#connectMs ?? interMs, interMs) + this.#checkMs };

@@ -6,10 +6,7 @@ import { ConfigError } from "./words.ts";
 
 type AclTerm = { readonly rules: readonly PathRule[]; readonly isNegated: boolean };
 
-/**
- * A disjunction of conjunctions: it holds if all terms of one alternative hold; if negated, if no alternative
- * does.
- */
+/** Holds if all terms of one alternative hold; if negated, if no alternative does. */
 export type AclCondition = {
   readonly alternatives: readonly (readonly AclTerm[])[];
   readonly isNegated: boolean;
@@ -66,10 +63,7 @@ export function pathRulesOf({ alternatives }: AclCondition): readonly PathRule[]
   return alternatives.flatMap((conjunction) => conjunction.flatMap(({ rules }) => rules));
 }
 
-/**
- * Whether the condition holds for all requests of a cell, which must be inside or outside of each of its
- * rules.
- */
+/** Whether the condition holds for all requests of a cell, which must be inside or outside of each rule. */
 export function appliesTo({ alternatives, isNegated }: AclCondition, cell: PathRule): boolean {
   const holds = alternatives.some((conjunction) =>
     conjunction.every((term) => term.rules.some((rule) => covers(rule, cell)) !== term.isNegated),

@@ -1,6 +1,5 @@
-// Determines from the frontends of a configuration how each service is reached. The service of a frontend's
-// default_backend gets its ports and all its host names; the services of its other backends take paths of
-// that service.
+// Determines from the frontends how each service is reached. The service of a frontend's default_backend gets
+// its ports and all its host names; the services of the other backends take paths of that service.
 
 import { type PathRule, printPathRule } from "../domain/table/path-rule.ts";
 import { pathRulesOf } from "./condition.ts";
@@ -32,10 +31,7 @@ export type ServiceExposure = {
   readonly paths: string;
 };
 
-/**
- * The resolved rules of a frontend. `rest` is the service for requests that match no rule; null if there is
- * none.
- */
+/** The resolved rules of a frontend. `rest`: the service for requests that match no rule, if there is one. */
 type FrontendRules = {
   readonly frontend: Frontend;
   readonly uses: readonly UseBackend[];
@@ -73,8 +69,8 @@ export class Frontends {
   /** How each service is reached, by name. A service to which no frontend leads is absent. */
   exposures(frontends: readonly Frontend[]): ReadonlyMap<string, ServiceExposure> {
     const resolved = frontends.flatMap((frontend) => this.#rulesOf(frontend) ?? []);
-    // A service has one set of rules: those of its first frontend, or of its first frontend with use_backend
-    // lines.
+    // A service has one set of rules: those of its first frontend that has use_backend lines, or its first
+    // one.
     const effective = new Map<string, FrontendRules>();
     for (const candidate of resolved) {
       if (candidate.rest === null) continue;

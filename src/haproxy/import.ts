@@ -1,5 +1,4 @@
-// Converts a HAProxy configuration into services and static servers of the mesh, with a diagnostic for each
-// line.
+// Converts a HAProxy configuration into services and static servers, with a diagnostic for each line.
 
 import { MeshError } from "../domain/model/error.ts";
 import { validateServer } from "../domain/validate/server.ts";

@@ -24,9 +24,7 @@ const matchAll: PathRule = { host: null, path: "/", exact: false };
  *
  * @param choices first-match rules in their order
  * @param otherwise the result for requests that match no condition
- * @returns the rules, and `rest`, the result for requests that match none of them; null if there are too many
- * host
- *   names and paths
+ * @returns the rules, and `rest` for requests that match none; null for too many host names and paths
  */
 export function resolveSwitchingRules<T>(
   choices: readonly SwitchingRule<T>[],

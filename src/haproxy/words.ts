@@ -1,5 +1,4 @@
-// Splits a line of haproxy.cfg into words, with the quoting and escaping of HAProxy's manual (sections 2.2
-// and 2.3).
+// Splits a line of haproxy.cfg into words, as sections 2.2 and 2.3 of HAProxy's manual define it.
 //
 // A backslash escapes a space, a quote, a # or itself, and begins \t, \r, \n and \xHH. In double quotes,
 // escapes and variables are replaced; in single quotes, nothing is. A # begins a comment.

@@ -1,4 +1,4 @@
-// The process that runs one agent of a mesh on this machine. It stops when its parent, `waggle up`, is gone.
+// The process that runs one agent of a mesh on this machine. It stops when its parent, `waggle up`, ends.
 
 import { type AgentOptions, defaultAgentOptions, runAgent } from "../agent/agent.ts";
 import type { ChildReady } from "./child.ts";

@@ -26,10 +26,7 @@ export class Listener {
     this.#server = createServer({ noDelay: true, allowHalfOpen: true }, (client) => this.#accept(client));
   }
 
-  /**
-   * Opens `address:port`; rejects with Node's error (EADDRINUSE, EADDRNOTAVAIL, EACCES) if it cannot be
-   * bound.
-   */
+  /** Opens `address:port`; rejects with Node's error (EADDRINUSE, EADDRNOTAVAIL, EACCES) if that fails. */
   static async open(
     address: string,
     port: number,

@@ -1,5 +1,4 @@
-// A whole mesh on one machine: starts the Workers runtime, the agents and the published ports, and stops them
-// in reverse order.
+// Starts a whole mesh on one machine: Workers runtime, agents, published ports. Stops them in reverse order.
 
 import { resolve } from "node:path";
 import type { RoutingTable } from "../domain/table/table.ts";
@@ -116,8 +115,7 @@ type MeshProcesses = {
 };
 
 /**
- * Starts the child processes and opens the control API's port. If one fails, those already started are
- * stopped.
+ * Starts the child processes and opens the control API's port. If one fails, stops those that are running.
  */
 async function startProcesses(
   { stateDir, listen, controlPort, ...options }: MeshOptions,

@@ -24,10 +24,7 @@ function childrenFile(stateDir: string): string {
   return join(stateDir, "children.json");
 }
 
-/**
- * Waits for the children of an earlier mesh, which exit without their parent. Kills those that do not in
- * time.
- */
+/** Waits for children of an earlier mesh, which exit without their parent; kills them after a time-out. */
 export async function awaitEarlierChildren(stateDir: string): Promise<void> {
   const children = readJsonFile(childrenFile(stateDir), z.array(ProcessIdentity)) ?? [];
   await endProcesses(children, childExitTimeoutMs);

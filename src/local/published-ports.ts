@@ -121,7 +121,7 @@ export class PublishedPorts {
   }
 
   /**
-   * Opens and closes listeners to match `desired`; resolves after one attempt each. Failed ones are retried
+   * Opens and closes listeners to match `desired`; resolves after one attempt each. Retries failed ones
    * later.
    */
   apply(desired: readonly DesiredListener[]): Promise<void> {

@@ -176,8 +176,7 @@ type ParsedHead = {
 };
 
 /**
- * Parses a head (without the final empty line) strictly by RFC 9112, without the leniency of sections 2.2 and
- * 5.2.
+ * Parses a head, without the final empty line, by RFC 9112 but without the leniency of sections 2.2 and 5.2.
  */
 function readHead(text: string, drop: string): ParsedHead | Refusal {
   if (/[\0]|\r(?!\n)|(?<!\r)\n/.test(text))

@@ -1,7 +1,7 @@
 // The process that runs the Workers runtime of a mesh on this machine: workerd under Miniflare, with storage
 // in the state folder. It opens one socket for the control API and one for the listeners of published ports.
-// A split mesh, deployed as infra/split does, has two such processes; the data plane asks the other one for
-// the routing table.
+// A split mesh (infra/split) has two such processes; the data plane gets the routing table from the other
+// one.
 
 import { join } from "node:path";
 import { Miniflare, type MiniflareOptions } from "miniflare";

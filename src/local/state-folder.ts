@@ -1,5 +1,4 @@
-// The state folder of a mesh on this machine: its lock, its secrets, and the files by which `waggle` finds
-// the mesh.
+// The state folder of a mesh on this machine: lock, secrets, and the files by which `waggle` finds the mesh.
 
 import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync } from "node:fs";

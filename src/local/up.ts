@@ -137,10 +137,7 @@ async function pollUntil(stop: AbortSignal, condition: () => Promise<boolean> | 
   return false;
 }
 
-/**
- * Buffers lines until `flush`, then prints directly: the progress display would overwrite lines printed
- * meanwhile.
- */
+/** Buffers lines until `flush`, then prints directly: the progress display would overwrite them meanwhile. */
 function bufferLines(print: (line: string) => void): { print: (line: string) => void; flush: () => void } {
   let buffer: string[] | null = [];
   return {
@@ -152,10 +149,7 @@ function bufferLines(print: (line: string) => void): { print: (line: string) => 
   };
 }
 
-/**
- * Waits for SIGINT, SIGTERM or SIGHUP (the terminal was closed). Later signals do nothing: the stop is
- * bounded.
- */
+/** Waits for SIGINT, SIGTERM or SIGHUP (the terminal was closed). Later signals have no effect. */
 function waitForStopSignal(): { promise: Promise<void>; signal: AbortSignal } {
   const controller = new AbortController();
   const promise = new Promise<void>((resolve) => {

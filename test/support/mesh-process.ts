@@ -1,5 +1,4 @@
-// A real `waggle up` in its own process, for end-to-end tests. It listens on free ports; its processes are
-// found through /proc.
+// A real `waggle up` for end-to-end tests, on free ports. Its processes are found through /proc.
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
@@ -152,10 +151,7 @@ export class MeshProcess {
     return child.pid;
   }
 
-  /**
-   * The ids of all processes of this mesh: those that have its state folder in arguments, environment or
-   * path.
-   */
+  /** The ids of all processes with the state folder in their arguments, environment or path. */
   allPids(): number[] {
     return processes()
       .filter(

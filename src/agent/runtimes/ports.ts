@@ -42,10 +42,7 @@ export class PortAllocator {
     this.#nowMs = nowMs;
   }
 
-  /**
-   * Allocates `count` free ports until they are released. Another process may still take one before the task
-   * does.
-   */
+  /** Allocates `count` ports that are free now. Another process may still take one before the task does. */
   async allocate(count: number): Promise<readonly number[]> {
     const ports: number[] = [];
     while (ports.length < count) {

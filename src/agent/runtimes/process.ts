@@ -1,8 +1,7 @@
 // The process runtime: each task is a process of this machine with its own ports.
 //
-// A task has its own process group and writes its output into a file. It does not depend on the agent: it
-// keeps running when the agent is killed or replaced, and the next agent finds it by process id and start
-// time.
+// A task has its own process group and writes its output into a file. It keeps running when the agent is
+// killed or replaced; the next agent finds it by process id and start time.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readSync, statSync, writeFileSync } from "node:fs";
