@@ -9,7 +9,8 @@ import {
 } from "../domain/model/server.ts";
 import { readPolicy } from "../domain/table/policy.ts";
 import { readHttpCheck, readHttpchk } from "./check-lines.ts";
-import type { Diagnostics, LineOutcome } from "./diagnostics.ts";
+import type { Diagnostics } from "./diagnostics.ts";
+import type { Treatment } from "./keywords.ts";
 import type { Directive } from "./sections.ts";
 import { defaultServerParams, readDefaultServer, readServer, type ServerParams } from "./server-line.ts";
 import { parseTimeMs } from "./time.ts";
@@ -17,17 +18,9 @@ import { ConfigError } from "./words.ts";
 
 export type ImportedServer = { readonly line: number; readonly spec: ServerSpec; readonly admin: AdminState };
 
+type LineReader = (directive: Directive) => void;
+
 export class BackendLines {
-  static readonly keywords = [
-    "balance",
-    "server",
-    "default-server",
-    "cookie",
-    "http-check",
-    "timeout",
-    "stats",
-    "option",
-  ];
   readonly #diagnostics: Diagnostics;
   readonly #checks: Directive[] = [];
   readonly #serverLines: { readonly directive: Directive; readonly server: ReturnType<typeof readServer> }[] =
@@ -42,40 +35,45 @@ export class BackendLines {
   #slowStartMs = 0;
   #allBackups = false;
 
+  readonly #readers = new Map<string, LineReader>([
+    ["server", (directive) => this.#readServer(directive)],
+    ["default-server", (directive) => this.#readDefaultServer(directive)],
+    ["balance", (directive) => this.#readBalance(directive)],
+    ["cookie", (directive) => this.#readCookie(directive)],
+    ["stats", (directive) => this.#diagnostics.add(directive, "as is", statsNote)],
+    ["timeout", (directive) => this.#readTimeout(directive)],
+    ["http-check", (directive) => this.#setCheck(directive, this.#readHttpCheck(directive))],
+  ]);
+  readonly #optionReaders = new Map<string, LineReader>([
+    ["httpchk", (directive) => this.#setCheck(directive, readHttpchk(directive, this.#http))],
+    ["tcp-check", (directive) => this.#setCheck(directive, null)],
+    ["allbackups", (directive) => this.#setAllBackups(directive, true)],
+  ]);
+  readonly #negatedOptionReaders = new Map<string, LineReader>([
+    ["httpchk", () => this.#disableHttpCheck()],
+    ["allbackups", (directive) => this.#setAllBackups(directive, false)],
+  ]);
+
   constructor(diagnostics: Diagnostics) {
     this.#diagnostics = diagnostics;
   }
 
+  /** The keywords that begin these lines. */
+  get keywords(): readonly string[] {
+    return [...this.#readers.keys(), "option"];
+  }
+
   /** Reads a line; false if its keyword is not one of these. */
   tryRead(directive: Directive): boolean {
-    const [head, second] = directive.words;
-    if (head === "server") this.#readServer(directive);
-    else if (head === "default-server") {
-      this.#defaults = readDefaultServer(directive, this.#defaults, this.#diagnostics);
-      this.#diagnostics.add(directive, "taken");
-    } else if (head === "balance") this.#readBalance(directive);
-    else if (head === "cookie") this.#readCookie(directive);
-    else if (head === "stats")
-      this.#diagnostics.add(directive, "as is", "the balancer has its own statistics page: docs/stats.md");
-    else if (head === "timeout") this.#readTimeout(directive);
-    else if (head === "http-check") {
-      this.#http = readHttpCheck(directive, this.#http ?? defaultHttpCheck, this.#diagnostics);
-      this.#checks.push(directive);
-    } else if (head === "option" && second === "httpchk") {
-      this.#http = readHttpchk(directive, this.#http);
-      this.#checks.push(directive);
-    } else if (head === "option" && second === "tcp-check") {
-      this.#http = null;
-      this.#checks.push(directive);
-    } else if (head === "option" && second === "allbackups") {
-      this.#allBackups = true;
-      this.#diagnostics.add(directive, "taken");
-    } else if (head === "no" && second === "option" && directive.words[2] === "httpchk") this.#http = null;
-    else if (head === "no" && second === "option" && directive.words[2] === "allbackups") {
-      this.#allBackups = false;
-      this.#diagnostics.add(directive, "taken");
-    } else return false;
-    return true;
+    const read = this.#readerOf(directive);
+    read?.(directive);
+    return read !== undefined;
+  }
+
+  #readerOf({ words: [first = "", second = "", third = ""] }: Directive): LineReader | undefined {
+    if (first === "option") return this.#optionReaders.get(second);
+    if (first === "no" && second === "option") return this.#negatedOptionReaders.get(third);
+    return this.#readers.get(first);
   }
 
   /** The servers with the checks of the backend. */
@@ -102,6 +100,29 @@ export class BackendLines {
     }
     this.#serverLines.push({ directive, server });
     this.#diagnostics.add(directive, "taken", server.isChecked ? "" : "not checked");
+  }
+
+  #readDefaultServer(directive: Directive): void {
+    this.#defaults = readDefaultServer(directive, this.#defaults, this.#diagnostics);
+    this.#diagnostics.add(directive, "taken");
+  }
+
+  #readHttpCheck(directive: Directive): HttpCheck {
+    return readHttpCheck(directive, this.#http ?? defaultHttpCheck, this.#diagnostics);
+  }
+
+  #setCheck(directive: Directive, http: HttpCheck | null): void {
+    this.#http = http;
+    this.#checks.push(directive);
+  }
+
+  #disableHttpCheck(): void {
+    this.#http = null;
+  }
+
+  #setAllBackups(directive: Directive, isOn: boolean): void {
+    this.#allBackups = isOn;
+    this.#diagnostics.add(directive, "taken");
   }
 
   /** The labels of the service. */
@@ -184,30 +205,34 @@ export class BackendLines {
     if (which === "queue") this.#queueMs = ms;
     if (which === "check") this.#checkMs = ms;
     if (which === "connect") this.#connectMs = ms;
-    const [outcome, note] = timeoutTreatments[which] ?? [];
+    const [outcome, note] = timeoutTreatments.get(which) ?? [];
     if (outcome === undefined) {
       throw new ConfigError(
         line,
-        `unknown timeout ${which}: use one of ${Object.keys(timeoutTreatments).join(", ")}`,
+        `unknown timeout ${which}: use one of ${[...timeoutTreatments.keys()].join(", ")}`,
       );
     }
     this.#diagnostics.add(directive, outcome, note);
   }
 }
 
-const timeoutTreatments: Readonly<Record<string, readonly [LineOutcome, string]>> = {
-  connect: ["as is", "a slow request is sent to another server as well"],
-  client: ["as is", "the edge manages client connections"],
-  "client-fin": ["as is", "the edge manages client connections"],
-  server: [
-    "could not",
-    "the variable HEAD_TIMEOUT_MS limits the time to the response head, by default to 30 s",
-  ],
-  "server-fin": ["as is", "the platform closes connections"],
-  queue: ["taken", "for servers with maxconn"],
-  check: ["taken", ""],
-  "http-request": ["as is", "the edge reads the request head before the mesh does"],
-  "http-keep-alive": ["as is", "the edge manages client connections"],
-  tunnel: ["as is", "WebSockets have no time-out"],
-  tarpit: ["could not", "the mesh does not delay clients"],
-};
+const statsNote = "the balancer has its own statistics page: docs/stats.md";
+
+const timeoutTreatments: ReadonlyMap<string, Treatment> = new Map(
+  Object.entries<Treatment>({
+    connect: ["as is", "a slow request is sent to another server as well"],
+    client: ["as is", "the edge manages client connections"],
+    "client-fin": ["as is", "the edge manages client connections"],
+    server: [
+      "could not",
+      "the variable HEAD_TIMEOUT_MS limits the time to the response head, by default to 30 s",
+    ],
+    "server-fin": ["as is", "the platform closes connections"],
+    queue: ["taken", "for servers with maxconn"],
+    check: ["taken", ""],
+    "http-request": ["as is", "the edge reads the request head before the mesh does"],
+    "http-keep-alive": ["as is", "the edge manages client connections"],
+    tunnel: ["as is", "WebSockets have no time-out"],
+    tarpit: ["could not", "the mesh does not delay clients"],
+  }),
+);

@@ -129,14 +129,14 @@ class ConfigImporter {
     if (backend.tryRead(directive)) return;
     const isOption = head === "option" || (head === "no" && words[1] === "option");
     const optionName = (head === "no" ? words[2] : words[1]) ?? "";
-    const [outcome, note] = (isOption ? optionTreatments[optionName] : keywordTreatments[head]) ?? [];
+    const [outcome, note] = (isOption ? optionTreatments.get(optionName) : keywordTreatments.get(head)) ?? [];
     if (outcome !== undefined) {
       this.#diagnostics.add(directive, outcome, note);
       return;
     }
     const known = isOption
-      ? Object.keys(optionTreatments)
-      : [...Object.keys(keywordTreatments), ...proxyKeywords, ...BackendLines.keywords];
+      ? optionTreatments.keys()
+      : [...keywordTreatments.keys(), ...proxyKeywords, ...backend.keywords];
     const hint = didYouMean(suggest(isOption ? optionName : head, known));
     const keyword = isOption ? `option ${optionName}` : head;
     throw new ConfigError(line, `unknown keyword "${keyword}" in a ${kind}${hint}`);

@@ -110,7 +110,7 @@ function readVariable(text: string, at: number, line: number, env: ConfigVariabl
     /^\$(?:\{([A-Za-z_]\w*)(?:-([^}]*))?\}|([A-Za-z_]\w*))/.exec(text.slice(at)) ?? [];
   if (whole === undefined) return ["$", at + 1];
   const name = braced ?? bare ?? "";
-  const value = env[name] ?? defaultValue;
+  const value = (Object.hasOwn(env, name) ? env[name] : undefined) ?? defaultValue;
   if (value === undefined) {
     throw new ConfigError(line, `the variable ${name} is not set: set it, or write its value`);
   }

@@ -220,6 +220,10 @@ describe("unreadable files", () => {
     ["backend", "backend has no name"],
     ["backend a from nowhere", '"defaults nowhere" is not defined'],
     ["backend a\n.if 1", ".if is not supported"],
+    ["backend web\n constructor x", 'unknown keyword "constructor"'],
+    ["backend web\n option toString", 'unknown keyword "option toString"'],
+    ["backend web\n timeout valueOf 1s", "unknown timeout valueOf"],
+    ["backend web\n server a 10.0.0.1:80 constructor", 'unknown server parameter "constructor"'],
   ])("[I8] %j is refused with its line and what would work", (text, message) => {
     expect(errorsOf(text).join("\n")).toContain(message);
   });
