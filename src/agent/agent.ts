@@ -106,7 +106,7 @@ class NodeAgent {
       wait,
       isCurrent: () => this.#session?.isCurrent() ?? false,
       records: this.#records,
-      onChange: (id, what) => this.#reporter.markChanged(id, what),
+      onChange: (id, change) => this.#reporter.markChanged(id, change),
       log: options.log,
     });
   }

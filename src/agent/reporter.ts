@@ -22,9 +22,9 @@ export class Reporter {
     this.#read = read;
   }
 
-  markChanged(id: string, what: "state" | "health"): void {
+  markChanged(id: string, change: "state" | "health"): void {
     this.#changed.add(id);
-    if (what === "state") this.#immediate ??= setImmediate(() => this.flush());
+    if (change === "state") this.#immediate ??= setImmediate(() => this.flush());
     else this.#timer ??= setTimeout(() => this.flush(), reportBatchMs).unref();
   }
 

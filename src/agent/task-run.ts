@@ -38,7 +38,7 @@ export type TaskContext = {
   readonly isCurrent: () => boolean;
   readonly save: (record: TaskRecord) => void;
   /** The report has changed. A `state` is reported at once, a step of the health counter may wait. */
-  readonly onChange: (run: TaskRun, what: "state" | "health") => void;
+  readonly onChange: (run: TaskRun, change: "state" | "health") => void;
 };
 
 /** Why supervision of a process ended; `unhealthy` is the last check. */

@@ -9,7 +9,7 @@ import { type TaskContext, TaskRun } from "./task-run.ts";
 
 type TasksOptions = Omit<TaskContext, "save" | "onChange"> & {
   readonly records: Pick<TaskRecords, "all" | "save" | "retire">;
-  readonly onChange: (id: string, what: "state" | "health") => void;
+  readonly onChange: (id: string, change: "state" | "health") => void;
   readonly log: (line: string) => void;
 };
 
@@ -25,7 +25,7 @@ export class Tasks {
     this.#context = {
       ...options,
       save: (record) => this.#tryWrite(() => options.records.save(record)),
-      onChange: (run, what) => this.#changed(run, what),
+      onChange: (run, change) => this.#changed(run, change),
     };
   }
 
@@ -132,13 +132,13 @@ export class Tasks {
     }
   }
 
-  #changed(run: TaskRun, what: "state" | "health"): void {
+  #changed(run: TaskRun, change: "state" | "health"): void {
     const { onChange, log } = this.#options;
     // States before the start are not logged: they last only a moment.
     const isLogged =
       run.report.state === "starting" ? run.report.pid !== null : !isBeforeStart(run.report.state);
-    if (what === "state" && isLogged) log(taskLogLine(run));
-    onChange(run.task.id, what);
+    if (change === "state" && isLogged) log(taskLogLine(run));
+    onChange(run.task.id, change);
     // The registry does not expect a report of a task that is no longer assigned.
     if (run.phase === "ended" && this.#assigned?.has(run.task.id) === false) this.#forget(run.task.id);
   }

@@ -79,10 +79,10 @@ const checkParam = (takes: 0 | 1, of: (read: ParamInput) => PartialCheckSpec): P
   takes,
   change: (read) => ({ check: { ...read.current.check, ...of(read) } }),
 });
-const timeParam = (what: string, of: (ms: number) => PartialCheckSpec) =>
-  checkParam(1, ({ next, line }) => of(parseTimeMs(next, what, line)));
-const countParam = (what: string, of: (n: number) => PartialCheckSpec) =>
-  checkParam(1, ({ next, line }) => of(parseWholeNumber(next, what, line)));
+const timeParam = (name: string, of: (ms: number) => PartialCheckSpec) =>
+  checkParam(1, ({ next, line }) => of(parseTimeMs(next, name, line)));
+const countParam = (name: string, of: (n: number) => PartialCheckSpec) =>
+  checkParam(1, ({ next, line }) => of(parseWholeNumber(next, name, line)));
 
 const paramReaders: ReadonlyMap<string, ParamReader> = new Map(
   Object.entries<ParamReader>({

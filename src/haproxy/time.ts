@@ -13,16 +13,16 @@ const timeUnitMs: Readonly<Record<string, number>> = {
 };
 
 /** Reads a time as milliseconds, rounded up. @throws ConfigError */
-export function parseTimeMs(text: string | undefined, what: string, line: number): number {
+export function parseTimeMs(text: string | undefined, name: string, line: number): number {
   const [, count, unit] = /^(\d{1,12})(us|ms|s|m|h|d)?$/.exec(text ?? "") ?? [];
   if (count === undefined) {
-    throw new ConfigError(line, `${what} is "${text ?? ""}": write a number and ms, s, m, h or d, as in 2s`);
+    throw new ConfigError(line, `${name} is "${text ?? ""}": write a number and ms, s, m, h or d, as in 2s`);
   }
   return Math.ceil(Number(count) * (timeUnitMs[unit ?? ""] ?? 1));
 }
 
 /** Reads a whole number. @throws ConfigError */
-export function parseWholeNumber(text: string | undefined, what: string, line: number): number {
+export function parseWholeNumber(text: string | undefined, name: string, line: number): number {
   if (/^\d{1,9}$/.test(text ?? "")) return Number(text);
-  throw new ConfigError(line, `${what} is "${text ?? ""}": write a whole number`);
+  throw new ConfigError(line, `${name} is "${text ?? ""}": write a whole number`);
 }

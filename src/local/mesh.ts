@@ -78,12 +78,12 @@ export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
   }
 }
 
-async function requireFreePort(address: string, port: number, what: string, flag: string): Promise<void> {
+async function requireFreePort(address: string, port: number, purpose: string, flag: string): Promise<void> {
   const code = await bindError(address, port);
   if (code === null) return;
-  const why = code === "EADDRINUSE" ? "another process listens there" : code;
+  const reason = code === "EADDRINUSE" ? "another process listens there; stop it, or" : `${code};`;
   throw new Error(
-    `cannot open ${address}:${port} for ${what}: ${why}; stop that process, or choose another port with ${flag} N`,
+    `cannot open ${address}:${port} for ${purpose}: ${reason} choose another port with ${flag} N`,
   );
 }
 
