@@ -1,12 +1,13 @@
 // `waggle up`: starts a mesh on this machine, shows its progress, prints what to try, and stops it in order.
 
 import { wait } from "../agent/wait.ts";
-import { createClient, filterQuery, type MeshClient } from "../cli/client.ts";
+import { createClient, type MeshClient } from "../cli/client.ts";
 import { defaultStateDir } from "../cli/context.ts";
 import { signInUrl } from "../cli/dashboard.ts";
-import type { EngineNode, EngineService, EngineTask } from "../cli/engine.ts";
-import { isComplete, progressLines, type ServiceProgress, serviceProgress } from "../cli/progress.ts";
+import type { EngineNode, EngineService } from "../cli/engine.ts";
+import { isComplete, progressLines } from "../cli/progress.ts";
 import { createProgressWriter, type ProgressWriter } from "../cli/progress-writer.ts";
+import { readProgress } from "../cli/service/wait-on-service.ts";
 import { type LocalMesh, type MeshOptions, startMesh } from "./mesh.ts";
 import { nextSteps, restartSummary } from "./next-steps.ts";
 
@@ -117,14 +118,6 @@ async function waitForService(
   });
   if (!done && !stop.aborted)
     writer.show([`${name}: not all of its tasks run yet; "waggle status" shows the reason`]);
-}
-
-async function readProgress(client: MeshClient, service: EngineService): Promise<ServiceProgress> {
-  const [tasks, nodes] = await Promise.all([
-    client.get<EngineTask[]>("/tasks", filterQuery({ service: [service.ID], "_up-to-date": ["true"] })),
-    client.get<EngineNode[]>("/nodes"),
-  ]);
-  return serviceProgress(service, tasks, nodes);
 }
 
 /** Polls until the condition holds (true), or until a stop or the time-out (false). */
