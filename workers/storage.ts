@@ -1,6 +1,6 @@
 // A Durable Object's storage in the shape in which the mesh's stores ask for it.
 
-import type { SqlPort, SqlRow } from "../src/registry/sql-port.ts";
+import type { SqlPort, SqlRow } from "../src/storage/sql-database.ts";
 
 /** The SQL of a storage, and its transactions. */
 export function sqlPortOf(storage: DurableObjectStorage): SqlPort {

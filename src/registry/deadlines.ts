@@ -1,6 +1,6 @@
 // Deadlines: named alarms over the one alarm a Durable Object has. They are rows, so that a reset forgets none.
 
-import { removeRows, type SqlPort, upsert } from "./sql-port.ts";
+import { removeRows, type SqlPort, upsert } from "../storage/sql-database.ts";
 
 /**
  * `reconcile`: a delayed decision is ripe. `liveness`: a node may have missed its beats. `release`: a task that left

@@ -1,7 +1,7 @@
 // The events kept: the newest thousand, numbered without a gap.
 
 import type { MeshEvent, NewEvent } from "../domain/model/event.ts";
-import { type SqlPort, upsert } from "./sql-port.ts";
+import { type SqlPort, upsert } from "../storage/sql-database.ts";
 
 /** Events kept; older ones go as new ones come. Enough to see what led to a bad night, small enough to read whole. */
 export const maxEventsKept = 1_000;

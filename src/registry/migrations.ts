@@ -1,6 +1,6 @@
 // The registry's tables and how they came to be. A numbered step is never edited once released; the next one follows it.
 
-import type { SqlPort } from "./sql-port.ts";
+import type { SqlPort } from "../storage/sql-database.ts";
 
 type Migration = { readonly number: number; readonly name: string; readonly statements: readonly string[] };
 

@@ -5,7 +5,7 @@ import type { World } from "../domain/model/world.ts";
 import { type DeadlineName, dueDeadlines, nextDeadline, readDeadline, setDeadline } from "./deadlines.ts";
 import { appendEvents, readEvents } from "./event-ring.ts";
 import { migrate } from "./migrations.ts";
-import { removeRows, type SqlPort, upsert } from "./sql-port.ts";
+import { removeRows, type SqlPort, upsert } from "../storage/sql-database.ts";
 import { loadWorld, saveWorld } from "./world-rows.ts";
 
 /** Facts of the mesh as a whole. `listeningSinceMs`: silence before it is the registry's own, not a node's. */

@@ -5,7 +5,7 @@ import type { StaticServer } from "../domain/model/server.ts";
 import type { Service } from "../domain/model/service.ts";
 import type { Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
-import { removeRows, type SqlPort, type SqlRow, type SqlValue, upsert } from "./sql-port.ts";
+import { removeRows, type SqlPort, type SqlRow, type SqlValue, upsert } from "../storage/sql-database.ts";
 
 /** Every node, service, task and server there is. */
 export function loadWorld(port: SqlPort): World {

@@ -1,7 +1,7 @@
 // A SqlPort over node:sqlite, in memory.
 
 import { DatabaseSync } from "node:sqlite";
-import type { SqlPort, SqlRow } from "../../src/registry/sql-port.ts";
+import type { SqlPort, SqlRow } from "../../src/storage/sql-database.ts";
 
 /** A new, empty database. */
 export function memoryPort(): SqlPort {

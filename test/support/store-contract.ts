@@ -7,7 +7,7 @@ import type { Task } from "../../src/domain/model/task.ts";
 import type { World } from "../../src/domain/model/world.ts";
 import { maxEventsKept } from "../../src/registry/event-ring.ts";
 import { migrate, migrations } from "../../src/registry/migrations.ts";
-import type { SqlPort } from "../../src/registry/sql-port.ts";
+import type { SqlPort } from "../../src/storage/sql-database.ts";
 import { SqlStore } from "../../src/registry/store.ts";
 
 const nowMs = 1_800_000_000_000;

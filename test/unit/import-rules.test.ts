@@ -11,8 +11,9 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const allowed: Record<string, { folders: readonly string[]; packages: readonly string[] }> = {
   domain: { folders: [], packages: [] },
   protocol: { folders: ["domain"], packages: ["zod"] },
-  registry: { folders: ["domain", "protocol"], packages: ["node:crypto", "node:net", "zod"] },
-  prober: { folders: ["domain"], packages: [] },
+  storage: { folders: [], packages: [] },
+  registry: { folders: ["domain", "protocol", "storage"], packages: ["node:crypto", "node:net", "zod"] },
+  prober: { folders: ["domain", "storage"], packages: [] },
   haproxy: { folders: ["domain"], packages: [] },
   explain: { folders: ["domain", "protocol", "proxy", "ingress", "edge"], packages: [] },
   control: {
@@ -27,7 +28,7 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
     folders: ["domain", "telemetry", "registry", "control"],
     packages: ["hono"],
   },
-  telemetry: { folders: ["domain"], packages: [] },
+  telemetry: { folders: ["domain", "storage"], packages: [] },
   proxy: { folders: ["domain", "telemetry"], packages: [] },
   ingress: { folders: ["domain", "telemetry", "proxy"], packages: [] },
   edge: { folders: ["domain", "telemetry", "proxy", "ingress"], packages: [] },

@@ -6,7 +6,7 @@ import type { Task } from "../../../src/domain/model/task.ts";
 import type { AssignedTask, TaskReport } from "../../../src/protocol/agent.ts";
 import type { Effects } from "../../../src/registry/effects.ts";
 import { Registry, type RegistryDeps } from "../../../src/registry/registry.ts";
-import type { SqlPort } from "../../../src/registry/sql-port.ts";
+import type { SqlPort } from "../../../src/storage/sql-database.ts";
 import { SqlStore } from "../../../src/registry/store.ts";
 import { memoryPort } from "../../support/sqlite.ts";
 import { aSpec } from "../../support/world.ts";
