@@ -24,12 +24,12 @@ import type {
 } from "../src/registry/api.ts";
 import { Registry } from "../src/registry/registry.ts";
 import { randomBase36, randomId } from "../src/registry/secrets.ts";
-import { SqlStore } from "../src/registry/store.ts";
+import { RegistryStore } from "../src/registry/store.ts";
 import type { TaskFilter } from "../src/registry/task-filter.ts";
 import { type AgentAttachment, AgentSockets } from "./agent-sockets.ts";
 import type { Env } from "./env.ts";
 import { proberOf, regionsOf } from "./prober.ts";
-import { sqlPortOf } from "./storage.ts";
+import { sqlDatabaseOf } from "./storage.ts";
 import { WatchSockets } from "./watch-sockets.ts";
 
 /** After a failed alarm, milliseconds: the platform's own retries end after six, and then nobody would look again. */
@@ -47,7 +47,7 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
     super(ctx, env);
     this.#agents = new AgentSockets(ctx);
     this.#watchers = new WatchSockets(ctx);
-    this.#registry = new Registry(new SqlStore(sqlPortOf(ctx.storage)), {
+    this.#registry = new Registry(new RegistryStore(sqlDatabaseOf(ctx.storage)), {
       clock: () => Date.now(),
       newId: randomId,
       newSecret: randomBase36,

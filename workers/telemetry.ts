@@ -6,7 +6,7 @@ import type { Result } from "../src/domain/model/error.ts";
 import type { Snapshot, SnapshotFilter } from "../src/telemetry/snapshot.ts";
 import { saveIntervalMs, Telemetry, type TelemetryApi } from "../src/telemetry/telemetry.ts";
 import type { Env } from "./env.ts";
-import { sqlPortOf } from "./storage.ts";
+import { sqlDatabaseOf } from "./storage.ts";
 
 /** What the mesh's traffic was, one object per mesh. */
 export class MeshTelemetry extends DurableObject<Env> implements TelemetryApi {
@@ -16,7 +16,7 @@ export class MeshTelemetry extends DurableObject<Env> implements TelemetryApi {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#telemetry = new Telemetry(sqlPortOf(ctx.storage), () => Date.now());
+    this.#telemetry = new Telemetry(sqlDatabaseOf(ctx.storage), () => Date.now());
   }
 
   count(delta: unknown): Result<boolean> {

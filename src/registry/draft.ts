@@ -7,11 +7,11 @@ import type { Service } from "../domain/model/service.ts";
 import { type Task, taskName } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import type { NodeProbe, SocketClose } from "./effects.ts";
-import type { SqlStore } from "./store.ts";
+import type { RegistryStore } from "./store.ts";
 
 /** What a transaction decides by besides the world. */
 export type DraftContext = {
-  readonly store: SqlStore;
+  readonly store: RegistryStore;
   readonly nowMs: number;
   readonly newId: () => string;
   /** `length` random base-36 digits. */
@@ -49,7 +49,7 @@ export class Draft {
     return this.context.nowMs;
   }
 
-  get store(): SqlStore {
+  get store(): RegistryStore {
     return this.context.store;
   }
 

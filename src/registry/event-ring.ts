@@ -1,28 +1,32 @@
 // The events kept: the newest thousand, numbered without a gap.
 
 import type { MeshEvent, NewEvent } from "../domain/model/event.ts";
-import { type SqlPort, upsert } from "../storage/sql-database.ts";
+import { type SqlDatabase, upsert } from "../storage/sql-database.ts";
 
 /** Events kept; older ones go as new ones come. Enough to see what led to a bad night, small enough to read whole. */
 export const maxEventsKept = 1_000;
 
 /** Numbers and keeps events, in the order given; returns them as kept. */
-export function appendEvents(port: SqlPort, news: readonly NewEvent[], nowMs: number): readonly MeshEvent[] {
+export function appendEvents(
+  database: SqlDatabase,
+  news: readonly NewEvent[],
+  nowMs: number,
+): readonly MeshEvent[] {
   if (news.length === 0) return [];
   // The newest event is never trimmed, so its number is the last one given out.
-  const last = newestSeq(port);
+  const last = newestSeq(database);
   const events = news.map((event, index) => ({ ...event, seq: last + 1 + index, atMs: nowMs }));
   const rows = events
     .slice(-maxEventsKept)
     .map(({ seq, atMs, ...body }) => [seq, atMs, JSON.stringify(body)]);
-  upsert(port, "events", ["seq", "at_ms", "body"], rows);
-  port.exec("DELETE FROM events WHERE seq <= ?", last + events.length - maxEventsKept);
+  upsert(database, "events", ["seq", "at_ms", "body"], rows);
+  database.exec("DELETE FROM events WHERE seq <= ?", last + events.length - maxEventsKept);
   return events;
 }
 
 /** Events numbered above `sinceSeq`, oldest first, at most `limit`. */
-export function readEvents(port: SqlPort, sinceSeq: number, limit: number): readonly MeshEvent[] {
-  const rows = port.exec(
+export function readEvents(database: SqlDatabase, sinceSeq: number, limit: number): readonly MeshEvent[] {
+  const rows = database.exec(
     "SELECT seq, at_ms, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
     sinceSeq,
     limit,
@@ -34,6 +38,6 @@ export function readEvents(port: SqlPort, sinceSeq: number, limit: number): read
   }));
 }
 
-function newestSeq(port: SqlPort): number {
-  return Number(port.exec("SELECT coalesce(max(seq), 0) AS newest FROM events")[0]?.newest);
+function newestSeq(database: SqlDatabase): number {
+  return Number(database.exec("SELECT coalesce(max(seq), 0) AS newest FROM events")[0]?.newest);
 }

@@ -7,7 +7,7 @@ import type { NodeJoinInput } from "./api.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
 import { markDown, scheduleSweep } from "./liveness.ts";
 import { matchesHash, secretHash } from "./secrets.ts";
-import type { SqlStore } from "./store.ts";
+import type { RegistryStore } from "./store.ts";
 
 /** Lengths in base-36 digits: 258, 129 and 258 bits. */
 const digestLength = 50;
@@ -17,7 +17,7 @@ const credentialLength = 50;
 type JoinTokens = { readonly worker: string; readonly manager: string };
 
 /** The join tokens, in Docker's form `SWMTKN-1-<50 digits of the mesh>-<25 secret digits>`. */
-export function joinTokens(store: SqlStore): JoinTokens {
+export function joinTokens(store: RegistryStore): JoinTokens {
   const digest = store.meta("joinDigest");
   return {
     worker: `SWMTKN-1-${digest}-${store.meta("workerSecret")}`,
@@ -71,7 +71,7 @@ export function join(draft: Draft, input: NodeJoinInput): { nodeId: string; cred
 }
 
 /** Whether this is the credential the node was given; false for a node that is no more. */
-export function isCredentialOf(store: SqlStore, nodeId: string, credential: string): boolean {
+export function isCredentialOf(store: RegistryStore, nodeId: string, credential: string): boolean {
   const hash = store.credentialHash(nodeId);
   return hash !== null && matchesHash(credential, hash);
 }

@@ -1,6 +1,6 @@
 // The registry's tables and how they came to be. A numbered step is never edited once released; the next one follows it.
 
-import type { SqlPort } from "../storage/sql-database.ts";
+import type { SqlDatabase } from "../storage/sql-database.ts";
 
 type Migration = { readonly number: number; readonly name: string; readonly statements: readonly string[] };
 
@@ -43,11 +43,15 @@ export const migrations: readonly Migration[] = [
  *
  * A Durable Object has no `PRAGMA user_version`, so the steps taken are rows of a table of their own.
  */
-export function migrate(port: SqlPort, nowMs: number, steps: readonly Migration[] = migrations): void {
-  port.exec(
+export function migrate(
+  database: SqlDatabase,
+  nowMs: number,
+  steps: readonly Migration[] = migrations,
+): void {
+  database.exec(
     "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, at_ms INTEGER NOT NULL)",
   );
-  const taken = Number(port.exec("SELECT coalesce(max(number), 0) AS newest FROM migrations")[0]?.newest);
+  const taken = Number(database.exec("SELECT coalesce(max(number), 0) AS newest FROM migrations")[0]?.newest);
   const newest = Math.max(0, ...steps.map((step) => step.number));
   if (taken > newest) {
     throw new Error(
@@ -55,9 +59,9 @@ export function migrate(port: SqlPort, nowMs: number, steps: readonly Migration[
     );
   }
   for (const step of steps.filter(({ number }) => number > taken)) {
-    port.transactionSync(() => {
-      for (const statement of step.statements) port.exec(statement);
-      port.exec(
+    database.transactionSync(() => {
+      for (const statement of step.statements) database.exec(statement);
+      database.exec(
         "INSERT INTO migrations (number, name, at_ms) VALUES (?, ?, ?)",
         step.number,
         step.name,

@@ -1,10 +1,10 @@
 // What can be used once: ids that were, each kept as long as it could be tried again.
 
-import type { SqlStore } from "./store.ts";
+import type { RegistryStore } from "./store.ts";
 
 /** Notes that `id` was used; false when it had been already. */
 export function redeem(
-  store: Pick<SqlStore, "meta" | "setMeta">,
+  store: Pick<RegistryStore, "meta" | "setMeta">,
   id: string,
   untilMs: number,
   nowMs: number,

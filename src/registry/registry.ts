@@ -49,7 +49,7 @@ import { Routers, routerLiveMs } from "./routers.ts";
 import { addServer, removeServer, serverViews, updateServer } from "./servers.ts";
 import { createService, removeService, serviceViews, updateService } from "./services.ts";
 import { settleWorld } from "./settle-world.ts";
-import type { SqlStore } from "./store.ts";
+import type { RegistryStore } from "./store.ts";
 import { SuspectReports } from "./suspect-reports.ts";
 import { needsReconcile, raiseTableVersion, tableText, tableVersion } from "./table-version.ts";
 import { findTasks, type TaskFilter } from "./task-filter.ts";
@@ -82,7 +82,7 @@ const noEffects: PendingEffects = {
 };
 
 export class Registry implements MeshApi {
-  readonly #store: SqlStore;
+  readonly #store: RegistryStore;
   readonly #deps: RegistryDeps;
   #cache: World | null = null;
   #printed: { readonly version: number; readonly text: string } | null = null;
@@ -90,7 +90,7 @@ export class Registry implements MeshApi {
   #routers = new Routers(Number.POSITIVE_INFINITY);
   readonly #suspects = new SuspectReports();
 
-  constructor(store: SqlStore, deps: RegistryDeps) {
+  constructor(store: RegistryStore, deps: RegistryDeps) {
     this.#store = store;
     this.#deps = deps;
   }

@@ -2,10 +2,10 @@
 
 import type { MeshEvent, NewEvent } from "../domain/model/event.ts";
 import type { World } from "../domain/model/world.ts";
+import { removeRows, type SqlDatabase, upsert } from "../storage/sql-database.ts";
 import { type DeadlineName, dueDeadlines, nextDeadline, readDeadline, setDeadline } from "./deadlines.ts";
 import { appendEvents, readEvents } from "./event-ring.ts";
 import { migrate } from "./migrations.ts";
-import { removeRows, type SqlPort, upsert } from "../storage/sql-database.ts";
 import { loadWorld, saveWorld } from "./world-rows.ts";
 
 /** Facts of the mesh as a whole. `listeningSinceMs`: silence before it is the registry's own, not a node's. */
@@ -22,101 +22,101 @@ export type MetaKey =
   | "listeningSinceMs"
   | "spentIds";
 
-export class SqlStore {
-  readonly #port: SqlPort;
+export class RegistryStore {
+  readonly #database: SqlDatabase;
 
-  constructor(port: SqlPort) {
-    this.#port = port;
+  constructor(database: SqlDatabase) {
+    this.#database = database;
   }
 
   /** Makes or upgrades the tables. Comes before everything else, once for each start. */
   migrate(nowMs: number): void {
-    migrate(this.#port, nowMs);
+    migrate(this.#database, nowMs);
   }
 
   /** Runs `work` whole or not at all. */
   transaction<T>(work: () => T): T {
-    return this.#port.transactionSync(work);
+    return this.#database.transactionSync(work);
   }
 
   world(): World {
-    return loadWorld(this.#port);
+    return loadWorld(this.#database);
   }
 
   saveWorld(before: World, after: World): void {
-    saveWorld(this.#port, before, after);
+    saveWorld(this.#database, before, after);
   }
 
   meta(key: MetaKey): string | null {
-    const [row] = this.#port.exec("SELECT value FROM meta WHERE key = ?", key);
+    const [row] = this.#database.exec("SELECT value FROM meta WHERE key = ?", key);
     return row === undefined ? null : String(row.value);
   }
 
   setMeta(key: MetaKey, value: string): void {
-    upsert(this.#port, "meta", ["key", "value"], [[key, value]]);
+    upsert(this.#database, "meta", ["key", "value"], [[key, value]]);
   }
 
   appendEvents(news: readonly NewEvent[], nowMs: number): readonly MeshEvent[] {
-    return appendEvents(this.#port, news, nowMs);
+    return appendEvents(this.#database, news, nowMs);
   }
 
   events(sinceSeq: number, limit: number): readonly MeshEvent[] {
-    return readEvents(this.#port, sinceSeq, limit);
+    return readEvents(this.#database, sinceSeq, limit);
   }
 
   setDeadline(name: DeadlineName, atMs: number | null): void {
-    setDeadline(this.#port, name, atMs);
+    setDeadline(this.#database, name, atMs);
   }
 
   deadline(name: DeadlineName): number | null {
-    return readDeadline(this.#port, name);
+    return readDeadline(this.#database, name);
   }
 
   nextDeadline(): number | null {
-    return nextDeadline(this.#port);
+    return nextDeadline(this.#database);
   }
 
   dueDeadlines(nowMs: number): readonly DeadlineName[] {
-    return dueDeadlines(this.#port, nowMs);
+    return dueDeadlines(this.#database, nowMs);
   }
 
   /** SHA-256 of a node's credential; null when it has none. The credential itself is kept nowhere. */
   credentialHash(nodeId: string): string | null {
-    const [row] = this.#port.exec("SELECT hash FROM credentials WHERE node_id = ?", nodeId);
+    const [row] = this.#database.exec("SELECT hash FROM credentials WHERE node_id = ?", nodeId);
     return row === undefined ? null : String(row.hash);
   }
 
   setCredentialHash(nodeId: string, hash: string): void {
-    upsert(this.#port, "credentials", ["node_id", "hash"], [[nodeId, hash]]);
+    upsert(this.#database, "credentials", ["node_id", "hash"], [[nodeId, hash]]);
   }
 
   /** When each node without a socket was last known to have one, epoch milliseconds. */
   disconnectedAt(): ReadonlyMap<string, number> {
-    const rows = this.#port.exec("SELECT node_id, lost_at_ms FROM connections");
+    const rows = this.#database.exec("SELECT node_id, lost_at_ms FROM connections");
     return new Map(rows.map((row) => [String(row.node_id), Number(row.lost_at_ms)]));
   }
 
   /** Notes that a node's socket is gone since `atMs`, or, with null, that it has one. */
   setDisconnectedAt(nodeId: string, atMs: number | null): void {
-    if (atMs === null) removeRows(this.#port, "connections", "node_id", [nodeId]);
-    else upsert(this.#port, "connections", ["node_id", "lost_at_ms"], [[nodeId, atMs]]);
+    if (atMs === null) removeRows(this.#database, "connections", "node_id", [nodeId]);
+    else upsert(this.#database, "connections", ["node_id", "lost_at_ms"], [[nodeId, atMs]]);
   }
 
   /** When the checks of each region were last heard of, epoch milliseconds. */
   regionsSeenAt(): ReadonlyMap<string, number> {
-    const rows = this.#port.exec("SELECT region, heard_at_ms FROM probe_regions");
+    const rows = this.#database.exec("SELECT region, heard_at_ms FROM probe_regions");
     return new Map(rows.map((row) => [String(row.region), Number(row.heard_at_ms)]));
   }
 
   /** Notes that a region was heard of, or, with null, that it is silent. */
   setRegionSeenAt(region: string, atMs: number | null): void {
-    if (atMs === null) removeRows(this.#port, "probe_regions", "region", [region]);
-    else upsert(this.#port, "probe_regions", ["region", "heard_at_ms"], [[region, atMs]]);
+    if (atMs === null) removeRows(this.#database, "probe_regions", "region", [region]);
+    else upsert(this.#database, "probe_regions", ["region", "heard_at_ms"], [[region, atMs]]);
   }
 
   /** Forgets what was kept of a node besides its row in the world. */
   forgetNode(nodeId: string): void {
-    removeRows(this.#port, "credentials", "node_id", [nodeId]);
-    removeRows(this.#port, "connections", "node_id", [nodeId]);
+    removeRows(this.#database, "credentials", "node_id", [nodeId]);
+    removeRows(this.#database, "connections", "node_id", [nodeId]);
   }
 }

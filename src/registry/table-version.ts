@@ -6,7 +6,7 @@ import type { StaticServer } from "../domain/model/server.ts";
 import type { Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import { printTable } from "../domain/table/text.ts";
-import type { SqlStore } from "./store.ts";
+import type { RegistryStore } from "./store.ts";
 
 /** The table of a world, printed under a version. */
 export function tableText(world: World, version: number): string {
@@ -14,12 +14,12 @@ export function tableText(world: World, version: number): string {
 }
 
 /** The version of the table last saved; 0 before there was one. */
-export function tableVersion(store: SqlStore): number {
+export function tableVersion(store: RegistryStore): number {
   return Number(store.meta("tableVersion") ?? 0);
 }
 
 /** Raises the version if the table differs from the last one. Returns the new version, or null when it stays. */
-export function raiseTableVersion(store: SqlStore, world: World): number | null {
+export function raiseTableVersion(store: RegistryStore, world: World): number | null {
   const hash = createHash("sha256").update(tableText(world, 0)).digest("base64url");
   if (hash === store.meta("tableHash")) return null;
   const version = tableVersion(store) + 1;

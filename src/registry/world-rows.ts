@@ -5,28 +5,30 @@ import type { StaticServer } from "../domain/model/server.ts";
 import type { Service } from "../domain/model/service.ts";
 import type { Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
-import { removeRows, type SqlPort, type SqlRow, type SqlValue, upsert } from "../storage/sql-database.ts";
+import { removeRows, type SqlDatabase, type SqlRow, type SqlValue, upsert } from "../storage/sql-database.ts";
 
 /** Every node, service, task and server there is. */
-export function loadWorld(port: SqlPort): World {
+export function loadWorld(database: SqlDatabase): World {
   return {
-    nodes: byId<MeshNode>(port.exec("SELECT id, body FROM nodes ORDER BY id")),
-    services: byId<Service>(port.exec("SELECT id, body FROM services ORDER BY id")),
-    tasks: byId<Task>(port.exec("SELECT id, body FROM tasks ORDER BY id")),
-    servers: byId<StaticServer>(port.exec("SELECT id, body FROM servers ORDER BY id")),
+    nodes: byId<MeshNode>(database.exec("SELECT id, body FROM nodes ORDER BY id")),
+    services: byId<Service>(database.exec("SELECT id, body FROM services ORDER BY id")),
+    tasks: byId<Task>(database.exec("SELECT id, body FROM tasks ORDER BY id")),
+    servers: byId<StaticServer>(database.exec("SELECT id, body FROM servers ORDER BY id")),
   };
 }
 
 /** Writes what differs between two worlds: a value that is not the same object is written, one that is gone is deleted. */
-export function saveWorld(port: SqlPort, before: World, after: World): void {
+export function saveWorld(database: SqlDatabase, before: World, after: World): void {
   const { nodes, services, tasks, servers } = after;
-  saveRows(port, "nodes", ["id", "hostname", "body"], before.nodes, nodes, (node) => [node.hostname]);
-  saveRows(port, "services", ["id", "name", "body"], before.services, services, ({ spec }) => [spec.name]);
-  saveRows(port, "tasks", ["id", "service_id", "node_id", "body"], before.tasks, tasks, (task) => [
+  saveRows(database, "nodes", ["id", "hostname", "body"], before.nodes, nodes, (node) => [node.hostname]);
+  saveRows(database, "services", ["id", "name", "body"], before.services, services, ({ spec }) => [
+    spec.name,
+  ]);
+  saveRows(database, "tasks", ["id", "service_id", "node_id", "body"], before.tasks, tasks, (task) => [
     task.serviceId,
     task.nodeId,
   ]);
-  saveRows(port, "servers", ["id", "service_id", "body"], before.servers, servers, (server) => [
+  saveRows(database, "servers", ["id", "service_id", "body"], before.servers, servers, (server) => [
     server.serviceId,
   ]);
 }
@@ -36,7 +38,7 @@ function byId<T>(rows: readonly SqlRow[]): ReadonlyMap<string, T> {
 }
 
 function saveRows<T>(
-  port: SqlPort,
+  database: SqlDatabase,
   table: string,
   columns: readonly string[],
   before: ReadonlyMap<string, T>,
@@ -46,9 +48,9 @@ function saveRows<T>(
   if (before === after) return;
   const gone = [...before.keys()].filter((id) => !after.has(id));
   const changed = [...after].filter(([id, value]) => before.get(id) !== value);
-  removeRows(port, table, "id", gone);
+  removeRows(database, table, "id", gone);
   upsert(
-    port,
+    database,
     table,
     columns,
     changed.map(([id, value]) => [id, ...keysOf(value), JSON.stringify(value)]),

@@ -4,7 +4,7 @@ export type SqlValue = string | number | null;
 export type SqlRow = Readonly<Record<string, SqlValue>>;
 
 /** A synchronous SQLite. Statements carry at most `maxBindings` bound values. */
-export interface SqlPort {
+export interface SqlDatabase {
   /** Runs one statement and returns its rows, all of them. */
   exec(sql: string, ...bindings: readonly SqlValue[]): readonly SqlRow[];
   /** Runs `work` as one transaction: when it throws nothing of it remains. Does not nest. */
@@ -20,7 +20,7 @@ const maxBindings = 100;
  * @param columns column names, the key first; every row has as many values
  */
 export function upsert(
-  port: SqlPort,
+  database: SqlDatabase,
   table: string,
   columns: readonly string[],
   rows: readonly (readonly SqlValue[])[],
@@ -29,7 +29,7 @@ export function upsert(
   const update = others.map((column) => `${column} = excluded.${column}`).join(", ");
   for (const some of chunks(rows, Math.floor(maxBindings / columns.length))) {
     const values = some.map(() => `(${columns.map(() => "?").join(", ")})`).join(", ");
-    port.exec(
+    database.exec(
       `INSERT INTO ${table} (${columns.join(", ")}) VALUES ${values} ON CONFLICT (${key}) DO UPDATE SET ${update}`,
       ...some.flat(),
     );
@@ -37,9 +37,14 @@ export function upsert(
 }
 
 /** Deletes the rows whose `key` is one of `values`. */
-export function removeRows(port: SqlPort, table: string, key: string, values: readonly SqlValue[]): void {
+export function removeRows(
+  database: SqlDatabase,
+  table: string,
+  key: string,
+  values: readonly SqlValue[],
+): void {
   for (const some of chunks(values, maxBindings)) {
-    port.exec(`DELETE FROM ${table} WHERE ${key} IN (${some.map(() => "?").join(", ")})`, ...some);
+    database.exec(`DELETE FROM ${table} WHERE ${key} IN (${some.map(() => "?").join(", ")})`, ...some);
   }
 }
 

@@ -30,6 +30,6 @@ export function fillLarge(mesh: TestMesh, nodeCount = 1_000, taskCount = 10_000)
     const health = n % 1_000 === 999 ? { ...healthy, verdict: "unhealthy" as const } : healthy;
     return aTask(service, { id: id("t", n), slot, nodeId: id("n", n % nodeCount), health });
   });
-  saveWorld(mesh.port, aWorld(), aWorld(nodes, services, tasks));
+  saveWorld(mesh.database, aWorld(), aWorld(nodes, services, tasks));
   mesh.restart(nodes.map((node) => node.id));
 }

@@ -1,15 +1,15 @@
 // A SqlPort over node:sqlite, in memory.
 
 import { DatabaseSync } from "node:sqlite";
-import type { SqlPort, SqlRow } from "../../src/storage/sql-database.ts";
+import type { SqlDatabase, SqlRow } from "../../src/storage/sql-database.ts";
 
 /** A new, empty database. */
-export function memoryPort(): SqlPort {
-  return portOf(new DatabaseSync(":memory:"));
+export function memoryDatabase(): SqlDatabase {
+  return databaseOf(new DatabaseSync(":memory:"));
 }
 
 /** A port to a database that may already hold something. */
-export function portOf(database: DatabaseSync): SqlPort {
+export function databaseOf(database: DatabaseSync): SqlDatabase {
   return {
     exec: (sql, ...bindings) => database.prepare(sql).all(...bindings) as SqlRow[],
     transactionSync: (work) => {

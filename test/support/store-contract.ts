@@ -7,8 +7,8 @@ import type { Task } from "../../src/domain/model/task.ts";
 import type { World } from "../../src/domain/model/world.ts";
 import { maxEventsKept } from "../../src/registry/event-ring.ts";
 import { migrate, migrations } from "../../src/registry/migrations.ts";
-import type { SqlPort } from "../../src/storage/sql-database.ts";
-import { SqlStore } from "../../src/registry/store.ts";
+import { RegistryStore } from "../../src/registry/store.ts";
+import type { SqlDatabase } from "../../src/storage/sql-database.ts";
 
 const nowMs = 1_800_000_000_000;
 const nothing: World = { nodes: new Map(), services: new Map(), tasks: new Map(), servers: new Map() };
@@ -16,47 +16,47 @@ const nothing: World = { nodes: new Map(), services: new Map(), tasks: new Map()
 /** @param withEmpty runs `work` on a database that holds nothing */
 export function storeContract(
   name: string,
-  withEmpty: (work: (port: SqlPort) => void) => Promise<void>,
+  withEmpty: (work: (database: SqlDatabase) => void) => Promise<void>,
 ): void {
-  const withStore = (work: (store: SqlStore, port: SqlPort) => void) =>
-    withEmpty((port) => {
-      const store = new SqlStore(port);
+  const withStore = (work: (store: RegistryStore, database: SqlDatabase) => void) =>
+    withEmpty((database) => {
+      const store = new RegistryStore(database);
       store.migrate(nowMs);
-      work(store, port);
+      work(store, database);
     });
 
   describe(`the store on ${name}`, () => {
     test("[M1] migrations are taken in order, each once, and leave the rows as they were", () =>
-      withStore((store, port) => {
+      withStore((store, database) => {
         store.setMeta("meshName", "first");
         const later = {
           number: 99,
           name: "later",
           statements: ["CREATE TABLE later (key TEXT PRIMARY KEY)"],
         };
-        migrate(port, nowMs, [...migrations, later]);
-        migrate(port, nowMs, [...migrations, later]);
-        expect(port.exec("SELECT number FROM migrations ORDER BY number").map((row) => row.number)).toEqual(
-          [...migrations, later].map(({ number }) => number),
-        );
+        migrate(database, nowMs, [...migrations, later]);
+        migrate(database, nowMs, [...migrations, later]);
+        expect(
+          database.exec("SELECT number FROM migrations ORDER BY number").map((row) => row.number),
+        ).toEqual([...migrations, later].map(({ number }) => number));
         expect(store.meta("meshName")).toBe("first");
       }));
 
     test("[M1] a migration that fails leaves nothing behind", () =>
-      withStore((store, port) => {
+      withStore((store, database) => {
         const broken = {
           number: 99,
           name: "broken",
           statements: ["CREATE TABLE half (key TEXT)", "CREATE nonsense"],
         };
-        expect(() => migrate(port, nowMs, [...migrations, broken])).toThrow();
-        expect(port.exec("SELECT name FROM sqlite_master WHERE name = 'half'")).toEqual([]);
+        expect(() => migrate(database, nowMs, [...migrations, broken])).toThrow();
+        expect(database.exec("SELECT name FROM sqlite_master WHERE name = 'half'")).toEqual([]);
         store.migrate(nowMs);
       }));
 
     test("[M1] a database of a newer release is refused", () =>
-      withStore((store, port) => {
-        port.exec("INSERT INTO migrations (number, name, at_ms) VALUES (999, 'from later', 0)");
+      withStore((store, database) => {
+        database.exec("INSERT INTO migrations (number, name, at_ms) VALUES (999, 'from later', 0)");
         expect(() => store.migrate(nowMs)).toThrow("at step 999");
       }));
 
@@ -80,15 +80,15 @@ export function storeContract(
       }));
 
     test("[M3] only what changed is written and what is gone is deleted", () =>
-      withStore((store, port) => {
+      withStore((store, database) => {
         const before = { ...nothing, tasks: mapOf(manyTasks(250)) };
         store.saveWorld(nothing, before);
-        port.exec("UPDATE tasks SET body = 'untouched' WHERE id = 'task-0000'");
+        database.exec("UPDATE tasks SET body = 'untouched' WHERE id = 'task-0000'");
         const [kept, ...others] = [...before.tasks.values()];
         const after = { ...nothing, tasks: mapOf(kept ? [kept, { ...task("task-0001"), slot: 99 }] : []) };
         store.saveWorld(before, after);
         expect(others).toHaveLength(249);
-        const rows = port.exec("SELECT id, body FROM tasks ORDER BY id");
+        const rows = database.exec("SELECT id, body FROM tasks ORDER BY id");
         expect(rows.map(({ id }) => id)).toEqual(["task-0000", "task-0001"]);
         expect(rows[0]?.body).toBe("untouched");
         expect(rows[1]?.body).toContain('"slot":99');

@@ -1,8 +1,8 @@
 // Telemetry over node:sqlite, in memory.
 
 import { Telemetry } from "../../src/telemetry/telemetry.ts";
-import { memoryPort } from "./sqlite.ts";
+import { memoryDatabase } from "./sqlite.ts";
 
 export function newTelemetry(clock: () => number = () => Date.now()): Telemetry {
-  return new Telemetry(memoryPort(), clock);
+  return new Telemetry(memoryDatabase(), clock);
 }

@@ -7,7 +7,7 @@ import type { Delta } from "../../../src/telemetry/delta.ts";
 import { Flusher } from "../../../src/telemetry/flusher.ts";
 import { Meter } from "../../../src/telemetry/meter.ts";
 import { Telemetry } from "../../../src/telemetry/telemetry.ts";
-import { memoryPort } from "../../support/sqlite.ts";
+import { memoryDatabase } from "../../support/sqlite.ts";
 
 const service = { id: "service1", name: "my-web" };
 const node = { id: "node1", name: "node1" };
@@ -43,7 +43,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 /** Two isolates and the telemetry object, on one clock that goes as it likes. */
 class World {
-  readonly #port = memoryPort();
+  readonly #port = memoryDatabase();
   nowMs = 1_700_000_000_000;
   telemetry = new Telemetry(this.#port, () => this.nowMs);
   fate: Fate = "taken";

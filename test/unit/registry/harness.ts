@@ -6,9 +6,9 @@ import type { Task } from "../../../src/domain/model/task.ts";
 import type { AssignedTask, TaskReport } from "../../../src/protocol/agent.ts";
 import type { Effects } from "../../../src/registry/effects.ts";
 import { Registry, type RegistryDeps } from "../../../src/registry/registry.ts";
-import type { SqlPort } from "../../../src/storage/sql-database.ts";
-import { SqlStore } from "../../../src/registry/store.ts";
-import { memoryPort } from "../../support/sqlite.ts";
+import { RegistryStore } from "../../../src/registry/store.ts";
+import type { SqlDatabase } from "../../../src/storage/sql-database.ts";
+import { memoryDatabase } from "../../support/sqlite.ts";
 import { aSpec } from "../../support/world.ts";
 
 export type TestNode = {
@@ -20,7 +20,7 @@ export type TestNode = {
 
 /** A mesh in memory. */
 export class TestMesh {
-  readonly port: SqlPort = memoryPort();
+  readonly database: SqlDatabase = memoryDatabase();
   readonly mode: "edge" | "local";
   nowMs = 1_800_000_000_000;
   /** Where static servers are checked from. */
@@ -157,7 +157,7 @@ export class TestMesh {
       meshName: "test",
       regions: this.regions,
     };
-    const registry = new Registry(new SqlStore(this.port), deps);
+    const registry = new Registry(new RegistryStore(this.database), deps);
     registry.start(connected);
     return registry;
   }

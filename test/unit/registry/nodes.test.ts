@@ -43,8 +43,8 @@ test("[M32] a credential is kept as a hash only, and opens its own node only", (
   expect(mesh.registry.authenticateNode(one.id, one.credential)).toBe(true);
   expect(mesh.registry.authenticateNode(two.id, one.credential)).toBe(false);
   expect(mesh.registry.authenticateNode("nobody", one.credential)).toBe(false);
-  const tables = mesh.port.exec("SELECT name FROM sqlite_master WHERE type = 'table'");
-  const rows = tables.flatMap(({ name }) => mesh.port.exec(`SELECT * FROM ${name}`));
+  const tables = mesh.database.exec("SELECT name FROM sqlite_master WHERE type = 'table'");
+  const rows = tables.flatMap(({ name }) => mesh.database.exec(`SELECT * FROM ${name}`));
   expect(JSON.stringify(rows)).not.toContain(one.credential);
 });
 

@@ -1,4 +1,4 @@
-import { memoryPort } from "../../support/sqlite.ts";
+import { memoryDatabase } from "../../support/sqlite.ts";
 import { storeContract } from "../../support/store-contract.ts";
 
-storeContract("node:sqlite", async (work) => work(memoryPort()));
+storeContract("node:sqlite", async (work) => work(memoryDatabase()));

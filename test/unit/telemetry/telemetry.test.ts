@@ -1,14 +1,14 @@
 import { expect, test, vi } from "vitest";
 import { saveIntervalMs, Telemetry } from "../../../src/telemetry/telemetry.ts";
 import { loadState, shardCount } from "../../../src/telemetry/telemetry-rows.ts";
-import { memoryPort } from "../../support/sqlite.ts";
+import { memoryDatabase } from "../../support/sqlite.ts";
 import { delta, entryDelta, taskDelta } from "./deltas.ts";
 
 const everything = { series: true, places: true };
 
 /** A telemetry object over one database, whose memory can be lost. */
 class TestTelemetry {
-  readonly port = memoryPort();
+  readonly port = memoryDatabase();
   nowMs = 1_700_000_000_000;
   rowsWritten = 0;
   telemetry = this.#start();

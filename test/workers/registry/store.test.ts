@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { sqlPortOf } from "../../../workers/storage.ts";
+import { sqlDatabaseOf } from "../../../workers/storage.ts";
 import { storeContract } from "../../support/store-contract.ts";
 
 let made = 0;
@@ -10,6 +10,6 @@ storeContract("a Durable Object's storage", async (work) => {
   await runInDurableObject(env.REGISTRY.getByName(`store ${made}`), async (_object, { storage }) => {
     // The object has founded its mesh already; the contract starts from nothing.
     await storage.deleteAll();
-    work(sqlPortOf(storage));
+    work(sqlDatabaseOf(storage));
   });
 });
