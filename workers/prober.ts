@@ -5,10 +5,12 @@ import { connect } from "cloudflare:sockets";
 import { DurableObject } from "cloudflare:workers";
 import type { ProbeList, ProbeReport, ProbeTarget } from "../src/domain/model/probe-list.ts";
 import { type CheckDeps, type Connection, runCheck } from "../src/prober/check.ts";
-import { CheckSchedule, type StoredRegionHealth } from "../src/prober/check-schedule.ts";
+import { CheckSchedule } from "../src/prober/check-schedule.ts";
+import { ProberStore } from "../src/prober/prober-store.ts";
 import { sleep } from "../src/prober/sleep.ts";
 import type { Env } from "./env.ts";
 import { locationOptions } from "./object-location.ts";
+import { sqlDatabaseOf } from "./storage.ts";
 
 /** After a report that did not arrive, or a failed alarm, milliseconds. */
 const proberRetryMs = 2_000;
@@ -35,6 +37,7 @@ export function proberOf(env: Env, region: string) {
 /** Checks static servers from one region. */
 export class MeshProber extends DurableObject<Env> {
   readonly #schedule = new CheckSchedule();
+  readonly #store: ProberStore;
   #region: string;
   #listHash: string;
   #armedMs: number | null = null;
@@ -42,14 +45,11 @@ export class MeshProber extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    const { sql } = ctx.storage;
-    sql.exec("CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
-    sql.exec(
-      "CREATE TABLE IF NOT EXISTS counters (server_id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
-    );
-    this.#region = this.#fact("region") ?? "";
-    this.#listHash = this.#fact("listHash") ?? "";
-    this.#schedule.setTargets(JSON.parse(this.#fact("targets") ?? "[]"), this.#storedHealth(), Date.now());
+    this.#store = new ProberStore(sqlDatabaseOf(ctx.storage), Date.now());
+    const { hash, targets } = this.#store.list();
+    this.#region = this.#store.region();
+    this.#listHash = hash;
+    this.#schedule.setTargets(targets, this.#store.health(), Date.now());
     ctx.blockConcurrencyWhile(async () => {
       this.#armedMs = await ctx.storage.getAlarm();
       this.#arm();
@@ -60,7 +60,7 @@ export class MeshProber extends DurableObject<Env> {
   async wake(region: string): Promise<void> {
     if (this.#region !== region) {
       this.#region = region;
-      this.#setFact("region", region);
+      this.#store.setRegion(region);
     }
     await this.#report([]);
     this.#runDue();
@@ -89,7 +89,7 @@ export class MeshProber extends DurableObject<Env> {
   async #check(target: ProbeTarget): Promise<void> {
     const result = await runCheck(target, proberCheckDeps);
     const kept = this.#schedule.finish(target, result, Date.now());
-    if (kept !== null) this.#storeHealth(kept);
+    if (kept !== null) this.#store.saveHealth(kept);
     this.#runDue();
   }
 
@@ -111,18 +111,10 @@ export class MeshProber extends DurableObject<Env> {
     this.#arm();
   }
 
-  #setTargets({ hash, targets }: ProbeList): void {
-    this.#schedule.setTargets(targets, this.#storedHealth(), Date.now());
-    this.ctx.storage.transactionSync(() => {
-      this.#setFact("targets", JSON.stringify(targets));
-      this.#setFact("listHash", hash);
-      const present = new Set(targets.map(({ serverId }) => serverId));
-      for (const { serverId } of this.#storedHealth()) {
-        if (!present.has(serverId))
-          this.ctx.storage.sql.exec("DELETE FROM counters WHERE server_id = ?", serverId);
-      }
-    });
-    this.#listHash = hash;
+  #setTargets(list: ProbeList): void {
+    this.#schedule.setTargets(list.targets, this.#store.health(), Date.now());
+    this.#store.saveList(list);
+    this.#listHash = list.hash;
   }
 
   /** Sets the alarm unless it already comes by then; with nothing to check, takes it away. */
@@ -141,34 +133,6 @@ export class MeshProber extends DurableObject<Env> {
 
   #registry() {
     return this.env.REGISTRY.getByName("mesh", locationOptions(this.env));
-  }
-
-  #storedHealth(): readonly StoredRegionHealth[] {
-    return this.ctx.storage.sql
-      .exec("SELECT body FROM counters")
-      .toArray()
-      .map(({ body }) => JSON.parse(String(body)) as StoredRegionHealth);
-  }
-
-  #storeHealth(kept: StoredRegionHealth): void {
-    this.ctx.storage.sql.exec(
-      "INSERT INTO counters (server_id, body) VALUES (?, ?) ON CONFLICT (server_id) DO UPDATE SET body = excluded.body",
-      kept.serverId,
-      JSON.stringify(kept),
-    );
-  }
-
-  #fact(key: string): string | null {
-    const [row] = this.ctx.storage.sql.exec("SELECT value FROM facts WHERE key = ?", key).toArray();
-    return row === undefined ? null : String(row.value);
-  }
-
-  #setFact(key: string, value: string): void {
-    this.ctx.storage.sql.exec(
-      "INSERT INTO facts (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-      key,
-      value,
-    );
   }
 }
 

@@ -2,10 +2,11 @@
 
 import type { MeshEvent, NewEvent } from "../domain/model/event.ts";
 import type { World } from "../domain/model/world.ts";
+import { migrate } from "../storage/migrations.ts";
 import { removeRows, type SqlDatabase, upsert } from "../storage/sql-database.ts";
 import { type DeadlineName, dueDeadlines, nextDeadline, readDeadline, setDeadline } from "./deadlines.ts";
 import { appendEvents, readEvents } from "./event-ring.ts";
-import { migrate } from "./migrations.ts";
+import { registrySchema } from "./schema.ts";
 import { loadWorld, saveWorld } from "./world-rows.ts";
 
 /** Facts of the mesh as a whole. `listeningSinceMs`: silence before it is the registry's own, not a node's. */
@@ -29,9 +30,9 @@ export class RegistryStore {
     this.#database = database;
   }
 
-  /** Makes or upgrades the tables. Comes before everything else, once for each start. */
+  /** Creates or upgrades the tables. Must run first, once per start. */
   migrate(nowMs: number): void {
-    migrate(this.#database, nowMs);
+    migrate(this.#database, registrySchema, nowMs);
   }
 
   /** Runs `work` whole or not at all. */

@@ -1,21 +1,21 @@
-// What the registry asks of a database: two methods, which a Durable Object's storage and node:sqlite both have.
+// The SQL interface of all stores: a synchronous SQLite, as a Durable Object's storage and node:sqlite both offer it.
 
 export type SqlValue = string | number | null;
 export type SqlRow = Readonly<Record<string, SqlValue>>;
 
 /** A synchronous SQLite. Statements carry at most `maxBindings` bound values. */
 export interface SqlDatabase {
-  /** Runs one statement and returns its rows, all of them. */
+  /** Runs one statement and returns all of its rows. */
   exec(sql: string, ...bindings: readonly SqlValue[]): readonly SqlRow[];
-  /** Runs `work` as one transaction: when it throws nothing of it remains. Does not nest. */
+  /** Runs `work` as one transaction, which is rolled back if `work` throws. Transactions do not nest. */
   transactionSync<T>(work: () => T): T;
 }
 
-/** Bound values one statement may carry; a Durable Object's limit. */
+/** Bound values that one statement may carry: a Durable Object's limit. */
 const maxBindings = 100;
 
 /**
- * Writes rows with as few statements as the limit allows. The first column is the key: a row that exists is replaced.
+ * Inserts rows, or replaces those whose key exists, with as few statements as the limit allows.
  *
  * @param columns column names, the key first; every row has as many values
  */
@@ -27,11 +27,11 @@ export function upsert(
 ): void {
   const [key = "", ...others] = columns;
   const update = others.map((column) => `${column} = excluded.${column}`).join(", ");
-  for (const some of chunks(rows, Math.floor(maxBindings / columns.length))) {
-    const values = some.map(() => `(${columns.map(() => "?").join(", ")})`).join(", ");
+  for (const chunk of chunks(rows, Math.floor(maxBindings / columns.length))) {
+    const values = chunk.map(() => `(${columns.map(() => "?").join(", ")})`).join(", ");
     database.exec(
       `INSERT INTO ${table} (${columns.join(", ")}) VALUES ${values} ON CONFLICT (${key}) DO UPDATE SET ${update}`,
-      ...some.flat(),
+      ...chunk.flat(),
     );
   }
 }
@@ -43,8 +43,8 @@ export function removeRows(
   key: string,
   values: readonly SqlValue[],
 ): void {
-  for (const some of chunks(values, maxBindings)) {
-    database.exec(`DELETE FROM ${table} WHERE ${key} IN (${some.map(() => "?").join(", ")})`, ...some);
+  for (const chunk of chunks(values, maxBindings)) {
+    database.exec(`DELETE FROM ${table} WHERE ${key} IN (${chunk.map(() => "?").join(", ")})`, ...chunk);
   }
 }
 

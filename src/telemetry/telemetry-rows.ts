@@ -2,6 +2,8 @@
 // one saving writes no more rows than there are shards.
 
 import { fnv1a } from "../domain/model/fnv.ts";
+import type { Schema } from "../storage/migrations.ts";
+import type { SqlDatabase, SqlRow } from "../storage/sql-database.ts";
 import type { SparseArray } from "./sparse.ts";
 import { addTally, type SparseTally, toSparseTally } from "./tally.ts";
 import {
@@ -15,10 +17,19 @@ import {
 import type { Bin, TimeSeries } from "./time-series.ts";
 import type { TimeSeriesPair, Totals } from "./totals.ts";
 
-/** What is asked of a database; a Durable Object's storage and node:sqlite both have it. */
-export type TelemetrySql = {
-  exec(sql: string, ...bindings: readonly (string | number)[]): readonly Readonly<Record<string, unknown>>[];
-  transactionSync<T>(work: () => T): T;
+/** The tables of the telemetry object. Step 1 accepts tables that are older than the migration runner. */
+export const telemetrySchema: Schema = {
+  owner: "telemetry",
+  migrations: [
+    {
+      number: 1,
+      name: "shards of items, and a head with the numbers of the last deltas",
+      statements: [
+        "CREATE TABLE IF NOT EXISTS head (number INTEGER PRIMARY KEY, body TEXT NOT NULL)",
+        "CREATE TABLE IF NOT EXISTS shards (number INTEGER PRIMARY KEY, body TEXT NOT NULL)",
+      ],
+    },
+  ],
 };
 
 /** A row may have 2 MB; with the most that is kept, a shard has half of that. */
@@ -52,21 +63,19 @@ type StoredHead = {
 };
 
 /** Reads what was kept. What cannot be read is as if it had never been: figures are no reason not to start. */
-export function loadState(sql: TelemetrySql, nowMs: number): TelemetryState {
-  sql.exec("CREATE TABLE IF NOT EXISTS head (number INTEGER PRIMARY KEY, body TEXT NOT NULL)");
-  sql.exec("CREATE TABLE IF NOT EXISTS shards (number INTEGER PRIMARY KEY, body TEXT NOT NULL)");
-  const [row] = sql.exec("SELECT body FROM head");
+export function loadState(database: SqlDatabase, nowMs: number): TelemetryState {
+  const [row] = database.exec("SELECT body FROM head");
   if (row === undefined) return newTelemetryState(nowMs);
   try {
-    return readStored(JSON.parse(String(row.body)), sql.exec("SELECT body FROM shards"));
+    return readStored(JSON.parse(String(row.body)), database.exec("SELECT body FROM shards"));
   } catch (error) {
     console.error({ message: "telemetry: what was kept cannot be read", error: String(error) });
-    sql.exec("DELETE FROM shards");
+    database.exec("DELETE FROM shards");
     return newTelemetryState(nowMs);
   }
 }
 
-function readStored(head: StoredHead, shards: readonly Readonly<Record<string, unknown>>[]): TelemetryState {
+function readStored(head: StoredHead, shards: readonly SqlRow[]): TelemetryState {
   if (head.format !== storageFormat)
     throw new Error(`format ${head.format}, this release writes ${storageFormat}`);
   const state = newTelemetryState(head.sinceMs);
@@ -86,16 +95,20 @@ function readStored(head: StoredHead, shards: readonly Readonly<Record<string, u
  *
  * @returns rows written
  */
-export function saveState(sql: TelemetrySql, state: TelemetryState, forgotten: readonly string[]): number {
+export function saveState(
+  database: SqlDatabase,
+  state: TelemetryState,
+  forgotten: readonly string[],
+): number {
   const dirty = new Set([...state.changedKeys, ...forgotten].map(shardOf));
   const shards = Map.groupBy(state.items.values(), ({ key }) => shardOf(key));
   const head: StoredHead = { format: storageFormat, sinceMs: state.sinceMs, seqs: [...state.lastSeqs] };
-  sql.transactionSync(() => {
+  database.transactionSync(() => {
     for (const number of dirty) {
       const body = JSON.stringify((shards.get(number) ?? []).map(writeItem));
-      sql.exec("INSERT OR REPLACE INTO shards (number, body) VALUES (?, ?)", number, body);
+      database.exec("INSERT OR REPLACE INTO shards (number, body) VALUES (?, ?)", number, body);
     }
-    sql.exec("INSERT OR REPLACE INTO head (number, body) VALUES (1, ?)", JSON.stringify(head));
+    database.exec("INSERT OR REPLACE INTO head (number, body) VALUES (1, ?)", JSON.stringify(head));
   });
   state.changedKeys.clear();
   return dirty.size + 1;

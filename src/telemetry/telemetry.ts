@@ -1,10 +1,12 @@
 // Telemetry without a runtime: counts deltas in, saves now and then, answers with snapshots.
 
 import { type Result, toResult } from "../domain/model/error.ts";
+import { migrate } from "../storage/migrations.ts";
+import type { SqlDatabase } from "../storage/sql-database.ts";
 import { readDelta } from "./read-delta.ts";
 import { readSnapshot } from "./read-snapshot.ts";
 import type { Snapshot, SnapshotFilter } from "./snapshot.ts";
-import { loadState, saveState, type TelemetrySql } from "./telemetry-rows.ts";
+import { loadState, saveState, telemetrySchema } from "./telemetry-rows.ts";
 import { addDelta, removeExpired, type TelemetryState } from "./telemetry-state.ts";
 
 /**
@@ -19,16 +21,17 @@ export type TelemetryApi = {
 };
 
 export class Telemetry implements TelemetryApi {
-  readonly #sql: TelemetrySql;
+  readonly #database: SqlDatabase;
   readonly #clock: () => number;
   readonly #state: TelemetryState;
   /** When it was last saved, or read. */
   #savedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(sql: TelemetrySql, clock: () => number) {
-    this.#sql = sql;
+  constructor(database: SqlDatabase, clock: () => number) {
+    this.#database = database;
     this.#clock = clock;
-    this.#state = loadState(sql, clock());
+    migrate(database, telemetrySchema, clock());
+    this.#state = loadState(database, clock());
   }
 
   /** Counts a delta in; true when it was new. What is none is refused. Saves when that is due. */
@@ -53,7 +56,7 @@ export class Telemetry implements TelemetryApi {
   /** Saves what was counted, and forgets what is long gone. */
   save(): void {
     const nowMs = this.#clock();
-    saveState(this.#sql, this.#state, removeExpired(this.#state, nowMs));
+    saveState(this.#database, this.#state, removeExpired(this.#state, nowMs));
     this.#savedMs = nowMs;
   }
 }

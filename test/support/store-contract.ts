@@ -1,14 +1,20 @@
-// What every database under the registry's store must do; run on node:sqlite and on a Durable Object's storage.
+// The contract of every database under the stores; run on node:sqlite and on a Durable Object's storage.
 
 import { describe, expect, test } from "vitest";
 import type { NewEvent } from "../../src/domain/model/event.ts";
 import type { MeshNode } from "../../src/domain/model/node.ts";
+import type { ProbeTarget } from "../../src/domain/model/probe-list.ts";
+import { withCheckDefaults } from "../../src/domain/model/server.ts";
 import type { Task } from "../../src/domain/model/task.ts";
 import type { World } from "../../src/domain/model/world.ts";
+import type { StoredRegionHealth } from "../../src/prober/check-schedule.ts";
+import { ProberStore } from "../../src/prober/prober-store.ts";
 import { maxEventsKept } from "../../src/registry/event-ring.ts";
-import { migrate, migrations } from "../../src/registry/migrations.ts";
+import { registrySchema } from "../../src/registry/schema.ts";
 import { RegistryStore } from "../../src/registry/store.ts";
-import type { SqlDatabase } from "../../src/storage/sql-database.ts";
+import { migrate, type Schema } from "../../src/storage/migrations.ts";
+import type { SqlDatabase, SqlValue } from "../../src/storage/sql-database.ts";
+import { Telemetry } from "../../src/telemetry/telemetry.ts";
 
 const nowMs = 1_800_000_000_000;
 const nothing: World = { nodes: new Map(), services: new Map(), tasks: new Map(), servers: new Map() };
@@ -25,31 +31,21 @@ export function storeContract(
       work(store, database);
     });
 
-  describe(`the store on ${name}`, () => {
-    test("[M1] migrations are taken in order, each once, and leave the rows as they were", () =>
+  describe(`the stores on ${name}`, () => {
+    test("[M1] migration steps run in order, each once, and leave the rows as they were", () =>
       withStore((store, database) => {
         store.setMeta("meshName", "first");
-        const later = {
-          number: 99,
-          name: "later",
-          statements: ["CREATE TABLE later (key TEXT PRIMARY KEY)"],
-        };
-        migrate(database, nowMs, [...migrations, later]);
-        migrate(database, nowMs, [...migrations, later]);
-        expect(
-          database.exec("SELECT number FROM migrations ORDER BY number").map((row) => row.number),
-        ).toEqual([...migrations, later].map(({ number }) => number));
+        const schema = extended("CREATE TABLE later (key TEXT PRIMARY KEY)");
+        migrate(database, schema, nowMs);
+        migrate(database, schema, nowMs);
+        expect(stepsOf(database)).toEqual(schema.migrations.map(({ number }) => number));
         expect(store.meta("meshName")).toBe("first");
       }));
 
-    test("[M1] a migration that fails leaves nothing behind", () =>
+    test("[M1] a migration step that fails leaves nothing behind", () =>
       withStore((store, database) => {
-        const broken = {
-          number: 99,
-          name: "broken",
-          statements: ["CREATE TABLE half (key TEXT)", "CREATE nonsense"],
-        };
-        expect(() => migrate(database, nowMs, [...migrations, broken])).toThrow();
+        const schema = extended("CREATE TABLE half (key TEXT)", "CREATE nonsense");
+        expect(() => migrate(database, schema, nowMs)).toThrow();
         expect(database.exec("SELECT name FROM sqlite_master WHERE name = 'half'")).toEqual([]);
         store.migrate(nowMs);
       }));
@@ -58,6 +54,47 @@ export function storeContract(
       withStore((store, database) => {
         database.exec("INSERT INTO migrations (number, name, at_ms) VALUES (999, 'from later', 0)");
         expect(() => store.migrate(nowMs)).toThrow("at step 999");
+      }));
+
+    test("[M1] telemetry tables that are older than the migration runner keep their rows", () =>
+      withEmpty((database) => {
+        database.exec("CREATE TABLE IF NOT EXISTS head (number INTEGER PRIMARY KEY, body TEXT NOT NULL)");
+        database.exec("CREATE TABLE IF NOT EXISTS shards (number INTEGER PRIMARY KEY, body TEXT NOT NULL)");
+        const head = JSON.stringify({ format: 1, sinceMs: 7, seqs: [["isolate1", 3]] });
+        database.exec("INSERT INTO head (number, body) VALUES (1, ?)", head);
+        for (let starts = 0; starts < 2; starts += 1) {
+          expect(new Telemetry(database, () => nowMs).snapshot({}).sinceMs).toBe(7);
+        }
+        expect(stepsOf(database)).toEqual([1]);
+      }));
+
+    test("[M1] prober tables that are older than the migration runner keep their rows", () =>
+      withEmpty((database) => {
+        database.exec("CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
+        database.exec("CREATE TABLE counters (server_id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID");
+        database.exec("INSERT INTO facts (key, value) VALUES ('region', 'weur'), ('listHash', 'h')");
+        database.exec("INSERT INTO counters (server_id, body) VALUES ('s', ?)", JSON.stringify(health("s")));
+        for (let starts = 0; starts < 2; starts += 1) {
+          const store = new ProberStore(database, nowMs);
+          expect([store.region(), store.list(), store.health()]).toEqual([
+            "weur",
+            { hash: "h", targets: [] },
+            [health("s")],
+          ]);
+        }
+        expect(stepsOf(database)).toEqual([1]);
+      }));
+
+    test("[F29] a prober's list is read back as saved, and the health of a server goes with its target", () =>
+      withEmpty((database) => {
+        const store = new ProberStore(database, nowMs);
+        expect([store.region(), store.list(), store.health()]).toEqual(["", { hash: "", targets: [] }, []]);
+        for (const id of ["a", "b"]) store.saveHealth(health(id));
+        store.saveHealth({ ...health("b"), counter: 1 });
+        const list = { hash: "h", targets: [target("b")] };
+        store.saveList(list);
+        const restarted = new ProberStore(database, nowMs);
+        expect([restarted.list(), restarted.health()]).toEqual([list, [{ ...health("b"), counter: 1 }]]);
       }));
 
     test("[M2] a transaction that throws leaves nothing", () =>
@@ -144,6 +181,26 @@ export function storeContract(
         expect(store.credentialHash("n1")).toBeNull();
       }));
   });
+}
+
+/** The registry's schema with one more step. */
+function extended(...statements: readonly string[]): Schema {
+  const { owner, migrations } = registrySchema;
+  return { owner, migrations: [...migrations, { number: 99, name: "later", statements }] };
+}
+
+function stepsOf(database: SqlDatabase): readonly SqlValue[] {
+  const rows = database.exec("SELECT number FROM migrations ORDER BY number");
+  return rows.map(({ number }) => number ?? null);
+}
+
+function health(serverId: string): StoredRegionHealth {
+  return { serverId, epoch: 1, counter: 4, fails: 0, last: null };
+}
+
+function target(serverId: string): ProbeTarget {
+  const check = withCheckDefaults({}, { tls: false });
+  return { serverId, name: `web/${serverId}`, epoch: 1, host: "127.0.0.1", port: 80, check, counter: 4 };
 }
 
 function mapOf<T extends { readonly id: string }>(items: readonly T[]): ReadonlyMap<string, T> {

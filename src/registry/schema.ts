@@ -1,0 +1,41 @@
+// The registry's tables, as migration steps.
+//
+// Nodes, services, tasks and servers are loaded whole and decided on in memory, so a row is a key and a JSON body. The
+// other columns are for people who inspect the database. They have no index: each index costs one more written row.
+
+import type { Schema } from "../storage/migrations.ts";
+
+export const registrySchema: Schema = {
+  owner: "the registry",
+  migrations: [
+    {
+      number: 1,
+      name: "the world, its memory of the mesh, events, deadlines and credentials",
+      statements: [
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE nodes (id TEXT PRIMARY KEY, hostname TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE services (id TEXT PRIMARY KEY, name TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE tasks (id TEXT PRIMARY KEY, service_id TEXT NOT NULL, node_id TEXT, body TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE credentials (node_id TEXT PRIMARY KEY, hash TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE connections (node_id TEXT PRIMARY KEY, lost_at_ms INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE events (seq INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, body TEXT NOT NULL)",
+        "CREATE TABLE deadlines (name TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID",
+      ],
+    },
+    {
+      number: 2,
+      name: "static servers, and when each region's checks were last heard",
+      statements: [
+        "CREATE TABLE servers (id TEXT PRIMARY KEY, service_id TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE probe_regions (region TEXT PRIMARY KEY, heard_at_ms INTEGER NOT NULL) WITHOUT ROWID",
+      ],
+    },
+    {
+      number: 3,
+      name: "a node's admin state is called as those of tasks and servers are",
+      statements: [
+        "UPDATE nodes SET body = json_remove(json_set(body, '$.admin', json_extract(body, '$.balance')), '$.balance') WHERE json_extract(body, '$.balance') IS NOT NULL",
+      ],
+    },
+  ],
+};
