@@ -7,10 +7,9 @@ import { remoteTelemetry } from "../src/control/remote-telemetry.ts";
 import { readAccessSettings } from "../src/dashboard/access.ts";
 import { type DashboardApp, dashboardApp } from "../src/dashboard/app.ts";
 import assets from "../src/dashboard/built/assets.js";
-import type { MeshApi } from "../src/registry/api.ts";
 import { randomId } from "../src/registry/secrets.ts";
 import type { Env } from "./env.ts";
-import { locationOptions } from "./object-location.ts";
+import { registryOf, telemetryOf } from "./objects.ts";
 import { serveStats } from "./stats.ts";
 
 export { MeshProber } from "./prober.ts";
@@ -68,8 +67,7 @@ function appsOf(env: Env): ControlApps {
 
 function controlDeps(env: Env): ControlDeps {
   return {
-    // Its RPC types cannot say a document that may be anything; what crosses is plain data.
-    mesh: remoteMesh(() => registryOf(env) as unknown as MeshApi),
+    mesh: remoteMesh(() => registryOf(env)),
     telemetry: remoteTelemetry(() => telemetryOf(env)),
     operatorToken: env.OPERATOR_TOKEN ?? "",
     viewerToken: env.VIEWER_TOKEN ?? "",
@@ -85,13 +83,4 @@ function controlDeps(env: Env): ControlDeps {
         (registry) => registry.fetch(request),
       ),
   };
-}
-
-/** The one registry. */
-function registryOf(env: Env) {
-  return env.REGISTRY.getByName("mesh", locationOptions(env));
-}
-
-function telemetryOf(env: Env) {
-  return env.TELEMETRY.getByName("mesh", locationOptions(env));
 }

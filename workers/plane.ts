@@ -5,7 +5,7 @@ import { type LimitVariables, readLimits } from "../src/proxy/limits.ts";
 import { createPlane, type DataPlane, type Dial, type PlaneOptions } from "../src/proxy/plane.ts";
 import { dataPoints } from "../src/telemetry/data-points.ts";
 import type { Env } from "./env.ts";
-import { locationOptions } from "./object-location.ts";
+import { registryOf, telemetryOf } from "./objects.ts";
 
 /** What the data plane needs of its Worker's bindings; a Worker without control has no more. */
 export type PlaneEnv = Omit<Env, "CONTROL_HOST"> & LimitVariables;
@@ -15,8 +15,8 @@ let plane: DataPlane | undefined;
 /** This isolate's data plane. */
 export function planeOf(env: PlaneEnv): DataPlane {
   plane ??= createPlane({
-    ...registryOf(env),
-    ...telemetryOf(env),
+    ...registryCalls(env),
+    ...telemetryCalls(env),
     dial: env.MESH_MODE === "edge" ? dialUncached : (url, init) => fetch(url, init),
     ...readLimits(env),
     platformStatuses: env.MESH_MODE === "edge",
@@ -53,28 +53,25 @@ const dialUncached: Dial = (url, init) =>
  * Asks the registry object, by a new stub each time: one that has failed may stay broken. Says which router asks: a
  * task is stopped only once no live router routes by a table that still has it.
  */
-function registryOf(env: PlaneEnv): Pick<PlaneOptions, "source" | "suspect"> {
-  const options = locationOptions(env);
+function registryCalls(env: PlaneEnv): Pick<PlaneOptions, "source" | "suspect"> {
   const routerId = crypto.randomUUID();
   return {
     source: async (afterVersion) => {
-      const registry = env.REGISTRY.getByName("mesh", options);
-      const { version, text, cookieKey } = await registry.table(afterVersion, routerId);
+      const { version, text, cookieKey } = await registryOf(env).table(afterVersion, routerId);
       return cookieKey === undefined ? { version, text } : { version, text, cookieKey };
     },
-    suspect: async (taskIds) => env.REGISTRY.getByName("mesh", options).suspect(routerId, taskIds),
+    suspect: async (taskIds) => registryOf(env).suspect(routerId, taskIds),
   };
 }
 
 /** Sends what was counted to the telemetry object, and to Analytics Engine where that is bound. */
-function telemetryOf(env: PlaneEnv): Pick<PlaneOptions, "flush"> {
+function telemetryCalls(env: PlaneEnv): Pick<PlaneOptions, "flush"> {
   // Without the binding (a configuration of an earlier release) nothing is counted, and traffic goes on.
   if (env.TELEMETRY === undefined) return {};
-  const { TELEMETRY, ANALYTICS } = env;
-  const options = locationOptions(env);
+  const { ANALYTICS } = env;
   return {
     flush: async (delta) => {
-      const counted = await TELEMETRY.getByName("mesh", options).count(delta);
+      const counted = await telemetryOf(env).count(delta);
       if (!counted.ok) console.error({ message: "telemetry was refused", why: counted.problem.message });
       else if (counted.value) for (const point of dataPoints(delta)) ANALYTICS?.writeDataPoint(point);
     },

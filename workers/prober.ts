@@ -9,30 +9,13 @@ import { CheckSchedule } from "../src/prober/check-schedule.ts";
 import { ProberStore } from "../src/prober/prober-store.ts";
 import { sleep } from "../src/prober/sleep.ts";
 import type { Env } from "./env.ts";
-import { locationOptions } from "./object-location.ts";
+import { registryOf } from "./objects.ts";
 import { sqlDatabaseOf } from "./storage.ts";
 
 /** After a report that did not arrive, or a failed alarm, milliseconds. */
 const proberRetryMs = 2_000;
 /** Shortest way to the next alarm, milliseconds: each is a row written, and what is due in between comes with it. */
 const minAlarmMs = 50;
-
-/** The one region where none is configured: near the registry's first caller, as the platform places objects. */
-const autoRegion = "auto";
-
-/** Names of the regions to check from. Those of PROBE_REGIONS are location hints. */
-export function regionsOf({ PROBE_REGIONS = "" }: Pick<Env, "PROBE_REGIONS">): readonly string[] {
-  const named = PROBE_REGIONS.split(",")
-    .map((region) => region.trim())
-    .filter((region) => region !== "");
-  return named.length === 0 ? [autoRegion] : [...new Set(named)];
-}
-
-/** The prober of a region; undefined where the Worker has none bound. */
-export function proberOf(env: Env, region: string) {
-  const options = region === autoRegion ? {} : { locationHint: region as DurableObjectLocationHint };
-  return env.PROBER?.getByName(region, options);
-}
 
 /** Checks static servers from one region. */
 export class MeshProber extends DurableObject<Env> {
@@ -96,7 +79,7 @@ export class MeshProber extends DurableObject<Env> {
   async #report(reports: readonly ProbeReport[]): Promise<void> {
     this.#isReporting = true;
     try {
-      const list = await this.#registry().reportProbes(this.#region, this.#listHash, reports);
+      const list = await registryOf(this.env).reportProbes(this.#region, this.#listHash, reports);
       if (list !== null) this.#setTargets(list);
     } catch (error) {
       console.error({
@@ -129,10 +112,6 @@ export class MeshProber extends DurableObject<Env> {
     if (this.#armedMs !== null && this.#armedMs <= atMs) return;
     this.#armedMs = atMs;
     void this.ctx.storage.setAlarm(atMs);
-  }
-
-  #registry() {
-    return this.env.REGISTRY.getByName("mesh", locationOptions(this.env));
   }
 }
 

@@ -28,7 +28,7 @@ import { RegistryStore } from "../src/registry/store.ts";
 import type { TaskFilter } from "../src/registry/task-filter.ts";
 import { type AgentAttachment, AgentSockets } from "./agent-sockets.ts";
 import type { Env } from "./env.ts";
-import { proberOf, regionsOf } from "./prober.ts";
+import { proberOf, regionsOf } from "./objects.ts";
 import { sqlDatabaseOf } from "./storage.ts";
 import { WatchSockets } from "./watch-sockets.ts";
 

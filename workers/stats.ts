@@ -3,13 +3,12 @@
 import { remoteMesh } from "../src/control/remote-mesh.ts";
 import { remoteTelemetry } from "../src/control/remote-telemetry.ts";
 import type { EntryPoint } from "../src/proxy/entry-point.ts";
-import type { MeshApi } from "../src/registry/api.ts";
 import { type StatsApp, statsApp } from "../src/stats/app.ts";
 import { withoutToken } from "../src/stats/authorization.ts";
 import { readStatsTraffic } from "../src/stats/traffic.ts";
 import { defaultStatsUri, isStatsUrl } from "../src/stats/uri.ts";
 import { serve } from "./entry.ts";
-import { locationOptions } from "./object-location.ts";
+import { registryOf, telemetryOf } from "./objects.ts";
 import type { PlaneEnv } from "./plane.ts";
 
 /**
@@ -50,11 +49,9 @@ function statsOf(env: PlaneEnv, sharesOrigin: boolean): StatsApp {
 }
 
 function makeApps(env: PlaneEnv): StatsApps {
-  const options = locationOptions(env);
-  const telemetry = remoteTelemetry(() => env.TELEMETRY.getByName("mesh", options));
+  const telemetry = remoteTelemetry(() => telemetryOf(env));
   const deps = {
-    // Its RPC types cannot say a document that may be anything; what crosses is plain data.
-    mesh: remoteMesh(() => env.REGISTRY.getByName("mesh", options) as unknown as MeshApi),
+    mesh: remoteMesh(() => registryOf(env)),
     traffic: () => readStatsTraffic(telemetry),
     operatorToken: env.OPERATOR_TOKEN ?? "",
     viewerToken: env.VIEWER_TOKEN,

@@ -63,6 +63,7 @@ export function remoteMesh(connect: () => MeshApi): MeshApi {
     redeem: (...given) => call((mesh) => mesh.redeem(...given)),
     events: (...given) => call((mesh) => mesh.events(...given)),
     table: (...given) => call((mesh) => mesh.table(...given)),
+    reportProbes: (...given) => call((mesh) => mesh.reportProbes(...given)),
     suspect: (...given) => call((mesh) => mesh.suspect(...given)),
   };
 }

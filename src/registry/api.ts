@@ -4,6 +4,7 @@
 import type { Result } from "../domain/model/error.ts";
 import type { MeshEvent } from "../domain/model/event.ts";
 import type { Availability, MeshNode } from "../domain/model/node.ts";
+import type { ProbeList, ProbeReport } from "../domain/model/probe-list.ts";
 import type { AdminState, ServerSpec, StaticServer } from "../domain/model/server.ts";
 import type { Service, ServiceSpec } from "../domain/model/service.ts";
 import type { Task } from "../domain/model/task.ts";
@@ -120,6 +121,12 @@ export interface MeshApi {
    * is: a task that left the table is stopped once all routers ask for what comes after a table without it.
    */
   table(afterVersion: number, routerId?: string): MaybePromise<TableResponse>;
+  /** Takes a region's check results. Answers with its list of servers if `listHash` is of another one. */
+  reportProbes(
+    region: string,
+    listHash: string,
+    reports: readonly ProbeReport[],
+  ): MaybePromise<ProbeList | null>;
   /** A router says that these tasks do not answer. Where others agree, or there is none, their agents probe them now. */
   suspect(routerId: string, taskIds: readonly string[]): MaybePromise<null>;
 }
