@@ -57,7 +57,7 @@ function registryCalls(env: PlaneEnv): Pick<PlaneOptions, "source" | "suspect"> 
   const routerId = crypto.randomUUID();
   return {
     source: async (afterVersion) => {
-      const { version, text, cookieKey } = await registryOf(env).table(afterVersion, routerId);
+      const { version, text, cookieKey } = await registryOf(env).pollTable(routerId, afterVersion);
       return cookieKey === undefined ? { version, text } : { version, text, cookieKey };
     },
     suspect: async (taskIds) => registryOf(env).suspect(routerId, taskIds),

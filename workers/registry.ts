@@ -1,31 +1,19 @@
 // The Durable Object around the registry: it gives it storage, a clock, sockets and a wake-up, and decides nothing.
 
 import { DurableObject } from "cloudflare:workers";
-import type { Result } from "../src/domain/model/error.ts";
-import type { MeshEvent } from "../src/domain/model/event.ts";
-import type { MeshNode } from "../src/domain/model/node.ts";
-import type { ProbeList, ProbeReport } from "../src/domain/model/probe-list.ts";
-import type { AdminState, ServerSpec } from "../src/domain/model/server.ts";
-import type { Service } from "../src/domain/model/service.ts";
-import type { Task } from "../src/domain/model/task.ts";
 import { type AgentMessage, protocolVersion } from "../src/protocol/agent.ts";
 import { readAgentMessage } from "../src/registry/agent-message.ts";
-import type {
-  AdminTarget,
-  MeshApi,
-  MeshInfo,
-  NodeChange,
-  NodeJoinInput,
-  ServerInput,
-  ServerView,
-  ServiceSpecInput,
-  ServiceView,
-  TableResponse,
+import {
+  type OperationArgs,
+  type OperationName,
+  type OperationResult,
+  operationNames,
+  operations,
+  type RegistryOperations,
 } from "../src/registry/api.ts";
 import { Registry } from "../src/registry/registry.ts";
 import { randomBase36, randomId } from "../src/registry/secrets.ts";
 import { RegistryStore } from "../src/registry/store.ts";
-import type { TaskFilter } from "../src/registry/task-filter.ts";
 import { type AgentAttachment, AgentSockets } from "./agent-sockets.ts";
 import type { Env } from "./env.ts";
 import { proberOf, regionsOf } from "./objects.ts";
@@ -35,8 +23,14 @@ import { WatchSockets } from "./watch-sockets.ts";
 /** After a failed alarm, milliseconds: the platform's own retries end after six, and then nobody would look again. */
 const alarmRetryMs = 5_000;
 
+/** The base class as the compiler sees it: the static block below gives the prototype one method for each operation. */
+const OperationsObject = DurableObject<Env> as abstract new (
+  ctx: DurableObjectState,
+  env: Env,
+) => DurableObject<Env> & RegistryOperations;
+
 /** The mesh's memory, one object per mesh. */
-export class MeshRegistry extends DurableObject<Env> implements MeshApi {
+export class MeshRegistry extends OperationsObject {
   readonly #registry: Registry;
   readonly #agents: AgentSockets;
   readonly #watchers: WatchSockets;
@@ -62,111 +56,17 @@ export class MeshRegistry extends DurableObject<Env> implements MeshApi {
     });
   }
 
-  info(): MeshInfo {
-    return this.#registry.info();
-  }
+  static {
+    for (const name of operationNames) installOperation(name);
 
-  nodes(): readonly MeshNode[] {
-    return this.#registry.nodes();
-  }
-
-  node(ref: string): Result<MeshNode> {
-    return this.#registry.node(ref);
-  }
-
-  updateNode(ref: string, version: number, change: NodeChange, actor: string): Result<MeshNode> {
-    return this.#do(() => this.#registry.updateNode(ref, version, change, actor));
-  }
-
-  removeNode(ref: string, force: boolean, actor: string): Result<null> {
-    return this.#do(() => this.#registry.removeNode(ref, force, actor));
-  }
-
-  services(): readonly ServiceView[] {
-    return this.#registry.services();
-  }
-
-  service(ref: string): Result<ServiceView> {
-    return this.#registry.service(ref);
-  }
-
-  createService(input: ServiceSpecInput, actor: string): Result<Service> {
-    return this.#do(() => this.#registry.createService(input, actor));
-  }
-
-  updateService(
-    ref: string,
-    version: number,
-    input: ServiceSpecInput | "rollback",
-    actor: string,
-  ): Result<Service> {
-    return this.#do(() => this.#registry.updateService(ref, version, input, actor));
-  }
-
-  removeService(ref: string, actor: string): Result<null> {
-    return this.#do(() => this.#registry.removeService(ref, actor));
-  }
-
-  servers(serviceRef: string | null): Result<readonly ServerView[]> {
-    return this.#registry.servers(serviceRef);
-  }
-
-  addServer(serviceRef: string, input: ServerInput, actor: string): Result<ServerView> {
-    return this.#do(() => this.#registry.addServer(serviceRef, input, actor));
-  }
-
-  updateServer(ref: string, version: number | null, spec: ServerSpec, actor: string): Result<ServerView> {
-    return this.#do(() => this.#registry.updateServer(ref, version, spec, actor));
-  }
-
-  removeServer(ref: string, actor: string): Result<null> {
-    return this.#do(() => this.#registry.removeServer(ref, actor));
-  }
-
-  setAdmin(target: AdminTarget, state: AdminState, actor: string): Result<null> {
-    return this.#do(() => this.#registry.setAdmin(target, state, actor));
-  }
-
-  /** Only for the probers, which are bound to this object by the same Worker. */
-  reportProbes(region: string, listHash: string, reports: readonly ProbeReport[]): ProbeList | null {
-    return this.#do(() => this.#registry.reportProbes(region, listHash, reports));
-  }
-
-  tasks(filter: TaskFilter): Result<readonly Task[]> {
-    return this.#registry.tasks(filter);
-  }
-
-  task(ref: string): Result<Task> {
-    return this.#registry.task(ref);
-  }
-
-  joinTokens(): { readonly worker: string; readonly manager: string } {
-    return this.#registry.joinTokens();
-  }
-
-  rotateJoinTokens(which: { readonly worker: boolean; readonly manager: boolean }, actor: string): null {
-    return this.#do(() => this.#registry.rotateJoinTokens(which, actor));
-  }
-
-  join(input: NodeJoinInput): Result<{ readonly nodeId: string; readonly credential: string }> {
-    return this.#do(() => this.#registry.join(input));
-  }
-
-  redeem(id: string, untilMs: number): boolean {
-    return this.#registry.redeem(id, untilMs);
-  }
-
-  events(sinceSeq: number, limit: number): readonly MeshEvent[] {
-    return this.#registry.events(sinceSeq, limit);
-  }
-
-  table(afterVersion: number, routerId?: string): TableResponse {
-    if (routerId === undefined) return this.#registry.table(afterVersion);
-    return this.#do(() => this.#registry.table(afterVersion, routerId));
-  }
-
-  suspect(routerId: string, taskIds: readonly string[]): null {
-    return this.#do(() => this.#registry.suspect(routerId, taskIds));
+    function installOperation<Name extends OperationName>(name: Name): void {
+      const isRead = operations[name].kind === "read";
+      const method = function (this: MeshRegistry, ...args: OperationArgs<Name>): OperationResult<Name> {
+        const registry: RegistryOperations = this.#registry;
+        return isRead ? registry[name](...args) : this.#do(() => registry[name](...args));
+      };
+      Object.defineProperty(MeshRegistry.prototype, name, { value: method });
+    }
   }
 
   /** The two upgrades: an agent's socket, whose credential is checked here, and a watcher's, whose token was checked. */

@@ -1,7 +1,7 @@
 // The registry at the other end of RPC: each call on a new stub, once more when the object was reset under it.
 
 import { MeshError } from "../domain/model/error.ts";
-import type { MeshApi } from "../registry/api.ts";
+import { type MeshApi, type OperationArgs, type OperationName, operationNames } from "../registry/api.ts";
 
 /** What the platform says of an RPC that failed on its way, or because its object was reset, not in the method called. */
 type RemoteFailure = {
@@ -36,36 +36,13 @@ export async function callRemote<Stub, T>(
   }
 }
 
-/** The registry's use-cases, each a call as above. */
+/** A client of the registry whose operations are each a `callRemote`. */
 export function remoteMesh(connect: () => MeshApi): MeshApi {
-  const call = <T>(work: (mesh: MeshApi) => T | Promise<T>) => callRemote(connect, work);
-  return {
-    info: () => call((mesh) => mesh.info()),
-    nodes: () => call((mesh) => mesh.nodes()),
-    node: (ref) => call((mesh) => mesh.node(ref)),
-    updateNode: (...given) => call((mesh) => mesh.updateNode(...given)),
-    removeNode: (...given) => call((mesh) => mesh.removeNode(...given)),
-    services: () => call((mesh) => mesh.services()),
-    service: (ref) => call((mesh) => mesh.service(ref)),
-    createService: (...given) => call((mesh) => mesh.createService(...given)),
-    updateService: (...given) => call((mesh) => mesh.updateService(...given)),
-    removeService: (...given) => call((mesh) => mesh.removeService(...given)),
-    servers: (serviceRef) => call((mesh) => mesh.servers(serviceRef)),
-    addServer: (...given) => call((mesh) => mesh.addServer(...given)),
-    updateServer: (...given) => call((mesh) => mesh.updateServer(...given)),
-    removeServer: (...given) => call((mesh) => mesh.removeServer(...given)),
-    setAdmin: (...given) => call((mesh) => mesh.setAdmin(...given)),
-    tasks: (filter) => call((mesh) => mesh.tasks(filter)),
-    task: (id) => call((mesh) => mesh.task(id)),
-    joinTokens: () => call((mesh) => mesh.joinTokens()),
-    rotateJoinTokens: (...given) => call((mesh) => mesh.rotateJoinTokens(...given)),
-    join: (input) => call((mesh) => mesh.join(input)),
-    redeem: (...given) => call((mesh) => mesh.redeem(...given)),
-    events: (...given) => call((mesh) => mesh.events(...given)),
-    table: (...given) => call((mesh) => mesh.table(...given)),
-    reportProbes: (...given) => call((mesh) => mesh.reportProbes(...given)),
-    suspect: (...given) => call((mesh) => mesh.suspect(...given)),
-  };
+  return Object.fromEntries(operationNames.map((name) => [name, remoteCall(connect, name)])) as MeshApi;
+}
+
+function remoteCall<Name extends OperationName>(connect: () => MeshApi, name: Name) {
+  return (...args: OperationArgs<Name>) => callRemote(connect, (mesh) => mesh[name](...args));
 }
 
 function isRetryable(error: unknown): boolean {

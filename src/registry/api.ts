@@ -1,5 +1,4 @@
-// What the registry offers its callers: the control API, the data plane and the Durable Object's shell.
-// Everything is plain data, so that it crosses RPC; failures are answers, never exceptions.
+// The registry's operations and the plain data that crosses RPC with them.
 
 import type { Result } from "../domain/model/error.ts";
 import type { MeshEvent } from "../domain/model/event.ts";
@@ -9,12 +8,10 @@ import type { AdminState, ServerSpec, StaticServer } from "../domain/model/serve
 import type { Service, ServiceSpec } from "../domain/model/service.ts";
 import type { Task } from "../domain/model/task.ts";
 
-export type TableResponse = {
-  readonly version: number;
-  readonly text: string | null;
-  /** Only for a router, beside the text: the key sticky cookies are signed with. People may see the table, not this. */
-  readonly cookieKey?: string;
-};
+export type TableResponse = { readonly version: number; readonly text: string | null };
+
+/** With a newer table, a router gets the key that signs sticky cookies. People may see the table, but not the key. */
+export type RouterTableResponse = TableResponse & { readonly cookieKey?: string };
 
 /** The mesh at a glance. */
 export type MeshInfo = {
@@ -56,77 +53,100 @@ export type ServerInput = { readonly spec: ServerSpec; readonly admin: AdminStat
 /** What an admin state is set of; a ref as for the others, of a server also `SERVICE/SERVER`. */
 export type AdminTarget = { readonly kind: "server" | "task" | "node"; readonly ref: string };
 
-/** `T` now where the registry is at hand, a promise of it over RPC. */
-type MaybePromise<T> = T | Promise<T>;
+/** Refs of services and nodes. Refs of one kind are alternatives; both kinds must match. Absent: any. */
+export type TaskFilter = { readonly services?: readonly string[]; readonly nodes?: readonly string[] };
+
+export type JoinTokens = { readonly worker: string; readonly manager: string };
+
+type AnyCall = (...args: never[]) => unknown;
+
+/** One operation: whether it changes anything, and how it is called. `call` exists for the compiler only. */
+type Operation<Call extends AnyCall> = { readonly kind: "read" | "change"; readonly call?: Call };
+
+const read = <Call extends AnyCall>(): Operation<Call> => ({ kind: "read" });
+const change = <Call extends AnyCall>(): Operation<Call> => ({ kind: "change" });
 
 /**
- * The registry's use-cases. A `ref` is a full id, an exact name, or a unique id prefix, as the Docker CLI gives it.
- * `actor` says who asks, for the events: `operator`, `viewer`.
+ * All operations of the registry. The RPC methods of its Durable Object and the remote client are derived from this
+ * table; an operation is declared here and implemented in registry.ts, and nowhere else.
+ *
+ * A `ref` is a full id, an exact name, or a unique id prefix, as the Docker CLI accepts it. `actor` is who makes a
+ * change, for the events: `operator`, `viewer`.
+ *
+ * @see docs/decisions/0054-one-table-of-operations.md
  */
-export interface MeshApi {
-  info(): MaybePromise<MeshInfo>;
+export const operations = {
+  info: read<() => MeshInfo>(),
 
-  nodes(): MaybePromise<readonly MeshNode[]>;
-  node(ref: string): MaybePromise<Result<MeshNode>>;
-  updateNode(ref: string, version: number, change: NodeChange, actor: string): MaybePromise<Result<MeshNode>>;
-  removeNode(ref: string, force: boolean, actor: string): MaybePromise<Result<null>>;
+  nodes: read<() => readonly MeshNode[]>(),
+  node: read<(ref: string) => Result<MeshNode>>(),
+  updateNode: change<(ref: string, version: number, change: NodeChange, actor: string) => Result<MeshNode>>(),
+  removeNode: change<(ref: string, force: boolean, actor: string) => Result<null>>(),
 
-  services(): MaybePromise<readonly ServiceView[]>;
-  service(ref: string): MaybePromise<Result<ServiceView>>;
-  createService(input: ServiceSpecInput, actor: string): MaybePromise<Result<Service>>;
-  /** `rollback`: the previous spec takes the place of the present one and `input` is not read. */
-  updateService(
-    ref: string,
-    version: number,
-    input: ServiceSpecInput | "rollback",
-    actor: string,
-  ): MaybePromise<Result<Service>>;
-  removeService(ref: string, actor: string): MaybePromise<Result<null>>;
+  services: read<() => readonly ServiceView[]>(),
+  service: read<(ref: string) => Result<ServiceView>>(),
+  createService: change<(input: ServiceSpecInput, actor: string) => Result<Service>>(),
+  /** `rollback` replaces the spec by the previous one. */
+  updateService:
+    change<
+      (ref: string, version: number, input: ServiceSpecInput | "rollback", actor: string) => Result<Service>
+    >(),
+  removeService: change<(ref: string, actor: string) => Result<null>>(),
 
-  /** Static servers by service and name; null: of all services. */
-  servers(serviceRef: string | null): MaybePromise<Result<readonly ServerView[]>>;
-  addServer(serviceRef: string, input: ServerInput, actor: string): MaybePromise<Result<ServerView>>;
-  /** @param version null: whichever there is */
-  updateServer(
-    ref: string,
-    version: number | null,
-    spec: ServerSpec,
-    actor: string,
-  ): MaybePromise<Result<ServerView>>;
-  removeServer(ref: string, actor: string): MaybePromise<Result<null>>;
-  setAdmin(target: AdminTarget, state: AdminState, actor: string): MaybePromise<Result<null>>;
+  /** Static servers, ascending by service and name; `serviceRef` null: of all services. */
+  servers: read<(serviceRef: string | null) => Result<readonly ServerView[]>>(),
+  addServer: change<(serviceRef: string, input: ServerInput, actor: string) => Result<ServerView>>(),
+  /** `version` null: whatever the present one is. */
+  updateServer:
+    change<(ref: string, version: number | null, spec: ServerSpec, actor: string) => Result<ServerView>>(),
+  removeServer: change<(ref: string, actor: string) => Result<null>>(),
+  setAdmin: change<(target: AdminTarget, state: AdminState, actor: string) => Result<null>>(),
 
-  /** Tasks of the services and nodes named (refs; absent: of all), history included, oldest first. */
-  tasks(filter: {
-    readonly services?: readonly string[];
-    readonly nodes?: readonly string[];
-  }): MaybePromise<Result<readonly Task[]>>;
-  task(id: string): MaybePromise<Result<Task>>;
+  /** Tasks that match the filter, history included, oldest first. */
+  tasks: read<(filter: TaskFilter) => Result<readonly Task[]>>(),
+  task: read<(ref: string) => Result<Task>>(),
 
-  joinTokens(): MaybePromise<{ readonly worker: string; readonly manager: string }>;
-  rotateJoinTokens(
-    which: { readonly worker: boolean; readonly manager: boolean },
-    actor: string,
-  ): MaybePromise<null>;
-  join(input: NodeJoinInput): MaybePromise<Result<{ readonly nodeId: string; readonly credential: string }>>;
+  joinTokens: read<() => JoinTokens>(),
+  rotateJoinTokens:
+    change<(which: { readonly worker: boolean; readonly manager: boolean }, actor: string) => null>(),
+  join: change<(input: NodeJoinInput) => Result<{ readonly nodeId: string; readonly credential: string }>>(),
 
-  /** True the first time it is asked for this id, so that what can be used once is; kept until `untilMs`. */
-  redeem(id: string, untilMs: number): MaybePromise<boolean>;
+  /** Redeems a one-time id: true the first time, false after that. Ids are remembered until `untilMs`. */
+  redeem: change<(id: string, untilMs: number) => boolean>(),
 
   /** Events after `sinceSeq`, oldest first, at most `limit`. */
-  events(sinceSeq: number, limit: number): MaybePromise<readonly MeshEvent[]>;
+  events: read<(sinceSeq: number, limit: number) => readonly MeshEvent[]>(),
 
+  /** The printed routing table if it is newer than `afterVersion`; else `text` is null. */
+  table: read<(afterVersion: number) => TableResponse>(),
   /**
-   * The printed routing table when it is newer than `afterVersion`; `text` is null when it is not. A router says who it
-   * is: a task that left the table is stopped once all routers ask for what comes after a table without it.
+   * A router's poll for a table newer than the one it routes by. The registry remembers the router: a task that left
+   * the table is stopped once all live routers poll with a version without it.
    */
-  table(afterVersion: number, routerId?: string): MaybePromise<TableResponse>;
-  /** Takes a region's check results. Answers with its list of servers if `listHash` is of another one. */
-  reportProbes(
-    region: string,
-    listHash: string,
-    reports: readonly ProbeReport[],
-  ): MaybePromise<ProbeList | null>;
-  /** A router says that these tasks do not answer. Where others agree, or there is none, their agents probe them now. */
-  suspect(routerId: string, taskIds: readonly string[]): MaybePromise<null>;
-}
+  pollTable: change<(routerId: string, afterVersion: number) => RouterTableResponse>(),
+  /** A router reports tasks that do not answer. If other routers agree, or there is no other, their agents probe them. */
+  suspect: change<(routerId: string, taskIds: readonly string[]) => null>(),
+
+  /** A prober reports check results. Answers with its region's list if `listHash` is of another one, else null. */
+  reportProbes:
+    change<(region: string, listHash: string, reports: readonly ProbeReport[]) => ProbeList | null>(),
+};
+
+export type OperationName = keyof typeof operations;
+type CallOf<Name extends OperationName> = NonNullable<(typeof operations)[Name]["call"]>;
+export type OperationArgs<Name extends OperationName> = Parameters<CallOf<Name>>;
+export type OperationResult<Name extends OperationName> = ReturnType<CallOf<Name>>;
+
+/** The operations as the registry implements them. */
+export type RegistryOperations = {
+  readonly [Name in OperationName]: (...args: OperationArgs<Name>) => OperationResult<Name>;
+};
+
+/** The operations as callers see them: over RPC a result is a promise. Failures are Results, never exceptions. */
+export type MeshApi = {
+  readonly [Name in OperationName]: (
+    ...args: OperationArgs<Name>
+  ) => OperationResult<Name> | Promise<OperationResult<Name>>;
+};
+
+export const operationNames = Object.keys(operations) as readonly OperationName[];

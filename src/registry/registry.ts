@@ -16,10 +16,11 @@ import { closeCodes, type TaskReport } from "../protocol/agent.ts";
 import { setAdmin } from "./admin.ts";
 import type {
   AdminTarget,
-  MeshApi,
   MeshInfo,
   NodeChange,
   NodeJoinInput,
+  RegistryOperations,
+  RouterTableResponse,
   ServerInput,
   ServerView,
   ServiceSpecInput,
@@ -81,7 +82,7 @@ const noEffects: PendingEffects = {
   wakes: [],
 };
 
-export class Registry implements MeshApi {
+export class Registry implements RegistryOperations {
   readonly #store: RegistryStore;
   readonly #deps: RegistryDeps;
   #cache: World | null = null;
@@ -252,20 +253,20 @@ export class Registry implements MeshApi {
     return this.#store.events(sinceSeq, limit);
   }
 
-  /** The printed table where it is newer than `afterVersion`, and for a router the key of sticky cookies beside it. */
-  table(afterVersion: number, routerId?: string): TableResponse {
+  table(afterVersion: number): TableResponse {
     const version = tableVersion(this.#store);
-    if (routerId !== undefined) {
-      // Without a table it routes nothing until it has this one.
-      this.#routers.recordPoll(routerId, afterVersion > 0 ? afterVersion : version, this.#deps.clock());
-      if (hasDepartures(this.#world())) this.#change(() => {});
-    }
     if (version <= afterVersion) return { version, text: null };
     if (this.#printed?.version !== version) {
       this.#printed = { version, text: tableText(this.#world(), version) };
     }
-    const cookieKey = routerId === undefined ? null : this.#store.meta("cookieKey");
-    return cookieKey === null ? this.#printed : { ...this.#printed, cookieKey };
+    return this.#printed;
+  }
+
+  pollTable(routerId: string, afterVersion: number): RouterTableResponse {
+    this.#recordRouterPoll(routerId, afterVersion);
+    const response = this.table(afterVersion);
+    const cookieKey = this.#store.meta("cookieKey");
+    return response.text === null || cookieKey === null ? response : { ...response, cookieKey };
   }
 
   suspect(routerId: string, taskIds: readonly string[]): null {
@@ -344,8 +345,26 @@ export class Registry implements MeshApi {
   runDueDeadlines(): void {
     const due = this.#store.dueDeadlines(this.#deps.clock());
     if (due.includes("probers")) this.#wake(this.#change((draft) => sweepRegions(draft)));
-    if (due.includes("reconcile")) this.#change(() => {}, "decide");
-    else if (due.includes("release")) this.#change(() => {});
+    if (due.includes("reconcile")) this.#settle();
+    else if (due.includes("release")) this.#releaseDepartures();
+  }
+
+  /** Records which table a router routes by, and releases the tasks that waited for it. */
+  #recordRouterPoll(routerId: string, version: number): void {
+    // A router without a table routes no requests until it has the present one.
+    const routesByVersion = version > 0 ? version : tableVersion(this.#store);
+    this.#routers.recordPoll(routerId, routesByVersion, this.#deps.clock());
+    if (hasDepartures(this.#world())) this.#releaseDepartures();
+  }
+
+  /** Reconciles an unchanged world, because time has passed: a restart backoff is over, for example. */
+  #settle(): void {
+    this.#change(() => {}, "decide");
+  }
+
+  /** Releases the departing tasks that may stop by now. Every transaction does; this one does nothing else. */
+  #releaseDepartures(): void {
+    this.#change(() => {});
   }
 
   #wake(wakes: readonly string[]): void {

@@ -3,13 +3,13 @@ import { TestMesh } from "./harness.ts";
 
 test("[W21] a router is given the key of sticky cookies, who looks at the table is not, and it outlives restarts", () => {
   const mesh = new TestMesh();
-  const given = mesh.registry.table(-1, "router1").cookieKey;
+  const given = mesh.registry.pollTable("router1", -1).cookieKey;
   expect(given).toMatch(/^[0-9a-z]{50}$/);
   expect(mesh.registry.table(-1)).not.toHaveProperty("cookieKey");
   expect(mesh.registry.table(-1).text).not.toContain(given);
   mesh.restart();
-  expect(mesh.registry.table(-1, "router2").cookieKey).toBe(given);
+  expect(mesh.registry.pollTable("router2", -1).cookieKey).toBe(given);
   // Together with the text, once: a router that has the table has the key.
   const { version } = mesh.registry.table(-1);
-  expect(mesh.registry.table(version, "router1")).toEqual({ version, text: null });
+  expect(mesh.registry.pollTable("router1", version)).toEqual({ version, text: null });
 });

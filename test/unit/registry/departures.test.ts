@@ -36,27 +36,27 @@ const version = (mesh: TestMesh) => mesh.registry.table(Number.MAX_SAFE_INTEGER)
 
 test("[V1] a task that must stop is held until every live router routes by a table without it", () => {
   const { mesh, node } = running();
-  mesh.registry.table(version(mesh), "router1");
-  mesh.registry.table(version(mesh), "router2");
+  mesh.registry.pollTable("router1", version(mesh));
+  mesh.registry.pollTable("router2", version(mesh));
   scaleDown(mesh);
   expect(told(mesh, node)).toEqual(["remove held"]);
-  mesh.registry.table(version(mesh), "router1");
-  mesh.registry.table(version(mesh) - 1, "router2");
+  mesh.registry.pollTable("router1", version(mesh));
+  mesh.registry.pollTable("router2", version(mesh) - 1);
   expect(told(mesh, node)).toBeUndefined();
-  mesh.registry.table(version(mesh), "router2");
+  mesh.registry.pollTable("router2", version(mesh));
   expect(told(mesh, node)).toEqual(["remove released"]);
   expect(mesh.events("task.released")).toEqual([]);
 });
 
 test("[V2] without a live router a task is released at once, and a router without a table routes nothing", () => {
   const { mesh, node } = running();
-  mesh.registry.table(version(mesh), "router1");
+  mesh.registry.pollTable("router1", version(mesh));
   mesh.pass(3_000);
-  mesh.registry.table(0, "router2");
+  mesh.registry.pollTable("router2", 0);
   mesh.registry.removeService("my-web", "operator");
   expect(told(mesh, node)).toEqual(["remove held"]);
   const other = running();
-  other.mesh.registry.table(version(other.mesh), "router1");
+  other.mesh.registry.pollTable("router1", version(other.mesh));
   other.mesh.pass(3_000);
   scaleDown(other.mesh);
   expect(told(other.mesh, other.node)).toEqual(["remove released"]);
@@ -64,7 +64,7 @@ test("[V2] without a live router a task is released at once, and a router withou
 
 test("[V3] a router that stops asking is waited for until it no longer counts as live", () => {
   const { mesh } = running();
-  mesh.registry.table(version(mesh), "router1");
+  mesh.registry.pollTable("router1", version(mesh));
   mesh.pass(1_000);
   scaleDown(mesh);
   mesh.pass(1_999);
@@ -79,12 +79,12 @@ test("[V4] routers that go on with an old table are waited for 5 s, and an event
   scaleDown(mesh);
   expect(released(mesh)).toEqual([true]);
   const second = running();
-  second.mesh.registry.table(old, "router1");
+  second.mesh.registry.pollTable("router1", old);
   scaleDown(second.mesh);
   for (let times = 0; times < 4; times += 1) {
     second.mesh.pass(1_249);
     expect(released(second.mesh)).toEqual([false]);
-    second.mesh.registry.table(old, "router1");
+    second.mesh.registry.pollTable("router1", old);
   }
   second.mesh.pass(4);
   expect(released(second.mesh)).toEqual([true]);
@@ -95,7 +95,7 @@ test("[V4] routers that go on with an old table are waited for 5 s, and an event
 
 test("[V5] a registry that lost its memory keeps to the bound from when the task left, or hears all routers first", () => {
   const late = running();
-  late.mesh.registry.table(version(late.mesh), "router1");
+  late.mesh.registry.pollTable("router1", version(late.mesh));
   scaleDown(late.mesh);
   late.mesh.pass(2_500);
   late.mesh.restart([late.node.id]);
@@ -106,10 +106,10 @@ test("[V5] a registry that lost its memory keeps to the bound from when the task
   expect(late.mesh.events("task.released")[0]).toContain("does not know every router yet");
 
   const early = running();
-  early.mesh.registry.table(version(early.mesh), "router1");
+  early.mesh.registry.pollTable("router1", version(early.mesh));
   scaleDown(early.mesh);
   early.mesh.restart([early.node.id]);
-  early.mesh.registry.table(version(early.mesh), "router1");
+  early.mesh.registry.pollTable("router1", version(early.mesh));
   early.mesh.pass(2_999);
   expect(released(early.mesh)).toEqual([false]);
   early.mesh.pass(1);
@@ -120,12 +120,12 @@ test("[V5] a registry that lost its memory keeps to the bound from when the task
 test("[V6] a drained node's tasks and those of a removed service are held in the same way", () => {
   const { mesh, node } = running();
   mesh.node("node2");
-  mesh.registry.table(version(mesh), "router1");
+  mesh.registry.pollTable("router1", version(mesh));
   const drain = { availability: "drain", role: "worker", labels: {} } as const;
   mesh.registry.updateNode("node1", mesh.registry.nodes()[0]?.version ?? 0, drain, "operator");
   for (const task of mesh.tasks()) if (task.nodeId !== node.id) mesh.report(task, { state: "running" });
   expect(told(mesh, node)).toEqual(["shutdown held"]);
-  mesh.registry.table(version(mesh), "router1");
+  mesh.registry.pollTable("router1", version(mesh));
   expect(told(mesh, node)).toEqual(["shutdown released"]);
 });
 
@@ -133,7 +133,7 @@ test("[V7] a task that never ran is not held", () => {
   const mesh = new TestMesh();
   const node = mesh.node("node1");
   mesh.service("my-web");
-  mesh.registry.table(version(mesh), "router1");
+  mesh.registry.pollTable("router1", version(mesh));
   mesh.registry.removeService("my-web", "operator");
   expect(told(mesh, node)).toEqual(["remove released"]);
 });
@@ -154,7 +154,7 @@ test("[V8] whatever routers and the clock do, no task is released while a live r
         else {
           const by = Math.max(1, version(mesh) - one.behind);
           seen.set(one.router, { version: by, atMs: mesh.nowMs });
-          mesh.registry.table(by, one.router);
+          mesh.registry.pollTable(one.router, by);
         }
       };
       for (const one of before) take(one);
@@ -182,13 +182,13 @@ test("[V10] a task that two routers name within 5 s, or the only live one, is su
   const [task] = mesh.tasks();
   const id = task?.id ?? "";
   const probes = () => mesh.registry.takeEffects().probes;
-  mesh.registry.table(0, "router1");
-  mesh.registry.table(0, "router2");
+  mesh.registry.pollTable("router1", 0);
+  mesh.registry.pollTable("router2", 0);
   probes();
   mesh.registry.suspect("router1", [id, "f".repeat(25)]);
   mesh.nowMs += 5_000;
-  mesh.registry.table(0, "router1");
-  mesh.registry.table(0, "router2");
+  mesh.registry.pollTable("router1", 0);
+  mesh.registry.pollTable("router2", 0);
   mesh.registry.suspect("router2", [id]);
   expect(probes()).toEqual([]);
   mesh.registry.suspect("router1", [id]);

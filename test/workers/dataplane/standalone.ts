@@ -24,7 +24,8 @@ export const Entry = {
 let made: PlaneEnv | undefined;
 
 function withTables(env: StandaloneEnv): PlaneEnv {
-  const table = async (after: number) => (await env.TABLES.fetch(`http://tables/?after=${after}`)).json();
-  made ??= { ...env, REGISTRY: { getByName: () => ({ table }) } } as unknown as PlaneEnv;
+  const pollTable = async (_routerId: string, after: number) =>
+    (await env.TABLES.fetch(`http://tables/?after=${after}`)).json();
+  made ??= { ...env, REGISTRY: { getByName: () => ({ pollTable }) } } as unknown as PlaneEnv;
   return made;
 }
