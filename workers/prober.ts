@@ -23,7 +23,7 @@ export class MeshProber extends DurableObject<Env> {
   readonly #store: ProberStore;
   #region: string;
   #listHash: string;
-  #armedMs: number | null = null;
+  #alarmAtMs: number | null = null;
   #isReporting = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -34,8 +34,8 @@ export class MeshProber extends DurableObject<Env> {
     this.#listHash = hash;
     this.#schedule.setTargets(targets, this.#store.health(), Date.now());
     ctx.blockConcurrencyWhile(async () => {
-      this.#armedMs = await ctx.storage.getAlarm();
-      this.#arm();
+      this.#alarmAtMs = await ctx.storage.getAlarm();
+      this.#setAlarm();
     });
   }
 
@@ -50,13 +50,13 @@ export class MeshProber extends DurableObject<Env> {
   }
 
   override alarm(): void {
-    this.#armedMs = null;
+    this.#alarmAtMs = null;
     try {
       this.#runDue();
     } catch (error) {
       console.error({ what: "the prober's alarm failed and is set again", error: String(error) });
-      this.#armedMs = Date.now() + proberRetryMs;
-      void this.ctx.storage.setAlarm(this.#armedMs);
+      this.#alarmAtMs = Date.now() + proberRetryMs;
+      void this.ctx.storage.setAlarm(this.#alarmAtMs);
     }
   }
 
@@ -66,7 +66,7 @@ export class MeshProber extends DurableObject<Env> {
     for (const target of this.#schedule.startDue(nowMs)) void this.#check(target);
     const reports = this.#isReporting ? null : this.#schedule.takeReports(nowMs);
     if (reports !== null) void this.#report(reports);
-    this.#arm();
+    this.#setAlarm();
   }
 
   async #check(target: ProbeTarget): Promise<void> {
@@ -91,7 +91,7 @@ export class MeshProber extends DurableObject<Env> {
     } finally {
       this.#isReporting = false;
     }
-    this.#arm();
+    this.#setAlarm();
   }
 
   #setTargets(list: ProbeList): void {
@@ -101,16 +101,16 @@ export class MeshProber extends DurableObject<Env> {
   }
 
   /** Sets the alarm unless it already comes by then; with nothing to check, takes it away. */
-  #arm(): void {
+  #setAlarm(): void {
     const nextMs = this.#schedule.nextDueMs();
     if (nextMs === null) {
-      if (this.#armedMs !== null) void this.ctx.storage.deleteAlarm();
-      this.#armedMs = null;
+      if (this.#alarmAtMs !== null) void this.ctx.storage.deleteAlarm();
+      this.#alarmAtMs = null;
       return;
     }
     const atMs = Math.max(nextMs, Date.now() + minAlarmMs);
-    if (this.#armedMs !== null && this.#armedMs <= atMs) return;
-    this.#armedMs = atMs;
+    if (this.#alarmAtMs !== null && this.#alarmAtMs <= atMs) return;
+    this.#alarmAtMs = atMs;
     void this.ctx.storage.setAlarm(atMs);
   }
 }

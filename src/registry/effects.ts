@@ -1,24 +1,49 @@
-// Effects: what a shell does once a transaction stands. Deciding collects them; sockets and alarms are the shell's.
+// Effects: what a shell does after a transaction is saved. Deciding collects them; sockets and alarms are the shell's.
 
 import type { MeshEvent } from "../domain/model/event.ts";
 import type { NodeAssignment } from "./assignments.ts";
 
-/** A socket to close: all sockets of one node, with a WebSocket close code and a reason for a person. */
+/** All sockets of a node to close, with a WebSocket close code and a reason for a person. */
 export type SocketClose = { readonly nodeId: string; readonly code: number; readonly reason: string };
 
-/** Tasks a node's agent is to probe now. */
+/** Tasks that a node's agent must probe now. */
 export type NodeProbe = { readonly nodeId: string; readonly taskIds: readonly string[] };
 
-export type Effects = {
+/** The effects of one transaction. */
+export type TransactionEffects = {
   /** Assignments of the nodes whose tasks changed. A shell sends one unless its socket already has it. */
   readonly assignments: readonly NodeAssignment[];
-  /** The routing table's version when it rose; null otherwise. */
+  /** The routing table's version if it rose, else null. */
   readonly tableVersion: number | null;
   readonly events: readonly MeshEvent[];
   readonly closes: readonly SocketClose[];
   readonly probes: readonly NodeProbe[];
-  /** Regions whose prober is to be woken: its list is another, or it is silent. */
+  /** Regions whose prober to wake: its list changed, or it is silent. */
   readonly wakes: readonly string[];
-  /** When to call `due` next, epoch milliseconds; null: not before something else happens. */
+};
+
+export type Effects = TransactionEffects & {
+  /** When to call `runDueDeadlines` next, epoch milliseconds; null: not before something else happens. */
   readonly nextDeadlineMs: number | null;
 };
+
+export const noEffects: TransactionEffects = {
+  assignments: [],
+  tableVersion: null,
+  events: [],
+  closes: [],
+  probes: [],
+  wakes: [],
+};
+
+/** The effects of two transactions, `later` after `earlier`. */
+export function joinEffects(earlier: TransactionEffects, later: TransactionEffects): TransactionEffects {
+  return {
+    assignments: [...earlier.assignments, ...later.assignments],
+    tableVersion: later.tableVersion ?? earlier.tableVersion,
+    events: [...earlier.events, ...later.events],
+    closes: [...earlier.closes, ...later.closes],
+    probes: [...earlier.probes, ...later.probes],
+    wakes: [...new Set([...earlier.wakes, ...later.wakes])],
+  };
+}

@@ -3,7 +3,7 @@
 import { MeshError } from "../domain/model/error.ts";
 import type { MeshNode } from "../domain/model/node.ts";
 import { checkAddress, checkHostname } from "./addresses.ts";
-import type { NodeJoinInput } from "./api.ts";
+import type { JoinTokens, NodeJoinInput } from "./api.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
 import { markDown, scheduleSweep } from "./liveness.ts";
 import { matchesHash, secretHash } from "./secrets.ts";
@@ -13,8 +13,6 @@ import type { RegistryStore } from "./store.ts";
 const digestLength = 50;
 const tokenSecretLength = 25;
 const credentialLength = 50;
-
-type JoinTokens = { readonly worker: string; readonly manager: string };
 
 /** The join tokens, in Docker's form `SWMTKN-1-<50 digits of the mesh>-<25 secret digits>`. */
 export function joinTokens(store: RegistryStore): JoinTokens {

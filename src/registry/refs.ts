@@ -6,6 +6,7 @@ import { resolveRef } from "../domain/model/refs.ts";
 import type { Service } from "../domain/model/service.ts";
 import { type Task, taskName } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
+import type { TaskFilter } from "./api.ts";
 
 /** @throws MeshError service/not-found, service/invalid when several are meant */
 export function findService(world: World, ref: string): Service {
@@ -43,4 +44,14 @@ export function requireVersion(
 ): void {
   if (present.version === given) return;
   throw new MeshError(`${kind}/sequence`, "update out of sequence", { blame: "operator", retry: "never" });
+}
+
+/** The tasks that match a filter, oldest first. @throws MeshError service/not-found, node/not-found */
+export function findTasks(world: World, { services, nodes }: TaskFilter): readonly Task[] {
+  const serviceIds = services && new Set(services.map((ref) => findService(world, ref).id));
+  const nodeIds = nodes && new Set(nodes.map((ref) => findNode(world, ref).id));
+  return [...world.tasks.values()]
+    .filter((task) => serviceIds?.has(task.serviceId) ?? true)
+    .filter((task) => nodeIds?.has(task.nodeId ?? "") ?? true)
+    .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
 }

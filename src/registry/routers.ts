@@ -12,14 +12,14 @@ type RouterState = { readonly version: number; readonly seenAtMs: number };
 
 export class Routers {
   readonly #routers = new Map<string, RouterState>();
-  readonly #knownFromMs: number;
+  #knownFromMs = Number.POSITIVE_INFINITY;
 
-  /** @param knownFromMs from when on every live router has been heard, epoch milliseconds */
-  constructor(knownFromMs: number) {
+  /** @param knownFromMs when every live router will have polled, epoch milliseconds */
+  start(knownFromMs: number): void {
     this.#knownFromMs = knownFromMs;
   }
 
-  /** A router asked for a newer table than the one it routes by. */
+  /** Records that a router polled for a table newer than `version`, by which it routes. */
   recordPoll(routerId: string, version: number, nowMs: number): void {
     for (const [id, { seenAtMs }] of this.#routers) {
       if (seenAtMs + routerLiveMs <= nowMs) this.#routers.delete(id);

@@ -57,6 +57,15 @@ export class RegistryStore {
     upsert(this.#database, "meta", ["key", "value"], [[key, value]]);
   }
 
+  /** Marks a one-time id as used; false if it was already. Forgets the ids whose time is over. */
+  redeem(id: string, untilMs: number, nowMs: number): boolean {
+    const stored = JSON.parse(this.meta("spentIds") ?? "{}") as Record<string, number>;
+    const live = Object.entries(stored).filter(([, endsAtMs]) => endsAtMs > nowMs);
+    if (live.some(([usedId]) => usedId === id)) return false;
+    this.setMeta("spentIds", JSON.stringify(Object.fromEntries([...live, [id, untilMs]])));
+    return true;
+  }
+
   appendEvents(news: readonly NewEvent[], nowMs: number): readonly MeshEvent[] {
     return appendEvents(this.#database, news, nowMs);
   }

@@ -1,48 +1,68 @@
-// Suspects: tasks that routers say do not answer. One router's word may be its own trouble; when several agree, or
-// there is no other to ask, the task's agent is to probe it now. In memory only: a suspicion is stale within seconds.
+// Suspects: tasks that routers report as not answering. One router may only have lost its own network. When two agree,
+// or there is only one, the task's agent probes it now. Kept in memory only: a suspicion is stale within seconds.
 
-/** How long a router's word counts, milliseconds, and how soon a task is not probed again for it. */
+import { isAlive, type Task } from "../domain/model/task.ts";
+import type { World } from "../domain/model/world.ts";
+import { type Draft, taskSubject } from "./draft.ts";
+
+/** How long a router's report counts, and how long a suspect task is not probed again, milliseconds. */
 const suspicionMs = 5_000;
-/** Tasks one report may name; a router that suspects more has lost its own network. */
+/** Tasks that one report may name. A router that suspects more has lost its own network. */
 const maxSuspectReports = 64;
 
 export class SuspectReports {
-  /** By task, when each router last named it. */
-  readonly #named = new Map<string, Map<string, number>>();
-  /** When each task was last found suspect. */
-  readonly #foundAtMs = new Map<string, number>();
+  /** By task and router, when the router last reported it, epoch milliseconds. */
+  readonly #reportedAtMs = new Map<string, Map<string, number>>();
+  /** By task, when it became suspect, epoch milliseconds. */
+  readonly #suspectSinceMs = new Map<string, number>();
 
   /**
-   * Takes one router's word.
+   * Takes one router's report. Tasks that are unknown or dead are skipped.
    *
    * @param liveRouters ids of the routers that route now
-   * @returns those of the tasks that are suspect from now on
+   * @returns the tasks of the report that become suspect with it
    */
   report(
+    { tasks }: World,
     routerId: string,
     taskIds: readonly string[],
     liveRouters: readonly string[],
     nowMs: number,
-  ): readonly string[] {
-    this.#forget(nowMs);
-    const isAlone = liveRouters.every((id) => id === routerId);
-    return taskIds.slice(0, maxSuspectReports).filter((taskId) => {
-      const named = this.#named.get(taskId) ?? new Map<string, number>();
-      named.set(routerId, nowMs);
-      this.#named.set(taskId, named);
-      if (this.#foundAtMs.has(taskId) || (named.size < 2 && !isAlone)) return false;
-      this.#foundAtMs.set(taskId, nowMs);
+  ): readonly Task[] {
+    this.#removeExpired(nowMs);
+    const isOnlyRouter = liveRouters.every((id) => id === routerId);
+    const alive = taskIds.flatMap((id) => tasks.get(id) ?? []).filter(isAlive);
+    return alive.slice(0, maxSuspectReports).filter(({ id }) => {
+      const reportedAtMs = this.#reportedAtMs.get(id) ?? new Map<string, number>();
+      reportedAtMs.set(routerId, nowMs);
+      this.#reportedAtMs.set(id, reportedAtMs);
+      if (this.#suspectSinceMs.has(id) || (reportedAtMs.size < 2 && !isOnlyRouter)) return false;
+      this.#suspectSinceMs.set(id, nowMs);
       return true;
     });
   }
 
-  #forget(nowMs: number): void {
-    for (const [taskId, named] of this.#named) {
-      for (const [routerId, atMs] of named) if (atMs + suspicionMs <= nowMs) named.delete(routerId);
-      if (named.size === 0) this.#named.delete(taskId);
+  #removeExpired(nowMs: number): void {
+    for (const [taskId, reportedAtMs] of this.#reportedAtMs) {
+      for (const [routerId, atMs] of reportedAtMs) {
+        if (atMs + suspicionMs <= nowMs) reportedAtMs.delete(routerId);
+      }
+      if (reportedAtMs.size === 0) this.#reportedAtMs.delete(taskId);
     }
-    for (const [taskId, atMs] of this.#foundAtMs) {
-      if (atMs + suspicionMs <= nowMs) this.#foundAtMs.delete(taskId);
+    for (const [taskId, atMs] of this.#suspectSinceMs) {
+      if (atMs + suspicionMs <= nowMs) this.#suspectSinceMs.delete(taskId);
+    }
+  }
+}
+
+/** Asks the agents of suspect tasks to probe them, and records an event for each. */
+export function recordSuspects(draft: Draft, suspects: readonly Task[]): void {
+  for (const [nodeId, tasks] of Map.groupBy(suspects, (task) => task.nodeId)) {
+    if (nodeId === null || !draft.world.nodes.has(nodeId)) continue;
+    draft.probes.push({ nodeId, taskIds: tasks.map(({ id }) => id) });
+    for (const task of tasks) {
+      const subject = taskSubject(draft.world, task);
+      draft.recordEvent("registry", "task.suspect", subject, "routers get no answer from it");
     }
   }
 }

@@ -11,7 +11,7 @@ test("[A28] a machine joins with the join token alone and gets a node's credenti
   const body = { protocol: 1, token: worker, node: machine("node1", "127.0.0.2") };
   const { status, json } = await control.ask("POST /mesh/join", { body, token: null });
   expect([status, Object.keys(json).sort()]).toEqual([200, ["credential", "nodeId"]]);
-  expect(control.mesh.registry.authenticateNode(json.nodeId, json.credential)).toBe(true);
+  expect(control.mesh.registry.agents.authenticateNode(json.nodeId, json.credential)).toBe(true);
 });
 
 test.each([
@@ -168,7 +168,7 @@ test("[A33] health of a task whose node is not heard is marked as the last known
   };
   expect(await heard()).toEqual([true, true]);
   const node = control.mesh.nodes.values().next().value;
-  control.mesh.registry.goodbye(node?.id ?? "", "");
+  control.mesh.registry.agents.goodbye(node?.id ?? "", "");
   expect(await heard()).toEqual([false, false]);
 });
 

@@ -17,7 +17,7 @@ test("[A34] a node that is down says why and since when", () => {
   const mesh = healthyMesh();
   const gone = mesh.nodes.values().next().value;
   if (gone === undefined) throw new Error("no node");
-  mesh.registry.goodbye(gone.id, "");
+  mesh.registry.agents.goodbye(gone.id, "");
   mesh.work();
   mesh.nowMs += 5_000;
   expect(lines(mesh)).toEqual(["node node1: down: left (5 s)"]);
@@ -38,7 +38,7 @@ test("[A34] a drained node tells how much is still there, and so does one whose 
   const node = mesh.node("node1");
   mesh.service("my-web");
   mesh.work();
-  mesh.registry.leaving(node.id);
+  mesh.registry.agents.leaving(node.id);
   expect(lines(mesh)).toContain("node node1: its agent is leaving: 1 task still there (0 s)");
   mesh.registry.updateNode("node1", 1, { availability: "drain", role: "worker", labels: {} }, "operator");
   expect(lines(mesh)[0]).toMatch(/still there/);
@@ -125,7 +125,7 @@ test("[A34] every problem says what to do about it", () => {
   const mesh = healthyMesh();
   const [gone] = mesh.nodes.values();
   if (gone === undefined) throw new Error("no node");
-  mesh.registry.goodbye(gone.id, "");
+  mesh.registry.agents.goodbye(gone.id, "");
   mesh.service("api", { constraints: ["node.hostname==none"] });
   mesh.work();
   const { registry } = mesh;

@@ -97,7 +97,7 @@ describe("[G10] one sentence says whether it is well", () => {
     dashboard.service("my-web");
     const [, node] = dashboard.mesh.nodes.values();
     if (node === undefined) throw new Error("no node");
-    dashboard.mesh.registry.goodbye(node.id, "");
+    dashboard.mesh.registry.agents.goodbye(node.id, "");
     dashboard.mesh.work();
     dashboard.mesh.nowMs += 1_000;
     expect(await verdict(dashboard)).toBe("warn: Every service answers; one thing wants a look");
@@ -110,7 +110,7 @@ describe("[G10] one sentence says whether it is well", () => {
     const dashboard = await opened(1);
     const [node] = dashboard.mesh.nodes.values();
     if (node === undefined) throw new Error("no node");
-    dashboard.mesh.registry.goodbye(node.id, "");
+    dashboard.mesh.registry.agents.goodbye(node.id, "");
     expect(await verdict(dashboard)).toBe("bad: The only node is down");
   });
 });

@@ -5,8 +5,9 @@ import type { ServiceSpec } from "../../../src/domain/model/service.ts";
 import type { Task } from "../../../src/domain/model/task.ts";
 import type { AssignedTask, TaskReport } from "../../../src/protocol/agent.ts";
 import type { Effects } from "../../../src/registry/effects.ts";
-import { Registry, type RegistryDeps } from "../../../src/registry/registry.ts";
+import { Registry } from "../../../src/registry/registry.ts";
 import { RegistryStore } from "../../../src/registry/store.ts";
+import type { RegistryDeps } from "../../../src/registry/transactions.ts";
 import type { SqlDatabase } from "../../../src/storage/sql-database.ts";
 import { memoryDatabase } from "../../support/sqlite.ts";
 import { aSpec } from "../../support/world.ts";
@@ -59,14 +60,14 @@ export class TestMesh {
 
   hello({ id, name, address }: TestNode, tasks: readonly TaskReport[] = []): Effects {
     this.sockets.set(id, this.nowMs);
-    this.registry.connected(id, { node: machine(name, address), tasks });
+    this.registry.agents.hello(id, { node: machine(name, address), tasks });
     return this.registry.takeEffects();
   }
 
   /** A node's socket closes. */
   drop({ id }: TestNode): void {
     this.sockets.delete(id);
-    this.registry.socketClosed(id);
+    this.registry.agents.socketClosed(id);
   }
 
   service(name: string, change: Partial<ServiceSpec> = {}): string {
@@ -87,7 +88,7 @@ export class TestMesh {
 
   /** One report of a task's own node. */
   report(task: Task, change: Partial<TaskReport>): void {
-    this.registry.report(task.nodeId ?? "", [this.seen(task, change)]);
+    this.registry.agents.report(task.nodeId ?? "", [this.seen(task, change)]);
   }
 
   /** A task as its agent would report it. */
@@ -139,7 +140,7 @@ export class TestMesh {
   /** The alarm, now. */
   ring(heard: readonly TestNode[]): void {
     for (const { id } of heard) if (this.sockets.has(id)) this.sockets.set(id, this.nowMs);
-    this.registry.checkHeartbeats(this.sockets);
+    this.registry.agents.checkHeartbeats(this.sockets);
     this.registry.runDueDeadlines();
   }
 

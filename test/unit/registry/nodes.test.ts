@@ -40,9 +40,9 @@ test("[M32] a credential is kept as a hash only, and opens its own node only", (
   const mesh = new TestMesh();
   const [one, two] = [mesh.join("node1", "127.0.0.2"), mesh.join("node2", "127.0.0.3")];
   expect(one.credential.length).toBeGreaterThanOrEqual(43);
-  expect(mesh.registry.authenticateNode(one.id, one.credential)).toBe(true);
-  expect(mesh.registry.authenticateNode(two.id, one.credential)).toBe(false);
-  expect(mesh.registry.authenticateNode("nobody", one.credential)).toBe(false);
+  expect(mesh.registry.agents.authenticateNode(one.id, one.credential)).toBe(true);
+  expect(mesh.registry.agents.authenticateNode(two.id, one.credential)).toBe(false);
+  expect(mesh.registry.agents.authenticateNode("nobody", one.credential)).toBe(false);
   const tables = mesh.database.exec("SELECT name FROM sqlite_master WHERE type = 'table'");
   const rows = tables.flatMap(({ name }) => mesh.database.exec(`SELECT * FROM ${name}`));
   expect(JSON.stringify(rows)).not.toContain(one.credential);
@@ -57,7 +57,7 @@ test("[M33] a name that is up is not given twice; one that is down or never said
   expect(() => mesh.join("node1", "127.0.0.2")).toThrow(
     `node node1 (${second.id}) is ready: stop its agent or give this machine another host name`,
   );
-  mesh.registry.goodbye(second.id, "");
+  mesh.registry.agents.goodbye(second.id, "");
   const third = mesh.join("node1", "127.0.0.2");
   expect(new Set([first.id, second.id, third.id]).size).toBe(3);
   expect(mesh.registry.node("node1")).toMatchObject({ value: { id: third.id } });
@@ -125,7 +125,7 @@ test("[M36] a node may only speak for its own tasks: one word about another's cl
   const own = first.nodeId === one.id ? first : second;
   const others = own === first ? second : first;
   mesh.registry.takeEffects();
-  mesh.registry.report(one.id, [mesh.seen(own), mesh.seen(others, { state: "failed" })]);
+  mesh.registry.agents.report(one.id, [mesh.seen(own), mesh.seen(others, { state: "failed" })]);
   const effects = mesh.registry.takeEffects();
   expect(effects.closes).toEqual([
     {
@@ -288,7 +288,7 @@ test("[M43] a node is not kept ready by a registry that only wakes and sleeps", 
 test("[M44] goodbye makes a node down at once", () => {
   const mesh = new TestMesh();
   const node = mesh.node("node1");
-  mesh.registry.goodbye(node.id, "SIGTERM");
+  mesh.registry.agents.goodbye(node.id, "SIGTERM");
   expect(stateOf(mesh, node)).toBe("down left");
   mesh.drop(node);
   expect(mesh.events("node.down")).toEqual(["node1: left"]);
@@ -301,7 +301,7 @@ test("[M45] a node that wants to leave keeps its tasks until others run, then ha
   mesh.work();
   const own = mesh.running("my-web").filter(({ nodeId }) => nodeId === one.id);
   expect(own).toHaveLength(1);
-  mesh.registry.leaving(one.id);
+  mesh.registry.agents.leaving(one.id);
   expect(mesh.registry.task(own[0]?.id ?? "")).toMatchObject({
     value: { state: "running", desired: "running" },
   });
@@ -326,10 +326,10 @@ test("[M46] a node is removed when it is down, or by force; its agent is told th
   mesh.registry.takeEffects();
   expect(mesh.registry.removeNode("node1", true, "operator")).toEqual({ ok: true, value: null });
   expect(mesh.registry.takeEffects().closes).toMatchObject([{ nodeId: one.id, code: closeCodes.notAMember }]);
-  expect(mesh.registry.authenticateNode(one.id, one.credential)).toBe(false);
+  expect(mesh.registry.agents.authenticateNode(one.id, one.credential)).toBe(false);
   mesh.work();
   expect(mesh.running("my-web").map(({ nodeId }) => nodeId)).toEqual([two.id, two.id]);
-  mesh.registry.report(one.id, []);
+  mesh.registry.agents.report(one.id, []);
   expect(mesh.registry.takeEffects().closes).toMatchObject([{ nodeId: one.id, code: closeCodes.notAMember }]);
 });
 

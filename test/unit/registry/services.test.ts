@@ -238,7 +238,7 @@ test("[M23] a service counts the slots that run, not the tasks", () => {
     nodes: { total: 1, ready: 1 },
     tasks: { running: 2, desired: 2 },
   });
-  mesh.registry.goodbye(node.id, "");
+  mesh.registry.agents.goodbye(node.id, "");
   expect(mesh.registry.service("my-web")).toMatchObject({ value: { running: 0, desiredTasks: 2 } });
 });
 

@@ -1,0 +1,86 @@
+// What agents tell the registry over their sockets. Each message is one transaction.
+
+import { MeshError } from "../domain/model/error.ts";
+import { closeCodes, type TaskReport } from "../protocol/agent.ts";
+import type { ParsedAgentMessage } from "./agent-message.ts";
+import { goodbye, type HelloInput, hello, leaving } from "./connections.ts";
+import { type Draft, nodeSubject } from "./draft.ts";
+import { isCredentialOf } from "./join.ts";
+import { recordDisconnect, sweep } from "./liveness.ts";
+import { applyReports } from "./reports.ts";
+import type { Transactions } from "./transactions.ts";
+
+export class AgentSessions {
+  readonly #transactions: Transactions;
+
+  constructor(transactions: Transactions) {
+    this.#transactions = transactions;
+  }
+
+  /** Whether an agent may open a socket as this node. */
+  authenticateNode(nodeId: string, credential: string): boolean {
+    return isCredentialOf(this.#transactions.store, nodeId, credential);
+  }
+
+  /** Handles one message of an agent's socket. An unreadable one closes the socket. */
+  receive(nodeId: string, parsed: ParsedAgentMessage): void {
+    if (!parsed.ok) this.rejectMessage(nodeId, parsed.reason);
+    else if (parsed.message.type === "hello") this.hello(nodeId, parsed.message);
+    else if (parsed.message.type === "report") this.report(nodeId, parsed.message.tasks);
+    else if (parsed.message.type === "leaving") this.leaving(nodeId);
+    else this.goodbye(nodeId, parsed.message.reason);
+  }
+
+  /** An agent said hello. The answer is its assignment, or a close if the hello is refused. */
+  hello(nodeId: string, input: HelloInput): void {
+    this.#changeForNode(nodeId, (draft) => hello(draft, nodeId, input));
+  }
+
+  /** An agent reports on its tasks. A report that is refused closes its socket and changes nothing. */
+  report(nodeId: string, tasks: readonly TaskReport[]): void {
+    this.#changeForNode(nodeId, (draft) => applyReports(draft, nodeId, tasks));
+  }
+
+  leaving(nodeId: string): void {
+    this.#changeForNode(nodeId, (draft) => leaving(draft, nodeId));
+  }
+
+  goodbye(nodeId: string, reason: string): void {
+    this.#changeForNode(nodeId, (draft) => goodbye(draft, nodeId, reason));
+  }
+
+  /** Closes the socket of an agent that sent an unreadable message. @param reason what was read */
+  rejectMessage(nodeId: string, reason: string): void {
+    this.#transactions.change((draft) => {
+      const node = draft.world.nodes.get(nodeId);
+      if (node) draft.recordEvent(`node ${node.hostname}`, "node.refused", nodeSubject(node), reason);
+      draft.close(nodeId, closeCodes.badMessage, reason);
+      recordDisconnect(draft, nodeId);
+    });
+  }
+
+  /** A node's last socket closed. */
+  socketClosed(nodeId: string): void {
+    this.#transactions.change((draft) => recordDisconnect(draft, nodeId));
+  }
+
+  /**
+   * Marks down the nodes that missed their heartbeats. Called from the alarm, before `runDueDeadlines`.
+   *
+   * @param lastSeenMs by node with an open socket, epoch milliseconds
+   */
+  checkHeartbeats(lastSeenMs: ReadonlyMap<string, number>): void {
+    this.#transactions.change((draft) => sweep(draft, lastSeenMs));
+  }
+
+  /** Closes the node's socket if `work` is refused: for good if the node was removed, else so that it redials. */
+  #changeForNode(nodeId: string, work: (draft: Draft) => void): void {
+    try {
+      this.#transactions.change(work);
+    } catch (error) {
+      if (!(error instanceof MeshError)) throw error;
+      if (error.kind !== "not-found") this.rejectMessage(nodeId, error.message);
+      else this.#transactions.change((draft) => draft.close(nodeId, closeCodes.notAMember, error.message));
+    }
+  }
+}

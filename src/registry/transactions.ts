@@ -1,0 +1,108 @@
+// Transactions over the mesh's world: each loads, lets `work` change a draft, reconciles, and saves, whole or not at all.
+//
+// The world stays in memory between transactions, but only as a cache: a saved transaction replaces it and a failed one
+// drops it. What has to happen outside (frames, closes, the next alarm) is collected as effects.
+
+import { MeshError } from "../domain/model/error.ts";
+import type { World } from "../domain/model/world.ts";
+import { assignmentsOf, nodesToReassign } from "./assignments.ts";
+import { recordDepartures, releaseTasks } from "./departures.ts";
+import { Draft, type DraftContext } from "./draft.ts";
+import { type Effects, joinEffects, noEffects, type TransactionEffects } from "./effects.ts";
+import { isProbeListChanged, scheduleRegionSweep } from "./probing.ts";
+import { Routers } from "./routers.ts";
+import { settleWorld } from "./settle-world.ts";
+import type { RegistryStore } from "./store.ts";
+import { needsReconcile, raiseTableVersion, tableVersion } from "./table-version.ts";
+
+/** What a registry takes as arguments instead of from its environment. */
+export type RegistryDeps = Omit<DraftContext, "store" | "nowMs"> & {
+  /** Epoch milliseconds. */
+  readonly clock: () => number;
+  readonly meshName: string;
+};
+
+export class Transactions {
+  readonly store: RegistryStore;
+  readonly routers = new Routers();
+  readonly #deps: RegistryDeps;
+  #cachedWorld: World | null = null;
+  #effects = noEffects;
+
+  constructor(store: RegistryStore, deps: RegistryDeps) {
+    this.store = store;
+    this.#deps = deps;
+  }
+
+  /** The saved world. */
+  world(): World {
+    this.#cachedWorld ??= this.store.world();
+    return this.#cachedWorld;
+  }
+
+  /**
+   * Runs one transaction. A MeshError from `work` means that nothing changed; any other error drops the cache.
+   *
+   * @param reconcileWhen `if needed`: only if `work` changed what reconcile or the routing table depends on
+   */
+  change<T>(work: (draft: Draft) => T, reconcileWhen: "always" | "if needed" = "if needed"): T {
+    const context: DraftContext = { ...this.#deps, store: this.store, nowMs: this.#deps.clock() };
+    try {
+      const [result, world, effects] = this.store.transaction(() => {
+        const draft = new Draft(this.world(), context);
+        const result = work(draft);
+        const mustReconcile = reconcileWhen === "always" || needsReconcile(draft.before, draft.world);
+        if (mustReconcile) settleWorld(draft);
+        const effects = this.#save(draft, mustReconcile);
+        return [result, draft.world, effects] as const;
+      });
+      this.#cachedWorld = world;
+      this.#effects = joinEffects(this.#effects, effects);
+      return result;
+    } catch (error) {
+      if (!(error instanceof MeshError)) this.#cachedWorld = null;
+      throw error;
+    }
+  }
+
+  /** Reconciles an unchanged world, because time has passed: a restart backoff is over, for example. */
+  settle(): void {
+    this.change(() => {}, "always");
+  }
+
+  /** Releases the departing tasks that may stop now. Every transaction does; this one does nothing else. */
+  releaseDepartures(): void {
+    this.change(() => {});
+  }
+
+  /** Has the probers of these regions woken. */
+  wakeProbers(regions: readonly string[]): void {
+    this.#effects = joinEffects(this.#effects, { ...noEffects, wakes: regions });
+  }
+
+  /** The effects since the last call. */
+  takeEffects(): Effects {
+    const effects = { ...this.#effects, nextDeadlineMs: this.store.nextDeadline() };
+    this.#effects = noEffects;
+    return effects;
+  }
+
+  #save(draft: Draft, isReconciled: boolean): TransactionEffects {
+    const raisedVersion = isReconciled ? raiseTableVersion(this.store, draft.world) : null;
+    recordDepartures(draft, raisedVersion ?? tableVersion(this.store));
+    releaseTasks(draft, this.routers);
+    const isListChanged = isProbeListChanged(draft.before, draft.world);
+    if (isListChanged) scheduleRegionSweep(draft);
+    const { before, world, events, closes, probes, resend, nowMs } = draft;
+    this.store.saveWorld(before, world);
+    const nodeIds = new Set([...nodesToReassign(before, world), ...resend]);
+    return {
+      events: this.store.appendEvents(events, nowMs),
+      closes,
+      probes,
+      wakes: isListChanged ? this.#deps.regions : [],
+      tableVersion: raisedVersion,
+      assignments: nodeIds.size === 0 ? [] : assignmentsOf(world, nodeIds, resend),
+    };
+  }
+}

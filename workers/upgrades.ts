@@ -1,0 +1,59 @@
+// The two WebSocket upgrades that the registry object answers: an agent's socket and a watcher's.
+
+import { protocolVersion } from "../src/protocol/agent.ts";
+import type { Registry } from "../src/registry/registry.ts";
+import type { AgentSockets } from "./agent-sockets.ts";
+import type { WatchSockets } from "./watch-sockets.ts";
+
+/** Events that a watcher may have missed and still receives. */
+const maxMissedEvents = 1_000;
+
+/** Where upgrades lead to. */
+type UpgradeTargets = {
+  readonly registry: Registry;
+  readonly agents: AgentSockets;
+  readonly watchers: WatchSockets;
+};
+
+/** Answers an upgrade. An agent's credential is checked here; the control Worker has checked a watcher's token. */
+export function acceptUpgrade(request: Request, targets: UpgradeTargets): Response {
+  const url = new URL(request.url);
+  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+    return refusal(426, `${url.pathname} is a WebSocket: ask for an upgrade`, { upgrade: "websocket" });
+  }
+  if (url.pathname === "/mesh/agent") return acceptAgent(request.headers, targets);
+  if (url.pathname === "/mesh/watch") return acceptWatcher(url.searchParams, targets);
+  return refusal(404, "page not found");
+}
+
+function acceptAgent(headers: Headers, { registry, agents }: UpgradeTargets): Response {
+  const offered = headers.get("x-waggle-protocol");
+  if (offered !== String(protocolVersion)) {
+    const version = offered === null ? "none" : offered.slice(0, 20);
+    return refusal(426, `this mesh speaks agent protocol ${protocolVersion}, the agent offered ${version}`);
+  }
+  const nodeId = headers.get("x-waggle-node") ?? "";
+  if (!/^[0-9a-z]{25}$/.test(nodeId)) {
+    return refusal(400, "x-waggle-node: 25 characters 0-9a-z are expected");
+  }
+  const credential = /^Bearer (\S{1,200})$/i.exec(headers.get("authorization") ?? "")?.[1];
+  if (credential === undefined || !registry.agents.authenticateNode(nodeId, credential)) {
+    return refusal(401, `node ${nodeId} is no member or its credential is wrong: join again`);
+  }
+  return agents.accept(nodeId, Date.now());
+}
+
+function acceptWatcher(query: URLSearchParams, { registry, watchers }: UpgradeTargets): Response {
+  const since = query.get("since");
+  if (since !== null && !/^\d{1,15}$/.test(since)) {
+    return refusal(400, `cannot read since=${since.slice(0, 40)}: the number of the last event seen`);
+  }
+  const { version } = registry.table(Number.MAX_SAFE_INTEGER);
+  const untilMs = Number(query.get("until") ?? Number.POSITIVE_INFINITY);
+  const missed = since === null ? [] : registry.events(Number(since), maxMissedEvents);
+  return watchers.accept(missed, version, untilMs);
+}
+
+function refusal(status: number, message: string, headers: Record<string, string> = {}): Response {
+  return Response.json({ message }, { status, headers });
+}
