@@ -2,8 +2,6 @@
 
 import { createHash } from "node:crypto";
 import { compileTable } from "../domain/compile/compile-table.ts";
-import type { StaticServer } from "../domain/model/server.ts";
-import type { Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import { printTable } from "../domain/table/text.ts";
 import type { RegistryStore } from "./store.ts";
@@ -26,52 +24,4 @@ export function raiseTableVersion(store: RegistryStore, world: World): number | 
   store.setMeta("tableVersion", String(version));
   store.setMeta("tableHash", hash);
   return version;
-}
-
-/**
- * Whether two worlds differ in anything that reconcile or the table go by: false is sure, true is worth asking them.
- * Most reports only move a streak or a message, and a large world takes its time to decide and print.
- */
-export function needsReconcile(before: World, after: World): boolean {
-  if (before.nodes !== after.nodes || before.services !== after.services) return true;
-  if (before.servers !== after.servers && serversFingerprint(before) !== serversFingerprint(after))
-    return true;
-  if (before.tasks === after.tasks) return false;
-  if (before.tasks.size !== after.tasks.size) return true;
-  for (const [id, task] of after.tasks) {
-    const old = before.tasks.get(id);
-    if (old !== task && (old === undefined || taskFingerprint(old) !== taskFingerprint(task))) return true;
-  }
-  return false;
-}
-
-/** All of a task that reconcile or the table could go by and an agent can change. */
-function taskFingerprint({
-  serviceId,
-  slot,
-  nodeId,
-  desired,
-  state,
-  endpoints,
-  health,
-  admin,
-}: Task): string {
-  const verdict = health?.verdict ?? null;
-  return JSON.stringify([serviceId, slot, nodeId, desired, state, endpoints, verdict, admin]);
-}
-
-/** All of the servers that the table could go by. */
-function serversFingerprint({ servers }: World): string {
-  return JSON.stringify(
-    [...servers.values()].map((server) => [
-      server.id,
-      server.spec,
-      server.admin,
-      serverHealthFingerprint(server),
-    ]),
-  );
-}
-
-function serverHealthFingerprint({ health }: StaticServer): readonly unknown[] | null {
-  return health && [health.up, health.sinceMs, health.last?.word === "L7OKC"];
 }

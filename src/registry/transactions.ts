@@ -9,11 +9,12 @@ import { assignmentsOf, nodesToReassign } from "./assignments.ts";
 import { recordDepartures, releaseTasks } from "./departures.ts";
 import { Draft, type DraftContext } from "./draft.ts";
 import { type Effects, joinEffects, noEffects, type TransactionEffects } from "./effects.ts";
+import { needsReconcile } from "./needs-reconcile.ts";
 import { isProbeListChanged, scheduleRegionSweep } from "./probing.ts";
 import { Routers } from "./routers.ts";
 import { settleWorld } from "./settle-world.ts";
 import type { RegistryStore } from "./store.ts";
-import { needsReconcile, raiseTableVersion, tableVersion } from "./table-version.ts";
+import { raiseTableVersion, tableVersion } from "./table-version.ts";
 
 /** What a registry takes as arguments instead of from its environment. */
 export type RegistryDeps = Omit<DraftContext, "store" | "nowMs"> & {
