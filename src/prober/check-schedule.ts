@@ -10,15 +10,13 @@
 
 import { countCheck, isUp, nextIntervalMs } from "../domain/model/check-counter.ts";
 import { type CheckResult, isPassing } from "../domain/model/check-result.ts";
-import type { ProbeReport, ProbeTarget } from "../domain/model/probe-list.ts";
+import { maxProbeReportGapMs, type ProbeReport, type ProbeTarget } from "../domain/model/probe-list.ts";
 import type { RegionHealth } from "../domain/model/server-health.ts";
 
 /** Checks under way at a time. */
 const maxRunningChecks = 6;
 /** Shortest time between two reports about what is no news of up or down, milliseconds. */
 const minReportGapMs = 1_000;
-/** Longest time between two reports while there is something to check, milliseconds. */
-export const maxReportGapMs = 30_000;
 
 /** What is kept of a server over a restart. */
 export type StoredRegionHealth = RegionHealth & { readonly serverId: string; readonly epoch: number };
@@ -70,7 +68,9 @@ export class CheckSchedule {
       begun += 1;
     }
     this.#reportAtMs =
-      targets.length === 0 ? Number.POSITIVE_INFINITY : Math.min(this.#reportAtMs, nowMs + maxReportGapMs);
+      targets.length === 0
+        ? Number.POSITIVE_INFINITY
+        : Math.min(this.#reportAtMs, nowMs + maxProbeReportGapMs);
   }
 
   get isIdle(): boolean {
@@ -126,7 +126,7 @@ export class CheckSchedule {
     );
     for (const entry of changed) entry.reportedFingerprint = fingerprint(entry);
     this.#reportedMs = nowMs;
-    this.#reportAtMs = nowMs + maxReportGapMs;
+    this.#reportAtMs = nowMs + maxProbeReportGapMs;
     return changed.map(({ target: { serverId, epoch }, health }) => ({ serverId, epoch, ...health }));
   }
 

@@ -6,17 +6,20 @@
 
 import { createHash } from "node:crypto";
 import { checkText } from "../domain/model/check-result.ts";
-import type { ProbeList, ProbeReport, ProbeTarget } from "../domain/model/probe-list.ts";
+import {
+  maxProbeReportGapMs,
+  type ProbeList,
+  type ProbeReport,
+  type ProbeTarget,
+} from "../domain/model/probe-list.ts";
 import { type StaticServer, serverName } from "../domain/model/server.ts";
 import { combineRegions, type RegionHealth } from "../domain/model/server-health.ts";
 import type { World } from "../domain/model/world.ts";
 import { type Draft, serverSubject } from "./draft.ts";
 import { serviceOf } from "./servers.ts";
 
-/** How often a prober says that it is there, when it has nothing else to say; milliseconds. */
-export const probeHeartbeatMs = 30_000;
 /** A region unheard for this long does not count, milliseconds. */
-export const probeSilenceMs = 3 * probeHeartbeatMs;
+export const probeSilenceMs = 3 * maxProbeReportGapMs;
 
 /** What every region's prober is to check. */
 export function probeList(world: World): ProbeList {

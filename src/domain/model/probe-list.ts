@@ -19,5 +19,8 @@ export type ProbeTarget = {
 /** Everything a prober checks; the hash changes with the list. */
 export type ProbeList = { readonly hash: string; readonly targets: readonly ProbeTarget[] };
 
+/** Longest time between two reports of a prober that has servers to check, milliseconds. */
+export const maxProbeReportGapMs = 30_000;
+
 /** The checks of one server as one prober's region counts them. */
 export type ProbeReport = RegionHealth & { readonly serverId: string; readonly epoch: number };

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { maxProbeReportGapMs } from "../../../src/domain/model/probe-list.ts";
 import type { ServerSpec } from "../../../src/domain/model/server.ts";
 import { serverStatus } from "../../../src/domain/model/server-health.ts";
 import type { AdminTarget, ServerView } from "../../../src/registry/api.ts";
-import { probeHeartbeatMs, probeSilenceMs } from "../../../src/registry/probing.ts";
+import { probeSilenceMs } from "../../../src/registry/probing.ts";
 import { aCheckedServer, aServerSpec } from "../../support/servers.ts";
 import { refusal, TestMesh } from "./harness.ts";
 
@@ -192,9 +193,9 @@ describe("the probers", () => {
     // Two fall silent while they say down; the third says up.
     says("weur", "node1", 4);
     expect(server("node1").health?.up).toBe(false);
-    mesh.pass(probeSilenceMs - probeHeartbeatMs);
+    mesh.pass(probeSilenceMs - maxProbeReportGapMs);
     says("weur", "node1", 4);
-    mesh.pass(probeHeartbeatMs + probeSilenceMs - 1);
+    mesh.pass(maxProbeReportGapMs + probeSilenceMs - 1);
     says("weur", "node1", 4);
     mesh.registry.takeEffects();
     const { wakes } = mesh.pass(probeSilenceMs);
