@@ -1,9 +1,13 @@
-// The registry at the other end of RPC: each call on a new stub, once more when the object was reset under it.
+// The registry at the other end of RPC: each call on a new stub, once more when the object was reset under
+// it.
 
 import { MeshError } from "../domain/model/error.ts";
 import { type MeshApi, type OperationArgs, type OperationName, operationNames } from "../registry/api.ts";
 
-/** What the platform says of an RPC that failed on its way, or because its object was reset, not in the method called. */
+/**
+ * What the platform says of an RPC that failed on its way, or because its object was reset, not in the method
+ * called.
+ */
 type RemoteFailure = {
   readonly retryable?: boolean;
   readonly durableObjectReset?: boolean;
@@ -11,11 +15,12 @@ type RemoteFailure = {
 };
 
 /**
- * Runs one call on a new stub, and once more when it failed on its way. A stub is broken for good once its object was
- * reset (a deploy, a move to another host), hence a new one each time. An object that is overloaded is not asked again.
+ * Runs one call on a new stub, and once more when it failed on its way. A stub is broken for good once its
+ * object was reset (a deploy, a move to another host), hence a new one each time. An object that is
+ * overloaded is not asked again.
  *
- * A write that was done just before the reset is tried again too. Most are then refused, as taken or out of sequence;
- * a token rotated twice and a machine that joins twice are as good as once.
+ * A write that was done just before the reset is tried again too. Most are then refused, as taken or out of
+ * sequence; a token rotated twice and a machine that joins twice are as good as once.
  *
  * @param connect a new stub
  * @throws MeshError registry/unavailable when the second try fails in the same way

@@ -1,4 +1,4 @@
-// Addresses: how a node and its tasks may be dialled. Each name here ends up in the routing table.
+// Addresses of nodes, tasks and static servers: which ones can be dialed. Each ends up in the routing table.
 
 import { isIP } from "node:net";
 import { MeshError } from "../domain/model/error.ts";
@@ -6,15 +6,17 @@ import { isHostName } from "../domain/model/host-name.ts";
 import type { MeshNode } from "../domain/model/node.ts";
 import type { Endpoint, Task } from "../domain/model/task.ts";
 
-/** Refuses a host name that is none. */
+/** @throws MeshError address/invalid unless the host name has the form of a DNS name */
 export function checkHostname(hostname: string): void {
   if (isDnsName(hostname)) return;
   throw invalid(`cannot read host name "${hostname}": letters, digits, "-" and "." as in a DNS name`);
 }
 
 /**
- * Refuses an address under which a node's tasks could not be dialled. At the edge that is every IP address: fetch to
- * one is answered there with error 1003 and never leaves.
+ * Checks the address under which a node's tasks are dialed. At the edge it must be a DNS name: fetch to an IP
+ * address fails there with error 1003.
+ *
+ * @throws MeshError address/invalid
  */
 export function checkAddress(address: string, mode: "edge" | "local"): void {
   if (mode === "edge") checkEdgeHost(address);
@@ -23,7 +25,11 @@ export function checkAddress(address: string, mode: "edge" | "local"): void {
   }
 }
 
-/** Refuses a host at which a static server could not be dialled; in the edge's case for the same reason. */
+/**
+ * Checks the host of a static server, by the same rule as a node's address.
+ *
+ * @throws MeshError address/invalid
+ */
 export function checkServerHost(host: string, mode: "edge" | "local"): void {
   if (mode === "edge") checkEdgeHost(host);
   else if (isIP(host) === 0 && !isDnsName(host)) {
@@ -31,19 +37,24 @@ export function checkServerHost(host: string, mode: "edge" | "local"): void {
   }
 }
 
-/** Refuses endpoints that a task of this node cannot have: each an origin, for a target port of the task, once. */
+/**
+ * Checks the endpoints that a node reports for a task: at most one origin for each of the task's target
+ * ports, at the node's own address or, at the edge, at a DNS name.
+ *
+ * @throws MeshError address/invalid
+ */
 export function checkEndpoints(
   endpoints: readonly Endpoint[],
   node: MeshNode,
   task: Task,
   mode: "edge" | "local",
 ): void {
-  const seen = new Set<number>();
+  const seenTargets = new Set<number>();
   for (const { target, origin } of endpoints) {
-    if (!task.run.targets.includes(target) || seen.has(target)) {
+    if (!task.run.targets.includes(target) || seenTargets.has(target)) {
       throw invalid(`task ${task.id} has no target port ${target}, or has it twice`);
     }
-    seen.add(target);
+    seenTargets.add(target);
     checkOrigin(origin, node, mode);
   }
 }
@@ -54,10 +65,10 @@ function checkOrigin(origin: string, node: MeshNode, mode: "edge" | "local"): vo
     throw invalid(`cannot read endpoint "${origin}": write it as http://HOST:PORT`);
   }
   if (mode === "edge") checkEdgeHost(url.hostname);
-  else checkOwnHost(origin, url, node);
+  else checkNodeHost(origin, url, node);
 }
 
-function checkOwnHost(origin: string, url: URL, node: MeshNode): void {
+function checkNodeHost(origin: string, url: URL, node: MeshNode): void {
   const expected = isIP(node.address) === 6 ? `[${node.address}]` : node.address;
   if (url.protocol !== "http:" || url.hostname !== URL.parse(`http://${expected}`)?.hostname) {
     throw invalid(`endpoint "${origin}" is not at http://${expected}, the address of node ${node.hostname}`);
@@ -65,9 +76,9 @@ function checkOwnHost(origin: string, url: URL, node: MeshNode): void {
 }
 
 function checkEdgeHost(host: string): void {
-  // A URL reads 0x7f.1 and 2130706433 as addresses too.
-  const read = URL.parse(`http://${host}`)?.hostname ?? host;
-  if (isIP(host) > 0 || isIP(read.replace(/^\[|\]$/g, "")) > 0) {
+  // The URL parser also reads 0x7f.1 and 2130706433 as IP addresses.
+  const parsedHost = URL.parse(`http://${host}`)?.hostname ?? host;
+  if (isIP(host) > 0 || isIP(parsedHost.replace(/^\[|\]$/g, "")) > 0) {
     throw invalid(
       `"${host}" is an IP address, and the edge refuses to dial one (error 1003): use a DNS name`,
     );

@@ -1,5 +1,5 @@
-// Admin state: whether a server, a task or a node gets new requests, as the operator wants it. HAProxy's ready, drain
-// and maint; Docker's availability of a node is another thing, which says where tasks are placed.
+// The admin state of a server, a task or a node: HAProxy's ready, drain and maint. It decides about new
+// requests; Docker's availability of a node decides where tasks are placed.
 
 import type { AdminState, StaticServer } from "../domain/model/server.ts";
 import { enterMaintenance, leaveMaintenance } from "../domain/model/server-health.ts";
@@ -9,9 +9,9 @@ import { findNode, findTask } from "./refs.ts";
 import { findServer } from "./servers.ts";
 
 /**
- * Sets the admin state of one server, task or node. To what already is counts as done.
+ * Sets the admin state of one server, task or node. The same state again changes nothing.
  *
- * `drain`: only requests that belong there by a sticky cookie are sent. `maint`: none are, and a server is not checked.
+ * `drain`: it gets only requests with its sticky cookie. `maint`: it gets none, and a server is not checked.
  *
  * @throws MeshError server/not-found, task/not-found, node/not-found
  */
@@ -25,19 +25,19 @@ function setServer(draft: Draft, server: StaticServer, state: AdminState, actor:
   if (server.admin === state) return;
   const { nowMs } = draft;
   const { health, spec } = server;
-  const leaves = server.admin === "maint";
-  const enters = state === "maint";
+  const leavesMaintenance = server.admin === "maint";
+  const entersMaintenance = state === "maint";
   const next = {
     ...server,
     admin: state,
-    // What was seen before its maintenance says nothing of after it.
-    epoch: server.epoch + (leaves || enters ? 1 : 0),
+    // Results of checks from before a maintenance do not count after it.
+    epoch: server.epoch + (leavesMaintenance || entersMaintenance ? 1 : 0),
     health:
       health === null || spec.check === null
         ? health
-        : enters
+        : entersMaintenance
           ? enterMaintenance(health, nowMs)
-          : leaves
+          : leavesMaintenance
             ? leaveMaintenance(health, spec.check, nowMs)
             : health,
     version: server.version + 1,

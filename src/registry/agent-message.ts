@@ -1,32 +1,30 @@
-// A frame from an agent: read strictly, and when it cannot be, told back in a few words.
+// Parses a frame of an agent's socket. A refusal quotes what was read.
 
 import { AgentMessage } from "../protocol/agent.ts";
 
-/** Largest frame taken, bytes: room for a hello of some thousand tasks. */
+/** Largest accepted frame, bytes: room for a hello with a few thousand tasks. */
 export const maxAgentMessageBytes = 1_048_576;
 
 export type ParsedAgentMessage =
   | { readonly ok: true; readonly message: AgentMessage }
   | { readonly ok: false; readonly reason: string };
 
-/**
- * Reads a frame of an agent's socket.
- *
- * @param greeted whether the socket has said hello; it must, before anything else
- */
-export function readAgentMessage(frame: string | ArrayBuffer, greeted: boolean): ParsedAgentMessage {
+/** @param isGreeted whether the socket already carried a hello, which must be its first message */
+export function readAgentMessage(frame: string | ArrayBuffer, isGreeted: boolean): ParsedAgentMessage {
   if (typeof frame !== "string")
-    return bad(`a binary frame of ${frame.byteLength} bytes: frames are JSON text`);
+    return unreadable(`a binary frame of ${frame.byteLength} bytes: frames are JSON text`);
   const bytes = new TextEncoder().encode(frame).length;
   if (bytes > maxAgentMessageBytes)
-    return bad(`a frame of ${bytes} bytes: at most ${maxAgentMessageBytes} are read`);
-  const read = AgentMessage.safeParse(parseJson(frame));
-  if (!read.success) {
-    const [issue] = read.error.issues;
-    return bad(`cannot read ${excerpt(frame)}: ${issue?.path.join(".") || "frame"}: ${issue?.message}`);
+    return unreadable(`a frame of ${bytes} bytes: at most ${maxAgentMessageBytes} are read`);
+  const parsed = AgentMessage.safeParse(parseJson(frame));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    return unreadable(
+      `cannot read ${excerpt(frame)}: ${issue?.path.join(".") || "frame"}: ${issue?.message}`,
+    );
   }
-  if (!greeted && read.data.type !== "hello") return bad(`${read.data.type} before hello`);
-  return { ok: true, message: read.data };
+  if (!isGreeted && parsed.data.type !== "hello") return unreadable(`${parsed.data.type} before hello`);
+  return { ok: true, message: parsed.data };
 }
 
 function parseJson(text: string): unknown {
@@ -41,6 +39,6 @@ function excerpt(text: string): string {
   return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
 }
 
-function bad(reason: string): ParsedAgentMessage {
+function unreadable(reason: string): ParsedAgentMessage {
   return { ok: false, reason };
 }

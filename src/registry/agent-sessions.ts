@@ -73,7 +73,9 @@ export class AgentSessions {
     this.#transactions.change((draft) => sweep(draft, lastSeenMs));
   }
 
-  /** Closes the node's socket if `work` is refused: for good if the node was removed, else so that it redials. */
+  /**
+   * Closes the node's socket if `work` is refused: for good if the node was removed, else so that it redials.
+   */
   #changeForNode(nodeId: string, work: (draft: Draft) => void): void {
     try {
       this.#transactions.change(work);

@@ -10,10 +10,13 @@ import type { Task } from "../domain/model/task.ts";
 
 export type TableResponse = { readonly version: number; readonly text: string | null };
 
-/** With a newer table, a router gets the key that signs sticky cookies. People may see the table, but not the key. */
+/**
+ * With a newer table, a router gets the key that signs sticky cookies. People may see the table, but not the
+ * key.
+ */
 export type RouterTableResponse = TableResponse & { readonly cookieKey?: string };
 
-/** The mesh at a glance. */
+/** A summary of the mesh. */
 export type MeshInfo = {
   readonly id: string;
   readonly name: string;
@@ -24,7 +27,7 @@ export type MeshInfo = {
   readonly tasks: { readonly running: number; readonly desired: number };
 };
 
-/** A service and how many of its tasks run and should. */
+/** A service with the number of its slots that run, and that should. */
 export type ServiceView = Service & { readonly running: number; readonly desiredTasks: number };
 
 export type NodeChange = {
@@ -50,7 +53,7 @@ export type ServerView = StaticServer & { readonly service: string };
 
 export type ServerInput = { readonly spec: ServerSpec; readonly admin: AdminState };
 
-/** What an admin state is set of; a ref as for the others, of a server also `SERVICE/SERVER`. */
+/** The item whose admin state is set. The ref of a server may also be `SERVICE/SERVER`. */
 export type AdminTarget = { readonly kind: "server" | "task" | "node"; readonly ref: string };
 
 /** Refs of services and nodes. Refs of one kind are alternatives; both kinds must match. Absent: any. */
@@ -67,11 +70,11 @@ const read = <Call extends AnyCall>(): Operation<Call> => ({ kind: "read" });
 const change = <Call extends AnyCall>(): Operation<Call> => ({ kind: "change" });
 
 /**
- * All operations of the registry. The RPC methods of its Durable Object and the remote client are derived from this
- * table; an operation is declared here and implemented in registry.ts, and nowhere else.
+ * All operations of the registry. The RPC methods of its Durable Object and the remote client are derived
+ * from this table; an operation is declared here and implemented in registry.ts, and nowhere else.
  *
- * A `ref` is a full id, an exact name, or a unique id prefix, as the Docker CLI accepts it. `actor` is who makes a
- * change, for the events: `operator`, `viewer`.
+ * A `ref` is a full id, an exact name, or a unique id prefix, as the Docker CLI accepts it. `actor` is who
+ * makes a change, for the events: `operator`, `viewer`.
  *
  * @see docs/decisions/0054-one-table-of-operations.md
  */
@@ -120,14 +123,20 @@ export const operations = {
   /** The printed routing table if it is newer than `afterVersion`; else `text` is null. */
   table: read<(afterVersion: number) => TableResponse>(),
   /**
-   * A router's poll for a table newer than the one it routes by. The registry remembers the router: a task that left
-   * the table is stopped once all live routers poll with a version without it.
+   * A router's poll for a table newer than the one it routes by. The registry remembers the router: a task
+   * that left the table is stopped once all live routers poll with a version without it.
    */
   pollTable: change<(routerId: string, afterVersion: number) => RouterTableResponse>(),
-  /** A router reports tasks that do not answer. If other routers agree, or there is no other, their agents probe them. */
+  /**
+   * A router reports tasks that do not answer. If other routers agree, or there is no other, their agents
+   * probe them.
+   */
   suspect: change<(routerId: string, taskIds: readonly string[]) => null>(),
 
-  /** A prober reports check results. Answers with its region's list if `listHash` is of another one, else null. */
+  /**
+   * A prober reports check results. Answers with its region's list if `listHash` is of another one, else
+   * null.
+   */
   reportProbes:
     change<(region: string, listHash: string, reports: readonly ProbeReport[]) => ProbeList | null>(),
 };
@@ -142,7 +151,9 @@ export type RegistryOperations = {
   readonly [Name in OperationName]: (...args: OperationArgs<Name>) => OperationResult<Name>;
 };
 
-/** The operations as callers see them: over RPC a result is a promise. Failures are Results, never exceptions. */
+/**
+ * The operations as callers see them: over RPC a result is a promise. Failures are Results, never exceptions.
+ */
 export type MeshApi = {
   readonly [Name in OperationName]: (
     ...args: OperationArgs<Name>

@@ -1,4 +1,4 @@
-// An assignment: all that one node must run, as its agent is told.
+// Assignments: the complete set of tasks that a node must run, as its agent receives it.
 
 import { createHash } from "node:crypto";
 import { isAlive, type Task } from "../domain/model/task.ts";
@@ -7,21 +7,21 @@ import type { AssignedTask, Assignment } from "../protocol/agent.ts";
 import { isAwaitingRelease } from "./departures.ts";
 
 /**
- * How long a task that is to stop stays up after its release, milliseconds: an answer with the new table may still be
- * on its way to a router, and a request of that router's on its way to the task.
+ * How long a stopping task stays up after its release, milliseconds. A response with the new table may still
+ * be in transit to a router, and a request of that router in transit to the task.
  */
 export const drainDelayMs = 250;
 
-/** A node's assignment without its index, which belongs to a socket. `hash` tells two of them apart. */
+/** A node's assignment without its index, which belongs to a socket. `hash` identifies the body. */
 export type NodeAssignment = {
   readonly nodeId: string;
   readonly body: Omit<Assignment, "index">;
   readonly hash: string;
-  /** Sent even to a socket that already has it: the agent spoke of tasks that are no more. */
+  /** Sent even to a socket that already has it, because the agent reported tasks that it must not have. */
   readonly resend: boolean;
 };
 
-/** The assignments of the nodes given; nodes that are no more have none. Costs one walk over all tasks. */
+/** The assignments of the given nodes, without those that were removed. Costs one pass over all tasks. */
 export function assignmentsOf(
   world: World,
   nodeIds: ReadonlySet<string>,
@@ -44,23 +44,23 @@ export function assignmentsOf(
   });
 }
 
-/** The nodes whose assignment is not the same in two worlds. */
+/** The nodes whose assignment differs between two worlds. */
 export function nodesToReassign(before: World, after: World): ReadonlySet<string> {
-  const nodes = new Set<string>();
-  if (before.tasks === after.tasks) return nodes;
+  const nodeIds = new Set<string>();
+  if (before.tasks === after.tasks) return nodeIds;
   for (const [id, task] of after.tasks) {
     const old = before.tasks.get(id);
     if (old === task || task.nodeId === null) continue;
     if (old?.nodeId !== task.nodeId || assignmentFingerprint(old) !== assignmentFingerprint(task))
-      nodes.add(task.nodeId);
+      nodeIds.add(task.nodeId);
   }
   for (const [id, task] of before.tasks) {
-    if (task.nodeId !== null && isAlive(task) && !after.tasks.has(id)) nodes.add(task.nodeId);
+    if (task.nodeId !== null && isAlive(task) && !after.tasks.has(id)) nodeIds.add(task.nodeId);
   }
-  return nodes;
+  return nodeIds;
 }
 
-/** What of a task its assignment follows, once it has a node. */
+/** The part of a placed task that its assignment depends on. */
 function assignmentFingerprint(task: Task): string {
   return `${task.desired} ${isAlive(task)} ${isAwaitingRelease(task)}`;
 }
@@ -69,7 +69,7 @@ function assignedTask(world: World, task: Task): AssignedTask {
   const { image, command, args, env, dir, stopSignal, stopGraceMs, probe, targets } = task.run;
   return {
     id: task.id,
-    // A removed service's tasks still have to stop, under the only name that is left.
+    // The tasks of a removed service still have to stop; only the id is left to name it by.
     service: { id: task.serviceId, name: world.services.get(task.serviceId)?.spec.name ?? task.serviceId },
     slot: task.slot,
     desired: task.desired,

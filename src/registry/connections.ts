@@ -1,4 +1,4 @@
-// What an agent says of its node: hello, leaving, goodbye.
+// An agent's messages about its node: hello, leaving, goodbye.
 
 import type { MeshNode } from "../domain/model/node.ts";
 import { isAlive, type Task, taskStates } from "../domain/model/task.ts";
@@ -9,25 +9,25 @@ import { nodeNameTaken } from "./join.ts";
 import { markDown, scheduleSweep } from "./liveness.ts";
 import { applyReports, memberNode } from "./reports.ts";
 
-/** An agent's first words after it dialled. */
+/** The first message on an agent's socket. */
 export type HelloInput = { readonly node: NodeDescription; readonly tasks: readonly TaskReport[] };
 
 /**
- * Makes a node ready and takes over all its agent runs. Tasks that it was known to have and no longer names are lost.
- * It is answered with its assignment, whatever it had before.
+ * Makes a node ready and applies its report of all tasks. Tasks that its agent had and no longer names are
+ * lost. The answer is the node's assignment, even if it did not change.
  *
  * @throws MeshError node/not-found, node/conflict, address/invalid, report/forbidden; then nothing is applied
  */
-export function hello(draft: Draft, nodeId: string, { node: described, tasks }: HelloInput): void {
+export function hello(draft: Draft, nodeId: string, { node: description, tasks }: HelloInput): void {
   const node = memberNode(draft, nodeId);
-  checkHostname(described.hostname);
-  checkAddress(described.address, draft.context.mode);
+  checkHostname(description.hostname);
+  checkAddress(description.address, draft.context.mode);
   for (const other of draft.world.nodes.values()) {
-    if (other.id !== nodeId && other.hostname === described.hostname && other.state !== "down")
+    if (other.id !== nodeId && other.hostname === description.hostname && other.state !== "down")
       throw nodeNameTaken(other);
   }
   const wasReady = node.state === "ready";
-  const ready = readyNode(node, described, draft.nowMs);
+  const ready = readyNode(node, description, draft.nowMs);
   draft.put("nodes", ready);
   draft.store.setDisconnectedAt(nodeId, null);
   scheduleSweep(draft);
@@ -37,7 +37,7 @@ export function hello(draft: Draft, nodeId: string, { node: described, tasks }: 
   draft.resend.add(nodeId);
 }
 
-/** The agent wants to leave: its node is scheduled as if drained; what the operator wants of it stays as it is. */
+/** The agent asks to leave: its node is scheduled as if drained, and keeps the operator's availability. */
 export function leaving(draft: Draft, nodeId: string): void {
   const node = memberNode(draft, nodeId);
   if (node.leaving) return;
@@ -50,15 +50,15 @@ export function leaving(draft: Draft, nodeId: string): void {
   );
 }
 
-/** The agent is gone: the node is down at once. */
+/** The agent has stopped: the node is down at once. */
 export function goodbye(draft: Draft, nodeId: string, reason: string): void {
   const node = memberNode(draft, nodeId);
   if (node.state !== "down") markDown(draft, node, "left", `node ${node.hostname}`);
   if (reason !== "") draft.recordEvent(`node ${node.hostname}`, "node.goodbye", nodeSubject(node), reason);
 }
 
-function readyNode(node: MeshNode, described: NodeDescription, nowMs: number): MeshNode {
-  const { hostname, address, platform, resources, engineVersion, runtime } = described;
+function readyNode(node: MeshNode, description: NodeDescription, nowMs: number): MeshNode {
+  const { hostname, address, platform, resources, engineVersion, runtime } = description;
   const stateSinceMs = node.state === "ready" ? node.stateSinceMs : nowMs;
   return {
     ...node,
@@ -76,11 +76,11 @@ function readyNode(node: MeshNode, described: NodeDescription, nowMs: number): M
   };
 }
 
-/** A task the agent had taken on and no longer knows will not come back: its slot needs another. */
-function failUnreportedTasks(draft: Draft, node: MeshNode, named: ReadonlySet<string>): void {
+/** Ends the tasks that the agent had accepted and no longer reports; reconcile replaces them. */
+function failUnreportedTasks(draft: Draft, node: MeshNode, reportedIds: ReadonlySet<string>): void {
   for (const task of [...draft.world.tasks.values()]) {
-    const taken = taskStates[task.state] > taskStates.assigned;
-    if (task.nodeId !== node.id || !taken || !isAlive(task) || named.has(task.id)) continue;
+    const isAccepted = taskStates[task.state] > taskStates.assigned;
+    if (task.nodeId !== node.id || !isAccepted || !isAlive(task) || reportedIds.has(task.id)) continue;
     const lost = lostTask(task, draft.nowMs);
     draft.put("tasks", lost);
     draft.recordEvent("registry", `task.${lost.state}`, taskSubject(draft.world, lost), lost.err);

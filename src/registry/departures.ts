@@ -1,22 +1,22 @@
-// Departures: tasks on their way out. A running task that is to stop leaves the routing table in the transaction that
-// decides it; its agent may stop it once no router sends it requests any more.
+// Departures: running tasks that must stop. A task leaves the routing table in the transaction that decides
+// so. It is released, so that its agent may stop it, once no router sends it requests.
 //
-// That is so when every live router routes by a version in which the task was gone, or none is left that does not.
-// A router that never says so is waited for no longer than the bound, counted from that transaction: it is in the
-// task's row, so that a registry which lost its memory keeps to it.
+// That is when every live router routes by a table version without the task. A router that keeps an older
+// version is waited for until `releaseBoundMs` after that transaction. The time of the transaction is in the
+// task's row, so a registry that lost its memory keeps the bound.
 
 import { isAlive, type Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import { type Draft, taskSubject } from "./draft.ts";
 import type { Routers } from "./routers.ts";
 
-/** How long a task that left the table is kept up for routers that do not say that they know, milliseconds. */
+/** Longest time from leaving the table to the release, milliseconds. */
 const releaseBoundMs = 5_000;
 
 /**
- * Notes which running tasks this transaction took out of the table for good.
+ * Records a departure for each running task that this transaction decided to stop.
  *
- * @param tableVersion the version they are not in
+ * @param tableVersion the first version without them
  */
 export function recordDepartures(draft: Draft, tableVersion: number): void {
   const { before, nowMs } = draft;
@@ -29,18 +29,19 @@ export function recordDepartures(draft: Draft, tableVersion: number): void {
   }
 }
 
-/** Releases the departing tasks that no router sends requests to any more, and sets when to look at the others. */
+/** Releases the departing tasks that may stop, and sets the deadline for the others. */
 export function releaseTasks(draft: Draft, routers: Routers): void {
   const { nowMs } = draft;
   let nextMs: number | null = null;
   for (const { task, departure } of departing(draft.world)) {
     const boundMs = departure.atMs + releaseBoundMs;
-    const readyMs = Math.min(routers.upToDateAtMs(departure.tableVersion, nowMs), boundMs);
-    if (readyMs > nowMs) {
-      nextMs = Math.min(nextMs ?? readyMs, readyMs);
+    const upToDateAtMs = routers.upToDateAtMs(departure.tableVersion, nowMs);
+    const releaseAtMs = Math.min(upToDateAtMs, boundMs);
+    if (releaseAtMs > nowMs) {
+      nextMs = Math.min(nextMs ?? releaseAtMs, releaseAtMs);
       continue;
     }
-    if (routers.upToDateAtMs(departure.tableVersion, nowMs) > nowMs) {
+    if (upToDateAtMs > nowMs) {
       draft.recordEvent(
         "registry",
         "task.released",
@@ -57,12 +58,12 @@ export function releaseTasks(draft: Draft, routers: Routers): void {
   draft.store.setDeadline("release", nextMs);
 }
 
-/** Whether an agent still has to wait before it stops this task. */
+/** Whether the agent must wait before it stops this task. */
 export function isAwaitingRelease({ desired, departure }: Task): boolean {
   return desired !== "running" && departure !== undefined && !departure.released;
 }
 
-/** Whether any task of a world waits for its release. */
+/** Whether any task waits for its release. */
 export function hasDepartures(world: World): boolean {
   return !departing(world).next().done;
 }
@@ -82,9 +83,9 @@ function lateReleaseReason(
   nowMs: number,
 ): string {
   const behind = routers.countBehind(tableVersion, nowMs);
-  const who =
+  const reason =
     behind === 0
       ? "the registry started again and does not know every router yet"
       : `${behind} ${behind === 1 ? "router still routes" : "routers still route"} by a table older than version ${tableVersion}`;
-  return `released by the bound of ${releaseBoundMs / 1_000} s: ${who}`;
+  return `released by the bound of ${releaseBoundMs / 1_000} s: ${reason}`;
 }

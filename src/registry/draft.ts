@@ -1,4 +1,4 @@
-// A draft: the world as one transaction is making it, with what happened on the way. Nothing counts until it is saved.
+// A draft: the world as one transaction changes it, with the events and messages that the change causes.
 
 import type { EventSubject, NewEvent } from "../domain/model/event.ts";
 import type { MeshNode } from "../domain/model/node.ts";
@@ -9,16 +9,16 @@ import type { World } from "../domain/model/world.ts";
 import type { NodeProbe, SocketClose } from "./effects.ts";
 import type { RegistryStore } from "./store.ts";
 
-/** What a transaction decides by besides the world. */
+/** What a transaction depends on besides the world. */
 export type DraftContext = {
   readonly store: RegistryStore;
   readonly nowMs: number;
   readonly newId: () => string;
   /** `length` random base-36 digits. */
   readonly newSecret: (length: number) => string;
-  /** `edge`: a task is dialled by DNS name only. `local`: by its node's own address. */
+  /** `edge`: tasks are dialed by DNS name only. `local`: by their node's address. */
   readonly mode: "edge" | "local";
-  /** Names of the regions that static servers are checked from. */
+  /** Names of the regions that static servers are checked from, at least one. */
   readonly regions: readonly string[];
 };
 
@@ -30,10 +30,11 @@ export class Draft {
   readonly events: NewEvent[] = [];
   readonly closes: SocketClose[] = [];
   readonly probes: NodeProbe[] = [];
-  /** Nodes that are sent their assignment though it may not have changed. */
+  /** Nodes that get their assignment even if it did not change. */
   readonly resend = new Set<string>();
   #world: World;
-  readonly #own = new Set<ReadonlyMap<string, unknown>>();
+  /** The maps that this draft copied and may change. */
+  readonly #ownMaps = new Set<ReadonlyMap<string, unknown>>();
 
   constructor(before: World, context: DraftContext) {
     this.before = before;
@@ -53,12 +54,11 @@ export class Draft {
     return this.context.store;
   }
 
-  /** Takes another world in place of the present one. */
   replaceWorld(world: World): void {
     this.#world = world;
   }
 
-  /** Adds a node, service, task or server, or puts it in the place of the one with its id. */
+  /** Adds a node, service, task or server, or replaces the one with its id. */
   put<K extends keyof Entities>(kind: K, value: Entities[K]): void {
     this.#writable(kind).set(value.id, value);
   }
@@ -67,22 +67,22 @@ export class Draft {
     this.#writable(kind).delete(id);
   }
 
-  /** Notes an event; `why` is a sentence for a person and may be empty. */
+  /** @param why a sentence for a person; may be empty */
   recordEvent(actor: string, action: string, subject: EventSubject, why = ""): void {
     this.events.push({ actor, action, subject, why });
   }
 
-  /** Closes every socket of a node once the transaction stands. */
+  /** Closes all sockets of a node after the transaction is saved. */
   close(nodeId: string, code: number, reason: string): void {
     this.closes.push({ nodeId, code, reason });
   }
 
-  /** A map of this draft's own: the world it started from, and any it was given, stay as they are. */
+  /** A map that this draft may change. Copies the present one first unless the draft made it. */
   #writable<K extends keyof Entities>(kind: K): Map<string, Entities[K]> {
     const present = this.#world[kind] as ReadonlyMap<string, Entities[K]>;
-    if (this.#own.has(present)) return present as Map<string, Entities[K]>;
+    if (this.#ownMaps.has(present)) return present as Map<string, Entities[K]>;
     const copy = new Map(present);
-    this.#own.add(copy);
+    this.#ownMaps.add(copy);
     this.#world = { ...this.#world, [kind]: copy };
     return copy;
   }

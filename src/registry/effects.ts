@@ -1,4 +1,5 @@
-// Effects: what a shell does after a transaction is saved. Deciding collects them; sockets and alarms are the shell's.
+// Effects: what a shell does after a transaction is saved. Deciding collects them; sockets and alarms are the
+// shell's.
 
 import type { MeshEvent } from "../domain/model/event.ts";
 import type { NodeAssignment } from "./assignments.ts";

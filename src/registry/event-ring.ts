@@ -1,21 +1,21 @@
-// The events kept: the newest thousand, numbered without a gap.
+// The event log: the newest thousand events, numbered without a gap.
 
 import type { MeshEvent, NewEvent } from "../domain/model/event.ts";
 import { type SqlDatabase, upsert } from "../storage/sql-database.ts";
 
-/** Events kept; older ones go as new ones come. Enough to see what led to a bad night, small enough to read whole. */
+/** Older events are deleted: enough to follow an incident, small enough to read whole. */
 export const maxEventsKept = 1_000;
 
-/** Numbers and keeps events, in the order given; returns them as kept. */
+/** Numbers and stores events in the given order, and returns them as stored. */
 export function appendEvents(
   database: SqlDatabase,
-  news: readonly NewEvent[],
+  newEvents: readonly NewEvent[],
   nowMs: number,
 ): readonly MeshEvent[] {
-  if (news.length === 0) return [];
-  // The newest event is never trimmed, so its number is the last one given out.
+  if (newEvents.length === 0) return [];
+  // The newest event is never deleted, so its number is the last one assigned.
   const last = newestSeq(database);
-  const events = news.map((event, index) => ({ ...event, seq: last + 1 + index, atMs: nowMs }));
+  const events = newEvents.map((event, index) => ({ ...event, seq: last + 1 + index, atMs: nowMs }));
   const rows = events
     .slice(-maxEventsKept)
     .map(({ seq, atMs, ...body }) => [seq, atMs, JSON.stringify(body)]);

@@ -1,4 +1,4 @@
-// Joining: the tokens that let a machine in, and the credential it then speaks with.
+// Joining: the join tokens, and the credential that a joined node authenticates with.
 
 import { MeshError } from "../domain/model/error.ts";
 import type { MeshNode } from "../domain/model/node.ts";
@@ -14,7 +14,7 @@ const digestLength = 50;
 const tokenSecretLength = 25;
 const credentialLength = 50;
 
-/** The join tokens, in Docker's form `SWMTKN-1-<50 digits of the mesh>-<25 secret digits>`. */
+/** The join tokens in Docker's form: `SWMTKN-1-<50 digits of the mesh>-<25 secret digits>`. */
 export function joinTokens(store: RegistryStore): JoinTokens {
   const digest = store.meta("joinDigest");
   return {
@@ -23,7 +23,7 @@ export function joinTokens(store: RegistryStore): JoinTokens {
   };
 }
 
-/** Makes the first tokens of a new mesh. */
+/** Creates the tokens of a new mesh. */
 export function makeTokens(draft: Draft): void {
   const { store, context } = draft;
   store.setMeta("joinDigest", context.newSecret(digestLength));
@@ -31,7 +31,7 @@ export function makeTokens(draft: Draft): void {
   store.setMeta("managerSecret", context.newSecret(tokenSecretLength));
 }
 
-/** Replaces tokens: the old ones let nobody in from here on; nodes that have joined are not touched. */
+/** Replaces tokens. The old ones are invalid at once; nodes that have joined keep their credentials. */
 export function rotateTokens(
   draft: Draft,
   which: { readonly worker: boolean; readonly manager: boolean },
@@ -47,9 +47,9 @@ export function rotateTokens(
 }
 
 /**
- * Lets a machine in as a new node. Its state is unknown until its agent says hello.
+ * Adds a machine as a new node. Its state is unknown until its agent says hello.
  *
- * A node that is down keeps its id for its history; a machine that comes back through this door is a node of its own.
+ * A machine that joins again is a new node. The old one stays, down, with its id and its tasks' history.
  *
  * @throws MeshError join/unauthorized, node/conflict, address/invalid
  */
@@ -68,13 +68,13 @@ export function join(draft: Draft, input: NodeJoinInput): { nodeId: string; cred
   return { nodeId: node.id, credential };
 }
 
-/** Whether this is the credential the node was given; false for a node that is no more. */
+/** Whether this is the node's credential; false for a removed node. */
 export function isCredentialOf(store: RegistryStore, nodeId: string, credential: string): boolean {
   const hash = store.credentialHash(nodeId);
   return hash !== null && matchesHash(credential, hash);
 }
 
-/** Nodes join as workers: the manager is the registry, and nothing else can take its part. */
+/** Accepts the worker token only: the one manager is the registry. */
 function checkToken(tokens: JoinTokens, given: string): void {
   // Both are compared whatever the first says: the time taken tells nothing.
   const worker = matchesHash(given, secretHash(tokens.worker));
@@ -89,7 +89,11 @@ function checkToken(tokens: JoinTokens, given: string): void {
   );
 }
 
-/** Makes room for a node of this name: one that never said hello gives way, one that is up does not. */
+/**
+ * Marks down a node of this name that never said hello.
+ *
+ * @throws MeshError node/conflict if it did and is not down
+ */
 function replaceUnjoinedNode(draft: Draft, hostname: string): void {
   for (const node of draft.world.nodes.values()) {
     if (node.hostname !== hostname || node.state === "down") continue;
@@ -98,7 +102,6 @@ function replaceUnjoinedNode(draft: Draft, hostname: string): void {
   }
 }
 
-/** The refusal of a second node of one name. */
 export function nodeNameTaken({ hostname, id, state }: MeshNode): MeshError {
   return new MeshError(
     "node/conflict",

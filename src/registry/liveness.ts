@@ -1,36 +1,37 @@
-// Liveness: which nodes are heard, and what follows when one is not.
+// Liveness: marks down the nodes that miss their heartbeats.
 //
-// An agent's pings are answered without waking the registry, and nothing is written for them. A sweep reads when each
-// socket was last heard, marks down the nodes that missed their beats, and says when to look again: not before the
-// node heard longest ago could have missed its own. A node without a socket counts as heard until its socket went.
+// The platform answers an agent's pings without waking the registry, and nothing is written for them. A sweep
+// reads when each socket last carried a message or a ping, marks down the nodes that were silent for too
+// long, and sets the deadline of the next sweep: when the node seen longest ago may be down. A node without a
+// socket was last seen when it lost its socket.
 //
-// Silence is only a node's fault while the registry listens. When a sweep comes much later than it was due, the
-// registry itself was away (its process stopped, its host moved) and every node is given the whole time anew.
+// If a sweep runs much later than its deadline, the registry itself was away (its process stopped, its host
+// moved). Silence during that time does not count.
 
 import type { MeshNode } from "../domain/model/node.ts";
 import { closeCodes, heartbeatMs, maxMissedHeartbeats } from "../protocol/agent.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
 
-/** How long a node may be unheard before it is down, milliseconds. */
+/** How long a node may be silent before it is down, milliseconds. */
 export const nodeGraceMs = heartbeatMs * maxMissedHeartbeats;
 
 /**
- * Marks down the nodes unheard for `graceMs` and sets the next sweep.
+ * Marks down the nodes that were silent for `nodeGraceMs` and sets the deadline of the next sweep.
  *
- * @param heard when each node with an open socket was last heard, epoch milliseconds
+ * @param lastSeenMs by node with an open socket, epoch milliseconds
  */
-export function sweep(draft: Draft, heard: ReadonlyMap<string, number>): void {
+export function sweep(draft: Draft, lastSeenMs: ReadonlyMap<string, number>): void {
   const { nowMs, store } = draft;
   const dueMs = store.deadline("liveness");
   if (dueMs !== null && nowMs - dueMs > heartbeatMs) store.setMeta("listeningSinceMs", String(nowMs));
   const listeningSinceMs = Number(store.meta("listeningSinceMs") ?? 0);
-  recordLostSockets(draft, heard);
-  const lostAt = store.disconnectedAt();
+  recordLostSockets(draft, lastSeenMs);
+  const disconnectedAtMs = store.disconnectedAt();
   let nextMs: number | null = null;
   for (const node of draft.world.nodes.values()) {
     if (node.state === "down") continue;
-    const heardMs = Math.max(heard.get(node.id) ?? lostAt.get(node.id) ?? 0, listeningSinceMs);
-    const downAtMs = Math.min(heardMs, nowMs) + nodeGraceMs;
+    const seenMs = lastSeenMs.get(node.id) ?? disconnectedAtMs.get(node.id) ?? 0;
+    const downAtMs = Math.min(Math.max(seenMs, listeningSinceMs), nowMs) + nodeGraceMs;
     if (downAtMs <= nowMs) {
       markDown(draft, node, "heartbeat failure", "registry");
       draft.close(node.id, closeCodes.missedHeartbeats, "missed its beats");
@@ -39,13 +40,13 @@ export function sweep(draft: Draft, heard: ReadonlyMap<string, number>): void {
   store.setDeadline("liveness", nextMs);
 }
 
-/** Takes note after a start of the registry: a node whose socket did not outlive it has `graceMs` to redial. */
+/** Records a start of the registry: nodes whose sockets did not survive it have `nodeGraceMs` to redial. */
 export function recordStart(draft: Draft, connected: ReadonlySet<string>): void {
   recordLostSockets(draft, new Map([...connected].map((id) => [id, draft.nowMs])));
   if ([...draft.world.nodes.values()].some(({ state }) => state !== "down")) scheduleSweep(draft);
 }
 
-/** Takes note that a node's last socket closed: it stays ready for `graceMs`. */
+/** Records that a node's last socket closed. The node stays ready for `nodeGraceMs`. */
 export function recordDisconnect(draft: Draft, nodeId: string): void {
   const node = draft.world.nodes.get(nodeId);
   if (node === undefined || node.state === "down") return;
@@ -53,13 +54,13 @@ export function recordDisconnect(draft: Draft, nodeId: string): void {
   scheduleSweep(draft);
 }
 
-/** Makes sure that a sweep comes within `graceMs`. */
+/** Ensures that a sweep runs within `nodeGraceMs`. */
 export function scheduleSweep(draft: Draft): void {
   if (draft.store.deadline("liveness") === null)
     draft.store.setDeadline("liveness", draft.nowMs + nodeGraceMs);
 }
 
-/** Makes a node down; its tasks are for reconcile to replace. */
+/** Marks a node down. Reconcile replaces its tasks. */
 export function markDown(draft: Draft, node: MeshNode, message: string, actor: string): void {
   const { nowMs } = draft;
   draft.store.setDisconnectedAt(node.id, null);
@@ -74,10 +75,14 @@ export function markDown(draft: Draft, node: MeshNode, message: string, actor: s
   draft.recordEvent(actor, "node.down", nodeSubject(node), message);
 }
 
-/** A socket may vanish without its close being told (a reset takes both): it is lost since it was first missed. */
-function recordLostSockets(draft: Draft, heard: ReadonlyMap<string, number>): void {
-  const lostAt = draft.store.disconnectedAt();
+/**
+ * Records as disconnected now the nodes whose socket vanished without a close event, as in a reset of the
+ * object.
+ */
+function recordLostSockets(draft: Draft, connected: ReadonlyMap<string, unknown>): void {
+  const disconnectedAtMs = draft.store.disconnectedAt();
   for (const { id, state } of draft.world.nodes.values()) {
-    if (state !== "down" && !heard.has(id) && !lostAt.has(id)) draft.store.setDisconnectedAt(id, draft.nowMs);
+    if (state === "down" || connected.has(id) || disconnectedAtMs.has(id)) continue;
+    draft.store.setDisconnectedAt(id, draft.nowMs);
   }
 }

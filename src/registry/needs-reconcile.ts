@@ -1,7 +1,8 @@
 // Whether a changed world has to be reconciled and its routing table printed again.
 //
-// Most reports only move a streak or a counter. At 10,000 tasks the comparison below takes 10 ms, and reconciling and
-// printing 65 ms. Its two lists name what is left out, so a new field counts until it is added here.
+// Most reports only move a streak or a counter. In a mesh of 10,000 tasks such a report takes 10 ms with this
+// check and 65 ms without. The check names the fields that do not count, so a new field counts until it is
+// added here.
 
 import type { StaticServer } from "../domain/model/server.ts";
 import { isServerDraining } from "../domain/model/server-health.ts";
@@ -10,10 +11,10 @@ import type { World } from "../domain/model/world.ts";
 import { sameData } from "./same-data.ts";
 
 /**
- * Whether reconcile or the routing table may depend on what differs between two worlds. False is certain: the table's
- * text is the same, and a settled world is still settled.
+ * Whether reconcile or the routing table may depend on a difference between two worlds. False is certain: the
+ * table's text is the same, and a settled world is still settled.
  *
- * @see docs/spec.md M20; a property test holds it
+ * @see docs/spec.md M20, and its property test in test/property/registry/
  */
 export function needsReconcile(before: World, after: World): boolean {
   return (

@@ -1,4 +1,4 @@
-// What the operator does to nodes: availability, role, labels, removal.
+// The operator's changes of nodes: availability, role, labels, removal.
 
 import { hostsOf } from "../domain/labels/labels.ts";
 import { MeshError } from "../domain/model/error.ts";
@@ -10,8 +10,8 @@ import { findNode, requireVersion } from "./refs.ts";
 import { sameData } from "./same-data.ts";
 
 /**
- * Changes what the operator wants of a node. Its label `waggle.host` names the hosts of its own entry point. A change
- * to what already is counts as done and raises no version.
+ * Changes a node's availability, role and labels. Its label `waggle.host` names the hosts of its own entry
+ * point. A change without a difference raises no version.
  *
  * @throws MeshError node/not-found, node/sequence, label/invalid
  */
@@ -34,9 +34,9 @@ export function updateNode(
 }
 
 /**
- * Forgets a node, its credential and its place in the mesh. What still ran there is orphaned by reconcile.
+ * Removes a node and its credential. Reconcile orphans the tasks that still ran there.
  *
- * @param force also a node that is not down; its agent is told that it is no member any more
+ * @param force removes also a node that is not down; its agent's socket is closed with `notAMember`
  * @throws MeshError node/not-found, node/precondition
  */
 export function removeNode(draft: Draft, ref: string, force: boolean, actor: string): void {

@@ -1,8 +1,8 @@
-// Probing: what the probers are to check, and what follows from what they say.
+// Probing: the list of static servers that the probers check, and the results that they report.
 //
-// A prober is one object for each region. With each report it says which list it has, and is answered with the present
-// one when that is another; when the list changes it is woken. A region unheard for `silentMs` does not count any more,
-// and its prober is woken again, so that an object which lost its alarm goes on.
+// Each region has one prober. A report names the list that the prober has; the answer is the present list if
+// that is another. A prober is woken when the list changes. A region that was silent for `probeSilenceMs`
+// does not count, and its prober is woken again, in case it lost its alarm.
 
 import { createHash } from "node:crypto";
 import { checkText } from "../domain/model/check-result.ts";
@@ -13,15 +13,15 @@ import {
   type ProbeTarget,
 } from "../domain/model/probe-list.ts";
 import { type StaticServer, serverName } from "../domain/model/server.ts";
-import { combineRegions, type RegionHealth } from "../domain/model/server-health.ts";
+import { combineRegions, type RegionHealth, type ServerHealth } from "../domain/model/server-health.ts";
 import type { World } from "../domain/model/world.ts";
 import { type Draft, serverSubject } from "./draft.ts";
 import { serviceOf } from "./servers.ts";
 
-/** A region unheard for this long does not count, milliseconds. */
+/** A region that was silent for this long does not count, milliseconds. */
 export const probeSilenceMs = 3 * maxProbeReportGapMs;
 
-/** What every region's prober is to check. */
+/** The list for the prober of every region. */
 export function probeList(world: World): ProbeList {
   return probeListOf(probeTargets(world));
 }
@@ -33,12 +33,12 @@ function probeTargets(world: World): readonly ProbeTarget[] {
 }
 
 function probeListOf(targets: readonly ProbeTarget[]): ProbeList {
-  // Where a counter stands matters only to who begins.
-  const face = JSON.stringify(targets.map((target) => ({ ...target, counter: 0 })));
-  return { hash: createHash("sha256").update(face).digest("base64url"), targets };
+  // Only a prober without a counter of its own reads the counter.
+  const fingerprint = JSON.stringify(targets.map((target) => ({ ...target, counter: 0 })));
+  return { hash: createHash("sha256").update(fingerprint).digest("base64url"), targets };
 }
 
-/** The list of who has nothing to check. */
+/** The list of a prober that has nothing to check. */
 export function emptyProbeList(): ProbeList {
   return probeListOf([]);
 }
@@ -48,29 +48,30 @@ export function isProbeListChanged(before: World, after: World): boolean {
   return before.servers !== after.servers && probeList(before).hash !== probeList(after).hash;
 }
 
-/** Takes in what one region's prober says. */
+/** Applies the results of one region's prober. A region that is not configured is ignored. */
 export function applyProbeReports(draft: Draft, region: string, reports: readonly ProbeReport[]): void {
   const { store, nowMs, context } = draft;
   if (!context.regions.includes(region)) return;
-  const isNews = !liveRegions(draft).has(region);
+  const wasSilent = !liveRegions(draft).has(region);
   store.setRegionSeenAt(region, nowMs);
-  const heard = liveRegions(draft);
+  const live = liveRegions(draft);
   for (const { serverId, epoch, counter, fails, last } of reports) {
     const server = draft.world.servers.get(serverId);
     if (server?.epoch === epoch)
-      applyRegionHealth(draft, server, { [region]: { counter, fails, last } }, heard);
+      applyRegionHealth(draft, server, { [region]: { counter, fails, last } }, live);
   }
-  if (isNews) for (const server of draft.world.servers.values()) applyRegionHealth(draft, server, {}, heard);
+  if (wasSilent)
+    for (const server of draft.world.servers.values()) applyRegionHealth(draft, server, {}, live);
   scheduleRegionSweep(draft);
 }
 
-/** Looks which regions are silent, and takes them out of every server's health. Returns those whose prober to wake. */
+/** Removes silent regions from every server's health. Returns the regions whose prober to wake. */
 export function sweepRegions(draft: Draft): readonly string[] {
   const { store, context } = draft;
-  const heard = liveRegions(draft);
-  const silent = context.regions.filter((region) => !heard.has(region));
+  const live = liveRegions(draft);
+  const silent = context.regions.filter((region) => !live.has(region));
   for (const [region] of store.regionsSeenAt()) {
-    if (heard.has(region)) continue;
+    if (live.has(region)) continue;
     store.setRegionSeenAt(region, null);
     const mesh = {
       type: "mesh",
@@ -79,34 +80,34 @@ export function sweepRegions(draft: Draft): readonly string[] {
     } as const;
     draft.recordEvent("registry", "prober.silent", mesh, `nothing was heard of the checks from ${region}`);
   }
-  for (const server of draft.world.servers.values()) applyRegionHealth(draft, server, {}, heard);
+  for (const server of draft.world.servers.values()) applyRegionHealth(draft, server, {}, live);
   scheduleRegionSweep(draft);
   return silent;
 }
 
-/** Sets when to look for silent regions: while there is anything to check, and at no other time. */
+/** Sets the deadline for the next look at silent regions; none while there is nothing to check. */
 export function scheduleRegionSweep(draft: Draft): void {
-  const any = [...draft.world.servers.values()].some(isProbed);
-  draft.store.setDeadline("probers", any ? draft.nowMs + probeSilenceMs : null);
+  const hasProbed = [...draft.world.servers.values()].some(isProbed);
+  draft.store.setDeadline("probers", hasProbed ? draft.nowMs + probeSilenceMs : null);
 }
 
-/** The regions that count now. */
+/** The configured regions that reported within `probeSilenceMs`. */
 function liveRegions({ store, nowMs, context }: Draft): ReadonlySet<string> {
-  const heard = store.regionsSeenAt();
+  const seenAtMs = store.regionsSeenAt();
   return new Set(
-    context.regions.filter((region) => nowMs - (heard.get(region) ?? -probeSilenceMs) < probeSilenceMs),
+    context.regions.filter((region) => nowMs - (seenAtMs.get(region) ?? -probeSilenceMs) < probeSilenceMs),
   );
 }
 
 function applyRegionHealth(
   draft: Draft,
   server: StaticServer,
-  said: Readonly<Record<string, RegionHealth>>,
-  heard: ReadonlySet<string>,
+  reported: Readonly<Record<string, RegionHealth>>,
+  live: ReadonlySet<string>,
 ): void {
   const { health, spec } = server;
   if (health === null || spec.check === null || server.admin === "maint") return;
-  const next = combineRegions(health, said, heard, spec.check, draft.nowMs);
+  const next = combineRegions(health, reported, live, spec.check, draft.nowMs);
   if (isSameHealth(health, next)) return;
   draft.put("servers", { ...server, health: next });
   if (next.up === health.up) return;
@@ -119,15 +120,12 @@ function applyRegionHealth(
   );
 }
 
-/** A row is not written for how long a check took. */
-function isSameHealth(
-  a: NonNullable<StaticServer["health"]>,
-  b: NonNullable<StaticServer["health"]>,
-): boolean {
+/** Ignores the duration of checks: it is not worth a written row. */
+function isSameHealth(a: ServerHealth, b: ServerHealth): boolean {
   return healthFingerprint(a) === healthFingerprint(b);
 }
 
-function healthFingerprint(health: NonNullable<StaticServer["health"]>): string {
+function healthFingerprint(health: ServerHealth): string {
   return JSON.stringify(health, (key, value) => (key === "durationMs" ? 0 : value));
 }
 

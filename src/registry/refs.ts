@@ -1,4 +1,4 @@
-// What an operator's ref means: a full id, an exact name, or a unique id prefix.
+// Resolves an operator's ref to an item: a full id, an exact name, or a unique id prefix.
 
 import { MeshError } from "../domain/model/error.ts";
 import { isNodeDown, type MeshNode } from "../domain/model/node.ts";
@@ -8,27 +8,27 @@ import { type Task, taskName } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import type { TaskFilter } from "./api.ts";
 
-/** @throws MeshError service/not-found, service/invalid when several are meant */
+/** @throws MeshError service/not-found, service/invalid if several match */
 export function findService(world: World, ref: string): Service {
   return resolveRef(world.services.values(), ref, { kind: "service", name: ({ spec }) => spec.name });
 }
 
 /**
- * The node a ref means. A name means the node that has it now; those that had it and are down are reached by id, or by
- * name while nobody else has it.
+ * A name refers to the node that is up with it. A node that is down is found by its name only if no other
+ * node has it.
  *
- * @throws MeshError node/not-found, node/invalid when several are meant
+ * @throws MeshError node/not-found, node/invalid if several match
  */
 export function findNode(world: World, ref: string): MeshNode {
-  const present = new Set<string>();
-  for (const node of world.nodes.values()) if (!isNodeDown(node)) present.add(node.hostname);
+  const namesInUse = new Set<string>();
+  for (const node of world.nodes.values()) if (!isNodeDown(node)) namesInUse.add(node.hostname);
   return resolveRef(world.nodes.values(), ref, {
     kind: "node",
-    name: (node) => (isNodeDown(node) && present.has(node.hostname) ? node.id : node.hostname),
+    name: (node) => (isNodeDown(node) && namesInUse.has(node.hostname) ? node.id : node.hostname),
   });
 }
 
-/** @throws MeshError task/not-found, task/invalid when several are meant */
+/** @throws MeshError task/not-found, task/invalid if several match */
 export function findTask(world: World, ref: string): Task {
   return resolveRef(world.tasks.values(), ref, {
     kind: "task",
@@ -36,13 +36,13 @@ export function findTask(world: World, ref: string): Task {
   });
 }
 
-/** Refuses a change made to another version than the present one; the words are Docker's. */
+/** Refuses a change to a version other than the present one, with Docker's message. @throws MeshError */
 export function requireVersion(
   kind: "node" | "service" | "server",
   present: { readonly version: number },
-  given: number,
+  expectedVersion: number,
 ): void {
-  if (present.version === given) return;
+  if (present.version === expectedVersion) return;
   throw new MeshError(`${kind}/sequence`, "update out of sequence", { blame: "operator", retry: "never" });
 }
 

@@ -1,4 +1,4 @@
-// Reports: what an agent says of its tasks, and nobody else's.
+// Reports: an agent's observations of its own tasks.
 
 import { MeshError } from "../domain/model/error.ts";
 import type { MeshNode } from "../domain/model/node.ts";
@@ -9,40 +9,41 @@ import { checkEndpoints } from "./addresses.ts";
 import { type Draft, taskSubject } from "./draft.ts";
 
 /**
- * Applies reports of a node about its own tasks; all of them or none. A report may be repeated, and one about a task
- * that was deleted meanwhile is answered with the assignment, in which the task no longer is.
+ * Applies a node's reports about its own tasks, all or none. A report may be repeated. A report about a
+ * deleted task is answered with the assignment, which no longer has the task.
  *
- * @throws MeshError report/forbidden when a task is not this node's, address/invalid when an endpoint cannot be,
+ * @throws MeshError report/forbidden for a task of another node, address/invalid for an endpoint,
  *   node/not-found
  */
 export function applyReports(draft: Draft, nodeId: string, reports: readonly TaskReport[]): void {
   const node = memberNode(draft, nodeId);
-  for (const seen of reports) {
-    const task = draft.world.tasks.get(seen.id);
+  for (const report of reports) {
+    const task = draft.world.tasks.get(report.id);
     if (task === undefined) {
       draft.resend.add(nodeId);
       continue;
     }
     if (task.nodeId !== nodeId) throw foreignTask(draft, task, node.hostname);
-    checkEndpoints(seen.endpoints, node, task, draft.context.mode);
-    // It runs what is known as dead: told its assignment again, it finds that the task must not run.
-    if (!isAlive(task) && isAlive(seen)) draft.resend.add(nodeId);
-    // An agent's clock may run ahead of ours; nothing it saw can lie in our future.
-    const next = applyReport(task, { ...seen, atMs: Math.min(seen.atMs, draft.nowMs) }, draft.nowMs);
+    checkEndpoints(report.endpoints, node, task, draft.context.mode);
+    // The agent runs a task that is dead here. Its assignment tells it to stop the task.
+    if (!isAlive(task) && isAlive(report)) draft.resend.add(nodeId);
+    // An agent's clock may be ahead of the registry's; no observation is from the future.
+    const observation = { ...report, atMs: Math.min(report.atMs, draft.nowMs) };
+    const next = applyReport(task, observation, draft.nowMs);
     if (next === task) continue;
     draft.put("tasks", next);
     recordChange(draft, `node ${node.hostname}`, task, next);
   }
 }
 
-/** The node an agent speaks for. One that is no more cannot come back: its machine has to join again. */
+/** An agent's node. @throws MeshError node/not-found if it was removed: its machine must join again */
 export function memberNode(draft: Draft, nodeId: string): MeshNode {
   const node = draft.world.nodes.get(nodeId);
   if (node !== undefined) return node;
   throw new MeshError("node/not-found", `node ${nodeId} not found`, { blame: "node", retry: "never" });
 }
 
-/** States worth an event; the steps to them follow one another within a moment. */
+/** States that are worth an event. The steps before them follow one another within moments. */
 const recordedStates: ReadonlySet<Task["state"]> = new Set([
   "running",
   "complete",

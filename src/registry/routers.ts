@@ -1,11 +1,12 @@
-// The routers: which isolates of the data plane route requests now, and by which version of the table.
+// The routers: the isolates of the data plane that route requests now, each with the table version it routes
+// by.
 //
-// This lives in memory only. A router says who it is and what it routes by each time it asks for a newer table, about
-// once a second while it has requests to route. That it was answered is not taken for more: the answer may be lost, or
-// the table in it refused. A registry that has forgotten its routers knows them all again after `routerLiveMs`; until
-// then nobody may conclude from an absent router that there is none.
+// They are kept in memory only. A router polls for a newer table about once a second while it has requests to
+// route, and names its id and version. That a poll was answered proves nothing: the answer may be lost, or
+// the router may refuse the table in it. After a restart the registry knows all live routers again after
+// `routerLiveMs`; until then there may be routers that it does not know.
 
-/** A router counts as routing for this long after its last fetch, milliseconds. */
+/** A router is live for this long after its last poll, milliseconds. */
 export const routerLiveMs = 3_000;
 
 type RouterState = { readonly version: number; readonly seenAtMs: number };
@@ -27,23 +28,23 @@ export class Routers {
     this.#routers.set(routerId, { version, seenAtMs: nowMs });
   }
 
-  /** Ids of the routers that route now. */
+  /** Ids of the live routers. */
   live(nowMs: number): readonly string[] {
     return [...this.#routers].filter(([, { seenAtMs }]) => seenAtMs + routerLiveMs > nowMs).map(([id]) => id);
   }
 
-  /** How many live routers may still route by a table older than `version`. */
+  /** Number of live routers that may still route by a table older than `version`. */
   countBehind(version: number, nowMs: number): number {
     return this.#lagging(version, nowMs).length;
   }
 
   /**
-   * From when on no live router routes by a table older than `version`, epoch milliseconds, if none of them fetches
-   * again before: then they no longer count as live. Not after `nowMs`: it is so already.
+   * When no live router routes by a table older than `version`, epoch milliseconds, if the ones that do now
+   * do not poll again: they stop being live then. A time up to `nowMs` means that this is already so.
    */
   upToDateAtMs(version: number, nowMs: number): number {
-    const ends = this.#lagging(version, nowMs).map(({ seenAtMs }) => seenAtMs + routerLiveMs);
-    return Math.max(this.#knownFromMs, ...ends);
+    const liveUntilMs = this.#lagging(version, nowMs).map(({ seenAtMs }) => seenAtMs + routerLiveMs);
+    return Math.max(this.#knownFromMs, ...liveUntilMs);
   }
 
   #lagging(version: number, nowMs: number): readonly RouterState[] {

@@ -1,6 +1,6 @@
-// Sameness of plain data.
+// Equality of plain data.
 
-/** Whether two values are the same as JSON; the order of an object's keys means nothing, an absent key is undefined. */
+/** Whether two values are equal as JSON. The order of keys does not count; an absent key equals undefined. */
 export function sameData(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;

@@ -1,7 +1,8 @@
 // The registry's tables, as migration steps.
 //
-// Nodes, services, tasks and servers are loaded whole and decided on in memory, so a row is a key and a JSON body. The
-// other columns are for people who inspect the database. They have no index: each index costs one more written row.
+// Nodes, services, tasks and servers are loaded whole and decided on in memory, so a row is a key and a JSON
+// body. The other columns are for people who inspect the database. They have no index: each index costs one
+// more written row.
 
 import type { Schema } from "../storage/migrations.ts";
 

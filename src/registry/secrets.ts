@@ -1,4 +1,4 @@
-// Ids and secrets: how they are made, kept and compared.
+// Ids and secrets: creates, hashes and compares them.
 
 import { createHash, timingSafeEqual } from "node:crypto";
 
@@ -9,27 +9,27 @@ export function randomId(): string {
   return randomBase36(25);
 }
 
-/** `length` random base-36 digits, each 5.17 bits, all alike likely. */
+/** `length` random base-36 digits, uniformly distributed; 5.17 bits each. */
 export function randomBase36(length: number): string {
   let text = "";
   while (text.length < length) {
     for (const byte of crypto.getRandomValues(new Uint8Array(length))) {
-      // 252 is the largest multiple of 36 in a byte: what lies above would favour the first digits.
+      // 252 is the largest multiple of 36 in a byte; higher values would favor the first digits.
       if (byte < 252 && text.length < length) text += base36Digits.charAt(byte % 36);
     }
   }
   return text;
 }
 
-/** The form in which a secret is kept. Enough for a random secret of 128 bits and more, which no list of words holds. */
+/** The stored form of a secret. A plain SHA-256 is enough for random secrets of 128 bits or more. */
 export function secretHash(secret: string): string {
   return createHash("sha256").update(secret).digest("base64url");
 }
 
-/** Whether a secret is the one kept as `hash`, in a time that says nothing about either. */
+/** Whether a secret has this hash, compared in constant time. */
 export function matchesHash(secret: string, hash: string): boolean {
-  const text = new TextEncoder();
-  const given = text.encode(secretHash(secret));
-  const kept = text.encode(hash);
-  return given.length === kept.length && timingSafeEqual(given, kept);
+  const encoder = new TextEncoder();
+  const actual = encoder.encode(secretHash(secret));
+  const expected = encoder.encode(hash);
+  return actual.length === expected.length && timingSafeEqual(actual, expected);
 }

@@ -1,4 +1,4 @@
-// What the operator does to static servers: add, change, remove.
+// The operator's changes of static servers: add, update, remove.
 
 import { MeshError } from "../domain/model/error.ts";
 import { resolveRef } from "../domain/model/refs.ts";
@@ -13,11 +13,11 @@ import { type Draft, serverSubject } from "./draft.ts";
 import { findService, requireVersion } from "./refs.ts";
 import { sameData } from "./same-data.ts";
 
-/** Static servers one service may have; HAProxy's round robin takes 4095 and is rarely given as many. */
+/** Static servers per service. HAProxy's round robin allows 4,095. */
 const maxServers = 1_000;
 
 /**
- * Gives a service one more server. Its checks begin at once; it takes requests from the start, as HAProxy's do.
+ * Adds a server to a service. It takes requests at once, before its first check ends, as in HAProxy.
  *
  * @throws MeshError service/not-found, server/conflict, server/invalid, address/invalid
  */
@@ -56,9 +56,9 @@ export function addServer(
 }
 
 /**
- * Gives a server another spec; the same one again raises no version.
+ * Replaces a server's spec. An equal spec raises no version.
  *
- * @param version that the change was made to; null: whichever there is
+ * @param version the version that the change is based on; null: any
  * @throws MeshError server/not-found, server/sequence, server/invalid, address/invalid
  */
 export function updateServer(
@@ -75,12 +75,12 @@ export function updateServer(
   if (spec.name !== server.spec.name)
     throw refuse("server/invalid", "a server keeps its name: add another one");
   if (sameData(spec, server.spec)) return serverView(service, server);
-  const isProbedAnew = checkFingerprint(spec) !== checkFingerprint(server.spec);
+  const checksRestart = checkFingerprint(spec) !== checkFingerprint(server.spec);
   const next: StaticServer = {
     ...server,
     spec,
-    health: isProbedAnew ? healthAfter(server, spec, draft.nowMs) : server.health,
-    epoch: server.epoch + (isProbedAnew ? 1 : 0),
+    health: checksRestart ? healthAfter(server, spec, draft.nowMs) : server.health,
+    epoch: server.epoch + (checksRestart ? 1 : 0),
     version: server.version + 1,
     updatedAtMs: draft.nowMs,
   };
@@ -89,19 +89,24 @@ export function updateServer(
   return serverView(service, next);
 }
 
-/** Takes a server away; requests under way go on. @throws MeshError server/not-found */
+/** Removes a server. Requests in flight continue. @throws MeshError server/not-found */
 export function removeServer(draft: Draft, ref: string, actor: string): void {
   const server = findServer(draft.world, ref);
   draft.remove("servers", server.id);
   draft.recordEvent(actor, "server.remove", serverSubject(draft.world, server));
 }
 
-/** Takes a service's servers away with it. */
+/** Removes all servers of a service. */
 export function removeServersOf(draft: Draft, serviceId: string): void {
   for (const { id } of serversOf(draft.world, serviceId)) draft.remove("servers", id);
 }
 
-/** Servers by service and name. @param serviceRef null: of all services. @throws MeshError service/not-found */
+/**
+ * Servers by service and name.
+ *
+ * @param serviceRef null: of all services.
+ * @throws MeshError service/not-found
+ */
 export function serverViews(world: World, serviceRef: string | null): readonly ServerView[] {
   const services = serviceRef === null ? [...world.services.values()] : [findService(world, serviceRef)];
   const byService = Map.groupBy(world.servers.values(), ({ serviceId }) => serviceId);
@@ -114,7 +119,7 @@ export function serverViews(world: World, serviceRef: string | null): readonly S
     );
 }
 
-/** The server a ref means: `my-web/node1`, an id, or the start of one. @throws MeshError server/not-found */
+/** Finds a server by `my-web/node1`, an id, or a unique id prefix. @throws MeshError server/not-found */
 export function findServer(world: World, ref: string): StaticServer {
   return resolveRef(world.servers.values(), ref, {
     kind: "server",
@@ -129,7 +134,7 @@ export function serverView(service: Service, server: StaticServer): ServerView {
 export function serviceOf(world: World, { serviceId }: StaticServer): Service {
   const service = world.services.get(serviceId);
   if (service === undefined)
-    throw refuse("server/not-found", `service ${serviceId} of the server is no more`);
+    throw refuse("server/not-found", `service ${serviceId} of the server was removed`);
   return service;
 }
 
@@ -142,7 +147,7 @@ function checkSpec(draft: Draft, spec: ServerSpec): void {
   checkServerHost(spec.host, draft.context.mode);
 }
 
-/** All that what is seen of a server depends on. */
+/** The part of a spec that the results of checks depend on. */
 function checkFingerprint({ host, port, check }: ServerSpec): string {
   return JSON.stringify([host, port, check]);
 }

@@ -1,4 +1,4 @@
-// What the operator does to services: create, update, roll back, remove.
+// The operator's changes of services: create, update, roll back, remove.
 
 import { exclusiveHostsOf } from "../domain/labels/labels.ts";
 import { MeshError } from "../domain/model/error.ts";
@@ -15,13 +15,14 @@ import { findService, requireVersion } from "./refs.ts";
 import { sameData } from "./same-data.ts";
 import { removeServersOf } from "./servers.ts";
 
-/** A service's document may be this large, bytes as JSON: each of its tasks carries a part of it, and a row ends at 2 MB. */
+/**
+ * Largest service, bytes as JSON. Each of its tasks has a copy of a part of it, and a row is limited to 2 MB.
+ */
 const maxDocumentBytes = 65_536;
 
 /**
- * Publishes a service.
- *
- * @throws MeshError service/conflict, host/conflict, service/too-large, and what the spec's and the ports' own rules refuse
+ * @throws MeshError service/conflict, host/conflict, service/too-large, and those of validateSpec and
+ *   allocatePorts
  */
 export function createService(draft: Draft, input: ServiceSpecInput, actor: string): Service {
   const { spec, document } = readInput(input);
@@ -46,11 +47,13 @@ export function createService(draft: Draft, input: ServiceSpecInput, actor: stri
 }
 
 /**
- * Gives a service another spec, or with `rollback` its previous one; an update under way ends with that. The same spec
- * again raises no version, so that a command that changes nothing does not put another one out of sequence, but sets a
- * paused update going again.
+ * Replaces a service's spec by `input`, or by the previous spec. This ends an update in progress.
  *
- * @throws MeshError service/not-found, service/sequence, service/invalid, service/precondition, service/too-large
+ * An equal spec resumes a paused update and raises no version: a command that changes nothing must not put
+ * another command out of sequence.
+ *
+ * @throws MeshError service/not-found, service/sequence, service/invalid, service/precondition,
+ *   service/too-large
  */
 export function updateService(
   draft: Draft,
@@ -98,7 +101,11 @@ function resume(draft: Draft, service: Service, actor: string): Service {
   return next;
 }
 
-/** Removes a service: its name and ports are free at once, its tasks stop in order. @throws MeshError service/not-found */
+/**
+ * Removes a service. Its name and ports are free at once; its tasks depart in order.
+ *
+ * @throws MeshError service/not-found
+ */
 export function removeService(draft: Draft, ref: string, actor: string): void {
   const service = findService(draft.world, ref);
   draft.remove("services", service.id);
@@ -106,25 +113,28 @@ export function removeService(draft: Draft, ref: string, actor: string): void {
   draft.recordEvent(actor, "service.remove", serviceSubject(service));
 }
 
-/** A service with its count of slots that run. A task on a node that is down is not counted: nobody knows. */
+/**
+ * Services with their number of running slots. A task on a node that is down does not count: its state is
+ * unknown.
+ */
 export function serviceViews(world: World, services: readonly Service[]): readonly ServiceView[] {
   const slots = new Map(services.map(({ id }) => [id, { running: new Set(), desired: new Set() }]));
   for (const task of world.tasks.values()) {
-    const counted = slots.get(task.serviceId);
-    if (counted === undefined || task.desired !== "running" || !isAlive(task)) continue;
-    counted.desired.add(slotOf(task));
-    const up = world.nodes.get(task.nodeId ?? "")?.state !== "down";
-    if (task.state === "running" && up) counted.running.add(slotOf(task));
+    const counts = slots.get(task.serviceId);
+    if (counts === undefined || task.desired !== "running" || !isAlive(task)) continue;
+    counts.desired.add(slotOf(task));
+    const isNodeUp = world.nodes.get(task.nodeId ?? "")?.state !== "down";
+    if (task.state === "running" && isNodeUp) counts.running.add(slotOf(task));
   }
   return services.map((service) => {
     const { mode } = service.spec;
-    const counted = slots.get(service.id);
-    const desiredTasks = mode.kind === "replicated" ? mode.replicas : (counted?.desired.size ?? 0);
-    return { ...service, running: counted?.running.size ?? 0, desiredTasks };
+    const counts = slots.get(service.id);
+    const desiredTasks = mode.kind === "replicated" ? mode.replicas : (counts?.desired.size ?? 0);
+    return { ...service, running: counts?.running.size ?? 0, desiredTasks };
   });
 }
 
-/** What is kept is what was read: a copy as JSON keeps it, so that memory and rows cannot differ. */
+/** A copy as JSON stores it, so that memory and rows are equal. @throws MeshError service/too-large */
 function readInput(input: ServiceSpecInput): ServiceSpecInput {
   const text = JSON.stringify(input);
   const bytes = new TextEncoder().encode(text).length;
@@ -141,7 +151,7 @@ function serviceNameTaken(name: string): MeshError {
   return new MeshError("service/conflict", message, { blame: "operator", retry: "never" });
 }
 
-/** A host name leads to one service. */
+/** Refuses a host name of another service. @throws MeshError host/conflict */
 function checkHosts(spec: ServiceSpec, others: readonly Service[]): void {
   const hosts = new Set(exclusiveHostsOf(spec.labels));
   for (const other of others) {

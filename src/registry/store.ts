@@ -1,4 +1,4 @@
-// The registry's memory: every row it keeps, over any synchronous SQLite.
+// The registry's store: all rows that it keeps, in any synchronous SQLite.
 
 import type { MeshEvent, NewEvent } from "../domain/model/event.ts";
 import type { World } from "../domain/model/world.ts";
@@ -9,7 +9,9 @@ import { appendEvents, readEvents } from "./event-ring.ts";
 import { registrySchema } from "./schema.ts";
 import { loadWorld, saveWorld } from "./world-rows.ts";
 
-/** Facts of the mesh as a whole. `listeningSinceMs`: silence before it is the registry's own, not a node's. */
+/**
+ * Single values of the mesh. `listeningSinceMs`: before it the registry was away, so silence does not count.
+ */
 export type MetaKey =
   | "meshId"
   | "meshName"
@@ -35,7 +37,6 @@ export class RegistryStore {
     migrate(this.#database, registrySchema, nowMs);
   }
 
-  /** Runs `work` whole or not at all. */
   transaction<T>(work: () => T): T {
     return this.#database.transactionSync(work);
   }
@@ -66,8 +67,8 @@ export class RegistryStore {
     return true;
   }
 
-  appendEvents(news: readonly NewEvent[], nowMs: number): readonly MeshEvent[] {
-    return appendEvents(this.#database, news, nowMs);
+  appendEvents(newEvents: readonly NewEvent[], nowMs: number): readonly MeshEvent[] {
+    return appendEvents(this.#database, newEvents, nowMs);
   }
 
   events(sinceSeq: number, limit: number): readonly MeshEvent[] {
@@ -90,7 +91,7 @@ export class RegistryStore {
     return dueDeadlines(this.#database, nowMs);
   }
 
-  /** SHA-256 of a node's credential; null when it has none. The credential itself is kept nowhere. */
+  /** SHA-256 of a node's credential; null if it has none. The credential itself is not stored. */
   credentialHash(nodeId: string): string | null {
     const [row] = this.#database.exec("SELECT hash FROM credentials WHERE node_id = ?", nodeId);
     return row === undefined ? null : String(row.hash);
@@ -100,31 +101,31 @@ export class RegistryStore {
     upsert(this.#database, "credentials", ["node_id", "hash"], [[nodeId, hash]]);
   }
 
-  /** When each node without a socket was last known to have one, epoch milliseconds. */
+  /** By node without a socket, when it was last known to have one, epoch milliseconds. */
   disconnectedAt(): ReadonlyMap<string, number> {
     const rows = this.#database.exec("SELECT node_id, lost_at_ms FROM connections");
     return new Map(rows.map((row) => [String(row.node_id), Number(row.lost_at_ms)]));
   }
 
-  /** Notes that a node's socket is gone since `atMs`, or, with null, that it has one. */
+  /** @param atMs when the node lost its socket; null: it has one */
   setDisconnectedAt(nodeId: string, atMs: number | null): void {
     if (atMs === null) removeRows(this.#database, "connections", "node_id", [nodeId]);
     else upsert(this.#database, "connections", ["node_id", "lost_at_ms"], [[nodeId, atMs]]);
   }
 
-  /** When the checks of each region were last heard of, epoch milliseconds. */
+  /** By region, when its prober last reported, epoch milliseconds. */
   regionsSeenAt(): ReadonlyMap<string, number> {
     const rows = this.#database.exec("SELECT region, heard_at_ms FROM probe_regions");
     return new Map(rows.map((row) => [String(row.region), Number(row.heard_at_ms)]));
   }
 
-  /** Notes that a region was heard of, or, with null, that it is silent. */
+  /** @param atMs when the region's prober reported; null: it is silent */
   setRegionSeenAt(region: string, atMs: number | null): void {
     if (atMs === null) removeRows(this.#database, "probe_regions", "region", [region]);
     else upsert(this.#database, "probe_regions", ["region", "heard_at_ms"], [[region, atMs]]);
   }
 
-  /** Forgets what was kept of a node besides its row in the world. */
+  /** Deletes the rows of a node besides the one in the world. */
   forgetNode(nodeId: string): void {
     removeRows(this.#database, "credentials", "node_id", [nodeId]);
     removeRows(this.#database, "connections", "node_id", [nodeId]);

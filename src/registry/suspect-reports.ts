@@ -1,5 +1,6 @@
-// Suspects: tasks that routers report as not answering. One router may only have lost its own network. When two agree,
-// or there is only one, the task's agent probes it now. Kept in memory only: a suspicion is stale within seconds.
+// Suspects: tasks that routers report as not answering. One router may only have lost its own network. When
+// two agree, or there is only one, the task's agent probes it now. Kept in memory only: a suspicion is stale
+// within seconds.
 
 import { isAlive, type Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";

@@ -1,7 +1,8 @@
-// Transactions over the mesh's world: each loads, lets `work` change a draft, reconciles, and saves, whole or not at all.
+// Transactions over the mesh's world: each loads, lets `work` change a draft, reconciles, and saves, whole or
+// not at all.
 //
-// The world stays in memory between transactions, but only as a cache: a saved transaction replaces it and a failed one
-// drops it. What has to happen outside (frames, closes, the next alarm) is collected as effects.
+// The world stays in memory between transactions, but only as a cache: a saved transaction replaces it and a
+// failed one drops it. What has to happen outside (frames, closes, the next alarm) is collected as effects.
 
 import { MeshError } from "../domain/model/error.ts";
 import type { World } from "../domain/model/world.ts";
@@ -42,7 +43,8 @@ export class Transactions {
   }
 
   /**
-   * Runs one transaction. A MeshError from `work` means that nothing changed; any other error drops the cache.
+   * Runs one transaction. A MeshError from `work` means that nothing changed; any other error drops the
+   * cache.
    *
    * @param reconcileWhen `if needed`: only if `work` changed what reconcile or the routing table depends on
    */

@@ -1,4 +1,4 @@
-// The world as rows: read whole, written by difference.
+// The world as rows: loaded whole, saved by difference.
 
 import type { MeshNode } from "../domain/model/node.ts";
 import type { StaticServer } from "../domain/model/server.ts";
@@ -7,7 +7,6 @@ import type { Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import { removeRows, type SqlDatabase, type SqlRow, type SqlValue, upsert } from "../storage/sql-database.ts";
 
-/** Every node, service, task and server there is. */
 export function loadWorld(database: SqlDatabase): World {
   return {
     nodes: byId<MeshNode>(database.exec("SELECT id, body FROM nodes ORDER BY id")),
@@ -17,7 +16,9 @@ export function loadWorld(database: SqlDatabase): World {
   };
 }
 
-/** Writes what differs between two worlds: a value that is not the same object is written, one that is gone is deleted. */
+/**
+ * Writes the items of `after` that are other objects than in `before`, and deletes the ones that are missing.
+ */
 export function saveWorld(database: SqlDatabase, before: World, after: World): void {
   const { nodes, services, tasks, servers } = after;
   saveRows(database, "nodes", ["id", "hostname", "body"], before.nodes, nodes, (node) => [node.hostname]);
@@ -46,9 +47,9 @@ function saveRows<T>(
   keysOf: (value: T) => readonly SqlValue[],
 ): void {
   if (before === after) return;
-  const gone = [...before.keys()].filter((id) => !after.has(id));
+  const removedIds = [...before.keys()].filter((id) => !after.has(id));
   const changed = [...after].filter(([id, value]) => before.get(id) !== value);
-  removeRows(database, table, "id", gone);
+  removeRows(database, table, "id", removedIds);
   upsert(
     database,
     table,

@@ -20,8 +20,9 @@ export type Schema = {
 /**
  * Applies the steps that the database lacks, each in a transaction of its own.
  *
- * A Durable Object has no `PRAGMA user_version`, so the applied steps are rows of a table `migrations`. An object whose
- * tables are older than the runner has no such row: its first step must accept tables that exist.
+ * A Durable Object has no `PRAGMA user_version`, so the applied steps are rows of a table `migrations`. An
+ * object whose tables are older than the runner has no such row: its first step must accept tables that
+ * exist.
  *
  * @throws Error if the database has a step that `schema` does not know: a newer release wrote it
  */

@@ -1,4 +1,5 @@
-// The SQL interface of all stores: a synchronous SQLite, as a Durable Object's storage and node:sqlite both offer it.
+// The SQL interface of all stores: a synchronous SQLite, as a Durable Object's storage and node:sqlite both
+// offer it.
 
 export type SqlValue = string | number | null;
 export type SqlRow = Readonly<Record<string, SqlValue>>;
