@@ -83,7 +83,7 @@ export class MeshProber extends DurableObject<Env> {
       if (list !== null) this.#setTargets(list);
     } catch (error) {
       console.error({
-        what: "the registry cannot be told of checks",
+        what: "check results cannot be reported to the registry",
         region: this.#region,
         error: String(error),
       });

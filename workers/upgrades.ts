@@ -38,7 +38,7 @@ function acceptAgent(headers: Headers, { registry, agents }: UpgradeTargets): Re
   }
   const credential = /^Bearer (\S{1,200})$/i.exec(headers.get("authorization") ?? "")?.[1];
   if (credential === undefined || !registry.agents.authenticateNode(nodeId, credential)) {
-    return refusal(401, `node ${nodeId} is no member or its credential is wrong: join again`);
+    return refusal(401, `node ${nodeId} is not a member or its credential is wrong: join again`);
   }
   return agents.accept(nodeId, Date.now());
 }

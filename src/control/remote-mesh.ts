@@ -1,13 +1,9 @@
-// The registry at the other end of RPC: each call on a new stub, once more when the object was reset under
-// it.
+// The RPC client of the registry. Each call uses a new stub and is retried once if the object was reset.
 
 import { MeshError } from "../domain/model/error.ts";
 import { type MeshApi, type OperationArgs, type OperationName, operationNames } from "../registry/api.ts";
 
-/**
- * What the platform says of an RPC that failed on its way, or because its object was reset, not in the method
- * called.
- */
+/** What the platform adds to an RPC error that did not come from the called method. */
 type RemoteFailure = {
   readonly retryable?: boolean;
   readonly durableObjectReset?: boolean;
@@ -15,15 +11,15 @@ type RemoteFailure = {
 };
 
 /**
- * Runs one call on a new stub, and once more when it failed on its way. A stub is broken for good once its
- * object was reset (a deploy, a move to another host), hence a new one each time. An object that is
- * overloaded is not asked again.
+ * Runs one call on a new stub, and retries it once if it failed in transit. After a reset of its object (a
+ * deploy, a move to another host) a stub stays broken, so each try connects again. An overloaded object is
+ * not retried.
  *
- * A write that was done just before the reset is tried again too. Most are then refused, as taken or out of
- * sequence; a token rotated twice and a machine that joins twice are as good as once.
+ * A change that was saved just before the reset is retried too. The second try of most is refused, as a
+ * conflict or out of sequence; rotating a token or joining a machine twice does no harm.
  *
- * @param connect a new stub
- * @throws MeshError registry/unavailable when the second try fails in the same way
+ * @param connect returns a new stub
+ * @throws MeshError registry/unavailable if the second try fails in the same way
  */
 export async function callRemote<Stub, T>(
   connect: () => Stub,
@@ -58,7 +54,7 @@ function isRetryable(error: unknown): boolean {
 function toUnavailable(error: unknown): unknown {
   const { overloaded } = error as RemoteFailure;
   if (overloaded !== true && !isRetryable(error)) return error;
-  const why = overloaded === true ? "has more to do than it can" : "is out of reach";
+  const why = overloaded === true ? "is overloaded" : "is out of reach";
   return new MeshError("registry/unavailable", `the registry ${why}; traffic is not affected, try again`, {
     blame: "mesh",
     retry: "safe",

@@ -1,23 +1,27 @@
-// The telemetry object at the other end of RPC. Nobody waits for it long: what it knows is worth less than an answer.
+// The RPC client of the telemetry object. Its time-out is short: a page without traffic is better than a late
+// one.
 
 import { MeshError } from "../domain/model/error.ts";
 import type { Snapshot, SnapshotFilter } from "../telemetry/snapshot.ts";
 import type { TelemetryApi } from "../telemetry/telemetry.ts";
 import { callRemote } from "./remote-mesh.ts";
 
-/** Longer than a restart of the object takes, milliseconds. */
+/** Longer than a restart of the object, milliseconds. */
 const telemetryTimeoutMs = 3_000;
 
-/** @param connect a new stub */
-export function remoteTelemetry(connect: () => TelemetryApi, waitMs = telemetryTimeoutMs): TelemetryApi {
+/**
+ * @param connect returns a new stub
+ * @throws MeshError telemetry/unavailable, from each call
+ */
+export function remoteTelemetry(connect: () => TelemetryApi, timeoutMs = telemetryTimeoutMs): TelemetryApi {
   return {
     async snapshot(filter) {
       let timer: ReturnType<typeof setTimeout> | undefined;
-      const late = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => reject(new Error(`no answer within ${waitMs} ms`)), waitMs);
+      const timeout = new Promise<never>((_resolve, reject) => {
+        timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
       });
       try {
-        return await Promise.race([callRemote(connect, (telemetry) => telemetry.snapshot(filter)), late]);
+        return await Promise.race([callRemote(connect, (telemetry) => telemetry.snapshot(filter)), timeout]);
       } catch (cause) {
         const message = "the telemetry object is out of reach; traffic is not affected, try again";
         throw new MeshError("telemetry/unavailable", message, { blame: "mesh", retry: "safe", cause });
@@ -28,7 +32,7 @@ export function remoteTelemetry(connect: () => TelemetryApi, waitMs = telemetryT
   };
 }
 
-/** Null while it cannot be had, for who has more to tell. */
+/** A snapshot, or null while the telemetry object is unavailable. */
 export async function snapshotOrNull(
   telemetry: TelemetryApi,
   filter: SnapshotFilter,

@@ -1,4 +1,5 @@
-// What crosses an agent's socket and its two HTTP doors, as zod schemas. Version it when meaning changes.
+// The agent protocol: two HTTP routes and the messages of a WebSocket, as zod schemas. A change of meaning
+// raises `protocolVersion`.
 //
 //   POST /mesh/join              JoinRequest -> JoinReply            with the join token in the body
 //   GET  /mesh/agent (upgrade)   headers authorization: Bearer <credential>, x-waggle-node: <node id>,
@@ -10,21 +11,21 @@ import { z } from "zod";
 
 export const protocolVersion = 1;
 
-/** How often an agent pings; a node unheard for `missedBeats` of them is down. Milliseconds. */
+/** Interval of an agent's pings, milliseconds. A node that misses `maxMissedHeartbeats` of them is down. */
 export const heartbeatMs = 5_000;
 export const maxMissedHeartbeats = 3;
 
-/** Close codes of the agent's socket: what the agent does next follows from them. */
+/** Close codes of the agent's socket. Each tells the agent what to do next. */
 export const closeCodes = {
-  /** The registry went away or restarts: redial with jitter. */
+  /** The registry restarts: redial with jitter. */
   goingAway: 1001,
-  /** A frame could not be read: redial, the reason says what was read. */
+  /** A message was unreadable, the reason quotes it: redial. */
   badMessage: 4400,
-  /** The credential or the node is gone: do not redial, join again. */
+  /** The node or its credential was removed: do not redial, join again. */
   notAMember: 4401,
-  /** Missed its beats: redial at once. */
+  /** Missed its heartbeats: redial at once. */
   missedHeartbeats: 4408,
-  /** A newer socket of the same node took over: do not redial. */
+  /** A newer socket of the same node replaced it: do not redial. */
   superseded: 4409,
 } as const;
 
@@ -51,10 +52,10 @@ export const Resources = z.object({
   memoryBytes: z.number().int().nonnegative(),
 });
 
-/** What an agent says of its machine. */
+/** An agent's description of its machine. */
 export const NodeDescription = z.object({
   hostname: name,
-  /** Host part under which its tasks are dialled. */
+  /** The host under which its tasks are dialed. */
   address: name,
   platform: Platform,
   resources: Resources,
@@ -70,7 +71,7 @@ export const JoinRequest = z.object({
 });
 export type JoinRequest = z.infer<typeof JoinRequest>;
 
-/** The credential is shown once; the registry keeps only its hash. */
+/** The credential is sent only here; the registry stores its hash. */
 export const JoinReply = z.object({ nodeId: id, credential: z.string().min(32).max(200) });
 export type JoinReply = z.infer<typeof JoinReply>;
 
@@ -83,7 +84,7 @@ export const HealthReport = z.object({
   fall: z.number().int().positive(),
 });
 
-/** One task as its agent sees it. */
+/** One task as its agent observes it. */
 export const TaskReport = z.object({
   id,
   state: taskState,
@@ -99,32 +100,34 @@ export const TaskReport = z.object({
 });
 export type TaskReport = z.infer<typeof TaskReport>;
 
-/** Says hello after every dial: who it is and all it runs. The registry answers with the assignment. */
+/**
+ * The first message after each dial: the node and all its tasks. The registry answers with the assignment.
+ */
 export const Hello = z.object({
   type: z.literal("hello"),
   node: NodeDescription,
   tasks: z.array(TaskReport).max(2_000),
 });
 
-/** State changes, sent as they happen. Any report may be repeated. */
+/** State changes, sent as they happen. A report may be repeated. */
 export const Report = z.object({ type: z.literal("report"), tasks: z.array(TaskReport).min(1).max(2_000) });
 
-/** The agent wants to leave: its tasks are replaced elsewhere first, then it is told to stop them. */
+/** The agent asks to leave: its tasks are replaced on other nodes first, then its assignment stops them. */
 export const Leaving = z.object({ type: z.literal("leaving") });
 
-/** The agent goes now; the node is down from here on without waiting for missed beats. */
+/** The agent stops now: the node is down at once, before it misses heartbeats. */
 export const Goodbye = z.object({ type: z.literal("goodbye"), reason: z.string().max(200) });
 
 export const AgentMessage = z.discriminatedUnion("type", [Hello, Report, Leaving, Goodbye]);
 export type AgentMessage = z.infer<typeof AgentMessage>;
 
-/** One task an agent must have, and how. */
+/** One task that an agent must run or stop. */
 export const AssignedTask = z.object({
   id,
   service: z.object({ id, name }),
   slot: z.number().int().nonnegative(),
   desired: z.enum(["running", "shutdown", "remove"]),
-  /** False: it is to stop, but routers may still send it requests; it waits for the assignment that releases it. */
+  /** False: it must stop, but routers may still send it requests. A later assignment releases it. */
   released: z.boolean().optional(),
   run: z.object({
     image: z.string(),
@@ -142,18 +145,18 @@ export const AssignedTask = z.object({
 });
 export type AssignedTask = z.infer<typeof AssignedTask>;
 
-/** All this node must run, whole each time: what is not in it must not run. Indexes only rise within one socket. */
+/** All tasks of a node, complete each time: other tasks must not run. Indexes only rise within one socket. */
 export const Assignment = z.object({
   type: z.literal("assignment"),
   index: z.number().int().nonnegative(),
   node: z.object({ id, name }),
-  /** How long a task that is to stop stays up after its release, milliseconds. */
+  /** How long a stopping task stays up after its release, milliseconds. */
   drainDelayMs: z.number().int().nonnegative(),
   tasks: z.array(AssignedTask),
 });
 export type Assignment = z.infer<typeof Assignment>;
 
-/** Routers say that these tasks do not answer: the agent probes them now. An agent that does not know it may ignore it. */
+/** Routers report that these tasks do not answer: the agent probes them now. An older agent may ignore it. */
 export const ProbeRequest = z.object({ type: z.literal("probe"), taskIds: z.array(id).max(2_000) });
 export type ProbeRequest = z.infer<typeof ProbeRequest>;
 

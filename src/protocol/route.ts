@@ -1,22 +1,22 @@
-// A route explained: what GET /mesh/route answers, and `waggle trace --explain` and the dashboard show.
+// An explained route: the response of GET /mesh/route, which `waggle trace --explain` and the dashboard show.
 
 import { z } from "zod";
 
-/** Where the request comes in. */
+/** The entry point of the request. */
 export const ExplainedEntry = z.object({
   /** `edge`: the balancer; `ingress`: the entry point of one node. */
   role: z.enum(["edge", "ingress"]),
-  /** Name of the node, as asked for where the mesh has none of that name; null at the edge. */
+  /** Name of the node, or the requested name if the mesh has no such node; null at the edge. */
   node: z.string().nullable(),
   why: z.string(),
 });
 export type ExplainedEntry = z.infer<typeof ExplainedEntry>;
 
-/** What led to the service; `nothing` where none was found. */
+/** What selected the service; `nothing` if no service matches. */
 export const ExplainedMatch = z.object({
   by: z.enum(["port", "host", "name", "default", "nothing"]),
   why: z.string(),
-  /** The path rule that decided, and the service it takes from; `from` is null where it takes from none. */
+  /** The path rule that matched, and the service it takes the request from; null if from none. */
   path: z.object({ rule: z.string(), from: z.string().nullable() }).optional(),
 });
 export type ExplainedMatch = z.infer<typeof ExplainedMatch>;
@@ -27,7 +27,7 @@ export const ExplainedService = z.object({
   policy: z.string(),
   target: z.number().int(),
   mode: z.enum(["ingress", "host"]),
-  /** What it asks besides the policy, a sentence each: a sticky cookie, limits, a canary. */
+  /** Its options besides the policy, one sentence each: a sticky cookie, limits, a canary. */
   options: z.array(z.string()).default([]),
 });
 export type ExplainedService = z.infer<typeof ExplainedService>;
@@ -36,7 +36,7 @@ export const ExplainedNode = z.object({
   id: z.string(),
   name: z.string(),
   up: z.boolean(),
-  /** Its entry point may be given the request. */
+  /** Whether the edge may pick its entry point. */
   picked: z.boolean(),
   why: z.string(),
 });
@@ -46,17 +46,17 @@ export const ExplainedTask = z.object({
   id: z.string(),
   /** `my-web.1`. */
   name: z.string(),
-  /** Name of its node; null before it has one. */
+  /** Name of its node; null until it is placed. */
   node: z.string().nullable(),
-  /** Where it is reached for this request; null where it is not. */
+  /** The origin for this request; null if it has none. */
   origin: z.string().nullable(),
-  /** The request may be sent to it. */
+  /** Whether the request may be sent to it. */
   picked: z.boolean(),
   why: z.string(),
 });
 export type ExplainedTask = z.infer<typeof ExplainedTask>;
 
-/** Who answers: one of the picked tasks, or the mesh itself with a status and its reason. */
+/** The source of the response: one of the picked tasks, or the mesh itself, with a status and its reason. */
 export const ExplainedAnswer = z.discriminatedUnion("by", [
   z.object({ by: z.literal("task"), why: z.string() }),
   z.object({ by: z.literal("mesh"), status: z.number().int(), reason: z.string() }),
@@ -67,19 +67,19 @@ export const RouteExplanation = z.object({
   request: z.object({
     method: z.string(),
     host: z.string(),
-    /** The published port asked for; null where the port means nothing. */
+    /** The requested published port; null where the port has no meaning. */
     port: z.number().int().nullable(),
     path: z.string(),
   }),
   tableVersion: z.number().int().nonnegative(),
   entry: ExplainedEntry,
   match: ExplainedMatch,
-  /** Usually one; more where services share a port in host mode; none where nothing matched. */
+  /** Usually one; several if services share a port in host mode; empty if none matches. */
   services: z.array(ExplainedService),
-  /** At the edge all nodes, at a node's entry point that one. */
+  /** All nodes at the edge, one node at its own entry point. */
   nodes: z.array(ExplainedNode),
   tasks: z.array(ExplainedTask),
-  /** To how many tasks it may be sent, and when. */
+  /** Number of tasks that it may be sent to, and when. */
   sending: z.string(),
   answer: ExplainedAnswer,
 });

@@ -1,4 +1,4 @@
-// Static servers as the native routes carry them.
+// Static servers in the JSON of the native routes.
 
 import { z } from "zod";
 import { checkStatuses } from "../domain/model/check-result.ts";
@@ -42,7 +42,7 @@ const Check = z.strictObject({
   fall: whole.optional(),
 });
 
-/** A server as it is asked for; what is not said takes HAProxy's defaults. A key that is unknown is refused. */
+/** A requested server. Absent fields get HAProxy's defaults; an unknown field is refused. */
 export const ServerBody = z.strictObject({
   name: z.string(),
   host: z.string(),
@@ -52,7 +52,7 @@ export const ServerBody = z.strictObject({
   backup: z.boolean().default(serverDefaults.backup),
   maxConn: whole.default(serverDefaults.maxConn),
   cookie: z.string().nullable().default(serverDefaults.cookie),
-  /** Null: not checked. `{}`: by HAProxy's defaults. */
+  /** Null: not checked. `{}`: checked with HAProxy's defaults. */
   check: Check.nullable().default(null),
 });
 export type ServerBody = z.input<typeof ServerBody>;
@@ -71,7 +71,7 @@ export const AdminBody = z.strictObject({
   state: z.enum(adminStates),
 });
 
-/** A server of the mesh, as GET /mesh/servers tells it. Times in epoch milliseconds. */
+/** A server in the response of GET /mesh/servers. Times in epoch milliseconds. */
 export const ServerStatus = z.object({
   id: z.string(),
   /** Name of its service. */
@@ -89,19 +89,19 @@ export const ServerStatus = z.object({
     cookie: z.string().nullable(),
     check: z.looseObject({ interMs: whole, rise: whole, fall: whole, http: z.unknown() }).nullable(),
   }),
-  /** As HAProxy prints it: `UP`, `UP 2/3`, `DOWN 1/2`, `DRAIN`, `MAINT`, `no check`. */
+  /** In HAProxy's words: `UP`, `UP 2/3`, `DOWN 1/2`, `DRAIN`, `MAINT`, `no check`. */
   status: z.string(),
-  /** `L7OK/200 in 3ms`; empty: none yet. */
+  /** `L7OK/200 in 3ms`; empty before the first check. */
   lastCheck: z.string(),
-  /** Since when the status holds; null: it is not checked. */
+  /** Time of the last status change; null: not checked. */
   sinceMs: whole.nullable(),
   /** HAProxy's Chk, Dwn and Dwntme. */
   fails: whole,
   downs: whole,
   downtimeMs: whole,
-  /** HAProxy's check_status, check_code and check_duration; null: none yet. */
+  /** HAProxy's check_status, check_code and check_duration; null before the first check. */
   last: z.object({ word: z.enum(checkStatuses), code: whole.nullable(), durationMs: whole }).nullable(),
-  /** Where each region's counter stands, 0 to rise+fall-1. */
+  /** The counter of each region, 0 to rise+fall-1. */
   regions: z.record(z.string(), whole),
 });
 export type ServerStatus = z.infer<typeof ServerStatus>;
@@ -110,7 +110,6 @@ export function isTakingRequests({ status }: Pick<ServerStatus, "status">): bool
   return status.startsWith("UP") || status === "no check";
 }
 
-/** The spec a body asks for. */
 export function serverSpecOf({ check, ...rest }: z.output<typeof ServerBody>): ServerSpec {
   return {
     ...rest,

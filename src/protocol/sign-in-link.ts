@@ -1,4 +1,4 @@
-// A link that signs an operator in to the dashboard once: what POST /dashboard/sign-in-link answers.
+// The response of POST /dashboard/sign-in-link: a link that signs an operator in to the dashboard once.
 
 import { z } from "zod";
 

@@ -1,4 +1,4 @@
-// The status of a mesh: what GET /mesh/status answers and `waggle status` shows on one screen.
+// The status of a mesh: the response of GET /mesh/status, which `waggle status` shows on one screen.
 
 import { z } from "zod";
 import { HealthReport, Platform, Resources } from "./agent.ts";
@@ -7,13 +7,13 @@ import { ServerStatus } from "./server.ts";
 const epochMs = z.number().int().nonnegative();
 const port = z.number().int();
 
-/** One thing that is wrong, in words: `service my-web`, `1 of 2 tasks run: …`. */
+/** One problem. `what` names the item (`service my-web`), `why` the cause (`1 of 2 tasks run: …`). */
 export const StatusProblem = z.object({
   what: z.string(),
   why: z.string(),
-  /** What to do about it, a sentence: a command, or where to look. */
+  /** What to do next, one sentence: a command, or where to look. */
   next: z.string(),
-  /** Epoch milliseconds; null where nobody noted it. */
+  /** Epoch milliseconds; null if unknown. */
   sinceMs: epochMs.nullable(),
 });
 export type StatusProblem = z.infer<typeof StatusProblem>;
@@ -24,7 +24,7 @@ export const StatusNode = z.object({
   address: z.string(),
   role: z.enum(["worker", "manager"]),
   state: z.enum(["unknown", "down", "ready", "disconnected"]),
-  /** Why the state is what it is; empty when ready. */
+  /** The reason for the state; empty when ready. */
   message: z.string(),
   stateSinceMs: epochMs,
   availability: z.enum(["active", "pause", "drain"]),
@@ -50,12 +50,12 @@ export const StatusTask = z.object({
   state: z.string(),
   stateSinceMs: epochMs,
   message: z.string(),
-  /** Why it is stuck or dead; empty when all is well. */
+  /** Why it is stuck or dead; empty if it is neither. */
   err: z.string(),
   health: HealthReport.nullable(),
-  /** False: its node is not heard, and health is the last that was known. */
+  /** False: its node is down, and health is the last known one. */
   heard: z.boolean(),
-  /** The health as HAProxy would print it: `UP`, `UP 2/3`, `DOWN`, `no check`. */
+  /** The health in HAProxy's words: `UP`, `UP 2/3`, `DOWN`, `no check`. */
   haproxy: z.string(),
   endpoints: z.array(z.object({ target: port, origin: z.string() })),
   pid: z.number().int().nullable(),
@@ -73,7 +73,7 @@ export const StatusService = z.object({
   ports: z.array(z.object({ target: port, published: port, mode: z.enum(["ingress", "host"]) })),
   /** Host names of label `waggle.host`. */
   hosts: z.array(z.string()),
-  /** Alive ones by slot; then those that ended, newest first. */
+  /** Live tasks by slot, then ended ones, newest first. */
   tasks: z.array(StatusTask),
 });
 export type StatusService = z.infer<typeof StatusService>;
@@ -85,15 +85,15 @@ export const MeshStatus = z.object({
     createdAtMs: epochMs,
     tableVersion: z.number().int().nonnegative(),
   }),
-  /** The mesh's own clock, against which every `…Ms` here is to be read. */
+  /** The mesh's clock, the reference for every `…Ms` here. */
   nowMs: epochMs,
   nodes: z.array(StatusNode),
   services: z.array(StatusService),
   /** Static servers, by service and name. */
   servers: z.array(ServerStatus).optional(),
-  /** Worst first: services whose requests fail, nodes, services, tasks. Empty: all is well. */
+  /** Worst first: services whose requests fail, nodes, services, tasks. */
   problems: z.array(StatusProblem),
-  /** False: what was counted of traffic could not be had, so no problem is about requests that fail. */
+  /** False: the telemetry object was unavailable, so failing requests are not among the problems. */
   trafficKnown: z.boolean().optional(),
 });
 export type MeshStatus = z.infer<typeof MeshStatus>;

@@ -1,4 +1,5 @@
-// A mesh's traffic as GET /mesh/telemetry answers it, for whoever reads it from outside.
+// The response of GET /mesh/telemetry, for clients. test/unit/protocol/telemetry.test.ts ties it to the type
+// that the mesh sends, src/telemetry/snapshot.ts.
 
 import { z } from "zod";
 
@@ -14,11 +15,13 @@ export const TrafficLatency = z.object({
   p50Ms: z.number(),
   p95Ms: z.number(),
   p99Ms: z.number(),
-  /** As index, count, index, count; bucket 0 is up to 1 ms, and each bound the fourth root of two times the one before. */
+  /**
+   * Index, count, index, count … Bucket 0 ends at 1 ms; each bound is the fourth root of two times the last.
+   */
   buckets: z.array(z.number()),
 });
 
-/** How it goes now, over ten to twenty seconds. */
+/** Traffic of the last ten to twenty seconds. */
 export const RecentTraffic = z.object({
   seconds: z.number(),
   requests: countSchema,
@@ -29,7 +32,7 @@ export const RecentTraffic = z.object({
 });
 export type RecentTraffic = z.infer<typeof RecentTraffic>;
 
-/** What every counter means, src/telemetry/counters.ts says. */
+/** By name; src/telemetry/counters.ts defines the counters. */
 export const TrafficCounts = z.record(z.string(), countSchema);
 
 const traffic = {
@@ -86,7 +89,7 @@ export type ServiceTrafficReport = z.infer<typeof ServiceTrafficReport>;
 export const NodeTrafficReport = z.object({ id: z.string(), name: z.string(), ...traffic, series });
 export type NodeTrafficReport = z.infer<typeof NodeTrafficReport>;
 
-const taskSeenTraffic = z.object({
+const coloTaskTraffic = z.object({
   taskId: z.string(),
   serviceId: z.string(),
   ...traffic,
@@ -94,18 +97,18 @@ const taskSeenTraffic = z.object({
 });
 
 export const MeshTrafficReport = z.object({
-  /** The mesh's own clock, against which every moment here is to be read. */
+  /** The mesh's clock, the reference for every `…Ms` here. */
   atMs: timestampMs,
   sinceMs: timestampMs,
   services: z.array(ServiceTrafficReport),
   nodes: z.array(NodeTrafficReport),
-  /** Requests for no service of the mesh. */
+  /** Requests that matched no service. */
   strays: z.array(entryTraffic),
   places: z.array(
     z.object({
       place: z.string(),
-      tasks: z.array(taskSeenTraffic),
-      isolates: z.array(z.object({ id: z.string(), lastMs: timestampMs, tasks: z.array(taskSeenTraffic) })),
+      tasks: z.array(coloTaskTraffic),
+      isolates: z.array(z.object({ id: z.string(), lastMs: timestampMs, tasks: z.array(coloTaskTraffic) })),
     }),
   ),
 });

@@ -1,6 +1,8 @@
-// What a watcher's socket carries (GET /mesh/watch?since=SEQ, upgraded): each event as it happens, one JSON text
-// frame each, starting with those kept since SEQ (without it: none); and a `table` frame with the routing table's
-// version, once at the start and after each change, so that no change is lost between reading it and watching.
+// The frames of a watcher's socket (GET /mesh/watch?since=SEQ, upgraded), each a JSON text.
+//
+// An `event` frame for each event after SEQ that is still stored, then for each event as it happens; without
+// SEQ no stored ones. A `table` frame with the routing table's version at the start and after each change, so
+// that a watcher misses no change between reading the table and watching.
 
 import { z } from "zod";
 

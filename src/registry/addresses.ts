@@ -84,7 +84,7 @@ function checkEdgeHost(host: string): void {
     );
   }
   if (!isDnsName(host) || !host.includes(".")) {
-    throw invalid(`"${host}" is no public DNS name: the edge dials by names like node1.example.com`);
+    throw invalid(`"${host}" is not a public DNS name: the edge dials names like node1.example.com`);
   }
 }
 

@@ -87,5 +87,5 @@ function lateReleaseReason(
     behind === 0
       ? "the registry started again and does not know every router yet"
       : `${behind} ${behind === 1 ? "router still routes" : "routers still route"} by a table older than version ${tableVersion}`;
-  return `released by the bound of ${releaseBoundMs / 1_000} s: ${reason}`;
+  return `released after the limit of ${releaseBoundMs / 1_000} s: ${reason}`;
 }

@@ -75,12 +75,12 @@ export function isCredentialOf(store: RegistryStore, nodeId: string, credential:
 }
 
 /** Accepts the worker token only: the one manager is the registry. */
-function checkToken(tokens: JoinTokens, given: string): void {
-  // Both are compared whatever the first says: the time taken tells nothing.
-  const worker = matchesHash(given, secretHash(tokens.worker));
-  const manager = matchesHash(given, secretHash(tokens.manager));
-  if (worker) return;
-  if (!manager)
+function checkToken(tokens: JoinTokens, token: string): void {
+  // Compares both in any case, so that the duration reveals nothing.
+  const isWorkerToken = matchesHash(token, secretHash(tokens.worker));
+  const isManagerToken = matchesHash(token, secretHash(tokens.manager));
+  if (isWorkerToken) return;
+  if (!isManagerToken)
     throw new MeshError("join/unauthorized", "invalid join token", { blame: "node", retry: "never" });
   throw new MeshError(
     "join/precondition",

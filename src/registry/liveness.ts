@@ -34,7 +34,7 @@ export function sweep(draft: Draft, lastSeenMs: ReadonlyMap<string, number>): vo
     const downAtMs = Math.min(Math.max(seenMs, listeningSinceMs), nowMs) + nodeGraceMs;
     if (downAtMs <= nowMs) {
       markDown(draft, node, "heartbeat failure", "registry");
-      draft.close(node.id, closeCodes.missedHeartbeats, "missed its beats");
+      draft.close(node.id, closeCodes.missedHeartbeats, "missed its heartbeats");
     } else if (nextMs === null || downAtMs < nextMs) nextMs = downAtMs;
   }
   store.setDeadline("liveness", nextMs);

@@ -78,7 +78,7 @@ export function sweepRegions(draft: Draft): readonly string[] {
       id: store.meta("meshId") ?? "",
       name: store.meta("meshName") ?? "",
     } as const;
-    draft.recordEvent("registry", "prober.silent", mesh, `nothing was heard of the checks from ${region}`);
+    draft.recordEvent("registry", "prober.silent", mesh, `no check results from ${region}`);
   }
   for (const server of draft.world.servers.values()) applyRegionHealth(draft, server, {}, live);
   scheduleRegionSweep(draft);

@@ -67,7 +67,7 @@ function foreignTask(draft: Draft, task: Task, hostname: string): MeshError {
   const owner = draft.world.nodes.get(task.nodeId ?? "")?.hostname ?? "no node";
   return new MeshError(
     "report/forbidden",
-    `task ${task.id} belongs to ${owner}, not to ${hostname}: a node may only speak for its own tasks`,
+    `task ${task.id} belongs to ${owner}, not to ${hostname}: a node may report only its own tasks`,
     { blame: "node", retry: "never" },
   );
 }

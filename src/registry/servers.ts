@@ -36,7 +36,7 @@ export function addServer(
   if (others.length >= maxServers) {
     throw refuse(
       "server/invalid",
-      `service ${service.spec.name} has ${maxServers} servers, the most there can be`,
+      `service ${service.spec.name} already has ${maxServers} servers, the maximum`,
     );
   }
   const server: StaticServer = {
@@ -73,7 +73,7 @@ export function updateServer(
   if (version !== null) requireVersion("server", server, version);
   checkSpec(draft, spec);
   if (spec.name !== server.spec.name)
-    throw refuse("server/invalid", "a server keeps its name: add another one");
+    throw refuse("server/invalid", "a server cannot be renamed: add another one");
   if (sameData(spec, server.spec)) return serverView(service, server);
   const checksRestart = checkFingerprint(spec) !== checkFingerprint(server.spec);
   const next: StaticServer = {

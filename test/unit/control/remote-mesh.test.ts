@@ -28,7 +28,7 @@ test("[A35] an overloaded registry is not asked again", async () => {
   const { status, json } = await new TestControl(0, { mesh }).ask("GET /nodes");
   expect([status, json.message]).toEqual([
     503,
-    "the registry has more to do than it can; traffic is not affected, try again",
+    "the registry is overloaded; traffic is not affected, try again",
   ]);
   expect(stubs()).toBe(1);
 });

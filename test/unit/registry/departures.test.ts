@@ -89,7 +89,7 @@ test("[V4] routers that go on with an old table are waited for 5 s, and an event
   second.mesh.pass(4);
   expect(released(second.mesh)).toEqual([true]);
   expect(second.mesh.events("task.released")).toEqual([
-    `my-web.1: released by the bound of 5 s: 1 router still routes by a table older than version ${old + 1}`,
+    `my-web.1: released after the limit of 5 s: 1 router still routes by a table older than version ${old + 1}`,
   ]);
 });
 

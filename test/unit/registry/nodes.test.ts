@@ -70,7 +70,7 @@ test("[M34] at the edge a node has a DNS name, because fetch to an IP address is
   for (const address of ["10.0.0.5", "::1", "2130706433", "0x7f.1"])
     expect(join(address)).toContain("error 1003");
   for (const address of ["localhost", "node 1.example.com", "-"])
-    expect(join(address)).toContain("no public DNS name");
+    expect(join(address)).toContain("not a public DNS name");
   expect(join("node1.example.com")).toBe("");
 });
 
@@ -131,7 +131,7 @@ test("[M36] a node may only speak for its own tasks: one word about another's cl
     {
       nodeId: one.id,
       code: closeCodes.badMessage,
-      reason: `task ${others.id} belongs to node2, not to node1: a node may only speak for its own tasks`,
+      reason: `task ${others.id} belongs to node2, not to node1: a node may report only its own tasks`,
     },
   ]);
   expect(mesh.tasks()).toEqual([first, second]);
@@ -200,7 +200,7 @@ test("[M40] a node unheard for 15 s is down, its socket is closed so that it red
   const effects = mesh.pass(1, [two]);
   expect(stateOf(mesh, one)).toBe("down heartbeat failure");
   expect(effects.closes).toEqual([
-    { nodeId: one.id, code: closeCodes.missedHeartbeats, reason: "missed its beats" },
+    { nodeId: one.id, code: closeCodes.missedHeartbeats, reason: "missed its heartbeats" },
   ]);
   mesh.work([one.id]);
   expect(mesh.running("my-web").filter(({ nodeId }) => nodeId === two.id)).toHaveLength(2);
