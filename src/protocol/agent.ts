@@ -1,10 +1,10 @@
 // The agent protocol: two HTTP routes and the messages of a WebSocket, as zod schemas. A change of meaning
 // raises `protocolVersion`.
 //
-//   POST /mesh/join              JoinRequest -> JoinReply            with the join token in the body
+//   POST /mesh/join              JoinRequest -> JoinReply, with the join token in the body
 //   GET  /mesh/agent (upgrade)   headers authorization: Bearer <credential>, x-waggle-node: <node id>,
 //                                        x-waggle-protocol: 1
-//   agent -> registry            text frames: "ping" (answered "pong" without waking the registry) or AgentMessage
+//   agent -> registry            text frames: "ping", answered without waking the registry, or AgentMessage
 //   registry -> agent            text frames: "pong" or RegistryMessage
 
 import { z } from "zod";

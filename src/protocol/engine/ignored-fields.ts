@@ -1,6 +1,7 @@
-// What a service spec asks for and the mesh does not do: said as warnings, so that scripts made for a Swarm still run.
+// Fields of a service spec that the mesh ignores. They become warnings, so that scripts written for a Swarm
+// run.
 
-/** Parts by their path in a service spec, and what to know about each. */
+/** The path of each ignored field in a service spec, and what applies instead. */
 const ignoredFields: readonly (readonly [path: string, note: string])[] = [
   ["TaskTemplate.Networks", "tasks are reached through the mesh, not over a network of their own"],
   ["Networks", "tasks are reached through the mesh, not over a network of their own"],
@@ -29,7 +30,7 @@ const ignoredFields: readonly (readonly [path: string, note: string])[] = [
   ["TaskTemplate.LogDriver", "each node keeps its tasks' logs in files"],
 ];
 
-/** One sentence for each part that is there and will do nothing; empty values are taken as absent. */
+/** One sentence for each ignored field that is set. Empty values count as absent. */
 export function ignoredFieldWarnings(document: unknown): string[] {
   const found = ignoredFields.filter(([path]) => isSet(valueAtPath(document, path)));
   return found.map(([path, note]) => `${path} is ignored: ${note}`);
@@ -41,7 +42,7 @@ function valueAtPath(value: unknown, path: string): unknown {
     .reduce<unknown>((part, key) => (part as Record<string, unknown> | null | undefined)?.[key], value);
 }
 
-/** Go writes empty values of every kind; a health check of `NONE` is Docker's word for none. */
+/** Go writes empty values of every kind, and a health check of `NONE` means no health check. */
 function isSet(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return Boolean(value) && value !== "NONE";
   return Object.values(value).some(isSet);

@@ -1,4 +1,4 @@
-// A node spec at the door: what the operator wants of a node.
+// Reads the Engine API's NodeSpec: availability, role and labels.
 
 import { z } from "zod";
 import type { MeshError } from "../../domain/model/error.ts";
@@ -17,7 +17,11 @@ export type ParsedNodeSpec = {
   readonly labels: MeshNode["labels"];
 };
 
-/** Reads a node spec; it is always whole, as the Docker CLI sends it. @throws MeshError body/invalid in Docker's words */
+/**
+ * Reads a complete node spec, as the Docker CLI sends it.
+ *
+ * @throws MeshError body/invalid, with Docker's message
+ */
 export function readNodeSpec(json: unknown): ParsedNodeSpec {
   const { Labels, Role, Availability } = readAs(EngineNodeSpec, json, "the node spec");
   const role = (Role ?? "").toLowerCase();
@@ -30,9 +34,11 @@ export function readNodeSpec(json: unknown): ParsedNodeSpec {
   return { availability, role, labels: Labels ?? {} };
 }
 
-/** A promotion that changed nothing could not say so: the answer to an update has no room for a warning. */
+/**
+ * Refuses a promotion. It cannot be ignored with a warning: the response to an update has no field for one.
+ */
 function noManagers(): MeshError {
   return invalidBody(
-    "the mesh's one manager is its registry, and nodes are workers: to tell nodes apart give them labels, and services the constraint node.labels.NAME==VALUE",
+    "the mesh's one manager is its registry, and nodes are workers: to distinguish nodes, give them labels, and services the constraint node.labels.NAME==VALUE",
   );
 }

@@ -1,11 +1,11 @@
-// Published ports at the door: the Engine API's EndpointSpec.Ports as port requests.
+// Reads published ports: the Engine API's EndpointSpec.Ports as port requests.
 
 import type { PortRequest } from "../../domain/model/service.ts";
 import { invalidBody, quoteValue } from "./read.ts";
 import type { EngineSpecPort } from "./service-schema.ts";
 
 /**
- * Reads what a service publishes. A published port of 0 is none: the mesh allocates one.
+ * Reads the ports that a service publishes. A published port of 0 means that the mesh allocates one.
  *
  * @param resolution `EndpointSpec.Mode`: `vip`, `dnsrr` or empty
  * @throws MeshError body/invalid
@@ -31,7 +31,7 @@ function readPort(port: EngineSpecPort): PortRequest {
   }
   if (target === 0) {
     throw invalidBody(
-      `EndpointSpec: port ${quoteValue(port)} has no TargetPort: say which port of the task to publish, 1 to 65535`,
+      `EndpointSpec: port ${quoteValue(port)} has no TargetPort: set the port of the task to publish, 1 to 65535`,
     );
   }
   return {

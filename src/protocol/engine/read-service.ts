@@ -1,5 +1,5 @@
-// A service spec at the door: the Engine API's JSON as the mesh's ServiceSpec. The values themselves are checked by
-// src/domain/validate/service.ts; here only what has no place in a ServiceSpec is refused.
+// Reads the Engine API's ServiceSpec as the mesh's ServiceSpec. It refuses only what a ServiceSpec cannot
+// express; src/domain/validate/validate-service.ts checks the values.
 
 import { probeOf } from "../../domain/labels/labels.ts";
 import type { RestartPolicy, RunSpec, ServiceSpec, UpdatePolicy } from "../../domain/model/service.ts";
@@ -17,42 +17,40 @@ import { nanosToMs } from "./units.ts";
 /** SwarmKit's default stop grace period, milliseconds. */
 const defaultStopGraceMs = 10_000;
 
-/** A spec as the mesh decides by it, and as it was sent. */
+/** A spec as the mesh reads it, and as it was sent. */
 export type ParsedServiceSpec = { readonly spec: ServiceSpec; readonly document: unknown };
 
 /**
- * Reads a service spec.
- *
  * @param json a parsed body
- * @returns `document`: the same JSON, unread fields included, but with its count of replicas always said, because the
- *   Docker CLI cannot read back a replicated service without it
+ * @returns `document`: the same JSON, unread fields included, with the number of replicas always set, because
+ *   the Docker CLI cannot read a replicated service without it
  * @throws MeshError body/invalid, label/invalid
  */
 export function readServiceSpec(json: unknown): ParsedServiceSpec {
-  const read = readAs(EngineServiceSpec, json, "the service spec");
-  const template = read.TaskTemplate ?? {};
+  const engineSpec = readAs(EngineServiceSpec, json, "the service spec");
+  const template = engineSpec.TaskTemplate ?? {};
   if (template.Runtime && template.Runtime !== "container") {
     throw invalidBody(
       `TaskTemplate.Runtime is ${quoteValue(template.Runtime)}: the mesh runs containers only`,
     );
   }
-  const labels = read.Labels ?? {};
-  const mode = readMode(read.Mode ?? {});
-  const ports = readPorts(read.EndpointSpec?.Ports ?? [], read.EndpointSpec?.Mode ?? "");
+  const labels = engineSpec.Labels ?? {};
+  const mode = readMode(engineSpec.Mode ?? {});
+  const ports = readPorts(engineSpec.EndpointSpec?.Ports ?? [], engineSpec.EndpointSpec?.Mode ?? "");
   const targets = [...new Set(ports.map(({ target }) => target))].sort((a, b) => a - b);
-  const reserved = template.Resources?.Reservations;
+  const reservations = template.Resources?.Reservations;
   const spec: ServiceSpec = {
-    name: read.Name ?? "",
+    name: engineSpec.Name ?? "",
     labels,
     run: readRun(template.ContainerSpec ?? {}, probeOf(labels), targets),
     mode,
     ports,
     constraints: template.Placement?.Constraints ?? [],
     maxPerNode: template.Placement?.MaxReplicas ?? 0,
-    reservations: { nanoCpus: reserved?.NanoCPUs ?? 0, memoryBytes: reserved?.MemoryBytes ?? 0 },
+    reservations: { nanoCpus: reservations?.NanoCPUs ?? 0, memoryBytes: reservations?.MemoryBytes ?? 0 },
     restart: readRestart(template.RestartPolicy ?? {}),
-    update: readUpdate("UpdateConfig", read.UpdateConfig ?? {}),
-    ...(read.RollbackConfig && { rollback: readUpdate("RollbackConfig", read.RollbackConfig) }),
+    update: readUpdate("UpdateConfig", engineSpec.UpdateConfig ?? {}),
+    ...(engineSpec.RollbackConfig && { rollback: readUpdate("RollbackConfig", engineSpec.RollbackConfig) }),
     forceUpdate: template.ForceUpdate ?? 0,
   };
   return { spec, document: mode.kind === "global" ? json : withReplicas(json, mode.replicas) };
@@ -62,7 +60,7 @@ function readMode(mode: EngineMode): ServiceSpec["mode"] {
   const job = mode.ReplicatedJob ? "ReplicatedJob" : mode.GlobalJob ? "GlobalJob" : null;
   if (job !== null) {
     throw invalidBody(
-      `service mode ${job} is not supported: the mesh publishes what keeps running, Replicated or Global`,
+      `service mode ${job} is not supported: the mesh runs Replicated and Global services only`,
     );
   }
   if (mode.Global && mode.Replicated) throw invalidBody("must specify only one service mode");
@@ -76,10 +74,10 @@ function readRun(container: EngineContainer, probe: RunSpec["probe"], targets: r
     image: container.Image ?? "",
     command: container.Command ?? [],
     args: container.Args ?? [],
-    // Docker's `KEY` alone takes a variable of the image away; here there is none to take.
+    // In Docker, `KEY` without a value removes a variable of the image; here images have none.
     env: (container.Env ?? []).filter((pair) => pair.includes("=")),
     dir: container.Dir ?? "",
-    // Without one the image's own applies.
+    // Empty: the image's own.
     stopSignal: container.StopSignal ?? "",
     stopGraceMs: typeof grace === "number" ? nanosToMs(grace) : defaultStopGraceMs,
     ...(probe && { probe }),
@@ -96,7 +94,7 @@ function readRestart({ Condition, Delay, MaxAttempts, Window }: EngineRestart): 
   };
 }
 
-/** How an update or a rollback moves. As in Go, a time of 0 is one not said. */
+/** The policy of an update or a rollback. As in Go, a duration of 0 is an absent one. */
 function readUpdate(part: "UpdateConfig" | "RollbackConfig", config: EngineUpdate): UpdatePolicy {
   const { Parallelism, Delay, FailureAction, Monitor, MaxFailureRatio, Order } = config;
   const actions = ["pause", "continue", "rollback"] as const;
@@ -111,10 +109,10 @@ function readUpdate(part: "UpdateConfig" | "RollbackConfig", config: EngineUpdat
   };
 }
 
-function oneOf<T extends string>(field: string, read: string, known: readonly T[]): T {
-  const found = known.find((one) => one === read);
-  if (found !== undefined) return found;
-  throw invalidBody(`${field} is ${quoteValue(read)}: use ${known.join(", ")}`);
+function oneOf<T extends string>(field: string, text: string, known: readonly T[]): T {
+  const value = known.find((candidate) => candidate === text);
+  if (value !== undefined) return value;
+  throw invalidBody(`${field} is ${quoteValue(text)}: use ${known.join(", ")}`);
 }
 
 function withReplicas(json: unknown, replicas: number): unknown {

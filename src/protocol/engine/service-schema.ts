@@ -1,10 +1,10 @@
-// The Engine API's ServiceSpec, as far as the mesh decides by it. What is not here is kept and given back unread.
+// The fields of the Engine API's ServiceSpec that the mesh reads. Others are stored and returned unread.
 //
-// Go writes what is empty as null, so that every field may be absent or null.
+// Go writes empty values as null, so every field may be absent or null.
 
 import { z } from "zod";
 
-/** No NUL: no operating system takes one in an argument or a variable. */
+/** Without NUL, which no operating system accepts in an argument or a variable. */
 const text = z.string().refine((value) => !value.includes("\0"), { message: "expected text without a NUL" });
 const texts = z.array(text);
 const whole = z.int();

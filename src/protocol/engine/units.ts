@@ -1,11 +1,12 @@
-// Units of the Engine API: durations are nanoseconds there and milliseconds in the mesh, times are RFC 3339 text.
+// Units of the Engine API: durations are nanoseconds there and milliseconds in the mesh, times are RFC 3339
+// text.
 
-/** Nanoseconds as milliseconds, rounded up, so that a short wait does not become none. */
+/** Rounds up, so that a short wait does not become 0. */
 export function nanosToMs(nanos: number): number {
   return Math.ceil(nanos / 1e6);
 }
 
-/** `2026-11-23T10:00:00.123Z` (RFC 3339, as Go's RFC3339Nano reads it) of epoch milliseconds. */
+/** Epoch milliseconds as `2026-11-23T10:00:00.123Z` (RFC 3339, which Go's RFC3339Nano reads). */
 export function timeText(atMs: number): string {
   return new Date(atMs).toISOString();
 }

@@ -1,8 +1,8 @@
-// Versions the control API states of itself.
+// Versions that the control API reports.
 
-/** Engine API version advertised: clients speak the lower of this and their own. */
+/** The advertised Engine API version: clients use the lower of this and their own. */
 export const apiVersion = "1.44";
-/** Oldest version a client may speak. */
+/** The oldest version that a client may use. */
 export const minApiVersion = "1.24";
-/** The mesh's own version, the one in package.json. */
+/** The version in package.json. */
 export const waggleVersion = "0.1.0";

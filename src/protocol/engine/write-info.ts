@@ -1,25 +1,25 @@
-// The mesh as `docker info` and `docker version` show an engine.
+// Writes the mesh as the Engine API's SystemInfo and SystemVersion: `docker info` and `docker version`.
 
 import type { MeshNode } from "../../domain/model/node.ts";
 import { timeText } from "./units.ts";
 import { apiVersion, minApiVersion, waggleVersion } from "./version.ts";
 import { writeCluster } from "./write-swarm.ts";
 
-/** What the answer tells of. */
 export type InfoInput = {
   readonly id: string;
   readonly name: string;
   readonly createdAtMs: number;
   readonly running: number;
   readonly nodes: readonly MeshNode[];
-  /** Host and port under which the control API is reached. */
+  /** Host and port of the control API. */
   readonly addr: string;
   readonly nowMs: number;
 };
 
 /**
- * The Engine API's SystemInfo. `OSType` is left out: with it the Docker CLI prints lines about things that are not
- * there. So it does about Raft with `Swarm.Cluster`, but without that it does not print how many nodes there are.
+ * The Engine API's SystemInfo. `OSType` is absent: with it the Docker CLI prints lines about runtimes that
+ * the mesh does not have. `Swarm.Cluster` is present, though the CLI prints lines about Raft for it: without
+ * it the CLI does not print the number of nodes.
  */
 export function writeInfo({ id, name, createdAtMs, running, nodes, addr, nowMs }: InfoInput) {
   const sum = (part: (node: MeshNode) => number) => nodes.reduce((total, node) => total + part(node), 0);
@@ -56,11 +56,10 @@ export function writeVersion() {
   const versions = {
     ApiVersion: apiVersion,
     MinAPIVersion: minApiVersion,
-    // What tasks run on, as far as clients ask; the mesh's own machine is nobody's concern.
     Os: "linux",
     Arch: "workerd",
   };
-  // A component's details are texts, though the same name may stand for a boolean elsewhere.
+  // The details of a component are strings, even of a boolean.
   const details = { ...versions, Experimental: "false" };
   return {
     Platform: { Name: "Waggle" },

@@ -1,10 +1,10 @@
-// A node as the Engine API shows it, and the mesh itself in the part of a Swarm's manager.
+// Writes nodes as the Engine API's Node, and the mesh itself as the Node of a Swarm's manager.
 
 import type { MeshNode } from "../../domain/model/node.ts";
 import { timeText } from "./units.ts";
 import { waggleVersion } from "./version.ts";
 
-/** The Engine API's Node. None of them has a ManagerStatus: the mesh's manager is no machine. */
+/** The Engine API's Node. It has no ManagerStatus: the mesh's manager is not a machine. */
 export function writeNode(node: MeshNode) {
   return {
     ID: node.id,
@@ -27,10 +27,10 @@ export function writeNode(node: MeshNode) {
 }
 
 /**
- * The manager: what `self` means to the Docker CLI, and whose address `join-token` prints. It is not among the nodes
- * that `node ls` shows, since nothing can be placed on it.
+ * The manager: the Docker CLI's `self`, whose address `join-token` prints. `node ls` does not list it, since
+ * no task can be placed on it.
  *
- * @param addr host and port under which the control API is reached
+ * @param addr host and port of the control API
  */
 export function writeManager(mesh: { id: string; name: string; createdAtMs: number }, addr: string) {
   return {

@@ -1,16 +1,16 @@
-// A service as the Engine API shows it.
+// Writes a service as the Engine API's Service.
 
 import type { PublishedPort, Service, UpdateProgress } from "../../domain/model/service.ts";
 import { timeText } from "./units.ts";
 
-/** How many of its tasks run and should. */
+/** Number of its slots that run, and that should. */
 export type ServiceCounts = { readonly running: number; readonly desiredTasks: number };
 
 /**
- * The Engine API's Service. Its Spec is the document as it was sent: the Docker CLI edits that and sends it back whole,
- * so that a default put in here would come back as the operator's wish.
+ * The Engine API's Service. Its Spec is the document as it was sent: the Docker CLI edits the Spec and sends
+ * it back whole, so a default that was added here would return as the operator's input.
  *
- * @param counts given only when asked for with `status=true`
+ * @param counts null unless the request has `status=true`
  */
 export function writeService(service: Service, counts: ServiceCounts | null) {
   const spec = service.document as { EndpointSpec?: unknown };
@@ -39,7 +39,6 @@ function writeUpdate({ state, message, startedAtMs, completedAtMs }: UpdateProgr
   };
 }
 
-/** One published port. */
 export function writePort({ target, published, mode }: PublishedPort) {
   return { Protocol: "tcp", TargetPort: target, PublishedPort: published, PublishMode: mode };
 }

@@ -1,9 +1,9 @@
-// The mesh as the Engine API shows a Swarm.
+// Writes the mesh as the Engine API's Swarm and ClusterInfo.
 
 import { heartbeatMs } from "../agent.ts";
 import { timeText } from "./units.ts";
 
-/** The Engine API's Swarm. Its version never rises: all that can be changed of it are the tokens. */
+/** The Engine API's Swarm. Its version never rises: only the tokens can change. */
 export function writeSwarm(
   mesh: { readonly id: string; readonly createdAtMs: number },
   tokens: { readonly worker: string; readonly manager: string },
@@ -14,7 +14,7 @@ export function writeSwarm(
   };
 }
 
-/** The part of it that is no secret: the Engine API's ClusterInfo. */
+/** The Engine API's ClusterInfo: a Swarm without its secrets. */
 export function writeCluster(mesh: { readonly id: string; readonly createdAtMs: number }) {
   return {
     ID: mesh.id,

@@ -1,15 +1,11 @@
-// A task as the Engine API shows it.
+// Writes a task as the Engine API's Task.
 
 import type { PublishedPort, Service } from "../../domain/model/service.ts";
 import type { Task } from "../../domain/model/task.ts";
 import { timeText } from "./units.ts";
 import { writePort } from "./write-service.ts";
 
-/**
- * The Engine API's Task.
- *
- * @param service the task's own; undefined when it was removed while the task still stops
- */
+/** @param service the task's service; undefined if it was removed while the task still stops */
 export function writeTask(task: Task, service: Service | undefined) {
   const ports = task.state === "running" ? hostPorts(task, service) : [];
   return {
@@ -19,7 +15,7 @@ export function writeTask(task: Task, service: Service | undefined) {
     UpdatedAt: timeText(task.stateSinceMs),
     Spec: task.document,
     ServiceID: task.serviceId,
-    // A task of a global service has no slot, one that is not placed no node: Docker leaves both out then.
+    // As in Docker, a task of a global service has no slot, and a task that is not placed no node.
     ...(task.slot > 0 && { Slot: task.slot }),
     ...(task.nodeId !== null && { NodeID: task.nodeId }),
     Status: {
@@ -41,7 +37,7 @@ function containerStatus({ pid, exitCode }: Task) {
   };
 }
 
-/** Ports on the task's own node. Where none was asked for by number, the one its endpoint has is the published one. */
+/** Host-mode ports. A port that was requested without a number is published at the port of its endpoint. */
 function hostPorts(task: Task, service: Service | undefined): readonly PublishedPort[] {
   const requests = service?.spec.ports.filter(({ mode }) => mode === "host") ?? [];
   return requests.flatMap(({ target, published, mode }) => {

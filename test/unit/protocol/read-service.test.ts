@@ -127,7 +127,7 @@ test.each([
   },
 );
 
-const mustTarget = "say which port of the task to publish, 1 to 65535";
+const mustTarget = "set the port of the task to publish, 1 to 65535";
 const overTcp = "the mesh carries only HTTP and WebSocket, over tcp";
 
 test.each([
@@ -175,12 +175,12 @@ test.each([
   [
     "a replicated job",
     { Mode: { ReplicatedJob: {} } },
-    "service mode ReplicatedJob is not supported: the mesh publishes what keeps running, Replicated or Global",
+    "service mode ReplicatedJob is not supported: the mesh runs Replicated and Global services only",
   ],
   [
     "a global job",
     { Mode: { GlobalJob: {} } },
-    "service mode GlobalJob is not supported: the mesh publishes what keeps running, Replicated or Global",
+    "service mode GlobalJob is not supported: the mesh runs Replicated and Global services only",
   ],
   ["two modes", { Mode: { Global: {}, Replicated: {} } }, "must specify only one service mode"],
   [
