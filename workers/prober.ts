@@ -4,10 +4,9 @@
 import { connect } from "cloudflare:sockets";
 import { DurableObject } from "cloudflare:workers";
 import type { ProbeList, ProbeReport, ProbeTarget } from "../src/domain/model/probe-list.ts";
-import { type CheckDeps, type Connection, runCheck } from "../src/prober/check.ts";
+import { type CheckDeps, type Connection, runCheck, sleep } from "../src/prober/check.ts";
 import { CheckSchedule } from "../src/prober/check-schedule.ts";
 import { ProberStore } from "../src/prober/prober-store.ts";
-import { sleep } from "../src/prober/sleep.ts";
 import type { Env } from "./env.ts";
 import { registryOf } from "./objects.ts";
 import { sqlDatabaseOf } from "./storage.ts";

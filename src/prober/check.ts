@@ -1,10 +1,10 @@
-// One check of one server: a connection, and where it is an HTTP check, a request over it.
+// One check of one server: a connection, and for an HTTP check a request over it.
 
 import type { CheckResult, CheckStatus } from "../domain/model/check-result.ts";
 import type { ProbeTarget } from "../domain/model/probe-list.ts";
 import { type CheckVerdict, ResponseCheck, requestText } from "./http-check.ts";
 
-/** A TCP connection, as the Workers runtime has it. */
+/** A TCP connection, in the form of the Workers runtime. */
 export type Connection = {
   readonly opened: Promise<unknown>;
   readonly readable: ReadableStream<Uint8Array>;
@@ -17,30 +17,30 @@ export type CheckDial = (
   tls: boolean,
 ) => Connection;
 
-/** What a check is given instead of taking it from its surroundings. */
+/** What a check takes as arguments instead of from its environment. */
 export type CheckDeps = {
   readonly dial: CheckDial;
   readonly nowMs: () => number;
-  /** Resolves after so many milliseconds, or when the signal aborts. */
+  /** Resolves after `ms`, or as soon as the signal aborts. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 };
 
-/** Runs one check; never rejects. The whole of it takes no longer than the check's time-out. */
+/** Runs one check within the check's time-out. Never rejects. */
 export async function runCheck(target: ProbeTarget, deps: CheckDeps): Promise<CheckResult> {
   const startedMs = deps.nowMs();
-  const ended = new AbortController();
+  const finished = new AbortController();
   const timeout = deps
-    .sleep(target.check.timeoutMs, ended.signal)
+    .sleep(target.check.timeoutMs, finished.signal)
     .then((): CheckVerdict | "timeout" => "timeout");
-  // What a time-out means depends on how far the check has come.
   const progress: CheckProgress = { timeoutWord: "L4TOUT", connection: null };
   const verdict = await Promise.race([connectAndCheck(target, deps.dial, progress), timeout]);
-  ended.abort();
+  finished.abort();
   void progress.connection?.close().catch(() => undefined);
   const { word, code } = verdict === "timeout" ? { word: progress.timeoutWord, code: null } : verdict;
   return { word, code, durationMs: deps.nowMs() - startedMs };
 }
 
+/** How far a check has come. `timeoutWord` is its status if it times out now. */
 type CheckProgress = { timeoutWord: CheckStatus; connection: Connection | null };
 
 async function connectAndCheck(
@@ -56,26 +56,37 @@ async function connectAndCheck(
   }
   if (check.http === null) return { word: check.tls ? "L6OK" : "L4OK", code: null };
   progress.timeoutWord = "L7TOUT";
-  const answer = new ResponseCheck(check.http);
+  const response = new ResponseCheck(check.http);
   try {
     const writer = progress.connection.writable.getWriter();
     await writer.write(new TextEncoder().encode(requestText(check.http, host, port)));
-    return await readResponse(progress.connection.readable.getReader(), answer);
+    return await readResponse(progress.connection.readable.getReader(), response);
   } catch {
-    // Reset before the answer was whole: what came of it may still do.
-    return answer.end();
+    // The connection was reset before the response was complete. The part that arrived may be enough.
+    return response.end();
   }
 }
 
 async function readResponse(
   reader: ReadableStreamDefaultReader<Uint8Array>,
-  answer: ResponseCheck,
+  response: ResponseCheck,
 ): Promise<CheckVerdict> {
   const latin1 = new TextDecoder("latin1");
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return answer.end();
-    const verdict = answer.add(latin1.decode(value, { stream: true }));
+    if (done) return response.end();
+    const verdict = response.add(latin1.decode(value, { stream: true }));
     if (verdict !== null) return verdict;
   }
+}
+
+/** The implementation of `CheckDeps.sleep`. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }

@@ -1,4 +1,5 @@
-// What a prober keeps over a restart: its region, its list of targets, and where each target's counter stands.
+// What a prober keeps over a restart: its region, its list of targets, and where each target's counter
+// stands.
 
 import type { ProbeList } from "../domain/model/probe-list.ts";
 import { migrate, type Schema } from "../storage/migrations.ts";

@@ -2,8 +2,7 @@
 
 import { connect } from "node:net";
 import { Readable, Writable } from "node:stream";
-import type { CheckDeps, Connection } from "../../src/prober/check.ts";
-import { sleep } from "../../src/prober/sleep.ts";
+import { type CheckDeps, type Connection, sleep } from "../../src/prober/check.ts";
 
 export const nodeCheckDeps: CheckDeps = {
   dial: ({ hostname, port }) => {
