@@ -1,25 +1,26 @@
-// The agents' sockets of the registry object. They outlive it while it hibernates, so all it must remember of one is
-// in the socket's attachment.
+// The agents' sockets of the registry object. They outlive the object while it hibernates, so the state of a
+// socket is in its attachment.
 
 import { closeCodes, type ProbeRequest } from "../src/protocol/agent.ts";
 import type { NodeAssignment } from "../src/registry/assignments.ts";
 
-/** What a socket's attachment holds. */
 export type AgentAttachment = {
   readonly kind: "agent";
   readonly nodeId: string;
-  /** When it opened or last carried a message, epoch milliseconds; pings are counted by the platform. */
+  /**
+   * When it opened or last carried a message, epoch milliseconds. The platform has the time of the last ping.
+   */
   readonly heardAtMs: number;
-  /** Said hello. */
+  /** Whether it carried a hello. */
   readonly greeted: boolean;
-  /** Closed from this side; what still comes in is not read. */
+  /** Closed by the registry; later messages are ignored. */
   readonly closed: boolean;
-  /** Index of the assignment last sent. */
+  /** Index of the last assignment sent. */
   readonly index: number;
   readonly assignedHash: string;
 };
 
-/** A close frame's reason ends at this many bytes (RFC 6455 §5.5). */
+/** Longest reason in a close frame, bytes (RFC 6455 §5.5). */
 const maxReasonBytes = 123;
 
 export class AgentSockets {
@@ -29,12 +30,12 @@ export class AgentSockets {
     this.#ctx = ctx;
   }
 
-  /** Opens a socket for a node. The node's older ones are closed: only the newest speaks for it. */
+  /** Opens a socket for a node and closes the node's older ones. */
   accept(nodeId: string, nowMs: number): Response {
-    this.close(nodeId, closeCodes.superseded, "a newer socket of this node took over");
+    this.close(nodeId, closeCodes.superseded, "a newer socket of this node replaced it");
     const [client, server] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
     this.#ctx.acceptWebSocket(server, [tagOf(nodeId)]);
-    const socket: AgentAttachment = {
+    const attachment: AgentAttachment = {
       kind: "agent",
       nodeId,
       heardAtMs: nowMs,
@@ -43,11 +44,11 @@ export class AgentSockets {
       index: 0,
       assignedHash: "",
     };
-    server.serializeAttachment(socket);
+    server.serializeAttachment(attachment);
     return new Response(null, { status: 101, webSocket: client });
   }
 
-  /** The socket a message came in on, noted as heard; null when it is not one to listen to. */
+  /** Records a message on a socket. Returns its state, or null if it is not an agent's or was closed. */
   touch(ws: WebSocket, nowMs: number): AgentAttachment | null {
     const socket = attachmentOf(ws);
     if (socket === null || socket.closed) return null;
@@ -55,26 +56,29 @@ export class AgentSockets {
     return socket;
   }
 
-  /** Notes that a socket said hello. */
+  /** Records that a socket carried a hello. */
   markGreeted(ws: WebSocket): void {
     const socket = attachmentOf(ws);
     if (socket !== null) ws.serializeAttachment({ ...socket, greeted: true });
   }
 
-  /** When each node was last heard on a socket that is open and said hello, epoch milliseconds. */
+  /**
+   * By node with an open socket that carried a hello, when it last sent a message or a ping, epoch
+   * milliseconds.
+   */
   lastSeen(): ReadonlyMap<string, number> {
-    const heard = new Map<string, number>();
+    const lastSeenMs = new Map<string, number>();
     for (const ws of this.#ctx.getWebSockets()) {
       const socket = openSocket(ws);
       if (!socket?.greeted) continue;
       const pingedAtMs = this.#ctx.getWebSocketAutoResponseTimestamp(ws)?.getTime() ?? 0;
-      const atMs = Math.max(pingedAtMs, socket.heardAtMs, heard.get(socket.nodeId) ?? 0);
-      heard.set(socket.nodeId, atMs);
+      const atMs = Math.max(pingedAtMs, socket.heardAtMs, lastSeenMs.get(socket.nodeId) ?? 0);
+      lastSeenMs.set(socket.nodeId, atMs);
     }
-    return heard;
+    return lastSeenMs;
   }
 
-  /** The node that has no socket any more now that this one closed; null when it has, or this was no agent's. */
+  /** The node that lost its last socket with this one; null if it has another, or this was not an agent's. */
   disconnectedNode(ws: WebSocket): string | null {
     const socket = attachmentOf(ws);
     if (socket === null) return null;
@@ -82,7 +86,7 @@ export class AgentSockets {
     return others.some((other) => openSocket(other) !== null) ? null : socket.nodeId;
   }
 
-  /** Sends an assignment to the node's socket unless it has it already. */
+  /** Sends an assignment unless the node's socket already has it. */
   assign({ nodeId, body, hash, resend }: NodeAssignment): void {
     for (const ws of this.#ctx.getWebSockets(tagOf(nodeId))) {
       const socket = openSocket(ws);
@@ -94,7 +98,7 @@ export class AgentSockets {
     }
   }
 
-  /** Asks a node's agent to probe tasks now. */
+  /** Has a node's agent probe tasks now. */
   probe(nodeId: string, taskIds: readonly string[]): void {
     const frame: ProbeRequest = { type: "probe", taskIds: [...taskIds] };
     for (const ws of this.#ctx.getWebSockets(tagOf(nodeId))) {
@@ -118,20 +122,20 @@ function tagOf(nodeId: string): string {
 }
 
 function attachmentOf(ws: WebSocket): AgentAttachment | null {
-  const attached = ws.deserializeAttachment() as AgentAttachment | null;
-  return attached?.kind === "agent" ? attached : null;
+  const attachment = ws.deserializeAttachment() as AgentAttachment | null;
+  return attachment?.kind === "agent" ? attachment : null;
 }
 
-/** A closed socket stays listed until its other end has answered, which a frozen agent never does. */
+/**
+ * Null for a closed socket: it stays in the platform's list until its peer answers, which a frozen agent
+ * never does.
+ */
 function openSocket(ws: WebSocket): AgentAttachment | null {
   const socket = attachmentOf(ws);
   return socket === null || socket.closed || ws.readyState !== WebSocket.OPEN ? null : socket;
 }
 
-/**
- * Sends a frame; false when the socket broke meanwhile. What was decided stands all the same, and whoever is at the
- * other end is told anew when it redials.
- */
+/** Sends a frame. False if the socket is broken: its peer gets the present state when it redials. */
 export function trySend(ws: WebSocket, text: string): boolean {
   try {
     ws.send(text);

@@ -18,7 +18,10 @@ export { MeshTelemetry } from "./telemetry.ts";
 
 type ControlApps = { readonly control: ControlApp; readonly dashboard: DashboardApp };
 
-/** Building the routes takes longer than most requests; they hold nothing of any one request. */
+/**
+ * Built once per isolate: building the routes takes longer than most requests. They keep no state of a
+ * request.
+ */
 const controlApps = new WeakMap<Env, ControlApps>();
 
 export default {
@@ -28,9 +31,9 @@ export default {
 } satisfies ExportedHandler<Env>;
 
 /**
- * Hands a request to the control API, or to the dashboard or the statistics at their own addresses.
+ * Passes a request to the statistics, the dashboard or the control API, by its path.
  *
- * @param sharesOrigin services answer under this host name too
+ * @param sharesOrigin whether services answer under this host name too
  */
 export function serveControl(
   request: Request,
@@ -49,20 +52,20 @@ export function serveControl(
 }
 
 function appsOf(env: Env): ControlApps {
-  const known = controlApps.get(env);
-  if (known !== undefined) return known;
+  const cached = controlApps.get(env);
+  if (cached !== undefined) return cached;
   const deps = controlDeps(env);
   const access = readAccessSettings({
     teamDomain: env.ACCESS_TEAM_DOMAIN ?? "",
     audience: env.ACCESS_AUD ?? "",
     operators: env.ACCESS_OPERATORS ?? "",
   });
-  const made = {
+  const apps = {
     control: controlApp(deps),
     dashboard: dashboardApp({ ...deps, assets, access, meshName: env.MESH_NAME }),
   };
-  controlApps.set(env, made);
-  return made;
+  controlApps.set(env, apps);
+  return apps;
 }
 
 function controlDeps(env: Env): ControlDeps {

@@ -7,30 +7,36 @@ import type { MeshTelemetry } from "./telemetry.ts";
 export type Env = {
   readonly REGISTRY: DurableObjectNamespace<MeshRegistry>;
   readonly TELEMETRY: DurableObjectNamespace<MeshTelemetry>;
-  /** Workers Analytics Engine; absent: nothing is written there. */
+  /** Workers Analytics Engine; absent: not used. */
   readonly ANALYTICS?: AnalyticsEngineDataset;
-  /** Only where the registry lives. */
+  /** Only in the Worker of the registry. */
   readonly PROBER?: DurableObjectNamespace<MeshProber>;
-  /** Location hints of the regions that static servers are checked from, comma-separated; empty: one, anywhere. */
+  /**
+   * Location hints of the regions that static servers are checked from, comma-separated; empty: one prober
+   * without a hint.
+   */
   readonly PROBE_REGIONS?: string;
   readonly OPERATOR_TOKEN: string;
-  /** May look, may not act; absent: nobody has it. */
+  /** May read, but not change; absent: there are no viewers. */
   readonly VIEWER_TOKEN?: string;
-  /** Cloudflare Access in front of the dashboard: `team.cloudflareaccess.com`, and its application's audience tag. */
+  /**
+   * Cloudflare Access in front of the dashboard: `team.cloudflareaccess.com`, and its application's audience
+   * tag.
+   */
   readonly ACCESS_TEAM_DOMAIN?: string;
   readonly ACCESS_AUD?: string;
-  /** E-mail addresses of those who may act, comma-separated; everybody else whom Access lets in may look. */
+  /** E-mail addresses of operators, comma-separated. All other users that Access admits are viewers. */
   readonly ACCESS_OPERATORS?: string;
   readonly MESH_NAME: string;
   readonly MESH_DOMAIN: string;
   readonly CONTROL_HOST: string;
-  /** Where the balancer shows HAProxy's statistics; empty: nowhere. Absent: `/haproxy?stats`. */
+  /** Path of HAProxy's statistics on the balancer; empty: no statistics. Absent: `/haproxy?stats`. */
   readonly STATS_URI?: string;
   readonly REGISTRY_LOCATION: string;
   readonly TRUSTED_PROXIES: string;
   readonly MESH_MODE: "edge" | "local";
-  /** Only in local mode: shared with the listeners of published ports, which vouch for `x-waggle-entry`. */
+  /** Only in local mode: the key by which listeners of published ports prove `x-waggle-entry`. */
   readonly ENTRY_KEY?: string;
-  /** Only in local mode: where the balancer answers for the default service. */
+  /** Only in local mode: the port at which the balancer serves the default service. */
   readonly BALANCER_PORT?: string;
 };

@@ -1,5 +1,6 @@
-// The Durable Object that checks static servers from one region: it gives the rounds storage, a clock, connections and a
-// wake-up, and decides nothing. One object for each region, by its name, so that no server is checked twice there.
+// The Durable Object that checks static servers from one region: adds storage, a clock, connections and an
+// alarm to the check schedule, and no rules. There is one object per region, named after it, so that no
+// server is checked twice.
 
 import { connect } from "cloudflare:sockets";
 import { DurableObject } from "cloudflare:workers";
@@ -11,12 +12,13 @@ import type { Env } from "./env.ts";
 import { registryOf } from "./objects.ts";
 import { sqlDatabaseOf } from "./storage.ts";
 
-/** After a report that did not arrive, or a failed alarm, milliseconds. */
+/** Delay after a report that failed, or a failed alarm, milliseconds. */
 const proberRetryMs = 2_000;
-/** Shortest way to the next alarm, milliseconds: each is a row written, and what is due in between comes with it. */
+/**
+ * Shortest delay of the next alarm, milliseconds. Each alarm writes a row; checks due until then run with it.
+ */
 const minAlarmMs = 50;
 
-/** Checks static servers from one region. */
 export class MeshProber extends DurableObject<Env> {
   readonly #schedule = new CheckSchedule();
   readonly #store: ProberStore;
@@ -38,7 +40,7 @@ export class MeshProber extends DurableObject<Env> {
     });
   }
 
-  /** The list of this region is another, or nothing was heard of it: asks for the list and goes on. */
+  /** Fetches the list again. The registry calls it when the list changed or the region was silent. */
   async wake(region: string): Promise<void> {
     if (this.#region !== region) {
       this.#region = region;
@@ -53,13 +55,15 @@ export class MeshProber extends DurableObject<Env> {
     try {
       this.#runDue();
     } catch (error) {
-      console.error({ what: "the prober's alarm failed and is set again", error: String(error) });
+      console.error({ what: "the prober's alarm failed and will run again", error: String(error) });
       this.#alarmAtMs = Date.now() + proberRetryMs;
       void this.ctx.storage.setAlarm(this.#alarmAtMs);
     }
   }
 
-  /** Starts what is due and tells what is to be told. Nothing is waited for: an alarm that waits holds up the next one. */
+  /**
+   * Starts the checks and the report that are due. Does not wait: an alarm that waits delays the next one.
+   */
   #runDue(): void {
     const nowMs = Date.now();
     for (const target of this.#schedule.startDue(nowMs)) void this.#check(target);
@@ -70,8 +74,8 @@ export class MeshProber extends DurableObject<Env> {
 
   async #check(target: ProbeTarget): Promise<void> {
     const result = await runCheck(target, proberCheckDeps);
-    const kept = this.#schedule.finish(target, result, Date.now());
-    if (kept !== null) this.#store.saveHealth(kept);
+    const changed = this.#schedule.finish(target, result, Date.now());
+    if (changed !== null) this.#store.saveHealth(changed);
     this.#runDue();
   }
 
@@ -99,7 +103,7 @@ export class MeshProber extends DurableObject<Env> {
     this.#listHash = list.hash;
   }
 
-  /** Sets the alarm unless it already comes by then; with nothing to check, takes it away. */
+  /** Sets the alarm unless an earlier one is set. Deletes it if there is nothing to check. */
   #setAlarm(): void {
     const nextMs = this.#schedule.nextDueMs();
     if (nextMs === null) {

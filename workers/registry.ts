@@ -1,4 +1,4 @@
-// The Durable Object around the registry: it gives it storage, a clock, sockets and a wake-up, and decides nothing.
+// The Durable Object of the registry: adds storage, a clock, sockets and an alarm, and no rules.
 
 import { DurableObject } from "cloudflare:workers";
 import { readAgentMessage } from "../src/registry/agent-message.ts";
@@ -20,21 +20,26 @@ import { sqlDatabaseOf } from "./storage.ts";
 import { acceptUpgrade } from "./upgrades.ts";
 import { WatchSockets } from "./watch-sockets.ts";
 
-/** After a failed alarm, milliseconds: the platform's own retries end after six, and then nobody would look again. */
+/**
+ * Delay after a failed alarm, milliseconds. The platform's own retries end after six, and no alarm would
+ * follow.
+ */
 const alarmRetryMs = 5_000;
 
-/** The base class as the compiler sees it: the static block below gives the prototype one method for each operation. */
+/**
+ * The base class with the operations, for the compiler. The static block below adds them to the prototype.
+ */
 const OperationsObject = DurableObject<Env> as abstract new (
   ctx: DurableObjectState,
   env: Env,
 ) => DurableObject<Env> & RegistryOperations;
 
-/** The mesh's memory, one object per mesh. */
+/** The registry, one object per mesh. */
 export class MeshRegistry extends OperationsObject {
   readonly #registry: Registry;
   readonly #agents: AgentSockets;
   readonly #watchers: WatchSockets;
-  /** When the alarm is set for; null: it is not. */
+  /** Time of the alarm, epoch milliseconds; null: not set. */
   #alarmAtMs: number | null = null;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -102,12 +107,15 @@ export class MeshRegistry extends OperationsObject {
         this.#registry.runDueDeadlines();
       });
     } catch (error) {
-      console.error({ what: "the registry's alarm failed and is set again", error: String(error) });
+      console.error({ what: "the registry's alarm failed and will run again", error: String(error) });
       this.#setAlarm(Date.now() + alarmRetryMs);
     }
   }
 
-  /** Runs `work`, then carries out its effects. There is no await in between, so rows and alarm are saved together. */
+  /**
+   * Runs `work`, then carries out its effects. There is no await in between, so rows and alarm are saved
+   * together.
+   */
   #run<T>(work: () => T): T {
     const result = work();
     const effects = this.#registry.takeEffects();
@@ -120,17 +128,17 @@ export class MeshRegistry extends OperationsObject {
     return result;
   }
 
-  /** Not waited for: a prober out of reach is woken again when its region was silent for long. */
+  /** Does not wait: a prober that is unreachable is woken again when its region has been silent. */
   #wake(region: string): void {
     const work = proberOf(this.env, region)?.wake(region);
     this.ctx.waitUntil(
       Promise.resolve(work).catch((error: unknown) =>
-        console.error({ what: "a prober cannot be woken", region, error: String(error) }),
+        console.error({ what: "a prober could not be woken", region, error: String(error) }),
       ),
     );
   }
 
-  /** Sets the alarm unless it already comes by then: each setting is a row written, an early alarm just looks. */
+  /** Sets the alarm unless an earlier one is set. Setting it writes a row; an early alarm does no harm. */
   #setAlarm(atMs: number | null): void {
     if (atMs === null || (this.#alarmAtMs !== null && this.#alarmAtMs <= atMs)) return;
     this.#alarmAtMs = atMs;

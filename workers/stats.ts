@@ -1,4 +1,4 @@
-// The statistics page of a Worker: which requests are for it, and what it is given of the Worker's bindings.
+// The statistics page of a Worker: selects the requests for it, and builds it from the Worker's bindings.
 
 import { remoteMesh } from "../src/control/remote-mesh.ts";
 import { remoteTelemetry } from "../src/control/remote-telemetry.ts";
@@ -12,8 +12,8 @@ import { registryOf, telemetryOf } from "./objects.ts";
 import type { PlaneEnv } from "./plane.ts";
 
 /**
- * Hands a request to the data plane, unless it came in at the balancer and is for its statistics. Until then it costs
- * a comparison of characters and a look for one header.
+ * Serves a request for the balancer's statistics; passes all others to the data plane. The check costs other
+ * requests one comparison of text and the lookup of one header.
  */
 export function serveWithStats(
   request: Request,
@@ -23,12 +23,16 @@ export function serveWithStats(
 ): Promise<Response> {
   const uri = statsUri(env);
   if (uri === "" || entry.role !== "edge") return serve(request, entry, env, ctx);
-  // Services answer on the balancer's every host name and port.
+  // Services answer on every host name and port of the balancer.
   if (isStatsUrl(request.url, uri)) return statsOf(env, true)(request);
   return serve(withoutToken(request, env), entry, env, ctx);
 }
 
-/** The statistics when the request is for them, else null. @param sharesOrigin services answer under this host too */
+/**
+ * Serves a request for the statistics; null for all others.
+ *
+ * @param sharesOrigin whether services answer under this host name too
+ */
 export function serveStats(request: Request, env: PlaneEnv, sharesOrigin: boolean): Promise<Response> | null {
   return isStatsUrl(request.url, statsUri(env)) ? statsOf(env, sharesOrigin)(request) : null;
 }
@@ -41,11 +45,11 @@ type StatsApps = { readonly shared: StatsApp; readonly own: StatsApp };
 
 const statsApps = new WeakMap<PlaneEnv, StatsApps>();
 
-/** It reads the two objects itself: the balancer alone in its Worker has no control API to ask. */
+/** The app reads the two objects itself: a Worker of the balancer alone has no control API. */
 function statsOf(env: PlaneEnv, sharesOrigin: boolean): StatsApp {
-  const known = statsApps.get(env) ?? makeApps(env);
-  statsApps.set(env, known);
-  return sharesOrigin ? known.shared : known.own;
+  const apps = statsApps.get(env) ?? makeApps(env);
+  statsApps.set(env, apps);
+  return sharesOrigin ? apps.shared : apps.own;
 }
 
 function makeApps(env: PlaneEnv): StatsApps {

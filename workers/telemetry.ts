@@ -1,5 +1,5 @@
-// The Durable Object around telemetry: it gives it storage, a clock and a wake-up, and decides nothing. Its own object,
-// so that counting traffic never keeps the registry waiting.
+// The Durable Object of telemetry: adds storage, a clock and an alarm, and no rules. It is an object of its
+// own so that counting traffic never delays the registry.
 
 import { DurableObject } from "cloudflare:workers";
 import type { Result } from "../src/domain/model/error.ts";
@@ -8,11 +8,10 @@ import { saveIntervalMs, Telemetry, type TelemetryApi } from "../src/telemetry/t
 import type { Env } from "./env.ts";
 import { sqlDatabaseOf } from "./storage.ts";
 
-/** What the mesh's traffic was, one object per mesh. */
+/** The traffic counters, one object per mesh. */
 export class MeshTelemetry extends DurableObject<Env> implements TelemetryApi {
   readonly #telemetry: Telemetry;
-  /** An alarm is set. */
-  #armed = false;
+  #isAlarmSet = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -23,8 +22,8 @@ export class MeshTelemetry extends DurableObject<Env> implements TelemetryApi {
     try {
       return this.#telemetry.count(delta);
     } finally {
-      // Also where saving failed: what was counted stands, and the alarm saves it.
-      this.#armIfUnsaved();
+      // Also after a failed save: the counts stay in memory until the alarm saves them.
+      this.#setAlarmIfUnsaved();
     }
   }
 
@@ -33,19 +32,19 @@ export class MeshTelemetry extends DurableObject<Env> implements TelemetryApi {
   }
 
   override alarm(): void {
-    this.#armed = false;
+    this.#isAlarmSet = false;
     try {
       if (this.#telemetry.hasUnsaved) this.#telemetry.save();
     } catch (error) {
-      console.error({ what: "telemetry could not be saved and tries again", error: String(error) });
+      console.error({ what: "telemetry could not be saved and will be saved again", error: String(error) });
     }
-    this.#armIfUnsaved();
+    this.#setAlarmIfUnsaved();
   }
 
-  /** Before an idle object is evicted, what was counted is saved. */
-  #armIfUnsaved(): void {
-    if (this.#armed || !this.#telemetry.hasUnsaved) return;
-    this.#armed = true;
+  /** The alarm saves the counts before an idle object is evicted. */
+  #setAlarmIfUnsaved(): void {
+    if (this.#isAlarmSet || !this.#telemetry.hasUnsaved) return;
+    this.#isAlarmSet = true;
     void this.ctx.storage.setAlarm(Date.now() + saveIntervalMs);
   }
 }

@@ -15,7 +15,10 @@ type UpgradeTargets = {
   readonly watchers: WatchSockets;
 };
 
-/** Answers an upgrade. An agent's credential is checked here; the control Worker has checked a watcher's token. */
+/**
+ * Answers an upgrade. An agent's credential is checked here; the control Worker has checked a watcher's
+ * token.
+ */
 export function acceptUpgrade(request: Request, targets: UpgradeTargets): Response {
   const url = new URL(request.url);
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {

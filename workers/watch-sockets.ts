@@ -1,4 +1,5 @@
-// The watchers' sockets of the registry object: whoever wants each event and each new table version as it comes.
+// The watchers' sockets of the registry object: each gets every event and every new table version as it
+// happens.
 
 import type { MeshEvent } from "../src/domain/model/event.ts";
 import type { WatchFrame } from "../src/protocol/watch.ts";
@@ -7,7 +8,7 @@ import { trySend } from "./agent-sockets.ts";
 
 const watchTag = "watch";
 
-/** RFC 6455 §7.4.1. */
+/** Close code of RFC 6455 §7.4.1. */
 const policyViolation = 1008;
 
 type WatcherAttachment = { readonly untilMs: number };
@@ -20,9 +21,10 @@ export class WatchSockets {
   }
 
   /**
-   * Opens a watcher's socket; it starts with the events missed and the table's version as it is.
+   * Opens a watcher's socket and sends the missed events and the table's version.
    *
-   * @param untilMs when what its watcher was let in by ends: nothing is told after that; epoch milliseconds, or Infinity
+   * @param untilMs expiry of the watcher's credential; no events are sent after it. Epoch milliseconds, or
+   *   Infinity
    */
   accept(missed: readonly MeshEvent[], tableVersion: number, untilMs: number): Response {
     const [client, server] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
@@ -33,12 +35,12 @@ export class WatchSockets {
     return new Response(null, { status: 101, webSocket: client });
   }
 
-  /** Tells every watcher what happened. */
+  /** Sends the events and the new table version to every watcher. */
   broadcast({ events, tableVersion }: Effects): void {
     if (events.length === 0 && tableVersion === null) return;
     for (const ws of this.#ctx.getWebSockets(watchTag)) {
       if (ws.readyState !== WebSocket.OPEN) continue;
-      // Sockets from before this was noted have none.
+      // A socket that an earlier release opened has no attachment.
       const { untilMs } = (ws.deserializeAttachment() as WatcherAttachment | null) ?? { untilMs: Infinity };
       if (untilMs <= Date.now()) {
         ws.close(policyViolation, "the session has ended");
