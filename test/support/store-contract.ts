@@ -97,7 +97,7 @@ export function storeContract(
         expect([restarted.list(), restarted.health()]).toEqual([list, [{ ...health("b"), counter: 1 }]]);
       }));
 
-    test("[M2] a transaction that throws leaves nothing", () =>
+    test("[M2] a transaction that throws changes nothing", () =>
       withStore((store) => {
         const fail = () =>
           store.transaction(() => {
@@ -109,14 +109,14 @@ export function storeContract(
         expect(store.transaction(() => 7)).toBe(7);
       }));
 
-    test("[M3] a world is read back as it was saved, however many rows it has", () =>
+    test("[M3] a world reads back as it was saved, however many rows it has", () =>
       withStore((store) => {
         const world = { ...nothing, nodes: mapOf([node("n1"), node("n2")]), tasks: mapOf(manyTasks(260)) };
         store.saveWorld(nothing, world);
         expect(store.world()).toEqual(world);
       }));
 
-    test("[M3] only what changed is written and what is gone is deleted", () =>
+    test("[M3] only changed rows are written, and removed ones are deleted", () =>
       withStore((store, database) => {
         const before = { ...nothing, tasks: mapOf(manyTasks(250)) };
         store.saveWorld(nothing, before);
@@ -131,7 +131,7 @@ export function storeContract(
         expect(rows[1]?.body).toContain('"slot":99');
       }));
 
-    test("[M4] events are numbered without a gap and the newest thousand are kept", () =>
+    test("[M4] events are numbered without gaps and the newest thousand are kept", () =>
       withStore((store) => {
         expect(store.appendEvents([event("a"), event("b")], nowMs).map(({ seq }) => seq)).toEqual([1, 2]);
         for (let round = 0; round < 11; round += 1) {
@@ -148,14 +148,14 @@ export function storeContract(
         expect(kept.at(-1)).toEqual({ ...event("10/99"), seq: 1102, atMs: nowMs + 10 });
       }));
 
-    test("[M4] events are read from a number on, oldest first, up to a limit", () =>
+    test("[M4] events are read from a given number on, oldest first, up to a limit", () =>
       withStore((store) => {
         store.appendEvents(["a", "b", "c", "d"].map(event), nowMs);
         expect(store.events(1, 2).map(({ why }) => why)).toEqual(["b", "c"]);
         expect(store.events(4, 2)).toEqual([]);
       }));
 
-    test("[M5] the next deadline is the earliest one set, and a due one stays until it is set anew", () =>
+    test("[M5] the next deadline is the earliest one set, and a due deadline stays until it is set again", () =>
       withStore((store) => {
         expect(store.nextDeadline()).toBeNull();
         store.setDeadline("reconcile", 200);
@@ -169,7 +169,7 @@ export function storeContract(
         expect(store.deadline("liveness")).toBeNull();
       }));
 
-    test("[M6] what is kept of a node's connection goes with the node", () =>
+    test("[M6] the stored connection state and credential of a node are removed with it", () =>
       withStore((store) => {
         store.setCredentialHash("n1", "hash");
         store.setDisconnectedAt("n1", 5);

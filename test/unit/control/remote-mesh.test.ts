@@ -5,7 +5,7 @@ import { input, TestMesh } from "../registry/harness.ts";
 import { TestControl } from "./support.ts";
 
 test.each([{ retryable: true }, { durableObjectReset: true }])(
-  "[A35] a call that failed on its way (%j) is made once more, on a new stub",
+  "[A35] a call that failed in transit (%j) is repeated once, on a new stub",
   async (failure) => {
     const { mesh, stubs } = unsteady(1, failure);
     expect((await mesh.info()).name).toBe("test");
@@ -23,7 +23,7 @@ test("[A35] the second failure is a 503 that says traffic goes on", async () => 
   expect(stubs()).toBe(2);
 });
 
-test("[A35] an overloaded registry is not asked again", async () => {
+test("[A35] a call to an overloaded registry is not repeated", async () => {
   const { mesh, stubs } = unsteady(9, { retryable: true, overloaded: true });
   const { status, json } = await new TestControl(0, { mesh }).ask("GET /nodes");
   expect([status, json.message]).toEqual([
@@ -33,7 +33,7 @@ test("[A35] an overloaded registry is not asked again", async () => {
   expect(stubs()).toBe(1);
 });
 
-test("[A35] a fault inside the registry is not tried again and stays what it is", async () => {
+test("[A35] an error inside the registry is not retried and is passed on unchanged", async () => {
   const { mesh, stubs } = unsteady(9, { remote: true });
   await expect(mesh.info()).rejects.toThrow("Network connection lost.");
   expect(stubs()).toBe(1);

@@ -52,8 +52,8 @@ class Simulated {
   }
 }
 
-describe("when servers are checked", () => {
-  test("[F14] each at its interval from start to start, and those of a new list are spread over it", () => {
+describe("a schedule checks", () => {
+  test("[F14] each server at its interval from start to start, the first checks of a new list spread over it", () => {
     const prober = new Simulated(target("a"), target("b"), target("c"), target("d"));
     prober.runUntil(4_000);
     expect(prober.timesOf("a")).toEqual([0, 2_000, 4_000]);
@@ -61,7 +61,7 @@ describe("when servers are checked", () => {
     expect(prober.timesOf("d")).toEqual([1_500, 3_500]);
   });
 
-  test("[J43] a clock that goes back keeps no server from its checks, and no report from the registry", () => {
+  test("[J43] also after the clock goes back, and reports are sent too", () => {
     const hourMs = 3_600_000;
     const rounds = new CheckSchedule();
     rounds.setTargets([target("a")], [], hourMs);
@@ -81,7 +81,7 @@ describe("when servers are checked", () => {
     expect(rounds.takeReports(maxProbeReportGapMs)).not.toBeNull();
   });
 
-  test("[F14] with fastinter while the state is changing, downinter while it is down", () => {
+  test("[F14] at fastinter while the state is changing, at downinter while the server is down", () => {
     const words = { interMs: 2_000, fastInterMs: 300, downInterMs: 5_000 };
     const prober = new Simulated(target("a", words));
     prober.result = (_, atMs) => (atMs >= 2_000 && atMs < 12_000 ? "L4CON" : "L4OK");
@@ -90,7 +90,7 @@ describe("when servers are checked", () => {
     expect(prober.timesOf("a")).toEqual([0, 2_000, 2_300, 2_600, 7_600, 12_600, 12_900, 14_900]);
   });
 
-  test("[F15] at most six wait for an answer at a time, the longest due first", () => {
+  test("[F15] at most six at a time, the longest due first", () => {
     const rounds = new CheckSchedule();
     const targets = [..."abcdefgh"].map((id) => target(id, { interMs: 800 }));
     rounds.setTargets(targets, [], 0);
@@ -102,7 +102,7 @@ describe("when servers are checked", () => {
     expect(rounds.startDue(10_001).map(({ serverId }) => serverId)).toEqual(["g"]);
   });
 
-  test("[F15] one server is never checked twice at a time", () => {
+  test("[F15] one server never by two checks at a time", () => {
     const rounds = new CheckSchedule();
     rounds.setTargets([target("a", { interMs: 100 })], [], 0);
     expect(rounds.startDue(0)).toHaveLength(1);
@@ -110,8 +110,8 @@ describe("when servers are checked", () => {
   });
 });
 
-describe("what the registry is told", () => {
-  test("[F16] at once when a server goes up or down, other changes within a second, and that it is there every 30 s", () => {
+describe("a prober reports", () => {
+  test("[F16] up and down at once, other changes within a second, and every 30 s that the prober is alive", () => {
     const prober = new Simulated(target("a"));
     prober.result = (_, atMs) => (atMs >= 50_000 && atMs < 60_000 ? "L4CON" : "L4OK");
     prober.runUntil(100_000);
@@ -128,7 +128,7 @@ describe("what the registry is told", () => {
     expect(maxProbeReportGapMs).toBe(30_000);
   });
 
-  test("[F16] what did not arrive is told again", () => {
+  test("[F16] a report that did not arrive again", () => {
     const rounds = new CheckSchedule();
     rounds.setTargets([target("a")], [], 0);
     const [one] = rounds.startDue(0);
@@ -141,8 +141,8 @@ describe("what the registry is told", () => {
   });
 });
 
-describe("another list", () => {
-  test("[F17] servers go on where they are; one whose checks begin anew begins where the list says", () => {
+describe("a new list", () => {
+  test("[F17] keeps the state of servers; a server with another epoch starts with the list's counter", () => {
     const prober = new Simulated(target("a"), target("b"));
     prober.runUntil(3_000);
     prober.rounds.setTargets([target("a"), target("b", {}, 2)], [], 3_000);
@@ -153,7 +153,7 @@ describe("another list", () => {
     expect(kept.map((one) => `${one?.serverId} ${one?.counter}`).sort()).toEqual(["a 3", "b 0"]);
   });
 
-  test("[F17] a check of a server that is no more, or is checked anew, says nothing", () => {
+  test("[F17] voids the running checks of removed servers and of servers with another epoch", () => {
     const rounds = new CheckSchedule();
     rounds.setTargets([target("a"), target("b")], [], 0);
     const started = rounds.startDue(2_000);
@@ -163,7 +163,7 @@ describe("another list", () => {
     expect(rounds.takeReports(100_000)).toEqual([]);
   });
 
-  test("[F17] a prober that starts again goes on with the counters it kept", () => {
+  test("[F17] continues after a restart with the stored counters", () => {
     const rounds = new CheckSchedule();
     rounds.setTargets([target("a")], [{ serverId: "a", epoch: 1, counter: 3, fails: 7, last: null }], 0);
     const [one] = rounds.startDue(0);
@@ -171,7 +171,7 @@ describe("another list", () => {
     expect(kept).toMatchObject({ counter: 2, fails: 8 });
   });
 
-  test("[F17] with nothing to check there is nothing to wake for", () => {
+  test("[F17] schedules no wake-up if it is empty", () => {
     const rounds = new CheckSchedule();
     expect(rounds.nextDueMs()).toBeNull();
     rounds.setTargets([target("a")], [], 0);

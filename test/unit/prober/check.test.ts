@@ -56,7 +56,7 @@ function resetting(socket: Socket): void {
 const http = defaultHttpCheck;
 
 describe("a TCP check", () => {
-  test("[F12] tells a server that accepts, and one that refuses", async () => {
+  test("[F12] distinguishes a server that accepts from one that refuses", async () => {
     expect(await found(await serverThat(() => undefined))).toBe("L4OK");
     const port = await serverThat((socket) => socket.end());
     for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
@@ -65,19 +65,19 @@ describe("a TCP check", () => {
 });
 
 describe("an HTTP check", () => {
-  test("[F12] passes by status, and names the status that does not pass", async () => {
+  test("[F12] passes by status, and names a status that fails", async () => {
     expect(await found(await serverThat(answering("HTTP/1.1 200 OK\r\n\r\n")), { http })).toBe("L7OK/200");
     expect(await found(await serverThat(answering("HTTP/1.0 503 Busy\r\n\r\n")), { http })).toBe("L7STS/503");
   });
 
-  test("[F12] tells silence from nonsense, and from a connection that ends without a word", async () => {
+  test("[F12] distinguishes silence from an invalid response and from a connection that ends without one", async () => {
     expect(await found(await serverThat(() => undefined), { http })).toBe("L7TOUT");
     expect(await found(await serverThat(answering("SSH-2.0-OpenSSH\r\n")), { http })).toBe("L7RSP");
     expect(await found(await serverThat((socket) => socket.end()), { http })).toBe("L7RSP");
     expect(await found(await serverThat(resetting), { http })).toBe("L7RSP");
   });
 
-  test("[F12] takes no longer than its time-out, however slowly the answer comes", async () => {
+  test("[F12] takes no longer than its time-out, however slowly the response arrives", async () => {
     const port = await serverThat((socket) => {
       const timer = setInterval(() => socket.write("H"), 20);
       socket.once("close", () => clearInterval(timer));
@@ -87,7 +87,7 @@ describe("an HTTP check", () => {
     expect(result.durationMs).toBeLessThan(600);
   });
 
-  test("[F12] looks into the body, also one in chunks, in whatever pieces it comes", async () => {
+  test("[F12] matches the body, also a chunked one, in whatever pieces it arrives", async () => {
     const expects = (pattern: string, not = false): PartialCheckSpec => ({
       http: { ...http, expect: { kind: "string", pattern, not } },
     });
@@ -104,7 +104,7 @@ describe("an HTTP check", () => {
     expect(await found(await serverThat(inPieces), expects("ready"))).toBe("L7OK/200");
   });
 
-  test("[F12] a 404 asks for no new requests where that is said", () => {
+  test("[F12] reads a 404 as a request for no new requests if configured so", () => {
     const answer = new ResponseCheck({ ...http, disableOn404: true });
     expect(answer.add("HTTP/1.1 404 Not Found\r\n")).toEqual({ word: "L7OKC", code: 404 });
   });
@@ -113,7 +113,7 @@ describe("an HTTP check", () => {
 describe("the request of a check", () => {
   const get: HttpCheck = { ...http, method: "GET", uri: "/health", version: "HTTP/1.1" };
 
-  test("[F13] is what was said, with a Host where HTTP/1.1 needs one, and ends its connection", () => {
+  test("[F13] is as configured, with a Host header where HTTP/1.1 needs one, and closes its connection", () => {
     expect(requestText(http, "10.0.0.1", 80)).toBe("OPTIONS / HTTP/1.0\r\nConnection: close\r\n\r\n");
     expect(requestText(get, "fd00::1", 80)).toBe(
       "GET /health HTTP/1.1\r\nHost: [fd00::1]:80\r\nConnection: close\r\n\r\n",
@@ -124,7 +124,7 @@ describe("the request of a check", () => {
     );
   });
 
-  test("[F13] arrives as it is", async () => {
+  test("[F13] arrives unchanged", async () => {
     const arrived = Promise.withResolvers<string>();
     const port = await serverThat((socket) =>
       socket.once("data", (bytes) => {

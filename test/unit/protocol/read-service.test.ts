@@ -5,7 +5,7 @@ import { readNodeSpec } from "../../../src/protocol/engine/read-node.ts";
 import { readServiceSpec } from "../../../src/protocol/engine/read-service.ts";
 import { publishing, running, spec } from "../control/support.ts";
 
-test("[A10] what the Docker CLI sends is read as the mesh understands it", () => {
+test("[A10] a spec of the Docker CLI is read as the mesh's spec", () => {
   expect(readServiceSpec(spec("my-web")).spec).toEqual({
     name: "my-web",
     labels: {},
@@ -30,7 +30,7 @@ test("[A10] what the Docker CLI sends is read as the mesh understands it", () =>
   });
 });
 
-test("[A10] every field the mesh knows arrives, in its own units", () => {
+test("[A10] every field that the mesh reads arrives, in the mesh's units", () => {
   const sent = {
     Name: "my-web",
     Labels: { "waggle.probe": "http:/up", tier: "front" },
@@ -91,7 +91,7 @@ test("[A10] every field the mesh knows arrives, in its own units", () => {
   });
 });
 
-test("[A10] null, which Go writes for what is empty, reads as absent everywhere", () => {
+test("[A10] null, which Go writes for empty values, reads as absent everywhere", () => {
   const sent = {
     Name: "my-web",
     Labels: null,
@@ -116,16 +116,13 @@ test.each([
   [{ Replicated: { Replicas: 0 } }, { Replicated: { Replicas: 0 } }],
   [undefined, { Replicated: { Replicas: 1 } }],
   [null, { Replicated: { Replicas: 1 } }],
-])(
-  "[A10] mode %j is kept as %j: without Replicas the Docker CLI cannot read the service back",
-  (Mode, kept) => {
-    const sent = { ...spec("my-web"), Mode, Odd: { kept: [1, null] } };
-    const before = structuredClone(sent);
-    const { document } = readServiceSpec(sent);
-    expect(document).toEqual({ ...before, Mode: kept });
-    expect(sent).toEqual(before);
-  },
-);
+])("[A10] mode %j is stored as %j: the Docker CLI cannot read a service without Replicas", (Mode, kept) => {
+  const sent = { ...spec("my-web"), Mode, Odd: { kept: [1, null] } };
+  const before = structuredClone(sent);
+  const { document } = readServiceSpec(sent);
+  expect(document).toEqual({ ...before, Mode: kept });
+  expect(sent).toEqual(before);
+});
 
 const mustTarget = "set the port of the task to publish, 1 to 65535";
 const overTcp = "the mesh carries only HTTP and WebSocket, over tcp";
@@ -219,16 +216,16 @@ test.each([
     { Labels: { "waggle.probe": "ftp" } },
     "label 'waggle.probe' is 'ftp': write tcp or http:/path",
   ],
-])("[A11] %s is refused and what was read is named", (_what, change, message) => {
+])("[A11] %s is refused with what was read", (_what, change, message) => {
   expect(refusalOf(() => readServiceSpec(spec("my-web", change)))).toBe(message);
 });
 
-test("[A11] a long value is quoted in part", () => {
+test("[A11] an error quotes only the start of a long value", () => {
   const message = refusalOf(() => readServiceSpec(spec("my-web", { Labels: "x".repeat(1_000) })));
   expect(message).toBe(`cannot read Labels: expected record, read "${"x".repeat(59)}…`);
 });
 
-test("[A12] what the Docker CLI writes into every spec draws no warning", () => {
+test("[A12] fields that the Docker CLI always sends cause no warning", () => {
   expect(ignoredFieldWarnings(spec("my-web"))).toEqual([]);
   const usual = {
     UpdateConfig: { Parallelism: 1, FailureAction: "pause", Monitor: 5e9, MaxFailureRatio: 0 },
@@ -250,14 +247,14 @@ test.each([
     "TaskTemplate.Placement.Preferences",
     running({}, { Placement: { Preferences: [{ Spread: { SpreadDescriptor: "a" } }] } }),
   ],
-])("[A12] %s is taken, kept and answered with a warning that it does nothing", (what, change) => {
+])("[A12] %s is accepted, stored and answered with a warning that it is ignored", (what, change) => {
   const sent = spec("my-web", change);
   const { document } = readServiceSpec(sent);
   expect(document).toEqual(sent);
   expect(ignoredFieldWarnings(document)).toEqual([expect.stringContaining(`${what} is ignored: `)]);
 });
 
-test("[V13] update and rollback policies are read whole, in milliseconds, and what is not said is left out", () => {
+test("[V13] update and rollback policies are read completely, in milliseconds, and absent settings stay absent", () => {
   const config = { Parallelism: 2, Delay: 2e9, Monitor: 3e8, MaxFailureRatio: 0.25, Order: "stop-first" };
   const sent = {
     UpdateConfig: { ...config, FailureAction: "rollback" },
@@ -279,7 +276,7 @@ test("[V13] update and rollback policies are read whole, in milliseconds, and wh
   );
 });
 
-test("[A21] a node spec is read whole", () => {
+test("[A21] all fields of a node spec are read", () => {
   const sent = { Labels: { zone: "a" }, Role: "Worker", Availability: "drain" };
   expect(readNodeSpec(sent)).toEqual({ labels: { zone: "a" }, role: "worker", availability: "drain" });
   expect(readNodeSpec({ Role: "worker", Availability: "active" }).labels).toEqual({});

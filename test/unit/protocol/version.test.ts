@@ -3,13 +3,13 @@ import { expect, test } from "vitest";
 import { waggleVersion } from "../../../src/protocol/engine/version.ts";
 import { writeVersion } from "../../../src/protocol/engine/write-info.ts";
 
-test("[A2] the version the mesh states is the package's", () => {
+test("[A2] the mesh reports the version of the package", () => {
   const text = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
   expect(waggleVersion).toBe(JSON.parse(text).version);
   expect(writeVersion()).toMatchObject({ Version: waggleVersion, ApiVersion: "1.44", MinAPIVersion: "1.24" });
 });
 
-test("[A2] what is said of an engine has the types the Docker CLI reads: details are texts, the rest is not", () => {
+test("[A2] the fields of a version have the types that the Docker CLI reads: details are strings, others are not", () => {
   const { Components, ...version } = writeVersion();
   expect(Object.values(Components[0]?.Details ?? {}).every((value) => typeof value === "string")).toBe(true);
   expect(version).not.toHaveProperty("Experimental");

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { TestMesh } from "./harness.ts";
 
-test("[W21] a router is given the key of sticky cookies, who looks at the table is not, and it outlives restarts", () => {
+test("[W21] a router gets the sticky cookie key, a reader of the table does not, and the key survives restarts", () => {
   const mesh = new TestMesh();
   const given = mesh.registry.pollTable("router1", -1).cookieKey;
   expect(given).toMatch(/^[0-9a-z]{50}$/);

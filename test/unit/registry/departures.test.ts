@@ -48,7 +48,7 @@ test("[V1] a task that must stop is held until every live router routes by a tab
   expect(mesh.events("task.released")).toEqual([]);
 });
 
-test("[V2] without a live router a task is released at once, and a router without a table routes nothing", () => {
+test("[V2] without a live router a task is released at once, and a router without a table routes no requests", () => {
   const { mesh, node } = running();
   mesh.registry.pollTable("router1", version(mesh));
   mesh.pass(3_000);
@@ -62,7 +62,7 @@ test("[V2] without a live router a task is released at once, and a router withou
   expect(told(other.mesh, other.node)).toEqual(["remove released"]);
 });
 
-test("[V3] a router that stops asking is waited for until it no longer counts as live", () => {
+test("[V3] a router that stops polling is waited for until it no longer counts as live", () => {
   const { mesh } = running();
   mesh.registry.pollTable("router1", version(mesh));
   mesh.pass(1_000);
@@ -73,7 +73,7 @@ test("[V3] a router that stops asking is waited for until it no longer counts as
   expect(released(mesh)).toEqual([true]);
 });
 
-test("[V4] routers that go on with an old table are waited for 5 s, and an event says so", () => {
+test("[V4] routers that keep an old table are waited for 5 s, and an event says so", () => {
   const { mesh } = running();
   const old = version(mesh);
   scaleDown(mesh);
@@ -93,7 +93,7 @@ test("[V4] routers that go on with an old table are waited for 5 s, and an event
   ]);
 });
 
-test("[V5] a registry that lost its memory keeps to the bound from when the task left, or hears all routers first", () => {
+test("[V5] a registry that lost its memory waits for the bound since the departure, or until it knows all routers", () => {
   const late = running();
   late.mesh.registry.pollTable("router1", version(late.mesh));
   scaleDown(late.mesh);
@@ -117,7 +117,7 @@ test("[V5] a registry that lost its memory keeps to the bound from when the task
   expect(early.mesh.events("task.released")).toEqual([]);
 });
 
-test("[V6] a drained node's tasks and those of a removed service are held in the same way", () => {
+test("[V6] tasks of a drained node and of a removed service are held in the same way", () => {
   const { mesh, node } = running();
   mesh.node("node2");
   mesh.registry.pollTable("router1", version(mesh));
@@ -138,7 +138,7 @@ test("[V7] a task that never ran is not held", () => {
   expect(told(mesh, node)).toEqual(["remove released"]);
 });
 
-test("[V8] whatever routers and the clock do, no task is released while a live router routes by its table, but after 5 s", () => {
+test("[V8] whatever routers and the clock do, a task is released after 5 s or when no live router routes by its table", () => {
   const step = fc.oneof(
     fc.record({ router: fc.constantFrom("a", "b", "c"), behind: fc.nat(2) }),
     fc.record({ ms: fc.constantFrom(1, 400, 999, 1_000, 2_999, 3_000) }),
@@ -177,7 +177,7 @@ test("[V8] whatever routers and the clock do, no task is released while a live r
   );
 });
 
-test("[V10] a task that two routers name within 5 s, or the only live one, is suspect: an event, and its agent probes it", () => {
+test("[V10] a task that two routers report within 5 s, or the only live one, is suspect: an event, and a probe by its agent", () => {
   const { mesh, node } = running();
   const [task] = mesh.tasks();
   const id = task?.id ?? "";

@@ -3,7 +3,7 @@ import { readTable } from "../../../src/domain/table/text.ts";
 import { closeCodes } from "../../../src/protocol/agent.ts";
 import { assigned, machine, refusal, TestMesh, type TestNode } from "./harness.ts";
 
-test("[M30] a wrong join token lets nobody in", () => {
+test("[M30] a wrong join token admits no node", () => {
   const { registry } = new TestMesh();
   const worker = registry.joinTokens().worker;
   expect(worker).toMatch(/^SWMTKN-1-[0-9a-z]{50}-[0-9a-z]{25}$/);
@@ -14,7 +14,7 @@ test("[M30] a wrong join token lets nobody in", () => {
   expect(registry.nodes()).toEqual([]);
 });
 
-test("[M31] nodes join as workers by the worker's token, and a rotated one is worth nothing", () => {
+test("[M31] nodes join as workers with the worker token, and a token that was rotated out is invalid", () => {
   const mesh = new TestMesh();
   const before = mesh.registry.joinTokens();
   mesh.join("node1", "127.0.0.2", before.worker);
@@ -27,7 +27,7 @@ test("[M31] nodes join as workers by the worker's token, and a rotated one is wo
   expect(mesh.events("mesh.rotate-token")).toEqual(["test: the worker join token was replaced"]);
 });
 
-test("[M31] the manager's token lets nobody in and says why", () => {
+test("[M31] the manager token admits no node, and the refusal says why", () => {
   const { registry } = new TestMesh();
   const token = registry.joinTokens().manager;
   expect(refusal(registry.join({ token, ...machine("node1", "127.0.0.2") }))).toMatch(
@@ -36,7 +36,7 @@ test("[M31] the manager's token lets nobody in and says why", () => {
   expect(registry.nodes()).toEqual([]);
 });
 
-test("[M32] a credential is kept as a hash only, and opens its own node only", () => {
+test("[M32] a credential is stored only as a hash, and is valid only for its own node", () => {
   const mesh = new TestMesh();
   const [one, two] = [mesh.join("node1", "127.0.0.2"), mesh.join("node2", "127.0.0.3")];
   expect(one.credential.length).toBeGreaterThanOrEqual(43);
@@ -48,7 +48,7 @@ test("[M32] a credential is kept as a hash only, and opens its own node only", (
   expect(JSON.stringify(rows)).not.toContain(one.credential);
 });
 
-test("[M33] a name that is up is not given twice; one that is down or never said hello is, under a new id", () => {
+test("[M33] the name of a node that is up is taken; that of one that is down or never said hello is free, under a new id", () => {
   const mesh = new TestMesh();
   const first = mesh.join("node1", "127.0.0.2");
   const second = mesh.join("node1", "127.0.0.2");
@@ -74,7 +74,7 @@ test("[M34] at the edge a node has a DNS name, because fetch to an IP address is
   expect(join("node1.example.com")).toBe("");
 });
 
-test("[M35] an endpoint that could not be dialled, or is not the node's own, closes the socket and changes nothing", () => {
+test("[M35] an endpoint that cannot be dialed, or is not the node's own, closes the socket and changes nothing", () => {
   const mesh = new TestMesh();
   const node = mesh.node("node1");
   mesh.service("my-web");
@@ -116,7 +116,7 @@ test("[M35] at the edge an endpoint has a DNS name", () => {
   expect(mesh.running("my-web")).toHaveLength(1);
 });
 
-test("[M36] a node may only speak for its own tasks: one word about another's closes its socket, and nothing of the frame counts", () => {
+test("[M36] a node may report only its own tasks: a report about another's closes its socket, and no part of the message counts", () => {
   const mesh = new TestMesh();
   const [one, two] = [mesh.node("node1"), mesh.node("node2")];
   mesh.service("my-web", { mode: { kind: "replicated", replicas: 2 } });
@@ -141,7 +141,7 @@ test("[M36] a node may only speak for its own tasks: one word about another's cl
   expect(two.id).toBe(others.nodeId);
 });
 
-test("[M37] a report about a task that is no more is answered with the assignment", () => {
+test("[M37] a report about a removed task is answered with the assignment", () => {
   const mesh = new TestMesh();
   const node = mesh.node("node1");
   mesh.service("my-web");
@@ -169,7 +169,7 @@ test("[M38] hello makes a node ready and is answered with its assignment", () =>
   expect(mesh.hello(node).assignments).toMatchObject([{ nodeId: node.id, resend: true }]);
 });
 
-test("[M39] a task the agent had taken on and no longer names at hello is lost and replaced", () => {
+test("[M39] a task that the agent had accepted and does not name at hello is lost and replaced", () => {
   const mesh = new TestMesh();
   const node = mesh.node("node1");
   mesh.service("my-web", { mode: { kind: "replicated", replicas: 2 } });
@@ -190,7 +190,7 @@ test("[M39] a task the agent had taken on and no longer names at hello is lost a
   expect(mesh.registry.task(kept.id)).toMatchObject({ value: { state: "running" } });
 });
 
-test("[M40] a node unheard for 15 s is down, its socket is closed so that it redials, and its tasks run elsewhere", () => {
+test("[M40] a node that is silent for 15 s is down, its socket is closed so that it redials, and its tasks run elsewhere", () => {
   const mesh = new TestMesh();
   const [one, two] = [mesh.node("node1"), mesh.node("node2")];
   mesh.service("my-web", { mode: { kind: "replicated", replicas: 2 } });
@@ -228,7 +228,7 @@ test("[M40] a node that comes back is ready again, and no slot runs twice", () =
   ).toEqual([1, 2]);
 });
 
-test("[M41] a socket that closes leaves its node ready for 15 s, and a redial in time leaves no trace on its tasks", () => {
+test("[M41] a socket that closes leaves its node ready for 15 s, and a redial in time does not affect its tasks", () => {
   const mesh = new TestMesh();
   const [one, two] = [mesh.node("node1"), mesh.node("node2")];
   mesh.service("my-web", { mode: { kind: "replicated", replicas: 2 } });
@@ -247,7 +247,7 @@ test("[M41] a socket that closes leaves its node ready for 15 s, and a redial in
   expect(stateOf(mesh, one)).toBe("down heartbeat failure");
 });
 
-test("[M42] after a reset, which takes every socket along, nodes have 15 s to redial", () => {
+test("[M42] after a reset, which closes every socket, nodes have 15 s to redial", () => {
   const mesh = new TestMesh();
   const [one, two] = [mesh.node("node1"), mesh.node("node2")];
   mesh.nowMs += 3_000;
@@ -260,7 +260,7 @@ test("[M42] after a reset, which takes every socket along, nodes have 15 s to re
   expect(stateOf(mesh, one)).toBe("ready ");
 });
 
-test("[M42] silence while the registry itself was away is nobody's fault", () => {
+test("[M42] silence while the registry was away does not count", () => {
   const mesh = new TestMesh();
   const [one, two] = [mesh.node("node1"), mesh.node("node2")];
   mesh.drop(one);
@@ -273,7 +273,7 @@ test("[M42] silence while the registry itself was away is nobody's fault", () =>
   expect([stateOf(mesh, one), stateOf(mesh, two)]).toEqual(["down heartbeat failure", "ready "]);
 });
 
-test("[M43] a node is not kept ready by a registry that only wakes and sleeps", () => {
+test("[M43] a registry that only wakes and sleeps does not keep a node ready", () => {
   const mesh = new TestMesh();
   const node = mesh.node("node1");
   mesh.drop(node);
@@ -294,7 +294,7 @@ test("[M44] goodbye makes a node down at once", () => {
   expect(mesh.events("node.down")).toEqual(["node1: left"]);
 });
 
-test("[M45] a node that wants to leave keeps its tasks until others run, then has nothing assigned; its availability stays", () => {
+test("[M45] a leaving node keeps its tasks until their replacements run, then has none; its availability does not change", () => {
   const mesh = new TestMesh();
   const [one, two] = [mesh.node("node1"), mesh.node("node2")];
   mesh.service("my-web", { mode: { kind: "replicated", replicas: 2 } });
@@ -315,7 +315,7 @@ test("[M45] a node that wants to leave keeps its tasks until others run, then ha
   expect(mesh.registry.node("node1")).toMatchObject({ value: { leaving: false, state: "ready" } });
 });
 
-test("[M46] a node is removed when it is down, or by force; its agent is told that it is no member", () => {
+test("[M46] a node is removed when it is down, or by force, and its agent's socket is closed as not a member's", () => {
   const mesh = new TestMesh();
   const [one, two] = [mesh.node("node1"), mesh.node("node2")];
   mesh.service("my-web", { mode: { kind: "replicated", replicas: 2 } });
@@ -333,7 +333,7 @@ test("[M46] a node is removed when it is down, or by force; its agent is told th
   expect(mesh.registry.takeEffects().closes).toMatchObject([{ nodeId: one.id, code: closeCodes.notAMember }]);
 });
 
-test("[M47] a node update is guarded by its version, and one that changes nothing raises none", () => {
+test("[M47] a node update is guarded by the version, and an update that changes nothing raises no version", () => {
   const mesh = new TestMesh();
   mesh.node("node1");
   const asItIs = { availability: "active", role: "worker", labels: {} } as const;

@@ -68,7 +68,7 @@ describe("the operator", () => {
     expect(mesh.events("server.remove")).toEqual(["web/node2: "]);
   });
 
-  test("[F18] a server is known by service and name, by id, or by the start of one", () => {
+  test("[F18] a server is found by service and name, by id, or by an id prefix", () => {
     const { id } = add(aServerSpec());
     for (const ref of ["web/node1", id, id.slice(0, 24)]) {
       expect(refusal(mesh.registry.updateServer(ref, null, aServerSpec(), "operator"))).toBe("");
@@ -78,7 +78,7 @@ describe("the operator", () => {
     );
   });
 
-  test("[F18] the same server again raises no version, and a change to an older version is out of sequence", () => {
+  test("[F18] an equal server raises no version, and a change based on an older version is out of sequence", () => {
     add(aServerSpec());
     mesh.registry.updateServer("web/node1", 1, aServerSpec(), "operator");
     expect(server("node1").version).toBe(1);
@@ -88,7 +88,7 @@ describe("the operator", () => {
     ).toContain("out of sequence");
   });
 
-  test("[F19] what cannot be is refused, and nothing of it is kept", () => {
+  test("[F19] an invalid server is refused and not stored", () => {
     add(aServerSpec());
     const tries: readonly [ServerSpec, string][] = [
       [aServerSpec(), "service web already has a server node1"],
@@ -103,7 +103,7 @@ describe("the operator", () => {
     expect(servers()).toHaveLength(1);
   });
 
-  test("[F19] at the edge an IP address is refused, because fetch to one is (1003)", () => {
+  test("[F19] at the edge an IP address is refused, because fetch to one fails there (1003)", () => {
     mesh = new TestMesh("edge");
     mesh.service("web", { mode: { kind: "replicated", replicas: 0 } });
     const input = { spec: aServerSpec(), admin: "ready" } as const;
@@ -111,7 +111,7 @@ describe("the operator", () => {
     expect(add(aServerSpec({ host: "node1.example.com" })).service).toBe("web");
   });
 
-  test("[F20] a service takes its servers along, and they outlive the registry's memory", () => {
+  test("[F20] removing a service removes its servers, and servers survive the loss of the registry's memory", () => {
     add(aCheckedServer());
     says("weur", "node1", 0);
     mesh.restart();
@@ -124,7 +124,7 @@ describe("the operator", () => {
 });
 
 describe("the probers", () => {
-  test("[F21] are woken when what they are to check is another, and at no other time", () => {
+  test("[F21] are woken when the list of checks changes, and at no other time", () => {
     const wakes = () => mesh.registry.takeEffects().wakes;
     add(aServerSpec());
     expect(wakes()).toEqual([]);
@@ -140,7 +140,7 @@ describe("the probers", () => {
     expect(mesh.registry.reportProbes("weur", "", [])).toMatchObject({ targets: [] });
   });
 
-  test("[F21] get their list with a report when the one they have is another", () => {
+  test("[F21] get the list with a report if they have another one", () => {
     add(aCheckedServer({}, { rise: 3 }));
     const list = mesh.registry.reportProbes("weur", "", []);
     expect(list?.targets).toMatchObject([
@@ -151,7 +151,7 @@ describe("the probers", () => {
     expect(mesh.registry.reportProbes("weur", list?.hash ?? "", [])).toBeNull();
   });
 
-  test("[F22] what they say changes a server's state, the table and the events, once", () => {
+  test("[F22] change a server's state, the table and the events with a report, once", () => {
     add(aCheckedServer());
     const before = mesh.registry.info().tableVersion;
     says("weur", "node1", 4);
@@ -168,7 +168,7 @@ describe("the probers", () => {
     expect(mesh.registry.info().tableVersion).toBeGreaterThanOrEqual(before);
   });
 
-  test("[F22] what was seen before a server's checks began anew counts no more", () => {
+  test("[F22] report results from before a restart of a server's checks without effect", () => {
     add(aCheckedServer());
     mesh.registry.updateServer("web/node1", null, aCheckedServer({ port: 9090 }), "operator");
     says("weur", "node1", 0, 1);
@@ -177,14 +177,14 @@ describe("the probers", () => {
     expect(server("node1").health?.up).toBe(false);
   });
 
-  test("[F23] a region nobody configured is not believed, and has nothing to check", () => {
+  test("[F23] of a region that is not configured are ignored, and have nothing to check", () => {
     add(aCheckedServer());
     says("mars", "node1", 0);
     expect(server("node1").health?.up).toBe(true);
     expect(mesh.registry.reportProbes("mars", "", [])).toMatchObject({ targets: [] });
   });
 
-  test("[F23] of several regions the silent ones do not count, are woken, and an event says so once", () => {
+  test("[F23] of silent regions do not count and are woken, and an event says so once", () => {
     mesh.regions = ["weur", "enam", "apac"];
     mesh.restart();
     add(aCheckedServer());
@@ -204,14 +204,14 @@ describe("the probers", () => {
     expect(mesh.events("prober.silent").filter((one) => one.includes("enam"))).toHaveLength(1);
   });
 
-  test("[F23] with all regions silent a server stays as it was", () => {
+  test("[F23] leave a server as it was when all regions are silent", () => {
     add(aCheckedServer());
     says("weur", "node1", 0);
     mesh.pass(3 * probeSilenceMs);
     expect(server("node1").health?.up).toBe(false);
   });
 
-  test("[F24] with nothing to check nothing wakes the registry", () => {
+  test("[F24] do not wake the registry when there is nothing to check", () => {
     add(aServerSpec());
     add(aCheckedServer({ name: "node2" }));
     expect(mesh.registry.nextDeadlineMs()).toBe(mesh.nowMs + probeSilenceMs);
@@ -235,7 +235,7 @@ describe("the admin state", () => {
     expect(mesh.events("server.state")).toHaveLength(2);
   });
 
-  test("[F25] of a node and of a task, whatever the node's availability", () => {
+  test("[F25] of a node and of a task is independent of the node's availability", () => {
     mesh.node("alpha");
     mesh.service("app", { ports: [] });
     mesh.work();

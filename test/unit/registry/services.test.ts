@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { readTable } from "../../../src/domain/table/text.ts";
 import { assigned, input, refusal, TestMesh } from "./harness.ts";
 
-test("[M10] a service created, run and removed shows in the table only while its tasks can take requests", () => {
+test("[M10] a service has its tasks in the table only while they can take requests", () => {
   const mesh = new TestMesh();
   mesh.node("node1");
   mesh.node("node2");
@@ -16,7 +16,7 @@ test("[M10] a service created, run and removed shows in the table only while its
   expect(mesh.tasks()).toEqual([]);
 });
 
-test("[M11] a name and a port are free as soon as their service is removed, though its tasks still stop", () => {
+test("[M11] a name and a port are free as soon as their service is removed, although its tasks still stop", () => {
   const mesh = new TestMesh();
   mesh.node("node1");
   const first = mesh.service("my-web", { ports: [{ target: 80, published: 8080, mode: "ingress" }] });
@@ -26,7 +26,7 @@ test("[M11] a name and a port are free as soon as their service is removed, thou
   mesh.service("my-web", { ports: [{ target: 80, published: 8080, mode: "ingress" }] });
 });
 
-test("[M12] a second service of one name is refused in Docker's words, and nothing of it is kept", () => {
+test("[M12] a taken service name is refused in Docker's words, and nothing of the service is stored", () => {
   const mesh = new TestMesh();
   mesh.node("node1");
   mesh.service("my-web");
@@ -37,7 +37,7 @@ test("[M12] a second service of one name is refused in Docker's words, and nothi
   expect(snapshot(mesh)).toEqual(before);
 });
 
-test("[M12] a published port of another service is refused, and nothing of it is kept", () => {
+test("[M12] a taken published port is refused, and nothing of the service is stored", () => {
   const mesh = new TestMesh();
   const id = mesh.service("my-web", { ports: [{ target: 80, published: 8080, mode: "ingress" }] });
   const before = snapshot(mesh);
@@ -60,7 +60,7 @@ test("[M13] a host name leads to one service", () => {
   mesh.service("api", { labels: { "waggle.host": "www.example.com", "waggle.path": "/api" } });
 });
 
-test("[M14] an update made to an older version is out of sequence", () => {
+test("[M14] an update based on an older version is out of sequence", () => {
   const mesh = new TestMesh();
   mesh.service("my-web");
   const update = (version: number, replicas: number) =>
@@ -74,7 +74,7 @@ test("[M14] an update made to an older version is out of sequence", () => {
   expect(refusal(update(1, 3))).toBe("service/sequence: update out of sequence");
 });
 
-test("[M15] an update to what already is counts as done and raises no version", () => {
+test("[M15] an update that changes nothing succeeds and raises no version", () => {
   const mesh = new TestMesh();
   mesh.service("my-web");
   const reordered = JSON.parse(JSON.stringify(input("my-web")));
@@ -85,7 +85,7 @@ test("[M15] an update to what already is counts as done and raises no version", 
   expect(mesh.events("service.update")).toEqual([]);
 });
 
-test("[M16] rolling back swaps the spec with the previous one, and twice brings it back", () => {
+test("[M16] a rollback swaps the spec with the previous one, and a second rollback swaps them back", () => {
   const mesh = new TestMesh();
   mesh.service("my-web");
   const { document } = input("my-web");
@@ -116,14 +116,14 @@ test("[M17] a service keeps its name and its mode", () => {
   );
 });
 
-test("[M18] a document too large to keep is refused", () => {
+test("[M18] a document that is too large is refused", () => {
   const mesh = new TestMesh();
   const { spec } = input("my-web");
   const refused = mesh.registry.createService({ spec, document: "x".repeat(70_000) }, "operator");
   expect(refusal(refused)).toMatch(/^service\/too-large: the service takes \d+ bytes as JSON, at most 65536/);
 });
 
-test("[M19] what was not found is named", () => {
+test("[M19] a not-found error names the ref", () => {
   const { registry } = new TestMesh();
   expect(refusal(registry.service("nope"))).toBe("service/not-found: service nope not found");
   expect(refusal(registry.node("nope"))).toBe("node/not-found: node nope not found");
@@ -157,7 +157,7 @@ test("[M20] the table's version rises when the table changes and at no other tim
   expect(readTable(mesh.registry.table(0).text ?? "").version).toBe(version + 2);
 });
 
-test("[M21] a start changes nothing that is settled: same table, same version, no event", () => {
+test("[M21] a start changes nothing in a settled mesh: same table, same version, no event", () => {
   const mesh = new TestMesh();
   const nodes = ["node1", "node2", "node3"].map((name) => mesh.node(name));
   mesh.service("my-web", { mode: { kind: "replicated", replicas: 3 } });
@@ -167,7 +167,7 @@ test("[M21] a start changes nothing that is settled: same table, same version, n
   expect(snapshot(mesh)).toEqual(before);
 });
 
-test("[M21] memory is only a cache: a registry that starts anew between any two commands decides the same", () => {
+test("[M21] memory is only a cache: a registry restarted between any two commands makes the same decisions", () => {
   const play = (between: (mesh: TestMesh) => void) => {
     const mesh = new TestMesh();
     const did = () => between(mesh);
@@ -242,7 +242,7 @@ test("[M23] a service counts the slots that run, not the tasks", () => {
   expect(mesh.registry.service("my-web")).toMatchObject({ value: { running: 0, desiredTasks: 2 } });
 });
 
-test("[M24] a ripe deadline is decided on without anybody asking", () => {
+test("[M24] a due deadline is acted on without a request", () => {
   const mesh = new TestMesh();
   const node = mesh.node("node1");
   mesh.service("my-web", { restart: { condition: "any", delayMs: 3_000, maxAttempts: 0, windowMs: 0 } });

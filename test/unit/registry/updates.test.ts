@@ -69,14 +69,14 @@ function reject(mesh: TestMesh): string {
   return task.id;
 }
 
-test("[V14] a service just made has no update status, and one that changes no task gets none", () => {
+test("[V14] a new service has no update status, and an update that changes no task gets none", () => {
   const mesh = running();
   expect(stateOf(mesh)).toBeNull();
   update(mesh, { ...asked(1), labels: { team: "a" } });
   expect(stateOf(mesh)).toBeNull();
 });
 
-test("[V15] an update moves as many slots at a time as its parallelism, and waits the delay between", () => {
+test("[V15] an update replaces as many slots at a time as its parallelism, and waits the delay in between", () => {
   const mesh = running();
   update(mesh, asked(2, { parallelism: 2, delayMs: 2_000 }));
   expect(now(mesh).update).toMatchObject({ state: "updating", message: "update in progress", slots: 4 });
@@ -89,7 +89,7 @@ test("[V15] an update moves as many slots at a time as its parallelism, and wait
   expect(runningOf(mesh, 2)).toBe(4);
 });
 
-test("[V16] an update is completed when all its tasks ran for the monitor, and at least 1 s", () => {
+test("[V16] an update is completed when all its tasks ran for the monitor time, and at least 1 s", () => {
   for (const [monitorMs, heldMs] of [
     [5_000, 5_000],
     [1, 1_000],
@@ -110,7 +110,7 @@ test("[V16] an update is completed when all its tasks ran for the monitor, and a
   }
 });
 
-test("[V17] a task that is rejected pauses the update; the old tasks serve on and no other slot is touched", () => {
+test("[V17] a rejected task pauses the update; the old tasks keep serving and no other slot is changed", () => {
   const mesh = running();
   update(mesh, asked(2));
   const id = reject(mesh);
@@ -130,7 +130,7 @@ test("[V17] a task that is rejected pauses the update; the old tasks serve on an
   ).toBe(1);
 });
 
-test("[V18] a task that ends within its monitor counts as a failure, one that ends later does not", () => {
+test("[V18] a task that ends within its monitor time counts as a failure; a task that ends later does not", () => {
   for (const [afterMs, state] of [
     [5_000, "paused"],
     [5_001, "updating"],
@@ -145,7 +145,7 @@ test("[V18] a task that ends within its monitor counts as a failure, one that en
   }
 });
 
-test("[V19] a monitor not longer than the delay is a second longer than it", () => {
+test("[V19] a monitor time not longer than the delay is extended to the delay plus one second", () => {
   const mesh = running();
   update(mesh, asked(2, { delayMs: 10_000 }));
   bringUp(mesh);
@@ -155,7 +155,7 @@ test("[V19] a monitor not longer than the delay is a second longer than it", () 
   expect(stateOf(mesh)).toBe("paused");
 });
 
-test("[V20] only more failures than the ratio allows count, each slot once", () => {
+test("[V20] the failure action is taken only if more slots fail than the ratio allows, each slot counted once", () => {
   const mesh = running();
   update(mesh, asked(2, { maxFailureRatio: 0.25 }));
   reject(mesh);
@@ -169,7 +169,7 @@ test("[V20] only more failures than the ratio allows count, each slot once", () 
   expect(stateOf(mesh)).toBe("paused");
 });
 
-test("[V21] with failure action continue an update goes on over failed slots", () => {
+test("[V21] with failure action continue an update goes on past failed slots", () => {
   const mesh = running();
   update(mesh, asked(2, { failureAction: "continue" }));
   reject(mesh);
@@ -186,7 +186,7 @@ test("[V21] with failure action continue an update goes on over failed slots", (
   expect(stateOf(mesh)).toBe("completed");
 });
 
-test("[V22] with failure action rollback the previous spec comes back by the rollback policy, and cannot come again", () => {
+test("[V22] with failure action rollback the previous spec is restored by the rollback policy, and only once", () => {
   const mesh = running({}, { parallelism: 0 });
   update(mesh, { ...asked(2, { parallelism: 2, failureAction: "rollback" }) });
   bringUp(mesh);
@@ -208,7 +208,7 @@ test("[V22] with failure action rollback the previous spec comes back by the rol
   expect(again.ok).toBe(false);
 });
 
-test("[V23] a rollback by hand swaps the specs, so that a second one brings the first back", () => {
+test("[V23] a manual rollback swaps the specs, so that a second one restores the first", () => {
   const mesh = running();
   update(mesh, asked(2));
   mesh.work();
@@ -241,7 +241,7 @@ test("[V24] a rollback that fails pauses and is never rolled back", () => {
   });
 });
 
-test("[V25] a new update ends the one under way; the same spec again sets a paused one going", () => {
+test("[V25] a new update ends the one in progress; the same spec again resumes a paused one", () => {
   const mesh = running();
   update(mesh, asked(2));
   reject(mesh);
@@ -257,7 +257,7 @@ test("[V25] a new update ends the one under way; the same spec again sets a paus
   expect(stateOf(mesh)).toBe("completed");
 });
 
-test("[V26] an update goes on where it was when the registry starts anew in the midst of it", () => {
+test("[V26] an update continues where it was when the registry restarts in the middle of it", () => {
   const mesh = running();
   update(mesh, asked(2, { delayMs: 2_000 }));
   for (let times = 0; times < 4; times += 1) {

@@ -7,7 +7,7 @@ import control from "../../../workers/control.ts";
 
 const token = env.OPERATOR_TOKEN;
 
-test("[A1] [A10] in workerd, a service crosses to the registry and back as it was sent, as application/json exactly", async () => {
+test("[A1] [A10] in workerd, a service is returned as it was sent, as application/json exactly", async () => {
   const name = newName();
   const sent = spec(name);
   const created = await ask("POST /v1.44/services/create", sent);
@@ -24,7 +24,7 @@ test("[A1] [A10] in workerd, a service crosses to the registry and back as it wa
   ]);
 });
 
-test("[A3] in workerd, a token is asked for, and compared whole", async () => {
+test("[A3] in workerd, a token is required, and compared completely", async () => {
   for (const given of [null, `${token}x`, token.slice(1)]) {
     const answer = await ask("GET /v1.44/nodes", undefined, given === null ? {} : bearer(given));
     expect([answer.status, answer.headers.get("content-type")]).toEqual([401, "application/json"]);
@@ -36,7 +36,7 @@ test("[A6] in workerd, a body of 2 MB is refused", async () => {
   expect(answer.status).toBe(413);
 });
 
-test("[A28] [A29] in workerd, an agent joins and dials; a wrong credential is the object's own 401", async () => {
+test("[A28] [A29] in workerd, an agent joins and dials; the object refuses a wrong credential with 401", async () => {
   const { JoinTokens } = await json("GET /v1.44/swarm");
   const node = {
     hostname: newName(),
@@ -69,7 +69,7 @@ test("[A28] [A29] in workerd, an agent joins and dials; a wrong credential is th
   socket?.close();
 });
 
-test("[A29] in workerd, a watcher hears of events as they happen", async () => {
+test("[A29] in workerd, a watcher gets events as they happen", async () => {
   const upgrade = { upgrade: "websocket" };
   expect((await ask("GET /mesh/watch", undefined, upgrade)).status).toBe(401);
   const answer = await ask("GET /mesh/watch", undefined, { ...bearer(token), ...upgrade });
@@ -82,7 +82,7 @@ test("[A29] in workerd, a watcher hears of events as they happen", async () => {
   socket?.close();
 });
 
-test("[A35] in workerd, an object that was evicted or reset answers the next request", async () => {
+test("[A35] in workerd, the next request works after an eviction or a reset of the object", async () => {
   const name = newName();
   await ask("POST /v1.44/services/create", spec(name));
   await evictDurableObject(env.REGISTRY.getByName("mesh"));

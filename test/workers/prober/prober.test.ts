@@ -84,7 +84,7 @@ function alarmOf(): Promise<number | null> {
   return runInDurableObject(prober(), (_object, { storage }) => storage.getAlarm());
 }
 
-test("[F29] a server that refuses is down by its first check, and says why", async () => {
+test("[F29] a server that refuses is down after its first check, with the reason", async () => {
   await aDeadServer();
   await statusIs("DOWN");
   const { health } = await server();
@@ -93,7 +93,7 @@ test("[F29] a server that refuses is down by its first check, and says why", asy
   expect(events.filter(({ action }) => action === "server.down")).toHaveLength(1);
 });
 
-test("[F29] checks go on after the prober was evicted, with the list and the counters it had", async () => {
+test("[F29] checks continue after an eviction of the prober, with the list and the counters that it had", async () => {
   await aDeadServer();
   await statusIs("DOWN");
   await evictDurableObject(prober());
@@ -109,7 +109,7 @@ test("[F29] checks go on after the prober was evicted, with the list and the cou
   await until("a check after the eviction", async () => (await server()).health?.last?.word === "L4CON");
 });
 
-test("[F29] checks go on after a reset in the midst of them: the alarm is never lost", async () => {
+test("[F29] checks continue after a reset during a check: the alarm is never lost", async () => {
   await aDeadServer();
   await statusIs("DOWN");
   await abortAllDurableObjects();
@@ -121,7 +121,7 @@ test("[F29] checks go on after a reset in the midst of them: the alarm is never 
   expect(await alarmOf()).not.toBeNull();
 });
 
-test("[F29] a wake that was lost is made up for by the next report", async () => {
+test("[F29] the next report makes up for a lost wake-up", async () => {
   await aDeadServer();
   await statusIs("DOWN");
   await runInDurableObject(prober(), (object) => object.wake("auto"));

@@ -21,7 +21,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test("[M50] the registry's state outlives its object", async () => {
+test("[M50] the registry's state survives the eviction of its object", async () => {
   const mesh = newMesh();
   const { nodeId, credential } = await join(mesh, "node1");
   const before = [await mesh.info(), await mesh.joinTokens(), await mesh.nodes(), await mesh.events(0, 100)];
@@ -34,7 +34,7 @@ test("[M50] the registry's state outlives its object", async () => {
   expect(await mesh.nodes()).toMatchObject([{ state: "ready" }]);
 });
 
-test("[M50] an agent's socket outlives its object: frames after the eviction still count, indexes still rise", async () => {
+test("[M50] an agent's socket survives the eviction of the object: messages still count, indexes still rise", async () => {
   const mesh = newMesh();
   const agent = await Agent.member(mesh, "node1");
   await mesh.createService(input("my-web"), "operator");
@@ -48,7 +48,7 @@ test("[M50] an agent's socket outlives its object: frames after the eviction sti
   expect((await agent.assignment(3)).tasks).toMatchObject([{ id: assigned?.id, desired: "remove" }]);
 });
 
-test("[M50] a reset takes the sockets along and nothing else: who redials in time keeps its tasks", async () => {
+test("[M50] a reset loses only the sockets: a node that redials in time keeps its tasks", async () => {
   const mesh = newMesh();
   const member = await join(mesh, "node1");
   const agent = await Agent.dial(mesh, member.nodeId, member.credential);
@@ -65,7 +65,7 @@ test("[M50] a reset takes the sockets along and nothing else: who redials in tim
   expect(await tasks(newStub(mesh))).toEqual([task]);
 });
 
-test("[M51] a command that fails midway leaves nothing, and the next one finds the state as it was", async () => {
+test("[M51] a command that fails midway changes nothing, and the next one finds the state as it was", async () => {
   const mesh = newMesh();
   await mesh.createService(input("before"), "operator");
   await runInDurableObject(mesh, (object, { storage }) => {
@@ -83,7 +83,7 @@ test("[M51] a command that fails midway leaves nothing, and the next one finds t
   expect(await mesh.createService(input("half"), "operator")).toMatchObject({ ok: true });
 });
 
-test("[M40] a silent node is down after 15 s by the alarm alone, and its socket is told to redial", async () => {
+test("[M40] a silent node is down after 15 s by the alarm alone, and its socket is closed so that it redials", async () => {
   const mesh = newMesh();
   const agent = await Agent.member(mesh, "node1");
   await runInDurableObject(mesh, async (_object, { storage }) => {
@@ -96,7 +96,7 @@ test("[M40] a silent node is down after 15 s by the alarm alone, and its socket 
   expect(await agent.closed).toMatchObject({ code: 4408 });
 });
 
-test("[M52] a ping is answered while the object sleeps, and counts as a beat", async () => {
+test("[M52] a ping is answered while the object sleeps, and counts as a heartbeat", async () => {
   const mesh = newMesh();
   const agent = await Agent.member(mesh, "node1");
   await runInDurableObject(mesh, (_object, state) => {
@@ -127,7 +127,7 @@ test("[M53] an alarm that fails is set again", async () => {
   expect(log).toHaveBeenCalledOnce();
 });
 
-test("[M54] an agent of another protocol is told both versions and answered 426", async () => {
+test("[M54] an agent with another protocol version is answered 426 with both versions", async () => {
   const mesh = newMesh();
   const member = await join(mesh, "node1");
   for (const [offered, named] of [
@@ -143,7 +143,7 @@ test("[M54] an agent of another protocol is told both versions and answered 426"
   }
 });
 
-test("[M55] a node with a wrong credential, none, or another's is answered 401; a malformed id 400", async () => {
+test("[M55] a wrong or missing credential, or that of another node, is answered 401; a malformed id 400", async () => {
   const mesh = newMesh();
   const [one, two] = [await join(mesh, "node1"), await join(mesh, "node2")];
   const status = async (headers: Record<string, string | undefined>) => (await upgrade(mesh, headers)).status;
@@ -155,7 +155,7 @@ test("[M55] a node with a wrong credential, none, or another's is answered 401; 
   expect(await status(headersOf(one))).toBe(101);
 });
 
-test("[M56] a frame that cannot be read closes the socket with what was read, and changes nothing", async () => {
+test("[M56] an unreadable message closes the socket with what was read, and changes nothing", async () => {
   const mesh = newMesh();
   const member = await join(mesh, "node1");
   const send = async (frame: string | ArrayBuffer, first?: string) => {
@@ -182,7 +182,7 @@ test("[M56] a frame that cannot be read closes the socket with what was read, an
   expect((await mesh.events(0, 100)).filter(({ action }) => action === "node.refused")).toHaveLength(5);
 });
 
-test("[M36] an agent that speaks of another node's task is cut off and nothing of it counts", async () => {
+test("[M36] a report about another node's task closes the socket and does not count", async () => {
   const mesh = newMesh();
   const [one, two] = [await Agent.member(mesh, "node1"), await Agent.member(mesh, "node2")];
   await mesh.createService(input("my-web"), "operator");
@@ -193,7 +193,7 @@ test("[M36] an agent that speaks of another node's task is cut off and nothing o
   expect(await tasks(mesh)).toEqual([task]);
 });
 
-test("[M57] a newer socket of a node takes over; the older is closed and its node stays ready", async () => {
+test("[M57] a newer socket of a node replaces the older one, which is closed, and the node stays ready", async () => {
   const mesh = newMesh();
   const member = await join(mesh, "node1");
   const first = await Agent.dial(mesh, member.nodeId, member.credential);
@@ -208,7 +208,7 @@ test("[M57] a newer socket of a node takes over; the older is closed and its nod
   expect((await second.assignment(2)).tasks).toHaveLength(1);
 });
 
-test("[M41] a socket that closes is noted, and the alarm set, though nobody asks", async () => {
+test("[M41] a closed socket is recorded and sets the alarm, without a request", async () => {
   const mesh = newMesh();
   const agent = await Agent.member(mesh, "node1");
   agent.ws.close(1000, "off");
@@ -223,7 +223,7 @@ test("[M41] a socket that closes is noted, and the alarm set, though nobody asks
   expect(await mesh.nodes()).toMatchObject([{ state: "down", message: "heartbeat failure" }]);
 });
 
-test("[M46] a node removed by force is told that it is no member, and cannot dial again", async () => {
+test("[M46] the socket of a node removed by force is closed as not a member's, and it cannot dial again", async () => {
   const mesh = newMesh();
   const member = await join(mesh, "node1");
   const agent = await Agent.dial(mesh, member.nodeId, member.credential);
@@ -233,7 +233,7 @@ test("[M46] a node removed by force is told that it is no member, and cannot dia
   expect((await upgrade(mesh, headersOf(member))).status).toBe(401);
 });
 
-test("[M58] a watcher sees the events it missed, the table's version, then each as it happens", async () => {
+test("[M58] a watcher gets the events that it missed, the version of the table, then each event as it happens", async () => {
   const mesh = newMesh();
   await mesh.createService(input("first"), "operator");
   const last = (await mesh.events(0, 100)).length;
@@ -260,7 +260,7 @@ test("[M58] a watcher sees the events it missed, the table's version, then each 
   expect(frames.find(({ event }) => event?.subject.name === "third")).toBeDefined();
 });
 
-test("[M58] a watcher who asks from a place that is none is refused", async () => {
+test("[M58] a watcher with a wrong since is refused", async () => {
   const answer = await newMesh().fetch("http://mesh/mesh/watch?since=-1", {
     headers: { upgrade: "websocket" },
   });

@@ -59,7 +59,7 @@ async function requests(name: string): Promise<number> {
   return services[0]?.counts.requests ?? 0;
 }
 
-test("[J11] counters outlive the object's eviction once its alarm has come", async () => {
+test("[J11] counts survive the eviction of the object once its alarm has run", async () => {
   const name = newName();
   const telemetry = env.TELEMETRY.getByName(name);
   for (let seq = 1; seq <= 3; seq += 1)
@@ -70,7 +70,7 @@ test("[J11] counters outlive the object's eviction once its alarm has come", asy
   expect(await env.TELEMETRY.getByName(name).count(delta(3, one))).toMatchObject({ value: false });
 });
 
-test("[J11] a reset loses no more than what came since the last saving", async () => {
+test("[J11] a reset loses only the counts since the last save", async () => {
   const name = newName();
   await env.TELEMETRY.getByName(name).count(delta(1, one));
   await env.TELEMETRY.getByName(name).count(delta(2, one));
@@ -80,7 +80,7 @@ test("[J11] a reset loses no more than what came since the last saving", async (
   expect(await requests(name)).toBe(2);
 });
 
-test("[J11] a saving that fails is tried again", async () => {
+test("[J11] a failed save is repeated", async () => {
   const name = newName();
   const telemetry = env.TELEMETRY.getByName(name);
   await telemetry.count(delta(1, one));
@@ -98,7 +98,7 @@ test("[J11] a saving that fails is tried again", async () => {
   expect(await requests(name)).toBe(2);
 });
 
-test("[J12] an object that has nothing to save sleeps", async () => {
+test("[J12] an object with nothing to save sets no alarm", async () => {
   const telemetry = env.TELEMETRY.getByName(newName());
   await telemetry.count(delta(1, one));
   await telemetry.snapshot({});
@@ -107,13 +107,13 @@ test("[J12] an object that has nothing to save sleeps", async () => {
   });
 });
 
-test("[J13] garbage is answered and not thrown: the object goes on", async () => {
+test("[J13] a malformed delta is answered with a problem, not an exception", async () => {
   const name = newName();
   expect(await env.TELEMETRY.getByName(name).count({ seq: -1 })).toMatchObject({ ok: false });
   expect(await env.TELEMETRY.getByName(name).count(delta(1, one))).toMatchObject({ ok: true });
 });
 
-test("[J14] the control Worker answers with what the telemetry object knows", async () => {
+test("[J14] the control Worker returns the telemetry object's snapshot", async () => {
   await env.TELEMETRY.getByName("mesh").count(delta(1, one));
   const request = new Request("https://control.test/mesh/telemetry?service=my-web", {
     headers: { authorization: `Bearer ${env.OPERATOR_TOKEN}` },
@@ -123,7 +123,7 @@ test("[J14] the control Worker answers with what the telemetry object knows", as
   expect(await response.json()).toMatchObject({ services: [{ name: "my-web", counts: { requests: 1 } }] });
 });
 
-test("[J41] a scrape while the telemetry object restarts is answered, and no counter it tells ever falls", async () => {
+test("[J41] a scrape during a restart of the telemetry object is answered, and no reported counter ever decreases", async () => {
   await env.REGISTRY.getByName("mesh").info();
   const { id } = unwrap(
     (await env.REGISTRY.getByName("mesh").createService(input, "operator")) as Result<Service>,
@@ -150,7 +150,7 @@ test("[J41] a scrape while the telemetry object restarts is answered, and no cou
   }
 });
 
-test("[J20] in workerd, metrics are told with what was counted", async () => {
+test("[J20] in workerd, metrics include the traffic", async () => {
   await env.REGISTRY.getByName("mesh").info();
   const request = new Request("https://control.test/metrics", {
     headers: { authorization: `Bearer ${env.OPERATOR_TOKEN}` },
