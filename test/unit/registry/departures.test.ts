@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { assigned, input, TestMesh, type TestNode } from "./harness.ts";
 
-/** What became of a task since the last look, as the agent of `node` was told it: `held`, `released`, or nothing sent. */
-function told(mesh: TestMesh, node: TestNode): readonly string[] | undefined {
+/** The tasks of the assignment sent to `node` since the last call: desired state, and held or released. */
+function sentTo(mesh: TestMesh, node: TestNode): readonly string[] | undefined {
   return assigned(mesh.registry.takeEffects(), node.id)?.map(({ desired, released }) => {
     return `${desired} ${released === false ? "held" : "released"}`;
   });
@@ -17,14 +17,14 @@ function running(): { readonly mesh: TestMesh; readonly node: TestNode } {
   return { mesh, node };
 }
 
-/** Scales the one service to nothing. */
+/** Scales the one service to 0. */
 function scaleDown(mesh: TestMesh): void {
   const [service] = mesh.registry.services();
-  const none = input("my-web", { mode: { kind: "replicated", replicas: 0 } });
-  mesh.registry.updateService("my-web", service?.version ?? 0, none, "operator");
+  const scaled = input("my-web", { mode: { kind: "replicated", replicas: 0 } });
+  mesh.registry.updateService("my-web", service?.version ?? 0, scaled, "operator");
 }
 
-/** Of each task that is to stop, whether its agent may stop it. */
+/** For each task that must stop, whether its agent may stop it. */
 function released(mesh: TestMesh): readonly (boolean | undefined)[] {
   return mesh
     .tasks()
@@ -39,12 +39,12 @@ test("[V1] a task that must stop is held until every live router routes by a tab
   mesh.registry.pollTable("router1", version(mesh));
   mesh.registry.pollTable("router2", version(mesh));
   scaleDown(mesh);
-  expect(told(mesh, node)).toEqual(["remove held"]);
+  expect(sentTo(mesh, node)).toEqual(["remove held"]);
   mesh.registry.pollTable("router1", version(mesh));
   mesh.registry.pollTable("router2", version(mesh) - 1);
-  expect(told(mesh, node)).toBeUndefined();
+  expect(sentTo(mesh, node)).toBeUndefined();
   mesh.registry.pollTable("router2", version(mesh));
-  expect(told(mesh, node)).toEqual(["remove released"]);
+  expect(sentTo(mesh, node)).toEqual(["remove released"]);
   expect(mesh.events("task.released")).toEqual([]);
 });
 
@@ -54,12 +54,12 @@ test("[V2] without a live router a task is released at once, and a router withou
   mesh.pass(3_000);
   mesh.registry.pollTable("router2", 0);
   mesh.registry.removeService("my-web", "operator");
-  expect(told(mesh, node)).toEqual(["remove held"]);
+  expect(sentTo(mesh, node)).toEqual(["remove held"]);
   const other = running();
   other.mesh.registry.pollTable("router1", version(other.mesh));
   other.mesh.pass(3_000);
   scaleDown(other.mesh);
-  expect(told(other.mesh, other.node)).toEqual(["remove released"]);
+  expect(sentTo(other.mesh, other.node)).toEqual(["remove released"]);
 });
 
 test("[V3] a router that stops polling is waited for until it no longer counts as live", () => {
@@ -94,27 +94,27 @@ test("[V4] routers that keep an old table are waited for 5 s, and an event says 
 });
 
 test("[V5] a registry that lost its memory waits for the bound since the departure, or until it knows all routers", () => {
-  const late = running();
-  late.mesh.registry.pollTable("router1", version(late.mesh));
-  scaleDown(late.mesh);
-  late.mesh.pass(2_500);
-  late.mesh.restart([late.node.id]);
-  late.mesh.pass(2_499);
-  expect(released(late.mesh)).toEqual([false]);
-  late.mesh.pass(1);
-  expect(released(late.mesh)).toEqual([true]);
-  expect(late.mesh.events("task.released")[0]).toContain("does not know every router yet");
+  const unpolled = running();
+  unpolled.mesh.registry.pollTable("router1", version(unpolled.mesh));
+  scaleDown(unpolled.mesh);
+  unpolled.mesh.pass(2_500);
+  unpolled.mesh.restart([unpolled.node.id]);
+  unpolled.mesh.pass(2_499);
+  expect(released(unpolled.mesh)).toEqual([false]);
+  unpolled.mesh.pass(1);
+  expect(released(unpolled.mesh)).toEqual([true]);
+  expect(unpolled.mesh.events("task.released")[0]).toContain("does not know every router yet");
 
-  const early = running();
-  early.mesh.registry.pollTable("router1", version(early.mesh));
-  scaleDown(early.mesh);
-  early.mesh.restart([early.node.id]);
-  early.mesh.registry.pollTable("router1", version(early.mesh));
-  early.mesh.pass(2_999);
-  expect(released(early.mesh)).toEqual([false]);
-  early.mesh.pass(1);
-  expect(released(early.mesh)).toEqual([true]);
-  expect(early.mesh.events("task.released")).toEqual([]);
+  const polled = running();
+  polled.mesh.registry.pollTable("router1", version(polled.mesh));
+  scaleDown(polled.mesh);
+  polled.mesh.restart([polled.node.id]);
+  polled.mesh.registry.pollTable("router1", version(polled.mesh));
+  polled.mesh.pass(2_999);
+  expect(released(polled.mesh)).toEqual([false]);
+  polled.mesh.pass(1);
+  expect(released(polled.mesh)).toEqual([true]);
+  expect(polled.mesh.events("task.released")).toEqual([]);
 });
 
 test("[V6] tasks of a drained node and of a removed service are held in the same way", () => {
@@ -124,9 +124,9 @@ test("[V6] tasks of a drained node and of a removed service are held in the same
   const drain = { availability: "drain", role: "worker", labels: {} } as const;
   mesh.registry.updateNode("node1", mesh.registry.nodes()[0]?.version ?? 0, drain, "operator");
   for (const task of mesh.tasks()) if (task.nodeId !== node.id) mesh.report(task, { state: "running" });
-  expect(told(mesh, node)).toEqual(["shutdown held"]);
+  expect(sentTo(mesh, node)).toEqual(["shutdown held"]);
   mesh.registry.pollTable("router1", version(mesh));
-  expect(told(mesh, node)).toEqual(["shutdown released"]);
+  expect(sentTo(mesh, node)).toEqual(["shutdown released"]);
 });
 
 test("[V7] a task that never ran is not held", () => {
@@ -135,7 +135,7 @@ test("[V7] a task that never ran is not held", () => {
   mesh.service("my-web");
   mesh.registry.pollTable("router1", version(mesh));
   mesh.registry.removeService("my-web", "operator");
-  expect(told(mesh, node)).toEqual(["remove released"]);
+  expect(sentTo(mesh, node)).toEqual(["remove released"]);
 });
 
 test("[V8] whatever routers and the clock do, a task is released after 5 s or when no live router routes by its table", () => {
@@ -147,31 +147,36 @@ test("[V8] whatever routers and the clock do, a task is released after 5 s or wh
   fc.assert(
     fc.property(fc.array(step, { maxLength: 8 }), fc.array(step, { maxLength: 12 }), (before, after) => {
       const { mesh, node } = running();
-      const seen = new Map<string, { version: number; atMs: number }>();
-      const take = (one: typeof step extends fc.Arbitrary<infer T> ? T : never) => {
-        if ("ms" in one) mesh.pass(one.ms);
-        else if ("restart" in one) mesh.restart([node.id]);
+      const polls = new Map<string, { version: number; atMs: number }>();
+      const run = (next: typeof step extends fc.Arbitrary<infer T> ? T : never) => {
+        if ("ms" in next) mesh.pass(next.ms);
+        else if ("restart" in next) mesh.restart([node.id]);
         else {
-          const by = Math.max(1, version(mesh) - one.behind);
-          seen.set(one.router, { version: by, atMs: mesh.nowMs });
-          mesh.registry.pollTable(one.router, by);
+          const routesByVersion = Math.max(1, version(mesh) - next.behind);
+          polls.set(next.router, { version: routesByVersion, atMs: mesh.nowMs });
+          mesh.registry.pollTable(next.router, routesByVersion);
         }
       };
-      for (const one of before) take(one);
+      for (const next of before) run(next);
       scaleDown(mesh);
-      const leftAtMs = mesh.nowMs;
-      const gone = version(mesh);
-      for (const one of after) {
+      const departedAtMs = mesh.nowMs;
+      const versionWithout = version(mesh);
+      for (const next of after) {
         const wasReleased = released(mesh)[0];
         const beforeMs = mesh.nowMs;
-        take(one);
-        if (wasReleased || !released(mesh)[0] || mesh.nowMs - leftAtMs >= 5_000 || mesh.nowMs !== beforeMs)
+        run(next);
+        if (
+          wasReleased ||
+          !released(mesh)[0] ||
+          mesh.nowMs - departedAtMs >= 5_000 ||
+          mesh.nowMs !== beforeMs
+        )
           continue;
-        for (const router of seen.values()) {
-          if (router.atMs + 3_000 > mesh.nowMs) expect(router.version).toBeGreaterThanOrEqual(gone);
+        for (const router of polls.values()) {
+          if (router.atMs + 3_000 > mesh.nowMs) expect(router.version).toBeGreaterThanOrEqual(versionWithout);
         }
       }
-      mesh.pass(Math.max(0, leftAtMs + 5_000 - mesh.nowMs));
+      mesh.pass(Math.max(0, departedAtMs + 5_000 - mesh.nowMs));
       expect(released(mesh)).toEqual([true]);
     }),
   );

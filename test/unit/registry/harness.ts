@@ -1,8 +1,8 @@
-// A registry with a clock in the test's hand, and agents that do as they are assigned.
+// A registry in memory with a clock that tests set, and agents that follow their assignments.
 
 import type { MeshError } from "../../../src/domain/model/error.ts";
 import type { ServiceSpec } from "../../../src/domain/model/service.ts";
-import type { Task } from "../../../src/domain/model/task.ts";
+import { isAlive, type Task } from "../../../src/domain/model/task.ts";
 import type { AssignedTask, TaskReport } from "../../../src/protocol/agent.ts";
 import type { Effects } from "../../../src/registry/effects.ts";
 import { Registry } from "../../../src/registry/registry.ts";
@@ -19,16 +19,15 @@ export type TestNode = {
   readonly credential: string;
 };
 
-/** A mesh in memory. */
 export class TestMesh {
   readonly database: SqlDatabase = memoryDatabase();
   readonly mode: "edge" | "local";
   nowMs = 1_800_000_000_000;
-  /** Where static servers are checked from. */
+  /** Regions that static servers are checked from. */
   regions: readonly string[] = ["weur"];
   registry: Registry;
   readonly nodes = new Map<string, TestNode>();
-  /** When each node with an open socket was last heard. */
+  /** By node with an open socket, when it was last seen. */
   readonly sockets = new Map<string, number>();
   #made = 0;
 
@@ -37,13 +36,13 @@ export class TestMesh {
     this.registry = this.#open(new Set());
   }
 
-  /** Starts the registry anew over the same rows, as after an eviction (sockets kept) or a reset (none). */
+  /** Restarts the registry on the same rows, as after an eviction (sockets survive) or a reset (none do). */
   restart(connected: readonly string[] = []): void {
     for (const id of this.sockets.keys()) if (!connected.includes(id)) this.sockets.delete(id);
     this.registry = this.#open(new Set(connected));
   }
 
-  /** A node that joined and said hello. */
+  /** Adds a node that joined and said hello. */
   node(name: string, address = `127.0.0.${this.nodes.size + 2}`): TestNode {
     const node = this.join(name, address);
     this.hello(node);
@@ -64,49 +63,51 @@ export class TestMesh {
     return this.registry.takeEffects();
   }
 
-  /** A node's socket closes. */
+  /** Closes a node's socket. */
   drop({ id }: TestNode): void {
     this.sockets.delete(id);
     this.registry.agents.socketClosed(id);
   }
 
   service(name: string, change: Partial<ServiceSpec> = {}): string {
-    const made = this.registry.createService(input(name, change), "operator");
-    if (!made.ok) throw new Error(made.problem.message);
-    return made.value.id;
+    const created = this.registry.createService(input(name, change), "operator");
+    if (!created.ok) throw new Error(created.problem.message);
+    return created.value.id;
   }
 
-  /** Agents do as they are told until there is nothing more to do: run, or shut down. Returns the last effects. */
+  /** Agents start and stop tasks as assigned until all are settled. Returns the last effects. */
   work(except: readonly string[] = []): Effects {
     for (let round = 0; round < 50; round += 1) {
-      const todo = this.tasks().filter((task) => !except.includes(task.nodeId ?? "") && next(task) !== null);
-      if (todo.length === 0) return this.registry.takeEffects();
-      for (const task of todo) this.report(task, next(task) ?? {});
+      const pending = this.tasks().filter(
+        (task) => !except.includes(task.nodeId ?? "") && nextReport(task) !== null,
+      );
+      if (pending.length === 0) return this.registry.takeEffects();
+      for (const task of pending) this.report(task, nextReport(task) ?? {});
     }
-    throw new Error("the agents never came to rest");
+    throw new Error("the agents never settle");
   }
 
-  /** One report of a task's own node. */
+  /** Reports a task by its own node. */
   report(task: Task, change: Partial<TaskReport>): void {
-    this.registry.agents.report(task.nodeId ?? "", [this.seen(task, change)]);
+    this.registry.agents.report(task.nodeId ?? "", [this.reportOf(task, change)]);
   }
 
-  /** A task as its agent would report it. */
-  seen(task: Task, change: Partial<TaskReport> = {}): TaskReport {
+  /** The report of a task by its agent. */
+  reportOf(task: Task, change: Partial<TaskReport> = {}): TaskReport {
     const address = this.nodes.get(task.nodeId ?? "")?.address ?? "127.0.0.99";
     const state = change.state ?? "running";
-    const up = state === "running";
+    const isUp = state === "running";
     return {
       id: task.id,
       state,
       message: state,
       err: "",
       atMs: this.nowMs,
-      endpoints: up
+      endpoints: isUp
         ? task.run.targets.map((target) => ({ target, origin: `http://${address}:${40_000 + target}` }))
         : [],
-      health: up ? healthy : null,
-      pid: up ? 4242 : null,
+      health: isUp ? healthy : null,
+      pid: isUp ? 4242 : null,
       exitCode: null,
       ...change,
     };
@@ -118,35 +119,35 @@ export class TestMesh {
     return tasks.value;
   }
 
-  /** The tasks of a service that run and shall run. */
+  /** The tasks of a service that run and should run. */
   running(service: string): readonly Task[] {
     return this.tasks(service).filter(({ state, desired }) => state === "running" && desired === "running");
   }
 
-  /** Lets time pass and the alarm ring; `heard` are the nodes that pinged until now. */
-  pass(ms: number, heard: readonly TestNode[] = [...this.nodes.values()]): Effects {
+  /** Advances the clock and runs due alarms. @param pinging nodes that pinged until then */
+  pass(ms: number, pinging: readonly TestNode[] = [...this.nodes.values()]): Effects {
     const untilMs = this.nowMs + ms;
     for (let atMs = this.registry.nextDeadlineMs(); atMs !== null && atMs <= untilMs; ) {
       this.nowMs = Math.max(this.nowMs, atMs);
-      this.ring(heard);
+      this.ring(pinging);
       const nextMs = this.registry.nextDeadlineMs();
-      if (nextMs !== null && nextMs <= this.nowMs) throw new Error("the same deadline came twice");
+      if (nextMs !== null && nextMs <= this.nowMs) throw new Error("the deadline is still due");
       atMs = nextMs;
     }
     this.nowMs = untilMs;
     return this.registry.takeEffects();
   }
 
-  /** The alarm, now. */
-  ring(heard: readonly TestNode[]): void {
-    for (const { id } of heard) if (this.sockets.has(id)) this.sockets.set(id, this.nowMs);
+  /** Runs the alarm now. */
+  ring(pinging: readonly TestNode[]): void {
+    for (const { id } of pinging) if (this.sockets.has(id)) this.sockets.set(id, this.nowMs);
     this.registry.agents.checkHeartbeats(this.sockets);
     this.registry.runDueDeadlines();
   }
 
   events(action: string): readonly string[] {
-    const kept = this.registry.events(0, 1_000).filter((event) => event.action === action);
-    return kept.map(({ subject, why }) => `${subject.name}: ${why}`);
+    const events = this.registry.events(0, 1_000).filter((event) => event.action === action);
+    return events.map(({ subject, why }) => `${subject.name}: ${why}`);
   }
 
   #open(connected: ReadonlySet<string>): Registry {
@@ -180,7 +181,7 @@ export function machine(hostname: string, address: string) {
   };
 }
 
-/** A service of one replica of the built-in server, published 8080 -> 80 unless `change` says otherwise. */
+/** A service of one replica of the built-in server that publishes target port 80, with `change` applied. */
 export function input(
   name: string,
   change: Partial<ServiceSpec> = {},
@@ -188,15 +189,15 @@ export function input(
   const spec = aSpec({ name, replicas: 1, ports: [{ target: 80, mode: "ingress" }], ...change });
   return {
     spec,
-    document: { Name: name, TaskTemplate: { ContainerSpec: { Image: spec.run.image } }, said: change },
+    document: { Name: name, TaskTemplate: { ContainerSpec: { Image: spec.run.image } }, change },
   };
 }
 
-export function refusal(answer: { ok: boolean; problem?: Pick<MeshError, "code" | "message"> }): string {
-  return answer.problem === undefined ? "" : `${answer.problem.code}: ${answer.problem.message}`;
+export function refusal(result: { ok: boolean; problem?: Pick<MeshError, "code" | "message"> }): string {
+  return result.problem === undefined ? "" : `${result.problem.code}: ${result.problem.message}`;
 }
 
-/** The tasks a node was last assigned by these effects; undefined when it was sent nothing. */
+/** The tasks of the last assignment of a node in these effects; undefined if there is none. */
 export function assigned(effects: Effects, nodeId: string): readonly AssignedTask[] | undefined {
   return effects.assignments.findLast((assignment) => assignment.nodeId === nodeId)?.body.tasks;
 }
@@ -210,10 +211,9 @@ const healthy = {
   fall: 3,
 } as const;
 
-/** What an obedient agent reports next of a task; null when there is nothing to say. */
-function next({ state, desired, nodeId }: Task): Partial<TaskReport> | null {
-  const alive = ["assigned", "accepted", "preparing", "ready", "starting", "running"].includes(state);
-  if (nodeId === null || !alive) return null;
+/** The next report of an agent that follows its assignment; null if there is none. */
+function nextReport({ state, desired, nodeId }: Task): Partial<TaskReport> | null {
+  if (nodeId === null || !isAlive({ state })) return null;
   if (desired !== "running") return { state: "shutdown" };
   return state === "running" ? null : { state: "running" };
 }

@@ -80,7 +80,7 @@ test("[M35] an endpoint that cannot be dialed, or is not the node's own, closes 
   mesh.service("my-web");
   const [task] = mesh.tasks();
   if (task === undefined) throw new Error("no task");
-  const wrong = [
+  const refusedEndpoints = [
     [{ target: 80, origin: "http://127.0.0.9:41000" }],
     [{ target: 80, origin: `https://${node.address}:41000` }],
     [{ target: 80, origin: `http://${node.address}:41000/path` }],
@@ -91,7 +91,7 @@ test("[M35] an endpoint that cannot be dialed, or is not the node's own, closes 
       { target: 80, origin: `http://${node.address}:41001` },
     ],
   ];
-  for (const endpoints of wrong) {
+  for (const endpoints of refusedEndpoints) {
     mesh.registry.takeEffects();
     mesh.report(task, { state: "running", endpoints });
     expect(mesh.registry.takeEffects().closes).toMatchObject([
@@ -125,7 +125,7 @@ test("[M36] a node may report only its own tasks: a report about another's close
   const own = first.nodeId === one.id ? first : second;
   const others = own === first ? second : first;
   mesh.registry.takeEffects();
-  mesh.registry.agents.report(one.id, [mesh.seen(own), mesh.seen(others, { state: "failed" })]);
+  mesh.registry.agents.report(one.id, [mesh.reportOf(own), mesh.reportOf(others, { state: "failed" })]);
   const effects = mesh.registry.takeEffects();
   expect(effects.closes).toEqual([
     {
@@ -136,7 +136,7 @@ test("[M36] a node may report only its own tasks: a report about another's close
   ]);
   expect(mesh.tasks()).toEqual([first, second]);
   expect(mesh.events("node.refused")).toEqual([`node1: ${effects.closes[0]?.reason}`]);
-  mesh.hello(one, [mesh.seen(others)]);
+  mesh.hello(one, [mesh.reportOf(others)]);
   expect(mesh.tasks()).toEqual([first, second]);
   expect(two.id).toBe(others.nodeId);
 });
@@ -176,7 +176,7 @@ test("[M39] a task that the agent had accepted and does not name at hello is los
   mesh.work();
   const [kept, lost] = mesh.running("my-web");
   if (!kept || !lost) throw new Error("my-web does not run");
-  mesh.hello(node, [mesh.seen(kept)]);
+  mesh.hello(node, [mesh.reportOf(kept)]);
   mesh.work();
   expect(mesh.registry.task(lost.id)).toMatchObject({
     value: { state: "failed", err: "task: its agent came back without it" },
@@ -216,7 +216,7 @@ test("[M40] a node that comes back is ready again, and no slot runs twice", () =
   mesh.work([one.id]);
   mesh.hello(
     one,
-    frozen.map((task) => mesh.seen(task)),
+    frozen.map((task) => mesh.reportOf(task)),
   );
   expect(stateOf(mesh, one)).toBe("ready ");
   mesh.work();
@@ -238,7 +238,7 @@ test("[M41] a socket that closes leaves its node ready for 15 s, and a redial in
   mesh.pass(14_000, [two]);
   mesh.hello(
     one,
-    running.filter(({ nodeId }) => nodeId === one.id).map((task) => mesh.seen(task)),
+    running.filter(({ nodeId }) => nodeId === one.id).map((task) => mesh.reportOf(task)),
   );
   mesh.pass(60_000);
   expect(mesh.running("my-web").map(({ id }) => id)).toEqual(running.map(({ id }) => id));
@@ -277,7 +277,7 @@ test("[M43] a registry that only wakes and sleeps does not keep a node ready", (
   const mesh = new TestMesh();
   const node = mesh.node("node1");
   mesh.drop(node);
-  for (let woken = 0; woken < 3; woken += 1) {
+  for (let wakeUps = 0; wakeUps < 3; wakeUps += 1) {
     mesh.nowMs += 4_000;
     mesh.restart();
   }
@@ -336,11 +336,13 @@ test("[M46] a node is removed when it is down, or by force, and its agent's sock
 test("[M47] a node update is guarded by the version, and an update that changes nothing raises no version", () => {
   const mesh = new TestMesh();
   mesh.node("node1");
-  const asItIs = { availability: "active", role: "worker", labels: {} } as const;
-  expect(mesh.registry.updateNode("node1", 1, asItIs, "operator")).toMatchObject({ value: { version: 1 } });
-  const drain = { ...asItIs, availability: "drain" } as const;
+  const unchanged = { availability: "active", role: "worker", labels: {} } as const;
+  expect(mesh.registry.updateNode("node1", 1, unchanged, "operator")).toMatchObject({
+    value: { version: 1 },
+  });
+  const drain = { ...unchanged, availability: "drain" } as const;
   expect(mesh.registry.updateNode("node1", 1, drain, "operator")).toMatchObject({ value: { version: 2 } });
-  expect(refusal(mesh.registry.updateNode("node1", 1, asItIs, "operator"))).toBe(
+  expect(refusal(mesh.registry.updateNode("node1", 1, unchanged, "operator"))).toBe(
     "node/sequence: update out of sequence",
   );
   expect(mesh.events("node.update")).toEqual(["node1: availability active -> drain"]);
@@ -356,11 +358,11 @@ test("[M48] a node's label waggle.host names the hosts of its own entry point", 
   } as const;
   mesh.registry.updateNode("node1", 1, change, "operator");
   expect(readTable(mesh.registry.table(0).text ?? "").nodes).toMatchObject([{ hosts: ["a.example.com"] }]);
-  const wrong = { ...change, labels: { "waggle.host": "not a host" } };
-  expect(refusal(mesh.registry.updateNode("node1", 2, wrong, "operator"))).toContain("label/invalid");
+  const invalid = { ...change, labels: { "waggle.host": "not a host" } };
+  expect(refusal(mesh.registry.updateNode("node1", 2, invalid, "operator"))).toContain("label/invalid");
 });
 
 function stateOf(mesh: TestMesh, { id }: TestNode): string {
-  const node = mesh.registry.nodes().find((one) => one.id === id);
+  const node = mesh.registry.nodes().find((candidate) => candidate.id === id);
   return `${node?.state} ${node?.message}`;
 }

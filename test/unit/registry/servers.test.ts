@@ -36,15 +36,15 @@ function server(name: string): ServerView {
   return found;
 }
 
-/** A region says where a server's counter stands. */
-function says(region: string, name: string, counter: number, epoch = server(name).epoch): void {
+/** A region reports the counter of a server. */
+function reportCounter(region: string, name: string, counter: number, epoch = server(name).epoch): void {
   const last = counter >= 2 ? accepted : refused;
   mesh.registry.reportProbes(region, "", [
     { serverId: server(name).id, epoch, counter, fails: 4 - counter, last },
   ]);
 }
 
-function set(kind: AdminTarget["kind"], ref: string, state: "ready" | "drain" | "maint"): string {
+function setAdmin(kind: AdminTarget["kind"], ref: string, state: "ready" | "drain" | "maint"): string {
   return refusal(mesh.registry.setAdmin({ kind, ref }, state, "operator"));
 }
 
@@ -90,16 +90,20 @@ describe("the operator", () => {
 
   test("[F19] an invalid server is refused and not stored", () => {
     add(aServerSpec());
-    const tries: readonly [ServerSpec, string][] = [
+    const refusals: readonly [ServerSpec, string][] = [
       [aServerSpec(), "service web already has a server node1"],
       [aServerSpec({ name: "a", weight: 300 }), "weight is 300"],
       [aServerSpec({ name: "a", host: "not a host" }), 'server address "not a host"'],
     ];
-    for (const [spec, text] of tries) {
+    for (const [spec, text] of refusals) {
       expect(refusal(mesh.registry.addServer("web", { spec, admin: "ready" }, "operator"))).toContain(text);
     }
-    const nowhere = mesh.registry.addServer("nothing", { spec: aServerSpec(), admin: "ready" }, "operator");
-    expect(refusal(nowhere)).toContain("service nothing not found");
+    const unknownService = mesh.registry.addServer(
+      "nothing",
+      { spec: aServerSpec(), admin: "ready" },
+      "operator",
+    );
+    expect(refusal(unknownService)).toContain("service nothing not found");
     expect(servers()).toHaveLength(1);
   });
 
@@ -113,7 +117,7 @@ describe("the operator", () => {
 
   test("[F20] removing a service removes its servers, and servers survive the loss of the registry's memory", () => {
     add(aCheckedServer());
-    says("weur", "node1", 0);
+    reportCounter("weur", "node1", 0);
     mesh.restart();
     expect(server("node1")).toMatchObject({ health: { up: false, downs: 1 } });
     mesh.registry.removeService("web", "operator");
@@ -130,12 +134,12 @@ describe("the probers", () => {
     expect(wakes()).toEqual([]);
     add(aCheckedServer({ name: "node2" }));
     expect(wakes()).toEqual(["weur"]);
-    says("weur", "node2", 4);
+    reportCounter("weur", "node2", 4);
     mesh.registry.updateServer("web/node2", null, aCheckedServer({ name: "node2", weight: 9 }), "operator");
     expect(wakes()).toEqual([]);
-    set("server", "web/node2", "drain");
+    setAdmin("server", "web/node2", "drain");
     expect(wakes()).toEqual([]);
-    set("server", "web/node2", "maint");
+    setAdmin("server", "web/node2", "maint");
     expect(wakes()).toEqual(["weur"]);
     expect(mesh.registry.reportProbes("weur", "", [])).toMatchObject({ targets: [] });
   });
@@ -147,23 +151,23 @@ describe("the probers", () => {
       { name: "web/node1", host: "10.0.0.1", port: 8080, counter: 3, epoch: 1 },
     ]);
     expect(mesh.registry.reportProbes("weur", list?.hash ?? "", [])).toBeNull();
-    says("weur", "node1", 0);
+    reportCounter("weur", "node1", 0);
     expect(mesh.registry.reportProbes("weur", list?.hash ?? "", [])).toBeNull();
   });
 
   test("[F22] change a server's state, the table and the events with a report, once", () => {
     add(aCheckedServer());
     const before = mesh.registry.info().tableVersion;
-    says("weur", "node1", 4);
-    says("weur", "node1", 3);
+    reportCounter("weur", "node1", 4);
+    reportCounter("weur", "node1", 3);
     expect(serverStatus(server("node1"))).toBe("UP 2/3");
     expect(mesh.events("server.down")).toEqual([]);
-    says("weur", "node1", 0);
+    reportCounter("weur", "node1", 0);
     expect(serverStatus(server("node1"))).toBe("DOWN");
     expect(mesh.events("server.down")).toEqual(["web/node1: L4CON in 1ms"]);
-    says("weur", "node1", 0);
+    reportCounter("weur", "node1", 0);
     expect(mesh.events("server.down")).toHaveLength(1);
-    says("weur", "node1", 4);
+    reportCounter("weur", "node1", 4);
     expect(mesh.events("server.up")).toEqual(["web/node1: L4OK in 1ms"]);
     expect(mesh.registry.info().tableVersion).toBeGreaterThanOrEqual(before);
   });
@@ -171,15 +175,15 @@ describe("the probers", () => {
   test("[F22] report results from before a restart of a server's checks without effect", () => {
     add(aCheckedServer());
     mesh.registry.updateServer("web/node1", null, aCheckedServer({ port: 9090 }), "operator");
-    says("weur", "node1", 0, 1);
+    reportCounter("weur", "node1", 0, 1);
     expect(server("node1").health?.up).toBe(true);
-    says("weur", "node1", 0, 2);
+    reportCounter("weur", "node1", 0, 2);
     expect(server("node1").health?.up).toBe(false);
   });
 
   test("[F23] of a region that is not configured are ignored, and have nothing to check", () => {
     add(aCheckedServer());
-    says("mars", "node1", 0);
+    reportCounter("mars", "node1", 0);
     expect(server("node1").health?.up).toBe(true);
     expect(mesh.registry.reportProbes("mars", "", [])).toMatchObject({ targets: [] });
   });
@@ -188,25 +192,25 @@ describe("the probers", () => {
     mesh.regions = ["weur", "enam", "apac"];
     mesh.restart();
     add(aCheckedServer());
-    for (const region of mesh.regions) says(region, "node1", 0);
+    for (const region of mesh.regions) reportCounter(region, "node1", 0);
     expect(server("node1").health?.up).toBe(false);
-    // Two fall silent while they say down; the third says up.
-    says("weur", "node1", 4);
+    // Two regions become silent after they reported down; the third reports up.
+    reportCounter("weur", "node1", 4);
     expect(server("node1").health?.up).toBe(false);
     mesh.pass(probeSilenceMs - maxProbeReportGapMs);
-    says("weur", "node1", 4);
+    reportCounter("weur", "node1", 4);
     mesh.pass(maxProbeReportGapMs + probeSilenceMs - 1);
-    says("weur", "node1", 4);
+    reportCounter("weur", "node1", 4);
     mesh.registry.takeEffects();
     const { wakes } = mesh.pass(probeSilenceMs);
     expect(server("node1").health?.up).toBe(true);
     expect(wakes).toEqual(expect.arrayContaining(["enam", "apac"]));
-    expect(mesh.events("prober.silent").filter((one) => one.includes("enam"))).toHaveLength(1);
+    expect(mesh.events("prober.silent").filter((event) => event.includes("enam"))).toHaveLength(1);
   });
 
   test("[F23] leave a server as it was when all regions are silent", () => {
     add(aCheckedServer());
-    says("weur", "node1", 0);
+    reportCounter("weur", "node1", 0);
     mesh.pass(3 * probeSilenceMs);
     expect(server("node1").health?.up).toBe(false);
   });
@@ -223,15 +227,15 @@ describe("the probers", () => {
 describe("the admin state", () => {
   test("[F25] of a server: maintenance is downtime without checks, and ends with the server up", () => {
     add(aCheckedServer());
-    says("weur", "node1", 0);
-    set("server", "web/node1", "maint");
-    says("weur", "node1", 4);
+    reportCounter("weur", "node1", 0);
+    setAdmin("server", "web/node1", "maint");
+    reportCounter("weur", "node1", 4);
     expect(serverStatus(server("node1"))).toBe("MAINT");
     mesh.nowMs += 5_000;
-    set("server", "web/node1", "ready");
+    setAdmin("server", "web/node1", "ready");
     expect(server("node1")).toMatchObject({ health: { up: true, counter: 2, downMs: 5_000 }, epoch: 3 });
     expect(mesh.events("server.state")).toEqual(["web/node1: ready -> maint", "web/node1: maint -> ready"]);
-    set("server", "web/node1", "ready");
+    setAdmin("server", "web/node1", "ready");
     expect(mesh.events("server.state")).toHaveLength(2);
   });
 
@@ -239,14 +243,14 @@ describe("the admin state", () => {
     mesh.node("alpha");
     mesh.service("app", { ports: [] });
     mesh.work();
-    expect(set("node", "alpha", "drain")).toBe("");
-    expect(set("task", "app.1", "maint")).toBe("");
+    expect(setAdmin("node", "alpha", "drain")).toBe("");
+    expect(setAdmin("task", "app.1", "maint")).toBe("");
     expect(mesh.registry.node("alpha")).toMatchObject({
       value: { admin: "drain", availability: "active" },
     });
     expect(mesh.tasks("app")[0]).toMatchObject({ admin: "maint", state: "running" });
     expect(mesh.events("node.state")).toEqual(["alpha: ready -> drain"]);
     expect(mesh.events("task.state")).toEqual(["app.1: ready -> maint"]);
-    expect(set("task", "app.7", "maint")).toContain("task app.7 not found");
+    expect(setAdmin("task", "app.7", "maint")).toContain("task app.7 not found");
   });
 });

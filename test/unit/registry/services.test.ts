@@ -41,8 +41,8 @@ test("[M12] a taken published port is refused, and nothing of the service is sto
   const mesh = new TestMesh();
   const id = mesh.service("my-web", { ports: [{ target: 80, published: 8080, mode: "ingress" }] });
   const before = snapshot(mesh);
-  const taken = input("other", { ports: [{ target: 80, published: 8080, mode: "ingress" }] });
-  expect(refusal(mesh.registry.createService(taken, "operator"))).toContain(
+  const conflicting = input("other", { ports: [{ target: 80, published: 8080, mode: "ingress" }] });
+  expect(refusal(mesh.registry.createService(conflicting, "operator"))).toContain(
     `port '8080' is already in use by service 'my-web' (${id}) as an ingress port`,
   );
   expect(snapshot(mesh)).toEqual(before);
@@ -56,7 +56,7 @@ test("[M13] a host name leads to one service", () => {
     "operator",
   );
   expect(refusal(other)).toBe("host/conflict: host name www.example.com already leads to service my-web");
-  // Part of what is at a host name is no second owner of it.
+  // A service that takes only some paths of a host name does not own it.
   mesh.service("api", { labels: { "waggle.host": "www.example.com", "waggle.path": "/api" } });
 });
 
@@ -146,7 +146,7 @@ test("[M20] the table's version rises when the table changes and at no other tim
 
   const [task] = mesh.running("my-web");
   if (task === undefined) throw new Error("my-web does not run");
-  const streak = { ...mesh.seen(task).health, streak: { ok: true, length: 3 }, lastCheck: "L4OK in 1ms" };
+  const streak = { ...mesh.reportOf(task).health, streak: { ok: true, length: 3 }, lastCheck: "L4OK in 1ms" };
   mesh.report(task, { health: streak as never });
   mesh.registry.updateNode(node.id, 1, { availability: "pause", role: "worker", labels: {} }, "operator");
   expect(mesh.registry.takeEffects().tableVersion).toBeNull();
@@ -168,40 +168,40 @@ test("[M21] a start changes nothing in a settled mesh: same table, same version,
 });
 
 test("[M21] memory is only a cache: a registry restarted between any two commands makes the same decisions", () => {
-  const play = (between: (mesh: TestMesh) => void) => {
+  const decisions = (between: (mesh: TestMesh) => void) => {
     const mesh = new TestMesh();
-    const did = () => between(mesh);
+    const pause = () => between(mesh);
     const nodes = ["node1", "node2", "node3"].map((name) => {
       const node = mesh.node(name);
-      did();
+      pause();
       return node;
     });
     mesh.service("my-web", { mode: { kind: "replicated", replicas: 4 } });
-    did();
+    pause();
     mesh.service("everywhere", { mode: { kind: "global" }, ports: [] });
-    did();
+    pause();
     mesh.work();
-    did();
+    pause();
     mesh.registry.updateNode("node1", 1, { availability: "drain", role: "worker", labels: {} }, "operator");
-    did();
+    pause();
     mesh.work();
-    did();
+    pause();
     const [victim] = mesh.running("my-web");
     if (victim) mesh.report(victim, { state: "failed", err: "task: exit 1", exitCode: 1 });
-    did();
+    pause();
     mesh.pass(20_000, nodes.slice(0, 2));
-    did();
+    pause();
     mesh.work(nodes.slice(2).map(({ id }) => id));
-    did();
+    pause();
     const fewer = input("my-web", { mode: { kind: "replicated", replicas: 2 } });
     mesh.registry.updateService("my-web", 1, fewer, "operator");
-    did();
+    pause();
     mesh.work();
     expect(mesh.running("my-web").map(({ slot }) => slot)).toHaveLength(2);
     return decided(mesh);
   };
-  const anew = play((mesh) => mesh.restart([...mesh.sockets.keys()]));
-  expect(anew).toEqual(play(() => {}));
+  const withRestarts = decisions((mesh) => mesh.restart([...mesh.sockets.keys()]));
+  expect(withRestarts).toEqual(decisions(() => {}));
 });
 
 test("[M22] a node is sent its assignment when it changed, and only then", () => {
@@ -261,7 +261,10 @@ function routable(mesh: TestMesh): readonly number[] {
   return readTable(mesh.registry.table(0).text ?? "").services.map(({ tasks }) => tasks.length);
 }
 
-/** All but when tasks were released: who routes is in memory only, so a registry that starts anew waits longer. */
+/**
+ * The state without releases of tasks: routers are known in memory only, so a restarted registry releases
+ * later.
+ */
 function decided(mesh: TestMesh) {
   const text = JSON.stringify(snapshot(mesh), (_key, value) =>
     value?.departure === undefined ? value : { ...value, departure: undefined, version: undefined },

@@ -5,8 +5,8 @@ import { input, TestMesh } from "./harness.ts";
 
 type Policy = Partial<ServiceSpec["update"]>;
 
-/** What a version of the one service asks for. */
-function asked(version: number, update: Policy = {}, rollback?: Policy): Partial<ServiceSpec> {
+/** The spec of a version of the one service. */
+function specOf(version: number, update: Policy = {}, rollback?: Policy): Partial<ServiceSpec> {
   const { spec } = input("my-web");
   return {
     mode: { kind: "replicated", replicas: 4 },
@@ -16,12 +16,12 @@ function asked(version: number, update: Policy = {}, rollback?: Policy): Partial
   };
 }
 
-/** Four tasks of version 1 that run, on two nodes. */
+/** A mesh with four running tasks of version 1 on two nodes. */
 function running(update: Policy = {}, rollback?: Policy): TestMesh {
   const mesh = new TestMesh();
   mesh.node("node1");
   mesh.node("node2");
-  mesh.service("my-web", asked(1, update, rollback));
+  mesh.service("my-web", specOf(1, update, rollback));
   mesh.work();
   mesh.pass(60_000);
   return mesh;
@@ -29,41 +29,41 @@ function running(update: Policy = {}, rollback?: Policy): TestMesh {
 
 function update(mesh: TestMesh, change: Partial<ServiceSpec>): void {
   change = { ports: [{ target: 80, mode: "ingress" }], ...change };
-  const answer = mesh.registry.updateService(
+  const result = mesh.registry.updateService(
     "my-web",
-    now(mesh).version,
+    serviceOf(mesh).version,
     input("my-web", change),
     "operator",
   );
-  if (!answer.ok) throw new Error(answer.problem.message);
+  if (!result.ok) throw new Error(result.problem.message);
 }
 
-function now({ registry }: TestMesh) {
+function serviceOf({ registry }: TestMesh) {
   const [service] = registry.services();
   if (service === undefined) throw new Error("no service");
   return service;
 }
 
-const stateOf = (mesh: TestMesh) => now(mesh).update?.state ?? null;
+const stateOf = (mesh: TestMesh) => serviceOf(mesh).update?.state ?? null;
 
 const isOf = (version: number) => (task: Task) => task.run.env[0] === `VERSION=${version}`;
 
-/** How many tasks of a version run and are wanted. */
+/** Number of tasks of a version that run and should run. */
 function runningOf(mesh: TestMesh, version: number): number {
   return mesh.running("my-web").filter(isOf(version)).length;
 }
 
-/** Agents bring up all that is placed and not running yet, once; returns how many. */
-function bringUp(mesh: TestMesh): number {
+/** Agents start all placed tasks. Returns how many. */
+function startPlaced(mesh: TestMesh): number {
   const placed = mesh.tasks().filter(({ state }) => state === "assigned");
   for (const task of placed) mesh.report(task, { state: "running" });
   return placed.length;
 }
 
-/** The agent of a task being brought up says that it cannot. */
+/** An agent rejects a placed task. Returns the task's id. */
 function reject(mesh: TestMesh): string {
   const task = mesh.tasks().find(({ state }) => state === "assigned");
-  if (task === undefined) throw new Error("nothing is placed");
+  if (task === undefined) throw new Error("no task is placed");
   mesh.pass(1);
   mesh.report(task, { state: "rejected", err: "no such image" });
   return task.id;
@@ -72,20 +72,24 @@ function reject(mesh: TestMesh): string {
 test("[V14] a new service has no update status, and an update that changes no task gets none", () => {
   const mesh = running();
   expect(stateOf(mesh)).toBeNull();
-  update(mesh, { ...asked(1), labels: { team: "a" } });
+  update(mesh, { ...specOf(1), labels: { team: "a" } });
   expect(stateOf(mesh)).toBeNull();
 });
 
 test("[V15] an update replaces as many slots at a time as its parallelism, and waits the delay in between", () => {
   const mesh = running();
-  update(mesh, asked(2, { parallelism: 2, delayMs: 2_000 }));
-  expect(now(mesh).update).toMatchObject({ state: "updating", message: "update in progress", slots: 4 });
-  expect(bringUp(mesh)).toBe(2);
-  expect(bringUp(mesh)).toBe(0);
+  update(mesh, specOf(2, { parallelism: 2, delayMs: 2_000 }));
+  expect(serviceOf(mesh).update).toMatchObject({
+    state: "updating",
+    message: "update in progress",
+    slots: 4,
+  });
+  expect(startPlaced(mesh)).toBe(2);
+  expect(startPlaced(mesh)).toBe(0);
   mesh.pass(1_999);
-  expect(bringUp(mesh)).toBe(0);
+  expect(startPlaced(mesh)).toBe(0);
   mesh.pass(1);
-  expect(bringUp(mesh)).toBe(2);
+  expect(startPlaced(mesh)).toBe(2);
   expect(runningOf(mesh, 2)).toBe(4);
 });
 
@@ -95,26 +99,26 @@ test("[V16] an update is completed when all its tasks ran for the monitor time, 
     [1, 1_000],
   ] as const) {
     const mesh = running();
-    update(mesh, asked(2, { parallelism: 0, monitorMs }));
+    update(mesh, specOf(2, { parallelism: 0, monitorMs }));
     mesh.work();
     mesh.pass(heldMs - 1);
-    expect(now(mesh).update).toMatchObject({ state: "updating", completedAtMs: null });
+    expect(serviceOf(mesh).update).toMatchObject({ state: "updating", completedAtMs: null });
     mesh.pass(1);
-    expect(now(mesh).update).toMatchObject({
+    expect(serviceOf(mesh).update).toMatchObject({
       state: "completed",
       message: "update completed",
       completedAtMs: mesh.nowMs,
     });
-    update(mesh, asked(3));
-    expect(now(mesh).update).toMatchObject({ state: "updating", completedAtMs: null });
+    update(mesh, specOf(3));
+    expect(serviceOf(mesh).update).toMatchObject({ state: "updating", completedAtMs: null });
   }
 });
 
 test("[V17] a rejected task pauses the update; the old tasks keep serving and no other slot is changed", () => {
   const mesh = running();
-  update(mesh, asked(2));
+  update(mesh, specOf(2));
   const id = reject(mesh);
-  expect(now(mesh).update).toMatchObject({
+  expect(serviceOf(mesh).update).toMatchObject({
     state: "paused",
     message: `update paused due to failure or early termination of task ${id}`,
   });
@@ -136,8 +140,8 @@ test("[V18] a task that ends within its monitor time counts as a failure; a task
     [5_001, "updating"],
   ] as const) {
     const mesh = running();
-    update(mesh, asked(2, { delayMs: 4_000, monitorMs: 5_000 }));
-    bringUp(mesh);
+    update(mesh, specOf(2, { delayMs: 4_000, monitorMs: 5_000 }));
+    startPlaced(mesh);
     const [task] = mesh.running("my-web").filter(isOf(2));
     mesh.pass(afterMs);
     if (task) mesh.report(task, { state: "failed", exitCode: 1 });
@@ -147,8 +151,8 @@ test("[V18] a task that ends within its monitor time counts as a failure; a task
 
 test("[V19] a monitor time not longer than the delay is extended to the delay plus one second", () => {
   const mesh = running();
-  update(mesh, asked(2, { delayMs: 10_000 }));
-  bringUp(mesh);
+  update(mesh, specOf(2, { delayMs: 10_000 }));
+  startPlaced(mesh);
   const [task] = mesh.running("my-web").filter(isOf(2));
   mesh.pass(10_900);
   if (task) mesh.report(task, { state: "failed", exitCode: 1 });
@@ -157,7 +161,7 @@ test("[V19] a monitor time not longer than the delay is extended to the delay pl
 
 test("[V20] the failure action is taken only if more slots fail than the ratio allows, each slot counted once", () => {
   const mesh = running();
-  update(mesh, asked(2, { maxFailureRatio: 0.25 }));
+  update(mesh, specOf(2, { maxFailureRatio: 0.25 }));
   reject(mesh);
   expect(stateOf(mesh)).toBe("updating");
   mesh.pass(0);
@@ -171,7 +175,7 @@ test("[V20] the failure action is taken only if more slots fail than the ratio a
 
 test("[V21] with failure action continue an update goes on past failed slots", () => {
   const mesh = running();
-  update(mesh, asked(2, { failureAction: "continue" }));
+  update(mesh, specOf(2, { failureAction: "continue" }));
   reject(mesh);
   for (let times = 0; times < 20; times += 1) {
     mesh.pass(1);
@@ -188,34 +192,37 @@ test("[V21] with failure action continue an update goes on past failed slots", (
 
 test("[V22] with failure action rollback the previous spec is restored by the rollback policy, and only once", () => {
   const mesh = running({}, { parallelism: 0 });
-  update(mesh, { ...asked(2, { parallelism: 2, failureAction: "rollback" }) });
-  bringUp(mesh);
+  update(mesh, { ...specOf(2, { parallelism: 2, failureAction: "rollback" }) });
+  startPlaced(mesh);
   mesh.pass(10);
-  const { version } = now(mesh);
+  const { version } = serviceOf(mesh);
   const id = reject(mesh);
-  expect(now(mesh).update).toMatchObject({
+  expect(serviceOf(mesh).update).toMatchObject({
     state: "rollback_started",
     message: `update rolled back due to failure or early termination of task ${id}`,
   });
-  expect(now(mesh)).toMatchObject({ version: version + 1, previous: null });
-  expect(now(mesh).spec.run.env).toEqual(["VERSION=1"]);
+  expect(serviceOf(mesh)).toMatchObject({ version: version + 1, previous: null });
+  expect(serviceOf(mesh).spec.run.env).toEqual(["VERSION=1"]);
   mesh.pass(1);
   mesh.work();
   expect(runningOf(mesh, 1)).toBe(4);
   mesh.pass(5_000);
-  expect(now(mesh).update).toMatchObject({ state: "rollback_completed", message: "rollback completed" });
-  const again = mesh.registry.updateService("my-web", now(mesh).version, "rollback", "operator");
+  expect(serviceOf(mesh).update).toMatchObject({
+    state: "rollback_completed",
+    message: "rollback completed",
+  });
+  const again = mesh.registry.updateService("my-web", serviceOf(mesh).version, "rollback", "operator");
   expect(again.ok).toBe(false);
 });
 
 test("[V23] a manual rollback swaps the specs, so that a second one restores the first", () => {
   const mesh = running();
-  update(mesh, asked(2));
+  update(mesh, specOf(2));
   mesh.work();
   mesh.pass(60_000);
   for (const version of [1, 2]) {
-    mesh.registry.updateService("my-web", now(mesh).version, "rollback", "operator");
-    expect(now(mesh).update).toMatchObject({
+    mesh.registry.updateService("my-web", serviceOf(mesh).version, "rollback", "operator");
+    expect(serviceOf(mesh).update).toMatchObject({
       state: "rollback_started",
       message: "manually requested rollback",
     });
@@ -229,13 +236,13 @@ test("[V23] a manual rollback swaps the specs, so that a second one restores the
 
 test("[V24] a rollback that fails pauses and is never rolled back", () => {
   const mesh = running({ failureAction: "rollback" });
-  update(mesh, asked(2, { failureAction: "rollback" }));
+  update(mesh, specOf(2, { failureAction: "rollback" }));
   mesh.work();
   mesh.pass(60_000);
-  mesh.registry.updateService("my-web", now(mesh).version, "rollback", "operator");
+  mesh.registry.updateService("my-web", serviceOf(mesh).version, "rollback", "operator");
   mesh.pass(1);
   const id = reject(mesh);
-  expect(now(mesh).update).toMatchObject({
+  expect(serviceOf(mesh).update).toMatchObject({
     state: "rollback_paused",
     message: `rollback paused due to failure or early termination of task ${id}`,
   });
@@ -243,13 +250,13 @@ test("[V24] a rollback that fails pauses and is never rolled back", () => {
 
 test("[V25] a new update ends the one in progress; the same spec again resumes a paused one", () => {
   const mesh = running();
-  update(mesh, asked(2));
+  update(mesh, specOf(2));
   reject(mesh);
   mesh.pass(60_000);
-  const { version } = now(mesh);
-  update(mesh, asked(2));
-  expect(now(mesh)).toMatchObject({ version, update: { state: "updating", startedAtMs: mesh.nowMs } });
-  update(mesh, asked(3));
+  const { version } = serviceOf(mesh);
+  update(mesh, specOf(2));
+  expect(serviceOf(mesh)).toMatchObject({ version, update: { state: "updating", startedAtMs: mesh.nowMs } });
+  update(mesh, specOf(3));
   mesh.pass(1);
   mesh.work();
   mesh.pass(60_000);
@@ -259,10 +266,10 @@ test("[V25] a new update ends the one in progress; the same spec again resumes a
 
 test("[V26] an update continues where it was when the registry restarts in the middle of it", () => {
   const mesh = running();
-  update(mesh, asked(2, { delayMs: 2_000 }));
+  update(mesh, specOf(2, { delayMs: 2_000 }));
   for (let times = 0; times < 4; times += 1) {
     mesh.restart([...mesh.sockets.keys()]);
-    expect(bringUp(mesh)).toBe(1);
+    expect(startPlaced(mesh)).toBe(1);
     mesh.restart([...mesh.sockets.keys()]);
     mesh.pass(2_000);
   }
