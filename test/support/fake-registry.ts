@@ -1,4 +1,5 @@
-// A registry for tests of the agent alone: the two doors of protocol/agent.ts over a real socket, and no decisions.
+// A registry for tests of the agent: both routes of protocol/agent.ts over real sockets, without any
+// decisions.
 
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -19,7 +20,7 @@ export function taskId(name: string): string {
   return name.padEnd(25, "0");
 }
 
-/** An assigned task; `run` and the rest may be replaced. */
+/** An assigned task. @param changes of its run */
 export function assignedTask(
   name: string,
   changes: Partial<AssignedTask["run"]> = {},
@@ -46,21 +47,21 @@ export function assignedTask(
 
 export class FakeRegistry {
   readonly url: string;
-  /** All messages of all agents, oldest first. */
+  /** Messages of all agents, oldest first. */
   readonly messages: AgentMessage[] = [];
-  /** Each report of each task, oldest first. */
+  /** By task, its reports, oldest first. */
   readonly reports = new Map<string, TaskReport[]>();
-  /** Headers of each upgrade asked for. */
+  /** Headers of all upgrade requests. */
   readonly upgrades: IncomingMessage["headers"][] = [];
   joins = 0;
-  /** Answers pings; a frozen registry does not. */
+  /** False: a frozen registry. */
   answersPings = true;
-  /** Instead of the upgrade or the join: this status. */
+  /** If set, upgrades and joins are refused with this status. */
   refuseWith: number | null = null;
-  /** What the node must run; sent after each hello and with each `assign`. */
+  /** The tasks of the assignment, which is sent after each hello and with each `assign`. */
   tasks: AssignedTask[] = [];
   drainDelayMs = 0;
-  /** Called with each message after it was taken in. */
+  /** Called with each message after it was stored. */
   onMessage: (message: AgentMessage) => void = () => {};
   socket: WebSocket | null = null;
   readonly #server: Server;
@@ -78,7 +79,7 @@ export class FakeRegistry {
     });
   }
 
-  /** @param port 0: a free one */
+  /** @param port 0: any free port */
   static async start(port = 0): Promise<FakeRegistry> {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
@@ -103,7 +104,7 @@ export class FakeRegistry {
     this.#sendAssignment();
   }
 
-  /** Changes what is wanted of one task. */
+  /** Changes the desired state of one task. */
   want(name: string, desired: AssignedTask["desired"]): void {
     this.assign(this.tasks.map((task) => (task.id === taskId(name) ? { ...task, desired } : task)));
   }
@@ -113,7 +114,7 @@ export class FakeRegistry {
     return this.reports.get(taskId(name))?.at(-1);
   }
 
-  /** The states a task was reported in, each once, in order. */
+  /** The reported states of a task, in order, without repetitions. */
   states(name: string): string[] {
     const states = (this.reports.get(taskId(name)) ?? []).map(({ state }) => state);
     return states.filter((state, index) => state !== states[index - 1]);

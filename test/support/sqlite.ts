@@ -1,4 +1,4 @@
-// A SqlPort over node:sqlite, in memory.
+// A SqlDatabase on node:sqlite, in memory.
 
 import { DatabaseSync } from "node:sqlite";
 import type { SqlDatabase, SqlRow } from "../../src/storage/sql-database.ts";
@@ -8,7 +8,7 @@ export function memoryDatabase(): SqlDatabase {
   return databaseOf(new DatabaseSync(":memory:"));
 }
 
-/** A port to a database that may already hold something. */
+/** An open database, empty or not. */
 export function databaseOf(database: DatabaseSync): SqlDatabase {
   return {
     exec: (sql, ...bindings) => database.prepare(sql).all(...bindings) as SqlRow[],

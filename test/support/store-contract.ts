@@ -17,9 +17,9 @@ import type { SqlDatabase, SqlValue } from "../../src/storage/sql-database.ts";
 import { Telemetry } from "../../src/telemetry/telemetry.ts";
 
 const nowMs = 1_800_000_000_000;
-const nothing: World = { nodes: new Map(), services: new Map(), tasks: new Map(), servers: new Map() };
+const emptyWorld: World = { nodes: new Map(), services: new Map(), tasks: new Map(), servers: new Map() };
 
-/** @param withEmpty runs `work` on a database that holds nothing */
+/** @param withEmpty runs `work` on an empty database */
 export function storeContract(
   name: string,
   withEmpty: (work: (database: SqlDatabase) => void) => Promise<void>,
@@ -111,18 +111,18 @@ export function storeContract(
 
     test("[M3] a world reads back as it was saved, however many rows it has", () =>
       withStore((store) => {
-        const world = { ...nothing, nodes: mapOf([node("n1"), node("n2")]), tasks: mapOf(manyTasks(260)) };
-        store.saveWorld(nothing, world);
+        const world = { ...emptyWorld, nodes: mapOf([node("n1"), node("n2")]), tasks: mapOf(manyTasks(260)) };
+        store.saveWorld(emptyWorld, world);
         expect(store.world()).toEqual(world);
       }));
 
     test("[M3] only changed rows are written, and removed ones are deleted", () =>
       withStore((store, database) => {
-        const before = { ...nothing, tasks: mapOf(manyTasks(250)) };
-        store.saveWorld(nothing, before);
+        const before = { ...emptyWorld, tasks: mapOf(manyTasks(250)) };
+        store.saveWorld(emptyWorld, before);
         database.exec("UPDATE tasks SET body = 'untouched' WHERE id = 'task-0000'");
         const [kept, ...others] = [...before.tasks.values()];
-        const after = { ...nothing, tasks: mapOf(kept ? [kept, { ...task("task-0001"), slot: 99 }] : []) };
+        const after = { ...emptyWorld, tasks: mapOf(kept ? [kept, { ...task("task-0001"), slot: 99 }] : []) };
         store.saveWorld(before, after);
         expect(others).toHaveLength(249);
         const rows = database.exec("SELECT id, body FROM tasks ORDER BY id");
@@ -140,12 +140,12 @@ export function storeContract(
             nowMs + round,
           );
         }
-        const kept = store.events(0, 10_000);
-        expect(kept).toHaveLength(maxEventsKept);
-        expect(kept.map(({ seq }) => seq)).toEqual(
+        const stored = store.events(0, 10_000);
+        expect(stored).toHaveLength(maxEventsKept);
+        expect(stored.map(({ seq }) => seq)).toEqual(
           Array.from({ length: maxEventsKept }, (_, index) => 103 + index),
         );
-        expect(kept.at(-1)).toEqual({ ...event("10/99"), seq: 1102, atMs: nowMs + 10 });
+        expect(stored.at(-1)).toEqual({ ...event("10/99"), seq: 1102, atMs: nowMs + 10 });
       }));
 
     test("[M4] events are read from a given number on, oldest first, up to a limit", () =>

@@ -7,14 +7,14 @@ import { TestControl } from "./support.ts";
 test.each([{ retryable: true }, { durableObjectReset: true }])(
   "[A35] a call that failed in transit (%j) is repeated once, on a new stub",
   async (failure) => {
-    const { mesh, stubs } = unsteady(1, failure);
+    const { mesh, stubs } = failingMesh(1, failure);
     expect((await mesh.info()).name).toBe("test");
     expect(stubs()).toBe(2);
   },
 );
 
 test("[A35] the second failure is a 503 that says traffic goes on", async () => {
-  const { mesh, stubs } = unsteady(9, { retryable: true });
+  const { mesh, stubs } = failingMesh(9, { retryable: true });
   const { status, json } = await new TestControl(0, { mesh }).ask("GET /nodes");
   expect([status, json.message]).toEqual([
     503,
@@ -24,7 +24,7 @@ test("[A35] the second failure is a 503 that says traffic goes on", async () => 
 });
 
 test("[A35] a call to an overloaded registry is not repeated", async () => {
-  const { mesh, stubs } = unsteady(9, { retryable: true, overloaded: true });
+  const { mesh, stubs } = failingMesh(9, { retryable: true, overloaded: true });
   const { status, json } = await new TestControl(0, { mesh }).ask("GET /nodes");
   expect([status, json.message]).toEqual([
     503,
@@ -34,7 +34,7 @@ test("[A35] a call to an overloaded registry is not repeated", async () => {
 });
 
 test("[A35] an error inside the registry is not retried and is passed on unchanged", async () => {
-  const { mesh, stubs } = unsteady(9, { remote: true });
+  const { mesh, stubs } = failingMesh(9, { remote: true });
   await expect(mesh.info()).rejects.toThrow("Network connection lost.");
   expect(stubs()).toBe(1);
 });
@@ -54,8 +54,8 @@ test("[A35] every operation is a call of the same name with the same arguments",
 test("[A35] results of operations arrive unchanged", async () => {
   const { registry } = new TestMesh();
   const mesh = remoteMesh(() => registry);
-  const made = await mesh.createService(input("my-web"), "operator");
-  expect(made).toEqual(await mesh.updateService("my-web", 1, input("my-web"), "operator"));
+  const created = await mesh.createService(input("my-web"), "operator");
+  expect(created).toEqual(await mesh.updateService("my-web", 1, input("my-web"), "operator"));
   expect(await mesh.service("my-web")).toEqual(registry.service("my-web"));
   expect(await mesh.services()).toEqual(registry.services());
   expect(await mesh.tasks({ services: ["my-web"] })).toEqual(registry.tasks({ services: ["my-web"] }));
@@ -82,8 +82,8 @@ const joining = {
   runtime: "process",
 } as const;
 
-/** A mesh whose first `failures` calls end as the platform ends them. */
-function unsteady(failures: number, failure: object) {
+/** A mesh whose first `failures` calls fail with an error of the platform. */
+function failingMesh(failures: number, failure: object) {
   const { registry } = new TestMesh();
   let stubs = 0;
   const fail = () => {

@@ -1,4 +1,4 @@
-// Checks of real servers on this machine, each ill in its own way.
+// Checks of real servers on this machine, each with a fault of its own.
 
 import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
@@ -23,12 +23,12 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
 });
 
-/** The port of a server that treats each connection so. */
-async function serverThat(does: (socket: Socket) => void): Promise<number> {
+/** Starts a server that handles each connection with `handle`. Returns its port. */
+async function serverWith(handle: (socket: Socket) => void): Promise<number> {
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on("error", () => undefined);
-    does(socket);
+    handle(socket);
   });
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -45,7 +45,7 @@ function target(port: number, words: PartialCheckSpec = {}): ProbeTarget {
   return { serverId: "s", name: "web/s", epoch: 1, host: "127.0.0.1", port, check, counter: 2 };
 }
 
-async function found(port: number, words: PartialCheckSpec = {}): Promise<string> {
+async function resultOf(port: number, words: PartialCheckSpec = {}): Promise<string> {
   return checkText(await runCheck(target(port, words), nodeCheckDeps)).replace(/ in \d+ms$/, "");
 }
 
@@ -57,28 +57,30 @@ const http = defaultHttpCheck;
 
 describe("a TCP check", () => {
   test("[F12] distinguishes a server that accepts from one that refuses", async () => {
-    expect(await found(await serverThat(() => undefined))).toBe("L4OK");
-    const port = await serverThat((socket) => socket.end());
+    expect(await resultOf(await serverWith(() => undefined))).toBe("L4OK");
+    const port = await serverWith((socket) => socket.end());
     for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
-    expect(await found(port)).toBe("L4CON");
+    expect(await resultOf(port)).toBe("L4CON");
   });
 });
 
 describe("an HTTP check", () => {
   test("[F12] passes by status, and names a status that fails", async () => {
-    expect(await found(await serverThat(answering("HTTP/1.1 200 OK\r\n\r\n")), { http })).toBe("L7OK/200");
-    expect(await found(await serverThat(answering("HTTP/1.0 503 Busy\r\n\r\n")), { http })).toBe("L7STS/503");
+    expect(await resultOf(await serverWith(answering("HTTP/1.1 200 OK\r\n\r\n")), { http })).toBe("L7OK/200");
+    expect(await resultOf(await serverWith(answering("HTTP/1.0 503 Busy\r\n\r\n")), { http })).toBe(
+      "L7STS/503",
+    );
   });
 
   test("[F12] distinguishes silence from an invalid response and from a connection that ends without one", async () => {
-    expect(await found(await serverThat(() => undefined), { http })).toBe("L7TOUT");
-    expect(await found(await serverThat(answering("SSH-2.0-OpenSSH\r\n")), { http })).toBe("L7RSP");
-    expect(await found(await serverThat((socket) => socket.end()), { http })).toBe("L7RSP");
-    expect(await found(await serverThat(resetting), { http })).toBe("L7RSP");
+    expect(await resultOf(await serverWith(() => undefined), { http })).toBe("L7TOUT");
+    expect(await resultOf(await serverWith(answering("SSH-2.0-OpenSSH\r\n")), { http })).toBe("L7RSP");
+    expect(await resultOf(await serverWith((socket) => socket.end()), { http })).toBe("L7RSP");
+    expect(await resultOf(await serverWith(resetting), { http })).toBe("L7RSP");
   });
 
   test("[F12] takes no longer than its time-out, however slowly the response arrives", async () => {
-    const port = await serverThat((socket) => {
+    const port = await serverWith((socket) => {
       const timer = setInterval(() => socket.write("H"), 20);
       socket.once("close", () => clearInterval(timer));
     });
@@ -92,16 +94,16 @@ describe("an HTTP check", () => {
       http: { ...http, expect: { kind: "string", pattern, not } },
     });
     const body = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nall ready";
-    expect(await found(await serverThat(answering(body)), expects("ready"))).toBe("L7OK/200");
-    expect(await found(await serverThat(answering(body)), expects("asleep"))).toBe("L7RSP/200");
-    expect(await found(await serverThat(answering(body)), expects("ready", true))).toBe("L7RSP/200");
+    expect(await resultOf(await serverWith(answering(body)), expects("ready"))).toBe("L7OK/200");
+    expect(await resultOf(await serverWith(answering(body)), expects("asleep"))).toBe("L7RSP/200");
+    expect(await resultOf(await serverWith(answering(body)), expects("ready", true))).toBe("L7RSP/200");
     const chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nrea\r\n2\r\ndy\r\n0\r\n\r\n";
-    expect(await found(await serverThat(answering(chunked)), expects("ready"))).toBe("L7OK/200");
+    expect(await resultOf(await serverWith(answering(chunked)), expects("ready"))).toBe("L7OK/200");
     const inPieces = (socket: Socket) =>
       socket.once("data", () => {
         for (const [at, one] of [...body].entries()) setTimeout(() => socket.write(one), at);
       });
-    expect(await found(await serverThat(inPieces), expects("ready"))).toBe("L7OK/200");
+    expect(await resultOf(await serverWith(inPieces), expects("ready"))).toBe("L7OK/200");
   });
 
   test("[F12] reads a 404 as a request for no new requests if configured so", () => {
@@ -126,13 +128,13 @@ describe("the request of a check", () => {
 
   test("[F13] arrives unchanged", async () => {
     const arrived = Promise.withResolvers<string>();
-    const port = await serverThat((socket) =>
+    const port = await serverWith((socket) =>
       socket.once("data", (bytes) => {
         arrived.resolve(bytes.toString());
         socket.end("HTTP/1.1 204 No Content\r\n\r\n");
       }),
     );
-    expect(await found(port, { http: get })).toBe("L7OK/204");
+    expect(await resultOf(port, { http: get })).toBe("L7OK/204");
     expect(await arrived.promise).toBe(requestText(get, "127.0.0.1", port));
   });
 });

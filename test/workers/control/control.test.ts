@@ -1,4 +1,4 @@
-// The control Worker in workerd, in front of the registry object it is deployed with.
+// The control Worker in workerd, with its registry object.
 
 import { abortAllDurableObjects, createExecutionContext, evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -10,12 +10,12 @@ const token = env.OPERATOR_TOKEN;
 test("[A1] [A10] in workerd, a service is returned as it was sent, as application/json exactly", async () => {
   const name = newName();
   const sent = spec(name);
-  const created = await ask("POST /v1.44/services/create", sent);
+  const created = await send("POST /v1.44/services/create", sent);
   expect([created.status, created.headers.get("content-type")]).toEqual([201, "application/json"]);
-  const read = await ask(`GET /v1.44/services/${name}`);
+  const read = await send(`GET /v1.44/services/${name}`);
   expect(await read.json()).toMatchObject({ Spec: sent, Endpoint: { Ports: [{ TargetPort: 80 }] } });
   expect(read.headers.get("x-request-id")).toMatch(/^[0-9a-z]{25}$/);
-  const again = await ask("POST /v1.44/services/create", sent);
+  const again = await send("POST /v1.44/services/create", sent);
   expect([again.status, await again.json()]).toEqual([
     409,
     {
@@ -25,15 +25,16 @@ test("[A1] [A10] in workerd, a service is returned as it was sent, as applicatio
 });
 
 test("[A3] in workerd, a token is required, and compared completely", async () => {
-  for (const given of [null, `${token}x`, token.slice(1)]) {
-    const answer = await ask("GET /v1.44/nodes", undefined, given === null ? {} : bearer(given));
-    expect([answer.status, answer.headers.get("content-type")]).toEqual([401, "application/json"]);
+  for (const wrongToken of [null, `${token}x`, token.slice(1)]) {
+    const headers = wrongToken === null ? {} : bearer(wrongToken);
+    const response = await send("GET /v1.44/nodes", undefined, headers);
+    expect([response.status, response.headers.get("content-type")]).toEqual([401, "application/json"]);
   }
 });
 
 test("[A6] in workerd, a body of 2 MB is refused", async () => {
-  const answer = await ask("POST /v1.44/services/create", { Name: "x".repeat(2_000_000) });
-  expect(answer.status).toBe(413);
+  const response = await send("POST /v1.44/services/create", { Name: "x".repeat(2_000_000) });
+  expect(response.status).toBe(413);
 });
 
 test("[A28] [A29] in workerd, an agent joins and dials; the object refuses a wrong credential with 401", async () => {
@@ -46,10 +47,10 @@ test("[A28] [A29] in workerd, an agent joins and dials; the object refuses a wro
     engineVersion: "1",
     runtime: "process",
   };
-  const joined = await ask("POST /mesh/join", { protocol: 1, token: JoinTokens.Worker, node }, {});
+  const joined = await send("POST /mesh/join", { protocol: 1, token: JoinTokens.Worker, node }, {});
   const { nodeId, credential } = await joined.json<{ nodeId: string; credential: string }>();
   const dial = (credential: string) =>
-    ask("GET /mesh/agent", undefined, {
+    send("GET /mesh/agent", undefined, {
       ...bearer(credential),
       upgrade: "websocket",
       "x-waggle-node": nodeId,
@@ -63,41 +64,41 @@ test("[A28] [A29] in workerd, an agent joins and dials; the object refuses a wro
   expect(accepted.status).toBe(101);
   const socket = accepted.webSocket;
   socket?.accept();
-  const told = until(socket, () => true);
+  const received = messageOn(socket, () => true);
   socket?.send(JSON.stringify({ type: "hello", node, tasks: [] }));
-  expect(await told).toMatchObject({ type: "assignment", node: { id: nodeId, name: node.hostname } });
+  expect(await received).toMatchObject({ type: "assignment", node: { id: nodeId, name: node.hostname } });
   socket?.close();
 });
 
 test("[A29] in workerd, a watcher gets events as they happen", async () => {
   const upgrade = { upgrade: "websocket" };
-  expect((await ask("GET /mesh/watch", undefined, upgrade)).status).toBe(401);
-  const answer = await ask("GET /mesh/watch", undefined, { ...bearer(token), ...upgrade });
-  const socket = answer.webSocket;
+  expect((await send("GET /mesh/watch", undefined, upgrade)).status).toBe(401);
+  const response = await send("GET /mesh/watch", undefined, { ...bearer(token), ...upgrade });
+  const socket = response.webSocket;
   socket?.accept();
   const name = newName();
-  const told = until(socket, (frame) => frame.event?.action === "service.create");
-  await ask("POST /v1.44/services/create", spec(name));
-  expect(await told).toMatchObject({ type: "event", event: { actor: "operator", subject: { name } } });
+  const received = messageOn(socket, (frame) => frame.event?.action === "service.create");
+  await send("POST /v1.44/services/create", spec(name));
+  expect(await received).toMatchObject({ type: "event", event: { actor: "operator", subject: { name } } });
   socket?.close();
 });
 
 test("[A35] in workerd, the next request works after an eviction or a reset of the object", async () => {
   const name = newName();
-  await ask("POST /v1.44/services/create", spec(name));
+  await send("POST /v1.44/services/create", spec(name));
   await evictDurableObject(env.REGISTRY.getByName("mesh"));
-  expect((await ask(`GET /v1.44/services/${name}`)).status).toBe(200);
+  expect((await send(`GET /v1.44/services/${name}`)).status).toBe(200);
   await abortAllDurableObjects();
-  expect((await ask(`GET /v1.44/services/${name}`)).status).toBe(200);
+  expect((await send(`GET /v1.44/services/${name}`)).status).toBe(200);
 });
 
 type Headers = Readonly<Record<string, string>>;
 
-function bearer(given: string): Headers {
-  return { authorization: `Bearer ${given}` };
+function bearer(credential: string): Headers {
+  return { authorization: `Bearer ${credential}` };
 }
 
-async function ask(line: string, body?: object, headers: Headers = bearer(token)): Promise<Response> {
+async function send(line: string, body?: object, headers: Headers = bearer(token)): Promise<Response> {
   const [method = "", path = ""] = line.split(" ");
   const request = new Request(`http://mesh.test${path}`, {
     method,
@@ -108,7 +109,7 @@ async function ask(line: string, body?: object, headers: Headers = bearer(token)
 }
 
 async function json(line: string): Promise<{ JoinTokens: { Worker: string } }> {
-  return (await ask(line)).json();
+  return (await send(line)).json();
 }
 
 function spec(name: string) {
@@ -121,19 +122,19 @@ function spec(name: string) {
   };
 }
 
-/** Tests share one registry, the one the Worker names. */
+/** A new name: all tests share the one registry of the Worker. */
 function newName(): string {
   return `x${crypto.randomUUID().slice(0, 8)}`;
 }
 
 type Frame = { readonly type: string; readonly event?: { readonly action: string } };
 
-function until(socket: WebSocket | null, wanted: (frame: Frame) => boolean): Promise<Frame> {
+function messageOn(socket: WebSocket | null, isWanted: (frame: Frame) => boolean): Promise<Frame> {
   return new Promise((resolve, reject) => {
     if (socket === null) return reject(new Error("no socket"));
     socket.addEventListener("message", ({ data }) => {
       const frame = JSON.parse(String(data)) as Frame;
-      if (wanted(frame)) resolve(frame);
+      if (isWanted(frame)) resolve(frame);
     });
     socket.addEventListener("close", ({ code, reason }) => reject(new Error(`closed ${code} ${reason}`)));
   });

@@ -1,4 +1,5 @@
-// The data plane alone, for tests: the shells of workers/ with a table source of the test's in the registry's place.
+// The data plane alone, for tests: the shells of workers/ with the test's table source in place of the
+// registry.
 
 import { entryOfHeader, notAListener, serve, serveByHost } from "../../../workers/entry.ts";
 import type { PlaneEnv } from "../../../workers/plane.ts";
@@ -21,11 +22,11 @@ export const Entry = {
   },
 } satisfies ExportedHandler<StandaloneEnv>;
 
-let made: PlaneEnv | undefined;
+let planeEnv: PlaneEnv | undefined;
 
 function withTables(env: StandaloneEnv): PlaneEnv {
   const pollTable = async (_routerId: string, after: number) =>
     (await env.TABLES.fetch(`http://tables/?after=${after}`)).json();
-  made ??= { ...env, REGISTRY: { getByName: () => ({ pollTable }) } } as unknown as PlaneEnv;
-  return made;
+  planeEnv ??= { ...env, REGISTRY: { getByName: () => ({ pollTable }) } } as unknown as PlaneEnv;
+  return planeEnv;
 }

@@ -1,4 +1,4 @@
-// The prober's object on workerd, before a port of this machine on which nobody listens.
+// The prober's object in workerd, which checks a port of this machine that nothing listens on.
 
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -10,11 +10,12 @@ import {
   withCheckDefaults,
 } from "../../../src/domain/model/server.ts";
 import { serverStatus } from "../../../src/domain/model/server-health.ts";
-import type { MeshApi, ServerView } from "../../../src/registry/api.ts";
+import type { ServerView } from "../../../src/registry/api.ts";
+import { registryOf } from "../../../workers/objects.ts";
 import { until } from "../../support/until.ts";
 
-// The prober calls the one registry of its Worker. Its RPC types cannot say a document that may be anything.
-const mesh = () => env.REGISTRY.getByName("mesh") as unknown as MeshApi;
+/** The one registry of the Worker, which the prober calls. */
+const mesh = () => registryOf(env);
 
 function prober() {
   if (env.PROBER === undefined) throw new Error("wrangler.toml binds no prober");
@@ -25,11 +26,11 @@ const fast = { interMs: 100, timeoutMs: 500 };
 
 afterEach(async () => {
   await mesh().removeService("web", "operator");
-  await until("the prober to have nothing to do", async () => (await alarmOf()) === null);
+  await until("the prober to be idle", async () => (await alarmOf()) === null);
 });
 
-/** A static service with one server that refuses. */
-async function aDeadServer(words: PartialCheckSpec = fast): Promise<void> {
+/** Adds a static service with one server that refuses connections. */
+async function addRefusingServer(words: PartialCheckSpec = fast): Promise<void> {
   const run = {
     image: "waggle/static",
     command: [],
@@ -54,12 +55,12 @@ async function aDeadServer(words: PartialCheckSpec = fast): Promise<void> {
   } as const;
   const created = await mesh().createService({ spec, document: {} }, "operator");
   if (!created.ok) throw new Error(created.problem.message);
-  const added = await mesh().addServer("web", { spec: dead(words), admin: "ready" }, "operator");
+  const added = await mesh().addServer("web", { spec: refusing(words), admin: "ready" }, "operator");
   if (!added.ok) throw new Error(added.problem.message);
 }
 
-/** Port 9 of this machine: discard, which nothing here serves. */
-function dead(words: PartialCheckSpec = fast): ServerSpec {
+/** A server at port 9 of this machine (discard), which nothing serves. */
+function refusing(words: PartialCheckSpec = fast): ServerSpec {
   return {
     ...serverDefaults,
     name: "node1",
@@ -85,7 +86,7 @@ function alarmOf(): Promise<number | null> {
 }
 
 test("[F29] a server that refuses is down after its first check, with the reason", async () => {
-  await aDeadServer();
+  await addRefusingServer();
   await statusIs("DOWN");
   const { health } = await server();
   expect(health).toMatchObject({ up: false, downs: 1, fails: 1, last: { word: "L4CON", code: null } });
@@ -94,23 +95,23 @@ test("[F29] a server that refuses is down after its first check, with the reason
 });
 
 test("[F29] checks continue after an eviction of the prober, with the list and the counters that it had", async () => {
-  await aDeadServer();
+  await addRefusingServer();
   await statusIs("DOWN");
   await evictDurableObject(prober());
-  const kept = await runInDurableObject(prober(), (_object, { storage }) => {
+  const stored = await runInDurableObject(prober(), (_object, { storage }) => {
     return storage.sql
       .exec("SELECT body FROM counters")
       .toArray()
       .map(({ body }) => JSON.parse(String(body)));
   });
-  expect(kept).toMatchObject([{ counter: 0, fails: 1 }]);
-  const updated = await mesh().updateServer("web/node1", null, dead({ ...fast, rise: 5 }), "operator");
+  expect(stored).toMatchObject([{ counter: 0, fails: 1 }]);
+  const updated = await mesh().updateServer("web/node1", null, refusing({ ...fast, rise: 5 }), "operator");
   expect(updated.ok).toBe(true);
   await until("a check after the eviction", async () => (await server()).health?.last?.word === "L4CON");
 });
 
 test("[F29] checks continue after a reset during a check: the alarm is never lost", async () => {
-  await aDeadServer();
+  await addRefusingServer();
   await statusIs("DOWN");
   await abortAllDurableObjects();
   await mesh().setAdmin({ kind: "server", ref: "web/node1" }, "maint", "operator");
@@ -122,7 +123,7 @@ test("[F29] checks continue after a reset during a check: the alarm is never los
 });
 
 test("[F29] the next report makes up for a lost wake-up", async () => {
-  await aDeadServer();
+  await addRefusingServer();
   await statusIs("DOWN");
   await runInDurableObject(prober(), (object) => object.wake("auto"));
   await mesh().setAdmin({ kind: "server", ref: "web/node1" }, "drain", "operator");
@@ -132,7 +133,7 @@ test("[F29] the next report makes up for a lost wake-up", async () => {
 });
 
 test("[F29] a prober with nothing to check sets no alarm", async () => {
-  await aDeadServer();
+  await addRefusingServer();
   await statusIs("DOWN");
   await mesh().removeServer("web/node1", "operator");
   await until("the checks to end", async () => (await alarmOf()) === null);

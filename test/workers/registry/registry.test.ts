@@ -15,7 +15,7 @@ import { until } from "../../support/until.ts";
 import { aSpec } from "../../support/world.ts";
 
 const originalNow = Date.now;
-let made = 0;
+let meshCount = 0;
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -59,7 +59,7 @@ test("[M50] a reset loses only the sockets: a node that redials in time keeps it
   const again = await Agent.dial(newStub(mesh), member.nodeId, member.credential);
   await again.hello("node1");
   expect((await again.assignment(1)).tasks).toMatchObject([{ id: task?.id, desired: "running" }]);
-  passed(14_000);
+  advanceClock(14_000);
   await runDurableObjectAlarm(newStub(mesh));
   expect(await newStub(mesh).nodes()).toMatchObject([{ state: "ready" }]);
   expect(await tasks(newStub(mesh))).toEqual([task]);
@@ -78,7 +78,7 @@ test("[M51] a command that fails midway changes nothing, and the next one finds 
     });
     expect(() => object.createService(input("half"), "operator")).toThrow("the disk is gone");
   });
-  // The stub's own type cannot carry `document`, which may be anything.
+  // The type of the stub rejects `document`, which may be any JSON.
   expect(await (mesh as unknown as MeshApi).services()).toMatchObject([{ spec: { name: "before" } }]);
   expect(await mesh.createService(input("half"), "operator")).toMatchObject({ ok: true });
 });
@@ -90,7 +90,7 @@ test("[M40] a silent node is down after 15 s by the alarm alone, and its socket 
     expect(await storage.getAlarm()).toBeGreaterThan(Date.now());
   });
   await evictDurableObject(mesh);
-  passed(15_100);
+  advanceClock(15_100);
   expect(await runDurableObjectAlarm(mesh)).toBe(true);
   expect(await mesh.nodes()).toMatchObject([{ state: "down", message: "heartbeat failure" }]);
   expect(await agent.closed).toMatchObject({ code: 4408 });
@@ -105,9 +105,9 @@ test("[M52] a ping is answered while the object sleeps, and counts as a heartbea
     socket.serializeAttachment({ ...socket.deserializeAttachment(), heardAtMs: Date.now() - 60_000 });
   });
   agent.ws.send("ping");
-  await until("a pong", () => agent.heard.includes("pong"));
+  await until("a pong", () => agent.received.includes("pong"));
   await evictDurableObject(mesh);
-  passed(14_000);
+  advanceClock(14_000);
   await runDurableObjectAlarm(mesh);
   expect(await mesh.nodes()).toMatchObject([{ state: "ready" }]);
 });
@@ -187,9 +187,9 @@ test("[M36] a report about another node's task closes the socket and does not co
   const [one, two] = [await Agent.member(mesh, "node1"), await Agent.member(mesh, "node2")];
   await mesh.createService(input("my-web"), "operator");
   const [task] = await tasks(mesh);
-  const impostor = task?.nodeId === one.nodeId ? two : one;
-  impostor.report({ id: task?.id ?? "", state: "failed" });
-  expect(await impostor.closed).toMatchObject({ code: 4400 });
+  const otherAgent = task?.nodeId === one.nodeId ? two : one;
+  otherAgent.report({ id: task?.id ?? "", state: "failed" });
+  expect(await otherAgent.closed).toMatchObject({ code: 4400 });
   expect(await tasks(mesh)).toEqual([task]);
 });
 
@@ -201,7 +201,7 @@ test("[M57] a newer socket of a node replaces the older one, which is closed, an
   const second = await Agent.dial(mesh, member.nodeId, member.credential);
   expect(await first.closed).toMatchObject({ code: 4409 });
   await second.hello("node1");
-  passed(14_000);
+  advanceClock(14_000);
   await runDurableObjectAlarm(mesh);
   expect(await mesh.nodes()).toMatchObject([{ state: "ready" }]);
   await mesh.createService(input("my-web"), "operator");
@@ -212,13 +212,13 @@ test("[M41] a closed socket is recorded and sets the alarm, without a request", 
   const mesh = newMesh();
   const agent = await Agent.member(mesh, "node1");
   agent.ws.close(1000, "off");
-  await until("the close to be noted", () =>
+  await until("the close to be recorded", () =>
     runInDurableObject(
       mesh,
       (_object, { storage }) => storage.sql.exec("SELECT * FROM connections").toArray().length === 1,
     ),
   );
-  passed(15_100);
+  advanceClock(15_100);
   await runDurableObjectAlarm(mesh);
   expect(await mesh.nodes()).toMatchObject([{ state: "down", message: "heartbeat failure" }]);
 });
@@ -270,31 +270,31 @@ test("[M58] a watcher with a wrong since is refused", async () => {
 type Mesh = ReturnType<typeof env.REGISTRY.getByName>;
 
 function newMesh() {
-  made += 1;
-  return env.REGISTRY.getByName(`mesh ${made}`);
+  meshCount += 1;
+  return env.REGISTRY.getByName(`mesh ${meshCount}`);
 }
 
-/** A stub that knows nothing of a reset; the old one may be broken by it. */
+/** A new stub: a reset may have broken the old one. */
 function newStub(mesh: Mesh): Mesh {
   return env.REGISTRY.get(mesh.id);
 }
 
-/** The clock as if so much had passed; sockets, alarms and storage go by the real one. */
-function passed(ms: number): void {
+/** Advances Date.now by `ms`. Sockets, alarms and storage use the real clock. */
+function advanceClock(ms: number): void {
   vi.spyOn(Date, "now").mockImplementation(() => originalNow() + ms);
 }
 
 class Agent {
   readonly ws: WebSocket;
   readonly nodeId: string;
-  readonly heard: string[] = [];
+  readonly received: string[] = [];
   readonly closed: Promise<{ code: number; reason: string }>;
 
   constructor(ws: WebSocket, nodeId: string) {
     this.ws = ws;
     this.nodeId = nodeId;
     ws.addEventListener("message", ({ data }) => {
-      this.heard.push(String(data));
+      this.received.push(String(data));
     });
     this.closed = new Promise((resolve) => {
       ws.addEventListener("close", ({ code, reason }) => resolve({ code, reason }));
@@ -320,8 +320,8 @@ class Agent {
     await this.assignment(1);
   }
 
-  report(seen: Pick<TaskReport, "id" | "state">): void {
-    const endpoints = seen.state === "running" ? [{ target: 80, origin: "http://127.0.0.2:40080" }] : [];
+  report(task: Pick<TaskReport, "id" | "state">): void {
+    const endpoints = task.state === "running" ? [{ target: 80, origin: "http://127.0.0.2:40080" }] : [];
     const report = {
       message: "",
       err: "",
@@ -330,7 +330,7 @@ class Agent {
       health: null,
       pid: null,
       exitCode: null,
-      ...seen,
+      ...task,
     };
     this.ws.send(JSON.stringify({ type: "report", tasks: [report] }));
   }
@@ -338,7 +338,7 @@ class Agent {
   /** The assignment with this index. */
   assignment(index: number): Promise<Assignment> {
     return until(`assignment ${index}`, () =>
-      this.heard
+      this.received
         .filter((frame) => frame.startsWith("{"))
         .map((frame) => JSON.parse(frame) as Assignment)
         .find((assignment) => assignment.index === index),
@@ -347,8 +347,10 @@ class Agent {
 }
 
 function upgrade(mesh: Mesh, headers: Record<string, string | undefined>): Promise<Response> {
-  const given = Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  return mesh.fetch("http://mesh/mesh/agent", { headers: Object.fromEntries(given) });
+  const present = Object.entries(headers).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
+  return mesh.fetch("http://mesh/mesh/agent", { headers: Object.fromEntries(present) });
 }
 
 function headersOf({ nodeId, credential }: { nodeId: string; credential: string }): Record<string, string> {
@@ -369,9 +371,9 @@ async function tasks(mesh: Mesh): Promise<readonly Task[]> {
   return value(await mesh.tasks({}));
 }
 
-function value<T>(given: Result<T>): T {
-  if (!given.ok) throw new Error(given.problem.message);
-  return given.value;
+function value<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(result.problem.message);
+  return result.value;
 }
 
 function machine(hostname: string) {

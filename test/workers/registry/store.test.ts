@@ -3,12 +3,12 @@ import { env } from "cloudflare:workers";
 import { sqlDatabaseOf } from "../../../workers/storage.ts";
 import { storeContract } from "../../support/store-contract.ts";
 
-let made = 0;
+let objectCount = 0;
 
 storeContract("a Durable Object's storage", async (work) => {
-  made += 1;
-  await runInDurableObject(env.REGISTRY.getByName(`store ${made}`), async (_object, { storage }) => {
-    // The object has founded its mesh already; the contract starts from nothing.
+  objectCount += 1;
+  await runInDurableObject(env.REGISTRY.getByName(`store ${objectCount}`), async (_object, { storage }) => {
+    // The object has created its mesh; the contract starts from an empty database.
     await storage.deleteAll();
     work(sqlDatabaseOf(storage));
   });

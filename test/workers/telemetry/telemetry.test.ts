@@ -18,15 +18,14 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-let made = 0;
+let objectCount = 0;
 const one = { entries: [entryDelta({ requests: 1 }, [7])], tasks: [taskDelta({ attempts: 1 }, [7])] };
 
 function newName(): string {
-  made += 1;
-  return `telemetry ${made}`;
+  objectCount += 1;
+  return `telemetry ${objectCount}`;
 }
 
-/** A service as it is created. */
 const input = {
   spec: aSpec({ name: "scraped" }),
   document: { Name: "scraped" },
@@ -41,13 +40,13 @@ async function scrape(): Promise<string> {
   return response.text();
 }
 
-/** Requests that the metrics tell of the service `scraped`; null: none. */
+/** Requests of the service `scraped` in the metrics; null if absent. */
 function requestsIn(text: string): number | null {
   const [, value] = /^waggle_requests_total\{service="scraped",.*code="2xx"\} (\d+)$/m.exec(text) ?? [];
   return value === undefined ? null : Number(value);
 }
 
-/** The object's memory is lost, with what it did not save. */
+/** Resets the object: its memory is lost, and the counts that it did not save. */
 async function reset(telemetry: DurableObjectStub<MeshTelemetry>): Promise<void> {
   await runInDurableObject(telemetry, (_object, context) => context.abort("reset by the test")).catch(
     () => undefined,
@@ -130,23 +129,23 @@ test("[J41] a scrape during a restart of the telemetry object is answered, and n
   );
   const telemetry = () => env.TELEMETRY.getByName("mesh");
   const entries = [entryDelta({ requests: 1, responses2xx: 1 }, [7], { service: { id, name: "scraped" } })];
-  let told = 0;
+  let reported = 0;
   for (let round = 0; round < 10; round += 1) {
-    // Only the first of them is saved by the object's own measure.
+    // The object itself saves only the first one at once.
     for (const at of [1, 2, 3]) {
       const counted = await telemetry().count(delta(3 * round + at, { isolate: "scraped", entries }));
       expect(counted).toMatchObject({ ok: true });
     }
     const before = requestsIn(await scrape()) ?? 0;
-    expect(before).toBe(told + 3);
+    expect(before).toBe(reported + 3);
     const [during] = await Promise.all([
       scrape(),
       round % 2 === 0 ? reset(telemetry()) : evictDurableObject(telemetry()),
     ]);
     expect(during).toContain("\nwaggle_table_version ");
     if (during.includes("\nwaggle_telemetry_up 1\n")) expect(requestsIn(during)).toBe(before);
-    told = requestsIn(await scrape()) ?? 0;
-    expect(told).toBe(before);
+    reported = requestsIn(await scrape()) ?? 0;
+    expect(reported).toBe(before);
   }
 });
 
