@@ -1,5 +1,5 @@
 // Reads the Engine API's ServiceSpec as the mesh's ServiceSpec. It refuses only what a ServiceSpec cannot
-// express; src/domain/validate/validate-service.ts checks the values.
+// express; src/domain/validate/service.ts checks the values.
 
 import { probeOf } from "../../domain/labels/labels.ts";
 import type { RestartPolicy, RunSpec, ServiceSpec, UpdatePolicy } from "../../domain/model/service.ts";
