@@ -98,7 +98,7 @@ export class AgentSockets {
     }
   }
 
-  /** Has a node's agent probe tasks now. */
+  /** Asks a node's agent to probe tasks now. */
   probe(nodeId: string, taskIds: readonly string[]): void {
     const frame: ProbeRequest = { type: "probe", taskIds: [...taskIds] };
     for (const ws of this.#ctx.getWebSockets(tagOf(nodeId))) {

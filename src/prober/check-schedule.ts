@@ -131,7 +131,7 @@ export class CheckSchedule {
     return changed.map(({ target: { serverId, epoch }, health }) => ({ serverId, epoch, ...health }));
   }
 
-  /** Has reports that could not be sent repeated at `retryAtMs`. */
+  /** Schedules reports that could not be sent for `retryAtMs`. */
   reportFailed(reports: readonly ProbeReport[], retryAtMs: number): void {
     for (const { serverId } of reports) {
       const scheduled = this.#checks.get(serverId);

@@ -1,5 +1,4 @@
-// What a prober keeps over a restart: its region, its list of targets, and where each target's counter
-// stands.
+// A prober's store: its region, its list of targets, and the health of each target.
 
 import type { ProbeList } from "../domain/model/probe-list.ts";
 import { migrate, type Schema } from "../storage/migrations.ts";

@@ -99,7 +99,7 @@ export const operations = {
   /** Static servers, ascending by service and name; `serviceRef` null: of all services. */
   servers: read<(serviceRef: string | null) => Result<readonly ServerView[]>>(),
   addServer: change<(serviceRef: string, input: ServerInput, actor: string) => Result<ServerView>>(),
-  /** `version` null: whatever the present one is. */
+  /** `version` null: any. */
   updateServer:
     change<(ref: string, version: number | null, spec: ServerSpec, actor: string) => Result<ServerView>>(),
   removeServer: change<(ref: string, actor: string) => Result<null>>(),
@@ -148,14 +148,14 @@ export type OperationResult<Name extends OperationName> = ReturnType<CallOf<Name
 
 /** The operations as the registry implements them. */
 export type RegistryOperations = {
-  readonly [Name in OperationName]: (...args: OperationArgs<Name>) => OperationResult<Name>;
+  readonly [Name in keyof typeof operations]: (...args: OperationArgs<Name>) => OperationResult<Name>;
 };
 
 /**
  * The operations as callers see them: over RPC a result is a promise. Failures are Results, never exceptions.
  */
 export type MeshApi = {
-  readonly [Name in OperationName]: (
+  readonly [Name in keyof typeof operations]: (
     ...args: OperationArgs<Name>
   ) => OperationResult<Name> | Promise<OperationResult<Name>>;
 };

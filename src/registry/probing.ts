@@ -43,7 +43,7 @@ export function emptyProbeList(): ProbeList {
   return probeListOf([]);
 }
 
-/** Whether the probers' list is not the same in two worlds. */
+/** Whether the list differs between two worlds. */
 export function isProbeListChanged(before: World, after: World): boolean {
   return before.servers !== after.servers && probeList(before).hash !== probeList(after).hash;
 }

@@ -1,4 +1,4 @@
-// The registry: the mesh's memory and its one decider, implemented as the operations of api.ts.
+// The registry: the mesh's memory, and the only place that decides. It implements the operations of api.ts.
 
 import { type Result, toResult } from "../domain/model/error.ts";
 import type { MeshEvent } from "../domain/model/event.ts";
@@ -93,7 +93,7 @@ export class Registry implements RegistryOperations {
     return this.#store.nextDeadline();
   }
 
-  /** Does what is due: wakes silent probers, reconciles after a delay, releases departing tasks. */
+  /** Handles the due deadlines: wakes silent probers, reconciles after a delay, releases departing tasks. */
   runDueDeadlines(): void {
     const due = this.#store.dueDeadlines(this.#deps.clock());
     if (due.includes("probers")) {
@@ -268,7 +268,7 @@ export class Registry implements RegistryOperations {
     return toResult(() => this.#transactions.change(work));
   }
 
-  /** A change that answers with nothing but its success. */
+  /** A change without a value in its Result. */
   #command(work: (draft: Draft) => void): Result<null> {
     return this.#change((draft) => {
       work(draft);

@@ -104,7 +104,7 @@ export function removeServersOf(draft: Draft, serviceId: string): void {
 /**
  * Servers by service and name.
  *
- * @param serviceRef null: of all services.
+ * @param serviceRef null: of all services
  * @throws MeshError service/not-found
  */
 export function serverViews(world: World, serviceRef: string | null): readonly ServerView[] {

@@ -1,8 +1,8 @@
-// Transactions over the mesh's world: each loads, lets `work` change a draft, reconciles, and saves, whole or
+// Transactions over the mesh's world: each loads the world, changes it, reconciles it and saves it, whole or
 // not at all.
 //
 // The world stays in memory between transactions, but only as a cache: a saved transaction replaces it and a
-// failed one drops it. What has to happen outside (frames, closes, the next alarm) is collected as effects.
+// failed one drops it. Work outside of the database (frames, closes, the next alarm) is collected as effects.
 
 import { MeshError } from "../domain/model/error.ts";
 import type { World } from "../domain/model/world.ts";
@@ -78,7 +78,7 @@ export class Transactions {
     this.change(() => {});
   }
 
-  /** Has the probers of these regions woken. */
+  /** Adds regions to the effect that wakes probers. */
   wakeProbers(regions: readonly string[]): void {
     this.#effects = joinEffects(this.#effects, { ...noEffects, wakes: regions });
   }

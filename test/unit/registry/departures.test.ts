@@ -62,6 +62,13 @@ test("[V2] without a live router a task is released at once, and a router withou
   expect(sentTo(other.mesh, other.node)).toEqual(["remove released"]);
 });
 
+test("[V2] a reader of the table does not count as a router", () => {
+  const { mesh, node } = running();
+  mesh.registry.table(-1);
+  scaleDown(mesh);
+  expect(sentTo(mesh, node)).toEqual(["remove released"]);
+});
+
 test("[V3] a router that stops polling is waited for until it no longer counts as live", () => {
   const { mesh } = running();
   mesh.registry.pollTable("router1", version(mesh));

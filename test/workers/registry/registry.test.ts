@@ -10,7 +10,7 @@ import type { Result } from "../../../src/domain/model/error.ts";
 import type { ServiceSpec } from "../../../src/domain/model/service.ts";
 import type { Task } from "../../../src/domain/model/task.ts";
 import type { Assignment, TaskReport } from "../../../src/protocol/agent.ts";
-import type { MeshApi } from "../../../src/registry/api.ts";
+import { type MeshApi, operationNames } from "../../../src/registry/api.ts";
 import { until } from "../../support/until.ts";
 import { aSpec } from "../../support/world.ts";
 
@@ -19,6 +19,13 @@ let meshCount = 0;
 
 afterEach(() => {
   vi.restoreAllMocks();
+});
+
+test("every operation is an RPC method of the object", async () => {
+  await runInDurableObject(newMesh(), (object) => {
+    const methods = Object.getOwnPropertyNames(Object.getPrototypeOf(object));
+    expect(methods).toEqual(expect.arrayContaining([...operationNames]));
+  });
 });
 
 test("[M50] the registry's state survives the eviction of its object", async () => {
