@@ -4,7 +4,7 @@
 import { closeCodes, type ProbeRequest } from "../src/protocol/agent.ts";
 import type { NodeAssignment } from "../src/registry/assignments.ts";
 
-export type AgentAttachment = {
+type AgentAttachment = {
   readonly kind: "agent";
   readonly nodeId: string;
   /**

@@ -12,10 +12,7 @@ export type Connection = {
   close(): Promise<unknown>;
 };
 
-export type CheckDial = (
-  target: { readonly hostname: string; readonly port: number },
-  tls: boolean,
-) => Connection;
+type CheckDial = (target: { readonly hostname: string; readonly port: number }, tls: boolean) => Connection;
 
 /** What a check takes as arguments instead of from its environment. */
 export type CheckDeps = {

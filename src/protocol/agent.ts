@@ -103,7 +103,7 @@ export type TaskReport = z.infer<typeof TaskReport>;
 /**
  * The first message after each dial: the node and all its tasks. The registry answers with the assignment.
  */
-export const Hello = z.object({
+const Hello = z.object({
   type: z.literal("hello"),
   node: NodeDescription,
   tasks: z.array(TaskReport).max(2_000),
@@ -116,7 +116,7 @@ export const Report = z.object({ type: z.literal("report"), tasks: z.array(TaskR
 export const Leaving = z.object({ type: z.literal("leaving") });
 
 /** The agent stops now: the node is down at once, before it misses heartbeats. */
-export const Goodbye = z.object({ type: z.literal("goodbye"), reason: z.string().max(200) });
+const Goodbye = z.object({ type: z.literal("goodbye"), reason: z.string().max(200) });
 
 export const AgentMessage = z.discriminatedUnion("type", [Hello, Report, Leaving, Goodbye]);
 export type AgentMessage = z.infer<typeof AgentMessage>;

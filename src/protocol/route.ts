@@ -21,7 +21,7 @@ export const ExplainedMatch = z.object({
 });
 export type ExplainedMatch = z.infer<typeof ExplainedMatch>;
 
-export const ExplainedService = z.object({
+const ExplainedService = z.object({
   id: z.string(),
   name: z.string(),
   policy: z.string(),
@@ -30,7 +30,6 @@ export const ExplainedService = z.object({
   /** Its options besides the policy, one sentence each: a sticky cookie, limits, a canary. */
   options: z.array(z.string()).default([]),
 });
-export type ExplainedService = z.infer<typeof ExplainedService>;
 
 export const ExplainedNode = z.object({
   id: z.string(),

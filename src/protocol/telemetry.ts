@@ -6,10 +6,9 @@ import { z } from "zod";
 const timestampMs = z.number();
 const countSchema = z.number().nonnegative();
 
-export const TrafficGauge = z.object({ now: z.number(), max: z.number() });
-export type TrafficGauge = z.infer<typeof TrafficGauge>;
+const TrafficGauge = z.object({ now: z.number(), max: z.number() });
 
-export const TrafficLatency = z.object({
+const TrafficLatency = z.object({
   count: countSchema,
   avgMs: z.number(),
   p50Ms: z.number(),
@@ -22,7 +21,7 @@ export const TrafficLatency = z.object({
 });
 
 /** Traffic of the last ten to twenty seconds. */
-export const RecentTraffic = z.object({
+const RecentTraffic = z.object({
   seconds: z.number(),
   requests: countSchema,
   failed: countSchema,
@@ -30,10 +29,9 @@ export const RecentTraffic = z.object({
   p95Ms: z.number(),
   p99Ms: z.number(),
 });
-export type RecentTraffic = z.infer<typeof RecentTraffic>;
 
 /** By name; src/telemetry/counters.ts defines the counters. */
-export const TrafficCounts = z.record(z.string(), countSchema);
+const TrafficCounts = z.record(z.string(), countSchema);
 
 const traffic = {
   counts: TrafficCounts,
@@ -49,7 +47,7 @@ const traffic = {
 
 const numbers = z.array(z.number());
 
-export const TrafficTimeSeries = z.object({
+const TrafficTimeSeries = z.object({
   stepMs: z.number(),
   startMs: timestampMs,
   requests: numbers,
@@ -59,11 +57,10 @@ export const TrafficTimeSeries = z.object({
   p99Ms: numbers,
   buckets: z.array(numbers).nullable(),
 });
-export type TrafficTimeSeries = z.infer<typeof TrafficTimeSeries>;
 
 const series = z.object({ tens: TrafficTimeSeries, minutes: TrafficTimeSeries }).nullable();
 
-export const TaskTrafficReport = z.object({
+const TaskTrafficReport = z.object({
   id: z.string(),
   name: z.string(),
   slot: z.number(),
@@ -72,11 +69,10 @@ export const TaskTrafficReport = z.object({
   series,
   ejectedBy: z.number(),
 });
-export type TaskTrafficReport = z.infer<typeof TaskTrafficReport>;
 
 const entryTraffic = z.object({ nodeId: z.string(), ...traffic });
 
-export const ServiceTrafficReport = z.object({
+const ServiceTrafficReport = z.object({
   id: z.string(),
   name: z.string(),
   ...traffic,
@@ -84,10 +80,8 @@ export const ServiceTrafficReport = z.object({
   tasks: z.array(TaskTrafficReport),
   entries: z.array(entryTraffic),
 });
-export type ServiceTrafficReport = z.infer<typeof ServiceTrafficReport>;
 
-export const NodeTrafficReport = z.object({ id: z.string(), name: z.string(), ...traffic, series });
-export type NodeTrafficReport = z.infer<typeof NodeTrafficReport>;
+const NodeTrafficReport = z.object({ id: z.string(), name: z.string(), ...traffic, series });
 
 const coloTaskTraffic = z.object({
   taskId: z.string(),

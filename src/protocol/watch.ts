@@ -6,7 +6,7 @@
 
 import { z } from "zod";
 
-export const EventFrame = z.object({
+const EventFrame = z.object({
   type: z.literal("event"),
   event: z.object({
     seq: z.number().int(),
@@ -21,6 +21,6 @@ export const EventFrame = z.object({
     why: z.string(),
   }),
 });
-export const TableFrame = z.object({ type: z.literal("table"), version: z.number().int().nonnegative() });
+const TableFrame = z.object({ type: z.literal("table"), version: z.number().int().nonnegative() });
 export const WatchFrame = z.discriminatedUnion("type", [EventFrame, TableFrame]);
 export type WatchFrame = z.infer<typeof WatchFrame>;

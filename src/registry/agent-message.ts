@@ -3,7 +3,7 @@
 import { AgentMessage } from "../protocol/agent.ts";
 
 /** Largest accepted frame, bytes: room for a hello with a few thousand tasks. */
-export const maxAgentMessageBytes = 1_048_576;
+const maxAgentMessageBytes = 1_048_576;
 
 export type ParsedAgentMessage =
   | { readonly ok: true; readonly message: AgentMessage }

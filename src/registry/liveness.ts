@@ -13,7 +13,7 @@ import { closeCodes, heartbeatMs, maxMissedHeartbeats } from "../protocol/agent.
 import { type Draft, nodeSubject } from "./draft.ts";
 
 /** How long a node may be silent before it is down, milliseconds. */
-export const nodeGraceMs = heartbeatMs * maxMissedHeartbeats;
+const nodeGraceMs = heartbeatMs * maxMissedHeartbeats;
 
 /**
  * Marks down the nodes that were silent for `nodeGraceMs` and sets the deadline of the next sweep.

@@ -127,7 +127,7 @@ export function findServer(world: World, ref: string): StaticServer {
   });
 }
 
-export function serverView(service: Service, server: StaticServer): ServerView {
+function serverView(service: Service, server: StaticServer): ServerView {
   return { ...server, service: service.spec.name };
 }
 

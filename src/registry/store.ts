@@ -12,7 +12,7 @@ import { loadWorld, saveWorld } from "./world-rows.ts";
 /**
  * Single values of the mesh. `listeningSinceMs`: before it the registry was away, so silence does not count.
  */
-export type MetaKey =
+type MetaKey =
   | "meshId"
   | "meshName"
   | "createdAtMs"

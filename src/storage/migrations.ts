@@ -3,7 +3,7 @@
 import type { SqlDatabase } from "./sql-database.ts";
 
 /** One step. It is never edited once released; a change of the tables is a new step. */
-export type Migration = {
+type Migration = {
   readonly number: number;
   readonly name: string;
   readonly statements: readonly string[];

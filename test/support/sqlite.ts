@@ -9,7 +9,7 @@ export function memoryDatabase(): SqlDatabase {
 }
 
 /** An open database, empty or not. */
-export function databaseOf(database: DatabaseSync): SqlDatabase {
+function databaseOf(database: DatabaseSync): SqlDatabase {
   return {
     exec: (sql, ...bindings) => database.prepare(sql).all(...bindings) as SqlRow[],
     transactionSync: (work) => {

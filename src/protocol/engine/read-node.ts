@@ -11,7 +11,7 @@ const EngineNodeSpec = z.object({
   Availability: z.string().nullish(),
 });
 
-export type ParsedNodeSpec = {
+type ParsedNodeSpec = {
   readonly availability: Availability;
   readonly role: MeshNode["role"];
   readonly labels: MeshNode["labels"];

@@ -18,7 +18,7 @@ import { nanosToMs } from "./units.ts";
 const defaultStopGraceMs = 10_000;
 
 /** A spec as the mesh reads it, and as it was sent. */
-export type ParsedServiceSpec = { readonly spec: ServiceSpec; readonly document: unknown };
+type ParsedServiceSpec = { readonly spec: ServiceSpec; readonly document: unknown };
 
 /**
  * @param json a parsed body

@@ -5,7 +5,7 @@ import { timeText } from "./units.ts";
 import { apiVersion, minApiVersion, waggleVersion } from "./version.ts";
 import { writeCluster } from "./write-swarm.ts";
 
-export type InfoInput = {
+type InfoInput = {
   readonly id: string;
   readonly name: string;
   readonly createdAtMs: number;

@@ -4,7 +4,7 @@ import type { PublishedPort, Service, UpdateProgress } from "../../domain/model/
 import { timeText } from "./units.ts";
 
 /** Number of its slots that run, and that should. */
-export type ServiceCounts = { readonly running: number; readonly desiredTasks: number };
+type ServiceCounts = { readonly running: number; readonly desiredTasks: number };
 
 /**
  * The Engine API's Service. Its Spec is the document as it was sent: the Docker CLI edits the Spec and sends
