@@ -6,7 +6,7 @@
 import { Session } from "node:inspector/promises";
 import { fileURLToPath } from "node:url";
 import { serviceOf, tableOf } from "../support/dataplane.ts";
-import { madeUpPlane } from "../unit/ingress/made-up-plane.ts";
+import { inProcessPlane } from "../unit/ingress/in-process-plane.ts";
 
 /** Functions entered, by file below src/. */
 export type RequestPath = ReadonlyMap<string, readonly string[]>;
@@ -16,16 +16,16 @@ const warmUps = 200;
 /** Sends GETs until nothing is built for the first time any more, then one whose functions are recorded. */
 export async function measureRequestPath(): Promise<RequestPath> {
   const table = tableOf(1, serviceOf("my-web", 8080, ["http://a", "http://b"]));
-  const { ask } = madeUpPlane(table, {}, { flush: async () => undefined });
-  const request = { door: { role: "edge", node: null }, path: "/hello?n=1" } as const;
+  const { send } = inProcessPlane(table, {}, { flush: async () => undefined });
+  const request = { entry: { role: "edge", node: null }, path: "/hello?n=1" } as const;
   const session = new Session();
   session.connect();
   try {
     await session.post("Profiler.enable");
     await session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: false });
-    for (let count = 0; count < warmUps; count += 1) await ask(request);
+    for (let count = 0; count < warmUps; count += 1) await send(request);
     await session.post("Profiler.takePreciseCoverage");
-    const response = await ask(request);
+    const response = await send(request);
     if (response.status !== 200) throw new Error(`the GET was answered with ${response.status}`);
     const { result } = await session.post("Profiler.takePreciseCoverage");
     return pathOf(result);

@@ -34,7 +34,7 @@ let version = 1;
 
 type Answer = { status: number; headers: IncomingHttpHeaders; body: Buffer; text: string };
 type Sent = {
-  door?: TestEntry;
+  entry?: TestEntry;
   path?: string;
   method?: string;
   headers?: OutgoingHttpHeaders;
@@ -62,15 +62,15 @@ async function publish(...services: TableService[]): Promise<void> {
   plane.setTable(tableOf(version, ...services));
   const headers = { "x-waggle-debug": "1", "x-waggle-token": operatorToken };
   await until(`table version ${version}`, async () => {
-    const answer = await send({ door: { port: 9 }, headers });
+    const answer = await send({ entry: { port: 9 }, headers });
     return answer.headers["x-waggle-table-version"] === String(version);
   });
 }
 
 /** One request over a connection of its own; header names and bytes as they come. */
-function send({ door, path = "/", method = "GET", headers = {}, body }: Sent): Promise<Answer> {
+function send({ entry, path = "/", method = "GET", headers = {}, body }: Sent): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const all = { ...plane.entry(door), ...headers };
+    const all = { ...plane.entry(entry), ...headers };
     const request = httpRequest(plane.origin + path, { method, headers: all, agent: false }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -120,7 +120,7 @@ test("[X6] requests to one node take turns over the tasks of all nodes, one conn
   const [a, b] = [await use(echo("a")), await use(echo("b"))];
   await publish(serviceOf("my-web", 8001, [a.origin, b.origin]));
   for (const node of ["node1", "node2"]) {
-    const answered = await names(6, { door: { node, port: 8001 } });
+    const answered = await names(6, { entry: { node, port: 8001 } });
     expect(answered.filter((name) => name === "a")).toHaveLength(3);
     expect(answered[0]).not.toBe(answered[1]);
   }
@@ -129,7 +129,7 @@ test("[X6] requests to one node take turns over the tasks of all nodes, one conn
 test("[X8] the entry point of a node that is down keeps answering", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8002, [a.origin]));
-  expect(await names(1, { door: { node: "node3", port: 8002 } })).toEqual(["a"]);
+  expect(await names(1, { entry: { node: "node3", port: 8002 } })).toEqual(["a"]);
 });
 
 test("[X5] the balancer gives equal shares to the nodes that are up, and none to one that is down", async () => {
@@ -138,7 +138,7 @@ test("[X5] the balancer gives equal shares to the nodes that are up, and none to
   const nodes: string[] = [];
   const headers = { "x-waggle-debug": "1", "x-waggle-token": operatorToken };
   for (let i = 0; i < 8; i += 1) {
-    const answer = await send({ door: { role: "edge", port: 8003 }, headers });
+    const answer = await send({ entry: { role: "edge", port: 8003 }, headers });
     nodes.push(String(answer.headers["x-waggle-node"]));
   }
   expect(nodes.toSorted()).toEqual([...Array(4).fill("node1"), ...Array(4).fill("node2")]);
@@ -147,10 +147,10 @@ test("[X5] the balancer gives equal shares to the nodes that are up, and none to
 test("[X7] a port published in host mode is served by the nodes that have a task, each by its own", async () => {
   const [a, b] = [await use(echo("a")), await use(echo("b"))];
   await publish(serviceOf("my-web", 8004, [a.origin, b.origin], { mode: "host" }));
-  expect(await names(3, { door: { node: "node1", port: 8004 } })).toEqual(["a", "a", "a"]);
-  expect(await names(2, { door: { node: "node2", port: 8004 } })).toEqual(["b", "b"]);
-  expect(new Set(await names(4, { door: { role: "edge", port: 8004 } }))).toEqual(new Set(["a", "b"]));
-  const elsewhere = await send({ door: { node: "node3", port: 8004 } });
+  expect(await names(3, { entry: { node: "node1", port: 8004 } })).toEqual(["a", "a", "a"]);
+  expect(await names(2, { entry: { node: "node2", port: 8004 } })).toEqual(["b", "b"]);
+  expect(new Set(await names(4, { entry: { role: "edge", port: 8004 } }))).toEqual(new Set(["a", "b"]));
+  const elsewhere = await send({ entry: { node: "node3", port: 8004 } });
   expect(elsewhere.status).toBe(503);
   expect(elsewhere.text).toContain("no live task on node3");
 });
@@ -163,7 +163,7 @@ test.each([
   const good = await use(echo("good"));
   await publish(serviceOf("my-web", 8005, [bad.origin, good.origin]));
   // The name of the round starts at random, so one of two requests meets the bad task.
-  expect(await names(2, { door: { port: 8005 } })).toEqual(["good", "good"]);
+  expect(await names(2, { entry: { port: 8005 } })).toEqual(["good", "good"]);
 });
 
 test("[X9] no task is tried twice for one request, and no more than four are", async () => {
@@ -175,7 +175,7 @@ test("[X9] no task is tried twice for one request, and no more than four are", a
       bad.map(({ origin }) => origin),
     ),
   );
-  const answer = await send({ door: { port: 8006 } });
+  const answer = await send({ entry: { port: 8006 } });
   expect(answer.status).toBe(502);
   expect(answer.text).toContain(
     "each of 4 tasks of my-web that was asked could not be reached or broke the connection",
@@ -194,7 +194,7 @@ test("[X10] a POST is sent once: it may have been carried out", async () => {
       bad.map(({ origin }) => origin),
     ),
   );
-  const answer = await send({ door: { port: 8007 }, method: "POST", body: "x=1" });
+  const answer = await send({ entry: { port: 8007 }, method: "POST", body: "x=1" });
   expect(answer.status).toBe(502);
   expect(answer.text).toContain("POST is not sent twice");
   expect(bad.reduce((sum, one) => sum + one.hits(), 0)).toBe(1);
@@ -206,7 +206,7 @@ test("[X11] a PUT with a body of up to 64 KiB arrives whole at the next task", a
   await publish(serviceOf("my-web", 8008, [bad.origin, good.origin]));
   const body = "x".repeat(64 * 1024);
   for (let i = 0; i < 2; i += 1) {
-    const arrived = await seen({ door: { port: 8008 }, method: "PUT", body });
+    const arrived = await seen({ entry: { port: 8008 }, method: "PUT", body });
     expect(arrived.body).toBe(body);
     expect(arrived.headers["content-length"]).toBe(String(body.length));
   }
@@ -221,7 +221,7 @@ test("[X11] a larger PUT streams and is sent once", async () => {
       bad.map(({ origin }) => origin),
     ),
   );
-  const answer = await send({ door: { port: 8009 }, method: "PUT", body: "x".repeat(64 * 1024 + 1) });
+  const answer = await send({ entry: { port: 8009 }, method: "PUT", body: "x".repeat(64 * 1024 + 1) });
   expect(answer.status).toBe(502);
   expect(answer.text).toContain("PUT is not sent twice");
 });
@@ -231,14 +231,14 @@ test("[X12] a task that failed a moment ago is passed over while others live", a
   const [a, b] = [await use(echo("a")), await use(echo("b"))];
   // Its tasks' ids are its own: what failed in another test is remembered as well.
   await publish(serviceOf("passed-over", 8010, [bad.origin, a.origin, b.origin]));
-  await names(9, { door: { port: 8010 } });
+  await names(9, { entry: { port: 8010 } });
   expect(bad.hits()).toBe(1);
 });
 
 test("[X13] a task that does not begin to answer in time is 504 and is not tried again", async () => {
   const slow = await use(silent());
   await publish(serviceOf("my-web", 8011, [slow.origin]));
-  const answer = await send({ door: { port: 8011 } });
+  const answer = await send({ entry: { port: 8011 } });
   expect(answer.status).toBe(504);
   expect(answer.text).toContain("did not answer within 0.4 s");
 });
@@ -251,14 +251,14 @@ test("[X13] an answer that has begun is never cut, however long it takes", async
     }),
   );
   await publish(serviceOf("my-web", 8012, [late.origin]));
-  expect((await send({ door: { port: 8012 } })).text).toBe("begun;ended");
+  expect((await send({ entry: { port: 8012 } })).text).toBe("begun;ended");
 });
 
 test("[X14] the task learns the client, host and scheme from the entry, not from what the client claims", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8013, [a.origin]));
   const { headers } = await seen({
-    door: { port: 8013, client: "2001:db8::7", scheme: "https" },
+    entry: { port: 8013, client: "2001:db8::7", scheme: "https" },
     headers: {
       host: "www.example.com",
       "x-forwarded-for": "10.0.0.1",
@@ -285,7 +285,7 @@ test("[X15] a trusted proxy's claims are kept, and the proxy is added to the cha
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8014, [a.origin]));
   const { headers } = await seen({
-    door: { port: 8014, client: "198.51.100.9" },
+    entry: { port: 8014, client: "198.51.100.9" },
     headers: {
       host: "inner",
       "x-forwarded-for": "203.0.113.1",
@@ -305,7 +305,7 @@ test("[X17] what is about one connection stops at the mesh, in both directions",
   const [a, b] = [await use(echo("a")), await use(various())];
   await publish(serviceOf("my-web", 8015, [a.origin]), serviceOf("other", 8016, [b.origin]));
   const { headers } = await seen({
-    door: { port: 8015 },
+    entry: { port: 8015 },
     headers: {
       connection: "close, X-Private",
       "x-private": "1",
@@ -321,7 +321,7 @@ test("[X17] what is about one connection stops at the mesh, in both directions",
   for (const name of ["x-private", "te", "keep-alive", "proxy-connection", "proxy-authorization"]) {
     expect(headers).not.toHaveProperty(name);
   }
-  const answer = await send({ door: { port: 8016 }, path: "/hop" });
+  const answer = await send({ entry: { port: 8016 }, path: "/hop" });
   expect(answer.headers).toHaveProperty("x-public", "1");
   for (const name of ["x-private", "proxy-authenticate"]) expect(answer.headers).not.toHaveProperty(name);
 });
@@ -330,7 +330,7 @@ test("[X18] x-waggle- headers of a client stop at the mesh, the listener's own i
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8017, [a.origin]));
   const { rawHeaders } = await seen({
-    door: { port: 8017 },
+    entry: { port: 8017 },
     headers: { "X-Waggle-Token": operatorToken, "x-waggle-node": "node9", "x-waggle-debug": "1" },
   });
   expect(rawHeaders.filter((text) => /waggle-/i.test(text))).toEqual([]);
@@ -339,10 +339,10 @@ test("[X18] x-waggle- headers of a client stop at the mesh, the listener's own i
 test("[X19] a request id comes in, goes on and goes out; one that could break a log is replaced", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8018, [a.origin]));
-  const given = await send({ door: { port: 8018 }, headers: { "x-request-id": "abc-123" } });
+  const given = await send({ entry: { port: 8018 }, headers: { "x-request-id": "abc-123" } });
   expect(given.headers["x-request-id"]).toBe("abc-123");
   expect((JSON.parse(given.text) as ReceivedRequest).headers["x-request-id"]).toBe("abc-123");
-  const bad = await send({ door: { port: 8018 }, headers: { "x-request-id": "a b" } });
+  const bad = await send({ entry: { port: 8018 }, headers: { "x-request-id": "a b" } });
   expect(bad.headers["x-request-id"]).toMatch(/^[0-9a-f-]{36}$/);
 });
 
@@ -359,7 +359,7 @@ test("[X40] a request that comes back to its service is 508 after one round", as
     }),
   );
   await publish(serviceOf("my-web", 8019, [loop.origin]));
-  const answer = await send({ door: { port: 8019 } });
+  const answer = await send({ entry: { port: 8019 } });
   expect(answer.status).toBe(508);
   expect(rounds).toBe(1);
 });
@@ -367,14 +367,17 @@ test("[X40] a request that comes back to its service is 508 after one round", as
 test("[X40] Via names each service a request comes through, and another mesh's entries stay", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8020, [a.origin]));
-  const { headers } = await seen({ door: { port: 8020 }, headers: { via: "1.0 fred, 1.1 other.test-mesh" } });
+  const { headers } = await seen({
+    entry: { port: 8020 },
+    headers: { via: "1.0 fred, 1.1 other.test-mesh" },
+  });
   expect(headers.via).toBe("1.0 fred, 1.1 other.test-mesh, 1.1 my-web.test-mesh");
 });
 
 test("[X41] an answer's bytes, status and headers arrive as the task sent them", async () => {
   const backend = await use(various());
   await publish(serviceOf("my-web", 8021, [backend.origin]));
-  const get = (path: string, more: Sent = {}) => send({ door: { port: 8021 }, path, ...more });
+  const get = (path: string, more: Sent = {}) => send({ entry: { port: 8021 }, path, ...more });
 
   const gzip = await get("/gzip", { headers: { "accept-encoding": "gzip" } });
   expect(gzip.headers["content-encoding"]).toBe("gzip");
@@ -402,7 +405,7 @@ test("[X41] path, query and method arrive as the client sent them", async () => 
   await publish(serviceOf("my-web", 8022, [a.origin]));
   const path = "/a//b%2Fc/%7Ex;y?q=%20+1&empty=&r=a/b?c";
   for (const method of ["GET", "OPTIONS", "DELETE", "PATCH"]) {
-    expect(await seen({ door: { port: 8022 }, path, method })).toMatchObject({ method, url: path });
+    expect(await seen({ entry: { port: 8022 }, path, method })).toMatchObject({ method, url: path });
   }
 });
 
@@ -410,7 +413,7 @@ test("[X41] a GET with a body arrives with it", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8023, [a.origin]));
   const headers = { "content-length": 5 };
-  expect(await seen({ door: { port: 8023 }, headers, body: "query" })).toMatchObject({ body: "query" });
+  expect(await seen({ entry: { port: 8023 }, headers, body: "query" })).toMatchObject({ body: "query" });
 });
 
 test("[X42] an answer arrives piece by piece as the task sends it", async () => {
@@ -421,7 +424,7 @@ test("[X42] an answer arrives piece by piece as the task sends it", async () => 
   const response = await fetch(`${plane.origin}/sse`, { headers });
   const reader = (response.body ?? fail("no body")).pipeThrough(new TextDecoderStream()).getReader();
   expect((await reader.read()).value).toBe("data: 1\n\n");
-  await send({ door: { port: 8024 }, path: "/gate", headers: { "x-gate": gate } });
+  await send({ entry: { port: 8024 }, path: "/gate", headers: { "x-gate": gate } });
   expect((await reader.read()).value).toBe("data: 2\n\n");
 });
 
@@ -506,7 +509,7 @@ test("[X43] a WebSocket goes on to another task when one refuses the connection"
 });
 
 test("[X44] a failure is JSON with its reason and request id, and a page for who asks for HTML", async () => {
-  const json = await send({ door: { port: 9 }, headers: { accept: "*/*", "x-request-id": "abc" } });
+  const json = await send({ entry: { port: 9 }, headers: { accept: "*/*", "x-request-id": "abc" } });
   expect([json.status, json.headers["content-type"], json.headers["cache-control"]]).toEqual([
     404,
     "application/json",
@@ -518,14 +521,14 @@ test("[X44] a failure is JSON with its reason and request id, and a page for who
     message: "no service is published on port 9",
     requestId: "abc",
   });
-  const html = await send({ door: { port: 9 }, headers: { accept: "text/html,*/*;q=0.8" } });
+  const html = await send({ entry: { port: 9 }, headers: { accept: "text/html,*/*;q=0.8" } });
   expect(html.headers["content-type"]).toBe("text/html; charset=utf-8");
   expect(html.text).toContain("<h1>404 Not Found</h1>");
 });
 
 test("[X44] a service without a live task is 503 with Retry-After", async () => {
   await publish(serviceOf("my-web", 8029, []));
-  const answer = await send({ door: { port: 8029 } });
+  const answer = await send({ entry: { port: 8029 } });
   expect([answer.status, answer.headers["retry-after"]]).toEqual([503, "1"]);
   expect(answer.text).toContain("service my-web has no live task");
 });
@@ -533,8 +536,8 @@ test("[X44] a service without a live task is 503 with Retry-After", async () => 
 test("[X45] x-waggle-debug with a token tells where a request went, and without one tells nothing", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8030, [a.origin]));
-  const door = { port: 8030, node: "node2" };
-  const told = await send({ door, headers: { "x-waggle-debug": "1", "x-waggle-token": operatorToken } });
+  const entry = { port: 8030, node: "node2" };
+  const told = await send({ entry, headers: { "x-waggle-debug": "1", "x-waggle-token": operatorToken } });
   expect(told.headers).toMatchObject({
     "x-waggle-node": "node2",
     "x-waggle-task-node": "node1",
@@ -546,7 +549,7 @@ test("[X45] x-waggle-debug with a token tells where a request went, and without 
   });
   expect(Number(told.headers["x-waggle-table-age-ms"])).toBeGreaterThanOrEqual(0);
   for (const token of ["", "wrong", `${operatorToken}x`]) {
-    const hidden = await send({ door, headers: { "x-waggle-debug": "1", "x-waggle-token": token } });
+    const hidden = await send({ entry, headers: { "x-waggle-debug": "1", "x-waggle-token": token } });
     expect(Object.keys(hidden.headers).filter((name) => name.startsWith("x-waggle-"))).toEqual([]);
   }
 });
@@ -554,19 +557,19 @@ test("[X45] x-waggle-debug with a token tells where a request went, and without 
 test("[X46] a table is used without asking again while it is fresh, and renewed behind a request's back", async () => {
   const [a, b] = [await use(echo("a")), await use(echo("b"))];
   await publish(serviceOf("my-web", 8031, [a.origin]));
-  expect(await names(1, { door: { port: 8031 } })).toEqual(["a"]);
+  expect(await names(1, { entry: { port: 8031 } })).toEqual(["a"]);
   const askedBefore = plane.tableRequests();
-  await names(5, { door: { port: 8031 } });
+  await names(5, { entry: { port: 8031 } });
   expect(plane.tableRequests() - askedBefore).toBeLessThanOrEqual(1);
   version += 1;
   plane.setTable(tableOf(version, serviceOf("my-web", 8031, [b.origin])));
-  await until("the new table", async () => (await names(1, { door: { port: 8031 } }))[0] === "b");
+  await until("the new table", async () => (await names(1, { entry: { port: 8031 } }))[0] === "b");
 });
 
 test("[X47] an older, an unreadable and an absent table change nothing", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8032, [a.origin]));
-  await names(1, { door: { port: 8032 } });
+  await names(1, { entry: { port: 8032 } });
   const bad = [
     tableOf(1),
     async () => ({ version: version + 100, text: "waggle-table 99\n" }),
@@ -575,8 +578,8 @@ test("[X47] an older, an unreadable and an absent table change nothing", async (
   for (const answer of bad) {
     plane.setTable(answer);
     // Refusing makes it look at a fresh table, which is the bad one.
-    expect((await send({ door: { port: 9 } })).status).toBe(404);
-    expect(await names(1, { door: { port: 8032 } })).toEqual(["a"]);
+    expect((await send({ entry: { port: 9 } })).status).toBe(404);
+    expect(await names(1, { entry: { port: 8032 } })).toEqual(["a"]);
   }
 });
 
@@ -592,11 +595,11 @@ test.each(["edge", "ingress"] as const)(
     version += 1;
     plane.setTable(tableOf(version, moved, serviceOf("other", 8034, [good.origin])));
     await pause(110);
-    expect(await names(1, { door: { role, port: 8033 } })).toEqual(["good"]);
+    expect(await names(1, { entry: { role, port: 8033 } })).toEqual(["good"]);
     version += 1;
     plane.setTable(tableOf(version, moved, serviceOf("new", 8039, [good.origin])));
     await pause(110);
-    expect(await names(1, { door: { role, port: 8039 } })).toEqual(["good"]);
+    expect(await names(1, { entry: { role, port: 8039 } })).toEqual(["good"]);
   },
 );
 
@@ -617,7 +620,7 @@ test("[X49] the listeners' socket takes no request without their key", async () 
 });
 
 test.each(["a, b", "user@a", "a<b>", "a/b"])("[X50] Host %j is 400", async (host) => {
-  const answer = await send({ door: { port: 8080 }, headers: { host } });
+  const answer = await send({ entry: { port: 8080 }, headers: { host } });
   expect(answer.status).toBe(400);
 });
 
@@ -634,7 +637,7 @@ test("[X50] two Host headers, two different lengths and OPTIONS * are 400", asyn
 test("[X51] where the platform makes no statuses of its own, a task's 521 is the task's", async () => {
   const backend = await use(various());
   await publish(serviceOf("my-web", 8035, [backend.origin]));
-  const answer = await send({ door: { port: 8035 }, path: "/521" });
+  const answer = await send({ entry: { port: 8035 }, path: "/521" });
   expect([answer.status, answer.text]).toEqual([521, "the task's own 521"]);
 });
 

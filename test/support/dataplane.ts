@@ -30,7 +30,7 @@ export type TestPlane = {
   /** Services are also reached as NAME.domain. */
   readonly domain: string;
   /** The header a listener would insert. */
-  readonly entry: (door?: TestEntry) => { readonly "x-waggle-entry": string };
+  readonly entry: (entry?: TestEntry) => { readonly "x-waggle-entry": string };
   /** What the registry answers from here on; a function may throw or wait. */
   setTable(table: RoutingTable | (() => Promise<{ version: number; text: string | null }>)): void;
   /** Times the registry was asked so far. */
@@ -60,7 +60,7 @@ export async function startPlane(
     port: Number(url.port),
     hostOrigin: hostUrl.origin,
     domain,
-    entry: (door = {}) => ({ "x-waggle-entry": entryValue(door) }),
+    entry: (entry = {}) => ({ "x-waggle-entry": entryValue(entry) }),
     setTable(next) {
       source = typeof next === "function" ? next : tableSource(next);
     },

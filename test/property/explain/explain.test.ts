@@ -8,7 +8,7 @@ import type { RoutingTable, TableService } from "../../../src/domain/table/table
 import { explainRoute } from "../../../src/explain/explain.ts";
 import type { RouteExplanation } from "../../../src/protocol/route.ts";
 import { idOf } from "../../support/dataplane.ts";
-import { madeUpPlane } from "../../unit/ingress/made-up-plane.ts";
+import { inProcessPlane } from "../../unit/ingress/in-process-plane.ts";
 import { SimulatedMesh, simulatedEvents } from "../domain/orchestrator/simulated-mesh.ts";
 
 const domain = "mesh.example.com";
@@ -81,15 +81,15 @@ const entryPoints = fc.record({
 });
 
 test("[E1] the explanation and the data plane come to the same answer, by the same nodes and tasks", async () => {
-  const property = fc.asyncProperty(tables, entryPoints, async (table, { host, ...door }) => {
-    const wayIn = { ...door, node: door.role === "edge" ? null : door.node, why: "" };
+  const property = fc.asyncProperty(tables, entryPoints, async (table, { host, ...entry }) => {
+    const wayIn = { ...entry, node: entry.role === "edge" ? null : entry.node, why: "" };
     const explained = explainRoute(table, { method: "GET", host, path: "/", entry: wayIn, domain });
-    const mesh = madeUpPlane(table);
+    const mesh = inProcessPlane(table);
     const nodes = new Set<string | null>();
     // Each node is given as many requests as there are tasks, so that every turn comes.
     for (let turn = 0; turn < 3 * 9; turn += 1) {
       const headers = { host, "x-waggle-debug": "1" };
-      const answer = await mesh.ask({ door: { ...wayIn, mayDebug: () => true }, headers });
+      const answer = await mesh.send({ entry: { ...wayIn, mayDebug: () => true }, headers });
       nodes.add(answer.headers.get("x-waggle-node"));
       expect(verdictOf(explained)).toEqual(answer.status === 200 ? "a task" : await refusalIn(answer));
     }

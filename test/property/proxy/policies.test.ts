@@ -10,13 +10,13 @@ import {
   type TargetPool,
 } from "../../../src/proxy/routing/target-pool.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
-import { madeUpPlane } from "../../unit/ingress/made-up-plane.ts";
+import { inProcessPlane } from "../../unit/ingress/in-process-plane.ts";
 
 const nowMs = 1_000_000;
 const policies: readonly Policy[] = ["roundrobin", "leastconn", "random", "source", "uri", "hdr(x)"];
 
 function planeWith(random: () => number) {
-  return madeUpPlane(tableOf(1), {}, { random, nowMs: () => nowMs }).plane;
+  return inProcessPlane(tableOf(1), {}, { random, nowMs: () => nowMs }).plane;
 }
 
 const share = fc.record(

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
-import { madeUpPlane, refused, type Task } from "../../unit/ingress/made-up-plane.ts";
+import { inProcessPlane, refused, type Task } from "../../unit/ingress/in-process-plane.ts";
 
 const names = ["a", "b", "c", "d", "e", "f"];
 const origins = names.map((name) => `http://${name}`);
@@ -15,8 +15,8 @@ test("[X6] shares of a node's tasks differ by at most one for any number of task
     fc.double({ min: 0, max: 0.999 }),
     async (count, requests, random) => {
       const table = tableOf(1, serviceOf("my-web", 8080, origins.slice(0, count)));
-      const mesh = madeUpPlane(table, {}, { random: () => random });
-      for (let turn = 0; turn < requests; turn += 1) await mesh.ask();
+      const mesh = inProcessPlane(table, {}, { random: () => random });
+      for (let turn = 0; turn < requests; turn += 1) await mesh.send();
       const shares = origins
         .slice(0, count)
         .map((origin) => mesh.origins().filter((one) => one === origin).length);
@@ -33,12 +33,12 @@ test("[X9] [X10] whatever fails, a request gets one answer, from a task that liv
     fc.array(fc.constantFrom("GET", "PUT", "POST"), { minLength: 1, maxLength: 6 }),
     async (count, failing, methods) => {
       const tasks = Object.fromEntries(failing.map((name) => [`http://${name}`, refused as Task]));
-      const mesh = madeUpPlane(tableOf(1, serviceOf("my-web", 8080, origins.slice(0, count))), tasks);
+      const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, origins.slice(0, count))), tasks);
       for (const method of methods) {
-        const before = mesh.sent.length;
-        const answer = await mesh.ask({ method });
+        const before = mesh.received.length;
+        const answer = await mesh.send({ method });
         // The budget of retries is a rule of its own: a second's pause earns three.
-        mesh.now.ms += 1_000;
+        mesh.state.nowMs += 1_000;
         const tried = mesh.origins().slice(before);
         expect(new Set(tried).size).toBe(tried.length);
         expect(tried.length).toBeLessThanOrEqual(method === "POST" ? 1 : 4);
@@ -74,10 +74,10 @@ test("[X14] [X17] [X18] whatever a client sends, no word of it tells the task wh
     fc.array(fc.tuple(spoof, value), { maxLength: 6 }),
     connection,
     async (pairs, listed) => {
-      const mesh = madeUpPlane(tableOf(1, serviceOf("my-web", 8080, ["http://a"])));
+      const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, ["http://a"])));
       const headers = { ...Object.fromEntries(pairs), ...(listed !== "" && { connection: listed }) };
-      expect((await mesh.ask({ headers })).status).toBe(200);
-      const head = Object.fromEntries(mesh.sent[0]?.headers ?? []);
+      expect((await mesh.send({ headers })).status).toBe(200);
+      const head = Object.fromEntries(mesh.received[0]?.headers ?? []);
       expect(Object.values(head).filter((text) => text.includes("spoof"))).toEqual([]);
       expect(head["x-forwarded-for"]).toBe("203.0.113.7");
       expect(head.forwarded).toBe("for=203.0.113.7;host=www.example.com;proto=http");

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
-import { madeUpPlane, type Task } from "../../unit/ingress/made-up-plane.ts";
+import { inProcessPlane, type Task } from "../../unit/ingress/in-process-plane.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -33,7 +33,7 @@ test("[Y20][Y29] whatever tasks do, each request gets exactly one answer in time
       const origins = behaviours.map((_, index) => `http://t${index}`);
       const tasks = Object.fromEntries(behaviours.map((list, index) => [origins[index], seen.task(list)]));
       const table = tableOf(1, serviceOf("my-web", 8080, origins));
-      const mesh = madeUpPlane(table, tasks as Record<string, Task>, {
+      const mesh = inProcessPlane(table, tasks as Record<string, Task>, {
         nowMs: () => Date.now(),
         headTimeoutMs,
         tryTimeoutMs,
@@ -42,7 +42,7 @@ test("[Y20][Y29] whatever tasks do, each request gets exactly one answer in time
       const answers: { status: number; tookMs: number }[] = [];
       for (const [index, { method, gapMs }] of requests.entries()) {
         const startedMs = Date.now();
-        void mesh.ask({ method, headers: { "x-request-id": `r${index}` } }).then(async (response) => {
+        void mesh.send({ method, headers: { "x-request-id": `r${index}` } }).then(async (response) => {
           await response.text();
           answers.push({ status: response.status, tookMs: Date.now() - startedMs });
         });

@@ -5,7 +5,7 @@ import { type EntrySettings, resolveEntry } from "../../../src/explain/entry.ts"
 import { explainRoute } from "../../../src/explain/explain.ts";
 import type { RouteExplanation } from "../../../src/protocol/route.ts";
 import { idOf, serviceOf, tableOf } from "../../support/dataplane.ts";
-import { madeUpPlane } from "../ingress/made-up-plane.ts";
+import { inProcessPlane } from "../ingress/in-process-plane.ts";
 
 const domain = "mesh.example.com";
 const oneMachine: EntrySettings = { domain, balancerPort: 8000 };
@@ -228,7 +228,7 @@ test("[W19] a hash of the path names the task that the data plane asks", async (
   for (const path of ["/", "/a", "/b/c", "/d?query=1"]) {
     const said = explain(`http://127.0.0.1:8080${path}`, { on });
     const led = said.tasks.filter(({ why }) => why === "the path leads to it");
-    expect(await (await madeUpPlane(on).ask({ path })).text()).toBe(led[0]?.origin);
+    expect(await (await inProcessPlane(on).send({ path })).text()).toBe(led[0]?.origin);
     expect(led).toHaveLength(1);
   }
 });

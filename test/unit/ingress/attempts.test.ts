@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { maxReplayBufferBytes } from "../../../src/ingress/upstream-request.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
-import { frozen, madeUpPlane, refused, type Task } from "./made-up-plane.ts";
+import { frozen, inProcessPlane, refused, type Task } from "./in-process-plane.ts";
 
 const names = ["a", "b", "c", "d", "e", "f"];
 const originOf = (name: string) => `http://${name}`;
@@ -10,7 +10,7 @@ const service = (count: number) => serviceOf("my-web", 8080, names.slice(0, coun
 /** A service of so many tasks, of which these answer in their own way. The first request meets the first task. */
 function mesh(count: number, tasks: Readonly<Record<string, Task>>, headTimeoutMs = 1_000) {
   const byOrigin = Object.fromEntries(Object.entries(tasks).map(([name, task]) => [originOf(name), task]));
-  return madeUpPlane(tableOf(1, service(count)), byOrigin, { headTimeoutMs });
+  return inProcessPlane(tableOf(1, service(count)), byOrigin, { headTimeoutMs });
 }
 
 afterEach(() => {
@@ -20,19 +20,19 @@ afterEach(() => {
 test.each(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])(
   "[X9] a %s goes on to the next task when one cannot be reached",
   async (method) => {
-    const { ask, origins } = mesh(2, { a: refused });
-    expect((await ask({ method })).status).toBe(200);
+    const { send, origins } = mesh(2, { a: refused });
+    expect((await send({ method })).status).toBe(200);
     expect(origins()).toEqual(["http://a", "http://b"]);
   },
 );
 
 test("[X9] no task is tried twice for one request, and no more than four are", async () => {
   const few = mesh(3, { a: refused, b: refused, c: refused });
-  expect((await few.ask()).status).toBe(502);
+  expect((await few.send()).status).toBe(502);
   expect(few.origins()).toEqual(["http://a", "http://b", "http://c"]);
 
   const many = mesh(6, Object.fromEntries(names.map((name) => [name, refused])));
-  const answer = await many.ask();
+  const answer = await many.send();
   expect(await answer.text()).toContain(
     "each of 4 tasks of my-web that was asked could not be reached or broke the connection",
   );
@@ -44,23 +44,23 @@ test.each([
   ["POST", "x=1"],
   ["PATCH", "x=1"],
 ])("[X10] a %s with body %j is sent once: it may have been carried out", async (method, body) => {
-  const { ask, origins } = mesh(2, { a: refused });
+  const { send, origins } = mesh(2, { a: refused });
   const headers: Record<string, string> = body === undefined ? {} : { "content-length": String(body.length) };
-  const answer = await ask({ method, headers, ...(body !== undefined && { body }) });
+  const answer = await send({ method, headers, ...(body !== undefined && { body }) });
   expect(answer.status).toBe(502);
   expect(await answer.text()).toContain(`a ${method} is not sent twice`);
   expect(origins()).toEqual(["http://a"]);
 });
 
 test("[X10] a POST with an Idempotency-Key goes on to the next task with its body", async () => {
-  const { ask, sent } = mesh(2, { a: refused });
-  const answer = await ask({
+  const { send, received } = mesh(2, { a: refused });
+  const answer = await send({
     method: "POST",
     headers: { "content-length": "3", "idempotency-key": '"8e03"' },
     body: "x=1",
   });
   expect(answer.status).toBe(200);
-  expect(await sent[1]?.text()).toBe("x=1");
+  expect(await received[1]?.text()).toBe("x=1");
 });
 
 test("[X11] a PUT with a body of up to 64 KiB arrives whole at each task it is sent to", async () => {
@@ -69,9 +69,9 @@ test("[X11] a PUT with a body of up to 64 KiB arrives whole at each task it is s
     bodies.push(await request.text());
     throw new TypeError("reset");
   };
-  const { ask } = mesh(3, { a: reading, b: reading });
+  const { send } = mesh(3, { a: reading, b: reading });
   const body = "x".repeat(64 * 1024);
-  const answer = await ask({ method: "PUT", headers: { "content-length": String(body.length) }, body });
+  const answer = await send({ method: "PUT", headers: { "content-length": String(body.length) }, body });
   expect(answer.status).toBe(200);
   expect(bodies).toEqual([body, body]);
 });
@@ -81,40 +81,40 @@ test.each([
   ["of unknown length", { "transfer-encoding": "chunked" }],
   ["of a length nobody said, as in HTTP/2", {}],
 ])("[X11] a PUT with a body %s streams and is sent once", async (_what, headers) => {
-  const { ask, origins } = mesh(2, { a: refused });
-  const answer = await ask({ method: "PUT", headers, body: "x".repeat(64 * 1024 + 1) });
+  const { send, origins } = mesh(2, { a: refused });
+  const answer = await send({ method: "PUT", headers, body: "x".repeat(64 * 1024 + 1) });
   expect(answer.status).toBe(502);
   expect(origins()).toEqual(["http://a"]);
 });
 
 test("[X11] a short body that breaks off before it is whole is 400 and reaches no task", async () => {
-  const { ask, sent } = mesh(1, {});
+  const { send, received } = mesh(1, {});
   const body = new ReadableStream({ pull: (stream) => stream.error(new Error("gone")) });
-  const answer = await ask({ method: "PUT", headers: { "content-length": "5" }, body, duplex: "half" });
+  const answer = await send({ method: "PUT", headers: { "content-length": "5" }, body, duplex: "half" });
   expect(answer.status).toBe(400);
-  expect(sent).toEqual([]);
+  expect(received).toEqual([]);
 });
 
 test("[X12] a task that could not be reached is passed over while others live, then given another chance", async () => {
-  const { ask, origins, now } = mesh(3, { a: refused });
-  for (let turn = 0; turn < 5; turn += 1) expect((await ask()).status).toBe(200);
+  const { send, origins, state } = mesh(3, { a: refused });
+  for (let turn = 0; turn < 5; turn += 1) expect((await send()).status).toBe(200);
   expect(origins().filter((origin) => origin === "http://a")).toHaveLength(1);
-  now.ms += 2_000;
-  for (let turn = 0; turn < 3; turn += 1) expect((await ask()).status).toBe(200);
+  state.nowMs += 2_000;
+  for (let turn = 0; turn < 3; turn += 1) expect((await send()).status).toBe(200);
   expect(origins().filter((origin) => origin === "http://a")).toHaveLength(2);
 });
 
 test("[X12] a task that fails is tried all the same when it is the only one", async () => {
   let live = false;
-  const { ask } = mesh(1, { a: () => (live ? new Response("back") : Promise.reject(new Error("refused"))) });
-  expect((await ask()).status).toBe(502);
+  const { send } = mesh(1, { a: () => (live ? new Response("back") : Promise.reject(new Error("refused"))) });
+  expect((await send()).status).toBe(502);
   live = true;
-  expect(await (await ask()).text()).toBe("back");
+  expect(await (await send()).text()).toBe("back");
 });
 
 test("[X13] a task that does not begin to answer in time is 504, and a POST is not sent to another", async () => {
-  const { ask, origins } = mesh(2, { a: frozen }, 5);
-  const answer = await ask({ method: "POST" });
+  const { send, origins } = mesh(2, { a: frozen }, 5);
+  const answer = await send({ method: "POST" });
   expect(answer.status).toBe(504);
   expect(await answer.text()).toContain("the task did not answer within 0.005 s");
   expect(origins()).toEqual(["http://a"]);
@@ -125,8 +125,8 @@ test("[X13] an answer that has begun is not cut when the time to begin is over",
   const text = new TransformStream<string, string>();
   const writer = text.writable.getWriter();
   const begun: Task = () => new Response(text.readable.pipeThrough(new TextEncoderStream()));
-  const { ask } = mesh(1, { a: begun });
-  const reader = ((await ask()).body ?? new ReadableStream())
+  const { send } = mesh(1, { a: begun });
+  const reader = ((await send()).body ?? new ReadableStream())
     .pipeThrough(new TextDecoderStream())
     .getReader();
   void writer.write("begun;");
@@ -139,15 +139,15 @@ test("[X13] an answer that has begun is not cut when the time to begin is over",
 test("[X13] how long a body that streams takes is not held against the task", async () => {
   vi.useFakeTimers();
   const slow: Task = () => new Promise((resolve) => setTimeout(resolve, 60_000, new Response("late")));
-  const { ask } = mesh(1, { a: slow });
-  const answer = ask({ method: "POST", headers: { "transfer-encoding": "chunked" }, body: "x" });
+  const { send } = mesh(1, { a: slow });
+  const answer = send({ method: "POST", headers: { "transfer-encoding": "chunked" }, body: "x" });
   await vi.advanceTimersByTimeAsync(60_000);
   expect(await (await answer).text()).toBe("late");
 });
 
 test("[X51] elsewhere such a status is the task's own answer", async () => {
-  const { ask, origins } = mesh(2, { a: () => new Response("own", { status: 521 }) });
-  const answer = await ask();
+  const { send, origins } = mesh(2, { a: () => new Response("own", { status: 521 }) });
+  const answer = await send();
   expect([answer.status, await answer.text()]).toEqual([521, "own"]);
   expect(origins()).toEqual(["http://a"]);
 });
@@ -155,8 +155,8 @@ test("[X51] elsewhere such a status is the task's own answer", async () => {
 test("[Y26] how large a body may be to be held is the Worker's to say", async () => {
   const table = tableOf(1, service(2));
   const put = (replayBytes: number) => {
-    const { ask, origins } = madeUpPlane(table, { [originOf("a")]: refused }, { replayBytes });
-    return { put: (body: string) => ask({ method: "PUT", headers: lengthOf(body), body }), origins };
+    const { send, origins } = inProcessPlane(table, { [originOf("a")]: refused }, { replayBytes });
+    return { put: (body: string) => send({ method: "PUT", headers: lengthOf(body), body }), origins };
   };
   const small = put(10);
   expect((await small.put("x".repeat(11))).status).toBe(502);
@@ -170,9 +170,13 @@ test("[Y26] bodies held by all requests together are bounded: beyond, one stream
   const waiting: (() => void)[] = [];
   const holding: Task = () => new Promise((resolve) => waiting.push(() => resolve(new Response("ok"))));
   const replayBytes = 1024 ** 2;
-  const { ask, plane } = madeUpPlane(tableOf(1, service(1)), { [originOf("a")]: holding }, { replayBytes });
+  const { send, plane } = inProcessPlane(
+    tableOf(1, service(1)),
+    { [originOf("a")]: holding },
+    { replayBytes },
+  );
   const body = "x".repeat(replayBytes);
-  const answers = Array.from({ length: 20 }, () => ask({ method: "PUT", headers: lengthOf(body), body }));
+  const answers = Array.from({ length: 20 }, () => send({ method: "PUT", headers: lengthOf(body), body }));
   await vi.waitFor(() => expect(waiting).toHaveLength(20));
   expect(plane.replayBuffer.bytes).toBe(maxReplayBufferBytes);
   for (const answer of waiting) answer();
@@ -187,11 +191,11 @@ test.each([502, 503, 504])(
   async (status) => {
     const pathsOwn: Task = () => new Response("tunnel gone", { status });
     const marked = tableOf(1, { ...service(2), options: { marker: "x-task" } });
-    const get = madeUpPlane(marked, { [originOf("a")]: pathsOwn });
-    expect(await (await get.ask()).text()).toBe("http://b");
+    const get = inProcessPlane(marked, { [originOf("a")]: pathsOwn });
+    expect(await (await get.send()).text()).toBe("http://b");
     expect(get.plane.outliers.hasAny).toBe(true);
-    const post = madeUpPlane(marked, { [originOf("a")]: pathsOwn });
-    expect((await post.ask({ method: "POST" })).status).toBe(502);
+    const post = inProcessPlane(marked, { [originOf("a")]: pathsOwn });
+    expect((await post.send({ method: "POST" })).status).toBe(502);
     expect(post.origins()).toEqual(["http://a"]);
   },
 );
@@ -203,7 +207,7 @@ test.each([
   ["that is no failure", 200, {}, { marker: "x-task" }],
 ])("[Y27] an answer %s is the application's own", async (_what, status, headers, options) => {
   const own: Task = () => new Response("own", { status, headers });
-  const { ask, origins } = madeUpPlane(tableOf(1, { ...service(2), options }), { [originOf("a")]: own });
-  const answer = await ask();
+  const { send, origins } = inProcessPlane(tableOf(1, { ...service(2), options }), { [originOf("a")]: own });
+  const answer = await send();
   expect([answer.status, await answer.text(), origins()]).toEqual([status, "own", ["http://a"]]);
 });

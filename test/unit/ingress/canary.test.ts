@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Canary } from "../../../src/domain/table/table.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
-import { madeUpPlane, refused } from "./made-up-plane.ts";
+import { inProcessPlane, refused } from "./in-process-plane.ts";
 
 const [main, next] = ["http://127.0.0.2:1", "http://127.0.0.3:1"] as const;
 
@@ -17,12 +17,13 @@ function numbers(): () => number {
 function mesh(canary: Partial<Canary>, { sticky = false, tasks = [next] as string[] } = {}) {
   const options = { canary: { service: "next", percent: 0, ...canary }, ...(sticky && { sticky: "SRV" }) };
   const table = tableOf(1, serviceOf("my-web", 8080, [main], { options }), serviceOf("next", 9090, tasks));
-  return madeUpPlane(table, {}, { random: numbers() });
+  return inProcessPlane(table, {}, { random: numbers() });
 }
 
 async function spread(plane: ReturnType<typeof mesh>, count: number, headers: Record<string, string> = {}) {
   let toNext = 0;
-  for (let i = 0; i < count; i += 1) toNext += Number((await (await plane.ask({ headers })).text()) === next);
+  for (let i = 0; i < count; i += 1)
+    toNext += Number((await (await plane.send({ headers })).text()) === next);
   return toNext;
 }
 
@@ -67,7 +68,7 @@ test("[W18] a client that stays, stays on the side it came to", async () => {
   const plane = mesh({ percent: 50, header: { name: "x-canary" } }, { sticky: true });
   const sides = new Set<string>();
   for (let client = 0; client < 12; client += 1) {
-    const first = await plane.ask();
+    const first = await plane.send();
     const [cookie = ""] = first.headers.getSetCookie()[0]?.split(";") ?? [];
     const side = await first.text();
     sides.add(side);
@@ -85,23 +86,26 @@ test("[W18] a canary with no live task, or that is not there, gets nothing", asy
 
 test("[W18] the answer tells which service it came from, and whose canary that is", async () => {
   const plane = mesh({ percent: 100 });
-  const { headers } = await plane.ask({ door: { mayDebug: () => true }, headers: { "x-waggle-debug": "1" } });
+  const { headers } = await plane.send({
+    entry: { mayDebug: () => true },
+    headers: { "x-waggle-debug": "1" },
+  });
   expect([headers.get("x-waggle-service"), headers.get("x-waggle-canary-of")]).toEqual(["next", "my-web"]);
 });
 
 test("[W18] a request sent again with a fresher table stays on its side", async () => {
   const options = { canary: { service: "next", percent: 50 } };
   const services = [serviceOf("my-web", 8080, [main], { options }), serviceOf("next", 9090, [next])] as const;
-  const plane = madeUpPlane(
+  const plane = inProcessPlane(
     tableOf(1, ...services),
     { [main]: refused, [next]: refused },
     { random: numbers() },
   );
   for (let i = 0; i < 8; i += 1) {
-    const before = plane.sent.length;
-    plane.now.table = tableOf(2 + i, ...services);
-    plane.now.ms += 200;
-    await plane.ask();
+    const before = plane.received.length;
+    plane.state.table = tableOf(2 + i, ...services);
+    plane.state.nowMs += 200;
+    await plane.send();
     expect(new Set(plane.origins().slice(before)).size).toBe(1);
   }
 });

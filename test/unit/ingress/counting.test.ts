@@ -7,22 +7,22 @@ import { addDelta, newTelemetryState } from "../../../src/telemetry/telemetry-st
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { newTelemetry } from "../../support/telemetry.ts";
 import { until } from "../../support/until.ts";
-import { type Asked, frozen, madeUpPlane, refused, type Task } from "./made-up-plane.ts";
+import { frozen, inProcessPlane, refused, type Task, type TestRequest } from "./in-process-plane.ts";
 
 const [a, b] = ["http://127.0.0.2:1001", "http://127.0.0.3:1002"];
 
 /** Requests through a plane that counts, and what was counted. */
 async function counted(
   tasks: Readonly<Record<string, Task>>,
-  requests: readonly Asked[],
+  requests: readonly TestRequest[],
   options: Partial<PlaneOptions> = {},
 ): Promise<Snapshot> {
   const state = newTelemetryState(0);
   const table = tableOf(1, serviceOf("my-web", 8080, [a, b]));
   const flush: PlaneOptions["flush"] = async (delta) => addDelta(state, delta, Date.now());
-  const { plane, ask } = madeUpPlane(table, tasks, { flush, nowMs: Date.now, ...options });
+  const { plane, send } = inProcessPlane(table, tasks, { flush, nowMs: Date.now, ...options });
   for (const request of requests) {
-    const response = await ask(request);
+    const response = await send(request);
     await response.text();
   }
   expect(await plane.flusher?.flush()).toBe(true);
@@ -104,7 +104,7 @@ test("[J16] a task that does not answer in time has the time-out, its client the
 test("[J17] refusals are counted by their kind: of a service, or of none", async () => {
   const traffic = await counted({ [a]: refused, [b]: refused }, [
     { headers: { host: "bad host" }, url: "http://x/" },
-    { door: { port: 9999 } },
+    { entry: { port: 9999 } },
     { headers: { via: "1.1 my-web.test-mesh" } },
     {},
   ]);
@@ -121,8 +121,8 @@ test("[J15] a static server counts as a task of its name, where no node is neede
   const table = { ...tableOf(1, { ...serviceOf("my-web", 8080, []), servers: [server] }), nodes: [] };
   const telemetry = newTelemetry();
   const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
-  const { plane, ask } = madeUpPlane(table, { [a]: answering(200) }, { flush });
-  expect((await ask({ door: { role: "edge" } })).status).toBe(200);
+  const { plane, send } = inProcessPlane(table, { [a]: answering(200) }, { flush });
+  expect((await send({ entry: { role: "edge" } })).status).toBe(200);
   expect(await plane.flusher?.flush()).toBe(true);
   expect(telemetry.snapshot({})).toMatchObject({
     services: [
@@ -138,16 +138,16 @@ test("[J6] requests that wait in line are counted as held back, and one refused 
   const answers: (() => void)[] = [];
   const task: Task = () => new Promise((resolve) => answers.push(() => resolve(new Response("done"))));
   const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
-  const { plane, ask } = madeUpPlane(table, { [a]: task }, { flush, nowMs: Date.now });
+  const { plane, send } = inProcessPlane(table, { [a]: task }, { flush, nowMs: Date.now });
   const level = async () => {
     await plane.flusher?.flush();
     return telemetry.snapshot({}).services[0]?.queue;
   };
-  const first = ask({ method: "POST" });
+  const first = send({ method: "POST" });
   await until("it is at the task", async () => answers.length === 1);
-  const second = ask({ method: "POST" });
+  const second = send({ method: "POST" });
   await until("it is held back", async () => (await level())?.now === 1);
-  expect((await ask({ method: "POST" })).status).toBe(503);
+  expect((await send({ method: "POST" })).status).toBe(503);
   answers[0]?.();
   await until("the second is at the task", async () => answers.length === 2);
   answers[1]?.();
@@ -167,8 +167,8 @@ test("[J40] requests in line are told while none gets on", async () => {
   const task: Task = () => new Promise((resolve) => answers.push(() => resolve(new Response("done"))));
   const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
   const patience = { headTimeoutMs: 20_000, silentMs: 20_000 };
-  const { ask } = madeUpPlane(table, { [a]: task }, { flush, nowMs: Date.now, ...patience });
-  const asked = [ask({ method: "POST" }), ask({ method: "POST" }), ask({ method: "POST" })];
+  const { send } = inProcessPlane(table, { [a]: task }, { flush, nowMs: Date.now, ...patience });
+  const asked = [send({ method: "POST" }), send({ method: "POST" }), send({ method: "POST" })];
   const service = () => telemetry.snapshot({}).services[0];
   await until("both to be told", async () => service()?.queue.now === 2);
   expect(service()).toMatchObject({ open: { now: 3 }, counts: { requests: 0 } });

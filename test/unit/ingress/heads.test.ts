@@ -1,15 +1,15 @@
 import { expect, test } from "vitest";
 import { serviceOf, tableOf, taskId } from "../../support/dataplane.ts";
-import { madeUpPlane, refused, type Task } from "./made-up-plane.ts";
+import { inProcessPlane, refused, type Task } from "./in-process-plane.ts";
 
 const table = tableOf(7, serviceOf("my-web", 8080, ["http://a", "http://b"]));
 const proxy = "198.51.100.9";
 
 /** What a task gets of a request's head. */
-async function headOf(headers: Record<string, string>, door = {}): Promise<Headers> {
-  const { ask, sent } = madeUpPlane(table);
-  await ask({ headers, door });
-  return sent[0]?.headers ?? new Headers();
+async function headOf(headers: Record<string, string>, entry = {}): Promise<Headers> {
+  const { send, received } = inProcessPlane(table);
+  await send({ headers, entry });
+  return received[0]?.headers ?? new Headers();
 }
 
 test("[X14] [X15] whom a client claims to be is replaced, unless it is a trusted proxy", async () => {
@@ -47,7 +47,7 @@ test("[X17] a header that the mesh itself sets cannot be taken away by naming it
   expect(head).toMatchObject({
     "x-forwarded-for": "203.0.113.7",
     forwarded: "for=203.0.113.7;host=www.example.com;proto=http",
-    "x-request-id": "made-up-id",
+    "x-request-id": "generated-id",
     via: "1.0 fred, 1.1 my-web.test-mesh",
   });
   expect(head).not.toHaveProperty("x-other");
@@ -67,22 +67,22 @@ test("[X43] the handshake of a WebSocket reaches the task whole; another upgrade
 
 test.each([
   ["abc-123", "abc-123"],
-  ["a b", "made-up-id"],
-  ["a".repeat(129), "made-up-id"],
-  [undefined, "made-up-id"],
+  ["a b", "generated-id"],
+  ["a".repeat(129), "generated-id"],
+  [undefined, "generated-id"],
 ])("[X19] request id %j goes on and goes out as %j", async (given, expected) => {
   const headers: Record<string, string> = given === undefined ? {} : { "x-request-id": given };
-  const { ask, sent } = madeUpPlane(table);
-  expect((await ask({ headers })).headers.get("x-request-id")).toBe(expected);
-  expect(sent[0]?.headers.get("x-request-id")).toBe(expected);
-  const refusal = await ask({ headers, door: { port: 81 } });
+  const { send, received } = inProcessPlane(table);
+  expect((await send({ headers })).headers.get("x-request-id")).toBe(expected);
+  expect(received[0]?.headers.get("x-request-id")).toBe(expected);
+  const refusal = await send({ headers, entry: { port: 81 } });
   expect(refusal.headers.get("x-request-id")).toBe(expected);
 });
 
 test("[X19] the mesh's request id stands in an answer whatever the task says", async () => {
   const task: Task = () => new Response("ok", { headers: { "x-request-id": "the task's" } });
-  const { ask } = madeUpPlane(table, { "http://a": task });
-  expect((await ask()).headers.get("x-request-id")).toBe("made-up-id");
+  const { send } = inProcessPlane(table, { "http://a": task });
+  expect((await send()).headers.get("x-request-id")).toBe("generated-id");
 });
 
 test.each([
@@ -93,18 +93,18 @@ test.each([
   ["503 of the task's own", new Response("busy", { status: 503, statusText: "Busy" })],
 ])("[X41] an answer of %s is the task's, with its words and headers", async (_what, response) => {
   const [status, statusText, headers] = [response.status, response.statusText, [...response.headers]];
-  const { ask, sent } = madeUpPlane(table, { "http://a": () => response });
-  const answer = await ask();
+  const { send, received } = inProcessPlane(table, { "http://a": () => response });
+  const answer = await send();
   expect([answer.status, answer.statusText]).toEqual([status, statusText]);
   expect([...answer.headers].filter(([name]) => name !== "x-request-id")).toEqual(headers);
-  expect(sent).toHaveLength(1);
+  expect(received).toHaveLength(1);
 });
 
 test.each(["a", "b"])(
   "[X45] who may debug is told the way of the request, first task refused: %s",
   async (first) => {
-    const { ask } = madeUpPlane(table, first === "a" ? {} : { "http://a": refused });
-    const answer = await ask({ door: { mayDebug: () => true }, headers: { "x-waggle-debug": "1" } });
+    const { send } = inProcessPlane(table, first === "a" ? {} : { "http://a": refused });
+    const answer = await send({ entry: { mayDebug: () => true }, headers: { "x-waggle-debug": "1" } });
     expect(Object.fromEntries(answer.headers)).toMatchObject({
       "x-waggle-node": "node1",
       "x-waggle-service": "my-web",
@@ -124,20 +124,20 @@ test("[X45] nobody is asked for a token who does not ask to debug, and without o
     asked += 1;
     return false;
   };
-  const { ask } = madeUpPlane(table);
-  await ask({ door: { mayDebug } });
+  const { send } = inProcessPlane(table);
+  await send({ entry: { mayDebug } });
   expect(asked).toBe(0);
   for (const port of [8080, 81]) {
-    const { headers } = await ask({ door: { mayDebug, port }, headers: { "x-waggle-debug": "1" } });
+    const { headers } = await send({ entry: { mayDebug, port }, headers: { "x-waggle-debug": "1" } });
     expect([...headers.keys()].filter((name) => name.startsWith("x-waggle-"))).toEqual([]);
   }
   expect(asked).toBe(2);
 });
 
 test("[X45] a refusal tells the table it was made by", async () => {
-  const { ask } = madeUpPlane(table);
-  const door = { mayDebug: () => true, port: 81 };
-  const { headers } = await ask({ door, headers: { "x-waggle-debug": "1" } });
+  const { send } = inProcessPlane(table);
+  const entry = { mayDebug: () => true, port: 81 };
+  const { headers } = await send({ entry, headers: { "x-waggle-debug": "1" } });
   expect(headers.get("x-waggle-table-version")).toBe("7");
   expect(headers.has("x-waggle-task")).toBe(false);
 });

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { TableOptions } from "../../../src/domain/table/table.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { until } from "../../support/until.ts";
-import { madeUpPlane, refused, type Task } from "./made-up-plane.ts";
+import { inProcessPlane, refused, type Task } from "./in-process-plane.ts";
 
 const origins = ["http://127.0.0.2:1", "http://127.0.0.3:1"];
 
@@ -37,14 +37,14 @@ function mesh(options: TableOptions, tasks = new Tasks(), many = 2) {
   const answers = Object.fromEntries(used.map((origin) => [origin, tasks.task(origin)]));
   const table = tableOf(1, serviceOf("my-web", 8080, used, { options }));
   // No hedges: what is counted here are the client's requests.
-  return { tasks, plane: madeUpPlane(table, answers, { nowMs: Date.now, headTimeoutMs: 20_000 }) };
+  return { tasks, plane: inProcessPlane(table, answers, { nowMs: Date.now, headTimeoutMs: 20_000 }) };
 }
 
 test("[W16] a task gets no more open requests than it may have, and the rest wait in their order", async () => {
   const { plane, tasks } = mesh({ maxconn: 2 });
   const done: number[] = [];
   const asked = Array.from({ length: 7 }, async (_, index) => {
-    const response = await plane.ask({ method: "POST" });
+    const response = await plane.send({ method: "POST" });
     done.push(index);
     return response.status;
   });
@@ -89,13 +89,13 @@ test("[W16] under any load no limit is passed and each request gets exactly one 
           1,
           serviceOf("my-web", 8080, origins, { options: { maxconn, queue, queueTimeoutMs: 40 } }),
         );
-        const plane = madeUpPlane(table, Object.fromEntries(origins.map((one) => [one, task])), {
+        const plane = inProcessPlane(table, Object.fromEntries(origins.map((one) => [one, task])), {
           nowMs: Date.now,
         });
         const statuses = await Promise.all(
           requests.map(async ({ after, takes }) => {
             await new Promise((resolve) => setTimeout(resolve, after));
-            return (await plane.ask({ method: "POST", headers: { "x-takes": String(takes) } })).status;
+            return (await plane.send({ method: "POST", headers: { "x-takes": String(takes) } })).status;
           }),
         );
         expect(most).toBeLessThanOrEqual(maxconn);
@@ -109,9 +109,9 @@ test("[W16] under any load no limit is passed and each request gets exactly one 
 
 test("[W17] where too many wait, a request is refused at once, and the refusal says why", async () => {
   const { plane, tasks } = mesh({ maxconn: 1, queue: 0 }, undefined, 1);
-  const first = plane.ask({ method: "POST" });
+  const first = plane.send({ method: "POST" });
   await until("it is at the task", async () => tasks.waiting.length === 1);
-  const refusal = await plane.ask({ method: "POST" });
+  const refusal = await plane.send({ method: "POST" });
   expect(refusal.status).toBe(503);
   expect(await refusal.text()).toContain(
     "every task of my-web has all the open requests it may have here, and 0 more wait already",
@@ -122,12 +122,12 @@ test("[W17] where too many wait, a request is refused at once, and the refusal s
 
 test("[W17] a request that waits too long is refused, and what becomes free goes to those who still wait", async () => {
   const { plane, tasks } = mesh({ maxconn: 1, queueTimeoutMs: 60 }, undefined, 1);
-  const first = plane.ask({ method: "POST" });
+  const first = plane.send({ method: "POST" });
   await until("it is at the task", async () => tasks.waiting.length === 1);
-  const refusal = await plane.ask({ method: "POST" });
+  const refusal = await plane.send({ method: "POST" });
   expect(refusal.status).toBe(503);
   expect(await refusal.text()).toContain("had all the open requests it may have here for 0.06 s");
-  const third = plane.ask({ method: "POST" });
+  const third = plane.send({ method: "POST" });
   tasks.answer();
   await until("the third is at the task", async () => tasks.waiting.length === 1);
   tasks.answer();
@@ -145,7 +145,7 @@ test("[W17] a waiting request that has gone holds up nobody, and its task is not
   open.open("left", nowMs - 1);
   expect(open.isFull("left", 1, nowMs)).toBe(false);
   expect(open.of("left", nowMs)).toBe(0);
-  const asked = plane.ask({ method: "POST" });
+  const asked = plane.send({ method: "POST" });
   await until("it is at the task", async () => tasks.waiting.length === 1);
   tasks.answer();
   expect((await asked).status).toBe(200);
@@ -155,8 +155,8 @@ test("[W16] a request that moves on from a task that fails waits for one that is
   const tasks = new Tasks();
   const [bad = "", good = ""] = origins;
   const table = tableOf(1, serviceOf("my-web", 8080, origins, { options: { maxconn: 1 } }));
-  const plane = madeUpPlane(table, { [bad]: refused, [good]: tasks.task(good) }, { nowMs: Date.now });
-  const asked = [plane.ask({ method: "PUT" }), plane.ask({ method: "PUT" })];
+  const plane = inProcessPlane(table, { [bad]: refused, [good]: tasks.task(good) }, { nowMs: Date.now });
+  const asked = [plane.send({ method: "PUT" }), plane.send({ method: "PUT" })];
   await until("one is at the task", async () => tasks.waiting.length === 1);
   tasks.answer();
   await until("so is the other", async () => tasks.waiting.length === 1);
@@ -167,8 +167,8 @@ test("[W16] a request that moves on from a task that fails waits for one that is
 
 test("[W17] how long a request was in line is told to those who show a token", async () => {
   const { plane, tasks } = mesh({ maxconn: 1 }, undefined, 1);
-  const debug = { door: { mayDebug: () => true }, headers: { "x-waggle-debug": "1" } };
-  const asked = [plane.ask(debug), plane.ask(debug)];
+  const debug = { entry: { mayDebug: () => true }, headers: { "x-waggle-debug": "1" } };
+  const asked = [plane.send(debug), plane.send(debug)];
   await until("one is at the task", async () => tasks.waiting.length === 1);
   await until(
     "the other waits",

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { RoutingTable } from "../../../src/domain/table/table.ts";
 import { printTable } from "../../../src/domain/table/text.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
-import { frozen, madeUpPlane, refused } from "./made-up-plane.ts";
+import { frozen, inProcessPlane, refused } from "./in-process-plane.ts";
 
 const one = (version: number, origins: readonly string[] = ["http://a"]) =>
   tableOf(version, serviceOf("my-web", 8080, origins));
@@ -14,27 +14,27 @@ async function messageOf(response: Response): Promise<string> {
 test.each(["edge", "ingress"] as const)(
   "[X54] what cannot be found is 404 with its reason, %s",
   async (role) => {
-    const { ask } = madeUpPlane({ ...one(1), defaultService: null });
-    expect(await messageOf(await ask({ door: { role, port: 81 } }))).toBe(
+    const { send } = inProcessPlane({ ...one(1), defaultService: null });
+    expect(await messageOf(await send({ entry: { role, port: 81 } }))).toBe(
       "404 no service is published on port 81",
     );
     const headers = { host: "nobody.example.com:8443" };
-    expect(await messageOf(await ask({ door: { role, port: null }, headers }))).toBe(
+    expect(await messageOf(await send({ entry: { role, port: null }, headers }))).toBe(
       "404 no service answers to the host name nobody.example.com",
     );
   },
 );
 
 test("[X54] an entry point of a node that the mesh does not have is 404", async () => {
-  const { ask } = madeUpPlane(one(1));
-  expect(await messageOf(await ask({ door: { node: "node9" } }))).toBe("404 this mesh has no node node9");
+  const { send } = inProcessPlane(one(1));
+  expect(await messageOf(await send({ entry: { node: "node9" } }))).toBe("404 this mesh has no node node9");
 });
 
 test.each(["edge", "ingress"] as const)(
   "[X55] a service without a live task is 503, and says when to try again, %s",
   async (role) => {
-    const { ask } = madeUpPlane(one(1, []));
-    const answer = await ask({ door: { role } });
+    const { send } = inProcessPlane(one(1, []));
+    const answer = await send({ entry: { role } });
     expect(answer.headers.get("retry-after")).toBe("1");
     expect(await messageOf(answer)).toBe("503 service my-web has no live task");
   },
@@ -43,28 +43,28 @@ test.each(["edge", "ingress"] as const)(
 test("[X55] a service whose static servers take no new requests is 503, and calls them servers", async () => {
   const server = { id: "s1", name: "legacy", weight: 1, drain: true, origin: "http://a" } as const;
   const table = tableOf(1, { ...serviceOf("my-web", 8080, []), servers: [server] });
-  expect(await messageOf(await madeUpPlane(table).ask())).toBe(
+  expect(await messageOf(await inProcessPlane(table).send())).toBe(
     "503 the one server of my-web is in drain or has weight 0",
   );
 });
 
 test("[X55] a mesh without a node is 503", async () => {
-  const answer = await madeUpPlane({ ...one(1, []), nodes: [] }).ask({ door: { role: "edge" } });
+  const answer = await inProcessPlane({ ...one(1, []), nodes: [] }).send({ entry: { role: "edge" } });
   expect(await messageOf(answer)).toBe(
     "503 no node has joined this mesh yet, and my-web has no server that is up",
   );
 });
 
 test("[X55] a service in host mode without a task on the node names the node", async () => {
-  const { ask } = madeUpPlane(tableOf(1, serviceOf("my-web", 8080, ["http://a"], { mode: "host" })));
-  expect(await messageOf(await ask({ door: { node: "node2" } }))).toBe(
+  const { send } = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, ["http://a"], { mode: "host" })));
+  expect(await messageOf(await send({ entry: { node: "node2" } }))).toBe(
     "503 service my-web has no live task on node2, and its port is published in host mode",
   );
 });
 
 test.each(["edge", "ingress"] as const)("[X55] a router without a table is 503, %s", async (role) => {
   const source = () => Promise.reject(new Error("secret detail of the registry"));
-  const answer = await madeUpPlane(one(1), {}, { source }).ask({ door: { role } });
+  const answer = await inProcessPlane(one(1), {}, { source }).send({ entry: { role } });
   expect(answer.headers.get("retry-after")).toBe("1");
   expect(await messageOf(answer)).toBe("503 the registry has not given a routing table yet");
 });
@@ -72,14 +72,14 @@ test.each(["edge", "ingress"] as const)("[X55] a router without a table is 503, 
 test.each(["edge", "ingress"] as const)(
   "[X48] a table that lacks what is asked for is renewed once before the request is refused, %s",
   async (role) => {
-    const { ask, now, askedAfter } = madeUpPlane(one(1));
-    await ask({ door: { role } });
-    now.ms += 101;
-    expect((await ask({ door: { role, port: 81 } })).status).toBe(404);
-    expect(askedAfter).toEqual([-1, 1]);
+    const { send, state, afterVersions } = inProcessPlane(one(1));
+    await send({ entry: { role } });
+    state.nowMs += 101;
+    expect((await send({ entry: { role, port: 81 } })).status).toBe(404);
+    expect(afterVersions).toEqual([-1, 1]);
     // What it knows is fresh now, so that nobody is asked by refusing.
-    expect((await ask({ door: { role, port: 81 } })).status).toBe(404);
-    expect(askedAfter).toEqual([-1, 1]);
+    expect((await send({ entry: { role, port: 81 } })).status).toBe(404);
+    expect(afterVersions).toEqual([-1, 1]);
   },
 );
 
@@ -93,39 +93,39 @@ test.each([
   ["given its first task", one(1, []), one(2, ["http://b"]), 8080],
 ] as const)("[X48] a service that was %s a moment ago answers", async (_what, before, after, port) => {
   for (const role of ["edge", "ingress"] as const) {
-    const { ask, now } = madeUpPlane(before as RoutingTable);
-    await ask({ door: { role } });
-    now.ms += 101;
-    now.table = after;
-    expect(await (await ask({ door: { role, port } })).text()).toBe("http://b");
+    const { send, state } = inProcessPlane(before as RoutingTable);
+    await send({ entry: { role } });
+    state.nowMs += 101;
+    state.table = after;
+    expect(await (await send({ entry: { role, port } })).text()).toBe("http://b");
   }
 });
 
 test("[X48] where all tasks failed, a request that may be sent twice goes to those of a fresh table", async () => {
-  const { ask, now, origins } = madeUpPlane(one(1), { "http://a": refused });
+  const { send, state, origins } = inProcessPlane(one(1), { "http://a": refused });
   const { tasks } = serviceOf("my-web", 8080, ["http://a", "http://b"]);
-  await ask({ door: { port: 81 } });
-  now.ms += 101;
-  now.table = tableOf(2, { ...serviceOf("my-web", 8080, []), tasks });
-  expect(await (await ask()).text()).toBe("http://b");
+  await send({ entry: { port: 81 } });
+  state.nowMs += 101;
+  state.table = tableOf(2, { ...serviceOf("my-web", 8080, []), tasks });
+  expect(await (await send()).text()).toBe("http://b");
   expect(origins()).toEqual(["http://a", "http://b"]);
 });
 
 test("[X48] a POST that was sent is not sent again to a task of a fresh table", async () => {
-  const { ask, now, origins } = madeUpPlane(one(1), { "http://a": refused });
-  await ask({ door: { port: 81 } });
-  now.ms += 101;
-  now.table = tableOf(2, serviceOf("my-web", 8080, ["http://a", "http://b"]));
-  expect((await ask({ method: "POST" })).status).toBe(502);
+  const { send, state, origins } = inProcessPlane(one(1), { "http://a": refused });
+  await send({ entry: { port: 81 } });
+  state.nowMs += 101;
+  state.table = tableOf(2, serviceOf("my-web", 8080, ["http://a", "http://b"]));
+  expect((await send({ method: "POST" })).status).toBe(502);
   expect(origins()).toEqual(["http://a"]);
 });
 
 test("[X48] a task that was too slow is 504 at once: a fresh table is not asked for", async () => {
-  const { ask, now, askedAfter } = madeUpPlane(one(1), { "http://a": frozen }, { headTimeoutMs: 5 });
-  await ask({ door: { port: 81 } });
-  now.ms += 101;
-  expect((await ask()).status).toBe(504);
-  expect(askedAfter).toEqual([-1]);
+  const { send, state, afterVersions } = inProcessPlane(one(1), { "http://a": frozen }, { headTimeoutMs: 5 });
+  await send({ entry: { port: 81 } });
+  state.nowMs += 101;
+  expect((await send()).status).toBe(504);
+  expect(afterVersions).toEqual([-1]);
 });
 
 test("[X47] a request is served by the last good table while the registry is away or sends nonsense", async () => {
@@ -136,40 +136,40 @@ test("[X47] a request is served by the last good table while the registry is awa
   ];
   for (const broken of answers) {
     let isBroken = false;
-    const { ask, now, plane } = madeUpPlane(
+    const { send, state, plane } = inProcessPlane(
       one(1),
       {},
       {
         source: () => (isBroken ? broken() : Promise.resolve({ version: 1, text: printTable(one(1)) })),
       },
     );
-    await ask();
+    await send();
     isBroken = true;
     for (let turn = 0; turn < 3; turn += 1) {
-      now.ms += 60_000;
-      expect(await (await ask()).text()).toBe("http://a");
+      state.nowMs += 60_000;
+      expect(await (await send()).text()).toBe("http://a");
     }
     expect(plane.tables.ageMs()).toBe(180_000);
   }
 });
 
 test("[X40] a request that has come through the service before is 508; another's mark does not matter", async () => {
-  const { ask, sent } = madeUpPlane(one(1));
-  const loop = await ask({ headers: { via: "1.0 fred, 1.1 my-web.test-mesh" } });
+  const { send, received } = inProcessPlane(one(1));
+  const loop = await send({ headers: { via: "1.0 fred, 1.1 my-web.test-mesh" } });
   expect(await messageOf(loop)).toBe("508 this request has come through my-web before");
-  expect(sent).toEqual([]);
+  expect(received).toEqual([]);
   for (const via of ["1.1 my-web.other-mesh", "1.1 my-web.test-mesh.example", "1.1 shop.test-mesh"]) {
-    expect((await ask({ headers: { via } })).status).toBe(200);
-    expect(sent.at(-1)?.headers.get("via")).toBe(`${via}, 1.1 my-web.test-mesh`);
+    expect((await send({ headers: { via } })).status).toBe(200);
+    expect(received.at(-1)?.headers.get("via")).toBe(`${via}, 1.1 my-web.test-mesh`);
   }
 });
 
 test.each(["a, b", "user@a", "a<b>", "a/b", "[x]"])(
   "[X50] Host %j is 400 and nothing is asked",
   async (host) => {
-    const { ask, sent, askedAfter } = madeUpPlane(one(1));
-    const answer = await ask({ headers: { host }, url: "http://127.0.0.2/" });
+    const { send, received, afterVersions } = inProcessPlane(one(1));
+    const answer = await send({ headers: { host }, url: "http://127.0.0.2/" });
     expect(await messageOf(answer)).toBe("400 the Host header cannot be read as a host name and a port");
-    expect([sent, askedAfter]).toEqual([[], []]);
+    expect([received, afterVersions]).toEqual([[], []]);
   },
 );

@@ -1,19 +1,19 @@
 import { expect, test } from "vitest";
 import type { TableService } from "../../../src/domain/table/table.ts";
 import { serviceOf, tableOf, taskId } from "../../support/dataplane.ts";
-import { frozen, type MadeUpPlane, madeUpPlane, refused } from "./made-up-plane.ts";
+import { frozen, type InProcessPlane, inProcessPlane, refused } from "./in-process-plane.ts";
 
 const [a, b, c] = ["http://127.0.0.2:1", "http://127.0.0.3:1", "http://127.0.0.4:1"] as const;
 const sticky = { options: { sticky: "SRV" } };
 
 /** A client that keeps the cookies it is given, as curl's `-b jar -c jar`. */
-function client(mesh: MadeUpPlane, jar: Record<string, string> = {}) {
-  return async (door: Parameters<MadeUpPlane["ask"]>[0] = {}) => {
+function client(mesh: InProcessPlane, jar: Record<string, string> = {}) {
+  return async (entry: Parameters<InProcessPlane["send"]>[0] = {}) => {
     const cookie = Object.entries(jar)
       .map(([name, value]) => `${name}=${value}`)
       .join("; ");
-    const headers = { ...door.headers, ...(cookie !== "" && { cookie }) };
-    const response = await mesh.ask({ ...door, headers });
+    const headers = { ...entry.headers, ...(cookie !== "" && { cookie }) };
+    const response = await mesh.send({ ...entry, headers });
     for (const line of response.headers.getSetCookie()) {
       const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
       jar[name] = value;
@@ -28,30 +28,30 @@ const without = (service: TableService, ...numbers: number[]): TableService => (
 });
 
 test("[W13] a client stays with the task that its cookie names, and is given no second cookie", async () => {
-  const mesh = madeUpPlane(tableOf(1, serviceOf("my-web", 8080, [a, b, c], sticky)));
-  const ask = client(mesh);
-  const first = await ask();
+  const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, [a, b, c], sticky)));
+  const send = client(mesh);
+  const first = await send();
   expect(first.set).toHaveLength(1);
-  for (let i = 0; i < 5; i += 1) expect(await ask()).toMatchObject({ origin: first.origin, set: [] });
+  for (let i = 0; i < 5; i += 1) expect(await send()).toMatchObject({ origin: first.origin, set: [] });
   // Somebody else takes the next turn.
   expect((await client(mesh)()).origin).not.toBe(first.origin);
 });
 
 test("[W13] the cookie is HttpOnly, Lax, for all paths, Secure on https, and keeps the answer out of shared caches", async () => {
-  const mesh = madeUpPlane(tableOf(1, serviceOf("my-web", 8080, [a], sticky)));
+  const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, [a], sticky)));
   const value = `${taskId("my-web", 1)}\\.[\\w-]{22}`;
   const plain = await client(mesh)();
   expect(plain.set[0]).toMatch(new RegExp(`^SRV=${value}; Path=/; HttpOnly; SameSite=Lax$`));
   expect(plain.response.headers.get("cache-control")).toBe("private");
-  const secure = await client(mesh)({ door: { scheme: "https" } });
+  const secure = await client(mesh)({ entry: { scheme: "https" } });
   expect(secure.set[0]).toMatch(new RegExp(`^SRV=${value}; Path=/; HttpOnly; SameSite=Lax; Secure$`));
 });
 
 test("[W14] a cookie that the mesh did not sign for this service counts for nothing", async () => {
   const shop = { ...serviceOf("shop", 9090, [c], sticky), tasks: serviceOf("my-web", 8080, [c]).tasks };
-  const mesh = madeUpPlane(tableOf(1, serviceOf("my-web", 8080, [a, b], sticky), shop));
+  const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, [a, b], sticky), shop));
   const jar: Record<string, string> = {};
-  await client(mesh, jar)({ door: { port: 9090 } });
+  await client(mesh, jar)({ entry: { port: 9090 } });
   const id = taskId("my-web", 1);
   for (const value of [jar.SRV ?? "", id, `${id}.`, `${id}.${"A".repeat(22)}`, "", "."]) {
     const { set } = await client(mesh, { SRV: value })();
@@ -60,10 +60,10 @@ test("[W14] a cookie that the mesh did not sign for this service counts for noth
 });
 
 test("[W14] the cookie goes no further than the mesh, and all others do", async () => {
-  const mesh = madeUpPlane(tableOf(1, serviceOf("my-web", 8080, [a], sticky)));
+  const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, [a], sticky)));
   const sentCookie = async (cookie: string) => {
-    await mesh.ask({ headers: { cookie } });
-    return mesh.sent.at(-1)?.headers.get("cookie") ?? null;
+    await mesh.send({ headers: { cookie } });
+    return mesh.received.at(-1)?.headers.get("cookie") ?? null;
   };
   expect(await sentCookie("SRV=x")).toBeNull();
   expect(await sentCookie("one=1; SRV=x; two=2; SRV=y")).toBe("one=1; two=2");
@@ -72,63 +72,63 @@ test("[W14] the cookie goes no further than the mesh, and all others do", async 
 
 test("[W15] when the task is gone or fails, the client is given another one and its cookie", async () => {
   const service = serviceOf("my-web", 8080, [a, b, c], sticky);
-  const mesh = madeUpPlane(tableOf(1, service));
-  const ask = client(mesh);
-  const first = await ask();
-  mesh.now.table = tableOf(2, without(service, [a, b, c].indexOf(first.origin as typeof a) + 1));
-  mesh.now.ms += 3_000;
-  const second = await ask();
+  const mesh = inProcessPlane(tableOf(1, service));
+  const send = client(mesh);
+  const first = await send();
+  mesh.state.table = tableOf(2, without(service, [a, b, c].indexOf(first.origin as typeof a) + 1));
+  mesh.state.nowMs += 3_000;
+  const second = await send();
   expect(second.origin).not.toBe(first.origin);
   expect(second.set).toHaveLength(1);
-  expect(await ask()).toMatchObject({ origin: second.origin, set: [] });
+  expect(await send()).toMatchObject({ origin: second.origin, set: [] });
 });
 
 test("[W15] a client whose task fails moves on at once, and stays there", async () => {
   const tasks: Record<string, typeof refused> = {};
-  const mesh = madeUpPlane(tableOf(1, serviceOf("my-web", 8080, [a, b, c], sticky)), tasks);
-  const ask = client(mesh);
-  const first = await ask();
+  const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, [a, b, c], sticky)), tasks);
+  const send = client(mesh);
+  const first = await send();
   tasks[first.origin] = refused;
-  const second = await ask();
+  const second = await send();
   expect(second).toMatchObject({ response: { status: 200 } });
   expect(second.origin).not.toBe(first.origin);
   delete tasks[first.origin];
-  for (let i = 0; i < 3; i += 1) expect((await ask()).origin).toBe(second.origin);
+  for (let i = 0; i < 3; i += 1) expect((await send()).origin).toBe(second.origin);
 });
 
 test("[W15] a client that stays waits for its task: no second one is asked meanwhile", async () => {
   const tasks: Record<string, typeof refused> = {};
-  const mesh = madeUpPlane(tableOf(1, serviceOf("my-web", 8080, [a, b, c], sticky)), tasks, {
+  const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, [a, b, c], sticky)), tasks, {
     nowMs: Date.now,
     headTimeoutMs: 400,
   });
-  const ask = client(mesh);
-  const { origin } = await ask();
+  const send = client(mesh);
+  const { origin } = await send();
   tasks[origin] = frozen;
-  const before = mesh.sent.length;
-  expect((await ask()).response.status).toBe(504);
+  const before = mesh.received.length;
+  expect((await send()).response.status).toBe(504);
   expect(mesh.origins().slice(before)).toEqual([origin]);
 });
 
 test("[W15] drain and weight 0 keep those who stay, also where no other is left", async () => {
   const service = serviceOf("my-web", 8080, [a, b], sticky);
   for (const over of [{ drain: true as const }, { weight: 0 }]) {
-    const mesh = madeUpPlane(tableOf(1, service));
-    const ask = client(mesh);
-    const { origin } = await ask();
+    const mesh = inProcessPlane(tableOf(1, service));
+    const send = client(mesh);
+    const { origin } = await send();
     const leaving = (all: boolean) => ({
       ...service,
       tasks: service.tasks.map((task) =>
         all || task.endpoints[0]?.[1] === origin ? { ...task, ...over } : task,
       ),
     });
-    mesh.now.table = tableOf(2, leaving(false));
-    mesh.now.ms += 3_000;
-    for (let i = 0; i < 3; i += 1) expect(await ask()).toMatchObject({ origin, set: [] });
+    mesh.state.table = tableOf(2, leaving(false));
+    mesh.state.nowMs += 3_000;
+    for (let i = 0; i < 3; i += 1) expect(await send()).toMatchObject({ origin, set: [] });
     for (let i = 0; i < 3; i += 1) expect((await client(mesh)()).origin).not.toBe(origin);
-    mesh.now.table = tableOf(3, leaving(true));
-    mesh.now.ms += 3_000;
-    expect(await ask()).toMatchObject({ origin });
+    mesh.state.table = tableOf(3, leaving(true));
+    mesh.state.nowMs += 3_000;
+    expect(await send()).toMatchObject({ origin });
     const refused = await client(mesh)();
     expect(refused.response.status).toBe(503);
     expect(refused.origin).toContain("each of the 2 tasks of my-web is in drain or has weight 0");
@@ -138,25 +138,25 @@ test("[W15] drain and weight 0 keep those who stay, also where no other is left"
 test("[W15] where no other is left, who stays with a task that failed a moment ago hears so, and it is not asked", async () => {
   const service = serviceOf("my-web", 8080, [a, b], sticky);
   const tasks: Record<string, typeof refused> = {};
-  const mesh = madeUpPlane(tableOf(1, service), tasks);
-  const ask = client(mesh);
-  const { origin } = await ask();
+  const mesh = inProcessPlane(tableOf(1, service), tasks);
+  const send = client(mesh);
+  const { origin } = await send();
   tasks[origin] = refused;
   const drained = service.tasks.map((task) => ({ ...task, drain: true as const }));
-  mesh.now.table = tableOf(2, { ...service, tasks: drained });
-  mesh.now.ms += 3_000;
-  expect((await ask()).response.status).toBe(502);
-  const before = mesh.sent.length;
-  const second = await ask();
+  mesh.state.table = tableOf(2, { ...service, tasks: drained });
+  mesh.state.nowMs += 3_000;
+  expect((await send()).response.status).toBe(502);
+  const before = mesh.received.length;
+  const second = await send();
   expect(second.response.status).toBe(503);
   expect(second.origin).toContain("the one task of my-web that this client may have failed a moment ago");
-  expect(mesh.sent).toHaveLength(before);
+  expect(mesh.received).toHaveLength(before);
 });
 
 test("[W13] debug headers say whether the cookie decided", async () => {
-  const mesh = madeUpPlane(tableOf(1, serviceOf("my-web", 8080, [a, b], sticky)));
-  const ask = client(mesh);
-  const debug = { door: { mayDebug: () => true }, headers: { "x-waggle-debug": "1" } };
-  expect((await ask(debug)).response.headers.get("x-waggle-sticky")).toBe("new");
-  expect((await ask(debug)).response.headers.get("x-waggle-sticky")).toBe("kept");
+  const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, [a, b], sticky)));
+  const send = client(mesh);
+  const debug = { entry: { mayDebug: () => true }, headers: { "x-waggle-debug": "1" } };
+  expect((await send(debug)).response.headers.get("x-waggle-sticky")).toBe("new");
+  expect((await send(debug)).response.headers.get("x-waggle-sticky")).toBe("kept");
 });

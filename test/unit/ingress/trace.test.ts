@@ -2,15 +2,15 @@ import { expect, test } from "vitest";
 import { readTracedRoute } from "../../../src/cli/trace/traced-route.ts";
 import { printTable } from "../../../src/domain/table/text.ts";
 import { serviceOf, tableOf, taskId } from "../../support/dataplane.ts";
-import { frozen, madeUpPlane, refused } from "./made-up-plane.ts";
+import { frozen, inProcessPlane, refused } from "./in-process-plane.ts";
 
 const table = tableOf(7, serviceOf("my-web", 8080, ["http://a", "http://b", "http://c"]));
 const headers = { "x-waggle-debug": "1" };
 const may = { mayDebug: () => true };
 
 test("[L17] whoever shows a token is told the entry, the policy and every task asked with what came of it", async () => {
-  const { ask } = madeUpPlane(table, { "http://a": refused });
-  const answer = await ask({ headers, door: { ...may, role: "edge" } });
+  const { send } = inProcessPlane(table, { "http://a": refused });
+  const answer = await send({ headers, entry: { ...may, role: "edge" } });
   expect(readTracedRoute(Object.fromEntries(answer.headers))).toEqual({
     entry: "edge",
     node: "node1",
@@ -30,13 +30,13 @@ test("[L17] whoever shows a token is told the entry, the policy and every task a
     tableVersion: 7,
     tableAgeMs: 0,
     tableProblem: null,
-    requestId: "made-up-id",
+    requestId: "generated-id",
   });
 });
 
 test("[L17] a task that kept the request waiting is told with how long it was waited for", async () => {
-  const { ask } = madeUpPlane(table, { "http://a": frozen }, { nowMs: () => Date.now() });
-  const answer = await ask({ headers, door: may });
+  const { send } = inProcessPlane(table, { "http://a": frozen }, { nowMs: () => Date.now() });
+  const answer = await send({ headers, entry: may });
   const [first, second] = readTracedRoute(Object.fromEntries(answer.headers))?.attempts ?? [];
   expect([first?.outcome, second?.outcome]).toEqual(["none", "200"]);
   expect(second?.atMs).toBeGreaterThanOrEqual(50);
@@ -45,19 +45,19 @@ test("[L17] a task that kept the request waiting is told with how long it was wa
 });
 
 test("[L17] without a token nothing of it is told", async () => {
-  const answer = await madeUpPlane(table).ask({ headers });
+  const answer = await inProcessPlane(table).send({ headers });
   expect([...answer.headers.keys()].filter((name) => name.startsWith("x-waggle"))).toEqual([]);
 });
 
 test("[Y28] whoever debugs is told which tasks are passed over, and that all are used where more than half fail", async () => {
-  const { ask, plane, now } = madeUpPlane(table, { "http://a": refused, "http://b": refused });
-  const calm = await ask({ headers, door: may });
+  const { send, plane, state } = inProcessPlane(table, { "http://a": refused, "http://b": refused });
+  const calm = await send({ headers, entry: may });
   // Both failed on the way to the third.
   expect(calm.headers.get("x-waggle-panic")).toBe("2 of 3 tasks fail: all are used");
   expect([plane.outliers.ejectionCount, plane.outliers.panicCount]).toEqual([2, 1]);
-  now.ms += 500;
-  plane.outliers.failed(taskId("my-web", 3), now.ms);
-  const panic = await ask({ headers, door: may });
+  state.nowMs += 500;
+  plane.outliers.failed(taskId("my-web", 3), state.nowMs);
+  const panic = await send({ headers, entry: may });
   const out = [1, 2].map((slot) => `${taskId("my-web", slot)};for=1500`);
   expect(panic.headers.get("x-waggle-ejected")).toBe([...out, `${taskId("my-web", 3)};for=2000`].join(", "));
   expect(plane.outliers.panicCount).toBeGreaterThan(1);
@@ -69,11 +69,11 @@ test("[Y28] whoever debugs is told why the table could not be renewed, in charac
     if (away) throw new Error("the registry\nis héré no more");
     return { version: 7, text: printTable(table) };
   };
-  const { ask, now } = madeUpPlane(table, {}, { source });
-  await ask();
+  const { send, state } = inProcessPlane(table, {}, { source });
+  await send();
   away = true;
-  now.ms += 60_000;
-  const answer = await ask({ headers, door: may });
+  state.nowMs += 60_000;
+  const answer = await send({ headers, entry: may });
   expect(answer.status).toBe(200);
   expect(answer.headers.get("x-waggle-table-age-ms")).toBe("60000");
   expect(answer.headers.get("x-waggle-table-problem")).toBe("the registry?is h?r? no more");

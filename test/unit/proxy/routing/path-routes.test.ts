@@ -3,7 +3,7 @@ import { byPrecedence, readPathRule } from "../../../../src/domain/table/path-ru
 import type { TableService } from "../../../../src/domain/table/table.ts";
 import { Routes } from "../../../../src/proxy/routing/routes.ts";
 import { serviceOf, tableOf } from "../../../support/dataplane.ts";
-import { madeUpPlane } from "../../ingress/made-up-plane.ts";
+import { inProcessPlane } from "../../ingress/in-process-plane.ts";
 
 const origins = { app: "http://127.0.0.2:1", api: "http://127.0.0.2:2", v2: "http://127.0.0.2:3" } as const;
 type Name = keyof typeof origins;
@@ -103,22 +103,22 @@ test("[X92] what a service keeps of its own stays at the port that was asked for
 });
 
 test("[X92] a service that takes requests and has no live task refuses them", async () => {
-  const plane = madeUpPlane(tableOf(1, app, { ...api, tasks: [] }));
-  const refusal = await plane.ask({ path: "/api" });
+  const plane = inProcessPlane(tableOf(1, app, { ...api, tasks: [] }));
+  const refusal = await plane.send({ path: "/api" });
   expect(refusal.status).toBe(503);
   expect(await refusal.text()).toContain("service api has no live task");
-  expect(await (await plane.ask()).text()).toBe(origins.app);
+  expect(await (await plane.send()).text()).toBe(origins.app);
 });
 
 test("[X93] at the balancer and at a node's entry point requests go where their path says, and the answer tells the rule", async () => {
-  const plane = madeUpPlane(tableOf(1, app, api, v2));
+  const plane = inProcessPlane(tableOf(1, app, api, v2));
   for (const role of ["edge", "ingress"] as const) {
-    const door = { role, node: role === "edge" ? null : "node1", mayDebug: () => true };
+    const entry = { role, node: role === "edge" ? null : "node1", mayDebug: () => true };
     const debug = { "x-waggle-debug": "1" };
-    const { headers } = await plane.ask({ door, path: "/api/v3?x=1", headers: debug });
+    const { headers } = await plane.send({ entry, path: "/api/v3?x=1", headers: debug });
     const told = ["service", "path", "taken-from"].map((name) => headers.get(`x-waggle-${name}`));
     expect(told).toEqual(["v2", "www.example.com/api/v3", "app"]);
-    const plain = await plane.ask({ door, headers: debug });
+    const plain = await plane.send({ entry, headers: debug });
     expect([plain.headers.get("x-waggle-service"), plain.headers.get("x-waggle-path")]).toEqual([
       "app",
       null,

@@ -5,7 +5,7 @@ import { pickTarget } from "../../../../src/proxy/routing/pick-target.ts";
 import { keyOf } from "../../../../src/proxy/routing/policies/policies.ts";
 import { poolOf, rulesOf, type TargetPool, weightOf } from "../../../../src/proxy/routing/target-pool.ts";
 import { serviceOf, tableOf } from "../../../support/dataplane.ts";
-import { madeUpPlane } from "../../ingress/made-up-plane.ts";
+import { inProcessPlane } from "../../ingress/in-process-plane.ts";
 
 type Shares = Readonly<Record<string, number>>;
 
@@ -18,7 +18,7 @@ function ring(weights: Shares, policy: Policy = "roundrobin", options = {}): Tar
 }
 
 function plane(random: () => number = () => 0): DataPlane {
-  return madeUpPlane(tableOf(1), {}, { random }).plane;
+  return inProcessPlane(tableOf(1), {}, { random }).plane;
 }
 
 /** Numbers that look random and are the same each time. */

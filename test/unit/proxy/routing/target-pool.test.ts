@@ -1,39 +1,39 @@
 import { expect, test } from "vitest";
 import { printTable, readTable } from "../../../../src/domain/table/text.ts";
 import { serviceOf, tableOf } from "../../../support/dataplane.ts";
-import { madeUpPlane, refused } from "../../ingress/made-up-plane.ts";
+import { inProcessPlane, refused } from "../../ingress/in-process-plane.ts";
 
 const origins = ["http://127.0.0.2:1", "http://127.0.0.3:1"];
 const server = { id: "a-server", name: "legacy", weight: 1, origin: "http://10.0.0.7:8080" };
-const at = (node: string | null) => ({ door: { node, role: node === null ? "edge" : "ingress" } }) as const;
+const at = (node: string | null) => ({ entry: { node, role: node === null ? "edge" : "ingress" } }) as const;
 
 /** Where `count` requests in a row are answered, in order of the origins. */
-async function spread(mesh: ReturnType<typeof madeUpPlane>, count: number, node: string | null = "node1") {
-  const before = mesh.sent.length;
-  for (let i = 0; i < count; i += 1) await mesh.ask(at(node));
+async function spread(mesh: ReturnType<typeof inProcessPlane>, count: number, node: string | null = "node1") {
+  const before = mesh.received.length;
+  for (let i = 0; i < count; i += 1) await mesh.send(at(node));
   return mesh.origins().slice(before).sort();
 }
 
 test("[W2] a static server takes its turn with the tasks, at every ingress port", async () => {
   const ports = [80, 81].map((target) => ({ target, published: 8000 + target, mode: "ingress" as const }));
-  const mesh = madeUpPlane(tableOf(1, serviceOf("my-web", 1, origins, { ports, servers: [server] })));
-  for (let i = 0; i < 6; i += 1) await mesh.ask({ door: { port: 8080 } });
+  const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 1, origins, { ports, servers: [server] })));
+  for (let i = 0; i < 6; i += 1) await mesh.send({ entry: { port: 8080 } });
   expect(mesh.origins().sort()).toEqual([...origins, ...origins, server.origin, server.origin].sort());
-  await mesh.ask({ door: { port: 8081 } });
+  await mesh.send({ entry: { port: 8081 } });
   expect(mesh.origins().at(-1)).toBe(server.origin);
 });
 
 test("[W2] a service of servers alone answers on every node", async () => {
-  const mesh = madeUpPlane(tableOf(1, serviceOf("my-web", 8080, [], { servers: [server] })));
+  const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, [], { servers: [server] })));
   expect(await spread(mesh, 2, null)).toEqual([server.origin, server.origin]);
-  const told = await mesh.ask({ door: { mayDebug: () => true }, headers: { "x-waggle-debug": "1" } });
+  const told = await mesh.send({ entry: { mayDebug: () => true }, headers: { "x-waggle-debug": "1" } });
   expect(told.headers.get("x-waggle-server")).toBe("legacy");
   expect(told.headers.get("x-waggle-task-node")).toBeNull();
   expect(told.headers.get("x-waggle-trace")).toMatch(/^a-server;server=legacy;/);
 });
 
 test("[W2] in host mode a node sends to its own tasks, and to no server", async () => {
-  const mesh = madeUpPlane(
+  const mesh = inProcessPlane(
     tableOf(1, serviceOf("my-web", 8080, origins, { mode: "host", servers: [server] })),
   );
   expect(await spread(mesh, 3)).toEqual([origins[0], origins[0], origins[0]]);
@@ -45,23 +45,23 @@ test("[W3] a backup is asked only when no other task is left, and drain keeps ne
     { ...server, id: "b-server", name: "leaving", drain: true as const, origin: "http://10.0.0.8:8080" },
   ];
   const service = serviceOf("my-web", 8080, origins, { servers });
-  expect(await spread(madeUpPlane(tableOf(1, service)), 4)).toEqual([...origins, ...origins].sort());
-  expect(await spread(madeUpPlane(tableOf(1, { ...service, tasks: [] })), 2)).toEqual([
+  expect(await spread(inProcessPlane(tableOf(1, service)), 4)).toEqual([...origins, ...origins].sort());
+  expect(await spread(inProcessPlane(tableOf(1, { ...service, tasks: [] })), 2)).toEqual([
     server.origin,
     server.origin,
   ]);
   const failing = Object.fromEntries(origins.map((origin) => [origin, refused]));
-  const mesh = madeUpPlane(tableOf(1, service), failing);
-  expect(await (await mesh.ask()).text()).toBe(server.origin);
+  const mesh = inProcessPlane(tableOf(1, service), failing);
+  expect(await (await mesh.send()).text()).toBe(server.origin);
 });
 
 test("[W30] a backup on standby is asked by no new client, not even when all others fail", async () => {
   const backup = { ...server, backup: true as const };
   const standby = { ...backup, id: "b-server", standby: true as const, origin: "http://10.0.0.8:8080" };
   const service = serviceOf("my-web", 8080, [], { servers: [backup, standby] });
-  expect(await spread(madeUpPlane(tableOf(1, service)), 3)).toEqual(Array(3).fill(server.origin));
-  const failing = madeUpPlane(tableOf(1, service), { [server.origin]: refused });
-  expect((await failing.ask()).status).toBe(502);
+  expect(await spread(inProcessPlane(tableOf(1, service)), 3)).toEqual(Array(3).fill(server.origin));
+  const failing = inProcessPlane(tableOf(1, service), { [server.origin]: refused });
+  expect((await failing.send()).status).toBe(502);
   expect(failing.origins()).not.toContain(standby.origin);
 });
 
@@ -75,24 +75,24 @@ test("[W1] a node in drain or maint is not picked by the balancer, and its own e
     }),
   });
   const entries = async (table: typeof base) => {
-    const mesh = madeUpPlane(table);
+    const mesh = inProcessPlane(table);
     const headers = { "x-waggle-debug": "1" };
     const answers = [1, 2, 3, 4].map(() =>
-      mesh.ask({ door: { role: "edge", node: null, mayDebug: () => true }, headers }),
+      mesh.send({ entry: { role: "edge", node: null, mayDebug: () => true }, headers }),
     );
     const told = await Promise.all(answers);
     return [...new Set(told.map((one) => one.headers.get("x-waggle-node")))].sort();
   };
   expect(await entries(nodesIn("drain"))).toEqual(["node2"]);
   expect(await entries(nodesIn("drain", "maint"))).toEqual(["node3"]);
-  const mesh = madeUpPlane(nodesIn("drain", "maint", "drain"));
-  const refusal = await mesh.ask(at(null));
+  const mesh = inProcessPlane(nodesIn("drain", "maint", "drain"));
+  const refusal = await mesh.send(at(null));
   expect(refusal.status).toBe(503);
   expect(await refusal.text()).toContain("every node that could answer is in drain or maint at the balancer");
-  expect((await mesh.ask(at("node1"))).status).toBe(200);
+  expect((await mesh.send(at("node1"))).status).toBe(200);
   const hostMode = serviceOf("my-web", 8080, origins, { mode: "host" });
   expect(
-    (await madeUpPlane({ ...nodesIn("drain", "drain"), services: [hostMode] }).ask(at(null))).status,
+    (await inProcessPlane({ ...nodesIn("drain", "drain"), services: [hostMode] }).send(at(null))).status,
   ).toBe(503);
 });
 

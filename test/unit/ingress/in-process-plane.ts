@@ -1,4 +1,4 @@
-// A data plane in this process: the test decides what the registry and the tasks answer, and what time it is.
+// A data plane in the test's process, with a fake registry, fake tasks and a fake clock.
 
 import type { RoutingTable } from "../../../src/domain/table/table.ts";
 import { printTable } from "../../../src/domain/table/text.ts";
@@ -7,12 +7,12 @@ import { ingress } from "../../../src/ingress/handle.ts";
 import type { EntryPoint } from "../../../src/proxy/entry-point.ts";
 import { createPlane, type DataPlane, type PlaneOptions } from "../../../src/proxy/plane.ts";
 
-/** How a task answers; what it throws is a connection that failed. */
+/** A fake task. A rejection is a failed connection. */
 export type Task = (request: Request) => Response | Promise<Response>;
 
-/** A request; `url` stands in for the one its Host and path make. */
-export type Asked = {
-  readonly door?: Partial<EntryPoint>;
+/** A client's request. `url` replaces the URL made of Host and path. */
+export type TestRequest = {
+  readonly entry?: Partial<EntryPoint>;
   readonly path?: string;
   readonly url?: string;
 } & Omit<RequestInit, "headers"> & {
@@ -20,42 +20,42 @@ export type Asked = {
     readonly duplex?: "half";
   };
 
-export type MadeUpPlane = {
+export type InProcessPlane = {
   readonly plane: DataPlane;
-  /** What the registry answers from here on, and the clock. */
-  readonly now: { table: RoutingTable; ms: number };
-  /** Versions the registry was asked for something newer than. */
-  readonly askedAfter: number[];
-  /** Requests as tasks got them. */
-  readonly sent: Request[];
-  /** Origins of those, in order. */
+  /** The table that the registry has, and the clock. */
+  readonly state: { table: RoutingTable; nowMs: number };
+  /** The `afterVersion` of each request to the registry. */
+  readonly afterVersions: number[];
+  /** Requests as the tasks received them. */
+  readonly received: Request[];
+  /** Their origins, in order. */
   readonly origins: () => string[];
-  /** One request through the edge, or the entry point of node1. */
-  ask(asked?: Asked): Promise<Response>;
+  /** Sends a request to node1's entry point, unless it names another one. */
+  send(request?: TestRequest): Promise<Response>;
 };
 
 export const refused: Task = () => Promise.reject(new TypeError("connection refused"));
 export const frozen: Task = () => new Promise(() => undefined);
 
-/** @param tasks by origin; one that is not listed answers with its own origin */
-export function madeUpPlane(
+/** @param tasks by origin; a task that is not listed responds with its origin */
+export function inProcessPlane(
   table: RoutingTable,
   tasks: Readonly<Record<string, Task>> = {},
   options: Partial<PlaneOptions> = {},
-): MadeUpPlane {
-  const now = { table, ms: 1_000_000 };
-  const askedAfter: number[] = [];
-  const sent: Request[] = [];
+): InProcessPlane {
+  const state = { table, nowMs: 1_000_000 };
+  const afterVersions: number[] = [];
+  const received: Request[] = [];
   const plane = createPlane({
     suspect: async () => undefined,
     source: async (after) => {
-      askedAfter.push(after);
-      const { version } = now.table;
-      return { version, text: version > after ? printTable(now.table) : null, cookieKey: "key" };
+      afterVersions.push(after);
+      const { version } = state.table;
+      return { version, text: version > after ? printTable(state.table) : null, cookieKey: "key" };
     },
     dial: async (url, init) => {
       const request = new Request(url, init);
-      sent.push(request);
+      received.push(request);
       const { origin } = new URL(request.url);
       return (tasks[origin] ?? (() => new Response(origin)))(request);
     },
@@ -64,19 +64,19 @@ export function madeUpPlane(
     meshName: "test-mesh",
     domain: "mesh.example.com",
     trusts: (address) => address === "198.51.100.9",
-    nowMs: () => now.ms,
+    nowMs: () => state.nowMs,
     random: () => 0,
-    newId: () => "made-up-id",
+    newId: () => "generated-id",
     ...options,
   });
   return {
     plane,
-    now,
-    askedAfter,
-    sent,
-    origins: () => sent.map((request) => new URL(request.url).origin),
-    ask({ door = {}, path = "/", url, headers = {}, ...init } = {}) {
-      const entry = entryOf(door);
+    state,
+    afterVersions,
+    received,
+    origins: () => received.map((request) => new URL(request.url).origin),
+    send({ entry: changes = {}, path = "/", url, headers = {}, ...init } = {}) {
+      const entry = entryPoint(changes);
       const host = headers.host ?? "www.example.com";
       const request = new Request(url ?? `http://${host}${path}`, { ...init, headers: { host, ...headers } });
       const context = { plane, waitUntil: () => undefined };
@@ -85,14 +85,14 @@ export function madeUpPlane(
   };
 }
 
-function entryOf(door: Partial<EntryPoint>): EntryPoint {
+function entryPoint(changes: Partial<EntryPoint>): EntryPoint {
   return {
     role: "ingress",
-    node: door.role === "edge" ? null : "node1",
+    node: changes.role === "edge" ? null : "node1",
     port: 8080,
     client: "203.0.113.7",
     scheme: "http",
     mayDebug: () => false,
-    ...door,
+    ...changes,
   };
 }
