@@ -1,4 +1,5 @@
-// The balancer as a Worker of its own. The registry object lives in the control Worker and is bound by script name.
+// The edge as a separate Worker. The registry object belongs to the control Worker and is bound by script
+// name.
 
 import { serveByHost } from "./entry.ts";
 import type { PlaneEnv } from "./plane.ts";

@@ -1,4 +1,4 @@
-// Entry: where a request came in, as each shell knows it, and how the shell passes it to the data plane.
+// Entry points of the Workers: determines where a request came in, and passes it to the data plane.
 
 import { edge } from "../src/edge/handle.ts";
 import { ingress } from "../src/ingress/handle.ts";
@@ -19,14 +19,14 @@ export function serve(
       plane: planeAt(request, env),
       waitUntil: (work: Promise<unknown>) => ctx.waitUntil(work),
     };
-    const answer = entry.role === "edge" ? edge(request, entry, context) : ingress(request, entry, context);
-    return answer.catch((error) => internalError(request, error));
+    const response = entry.role === "edge" ? edge(request, entry, context) : ingress(request, entry, context);
+    return response.catch((error) => internalError(request, error));
   } catch (error) {
     return Promise.resolve(internalError(request, error));
   }
 }
 
-/** The response to an error that no request should be able to cause, such as an invalid variable. */
+/** The response to an internal error, such as an invalid variable. */
 function internalError(request: Request, error: unknown): Response {
   const id = crypto.randomUUID();
   console.error({ message: "the data plane failed", requestId: id, error: String(error) });
@@ -34,11 +34,11 @@ function internalError(request: Request, error: unknown): Response {
 }
 
 /**
- * Serves a request as it came in on Cloudflare: at a node's ingress when it is for the node's host name, else at the edge.
+ * Serves a request on Cloudflare: at a node's ingress if the URL has the node's host name, else at the edge.
  * The port counts unless it is the scheme's default.
  *
- * @param node the node whose ingress this Worker is; null where it is none's
- * @param serveAs serves the request; a Worker with the statistics page has its own
+ * @param node the node whose ingress this Worker is; null for any other Worker
+ * @param serveAs serves the request; a Worker with the statistics page passes its own
  */
 export function serveByHost(
   request: Request,
@@ -55,13 +55,13 @@ export function serveByHost(
   return serveArrival(request, { url, node, port, client }, env, ctx, serveAs);
 }
 
-/** Where a request came in, as a shell knows it. Without a node the host name may name one. */
+/** The connection of a request. If `node` is null, the host name may name one. */
 type Arrival = Pick<EntryPoint, "node" | "port" | "client"> & {
-  /** The request's. Each read of `Request.url` builds the string again. */
+  /** `Request.url`, which builds the string again on each read. */
   readonly url: string;
 };
 
-/** Serves a request at the node it came in at or is for by host name, else at the edge. */
+/** Serves a request at the node it came in at or the node of its host name, else at the edge. */
 export function serveArrival(
   request: Request,
   { url, node, port, client }: Arrival,
@@ -88,7 +88,9 @@ export function serveArrival(
   }
 }
 
-/** `NODE.nodes.DOMAIN`, or a host name that the node itself has. Waits only before the first table. */
+/**
+ * The node of a host name: `NODE.nodes.DOMAIN` or one of the node's own. Waits only before the first table.
+ */
 function nodeOfHost(
   host: string,
   env: PlaneEnv,
@@ -103,13 +105,13 @@ function nodeOfHost(
 }
 
 /**
- * Where a request came in on this machine, as the published port's listener writes it in `x-waggle-entry`:
- * `KEY edge|ingress NODE|- PORT|- CLIENT http|https`. Null if the key is wrong.
+ * The entry point of a request in a mesh on one machine, from the header that the published port's listener
+ * sets: `x-waggle-entry: KEY edge|ingress NODE|- PORT|- CLIENT http|https`. Null if the key is wrong.
  */
 export function entryOfHeader(request: Request, env: PlaneEnv): EntryPoint | null {
-  const words = request.headers.get("x-waggle-entry")?.split(" ") ?? [];
-  const [key = "", role, node, port, client = "unknown", scheme] = words;
-  if (!sameText(key, env.ENTRY_KEY)) return null;
+  const fields = request.headers.get("x-waggle-entry")?.split(" ") ?? [];
+  const [key = "", role, node, port, client = "unknown", scheme] = fields;
+  if (!equalsSecret(key, env.ENTRY_KEY)) return null;
   return {
     role: role === "edge" ? "edge" : "ingress",
     node: node === undefined || node === "-" ? null : node,
@@ -120,9 +122,9 @@ export function entryOfHeader(request: Request, env: PlaneEnv): EntryPoint | nul
   };
 }
 
-/** The response on the listeners' socket to any other client. */
+/** The refusal of a client on the listeners' socket that is not a listener. */
 export function notAListener(request: Request): Response {
-  const reason = "this socket takes requests from the mesh's own listeners only; use a published port";
+  const reason = "this socket accepts requests of the mesh's own listeners only; use a published port";
   return refuse(request, { status: 403, reason }, crypto.randomUUID());
 }
 
@@ -130,18 +132,24 @@ function refuse(request: Request, failure: Failure, requestId: string): Response
   return failureResponse(failure, request.method, request.headers.get("accept"), requestId);
 }
 
-/** Compares in a time that depends on the length of `given` only. A secret that is not set is never matched. */
-function sameText(given: string, secret: string | null | undefined): boolean {
-  // A workerd of one's own binds an environment variable that is not set as null.
+/**
+ * Compares with a secret, in a time that depends only on the length of `text`. An unset secret equals no
+ * text.
+ */
+function equalsSecret(text: string, secret: string | null | undefined): boolean {
+  // A self-hosted workerd binds an unset environment variable as null.
   if (secret === undefined || secret === null || secret === "") return false;
-  let difference = given.length ^ secret.length;
-  for (let i = 0; i < given.length; i += 1)
-    difference |= given.charCodeAt(i) ^ secret.charCodeAt(i % secret.length);
+  let difference = text.length ^ secret.length;
+  for (let i = 0; i < text.length; i += 1)
+    difference |= text.charCodeAt(i) ^ secret.charCodeAt(i % secret.length);
   return difference === 0;
 }
 
-/** The token for `x-waggle-debug` comes in `x-waggle-token`, which stops here: Authorization is the task's. */
+/**
+ * Whether `x-waggle-token`, which the data plane removes, is a token of the mesh. Authorization is the
+ * task's.
+ */
 function hasToken(request: Request, { OPERATOR_TOKEN, VIEWER_TOKEN }: PlaneEnv): boolean {
-  const given = request.headers.get("x-waggle-token") ?? "";
-  return sameText(given, OPERATOR_TOKEN) || sameText(given, VIEWER_TOKEN);
+  const token = request.headers.get("x-waggle-token") ?? "";
+  return equalsSecret(token, OPERATOR_TOKEN) || equalsSecret(token, VIEWER_TOKEN);
 }

@@ -1,4 +1,5 @@
-// One node's entry point as a Worker of its own. Which node: the variable NODE, or what the binding that calls it says.
+// One node's ingress as a separate Worker. The props of the calling binding name the node, else the variable
+// NODE.
 
 import { serveByHost } from "./entry.ts";
 import type { PlaneEnv } from "./plane.ts";

@@ -1,7 +1,7 @@
-// The whole mesh in one Worker: control, edge and every node's entry point, told apart before any framework runs.
+// The whole mesh in one Worker: control, edge and each node's ingress.
 //
-// Entry points are plain objects: a class of WorkerEntrypoint is instantiated for each request, a tenth of what proxying
-// one costs.
+// Entry points are plain objects: a WorkerEntrypoint class is instantiated for each request, which costs a
+// tenth of proxying one.
 
 import { authorityOf, hostName, pathOf } from "../src/proxy/http/host.ts";
 import control, { serveControl } from "./control.ts";
@@ -33,8 +33,8 @@ export const Entry = {
 export const Control = control;
 
 /**
- * Control has a host name of its own. Where it was given none, the paths of the Engine API, of the mesh's own routes and
- * of the dashboard are taken on every host, so that a first deploy can be reached at all.
+ * Whether a request is for the control API: by its host name, CONTROL_HOST. If that is empty, as in a first
+ * deployment, by the paths of the Engine API, the native routes and the dashboard on any host.
  */
 function isControl(request: Request, env: Env): boolean {
   const { url } = request;

@@ -1,4 +1,4 @@
-// The data plane of this isolate, made of its Worker's bindings and variables.
+// Creates this isolate's data plane from the bindings and variables of its Worker.
 
 import { readTrusted } from "../src/proxy/http/trust.ts";
 import { type LimitVariables, readLimits } from "../src/proxy/limits.ts";
@@ -7,7 +7,7 @@ import { dataPoints } from "../src/telemetry/data-points.ts";
 import type { Env } from "./env.ts";
 import { registryOf, telemetryOf } from "./objects.ts";
 
-/** What the data plane needs of its Worker's bindings; a Worker without control has no more. */
+/** The bindings and variables of a Worker with a data plane. */
 export type PlaneEnv = Omit<Env, "CONTROL_HOST"> & LimitVariables;
 
 let plane: DataPlane | undefined;
@@ -30,28 +30,28 @@ export function planeOf(env: PlaneEnv): DataPlane {
   return plane;
 }
 
-/** This isolate's data plane, which from its first request on knows where in the world it is. */
+/** This isolate's data plane. The first request sets its data center. */
 export function planeAt(request: Request, env: PlaneEnv): DataPlane {
-  const own = planeOf(env);
-  if (own.meter?.colo === "") own.meter.colo = placeOf(request);
-  return own;
+  const isolatePlane = planeOf(env);
+  if (isolatePlane.meter?.colo === "") isolatePlane.meter.colo = coloOf(request);
+  return isolatePlane;
 }
 
-/** The data center that took the request, as its three letters: an isolate never moves to another. */
-function placeOf(request: Request): string {
+/** The three-letter code of the request's data center. An isolate never moves to another one. */
+function coloOf(request: Request): string {
   const { colo } = (request.cf ?? {}) as { readonly colo?: unknown };
   return typeof colo === "string" && /^[A-Z]{3}$/.test(colo) ? colo : "local";
 }
 
-/** Cloudflare's cache would otherwise answer for a task; a negative time keeps out of it and adds no header. */
+/** Bypasses Cloudflare's cache, which would respond for a task. A negative TTL adds no header. */
 const uncached: RequestInit = { cf: { cacheTtlByStatus: { "100-599": -1 } } };
 
 const dialUncached: Dial = (url, init) =>
   init instanceof Request ? fetch(new Request(url, init), uncached) : fetch(url, { ...init, ...uncached });
 
 /**
- * Asks the registry object, by a new stub each time: one that has failed may stay broken. Says which router asks: a
- * task is stopped only once no live router routes by a table that still has it.
+ * Calls to the registry object, each with a new stub, because a stub that failed may stay broken. They carry
+ * a router id: the registry stops a task only after all live routers have a table without it.
  */
 function registryCalls(env: PlaneEnv): Pick<PlaneOptions, "source" | "suspect"> {
   const routerId = crypto.randomUUID();
@@ -64,16 +64,16 @@ function registryCalls(env: PlaneEnv): Pick<PlaneOptions, "source" | "suspect"> 
   };
 }
 
-/** Sends what was counted to the telemetry object, and to Analytics Engine where that is bound. */
+/** Sends counters to the telemetry object, and to Analytics Engine if it is bound. */
 function telemetryCalls(env: PlaneEnv): Pick<PlaneOptions, "flush"> {
-  // Without the binding (a configuration of an earlier release) nothing is counted, and traffic goes on.
+  // A configuration of an earlier release has no such binding: telemetry is off then.
   if (env.TELEMETRY === undefined) return {};
   const { ANALYTICS } = env;
   return {
     flush: async (delta) => {
-      const counted = await telemetryOf(env).count(delta);
-      if (!counted.ok) console.error({ message: "telemetry was refused", why: counted.problem.message });
-      else if (counted.value) for (const point of dataPoints(delta)) ANALYTICS?.writeDataPoint(point);
+      const result = await telemetryOf(env).count(delta);
+      if (!result.ok) console.error({ message: "telemetry was refused", why: result.problem.message });
+      else if (result.value) for (const point of dataPoints(delta)) ANALYTICS?.writeDataPoint(point);
     },
   };
 }

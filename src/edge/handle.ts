@@ -7,14 +7,14 @@ import type { PlaneContext } from "../proxy/plane.ts";
 import { type Routes, servesDirectly } from "../proxy/routing/routes.ts";
 
 /**
- * Answers a request that came in at the edge: picks a node round robin, and serves the request as that node's ingress
- * would, by a call and not over the network.
+ * Serves a request that came in at the edge: picks a node round robin, then does what that node's ingress
+ * does. The ingress is a function call, not a network hop.
  */
 export function edge(request: Request, entry: EntryPoint, context: PlaneContext): Promise<Response> {
   return proxy(receive(request, entry, context), placeAtEdge);
 }
 
-/** Picks the next node in turn; `direct` where there is none and none is needed. @see docs/spec.md X5 */
+/** Picks the next node; `direct` when no node is eligible and the service needs none. @see docs/spec.md X5 */
 function placeAtEdge(incoming: ProxyRequest, routes: Routes): Placement {
   const match = routes.match(incoming);
   if (match === null) return { match, node: null };

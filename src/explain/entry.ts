@@ -1,4 +1,4 @@
-// The entry of a URL: where a request for it reaches the mesh.
+// The entry point of a URL: where a request for it reaches the mesh.
 
 import type { RoutingTable } from "../domain/table/table.ts";
 import type { ExplainedEntry } from "../protocol/route.ts";
@@ -6,21 +6,24 @@ import type { EntryPoint } from "../proxy/entry-point.ts";
 import { hostName } from "../proxy/http/host.ts";
 import { Routes } from "../proxy/routing/routes.ts";
 
-/** How a mesh is set up, as far as it determines where a request comes in. */
+/** The settings of a mesh that decide where a request comes in. */
 export type EntrySettings = {
   /** The mesh's domain, lower case, or empty. */
   readonly domain: string;
-  /** On one machine nodes have addresses, every port counts, and this one is the edge's own; null on Cloudflare. */
+  /**
+   * The edge's own port in a mesh on one machine, where nodes have addresses and ports count; null on
+   * Cloudflare.
+   */
   readonly balancerPort: number | null;
 };
 
 export type ResolvedEntry = Pick<EntryPoint, "role" | "node" | "port"> & Pick<ExplainedEntry, "why">;
 
 /**
- * Where a request for `url` comes in: at the named node, at the node whose host name or address the URL has, or else at
- * the edge.
+ * The entry point of a request for `url`: the given node's, that of the node with the URL's host name or
+ * address, or else the edge.
  *
- * @param node id or name of a node; null leaves it to the URL
+ * @param node id or name of a node; null if the URL decides
  */
 export function resolveEntry(
   table: RoutingTable,
@@ -29,12 +32,11 @@ export function resolveEntry(
   settings: EntrySettings,
 ): ResolvedEntry {
   const port = publishedPortOf(url, settings.balancerPort);
-  if (node !== null) return { role: "ingress", node, port, why: "the node was named" };
+  if (node !== null) return { role: "ingress", node, port, why: "the query names this node" };
   const host = hostName(url.host);
-  const named = entryNodeOf(table, host, settings);
-  if (named === null)
-    return { role: "edge", node: null, port, why: `${host} is no node's, so it is the balancer's` };
-  return { role: "ingress", port, ...named };
+  const entryNode = entryNodeOf(table, host, settings);
+  if (entryNode !== null) return { role: "ingress", port, ...entryNode };
+  return { role: "edge", node: null, port, why: `${host} belongs to no node` };
 }
 
 function entryNodeOf(
@@ -44,20 +46,18 @@ function entryNodeOf(
 ): (Pick<ResolvedEntry, "why"> & { node: string }) | null {
   const suffix = `.nodes.${settings.domain}`;
   if (settings.domain !== "" && host.endsWith(suffix)) {
-    return { node: host.slice(0, -suffix.length), why: `${host} is a node's own host name` };
+    return { node: host.slice(0, -suffix.length), why: `${host} is the host name of a node` };
   }
   const byHost = new Routes(table).nodeOfHost(host);
   if (byHost !== undefined) return { node: byHost.id, why: `${host} is a host name of ${byHost.name}` };
   if (settings.balancerPort === null) return null;
-  const atAddress = table.nodes.filter(({ address }) => address === host);
-  const [only] = atAddress;
-  // Nodes that share an address are told apart by their ports, which the table does not know.
-  return only !== undefined && atAddress.length === 1
-    ? { node: only.id, why: `${host} is the address of ${only.name}` }
-    : null;
+  // Nodes that share an address differ in their ports, which the table does not have.
+  const [node, ...others] = table.nodes.filter(({ address }) => address === host);
+  if (node === undefined || others.length > 0) return null;
+  return { node: node.id, why: `${host} is the address of ${node.name}` };
 }
 
-/** The published port of a URL; null where the port means nothing. */
+/** The published port of a URL; null if the port says nothing. */
 function publishedPortOf({ port, protocol }: URL, balancerPort: number | null): number | null {
   if (port === "" && balancerPort === null) return null;
   const urlPort = port === "" ? (protocol === "https:" ? 443 : 80) : Number(port);

@@ -1,7 +1,7 @@
-// Explaining a route: what would happen to a request, step by step, and why. It calls the data plane's own functions, so
-// that it cannot reach another result.
+// Explains a route: the steps of a request through the mesh, and the reason for each. It calls the functions
+// of the data plane, so that both always agree.
 //
-// It knows the table only, and not which targets each router has ejected after failures.
+// It knows only the table, not the targets that each isolate has ejected.
 
 import type { PublishMode } from "../domain/model/service.ts";
 import { taskName } from "../domain/model/task.ts";
@@ -39,7 +39,7 @@ import type { TargetPool } from "../proxy/routing/target-pool.ts";
 import type { ResolvedEntry } from "./entry.ts";
 import { candidateReason, optionTexts, pickText } from "./policy-text.ts";
 
-/** A request, as far as its route depends on it. */
+/** The parts of a request that its route depends on. */
 export type ExplainRequest = {
   readonly method: string;
   /** The Host header. */
@@ -50,17 +50,17 @@ export type ExplainRequest = {
   readonly domain: string;
 };
 
-/** A request with what the table has for it. */
+/** A request, and the routes and nodes that the table has for it. */
 type RouteLookup = ExplainRequest & {
   readonly table: RoutingTable;
   readonly routes: Routes;
   readonly match: RouteMatch | null;
-  /** Nodes whose ingress may get the request. */
+  /** The nodes whose ingress may serve the request. */
   readonly entryNodes: readonly TableNode[];
 };
 
 /**
- * What the data plane does to a request by this table.
+ * Explains how the data plane routes a request by a table.
  *
  * @see docs/spec.md E1-E4
  */
@@ -113,29 +113,24 @@ function matchOf(lookup: RouteLookup): ExplainedMatch {
   const path = { rule: printPathRule(rule), from };
   const { name } = route.service;
   if (from === null) {
-    return { by: "host", why: `${hostName(host)} and the path are what ${name} takes: ${path.rule}`, path };
+    return { by: "host", why: `${hostName(host)} and the path match ${path.rule} of ${name}`, path };
   }
   const { by, why } = serviceMatchOf(lookup, routes.matchService(queryOf(lookup)));
-  return {
-    by,
-    why: `${why}; of its requests ${from === name ? "it keeps" : `${name} takes`} ${path.rule}`,
-    path,
-  };
+  const effect = from === name ? "keeps the request" : `sends the request to ${name}`;
+  return { by, why: `${why}; its path rule ${path.rule} ${effect}`, path };
 }
 
-/** What led to the service, before path rules apply. */
+/** The match before path rules apply. */
 function serviceMatchOf(
   { entry: { port }, host, domain, table }: RouteLookup,
   match: RouteMatch | null,
 ): ExplainedMatch {
   const name = hostName(host);
   if (match === null) {
-    const unpublished = port === null ? "" : `port ${port} is published by no service, and `;
-    const without = table.defaultService === null ? ", and there is no default service" : "";
-    return {
-      by: "nothing",
-      why: `${unpublished}${name} is no host name of a service${port === null ? without : ""}`,
-    };
+    const noPort = port === null ? "" : `no service publishes port ${port}, and `;
+    const noDefault =
+      port === null && table.defaultService === null ? ", and there is no default service" : "";
+    return { by: "nothing", why: `${noPort}no service has the host name ${name}${noDefault}` };
   }
   const [{ service }] = match.routes;
   const names = match.routes.map((route) => route.service.name).join(", ");
@@ -144,51 +139,52 @@ function serviceMatchOf(
   }
   if (service.hosts.includes(name)) return { by: "host", why: `${name} is a host name of ${names}` };
   if (domain !== "" && name.endsWith(`.${domain}`) && !name.endsWith(`.nodes.${domain}`)) {
-    return { by: "name", why: `${name} is ${names} in the mesh's domain ${domain}` };
+    return { by: "name", why: `${name} is the name of ${names} in the domain ${domain}` };
   }
-  return { by: "default", why: `neither port nor host name says which, and ${names} is the default service` };
+  return { by: "default", why: `no port or host name matches, and ${names} is the default service` };
 }
 
-function nodesOf(lookup: RouteLookup): readonly ExplainedNode[] & ExplainedNode[] {
+function nodesOf(lookup: RouteLookup): ExplainedNode[] {
   const { table, entryNodes, entry } = lookup;
-  const picked = new Set(entryNodes.map(({ id }) => id));
-  const shown = entry.role === "ingress" ? entryNodes : table.nodes;
-  return shown.map((node) => {
+  const pickedIds = new Set(entryNodes.map(({ id }) => id));
+  const nodes = entry.role === "ingress" ? entryNodes : table.nodes;
+  return nodes.map((node) => {
     const { id, name, up } = node;
-    return { id, name, up, picked: picked.has(id), why: nodePickReason(lookup, node, picked.has(id)) };
+    const isPicked = pickedIds.has(id);
+    return { id, name, up, picked: isPicked, why: nodePickReason(lookup, node, isPicked) };
   });
 }
 
 function nodePickReason(
   { table, entry, match }: RouteLookup,
   { up, admin }: TableNode,
-  picked: boolean,
+  isPicked: boolean,
 ): string {
   if (entry.role === "ingress")
-    return up ? "the request comes in here" : "it is down; its entry point answers all the same";
-  if (match === null) return "there is no service to pick it for";
-  const hostMode = match.routes[0].mode === "host";
-  if (picked && up)
-    return hostMode ? "it is up and has a task: it takes its turn" : "it is up: it takes its turn";
-  if (picked) {
-    const others = table.nodes.some((node) => node.admin !== undefined) ? "the others in turn" : "the others";
-    return `it is down, and so are ${others}: its entry point answers all the same`;
+    return up ? "the request comes in here" : "it is down; its entry point serves requests anyway";
+  if (match === null) return "no service matches";
+  const isHostMode = match.routes[0].mode === "host";
+  if (isPicked && up)
+    return isHostMode ? "it is up and has a task: it takes its turn" : "it is up: it takes its turn";
+  if (isPicked) {
+    const others = table.nodes.some((node) => node.admin !== undefined) ? "all ready nodes" : "all nodes";
+    return `${others} are down: its entry point serves requests anyway`;
   }
-  if (admin !== undefined) return `it is in ${admin} at the balancer`;
+  if (admin !== undefined) return `its admin state is ${admin}`;
   if (!up) return "it is down";
   return "it has no task of the service, whose port is published in host mode";
 }
 
 function tasksOf({ table, match, entryNodes, entry, path }: RouteLookup): ExplainedTask[] {
   if (match === null) return [];
-  const picked =
+  const poolByTarget =
     entry.role === "ingress" && entryNodes.length === 0
       ? new Map<string, TargetPool>()
-      : pickedTasks(match, entryNodes);
+      : poolsByTarget(match, entryNodes);
   const nodes = new Map(table.nodes.map((node) => [node.id, node]));
-  const whyPicked = (service: TableService, id: string, node: TableNode | undefined) => {
-    const why = candidateReason(service, picked.get(id) as TargetPool, id, path);
-    return node?.up === false ? `${why}, though its node is not heard` : why;
+  const pickReason = (service: TableService, id: string, node: TableNode | undefined) => {
+    const why = candidateReason(service, poolByTarget.get(id) as TargetPool, id, path);
+    return node?.up === false ? `${why}, although its node is down` : why;
   };
   return match.routes.flatMap(({ service, target, mode }) => [
     ...service.tasks
@@ -196,24 +192,24 @@ function tasksOf({ table, match, entryNodes, entry, path }: RouteLookup): Explai
       .map((task) => {
         const origin = task.endpoints.find(([port]) => port === target)?.[1] ?? null;
         const node = nodes.get(task.nodeId);
-        const taken = picked.has(task.id);
-        const why = taken
-          ? whyPicked(service, task.id, node)
+        const isPicked = poolByTarget.has(task.id);
+        const why = isPicked
+          ? pickReason(service, task.id, node)
           : taskNotPickedReason(task, origin, target, mode === "host" && entry);
         const name = taskName(service.name, task);
-        return { id: task.id, name, node: node?.name ?? null, origin, picked: taken, why };
+        return { id: task.id, name, node: node?.name ?? null, origin, picked: isPicked, why };
       }),
     ...(service.servers ?? []).map((server) => {
       const { id, origin } = server;
-      const taken = picked.has(id);
-      const why = taken ? whyPicked(service, id, undefined) : serverNotPickedReason(server, mode);
-      return { id, name: `${service.name}/${server.name}`, node: null, origin, picked: taken, why };
+      const isPicked = poolByTarget.has(id);
+      const why = isPicked ? pickReason(service, id, undefined) : serverNotPickedReason(server, mode);
+      return { id, name: `${service.name}/${server.name}`, node: null, origin, picked: isPicked, why };
     }),
   ]);
 }
 
-/** The targets that the entry nodes pick from, by id, each with the pool it is picked from. */
-function pickedTasks(match: RouteMatch, entryNodes: readonly TableNode[]): ReadonlyMap<string, TargetPool> {
+/** The pool from which the entry nodes pick each target, by target id. */
+function poolsByTarget(match: RouteMatch, entryNodes: readonly TableNode[]): ReadonlyMap<string, TargetPool> {
   const nodes: readonly EntryNode[] =
     entryNodes.length === 0 && servesDirectly(match) ? ["direct"] : entryNodes;
   const pools = new Set(nodes.map((node) => routeAt(match, node).pool(node)));
@@ -224,36 +220,36 @@ function taskNotPickedReason(
   task: TableTask,
   origin: string | null,
   target: number,
-  hostMode: ResolvedEntry | false,
+  hostModeEntry: ResolvedEntry | false,
 ): string {
   if (origin === null) return `it does not listen on target port ${target}`;
   const withheld = withheldReason(task);
   if (withheld !== null) return withheld;
-  if (hostMode !== false && hostMode.role === "ingress")
+  if (hostModeEntry !== false && hostModeEntry.role === "ingress")
     return "in host mode a node sends to its own tasks only";
   return "its node is not picked, and in host mode a node sends to its own tasks only";
 }
 
 function serverNotPickedReason(server: TableServer, mode: PublishMode): string {
   if (mode === "host") return "it is on no node, and in host mode a node sends to its own tasks only";
-  return withheldReason(server) ?? "it is not asked";
+  return withheldReason(server) ?? "it is not picked";
 }
 
-/** Why a task or server gets no new clients, by its own share. */
+/** The reason why a task or server gets no new clients; null if its share does not exclude it. */
 function withheldReason({ weight, drain, backup, standby }: Share): string | null {
   if (weight === 0) return "its weight is 0";
   if (drain === true) return "it is in drain";
-  if (standby === true) return "it is a backup, and another one goes before it";
-  if (backup === true) return "it is a backup, and others are there";
+  if (standby === true) return "it is a backup on standby: an earlier backup is used first";
+  if (backup === true) return "it is a backup, and active targets are available";
   return null;
 }
 
 function sendingText(method: string): string {
   if (safeMethods.has(method)) {
-    return `${method} goes on to another task when one cannot be reached, and to a second one while the first keeps it waiting`;
+    return `${method} is retried on another task if one cannot be reached, and hedged on a second task if the first is slow`;
   }
-  if (idempotentMethods.has(method)) return `${method} goes on to another task when one cannot be reached`;
-  return `${method} is sent to one task; with an Idempotency-Key header it may go on to another`;
+  if (idempotentMethods.has(method)) return `${method} is retried on another task if one cannot be reached`;
+  return `${method} is sent to one task; with an Idempotency-Key header it may be retried on another`;
 }
 
 function answerOf(lookup: RouteLookup): ExplainedAnswer {
@@ -264,7 +260,7 @@ function answerOf(lookup: RouteLookup): ExplainedAnswer {
   return { by: "task", why: pickText(length, match.routes[0].service) };
 }
 
-/** The refusal of the entry point; null where a target gets the request. */
+/** The refusal of the entry point; null if a target gets the request. */
 function refusalOf(lookup: RouteLookup): Failure | null {
   const { entry, match, entryNodes } = lookup;
   const direct = entry.role === "edge" && match !== null && servesDirectly(match) ? "direct" : null;

@@ -1,4 +1,4 @@
-// A policy in words: how it picks, why a task is a candidate, and the service's other routing options.
+// Text for policies: how a policy picks, why a task is a candidate, and the service's other routing options.
 
 import { printPathRule } from "../domain/table/path-rule.ts";
 import { hashedField } from "../domain/table/policy.ts";
@@ -12,41 +12,40 @@ import { rulesOf, type TargetPool } from "../proxy/routing/target-pool.ts";
 function hashKeyText({ policy }: TableService): string | null {
   if (policy === "source") return "the client's address";
   if (policy === "uri") return "the path";
-  const named = hashedField(policy);
-  if (named === null) return null;
-  return named.kind === "hdr" ? `header ${named.name}` : `cookie ${named.name}`;
+  const field = hashedField(policy);
+  if (field === null) return null;
+  return field.kind === "hdr" ? `header ${field.name}` : `cookie ${field.name}`;
 }
 
-/** Which of `count` tasks gets the request. */
+/** The task of `count` candidates that gets the request. */
 export function pickText(count: number, service: TableService): string {
-  if (count === 1) return "the one task that can";
-  const hashed = hashKeyText(service);
-  if (hashed !== null) return `the one of ${count} tasks that ${hashed} leads to`;
+  if (count === 1) return "the only available task";
+  const hashKey = hashKeyText(service);
+  if (hashKey !== null) return `the one of ${count} tasks that ${hashKey} hashes to`;
   if (service.policy === "leastconn")
     return `the one of ${count} tasks with the fewest open requests for its weight`;
-  if (service.policy === "random") return `the less busy of two drawn from ${count} tasks`;
+  if (service.policy === "random") return `the less loaded of two random tasks of ${count}`;
   return `one of ${count} tasks, in turn`;
 }
 
 /**
- * Why a task is a candidate.
+ * The reason why a task is a candidate.
  *
- * @param path the only hash key that is known here
+ * @param path the only part of a request that can be hashed here
  */
 export function candidateReason(service: TableService, pool: TargetPool, id: string, path: string): string {
   const share = pool.targets.find(({ taskId }) => taskId === id)?.share;
-  const hashed = hashKeyText(service);
-  const part = weightText(pool, share);
+  const hashKey = hashKeyText(service);
+  const weight = weightText(pool, share);
   if (service.policy === "uri") {
     return hashTarget(pool, path) === id
-      ? "the path leads to it"
-      : "the path leads to another; it is next when that fails";
+      ? "the path hashes to it"
+      : "the path hashes to another task; this one may be used if that fails";
   }
-  if (hashed !== null)
-    return `${hashed} leads to it${part === "" ? "" : ", as often as its weight says"}${part}`;
-  if (service.policy === "leastconn") return `it is asked while it has the fewest open requests${part}`;
-  if (service.policy === "random") return `it is drawn at random${part}`;
-  return `it takes its turn${part}`;
+  if (hashKey !== null) return `${hashKey} may hash to it${weight}`;
+  if (service.policy === "leastconn") return `it is picked while it has the fewest open requests${weight}`;
+  if (service.policy === "random") return `it is drawn at random${weight}`;
+  return `it takes its turn${weight}`;
 }
 
 function weightText({ hasEqualWeights, targets }: TargetPool, share: Share | undefined): string {
@@ -72,42 +71,42 @@ function hashTarget(pool: TargetPool, path: string): string | undefined {
   return targets[index]?.taskId;
 }
 
-/** A service's routing options besides its policy, a sentence each. */
+/** A service's routing options besides its policy, one sentence each. */
 export function optionTexts(route: Route, routes: Routes): string[] {
   const { service } = route;
   const { sticky, maxconn, queue, queueTimeoutMs, slowStartMs } = rulesOf(service);
   const texts: string[] = [];
   if (sticky !== null) texts.push(`a client stays with the task that its cookie ${sticky} names`);
   if (maxconn !== Number.POSITIVE_INFINITY) {
-    const queued = queue === 0 ? "none waits" : `${queue} more wait up to ${queueTimeoutMs / 1_000} s`;
-    texts.push(`at most ${maxconn} open requests a task and isolate, and ${queued}`);
+    const queued = queue === 0 ? "none is queued" : `${queue} more wait up to ${queueTimeoutMs / 1_000} s`;
+    texts.push(`at most ${maxconn} open requests per task and isolate, and ${queued}`);
   }
-  if (slowStartMs > 0) texts.push(`a new task comes to its weight over ${slowStartMs / 1_000} s`);
+  if (slowStartMs > 0) texts.push(`a new task reaches its full weight over ${slowStartMs / 1_000} s`);
   if (service.options?.paths !== undefined) texts.push(pathRulesText(service.options.paths, routes));
   if (service.options?.canary !== undefined) texts.push(canaryText(service.options.canary, route, routes));
   return texts;
 }
 
 function pathRulesText({ at, rules }: TablePaths, routes: Routes): string {
-  const what = rules.map(printPathRule).join(", ");
-  if (at.length === 0) return `it takes ${what}`;
-  const whose = at.map((name) => (routes.isPublished(name) ? name : `${name}, which is not published`));
-  return `it takes ${what} of ${whose.join(" and of ")}`;
+  const ruleList = rules.map(printPathRule).join(", ");
+  if (at.length === 0) return `it takes requests for ${ruleList}`;
+  const owners = at.map((name) => (routes.isPublished(name) ? name : `${name}, which is not published`));
+  return `it takes requests for ${ruleList} of ${owners.join(" and of ")}`;
 }
 
 function canaryText(canary: Canary, route: Route, routes: Routes): string {
   const { service, percent, header, cookie } = canary;
   const other = routes.canaryOf(route);
-  if (other === null) return `its canary ${service} is not published, and gets nothing`;
+  if (other === null) return `its canary ${service} is not published and gets no requests`;
   if (other.mode === "ingress" && other.pool("direct").ids.length === 0) {
-    return `its canary ${service} has no live task, and gets nothing`;
+    return `its canary ${service} has no live task and gets no requests`;
   }
   const rules = [
     ...(header === undefined ? [] : [`header ${canaryRuleText(header)}`]),
     ...(cookie === undefined ? [] : [`cookie ${canaryRuleText(cookie)}`]),
   ];
-  const first = rules.length === 0 ? "" : `requests with ${rules.join(" or ")} go to ${service}, and `;
-  return `${first}${percent}% of ${rules.length === 0 ? "requests" : "the others"} go to ${rules.length === 0 ? service : "it"}, its canary`;
+  if (rules.length === 0) return `${percent}% of requests go to its canary ${service}`;
+  return `requests with ${rules.join(" or ")} go to its canary ${service}, and ${percent}% of the others`;
 }
 
 function canaryRuleText({ name, value = "always" }: CanaryRule): string {

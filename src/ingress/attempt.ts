@@ -1,4 +1,4 @@
-// An attempt: a request sent to one target, and how that went.
+// An attempt: one request sent to one target, and its outcome.
 
 import type { DialPolicy } from "../proxy/plane.ts";
 import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
@@ -6,7 +6,7 @@ import type { Target } from "../proxy/routing/target-pool.ts";
 import { type AttemptReason, countEjection, countOutcome, countSent } from "./counting.ts";
 import type { Forwarding } from "./forward.ts";
 
-/** A response whose body is not read; `failed` when the connection failed before one came. */
+/** A response whose body is unread; `failed` when the connection failed before a response began. */
 export type Outcome = Response | "failed";
 
 /** One attempt under way. */
@@ -15,7 +15,7 @@ export type Attempt = {
   readonly outcome: Promise<Outcome>;
   /** Epoch milliseconds. */
   readonly sentMs: number;
-  /** Sent while an earlier attempt keeps the request waiting. */
+  /** It was sent while an earlier attempt had no response yet. */
   readonly isHedge: boolean;
   /** The meter's generation when it was sent. */
   readonly generation: number;
@@ -24,7 +24,7 @@ export type Attempt = {
 /**
  * Sends the request to a target.
  *
- * @param open where the queue has counted it as open already
+ * @param open the open request, if the queue has counted it already
  */
 export function startAttempt(
   forwarding: Forwarding,
@@ -52,8 +52,9 @@ export function startAttempt(
 /**
  * Sends a request to one URL. Never rejects.
  *
- * @param marker a header that every response of the target's own has: a 502, 503 or 504 without it came from something
- *   on the path to the target, such as a tunnel whose other end is gone. Absent: such a response is the target's.
+ * @param marker a header that the target sets on every response. A 502, 503 or 504 without it came from
+ *   something on the path, such as a tunnel whose agent is disconnected. Without a marker every response
+ *   counts as the target's.
  */
 async function dial(
   policy: DialPolicy,
@@ -67,7 +68,7 @@ async function dial(
     await response.body?.cancel();
     return "failed";
   } catch {
-    // The runtime's errors do not tell refused from reset, nor either from an unknown host name.
+    // The runtime's errors do not distinguish a refused connection, a reset one and an unknown host name.
     return "failed";
   }
 }
@@ -81,9 +82,9 @@ function isFromPath({ status, headers }: Response, policy: DialPolicy, marker: s
 /**
  * An outcome, or `slow` when it takes longer than `ms`. The outcome must not reject.
  *
- * The fetch is raced and not aborted: an AbortSignal would stay tied to the body and cost it the runtime's own
- * streaming, and the platform cancels what is left of a request that got its response. The timer is not cleared either:
- * it dies with the request, and clearing it costs more than setting it.
+ * The fetch is raced and not aborted: an AbortSignal would stay tied to the body and cost it the runtime's
+ * own streaming, and the platform cancels what is left of a request that got its response. The timer is not
+ * cleared either: it dies with the request, and clearing it costs more than setting it.
  */
 export function within<T>(outcome: Promise<T>, ms: number): Promise<T | "slow"> {
   return new Promise((resolve) => {
@@ -92,7 +93,7 @@ export function within<T>(outcome: Promise<T>, ms: number): Promise<T | "slow"> 
   });
 }
 
-/** A body that streams may take this long until the response begins, milliseconds. */
+/** An attempt with a streaming body counts as open for at most this long, milliseconds. */
 const maxUploadMs = 600_000;
 
 /** Counts an attempt as open until its response begins, then serves the queue. */
@@ -107,11 +108,11 @@ function trackOpen(
     plane.open.close(open);
     plane.queue.serve(route.service.id, plane.nowMs());
   });
-  // Goes on when the client has disconnected.
+  // Runs even if the client disconnects.
   waitUntil(closed);
 }
 
-/** Records how an attempt went. */
+/** Records the outcome of an attempt. */
 export function settle(forwarding: Forwarding, attempt: Attempt, outcome: Outcome): Outcome {
   const { incoming, upstream, stats, state, countedAt } = forwarding;
   const { plane } = incoming;
@@ -120,7 +121,7 @@ export function settle(forwarding: Forwarding, attempt: Attempt, outcome: Outcom
   if (countedAt !== null) countOutcome(countedAt, attempt, outcome, nowMs - sentMs, upstream.isTimed);
   if (plane.frozen.hasAny) plane.frozen.responded(target.taskId);
   if (outcome === "failed") {
-    // A streaming body that breaks off fails the attempt as well; then the client may be the cause.
+    // A client that stops sending a streaming body also fails the attempt, so the target may be healthy.
     if (upstream.isTimed) eject(forwarding, target);
     return outcome;
   }
@@ -130,7 +131,7 @@ export function settle(forwarding: Forwarding, attempt: Attempt, outcome: Outcom
   return outcome;
 }
 
-/** Ejects a target and has it reported to the registry. */
+/** Ejects a target and notes it for the next report to the registry. */
 export function eject({ incoming, countedAt }: Forwarding, target: Target): void {
   const { plane } = incoming;
   if (!plane.outliers.failed(target.taskId, plane.nowMs())) return;
@@ -138,7 +139,7 @@ export function eject({ incoming, countedAt }: Forwarding, target: Target): void
   if (countedAt !== null) countEjection(countedAt, target);
 }
 
-/** Gives up an attempt that lost: its response is not read. Resolves when the response has come, or the failure. */
+/** Cancels the response of an attempt that lost. Resolves when that attempt has ended. */
 export async function discard({ outcome }: Attempt): Promise<void> {
   const response = await outcome;
   if (response === "failed") return;
@@ -147,7 +148,7 @@ export async function discard({ outcome }: Attempt): Promise<void> {
     await response.body?.cancel().catch(() => undefined);
     return;
   }
-  // Otherwise it would stay open: the request lasts as long as the winner's socket.
+  // An unaccepted socket would stay open as long as the winner's.
   webSocket.accept();
   webSocket.close(goingAway, "another task responded first");
 }
@@ -155,7 +156,7 @@ export async function discard({ outcome }: Attempt): Promise<void> {
 /** RFC 6455 §7.4.1. */
 const goingAway = 1001;
 
-/** A response as the Workers runtime has it: the response to an upgrade holds the socket. */
+/** A response of the Workers runtime: the response to an upgrade holds the socket. */
 type UpgradedResponse = {
   readonly webSocket?: { accept(): void; close(code: number, reason: string): void } | null;
 };

@@ -1,5 +1,5 @@
-// Counting one request: what the meter learns of it. Nothing here waits, looks anything up by a new string, or changes
-// what becomes of the request.
+// Counting: records one request in the meter. Nothing here awaits, builds a string or changes how the request
+// is served.
 
 import type { Failure } from "../proxy/http/failure.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
@@ -15,7 +15,10 @@ export type CountedAt = {
   readonly entry: MetricSet;
 };
 
-/** Why a target gets the request: as the first, after one that failed, or beside one that keeps the request waiting. */
+/**
+ * `first`: no target before it; `retry`: the one before failed; `hedge`: the one before has not responded
+ * yet.
+ */
 export type AttemptReason = "first" | "retry" | "hedge";
 
 /** A request starts to wait for a response. @returns the meter's generation, for `countWaited` */
@@ -82,7 +85,7 @@ export function countOutcome(
   task.add(counterIndex.tookMs, elapsedMs);
 }
 
-/** An attempt is given up: another target responded first, or its time is over. */
+/** An attempt is given up: another target responded first, or it timed out. */
 export function countGivenUp(at: CountedAt, { target, generation }: Attempt, isTimeout: boolean): void {
   const task = at.meter.task(target, at.service);
   task.open.decrement(at.meter.generation - generation);
@@ -99,18 +102,18 @@ export function countEjection(at: CountedAt, target: Target): void {
   countBoth(at, target, counterIndex.ejections);
 }
 
-/** So many targets are ejected that all are used. */
+/** More than half of the targets are ejected, so all are used (panic). */
 export function countPanic(at: CountedAt): void {
   at.entry.add(counterIndex.panics);
 }
 
 /** How a request ended. */
 export type RequestEnd = {
-  /** The target of the last attempt; null without one. */
+  /** The target of the last attempt; null if no attempt was made. */
   readonly target: Target | null;
   readonly result: Response | Failure;
   readonly method: string;
-  /** Null where the length was unknown. */
+  /** Bytes of the request body; null if the length was unknown. */
   readonly bytesIn: number | null;
   readonly elapsedMs: number;
 };
@@ -118,8 +121,8 @@ export type RequestEnd = {
 /**
  * A request has ended.
  *
- * @param service null where it was for none of the mesh
- * @param node null where none was picked
+ * @param service null if the request matched no service
+ * @param node null if no node was picked
  */
 export function countEnd(
   meter: Meter,
@@ -148,7 +151,7 @@ function addEnd(metrics: MetricSet, responseClass: number, bytesIn: number, byte
   if (bytesOut > 0) metrics.add(counterIndex.bytesOut, bytesOut);
 }
 
-/** By Content-Length: counting a body's bytes would cost it the runtime's own streaming. */
+/** Bytes by Content-Length. Counting the bytes of the body would end the runtime's native streaming. */
 function bytesOf({ status, headers }: Response, method: string): number {
   if (method === "HEAD" || status === 304) return 0;
   return Number(headers.get("content-length")) || 0;

@@ -1,4 +1,4 @@
-// Debug headers: which route a request took and why, for clients that show a token of the mesh.
+// Debug headers: the route of a request and the reasons for it, for clients with a token of the mesh.
 
 import { printPathRule } from "../domain/table/path-rule.ts";
 import type { DataPlane } from "../proxy/plane.ts";
@@ -38,7 +38,7 @@ export function setDebugHeaders(
   setTable(headers, plane, routes);
 }
 
-/** The service, its policy, and what else led to the target. */
+/** The service, its policy, and the path rule, canary or cookie that led to the target. */
 function setRoute(
   headers: Headers,
   incoming: ProxyRequest,
@@ -61,7 +61,10 @@ function setRoute(
   }
 }
 
-/** The targets this isolate ejected, as `TASK;for=1500` with the milliseconds left, and whether it uses all anyway. */
+/**
+ * The targets this isolate ejected, as `TASK;for=1500` with the milliseconds left, and whether panic mode
+ * applies.
+ */
 function setEjections(headers: Headers, { outliers, nowMs }: DataPlane, taskIds: readonly string[]): void {
   if (!outliers.hasAny) return;
   const { ejected, panic } = outliers.ejections(taskIds, nowMs());

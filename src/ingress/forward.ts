@@ -1,5 +1,5 @@
-// Forwarding: sends a request to targets of its pool until one responds. One after another when they cannot be reached,
-// and several at once when they keep a request waiting that may be sent twice.
+// Forwarding: sends a request to targets of its pool until one responds. Failed attempts are retried one
+// after another; slow attempts of a repeatable request are hedged in parallel.
 
 import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
 import type { ServiceStats } from "../proxy/resilience/service-stats.ts";
@@ -14,46 +14,52 @@ import type { ProxyRequest } from "./proxy-request.ts";
 import { mustQueue, waitInQueue } from "./queue.ts";
 import type { UpstreamRequest } from "./upstream-request.ts";
 
-/** Attempts for one request with one table, at most. All may be open at once; the platform would queue a seventh unseen. */
+/**
+ * Maximum attempts of one request with one table. All may be open at once: the platform queues a seventh
+ * connection.
+ */
 export const maxAttempts = 4;
 
-/** What has become of a request so far; the only mutable state of a request. */
+/** The progress of a request, and the only mutable state it has. */
 export type ForwardState = {
   upstream: UpstreamRequest | null;
   /** The targets chosen by the table used last; null before that. */
   choice: RouteChoice | null;
-  /** Where it came in; null while that is unknown. */
+  /** The node whose entry point serves it; null until it is placed. */
   node: EntryNode | null;
-  /** Ids of the targets it was sent to, if it may be sent to another; null before the first. */
+  /**
+   * Ids of the targets it was sent to; null before the first attempt, and for a request that is not
+   * repeatable.
+   */
   tried: Set<string> | null;
   attempts: number;
-  /** How many more attempts this table allows. */
+  /** How many more attempts are allowed with this table. */
   attemptsLeft: number;
-  /** The target of the last attempt; of several, the one that responded. */
+  /** The target of the last attempt, or the target that responded. */
   target: Target | null;
   /** How long it waited in the request queue, milliseconds. */
   queuedMs: number;
-  /** Its service's targets were all full: no newer table helps. */
+  /** The request queue was full or its wait too long: no newer table helps. */
   isTurnedAway: boolean;
-  /** One random number for the request, [0, 1), once one was drawn. */
+  /** The request's random number, [0, 1); null until one is drawn. */
   draw: number | null;
 };
 
-/** One request, where it goes by the table in use, and its state. */
+/** One request with its route and pool in the current table, and its state. */
 export type Forwarding = RouteChoice & {
   readonly incoming: ProxyRequest;
   readonly upstream: UpstreamRequest;
   readonly stats: ServiceStats;
   /** Names the cursor of round robin. */
   readonly cursor: string;
-  /** Null where nothing is counted. */
+  /** Null if telemetry is off. */
   readonly countedAt: CountedAt | null;
   readonly state: ForwardState;
 };
 
 /**
- * A target's response, or why there is none: `spent` when the retry budget is used up, `full` and `late` when all
- * targets had their maximum of open requests and too many requests were queued, or for too long.
+ * A target's response, or the reason for having none. `spent`: the retry budget is used up. `full`: the
+ * request queue is full. `late`: the request was queued for too long.
  */
 export type ForwardResult = HedgeResult | "spent" | "full" | "late";
 
@@ -72,7 +78,7 @@ export function newForwardState(): ForwardState {
   };
 }
 
-/** Sends the request until a target responds, none is left, or the head time-out ends. */
+/** Sends the request until a target responds, no target is left, or the head timeout ends. */
 export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
   const { incoming, upstream, stats, pool, state } = forwarding;
   const { plane } = incoming;
@@ -96,7 +102,7 @@ export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
     }
     if (target === null) break;
     const attempt = startAttempt(forwarding, target, state.attempts === 0 ? "first" : "retry", nowMs, open);
-    // How long a streaming body takes is up to the client.
+    // The client decides how long a streaming body takes.
     const outcome = await (upstream.isTimed
       ? within(
           attempt.outcome,
@@ -112,7 +118,7 @@ export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
   return "failed";
 }
 
-/** The next target; null when every one was tried or is full, or when other requests are queued for one. */
+/** The next target; null if all were tried or are full, or if other requests are queued for one. */
 export function nextTarget(forwarding: Forwarding): Target | null {
   const { incoming, pool, route } = forwarding;
   const { plane } = incoming;
@@ -120,7 +126,7 @@ export function nextTarget(forwarding: Forwarding): Target | null {
   return pick(forwarding);
 }
 
-/** As `nextTarget`, for a request in the queue. */
+/** The next target of a request in the queue. */
 export function pick({
   incoming,
   pool,

@@ -1,7 +1,8 @@
 // The life of a request in the data plane: match its route, pick a target, attempt, retry, deliver.
 //
-// The edge and every node's ingress serve requests in the same way; they differ in how they choose the entry node.
-// Functions wait only where they must: each layer that awaits costs a request some of its time (docs/benchmarks.md).
+// The edge and every node's ingress serve requests in the same way; they differ in how they choose the entry
+// node. Functions wait only where they must: each layer that awaits costs a request some of its time
+// (docs/benchmarks.md).
 
 import type { EntryPoint } from "../proxy/entry-point.ts";
 import { type Failure, failureResponse } from "../proxy/http/failure.ts";
@@ -20,13 +21,13 @@ import { type ProxyRequest, receive } from "./proxy-request.ts";
 import { forwardFailure, malformedFailure, noRouteFailure, noTargetFailure } from "./refusals.ts";
 import { shouldBufferBody, type UpstreamRequest, upstreamRequest } from "./upstream-request.ts";
 
-/** The routes a request matches, and the node whose entry point serves it; null where there is none. */
+/** The routes that a request matches, and the node whose entry point serves it. */
 export type Placement = { readonly match: RouteMatch | null; readonly node: EntryNode | null };
 
 /** Places a request by one table. */
 export type Place = (incoming: ProxyRequest, routes: Routes) => Placement;
 
-/** Answers a request that came in at the node `entry.node`. As `proxy`. */
+/** Serves a request that came in at the node `entry.node`. As `proxy`. */
 export function ingress(request: Request, entry: EntryPoint, context: PlaneContext): Promise<Response> {
   return proxy(receive(request, entry, context), placeAtNode);
 }
@@ -37,11 +38,11 @@ function placeAtNode(incoming: ProxyRequest, routes: Routes): Placement {
 }
 
 /**
- * Answers a request. Before refusing it, the data plane looks at a fresh table, so that a service that was created or
- * moved a moment ago is not answered from the past.
+ * Serves a request. Before it refuses one, it fetches a fresh table, so that a service created or moved a
+ * moment ago is found.
  *
- * @returns a target's response, its body untouched and streaming, or a failure of the mesh's own; never rejects for what
- *   a client or a target does
+ * @returns a target's response, its body untouched and streaming, or a failure of the mesh's own; never
+ *   rejects for what a client or a target does
  */
 export async function proxy(incoming: ProxyRequest, place: Place): Promise<Response> {
   const { plane, waitUntil } = incoming;
@@ -56,14 +57,14 @@ export async function proxy(incoming: ProxyRequest, place: Place): Promise<Respo
     const fresh = await plane.tables.fresh();
     if (fresh !== routes) {
       routes = fresh;
-      result = moreTelling(await serve(incoming, state, routes, place), result);
+      result = moreSpecific(await serve(incoming, state, routes, place), result);
     }
   }
   if (plane.suspects.hasAny) reportSuspects(incoming);
   return deliver(incoming, state, result, routes);
 }
 
-/** A fresher table may help where this one has nothing to send to, and the request can still be sent. */
+/** Whether a newer table may have a target for a request that can still be sent. */
 function canRetryWithFreshTable(
   { attempts, upstream, isTurnedAway }: ForwardState,
   { status }: Failure,
@@ -72,8 +73,8 @@ function canRetryWithFreshTable(
   return mayHelp && (attempts === 0 || upstream?.isRepeatable === true);
 }
 
-/** That a fresh table has no further target says less than the failure of those that were tried. */
-function moreTelling(result: Response | Failure, earlier: Failure): Response | Failure {
+/** The failure to report: a 502 of tried targets says more than a fresh table without further targets. */
+function moreSpecific(result: Response | Failure, earlier: Failure): Response | Failure {
   return !(result instanceof Response) && earlier.status === 502 ? earlier : result;
 }
 
@@ -84,7 +85,7 @@ function serve(
   routes: Routes | null,
   place: Place,
 ): Failure | Promise<Response | Failure> {
-  if (routes === null) return { status: 503, reason: "the registry has not given a routing table yet" };
+  if (routes === null) return { status: 503, reason: "the registry has not sent a routing table yet" };
   const { match, node } = place(incoming, routes);
   state.node = node;
   if (match === null || node === null) {
@@ -103,7 +104,7 @@ function serve(
     : send(incoming, state, choice, node);
 }
 
-/** Sends the request to the targets chosen. */
+/** Sends the request to the chosen targets. */
 function send(
   incoming: ProxyRequest,
   state: ForwardState,
@@ -115,7 +116,7 @@ function send(
   state.choice = choice;
   const via = route.via(plane.meshName);
   if (head.via !== null && hasPassed(head.via, via)) {
-    return { status: 508, reason: `this request has come through ${route.service.name} before` };
+    return { status: 508, reason: `this request has already passed through ${route.service.name}` };
   }
   if (pool.ids.length === 0 && !hints?.stickyTarget) return noTargetFailure(route, node, pool);
   const hop = { via, stickyCookie: hints?.stickyCookie ?? null };
@@ -142,7 +143,7 @@ async function withBufferedBody(
   replayBuffer.bytes += bytes;
   try {
     const body = await request.arrayBuffer().catch(() => null);
-    if (body === null) return { status: 400, reason: "the request's body broke off" };
+    if (body === null) return { status: 400, reason: "the request body ended early" };
     return await use(body);
   } finally {
     replayBuffer.bytes -= bytes;
@@ -188,7 +189,7 @@ function reportSuspects({ plane, waitUntil }: ProxyRequest): void {
   if (suspects !== null) waitUntil(plane.suspect(suspects).catch(() => undefined));
 }
 
-/** Counts the request and makes the response that its client gets. */
+/** Counts the request and builds the client's response. */
 function deliver(
   incoming: ProxyRequest,
   state: ForwardState,
@@ -202,7 +203,7 @@ function deliver(
     return head.debug ? withDebugHeaders(response, incoming, state, routes) : response;
   }
   if (result.status === 101) return result;
-  // The body stays the runtime's own, so that it streams without the isolate.
+  // The body is passed on unread: the runtime streams it without the isolate.
   const response = new Response(result.body, result);
   cleanResponse(response.headers, result.status);
   response.headers.set("x-request-id", id);
@@ -220,7 +221,7 @@ function count(meter: Meter, incoming: ProxyRequest, state: ForwardState, result
   plane.flusher?.schedule(nowMs, waitUntil);
 }
 
-/** Gives the client the cookie of the target that responded, unless it has it. */
+/** Sets the cookie of the target that responded, unless the client has it already. */
 async function withStickyCookie(
   response: Response,
   incoming: ProxyRequest,

@@ -1,27 +1,36 @@
-// Hedging: what else is tried while a target keeps a request waiting.
+// Hedging: sends a request to further targets while the first has not responded.
 //
-// A safe request goes to another target each time the last one has had about as long as the service usually takes, within
-// budgets. Any other repeatable request goes to another target when the last one has had the time of one try, or is
-// frozen. The first response wins, and no attempt is given up before that. A request that must not be sent twice waits;
-// but when its target is frozen, its client gets the failure at once and not when the time-out ends.
+// A safe request goes to another target each time the last one has taken longer than about the service's p95,
+// within budgets. Any other repeatable request goes to another target when the last one exceeds the per-try
+// timeout or is frozen. The first response wins, and no attempt is given up before that. A request that is
+// not repeatable waits; if its target is frozen, it fails at once instead of at the end of the head timeout.
 
 import { type Attempt, discard, eject, type Outcome, settle, startAttempt, within } from "./attempt.ts";
 import { countEjection, countGivenUp, countHedgeWon } from "./counting.ts";
 import { type Forwarding, nextTarget } from "./forward.ts";
 
-/** When the hedge budget is used up, another target gets the request after this long, at the cost of the retry budget. */
+/**
+ * When the hedge budget is used up, another target gets the request after this long, from the retry budget;
+ * ms.
+ */
 const lateHedgeMs = 1_000;
 
-/** How often a waiting request checks whether its target is frozen or has had its time, milliseconds. */
+/**
+ * How often a waiting request checks whether its target is frozen or exceeds the per-try timeout,
+ * milliseconds.
+ */
 export const attemptPollMs = 250;
 
-/** A target's response; or all connections failed, the time is over, or the one target it may go to is frozen. */
+/**
+ * A target's response, or: all attempts `failed`, the head timeout ended (`slow`), the only target is frozen
+ * (`silent`).
+ */
 export type HedgeResult = Response | "failed" | "slow" | "silent";
 
 /**
- * Waits for an attempt under way and for those that join it.
+ * Waits for a first attempt and starts hedges beside it.
  *
- * @param endsMs end of the head time-out, epoch milliseconds
+ * @param endsMs end of the head timeout, epoch milliseconds
  */
 export async function hedge(forwarding: Forwarding, first: Attempt, endsMs: number): Promise<HedgeResult> {
   const { incoming, upstream, stats, pool, state } = forwarding;
@@ -30,22 +39,22 @@ export async function hedge(forwarding: Forwarding, first: Attempt, endsMs: numb
   let nowMs = plane.nowMs();
   let hedgeAtMs = upstream.isHedgeable && pool.ids.length > 1 ? nowMs : Number.POSITIVE_INFINITY;
   while (nowMs < endsMs) {
-    if (hasHadItsTime(forwarding, open.at(-1) as Attempt, nowMs)) {
+    if (isOverdue(forwarding, open.at(-1) as Attempt, nowMs)) {
       if (!upstream.isRepeatable) {
         giveUp(forwarding, first, true);
         return "silent";
       }
-      if (state.attemptsLeft > 0 && stats.retries.take(nowMs)) join(forwarding, open, nowMs);
+      if (state.attemptsLeft > 0 && stats.retries.take(nowMs)) startHedge(forwarding, open, nowMs);
     } else if (state.attemptsLeft > 0 && hedgeAtMs <= nowMs) {
-      hedgeAtMs = nowMs + joinIfInBudget(forwarding, open, nowMs);
+      hedgeAtMs = nowMs + hedgeIfInBudget(forwarding, open, nowMs);
     }
     const nextMs = state.attemptsLeft > 0 && hedgeAtMs > nowMs ? hedgeAtMs : Number.POSITIVE_INFINITY;
     const wakeMs = Math.min(endsMs, nowMs + attemptPollMs, nextMs);
     const ended = await within(firstOf(open), wakeMs - nowMs);
-    // A timer that fired says how late it is, whatever the clock says.
+    // A timer that fired proves that wakeMs has passed, even if the clock lags behind.
     nowMs = Math.max(ended === "slow" ? wakeMs : nowMs, plane.nowMs());
     if (ended === "slow") continue;
-    const result = take(forwarding, open, ended);
+    const result = settleFirst(forwarding, open, ended);
     if (result !== "failed" || open.length === 0) return result;
   }
   for (const attempt of open) {
@@ -57,45 +66,49 @@ export async function hedge(forwarding: Forwarding, first: Attempt, endsMs: numb
 
 type Ended = { readonly attempt: Attempt; readonly outcome: Outcome };
 
-/** The attempt that ends first, well or not. */
+/** The attempt that ends first, with a response or a failure. */
 function firstOf(open: readonly Attempt[]): Promise<Ended> {
   return Promise.race(open.map((attempt) => attempt.outcome.then((outcome) => ({ attempt, outcome }))));
 }
 
-/** Settles an attempt that ended, and gives up the others if it brought a response. */
-function take(forwarding: Forwarding, open: Attempt[], { attempt, outcome }: Ended): Outcome {
+/** Settles an attempt that ended, and gives up the others if it has a response. */
+function settleFirst(forwarding: Forwarding, open: Attempt[], { attempt, outcome }: Ended): Outcome {
   const index = open.indexOf(attempt);
   open.splice(index, 1);
   const result = settle(forwarding, attempt, outcome);
   if (result === "failed") return result;
-  for (const [at, loser] of open.entries()) lose(forwarding, loser, at < index);
+  for (const [position, loser] of open.entries()) settleLoser(forwarding, loser, position < index);
   if (attempt.isHedge && forwarding.countedAt !== null) countHedgeWon(forwarding.countedAt, attempt.target);
   return result;
 }
 
-/** Whether the last target has had the time of one try, or is frozen. It is then ejected. */
-function hasHadItsTime(forwarding: Forwarding, { target, sentMs }: Attempt, nowMs: number): boolean {
+/** Whether the last target exceeds the per-try timeout or is frozen. Ejects it if so. */
+function isOverdue(forwarding: Forwarding, { target, sentMs }: Attempt, nowMs: number): boolean {
   const { incoming, upstream, stats } = forwarding;
   const { tryTimeoutMs, frozenMs, frozen } = incoming.plane;
-  const isOver = upstream.isRepeatable && tryTimeoutMs !== null && nowMs - sentMs >= tryTimeoutMs;
+  const isTimedOut = upstream.isRepeatable && tryTimeoutMs !== null && nowMs - sentMs >= tryTimeoutMs;
   const isFrozen =
     frozenMs !== null &&
     frozen.hasAny &&
     frozen.isFrozen(target.taskId, sentMs, nowMs, frozenMs, stats.latency.percentile(0.99));
-  if (isOver || isFrozen) eject(forwarding, target);
-  return isOver || isFrozen;
+  if (isTimedOut || isFrozen) eject(forwarding, target);
+  return isTimedOut || isFrozen;
 }
 
-/** Sends the request to another target if a budget allows it. @returns milliseconds until the next may join */
-function joinIfInBudget(forwarding: Forwarding, open: Attempt[], nowMs: number): number {
+/**
+ * Sends the request to another target if a budget allows it.
+ *
+ * @returns milliseconds until the next hedge is due
+ */
+function hedgeIfInBudget(forwarding: Forwarding, open: Attempt[], nowMs: number): number {
   const { hedges, retries, latency } = forwarding.stats;
   const isLate = nowMs - (open[0]?.sentMs ?? nowMs) >= lateHedgeMs;
   if (!hedges.take(nowMs) && !(isLate && retries.take(nowMs))) return lateHedgeMs;
-  return join(forwarding, open, nowMs) ? latency.hedgeAfterMs : Number.POSITIVE_INFINITY;
+  return startHedge(forwarding, open, nowMs) ? latency.hedgeAfterMs : Number.POSITIVE_INFINITY;
 }
 
-/** Sends the request to the next target; false when it went to every one. */
-function join(forwarding: Forwarding, open: Attempt[], nowMs: number): boolean {
+/** Sends the request to the next target; false if none is left. */
+function startHedge(forwarding: Forwarding, open: Attempt[], nowMs: number): boolean {
   const target = nextTarget(forwarding);
   if (target === null) forwarding.state.attemptsLeft = 0;
   else open.push(startAttempt(forwarding, target, "hedge", nowMs));
@@ -103,7 +116,7 @@ function join(forwarding: Forwarding, open: Attempt[], nowMs: number): boolean {
 }
 
 /** Another target responded first. If this one got the request earlier, it is slow, and perhaps frozen. */
-function lose(forwarding: Forwarding, loser: Attempt, wasEarlier: boolean): void {
+function settleLoser(forwarding: Forwarding, loser: Attempt, wasEarlier: boolean): void {
   const { incoming, countedAt } = forwarding;
   const { plane, waitUntil } = incoming;
   const { taskId } = loser.target;

@@ -1,4 +1,4 @@
-// A proxy request: one request as it came in. It never changes; `ForwardState` holds what becomes of it.
+// A proxy request: one request as it came in, immutable. `ForwardState` holds its progress.
 
 import type { EntryPoint } from "../proxy/entry-point.ts";
 import { isRequestId, type RequestHead, readRequestHead } from "../proxy/http/headers.ts";
@@ -12,22 +12,22 @@ export type ProxyRequest = RouteQuery & {
   readonly request: Request;
   readonly method: string;
   readonly head: RequestHead;
-  /** Bytes of the body: 0 without one, null where the length is unknown. */
+  /** Bytes of the body: 0 without one, null if the length is unknown. */
   readonly bodyBytes: number | null;
-  /** May be sent to another target when one fails before it responds, if its body can be sent again. */
+  /** It may be sent to another target when one fails before it responds, if its body can be sent again. */
   readonly isIdempotent: boolean;
-  /** The id it came with, if that may be passed on, or a new one. */
+  /** The client's X-Request-Id if it may be passed on, else a new id. */
   readonly id: string;
   readonly entry: EntryPoint;
   readonly receivedMs: number;
   /** Records its attempts; null unless the request asks for debug headers. */
   readonly trace: Trace | null;
   readonly plane: DataPlane;
-  /** Keeps work going after the response. */
+  /** Keeps the isolate alive for work after the response. */
   readonly waitUntil: PlaneContext["waitUntil"];
 };
 
-/** Methods that mean the same when they arrive twice (RFC 9110 §9.2.2). */
+/** Idempotent methods (RFC 9110 §9.2.2). */
 export const idempotentMethods: ReadonlySet<string> = new Set([
   "GET",
   "HEAD",
@@ -37,7 +37,7 @@ export const idempotentMethods: ReadonlySet<string> = new Set([
   "DELETE",
 ]);
 
-/** Reads a request that has just come in. */
+/** Reads an incoming request. */
 export function receive(
   request: Request,
   entry: EntryPoint,

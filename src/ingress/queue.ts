@@ -9,10 +9,10 @@ import { type Forwarding, pick } from "./forward.ts";
 /** A target whose open request is already counted. */
 type Dequeued = { readonly target: Target; readonly open: OpenRequest };
 
-/** `full`: the queue was; `late`: the wait took too long. */
+/** A target, or: the queue is `full`, or the wait took too long (`late`). */
 export type QueueResult = Dequeued | "full" | "late";
 
-/** Whether a request for which no target was picked has one left: all that are left are full. */
+/** Whether a request without a target has untried ones left: those are full then. */
 export function mustQueue({ pool, hints, state }: Forwarding): boolean {
   if (!pool.hasMaxconn) return false;
   const isUntried = ({ taskId }: Target) => state.tried?.has(taskId) !== true;
@@ -29,7 +29,7 @@ export async function waitInQueue(forwarding: Forwarding): Promise<QueueResult> 
   const { plane, waitUntil } = incoming;
   if (plane.queue.length(route.service.id, plane.nowMs()) >= pool.rules.queue) return "full";
   const generation = countedAt === null ? 0 : countQueued(countedAt);
-  // Reported while it waits: when no target gets free, no request ends whose report would include it.
+  // Flushes now: if no target gets free, no request ends that would flush the queue gauge.
   plane.flusher?.schedule(plane.nowMs(), waitUntil);
   const result = await waitForTarget(forwarding);
   if (countedAt !== null) countDequeued(countedAt, generation);
@@ -53,7 +53,7 @@ async function waitForTarget(forwarding: Forwarding): Promise<QueueResult> {
     },
   };
   for (let nowMs = startedMs; ; nowMs = plane.nowMs()) {
-    // It did not poll for so long that its target was given up: back to the end of the queue.
+    // It did not poll in time and its reserved target expired, so it joins the end of the queue again.
     if (taken !== null && taken.open.untilMs <= nowMs) {
       open.close(taken.open);
       taken = null;

@@ -1,4 +1,5 @@
-// Refusals: why a request gets no response from a target, in one sentence for its client.
+// Refusals: the status and the reason, one sentence for the client, of a request that gets no response from a
+// target.
 
 import type { Failure } from "../proxy/http/failure.ts";
 import { hostName, isHost } from "../proxy/http/host.ts";
@@ -7,14 +8,14 @@ import type { TargetPool } from "../proxy/routing/target-pool.ts";
 import type { ForwardResult, ForwardState } from "./forward.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
 
-/** The refusal of a request that nothing in the mesh could answer: its Host is malformed, or it has no path. */
+/** The refusal of a request whose Host is malformed or that has no path. */
 export function malformedFailure({ host, method }: ProxyRequest): Failure {
   return isHost(host)
-    ? { status: 400, reason: `${method} * is for one server; ask for a path` }
+    ? { status: 400, reason: `${method} * has no path to route by; request a path` }
     : { status: 400, reason: "the Host header cannot be read as a host name and a port" };
 }
 
-/** A request, as far as the refusals of an entry point depend on it. */
+/** The parts of a request that an entry point's refusals depend on. */
 export type RefusedRequest = {
   readonly port: number | null;
   readonly host: string;
@@ -23,9 +24,9 @@ export type RefusedRequest = {
 };
 
 /**
- * The refusal of a request for which the table has no route, or no node to serve it.
+ * The refusal of a request for which the table has no route or no node.
  *
- * @param match null where nothing is published
+ * @param match null if no service matches
  */
 export function noRouteFailure(request: RefusedRequest, routes: Routes, match: RouteMatch | null): Failure {
   const { entryNode } = request;
@@ -40,18 +41,18 @@ export function noRouteFailure(request: RefusedRequest, routes: Routes, match: R
   const [route] = match.routes;
   const hasNode = route.mode !== "host" || match.routes.some((sharing) => [...sharing.nodeIds()].length > 0);
   if (hasNode) {
-    return { status: 503, reason: "every node that could answer is in drain or maint at the balancer" };
+    return { status: 503, reason: "every node that could serve this request is in drain or maint" };
   }
   const node = routes.node(routes.nodeIds[0] ?? "") ?? "direct";
   return noTargetFailure(route, node, route.pool(node));
 }
 
 function notPublishedFailure({ port, host }: RefusedRequest): Failure {
-  const what = port === null ? `answers to the host name ${hostName(host)}` : `is published on port ${port}`;
+  const what = port === null ? `has the host name ${hostName(host)}` : `is published on port ${port}`;
   return { status: 404, reason: `no service ${what}` };
 }
 
-/** The refusal of a request for a service that has no target for this node. */
+/** The refusal of a request for a service without an available target at this node. */
 export function noTargetFailure({ service, mode }: Route, node: EntryNode, { all }: TargetPool): Failure {
   const nodeName = node === "direct" ? "the edge" : node.name;
   const where = mode === "host" ? ` on ${nodeName}, and its port is published in host mode` : "";
@@ -63,7 +64,7 @@ export function noTargetFailure({ service, mode }: Route, node: EntryNode, { all
   return { status: 503, reason: `${which} of ${service.name}${where} is in drain or has weight 0` };
 }
 
-/** Why a request that was to be sent to a target got no response. */
+/** The refusal of a request that was routed to targets and got no response. */
 export function forwardFailure(
   { method, plane }: ProxyRequest,
   { choice, target, upstream, attempts }: ForwardState,
@@ -75,22 +76,22 @@ export function forwardFailure(
     case "failed":
       return allFailed(name, method, attempts, upstream?.isRepeatable ?? true);
     case "spent":
-      return { status: 502, reason: `tasks of ${name} fail, and too many requests were sent twice already` };
+      return { status: 502, reason: `tasks of ${name} fail, and the retry budget is used up` };
     case "full":
       return {
         status: 503,
-        reason: `every task of ${name} has all the open requests it may have here, and ${queue} more wait already`,
+        reason: `every task of ${name} is at its maximum of open requests, and the queue of ${queue} is full`,
       };
     case "late":
       return {
         status: 503,
-        reason: `every task of ${name} had all the open requests it may have here for ${queueTimeoutMs / 1000} s`,
+        reason: `every task of ${name} was at its maximum of open requests for ${queueTimeoutMs / 1000} s`,
       };
     case "slow":
-      return { status: 504, reason: `the task did not answer within ${plane.headTimeoutMs / 1000} s` };
+      return { status: 504, reason: `the task did not respond within ${plane.headTimeoutMs / 1000} s` };
     case "silent": {
-      const who = target?.server ?? `${name}.${target?.slot}`;
-      const reason = `${who} has answered nothing at all for a while and seems frozen; a ${method} is not sent twice`;
+      const targetName = target?.server ?? `${name}.${target?.slot}`;
+      const reason = `${targetName} has not responded to any request for a while; a ${method} is not retried`;
       return { status: 504, reason };
     }
   }
@@ -98,13 +99,14 @@ export function forwardFailure(
 
 function allFailed(name: string, method: string, attempts: number, isRepeatable: boolean): Failure {
   if (attempts === 0) {
-    return { status: 503, reason: `the one task of ${name} that this client may have failed a moment ago` };
+    const reason = `the task that this client's cookie names failed a moment ago; ${name} has no other`;
+    return { status: 503, reason };
   }
-  // The runtime does not tell the two apart; where the service has a marker, a response from the path counts too.
-  const how = "could not be reached or broke the connection before it answered";
+  // The runtime does not distinguish the two. With a marker, a response from the path counts as well.
+  const failure = "could not be reached or closed the connection before it responded";
   if (!isRepeatable) {
-    return { status: 502, reason: `a task of ${name} ${how}, and a ${method} is not sent twice` };
+    return { status: 502, reason: `a task of ${name} ${failure}, and a ${method} is not retried` };
   }
-  const tasks = attempts === 1 ? "the one task" : `each of ${attempts} tasks`;
-  return { status: 502, reason: `${tasks} of ${name} that was asked ${how}` };
+  const tasks = attempts === 1 ? "the one tried task" : `each of the ${attempts} tried tasks`;
+  return { status: 502, reason: `${tasks} of ${name} ${failure}` };
 }

@@ -1,4 +1,5 @@
-// The trace of one request: which targets it went to, when, and what came of it. Kept only for requests that ask for it.
+// The trace of one request: its attempts with their targets, times and outcomes. Only debug requests have
+// one.
 
 import type { Target } from "../proxy/routing/target-pool.ts";
 import type { Outcome } from "./attempt.ts";
@@ -8,7 +9,7 @@ type TracedAttempt = {
   /** Epoch milliseconds. */
   readonly sentMs: number;
   endedMs: number | null;
-  /** The response's status; `failed`: not reached, or broken off; `none`: nothing has come yet. */
+  /** The response's status; `failed`: the connection failed; `none`: no response yet. */
   outcome: number | "failed" | "none";
 };
 
@@ -22,7 +23,7 @@ export class Trace {
     this.#startedMs = nowMs();
   }
 
-  /** Records an attempt, and its outcome once that is known. */
+  /** Records an attempt, and later its outcome. */
   follow(target: Target, sent: Promise<Outcome>): void {
     const attempt: TracedAttempt = { target, sentMs: this.#nowMs(), endedMs: null, outcome: "none" };
     this.#attempts.push(attempt);
@@ -33,8 +34,8 @@ export class Trace {
   }
 
   /**
-   * `TASK;slot=1;node=node1;at=0;ms=3;outcome=200, …` in the order they were sent; at and ms are milliseconds. A static
-   * server's: `SERVER;server=web1;at=…`.
+   * `TASK;slot=1;node=node1;at=0;ms=3;outcome=200, …` in the order they were sent; at and ms are
+   * milliseconds. A static server's: `SERVER;server=web1;at=…`.
    *
    * @param nodeOf the name of a task's node
    */

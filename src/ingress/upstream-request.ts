@@ -1,20 +1,20 @@
-// The upstream request: what a target is sent, and whether it can be sent to another one as well.
+// The upstream request: the request that a target gets, and whether another target may get it as well.
 
 import { withoutCookie } from "../proxy/http/cookies.ts";
 import { setForwarding } from "../proxy/http/forwarding.ts";
 import type { DataPlane } from "../proxy/plane.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
 
-/** Bodies up to this size arrive at once; a longer one takes its client time to send, bytes. */
+/** A body up to this size is taken to arrive at once, so that the response time is the target's; bytes. */
 const maxTimedBodyBytes = 64 * 1024;
 
-/** Bodies buffered by all requests of an isolate together: an eighth of the 128 MiB it has. */
+/** Maximum bytes of bodies that an isolate buffers: an eighth of its 128 MiB. */
 export const maxReplayBufferBytes = 16 * 1024 ** 2;
 
-/** Methods whose body the runtime passes on once, and lets nothing else set. */
+/** Methods whose body `fetch` does not accept in its settings. */
 const methodsWithoutBody = new Set(["GET", "HEAD"]);
 
-/** Methods that ask for no change (RFC 9110 §9.2.1): two targets may get the request at once. */
+/** Safe methods (RFC 9110 §9.2.1): two targets may get the request at once. */
 export const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 export type UpstreamRequest = {
@@ -22,21 +22,24 @@ export type UpstreamRequest = {
   readonly isRepeatable: boolean;
   /** A second target may get it while the first has not responded. */
   readonly isHedgeable: boolean;
-  /** Only the target determines how soon it responds: the body does not stream from the client. */
+  /** The response time is the target's alone: no body streams from the client. */
   readonly isTimed: boolean;
-  /** With a body that streams it is good for one attempt. */
+  /** With a streaming body it can be used once. */
   readonly init: RequestInit;
 };
 
-/** What an upstream request carries besides what the client sent. */
+/** Headers of this hop. */
 export type HopHeaders = {
   /** This hop's entry in Via, `1.1 my-web.waggle`. */
   readonly via: string;
-  /** Name of the mesh's own cookie, which stops here; null where the service has none. */
+  /** Name of the sticky cookie, which targets do not get; null if the service has none. */
   readonly stickyCookie: string | null;
 };
 
-/** Whether to read a request's body before sending it, so that it can be sent again: there must be room to hold it. */
+/**
+ * Whether to buffer a request's body so that it can be sent again: it must be small enough and fit the
+ * buffer.
+ */
 export function shouldBufferBody(
   { bodyBytes, method, isIdempotent }: ProxyRequest,
   { replayBytes, replayBuffer }: Pick<DataPlane, "replayBytes" | "replayBuffer">,
@@ -45,7 +48,7 @@ export function shouldBufferBody(
   return bodyBytes <= replayBytes && replayBuffer.bytes + bodyBytes <= maxReplayBufferBytes;
 }
 
-/** @param body the buffered body; null where there is none or it streams */
+/** @param body the buffered body; null if there is none or it streams */
 export function upstreamRequest(
   incoming: ProxyRequest,
   hop: HopHeaders,
@@ -54,8 +57,8 @@ export function upstreamRequest(
   const { request, method, head, bodyBytes, isIdempotent } = incoming;
   const isWhole = bodyBytes === 0 || body !== null;
   const isRepeatable = isIdempotent && isWhole;
-  // Headers are copied and then changed: going over them all would join repeated ones. Only a copy of the request can
-  // take along a body that streams, whatever the method.
+  // Headers are copied whole, because iterating over them joins repeated ones. Only a copy of the request can
+  // carry a streaming body for any method.
   const copy = isWhole ? { headers: new Headers(request.headers) } : new Request(request);
   setHeaders(copy.headers, incoming, hop);
   return {
@@ -67,7 +70,9 @@ export function upstreamRequest(
   };
 }
 
-/** Removes what stops at this hop, then sets the mesh's own headers, so that the client's cannot replace them. */
+/**
+ * Removes the headers that end at this hop, then sets the mesh's own, so that a client cannot override them.
+ */
 function setHeaders(headers: Headers, incoming: ProxyRequest, { via, stickyCookie }: HopHeaders): void {
   const { head, entry, host, id, plane } = incoming;
   const isTrusted = plane.trusts(entry.client);

@@ -1,15 +1,18 @@
-// The entry point: where a request came in, as the shell in front of the data plane knows it. Headers never decide it.
+// The entry point of a request. The Worker in front of the data plane determines it, never a header of the
+// client.
 
 export type EntryPoint = {
   /** `edge`: the external load balancer; `ingress`: the entry point of one node. */
   readonly role: "edge" | "ingress";
   /** Id or name of the node whose entry point it is; null at the edge. */
   readonly node: string | null;
-  /** The published port it came in on; null where the port means nothing and the host name decides. */
+  /** The published port it came in on; null if the port says nothing and the host name decides. */
   readonly port: number | null;
   /** The client's address, without port: `203.0.113.7`, `2001:db8::1`. */
   readonly client: string;
   readonly scheme: "http" | "https";
-  /** Whether the request carries a token of the mesh and may get debug headers. Called only when it asks for them. */
+  /**
+   * Whether the request has a token of the mesh and may get debug headers. Called only for debug requests.
+   */
   readonly mayDebug: () => boolean | Promise<boolean>;
 };

@@ -1,13 +1,18 @@
-// Limits: how long the data plane waits and how much it holds, as the variables of its Worker say.
+// Limits: the timeouts and buffer sizes of the data plane, read from the variables of its Worker.
 
 export type Limits = {
-  /** How long a task may take to begin its answer, all attempts together, milliseconds. Never cuts one that has begun. */
+  /**
+   * Time until a response must have begun, all attempts together, milliseconds. A response that has begun is
+   * never cut.
+   */
   readonly headTimeoutMs: number;
-  /** How long one attempt may take before a request that may be repeated is asked of another task; null: no bound. */
+  /**
+   * Time of one attempt before a repeatable request goes to another task, milliseconds; null turns it off.
+   */
   readonly tryTimeoutMs: number | null;
-  /** A task that answered nothing at all for so long is taken for frozen, milliseconds; null: never. */
+  /** A task that responds to no request for this long counts as frozen, milliseconds; null turns it off. */
   readonly frozenMs: number | null;
-  /** Largest body that is held so that it can be sent again, bytes. */
+  /** Largest body that is buffered so that it can be sent again, bytes. */
   readonly replayBytes: number;
 };
 
@@ -18,7 +23,7 @@ export const defaultLimits: Limits = {
   replayBytes: 64 * 1024,
 };
 
-/** The variables; one that is absent or empty leaves the default. */
+/** The variables. An absent or empty one leaves the default. */
 export type LimitVariables = {
   readonly HEAD_TIMEOUT_MS?: string;
   readonly TRY_TIMEOUT_MS?: string;
@@ -26,9 +31,9 @@ export type LimitVariables = {
   readonly REPLAY_BYTES?: string;
 };
 
-/** The platform ends a request that waits for longer than this; milliseconds. */
+/** The platform ends a request that waits longer than this, milliseconds. */
 const maxTimeoutMs = 600_000;
-/** An isolate has 128 MiB, for all the requests it holds at a time. */
+/** Bytes. An isolate has 128 MiB for all of its requests. */
 const maxReplayBytes = 1024 ** 2;
 
 /**
@@ -47,14 +52,14 @@ export function readLimits(variables: LimitVariables): Limits {
   };
 }
 
-/** 0 says that there is no such bound. */
+/** 0 turns a limit off. */
 function zeroAsNull(ms: number): number | null {
   return ms === 0 ? null : ms;
 }
 
-function readWholeNumber(name: string, text: string | undefined, least: number, most: number): number | null {
+function readWholeNumber(name: string, text: string | undefined, min: number, max: number): number | null {
   if (text === undefined || text === "") return null;
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= least && value <= most) return value;
-  throw new Error(`cannot read variable ${name}="${text}": write a whole number from ${least} to ${most}`);
+  if (value >= min && value <= max) return value;
+  throw new Error(`cannot read variable ${name}="${text}": write a whole number from ${min} to ${max}`);
 }

@@ -1,4 +1,4 @@
-// The data plane of one isolate: the state that its requests share, and what the shell around it provides.
+// The data plane of one isolate: the state that its requests share, and the options its Worker sets.
 
 import { Flusher, type FlusherOptions } from "../telemetry/flusher.ts";
 import { Meter } from "../telemetry/meter.ts";
@@ -16,34 +16,36 @@ import { StickyCookies } from "./routing/sticky.ts";
 import { TableCache, type TableSource } from "./routing/table-cache.ts";
 
 /**
- * How a request is sent on; `fetch`, or what stands in for it. Takes URL and settings: `fetch` would copy a Request made
- * for it once more, some six percent of what proxying a request costs.
+ * Sends an upstream request: `fetch` or a test's replacement. It takes a URL and settings, because `fetch`
+ * copies a Request once more, about six percent of a proxied request's cost.
  */
 export type Dial = (url: string, init: RequestInit) => Promise<Response>;
 
-/** How requests are sent, the same for all of a data plane. */
+/** How upstream requests are sent. */
 export type DialPolicy = {
   readonly dial: Dial;
   /**
-   * True on Cloudflare, where a target that cannot be reached comes back as a response of the platform's (520-527, 530).
-   * Elsewhere such a status is the target's own.
+   * True on Cloudflare, where the platform responds with 520-527 or 530 for a target that cannot be reached.
+   * Elsewhere such a status is the target's.
    */
   readonly platformStatuses: boolean;
 };
 
-/** What a shell decides about its data plane. */
+/** The options of a data plane. */
 export type PlaneOptions = DialPolicy &
   Partial<Limits> & {
     readonly source: TableSource;
-    /** Reports targets that this isolate ejected to the registry; may reject. */
+    /** Reports ejected targets to the registry; may reject. */
     readonly suspect: (taskIds: readonly string[]) => Promise<unknown>;
-    /** Names this mesh in Via; characters of an HTTP token. */
+    /** The mesh's name in Via, an HTTP token. */
     readonly meshName: string;
-    /** Services are also reached as NAME.domain; lower case, empty for none. */
+    /** The domain under which services have the host name NAME.domain; lower case, or empty. */
     readonly domain: string;
-    /** Whether a client's address is a trusted proxy, whose forwarding headers are kept. */
+    /** Whether a client is a trusted proxy, whose forwarding headers are kept. */
     readonly trusts: TrustsAddress;
-    /** Sends counters to the telemetry object; rejects when they must be sent again. Absent: nothing is counted. */
+    /**
+     * Sends counters to the telemetry object; rejects if they must be sent again. Absent: telemetry is off.
+     */
     readonly flush?: FlusherOptions["send"];
     readonly nowMs: () => number;
     /** [0, 1) */
@@ -51,7 +53,7 @@ export type PlaneOptions = DialPolicy &
     readonly newId: () => string;
   };
 
-/** One isolate's data plane. It holds plain data and functions only, because it outlives every request. */
+/** One isolate's data plane. It outlives every request, so it holds plain data and functions only. */
 export type DataPlane = PlaneOptions &
   Limits & {
     readonly tables: TableCache;
@@ -60,7 +62,7 @@ export type DataPlane = PlaneOptions &
     readonly frozen: FrozenDetector;
     readonly stats: StatsByService;
     readonly suspects: SuspectList;
-    /** Null where nothing is counted. */
+    /** Null if telemetry is off. */
     readonly meter: Meter | null;
     readonly flusher: Flusher | null;
     readonly smoothWeights: SmoothWeights;
@@ -71,10 +73,10 @@ export type DataPlane = PlaneOptions &
     readonly replayBuffer: { bytes: number };
   };
 
-/** What the shell provides for one request. */
+/** The data plane and execution context of one request. */
 export type PlaneContext = {
   readonly plane: DataPlane;
-  /** Keeps work going after the response. */
+  /** Keeps the isolate alive for work after the response. */
   readonly waitUntil: (work: Promise<unknown>) => void;
 };
 

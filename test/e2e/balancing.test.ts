@@ -212,8 +212,8 @@ test("[W17] a full line and a long wait are refused with the reason", async () =
   const [one, two] = await Promise.all([send({ method: "POST" }), send({ method: "POST" })]);
   const reasons = [one, two].map(({ status, text }) => `${status} ${JSON.parse(text).message}`).sort();
   expect(reasons).toEqual([
-    "503 every task of my-web had all the open requests it may have here for 0.3 s",
-    "503 every task of my-web has all the open requests it may have here, and 1 more wait already",
+    "503 every task of my-web is at its maximum of open requests, and the queue of 1 is full",
+    "503 every task of my-web was at its maximum of open requests for 0.3 s",
   ]);
   task.waiting.shift()?.();
   expect((await first).status).toBe(200);

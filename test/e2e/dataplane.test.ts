@@ -62,8 +62,8 @@ async function publish(...services: TableService[]): Promise<void> {
   plane.setTable(tableOf(version, ...services));
   const headers = { "x-waggle-debug": "1", "x-waggle-token": operatorToken };
   await until(`table version ${version}`, async () => {
-    const answer = await send({ entry: { port: 9 }, headers });
-    return answer.headers["x-waggle-table-version"] === String(version);
+    const response = await send({ entry: { port: 9 }, headers });
+    return response.headers["x-waggle-table-version"] === String(version);
   });
 }
 
@@ -100,13 +100,13 @@ async function seen(sent: Sent): Promise<ReceivedRequest> {
 function raw(text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(plane.port, "127.0.0.1", () => socket.write(text));
-    let answer = "";
+    let response = "";
     socket.on("data", (chunk) => {
-      answer += chunk.toString("latin1");
-      if (/\r\n\r\n[\s\S]*[}>]\s*$/.test(answer)) socket.end();
+      response += chunk.toString("latin1");
+      if (/\r\n\r\n[\s\S]*[}>]\s*$/.test(response)) socket.end();
     });
     socket.on("error", reject);
-    socket.on("close", () => resolve(answer));
+    socket.on("close", () => resolve(response));
   });
 }
 
@@ -138,8 +138,8 @@ test("[X5] the balancer gives equal shares to the nodes that are up, and none to
   const nodes: string[] = [];
   const headers = { "x-waggle-debug": "1", "x-waggle-token": operatorToken };
   for (let i = 0; i < 8; i += 1) {
-    const answer = await send({ entry: { role: "edge", port: 8003 }, headers });
-    nodes.push(String(answer.headers["x-waggle-node"]));
+    const response = await send({ entry: { role: "edge", port: 8003 }, headers });
+    nodes.push(String(response.headers["x-waggle-node"]));
   }
   expect(nodes.toSorted()).toEqual([...Array(4).fill("node1"), ...Array(4).fill("node2")]);
 });
@@ -175,9 +175,9 @@ test("[X9] no task is tried twice for one request, and no more than four are", a
       bad.map(({ origin }) => origin),
     ),
   );
-  const answer = await send({ entry: { port: 8006 } });
-  expect(answer.status).toBe(502);
-  expect(answer.text).toContain(
+  const response = await send({ entry: { port: 8006 } });
+  expect(response.status).toBe(502);
+  expect(response.text).toContain(
     "each of 4 tasks of my-web that was asked could not be reached or broke the connection",
   );
   const hits = bad.map((one) => one.hits());
@@ -194,9 +194,9 @@ test("[X10] a POST is sent once: it may have been carried out", async () => {
       bad.map(({ origin }) => origin),
     ),
   );
-  const answer = await send({ entry: { port: 8007 }, method: "POST", body: "x=1" });
-  expect(answer.status).toBe(502);
-  expect(answer.text).toContain("POST is not sent twice");
+  const response = await send({ entry: { port: 8007 }, method: "POST", body: "x=1" });
+  expect(response.status).toBe(502);
+  expect(response.text).toContain("POST is not sent twice");
   expect(bad.reduce((sum, one) => sum + one.hits(), 0)).toBe(1);
 });
 
@@ -221,9 +221,9 @@ test("[X11] a larger PUT streams and is sent once", async () => {
       bad.map(({ origin }) => origin),
     ),
   );
-  const answer = await send({ entry: { port: 8009 }, method: "PUT", body: "x".repeat(64 * 1024 + 1) });
-  expect(answer.status).toBe(502);
-  expect(answer.text).toContain("PUT is not sent twice");
+  const response = await send({ entry: { port: 8009 }, method: "PUT", body: "x".repeat(64 * 1024 + 1) });
+  expect(response.status).toBe(502);
+  expect(response.text).toContain("PUT is not sent twice");
 });
 
 test("[X12] a task that failed a moment ago is passed over while others live", async () => {
@@ -238,9 +238,9 @@ test("[X12] a task that failed a moment ago is passed over while others live", a
 test("[X13] a task that does not begin to answer in time is 504 and is not tried again", async () => {
   const slow = await use(silent());
   await publish(serviceOf("my-web", 8011, [slow.origin]));
-  const answer = await send({ entry: { port: 8011 } });
-  expect(answer.status).toBe(504);
-  expect(answer.text).toContain("did not answer within 0.4 s");
+  const response = await send({ entry: { port: 8011 } });
+  expect(response.status).toBe(504);
+  expect(response.text).toContain("did not respond within 0.4 s");
 });
 
 test("[X13] an answer that has begun is never cut, however long it takes", async () => {
@@ -321,9 +321,9 @@ test("[X17] what is about one connection stops at the mesh, in both directions",
   for (const name of ["x-private", "te", "keep-alive", "proxy-connection", "proxy-authorization"]) {
     expect(headers).not.toHaveProperty(name);
   }
-  const answer = await send({ entry: { port: 8016 }, path: "/hop" });
-  expect(answer.headers).toHaveProperty("x-public", "1");
-  for (const name of ["x-private", "proxy-authenticate"]) expect(answer.headers).not.toHaveProperty(name);
+  const response = await send({ entry: { port: 8016 }, path: "/hop" });
+  expect(response.headers).toHaveProperty("x-public", "1");
+  for (const name of ["x-private", "proxy-authenticate"]) expect(response.headers).not.toHaveProperty(name);
 });
 
 test("[X18] x-waggle- headers of a client stop at the mesh, the listener's own included", async () => {
@@ -352,15 +352,15 @@ test("[X40] a request that comes back to its service is 508 after one round", as
     http((incoming, response) => {
       rounds += 1;
       const headers = { ...incoming.headers, ...plane.entry({ port: 8019 }) };
-      httpRequest(plane.origin, { headers, agent: false }, (answer) => {
-        response.writeHead(answer.statusCode ?? 0);
-        answer.pipe(response);
+      httpRequest(plane.origin, { headers, agent: false }, (looped) => {
+        response.writeHead(looped.statusCode ?? 0);
+        looped.pipe(response);
       }).end();
     }),
   );
   await publish(serviceOf("my-web", 8019, [loop.origin]));
-  const answer = await send({ entry: { port: 8019 } });
-  expect(answer.status).toBe(508);
+  const response = await send({ entry: { port: 8019 } });
+  expect(response.status).toBe(508);
   expect(rounds).toBe(1);
 });
 
@@ -432,7 +432,7 @@ test("[X42] a body goes up piece by piece while the answer comes down", async ()
   const backend = await use(various());
   await publish(serviceOf("my-web", 8025, [backend.origin]));
   const headers = plane.entry({ port: 8025 });
-  const answer = await new Promise<string>((resolve, reject) => {
+  const response = await new Promise<string>((resolve, reject) => {
     let text = "";
     const pieces = ["first", "second!", ""];
     const upload = httpRequest(
@@ -453,7 +453,7 @@ test("[X42] a body goes up piece by piece while the answer comes down", async ()
     upload.on("error", reject);
     upload.write(pieces.shift());
   });
-  expect(answer).toBe("got 5;got 7;end");
+  expect(response).toBe("got 5;got 7;end");
 });
 
 test("[X43] a WebSocket passes, text and bytes, with its subprotocol and close code", async () => {
@@ -528,9 +528,9 @@ test("[X44] a failure is JSON with its reason and request id, and a page for who
 
 test("[X44] a service without a live task is 503 with Retry-After", async () => {
   await publish(serviceOf("my-web", 8029, []));
-  const answer = await send({ entry: { port: 8029 } });
-  expect([answer.status, answer.headers["retry-after"]]).toEqual([503, "1"]);
-  expect(answer.text).toContain("service my-web has no live task");
+  const response = await send({ entry: { port: 8029 } });
+  expect([response.status, response.headers["retry-after"]]).toEqual([503, "1"]);
+  expect(response.text).toContain("service my-web has no live task");
 });
 
 test("[X45] x-waggle-debug with a token tells where a request went, and without one tells nothing", async () => {
@@ -575,8 +575,8 @@ test("[X47] an older, an unreadable and an absent table change nothing", async (
     async () => ({ version: version + 100, text: "waggle-table 99\n" }),
     async () => Promise.reject(new Error("the registry is away")),
   ];
-  for (const answer of bad) {
-    plane.setTable(answer);
+  for (const response of bad) {
+    plane.setTable(response);
     // Refusing makes it look at a fresh table, which is the bad one.
     expect((await send({ entry: { port: 9 } })).status).toBe(404);
     expect(await names(1, { entry: { port: 8032 } })).toEqual(["a"]);
@@ -614,14 +614,14 @@ test("[X49] the listeners' socket takes no request without their key", async () 
     "test-entry-keX edge - 8080 127.0.0.1 http",
     "test-entry-key2 edge - 8080 127.0.0.1 http",
   ]) {
-    const answer = await send({ headers: { "x-waggle-entry": value } });
-    expect([answer.status, answer.text.includes("own listeners only")]).toEqual([403, true]);
+    const response = await send({ headers: { "x-waggle-entry": value } });
+    expect([response.status, response.text.includes("own listeners only")]).toEqual([403, true]);
   }
 });
 
 test.each(["a, b", "user@a", "a<b>", "a/b"])("[X50] Host %j is 400", async (host) => {
-  const answer = await send({ entry: { port: 8080 }, headers: { host } });
-  expect(answer.status).toBe(400);
+  const response = await send({ entry: { port: 8080 }, headers: { host } });
+  expect(response.status).toBe(400);
 });
 
 test("[X50] two Host headers, two different lengths and OPTIONS * are 400", async () => {
@@ -637,8 +637,8 @@ test("[X50] two Host headers, two different lengths and OPTIONS * are 400", asyn
 test("[X51] where the platform makes no statuses of its own, a task's 521 is the task's", async () => {
   const backend = await use(various());
   await publish(serviceOf("my-web", 8035, [backend.origin]));
-  const answer = await send({ entry: { port: 8035 }, path: "/521" });
-  expect([answer.status, answer.text]).toEqual([521, "the task's own 521"]);
+  const response = await send({ entry: { port: 8035 }, path: "/521" });
+  expect([response.status, response.text]).toEqual([521, "the task's own 521"]);
 });
 
 test("[X52] Expect: 100-continue is answered by the mesh and goes no further", async () => {

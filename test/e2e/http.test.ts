@@ -75,8 +75,8 @@ function raw(bytes: string, enough: (read: string) => boolean = () => false): Pr
 
 test("[Q1] a task that refuses an upload from its head alone is heard, though the client still sends", async () => {
   const head = "POST /early HTTP/1.1\r\nHost: http\r\nContent-Length: 50000000\r\n\r\n";
-  const answer = await raw(head + "x".repeat(100_000), (read) => read.includes("says the task"));
-  expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+  const response = await raw(head + "x".repeat(100_000), (read) => read.includes("says the task"));
+  expect(response).toMatch(/^HTTP\/1\.1 413 /);
 });
 
 test("[Q2] a client that goes away while an answer streams ends the task's work on it", async () => {

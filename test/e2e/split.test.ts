@@ -61,7 +61,7 @@ test("[Y31] without the registry, a new isolate responds 503 with the reason, an
       return response?.status === 503 ? response : false;
     });
     expect(refusal.headers.get("retry-after")).toBe("1");
-    expect(await refusal.text()).toContain("the registry has not given a routing table yet");
+    expect(await refusal.text()).toContain("the registry has not sent a routing table yet");
   } finally {
     restart();
   }

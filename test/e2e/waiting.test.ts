@@ -91,7 +91,7 @@ test("[Y22] a POST to a frozen task is 504 with the reason", async () => {
   const { status, text, elapsedMs } = (await posted) as PlaneResponse;
   expect([status, JSON.parse(text).message]).toEqual([
     504,
-    "my-web.1 has answered nothing at all for a while and seems frozen; a POST is not sent twice",
+    "my-web.1 has not responded to any request for a while; a POST is not retried",
   ]);
   expect(elapsedMs).toBeLessThan(10_000);
 });

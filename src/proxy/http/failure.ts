@@ -1,6 +1,6 @@
 // Failures: the mesh's own error responses. Small, and never cached.
 
-/** Why a request got no response from a target. */
+/** The status and reason for a request that gets no response from a target. */
 export type Failure = {
   readonly status: 400 | 403 | 404 | 500 | 502 | 503 | 504 | 508;
   /** A sentence for the client, without a full stop. */
@@ -18,11 +18,11 @@ const titles: Record<Failure["status"], string> = {
   508: "Loop Detected",
 };
 
-/** Retry-After of a 503, seconds: about the time until a restarted task takes requests. */
+/** Retry-After of a 503, seconds: about the time a task needs to restart. */
 const retryAfterS = 1;
 
 /**
- * The response for a failure: a page where Accept prefers HTML, else JSON.
+ * The response for a failure: a page if Accept prefers HTML, else JSON.
  *
  * @param accept the request's Accept header
  * @param method HEAD gets no body
@@ -50,7 +50,7 @@ function prefersHtml(accept: string): boolean {
   return html > quality(accept, "application/json");
 }
 
-/** The weight that Accept gives a type; 0 where it does not name it (RFC 9110 §12.5.1). */
+/** The weight that Accept gives a type; 0 if it does not name it (RFC 9110 §12.5.1). */
 function quality(accept: string, type: string): number {
   for (const range of accept.toLowerCase().split(",")) {
     const [name, ...parameters] = range.split(";").map((part) => part.trim());

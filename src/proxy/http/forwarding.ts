@@ -1,9 +1,10 @@
-// Forwarding headers: what the mesh tells a task about the client, and which claims of the client's side it believes.
+// Forwarding headers: X-Forwarded-* and Forwarded, by which a task learns the client's address, host and
+// scheme.
 
 import type { EntryPoint } from "../entry-point.ts";
 import { portOfHost } from "./host.ts";
 
-/** What a request itself claims about its client. */
+/** The forwarding headers of the incoming request. */
 export type ForwardedClaims = {
   readonly forwardedFor: string | null;
   readonly forwardedHost: string | null;
@@ -13,13 +14,14 @@ export type ForwardedClaims = {
 };
 
 /**
- * Sets X-Forwarded-For, -Host, -Proto and Forwarded (RFC 7239), and X-Forwarded-Port where Host and scheme do not imply
- * the port: every header costs a proxied request about two percent of its time. A trusted proxy's claims are kept and
- * the proxy is added to the chains; all other claims are replaced by the facts of the entry point.
+ * Sets X-Forwarded-For, -Host, -Proto and Forwarded (RFC 7239). X-Forwarded-Port is set only if Host and
+ * scheme do not imply the port, because each header costs about two percent of a proxied request's time. A
+ * trusted proxy's headers are kept and the proxy is added to the chains; those of any other client are
+ * replaced.
  *
- * @param headers those of the outgoing request
+ * @param headers the headers of the upstream request
  * @param host the Host the client sent, with its port
- * @param claims null where the client is not a trusted proxy
+ * @param claims null if the client is not a trusted proxy
  * @see docs/spec.md X14-X17
  */
 export function setForwarding(
@@ -44,7 +46,10 @@ export function setForwarding(
   headers.set("forwarded", earlier === null ? element : `${earlier}, ${element}`);
 }
 
-/** RFC 7239 §7.4: X-Forwarded-For is translated where a proxy sends nothing else, so that both chains name one client. */
+/**
+ * Forwarded as received, else X-Forwarded-For translated (RFC 7239 §7.4), so that both chains name the same
+ * client.
+ */
 function earlierElements({ forwarded, forwardedFor }: ForwardedClaims): string | null {
   if (forwarded !== null || forwardedFor === null) return forwarded;
   return forwardedFor
@@ -53,13 +58,16 @@ function earlierElements({ forwarded, forwardedFor }: ForwardedClaims): string |
     .join(", ");
 }
 
-/** RFC 7239 §6: an IPv6 address is written in brackets and quotes; anything but an address is quoted. */
+/**
+ * A node identifier (RFC 7239 §6): an IPv6 address is in brackets and quotes; anything but an address is
+ * quoted.
+ */
 function nodeName(client: string): string {
   if (/^[0-9.]+$/.test(client)) return client;
   return /^[0-9A-Fa-f:.]+$/.test(client) ? `"[${client}]"` : quoted(client);
 }
 
-/** A token as it is, anything else as a quoted string. */
+/** A token unchanged, any other text as a quoted string. */
 function quoted(text: string): string {
   return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text) ? text : `"${text.replaceAll(/["\\]/g, "\\$&")}"`;
 }

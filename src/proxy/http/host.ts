@@ -1,8 +1,8 @@
-// Host: the host name, port and path that a request is for.
+// Host name, port, scheme and path of an incoming request.
 
 import type { EntryPoint } from "../entry-point.ts";
 
-/** Whether a Host header is a name or an address with at most one port. */
+/** Whether a Host header is a host name or address with an optional port. */
 export function isHost(text: string): boolean {
   return /^(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(text);
 }
@@ -14,10 +14,10 @@ export function hostName(host: string): string {
   return (name.endsWith(".") ? name.slice(0, -1) : name).toLowerCase();
 }
 
-/** The port of a scheme's URLs that name none. */
+/** The default port of each scheme. */
 export const defaultPorts: Record<EntryPoint["scheme"], number> = { http: 80, https: 443 };
 
-/** The port that a Host header means. */
+/** The port of a Host header, or its scheme's default port. */
 export function portOfHost(scheme: EntryPoint["scheme"], host: string): number {
   const colon = host.lastIndexOf(":");
   if (colon > host.lastIndexOf("]")) return Number(host.slice(colon + 1));
@@ -30,8 +30,8 @@ export function schemeOf(url: string): EntryPoint["scheme"] {
 }
 
 /**
- * Host and port in the URL of an incoming request, which is scheme, "://", Host and request target joined. Parsing it
- * as a URL would cost two percent of a proxied request.
+ * Host and port in the URL of an incoming request, which is scheme, "://", Host and request target joined.
+ * Parsing it with `URL` would cost two percent of a proxied request's time.
  */
 export function authorityOf(url: string): string {
   const start = url.indexOf("//") + 2;
@@ -39,7 +39,7 @@ export function authorityOf(url: string): string {
   return url.slice(start, slash < 0 ? undefined : slash);
 }
 
-/** Path and query in the URL of an incoming request; empty where it has none, as in `OPTIONS *`. */
+/** Path and query in the URL of an incoming request; empty if it has none, as in `OPTIONS *`. */
 export function pathOf(url: string): string {
   // "https://" has 8 characters.
   const slash = url.indexOf("/", 8);

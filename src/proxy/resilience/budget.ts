@@ -1,23 +1,26 @@
-// A budget: how many extra attempts recent requests allow. Retries and hedges have one each, so that they never make an
+// A retry or hedge budget: limits extra attempts to a share of recent requests, so that they never make an
 // outage worse.
 //
-// Requests and extra attempts are counted per second over a window. An extra attempt is allowed while their number stays
-// below a share of the window's requests, or below a minimum per second, without which a quiet service had none.
+// Requests and extra attempts are counted per second over a window. An extra attempt is allowed while their
+// number stays below a share of the window's requests, or below a minimum per second, which a service with
+// few requests needs.
 
 export type BudgetPolicy = {
   /** Extra attempts for each request, for example 0.2. */
   readonly ratio: number;
-  /** Extra attempts a second that are always allowed. */
+  /** Extra attempts per second that are always allowed. */
   readonly perSecond: number;
 };
 
-/** A fifth of the requests may be sent again, as in Envoy's and Linkerd's budgets; at least three a second. */
+/**
+ * A fifth of the requests may be sent again, as in Envoy's and Linkerd's budgets; at least three a second.
+ */
 export const retryBudget: BudgetPolicy = { ratio: 0.2, perSecond: 3 };
 
 /** A tenth of the requests may be sent to two targets at once. */
 export const hedgeBudget: BudgetPolicy = { ratio: 0.1, perSecond: 3 };
 
-/** Seconds that count as recent. */
+/** Length of the window, seconds. */
 const windowSeconds = 10;
 
 export class Budget {
@@ -49,7 +52,9 @@ export class Budget {
     return true;
   }
 
-  /** Clears the slots between the newest second and now. If the clock went back, the newest slot counts on. */
+  /**
+   * Clears the slots between the newest second and now. If the clock went back, the newest slot stays in use.
+   */
   #moveTo(nowMs: number): void {
     const second = Math.floor(nowMs / 1_000);
     const passed = Math.min(second - this.#second, windowSeconds);

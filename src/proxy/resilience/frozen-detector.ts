@@ -1,13 +1,13 @@
-// The frozen-target detector: tells a target that is frozen or unreachable from one that is slow.
+// The frozen-target detector: distinguishes a frozen or unreachable target from a slow one.
 //
-// Both keep requests waiting, and a safe request is hedged meanwhile, so that the first attempt's end would never be
-// known. Therefore one such attempt per target stays open after its client got a response: the witness. While it is open
-// and the target has sent nothing since the witness was sent, the target counts as frozen. One response, however late,
-// ends that: a slow target responds to its witness.
+// A safe request is hedged while it waits, so the outcome of its first attempt would never be known.
+// Therefore one such attempt per target, the witness, stays open after its client got a response. If the
+// target has sent nothing since the witness was sent, it counts as frozen. Any response, however late, ends
+// that: a slow target responds to its witness.
 
-/** A witness counts no longer than this: the platform ends what a request left behind after 30 s. Milliseconds. */
+/** Maximum age of a witness, milliseconds: the platform ends background work 30 s after the response. */
 const maxWitnessMs = 30_000;
-/** A response that takes this many times a service's p99 is beyond its slow ones. */
+/** A wait of this many times the service's p99 exceeds its slow responses. */
 const frozenP99Factor = 4;
 
 export class FrozenDetector {
@@ -16,7 +16,10 @@ export class FrozenDetector {
   /** False while no witness is open, so that most responses need no record. */
   hasAny = false;
 
-  /** Records that another target responded to a request sent to this one. True when the attempt is to stay open as witness. */
+  /**
+   * Records that another target responded to a request sent to this one. True if its attempt becomes the
+   * witness.
+   */
   watch(taskId: string, sentMs: number, nowMs: number): boolean {
     const sinceMs = this.#witnessMs.get(taskId);
     if (sinceMs !== undefined && nowMs - sinceMs < maxWitnessMs) return false;
@@ -35,9 +38,9 @@ export class FrozenDetector {
   /**
    * Whether a request waits for a frozen target.
    *
-   * @param sentMs when the request was sent; it counts only from then on, as the witness does
-   * @param frozenMs how long a target must be silent
-   * @param p99Ms of the service's responses; 0 while it is unknown
+   * @param sentMs when the request was sent, epoch milliseconds; the target must be silent since then as well
+   * @param frozenMs how long the target must be silent
+   * @param p99Ms the p99 of the service's response times; 0 while it is unknown
    * @see docs/spec.md Y21-Y22
    */
   isFrozen(taskId: string, sentMs: number, nowMs: number, frozenMs: number, p99Ms: number): boolean {

@@ -1,7 +1,7 @@
 // Open requests: how many this isolate has with each target, from sending until the response begins.
 //
-// A request whose client disconnects may be ended anywhere, before it closes what it opened. So each open request counts
-// for a limited time only, and one that was never closed expires.
+// The runtime may end a request whose client disconnects before the request closes what it opened. Therefore
+// each open request expires after a limited time.
 
 export type OpenRequest = {
   readonly taskId: string;
@@ -12,11 +12,11 @@ export type OpenRequest = {
 export class OpenRequests {
   readonly #byTask = new Map<string, Set<OpenRequest>>();
 
-  /** The number of open requests. Policies ask for that of every target for every request. */
+  /** The number of open requests. Some policies read it for each target and request. */
   of(taskId: string, nowMs: number): number {
     const open = this.#byTask.get(taskId);
     if (open === undefined) return 0;
-    // Oldest first: an expired one behind one that counts is counted a little longer, which spares going over all.
+    // Oldest first. Stops at the first unexpired request; an expired one behind it counts a little longer.
     for (const request of open) {
       if (request.untilMs > nowMs) break;
       this.close(request);

@@ -1,19 +1,20 @@
-// Outliers: targets that failed requests of this isolate, or kept them waiting. They are ejected at once, before the
-// registry and the table know.
+// Outlier detection: ejects targets that fail or delay requests of this isolate at once, before the registry
+// knows.
 //
-// A failed connection ejects a target; so do some slow responses in a row. It returns after a while, longer after each
-// further ejection, and then gets one request first, its trial: if that succeeds the target is healthy again, if not it
-// is ejected again. At most half of a pool is ejected. Where more than that fail, the targets are hardly the cause, and
-// all are used (panic), the slow ones before those that do not respond.
+// A failed connection ejects a target, and so do some consecutive slow responses. The ejection ends after a
+// while, which doubles with each ejection in a row. The target then gets one request, its trial: if that
+// succeeds, the target is healthy; if not, it is ejected again. At most half of a pool is ejected. If more
+// than half fail, the targets are hardly the cause, and all are used (panic mode), slow ones before those
+// that do not respond.
 
 import { hedgeBudget } from "./budget.ts";
 
-/** Length of a first ejection, and of the longest one; milliseconds. */
+/** Length of the first and of the longest ejection, milliseconds. */
 const baseEjectionMs = 2_000;
 const maxEjectionMs = 60_000;
 /**
- * Consecutive slow responses that eject a target. Not more than the hedges that a quiet service always has: unhedged
- * responses would otherwise interrupt the sequence, and slowness would count as normal.
+ * Consecutive slow responses that eject a target. At most the hedges per second that a service always has:
+ * unhedged responses would interrupt a longer sequence.
  */
 const consecutiveSlow = hedgeBudget.perSecond;
 
@@ -22,7 +23,7 @@ type Ejection = {
   untilMs: number;
   /** Ejections in a row; each doubles the length of the next. */
   times: number;
-  /** It could not be reached or did not respond at all; false where it was slow. */
+  /** It could not be reached or did not respond; false if it was slow. */
   isDead: boolean;
   slowResponses: number;
   /** Its trial request is under way since `trialMs`. */
@@ -40,7 +41,7 @@ export type EjectionState = {
 
 export class Outliers {
   readonly #ejections = new Map<string, Ejection>();
-  /** False while nothing failed recently, so that most requests look no further. */
+  /** False while no target failed recently: most requests check nothing else. */
   hasAny = false;
   /** Ejections, and picks made in panic, since this isolate started. */
   ejectionCount = 0;
@@ -53,7 +54,10 @@ export class Outliers {
     return this.#eject(ejection, nowMs);
   }
 
-  /** Records that another target responded first although this one got the request earlier. True when that ejects it. */
+  /**
+   * Records that another target responded first although this one got the request earlier. True when that
+   * ejects it.
+   */
   slow(taskId: string, nowMs: number): boolean {
     const ejection = this.#ejectionOf(taskId, nowMs);
     ejection.slowResponses += 1;
@@ -71,7 +75,7 @@ export class Outliers {
     this.hasAny = this.#ejections.size > 0;
   }
 
-  /** Records that a request goes to this target: if its ejection is over, this is its trial. */
+  /** Records that a request goes to this target. If its ejection is over, the request is its trial. */
   sent(taskId: string, nowMs: number): void {
     const ejection = this.#ejections.get(taskId);
     if (ejection !== undefined && ejection.untilMs !== 0 && ejection.untilMs <= nowMs) {
@@ -81,11 +85,11 @@ export class Outliers {
   }
 
   /**
-   * Which targets of a pool to leave out now.
+   * The ejected targets of a pool.
    *
    * @param careful for a request that must not be sent twice: it is never a trial
-   * @param hasBackups backups stand in when all are ejected, so that all may be
-   * @returns null if none is ejected or too many would be (panic). Contains all only when backups exist.
+   * @param hasBackups backups replace the pool, so all of its targets may be ejected
+   * @returns null if no target is ejected, or if so many are that panic mode applies
    * @see docs/spec.md Y3-Y4
    */
   ejectedAmong(
@@ -99,7 +103,7 @@ export class Outliers {
     if (hasBackups && ejected.length === taskIds.length) return new Set(ejected);
     if (!isPanic(ejected, taskIds)) return new Set(ejected);
     this.panicCount += 1;
-    // A slow target is better than a dead one, where a request that is sent only once would be lost.
+    // Leaves out at least the dead targets: a request that is sent once would be lost there.
     const dead = ejected.filter((id) => this.#ejections.get(id)?.isDead === true);
     const helps = dead.length > 0 && dead.length < taskIds.length && (careful || !isPanic(dead, taskIds));
     return helps ? new Set(dead) : null;
@@ -137,7 +141,7 @@ export class Outliers {
     const ejection = this.#ejections.get(taskId);
     if (ejection === undefined || ejection.untilMs === 0) return false;
     if (careful || ejection.untilMs > nowMs) return true;
-    // A trial whose end was never recorded is given up after a while.
+    // A trial whose outcome was never recorded expires.
     return ejection.isOnTrial && ejection.trialMs + baseEjectionMs > nowMs;
   }
 
@@ -161,7 +165,7 @@ export class Outliers {
   }
 }
 
-/** More than half of a pool failing is hardly the targets' fault. */
+/** Whether more than half of a pool is ejected. */
 function isPanic(ejected: readonly string[], all: readonly string[]): boolean {
   return ejected.length * 2 > all.length;
 }

@@ -1,20 +1,20 @@
-// The request queue: requests that wait until a target of their service has fewer open requests than its maximum, first
-// come first served.
+// The request queue: requests that wait until a target of their service has fewer open requests than its
+// maximum, first come first served.
 //
-// On Workers one request must not wake another. So each request that ends, and each poll of a waiting one, hands the
-// free targets to the waiters at the front, as plain data; each waiter finds its target at its next poll. A waiter that
-// has not polled for a while is gone, and holds nothing up.
+// On Workers one request must not wake another. Therefore each request that ends, and each poll of a waiting
+// one, hands free targets to the waiters at the front as plain data, and each waiter finds its target at its
+// next poll. A waiter that has not polled for a while is dropped.
 
 /** How often a waiting request polls, milliseconds. */
 export const queuePollMs = 5;
-/** A waiter that has not polled for this long is gone, milliseconds. */
+/** A waiter that has not polled for this long is dropped, milliseconds. */
 export const abandonedMs = 250;
 
 /** One waiting request. */
 export type Waiter = {
   /** Takes a target if one is free; true when it took one. */
   readonly take: (nowMs: number) => boolean;
-  /** Not every target will do: its client has a sticky cookie, or some were tried. */
+  /** It does not accept every target: its client has a sticky cookie, or some targets were tried. */
   readonly isSelective: boolean;
   polledMs: number;
 };
@@ -30,7 +30,7 @@ export class RequestQueue {
   /** Hands free targets to the waiters in their order. A selective waiter holds up no other. */
   serve(serviceId: string, nowMs: number): void {
     const waiters = this.#live(serviceId, nowMs);
-    // Once a waiter that accepts any target finds none free, the others like it need not look.
+    // Once a waiter that accepts any target finds none free, no other such waiter can find one.
     let isAnyFree = true;
     const remaining = waiters.filter((waiter) => {
       if (!waiter.isSelective && !isAnyFree) return true;
@@ -41,7 +41,7 @@ export class RequestQueue {
     if (remaining.length < waiters.length) this.#keep(serviceId, remaining);
   }
 
-  /** A waiter's poll: puts it at the end of the queue if it is not in it, and serves the queue. */
+  /** A waiter's poll: adds it at the end of the queue if it is not in it, and serves the queue. */
   poll(serviceId: string, waiter: Waiter, nowMs: number): void {
     waiter.polledMs = nowMs;
     const waiters = this.#byService.get(serviceId);

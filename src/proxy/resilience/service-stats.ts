@@ -1,4 +1,4 @@
-// What this isolate has seen of a service's requests recently: it decides whether one may be sent a second time.
+// Recent statistics of a service in this isolate: its retry and hedge budgets and its response times.
 
 import { Budget, hedgeBudget, retryBudget } from "./budget.ts";
 import { ServiceLatency } from "./latency.ts";
@@ -9,10 +9,10 @@ export type ServiceStats = {
   readonly latency: ServiceLatency;
 };
 
-/** The stats of each service by its id. Read it with `get`, and add a service that is not in it yet. */
+/** The stats of each service by its id. Callers use `get`, and `addServiceStats` for a missing service. */
 export type StatsByService = Map<string, ServiceStats>;
 
-/** Services kept at most. Beyond that all start again, which costs a moment without knowledge. */
+/** Maximum services kept. One more clears all: budgets and response times start again. */
 const maxServices = 5_000;
 
 export function addServiceStats(stats: StatsByService, serviceId: string): ServiceStats {

@@ -1,9 +1,9 @@
-// Suspects: targets that this isolate ejected and has not yet reported. The registry has their agents probe them at once
-// instead of at the next interval.
+// Suspects: ejected targets that this isolate has not reported yet. The registry has their agents probe them
+// at once.
 
-/** Time between two reports to the registry, milliseconds. */
+/** Minimum time between two reports to the registry, milliseconds. */
 const reportIntervalMs = 1_000;
-/** More than these in one report would be an outage of something else. */
+/** Maximum suspects of one report: with more, the cause is elsewhere. */
 const maxSuspects = 100;
 
 export class SuspectList {

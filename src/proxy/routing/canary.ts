@@ -1,14 +1,15 @@
-// A canary: whether a request goes to the second service that gets some of a service's requests.
+// Canaries: decides whether a request goes to its service or to that service's canary.
 
 import type { Canary, CanaryRule } from "../../domain/table/table.ts";
 import { cookieOf } from "../http/cookies.ts";
 import { hash32 } from "./policies/hash.ts";
 
 /**
- * What a request itself says: its header first, then its cookie. A cookie value that is neither decides by its hash
- * within the canary's share, so that a user stays on one side.
+ * Whether a request chooses the canary: by its header first, then by its cookie. A cookie value that is
+ * neither `always` nor `never` decides by its hash within the canary's share, so that a user stays on one
+ * side.
  *
- * @returns null where the request says nothing and the share decides
+ * @returns null if the request does not choose, so that the share decides
  * @see docs/labels.md
  */
 export function wantsCanary({ header, cookie, percent }: Canary, headers: Headers): boolean | null {
@@ -23,7 +24,7 @@ export function wantsCanary({ header, cookie, percent }: Canary, headers: Header
   return inShare(percent, hash32(`canary ${value}`) / 0x1_0000_0000);
 }
 
-/** Whether a draw of [0, 1) falls into the canary's share. */
+/** Whether a random number of [0, 1) falls into the canary's share. */
 export function inShare(percent: number, draw: number): boolean {
   return draw * 100 < percent;
 }

@@ -1,13 +1,16 @@
-// Cursors: the position of each round robin of this isolate, kept as the last member picked, so that it outlives the table.
+// Cursors: the position of each round robin of this isolate. A position is the last member picked, so it
+// outlives the table.
 
-/** Cursors kept at most, about 10 MB. Beyond that all start again at random: shares stay even, only the order is lost. */
+/** Maximum cursors kept, about 10 MB. One more clears all: shares stay even, only the order is lost. */
 const maxCursors = 50_000;
 
 export class Cursors {
   readonly #last = new Map<string, string>();
   readonly #random: () => number;
 
-  /** @param random [0, 1): where a new cursor starts, so that isolates do not all begin with the same member */
+  /**
+   * @param random [0, 1): where a new cursor starts, so that isolates do not all begin with the same member
+   */
   constructor(random: () => number) {
     this.#random = random;
   }
@@ -16,8 +19,8 @@ export class Cursors {
    * Moves a cursor to the next member and returns its index.
    *
    * @param keys the members, ascending, each once
-   * @param skip true for members not to pick this time; they keep their position in the round
-   * @returns -1 when no member is left
+   * @param skip true for a member to skip this time; it keeps its position in the round
+   * @returns -1 if no member is left
    */
   next(cursor: string, keys: readonly string[], skip?: (key: string, index: number) => boolean): number {
     const count = keys.length;
@@ -40,12 +43,13 @@ export class Cursors {
 /**
  * Index of the member after `last` in a round: the first key greater than it, else the first.
  *
- * Between two picks of one member every other member that stays is picked exactly once, so the shares of members that
- * stay differ by at most one, whatever joins and leaves. A counter modulo the length has no such bound.
+ * Between two picks of one member every other member that stays is picked exactly once, so the shares of
+ * members that stay differ by at most one, whatever joins and leaves. A counter modulo the length has no such
+ * bound.
  *
  * @param keys ascending (by code unit), each once
- * @param last the key picked before; it may have left since
- * @returns -1 when there is no member
+ * @param last the key picked before; it may no longer be a member
+ * @returns -1 if there is no member
  */
 export function nextAfter(keys: readonly string[], last: string | undefined): number {
   if (keys.length === 0) return -1;

@@ -1,4 +1,4 @@
-// Path routes: services that take part of another service's requests, or of a host name's, by path.
+// Path routes: rules that send part of a service's or host name's requests to another service, by path.
 
 import { byPrecedence, matchesPath, type PathRule } from "../../domain/table/path-rule.ts";
 import type { Route } from "./routes.ts";
@@ -6,9 +6,9 @@ import type { Route } from "./routes.ts";
 /** One path rule of one service. */
 export type PathRoute = {
   readonly rule: PathRule;
-  /** Where the requests go that the rule holds for. */
+  /** The route of the requests that match the rule. */
   readonly route: Route;
-  /** Name of the service whose requests it takes; null where the requests are those of the rule's host name. */
+  /** Name of the service whose requests the rule takes; null if it takes those of its host name. */
   readonly from: string | null;
 };
 
@@ -35,12 +35,12 @@ export class PathRoutes {
   }
 
   /**
-   * The path route that decides about a request; null where no rule holds.
+   * The path route with the highest precedence that matches a request; null if none does.
    *
-   * @param service name of the service that the request matched; null where it matched none
+   * @param service name of the service that the request matched; null if it matched none
    * @param host lower case, without port
-   * @param path may have its query after it
-   * @param isMatchedByName no published port led to the service, so that rules of host names apply too
+   * @param path with or without a query
+   * @param isMatchedByName no published port decided, so that rules of host names apply as well
    */
   find(service: string | null, host: string, path: string, isMatchedByName: boolean): PathRoute | null {
     const ofService = service === null ? null : this.#find(service, host, path);

@@ -1,11 +1,11 @@
-// Picking a target: which task or static server of a pool gets a request.
+// Picks the target of a request: a task or static server of a pool.
 
 import type { DataPlane } from "../plane.ts";
 import { pickOf } from "./policies/policies.ts";
 import type { RouteHints } from "./route-hints.ts";
 import { maxconnOf, type Target, type TargetPool, weightOf } from "./target-pool.ts";
 
-/** A request, as far as picking its target depends on it. */
+/** The parts of a request that its pick depends on. */
 export type PickQuery = {
   /** Names the cursor of round robin: a node and one of its routes. */
   readonly cursor: string;
@@ -19,11 +19,11 @@ export type PickQuery = {
 /**
  * Picks the target of a request by the service's policy.
  *
- * Targets already tried are left out. Ejected targets come after all others, unless more than half are ejected (panic).
- * Backups come after the pool's other targets. A client with a sticky cookie gets its target while that is there and
- * not ejected.
+ * Tried targets are left out. Ejected targets come after all others, unless panic mode applies. Backups come
+ * after the pool's other targets. A client with a sticky cookie gets the target it names, unless that is
+ * ejected.
  *
- * @returns null when every target was tried, or when those left have as many open requests as they may have
+ * @returns null if every target was tried or is at its maximum of open requests
  * @see docs/spec.md X6-X9
  */
 export function pickTarget(plane: DataPlane, pool: TargetPool, query: PickQuery): Target | null {
@@ -41,7 +41,7 @@ export function pickTarget(plane: DataPlane, pool: TargetPool, query: PickQuery)
   return target;
 }
 
-/** One pick, with what it goes by. */
+/** One pick: the data plane, the query and the time. */
 class TargetPick {
   readonly nowMs: number;
   readonly #plane: DataPlane;
@@ -53,7 +53,10 @@ class TargetPick {
     this.nowMs = plane.nowMs();
   }
 
-  /** The target of the client's sticky cookie; `full` while the client must wait for it; null where another may serve. */
+  /**
+   * The target of the client's sticky cookie; `full` if the client must wait for it; null if another may
+   * serve.
+   */
   sticky(pool: TargetPool): Target | "full" | null {
     const { hints, tried } = this.#query;
     const target = hints?.stickyTarget ?? null;
@@ -62,7 +65,10 @@ class TargetPick {
     return this.#isFull(pool, target) ? "full" : target;
   }
 
-  /** Healthy targets first, then healthy backups, then whatever is left. A healthy target that is only full is waited for. */
+  /**
+   * Picks healthy targets first, then healthy backups, then ejected targets. Returns null to wait for a full
+   * one.
+   */
   byPolicy(pool: TargetPool): Target | null {
     for (const tier of pool.backups === null ? [pool] : [pool, pool.backups]) {
       const ejected = this.#ejectedIn(tier, pool.backups !== null && tier === pool);
@@ -102,7 +108,7 @@ class TargetPick {
     return targets[index] ?? null;
   }
 
-  /** Whether a tier has targets that are only full. */
+  /** Whether a tier without a pick has untried healthy targets: those are full. */
   #hasFull(pool: TargetPool, ejected: ReadonlySet<string> | null): boolean {
     return pool.hasMaxconn && pool.ids.some((id) => !this.#isExcluded(id, ejected));
   }

@@ -1,5 +1,5 @@
-// Route hints: what a request itself says about its target, for services that go by it: the side of a canary, the
-// target that its sticky cookie names, the key that a policy hashes.
+// Route hints: what a request's own headers decide about its target: the canary, the sticky target, the hash
+// key.
 
 import type { EntryPoint } from "../entry-point.ts";
 import { cookieOf } from "../http/cookies.ts";
@@ -11,25 +11,25 @@ import { isSameCookie, taskOfCookie } from "./sticky.ts";
 import type { Target, TargetPool } from "./target-pool.ts";
 
 export type RouteHints = {
-  /** What the policy hashes; null where it hashes nothing. */
+  /** The key that the policy hashes; null without one. */
   readonly key: string | null;
-  /** The target that the request's sticky cookie names; null where it has no valid one. */
+  /** The target that the request's sticky cookie names; null without a valid cookie. */
   readonly stickyTarget: Target | null;
-  /** Name of the service's sticky cookie; null where clients do not stay with a target. */
+  /** Name of the service's sticky cookie; null if it has none. */
   readonly stickyCookie: string | null;
-  /** Name of the service that the request was for, where that service's canary gets it. */
+  /** Name of the service that the request matched, if that service's canary gets it; else null. */
   readonly canaryOf: string | null;
 };
 
-/** The route that serves a request, and the targets it has at one node. */
+/** The route that serves a request, and its target pool at one node. */
 export type RouteChoice = {
   readonly route: Route;
   readonly pool: TargetPool;
-  /** Null where the service does not go by what a request says. */
+  /** Null if the service's policy and options do not read the request. */
   readonly hints: RouteHints | null;
 };
 
-/** A request, as far as hints are read from it. */
+/** The parts of a request that hints are read from. */
 export type HintSource = {
   readonly headers: Headers;
   readonly entry: EntryPoint;
@@ -40,7 +40,10 @@ export type HintSource = {
   readonly draw: () => number;
 };
 
-/** Reads the hints and chooses between a service and its canary. Waits only to verify a cookie not seen before. */
+/**
+ * Reads the hints and chooses between a service and its canary. Async only to verify a cookie not seen
+ * before.
+ */
 export function chooseRoute(
   source: HintSource,
   routes: Routes,
@@ -63,7 +66,7 @@ type Side = Pick<RouteChoice, "route" | "pool">;
 type Sides = { readonly main: Side; readonly canary: Side | null };
 type StickyTarget = { readonly side: Side; readonly target: Target };
 
-/** The target that the request's cookie names, if the mesh signed the cookie and the target is still there. */
+/** The target that the request's cookie names, if the mesh signed the cookie and the target still exists. */
 function stickyTarget(
   { headers, plane }: HintSource,
   { main, canary }: Sides,
@@ -83,7 +86,7 @@ function stickyTarget(
   return null;
 }
 
-/** The request's own word comes first, then its sticky cookie, then the canary's share. */
+/** The canary's header or cookie decides first, then the sticky cookie, then the canary's share. */
 function choose(source: HintSource, { main, canary }: Sides, sticky: StickyTarget | null): RouteChoice {
   const { headers, entry, path, draw } = source;
   const rule = main.route.service.options?.canary;

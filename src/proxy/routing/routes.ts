@@ -1,7 +1,7 @@
-// The routing table as the data plane looks things up in it: which routes a request matches, and which nodes take turns.
+// An index of the routing table: finds the routes that a request matches, and the nodes that may serve it.
 //
-// Built once per table version. Target pools are built when a route is first used, so that a large table costs a
-// request only what it touches.
+// Built once per table version. A target pool is built when its route is first used, so that a request does
+// not pay for the size of the table.
 
 import type { PublishMode } from "../../domain/model/service.ts";
 import type { RoutingTable, TableNode, TableService } from "../../domain/table/table.ts";
@@ -10,28 +10,30 @@ import { type PathRoute, PathRoutes } from "./path-routes.ts";
 import { usesRequest } from "./policies/policies.ts";
 import { poolOf, rulesOf, type TargetPool, targetsOf } from "./target-pool.ts";
 
-/** What a request is routed by. */
+/** The parts of a request that its route depends on. */
 export type RouteQuery = {
-  /** The published port it came in on; null where the port means nothing and the host name decides. */
+  /** The published port it came in on; null if the port says nothing and the host name decides. */
   readonly port: number | null;
   /** The Host header as sent, with its port. */
   readonly host: string;
-  /** Path and query as sent. Read only where some service has path rules. */
+  /** Path and query as sent. Read only if some service has path rules. */
   readonly path: string;
 };
 
 /** The routes a request matches. */
 export type RouteMatch = {
-  /** More than one only where services share a port in host mode, each on nodes of its own. */
+  /** More than one only if services share a port in host mode, each on its own nodes. */
   readonly routes: readonly [Route, ...Route[]];
-  /** The path rule that holds for the request; null where none does. */
+  /** The path rule that the request matches; null without one. */
   readonly pathRoute: PathRoute | null;
 };
 
-/** The node whose entry point serves a request; `direct` where the edge sends to static servers without a node. */
+/**
+ * The node whose entry point serves a request; `direct` if the edge sends to static servers without a node.
+ */
 export type EntryNode = TableNode | "direct";
 
-/** Nodes that take turns at the edge, ascending by id. */
+/** Nodes that the edge picks from, ascending by id. */
 export type NodePool = { readonly ids: readonly string[]; readonly nodes: readonly TableNode[] };
 
 /** One published port of one service. */
@@ -39,9 +41,9 @@ export class Route {
   readonly service: TableService;
   readonly target: number;
   readonly mode: PublishMode;
-  /** The policy, a sticky cookie or a canary depends on what the request says. */
+  /** The policy, a sticky cookie or a canary reads the request. */
   readonly usesRequest: boolean;
-  /** Names the cursor over nodes at the edge. Made once: a new string would be hashed for each request. */
+  /** Name of the cursor over nodes at the edge. Built once: a new string would be hashed for each request. */
   readonly edgeCursor: string;
   readonly #cursors = new Map<EntryNode, string>();
   #via: string | null = null;
@@ -57,7 +59,7 @@ export class Route {
     this.edgeCursor = `edge ${service.id} ${target}`;
   }
 
-  /** Names the cursor over targets at a node's entry point. */
+  /** Name of the cursor over targets at a node's entry point. */
   cursorAt(node: EntryNode): string {
     const known = this.#cursors.get(node);
     if (known !== undefined) return known;
@@ -86,7 +88,7 @@ export class Route {
 
   #poolsByNode(): ReadonlyMap<string, TargetPool> {
     if (this.#poolByNode !== null) return this.#poolByNode;
-    // A static server is on no node, so no node has it for its own.
+    // A static server is on no node.
     const onNodes = targetsOf(this.service, this.target).filter(({ server }) => server === null);
     const rules = rulesOf(this.service);
     const pools = [...Map.groupBy(onNodes, ({ nodeId }) => nodeId)].map(
@@ -104,7 +106,7 @@ export class Routes {
   readonly version: number;
   /** Ids of all nodes, ascending. */
   readonly nodeIds: readonly string[];
-  /** The nodes that take turns at the edge. */
+  /** The nodes that the edge picks from. */
   readonly eligibleNodes: NodePool;
   readonly #domain: string;
   readonly #nodeById = new Map<string, TableNode>();
@@ -114,7 +116,7 @@ export class Routes {
   readonly #byHost = new Map<string, RouteMatch>();
   readonly #byService = new Map<string, RouteMatch>();
   readonly #defaultMatch: RouteMatch | null;
-  /** Null where no service has path rules. */
+  /** Null if no service has path rules. */
   readonly #pathRoutes: PathRoutes | null;
   readonly #canaries = new Map<Route, Route | null>();
 
@@ -131,10 +133,10 @@ export class Routes {
   }
 
   /**
-   * The routes a request matches. A published port decides; then a host name; then, where the port means nothing, the
-   * default service. A path rule may then hand the request to another service.
+   * The routes that a request matches: by its published port, else by its host name, else the default service
+   * if the port says nothing. A path rule may then send the request to another service.
    *
-   * @returns null when nothing is published there
+   * @returns null if no service matches
    * @see docs/spec.md X1-X4, X90-X93
    */
   match(query: RouteQuery): RouteMatch | null {
@@ -149,10 +151,10 @@ export class Routes {
   }
 
   /**
-   * The nodes that take turns for a request at the edge: in host mode those with a task of the service.
+   * The nodes that the edge picks from for a match: in host mode those with a task of the service.
    *
-   * A node that is down is picked only when all are: its entry point is here, not on the node. A node in drain or maint
-   * is never picked.
+   * A node that is down is picked only if all are: its entry point runs in this isolate, not on the node. A
+   * node in drain or maint is never picked.
    *
    * @see docs/spec.md X5
    */
@@ -161,22 +163,25 @@ export class Routes {
     return this.#eligible([...new Set(routes.flatMap((route) => [...route.nodeIds()]))].sort());
   }
 
-  /** The node with an id or a name, or undefined. Where two share a name, the one that is up. */
+  /** The node with an id or a name. Of two with the same name, the one that is up. */
   node(idOrName: string): TableNode | undefined {
     return this.#nodeById.get(idOrName) ?? this.#nodeByName.get(idOrName);
   }
 
-  /** The node whose own entry point has this host name (lower case), or undefined. */
+  /** The node whose entry point has a host name (lower case). */
   nodeOfHost(host: string): TableNode | undefined {
     return this.#nodeByHost.get(host);
   }
 
-  /** Whether a service of this name is published, so that it can be reached at all. */
+  /** Whether a service of this name exists and is published. */
   isPublished(service: string): boolean {
     return this.#byService.has(service);
   }
 
-  /** The route of a service's canary, at the same target port if it is published there; null where there is none. */
+  /**
+   * The route of a service's canary, at the same target port if the canary publishes it; null if it has no canary
+   * or the canary is not published.
+   */
   canaryOf(route: Route): Route | null {
     const { options } = route.service;
     if (options?.canary === undefined || route.mode === "host") return null;
@@ -215,7 +220,7 @@ export class Routes {
     const isMatchedByName = port === null || !this.#byPort.has(port);
     const pathRoute = pathRoutes.find(service, hostName(host), path, isMatchedByName);
     if (pathRoute === null) return matched;
-    // Requests that the service keeps for itself stay at the target port they were for.
+    // A rule by which the service keeps its requests leaves their target port as it is.
     const isKept = pathRoute.route.service === from?.service;
     return { routes: isKept && matched !== null ? matched.routes : [pathRoute.route], pathRoute };
   }
@@ -228,7 +233,7 @@ export class Routes {
     return withRules.length === 0 ? null : new PathRoutes(withRules);
   }
 
-  /** Of some nodes (ascending ids) those not in drain or maint that are up; if none is up, all not in drain or maint. */
+  /** The ready nodes that are up among some (ids ascending); if none is up, all ready ones. */
   #eligible(nodeIds: readonly string[]): NodePool {
     const ready = nodeIds
       .flatMap((id) => this.#nodeById.get(id) ?? [])
@@ -250,7 +255,7 @@ export class Routes {
       const sharing = this.#byPort.get(published)?.routes ?? [];
       this.#byPort.set(published, { routes: [...sharing, route] as [Route], pathRoute: null });
     }
-    // Reached by name, a service answers at its lowest published port, one in ingress mode if it has one.
+    // A match by name uses the service's lowest published port, preferably one in ingress mode.
     const port = service.ports.find(({ mode }) => mode === "ingress") ?? service.ports[0];
     if (port === undefined) return;
     const match: RouteMatch = { routes: [new Route(service, port.target, port.mode)], pathRoute: null };
@@ -260,12 +265,14 @@ export class Routes {
   }
 }
 
-/** Whether the edge may send to a match's targets without a node: a service with static servers needs none. */
+/**
+ * Whether the edge may send to a match's targets without a node: a service with static servers needs none.
+ */
 export function servesDirectly({ routes: [first] }: RouteMatch): boolean {
   return first.mode === "ingress" && first.service.servers !== undefined;
 }
 
-/** Of services that share a port in host mode, the one with a task on this node. */
+/** The route of a match at a node: of services that share a port in host mode, the one with a task there. */
 export function routeAt({ routes }: RouteMatch, node: EntryNode): Route {
   const [first, ...others] = routes;
   if (others.length === 0 || first.pool(node).ids.length > 0) return first;

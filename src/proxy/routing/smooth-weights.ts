@@ -1,6 +1,6 @@
-// Smooth weights: what each weighted round robin of this isolate keeps from pick to pick, so that it outlives the table.
+// Smooth weights: the state of each weighted round robin of this isolate. It outlives the table.
 
-/** Cursors whose weights are kept at most. Beyond that all start again: shares stay as they are, only the order is lost. */
+/** Maximum cursors kept. One more clears all: shares stay as they are, only the order is lost. */
 const maxSmoothWeights = 5_000;
 
 export class SmoothWeights {

@@ -1,11 +1,11 @@
-// The sticky cookie: names the target that a client stays with, signed so that a client cannot choose its target.
+// Sticky cookies: name the target that a client stays with, signed so that a client cannot choose its target.
 //
-// `TASK.SIGNATURE`: HMAC-SHA256 over service and target, with a key that the registry sends to every isolate beside the
-// table. It is the same for all clients of a target and says nothing about them.
+// A value is `TASK.SIGNATURE`: HMAC-SHA256 over service and target, with a key that the registry sends beside
+// the table. All clients of a target have the same value, so it does not identify them.
 
 /** 132 bits in base64url. */
 const signatureLength = 22;
-/** Cookies kept at most. Beyond that all are signed again. */
+/** Maximum cookies kept. One more clears all. */
 const maxKept = 20_000;
 
 export class StickyCookies {
@@ -13,7 +13,7 @@ export class StickyCookies {
   #secret = "";
   #key: Awaited<ReturnType<typeof crypto.subtle.importKey>> | null = null;
 
-  /** The cookie of a target. A promise only the first time. */
+  /** The cookie value of a target. A promise only for a target not seen before. */
   of(secret: string, serviceId: string, taskId: string): string | Promise<string> {
     const known = secret === this.#secret ? this.#values.get(`${serviceId} ${taskId}`) : undefined;
     return known ?? this.#make(secret, serviceId, taskId);
@@ -46,10 +46,10 @@ export function taskOfCookie(value: string): string {
   return value.slice(0, Math.max(0, value.length - signatureLength - 1));
 }
 
-/** Whether a cookie is the one the mesh signed. Takes the same time wherever they differ. */
-export function isSameCookie(given: string, made: string): boolean {
-  let difference = given.length ^ made.length;
-  for (let at = 0; at < made.length; at += 1) difference |= given.charCodeAt(at) ^ made.charCodeAt(at);
+/** Whether a client's cookie equals the signed one, in constant time. */
+export function isSameCookie(cookie: string, signed: string): boolean {
+  let difference = cookie.length ^ signed.length;
+  for (let at = 0; at < signed.length; at += 1) difference |= cookie.charCodeAt(at) ^ signed.charCodeAt(at);
   return difference === 0;
 }
 

@@ -1,13 +1,13 @@
-// The routing table in an isolate's memory: served at once, refreshed in the background, never replaced by an older or
-// an unreadable one. It holds plain data only: on Workers one request must not await another's promise, so timestamps
-// record that a refresh is under way.
+// The routing table in an isolate's memory: served at once, refreshed in the background, never replaced by an
+// older or unreadable one. It holds plain data only: on Workers one request must not await another's promise,
+// so timestamps record a refresh in progress.
 
 import { readTable } from "../../domain/table/text.ts";
 import { Routes } from "./routes.ts";
 
 /**
- * Gets the printed table from the registry if it is newer than `afterVersion`; else `text` is null. The key that signs
- * sticky cookies comes beside the text and not in it, because people may see the table.
+ * Fetches the printed table from the registry if it is newer than `afterVersion`; else `text` is null. The
+ * key that signs sticky cookies is not part of the text, because viewers may read the table.
  */
 export type TableSource = (
   afterVersion: number,
@@ -16,15 +16,15 @@ export type TableSource = (
 /** A table older than this is refreshed in the background. Milliseconds. */
 export const refreshAfterMs = 1_000;
 /**
- * A table older than this is used only while the registry is unreachable: the registry takes a router that has not
- * polled for so long as gone, and may have stopped tasks that this table still has. Milliseconds.
+ * A table older than this is used only while the registry is unreachable: the registry regards a router that
+ * has not polled for this long as disconnected, and may have stopped tasks of its table. Milliseconds.
  */
 export const disconnectedAfterMs = 2_500;
 /** How long a request waits for a refresh after the router was disconnected, milliseconds. */
 export const reconnectWaitMs = 250;
-/** A request is refused by a table no older than this. Milliseconds. */
+/** Maximum age of a table by which a request is refused, milliseconds. */
 export const freshMs = 100;
-/** A request waits no longer than this for a refresh, milliseconds. */
+/** Maximum wait of a request for a refresh, milliseconds. */
 export const maxRefreshWaitMs = 2_000;
 /** How often a request checks whether another request's refresh has ended, milliseconds. */
 const refreshPollMs = 10;
@@ -36,9 +36,9 @@ export class TableCache {
   readonly #nowMs: () => number;
   readonly #domain: string;
   #routes: Routes | null = null;
-  /** When the table was last known to be the newest: the start of the refresh that said so. */
+  /** Start of the last successful refresh: the table was the newest then. */
   #asOfMs = Number.NEGATIVE_INFINITY;
-  /** Start of the newest refresh, and of the newest one that has ended, successfully or not. */
+  /** Start of the newest refresh, and of the newest one that has ended. */
   #startedMs = Number.NEGATIVE_INFINITY;
   #endedMs = Number.NEGATIVE_INFINITY;
   #problem: string | null = null;
@@ -56,12 +56,12 @@ export class TableCache {
     const ageMs = this.#nowMs() - this.#asOfMs;
     if (this.#routes !== null && ageMs <= refreshAfterMs) return this.#routes;
     if (this.#routes === null) return this.fresh();
-    // A registry that does not respond has left its problem: then no request waits for it.
+    // A problem means that the registry does not respond: then no request waits for it.
     if (ageMs > disconnectedAfterMs && this.#problem === null) return this.fresh(reconnectWaitMs);
     return this.current(waitUntil) ?? this.fresh();
   }
 
-  /** The table held; null before the first. Starts a refresh with `waitUntil` when one is due. */
+  /** The current table; null before the first. Starts a refresh with `waitUntil` if one is due. */
   current(waitUntil: (work: Promise<void>) => void): Routes | null {
     const nowMs = this.#nowMs();
     if (
@@ -75,18 +75,19 @@ export class TableCache {
   }
 
   /**
-   * A table no older than `freshMs` if the registry responds within `waitMs`; else the table held. Requests that call it
-   * at the same time cause one refresh.
+   * A table no older than `freshMs` if the registry responds within `waitMs`; else the current one.
+   * Concurrent calls share one refresh.
    */
   async fresh(waitMs = maxRefreshWaitMs): Promise<Routes | null> {
     const wantedMs = this.#nowMs() - freshMs;
     const deadlineMs = wantedMs + freshMs + waitMs;
     while (this.#endedMs < wantedMs && this.#nowMs() < deadlineMs) {
-      const underWay = this.#startedMs > this.#endedMs && this.#startedMs > this.#nowMs() - maxRefreshWaitMs;
-      if (underWay) await sleep(refreshPollMs);
+      const isRefreshing =
+        this.#startedMs > this.#endedMs && this.#startedMs > this.#nowMs() - maxRefreshWaitMs;
+      if (isRefreshing) await sleep(refreshPollMs);
       else await this.#refreshWithin(deadlineMs - this.#nowMs());
     }
-    if (this.#endedMs < wantedMs) this.#problem ??= "the registry does not answer";
+    if (this.#endedMs < wantedMs) this.#problem ??= "the registry does not respond";
     return this.#routes;
   }
 
@@ -100,7 +101,7 @@ export class TableCache {
     return this.#cookieKey;
   }
 
-  /** Why the last refresh failed, for a person; null when it succeeded. */
+  /** The reason why the last refresh failed; null if it succeeded. */
   get problem(): string | null {
     return this.#problem;
   }
@@ -128,10 +129,10 @@ export class TableCache {
     this.#endedMs = Math.max(this.#endedMs, startedMs);
   }
 
-  /** Keeps the table if it is newer. @returns why the response was refused, or null */
+  /** Keeps the table if it is newer. @returns the problem with the response, or null */
   #take(version: number, text: string | null): string | null {
     const held = this.#routes?.version ?? noVersion;
-    if (version < held) return `the registry has version ${version} and this isolate ${held}`;
+    if (version < held) return `the registry has version ${version}, and this isolate has ${held}`;
     if (version === held) return null;
     if (text === null) return `the registry has version ${version} and did not send it`;
     const table = readTable(text);

@@ -1,20 +1,21 @@
-// A target pool: the tasks and static servers that one route may send to, and how it picks among them.
+// A target pool: the tasks and static servers that one route may send to, and the rules for picking among
+// them.
 
 import type { Policy } from "../../domain/table/policy.ts";
 import type { Share, TableService } from "../../domain/table/table.ts";
 import { countsOpen } from "./policies/policies.ts";
 
-/** A task, or a static server, as one route reaches it. */
+/** A task or static server, at the target port of one route. */
 export type Target = {
   /** Id of the task or server. */
   readonly taskId: string;
   /** 0 for a global service's task and for a server. */
   readonly slot: number;
-  /** Empty for a server, which is on no node of the mesh. */
+  /** Empty for a server. */
   readonly nodeId: string;
   /** The server's name; null for a task. */
   readonly server: string | null;
-  /** `http://127.0.0.2:41233`, without a slash at its end. */
+  /** `http://127.0.0.2:41233`, without a trailing slash. */
   readonly origin: string;
   readonly share: Share;
 };
@@ -22,9 +23,9 @@ export type Target = {
 /** How a route picks among its targets. */
 export type PoolRules = {
   readonly policy: Policy;
-  /** Name of the sticky cookie; null where clients do not stay with a target. */
+  /** Name of the sticky cookie; null if clients do not stay with a target. */
   readonly sticky: string | null;
-  /** Open requests per target at most, where the target does not set its own. */
+  /** Maximum open requests of a target that does not set its own. */
   readonly maxconn: number;
   readonly queue: number;
   readonly queueTimeoutMs: number;
@@ -41,29 +42,29 @@ const defaultRules: PoolRules = {
   slowStartMs: 0,
 };
 
-/** The targets of one route. Lists are ascending by id, as round robin goes over them. */
+/** The targets of one route. Lists are ascending by id, as round robin requires. */
 export type TargetPool = {
-  /** Those that take new clients: all that are not backups, or the backups where there is nothing else. */
+  /** Ids of the targets for new clients: all that are not backups, or the backups if there is no other. */
   readonly ids: readonly string[];
   readonly targets: readonly Target[];
-  /** Backups, used when none of the above is left to try; null where there are none. */
+  /** The backups, used when no other target is left; null if there are none. */
   readonly backups: TargetPool | null;
   /** All targets, including those that take only clients whose sticky cookie names them. */
   readonly all: readonly Target[];
   readonly rules: PoolRules;
-  /** All weights in the table are equal. */
+  /** All weights of the table are equal. */
   readonly hasEqualWeights: boolean;
-  /** When the last slow start ends, epoch milliseconds; 0 where no target has one. */
+  /** When the last slow start ends, epoch milliseconds; 0 without slow start. */
   readonly slowUntilMs: number;
   /** Some target has a maximum of open requests. */
   readonly hasMaxconn: boolean;
   /** Open requests are counted. */
   readonly tracksOpen: boolean;
-  /** Plain round robin decides and nothing else: the usual case, kept cheap. */
+  /** Only plain round robin decides: the usual case, kept cheap. */
   readonly isSimple: boolean;
 };
 
-/** The rules that a service's policy and options make. */
+/** The rules of a service's policy and options. */
 export function rulesOf({ policy, options = {} }: TableService): PoolRules {
   const {
     sticky = null,
@@ -75,7 +76,7 @@ export function rulesOf({ policy, options = {} }: TableService): PoolRules {
   return { policy, sticky, maxconn, queue, queueTimeoutMs, slowStartMs };
 }
 
-/** The pool of these targets, which are ascending by id. */
+/** The pool of some targets, which must be ascending by id. */
 export function poolOf(all: readonly Target[], rules = defaultRules): TargetPool {
   const open = all.filter(({ share }) => share.weight > 0 && share.drain !== true && share.standby !== true);
   const active = open.filter(({ share }) => share.backup !== true);
@@ -109,22 +110,22 @@ function newPool(
   };
 }
 
-/** The maximum of a target's open requests; Infinity where it has none. */
+/** The maximum of a target's open requests; Infinity if it has none. */
 export function maxconnOf({ share }: Target, { maxconn }: PoolRules): number {
   return share.maxconn ?? maxconn;
 }
 
-/** The least share of its weight that a target in slow start has, as in HAProxy. */
+/** The minimum share of its weight that a target in slow start has, as in HAProxy. */
 const minSlowStartShare = 0.01;
 
-/** A target's weight now: its own, or a part of that during its slow start. */
+/** A target's current weight: its own, or a part of it during slow start. */
 export function weightOf({ share }: Target, { slowStartMs }: PoolRules, nowMs: number): number {
   const { weight, sinceMs } = share;
   if (slowStartMs === 0 || sinceMs === undefined || nowMs - sinceMs >= slowStartMs) return weight;
   return weight * Math.max(minSlowStartShare, (nowMs - sinceMs) / slowStartMs);
 }
 
-/** A service's targets at one target port, ascending by id. Tasks that do not listen there are left out. */
+/** A service's targets at one target port, ascending by id, without tasks that do not listen there. */
 export function targetsOf({ tasks, servers = [] }: TableService, port: number): readonly Target[] {
   const targets = tasks.flatMap((task): Target[] => {
     const { id, slot, nodeId } = task;

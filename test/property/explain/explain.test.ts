@@ -15,7 +15,7 @@ const domain = "mesh.example.com";
 const nodeNames = ["node1", "node2", "node3"];
 const hosts = ["a.example.com", "b.example.com", "c.mesh.example.com"];
 
-/** Tables small enough to see all of, and crowded enough for ports, names and modes to meet. */
+/** Small tables in which ports, names and modes often collide. */
 const tables: fc.Arbitrary<RoutingTable> = fc
   .tuple(fc.array(fc.boolean(), { maxLength: 3 }), fc.constantFrom(null, "a", "b"))
   .chain(([ups, defaultName]) =>
@@ -30,15 +30,15 @@ const tables: fc.Arbitrary<RoutingTable> = fc
     })),
   );
 
-/** A port is one service's, unless all publish it in host mode. */
+/** Keeps a port of one service only, unless all publish it in host mode. */
 function withoutClashes(services: readonly TableService[]): TableService[] {
   const owners = new Map<number, PublishMode>();
   return services.map((service) => ({
     ...service,
     ports: service.ports.filter(({ published, mode }) => {
-      const other = owners.get(published);
-      owners.set(published, other ?? mode);
-      return other === undefined || (other === "host" && mode === "host");
+      const owner = owners.get(published);
+      owners.set(published, owner ?? mode);
+      return owner === undefined || (owner === "host" && mode === "host");
     }),
   }));
 }
@@ -80,18 +80,18 @@ const entryPoints = fc.record({
   host: fc.constantFrom(...hosts, "b.mesh.example.com", "no.mesh.example.com", "127.0.0.1"),
 });
 
-test("[E1] the explanation and the data plane come to the same answer, by the same nodes and tasks", async () => {
-  const property = fc.asyncProperty(tables, entryPoints, async (table, { host, ...entry }) => {
-    const wayIn = { ...entry, node: entry.role === "edge" ? null : entry.node, why: "" };
-    const explained = explainRoute(table, { method: "GET", host, path: "/", entry: wayIn, domain });
+test("[E1] the explanation and the data plane agree on the result, the nodes and the tasks", async () => {
+  const property = fc.asyncProperty(tables, entryPoints, async (table, { host, ...entryPoint }) => {
+    const entry = { ...entryPoint, node: entryPoint.role === "edge" ? null : entryPoint.node, why: "" };
+    const explained = explainRoute(table, { method: "GET", host, path: "/", entry, domain });
     const mesh = inProcessPlane(table);
     const nodes = new Set<string | null>();
-    // Each node is given as many requests as there are tasks, so that every turn comes.
+    // Each of at most 3 nodes gets as many requests as there are tasks, at most 9.
     for (let turn = 0; turn < 3 * 9; turn += 1) {
       const headers = { host, "x-waggle-debug": "1" };
-      const answer = await mesh.send({ entry: { ...wayIn, mayDebug: () => true }, headers });
-      nodes.add(answer.headers.get("x-waggle-node"));
-      expect(verdictOf(explained)).toEqual(answer.status === 200 ? "a task" : await refusalIn(answer));
+      const response = await mesh.send({ entry: { ...entry, mayDebug: () => true }, headers });
+      nodes.add(response.headers.get("x-waggle-node"));
+      expect(verdictOf(explained)).toEqual(response.status === 200 ? "a task" : await refusalIn(response));
     }
     expect(pickedIn(explained.tasks, ({ origin }) => origin)).toEqual([...new Set(mesh.origins())].sort());
     if (explained.answer.by === "task") {
@@ -101,7 +101,7 @@ test("[E1] the explanation and the data plane come to the same answer, by the sa
   await fc.assert(property, { numRuns: 300 });
 });
 
-test("[E4] every living task of a service is in the table, or it is said why not", () => {
+test("[E4] every live task of a service is in the table or has an exclusion reason", () => {
   const worlds = fc.array(simulatedEvents, { minLength: 3, maxLength: 40, size: "max" }).map((events) => {
     const mesh = new SimulatedMesh();
     for (const event of events) mesh.apply(event);
@@ -114,10 +114,10 @@ test("[E4] every living task of a service is in the table, or it is said why not
       );
       for (const task of world.tasks.values()) {
         if (!isAlive(task) || !world.services.has(task.serviceId)) continue;
-        const why = exclusionReason(task, world.nodes.get(task.nodeId ?? ""));
-        if (!inTable.has(task.id)) expect(why).not.toBeNull();
-        // A stand-in is in the table although its node is down.
-        else if (why !== null) expect(why).toContain("is down");
+        const reason = exclusionReason(task, world.nodes.get(task.nodeId ?? ""));
+        if (!inTable.has(task.id)) expect(reason).not.toBeNull();
+        // A fallback task is in the table although its node is down.
+        else if (reason !== null) expect(reason).toContain("is down");
       }
     }),
   );
@@ -127,14 +127,14 @@ function verdictOf({ answer }: RouteExplanation): string {
   return answer.by === "task" ? "a task" : `${answer.status} ${answer.reason}`;
 }
 
-async function refusalIn(answer: Response): Promise<string> {
-  const { message } = (await answer.json()) as { message: string };
-  return `${answer.status} ${message}`;
+async function refusalIn(response: Response): Promise<string> {
+  const { message } = (await response.json()) as { message: string };
+  return `${response.status} ${message}`;
 }
 
 function pickedIn<T extends { readonly picked: boolean }>(
   list: readonly T[],
-  key: (one: T) => string | null,
+  key: (candidate: T) => string | null,
 ) {
   return list
     .filter(({ picked }) => picked)

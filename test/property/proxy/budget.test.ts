@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Budget, retryBudget } from "../../../src/proxy/resilience/budget.ts";
 
-test("[Y2] whatever comes, extra attempts stay within a share of the last ten seconds' requests, or the floor", () => {
+test("[Y2] extra attempts stay within a share of the last ten seconds' requests, or the minimum", () => {
   const step = fc.record({ afterMs: fc.nat(400), take: fc.boolean() });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 400 }), fc.nat(1_000_000), (steps, startMs) => {
@@ -19,8 +19,8 @@ test("[Y2] whatever comes, extra attempts stay within a share of the last ten se
           extras.push(nowMs);
           const second = Math.floor(nowMs / 1_000);
           const thisSecond = extras.filter((atMs) => Math.floor(atMs / 1_000) === second).length;
-          const recent = (all: readonly number[]) =>
-            all.filter((atMs) => Math.floor(atMs / 1_000) > second - 10).length;
+          const recent = (times: readonly number[]) =>
+            times.filter((atMs) => Math.floor(atMs / 1_000) > second - 10).length;
           expect(
             thisSecond <= retryBudget.perSecond || recent(extras) - 1 < retryBudget.ratio * recent(requests),
           ).toBe(true);
@@ -30,7 +30,7 @@ test("[Y2] whatever comes, extra attempts stay within a share of the last ten se
   );
 });
 
-test("[Y2] a quiet service always has some extra attempts", () => {
+test("[Y2] a service without recent requests has the minimum of extra attempts", () => {
   const budget = new Budget(retryBudget);
   expect([1, 2, 3, 4].map(() => budget.take(5_000))).toEqual([true, true, true, false]);
   expect(budget.take(6_000)).toBe(true);

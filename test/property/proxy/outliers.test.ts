@@ -4,27 +4,27 @@ import { Outliers } from "../../../src/proxy/resilience/outliers.ts";
 
 const tasks = ["a", "b", "c", "d", "e"];
 
-test("[Y4] whatever fails, at most half of a service's tasks are passed over, and for whom cannot go twice never all", () => {
+test("[Y4] at most half of a service's tasks are ejected, and never all for a request that cannot be repeated", () => {
   const step = fc.record({
     afterMs: fc.nat(3_000),
     task: fc.constantFrom(...tasks),
-    what: fc.constantFrom("failed", "slow", "answered", "sent"),
+    event: fc.constantFrom("failed", "slow", "answered", "sent"),
   });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), fc.boolean(), (steps, careful) => {
       const outliers = new Outliers();
       let nowMs = 0;
-      for (const { afterMs, task, what } of steps) {
+      for (const { afterMs, task, event } of steps) {
         nowMs += afterMs;
-        outliers[what as "failed"](task, nowMs);
-        const most = careful ? tasks.length - 1 : tasks.length / 2;
-        expect(outliers.ejectedAmong(tasks, nowMs, careful)?.size ?? 0).toBeLessThanOrEqual(most);
+        outliers[event as "failed"](task, nowMs);
+        const maxEjected = careful ? tasks.length - 1 : tasks.length / 2;
+        expect(outliers.ejectedAmong(tasks, nowMs, careful)?.size ?? 0).toBeLessThanOrEqual(maxEjected);
       }
     }),
   );
 });
 
-test("[Y3] a task that failed is passed over for 2 s, then for twice as long each time in a row, up to a minute", () => {
+test("[Y3] a failed task is ejected for 2 s, and for twice as long each time in a row, up to a minute", () => {
   const outliers = new Outliers();
   const lengths: number[] = [];
   let nowMs = 0;
@@ -38,7 +38,7 @@ test("[Y3] a task that failed is passed over for 2 s, then for twice as long eac
   expect(lengths).toEqual([2, 4, 8, 16, 32, 60, 60]);
 });
 
-test("[Y3] a task comes back by one request that may be sent again: answered, it is as good as any", () => {
+test("[Y3] after its ejection a task gets one repeatable request, and is healthy if it responds", () => {
   const outliers = new Outliers();
   outliers.failed("a", 0);
   expect(outliers.ejectedAmong(tasks, 2_000, true)).toEqual(new Set(["a"]));
@@ -50,7 +50,7 @@ test("[Y3] a task comes back by one request that may be sent again: answered, it
   expect(outliers.hasAny).toBe(false);
 });
 
-test("[Y3] slow answers eject a task only three in a row", () => {
+test("[Y3] three slow responses in a row eject a task", () => {
   const outliers = new Outliers();
   const slow = (times: number) => {
     for (let time = 0; time < times; time += 1) outliers.slow("a", time);
@@ -63,18 +63,18 @@ test("[Y3] slow answers eject a task only three in a row", () => {
   expect(outliers.ejectedAmong(tasks, 7, false)).toEqual(new Set(["a"]));
 });
 
-test("[Y4] where more than half fail, slow ones are used again, before those that could not be reached", () => {
+test("[Y4] if more than half fail, slow tasks are used before those that could not be reached", () => {
   const outliers = new Outliers();
   for (const task of ["a", "b", "c"]) for (let time = 0; time < 5; time += 1) outliers.slow(task, time);
   expect(outliers.ejectedAmong(tasks, 10, false)).toBeNull();
   outliers.failed("d", 10);
   expect(outliers.ejectedAmong(tasks, 11, false)).toEqual(new Set(["d"]));
-  // One that was slow and then did not answer at all is no better.
+  // A slow task that then fails counts as dead.
   outliers.failed("c", 11);
   expect(outliers.ejectedAmong(tasks, 12, false)).toEqual(new Set(["c", "d"]));
 });
 
-test("[Y4] a request that cannot go twice goes to a task that could not be reached only when there is no other", () => {
+test("[Y4] a request that cannot be repeated goes to a dead task only if there is no other", () => {
   const outliers = new Outliers();
   for (const task of ["a", "b", "c", "d"]) outliers.failed(task, 0);
   expect(outliers.ejectedAmong(tasks, 1, false)).toBeNull();
@@ -83,7 +83,7 @@ test("[Y4] a request that cannot go twice goes to a task that could not be reach
   expect(outliers.ejectedAmong(tasks, 2, true)).toBeNull();
 });
 
-test("[Y4] where more than half fail, all are used", () => {
+test("[Y4] if more than half fail, all are used", () => {
   const outliers = new Outliers();
   for (const task of ["a", "b", "c"]) outliers.failed(task, 0);
   expect(outliers.ejectedAmong(tasks, 1, false)).toBeNull();

@@ -1,4 +1,4 @@
-// Whole requests through an entry point, with tasks that fail as they like and heads of every kind.
+// Whole requests through an entry point, with any tasks failing and any headers.
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -8,7 +8,7 @@ import { inProcessPlane, refused, type Task } from "../../unit/ingress/in-proces
 const names = ["a", "b", "c", "d", "e", "f"];
 const origins = names.map((name) => `http://${name}`);
 
-test("[X6] shares of a node's tasks differ by at most one for any number of tasks and requests", async () => {
+test("[X6] shares of tasks differ by at most one for any number of tasks and requests", async () => {
   const property = fc.asyncProperty(
     fc.integer({ min: 1, max: names.length }),
     fc.nat(40),
@@ -19,14 +19,14 @@ test("[X6] shares of a node's tasks differ by at most one for any number of task
       for (let turn = 0; turn < requests; turn += 1) await mesh.send();
       const shares = origins
         .slice(0, count)
-        .map((origin) => mesh.origins().filter((one) => one === origin).length);
+        .map((origin) => mesh.origins().filter((picked) => picked === origin).length);
       expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(1);
     },
   );
   await fc.assert(property, { numRuns: 40 });
 });
 
-test("[X9] [X10] whatever fails, a request gets one answer, from a task that lives if it may be sent there", async () => {
+test("[X9] [X10] a request gets one response, from a healthy task if it may be retried there", async () => {
   const property = fc.asyncProperty(
     fc.integer({ min: 1, max: names.length }),
     fc.subarray(names),
@@ -36,26 +36,25 @@ test("[X9] [X10] whatever fails, a request gets one answer, from a task that liv
       const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, origins.slice(0, count))), tasks);
       for (const method of methods) {
         const before = mesh.received.length;
-        const answer = await mesh.send({ method });
-        // The budget of retries is a rule of its own: a second's pause earns three.
+        const response = await mesh.send({ method });
+        // Each second allows three retries, so the retry budget is never used up.
         mesh.state.nowMs += 1_000;
         const tried = mesh.origins().slice(before);
         expect(new Set(tried).size).toBe(tried.length);
         expect(tried.length).toBeLessThanOrEqual(method === "POST" ? 1 : 4);
         const last = tried.at(-1) ?? "";
-        if (answer.status === 200) expect(await answer.text()).toBe(last);
-        else expect([answer.status, last in tasks]).toEqual([502, true]);
-        const mayReach =
-          method !== "POST" && count <= 4 && failing.filter((name) => names.indexOf(name) < count);
-        if (mayReach && mayReach.length < count) expect(answer.status).toBe(200);
+        if (response.status === 200) expect(await response.text()).toBe(last);
+        else expect([response.status, last in tasks]).toEqual([502, true]);
+        const failingTasks = failing.filter((name) => names.indexOf(name) < count);
+        if (method !== "POST" && count <= 4 && failingTasks.length < count) expect(response.status).toBe(200);
       }
     },
   );
   await fc.assert(property, { numRuns: 60 });
 });
 
-test("[X14] [X17] [X18] whatever a client sends, no word of it tells the task who the client is", async () => {
-  const spoof = fc.constantFrom(
+test("[X14] [X17] [X18] no header of a client changes what the task learns about the client", async () => {
+  const spoofedName = fc.constantFrom(
     "x-forwarded-for",
     "x-forwarded-anything",
     "forwarded",
@@ -69,9 +68,9 @@ test("[X14] [X17] [X18] whatever a client sends, no word of it tells the task wh
     "proxy-authorization",
   );
   const value = fc.stringMatching(/^[!-~]{1,12}$/).map((text) => `spoof${text}`);
-  const connection = fc.array(spoof, { maxLength: 3 }).map((listed) => listed.join(", "));
+  const connection = fc.array(spoofedName, { maxLength: 3 }).map((names) => names.join(", "));
   const property = fc.asyncProperty(
-    fc.array(fc.tuple(spoof, value), { maxLength: 6 }),
+    fc.array(fc.tuple(spoofedName, value), { maxLength: 6 }),
     connection,
     async (pairs, listed) => {
       const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, ["http://a"])));

@@ -1,4 +1,4 @@
-// A router and a registry that misbehaves as it likes, in simulated time.
+// A router's table cache before a registry that fails in any way, in simulated time.
 
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
@@ -10,16 +10,16 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** What the registry does from here on. */
-const manner = fc.constantFrom("answers", "throws", "hangs", "is slow", "sends nonsense", "was reset");
+/** The registry's behavior from a step on. */
+const behavior = fc.constantFrom("responds", "throws", "hangs", "is slow", "sends nonsense", "was reset");
 const step = fc.record({
   afterMs: fc.constantFrom(0, 5, 400, 1_001, 3_000, 120_000),
-  manner: fc.option(manner, { nil: null }),
-  /** The mesh changed meanwhile. */
+  behavior: fc.option(behavior, { nil: null }),
+  /** The table changed since the last step. */
   changes: fc.boolean(),
 });
 
-test("[Y30] whatever the registry does, no table older than the last one is routed by, nobody waits long, and what is new is followed once it answers", async () => {
+test("[Y30] versions never fall, waits are short, and a new table is used once the registry responds", async () => {
   const property = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 30 }), async (steps) => {
     vi.useFakeTimers({ now: 1_000_000 });
     const registry = new Registry();
@@ -32,9 +32,9 @@ test("[Y30] whatever the registry does, no table older than the last one is rout
         routed.push({ version: routes?.version ?? -1, waitedMs: Date.now() - startedMs, hadTable });
       });
     };
-    for (const { afterMs, manner, changes } of steps) {
+    for (const { afterMs, behavior, changes } of steps) {
       await vi.advanceTimersByTimeAsync(afterMs);
-      if (manner !== null) registry.manner = manner;
+      if (behavior !== null) registry.behavior = behavior;
       if (changes) registry.version += 1;
       route();
     }
@@ -46,7 +46,7 @@ test("[Y30] whatever the registry does, no table older than the last one is rout
     const versions = routed.map(({ version }) => version);
     expect(versions).toEqual(versions.toSorted((a, b) => a - b));
 
-    registry.manner = "answers";
+    registry.behavior = "responds";
     for (let turn = 0; turn < 3; turn += 1) {
       route();
       await vi.advanceTimersByTimeAsync(1_100);
@@ -61,17 +61,17 @@ test("[Y30] whatever the registry does, no table older than the last one is rout
 
 class Registry {
   version = 5;
-  manner = "answers";
+  behavior = "responds";
 
   readonly source = async (after: number): Promise<{ version: number; text: string | null }> => {
-    const { version, manner } = this;
-    if (manner === "throws") throw new Error("the object was reset");
-    if (manner === "hangs") return new Promise(() => undefined);
-    if (manner === "sends nonsense") return { version: version + 100, text: "waggle-table 99\n" };
-    if (manner === "was reset") return { version: 2, text: printTable(tableOf(2)) };
-    // What it says when it was asked, however late that is.
-    const answer = { version, text: version > after ? printTable(tableOf(version)) : null };
-    if (manner === "is slow") await new Promise((resolve) => setTimeout(resolve, 3_500));
-    return answer;
+    const { version, behavior } = this;
+    if (behavior === "throws") throw new Error("the object was reset");
+    if (behavior === "hangs") return new Promise(() => undefined);
+    if (behavior === "sends nonsense") return { version: version + 100, text: "waggle-table 99\n" };
+    if (behavior === "was reset") return { version: 2, text: printTable(tableOf(2)) };
+    // A slow response has the table of the time of the request.
+    const response = { version, text: version > after ? printTable(tableOf(version)) : null };
+    if (behavior === "is slow") await new Promise((resolve) => setTimeout(resolve, 3_500));
+    return response;
   };
 }

@@ -1,4 +1,4 @@
-// Whole requests of every kind, many at once, before tasks that answer, fail or freeze as they like: in simulated time.
+// Concurrent requests of all methods to tasks that respond, fail or freeze at random, in simulated time.
 
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
@@ -11,27 +11,27 @@ afterEach(() => {
 
 const headTimeoutMs = 4_000;
 
-/** What a task does with one request; it takes the next of a list each time, round and round. */
-const outcome = fc.record({
-  kind: fc.constantFrom("answers", "answers", "answers 503", "fails", "freezes"),
+/** A task's behavior for one request. A task cycles through a list of them. */
+const behavior = fc.record({
+  kind: fc.constantFrom("responds", "responds", "responds 503", "fails", "freezes"),
   ms: fc.constantFrom(0, 1, 40, 90, 300, 1_500, 5_000),
 });
-const behaviour = fc.array(outcome, { minLength: 1, maxLength: 4 });
+const taskBehaviors = fc.array(behavior, { minLength: 1, maxLength: 4 });
 const request = fc.record({
   method: fc.constantFrom("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "POST", "PATCH"),
   gapMs: fc.constantFrom(0, 1, 20, 400),
 });
 
-test("[Y20][Y29] whatever tasks do, each request gets exactly one answer in time, and never more than four wait for heads", async () => {
+test("[Y20][Y29] each request gets exactly one response in time, from at most four concurrent attempts", async () => {
   const property = fc.asyncProperty(
-    fc.array(behaviour, { minLength: 1, maxLength: 6 }),
+    fc.array(taskBehaviors, { minLength: 1, maxLength: 6 }),
     fc.array(request, { minLength: 1, maxLength: 30 }),
     fc.constantFrom(null, 200),
-    async (behaviours, requests, tryTimeoutMs) => {
+    async (behaviors, requests, tryTimeoutMs) => {
       vi.useFakeTimers({ now: 1_000_000 });
-      const seen = new Attempts();
-      const origins = behaviours.map((_, index) => `http://t${index}`);
-      const tasks = Object.fromEntries(behaviours.map((list, index) => [origins[index], seen.task(list)]));
+      const attempts = new Attempts();
+      const origins = behaviors.map((_, index) => `http://t${index}`);
+      const tasks = Object.fromEntries(behaviors.map((list, index) => [origins[index], attempts.task(list)]));
       const table = tableOf(1, serviceOf("my-web", 8080, origins));
       const mesh = inProcessPlane(table, tasks as Record<string, Task>, {
         nowMs: () => Date.now(),
@@ -39,26 +39,26 @@ test("[Y20][Y29] whatever tasks do, each request gets exactly one answer in time
         tryTimeoutMs,
         frozenMs: 1_000,
       });
-      const answers: { status: number; tookMs: number }[] = [];
+      const responses: { status: number; tookMs: number }[] = [];
       for (const [index, { method, gapMs }] of requests.entries()) {
         const startedMs = Date.now();
         void mesh.send({ method, headers: { "x-request-id": `r${index}` } }).then(async (response) => {
           await response.text();
-          answers.push({ status: response.status, tookMs: Date.now() - startedMs });
+          responses.push({ status: response.status, tookMs: Date.now() - startedMs });
         });
         await vi.advanceTimersByTimeAsync(gapMs);
       }
       await vi.advanceTimersByTimeAsync(4 * headTimeoutMs);
-      expect(answers).toHaveLength(requests.length);
-      for (const { status, tookMs } of answers) {
+      expect(responses).toHaveLength(requests.length);
+      for (const { status, tookMs } of responses) {
         expect([200, 502, 503, 504]).toContain(status);
-        // Time for heads runs anew where a fresh table is looked at, which is once.
+        // The head timeout starts again with a fresh table, at most once.
         expect(tookMs).toBeLessThanOrEqual(2 * headTimeoutMs + 2_100);
       }
       for (const [index, { method }] of requests.entries()) {
-        const { tasks, most } = seen.of(`r${index}`);
+        const { tasks, maxWaiting } = attempts.of(`r${index}`);
         expect(new Set(tasks).size).toBe(tasks.length);
-        expect(most).toBeLessThanOrEqual(4);
+        expect(maxWaiting).toBeLessThanOrEqual(4);
         if (method === "POST" || method === "PATCH") expect(tasks.length).toBeLessThanOrEqual(1);
       }
     },
@@ -68,10 +68,10 @@ test("[Y20][Y29] whatever tasks do, each request gets exactly one answer in time
 
 /** The attempts of each request, by its id. */
 class Attempts {
-  readonly #byId = new Map<string, { tasks: string[]; waiting: number; most: number }>();
+  readonly #byId = new Map<string, { tasks: string[]; waiting: number; maxWaiting: number }>();
 
   of(id: string) {
-    const known = this.#byId.get(id) ?? { tasks: [], waiting: 0, most: 0 };
+    const known = this.#byId.get(id) ?? { tasks: [], waiting: 0, maxWaiting: 0 };
     this.#byId.set(id, known);
     return known;
   }
@@ -83,12 +83,12 @@ class Attempts {
       const record = this.of(request.headers.get("x-request-id") ?? "");
       record.tasks.push(new URL(request.url).hostname);
       record.waiting += 1;
-      record.most = Math.max(record.most, record.waiting);
+      record.maxWaiting = Math.max(record.maxWaiting, record.waiting);
       if (kind === "freezes") return new Promise(() => undefined);
       await new Promise((resolve) => setTimeout(resolve, ms));
       record.waiting -= 1;
       if (kind === "fails") throw new TypeError("reset");
-      return new Response("ok", { status: kind === "answers" ? 200 : 503 });
+      return new Response("ok", { status: kind === "responds" ? 200 : 503 });
     };
   }
 }

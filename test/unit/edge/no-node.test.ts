@@ -1,4 +1,4 @@
-// A balancer without nodes: HAProxy's own case.
+// A mesh without nodes: the edge balances over static servers, as HAProxy does.
 
 import { expect, test } from "vitest";
 import type { RoutingTable, TableServer } from "../../../src/domain/table/table.ts";
@@ -6,23 +6,23 @@ import { explainRoute } from "../../../src/explain/explain.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { inProcessPlane, refused } from "../ingress/in-process-plane.ts";
 
-const entry = { role: "edge" } as const;
+const edgeEntry = { role: "edge" } as const;
 
-function aTable(servers: readonly TableServer[]): RoutingTable {
+function tableWith(servers: readonly TableServer[]): RoutingTable {
   const table = tableOf(1, serviceOf("web", 8080, []));
   const [web] = table.services;
   if (web === undefined) throw new Error("no service");
   return { ...table, nodes: [], services: [{ ...web, ...(servers.length > 0 && { servers }) }] };
 }
 
-const two = aTable([
+const twoServers = tableWith([
   { id: "a", name: "node1", weight: 1, origin: "http://10.0.0.1:8080" },
   { id: "b", name: "node2", weight: 1, origin: "http://10.0.0.2:8080" },
 ]);
 
-test("[F28] the balancer of a mesh without nodes takes static servers in turn, and asks the registry no more often", async () => {
-  const mesh = inProcessPlane(two);
-  for (let i = 0; i < 4; i += 1) expect((await mesh.send({ entry })).status).toBe(200);
+test("[F28] without nodes the edge picks static servers in turn, without further requests to the registry", async () => {
+  const mesh = inProcessPlane(twoServers);
+  for (let i = 0; i < 4; i += 1) expect((await mesh.send({ entry: edgeEntry })).status).toBe(200);
   expect(mesh.origins().sort()).toEqual([
     "http://10.0.0.1:8080",
     "http://10.0.0.1:8080",
@@ -32,35 +32,37 @@ test("[F28] the balancer of a mesh without nodes takes static servers in turn, a
   expect(mesh.afterVersions).toEqual([-1]);
 });
 
-test("[F28] it goes on to the next server when one cannot be reached", async () => {
-  const mesh = inProcessPlane(two, { "http://10.0.0.1:8080": refused });
-  const answers = await Promise.all([mesh.send({ entry }), mesh.send({ entry })]);
-  expect(await Promise.all(answers.map((answer) => answer.text()))).toEqual([
+test("[F28] a request is retried on the next server when one cannot be reached", async () => {
+  const mesh = inProcessPlane(twoServers, { "http://10.0.0.1:8080": refused });
+  const responses = await Promise.all([mesh.send({ entry: edgeEntry }), mesh.send({ entry: edgeEntry })]);
+  expect(await Promise.all(responses.map((response) => response.text()))).toEqual([
     "http://10.0.0.2:8080",
     "http://10.0.0.2:8080",
   ]);
 });
 
-test("[F28] without a node and without a server it says that there is neither", async () => {
-  const answer = await inProcessPlane(aTable([])).send({ entry });
-  expect(answer.status).toBe(503);
-  expect(await answer.text()).toContain("no node has joined this mesh yet, and web has no server that is up");
+test("[F28] the refusal without nodes and servers says that there are neither", async () => {
+  const response = await inProcessPlane(tableWith([])).send({ entry: edgeEntry });
+  expect(response.status).toBe(503);
+  expect(await response.text()).toContain(
+    "no node has joined this mesh yet, and web has no server that is up",
+  );
 });
 
-test("[F28] a node that the mesh does not have is still refused", async () => {
-  const answer = await inProcessPlane(two).send({ entry: { role: "ingress", node: "node7" } });
-  expect(answer.status).toBe(404);
+test("[F28] an unknown node is 404", async () => {
+  const response = await inProcessPlane(twoServers).send({ entry: { role: "ingress", node: "node7" } });
+  expect(response.status).toBe(404);
 });
 
-test("[F28] what would happen is explained in the same way", () => {
+test("[F28] the explanation shows the static servers and the refusal", () => {
   const entry = { role: "edge", node: null, port: 8080, why: "" } as const;
-  const question = { method: "GET", host: "x", path: "/", domain: "", entry };
-  expect(explainRoute(two, question)).toMatchObject({
+  const request = { method: "GET", host: "x", path: "/", domain: "", entry };
+  expect(explainRoute(twoServers, request)).toMatchObject({
     tasks: [
       { name: "web/node1", picked: true },
       { name: "web/node2", picked: true },
     ],
     answer: { by: "task" },
   });
-  expect(explainRoute(aTable([]), question).answer).toMatchObject({ by: "mesh", status: 503 });
+  expect(explainRoute(tableWith([]), request).answer).toMatchObject({ by: "mesh", status: 503 });
 });

@@ -19,15 +19,15 @@ const table = tableOf(
 
 function explain(
   url: string,
-  { around = oneMachine, node = null, on = table }: ExplainOptions = {},
+  { settings = oneMachine, node = null, on = table }: ExplainOptions = {},
 ): RouteExplanation {
-  const read = new URL(url);
-  const question = { method: "GET", host: read.host, path: read.pathname, domain };
-  return explainRoute(on, { ...question, entry: resolveEntry(on, read, node, around) });
+  const parsed = new URL(url);
+  const request = { method: "GET", host: parsed.host, path: parsed.pathname, domain };
+  return explainRoute(on, { ...request, entry: resolveEntry(on, parsed, node, settings) });
 }
 
 type ExplainOptions = {
-  readonly around?: EntrySettings;
+  readonly settings?: EntrySettings;
   readonly node?: string | null;
   readonly on?: RoutingTable;
 };
@@ -38,41 +38,37 @@ test.each([
   [
     "http://my-web.mesh.example.com:8000/",
     "name",
-    "my-web.mesh.example.com is my-web in the mesh's domain mesh.example.com",
+    "my-web.mesh.example.com is the name of my-web in the domain mesh.example.com",
   ],
-  [
-    "http://127.0.0.1:8000/",
-    "default",
-    "neither port nor host name says which, and my-web is the default service",
-  ],
+  ["http://127.0.0.1:8000/", "default", "no port or host name matches, and my-web is the default service"],
   [
     "http://127.0.0.1:81/",
     "nothing",
-    "port 81 is published by no service, and 127.0.0.1 is no host name of a service",
+    "no service publishes port 81, and no service has the host name 127.0.0.1",
   ],
-  ["http://no.mesh.example.com:8000/", "nothing", "no.mesh.example.com is no host name of a service"],
-])("[E2] what leads %s to its service is said", (url, by, why) => {
+  ["http://no.mesh.example.com:8000/", "nothing", "no service has the host name no.mesh.example.com"],
+])("[E2] the match of %s has its reason", (url, by, why) => {
   expect(explain(url).match).toEqual({ by, why });
 });
 
-test("[E2] where there is no default service either, that is said too", () => {
+test("[E2] the reason says that there is no default service", () => {
   const { match, answer } = explain("http://127.0.0.1:8000/", { on: { ...table, defaultService: null } });
-  expect(match.why).toBe("127.0.0.1 is no host name of a service, and there is no default service");
+  expect(match.why).toBe("no service has the host name 127.0.0.1, and there is no default service");
   expect(answer).toEqual({
     by: "mesh",
     status: 404,
-    reason: "no service answers to the host name 127.0.0.1",
+    reason: "no service has the host name 127.0.0.1",
   });
 });
 
-test("[E3] at the balancer every node is there, with why it is picked or not", () => {
+test("[E3] an explanation at the edge has every node, with the reason why it is picked or not", () => {
   expect(nodesOf(explain("http://127.0.0.1:8080/"))).toEqual([
     "node1 picked: it is up: it takes its turn",
     "node2 picked: it is up: it takes its turn",
     "node3 not: it is down",
   ]);
-  const shop = table.services.map((one) =>
-    one.name === "shop" ? { ...one, tasks: one.tasks.slice(0, 1) } : one,
+  const shop = table.services.map((service) =>
+    service.name === "shop" ? { ...service, tasks: service.tasks.slice(0, 1) } : service,
   );
   expect(nodesOf(explain("http://127.0.0.1:9090/", { on: { ...table, services: shop } }))).toEqual([
     "node1 picked: it is up and has a task: it takes its turn",
@@ -81,18 +77,18 @@ test("[E3] at the balancer every node is there, with why it is picked or not", (
   ]);
   const allDown = { ...table, nodes: table.nodes.map((node) => ({ ...node, up: false })) };
   expect(nodesOf(explain("http://127.0.0.1:8080/", { on: allDown }))[0]).toBe(
-    "node1 picked: it is down, and so are the others: its entry point answers all the same",
+    "node1 picked: all nodes are down: its entry point serves requests anyway",
   );
 });
 
-test("[E3] at a node's entry point only that node is there", () => {
+test("[E3] an explanation at a node's entry point has that node only", () => {
   expect(nodesOf(explain("http://127.0.0.2:8080/"))).toEqual(["node1 picked: the request comes in here"]);
   expect(nodesOf(explain("http://127.0.0.1:8080/", { node: "node3" }))).toEqual([
-    "node3 picked: it is down; its entry point answers all the same",
+    "node3 picked: it is down; its entry point serves requests anyway",
   ]);
 });
 
-test("[E4] every task of the service is there, with why it takes requests or not", () => {
+test("[E4] an explanation has every task of the service, with the reason why it is picked or not", () => {
   expect(tasksOf(explain("http://127.0.0.3:9090/"))).toEqual([
     "shop.1 on node1 not: in host mode a node sends to its own tasks only",
     "shop.2 on node2 picked: it takes its turn",
@@ -109,11 +105,11 @@ test("[E4] every task of the service is there, with why it takes requests or not
   expect(tasksOf(explain("http://127.0.0.1:8080/", { on: { ...table, services } }))).toEqual([
     "my-web.1 on node1 not: its weight is 0",
     "my-web.2 on node2 not: it does not listen on target port 80",
-    "my-web.3 on node3 picked: it takes its turn, though its node is not heard",
+    "my-web.3 on node3 picked: it takes its turn, although its node is down",
   ]);
 });
 
-test("[E1] an answer of the mesh's own has the data plane's status and reason", () => {
+test("[E1] a refusal has the data plane's status and reason", () => {
   expect(explain("http://127.0.0.1:8080/", { node: "node9" }).answer).toEqual({
     by: "mesh",
     status: 404,
@@ -131,45 +127,38 @@ test("[E1] an answer of the mesh's own has the data plane's status and reason", 
 test.each([
   [
     "GET",
-    "GET goes on to another task when one cannot be reached, and to a second one while the first keeps it waiting",
+    "GET is retried on another task if one cannot be reached, and hedged on a second task if the first is slow",
   ],
-  ["PUT", "PUT goes on to another task when one cannot be reached"],
-  ["POST", "POST is sent to one task; with an Idempotency-Key header it may go on to another"],
-])("[E7] %s: it is said to how many tasks it may be sent", (method, sending) => {
-  const read = new URL("http://127.0.0.1:8080/");
-  const question = { method, host: read.host, path: "/", domain };
-  expect(
-    explainRoute(table, { ...question, entry: resolveEntry(table, read, null, oneMachine) }).sending,
-  ).toBe(sending);
+  ["PUT", "PUT is retried on another task if one cannot be reached"],
+  ["POST", "POST is sent to one task; with an Idempotency-Key header it may be retried on another"],
+])("[E7] the explanation of a %s says whether it is retried or hedged", (method, sending) => {
+  const url = new URL("http://127.0.0.1:8080/");
+  const request = { method, host: url.host, path: "/", domain };
+  const entry = resolveEntry(table, url, null, oneMachine);
+  expect(explainRoute(table, { ...request, entry }).sending).toBe(sending);
 });
 
 test.each([
   ["http://127.0.0.3:8080/", oneMachine, "node2", 8080, "127.0.0.3 is the address of node2"],
   ["http://two.example.com/", oneMachine, "node2", 80, "two.example.com is a host name of node2"],
-  ["http://127.0.0.1:8000/", oneMachine, null, null, "127.0.0.1 is no node's, so it is the balancer's"],
+  ["http://127.0.0.1:8000/", oneMachine, null, null, "127.0.0.1 belongs to no node"],
   ["https://two.example.com/", cloudflare, "node2", null, "two.example.com is a host name of node2"],
   [
     "https://node1.nodes.mesh.example.com/",
     cloudflare,
     "node1",
     null,
-    "node1.nodes.mesh.example.com is a node's own host name",
+    "node1.nodes.mesh.example.com is the host name of a node",
   ],
-  [
-    "https://www.example.com:8443/",
-    cloudflare,
-    null,
-    8443,
-    "www.example.com is no node's, so it is the balancer's",
-  ],
-  ["https://127.0.0.3/", cloudflare, null, null, "127.0.0.3 is no node's, so it is the balancer's"],
-])("[E5] %s says where it comes in", (url, around, node, port, why) => {
-  const found = resolveEntry(table, new URL(url), null, around);
+  ["https://www.example.com:8443/", cloudflare, null, 8443, "www.example.com belongs to no node"],
+  ["https://127.0.0.3/", cloudflare, null, null, "127.0.0.3 belongs to no node"],
+])("[E5] the entry point of %s has its reason", (url, settings, node, port, why) => {
+  const entry = resolveEntry(table, new URL(url), null, settings);
   const id = node === null ? null : node === "node1" ? "node1" : idOf(node);
-  expect(found).toEqual({ role: node === null ? "edge" : "ingress", node: id, port, why });
+  expect(entry).toEqual({ role: node === null ? "edge" : "ingress", node: id, port, why });
 });
 
-test("[E5] nodes that share an address are not told apart by it", () => {
+test("[E5] an address that nodes share names none of them", () => {
   const shared = { ...table, nodes: table.nodes.map((node) => ({ ...node, address: "127.0.0.1" })) };
   expect(resolveEntry(shared, new URL("http://127.0.0.1:18080/"), null, oneMachine).role).toBe("edge");
 });
@@ -201,69 +190,67 @@ test.each<[Policy, number[], string, string]>([
   [
     "leastconn",
     [1, 1],
-    "it is asked while it has the fewest open requests",
+    "it is picked while it has the fewest open requests",
     "the one of 2 tasks with the fewest open requests for its weight",
   ],
-  ["random", [1, 1], "it is drawn at random", "the less busy of two drawn from 2 tasks"],
+  ["random", [1, 1], "it is drawn at random", "the less loaded of two random tasks of 2"],
   [
     "source",
     [1, 1],
-    "the client's address leads to it",
-    "the one of 2 tasks that the client's address leads to",
+    "the client's address may hash to it",
+    "the one of 2 tasks that the client's address hashes to",
   ],
   [
     "hdr(x-user)",
     [3, 1],
-    "header x-user leads to it, as often as its weight says, with weight 3 of 4",
-    "the one of 2 tasks that header x-user leads to",
+    "header x-user may hash to it, with weight 3 of 4",
+    "the one of 2 tasks that header x-user hashes to",
   ],
 ])("[W19] %s with weights %j is explained", (policy, weights, why, answer) => {
-  const said = explain("http://127.0.0.1:8080/", { on: balanced(policy, {}, weights) });
-  expect(said.tasks[0]?.why).toBe(why);
-  expect(said.answer).toEqual({ by: "task", why: answer });
+  const explained = explain("http://127.0.0.1:8080/", { on: balanced(policy, {}, weights) });
+  expect(explained.tasks[0]?.why).toBe(why);
+  expect(explained.answer).toEqual({ by: "task", why: answer });
 });
 
-test("[W19] a hash of the path names the task that the data plane asks", async () => {
+test("[W19] a hash of the path names the task that the data plane picks", async () => {
   const on = balanced("uri");
   for (const path of ["/", "/a", "/b/c", "/d?query=1"]) {
-    const said = explain(`http://127.0.0.1:8080${path}`, { on });
-    const led = said.tasks.filter(({ why }) => why === "the path leads to it");
-    expect(await (await inProcessPlane(on).send({ path })).text()).toBe(led[0]?.origin);
-    expect(led).toHaveLength(1);
+    const { tasks } = explain(`http://127.0.0.1:8080${path}`, { on });
+    const hashed = tasks.filter(({ why }) => why === "the path hashes to it");
+    expect(await (await inProcessPlane(on).send({ path })).text()).toBe(hashed[0]?.origin);
+    expect(hashed).toHaveLength(1);
   }
 });
 
-test("[W19] what options do is said, and which canary gets nothing", () => {
-  const said = (options: TableOptions) =>
+test("[W19] routing options are explained, and a canary that gets no requests", () => {
+  const textsOf = (options: TableOptions) =>
     explain("http://127.0.0.1:8080/", { on: balanced("roundrobin", options) }).services[0]?.options;
-  expect(said({})).toEqual([]);
-  expect(said({ sticky: "SRV", maxconn: 20, queue: 5, slowStartMs: 30_000 })).toEqual([
+  expect(textsOf({})).toEqual([]);
+  expect(textsOf({ sticky: "SRV", maxconn: 20, queue: 5, slowStartMs: 30_000 })).toEqual([
     "a client stays with the task that its cookie SRV names",
-    "at most 20 open requests a task and isolate, and 5 more wait up to 5 s",
-    "a new task comes to its weight over 30 s",
+    "at most 20 open requests per task and isolate, and 5 more wait up to 5 s",
+    "a new task reaches its full weight over 30 s",
   ]);
-  expect(said({ maxconn: 1, queue: 0 })).toEqual([
-    "at most 1 open requests a task and isolate, and none waits",
+  expect(textsOf({ maxconn: 1, queue: 0 })).toEqual([
+    "at most 1 open requests per task and isolate, and none is queued",
   ]);
-  expect(said({ canary: { service: "next", percent: 10 } })).toEqual([
-    "10% of requests go to next, its canary",
+  expect(textsOf({ canary: { service: "next", percent: 10 } })).toEqual([
+    "10% of requests go to its canary next",
   ]);
   expect(
-    said({
+    textsOf({
       canary: { service: "next", percent: 5, header: { name: "x-c", value: "1" }, cookie: { name: "beta" } },
     }),
-  ).toEqual([
-    "requests with header x-c=1 or cookie beta=always go to next, and 5% of the others go to it, its canary",
+  ).toEqual(["requests with header x-c=1 or cookie beta=always go to its canary next, and 5% of the others"]);
+  expect(textsOf({ canary: { service: "bare", percent: 5 } })).toEqual([
+    "its canary bare has no live task and gets no requests",
   ]);
-  expect(said({ canary: { service: "bare", percent: 5 } })).toEqual([
-    "its canary bare has no live task, and gets nothing",
-  ]);
-  expect(said({ canary: { service: "typo", percent: 5 } })).toEqual([
-    "its canary typo is not published, and gets nothing",
+  expect(textsOf({ canary: { service: "typo", percent: 5 } })).toEqual([
+    "its canary typo is not published and gets no requests",
   ]);
 });
 
-test("[X93] the path rule that decides is told, and whose request it is", () => {
+test("[X93] the explanation names the path rule that decides, and the service it takes the request from", () => {
   const rules = [
     { host: null, path: "/api/v2", exact: false },
     { host: "x.example.com", path: "/api", exact: true },
@@ -273,15 +260,15 @@ test("[X93] the path rule that decides is told, and whose request it is", () => 
   const on = { ...table, services: [api, ...table.services] };
   expect(explain("http://127.0.0.1:8080/api/v2/x", { on }).match).toEqual({
     by: "port",
-    why: "port 8080 is published by my-web; of its requests api takes /api/v2",
+    why: "port 8080 is published by my-web; its path rule /api/v2 sends the request to api",
     path: { rule: "/api/v2", from: "my-web" },
   });
   const { services, tasks, match } = explain("http://x.example.com:8000/api", { on });
   expect(match.why).toBe(
-    "neither port nor host name says which, and my-web is the default service; of its requests api takes x.example.com=/api",
+    "no port or host name matches, and my-web is the default service; its path rule x.example.com=/api sends the request to api",
   );
   expect(services[0]?.options).toEqual([
-    "it takes /api/v2, x.example.com=/api of my-web and of typo, which is not published",
+    "it takes requests for /api/v2, x.example.com=/api of my-web and of typo, which is not published",
   ]);
   expect(tasks.filter(({ picked }) => picked).map(({ origin }) => origin)).toEqual(["http://f"]);
   expect(explain("http://127.0.0.1:8080/api", { on }).match).not.toHaveProperty("path");
@@ -290,7 +277,7 @@ test("[X93] the path rule that decides is told, and whose request it is", () => 
   const byHost = explain("http://x.example.com:8000/api", { on: { ...on, services: [named, shop ?? api] } });
   expect(byHost.match).toEqual({
     by: "host",
-    why: "x.example.com and the path are what api takes: x.example.com=/api",
+    why: "x.example.com and the path match x.example.com=/api of api",
     path: { rule: "x.example.com=/api", from: null },
   });
 });

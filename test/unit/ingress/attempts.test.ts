@@ -7,7 +7,7 @@ const names = ["a", "b", "c", "d", "e", "f"];
 const originOf = (name: string) => `http://${name}`;
 const service = (count: number) => serviceOf("my-web", 8080, names.slice(0, count).map(originOf));
 
-/** A service of so many tasks, of which these answer in their own way. The first request meets the first task. */
+/** A service of `count` tasks. Those not in `tasks` respond with their origin. The first request goes to task `a`. */
 function mesh(count: number, tasks: Readonly<Record<string, Task>>, headTimeoutMs = 1_000) {
   const byOrigin = Object.fromEntries(Object.entries(tasks).map(([name, task]) => [originOf(name), task]));
   return inProcessPlane(tableOf(1, service(count)), byOrigin, { headTimeoutMs });
@@ -18,7 +18,7 @@ afterEach(() => {
 });
 
 test.each(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])(
-  "[X9] a %s goes on to the next task when one cannot be reached",
+  "[X9] a %s is retried on the next task when one cannot be reached",
   async (method) => {
     const { send, origins } = mesh(2, { a: refused });
     expect((await send({ method })).status).toBe(200);
@@ -26,15 +26,15 @@ test.each(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])(
   },
 );
 
-test("[X9] no task is tried twice for one request, and no more than four are", async () => {
+test("[X9] a request tries at most four tasks, each once", async () => {
   const few = mesh(3, { a: refused, b: refused, c: refused });
   expect((await few.send()).status).toBe(502);
   expect(few.origins()).toEqual(["http://a", "http://b", "http://c"]);
 
   const many = mesh(6, Object.fromEntries(names.map((name) => [name, refused])));
-  const answer = await many.send();
-  expect(await answer.text()).toContain(
-    "each of 4 tasks of my-web that was asked could not be reached or broke the connection",
+  const response = await many.send();
+  expect(await response.text()).toContain(
+    "each of the 4 tried tasks of my-web could not be reached or closed the connection",
   );
   expect(many.origins()).toEqual(["http://a", "http://b", "http://c", "http://d"]);
 });
@@ -43,27 +43,27 @@ test.each([
   ["POST", undefined],
   ["POST", "x=1"],
   ["PATCH", "x=1"],
-])("[X10] a %s with body %j is sent once: it may have been carried out", async (method, body) => {
+])("[X10] a %s with body %j is not retried, because a task may have processed it", async (method, body) => {
   const { send, origins } = mesh(2, { a: refused });
   const headers: Record<string, string> = body === undefined ? {} : { "content-length": String(body.length) };
-  const answer = await send({ method, headers, ...(body !== undefined && { body }) });
-  expect(answer.status).toBe(502);
-  expect(await answer.text()).toContain(`a ${method} is not sent twice`);
+  const response = await send({ method, headers, ...(body !== undefined && { body }) });
+  expect(response.status).toBe(502);
+  expect(await response.text()).toContain(`a ${method} is not retried`);
   expect(origins()).toEqual(["http://a"]);
 });
 
-test("[X10] a POST with an Idempotency-Key goes on to the next task with its body", async () => {
+test("[X10] a POST with an Idempotency-Key is retried with its body", async () => {
   const { send, received } = mesh(2, { a: refused });
-  const answer = await send({
+  const response = await send({
     method: "POST",
     headers: { "content-length": "3", "idempotency-key": '"8e03"' },
     body: "x=1",
   });
-  expect(answer.status).toBe(200);
+  expect(response.status).toBe(200);
   expect(await received[1]?.text()).toBe("x=1");
 });
 
-test("[X11] a PUT with a body of up to 64 KiB arrives whole at each task it is sent to", async () => {
+test("[X11] a PUT with a body of up to 64 KiB arrives whole at each tried task", async () => {
   const bodies: string[] = [];
   const reading: Task = async (request) => {
     bodies.push(await request.text());
@@ -71,31 +71,31 @@ test("[X11] a PUT with a body of up to 64 KiB arrives whole at each task it is s
   };
   const { send } = mesh(3, { a: reading, b: reading });
   const body = "x".repeat(64 * 1024);
-  const answer = await send({ method: "PUT", headers: { "content-length": String(body.length) }, body });
-  expect(answer.status).toBe(200);
+  const response = await send({ method: "PUT", headers: { "content-length": String(body.length) }, body });
+  expect(response.status).toBe(200);
   expect(bodies).toEqual([body, body]);
 });
 
 test.each([
   ["longer than 64 KiB", { "content-length": String(64 * 1024 + 1) }],
   ["of unknown length", { "transfer-encoding": "chunked" }],
-  ["of a length nobody said, as in HTTP/2", {}],
-])("[X11] a PUT with a body %s streams and is sent once", async (_what, headers) => {
+  ["without a length header, as in HTTP/2", {}],
+])("[X11] a PUT with a body %s streams and is not retried", async (_name, headers) => {
   const { send, origins } = mesh(2, { a: refused });
-  const answer = await send({ method: "PUT", headers, body: "x".repeat(64 * 1024 + 1) });
-  expect(answer.status).toBe(502);
+  const response = await send({ method: "PUT", headers, body: "x".repeat(64 * 1024 + 1) });
+  expect(response.status).toBe(502);
   expect(origins()).toEqual(["http://a"]);
 });
 
-test("[X11] a short body that breaks off before it is whole is 400 and reaches no task", async () => {
+test("[X11] a buffered body that ends early is 400 and reaches no task", async () => {
   const { send, received } = mesh(1, {});
   const body = new ReadableStream({ pull: (stream) => stream.error(new Error("gone")) });
-  const answer = await send({ method: "PUT", headers: { "content-length": "5" }, body, duplex: "half" });
-  expect(answer.status).toBe(400);
+  const response = await send({ method: "PUT", headers: { "content-length": "5" }, body, duplex: "half" });
+  expect(response.status).toBe(400);
   expect(received).toEqual([]);
 });
 
-test("[X12] a task that could not be reached is passed over while others live, then given another chance", async () => {
+test("[X12] a task that could not be reached is ejected, then gets another request", async () => {
   const { send, origins, state } = mesh(3, { a: refused });
   for (let turn = 0; turn < 5; turn += 1) expect((await send()).status).toBe(200);
   expect(origins().filter((origin) => origin === "http://a")).toHaveLength(1);
@@ -104,23 +104,23 @@ test("[X12] a task that could not be reached is passed over while others live, t
   expect(origins().filter((origin) => origin === "http://a")).toHaveLength(2);
 });
 
-test("[X12] a task that fails is tried all the same when it is the only one", async () => {
-  let live = false;
-  const { send } = mesh(1, { a: () => (live ? new Response("back") : Promise.reject(new Error("refused"))) });
+test("[X12] the only task is tried even if it failed", async () => {
+  let isUp = false;
+  const { send } = mesh(1, { a: () => (isUp ? new Response("back") : Promise.reject(new Error("refused"))) });
   expect((await send()).status).toBe(502);
-  live = true;
+  isUp = true;
   expect(await (await send()).text()).toBe("back");
 });
 
-test("[X13] a task that does not begin to answer in time is 504, and a POST is not sent to another", async () => {
+test("[X13] a task that does not respond before the head timeout is 504, and a POST is not retried", async () => {
   const { send, origins } = mesh(2, { a: frozen }, 5);
-  const answer = await send({ method: "POST" });
-  expect(answer.status).toBe(504);
-  expect(await answer.text()).toContain("the task did not answer within 0.005 s");
+  const response = await send({ method: "POST" });
+  expect(response.status).toBe(504);
+  expect(await response.text()).toContain("the task did not respond within 0.005 s");
   expect(origins()).toEqual(["http://a"]);
 });
 
-test("[X13] an answer that has begun is not cut when the time to begin is over", async () => {
+test("[X13] the head timeout does not cut a response that has begun", async () => {
   vi.useFakeTimers();
   const text = new TransformStream<string, string>();
   const writer = text.writable.getWriter();
@@ -136,23 +136,23 @@ test("[X13] an answer that has begun is not cut when the time to begin is over",
   expect((await reader.read()).value).toBe("ended");
 });
 
-test("[X13] how long a body that streams takes is not held against the task", async () => {
+test("[X13] the time of a streaming request body does not count against the task", async () => {
   vi.useFakeTimers();
   const slow: Task = () => new Promise((resolve) => setTimeout(resolve, 60_000, new Response("late")));
   const { send } = mesh(1, { a: slow });
-  const answer = send({ method: "POST", headers: { "transfer-encoding": "chunked" }, body: "x" });
+  const response = send({ method: "POST", headers: { "transfer-encoding": "chunked" }, body: "x" });
   await vi.advanceTimersByTimeAsync(60_000);
-  expect(await (await answer).text()).toBe("late");
+  expect(await (await response).text()).toBe("late");
 });
 
-test("[X51] elsewhere such a status is the task's own answer", async () => {
+test("[X51] without platform statuses a 521 is the task's own response", async () => {
   const { send, origins } = mesh(2, { a: () => new Response("own", { status: 521 }) });
-  const answer = await send();
-  expect([answer.status, await answer.text()]).toEqual([521, "own"]);
+  const response = await send();
+  expect([response.status, await response.text()]).toEqual([521, "own"]);
   expect(origins()).toEqual(["http://a"]);
 });
 
-test("[Y26] how large a body may be to be held is the Worker's to say", async () => {
+test("[Y26] REPLAY_BYTES sets the largest body that is buffered", async () => {
   const table = tableOf(1, service(2));
   const put = (replayBytes: number) => {
     const { send, origins } = inProcessPlane(table, { [originOf("a")]: refused }, { replayBytes });
@@ -166,7 +166,7 @@ test("[Y26] how large a body may be to be held is the Worker's to say", async ()
   expect(large.origins()).toEqual(["http://a", "http://b"]);
 });
 
-test("[Y26] bodies held by all requests together are bounded: beyond, one streams and is sent once", async () => {
+test("[Y26] buffered bodies of all requests are bounded; beyond that, a body streams", async () => {
   const waiting: (() => void)[] = [];
   const holding: Task = () => new Promise((resolve) => waiting.push(() => resolve(new Response("ok"))));
   const replayBytes = 1024 ** 2;
@@ -176,38 +176,38 @@ test("[Y26] bodies held by all requests together are bounded: beyond, one stream
     { replayBytes },
   );
   const body = "x".repeat(replayBytes);
-  const answers = Array.from({ length: 20 }, () => send({ method: "PUT", headers: lengthOf(body), body }));
+  const responses = Array.from({ length: 20 }, () => send({ method: "PUT", headers: lengthOf(body), body }));
   await vi.waitFor(() => expect(waiting).toHaveLength(20));
   expect(plane.replayBuffer.bytes).toBe(maxReplayBufferBytes);
-  for (const answer of waiting) answer();
-  for (const answer of await Promise.all(answers)) expect(answer.status).toBe(200);
+  for (const respond of waiting) respond();
+  for (const response of await Promise.all(responses)) expect(response.status).toBe(200);
   expect(plane.replayBuffer.bytes).toBe(0);
 });
 
 const lengthOf = (body: string) => ({ "content-length": String(body.length) });
 
 test.each([502, 503, 504])(
-  "[Y27] a %i without the service's marker is the path's: another task is asked, and a POST is not sent twice",
+  "[Y27] a %i without the service's marker is a failed attempt: a GET is retried, and a POST is not",
   async (status) => {
-    const pathsOwn: Task = () => new Response("tunnel gone", { status });
+    const tunnelGone: Task = () => new Response("tunnel gone", { status });
     const marked = tableOf(1, { ...service(2), options: { marker: "x-task" } });
-    const get = inProcessPlane(marked, { [originOf("a")]: pathsOwn });
+    const get = inProcessPlane(marked, { [originOf("a")]: tunnelGone });
     expect(await (await get.send()).text()).toBe("http://b");
     expect(get.plane.outliers.hasAny).toBe(true);
-    const post = inProcessPlane(marked, { [originOf("a")]: pathsOwn });
+    const post = inProcessPlane(marked, { [originOf("a")]: tunnelGone });
     expect((await post.send({ method: "POST" })).status).toBe(502);
     expect(post.origins()).toEqual(["http://a"]);
   },
 );
 
 test.each([
-  ["with the marker", 503, { "x-task": "1" }, { marker: "x-task" }],
-  ["of a service without one", 503, {}, {}],
-  ["that is no 502, 503 or 504", 505, {}, { marker: "x-task" }],
-  ["that is no failure", 200, {}, { marker: "x-task" }],
-])("[Y27] an answer %s is the application's own", async (_what, status, headers, options) => {
+  ["a response with the marker", 503, { "x-task": "1" }, { marker: "x-task" }],
+  ["a response of a service without a marker", 503, {}, {}],
+  ["a 505", 505, {}, { marker: "x-task" }],
+  ["a 200", 200, {}, { marker: "x-task" }],
+])("[Y27] %s is the application's own", async (_name, status, headers, options) => {
   const own: Task = () => new Response("own", { status, headers });
   const { send, origins } = inProcessPlane(tableOf(1, { ...service(2), options }), { [originOf("a")]: own });
-  const answer = await send();
-  expect([answer.status, await answer.text(), origins()]).toEqual([status, "own", ["http://a"]]);
+  const response = await send();
+  expect([response.status, await response.text(), origins()]).toEqual([status, "own", ["http://a"]]);
 });

@@ -11,8 +11,8 @@ import { frozen, inProcessPlane, refused, type Task, type TestRequest } from "./
 
 const [a, b] = ["http://127.0.0.2:1001", "http://127.0.0.3:1002"];
 
-/** Requests through a plane that counts, and what was counted. */
-async function counted(
+/** Sends requests through a plane with telemetry, and returns the counters. */
+async function snapshotOf(
   tasks: Readonly<Record<string, Task>>,
   requests: readonly TestRequest[],
   options: Partial<PlaneOptions> = {},
@@ -29,20 +29,20 @@ async function counted(
   return readSnapshot(state, Date.now(), { places: true });
 }
 
-/** The one service, with its tasks by origin. */
+/** The only service of a snapshot. */
 function serviceIn({ services }: Snapshot) {
   const [service] = services;
   if (service === undefined) throw new Error("no service was counted");
   return service;
 }
 
-const answering =
+const respondingWith =
   (status: number, body = ""): Task =>
   () =>
     new Response(body, { status, headers: { "content-length": String(body.length) } });
 
 test("[J15] requests are counted by service, node and task, with status, bytes and latency", async () => {
-  const traffic = await counted({ [a]: answering(200, "hello"), [b]: answering(404, "no") }, [
+  const traffic = await snapshotOf({ [a]: respondingWith(200, "hello"), [b]: respondingWith(404, "no") }, [
     {},
     {},
     { method: "POST", body: "twelve bytes", headers: { "content-length": "12" } },
@@ -64,8 +64,8 @@ test("[J15] requests are counted by service, node and task, with status, bytes a
   expect(traffic.nodes).toMatchObject([{ name: "node1", counts: { requests: 4 } }]);
 });
 
-test("[J16] a task that fails has the error, the retry is its successor's, and it is known to be passed over", async () => {
-  const traffic = await counted({ [a]: refused, [b]: answering(200) }, [{}, {}, {}]);
+test("[J16] an error counts at the failed task, its retry at the next one, and the ejection is reported", async () => {
+  const traffic = await snapshotOf({ [a]: refused, [b]: respondingWith(200) }, [{}, {}, {}]);
   const service = serviceIn(traffic);
   expect(service.counts).toMatchObject({
     requests: 3,
@@ -83,8 +83,8 @@ test("[J16] a task that fails has the error, the retry is its successor's, and i
   expect(traffic.places[0]?.isolates[0]?.tasks[0]).toMatchObject({ ejectedBy: 1 });
 });
 
-test("[J16] a second task asked beside a slow one is a hedge, and won when its answer came first", async () => {
-  const service = serviceIn(await counted({ [a]: frozen, [b]: answering(200) }, [{}]));
+test("[J16] an attempt beside a slow one is a hedge, and is won when its response comes first", async () => {
+  const service = serviceIn(await snapshotOf({ [a]: frozen, [b]: respondingWith(200) }, [{}]));
   expect(service.counts).toMatchObject({ requests: 1, attempts: 2, hedges: 1, hedgesWon: 1, retries: 0 });
   expect(service.tasks).toMatchObject([
     { counts: { attempts: 1, hedges: 0, requests: 0 }, open: { now: 0, max: 1 } },
@@ -92,17 +92,17 @@ test("[J16] a second task asked beside a slow one is a hedge, and won when its a
   ]);
 });
 
-test("[J16] a task that does not answer in time has the time-out, its client the mesh's 504", async () => {
-  const asked = { method: "POST", body: "x", headers: { "content-length": "1" } };
-  const service = serviceIn(await counted({ [a]: frozen, [b]: frozen }, [asked], { headTimeoutMs: 60 }));
+test("[J16] a timeout counts at the task, and the 504 as a refusal of the mesh", async () => {
+  const request = { method: "POST", body: "x", headers: { "content-length": "1" } };
+  const service = serviceIn(await snapshotOf({ [a]: frozen, [b]: frozen }, [request], { headTimeoutMs: 60 }));
   expect(service.counts).toMatchObject({ requests: 1, timeouts: 1, responses5xx: 1, refused504: 1 });
   expect(service.tasks).toMatchObject([
     { counts: { timeouts: 1, responses5xx: 0, requests: 1 }, open: { now: 0, max: 1 } },
   ]);
 });
 
-test("[J17] refusals are counted by their kind: of a service, or of none", async () => {
-  const traffic = await counted({ [a]: refused, [b]: refused }, [
+test("[J17] refusals are counted by status, with or without a service", async () => {
+  const traffic = await snapshotOf({ [a]: refused, [b]: refused }, [
     { headers: { host: "bad host" }, url: "http://x/" },
     { entry: { port: 9999 } },
     { headers: { via: "1.1 my-web.test-mesh" } },
@@ -116,12 +116,12 @@ test("[J17] refusals are counted by their kind: of a service, or of none", async
   ]);
 });
 
-test("[J15] a static server counts as a task of its name, where no node is needed at no node", async () => {
+test("[J15] a static server counts as a task with its name, and at no node if none is needed", async () => {
   const server = { id: "server1", name: "web1", origin: a, weight: 1 };
   const table = { ...tableOf(1, { ...serviceOf("my-web", 8080, []), servers: [server] }), nodes: [] };
   const telemetry = newTelemetry();
   const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
-  const { plane, send } = inProcessPlane(table, { [a]: answering(200) }, { flush });
+  const { plane, send } = inProcessPlane(table, { [a]: respondingWith(200) }, { flush });
   expect((await send({ entry: { role: "edge" } })).status).toBe(200);
   expect(await plane.flusher?.flush()).toBe(true);
   expect(telemetry.snapshot({})).toMatchObject({
@@ -132,27 +132,27 @@ test("[J15] a static server counts as a task of its name, where no node is neede
   });
 });
 
-test("[J6] requests that wait in line are counted as held back, and one refused at once is not", async () => {
+test("[J6] the queue gauge counts waiting requests, and not one that is refused at once", async () => {
   const telemetry = newTelemetry();
   const table = tableOf(1, serviceOf("my-web", 8080, [a], { options: { maxconn: 1, queue: 1 } }));
-  const answers: (() => void)[] = [];
-  const task: Task = () => new Promise((resolve) => answers.push(() => resolve(new Response("done"))));
+  const responses: (() => void)[] = [];
+  const task: Task = () => new Promise((resolve) => responses.push(() => resolve(new Response("done"))));
   const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
   const { plane, send } = inProcessPlane(table, { [a]: task }, { flush, nowMs: Date.now });
-  const level = async () => {
+  const queueGauge = async () => {
     await plane.flusher?.flush();
     return telemetry.snapshot({}).services[0]?.queue;
   };
   const first = send({ method: "POST" });
-  await until("it is at the task", async () => answers.length === 1);
+  await until("it is at the task", async () => responses.length === 1);
   const second = send({ method: "POST" });
-  await until("it is held back", async () => (await level())?.now === 1);
+  await until("it is queued", async () => (await queueGauge())?.now === 1);
   expect((await send({ method: "POST" })).status).toBe(503);
-  answers[0]?.();
-  await until("the second is at the task", async () => answers.length === 2);
-  answers[1]?.();
+  responses[0]?.();
+  await until("the second is at the task", async () => responses.length === 2);
+  responses[1]?.();
   expect([(await first).status, (await second).status]).toEqual([200, 200]);
-  expect(await level()).toEqual({ now: 0, max: 1 });
+  expect(await queueGauge()).toEqual({ now: 0, max: 1 });
   expect(telemetry.snapshot({}).services[0]?.counts).toMatchObject({
     requests: 3,
     refused503: 1,
@@ -160,22 +160,22 @@ test("[J6] requests that wait in line are counted as held back, and one refused 
   });
 });
 
-test("[J40] requests in line are told while none gets on", async () => {
+test("[J40] queued requests are reported while no request ends", async () => {
   const telemetry = newTelemetry();
   const table = tableOf(1, serviceOf("my-web", 8080, [a], { options: { maxconn: 1 } }));
-  const answers: (() => void)[] = [];
-  const task: Task = () => new Promise((resolve) => answers.push(() => resolve(new Response("done"))));
+  const responses: (() => void)[] = [];
+  const task: Task = () => new Promise((resolve) => responses.push(() => resolve(new Response("done"))));
   const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
-  const patience = { headTimeoutMs: 20_000, silentMs: 20_000 };
-  const { send } = inProcessPlane(table, { [a]: task }, { flush, nowMs: Date.now, ...patience });
-  const asked = [send({ method: "POST" }), send({ method: "POST" }), send({ method: "POST" })];
+  const limits = { headTimeoutMs: 20_000, frozenMs: 20_000 };
+  const { send } = inProcessPlane(table, { [a]: task }, { flush, nowMs: Date.now, ...limits });
+  const requests = [send({ method: "POST" }), send({ method: "POST" }), send({ method: "POST" })];
   const service = () => telemetry.snapshot({}).services[0];
-  await until("both to be told", async () => service()?.queue.now === 2);
+  await until("both are reported", async () => service()?.queue.now === 2);
   expect(service()).toMatchObject({ open: { now: 3 }, counts: { requests: 0 } });
-  expect(answers).toHaveLength(1);
-  for (let left = asked.length; left > 0; left -= 1) {
-    await until("one at the task", async () => answers.length > 0);
-    answers.shift()?.();
+  expect(responses).toHaveLength(1);
+  for (let left = requests.length; left > 0; left -= 1) {
+    await until("one is at the task", async () => responses.length > 0);
+    responses.shift()?.();
   }
-  expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([200, 200, 200]);
+  expect((await Promise.all(requests)).map(({ status }) => status)).toEqual([200, 200, 200]);
 });

@@ -12,7 +12,7 @@ type Task = (signal: string) => Promise<Response>;
 
 const frozen: Task = () => new Promise(() => undefined);
 const refused: Task = () => Promise.reject(new Error("Network connection lost."));
-const answers =
+const respondsWith =
   (text: string): Task =>
   async () =>
     new Response(text);
@@ -20,7 +20,7 @@ const answers =
 const get: Partial<UpstreamRequest> = { isRepeatable: true, isHedgeable: true };
 const post: Partial<UpstreamRequest> = { isRepeatable: false, isHedgeable: false };
 
-function asking(
+function newForwarding(
   tasks: Readonly<Record<string, Task>>,
   upstream: Partial<UpstreamRequest>,
   headTimeoutMs = 2_000,
@@ -62,7 +62,7 @@ function asking(
   } as const;
   const request = new Request("http://www.example.com/");
   const pool = poolOf(targets);
-  const asked: Forwarding = {
+  const forwarding: Forwarding = {
     incoming: receive(request, entry, { plane, waitUntil: () => undefined }),
     upstream: { isRepeatable: true, isHedgeable: true, isTimed: true, init: {}, ...upstream },
     route: new Route(serviceOf("s", 80, []), 80, "ingress"),
@@ -73,43 +73,46 @@ function asking(
     countedAt: null,
     state: newForwardState(),
   };
-  return { asked, sent, plane };
+  return { forwarding, sent, plane };
 }
 
-async function textOf(asked: Awaited<ReturnType<typeof forward>>): Promise<string> {
-  return asked instanceof Response ? asked.text() : asked;
+async function textOf(result: Awaited<ReturnType<typeof forward>>): Promise<string> {
+  return result instanceof Response ? result.text() : result;
 }
 
-test("[Y1] a task that keeps a safe request waiting is not waited for: another is asked and the first answer wins", async () => {
-  const { asked, sent } = asking({ a: frozen, b: answers("b") }, get);
-  expect(await textOf(await forward(asked))).toBe("b");
+test("[Y1] a safe request is hedged, and the first response wins", async () => {
+  const { forwarding, sent } = newForwarding({ a: frozen, b: respondsWith("b") }, get);
+  expect(await textOf(await forward(forwarding))).toBe("b");
   expect(sent).toEqual(["a", "b"]);
-  expect(asked.state.target?.taskId).toBe("b");
+  expect(forwarding.state.target?.taskId).toBe("b");
 });
 
-test("[Y1] a request that changes something is sent to one task at a time", async () => {
-  const { asked, sent } = asking({ a: frozen, b: answers("b") }, post, 300);
-  expect(await forward(asked)).toBe("slow");
+test("[Y1] a request that is not safe is not hedged", async () => {
+  const { forwarding, sent } = newForwarding({ a: frozen, b: respondsWith("b") }, post, 300);
+  expect(await forward(forwarding)).toBe("slow");
   expect(sent).toEqual(["a"]);
 });
 
-test("[Y1] no task is asked twice, and no more than four for one request", async () => {
-  const { asked, sent } = asking({ a: refused, b: refused, c: refused, d: refused, e: refused }, get);
-  await forward(asked);
+test("[Y1] a request tries at most four tasks, each once", async () => {
+  const { forwarding, sent } = newForwarding(
+    { a: refused, b: refused, c: refused, d: refused, e: refused },
+    get,
+  );
+  await forward(forwarding);
   expect(new Set(sent).size).toBe(sent.length);
   expect(sent.length).toBeLessThanOrEqual(4);
 });
 
-test("[Y2] where too many were sent twice already, a failing request is not sent on", async () => {
-  const { asked } = asking({ a: refused, b: answers("b") }, get);
-  while (asked.stats.retries.take(Date.now()));
-  expect(await forward(asked)).toBe("spent");
+test("[Y2] a failed request is not retried when the retry budget is used up", async () => {
+  const { forwarding } = newForwarding({ a: refused, b: respondsWith("b") }, get);
+  while (forwarding.stats.retries.take(Date.now()));
+  expect(await forward(forwarding)).toBe("spent");
 });
 
-test("[Y6] a task that starts to be passed over is named to the registry once, and the registry is told once a second at most", async () => {
-  const { asked, plane } = asking({ a: refused, b: answers("b") }, get);
-  await forward(asked);
-  await forward({ ...asked, state: newForwardState() });
+test("[Y6] an ejected task is reported to the registry once, and reports are at least a second apart", async () => {
+  const { forwarding, plane } = newForwarding({ a: refused, b: respondsWith("b") }, get);
+  await forward(forwarding);
+  await forward({ ...forwarding, state: newForwardState() });
   const nowMs = Date.now();
   expect(plane.suspects.due(nowMs)).toEqual(["a"]);
   plane.suspects.add("b");
@@ -117,9 +120,9 @@ test("[Y6] a task that starts to be passed over is named to the registry once, a
   expect(plane.suspects.due(nowMs + 1_000)).toEqual(["b"]);
 });
 
-test("[Y3] once a task is known to be frozen, requests that cannot be sent again pass it over", async () => {
-  const { asked, plane } = asking({ a: frozen, b: answers("b") }, post);
+test("[Y3] a request that is not repeatable never goes to an ejected task", async () => {
+  const { forwarding, plane } = newForwarding({ a: frozen, b: respondsWith("b") }, post);
   plane.outliers.failed("a", Date.now());
   for (let turn = 0; turn < 4; turn++)
-    expect(await textOf(await forward({ ...asked, state: newForwardState() }))).toBe("b");
+    expect(await textOf(await forward({ ...forwarding, state: newForwardState() }))).toBe("b");
 });

@@ -1,4 +1,4 @@
-// Requests that tasks keep waiting, in simulated time.
+// Slow and frozen tasks, in simulated time.
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
@@ -13,13 +13,13 @@ afterEach(() => {
 
 const names = ["a", "b", "c", "d", "e"];
 
-/** Answers after so long. */
+/** A task that responds after `ms` milliseconds. */
 const after =
   (ms: number): Task =>
   ({ url }) =>
     new Promise((resolve) => setTimeout(resolve, ms, new Response(new URL(url).hostname)));
 
-/** A service of these tasks; the first request meets the first one. */
+/** A service with these tasks. The first request goes to the first task. */
 function mesh(tasks: readonly Task[], options: Parameters<typeof inProcessPlane>[2] = {}): InProcessPlane {
   const origins = tasks.map((_, index) => `http://${names[index]}`);
   const byOrigin = Object.fromEntries(tasks.map((task, index) => [`http://${names[index]}`, task]));
@@ -27,63 +27,63 @@ function mesh(tasks: readonly Task[], options: Parameters<typeof inProcessPlane>
   return inProcessPlane(table, byOrigin, { nowMs: () => Date.now(), headTimeoutMs: 30_000, ...options });
 }
 
-/** What came of a request, and how long it took. */
-async function timed(answer: Promise<Response>, withinMs = 60_000) {
+/** Advances the clock until a request has its response, and measures how long that took. */
+async function timed(pending: Promise<Response>, withinMs = 60_000) {
   const startedMs = Date.now();
   let done: { status: number; text: string; tookMs: number } | undefined;
-  void answer.then(async (response) => {
+  void pending.then(async (response) => {
     const tookMs = Date.now() - startedMs;
     done = { status: response.status, text: await response.text(), tookMs };
   });
   for (let ms = 0; ms < withinMs && done === undefined; ms += 10) await vi.advanceTimersByTimeAsync(10);
-  if (done === undefined) throw new Error(`no answer within ${withinMs} ms`);
+  if (done === undefined) throw new Error(`no response within ${withinMs} ms`);
   return done;
 }
 
-test("[Y20] a safe request that a second task keeps waiting as well is asked of a third", async () => {
+test("[Y20] a safe request goes to a third task when the first two do not respond", async () => {
   const { send, origins } = mesh([frozen, frozen, after(1)]);
   const { text, tookMs } = await timed(send());
   expect([text, origins()]).toEqual(["c", ["http://a", "http://b", "http://c"]]);
   expect(tookMs).toBeLessThanOrEqual(220);
 });
 
-test("[Y24] a task that answers an upgrade after another one has its WebSocket closed", async () => {
-  const done: unknown[] = [];
+test("[Y24] the WebSocket of a task that responds second is closed", async () => {
+  const calls: unknown[] = [];
   const webSocket = {
-    accept: () => done.push("accept"),
-    close: (code: number) => done.push(code),
+    accept: () => calls.push("accept"),
+    close: (code: number) => calls.push(code),
   };
   const late: Task = () =>
     new Promise((resolve) => setTimeout(resolve, 500, Object.assign(new Response(""), { webSocket })));
   const { send, origins } = mesh([late, after(1)], { tryTimeoutMs: 200 });
   const { text } = await timed(send({ headers: { connection: "Upgrade", upgrade: "websocket" } }));
   expect([text, origins()]).toEqual(["b", ["http://a", "http://b"]]);
-  expect(done).toEqual([]);
+  expect(calls).toEqual([]);
   await vi.advanceTimersByTimeAsync(500);
-  expect(done).toEqual(["accept", 1_001]);
+  expect(calls).toEqual(["accept", 1_001]);
 });
 
-test("[Y20] no more than four tasks are asked, and the first of them to answer is heard", async () => {
+test("[Y20] at most four tasks get the request, and the first response wins", async () => {
   const { send, origins } = mesh([after(5_000), frozen, frozen, frozen, after(1)]);
   const { text } = await timed(send());
   expect(text).toBe("a");
   expect(origins()).toEqual(["http://a", "http://b", "http://c", "http://d"]);
 });
 
-test("[Y22] a POST that waits at a task known to be frozen is 504 with the reason, long before the time is over", async () => {
+test("[Y22] a POST at a frozen task fails with 504 and the reason, well before the head timeout", async () => {
   const { send } = mesh([frozen, after(1), after(1)]);
   const posted = send({ method: "POST" });
-  // Two more find the task slow; the third puts it out.
+  // Three requests find the task slow, and the third ejects it.
   for (let turn = 0; turn < 9; turn += 1) await timed(send());
   const { status, text, tookMs } = await timed(posted);
   expect([status, JSON.parse(text).message]).toEqual([
     504,
-    "my-web.1 has answered nothing at all for a while and seems frozen; a POST is not sent twice",
+    "my-web.1 has not responded to any request for a while; a POST is not retried",
   ]);
   expect(tookMs).toBeLessThan(3_600);
 });
 
-test("[Y22] a POST at a task that is slow and alive is waited for, however slow", async () => {
+test("[Y22] a POST waits for a task that is slow but responds to other requests", async () => {
   const slow: Task = (request) => after(request.method === "POST" ? 20_000 : 2_000)(request);
   const { send } = mesh([slow, after(1), after(1)]);
   const posted = send({ method: "POST" });
@@ -92,17 +92,17 @@ test("[Y22] a POST at a task that is slow and alive is waited for, however slow"
     return send();
   });
   expect(await timed(posted)).toMatchObject({ status: 200, text: "a" });
-  for (const answer of await Promise.all(others)) expect(answer.status).toBe(200);
+  for (const response of await Promise.all(others)) expect(response.status).toBe(200);
 });
 
-test("[Y22] where SILENT_MS is 0, nothing but the end of the time ends a wait", async () => {
+test("[Y22] with SILENT_MS=0 only the head timeout ends a wait", async () => {
   const { send } = mesh([frozen, after(1), after(1)], { frozenMs: null, headTimeoutMs: 9_000 });
   const posted = send({ method: "POST" });
   for (let turn = 0; turn < 9; turn += 1) await timed(send());
-  expect((await timed(posted)).text).toContain("did not answer within 9 s");
+  expect((await timed(posted)).text).toContain("did not respond within 9 s");
 });
 
-test("[Y23] a PUT at a task known to be frozen goes on to the next one", async () => {
+test("[Y23] a PUT at a frozen task is retried on the next one", async () => {
   const { send, origins } = mesh([frozen, after(1), after(1)]);
   const put = send({ method: "PUT" });
   for (let turn = 0; turn < 9; turn += 1) await timed(send());
@@ -112,14 +112,14 @@ test("[Y23] a PUT at a task known to be frozen goes on to the next one", async (
   expect(tookMs).toBeLessThan(3_600);
 });
 
-test("[Y24] a request that may be repeated is asked of the next task after the time of one try", async () => {
+test("[Y24] a repeatable request goes to the next task after the per-try timeout", async () => {
   const { send, origins } = mesh([frozen, frozen, after(1)], { tryTimeoutMs: 500 });
   const { text, tookMs } = await timed(send({ method: "DELETE" }));
   expect([text, origins()]).toEqual(["c", ["http://a", "http://b", "http://c"]]);
   expect(tookMs).toBeLessThan(1_600);
 });
 
-test("[Y24] the time of one try gives up no answer: where nobody else can be asked, the first is waited for", async () => {
+test("[Y24] the per-try timeout gives up no attempt: without another task, the first one may still respond", async () => {
   const { send, origins } = mesh([after(2_000)], { tryTimeoutMs: 500 });
   expect(await timed(send({ method: "DELETE" }))).toMatchObject({ status: 200, text: "a" });
   expect(origins()).toEqual(["http://a"]);

@@ -4,7 +4,7 @@ import { printTable } from "../../../src/domain/table/text.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { frozen, inProcessPlane, refused } from "./in-process-plane.ts";
 
-const one = (version: number, origins: readonly string[] = ["http://a"]) =>
+const tableWith = (version: number, origins: readonly string[] = ["http://a"]) =>
   tableOf(version, serviceOf("my-web", 8080, origins));
 
 async function messageOf(response: Response): Promise<string> {
@@ -12,35 +12,35 @@ async function messageOf(response: Response): Promise<string> {
 }
 
 test.each(["edge", "ingress"] as const)(
-  "[X54] what cannot be found is 404 with its reason, %s",
+  "[X54] an unknown port or host name is 404 with its reason, %s",
   async (role) => {
-    const { send } = inProcessPlane({ ...one(1), defaultService: null });
+    const { send } = inProcessPlane({ ...tableWith(1), defaultService: null });
     expect(await messageOf(await send({ entry: { role, port: 81 } }))).toBe(
       "404 no service is published on port 81",
     );
-    const headers = { host: "nobody.example.com:8443" };
+    const headers = { host: "unknown.example.com:8443" };
     expect(await messageOf(await send({ entry: { role, port: null }, headers }))).toBe(
-      "404 no service answers to the host name nobody.example.com",
+      "404 no service has the host name unknown.example.com",
     );
   },
 );
 
-test("[X54] an entry point of a node that the mesh does not have is 404", async () => {
-  const { send } = inProcessPlane(one(1));
+test("[X54] an unknown node is 404", async () => {
+  const { send } = inProcessPlane(tableWith(1));
   expect(await messageOf(await send({ entry: { node: "node9" } }))).toBe("404 this mesh has no node node9");
 });
 
 test.each(["edge", "ingress"] as const)(
-  "[X55] a service without a live task is 503, and says when to try again, %s",
+  "[X55] a service without a live task is 503 with Retry-After, %s",
   async (role) => {
-    const { send } = inProcessPlane(one(1, []));
-    const answer = await send({ entry: { role } });
-    expect(answer.headers.get("retry-after")).toBe("1");
-    expect(await messageOf(answer)).toBe("503 service my-web has no live task");
+    const { send } = inProcessPlane(tableWith(1, []));
+    const response = await send({ entry: { role } });
+    expect(response.headers.get("retry-after")).toBe("1");
+    expect(await messageOf(response)).toBe("503 service my-web has no live task");
   },
 );
 
-test("[X55] a service whose static servers take no new requests is 503, and calls them servers", async () => {
+test("[X55] a service whose static servers accept no new requests is 503, and calls them servers", async () => {
   const server = { id: "s1", name: "legacy", weight: 1, drain: true, origin: "http://a" } as const;
   const table = tableOf(1, { ...serviceOf("my-web", 8080, []), servers: [server] });
   expect(await messageOf(await inProcessPlane(table).send())).toBe(
@@ -49,13 +49,13 @@ test("[X55] a service whose static servers take no new requests is 503, and call
 });
 
 test("[X55] a mesh without a node is 503", async () => {
-  const answer = await inProcessPlane({ ...one(1, []), nodes: [] }).send({ entry: { role: "edge" } });
-  expect(await messageOf(answer)).toBe(
+  const response = await inProcessPlane({ ...tableWith(1, []), nodes: [] }).send({ entry: { role: "edge" } });
+  expect(await messageOf(response)).toBe(
     "503 no node has joined this mesh yet, and my-web has no server that is up",
   );
 });
 
-test("[X55] a service in host mode without a task on the node names the node", async () => {
+test("[X55] the refusal of a service in host mode without a task on the node names the node", async () => {
   const { send } = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, ["http://a"], { mode: "host" })));
   expect(await messageOf(await send({ entry: { node: "node2" } }))).toBe(
     "503 service my-web has no live task on node2, and its port is published in host mode",
@@ -64,20 +64,20 @@ test("[X55] a service in host mode without a task on the node names the node", a
 
 test.each(["edge", "ingress"] as const)("[X55] a router without a table is 503, %s", async (role) => {
   const source = () => Promise.reject(new Error("secret detail of the registry"));
-  const answer = await inProcessPlane(one(1), {}, { source }).send({ entry: { role } });
-  expect(answer.headers.get("retry-after")).toBe("1");
-  expect(await messageOf(answer)).toBe("503 the registry has not given a routing table yet");
+  const response = await inProcessPlane(tableWith(1), {}, { source }).send({ entry: { role } });
+  expect(response.headers.get("retry-after")).toBe("1");
+  expect(await messageOf(response)).toBe("503 the registry has not sent a routing table yet");
 });
 
 test.each(["edge", "ingress"] as const)(
-  "[X48] a table that lacks what is asked for is renewed once before the request is refused, %s",
+  "[X48] a stale table is refreshed once before a request is refused, %s",
   async (role) => {
-    const { send, state, afterVersions } = inProcessPlane(one(1));
+    const { send, state, afterVersions } = inProcessPlane(tableWith(1));
     await send({ entry: { role } });
     state.nowMs += 101;
     expect((await send({ entry: { role, port: 81 } })).status).toBe(404);
     expect(afterVersions).toEqual([-1, 1]);
-    // What it knows is fresh now, so that nobody is asked by refusing.
+    // The table is fresh now, so the next refusal causes no refresh.
     expect((await send({ entry: { role, port: 81 } })).status).toBe(404);
     expect(afterVersions).toEqual([-1, 1]);
   },
@@ -86,12 +86,12 @@ test.each(["edge", "ingress"] as const)(
 test.each([
   [
     "created",
-    one(1),
+    tableWith(1),
     tableOf(2, serviceOf("my-web", 8080, ["http://a"]), serviceOf("new", 81, ["http://b"])),
     81,
   ],
-  ["given its first task", one(1, []), one(2, ["http://b"]), 8080],
-] as const)("[X48] a service that was %s a moment ago answers", async (_what, before, after, port) => {
+  ["given its first task", tableWith(1, []), tableWith(2, ["http://b"]), 8080],
+] as const)("[X48] a service that was %s a moment ago responds", async (_name, before, after, port) => {
   for (const role of ["edge", "ingress"] as const) {
     const { send, state } = inProcessPlane(before as RoutingTable);
     await send({ entry: { role } });
@@ -101,8 +101,8 @@ test.each([
   }
 });
 
-test("[X48] where all tasks failed, a request that may be sent twice goes to those of a fresh table", async () => {
-  const { send, state, origins } = inProcessPlane(one(1), { "http://a": refused });
+test("[X48] after all tasks failed, a repeatable request goes to the tasks of a fresh table", async () => {
+  const { send, state, origins } = inProcessPlane(tableWith(1), { "http://a": refused });
   const { tasks } = serviceOf("my-web", 8080, ["http://a", "http://b"]);
   await send({ entry: { port: 81 } });
   state.nowMs += 101;
@@ -111,8 +111,8 @@ test("[X48] where all tasks failed, a request that may be sent twice goes to tho
   expect(origins()).toEqual(["http://a", "http://b"]);
 });
 
-test("[X48] a POST that was sent is not sent again to a task of a fresh table", async () => {
-  const { send, state, origins } = inProcessPlane(one(1), { "http://a": refused });
+test("[X48] a POST that was sent is not retried on a task of a fresh table", async () => {
+  const { send, state, origins } = inProcessPlane(tableWith(1), { "http://a": refused });
   await send({ entry: { port: 81 } });
   state.nowMs += 101;
   state.table = tableOf(2, serviceOf("my-web", 8080, ["http://a", "http://b"]));
@@ -120,27 +120,32 @@ test("[X48] a POST that was sent is not sent again to a task of a fresh table", 
   expect(origins()).toEqual(["http://a"]);
 });
 
-test("[X48] a task that was too slow is 504 at once: a fresh table is not asked for", async () => {
-  const { send, state, afterVersions } = inProcessPlane(one(1), { "http://a": frozen }, { headTimeoutMs: 5 });
+test("[X48] a 504 causes no refresh of the table", async () => {
+  const { send, state, afterVersions } = inProcessPlane(
+    tableWith(1),
+    { "http://a": frozen },
+    { headTimeoutMs: 5 },
+  );
   await send({ entry: { port: 81 } });
   state.nowMs += 101;
   expect((await send()).status).toBe(504);
   expect(afterVersions).toEqual([-1]);
 });
 
-test("[X47] a request is served by the last good table while the registry is away or sends nonsense", async () => {
-  const answers = [
-    () => Promise.reject(new Error("away")),
+test("[X47] requests are served by the last good table while the registry is down or sends invalid tables", async () => {
+  const brokenSources = [
+    () => Promise.reject(new Error("down")),
     async () => ({ version: 9, text: "waggle-table 99\n" }),
     async () => ({ version: 0, text: null }),
   ];
-  for (const broken of answers) {
+  for (const brokenSource of brokenSources) {
     let isBroken = false;
     const { send, state, plane } = inProcessPlane(
-      one(1),
+      tableWith(1),
       {},
       {
-        source: () => (isBroken ? broken() : Promise.resolve({ version: 1, text: printTable(one(1)) })),
+        source: () =>
+          isBroken ? brokenSource() : Promise.resolve({ version: 1, text: printTable(tableWith(1)) }),
       },
     );
     await send();
@@ -153,10 +158,10 @@ test("[X47] a request is served by the last good table while the registry is awa
   }
 });
 
-test("[X40] a request that has come through the service before is 508; another's mark does not matter", async () => {
-  const { send, received } = inProcessPlane(one(1));
+test("[X40] a request that has passed through the service is 508; other entries in Via do not matter", async () => {
+  const { send, received } = inProcessPlane(tableWith(1));
   const loop = await send({ headers: { via: "1.0 fred, 1.1 my-web.test-mesh" } });
-  expect(await messageOf(loop)).toBe("508 this request has come through my-web before");
+  expect(await messageOf(loop)).toBe("508 this request has already passed through my-web");
   expect(received).toEqual([]);
   for (const via of ["1.1 my-web.other-mesh", "1.1 my-web.test-mesh.example", "1.1 shop.test-mesh"]) {
     expect((await send({ headers: { via } })).status).toBe(200);
@@ -165,11 +170,11 @@ test("[X40] a request that has come through the service before is 508; another's
 });
 
 test.each(["a, b", "user@a", "a<b>", "a/b", "[x]"])(
-  "[X50] Host %j is 400 and nothing is asked",
+  "[X50] Host %j is 400 and reaches no task",
   async (host) => {
-    const { send, received, afterVersions } = inProcessPlane(one(1));
-    const answer = await send({ headers: { host }, url: "http://127.0.0.2/" });
-    expect(await messageOf(answer)).toBe("400 the Host header cannot be read as a host name and a port");
+    const { send, received, afterVersions } = inProcessPlane(tableWith(1));
+    const response = await send({ headers: { host }, url: "http://127.0.0.2/" });
+    expect(await messageOf(response)).toBe("400 the Host header cannot be read as a host name and a port");
     expect([received, afterVersions]).toEqual([[], []]);
   },
 );

@@ -6,14 +6,14 @@ import { frozen, type InProcessPlane, inProcessPlane, refused } from "./in-proce
 const [a, b, c] = ["http://127.0.0.2:1", "http://127.0.0.3:1", "http://127.0.0.4:1"] as const;
 const sticky = { options: { sticky: "SRV" } };
 
-/** A client that keeps the cookies it is given, as curl's `-b jar -c jar`. */
+/** A client with a cookie jar, as curl's `-b jar -c jar`. */
 function client(mesh: InProcessPlane, jar: Record<string, string> = {}) {
-  return async (entry: Parameters<InProcessPlane["send"]>[0] = {}) => {
+  return async (request: Parameters<InProcessPlane["send"]>[0] = {}) => {
     const cookie = Object.entries(jar)
       .map(([name, value]) => `${name}=${value}`)
       .join("; ");
-    const headers = { ...entry.headers, ...(cookie !== "" && { cookie }) };
-    const response = await mesh.send({ ...entry, headers });
+    const headers = { ...request.headers, ...(cookie !== "" && { cookie }) };
+    const response = await mesh.send({ ...request, headers });
     for (const line of response.headers.getSetCookie()) {
       const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
       jar[name] = value;
@@ -27,17 +27,17 @@ const without = (service: TableService, ...numbers: number[]): TableService => (
   tasks: service.tasks.filter(({ slot }) => !numbers.includes(slot)),
 });
 
-test("[W13] a client stays with the task that its cookie names, and is given no second cookie", async () => {
+test("[W13] a client stays with the task that its cookie names, and gets no second cookie", async () => {
   const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, [a, b, c], sticky)));
   const send = client(mesh);
   const first = await send();
   expect(first.set).toHaveLength(1);
   for (let i = 0; i < 5; i += 1) expect(await send()).toMatchObject({ origin: first.origin, set: [] });
-  // Somebody else takes the next turn.
+  // Another client gets the next task.
   expect((await client(mesh)()).origin).not.toBe(first.origin);
 });
 
-test("[W13] the cookie is HttpOnly, Lax, for all paths, Secure on https, and keeps the answer out of shared caches", async () => {
+test("[W13] the cookie is HttpOnly, SameSite=Lax, Path=/, Secure on https, and makes the response private", async () => {
   const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, [a], sticky)));
   const value = `${taskId("my-web", 1)}\\.[\\w-]{22}`;
   const plain = await client(mesh)();
@@ -47,7 +47,7 @@ test("[W13] the cookie is HttpOnly, Lax, for all paths, Secure on https, and kee
   expect(secure.set[0]).toMatch(new RegExp(`^SRV=${value}; Path=/; HttpOnly; SameSite=Lax; Secure$`));
 });
 
-test("[W14] a cookie that the mesh did not sign for this service counts for nothing", async () => {
+test("[W14] a cookie that the mesh did not sign for this service is ignored", async () => {
   const shop = { ...serviceOf("shop", 9090, [c], sticky), tasks: serviceOf("my-web", 8080, [c]).tasks };
   const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, [a, b], sticky), shop));
   const jar: Record<string, string> = {};
@@ -59,7 +59,7 @@ test("[W14] a cookie that the mesh did not sign for this service counts for noth
   }
 });
 
-test("[W14] the cookie goes no further than the mesh, and all others do", async () => {
+test("[W14] the task gets all cookies but the sticky one", async () => {
   const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, [a], sticky)));
   const sentCookie = async (cookie: string) => {
     await mesh.send({ headers: { cookie } });
@@ -70,7 +70,7 @@ test("[W14] the cookie goes no further than the mesh, and all others do", async 
   expect(await sentCookie("SRVX=1; srv=2")).toBe("SRVX=1; srv=2");
 });
 
-test("[W15] when the task is gone or fails, the client is given another one and its cookie", async () => {
+test("[W15] when the task is gone, the client gets another one and its cookie", async () => {
   const service = serviceOf("my-web", 8080, [a, b, c], sticky);
   const mesh = inProcessPlane(tableOf(1, service));
   const send = client(mesh);
@@ -83,7 +83,7 @@ test("[W15] when the task is gone or fails, the client is given another one and 
   expect(await send()).toMatchObject({ origin: second.origin, set: [] });
 });
 
-test("[W15] a client whose task fails moves on at once, and stays there", async () => {
+test("[W15] a client whose task fails moves to another task at once, and stays there", async () => {
   const tasks: Record<string, typeof refused> = {};
   const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, [a, b, c], sticky)), tasks);
   const send = client(mesh);
@@ -96,7 +96,7 @@ test("[W15] a client whose task fails moves on at once, and stays there", async 
   for (let i = 0; i < 3; i += 1) expect((await send()).origin).toBe(second.origin);
 });
 
-test("[W15] a client that stays waits for its task: no second one is asked meanwhile", async () => {
+test("[W15] a request with a sticky cookie is not hedged", async () => {
   const tasks: Record<string, typeof refused> = {};
   const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, [a, b, c], sticky)), tasks, {
     nowMs: Date.now,
@@ -110,32 +110,32 @@ test("[W15] a client that stays waits for its task: no second one is asked meanw
   expect(mesh.origins().slice(before)).toEqual([origin]);
 });
 
-test("[W15] drain and weight 0 keep those who stay, also where no other is left", async () => {
+test("[W15] a task in drain or with weight 0 keeps its sticky clients, even if no other task is left", async () => {
   const service = serviceOf("my-web", 8080, [a, b], sticky);
-  for (const over of [{ drain: true as const }, { weight: 0 }]) {
+  for (const change of [{ drain: true as const }, { weight: 0 }]) {
     const mesh = inProcessPlane(tableOf(1, service));
     const send = client(mesh);
     const { origin } = await send();
-    const leaving = (all: boolean) => ({
+    const withChange = (all: boolean) => ({
       ...service,
       tasks: service.tasks.map((task) =>
-        all || task.endpoints[0]?.[1] === origin ? { ...task, ...over } : task,
+        all || task.endpoints[0]?.[1] === origin ? { ...task, ...change } : task,
       ),
     });
-    mesh.state.table = tableOf(2, leaving(false));
+    mesh.state.table = tableOf(2, withChange(false));
     mesh.state.nowMs += 3_000;
     for (let i = 0; i < 3; i += 1) expect(await send()).toMatchObject({ origin, set: [] });
     for (let i = 0; i < 3; i += 1) expect((await client(mesh)()).origin).not.toBe(origin);
-    mesh.state.table = tableOf(3, leaving(true));
+    mesh.state.table = tableOf(3, withChange(true));
     mesh.state.nowMs += 3_000;
     expect(await send()).toMatchObject({ origin });
-    const refused = await client(mesh)();
-    expect(refused.response.status).toBe(503);
-    expect(refused.origin).toContain("each of the 2 tasks of my-web is in drain or has weight 0");
+    const newClient = await client(mesh)();
+    expect(newClient.response.status).toBe(503);
+    expect(newClient.origin).toContain("each of the 2 tasks of my-web is in drain or has weight 0");
   }
 });
 
-test("[W15] where no other is left, who stays with a task that failed a moment ago hears so, and it is not asked", async () => {
+test("[W15] a client whose task failed is refused with that reason if no other task is left", async () => {
   const service = serviceOf("my-web", 8080, [a, b], sticky);
   const tasks: Record<string, typeof refused> = {};
   const mesh = inProcessPlane(tableOf(1, service), tasks);
@@ -149,11 +149,13 @@ test("[W15] where no other is left, who stays with a task that failed a moment a
   const before = mesh.received.length;
   const second = await send();
   expect(second.response.status).toBe(503);
-  expect(second.origin).toContain("the one task of my-web that this client may have failed a moment ago");
+  expect(second.origin).toContain(
+    "the task that this client's cookie names failed a moment ago; my-web has no other",
+  );
   expect(mesh.received).toHaveLength(before);
 });
 
-test("[W13] debug headers say whether the cookie decided", async () => {
+test("[W13] a debug header shows whether the cookie decided", async () => {
   const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, [a, b], sticky)));
   const send = client(mesh);
   const debug = { entry: { mayDebug: () => true }, headers: { "x-waggle-debug": "1" } };

@@ -6,12 +6,12 @@ import { frozen, inProcessPlane, refused } from "./in-process-plane.ts";
 
 const table = tableOf(7, serviceOf("my-web", 8080, ["http://a", "http://b", "http://c"]));
 const headers = { "x-waggle-debug": "1" };
-const may = { mayDebug: () => true };
+const debug = { mayDebug: () => true };
 
-test("[L17] whoever shows a token is told the entry, the policy and every task asked with what came of it", async () => {
+test("[L17] debug headers with a token show the entry point, the policy and each attempt with its outcome", async () => {
   const { send } = inProcessPlane(table, { "http://a": refused });
-  const answer = await send({ headers, entry: { ...may, role: "edge" } });
-  expect(readTracedRoute(Object.fromEntries(answer.headers))).toEqual({
+  const response = await send({ headers, entry: { ...debug, role: "edge" } });
+  expect(readTracedRoute(Object.fromEntries(response.headers))).toEqual({
     entry: "edge",
     node: "node1",
     service: "my-web",
@@ -34,47 +34,49 @@ test("[L17] whoever shows a token is told the entry, the policy and every task a
   });
 });
 
-test("[L17] a task that kept the request waiting is told with how long it was waited for", async () => {
+test("[L17] an attempt without a response has the outcome none and the time it was waited for", async () => {
   const { send } = inProcessPlane(table, { "http://a": frozen }, { nowMs: () => Date.now() });
-  const answer = await send({ headers, entry: may });
-  const [first, second] = readTracedRoute(Object.fromEntries(answer.headers))?.attempts ?? [];
+  const response = await send({ headers, entry: debug });
+  const [first, second] = readTracedRoute(Object.fromEntries(response.headers))?.attempts ?? [];
   expect([first?.outcome, second?.outcome]).toEqual(["none", "200"]);
   expect(second?.atMs).toBeGreaterThanOrEqual(50);
   const endMs = (attempt: typeof first) => (attempt?.atMs ?? 0) + (attempt?.tookMs ?? 0);
   expect(endMs(first)).toBeGreaterThanOrEqual(endMs(second));
 });
 
-test("[L17] without a token nothing of it is told", async () => {
-  const answer = await inProcessPlane(table).send({ headers });
-  expect([...answer.headers.keys()].filter((name) => name.startsWith("x-waggle"))).toEqual([]);
+test("[L17] a debug request without a token gets no debug headers", async () => {
+  const response = await inProcessPlane(table).send({ headers });
+  expect([...response.headers.keys()].filter((name) => name.startsWith("x-waggle"))).toEqual([]);
 });
 
-test("[Y28] whoever debugs is told which tasks are passed over, and that all are used where more than half fail", async () => {
+test("[Y28] debug headers list the ejected tasks, and report panic when more than half are ejected", async () => {
   const { send, plane, state } = inProcessPlane(table, { "http://a": refused, "http://b": refused });
-  const calm = await send({ headers, entry: may });
-  // Both failed on the way to the third.
-  expect(calm.headers.get("x-waggle-panic")).toBe("2 of 3 tasks fail: all are used");
+  const first = await send({ headers, entry: debug });
+  // Two attempts failed before the third.
+  expect(first.headers.get("x-waggle-panic")).toBe("2 of 3 tasks fail: all are used");
   expect([plane.outliers.ejectionCount, plane.outliers.panicCount]).toEqual([2, 1]);
   state.nowMs += 500;
   plane.outliers.failed(taskId("my-web", 3), state.nowMs);
-  const panic = await send({ headers, entry: may });
-  const out = [1, 2].map((slot) => `${taskId("my-web", slot)};for=1500`);
-  expect(panic.headers.get("x-waggle-ejected")).toBe([...out, `${taskId("my-web", 3)};for=2000`].join(", "));
+  const panic = await send({ headers, entry: debug });
+  const ejections = [1, 2].map((slot) => `${taskId("my-web", slot)};for=1500`);
+  expect(panic.headers.get("x-waggle-ejected")).toBe(
+    [...ejections, `${taskId("my-web", 3)};for=2000`].join(", "),
+  );
   expect(plane.outliers.panicCount).toBeGreaterThan(1);
 });
 
-test("[Y28] whoever debugs is told why the table could not be renewed, in characters a header can hold", async () => {
-  let away = false;
+test("[Y28] debug headers show the error of the last table refresh in printable ASCII", async () => {
+  let isDown = false;
   const source = async () => {
-    if (away) throw new Error("the registry\nis héré no more");
+    if (isDown) throw new Error("the registry\nis héré no more");
     return { version: 7, text: printTable(table) };
   };
   const { send, state } = inProcessPlane(table, {}, { source });
   await send();
-  away = true;
+  isDown = true;
   state.nowMs += 60_000;
-  const answer = await send({ headers, entry: may });
-  expect(answer.status).toBe(200);
-  expect(answer.headers.get("x-waggle-table-age-ms")).toBe("60000");
-  expect(answer.headers.get("x-waggle-table-problem")).toBe("the registry?is h?r? no more");
+  const response = await send({ headers, entry: debug });
+  expect(response.status).toBe(200);
+  expect(response.headers.get("x-waggle-table-age-ms")).toBe("60000");
+  expect(response.headers.get("x-waggle-table-problem")).toBe("the registry?is h?r? no more");
 });

@@ -2,12 +2,12 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { defaultLimits, readLimits } from "../../../src/proxy/limits.ts";
 
-test("[Y25] a variable that is absent or empty leaves the default", () => {
+test("[Y25] an absent or empty variable leaves the default", () => {
   expect(readLimits({})).toEqual(defaultLimits);
   expect(readLimits({ HEAD_TIMEOUT_MS: "", SILENT_MS: "" })).toEqual(defaultLimits);
 });
 
-test("[Y25] variables say how long is waited and how much is held, and 0 takes a bound away", () => {
+test("[Y25] variables set the limits, and 0 turns a timeout off", () => {
   const variables = {
     HEAD_TIMEOUT_MS: "5000",
     TRY_TIMEOUT_MS: "800",
@@ -29,7 +29,7 @@ test("[Y25] variables say how long is waited and how much is held, and 0 takes a
 });
 
 test.each(["wrangler.toml", "infra/split/edge.toml", "infra/split/ingress.toml"])(
-  "[Y25] %s deploys with the defaults it shows",
+  "[Y25] the variables in %s are the defaults",
   (file) => {
     const text = readFileSync(new URL(`../../../${file}`, import.meta.url), "utf8");
     const variables = Object.fromEntries(
@@ -52,7 +52,7 @@ test.each([
   ["SILENT_MS", "1.5", "from 0 to 600000"],
   ["REPLAY_BYTES", "64KiB", "from 0 to 1048576"],
   ["REPLAY_BYTES", "1048577", "from 0 to 1048576"],
-])("[Y25] %s=%j is refused by name, with what would work", (name, text, range) => {
+])("[Y25] the error for %s=%j names the variable and the valid range", (name, text, range) => {
   expect(() => readLimits({ [name]: text })).toThrow(
     `cannot read variable ${name}="${text}": write a whole number ${range}`,
   );

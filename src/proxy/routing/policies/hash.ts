@@ -1,10 +1,10 @@
-// The target that a key leads to, the same in every isolate without a word between them: rendezvous hashing.
+// Rendezvous hashing: maps a key to a target, the same in every isolate without coordination.
 //
-// Each target gets a score from its id and the key together, and the highest wins. A target that comes takes over
-// exactly the keys it scores highest for, one in n; one that goes, or may not be picked now, leaves each of its keys to
-// that key's second best. A weight w makes the score -w / ln(u), for which the highest falls to each target in
-// proportion to its weight (Schindelhauer and Schomaker, 2005). A pick goes over all targets: a thousand take some five
-// microseconds, and nothing has to be built anew when the table changes but one number a target.
+// Each target gets a score from its id and the key, and the highest wins. A new target takes over exactly the
+// keys for which it scores highest, one in n. A target that is removed or unavailable leaves each of its keys
+// to the target with the second highest score. With the weighted score -w / ln(u), each target wins in
+// proportion to its weight (Schindelhauer and Schomaker, 2005). A pick scores all targets: a thousand take
+// about five microseconds. A change of the table rebuilds only one number per target.
 
 import { fnv1a } from "../../../domain/model/fnv.ts";
 import type { Target } from "../target-pool.ts";
@@ -29,27 +29,28 @@ export const byHash: PickPolicy = (choice) => {
   return best;
 };
 
-/** `mixed` is one of 2^32 numbers, all alike likely. */
+/** The score of a weighted target. `mixed` is uniformly distributed over 2^32 numbers. */
 function weighted(mixed: number, weight: number): number {
   return -weight / Math.log((mixed + 0.5) / 0x1_0000_0000);
 }
 
-const known = new WeakMap<readonly Target[], Uint32Array>();
+const seedsByTargets = new WeakMap<readonly Target[], Uint32Array>();
 
+/** The hashes of the targets' ids, computed once per pool. */
 function seedsOf(targets: readonly Target[]): Uint32Array {
-  const seeds = known.get(targets);
-  if (seeds !== undefined) return seeds;
-  const made = Uint32Array.from(targets, ({ taskId }) => hash32(taskId));
-  known.set(targets, made);
-  return made;
+  const known = seedsByTargets.get(targets);
+  if (known !== undefined) return known;
+  const seeds = Uint32Array.from(targets, ({ taskId }) => hash32(taskId));
+  seedsByTargets.set(targets, seeds);
+  return seeds;
 }
 
-/** FNV-1a, mixed. It guards nothing: who chooses a key chooses where it leads anyway. */
+/** FNV-1a with a finalizer. It need not resist attacks: a client chooses its key anyway. */
 export function hash32(text: string): number {
   return mix(fnv1a(text));
 }
 
-/** MurmurHash3's finalizer: every bit of the input turns about half of the output's. */
+/** MurmurHash3's finalizer: each bit of the input changes about half of the output's. */
 function mix(value: number): number {
   let hash = value >>> 0;
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);

@@ -1,14 +1,15 @@
-// The target with the fewest open requests for its weight; where several have, they take turns by weight.
+// Least connections: the target with the fewest open requests for its weight, and weighted round robin
+// between equals.
 
 import type { PickPolicy } from "./pick-policy.ts";
 import { roundRobin } from "./roundrobin.ts";
 
-export const leastConn: PickPolicy = (choice) => {
-  const { targets, isAvailable, weight, open } = choice;
-  let least = Number.POSITIVE_INFINITY;
-  const load = (index: number) => open(index) / weight(index);
+export const leastConn: PickPolicy = (context) => {
+  const { targets, isAvailable, weight, open } = context;
+  const loadOf = (index: number) => open(index) / weight(index);
+  let minLoad = Number.POSITIVE_INFINITY;
   for (let index = 0; index < targets.length; index += 1) {
-    if (isAvailable(index)) least = Math.min(least, load(index));
+    if (isAvailable(index)) minLoad = Math.min(minLoad, loadOf(index));
   }
-  return roundRobin({ ...choice, isAvailable: (index) => isAvailable(index) && load(index) <= least });
+  return roundRobin({ ...context, isAvailable: (index) => isAvailable(index) && loadOf(index) <= minLoad });
 };

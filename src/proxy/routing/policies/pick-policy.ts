@@ -1,29 +1,30 @@
-// A choice: what a policy is given to pick one of a ring's targets by.
+// The interface of a policy: picks one target of a pool.
 
 import type { Target } from "../target-pool.ts";
 
+/** The state that a policy picks by. A target is named by its index. */
 export type PickContext = {
   /** Ascending by id. */
   readonly targets: readonly Target[];
-  /** Whether the target at an index may be picked: not tried, not passed over, not full. */
+  /** Whether a target may be picked: it is not tried, ejected or full. */
   readonly isAvailable: (index: number) => boolean;
-  /** Its weight now, above 0; a slow start makes it less than the table's. */
+  /** Current weight, above 0; less than the table's during slow start. */
   readonly weight: (index: number) => number;
-  /** True where all weights in the table are alike. */
+  /** All weights of the table are equal. */
   readonly hasEqualWeights: boolean;
-  /** True where none is in its slow start. */
+  /** No target is in slow start. */
   readonly isWarm: boolean;
-  /** Open requests that this isolate has with it. */
+  /** Open requests of this isolate with a target. */
   readonly open: (index: number) => number;
-  /** What a hashing policy goes by; null where the request has none. */
+  /** The key that a hashing policy hashes; null if the request has none. */
   readonly key: string | null;
-  /** The next index in turn among those for which `may` holds, and moves the turn on; -1 when there is none. */
-  readonly nextInTurn: (may: (index: number) => boolean) => number;
-  /** What smooth round robin keeps from pick to pick, by target id. */
+  /** Moves the cursor of plain round robin to the next available index; -1 if there is none. */
+  readonly nextInTurn: (isAvailable: (index: number) => boolean) => number;
+  /** The state of smooth weighted round robin, by target id. */
   readonly smoothWeights: Map<string, number>;
   /** [0, 1) */
   readonly random: () => number;
 };
 
-/** Picks an index, or -1 where none may be picked. */
-export type PickPolicy = (choice: PickContext) => number;
+/** Picks an index; -1 if no target is available. */
+export type PickPolicy = (context: PickContext) => number;

@@ -1,4 +1,4 @@
-// The policies by name: how each picks, and what it reads of a request.
+// The policies by name: the function of each, and the key that it hashes.
 
 import { hashedField, type Policy } from "../../../domain/table/policy.ts";
 import { cookieOf } from "../../http/cookies.ts";
@@ -8,29 +8,29 @@ import type { PickPolicy } from "./pick-policy.ts";
 import { randomOfTwo } from "./random.ts";
 import { roundRobin } from "./roundrobin.ts";
 
-const picks: Readonly<Record<string, PickPolicy>> = {
+const unhashedPolicies: Readonly<Record<string, PickPolicy>> = {
   roundrobin: roundRobin,
   leastconn: leastConn,
   random: randomOfTwo,
 };
 
-/** The function of a policy; a policy without one of its own hashes. */
+/** The function of a policy. All policies but three hash a key. */
 export function pickOf(policy: Policy): PickPolicy {
-  return picks[policy] ?? byHash;
+  return unhashedPolicies[policy] ?? byHash;
 }
 
-/** Whether a policy goes by open requests. */
+/** Whether a policy compares open requests. */
 export function countsOpen(policy: Policy): boolean {
   return policy === "leastconn" || policy === "random";
 }
 
-/** Whether a policy reads the request: it hashes some part of it. */
+/** Whether a policy hashes some part of the request. */
 export function usesRequest(policy: Policy): boolean {
-  return !(policy in picks);
+  return !(policy in unhashedPolicies);
 }
 
 /**
- * What a policy hashes of a request; null where it hashes nothing or the request lacks it.
+ * The key that a policy hashes; null if it hashes none or the request does not have it.
  *
  * @param path path and query
  */
@@ -42,7 +42,7 @@ export function keyOf(
 ): string | null {
   if (policy === "source") return client;
   if (policy === "uri") return path.split("?", 1)[0] ?? "";
-  const named = hashedField(policy);
-  if (named === null) return null;
-  return named.kind === "hdr" ? headers.get(named.name) : cookieOf(headers.get("cookie"), named.name);
+  const field = hashedField(policy);
+  if (field === null) return null;
+  return field.kind === "hdr" ? headers.get(field.name) : cookieOf(headers.get("cookie"), field.name);
 }

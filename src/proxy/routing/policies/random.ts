@@ -1,37 +1,37 @@
-// Two targets drawn at random, by weight, and the one of them with fewer open requests for its weight. Many isolates
-// that know nothing of each other do not all run to the one that looks best ("the power of two choices").
+// Random: draws two targets by weight and picks the one with fewer open requests for its weight ("the power
+// of two choices"). Isolates that do not coordinate thus do not all choose the same target.
 
 import type { PickContext, PickPolicy } from "./pick-policy.ts";
 
-/** Draws before all are gone over: with half of the targets out, one in 250 picks comes that far. */
-const draws = 8;
+/** Draws before all targets are scanned. With half of the targets unavailable, one pick in 250 scans them. */
+const maxDraws = 8;
 
-export const randomOfTwo: PickPolicy = (choice) => {
-  const first = draw(choice, choice.isAvailable);
+export const randomOfTwo: PickPolicy = (context) => {
+  const { open, weight, isAvailable } = context;
+  const first = draw(context, isAvailable);
   if (first < 0) return -1;
-  const second = draw(choice, (index) => index !== first && choice.isAvailable(index));
+  const second = draw(context, (index) => index !== first && isAvailable(index));
   if (second < 0) return first;
-  const { open, weight } = choice;
   return open(second) / weight(second) < open(first) / weight(first) ? second : first;
 };
 
 function draw(
   { targets, weight, hasEqualWeights, isWarm, random }: PickContext,
-  may: (index: number) => boolean,
+  isCandidate: (index: number) => boolean,
 ): number {
-  for (let left = hasEqualWeights && isWarm ? draws : 0; left > 0; left -= 1) {
+  for (let draws = hasEqualWeights && isWarm ? maxDraws : 0; draws > 0; draws -= 1) {
     const index = Math.floor(random() * targets.length);
-    if (index < targets.length && may(index)) return index;
+    if (index < targets.length && isCandidate(index)) return index;
   }
   let total = 0;
-  for (let index = 0; index < targets.length; index += 1) if (may(index)) total += weight(index);
-  let left = random() * total;
-  let last = -1;
+  for (let index = 0; index < targets.length; index += 1) if (isCandidate(index)) total += weight(index);
+  let rest = random() * total;
+  let drawn = -1;
   for (let index = 0; index < targets.length; index += 1) {
-    if (!may(index)) continue;
-    last = index;
-    left -= weight(index);
-    if (left < 0) break;
+    if (!isCandidate(index)) continue;
+    drawn = index;
+    rest -= weight(index);
+    if (rest < 0) break;
   }
-  return last;
+  return drawn;
 }

@@ -1,9 +1,9 @@
-// Round robin by weight, smoothly interleaved: a, a, b, a, c for weights 3, 1, 1, and not a, a, a, b, c.
+// Smooth weighted round robin, as in nginx: a, a, b, a, c for weights 3, 1, 1, and not a, a, a, b, c.
 //
-// nginx's algorithm: at each pick everybody's current rises by its weight, the highest is picked, and its current falls
-// by the sum of all weights. Over each stretch of that many picks everybody gets exactly its weight. One that is passed
-// over stands still meanwhile and goes on where it was. Where weights are alike, a turn remembered by the last member
-// does the same without going over all.
+// At each pick the current value of each available target rises by its weight; the target with the highest
+// value is picked, and its value falls by the sum of all weights. In as many consecutive picks as that sum,
+// each target is picked as often as its weight. An unavailable target keeps its value. With equal weights, a
+// cursor gives the same shares without scoring all targets.
 
 import type { PickPolicy } from "./pick-policy.ts";
 
@@ -25,21 +25,21 @@ export const roundRobin: PickPolicy = ({
   for (let index = 0; index < targets.length; index += 1) {
     if (!isAvailable(index)) continue;
     const { taskId } = targets[index] as (typeof targets)[number];
-    const own = weight(index);
-    // Isolates must not all begin with the heaviest.
-    const current = (isNew ? random() * own : (smoothWeights.get(taskId) ?? 0)) + own;
+    const targetWeight = weight(index);
+    // A random start, so that isolates do not all begin with the heaviest target.
+    const current = (isNew ? random() * targetWeight : (smoothWeights.get(taskId) ?? 0)) + targetWeight;
     smoothWeights.set(taskId, current);
-    total += own;
+    total += targetWeight;
     if (current <= highest) continue;
     highest = current;
     best = index;
   }
   if (best >= 0) smoothWeights.set((targets[best] as (typeof targets)[number]).taskId, highest - total);
-  if (smoothWeights.size > targets.length) forgetGone(smoothWeights, targets);
+  if (smoothWeights.size > targets.length) removeStale(smoothWeights, targets);
   return best;
 };
 
-function forgetGone(currents: Map<string, number>, targets: readonly { readonly taskId: string }[]): void {
-  const there = new Set(targets.map(({ taskId }) => taskId));
-  for (const id of currents.keys()) if (!there.has(id)) currents.delete(id);
+function removeStale(weights: Map<string, number>, targets: readonly { readonly taskId: string }[]): void {
+  const ids = new Set(targets.map(({ taskId }) => taskId));
+  for (const id of weights.keys()) if (!ids.has(id)) weights.delete(id);
 }

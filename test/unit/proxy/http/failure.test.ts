@@ -5,7 +5,7 @@ const failure = { status: 503, reason: 'service <b>"x"</b> has no live task' } a
 const typeFor = (accept: string | null) =>
   failureResponse(failure, "GET", accept, "id").headers.get("content-type");
 
-test("[X44] a page is for who names HTML and rates it above JSON", () => {
+test("[X44] a failure is a page if Accept names HTML with a higher weight than JSON", () => {
   const html = "text/html; charset=utf-8";
   expect(typeFor("text/html,application/xhtml+xml,*/*;q=0.8")).toBe(html);
   expect(typeFor("application/json;q=0.5, text/html;q=0.9")).toBe(html);
@@ -22,12 +22,12 @@ test("[X44] a page is for who names HTML and rates it above JSON", () => {
   }
 });
 
-test("[X44] a reason is text on the page, whatever is in it", async () => {
+test("[X44] the reason is escaped on the page", async () => {
   const page = await failureResponse(failure, "GET", "text/html", "id").text();
   expect(page).toContain("service &lt;b&gt;&quot;x&quot;&lt;/b&gt; has no live task.");
 });
 
-test("[X44] a failure is never stored, says when to come back, and has no body for HEAD", async () => {
+test("[X44] a failure has no-store and Retry-After, and no body for HEAD", async () => {
   const response = failureResponse(failure, "HEAD", null, "id");
   expect(await response.text()).toBe("");
   expect(Object.fromEntries(response.headers)).toEqual({

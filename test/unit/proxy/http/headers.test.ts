@@ -15,15 +15,15 @@ const hopNames = [
 const plainNames = ["accept", "cookie", "x-app", "authorization", "if-none-match"];
 const ownNames = ["x-waggle-node", "x-waggle-anything"];
 const namedNames = ["x-one", "x-two", "link"];
-const bodiesOf = (names: readonly string[]) =>
+const headersFrom = (names: readonly string[]) =>
   fc.subarray([...names]).map((list) => list.map((name) => [name, "1"] as [string, string]));
 
-test("[X17] [X18] exactly what is about the connection, named in it, or the mesh's own stops", () => {
+test("[X17] [X18] only hop-by-hop headers, those named in Connection and x-waggle- headers are removed", () => {
   const parts = fc.tuple(
-    bodiesOf(hopNames.filter((name) => name !== "connection")),
-    bodiesOf(plainNames),
-    bodiesOf(ownNames),
-    bodiesOf(namedNames),
+    headersFrom(hopNames.filter((name) => name !== "connection")),
+    headersFrom(plainNames),
+    headersFrom(ownNames),
+    headersFrom(namedNames),
     fc.subarray(namedNames),
     fc.constantFrom(",", ", ", " , ,"),
   );
@@ -33,13 +33,13 @@ test("[X17] [X18] exactly what is about the connection, named in it, or the mesh
         listed.length > 0 ? [["Connection", listed.join(comma).toUpperCase()]] : [];
       const headers = new Headers([...hop, ...plain, ...own, ...named, ...connection]);
       for (const name of readRequestHead(headers).hopByHop) headers.delete(name);
-      const left = named.filter(([name]) => !listed.includes(name));
-      expect([...headers.keys()].toSorted()).toEqual([...plain, ...left].map(([name]) => name).toSorted());
+      const kept = named.filter(([name]) => !listed.includes(name));
+      expect([...headers.keys()].toSorted()).toEqual([...plain, ...kept].map(([name]) => name).toSorted());
     }),
   );
 });
 
-test("[X17] a response loses what is about its connection, and keeps each cookie", () => {
+test("[X17] hop-by-hop headers of a response are removed, and each cookie is kept", () => {
   const headers = new Headers({
     connection: "X-Private, keep-alive",
     "x-private": "1",
@@ -55,7 +55,7 @@ test("[X17] a response loses what is about its connection, and keeps each cookie
   ]);
 });
 
-test("[X43] of all upgrades only a WebSocket's crosses the mesh", () => {
+test("[X43] only WebSocket upgrades are forwarded", () => {
   expect(readRequestHead(new Headers({ upgrade: "WebSocket", connection: "Upgrade" })).hopByHop).toEqual([
     "connection",
   ]);
@@ -64,7 +64,7 @@ test("[X43] of all upgrades only a WebSocket's crosses the mesh", () => {
   ).toEqual(["connection", "http2-settings", "upgrade"]);
 });
 
-test("[X11] a body's length is known from its head: none, so many bytes, or unknown", () => {
+test("[X11] the length of a body is 0, a number of bytes, or unknown", () => {
   const bytes = (headers: Record<string, string>) => readRequestHead(new Headers(headers)).bodyBytes;
   expect(bytes({})).toBe(0);
   expect(bytes({ "content-length": "12" })).toBe(12);
@@ -72,7 +72,7 @@ test("[X11] a body's length is known from its head: none, so many bytes, or unkn
   expect(bytes({ "content-length": "12", "transfer-encoding": "chunked" })).toBeNull();
 });
 
-describe("[X50] a Host is a name or an address with at most one port", () => {
+describe("[X50] a Host is a host name or address with an optional port", () => {
   test.each([
     "a",
     "a.example.com:8080",
@@ -102,7 +102,7 @@ describe("[X50] a Host is a name or an address with at most one port", () => {
   });
 });
 
-test("[X2] a host name is compared without case, port and final dot", () => {
+test("[X2] a host name is compared without case, port and trailing dot", () => {
   expect(["WWW.Example.com:8080", "www.example.com.", "www.example.com"].map(hostName)).toEqual(
     Array(3).fill("www.example.com"),
   );

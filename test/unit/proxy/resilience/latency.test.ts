@@ -7,18 +7,18 @@ function after(times: readonly number[], everyMs = 10): ServiceLatency {
   return latency;
 }
 
-test("[Y5] before a service is known, and where it is fast, a second task is asked after a fixed while", () => {
+test("[Y5] the hedge delay is fixed for an unknown and for a fast service", () => {
   expect(new ServiceLatency().hedgeAfterMs).toBe(unknownHedgeMs);
   expect(after(Array(40).fill(3)).hedgeAfterMs).toBe(minHedgeMs);
 });
 
-test("[Y5] a second task is asked after about the service's p95", () => {
+test("[Y5] the hedge delay is about the service's p95", () => {
   const took = Array.from({ length: 400 }, (_, index) => (index % 20 === 0 ? 900 : 200));
   expect(after(took).hedgeAfterMs).toBeGreaterThanOrEqual(200);
   expect(after(took).hedgeAfterMs).toBeLessThanOrEqual(230);
 });
 
-test("[Y5] what was long ago does not count: the estimate follows the service", () => {
+test("[Y5] old response times do not count", () => {
   const latency = after(Array(100).fill(800));
   for (let index = 0; index < 100; index++) latency.record(100, 60_000 + index);
   expect(latency.hedgeAfterMs).toBeLessThan(120);

@@ -1,4 +1,5 @@
-// A router that has been silent: the registry counts it as routing no more, so its table may name tasks that are gone.
+// A router that has not polled for a while: the registry regards it as disconnected, so its table may have tasks that are
+// gone.
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { printTable } from "../../../../src/domain/table/text.ts";
@@ -17,26 +18,25 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A router that holds version 1 of a mesh that has version 2 by now. */
-async function router(answerAfterMs: () => number) {
-  const now = { version: 1, asked: 0, problem: null as Error | null };
+/** A router with version 1 of a table whose newest version is 2. */
+async function router(delayMs: () => number) {
+  const registry = { version: 1, problem: null as Error | null };
   const source = async () => {
-    now.asked += 1;
-    const { version, problem } = now;
-    const ms = answerAfterMs();
+    const { version, problem } = registry;
+    const ms = delayMs();
     if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
     if (problem !== null) throw problem;
     return { version, text: printTable(tableOf(version)) };
   };
   const cache = new TableCache(source, () => Date.now());
   const first = cache.fresh();
-  await vi.advanceTimersByTimeAsync(answerAfterMs());
+  await vi.advanceTimersByTimeAsync(delayMs());
   await first;
-  now.version = 2;
-  return { cache, now };
+  registry.version = 2;
+  return { cache, registry };
 }
 
-/** The version a request routes by, and how long it waited. */
+/** Routes a request. @returns the table's version, and how long the request waited */
 async function route(cache: TableCache): Promise<{ version: number | undefined; waitedMs: number }> {
   const startedMs = Date.now();
   let routed: { routes: Routes | null; atMs: number } | undefined;
@@ -47,16 +47,16 @@ async function route(cache: TableCache): Promise<{ version: number | undefined; 
   return { version: routed?.routes?.version, waitedMs: (routed?.atMs ?? Number.NaN) - startedMs };
 }
 
-test("[X46] a router that was silent looks at a fresh table before it routes", async () => {
+test("[X46] a disconnected router fetches a fresh table before it routes", async () => {
   const { cache } = await router(() => 0);
   vi.advanceTimersByTime(disconnectedAfterMs);
   expect((await route(cache)).version).toBe(1);
-  const { cache: silent } = await router(() => 0);
+  const { cache: disconnected } = await router(() => 0);
   vi.advanceTimersByTime(disconnectedAfterMs + 1);
-  expect((await route(silent)).version).toBe(2);
+  expect((await route(disconnected)).version).toBe(2);
 });
 
-test("[X46] it waits for that a quarter of a second at most, then routes by the table it has", async () => {
+test("[X46] a disconnected router waits at most 250 ms, then routes by its own table", async () => {
   let delayMs = 0;
   const { cache } = await router(() => delayMs);
   delayMs = 60_000;
@@ -67,10 +67,10 @@ test("[X46] it waits for that a quarter of a second at most, then routes by the 
   expect(waitedMs).toBeLessThanOrEqual(reconnectWaitMs + 10);
 });
 
-test("[X46] while the registry is known to be away nobody waits for it", async () => {
+test("[X46] no request waits for a registry that did not respond last time", async () => {
   let delayMs = 0;
-  const { cache, now } = await router(() => delayMs);
-  now.problem = new Error("away");
+  const { cache, registry } = await router(() => delayMs);
+  registry.problem = new Error("down");
   vi.advanceTimersByTime(disconnectedAfterMs + 1);
   await route(cache);
   delayMs = 60_000;

@@ -24,7 +24,7 @@ const table = tableOf(
   serviceOf("shop", 9090, origins, { hosts: ["www.example.com"] }),
 );
 
-test("[X1] a published port decides which service answers, whatever the Host says", () => {
+test("[X1] a published port decides the service, whatever the Host says", () => {
   expect(matched(table, 9090, "my-web.mesh.example.com")).toEqual(["shop 80"]);
   expect(matched(table, 8080, "www.example.com")).toEqual(["my-web 80"]);
 });
@@ -35,18 +35,18 @@ test("[X2] without a published port the host name decides: one of the service's 
   expect(matched(table, null, "shop.mesh.example.com")).toEqual(["shop 80"]);
 });
 
-test("[X3] the default service answers where the port means nothing and no name is known", () => {
+test("[X3] the default service applies if neither port nor host name is known", () => {
   expect(matched(table, null, "127.0.0.1:8000")).toEqual(["my-web 80"]);
   expect(matched(table, null, "node1.nodes.mesh.example.com")).toEqual(["my-web 80"]);
   expect(matched({ ...table, defaultService: null }, null, "127.0.0.1")).toBeNull();
 });
 
-test("[X3] an unknown port, and a name of the mesh that no service has, lead nowhere", () => {
+test("[X3] an unknown port, and an unknown name in the mesh's domain, match nothing", () => {
   expect(matched(table, 81, "127.0.0.1:81")).toBeNull();
   expect(matched(table, null, "typo.mesh.example.com")).toBeNull();
 });
 
-test("[X2] reached by name, a service answers with the lowest port that every node has", () => {
+test("[X2] a match by name uses the service's lowest port in ingress mode", () => {
   const ports = [
     { target: 9000, published: 70, mode: "host" as const },
     { target: 80, published: 8080, mode: "ingress" as const },
@@ -55,7 +55,7 @@ test("[X2] reached by name, a service answers with the lowest port that every no
   expect(matched(tableOf(1, serviceOf("my-web", 1, origins, { ports })), null, "a")).toEqual(["my-web 80"]);
 });
 
-test("[X7] in host mode a node has its own tasks only", () => {
+test("[X7] in host mode a node's pool has its own tasks only", () => {
   const routes = new Routes(tableOf(1, serviceOf("my-web", 8080, origins, { mode: "host" })));
   const route = routes.match(port8080)?.routes[0];
   expect(route?.pool(nodeOf(routes, "node1")).ids).toEqual([taskId("my-web", 1), taskId("my-web", 4)]);
@@ -63,7 +63,7 @@ test("[X7] in host mode a node has its own tasks only", () => {
   expect([...(route?.nodeIds() ?? [])]).toEqual(["node1", "node2", "node3"].map(idOf));
 });
 
-test("[X53] tasks of weight 0, and tasks that do not listen on the target port, take no requests", () => {
+test("[X53] tasks with weight 0, and tasks that do not listen on the target port, get no requests", () => {
   const service = serviceOf("my-web", 8080, origins);
   const [first, second, third, fourth] = service.tasks.map((task) => ({ ...task }));
   const tasks = [{ ...first, weight: 0 }, { ...second, endpoints: [[81, "http://x"]] }, third, fourth];
@@ -75,7 +75,7 @@ test("[X53] tasks of weight 0, and tasks that do not listen on the target port, 
   ]);
 });
 
-test("[X4] a node is found by id, by name, and by its own host names; of two with one name, the one that is up", () => {
+test("[X4] a node is found by id, name and host name; of two with the same name, the one that is up", () => {
   const [node1, node2, ...rest] = table.nodes;
   const twins = [
     { ...node1, name: "twin", up: false },

@@ -7,14 +7,14 @@ const origins = ["http://127.0.0.2:1", "http://127.0.0.3:1"];
 const server = { id: "a-server", name: "legacy", weight: 1, origin: "http://10.0.0.7:8080" };
 const at = (node: string | null) => ({ entry: { node, role: node === null ? "edge" : "ingress" } }) as const;
 
-/** Where `count` requests in a row are answered, in order of the origins. */
+/** The origins that get `count` requests in a row, sorted. */
 async function spread(mesh: ReturnType<typeof inProcessPlane>, count: number, node: string | null = "node1") {
   const before = mesh.received.length;
   for (let i = 0; i < count; i += 1) await mesh.send(at(node));
   return mesh.origins().slice(before).sort();
 }
 
-test("[W2] a static server takes its turn with the tasks, at every ingress port", async () => {
+test("[W2] a static server takes turns with the tasks, at every ingress port", async () => {
   const ports = [80, 81].map((target) => ({ target, published: 8000 + target, mode: "ingress" as const }));
   const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 1, origins, { ports, servers: [server] })));
   for (let i = 0; i < 6; i += 1) await mesh.send({ entry: { port: 8080 } });
@@ -23,23 +23,23 @@ test("[W2] a static server takes its turn with the tasks, at every ingress port"
   expect(mesh.origins().at(-1)).toBe(server.origin);
 });
 
-test("[W2] a service of servers alone answers on every node", async () => {
+test("[W2] a service of static servers only is served at every node", async () => {
   const mesh = inProcessPlane(tableOf(1, serviceOf("my-web", 8080, [], { servers: [server] })));
   expect(await spread(mesh, 2, null)).toEqual([server.origin, server.origin]);
-  const told = await mesh.send({ entry: { mayDebug: () => true }, headers: { "x-waggle-debug": "1" } });
-  expect(told.headers.get("x-waggle-server")).toBe("legacy");
-  expect(told.headers.get("x-waggle-task-node")).toBeNull();
-  expect(told.headers.get("x-waggle-trace")).toMatch(/^a-server;server=legacy;/);
+  const response = await mesh.send({ entry: { mayDebug: () => true }, headers: { "x-waggle-debug": "1" } });
+  expect(response.headers.get("x-waggle-server")).toBe("legacy");
+  expect(response.headers.get("x-waggle-task-node")).toBeNull();
+  expect(response.headers.get("x-waggle-trace")).toMatch(/^a-server;server=legacy;/);
 });
 
-test("[W2] in host mode a node sends to its own tasks, and to no server", async () => {
+test("[W2] in host mode a node sends to its own tasks and to no static server", async () => {
   const mesh = inProcessPlane(
     tableOf(1, serviceOf("my-web", 8080, origins, { mode: "host", servers: [server] })),
   );
   expect(await spread(mesh, 3)).toEqual([origins[0], origins[0], origins[0]]);
 });
 
-test("[W3] a backup is asked only when no other task is left, and drain keeps new clients away", async () => {
+test("[W3] a backup is used only if no other task is left, and a server in drain gets no new clients", async () => {
   const servers = [
     { ...server, backup: true as const },
     { ...server, id: "b-server", name: "leaving", drain: true as const, origin: "http://10.0.0.8:8080" },
@@ -55,7 +55,7 @@ test("[W3] a backup is asked only when no other task is left, and drain keeps ne
   expect(await (await mesh.send()).text()).toBe(server.origin);
 });
 
-test("[W30] a backup on standby is asked by no new client, not even when all others fail", async () => {
+test("[W30] a backup on standby gets no new clients, even if all others fail", async () => {
   const backup = { ...server, backup: true as const };
   const standby = { ...backup, id: "b-server", standby: true as const, origin: "http://10.0.0.8:8080" };
   const service = serviceOf("my-web", 8080, [], { servers: [backup, standby] });
@@ -65,30 +65,30 @@ test("[W30] a backup on standby is asked by no new client, not even when all oth
   expect(failing.origins()).not.toContain(standby.origin);
 });
 
-test("[W1] a node in drain or maint is not picked by the balancer, and its own entry point serves on", async () => {
+test("[W1] the edge does not pick a node in drain or maint, whose own entry point keeps serving", async () => {
   const base = tableOf(1, serviceOf("my-web", 8080, origins));
   const nodesIn = (...states: ("drain" | "maint" | null)[]) => ({
     ...base,
     nodes: base.nodes.map((node, index) => {
-      const balance = states[index] ?? null;
-      return balance === null ? node : { ...node, admin: balance };
+      const admin = states[index] ?? null;
+      return admin === null ? node : { ...node, admin };
     }),
   });
   const entries = async (table: typeof base) => {
     const mesh = inProcessPlane(table);
     const headers = { "x-waggle-debug": "1" };
-    const answers = [1, 2, 3, 4].map(() =>
+    const responses = [1, 2, 3, 4].map(() =>
       mesh.send({ entry: { role: "edge", node: null, mayDebug: () => true }, headers }),
     );
-    const told = await Promise.all(answers);
-    return [...new Set(told.map((one) => one.headers.get("x-waggle-node")))].sort();
+    const nodes = (await Promise.all(responses)).map(({ headers }) => headers.get("x-waggle-node"));
+    return [...new Set(nodes)].sort();
   };
   expect(await entries(nodesIn("drain"))).toEqual(["node2"]);
   expect(await entries(nodesIn("drain", "maint"))).toEqual(["node3"]);
   const mesh = inProcessPlane(nodesIn("drain", "maint", "drain"));
   const refusal = await mesh.send(at(null));
   expect(refusal.status).toBe(503);
-  expect(await refusal.text()).toContain("every node that could answer is in drain or maint at the balancer");
+  expect(await refusal.text()).toContain("every node that could serve this request is in drain or maint");
   expect((await mesh.send(at("node1"))).status).toBe(200);
   const hostMode = serviceOf("my-web", 8080, origins, { mode: "host" });
   expect(
@@ -96,7 +96,7 @@ test("[W1] a node in drain or maint is not picked by the balancer, and its own e
   ).toBe(503);
 });
 
-test("[W4] a table prints what is set, and a reader of format 2 reads format 1", () => {
+test("[W4] a table prints the options that are set, and a reader of format 2 reads format 1", () => {
   const text = `waggle-table 2
 version 1
 default my-web
@@ -125,7 +125,7 @@ service my-web s1 hdr(x-user)
     .replace(/ {2}(option|server) .*\n/g, "")
     .replace(" backup", "");
   expect(readTable(old).services[0]?.tasks).toHaveLength(1);
-  for (const [said, instead] of [
+  for (const [valid, invalid] of [
     ["hdr(x-user)", "hdr(X-User)"],
     ["leastconn", "first"],
     ["option maxconn 20", "option maxconn 0"],
@@ -135,7 +135,7 @@ service my-web s1 hdr(x-user)
     ["x-canary=1", "x canary=1"],
     ["backup drain", "drain backup"],
   ] as const) {
-    const changed = text.replace("hdr(x-user)", said === "leastconn" ? "leastconn" : "hdr(x-user)");
-    expect(() => readTable(changed.replace(said, instead)), instead).toThrow(/^routing table, line \d+: /);
+    const changed = text.replace("hdr(x-user)", valid === "leastconn" ? "leastconn" : "hdr(x-user)");
+    expect(() => readTable(changed.replace(valid, invalid)), invalid).toThrow(/^routing table, line \d+: /);
   }
 });
