@@ -1,4 +1,4 @@
-// The data plane on real workerd, before real servers that answer well and badly. Rules: docs/spec.md X.
+// The data plane in workerd, in front of real servers, some of which fail. Rules: docs/spec.md X.
 
 import { request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http";
 import { connect } from "node:net";
@@ -32,8 +32,8 @@ const backends: Backend[] = [];
 let plane: TestPlane;
 let version = 1;
 
-type Answer = { status: number; headers: IncomingHttpHeaders; body: Buffer; text: string };
-type Sent = {
+type ReceivedResponse = { status: number; headers: IncomingHttpHeaders; body: Buffer; text: string };
+type SentRequest = {
   entry?: TestEntry;
   path?: string;
   method?: string;
@@ -50,13 +50,14 @@ afterAll(async () => {
   await Promise.all(backends.map((backend) => backend.stop()));
 });
 
+/** Waits for a backend to start, and stops it after all tests. */
 async function use<T extends Backend>(starting: Promise<T>): Promise<T> {
   const backend = await starting;
   backends.push(backend);
   return backend;
 }
 
-/** Publishes services and waits until the data plane has the new table. */
+/** Publishes services, and waits until the data plane has the new table. */
 async function publish(...services: TableService[]): Promise<void> {
   version += 1;
   plane.setTable(tableOf(version, ...services));
@@ -67,22 +68,24 @@ async function publish(...services: TableService[]): Promise<void> {
   });
 }
 
-/** One request over a connection of its own; header names and bytes as they come. */
-function send({ entry, path = "/", method = "GET", headers = {}, body }: Sent): Promise<Answer> {
+/** Sends a request over its own connection. Bytes and header names of the response stay unchanged. */
+function send({
+  entry,
+  path = "/",
+  method = "GET",
+  headers = {},
+  body,
+}: SentRequest): Promise<ReceivedResponse> {
   return new Promise((resolve, reject) => {
-    const all = { ...plane.entry(entry), ...headers };
-    const request = httpRequest(plane.origin + path, { method, headers: all, agent: false }, (response) => {
+    const options = { method, headers: { ...plane.entry(entry), ...headers }, agent: false };
+    const request = httpRequest(plane.origin + path, options, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("error", reject);
       response.on("end", () => {
-        const whole = Buffer.concat(chunks);
-        resolve({
-          status: response.statusCode ?? 0,
-          headers: response.headers,
-          body: whole,
-          text: whole.toString(),
-        });
+        const { statusCode: status = 0, headers } = response;
+        const body = Buffer.concat(chunks);
+        resolve({ status, headers, body, text: body.toString() });
       });
     });
     request.on("error", reject);
@@ -90,49 +93,51 @@ function send({ entry, path = "/", method = "GET", headers = {}, body }: Sent): 
   });
 }
 
-async function seen(sent: Sent): Promise<ReceivedRequest> {
-  const { status, text } = await send(sent);
+/** Sends a request to an echo server. @returns the request as that server received it */
+async function echoed(request: SentRequest): Promise<ReceivedRequest> {
+  const { status, text } = await send(request);
   expect(status, text).toBe(200);
   return JSON.parse(text) as ReceivedRequest;
 }
 
-/** Bytes over a socket as they are, and what comes back until the other side closes or a whole answer is there. */
+/** Sends bytes over a socket. @returns the bytes received until the peer closes or a response is complete */
 function raw(text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(plane.port, "127.0.0.1", () => socket.write(text));
-    let response = "";
+    let received = "";
     socket.on("data", (chunk) => {
-      response += chunk.toString("latin1");
-      if (/\r\n\r\n[\s\S]*[}>]\s*$/.test(response)) socket.end();
+      received += chunk.toString("latin1");
+      if (/\r\n\r\n[\s\S]*[}>]\s*$/.test(received)) socket.end();
     });
     socket.on("error", reject);
-    socket.on("close", () => resolve(response));
+    socket.on("close", () => resolve(received));
   });
 }
 
-async function names(count: number, sent: Sent): Promise<string[]> {
-  const list: string[] = [];
-  for (let i = 0; i < count; i += 1) list.push((await seen(sent)).name);
-  return list;
+/** The names of the echo servers that get `count` requests in a row. */
+async function serverNames(count: number, request: SentRequest): Promise<string[]> {
+  const names: string[] = [];
+  for (let i = 0; i < count; i += 1) names.push((await echoed(request)).name);
+  return names;
 }
 
-test("[X6] requests to one node take turns over the tasks of all nodes, one connection or many", async () => {
+test("[X6] requests at one node go to the tasks of all nodes in turn", async () => {
   const [a, b] = [await use(echo("a")), await use(echo("b"))];
   await publish(serviceOf("my-web", 8001, [a.origin, b.origin]));
   for (const node of ["node1", "node2"]) {
-    const answered = await names(6, { entry: { node, port: 8001 } });
-    expect(answered.filter((name) => name === "a")).toHaveLength(3);
-    expect(answered[0]).not.toBe(answered[1]);
+    const picked = await serverNames(6, { entry: { node, port: 8001 } });
+    expect(picked.filter((name) => name === "a")).toHaveLength(3);
+    expect(picked[0]).not.toBe(picked[1]);
   }
 });
 
-test("[X8] the entry point of a node that is down keeps answering", async () => {
+test("[X8] the entry point of a node that is down keeps serving", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8002, [a.origin]));
-  expect(await names(1, { entry: { node: "node3", port: 8002 } })).toEqual(["a"]);
+  expect(await serverNames(1, { entry: { node: "node3", port: 8002 } })).toEqual(["a"]);
 });
 
-test("[X5] the balancer gives equal shares to the nodes that are up, and none to one that is down", async () => {
+test("[X5] the edge gives equal shares to nodes that are up, and none to a node that is down", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8003, [a.origin]));
   const nodes: string[] = [];
@@ -144,12 +149,12 @@ test("[X5] the balancer gives equal shares to the nodes that are up, and none to
   expect(nodes.toSorted()).toEqual([...Array(4).fill("node1"), ...Array(4).fill("node2")]);
 });
 
-test("[X7] a port published in host mode is served by the nodes that have a task, each by its own", async () => {
+test("[X7] a port in host mode is served at the nodes that have a task, each by its own task", async () => {
   const [a, b] = [await use(echo("a")), await use(echo("b"))];
   await publish(serviceOf("my-web", 8004, [a.origin, b.origin], { mode: "host" }));
-  expect(await names(3, { entry: { node: "node1", port: 8004 } })).toEqual(["a", "a", "a"]);
-  expect(await names(2, { entry: { node: "node2", port: 8004 } })).toEqual(["b", "b"]);
-  expect(new Set(await names(4, { entry: { role: "edge", port: 8004 } }))).toEqual(new Set(["a", "b"]));
+  expect(await serverNames(3, { entry: { node: "node1", port: 8004 } })).toEqual(["a", "a", "a"]);
+  expect(await serverNames(2, { entry: { node: "node2", port: 8004 } })).toEqual(["b", "b"]);
+  expect(new Set(await serverNames(4, { entry: { role: "edge", port: 8004 } }))).toEqual(new Set(["a", "b"]));
   const elsewhere = await send({ entry: { node: "node3", port: 8004 } });
   expect(elsewhere.status).toBe(503);
   expect(elsewhere.text).toContain("no live task on node3");
@@ -158,15 +163,15 @@ test("[X7] a port published in host mode is served by the nodes that have a task
 test.each([
   ["refuses the connection", refusing],
   ["resets it", resetting],
-])("[X9] a GET goes on to another task when one %s", async (_how, start) => {
+])("[X9] a GET is retried on another task when one %s", async (_name, start) => {
   const bad = await use<Backend>(start());
   const good = await use(echo("good"));
   await publish(serviceOf("my-web", 8005, [bad.origin, good.origin]));
-  // The name of the round starts at random, so one of two requests meets the bad task.
-  expect(await names(2, { entry: { port: 8005 } })).toEqual(["good", "good"]);
+  // The cursor starts at random, so one of two requests goes to the bad task first.
+  expect(await serverNames(2, { entry: { port: 8005 } })).toEqual(["good", "good"]);
 });
 
-test("[X9] no task is tried twice for one request, and no more than four are", async () => {
+test("[X9] a request tries at most four tasks, each once", async () => {
   const bad = await Promise.all(Array.from({ length: 6 }, () => use(resetting())));
   await publish(
     serviceOf(
@@ -178,14 +183,14 @@ test("[X9] no task is tried twice for one request, and no more than four are", a
   const response = await send({ entry: { port: 8006 } });
   expect(response.status).toBe(502);
   expect(response.text).toContain(
-    "each of 4 tasks of my-web that was asked could not be reached or broke the connection",
+    "each of the 4 tried tasks of my-web could not be reached or closed the connection",
   );
-  const hits = bad.map((one) => one.hits());
+  const hits = bad.map((backend) => backend.hits());
   expect(Math.max(...hits)).toBe(1);
   expect(hits.reduce((sum, count) => sum + count, 0)).toBe(4);
 });
 
-test("[X10] a POST is sent once: it may have been carried out", async () => {
+test("[X10] a POST is not retried, because a task may have processed it", async () => {
   const bad = [await use(resetting()), await use(resetting())];
   await publish(
     serviceOf(
@@ -196,8 +201,8 @@ test("[X10] a POST is sent once: it may have been carried out", async () => {
   );
   const response = await send({ entry: { port: 8007 }, method: "POST", body: "x=1" });
   expect(response.status).toBe(502);
-  expect(response.text).toContain("POST is not sent twice");
-  expect(bad.reduce((sum, one) => sum + one.hits(), 0)).toBe(1);
+  expect(response.text).toContain("POST is not retried");
+  expect(bad.reduce((sum, backend) => sum + backend.hits(), 0)).toBe(1);
 });
 
 test("[X11] a PUT with a body of up to 64 KiB arrives whole at the next task", async () => {
@@ -206,13 +211,13 @@ test("[X11] a PUT with a body of up to 64 KiB arrives whole at the next task", a
   await publish(serviceOf("my-web", 8008, [bad.origin, good.origin]));
   const body = "x".repeat(64 * 1024);
   for (let i = 0; i < 2; i += 1) {
-    const arrived = await seen({ entry: { port: 8008 }, method: "PUT", body });
+    const arrived = await echoed({ entry: { port: 8008 }, method: "PUT", body });
     expect(arrived.body).toBe(body);
     expect(arrived.headers["content-length"]).toBe(String(body.length));
   }
 });
 
-test("[X11] a larger PUT streams and is sent once", async () => {
+test("[X11] a larger PUT streams and is not retried", async () => {
   const bad = [await use(refusing()), await use(refusing())];
   await publish(
     serviceOf(
@@ -223,19 +228,19 @@ test("[X11] a larger PUT streams and is sent once", async () => {
   );
   const response = await send({ entry: { port: 8009 }, method: "PUT", body: "x".repeat(64 * 1024 + 1) });
   expect(response.status).toBe(502);
-  expect(response.text).toContain("PUT is not sent twice");
+  expect(response.text).toContain("PUT is not retried");
 });
 
-test("[X12] a task that failed a moment ago is passed over while others live", async () => {
+test("[X12] a task that failed a moment ago gets no requests while others are healthy", async () => {
   const bad = await use(resetting());
   const [a, b] = [await use(echo("a")), await use(echo("b"))];
-  // Its tasks' ids are its own: what failed in another test is remembered as well.
-  await publish(serviceOf("passed-over", 8010, [bad.origin, a.origin, b.origin]));
-  await names(9, { entry: { port: 8010 } });
+  // A service of its own, because ejections of other tests are still in force.
+  await publish(serviceOf("ejected", 8010, [bad.origin, a.origin, b.origin]));
+  await serverNames(9, { entry: { port: 8010 } });
   expect(bad.hits()).toBe(1);
 });
 
-test("[X13] a task that does not begin to answer in time is 504 and is not tried again", async () => {
+test("[X13] a task that does not respond before the head timeout is 504", async () => {
   const slow = await use(silent());
   await publish(serviceOf("my-web", 8011, [slow.origin]));
   const response = await send({ entry: { port: 8011 } });
@@ -243,7 +248,7 @@ test("[X13] a task that does not begin to answer in time is 504 and is not tried
   expect(response.text).toContain("did not respond within 0.4 s");
 });
 
-test("[X13] an answer that has begun is never cut, however long it takes", async () => {
+test("[X13] the head timeout does not cut a response that has begun", async () => {
   const late = await use(
     http((_request, response) => {
       response.write("begun;");
@@ -254,10 +259,10 @@ test("[X13] an answer that has begun is never cut, however long it takes", async
   expect((await send({ entry: { port: 8012 } })).text).toBe("begun;ended");
 });
 
-test("[X14] the task learns the client, host and scheme from the entry, not from what the client claims", async () => {
+test("[X14] the task learns client, host and scheme from the entry point, not from the client's headers", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8013, [a.origin]));
-  const { headers } = await seen({
+  const { headers } = await echoed({
     entry: { port: 8013, client: "2001:db8::7", scheme: "https" },
     headers: {
       host: "www.example.com",
@@ -281,10 +286,10 @@ test("[X14] the task learns the client, host and scheme from the entry, not from
     expect(headers).not.toHaveProperty(name);
 });
 
-test("[X15] a trusted proxy's claims are kept, and the proxy is added to the chain", async () => {
+test("[X15] a trusted proxy's forwarding headers are kept, and the proxy is added to the chain", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8014, [a.origin]));
-  const { headers } = await seen({
+  const { headers } = await echoed({
     entry: { port: 8014, client: "198.51.100.9" },
     headers: {
       host: "inner",
@@ -301,10 +306,10 @@ test("[X15] a trusted proxy's claims are kept, and the proxy is added to the cha
   });
 });
 
-test("[X17] what is about one connection stops at the mesh, in both directions", async () => {
+test("[X17] hop-by-hop headers are removed in both directions", async () => {
   const [a, b] = [await use(echo("a")), await use(various())];
   await publish(serviceOf("my-web", 8015, [a.origin]), serviceOf("other", 8016, [b.origin]));
-  const { headers } = await seen({
+  const { headers } = await echoed({
     entry: { port: 8015 },
     headers: {
       connection: "close, X-Private",
@@ -326,27 +331,27 @@ test("[X17] what is about one connection stops at the mesh, in both directions",
   for (const name of ["x-private", "proxy-authenticate"]) expect(response.headers).not.toHaveProperty(name);
 });
 
-test("[X18] x-waggle- headers of a client stop at the mesh, the listener's own included", async () => {
+test("[X18] x-waggle- headers do not reach the task, neither the client's nor the listener's", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8017, [a.origin]));
-  const { rawHeaders } = await seen({
+  const { rawHeaders } = await echoed({
     entry: { port: 8017 },
     headers: { "X-Waggle-Token": operatorToken, "x-waggle-node": "node9", "x-waggle-debug": "1" },
   });
   expect(rawHeaders.filter((text) => /waggle-/i.test(text))).toEqual([]);
 });
 
-test("[X19] a request id comes in, goes on and goes out; one that could break a log is replaced", async () => {
+test("[X19] task and client get the client's request id; one that could break a log line is replaced", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8018, [a.origin]));
-  const given = await send({ entry: { port: 8018 }, headers: { "x-request-id": "abc-123" } });
-  expect(given.headers["x-request-id"]).toBe("abc-123");
-  expect((JSON.parse(given.text) as ReceivedRequest).headers["x-request-id"]).toBe("abc-123");
-  const bad = await send({ entry: { port: 8018 }, headers: { "x-request-id": "a b" } });
-  expect(bad.headers["x-request-id"]).toMatch(/^[0-9a-f-]{36}$/);
+  const valid = await send({ entry: { port: 8018 }, headers: { "x-request-id": "abc-123" } });
+  expect(valid.headers["x-request-id"]).toBe("abc-123");
+  expect((JSON.parse(valid.text) as ReceivedRequest).headers["x-request-id"]).toBe("abc-123");
+  const invalid = await send({ entry: { port: 8018 }, headers: { "x-request-id": "a b" } });
+  expect(invalid.headers["x-request-id"]).toMatch(/^[0-9a-f-]{36}$/);
 });
 
-test("[X40] a request that comes back to its service is 508 after one round", async () => {
+test("[X40] a request that returns to its service is 508 after one round", async () => {
   let rounds = 0;
   const loop = await use(
     http((incoming, response) => {
@@ -364,20 +369,20 @@ test("[X40] a request that comes back to its service is 508 after one round", as
   expect(rounds).toBe(1);
 });
 
-test("[X40] Via names each service a request comes through, and another mesh's entries stay", async () => {
+test("[X40] Via names each service that a request passes, and keeps other entries", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8020, [a.origin]));
-  const { headers } = await seen({
+  const { headers } = await echoed({
     entry: { port: 8020 },
     headers: { via: "1.0 fred, 1.1 other.test-mesh" },
   });
   expect(headers.via).toBe("1.0 fred, 1.1 other.test-mesh, 1.1 my-web.test-mesh");
 });
 
-test("[X41] an answer's bytes, status and headers arrive as the task sent them", async () => {
+test("[X41] a response's bytes, status and headers arrive unchanged", async () => {
   const backend = await use(various());
   await publish(serviceOf("my-web", 8021, [backend.origin]));
-  const get = (path: string, more: Sent = {}) => send({ entry: { port: 8021 }, path, ...more });
+  const get = (path: string, more: SentRequest = {}) => send({ entry: { port: 8021 }, path, ...more });
 
   const gzip = await get("/gzip", { headers: { "accept-encoding": "gzip" } });
   expect(gzip.headers["content-encoding"]).toBe("gzip");
@@ -400,12 +405,12 @@ test("[X41] an answer's bytes, status and headers arrive as the task sent them",
   expect(cookies).toEqual(Array.from({ length: 100 }, (_, index) => `c${index}=v${index}; Path=/`));
 });
 
-test("[X41] path, query and method arrive as the client sent them", async () => {
+test("[X41] path, query and method arrive unchanged", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8022, [a.origin]));
   const path = "/a//b%2Fc/%7Ex;y?q=%20+1&empty=&r=a/b?c";
   for (const method of ["GET", "OPTIONS", "DELETE", "PATCH"]) {
-    expect(await seen({ entry: { port: 8022 }, path, method })).toMatchObject({ method, url: path });
+    expect(await echoed({ entry: { port: 8022 }, path, method })).toMatchObject({ method, url: path });
   }
 });
 
@@ -413,10 +418,10 @@ test("[X41] a GET with a body arrives with it", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8023, [a.origin]));
   const headers = { "content-length": 5 };
-  expect(await seen({ entry: { port: 8023 }, headers, body: "query" })).toMatchObject({ body: "query" });
+  expect(await echoed({ entry: { port: 8023 }, headers, body: "query" })).toMatchObject({ body: "query" });
 });
 
-test("[X42] an answer arrives piece by piece as the task sends it", async () => {
+test("[X42] a response streams as the task sends it", async () => {
   const backend = await use(various());
   await publish(serviceOf("my-web", 8024, [backend.origin]));
   const gate = "gate-1";
@@ -428,13 +433,13 @@ test("[X42] an answer arrives piece by piece as the task sends it", async () => 
   expect((await reader.read()).value).toBe("data: 2\n\n");
 });
 
-test("[X42] a body goes up piece by piece while the answer comes down", async () => {
+test("[X42] request and response body stream at the same time", async () => {
   const backend = await use(various());
   await publish(serviceOf("my-web", 8025, [backend.origin]));
   const headers = plane.entry({ port: 8025 });
   const response = await new Promise<string>((resolve, reject) => {
     let text = "";
-    const pieces = ["first", "second!", ""];
+    const chunks = ["first", "second!", ""];
     const upload = httpRequest(
       `${plane.origin}/upload`,
       { method: "POST", headers, agent: false },
@@ -442,8 +447,8 @@ test("[X42] a body goes up piece by piece while the answer comes down", async ()
         expect(response.headers["x-length"]).toBe("none");
         response.on("data", (chunk: Buffer) => {
           text += chunk.toString();
-          // Each piece is sent when the answer to the one before it is there.
-          const next = pieces.shift();
+          // Each chunk is sent after the response to the previous one.
+          const next = chunks.shift();
           if (next === undefined || next === "") upload.end();
           else upload.write(next);
         });
@@ -451,18 +456,18 @@ test("[X42] a body goes up piece by piece while the answer comes down", async ()
       },
     );
     upload.on("error", reject);
-    upload.write(pieces.shift());
+    upload.write(chunks.shift());
   });
   expect(response).toBe("got 5;got 7;end");
 });
 
-test("[X43] a WebSocket passes, text and bytes, with its subprotocol and close code", async () => {
+test("[X43] a WebSocket carries text and bytes, its subprotocol and its close code", async () => {
   const backend = await use(webSocketEcho());
   await publish(serviceOf("my-web", 8026, [backend.origin]));
   const socket = new WebSocket(plane.origin, ["echo"], {
     headers: plane.entry({ role: "edge", port: 8026 }),
   });
-  const got: (string | Buffer)[] = [];
+  const messages: (string | Buffer)[] = [];
   await new Promise<void>((resolve, reject) => {
     socket.on("error", reject);
     socket.on("open", () => {
@@ -470,18 +475,18 @@ test("[X43] a WebSocket passes, text and bytes, with its subprotocol and close c
       socket.send(Buffer.from([0, 255]));
     });
     socket.on("message", (data: Buffer, binary) => {
-      got.push(binary ? data : data.toString());
-      if (got.length === 2) resolve();
+      messages.push(binary ? data : data.toString());
+      if (messages.length === 2) resolve();
     });
   });
   expect(socket.protocol).toBe("echo");
-  expect(got).toEqual(["text", Buffer.from([0, 255])]);
+  expect(messages).toEqual(["text", Buffer.from([0, 255])]);
   const closed = new Promise<number>((resolve) => socket.on("close", resolve));
   socket.close(4001, "done");
   expect(await closed).toBe(4001);
 });
 
-test("[X43] a WebSocket to a plain service gets the service's own answer", async () => {
+test("[X43] a WebSocket handshake with a plain service gets that service's response", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8027, [a.origin]));
   const socket = new WebSocket(plane.origin, { headers: plane.entry({ port: 8027 }) });
@@ -496,7 +501,7 @@ test("[X43] a WebSocket to a plain service gets the service's own answer", async
   expect(status).toBe(200);
 });
 
-test("[X43] a WebSocket goes on to another task when one refuses the connection", async () => {
+test("[X43] a WebSocket handshake is retried on another task when one refuses the connection", async () => {
   const [bad, good] = [await use(refusing()), await use(webSocketEcho())];
   await publish(serviceOf("my-web", 8028, [bad.origin, good.origin]));
   for (let i = 0; i < 2; i += 1) {
@@ -508,7 +513,7 @@ test("[X43] a WebSocket goes on to another task when one refuses the connection"
   }
 });
 
-test("[X44] a failure is JSON with its reason and request id, and a page for who asks for HTML", async () => {
+test("[X44] a failure is JSON with reason and request id, and a page if Accept prefers HTML", async () => {
   const json = await send({ entry: { port: 9 }, headers: { accept: "*/*", "x-request-id": "abc" } });
   expect([json.status, json.headers["content-type"], json.headers["cache-control"]]).toEqual([
     404,
@@ -533,12 +538,12 @@ test("[X44] a service without a live task is 503 with Retry-After", async () => 
   expect(response.text).toContain("service my-web has no live task");
 });
 
-test("[X45] x-waggle-debug with a token tells where a request went, and without one tells nothing", async () => {
+test("[X45] x-waggle-debug with a token shows the route of a request, and without one nothing", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8030, [a.origin]));
   const entry = { port: 8030, node: "node2" };
-  const told = await send({ entry, headers: { "x-waggle-debug": "1", "x-waggle-token": operatorToken } });
-  expect(told.headers).toMatchObject({
+  const debugged = await send({ entry, headers: { "x-waggle-debug": "1", "x-waggle-token": operatorToken } });
+  expect(debugged.headers).toMatchObject({
     "x-waggle-node": "node2",
     "x-waggle-task-node": "node1",
     "x-waggle-service": "my-web",
@@ -547,44 +552,44 @@ test("[X45] x-waggle-debug with a token tells where a request went, and without 
     "x-waggle-attempts": "1",
     "x-waggle-table-version": String(version),
   });
-  expect(Number(told.headers["x-waggle-table-age-ms"])).toBeGreaterThanOrEqual(0);
+  expect(Number(debugged.headers["x-waggle-table-age-ms"])).toBeGreaterThanOrEqual(0);
   for (const token of ["", "wrong", `${operatorToken}x`]) {
     const hidden = await send({ entry, headers: { "x-waggle-debug": "1", "x-waggle-token": token } });
     expect(Object.keys(hidden.headers).filter((name) => name.startsWith("x-waggle-"))).toEqual([]);
   }
 });
 
-test("[X46] a table is used without asking again while it is fresh, and renewed behind a request's back", async () => {
+test("[X46] a fresh table causes no request to the registry, and a stale one is refreshed in the background", async () => {
   const [a, b] = [await use(echo("a")), await use(echo("b"))];
   await publish(serviceOf("my-web", 8031, [a.origin]));
-  expect(await names(1, { entry: { port: 8031 } })).toEqual(["a"]);
-  const askedBefore = plane.tableRequests();
-  await names(5, { entry: { port: 8031 } });
-  expect(plane.tableRequests() - askedBefore).toBeLessThanOrEqual(1);
+  expect(await serverNames(1, { entry: { port: 8031 } })).toEqual(["a"]);
+  const requestsBefore = plane.tableRequests();
+  await serverNames(5, { entry: { port: 8031 } });
+  expect(plane.tableRequests() - requestsBefore).toBeLessThanOrEqual(1);
   version += 1;
   plane.setTable(tableOf(version, serviceOf("my-web", 8031, [b.origin])));
-  await until("the new table", async () => (await names(1, { entry: { port: 8031 } }))[0] === "b");
+  await until("the new table", async () => (await serverNames(1, { entry: { port: 8031 } }))[0] === "b");
 });
 
-test("[X47] an older, an unreadable and an absent table change nothing", async () => {
+test("[X47] an older table, an unreadable one and an unreachable registry change nothing", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8032, [a.origin]));
-  await names(1, { entry: { port: 8032 } });
-  const bad = [
+  await serverNames(1, { entry: { port: 8032 } });
+  const sources = [
     tableOf(1),
     async () => ({ version: version + 100, text: "waggle-table 99\n" }),
-    async () => Promise.reject(new Error("the registry is away")),
+    async () => Promise.reject(new Error("the registry is down")),
   ];
-  for (const response of bad) {
-    plane.setTable(response);
-    // Refusing makes it look at a fresh table, which is the bad one.
+  for (const source of sources) {
+    plane.setTable(source);
+    // A refusal causes a refresh from this source.
     expect((await send({ entry: { port: 9 } })).status).toBe(404);
-    expect(await names(1, { entry: { port: 8032 } })).toEqual(["a"]);
+    expect(await serverNames(1, { entry: { port: 8032 } })).toEqual(["a"]);
   }
 });
 
 test.each(["edge", "ingress"] as const)(
-  "[X48] a service created or moved a moment ago is not refused from an old table, %s",
+  "[X48] a service created or moved a moment ago is served, %s",
   async (role) => {
     const [bad, good] = [await use(resetting()), await use(echo("good"))];
     await publish(serviceOf("my-web", 8033, [bad.origin]));
@@ -595,20 +600,20 @@ test.each(["edge", "ingress"] as const)(
     version += 1;
     plane.setTable(tableOf(version, moved, serviceOf("other", 8034, [good.origin])));
     await pause(110);
-    expect(await names(1, { entry: { role, port: 8033 } })).toEqual(["good"]);
+    expect(await serverNames(1, { entry: { role, port: 8033 } })).toEqual(["good"]);
     version += 1;
     plane.setTable(tableOf(version, moved, serviceOf("new", 8039, [good.origin])));
     await pause(110);
-    expect(await names(1, { entry: { role, port: 8039 } })).toEqual(["good"]);
+    expect(await serverNames(1, { entry: { role, port: 8039 } })).toEqual(["good"]);
   },
 );
 
-/** Lets the table grow older than what is believed without asking. */
+/** Waits until the table is too old for a refusal. */
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-test("[X49] the listeners' socket takes no request without their key", async () => {
+test("[X49] the listeners' socket refuses a request without their key", async () => {
   for (const value of [
     "",
     "test-entry-keX edge - 8080 127.0.0.1 http",
@@ -624,7 +629,7 @@ test.each(["a, b", "user@a", "a<b>", "a/b"])("[X50] Host %j is 400", async (host
   expect(response.status).toBe(400);
 });
 
-test("[X50] two Host headers, two different lengths and OPTIONS * are 400", async () => {
+test("[X50] two Host headers, two different Content-Lengths and OPTIONS * are 400", async () => {
   const entry = `x-waggle-entry: ${plane.entry({ port: 8080 })["x-waggle-entry"]}`;
   const heads = [
     `GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n${entry}\r\n\r\n`,
@@ -634,14 +639,14 @@ test("[X50] two Host headers, two different lengths and OPTIONS * are 400", asyn
   for (const head of heads) expect(await raw(head)).toMatch(/^HTTP\/1\.1 400 /);
 });
 
-test("[X51] where the platform makes no statuses of its own, a task's 521 is the task's", async () => {
+test("[X51] without platform statuses a 521 is the task's own response", async () => {
   const backend = await use(various());
   await publish(serviceOf("my-web", 8035, [backend.origin]));
   const response = await send({ entry: { port: 8035 }, path: "/521" });
   expect([response.status, response.text]).toEqual([521, "the task's own 521"]);
 });
 
-test("[X52] Expect: 100-continue is answered by the mesh and goes no further", async () => {
+test("[X52] the mesh responds to Expect: 100-continue, and the task does not get that header", async () => {
   const a = await use(echo("a"));
   await publish(serviceOf("my-web", 8036, [a.origin]));
   const arrived = await new Promise<ReceivedRequest>((resolve, reject) => {
@@ -659,13 +664,13 @@ test("[X52] Expect: 100-continue is answered by the mesh and goes no further", a
   expect(arrived.headers).not.toHaveProperty("expect");
 });
 
-test("[X2][X3][X4] by host name: a service's own, NAME.domain, a node's, and the default", async () => {
+test("[X2][X3][X4] a host name matches a service's own, NAME.domain, a node's, or the default service", async () => {
   const [a, b] = [await use(echo("a")), await use(echo("b"))];
   await publish(
     serviceOf("my-web", 8037, [a.origin]),
     serviceOf("shop", 8038, [b.origin], { hosts: ["www.example.com"] }),
   );
-  const ask = (host: string) =>
+  const get = (host: string) =>
     new Promise<string>((resolve, reject) => {
       const headers = { host, "x-waggle-debug": "1", "x-waggle-token": operatorToken };
       httpRequest(plane.hostOrigin, { headers, agent: false }, async (response) => {
@@ -680,13 +685,13 @@ test("[X2][X3][X4] by host name: a service's own, NAME.domain, a node's, and the
         .on("error", reject)
         .end();
     });
-  expect(await ask("WWW.example.com")).toBe("200 b");
-  expect(await ask("shop.mesh.example.com")).toBe("200 b");
-  expect(await ask("anything.example.org")).toBe("200 a");
-  expect(await ask("typo.mesh.example.com")).toBe("404");
-  expect(await ask("node1.nodes.mesh.example.com")).toBe("200 a node1");
-  expect(await ask("two.example.com")).toBe("200 a node2");
-  expect(await ask("node9.nodes.mesh.example.com")).toBe("404");
+  expect(await get("WWW.example.com")).toBe("200 b");
+  expect(await get("shop.mesh.example.com")).toBe("200 b");
+  expect(await get("anything.example.org")).toBe("200 a");
+  expect(await get("typo.mesh.example.com")).toBe("404");
+  expect(await get("node1.nodes.mesh.example.com")).toBe("200 a node1");
+  expect(await get("two.example.com")).toBe("200 a node2");
+  expect(await get("node9.nodes.mesh.example.com")).toBe("404");
 });
 
 function fail(reason: string): never {

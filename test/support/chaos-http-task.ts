@@ -3,14 +3,14 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import { WebSocketServer } from "ws";
 
-/** What the last request of each kind came to; `/told` shows it. */
+/** What the last request of each kind led to; `/observed` returns it. */
 const observed = { aborted: 0, written: 0, requests: 0, closes: [] as (readonly [number, string])[] };
 
 const block = Buffer.alloc(65_536, "waggle");
 const tenDigits = "0123456789";
 
 const answers: Record<string, RequestListener> = {
-  told: (_request, response) => void response.end(JSON.stringify(observed)),
+  observed: (_request, response) => void response.end(JSON.stringify(observed)),
   /** Refuses an upload from its head alone, and reads none of it. */
   early: (_request, response) => {
     response

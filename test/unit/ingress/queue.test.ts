@@ -36,7 +36,6 @@ function mesh(options: TableOptions, tasks = new Tasks(), count = 2) {
   const used = origins.slice(0, count);
   const responses = Object.fromEntries(used.map((origin) => [origin, tasks.task(origin)]));
   const table = tableOf(1, serviceOf("my-web", 8080, used, { options }));
-
   return { tasks, plane: inProcessPlane(table, responses, { nowMs: Date.now, headTimeoutMs: 20_000 }) };
 }
 
