@@ -1,10 +1,10 @@
-// The task of the benchmark, in a process of its own: the least that answers HTTP, because what it and the load take of
-// the machine is not there for what is compared. Answers as Node's own server would. Prints its port.
+// The task of the benchmark, in its own process. It does as little work as possible, because it shares the
+// CPU with the measured proxies. Its responses have the headers of Node's HTTP server. Prints its port.
 
 import { createServer } from "node:net";
 
 const body = "hello from a task\n";
-const answer = [
+const response = [
   "HTTP/1.1 200 OK",
   "Content-Type: text/plain",
   `Content-Length: ${body.length}`,
@@ -14,10 +14,10 @@ const answer = [
   "",
   body,
 ].join("\r\n");
-const bytes = Buffer.from(answer);
+const bytes = Buffer.from(response);
 const headEnd = Buffer.from("\r\n\r\n");
 
-/** Requests have no bodies and are not pipelined: where bytes end with an empty line, one has come. */
+/** Requests have no bodies and are not pipelined, so bytes that end with an empty line complete a request. */
 const server = createServer((socket) => {
   let end: Buffer = Buffer.alloc(0);
   socket.setNoDelay(true);

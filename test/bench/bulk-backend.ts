@@ -1,5 +1,5 @@
-// The task of the benchmark's long bodies and WebSockets, in a process of its own: sends as many bytes as a path says,
-// counts those it is sent, and echoes WebSocket messages. Prints its port.
+// The task of the stream and WebSocket benchmarks, in its own process: `GET /BYTES` returns a body of that
+// length, POST returns the length of its body, and WebSocket messages are echoed. Prints its port.
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { WebSocketServer } from "ws";
@@ -21,16 +21,16 @@ process.on("disconnect", () => process.exit(0));
 
 function send(response: ServerResponse, length: number): void {
   response.writeHead(200, { "content-length": length });
-  let left = length;
-  const more = (): void => {
-    while (left > 0) {
-      const part = block.subarray(0, Math.min(block.length, left));
-      left -= part.length;
-      if (!response.write(part)) return void response.once("drain", more);
+  let remaining = length;
+  const writeMore = (): void => {
+    while (remaining > 0) {
+      const part = block.subarray(0, Math.min(block.length, remaining));
+      remaining -= part.length;
+      if (!response.write(part)) return void response.once("drain", writeMore);
     }
     response.end();
   };
-  more();
+  writeMore();
 }
 
 function count(request: IncomingMessage, response: ServerResponse): void {

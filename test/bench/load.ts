@@ -1,20 +1,20 @@
-// The load of the benchmark: keep-alive connections that each send a GET, wait for its answer, and send the next.
-// Runs in a process of its own (see `startLoad`), so that its work is not counted as anybody else's.
+// The load of the traffic benchmark: keep-alive connections, each of which sends a GET after the response to
+// the last. Runs in its own process, so that its CPU time does not count for a proxy.
 
 import { connect } from "node:net";
 
 export type LoadOrder = {
   readonly host: string;
   readonly port: number;
-  /** What the Host header says. */
+  /** The Host header. */
   readonly authority: string;
-  /** Header lines sent besides Host, each ended by CRLF. */
+  /** The other header lines, each ended by CRLF. */
   readonly headers: string;
   readonly connections: number;
   readonly durationMs: number;
 };
 
-/** What came of it. Latencies in microseconds, of whole requests. */
+/** The result of an order. Latencies are those of whole requests, microseconds. */
 export type LoadResult = {
   readonly requests: number;
   readonly errors: number;
@@ -23,7 +23,7 @@ export type LoadResult = {
   readonly p99Us: number;
 };
 
-/** Answers each order with its result until the parent goes away. */
+/** Runs each order of the parent process and sends back its result. */
 function serve(): void {
   process.on("message", (order: LoadOrder) => {
     void run(order).then((result) => process.send?.(result));
@@ -51,7 +51,7 @@ async function run(order: LoadOrder): Promise<LoadResult> {
   };
 }
 
-/** One connection's loop. Every answer must be a 200 with a Content-Length; anything else counts as an error. */
+/** Runs one connection. A response other than 200 counts as an error. */
 function drive(order: LoadOrder, endsMs: number, latencies: number[]): Promise<number> {
   const head = `GET /hello?n=1 HTTP/1.1\r\nHost: ${order.authority}\r\n${order.headers}\r\n`;
   const request = Buffer.from(head, "latin1");
@@ -59,8 +59,11 @@ function drive(order: LoadOrder, endsMs: number, latencies: number[]): Promise<n
     let errors = 0;
     let pending = "";
     let sentMs = 0;
-    /** Bytes of an answer, once one was read whole: all are alike, and reading each would cost more than sending it. */
-    let usualBytes = 0;
+    /**
+     * Length of a response; 0 before the first. All are equal, and parsing each would cost more than sending
+     * it.
+     */
+    let responseBytes = 0;
     const socket = connect(order.port, order.host);
     socket.setNoDelay(true);
     const send = () => {
@@ -76,10 +79,10 @@ function drive(order: LoadOrder, endsMs: number, latencies: number[]): Promise<n
     };
     socket.on("connect", send);
     socket.on("data", (chunk: Buffer) => {
-      if (pending === "" && chunk.length === usualBytes) return take(isOk(chunk));
+      if (pending === "" && chunk.length === responseBytes) return take(isOk(chunk));
       pending += chunk.toString("latin1");
-      if (!isWhole(pending)) return;
-      usualBytes = pending.length;
+      if (!isComplete(pending)) return;
+      responseBytes = pending.length;
       const ok = pending.startsWith("HTTP/1.1 200");
       pending = "";
       take(ok);
@@ -91,12 +94,12 @@ function drive(order: LoadOrder, endsMs: number, latencies: number[]): Promise<n
   });
 }
 
-/** The status line says 200, and there is a head at all. */
+/** Whether the status line has status 200. */
 function isOk(chunk: Buffer): boolean {
   return chunk[0] === 0x48 && chunk[9] === 0x32 && chunk[10] === 0x30 && chunk[11] === 0x30;
 }
 
-function isWhole(text: string): boolean {
+function isComplete(text: string): boolean {
   const head = text.indexOf("\r\n\r\n");
   if (head < 0) return false;
   const length = /content-length: (\d+)/i.exec(text.slice(0, head));

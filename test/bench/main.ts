@@ -1,5 +1,5 @@
-// The benchmark: `npm run bench`, or `npm run bench -- traffic streams sockets` for some of its parts.
-// Figures of one machine say little; the ratios are what to compare.
+// The benchmarks: `npm run bench`, or `npm run bench -- traffic streams sockets` for some of them.
+// docs/benchmarks.md has results. Absolute numbers of one machine say little; ratios say more.
 
 import { benchRegistry } from "./registry.ts";
 import { benchSockets } from "./sockets.ts";
@@ -16,8 +16,8 @@ const parts: Record<string, () => Promise<void>> = {
   registry: benchRegistry,
 };
 
-const asked = process.argv.slice(2);
-for (const name of asked.length > 0 ? asked : Object.keys(parts)) {
+const names = process.argv.slice(2);
+for (const name of names.length > 0 ? names : Object.keys(parts)) {
   const part = parts[name];
   if (part === undefined) throw new Error(`no part ${name}; there are ${Object.keys(parts).join(", ")}`);
   await part();

@@ -1,11 +1,11 @@
-// The ways a request can take to a task: the shortest proxy Worker there is, and the mesh's edge and ingress, each in a
-// workerd of its own, of the same build.
+// The measured proxies: a minimal proxy Worker, and the mesh's edge and ingress, each in its own workerd of
+// the same build.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { Miniflare } from "miniflare";
 import { serviceOf, startPlane, tableOf } from "../support/dataplane.ts";
 
-/** What is measured: a way from a client to the task. */
+/** A running proxy in front of the task. */
 export type MeasuredProxy = {
   readonly port: number;
   readonly authority: string;
@@ -14,26 +14,26 @@ export type MeasuredProxy = {
   readonly stop: () => Promise<void>;
 };
 
-/** Ways by name, the baseline first. */
+/** Functions that start a proxy in front of a task's origin, by name. The first is the baseline. */
 export type ProxyStarters = Readonly<Record<string, (origin: string) => Promise<MeasuredProxy>>>;
 
-/** The mesh, and what it is held against. */
+/** The mesh, and the proxy it is compared with. */
 export const baseProxies: ProxyStarters = {
   "three-line proxy": (origin) => startProxy(threeLines(origin)),
   "edge → ingress → task": (origin) => startWaggle(origin, false),
 };
 
-/** Besides: what of the difference is owed to the rules on headers, which no proxy that keeps them is spared. */
+/** Adds a proxy that only handles headers, which shows how much of the mesh's cost is owed to them. */
 export const trafficProxies: ProxyStarters = {
   ...baseProxies,
   "three lines and the headers' rules": (origin) => startProxy(sameHeaders(origin)),
 };
 
-/** Starts one of each kind, in their order. */
-export async function startAll(kinds: ProxyStarters, origin: string): Promise<readonly MeasuredProxy[]> {
-  const ways: MeasuredProxy[] = [];
-  for (const begin of Object.values(kinds)) ways.push(await begin(origin));
-  return ways;
+/** Starts one proxy of each kind, in order. */
+export async function startAll(starters: ProxyStarters, origin: string): Promise<readonly MeasuredProxy[]> {
+  const proxies: MeasuredProxy[] = [];
+  for (const start of Object.values(starters)) proxies.push(await start(origin));
+  return proxies;
 }
 
 function threeLines(origin: string): string {
@@ -46,7 +46,7 @@ function threeLines(origin: string): string {
   };`;
 }
 
-/** The shortest that tells the task who asked and through whom, and client and task the request's id. Decides nothing. */
+/** A minimal proxy that sets the forwarding headers, Via and X-Request-Id as the mesh does. */
 function sameHeaders(origin: string): string {
   return `export default {
     async fetch(request) {
@@ -59,8 +59,8 @@ function sameHeaders(origin: string): string {
       outgoing.headers.set("forwarded", "for=203.0.113.7;host=" + url.host + ";proto=http");
       outgoing.headers.set("via", "1.1 my-web.waggle");
       outgoing.headers.set("x-request-id", id);
-      const answer = await fetch(outgoing);
-      const response = new Response(answer.body, answer);
+      const upstream = await fetch(outgoing);
+      const response = new Response(upstream.body, upstream);
       for (const name of ["connection", "keep-alive"]) response.headers.delete(name);
       response.headers.set("x-request-id", id);
       return response;
@@ -100,7 +100,7 @@ async function startProxy(contents: string): Promise<MeasuredProxy> {
   };
 }
 
-/** Asked by host name, as a deployed mesh is. */
+/** Starts the data plane. Requests name the service by host name, as in a deployed mesh. */
 export async function startWaggle(origin: string, telemetry: boolean): Promise<MeasuredProxy> {
   const before = workerds();
   const plane = await startPlane(tableOf(1, serviceOf("my-web", 8080, [origin, origin])), {}, telemetry);
@@ -122,28 +122,30 @@ function isOwnWorkerd(pid: string): boolean {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     return stat.includes("(workerd)") && Number(fieldsAfterName(stat)[1]) === process.pid;
   } catch {
-    return false; // It ended while we looked.
+    return false; // The process has ended.
   }
 }
 
 function newWorkerd(before: ReadonlySet<number>): number {
-  const pid = [...workerds()].find((one) => !before.has(one));
+  const pid = [...workerds()].find((candidate) => !before.has(candidate));
   if (pid === undefined) throw new Error("cannot find the workerd that was just started");
   return pid;
 }
 
-/** proc(5): the fields of stat from the third on; the second may have spaces in it. */
+/**
+ * The fields of /proc/PID/stat from the third on (proc(5)). The second field, the name, may contain spaces.
+ */
 function fieldsAfterName(stat: string): string[] {
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
-/** CPU time a process has used, user and system, milliseconds. The clock tick of Linux is 10 ms to programs. */
+/** User and system CPU time of a process, milliseconds. A clock tick is 10 ms. */
 export function cpuMs(pid: number): number {
   const fields = fieldsAfterName(readFileSync(`/proc/${pid}/stat`, "utf8"));
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-/** Memory a process has in RAM, bytes. */
+/** Resident memory of a process, bytes. */
 export function memoryBytes(pid: number): number {
   const kilobytes = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
   return Number(kilobytes) * 1024;

@@ -1,5 +1,5 @@
-// The registry object in workerd, asked through the control API on one machine: how many operations a second it does,
-// against the cheapest answer the same Worker gives without asking it.
+// The registry benchmark: operations per second of the registry object through the control API, compared with
+// a request that the same Worker handles without the registry.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +15,7 @@ const token = "bench-operator-token";
 
 type Operation = { readonly name: string; readonly call: () => Promise<Response> };
 
-/** Runs the operations by turns and prints them. */
+/** Measures the operations in alternation and prints the results. */
 export async function benchRegistry(): Promise<void> {
   const stateDir = mkdtempSync(join(tmpdir(), "waggle-bench-"));
   const input: RuntimeInput = {
@@ -31,15 +31,16 @@ export async function benchRegistry(): Promise<void> {
     join(stateDir, "log"),
   );
   try {
-    const ways = await operations(`http://127.0.0.1:${runtime.ready.controlPort}`);
-    const perSecond = new Map(ways.map(({ name }) => [name, [] as number[]]));
+    const operations = operationsOf(`http://127.0.0.1:${runtime.ready.controlPort}`);
+    const perSecond = new Map(operations.map(({ name }) => [name, [] as number[]]));
     for (let round = 0; round < rounds; round++) {
-      for (const way of ways) perSecond.get(way.name)?.push(await callsPerSecond(way));
+      for (const operation of operations)
+        perSecond.get(operation.name)?.push(await callsPerSecond(operation));
     }
     const [baseline] = [...perSecond.values()];
     const base = spreadOf(baseline ?? []);
-    printRows(`Registry: operations a second, ${clients} clients, median (min–max) of ${rounds} rounds`, [
-      ["operation", "a second", "x of the baseline"],
+    printRows(`Registry: ${clients} clients, ${rounds} rounds: median (minimum–maximum)`, [
+      ["operation", "per second", "× the baseline"],
       ...[...perSecond].map(([name, values]) => [
         name,
         formatSpread(spreadOf(values)),
@@ -53,12 +54,12 @@ export async function benchRegistry(): Promise<void> {
   }
 }
 
-async function operations(control: string): Promise<readonly Operation[]> {
+function operationsOf(control: string): readonly Operation[] {
   const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
   const get = (path: string) => () => fetch(control + path, { headers });
   const post = (path: string, body: unknown) =>
     fetch(control + path, { method: "POST", headers, body: JSON.stringify(body) });
-  let made = 0;
+  let created = 0;
   return [
     { name: "GET /mesh/health: the Worker alone (baseline)", call: get("/mesh/health") },
     { name: "GET /mesh/table, nothing newer", call: get("/mesh/table?after=1000000") },
@@ -66,34 +67,34 @@ async function operations(control: string): Promise<readonly Operation[]> {
     {
       name: "create and remove a service (two writes)",
       call: async () => {
-        const name = `bench${made++}`;
+        const name = `bench${created++}`;
         const spec = {
           Name: name,
           TaskTemplate: { ContainerSpec: { Image: "waggle/whoami" } },
           Mode: { Replicated: { Replicas: 1 } },
         };
-        const created = await post("/v1.44/services/create", spec);
-        await created.arrayBuffer();
-        if (created.status !== 201) return created;
+        const response = await post("/v1.44/services/create", spec);
+        await response.arrayBuffer();
+        if (response.status !== 201) return response;
         return fetch(`${control}/v1.44/services/${name}`, { method: "DELETE", headers });
       },
     },
   ];
 }
 
-/** Calls a second over one round; an answer of 400 or more is a fault of the benchmark. */
+/** Calls per second over one round. Throws if a response has status 400 or more. */
 async function callsPerSecond({ name, call }: Operation): Promise<number> {
   const startedMs = performance.now();
-  let done = 0;
+  let calls = 0;
   await Promise.all(
     Array.from({ length: clients }, async () => {
       while (performance.now() - startedMs < roundMs) {
-        const answer = await call();
-        await answer.arrayBuffer();
-        if (answer.status >= 400) throw new Error(`${name}: ${answer.status}`);
-        done++;
+        const response = await call();
+        await response.arrayBuffer();
+        if (response.status >= 400) throw new Error(`${name}: ${response.status}`);
+        calls++;
       }
     }),
   );
-  return (done / (performance.now() - startedMs)) * 1_000;
+  return (calls / (performance.now() - startedMs)) * 1_000;
 }

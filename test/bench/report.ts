@@ -1,6 +1,6 @@
-// Figures of repeated rounds, and the table they are printed in.
+// Results of repeated rounds, and the tables they are printed in.
 
-/** The middle of the values, and how far they lie apart. */
+/** Median, minimum and maximum of repeated measurements. */
 export type Spread = { readonly median: number; readonly min: number; readonly max: number };
 
 export function spreadOf(values: readonly number[]): Spread {
@@ -13,7 +13,7 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median, min: sorted[0] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN };
 }
 
-/** `2830 (2710–2901)`, with as many decimals as asked for. */
+/** `2830 (2710–2901)`: the median with minimum and maximum. */
 export function formatSpread({ median, min, max }: Spread, decimals = 0): string {
   return `${median.toFixed(decimals)} (${min.toFixed(decimals)}–${max.toFixed(decimals)})`;
 }
@@ -27,7 +27,7 @@ export function printRows(title: string, rows: readonly (readonly string[])[]): 
   }
 }
 
-/** Milliseconds of each of `times` runs, after one that does not count. */
+/** Milliseconds of each of `times` runs, after a warm-up run. */
 export async function timed(times: number, work: () => unknown): Promise<number[]> {
   await work();
   const elapsed: number[] = [];

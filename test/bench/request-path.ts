@@ -1,7 +1,9 @@
-// The length of the request path: the files and named functions that one warm GET enters, counted by V8's precise coverage.
+// The length of the request path: the files and named functions that one warm GET enters, counted by V8's
+// precise coverage.
 //
-// The GET goes edge → ingress → task in this process. The task is a function, and the Worker's own shell in workers/ is not
-// counted. `node test/bench/request-path.ts` prints one line per file; with --json it prints the counts only.
+// The GET goes edge → ingress → task in this process. The task is a function, and the entry points in
+// workers/ are not counted. `node test/bench/request-path.ts` prints one line per file; with --json it prints
+// only the counts.
 
 import { Session } from "node:inspector/promises";
 import { fileURLToPath } from "node:url";
@@ -13,7 +15,7 @@ export type RequestPath = ReadonlyMap<string, readonly string[]>;
 
 const warmUps = 200;
 
-/** Sends GETs until nothing is built for the first time any more, then one whose functions are recorded. */
+/** Sends GETs until all caches are filled, then records the functions of one more. */
 export async function measureRequestPath(): Promise<RequestPath> {
   const table = tableOf(1, serviceOf("my-web", 8080, ["http://a", "http://b"]));
   const { send } = inProcessPlane(table, {}, { flush: async () => undefined });
@@ -26,7 +28,7 @@ export async function measureRequestPath(): Promise<RequestPath> {
     for (let count = 0; count < warmUps; count += 1) await send(request);
     await session.post("Profiler.takePreciseCoverage");
     const response = await send(request);
-    if (response.status !== 200) throw new Error(`the GET was answered with ${response.status}`);
+    if (response.status !== 200) throw new Error(`the GET got status ${response.status}`);
     const { result } = await session.post("Profiler.takePreciseCoverage");
     return pathOf(result);
   } finally {

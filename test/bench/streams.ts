@@ -1,5 +1,5 @@
-// Long bodies, up and down, against the shortest proxy Worker there is: how many bytes a second, and whether the memory
-// of workerd stays what it was.
+// The stream benchmark: throughput of long bodies up and down, and the memory of workerd meanwhile, compared
+// with the minimal proxy Worker.
 
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,9 +11,9 @@ import { formatSpread, printRows, spreadOf } from "./report.ts";
 export type StreamOptions = { readonly bytes: number; readonly rounds: number };
 
 const mebibyte = 1024 ** 2;
-/** What a first body makes a process take for good is not counted against the next. */
+/** Length of a first body, so that one-time allocations of the process do not count. */
 const warmBytes = 64 * mebibyte;
-const watchEveryMs = 20;
+const memoryPollMs = 20;
 
 type Stream = { readonly rate: number; readonly grownMiB: number };
 
@@ -27,68 +27,65 @@ export async function startBulkBackend(): Promise<{ readonly origin: string; rea
   return { origin: `http://127.0.0.1:${Number(String(line))}`, stop: () => void child.kill() };
 }
 
-/** Runs the rounds by turns and prints them. */
+/** Measures the proxies in alternation and prints the results. */
 export async function benchStreams(options: StreamOptions): Promise<void> {
   const backend = await startBulkBackend();
-  const started = await startAll(baseProxies, backend.origin);
+  const proxies = await startAll(baseProxies, backend.origin);
   const load = fork(script("bulk-load.ts"));
   try {
     for (const direction of ["down", "up"] as const) {
-      for (const way of started) await stream(load, way, direction, warmBytes);
-      const all: [Stream[], Stream[]] = [[], []];
+      for (const proxy of proxies) await stream(load, proxy, direction, warmBytes);
+      const results: [Stream[], Stream[]] = [[], []];
       for (let round = 0; round < options.rounds; round += 1) {
-        for (const [index, way] of started.entries()) {
-          all[index]?.push(await stream(load, way, direction, options.bytes));
+        for (const [index, proxy] of proxies.entries()) {
+          results[index]?.push(await stream(load, proxy, direction, options.bytes));
         }
       }
-      print(direction, all, options);
+      print(direction, results, options);
     }
   } finally {
     load.kill();
-    await Promise.all(started.map((way) => way.stop()));
+    await Promise.all(proxies.map((proxy) => proxy.stop()));
     backend.stop();
   }
 }
 
 async function stream(
   load: ChildProcess,
-  way: MeasuredProxy,
+  proxy: MeasuredProxy,
   direction: BulkOrder["direction"],
   bytes: number,
 ): Promise<Stream> {
-  const before = memoryBytes(way.pid);
-  let most = before;
+  const before = memoryBytes(proxy.pid);
+  let peak = before;
   const watch = setInterval(() => {
-    most = Math.max(most, memoryBytes(way.pid));
-  }, watchEveryMs);
-  load.send({ port: way.port, authority: way.authority, direction, bytes } satisfies BulkOrder);
+    peak = Math.max(peak, memoryBytes(proxy.pid));
+  }, memoryPollMs);
+  load.send({ port: proxy.port, authority: proxy.authority, direction, bytes } satisfies BulkOrder);
   const [result] = (await once(load, "message")) as [BulkResult];
   clearInterval(watch);
   if (result.bytes !== bytes) throw new Error(`${direction}: ${result.bytes} of ${bytes} bytes arrived`);
-  return { rate: bytes / mebibyte / (result.elapsedMs / 1_000), grownMiB: (most - before) / mebibyte };
+  return { rate: bytes / mebibyte / (result.elapsedMs / 1_000), grownMiB: (peak - before) / mebibyte };
 }
 
 function print(
   direction: BulkOrder["direction"],
-  all: readonly (readonly Stream[])[],
+  results: readonly (readonly Stream[])[],
   { bytes, rounds }: StreamOptions,
 ): void {
   const rows = Object.keys(baseProxies).map((name, index) => {
-    const own = all[index] ?? [];
-    const ratio = own.map(({ rate }, round) => rate / (all[0]?.[round]?.rate ?? rate));
-    const rates = spreadOf(own.map(({ rate }) => rate));
+    const streams = results[index] ?? [];
+    const ratios = streams.map(({ rate }, round) => rate / (results[0]?.[round]?.rate ?? rate));
     return [
       name,
-      formatSpread(rates),
-      formatSpread(spreadOf(ratio), 2),
-      formatSpread(spreadOf(own.map(({ grownMiB }) => grownMiB)), 1),
+      formatSpread(spreadOf(streams.map(({ rate }) => rate))),
+      formatSpread(spreadOf(ratios), 2),
+      formatSpread(spreadOf(streams.map(({ grownMiB }) => grownMiB)), 1),
     ];
   });
-  const head = ["way", "MiB/s", "ratio", "workerd grew by MiB at most"];
-  printRows(`${bytes / mebibyte} MiB ${direction}, ${rounds} rounds by turns: median (least–most)`, [
-    head,
-    ...rows,
-  ]);
+  const head = ["path", "MiB/s", "ratio", "maximum growth of workerd, MiB"];
+  const title = `${bytes / mebibyte} MiB ${direction}, ${rounds} rounds in alternation: median (minimum–maximum)`;
+  printRows(title, [head, ...rows]);
 }
 
 function script(name: string): string {

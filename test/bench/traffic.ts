@@ -1,4 +1,5 @@
-// Traffic through edge, ingress and task, against the shortest proxy Worker there is, on the same build of workerd.
+// The traffic benchmark: throughput, CPU time and latency of edge → ingress → task, compared with the minimal
+// proxy Worker.
 
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -18,22 +19,22 @@ type Round = LoadResult & { readonly cpuUs: number };
 
 export type TrafficOptions = {
   /**
-   * How often every way is started anew. A process is faster or slower than another of its kind by a tenth for as long
-   * as it lives (where its memory came to lie), so that many rounds of few processes would measure luck.
+   * Starts of each proxy. A process is up to a tenth faster or slower than another of its kind for its whole
+   * life, because of its memory layout; many rounds of few processes would measure chance.
    */
   readonly starts: number;
-  /** Rounds of each start. */
+  /** Rounds per start. */
   readonly rounds: number;
   readonly roundMs: number;
   /**
-   * Load before what counts. After 20,000 requests V8 is still seen to optimize functions, on threads whose time is
-   * counted with the rest, and the more of them the more code there is.
+   * Duration of the warm-up. V8 optimizes functions for more than 20,000 requests, on threads whose CPU time
+   * counts, and the more code there is, the longer.
    */
   readonly warmUpMs: number;
   readonly connections: number;
 };
 
-/** Headers a browser sends, so that each way handles a usual number of them. */
+/** The headers of a browser, so that each proxy handles a usual number of them. */
 const browserHeaders = [
   "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0",
   "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
@@ -43,10 +44,9 @@ const browserHeaders = [
   "",
 ].join("\r\n");
 
-/** What counting costs. */
-const counting: ProxyStarters = {
-  "nothing counted": (origin) => startWaggle(origin, false),
-  "all counted": (origin) => startWaggle(origin, true),
+const telemetryProxies: ProxyStarters = {
+  "telemetry off": (origin) => startWaggle(origin, false),
+  "telemetry on": (origin) => startWaggle(origin, true),
 };
 
 export function benchTraffic(options: TrafficOptions): Promise<void> {
@@ -54,11 +54,11 @@ export function benchTraffic(options: TrafficOptions): Promise<void> {
 }
 
 export function benchCounting(options: TrafficOptions): Promise<void> {
-  return compare("Counting", counting, options);
+  return compare("Counting", telemetryProxies, options);
 }
 
-/** Runs the rounds by turns and prints them. */
-async function compare(title: string, kinds: ProxyStarters, options: TrafficOptions): Promise<void> {
+/** Measures the proxies in alternation and prints the results. */
+async function compare(title: string, starters: ProxyStarters, options: TrafficOptions): Promise<void> {
   const backend = spawn(process.execPath, [script("backend.ts")], {
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
@@ -66,38 +66,38 @@ async function compare(title: string, kinds: ProxyStarters, options: TrafficOpti
   const [line] = await once(backend.stdout, "data");
   const origin = `http://127.0.0.1:${Number(String(line))}`;
   const load = fork(script("load.ts"));
-  const busy: Round[][] = Object.keys(kinds).map(() => []);
-  const single: Round[][] = Object.keys(kinds).map(() => []);
+  const busy: Round[][] = Object.keys(starters).map(() => []);
+  const single: Round[][] = Object.keys(starters).map(() => []);
   try {
     for (let start = 0; start < options.starts; start += 1) {
-      const ways = await startAll(kinds, origin);
+      const proxies = await startAll(starters, origin);
       try {
-        await rounds(load, ways, options, busy);
-        await rounds(load, ways, { ...options, connections: 1, warmUpMs: 500 }, single);
+        await runRounds(load, proxies, options, busy);
+        await runRounds(load, proxies, { ...options, connections: 1, warmUpMs: 500 }, single);
       } finally {
-        await Promise.all(ways.map((way) => way.stop()));
+        await Promise.all(proxies.map((proxy) => proxy.stop()));
       }
     }
   } finally {
     load.kill();
     backend.kill();
   }
-  const names = Object.keys(kinds);
+  const names = Object.keys(starters);
   printThroughput(title, names, busy, options);
   printLatency(names, single, options);
 }
 
-/** Adds to one list of rounds per way, after each was warmed up. */
-async function rounds(
+/** Warms up each proxy, then adds the rounds to its list of results. */
+async function runRounds(
   load: ChildProcess,
-  ways: readonly MeasuredProxy[],
+  proxies: readonly MeasuredProxy[],
   options: TrafficOptions,
   results: readonly Round[][],
 ): Promise<void> {
-  for (const way of ways) await drive(load, way, options, options.warmUpMs);
+  for (const proxy of proxies) await drive(load, proxy, options, options.warmUpMs);
   for (let round = 0; round < options.rounds; round += 1) {
-    for (const [index, way] of ways.entries()) {
-      results[index]?.push(await drive(load, way, options, options.roundMs));
+    for (const [index, proxy] of proxies.entries()) {
+      results[index]?.push(await drive(load, proxy, options, options.roundMs));
     }
   }
 }
@@ -122,54 +122,57 @@ async function run(load: ChildProcess, order: LoadOrder): Promise<LoadResult> {
 }
 
 function printThroughput(
-  what: string,
+  part: string,
   names: readonly string[],
   busy: readonly Round[][],
   options: TrafficOptions,
 ): void {
   const rps = (round: Round) => (round.requests / round.elapsedMs) * 1_000;
   const rows = names.map((name, index) => {
-    const own = busy[index] ?? [];
+    const rounds = busy[index] ?? [];
     return [
       name,
-      formatSpread(spreadOf(own.map(rps))),
-      formatSpread(ratios(own, busy[0] ?? [], rps), 2),
-      formatSpread(spreadOf(own.map((round) => round.cpuUs))),
+      formatSpread(spreadOf(rounds.map(rps))),
+      formatSpread(ratios(rounds, busy[0] ?? [], rps), 2),
+      formatSpread(spreadOf(rounds.map((round) => round.cpuUs))),
       formatSpread(
-        ratios(own, busy[0] ?? [], (round) => 1 / round.cpuUs),
+        ratios(rounds, busy[0] ?? [], (round) => 1 / round.cpuUs),
         2,
       ),
     ];
   });
-  const head = ["way", "requests/s", "ratio", "workerd CPU µs/request", "requests per CPU, ratio"];
-  const title = `${what}, ${options.connections} connections, ${options.starts} starts, ${options.rounds} rounds of ${options.roundMs} ms each by turns: median (least–most)`;
+  const head = ["path", "requests/s", "ratio", "workerd CPU µs/request", "requests per CPU, ratio"];
+  const { connections, starts, rounds: count, roundMs } = options;
+  const title = `${part}, ${connections} connections, ${starts} starts, ${count} rounds of ${roundMs} ms each in alternation: median (minimum–maximum)`;
   printRows(title, [head, ...rows]);
 }
 
 function printLatency(names: readonly string[], single: readonly Round[][], options: TrafficOptions): void {
   const [base] = single;
   const rows = names.map((name, index) => {
-    const own = single[index] ?? [];
+    const rounds = single[index] ?? [];
     const added = (pick: (round: Round) => number) =>
-      spreadOf(own.map((round, at) => pick(round) - pick((base ?? own)[at] ?? round)));
+      spreadOf(rounds.map((round, at) => pick(round) - pick((base ?? rounds)[at] ?? round)));
     return [
       name,
-      formatSpread(spreadOf(own.map((round) => round.p50Us))),
-      formatSpread(spreadOf(own.map((round) => round.p99Us))),
+      formatSpread(spreadOf(rounds.map((round) => round.p50Us))),
+      formatSpread(spreadOf(rounds.map((round) => round.p99Us))),
       formatSpread(added((round) => round.p50Us)),
       formatSpread(added((round) => round.p99Us)),
     ];
   });
-  const head = ["way", "p50 µs", "p99 µs", "added p50 µs", "added p99 µs"];
+  const head = ["path", "p50 µs", "p99 µs", "added p50 µs", "added p99 µs"];
   printRows(
-    `Latency, 1 connection, ${options.starts} starts, ${options.rounds} rounds of ${options.roundMs} ms each by turns`,
+    `Latency, 1 connection, ${options.starts} starts, ${options.rounds} rounds of ${options.roundMs} ms each in alternation`,
     [head, ...rows],
   );
 }
 
-/** Each round against the baseline's round next to it: what slows the machine down slows both. */
-function ratios(own: readonly Round[], base: readonly Round[], value: (round: Round) => number): Spread {
-  return spreadOf(own.map((round, index) => value(round) / value(base[index] ?? round)));
+/**
+ * The ratio of each round to the baseline's neighboring round, which the machine's other load slows equally.
+ */
+function ratios(rounds: readonly Round[], base: readonly Round[], value: (round: Round) => number): Spread {
+  return spreadOf(rounds.map((round, index) => value(round) / value(base[index] ?? round)));
 }
 
 function script(name: string): string {

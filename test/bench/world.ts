@@ -1,5 +1,5 @@
-// Deciding for a large world: 1,000 nodes, 1,000 services, 10,000 tasks. The baseline is copying that world's tasks,
-// the least any decision about all of them must do.
+// The benchmark of the orchestrator and the routing table for 1,000 nodes, 1,000 services and 10,000 tasks.
+// The baseline copies the tasks, the minimum work of any decision about all of them.
 
 import { compileTable } from "../../src/domain/compile/compile-table.ts";
 import type { World } from "../../src/domain/model/world.ts";
@@ -14,7 +14,7 @@ const services = 1_000;
 const replicas = 10;
 const runs = 15;
 
-/** Times each decision on the settled world and prints it. */
+/** Measures each operation on the settled world and prints the results. */
 export async function benchWorld(): Promise<void> {
   const world = settled();
   const newId = ids("z");
@@ -28,9 +28,9 @@ export async function benchWorld(): Promise<void> {
   const row = async (name: string, work: () => unknown): Promise<string[]> =>
     line(name, spreadOf(await timed(runs, work)), copy);
   printRows(
-    `World: ${nodes} nodes, ${services} services, ${world.tasks.size} tasks; milliseconds, median (min–max) of ${runs}`,
+    `World: ${nodes} nodes, ${services} services, ${world.tasks.size} tasks; ${runs} runs: median (minimum–maximum)`,
     [
-      ["work", "ms", "x of copying the tasks"],
+      ["work", "ms", "× copying the tasks"],
       line("copy the tasks (baseline)", copy, copy),
       await row("reconcile, settled", () => reconcile(world, at)),
       await row("reconcile, one node lost", () => reconcile(lost, at)),
@@ -42,11 +42,11 @@ export async function benchWorld(): Promise<void> {
   console.log(`  table: ${(Buffer.byteLength(text) / 1024).toFixed(0)} KiB`);
 }
 
-function line(name: string, figures: Spread, baseline: Spread): string[] {
-  return [name, formatSpread(figures, 1), (figures.median / baseline.median).toFixed(1)];
+function line(name: string, spread: Spread, baseline: Spread): string[] {
+  return [name, formatSpread(spread, 1), (spread.median / baseline.median).toFixed(1)];
 }
 
-/** A world as it is after its services were created and all their tasks run. */
+/** A world whose services were created and whose tasks all run. */
 function settled(): World {
   const newId = ids();
   const world: World = {
@@ -85,6 +85,6 @@ function withoutOneNode(world: World): World {
   return { ...world, nodes: new Map(world.nodes).set(first.id, { ...first, state: "down" }) };
 }
 
-function byId<T extends { readonly id: string }>(things: readonly T[]): ReadonlyMap<string, T> {
-  return new Map(things.map((thing) => [thing.id, thing]));
+function byId<T extends { readonly id: string }>(items: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(items.map((item) => [item.id, item]));
 }

@@ -1,4 +1,4 @@
-// The data plane on the real Workers runtime, with a routing table the test holds in its hand.
+// The data plane in workerd, with a routing table that the test sets. And small routing tables for tests.
 
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -12,7 +12,7 @@ const entryKey = "test-entry-key";
 const domain = "mesh.example.com";
 export const operatorToken = "test-operator-token";
 
-/** Where a request comes in, as a listener says it. */
+/** The entry point of a request, as a published port's listener passes it. */
 export type TestEntry = {
   readonly role?: "edge" | "ingress";
   readonly node?: string;
@@ -25,29 +25,29 @@ export type TestPlane = {
   /** `http://127.0.0.1:PORT` of the listeners' socket. */
   readonly origin: string;
   readonly port: number;
-  /** The same for the handler that tells its entry by host name. */
+  /** The origin of the handler that determines the entry point by host name. */
   readonly hostOrigin: string;
   /** Services are also reached as NAME.domain. */
   readonly domain: string;
-  /** The header a listener would insert. */
+  /** The header that a listener sets. */
   readonly entry: (entry?: TestEntry) => { readonly "x-waggle-entry": string };
-  /** What the registry answers from here on; a function may throw or wait. */
+  /** Sets the registry's table, or its response; a function may throw or wait. */
   setTable(table: RoutingTable | (() => Promise<{ version: number; text: string | null }>)): void;
-  /** Times the registry was asked so far. */
+  /** Number of requests to the registry so far. */
   readonly tableRequests: () => number;
   readonly stop: () => Promise<void>;
 };
 
-/** Starts the data plane with a table. @param telemetry counts, and sends what it counted to a telemetry object */
+/** Starts the data plane with a table. @param telemetry whether it sends counters to a telemetry object */
 export async function startPlane(
   table: RoutingTable,
   vars: Readonly<Record<string, string>> = {},
   telemetry = false,
 ): Promise<TestPlane> {
   let source = tableSource(table);
-  let asked = 0;
+  let tableRequests = 0;
   const handler = async (request: { url: string }) => {
-    asked += 1;
+    tableRequests += 1;
     const after = Number(new URL(request.url).searchParams.get("after"));
     return Response.json(await source(after));
   };
@@ -64,7 +64,7 @@ export async function startPlane(
     setTable(next) {
       source = typeof next === "function" ? next : tableSource(next);
     },
-    tableRequests: () => asked,
+    tableRequests: () => tableRequests,
     stop: () => miniflare.dispose(),
   };
 }
@@ -119,10 +119,10 @@ async function options(
           manifest: { mainModule: "worker.mjs", modulesRoot: root, modules },
           env: {
             ...env,
-            ...(telemetry && counting.env),
+            ...(telemetry && telemetryBindings.env),
             TABLES: { type: "fetcher" as const, handler: handler as never },
           },
-          ...(telemetry && { exports: counting.exports }),
+          ...(telemetry && { exports: telemetryBindings.exports }),
         },
         dev: {
           unsafeDirectSockets: [
@@ -135,7 +135,7 @@ async function options(
   };
 }
 
-const counting = {
+const telemetryBindings = {
   env: { TELEMETRY: { type: "durable-object", worker: "standalone", exportName: "MeshTelemetry" } },
   exports: { MeshTelemetry: { type: "durable-object", storage: "sqlite" } },
 } as const;
@@ -153,7 +153,7 @@ async function bundle(): Promise<string> {
   return outputFiles[0]?.text ?? "";
 }
 
-/** A table of three nodes, the third one down, and the services given. */
+/** A table with three nodes, of which the third is down, and some services. */
 export function tableOf(version: number, ...services: TableService[]): RoutingTable {
   const names = ["node1", "node2", "node3"];
   const nodes = names.map((name, index) => ({
@@ -168,7 +168,7 @@ export function tableOf(version: number, ...services: TableService[]): RoutingTa
   return { version, nodes, services: sorted, defaultService: first?.name ?? null };
 }
 
-/** A service published on `port` with one task per origin, the first on node1, the second on node2 and so on. */
+/** A service published on `port` with one task per origin, on node1, node2, node3 in turn. */
 export function serviceOf(
   name: string,
   port: number,
@@ -190,11 +190,12 @@ export function serviceOf(
   return { id: idOf(name), name, policy: "roundrobin", ports, hosts: [], tasks, ...rest };
 }
 
-/** Ids of 25 characters that sort by task number. */
+/** A task id of 25 characters. Ids sort by task number. */
 export function taskId(service: string, number: number): string {
   return `${idOf(service).slice(0, 20)}${String(number).padStart(5, "0")}`;
 }
 
+/** An id of 25 characters made from a name. */
 export function idOf(name: string): string {
   return name
     .replaceAll(/[^0-9a-z]/g, "")

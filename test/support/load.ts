@@ -1,19 +1,22 @@
-// A steady stream of requests, to find out whether any fails while something is done to the mesh.
+// Constant load: sends requests all the time and records those that fail.
 
-/** One request that did not end in a 2xx answer, and when. */
-export type Failure = { readonly atMs: number; readonly url: string; readonly what: string };
+/** A request without a 2xx response. */
+export type FailedRequest = { readonly atMs: number; readonly url: string; readonly what: string };
 
 export type Load = {
-  /** Stops and tells. */
-  readonly stop: () => Promise<{ readonly sent: number; readonly failures: readonly Failure[] }>;
+  /** Stops the load. @returns the number of requests and the failures */
+  readonly stop: () => Promise<{ readonly sent: number; readonly failures: readonly FailedRequest[] }>;
 };
 
-/** Asks each URL in turn, from `workers` clients at once, each next request after the last one's answer. */
+/**
+ * Requests the URLs in turn from `workers` clients, each of which waits for its response before the next
+ * request.
+ */
 export function startLoad(urls: readonly string[], workers = 4): Load {
-  let running = true;
+  let isRunning = true;
   let sent = 0;
-  const failures: Failure[] = [];
-  const ask = async (url: string): Promise<void> => {
+  const failures: FailedRequest[] = [];
+  const send = async (url: string): Promise<void> => {
     sent++;
     try {
       const response = await fetch(url, { signal: AbortSignal.timeout(15_000) });
@@ -26,14 +29,14 @@ export function startLoad(urls: readonly string[], workers = 4): Load {
     }
   };
   const loops = Array.from({ length: workers }, async (_, worker) => {
-    for (let turn = worker; running; turn++) {
-      await ask(urls[turn % urls.length] ?? "");
+    for (let turn = worker; isRunning; turn++) {
+      await send(urls[turn % urls.length] ?? "");
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   });
   return {
     stop: async () => {
-      running = false;
+      isRunning = false;
       await Promise.all(loops);
       return { sent, failures };
     },

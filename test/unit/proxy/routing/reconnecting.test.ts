@@ -1,5 +1,5 @@
-// A router that has not polled for a while: the registry regards it as disconnected, so its table may have tasks that are
-// gone.
+// A router that has not polled for a while: the registry regards it as disconnected, so its table may have
+// tasks that are gone.
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { printTable } from "../../../../src/domain/table/text.ts";
