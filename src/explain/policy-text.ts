@@ -78,7 +78,7 @@ export function optionTexts(route: Route, routes: Routes): string[] {
   const texts: string[] = [];
   if (sticky !== null) texts.push(`a client stays with the task that its cookie ${sticky} names`);
   if (maxconn !== Number.POSITIVE_INFINITY) {
-    const queued = queue === 0 ? "none is queued" : `${queue} more wait up to ${queueTimeoutMs / 1_000} s`;
+    const queued = queue === 0 ? "no queue" : `${queue} more wait up to ${queueTimeoutMs / 1_000} s`;
     texts.push(`at most ${maxconn} open requests per task and isolate, and ${queued}`);
   }
   if (slowStartMs > 0) texts.push(`a new task reaches its full weight over ${slowStartMs / 1_000} s`);

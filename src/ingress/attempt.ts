@@ -80,15 +80,15 @@ function isFromPath({ status, headers }: Response, policy: DialPolicy, marker: s
 }
 
 /**
- * An outcome, or `slow` when it takes longer than `ms`. The outcome must not reject.
+ * An outcome, or `timeout` when it takes longer than `ms`. The outcome must not reject.
  *
  * The fetch is raced and not aborted: an AbortSignal would stay tied to the body and cost it the runtime's
  * own streaming, and the platform cancels what is left of a request that got its response. The timer is not
  * cleared either: it dies with the request, and clearing it costs more than setting it.
  */
-export function within<T>(outcome: Promise<T>, ms: number): Promise<T | "slow"> {
+export function within<T>(outcome: Promise<T>, ms: number): Promise<T | "timeout"> {
   return new Promise((resolve) => {
-    setTimeout(resolve, ms, "slow");
+    setTimeout(resolve, ms, "timeout");
     void outcome.then(resolve);
   });
 }
@@ -126,7 +126,7 @@ export function settle(forwarding: Forwarding, attempt: Attempt, outcome: Outcom
     return outcome;
   }
   state.target = target;
-  if (plane.outliers.hasAny) plane.outliers.answered(target.taskId, nowMs);
+  if (plane.outliers.hasAny) plane.outliers.responded(target.taskId, nowMs);
   if (upstream.isHedgeable) stats.latency.record(nowMs - sentMs, nowMs);
   return outcome;
 }

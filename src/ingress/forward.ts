@@ -40,7 +40,7 @@ export type ForwardState = {
   /** How long it waited in the request queue, milliseconds. */
   queuedMs: number;
   /** The request queue was full or its wait too long: no newer table helps. */
-  isTurnedAway: boolean;
+  isOverloaded: boolean;
   /** The request's random number, [0, 1); null until one is drawn. */
   draw: number | null;
 };
@@ -58,10 +58,10 @@ export type Forwarding = RouteChoice & {
 };
 
 /**
- * A target's response, or the reason for having none. `spent`: the retry budget is used up. `full`: the
- * request queue is full. `late`: the request was queued for too long.
+ * A target's response, or the reason for having none. `over-budget`: the retry budget is used up.
+ * `queue-full`: the request queue is full. `queue-timeout`: the request was queued for too long.
  */
-export type ForwardResult = HedgeResult | "spent" | "full" | "late";
+export type ForwardResult = HedgeResult | "over-budget" | "queue-full" | "queue-timeout";
 
 export function newForwardState(): ForwardState {
   return {
@@ -73,7 +73,7 @@ export function newForwardState(): ForwardState {
     attemptsLeft: maxAttempts,
     target: null,
     queuedMs: 0,
-    isTurnedAway: false,
+    isOverloaded: false,
     draw: null,
   };
 }
@@ -88,7 +88,7 @@ export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
   stats.retries.request(nowMs);
   if (upstream.isHedgeable) stats.hedges.request(nowMs);
   while (state.attemptsLeft > 0) {
-    if (state.attempts > 0 && !stats.retries.take(nowMs)) return "spent";
+    if (state.attempts > 0 && !stats.retries.take(nowMs)) return "over-budget";
     let target = nextTarget(forwarding);
     let open: OpenRequest | null = null;
     if (target === null && mustQueue(forwarding)) {
@@ -110,7 +110,7 @@ export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
         )
       : attempt.outcome);
     const result =
-      outcome === "slow" ? await hedge(forwarding, attempt, endsMs) : settle(forwarding, attempt, outcome);
+      outcome === "timeout" ? await hedge(forwarding, attempt, endsMs) : settle(forwarding, attempt, outcome);
     if (result !== "failed") return result;
     if (!upstream.isRepeatable) break;
     nowMs = plane.nowMs();

@@ -66,10 +66,10 @@ export async function proxy(incoming: ProxyRequest, place: Place): Promise<Respo
 
 /** Whether a newer table may have a target for a request that can still be sent. */
 function canRetryWithFreshTable(
-  { attempts, upstream, isTurnedAway }: ForwardState,
+  { attempts, upstream, isOverloaded }: ForwardState,
   { status }: Failure,
 ): boolean {
-  const mayHelp = !isTurnedAway && (status === 404 || status === 503 || status === 502);
+  const mayHelp = !isOverloaded && (status === 404 || status === 503 || status === 502);
   return mayHelp && (attempts === 0 || upstream?.isRepeatable === true);
 }
 
@@ -180,7 +180,7 @@ async function attempt(
   const result = await forward(forwarding);
   if (countedAt !== null) countWaited(countedAt, generation);
   if (typeof result !== "string") return result;
-  state.isTurnedAway = result === "full" || result === "late";
+  state.isOverloaded = result === "queue-full" || result === "queue-timeout";
   return forwardFailure(incoming, state, result);
 }
 

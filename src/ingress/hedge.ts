@@ -22,10 +22,10 @@ const lateHedgeMs = 1_000;
 export const attemptPollMs = 250;
 
 /**
- * A target's response, or: all attempts `failed`, the head timeout ended (`slow`), the only target is frozen
- * (`silent`).
+ * A target's response, or: all attempts `failed`, the head timeout ended (`timeout`), the only target is
+ * frozen (`frozen`).
  */
-export type HedgeResult = Response | "failed" | "slow" | "silent";
+export type HedgeResult = Response | "failed" | "timeout" | "frozen";
 
 /**
  * Waits for a first attempt and starts hedges beside it.
@@ -42,7 +42,7 @@ export async function hedge(forwarding: Forwarding, first: Attempt, endsMs: numb
     if (isOverdue(forwarding, open.at(-1) as Attempt, nowMs)) {
       if (!upstream.isRepeatable) {
         giveUp(forwarding, first, true);
-        return "silent";
+        return "frozen";
       }
       if (state.attemptsLeft > 0 && stats.retries.take(nowMs)) startHedge(forwarding, open, nowMs);
     } else if (state.attemptsLeft > 0 && hedgeAtMs <= nowMs) {
@@ -52,8 +52,8 @@ export async function hedge(forwarding: Forwarding, first: Attempt, endsMs: numb
     const wakeMs = Math.min(endsMs, nowMs + attemptPollMs, nextMs);
     const ended = await within(firstOf(open), wakeMs - nowMs);
     // A timer that fired proves that wakeMs has passed, even if the clock lags behind.
-    nowMs = Math.max(ended === "slow" ? wakeMs : nowMs, plane.nowMs());
-    if (ended === "slow") continue;
+    nowMs = Math.max(ended === "timeout" ? wakeMs : nowMs, plane.nowMs());
+    if (ended === "timeout") continue;
     const result = settleFirst(forwarding, open, ended);
     if (result !== "failed" || open.length === 0) return result;
   }
@@ -61,7 +61,7 @@ export async function hedge(forwarding: Forwarding, first: Attempt, endsMs: numb
     eject(forwarding, attempt.target);
     giveUp(forwarding, attempt, true);
   }
-  return "slow";
+  return "timeout";
 }
 
 type Ended = { readonly attempt: Attempt; readonly outcome: Outcome };

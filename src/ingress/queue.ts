@@ -9,8 +9,8 @@ import { type Forwarding, pick } from "./forward.ts";
 /** A target whose open request is already counted. */
 type Dequeued = { readonly target: Target; readonly open: OpenRequest };
 
-/** A target, or: the queue is `full`, or the wait took too long (`late`). */
-export type QueueResult = Dequeued | "full" | "late";
+/** A target, or the reason for having none: the queue was full, or the wait exceeded `queueTimeoutMs`. */
+export type QueueResult = Dequeued | "queue-full" | "queue-timeout";
 
 /** Whether a request without a target has untried ones left: those are full then. */
 export function mustQueue({ pool, hints, state }: Forwarding): boolean {
@@ -27,7 +27,7 @@ export function mustQueue({ pool, hints, state }: Forwarding): boolean {
 export async function waitInQueue(forwarding: Forwarding): Promise<QueueResult> {
   const { incoming, route, pool, countedAt } = forwarding;
   const { plane, waitUntil } = incoming;
-  if (plane.queue.length(route.service.id, plane.nowMs()) >= pool.rules.queue) return "full";
+  if (plane.queue.length(route.service.id, plane.nowMs()) >= pool.rules.queue) return "queue-full";
   const generation = countedAt === null ? 0 : countQueued(countedAt);
   // Flushes now: if no target gets free, no request ends that would flush the queue gauge.
   plane.flusher?.schedule(plane.nowMs(), waitUntil);
@@ -64,5 +64,5 @@ async function waitForTarget(forwarding: Forwarding): Promise<QueueResult> {
     await new Promise((resolve) => setTimeout(resolve, queuePollMs));
   }
   queue.leave(id, waiter);
-  return "late";
+  return "queue-timeout";
 }

@@ -75,21 +75,21 @@ export function forwardFailure(
   switch (result) {
     case "failed":
       return allFailed(name, method, attempts, upstream?.isRepeatable ?? true);
-    case "spent":
+    case "over-budget":
       return { status: 502, reason: `tasks of ${name} fail, and the retry budget is used up` };
-    case "full":
+    case "queue-full":
       return {
         status: 503,
         reason: `every task of ${name} is at its maximum of open requests, and the queue of ${queue} is full`,
       };
-    case "late":
+    case "queue-timeout":
       return {
         status: 503,
         reason: `every task of ${name} was at its maximum of open requests for ${queueTimeoutMs / 1000} s`,
       };
-    case "slow":
+    case "timeout":
       return { status: 504, reason: `the task did not respond within ${plane.headTimeoutMs / 1000} s` };
-    case "silent": {
+    case "frozen": {
       const targetName = target?.server ?? `${name}.${target?.slot}`;
       const reason = `${targetName} has not responded to any request for a while; a ${method} is not retried`;
       return { status: 504, reason };

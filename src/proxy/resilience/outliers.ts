@@ -67,7 +67,7 @@ export class Outliers {
   }
 
   /** Records that a target responded in time. */
-  answered(taskId: string, nowMs: number): void {
+  responded(taskId: string, nowMs: number): void {
     const ejection = this.#ejections.get(taskId);
     // A response to a request sent before the ejection says nothing about now.
     if (ejection === undefined || ejection.untilMs > nowMs) return;

@@ -8,7 +8,7 @@ test("[Y4] at most half of a service's tasks are ejected, and never all for a re
   const step = fc.record({
     afterMs: fc.nat(3_000),
     task: fc.constantFrom(...tasks),
-    event: fc.constantFrom("failed", "slow", "answered", "sent"),
+    event: fc.constantFrom("failed", "slow", "responded", "sent"),
   });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), fc.boolean(), (steps, careful) => {
@@ -45,7 +45,7 @@ test("[Y3] after its ejection a task gets one repeatable request, and is healthy
   expect(outliers.ejectedAmong(tasks, 2_000, false)).toBeNull();
   outliers.sent("a", 2_000);
   expect(outliers.ejectedAmong(tasks, 2_001, false)).toEqual(new Set(["a"]));
-  outliers.answered("a", 2_010);
+  outliers.responded("a", 2_010);
   expect(outliers.ejectedAmong(tasks, 2_011, true)).toBeNull();
   expect(outliers.hasAny).toBe(false);
 });
@@ -56,7 +56,7 @@ test("[Y3] three slow responses in a row eject a task", () => {
     for (let time = 0; time < times; time += 1) outliers.slow("a", time);
   };
   slow(2);
-  outliers.answered("a", 5);
+  outliers.responded("a", 5);
   slow(2);
   expect(outliers.ejectedAmong(tasks, 5, false)).toBeNull();
   slow(1);

@@ -232,7 +232,7 @@ test("[W19] routing options are explained, and a canary that gets no requests", 
     "a new task reaches its full weight over 30 s",
   ]);
   expect(textsOf({ maxconn: 1, queue: 0 })).toEqual([
-    "at most 1 open requests per task and isolate, and none is queued",
+    "at most 1 open requests per task and isolate, and no queue",
   ]);
   expect(textsOf({ canary: { service: "next", percent: 10 } })).toEqual([
     "10% of requests go to its canary next",
