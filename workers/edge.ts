@@ -1,5 +1,4 @@
-// The edge as a separate Worker. The registry object belongs to the control Worker and is bound by script
-// name.
+// The edge as a separate Worker, bound by script name to the registry object of the control Worker.
 
 import { serveByHost } from "./entry.ts";
 import type { PlaneEnv } from "./plane.ts";

@@ -132,10 +132,7 @@ function refuse(request: Request, failure: Failure, requestId: string): Response
   return failureResponse(failure, request.method, request.headers.get("accept"), requestId);
 }
 
-/**
- * Compares with a secret, in a time that depends only on the length of `text`. An unset secret equals no
- * text.
- */
+/** Compares with a secret, in a time that depends only on the text's length. An unset secret equals nothing. */
 function equalsSecret(text: string, secret: string | null | undefined): boolean {
   // A self-hosted workerd binds an unset environment variable as null.
   if (secret === undefined || secret === null || secret === "") return false;
@@ -145,10 +142,7 @@ function equalsSecret(text: string, secret: string | null | undefined): boolean 
   return difference === 0;
 }
 
-/**
- * Whether `x-waggle-token`, which the data plane removes, is a token of the mesh. Authorization is the
- * task's.
- */
+/** Whether x-waggle-token is a token of the mesh. Authorization belongs to the task. */
 function hasToken(request: Request, { OPERATOR_TOKEN, VIEWER_TOKEN }: PlaneEnv): boolean {
   const token = request.headers.get("x-waggle-token") ?? "";
   return equalsSecret(token, OPERATOR_TOKEN) || equalsSecret(token, VIEWER_TOKEN);

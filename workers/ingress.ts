@@ -1,5 +1,4 @@
-// One node's ingress as a separate Worker. The props of the calling binding name the node, else the variable
-// NODE.
+// One node's ingress as a separate Worker. The calling binding's props name the node, else NODE does.
 
 import { serveByHost } from "./entry.ts";
 import type { PlaneEnv } from "./plane.ts";

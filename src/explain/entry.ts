@@ -10,10 +10,7 @@ import { Routes } from "../proxy/routing/routes.ts";
 export type EntrySettings = {
   /** The mesh's domain, lower case, or empty. */
   readonly domain: string;
-  /**
-   * The edge's own port in a mesh on one machine, where nodes have addresses and ports count; null on
-   * Cloudflare.
-   */
+  /** The edge's own port in a local mesh, where ports count; null on Cloudflare. */
   readonly balancerPort: number | null;
 };
 

@@ -116,8 +116,8 @@ function matchOf(lookup: RouteLookup): ExplainedMatch {
     return { by: "host", why: `${hostName(host)} and the path match ${path.rule} of ${name}`, path };
   }
   const { by, why } = serviceMatchOf(lookup, routes.matchService(queryOf(lookup)));
-  const effect = from === name ? "keeps the request" : `sends the request to ${name}`;
-  return { by, why: `${why}; its path rule ${path.rule} ${effect}`, path };
+  const verb = from === name ? "keeps" : "takes";
+  return { by, why: `${why}; path rule ${path.rule} of ${name} ${verb} the request`, path };
 }
 
 /** The match before path rules apply. */

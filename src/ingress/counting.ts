@@ -1,5 +1,4 @@
-// Counting: records one request in the meter. Nothing here awaits, builds a string or changes how the request
-// is served.
+// Counting: records one request in the meter. Nothing here awaits, builds a string or changes the request.
 
 import type { Failure } from "../proxy/http/failure.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
@@ -15,10 +14,7 @@ export type CountedAt = {
   readonly entry: MetricSet;
 };
 
-/**
- * `first`: no target before it; `retry`: the one before failed; `hedge`: the one before has not responded
- * yet.
- */
+/** `first`: no attempt before it; `retry`: the one before failed; `hedge`: the one before is still open. */
 export type AttemptReason = "first" | "retry" | "hedge";
 
 /** A request starts to wait for a response. @returns the meter's generation, for `countWaited` */

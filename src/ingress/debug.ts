@@ -61,10 +61,7 @@ function setRoute(
   }
 }
 
-/**
- * The targets this isolate ejected, as `TASK;for=1500` with the milliseconds left, and whether panic mode
- * applies.
- */
+/** The ejected targets, as `TASK;for=1500` with the milliseconds left, and whether panic mode applies. */
 function setEjections(headers: Headers, { outliers, nowMs }: DataPlane, taskIds: readonly string[]): void {
   if (!outliers.hasAny) return;
   const { ejected, panic } = outliers.ejections(taskIds, nowMs());

@@ -14,10 +14,7 @@ import type { ProxyRequest } from "./proxy-request.ts";
 import { mustQueue, waitInQueue } from "./queue.ts";
 import type { UpstreamRequest } from "./upstream-request.ts";
 
-/**
- * Maximum attempts of one request with one table. All may be open at once: the platform queues a seventh
- * connection.
- */
+/** Maximum attempts of a request with one table. The platform queues a seventh open connection. */
 export const maxAttempts = 4;
 
 /** The progress of a request, and the only mutable state it has. */
@@ -27,10 +24,7 @@ export type ForwardState = {
   choice: RouteChoice | null;
   /** The node whose entry point serves it; null until it is placed. */
   node: EntryNode | null;
-  /**
-   * Ids of the targets it was sent to; null before the first attempt, and for a request that is not
-   * repeatable.
-   */
+  /** Ids of the tried targets; null before the first attempt, and always if it is not repeatable. */
   tried: Set<string> | null;
   attempts: number;
   /** How many more attempts are allowed with this table. */

@@ -9,22 +9,13 @@ import { type Attempt, discard, eject, type Outcome, settle, startAttempt, withi
 import { countEjection, countGivenUp, countHedgeWon } from "./counting.ts";
 import { type Forwarding, nextTarget } from "./forward.ts";
 
-/**
- * When the hedge budget is used up, another target gets the request after this long, from the retry budget;
- * ms.
- */
+/** Milliseconds until another target gets the request from the retry budget, without a hedge budget. */
 const lateHedgeMs = 1_000;
 
-/**
- * How often a waiting request checks whether its target is frozen or exceeds the per-try timeout,
- * milliseconds.
- */
+/** Milliseconds between checks whether the target is frozen or exceeds the per-try timeout. */
 export const attemptPollMs = 250;
 
-/**
- * A target's response, or: all attempts `failed`, the head timeout ended (`timeout`), the only target is
- * frozen (`frozen`).
- */
+/** A target's response, or: all attempts failed, the head timeout ended, or the only target is frozen. */
 export type HedgeResult = Response | "failed" | "timeout" | "frozen";
 
 /**

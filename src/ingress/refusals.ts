@@ -1,5 +1,4 @@
-// Refusals: the status and the reason, one sentence for the client, of a request that gets no response from a
-// target.
+// Refusals: status and reason, one sentence, of a request that gets no response from a target.
 
 import type { Failure } from "../proxy/http/failure.ts";
 import { hostName, isHost } from "../proxy/http/host.ts";

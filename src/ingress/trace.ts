@@ -1,5 +1,4 @@
-// The trace of one request: its attempts with their targets, times and outcomes. Only debug requests have
-// one.
+// The trace of a debug request: its attempts with their targets, times and outcomes.
 
 import type { Target } from "../proxy/routing/target-pool.ts";
 import type { Outcome } from "./attempt.ts";

@@ -36,10 +36,7 @@ export type HopHeaders = {
   readonly stickyCookie: string | null;
 };
 
-/**
- * Whether to buffer a request's body so that it can be sent again: it must be small enough and fit the
- * buffer.
- */
+/** Whether to buffer a request's body for replay: it is small enough, and the buffer has room for it. */
 export function shouldBufferBody(
   { bodyBytes, method, isIdempotent }: ProxyRequest,
   { replayBytes, replayBuffer }: Pick<DataPlane, "replayBytes" | "replayBuffer">,

@@ -1,5 +1,4 @@
-// The entry point of a request. The Worker in front of the data plane determines it, never a header of the
-// client.
+// The entry point of a request: determined by the Worker in front of the data plane, never by a header.
 
 export type EntryPoint = {
   /** `edge`: the external load balancer; `ingress`: the entry point of one node. */

@@ -1,10 +1,7 @@
 // Limits: the timeouts and buffer sizes of the data plane, read from the variables of its Worker.
 
 export type Limits = {
-  /**
-   * Time until a response must have begun, all attempts together, milliseconds. A response that has begun is
-   * never cut.
-   */
+  /** Time until a response must begin, all attempts together, milliseconds. Never cuts one that has begun. */
   readonly headTimeoutMs: number;
   /**
    * Time of one attempt before a repeatable request goes to another task, milliseconds; null turns it off.

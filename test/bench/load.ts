@@ -59,10 +59,7 @@ function drive(order: LoadOrder, endsMs: number, latencies: number[]): Promise<n
     let errors = 0;
     let pending = "";
     let sentMs = 0;
-    /**
-     * Length of a response; 0 before the first. All are equal, and parsing each would cost more than sending
-     * it.
-     */
+    /** Length of a response; 0 before the first. All are equal, and parsing each would be slow. */
     let responseBytes = 0;
     const socket = connect(order.port, order.host);
     socket.setNoDelay(true);

@@ -1,5 +1,4 @@
-// The measured proxies: a minimal proxy Worker, and the mesh's edge and ingress, each in its own workerd of
-// the same build.
+// The measured proxies: a minimal proxy Worker and the mesh, each in its own workerd of the same build.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { Miniflare } from "miniflare";

@@ -1,5 +1,4 @@
-// The length of the request path: the files and named functions that one warm GET enters, counted by V8's
-// precise coverage.
+// The length of the request path: the files and named functions that a warm GET enters, by V8's coverage.
 //
 // The GET goes edge → ingress → task in this process. The task is a function, and the entry points in
 // workers/ are not counted. `node test/bench/request-path.ts` prints one line per file; with --json it prints

@@ -1,5 +1,4 @@
-// The traffic benchmark: throughput, CPU time and latency of edge → ingress → task, compared with the minimal
-// proxy Worker.
+// The traffic benchmark: throughput, CPU time and latency of the mesh and of the minimal proxy Worker.
 
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";

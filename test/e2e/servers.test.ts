@@ -334,7 +334,7 @@ backend p-shop
       const named = byHaproxy.filter((line) => !line.startsWith("else."));
       expect((await told(mesh.edgePort)).filter((line) => !line.startsWith("else."))).toEqual(named);
       const why = await waggle("trace", "--explain", `http://127.0.0.1:${port}/v1/x`);
-      expect(why).toContain("its path rule /v1 sends the request to p-api");
+      expect(why).toContain("path rule /v1 of p-api takes the request");
 
       await servers[0]?.stop();
       await answers(port, ["spare1"]);

@@ -8,10 +8,7 @@ export type Load = {
   readonly stop: () => Promise<{ readonly sent: number; readonly failures: readonly FailedRequest[] }>;
 };
 
-/**
- * Requests the URLs in turn from `workers` clients, each of which waits for its response before the next
- * request.
- */
+/** Requests the URLs in turn from `workers` clients, each with one open request at a time. */
 export function startLoad(urls: readonly string[], workers = 4): Load {
   let isRunning = true;
   let sent = 0;

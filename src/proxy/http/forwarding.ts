@@ -1,5 +1,4 @@
-// Forwarding headers: X-Forwarded-* and Forwarded, by which a task learns the client's address, host and
-// scheme.
+// Forwarding headers: X-Forwarded-* and Forwarded tell a task the client's address, host and scheme.
 
 import type { EntryPoint } from "../entry-point.ts";
 import { portOfHost } from "./host.ts";
@@ -46,10 +45,7 @@ export function setForwarding(
   headers.set("forwarded", earlier === null ? element : `${earlier}, ${element}`);
 }
 
-/**
- * Forwarded as received, else X-Forwarded-For translated (RFC 7239 §7.4), so that both chains name the same
- * client.
- */
+/** Forwarded as received, else X-Forwarded-For translated (RFC 7239 §7.4), so that both name one client. */
 function earlierElements({ forwarded, forwardedFor }: ForwardedClaims): string | null {
   if (forwarded !== null || forwardedFor === null) return forwarded;
   return forwardedFor
@@ -58,10 +54,7 @@ function earlierElements({ forwarded, forwardedFor }: ForwardedClaims): string |
     .join(", ");
 }
 
-/**
- * A node identifier (RFC 7239 §6): an IPv6 address is in brackets and quotes; anything but an address is
- * quoted.
- */
+/** A node identifier (RFC 7239 §6): IPv6 is in brackets and quotes; anything but an address is quoted. */
 function nodeName(client: string): string {
   if (/^[0-9.]+$/.test(client)) return client;
   return /^[0-9A-Fa-f:.]+$/.test(client) ? `"[${client}]"` : quoted(client);

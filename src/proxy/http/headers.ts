@@ -27,10 +27,7 @@ type MutableHead = { -readonly [Key in keyof RequestHead]: RequestHead[Key] } & 
   clientClaims: string[];
 };
 
-/**
- * Hop-by-hop headers (RFC 9110 §7.6.1, and those of older software), and Expect: the runtime has sent `100
- * Continue` already.
- */
+/** Hop-by-hop headers (RFC 9110 §7.6.1, and older ones), and Expect: the runtime has responded to it. */
 const hopByHopHeaders = [
   "connection",
   "proxy-connection",

@@ -1,5 +1,4 @@
-// A retry or hedge budget: limits extra attempts to a share of recent requests, so that they never make an
-// outage worse.
+// A retry or hedge budget: limits extra attempts to a share of recent requests.
 //
 // Requests and extra attempts are counted per second over a window. An extra attempt is allowed while their
 // number stays below a share of the window's requests, or below a minimum per second, which a service with

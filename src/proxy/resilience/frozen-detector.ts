@@ -16,10 +16,7 @@ export class FrozenDetector {
   /** False while no witness is open, so that most responses need no record. */
   hasAny = false;
 
-  /**
-   * Records that another target responded to a request sent to this one. True if its attempt becomes the
-   * witness.
-   */
+  /** Records that a request to this target was served by another. True if its attempt becomes the witness. */
   watch(taskId: string, sentMs: number, nowMs: number): boolean {
     const sinceMs = this.#witnessMs.get(taskId);
     if (sinceMs !== undefined && nowMs - sinceMs < maxWitnessMs) return false;

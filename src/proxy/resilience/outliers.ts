@@ -1,5 +1,4 @@
-// Outlier detection: ejects targets that fail or delay requests of this isolate at once, before the registry
-// knows.
+// Outlier detection: ejects failing and slow targets at once, before the registry knows.
 //
 // A failed connection ejects a target, and so do some consecutive slow responses. The ejection ends after a
 // while, which doubles with each ejection in a row. The target then gets one request, its trial: if that
@@ -54,10 +53,7 @@ export class Outliers {
     return this.#eject(ejection, nowMs);
   }
 
-  /**
-   * Records that another target responded first although this one got the request earlier. True when that
-   * ejects it.
-   */
+  /** Records that a later attempt at another target responded first. True if that ejects this one. */
   slow(taskId: string, nowMs: number): boolean {
     const ejection = this.#ejectionOf(taskId, nowMs);
     ejection.slowResponses += 1;

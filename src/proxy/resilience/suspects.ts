@@ -1,5 +1,4 @@
-// Suspects: ejected targets that this isolate has not reported yet. The registry has their agents probe them
-// at once.
+// Suspects: ejected targets to report. The registry has their agents probe them at once.
 
 /** Minimum time between two reports to the registry, milliseconds. */
 const reportIntervalMs = 1_000;

@@ -1,5 +1,4 @@
-// Cursors: the position of each round robin of this isolate. A position is the last member picked, so it
-// outlives the table.
+// Cursors: the last member picked by each round robin of this isolate. They outlive the table.
 
 /** Maximum cursors kept, about 10 MB. One more clears all: shares stay even, only the order is lost. */
 const maxCursors = 50_000;

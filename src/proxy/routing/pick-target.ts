@@ -53,10 +53,7 @@ class TargetPick {
     this.nowMs = plane.nowMs();
   }
 
-  /**
-   * The target of the client's sticky cookie; `full` if the client must wait for it; null if another may
-   * serve.
-   */
+  /** The target of the sticky cookie; `full` if the client must wait for it; null if another may serve. */
   sticky(pool: TargetPool): Target | "full" | null {
     const { hints, tried } = this.#query;
     const target = hints?.stickyTarget ?? null;
@@ -65,10 +62,7 @@ class TargetPick {
     return this.#isFull(pool, target) ? "full" : target;
   }
 
-  /**
-   * Picks healthy targets first, then healthy backups, then ejected targets. Returns null to wait for a full
-   * one.
-   */
+  /** Picks healthy targets first, then healthy backups, then ejected ones. Null to wait for a full target. */
   byPolicy(pool: TargetPool): Target | null {
     for (const tier of pool.backups === null ? [pool] : [pool, pool.backups]) {
       const ejected = this.#ejectedIn(tier, pool.backups !== null && tier === pool);

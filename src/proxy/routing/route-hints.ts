@@ -1,5 +1,4 @@
-// Route hints: what a request's own headers decide about its target: the canary, the sticky target, the hash
-// key.
+// Route hints: what a request's headers decide about its target: canary, sticky target, hash key.
 
 import type { EntryPoint } from "../entry-point.ts";
 import { cookieOf } from "../http/cookies.ts";
@@ -40,10 +39,7 @@ export type HintSource = {
   readonly draw: () => number;
 };
 
-/**
- * Reads the hints and chooses between a service and its canary. Async only to verify a cookie not seen
- * before.
- */
+/** Reads the hints and chooses a service or its canary. Async only to verify a cookie not seen before. */
 export function chooseRoute(
   source: HintSource,
   routes: Routes,

@@ -1,5 +1,4 @@
-// A target pool: the tasks and static servers that one route may send to, and the rules for picking among
-// them.
+// A target pool: the tasks and static servers that one route may send to, and the rules for picking.
 
 import type { Policy } from "../../domain/table/policy.ts";
 import type { Share, TableService } from "../../domain/table/table.ts";

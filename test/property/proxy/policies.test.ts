@@ -83,8 +83,7 @@ test("[W11] no policy picks a task that the table, the request or this isolate e
         expect(picked.share.weight).toBeGreaterThan(0);
         expect(picked.share.drain).toBeUndefined();
         expect(isUntried(picked) && !isFull(picked)).toBe(true);
-        // A backup is picked only if no other target is healthy, and a failed one only without a healthy peer
-        // or in panic.
+        // A backup is picked only without a healthy target, a failed target only without a healthy peer.
         if (pool.backups?.targets.includes(picked)) expect(pool.targets.filter(isHealthy)).toEqual([]);
         const peers = pool.targets.includes(picked) ? pool.targets : (pool.backups?.targets ?? []);
         if (failedIds.includes(picked.taskId)) {

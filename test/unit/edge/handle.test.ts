@@ -7,10 +7,7 @@ import { serviceOf, tableOf } from "../../support/dataplane.ts";
 
 const origins = ["http://127.0.0.2:1", "http://127.0.0.3:1", "http://127.0.0.4:1"];
 
-/**
- * Sends `count` requests to the edge and returns the headers of the responses, with the status as
- * x-test-status.
- */
+/** Sends `count` requests to the edge. @returns the response headers, with the status as x-test-status */
 async function send(
   table: RoutingTable,
   count: number,

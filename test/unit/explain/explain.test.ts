@@ -260,12 +260,12 @@ test("[X93] the explanation names the path rule that decides, and the service it
   const on = { ...table, services: [api, ...table.services] };
   expect(explain("http://127.0.0.1:8080/api/v2/x", { on }).match).toEqual({
     by: "port",
-    why: "port 8080 is published by my-web; its path rule /api/v2 sends the request to api",
+    why: "port 8080 is published by my-web; path rule /api/v2 of api takes the request",
     path: { rule: "/api/v2", from: "my-web" },
   });
   const { services, tasks, match } = explain("http://x.example.com:8000/api", { on });
   expect(match.why).toBe(
-    "no port or host name matches, and my-web is the default service; its path rule x.example.com=/api sends the request to api",
+    "no port or host name matches, and my-web is the default service; path rule x.example.com=/api of api takes the request",
   );
   expect(services[0]?.options).toEqual([
     "it takes requests for /api/v2, x.example.com=/api of my-web and of typo, which is not published",

@@ -7,10 +7,7 @@ const names = ["a", "b", "c", "d", "e", "f"];
 const originOf = (name: string) => `http://${name}`;
 const service = (count: number) => serviceOf("my-web", 8080, names.slice(0, count).map(originOf));
 
-/**
- * A service of `count` tasks. Those not in `tasks` respond with their origin. The first request goes to task
- * `a`.
- */
+/** A service of `count` tasks, by default healthy. The first request goes to task `a`. */
 function mesh(count: number, tasks: Readonly<Record<string, Task>>, headTimeoutMs = 1_000) {
   const byOrigin = Object.fromEntries(Object.entries(tasks).map(([name, task]) => [originOf(name), task]));
   return inProcessPlane(tableOf(1, service(count)), byOrigin, { headTimeoutMs });

@@ -1,5 +1,4 @@
-// Least connections: the target with the fewest open requests for its weight, and weighted round robin
-// between equals.
+// Least connections: the target with the fewest open requests for its weight; round robin between equals.
 
 import type { PickPolicy } from "./pick-policy.ts";
 import { roundRobin } from "./roundrobin.ts";
