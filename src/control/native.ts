@@ -59,14 +59,14 @@ export function nativeRoutes({ mesh, telemetry, upgrade, now, surroundings }: Co
     return c.json(await routeExplanation(mesh, surroundings, { url, method, node, host }));
   });
   routes.get("/telemetry", async (c) => {
-    const { service, node, tasks = "true", trend, series, places } = c.req.query();
+    const { service, node, tasks = "true", trend, series, colos } = c.req.query();
     const filter = {
       ...(service !== undefined && { service }),
       ...(node !== undefined && { node }),
       tasks: readFlag(tasks),
       trend: readFlag(trend),
       series: readFlag(series),
-      places: readFlag(places),
+      colos: readFlag(colos),
     };
     return c.json(await telemetry.snapshot(filter));
   });

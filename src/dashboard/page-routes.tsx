@@ -31,7 +31,7 @@ export function pageRoutes(
   const measured = async (of: SnapshotFilter) => {
     const [whole, parts] = await Promise.all([
       traffic({ ...of, tasks: false, series: true }),
-      traffic({ ...of, trend: true, places: true }),
+      traffic({ ...of, trend: true, colos: true }),
     ]);
     return { whole, parts };
   };

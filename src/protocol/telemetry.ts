@@ -98,9 +98,9 @@ export const MeshTrafficReport = z.object({
   nodes: z.array(NodeTrafficReport),
   /** Requests that matched no service. */
   strays: z.array(entryTraffic),
-  places: z.array(
+  colos: z.array(
     z.object({
-      place: z.string(),
+      colo: z.string(),
       tasks: z.array(coloTaskTraffic),
       isolates: z.array(z.object({ id: z.string(), lastMs: timestampMs, tasks: z.array(coloTaskTraffic) })),
     }),

@@ -35,16 +35,16 @@ const doubleColumns: readonly CounterName[] = [
   "tookMs",
 ];
 
-/** Those with most requests first. blob1 is `task` or `entry`; then place, service, node's id, task, isolate. */
-export function dataPoints({ place, isolate, tasks, entries }: Delta): DataPoint[] {
+/** Those with most requests first. blob1 is `task` or `entry`; then colo, service, node's id, task, isolate. */
+export function dataPoints({ colo, isolate, tasks, entries }: Delta): DataPoint[] {
   const points = [
     ...tasks.map((task) => {
       const { serviceName, nodeId, name } = task;
-      return toDataPoint(serviceName, ["task", place, serviceName, nodeId, name, isolate], task);
+      return toDataPoint(serviceName, ["task", colo, serviceName, nodeId, name, isolate], task);
     }),
     ...entries.map((entry) => {
       const service = entry.service?.name ?? "";
-      return toDataPoint(service, ["entry", place, service, entry.node?.id ?? "", "", isolate], entry);
+      return toDataPoint(service, ["entry", colo, service, entry.node?.id ?? "", "", isolate], entry);
     }),
   ];
   return points.sort((a, b) => requestsOrAttempts(b) - requestsOrAttempts(a)).slice(0, maxPoints);

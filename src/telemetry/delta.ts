@@ -41,8 +41,8 @@ export type Delta = {
   readonly isolate: string;
   /** 1, 2, 3, …: a delta sent again has its number again, so that it counts once. */
   readonly seq: number;
-  /** Where in the world the isolate runs, as the platform's three letters, or `local`. */
-  readonly place: string;
+  /** The data center in which the isolate runs: Cloudflare's three-letter code, or `local`. */
+  readonly colo: string;
   readonly tasks: readonly TaskDelta[];
   readonly entries: readonly EntryDelta[];
 };

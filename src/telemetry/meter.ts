@@ -84,7 +84,7 @@ export class Meter {
     this.#dropIdle();
     if (tasks.length === 0 && entries.length === 0) return null;
     this.#seq += 1;
-    return { isolate: this.#options.isolate, seq: this.#seq, place: this.colo || "unknown", tasks, entries };
+    return { isolate: this.#options.isolate, seq: this.#seq, colo: this.colo || "unknown", tasks, entries };
   }
 
   #findTask(target: MeteredTask, service: MeteredEntity): MetricSet {

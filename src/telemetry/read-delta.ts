@@ -17,7 +17,7 @@ const maxEjectedMs = 3_600_000;
 export function readDelta(given: unknown): Delta {
   const delta = readObject(given, "delta");
   checkWord(delta.isolate, "isolate");
-  checkWord(delta.place, "place");
+  checkWord(delta.colo, "colo");
   if (!Number.isSafeInteger(delta.seq) || Number(delta.seq) < 1) throw invalidDelta("seq", delta.seq);
   for (const task of readParts(delta.tasks, "tasks")) checkTask(task);
   for (const entry of readParts(delta.entries, "entries")) checkEntry(entry);

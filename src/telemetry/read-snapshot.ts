@@ -38,7 +38,7 @@ export function readSnapshot(state: TelemetryState, nowMs: number, filter: Snaps
     services: reader.services(),
     nodes: reader.nodes(),
     strays: reader.entriesOf(""),
-    places: filter.places === true ? reader.colos() : [],
+    colos: filter.colos === true ? reader.colos() : [],
   };
 }
 
@@ -63,7 +63,7 @@ class SnapshotReader {
       node: nodes,
       task: filter.tasks === false ? [] : of("task").filter(onNode),
       entry: filter.tasks === false ? [] : of("entry").filter(onNode),
-      place: of("place").filter(onNode),
+      colo: of("colo").filter(onNode),
     };
     this.#isolates = [...state.isolates.values()].filter(
       ({ lastMs }) => Math.abs(nowMs - lastMs) <= isolateTimeoutMs,
@@ -103,13 +103,13 @@ class SnapshotReader {
 
   colos(): ColoTraffic[] {
     const asked = new Set(this.#selected("service").map(({ labels }) => labels.id));
-    const seen = this.#items.place.filter(({ labels }) => asked.has(labels.serviceId));
+    const seen = this.#items.colo.filter(({ labels }) => asked.has(labels.serviceId));
     const services = new Map(seen.map(({ labels }) => [labels.id, labels.serviceId]));
-    return [...Map.groupBy(seen, ({ labels }) => labels.place)].map(([place, tasks]) => {
-      const isolates = this.#isolates.filter((isolate) => isolate.colo === place);
+    return [...Map.groupBy(seen, ({ labels }) => labels.colo)].map(([colo, tasks]) => {
+      const isolates = this.#isolates.filter((isolate) => isolate.colo === colo);
       const seenThere = this.#coloTaskReader(isolates);
       return {
-        place,
+        colo,
         tasks: tasks.map(({ labels, totals }) => seenThere(labels.id, labels.serviceId, totals)),
         isolates: isolates.map((isolate) => {
           const seenByIt = this.#coloTaskReader([isolate]);

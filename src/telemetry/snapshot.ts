@@ -13,7 +13,7 @@ export type Snapshot = {
   readonly nodes: readonly NodeTraffic[];
   /** Requests for no service of the mesh, by the node they came in at; "" where none could be picked. */
   readonly strays: readonly EntryTraffic[];
-  readonly places: readonly ColoTraffic[];
+  readonly colos: readonly ColoTraffic[];
 };
 
 /** Now, and the most there ever were. */
@@ -93,9 +93,9 @@ export type NodeTraffic = TrafficMetrics & {
   readonly series: TrafficSeries;
 };
 
-/** How one place of the world sees the tasks. */
+/** How the isolates of one colo see the tasks. */
 export type ColoTraffic = {
-  readonly place: string;
+  readonly colo: string;
   readonly tasks: readonly ColoTaskTraffic[];
   /** Isolates heard within a minute. */
   readonly isolates: readonly {
@@ -123,8 +123,8 @@ export type SnapshotFilter = {
   readonly trend?: boolean;
   /** True: time series. */
   readonly series?: boolean;
-  /** True: how each place sees the tasks. */
-  readonly places?: boolean;
+  /** True: how each colo sees the tasks. */
+  readonly colos?: boolean;
   /** True: what it holds is saved first, so that no counter in it is ever lower later. */
   readonly saveFirst?: boolean;
 };

@@ -35,7 +35,7 @@ export const telemetrySchema: Schema = {
 /** A row may have 2 MB; with the most that is kept, a shard has half of that. */
 export const shardCount = 64;
 /** How a shard's text is written. What was written otherwise is not read: counting starts anew. */
-const storageFormat = 1;
+const storageFormat = 2;
 
 /** A thing as it is kept. */
 type StoredItem = SparseTally & {

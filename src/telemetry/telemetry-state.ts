@@ -1,10 +1,10 @@
-// What is known of a mesh's traffic: figures of services, nodes, tasks, and of tasks as each place sees them.
+// What is known of a mesh's traffic: figures of services, nodes, tasks, and of tasks as each colo sees them.
 
 import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
 import { type GaugeValues, QueueGauges } from "./queue-gauges.ts";
 import { addToTotals, newTimeSeriesPair, newTotals, type Totals } from "./totals.ts";
 
-export type ItemKind = "service" | "node" | "task" | "entry" | "place";
+export type ItemKind = "service" | "node" | "task" | "entry" | "colo";
 
 /** Figures of one thing, and how it is called. */
 export type TelemetryItem = {
@@ -14,14 +14,14 @@ export type TelemetryItem = {
   readonly totals: Totals;
 };
 
-/** What a thing is called; of a task, an entry or a place also what it belongs to. */
+/** What a thing is called; of a task, an entry or a colo also what it belongs to. */
 export type ItemLabels = {
   readonly id: string;
   readonly name: string;
   readonly serviceId: string;
   readonly nodeId: string;
   readonly slot: number;
-  readonly place: string;
+  readonly colo: string;
 };
 
 /** What one isolate says of itself and of tasks, in memory only: it says it again. */
@@ -54,7 +54,7 @@ export type TelemetryState = {
 
 /** Isolates whose delta numbers are remembered. One of fewer could be forgotten between a delta and the same one again. */
 const maxSeqs = 5_000;
-/** Figures kept of isolates' own, some 5 MB; beyond, only those of their place are. */
+/** Figures kept of isolates' own, some 5 MB; beyond, only those of their colo are. */
 const maxIsolateTotals = 5_000;
 /** Things kept of each kind; beyond, those unheard for longest are forgotten. */
 const maxItems: Readonly<Record<ItemKind, number>> = {
@@ -62,7 +62,7 @@ const maxItems: Readonly<Record<ItemKind, number>> = {
   node: 2_000,
   task: 12_000,
   entry: 20_000,
-  place: 20_000,
+  colo: 20_000,
 };
 const dayMs = 86_400_000;
 /** A thing that nobody asks for is forgotten after so long, milliseconds. Tasks come and go; services stay. */
@@ -71,9 +71,9 @@ const itemRetentionMs: Readonly<Record<ItemKind, number>> = {
   node: 7 * dayMs,
   task: dayMs,
   entry: 7 * dayMs,
-  place: dayMs,
+  colo: dayMs,
 };
-/** An isolate unheard for so long has ended, or has nothing to say; its place keeps what it counted. Milliseconds. */
+/** An isolate unheard for so long has ended, or has nothing to say; its colo keeps what it counted. Milliseconds. */
 export const isolateTimeoutMs = 60_000;
 
 export function newTelemetryState(nowMs: number): TelemetryState {
@@ -116,11 +116,7 @@ function recordSeq(seqs: Map<string, number>, { isolate, seq }: Delta): void {
   }
 }
 
-function findOrAddIsolate(
-  state: TelemetryState,
-  { isolate: id, place: colo }: Delta,
-  nowMs: number,
-): IsolateState {
+function findOrAddIsolate(state: TelemetryState, { isolate: id, colo }: Delta, nowMs: number): IsolateState {
   const known = state.isolates.get(id);
   if (known !== undefined) {
     known.lastMs = nowMs;
@@ -176,7 +172,7 @@ function addTask(
   updateGauges(state, isolate, task.key, delta);
   addToTotals(task.totals, delta, nowMs, "task");
   const { colo } = isolate;
-  const seen = findOrAddItem(state, "place", `${colo} ${id}`, { ...about, place: colo }, nowMs);
+  const seen = findOrAddItem(state, "colo", `${colo} ${id}`, { ...about, colo }, nowMs);
   addToTotals(seen.totals, delta, nowMs, "task");
   addToIsolate(state, isolate, delta, nowMs);
   raiseServiceMax(state, delta);
@@ -229,7 +225,7 @@ const hasSeries: Readonly<Record<ItemKind, boolean>> = {
   node: true,
   task: true,
   entry: false,
-  place: false,
+  colo: false,
 };
 
 /** So many nodes keep the histogram of each step, 30 KB each in memory; those beyond keep its percentiles. */
@@ -246,7 +242,7 @@ export function newItem(
   return {
     kind,
     key: `${kind} ${key}`,
-    labels: { id: "", name: "", serviceId: "", nodeId: "", slot: 0, place: "", ...about },
+    labels: { id: "", name: "", serviceId: "", nodeId: "", slot: 0, colo: "", ...about },
     totals: newTotals(nowMs, hasSeries[kind] ? newTimeSeriesPair(histograms) : null),
   };
 }

@@ -121,7 +121,7 @@ describe.skipIf(chromiumPath === null)(`${has}the dashboard in Chromium${has && 
       .waitFor();
     await page.locator("#chart-rate .plot canvas").waitFor();
     await page.locator("#chart-heat .plot canvas").waitFor();
-    await page.locator("#places").getByText("0 % failed").first().waitFor();
+    await page.locator("#colos").getByText("0 % failed").first().waitFor();
     clearInterval(load);
     await page.context().close();
   });

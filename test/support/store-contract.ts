@@ -60,7 +60,7 @@ export function storeContract(
       withEmpty((database) => {
         database.exec("CREATE TABLE IF NOT EXISTS head (number INTEGER PRIMARY KEY, body TEXT NOT NULL)");
         database.exec("CREATE TABLE IF NOT EXISTS shards (number INTEGER PRIMARY KEY, body TEXT NOT NULL)");
-        const head = JSON.stringify({ format: 1, sinceMs: 7, seqs: [["isolate1", 3]] });
+        const head = JSON.stringify({ format: 2, sinceMs: 7, seqs: [["isolate1", 3]] });
         database.exec("INSERT INTO head (number, body) VALUES (1, ?)", head);
         for (let starts = 0; starts < 2; starts += 1) {
           expect(new Telemetry(database, () => nowMs).snapshot({}).sinceMs).toBe(7);

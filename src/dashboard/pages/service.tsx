@@ -20,7 +20,7 @@ const serviceEventsShown = 15;
 export type PageTraffic = {
   /** Of this one thing alone, with its series; null: it cannot be read right now. */
   readonly whole: Snapshot | null;
-  /** Of its tasks, also as each place sees them. */
+  /** Of its tasks, also as each colo sees them. */
   readonly parts: Snapshot | null;
   readonly span: ChartRange;
 };

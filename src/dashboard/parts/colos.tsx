@@ -1,5 +1,4 @@
-// Places: how each place of the world sees the tasks of a service or node, for a task can be well in one and not in
-// another.
+// How the isolates of each colo see the tasks of a service or node: a task may fail in one colo and work in another.
 
 import { isAlive } from "../../domain/model/task.ts";
 import type { ColoTaskTraffic, ColoTraffic, Snapshot } from "../../telemetry/snapshot.ts";
@@ -14,36 +13,36 @@ import { ErrorShare, formatLatency } from "./traffic-cells.tsx";
 const maxTaskColumns = 24;
 
 export function ColoSection({ snapshot, view }: { snapshot: Snapshot | null; view: DashboardView }) {
-  const places = snapshot?.places ?? [];
-  const seen = new Set(places.flatMap(({ tasks }) => tasks.map(({ taskId }) => taskId)));
+  const colos = snapshot?.colos ?? [];
+  const seen = new Set(colos.flatMap(({ tasks }) => tasks.map(({ taskId }) => taskId)));
   // Tasks that have ended are of no interest here, though still counted.
   const alive = new Set(view.tasks.flatMap((task) => (isAlive(task) ? task.id : [])));
   const tasks = (snapshot?.services ?? [])
     .flatMap((service) => service.tasks)
     .filter(({ id }) => seen.has(id) && alive.has(id));
   return (
-    <section aria-labelledby="places-title" id="places" data-part>
+    <section aria-labelledby="colos-title" id="colos" data-part>
       {tasks.length > 0 && (
         <>
           <div class="heading">
-            <h2 id="places-title">Seen from</h2>
+            <h2 id="colos-title">Seen from</h2>
             <p class="muted">
               Attempts, those that failed, and p95, since {formatUtc(snapshot?.sinceMs ?? 0)}
             </p>
           </div>
-          <section class="scroll" aria-label="Tasks by place" tabindex={0}>
-            <table class="map places">
+          <section class="scroll" aria-label="Tasks by colo" tabindex={0}>
+            <table class="map colos">
               <thead>
                 <tr>
-                  <th scope="col">Place</th>
+                  <th scope="col">Colo</th>
                   {tasks.slice(0, maxTaskColumns).map(({ name }) => (
                     <th scope="col">{name}</th>
                   ))}
                 </tr>
               </thead>
               <tbody>
-                {places.map((place) => (
-                  <ColoRows place={place} tasks={tasks.slice(0, maxTaskColumns)} />
+                {colos.map((traffic) => (
+                  <ColoRows traffic={traffic} tasks={tasks.slice(0, maxTaskColumns)} />
                 ))}
               </tbody>
             </table>
@@ -57,16 +56,16 @@ export function ColoSection({ snapshot, view }: { snapshot: Snapshot | null; vie
 type TaskColumn = { readonly id: string };
 
 function ColoRows({
-  place: { place, tasks: seen, isolates },
+  traffic: { colo, tasks: seen, isolates },
   tasks,
 }: {
-  place: ColoTraffic;
+  traffic: ColoTraffic;
   tasks: readonly TaskColumn[];
 }) {
   return (
     <>
       <ColoRow
-        label={place}
+        label={colo}
         note={isolates.length === 0 ? "quiet now" : pluralize(isolates.length, "isolate")}
         seen={seen}
         tasks={tasks}

@@ -12,16 +12,16 @@ const counted = delta(1, {
 test("[J14] GET /mesh/telemetry gives a viewer the mesh's traffic, as far as it is asked for", async () => {
   const control = new TestControl();
   control.telemetry.count(counted);
-  const all = await control.ask("GET /mesh/telemetry?series=1&places=true", { token: viewerToken });
+  const all = await control.ask("GET /mesh/telemetry?series=1&colos=true", { token: viewerToken });
   expect(all.status).toBe(200);
   const traffic = MeshTrafficReport.strict().parse(all.json);
   expect(traffic).toEqual(all.json);
   expect(traffic).toMatchObject({
     services: [{ counts: { requests: 2 }, series: { tens: { stepMs: 10_000 } } }],
-    places: [{ place: "AMS" }],
+    colos: [{ colo: "AMS" }],
   });
   const part = await control.ask("GET /mesh/telemetry?service=other");
-  expect(part.json).toMatchObject({ services: [], nodes: [{ series: null }], places: [] });
+  expect(part.json).toMatchObject({ services: [], nodes: [{ series: null }], colos: [] });
   expect((await control.ask("GET /mesh/telemetry", { token: null })).status).toBe(401);
 });
 

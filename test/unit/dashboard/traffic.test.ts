@@ -84,18 +84,18 @@ test("[G31] the lists and the overview carry the same numbers", async () => {
   expect(textOf(overview.text, "map")).toMatch(/4\/s, 25 % fail/);
 });
 
-test("[G32] each place's view of a task is apart, and who passes it over is named", async () => {
+test("[G32] each colo's view of a task is apart, and who passes it over is named", async () => {
   const { dashboard, ofTask } = await counted(0);
   const bad = taskDelta({ attempts: 10, connectErrors: 5 }, [], { ...ofTask, ejectedMs: 60_000 });
-  dashboard.telemetry.count(delta(1, { isolate: "other1", place: "SIN", tasks: [bad] }));
+  dashboard.telemetry.count(delta(1, { isolate: "other1", colo: "SIN", tasks: [bad] }));
   const good = taskDelta({ attempts: 8, responses2xx: 8 }, Array(8).fill(90), ofTask);
-  dashboard.telemetry.count(delta(1, { isolate: "other2", place: "SIN", tasks: [good] }));
+  dashboard.telemetry.count(delta(1, { isolate: "other2", colo: "SIN", tasks: [good] }));
   const page = await dashboard.ask("GET /dashboard/services/my-web");
-  const places = textOf(page.text, "places");
-  expect(places).toMatch(/AMS 1 isolate .*?40 0 % failed, 2\d ms/);
-  expect(places).toMatch(/SIN 2 isolates passed over by 1 of 2, 18 27\.8 % failed/);
-  expect(places).toMatch(/isolate other1 passed over, 10 50 % failed/);
-  expect(places).toMatch(/isolate other2 .*?8 0 % failed/);
+  const colos = textOf(page.text, "colos");
+  expect(colos).toMatch(/AMS 1 isolate .*?40 0 % failed, 2\d ms/);
+  expect(colos).toMatch(/SIN 2 isolates passed over by 1 of 2, 18 27\.8 % failed/);
+  expect(colos).toMatch(/isolate other1 passed over, 10 50 % failed/);
+  expect(colos).toMatch(/isolate other2 .*?8 0 % failed/);
 });
 
 test("[G33] a service that fails some of its requests wants a look; one that fails most is the verdict", async () => {

@@ -26,7 +26,7 @@ async function snapshotOf(
     await response.text();
   }
   expect(await plane.flusher?.flush()).toBe(true);
-  return readSnapshot(state, Date.now(), { places: true });
+  return readSnapshot(state, Date.now(), { colos: true });
 }
 
 /** The only service of a snapshot. */
@@ -80,7 +80,7 @@ test("[J16] an error counts at the failed task, its retry at the next one, and t
     { counts: { attempts: 1, connectErrors: 1, redispatches: 1, ejections: 1, requests: 0 }, ejectedBy: 1 },
     { counts: { attempts: 3, retries: 1, requests: 3, responses2xx: 3 }, ejectedBy: 0 },
   ]);
-  expect(traffic.places[0]?.isolates[0]?.tasks[0]).toMatchObject({ ejectedBy: 1 });
+  expect(traffic.colos[0]?.isolates[0]?.tasks[0]).toMatchObject({ ejectedBy: 1 });
 });
 
 test("[J16] an attempt beside a slow one is a hedge, and is won when its response comes first", async () => {

@@ -18,7 +18,7 @@ test("[J14] the schema of GET /mesh/telemetry has all fields of a snapshot and n
     delta(1, { entries: [entryDelta({ requests: 1 }, [7])], tasks: [taskDelta({ attempts: 1 }, [7])] }),
   );
   expect(counted).toEqual({ ok: true, value: true });
-  const snapshot = telemetry.snapshot({ series: true, trend: true, places: true });
+  const snapshot = telemetry.snapshot({ series: true, trend: true, colos: true });
   expect(MeshTrafficReport.parse(snapshot)).toEqual(snapshot);
-  expect([snapshot.services[0]?.tasks.length, snapshot.places[0]?.isolates.length]).toEqual([1, 1]);
+  expect([snapshot.services[0]?.tasks.length, snapshot.colos[0]?.isolates.length]).toEqual([1, 1]);
 });

@@ -55,5 +55,5 @@ export function taskDelta(
 }
 
 export function delta(seq: number, change: Partial<Delta> = {}): Delta {
-  return { isolate: "isolate1", seq, place: "AMS", tasks: [], entries: [], ...change };
+  return { isolate: "isolate1", seq, colo: "AMS", tasks: [], entries: [], ...change };
 }

@@ -32,7 +32,7 @@ test("[J3] what isolates counted adds up by service, node and task", () => {
   const entries = [entryDelta({ requests: 3, responses2xx: 2, responses5xx: 1 }, [5, 5, 80])];
   const tasks = [taskDelta({ requests: 3, attempts: 3 }, [5, 5, 80])];
   counted.add(delta(1, { entries, tasks }));
-  counted.add(delta(1, { isolate: "isolate2", place: "FRA", entries, tasks }));
+  counted.add(delta(1, { isolate: "isolate2", colo: "FRA", entries, tasks }));
   const { services, nodes } = counted.read();
   expect(services).toMatchObject([
     {
@@ -65,39 +65,39 @@ test("[J4] a delta sent again counts once", () => {
   expect(counted.service()?.counts.requests).toBe(2);
 });
 
-test("[J5] each place, and each isolate in it, sees the tasks in its own way", () => {
+test("[J5] each colo, and each isolate in it, sees the tasks in its own way", () => {
   const counted = new Counted();
   counted.add(delta(1, { tasks: [taskDelta({ attempts: 4 }, [10, 10, 10, 10])] }));
   const bad = taskDelta({ attempts: 1, timeouts: 1 }, [], { ejectedMs: 2_000 });
-  counted.add(delta(1, { isolate: "isolate2", place: "SYD", tasks: [bad], entries: [entryDelta({})] }));
-  const { places } = counted.read({ places: true });
-  expect(places).toMatchObject([
-    { place: "AMS", tasks: [{ counts: { attempts: 4, timeouts: 0 }, ejectedBy: 0 }] },
+  counted.add(delta(1, { isolate: "isolate2", colo: "SYD", tasks: [bad], entries: [entryDelta({})] }));
+  const { colos } = counted.read({ colos: true });
+  expect(colos).toMatchObject([
+    { colo: "AMS", tasks: [{ counts: { attempts: 4, timeouts: 0 }, ejectedBy: 0 }] },
     {
-      place: "SYD",
+      colo: "SYD",
       tasks: [{ counts: { attempts: 1, timeouts: 1 }, ejectedBy: 1 }],
       isolates: [{ id: "isolate2", tasks: [{ taskId: "task1", counts: { timeouts: 1 }, ejectedBy: 1 }] }],
     },
   ]);
 });
 
-test("[J5] an isolate that fell silent is folded into its place", () => {
+test("[J5] an isolate that fell silent is folded into its colo", () => {
   const counted = new Counted();
   counted.add(delta(1, { tasks: [taskDelta({ attempts: 4 }, [], { open: 2 })], entries: [entryDelta({})] }));
   expect(counted.service()?.tasks[0]?.open).toEqual({ now: 2, max: 2 });
   counted.nowMs += 61_000;
   removeExpired(counted.state, counted.nowMs);
-  const { places } = counted.read({ places: true });
-  expect(places).toMatchObject([{ place: "AMS", tasks: [{ counts: { attempts: 4 } }], isolates: [] }]);
+  const { colos } = counted.read({ colos: true });
+  expect(colos).toMatchObject([{ colo: "AMS", tasks: [{ counts: { attempts: 4 } }], isolates: [] }]);
   expect(counted.service()?.tasks[0]?.open).toEqual({ now: 0, max: 2 });
 });
 
-test("[J5] where isolates see too much to remember, their place still remembers it", () => {
+test("[J5] where isolates see too much to remember, their colo still remembers it", () => {
   const counted = new Counted();
   const tasks = Array.from({ length: 3_000 }, (_, at) => taskDelta({ attempts: 1 }, [], { id: `task${at}` }));
   for (const isolate of ["isolate1", "isolate2"]) counted.add(delta(1, { isolate, tasks }));
   expect([...counted.state.isolates.values()].map((isolate) => isolate.tasks.size)).toEqual([3_000, 2_000]);
-  expect(counted.state.items.get("place AMS task2999")?.totals.tally.counts[counterIndex.attempts]).toBe(2);
+  expect(counted.state.items.get("colo AMS task2999")?.totals.tally.counts[counterIndex.attempts]).toBe(2);
   counted.nowMs += 61_000;
   removeExpired(counted.state, counted.nowMs);
   expect(counted.state.isolateTotals).toBe(0);
@@ -205,7 +205,7 @@ test("[J9] a task is forgotten a day after its last request, a service after a w
   const counted = new Counted();
   counted.add(delta(1, { tasks: [taskDelta({ attempts: 1 })], entries: [entryDelta({ requests: 1 })] }));
   counted.nowMs += dayMs + 1;
-  expect(removeExpired(counted.state, counted.nowMs)).toEqual(["task task1", "place AMS task1"]);
+  expect(removeExpired(counted.state, counted.nowMs)).toEqual(["task task1", "colo AMS task1"]);
   expect(counted.service()).toMatchObject({ counts: { requests: 1 }, tasks: [] });
   counted.nowMs += 6 * dayMs;
   removeExpired(counted.state, counted.nowMs);
@@ -237,9 +237,9 @@ test("[J10] a snapshot holds one service or one node's part where that is asked 
       entries: [entryDelta({}), entryDelta({}, [], { node: node2 }), entryDelta({}, [], { service: other })],
     }),
   );
-  expect(counted.read({ service: "other", places: true })).toMatchObject({
+  expect(counted.read({ service: "other", colos: true })).toMatchObject({
     services: [{ id: "service2", tasks: [{ id: "task3" }] }],
-    places: [{ tasks: [{ taskId: "task3" }] }],
+    colos: [{ tasks: [{ taskId: "task3" }] }],
   });
   expect(counted.read({ node: "node2" })).toMatchObject({
     services: [

@@ -4,7 +4,7 @@ import { loadState, shardCount } from "../../../src/telemetry/telemetry-rows.ts"
 import { memoryDatabase } from "../../support/sqlite.ts";
 import { delta, entryDelta, taskDelta } from "./deltas.ts";
 
-const everything = { series: true, places: true };
+const everything = { series: true, colos: true };
 
 /** A telemetry object over one database, whose memory can be lost. */
 class TestTelemetry {
@@ -158,7 +158,7 @@ test.each([
   const refused = test.telemetry.count(given);
   expect(refused).toMatchObject({ ok: false, problem: { code: "delta/invalid" } });
   expect(refused.ok ? "" : refused.problem.message).toContain(named);
-  expect(test.telemetry.snapshot(everything)).toMatchObject({ services: [], nodes: [], places: [] });
+  expect(test.telemetry.snapshot(everything)).toMatchObject({ services: [], nodes: [], colos: [] });
   expect(test.telemetry.count(delta(1, one))).toEqual({ ok: true, value: true });
 });
 
