@@ -3,8 +3,7 @@
 import { type CounterName, counterIndex } from "./counters.ts";
 import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
 import { histogramBucketCount, percentile } from "./histogram.ts";
-import { addSparse } from "./sparse.ts";
-import { newTally } from "./tally.ts";
+import { addSparse, newTally } from "./metrics.ts";
 
 /** As the platform reads it; places of blobs and doubles are what they are asked by, so they stay. */
 export type DataPoint = {

@@ -1,16 +1,6 @@
 // A delta: what one isolate counted since its last one, as it is sent to the telemetry object.
 
-import type { SparseTally } from "./tally.ts";
-
-/** How many wait now, and how many did at most since the last delta. */
-export type GaugeReport = {
-  /** Requests sent on whose answer has not begun. */
-  readonly open: number;
-  readonly openMax: number;
-  /** Requests held back until a task may take them. */
-  readonly queue: number;
-  readonly queueMax: number;
-};
+import type { GaugeReport, SparseTally } from "./metrics.ts";
 
 /** What was counted of one task, or of one server that stands for one. */
 export type TaskDelta = SparseTally &

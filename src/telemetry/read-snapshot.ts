@@ -2,6 +2,7 @@
 
 import { counterIndex, countsByName } from "./counters.ts";
 import { observationCount, percentile } from "./histogram.ts";
+import { type Tally, toSparse } from "./metrics.ts";
 import { type GaugeValues, QueueGauges } from "./queue-gauges.ts";
 import type {
   ColoTaskTraffic,
@@ -17,8 +18,6 @@ import type {
   TrafficMetrics,
   TrafficSeries,
 } from "./snapshot.ts";
-import { toSparse } from "./sparse.ts";
-import type { Tally } from "./tally.ts";
 import {
   type IsolateState,
   isolateTimeoutMs,

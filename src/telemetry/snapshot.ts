@@ -1,7 +1,7 @@
 // A snapshot: all that can be read of a mesh's traffic at one moment. Plain data, which crosses RPC and JSON.
 
 import type { Counts } from "./counters.ts";
-import type { SparseArray } from "./sparse.ts";
+import type { SparseArray } from "./metrics.ts";
 import type { TrafficWindow } from "./traffic-window.ts";
 
 export type Snapshot = {

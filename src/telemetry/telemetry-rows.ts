@@ -4,8 +4,7 @@
 import { fnv1a } from "../domain/model/fnv.ts";
 import type { Schema } from "../storage/migrations.ts";
 import type { SqlDatabase, SqlRow } from "../storage/sql-database.ts";
-import type { SparseArray } from "./sparse.ts";
-import { addTally, type SparseTally, toSparseTally } from "./tally.ts";
+import { addTally, type SparseArray, type SparseTally, toSparseTally } from "./metrics.ts";
 import {
   type ItemKind,
   type ItemLabels,

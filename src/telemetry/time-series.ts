@@ -1,7 +1,7 @@
 // Steps: a stretch of time cut into equal steps, and what was counted in each; the newest is still being counted.
 
 import { addBuckets, histogramBucketCount, percentile } from "./histogram.ts";
-import { addSparse, type SparseArray, toSparse } from "./sparse.ts";
+import { addSparse, type SparseArray, toSparse } from "./metrics.ts";
 
 /** Steps kept, the newest included. */
 export const binCount = 60;

@@ -1,9 +1,7 @@
 // Figures: what is known of one thing's traffic, counted up from deltas.
 
 import { counterIndex } from "./counters.ts";
-import type { GaugeReport } from "./delta.ts";
-import { addSparse } from "./sparse.ts";
-import { addTally, newTally, type SparseTally, type Tally } from "./tally.ts";
+import { addSparse, addTally, type GaugeReport, newTally, type SparseTally, type Tally } from "./metrics.ts";
 import { TimeSeries } from "./time-series.ts";
 
 export type Totals = {

@@ -3,7 +3,7 @@
 import { type CounterName, counterIndex } from "../../../src/telemetry/counters.ts";
 import type { Delta, EntryDelta, TaskDelta } from "../../../src/telemetry/delta.ts";
 import { bucketIndex } from "../../../src/telemetry/histogram.ts";
-import { newTally, type SparseTally, toSparseTally } from "../../../src/telemetry/tally.ts";
+import { newTally, type SparseTally, toSparseTally } from "../../../src/telemetry/metrics.ts";
 
 export type Counted = Partial<Record<CounterName, number>>;
 

@@ -3,7 +3,7 @@ import { counterIndex, countsByName } from "../../../src/telemetry/counters.ts";
 import type { Delta } from "../../../src/telemetry/delta.ts";
 import { Flusher, flushIntervalMs } from "../../../src/telemetry/flusher.ts";
 import { Meter } from "../../../src/telemetry/meter.ts";
-import { addTally, newTally } from "../../../src/telemetry/tally.ts";
+import { addTally, newTally } from "../../../src/telemetry/metrics.ts";
 
 const service = { id: "service1", name: "my-web" };
 const node = { id: "node1", name: "node1" };
