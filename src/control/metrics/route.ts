@@ -1,13 +1,14 @@
-// GET /metrics: the mesh for Prometheus. What the registry knows is told even while the telemetry cannot be had.
+// Serves GET /metrics: the mesh in Prometheus' text format. Metrics of the registry do not depend on telemetry.
 
+/// <reference path="./prom-client.d.ts" />
 import { Hono } from "hono";
+import Registry from "prom-client/lib/registry.js";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "../context.ts";
 import { type MeshView, readMeshView } from "../mesh-view.ts";
 import { snapshotOrNull } from "../remote-telemetry.ts";
-import { gaugeFamily, sample } from "./family.ts";
+import { gaugeFamily, type MetricFamily, sample } from "./family.ts";
 import { meshFamilies, metricTargets } from "./mesh-families.ts";
-import { metricsText } from "./text.ts";
 import { trafficFamilies } from "./traffic-families.ts";
 
 export function metricsRoutes({ mesh, telemetry }: ControlDeps): ControlRoutes {
@@ -43,4 +44,18 @@ function ofTheMesh(traffic: Snapshot, { services, nodes }: MeshView): Snapshot {
     }),
     nodes: traffic.nodes.map((node) => ({ ...node, name: nodeNames.get(node.id) ?? node.name })),
   };
+}
+
+/**
+ * The families in the text exposition format 0.0.4, with its Content-Type. A family without values is left out.
+ * Only prom-client's registry is used: its counters count in the process, and these values are known in sum.
+ */
+async function metricsText(
+  families: readonly MetricFamily[],
+): Promise<{ readonly text: string; readonly contentType: string }> {
+  const registry = new Registry();
+  for (const family of families) {
+    if (family.values.length > 0) registry.registerMetric({ name: family.name, get: () => family });
+  }
+  return { text: await registry.metrics(), contentType: registry.contentType };
 }
