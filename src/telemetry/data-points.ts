@@ -2,7 +2,7 @@
 
 import { type CounterName, counterIndex } from "./counters.ts";
 import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
-import { histogramBucketCount, percentile } from "./histogram.ts";
+import { newBuckets, percentile } from "./histogram.ts";
 import { addSparse, newTally } from "./metrics.ts";
 
 /** As the platform reads it; places of blobs and doubles are what they are asked by, so they stay. */
@@ -52,7 +52,7 @@ export function dataPoints({ colo, isolate, tasks, entries }: Delta): DataPoint[
 function toDataPoint(index: string, blobs: string[], part: TaskDelta | EntryDelta): DataPoint {
   const { counts } = newTally();
   addSparse(counts, part.counts);
-  const buckets = new Float64Array(histogramBucketCount);
+  const buckets = newBuckets();
   addSparse(buckets, part.buckets);
   return {
     // An index may have 96 bytes, and a character three of them.

@@ -1,20 +1,31 @@
-// The histogram of latencies: log buckets, the same ones everywhere, so that any two add up.
+// The latency histogram: counts in log-scale buckets. The buckets are the same everywhere, so any two histograms add up.
 
-/** Bounds grow by the fourth root of two: a percentile read from it is at most 19 % from the true one. */
+/** Bucket bounds grow by the fourth root of two, so a percentile is at most 19 % from the true one. */
 export const histogramBucketsPerDoubling = 4;
 
 const boundCount = 17 * histogramBucketsPerDoubling + 1;
 
-/** Upper bounds in milliseconds, 1 to 131,072; a bucket holds what is above the bound before it. */
+/** Inclusive upper bounds of the buckets, 1 to 131,072 milliseconds. */
 export const boundsMs: readonly number[] = Array.from(
   { length: boundCount },
   (_, bucket) => 2 ** (bucket / histogramBucketsPerDoubling),
 );
 
-/** One bucket more than bounds: the last one holds all that is above the last bound. */
+/** One more than there are bounds: the last bucket has no upper bound. */
 export const histogramBucketCount = boundCount + 1;
 
-/** The bucket of a latency. What a clock that went back makes of it counts as 0. */
+/** An empty histogram: one count for each bucket. */
+export function newBuckets(): Float64Array {
+  return new Float64Array(histogramBucketCount);
+}
+
+/** Counts one latency. */
+export function recordLatency(buckets: Float64Array, ms: number): void {
+  const bucket = bucketIndex(ms);
+  buckets[bucket] = (buckets[bucket] ?? 0) + 1;
+}
+
+/** The bucket of a latency. A negative latency, which a clock that jumps back causes, counts as 0. */
 export function bucketIndex(ms: number): number {
   if (!(ms > 1)) return 0;
   return Math.min(histogramBucketCount - 1, Math.ceil(Math.log2(ms) * histogramBucketsPerDoubling));
@@ -27,28 +38,54 @@ export function addBuckets(to: Float64Array, from: ArrayLike<number>): void {
   }
 }
 
+/** The number of latencies counted. */
 export function observationCount(buckets: ArrayLike<number>): number {
-  let count = 0;
-  for (let bucket = 0; bucket < histogramBucketCount; bucket += 1) count += buckets[bucket] ?? 0;
-  return count;
+  return countBelow(buckets, histogramBucketCount);
 }
 
 /**
- * The latency that a share of all are no slower than, milliseconds: between the bounds of the bucket it lies in, as if
- * those in it were spread evenly. Above the last bound: that bound. 0 where nothing was counted.
+ * The percentile in milliseconds, interpolated within its bucket. Above the last bound it is that bound; 0 for an empty
+ * histogram.
  *
  * @param share 0 to 1
  */
 export function percentile(buckets: ArrayLike<number>, share: number): number {
-  let left = share * observationCount(buckets);
-  if (left <= 0) return 0;
+  const bucket = percentileBucket(buckets, share);
+  if (bucket < 0) return 0;
+  if (bucket >= boundCount) return upperBoundMs(bucket);
+  const lowerMs = bucket === 0 ? 0 : upperBoundMs(bucket - 1);
+  const rank = share * observationCount(buckets) - countBelow(buckets, bucket);
+  return lowerMs + (upperBoundMs(bucket) - lowerMs) * (rank / (buckets[bucket] ?? 1));
+}
+
+/**
+ * The upper bound of the bucket in which the percentile lies, in milliseconds: never below the true percentile, unless
+ * that is above the last bound. 0 for an empty histogram.
+ *
+ * @param share 0 to 1
+ */
+export function percentileUpperBound(buckets: ArrayLike<number>, share: number): number {
+  const bucket = percentileBucket(buckets, share);
+  return bucket < 0 ? 0 : upperBoundMs(bucket);
+}
+
+/** The bucket in which the percentile lies; -1 for an empty histogram. */
+function percentileBucket(buckets: ArrayLike<number>, share: number): number {
+  let rank = share * observationCount(buckets);
+  if (rank <= 0) return -1;
   for (let bucket = 0; bucket < boundCount; bucket += 1) {
-    const count = buckets[bucket] ?? 0;
-    if (count > 0 && left <= count) {
-      const lower = bucket === 0 ? 0 : (boundsMs[bucket - 1] ?? 0);
-      return lower + ((boundsMs[bucket] ?? 0) - lower) * (left / count);
-    }
-    left -= count;
+    rank -= buckets[bucket] ?? 0;
+    if (rank <= 0) return bucket;
   }
-  return boundsMs[boundCount - 1] ?? 0;
+  return boundCount;
+}
+
+function upperBoundMs(bucket: number): number {
+  return boundsMs[Math.min(bucket, boundCount - 1)] ?? 0;
+}
+
+function countBelow(buckets: ArrayLike<number>, end: number): number {
+  let count = 0;
+  for (let bucket = 0; bucket < end; bucket += 1) count += buckets[bucket] ?? 0;
+  return count;
 }

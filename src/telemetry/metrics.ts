@@ -1,7 +1,7 @@
 // Metrics: what one isolate measures of one key, a task or a service at a node's entry point, and its written form.
 
 import { counterCount } from "./counters.ts";
-import { bucketIndex, histogramBucketCount } from "./histogram.ts";
+import { newBuckets, recordLatency } from "./histogram.ts";
 
 export class MetricSet {
   readonly tally: Tally = newTally();
@@ -20,9 +20,7 @@ export class MetricSet {
 
   /** Counts a latency. */
   observeLatency(ms: number): void {
-    const { buckets } = this.tally;
-    const bucket = bucketIndex(ms);
-    buckets[bucket] = (buckets[bucket] ?? 0) + 1;
+    recordLatency(this.tally.buckets, ms);
   }
 
   rotate(): void {
@@ -111,7 +109,7 @@ export type Tally = { readonly counts: Float64Array; readonly buckets: Float64Ar
 export type SparseTally = { readonly counts: SparseArray; readonly buckets: SparseArray };
 
 export function newTally(): Tally {
-  return { counts: new Float64Array(counterCount), buckets: new Float64Array(histogramBucketCount) };
+  return { counts: new Float64Array(counterCount), buckets: newBuckets() };
 }
 
 export function toSparseTally({ counts, buckets }: Tally): SparseTally {

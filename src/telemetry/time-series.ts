@@ -1,6 +1,6 @@
 // Steps: a stretch of time cut into equal steps, and what was counted in each; the newest is still being counted.
 
-import { addBuckets, histogramBucketCount, percentile } from "./histogram.ts";
+import { addBuckets, newBuckets, percentile } from "./histogram.ts";
 import { addSparse, type SparseArray, toSparse } from "./metrics.ts";
 
 /** Steps kept, the newest included. */
@@ -32,7 +32,7 @@ export class TimeSeries {
   #number = Number.NEGATIVE_INFINITY;
   #requests = 0;
   #failed = 0;
-  readonly #currentBuckets = new Float64Array(histogramBucketCount);
+  readonly #currentBuckets = newBuckets();
 
   /** @param keepsBuckets the histogram of each step is kept, not only its percentiles */
   constructor(stepMs: number, keepsBuckets: boolean) {

@@ -1,73 +1,54 @@
-// How long a service's tasks take to begin an answer, as this isolate sees it: enough to know when waiting longer is
-// worth less than asking a second task.
+// The latency of a service's recent responses in this isolate, until their headers arrive: it says how long to wait for
+// a task before a second one is tried.
 
-/** Counting starts anew after this long, and the window before it still counts; milliseconds. */
+import { bucketIndex, newBuckets, percentileUpperBound } from "../../telemetry/histogram.ts";
+
+/** The length of a window; the previous window still counts. Milliseconds. */
 const windowMs = 10_000;
-/** With fewer answers than this nothing is known. */
+/** Responses between two estimates, and before the first one. */
 const minSamples = 20;
-/** Buckets grow by a fifth root of two each: an estimate is at most 15 % too high. */
-const bucketsPerDoubling = 5;
-const bucketCount = 90;
 
-/** Asking again sooner than this would only double the load of a service that is fast anyway. Milliseconds. */
+/** The shortest hedging delay: below it a hedge would double the load of a fast service for no gain. Milliseconds. */
 export const minHedgeMs = 50;
-/** Before anything is known of a service, milliseconds. */
+/** The hedging delay before there are enough samples, milliseconds. */
 export const unknownHedgeMs = 100;
 
 export class ServiceLatency {
-  #current = new Uint32Array(bucketCount);
-  #before = new Uint32Array(bucketCount);
-  #count = 0;
-  #countBefore = 0;
+  /** The current window. */
+  readonly #current = newBuckets();
+  /** The current window and the previous one. */
+  readonly #recent = newBuckets();
   #startedMs = Number.NEGATIVE_INFINITY;
   #hedgeMs = unknownHedgeMs;
-  /** Answers until the estimate is made anew. */
   #untilEstimate = minSamples;
 
-  /** Takes in one answer that began `tookMs` after it was asked for. */
+  /** Counts one response whose headers arrived `tookMs` after the request was sent. */
   record(tookMs: number, nowMs: number): void {
-    if (nowMs - this.#startedMs >= windowMs) this.#turn(nowMs);
-    const bucket = bucketOf(tookMs);
+    if (nowMs - this.#startedMs >= windowMs) this.#rotate(nowMs);
+    const bucket = bucketIndex(tookMs);
     this.#current[bucket] = (this.#current[bucket] ?? 0) + 1;
-    this.#count += 1;
+    this.#recent[bucket] = (this.#recent[bucket] ?? 0) + 1;
     this.#untilEstimate -= 1;
     if (this.#untilEstimate > 0) return;
     this.#hedgeMs = Math.max(minHedgeMs, this.percentile(0.95));
     this.#untilEstimate = minSamples;
   }
 
-  /** How long to wait for one task before a second one is asked: about the service's p95, milliseconds. */
+  /** How long to wait for one task before a second one is tried: about the service's p95, milliseconds. */
   get hedgeAfterMs(): number {
     return this.#hedgeMs;
   }
 
-  /** Upper bound of the bucket in which the percentile lies, milliseconds; 0 when nothing was counted. */
+  /** The percentile of recent responses in milliseconds, at most 19 % too high; 0 without any. */
   percentile(share: number): number {
-    let left = share * (this.#count + this.#countBefore);
-    if (left === 0) return 0;
-    for (let bucket = 0; bucket < bucketCount; bucket += 1) {
-      left -= (this.#current[bucket] ?? 0) + (this.#before[bucket] ?? 0);
-      if (left <= 0) return upperMs(bucket);
-    }
-    return upperMs(bucketCount - 1);
+    return percentileUpperBound(this.#recent, share);
   }
 
-  #turn(nowMs: number): void {
-    const isRecent = nowMs - this.#startedMs < 2 * windowMs;
-    [this.#before, this.#current] = [this.#current, this.#before];
-    this.#countBefore = isRecent ? this.#count : 0;
-    if (!isRecent) this.#before.fill(0);
+  #rotate(nowMs: number): void {
+    const isPreviousRecent = nowMs - this.#startedMs < 2 * windowMs;
+    if (isPreviousRecent) this.#recent.set(this.#current);
+    else this.#recent.fill(0);
     this.#current.fill(0);
-    this.#count = 0;
     this.#startedMs = nowMs;
   }
-}
-
-function bucketOf(ms: number): number {
-  if (ms <= 1) return 0;
-  return Math.min(bucketCount - 1, Math.ceil(Math.log2(ms) * bucketsPerDoubling));
-}
-
-function upperMs(bucket: number): number {
-  return 2 ** (bucket / bucketsPerDoubling);
 }

@@ -2,7 +2,7 @@
 
 import { type CounterName, counterIndex } from "../../../src/telemetry/counters.ts";
 import type { Delta, EntryDelta, TaskDelta } from "../../../src/telemetry/delta.ts";
-import { bucketIndex } from "../../../src/telemetry/histogram.ts";
+import { recordLatency } from "../../../src/telemetry/histogram.ts";
 import { newTally, type SparseTally, toSparseTally } from "../../../src/telemetry/metrics.ts";
 
 export type Counted = Partial<Record<CounterName, number>>;
@@ -12,7 +12,7 @@ export function written(counts: Counted, tookMs: readonly number[] = []): Sparse
   const tally = newTally();
   for (const [name, value] of Object.entries(counts)) tally.counts[counterIndex[name as CounterName]] = value;
   for (const ms of tookMs) {
-    tally.buckets[bucketIndex(ms)] = (tally.buckets[bucketIndex(ms)] ?? 0) + 1;
+    recordLatency(tally.buckets, ms);
     tally.counts[counterIndex.tookMs] = (tally.counts[counterIndex.tookMs] ?? 0) + ms;
   }
   return toSparseTally(tally);

@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
-import { boundsMs, bucketIndex, histogramBucketCount, percentile } from "../../../src/telemetry/histogram.ts";
+import {
+  boundsMs,
+  bucketIndex,
+  histogramBucketCount,
+  newBuckets,
+  percentile,
+  percentileUpperBound,
+} from "../../../src/telemetry/histogram.ts";
 
 test("[J1] a latency lies in the bucket whose bound is the first not below it", () => {
   expect(bucketIndex(0)).toBe(0);
@@ -17,8 +24,10 @@ test("[J1] what a clock that went back makes of a latency counts as 0", () => {
 });
 
 test("[J2] of nothing there is no percentile, and above the last bound it is that bound", () => {
-  const buckets = new Float64Array(histogramBucketCount);
+  const buckets = newBuckets();
   expect(percentile(buckets, 0.99)).toBe(0);
+  expect(percentileUpperBound(buckets, 0.99)).toBe(0);
   buckets[histogramBucketCount - 1] = 3;
   expect(percentile(buckets, 0.5)).toBe(boundsMs.at(-1));
+  expect(percentileUpperBound(buckets, 0.5)).toBe(boundsMs.at(-1));
 });
