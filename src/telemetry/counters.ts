@@ -1,13 +1,13 @@
-// Counters: what is counted of traffic, each a place in an array, so that counting is an addition.
+// The traffic counters. Each is an index into an array, so counting is one addition.
 
 /**
- * The places are kept on disk and sent between releases: a new counter is added at the end.
+ * The indexes are stored and sent between releases: append new counters at the end.
  *
- * Of a service or a node they count what clients asked; of a task what it was asked. Responses are those handed to
- * clients, by their first digit; of a task those that it gave and that were handed on.
+ * For a service or a node they count client requests and the responses to clients; for a task, the attempts
+ * it got and those of its responses that went to a client.
  */
 export const counterIndex = {
-  /** Requests that ended, one way or another. Of a task: those for which it was the last one asked. */
+  /** Requests that ended, whatever the result. For a task: requests whose last attempt it got. */
   requests: 0,
   responses1xx: 1,
   responses2xx: 2,
@@ -15,30 +15,30 @@ export const counterIndex = {
   responses4xx: 4,
   responses5xx: 5,
   responsesOther: 6,
-  /** By Content-Length alone: a body of unknown length counts as 0. */
+  /** From Content-Length; a body of unknown length counts as 0. */
   bytesIn: 7,
   bytesOut: 8,
-  /** Times a task was asked. */
+  /** Attempts: requests sent to a task. */
   attempts: 9,
-  /** Further tasks asked because an earlier one failed. */
+  /** Attempts after an earlier attempt failed. */
   retries: 10,
-  /** Of a task: requests taken from it to another one because it failed. Of a service: all of these. */
+  /** Requests redispatched to another task after a failed attempt; counted at the task that failed. */
   redispatches: 11,
-  /** Second tasks asked because the first kept a request waiting; of a task: times it was that second one. */
+  /** Hedges: attempts started while an earlier one was still waiting; counted at the second task. */
   hedges: 12,
-  /** Those whose answer came first. */
+  /** Hedges whose response came first. */
   hedgesWon: 13,
-  /** Times an isolate began to pass a task over. */
+  /** Times an isolate ejected a task. */
   ejections: 14,
-  /** Requests sent while so many tasks were out that all were used. */
+  /** Requests sent in panic mode: so many tasks were ejected that ejections were ignored. */
   panics: 15,
-  /** A task could not be reached, or broke the connection before it answered. */
+  /** Attempts that could not connect, or whose connection broke before the response. */
   connectErrors: 16,
-  /** The same while a body streamed to it, of which the client's end may be to blame. */
+  /** The same while a request body was streaming, so the client may be the cause. */
   responseErrors: 17,
-  /** A task did not begin to answer in time. */
+  /** Attempts without response headers in time. */
   timeouts: 18,
-  /** Refusals of the mesh's own, by status. They are among the responses too. */
+  /** Requests that the mesh itself refused, by status. They count as responses too. */
   refused400: 19,
   refused404: 20,
   refused500: 21,
@@ -46,9 +46,9 @@ export const counterIndex = {
   refused503: 23,
   refused504: 24,
   refused508: 25,
-  /** Of any other status, 403 for example. */
+  /** Refusals with any other status, such as 403. */
   refusedOther: 26,
-  /** Milliseconds until answers began, in sum; how many they were, the histogram says. */
+  /** Sum of the times to response headers, milliseconds; the histogram has their number. */
   tookMs: 27,
 } as const;
 
@@ -58,12 +58,11 @@ export type Counts = Readonly<Record<CounterName, number>>;
 export const counterNames = Object.keys(counterIndex) as CounterName[];
 export const counterCount = counterNames.length;
 
-/** Counts by their names. */
 export function countsByName(values: ArrayLike<number>): Counts {
   return Object.fromEntries(counterNames.map((name) => [name, values[counterIndex[name]] ?? 0])) as Counts;
 }
 
-/** The counter of a response's class. */
+/** The counter of a response's status class. */
 export function responseClassCounter(status: number): number {
   return status >= 100 && status < 600 ? Math.floor(status / 100) : counterIndex.responsesOther;
 }
@@ -78,7 +77,7 @@ const refusalCounters: Readonly<Record<number, number>> = {
   508: counterIndex.refused508,
 };
 
-/** The counter of a refusal. */
+/** The counter of a refusal with this status. */
 export function refusalCounter(status: number): number {
   return refusalCounters[status] ?? counterIndex.refusedOther;
 }

@@ -1,21 +1,25 @@
-// A delta as data points of Workers Analytics Engine: what is kept there for three months, to be asked in SQL.
+// Turns a delta into data points for Workers Analytics Engine, which keeps them for three months and answers
+// SQL.
 
 import { type CounterName, counterIndex } from "./counters.ts";
 import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
 import { newBuckets, percentile } from "./histogram.ts";
 import { addSparse, newTally } from "./metrics.ts";
 
-/** As the platform reads it; places of blobs and doubles are what they are asked by, so they stay. */
+/**
+ * A data point in the platform's format. SQL names blobs and doubles by position, so their order is
+ * append-only.
+ */
 export type DataPoint = {
   indexes: [string];
   blobs: string[];
   doubles: number[];
 };
 
-/** One invocation may write so many (250), and this one may have had a delta to send before. */
+/** Below half of the platform's limit for one invocation (250), which may send a second delta. */
 const maxPoints = 120;
 
-/** double1 to double15; double16 and on are p50, p95 and p99 in milliseconds. */
+/** double1 to double15; double16 to double18 are p50, p95 and p99 in milliseconds. */
 const doubleColumns: readonly CounterName[] = [
   "requests",
   "responses2xx",
@@ -34,7 +38,10 @@ const doubleColumns: readonly CounterName[] = [
   "tookMs",
 ];
 
-/** Those with most requests first. blob1 is `task` or `entry`; then colo, service, node's id, task, isolate. */
+/**
+ * Data points, those with most requests first. Blobs: `task` or `entry`, colo, service, node id, task,
+ * isolate.
+ */
 export function dataPoints({ colo, isolate, tasks, entries }: Delta): DataPoint[] {
   const points = [
     ...tasks.map((task) => {
@@ -55,7 +62,7 @@ function toDataPoint(index: string, blobs: string[], part: TaskDelta | EntryDelt
   const buckets = newBuckets();
   addSparse(buckets, part.buckets);
   return {
-    // An index may have 96 bytes, and a character three of them.
+    // An index may have 96 bytes, and a character up to 3 bytes.
     indexes: [index.slice(0, 32)],
     blobs,
     doubles: [
@@ -65,7 +72,7 @@ function toDataPoint(index: string, blobs: string[], part: TaskDelta | EntryDelt
   };
 }
 
-/** Requests, or attempts where there are more. */
+/** The larger of requests and attempts. */
 function requestsOrAttempts({ doubles }: DataPoint): number {
   return Math.max(doubles[0] ?? 0, doubles[7] ?? 0);
 }

@@ -1,18 +1,19 @@
-// The flusher: sends what the meter counted, behind the requests' backs. Whatever fails is sent again under its number
-// until it is acknowledged, so that nothing is lost or counted twice; meanwhile the meter counts on.
+// The flusher: sends the meter's deltas in the background. It sends a failed delta again under its number
+// until the telemetry object acknowledges it, so nothing is lost or counted twice; the meter keeps counting
+// meanwhile.
 
 import type { Delta } from "./delta.ts";
 import type { Meter } from "./meter.ts";
 
-/** What was counted is sent this long after the first request that is in it, milliseconds. */
+/** From the first request in a delta until the delta is sent, milliseconds. */
 export const flushIntervalMs = 2_000;
-/** A flush that was planned so long ago has come to nothing: its request was stopped. Milliseconds. */
+/** A flush scheduled this long ago is lost: the platform stopped the request that ran it. Milliseconds. */
 const lostFlushMs = 15_000;
-/** Tries in a row; then the next request tries on. */
+/** Tries in a row; after these the next request schedules a flush. */
 const maxFlushTries = 3;
 
 export type FlusherOptions = {
-  /** Resolves once the delta was taken in, or can never be; rejects when it should be sent again. */
+  /** Resolves once the delta is counted, or can never be; rejects if it should be sent again. */
   readonly send: (delta: Delta) => Promise<unknown>;
   readonly nowMs: () => number;
   readonly sleep: (ms: number) => Promise<void>;
@@ -22,7 +23,7 @@ export class Flusher {
   readonly #meter: Meter;
   readonly #options: FlusherOptions;
   #scheduledMs: number | null = null;
-  /** Sent, and not acknowledged. */
+  /** Sent, but not acknowledged. */
   #pending: Delta | null = null;
 
   constructor(meter: Meter, options: FlusherOptions) {
@@ -30,14 +31,14 @@ export class Flusher {
     this.#options = options;
   }
 
-  /** Something was counted: plans a flush unless one is planned. */
+  /** Schedules a flush, unless one is scheduled. */
   schedule(nowMs: number, waitUntil: (work: Promise<void>) => void): void {
     if (this.#scheduledMs !== null && Math.abs(nowMs - this.#scheduledMs) < lostFlushMs) return;
     this.#scheduledMs = nowMs;
     waitUntil(this.#flushLater());
   }
 
-  /** Sends what was counted now. False when it could not be sent, and has to be sent again. */
+  /** Sends now. False if the delta has to be sent again. */
   async flush(): Promise<boolean> {
     const isRetry = this.#pending !== null;
     if (!(await this.#sendPending())) return false;
@@ -47,10 +48,10 @@ export class Flusher {
   async #flushLater(): Promise<void> {
     for (let tries = 0; tries < maxFlushTries; tries += 1) {
       await this.#options.sleep(flushIntervalMs);
-      // From here on what is counted plans the next one: it may be too late for this one.
+      // Requests from here on schedule the next flush: they may be too late for this one.
       this.#scheduledMs = null;
       if (await this.flush()) return;
-      // One that was planned meanwhile tries on.
+      // A flush that was scheduled meanwhile continues the tries.
       if (this.#scheduledMs !== null) return;
       this.#scheduledMs = this.#options.nowMs();
     }

@@ -1,4 +1,5 @@
-// The latency histogram: counts in log-scale buckets. The buckets are the same everywhere, so any two histograms add up.
+// The latency histogram: counts in log-scale buckets. The buckets are the same everywhere, so any two
+// histograms add up.
 
 /** Bucket bounds grow by the fourth root of two, so a percentile is at most 19 % from the true one. */
 export const histogramBucketsPerDoubling = 4;
@@ -44,8 +45,8 @@ export function observationCount(buckets: ArrayLike<number>): number {
 }
 
 /**
- * The percentile in milliseconds, interpolated within its bucket. Above the last bound it is that bound; 0 for an empty
- * histogram.
+ * The percentile in milliseconds, interpolated within its bucket. Above the last bound it is that bound; 0
+ * for an empty histogram.
  *
  * @param share 0 to 1
  */
@@ -59,8 +60,8 @@ export function percentile(buckets: ArrayLike<number>, share: number): number {
 }
 
 /**
- * The upper bound of the bucket in which the percentile lies, in milliseconds: never below the true percentile, unless
- * that is above the last bound. 0 for an empty histogram.
+ * The upper bound of the bucket in which the percentile lies, in milliseconds: never below the true
+ * percentile, unless that is above the last bound. 0 for an empty histogram.
  *
  * @param share 0 to 1
  */

@@ -1,15 +1,17 @@
-// Metrics: what one isolate measures of one key, a task or a service at a node's entry point, and its written form.
+// Metrics: what one isolate measures of one key (a target, or a service at a node's entry point), and its
+// written form.
 
 import { counterCount } from "./counters.ts";
 import { newBuckets, recordLatency } from "./histogram.ts";
 
+/** The counters, gauges and latency histogram of one key. */
 export class MetricSet {
   readonly tally: Tally = newTally();
-  /** Requests that wait for an answer. */
+  /** Requests waiting for response headers. */
   readonly open = new Gauge();
-  /** Requests that wait in line. */
+  /** Requests in the queue. */
   readonly queue = new Gauge();
-  /** What was waiting when it was last taken. */
+  /** The gauge values of the last report. */
   #reportedOpen = 0;
   #reportedQueue = 0;
 
@@ -18,7 +20,6 @@ export class MetricSet {
     counts[counter] = (counts[counter] ?? 0) + by;
   }
 
-  /** Counts a latency. */
   observeLatency(ms: number): void {
     recordLatency(this.tally.buckets, ms);
   }
@@ -28,14 +29,14 @@ export class MetricSet {
     this.queue.rotate();
   }
 
-  /** What was counted since it was last taken; null when that is nothing. */
+  /** What was measured since the last call; null if nothing was. */
   take(): (SparseTally & GaugeReport) | null {
     const { tally, open, queue } = this;
-    const written = toSparseTally(tally);
-    const waits = open.value !== this.#reportedOpen || queue.value !== this.#reportedQueue;
-    if (!waits && written.counts.length === 0 && written.buckets.length === 0) return null;
-    const taken = {
-      ...written,
+    const sparse = toSparseTally(tally);
+    const hasGaugeChange = open.value !== this.#reportedOpen || queue.value !== this.#reportedQueue;
+    if (!hasGaugeChange && sparse.counts.length === 0 && sparse.buckets.length === 0) return null;
+    const report = {
+      ...sparse,
       open: open.value,
       openMax: open.max,
       queue: queue.value,
@@ -47,13 +48,16 @@ export class MetricSet {
     queue.resetMax();
     this.#reportedOpen = open.value;
     this.#reportedQueue = queue.value;
-    return taken;
+    return report;
   }
 }
 
-// A level: how many there are now of what comes and goes, and how many there were at most.
+/**
+ * A gauge with its maximum. It expires increments by generation (see `Meter.generation`): the platform may
+ * stop a request whose client disconnects before the matching decrement runs.
+ */
 export class Gauge {
-  /** Those that came in the present turn, and in the one before. */
+  /** Increments of the current generation, and of the previous one. */
   #current = 0;
   #previous = 0;
   #max = 0;
@@ -66,46 +70,43 @@ export class Gauge {
     return this.#max;
   }
 
-  /** Takes in that one came. */
   increment(): void {
     this.#current += 1;
     if (this.value > this.#max) this.#max = this.value;
   }
 
-  /** Takes in that one went. @param turnsAgo how many turns ago it came */
-  decrement(turnsAgo: number): void {
-    if (turnsAgo === 0) this.#current -= 1;
-    else if (turnsAgo === 1) this.#previous -= 1;
+  /** @param generationsAgo how many generations ago the increment was; an expired one is not subtracted */
+  decrement(generationsAgo: number): void {
+    if (generationsAgo === 0) this.#current -= 1;
+    else if (generationsAgo === 1) this.#previous -= 1;
   }
 
-  /**
-   * What came before the turn that ended has gone, whether anybody said so or not: the platform stops a request in its
-   * tracks when its client goes away.
-   */
+  /** Starts a generation, and expires what is left of the one before the previous. */
   rotate(): void {
     this.#previous = this.#current;
     this.#current = 0;
   }
 
-  /** From here on the most is told anew. */
+  /** Resets the maximum to the current value. */
   resetMax(): void {
     this.#max = this.value;
   }
 }
 
-/** How many wait now, and how many did at most since the last delta. */
+/** Gauge values of one key now, and their maxima since the last delta. */
 export type GaugeReport = {
-  /** Requests sent on whose answer has not begun. */
+  /** Requests waiting for response headers. */
   readonly open: number;
   readonly openMax: number;
-  /** Requests held back until a task may take them. */
+  /** Requests in the queue. */
   readonly queue: number;
   readonly queueMax: number;
 };
 
+/** Counts by `counterIndex`, and a latency histogram. */
 export type Tally = { readonly counts: Float64Array; readonly buckets: Float64Array };
 
-/** A tally as it is sent and kept. */
+/** A tally as it is sent and stored. */
 export type SparseTally = { readonly counts: SparseArray; readonly buckets: SparseArray };
 
 export function newTally(): Tally {
@@ -116,12 +117,12 @@ export function toSparseTally({ counts, buckets }: Tally): SparseTally {
   return { counts: toSparse(counts), buckets: toSparse(buckets) };
 }
 
-/** Adds a written tally to one. */
 export function addTally(to: Tally, { counts, buckets }: SparseTally): void {
   addSparse(to.counts, counts);
   addSparse(to.buckets, buckets);
 }
 
+/** The values of a mostly empty array that are not 0, as index, value, index, value. */
 export type SparseArray = readonly number[];
 
 export function toSparse(values: ArrayLike<number>): SparseArray {
@@ -133,7 +134,7 @@ export function toSparse(values: ArrayLike<number>): SparseArray {
   return pairs;
 }
 
-/** Adds what was written to an array; indexes it does not have are left out. */
+/** Adds a sparse array to a dense one. Skips indexes that the dense one does not have. */
 export function addSparse(to: Float64Array, pairs: SparseArray): void {
   for (let at = 0; at + 1 < pairs.length; at += 2) {
     const index = pairs[at] ?? -1;

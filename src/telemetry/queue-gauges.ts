@@ -1,6 +1,6 @@
-// Waits: how many requests wait, by item, in sum over isolates.
+// Queue gauges: open and queued requests of each item, summed over isolates.
 
-/** Waiting for an answer; of these in line. */
+/** Requests waiting for response headers, and those of them in the queue. */
 export type GaugeValues = { readonly open: number; readonly queue: number };
 
 const zeroGauges: GaugeValues = { open: 0, queue: 0 };
@@ -12,25 +12,25 @@ export class QueueGauges {
     return this.#byKey.get(key) ?? zeroGauges;
   }
 
-  /** @param key of a task, or of an entry, which counts for its service and its node too */
-  add(key: string, waits: GaugeValues): void {
-    this.replace(key, zeroGauges, waits);
+  /** @param key of a task, or of an entry, whose values count for its service and its node too */
+  add(key: string, values: GaugeValues): void {
+    this.replace(key, zeroGauges, values);
   }
 
-  /** What waited before waits no more, and what waits now does. */
-  replace(key: string, before: GaugeValues, now: GaugeValues): void {
-    if (before.open === now.open && before.queue === now.queue) return;
-    for (const one of aggregatedKeys(key)) {
-      const sum = this.get(one);
-      const open = sum.open + now.open - before.open;
-      const queue = sum.queue + now.queue - before.queue;
-      if (open === 0 && queue === 0) this.#byKey.delete(one);
-      else this.#byKey.set(one, { open, queue });
+  /** Replaces the previous values of one isolate with its current ones. */
+  replace(key: string, previous: GaugeValues, current: GaugeValues): void {
+    if (previous.open === current.open && previous.queue === current.queue) return;
+    for (const aggregated of aggregatedKeys(key)) {
+      const sum = this.get(aggregated);
+      const open = sum.open + current.open - previous.open;
+      const queue = sum.queue + current.queue - previous.queue;
+      if (open === 0 && queue === 0) this.#byKey.delete(aggregated);
+      else this.#byKey.set(aggregated, { open, queue });
     }
   }
 
-  remove(key: string, waits: GaugeValues): void {
-    this.replace(key, waits, zeroGauges);
+  remove(key: string, values: GaugeValues): void {
+    this.replace(key, values, zeroGauges);
   }
 }
 

@@ -1,31 +1,31 @@
-// Reading a delta: what an isolate sent, refused whole when any of it is not what a delta is. By hand, for there is no
-// schema library in the data plane's reach.
+// Checks a delta from an isolate, and rejects it whole if any part is invalid. It is checked by hand: the
+// data plane may not import a schema library.
 
 import { MeshError } from "../domain/model/error.ts";
 import { counterCount } from "./counters.ts";
 import type { Delta } from "./delta.ts";
 import { histogramBucketCount } from "./histogram.ts";
 
-/** Tasks, or entries, that one delta may tell of. */
+/** Limit of tasks, and of entries, in one delta. */
 const maxParts = 20_000;
-/** Nothing is counted more often between two deltas, bytes included: a petabyte. */
+/** Limit of one counter in one delta; for bytes, a petabyte. */
 const maxDeltaCount = 1e15;
-/** An isolate passes a task over for no longer than an hour, milliseconds. */
+/** An ejection lasts at most an hour. Milliseconds. */
 const maxEjectedMs = 3_600_000;
 
-/** @throws MeshError delta/invalid saying what is wrong */
-export function readDelta(given: unknown): Delta {
-  const delta = readObject(given, "delta");
+/** @throws MeshError delta/invalid */
+export function readDelta(value: unknown): Delta {
+  const delta = readObject(value, "delta");
   checkWord(delta.isolate, "isolate");
   checkWord(delta.colo, "colo");
   if (!Number.isSafeInteger(delta.seq) || Number(delta.seq) < 1) throw invalidDelta("seq", delta.seq);
   for (const task of readParts(delta.tasks, "tasks")) checkTask(task);
   for (const entry of readParts(delta.entries, "entries")) checkEntry(entry);
-  return given as Delta;
+  return value as Delta;
 }
 
-function checkTask(given: unknown): void {
-  const task = readObject(given, "task");
+function checkTask(value: unknown): void {
+  const task = readObject(value, "task");
   for (const key of ["id", "serviceId"]) checkWord(task[key], key);
   if (task.nodeId !== "") checkWord(task.nodeId, "nodeId");
   for (const key of ["name", "serviceName"]) checkNameText(task[key], key);
@@ -34,8 +34,8 @@ function checkTask(given: unknown): void {
   checkMetrics(task);
 }
 
-function checkEntry(given: unknown): void {
-  const entry = readObject(given, "entry");
+function checkEntry(value: unknown): void {
+  const entry = readObject(value, "entry");
   for (const key of ["service", "node"]) {
     if (entry[key] === null) continue;
     const { id, name } = readObject(entry[key], key);
@@ -53,39 +53,39 @@ function checkMetrics(part: Record<string, unknown>): void {
   }
 }
 
-/** A counter of a newer release's is not read as one of ours: it is left out when it is added. */
-function checkSparseArray(given: unknown, what: string, count: number): void {
-  if (!Array.isArray(given) || given.length % 2 !== 0 || given.length > 4 * count)
-    throw invalidDelta(what, given);
-  for (const value of given) if (!isCount(value, maxDeltaCount)) throw invalidDelta(what, value);
+/** Accepts the indexes of a newer release's counters, which `addSparse` skips. */
+function checkSparseArray(value: unknown, field: string, count: number): void {
+  if (!Array.isArray(value) || value.length % 2 !== 0 || value.length > 4 * count)
+    throw invalidDelta(field, value);
+  for (const number of value) if (!isCount(number, maxDeltaCount)) throw invalidDelta(field, number);
 }
 
-function readParts(given: unknown, what: string): readonly unknown[] {
-  if (!Array.isArray(given) || given.length > maxParts) throw invalidDelta(what, given);
-  return given;
+function readParts(value: unknown, field: string): readonly unknown[] {
+  if (!Array.isArray(value) || value.length > maxParts) throw invalidDelta(field, value);
+  return value;
 }
 
-function readObject(given: unknown, what: string): Record<string, unknown> {
-  if (typeof given !== "object" || given === null) throw invalidDelta(what, given);
-  return given as Record<string, unknown>;
+function readObject(value: unknown, field: string): Record<string, unknown> {
+  if (typeof value !== "object" || value === null) throw invalidDelta(field, value);
+  return value as Record<string, unknown>;
 }
 
-/** Ids are put together to keys with spaces between. */
-function checkWord(given: unknown, what: string): void {
-  if (typeof given !== "string" || !/^\S{1,100}$/.test(given)) throw invalidDelta(what, given);
+/** An id without spaces, since keys join ids with spaces. */
+function checkWord(value: unknown, field: string): void {
+  if (typeof value !== "string" || !/^\S{1,100}$/.test(value)) throw invalidDelta(field, value);
 }
 
-function checkNameText(given: unknown, what: string): void {
-  if (typeof given !== "string" || given.length > 200) throw invalidDelta(what, given);
+function checkNameText(value: unknown, field: string): void {
+  if (typeof value !== "string" || value.length > 200) throw invalidDelta(field, value);
 }
 
-function isCount(given: unknown, most: number): given is number {
-  return typeof given === "number" && given >= 0 && given <= most;
+function isCount(value: unknown, max: number): value is number {
+  return typeof value === "number" && value >= 0 && value <= max;
 }
 
-function invalidDelta(what: string, given: unknown): MeshError {
-  const read = JSON.stringify(given)?.slice(0, 80);
-  return new MeshError("delta/invalid", `cannot read ${what} of a delta: ${read}`, {
+function invalidDelta(field: string, value: unknown): MeshError {
+  const text = JSON.stringify(value)?.slice(0, 80);
+  return new MeshError("delta/invalid", `cannot read ${field} of a delta: ${text}`, {
     blame: "mesh",
     retry: "never",
   });

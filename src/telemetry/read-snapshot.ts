@@ -1,4 +1,4 @@
-// Reading a snapshot out of what is known.
+// Reads a snapshot from the telemetry state.
 
 import { counterIndex, countsByName } from "./counters.ts";
 import { observationCount, percentile } from "./histogram.ts";
@@ -28,7 +28,7 @@ import { binCount, type TimeSeries } from "./time-series.ts";
 import type { Totals } from "./totals.ts";
 import { requestTrend, trafficWindow } from "./traffic-window.ts";
 
-/** What is known at a moment, services, nodes and tasks by name. */
+/** The traffic at one moment; services, nodes and tasks are sorted by name. */
 export function readSnapshot(state: TelemetryState, nowMs: number, filter: SnapshotFilter = {}): Snapshot {
   const reader = new SnapshotReader(state, nowMs, filter);
   return {
@@ -54,9 +54,9 @@ class SnapshotReader {
     const byKind = Map.groupBy(state.items.values(), ({ kind }) => kind);
     const of = (kind: TelemetryItem["kind"]) => (byKind.get(kind) ?? []).sort(byName);
     const nodes = of("node");
-    const asked = nodes.find(({ labels }) => filter.node === labels.id || filter.node === labels.name);
+    const selected = nodes.find(({ labels }) => filter.node === labels.id || filter.node === labels.name);
     const onNode = ({ labels }: TelemetryItem) =>
-      filter.node === undefined || labels.nodeId === asked?.labels.id;
+      filter.node === undefined || labels.nodeId === selected?.labels.id;
     this.#items = {
       service: of("service"),
       node: nodes,
@@ -101,23 +101,23 @@ class SnapshotReader {
   }
 
   colos(): ColoTraffic[] {
-    const asked = new Set(this.#selected("service").map(({ labels }) => labels.id));
-    const seen = this.#items.colo.filter(({ labels }) => asked.has(labels.serviceId));
-    const services = new Map(seen.map(({ labels }) => [labels.id, labels.serviceId]));
-    return [...Map.groupBy(seen, ({ labels }) => labels.colo)].map(([colo, tasks]) => {
+    const serviceIds = new Set(this.#selected("service").map(({ labels }) => labels.id));
+    const coloTasks = this.#items.colo.filter(({ labels }) => serviceIds.has(labels.serviceId));
+    const services = new Map(coloTasks.map(({ labels }) => [labels.id, labels.serviceId]));
+    return [...Map.groupBy(coloTasks, ({ labels }) => labels.colo)].map(([colo, tasks]) => {
       const isolates = this.#isolates.filter((isolate) => isolate.colo === colo);
-      const seenThere = this.#coloTaskReader(isolates);
+      const readInColo = this.#coloTaskReader(isolates);
       return {
         colo,
-        tasks: tasks.map(({ labels, totals }) => seenThere(labels.id, labels.serviceId, totals)),
+        tasks: tasks.map(({ labels, totals }) => readInColo(labels.id, labels.serviceId, totals)),
         isolates: isolates.map((isolate) => {
-          const seenByIt = this.#coloTaskReader([isolate]);
+          const readInIsolate = this.#coloTaskReader([isolate]);
           return {
             id: isolate.id,
             lastMs: isolate.lastMs,
-            tasks: [...isolate.tasks].flatMap(([id, figures]) => {
+            tasks: [...isolate.tasks].flatMap(([id, totals]) => {
               const serviceId = services.get(id);
-              return serviceId === undefined ? [] : [seenByIt(id, serviceId, figures)];
+              return serviceId === undefined ? [] : [readInIsolate(id, serviceId, totals)];
             }),
           };
         }),
@@ -145,15 +145,15 @@ class SnapshotReader {
     };
   }
 
-  /** Reads tasks as these isolates see them; who waits is added up once for all of them. */
+  /** Returns a reader of tasks as these isolates see them, with their gauges summed once. */
   #coloTaskReader(
     isolates: readonly IsolateState[],
-  ): (taskId: string, serviceId: string, figures: Totals) => ColoTaskTraffic {
-    const waits = queueGaugesOf(isolates);
-    return (taskId, serviceId, figures) => ({
+  ): (taskId: string, serviceId: string, totals: Totals) => ColoTaskTraffic {
+    const gauges = queueGaugesOf(isolates);
+    return (taskId, serviceId, totals) => ({
       taskId,
       serviceId,
-      ...this.#traffic(figures, waits.get(`task ${taskId}`)),
+      ...this.#traffic(totals, gauges.get(`task ${taskId}`)),
       ejectedBy: this.#ejectedBy(taskId, isolates),
     });
   }
@@ -162,12 +162,12 @@ class SnapshotReader {
     return isolates.filter(({ ejectedUntilMs }) => (ejectedUntilMs.get(taskId) ?? 0) > this.#nowMs).length;
   }
 
-  #traffic(figures: Totals, waits: GaugeValues): TrafficMetrics {
-    const { tally, openMax, queueMax, rateMax, firstMs, lastMs, series } = figures;
+  #traffic(totals: Totals, gauges: GaugeValues): TrafficMetrics {
+    const { tally, openMax, queueMax, rateMax, firstMs, lastMs, series } = totals;
     return {
       counts: countsByName(tally.counts),
-      open: { now: waits.open, max: openMax },
-      queue: { now: waits.queue, max: queueMax },
+      open: { now: gauges.open, max: openMax },
+      queue: { now: gauges.queue, max: queueMax },
       rate: { now: series?.tens.rate(this.#nowMs) ?? 0, max: rateMax },
       latency: latencySummary(tally),
       recent: series === null ? null : trafficWindow(series.tens, this.#nowMs),
@@ -188,7 +188,7 @@ class SnapshotReader {
 
 function queueGaugesOf(isolates: readonly IsolateState[]): QueueGauges {
   const sums = new QueueGauges();
-  for (const { gauges } of isolates) for (const [key, waits] of gauges) sums.add(key, waits);
+  for (const { gauges } of isolates) for (const [key, values] of gauges) sums.add(key, values);
   return sums;
 }
 
@@ -204,25 +204,25 @@ function latencySummary({ counts, buckets }: Tally): LatencySummary {
   };
 }
 
-/** All steps up to now, those in which nothing came included. */
-function timeSeriesData(steps: TimeSeries, nowMs: number): TimeSeriesData {
-  const last = Math.floor(nowMs / steps.stepMs);
-  const byNumber = new Map(steps.bins().map((step) => [step.number, step]));
-  const all = Array.from({ length: binCount }, (_, at) => byNumber.get(last - binCount + 1 + at));
+/** All bins up to now, with the empty ones. */
+function timeSeriesData(series: TimeSeries, nowMs: number): TimeSeriesData {
+  const last = Math.floor(nowMs / series.stepMs);
+  const binByNumber = new Map(series.bins().map((bin) => [bin.number, bin]));
+  const bins = Array.from({ length: binCount }, (_, at) => binByNumber.get(last - binCount + 1 + at));
   return {
-    stepMs: steps.stepMs,
-    startMs: (last - binCount + 1) * steps.stepMs,
-    requests: all.map((step) => step?.requests ?? 0),
-    failed: all.map((step) => step?.failed ?? 0),
-    p50Ms: all.map((step) => step?.p50Ms ?? 0),
-    p95Ms: all.map((step) => step?.p95Ms ?? 0),
-    p99Ms: all.map((step) => step?.p99Ms ?? 0),
-    buckets: steps.hasHistograms ? all.map((step) => step?.buckets ?? []) : null,
+    stepMs: series.stepMs,
+    startMs: (last - binCount + 1) * series.stepMs,
+    requests: bins.map((bin) => bin?.requests ?? 0),
+    failed: bins.map((bin) => bin?.failed ?? 0),
+    p50Ms: bins.map((bin) => bin?.p50Ms ?? 0),
+    p95Ms: bins.map((bin) => bin?.p95Ms ?? 0),
+    p99Ms: bins.map((bin) => bin?.p99Ms ?? 0),
+    buckets: series.hasHistograms ? bins.map((bin) => bin?.buckets ?? []) : null,
   };
 }
 
-/** By code unit: the same everywhere. */
+/** Compares by code unit, unlike a locale's order the same everywhere. */
 function byName(a: TelemetryItem, b: TelemetryItem): number {
-  const [one, other] = [`${a.labels.name} ${a.key}`, `${b.labels.name} ${b.key}`];
-  return one < other ? -1 : one > other ? 1 : 0;
+  const [first, second] = [`${a.labels.name} ${a.key}`, `${b.labels.name} ${b.key}`];
+  return first < second ? -1 : first > second ? 1 : 0;
 }

@@ -1,22 +1,22 @@
-// A snapshot: all that can be read of a mesh's traffic at one moment. Plain data, which crosses RPC and JSON.
+// A snapshot: a mesh's traffic at one moment, as plain data for RPC and JSON.
 
 import type { Counts } from "./counters.ts";
 import type { SparseArray } from "./metrics.ts";
 import type { TrafficWindow } from "./traffic-window.ts";
 
 export type Snapshot = {
-  /** The telemetry object's clock, against which every `…Ms` moment here is to be read. Epoch milliseconds. */
+  /** The telemetry object's clock, which all times here go by. Epoch milliseconds. */
   readonly atMs: number;
-  /** Since when is counted. */
+  /** The start of counting. */
   readonly sinceMs: number;
   readonly services: readonly ServiceTraffic[];
   readonly nodes: readonly NodeTraffic[];
-  /** Requests for no service of the mesh, by the node they came in at; "" where none could be picked. */
+  /** Requests that matched no service, by the node they entered at; "" if no node could be picked. */
   readonly strays: readonly EntryTraffic[];
   readonly colos: readonly ColoTraffic[];
 };
 
-/** Now, and the most there ever were. */
+/** A gauge's value now, and its maximum. */
 export type GaugeReading = { readonly now: number; readonly max: number };
 
 export type LatencySummary = {
@@ -25,44 +25,47 @@ export type LatencySummary = {
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly p99Ms: number;
-  /** As index, count, index, count over `boundsMs`. */
+  /** Indexes are those of `boundsMs`. */
   readonly buckets: SparseArray;
 };
 
 export type TrafficMetrics = {
   readonly counts: Counts;
-  /** Requests whose answer has not begun: over all isolates now; the most that was known at a time. */
+  /** Requests waiting for response headers, summed over isolates. */
   readonly open: GaugeReading;
-  /** Those of them that are held back until a task may take them, in the same way. */
+  /** Those of them that are in the queue. */
   readonly queue: GaugeReading;
-  /** Requests a second; of a task times it was asked. 0 where no series is kept. */
+  /** Requests per second; for a task, attempts. 0 without a series. */
   readonly rate: GaugeReading;
   readonly latency: LatencySummary;
-  /** How it goes now; null where no series is kept. */
+  /** Current traffic; null without a series. */
   readonly recent: TrafficWindow | null;
-  /** Requests of each ten seconds of the last ten minutes, oldest first; empty where not asked for, or no series is kept. */
+  /**
+   * Requests in each ten seconds of the last ten minutes, oldest first; empty without a series, or if not
+   * selected.
+   */
   readonly trend: readonly number[];
-  /** When it was first and last counted. */
+  /** Time of the first and the last request counted. */
   readonly firstMs: number;
   readonly lastMs: number;
 };
 
-/** Steps of time, oldest first; the last one is still being counted. */
+/** A time series with empty bins, oldest first; the last bin is still open. */
 export type TimeSeriesData = {
   readonly stepMs: number;
-  /** When the first step begins. */
+  /** Start of the first bin. */
   readonly startMs: number;
   readonly requests: readonly number[];
-  /** Answered 5xx; of a task also those it did not answer. */
+  /** Responses 5xx; for a task, also attempts without a response. */
   readonly failed: readonly number[];
   readonly p50Ms: readonly number[];
   readonly p95Ms: readonly number[];
   readonly p99Ms: readonly number[];
-  /** The histogram of each step; null where only percentiles are kept. */
+  /** The histogram of each bin; null if only percentiles are kept. */
   readonly buckets: readonly SparseArray[] | null;
 };
 
-/** The last ten minutes and the last hour; null where not asked for. */
+/** The last ten minutes and the last hour; null if not selected. */
 export type TrafficSeries = { readonly tens: TimeSeriesData; readonly minutes: TimeSeriesData } | null;
 
 export type ServiceTraffic = TrafficMetrics & {
@@ -70,18 +73,18 @@ export type ServiceTraffic = TrafficMetrics & {
   readonly name: string;
   readonly series: TrafficSeries;
   readonly tasks: readonly TaskTraffic[];
-  /** By the node whose entry point took the request. */
+  /** By node whose entry point got the request. */
   readonly entries: readonly EntryTraffic[];
 };
 
 export type TaskTraffic = TrafficMetrics & {
   readonly id: string;
-  /** `my-web.1`, or the server's name. */
+  /** `my-web.1`, or a static server's name. */
   readonly name: string;
   readonly slot: number;
   readonly nodeId: string;
   readonly series: TrafficSeries;
-  /** Isolates that pass it over now. */
+  /** Isolates that eject it now. */
   readonly ejectedBy: number;
 };
 
@@ -97,7 +100,7 @@ export type NodeTraffic = TrafficMetrics & {
 export type ColoTraffic = {
   readonly colo: string;
   readonly tasks: readonly ColoTaskTraffic[];
-  /** Isolates heard within a minute. */
+  /** Isolates with a delta within a minute. */
   readonly isolates: readonly {
     readonly id: string;
     readonly lastMs: number;
@@ -108,23 +111,24 @@ export type ColoTraffic = {
 export type ColoTaskTraffic = TrafficMetrics & {
   readonly taskId: string;
   readonly serviceId: string;
-  /** Isolates there that pass it over now. */
+  /** Isolates of the colo, or 1 for the isolate itself, that eject it now. */
   readonly ejectedBy: number;
 };
 
-/** What a snapshot is asked to hold; left out: all. */
+/** What a snapshot contains. */
 export type SnapshotFilter = {
-  /** Ids or names. */
+  /** Id or name; absent for all. */
   readonly service?: string;
+  /** Id or name; absent for all. */
   readonly node?: string;
-  /** False: without tasks and entries, which are most of it. */
+  /** False to leave out tasks and entries, which are most of it. */
   readonly tasks?: boolean;
-  /** True: how many requests came in each of the last steps. */
+  /** True for trends. */
   readonly trend?: boolean;
-  /** True: time series. */
+  /** True for time series. */
   readonly series?: boolean;
-  /** True: how each colo sees the tasks. */
+  /** True for traffic by colo. */
   readonly colos?: boolean;
-  /** True: what it holds is saved first, so that no counter in it is ever lower later. */
+  /** True to save the counters first, so that none is lower in a later snapshot. */
   readonly saveFirst?: boolean;
 };

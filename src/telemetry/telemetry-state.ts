@@ -1,4 +1,5 @@
-// What is known of a mesh's traffic: figures of services, nodes, tasks, and of tasks as each colo sees them.
+// The telemetry state: traffic totals of services, nodes, entries and tasks, and of tasks as each colo sees
+// them.
 
 import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
 import { type GaugeValues, QueueGauges } from "./queue-gauges.ts";
@@ -6,7 +7,6 @@ import { addToTotals, newTimeSeriesPair, newTotals, type Totals } from "./totals
 
 export type ItemKind = "service" | "node" | "task" | "entry" | "colo";
 
-/** Figures of one thing, and how it is called. */
 export type TelemetryItem = {
   readonly kind: ItemKind;
   readonly key: string;
@@ -14,7 +14,7 @@ export type TelemetryItem = {
   readonly totals: Totals;
 };
 
-/** What a thing is called; of a task, an entry or a colo also what it belongs to. */
+/** The name of an item, and what a task, an entry or a colo's task belongs to. */
 export type ItemLabels = {
   readonly id: string;
   readonly name: string;
@@ -24,39 +24,39 @@ export type ItemLabels = {
   readonly colo: string;
 };
 
-/** What one isolate says of itself and of tasks, in memory only: it says it again. */
+/** The latest report of one isolate. Kept in memory only, since the isolate reports again. */
 export type IsolateState = {
   readonly id: string;
   readonly colo: string;
   lastMs: number;
-  /** Figures by task id. */
+  /** By task id. */
   readonly tasks: Map<string, Totals>;
-  /** How many wait, by item, as last said; not where none does. */
+  /** The latest gauges by item, without those that are zero. */
   readonly gauges: Map<string, GaugeValues>;
-  /** Until when it passes tasks over, by the object's clock. */
+  /** End of each ejection by task id, by the object's clock. */
   readonly ejectedUntilMs: Map<string, number>;
 };
 
 export type TelemetryState = {
-  /** Since when is counted. */
+  /** The start of counting. */
   readonly sinceMs: number;
   readonly items: Map<string, TelemetryItem>;
   readonly isolates: Map<string, IsolateState>;
-  /** How many wait, in sum over these isolates. */
+  /** The gauges of these isolates, summed. */
   readonly queueGauges: QueueGauges;
-  /** Number of the last delta of each isolate; those that said something last come last. */
+  /** The number of each isolate's last delta, least recent isolate first. */
   readonly lastSeqs: Map<string, number>;
-  /** Figures that isolates have of their own, in sum. */
+  /** How many totals isolates have of their own. */
   isolateTotals: number;
-  /** Keys of items changed since they were last kept. */
+  /** Keys of items changed since the last save. */
   readonly changedKeys: Set<string>;
 };
 
-/** Isolates whose delta numbers are remembered. One of fewer could be forgotten between a delta and the same one again. */
+/** Isolates whose delta numbers are kept: enough for a number to be there when its delta is sent again. */
 const maxSeqs = 5_000;
-/** Figures kept of isolates' own, some 5 MB; beyond, only those of their colo are. */
+/** Totals kept for single isolates, about 5 MB; more are counted by colo only. */
 const maxIsolateTotals = 5_000;
-/** Things kept of each kind; beyond, those unheard for longest are forgotten. */
+/** Items kept of each kind; over the limit, the least recently counted ones are removed. */
 const maxItems: Readonly<Record<ItemKind, number>> = {
   service: 2_000,
   node: 2_000,
@@ -65,7 +65,7 @@ const maxItems: Readonly<Record<ItemKind, number>> = {
   colo: 20_000,
 };
 const dayMs = 86_400_000;
-/** A thing that nobody asks for is forgotten after so long, milliseconds. Tasks come and go; services stay. */
+/** An item without traffic is removed after this time, milliseconds. Tasks come and go; services stay. */
 const itemRetentionMs: Readonly<Record<ItemKind, number>> = {
   service: 7 * dayMs,
   node: 7 * dayMs,
@@ -73,7 +73,7 @@ const itemRetentionMs: Readonly<Record<ItemKind, number>> = {
   entry: 7 * dayMs,
   colo: dayMs,
 };
-/** An isolate unheard for so long has ended, or has nothing to say; its colo keeps what it counted. Milliseconds. */
+/** An isolate without a delta for this long is removed; its colo keeps its counts. Milliseconds. */
 export const isolateTimeoutMs = 60_000;
 
 export function newTelemetryState(nowMs: number): TelemetryState {
@@ -89,9 +89,9 @@ export function newTelemetryState(nowMs: number): TelemetryState {
 }
 
 /**
- * Counts a delta in, unless it was counted before: then nothing changes.
+ * Applies a delta, unless it was applied before.
  *
- * @returns whether it was new
+ * @returns true if it was new
  * @see docs/spec.md J4
  */
 export function addDelta(state: TelemetryState, delta: Delta, nowMs: number): boolean {
@@ -134,7 +134,7 @@ function findOrAddIsolate(state: TelemetryState, { isolate: id, colo }: Delta, n
   return made;
 }
 
-/** @returns the items it was counted in */
+/** @returns the items that count it */
 function addEntry(
   state: TelemetryState,
   isolate: IsolateState,
@@ -142,8 +142,8 @@ function addEntry(
   nowMs: number,
 ): TelemetryItem[] {
   const { service, node } = delta;
-  const belongs = { serviceId: service?.id ?? "", nodeId: node?.id ?? "" };
-  const entry = findOrAddItem(state, "entry", entryKey(service?.id, node?.id), belongs, nowMs);
+  const owner = { serviceId: service?.id ?? "", nodeId: node?.id ?? "" };
+  const entry = findOrAddItem(state, "entry", entryKey(service?.id, node?.id), owner, nowMs);
   updateGauges(state, isolate, entry.key, delta);
   addToTotals(entry.totals, delta, nowMs, "entry");
   const items = [entry];
@@ -167,13 +167,13 @@ function addTask(
   nowMs: number,
 ): TelemetryItem {
   const { id, name, slot, nodeId, serviceId, ejectedMs } = delta;
-  const about = { id, name, slot, nodeId, serviceId };
-  const task = findOrAddItem(state, "task", id, about, nowMs);
+  const labels = { id, name, slot, nodeId, serviceId };
+  const task = findOrAddItem(state, "task", id, labels, nowMs);
   updateGauges(state, isolate, task.key, delta);
   addToTotals(task.totals, delta, nowMs, "task");
   const { colo } = isolate;
-  const seen = findOrAddItem(state, "colo", `${colo} ${id}`, { ...about, colo }, nowMs);
-  addToTotals(seen.totals, delta, nowMs, "task");
+  const inColo = findOrAddItem(state, "colo", `${colo} ${id}`, { ...labels, colo }, nowMs);
+  addToTotals(inColo.totals, delta, nowMs, "task");
   addToIsolate(state, isolate, delta, nowMs);
   raiseServiceMax(state, delta);
   if (ejectedMs > 0) isolate.ejectedUntilMs.set(id, nowMs + ejectedMs);
@@ -181,20 +181,20 @@ function addTask(
   return task;
 }
 
-/** Where a task kept so many waiting, its service did: entries are told node by node. */
+/** A service's maximum is at least that of each of its tasks; its entries only have those of single nodes. */
 function raiseServiceMax({ items }: TelemetryState, { serviceId, openMax }: TaskDelta): void {
-  const figures = items.get(`service ${serviceId}`)?.totals;
-  if (figures !== undefined) figures.openMax = Math.max(figures.openMax, openMax);
+  const totals = items.get(`service ${serviceId}`)?.totals;
+  if (totals !== undefined) totals.openMax = Math.max(totals.openMax, openMax);
 }
 
-/** What the isolate itself sees, as long as that is not too much to remember. */
+/** Counts for the isolate itself, up to the limit of such totals. */
 function addToIsolate(state: TelemetryState, isolate: IsolateState, delta: TaskDelta, nowMs: number): void {
   const known = isolate.tasks.get(delta.id);
   if (known === undefined && state.isolateTotals >= maxIsolateTotals) return;
-  const own = known ?? newTotals(nowMs, null);
+  const totals = known ?? newTotals(nowMs, null);
   if (known === undefined) state.isolateTotals += 1;
-  isolate.tasks.set(delta.id, own);
-  addToTotals(own, delta, nowMs, "task");
+  isolate.tasks.set(delta.id, totals);
+  addToTotals(totals, delta, nowMs, "task");
 }
 
 function updateGauges(
@@ -208,7 +208,7 @@ function updateGauges(
   else gauges.delete(key);
 }
 
-/** The most is that of all isolates together, as far as they told; an isolate alone may have had more in between. */
+/** Raises the maxima to the sum over isolates. An isolate's own maximum between two deltas may be higher. */
 function raiseMaxima({ queueGauges }: TelemetryState, { key, totals }: TelemetryItem): void {
   const { open, queue } = queueGauges.get(key);
   totals.openMax = Math.max(totals.openMax, open);
@@ -219,7 +219,7 @@ function entryKey(serviceId = "", nodeId = ""): string {
   return `${serviceId} ${nodeId}`;
 }
 
-/** Only things that have a page of their own have series. */
+/** Items with a page of their own have time series. */
 const hasSeries: Readonly<Record<ItemKind, boolean>> = {
   service: true,
   node: true,
@@ -228,22 +228,22 @@ const hasSeries: Readonly<Record<ItemKind, boolean>> = {
   colo: false,
 };
 
-/** So many nodes keep the histogram of each step, 30 KB each in memory; those beyond keep its percentiles. */
+/** Nodes that keep the histogram of each bin, 30 KB a node in memory; other nodes keep percentiles only. */
 const maxNodeHistograms = 200;
 
-/** @param histograms whether a series keeps the histogram of each step */
+/** @param hasHistograms whether its series keep the histogram of each bin */
 export function newItem(
   kind: ItemKind,
   key: string,
-  about: Partial<ItemLabels>,
+  labels: Partial<ItemLabels>,
   nowMs: number,
-  histograms: boolean,
+  hasHistograms: boolean,
 ): TelemetryItem {
   return {
     kind,
     key: `${kind} ${key}`,
-    labels: { id: "", name: "", serviceId: "", nodeId: "", slot: 0, colo: "", ...about },
-    totals: newTotals(nowMs, hasSeries[kind] ? newTimeSeriesPair(histograms) : null),
+    labels: { id: "", name: "", serviceId: "", nodeId: "", slot: 0, colo: "", ...labels },
+    totals: newTotals(nowMs, hasSeries[kind] ? newTimeSeriesPair(hasHistograms) : null),
   };
 }
 
@@ -258,37 +258,37 @@ function findOrAddItem(
   state: TelemetryState,
   kind: ItemKind,
   key: string,
-  about: Partial<ItemLabels>,
+  labels: Partial<ItemLabels>,
   nowMs: number,
 ): TelemetryItem {
   const known = state.items.get(`${kind} ${key}`);
-  const item = known ?? newItem(kind, key, about, nowMs, shouldKeepHistograms(state, kind));
-  // A service may have been renamed, a task's node as well.
-  if (known !== undefined) known.labels = { ...known.labels, ...about };
+  const item = known ?? newItem(kind, key, labels, nowMs, shouldKeepHistograms(state, kind));
+  // A service may have a new name, and so may a task's node.
+  if (known !== undefined) known.labels = { ...known.labels, ...labels };
   else state.items.set(item.key, item);
   state.changedKeys.add(item.key);
   return item;
 }
 
 /**
- * Forgets isolates that ended, and things that nobody has asked for in a long time, or so many that they are too many.
+ * Removes isolates that ended, items without traffic for long, and items over the limits.
  *
- * @returns keys of the items forgotten
+ * @returns keys of the removed items
  */
 export function removeExpired(state: TelemetryState, nowMs: number): readonly string[] {
   for (const [id, { lastMs, tasks, gauges }] of state.isolates) {
     if (Math.abs(nowMs - lastMs) <= isolateTimeoutMs) continue;
     state.isolates.delete(id);
-    for (const [key, waits] of gauges) state.queueGauges.remove(key, waits);
+    for (const [key, values] of gauges) state.queueGauges.remove(key, values);
     state.isolateTotals -= tasks.size;
   }
-  const gone = [...state.items.values()].filter(
+  const expired = [...state.items.values()].filter(
     ({ kind, totals }) => nowMs - totals.lastMs > itemRetentionMs[kind],
   );
-  for (const { key } of gone) state.items.delete(key);
-  const tooMany = itemsOverLimit(state.items.values());
-  for (const { key } of tooMany) state.items.delete(key);
-  return [...gone, ...tooMany].map(({ key }) => key);
+  for (const { key } of expired) state.items.delete(key);
+  const overLimit = itemsOverLimit(state.items.values());
+  for (const { key } of overLimit) state.items.delete(key);
+  return [...expired, ...overLimit].map(({ key }) => key);
 }
 
 function itemsOverLimit(items: Iterable<TelemetryItem>): TelemetryItem[] {

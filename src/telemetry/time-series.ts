@@ -1,31 +1,31 @@
-// Steps: a stretch of time cut into equal steps, and what was counted in each; the newest is still being counted.
+// A time series: traffic in bins of equal length, of which the last one is still open.
 
 import { addBuckets, newBuckets, percentile } from "./histogram.ts";
 import { addSparse, type SparseArray, toSparse } from "./metrics.ts";
 
-/** Steps kept, the newest included. */
+/** Bins kept, including the open one. */
 export const binCount = 60;
 
 export type Bin = {
-  /** Which one since the epoch. */
+  /** The number of the bin since the epoch. */
   readonly number: number;
   readonly requests: number;
   readonly failed: number;
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly p99Ms: number;
-  /** Null where they are not kept. */
+  /** The histogram; null if the series keeps percentiles only. */
   readonly buckets: SparseArray | null;
 };
 
-/** Numbers kept of a step that has ended, besides which one it is. */
+/** Numbers stored for a closed bin, besides its own number. */
 const fieldsPerBin = 5;
 const emptyBin = -1;
 
 export class TimeSeries {
   readonly stepMs: number;
   readonly hasHistograms: boolean;
-  /** Which steps have ended, by number modulo `stepCount`, and `width` numbers of each: 1.4 KB, an object each ten times. */
+  /** Closed bins by number modulo `binCount`. Takes 1.4 KB; an object for each bin takes ten times that. */
   readonly #closedNumbers = new Int32Array(binCount).fill(emptyBin);
   readonly #closedFields = new Float32Array(binCount * fieldsPerBin);
   readonly #closedBuckets: (SparseArray | undefined)[] = [];
@@ -34,13 +34,16 @@ export class TimeSeries {
   #failed = 0;
   readonly #currentBuckets = newBuckets();
 
-  /** @param keepsBuckets the histogram of each step is kept, not only its percentiles */
-  constructor(stepMs: number, keepsBuckets: boolean) {
+  /** @param hasHistograms true to keep the histogram of each bin, not only its percentiles */
+  constructor(stepMs: number, hasHistograms: boolean) {
     this.stepMs = stepMs;
-    this.hasHistograms = keepsBuckets;
+    this.hasHistograms = hasHistograms;
   }
 
-  /** Counts what came now. A clock that went back a little counts on in the newest step; one that went far starts anew. */
+  /**
+   * Counts traffic now. If the clock jumped back a little, it counts into the open bin; if by more than the
+   * series is long, the series starts over.
+   */
   add(nowMs: number, requests: number, failed: number, buckets: ArrayLike<number>): void {
     this.#advanceTo(nowMs);
     this.#requests += requests;
@@ -48,7 +51,9 @@ export class TimeSeries {
     addBuckets(this.#currentBuckets, buckets);
   }
 
-  /** Requests a second now: over the newest step, and as much of the one before it as makes a whole step. */
+  /**
+   * Requests per second over the length of one bin until now, from the open bin and part of the previous one.
+   */
   rate(nowMs: number): number {
     const number = Math.floor(nowMs / this.stepMs);
     const share = 1 - (nowMs % this.stepMs) / this.stepMs;
@@ -56,35 +61,35 @@ export class TimeSeries {
     return (requests * 1_000) / this.stepMs;
   }
 
-  /** The step of this number; null when nothing was counted in it, or it is too old. */
+  /** The bin with this number; null if it is empty or too old. */
   binAt(number: number): Bin | null {
     if (number !== this.#number) return this.#closedBin(number);
     return this.#requests > 0 ? this.#currentBin() : null;
   }
 
-  /** Steps with anything in them, oldest first. */
+  /** The bins that are not empty, oldest first. */
   bins(): readonly Bin[] {
-    const steps: Bin[] = [];
+    const bins: Bin[] = [];
     for (let number = this.#number - binCount + 1; number < this.#number; number += 1) {
-      const step = this.#closedBin(number);
-      if (step !== null) steps.push(step);
+      const bin = this.#closedBin(number);
+      if (bin !== null) bins.push(bin);
     }
-    if (this.#requests > 0) steps.push(this.#currentBin());
-    return steps;
+    if (this.#requests > 0) bins.push(this.#currentBin());
+    return bins;
   }
 
-  /** Takes in steps as `list` gave them; `newest` are the buckets of the last one. */
-  restore(steps: readonly Bin[], newest: SparseArray): void {
-    for (const step of steps) this.#store(step);
-    const last = steps.at(-1);
+  /** Restores what `bins()` and `currentBuckets()` returned. */
+  restore(bins: readonly Bin[], currentBuckets: SparseArray): void {
+    for (const bin of bins) this.#store(bin);
+    const last = bins.at(-1);
     if (last === undefined) return;
     this.#number = last.number;
     this.#requests = last.requests;
     this.#failed = last.failed;
-    addSparse(this.#currentBuckets, newest);
+    addSparse(this.#currentBuckets, currentBuckets);
   }
 
-  /** Buckets of the step that is still being counted. */
+  /** The histogram of the open bin. */
   currentBuckets(): SparseArray {
     return toSparse(this.#currentBuckets);
   }
@@ -122,8 +127,8 @@ export class TimeSeries {
   #closedBin(number: number): Bin | null {
     const slot = ((number % binCount) + binCount) % binCount;
     if (this.#closedNumbers[slot] !== number) return null;
-    const kept = this.#closedFields.subarray(slot * fieldsPerBin, (slot + 1) * fieldsPerBin);
-    const [requests = 0, failed = 0, ...percentiles] = kept;
+    const fields = this.#closedFields.subarray(slot * fieldsPerBin, (slot + 1) * fieldsPerBin);
+    const [requests = 0, failed = 0, ...percentiles] = fields;
     const [p50Ms = 0, p95Ms = 0, p99Ms = 0] = percentiles.map(rounded);
     const buckets = this.hasHistograms ? (this.#closedBuckets[slot] ?? []) : null;
     return { number, requests, failed, p50Ms, p95Ms, p99Ms, buckets };
@@ -134,7 +139,7 @@ export class TimeSeries {
   }
 }
 
-/** To a hundredth: it is written often, and true to 19 % at best. */
+/** Rounds to a hundredth: the value is exact to 19 % at best, and short in JSON. */
 function rounded(ms: number): number {
   return Math.round(ms * 100) / 100;
 }

@@ -1,4 +1,4 @@
-// Figures: what is known of one thing's traffic, counted up from deltas.
+// Totals: the traffic of one item, summed from deltas.
 
 import { counterIndex } from "./counters.ts";
 import { addSparse, addTally, type GaugeReport, newTally, type SparseTally, type Tally } from "./metrics.ts";
@@ -8,12 +8,12 @@ export type Totals = {
   readonly tally: Tally;
   openMax: number;
   queueMax: number;
-  /** Most requests a second, of a task times it was asked. */
+  /** The maximum of requests per second; for a task, of attempts. */
   rateMax: number;
-  /** When it was first and last counted, by the object's clock. */
+  /** Time of the first and the last delta, by the object's clock. */
   readonly firstMs: number;
   lastMs: number;
-  /** Null where only sums are kept. */
+  /** Null if only sums are kept. */
   readonly series: TimeSeriesPair | null;
 };
 
@@ -22,10 +22,10 @@ export type TimeSeriesPair = { readonly tens: TimeSeries; readonly minutes: Time
 const tenSecondsMs = 10_000;
 const minuteMs = 60_000;
 
-export function newTimeSeriesPair(keepsBuckets: boolean): TimeSeriesPair {
+export function newTimeSeriesPair(hasHistograms: boolean): TimeSeriesPair {
   return {
-    tens: new TimeSeries(tenSecondsMs, keepsBuckets),
-    minutes: new TimeSeries(minuteMs, keepsBuckets),
+    tens: new TimeSeries(tenSecondsMs, hasHistograms),
+    minutes: new TimeSeries(minuteMs, hasHistograms),
   };
 }
 
@@ -34,38 +34,39 @@ export function newTotals(nowMs: number, series: TimeSeriesPair | null): Totals 
 }
 
 /**
- * Counts a delta in. What is counted now came in within the last seconds, and is counted as of now: clocks of isolates
- * say nothing here.
+ * Adds a delta. Its requests ended within the last seconds and count as of now: clocks of isolates are not
+ * used.
  *
- * @param as of a task it matters how often it was asked, and what came to no answer
+ * @param kind a task's series count attempts and failed attempts, an entry's count requests and failed
+ * requests
  */
 export function addToTotals(
-  figures: Totals,
+  totals: Totals,
   delta: SparseTally & GaugeReport,
   nowMs: number,
-  as: "task" | "entry",
+  kind: "task" | "entry",
 ): void {
-  addTally(figures.tally, delta);
-  figures.openMax = Math.max(figures.openMax, delta.openMax, delta.open);
-  figures.queueMax = Math.max(figures.queueMax, delta.queueMax, delta.queue);
-  figures.lastMs = nowMs;
-  if (figures.series === null) return;
+  addTally(totals.tally, delta);
+  totals.openMax = Math.max(totals.openMax, delta.openMax, delta.open);
+  totals.queueMax = Math.max(totals.queueMax, delta.queueMax, delta.queue);
+  totals.lastMs = nowMs;
+  if (totals.series === null) return;
   const { counts, buckets } = newTally();
   addSparse(counts, delta.counts);
   addSparse(buckets, delta.buckets);
-  const asked = counts[as === "task" ? counterIndex.attempts : counterIndex.requests] ?? 0;
-  const failed = as === "task" ? failedAttempts(counts) : failedRequests(counts);
-  const { tens, minutes } = figures.series;
-  for (const steps of [tens, minutes]) steps.add(nowMs, asked, failed, buckets);
-  figures.rateMax = Math.max(figures.rateMax, tens.rate(nowMs));
+  const count = counts[kind === "task" ? counterIndex.attempts : counterIndex.requests] ?? 0;
+  const failed = kind === "task" ? failedAttempts(counts) : failedRequests(counts);
+  const { tens, minutes } = totals.series;
+  for (const series of [tens, minutes]) series.add(nowMs, count, failed, buckets);
+  totals.rateMax = Math.max(totals.rateMax, tens.rate(nowMs));
 }
 
-/** Requests answered 5xx, by the mesh itself or by a task. */
+/** Requests with a 5xx response, from the mesh itself or a task. */
 function failedRequests(counts: Float64Array): number {
   return counts[counterIndex.responses5xx] ?? 0;
 }
 
-/** Attempts answered 5xx, or not at all. */
+/** Attempts with a 5xx response, or without a response. */
 function failedAttempts(counts: Float64Array): number {
   const at = (index: number) => counts[index] ?? 0;
   const unanswered =

@@ -1,4 +1,4 @@
-// Troubles of traffic: services whose requests fail now, in words.
+// Traffic problems: services whose requests fail now, in words.
 
 import type { ServiceTraffic } from "./snapshot.ts";
 import type { TrafficWindow } from "./traffic-window.ts";
@@ -8,13 +8,13 @@ export type TrafficProblem = {
   /** `service my-web`. */
   readonly what: string;
   readonly why: string;
-  /** What to do about it, a sentence. */
+  /** What to do about it, as a sentence. */
   readonly next: string;
-  /** Most requests fail: clients see an outage, whatever checks say. */
+  /** Most requests fail: an outage for clients, whatever checks say. */
   readonly isOutage: boolean;
 };
 
-/** Fewer failures than this within seconds are a hiccup, not a trouble. */
+/** Fewer failures than this are not reported. */
 const minFailedRequests = 5;
 const problemErrorRatio = 0.05;
 const outageErrorRatio = 0.5;
@@ -25,15 +25,15 @@ export function trafficProblems(
 ): readonly TrafficProblem[] {
   return services
     .flatMap(({ id, name, recent }) =>
-      recent !== null && isFailing(recent) ? { id, name, recent, share: errorRatioOf(recent) } : [],
+      recent !== null && isFailing(recent) ? { id, name, recent, errorRatio: errorRatioOf(recent) } : [],
     )
-    .sort((a, b) => b.share - a.share)
-    .map(({ id, name, recent, share }) => ({
+    .sort((a, b) => b.errorRatio - a.errorRatio)
+    .map(({ id, name, recent, errorRatio }) => ({
       serviceId: id,
       what: `service ${name}`,
-      why: `${Math.round(share * 100)} % of its requests fail: ${recent.failed} of ${recent.requests} in the last ${Math.round(recent.seconds)} s`,
-      next: "See which task fails them, and from where: its page, or `waggle top`; `waggle trace URL` shows one request's way.",
-      isOutage: share >= outageErrorRatio,
+      why: `${Math.round(errorRatio * 100)} % of its requests fail: ${recent.failed} of ${recent.requests} in the last ${Math.round(recent.seconds)} s`,
+      next: "Find the task that fails them, and from where, on its page or with `waggle top`; `waggle trace URL` follows one request.",
+      isOutage: errorRatio >= outageErrorRatio,
     }));
 }
 

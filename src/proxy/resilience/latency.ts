@@ -1,5 +1,5 @@
-// The latency of a service's recent responses in this isolate, until their headers arrive: it says how long to wait for
-// a task before a second one is tried.
+// The latency of a service's recent responses in this isolate, until their headers arrive: it says how long
+// to wait for a task before a second one is tried.
 
 import { bucketIndex, newBuckets, percentileUpperBound } from "../../telemetry/histogram.ts";
 
@@ -8,7 +8,10 @@ const windowMs = 10_000;
 /** Responses between two estimates, and before the first one. */
 const minSamples = 20;
 
-/** The shortest hedging delay: below it a hedge would double the load of a fast service for no gain. Milliseconds. */
+/**
+ * The shortest hedging delay: below it a hedge would double the load of a fast service for no gain.
+ * Milliseconds.
+ */
 export const minHedgeMs = 50;
 /** The hedging delay before there are enough samples, milliseconds. */
 export const unknownHedgeMs = 100;
