@@ -1,4 +1,4 @@
-// The Engine API version before a path, as a client that negotiated it writes it.
+// The Engine API version at the start of a path, such as `/v1.45`, which clients add after negotiation.
 
 import type { MiddlewareHandler } from "hono";
 import { apiVersion, minApiVersion } from "../protocol/engine/version.ts";
@@ -7,20 +7,22 @@ import { badRequest } from "./errors.ts";
 
 const versionPrefix = /^\/v(\d{1,3}\.\d{1,3})(?=\/)/;
 
-/** The path without the version: every version has the same routes. */
+/** Strips the version from a path, since all versions have the same routes. */
 export function withoutVersion(path: string): string {
   return path.replace(versionPrefix, "");
 }
 
-/** Refuses a version that this API does not speak, in dockerd's words: a client may rely on what it does not do. */
+/**
+ * Refuses unsupported versions in dockerd's words: a client could rely on features this API does not have.
+ */
 export const checkApiVersion: MiddlewareHandler<ControlEnv> = async (c, next) => {
-  const given = versionPrefix.exec(new URL(c.req.url).pathname)?.[1];
-  if (given !== undefined && numberOf(given) > numberOf(apiVersion)) {
-    throw badRequest(`client version ${given} is too new. Maximum supported API version is ${apiVersion}`);
+  const version = versionPrefix.exec(new URL(c.req.url).pathname)?.[1];
+  if (version !== undefined && numberOf(version) > numberOf(apiVersion)) {
+    throw badRequest(`client version ${version} is too new. Maximum supported API version is ${apiVersion}`);
   }
-  if (given !== undefined && numberOf(given) < numberOf(minApiVersion)) {
+  if (version !== undefined && numberOf(version) < numberOf(minApiVersion)) {
     throw badRequest(
-      `client version ${given} is too old. Minimum supported API version is ${minApiVersion}, please upgrade your client to a newer version`,
+      `client version ${version} is too old. Minimum supported API version is ${minApiVersion}, please upgrade your client to a newer version`,
     );
   }
   await next();

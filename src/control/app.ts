@@ -1,4 +1,4 @@
-// The control API: the Engine API's Swarm subset, and the native routes under /mesh/.
+// The control API: the Swarm subset of the Docker Engine API, and the native routes under /mesh/.
 
 import { Hono } from "hono";
 import { checkApiVersion, withoutVersion } from "./api-version.ts";
@@ -23,7 +23,7 @@ export type { ControlDeps } from "./context.ts";
 export type ControlApp = { readonly fetch: (request: Request) => Response | Promise<Response> };
 
 /**
- * Puts the API together. Order is meaning: the routes above `authentication` are open, all below want a token.
+ * Mounts all routes. Their order matters: routes before `authentication` are public, all others need a token.
  */
 export function controlApp(deps: ControlDeps): ControlApp {
   const app: ControlRoutes = new Hono<ControlEnv>({
@@ -39,7 +39,7 @@ export function controlApp(deps: ControlDeps): ControlApp {
   app.route("/mesh", nativeRoutes(deps));
   app.route("/mesh", serverRoutes(deps));
   app.route("/metrics", metricsRoutes(deps));
-  // Where control has no host name of its own, /metrics is the services'.
+  // Without a host name of its own, the control API cannot serve /metrics: that path belongs to the services.
   app.route("/mesh/metrics", metricsRoutes(deps));
   app.route("/", systemRoutes(deps));
   app.route("/swarm", swarmRoutes(deps));

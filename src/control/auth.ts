@@ -1,4 +1,4 @@
-// Authentication: who a bearer token makes of its sender, and what that one may do.
+// Authentication of control requests by bearer token, and authorization by role.
 
 import type { MiddlewareHandler } from "hono";
 import { MeshError } from "../domain/model/error.ts";
@@ -9,7 +9,8 @@ import { problem } from "./errors.ts";
 const tokenHint = 'with the Docker CLI: export DOCKER_CUSTOM_HEADERS="Authorization=Bearer TOKEN"';
 
 /**
- * Lets in who shows a token. 401 says how to give one (RFC 6750 §3); 403 is for a viewer who tries to act.
+ * Requires a token. A 401 says how to send one (RFC 6750 §3); a viewer gets a 403 for any method but GET and
+ * HEAD.
  */
 export function authentication(deps: ControlDeps): MiddlewareHandler<ControlEnv> {
   const roleOf = roleReader(deps);
@@ -20,7 +21,10 @@ export function authentication(deps: ControlDeps): MiddlewareHandler<ControlEnv>
     const token = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
     const role = token === undefined ? null : roleOf(token);
     if (role === null) {
-      const why = token === undefined ? "this mesh wants its operator token" : "this token is not the mesh's";
+      const why =
+        token === undefined
+          ? "this mesh requires its operator token"
+          : "this token does not belong to this mesh";
       c.header(
         "www-authenticate",
         `Bearer realm="waggle"${token === undefined ? "" : ', error="invalid_token"'}`,
@@ -33,15 +37,15 @@ export function authentication(deps: ControlDeps): MiddlewareHandler<ControlEnv>
   };
 }
 
-/** For what a viewer may not even look at. */
+/** For routes that a viewer may not read. */
 export const operatorOnly: MiddlewareHandler<ControlEnv> = async (c, next) => {
   if (c.get("role") !== "operator") throw forbidden();
   await next();
 };
 
 /**
- * Says whose a token is; null: nobody's. Digests are compared, and both whatever the first says, so that the time taken
- * tells nothing of a token.
+ * Returns a function from token to role; null for an unknown token. It always compares both digests, so the
+ * time taken does not leak anything about a token.
  */
 export function roleReader({
   operatorToken,
@@ -59,7 +63,7 @@ export function roleReader({
 function forbidden(): MeshError {
   return new MeshError(
     "token/forbidden",
-    "the viewer token may look but not act: this needs the operator token",
+    "the viewer token is read-only: this request needs the operator token",
     {
       blame: "operator",
       retry: "never",

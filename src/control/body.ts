@@ -1,28 +1,30 @@
-// Bodies: JSON of at most 1 MiB, read whole before anything is done.
+// Reads request bodies: JSON of at most 1 MiB, complete before a route acts on it.
 
 import { MeshError } from "../domain/model/error.ts";
 import { badRequest } from "./errors.ts";
 
-/** Far above the largest service a mesh keeps; less than what would hurt an isolate. Bytes. */
+/** Far above the largest service of a mesh, and harmless for an isolate's memory. Bytes. */
 const maxBodyBytes = 1_048_576;
-/** No document of the API is nested half as deep; a deeper one is made to exhaust the stack of who walks it. */
+/**
+ * Twice the depth of any document of the API. A deeper body would exhaust the stack of a recursive reader.
+ */
 const maxDepth = 64;
 
-/** The body as JSON. @throws MeshError request/invalid, body/too-large */
+/** Reads the body as JSON. @throws MeshError request/invalid, body/too-large */
 export async function readBody(request: Request): Promise<unknown> {
   const value = parse(await readText(request));
   if (isDeeperThan(maxDepth, value)) throw badRequest(`the body is nested deeper than ${maxDepth} levels`);
   return value;
 }
 
-/** A body as text, of which no more is read than may be. @throws MeshError request/invalid, body/too-large */
+/** Reads the body as text, and stops at `maxBytes`. @throws MeshError request/invalid, body/too-large */
 export async function readText(request: Request, maxBytes = maxBodyBytes): Promise<string> {
   if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
   let bytes = 0;
   let text = "";
   try {
-    // Leaving the loop early cancels the stream: the rest is not read.
+    // Leaving the loop early cancels the stream.
     for await (const chunk of request.body ?? []) {
       bytes += chunk.byteLength;
       if (bytes > maxBytes) throw tooLarge(maxBytes);
@@ -41,7 +43,7 @@ function parse(text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     const reason = (error as SyntaxError).message;
-    // Docker's words for a body that breaks off, which scripts may look for.
+    // Docker's message for a truncated body; scripts may look for it.
     throw badRequest(/end of JSON/i.test(reason) ? "unexpected EOF" : `the body is not JSON: ${reason}`);
   }
 }

@@ -1,32 +1,31 @@
-// What every route of the control API is given, and what one request carries.
+// The dependencies of the control API's routes, and the variables of one request.
 
 import type { Hono } from "hono";
 import type { EntrySettings } from "../explain/entry.ts";
 import type { MeshApi } from "../registry/api.ts";
 import type { TelemetryApi } from "../telemetry/telemetry.ts";
 
-/** What the control API is given instead of taking it from its surroundings. */
 export type ControlDeps = {
   readonly mesh: MeshApi;
-  /** May be out of reach: then it throws telemetry/unavailable. */
+  /** Throws telemetry/unavailable if the telemetry object cannot be reached. */
   readonly telemetry: TelemetryApi;
-  /** May do everything. Empty: not set, and nobody is let in. */
+  /** Grants everything. Empty if not set: then every request is refused. */
   readonly operatorToken: string;
-  /** May look. Empty or absent: nobody has it. */
+  /** Grants reading. Empty or absent if not set. */
   readonly viewerToken?: string;
-  /** Where requests come in, for who asks what would happen to one. */
+  /** The mesh's entry points, for explaining a request's route. */
   readonly surroundings: EntrySettings;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** A request id. */
+  /** Returns a random id. */
   readonly newId: () => string;
-  /** Hands a WebSocket upgrade to the registry object, which answers it. */
+  /** Forwards a WebSocket upgrade to the registry object. */
   readonly upgrade: (request: Request) => Promise<Response>;
-  /** Takes one record about a fault of the mesh's own; absent: the console. */
+  /** Logs an internal error; absent for the console. */
   readonly log?: (record: Readonly<Record<string, unknown>>) => void;
 };
 
-/** Who asks: `operator` acts, `viewer` looks, nobody is let in only where a route is open. */
+/** What a token grants: an operator may change the mesh, a viewer may read it. */
 export type Role = "operator" | "viewer";
 
 export type ControlEnv = { Variables: { requestId: string; role: Role } };

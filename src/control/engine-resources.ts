@@ -1,5 +1,5 @@
-// What an engine has and a mesh has not: containers, images, volumes. A mesh is many machines, and runs services; the
-// refusal says what of a Swarm is meant instead.
+// Engine API routes that a mesh does not have: containers, images, volumes. A mesh runs services on many
+// machines; each refusal names the command to use instead.
 
 import { Hono } from "hono";
 import type { ControlEnv, ControlRoutes } from "./context.ts";
@@ -8,14 +8,14 @@ import { httpError } from "./errors.ts";
 const alternatives: Readonly<Record<string, string>> = {
   containers:
     "has no containers of its own; use docker service ls, docker service ps SERVICE and docker service create",
-  exec: "runs nothing inside of tasks; that is done on the node that has the task",
-  images: "keeps no images: each node knows its own by name",
-  build: "builds no images: each node knows its own by name",
-  session: "builds no images: each node knows its own by name",
-  volumes: "keeps no volumes: tasks use what their node has",
+  exec: "runs no commands in tasks; run them on the task's node",
+  images: "has no images; each node has its own",
+  build: "builds no images; each node has its own",
+  session: "builds no images; each node has its own",
+  volumes: "has no volumes; tasks use the files of their node",
   plugins: "has no plugins",
-  events: "tells its events in words of its own; use waggle events -f, or GET /mesh/events",
-  system: "uses no disk of its own; use waggle status",
+  events: "has events in its own format; use waggle events -f or GET /mesh/events",
+  system: "has no disk usage; use waggle status",
 };
 
 export function engineResourceRoutes(): ControlRoutes {

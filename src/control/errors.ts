@@ -1,4 +1,4 @@
-// Errors as the Engine API answers them: the one place where a kind of error becomes a status.
+// Maps errors to responses of the Engine API.
 
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
@@ -7,7 +7,9 @@ import { type ErrorKind, MeshError, type Result, unwrap } from "../domain/model/
 import type { ProblemBody } from "../protocol/problem.ts";
 import type { ControlDeps, ControlEnv } from "./context.ts";
 
-/** Status of each kind of error, and SwarmKit's word for it, which dockerd puts before SwarmKit's refusals. */
+/**
+ * The status of each kind of error, and SwarmKit's gRPC code, which dockerd puts before SwarmKit's errors.
+ */
 const statusByKind: Record<
   ErrorKind,
   { readonly status: ContentfulStatusCode; readonly grpc: string | null }
@@ -18,7 +20,7 @@ const statusByKind: Record<
   "not-found": { status: 404, grpc: null },
   conflict: { status: 409, grpc: "AlreadyExists" },
   precondition: { status: 400, grpc: "FailedPrecondition" },
-  // A stale version is a 500 in Docker, and clients look for its text.
+  // Docker answers a stale version with a 500; clients match its text.
   sequence: { status: 500, grpc: "Unknown" },
   "too-large": { status: 413, grpc: null },
   unavailable: { status: 503, grpc: null },
@@ -26,13 +28,15 @@ const statusByKind: Record<
 };
 
 /**
- * The value of a registry's answer to a change; its refusal in the words in which dockerd relays SwarmKit's:
- * `rpc error: code = AlreadyExists desc = name conflicts with …`.
+ * The value of the registry's result for a change. Rewrites a refusal to the form in which dockerd relays
+ * SwarmKit's: `rpc error: code = AlreadyExists desc = name conflicts with …`.
+ *
+ * @throws MeshError the refusal
  */
-export function unwrapForDocker<T>(given: Result<T>): T {
-  if (given.ok) return given.value;
+export function unwrapForDocker<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
   try {
-    return unwrap(given);
+    return unwrap(result);
   } catch (error) {
     if (!(error instanceof MeshError)) throw error;
     const { grpc } = statusByKind[error.kind];
@@ -41,17 +45,17 @@ export function unwrapForDocker<T>(given: Result<T>): T {
   }
 }
 
-/** A refusal at the door, in the caller's own words. */
+/** A request that cannot be read. */
 export function badRequest(message: string): MeshError {
   return new MeshError("request/invalid", message, { blame: "operator", retry: "never" });
 }
 
-/** A refusal with a status that no kind of error has: 426, 501. */
+/** A refusal with a status that no error kind has. */
 export function httpError(status: 426 | 501, message: string): HTTPException {
   return new HTTPException(status, { message });
 }
 
-/** The answer to an error that a route threw. */
+/** Responds to an error thrown by a route. */
 export function errorHandler(deps: ControlDeps): (error: Error, c: Context<ControlEnv>) => Response {
   return (error, c) => {
     const { status, message } = describeError(deps, error, {
@@ -64,8 +68,8 @@ export function errorHandler(deps: ControlDeps): (error: Error, c: Context<Contr
 }
 
 /**
- * An error as a status and words for who asked. What nobody foresaw is logged whole and told as a request id only: a
- * stack trace is nothing to send to a client.
+ * The status and message for an error. An unexpected error is logged in full, and the message has only the
+ * request id: a stack trace must not reach a client.
  */
 export function describeError(
   deps: Pick<ControlDeps, "log">,
@@ -84,10 +88,13 @@ export function describeError(
     path,
     error: error.stack ?? String(error),
   });
-  return { status: 500, message: `internal error of the mesh; the log has it as request ${requestId}` };
+  return {
+    status: 500,
+    message: `internal error of the mesh; its log has the details under request ${requestId}`,
+  };
 }
 
-/** The Engine API's body of an answer that is not a success. */
+/** An error response with the Engine API's body. */
 export function problem(c: Context, status: ContentfulStatusCode, message: string): Response {
   return c.json({ message } satisfies ProblemBody, status);
 }

@@ -1,14 +1,15 @@
-// Filters: the Engine API's `filters` parameter. Values of one key are alternatives, keys must all hold.
+// The Engine API's `filters` parameter. Values of one key are alternatives; all keys must match.
 
 import { badRequest } from "./errors.ts";
 
-/** The values of each key that was given; never an empty list. */
+/** The values of each key in the query; never an empty list. */
 export type Filters<Key extends string> = ReadonlyMap<Key, readonly string[]>;
 
 /**
- * Reads `{"key":{"value":true}}`, as the Docker CLI writes it, or `{"key":["value"]}`, as dockerd takes it too.
+ * Reads `{"key":{"value":true}}`, as the Docker CLI writes it, or `{"key":["value"]}`, as dockerd takes it
+ * too.
  *
- * @throws MeshError request/invalid; for an unknown key in dockerd's words
+ * @throws MeshError request/invalid, with dockerd's message for an unknown key
  */
 export function readFilters<Key extends string>(
   text: string | undefined,
@@ -16,16 +17,16 @@ export function readFilters<Key extends string>(
 ): Filters<Key> {
   const filters = new Map<Key, readonly string[]>();
   if (text === undefined || text === "") return filters;
-  for (const [name, given] of Object.entries(parse(text))) {
-    const key = known.find((one) => one === name);
+  for (const [name, value] of Object.entries(parse(text))) {
+    const key = known.find((candidate) => candidate === name);
     if (key === undefined) throw badRequest(`Invalid filter '${name}'`);
-    const values = valuesOf(name, given);
+    const values = valuesOf(name, value);
     if (values.length > 0) filters.set(key, values);
   }
   return filters;
 }
 
-/** True when the key was not given, or one of its values passes. */
+/** True if the query does not have the key, or one of its values passes the test. */
 export function matchesFilter<Key extends string>(
   filters: Filters<Key>,
   key: Key,
@@ -34,12 +35,12 @@ export function matchesFilter<Key extends string>(
   return filters.get(key)?.some(test) ?? true;
 }
 
-/** A test of labels: `key`, or `key=value`. */
-export function labelTest(labels: Readonly<Record<string, string>>): (wanted: string) => boolean {
-  return (wanted) => {
-    const at = wanted.indexOf("=");
-    const key = at < 0 ? wanted : wanted.slice(0, at);
-    return Object.hasOwn(labels, key) && (at < 0 || labels[key] === wanted.slice(at + 1));
+/** Returns a test for `key` or `key=value`. */
+export function labelTest(labels: Readonly<Record<string, string>>): (filter: string) => boolean {
+  return (filter) => {
+    const at = filter.indexOf("=");
+    const key = at < 0 ? filter : filter.slice(0, at);
+    return Object.hasOwn(labels, key) && (at < 0 || labels[key] === filter.slice(at + 1));
   };
 }
 
@@ -54,9 +55,9 @@ function parse(text: string): object {
   throw badRequest('cannot read filters: write them as {"name":{"my-web":true}}');
 }
 
-function valuesOf(name: string, given: unknown): readonly string[] {
-  if (Array.isArray(given) && given.every((value) => typeof value === "string")) return given;
-  // A value said to be false counts all the same; that is dockerd's rule.
-  if (typeof given === "object" && given !== null && !Array.isArray(given)) return Object.keys(given);
+function valuesOf(name: string, value: unknown): readonly string[] {
+  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value;
+  // dockerd ignores the flags: `{"value":false}` counts too.
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return Object.keys(value);
   throw badRequest(`cannot read filter '${name}': write it as {"${name}":{"VALUE":true}}`);
 }

@@ -1,21 +1,20 @@
-// The view of a mesh: all that the registry tells of it, read at one moment.
+// The view of a mesh: nodes, services, tasks and servers, read from the registry at one moment.
 
 import { unwrap } from "../domain/model/error.ts";
 import type { MeshNode } from "../domain/model/node.ts";
-import type { Task } from "../domain/model/task.ts";
+import { isAlive, type Task } from "../domain/model/task.ts";
 import type { MeshApi, MeshInfo, ServerView, ServiceView } from "../registry/api.ts";
 
 export type MeshView = {
   readonly info: MeshInfo;
   readonly nodes: readonly MeshNode[];
   readonly services: readonly ServiceView[];
-  /** History included. */
+  /** Includes ended tasks. */
   readonly tasks: readonly Task[];
-  /** Static servers. */
   readonly servers: readonly ServerView[];
 };
 
-/** @throws MeshError when the registry cannot be had */
+/** @throws MeshError if the registry cannot be reached */
 export async function readMeshView(mesh: MeshApi): Promise<MeshView> {
   const [info, nodes, services, tasks, servers] = await Promise.all([
     mesh.info(),
@@ -25,4 +24,10 @@ export async function readMeshView(mesh: MeshApi): Promise<MeshView> {
     mesh.servers(null),
   ]);
   return { info, nodes, services, tasks: unwrap(tasks), servers: unwrap(servers) };
+}
+
+/** Sorts alive tasks by slot, then ended ones newest first. */
+export function byUse(a: Task, b: Task): number {
+  if (isAlive(a) !== isAlive(b)) return isAlive(a) ? -1 : 1;
+  return isAlive(a) ? a.slot - b.slot || a.createdAtMs - b.createdAtMs : b.createdAtMs - a.createdAtMs;
 }

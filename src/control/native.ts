@@ -1,4 +1,4 @@
-// The native routes under /mesh/: what the Engine API has no word for.
+// The native routes under /mesh/, for what the Engine API does not have.
 
 import { Hono } from "hono";
 import { unwrap } from "../domain/model/error.ts";
@@ -13,11 +13,14 @@ import { snapshotOrNull } from "./remote-telemetry.ts";
 import { routeExplanation } from "./route.ts";
 import { meshStatus } from "./status.ts";
 
-/** Events given at most, and where nothing is asked for. */
+/** Limit of events in a response. */
 const maxEvents = 1_000;
 const defaultEvents = 100;
 
-/** Open to everybody: a machine that joins shows its join token, an agent its credential, which the registry checks. */
+/**
+ * Routes without a bearer token: the registry checks the join token of a node, and the credential of an
+ * agent.
+ */
 export function openNativeRoutes({ mesh, upgrade }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/health", (c) => c.json({ ok: true }));
@@ -42,7 +45,7 @@ export function nativeRoutes({ mesh, telemetry, upgrade, now, surroundings }: Co
   routes.get("/events", async (c) => {
     const limit = readCountParameter("limit", c.req.query("limit"), maxEvents, defaultEvents);
     const since = c.req.query("since");
-    // Without a beginning the newest are wanted, and all kept ones are few enough to take them from.
+    // Without `since` the newest are returned; the ring of events is small enough to read it whole.
     if (since === undefined)
       return c.json((await mesh.events(0, maxEvents)).slice(limit === 0 ? maxEvents : -limit));
     return c.json(await mesh.events(readCountParameter("since", since, Number.MAX_SAFE_INTEGER, 0), limit));
@@ -80,19 +83,19 @@ export function nativeRoutes({ mesh, telemetry, upgrade, now, surroundings }: Co
   return routes;
 }
 
-/** Comes before the rest is read: another version may say it all in other words. */
+/** Checks the version before the rest of the body is read: another version may have other fields. */
 function checkProtocol(body: unknown): void {
-  const spoken = (body as { protocol?: unknown } | null)?.protocol;
-  if (spoken === protocolVersion) return;
-  if (typeof spoken !== "number") throw badRequest("cannot read the join request: protocol is missing");
-  const move = spoken < protocolVersion ? "update the agent" : "update the mesh first";
-  throw httpError(426, `this agent speaks protocol ${spoken} and the mesh ${protocolVersion}: ${move}`);
+  const version = (body as { protocol?: unknown } | null)?.protocol;
+  if (version === protocolVersion) return;
+  if (typeof version !== "number") throw badRequest("cannot read the join request: protocol is missing");
+  const advice = version < protocolVersion ? "update the agent" : "update the mesh first";
+  throw httpError(426, `this agent speaks protocol ${version} and the mesh ${protocolVersion}: ${advice}`);
 }
 
-/** The request under the registry's own path: what stood before the path, or how it was spelt, ends here. */
+/** The request with the registry's URL, whatever URL it came with. */
 function upgradeRequest(request: Request, path: string): Request {
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-    throw httpError(426, "this route is a WebSocket: ask for it with Upgrade: websocket");
+    throw httpError(426, "this route is a WebSocket: send Upgrade: websocket");
   }
   return new Request(`https://registry${path}`, request);
 }

@@ -1,4 +1,4 @@
-// Nodes: list, look, change, remove.
+// The node routes: list, inspect, update, remove.
 
 import { Hono } from "hono";
 import { unwrap } from "../domain/model/error.ts";
@@ -47,10 +47,10 @@ function matches(filters: NodeFilters, node: MeshNode): boolean {
     matchesFilter(filters, "id", (value) => node.id.startsWith(value)) &&
     matchesFilter(filters, "name", (value) => node.hostname.startsWith(value)) &&
     matchesFilter(filters, "role", (value) => node.role === value) &&
-    // Whoever joined is a member at once: there is nobody to accept.
+    // A joined node is a member at once.
     matchesFilter(filters, "membership", (value) => value === "accepted") &&
     matchesFilter(filters, "node.label", labelTest(node.labels)) &&
-    // An engine's own labels, which agents have none of.
+    // Filters engine labels, which agents do not have.
     matchesFilter(filters, "label", labelTest({}))
   );
 }

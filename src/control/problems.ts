@@ -1,4 +1,4 @@
-// Problems: everything that is wrong with a mesh, each with its reason, what to do about it, and since when.
+// The problems of a mesh, each with its reason, what to do about it, and since when.
 
 import { haproxyStatus } from "../domain/model/health.ts";
 import type { MeshNode } from "../domain/model/node.ts";
@@ -11,13 +11,13 @@ import type { ServiceTraffic } from "../telemetry/snapshot.ts";
 import { trafficProblems } from "../telemetry/traffic-problems.ts";
 import type { MeshView } from "./mesh-view.ts";
 
-/** Slots named where many wait for the same reason. */
+/** Slots named in one problem; the rest are counted. */
 const maxNamedSlots = 3;
 
 /**
- * What is wrong, worst first; empty when all is well.
+ * All problems, worst first.
  *
- * @param traffic of services; those that are no more do not matter. Empty where it cannot be had
+ * @param traffic may have removed services, which are ignored; empty if telemetry cannot be reached
  */
 export function problemsOf(view: MeshView, traffic: readonly ServiceTraffic[]): StatusProblem[] {
   const { info, nodes, services, tasks, servers } = view;
@@ -34,30 +34,30 @@ export function problemsOf(view: MeshView, traffic: readonly ServiceTraffic[]): 
   ];
 }
 
-/** Services whose clients get errors, whatever checks say. */
+/** Services whose clients get errors, whatever their checks say. */
 function failingServices(
   services: readonly ServiceView[],
   traffic: readonly ServiceTraffic[],
 ): StatusProblem[] {
   const names = new Map(services.map(({ id, spec }) => [id, spec.name]));
-  const known = traffic.flatMap(({ id, recent }) => {
+  const current = traffic.flatMap(({ id, recent }) => {
     const name = names.get(id);
     return name === undefined ? [] : { id, name, recent };
   });
-  return trafficProblems(known).map(({ what, why, next }) => ({ what, why, next, sinceMs: null }));
+  return trafficProblems(current).map(({ what, why, next }) => ({ what, why, next, sinceMs: null }));
 }
 
-/** One the operator took out is as they want it. */
+/** A server in maint is down on purpose, so it is not a problem. */
 function downServerProblems(server: ServerView): StatusProblem[] {
   const { admin, health, service } = server;
   if (admin === "maint" || health === null || health.up) return [];
-  const seen = lastCheckText(server);
+  const check = lastCheckText(server);
   const name = serverName(service, server);
   return [
     {
       what: `server ${name}`,
-      why: seen === "" ? "down" : `down: ${seen}`,
-      next: `Look at it there; \`waggle server set ${name} --admin maint\` takes it out on purpose.`,
+      why: check === "" ? "down" : `down: ${check}`,
+      next: `Check the server itself, or take it out of rotation: \`waggle server set ${name} --admin maint\`.`,
       sinceMs: health.sinceMs,
     },
   ];
@@ -67,33 +67,34 @@ function noNodes({ name, createdAtMs }: MeshInfo): StatusProblem {
   return {
     what: `mesh ${name}`,
     why: "no node has joined: print the command for one with waggle join-token",
-    next: "Run what `waggle join-token` prints on the machine that is to join.",
+    next: "Run the command that `waggle join-token` prints on a machine.",
     sinceMs: createdAtMs,
   };
 }
 
-/** @param tasks the node's own */
 function nodeProblems(node: MeshNode, tasks: readonly Task[]): StatusProblem[] {
   const what = `node ${node.hostname}`;
   if (node.state !== "ready") {
     const why = node.message === "" ? node.state : `${node.state}: ${node.message}`;
     return [{ what, why, next: downNodeAdvice(node), sinceMs: node.stateSinceMs }];
   }
-  const left = tasks.filter((task) => isAlive(task)).length;
-  // To pause a node, or to drain it, is what the operator wants; that it does not empty is not.
-  if (left === 0 || (!node.leaving && node.availability !== "drain")) return [];
-  const how = node.leaving ? "its agent is leaving" : "drained";
-  const next = "They go once others run in their place; what keeps those from it is told of their service.";
-  return [{ what, why: `${how}: ${countText(left, "task")} still there`, next, sinceMs: node.updatedAtMs }];
+  const aliveCount = tasks.filter((task) => isAlive(task)).length;
+  // Pausing or draining a node is no problem; tasks that stay on a drained node are.
+  if (aliveCount === 0 || (!node.leaving && node.availability !== "drain")) return [];
+  const reason = node.leaving ? "its agent is leaving" : "drained";
+  const next = "They stop once their replacements run; see their services for what delays those.";
+  return [
+    { what, why: `${reason}: ${countText(aliveCount, "task")} still there`, next, sinceMs: node.updatedAtMs },
+  ];
 }
 
 function downNodeAdvice({ hostname, message }: MeshNode): string {
   return message === "left"
-    ? `Start its agent again, or forget it: \`waggle node rm ${hostname}\`.`
-    : "See whether the machine is up, reaches the mesh and runs its agent; its tasks run elsewhere meanwhile.";
+    ? `Start its agent again, or remove it: \`waggle node rm ${hostname}\`.`
+    : "Check that the machine is up, reaches the mesh and runs its agent; its tasks run on other nodes meanwhile.";
 }
 
-/** One problem for a service that has fewer tasks running than it should, with the reasons of those that wait. */
+/** One problem for a service with too few running tasks, with the reasons of those that do not run. */
 function shortages(service: ServiceView, tasks: readonly Task[]): StatusProblem[] {
   if (service.running >= service.desiredTasks) return [];
   const waiting = tasks.filter(({ desired, state }) => desired === "running" && state !== "running");
@@ -113,27 +114,27 @@ function shortages(service: ServiceView, tasks: readonly Task[]): StatusProblem[
 
 function shortageAdvice(waiting: readonly Task[]): string {
   return waiting.some(({ err }) => err.startsWith("no suitable node"))
-    ? "Make room: add or activate a node, loosen its constraints, or scale it down."
-    : "Wait a moment: tasks are starting. If it stays so, their own lines say why.";
+    ? "Add or activate a node, relax the service's constraints, or scale it down."
+    : "Tasks are starting. If this persists, see the problems of its tasks.";
 }
 
-/** Tasks that run and are not well, and the last end of each slot where nothing runs. */
+/** Running tasks that are unhealthy, and the last failure of each slot without a running task. */
 function failingTasks(service: ServiceView, tasks: readonly Task[]): StatusProblem[] {
   const slots = Map.groupBy(tasks, (task) => taskName(service.spec.name, task));
-  return [...slots].flatMap(([name, ofSlot]) => {
+  return [...slots].flatMap(([name, slotTasks]) => {
     const what = `task ${name}`;
-    const running = ofSlot.filter(({ desired, state }) => desired === "running" && state === "running");
-    const unwell = running.filter(({ health }) => health?.verdict === "unhealthy");
-    if (running.length > 0) return unwell.map((task) => unhealthyTask(what, task));
-    const last = ofSlot.findLast(({ state }) => state === "rejected" || state === "failed");
-    const wanted = ofSlot.some((task) => task.desired === "running" && isAlive(task));
-    return last !== undefined && wanted ? [endedTask(what, last)] : [];
+    const running = slotTasks.filter(({ desired, state }) => desired === "running" && state === "running");
+    const unhealthy = running.filter(({ health }) => health?.verdict === "unhealthy");
+    if (running.length > 0) return unhealthy.map((task) => unhealthyTask(what, task));
+    const last = slotTasks.findLast(({ state }) => state === "rejected" || state === "failed");
+    const isWanted = slotTasks.some((task) => task.desired === "running" && isAlive(task));
+    return last !== undefined && isWanted ? [endedTask(what, last)] : [];
   });
 }
 
 function unhealthyTask(what: string, { health, stateSinceMs }: Task): StatusProblem {
   const why = `unhealthy: ${health?.lastCheck || "no answer"} (${haproxyStatus(health)})`;
-  const next = "It takes no new requests; look at what it logs, in its node's state folder under tasks/.";
+  const next = "It gets no new requests; see its log in its node's state folder, under tasks/.";
   return { what, why, next, sinceMs: health?.sinceMs ?? stateSinceMs };
 }
 
@@ -141,16 +142,16 @@ function endedTask(what: string, { state, err, message, stateSinceMs }: Task): S
   const next =
     state === "rejected"
       ? "Correct the image or its arguments: `waggle service update`."
-      : "Look at what it logged, in its node's state folder under tasks/; it is tried again.";
-  return { what, why: `last one ${state}: ${err || message}`, next, sinceMs: stateSinceMs };
+      : "See its log in its node's state folder, under tasks/; the mesh starts it again.";
+  return { what, why: `last task ${state}: ${err || message}`, next, sinceMs: stateSinceMs };
 }
 
 function slotNames(service: ServiceView, tasks: readonly Task[]): string {
   const names = tasks.slice(0, maxNamedSlots).map((task) => taskName(service.spec.name, task));
-  const more = tasks.length - names.length;
-  return `${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  const moreCount = tasks.length - names.length;
+  return `${names.join(", ")}${moreCount > 0 ? ` and ${moreCount} more` : ""}`;
 }
 
-function countText(many: number, what: string): string {
-  return `${many} ${what}${many === 1 ? "" : "s"}`;
+function countText(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -1,4 +1,4 @@
-// GET /mesh/route: what would happen to a request, explained.
+// GET /mesh/route: explains how the data plane would route a request.
 
 import { exclusionReason } from "../domain/compile/exclusion.ts";
 import { unwrap } from "../domain/model/error.ts";
@@ -11,53 +11,56 @@ import { isHost } from "../proxy/http/host.ts";
 import type { MeshApi } from "../registry/api.ts";
 import { badRequest } from "./errors.ts";
 
-/** The parameters as they came. */
+/** The query parameters, not yet checked. */
 export type ExplainQuery = {
   readonly url: string | undefined;
   readonly method: string | undefined;
-  /** Id or name of the node at whose entry point the request comes in. */
+  /** Id or name of the node whose entry point gets the request. */
   readonly node: string | undefined;
-  /** The Host header, where it is not the URL's. */
+  /** The Host header; absent if it is the URL's. */
   readonly host: string | undefined;
 };
 
 /**
- * What the data plane would do to the request by the registry's present table, and what the table leaves out.
+ * How the data plane would route the request by the registry's current table, and the tasks that the table
+ * leaves out.
  *
  * @throws MeshError request/invalid
  */
 export async function routeExplanation(
   mesh: MeshApi,
-  around: EntrySettings,
+  entrySettings: EntrySettings,
   { url, method, node, host }: ExplainQuery,
 ): Promise<RouteExplanation> {
-  const read = readUrl(url);
-  const asked = readHost(host ?? read.host);
+  const parsed = readUrl(url);
+  const hostHeader = readHost(host ?? parsed.host);
   const { text } = await mesh.table(-1);
   const table = readTable(text ?? "");
   const explanation = explainRoute(table, {
     method: readMethod(method),
-    host: asked,
-    path: read.pathname + read.search,
-    // On Cloudflare the Host header says where a request comes in; on one machine the address it is sent to does.
+    host: hostHeader,
+    path: parsed.pathname + parsed.search,
+    // On Cloudflare the Host header selects the entry point; on one machine the URL's address does.
     entry: resolveEntry(
       table,
-      around.balancerPort === null ? new URL(read.pathname, `${read.protocol}//${asked}`) : read,
+      entrySettings.balancerPort === null
+        ? new URL(parsed.pathname, `${parsed.protocol}//${hostHeader}`)
+        : parsed,
       node ?? null,
-      around,
+      entrySettings,
     ),
-    domain: around.domain,
+    domain: entrySettings.domain,
   });
   return { ...explanation, tasks: [...explanation.tasks, ...(await tasksLeftOut(mesh, explanation))] };
 }
 
-/** Tasks of the services that are not in the table, though they live. */
+/** Alive tasks of the services that are not in the table. */
 async function tasksLeftOut(mesh: MeshApi, { services, tasks }: RouteExplanation): Promise<ExplainedTask[]> {
   if (services.length === 0) return [];
   const inTable = new Set(tasks.map(({ id }) => id));
   const names = new Map(services.map(({ id, name }) => [id, name]));
   const [nodes, found] = await Promise.all([mesh.nodes(), mesh.tasks({ services: [...names.keys()] })]);
-  const nodeById = new Map(nodes.map((one) => [one.id, one]));
+  const nodeById = new Map(nodes.map((node) => [node.id, node]));
   return unwrap(found).flatMap((task) => {
     const node = nodeById.get(task.nodeId ?? "");
     const why = exclusionReason(task, node);

@@ -1,4 +1,4 @@
-// Static servers and admin states: the native routes for what the Engine API has no word for.
+// The routes for static servers and admin states, which the Engine API does not have.
 
 import { Hono } from "hono";
 import { unwrap } from "../domain/model/error.ts";
@@ -24,8 +24,8 @@ export function serverRoutes({ mesh, now }: ControlDeps): ControlRoutes {
   routes.post("/servers/:service/:name/update", async (c) => {
     const version = c.req.query("version");
     const spec = serverSpecOf(readAs(ServerBody, await readBody(c.req.raw), "the server"));
-    const given = version === undefined ? null : readVersion("server", version);
-    const updated = unwrap(await mesh.updateServer(refOf(c.req.param()), given, spec, "operator"));
+    const baseVersion = version === undefined ? null : readVersion("server", version);
+    const updated = unwrap(await mesh.updateServer(refOf(c.req.param()), baseVersion, spec, "operator"));
     return c.json(serverStatusOf(updated, now()));
   });
   routes.delete("/servers/:service/:name", async (c) => {
@@ -44,7 +44,7 @@ function refOf({ service, name }: { readonly service: string; readonly name: str
   return `${service}/${name}`;
 }
 
-/** A server as it is shown. @param nowMs the mesh's clock, epoch milliseconds */
+/** @param nowMs the mesh's clock, epoch milliseconds */
 export function serverStatusOf(server: ServerView, nowMs: number): ServerStatus {
   const { id, service, version, admin, spec, health } = server;
   return {

@@ -1,4 +1,4 @@
-// Services: list, look, create, update, remove.
+// The service routes: list, inspect, create, update, remove.
 
 import { Hono } from "hono";
 import { unwrap } from "../domain/model/error.ts";
@@ -19,9 +19,9 @@ export function serviceRoutes({ mesh, newId }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/", async (c) => {
     const filters = readFilters(c.req.query("filters"), serviceFilterKeys);
-    const counted = readFlag(c.req.query("status"));
+    const withStatus = readFlag(c.req.query("status"));
     const services = (await mesh.services()).filter((service) => matches(filters, service));
-    return c.json(services.map((service) => writeService(service, counted ? service : null)));
+    return c.json(services.map((service) => writeService(service, withStatus ? service : null)));
   });
   routes.post("/create", async (c) => {
     const input = readServiceSpec(withGeneratedName(await readBody(c.req.raw), newId));
@@ -50,18 +50,18 @@ export function serviceRoutes({ mesh, newId }: ControlDeps): ControlRoutes {
   return routes;
 }
 
-/** A spec without a name is given one, as dockerd gives one to `docker service create IMAGE`. */
+/** Adds a name to a spec without one, as dockerd does for `docker service create IMAGE`. */
 function withGeneratedName(body: unknown, newId: () => string): unknown {
   const isNameless =
     typeof body === "object" && body !== null && !Array.isArray(body) && !(body as { Name?: unknown }).Name;
   return isNameless ? { ...body, Name: `service-${newId().slice(0, 8)}` } : body;
 }
 
-/** The answer to a question for logs. */
+/** The refusal of a request for logs. */
 export function logsUnsupported(): Error {
   return httpError(
     501,
-    "the mesh does not carry logs: each node keeps its tasks' in its agent's state folder, tasks/TASK_ID/log",
+    "the mesh has no logs: each node keeps those of its tasks in its agent's state folder, in tasks/TASK_ID/log",
   );
 }
 
@@ -81,7 +81,7 @@ function isRollback(text: string | undefined): boolean {
   throw badRequest(`invalid rollback option '${text}': use previous`);
 }
 
-/** Docker's update answers `null` where there is nothing to warn of. */
+/** Null without warnings, as in Docker's response to an update. */
 function warningsOf(input: ServiceSpecInput | "rollback"): string[] | null {
   const warnings = input === "rollback" ? [] : ignoredFieldWarnings(input.document);
   return warnings.length > 0 ? warnings : null;

@@ -1,20 +1,18 @@
-// The status of a mesh, put together of what the registry tells.
+// The status of a mesh: GET /mesh/status.
 
 import { hostsOf } from "../domain/labels/labels.ts";
 import { haproxyStatus } from "../domain/model/health.ts";
 import { isNodeReady, type MeshNode } from "../domain/model/node.ts";
-import { isAlive, type Task, taskName } from "../domain/model/task.ts";
+import { type Task, taskName } from "../domain/model/task.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
 import type { ServiceView } from "../registry/api.ts";
 import type { ServiceTraffic } from "../telemetry/snapshot.ts";
-import type { MeshView } from "./mesh-view.ts";
+import { byUse, type MeshView } from "./mesh-view.ts";
 import { problemsOf } from "./problems.ts";
 import { serverStatusOf } from "./servers.ts";
 
 /**
- * Everything on one screen.
- *
- * @param traffic of services; null when it cannot be had
+ * @param traffic null if telemetry cannot be reached
  * @param nowMs the mesh's clock, epoch milliseconds
  */
 export function meshStatus(
@@ -81,7 +79,7 @@ function serviceStatus(
     desired: desiredTasks,
     ports: ports.map(({ target, published, mode }) => ({ target, published, mode })),
     hosts: [...hostsOf(spec.labels)],
-    tasks: [...tasks].sort(aliveFirst).map((task) => taskStatus(task, spec.name, nodes)),
+    tasks: [...tasks].sort(byUse).map((task) => taskStatus(task, spec.name, nodes)),
   };
 }
 
@@ -92,7 +90,7 @@ function taskStatus(task: Task, service: string, nodes: ReadonlyMap<string, Mesh
     id,
     name: taskName(service, task),
     slot,
-    // A node that was removed has no name any more.
+    // A removed node has no name.
     node: node?.hostname ?? nodeId,
     desired,
     state,
@@ -106,10 +104,4 @@ function taskStatus(task: Task, service: string, nodes: ReadonlyMap<string, Mesh
     pid,
     exitCode,
   };
-}
-
-/** Alive ones by slot, then those that ended, newest first. */
-function aliveFirst(a: Task, b: Task): number {
-  if (isAlive(a) !== isAlive(b)) return isAlive(a) ? -1 : 1;
-  return isAlive(a) ? a.slot - b.slot || a.createdAtMs - b.createdAtMs : b.createdAtMs - a.createdAtMs;
 }

@@ -1,5 +1,5 @@
-// What a Swarm has besides services and a mesh has not: networks, secrets, configs, image digests. Lists are empty, so
-// that scripts which clear them up go on; what would be relied on is refused or answered with a warning.
+// Routes for Swarm resources that a mesh does not have: networks, secrets, configs, image digests. Lists are
+// empty, so clean-up scripts work; creating one is refused, or gets a warning.
 
 import { Hono } from "hono";
 import { z } from "zod";
@@ -22,19 +22,19 @@ export function swarmResourceRoutes({ newId }: ControlDeps): ControlRoutes {
       throw notFound(`${kind} ${c.req.param("ref")} not found`);
     });
   }
-  // `stack deploy` makes a network before anything else and only goes on when it got one.
+  // `docker stack deploy` creates a network first, and stops without one.
   routes.post("/networks/create", async (c) => {
     readAs(NetworkRequest, await readBody(c.req.raw), "the network");
-    const warning = "a mesh has no networks: tasks are reached through it by published port or host name";
+    const warning = "a mesh has no networks: reach tasks by published port or host name";
     return c.json({ Id: newId(), Warning: warning }, 201);
   });
   for (const kind of ["secret", "config"]) {
     routes.post(`/${kind}s/create`, () => {
-      throw httpError(501, `a mesh keeps no ${kind}s: give them to the image on each node, or as --env`);
+      throw httpError(501, `a mesh has no ${kind}s: put them on each node, or set them with --env`);
     });
   }
-  // The Docker CLI asks before each create. A mesh asks no image registry: without a digest, and with no platform to
-  // keep to, the CLI goes on with the image as it is; to an error it would add a warning.
+  // The Docker CLI resolves the image before each create. A mesh asks no image registry. With an empty digest
+  // and no platforms the CLI uses the image name as it is; after an error it would print a warning.
   routes.get("/distribution/*", (c) =>
     c.json({ Descriptor: { mediaType: "", digest: "", size: 0 }, Platforms: [] }),
   );

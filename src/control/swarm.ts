@@ -1,4 +1,4 @@
-// The Swarm: its join tokens. The rest of a Swarm's life has no counterpart here, and says so.
+// The swarm routes: join tokens. Init, join and leave have no counterpart in a mesh, and are refused.
 
 import { Hono } from "hono";
 import { MeshError } from "../domain/model/error.ts";
@@ -12,12 +12,12 @@ import { hostOf } from "./system.ts";
 const partOfSwarm =
   'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.';
 const cannotLeave =
-  "This is the manager of the mesh and cannot leave it. A node leaves when its agent is stopped; " +
-  "a mesh ends with its Worker.";
+  "This is the manager of the mesh and cannot leave it. A node leaves when its agent stops; " +
+  "a mesh ends when its Worker is deleted.";
 
 export function swarmRoutes({ mesh }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
-  // A join token lets machines in, which is more than looking.
+  // A join token grants more than reading: it adds nodes.
   routes.get("/", operatorOnly, async (c) => {
     const [info, tokens] = await Promise.all([mesh.info(), mesh.joinTokens()]);
     return c.json(writeSwarm(info, tokens));
@@ -26,7 +26,7 @@ export function swarmRoutes({ mesh }: ControlDeps): ControlRoutes {
     readVersion("swarm", c.req.query("version"));
     const worker = readFlag(c.req.query("rotateWorkerToken"));
     const manager = readFlag(c.req.query("rotateManagerToken"));
-    if (!worker && !manager) throw badRequest("nothing of a mesh can be updated but its join tokens");
+    if (!worker && !manager) throw badRequest("only the join tokens of a mesh can be updated");
     await mesh.rotateJoinTokens({ worker, manager }, "operator");
     return c.body(null, 200);
   });

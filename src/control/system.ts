@@ -1,11 +1,11 @@
-// The engine itself: ping, version, info.
+// The system routes: ping, version, info.
 
 import { Hono } from "hono";
 import { apiVersion } from "../protocol/engine/version.ts";
 import { writeInfo, writeVersion } from "../protocol/engine/write-info.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 
-/** Headers of a ping, which are all the Docker CLI reads of it: they decide the version it then speaks. */
+/** The Docker CLI only reads the headers of a ping, and selects its API version by them. */
 const pingHeaders = {
   "api-version": apiVersion,
   "docker-experimental": "false",
@@ -13,7 +13,7 @@ const pingHeaders = {
   swarm: "active/manager",
 };
 
-/** Open to everybody: the Docker CLI pings before anything else. */
+/** Needs no token: the Docker CLI sends a ping first. */
 export function pingRoute(): ControlRoutes {
   return new Hono<ControlEnv>().get("/_ping", (c) => c.text("OK", 200, pingHeaders));
 }

@@ -1,4 +1,4 @@
-// Tasks: list, look. History is in the list; clients sort it by CreatedAt.
+// The task routes: list, inspect. The list includes ended tasks; clients sort it by CreatedAt.
 
 import { Hono } from "hono";
 import { unwrap } from "../domain/model/error.ts";
@@ -28,8 +28,8 @@ export function taskRoutes({ mesh }: ControlDeps): ControlRoutes {
     const filters = readFilters(c.req.query("filters"), taskFilterKeys);
     for (const value of filters.get("desired-state") ?? []) checkDesired(value);
     const [tasks, services] = await Promise.all([tasksOf(mesh, filters), servicesById(mesh)]);
-    const shown = tasks.filter((task) => matches(filters, task, services.get(task.serviceId)));
-    return c.json(shown.map((task) => writeTask(task, services.get(task.serviceId))));
+    const selected = tasks.filter((task) => matches(filters, task, services.get(task.serviceId)));
+    return c.json(selected.map((task) => writeTask(task, services.get(task.serviceId))));
   });
   routes.get("/:id", async (c) => {
     const task = unwrap(await mesh.task(c.req.param("id")));
@@ -42,12 +42,12 @@ export function taskRoutes({ mesh }: ControlDeps): ControlRoutes {
   return routes;
 }
 
-/** Tasks of the services and nodes named; the manager, which is no machine, has none. */
+/** Tasks of the selected services and nodes. The manager is not a machine and has no tasks. */
 async function tasksOf(mesh: MeshApi, filters: TaskFilters): Promise<readonly Task[]> {
   const services = filters.get("service");
-  const named = filters.get("node");
-  const { id: managerId } = named ? await mesh.info() : { id: "" };
-  const nodes = named?.filter((ref) => ref !== managerId);
+  const nodeRefs = filters.get("node");
+  const { id: managerId } = nodeRefs ? await mesh.info() : { id: "" };
+  const nodes = nodeRefs?.filter((ref) => ref !== managerId);
   if (nodes?.length === 0) return [];
   return unwrap(await mesh.tasks({ ...(services && { services }), ...(nodes && { nodes }) }));
 }

@@ -1,11 +1,11 @@
-// A family of metrics: one name, and its values by labels.
+// A metric family: one name, with its samples by labels.
 
-/** Slots and servers, or pairs of service and node, told of one by one; where there are more, none is. */
+/** Limit of series by task, and by service and node; above it those series are left out. */
 export const maxSeries = 2_000;
 
-/** Times, bytes and shares in base units: seconds, bytes, 0 to 1. */
+/** Values are in base units: seconds, bytes, ratios of 0 to 1. */
 export type MetricFamily = {
-  /** `waggle_…`; a counter ends in `_total`. */
+  /** `waggle_…`; a counter's name ends in `_total`. */
   readonly name: string;
   /** A sentence without a full stop. */
   readonly help: string;
@@ -16,7 +16,7 @@ export type MetricFamily = {
 export type MetricSample = {
   readonly labels: MetricLabels;
   readonly value: number;
-  /** Of a histogram: `NAME_bucket`, `NAME_sum`, `NAME_count`. */
+  /** For a histogram: `NAME_bucket`, `NAME_sum`, `NAME_count`. */
   readonly metricName?: string;
 };
 

@@ -1,4 +1,4 @@
-// Metrics of what the registry knows: nodes, services, tasks, servers.
+// Metric families of the registry: nodes, services, tasks, servers.
 
 import { isRoutable } from "../../domain/compile/compile-table.ts";
 import { isNodeReady } from "../../domain/model/node.ts";
@@ -10,23 +10,23 @@ import type { MeshView } from "../mesh-view.ts";
 import { problemsOf } from "../problems.ts";
 import { gaugeFamily, type MetricFamily, maxSeries, sample } from "./family.ts";
 
-/** A slot, or a server, as it is labelled. */
+/** A slot or a static server, with its labels. */
 export type MetricTarget = {
-  /** Of the task in the slot, or of the server. */
+  /** The id of the slot's task, or of the server. */
   readonly id: string;
   readonly service: string;
-  /** `my-web.1`, or the server's name. */
+  /** `my-web.1`, or a static server's name. */
   readonly task: string;
-  /** Its node's name; empty for a server. */
+  /** The node's name; empty for a server. */
   readonly node: string;
-  /** Takes requests as far as the registry knows. */
+  /** Whether it gets requests, by the registry's state. */
   readonly up: boolean;
 };
 
-/** @param traffic of services; empty where it cannot be had */
+/** @param traffic empty if telemetry cannot be reached */
 export function meshFamilies(
   view: MeshView,
-  endpoints: readonly MetricTarget[],
+  targets: readonly MetricTarget[],
   traffic: readonly ServiceTraffic[],
 ): MetricFamily[] {
   const { info } = view;
@@ -34,10 +34,10 @@ export function meshFamilies(
     gaugeFamily("waggle_build_info", "The mesh's release; always 1", [
       sample(1, { version: waggleVersion, mesh: info.name }),
     ]),
-    gaugeFamily("waggle_table_version", "Version of the routing table, which rises with every change of it", [
+    gaugeFamily("waggle_table_version", "Version of the routing table, which rises with every change", [
       sample(info.tableVersion),
     ]),
-    gaugeFamily("waggle_problems", "Things that are wrong, as waggle status tells them", [
+    gaugeFamily("waggle_problems", "Problems that waggle status reports", [
       sample(problemsOf(view, traffic).length),
     ]),
     ...nodeFamilies(view),
@@ -45,13 +45,15 @@ export function meshFamilies(
     ...serverFamilies(view),
     gaugeFamily(
       "waggle_task_up",
-      "1 when the slot's task, or the server, takes requests",
-      endpoints.length > maxSeries
+      "1 if the slot's task, or the server, gets requests",
+      targets.length > maxSeries
         ? []
-        : endpoints.map(({ service, task, node, up }) => sample(up ? 1 : 0, { service, task, node })),
+        : targets.map(({ service, task, node, up }) => sample(up ? 1 : 0, { service, task, node })),
     ),
   ];
 }
+
+const nodeStates = ["ready", "down", "unknown", "disconnected"] as const;
 
 function nodeFamilies({ nodes }: MeshView): MetricFamily[] {
   const states = Map.groupBy(nodes, ({ state }) => state);
@@ -59,13 +61,11 @@ function nodeFamilies({ nodes }: MeshView): MetricFamily[] {
     gaugeFamily(
       "waggle_nodes",
       "Nodes by state",
-      ["ready", "down", "unknown", "disconnected"].map((state) =>
-        sample([...states].find(([one]) => one === state)?.[1].length ?? 0, { state }),
-      ),
+      nodeStates.map((state) => sample(states.get(state)?.length ?? 0, { state })),
     ),
     gaugeFamily(
       "waggle_node_up",
-      "1 when the node's agent is heard",
+      "1 if the node's agent is reachable",
       [...Map.groupBy(nodes, ({ hostname }) => hostname)].map(([node, named]) =>
         sample(named.some(isNodeReady) ? 1 : 0, { node }),
       ),
@@ -77,33 +77,33 @@ function serviceFamilies({ services }: MeshView): MetricFamily[] {
   return [
     gaugeFamily(
       "waggle_service_tasks_desired",
-      "Tasks the service should have running",
+      "Tasks that the service should run",
       services.map(({ spec, desiredTasks }) => sample(desiredTasks, { service: spec.name })),
     ),
     gaugeFamily(
       "waggle_service_tasks_running",
-      "Tasks the service has running on nodes that are heard",
+      "Tasks of the service that run on reachable nodes",
       services.map(({ spec, running }) => sample(running, { service: spec.name })),
     ),
   ];
 }
 
-/** Of every service, so that alerts may add them to its tasks. One the operator took out is not wanted. */
+/** For every service, so that alerts can add servers to tasks. Servers in drain or maint do not count. */
 function serverFamilies({ services, servers }: MeshView): MetricFamily[] {
-  const wanted = servers.filter(({ admin }) => admin === "ready");
-  const byService = Map.groupBy(wanted, ({ service }) => service);
-  const each = (count: (own: readonly ServerView[]) => number) =>
+  const ready = servers.filter(({ admin }) => admin === "ready");
+  const byService = Map.groupBy(ready, ({ service }) => service);
+  const samples = (count: (servers: readonly ServerView[]) => number) =>
     services.map(({ spec }) => sample(count(byService.get(spec.name) ?? []), { service: spec.name }));
   return [
     gaugeFamily(
       "waggle_service_servers",
-      "Static servers of the service that should take requests",
-      each((own) => own.length),
+      "Static servers of the service that should get requests",
+      samples((own) => own.length),
     ),
     gaugeFamily(
       "waggle_service_servers_up",
-      "Static servers of the service that take requests",
-      each((own) => own.filter(isServerUp).length),
+      "Static servers of the service that get requests",
+      samples((own) => own.filter(isServerUp).length),
     ),
   ];
 }
@@ -112,7 +112,10 @@ function isServerUp({ admin, health }: ServerView): boolean {
   return admin === "ready" && health?.up !== false;
 }
 
-/** One for each slot in which a task lives, and for each server. Of two tasks in a slot the one that takes requests. */
+/**
+ * The slots with an alive task, and the servers. A slot with two tasks is represented by the one that gets
+ * requests.
+ */
 export function metricTargets({ nodes, services, tasks, servers }: MeshView): MetricTarget[] {
   const nodeById = new Map(nodes.map((node) => [node.id, node]));
   const nameOf = new Map(services.map(({ id, spec }) => [id, spec.name]));
@@ -121,22 +124,22 @@ export function metricTargets({ nodes, services, tasks, servers }: MeshView): Me
     const service = nameOf.get(task.serviceId);
     if (service === undefined || !isAlive(task)) continue;
     const node = nodeById.get(task.nodeId ?? "");
-    const endpoint = {
+    const target = {
       id: task.id,
       service,
       task: taskName(service, task),
       node: node?.hostname ?? "",
       up: isRoutable(task) && node !== undefined && isNodeReady(node),
     };
-    const key = `${task.serviceId} ${endpoint.task}`;
-    if (bySlot.get(key)?.up !== true) bySlot.set(key, endpoint);
+    const key = `${task.serviceId} ${target.task}`;
+    if (bySlot.get(key)?.up !== true) bySlot.set(key, target);
   }
-  const ofServers = servers.map((server) => ({
+  const serverTargets = servers.map((server) => ({
     id: server.id,
     service: server.service,
     task: server.spec.name,
     node: "",
     up: isServerUp(server),
   }));
-  return [...bySlot.values(), ...ofServers];
+  return [...bySlot.values(), ...serverTargets];
 }

@@ -1,4 +1,5 @@
-// Serves GET /metrics: the mesh in Prometheus' text format. Metrics of the registry do not depend on telemetry.
+// Serves GET /metrics: the mesh in Prometheus' text format. Metrics of the registry do not depend on
+// telemetry.
 
 /// <reference path="./prom-client.d.ts" />
 import { Hono } from "hono";
@@ -16,24 +17,23 @@ export function metricsRoutes({ mesh, telemetry }: ControlDeps): ControlRoutes {
   routes.get("/", async (c) => {
     const [view, traffic] = await Promise.all([
       readMeshView(mesh),
-      // To Prometheus a counter that falls is one that began anew at 0: none may fall for what is lost in a reset.
+      // Prometheus reads a falling counter as a restart from 0, so no counter may fall after a reset of the
+      // object.
       snapshotOrNull(telemetry, { saveFirst: true }),
     ]);
-    const endpoints = metricTargets(view);
+    const targets = metricTargets(view);
     const { text, contentType } = await metricsText([
-      ...meshFamilies(view, endpoints, traffic?.services ?? []),
-      gaugeFamily("waggle_telemetry_up", "1 when what was counted of traffic could be had", [
-        sample(traffic === null ? 0 : 1),
-      ]),
-      ...(traffic === null ? [] : trafficFamilies(ofTheMesh(traffic, view), endpoints)),
+      ...meshFamilies(view, targets, traffic?.services ?? []),
+      gaugeFamily("waggle_telemetry_up", "1 if telemetry could be read", [sample(traffic === null ? 0 : 1)]),
+      ...(traffic === null ? [] : trafficFamilies(currentTraffic(traffic, view), targets)),
     ]);
     return c.body(text, 200, { "content-type": contentType, "cache-control": "no-store" });
   });
   return routes;
 }
 
-/** Without services that are no more: another may have the name of one by now. Names are the registry's. */
-function ofTheMesh(traffic: Snapshot, { services, nodes }: MeshView): Snapshot {
+/** The snapshot without removed services, whose names may be in use again, and with the registry's names. */
+function currentTraffic(traffic: Snapshot, { services, nodes }: MeshView): Snapshot {
   const serviceNames = new Map(services.map(({ id, spec }) => [id, spec.name]));
   const nodeNames = new Map(nodes.map(({ id, hostname }) => [id, hostname]));
   return {
@@ -47,8 +47,9 @@ function ofTheMesh(traffic: Snapshot, { services, nodes }: MeshView): Snapshot {
 }
 
 /**
- * The families in the text exposition format 0.0.4, with its Content-Type. A family without values is left out.
- * Only prom-client's registry is used: its counters count in the process, and these values are known in sum.
+ * The families in the text exposition format 0.0.4, with its Content-Type. A family without values is left
+ * out. Only prom-client's registry is used: its counters count in the process, and these values are known in
+ * sum.
  */
 async function metricsText(
   families: readonly MetricFamily[],

@@ -1,7 +1,8 @@
-// Metrics of what was counted of traffic.
+// Metric families of traffic.
 //
-// How many series there are is bounded: classes of status codes instead of codes, latencies by service alone, and where
-// tasks or pairs of service and node are too many, those are left out and `waggle_metrics_left_out` says how many.
+// The number of series is bounded: responses are counted by status class and latencies by service only. Above
+// the limit of series by task, or by service and node, those are left out, and `waggle_metrics_left_out` has
+// their number.
 
 import type { CounterName, Counts } from "../../telemetry/counters.ts";
 import { boundsMs, histogramBucketsPerDoubling } from "../../telemetry/histogram.ts";
@@ -43,39 +44,45 @@ const refusalStatusCounters: readonly (readonly [code: string, counter: CounterN
   ["other", "refusedOther"],
 ];
 
-/** Counters of a service, one family each. */
+/** Counters by service, one family each. */
 const serviceCounters: readonly (readonly [name: string, counter: CounterName, help: string])[] = [
-  ["waggle_received_bytes_total", "bytesIn", "Bytes of request bodies, where Content-Length says so"],
-  ["waggle_sent_bytes_total", "bytesOut", "Bytes of response bodies, where Content-Length says so"],
-  ["waggle_attempts_total", "attempts", "Times a task was asked"],
-  ["waggle_retries_total", "retries", "Further tasks asked because one failed"],
-  ["waggle_hedges_total", "hedges", "Further tasks asked because one kept a request waiting"],
-  ["waggle_hedges_won_total", "hedgesWon", "Answers of those further tasks that came first"],
-  ["waggle_ejections_total", "ejections", "Times an isolate began to pass a task over"],
-  ["waggle_panics_total", "panics", "Requests sent while so many tasks failed that all were used"],
+  ["waggle_received_bytes_total", "bytesIn", "Bytes of request bodies, by Content-Length"],
+  ["waggle_sent_bytes_total", "bytesOut", "Bytes of response bodies, by Content-Length"],
+  ["waggle_attempts_total", "attempts", "Attempts: requests sent to a task or server"],
+  ["waggle_retries_total", "retries", "Attempts on another task because one failed"],
+  ["waggle_hedges_total", "hedges", "Attempts on another task because one was slow to respond"],
+  ["waggle_hedges_won_total", "hedgesWon", "Hedges whose response came first"],
+  ["waggle_ejections_total", "ejections", "Times an isolate ejected a task"],
+  [
+    "waggle_panics_total",
+    "panics",
+    "Requests sent while so many tasks were ejected that ejections were ignored",
+  ],
 ];
 
-/** @param endpoints what the registry knows: others' traffic is that of the past, and would never leave the list */
-export function trafficFamilies(snapshot: Snapshot, endpoints: readonly MetricTarget[]): MetricFamily[] {
+/**
+ * @param targets the registry's: telemetry also has traffic of past tasks, which would never leave the page
+ */
+export function trafficFamilies(snapshot: Snapshot, targets: readonly MetricTarget[]): MetricFamily[] {
   const { services, nodes, strays } = snapshot;
   const nodeNames = new Map(nodes.map(({ id, name }) => [id, name]));
   const entries = entrySeries(services, nodeNames);
-  const tasks = taskSeries(services, endpoints);
+  const tasks = taskSeries(services, targets);
   return [
-    gaugeFamily("waggle_metrics_left_out", "What is not told one by one, because it is too many", [
+    gaugeFamily("waggle_metrics_left_out", "Series left out because there are too many", [
       sample(Math.max(0, entries.leftOut), { what: "entries" }),
       sample(Math.max(0, tasks.leftOut), { what: "tasks" }),
     ]),
     counterFamily(
       "waggle_requests_total",
-      "Requests answered, by service, the node they came in at, and class of status",
+      "Requests answered, by service, node whose entry point they used, and status class",
       entries.series.flatMap(({ labels, counts }) =>
         samplesByCode(responseClassCounters, counts, labels, includeZeroAlways),
       ),
     ),
     counterFamily(
       "waggle_refused_requests_total",
-      "Requests the mesh itself refused, by status; without a service: for none of the mesh",
+      "Requests that the mesh itself refused, by status; service is empty if none matched",
       [
         ...services.flatMap(({ name, counts }) =>
           samplesByCode(refusalStatusCounters, counts, { service: name }, isCommonRefusal),
@@ -93,12 +100,12 @@ export function trafficFamilies(snapshot: Snapshot, endpoints: readonly MetricTa
     ),
     gaugeFamily(
       "waggle_requests_waiting",
-      "Requests sent on whose answer has not begun",
+      "Requests waiting for response headers",
       services.map(({ name, open }) => sample(open.now, { service: name })),
     ),
     gaugeFamily(
       "waggle_requests_queued",
-      "Requests held back until a task may take them",
+      "Requests in the queue until a task is free",
       services.map(({ name, queue }) => sample(queue.now, { service: name })),
     ),
     ...taskFamilies(tasks.series),
@@ -113,42 +120,42 @@ function entrySeries(
 ): CappedSeries<{ readonly labels: MetricLabels; readonly counts: Counts }> {
   const pairs = services.reduce((sum, { entries }) => sum + entries.length, 0);
   if (pairs > maxSeries) {
-    const told = services.map(({ name, counts }) => ({ labels: { service: name, node: "" }, counts }));
-    return { series: told, leftOut: pairs };
+    const byService = services.map(({ name, counts }) => ({ labels: { service: name, node: "" }, counts }));
+    return { series: byService, leftOut: pairs };
   }
-  const told = services.flatMap(({ name, entries }) => {
-    // A node that was removed and joined anew has its name again.
+  const series = services.flatMap(({ name, entries }) => {
+    // A node that was removed and joined again has two ids and one name.
     const byNode = Map.groupBy(entries, ({ nodeId }) => nodeNames.get(nodeId) ?? "");
     return [...byNode].map(([node, same]) => ({ labels: { service: name, node }, counts: sumCounts(same) }));
   });
-  return { series: told, leftOut: 0 };
+  return { series, leftOut: 0 };
 }
 
 type LabelledTask = { readonly labels: MetricLabels; readonly task: TaskTraffic };
 
 function taskSeries(
   services: readonly ServiceTraffic[],
-  endpoints: readonly MetricTarget[],
+  targets: readonly MetricTarget[],
 ): CappedSeries<LabelledTask> {
-  if (endpoints.length > maxSeries) return { series: [], leftOut: endpoints.length };
+  if (targets.length > maxSeries) return { series: [], leftOut: targets.length };
   const byId = new Map(services.flatMap(({ tasks }) => tasks.map((task) => [task.id, task] as const)));
-  const told = endpoints.flatMap(({ id, service, task: name, node }) => {
+  const series = targets.flatMap(({ id, service, task: name, node }) => {
     const task = byId.get(id);
     return task === undefined ? [] : [{ labels: { service, task: name, node }, task }];
   });
-  return { series: told, leftOut: 0 };
+  return { series, leftOut: 0 };
 }
 
 function taskFamilies(tasks: readonly LabelledTask[]): MetricFamily[] {
   return [
     counterFamily(
       "waggle_task_attempts_total",
-      "Times the task, or server, was asked",
+      "Attempts on the task or server",
       tasks.map(({ labels, task }) => sample(task.counts.attempts, labels)),
     ),
     counterFamily(
       "waggle_task_failures_total",
-      "Attempts that came to no good answer: connection not made or broken, broken while a body was sent, no answer in time, answer 5xx",
+      "Failed attempts: connection failed or broke, broke while the request body was sent, response timeout, 5xx response",
       tasks.flatMap(({ labels, task: { counts } }) => [
         sample(counts.connectErrors, { ...labels, reason: "connection" }),
         sample(counts.responseErrors, { ...labels, reason: "sending" }),
@@ -158,23 +165,23 @@ function taskFamilies(tasks: readonly LabelledTask[]): MetricFamily[] {
     ),
     gaugeFamily(
       "waggle_task_requests_waiting",
-      "Requests sent to the task whose answer has not begun",
+      "Requests waiting for response headers of the task",
       tasks.map(({ labels, task }) => sample(task.open.now, labels)),
     ),
     gaugeFamily(
       "waggle_task_ejected",
-      "Isolates that pass the task over now, because it failed under their hands",
+      "Isolates that eject the task now, because its attempts fail",
       tasks.map(({ labels, task }) => sample(task.ejectedBy, labels)),
     ),
   ];
 }
 
-/** By service: how long answers took to begin. One bound for each doubling, 1 ms to 131 s. */
+/** Time to response headers by service, with one bound for each doubling from 1 ms to 131 s. */
 function durationHistogram(services: readonly ServiceTraffic[]): MetricFamily {
   const name = "waggle_request_duration_seconds";
   return {
     name,
-    help: "Time until an answer began",
+    help: "Time to response headers",
     type: "histogram",
     values: services.flatMap(({ name: service, latency, counts }) => [
       ...cumulativeBuckets(latency).map(([le, value]) => ({
@@ -201,19 +208,21 @@ function cumulativeBuckets({ buckets, count }: LatencySummary): (readonly [le: s
 
 const includeZeroAlways = () => true;
 const includeZeroNever = () => false;
-/** Refusals that any service may come to. */
+/** Refusals that any service may have. */
 const isCommonRefusal = (code: string) => code === "502" || code === "503" || code === "504";
 
-/** @param evenZero codes told also where nothing was counted, so that a rate is known from the first one on */
+/**
+ * @param includesZero codes to include with a value of 0, so that a rate is known from the first request on
+ */
 function samplesByCode(
   codes: readonly (readonly [code: string, counter: CounterName])[],
   counts: Partial<Counts>,
   labels: MetricLabels,
-  evenZero: (code: string) => boolean,
+  includesZero: (code: string) => boolean,
 ): MetricSample[] {
   return codes.flatMap(([code, counter]) => {
     const value = counts[counter] ?? 0;
-    return value === 0 && !evenZero(code) ? [] : [sample(value, { ...labels, code })];
+    return value === 0 && !includesZero(code) ? [] : [sample(value, { ...labels, code })];
   });
 }
 

@@ -59,9 +59,9 @@ test.each([
 });
 
 test.each([
-  [null, 'Bearer realm="waggle"', "wants its operator token"],
-  ["wrong", 'Bearer realm="waggle", error="invalid_token"', "not the mesh's"],
-  [`${operatorToken}x`, 'Bearer realm="waggle", error="invalid_token"', "not the mesh's"],
+  [null, 'Bearer realm="waggle"', "requires its operator token"],
+  ["wrong", 'Bearer realm="waggle", error="invalid_token"', "does not belong to this mesh"],
+  [`${operatorToken}x`, 'Bearer realm="waggle", error="invalid_token"', "does not belong to this mesh"],
 ])("[A3] token %s is answered 401 and how to give the right one", async (token, challenge, why) => {
   const { status, headers, json } = await new TestControl().ask("GET /services", { token });
   expect([status, headers.get("www-authenticate")]).toEqual([401, challenge]);
@@ -110,7 +110,7 @@ test.each([
   const { status, json } = await control.ask(line, { token: viewerToken, body: spec("other") });
   expect([status, json?.message]).toEqual([
     403,
-    "the viewer token may look but not act: this needs the operator token",
+    "the viewer token is read-only: this request needs the operator token",
   ]);
   expect(control.mesh.registry.events(0, 1_000)).toHaveLength(before);
 });
@@ -179,7 +179,7 @@ test("[A8] a fault nobody foresaw is a 500 that names the log's entry; the entry
   const { status, json, text } = await control.ask("GET /nodes?filters=%7B%7D", { headers });
   expect([status, json]).toEqual([
     500,
-    { message: "internal error of the mesh; the log has it as request abc" },
+    { message: "internal error of the mesh; its log has the details under request abc" },
   ]);
   expect(text).not.toContain("bee");
   expect(control.log).toMatchObject([{ requestId: "abc", method: "GET", path: "/nodes" }]);

@@ -81,10 +81,7 @@ test("[A29] without an upgrade these routes are 426", async () => {
   const control = new TestControl();
   for (const path of ["/mesh/agent", "/mesh/watch"]) {
     const { status, json } = await control.ask(`GET ${path}`);
-    expect([status, json.message]).toEqual([
-      426,
-      "this route is a WebSocket: ask for it with Upgrade: websocket",
-    ]);
+    expect([status, json.message]).toEqual([426, "this route is a WebSocket: send Upgrade: websocket"]);
   }
   expect(control.upgrades).toEqual([]);
 });

@@ -140,7 +140,7 @@ test.each([
   ["POST /swarm/init", 503, 'This node is already part of a swarm. Use "docker swarm leave"'],
   ["POST /swarm/join", 503, "run there: waggle agent --join TOKEN http://mesh.test:8787"],
   ["POST /swarm/leave?force=1", 503, "This is the manager of the mesh and cannot leave it."],
-  ["POST /swarm/update?version=1", 400, "nothing of a mesh can be updated but its join tokens"],
+  ["POST /swarm/update?version=1", 400, "only the join tokens of a mesh can be updated"],
   ["POST /swarm/update?rotateWorkerToken=true", 400, "invalid swarm version ''"],
 ])("[A24] %s is answered %i and what would work", async (line, status, message) => {
   const answer = await new TestControl().ask(line, { body: {} });
@@ -165,7 +165,7 @@ test("[A25] a network is made up with a warning, for stack deploy goes no furthe
   expect([status, json.Warning]).toEqual([201, expect.stringContaining("a mesh has no networks")]);
   expect((await control.ask("POST /networks/create", { body: {} })).status).toBe(400);
   const secret = await control.ask("POST /secrets/create", { body: { Name: "a", Data: "eA==" } });
-  expect([secret.status, secret.json.message]).toEqual([501, expect.stringContaining("keeps no secrets")]);
+  expect([secret.status, secret.json.message]).toEqual([501, expect.stringContaining("has no secrets")]);
 });
 
 test("[A25] an image's digest is never known, slashes in its name or not", async () => {
@@ -183,7 +183,7 @@ test.each([
   ["GET /containers/json", "has no containers of its own; use docker service ls"],
   ["POST /v1.44/containers/create?name=x", "use docker service ls, docker service ps SERVICE"],
   ["GET /containers/x/logs", "has no containers of its own"],
-  ["POST /images/create?fromImage=nginx", "keeps no images"],
+  ["POST /images/create?fromImage=nginx", "has no images"],
   ["GET /events", "waggle events -f"],
   ["GET /system/df", "waggle status"],
 ])("[A25] %s, of one engine, is 501 and what to use instead", async (line, message) => {

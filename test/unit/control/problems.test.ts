@@ -76,7 +76,7 @@ test("[A34] a rejected image is told until something runs in its slot", () => {
   mesh.node("node1");
   mesh.service("my-web");
   mesh.report(first(mesh), { state: "rejected", err: "image nope is not known to node1" });
-  const told = "task my-web.1: last one rejected: image nope is not known to node1 (0 s)";
+  const told = "task my-web.1: last task rejected: image nope is not known to node1 (0 s)";
   expect(lines(mesh)).toContain(told);
   expect(lines(mesh).some((line) => line.startsWith("service my-web: 0 of 1 task running"))).toBe(true);
   mesh.work();
@@ -137,7 +137,7 @@ test("[A34] every problem says what to do about it", () => {
     servers: [],
   };
   expect(problemsOf(view, []).map(({ what, next }) => [what, next])).toEqual([
-    ["node node1", "Start its agent again, or forget it: `waggle node rm node1`."],
-    ["service api", "Make room: add or activate a node, loosen its constraints, or scale it down."],
+    ["node node1", "Start its agent again, or remove it: `waggle node rm node1`."],
+    ["service api", "Add or activate a node, relax the service's constraints, or scale it down."],
   ]);
 });
