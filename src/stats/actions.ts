@@ -1,22 +1,22 @@
-// What an operator may do on the page: HAProxy's form sets servers of one proxy to ready, drain or maint.
+// The actions of the page: HAProxy's form sets servers of one proxy to ready, drain or maint.
 
 import { adminStates } from "../domain/model/server.ts";
 import type { MeshApi } from "../registry/api.ts";
 import { rowName, type StatsReport } from "./report.ts";
 
-/** HAProxy's words for what came of a form, and what the page says to each. */
+/** HAProxy's codes for the outcome of a form, with the page's message for each. */
 export const actionOutcomes = {
   DONE: "Done.",
   NONE: "Nothing has changed.",
   PART: "Only some of the servers were changed: the others are not in this proxy.",
-  ERRP: "Nothing was done: the action, the proxy or the servers are not known here.",
-  EXCD: "Nothing was done: the form is too long. Try fewer servers at a time.",
+  ERRP: "Nothing was done: unknown action, proxy or servers.",
+  EXCD: "Nothing was done: the form is too long. Select fewer servers at a time.",
   DENY: "Denied: this needs the operator token.",
-  UNKN: "The registry did not take it; the events say why. Try again.",
+  UNKN: "The registry refused a change; the events say why. Try again.",
 } as const;
 export type ActionOutcome = keyof typeof actionOutcomes;
 
-/** What HAProxy's form says: `s=web1&s=web2&action=drain&b=#3`. */
+/** The fields of HAProxy's form: `s=web1&s=web2&action=drain&b=#3`. */
 type ActionForm = {
   readonly servers: readonly string[];
   readonly action: string;
@@ -24,7 +24,7 @@ type ActionForm = {
   readonly proxy: string;
 };
 
-/** Does what a form asks for. @param actor who the events say it was */
+/** Applies a form. @param actor the actor in the mesh's events */
 export async function applyAction(
   mesh: MeshApi,
   report: StatsReport,
@@ -33,17 +33,17 @@ export async function applyAction(
 ): Promise<ActionOutcome> {
   if (form.servers.length === 0) return "NONE";
   const proxy = report.proxies.find(({ iid, name }) => form.proxy === `#${iid}` || form.proxy === name);
-  const state = adminStates.find((known) => known === form.action);
+  const state = adminStates.find((candidate) => candidate === form.action);
   if (proxy === undefined || state === undefined) return "ERRP";
-  const known = new Map(proxy.rows.map((row) => [rowName(row), row.admin]));
-  const wanted = [...new Set(form.servers)];
-  const found = wanted.flatMap((name) => known.get(name) ?? []);
+  const adminByName = new Map(proxy.rows.map((row) => [rowName(row), row.admin]));
+  const names = [...new Set(form.servers)];
+  const found = names.flatMap((name) => adminByName.get(name) ?? []);
   if (found.length === 0) return "ERRP";
   const changes = found.filter((admin) => admin.state !== state);
   for (const { target } of changes) {
-    const answer = await mesh.setAdmin(target, state, actor);
-    if (!answer.ok) return "UNKN";
+    const result = await mesh.setAdmin(target, state, actor);
+    if (!result.ok) return "UNKN";
   }
-  if (found.length < wanted.length) return "PART";
+  if (found.length < names.length) return "PART";
   return changes.length > 0 ? "DONE" : "NONE";
 }

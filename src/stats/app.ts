@@ -1,4 +1,4 @@
-// The statistics as an answer to a request: who is let in, and whether they are shown or changed.
+// The statistics as a request handler: authenticates, then shows them or applies a form.
 
 import { roleReader } from "../control/auth.ts";
 import { MeshError } from "../domain/model/error.ts";
@@ -8,7 +8,7 @@ import { handleForm } from "./form.ts";
 import { showStats } from "./show.ts";
 import { readStatsQuery } from "./uri.ts";
 
-/** Answers requests for the statistics, which `isStatsUrl` has told from others. */
+/** Handles the requests that `isStatsUrl` selects. */
 export type StatsApp = (request: Request) => Promise<Response>;
 
 /** @see docs/spec.md Z10-Z17 */
@@ -32,14 +32,14 @@ async function respond(request: Request, context: StatsContext): Promise<Respons
   }
   const role = roleOfCredentials(headers.get("authorization"), context.roleOf);
   if (role === null) return unauthorized();
-  const asked = readStatsQuery(url, context.uri);
-  if (method === "POST") return handleForm(request, context, role, asked);
-  if (method === "GET" || method === "HEAD") return showStats(method, context, role, asked);
-  return textResponse(405, "the statistics take GET, HEAD and POST", { allow: "GET, HEAD, POST" });
+  const query = readStatsQuery(url, context.uri);
+  if (method === "POST") return handleForm(request, context, role, query);
+  if (method === "GET" || method === "HEAD") return showStats(method, context, role, query);
+  return textResponse(405, "the statistics accept GET, HEAD and POST", { allow: "GET, HEAD, POST" });
 }
 
 function unauthorized(): Response {
-  return textResponse(401, "give any user name, and the mesh's viewer or operator token as the password", {
+  return textResponse(401, "send any user name, and the mesh's viewer or operator token as the password", {
     "www-authenticate": 'Basic realm="Waggle Statistics", charset="UTF-8"',
   });
 }

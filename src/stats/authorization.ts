@@ -1,4 +1,5 @@
-// Who asks for the statistics: HTTP Basic as `stats auth` has it, or a bearer token as the control API takes it.
+// Authorization of the statistics: HTTP Basic as with HAProxy's `stats auth`, or a bearer token as in the
+// control API.
 
 import { roleReader } from "../control/auth.ts";
 import type { Role } from "../control/context.ts";
@@ -6,8 +7,8 @@ import type { Role } from "../control/context.ts";
 export type RoleReader = (token: string) => Role | null;
 
 /**
- * Whose a request's credentials are; null: nobody's. With Basic the password is a token of the mesh and the user may be
- * called anything, as the exporters that want a user do.
+ * The role of a request's credentials; null if they are missing or wrong. With Basic the password is a token
+ * of the mesh, and the user name is ignored, since some exporters require one.
  */
 export function roleOfCredentials(authorization: string | null, roleOf: RoleReader): Role | null {
   const token = tokenOf(authorization ?? "");
@@ -32,12 +33,13 @@ function decodeBase64(text: string): string {
   }
 }
 
-/** Tokens of the mesh, as a Worker has them. */
+/** The mesh's tokens as secrets of a Worker. */
 export type TokenSecrets = { readonly OPERATOR_TOKEN?: string; readonly VIEWER_TOKEN?: string };
 
 /**
- * The request without the mesh's own token in it. A browser that signed in to the statistics sends what it was given to
- * every page of the same origin (RFC 7617 §2.2), and here those are the services'. Other credentials are the task's.
+ * Removes the mesh's own token from a request. A browser that signed in to the statistics sends its
+ * credentials to every page of the same origin (RFC 7617 §2.2), and here those pages belong to services.
+ * Other credentials are left alone.
  */
 export function withoutToken(
   request: Request,

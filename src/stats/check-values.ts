@@ -1,9 +1,9 @@
-// A check as HAProxy's columns tell it, read out of the agent's words for it: `L7OK/200 in 3ms`, `L4CON in 0ms`.
+// The check columns of HAProxy's statistics, parsed from the agent's text: `L7OK/200 in 3ms`, `L4CON in 0ms`.
 
 import type { HealthReport } from "../domain/model/task.ts";
 import type { ColumnValues } from "./report.ts";
 
-/** What HAProxy's page says of each result, by its code. */
+/** HAProxy's description of each check result, by code. */
 const checkDescriptions: Readonly<Record<string, string>> = {
   UNK: "Unknown",
   INI: "Initializing",
@@ -21,13 +21,10 @@ const checkDescriptions: Readonly<Record<string, string>> = {
   L7STS: "Layer7 wrong status",
 };
 
-/** CODE, its status where it has one, how long it took, and what else is to say: `L4CON in 0ms (port 443)`. */
+/** The code, the HTTP status if any, the duration and details: `L4CON in 0ms (port 443)`. */
 const checkTextPattern = /^([A-Z0-9]+)(?:\/(\d+))?(?: in (\d+)ms)?(?: \((.*)\))?$/s;
 
-/**
- * The columns of a check and of the count it belongs to. A text that is not HAProxy's is kept as the text of a check of
- * unknown result, so that nothing said is lost.
- */
+/** The columns of a task's check and its health counter. */
 export function checkValues(health: HealthReport): ColumnValues {
   const { rise, fall } = health;
   return {
@@ -38,23 +35,30 @@ export function checkValues(health: HealthReport): ColumnValues {
   };
 }
 
-/** The columns of one check. @param text the agent's words; empty: not checked yet */
+/**
+ * The columns of one check. A text in another format becomes the details of an unknown result.
+ *
+ * @param text the agent's; empty before the first check
+ */
 export function resultValues(text: string): ColumnValues {
   if (text === "") return { check_status: "INI", check_desc: checkDescriptions.INI ?? "" };
-  const [, code = "", status, durationMs, more = ""] = checkTextPattern.exec(text) ?? [];
-  const meaning = checkDescriptions[code];
-  if (meaning === undefined)
+  const [, code = "", status, durationMs, details = ""] = checkTextPattern.exec(text) ?? [];
+  const description = checkDescriptions[code];
+  if (description === undefined)
     return { check_status: "UNK", check_desc: checkDescriptions.UNK ?? "", last_chk: text };
   return {
     check_status: code,
-    check_desc: meaning,
-    last_chk: more,
+    check_desc: description,
+    last_chk: details,
     ...(status !== undefined && { check_code: Number(status) }),
     ...(durationMs !== undefined && { check_duration: Number(durationMs) }),
   };
 }
 
-/** HAProxy counts health from 0 to rise + fall - 1: from `rise` on a server is up, and each result moves it. */
+/**
+ * HAProxy's health counter: 0 to rise + fall - 1; from `rise` on the server is up, and each check moves it by
+ * one.
+ */
 function checkHealth({ verdict, streak, rise, fall }: HealthReport): number {
   const full = rise + fall - 1;
   if (verdict === "healthy") return streak.ok ? full : Math.max(full - streak.length, rise);

@@ -1,13 +1,14 @@
-// The columns of HAProxy's statistics, in HAProxy's order. Readers go by position: the order is append-only, and a
-// column nobody has a value for stays, empty.
+// The columns of HAProxy's statistics, in HAProxy's order. Readers go by position, so the order is
+// append-only, and columns without values stay in it.
 //
-// Each one: its name, which rows have it (F frontend, B backend, S server), what HAProxy's typed output says of it
-// (origin/nature/scope), and the type of its values. See HAProxy's management guide, 9.1 and 9.2.
+// A column has a name, the kinds of rows that use it (F frontend, B backend, S server), the tags of HAProxy's
+// typed output (origin/nature/scope), and the type of its values. See HAProxy's management guide, 9.1 and
+// 9.2.
 
-/** What a row is about. Waggle has no listener rows, and HAProxy only on demand. */
+/** The kind of a row. Waggle has no listener rows, which HAProxy has only if configured. */
 export type RowKind = "frontend" | "backend" | "server";
 
-/** Name, rows that have it, origin/nature/scope, type of value. */
+/** Name, kinds of rows, origin/nature/scope, type of values. */
 type ColumnRow = readonly [string, string, string, "str" | "u32" | "s32" | "u64"];
 
 const columnTable = [
@@ -148,13 +149,13 @@ const letters = { F: "frontend", B: "backend", S: "server" } as const;
 /** All columns, in order. */
 export const statsColumns: readonly Column[] = columnTable.map(([name, kinds, tags, type], pos) => {
   const [origin = "", nature = "", scope = ""] = tags.split("/");
-  const named = [...kinds].map((letter) => letters[letter as keyof typeof letters]);
-  return { name, pos, kinds: named, tags: { origin, nature, scope }, type };
+  const rowKinds = [...kinds].map((letter) => letters[letter as keyof typeof letters]);
+  return { name, pos, kinds: rowKinds, tags: { origin, nature, scope }, type };
 });
 
 /**
- * What the typed output says of a column in one kind of row: a backend counts where a server tells its state, and sums
- * rates it does not measure.
+ * The tags of a column for one kind of row. A backend's `act` and `bck` are counts of servers, and its rates
+ * are sums.
  */
 export function tagsForKind({ name, tags }: Column, kind: RowKind): Column["tags"] {
   if (kind !== "backend") return tags;

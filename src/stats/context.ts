@@ -1,34 +1,32 @@
-// What the statistics are given, and the two ways they answer that every part of them uses.
+// The dependencies of the statistics, and the headers of their responses.
 
 import type { MeshApi } from "../registry/api.ts";
 import type { RoleReader } from "./authorization.ts";
 import type { StatsTraffic } from "./input.ts";
 
-/** What the statistics are given instead of taking it from their surroundings. */
 export type StatsDeps = {
   readonly mesh: MeshApi;
   readonly traffic: () => Promise<StatsTraffic>;
-  /** Empty: not set, and nobody is let in. */
+  /** Empty if not set: then every request is refused. */
   readonly operatorToken: string;
-  /** Empty or absent: nobody has it. */
+  /** Empty or absent if not set. */
   readonly viewerToken?: string | undefined;
-  /** Where they are: `/haproxy?stats`. */
+  /** The address of the statistics, such as `/haproxy?stats`. */
   readonly uri: string;
   /**
-   * Services answer on the same origin: a page of theirs could send our forms with the credentials that a browser
-   * keeps, so that a form has to carry the operator's token itself.
+   * True if services share the origin. One of their pages could then submit our form with the browser's
+   * credentials, so a form must contain the operator's token.
    */
   readonly sharesOrigin: boolean;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** What nobody else can guess. */
+  /** Returns an unguessable id. */
   readonly newId: () => string;
 };
 
-/** The same, and whose a token is. */
 export type StatsContext = StatsDeps & { readonly roleOf: RoleReader };
 
-/** Headers of every answer: it holds what only who was let in may see. */
+/** Headers of every response. */
 export const statsHeaders = {
   "cache-control": "no-store",
   "x-content-type-options": "nosniff",
@@ -36,7 +34,7 @@ export const statsHeaders = {
   "referrer-policy": "same-origin",
 } as const;
 
-/** An answer in a sentence. */
+/** A response of one sentence. */
 export function textResponse(status: number, text: string, headers: Record<string, string> = {}): Response {
   return new Response(`${text}\n`, {
     status,

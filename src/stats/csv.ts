@@ -1,9 +1,9 @@
-// The CSV of the statistics, byte for byte in HAProxy's shape: every column in order, every row of the same width.
+// The CSV of the statistics, in HAProxy's exact format: every column in order, every row of the same width.
 
 import { statsColumns } from "./columns.ts";
 import type { StatsReport, StatsRow } from "./report.ts";
 
-/** HAProxy closes its fixed columns with one named `-`; those of its modules would follow. */
+/** HAProxy ends its fixed columns with one named `-`, before those of its modules. */
 const endColumn = "-";
 
 /** @see docs/spec.md Z1-Z3 */
@@ -15,7 +15,7 @@ export function statsCsv({ proxies }: StatsReport): string {
 
 function csvRow({ kind, values }: StatsRow): string {
   let line = "";
-  // A large mesh has a million fields, most of them empty.
+  // String concatenation: a large mesh has a million fields, most of them empty.
   for (const { name, kinds } of statsColumns) {
     const value = values[name];
     line += value === undefined || !kinds.includes(kind) ? "," : `${quoteField(value)},`;
@@ -23,7 +23,7 @@ function csvRow({ kind, values }: StatsRow): string {
   return `${line}${endColumn},\n`;
 }
 
-/** Quoted only where it has to be (RFC 4180 §2), and where a reader would take the row for a comment. */
+/** Quotes a field only if RFC 4180 §2 requires it, or if `#` would make the row a comment. */
 function quoteField(value: number | string): string {
   if (typeof value === "number") return String(value);
   return /[",\r\n]|^#/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;

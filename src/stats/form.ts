@@ -1,4 +1,4 @@
-// A form sent to the statistics: whether its sender may change anything, what it asks for, and what came of it.
+// Handles a form sent to the statistics: authorizes it, applies it, redirects with the outcome.
 
 import { readText } from "../control/body.ts";
 import type { Role } from "../control/context.ts";
@@ -8,18 +8,18 @@ import { type StatsContext, statsHeaders } from "./context.ts";
 import { readReport } from "./show.ts";
 import { type StatsQuery, statsLink } from "./uri.ts";
 
-/** Longest form, bytes: a thousand servers at a time. */
+/** Limit of a form, enough for a thousand servers. Bytes. */
 const maxStatsFormBytes = 64 * 1024;
 
-/** Does what a form says, and sends its sender back to the page, as HAProxy does. @see docs/spec.md Z14-Z17 */
+/** Applies a form and redirects to the page, as HAProxy does. @see docs/spec.md Z14-Z17 */
 export async function handleForm(
   request: Request,
   context: StatsContext,
   role: Role,
-  asked: StatsQuery,
+  query: StatsQuery,
 ): Promise<Response> {
   const outcome = await outcomeOf(request, context, role);
-  const location = statsLink(context.uri, { ...asked, format: "html", outcome });
+  const location = statsLink(context.uri, { ...query, format: "html", outcome });
   return new Response(null, { status: 303, headers: { location, ...statsHeaders } });
 }
 
@@ -36,7 +36,10 @@ async function outcomeOf(request: Request, context: StatsContext, role: Role): P
   return applyAction(context.mesh, await readReport(context), form, "operator");
 }
 
-/** Null where it is too long: who may only look must not fill the isolate. What is no text asks for nothing. */
+/**
+ * Null if the form is too long: a viewer must not fill the isolate's memory. A form that is not text reads as
+ * empty.
+ */
 async function readFormText(request: Request): Promise<string | null> {
   try {
     return await readText(request, maxStatsFormBytes);
@@ -47,9 +50,9 @@ async function readFormText(request: Request): Promise<string | null> {
 }
 
 /**
- * Whether a form may change anything. The operator's token in the form itself always does. Else the request's own
- * credentials have to be the operator's, and where a browser sent it, which adds them unasked, the page it comes from
- * has to be ours, on an origin of our own.
+ * Whether a form may change servers. The operator's token in the form is enough. Otherwise the request's
+ * credentials must be the operator's. A browser adds those by itself, so a form from a browser must come from
+ * our page, on an origin that no service shares.
  */
 function isActionAllowed(
   { headers, url }: Request,

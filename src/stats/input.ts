@@ -1,4 +1,4 @@
-// What a report is made of: the mesh as the registry tells it, and what was counted of its traffic.
+// The input of a report: the mesh's state from the registry, and its traffic from telemetry.
 
 import type { MeshNode } from "../domain/model/node.ts";
 import type { StaticServer } from "../domain/model/server.ts";
@@ -10,28 +10,28 @@ export type StatsInput = {
   readonly info: MeshInfo;
   readonly nodes: readonly MeshNode[];
   readonly services: readonly ServiceView[];
-  /** History included. */
+  /** Includes ended tasks. */
   readonly tasks: readonly Task[];
   readonly servers: readonly StaticServer[];
   readonly traffic: StatsTraffic;
-  /** Epoch milliseconds; everything in it is told as of now. */
+  /** Epoch milliseconds. */
   readonly nowMs: number;
 };
 
-/** Columns of what was counted, by what it was counted of; empty where nobody counts. */
+/** The traffic columns; empty without telemetry. */
 export type StatsTraffic = {
-  /** All that came in at the balancer and the nodes' own entry points. */
+  /** All requests, at the balancer and at the nodes' own entry points. */
   readonly mesh: ProxyValues;
   readonly service: (id: string) => ProxyValues;
-  /** What was asked of a server of a service, by its name: of all tasks that followed each other in one slot. */
+  /** The attempts on a slot or static server by name; a slot includes its past tasks. */
   readonly server: (serviceId: string, name: string) => ColumnValues;
   readonly node: (id: string) => ColumnValues;
 };
 
-/** What a proxy's frontend took in, and what its backend sent on. */
+/** The traffic columns of a proxy's frontend and backend. */
 export type ProxyValues = { readonly frontend: ColumnValues; readonly backend: ColumnValues };
 
-/** Traffic nobody counted. */
+/** The columns without telemetry. */
 export const emptyTraffic: StatsTraffic = {
   mesh: { frontend: {}, backend: {} },
   service: () => ({ frontend: {}, backend: {} }),

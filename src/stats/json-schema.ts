@@ -1,4 +1,4 @@
-// What `;json` looks like, as a JSON schema, for readers made from one.
+// The JSON schema of the `;json` output.
 
 import { statsColumns } from "./columns.ts";
 

@@ -1,4 +1,5 @@
-// The JSON of the statistics, in HAProxy's typed shape: a list of rows, each a list of the fields that have a value.
+// The JSON of the statistics, in HAProxy's typed shape: a list of rows, each a list of the fields that have a
+// value.
 
 import { type RowKind, statsColumns, tagsForKind } from "./columns.ts";
 import type { StatsReport, StatsRow } from "./report.ts";

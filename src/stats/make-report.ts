@@ -1,4 +1,4 @@
-// Making the report: the balancer over the nodes first, then every published service.
+// Builds the report: the balancer over the nodes first, then every published service.
 
 import { compileTable } from "../domain/compile/compile-table.ts";
 import type { StatsInput } from "./input.ts";
@@ -8,7 +8,11 @@ import type { StatsProxy, StatsReport } from "./report.ts";
 import { serviceProxy } from "./service-proxy.ts";
 import { seconds } from "./time.ts";
 
-/** A mesh without nodes has no balancer over them: its services have static servers only. @see docs/spec.md Z5-Z11 */
+/**
+ * A mesh without nodes, where services only have static servers, has no proxy for nodes.
+ *
+ * @see docs/spec.md Z5-Z11
+ */
 export function makeReport(input: StatsInput): StatsReport {
   const { info, nodes, nowMs } = input;
   return {
@@ -23,7 +27,7 @@ export function makeReport(input: StatsInput): StatsReport {
   };
 }
 
-/** Those that publish a port, by name. */
+/** The services that publish a port, by name. */
 function serviceProxies(input: StatsInput): readonly StatsProxy[] {
   const { traffic, nowMs } = input;
   const oldestFirst = input.services.toSorted(
@@ -44,15 +48,15 @@ function serviceProxies(input: StatsInput): readonly StatsProxy[] {
     .filter(({ ports }) => ports.length > 0)
     .toSorted((a, b) => (a.spec.name < b.spec.name ? -1 : 1))
     .map((service) => {
-      const known = routed.get(service.id);
+      const tableService = routed.get(service.id);
       return serviceProxy({
         service,
         iid: iids.get(service.id) ?? 0,
         tasks: tasks.get(service.id) ?? [],
         servers: servers.get(service.id) ?? [],
-        options: known?.options ?? {},
-        policy: known?.policy ?? "roundrobin",
-        shares: byId([...(known?.tasks ?? []), ...(known?.servers ?? [])]),
+        options: tableService?.options ?? {},
+        policy: tableService?.policy ?? "roundrobin",
+        shares: byId([...(tableService?.tasks ?? []), ...(tableService?.servers ?? [])]),
         nodes,
         traffic,
         nowMs,
@@ -60,6 +64,6 @@ function serviceProxies(input: StatsInput): readonly StatsProxy[] {
     });
 }
 
-function byId<T extends { readonly id: string }>(things: readonly T[]): ReadonlyMap<string, T> {
-  return new Map(things.map((thing) => [thing.id, thing]));
+function byId<T extends { readonly id: string }>(items: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(items.map((item) => [item.id, item]));
 }

@@ -1,4 +1,4 @@
-// The balancer over the nodes, as a proxy: every node is a server of it.
+// The balancer over the nodes, as a proxy whose servers are the nodes.
 
 import { isNodeReady, type MeshNode } from "../domain/model/node.ts";
 import type { StatsInput } from "./input.ts";
@@ -7,21 +7,21 @@ import { proxyRows, type ServerRow } from "./proxy-rows.ts";
 import type { ColumnValues, StatsProxy } from "./report.ts";
 import { seconds } from "./time.ts";
 
-/** No service can be called so: names of services have no dot. */
+/** Cannot be the name of a service, which has no dot. */
 const nodesProxyName = "waggle.nodes";
 
 /** @see docs/spec.md Z7 */
 export function nodesProxy({ nodes, traffic, nowMs }: StatsInput): StatsProxy {
   const head = { name: nodesProxyName, iid: nodesProxyId };
-  const lines = latestNodes(nodes).map((node) => nodeRow(node, traffic.node(node.id), nowMs));
+  const rows = latestNodes(nodes).map((node) => nodeRow(node, traffic.node(node.id), nowMs));
   return {
     ...head,
     what: "the balancer over the nodes, mode http",
-    rows: proxyRows(head, lines, traffic.mesh, { algo: "roundrobin" }),
+    rows: proxyRows(head, rows, traffic.mesh, { algo: "roundrobin" }),
   };
 }
 
-function nodeRow(node: MeshNode, counted: ColumnValues, nowMs: number): ServerRow {
+function nodeRow(node: MeshNode, traffic: ColumnValues, nowMs: number): ServerRow {
   const { id, hostname, address, admin = "ready", stateSinceMs } = node;
   return {
     name: hostname,
@@ -31,7 +31,7 @@ function nodeRow(node: MeshNode, counted: ColumnValues, nowMs: number): ServerRo
     backup: false,
     admin: { target: { kind: "node", ref: id }, state: admin },
     values: {
-      ...counted,
+      ...traffic,
       lastchg: seconds(nowMs - stateSinceMs),
       last_chk: nodeReason(node),
       addr: address,
@@ -39,27 +39,30 @@ function nodeRow(node: MeshNode, counted: ColumnValues, nowMs: number): ServerRo
   };
 }
 
-/** A node is up while it is heard, unless the operator took it out of the balancer, drains it, or it is about to leave. */
+/**
+ * A reachable node is UP, unless it is in maint or drain at the balancer, drained in the Swarm, or about to
+ * leave.
+ */
 function nodeStatus(node: MeshNode): string {
   if (node.admin === "maint") return "MAINT";
   if (!isNodeReady(node)) return "DOWN";
   return node.admin === "drain" || isDraining(node) ? "DRAIN" : "UP";
 }
 
-/** Its tasks are moved to other nodes. */
+/** Whether the node's tasks move to other nodes. */
 function isDraining({ availability, leaving }: MeshNode): boolean {
   return availability === "drain" || leaving === true;
 }
 
-/** What else there is to say: why it is down, or what drains it if that is not the balancer's own word. */
+/** Why the node is down, or what drains it besides its admin state. */
 function nodeReason(node: MeshNode): string {
   if (node.message !== "" || !isDraining(node)) return node.message;
-  return node.leaving === true ? "its agent leaves" : "availability drain";
+  return node.leaving === true ? "its agent is leaving" : "availability drain";
 }
 
 /**
- * Nodes by name. Where a machine joined anew, its old node of the same name is down for good: readers that go by name
- * could not tell the two apart, so only the newer one is shown.
+ * The nodes, sorted by name. A machine that joined again has a second node of the same name, and the first
+ * one stays down. Readers go by name, so only the newer node is shown.
  */
 function latestNodes(nodes: readonly MeshNode[]): readonly MeshNode[] {
   const byName = new Map<string, MeshNode>();

@@ -1,4 +1,4 @@
-// The columns of the page: HAProxy's groups, each cell read from the same values that the CSV prints.
+// The columns of the page, in HAProxy's groups. Cells show the same values as the CSV.
 
 import type { ColumnName } from "./columns.ts";
 import type { ColumnValues, StatsRow } from "./report.ts";
@@ -6,12 +6,12 @@ import { humanTime } from "./time.ts";
 
 export type PageColumn = {
   readonly title: string;
-  /** What it tells, for who does not know HAProxy. */
+  /** Explains the column in its tooltip. */
   readonly description: string;
-  /** Read from left to right, unlike a number. */
+  /** Aligned left, unlike a number. */
   readonly isText: boolean;
-  /** What the cell says, and what more there is to it. */
-  readonly contentOf: (row: StatsRow) => { readonly text: string; readonly more: string };
+  /** The cell's text, and its tooltip. */
+  readonly contentOf: (row: StatsRow) => { readonly text: string; readonly tooltip: string };
 };
 
 export type ColumnGroup = { readonly title: string; readonly columns: readonly PageColumn[] };
@@ -20,27 +20,27 @@ export const columnGroups: readonly ColumnGroup[] = [
   {
     title: "Queue",
     columns: [
-      numberColumn("Cur", "requests that wait for a server now", "qcur"),
-      numberColumn("Max", "the most that ever waited", "qmax"),
-      limitColumn("Limit", "how many may wait", "qlimit", ["server"]),
+      numberColumn("Cur", "requests in the queue", "qcur"),
+      numberColumn("Max", "maximum in the queue", "qmax"),
+      limitColumn("Limit", "limit of the queue", "qlimit", ["server"]),
     ],
   },
   {
     title: "Session rate",
     columns: [
-      numberColumn("Cur", "requests in the last second", "rate"),
-      numberColumn("Max", "the most in one second", "rate_max"),
-      limitColumn("Limit", "how many a second are let in", "rate_lim", ["frontend"]),
+      numberColumn("Cur", "requests per second", "rate"),
+      numberColumn("Max", "maximum per second", "rate_max"),
+      limitColumn("Limit", "limit per second", "rate_lim", ["frontend"]),
     ],
   },
   {
     title: "Sessions",
     columns: [
-      numberColumn("Cur", "requests under way", "scur"),
-      numberColumn("Max", "the most ever under way", "smax"),
-      limitColumn("Limit", "how many may be under way", "slim", ["frontend", "server", "backend"]),
+      numberColumn("Cur", "requests in progress", "scur"),
+      numberColumn("Max", "maximum in progress", "smax"),
+      limitColumn("Limit", "limit of requests in progress", "slim", ["frontend", "server", "backend"]),
       { ...numberColumn("Total", "requests so far", "stot"), contentOf: totalContent },
-      numberColumn("LbTot", "times it was picked", "lbtot"),
+      numberColumn("LbTot", "times it was selected", "lbtot"),
       timeColumn("Last", "time since the last request", "lastsess"),
     ],
   },
@@ -61,99 +61,104 @@ export const columnGroups: readonly ColumnGroup[] = [
   {
     title: "Errors",
     columns: [
-      numberColumn("Req", "requests that could not be read or were given up", "ereq"),
-      numberColumn("Conn", "servers that could not be reached", "econ"),
-      numberColumn("Resp", "responses that broke off or did not come", "eresp"),
+      numberColumn("Req", "invalid or aborted requests", "ereq"),
+      numberColumn("Conn", "failed connections to servers", "econ"),
+      numberColumn("Resp", "aborted or missing responses", "eresp"),
     ],
   },
   {
     title: "Warnings",
     columns: [
-      numberColumn("Retr", "further tries after a failed one", "wretr"),
-      numberColumn("Redis", "requests taken to another server", "wredis"),
+      numberColumn("Retr", "retries", "wretr"),
+      numberColumn("Redis", "requests redispatched to another server", "wredis"),
     ],
   },
   {
     title: "Server",
     columns: [
-      { title: "Status", description: "how it is, and for how long", isText: true, contentOf: statusContent },
+      {
+        title: "Status",
+        description: "status, and time since it changed",
+        isText: true,
+        contentOf: statusContent,
+      },
       {
         title: "LastChk",
-        description: "what the last check found",
+        description: "result of the last check",
         isText: true,
         contentOf: lastCheckContent,
       },
-      { ...numberColumn("Wght", "its share of requests: effective/set", "weight"), contentOf: weightContent },
+      { ...numberColumn("Wght", "weight: effective/configured", "weight"), contentOf: weightContent },
       {
         title: "Act",
-        description: "in its turn (backend: how many)",
+        description: "active server (backend: how many)",
         isText: true,
         contentOf: (row) => flagOrCountContent(row, "act"),
       },
       {
         title: "Bck",
-        description: "a backup (backend: how many)",
+        description: "backup server (backend: how many)",
         isText: true,
         contentOf: (row) => flagOrCountContent(row, "bck"),
       },
       numberColumn("Chk", "failed checks", "chkfail"),
-      numberColumn("Dwn", "times it went down", "chkdown"),
-      timeColumn("Dwntme", "how long it was down in all", "downtime"),
+      numberColumn("Dwn", "transitions to down", "chkdown"),
+      timeColumn("Dwntme", "total downtime", "downtime"),
       {
-        ...numberColumn("Thrtle", "share of its weight while it warms up", "throttle"),
+        ...numberColumn("Thrtle", "percentage of its weight during slow start", "throttle"),
         contentOf: throttleContent,
       },
     ],
   },
 ];
 
-const plain = (text: string) => ({ text, more: "" });
+const plain = (text: string) => ({ text, tooltip: "" });
 
-function numberColumn(title: string, meaning: string, column: ColumnName): PageColumn {
+function numberColumn(title: string, description: string, column: ColumnName): PageColumn {
   return {
     title,
-    description: meaning,
+    description,
     isText: false,
     contentOf: ({ values }) => plain(formatGrouped(values[column])),
   };
 }
 
-function timeColumn(title: string, meaning: string, column: ColumnName): PageColumn {
-  const of = ({ values }: StatsRow) => {
-    const length = values[column];
-    if (typeof length !== "number") return plain("");
-    return plain(length < 0 ? "never" : humanTime(length));
+function timeColumn(title: string, description: string, column: ColumnName): PageColumn {
+  const contentOf = ({ values }: StatsRow) => {
+    const totalS = values[column];
+    if (typeof totalS !== "number") return plain("");
+    return plain(totalS < 0 ? "never" : humanTime(totalS));
   };
-  return { title, description: meaning, isText: false, contentOf: of };
+  return { title, description, isText: false, contentOf };
 }
 
-/** A limit that is not set shows as a dash in the rows that may have one. */
+/** An unset limit is a dash in rows of these kinds. */
 function limitColumn(
   title: string,
-  meaning: string,
+  description: string,
   column: ColumnName,
   kinds: readonly StatsRow["kind"][],
 ): PageColumn {
-  const of = ({ kind, values }: StatsRow) =>
+  const contentOf = ({ kind, values }: StatsRow) =>
     plain(values[column] === undefined && kinds.includes(kind) ? "-" : formatGrouped(values[column]));
-  return { title, description: meaning, isText: false, contentOf: of };
+  return { title, description, isText: false, contentOf };
 }
 
 function statusContent({ values }: StatsRow) {
   const { lastchg, status = "" } = values;
   const since = typeof lastchg === "number" ? `${humanTime(lastchg)} ` : "";
-  const moves = /^UP \d/.test(String(status)) ? " ↓" : /^DOWN \d/.test(String(status)) ? " ↑" : "";
-  return plain(`${since}${status}${moves}`);
+  const trend = /^UP \d/.test(String(status)) ? " ↓" : /^DOWN \d/.test(String(status)) ? " ↑" : "";
+  return plain(`${since}${status}${trend}`);
 }
 
 function lastCheckContent({ values }: StatsRow) {
   const { check_status, check_code, check_duration, check_desc = "", last_chk = "" } = values;
-  // Not a check's result but a reason in words, which is worth more than a code.
+  // A reason in words says more than the code of an unknown result.
   if (check_status === undefined || check_status === "UNK") return plain(String(last_chk));
   const code = check_code === undefined ? "" : `/${check_code}`;
-  const took = check_duration === undefined ? "" : ` in ${check_duration}ms`;
-  const more = [check_desc, last_chk].filter((text) => text !== "").join(": ");
-  return { text: `${check_status}${code}${took}`, more };
+  const duration = check_duration === undefined ? "" : ` in ${check_duration}ms`;
+  const tooltip = [check_desc, last_chk].filter((text) => text !== "").join(": ");
+  return { text: `${check_status}${code}${duration}`, tooltip };
 }
 
 function weightContent({ kind, values }: StatsRow) {
@@ -182,10 +187,10 @@ const responseClassColumns = [
   ["hrsp_other", "other"],
 ] as const;
 
-/** Requests so far; more: what they were answered, and how long that took. */
+/** Requests so far; the tooltip has their responses by class, and their times. */
 function totalContent({ values }: StatsRow) {
-  const more = values.stot === 0 ? [] : [...responses(values), ...times(values)];
-  return { text: formatGrouped(values.stot), more: more.join("\n") };
+  const lines = values.stot === 0 ? [] : [...responses(values), ...times(values)];
+  return { text: formatGrouped(values.stot), tooltip: lines.join("\n") };
 }
 
 function responses(values: ColumnValues): readonly string[] {
@@ -201,14 +206,14 @@ function responses(values: ColumnValues): readonly string[] {
 function times({ rtime, rtime_max, ttime }: ColumnValues): readonly string[] {
   return [
     rtime !== undefined &&
-      `response time: ${rtime} ms on average${rtime_max === undefined ? "" : `, ${rtime_max} ms at most`}`,
+      `response time: ${rtime} ms on average${rtime_max === undefined ? "" : `, ${rtime_max} ms maximum`}`,
     ttime !== undefined && `total time: ${ttime} ms on average`,
   ].filter((line) => line !== false);
 }
 
 const groupedNumberFormat = new Intl.NumberFormat("en");
 
-/** 12 345, in groups of three by narrow spaces. */
+/** Groups digits by narrow spaces, as in 12 345. */
 function formatGrouped(value: number | string | undefined): string {
   if (typeof value !== "number") return value ?? "";
   return groupedNumberFormat.format(value).replaceAll(",", "\u202f");

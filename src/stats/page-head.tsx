@@ -1,4 +1,4 @@
-// The head of the page: what mesh this is, what the colours mean, what else can be shown, and what an action came to.
+// The head of the page: the mesh, the legend of colors, the display options, and the outcome of an action.
 
 import { actionOutcomes } from "./actions.ts";
 import type { StatsReport } from "./report.ts";
@@ -18,9 +18,9 @@ export function StatsHead({ mesh }: { readonly mesh: StatsReport["mesh"] }) {
     <section aria-labelledby="general">
       <h2 id="general">General information</h2>
       <dl>
-        {facts.map(([what, value]) => (
+        {facts.map(([label, value]) => (
           <div>
-            <dt>{what}</dt>
+            <dt>{label}</dt>
             <dd>{value}</dd>
           </div>
         ))}
@@ -45,50 +45,50 @@ export function StatsLegend() {
     <section aria-labelledby="legend">
       <h2 id="legend">Legend</h2>
       <ul class="legend">
-        {legendEntries.map(([name, meaning]) => (
+        {legendEntries.map(([name, label]) => (
           <li>
-            <span class={`swatch ${name}`} /> {meaning}
+            <span class={`swatch ${name}`} /> {label}
           </li>
         ))}
       </ul>
-      <p class="note">DRAIN and NOLB: up, with no new requests in its turn.</p>
+      <p class="note">DRAIN and NOLB: UP, with load balancing disabled.</p>
     </section>
   );
 }
 
-/** Scope, what to hide, refreshing, and the other forms of the same. */
-export function DisplayOptions({ asked, uri }: { readonly asked: StatsQuery; readonly uri: string }) {
-  const link = (change: Partial<StatsQuery>) => statsLink(uri, { ...asked, outcome: "", ...change });
-  const export_ = (format: StatsQuery["format"]) => link({ format, refresh: false, up: false });
+/** Scope, hiding of servers that are down, refresh, and exports. */
+export function DisplayOptions({ query, uri }: { readonly query: StatsQuery; readonly uri: string }) {
+  const link = (change: Partial<StatsQuery>) => statsLink(uri, { ...query, outcome: "", ...change });
+  const exportLink = (format: StatsQuery["format"]) => link({ format, refresh: false, up: false });
   return (
     <section aria-labelledby="display">
       <h2 id="display">Display option</h2>
       <form method="get" action={uri.split("?")[0]} class="scope">
-        {/* A form sets the whole query: what stands in the address has to be sent again. */}
+        {/* A form replaces the whole query, so it repeats the fields of the address. */}
         {uri.includes("?") && <input type="hidden" name={uri.split("?")[1]} value="" />}
-        {asked.up && <input type="hidden" name="up" value="" />}
-        {!asked.refresh && <input type="hidden" name="norefresh" value="" />}
+        {query.up && <input type="hidden" name="up" value="" />}
+        {!query.refresh && <input type="hidden" name="norefresh" value="" />}
         <label>
-          Scope <input name="scope" size={12} maxlength={64} value={asked.scope} />
+          Scope <input name="scope" size={12} maxlength={64} value={query.scope} />
         </label>
       </form>
       <ul class="links">
         <li>
-          <a href={link({ up: !asked.up })}>{asked.up ? "Show all servers" : "Hide ‘DOWN’ servers"}</a>
+          <a href={link({ up: !query.up })}>{query.up ? "Show all servers" : "Hide ‘DOWN’ servers"}</a>
         </li>
         <li>
-          <a href={link({ refresh: !asked.refresh })}>
-            {asked.refresh ? "Disable refresh" : "Enable refresh"}
+          <a href={link({ refresh: !query.refresh })}>
+            {query.refresh ? "Disable refresh" : "Enable refresh"}
           </a>
         </li>
         <li>
           <a href={link({})}>Refresh now</a>
         </li>
         <li>
-          <a href={export_("csv")}>CSV export</a>
+          <a href={exportLink("csv")}>CSV export</a>
         </li>
         <li>
-          <a href={export_("json")}>JSON export</a> (
+          <a href={exportLink("json")}>JSON export</a> (
           <a href={link({ format: "json-schema", refresh: true, up: false, scope: "" })}>schema</a>)
         </li>
       </ul>

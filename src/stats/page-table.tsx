@@ -1,5 +1,5 @@
-// The table of one proxy: HAProxy's groups and columns, a row for the frontend, each server and the backend, and the
-// form that sets servers.
+// The table of one proxy, with HAProxy's columns: a row each for the frontend, the servers and the backend.
+// Also the form that sets servers.
 
 import { adminStates } from "../domain/model/server.ts";
 import type { StatsPageInput } from "./page.tsx";
@@ -11,15 +11,15 @@ export function ProxyTable(input: StatsPageInput & { readonly proxy: StatsProxy 
   const { proxy, query, uri } = input;
   const { name, what, iid, rows } = proxy;
   const hasServers = rows.some(({ admin }) => admin !== undefined);
-  // A page that refreshes itself would forget what is being ticked and typed.
-  const mayTick = hasServers && !query.refresh;
-  const table = <ProxyRows proxy={proxy} mayTick={mayTick} />;
+  // A refresh would lose what is selected and typed in the form.
+  const canSelect = hasServers && !query.refresh;
+  const table = <ProxyRows proxy={proxy} canSelect={canSelect} />;
   return (
     <section class="proxy" aria-labelledby={`proxy-${iid}`}>
       <h2 id={`proxy-${iid}`}>
         <a href={`#proxy-${iid}`}>{name}</a> <small>{what}</small>
       </h2>
-      {mayTick ? (
+      {canSelect ? (
         <form method="post" action={statsLink(uri, { ...query, outcome: "" })}>
           {table}
           <ServerActions {...input} />
@@ -27,7 +27,7 @@ export function ProxyTable(input: StatsPageInput & { readonly proxy: StatsProxy 
       ) : (
         table
       )}
-      {hasServers && !mayTick && (
+      {hasServers && !canSelect && (
         <p class="change">
           <a href={`${statsLink(uri, { ...query, refresh: false, outcome: "" })}#proxy-${iid}`}>
             Change servers
@@ -38,9 +38,9 @@ export function ProxyTable(input: StatsPageInput & { readonly proxy: StatsProxy 
   );
 }
 
-function ProxyRows({ proxy, mayTick }: { readonly proxy: StatsProxy; readonly mayTick: boolean }) {
+function ProxyRows({ proxy, canSelect }: { readonly proxy: StatsProxy; readonly canSelect: boolean }) {
   return (
-    // It scrolls sideways, also by the keyboard.
+    // Focusable, so that the keyboard can scroll it.
     <div class="scroll" tabindex={0}>
       <table aria-labelledby={`proxy-${proxy.iid}`}>
         <thead>
@@ -66,7 +66,7 @@ function ProxyRows({ proxy, mayTick }: { readonly proxy: StatsProxy; readonly ma
         </thead>
         <tbody>
           {proxy.rows.map((row) => (
-            <ProxyRow row={row} mayTick={mayTick && row.kind === "server"} />
+            <ProxyRow row={row} canSelect={canSelect && row.kind === "server"} />
           ))}
         </tbody>
       </table>
@@ -74,18 +74,18 @@ function ProxyRows({ proxy, mayTick }: { readonly proxy: StatsProxy; readonly ma
   );
 }
 
-function ProxyRow({ row, mayTick }: { readonly row: StatsRow; readonly mayTick: boolean }) {
+function ProxyRow({ row, canSelect }: { readonly row: StatsRow; readonly canSelect: boolean }) {
   const name = rowName(row);
-  const shown = row.kind === "server" ? name : name.charAt(0) + name.slice(1).toLowerCase();
+  const label = row.kind === "server" ? name : name.charAt(0) + name.slice(1).toLowerCase();
   return (
     <tr class={`${row.kind} ${rowClass(row)}`}>
       <th scope="row" class="name" title={String(row.values.addr ?? "")}>
-        {mayTick ? (
+        {canSelect ? (
           <label>
-            <input type="checkbox" name="s" value={name} /> {shown}
+            <input type="checkbox" name="s" value={name} /> {label}
           </label>
         ) : (
-          shown
+          label
         )}
       </th>
       {columnGroups.flatMap(({ columns }) =>
@@ -104,18 +104,18 @@ function ProxyField({
   readonly row: StatsRow;
   readonly isFirst: boolean;
 }) {
-  const { text, more } = cell.contentOf(row);
-  const classes = [isFirst && "first", cell.isText && "word", more !== "" && "more"].filter(
+  const { text, tooltip } = cell.contentOf(row);
+  const classes = [isFirst && "first", cell.isText && "word", tooltip !== "" && "more"].filter(
     (name) => name !== false,
   );
   return (
-    <td class={classes.join(" ")} {...(more !== "" && { title: more })}>
+    <td class={classes.join(" ")} {...(tooltip !== "" && { title: tooltip })}>
       {text}
     </td>
   );
 }
 
-/** The colour of a row, as the legend has it. The words in its Status column say the same. */
+/** The class for a row's color in the legend. Its Status column says the same in words. */
 function rowClass({ kind, values }: StatsRow): string {
   const status = String(values.status);
   if (kind === "frontend") return "";
@@ -139,7 +139,7 @@ function ServerActions({ proxy, requiresToken }: StatsPageInput & { readonly pro
     <div class="actions">
       <input type="hidden" name="b" value={`#${proxy.iid}`} />
       <label>
-        Ticked servers{" "}
+        Selected servers{" "}
         <select name="action" required>
           <option value="">choose an action</option>
           {adminStates.map((action) => (

@@ -1,4 +1,4 @@
-// The page: what HAProxy's readers know from HAProxy, in our own words and looks. It needs no script.
+// The statistics page: HAProxy's content in our own design. It needs no script.
 
 import { DisplayOptions, OutcomeMessage, StatsHead, StatsLegend } from "./page-head.tsx";
 import { ProxyTable } from "./page-table.tsx";
@@ -9,15 +9,15 @@ import { type StatsQuery, statsLink } from "./uri.ts";
 export type StatsPageInput = {
   readonly query: StatsQuery;
   readonly uri: string;
-  /** Lets the page's own style through its policy. */
+  /** Allows the page's style in its content security policy. */
   readonly nonce: string;
-  /** Who looks has to give the operator's token with each action. */
+  /** True if each action needs the operator's token in the form. */
   readonly requiresToken: boolean;
 };
 
-/** How often an open page is read again, seconds. */
+/** The refresh interval of an open page, seconds. */
 const refreshS = 5;
-/** The same where a page has more rows than `manyRows`: printing ten thousand takes seconds. */
+/** The same for a page of more than `slowRefreshRows`: rendering ten thousand takes seconds. */
 const slowRefreshS = 60;
 const slowRefreshRows = 1_000;
 
@@ -26,9 +26,9 @@ const statsIcon =
 
 export function statsPage(report: StatsReport, input: StatsPageInput): string {
   const { query, uri, nonce } = input;
-  const again = statsLink(uri, { ...query, outcome: "" });
+  const refreshUri = statsLink(uri, { ...query, outcome: "" });
   const rows = report.proxies.reduce((sum, proxy) => sum + proxy.rows.length, 0);
-  const everyS = rows > slowRefreshRows ? slowRefreshS : refreshS;
+  const intervalS = rows > slowRefreshRows ? slowRefreshS : refreshS;
   const title = `Statistics Report for mesh ${report.mesh.name}`;
   const page = (
     <html lang="en">
@@ -37,7 +37,7 @@ export function statsPage(report: StatsReport, input: StatsPageInput): string {
         <title>{title}</title>
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        {query.refresh && <meta http-equiv="refresh" content={`${everyS};url=${again}`} />}
+        {query.refresh && <meta http-equiv="refresh" content={`${intervalS};url=${refreshUri}`} />}
         <link rel="icon" href={statsIcon} />
         <style nonce={nonce} dangerouslySetInnerHTML={{ __html: style }} />
       </head>
@@ -48,14 +48,14 @@ export function statsPage(report: StatsReport, input: StatsPageInput): string {
           <div class="top">
             <StatsHead mesh={report.mesh} />
             <StatsLegend />
-            <DisplayOptions asked={query} uri={uri} />
+            <DisplayOptions query={query} uri={uri} />
           </div>
         </header>
         <main>
           {report.proxies.map((proxy) => (
             <ProxyTable proxy={proxy} {...input} />
           ))}
-          {report.proxies.length === 0 && <p class="none">No proxy has “{query.scope}” in its name.</p>}
+          {report.proxies.length === 0 && <p class="none">No proxy name contains “{query.scope}”.</p>}
         </main>
       </body>
     </html>

@@ -1,13 +1,13 @@
-// Numbers for what the mesh knows by longer names: HAProxy's readers and its forms call a proxy by a number, and it has
-// to be the same one after others came and went.
+// Assigns HAProxy's `iid` to services. Readers and forms identify a proxy by it, so it must not change when
+// other services are added or removed.
 
 import { fnv1a } from "../domain/model/fnv.ts";
 
-/** The proxy over the nodes; services have higher numbers. */
+/** The number of the proxy over the nodes; services have higher ones. */
 export const nodesProxyId = 1;
 
 /**
- * A number for each id, its own as long as no older one hashes to the same: then the next free one.
+ * A number for each id: its hash, or the next free number if an older id has that hash.
  *
  * @param ids oldest first
  */
@@ -15,7 +15,7 @@ export function proxyIds(ids: readonly string[]): ReadonlyMap<string, number> {
   const taken = new Set([nodesProxyId]);
   const numbers = new Map<string, number>();
   for (const id of ids) {
-    // 31 bits: some readers keep it in a signed integer.
+    // 31 bits, since some readers use a signed integer.
     let number = fnv1a(id) & 0x7fffffff;
     while (taken.has(number)) number = (number % 0x7fffffff) + 1;
     taken.add(number);

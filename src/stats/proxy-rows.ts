@@ -1,59 +1,60 @@
-// The rows of one proxy, put together: what HAProxy says of every frontend, server and backend.
+// Builds the rows of one proxy: frontend, servers, backend.
 
 import type { Share } from "../domain/table/table.ts";
 import type { ProxyValues } from "./input.ts";
 import type { ColumnValues, RowAdmin, StatsRow } from "./report.ts";
 
-/** A server as the report has it, before its row is printed. */
+/** A server, before it becomes a row of columns. */
 export type ServerRow = {
   readonly name: string;
-  /** HAProxy's words: `UP`, `UP 2/3`, `DOWN 1/2`, `DRAIN`, `MAINT`, `no check`. */
+  /** HAProxy's status: `UP`, `UP 2/3`, `DOWN 1/2`, `DRAIN`, `MAINT`, `no check`. */
   readonly status: string;
-  /** How the data plane picks it; null: it does not. */
+  /** How the data plane balances to it; null if it does not. */
   readonly share: Share | null;
-  /** The operator's weight for it. */
+  /** The configured weight. */
   readonly weight: number;
   readonly backup: boolean;
   readonly admin: RowAdmin;
-  /** Everything else that is known of it. */
+  /** All other columns. */
   readonly values: ColumnValues;
 };
 
-/** HAProxy's numbers for kinds of rows. */
+/** HAProxy's numbers of row kinds. */
 const rowTypes = { frontend: 0, backend: 1, server: 2 } as const;
 
 /**
- * @param lines in their order; of two with one name the second is called otherwise, as readers go by name
- * @param backend what else is known of the backend
+ * @param servers in order; a repeated name is changed, since readers go by name
+ * @param traffic of the frontend and the backend
+ * @param backend other columns of the backend
  */
 export function proxyRows(
   proxy: { readonly name: string; readonly iid: number },
-  lines: readonly ServerRow[],
-  counted: ProxyValues,
+  servers: readonly ServerRow[],
+  traffic: ProxyValues,
   backend: ColumnValues,
 ): readonly StatsRow[] {
   const head = { pxname: proxy.name, pid: 1, iid: proxy.iid, mode: "http" };
   const frontend = { ...head, svname: "FRONTEND", status: "OPEN", sid: 0, type: rowTypes.frontend };
   return [
-    { kind: "frontend", values: { ...counted.frontend, ...frontend } },
-    ...withUniqueNames(lines).map(
-      (line, index): StatsRow => ({
+    { kind: "frontend", values: { ...traffic.frontend, ...frontend } },
+    ...withUniqueNames(servers).map(
+      (server, index): StatsRow => ({
         kind: "server",
-        values: { ...head, ...serverRowValues(line), sid: index + 1 },
-        admin: line.admin,
+        values: { ...head, ...serverRowValues(server), sid: index + 1 },
+        admin: server.admin,
       }),
     ),
-    { kind: "backend", values: { ...counted.backend, ...backend, ...head, ...backendRowValues(lines) } },
+    { kind: "backend", values: { ...traffic.backend, ...backend, ...head, ...backendRowValues(servers) } },
   ];
 }
 
-function withUniqueNames(lines: readonly ServerRow[]): readonly ServerRow[] {
+function withUniqueNames(servers: readonly ServerRow[]): readonly ServerRow[] {
   const taken = new Set(["FRONTEND", "BACKEND"]);
-  return lines.map((line) => {
-    let { name } = line;
+  return servers.map((server) => {
+    let { name } = server;
     while (taken.has(name)) name += "'";
     taken.add(name);
-    return { ...line, name };
+    return { ...server, name };
   });
 }
 
@@ -70,11 +71,11 @@ function serverRowValues({ name, status, share, weight, backup, values }: Server
   };
 }
 
-/** Up while any server takes requests. HAProxy calls one without servers up; here it answers 503, and is down. */
-function backendRowValues(lines: readonly ServerRow[]): ColumnValues {
-  const taking = lines.flatMap(({ share }) => (share !== null && isUsable(share) ? share : []));
-  const weight = taking.reduce((sum, share) => sum + share.weight, 0);
-  const backups = taking.filter(({ backup }) => backup === true).length;
+/** UP while any server gets requests. Without servers it is DOWN, as it answers 503; HAProxy says UP. */
+function backendRowValues(servers: readonly ServerRow[]): ColumnValues {
+  const usable = servers.flatMap(({ share }) => (share !== null && isUsable(share) ? share : []));
+  const weight = usable.reduce((sum, share) => sum + share.weight, 0);
+  const backups = usable.filter(({ backup }) => backup === true).length;
   return {
     svname: "BACKEND",
     status: weight > 0 ? "UP" : "DOWN",
@@ -82,12 +83,12 @@ function backendRowValues(lines: readonly ServerRow[]): ColumnValues {
     type: rowTypes.backend,
     weight,
     uweight: weight,
-    act: taking.length - backups,
+    act: usable.length - backups,
     bck: backups,
   };
 }
 
-/** Whether new requests are sent there. */
+/** Whether it gets new requests. */
 function isUsable({ weight, drain }: Share): boolean {
   return weight > 0 && drain !== true;
 }

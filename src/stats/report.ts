@@ -1,29 +1,30 @@
-// The report: what the statistics page, its CSV and its JSON say, as one value. Whoever prints it adds nothing.
+// The report: the content of the statistics as one value, which page, CSV and JSON print without additions.
 
 import type { AdminState } from "../domain/model/server.ts";
 import type { AdminTarget } from "../registry/api.ts";
 import type { ColumnName, RowKind } from "./columns.ts";
 
-/** What a row has a value for; everything else is printed empty. */
+/** The values of a row; other columns are printed empty. */
 export type ColumnValues = { readonly [Name in ColumnName]?: number | string };
 
 export type StatsRow = {
   readonly kind: RowKind;
   readonly values: ColumnValues;
-  /** Of a server: what an operator's word about it is for, and what it is now. */
+  /** Servers only. */
   readonly admin?: RowAdmin;
 };
 
+/** What an action on a server sets, and its current state. */
 export type RowAdmin = { readonly target: AdminTarget; readonly state: AdminState };
 
-/** A published service, or the balancer over the nodes: what HAProxy would have as one `listen` section. */
+/** A published service, or the balancer over the nodes; in HAProxy, one `listen` section. */
 export type StatsProxy = {
   readonly name: string;
-  /** HAProxy's `iid`: tells it from every other, whatever comes and goes. */
+  /** HAProxy's `iid`, which stays the same when proxies are added or removed. */
   readonly iid: number;
-  /** What it is, for a person: `service, mode http`. */
+  /** A description, such as `service, mode http`. */
   readonly what: string;
-  /** The frontend, its servers, the backend: in this order. */
+  /** In order: the frontend, the servers, the backend. */
   readonly rows: readonly StatsRow[];
 };
 
@@ -31,7 +32,7 @@ export type StatsReport = {
   readonly mesh: {
     readonly name: string;
     readonly tableVersion: number;
-    /** Seconds since the mesh was founded. */
+    /** Seconds since the mesh was created. */
     readonly uptimeS: number;
     readonly nodes: { readonly ready: number; readonly total: number };
     readonly tasks: { readonly running: number; readonly desired: number };
@@ -39,7 +40,6 @@ export type StatsReport = {
   readonly proxies: readonly StatsProxy[];
 };
 
-/** What a row is called in its proxy. */
 export function rowName({ values }: StatsRow): string {
   return String(values.svname);
 }

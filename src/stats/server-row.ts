@@ -1,4 +1,4 @@
-// A static server as a server of its service's proxy: HAProxy's own case, and nearly all of HAProxy's columns.
+// The row of a static server, which fills nearly all of HAProxy's columns.
 
 import { hostPort, type StaticServer } from "../domain/model/server.ts";
 import { downtimeMs, lastCheckText, serverStatus } from "../domain/model/server-health.ts";
@@ -35,7 +35,7 @@ function healthValues(server: StaticServer, nowMs: number): ColumnValues {
   const { health, admin, spec } = server;
   if (health === null || spec.check === null) return {};
   return {
-    // In maintenance nobody checks.
+    // There are no checks in maintenance.
     ...(admin !== "maint" && resultValues(lastCheckText(server))),
     check_rise: spec.check.rise,
     check_fall: spec.check.fall,

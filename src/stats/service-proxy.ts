@@ -1,4 +1,4 @@
-// A published service as a proxy: its slots are servers of it, whichever task is in each, and its static servers.
+// A published service as a proxy, whose servers are its slots and its static servers.
 
 import type { MeshNode } from "../domain/model/node.ts";
 import type { StaticServer } from "../domain/model/server.ts";
@@ -15,12 +15,12 @@ import { slotRows } from "./slot-rows.ts";
 export type ServiceProxyInput = {
   readonly service: ServiceView;
   readonly iid: number;
-  /** The service's own, history included. */
+  /** Of the service; includes ended tasks. */
   readonly tasks: readonly Task[];
   readonly servers: readonly StaticServer[];
-  /** How the data plane balances it, and how it picks each task and server it sends to, by id. */
   readonly options: TableOptions;
   readonly policy: Policy;
+  /** How the data plane balances to each task and server in the table, by id. */
   readonly shares: ReadonlyMap<string, Share>;
   readonly nodes: ReadonlyMap<string, MeshNode>;
   readonly traffic: StatsTraffic;
@@ -29,34 +29,34 @@ export type ServiceProxyInput = {
 
 /** @see docs/spec.md Z8-Z10 */
 export function serviceProxy(input: ServiceProxyInput): StatsProxy {
-  const { service, iid, servers, options, policy, traffic } = input;
+  const { service, iid, options, policy, traffic } = input;
   const head = { name: service.spec.name, iid };
-  const lines = [
+  const servers = [
     ...slotRows(input).sort(byName),
-    ...servers.map((server) => serverRow(server, input)).sort(byName),
-  ].map((line) => withOptions(line, options, input.nowMs));
+    ...input.servers.map((server) => serverRow(server, input)).sort(byName),
+  ].map((server) => withOptions(server, options, input.nowMs));
   const ports = service.ports.map(({ published, target }) => `${published}:${target}`).join(", ");
   const sticky = options.sticky === undefined ? {} : { cookie: options.sticky };
   return {
     ...head,
     what: `service, mode http, ports ${ports}`,
-    rows: proxyRows(head, lines, traffic.service(service.id), { ...sticky, algo: policy }),
+    rows: proxyRows(head, servers, traffic.service(service.id), { ...sticky, algo: policy }),
   };
 }
 
-/** What the service says of all its servers, where a server says nothing else. */
-function withOptions(line: ServerRow, options: TableOptions, nowMs: number): ServerRow {
+/** Adds the service's options; a server's own values take precedence. */
+function withOptions(server: ServerRow, options: TableOptions, nowMs: number): ServerRow {
   const { maxconn, queue, slowStartMs } = options;
-  const limit = line.share?.maxconn ?? maxconn;
-  const warmMs = nowMs - (line.share?.sinceMs ?? Number.NEGATIVE_INFINITY);
+  const limit = server.share?.maxconn ?? maxconn;
+  const ageMs = nowMs - (server.share?.sinceMs ?? Number.NEGATIVE_INFINITY);
   const values: ColumnValues = {
     ...(limit !== undefined && { slim: limit }),
     ...(queue !== undefined && { qlimit: queue }),
     ...(slowStartMs !== undefined &&
-      warmMs < slowStartMs && { throttle: Math.max(1, Math.floor((warmMs * 100) / slowStartMs)) }),
-    ...line.values,
+      ageMs < slowStartMs && { throttle: Math.max(1, Math.floor((ageMs * 100) / slowStartMs)) }),
+    ...server.values,
   };
-  return { ...line, values };
+  return { ...server, values };
 }
 
 const { compare } = new Intl.Collator("en", { numeric: true });

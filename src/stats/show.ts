@@ -1,4 +1,4 @@
-// Showing the statistics: read once, cut to what was asked for, printed as asked.
+// Shows the statistics: reads the report, applies the query's filters, renders it in the query's format.
 
 import type { Role } from "../control/context.ts";
 import { readMeshView } from "../control/mesh-view.ts";
@@ -15,9 +15,9 @@ export async function showStats(
   method: string,
   context: StatsContext,
   role: Role,
-  asked: StatsQuery,
+  query: StatsQuery,
 ): Promise<Response> {
-  const { type, text, headers = {} } = await render(context, role, asked);
+  const { type, text, headers = {} } = await render(context, role, query);
   return new Response(method === "HEAD" ? null : text, {
     headers: { "content-type": type, ...statsHeaders, ...headers },
   });
@@ -29,29 +29,30 @@ type RenderedStats = {
   readonly headers?: Record<string, string>;
 };
 
-async function render(context: StatsContext, role: Role, asked: StatsQuery): Promise<RenderedStats> {
-  if (asked.format === "json-schema") return { type: "application/json", text: statsJsonSchema() };
-  const report = filterReport(await readReport(context), asked);
-  if (asked.format === "csv") return { type: "text/plain; charset=utf-8", text: statsCsv(report) };
-  if (asked.format === "json") return { type: "application/json", text: statsJson(report) };
+async function render(context: StatsContext, role: Role, query: StatsQuery): Promise<RenderedStats> {
+  if (query.format === "json-schema") return { type: "application/json", text: statsJsonSchema() };
+  const report = filterReport(await readReport(context), query);
+  if (query.format === "csv") return { type: "text/plain; charset=utf-8", text: statsCsv(report) };
+  if (query.format === "json") return { type: "application/json", text: statsJson(report) };
   const nonce = context.newId();
   const { uri, sharesOrigin } = context;
   return {
     type: "text/html; charset=utf-8",
-    text: statsPage(report, { query: asked, uri, nonce, requiresToken: sharesOrigin || role !== "operator" }),
+    text: statsPage(report, { query, uri, nonce, requiresToken: sharesOrigin || role !== "operator" }),
     headers: { "content-security-policy": statsContentPolicy(nonce, sharesOrigin) },
   };
 }
 
-/** Everything there is to tell, as of now. @throws MeshError when the registry cannot be had */
+/** Reads the current report, unfiltered. @throws MeshError if the registry cannot be reached */
 export async function readReport({ mesh, traffic, now }: StatsContext): Promise<StatsReport> {
-  const [view, counted] = await Promise.all([readMeshView(mesh), traffic()]);
-  return makeReport({ ...view, traffic: counted, nowMs: now() });
+  const [view, statsTraffic] = await Promise.all([readMeshView(mesh), traffic()]);
+  return makeReport({ ...view, traffic: statsTraffic, nowMs: now() });
 }
 
 /**
- * No script, and no style but the page's own. Where services share the origin the page gets one of its own, so that no
- * page of theirs that opened it can read what is typed into it; `allow-scripts` is what lets it refresh itself.
+ * Allows no script, and no style but the page's own. If services share the origin, the page is sandboxed into
+ * an opaque one, so that their pages cannot read what is typed into it; `allow-scripts` is needed for its
+ * refresh.
  */
 function statsContentPolicy(nonce: string, sharesOrigin: boolean): string {
   return [

@@ -1,4 +1,4 @@
-// Slots as servers: a slot outlives its tasks, so that a reader's series goes on while a task is replaced.
+// The rows of slots. A slot outlives its tasks, so a reader's series continues when a task is replaced.
 
 import { isRoutable } from "../domain/compile/compile-table.ts";
 import { type ShareRules, shareOf, shareRulesOf } from "../domain/labels/balance-labels.ts";
@@ -14,17 +14,17 @@ import { seconds } from "./time.ts";
 /** @see docs/spec.md Z8, Z9 */
 export function slotRows(input: ServiceProxyInput): ServerRow[] {
   const { service, tasks } = input;
-  const meant = shareRulesOf(service.spec.labels);
+  const shareRules = shareRulesOf(service.spec.labels);
   const slots = Map.groupBy(tasks, (task) => taskName(service.spec.name, task));
-  return [...slots].flatMap(([name, ofSlot]) => {
-    const task = taskOfSlot(ofSlot);
-    return task === null ? [] : [slotRow(name, task, meant, input)];
+  return [...slots].flatMap(([name, slotTasks]) => {
+    const task = taskOfSlot(slotTasks);
+    return task === null ? [] : [slotRow(name, task, shareRules, input)];
   });
 }
 
 /**
- * The task a slot is shown by: the one that takes requests, else the newest that is to, else one that is being stopped;
- * the newest dead one only while no other follows it. Null: the slot was given up.
+ * The task that represents a slot: the one that gets requests, else the newest that should run, else one that
+ * is stopping, else the newest ended one that should be replaced. Null if the slot is not used any more.
  */
 function taskOfSlot(tasks: readonly Task[]): Task | null {
   const newestFirst = tasks.toSorted((a, b) => b.createdAtMs - a.createdAtMs);
@@ -38,12 +38,12 @@ function taskOfSlot(tasks: readonly Task[]): Task | null {
   );
 }
 
-/** @param meant the shares that the service's labels ask for, also of tasks that take no requests now */
-function slotRow(name: string, task: Task, meant: ShareRules, input: ServiceProxyInput): ServerRow {
+/** @param shareRules from the service's labels; they also apply to tasks that get no requests now */
+function slotRow(name: string, task: Task, shareRules: ShareRules, input: ServiceProxyInput): ServerRow {
   const { shares, nodes, traffic, nowMs } = input;
   const share = shares.get(task.id) ?? null;
-  const { weight, backup = false } = shareOf(meant, task, nodes.get(task.nodeId ?? ""));
-  // What an unheard node said last still holds while nobody else can take the requests.
+  const { weight, backup = false } = shareOf(shareRules, task, nodes.get(task.nodeId ?? ""));
+  // The last state from an unreachable node still counts while no other task can get the requests.
   const isLost = share === null && !isOnLiveNode(task, nodes);
   return {
     name,
@@ -54,7 +54,7 @@ function slotRow(name: string, task: Task, meant: ShareRules, input: ServiceProx
     admin: { target: { kind: "task", ref: task.id }, state: task.admin ?? "ready" },
     values: {
       ...traffic.server(task.serviceId, name),
-      ...stateValues(task, isLost ? "its node is not heard" : ""),
+      ...stateValues(task, isLost ? "its node is unreachable" : ""),
       lastchg: seconds(nowMs - sinceMs(task)),
       addr: addressOf(task),
     },
@@ -62,20 +62,20 @@ function slotRow(name: string, task: Task, meant: ShareRules, input: ServiceProx
 }
 
 /**
- * A task told to stop is drained; one that is not running yet, or any more, is down.
+ * A task that is stopping is DRAIN; one that does not run is DOWN.
  *
- * @param drains it takes no new clients, by the operator's word or because it will soon be replaced
+ * @param isDraining it gets no new clients, by its admin state or because it will soon be replaced
  */
-function taskStatus(task: Task, drains: boolean): string {
+function taskStatus(task: Task, isDraining: boolean): string {
   if (task.admin === "maint") return "MAINT";
   if (!isAlive(task) || task.state !== "running") return "DOWN";
   if (task.desired !== "running") return "DRAIN";
   const status = haproxyStatus(task.health);
-  if (task.admin !== "drain" && !drains) return status;
+  if (task.admin !== "drain" && !isDraining) return status;
   return status === "no check" ? "DRAIN" : status.replace("UP", "DRAIN");
 }
 
-/** The last check of a task that runs; what a task that does not waits for, or ended with. */
+/** The last check of a running task; the message or error of another. */
 function stateValues(task: Task, problem: string): ColumnValues {
   if (task.state === "running" && problem === "") return task.health === null ? {} : checkValues(task.health);
   const why = problem || [task.state, task.err || task.message].filter((text) => text !== "").join(": ");

@@ -1,5 +1,5 @@
-// How the page looks: dense as its readers want it, and readable in the dark and on a telephone. Every pair of text and
-// ground keeps to 4.5:1; colour only repeats what the words say.
+// The page's style: dense tables, dark mode, small screens. Text has a contrast of at least 4.5:1 everywhere,
+// and color only repeats what the words say.
 
 export const style = `
 :root {

@@ -1,17 +1,15 @@
-// What the telemetry counted, in HAProxy's columns. A snapshot that has nothing of a thing says 0 of it: it counts all.
+// Traffic from telemetry in HAProxy's columns. Telemetry counts everything, so what a snapshot does not have
+// is 0.
 
 import { snapshotOrNull } from "../control/remote-telemetry.ts";
 import { type Counts, counterNames } from "../telemetry/counters.ts";
-import type { TrafficMetrics as Counted, Snapshot } from "../telemetry/snapshot.ts";
+import type { Snapshot, TrafficMetrics } from "../telemetry/snapshot.ts";
 import type { TelemetryApi } from "../telemetry/telemetry.ts";
 import { emptyTraffic, type ProxyValues, type StatsTraffic } from "./input.ts";
 import type { ColumnValues } from "./report.ts";
 import { seconds } from "./time.ts";
 
-/**
- * What is known of traffic now, with counters that never fall; nothing while the telemetry cannot be had, as the rest can
- * be told without it.
- */
+/** Reads current traffic, with counters that never fall; empty columns if telemetry cannot be reached. */
 export async function readStatsTraffic(telemetry: TelemetryApi): Promise<StatsTraffic> {
   const snapshot = await snapshotOrNull(telemetry, { saveFirst: true });
   return snapshot === null ? emptyTraffic : statsTraffic(snapshot);
@@ -22,16 +20,22 @@ export function statsTraffic(snapshot: Snapshot): StatsTraffic {
   const { services, nodes, strays, atMs } = snapshot;
   const serviceById = new Map(services.map((service) => [service.id, service]));
   const nodeById = new Map(nodes.map((node) => [node.id, node]));
-  const rows = (counted: readonly Counted[], tasks: readonly Counted[]): ProxyValues => ({
-    frontend: frontendValues(sumTraffic(counted)),
-    backend: backendValues(sumTraffic(counted), sumTraffic(tasks), atMs),
+  const proxyValues = (
+    requests: readonly TrafficMetrics[],
+    tasks: readonly TrafficMetrics[],
+  ): ProxyValues => ({
+    frontend: frontendValues(sumTraffic(requests)),
+    backend: backendValues(sumTraffic(requests), sumTraffic(tasks), atMs),
   });
   const allTasks = services.flatMap(({ tasks }) => tasks);
   return {
-    mesh: meshRows(rows([...nodes, ...strays.filter(({ nodeId }) => nodeId === "")], allTasks), nodes),
+    mesh: meshValues(
+      proxyValues([...nodes, ...strays.filter(({ nodeId }) => nodeId === "")], allTasks),
+      nodes,
+    ),
     service: (id) => {
       const service = serviceById.get(id);
-      return service === undefined ? rows([], []) : rows([service], service.tasks);
+      return service === undefined ? proxyValues([], []) : proxyValues([service], service.tasks);
     },
     server: (serviceId, name) => {
       const tasks = serviceById.get(serviceId)?.tasks.filter((task) => task.name === name) ?? [];
@@ -44,43 +48,43 @@ export function statsTraffic(snapshot: Snapshot): StatsTraffic {
   };
 }
 
-/** Of nodes: they are picked once a request, however many tasks are asked for it. */
-function meshRows({ frontend, backend }: ProxyValues, nodes: readonly Counted[]): ProxyValues {
+/** A node is selected once for each request, however many attempts the request needs. */
+function meshValues({ frontend, backend }: ProxyValues, nodes: readonly TrafficMetrics[]): ProxyValues {
   return { frontend, backend: { ...backend, lbtot: sumTraffic(nodes).counts.requests } };
 }
 
 type TrafficSum = {
   readonly counts: Counts;
-  readonly open: Counted["open"];
-  readonly queue: Counted["queue"];
-  readonly rate: Counted["rate"];
+  readonly open: TrafficMetrics["open"];
+  readonly queue: TrafficMetrics["queue"];
+  readonly rate: TrafficMetrics["rate"];
   readonly responseCount: number;
   readonly avgMs: number;
-  /** When it was last counted; 0: never. */
+  /** Time of the last request; 0 if there was none. */
   readonly lastMs: number;
 };
 
-/** The most of several is at least the most of each; when each was at its most, nobody kept. */
-function sumTraffic(parts: readonly Counted[]): TrafficSum {
-  const level = (of: (part: Counted) => Counted["open"]) => ({
-    now: parts.reduce((sum, part) => sum + of(part).now, 0),
-    max: parts.reduce((most, part) => Math.max(most, of(part).max), 0),
+/** A maximum is the largest of the parts': the maximum of their sum is not known. */
+function sumTraffic(parts: readonly TrafficMetrics[]): TrafficSum {
+  const sumGauges = (gaugeOf: (part: TrafficMetrics) => TrafficMetrics["open"]) => ({
+    now: parts.reduce((sum, part) => sum + gaugeOf(part).now, 0),
+    max: parts.reduce((max, part) => Math.max(max, gaugeOf(part).max), 0),
   });
-  const answers = parts.reduce((sum, { latency }) => sum + latency.count, 0);
-  const waitedMs = parts.reduce((sum, { latency }) => sum + latency.avgMs * latency.count, 0);
+  const responseCount = parts.reduce((sum, { latency }) => sum + latency.count, 0);
+  const totalMs = parts.reduce((sum, { latency }) => sum + latency.avgMs * latency.count, 0);
   const total = (name: keyof Counts) => parts.reduce((sum, { counts }) => sum + counts[name], 0);
   return {
     counts: Object.fromEntries(counterNames.map((name) => [name, total(name)])) as Counts,
-    open: level(({ open }) => open),
-    queue: level(({ queue }) => queue),
-    rate: level(({ rate }) => rate),
-    responseCount: answers,
-    avgMs: answers === 0 ? 0 : waitedMs / answers,
+    open: sumGauges(({ open }) => open),
+    queue: sumGauges(({ queue }) => queue),
+    rate: sumGauges(({ rate }) => rate),
+    responseCount,
+    avgMs: responseCount === 0 ? 0 : totalMs / responseCount,
     lastMs: Math.max(0, ...parts.map(({ lastMs }) => lastMs)),
   };
 }
 
-/** What clients asked. */
+/** Requests of clients. */
 function frontendValues(sum: TrafficSum): ColumnValues {
   const { counts } = sum;
   const { rate, rate_max } = gaugeValues(sum);
@@ -95,7 +99,7 @@ function frontendValues(sum: TrafficSum): ColumnValues {
   };
 }
 
-/** The same requests, and what became of them at the servers. */
+/** The same requests, with their attempts on servers. */
 function backendValues(sum: TrafficSum, tasks: TrafficSum, atMs: number): ColumnValues {
   return {
     ...gaugeValues(sum),
@@ -104,7 +108,7 @@ function backendValues(sum: TrafficSum, tasks: TrafficSum, atMs: number): Column
     ...attemptValues(tasks),
     stot: sum.counts.requests,
     req_tot: sum.counts.requests,
-    // HAProxy counts a request that found no server among its backend's connection errors.
+    // HAProxy counts a request without a usable server as a connection error of its backend.
     econ: tasks.counts.connectErrors + sum.counts.refused503,
     wretr: sum.counts.retries,
     wredis: sum.counts.redispatches,
@@ -162,7 +166,7 @@ function queueValues({ queue, responseCount, avgMs, lastMs }: TrafficSum, atMs: 
   return {
     qcur: queue.now,
     qmax: Math.max(queue.max, queue.now),
-    // HAProxy's word for never.
+    // HAProxy's value for never.
     lastsess: lastMs === 0 ? -1 : seconds(atMs - lastMs),
     ...(responseCount > 0 && { rtime: Math.round(avgMs) }),
   };

@@ -1,18 +1,18 @@
-// The statistics' address on the balancer: HAProxy's `stats uri`, and what it writes after it.
+// The address of the statistics on the balancer: HAProxy's `stats uri`, and the options after it.
 
 import type { StatsReport } from "./report.ts";
 
-/** Where the statistics are unless the operator says otherwise. */
 export const defaultStatsUri = "/haproxy?stats";
 
-/** What may follow the address: HAProxy's options, or more of a query. Anything else is another address. */
+/** Characters that may follow the address, before options or a query; any other makes it another address. */
 const boundary = /[;&?=#]/;
 
 /**
- * Whether a request is for the statistics. Asked of every request at the balancer, so it only compares characters.
+ * Whether a request is for the statistics. Runs for every request at the balancer, so it only compares
+ * characters.
  *
- * @param url absolute, as the runtime gives it
- * @param uri where the statistics are; empty: nowhere
+ * @param url absolute
+ * @param uri the address of the statistics; empty if disabled
  */
 export function isStatsUrl(url: string, uri: string): boolean {
   if (uri === "") return false;
@@ -22,26 +22,26 @@ export function isStatsUrl(url: string, uri: string): boolean {
   return end === url.length || boundary.test(url.charAt(end));
 }
 
-/** What is asked of the statistics. */
+/** The options of a request for the statistics, in HAProxy's words. */
 export type StatsQuery = {
   readonly format: "html" | "csv" | "json" | "json-schema";
-  /** Servers that are down are left out. */
+  /** Leaves out servers that are down. */
   readonly up: boolean;
   readonly refresh: boolean;
-  /** Only proxies whose name contains this; empty: all. */
+  /** Selects proxies whose name contains this; empty for all. */
   readonly scope: string;
-  /** What came of an action: `DONE`; empty: none was tried. */
+  /** The outcome of an action, such as `DONE`; empty without one. */
   readonly outcome: string;
 };
 
-/** Longest scope that is looked for, as in HAProxy's own form. */
+/** The maximum length of a scope, as in HAProxy's form. */
 const maxScope = 64;
 
-/** Reads what stands after the address: `;csv`, `;up;norefresh`, `?scope=web`. What is not known is passed over. */
+/** Reads the options after the address: `;csv`, `;up;norefresh`, `?scope=web`. Ignores unknown ones. */
 export function readStatsQuery(url: string, uri: string): StatsQuery {
   const path = url.indexOf("/", url.indexOf("://") + 3);
   const fields = url.slice(path + uri.length).split(/[;&?#]/);
-  // A browser writes a field without a value as `up=`.
+  // A browser sends a field without a value as `up=`.
   const has = (name: string) => fields.includes(name) || fields.includes(`${name}=`);
   const value = (name: string) =>
     fields.find((field) => field.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
@@ -66,7 +66,7 @@ export function statsLink(uri: string, { up, refresh, scope, outcome, format }: 
   return uri + options.map((option) => `;${option}`).join("") + query;
 }
 
-/** The part of a report that was asked for. Frontends and backends stay, as HAProxy keeps them. */
+/** Applies the query's filters. Like HAProxy, `up` keeps frontends and backends. */
 export function filterReport(
   report: StatsReport,
   { up, scope }: Pick<StatsQuery, "up" | "scope">,
