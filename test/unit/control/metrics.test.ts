@@ -6,7 +6,7 @@ import { serverDefaults } from "../../../src/domain/model/server.ts";
 import { delta, entryDelta, taskDelta } from "../telemetry/deltas.ts";
 import { publishing, running, spec, TestControl, viewerToken } from "./support.ts";
 
-/** `name{labels}` and value of every line that is one. */
+/** The value of every sample, by `name{labels}`. */
 function samplesOf(text: string): Map<string, string> {
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return new Map(
@@ -14,7 +14,7 @@ function samplesOf(text: string): Map<string, string> {
   );
 }
 
-/** A mesh whose service my-web has had traffic. */
+/** A mesh with traffic for its service my-web. */
 async function busy(control = new TestControl()): Promise<TestControl> {
   const id = await control.create("my-web");
   const [node1] = control.mesh.registry.nodes();
@@ -37,7 +37,7 @@ async function busy(control = new TestControl()): Promise<TestControl> {
   return control;
 }
 
-test("[J20] a viewer has the mesh in Prometheus' text format, at /metrics and /mesh/metrics", async () => {
+test("[J20] a viewer can read metrics in Prometheus' text format, at /metrics and /mesh/metrics", async () => {
   const control = await busy();
   for (const path of ["/metrics", "/mesh/metrics"]) {
     const { status, headers, text } = await control.ask(`GET ${path}`, { token: viewerToken });
@@ -62,7 +62,7 @@ test("[J20] a viewer has the mesh in Prometheus' text format, at /metrics and /m
   expect((await control.ask("GET /metrics", { token: null })).status).toBe(401);
 });
 
-test("[J42] of every service is told how many static servers it should have and has, so that alerts may add them up", async () => {
+test("[J42] every service has the numbers of its expected and usable static servers, so that alerts can add them up", async () => {
   const control = await busy();
   const { registry } = control.mesh;
   const server = (name: string, admin: "ready" | "maint") => {
@@ -81,7 +81,7 @@ test("[J42] of every service is told how many static servers it should have and 
   });
 });
 
-test("[J24] buckets are cumulative, from 1 ms to 131 s, and fit sum and count", async () => {
+test("[J24] buckets are cumulative, from 1 ms to 131 s, and match sum and count", async () => {
   const samples = samplesOf((await (await busy()).ask("GET /metrics")).text);
   const bucket = (le: string) =>
     samples.get(`waggle_request_duration_seconds_bucket{service="my-web",le="${le}"}`);
@@ -99,16 +99,16 @@ test("[J24] buckets are cumulative, from 1 ms to 131 s, and fit sum and count", 
 
 const hostile = 'a"b\\c\nd{e="f"} 1\n# HELP';
 
-test("[J21] names and labels stay labels, whatever is in them, and no series is told twice", async () => {
+test("[J21] label values are escaped, and no series is repeated", async () => {
   const control = await busy();
   const id = await control.create("other", { ...running({}), Labels: {}, EndpointSpec: { Ports: [] } });
   const service = { id, name: hostile };
-  const node = { id: "gone", name: hostile };
+  const node = { id: "removed1", name: hostile };
   control.telemetry.count(
     delta(2, {
       entries: [
         entryDelta({ requests: 1 }, [], { service, node }),
-        entryDelta({ requests: 1 }, [], { service, node: { ...node, id: "gone2" } }),
+        entryDelta({ requests: 1 }, [], { service, node: { ...node, id: "removed2" } }),
         entryDelta({ requests: 1 }, [], { service: { id: "removed", name: "my-web" } }),
       ],
     }),
@@ -126,7 +126,7 @@ test("[J21] names and labels stay labels, whatever is in them, and no series is 
   );
 });
 
-test("[J22] too many tasks, or pairs of service and node, are not told one by one", async () => {
+test("[J22] too many tasks, or pairs of service and node, have no series of their own", async () => {
   const control = await busy();
   const [service] = control.mesh.registry.services();
   const of = { id: service?.id ?? "", name: "my-web" };
@@ -143,10 +143,10 @@ test("[J22] too many tasks, or pairs of service and node, are not told one by on
   expect(samples.size).toBeLessThan(100);
 });
 
-test("[J23] while the telemetry cannot be had, what the registry knows is told", async () => {
+test("[J23] while telemetry is unavailable, the registry's metrics are served", async () => {
   const never = () => new Promise<never>(() => undefined);
-  const gone = () => Promise.reject(new Error("reset"));
-  for (const snapshot of [never, gone]) {
+  const unavailable = () => Promise.reject(new Error("reset"));
+  for (const snapshot of [never, unavailable]) {
     const control = new TestControl(2, { telemetry: remoteTelemetry(() => ({ snapshot }), 20) });
     await control.create("my-web");
     const { status, text } = await control.ask("GET /metrics");
@@ -166,7 +166,7 @@ const promtool = ((): boolean => {
   }
 })();
 
-test.skipIf(!promtool)("[J20] promtool finds no fault (skipped where it is not installed)", async () => {
+test.skipIf(!promtool)("[J20] promtool finds no errors (skipped if it is not installed)", async () => {
   const { text } = await (await busy()).ask("GET /metrics");
   expect(execFileSync("promtool", ["check", "metrics"], { input: text, encoding: "utf8" })).toBe("");
 });

@@ -1,4 +1,4 @@
-// What every request meets before its route: version, token, id, body; and what every answer has.
+// Middleware of the control API: version, token, request id, body; and headers of every response.
 
 import { expect, test } from "vitest";
 import { MeshError } from "../../../src/domain/model/error.ts";
@@ -24,7 +24,7 @@ const everyGet = [
 ];
 
 test.each(everyGet)(
-  "[A1] the JSON of GET %s is application/json exactly: the Docker CLI reads no other",
+  "[A1] the JSON of GET %s is exactly application/json, as the Docker CLI requires",
   async (path) => {
     const control = new TestControl();
     await control.create("my-web");
@@ -35,7 +35,7 @@ test.each(everyGet)(
   },
 );
 
-test("[A2] a ping needs no token, works as HEAD and says the API version, which then stands before any path", async () => {
+test("[A2] a ping needs no token, supports HEAD and has the API version, which is accepted before any path", async () => {
   const control = new TestControl();
   for (const line of ["GET /_ping", "HEAD /_ping"]) {
     const { status, headers } = await control.ask(line, { token: null });
@@ -53,7 +53,7 @@ test.each([
     "1.9",
     "client version 1.9 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version",
   ],
-])("[A2] API version %s is refused before anything else, in Docker's words", async (version, message) => {
+])("[A2] API version %s is refused first, in Docker's words", async (version, message) => {
   const { status, json } = await new TestControl().ask(`GET /v${version}/nodes`, { token: null });
   expect([status, json]).toEqual([400, { message }]);
 });
@@ -62,14 +62,14 @@ test.each([
   [null, 'Bearer realm="waggle"', "requires its operator token"],
   ["wrong", 'Bearer realm="waggle", error="invalid_token"', "does not belong to this mesh"],
   [`${operatorToken}x`, 'Bearer realm="waggle", error="invalid_token"', "does not belong to this mesh"],
-])("[A3] token %s is answered 401 and how to give the right one", async (token, challenge, why) => {
+])("[A3] token %s gets a 401 that says how to send a token", async (token, challenge, why) => {
   const { status, headers, json } = await new TestControl().ask("GET /services", { token });
   expect([status, headers.get("www-authenticate")]).toEqual([401, challenge]);
   expect(json.message).toContain(why);
   expect(json.message).toContain('DOCKER_CUSTOM_HEADERS="Authorization=Bearer TOKEN"');
 });
 
-test("[A3] only a bearer token counts, whatever the case of the scheme", async () => {
+test("[A3] only a bearer token is accepted, with the scheme in any case", async () => {
   const control = new TestControl();
   const statusOf = async (authorization: string) =>
     (await control.ask("GET /nodes", { token: null, headers: { authorization } })).status;
@@ -79,16 +79,16 @@ test("[A3] only a bearer token counts, whatever the case of the scheme", async (
   expect(await statusOf("Bearer ")).toBe(401);
 });
 
-test("[A3] without a token there is nothing to find out: unknown routes are 401 as well", async () => {
+test("[A3] without a token, unknown routes are 401 too", async () => {
   expect((await new TestControl().ask("GET /nowhere", { token: null })).status).toBe(401);
 });
 
-test("[A3] a mesh whose operator token is not set lets nobody in", async () => {
+test("[A3] a mesh without an operator token refuses every request", async () => {
   const control = new TestControl(1, { operatorToken: "", viewerToken: "" });
   for (const token of [null, "x"]) expect((await control.ask("GET /nodes", { token })).status).toBe(503);
 });
 
-test("[A4] a viewer may look", async () => {
+test("[A4] a viewer may read", async () => {
   const control = new TestControl();
   for (const path of ["/info", "/nodes", "/services", "/tasks", "/mesh/status", "/mesh/table"]) {
     expect((await control.ask(`GET ${path}`, { token: viewerToken })).status).toBe(200);
@@ -103,7 +103,7 @@ test.each([
   "DELETE /nodes/node1",
   "POST /swarm/update?version=1&rotateWorkerToken=true",
   "GET /swarm",
-])("[A4] a viewer is refused %s, and nothing is done", async (line) => {
+])("[A4] a viewer may not %s, which changes nothing", async (line) => {
   const control = new TestControl();
   await control.create("my-web");
   const before = control.mesh.registry.events(0, 1_000).length;
@@ -115,10 +115,10 @@ test.each([
   expect(control.mesh.registry.events(0, 1_000)).toHaveLength(before);
 });
 
-test("[A5] a request's id comes back; one that is none is replaced", async () => {
+test("[A5] a response has the request's id; an invalid id is replaced", async () => {
   const control = new TestControl();
-  const idOf = async (given: Record<string, string>, line = "GET /nodes") =>
-    (await control.ask(line, { headers: given })).headers.get("x-request-id");
+  const idOf = async (headers: Record<string, string>, line = "GET /nodes") =>
+    (await control.ask(line, { headers })).headers.get("x-request-id");
   expect(await idOf({ "x-request-id": "abc-1" })).toBe("abc-1");
   expect(await idOf({ "x-request-id": "abc-1" }, "GET /nowhere")).toBe("abc-1");
   expect(await idOf({})).toMatch(/^id\d+$/);
@@ -126,7 +126,7 @@ test("[A5] a request's id comes back; one that is none is replaced", async () =>
   expect(await idOf({ "x-request-id": "x".repeat(129) })).toMatch(/^id\d+$/);
 });
 
-const tooMuch = 1_048_577;
+const tooLargeBytes = 1_048_577;
 
 test.each([
   ["cut off", '{"Name":', 400, "unexpected EOF"],
@@ -135,18 +135,21 @@ test.each([
   ["not UTF-8", new Uint8Array([0x22, 0xff, 0x22]), 400, "the body is not UTF-8 text"],
   ["no object", "[]", 400, "cannot read the service spec: expected object, read []"],
   ["deep", `${"[".repeat(100_000)}${"]".repeat(100_000)}`, 400, "the body is nested deeper than 64 levels"],
-  ["too large", " ".repeat(tooMuch), 413, "the body is larger than 1048576 bytes"],
+  ["too large", " ".repeat(tooLargeBytes), 413, "the body is larger than 1048576 bytes"],
   ["too large, unannounced", endless(), 413, "the body is larger than 1048576 bytes"],
-] as const)("[A6] a body that is %s is refused and nothing is done", async (_what, text, status, message) => {
-  const control = new TestControl();
-  const answer = await control.ask("POST /services/create", { text });
-  expect(answer.status).toBe(status);
-  expect(answer.json.message).toContain(message);
-  expect(control.mesh.registry.services()).toEqual([]);
-});
+] as const)(
+  "[A6] a body that is %s is refused, and changes nothing",
+  async (_what, text, status, message) => {
+    const control = new TestControl();
+    const response = await control.ask("POST /services/create", { text });
+    expect(response.status).toBe(status);
+    expect(response.json.message).toContain(message);
+    expect(control.mesh.registry.services()).toEqual([]);
+  },
+);
 
 test("[A6] a body of exactly 1 MiB is read", async () => {
-  const text = JSON.stringify(spec("my-web")).padEnd(tooMuch - 1, " ");
+  const text = JSON.stringify(spec("my-web")).padEnd(tooLargeBytes - 1, " ");
   expect((await new TestControl().ask("POST /services/create", { text })).status).toBe(201);
 });
 
@@ -161,16 +164,16 @@ test.each([
   ["thing/too-large", 413],
   ["thing/unavailable", 503],
   ["thing/internal", 500],
-] as const)("[A7] an error %s is answered %i, with its message as Docker's body", async (code, status) => {
+] as const)("[A7] an error %s gets a %i, with its message in Docker's body", async (code, status) => {
   const control = new TestControl();
   control.mesh.registry.info = () => {
     throw new MeshError(code, "why", { blame: "mesh", retry: "never" });
   };
-  const answer = await control.ask("GET /info");
-  expect([answer.status, answer.json]).toEqual([status, { message: "why" }]);
+  const response = await control.ask("GET /info");
+  expect([response.status, response.json]).toEqual([status, { message: "why" }]);
 });
 
-test("[A8] a fault nobody foresaw is a 500 that names the log's entry; the entry has the cause and no secret", async () => {
+test("[A8] an unexpected error is a 500 that names its log record; the record has the cause and no secret", async () => {
   const control = new TestControl();
   control.mesh.registry.nodes = () => {
     throw new TypeError("undefined is not a bee");
@@ -188,14 +191,14 @@ test("[A8] a fault nobody foresaw is a 500 that names the log's entry; the entry
 });
 
 test.each(["GET /nowhere", "GET /", "POST /services", "PUT /nodes/node1", "GET /container", "GET /v1.44"])(
-  "[A9] %s is answered 404 in Docker's words",
+  "[A9] %s gets a 404 in Docker's words",
   async (line) => {
     const { status, json } = await new TestControl().ask(line);
     expect([status, json]).toEqual([404, { message: "page not found" }]);
   },
 );
 
-/** Chunks without end; whoever stops reading gets rid of it. */
+/** A stream of chunks without end. */
 function endless(): ReadableStream {
   return new ReadableStream({ pull: (to) => to.enqueue(new Uint8Array(65_536).fill(0x20)) });
 }

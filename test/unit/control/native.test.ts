@@ -5,7 +5,7 @@ import { machine } from "../registry/harness.ts";
 import { delta, entryDelta } from "../telemetry/deltas.ts";
 import { TestControl, viewerToken } from "./support.ts";
 
-test("[A28] a machine joins with the join token alone and gets a node's credential", async () => {
+test("[A28] a machine joins with only the join token and gets a node's credential", async () => {
   const control = new TestControl(0);
   const { worker } = control.mesh.registry.joinTokens();
   const body = { protocol: 1, token: worker, node: machine("node1", "127.0.0.2") };
@@ -36,13 +36,13 @@ test.each([
     "cannot read node.address: expected string, read nothing",
   ],
   ["a bad host name", { node: machine("node 1", "127.0.0.2") }, 400, 'cannot read host name "node 1"'],
-] as const)("[A28] a join with %s is refused and nobody joins", async (_what, change, status, message) => {
+] as const)("[A28] a join with %s is refused, and adds no node", async (_what, change, status, message) => {
   const control = new TestControl(0);
   const { worker } = control.mesh.registry.joinTokens();
   const body = { protocol: 1, token: worker, node: machine("node1", "127.0.0.2"), ...change };
-  const answer = await control.ask("POST /mesh/join", { body, token: null });
-  expect(answer.status).toBe(status);
-  expect(answer.json.message).toContain(message);
+  const response = await control.ask("POST /mesh/join", { body, token: null });
+  expect(response.status).toBe(status);
+  expect(response.json.message).toContain(message);
   expect(control.mesh.registry.nodes()).toEqual([]);
 });
 
@@ -58,13 +58,13 @@ test("[A29] an agent's upgrade goes to the registry object, which checks its cre
   };
   const { status, json } = await control.ask("GET /v1.44/mesh/agent?since=1", { token: null, headers });
   expect([status, json]).toEqual([418, { message: "from the object" }]);
-  const [handed] = control.upgrades;
-  expect(handed?.url).toBe("https://registry/mesh/agent");
-  expect(handed?.headers.get("authorization")).toBe("Bearer credential");
-  expect(handed?.headers.get("x-waggle-node")).toBe("n");
+  const [forwarded] = control.upgrades;
+  expect(forwarded?.url).toBe("https://registry/mesh/agent");
+  expect(forwarded?.headers.get("authorization")).toBe("Bearer credential");
+  expect(forwarded?.headers.get("x-waggle-node")).toBe("n");
 });
 
-test("[A29] a watcher shows a token first; since is read here", async () => {
+test("[A29] a watcher needs a token; the control API checks since", async () => {
   const control = new TestControl();
   expect((await control.ask("GET /mesh/watch", { token: null, headers: upgrade })).status).toBe(401);
   expect((await control.ask("GET /mesh/watch?since=x", { headers: upgrade })).status).toBe(400);
@@ -77,7 +77,7 @@ test("[A29] a watcher shows a token first; since is read here", async () => {
   ]);
 });
 
-test("[A29] without an upgrade these routes are 426", async () => {
+test("[A29] without an upgrade, these routes are 426", async () => {
   const control = new TestControl();
   for (const path of ["/mesh/agent", "/mesh/watch"]) {
     const { status, json } = await control.ask(`GET ${path}`);
@@ -86,14 +86,14 @@ test("[A29] without an upgrade these routes are 426", async () => {
   expect(control.upgrades).toEqual([]);
 });
 
-test("[L70] the status names services whose requests fail, with the next step, and says when it cannot know", async () => {
+test("[L70] the status names services whose requests fail, with advice, and says when traffic is unknown", async () => {
   const control = new TestControl();
   const id = await control.create("my-web");
   const failing = (service: { id: string; name: string }) =>
     entryDelta({ requests: 20, responses2xx: 12, responses5xx: 8, refused503: 8 }, Array(20).fill(5), {
       service,
     });
-  // A service that is no more has nothing to complain of.
+  // A removed service is no problem.
   const entries = [failing({ id, name: "my-web" }), failing({ id: "gone", name: "gone" })];
   control.telemetry.count(delta(1, { entries }));
   const { problems, trafficKnown } = MeshStatus.parse((await control.ask("GET /mesh/status")).json);
@@ -111,7 +111,7 @@ test("[L70] the status names services whose requests fail, with the next step, a
   expect(status).toMatchObject({ trafficKnown: false, problems: [] });
 });
 
-test("[A30] events: the newest where no beginning is given, else those after it, never more than asked for", async () => {
+test("[A30] events are the newest, or those after since, and never more than limit", async () => {
   const control = new TestControl(2);
   await control.create("my-web");
   const all = control.mesh.registry.events(0, 1_000).map(({ seq }) => seq);
@@ -127,7 +127,7 @@ test("[A30] events: the newest where no beginning is given, else those after it,
   }
 });
 
-test("[A31] the table is text under its version, and 304 where the asker's is as new", async () => {
+test("[A31] the table is text with its version, and 304 if the client has that version", async () => {
   const control = new TestControl();
   await control.create("my-web");
   const { headers, text } = await control.ask("GET /mesh/table?after=-1");
@@ -145,31 +145,31 @@ test("[A31] the table is text under its version, and 304 where the asker's is as
   expect((await control.ask("GET /mesh/table?after=new")).status).toBe(400);
 });
 
-test("[A32] health needs no token and asks nobody", async () => {
+test("[A32] health needs no token and does not call the registry", async () => {
   const control = new TestControl(0);
   control.mesh.registry.info = () => {
-    throw new Error("asked");
+    throw new Error("called");
   };
   const { status, json } = await control.ask("GET /mesh/health", { token: null });
   expect([status, json]).toEqual([200, { ok: true }]);
 });
 
-test("[A33] health of a task whose node is not heard is marked as the last known", async () => {
+test("[A33] the health of a task on an unreachable node is marked as the last known", async () => {
   const control = new TestControl(1);
   await control.create("my-web");
-  const heard = async () => {
+  const heardFlags = async () => {
     const { services } = MeshStatus.parse((await control.ask("GET /mesh/status")).json);
     return services.flatMap(({ tasks }) =>
-      tasks.filter(({ state }) => state === "running").map((one) => one.heard),
+      tasks.filter(({ state }) => state === "running").map(({ heard }) => heard),
     );
   };
-  expect(await heard()).toEqual([true, true]);
+  expect(await heardFlags()).toEqual([true, true]);
   const node = control.mesh.nodes.values().next().value;
   control.mesh.registry.agents.goodbye(node?.id ?? "", "");
-  expect(await heard()).toEqual([false, false]);
+  expect(await heardFlags()).toEqual([false, false]);
 });
 
-test("[A33] the status has everything: mesh, nodes, services with tasks alive first, health in HAProxy's words", async () => {
+test("[A33] the status has mesh, nodes, and services with alive tasks first and health in HAProxy's words", async () => {
   const control = new TestControl(2);
   await control.create("my-web", { Labels: { "waggle.host": "www.example.com" } });
   const [first] = control.mesh.running("my-web");

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { filtered, spec, TestControl } from "./support.ts";
 
-test("[A21] a node shows what its agent said and what the operator wants", async () => {
+test("[A21] a node shows its agent's report and the operator's settings", async () => {
   const control = new TestControl(1);
   const node = (await control.ask("GET /nodes/node1")).json;
   expect(node).toEqual({
@@ -35,7 +35,7 @@ test("[A21] a node is drained by writing its whole Spec back", async () => {
   ]);
 });
 
-test("[A21] a node that cannot be updated so says why and stays as it is", async () => {
+test("[A21] a refused update says why and leaves the node as it is", async () => {
   const control = new TestControl();
   const before = (await control.ask("GET /nodes/node1")).json;
   const ask = async (line: string, body: object) => {
@@ -71,8 +71,8 @@ test("[A18] node filters: id and name by prefix, role, membership, labels of the
   const { ID } = (await control.ask("GET /nodes/node2")).json;
   const body = { Role: "worker", Availability: "active", Labels: { zone: "a" } };
   await control.ask("POST /nodes/node2/update?version=1", { body });
-  const names = async (wanted: Record<string, string[]>) =>
-    (await control.ask(`GET ${filtered("/nodes", wanted)}`)).json.map(
+  const names = async (filters: Record<string, string[]>) =>
+    (await control.ask(`GET ${filtered("/nodes", filters)}`)).json.map(
       ({ Description }: { Description: { Hostname: string } }) => Description.Hostname,
     );
   expect(await names({ name: ["node"] })).toEqual(["node1", "node2"]);
@@ -85,7 +85,7 @@ test("[A18] node filters: id and name by prefix, role, membership, labels of the
   expect(await names({ membership: ["pending"] })).toEqual([]);
 });
 
-test("[A60] a node is not made a manager: the registry is the one there is, and the refusal says what to use", async () => {
+test("[A60] a node cannot become a manager, which is the registry, and the refusal says what to use", async () => {
   const control = new TestControl();
   const body = { Role: "manager", Availability: "active" };
   const { status, json } = await control.ask("POST /nodes/node1/update?version=1", { body });
@@ -95,7 +95,7 @@ test("[A60] a node is not made a manager: the registry is the one there is, and 
   expect({ role: Spec.Role, version: Version.Index }).toEqual({ role: "worker", version: 1 });
 });
 
-test("[A23] the manager is the mesh: its id in /info resolves, with the address asked at, and no list shows it", async () => {
+test("[A23] the manager is the mesh: its id in /info resolves, with the request's address, and no list shows it", async () => {
   const control = new TestControl();
   const { Swarm } = (await control.ask("GET /info")).json;
   expect(Swarm).toMatchObject({ LocalNodeState: "active", ControlAvailable: true, Nodes: 2, Managers: 1 });
@@ -113,7 +113,7 @@ test("[A23] the manager is the mesh: its id in /info resolves, with the address 
   expect((await control.ask(`GET ${filtered("/tasks", { node: [Swarm.NodeID] })}`)).json).toEqual([]);
 });
 
-test("[A23] info adds up the nodes, counts the mesh as their one manager, and leaves out what would print as empty lines", async () => {
+test("[A23] info counts the nodes, with the mesh as the only manager, and leaves out fields that would print as empty lines", async () => {
   const control = new TestControl(3);
   await control.create("my-web");
   const { json } = await control.ask("GET /info");
@@ -142,13 +142,13 @@ test.each([
   ["POST /swarm/leave?force=1", 503, "This is the manager of the mesh and cannot leave it."],
   ["POST /swarm/update?version=1", 400, "only the join tokens of a mesh can be updated"],
   ["POST /swarm/update?rotateWorkerToken=true", 400, "invalid swarm version ''"],
-])("[A24] %s is answered %i and what would work", async (line, status, message) => {
-  const answer = await new TestControl().ask(line, { body: {} });
-  expect(answer.status).toBe(status);
-  expect(answer.json.message).toContain(message);
+])("[A24] %s gets a %i that says what would work", async (line, status, message) => {
+  const response = await new TestControl().ask(line, { body: {} });
+  expect(response.status).toBe(status);
+  expect(response.json.message).toContain(message);
 });
 
-test("[A25] what a mesh has not got is an empty list, and 404 by name", async () => {
+test("[A25] unsupported resources are an empty list, and 404 by name", async () => {
   const control = new TestControl();
   for (const kind of ["network", "secret", "config"]) {
     expect((await control.ask(`GET /${kind}s`)).json).toEqual([]);
@@ -159,7 +159,7 @@ test("[A25] what a mesh has not got is an empty list, and 404 by name", async ()
   }
 });
 
-test("[A25] a network is made up with a warning, for stack deploy goes no further without; a secret is not", async () => {
+test("[A25] creating a network returns an id and a warning, as stack deploy needs one; creating a secret is refused", async () => {
   const control = new TestControl();
   const { status, json } = await control.ask("POST /networks/create", { body: { Name: "demo_default" } });
   expect([status, json.Warning]).toEqual([201, expect.stringContaining("a mesh has no networks")]);
@@ -168,7 +168,7 @@ test("[A25] a network is made up with a warning, for stack deploy goes no furthe
   expect([secret.status, secret.json.message]).toEqual([501, expect.stringContaining("has no secrets")]);
 });
 
-test("[A25] an image's digest is never known, slashes in its name or not", async () => {
+test("[A25] an image's digest is always empty, with or without slashes in its name", async () => {
   const control = new TestControl();
   for (const image of ["nginx:latest", "registry.example:5000/team/app:1.2"]) {
     const { status, json } = await control.ask(`GET /distribution/${image}/json`);
@@ -186,7 +186,7 @@ test.each([
   ["POST /images/create?fromImage=nginx", "has no images"],
   ["GET /events", "waggle events -f"],
   ["GET /system/df", "waggle status"],
-])("[A25] %s, of one engine, is 501 and what to use instead", async (line, message) => {
+])("[A25] %s, a route of a single engine, is 501 and says what to use instead", async (line, message) => {
   const { status, json } = await new TestControl().ask(line);
   expect([status, json.message]).toEqual([501, expect.stringContaining(message)]);
   expect(json.message).toMatch(/^this endpoint is a swarm of services and /);
@@ -228,7 +228,7 @@ test("[A26] a task that cannot be placed says why, and has no node", async () =>
   expect(task).not.toHaveProperty("NodeID");
 });
 
-test("[A26] host-mode ports are a running task's own: the one asked for, or the one its endpoint has", async () => {
+test("[A26] a running task has its own host-mode port: the requested one, or that of its endpoint", async () => {
   const control = new TestControl(1);
   const ports = [
     { TargetPort: 80, PublishedPort: 9000, PublishMode: "host" },
@@ -254,13 +254,13 @@ test("[A26] host-mode ports are a running task's own: the one asked for, or the 
   });
 });
 
-test("[A27] task filters: service, node, desired state, name, label; what is meant by no ref is 404", async () => {
+test("[A27] task filters: service, node, desired state, name, label; an unknown reference is 404", async () => {
   const control = new TestControl(2);
   await control.create("my-web", { Labels: { tier: "front" } });
   await control.create("api", { EndpointSpec: {} });
   await control.ask("DELETE /services/api");
-  const slots = async (wanted: Record<string, string[]>) => {
-    const { json } = await control.ask(`GET ${filtered("/tasks", wanted)}`);
+  const slots = async (filters: Record<string, string[]>) => {
+    const { json } = await control.ask(`GET ${filtered("/tasks", filters)}`);
     return json.map(
       ({ Slot, DesiredState }: { Slot: number; DesiredState: string }) => `${Slot} ${DesiredState}`,
     );
@@ -271,8 +271,8 @@ test("[A27] task filters: service, node, desired state, name, label; what is mea
   expect(await slots({ label: ["tier=front"] })).toHaveLength(2);
   expect(await slots({ "desired-state": ["running"] })).toHaveLength(2);
   expect(await slots({ "desired-state": ["shutdown"] })).toEqual([]);
-  const statusOf = async (wanted: Record<string, string[]>) => {
-    const { status, json } = await control.ask(`GET ${filtered("/tasks", wanted)}`);
+  const statusOf = async (filters: Record<string, string[]>) => {
+    const { status, json } = await control.ask(`GET ${filtered("/tasks", filters)}`);
     return `${status} ${json.message}`;
   };
   expect(await statusOf({ service: ["nope"] })).toBe("404 service nope not found");
@@ -281,7 +281,7 @@ test("[A27] task filters: service, node, desired state, name, label; what is mea
   expect((await control.ask("GET /tasks/nope")).json.message).toBe("task nope not found");
 });
 
-test("[A27] only tasks that run what the service now asks for are up to date", async () => {
+test("[A27] only tasks with the service's current spec are up to date", async () => {
   const control = new TestControl(2);
   await control.create("my-web", { Mode: { Replicated: { Replicas: 1 } } });
   const images = async (value: string) => {

@@ -3,37 +3,34 @@ import { problemsOf } from "../../../src/control/problems.ts";
 import type { Task } from "../../../src/domain/model/task.ts";
 import { TestMesh } from "../registry/harness.ts";
 
-test("[A34] a mesh without nodes says how one joins", () => {
+test("[A34] a mesh without nodes says how a node joins", () => {
   expect(lines(new TestMesh())).toEqual([
     "mesh test: no node has joined: print the command for one with waggle join-token (0 s)",
   ]);
 });
 
-test("[A34] a mesh that is well has no problem", () => {
+test("[A34] a healthy mesh has no problems", () => {
   expect(lines(healthyMesh())).toEqual([]);
 });
 
-test("[A34] a node that is down says why and since when", () => {
+test("[A34] a node that is down has a reason and a time", () => {
   const mesh = healthyMesh();
-  const gone = mesh.nodes.values().next().value;
-  if (gone === undefined) throw new Error("no node");
-  mesh.registry.agents.goodbye(gone.id, "");
+  const node = mesh.nodes.values().next().value;
+  if (node === undefined) throw new Error("no node");
+  mesh.registry.agents.goodbye(node.id, "");
   mesh.work();
   mesh.nowMs += 5_000;
   expect(lines(mesh)).toEqual(["node node1: down: left (5 s)"]);
 });
 
-test.each(["drain", "pause"] as const)(
-  "[A34] a node set to %s is no problem once that is done",
-  (availability) => {
-    const mesh = healthyMesh();
-    mesh.registry.updateNode("node1", 1, { availability, role: "worker", labels: {} }, "operator");
-    mesh.work();
-    expect(lines(mesh)).toEqual([]);
-  },
-);
+test.each(["drain", "pause"] as const)("[A34] a node that has completed %s is no problem", (availability) => {
+  const mesh = healthyMesh();
+  mesh.registry.updateNode("node1", 1, { availability, role: "worker", labels: {} }, "operator");
+  mesh.work();
+  expect(lines(mesh)).toEqual([]);
+});
 
-test("[A34] a drained node tells how much is still there, and so does one whose agent is leaving", () => {
+test("[A34] a node that drains or leaves has the number of tasks still there", () => {
   const mesh = new TestMesh();
   const node = mesh.node("node1");
   mesh.service("my-web");
@@ -44,7 +41,7 @@ test("[A34] a drained node tells how much is still there, and so does one whose 
   expect(lines(mesh)[0]).toMatch(/still there/);
 });
 
-test("[A34] a service that is short says by how much and why each waiting slot waits, alike ones together", () => {
+test("[A34] a service with too few tasks has their number and the reason of each pending slot, grouped by reason", () => {
   const mesh = new TestMesh();
   mesh.node("node1");
   mesh.service("my-web", { mode: { kind: "replicated", replicas: 6 }, maxPerNode: 1 });
@@ -55,7 +52,7 @@ test("[A34] a service that is short says by how much and why each waiting slot w
   );
 });
 
-test("[A34] an unhealthy task is told with its last check", () => {
+test("[A34] an unhealthy task is a problem with its last check", () => {
   const mesh = healthyMesh();
   const task = first(mesh);
   const health = {
@@ -71,16 +68,16 @@ test("[A34] an unhealthy task is told with its last check", () => {
   expect(lines(mesh)).toEqual(["task my-web.1: unhealthy: L7STS/503 in 2ms (DOWN) (3 s)"]);
 });
 
-test("[A34] a rejected image is told until something runs in its slot", () => {
+test("[A34] a rejected image is a problem until a task runs in the slot", () => {
   const mesh = new TestMesh();
   mesh.node("node1");
   mesh.service("my-web");
   mesh.report(first(mesh), { state: "rejected", err: "image nope is not known to node1" });
-  const told = "task my-web.1: last task rejected: image nope is not known to node1 (0 s)";
-  expect(lines(mesh)).toContain(told);
+  const problem = "task my-web.1: last task rejected: image nope is not known to node1 (0 s)";
+  expect(lines(mesh)).toContain(problem);
   expect(lines(mesh).some((line) => line.startsWith("service my-web: 0 of 1 task running"))).toBe(true);
   mesh.work();
-  expect(lines(mesh)).not.toContain(told);
+  expect(lines(mesh)).not.toContain(problem);
 });
 
 test("[A34] a service scaled to nothing is no problem", () => {
@@ -90,7 +87,7 @@ test("[A34] a service scaled to nothing is no problem", () => {
   expect(lines(mesh)).toEqual([]);
 });
 
-/** Two nodes, a service of two tasks that run. */
+/** Two nodes, and a service with two running tasks. */
 function healthyMesh(): TestMesh {
   const mesh = new TestMesh();
   mesh.node("node1");
@@ -121,11 +118,11 @@ function lines(mesh: TestMesh): string[] {
   );
 }
 
-test("[A34] every problem says what to do about it", () => {
+test("[A34] every problem has advice", () => {
   const mesh = healthyMesh();
-  const [gone] = mesh.nodes.values();
-  if (gone === undefined) throw new Error("no node");
-  mesh.registry.agents.goodbye(gone.id, "");
+  const [node] = mesh.nodes.values();
+  if (node === undefined) throw new Error("no node");
+  mesh.registry.agents.goodbye(node.id, "");
   mesh.service("api", { constraints: ["node.hostname==none"] });
   mesh.work();
   const { registry } = mesh;

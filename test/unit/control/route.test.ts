@@ -4,12 +4,12 @@ import { running, TestControl, viewerToken } from "./support.ts";
 
 const path = (query: Readonly<Record<string, string>>) => `GET /mesh/route?${new URLSearchParams(query)}`;
 
-test("[E6] a viewer asks what would happen to a request, and gets it whole", async () => {
+test("[E6] a viewer gets the whole explanation of a request", async () => {
   const control = new TestControl(2);
   await control.create("my-web");
   const query = { url: "http://127.0.0.1:8080/cart?x=1", method: "POST", host: "www.example.com" };
-  const answer = await control.ask(path(query), { token: viewerToken });
-  const explanation = RouteExplanation.parse(answer.json);
+  const response = await control.ask(path(query), { token: viewerToken });
+  const explanation = RouteExplanation.parse(response.json);
   expect(explanation.request).toEqual({
     method: "POST",
     host: "www.example.com",
@@ -29,7 +29,7 @@ test("[E6] a viewer asks what would happen to a request, and gets it whole", asy
   expect((await control.ask(path(query), { token: null })).status).toBe(401);
 });
 
-test("[E4] a task that the table leaves out is there too, with what keeps it out", async () => {
+test("[E4] a task that is not in the table is listed with the reason", async () => {
   const control = new TestControl(2);
   await control.create("my-web");
   const [task] = control.mesh.running("my-web");
@@ -56,7 +56,7 @@ test("[E4] a task that the table leaves out is there too, with what keeps it out
   ]);
 });
 
-test("[E6] a service without any task is 503 as at the door, and the waiting tasks say why", async () => {
+test("[E6] a service without live tasks is 503, and the pending tasks say why", async () => {
   const control = new TestControl(1);
   await control.create("my-web", running({}, { Placement: { Constraints: ["node.labels.zone==a"] } }));
   const { answer, tasks } = (await control.ask(path({ url: "http://127.0.0.1:8080/" })))
@@ -72,7 +72,7 @@ test.each([
   [{}, "cannot read url=: write it as http://HOST:PORT/PATH"],
   [{ url: "http://a/", method: "G T" }, "cannot read method=G T: write it as GET"],
   [{ url: "http://a/", host: "a b" }, "cannot read host=a b: write it as HOST or HOST:PORT"],
-])("[E6] a question that cannot be read is refused: %o", async (query, message) => {
+])("[E6] an invalid query is refused: %o", async (query, message) => {
   const { status, json } = await new TestControl(1).ask(path(query));
   expect([status, json.message]).toEqual([400, message]);
 });

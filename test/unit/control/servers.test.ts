@@ -26,7 +26,7 @@ function add(control: TestControl, over: object = {}, token?: string) {
 }
 
 describe("static servers over the control API", () => {
-  test("[F30] are added with HAProxy's defaults for what is not said, listed, changed and removed", async () => {
+  test("[F30] can be added with HAProxy's defaults, listed, changed and removed", async () => {
     const control = await aStaticMesh();
     const added = await add(control);
     expect(added.status).toBe(201);
@@ -52,15 +52,15 @@ describe("static servers over the control API", () => {
     [{ host: "no host" }, 400, 'server address "no host"'],
     [{ check: { http: { expect: { kind: "rstring", pattern: "(" } } } }, 400, 'pattern "("'],
     [{ check: { http: { version: "HTTP/3" } } }, 400, "version"],
-  ])("[F30] what cannot be read is refused by its field: %j", async (over, status, message) => {
+  ])("[F30] an invalid field is refused by name: %j", async (over, status, message) => {
     const control = await aStaticMesh();
-    const answer = await add(control, over);
-    expect(answer.status).toBe(status);
-    expect(answer.json.message).toContain(message);
+    const response = await add(control, over);
+    expect(response.status).toBe(status);
+    expect(response.json.message).toContain(message);
     expect((await control.ask("GET /mesh/servers")).json).toEqual([]);
   });
 
-  test("[F30] a viewer may look at them and not change them", async () => {
+  test("[F30] a viewer may read them but not change them", async () => {
     const control = await aStaticMesh();
     expect((await add(control, {}, viewerToken)).status).toBe(403);
     await add(control);
@@ -69,7 +69,7 @@ describe("static servers over the control API", () => {
     expect((await control.ask("POST /mesh/admin", { body, token: viewerToken })).status).toBe(403);
   });
 
-  test("[F30] an admin state is one of three, of a server, a task or a node", async () => {
+  test("[F30] a server, task or node has one of three admin states", async () => {
     const control = await aStaticMesh();
     await add(control);
     const set = (body: object) => control.ask("POST /mesh/admin", { body });
@@ -82,7 +82,7 @@ describe("static servers over the control API", () => {
     );
   });
 
-  test("[F31] the status has them; one that is down is a problem, and a mesh of servers alone lacks no node", async () => {
+  test("[F31] the status has them; a server that is down is a problem, and a mesh with only servers needs no node", async () => {
     const control = await aStaticMesh();
     await add(control);
     const [{ id }] = (await control.ask("GET /mesh/servers")).json;
@@ -97,7 +97,7 @@ describe("static servers over the control API", () => {
     expect(problems).toMatchObject([{ what: "server web/node1", why: "down: L4CON in 2ms" }]);
   });
 
-  test("[F32] a static service has no tasks: an image of none with replicas is refused", async () => {
+  test("[F32] a static service has no tasks: the image none with replicas is refused", async () => {
     const control = new TestControl(0);
     const { status, json } = await createStatic(control, 2);
     expect(status).toBe(400);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { filtered, publishing, running, spec, TestControl } from "./support.ts";
 
-test("[A10] a service reads back as it was sent: unknown fields kept, no default put in", async () => {
+test("[A10] a service reads back as sent, with unknown fields and without added defaults", async () => {
   const control = new TestControl();
   const sent = spec("my-web", { Odd: { kept: [1, null] }, Mode: { Replicated: {} } });
   const { status, json } = await control.ask("POST /v1.44/services/create", { body: sent });
@@ -17,7 +17,7 @@ test("[A10] a service reads back as it was sent: unknown fields kept, no default
   });
 });
 
-test("[A13] an allocated port is in Endpoint.Ports and not in the Spec; 0 is as good as absent", async () => {
+test("[A13] an allocated port is in Endpoint.Ports and not in the Spec; port 0 counts as absent", async () => {
   const control = new TestControl();
   await control.create("a", publishing({ TargetPort: 80 }));
   await control.create("b", publishing({ TargetPort: 80, PublishedPort: 0 }));
@@ -88,22 +88,22 @@ test.each([
   [publishing({ Protocol: "udp", TargetPort: 80 }), 400, "EndpointSpec: cannot publish 80/udp: "],
   [running({ Env: ["A=".padEnd(70_000, "x")] }), 413, "the service takes "],
 ] as const)(
-  "[A11] a create with %j is refused with %i, and nothing is half done",
+  "[A11] a create with %j is refused with %i, and changes nothing",
   async (change, status, message) => {
     const control = new TestControl();
     const id = await control.create("taken");
     const before = control.mesh.registry.events(0, 1_000).length;
-    const answer = await control.ask("POST /services/create", {
+    const response = await control.ask("POST /services/create", {
       body: spec("new", { ...publishing(), ...change }),
     });
-    expect(answer.status).toBe(status);
-    expect(answer.json.message).toContain(message.replace("ID", id));
+    expect(response.status).toBe(status);
+    expect(response.json.message).toContain(message.replace("ID", id));
     expect(control.mesh.registry.services()).toHaveLength(1);
     expect(control.mesh.registry.events(0, 1_000)).toHaveLength(before);
   },
 );
 
-test("[A12] warnings come with the answer to create and update; without any update says null", async () => {
+test("[A12] responses to create and update have the warnings; an update without warnings has null", async () => {
   const control = new TestControl();
   const mounts = running({ Mounts: [{ Type: "bind", Source: "/a", Target: "/b" }] });
   const created = await control.ask("POST /services/create", { body: spec("my-web", mounts) });
@@ -116,15 +116,18 @@ test("[A12] warnings come with the answer to create and update; without any upda
   });
 });
 
-test.each([undefined, "", null])("[A14] a service created with name %j is given one", async (Name) => {
-  const control = new TestControl();
-  const { status } = await control.ask("POST /services/create", { body: { ...spec("x"), Name } });
-  expect(status).toBe(201);
-  const [service] = (await control.ask("GET /services")).json;
-  expect(service.Spec.Name).toMatch(/^service-[0-9a-z]+$/);
-});
+test.each([undefined, "", null])(
+  "[A14] a service created with name %j gets a generated name",
+  async (Name) => {
+    const control = new TestControl();
+    const { status } = await control.ask("POST /services/create", { body: { ...spec("x"), Name } });
+    expect(status).toBe(201);
+    const [service] = (await control.ask("GET /services")).json;
+    expect(service.Spec.Name).toMatch(/^service-[0-9a-z]+$/);
+  },
+);
 
-test("[A15] an update to another version than the present one is a 500 in Docker's words and changes nothing", async () => {
+test("[A15] an update with a stale version is a 500 in Docker's words and changes nothing", async () => {
   const control = new TestControl();
   await control.create("my-web");
   await control.update("my-web", (read) => ({ ...read, Labels: { a: "1" } }));
@@ -145,7 +148,7 @@ test.each([
   ["?version=-1", "-1"],
   ["?version=x", "x"],
   ["?version=1e3", "1e3"],
-])("[A15] an update with %j names no version: 400", async (query, given) => {
+])("[A15] an update with %j has no valid version: 400", async (query, version) => {
   const control = new TestControl();
   await control.create("my-web");
   const { status, json } = await control.ask(`POST /services/my-web/update${query}`, {
@@ -153,18 +156,18 @@ test.each([
   });
   expect([status, json.message]).toEqual([
     400,
-    `invalid service version '${given}': strconv.ParseUint: parsing "${given}": invalid syntax`,
+    `invalid service version '${version}': strconv.ParseUint: parsing "${version}": invalid syntax`,
   ]);
 });
 
-test("[A15] an update that changes nothing raises no version, so that nobody else's is out of sequence", async () => {
+test("[A15] an update without changes keeps the version, so concurrent updates stay in sequence", async () => {
   const control = new TestControl();
   await control.create("my-web");
   expect((await control.update("my-web", (read) => read)).status).toBe(200);
   expect((await control.ask("GET /services/my-web")).json.Version).toEqual({ Index: 1 });
 });
 
-test("[A15] a published port may be added and a service scaled by editing the whole Spec", async () => {
+test("[A15] editing the whole Spec can add a published port and scale a service", async () => {
   const control = new TestControl();
   await control.create("my-web");
   const more = { TargetPort: 80, PublishedPort: 8081 };
@@ -190,7 +193,7 @@ test("[A15] a service cannot be renamed or change its mode", async () => {
   ]);
 });
 
-test("[A16] a rollback swaps the Spec with the previous one, so that doing it twice changes nothing", async () => {
+test("[A16] a rollback swaps the Spec with the previous one, so two rollbacks change nothing", async () => {
   const control = new TestControl();
   await control.create("my-web");
   await control.update("my-web", (read) => ({ ...read, Labels: { a: "1" } }));
@@ -207,7 +210,7 @@ test("[A16] a rollback swaps the Spec with the previous one, so that doing it tw
   expect(await labels()).toEqual([{ a: "1" }, {}]);
 });
 
-test("[A16] a rollback without a previous spec is refused, and so is another word than previous", async () => {
+test("[A16] a rollback without a previous spec is refused, and so is any option but previous", async () => {
   const control = new TestControl();
   const id = await control.create("my-web");
   const none = await control.update("my-web", (read) => read, "&rollback=previous");
@@ -219,7 +222,7 @@ test("[A16] a rollback without a previous spec is refused, and so is another wor
   expect([odd.status, odd.json.message]).toEqual([400, "invalid rollback option 'first': use previous"]);
 });
 
-test("[A17] a service is found by id, name and the start of its id, in a path as Docker spells it", async () => {
+test("[A17] a service is found by id, name and prefix of its id, in a path as Docker writes it", async () => {
   const control = new TestControl();
   const id = await control.create("my-web");
   for (const ref of [id, "my-web", "my%2Dweb"]) {
@@ -231,7 +234,7 @@ test("[A17] a service is found by id, name and the start of its id, in a path as
   }
 });
 
-test("[A17] a removed service is gone, and its name and port are free", async () => {
+test("[A17] removing a service frees its name and port", async () => {
   const control = new TestControl();
   await control.create("my-web");
   const { status, text } = await control.ask("DELETE /services/my-web");
@@ -240,13 +243,13 @@ test("[A17] a removed service is gone, and its name and port are free", async ()
   await control.create("my-web");
 });
 
-test("[A18] service filters: id and name by prefix, labels by key or key=value; values are alternatives, keys all hold", async () => {
+test("[A18] service filters: id and name by prefix, labels by key or key=value; values are alternatives, all keys must match", async () => {
   const control = new TestControl();
   const id = await control.create("my-web", { ...publishing(), Labels: { tier: "front", empty: "" } });
   await control.create("my-api", { ...publishing(), Labels: { tier: "back" } });
   await control.create("other", { ...publishing(), Mode: { Global: {} } });
-  const names = async (wanted: Record<string, string[]>) =>
-    (await control.ask(`GET ${filtered("/services", wanted)}`)).json.map(({ Spec }: Shown) => Spec.Name);
+  const names = async (filters: Record<string, string[]>) =>
+    (await control.ask(`GET ${filtered("/services", filters)}`)).json.map(({ Spec }: Shown) => Spec.Name);
   expect(await names({ name: ["my"] })).toEqual(["my-web", "my-api"]);
   expect(await names({ name: ["web"] })).toEqual([]);
   expect(await names({ id: [id] })).toEqual(["my-web"]);
@@ -270,7 +273,7 @@ test.each([
   expect(json.message).toContain(message);
 });
 
-test("[A18] a filter may also be a list, and false counts as true", async () => {
+test("[A18] a filter may be a list, and a false flag counts as true", async () => {
   const control = new TestControl();
   await control.create("my-web");
   for (const text of ['{"name":["my-web"]}', '{"name":{"my-web":false}}', "{}"]) {
@@ -278,7 +281,7 @@ test("[A18] a filter may also be a list, and false counts as true", async () => 
   }
 });
 
-test("[A19] counts of tasks come only when asked for", async () => {
+test("[A19] task counts are only in responses with status=true", async () => {
   const control = new TestControl();
   await control.create("my-web");
   const counts = async (query: string) => (await control.ask(`GET /services${query}`)).json[0].ServiceStatus;
@@ -287,7 +290,7 @@ test("[A19] counts of tasks come only when asked for", async () => {
   expect(await counts("?status=false")).toBeUndefined();
 });
 
-test("[A20] a question for logs says where they are", async () => {
+test("[A20] the refusal of logs says where they are", async () => {
   const control = new TestControl();
   await control.create("my-web");
   const [task] = control.mesh.tasks();

@@ -1,4 +1,4 @@
-// The control API over a real registry, asked without a socket.
+// A control API over a real registry, called without a socket.
 
 import { type ControlDeps, controlApp } from "../../../src/control/app.ts";
 import { newTelemetry } from "../../support/telemetry.ts";
@@ -7,33 +7,33 @@ import { TestMesh } from "../registry/harness.ts";
 export const operatorToken = "operator-secret";
 export const viewerToken = "viewer-secret";
 
-export type Asked = {
+export type RequestOptions = {
   readonly body?: unknown;
-  /** Sent as it is, instead of `body`. */
+  /** The raw body, instead of `body`. */
   readonly text?: string | Uint8Array | ReadableStream;
   readonly token?: string | null;
   readonly headers?: Readonly<Record<string, string>>;
 };
 
-export type Answered = {
+export type TestResponse = {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** The body as JSON; null when it is empty. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  /** The body as JSON; null if it is empty. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests read responses of every shape
   readonly json: any;
 };
 
-/** A mesh of nodes node1.. with its control API. */
+/** A mesh of nodes node1, node2, … with its control API. */
 export class TestControl {
   readonly mesh = new TestMesh();
   readonly telemetry = newTelemetry(() => this.mesh.nowMs);
-  /** What was logged of the mesh's own faults. */
+  /** The log of internal errors. */
   readonly log: Readonly<Record<string, unknown>>[] = [];
-  /** Requests handed to the registry object. */
+  /** Requests forwarded to the registry object. */
   readonly upgrades: Request[] = [];
   readonly #app;
-  #made = 0;
+  #idCount = 0;
 
   constructor(nodes = 2, deps: Partial<ControlDeps> = {}) {
     for (let number = 1; number <= nodes; number += 1) this.mesh.node(`node${number}`);
@@ -44,7 +44,7 @@ export class TestControl {
       viewerToken,
       surroundings: { domain: "mesh.example.com", balancerPort: 8000 },
       now: () => this.mesh.nowMs,
-      newId: () => `id${++this.#made}`,
+      newId: () => `id${++this.#idCount}`,
       upgrade: async (request) => {
         this.upgrades.push(request);
         return Response.json({ message: "from the object" }, { status: 418 });
@@ -54,28 +54,31 @@ export class TestControl {
     });
   }
 
-  /** `ask("GET /services?status=true")`; with the operator's token unless said otherwise. */
-  async ask(line: string, { body, text, token = operatorToken, headers }: Asked = {}): Promise<Answered> {
+  /** Sends a request: `ask("GET /services?status=true")`. The default is the operator's token. */
+  async ask(
+    line: string,
+    { body, text, token = operatorToken, headers }: RequestOptions = {},
+  ): Promise<TestResponse> {
     const [method = "", path = ""] = line.split(" ");
-    const sent = method === "GET" || body === undefined ? text : JSON.stringify(body);
-    const answer = await this.#app.fetch(
+    const rawBody = method === "GET" || body === undefined ? text : JSON.stringify(body);
+    const response = await this.#app.fetch(
       new Request(`http://mesh.test:8787${path}`, {
         method,
         headers: { ...(token !== null && { authorization: `Bearer ${token}` }), ...headers },
-        ...(sent !== undefined && { body: sent, duplex: "half" }),
+        ...(rawBody !== undefined && { body: rawBody, duplex: "half" }),
       } as RequestInit),
     );
-    const read = await answer.text();
-    const isJson = answer.headers.get("content-type") === "application/json" && read !== "";
+    const responseText = await response.text();
+    const isJson = response.headers.get("content-type") === "application/json" && responseText !== "";
     return {
-      status: answer.status,
-      headers: answer.headers,
-      text: read,
-      json: isJson ? JSON.parse(read) : null,
+      status: response.status,
+      headers: response.headers,
+      text: responseText,
+      json: isJson ? JSON.parse(responseText) : null,
     };
   }
 
-  /** Creates a service and lets its tasks come up; returns its id. */
+  /** Creates a service and runs its tasks; returns its id. */
   async create(name: string, change: Readonly<Record<string, unknown>> = {}): Promise<string> {
     const { json, text, status } = await this.ask("POST /services/create", { body: spec(name, change) });
     if (status !== 201) throw new Error(text);
@@ -84,14 +87,14 @@ export class TestControl {
   }
 
   /** Reads a service, edits its Spec and writes it back, as the Docker CLI does. */
-  async update(ref: string, edit: (spec: Spec) => object, query = ""): Promise<Answered> {
+  async update(ref: string, edit: (spec: Spec) => object, query = ""): Promise<TestResponse> {
     const { json } = await this.ask(`GET /services/${ref}?insertDefaults=false`);
     const path = `/services/${json.ID}/update?version=${json.Version.Index}${query}`;
     return this.ask(`POST ${path}`, { body: edit(json.Spec) });
   }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a document of the operator's, which may hold anything
+// biome-ignore lint/suspicious/noExplicitAny: the operator's document may contain anything
 export type Spec = Record<string, any>;
 
 /** What `docker service create --name NAME --publish published=8080,target=80 --replicas 2 waggle/whoami` sends. */
@@ -119,7 +122,7 @@ export function publishing(...ports: object[]): { EndpointSpec: object } {
   return { EndpointSpec: { Ports: ports } };
 }
 
-/** A TaskTemplate with these parts beside the usual ones. */
+/** A TaskTemplate with these fields besides the usual ones. */
 export function running(container: object, template: object = {}): { TaskTemplate: object } {
   return {
     TaskTemplate: { ContainerSpec: { Image: "waggle/whoami:latest", ...container }, ...template },
@@ -127,8 +130,8 @@ export function running(container: object, template: object = {}): { TaskTemplat
 }
 
 /** A `filters` parameter as the Docker CLI writes it. */
-export function filtered(path: string, wanted: Readonly<Record<string, readonly string[]>>): string {
-  const sets = Object.entries(wanted).map(([key, values]) => [
+export function filtered(path: string, filters: Readonly<Record<string, readonly string[]>>): string {
+  const sets = Object.entries(filters).map(([key, values]) => [
     key,
     Object.fromEntries(values.map((value) => [value, true])),
   ]);

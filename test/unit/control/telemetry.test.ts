@@ -4,14 +4,14 @@ import { MeshTrafficReport } from "../../../src/protocol/telemetry.ts";
 import { delta, entryDelta, taskDelta } from "../telemetry/deltas.ts";
 import { TestControl, viewerToken } from "./support.ts";
 
-const counted = delta(1, {
+const trafficDelta = delta(1, {
   entries: [entryDelta({ requests: 2, responses2xx: 2 }, [3, 4])],
   tasks: [taskDelta({ attempts: 2 }, [3, 4])],
 });
 
-test("[J14] GET /mesh/telemetry gives a viewer the mesh's traffic, as far as it is asked for", async () => {
+test("[J14] GET /mesh/telemetry gives a viewer the selected traffic of the mesh", async () => {
   const control = new TestControl();
-  control.telemetry.count(counted);
+  control.telemetry.count(trafficDelta);
   const all = await control.ask("GET /mesh/telemetry?series=1&colos=true", { token: viewerToken });
   expect(all.status).toBe(200);
   const traffic = MeshTrafficReport.strict().parse(all.json);
@@ -25,10 +25,10 @@ test("[J14] GET /mesh/telemetry gives a viewer the mesh's traffic, as far as it 
   expect((await control.ask("GET /mesh/telemetry", { token: null })).status).toBe(401);
 });
 
-test("[J14] traffic that cannot be had is 503 and says that requests go on", async () => {
-  const gone = () => Promise.reject(new Error("reset"));
+test("[J14] unavailable traffic is a 503 that says requests are not affected", async () => {
+  const unavailable = () => Promise.reject(new Error("reset"));
   const never = () => new Promise<never>(() => undefined);
-  for (const snapshot of [gone, never]) {
+  for (const snapshot of [unavailable, never]) {
     const control = new TestControl(1, { telemetry: remoteTelemetry(() => ({ snapshot }), 20) });
     const { status, json } = await control.ask("GET /mesh/telemetry");
     expect([status, json.message]).toEqual([

@@ -59,10 +59,10 @@ test.each([
 ])("[Z14] with %s nothing is shown, and a user and password are asked for", async (_what, headers) => {
   const { app } = aMesh();
   for (const rest of ["", ";csv", ";json", ";json-schema"]) {
-    const answer = await get(app, rest, headers);
-    expect(answer.status).toBe(401);
-    expect(answer.headers.get("www-authenticate")).toMatch(/^Basic realm="/);
-    expect(await answer.text()).not.toContain("my-web");
+    const response = await get(app, rest, headers);
+    expect(response.status).toBe(401);
+    expect(response.headers.get("www-authenticate")).toMatch(/^Basic realm="/);
+    expect(await response.text()).not.toContain("my-web");
   }
 });
 
@@ -73,11 +73,11 @@ test.each([
   ["a bearer token", { authorization: "Bearer view-token" }],
 ])("[Z14] %s is let in, and what it sees is kept by no cache", async (_what, headers) => {
   const { app } = aMesh();
-  const answer = await get(app, ";csv", headers);
-  expect(answer.status).toBe(200);
-  expect(answer.headers.get("cache-control")).toBe("no-store");
-  expect(answer.headers.get("content-type")).toMatch(/^text\/plain/);
-  expect(csvRow(readCsv(await answer.text()), "my-web", "my-web.1").status).toBe("UP");
+  const response = await get(app, ";csv", headers);
+  expect(response.status).toBe(200);
+  expect(response.headers.get("cache-control")).toBe("no-store");
+  expect(response.headers.get("content-type")).toMatch(/^text\/plain/);
+  expect(csvRow(readCsv(await response.text()), "my-web", "my-web.1").status).toBe("UP");
 });
 
 test("[Z14] a mesh without tokens lets nobody in, an empty password least of all", async () => {
@@ -98,9 +98,9 @@ test("[Z14] HEAD is GET without a body, other methods are refused", async () => 
 test("[Z15] an operator's form sets servers, and HAProxy's word for what came of it stands in the address", async () => {
   const { mesh, app } = aMesh();
   const drain = { s: "node2", action: "drain", b: "#1" };
-  const answer = await post(app, drain, operator, ";up;norefresh?scope=nodes");
-  expect(answer.status).toBe(303);
-  expect(answer.headers.get("location")).toBe("/haproxy?stats;st=DONE;up;norefresh?scope=nodes");
+  const response = await post(app, drain, operator, ";up;norefresh?scope=nodes");
+  expect(response.status).toBe(303);
+  expect(response.headers.get("location")).toBe("/haproxy?stats;st=DONE;up;norefresh?scope=nodes");
   expect(unwrap(mesh.registry.node("node2")).admin).toBe("drain");
   expect(mesh.events("node.state")).toEqual(["node2: ready -> drain"]);
   expect(await outcome(app, drain)).toBe("NONE");
@@ -164,8 +164,8 @@ test("[Z15] of several servers those that are there are set, and the outcome say
     ["action", "drain"],
     ["b", "#1"],
   ]);
-  const answer = await app(new Request(page, { method: "POST", headers: operator, body }));
-  expect(answer.headers.get("location")).toBe("/haproxy?stats;st=PART");
+  const response = await app(new Request(page, { method: "POST", headers: operator, body }));
+  expect(response.headers.get("location")).toBe("/haproxy?stats;st=PART");
   expect(unwrap(mesh.registry.node("node1")).admin).toBe("drain");
 });
 
@@ -182,8 +182,8 @@ test.each([
   ["the operator's token in the form", { token: "op-token" }, { ...viewer, ...ours }, "DONE"],
 ])("[Z16] on the balancer, %s: %j", async (_what, token, headers, expected) => {
   const { mesh, app } = aMesh();
-  const answer = await post(app, { ...drain, ...token } as Record<string, string>, headers);
-  expect(answer.headers.get("location")).toBe(`/haproxy?stats;st=${expected}`);
+  const response = await post(app, { ...drain, ...token } as Record<string, string>, headers);
+  expect(response.headers.get("location")).toBe(`/haproxy?stats;st=${expected}`);
   expect(unwrap(mesh.registry.node("node1")).admin).toBe(expected === "DONE" ? "drain" : undefined);
 });
 
@@ -262,8 +262,8 @@ test("[Z17] while the registry is away, the answer says so and that traffic is n
         new MeshError("registry/unavailable", "the registry is away", { blame: "mesh", retry: "safe" }),
       ),
   });
-  const answer = await get(aMesh({ mesh: away }).app, ";csv", viewer);
-  expect([answer.status, await answer.text()]).toEqual([503, "the registry is away\n"]);
+  const response = await get(aMesh({ mesh: away }).app, ";csv", viewer);
+  expect([response.status, await response.text()]).toEqual([503, "the registry is away\n"]);
 });
 
 test("[Z18] a token of the mesh that a browser sends along with every page stops at the balancer", () => {
@@ -280,6 +280,6 @@ test("[Z18] a token of the mesh that a browser sends along with every page stops
 });
 
 async function outcome(app: StatsApp, form: Record<string, string>, headers = operator): Promise<string> {
-  const answer = await post(app, form, headers);
-  return /;st=(\w+)$/.exec(answer.headers.get("location") ?? "")?.[1] ?? String(answer.status);
+  const response = await post(app, form, headers);
+  return /;st=(\w+)$/.exec(response.headers.get("location") ?? "")?.[1] ?? String(response.status);
 }
