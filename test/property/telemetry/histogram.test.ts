@@ -22,18 +22,18 @@ function histogramOf(values: readonly number[]): Float64Array {
 
 function merged(...all: readonly Float64Array[]): Float64Array {
   const sum = newBuckets();
-  for (const one of all) addBuckets(sum, one);
+  for (const buckets of all) addBuckets(sum, buckets);
   return sum;
 }
 
-test("[J1] merging is associative and commutative, and loses no count", () => {
+test("[J1] merging is associative and commutative, and keeps every count", () => {
   fc.assert(
-    fc.property(latencies, latencies, latencies, (one, two, three) => {
-      const [a, b, c] = [histogramOf(one), histogramOf(two), histogramOf(three)];
+    fc.property(latencies, latencies, latencies, (first, second, third) => {
+      const [a, b, c] = [histogramOf(first), histogramOf(second), histogramOf(third)];
       expect(merged(merged(a, b), c)).toEqual(merged(a, merged(b, c)));
       expect(merged(a, b)).toEqual(merged(b, a));
-      expect(merged(a, b, c)).toEqual(histogramOf([...one, ...two, ...three]));
-      expect(observationCount(merged(a, b, c))).toBe(one.length + two.length + three.length);
+      expect(merged(a, b, c)).toEqual(histogramOf([...first, ...second, ...third]));
+      expect(observationCount(merged(a, b, c))).toBe(first.length + second.length + third.length);
     }),
   );
 });
@@ -43,9 +43,9 @@ test("[J2] a percentile is at most one bucket, 19 %, from the true one", () => {
     fc.property(latencies, fc.double({ min: 0.01, max: 1, noNaN: true }), (values, share) => {
       const sorted = values.toSorted((a, b) => a - b);
       const exact = sorted[Math.ceil(share * sorted.length - 1e-9) - 1] ?? 0;
-      const read = percentile(histogramOf(values), share);
-      expect(read).toBeGreaterThanOrEqual(exact / 2 ** 0.25 - 1.01);
-      expect(read).toBeLessThanOrEqual(exact * 2 ** 0.25 + 1e-6);
+      const estimate = percentile(histogramOf(values), share);
+      expect(estimate).toBeGreaterThanOrEqual(exact / 2 ** 0.25 - 1.01);
+      expect(estimate).toBeLessThanOrEqual(exact * 2 ** 0.25 + 1e-6);
       const upper = percentileUpperBound(histogramOf(values), share);
       expect(upper).toBeGreaterThanOrEqual(exact - 1e-6);
       expect(upper).toBeLessThanOrEqual(exact * 2 ** 0.25 + 1e-6);

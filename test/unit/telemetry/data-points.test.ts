@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { dataPoints } from "../../../src/telemetry/data-points.ts";
 import { delta, entryDelta, taskDelta } from "./deltas.ts";
 
-test("[J28] a delta's tasks and entries are data points: names as blobs, counts and percentiles as doubles", () => {
+test("[J28] a delta's tasks and entries become data points: names as blobs, counts and percentiles as doubles", () => {
   const points = dataPoints(
     delta(1, {
       tasks: [taskDelta({ attempts: 3, requests: 2, timeouts: 1 }, [10, 10])],
@@ -19,7 +19,7 @@ test("[J28] a delta's tasks and entries are data points: names as blobs, counts 
   expect(entry?.[15]).toBeCloseTo(10, -1);
 });
 
-test("[J28] of many parts those with most requests are written, within the platform's limits", () => {
+test("[J28] the tasks with most requests are written, within the platform's limits", () => {
   const name = "ü".repeat(100);
   const tasks = Array.from({ length: 300 }, (_, at) =>
     taskDelta({ attempts: at }, [], { id: `task${at}`, name: `web.${at}`, serviceName: name }),

@@ -1,4 +1,4 @@
-// Deltas as isolates send them, made in few words.
+// Builders of deltas for tests.
 
 import { type CounterName, counterIndex } from "../../../src/telemetry/counters.ts";
 import type { Delta, EntryDelta, TaskDelta } from "../../../src/telemetry/delta.ts";
@@ -7,8 +7,8 @@ import { newTally, type SparseTally, toSparseTally } from "../../../src/telemetr
 
 export type Counted = Partial<Record<CounterName, number>>;
 
-/** @param tookMs latencies counted */
-export function written(counts: Counted, tookMs: readonly number[] = []): SparseTally {
+/** @param tookMs the latencies */
+export function sparseTally(counts: Counted, tookMs: readonly number[] = []): SparseTally {
   const tally = newTally();
   for (const [name, value] of Object.entries(counts)) tally.counts[counterIndex[name as CounterName]] = value;
   for (const ms of tookMs) {
@@ -18,7 +18,7 @@ export function written(counts: Counted, tookMs: readonly number[] = []): Sparse
   return toSparseTally(tally);
 }
 
-const still = { open: 0, openMax: 0, queue: 0, queueMax: 0 };
+const zeroGauges = { open: 0, openMax: 0, queue: 0, queueMax: 0 };
 
 export function entryDelta(
   counts: Counted,
@@ -27,8 +27,8 @@ export function entryDelta(
 ): EntryDelta {
   const service = { id: "service1", name: "my-web" };
   return {
-    ...written(counts, tookMs),
-    ...still,
+    ...sparseTally(counts, tookMs),
+    ...zeroGauges,
     service,
     node: { id: "id-node1", name: "node1" },
     ...change,
@@ -41,8 +41,8 @@ export function taskDelta(
   change: Partial<TaskDelta> = {},
 ): TaskDelta {
   return {
-    ...written(counts, tookMs),
-    ...still,
+    ...sparseTally(counts, tookMs),
+    ...zeroGauges,
     id: "task1",
     name: "my-web.1",
     slot: 1,

@@ -9,20 +9,20 @@ const service = { id: "service1", name: "my-web" };
 const node = { id: "node1", name: "node1" };
 const task = { taskId: "task1", slot: 1, nodeId: "node1", server: null };
 
-/** A meter with its flusher, whose sleep the test ends and whose deltas the test takes. */
+/** A meter with its flusher. The test ends its sleep and receives its deltas. */
 class TestMeter {
   nowMs = 1_000_000;
   ejectedMs = 0;
   readonly meter = new Meter({ isolate: "isolate1", ejectedMs: () => this.ejectedMs, maxResponseMs: 30_000 });
   readonly sent: Delta[] = [];
   readonly slept: number[] = [];
-  readonly planned: Promise<void>[] = [];
+  readonly scheduled: Promise<void>[] = [];
   fails = false;
   #wake: (() => void)[] = [];
   readonly flusher = new Flusher(this.meter, {
     send: async (delta) => {
       this.sent.push(delta);
-      if (this.fails) throw new Error("the object is out of reach");
+      if (this.fails) throw new Error("the object is unavailable");
     },
     nowMs: () => this.nowMs,
     sleep: (ms) => {
@@ -33,10 +33,10 @@ class TestMeter {
 
   request(): void {
     this.meter.entry(service, node).add(counterIndex.requests);
-    this.flusher.schedule(this.nowMs, (work) => this.planned.push(work));
+    this.flusher.schedule(this.nowMs, (work) => this.scheduled.push(work));
   }
 
-  /** Lets the sleeping flush go on. */
+  /** Ends the sleep of the flush. */
   async wake(): Promise<void> {
     for (const wake of this.#wake.splice(0)) wake();
     await new Promise((resolve) => setImmediate(resolve));
@@ -51,11 +51,11 @@ class TestMeter {
   }
 }
 
-test("[J18] requests are sent on together, two seconds after the first of them ended, and none is left behind", async () => {
+test("[J18] requests are sent together, two seconds after the first of them ended, and none is lost", async () => {
   const test = new TestMeter();
   test.request();
   test.request();
-  expect([test.planned.length, test.slept]).toEqual([1, [flushIntervalMs]]);
+  expect([test.scheduled.length, test.slept]).toEqual([1, [flushIntervalMs]]);
   await test.wake();
   expect(test.requests()).toEqual([2]);
   test.request();
@@ -64,13 +64,13 @@ test("[J18] requests are sent on together, two seconds after the first of them e
   expect(test.sent.map(({ seq }) => seq)).toEqual([1, 2]);
 });
 
-test("[J18] nothing is sent when nothing was counted", async () => {
+test("[J18] without a request, nothing is sent", async () => {
   const test = new TestMeter();
   expect(await test.flusher.flush()).toBe(true);
   expect(test.sent).toEqual([]);
 });
 
-test("[J18] what could not be sent is sent again under its number, and what came meanwhile after it", async () => {
+test("[J18] a failed delta is sent again under its number, and later requests after it", async () => {
   const test = new TestMeter();
   test.fails = true;
   test.request();
@@ -82,7 +82,7 @@ test("[J18] what could not be sent is sent again under its number, and what came
   expect(test.requests()).toEqual([1, 1, 1]);
 });
 
-test("[J18] after three tries the next request tries on", async () => {
+test("[J18] after three tries, the next request continues them", async () => {
   const test = new TestMeter();
   test.fails = true;
   test.request();
@@ -94,26 +94,26 @@ test("[J18] after three tries the next request tries on", async () => {
   expect(test.requests().slice(3)).toEqual([1, 1]);
 });
 
-test("[J18] a flush whose request was stopped is planned anew", () => {
+test("[J18] a flush whose request was stopped is scheduled again", () => {
   const test = new TestMeter();
   test.request();
   test.nowMs += 14_999;
   test.request();
-  expect(test.planned).toHaveLength(1);
+  expect(test.scheduled).toHaveLength(1);
   test.nowMs += 1;
   test.request();
-  expect(test.planned).toHaveLength(2);
+  expect(test.scheduled).toHaveLength(2);
 });
 
-test("[J8] a clock that jumps does not keep an isolate from sending", () => {
+test("[J8] a clock that jumps does not stop an isolate from sending", () => {
   const test = new TestMeter();
   test.request();
   test.nowMs -= 3_600_000;
   test.request();
-  expect(test.planned).toHaveLength(2);
+  expect(test.scheduled).toHaveLength(2);
 });
 
-test("[J6] a request whose end nobody told is not waited for longer than two turns", () => {
+test("[J6] a request without an end expires after two generations", () => {
   const test = new TestMeter();
   test.meter.task(task, service).open.increment();
   expect(test.meter.take(test.nowMs)?.tasks).toMatchObject([{ open: 1, openMax: 1 }]);
@@ -123,23 +123,23 @@ test("[J6] a request whose end nobody told is not waited for longer than two tur
   }
 });
 
-test("[J6] a request that takes long is still counted as waiting, and its end is not counted twice", () => {
+test("[J6] a long request is still counted as waiting, and its end is not counted twice", () => {
   const test = new TestMeter();
   test.meter.take(test.nowMs);
   const { generation } = test.meter;
-  const cell = test.meter.task(task, service);
-  cell.open.increment();
+  const metrics = test.meter.task(task, service);
+  metrics.open.increment();
   test.nowMs += 60_000;
   expect(test.meter.take(test.nowMs)?.tasks).toMatchObject([{ open: 1 }]);
-  cell.open.increment();
-  cell.open.decrement(test.meter.generation - generation);
-  expect(cell.open.value).toBe(1);
-  cell.open.decrement(0);
-  cell.open.decrement(5);
-  expect(cell.open.value).toBe(0);
+  metrics.open.increment();
+  metrics.open.decrement(test.meter.generation - generation);
+  expect(metrics.open.value).toBe(1);
+  metrics.open.decrement(0);
+  metrics.open.decrement(5);
+  expect(metrics.open.value).toBe(0);
 });
 
-test("[J16] that a task is passed over is told without a request to it, and that it is no more", () => {
+test("[J16] an ejection and its end are reported without a request to the task", () => {
   const test = new TestMeter();
   test.meter.task(task, service).add(counterIndex.attempts);
   test.meter.take(test.nowMs);
@@ -150,16 +150,16 @@ test("[J16] that a task is passed over is told without a request to it, and that
   expect(test.meter.take(test.nowMs)).toBeNull();
 });
 
-test("[J15] a cell outlives its table, takes on its new name, and is given up when it is idle", () => {
+test("[J15] metrics outlive the routing table, take over a new name, and are dropped when idle", () => {
   const test = new TestMeter();
-  const cell = test.meter.task(task, service);
+  const metrics = test.meter.task(task, service);
   const next = { ...task };
-  expect(test.meter.task(next, { ...service, name: "renamed" })).toBe(cell);
-  cell.add(counterIndex.attempts);
+  expect(test.meter.task(next, { ...service, name: "renamed" })).toBe(metrics);
+  metrics.add(counterIndex.attempts);
   expect(test.meter.take(test.nowMs)?.tasks).toMatchObject([{ name: "renamed.1" }]);
-  for (let taking = 0; taking < 302; taking += 1) test.meter.take(test.nowMs);
-  const anew = test.meter.task(next, service);
-  expect(anew).not.toBe(cell);
-  anew.add(counterIndex.attempts);
+  for (let take = 0; take < 302; take += 1) test.meter.take(test.nowMs);
+  const fresh = test.meter.task(next, service);
+  expect(fresh).not.toBe(metrics);
+  fresh.add(counterIndex.attempts);
   expect(test.meter.take(test.nowMs)?.tasks).toHaveLength(1);
 });

@@ -8,7 +8,7 @@ import {
   percentileUpperBound,
 } from "../../../src/telemetry/histogram.ts";
 
-test("[J1] a latency lies in the bucket whose bound is the first not below it", () => {
+test("[J1] a latency is in the first bucket whose bound is not below it", () => {
   expect(bucketIndex(0)).toBe(0);
   expect(bucketIndex(1)).toBe(0);
   expect(bucketIndex(2)).toBe(4);
@@ -18,12 +18,12 @@ test("[J1] a latency lies in the bucket whose bound is the first not below it", 
   expect(bucketIndex(1e9)).toBe(histogramBucketCount - 1);
 });
 
-test("[J1] what a clock that went back makes of a latency counts as 0", () => {
+test("[J1] a negative latency, from a clock that jumped back, counts as 0", () => {
   expect(bucketIndex(-5)).toBe(0);
   expect(bucketIndex(Number.NaN)).toBe(0);
 });
 
-test("[J2] of nothing there is no percentile, and above the last bound it is that bound", () => {
+test("[J2] a percentile is 0 for an empty histogram, and the last bound above that bound", () => {
   const buckets = newBuckets();
   expect(percentile(buckets, 0.99)).toBe(0);
   expect(percentileUpperBound(buckets, 0.99)).toBe(0);

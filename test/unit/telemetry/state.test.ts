@@ -9,31 +9,31 @@ import { delta, entryDelta, taskDelta } from "./deltas.ts";
 const startMs = 1_700_000_000_000;
 const dayMs = 86_400_000;
 
-class Counted {
+class TestState {
   readonly state = newTelemetryState(startMs);
   nowMs = startMs;
 
-  add(one: Delta): boolean {
-    return addDelta(this.state, one, this.nowMs);
+  add(delta: Delta): boolean {
+    return addDelta(this.state, delta, this.nowMs);
   }
 
   read(filter: SnapshotFilter = {}) {
     return readSnapshot(this.state, this.nowMs, filter);
   }
 
-  /** The first service, where one is known. */
+  /** The first service, if any. */
   service(filter: SnapshotFilter = {}) {
     return this.read(filter).services[0];
   }
 }
 
-test("[J3] what isolates counted adds up by service, node and task", () => {
-  const counted = new Counted();
+test("[J3] counts of isolates add up by service, node and task", () => {
+  const telemetry = new TestState();
   const entries = [entryDelta({ requests: 3, responses2xx: 2, responses5xx: 1 }, [5, 5, 80])];
   const tasks = [taskDelta({ requests: 3, attempts: 3 }, [5, 5, 80])];
-  counted.add(delta(1, { entries, tasks }));
-  counted.add(delta(1, { isolate: "isolate2", colo: "FRA", entries, tasks }));
-  const { services, nodes } = counted.read();
+  telemetry.add(delta(1, { entries, tasks }));
+  telemetry.add(delta(1, { isolate: "isolate2", colo: "FRA", entries, tasks }));
+  const { services, nodes } = telemetry.read();
   expect(services).toMatchObject([
     {
       name: "my-web",
@@ -46,31 +46,31 @@ test("[J3] what isolates counted adds up by service, node and task", () => {
   expect(nodes).toMatchObject([{ name: "node1", counts: { requests: 6 } }]);
 });
 
-test("[J3] requests for no service are told by the node they came in at", () => {
-  const counted = new Counted();
-  counted.add(delta(1, { entries: [entryDelta({ requests: 2, refused404: 2 }, [], { service: null })] }));
-  expect(counted.read()).toMatchObject({
+test("[J3] requests without a service are counted by the node they entered at", () => {
+  const telemetry = new TestState();
+  telemetry.add(delta(1, { entries: [entryDelta({ requests: 2, refused404: 2 }, [], { service: null })] }));
+  expect(telemetry.read()).toMatchObject({
     services: [],
     strays: [{ nodeId: "id-node1", counts: { requests: 2, refused404: 2 } }],
   });
 });
 
 test("[J4] a delta sent again counts once", () => {
-  const counted = new Counted();
-  const one = delta(1, { entries: [entryDelta({ requests: 1 })] });
-  expect(counted.add(one)).toBe(true);
-  expect(counted.add(one)).toBe(false);
-  expect(counted.add({ ...one, seq: 2 })).toBe(true);
-  expect(counted.add(one)).toBe(false);
-  expect(counted.service()?.counts.requests).toBe(2);
+  const telemetry = new TestState();
+  const first = delta(1, { entries: [entryDelta({ requests: 1 })] });
+  expect(telemetry.add(first)).toBe(true);
+  expect(telemetry.add(first)).toBe(false);
+  expect(telemetry.add({ ...first, seq: 2 })).toBe(true);
+  expect(telemetry.add(first)).toBe(false);
+  expect(telemetry.service()?.counts.requests).toBe(2);
 });
 
-test("[J5] each colo, and each isolate in it, sees the tasks in its own way", () => {
-  const counted = new Counted();
-  counted.add(delta(1, { tasks: [taskDelta({ attempts: 4 }, [10, 10, 10, 10])] }));
+test("[J5] each colo, and each isolate in it, has its own counts of the tasks", () => {
+  const telemetry = new TestState();
+  telemetry.add(delta(1, { tasks: [taskDelta({ attempts: 4 }, [10, 10, 10, 10])] }));
   const bad = taskDelta({ attempts: 1, timeouts: 1 }, [], { ejectedMs: 2_000 });
-  counted.add(delta(1, { isolate: "isolate2", colo: "SYD", tasks: [bad], entries: [entryDelta({})] }));
-  const { colos } = counted.read({ colos: true });
+  telemetry.add(delta(1, { isolate: "isolate2", colo: "SYD", tasks: [bad], entries: [entryDelta({})] }));
+  const { colos } = telemetry.read({ colos: true });
   expect(colos).toMatchObject([
     { colo: "AMS", tasks: [{ counts: { attempts: 4, timeouts: 0 }, ejectedBy: 0 }] },
     {
@@ -81,105 +81,111 @@ test("[J5] each colo, and each isolate in it, sees the tasks in its own way", ()
   ]);
 });
 
-test("[J5] an isolate that fell silent is folded into its colo", () => {
-  const counted = new Counted();
-  counted.add(delta(1, { tasks: [taskDelta({ attempts: 4 }, [], { open: 2 })], entries: [entryDelta({})] }));
-  expect(counted.service()?.tasks[0]?.open).toEqual({ now: 2, max: 2 });
-  counted.nowMs += 61_000;
-  removeExpired(counted.state, counted.nowMs);
-  const { colos } = counted.read({ colos: true });
+test("[J5] an isolate without deltas for a minute is only counted in its colo", () => {
+  const telemetry = new TestState();
+  telemetry.add(
+    delta(1, { tasks: [taskDelta({ attempts: 4 }, [], { open: 2 })], entries: [entryDelta({})] }),
+  );
+  expect(telemetry.service()?.tasks[0]?.open).toEqual({ now: 2, max: 2 });
+  telemetry.nowMs += 61_000;
+  removeExpired(telemetry.state, telemetry.nowMs);
+  const { colos } = telemetry.read({ colos: true });
   expect(colos).toMatchObject([{ colo: "AMS", tasks: [{ counts: { attempts: 4 } }], isolates: [] }]);
-  expect(counted.service()?.tasks[0]?.open).toEqual({ now: 0, max: 2 });
+  expect(telemetry.service()?.tasks[0]?.open).toEqual({ now: 0, max: 2 });
 });
 
-test("[J5] where isolates see too much to remember, their colo still remembers it", () => {
-  const counted = new Counted();
+test("[J5] above the limit of totals by isolate, tasks are counted by colo", () => {
+  const telemetry = new TestState();
   const tasks = Array.from({ length: 3_000 }, (_, at) => taskDelta({ attempts: 1 }, [], { id: `task${at}` }));
-  for (const isolate of ["isolate1", "isolate2"]) counted.add(delta(1, { isolate, tasks }));
-  expect([...counted.state.isolates.values()].map((isolate) => isolate.tasks.size)).toEqual([3_000, 2_000]);
-  expect(counted.state.items.get("colo AMS task2999")?.totals.tally.counts[counterIndex.attempts]).toBe(2);
-  counted.nowMs += 61_000;
-  removeExpired(counted.state, counted.nowMs);
-  expect(counted.state.isolateTotals).toBe(0);
+  for (const isolate of ["isolate1", "isolate2"]) telemetry.add(delta(1, { isolate, tasks }));
+  expect([...telemetry.state.isolates.values()].map((isolate) => isolate.tasks.size)).toEqual([3_000, 2_000]);
+  expect(telemetry.state.items.get("colo AMS task2999")?.totals.tally.counts[counterIndex.attempts]).toBe(2);
+  telemetry.nowMs += 61_000;
+  removeExpired(telemetry.state, telemetry.nowMs);
+  expect(telemetry.state.isolateTotals).toBe(0);
 });
 
-test("[J6] how many wait is the sum over isolates now, and the most is that of the sum, or of one of them in between", () => {
-  const counted = new Counted();
+test("[J6] a gauge is the sum over isolates; its maximum is that of the sum, or of one isolate between deltas", () => {
+  const telemetry = new TestState();
   const open = (now: number, max: number) => ({ open: now, openMax: max, queue: now, queueMax: max });
-  const said = (now: number, max: number) => ({
+  const gauges = (now: number, max: number) => ({
     tasks: [taskDelta({}, [], open(now, max))],
     entries: [entryDelta({}, [], open(now, max))],
   });
-  counted.add(delta(1, said(2, 5)));
-  counted.add(delta(1, { isolate: "isolate2", ...said(3, 4) }));
+  telemetry.add(delta(1, gauges(2, 5)));
+  telemetry.add(delta(1, { isolate: "isolate2", ...gauges(3, 4) }));
   const both = { now: 5, max: 5 };
-  expect(counted.service()).toMatchObject({ open: both, queue: both, tasks: [{ open: both, queue: both }] });
-  expect(counted.read().nodes).toMatchObject([{ open: both, queue: both }]);
-  counted.add(delta(2, said(0, 0)));
-  expect(counted.service()?.open).toEqual({ now: 3, max: 5 });
-  counted.add(
+  expect(telemetry.service()).toMatchObject({
+    open: both,
+    queue: both,
+    tasks: [{ open: both, queue: both }],
+  });
+  expect(telemetry.read().nodes).toMatchObject([{ open: both, queue: both }]);
+  telemetry.add(delta(2, gauges(0, 0)));
+  expect(telemetry.service()?.open).toEqual({ now: 3, max: 5 });
+  telemetry.add(
     delta(3, { entries: [entryDelta({}, [], { ...open(4, 4), node: { id: "n2", name: "node2" } })] }),
   );
-  expect(counted.service()).toMatchObject({ open: { now: 7, max: 7 }, queue: { now: 7, max: 7 } });
-  expect(counted.read().nodes.map(({ queue }) => queue)).toEqual([
+  expect(telemetry.service()).toMatchObject({ open: { now: 7, max: 7 }, queue: { now: 7, max: 7 } });
+  expect(telemetry.read().nodes.map(({ queue }) => queue)).toEqual([
     { now: 3, max: 5 },
     { now: 4, max: 4 },
   ]);
 });
 
-test("[J6] a service kept at least as many waiting as one task of it did", () => {
-  const counted = new Counted();
-  const most = (openMax: number) => ({ open: 0, openMax, queue: 0, queueMax: 0 });
+test("[J6] a service's maximum is at least that of one of its tasks", () => {
+  const telemetry = new TestState();
+  const withMax = (openMax: number) => ({ open: 0, openMax, queue: 0, queueMax: 0 });
   const node = (name: string) => ({ node: { id: name, name } });
-  counted.add(
+  telemetry.add(
     delta(1, {
       entries: ["node1", "node2"].map((name) =>
-        entryDelta({ requests: 2 }, [], { ...most(2), ...node(name) }),
+        entryDelta({ requests: 2 }, [], { ...withMax(2), ...node(name) }),
       ),
-      tasks: [taskDelta({ attempts: 4 }, [], most(4))],
+      tasks: [taskDelta({ attempts: 4 }, [], withMax(4))],
     }),
   );
-  expect(counted.service()?.open).toEqual({ now: 0, max: 4 });
+  expect(telemetry.service()?.open).toEqual({ now: 0, max: 4 });
 });
 
-test("[J6] who waited in an isolate that is gone waits no more, and counts for no most", () => {
-  const counted = new Counted();
+test("[J6] the gauges of an ended isolate do not count any more, nor in the maximum", () => {
+  const telemetry = new TestState();
   const waits = { open: 4, openMax: 4, queue: 2, queueMax: 2 };
-  const said = { entries: [entryDelta({}, [], waits)] };
-  counted.add(delta(1, said));
-  counted.nowMs += 61_000;
-  removeExpired(counted.state, counted.nowMs);
-  counted.add(delta(1, { isolate: "isolate2", ...said }));
-  expect(counted.service()).toMatchObject({ open: { now: 4, max: 4 }, queue: { now: 2, max: 2 } });
+  const change = { entries: [entryDelta({}, [], waits)] };
+  telemetry.add(delta(1, change));
+  telemetry.nowMs += 61_000;
+  removeExpired(telemetry.state, telemetry.nowMs);
+  telemetry.add(delta(1, { isolate: "isolate2", ...change }));
+  expect(telemetry.service()).toMatchObject({ open: { now: 4, max: 4 }, queue: { now: 2, max: 2 } });
 });
 
-test("[J7] series are ten seconds and a minute a step, the newest still counting", () => {
-  const counted = new Counted();
-  const one = { entries: [entryDelta({ requests: 10, responses5xx: 1 }, Array(10).fill(40))] };
-  counted.add(delta(1, one));
-  counted.nowMs += 10_000;
-  counted.add(delta(2, one));
-  counted.add(delta(3, one));
-  const series = counted.service({ series: true })?.series;
+test("[J7] time series have bins of ten seconds and of a minute, the last one open", () => {
+  const telemetry = new TestState();
+  const change = { entries: [entryDelta({ requests: 10, responses5xx: 1 }, Array(10).fill(40))] };
+  telemetry.add(delta(1, change));
+  telemetry.nowMs += 10_000;
+  telemetry.add(delta(2, change));
+  telemetry.add(delta(3, change));
+  const series = telemetry.service({ series: true })?.series;
   expect(series?.tens.requests.slice(-3)).toEqual([0, 10, 20]);
   expect(series?.tens.failed.slice(-3)).toEqual([0, 1, 2]);
   expect(series?.minutes.requests.at(-1)).toBe(30);
   expect(series?.tens.p50Ms.at(-1)).toBeGreaterThan(33);
   expect(series?.tens.p50Ms.at(-1)).toBeLessThan(46);
   expect(series?.tens.buckets?.at(-1)?.at(1)).toBe(20);
-  expect(counted.read({ series: true }).nodes[0]?.series?.tens.buckets?.at(-1)?.at(1)).toBe(20);
-  counted.nowMs += 600_000;
-  expect(counted.service({ series: true })?.series?.tens.requests).toEqual(Array(60).fill(0));
+  expect(telemetry.read({ series: true }).nodes[0]?.series?.tens.buckets?.at(-1)?.at(1)).toBe(20);
+  telemetry.nowMs += 600_000;
+  expect(telemetry.service({ series: true })?.series?.tens.requests).toEqual(Array(60).fill(0));
 });
 
-test("[J7] the rate is that of the last ten seconds, and its maximum stays", () => {
-  const counted = new Counted();
-  counted.add(delta(1, { entries: [entryDelta({ requests: 100 })] }));
-  expect(counted.service()?.rate).toEqual({ now: 10, max: 10 });
-  counted.nowMs += 15_000;
-  expect(counted.service()?.rate).toEqual({ now: 5, max: 10 });
-  counted.nowMs += 15_000;
-  expect(counted.service()?.rate).toEqual({ now: 0, max: 10 });
+test("[J7] the rate is that of the last ten seconds, and keeps its maximum", () => {
+  const telemetry = new TestState();
+  telemetry.add(delta(1, { entries: [entryDelta({ requests: 100 })] }));
+  expect(telemetry.service()?.rate).toEqual({ now: 10, max: 10 });
+  telemetry.nowMs += 15_000;
+  expect(telemetry.service()?.rate).toEqual({ now: 5, max: 10 });
+  telemetry.nowMs += 15_000;
+  expect(telemetry.service()?.rate).toEqual({ now: 0, max: 10 });
 });
 
 test.each([
@@ -187,47 +193,47 @@ test.each([
   ["back by a day", -dayMs],
   ["ahead by an hour", 3_600_000],
   ["ahead by a year", 365 * dayMs],
-])("[J8] no count is lost when the clock goes %s, and series go on", (_how, jumpMs) => {
-  const counted = new Counted();
-  const one = { entries: [entryDelta({ requests: 1 })] };
-  counted.add(delta(1, one));
-  counted.nowMs += jumpMs;
-  counted.add(delta(2, one));
-  counted.nowMs -= jumpMs;
-  counted.add(delta(3, one));
-  expect(counted.service()?.counts.requests).toBe(3);
-  counted.nowMs += 20_000;
-  counted.add(delta(4, one));
-  expect(counted.service({ series: true })?.series?.tens.requests.at(-1)).toBe(1);
+])("[J8] no count is lost when the clock jumps %s, and time series continue", (_how, jumpMs) => {
+  const telemetry = new TestState();
+  const change = { entries: [entryDelta({ requests: 1 })] };
+  telemetry.add(delta(1, change));
+  telemetry.nowMs += jumpMs;
+  telemetry.add(delta(2, change));
+  telemetry.nowMs -= jumpMs;
+  telemetry.add(delta(3, change));
+  expect(telemetry.service()?.counts.requests).toBe(3);
+  telemetry.nowMs += 20_000;
+  telemetry.add(delta(4, change));
+  expect(telemetry.service({ series: true })?.series?.tens.requests.at(-1)).toBe(1);
 });
 
-test("[J9] a task is forgotten a day after its last request, a service after a week", () => {
-  const counted = new Counted();
-  counted.add(delta(1, { tasks: [taskDelta({ attempts: 1 })], entries: [entryDelta({ requests: 1 })] }));
-  counted.nowMs += dayMs + 1;
-  expect(removeExpired(counted.state, counted.nowMs)).toEqual(["task task1", "colo AMS task1"]);
-  expect(counted.service()).toMatchObject({ counts: { requests: 1 }, tasks: [] });
-  counted.nowMs += 6 * dayMs;
-  removeExpired(counted.state, counted.nowMs);
-  expect(counted.read()).toMatchObject({ services: [], nodes: [] });
+test("[J9] a task is removed a day after its last request, a service after a week", () => {
+  const telemetry = new TestState();
+  telemetry.add(delta(1, { tasks: [taskDelta({ attempts: 1 })], entries: [entryDelta({ requests: 1 })] }));
+  telemetry.nowMs += dayMs + 1;
+  expect(removeExpired(telemetry.state, telemetry.nowMs)).toEqual(["task task1", "colo AMS task1"]);
+  expect(telemetry.service()).toMatchObject({ counts: { requests: 1 }, tasks: [] });
+  telemetry.nowMs += 6 * dayMs;
+  removeExpired(telemetry.state, telemetry.nowMs);
+  expect(telemetry.read()).toMatchObject({ services: [], nodes: [] });
 });
 
-test("[J9] of too many tasks those unheard for longest are forgotten", () => {
-  const counted = new Counted();
+test("[J9] over the limit, the least recently counted tasks are removed", () => {
+  const telemetry = new TestState();
   for (let number = 0; number < 12_001; number += 1) {
-    counted.nowMs += 1;
+    telemetry.nowMs += 1;
     const tasks = [taskDelta({ attempts: 1 }, [], { id: `task${number}` })];
-    addDelta(counted.state, delta(number + 1, { tasks }), counted.nowMs);
+    addDelta(telemetry.state, delta(number + 1, { tasks }), telemetry.nowMs);
   }
-  expect(removeExpired(counted.state, counted.nowMs)).toContain("task task0");
-  expect(removeExpired(counted.state, counted.nowMs)).toEqual([]);
+  expect(removeExpired(telemetry.state, telemetry.nowMs)).toContain("task task0");
+  expect(removeExpired(telemetry.state, telemetry.nowMs)).toEqual([]);
 });
 
-test("[J10] a snapshot holds one service or one node's part where that is asked for", () => {
-  const counted = new Counted();
+test("[J10] a snapshot can be limited to one service or one node", () => {
+  const telemetry = new TestState();
   const other = { id: "service2", name: "other" };
   const node2 = { id: "id-node2", name: "node2" };
-  counted.add(
+  telemetry.add(
     delta(1, {
       tasks: [
         taskDelta({}),
@@ -237,16 +243,16 @@ test("[J10] a snapshot holds one service or one node's part where that is asked 
       entries: [entryDelta({}), entryDelta({}, [], { node: node2 }), entryDelta({}, [], { service: other })],
     }),
   );
-  expect(counted.read({ service: "other", colos: true })).toMatchObject({
+  expect(telemetry.read({ service: "other", colos: true })).toMatchObject({
     services: [{ id: "service2", tasks: [{ id: "task3" }] }],
     colos: [{ tasks: [{ taskId: "task3" }] }],
   });
-  expect(counted.read({ node: "node2" })).toMatchObject({
+  expect(telemetry.read({ node: "node2" })).toMatchObject({
     services: [
       { id: "service1", tasks: [{ id: "task2" }], entries: [{ nodeId: "id-node2" }] },
       { tasks: [] },
     ],
     nodes: [{ id: "id-node2" }],
   });
-  expect(counted.read({ service: "none" }).services).toEqual([]);
+  expect(telemetry.read({ service: "none" }).services).toEqual([]);
 });

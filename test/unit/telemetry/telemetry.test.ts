@@ -6,7 +6,7 @@ import { delta, entryDelta, taskDelta } from "./deltas.ts";
 
 const everything = { series: true, colos: true };
 
-/** A telemetry object over one database, whose memory can be lost. */
+/** A telemetry object over one database, which can lose its memory. */
 class TestTelemetry {
   readonly port = memoryDatabase();
   nowMs = 1_700_000_000_000;
@@ -32,12 +32,12 @@ class TestTelemetry {
   }
 }
 
-const one = { entries: [entryDelta({ requests: 1 }, [7])], tasks: [taskDelta({ attempts: 1 }, [7])] };
+const change = { entries: [entryDelta({ requests: 1 }, [7])], tasks: [taskDelta({ attempts: 1 }, [7])] };
 
-test("[J11] what was counted outlives the object, series and all", () => {
+test("[J11] counts and time series outlive the object", () => {
   const test = new TestTelemetry();
   for (let seq = 1; seq <= 5; seq += 1) {
-    test.telemetry.count(delta(seq, one));
+    test.telemetry.count(delta(seq, change));
     test.nowMs += 4_000;
   }
   test.telemetry.save();
@@ -47,63 +47,63 @@ test("[J11] what was counted outlives the object, series and all", () => {
   expect(test.requests()).toBe(5);
 });
 
-test("[J11] at most five seconds of counting are lost with the object's memory", () => {
+test("[J11] at most five seconds of counts are lost with the object's memory", () => {
   const test = new TestTelemetry();
-  test.telemetry.count(delta(1, one));
+  test.telemetry.count(delta(1, change));
   test.nowMs += saveIntervalMs - 1;
-  test.telemetry.count(delta(2, one));
+  test.telemetry.count(delta(2, change));
   test.restart();
   expect(test.requests()).toBe(1);
-  test.telemetry.count(delta(3, one));
+  test.telemetry.count(delta(3, change));
   test.restart();
   expect(test.requests()).toBe(2);
 });
 
-test("[J11] a clock that went back does not put off saving", () => {
+test("[J11] a clock that jumps back does not delay saving", () => {
   const test = new TestTelemetry();
-  test.telemetry.count(delta(1, one));
+  test.telemetry.count(delta(1, change));
   test.nowMs -= 3_600_000;
-  test.telemetry.count(delta(2, one));
+  test.telemetry.count(delta(2, change));
   test.restart();
   expect(test.requests()).toBe(2);
 });
 
-test("[J4] a delta that was counted before the object's memory was lost, and was kept, is not counted again", () => {
+test("[J4] a delta that was saved before the object's memory was lost is not counted again", () => {
   const test = new TestTelemetry();
-  test.telemetry.count(delta(1, one));
+  test.telemetry.count(delta(1, change));
   test.restart();
-  expect(test.telemetry.count(delta(1, one))).toEqual({ ok: true, value: false });
+  expect(test.telemetry.count(delta(1, change))).toEqual({ ok: true, value: false });
   expect(test.requests()).toBe(1);
 });
 
 test("[J4] a delta that was lost with the object's memory and is sent again is counted", () => {
   const test = new TestTelemetry();
-  test.telemetry.count(delta(1, one));
-  test.telemetry.count(delta(2, one));
+  test.telemetry.count(delta(1, change));
+  test.telemetry.count(delta(2, change));
   test.restart();
-  expect(test.telemetry.count(delta(2, one))).toEqual({ ok: true, value: true });
+  expect(test.telemetry.count(delta(2, change))).toEqual({ ok: true, value: true });
   expect(test.requests()).toBe(2);
 });
 
-test("[J41] a counter that was told as kept is never lower later, and nothing is written for one told before", () => {
+test("[J41] a counter in a saved snapshot is never lower later, and an unchanged one writes nothing", () => {
   const test = new TestTelemetry();
-  const told = () => test.telemetry.snapshot({ saveFirst: true }).services[0]?.counts.requests;
-  test.telemetry.count(delta(1, one));
-  test.telemetry.count(delta(2, one));
-  expect(told()).toBe(2);
+  const savedRequests = () => test.telemetry.snapshot({ saveFirst: true }).services[0]?.counts.requests;
+  test.telemetry.count(delta(1, change));
+  test.telemetry.count(delta(2, change));
+  expect(savedRequests()).toBe(2);
   const { rowsWritten } = test;
-  expect(told()).toBe(2);
+  expect(savedRequests()).toBe(2);
   expect(test.rowsWritten).toBe(rowsWritten);
   test.restart();
-  expect(told()).toBe(2);
-  test.telemetry.count(delta(3, one));
-  test.telemetry.count(delta(4, one));
+  expect(savedRequests()).toBe(2);
+  test.telemetry.count(delta(3, change));
+  test.telemetry.count(delta(4, change));
   expect(test.requests()).toBe(4);
   test.restart();
-  expect(told()).toBe(3);
+  expect(savedRequests()).toBe(3);
 });
 
-test("[J12] however much is counted, one saving in five seconds writes no more rows than there are shards", () => {
+test("[J12] one save in five seconds writes at most one row for each shard, however much is counted", () => {
   const test = new TestTelemetry();
   const tasks = Array.from({ length: 400 }, (_, at) => taskDelta({ attempts: 1 }, [], { id: `task${at}` }));
   for (let seq = 1; seq <= 20; seq += 1) {
@@ -113,56 +113,60 @@ test("[J12] however much is counted, one saving in five seconds writes no more r
   expect(test.rowsWritten).toBe(2 * (shardCount + 1));
 });
 
-test("[J12] nothing is written when nothing was counted", () => {
+test("[J12] without new counts, nothing is written", () => {
   const test = new TestTelemetry();
-  test.telemetry.count(delta(1, one));
+  test.telemetry.count(delta(1, change));
   const { rowsWritten } = test;
   expect(test.telemetry.hasUnsaved).toBe(false);
   test.nowMs += 60_000;
-  test.telemetry.count(delta(1, one));
+  test.telemetry.count(delta(1, change));
   expect(test.rowsWritten).toBe(rowsWritten);
 });
 
-test("[J11] what was kept and cannot be read is begun anew", () => {
+test("[J11] unreadable storage is dropped, and counting starts over", () => {
   const test = new TestTelemetry();
-  test.telemetry.count(delta(1, one));
+  test.telemetry.count(delta(1, change));
   const log = vi.spyOn(console, "error").mockImplementation(() => undefined);
   test.port.exec("UPDATE shards SET body = '[{'");
   expect(loadState(test.port, test.nowMs).items.size).toBe(0);
   test.restart();
-  expect(test.telemetry.count(delta(2, one)).ok).toBe(true);
+  expect(test.telemetry.count(delta(2, change)).ok).toBe(true);
   expect(log).toHaveBeenCalled();
   log.mockRestore();
 });
 
 test.each([
-  ["nothing", undefined, "delta"],
+  ["no content", undefined, "delta"],
   ["no isolate", delta(1, { isolate: "" }), "isolate"],
   ["an id with a space", delta(1, { tasks: [taskDelta({}, [], { id: "a b" })] }), "id"],
-  ["number 0", delta(0), "seq"],
-  ["half a number", delta(1.5), "seq"],
+  ["sequence number 0", delta(0), "seq"],
+  ["a fractional sequence number", delta(1.5), "seq"],
   ["a negative count", delta(1, { entries: [entryDelta({ requests: -1 })] }), "counts"],
-  ["a count that is none", delta(1, { entries: [entryDelta({ requests: Number.NaN })] }), "counts"],
-  ["endless counts", delta(1, { entries: [{ ...entryDelta({}), counts: Array(1_000).fill(1) }] }), "counts"],
-  ["an odd list", delta(1, { tasks: [{ ...taskDelta({}), buckets: [1] }] }), "buckets"],
-  ["a negative number waiting", delta(1, { tasks: [taskDelta({}, [], { open: -1 })] }), "open"],
-  ["an endless ejection", delta(1, { tasks: [taskDelta({}, [], { ejectedMs: 1e12 })] }), "ejectedMs"],
-  ["tasks that are no list", { ...delta(1), tasks: {} }, "tasks"],
+  ["a count that is not a number", delta(1, { entries: [entryDelta({ requests: Number.NaN })] }), "counts"],
+  ["too many counts", delta(1, { entries: [{ ...entryDelta({}), counts: Array(1_000).fill(1) }] }), "counts"],
+  ["a list of odd length", delta(1, { tasks: [{ ...taskDelta({}), buckets: [1] }] }), "buckets"],
+  ["a negative gauge", delta(1, { tasks: [taskDelta({}, [], { open: -1 })] }), "open"],
+  [
+    "an ejection that is too long",
+    delta(1, { tasks: [taskDelta({}, [], { ejectedMs: 1e12 })] }),
+    "ejectedMs",
+  ],
+  ["tasks that are not a list", { ...delta(1), tasks: {} }, "tasks"],
   [
     "a service without a name",
     { ...delta(1), entries: [{ ...entryDelta({}), service: { id: "a" } }] },
     "name",
   ],
-])("[J13] a delta with %s is refused whole, and the next one counts", (_what, given, named) => {
+])("[J13] a delta with %s is refused whole, and the next one counts", (_case, value, field) => {
   const test = new TestTelemetry();
-  const refused = test.telemetry.count(given);
+  const refused = test.telemetry.count(value);
   expect(refused).toMatchObject({ ok: false, problem: { code: "delta/invalid" } });
-  expect(refused.ok ? "" : refused.problem.message).toContain(named);
+  expect(refused.ok ? "" : refused.problem.message).toContain(field);
   expect(test.telemetry.snapshot(everything)).toMatchObject({ services: [], nodes: [], colos: [] });
-  expect(test.telemetry.count(delta(1, one))).toEqual({ ok: true, value: true });
+  expect(test.telemetry.count(delta(1, change))).toEqual({ ok: true, value: true });
 });
 
-test("[J13] a counter of a newer release is left out and the rest counts", () => {
+test("[J13] a counter of a newer release is ignored, and the others count", () => {
   const test = new TestTelemetry();
   const entry = entryDelta({ requests: 1 });
   test.telemetry.count(delta(1, { entries: [{ ...entry, counts: [...entry.counts, 999, 5] }] }));

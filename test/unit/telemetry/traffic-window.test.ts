@@ -5,8 +5,10 @@ import { delta, entryDelta, taskDelta } from "./deltas.ts";
 
 const startMs = 1_700_000_000_000;
 
-/** Twenty requests in the ten seconds from `startMs`, five of them answered 500; ten good ones in the next. */
-function counted() {
+/**
+ * Twenty requests, five of them failed, in the ten seconds from `startMs`; ten successful ones in the next.
+ */
+function stateWithTraffic() {
   const state = newTelemetryState(startMs);
   addDelta(
     state,
@@ -24,33 +26,33 @@ function counted() {
   return state;
 }
 
-test("[G30] how it goes now is told of the step being counted and the one before it, and forgotten after both", () => {
-  const state = counted();
+test("[G30] current traffic is that of the open bin and the one before it", () => {
+  const state = stateWithTraffic();
   const at = (seconds: number) => readSnapshot(state, startMs + seconds * 1_000).services[0]?.recent;
   expect(at(15)).toMatchObject({ seconds: 15, requests: 30, failed: 5 });
-  // Of the fuller step, whose requests took 40 ms.
+  // From the bin with more requests, which took 40 ms.
   expect(at(15)?.p95Ms).toBeGreaterThan(30);
   expect(at(22)).toMatchObject({ seconds: 12, requests: 10, failed: 0 });
   expect(at(22)?.p95Ms).toBeLessThan(4);
   expect(at(35)).toMatchObject({ requests: 0, failed: 0, p99Ms: 0 });
 });
 
-test("[G30] a trend is the requests of each ten seconds that ended, and comes only when asked for", () => {
-  const state = counted();
+test("[G30] a trend has the requests of each closed bin of ten seconds, and is only included if selected", () => {
+  const state = stateWithTraffic();
   const trend = readSnapshot(state, startMs + 25_000, { trend: true }).services[0]?.trend ?? [];
   expect(trend).toHaveLength(59);
   expect(trend.slice(-3)).toEqual([0, 20, 10]);
   expect(readSnapshot(state, startMs + 25_000).services[0]?.trend).toEqual([]);
 });
 
-test("[G30] without tasks a snapshot keeps services and nodes alone", () => {
-  const state = counted();
+test("[G30] a snapshot without tasks has services and nodes", () => {
+  const state = stateWithTraffic();
   const [service] = readSnapshot(state, startMs + 15_000, { tasks: false }).services;
   expect(service).toMatchObject({ tasks: [], entries: [], counts: { requests: 30 } });
   expect(readSnapshot(state, startMs + 15_000).services[0]?.tasks).toHaveLength(1);
 });
 
-test("[G30] the first 200 nodes keep a histogram of each step, those beyond its percentiles; services all do", () => {
+test("[G30] all services and the first 200 nodes keep the histogram of each bin, other nodes only its percentiles", () => {
   const state = newTelemetryState(startMs);
   const entries = Array.from({ length: 250 }, (_, n) =>
     entryDelta({ requests: 1 }, [5], {
@@ -60,7 +62,7 @@ test("[G30] the first 200 nodes keep a histogram of each step, those beyond its 
   );
   addDelta(state, delta(1, { entries }), startMs);
   const { nodes, services } = readSnapshot(state, startMs, { series: true });
-  const kept = (all: typeof nodes | typeof services) =>
-    all.filter(({ series }) => series?.tens.buckets !== null);
-  expect([kept(nodes).length, kept(services).length]).toEqual([200, 250]);
+  const withHistograms = (items: typeof nodes | typeof services) =>
+    items.filter(({ series }) => series?.tens.buckets !== null);
+  expect([withHistograms(nodes).length, withHistograms(services).length]).toEqual([200, 250]);
 });
