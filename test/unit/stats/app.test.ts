@@ -49,14 +49,14 @@ function post(app: StatsApp, form: Record<string, string>, headers: Record<strin
 }
 
 test.each([
-  ["nothing", {}],
+  ["no credentials", {}],
   ["a wrong password", basic("admin", "guess")],
   ["the token as user", basic("op-token", "")],
   ["an empty password", basic("admin", "")],
   ["no base64", { authorization: "Basic %%%" }],
   ["another scheme", { authorization: "Digest op-token" }],
   ["a wrong bearer", { authorization: "Bearer guess" }],
-])("[Z14] with %s nothing is shown, and a user and password are asked for", async (_what, headers) => {
+])("[Z14] with %s the response is a 401 for HTTP Basic without content", async (_what, headers) => {
   const { app } = aMesh();
   for (const rest of ["", ";csv", ";json", ";json-schema"]) {
     const response = await get(app, rest, headers);
@@ -71,7 +71,7 @@ test.each([
   ["the operator's", operator],
   ["a user without a name", basic("", "view-token")],
   ["a bearer token", { authorization: "Bearer view-token" }],
-])("[Z14] %s is let in, and what it sees is kept by no cache", async (_what, headers) => {
+])("[Z14] %s is accepted, and the response may not be cached", async (_what, headers) => {
   const { app } = aMesh();
   const response = await get(app, ";csv", headers);
   expect(response.status).toBe(200);
@@ -80,14 +80,14 @@ test.each([
   expect(csvRow(readCsv(await response.text()), "my-web", "my-web.1").status).toBe("UP");
 });
 
-test("[Z14] a mesh without tokens lets nobody in, an empty password least of all", async () => {
+test("[Z14] a mesh without tokens refuses every request, even with an empty password", async () => {
   const { app } = aMesh({ operatorToken: "", viewerToken: undefined });
   expect((await get(app, ";csv", basic("admin", ""))).status).toBe(503);
-  const { app: one } = aMesh({ viewerToken: undefined });
-  expect((await get(one, ";csv", basic("admin", ""))).status).toBe(401);
+  const { app: withoutViewer } = aMesh({ viewerToken: undefined });
+  expect((await get(withoutViewer, ";csv", basic("admin", ""))).status).toBe(401);
 });
 
-test("[Z14] HEAD is GET without a body, other methods are refused", async () => {
+test("[Z14] HEAD is GET without a body; other methods are refused", async () => {
   const { app } = aMesh();
   const head = await get(app, ";csv", viewer, "HEAD");
   expect([head.status, await head.text()]).toEqual([200, ""]);
@@ -95,7 +95,7 @@ test("[Z14] HEAD is GET without a body, other methods are refused", async () => 
   expect([put.status, put.headers.get("allow")]).toEqual([405, "GET, HEAD, POST"]);
 });
 
-test("[Z15] an operator's form sets servers, and HAProxy's word for what came of it stands in the address", async () => {
+test("[Z15] an operator's form sets servers, and the redirect has HAProxy's outcome code", async () => {
   const { mesh, app } = aMesh();
   const drain = { s: "node2", action: "drain", b: "#1" };
   const response = await post(app, drain, operator, ";up;norefresh?scope=nodes");
@@ -134,15 +134,15 @@ test.each([
   ["an unknown proxy", { s: "node2", action: "drain", b: "#77" }, "ERRP"],
   ["an unknown server", { s: "nope", action: "drain", b: "#1" }, "ERRP"],
   ["no server", { action: "drain", b: "#1" }, "NONE"],
-  ["nothing at all", {}, "NONE"],
-  ["a form that is too long", { s: "n".repeat(70_000), action: "drain", b: "#1" }, "EXCD"],
-])("[Z15] a form with %s changes nothing and says so", async (_what, form, expected) => {
+  ["no fields", {}, "NONE"],
+  ["too many bytes", { s: "n".repeat(70_000), action: "drain", b: "#1" }, "EXCD"],
+])("[Z15] a form with %s changes nothing, and has its outcome code", async (_what, form, expected) => {
   const { mesh, app } = aMesh();
   expect(await outcome(app, form as Record<string, string>)).toBe(expected);
   expect(mesh.events("node.state")).toEqual([]);
 });
 
-test("[Z15] a form whose length nobody said is read no further than it may be", async () => {
+test("[Z15] a form without Content-Length is read only up to the limit", async () => {
   const { app } = aMesh();
   let pulled = 0;
   const body = new ReadableStream({
@@ -156,7 +156,7 @@ test("[Z15] a form whose length nobody said is read no further than it may be", 
   expect(pulled).toBeLessThan(10);
 });
 
-test("[Z15] of several servers those that are there are set, and the outcome says that others are not", async () => {
+test("[Z15] a form with known and unknown servers sets the known ones, with the outcome PART", async () => {
   const { mesh, app } = aMesh();
   const body = new URLSearchParams([
     ["s", "node1"],
@@ -170,7 +170,7 @@ test("[Z15] of several servers those that are there are set, and the outcome say
 });
 
 const drain = { s: "node1", action: "drain", b: "#1" };
-const ours = { origin, "sec-fetch-site": "same-origin" };
+const sameOrigin = { origin, "sec-fetch-site": "same-origin" };
 
 test.each([
   ["a viewer", {}, viewer, "DENY"],
@@ -178,8 +178,8 @@ test.each([
   ["an operator's own program", {}, operator, "DONE"],
   ["a browser's page of another site", {}, { ...operator, origin: "http://evil.example" }, "DENY"],
   ["a browser's page without an origin", {}, { ...operator, "sec-fetch-site": "cross-site" }, "DENY"],
-  ["a browser's page of this origin, which services share", {}, { ...operator, ...ours }, "DENY"],
-  ["the operator's token in the form", { token: "op-token" }, { ...viewer, ...ours }, "DONE"],
+  ["a browser's page of this origin, which services share", {}, { ...operator, ...sameOrigin }, "DENY"],
+  ["the operator's token in the form", { token: "op-token" }, { ...viewer, ...sameOrigin }, "DONE"],
 ])("[Z16] on the balancer, %s: %j", async (_what, token, headers, expected) => {
   const { mesh, app } = aMesh();
   const response = await post(app, { ...drain, ...token } as Record<string, string>, headers);
@@ -188,58 +188,58 @@ test.each([
 });
 
 test.each([
-  ["its own page", ours, "DONE"],
+  ["its own page", sameOrigin, "DONE"],
   ["a page of another site", { origin: "http://evil.example", "sec-fetch-site": "cross-site" }, "DENY"],
   ["a page of another port", { origin: "http://127.0.0.1:8081", "sec-fetch-site": "same-site" }, "DENY"],
   ["a sandboxed page", { origin: "null" }, "DENY"],
 ])(
-  "[Z16] on an origin of its own, a browser acts by the operator's credentials from %s",
+  "[Z16] on an origin of its own, the operator's browser may send the form only from its own page: %s",
   async (_what, from, expected) => {
     const { app } = aMesh({ sharesOrigin: false });
     expect(await outcome(app, drain, { ...operator, ...from })).toBe(expected);
   },
 );
 
-test("[Z17] the page needs no script, reads itself again unless told not to, and offers what can be done", async () => {
+test("[Z17] the page needs no script, refreshes unless disabled, and has a form", async () => {
   const { app } = aMesh();
-  const shown = await get(app, "", viewer);
-  const html = await shown.text();
-  expect(shown.headers.get("content-type")).toBe("text/html; charset=utf-8");
-  expect(shown.headers.get("content-security-policy")).toMatch(
+  const response = await get(app, "", viewer);
+  const html = await response.text();
+  expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
+  expect(response.headers.get("content-security-policy")).toMatch(
     /^default-src 'none'; style-src 'nonce-a-nonce';/,
   );
   expect(html).toContain('<meta http-equiv="refresh" content="5;url=/haproxy?stats"/>');
   expect(html).not.toMatch(/<script|<form method="post"/);
-  const still = await (await get(app, ";norefresh", viewer)).text();
-  expect(still).not.toContain('refresh" content');
-  expect(still).toMatch(/<form method="post" action="\/haproxy\?stats;norefresh"/);
-  expect(still).toContain('name="token"');
-  const own = aMesh({ sharesOrigin: false }).app;
-  expect(await (await get(own, ";norefresh", operator)).text()).not.toContain('name="token"');
+  const withForm = await (await get(app, ";norefresh", viewer)).text();
+  expect(withForm).not.toContain('refresh" content');
+  expect(withForm).toMatch(/<form method="post" action="\/haproxy\?stats;norefresh"/);
+  expect(withForm).toContain('name="token"');
+  const onOwnOrigin = aMesh({ sharesOrigin: false }).app;
+  expect(await (await get(onOwnOrigin, ";norefresh", operator)).text()).not.toContain('name="token"');
 });
 
-test("[Z17] names are text on the page, whatever they are", async () => {
+test("[Z17] names are escaped on the page", async () => {
   const hostile = `"><script>alert(1)</script><img src=x onerror=alert(2)>`;
   const { app } = aMesh();
-  // The registry takes no such names; what an agent says of its task it does.
+  // The registry refuses such names, but not such errors from an agent.
   const web = aService({ name: hostile });
   const task = aTask(web, { state: "failed", health: null, err: hostile });
   const report = aReport({ nodes: [aNode({ hostname: hostile })], services: [web], tasks: [task] });
-  const asked = readStatsQuery(`${page};norefresh`, "/haproxy?stats");
-  const html = statsPage(report, { query: asked, uri: "/haproxy?stats", nonce: "n", requiresToken: true });
+  const query = readStatsQuery(`${page};norefresh`, "/haproxy?stats");
+  const html = statsPage(report, { query, uri: "/haproxy?stats", nonce: "n", requiresToken: true });
   expect(html).toContain("&lt;script&gt;alert(1)");
   const scoped = await (await get(app, `?scope=${encodeURIComponent(hostile)}`, viewer)).text();
   for (const text of [html, scoped]) expect(text).not.toMatch(/<script|<img/);
 });
 
-test("[Z17] a page of more than a thousand rows reads itself again once a minute only", () => {
+test("[Z17] a page of more than a thousand rows refreshes only once a minute", () => {
   const web = aService({ replicas: 1_000 });
   const tasks = Array.from({ length: 1_000 }, (_, index) =>
     aTask(web, { slot: index + 1, id: `t${index}`.padEnd(25, "0") }),
   );
-  const asked = readStatsQuery(page, "/haproxy?stats");
+  const query = readStatsQuery(page, "/haproxy?stats");
   const html = statsPage(aReport({ tasks }), {
-    query: asked,
+    query,
     uri: "/haproxy?stats",
     nonce: "n",
     requiresToken: true,
@@ -247,35 +247,35 @@ test("[Z17] a page of more than a thousand rows reads itself again once a minute
   expect(html).toContain('content="60;url=/haproxy?stats"');
 });
 
-test("[Z17] an outcome is told in words, and not again after the page has read itself", async () => {
+test("[Z17] an outcome is shown in words, until the page refreshes", async () => {
   const { app } = aMesh();
   const html = await (await get(app, ";st=DENY", viewer)).text();
   expect(html).toMatch(/role="status".*Denied: this needs the operator token/s);
   expect(html).toContain('content="5;url=/haproxy?stats"');
 });
 
-test("[Z17] while the registry is away, the answer says so and that traffic is not affected", async () => {
+test("[Z17] while the registry is unavailable, the response is a 503 with its message", async () => {
   const { mesh } = aMesh();
-  const away = new Proxy(mesh.registry, {
+  const unavailable = new Proxy(mesh.registry, {
     get: () => () =>
       Promise.reject(
         new MeshError("registry/unavailable", "the registry is away", { blame: "mesh", retry: "safe" }),
       ),
   });
-  const response = await get(aMesh({ mesh: away }).app, ";csv", viewer);
+  const response = await get(aMesh({ mesh: unavailable }).app, ";csv", viewer);
   expect([response.status, await response.text()]).toEqual([503, "the registry is away\n"]);
 });
 
-test("[Z18] a token of the mesh that a browser sends along with every page stops at the balancer", () => {
+test("[Z18] the balancer removes the mesh's token from a browser's requests for other pages", () => {
   const secrets = { OPERATOR_TOKEN: "op-token", VIEWER_TOKEN: "view-token" };
-  const sent = (headers: Record<string, string>) =>
+  const forwarded = (headers: Record<string, string>) =>
     withoutToken(new Request(origin, { headers }), secrets).headers.get("authorization");
-  expect([sent(operator), sent(viewer)]).toEqual([null, null]);
-  const theirs = basic("user", "their own password");
-  expect(sent(theirs)).toBe(theirs.authorization);
-  expect(sent({ authorization: "Bearer op-token" })).toBe("Bearer op-token");
-  expect(sent({})).toBe(null);
-  const request = new Request(origin, { headers: theirs });
+  expect([forwarded(operator), forwarded(viewer)]).toEqual([null, null]);
+  const otherUser = basic("user", "their own password");
+  expect(forwarded(otherUser)).toBe(otherUser.authorization);
+  expect(forwarded({ authorization: "Bearer op-token" })).toBe("Bearer op-token");
+  expect(forwarded({})).toBe(null);
+  const request = new Request(origin, { headers: otherUser });
   expect(withoutToken(request, secrets)).toBe(request);
 });
 

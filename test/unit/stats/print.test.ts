@@ -14,36 +14,36 @@ import { aServer, aServerSpec } from "../../support/servers.ts";
 import { aService, now } from "../../support/world.ts";
 import { aReport, valuesOf } from "./support.ts";
 
-/** The first line of HAProxy's own, up to the column that ends its fixed part. */
+/** The first line of HAProxy's CSV, up to the column that ends its fixed part. */
 const header =
   "# pxname,svname,qcur,qmax,scur,smax,slim,stot,bin,bout,dreq,dresp,ereq,econ,eresp,wretr,wredis,status,weight,act,bck,chkfail,chkdown,lastchg,downtime,qlimit,pid,iid,sid,throttle,lbtot,tracked,type,rate,rate_lim,rate_max,check_status,check_code,check_duration,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,hanafail,req_rate,req_rate_max,req_tot,cli_abrt,srv_abrt,comp_in,comp_out,comp_byp,comp_rsp,lastsess,last_chk,last_agt,qtime,ctime,rtime,ttime,agent_status,agent_code,agent_duration,check_desc,agent_desc,check_rise,check_fall,check_health,agent_rise,agent_fall,agent_health,addr,cookie,mode,algo,conn_rate,conn_rate_max,conn_tot,intercepted,dcon,dses,wrew,connect,reuse,cache_lookups,cache_hits,srv_icur,src_ilim,qtime_max,ctime_max,rtime_max,ttime_max,eint,idle_conn_cur,safe_conn_cur,used_conn_cur,need_conn_est,uweight,agg_server_status,agg_server_check_status,agg_check_status,srid,sess_other,h1sess,h2sess,h3sess,req_other,h1req,h2req,h3req,proto,priv_idle_cur,reqbin,reqbout,resbin,resbout,cache_hint_hits,-,";
 
-test("[Z1] the first line of the CSV is HAProxy's, all 119 columns in their order", () => {
+test("[Z1] the first line of the CSV is HAProxy's, with all 119 columns in order", () => {
   expect(statsColumns).toHaveLength(119);
   expect(statsCsv(aReport()).split("\n")[0]).toBe(header);
 });
 
-test("[Z1] docs/stats.md tells of every column in order, and of none as empty that has a value", () => {
+test("[Z1] docs/stats.md has every column in order, and marks none as empty that has a value", () => {
   const page = readFileSync(new URL("../../../docs/stats.md", import.meta.url), "utf8");
-  const told = [...page.matchAll(/^\| (\d+) \| `(\w+)` \| [FBS-]+ \| (.+) \|$/gm)];
-  expect(told.map(([, pos, name]) => [Number(pos), name])).toEqual(
+  const documented = [...page.matchAll(/^\| (\d+) \| `(\w+)` \| [FBS-]+ \| (.+) \|$/gm)];
+  expect(documented.map(([, pos, name]) => [Number(pos), name])).toEqual(
     statsColumns.map(({ pos, name }) => [pos, name]),
   );
-  const empty = told.filter(([, , , value]) => value?.startsWith("*empty*")).map(([, , name]) => name);
+  const empty = documented.filter(([, , , value]) => value?.startsWith("*empty*")).map(([, , name]) => name);
   const check = withCheckDefaults({}, { tls: false });
   const server = aServer(aService(), aServerSpec({ check, maxConn: 9 }));
-  const counted = statsTraffic(readSnapshot(newTelemetryState(now), now));
-  const rows = aReport({ servers: [server], traffic: counted }).proxies.flatMap((proxy) => proxy.rows);
+  const traffic = statsTraffic(readSnapshot(newTelemetryState(now), now));
+  const rows = aReport({ servers: [server], traffic }).proxies.flatMap((proxy) => proxy.rows);
   const filled = new Set(rows.flatMap(({ values }) => Object.keys(values)));
   expect(empty.filter((name) => filled.has(name ?? ""))).toEqual([]);
-  const known = statsColumns
+  const conditional = statsColumns
     .map(({ name }) => name)
     .filter((name) => !empty.includes(name) && !filled.has(name));
-  // Only where a policy, a check or traffic says so.
-  expect(known).toEqual(["qlimit", "throttle", "rtime", "cookie"]);
+  // These have values only with a policy, a check or traffic.
+  expect(conditional).toEqual(["qlimit", "throttle", "rtime", "cookie"]);
 });
 
-test("[Z2] every row has as many fields as the first line; what is not known is an empty field", () => {
+test("[Z2] every row has as many fields as the first line; an unknown value is an empty field", () => {
   const csv = statsCsv(aReport());
   const { widths, rows } = readCsv(csv);
   expect(widths).toEqual(widths.map(() => 121));
@@ -51,21 +51,21 @@ test("[Z2] every row has as many fields as the first line; what is not known is 
   expect(rows[0]).toMatchObject({ pxname: "waggle.nodes", svname: "FRONTEND", slim: "", stot: "", "-": "-" });
 });
 
-test("[Z2] a row prints no column that HAProxy has not in rows of its kind", () => {
+test("[Z2] a row only prints columns that HAProxy has in rows of its kind", () => {
   const everything: ColumnValues = Object.fromEntries(statsColumns.map(({ name }) => [name, 1]));
   const report = withRows([{ kind: "frontend", values: everything }]);
   const [row] = readCsv(statsCsv(report)).rows;
   expect(row).toMatchObject({ stot: "1", ereq: "1", qcur: "", weight: "", check_status: "", algo: "" });
 });
 
-test("[Z3] a field is quoted only where it has a comma, a quote or a line break, or would begin a comment", () => {
+test("[Z3] a field is quoted only if it has a comma, a quote or a line break, or would start a comment", () => {
   const texts = ["plain text", "a,b", 'say "no"', "two\nlines", "#1"];
   const report = withRows(
     texts.map((last_chk) => ({ kind: "server", values: { pxname: last_chk, last_chk } })),
   );
   const csv = statsCsv(report);
-  for (const written of ["plain text,", '"a,b",', '"say ""no""",', '"two\nlines",', '"#1",']) {
-    expect(csv).toContain(`\n${written}`);
+  for (const field of ["plain text,", '"a,b",', '"say ""no""",', '"two\nlines",', '"#1",']) {
+    expect(csv).toContain(`\n${field}`);
   }
   expect(readCsv(csv).rows.map(({ last_chk }) => last_chk)).toEqual(texts);
 });
@@ -89,7 +89,7 @@ test("[Z4] the JSON is a list of rows, each a list of fields with HAProxy's name
   });
 });
 
-test("[Z4] the schema allows what the JSON has, and every column", () => {
+test("[Z4] the schema allows every field of the JSON, and every column", () => {
   const { items } = JSON.parse(statsJsonSchema()).items;
   const { properties } = items;
   const fields = JSON.parse(statsJson(aReport())).flat();
@@ -101,7 +101,7 @@ test("[Z4] the schema allows what the JSON has, and every column", () => {
       expect(properties.tags.properties[tag].enum).toContain(field.tags[tag]);
     }
     const types = properties.value.oneOf.map(
-      (one: { properties: { type: { enum: string[] } } }) => one.properties.type.enum[0],
+      (schema: { properties: { type: { enum: string[] } } }) => schema.properties.type.enum[0],
     );
     expect(types).toContain(field.value.type);
     expect(typeof field.value.value).toBe(field.value.type === "str" ? "string" : "number");

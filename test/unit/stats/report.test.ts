@@ -9,7 +9,7 @@ import { aReport, rowsOf, valuesOf } from "./support.ts";
 
 const web = aService();
 
-test("[Z5] the balancer over the nodes comes first, then every service that publishes a port, by name", () => {
+test("[Z5] the balancer over the nodes is first, then every service that publishes a port, by name", () => {
   const other = (name: string) => aService({ name });
   const report = aReport({
     services: [web, other("api"), aService({ name: "worker", ports: [] })],
@@ -18,7 +18,7 @@ test("[Z5] the balancer over the nodes comes first, then every service that publ
   expect(report.proxies.map(({ name }) => name)).toEqual(["waggle.nodes", "api", "my-web"]);
 });
 
-test("[Z5] each proxy is its frontend, its servers in their order, its backend", () => {
+test("[Z5] each proxy has its frontend, its servers in order, its backend", () => {
   const tasks = [10, 2, 1].map((slot) => aTask(web, { slot }));
   expect(rowsOf(aReport({ tasks }), "my-web")).toEqual([
     "FRONTEND",
@@ -29,7 +29,7 @@ test("[Z5] each proxy is its frontend, its servers in their order, its backend",
   ]);
 });
 
-test("[Z6] a proxy's number is its own, and stays when others come and go", () => {
+test("[Z6] a proxy's number is unique, and does not change when others are added or removed", () => {
   const ids = Array.from({ length: 500 }, (_, index) => `service${index}`);
   const all = proxyIds(ids);
   expect(new Set(all.values()).size).toBe(500);
@@ -37,7 +37,7 @@ test("[Z6] a proxy's number is its own, and stays when others come and go", () =
   expect([...all.values()].every((number) => number > 1 && number < 2 ** 31)).toBe(true);
 });
 
-test("[Z6] of two ids with one number the younger takes the next", () => {
+test("[Z6] if two ids have the same number, the newer one gets the next", () => {
   // Both hash to the same 31 bits under FNV-1a.
   const [older, younger] = ["collision-95988", "collision-622672"];
   const numbers = proxyIds([older, younger]);
@@ -45,7 +45,7 @@ test("[Z6] of two ids with one number the younger takes the next", () => {
   expect(numbers.get(older)).toBe(proxyIds([older]).get(older));
 });
 
-test("[Z7] a node is UP while it is heard, DRAIN or MAINT as the operator wants it, DRAIN too while it is emptied, else DOWN", () => {
+test("[Z7] a reachable node is UP, or DRAIN or MAINT by its admin state, or DRAIN while its tasks move; else DOWN", () => {
   const nodes = [
     aNode({ hostname: "a" }),
     aNode({ hostname: "b", availability: "drain" }),
@@ -62,23 +62,24 @@ test("[Z7] a node is UP while it is heard, DRAIN or MAINT as the operator wants 
   expect(statuses).toEqual(["UP", "DRAIN", "DRAIN", "DOWN", "UP", "DRAIN", "MAINT"]);
   expect(valuesOf(report, "waggle.nodes", "d").last_chk).toBe("heartbeat failure");
   expect(valuesOf(report, "waggle.nodes", "b").last_chk).toBe("availability drain");
-  // The balancer goes on picking nodes whose tasks are moved: their entry points answer with others' tasks.
+  // The balancer still picks nodes whose tasks move: their entry points serve requests with other nodes'
+  // tasks.
   expect(valuesOf(report, "waggle.nodes", "BACKEND")).toMatchObject({ status: "UP", act: 4, weight: 4 });
 });
 
-test("[Z7] of two nodes with one name, the machine that joined anew is shown", () => {
+test("[Z7] if a machine joined again, only its newer node is shown", () => {
   const old = aNode({ id: "old".padEnd(25, "0"), state: "down", createdAtMs: now - 9_000 });
-  const anew = aNode({ id: "new".padEnd(25, "0"), createdAtMs: now - 1_000 });
+  const rejoined = aNode({ id: "new".padEnd(25, "0"), createdAtMs: now - 1_000 });
   for (const nodes of [
-    [old, anew],
-    [anew, old],
+    [old, rejoined],
+    [rejoined, old],
   ]) {
     expect(rowsOf(aReport({ nodes }), "waggle.nodes")).toEqual(["FRONTEND", "node1", "BACKEND"]);
     expect(valuesOf(aReport({ nodes }), "waggle.nodes", "node1").status).toBe("UP");
   }
 });
 
-test("[Z8] a slot is one server, shown by the task in it that takes requests", () => {
+test("[Z8] a slot is one server, represented by the task that gets requests", () => {
   const failed = aTask(web, {
     id: "a".repeat(25),
     state: "failed",
@@ -95,14 +96,14 @@ test("[Z8] a slot is one server, shown by the task in it that takes requests", (
   expect(valuesOf(alone, "my-web", "my-web.1")).toMatchObject({ status: "DOWN", last_chk: "starting" });
 });
 
-test("[Z8] a slot that was given up is no server once its task has stopped", () => {
+test("[Z8] a removed slot is no server once its task has stopped", () => {
   const leaving = aTask(web, { slot: 2, desired: "remove" });
   expect(valuesOf(aReport({ tasks: [leaving] }), "my-web", "my-web.2").status).toBe("DRAIN");
-  const gone = { ...leaving, state: "shutdown" as const };
-  expect(rowsOf(aReport({ tasks: [gone] }), "my-web")).toEqual(["FRONTEND", "BACKEND"]);
+  const stopped = { ...leaving, state: "shutdown" as const };
+  expect(rowsOf(aReport({ tasks: [stopped] }), "my-web")).toEqual(["FRONTEND", "BACKEND"]);
 });
 
-test("[Z8] a task that ended and is not followed is a server that is down, with its end as the reason", () => {
+test("[Z8] an ended task without a replacement is a server that is down, with its error as the reason", () => {
   const task = aTask(web, { state: "failed", err: "exit 137", health: null });
   expect(valuesOf(aReport({ tasks: [task] }), "my-web", "my-web.1")).toMatchObject({
     status: "DOWN",
@@ -130,12 +131,12 @@ test.each([
   ["L4TOUT in 1001ms (port 443)", { check_status: "L4TOUT", check_duration: 1001, last_chk: "port 443" }],
   ["", { check_status: "INI" }],
   ["answered, but oddly", { check_status: "UNK", last_chk: "answered, but oddly" }],
-])("[Z9] the check %j is told in HAProxy's columns", (lastCheck, columns) => {
+])("[Z9] the check %j fills HAProxy's columns", (lastCheck, columns) => {
   const task = aTask(web, { health: { ...healthy, lastCheck } });
   expect(valuesOf(aReport({ tasks: [task] }), "my-web", "my-web.1")).toMatchObject(columns);
 });
 
-test("[Z9] a task on a node that is not heard is down, unless its service has nobody else", () => {
+test("[Z9] a task on an unreachable node is down, unless its service has no other", () => {
   const nodes = [aNode(), aNode({ hostname: "node2", state: "down" })];
   const lost = aTask(web, { slot: 2, nodeId: nodes[1]?.id ?? "" });
   const both = aReport({ nodes, tasks: [aTask(web), lost] });
@@ -146,7 +147,7 @@ test("[Z9] a task on a node that is not heard is down, unless its service has no
   expect(valuesOf(alone, "my-web", "BACKEND")).toMatchObject({ status: "UP", act: 1 });
 });
 
-test("[Z10] a backend is up while a server takes requests, and sums what they weigh", () => {
+test("[Z10] a backend is up while a server gets requests, and sums their weights", () => {
   const sick = aTask(web, { slot: 2, health: unwell("unhealthy", false, 3) });
   expect(valuesOf(aReport({ tasks: [aTask(web), sick] }), "my-web", "BACKEND")).toMatchObject({
     status: "UP",
@@ -158,7 +159,7 @@ test("[Z10] a backend is up while a server takes requests, and sums what they we
   expect(valuesOf(aReport({ tasks: [] }), "my-web", "BACKEND").status).toBe("DOWN");
 });
 
-test("[Z9] a task that the operator drains or has in maintenance says so, and gets no new requests", () => {
+test("[Z9] a task in drain or maint has that status, and gets no new requests", () => {
   const drained = aTask(web, { admin: "drain" });
   const failing = aTask(web, { slot: 2, admin: "drain", health: unwell("healthy", false, 1) });
   const set = aTask(web, { slot: 3, admin: "maint" });
@@ -201,7 +202,7 @@ test("[Z9] a static server fills HAProxy's own columns", () => {
   expect(valuesOf(report, "my-web", "BACKEND")).toMatchObject({ act: 2, bck: 1 });
 });
 
-test("[Z10] weights, backups, limits and the policy that labels ask for stand in HAProxy's columns", () => {
+test("[Z10] weights, backups, limits and policy from labels are in HAProxy's columns", () => {
   const labels = {
     "waggle.balance": "leastconn",
     "waggle.weight": "slot==1:4",
@@ -233,7 +234,7 @@ test("[Z10] weights, backups, limits and the policy that labels ask for stand in
   });
 });
 
-test("[Z9] a task that takes no new clients because it will soon be replaced is DRAIN", () => {
+test("[Z9] a task that gets no new clients because it will soon be replaced is DRAIN", () => {
   const sticky = aService({ labels: { "waggle.sticky": "SRV" } });
   const nodes = [aNode(), aNode({ hostname: "node2", availability: "drain" })];
   const leaving = aTask(sticky, { slot: 2, nodeId: nodes[1]?.id ?? "" });
@@ -242,13 +243,13 @@ test("[Z9] a task that takes no new clients because it will soon be replaced is 
   expect(valuesOf(report, "my-web", "BACKEND")).toMatchObject({ status: "UP", act: 1 });
 });
 
-test("[Z5] no two rows of a proxy have one name, whatever its servers are called", () => {
+test("[Z5] the rows of a proxy have unique names, whatever the names of its servers", () => {
   const servers = ["my-web.1", "BACKEND"].map((name) => aServer(web, aServerSpec({ name })));
   const names = rowsOf(aReport({ tasks: [aTask(web)], servers }), "my-web");
   expect(names).toEqual(["FRONTEND", "my-web.1", "BACKEND'", "my-web.1'", "BACKEND"]);
 });
 
-test("[Z5] a mesh without nodes has no balancer over them", () => {
+test("[Z5] a mesh without nodes has no balancer proxy", () => {
   expect(aReport({ nodes: [] }).proxies.map(({ name }) => name)).toEqual(["my-web"]);
 });
 

@@ -1,4 +1,4 @@
-// Reports for tests of the statistics: made of worlds, by the function that makes the real ones.
+// Builders of reports for tests of the statistics.
 
 import type { MeshNode } from "../../../src/domain/model/node.ts";
 import type { StaticServer } from "../../../src/domain/model/server.ts";
@@ -17,11 +17,11 @@ export type Parts = {
   readonly traffic?: StatsTraffic;
 };
 
-/** A report of these parts; without any, of one node and the service my-web with two healthy tasks. */
+/** A report of these parts; the default is one node, and the service my-web with two healthy tasks. */
 export function aReport(parts: Parts = {}): StatsReport {
-  const service = aService();
-  const { nodes = [aNode()], services = [service], servers = [], traffic = emptyTraffic } = parts;
-  const { tasks = [aTask(service), aTask(service, { slot: 2 })] } = parts;
+  const myWeb = aService();
+  const { nodes = [aNode()], services = [myWeb], servers = [], traffic = emptyTraffic } = parts;
+  const { tasks = [aTask(myWeb), aTask(myWeb, { slot: 2 })] } = parts;
   const running = tasks.filter(({ state }) => state === "running").length;
   return makeReport({
     info: {
@@ -34,7 +34,7 @@ export function aReport(parts: Parts = {}): StatsReport {
       tasks: { running, desired: tasks.length },
     },
     nodes,
-    services: services.map((one) => ({ ...one, running, desiredTasks: tasks.length })),
+    services: services.map((service) => ({ ...service, running, desiredTasks: tasks.length })),
     tasks,
     servers,
     traffic,
@@ -42,7 +42,7 @@ export function aReport(parts: Parts = {}): StatsReport {
   });
 }
 
-/** The values of one row; throws when there is none of that name. */
+/** The values of the row with this name; throws if there is none. */
 export function valuesOf(report: StatsReport, proxy: string, row: string): ColumnValues {
   const found = report.proxies
     .find(({ name }) => name === proxy)

@@ -17,7 +17,7 @@ function reportOf(...changes: readonly Partial<Delta>[]) {
   return aReport({ services: [web], tasks, traffic: statsTraffic(readSnapshot(state, now)) });
 }
 
-test("[Z11] requests, responses and bytes of a service stand in its frontend and in its backend", () => {
+test("[Z11] a service's requests, responses and bytes are in its frontend and its backend", () => {
   const counts = {
     requests: 12,
     responses2xx: 9,
@@ -39,11 +39,11 @@ test("[Z11] requests, responses and bytes of a service stand in its frontend and
   expect(valuesOf(report, "waggle.nodes", "FRONTEND")).toMatchObject(both);
 });
 
-test("[Z11] a server's sessions are the times it was asked, also by tasks that were in its slot before", () => {
-  const asked = (id: string, attempts: number) =>
+test("[Z11] a server's sessions are its attempts, with those of past tasks in its slot", () => {
+  const taskWith = (id: string, attempts: number) =>
     taskDelta({ attempts, requests: attempts - 1, connectErrors: 1, timeouts: 2 }, [], { id });
   const entries = [entryDelta({ requests: 10 })];
-  const report = reportOf({ entries, tasks: [asked("older", 5), asked("newer", 7)] });
+  const report = reportOf({ entries, tasks: [taskWith("older", 5), taskWith("newer", 7)] });
   expect(valuesOf(report, "my-web", "my-web.1")).toMatchObject({
     stot: 12,
     lbtot: 12,
@@ -54,18 +54,18 @@ test("[Z11] a server's sessions are the times it was asked, also by tasks that w
   expect(valuesOf(report, "my-web", "BACKEND")).toMatchObject({ lbtot: 12, econ: 2, eresp: 4 });
 });
 
-test("[Z11] what waits now and at most stands in Cur and Max", () => {
-  const waits = { open: 3, openMax: 8, queue: 1, queueMax: 5 };
+test("[Z11] Cur and Max have the gauges and their maxima", () => {
+  const gauges = { open: 3, openMax: 8, queue: 1, queueMax: 5 };
   const report = reportOf({
-    entries: [entryDelta({ requests: 1 }, [], waits)],
-    tasks: [taskDelta({}, [], waits)],
+    entries: [entryDelta({ requests: 1 }, [], gauges)],
+    tasks: [taskDelta({}, [], gauges)],
   });
   for (const row of ["BACKEND", "my-web.1"]) {
     expect(valuesOf(report, "my-web", row)).toMatchObject({ scur: 3, smax: 8, qcur: 1, qmax: 5 });
   }
 });
 
-test("[Z41] a node is picked once a request: the balancer's LbTot is that of its nodes, however many tasks were asked", () => {
+test("[Z41] the balancer's LbTot counts one node for each request, however many attempts it needed", () => {
   const report = reportOf({
     entries: [entryDelta({ requests: 7, hedges: 5 })],
     tasks: [taskDelta({ attempts: 12 })],
@@ -74,17 +74,17 @@ test("[Z41] a node is picked once a request: the balancer's LbTot is that of its
   expect(valuesOf(report, "my-web", "BACKEND")).toMatchObject({ lbtot: 12, stot: 7 });
 });
 
-test("[Z11] what nothing was sent to counts 0; where nobody counts, nothing is said", () => {
-  const counted = reportOf({});
-  const nothing = { stot: 0, hrsp_2xx: 0, lastsess: -1 };
-  expect(valuesOf(counted, "my-web", "my-web.2")).toMatchObject(nothing);
-  expect(valuesOf(counted, "my-web", "BACKEND")).toMatchObject(nothing);
+test("[Z11] a server without requests counts 0; without telemetry the columns are empty", () => {
+  const report = reportOf({});
+  const zeros = { stot: 0, hrsp_2xx: 0, lastsess: -1 };
+  expect(valuesOf(report, "my-web", "my-web.2")).toMatchObject(zeros);
+  expect(valuesOf(report, "my-web", "BACKEND")).toMatchObject(zeros);
   expect(valuesOf(aReport(), "my-web", "my-web.2")).not.toHaveProperty("stot");
 });
 
-test("[Z11] while the telemetry cannot be had the rest is told without it", async () => {
-  const away = new MeshError("telemetry/unavailable", "away", { blame: "mesh", retry: "safe" });
-  const traffic = await readStatsTraffic({ snapshot: () => Promise.reject(away) });
+test("[Z11] while telemetry is unavailable, the report has the other columns", async () => {
+  const unavailable = new MeshError("telemetry/unavailable", "away", { blame: "mesh", retry: "safe" });
+  const traffic = await readStatsTraffic({ snapshot: () => Promise.reject(unavailable) });
   expect(valuesOf(aReport({ traffic }), "my-web", "my-web.1")).toMatchObject({ status: "UP" });
   expect(valuesOf(aReport({ traffic }), "my-web", "my-web.1")).not.toHaveProperty("stot");
 });

@@ -17,11 +17,11 @@ test.each([
   ["/haproxy?x=1&stats", false],
   ["/app?next=/haproxy?stats", false],
   ["//haproxy?stats", false],
-])("[Z12] the statistics are at their address and nowhere else: %s", (path, expected) => {
+])("[Z12] the statistics are only at their address: %s", (path, expected) => {
   expect(isStatsUrl(at(path), uri)).toBe(expected);
 });
 
-test("[Z12] another address can be set, and an empty one switches them off", () => {
+test("[Z12] the address can be changed, and an empty one disables the statistics", () => {
   expect(isStatsUrl(at("/stats;csv"), "/stats")).toBe(true);
   expect(isStatsUrl(at("/statstics"), "/stats")).toBe(false);
   expect(isStatsUrl(at("/haproxy?stats"), "/stats")).toBe(false);
@@ -42,18 +42,18 @@ test.each([
   [";scope=%", { scope: "%" }],
   [";st=<script>", { outcome: "" }],
   [";bogus", { format: "html", up: false }],
-])("[Z12] what stands after the address is read as HAProxy reads it: %s", (rest, asked) => {
-  expect(readStatsQuery(at(uri + rest), uri)).toMatchObject(asked);
+])("[Z12] the options after the address are read as in HAProxy: %s", (rest, expected) => {
+  expect(readStatsQuery(at(uri + rest), uri)).toMatchObject(expected);
 });
 
-test("[Z12] a link says what was asked for, and reads back", () => {
-  const asked = readStatsQuery(at(`${uri};up;norefresh?scope=a%26b`), uri);
-  const link = statsLink(uri, { ...asked, outcome: "NONE" });
+test("[Z12] a link has the query's options, and reads back", () => {
+  const query = readStatsQuery(at(`${uri};up;norefresh?scope=a%26b`), uri);
+  const link = statsLink(uri, { ...query, outcome: "NONE" });
   expect(link).toBe("/haproxy?stats;st=NONE;up;norefresh?scope=a%26b");
-  expect(readStatsQuery(at(link), uri)).toEqual({ ...asked, outcome: "NONE" });
+  expect(readStatsQuery(at(link), uri)).toEqual({ ...query, outcome: "NONE" });
 });
 
-test("[Z13] ;up leaves out servers that are down, and nothing else", () => {
+test("[Z13] ;up leaves out only servers that are down", () => {
   const nodes = [
     aNode({ hostname: "a" }),
     aNode({ hostname: "b", state: "down" }),
@@ -69,7 +69,7 @@ test("[Z13] ;up leaves out servers that are down, and nothing else", () => {
   expect(filterReport(report, { up: false, scope: "" })).toEqual(report);
 });
 
-test("[Z13] a scope leaves the proxies whose name contains it, without regard to case", () => {
+test("[Z13] a scope selects proxies whose name contains it, ignoring case", () => {
   const names = (scope: string) =>
     filterReport(aReport(), { up: false, scope }).proxies.map(({ name }) => name);
   expect(names("WEB")).toEqual(["my-web"]);
