@@ -52,8 +52,9 @@ export function nativeRoutes({ mesh, telemetry, upgrade, now, surroundings }: Co
   });
   routes.get("/table", async (c) => {
     const after = c.req.query("after");
-    const known = after === "-1" ? -1 : readCountParameter("after", after, Number.MAX_SAFE_INTEGER, -1);
-    const { version, text } = await mesh.table(known);
+    const knownVersion =
+      after === "-1" ? -1 : readCountParameter("after", after, Number.MAX_SAFE_INTEGER, -1);
+    const { version, text } = await mesh.table(knownVersion);
     const headers = { "x-waggle-table-version": String(version) };
     return text === null ? c.body(null, 304, headers) : c.text(text, 200, headers);
   });

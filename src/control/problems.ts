@@ -66,7 +66,7 @@ function downServerProblems(server: ServerView): StatusProblem[] {
 function noNodes({ name, createdAtMs }: MeshInfo): StatusProblem {
   return {
     what: `mesh ${name}`,
-    why: "no node has joined: print the command for one with waggle join-token",
+    why: "no node has joined",
     next: "Run the command that `waggle join-token` prints on a machine.",
     sinceMs: createdAtMs,
   };

@@ -81,7 +81,7 @@ export class Gauge {
     else if (generationsAgo === 1) this.#previous -= 1;
   }
 
-  /** Starts a generation, and expires what is left of the one before the previous. */
+  /** Starts a new generation, and expires the older one of the two. */
   rotate(): void {
     this.#previous = this.#current;
     this.#current = 0;

@@ -1,4 +1,5 @@
-// The one file of prom-client that runs without Node's modules: what turns metrics into text.
+// Types of prom-client's registry, which formats metrics. It is the only file of prom-client without Node
+// modules.
 
 declare module "prom-client/lib/registry.js" {
   type Metric = {
