@@ -60,7 +60,7 @@ type TrafficSum = {
   readonly rate: TrafficMetrics["rate"];
   readonly responseCount: number;
   readonly avgMs: number;
-  /** Time of the last request; 0 if there was none. */
+  /** Time of the last request; 0 without one. */
   readonly lastMs: number;
 };
 
