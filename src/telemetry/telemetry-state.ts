@@ -5,6 +5,7 @@ import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
 import { type GaugeValues, QueueGauges } from "./queue-gauges.ts";
 import { addToTotals, newTimeSeriesPair, newTotals, type Totals } from "./totals.ts";
 
+/** An `entry` is a service at a node's entry point; a `colo` is a task as one colo sees it. */
 export type ItemKind = "service" | "node" | "task" | "entry" | "colo";
 
 export type TelemetryItem = {
