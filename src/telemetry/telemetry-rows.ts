@@ -1,5 +1,5 @@
-// What is known as rows of a database. Things are kept in a fixed number of shards, so that however many are counted,
-// one saving writes no more rows than there are shards.
+// Stores the telemetry state in SQL. Items are in a fixed number of shards, one row each, which bounds the
+// rows that a save writes.
 
 import { fnv1a } from "../domain/model/fnv.ts";
 import type { Schema } from "../storage/migrations.ts";
@@ -31,12 +31,12 @@ export const telemetrySchema: Schema = {
   ],
 };
 
-/** A row may have 2 MB; with the most that is kept, a shard has half of that. */
+/** A row may have 2 MB. With the maximum of items, a shard has half of that. */
 export const shardCount = 64;
-/** How a shard's text is written. What was written otherwise is not read: counting starts anew. */
+/** The format of the stored JSON. State in another format is dropped, and counting starts over. */
 const storageFormat = 2;
 
-/** A thing as it is kept. */
+/** An item as stored in a shard. */
 type StoredItem = SparseTally & {
   readonly kind: ItemKind;
   readonly key: string;
@@ -54,7 +54,7 @@ type StoredTimeSeries = {
   readonly newest: SparseArray;
 };
 
-/** The one row beside the shards. */
+/** The only row of the table head. */
 type StoredHead = {
   readonly format: number;
   readonly sinceMs: number;
@@ -80,8 +80,8 @@ function readStored(head: StoredHead, shards: readonly SqlRow[]): TelemetryState
   const state = newTelemetryState(head.sinceMs);
   for (const [isolate, seq] of head.seqs) state.lastSeqs.set(isolate, seq);
   for (const { body } of shards) {
-    for (const written of JSON.parse(String(body)) as StoredItem[]) {
-      const item = readItem(written);
+    for (const stored of JSON.parse(String(body)) as StoredItem[]) {
+      const item = readItem(stored);
       state.items.set(item.key, item);
     }
   }
@@ -89,8 +89,8 @@ function readStored(head: StoredHead, shards: readonly SqlRow[]): TelemetryState
 }
 
 /**
- * Writes the shards that hold what changed, with the numbers of the last deltas, whole or not at all: what is counted
- * and which deltas it was counted from belong together.
+ * Writes the shards with changed items, and the numbers of the last deltas, in one transaction: counts and
+ * the deltas they include must match.
  *
  * @returns rows written
  */
@@ -156,23 +156,23 @@ function readItem({
   return item;
 }
 
-/** A node is read as it was kept. */
+/** Whether a stored node has histograms. */
 function hasHistograms(series: StoredItem["series"]): boolean {
   return series?.minutes.steps.at(-1)?.[storedBucketsIndex] != null;
 }
 
-/** Where a written step has its histogram. */
+/** The index of the histogram in a stored bin. */
 const storedBucketsIndex = 6;
 
-function restoreSeries(to: TimeSeriesPair | null, written: StoredItem["series"]): void {
-  if (to === null || written === null) return;
-  for (const which of ["tens", "minutes"] as const) {
-    to[which].restore(written[which].steps.map(readBin), written[which].newest);
+function restoreSeries(series: TimeSeriesPair | null, stored: StoredItem["series"]): void {
+  if (series === null || stored === null) return;
+  for (const name of ["tens", "minutes"] as const) {
+    series[name].restore(stored[name].steps.map(readBin), stored[name].newest);
   }
 }
 
-function writeTimeSeries(steps: TimeSeries): StoredTimeSeries {
-  const written = steps
+function writeTimeSeries(series: TimeSeries): StoredTimeSeries {
+  const bins = series
     .bins()
     .map(({ number, requests, failed, p50Ms, p95Ms, p99Ms, buckets }) => [
       number,
@@ -183,10 +183,10 @@ function writeTimeSeries(steps: TimeSeries): StoredTimeSeries {
       p99Ms,
       buckets,
     ]);
-  return { steps: written, newest: steps.currentBuckets() };
+  return { steps: bins, newest: series.currentBuckets() };
 }
 
-function readBin(written: readonly (number | SparseArray | null)[]): Bin {
-  const [number, requests, failed, p50Ms, p95Ms, p99Ms, buckets] = written;
+function readBin(stored: readonly (number | SparseArray | null)[]): Bin {
+  const [number, requests, failed, p50Ms, p95Ms, p99Ms, buckets] = stored;
   return { number, requests, failed, p50Ms, p95Ms, p99Ms, buckets } as Bin;
 }

@@ -1,4 +1,4 @@
-// Telemetry without a runtime: counts deltas in, saves now and then, answers with snapshots.
+// The telemetry object without its runtime: applies deltas, saves them at intervals, reads snapshots.
 
 import { type Result, toResult } from "../domain/model/error.ts";
 import { migrate } from "../storage/migrations.ts";
@@ -10,12 +10,12 @@ import { loadState, saveState, telemetrySchema } from "./telemetry-rows.ts";
 import { addDelta, removeExpired, type TelemetryState } from "./telemetry-state.ts";
 
 /**
- * What was counted is saved this often, milliseconds: at most so much is lost when the object is reset. Half of the
- * time after which an idle object is evicted, and the rows written are as few as can be.
+ * The interval of saves, and the most that a reset of the object loses. Milliseconds. Half of the time after
+ * which an idle object is evicted, to write as few rows as possible.
  */
 export const saveIntervalMs = 5_000;
 
-/** What the telemetry object offers its callers, here or over RPC. */
+/** What clients can call, in process or over RPC. */
 export type TelemetryApi = {
   snapshot(filter: SnapshotFilter): Snapshot | Promise<Snapshot>;
 };
@@ -24,7 +24,7 @@ export class Telemetry implements TelemetryApi {
   readonly #database: SqlDatabase;
   readonly #clock: () => number;
   readonly #state: TelemetryState;
-  /** When it was last saved, or read. */
+  /** The time of the last save. */
   #savedMs = Number.NEGATIVE_INFINITY;
 
   constructor(database: SqlDatabase, clock: () => number) {
@@ -34,7 +34,7 @@ export class Telemetry implements TelemetryApi {
     this.#state = loadState(database, clock());
   }
 
-  /** Counts a delta in; true when it was new. What is none is refused. Saves when that is due. */
+  /** Applies a delta; true if it was new. Refuses an invalid one. Saves if a save is due. */
   count(delta: unknown): Result<boolean> {
     const counted = toResult(() => addDelta(this.#state, readDelta(delta), this.#clock()));
     const sinceMs = this.#clock() - this.#savedMs;
@@ -42,18 +42,18 @@ export class Telemetry implements TelemetryApi {
     return counted;
   }
 
-  /** Throws when what was counted is to be saved first, and cannot be. */
+  /** @throws if `saveFirst` is set and saving fails */
   snapshot(filter: SnapshotFilter): Snapshot {
     if (filter.saveFirst === true && this.hasUnsaved) this.save();
     return readSnapshot(this.#state, this.#clock(), filter);
   }
 
-  /** Whether something was counted that is not saved. */
+  /** Whether there are changes since the last save. */
   get hasUnsaved(): boolean {
     return this.#state.changedKeys.size > 0;
   }
 
-  /** Saves what was counted, and forgets what is long gone. */
+  /** Saves changed items, and removes expired ones. */
   save(): void {
     const nowMs = this.#clock();
     saveState(this.#database, this.#state, removeExpired(this.#state, nowMs));
