@@ -12,7 +12,7 @@ import type { MeshApi } from "../registry/api.ts";
 import { badRequest } from "./errors.ts";
 
 /** The query parameters, not yet checked. */
-export type ExplainQuery = {
+type ExplainQuery = {
   readonly url: string | undefined;
   readonly method: string | undefined;
   /** Id or name of the node whose entry point gets the request. */

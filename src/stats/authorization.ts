@@ -34,7 +34,7 @@ function decodeBase64(text: string): string {
 }
 
 /** The mesh's tokens as secrets of a Worker. */
-export type TokenSecrets = { readonly OPERATOR_TOKEN?: string; readonly VIEWER_TOKEN?: string };
+type TokenSecrets = { readonly OPERATOR_TOKEN?: string; readonly VIEWER_TOKEN?: string };
 
 /**
  * Removes the mesh's own token from a request. A browser that signed in to the statistics sends its

@@ -135,7 +135,7 @@ const columnTable = [
 
 export type ColumnName = (typeof columnTable)[number][0];
 
-export type Column = {
+type Column = {
   readonly name: ColumnName;
   /** 0-based, as HAProxy numbers them. */
   readonly pos: number;

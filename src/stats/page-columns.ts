@@ -14,7 +14,7 @@ export type PageColumn = {
   readonly contentOf: (row: StatsRow) => { readonly text: string; readonly tooltip: string };
 };
 
-export type ColumnGroup = { readonly title: string; readonly columns: readonly PageColumn[] };
+type ColumnGroup = { readonly title: string; readonly columns: readonly PageColumn[] };
 
 export const columnGroups: readonly ColumnGroup[] = [
   {

@@ -10,7 +10,7 @@ import { addSparse, newTally } from "./metrics.ts";
  * A data point in the platform's format. SQL names blobs and doubles by position, so their order is
  * append-only.
  */
-export type DataPoint = {
+type DataPoint = {
   indexes: [string];
   blobs: string[];
   doubles: number[];

@@ -5,7 +5,7 @@ import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
 import { MetricSet } from "./metrics.ts";
 
 /** A task or a static server. */
-export type MeteredTask = {
+type MeteredTask = {
   readonly taskId: string;
   readonly slot: number;
   readonly nodeId: string;
@@ -16,7 +16,7 @@ export type MeteredTask = {
 /** A service or a node. */
 export type MeteredEntity = { readonly id: string; readonly name: string };
 
-export type MeterOptions = {
+type MeterOptions = {
   /** The id of this isolate. */
   readonly isolate: string;
   /** For how long from now a task is ejected, milliseconds. */

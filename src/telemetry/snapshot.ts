@@ -17,7 +17,7 @@ export type Snapshot = {
 };
 
 /** A gauge's value now, and its maximum. */
-export type GaugeReading = { readonly now: number; readonly max: number };
+type GaugeReading = { readonly now: number; readonly max: number };
 
 export type LatencySummary = {
   readonly count: number;

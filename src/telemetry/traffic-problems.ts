@@ -3,7 +3,7 @@
 import type { ServiceTraffic } from "./snapshot.ts";
 import type { TrafficWindow } from "./traffic-window.ts";
 
-export type TrafficProblem = {
+type TrafficProblem = {
   readonly serviceId: string;
   /** `service my-web`. */
   readonly what: string;
