@@ -74,7 +74,7 @@ function controlDeps(env: Env): ControlDeps {
     telemetry: remoteTelemetry(() => telemetryOf(env)),
     operatorToken: env.OPERATOR_TOKEN ?? "",
     viewerToken: env.VIEWER_TOKEN ?? "",
-    surroundings: {
+    entrySettings: {
       domain: env.MESH_DOMAIN.toLowerCase(),
       balancerPort: env.MESH_MODE === "local" ? Number(env.BALANCER_PORT) : null,
     },

@@ -14,7 +14,7 @@ export type ControlDeps = {
   /** Grants reading. Empty or absent if not set. */
   readonly viewerToken?: string;
   /** The mesh's entry points, for explaining a request's route. */
-  readonly surroundings: EntrySettings;
+  readonly entrySettings: EntrySettings;
   /** Epoch milliseconds. */
   readonly now: () => number;
   /** Returns a random id. */

@@ -34,7 +34,7 @@ export function openNativeRoutes({ mesh, upgrade }: ControlDeps): ControlRoutes 
   return routes;
 }
 
-export function nativeRoutes({ mesh, telemetry, upgrade, now, surroundings }: ControlDeps): ControlRoutes {
+export function nativeRoutes({ mesh, telemetry, upgrade, now, entrySettings }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/watch", (c) => {
     const since = c.req.query("since");
@@ -60,7 +60,7 @@ export function nativeRoutes({ mesh, telemetry, upgrade, now, surroundings }: Co
   });
   routes.get("/route", async (c) => {
     const { url, method, node, host } = c.req.query();
-    return c.json(await routeExplanation(mesh, surroundings, { url, method, node, host }));
+    return c.json(await routeExplanation(mesh, entrySettings, { url, method, node, host }));
   });
   routes.get("/telemetry", async (c) => {
     const { service, node, tasks = "true", trend, series, colos } = c.req.query();

@@ -93,14 +93,14 @@ function chartRangeOf(c: Context): ChartRange {
 
 /** Null when nothing was asked; what cannot be read is told beside the form that asked. */
 async function explainForm(
-  { mesh, surroundings }: DashboardDeps,
+  { mesh, entrySettings }: DashboardDeps,
   { url, method, node }: ExplainForm,
 ): Promise<RouteExplanation | { readonly problem: string } | null> {
   if (url === "") return null;
   const withScheme = url.includes("://") ? url : `http://${url}`;
   const query = { url: withScheme, method: method || undefined, node: node || undefined, host: undefined };
   try {
-    return await routeExplanation(mesh, surroundings, query);
+    return await routeExplanation(mesh, entrySettings, query);
   } catch (error) {
     if (error instanceof MeshError) return { problem: error.message };
     throw error;

@@ -35,7 +35,7 @@ export async function startControlServer(nodes = 3): Promise<ControlServer> {
     operatorToken: serverToken,
     viewerToken,
     now: () => Date.now(),
-    surroundings: { domain: "", balancerPort: 8000 },
+    entrySettings: { domain: "", balancerPort: 8000 },
     newId: randomId,
     upgrade: async () => new Response("no sockets here", { status: 426 }),
   });

@@ -17,7 +17,7 @@ export async function serveDashboard(mesh: TestMesh, telemetry: Telemetry): Prom
     operatorToken: serverToken,
     assets: await buildDashboardAssets(),
     access: null,
-    surroundings: { domain: "", balancerPort: null },
+    entrySettings: { domain: "", balancerPort: null },
     now: () => Date.now(),
     newId: () => "test",
     upgrade: async () => new Response(null, { status: 503 }),

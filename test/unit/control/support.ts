@@ -42,7 +42,7 @@ export class TestControl {
       telemetry: this.telemetry,
       operatorToken,
       viewerToken,
-      surroundings: { domain: "mesh.example.com", balancerPort: 8000 },
+      entrySettings: { domain: "mesh.example.com", balancerPort: 8000 },
       now: () => this.mesh.nowMs,
       newId: () => `id${++this.#idCount}`,
       upgrade: async (request) => {

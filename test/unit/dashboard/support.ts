@@ -60,7 +60,7 @@ export class TestDashboard {
       viewerToken,
       assets,
       access: null,
-      surroundings: { domain: "", balancerPort: 8000 },
+      entrySettings: { domain: "", balancerPort: 8000 },
       now: () => this.mesh.nowMs,
       newId: () => `id${++this.#made}`,
       upgrade: async (request) => {
