@@ -61,14 +61,14 @@ type StoredHead = {
   readonly seqs: readonly (readonly [string, number])[];
 };
 
-/** Reads what was kept. What cannot be read is as if it had never been: figures are no reason not to start. */
+/** Reads the stored state. Drops it if it cannot be read: the object must start. */
 export function loadState(database: SqlDatabase, nowMs: number): TelemetryState {
   const [row] = database.exec("SELECT body FROM head");
   if (row === undefined) return newTelemetryState(nowMs);
   try {
     return readStored(JSON.parse(String(row.body)), database.exec("SELECT body FROM shards"));
   } catch (error) {
-    console.error({ message: "telemetry: what was kept cannot be read", error: String(error) });
+    console.error({ message: "telemetry: cannot read the stored state", error: String(error) });
     database.exec("DELETE FROM shards");
     return newTelemetryState(nowMs);
   }
@@ -97,20 +97,20 @@ function readStored(head: StoredHead, shards: readonly SqlRow[]): TelemetryState
 export function saveState(
   database: SqlDatabase,
   state: TelemetryState,
-  forgotten: readonly string[],
+  removedKeys: readonly string[],
 ): number {
-  const dirty = new Set([...state.changedKeys, ...forgotten].map(shardOf));
+  const changedShards = new Set([...state.changedKeys, ...removedKeys].map(shardOf));
   const shards = Map.groupBy(state.items.values(), ({ key }) => shardOf(key));
   const head: StoredHead = { format: storageFormat, sinceMs: state.sinceMs, seqs: [...state.lastSeqs] };
   database.transactionSync(() => {
-    for (const number of dirty) {
+    for (const number of changedShards) {
       const body = JSON.stringify((shards.get(number) ?? []).map(writeItem));
       database.exec("INSERT OR REPLACE INTO shards (number, body) VALUES (?, ?)", number, body);
     }
     database.exec("INSERT OR REPLACE INTO head (number, body) VALUES (1, ?)", JSON.stringify(head));
   });
   state.changedKeys.clear();
-  return dirty.size + 1;
+  return changedShards.size + 1;
 }
 
 function shardOf(key: string): number {

@@ -36,10 +36,10 @@ export class Telemetry implements TelemetryApi {
 
   /** Applies a delta; true if it was new. Refuses an invalid one. Saves if a save is due. */
   count(delta: unknown): Result<boolean> {
-    const counted = toResult(() => addDelta(this.#state, readDelta(delta), this.#clock()));
+    const result = toResult(() => addDelta(this.#state, readDelta(delta), this.#clock()));
     const sinceMs = this.#clock() - this.#savedMs;
     if (this.hasUnsaved && (sinceMs >= saveIntervalMs || sinceMs < 0)) this.save();
-    return counted;
+    return result;
   }
 
   /** @throws if `saveFirst` is set and saving fails */
