@@ -40,7 +40,7 @@ const storageFormat = 2;
 type StoredItem = SparseTally & {
   readonly kind: ItemKind;
   readonly key: string;
-  readonly about: ItemLabels;
+  readonly labels: ItemLabels;
   readonly openMax: number;
   readonly queueMax: number;
   readonly rateMax: number;
@@ -49,9 +49,12 @@ type StoredItem = SparseTally & {
   readonly series: { readonly tens: StoredTimeSeries; readonly minutes: StoredTimeSeries } | null;
 };
 
+/** The fields of a bin, in order. */
+type StoredBin = readonly (number | SparseArray | null)[];
+
 type StoredTimeSeries = {
-  readonly steps: readonly (readonly (number | SparseArray | null)[])[];
-  readonly newest: SparseArray;
+  readonly bins: readonly StoredBin[];
+  readonly currentBuckets: SparseArray;
 };
 
 /** The only row of the table head. */
@@ -122,7 +125,7 @@ function writeItem({ kind, key, labels, totals }: TelemetryItem): StoredItem {
   return {
     kind,
     key: key.slice(kind.length + 1),
-    about: labels,
+    labels,
     ...toSparseTally(tally),
     openMax,
     queueMax,
@@ -139,7 +142,7 @@ function writeItem({ kind, key, labels, totals }: TelemetryItem): StoredItem {
 function readItem({
   kind,
   key,
-  about,
+  labels,
   openMax,
   queueMax,
   rateMax,
@@ -147,8 +150,8 @@ function readItem({
   lastMs,
   ...rest
 }: StoredItem): TelemetryItem {
-  const histograms = kind === "service" || (kind === "node" && hasHistograms(rest.series));
-  const item = newItem(kind, key, about, firstMs, histograms);
+  const keepsHistograms = kind === "service" || (kind === "node" && hasHistograms(rest.series));
+  const item = newItem(kind, key, labels, firstMs, keepsHistograms);
   const { totals } = item;
   addTally(totals.tally, rest);
   Object.assign(totals, { openMax, queueMax, rateMax, lastMs } satisfies Partial<Totals>);
@@ -158,7 +161,7 @@ function readItem({
 
 /** Whether a stored node has histograms. */
 function hasHistograms(series: StoredItem["series"]): boolean {
-  return series?.minutes.steps.at(-1)?.[storedBucketsIndex] != null;
+  return series?.minutes.bins.at(-1)?.[storedBucketsIndex] != null;
 }
 
 /** The index of the histogram in a stored bin. */
@@ -167,7 +170,7 @@ const storedBucketsIndex = 6;
 function restoreSeries(series: TimeSeriesPair | null, stored: StoredItem["series"]): void {
   if (series === null || stored === null) return;
   for (const name of ["tens", "minutes"] as const) {
-    series[name].restore(stored[name].steps.map(readBin), stored[name].newest);
+    series[name].restore(stored[name].bins.map(readBin), stored[name].currentBuckets);
   }
 }
 
@@ -183,10 +186,10 @@ function writeTimeSeries(series: TimeSeries): StoredTimeSeries {
       p99Ms,
       buckets,
     ]);
-  return { steps: bins, newest: series.currentBuckets() };
+  return { bins, currentBuckets: series.currentBuckets() };
 }
 
-function readBin(stored: readonly (number | SparseArray | null)[]): Bin {
+function readBin(stored: StoredBin): Bin {
   const [number, requests, failed, p50Ms, p95Ms, p99Ms, buckets] = stored;
   return { number, requests, failed, p50Ms, p95Ms, p99Ms, buckets } as Bin;
 }
