@@ -8,10 +8,7 @@ import { problem } from "./errors.ts";
 
 const tokenHint = 'with the Docker CLI: export DOCKER_CUSTOM_HEADERS="Authorization=Bearer TOKEN"';
 
-/**
- * Requires a token. A 401 says how to send one (RFC 6750 §3); a viewer gets a 403 for any method but GET and
- * HEAD.
- */
+/** Requires a token: a 401 says how to send one (RFC 6750 §3), a 403 that a viewer may only GET and HEAD. */
 export function authentication(deps: ControlDeps): MiddlewareHandler<ControlEnv> {
   const roleOf = roleReader(deps);
   return async (c, next) => {

@@ -17,10 +17,7 @@ import { meshStatus } from "./status.ts";
 const maxEvents = 1_000;
 const defaultEvents = 100;
 
-/**
- * Routes without a bearer token: the registry checks the join token of a node, and the credential of an
- * agent.
- */
+/** Routes without a bearer token: the registry checks join tokens and credentials of agents. */
 export function openNativeRoutes({ mesh, upgrade }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/health", (c) => c.json({ ok: true }));

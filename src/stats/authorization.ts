@@ -1,5 +1,4 @@
-// Authorization of the statistics: HTTP Basic as with HAProxy's `stats auth`, or a bearer token as in the
-// control API.
+// Authorization of the statistics: HTTP Basic, as with HAProxy's `stats auth`, or a bearer token.
 
 import { roleReader } from "../control/auth.ts";
 import type { Role } from "../control/context.ts";

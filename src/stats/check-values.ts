@@ -55,10 +55,7 @@ export function resultValues(text: string): ColumnValues {
   };
 }
 
-/**
- * HAProxy's health counter: 0 to rise + fall - 1; from `rise` on the server is up, and each check moves it by
- * one.
- */
+/** HAProxy's health counter, 0 to rise + fall - 1, of which each check moves one. From `rise` it is up. */
 function checkHealth({ verdict, streak, rise, fall }: HealthReport): number {
   const full = rise + fall - 1;
   if (verdict === "healthy") return streak.ok ? full : Math.max(full - streak.length, rise);

@@ -153,10 +153,7 @@ export const statsColumns: readonly Column[] = columnTable.map(([name, kinds, ta
   return { name, pos, kinds: rowKinds, tags: { origin, nature, scope }, type };
 });
 
-/**
- * The tags of a column for one kind of row. A backend's `act` and `bck` are counts of servers, and its rates
- * are sums.
- */
+/** The tags of a column for a kind of row. A backend counts servers in `act` and `bck`, and sums rates. */
 export function tagsForKind({ name, tags }: Column, kind: RowKind): Column["tags"] {
   if (kind !== "backend") return tags;
   if (name === "act" || name === "bck") return { ...tags, origin: "Metric" };

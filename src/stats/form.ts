@@ -36,10 +36,7 @@ async function outcomeOf(request: Request, context: StatsContext, role: Role): P
   return applyAction(context.mesh, await readReport(context), form, "operator");
 }
 
-/**
- * Null if the form is too long: a viewer must not fill the isolate's memory. A form that is not text reads as
- * empty.
- */
+/** Null if the form is too long, which could fill the isolate's memory. Empty if it is not text. */
 async function readFormText(request: Request): Promise<string | null> {
   try {
     return await readText(request, maxStatsFormBytes);

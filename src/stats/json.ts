@@ -1,5 +1,4 @@
-// The JSON of the statistics, in HAProxy's typed shape: a list of rows, each a list of the fields that have a
-// value.
+// The JSON of the statistics in HAProxy's typed format: a list of rows, each a list of fields with values.
 
 import { type RowKind, statsColumns, tagsForKind } from "./columns.ts";
 import type { StatsReport, StatsRow } from "./report.ts";

@@ -39,10 +39,7 @@ function nodeRow(node: MeshNode, traffic: ColumnValues, nowMs: number): ServerRo
   };
 }
 
-/**
- * A reachable node is UP, unless it is in maint or drain at the balancer, drained in the Swarm, or about to
- * leave.
- */
+/** A reachable node is UP, unless it is in maint or drain, drained in the Swarm, or about to leave. */
 function nodeStatus(node: MeshNode): string {
   if (node.admin === "maint") return "MAINT";
   if (!isNodeReady(node)) return "DOWN";

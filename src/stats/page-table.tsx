@@ -1,5 +1,4 @@
-// The table of one proxy, with HAProxy's columns: a row each for the frontend, the servers and the backend.
-// Also the form that sets servers.
+// The table of one proxy with HAProxy's columns, and the form that sets its servers.
 
 import { adminStates } from "../domain/model/server.ts";
 import type { StatsPageInput } from "./page.tsx";

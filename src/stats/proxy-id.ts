@@ -1,5 +1,4 @@
-// Assigns HAProxy's `iid` to services. Readers and forms identify a proxy by it, so it must not change when
-// other services are added or removed.
+// Assigns HAProxy's `iid`, a proxy's number in readers and forms, which must not change with other services.
 
 import { fnv1a } from "../domain/model/fnv.ts";
 

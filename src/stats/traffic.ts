@@ -1,5 +1,4 @@
-// Traffic from telemetry in HAProxy's columns. Telemetry counts everything, so what a snapshot does not have
-// is 0.
+// Traffic in HAProxy's columns. Telemetry counts everything, so a missing value is 0.
 
 import { snapshotOrNull } from "../control/remote-telemetry.ts";
 import { type Counts, counterNames } from "../telemetry/counters.ts";

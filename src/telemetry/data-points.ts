@@ -1,15 +1,11 @@
-// Turns a delta into data points for Workers Analytics Engine, which keeps them for three months and answers
-// SQL.
+// Turns a delta into data points of Workers Analytics Engine, which keeps them three months for SQL.
 
 import { type CounterName, counterIndex } from "./counters.ts";
 import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
 import { newBuckets, percentile } from "./histogram.ts";
 import { addSparse, newTally } from "./metrics.ts";
 
-/**
- * A data point in the platform's format. SQL names blobs and doubles by position, so their order is
- * append-only.
- */
+/** A data point of the platform. SQL names blobs and doubles by position: their order is append-only. */
 type DataPoint = {
   indexes: [string];
   blobs: string[];
@@ -38,10 +34,7 @@ const doubleColumns: readonly CounterName[] = [
   "tookMs",
 ];
 
-/**
- * Data points, those with most requests first. Blobs: `task` or `entry`, colo, service, node id, task,
- * isolate.
- */
+/** Sorted by requests, most first. Blobs: `task` or `entry`, colo, service, node id, task, isolate. */
 export function dataPoints({ colo, isolate, tasks, entries }: Delta): DataPoint[] {
   const points = [
     ...tasks.map((task) => {

@@ -1,5 +1,4 @@
-// The latency histogram: counts in log-scale buckets. The buckets are the same everywhere, so any two
-// histograms add up.
+// The latency histogram: counts in log-scale buckets. All histograms have the same buckets, so they add up.
 
 /** Bucket bounds grow by the fourth root of two, so a percentile is at most 19 % from the true one. */
 export const histogramBucketsPerDoubling = 4;

@@ -1,5 +1,4 @@
-// The meter: all metrics of one isolate. A request costs it a few additions; taking a delta, at most every
-// two seconds, does the rest.
+// The meter: all metrics of one isolate. A request only adds to them; taking a delta does the rest.
 
 import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
 import { MetricSet } from "./metrics.ts";
@@ -135,10 +134,7 @@ export class Meter {
     for (const { metrics } of [...this.#tasks.values(), ...this.#entries.values()]) metrics.rotate();
   }
 
-  /**
-   * Drops idle metric sets. Resets the lookups with them: a dropped set would be found there, and never
-   * taken.
-   */
+  /** Drops idle metric sets, and the lookups: they would still find a dropped set, which is never taken. */
   #dropIdle(): void {
     const sizeBefore = this.#tasks.size + this.#entries.size;
     for (const sets of [this.#tasks, this.#entries] as Map<string, TaskMetrics | EntryMetrics>[]) {
@@ -151,10 +147,7 @@ export class Meter {
   }
 }
 
-/**
- * Only id and name are sent, of all a routing table's service or node has. The balancer, as a node, has no
- * id.
- */
+/** The part of a service or node that is sent. The balancer, as a node, has no id. */
 function toEntity(entity: MeteredEntity | null): MeteredEntity | null {
   return entity === null || entity.id === "" ? null : { id: entity.id, name: entity.name };
 }

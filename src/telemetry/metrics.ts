@@ -1,5 +1,4 @@
-// Metrics: what one isolate measures of one key (a target, or a service at a node's entry point), and its
-// written form.
+// Metrics: what one isolate measures of a task, or of a service at an entry point, and its written form.
 
 import { counterCount } from "./counters.ts";
 import { newBuckets, recordLatency } from "./histogram.ts";

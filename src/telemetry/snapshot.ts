@@ -40,10 +40,7 @@ export type TrafficMetrics = {
   readonly latency: LatencySummary;
   /** Current traffic; null without a series. */
   readonly recent: TrafficWindow | null;
-  /**
-   * Requests in each ten seconds of the last ten minutes, oldest first; empty without a series, or if not
-   * selected.
-   */
+  /** Requests by ten seconds of the last ten minutes, oldest first; empty if not selected or kept. */
   readonly trend: readonly number[];
   /** Time of the first and the last request counted. */
   readonly firstMs: number;

@@ -1,5 +1,4 @@
-// Stores the telemetry state in SQL. Items are in a fixed number of shards, one row each, which bounds the
-// rows that a save writes.
+// Stores the telemetry state in SQL. Items share a fixed number of rows, which bounds the writes of a save.
 
 import { fnv1a } from "../domain/model/fnv.ts";
 import type { Schema } from "../storage/migrations.ts";

@@ -1,5 +1,4 @@
-// The telemetry state: traffic totals of services, nodes, entries and tasks, and of tasks as each colo sees
-// them.
+// The telemetry state: traffic totals of services, nodes, entries and tasks, and of tasks by colo.
 
 import type { Delta, EntryDelta, TaskDelta } from "./delta.ts";
 import { type GaugeValues, QueueGauges } from "./queue-gauges.ts";

@@ -112,10 +112,7 @@ function isServerUp({ admin, health }: ServerView): boolean {
   return admin === "ready" && health?.up !== false;
 }
 
-/**
- * The slots with an alive task, and the servers. A slot with two tasks is represented by the one that gets
- * requests.
- */
+/** Servers, and slots with a live task. Of two tasks in a slot, the one that gets requests. */
 export function metricTargets({ nodes, services, tasks, servers }: MeshView): MetricTarget[] {
   const nodeById = new Map(nodes.map((node) => [node.id, node]));
   const nameOf = new Map(services.map(({ id, spec }) => [id, spec.name]));

@@ -1,5 +1,4 @@
-// Types of prom-client's registry, which formats metrics. It is the only file of prom-client without Node
-// modules.
+// Types of prom-client's registry, the only file of it without Node modules.
 
 declare module "prom-client/lib/registry.js" {
   type Metric = {

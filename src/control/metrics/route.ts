@@ -1,5 +1,4 @@
-// Serves GET /metrics: the mesh in Prometheus' text format. Metrics of the registry do not depend on
-// telemetry.
+// Serves GET /metrics in Prometheus' text format. Metrics of the registry do not depend on telemetry.
 
 /// <reference path="./prom-client.d.ts" />
 import { Hono } from "hono";

@@ -8,10 +8,7 @@ const windowMs = 10_000;
 /** Responses between two estimates, and before the first one. */
 const minSamples = 20;
 
-/**
- * The shortest hedging delay: below it a hedge would double the load of a fast service for no gain.
- * Milliseconds.
- */
+/** The minimum, milliseconds: a shorter delay would double the load of a fast service for no gain. */
 export const minHedgeMs = 50;
 /** The hedging delay before there are enough samples, milliseconds. */
 export const unknownHedgeMs = 100;
