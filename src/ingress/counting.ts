@@ -2,7 +2,8 @@
 
 import type { Failure } from "../proxy/http/failure.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
-import { counterIndex, refusalCounter, responseClassCounter } from "../telemetry/counters.ts";
+import { counterIndex, refusalCounter, statusClassCounters } from "../telemetry/counters.ts";
+import { recordLatency } from "../telemetry/histogram.ts";
 import type { Meter, MeteredEntity } from "../telemetry/meter.ts";
 import type { MetricSet } from "../telemetry/metrics.ts";
 import type { Attempt, Outcome } from "./attempt.ts";
@@ -77,7 +78,7 @@ export function countOutcome(
     at.entry.add(error);
     return;
   }
-  task.observeLatency(elapsedMs);
+  recordLatency(task.tally.buckets, elapsedMs);
   task.add(counterIndex.tookMs, elapsedMs);
 }
 
@@ -129,9 +130,9 @@ export function countEnd(
   const entry = meter.entry(service, node);
   const isResponse = result instanceof Response;
   const bytesOut = isResponse ? bytesOf(result, method) : 0;
-  const responseClass = responseClassCounter(result.status);
+  const responseClass = statusClassCounters[Math.trunc(result.status / 100)] ?? counterIndex.responsesOther;
   addEnd(entry, responseClass, bytesIn ?? 0, bytesOut);
-  entry.observeLatency(elapsedMs);
+  recordLatency(entry.tally.buckets, elapsedMs);
   entry.add(counterIndex.tookMs, elapsedMs);
   if (!isResponse) entry.add(refusalCounter(result.status));
   if (target === null || service === null) return;

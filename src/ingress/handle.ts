@@ -22,17 +22,17 @@ import { forwardFailure, malformedFailure, noRouteFailure, noTargetFailure } fro
 import { shouldBufferBody, type UpstreamRequest, upstreamRequest } from "./upstream-request.ts";
 
 /** The routes that a request matches, and the node whose entry point serves it. */
-export type Placement = { readonly match: RouteMatch | null; readonly node: EntryNode | null };
+export type EntryMatch = { readonly match: RouteMatch | null; readonly node: EntryNode | null };
 
-/** Places a request by one table. */
-export type Place = (incoming: ProxyRequest, routes: Routes) => Placement;
+/** Matches a request against one table. */
+export type MatchEntry = (incoming: ProxyRequest, routes: Routes) => EntryMatch;
 
 /** Serves a request that came in at the node `entry.node`. As `proxy`. */
 export function ingress(request: Request, entry: EntryPoint, context: PlaneContext): Promise<Response> {
-  return proxy(receive(request, entry, context), placeAtNode);
+  return proxy(receive(request, entry, context), matchAtNode);
 }
 
-function placeAtNode(incoming: ProxyRequest, routes: Routes): Placement {
+function matchAtNode(incoming: ProxyRequest, routes: Routes): EntryMatch {
   const match = routes.match(incoming);
   return { match, node: routes.node(incoming.entry.node ?? "") ?? null };
 }
@@ -44,7 +44,7 @@ function placeAtNode(incoming: ProxyRequest, routes: Routes): Placement {
  * @returns a target's response, its body untouched and streaming, or a failure of the mesh's own; never
  *   rejects for what a client or a target does
  */
-export async function proxy(incoming: ProxyRequest, place: Place): Promise<Response> {
+export async function proxy(incoming: ProxyRequest, matchEntry: MatchEntry): Promise<Response> {
   const { plane, waitUntil } = incoming;
   const state = newForwardState();
   if (!isHost(incoming.host) || incoming.path === "") {
@@ -52,12 +52,12 @@ export async function proxy(incoming: ProxyRequest, place: Place): Promise<Respo
   }
   const held = plane.tables.routes(waitUntil);
   let routes = held instanceof Promise ? await held : held;
-  let result = await serve(incoming, state, routes, place);
+  let result = await serve(incoming, state, routes, matchEntry);
   if (!(result instanceof Response) && canRetryWithFreshTable(state, result)) {
     const fresh = await plane.tables.fresh();
     if (fresh !== routes) {
       routes = fresh;
-      result = moreSpecific(await serve(incoming, state, routes, place), result);
+      result = moreSpecific(await serve(incoming, state, routes, matchEntry), result);
     }
   }
   if (plane.suspects.hasAny) reportSuspects(incoming);
@@ -83,10 +83,10 @@ function serve(
   incoming: ProxyRequest,
   state: ForwardState,
   routes: Routes | null,
-  place: Place,
+  matchEntry: MatchEntry,
 ): Failure | Promise<Response | Failure> {
   if (routes === null) return { status: 503, reason: "the registry has not sent a routing table yet" };
-  const { match, node } = place(incoming, routes);
+  const { match, node } = matchEntry(incoming, routes);
   state.node = node;
   if (match === null || node === null) {
     return noRouteFailure({ ...incoming, entryNode: incoming.entry.node }, routes, match);

@@ -62,10 +62,15 @@ export function countsByName(values: ArrayLike<number>): Counts {
   return Object.fromEntries(counterNames.map((name) => [name, values[counterIndex[name]] ?? 0])) as Counts;
 }
 
-/** The counter of a response's status class. */
-export function responseClassCounter(status: number): number {
-  return status >= 100 && status < 600 ? Math.floor(status / 100) : counterIndex.responsesOther;
-}
+/** The counter of each status class, by the status's first digit. Any other status counts as `responsesOther`. */
+export const statusClassCounters: readonly (number | undefined)[] = [
+  undefined,
+  counterIndex.responses1xx,
+  counterIndex.responses2xx,
+  counterIndex.responses3xx,
+  counterIndex.responses4xx,
+  counterIndex.responses5xx,
+];
 
 const refusalCounters: Readonly<Record<number, number>> = {
   400: counterIndex.refused400,

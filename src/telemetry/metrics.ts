@@ -1,7 +1,7 @@
 // Metrics: what one isolate measures of a task, or of a service at an entry point, and its written form.
 
 import { counterCount } from "./counters.ts";
-import { newBuckets, recordLatency } from "./histogram.ts";
+import { newBuckets } from "./histogram.ts";
 
 /** The counters, gauges and latency histogram of one key. */
 export class MetricSet {
@@ -17,10 +17,6 @@ export class MetricSet {
   add(counter: number, by = 1): void {
     const { counts } = this.tally;
     counts[counter] = (counts[counter] ?? 0) + by;
-  }
-
-  observeLatency(ms: number): void {
-    recordLatency(this.tally.buckets, ms);
   }
 
   rotate(): void {
@@ -71,7 +67,7 @@ export class Gauge {
 
   increment(): void {
     this.#current += 1;
-    if (this.value > this.#max) this.#max = this.value;
+    this.#max = Math.max(this.#max, this.#current + this.#previous);
   }
 
   /** @param generationsAgo how many generations ago the increment was; an expired one is not subtracted */

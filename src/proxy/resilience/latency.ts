@@ -19,7 +19,8 @@ export class ServiceLatency {
   /** The current window and the previous one. */
   readonly #recent = newBuckets();
   #startedMs = Number.NEGATIVE_INFINITY;
-  #hedgeMs = unknownHedgeMs;
+  /** How long to wait for one target before a second one is tried: about the service's p95, milliseconds. */
+  hedgeAfterMs = unknownHedgeMs;
   #untilEstimate = minSamples;
 
   /** Counts one response whose headers arrived `tookMs` after the request was sent. */
@@ -30,13 +31,8 @@ export class ServiceLatency {
     this.#recent[bucket] = (this.#recent[bucket] ?? 0) + 1;
     this.#untilEstimate -= 1;
     if (this.#untilEstimate > 0) return;
-    this.#hedgeMs = Math.max(minHedgeMs, this.percentile(0.95));
+    this.hedgeAfterMs = Math.max(minHedgeMs, this.percentile(0.95));
     this.#untilEstimate = minSamples;
-  }
-
-  /** How long to wait for one task before a second one is tried: about the service's p95, milliseconds. */
-  get hedgeAfterMs(): number {
-    return this.#hedgeMs;
   }
 
   /** The percentile of recent responses in milliseconds, at most 19 % too high; 0 without any. */

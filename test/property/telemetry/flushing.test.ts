@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { counterIndex } from "../../../src/telemetry/counters.ts";
 import type { Delta } from "../../../src/telemetry/delta.ts";
 import { Flusher } from "../../../src/telemetry/flusher.ts";
+import { recordLatency } from "../../../src/telemetry/histogram.ts";
 import { Meter } from "../../../src/telemetry/meter.ts";
 import { Telemetry } from "../../../src/telemetry/telemetry.ts";
 import { memoryDatabase } from "../../support/sqlite.ts";
@@ -65,7 +66,7 @@ class World {
     const { meter } = this.isolates[index];
     for (const metrics of [meter.entry(service, node), meter.task(task, service)]) {
       metrics.add(counterIndex.requests);
-      metrics.observeLatency(tookMs);
+      recordLatency(metrics.tally.buckets, tookMs);
     }
     this.sent += 1;
   }
