@@ -8,11 +8,10 @@ import { actionRoutes } from "./action-routes.tsx";
 import { serveAsset } from "./assets.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes, RequestOrigin } from "./context.ts";
 import { pageHeaders } from "./headers.ts";
-import { signInLinkRoute } from "./link-route.ts";
 import { liveRoute } from "./live-route.ts";
 import { pageRoutes } from "./page-routes.tsx";
 import { renderer, renderMessagePage } from "./render.tsx";
-import { requireSignIn, signInRoutes, signOutRoute } from "./sign-in-routes.tsx";
+import { requireSignIn, signInLinkRoute, signInRoutes, signOutRoute } from "./sign-in-routes.tsx";
 import { trafficReader } from "./traffic.ts";
 import { viewReader } from "./view.ts";
 

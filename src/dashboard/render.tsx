@@ -6,7 +6,6 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { DashboardDeps, DashboardEnv } from "./context.ts";
 import { roleTokens } from "./identity.ts";
 import { Layout, type NavSection } from "./pages/layout.tsx";
-import { Message } from "./pages/message.tsx";
 import { formToken } from "./session.ts";
 import type { DashboardView } from "./view.ts";
 
@@ -59,4 +58,20 @@ export function renderMessagePage(
   back?: string,
 ): Response {
   return render(c, status, { title }, <Message title={title} text={text} back={back} />);
+}
+
+function Message({ title, text, back }: { title: string; text: string; back?: string | undefined }) {
+  return (
+    <section class="message">
+      <h1>{title}</h1>
+      <p>{text}</p>
+      {back !== undefined && (
+        <p>
+          <a class="button" href={back}>
+            Back
+          </a>
+        </p>
+      )}
+    </section>
+  );
 }

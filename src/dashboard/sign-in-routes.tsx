@@ -1,16 +1,31 @@
 // The door: signing in and out, and who is let through to the pages.
 
 import { type Context, Hono, type MiddlewareHandler } from "hono";
-import { roleReader } from "../control/auth.ts";
+import { authentication, roleReader } from "../control/auth.ts";
+import type { ControlEnv } from "../control/context.ts";
+import { errorHandler } from "../control/errors.ts";
+import type { SignInLink } from "../protocol/sign-in-link.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
 import { endSession, hasSession, readIdentity, roleTokens, startSession } from "./identity.ts";
 import { SignInByLink, SignInForm } from "./pages/sign-in.tsx";
 import { type Render, renderMessagePage } from "./render.tsx";
 import { isSameOrigin } from "./same-origin.ts";
-import { isValidFormToken, readLinkCode, writeSession } from "./session.ts";
+import { isValidFormToken, linkLifetimeMs, readLinkCode, writeLinkCode, writeSession } from "./session.ts";
 
 /** Fields of a form, each once; files are none. */
 export type FormFields = Readonly<Record<string, string>>;
+
+/** `POST /sign-in-link` with the operator's bearer token. */
+export function signInLinkRoute(deps: DashboardDeps): Hono<ControlEnv> {
+  const routes = new Hono<ControlEnv>();
+  routes.onError(errorHandler(deps));
+  routes.post("/sign-in-link", authentication(deps), (c) => {
+    const code = writeLinkCode(roleTokens(deps), deps.newId(), deps.now());
+    const path = `/dashboard/sign-in?${new URLSearchParams({ code })}`;
+    return c.json({ path, expiresAtMs: deps.now() + linkLifetimeMs } satisfies SignInLink, 201);
+  });
+  return routes;
+}
 
 /** Open to everybody: the sign-in page, and what its forms send. */
 export function signInRoutes(deps: DashboardDeps, render: Render): DashboardRoutes {
