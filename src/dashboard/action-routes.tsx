@@ -9,7 +9,7 @@ import { adminAction } from "./admin-action.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
 import { requireIdentity, roleTokens } from "./identity.ts";
 import { Confirm } from "./pages/confirm.tsx";
-import { servicePath } from "./parts/inline-text.tsx";
+import { pagePaths, servicePath } from "./paths.ts";
 import { type Render, renderMessagePage } from "./render.tsx";
 import { formToken } from "./session.ts";
 import { readForm, refuseForeignForm } from "./sign-in-routes.tsx";
@@ -42,23 +42,20 @@ export function actionRoutes(deps: DashboardDeps, views: ViewReader, render: Ren
   );
   add("/nodes/:ref/admin", async (c, asked) => {
     const { id, hostname } = unwrap(await deps.mesh.node(c.req.param("ref") ?? ""));
-    const back = `/dashboard/nodes/${id}`;
-    return adminAction({ kind: "node", ref: id }, hostname, back, `${back}/admin`, asked);
+    return adminAction({ kind: "node", ref: id }, hostname, `${pagePaths.nodes}/${id}`, asked);
   });
   add("/tasks/:id/admin", async (c, asked) => {
     const { id, serviceId } = unwrap(await deps.mesh.task(c.req.param("id") ?? ""));
     const { spec } = unwrap(await deps.mesh.service(serviceId));
     const name = `task ${id.slice(0, 12)} of ${spec.name}`;
-    const path = `/dashboard/tasks/${id}/admin`;
-    return adminAction({ kind: "task", ref: id }, name, servicePath(spec.name), path, asked);
+    return adminAction({ kind: "task", ref: id }, name, servicePath(spec.name), asked);
   });
   add("/servers/:id/admin", async (c, asked) => {
     const id = c.req.param("id") ?? "";
     const server = unwrap(await deps.mesh.servers(null)).find((one) => one.id === id);
     if (server === undefined) throw serverNotFound(id);
-    const path = `/dashboard/servers/${id}/admin`;
     const name = serverName(server.service, server);
-    return adminAction({ kind: "server", ref: id }, name, servicePath(server.service), path, asked);
+    return adminAction({ kind: "server", ref: id }, name, servicePath(server.service), asked);
   });
   for (const name of ["scale", "restart", "rollback"] as const) {
     add(`/services/:ref/${name}`, (c, asked) =>
@@ -76,5 +73,5 @@ function refuseViewer(c: Context<DashboardEnv>, render: Render): Response | null
   const verdict = actionPermission(requireIdentity(c), c.env);
   return verdict.may
     ? null
-    : renderMessagePage(render, c, 403, "You may look, not act", verdict.why, "/dashboard/");
+    : renderMessagePage(render, c, 403, "You may look, not act", verdict.why, pagePaths.overview);
 }

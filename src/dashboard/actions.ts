@@ -7,7 +7,7 @@ import { isAlive } from "../domain/model/task.ts";
 import { readServiceSpec } from "../protocol/engine/read-service.ts";
 import type { MeshApi, ServiceSpecInput, ServiceView } from "../registry/api.ts";
 import type { Confirmation } from "./pages/confirm.tsx";
-import { nodePath, servicePath } from "./parts/inline-text.tsx";
+import { nodePath, servicePath } from "./paths.ts";
 import { pluralize } from "./text.ts";
 import type { DashboardView } from "./view.ts";
 

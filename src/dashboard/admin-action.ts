@@ -5,6 +5,7 @@ import { MeshError } from "../domain/model/error.ts";
 import { type AdminState, adminStates } from "../domain/model/server.ts";
 import type { AdminTarget } from "../registry/api.ts";
 import type { ActionParams, OperatorAction } from "./actions.ts";
+import { adminPath } from "./paths.ts";
 
 const adminStateEffects: Readonly<Record<AdminState, string>> = {
   ready: "New requests are sent there again.",
@@ -12,12 +13,17 @@ const adminStateEffects: Readonly<Record<AdminState, string>> = {
   maint: "No requests are sent there at all.",
 };
 
-/** @param name what it is called @param back the page it is on @throws MeshError admin/invalid */
+/**
+ * A change of admin state.
+ *
+ * @param name of the target, for people
+ * @param back path of the page that shows the target
+ * @throws MeshError admin/invalid
+ */
 export function adminAction(
   target: AdminTarget,
   name: string,
   back: string,
-  path: string,
   asked: ActionParams,
 ): OperatorAction {
   const to = readAdminState(asked.to ?? "");
@@ -28,7 +34,7 @@ export function adminAction(
       title: `Set ${name} to ${to}?`,
       effects: [adminStateEffects[to], ...unchecked, ...(to === "ready" ? [] : runs)],
       verb: `Set to ${to}`,
-      action: path,
+      action: adminPath(target),
       back,
       fields: { to },
       isDestructive: to === "maint",

@@ -10,6 +10,7 @@ import type { DashboardDeps, DashboardEnv, DashboardRoutes, RequestOrigin } from
 import { pageHeaders } from "./headers.ts";
 import { liveRoute } from "./live-route.ts";
 import { pageRoutes } from "./page-routes.tsx";
+import { pagePaths } from "./paths.ts";
 import { renderer, renderMessagePage } from "./render.tsx";
 import { requireSignIn, signInLinkRoute, signInRoutes, signOutRoute } from "./sign-in-routes.tsx";
 import { trafficReader } from "./traffic.ts";
@@ -40,10 +41,10 @@ export function dashboardApp(deps: DashboardDeps): DashboardApp {
       path: c.req.path,
     });
     const title = status === 404 ? "Not found" : status >= 500 ? "That did not work" : "Not done";
-    return renderMessagePage(render, c, status, title, capitalised(message), "/dashboard/");
+    return renderMessagePage(render, c, status, title, capitalised(message), pagePaths.overview);
   });
   app.notFound((c) =>
-    renderMessagePage(render, c, 404, "Not found", "There is no such page.", "/dashboard/"),
+    renderMessagePage(render, c, 404, "Not found", "There is no such page.", pagePaths.overview),
   );
   app.use(pageHeaders);
   app.get("/assets/:name", (c) => serveAsset(c, deps.assets, c.req.param("name")) ?? c.notFound());

@@ -3,7 +3,7 @@
 import { sizeText } from "../domain/model/service-size.ts";
 import type { ServiceView } from "../registry/api.ts";
 import { serverDisplayStatus } from "./display-status.ts";
-import { formatInteger } from "./parts/inline-text.tsx";
+import { formatInteger } from "./text.ts";
 import type { DashboardView } from "./view.ts";
 
 export function serviceSizeText(

@@ -8,6 +8,7 @@ import type { SignInLink } from "../protocol/sign-in-link.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
 import { endSession, hasSession, readIdentity, roleTokens, startSession } from "./identity.ts";
 import { SignInByLink, SignInForm } from "./pages/sign-in.tsx";
+import { pagePaths } from "./paths.ts";
 import { type Render, renderMessagePage } from "./render.tsx";
 import { isSameOrigin } from "./same-origin.ts";
 import { isValidFormToken, linkLifetimeMs, readLinkCode, writeLinkCode, writeSession } from "./session.ts";
@@ -21,7 +22,7 @@ export function signInLinkRoute(deps: DashboardDeps): Hono<ControlEnv> {
   routes.onError(errorHandler(deps));
   routes.post("/sign-in-link", authentication(deps), (c) => {
     const code = writeLinkCode(roleTokens(deps), deps.newId(), deps.now());
-    const path = `/dashboard/sign-in?${new URLSearchParams({ code })}`;
+    const path = `${pagePaths.signIn}?${new URLSearchParams({ code })}`;
     return c.json({ path, expiresAtMs: deps.now() + linkLifetimeMs } satisfies SignInLink, 201);
   });
   return routes;
@@ -94,7 +95,7 @@ export function requireSignIn(deps: DashboardDeps): MiddlewareHandler<DashboardE
     if (c.req.header("upgrade") !== undefined) return c.text("sign in first", 401);
     const ended = hasSession(c) ? { ended: "" } : {};
     return c.redirect(
-      `/dashboard/sign-in?${new URLSearchParams({ to: await returnPath(c), ...ended })}`,
+      `${pagePaths.signIn}?${new URLSearchParams({ to: await returnPath(c), ...ended })}`,
       303,
     );
   };
@@ -106,7 +107,7 @@ export function signOutRoute(deps: DashboardDeps, render: Render): DashboardRout
     const refused = await refuseForeignForm(c, deps, render);
     if (refused !== null) return refused;
     endSession(c);
-    return c.redirect("/dashboard/sign-in", 303);
+    return c.redirect(pagePaths.signIn, 303);
   });
 }
 
@@ -126,7 +127,7 @@ export async function refuseForeignForm(
     403,
     "Not done",
     "This form is not of this sign-in: it came from another site, or from before you signed in. Open the page again and repeat it.",
-    "/dashboard/",
+    pagePaths.overview,
   );
 }
 
@@ -147,7 +148,7 @@ async function returnPath(c: Context<DashboardEnv>): Promise<string> {
 
 /** A path of the dashboard and nothing else: what stands in a link must not lead off the site. */
 function safeReturnPath(to: string | undefined): string {
-  const home = "/dashboard/";
+  const home = pagePaths.overview;
   if (to === undefined || !to.startsWith(home)) return home;
   const url = URL.parse(to, "https://mesh.invalid");
   const isOwn = url?.origin === "https://mesh.invalid" && url.pathname.startsWith(home);

@@ -5,6 +5,11 @@ export function pluralize(many: number, what: string): string {
   return `${many} ${what}${many === 1 ? "" : "s"}`;
 }
 
+/** `1,234`. */
+export function formatInteger(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
 /** How long, in the largest unit that says it: `12 s`, `3 min`, `2 h`, `5 d`. Never negative. */
 export function formatDuration(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1_000));

@@ -4,6 +4,7 @@ import type { MeshEvent } from "../../domain/model/event.ts";
 import type { Page } from "../paging.ts";
 import { EventList } from "../parts/event-list.tsx";
 import { Pager, SearchForm } from "../parts/search-form.tsx";
+import { pagePaths } from "../paths.ts";
 import type { DashboardView } from "../view.ts";
 
 export function Events({ view, page }: { view: DashboardView; page: Page<MeshEvent> }) {
@@ -14,10 +15,10 @@ export function Events({ view, page }: { view: DashboardView; page: Page<MeshEve
         Who did what to which thing, and why; the last 1,000 are kept. <code>waggle events -f</code> follows
         them.
       </p>
-      <SearchForm page={page} what="event" path="/dashboard/events" />
+      <SearchForm page={page} what="event" path={pagePaths.events} />
       <section id="events" aria-label="Events" data-part>
         <EventList events={page.items} view={view} />
-        <Pager page={page} path="/dashboard/events" />
+        <Pager page={page} path={pagePaths.events} />
       </section>
     </>
   );

@@ -4,6 +4,7 @@ import type { Child } from "hono/jsx";
 import { assetPath, type StaticAssets } from "../assets.ts";
 import type { Identity } from "../context.ts";
 import { GlyphShapes } from "../parts/glyph.tsx";
+import { pagePaths } from "../paths.ts";
 import { formatUtc } from "../text.ts";
 
 export type PageProps = {
@@ -22,14 +23,14 @@ export type PageProps = {
   readonly children?: Child;
 };
 
-const navSections = {
-  overview: { path: "/dashboard/", label: "Overview" },
-  services: { path: "/dashboard/services", label: "Services" },
-  nodes: { path: "/dashboard/nodes", label: "Nodes" },
-  routing: { path: "/dashboard/routing", label: "Routing" },
-  events: { path: "/dashboard/events", label: "Events" },
+const navLabels = {
+  overview: "Overview",
+  services: "Services",
+  nodes: "Nodes",
+  routing: "Routing",
+  events: "Events",
 } as const;
-export type NavSection = keyof typeof navSections;
+export type NavSection = keyof typeof navLabels;
 
 export function Layout(frame: PageProps) {
   const { title, assets, meshName, identity, section, live, charts = false, children } = frame;
@@ -58,16 +59,16 @@ export function Layout(frame: PageProps) {
         </a>
         <GlyphShapes />
         <header class="top">
-          <a class="brand" href="/dashboard/">
+          <a class="brand" href={pagePaths.overview}>
             <Logo /> <span>{meshName}</span>
           </a>
           {identity !== null && (
             <nav aria-label="Pages">
               <ul>
-                {Object.entries(navSections).map(([name, { path, label }]) => (
+                {(Object.keys(navLabels) as NavSection[]).map((name) => (
                   <li>
-                    <a href={path} {...(name === section && { "aria-current": "page" })}>
-                      {label}
+                    <a href={pagePaths[name]} {...(name === section && { "aria-current": "page" })}>
+                      {navLabels[name]}
                     </a>
                   </li>
                 ))}

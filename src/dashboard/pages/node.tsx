@@ -6,11 +6,12 @@ import type { ActionPermission } from "../action-permission.ts";
 import { AdminStateLinks } from "../parts/admin-links.tsx";
 import { ColoSection } from "../parts/colos.tsx";
 import { EventList } from "../parts/event-list.tsx";
-import { formatInteger, nodePath } from "../parts/inline-text.tsx";
 import { nodeStateText } from "../parts/node-state.tsx";
 import { Stat } from "../parts/stat.tsx";
 import { TaskTable } from "../parts/task-table.tsx";
 import { measurementOf, TrafficSection } from "../parts/traffic.tsx";
+import { nodePath } from "../paths.ts";
+import { formatInteger } from "../text.ts";
 import type { DashboardView } from "../view.ts";
 import { machineText } from "./nodes.tsx";
 import { LabelList, type PageTraffic } from "./service.tsx";
@@ -96,9 +97,9 @@ function NodeActions({
       ))}
       <span class="muted">at the balancer: {node.admin ?? "ready"}, set to</span>
       <AdminStateLinks
+        target={{ kind: "node", ref: node.id }}
         name={node.hostname}
-        present={node.admin ?? "ready"}
-        path={`/dashboard/nodes/${node.id}/admin`}
+        current={node.admin ?? "ready"}
       />
     </section>
   );

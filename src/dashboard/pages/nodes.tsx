@@ -3,19 +3,19 @@
 import type { MeshNode } from "../../domain/model/node.ts";
 import { isAlive } from "../../domain/model/task.ts";
 import type { Page } from "../paging.ts";
-import { Elapsed, formatInteger, nodePath } from "../parts/inline-text.tsx";
+import { Elapsed } from "../parts/inline-text.tsx";
 import { nodeStateText } from "../parts/node-state.tsx";
 import { Pager, SearchForm } from "../parts/search-form.tsx";
 import { TrafficCells, TrafficHeadings } from "../parts/traffic-cells.tsx";
+import { nodePath, pagePaths } from "../paths.ts";
+import { formatInteger } from "../text.ts";
 import type { DashboardView } from "../view.ts";
-
-const nodeListPath = "/dashboard/nodes";
 
 export function Nodes({ view, page }: { view: DashboardView; page: Page<MeshNode> }) {
   return (
     <>
       <h1>Nodes</h1>
-      <SearchForm page={page} what="node" path={nodeListPath} />
+      <SearchForm page={page} what="node" path={pagePaths.nodes} />
       <section id="nodes" data-part>
         {page.items.length === 0 ? (
           <p class="empty">
@@ -65,7 +65,7 @@ export function Nodes({ view, page }: { view: DashboardView; page: Page<MeshNode
             </table>
           </section>
         )}
-        <Pager page={page} path={nodeListPath} />
+        <Pager page={page} path={pagePaths.nodes} />
       </section>
     </>
   );

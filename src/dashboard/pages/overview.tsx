@@ -2,11 +2,11 @@
 
 import { summarizeHealth } from "../health-summary.ts";
 import { EventList } from "../parts/event-list.tsx";
-import { formatInteger } from "../parts/inline-text.tsx";
 import { MapSection } from "../parts/map.tsx";
 import { ProblemList } from "../parts/problem-list.tsx";
 import { Stat } from "../parts/stat.tsx";
-import { formatPerSecond, formatShare } from "../text.ts";
+import { pagePaths } from "../paths.ts";
+import { formatInteger, formatPerSecond, formatShare } from "../text.ts";
 import type { DashboardView } from "../view.ts";
 
 const overviewEventsShown = 8;
@@ -31,7 +31,7 @@ export function Overview({ view }: { view: DashboardView }) {
         <section aria-labelledby="events-title" id="events" data-part>
           <div class="heading">
             <h2 id="events-title">Latest events</h2>
-            <a href="/dashboard/events">All events</a>
+            <a href={pagePaths.events}>All events</a>
           </div>
           <EventList events={view.events.slice(0, overviewEventsShown)} view={view} />
         </section>

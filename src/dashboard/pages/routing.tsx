@@ -1,7 +1,7 @@
 // Routing: what would happen to a request, step by step.
 
 import type { RouteExplanation } from "../../protocol/route.ts";
-import { servicePath } from "../parts/inline-text.tsx";
+import { pagePaths, servicePath } from "../paths.ts";
 import type { DashboardView } from "../view.ts";
 
 export type ExplainForm = { readonly url: string; readonly method: string; readonly node: string };
@@ -24,7 +24,7 @@ export function Routing({
     <>
       <h1>Routing</h1>
       <p class="muted">What would happen to a request, by the functions that make it happen.</p>
-      <form class="question" method="get" action="/dashboard/routing">
+      <form class="question" method="get" action={pagePaths.routing}>
         <div>
           <label for="method">Method</label>
           <input
@@ -100,7 +100,7 @@ function ExampleLinks({ view }: { view: DashboardView }) {
       {urls.slice(0, 4).map((url, index) => (
         <>
           {index > 0 && ", "}
-          <a href={`/dashboard/routing?${new URLSearchParams({ method: "GET", url })}`}>{url}</a>
+          <a href={`${pagePaths.routing}?${new URLSearchParams({ method: "GET", url })}`}>{url}</a>
         </>
       ))}
     </p>

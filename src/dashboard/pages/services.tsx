@@ -7,19 +7,17 @@ import type { ServiceView } from "../../registry/api.ts";
 import { type DisplayStatus, serverDisplayStatus, taskDisplayStatus } from "../display-status.ts";
 import type { Page } from "../paging.ts";
 import { StatusCounts } from "../parts/glyph.tsx";
-import { servicePath } from "../parts/inline-text.tsx";
 import { Pager, SearchForm } from "../parts/search-form.tsx";
 import { TrafficCells, TrafficHeadings } from "../parts/traffic-cells.tsx";
+import { pagePaths, servicePath } from "../paths.ts";
 import { serviceSizeText } from "../service-size.ts";
 import type { DashboardView } from "../view.ts";
-
-const serviceListPath = "/dashboard/services";
 
 export function Services({ view, page }: { view: DashboardView; page: Page<ServiceView> }) {
   return (
     <>
       <h1>Services</h1>
-      <SearchForm page={page} what="service" path={serviceListPath} />
+      <SearchForm page={page} what="service" path={pagePaths.services} />
       <section id="services" data-part>
         {page.items.length === 0 ? (
           <p class="empty">No service{page.query === "" ? " yet" : ` with “${page.query}”`}.</p>
@@ -61,7 +59,7 @@ export function Services({ view, page }: { view: DashboardView; page: Page<Servi
             </table>
           </section>
         )}
-        <Pager page={page} path={serviceListPath} />
+        <Pager page={page} path={pagePaths.services} />
       </section>
     </>
   );

@@ -1,5 +1,7 @@
 // The door: a token, or the link that `waggle dashboard` prints.
 
+import { pagePaths } from "../paths.ts";
+
 export type SignInFormProps = {
   /** Where to go then: a path of the dashboard. */
   readonly to: string;
@@ -16,7 +18,7 @@ export function SignInForm({ to, notice }: SignInFormProps) {
           {notice}
         </p>
       )}
-      <form method="post" action="/dashboard/sign-in">
+      <form method="post" action={pagePaths.signIn}>
         <input type="hidden" name="to" value={to} />
         <label for="token">Token of this mesh</label>
         <input
@@ -46,7 +48,7 @@ export function SignInByLink({ code }: { code: string }) {
   return (
     <section class="sign-in">
       <h1>Sign in as operator</h1>
-      <form method="post" action="/dashboard/sign-in">
+      <form method="post" action={pagePaths.signIn}>
         <input type="hidden" name="code" value={code} />
         <button class="primary" type="submit" autofocus>
           Open the dashboard

@@ -1,22 +1,24 @@
 // Links that take a server, task or node out of the balancing, each to its page of confirmation.
 
 import type { AdminState } from "../../domain/model/server.ts";
+import type { AdminTarget } from "../../registry/api.ts";
 import { otherAdminStates } from "../admin-action.ts";
+import { adminPath } from "../paths.ts";
 
 /** @param name what it is called, for who hears the page */
 export function AdminStateLinks({
+  target,
   name,
-  present,
-  path,
+  current,
 }: {
+  target: AdminTarget;
   name: string;
-  present: AdminState;
-  path: string;
+  current: AdminState;
 }) {
   return (
     <span class="admin-links">
-      {otherAdminStates(present).map((to) => (
-        <a href={`${path}?to=${to}`} aria-label={`Set ${name} to ${to}`}>
+      {otherAdminStates(current).map((to) => (
+        <a href={`${adminPath(target)}?to=${to}`} aria-label={`Set ${name} to ${to}`}>
           {to}…
         </a>
       ))}

@@ -3,10 +3,9 @@
 import { isAlive } from "../../domain/model/task.ts";
 import type { ColoTaskTraffic, ColoTraffic, Snapshot } from "../../telemetry/snapshot.ts";
 import { type DisplayStatus, statusMeanings } from "../display-status.ts";
-import { formatUtc, pluralize } from "../text.ts";
+import { formatInteger, formatUtc, pluralize } from "../text.ts";
 import type { DashboardView } from "../view.ts";
 import { Glyph } from "./glyph.tsx";
-import { formatInteger } from "./inline-text.tsx";
 import { ErrorShare, formatLatency } from "./traffic-cells.tsx";
 
 /** Columns of the table; a service of more tasks is told by its worst ones. */

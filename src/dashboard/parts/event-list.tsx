@@ -1,8 +1,9 @@
 // The timeline: who did what to which thing, when and why.
 
 import type { MeshEvent } from "../../domain/model/event.ts";
+import { nodePath, servicePath } from "../paths.ts";
 import type { DashboardView } from "../view.ts";
-import { nodePath, servicePath, TimeAgo } from "./inline-text.tsx";
+import { TimeAgo } from "./inline-text.tsx";
 
 export function EventList({ events, view }: { events: readonly MeshEvent[]; view: DashboardView }) {
   if (events.length === 0) return <p class="empty">Nothing has happened yet.</p>;

@@ -1,7 +1,7 @@
 // Glyphs: a shape for each condition of a task or node. Each is told by its form alone; the colour only helps.
 
 import { type DisplayStatus, displayStatuses, statusMeanings } from "../display-status.ts";
-import { formatInteger } from "./inline-text.tsx";
+import { formatInteger } from "../text.ts";
 
 /** The shapes, once a page; glyphs refer to them. */
 export function GlyphShapes() {

@@ -1,6 +1,5 @@
 // Small words of every page: times, code within a sentence, links to things.
 
-import type { MeshNode } from "../../domain/model/node.ts";
 import { formatAgo, formatDuration, formatUtc } from "../text.ts";
 
 /** `3 min ago`, with the moment itself at hand; the browser keeps it true. */
@@ -24,19 +23,4 @@ export function Elapsed({ sinceMs, nowMs }: { sinceMs: number; nowMs: number }) 
 /** A sentence in which what stands between backticks is code. */
 export function TextWithCode({ text }: { text: string }) {
   return <>{text.split("`").map((part, index) => (index % 2 === 1 ? <code>{part}</code> : part))}</>;
-}
-
-export function servicePath(name: string): string {
-  return `/dashboard/services/${encodeURIComponent(name)}`;
-}
-
-/** Nodes that are down may share a name with the one that took their place: those go by id. */
-export function nodePath(node: MeshNode, nodes: readonly MeshNode[]): string {
-  const namesakes = nodes.filter(({ hostname }) => hostname === node.hostname);
-  return `/dashboard/nodes/${encodeURIComponent(namesakes.length > 1 ? node.id : node.hostname)}`;
-}
-
-/** 1,234 */
-export function formatInteger(value: number): string {
-  return value.toLocaleString("en-US");
 }

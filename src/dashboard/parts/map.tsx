@@ -3,12 +3,12 @@
 import { ratesOf } from "../../telemetry/rates.ts";
 import type { TrafficMetrics } from "../../telemetry/snapshot.ts";
 import { statusMeanings } from "../display-status.ts";
+import { nodePath, servicePath } from "../paths.ts";
 import { serviceSizeText } from "../service-size.ts";
 import { type CellMap, type MapCell, taskMap } from "../task-map.ts";
 import { pluralize } from "../text.ts";
 import type { DashboardView } from "../view.ts";
 import { Glyph, StatusLegend } from "./glyph.tsx";
-import { nodePath, servicePath } from "./inline-text.tsx";
 import { NodeState } from "./node-state.tsx";
 import { NodeTiles } from "./tiles.tsx";
 import { loadText } from "./traffic-cells.tsx";

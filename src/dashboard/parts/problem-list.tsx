@@ -1,9 +1,10 @@
 // What is not well, in words: what, why, and the next step.
 
+import { nodePath, servicePath } from "../paths.ts";
 import { groupProblems, type ProblemGroup } from "../problem-groups.ts";
 import { pluralize } from "../text.ts";
 import type { DashboardView } from "../view.ts";
-import { Elapsed, nodePath, servicePath, TextWithCode } from "./inline-text.tsx";
+import { Elapsed, TextWithCode } from "./inline-text.tsx";
 
 /** Shown at once; in a great outage the first ones say it. */
 const maxProblemsShown = 12;

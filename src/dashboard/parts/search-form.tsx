@@ -1,8 +1,7 @@
 // Finding in a long list: a field to search by, and the way from page to page.
 
 import { listRowsPerPage, type Page } from "../paging.ts";
-import { pluralize } from "../text.ts";
-import { formatInteger } from "./inline-text.tsx";
+import { formatInteger, pluralize } from "../text.ts";
 
 /** Shown only where the list is longer than a page, or something is searched for. */
 export function SearchForm({ page, what, path }: { page: Page<unknown>; what: string; path: string }) {

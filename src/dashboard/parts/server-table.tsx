@@ -59,9 +59,9 @@ export function ServerTable({ servers, view, traffic, mayAct }: ServerTableProps
               {mayAct && (
                 <td>
                   <AdminStateLinks
+                    target={{ kind: "server", ref: server.id }}
                     name={server.spec.name}
-                    present={server.admin}
-                    path={`/dashboard/servers/${server.id}/admin`}
+                    current={server.admin}
                   />
                 </td>
               )}

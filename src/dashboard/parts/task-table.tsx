@@ -5,11 +5,12 @@ import { haproxyStatus } from "../../domain/model/health.ts";
 import { isAlive, type Task, taskName } from "../../domain/model/task.ts";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
 import { statusMeanings, taskDisplayStatus } from "../display-status.ts";
+import { nodePath, servicePath } from "../paths.ts";
 import { pluralize } from "../text.ts";
 import type { DashboardView } from "../view.ts";
 import { AdminStateLinks } from "./admin-links.tsx";
 import { Glyph } from "./glyph.tsx";
-import { Elapsed, nodePath, servicePath } from "./inline-text.tsx";
+import { Elapsed } from "./inline-text.tsx";
 import { EmptyTrafficCells, TrafficCells, TrafficHeadings } from "./traffic-cells.tsx";
 
 /** Rows at once. What lives comes first; of what has ended the newest say why. */
@@ -122,9 +123,9 @@ function TaskRow({ task, view, by, mayAct, children }: TaskRowProps) {
         <td>
           {isAlive(task) && (
             <AdminStateLinks
+              target={{ kind: "task", ref: task.id }}
               name={name}
-              present={task.admin ?? "ready"}
-              path={`/dashboard/tasks/${task.id}/admin`}
+              current={task.admin ?? "ready"}
             />
           )}
         </td>

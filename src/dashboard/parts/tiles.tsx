@@ -1,12 +1,12 @@
 // The map of a large mesh: a tile a node, showing the worst of its tasks, and a row a service.
 
 import { type DisplayStatus, statusMeanings } from "../display-status.ts";
+import { nodePath, servicePath } from "../paths.ts";
 import { serviceSizeText } from "../service-size.ts";
 import type { TileMap } from "../task-map.ts";
 import { pluralize } from "../text.ts";
 import type { DashboardView } from "../view.ts";
 import { Glyph, StatusCounts } from "./glyph.tsx";
-import { nodePath, servicePath } from "./inline-text.tsx";
 import { nodeStateText } from "./node-state.tsx";
 import { TrafficCells, TrafficHeadings } from "./traffic-cells.tsx";
 

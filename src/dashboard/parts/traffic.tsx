@@ -3,10 +3,9 @@
 import type { Counts } from "../../telemetry/counters.ts";
 import { ratesOf } from "../../telemetry/rates.ts";
 import type { Snapshot, TrafficMetrics, TrafficSeries } from "../../telemetry/snapshot.ts";
-import { formatPerSecond, formatShare } from "../text.ts";
+import { formatInteger, formatPerSecond, formatShare } from "../text.ts";
 import { historyOf } from "../traffic-history.ts";
 import { Charts } from "./charts.tsx";
-import { formatInteger } from "./inline-text.tsx";
 import { Stat } from "./stat.tsx";
 import { formatLatency } from "./traffic-cells.tsx";
 
