@@ -3,6 +3,7 @@
 import type { MeshNode } from "../../domain/model/node.ts";
 import { isAlive } from "../../domain/model/task.ts";
 import type { Page } from "../paging.ts";
+import { DataTable } from "../parts/data-table.tsx";
 import { Elapsed } from "../parts/inline-text.tsx";
 import { nodeStateText } from "../parts/node-state.tsx";
 import { Pager, SearchForm } from "../parts/search-form.tsx";
@@ -28,42 +29,38 @@ export function Nodes({ view, page }: { view: DashboardView; page: Page<MeshNode
             )}
           </p>
         ) : (
-          <section class="scroll" aria-label="Table of nodes" tabindex={0}>
-            <table class="list">
-              <thead>
-                <tr>
-                  <th scope="col">Node</th>
-                  <th scope="col">State</th>
-                  <th scope="col">For</th>
-                  <th scope="col">Tasks</th>
-                  {view.traffic !== null && <TrafficHeadings />}
-                  <th scope="col">Address</th>
-                  <th scope="col">Machine</th>
-                </tr>
-              </thead>
-              <tbody>
-                {page.items.map((node) => (
-                  <tr>
-                    <th scope="row">
-                      <a href={nodePath(node, view.nodes)}>{node.hostname}</a>
-                    </th>
-                    <td>
-                      <NodeStateCell node={node} />
-                    </td>
-                    <td class="figure">
-                      <Elapsed sinceMs={node.stateSinceMs} nowMs={view.nowMs} />
-                    </td>
-                    <td class="figure">
-                      {formatInteger(view.tasksOfNode(node.id).filter((task) => isAlive(task)).length)}
-                    </td>
-                    {view.traffic !== null && <TrafficCells traffic={view.traffic.nodeById.get(node.id)} />}
-                    <td>{node.address}</td>
-                    <td>{machineText(node)}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </section>
+          <DataTable
+            label="Table of nodes"
+            headings={[
+              "Node",
+              "State",
+              "For",
+              "Tasks",
+              view.traffic !== null && <TrafficHeadings />,
+              "Address",
+              "Machine",
+            ]}
+          >
+            {page.items.map((node) => (
+              <tr>
+                <th scope="row">
+                  <a href={nodePath(node, view.nodes)}>{node.hostname}</a>
+                </th>
+                <td>
+                  <NodeStateCell node={node} />
+                </td>
+                <td class="figure">
+                  <Elapsed sinceMs={node.stateSinceMs} nowMs={view.nowMs} />
+                </td>
+                <td class="figure">
+                  {formatInteger(view.tasksOfNode(node.id).filter((task) => isAlive(task)).length)}
+                </td>
+                {view.traffic !== null && <TrafficCells traffic={view.traffic.nodeById.get(node.id)} />}
+                <td>{node.address}</td>
+                <td>{machineText(node)}</td>
+              </tr>
+            ))}
+          </DataTable>
         )}
         <Pager page={page} path={pagePaths.nodes} />
       </section>

@@ -6,6 +6,7 @@ import { isAlive } from "../../domain/model/task.ts";
 import type { ServiceView } from "../../registry/api.ts";
 import { type DisplayStatus, serverDisplayStatus, taskDisplayStatus } from "../display-status.ts";
 import type { Page } from "../paging.ts";
+import { DataTable } from "../parts/data-table.tsx";
 import { StatusCounts } from "../parts/glyph.tsx";
 import { Pager, SearchForm } from "../parts/search-form.tsx";
 import { TrafficCells, TrafficHeadings } from "../parts/traffic-cells.tsx";
@@ -22,42 +23,36 @@ export function Services({ view, page }: { view: DashboardView; page: Page<Servi
         {page.items.length === 0 ? (
           <p class="empty">No service{page.query === "" ? " yet" : ` with “${page.query}”`}.</p>
         ) : (
-          <section class="scroll" aria-label="Table of services" tabindex={0}>
-            <table class="list">
-              <thead>
-                <tr>
-                  <th scope="col">Service</th>
-                  <th scope="col">Image</th>
-                  <th scope="col">Mode</th>
-                  <th scope="col">Running</th>
-                  <th scope="col">Tasks</th>
-                  {view.traffic !== null && <TrafficHeadings />}
-                  <th scope="col">Published</th>
-                </tr>
-              </thead>
-              <tbody>
-                {page.items.map((service) => (
-                  <tr>
-                    <th scope="row">
-                      <a href={servicePath(service.spec.name)}>{service.spec.name}</a>
-                    </th>
-                    <td>{service.spec.run.image}</td>
-                    <td>{service.spec.mode.kind}</td>
-                    <td class="figure">{serviceSizeText(service, view)}</td>
-                    <td>
-                      <StatusCounts counts={statusCounts(service, view)} />
-                    </td>
-                    {view.traffic !== null && (
-                      <TrafficCells traffic={view.traffic.serviceById.get(service.id)} />
-                    )}
-                    <td>
-                      <PublishedAddresses service={service} />
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </section>
+          <DataTable
+            label="Table of services"
+            headings={[
+              "Service",
+              "Image",
+              "Mode",
+              "Running",
+              "Tasks",
+              view.traffic !== null && <TrafficHeadings />,
+              "Published",
+            ]}
+          >
+            {page.items.map((service) => (
+              <tr>
+                <th scope="row">
+                  <a href={servicePath(service.spec.name)}>{service.spec.name}</a>
+                </th>
+                <td>{service.spec.run.image}</td>
+                <td>{service.spec.mode.kind}</td>
+                <td class="figure">{serviceSizeText(service, view)}</td>
+                <td>
+                  <StatusCounts counts={statusCounts(service, view)} />
+                </td>
+                {view.traffic !== null && <TrafficCells traffic={view.traffic.serviceById.get(service.id)} />}
+                <td>
+                  <PublishedAddresses service={service} />
+                </td>
+              </tr>
+            ))}
+          </DataTable>
         )}
         <Pager page={page} path={pagePaths.services} />
       </section>

@@ -2,6 +2,7 @@
 
 import { formatMilliseconds, formatPerSecond, formatRate } from "../text.ts";
 import { heatmapData, latencyChartData, rateChartData, type TrafficHistory } from "../traffic-history.ts";
+import { DataTable, NumberHeading } from "./data-table.tsx";
 import { HeatmapSvg, LineChartSvg } from "./svg-charts.tsx";
 import { formatLatency } from "./traffic-cells.tsx";
 
@@ -43,34 +44,24 @@ export function Charts({ history }: { history: TrafficHistory }) {
 
 /** What the charts show, for who reads it. */
 function ChartTable({ history: { points } }: { history: TrafficHistory }) {
+  const headings = ["Req/s", "Errors/s", "p50", "p95", "p99"].map((heading) => (
+    <NumberHeading>{heading}</NumberHeading>
+  ));
   return (
     <details id="numbers">
       <summary>These charts as a table</summary>
-      <section class="scroll" aria-label="Traffic as a table" tabindex={0}>
-        <table class="list">
-          <thead>
-            <tr>
-              {["From (UTC)", "Req/s", "Errors/s", "p50", "p95", "p99"].map((heading, index) => (
-                <th scope="col" class={index === 0 ? "" : "number"}>
-                  {heading}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {points.toReversed().map(({ atMs, requests, failed, p50Ms, p95Ms, p99Ms }) => (
-              <tr>
-                <th scope="row">{new Date(atMs).toISOString().slice(11, 19)}</th>
-                <td class="number">{formatRate(requests)}</td>
-                <td class="number">{formatRate(failed)}</td>
-                <td class="number">{formatLatency(p50Ms)}</td>
-                <td class="number">{formatLatency(p95Ms)}</td>
-                <td class="number">{formatLatency(p99Ms)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </section>
+      <DataTable label="Traffic as a table" headings={["From (UTC)", ...headings]}>
+        {points.toReversed().map(({ atMs, requests, failed, p50Ms, p95Ms, p99Ms }) => (
+          <tr>
+            <th scope="row">{new Date(atMs).toISOString().slice(11, 19)}</th>
+            <td class="number">{formatRate(requests)}</td>
+            <td class="number">{formatRate(failed)}</td>
+            <td class="number">{formatLatency(p50Ms)}</td>
+            <td class="number">{formatLatency(p95Ms)}</td>
+            <td class="number">{formatLatency(p99Ms)}</td>
+          </tr>
+        ))}
+      </DataTable>
     </details>
   );
 }

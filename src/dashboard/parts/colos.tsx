@@ -5,6 +5,7 @@ import type { ColoTaskTraffic, ColoTraffic, Snapshot } from "../../telemetry/sna
 import { type DisplayStatus, statusMeanings } from "../display-status.ts";
 import { formatInteger, formatUtc, pluralize } from "../text.ts";
 import type { DashboardView } from "../view.ts";
+import { DataTable } from "./data-table.tsx";
 import { Glyph } from "./glyph.tsx";
 import { ErrorShare, formatLatency } from "./traffic-cells.tsx";
 
@@ -19,6 +20,7 @@ export function ColoSection({ snapshot, view }: { snapshot: Snapshot | null; vie
   const tasks = (snapshot?.services ?? [])
     .flatMap((service) => service.tasks)
     .filter(({ id }) => seen.has(id) && alive.has(id));
+  const columns = tasks.slice(0, maxTaskColumns);
   return (
     <section aria-labelledby="colos-title" id="colos" data-part>
       {tasks.length > 0 && (
@@ -29,23 +31,15 @@ export function ColoSection({ snapshot, view }: { snapshot: Snapshot | null; vie
               Attempts, those that failed, and p95, since {formatUtc(snapshot?.sinceMs ?? 0)}
             </p>
           </div>
-          <section class="scroll" aria-label="Tasks by colo" tabindex={0}>
-            <table class="map colos">
-              <thead>
-                <tr>
-                  <th scope="col">Colo</th>
-                  {tasks.slice(0, maxTaskColumns).map(({ name }) => (
-                    <th scope="col">{name}</th>
-                  ))}
-                </tr>
-              </thead>
-              <tbody>
-                {colos.map((traffic) => (
-                  <ColoRows traffic={traffic} tasks={tasks.slice(0, maxTaskColumns)} />
-                ))}
-              </tbody>
-            </table>
-          </section>
+          <DataTable
+            label="Tasks by colo"
+            headings={["Colo", ...columns.map(({ name }) => name)]}
+            tableClass="map colos"
+          >
+            {colos.map((colo) => (
+              <ColoRows traffic={colo} tasks={columns} />
+            ))}
+          </DataTable>
         </>
       )}
     </section>

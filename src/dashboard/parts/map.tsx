@@ -8,6 +8,7 @@ import { serviceSizeText } from "../service-size.ts";
 import { type CellMap, type MapCell, taskMap } from "../task-map.ts";
 import { pluralize } from "../text.ts";
 import type { DashboardView } from "../view.ts";
+import { DataTable } from "./data-table.tsx";
 import { Glyph, StatusLegend } from "./glyph.tsx";
 import { NodeState } from "./node-state.tsx";
 import { NodeTiles } from "./tiles.tsx";
@@ -35,51 +36,42 @@ function CellTable({ map, view }: { map: CellMap; view: DashboardView }) {
       </p>
     );
   }
+  const serviceHeadings = map.services.map((service) => (
+    <th scope="col">
+      <a href={servicePath(service.spec.name)}>{service.spec.name}</a>
+      <span class="sub">
+        {serviceSizeText(service, view)}
+        <CurrentLoad traffic={view.traffic?.serviceById.get(service.id)} />
+      </span>
+    </th>
+  ));
   return (
-    <section class="scroll" aria-label="Tasks by node and service" tabindex={0}>
-      <table class="map">
-        <thead>
-          <tr>
-            <th scope="col">Node</th>
-            {map.services.map((service) => (
-              <th scope="col">
-                <a href={servicePath(service.spec.name)}>{service.spec.name}</a>
+    <DataTable label="Tasks by node and service" headings={["Node", ...serviceHeadings]} tableClass="map">
+      {map.rows.map(({ of, cells }) => (
+        <tr>
+          <th scope="row">
+            {typeof of === "string" ? (
+              <span class="muted">{of === "servers" ? "static servers" : "no node yet"}</span>
+            ) : (
+              <>
+                <a href={nodePath(of, view.nodes)}>{of.hostname}</a>
+                <NodeState node={of} />
                 <span class="sub">
-                  {serviceSizeText(service, view)}
-                  <CurrentLoad traffic={view.traffic?.serviceById.get(service.id)} />
+                  <CurrentLoad traffic={view.traffic?.nodeById.get(of.id)} />
                 </span>
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {map.rows.map(({ of, cells }) => (
-            <tr>
-              <th scope="row">
-                {typeof of === "string" ? (
-                  <span class="muted">{of === "servers" ? "static servers" : "no node yet"}</span>
-                ) : (
-                  <>
-                    <a href={nodePath(of, view.nodes)}>{of.hostname}</a>
-                    <NodeState node={of} />
-                    <span class="sub">
-                      <CurrentLoad traffic={view.traffic?.nodeById.get(of.id)} />
-                    </span>
-                  </>
-                )}
-              </th>
-              {cells.map((own, index) => (
-                <td>
-                  {own.map((cell) => (
-                    <Chip cell={cell} service={map.services[index]?.spec.name ?? ""} />
-                  ))}
-                </td>
+              </>
+            )}
+          </th>
+          {cells.map((own, index) => (
+            <td>
+              {own.map((cell) => (
+                <Chip cell={cell} service={map.services[index]?.spec.name ?? ""} />
               ))}
-            </tr>
+            </td>
           ))}
-        </tbody>
-      </table>
-    </section>
+        </tr>
+      ))}
+    </DataTable>
   );
 }
 

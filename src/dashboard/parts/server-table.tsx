@@ -8,6 +8,7 @@ import { serverDisplayStatus, statusMeanings } from "../display-status.ts";
 import { formatDuration } from "../text.ts";
 import type { DashboardView } from "../view.ts";
 import { AdminStateLinks } from "./admin-links.tsx";
+import { DataTable } from "./data-table.tsx";
 import { Glyph } from "./glyph.tsx";
 import { Elapsed } from "./inline-text.tsx";
 import { TrafficCells, TrafficHeadings } from "./traffic-cells.tsx";
@@ -22,54 +23,50 @@ type ServerTableProps = {
 export function ServerTable({ servers, view, traffic, mayAct }: ServerTableProps) {
   const counted = new Map(traffic?.services.flatMap(({ tasks }) => tasks.map((task) => [task.id, task])));
   return (
-    <section class="scroll" aria-label="Table of static servers" tabindex={0}>
-      <table class="list">
-        <thead>
-          <tr>
-            <th scope="col">Server</th>
-            <th scope="col">State</th>
-            <th scope="col">For</th>
-            <th scope="col">Check</th>
-            {traffic !== null && <TrafficHeadings />}
-            <th scope="col">Weight</th>
-            <th scope="col">Down in all</th>
-            {mayAct && <th scope="col">Balancing</th>}
-          </tr>
-        </thead>
-        <tbody>
-          {servers.map((server) => (
-            <tr id={server.id}>
-              <th scope="row">
-                {server.spec.name}
-                <span class="sub">{hostPort(server.spec.host, server.spec.port)}</span>
-              </th>
-              <td>
-                <ServerState server={server} />
-              </td>
-              <td class="figure">
-                {server.health !== null && <Elapsed sinceMs={server.health.sinceMs} nowMs={view.nowMs} />}
-              </td>
-              <td>{lastCheckText(server)}</td>
-              {traffic !== null && <TrafficCells traffic={counted.get(server.id)} />}
-              <td class="figure">
-                {server.spec.weight}
-                {server.spec.backup && <span class="sub">backup</span>}
-              </td>
-              <td class="figure">{downtimeText(server, view.nowMs)}</td>
-              {mayAct && (
-                <td>
-                  <AdminStateLinks
-                    target={{ kind: "server", ref: server.id }}
-                    name={server.spec.name}
-                    current={server.admin}
-                  />
-                </td>
-              )}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </section>
+    <DataTable
+      label="Table of static servers"
+      headings={[
+        "Server",
+        "State",
+        "For",
+        "Check",
+        traffic !== null && <TrafficHeadings />,
+        "Weight",
+        "Down in all",
+        mayAct && "Balancing",
+      ]}
+    >
+      {servers.map((server) => (
+        <tr id={server.id}>
+          <th scope="row">
+            {server.spec.name}
+            <span class="sub">{hostPort(server.spec.host, server.spec.port)}</span>
+          </th>
+          <td>
+            <ServerState server={server} />
+          </td>
+          <td class="figure">
+            {server.health !== null && <Elapsed sinceMs={server.health.sinceMs} nowMs={view.nowMs} />}
+          </td>
+          <td>{lastCheckText(server)}</td>
+          {traffic !== null && <TrafficCells traffic={counted.get(server.id)} />}
+          <td class="figure">
+            {server.spec.weight}
+            {server.spec.backup && <span class="sub">backup</span>}
+          </td>
+          <td class="figure">{downtimeText(server, view.nowMs)}</td>
+          {mayAct && (
+            <td>
+              <AdminStateLinks
+                target={{ kind: "server", ref: server.id }}
+                name={server.spec.name}
+                current={server.admin}
+              />
+            </td>
+          )}
+        </tr>
+      ))}
+    </DataTable>
   );
 }
 

@@ -9,6 +9,7 @@ import { nodePath, servicePath } from "../paths.ts";
 import { pluralize } from "../text.ts";
 import type { DashboardView } from "../view.ts";
 import { AdminStateLinks } from "./admin-links.tsx";
+import { DataTable } from "./data-table.tsx";
 import { Glyph } from "./glyph.tsx";
 import { Elapsed } from "./inline-text.tsx";
 import { EmptyTrafficCells, TrafficCells, TrafficHeadings } from "./traffic-cells.tsx";
@@ -35,30 +36,26 @@ export function TaskTable({
   if (rows.length === 0) return <p class="empty">No task here.</p>;
   return (
     <>
-      <section class="scroll" aria-label="Table of tasks" tabindex={0}>
-        <table class="list">
-          <thead>
-            <tr>
-              <th scope="col">Task</th>
-              {by === "service" && <th scope="col">Node</th>}
-              <th scope="col">State</th>
-              <th scope="col">For</th>
-              <th scope="col">Check</th>
-              {traffic !== null && <TrafficHeadings />}
-              <th scope="col">Endpoint</th>
-              {mayAct && <th scope="col">Balancing</th>}
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((task) => (
-              <TaskRow task={task} view={view} by={by} mayAct={mayAct}>
-                {traffic !== null &&
-                  (isAlive(task) ? <TrafficCells traffic={byTask.get(task.id)} /> : <EmptyTrafficCells />)}
-              </TaskRow>
-            ))}
-          </tbody>
-        </table>
-      </section>
+      <DataTable
+        label="Table of tasks"
+        headings={[
+          "Task",
+          by === "service" && "Node",
+          "State",
+          "For",
+          "Check",
+          traffic !== null && <TrafficHeadings />,
+          "Endpoint",
+          mayAct && "Balancing",
+        ]}
+      >
+        {rows.map((task) => (
+          <TaskRow task={task} view={view} by={by} mayAct={mayAct}>
+            {traffic !== null &&
+              (isAlive(task) ? <TrafficCells traffic={byTask.get(task.id)} /> : <EmptyTrafficCells />)}
+          </TaskRow>
+        ))}
+      </DataTable>
       {tasks.length > maxTaskRows && (
         <p class="muted">
           The first {maxTaskRows} of {pluralize(tasks.length, "task")}.

@@ -3,26 +3,15 @@
 import { type Rates, ratesOf } from "../../telemetry/rates.ts";
 import type { TrafficMetrics } from "../../telemetry/snapshot.ts";
 import { formatMilliseconds, formatRate, formatShare } from "../text.ts";
+import { NumberHeading } from "./data-table.tsx";
 import { Sparkline } from "./svg-charts.tsx";
 
 export function TrafficHeadings() {
   return (
     <>
-      <th scope="col" class="number">
-        Req/s
-      </th>
-      <th scope="col" class="number">
-        Errors
-      </th>
-      <th scope="col" class="number">
-        p50
-      </th>
-      <th scope="col" class="number">
-        p95
-      </th>
-      <th scope="col" class="number">
-        p99
-      </th>
+      {["Req/s", "Errors", "p50", "p95", "p99"].map((heading) => (
+        <NumberHeading>{heading}</NumberHeading>
+      ))}
       <th scope="col">10 min</th>
     </>
   );
