@@ -5,18 +5,16 @@ import { isAlive } from "../../domain/model/task.ts";
 import type { ActionPermission } from "../action-permission.ts";
 import { AdminStateLinks } from "../parts/admin-links.tsx";
 import { ColoSection } from "../parts/colos.tsx";
-import { EventList } from "../parts/event-list.tsx";
+import { EventSection } from "../parts/event-list.tsx";
+import { LabelList } from "../parts/label-list.tsx";
 import { nodeStateText } from "../parts/node-state.tsx";
 import { Stat } from "../parts/stat.tsx";
 import { TaskTable } from "../parts/task-table.tsx";
-import { measurementOf, TrafficSection } from "../parts/traffic.tsx";
+import { measurementOf, type PageTraffic, TrafficSection } from "../parts/traffic.tsx";
 import { nodePath } from "../paths.ts";
 import { formatInteger } from "../text.ts";
 import type { DashboardView } from "../view.ts";
 import { machineText } from "./nodes.tsx";
-import { LabelList, type PageTraffic } from "./service.tsx";
-
-const nodeEventsShown = 15;
 
 export function NodePage({
   view,
@@ -62,10 +60,7 @@ export function NodePage({
       </section>
       <ColoSection snapshot={parts} view={view} />
       <LabelList labels={node.labels} />
-      <section aria-labelledby="events-title" id="events" data-part>
-        <h2 id="events-title">Events</h2>
-        <EventList events={events.slice(0, nodeEventsShown)} view={view} />
-      </section>
+      <EventSection events={events} view={view} />
     </>
   );
 }

@@ -4,6 +4,7 @@ import type { MeshNode } from "../../domain/model/node.ts";
 import { isAlive } from "../../domain/model/task.ts";
 import type { Page } from "../paging.ts";
 import { DataTable } from "../parts/data-table.tsx";
+import { Glyph } from "../parts/glyph.tsx";
 import { Elapsed } from "../parts/inline-text.tsx";
 import { nodeStateText } from "../parts/node-state.tsx";
 import { Pager, SearchForm } from "../parts/search-form.tsx";
@@ -74,10 +75,7 @@ function NodeStateCell({ node }: { node: MeshNode }) {
   const look = node.state !== "ready" ? "failed" : word === "active" ? "running" : "leaving";
   return (
     <span class={`state is-${look}`}>
-      <svg class={`glyph is-${look}`} aria-hidden="true">
-        <use href={`#g-${look}`} />
-      </svg>{" "}
-      {word === "active" ? "ready" : word}
+      <Glyph look={look} /> {word === "active" ? "ready" : word}
       {node.message !== "" && <span class="err">{node.message}</span>}
     </span>
   );

@@ -1,6 +1,7 @@
 // Routing: what would happen to a request, step by step.
 
 import type { RouteExplanation } from "../../protocol/route.ts";
+import { Glyph } from "../parts/glyph.tsx";
 import { pagePaths, servicePath } from "../paths.ts";
 import type { DashboardView } from "../view.ts";
 
@@ -197,11 +198,8 @@ function CandidateList({ items }: { items: readonly CandidateRow[] }) {
       <ul class="choices">
         {shown.map(({ name, picked, why, note }) => (
           <li class={picked ? "is-picked" : ""}>
-            <svg class={`glyph ${picked ? "is-running" : "is-ended"}`} aria-hidden="true">
-              <use href={picked ? "#g-running" : "#g-ended"} />
-            </svg>{" "}
-            <strong>{name}</strong> {note !== "" && <span class="muted">{note}</span>}{" "}
-            <span class="why">{why}</span>
+            <Glyph look={picked ? "running" : "ended"} /> <strong>{name}</strong>{" "}
+            {note !== "" && <span class="muted">{note}</span>} <span class="why">{why}</span>
           </li>
         ))}
       </ul>

@@ -5,25 +5,16 @@ import type { ServiceView } from "../../registry/api.ts";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
 import type { ActionPermission } from "../action-permission.ts";
 import { ColoSection } from "../parts/colos.tsx";
-import { EventList } from "../parts/event-list.tsx";
+import { EventSection } from "../parts/event-list.tsx";
+import { LabelList } from "../parts/label-list.tsx";
 import { ServerTable } from "../parts/server-table.tsx";
 import { Stat } from "../parts/stat.tsx";
 import { TaskTable } from "../parts/task-table.tsx";
-import { type ChartRange, measurementOf, TrafficSection } from "../parts/traffic.tsx";
+import { measurementOf, type PageTraffic, TrafficSection } from "../parts/traffic.tsx";
 import { servicePath } from "../paths.ts";
 import { serviceSizeText } from "../service-size.ts";
 import type { DashboardView } from "../view.ts";
 import { PublishedAddresses } from "./services.tsx";
-
-const serviceEventsShown = 15;
-
-export type PageTraffic = {
-  /** Of this one thing alone, with its series; null: it cannot be read right now. */
-  readonly whole: Snapshot | null;
-  /** Of its tasks, also as each colo sees them. */
-  readonly parts: Snapshot | null;
-  readonly span: ChartRange;
-};
 
 export function ServicePage({
   view,
@@ -77,10 +68,7 @@ export function ServicePage({
       <Servers service={service} view={view} traffic={parts} mayAct={mayAct.may} />
       <ColoSection snapshot={parts} view={view} />
       <LabelList labels={spec.labels} />
-      <section aria-labelledby="events-title" id="events" data-part>
-        <h2 id="events-title">Events</h2>
-        <EventList events={events.slice(0, serviceEventsShown)} view={view} />
-      </section>
+      <EventSection events={events} view={view} />
     </>
   );
 }
@@ -145,24 +133,6 @@ function ServiceActions({ service, mayAct }: { service: ServiceView; mayAct: Act
           Roll back…
         </a>
       )}
-    </section>
-  );
-}
-
-export function LabelList({ labels }: { labels: Readonly<Record<string, string>> }) {
-  const entries = Object.entries(labels);
-  if (entries.length === 0) return null;
-  return (
-    <section aria-labelledby="labels-title" id="labels" data-part>
-      <h2 id="labels-title">Labels</h2>
-      <dl class="labels">
-        {entries.map(([key, value]) => (
-          <div>
-            <dt>{key}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
     </section>
   );
 }

@@ -5,6 +5,18 @@ import { nodePath, servicePath } from "../paths.ts";
 import type { DashboardView } from "../view.ts";
 import { TimeAgo } from "./inline-text.tsx";
 
+/** Events on the page of one service or node; the events page has the others. */
+const maxSectionEvents = 15;
+
+export function EventSection({ events, view }: { events: readonly MeshEvent[]; view: DashboardView }) {
+  return (
+    <section aria-labelledby="events-title" id="events" data-part>
+      <h2 id="events-title">Events</h2>
+      <EventList events={events.slice(0, maxSectionEvents)} view={view} />
+    </section>
+  );
+}
+
 export function EventList({ events, view }: { events: readonly MeshEvent[]; view: DashboardView }) {
   if (events.length === 0) return <p class="empty">Nothing has happened yet.</p>;
   return (

@@ -12,6 +12,14 @@ import { formatLatency } from "./traffic-cells.tsx";
 /** How far back the charts go. */
 export type ChartRange = "minutes" | "hour";
 
+export type PageTraffic = {
+  /** Of this one thing alone, with its series; null: it cannot be read right now. */
+  readonly whole: Snapshot | null;
+  /** Of its tasks, also as each place sees them. */
+  readonly parts: Snapshot | null;
+  readonly span: ChartRange;
+};
+
 export type TrafficWithSeries = TrafficMetrics & { readonly series: TrafficSeries };
 
 /** What was measured of one thing, and when it was read; null where that cannot be read right now. */
