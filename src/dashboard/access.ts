@@ -1,20 +1,20 @@
-// Cloudflare Access: who a request comes from when Access stands in front and has signed it in.
+// Cloudflare Access: reads the identity from the JWT that Access adds to every request it lets through.
 
 import { createRemoteJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from "jose";
 import { MeshError } from "../domain/model/error.ts";
 import type { Identity } from "./context.ts";
 
 export type AccessSettings = {
-  /** `https://team.cloudflareaccess.com`: issuer of the tokens, and where the keys are. */
+  /** `https://team.cloudflareaccess.com`: the issuer of the tokens, and where its keys are published. */
   readonly issuer: string;
   /** The application's audience tag. */
   readonly audience: string;
-  /** E-mail addresses of those who may act, lower case; everybody else whom Access lets in may look. */
+  /** E-mail addresses of operators, in lower case; every other user is a viewer. */
   readonly operators: ReadonlySet<string>;
   readonly keys: JWTVerifyGetKey;
 };
 
-/** The variables ACCESS_TEAM_DOMAIN, ACCESS_AUD and ACCESS_OPERATORS; null where Access is not set up. */
+/** Reads ACCESS_TEAM_DOMAIN, ACCESS_AUD and ACCESS_OPERATORS. Null if Access is not set up. */
 export function readAccessSettings(variables: {
   readonly teamDomain: string;
   readonly audience: string;
@@ -23,18 +23,19 @@ export function readAccessSettings(variables: {
   const { teamDomain, audience, operators } = variables;
   if (teamDomain === "" || audience === "") return null;
   const issuer = (teamDomain.includes("://") ? teamDomain : `https://${teamDomain}`).replace(/\/+$/, "");
+  const addresses = operators.split(/[\s,]+/).filter((address) => address !== "");
   return {
     issuer,
     audience,
-    operators: new Set(operators.split(/[\s,]+/).flatMap((one) => (one === "" ? [] : one.toLowerCase()))),
+    operators: new Set(addresses.map((address) => address.toLowerCase())),
     keys: createRemoteJWKSet(new URL(`${issuer}/cdn-cgi/access/certs`)),
   };
 }
 
 /**
- * Who the assertion of header Cf-Access-Jwt-Assertion speaks for.
+ * Verifies the header Cf-Access-Jwt-Assertion.
  *
- * @throws MeshError access/unauthorized saying what is wrong with it, access/unavailable when the keys cannot be had
+ * @throws MeshError access/unauthorized if the assertion is invalid, access/unavailable if the keys cannot be fetched
  */
 export async function readAssertion(
   assertion: string,
@@ -50,7 +51,7 @@ export async function readAssertion(
       currentDate: new Date(nowMs),
     });
     const email = typeof payload.email === "string" ? payload.email : "";
-    // A service token has no e-mail address but a common name.
+    // A service token has a common name instead of an e-mail address.
     const name = email || (typeof payload.common_name === "string" ? payload.common_name : "");
     return {
       role: email !== "" && operators.has(email.toLowerCase()) ? "operator" : "viewer",
@@ -60,32 +61,25 @@ export async function readAssertion(
       by: "access",
     };
   } catch (error) {
-    throw refusalOf(error);
+    throw accessError(error);
   }
 }
 
-function refusalOf(error: unknown): unknown {
-  if (!(error instanceof errors.JOSEError)) {
-    return new MeshError(
-      "access/unavailable",
-      "Cloudflare Access's keys cannot be had right now; try again",
-      {
-        blame: "mesh",
-        retry: "safe",
-        cause: error,
-      },
-    );
-  }
-  if (error instanceof errors.JWKSTimeout || error.code === "ERR_JOSE_GENERIC") {
-    return new MeshError(
-      "access/unavailable",
-      `Cloudflare Access's keys cannot be had right now (${error.message}); try again`,
-      { blame: "mesh", retry: "safe", cause: error },
-    );
-  }
+function accessError(error: unknown): MeshError {
+  if (!(error instanceof errors.JOSEError)) return keysUnavailable(error, "");
+  if (error instanceof errors.JWKSTimeout || error.code === "ERR_JOSE_GENERIC")
+    return keysUnavailable(error, ` (${error.message})`);
   return new MeshError(
     "access/unauthorized",
-    `Cloudflare Access's assertion is not accepted: ${error.message}; ACCESS_TEAM_DOMAIN and ACCESS_AUD say whose is`,
+    `the Cloudflare Access assertion is invalid: ${error.message}; check ACCESS_TEAM_DOMAIN and ACCESS_AUD`,
     { blame: "operator", retry: "never", cause: error },
+  );
+}
+
+function keysUnavailable(cause: unknown, detail: string): MeshError {
+  return new MeshError(
+    "access/unavailable",
+    `cannot fetch the keys of Cloudflare Access${detail}; try again`,
+    { blame: "mesh", retry: "safe", cause },
   );
 }

@@ -1,8 +1,7 @@
-// The dashboard's static files: scripts and the style sheet, each under a name that changes with its content.
+// The dashboard's static files: scripts and the style sheet, each with a content hash in its name.
 
 import type { Context } from "hono";
 
-/** One file as it is served. */
 export type StaticAsset = {
   /** `live-3f2a9c01.js`. */
   readonly name: string;
@@ -10,24 +9,24 @@ export type StaticAsset = {
   readonly text: string;
 };
 
-/** `live`: on every page. `charts`: where there are charts, as it carries the chart library. */
 export type StaticAssets = {
+  /** On every page. */
   readonly live: StaticAsset;
+  /** On pages with charts only, because it contains the chart library. */
   readonly charts: StaticAsset;
   readonly style: StaticAsset;
 };
 
-/** A year, the longest that caches keep to (RFC 9111 gives no bound); a changed file has another name. */
+/** One year, by convention the longest (RFC 9111 sets no limit). A changed file has another name. */
 const immutableCacheControl = "public, max-age=31536000, immutable";
 
-/** Answers with the file of this name; null when there is none. */
+/** Null if there is no file of this name. */
 export function serveAsset(c: Context, assets: StaticAssets, name: string): Response | null {
-  const asset = Object.values(assets).find((one) => one.name === name);
+  const asset = Object.values(assets).find((file) => file.name === name);
   if (asset === undefined) return null;
   return c.body(asset.text, 200, { "content-type": asset.type, "cache-control": immutableCacheControl });
 }
 
-/** Where the browser asks for it. */
 export function assetPath(asset: StaticAsset): string {
   return `/dashboard/assets/${asset.name}`;
 }

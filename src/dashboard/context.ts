@@ -1,4 +1,4 @@
-// What the dashboard is given, and what one request to it carries.
+// The dashboard's dependencies, and the data attached to one request.
 
 import type { Hono } from "hono";
 import type { ControlDeps, Role } from "../control/context.ts";
@@ -6,28 +6,27 @@ import type { AccessSettings } from "./access.ts";
 import type { StaticAssets } from "./assets.ts";
 
 export type DashboardDeps = ControlDeps & {
-  /** What the pages call the mesh. */
+  /** The mesh's name on the pages. */
   readonly meshName: string;
   readonly assets: StaticAssets;
-  /** Cloudflare Access in front of this Worker; null: people sign in with a token. */
+  /** Null: users sign in with a token instead of Cloudflare Access. */
   readonly access: AccessSettings | null;
 };
 
-/** Where a request came in. */
 export type RequestOrigin = {
   /**
-   * Services answer on the dashboard's own origin: a page of theirs could act in the name of whoever is signed in
-   * here, so nobody may act.
+   * True if services answer on the dashboard's own origin. A page of such a service could act with the user's session,
+   * so the dashboard is read-only there.
    */
   readonly sharesOrigin: boolean;
 };
 
-/** Who looks at the dashboard. */
+/** A signed-in user. */
 export type Identity = {
   readonly role: Role;
-  /** Who the events say it was: `operator`, `viewer`, or an e-mail address. */
+  /** The actor in events: `operator`, `viewer`, or an e-mail address. */
   readonly actor: string;
-  /** Names this sign-in; forms are bound to it. */
+  /** Identifies this sign-in; form tokens are bound to it. */
   readonly id: string;
   /** Epoch milliseconds. */
   readonly expiresAtMs: number;

@@ -1,9 +1,9 @@
-// Headers of every page: what the browser may do with it.
+// The response headers of every page: content security policy, caching and other browser restrictions.
 
 import type { MiddlewareHandler } from "hono";
 import type { DashboardEnv } from "./context.ts";
 
-/** No script and no style but our own files; nobody may put a page into a frame or send a form elsewhere. */
+/** Allows the dashboard's own script and style files only; forbids framing and forms to other sites. */
 const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -25,10 +25,10 @@ const headers = {
   "permissions-policy": "camera=(), geolocation=(), microphone=()",
 } as const;
 
-/** Pages hold what only who signed in may see, so no cache keeps one; files under a hash of their own are kept. */
+/** Pages are for signed-in users, so no cache may store them; static files set their own Cache-Control. */
 export const pageHeaders: MiddlewareHandler<DashboardEnv> = async (c, next) => {
   await next();
-  // The answer to a WebSocket upgrade cannot be rebuilt without losing its socket.
+  // Rebuilding the response to a WebSocket upgrade would lose its socket.
   if (c.res.status === 101) return;
   for (const [name, value] of Object.entries(headers)) c.header(name, value);
   if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");

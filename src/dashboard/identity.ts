@@ -1,4 +1,4 @@
-// Who asks: by Cloudflare Access's word where it stands in front, else by the session cookie.
+// The identity behind a request: from Cloudflare Access's assertion if Access is set up, else from the session cookie.
 
 import type { Context } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
@@ -6,14 +6,14 @@ import { readAssertion } from "./access.ts";
 import type { DashboardDeps, DashboardEnv, Identity } from "./context.ts";
 import { type RoleTokens, readSession, sessionLifetimeMs } from "./session.ts";
 
-/** Sent nowhere else: tasks may answer on the same host name, and cookies do not know ports. */
+/** Tasks may answer on the same host name, and cookies ignore ports: only this path receives the cookie. */
 const cookiePath = "/dashboard/";
 
 export function roleTokens({ operatorToken, viewerToken = "" }: DashboardDeps): RoleTokens {
   return { operator: operatorToken, viewer: viewerToken };
 }
 
-/** Null when nobody is signed in, or no longer. @throws MeshError when Access's word is not accepted */
+/** Null without a valid session. @throws MeshError if Access's assertion is invalid */
 export async function readIdentity(c: Context<DashboardEnv>, deps: DashboardDeps): Promise<Identity | null> {
   const assertion = c.req.header("cf-access-jwt-assertion");
   if (deps.access !== null && assertion !== undefined)
@@ -22,7 +22,7 @@ export async function readIdentity(c: Context<DashboardEnv>, deps: DashboardDeps
   return cookie === undefined ? null : readSession(cookie, roleTokens(deps), deps.now());
 }
 
-/** Whether the browser still shows a session, good or not. */
+/** True if the browser sent a session cookie, valid or not. */
 export function hasSession(c: Context<DashboardEnv>): boolean {
   return getCookie(c, cookieName(c)) !== undefined;
 }
@@ -39,7 +39,7 @@ function cookieAttributes(c: Context<DashboardEnv>) {
   return { path: cookiePath, httpOnly: true, secure: isSecure(c), sameSite: "Strict" } as const;
 }
 
-/** `__Secure-` keeps it from being set over plain HTTP; the port tells meshes on one machine apart. */
+/** The prefix `__Secure-` rejects cookies set over plain HTTP; the port separates meshes on one machine. */
 function cookieName(c: Context<DashboardEnv>): string {
   const { port } = new URL(c.req.url);
   return `${isSecure(c) ? "__Secure-" : ""}waggle${port === "" ? "" : `-${port}`}`;
@@ -49,9 +49,9 @@ function isSecure(c: Context<DashboardEnv>): boolean {
   return new URL(c.req.url).protocol === "https:";
 }
 
-/** Who was let in; behind the door there is always somebody. */
+/** The identity that `requireSignIn` stored. @throws Error on a route that is not behind it */
 export function requireIdentity(c: Context<DashboardEnv>): Identity {
   const identity = c.get("identity");
-  if (identity === undefined) throw new Error("a page was reached past the door");
+  if (identity === undefined) throw new Error("this route is not behind requireSignIn");
   return identity;
 }

@@ -1,21 +1,21 @@
-// The socket that tells an open page that something changed. It is the registry's own watch socket, so an idle mesh
-// stays asleep however many look at it.
+// The WebSocket that wakes an open page when the mesh changes. It is the registry's own hibernating watch socket, so an
+// idle mesh costs nothing however many pages are open.
 
 import { Hono } from "hono";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
 import { requireIdentity } from "./identity.ts";
 import { isSameOrigin } from "./same-origin.ts";
 
-/** `GET /live?since=SEQ`: the events after SEQ, which a page that lost its socket missed, and then each as it comes. */
+/** `GET /live?since=SEQ`: sends the events after SEQ that the page missed, then each new one, until the session ends. */
 export function liveRoute({ upgrade }: DashboardDeps): DashboardRoutes {
   return new Hono<DashboardEnv>().get("/live", async (c) => {
     if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
-      return c.text("this is a WebSocket: ask for it with Upgrade: websocket", 426, { upgrade: "websocket" });
+      return c.text("this is a WebSocket: send Upgrade: websocket", 426, { upgrade: "websocket" });
     }
-    // A browser opens sockets to anywhere and sends the cookie along; only its Origin tells from where.
+    // A browser opens sockets from any site and sends the cookie along: only Origin identifies the page.
     if (!isSameOrigin(c)) return c.text("this socket is for pages of the mesh's own dashboard", 403);
     const since = c.req.query("since") ?? "";
-    if (!/^\d{1,15}$/.test(since)) return c.text("since is the number of the last event seen", 400);
+    if (!/^\d{1,15}$/.test(since)) return c.text("since must be the number of the last event seen", 400);
     const query = new URLSearchParams({ since, until: String(requireIdentity(c).expiresAtMs) });
     const headers = new Headers(c.req.raw.headers);
     headers.delete("cookie");

@@ -1,14 +1,14 @@
-// Same origin: what only our own pages may send.
+// The same-origin check for forms and sockets.
 
 import type { Context } from "hono";
 
 /**
- * Whether a request that changes something, or opens a socket, comes from a page of this host. Browsers say so in
- * Origin; a program that says nothing is no browser and carries nobody's cookie unasked.
+ * True if the request comes from a page of this host, by its Origin header. A client that sends neither Origin nor
+ * Sec-Fetch-Site is not a browser, and sends no cookie without being told to.
  */
 export function isSameOrigin(c: Context): boolean {
   const origin = c.req.header("origin");
   if (origin === undefined) return c.req.header("sec-fetch-site") === undefined;
-  // Host and port only: a proxy in front may have ended TLS.
+  // Host and port only: a proxy in front may terminate TLS, so the scheme can differ.
   return URL.parse(origin)?.host === (c.req.header("host") ?? new URL(c.req.url).host);
 }

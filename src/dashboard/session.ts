@@ -1,28 +1,28 @@
-// Sessions: a cookie that says who signed in and until when, signed with the token they signed in with. Nothing is
-// kept of them: another token ends every session of the old one.
+// Sessions and sign-in links as signed text. Nothing is stored: the signature is made with the role's token, so a new
+// token ends every session of the old one.
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Role } from "../control/context.ts";
 import type { Identity } from "./context.ts";
 
-/** How long a sign-in lasts: a working day. Milliseconds. */
+/** A working day. */
 export const sessionLifetimeMs = 12 * 3_600_000;
 
-/** How long the link that `waggle dashboard` prints can be followed. Milliseconds. */
+/** Lifetime of the link that `waggle dashboard` prints. */
 export const linkLifetimeMs = 15 * 60_000;
 
-/** The token of each role; empty: nobody has it. */
+/** The token of each role; empty if the role is disabled. */
 export type RoleTokens = Readonly<Record<Role, string>>;
 
 type SignaturePurpose = "session" | "link" | "form";
 
-/** The value of the cookie: `ROLE.ID.EXPIRY.SIGNATURE`, the expiry in epoch milliseconds. */
+/** The cookie's value: `ROLE.ID.EXPIRY.SIGNATURE`, with the expiry in epoch milliseconds. */
 export function writeSession(role: Role, tokens: RoleTokens, id: string, nowMs: number): string {
   const body = `${role}.${id}.${nowMs + sessionLifetimeMs}`;
   return `${body}.${sign(tokens[role], "session", body)}`;
 }
 
-/** Who the cookie says it is; null when it is not ours, or its time is over. */
+/** Null if the cookie is malformed, forged or expired. */
 export function readSession(text: string, tokens: RoleTokens, nowMs: number): Identity | null {
   const [, body = "", role, id = "", expiry, signature = ""] =
     /^((operator|viewer)\.([0-9a-z]{1,64})\.(\d{1,15}))\.([\w-]{43})$/.exec(text) ?? [];
@@ -32,13 +32,13 @@ export function readSession(text: string, tokens: RoleTokens, nowMs: number): Id
   return expiresAtMs <= nowMs ? null : { role, actor: role, id, expiresAtMs, by: "token" };
 }
 
-/** A code that signs an operator in once: `ID.EXPIRY.SIGNATURE`. */
+/** The one-time code of a sign-in link: `ID.EXPIRY.SIGNATURE`. */
 export function writeLinkCode(tokens: RoleTokens, id: string, nowMs: number): string {
   const body = `${id}.${nowMs + linkLifetimeMs}`;
   return `${body}.${sign(tokens.operator, "link", body)}`;
 }
 
-/** The id by which a code is spent, and when it ends; null when it is not ours, or its time is over. */
+/** The id to redeem and its expiry. Null if the code is malformed, forged or expired. */
 export function readLinkCode(
   text: string,
   tokens: RoleTokens,
@@ -51,25 +51,24 @@ export function readLinkCode(
   return expiresAtMs <= nowMs ? null : { id, expiresAtMs };
 }
 
-/** What every form of this sign-in carries, so that no other site can send one in its name. */
+/** The CSRF token in every form of one sign-in. */
 export function formToken(tokens: RoleTokens, identity: Identity): string {
   return sign(tokens.operator, "form", identity.id);
 }
 
-/** Whether a form is this sign-in's own. */
-export function isValidFormToken(given: string, tokens: RoleTokens, identity: Identity): boolean {
-  return isSigned(given, tokens.operator, "form", identity.id);
+export function isValidFormToken(token: string, tokens: RoleTokens, identity: Identity): boolean {
+  return isSigned(token, tokens.operator, "form", identity.id);
 }
 
-/** A token that is not set signs nothing. */
+/** False for any signature if the token is empty. */
 function isSigned(signature: string, token: string, purpose: SignaturePurpose, body: string): boolean {
-  const text = new TextEncoder();
-  const given = text.encode(signature);
-  const expected = text.encode(sign(token, purpose, body));
-  return token !== "" && given.length === expected.length && timingSafeEqual(given, expected);
+  const encoder = new TextEncoder();
+  const actual = encoder.encode(signature);
+  const expected = encoder.encode(sign(token, purpose, body));
+  return token !== "" && actual.length === expected.length && timingSafeEqual(actual, expected);
 }
 
-/** The purpose is part of what is signed, so that no signature passes for one of another kind. */
+/** The signed text starts with the purpose, so that a link's signature is not valid for a session. */
 function sign(token: string, purpose: SignaturePurpose, body: string): string {
   return createHmac("sha256", token).update(`waggle ${purpose}\n${body}`).digest("base64url");
 }

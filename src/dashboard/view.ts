@@ -1,4 +1,4 @@
-// The view: all that the pages show of a mesh, read from the registry at one moment and indexed for rendering.
+// The view: everything that the pages show of a mesh, read at one moment and indexed for rendering.
 
 import { type MeshView, readMeshView } from "../control/mesh-view.ts";
 import { problemsOf } from "../control/problems.ts";
@@ -10,15 +10,15 @@ import type { MeshApi, ServerView, ServiceView } from "../registry/api.ts";
 import { type TrafficReader, type TrafficView, trafficView } from "./traffic.ts";
 
 export type DashboardView = MeshView & {
-  /** When it was read, epoch milliseconds; every `…Ms` in it is to be read against this. */
+  /** When the view was read, epoch milliseconds. Ages and durations on a page count to this moment. */
   readonly nowMs: number;
-  /** Of the registry's knowledge and of traffic. */
+  /** Problems of the mesh and of its traffic. */
   readonly problems: readonly StatusProblem[];
-  /** Null: it cannot be read right now, and nothing is said of it. */
+  /** Null if telemetry is unavailable. */
   readonly traffic: TrafficView | null;
   /** Newest first. */
   readonly events: readonly MeshEvent[];
-  /** Number of the newest event; 0 when there is none. */
+  /** Sequence number of the newest event; 0 without events. */
   readonly seq: number;
   readonly nodeById: ReadonlyMap<string, MeshNode>;
   readonly serviceById: ReadonlyMap<string, ServiceView>;
@@ -29,59 +29,58 @@ export type DashboardView = MeshView & {
 
 export type ViewReader = {
   readonly read: () => Promise<DashboardView>;
-  /** Has the next read ask the registry: something was just changed. */
+  /** Drops the cached view after a change. */
   readonly invalidate: () => void;
 };
 
-/** How long a view serves whoever asks next, milliseconds: many watchers of one change cost one reading. */
+/** Pages open at the same change share one read of the registry. Milliseconds. */
 const viewCacheMs = 500;
-/** All events the registry keeps. */
+/** All events that the registry keeps. */
 const maxEventsRead = 1_000;
 
-/** Reads views, each kept for a moment. Only what has been read is kept, as a promise belongs to one request. */
+/** Caches the view itself, not its promise: on Workers a promise belongs to the request that created it. */
 export function viewReader(mesh: MeshApi, traffic: TrafficReader, now: () => number): ViewReader {
-  let kept: DashboardView | null = null;
-  let changes = 0;
+  let cached: DashboardView | null = null;
+  let invalidations = 0;
   return {
     read: async () => {
-      if (kept !== null && Math.abs(now() - kept.nowMs) < viewCacheMs) return kept;
-      const seen = changes;
+      if (cached !== null && Math.abs(now() - cached.nowMs) < viewCacheMs) return cached;
+      const invalidationsBefore = invalidations;
       const view = await readView(mesh, traffic, now());
-      // What was read while something was changed may be from before.
-      if (seen === changes) kept = view;
+      // A view whose read overlapped a change may predate it.
+      if (invalidations === invalidationsBefore) cached = view;
       return view;
     },
     invalidate: () => {
-      kept = null;
-      changes += 1;
+      cached = null;
+      invalidations += 1;
     },
   };
 }
 
-async function readView(mesh: MeshApi, traffic: TrafficReader, nowMs: number): Promise<DashboardView> {
+async function readView(mesh: MeshApi, readTraffic: TrafficReader, nowMs: number): Promise<DashboardView> {
   const [view, events, snapshot] = await Promise.all([
     readMeshView(mesh),
     mesh.events(0, maxEventsRead),
-    traffic({ tasks: false, trend: true }),
+    readTraffic({ tasks: false, trend: true }),
   ]);
-  const known = snapshot === null ? null : trafficView(snapshot);
-  return makeView(view, events, known, nowMs);
+  return makeView(view, events, snapshot === null ? null : trafficView(snapshot), nowMs);
 }
 
-/** @param events oldest first, as the registry gives them */
+/** @param events oldest first, as the registry returns them */
 export function makeView(
   mesh: MeshView,
   events: readonly MeshEvent[],
   traffic: TrafficView | null,
   nowMs: number,
 ): DashboardView {
-  const byService = Map.groupBy(mesh.tasks, ({ serviceId }) => serviceId);
+  const tasksByService = Map.groupBy(mesh.tasks, ({ serviceId }) => serviceId);
   const serversByService = Map.groupBy(mesh.servers, ({ serviceId }) => serviceId);
-  const byNode = Map.groupBy(mesh.tasks, ({ nodeId }) => nodeId ?? "");
+  const tasksByNode = Map.groupBy(mesh.tasks, ({ nodeId }) => nodeId ?? "");
   return {
     ...mesh,
-    nodes: [...mesh.nodes].sort((a, b) => byName(a.hostname, b.hostname)),
-    services: [...mesh.services].sort((a, b) => byName(a.spec.name, b.spec.name)),
+    nodes: mesh.nodes.toSorted((a, b) => compareNames(a.hostname, b.hostname)),
+    services: mesh.services.toSorted((a, b) => compareNames(a.spec.name, b.spec.name)),
     nowMs,
     problems: problemsOf(mesh, [...(traffic?.serviceById.values() ?? [])]),
     traffic,
@@ -89,10 +88,11 @@ export function makeView(
     seq: events.at(-1)?.seq ?? 0,
     nodeById: new Map(mesh.nodes.map((node) => [node.id, node])),
     serviceById: new Map(mesh.services.map((service) => [service.id, service])),
-    tasksOfService: (id) => byService.get(id) ?? [],
-    tasksOfNode: (id) => byNode.get(id) ?? [],
+    tasksOfService: (id) => tasksByService.get(id) ?? [],
+    tasksOfNode: (id) => tasksByNode.get(id) ?? [],
     serversOfService: (id) => serversByService.get(id) ?? [],
   };
 }
 
-const { compare: byName } = new Intl.Collator("en", { numeric: true });
+/** `node2` before `node10`. */
+const { compare: compareNames } = new Intl.Collator("en", { numeric: true });

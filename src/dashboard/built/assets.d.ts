@@ -1,5 +1,5 @@
-// What src/local/dashboard-assets.ts makes of src/dashboard/client/: a module beside this file, built before every
-// bundle of the Worker and kept out of git.
+// The type of assets.js, which src/local/dashboard-assets.ts builds from src/dashboard/client/ before every bundle of
+// the Worker. Git ignores that file.
 
 import type { StaticAssets } from "../assets.ts";
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { viewReader } from "../../../src/dashboard/view.ts";
 import { TestMesh } from "../registry/harness.ts";
 
-test("[G38] what was read while something was changed is not what the next page shows", async () => {
+test("[G38] a view whose read overlapped a change is not cached", async () => {
   const mesh = new TestMesh();
   mesh.node("node1");
   const telemetry = Promise.withResolvers<null>();
@@ -17,6 +17,6 @@ test("[G38] what was read while something was changed is not what the next page 
   telemetry.resolve(null);
   expect((await before).nodes[0]?.admin).toBeUndefined();
   expect((await views.read()).nodes[0]?.admin).toBe("maint");
-  // From then on one reading serves all for a moment.
+  // Later reads share the cached view.
   expect(await views.read()).toBe(await views.read());
 });
