@@ -1,39 +1,39 @@
-// What a chart on a page is drawn from; the server puts it beside its own drawing, the browser draws it anew.
+// The data of a chart: the server sends it along with its SVG, and the browser draws an interactive chart from it.
 
 type ChartTimeAxis = {
-  /** When the first step began, epoch milliseconds. */
+  /** Start of the first step, epoch milliseconds. */
   readonly startMs: number;
   readonly stepMs: number;
 };
 
-/** Lines over time, a value a step; null where there is none. */
+/** Lines with one value for each step, null if nothing was measured. */
 export type LineChartData = ChartTimeAxis & { readonly lines: readonly (readonly (number | null)[])[] };
 
-/** How many requests took how long in which step: step, bucket, count, step, bucket, count. */
+/** Requests by step and latency bucket. `cells` holds triples: step, bucket, count. */
 export type HeatmapData = ChartTimeAxis & { readonly steps: number; readonly cells: readonly number[] };
 
-/** Buckets shown, from the lowest to the highest that anything was in: at least so many, so that one is no stripe. */
-const minBuckets = 16;
+/** Fewer rows would turn each bucket into a stripe. */
+const minVisibleBuckets = 16;
 
-/** The first bucket shown, and the one after the last. */
+/** The first bucket shown, and the one after the last: those in use with one empty bucket on either side. */
 export function visibleBuckets(
   { cells }: HeatmapData,
   bucketCount: number,
-): readonly [from: number, to: number] {
+): readonly [first: number, end: number] {
   const buckets = cells.filter((_, index) => index % 3 === 1);
-  const from = Math.max(0, Math.min(...buckets, bucketCount) - 1);
-  const to = Math.min(bucketCount, Math.max(...buckets, 0) + 2);
-  if (buckets.length === 0) return [0, minBuckets];
+  if (buckets.length === 0) return [0, minVisibleBuckets];
+  const first = Math.max(0, Math.min(...buckets) - 1);
+  const end = Math.min(bucketCount, Math.max(...buckets) + 2);
   return [
-    Math.max(0, Math.min(from, to - minBuckets)),
-    Math.max(to, Math.min(bucketCount, from + minBuckets)),
+    Math.max(0, Math.min(first, end - minVisibleBuckets)),
+    Math.max(end, Math.min(bucketCount, first + minVisibleBuckets)),
   ];
 }
 
-/** Shades told apart by eye, the faintest first. */
+/** As many shades as the eye can tell apart. */
 export const shadeCount = 5;
 
-/** Which shade a count has against the largest; by its root, so that few slow ones among many quick ones are seen. */
-export function shadeOf(count: number, most: number): number {
-  return Math.min(shadeCount, Math.max(1, Math.ceil(Math.sqrt(count / most) * shadeCount)));
+/** The shade of a count, 1 (faintest) to `shadeCount`. Its square root keeps a few slow requests visible. */
+export function shadeOf(count: number, max: number): number {
+  return Math.min(shadeCount, Math.max(1, Math.ceil(Math.sqrt(count / max) * shadeCount)));
 }

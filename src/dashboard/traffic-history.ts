@@ -1,76 +1,79 @@
-// History: how the traffic of one thing went, step by step, as charts and tables show it.
+// The traffic history of a service or node: one point for each step of its time series, and the chart data made of it.
 
 import type { TimeSeriesData } from "../telemetry/snapshot.ts";
 import type { HeatmapData, LineChartData } from "./chart-data.ts";
 
-/** One step of time. */
 export type TrafficPoint = {
-  /** When it began, epoch milliseconds. */
+  /** Start of the step, epoch milliseconds. */
   readonly atMs: number;
-  /** A second, on average. */
+  /** Average per second. */
   readonly requests: number;
+  /** Average per second. */
   readonly failed: number;
-  /** Null when nothing was answered. */
+  /** Null without requests. */
   readonly p50Ms: number | null;
   readonly p95Ms: number | null;
   readonly p99Ms: number | null;
-  /** As index, count, index, count; empty where no histogram is kept. */
+  /** The latency histogram as index, count, index, count; empty if the series has none. */
   readonly buckets: readonly number[];
 };
 
-/** Moments, oldest first. */
+/** Points, oldest first. */
 export type TrafficHistory = { readonly stepMs: number; readonly points: readonly TrafficPoint[] };
 
 /**
- * Steps that have ended: of one that is still being counted the chart would say that traffic falls.
+ * The steps between the first count and now. The step that is still being counted is left out, because it would look
+ * like a drop in traffic.
  *
- * @param firstMs when anything was counted first: nothing is known of before
+ * @param firstMs time of the first count, epoch milliseconds
  */
 export function historyOf(series: TimeSeriesData, firstMs: number, nowMs: number): TrafficHistory {
   const { stepMs, startMs, requests } = series;
-  const moments = requests.flatMap((_, step) => {
+  const points = requests.flatMap((_, step) => {
     const atMs = startMs + step * stepMs;
-    const isKnown = atMs + stepMs > firstMs && atMs + stepMs <= nowMs;
-    return isKnown ? pointOf(series, step, atMs) : [];
+    const endMs = atMs + stepMs;
+    return endMs > firstMs && endMs <= nowMs ? [pointOf(series, step, atMs)] : [];
   });
-  return { stepMs, points: moments };
+  return { stepMs, points };
 }
 
 function pointOf(series: TimeSeriesData, step: number, atMs: number): TrafficPoint {
   const seconds = series.stepMs / 1_000;
   const at = (values: readonly number[]) => values[step] ?? 0;
-  const answered = at(series.p99Ms) > 0;
+  const hasLatency = at(series.p99Ms) > 0;
   return {
     atMs,
     requests: at(series.requests) / seconds,
     failed: at(series.failed) / seconds,
-    p50Ms: answered ? at(series.p50Ms) : null,
-    p95Ms: answered ? at(series.p95Ms) : null,
-    p99Ms: answered ? at(series.p99Ms) : null,
+    p50Ms: hasLatency ? at(series.p50Ms) : null,
+    p95Ms: hasLatency ? at(series.p95Ms) : null,
+    p99Ms: hasLatency ? at(series.p99Ms) : null,
     buckets: series.buckets?.[step] ?? [],
   };
 }
 
+/** Two lines: requests and failed requests per second. */
 export function rateChartData({ stepMs, points }: TrafficHistory): LineChartData {
   const lines = [points.map(({ requests }) => round(requests)), points.map(({ failed }) => round(failed))];
   return { startMs: points[0]?.atMs ?? 0, stepMs, lines };
 }
 
+/** Three lines: p50, p95 and p99 in milliseconds. */
 export function latencyChartData({ stepMs, points }: TrafficHistory): LineChartData {
-  const lines = (["p50Ms", "p95Ms", "p99Ms"] as const).map((name) =>
-    points.map((moment) => (moment[name] === null ? null : round(moment[name]))),
+  const lines = (["p50Ms", "p95Ms", "p99Ms"] as const).map((percentile) =>
+    points.map((point) => (point[percentile] === null ? null : round(point[percentile]))),
   );
   return { startMs: points[0]?.atMs ?? 0, stepMs, lines };
 }
 
 export function heatmapData({ stepMs, points }: TrafficHistory): HeatmapData {
   const cells = points.flatMap(({ buckets }, step) =>
-    buckets.flatMap((bucket, at) => (at % 2 === 0 ? [step, bucket, buckets[at + 1] ?? 0] : [])),
+    buckets.flatMap((bucket, index) => (index % 2 === 0 ? [step, bucket, buckets[index + 1] ?? 0] : [])),
   );
   return { startMs: points[0]?.atMs ?? 0, stepMs, steps: points.length, cells };
 }
 
-/** Three digits say all that a chart shows. */
+/** To three digits, which is all that a chart can show. */
 function round(value: number): number {
   return Number(value.toPrecision(3));
 }

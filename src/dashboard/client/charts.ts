@@ -1,31 +1,31 @@
-// Charts: draws the page's figures anew where a pointer can ask them for numbers. What the server drew stays for who
-// has no script, and for print.
+// Interactive charts: replaces the server's SVG with uPlot charts that show numbers at the pointer. The SVG stays for
+// print and for browsers without JavaScript.
 
 import type uPlot from "uplot";
 import { drawHeatmap } from "./heatmap.ts";
 import { drawLineChart } from "./line-chart.ts";
 
-/** One drawn figure; a newer reading of the page hands its data on. */
 export type DrawnChart = {
   readonly plot: uPlot;
-  /** Draws the data that the figure now has. */
+  /** Redraws with the data of a refreshed figure. */
   readonly update: (figure: HTMLElement) => void;
 };
 
-const chartDrawers: Readonly<Record<string, (figure: HTMLElement, place: HTMLElement) => DrawnChart>> = {
+/** By `data-chart`. */
+const chartDrawers: Readonly<Record<string, (figure: HTMLElement, container: HTMLElement) => DrawnChart>> = {
   rate: drawLineChart,
   latency: drawLineChart,
-  heat: drawHeatmap,
+  heatmap: drawHeatmap,
 };
 
 /** By the id of the figure. */
-const drawnCharts = new Map<string, DrawnChart & { readonly place: HTMLElement }>();
+const drawnCharts = new Map<string, DrawnChart & { readonly container: HTMLElement }>();
 
 const resizeObserver = new ResizeObserver((entries) => {
   for (const { target, contentRect } of entries) {
-    const own = drawnCharts.get(target.parentElement?.id ?? "");
-    if (own?.place === target && contentRect.width > 0) {
-      own.plot.setSize({ width: contentRect.width, height: own.plot.height });
+    const drawn = drawnCharts.get(target.parentElement?.id ?? "");
+    if (drawn?.container === target && contentRect.width > 0) {
+      drawn.plot.setSize({ width: contentRect.width, height: drawn.plot.height });
     }
   }
 });
@@ -34,35 +34,32 @@ function drawAll(root: ParentNode): void {
   for (const figure of root.querySelectorAll<HTMLElement>("figure[data-chart]")) drawFigure(figure);
 }
 
-/** What is drawn already moves over to the newer figure, so that a pointer on it keeps its place. */
+/** An existing chart moves into the refreshed figure, so that the pointer's readout stays. */
 function drawFigure(figure: HTMLElement): void {
-  const known = drawnCharts.get(figure.id);
-  if (known !== undefined) {
-    if (known.place.parentElement !== figure) figure.append(known.place);
-    known.update(figure);
+  const drawn = drawnCharts.get(figure.id);
+  if (drawn !== undefined) {
+    if (drawn.container.parentElement !== figure) figure.append(drawn.container);
+    drawn.update(figure);
     return;
   }
-  const place = document.createElement("div");
-  place.className = "plot";
-  place.dataset.drawn = "";
-  // Its words stand in the caption and in the table.
-  place.setAttribute("aria-hidden", "true");
-  figure.append(place);
-  const made = chartDrawers[figure.dataset.chart ?? ""]?.(figure, place);
-  if (made === undefined) {
-    place.remove();
-    return;
-  }
-  drawnCharts.set(figure.id, { ...made, place });
-  resizeObserver.observe(place);
+  const draw = chartDrawers[figure.dataset.chart ?? ""];
+  if (draw === undefined) return;
+  const container = document.createElement("div");
+  container.className = "plot";
+  container.dataset.drawn = "";
+  // The caption and the table give the numbers to a screen reader.
+  container.setAttribute("aria-hidden", "true");
+  figure.append(container);
+  drawnCharts.set(figure.id, { ...draw(figure, container), container });
+  resizeObserver.observe(container);
 }
 
-/** Colours are the theme's, which a canvas does not follow by itself. */
+/** A canvas does not follow a change of color scheme by itself. */
 function redrawAll(): void {
-  for (const { plot, place } of drawnCharts.values()) {
-    resizeObserver.unobserve(place);
+  for (const { plot, container } of drawnCharts.values()) {
+    resizeObserver.unobserve(container);
     plot.destroy();
-    place.remove();
+    container.remove();
   }
   drawnCharts.clear();
   drawAll(document);

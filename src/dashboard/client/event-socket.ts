@@ -1,16 +1,16 @@
-// The doorbell: one socket to the registry, by which it says that something changed. It comes back by itself after it
-// was lost, from the last event seen.
+// The event socket: a WebSocket on which the registry reports changes. It reconnects by itself and continues after the
+// last event seen.
 
-/** Between pings, milliseconds; the registry object answers them asleep. */
+/** Between pings, milliseconds; the registry object answers them while it hibernates. */
 const pageSocketPingMs = 20_000;
-/** First and longest wait before another try, milliseconds. */
+/** The first and the longest delay before a reconnect, milliseconds. */
 const minPageSocketRetryMs = 1_000;
 const maxPageSocketRetryMs = 30_000;
 
 type EventSocketHandlers = {
-  /** Something changed. */
+  /** The mesh may have changed. */
   readonly onEvent: () => void;
-  /** The socket opened or was lost. */
+  /** The socket opened or closed. */
   readonly onConnectionChange: () => void;
 };
 
@@ -22,13 +22,14 @@ export class EventSocket {
   #socket: WebSocket | null = null;
   #isOpen = false;
   #failures = 0;
+  /** The last ping was answered. */
   #isAnswered = true;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(path: string, seq: number, ears: EventSocketHandlers) {
+  constructor(path: string, seq: number, handlers: EventSocketHandlers) {
     this.#path = path;
     this.#seq = seq;
-    this.#handlers = ears;
+    this.#handlers = handlers;
     this.#connect();
     setInterval(() => this.#ping(), pageSocketPingMs);
   }
@@ -37,12 +38,12 @@ export class EventSocket {
     return this.#isOpen;
   }
 
-  /** The page knows the events up to this one. */
+  /** The page shows all events up to this one. */
   markSeen(seq: number): void {
     this.#seq = Math.max(this.#seq, seq);
   }
 
-  /** Dials at once when it waits to. */
+  /** Skips the delay before the next reconnect. */
   reconnectNow(): void {
     if (this.#socket === null) this.#connect();
   }
@@ -67,35 +68,35 @@ export class EventSocket {
   #receive(text: string): void {
     this.#isAnswered = true;
     if (text === "pong") return;
-    const frame = JSON.parse(text) as { type: string; version?: number; event?: { seq: number } };
-    if (frame.type === "event" && frame.event !== undefined) {
-      if (frame.event.seq <= this.#seq) return;
-      this.#seq = frame.event.seq;
+    const message = JSON.parse(text) as { type: string; version?: number; event?: { seq: number } };
+    if (message.type === "event" && message.event !== undefined) {
+      if (message.event.seq <= this.#seq) return;
+      this.#seq = message.event.seq;
       this.#handlers.onEvent();
-    } else if (frame.type === "table" && frame.version !== undefined) {
-      const changed = this.#tableVersion !== null && this.#tableVersion !== frame.version;
-      this.#tableVersion = frame.version;
-      if (changed) this.#handlers.onEvent();
+    } else if (message.type === "table" && message.version !== undefined) {
+      const isChanged = this.#tableVersion !== null && this.#tableVersion !== message.version;
+      this.#tableVersion = message.version;
+      if (isChanged) this.#handlers.onEvent();
     }
   }
 
-  /** Doubling with jitter: everybody loses the socket at once when the registry moves. */
+  /** Reconnects after a delay that doubles, with jitter: when the registry moves, all pages lose their socket at once. */
   #onClose(socket: WebSocket): void {
     if (this.#socket !== socket) return;
     this.#socket = null;
     this.#isOpen = false;
-    const waitMs =
+    const delayMs =
       Math.min(maxPageSocketRetryMs, minPageSocketRetryMs * 2 ** this.#failures) * (0.5 + Math.random() / 2);
     this.#failures += 1;
-    this.#retryTimer = setTimeout(() => this.#connect(), waitMs);
+    this.#retryTimer = setTimeout(() => this.#connect(), delayMs);
     this.#handlers.onConnectionChange();
-    // The session may have ended, which reading the page finds out.
+    // The session may have ended; a refresh of the page finds out.
     this.#handlers.onEvent();
   }
 
   #ping(): void {
     if (this.#socket === null || !this.#isOpen) return;
-    // A connection can be dead without a word.
+    // A dead connection may never send a close event.
     if (!this.#isAnswered) {
       this.#socket.close();
       this.#onClose(this.#socket);

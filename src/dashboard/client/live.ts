@@ -1,108 +1,119 @@
-// Keeps an open page true. A socket rings when something changed; then the page is read again and its parts that differ
-// take the place of the old ones. The server alone knows how things look: nothing is drawn here.
+// Keeps an open page current. When the event socket reports a change, the page is fetched again and the parts that
+// differ are replaced. All rendering happens on the server.
 
 import { formatAgo, formatDuration } from "../text.ts";
 import { EventSocket } from "./event-socket.ts";
 import { swapParts } from "./parts.ts";
 
-/** At most one reading in this time, however much happens. Milliseconds. */
+/** At most one refresh in this time, however many events arrive. Milliseconds. */
 const minRefreshMs = 1_000;
-/** Numbers move without an event to tell of it: read again after this long all the same. */
+/** After an event, so that events of one change share a refresh. Milliseconds. */
+const eventDelayMs = 150;
+/** Traffic numbers change without events, so an open page also refreshes after this time. Milliseconds. */
 const idleRefreshMs = 5_000;
-/** Without a socket, on average. */
+/** Average time between refreshes without a socket. Milliseconds. */
 const socketlessRefreshMs = 5_000;
-/** What is shown is called stale when it is older than this: readings fail, or do not come back. */
+/** A page older than this is marked as stale: refreshes fail or hang. Milliseconds. */
 const stalePageMs = 30_000;
+const tickMs = 1_000;
 
-const { live, now, seq } = document.body.dataset;
+class LivePage {
+  readonly #socket: EventSocket;
+  /** The mesh's clock minus the browser's. */
+  #skewMs: number;
+  #refreshedAtMs = Date.now();
+  #isRefreshing = false;
+  /** Why the last refresh failed; empty if it did not. */
+  #failure = "";
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
-if (live !== undefined) start(live, Number(now), Number(seq));
-
-function start(path: string, serverNowMs: number, seq: number): void {
-  /** What the mesh's clock is ahead of this one. */
-  let skewMs = serverNowMs - Date.now();
-  let readAtMs = Date.now();
-  let reading = false;
-  let failure = "";
-  let timer: ReturnType<typeof setTimeout> | undefined;
-
-  const bell = new EventSocket(path, seq, {
-    onEvent: () => readWithin(Math.max(150, minRefreshMs - (Date.now() - readAtMs))),
-    onConnectionChange: () => showFreshness(),
-  });
-
-  function readWithin(ms: number): void {
-    clearTimeout(timer);
-    timer = setTimeout(() => void read(), ms);
+  constructor(socketPath: string, meshNowMs: number, seq: number) {
+    this.#skewMs = meshNowMs - Date.now();
+    this.#socket = new EventSocket(socketPath, seq, {
+      onEvent: () =>
+        this.#refreshIn(Math.max(eventDelayMs, minRefreshMs - (Date.now() - this.#refreshedAtMs))),
+      onConnectionChange: () => this.#showFreshness(),
+    });
+    setInterval(() => this.#tick(), tickMs);
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) return;
+      this.#socket.reconnectNow();
+      this.#refreshIn(0);
+    });
+    this.#refreshIn(idleRefreshMs);
+    this.#showFreshness();
   }
 
-  async function read(): Promise<void> {
-    if (reading) return readWithin(minRefreshMs);
-    if (document.hidden) return readWithin(idleRefreshMs);
-    reading = true;
+  #refreshIn(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#refresh(), ms);
+  }
+
+  async #refresh(): Promise<void> {
+    if (this.#isRefreshing) return this.#refreshIn(minRefreshMs);
+    if (document.hidden) return this.#refreshIn(idleRefreshMs);
+    this.#isRefreshing = true;
     try {
       const page = await fetchPage();
       if (page === null) return;
       swapParts(page);
       const { now, seq } = page.body.dataset;
-      skewMs = Number(now) - Date.now();
-      bell.markSeen(Number(seq));
-      readAtMs = Date.now();
-      failure = "";
+      this.#skewMs = Number(now) - Date.now();
+      this.#socket.markSeen(Number(seq));
+      this.#refreshedAtMs = Date.now();
+      this.#failure = "";
     } catch (error) {
-      failure = error instanceof Error ? error.message : String(error);
+      this.#failure = error instanceof Error ? error.message : String(error);
     } finally {
-      reading = false;
-      showFreshness();
-      readWithin(bell.isOpen ? idleRefreshMs : socketlessRefreshMs * (0.75 + Math.random() / 2));
+      this.#isRefreshing = false;
+      this.#showFreshness();
+      const jitter = 0.75 + Math.random() / 2;
+      this.#refreshIn(this.#socket.isOpen ? idleRefreshMs : socketlessRefreshMs * jitter);
     }
   }
 
-  function showFreshness(): void {
-    const ageMs = Date.now() - readAtMs;
-    const state = ageMs > stalePageMs || failure !== "" ? "stale" : bell.isOpen ? "live" : "polling";
-    const words = {
-      live: "Live",
-      polling: `Reading every ${socketlessRefreshMs / 1_000} s`,
-      stale: `Stale: read ${formatDuration(ageMs)} ago; trying again${failure === "" ? "" : ` (${failure})`}`,
-    }[state];
+  #showFreshness(): void {
     const line = document.getElementById("freshness");
     const text = document.getElementById("freshness-text");
     if (line === null || text === null) return;
+    const ageMs = Date.now() - this.#refreshedAtMs;
+    const isStale = ageMs > stalePageMs || this.#failure !== "";
+    const state = isStale ? "stale" : this.#socket.isOpen ? "live" : "polling";
     line.dataset.state = state;
-    if (text.textContent !== words) text.textContent = words;
+    setText(text, freshnessText(state, ageMs, this.#failure));
   }
 
-  function tick(): void {
-    const meshNowMs = Date.now() + skewMs;
+  /** Advances the ages and durations on the page. */
+  #tick(): void {
+    const meshNowMs = Date.now() + this.#skewMs;
     for (const time of document.querySelectorAll<HTMLElement>("[data-ago]")) {
       setText(time, formatAgo(meshNowMs - Number(time.dataset.ago)));
     }
-    for (const time of document.querySelectorAll<HTMLElement>("[data-for]")) {
-      setText(time, formatDuration(meshNowMs - Number(time.dataset.for)));
+    for (const time of document.querySelectorAll<HTMLElement>("[data-since]")) {
+      setText(time, formatDuration(meshNowMs - Number(time.dataset.since)));
     }
-    showFreshness();
+    this.#showFreshness();
   }
-
-  setInterval(tick, 1_000);
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) return;
-    bell.reconnectNow();
-    readWithin(0);
-  });
-  readWithin(idleRefreshMs);
-  showFreshness();
 }
 
-/** This page as it is now; null when the browser is on its way to another one. */
+function freshnessText(state: "live" | "polling" | "stale", ageMs: number, failure: string): string {
+  const reason = failure === "" ? "" : ` (${failure})`;
+  return {
+    live: "Live",
+    polling: `Refreshes every ${socketlessRefreshMs / 1_000} s`,
+    stale: `Stale: data is ${formatDuration(ageMs)} old; trying again${reason}`,
+  }[state];
+}
+
+/** The current version of this page. Null if the browser navigates to another page instead. */
 async function fetchPage(): Promise<Document | null> {
   const response = await fetch(location.href, { headers: { accept: "text/html" } });
   if (response.redirected && new URL(response.url).pathname !== location.pathname) {
-    // The session has ended: sign in, and come back.
+    // The session has ended. The sign-in page leads back here.
     location.assign(response.url);
     return null;
   }
-  // What the page was about is gone: the page that says so.
+  // The subject of the page was removed; the reloaded page says so.
   if (response.status === 404) {
     location.reload();
     return null;
@@ -111,6 +122,10 @@ async function fetchPage(): Promise<Document | null> {
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
+/** Assigns only a different text, because an assignment makes the browser lay the element out again. */
 function setText(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
+
+const { live, now, seq } = document.body.dataset;
+if (live !== undefined) new LivePage(live, Number(now), Number(seq));

@@ -1,4 +1,4 @@
-// Charts of how traffic went: drawn by the server, with their data beside the drawing, and as a table.
+// Traffic charts: SVG drawn by the server, the data for the browser's own charts, and a table of the same numbers.
 
 import { formatMilliseconds, formatPerSecond, formatRate } from "../text.ts";
 import { heatmapData, latencyChartData, rateChartData, type TrafficHistory } from "../traffic-history.ts";
@@ -8,32 +8,33 @@ import { formatLatency } from "./traffic-cells.tsx";
 
 export function Charts({ history }: { history: TrafficHistory }) {
   const rate = rateChartData(history);
-  const latencies = latencyChartData(history);
-  const heat = heatmapData(history);
-  const most = (values: readonly (number | null)[] = []) => Math.max(...values.map((value) => value ?? 0));
+  const latency = latencyChartData(history);
+  const heatmap = heatmapData(history);
+  const [maxRequests, maxFailed] = rate.lines.map(maxOf);
+  const [maxP50, maxP95, maxP99] = latency.lines.map(maxOf);
   return (
     <>
       <div class="charts">
         <figure class="chart" id="chart-rate" data-chart="rate" data-series={JSON.stringify(rate)}>
           <figcaption>
-            <strong>Requests</strong> and errors: at most {formatPerSecond(most(rate.lines[0]))} and{" "}
-            {formatPerSecond(most(rate.lines[1]))}
+            <strong>Requests</strong> and errors: at most {formatPerSecond(maxRequests ?? 0)} and{" "}
+            {formatPerSecond(maxFailed ?? 0)}
           </figcaption>
-          <LineChartSvg data={rate} words={formatPerSecond} />
+          <LineChartSvg data={rate} format={formatPerSecond} />
         </figure>
-        <figure class="chart" id="chart-latency" data-chart="latency" data-series={JSON.stringify(latencies)}>
+        <figure class="chart" id="chart-latency" data-chart="latency" data-series={JSON.stringify(latency)}>
           <figcaption>
-            <strong>Latency</strong> p50, p95 and p99: at most {formatMilliseconds(most(latencies.lines[0]))},{" "}
-            {formatMilliseconds(most(latencies.lines[1]))} and {formatMilliseconds(most(latencies.lines[2]))}
+            <strong>Latency</strong> p50, p95 and p99: at most {formatMilliseconds(maxP50 ?? 0)},{" "}
+            {formatMilliseconds(maxP95 ?? 0)} and {formatMilliseconds(maxP99 ?? 0)}
           </figcaption>
-          <LineChartSvg data={latencies} words={formatMilliseconds} />
+          <LineChartSvg data={latency} format={formatMilliseconds} />
         </figure>
-        {heat.cells.length > 0 && (
-          <figure class="chart" id="chart-heat" data-chart="heat" data-series={JSON.stringify(heat)}>
+        {heatmap.cells.length > 0 && (
+          <figure class="chart" id="chart-heatmap" data-chart="heatmap" data-series={JSON.stringify(heatmap)}>
             <figcaption>
-              <strong>Latency by request</strong>: the darker, the more requests took so long
+              <strong>Latency heatmap</strong>: a darker cell means more requests
             </figcaption>
-            <HeatmapSvg data={heat} />
+            <HeatmapSvg data={heatmap} />
           </figure>
         )}
       </div>
@@ -42,14 +43,18 @@ export function Charts({ history }: { history: TrafficHistory }) {
   );
 }
 
-/** What the charts show, for who reads it. */
+function maxOf(values: readonly (number | null)[]): number {
+  return Math.max(...values.map((value) => value ?? 0));
+}
+
+/** The charts' numbers as text. */
 function ChartTable({ history: { points } }: { history: TrafficHistory }) {
   const headings = ["Req/s", "Errors/s", "p50", "p95", "p99"].map((heading) => (
     <NumberHeading>{heading}</NumberHeading>
   ));
   return (
     <details id="numbers">
-      <summary>These charts as a table</summary>
+      <summary>Chart data as a table</summary>
       <DataTable label="Traffic as a table" headings={["From (UTC)", ...headings]}>
         {points.toReversed().map(({ atMs, requests, failed, p50Ms, p95Ms, p99Ms }) => (
           <tr>

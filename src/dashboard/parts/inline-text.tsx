@@ -1,8 +1,8 @@
-// Small words of every page: times, code within a sentence, links to things.
+// Text within a sentence: times that the browser keeps current, and code in backticks.
 
 import { formatAgo, formatDuration, formatUtc } from "../text.ts";
 
-/** `3 min ago`, with the moment itself at hand; the browser keeps it true. */
+/** `3 min ago`. The exact time is the tooltip. */
 export function TimeAgo({ atMs, nowMs }: { atMs: number; nowMs: number }) {
   return (
     <time datetime={new Date(atMs).toISOString()} title={formatUtc(atMs)} data-ago={atMs}>
@@ -11,16 +11,20 @@ export function TimeAgo({ atMs, nowMs }: { atMs: number; nowMs: number }) {
   );
 }
 
-/** `3 min`: how long something has been so. */
+/** `3 min`: the time since then. The exact start is the tooltip. */
 export function Elapsed({ sinceMs, nowMs }: { sinceMs: number; nowMs: number }) {
   return (
-    <time datetime={new Date(sinceMs).toISOString()} title={`since ${formatUtc(sinceMs)}`} data-for={sinceMs}>
+    <time
+      datetime={new Date(sinceMs).toISOString()}
+      title={`since ${formatUtc(sinceMs)}`}
+      data-since={sinceMs}
+    >
       {formatDuration(nowMs - sinceMs)}
     </time>
   );
 }
 
-/** A sentence in which what stands between backticks is code. */
+/** Text between backticks becomes code. */
 export function TextWithCode({ text }: { text: string }) {
   return <>{text.split("`").map((part, index) => (index % 2 === 1 ? <code>{part}</code> : part))}</>;
 }

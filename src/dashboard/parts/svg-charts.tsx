@@ -1,4 +1,5 @@
-// Drawings as the server makes them, for who has no script: lines and heat maps as SVG, without a style of their own.
+// Charts as SVG, drawn by the server for browsers without JavaScript: sparklines, line charts and heatmaps. The style
+// sheet colors them.
 
 import { boundsMs, histogramBucketCount } from "../../telemetry/histogram.ts";
 import { type HeatmapData, type LineChartData, shadeCount, shadeOf, visibleBuckets } from "../chart-data.ts";
@@ -6,7 +7,7 @@ import { formatMilliseconds } from "../text.ts";
 
 const drawingHeight = 100;
 
-/** A small line without axes, for beside its number. */
+/** A small line without axes. */
 export function Sparkline({ values }: { values: readonly number[] }) {
   if (values.length < 2) return null;
   return (
@@ -21,20 +22,20 @@ export function Sparkline({ values }: { values: readonly number[] }) {
   );
 }
 
-/** @param words what stands at the top of the drawing */
-export function LineChartSvg({ data, words }: { data: LineChartData; words: (value: number) => string }) {
-  const most = Math.max(...data.lines.flat().map((value) => value ?? 0));
+/** @param format of the maximum, which labels the top of the drawing */
+export function LineChartSvg({ data, format }: { data: LineChartData; format: (value: number) => string }) {
+  const max = Math.max(...data.lines.flat().map((value) => value ?? 0));
   const steps = data.lines[0]?.length ?? 0;
   return (
     <div class="drawing">
-      <span class="most">{words(most)}</span>
+      <span class="max-label">{format(max)}</span>
       <svg
         viewBox={`0 0 ${Math.max(1, steps - 1)} ${drawingHeight}`}
         preserveAspectRatio="none"
         aria-hidden="true"
       >
         {data.lines.map((line, index) => (
-          <path class={`line-${index + 1}`} d={linePath(line, most)} vector-effect="non-scaling-stroke" />
+          <path class={`line-${index + 1}`} d={linePath(line, max)} vector-effect="non-scaling-stroke" />
         ))}
       </svg>
       <TimeLabels startMs={data.startMs} endMs={data.startMs + steps * data.stepMs} />
@@ -43,12 +44,17 @@ export function LineChartSvg({ data, words }: { data: LineChartData; words: (val
 }
 
 export function HeatmapSvg({ data }: { data: HeatmapData }) {
-  const [from, to] = visibleBuckets(data, histogramBucketCount);
-  const paths = shadePaths(data, to);
+  const [firstBucket, endBucket] = visibleBuckets(data, histogramBucketCount);
+  const paths = shadePaths(data, endBucket);
+  const maxMs = boundsMs[Math.min(endBucket, boundsMs.length) - 1] ?? 0;
   return (
     <div class="drawing">
-      <span class="most">{formatMilliseconds(boundsMs[Math.min(to, boundsMs.length) - 1] ?? 0)}</span>
-      <svg viewBox={`0 0 ${data.steps} ${to - from}`} preserveAspectRatio="none" aria-hidden="true">
+      <span class="max-label">{formatMilliseconds(maxMs)}</span>
+      <svg
+        viewBox={`0 0 ${data.steps} ${endBucket - firstBucket}`}
+        preserveAspectRatio="none"
+        aria-hidden="true"
+      >
         {paths.map((path, shade) => path !== "" && <path class={`shade-${shade + 1}`} d={path} />)}
       </svg>
       <TimeLabels startMs={data.startMs} endMs={data.startMs + data.steps * data.stepMs} />
@@ -56,14 +62,14 @@ export function HeatmapSvg({ data }: { data: HeatmapData }) {
   );
 }
 
-/** One path a shade: a cell each is ten times as long. */
-function shadePaths({ cells }: HeatmapData, to: number): readonly string[] {
-  const most = Math.max(1, ...cells.filter((_, index) => index % 3 === 2));
+/** One path for each shade; one element for each cell would be ten times as long. */
+function shadePaths({ cells }: HeatmapData, endBucket: number): readonly string[] {
+  const max = Math.max(1, ...cells.filter((_, index) => index % 3 === 2));
   const paths = Array.from({ length: shadeCount }, () => "");
   for (let at = 0; at < cells.length; at += 3) {
-    const [step = 0, bucket = 0, many = 0] = cells.slice(at, at + 3);
-    const shade = shadeOf(many, most) - 1;
-    paths[shade] += `M${step} ${to - bucket - 1}h.9v.9h-.9z`;
+    const [step = 0, bucket = 0, count = 0] = cells.slice(at, at + 3);
+    const shade = shadeOf(count, max) - 1;
+    paths[shade] += `M${step} ${endBucket - bucket - 1}h.9v.9h-.9z`;
   }
   return paths;
 }
@@ -78,15 +84,15 @@ function TimeLabels({ startMs, endMs }: { startMs: number; endMs: number }) {
   );
 }
 
-/** Straight from value to value; a gap where there is none, a dot for one alone. */
-function linePath(values: readonly (number | null)[], most: number): string {
+/** Connects values with straight lines. A null leaves a gap; a value between two gaps becomes a dot. */
+function linePath(values: readonly (number | null)[], max: number): string {
   let path = "";
   values.forEach((value, index) => {
     if (value === null) return;
-    const y = most === 0 ? drawingHeight : Math.round((1 - value / most) * drawingHeight * 10) / 10;
-    const before = values[index - 1] ?? null;
-    path += before === null ? `M${index} ${y}` : `L${index} ${y}`;
-    if (before === null && (values[index + 1] ?? null) === null) path += "h.2";
+    const y = max === 0 ? drawingHeight : Math.round((1 - value / max) * drawingHeight * 10) / 10;
+    const previous = values[index - 1] ?? null;
+    path += previous === null ? `M${index} ${y}` : `L${index} ${y}`;
+    if (previous === null && (values[index + 1] ?? null) === null) path += "h.2";
   });
   return path;
 }
