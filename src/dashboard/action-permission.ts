@@ -1,21 +1,27 @@
-// Whether whoever looks may also act, and if not, why not and what would help.
+// Whether a user may perform actions on the dashboard.
 
 import type { Identity, RequestOrigin } from "./context.ts";
 
-export type ActionPermission = { readonly may: true } | { readonly may: false; readonly why: string };
+export type ActionPermission =
+  | { readonly isAllowed: true }
+  /** `reason` is a sentence for the user, with what would help. */
+  | { readonly isAllowed: false; readonly reason: string };
 
 export function actionPermission({ role, by }: Identity, { sharesOrigin }: RequestOrigin): ActionPermission {
   if (role !== "operator") {
-    const help =
-      by === "access" ? "have your address added to ACCESS_OPERATORS" : "sign in with the operator's token";
-    return { may: false, why: `Read-only: to act, ${help}.` };
+    const remedy =
+      by === "access"
+        ? "ask for your address to be added to ACCESS_OPERATORS"
+        : "sign in with the operator token";
+    return { isAllowed: false, reason: `Read-only. To make changes, ${remedy}.` };
   }
-  // A script on a service's page would have the same origin, and with it all that a form of ours can do.
+  // A script on a service's page would have the dashboard's origin and could submit its forms.
   if (sharesOrigin) {
     return {
-      may: false,
-      why: "Read-only: services answer under this host name too, and their pages could act in your name. Give control a host name of its own with CONTROL_HOST, or use the command line.",
+      isAllowed: false,
+      reason:
+        "Read-only, because services answer on this host name too and their pages could act in your name. Give the control API its own host name with CONTROL_HOST, or use the command line.",
     };
   }
-  return { may: true };
+  return { isAllowed: true };
 }

@@ -1,8 +1,9 @@
-// The pages that act: GET says what would happen, POST does it.
+// The routes of actions: GET shows the confirmation page, POST performs the action.
 
 import { type Context, Hono } from "hono";
 import { MeshError, unwrap } from "../domain/model/error.ts";
 import { serverName } from "../domain/model/server.ts";
+import type { MeshApi } from "../registry/api.ts";
 import { actionPermission } from "./action-permission.ts";
 import { type ActionParams, nodeAction, type OperatorAction, serviceAction } from "./actions.ts";
 import { adminAction } from "./admin-action.ts";
@@ -15,63 +16,69 @@ import { formToken } from "./session.ts";
 import { readForm, refuseForeignForm } from "./sign-in-routes.tsx";
 import type { ViewReader } from "./view.ts";
 
-type ActionReader = (c: Context<DashboardEnv>, asked: ActionParams) => Promise<OperatorAction>;
+/** Reads the target and the parameters of an action. @param ref from the path */
+type ActionReader = (ref: string, params: ActionParams) => Promise<OperatorAction>;
 
 export function actionRoutes(deps: DashboardDeps, views: ViewReader, render: Render): DashboardRoutes {
   const routes = new Hono<DashboardEnv>();
-  const add = (path: string, read: ActionReader) => {
+  for (const [path, readAction] of Object.entries(actionReaders(deps.mesh, views))) {
     routes.get(path, async (c) => {
-      const refused = refuseViewer(c, render);
-      if (refused !== null) return refused;
-      const { confirmation } = await read(c, c.req.query());
-      const form = formToken(roleTokens(deps), requireIdentity(c));
-      const { title } = confirmation;
-      return render(c, 200, { title }, <Confirm confirmation={confirmation} formToken={form} />);
+      const refusal = refuseViewer(c, render);
+      if (refusal !== null) return refusal;
+      const { confirmation } = await readAction(c.req.param("ref") ?? "", c.req.query());
+      const token = formToken(roleTokens(deps), requireIdentity(c));
+      const content = <Confirm confirmation={confirmation} formToken={token} />;
+      return render(c, 200, { title: confirmation.title }, content);
     });
     routes.post(path, async (c) => {
-      const refused = refuseViewer(c, render) ?? (await refuseForeignForm(c, deps, render));
-      if (refused !== null) return refused;
-      const { confirmation, run } = await read(c, await readForm(c));
+      const refusal = refuseViewer(c, render) ?? (await refuseForeignForm(c, deps, render));
+      if (refusal !== null) return refusal;
+      const { confirmation, run } = await readAction(c.req.param("ref") ?? "", await readForm(c));
       await run(deps.mesh, requireIdentity(c).actor);
       views.invalidate();
       return c.redirect(confirmation.back, 303);
     });
-  };
-  add("/nodes/:ref/availability", async (c, asked) =>
-    nodeAction(deps.mesh, await views.read(), c.req.param("ref") ?? "", asked),
-  );
-  add("/nodes/:ref/admin", async (c, asked) => {
-    const { id, hostname } = unwrap(await deps.mesh.node(c.req.param("ref") ?? ""));
-    return adminAction({ kind: "node", ref: id }, hostname, `${pagePaths.nodes}/${id}`, asked);
-  });
-  add("/tasks/:id/admin", async (c, asked) => {
-    const { id, serviceId } = unwrap(await deps.mesh.task(c.req.param("id") ?? ""));
-    const { spec } = unwrap(await deps.mesh.service(serviceId));
-    const name = `task ${id.slice(0, 12)} of ${spec.name}`;
-    return adminAction({ kind: "task", ref: id }, name, servicePath(spec.name), asked);
-  });
-  add("/servers/:id/admin", async (c, asked) => {
-    const id = c.req.param("id") ?? "";
-    const server = unwrap(await deps.mesh.servers(null)).find((one) => one.id === id);
-    if (server === undefined) throw serverNotFound(id);
-    const name = serverName(server.service, server);
-    return adminAction({ kind: "server", ref: id }, name, servicePath(server.service), asked);
-  });
-  for (const name of ["scale", "restart", "rollback"] as const) {
-    add(`/services/:ref/${name}`, (c, asked) =>
-      serviceAction(deps.mesh, c.req.param("ref") ?? "", name, asked),
-    );
   }
   return routes;
 }
 
-function serverNotFound(id: string): MeshError {
-  return new MeshError("server/not-found", `server ${id} not found`, { blame: "operator", retry: "never" });
+/** Every action by its path. */
+function actionReaders(mesh: MeshApi, views: ViewReader): Readonly<Record<string, ActionReader>> {
+  return {
+    "/nodes/:ref/availability": async (ref, params) => nodeAction(mesh, await views.read(), ref, params),
+    "/nodes/:ref/admin": (ref, params) => nodeAdminAction(mesh, ref, params),
+    "/tasks/:ref/admin": (ref, params) => taskAdminAction(mesh, ref, params),
+    "/servers/:ref/admin": (ref, params) => serverAdminAction(mesh, ref, params),
+    "/services/:ref/scale": (ref, params) => serviceAction(mesh, ref, "scale", params),
+    "/services/:ref/restart": (ref, params) => serviceAction(mesh, ref, "restart", params),
+    "/services/:ref/rollback": (ref, params) => serviceAction(mesh, ref, "rollback", params),
+  };
 }
 
+async function nodeAdminAction(mesh: MeshApi, ref: string, params: ActionParams): Promise<OperatorAction> {
+  const { id, hostname } = unwrap(await mesh.node(ref));
+  return adminAction({ kind: "node", ref: id }, hostname, `${pagePaths.nodes}/${id}`, params);
+}
+
+async function taskAdminAction(mesh: MeshApi, ref: string, params: ActionParams): Promise<OperatorAction> {
+  const { id, serviceId } = unwrap(await mesh.task(ref));
+  const { spec } = unwrap(await mesh.service(serviceId));
+  const name = `task ${id.slice(0, 12)} of ${spec.name}`;
+  return adminAction({ kind: "task", ref: id }, name, servicePath(spec.name), params);
+}
+
+async function serverAdminAction(mesh: MeshApi, id: string, params: ActionParams): Promise<OperatorAction> {
+  const server = unwrap(await mesh.servers(null)).find((candidate) => candidate.id === id);
+  if (server === undefined)
+    throw new MeshError("server/not-found", `server ${id} not found`, { blame: "operator", retry: "never" });
+  const name = serverName(server.service, server);
+  return adminAction({ kind: "server", ref: id }, name, servicePath(server.service), params);
+}
+
+/** Null if the user may act; otherwise the 403 response. */
 function refuseViewer(c: Context<DashboardEnv>, render: Render): Response | null {
-  const verdict = actionPermission(requireIdentity(c), c.env);
-  return verdict.may
+  const permission = actionPermission(requireIdentity(c), c.env);
+  return permission.isAllowed
     ? null
-    : renderMessagePage(render, c, 403, "You may look, not act", verdict.why, pagePaths.overview);
+    : renderMessagePage(render, c, 403, "Read-only access", permission.reason, pagePaths.overview);
 }

@@ -1,4 +1,5 @@
-// What an operator may do here: each action reads what is to be changed, says what would happen, and does it.
+// The operator's actions on nodes and services: each has a confirmation with its effects, and a function that performs
+// it.
 
 import { unwrapForDocker } from "../control/errors.ts";
 import { MeshError, unwrap } from "../domain/model/error.ts";
@@ -11,32 +12,31 @@ import { nodePath, servicePath } from "./paths.ts";
 import { pluralize } from "./text.ts";
 import type { DashboardView } from "./view.ts";
 
-/** An action on one thing, as asked for. */
 export type OperatorAction = {
   readonly confirmation: Confirmation;
-  /** Does it, if nothing changed meanwhile. @param actor who the events say it was */
+  /** Performs the action unless the target changed since its confirmation. @param actor named in the events */
   readonly run: (mesh: MeshApi, actor: string) => Promise<unknown>;
 };
 
-/** What a form or a link asks for besides the thing itself. */
+/** The parameters of an action, from the query of its link or the fields of its form. */
 export type ActionParams = Readonly<Record<string, string>>;
 
-/** @throws MeshError node/not-found, availability/invalid */
+/** Sets a node's availability to `params.to`. @throws MeshError node/not-found, availability/invalid */
 export async function nodeAction(
   mesh: MeshApi,
   view: DashboardView,
   ref: string,
-  asked: ActionParams,
+  params: ActionParams,
 ): Promise<OperatorAction> {
   const node = unwrap(await mesh.node(ref));
-  const to = readAvailability(asked.to ?? "");
+  const availability = readAvailability(params.to ?? "");
   const tasks = pluralize(view.tasksOfNode(node.id).filter((task) => isAlive(task)).length, "task");
   const wording = {
     drain: ["Drain", `Its ${tasks} are replaced on other nodes before they stop; no request is lost.`],
-    pause: ["Pause", `Its ${tasks} go on; new ones are placed on other nodes.`],
-    active: ["Activate", "It takes new tasks again; those that run elsewhere stay where they are."],
+    pause: ["Pause", `Its ${tasks} keep running; new tasks are placed on other nodes.`],
+    active: ["Activate", "It takes new tasks again; tasks on other nodes stay there."],
   } as const;
-  const [verb, effect] = wording[to];
+  const [verb, effect] = wording[availability];
   const back = nodePath(node, view.nodes);
   return {
     confirmation: {
@@ -45,39 +45,33 @@ export async function nodeAction(
       verb: `${verb} ${node.hostname}`,
       action: `${back}/availability`,
       back,
-      fields: { to, version: String(node.version) },
-      isDestructive: to === "drain",
+      fields: { to: availability, version: String(node.version) },
+      isDestructive: availability === "drain",
     },
     run: async (mesh, actor) => {
       const { role, labels } = node;
-      unwrapForDocker(
-        await mesh.updateNode(
-          node.id,
-          confirmedVersion(asked, node),
-          { availability: to, role, labels },
-          actor,
-        ),
-      );
+      const spec = { availability, role, labels };
+      unwrapForDocker(await mesh.updateNode(node.id, confirmedVersion(params, node), spec, actor));
     },
   };
 }
 
-/** @param name `scale`, `restart`, `rollback` @throws MeshError service/not-found, replicas/invalid, service/precondition */
+/** @throws MeshError service/not-found, mode/precondition, replicas/invalid, service/precondition */
 export async function serviceAction(
   mesh: MeshApi,
   ref: string,
   name: "scale" | "restart" | "rollback",
-  asked: ActionParams,
+  params: ActionParams,
 ): Promise<OperatorAction> {
   const service = unwrap(await mesh.service(ref));
-  const wanted = { scale, restart, rollback }[name](service, asked);
+  const change = { scale, restart, rollback }[name](service, params);
   const back = servicePath(service.spec.name);
-  const fields = { ...wanted.fields, version: String(service.version) };
+  const fields = { ...change.fields, version: String(service.version) };
   return {
-    confirmation: { ...wanted.wording, action: `${back}/${name}`, back, fields },
+    confirmation: { ...change.wording, action: `${back}/${name}`, back, fields },
     run: async (mesh, actor) =>
       unwrapForDocker(
-        await mesh.updateService(service.id, confirmedVersion(asked, service), wanted.input(), actor),
+        await mesh.updateService(service.id, confirmedVersion(params, service), change.input(), actor),
       ),
   };
 }
@@ -88,47 +82,49 @@ type ServiceChange = {
   readonly input: () => ServiceSpecInput | "rollback";
 };
 
-function scale(service: ServiceView, asked: ActionParams): ServiceChange {
+function scale(service: ServiceView, params: ActionParams): ServiceChange {
   const { mode, name } = service.spec;
   if (mode.kind !== "replicated")
     throw operatorError("mode/precondition", `${name} is global: it has one task on each node`);
-  const replicas = asked.replicas ?? "";
-  if (!/^\d{1,5}$/.test(replicas) || Number(replicas) > 10_000) {
-    throw operatorError(
-      "replicas/invalid",
-      `cannot read "${replicas}" as a number of tasks: write 0 to 10000`,
-    );
+  const text = params.replicas ?? "";
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 10_000) {
+    throw operatorError("replicas/invalid", `cannot read "${text}" as a number of tasks: write 0 to 10000`);
   }
-  const to = Number(replicas);
-  const fewer = to < mode.replicas;
-  const effect = fewer
-    ? `${pluralize(mode.replicas - to, "task")} stop, once no request is sent to them any more.`
-    : to === mode.replicas
-      ? "Nothing changes: it has as many already."
-      : `${pluralize(to - mode.replicas, "task")} start, and take requests once they are healthy.`;
-  const nobody = to === 0 ? ["Nobody answers for it then: clients get 503."] : [];
+  const replicas = Number(text);
+  const outage = replicas === 0 ? ["Without tasks the service does not answer: clients get 503."] : [];
   return {
     wording: {
-      title: `Scale ${name} from ${mode.replicas} to ${pluralize(to, "task")}?`,
-      effects: [effect, ...nobody],
-      verb: `Scale to ${to}`,
-      isDestructive: to === 0,
+      title: `Scale ${name} from ${mode.replicas} to ${pluralize(replicas, "task")}?`,
+      effects: [scaleEffect(mode.replicas, replicas), ...outage],
+      verb: `Scale to ${replicas}`,
+      isDestructive: replicas === 0,
     },
-    fields: { replicas },
+    fields: { replicas: text },
     input: () =>
-      withDocumentChange(service, (document) => ({ ...document, Mode: { Replicated: { Replicas: to } } })),
+      withDocumentChange(service, (document) => ({
+        ...document,
+        Mode: { Replicated: { Replicas: replicas } },
+      })),
   };
+}
+
+function scaleEffect(from: number, to: number): string {
+  if (to < from) return `${pluralize(from - to, "task")} stop once no router sends them requests.`;
+  if (to === from) return "Nothing changes: the service has this size already.";
+  return `${pluralize(to - from, "task")} start and take requests once they are healthy.`;
 }
 
 function restart(service: ServiceView): ServiceChange {
   const { name, update, forceUpdate } = service.spec;
-  const atATime = update.parallelism === 0 ? "all at once" : `${update.parallelism} at a time`;
+  const batch = update.parallelism === 0 ? "all at once" : `${update.parallelism} at a time`;
   const order =
-    update.order === "start-first" ? "a new one runs before the old one stops" : "the old one stops first";
+    update.order === "start-first"
+      ? "each new task runs before the old one stops"
+      : "each old task stops before the new one starts";
   return {
     wording: {
       title: `Restart ${name}?`,
-      effects: [`Its ${pluralize(service.desiredTasks, "task")} are replaced ${atATime}; ${order}.`],
+      effects: [`Its ${pluralize(service.desiredTasks, "task")} are replaced ${batch}; ${order}.`],
       verb: `Restart ${name}`,
       isDestructive: false,
     },
@@ -144,16 +140,18 @@ function restart(service: ServiceView): ServiceChange {
 function rollback(service: ServiceView): ServiceChange {
   const { spec, previous } = service;
   if (previous === null)
-    throw operatorError("service/precondition", `${spec.name} has no previous spec to go back to`);
+    throw operatorError("service/precondition", `${spec.name} has no previous spec to roll back to`);
   const { image } = previous.spec.run;
-  const effect =
-    image === spec.run.image
-      ? "Its spec is again the one before its last update."
-      : `Its spec is again the one before its last update; its image goes from ${spec.run.image} to ${image}.`;
+  const imageEffect =
+    image === spec.run.image ? [] : [`The image changes from ${spec.run.image} to ${image}.`];
   return {
     wording: {
       title: `Roll ${spec.name} back?`,
-      effects: [effect, "Tasks whose run differs are replaced, as its rollback policy says."],
+      effects: [
+        "The spec from before the last update applies again.",
+        ...imageEffect,
+        "Tasks that differ from it are replaced according to the rollback policy.",
+      ],
       verb: `Roll ${spec.name} back`,
       isDestructive: true,
     },
@@ -162,7 +160,7 @@ function rollback(service: ServiceView): ServiceChange {
   };
 }
 
-/** The operator's own document with a change, read as if it had been sent. */
+/** The service's document with a change, read like the body of an update request. */
 function withDocumentChange(
   service: ServiceView,
   change: (document: Readonly<Record<string, unknown>>) => object,
@@ -170,19 +168,19 @@ function withDocumentChange(
   return readServiceSpec(change(service.document as Readonly<Record<string, unknown>>));
 }
 
-/** The version that was confirmed, so that nothing is done to what is another thing by now. */
+/** The version on the confirmation page: the update fails if the target has changed since. */
 function confirmedVersion(
   { version = "" }: ActionParams,
-  { version: present }: { readonly version: number },
+  { version: current }: { readonly version: number },
 ): number {
-  return /^\d{1,15}$/.test(version) ? Number(version) : present;
+  return /^\d{1,15}$/.test(version) ? Number(version) : current;
 }
 
 function readAvailability(text: string): Availability {
   if (text === "active" || text === "pause" || text === "drain") return text;
   throw operatorError(
     "availability/invalid",
-    `cannot read "${text}" as an availability: active, pause or drain`,
+    `cannot read "${text}" as an availability: use active, pause or drain`,
   );
 }
 

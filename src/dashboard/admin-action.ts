@@ -1,4 +1,4 @@
-// Taking a server, a task or a node out of the balancing and back, by HAProxy's words: ready, drain, maint.
+// The action that sets the admin state of a server, task or node, in HAProxy's words: ready, drain, maint.
 
 import { unwrapForDocker } from "../control/errors.ts";
 import { MeshError } from "../domain/model/error.ts";
@@ -8,15 +8,13 @@ import type { ActionParams, OperatorAction } from "./actions.ts";
 import { adminPath } from "./paths.ts";
 
 const adminStateEffects: Readonly<Record<AdminState, string>> = {
-  ready: "New requests are sent there again.",
-  drain: "No new requests are sent there; those bound to it by a sticky cookie still are.",
-  maint: "No requests are sent there at all.",
+  ready: "It receives new requests again.",
+  drain: "It receives no new requests, except from clients bound to it by a sticky cookie.",
+  maint: "It receives no requests at all.",
 };
 
 /**
- * A change of admin state.
- *
- * @param name of the target, for people
+ * @param name of the target, for the page
  * @param back path of the page that shows the target
  * @throws MeshError admin/invalid
  */
@@ -24,33 +22,32 @@ export function adminAction(
   target: AdminTarget,
   name: string,
   back: string,
-  asked: ActionParams,
+  params: ActionParams,
 ): OperatorAction {
-  const to = readAdminState(asked.to ?? "");
-  const unchecked = target.kind === "server" && to === "maint" ? ["It is not checked meanwhile."] : [];
-  const runs = target.kind === "server" ? [] : ["What runs there goes on running."];
+  const state = readAdminState(params.to ?? "");
+  const checkEffect = target.kind === "server" && state === "maint" ? ["Its health checks stop."] : [];
+  const taskEffect = target.kind === "server" || state === "ready" ? [] : ["Running tasks keep running."];
   return {
     confirmation: {
-      title: `Set ${name} to ${to}?`,
-      effects: [adminStateEffects[to], ...unchecked, ...(to === "ready" ? [] : runs)],
-      verb: `Set to ${to}`,
+      title: `Set ${name} to ${state}?`,
+      effects: [adminStateEffects[state], ...checkEffect, ...taskEffect],
+      verb: `Set to ${state}`,
       action: adminPath(target),
       back,
-      fields: { to },
-      isDestructive: to === "maint",
+      fields: { to: state },
+      isDestructive: state === "maint",
     },
-    run: async (mesh, actor) => unwrapForDocker(await mesh.setAdmin(target, to, actor)),
+    run: async (mesh, actor) => unwrapForDocker(await mesh.setAdmin(target, state, actor)),
   };
 }
 
-/** The states that it may be set to from the present one. */
-export function otherAdminStates(present: AdminState): readonly AdminState[] {
-  return adminStates.filter((state) => state !== present);
+export function otherAdminStates(current: AdminState): readonly AdminState[] {
+  return adminStates.filter((state) => state !== current);
 }
 
 function readAdminState(text: string): AdminState {
   const known = adminStates.find((state) => state === text);
   if (known !== undefined) return known;
-  const message = `cannot read "${text}" as a state of the balancer: ready, drain or maint`;
+  const message = `cannot read "${text}" as an admin state: use ready, drain or maint`;
   throw new MeshError("admin/invalid", message, { blame: "operator", retry: "never" });
 }

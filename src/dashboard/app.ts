@@ -1,4 +1,4 @@
-// The dashboard: pages under /dashboard/ in front of the registry, for people.
+// The dashboard: HTML pages under /dashboard/, on top of the registry.
 
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
@@ -13,6 +13,7 @@ import { pageRoutes } from "./page-routes.tsx";
 import { pagePaths } from "./paths.ts";
 import { renderer, renderMessagePage } from "./render.tsx";
 import { requireSignIn, signInLinkRoute, signInRoutes, signOutRoute } from "./sign-in-routes.tsx";
+import { asSentence } from "./text.ts";
 import { trafficReader } from "./traffic.ts";
 import { viewReader } from "./view.ts";
 
@@ -20,15 +21,13 @@ export type { DashboardDeps } from "./context.ts";
 
 /** The dashboard as a fetch handler. */
 export type DashboardApp = {
-  readonly fetch: (request: Request, door: RequestOrigin) => Response | Promise<Response>;
+  readonly fetch: (request: Request, origin: RequestOrigin) => Response | Promise<Response>;
 };
 
-/** The largest form: a token and a path. Bytes. */
+/** The largest form holds a token and a path. */
 const maxDashboardFormBytes = 16_384;
 
-/**
- * Puts the dashboard together. Order is meaning: files and the sign-in page are open, all below `gate` wants somebody.
- */
+/** The order of routes matters: those after `requireSignIn` need a signed-in user. */
 export function dashboardApp(deps: DashboardDeps): DashboardApp {
   const app: DashboardRoutes = new Hono<DashboardEnv>({ getPath: dashboardPath });
   const render = renderer(deps);
@@ -40,8 +39,8 @@ export function dashboardApp(deps: DashboardDeps): DashboardApp {
       method: c.req.method,
       path: c.req.path,
     });
-    const title = status === 404 ? "Not found" : status >= 500 ? "That did not work" : "Not done";
-    return renderMessagePage(render, c, status, title, capitalised(message), pagePaths.overview);
+    const title = status === 404 ? "Not found" : status >= 500 ? "Something went wrong" : "Request failed";
+    return renderMessagePage(render, c, status, title, asSentence(message), pagePaths.overview);
   });
   app.notFound((c) =>
     renderMessagePage(render, c, 404, "Not found", "There is no such page.", pagePaths.overview),
@@ -57,16 +56,10 @@ export function dashboardApp(deps: DashboardDeps): DashboardApp {
   app.route("/", liveRoute(deps));
   app.route("/", actionRoutes(deps, views, render));
   app.route("/", pageRoutes(deps, views, traffic, render));
-  return { fetch: (request, door) => app.fetch(request, door) };
+  return { fetch: (request, origin) => app.fetch(request, origin) };
 }
 
-/** The path below `/dashboard`: `/` for the overview. */
+/** The path without `/dashboard`: `/` for the overview. */
 function dashboardPath(request: Request): string {
   return new URL(request.url).pathname.slice("/dashboard".length);
-}
-
-/** The mesh's refusals begin small, as commands print them after their own name. */
-function capitalised(message: string): string {
-  const text = message.charAt(0).toUpperCase() + message.slice(1);
-  return /[.!?]$/.test(text) ? text : `${text}.`;
 }

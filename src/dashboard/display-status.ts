@@ -1,48 +1,39 @@
-// How a task looks: one of nine conditions, each with a shape, a letter and a word, so that no colour is needed.
+// The display status of a task or static server: one of nine, each with a shape and a text, so that color is redundant.
 
 import type { MeshNode } from "../domain/model/node.ts";
 import type { StaticServer } from "../domain/model/server.ts";
 import { isServerDraining, isServerUsable } from "../domain/model/server-health.ts";
 import { isAlive, type Task } from "../domain/model/task.ts";
 
-export type DisplayStatus =
-  | "running"
-  | "starting"
-  | "unhealthy"
-  | "leaving"
-  | "held"
-  | "waiting"
-  | "unknown"
-  | "failed"
-  | "ended";
-
-/** Worst first: what a group of tasks is shown as. */
-export const displayStatuses: readonly DisplayStatus[] = [
+/** Worst first. */
+export const displayStatuses = [
   "failed",
   "unhealthy",
   "unknown",
   "waiting",
   "starting",
   "leaving",
-  "held",
+  "out-of-service",
   "running",
   "ended",
-];
+] as const;
 
-/** What each means, for the legend and for who hears the page instead of seeing it. */
+export type DisplayStatus = (typeof displayStatuses)[number];
+
+/** For the legend and for screen readers. */
 export const statusMeanings: Readonly<Record<DisplayStatus, string>> = {
   running: "running and healthy",
   starting: "starting",
   unhealthy: "fails its checks",
   leaving: "being stopped",
-  held: "in drain or maint: gets no new requests",
+  "out-of-service": "in drain or maint: gets no new requests",
   waiting: "waits for a node",
-  unknown: "its node is not heard",
+  unknown: "its node is down",
   failed: "failed",
   ended: "ended",
 };
 
-/** @param node the task's node; undefined when it has none, or it was removed */
+/** @param node the task's node; undefined if it has none or the node was removed */
 export function taskDisplayStatus(task: Task, node: MeshNode | undefined): DisplayStatus {
   if (!isAlive(task))
     return task.state === "complete" || task.state === "shutdown" || task.state === "remove"
@@ -52,21 +43,24 @@ export function taskDisplayStatus(task: Task, node: MeshNode | undefined): Displ
   if (node?.state === "down") return "unknown";
   if (task.desired !== "running") return "leaving";
   if (task.state !== "running") return "starting";
-  const well = (task.admin ?? "ready") === "ready" ? "running" : "held";
-  if (task.health === null) return well;
-  return { healthy: well, starting: "starting", unhealthy: "unhealthy" }[
-    task.health.verdict
-  ] as DisplayStatus;
+  const verdict = task.health?.verdict ?? "healthy";
+  if (verdict !== "healthy") return verdict;
+  return (task.admin ?? "ready") === "ready" ? "running" : "out-of-service";
 }
 
-/** How a static server looks, by the same words. */
 export function serverDisplayStatus(server: StaticServer): DisplayStatus {
-  if (server.admin !== "ready") return "held";
+  if (server.admin !== "ready") return "out-of-service";
   if (!isServerUsable(server)) return "unhealthy";
-  return isServerDraining(server) ? "held" : "running";
+  return isServerDraining(server) ? "out-of-service" : "running";
 }
 
-export function worstStatus(given: Iterable<DisplayStatus>): DisplayStatus | null {
-  const present = new Set(given);
-  return displayStatuses.find((look) => present.has(look)) ?? null;
+export function worstStatus(statuses: Iterable<DisplayStatus>): DisplayStatus | null {
+  const present = new Set(statuses);
+  return displayStatuses.find((status) => present.has(status)) ?? null;
+}
+
+export function countStatuses(statuses: Iterable<DisplayStatus>): ReadonlyMap<DisplayStatus, number> {
+  const counts = new Map<DisplayStatus, number>();
+  for (const status of statuses) counts.set(status, (counts.get(status) ?? 0) + 1);
+  return counts;
 }

@@ -1,9 +1,8 @@
-// The pages to look at.
+// The pages that show the mesh and change nothing.
 
 import { type Context, Hono } from "hono";
 import { routeExplanation } from "../control/route.ts";
 import { MeshError, unwrap } from "../domain/model/error.ts";
-import type { RouteExplanation } from "../protocol/route.ts";
 import type { SnapshotFilter } from "../telemetry/snapshot.ts";
 import { actionPermission } from "./action-permission.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
@@ -12,11 +11,11 @@ import { Events, eventText } from "./pages/events.tsx";
 import { NodePage } from "./pages/node.tsx";
 import { Nodes } from "./pages/nodes.tsx";
 import { Overview } from "./pages/overview.tsx";
-import { type ExplainForm, Routing } from "./pages/routing.tsx";
+import { type ExplainForm, type ExplainResult, Routing } from "./pages/routing.tsx";
 import { ServicePage } from "./pages/service.tsx";
 import { Services } from "./pages/services.tsx";
 import { paginate } from "./paging.ts";
-import type { ChartRange } from "./parts/traffic.tsx";
+import type { PageTraffic } from "./parts/traffic.tsx";
 import type { Render } from "./render.tsx";
 import type { TrafficReader } from "./traffic.ts";
 import type { ViewReader } from "./view.ts";
@@ -27,75 +26,92 @@ export function pageRoutes(
   traffic: TrafficReader,
   render: Render,
 ): DashboardRoutes {
+  return new Hono<DashboardEnv>()
+    .route("/", viewRoutes(views, render))
+    .route("/", detailRoutes(deps, views, traffic, render))
+    .route("/", routingRoute(deps, views, render));
+}
+
+/** The overview and the lists, which need the view alone. */
+function viewRoutes(views: ViewReader, render: Render): DashboardRoutes {
   const routes = new Hono<DashboardEnv>();
-  const measured = async (of: SnapshotFilter) => {
-    const [whole, parts] = await Promise.all([
-      traffic({ ...of, tasks: false, series: true }),
-      traffic({ ...of, trend: true, colos: true }),
-    ]);
-    return { whole, parts };
-  };
-  const asked = (c: Context) => [c.req.query("q") ?? "", c.req.query("page") ?? ""] as const;
   routes.get("/", async (c) => {
     const view = await views.read();
     return render(c, 200, { title: "Overview", section: "overview", view }, <Overview view={view} />);
   });
   routes.get("/services", async (c) => {
     const view = await views.read();
-    const page = paginate(view.services, ({ spec }) => `${spec.name} ${spec.run.image}`, ...asked(c));
-    return render(
-      c,
-      200,
-      { title: "Services", section: "services", view },
-      <Services view={view} page={page} />,
-    );
-  });
-  routes.get("/services/:ref", async (c) => {
-    const service = unwrap(await deps.mesh.service(c.req.param("ref")));
-    const view = await views.read();
-    const title = service.spec.name;
-    const measures = { ...(await measured({ service: service.id })), span: chartRangeOf(c) };
-    const may = actionPermission(requireIdentity(c), c.env);
-    const page = <ServicePage view={view} service={service} mayAct={may} measures={measures} />;
-    return render(c, 200, { title, section: "services", view, charts: true }, page);
+    const page = paginate(view.services, ({ spec }) => `${spec.name} ${spec.run.image}`, listQuery(c));
+    const content = <Services view={view} page={page} />;
+    return render(c, 200, { title: "Services", section: "services", view }, content);
   });
   routes.get("/nodes", async (c) => {
     const view = await views.read();
-    const page = paginate(view.nodes, ({ hostname, address }) => `${hostname} ${address}`, ...asked(c));
+    const page = paginate(view.nodes, ({ hostname, address }) => `${hostname} ${address}`, listQuery(c));
     return render(c, 200, { title: "Nodes", section: "nodes", view }, <Nodes view={view} page={page} />);
-  });
-  routes.get("/nodes/:ref", async (c) => {
-    const node = unwrap(await deps.mesh.node(c.req.param("ref")));
-    const view = await views.read();
-    const measures = { ...(await measured({ node: node.id })), span: chartRangeOf(c) };
-    const may = actionPermission(requireIdentity(c), c.env);
-    const page = <NodePage view={view} node={node} mayAct={may} measures={measures} />;
-    return render(c, 200, { title: node.hostname, section: "nodes", view, charts: true }, page);
-  });
-  routes.get("/routing", async (c) => {
-    const { url = "", method = "GET", node = "" } = c.req.query();
-    const question = { url, method, node };
-    const [view, outcome] = await Promise.all([views.read(), explainForm(deps, question)]);
-    const page = <Routing view={view} question={question} outcome={outcome} />;
-    return render(c, 200, { title: "Routing", section: "routing", view }, page);
   });
   routes.get("/events", async (c) => {
     const view = await views.read();
-    const page = paginate(view.events, eventText, ...asked(c));
+    const page = paginate(view.events, eventText, listQuery(c));
     return render(c, 200, { title: "Events", section: "events", view }, <Events view={view} page={page} />);
   });
   return routes;
 }
 
-function chartRangeOf(c: Context): ChartRange {
-  return c.req.query("span") === "hour" ? "hour" : "minutes";
+function listQuery(c: Context) {
+  return { text: c.req.query("q") ?? "", page: c.req.query("page") ?? "" };
 }
 
-/** Null when nothing was asked; what cannot be read is told beside the form that asked. */
-async function explainForm(
+/** The pages of one service and one node, with their own traffic and charts. */
+function detailRoutes(
+  deps: DashboardDeps,
+  views: ViewReader,
+  traffic: TrafficReader,
+  render: Render,
+): DashboardRoutes {
+  const routes = new Hono<DashboardEnv>();
+  routes.get("/services/:ref", async (c) => {
+    const service = unwrap(await deps.mesh.service(c.req.param("ref")));
+    const view = await views.read();
+    const props = { view, service, ...(await detailProps(c, traffic, { service: service.id })) };
+    const head = { title: service.spec.name, section: "services", view, charts: true } as const;
+    return render(c, 200, head, <ServicePage {...props} />);
+  });
+  routes.get("/nodes/:ref", async (c) => {
+    const node = unwrap(await deps.mesh.node(c.req.param("ref")));
+    const view = await views.read();
+    const props = { view, node, ...(await detailProps(c, traffic, { node: node.id })) };
+    const head = { title: node.hostname, section: "nodes", view, charts: true } as const;
+    return render(c, 200, head, <NodePage {...props} />);
+  });
+  return routes;
+}
+
+async function detailProps(c: Context<DashboardEnv>, readTraffic: TrafficReader, filter: SnapshotFilter) {
+  const permission = actionPermission(requireIdentity(c), c.env);
+  const [total, byTask] = await Promise.all([
+    readTraffic({ ...filter, tasks: false, series: true }),
+    readTraffic({ ...filter, trend: true, colos: true }),
+  ]);
+  const range = c.req.query("range") === "hour" ? "hour" : "minutes";
+  return { permission, traffic: { total, byTask, range } satisfies PageTraffic };
+}
+
+function routingRoute(deps: DashboardDeps, views: ViewReader, render: Render): DashboardRoutes {
+  return new Hono<DashboardEnv>().get("/routing", async (c) => {
+    const { url = "", method = "GET", node = "" } = c.req.query();
+    const form = { url, method, node };
+    const [view, result] = await Promise.all([views.read(), explain(deps, form)]);
+    const content = <Routing view={view} form={form} result={result} />;
+    return render(c, 200, { title: "Routing", section: "routing", view }, content);
+  });
+}
+
+/** Null if the form is empty. Unreadable input becomes a message beside the form instead of an error page. */
+async function explain(
   { mesh, entrySettings }: DashboardDeps,
   { url, method, node }: ExplainForm,
-): Promise<RouteExplanation | { readonly problem: string } | null> {
+): Promise<ExplainResult> {
   if (url === "") return null;
   const withScheme = url.includes("://") ? url : `http://${url}`;
   const query = { url: withScheme, method: method || undefined, node: node || undefined, host: undefined };

@@ -1,29 +1,33 @@
-// Long lists: what is asked for by name, a page at a time.
+// Long lists: the items that match a search, one page at a time.
 
-/** Rows a page: enough to look through, few enough to stay quick. */
+/** Few enough that a page stays quick. */
 export const listRowsPerPage = 100;
+
+/** The query string of a list page. */
+export type ListQuery = { readonly text: string; readonly page: string };
 
 export type Page<T> = {
   readonly items: readonly T[];
-  /** What was asked for; empty: everything. */
+  /** The text searched for; empty if the list is unfiltered. */
   readonly query: string;
-  /** From 1; never beyond the last. */
+  /** From 1 to `pageCount`. */
   readonly number: number;
   readonly pageCount: number;
+  /** Matching items on all pages. */
   readonly total: number;
 };
 
-/** @param number as it came in the query string; what is no page is the first one */
+/** A page number that is not a number counts as 1, and one beyond the last page as the last. */
 export function paginate<T>(
   items: readonly T[],
   textOf: (item: T) => string,
-  query: string,
-  number: string,
+  { text, page }: ListQuery,
 ): Page<T> {
-  const wanted = query.trim().toLowerCase();
-  const found = wanted === "" ? items : items.filter((item) => textOf(item).toLowerCase().includes(wanted));
-  const pages = Math.max(1, Math.ceil(found.length / listRowsPerPage));
-  const at = Math.min(pages, /^\d{1,6}$/.test(number) ? Math.max(1, Number(number)) : 1);
-  const shown = found.slice((at - 1) * listRowsPerPage, at * listRowsPerPage);
-  return { items: shown, query: query.trim(), number: at, pageCount: pages, total: found.length };
+  const query = text.trim();
+  const needle = query.toLowerCase();
+  const matches = needle === "" ? items : items.filter((item) => textOf(item).toLowerCase().includes(needle));
+  const pageCount = Math.max(1, Math.ceil(matches.length / listRowsPerPage));
+  const number = Math.min(pageCount, /^\d{1,6}$/.test(page) ? Math.max(1, Number(page)) : 1);
+  const pageItems = matches.slice((number - 1) * listRowsPerPage, number * listRowsPerPage);
+  return { items: pageItems, query, number, pageCount, total: matches.length };
 }

@@ -1,4 +1,4 @@
-// Troubles: the mesh's problems by the thing they are about, so that one cause is told once.
+// Problems grouped by their subject, so that each cause appears once.
 
 import type { StatusProblem } from "../protocol/status.ts";
 
@@ -6,25 +6,26 @@ export type ProblemGroup = {
   /** `node node2`, `service my-web`, `mesh waggle`. */
   readonly what: string;
   readonly sinceMs: number | null;
+  /** One a reason; `who` names the tasks it applies to, empty if it applies to the subject itself. */
   readonly lines: readonly { readonly who: readonly string[]; readonly why: string; readonly next: string }[];
 };
 
-/** Tasks with the same complaint share a line, and stand with their service; the order is the problems'. */
+/** Tasks belong to their service's group; tasks with the same reason share a line. Keeps the order of the problems. */
 export function groupProblems(problems: readonly StatusProblem[]): readonly ProblemGroup[] {
-  const byThing = Map.groupBy(problems, ({ what }) => groupSubject(what));
-  return [...byThing].map(([what, own]) => {
-    const since = own.flatMap(({ sinceMs }) => sinceMs ?? []);
-    const byWhy = Map.groupBy(own, ({ why }) => why);
-    const lines = [...byWhy].map(([why, alike]) => ({
-      who: alike.flatMap((problem) => (problem.what === what ? [] : [problem.what.replace(/^task /, "")])),
+  const bySubject = Map.groupBy(problems, ({ what }) => groupSubject(what));
+  return [...bySubject].map(([what, ofSubject]) => {
+    const starts = ofSubject.flatMap(({ sinceMs }) => sinceMs ?? []);
+    const byReason = Map.groupBy(ofSubject, ({ why }) => why);
+    const lines = [...byReason].map(([why, ofReason]) => ({
+      who: ofReason.flatMap((problem) => (problem.what === what ? [] : [problem.what.replace(/^task /, "")])),
       why,
-      next: alike[0]?.next ?? "",
+      next: ofReason[0]?.next ?? "",
     }));
-    return { what, sinceMs: since.length === 0 ? null : Math.min(...since), lines };
+    return { what, sinceMs: starts.length === 0 ? null : Math.min(...starts), lines };
   });
 }
 
-/** `service my-web` for `task my-web.1`; everything else is a thing of its own. */
+/** `service my-web` for `task my-web.1`; any other subject as it is. */
 function groupSubject(what: string): string {
   const service = /^task (.+?)\.[^.]+$/.exec(what)?.[1];
   return service === undefined ? what : `service ${service}`;

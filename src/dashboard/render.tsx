@@ -1,4 +1,4 @@
-// Rendering: a page in its frame, as the answer to a request.
+// Renders a page inside the layout as the response to a request.
 
 import type { Context } from "hono";
 import type { Child } from "hono/jsx";
@@ -12,7 +12,7 @@ import type { DashboardView } from "./view.ts";
 export type PageHead = {
   readonly title: string;
   readonly section?: NavSection;
-  /** What the page shows of the mesh; absent: nothing that changes by itself. */
+  /** The view that the page shows; absent on a page that does not refresh itself. */
   readonly view?: DashboardView;
   readonly charts?: boolean;
 };
@@ -26,7 +26,7 @@ export type Render = (
 
 export function renderer(deps: DashboardDeps): Render {
   return (c, status, { title, section, view, charts }, content) => {
-    // Absent before anybody is known: on the sign-in page, and when something failed early.
+    // Absent on the sign-in page, and after an error before requireSignIn.
     const identity = c.get("identity") ?? null;
     const live =
       view === undefined ? null : { nowMs: view.nowMs, seq: view.seq, tableVersion: view.info.tableVersion };
@@ -48,7 +48,7 @@ export function renderer(deps: DashboardDeps): Render {
   };
 }
 
-/** A page that only says something. */
+/** A page with a title, a sentence and a link back: for errors and refusals. */
 export function renderMessagePage(
   render: Render,
   c: Context<DashboardEnv>,

@@ -1,4 +1,4 @@
-// How large a service of the view is, in words.
+// The size of a service in words, with its static servers counted by display status.
 
 import { sizeText } from "../domain/model/service-size.ts";
 import type { ServiceView } from "../registry/api.ts";

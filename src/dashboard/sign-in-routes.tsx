@@ -1,8 +1,8 @@
-// The door: signing in and out, and who is let through to the pages.
+// Sign-in and sign-out: by token, by one-time link, and the check that every other page is behind.
 
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { authentication, roleReader } from "../control/auth.ts";
-import type { ControlEnv } from "../control/context.ts";
+import type { ControlEnv, Role } from "../control/context.ts";
 import { errorHandler } from "../control/errors.ts";
 import type { SignInLink } from "../protocol/sign-in-link.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
@@ -13,10 +13,10 @@ import { type Render, renderMessagePage } from "./render.tsx";
 import { isSameOrigin } from "./same-origin.ts";
 import { isValidFormToken, linkLifetimeMs, readLinkCode, writeLinkCode, writeSession } from "./session.ts";
 
-/** Fields of a form, each once; files are none. */
+/** The text fields of a form; of a repeated field the last. */
 export type FormFields = Readonly<Record<string, string>>;
 
-/** `POST /sign-in-link` with the operator's bearer token. */
+/** `POST /sign-in-link` with the operator's bearer token: creates a link that signs a browser in once. */
 export function signInLinkRoute(deps: DashboardDeps): Hono<ControlEnv> {
   const routes = new Hono<ControlEnv>();
   routes.onError(errorHandler(deps));
@@ -28,62 +28,59 @@ export function signInLinkRoute(deps: DashboardDeps): Hono<ControlEnv> {
   return routes;
 }
 
-/** Open to everybody: the sign-in page, and what its forms send. */
+/** The sign-in page and its form, open to everyone. */
 export function signInRoutes(deps: DashboardDeps, render: Render): DashboardRoutes {
   const routes = new Hono<DashboardEnv>();
-  const roleOf = roleReader(deps);
-  const tokens = roleTokens(deps);
-  const form = (c: Context<DashboardEnv>, status: 200 | 401 | 403, to: string, notice: string | null) =>
+  const readRole = signInReader(deps);
+  const renderForm = (c: Context<DashboardEnv>, status: 200 | 401 | 403, to: string, notice: string | null) =>
     render(c, status, { title: "Sign in" }, <SignInForm to={to} notice={notice} />);
   routes.get("/sign-in", (c) => {
-    const code = c.req.query("code");
+    const { code, to, ended } = c.req.query();
     if (code === undefined) {
-      const notice = c.req.query("ended") === "" ? "Your session has ended: sign in again to go on." : null;
-      return form(c, 200, safeReturnPath(c.req.query("to")), notice);
+      const notice = ended === "" ? "Your session has ended. Sign in again to continue." : null;
+      return renderForm(c, 200, safeReturnPath(to), notice);
     }
-    if (readLinkCode(code, tokens, deps.now()) === null)
-      return form(c, 401, safeReturnPath(undefined), expiredLinkNotice);
+    if (readLinkCode(code, roleTokens(deps), deps.now()) === null)
+      return renderForm(c, 401, safeReturnPath(undefined), invalidLinkNotice);
     return render(c, 200, { title: "Sign in" }, <SignInByLink code={code} />);
   });
   routes.post("/sign-in", async (c) => {
-    const { token = "", code, to } = await readForm(c);
-    const target = safeReturnPath(to);
-    if (!isSameOrigin(c)) return form(c, 403, target, "This form came from another site: sign in here.");
+    const form = await readForm(c);
+    const target = safeReturnPath(form.to);
+    if (!isSameOrigin(c)) return renderForm(c, 403, target, "The form came from another site. Sign in here.");
     if (deps.operatorToken === "") {
-      return renderMessagePage(
-        render,
-        c,
-        503,
-        "Not set up yet",
-        "This mesh has no operator token: set the secret OPERATOR_TOKEN.",
-      );
+      const text = "This mesh has no operator token. Set the secret OPERATOR_TOKEN.";
+      return renderMessagePage(render, c, 503, "Not configured", text);
     }
-    if (code !== undefined) {
-      const link = readLinkCode(code, tokens, deps.now());
-      const first = link !== null && (await deps.mesh.redeem(link.id, link.expiresAtMs));
-      if (!first) return form(c, 401, target, expiredLinkNotice);
-      startSession(c, writeSession("operator", tokens, deps.newId(), deps.now()));
-      return c.redirect(target, 303);
-    }
-    const role = roleOf(token.trim());
-    if (role === null) {
-      return form(
-        c,
-        401,
-        target,
-        "This token is not the mesh's. `npm start` prints it; on Cloudflare it is the secret OPERATOR_TOKEN.",
-      );
-    }
-    startSession(c, writeSession(role, tokens, deps.newId(), deps.now()));
+    const result = await readRole(form);
+    if ("notice" in result) return renderForm(c, 401, target, result.notice);
+    startSession(c, writeSession(result.role, roleTokens(deps), deps.newId(), deps.now()));
     return c.redirect(target, 303);
   });
   return routes;
 }
 
-const expiredLinkNotice =
-  "This link has been used, or its time is over: print another with bin/waggle dashboard, or sign in with the token.";
+const invalidLinkNotice =
+  "This link has been used or has expired. Print another with bin/waggle dashboard, or sign in with the token.";
 
-/** Lets in who is signed in; sends everybody else to sign in, and back to where they were going. */
+const wrongTokenNotice =
+  "This is not a token of the mesh. `npm start` prints it; on Cloudflare it is the secret OPERATOR_TOKEN.";
+
+/** Reads the role from the code or token in a sign-in form. A valid code is redeemed by that. */
+function signInReader(deps: DashboardDeps) {
+  const roleOf = roleReader(deps);
+  return async ({ token = "", code }: FormFields): Promise<{ role: Role } | { notice: string }> => {
+    if (code === undefined) {
+      const role = roleOf(token.trim());
+      return role === null ? { notice: wrongTokenNotice } : { role };
+    }
+    const link = readLinkCode(code, roleTokens(deps), deps.now());
+    const isFirstUse = link !== null && (await deps.mesh.redeem(link.id, link.expiresAtMs));
+    return isFirstUse ? { role: "operator" } : { notice: invalidLinkNotice };
+  };
+}
+
+/** Passes signed-in users; redirects everyone else to the sign-in page, which leads back to the requested page. */
 export function requireSignIn(deps: DashboardDeps): MiddlewareHandler<DashboardEnv> {
   return async (c, next) => {
     const identity = await readIdentity(c, deps);
@@ -91,7 +88,7 @@ export function requireSignIn(deps: DashboardDeps): MiddlewareHandler<DashboardE
       c.set("identity", identity);
       return next();
     }
-    // A socket and a script cannot follow to a form.
+    // A WebSocket cannot follow a redirect to a form.
     if (c.req.header("upgrade") !== undefined) return c.text("sign in first", 401);
     const ended = hasSession(c) ? { ended: "" } : {};
     return c.redirect(
@@ -101,17 +98,17 @@ export function requireSignIn(deps: DashboardDeps): MiddlewareHandler<DashboardE
   };
 }
 
-/** Signs out. Only by a form of our own: a link on another page shall not do it. */
+/** Signs out by POST only, so that a link on another page cannot. */
 export function signOutRoute(deps: DashboardDeps, render: Render): DashboardRoutes {
   return new Hono<DashboardEnv>().post("/sign-out", async (c) => {
-    const refused = await refuseForeignForm(c, deps, render);
-    if (refused !== null) return refused;
+    const refusal = await refuseForeignForm(c, deps, render);
+    if (refusal !== null) return refusal;
     endSession(c);
     return c.redirect(pagePaths.signIn, 303);
   });
 }
 
-/** Null for a form of this sign-in's own pages; else the answer to it. */
+/** Null for a form from a page of this sign-in; otherwise the 403 response. */
 export async function refuseForeignForm(
   c: Context<DashboardEnv>,
   deps: DashboardDeps,
@@ -125,12 +122,13 @@ export async function refuseForeignForm(
     render,
     c,
     403,
-    "Not done",
-    "This form is not of this sign-in: it came from another site, or from before you signed in. Open the page again and repeat it.",
+    "Form rejected",
+    "The form came from another site, or from before you signed in. Nothing was changed. Open the page again and repeat the action.",
     pagePaths.overview,
   );
 }
 
+/** Files in the form are dropped. */
 export async function readForm(c: Context<DashboardEnv>): Promise<FormFields> {
   const body = await c.req.parseBody();
   return Object.fromEntries(
@@ -138,20 +136,20 @@ export async function readForm(c: Context<DashboardEnv>): Promise<FormFields> {
   );
 }
 
-/** Where a request was going. A form that came too late goes back to its confirmation, with what it asked for. */
+/** The requested page. For a form sent after the session ended: its confirmation page, with the form's fields. */
 async function returnPath(c: Context<DashboardEnv>): Promise<string> {
   const { pathname, search } = new URL(c.req.url);
   if (c.req.method === "GET" || c.req.method === "HEAD") return pathname + search;
-  const { form: _form, version: _version, ...asked } = await readForm(c);
-  return `${pathname}?${new URLSearchParams(asked)}`;
+  const { form: _form, version: _version, ...params } = await readForm(c);
+  return `${pathname}?${new URLSearchParams(params)}`;
 }
 
-/** A path of the dashboard and nothing else: what stands in a link must not lead off the site. */
+/** `to` if it is a path of the dashboard, else the overview. Prevents an open redirect. */
 function safeReturnPath(to: string | undefined): string {
-  const home = pagePaths.overview;
-  if (to === undefined || !to.startsWith(home)) return home;
+  const root = pagePaths.overview;
+  if (to === undefined || !to.startsWith(root)) return root;
   const url = URL.parse(to, "https://mesh.invalid");
-  const isOwn = url?.origin === "https://mesh.invalid" && url.pathname.startsWith(home);
-  // Signing out is nothing to come back to.
-  return isOwn && url.pathname !== `${home}sign-out` ? url.pathname + url.search : home;
+  const isDashboard = url?.origin === "https://mesh.invalid" && url.pathname.startsWith(root);
+  // Signing in must not lead to signing out.
+  return isDashboard && url.pathname !== `${root}sign-out` ? url.pathname + url.search : root;
 }

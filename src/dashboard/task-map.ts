@@ -1,10 +1,12 @@
-// The map: nodes by services with every task and static server as a cell; where that would be too much to look at, a tile a node.
+// The task map as data: a table of nodes by services with one cell for each task and static server. A large mesh gets
+// one tile for each node instead.
 
 import type { MeshNode } from "../domain/model/node.ts";
 import { serverName } from "../domain/model/server.ts";
 import { isAlive, type Task, taskName } from "../domain/model/task.ts";
 import type { ServerView, ServiceView } from "../registry/api.ts";
 import {
+  countStatuses,
   type DisplayStatus,
   displayStatuses,
   serverDisplayStatus,
@@ -13,48 +15,50 @@ import {
 } from "./display-status.ts";
 import type { DashboardView } from "./view.ts";
 
-/** A task, or a static server. */
+/** A task or a static server. */
 export type MapCell = {
   readonly id: string;
   readonly serviceId: string;
-  /** Null: a task that waits for one, or a static server. */
+  /** The row: a node's id, `serversRowId` for a static server, null for a task without a node. */
   readonly nodeId: string | null;
   readonly name: string;
   readonly status: DisplayStatus;
-  /** What stands in the cell beside its shape; empty for a global service's only task there. */
+  /** The text beside the glyph: the slot, or a static server's name. Empty for a global service's task. */
   readonly label: string;
   readonly slot: number;
 };
 
-/** Every task as a cell: a row a node, a column a service. */
+/** Rows of nodes, columns of services. */
 export type CellMap = {
   readonly kind: "cells";
   readonly services: readonly ServiceView[];
   readonly rows: readonly {
-    readonly of: MeshNode | "waiting" | "servers";
-    /** Beside the columns, in their order. */
+    readonly row: MeshNode | "waiting" | "servers";
+    /** One list for each of `services`. */
     readonly cells: readonly (readonly MapCell[])[];
   }[];
-  readonly shown: readonly DisplayStatus[];
+  /** The statuses present, best first. */
+  readonly legend: readonly DisplayStatus[];
 };
 
-/** A tile a node, showing the worst of its tasks. */
 export type TileMap = {
   readonly kind: "tiles";
   readonly tiles: readonly {
     readonly node: MeshNode;
-    readonly look: DisplayStatus | null;
+    /** The worst status of its tasks; null without tasks. */
+    readonly status: DisplayStatus | null;
     readonly tasks: number;
   }[];
-  /** Of each service, how many of its tasks look how. */
   readonly services: readonly {
     readonly service: ServiceView;
+    /** Tasks and static servers by status. */
     readonly counts: ReadonlyMap<DisplayStatus, number>;
   }[];
-  readonly shown: readonly DisplayStatus[];
+  /** The statuses present, best first. */
+  readonly legend: readonly DisplayStatus[];
 };
 
-/** More than this is told sum by sum: a wall of cells says less than its worst one. */
+/** The largest mesh shown as cells; tiles with the worst status are easier to read beyond that. */
 const maxMapNodes = 40;
 const maxMapServices = 14;
 const maxMapCells = 600;
@@ -67,11 +71,11 @@ export function taskMap(view: DashboardView): CellMap | TileMap {
     tasks.length + view.servers.length <= maxMapCells;
   const cells = [...tasks.flatMap((task) => cellOf(task, view) ?? []), ...view.servers.map(serverCell)];
   const present = new Set(cells.map(({ status }) => status));
-  const shown = displayStatuses.filter((look) => present.has(look)).reverse();
-  return fits ? cellMap(cells, shown, view) : tileMap(cells, shown, view);
+  const legend = displayStatuses.filter((status) => present.has(status)).reverse();
+  return fits ? cellMap(cells, legend, view) : tileMap(cells, legend, view);
 }
 
-/** What lives, and of a slot where nothing lives how it ended last. */
+/** Alive tasks, and for a slot without one its last task if that failed. */
 function isShown(task: Task, view: DashboardView): boolean {
   if (isAlive(task)) return true;
   if (task.desired === "remove" || taskDisplayStatus(task, undefined) !== "failed") return false;
@@ -81,7 +85,7 @@ function isShown(task: Task, view: DashboardView): boolean {
   return !ofSlot.some((other) => isAlive(other)) && ofSlot.at(-1) === task;
 }
 
-/** Null for a task of a service that is gone, once it is dead. */
+/** Null for an ended task whose service was removed. */
 function cellOf(task: Task, view: DashboardView): MapCell | null {
   const service = view.serviceById.get(task.serviceId);
   if (service === undefined) return null;
@@ -98,63 +102,58 @@ function cellOf(task: Task, view: DashboardView): MapCell | null {
 
 function serverCell(server: ServerView): MapCell {
   const { id, serviceId, service, spec } = server;
-  const name = serverName(service, server);
   return {
     id,
     serviceId,
     nodeId: serversRowId,
-    name,
+    name: serverName(service, server),
     status: serverDisplayStatus(server),
     label: spec.name,
     slot: 0,
   };
 }
 
-/** Where a node's id stands for tasks. */
+/** Stands in for a node id in the row of static servers. */
 const serversRowId = "servers";
 
-/** A global service's task goes by its node, and people know that by name. */
+/** A global service's task is named after its node: by host name here, not by id. */
 function nodeNameOf({ nodeId, forNode }: Task, view: DashboardView): string | null {
   const id = nodeId ?? forNode;
   return id === undefined || id === null ? null : (view.nodeById.get(id)?.hostname ?? id);
 }
 
-function cellMap(cells: readonly MapCell[], shown: readonly DisplayStatus[], view: DashboardView): CellMap {
-  const byPlace = Map.groupBy(cells, ({ nodeId, serviceId }) => `${nodeId ?? "waiting"} ${serviceId}`);
-  const has = (row: string | null) => cells.some(({ nodeId }) => nodeId === row);
-  const of = [
+function cellMap(cells: readonly MapCell[], legend: readonly DisplayStatus[], view: DashboardView): CellMap {
+  const byRowAndService = Map.groupBy(
+    cells,
+    ({ nodeId, serviceId }) => `${nodeId ?? "waiting"} ${serviceId}`,
+  );
+  const hasCells = (rowId: string | null) => cells.some(({ nodeId }) => nodeId === rowId);
+  const rows = [
     ...view.nodes,
-    ...(has(null) ? (["waiting"] as const) : []),
-    ...(has(serversRowId) ? (["servers"] as const) : []),
-  ];
-  const rows = of.map((one) => ({
-    of: one,
+    ...(hasCells(null) ? (["waiting"] as const) : []),
+    ...(hasCells(serversRowId) ? (["servers"] as const) : []),
+  ].map((row) => ({
+    row,
     cells: view.services.map(({ id }) =>
-      (byPlace.get(`${typeof one === "string" ? one : one.id} ${id}`) ?? []).toSorted(
+      (byRowAndService.get(`${typeof row === "string" ? row : row.id} ${id}`) ?? []).toSorted(
         (a, b) => a.slot - b.slot,
       ),
     ),
   }));
-  return { kind: "cells", services: view.services, rows, shown };
+  return { kind: "cells", services: view.services, rows, legend };
 }
 
-function tileMap(cells: readonly MapCell[], shown: readonly DisplayStatus[], view: DashboardView): TileMap {
+function tileMap(cells: readonly MapCell[], legend: readonly DisplayStatus[], view: DashboardView): TileMap {
   const byNode = Map.groupBy(cells, ({ nodeId }) => nodeId ?? "");
   const byService = Map.groupBy(cells, ({ serviceId }) => serviceId);
   const tiles = view.nodes.map((node) => {
-    const own = byNode.get(node.id) ?? [];
-    const look = node.state === "down" ? "unknown" : worstStatus(own.map((cell) => cell.status));
-    return { node, look, tasks: own.length };
+    const ofNode = byNode.get(node.id) ?? [];
+    const status = node.state === "down" ? "unknown" : worstStatus(ofNode.map((cell) => cell.status));
+    return { node, status, tasks: ofNode.length };
   });
   const services = view.services.map((service) => ({
     service,
-    counts: countStatuses(byService.get(service.id) ?? []),
+    counts: countStatuses((byService.get(service.id) ?? []).map(({ status }) => status)),
   }));
-  return { kind: "tiles", tiles, services, shown };
-}
-
-function countStatuses(cells: readonly MapCell[]): ReadonlyMap<DisplayStatus, number> {
-  const counts = new Map<DisplayStatus, number>();
-  for (const { status } of cells) counts.set(status, (counts.get(status) ?? 0) + 1);
-  return counts;
+  return { kind: "tiles", tiles, services, legend };
 }

@@ -1,8 +1,14 @@
-// Words for numbers and times, the same on the server and in the browser.
+// Formats numbers and times as text, alike on the server and in the browser.
 
 /** `1 task`, `3 tasks`. */
-export function pluralize(many: number, what: string): string {
-  return `${many} ${what}${many === 1 ? "" : "s"}`;
+export function pluralize(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** An error message as a sentence. Messages start in lower case, because commands print them after a prefix. */
+export function asSentence(message: string): string {
+  const text = message.charAt(0).toUpperCase() + message.slice(1);
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 /** `1,234`. */
@@ -10,7 +16,7 @@ export function formatInteger(value: number): string {
   return value.toLocaleString("en-US");
 }
 
-/** How long, in the largest unit that says it: `12 s`, `3 min`, `2 h`, `5 d`. Never negative. */
+/** `12 s`, `3 min`, `2 h`, `5 d`; hours up to two days. A negative duration counts as zero. */
 export function formatDuration(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1_000));
   if (seconds < 60) return `${seconds} s`;
@@ -19,7 +25,7 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
-/** `3 min ago`; `just now` within the last second or so. */
+/** `3 min ago`; `just now` for less than two seconds. */
 export function formatAgo(ms: number): string {
   return ms < 2_000 ? "just now" : `${formatDuration(ms)} ago`;
 }
@@ -29,7 +35,7 @@ export function formatUtc(atMs: number): string {
   return `${new Date(atMs).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
-/** `0`, `0.4`, `12.3`, `940`, `12.3 k`: a rate, in few digits. */
+/** `0`, `0.4`, `12.3`, `940`, `12.3 k`: three digits or so. */
 export function formatRate(value: number): string {
   if (value === 0) return "0";
   if (value < 0.05) return "<0.1";
@@ -51,8 +57,8 @@ export function formatMilliseconds(ms: number): string {
 
 /** `0 %`, `<0.1 %`, `2.5 %`. @param share 0 to 1 */
 export function formatShare(share: number): string {
-  const hundred = share * 100;
-  if (hundred === 0) return "0 %";
-  if (hundred < 0.05) return "<0.1 %";
-  return `${hundred.toFixed(1).replace(/\.0$/, "")} %`;
+  const percent = share * 100;
+  if (percent === 0) return "0 %";
+  if (percent < 0.05) return "<0.1 %";
+  return `${percent.toFixed(1).replace(/\.0$/, "")} %`;
 }

@@ -1,20 +1,26 @@
-// Traffic: what is measured of the mesh's requests, as pages and tables show it.
+// The traffic data that the pages show, read from telemetry.
 
 import { snapshotOrNull } from "../control/remote-telemetry.ts";
 import { combinedRates, type Rates } from "../telemetry/rates.ts";
-import type { NodeTraffic, ServiceTraffic, Snapshot, SnapshotFilter } from "../telemetry/snapshot.ts";
+import type {
+  NodeTraffic,
+  ServiceTraffic,
+  Snapshot,
+  SnapshotFilter,
+  TaskTraffic,
+} from "../telemetry/snapshot.ts";
 import type { TelemetryApi } from "../telemetry/telemetry.ts";
 
-/** What the overview and the lists show: how it goes now, and the last ten minutes as a line. */
+/** Current rates and the trend of the last ten minutes, for the overview and the lists. */
 export type TrafficView = {
-  /** Of all services together; requests for none of them are not in it. */
+  /** All services together, without requests that match no service. */
   readonly total: Rates;
   readonly trend: readonly number[];
   readonly serviceById: ReadonlyMap<string, ServiceTraffic>;
   readonly nodeById: ReadonlyMap<string, NodeTraffic>;
 };
 
-/** Reads snapshots; null when there is none to be had right now, which takes nothing else from a page. */
+/** Reads a snapshot. Null if telemetry is unavailable: the page then shows everything else. */
 export type TrafficReader = (filter: SnapshotFilter) => Promise<Snapshot | null>;
 
 export function trafficReader(telemetry: TelemetryApi): TrafficReader {
@@ -31,8 +37,13 @@ export function trafficView({ services, nodes }: Snapshot): TrafficView {
 }
 
 function sumOfTrends(services: readonly ServiceTraffic[]): readonly number[] {
-  const longest = Math.max(0, ...services.map(({ trend }) => trend.length));
-  return Array.from({ length: longest }, (_, step) =>
-    services.reduce((so, { trend }) => so + (trend[step] ?? 0), 0),
+  const length = Math.max(0, ...services.map(({ trend }) => trend.length));
+  return Array.from({ length }, (_, step) =>
+    services.reduce((sum, { trend }) => sum + (trend[step] ?? 0), 0),
   );
+}
+
+/** The traffic of each task and static server; empty without a snapshot. */
+export function tasksById(snapshot: Snapshot | null): ReadonlyMap<string, TaskTraffic> {
+  return new Map(snapshot?.services.flatMap(({ tasks }) => tasks.map((task) => [task.id, task])));
 }

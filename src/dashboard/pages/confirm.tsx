@@ -1,18 +1,19 @@
-// Before anything is changed: what would happen, and one button that does it.
+// The confirmation page: the effects of an action, and the button that performs it.
 
 export type Confirmation = {
   /** `Drain node2?` */
   readonly title: string;
-  /** What happens then, a sentence each. */
+  /** One sentence each. */
   readonly effects: readonly string[];
-  /** On the button: `Drain node2`. */
+  /** The label of the button: `Drain node2`. */
   readonly verb: string;
-  /** Where the form goes, and where Cancel does. */
+  /** Path that the form posts to. */
   readonly action: string;
+  /** Path that Cancel leads to, and the browser after the action. */
   readonly back: string;
-  /** What the form carries besides its token. */
+  /** Hidden fields of the form besides its token. */
   readonly fields: Readonly<Record<string, string>>;
-  /** It takes something away that is not easily had back. */
+  /** The effect is hard to undo. */
   readonly isDestructive: boolean;
 };
 
@@ -31,7 +32,7 @@ export function Confirm({ confirmation, formToken }: { confirmation: Confirmatio
         {Object.entries(fields).map(([name, value]) => (
           <input type="hidden" name={name} value={value} />
         ))}
-        <button class={isDestructive ? "grave" : "primary"} type="submit" autofocus>
+        <button class={isDestructive ? "danger" : "primary"} type="submit" autofocus>
           {verb}
         </button>
         <a class="button quiet" href={back}>

@@ -1,4 +1,4 @@
-// The timeline: everything the registry remembers.
+// The events page: every event that the registry keeps.
 
 import type { MeshEvent } from "../../domain/model/event.ts";
 import type { Page } from "../paging.ts";
@@ -12,10 +12,9 @@ export function Events({ view, page }: { view: DashboardView; page: Page<MeshEve
     <>
       <h1>Events</h1>
       <p class="muted">
-        Who did what to which thing, and why; the last 1,000 are kept. <code>waggle events -f</code> follows
-        them.
+        The last 1,000 events, with actor and reason. <code>waggle events -f</code> follows them.
       </p>
-      <SearchForm page={page} what="event" path={pagePaths.events} />
+      <SearchForm page={page} noun="event" path={pagePaths.events} />
       <section id="events" aria-label="Events" data-part>
         <EventList events={page.items} view={view} />
         <Pager page={page} path={pagePaths.events} />
@@ -24,7 +23,7 @@ export function Events({ view, page }: { view: DashboardView; page: Page<MeshEve
   );
 }
 
-/** What an event is found by. */
+/** The text that a search looks at. */
 export function eventText({ action, actor, subject, why }: MeshEvent): string {
   return `${action} ${actor} ${subject.type} ${subject.name} ${why}`;
 }

@@ -1,4 +1,4 @@
-// The frame of every page: head, navigation, who is signed in, and how fresh what is shown is.
+// The layout of every page: head, navigation, account, and the age of the data shown.
 
 import type { Child } from "hono/jsx";
 import { assetPath, type StaticAssets } from "../assets.ts";
@@ -11,13 +11,13 @@ export type PageProps = {
   readonly title: string;
   readonly assets: StaticAssets;
   readonly meshName: string;
-  /** Null where nobody is signed in. */
+  /** Null before sign-in. */
   readonly identity: Identity | null;
-  /** What the sign-out form carries. */
+  /** The token of the sign-out form. */
   readonly formToken: string;
-  /** Which entry of the navigation this page is; null: none. */
+  /** The navigation entry of this page. */
   readonly section: NavSection | null;
-  /** When what is shown was read, and the last event it knows; null: nothing on the page changes by itself. */
+  /** When the data was read (epoch milliseconds), and the newest event in it. Null: the page does not refresh itself. */
   readonly live: { readonly nowMs: number; readonly seq: number; readonly tableVersion: number } | null;
   readonly charts?: boolean;
   readonly children?: Child;
@@ -32,8 +32,8 @@ const navLabels = {
 } as const;
 export type NavSection = keyof typeof navLabels;
 
-export function Layout(frame: PageProps) {
-  const { title, assets, meshName, identity, section, live, charts = false, children } = frame;
+export function Layout(props: PageProps) {
+  const { title, assets, meshName, identity, section, live, charts = false, children } = props;
   return (
     <html lang="en">
       <head>
@@ -62,26 +62,14 @@ export function Layout(frame: PageProps) {
           <a class="brand" href={pagePaths.overview}>
             <Logo /> <span>{meshName}</span>
           </a>
-          {identity !== null && (
-            <nav aria-label="Pages">
-              <ul>
-                {(Object.keys(navLabels) as NavSection[]).map((name) => (
-                  <li>
-                    <a href={pagePaths[name]} {...(name === section && { "aria-current": "page" })}>
-                      {navLabels[name]}
-                    </a>
-                  </li>
-                ))}
-              </ul>
-            </nav>
-          )}
-          {identity !== null && <Account {...frame} identity={identity} />}
+          {identity !== null && <Navigation section={section} />}
+          {identity !== null && <Account {...props} identity={identity} />}
         </header>
         <main id="main" tabindex={-1}>
           {live !== null && (
             <p class="freshness" id="freshness">
               <span class="dot" aria-hidden="true" />
-              <span id="freshness-text">{`As of ${formatUtc(live.nowMs)}`}</span>
+              <span id="freshness-text">{`Data from ${formatUtc(live.nowMs)}`}</span>
             </p>
           )}
           {children}
@@ -91,10 +79,26 @@ export function Layout(frame: PageProps) {
   );
 }
 
+function Navigation({ section }: { section: NavSection | null }) {
+  return (
+    <nav aria-label="Pages">
+      <ul>
+        {(Object.keys(navLabels) as NavSection[]).map((name) => (
+          <li>
+            <a href={pagePaths[name]} {...(name === section && { "aria-current": "page" })}>
+              {navLabels[name]}
+            </a>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}
+
 function Account({ identity, formToken }: PageProps & { identity: Identity }) {
   return (
     <div class="account">
-      <span class="who" title={identity.role === "operator" ? "may look and act" : "may look"}>
+      <span class="identity" title={identity.role === "operator" ? "can make changes" : "read-only"}>
         {identity.actor === identity.role ? identity.role : `${identity.actor} (${identity.role})`}
       </span>
       {identity.by === "token" ? (
@@ -113,10 +117,10 @@ function Account({ identity, formToken }: PageProps & { identity: Identity }) {
   );
 }
 
-/** Six cells around one. */
+/** Six cells of a honeycomb around a seventh. */
 function Logo() {
   return (
-    <svg class="mark" viewBox="0 0 24 24" aria-hidden="true">
+    <svg class="logo" viewBox="0 0 24 24" aria-hidden="true">
       <path d={logoPath} fill="currentColor" />
     </svg>
   );

@@ -1,4 +1,4 @@
-// One node: how it is, its tasks, and what may be done to it.
+// The page of one node: its state, actions, traffic, tasks and events.
 
 import type { Availability, MeshNode } from "../../domain/model/node.ts";
 import { isAlive } from "../../domain/model/task.ts";
@@ -19,16 +19,16 @@ import { machineText } from "./nodes.tsx";
 export function NodePage({
   view,
   node,
-  mayAct,
-  measures: { whole, parts, span },
+  permission,
+  traffic: { total, byTask, range },
 }: {
   view: DashboardView;
   node: MeshNode;
-  mayAct: ActionPermission;
-  measures: PageTraffic;
+  permission: ActionPermission;
+  traffic: PageTraffic;
 }) {
   const tasks = view.tasksOfNode(node.id);
-  const alive = tasks.filter((task) => isAlive(task));
+  const aliveCount = tasks.filter((task) => isAlive(task)).length;
   const events = view.events.filter(
     ({ subject, actor }) => subject.id === node.id || actor === `node ${node.hostname}`,
   );
@@ -38,27 +38,27 @@ export function NodePage({
         <h1>{node.hostname}</h1>
         <p class="muted">{machineText(node)}</p>
       </div>
-      <dl class="figures" id="figures" data-part>
+      <dl class="stats" id="stats" data-part>
         <Stat
           label="State"
-          value={nodeStateText(node) === "active" ? "ready" : nodeStateText(node)}
+          value={nodeStateText(node)}
           {...(node.message !== "" && { note: node.message })}
         />
-        <Stat label="Tasks" value={formatInteger(alive.length)} />
+        <Stat label="Tasks" value={formatInteger(aliveCount)} />
         <Stat label="Address" value={node.address} />
         <Stat label="Agent" value={node.engineVersion} />
       </dl>
-      <NodeActions node={node} view={view} mayAct={mayAct} />
+      <NodeActions node={node} view={view} permission={permission} />
       <TrafficSection
-        measured={measurementOf(whole, whole?.nodes, node.id)}
-        span={span}
+        measurement={measurementOf(total, total?.nodes, node.id)}
+        range={range}
         path={nodePath(node, view.nodes)}
       />
       <section aria-labelledby="tasks-title" id="tasks" data-part>
         <h2 id="tasks-title">Tasks</h2>
-        <TaskTable tasks={tasks} view={view} by="node" traffic={parts} mayAct={mayAct.may} />
+        <TaskTable tasks={tasks} view={view} page="node" traffic={byTask} canAct={permission.isAllowed} />
       </section>
-      <ColoSection snapshot={parts} view={view} />
+      <ColoSection snapshot={byTask} view={view} />
       <LabelList labels={node.labels} />
       <EventSection events={events} view={view} />
     </>
@@ -74,28 +74,27 @@ const availabilityVerbs: Readonly<Record<Availability, string>> = {
 function NodeActions({
   node,
   view,
-  mayAct,
+  permission,
 }: {
   node: MeshNode;
   view: DashboardView;
-  mayAct: ActionPermission;
+  permission: ActionPermission;
 }) {
-  if (!mayAct.may) return <p class="read-only">{mayAct.why}</p>;
+  if (!permission.isAllowed) return <p class="read-only">{permission.reason}</p>;
   const path = `${nodePath(node, view.nodes)}/availability`;
-  const others = (Object.keys(availabilityVerbs) as Availability[]).filter((to) => to !== node.availability);
+  const others = (Object.keys(availabilityVerbs) as Availability[]).filter(
+    (availability) => availability !== node.availability,
+  );
+  const adminState = node.admin ?? "ready";
   return (
     <section class="actions" aria-label="Actions" id="actions" data-part>
-      {others.map((to) => (
-        <a class="button" href={`${path}?to=${to}`}>
-          {availabilityVerbs[to]}…
+      {others.map((availability) => (
+        <a class="button" href={`${path}?to=${availability}`}>
+          {availabilityVerbs[availability]}…
         </a>
       ))}
-      <span class="muted">at the balancer: {node.admin ?? "ready"}, set to</span>
-      <AdminStateLinks
-        target={{ kind: "node", ref: node.id }}
-        name={node.hostname}
-        current={node.admin ?? "ready"}
-      />
+      <span class="muted">Admin state: {adminState}. Set to</span>
+      <AdminStateLinks target={{ kind: "node", ref: node.id }} name={node.hostname} current={adminState} />
     </section>
   );
 }

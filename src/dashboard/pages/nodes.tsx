@@ -1,4 +1,4 @@
-// All nodes.
+// The list of nodes.
 
 import type { MeshNode } from "../../domain/model/node.ts";
 import { isAlive } from "../../domain/model/task.ts";
@@ -17,16 +17,17 @@ export function Nodes({ view, page }: { view: DashboardView; page: Page<MeshNode
   return (
     <>
       <h1>Nodes</h1>
-      <SearchForm page={page} what="node" path={pagePaths.nodes} />
+      <SearchForm page={page} noun="node" path={pagePaths.nodes} />
       <section id="nodes" data-part>
         {page.items.length === 0 ? (
           <p class="empty">
             {page.query === "" ? (
               <>
-                No node has joined yet: run on a machine what <code>waggle join-token</code> prints.
+                No node has joined yet. On the machine that should join, run the command that{" "}
+                <code>waggle join-token</code> prints.
               </>
             ) : (
-              `No node with “${page.query}”.`
+              `No node matches “${page.query}”.`
             )}
           </p>
         ) : (
@@ -50,10 +51,10 @@ export function Nodes({ view, page }: { view: DashboardView; page: Page<MeshNode
                 <td>
                   <NodeStateCell node={node} />
                 </td>
-                <td class="figure">
+                <td class="nowrap">
                   <Elapsed sinceMs={node.stateSinceMs} nowMs={view.nowMs} />
                 </td>
-                <td class="figure">
+                <td class="nowrap">
                   {formatInteger(view.tasksOfNode(node.id).filter((task) => isAlive(task)).length)}
                 </td>
                 {view.traffic !== null && <TrafficCells traffic={view.traffic.nodeById.get(node.id)} />}
@@ -69,13 +70,12 @@ export function Nodes({ view, page }: { view: DashboardView; page: Page<MeshNode
   );
 }
 
-/** The node's state as a word with its shape. */
 function NodeStateCell({ node }: { node: MeshNode }) {
-  const word = nodeStateText(node);
-  const look = node.state !== "ready" ? "failed" : word === "active" ? "running" : "leaving";
+  const stateText = nodeStateText(node);
+  const status = node.state !== "ready" ? "failed" : stateText === "ready" ? "running" : "leaving";
   return (
-    <span class={`state is-${look}`}>
-      <Glyph look={look} /> {word === "active" ? "ready" : word}
+    <span class={`state is-${status}`}>
+      <Glyph status={status} /> {stateText}
       {node.message !== "" && <span class="err">{node.message}</span>}
     </span>
   );

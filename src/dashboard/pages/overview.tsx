@@ -1,32 +1,31 @@
-// The overview: is it well, what is not, where everything runs, and what happened last.
+// The overview: the mesh's health in one sentence, its problems, the task map and the latest events.
 
-import { summarizeHealth } from "../health-summary.ts";
+import { type HealthSummary, summarizeHealth } from "../health-summary.ts";
 import { EventList } from "../parts/event-list.tsx";
 import { MapSection } from "../parts/map.tsx";
 import { ProblemList } from "../parts/problem-list.tsx";
 import { Stat } from "../parts/stat.tsx";
+import { isBadErrorShare } from "../parts/traffic-cells.tsx";
 import { pagePaths } from "../paths.ts";
 import { formatInteger, formatPerSecond, formatShare } from "../text.ts";
 import type { DashboardView } from "../view.ts";
 
 const overviewEventsShown = 8;
-/** From here on errors are shown as bad. */
-const badErrorShare = 0.01;
 
 export function Overview({ view }: { view: DashboardView }) {
-  const verdict = summarizeHealth(view);
+  const health = summarizeHealth(view);
   return (
     <>
-      <section class={`verdict is-${verdict.severity}`} id="verdict" data-part aria-live="polite">
-        <HealthShape level={verdict.severity} />
+      <section class={`health is-${health.severity}`} id="health" data-part aria-live="polite">
+        <HealthShape severity={health.severity} />
         <div>
-          <h1>{verdict.title}</h1>
-          <p>{verdict.detail}</p>
+          <h1>{health.title}</h1>
+          <p>{health.detail}</p>
         </div>
       </section>
       <OverviewStats view={view} />
       <ProblemList view={view} />
-      <div class="beside">
+      <div class="columns">
         <MapSection view={view} />
         <section aria-labelledby="events-title" id="events" data-part>
           <div class="heading">
@@ -40,22 +39,23 @@ export function Overview({ view }: { view: DashboardView }) {
   );
 }
 
-function HealthShape({ level }: { level: "ok" | "warn" | "bad" }) {
+/** A circle, triangle or square, so that the severity shows without color. */
+function HealthShape({ severity }: { severity: HealthSummary["severity"] }) {
   return (
-    <svg class="verdict-shape" viewBox="0 0 32 32" aria-hidden="true">
-      {level === "ok" && (
+    <svg class="health-shape" viewBox="0 0 32 32" aria-hidden="true">
+      {severity === "ok" && (
         <>
           <circle cx="16" cy="16" r="14" fill="currentColor" />
           <path d="m9.5 16.5 4.5 4.5 8.5-9.5" fill="none" stroke="var(--surface)" stroke-width="3" />
         </>
       )}
-      {level === "warn" && (
+      {severity === "warn" && (
         <>
           <path d="M16 2.5 31 29H1z" fill="currentColor" />
           <path d="M16 12v8m0 2.6V26" stroke="var(--surface)" stroke-width="3" />
         </>
       )}
-      {level === "bad" && (
+      {severity === "bad" && (
         <>
           <rect x="2" y="2" width="28" height="28" rx="4" fill="currentColor" />
           <path d="m10 10 12 12m0-12L10 22" stroke="var(--surface)" stroke-width="3" />
@@ -67,9 +67,9 @@ function HealthShape({ level }: { level: "ok" | "warn" | "bad" }) {
 
 function OverviewStats({ view }: { view: DashboardView }) {
   const { nodes, services, info, traffic } = view;
-  const ready = nodes.filter(({ state }) => state === "ready").length;
+  const readyCount = nodes.filter(({ state }) => state === "ready").length;
   return (
-    <dl class="figures" id="figures" data-part>
+    <dl class="stats" id="stats" data-part>
       {traffic !== null && (
         <>
           <Stat
@@ -80,12 +80,12 @@ function OverviewStats({ view }: { view: DashboardView }) {
           <Stat
             label="Errors"
             value={formatShare(traffic.total.errorRatio)}
-            bad={traffic.total.errorRatio >= badErrorShare}
-            note="of requests now"
+            isBad={isBadErrorShare(traffic.total.errorRatio)}
+            note="of current requests"
           />
         </>
       )}
-      <Stat label="Nodes ready" value={`${formatInteger(ready)}/${formatInteger(nodes.length)}`} />
+      <Stat label="Nodes ready" value={`${formatInteger(readyCount)}/${formatInteger(nodes.length)}`} />
       <Stat label="Services" value={formatInteger(services.length)} />
       <Stat
         label="Tasks running"

@@ -1,104 +1,118 @@
-// Routing: what would happen to a request, step by step.
+// The routing page: explains what the mesh would do with a request, step by step.
 
+import type { Child } from "hono/jsx";
 import type { RouteExplanation } from "../../protocol/route.ts";
 import { Glyph } from "../parts/glyph.tsx";
 import { pagePaths, servicePath } from "../paths.ts";
 import type { DashboardView } from "../view.ts";
 
+/** The request to explain, as entered; empty fields are open. */
 export type ExplainForm = { readonly url: string; readonly method: string; readonly node: string };
 
-/** Rows of a step shown; a large mesh has too many to read. */
+/** Null before a request was entered. */
+export type ExplainResult = RouteExplanation | { readonly problem: string } | null;
+
+/** Nodes or tasks listed in one step; a large mesh has more than anyone reads. */
 const maxRouteRows = 50;
 
-type ExplainResult = RouteExplanation | { readonly problem: string } | null;
+const maxExampleLinks = 4;
 
 export function Routing({
   view,
-  question,
-  outcome,
+  form,
+  result,
 }: {
   view: DashboardView;
-  question: ExplainForm;
-  outcome: ExplainResult;
+  form: ExplainForm;
+  result: ExplainResult;
 }) {
   return (
     <>
       <h1>Routing</h1>
-      <p class="muted">What would happen to a request, by the functions that make it happen.</p>
-      <form class="question" method="get" action={pagePaths.routing}>
-        <div>
-          <label for="method">Method</label>
-          <input
-            id="method"
-            name="method"
-            value={question.method}
-            size={7}
-            list="methods"
-            autocomplete="off"
-          />
-          <datalist id="methods">
-            {["GET", "HEAD", "POST", "PUT", "DELETE"].map((method) => (
-              <option value={method} />
-            ))}
-          </datalist>
-        </div>
-        <div class="wide">
-          <label for="url">URL</label>
-          <input
-            id="url"
-            name="url"
-            value={question.url}
-            required
-            placeholder="http://127.0.0.2:8080/"
-            inputmode="url"
-          />
-        </div>
-        <div>
-          <label for="node">At the entry point of</label>
-          <input
-            id="node"
-            name="node"
-            value={question.node}
-            placeholder="as the URL says"
-            list="nodes"
-            autocomplete="off"
-          />
-          <datalist id="nodes">
-            {view.nodes.slice(0, maxRouteRows).map(({ hostname }) => (
-              <option value={hostname} />
-            ))}
-          </datalist>
-        </div>
-        <button class="primary" type="submit">
-          Explain
-        </button>
-      </form>
+      <p class="muted">
+        Explains how the mesh would route a request, with the data plane's own functions. Nothing is sent.
+      </p>
+      <ExplainFormFields view={view} form={form} />
       <section id="explanation" data-part aria-live="polite">
-        {outcome === null ? (
+        {result === null ? (
           <ExampleLinks view={view} />
-        ) : "problem" in outcome ? (
+        ) : "problem" in result ? (
           <p class="notice is-bad" role="alert">
-            {outcome.problem}
+            {result.problem}
           </p>
         ) : (
-          <ExplanationSteps route={outcome} />
+          <ExplanationSteps explanation={result} />
         )}
       </section>
     </>
   );
 }
 
-/** A published port of each service, at the first node. */
+function ExplainFormFields({
+  view,
+  form: { method, url, node },
+}: {
+  view: DashboardView;
+  form: ExplainForm;
+}) {
+  return (
+    <form class="explain-form" method="get" action={pagePaths.routing}>
+      <div>
+        <label for="method">Method</label>
+        <input id="method" name="method" value={method} size={7} list="methods" autocomplete="off" />
+        <datalist id="methods">
+          {["GET", "HEAD", "POST", "PUT", "DELETE"].map((name) => (
+            <option value={name} />
+          ))}
+        </datalist>
+      </div>
+      <div class="wide">
+        <label for="url">URL</label>
+        <input
+          id="url"
+          name="url"
+          value={url}
+          required
+          placeholder="http://127.0.0.2:8080/"
+          inputmode="url"
+        />
+      </div>
+      <div>
+        <label for="node">Entry node</label>
+        <input
+          id="node"
+          name="node"
+          value={node}
+          placeholder="from the URL"
+          list="nodes"
+          autocomplete="off"
+        />
+        <datalist id="nodes">
+          {view.nodes.slice(0, maxRouteRows).map(({ hostname }) => (
+            <option value={hostname} />
+          ))}
+        </datalist>
+      </div>
+      <button class="primary" type="submit">
+        Explain
+      </button>
+    </form>
+  );
+}
+
+/** Links that explain a request to each of the first services. */
 function ExampleLinks({ view }: { view: DashboardView }) {
   const [node] = view.nodes;
-  const urls = view.services.flatMap(({ ports }) =>
-    ports.slice(0, 1).map(({ published }) => `http://${node?.address ?? "127.0.0.2"}:${published}/`),
-  );
+  const urls = view.services
+    .flatMap(({ ports }) =>
+      ports.slice(0, 1).map(({ published }) => `http://${node?.address ?? "127.0.0.2"}:${published}/`),
+    )
+    .slice(0, maxExampleLinks);
   if (urls.length === 0) return null;
   return (
     <p class="muted">
       For example{" "}
-      {urls.slice(0, 4).map((url, index) => (
+      {urls.map((url, index) => (
         <>
           {index > 0 && ", "}
           <a href={`${pagePaths.routing}?${new URLSearchParams({ method: "GET", url })}`}>{url}</a>
@@ -108,12 +122,11 @@ function ExampleLinks({ view }: { view: DashboardView }) {
   );
 }
 
-function ExplanationSteps({ route }: { route: RouteExplanation }) {
-  const { request, entry, match, services, nodes, tasks, answer, tableVersion } = route;
+function ExplanationSteps({ explanation }: { explanation: RouteExplanation }) {
+  const { request, entry, match, nodes, tasks, answer, tableVersion } = explanation;
   return (
     <ol class="steps">
-      <li>
-        <h2>The request</h2>
+      <Step title="Request">
         <p>
           <code>
             {request.method} {request.path}
@@ -126,41 +139,22 @@ function ExplanationSteps({ route }: { route: RouteExplanation }) {
             </>
           )}
         </p>
-      </li>
-      <li>
-        <h2>Where it comes in</h2>
+      </Step>
+      <Step title="Entry">
         <p>
-          {entry.role === "edge" ? "At the balancer" : `At the entry point of ${entry.node}`}: {entry.why}.
+          {entry.role === "edge" ? "The balancer" : `The entry point of ${entry.node}`}: {entry.why}.
         </p>
-      </li>
-      <li class={match.by === "nothing" ? "is-bad" : ""}>
-        <h2>Which service</h2>
-        <p>
-          {services.map(({ name, policy, target }) => (
-            <>
-              <a href={servicePath(name)}>{name}</a>, target port {target}, {policy}:{" "}
-            </>
-          ))}
-          {match.why}.
-          {services
-            .flatMap(({ options }) => options)
-            .map((option) => (
-              <>
-                <br />
-                {option}.
-              </>
-            ))}
-        </p>
-      </li>
+      </Step>
+      <Step title="Service" className={match.by === "nothing" ? "is-bad" : ""}>
+        <ServiceStep explanation={explanation} />
+      </Step>
       {nodes.length > 0 && (
-        <li>
-          <h2>Which node</h2>
+        <Step title="Node">
           <CandidateList items={nodes.map(({ name, picked, why }) => ({ name, picked, why, note: "" }))} />
-        </li>
+        </Step>
       )}
       {tasks.length > 0 && (
-        <li>
-          <h2>Which task</h2>
+        <Step title="Task">
           <CandidateList
             items={tasks.map(({ name, picked, why, node, origin }) => ({
               name,
@@ -169,18 +163,47 @@ function ExplanationSteps({ route }: { route: RouteExplanation }) {
               note: [node, origin?.replace(/^http:\/\//, "")].filter(Boolean).join(", "),
             }))}
           />
-        </li>
+        </Step>
       )}
-      <li class={answer.by === "mesh" ? "is-bad" : "is-ok"}>
-        <h2>The answer</h2>
+      <Step title="Answer" className={answer.by === "mesh" ? "is-bad" : "is-ok"}>
         <p>
           {answer.by === "task"
             ? `From ${answer.why}.`
             : `${answer.status} from the mesh itself: ${answer.reason}.`}
         </p>
-        <p class="muted">By routing table {tableVersion}.</p>
-      </li>
+        <p class="muted">According to routing table version {tableVersion}.</p>
+      </Step>
     </ol>
+  );
+}
+
+function Step({ title, className = "", children }: { title: string; className?: string; children?: Child }) {
+  return (
+    <li class={className}>
+      <h2>{title}</h2>
+      {children}
+    </li>
+  );
+}
+
+function ServiceStep({ explanation: { services, match } }: { explanation: RouteExplanation }) {
+  return (
+    <p>
+      {services.map(({ name, policy, target }) => (
+        <>
+          <a href={servicePath(name)}>{name}</a>, target port {target}, {policy}:{" "}
+        </>
+      ))}
+      {match.why}.
+      {services
+        .flatMap(({ options }) => options)
+        .map((option) => (
+          <>
+            <br />
+            {option}.
+          </>
+        ))}
+    </p>
   );
 }
 
@@ -191,15 +214,16 @@ type CandidateRow = {
   readonly note: string;
 };
 
+/** The candidates of one step, picked ones first. */
 function CandidateList({ items }: { items: readonly CandidateRow[] }) {
-  const shown = [...items].sort((a, b) => Number(b.picked) - Number(a.picked)).slice(0, maxRouteRows);
+  const shown = items.toSorted((a, b) => Number(b.picked) - Number(a.picked)).slice(0, maxRouteRows);
   return (
     <>
-      <ul class="choices">
+      <ul class="candidates">
         {shown.map(({ name, picked, why, note }) => (
           <li class={picked ? "is-picked" : ""}>
-            <Glyph look={picked ? "running" : "ended"} /> <strong>{name}</strong>{" "}
-            {note !== "" && <span class="muted">{note}</span>} <span class="why">{why}</span>
+            <Glyph status={picked ? "running" : "ended"} /> <strong>{name}</strong>{" "}
+            {note !== "" && <span class="muted">{note}</span>} <span class="reason">{why}</span>
           </li>
         ))}
       </ul>

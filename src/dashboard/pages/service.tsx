@@ -1,4 +1,4 @@
-// One service: how it is, what it does, its tasks, and what may be done to it.
+// The page of one service: its size, actions, traffic, tasks, static servers and events.
 
 import { isUpdating } from "../../domain/orchestrator/update.ts";
 import type { ServiceView } from "../../registry/api.ts";
@@ -19,16 +19,17 @@ import { PublishedAddresses } from "./services.tsx";
 export function ServicePage({
   view,
   service,
-  mayAct,
-  measures: { whole, parts, span },
+  permission,
+  traffic: { total, byTask, range },
 }: {
   view: DashboardView;
   service: ServiceView;
-  mayAct: ActionPermission;
-  measures: PageTraffic;
+  permission: ActionPermission;
+  traffic: PageTraffic;
 }) {
   const { spec } = service;
-  const onlyServers = service.desiredTasks === 0 && view.serversOfService(service.id).length > 0;
+  const hasOnlyServers = service.desiredTasks === 0 && view.serversOfService(service.id).length > 0;
+  const canAct = permission.isAllowed;
   const events = view.events.filter(({ subject: { id, type, name } }) =>
     type === "service" ? id === service.id : type === "task" && name.startsWith(`${spec.name}.`),
   );
@@ -38,8 +39,11 @@ export function ServicePage({
         <h1>{spec.name}</h1>
         <p class="muted">{spec.run.image}</p>
       </div>
-      <dl class="figures" id="figures" data-part>
-        <Stat label={onlyServers ? "Servers up" : "Tasks running"} value={serviceSizeText(service, view)} />
+      <dl class="stats" id="stats" data-part>
+        <Stat
+          label={hasOnlyServers ? "Servers up" : "Tasks running"}
+          value={serviceSizeText(service, view)}
+        />
         <Stat label="Mode" value={spec.mode.kind} />
         <div>
           <dt>Published</dt>
@@ -49,10 +53,10 @@ export function ServicePage({
         </div>
       </dl>
       <UpdateNotice service={service} />
-      <ServiceActions service={service} mayAct={mayAct} />
+      <ServiceActions service={service} permission={permission} />
       <TrafficSection
-        measured={measurementOf(whole, whole?.services, service.id)}
-        span={span}
+        measurement={measurementOf(total, total?.services, service.id)}
+        range={range}
         path={servicePath(spec.name)}
       />
       <section aria-labelledby="tasks-title" id="tasks" data-part>
@@ -60,42 +64,43 @@ export function ServicePage({
         <TaskTable
           tasks={view.tasksOfService(service.id)}
           view={view}
-          by="service"
-          traffic={parts}
-          mayAct={mayAct.may}
+          page="service"
+          traffic={byTask}
+          canAct={canAct}
         />
       </section>
-      <Servers service={service} view={view} traffic={parts} mayAct={mayAct.may} />
-      <ColoSection snapshot={parts} view={view} />
+      <Servers service={service} view={view} traffic={byTask} canAct={canAct} />
+      <ColoSection snapshot={byTask} view={view} />
       <LabelList labels={spec.labels} />
       <EventSection events={events} view={view} />
     </>
   );
 }
 
-type ServersProps = { service: ServiceView; view: DashboardView; traffic: Snapshot | null; mayAct: boolean };
+type ServersProps = { service: ServiceView; view: DashboardView; traffic: Snapshot | null; canAct: boolean };
 
-function Servers({ service, view, traffic, mayAct }: ServersProps) {
+function Servers({ service, view, traffic, canAct }: ServersProps) {
   const servers = view.serversOfService(service.id);
   return (
     <section aria-labelledby="servers-title" id="servers" data-part>
       {servers.length > 0 && (
         <>
           <h2 id="servers-title">Static servers</h2>
-          <ServerTable servers={servers} view={view} traffic={traffic} mayAct={mayAct} />
+          <ServerTable servers={servers} view={view} traffic={traffic} canAct={canAct} />
         </>
       )}
     </section>
   );
 }
 
+/** Shown while an update runs or is paused. */
 function UpdateNotice({ service }: { service: ServiceView }) {
   const { update } = service;
-  const shown =
+  const isShown =
     update !== undefined && update !== null && (isUpdating(service) || /paused/.test(update.state));
   return (
     <div id="update" data-part>
-      {shown && (
+      {isShown && (
         <p class="notice" role="status">
           Update {update.state.replaceAll("_", " ")}: {update.message}
         </p>
@@ -104,10 +109,10 @@ function UpdateNotice({ service }: { service: ServiceView }) {
   );
 }
 
-function ServiceActions({ service, mayAct }: { service: ServiceView; mayAct: ActionPermission }) {
+function ServiceActions({ service, permission }: { service: ServiceView; permission: ActionPermission }) {
   const { mode, name } = service.spec;
   const path = servicePath(name);
-  if (!mayAct.may) return <p class="read-only">{mayAct.why}</p>;
+  if (!permission.isAllowed) return <p class="read-only">{permission.reason}</p>;
   return (
     <section class="actions" aria-label="Actions">
       {mode.kind === "replicated" && (

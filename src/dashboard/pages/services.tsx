@@ -1,10 +1,15 @@
-// All services.
+// The list of services.
 
 import { hostsOf } from "../../domain/labels/labels.ts";
 import type { PublishedPort } from "../../domain/model/service.ts";
 import { isAlive } from "../../domain/model/task.ts";
 import type { ServiceView } from "../../registry/api.ts";
-import { type DisplayStatus, serverDisplayStatus, taskDisplayStatus } from "../display-status.ts";
+import {
+  countStatuses,
+  type DisplayStatus,
+  serverDisplayStatus,
+  taskDisplayStatus,
+} from "../display-status.ts";
 import type { Page } from "../paging.ts";
 import { DataTable } from "../parts/data-table.tsx";
 import { StatusCounts } from "../parts/glyph.tsx";
@@ -18,10 +23,10 @@ export function Services({ view, page }: { view: DashboardView; page: Page<Servi
   return (
     <>
       <h1>Services</h1>
-      <SearchForm page={page} what="service" path={pagePaths.services} />
+      <SearchForm page={page} noun="service" path={pagePaths.services} />
       <section id="services" data-part>
         {page.items.length === 0 ? (
-          <p class="empty">No service{page.query === "" ? " yet" : ` with “${page.query}”`}.</p>
+          <p class="empty">{page.query === "" ? "No service yet." : `No service matches “${page.query}”.`}</p>
         ) : (
           <DataTable
             label="Table of services"
@@ -42,7 +47,7 @@ export function Services({ view, page }: { view: DashboardView; page: Page<Servi
                 </th>
                 <td>{service.spec.run.image}</td>
                 <td>{service.spec.mode.kind}</td>
-                <td class="figure">{serviceSizeText(service, view)}</td>
+                <td class="nowrap">{serviceSizeText(service, view)}</td>
                 <td>
                   <StatusCounts counts={statusCounts(service, view)} />
                 </td>
@@ -60,6 +65,7 @@ export function Services({ view, page }: { view: DashboardView; page: Page<Servi
   );
 }
 
+/** Published ports and host names, one a line. */
 export function PublishedAddresses({ service: { ports, spec } }: { service: ServiceView }) {
   return (
     <>
@@ -70,18 +76,18 @@ export function PublishedAddresses({ service: { ports, spec } }: { service: Serv
   );
 }
 
-/** `8080→80`, and how where that is not the usual way. */
+/** `8080 → 80`; `8080 → 80 (host)` in host mode. */
 function portText({ published, target, mode }: PublishedPort): string {
   return `${published} → ${target}${mode === "host" ? " (host)" : ""}`;
 }
 
 function statusCounts(service: ServiceView, view: DashboardView): ReadonlyMap<DisplayStatus, number> {
-  const alive = view.tasksOfService(service.id).filter((task) => isAlive(task));
-  const grouped = Map.groupBy(alive, (task) => taskDisplayStatus(task, view.nodeById.get(task.nodeId ?? "")));
-  const counts = new Map([...grouped].map(([look, tasks]) => [look, tasks.length]));
-  for (const server of view.serversOfService(service.id)) {
-    const look = serverDisplayStatus(server);
-    counts.set(look, (counts.get(look) ?? 0) + 1);
-  }
-  return counts;
+  const statuses = [
+    ...view
+      .tasksOfService(service.id)
+      .filter((task) => isAlive(task))
+      .map((task) => taskDisplayStatus(task, view.nodeById.get(task.nodeId ?? ""))),
+    ...view.serversOfService(service.id).map(serverDisplayStatus),
+  ];
+  return countStatuses(statuses);
 }

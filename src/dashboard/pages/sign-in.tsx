@@ -1,11 +1,11 @@
-// The door: a token, or the link that `waggle dashboard` prints.
+// The sign-in page: a token field, or the confirmation of a one-time link from `waggle dashboard`.
 
 import { pagePaths } from "../paths.ts";
 
 export type SignInFormProps = {
-  /** Where to go then: a path of the dashboard. */
+  /** Dashboard path to open after sign-in. */
   readonly to: string;
-  /** What went wrong the last time, or why one is asked again; null: nothing. */
+  /** Why the previous attempt failed, or why a new sign-in is needed. */
   readonly notice: string | null;
 };
 
@@ -20,7 +20,7 @@ export function SignInForm({ to, notice }: SignInFormProps) {
       )}
       <form method="post" action={pagePaths.signIn}>
         <input type="hidden" name="to" value={to} />
-        <label for="token">Token of this mesh</label>
+        <label for="token">Mesh token</label>
         <input
           id="token"
           name="token"
@@ -36,14 +36,14 @@ export function SignInForm({ to, notice }: SignInFormProps) {
         </button>
       </form>
       <p class="hint">
-        The operator's token may act, the viewer's may look. Where the mesh runs on this machine,{" "}
+        The operator token allows changes; the viewer token is read-only. On the machine that runs the mesh,{" "}
         <code>bin/waggle dashboard</code> prints a link that signs you in.
       </p>
     </section>
   );
 }
 
-/** Following the link spends nothing: programs that look at links before people do would use it up. */
+/** Opening the link does not redeem it: mail scanners and chat previews open links before people do. */
 export function SignInByLink({ code }: { code: string }) {
   return (
     <section class="sign-in">

@@ -1,11 +1,11 @@
-// Links that take a server, task or node out of the balancing, each to its page of confirmation.
+// Links to the confirmation pages that change the admin state of a server, task or node.
 
 import type { AdminState } from "../../domain/model/server.ts";
 import type { AdminTarget } from "../../registry/api.ts";
 import { otherAdminStates } from "../admin-action.ts";
 import { adminPath } from "../paths.ts";
 
-/** @param name what it is called, for who hears the page */
+/** @param name of the target, for screen readers */
 export function AdminStateLinks({
   target,
   name,
@@ -17,9 +17,9 @@ export function AdminStateLinks({
 }) {
   return (
     <span class="admin-links">
-      {otherAdminStates(current).map((to) => (
-        <a href={`${adminPath(target)}?to=${to}`} aria-label={`Set ${name} to ${to}`}>
-          {to}…
+      {otherAdminStates(current).map((state) => (
+        <a href={`${adminPath(target)}?to=${state}`} aria-label={`Set ${name} to ${state}`}>
+          {state}…
         </a>
       ))}
     </span>

@@ -1,4 +1,5 @@
-// How the isolates of each colo see the tasks of a service or node: a task may fail in one colo and work in another.
+// Tasks by colo: the attempts that each Cloudflare data center made at each task of a service or node. A task can fail
+// for one colo and work for another.
 
 import { isAlive } from "../../domain/model/task.ts";
 import type { ColoTaskTraffic, ColoTraffic, Snapshot } from "../../telemetry/snapshot.ts";
@@ -9,35 +10,33 @@ import { DataTable } from "./data-table.tsx";
 import { Glyph } from "./glyph.tsx";
 import { ErrorShare, formatLatency } from "./traffic-cells.tsx";
 
-/** Columns of the table; a service of more tasks is told by its worst ones. */
+/** Columns shown; a service may have more tasks. */
 const maxTaskColumns = 24;
 
 export function ColoSection({ snapshot, view }: { snapshot: Snapshot | null; view: DashboardView }) {
   const colos = snapshot?.colos ?? [];
-  const seen = new Set(colos.flatMap(({ tasks }) => tasks.map(({ taskId }) => taskId)));
-  // Tasks that have ended are of no interest here, though still counted.
-  const alive = new Set(view.tasks.flatMap((task) => (isAlive(task) ? task.id : [])));
-  const tasks = (snapshot?.services ?? [])
+  const seenTaskIds = new Set(colos.flatMap(({ tasks }) => tasks.map(({ taskId }) => taskId)));
+  // The snapshot still counts tasks that have ended.
+  const aliveTaskIds = new Set(view.tasks.flatMap((task) => (isAlive(task) ? task.id : [])));
+  const columns = (snapshot?.services ?? [])
     .flatMap((service) => service.tasks)
-    .filter(({ id }) => seen.has(id) && alive.has(id));
-  const columns = tasks.slice(0, maxTaskColumns);
+    .filter(({ id }) => seenTaskIds.has(id) && aliveTaskIds.has(id))
+    .slice(0, maxTaskColumns);
   return (
     <section aria-labelledby="colos-title" id="colos" data-part>
-      {tasks.length > 0 && (
+      {columns.length > 0 && (
         <>
           <div class="heading">
-            <h2 id="colos-title">Seen from</h2>
-            <p class="muted">
-              Attempts, those that failed, and p95, since {formatUtc(snapshot?.sinceMs ?? 0)}
-            </p>
+            <h2 id="colos-title">By colo</h2>
+            <p class="muted">Attempts, failures and p95 since {formatUtc(snapshot?.sinceMs ?? 0)}</p>
           </div>
           <DataTable
             label="Tasks by colo"
             headings={["Colo", ...columns.map(({ name }) => name)]}
             tableClass="map colos"
           >
-            {colos.map((colo) => (
-              <ColoRows traffic={colo} tasks={columns} />
+            {colos.map((traffic) => (
+              <ColoRows traffic={traffic} columns={columns} />
             ))}
           </DataTable>
         </>
@@ -48,30 +47,31 @@ export function ColoSection({ snapshot, view }: { snapshot: Snapshot | null; vie
 
 type TaskColumn = { readonly id: string };
 
+/** A row for the colo, and one for each of its isolates if it has several. */
 function ColoRows({
-  traffic: { colo, tasks: seen, isolates },
-  tasks,
+  traffic: { colo, tasks, isolates },
+  columns,
 }: {
   traffic: ColoTraffic;
-  tasks: readonly TaskColumn[];
+  columns: readonly TaskColumn[];
 }) {
   return (
     <>
       <ColoRow
         label={colo}
-        note={isolates.length === 0 ? "quiet now" : pluralize(isolates.length, "isolate")}
-        seen={seen}
+        note={isolates.length === 0 ? "idle" : pluralize(isolates.length, "isolate")}
         tasks={tasks}
-        of={isolates.length}
+        columns={columns}
+        isolateCount={isolates.length}
       />
       {isolates.length > 1 &&
         isolates.map((isolate) => (
           <ColoRow
             label={`isolate ${isolate.id.slice(0, 6)}`}
-            seen={isolate.tasks}
-            tasks={tasks}
-            of={1}
-            inner
+            tasks={isolate.tasks}
+            columns={columns}
+            isolateCount={1}
+            isInner
           />
         ))}
     </>
@@ -81,55 +81,55 @@ function ColoRows({
 function ColoRow({
   label,
   note,
-  seen,
   tasks,
-  of,
-  inner = false,
+  columns,
+  isolateCount,
+  isInner = false,
 }: {
   label: string;
   note?: string;
-  seen: readonly ColoTaskTraffic[];
-  tasks: readonly TaskColumn[];
-  of: number;
-  inner?: boolean;
+  tasks: readonly ColoTaskTraffic[];
+  columns: readonly TaskColumn[];
+  isolateCount: number;
+  isInner?: boolean;
 }) {
-  const byTask = new Map(seen.map((task) => [task.taskId, task]));
+  const byId = new Map(tasks.map((task) => [task.taskId, task]));
   return (
-    <tr class={inner ? "is-inner" : ""}>
+    <tr class={isInner ? "is-inner" : ""}>
       <th scope="row">
         {label}
         {note !== undefined && <span class="sub">{note}</span>}
       </th>
-      {tasks.map(({ id }) => (
+      {columns.map(({ id }) => (
         <td>
-          <AttemptStats task={byTask.get(id)} of={of} />
+          <AttemptStats task={byId.get(id)} isolateCount={isolateCount} />
         </td>
       ))}
     </tr>
   );
 }
 
-function AttemptStats({ task, of }: { task: ColoTaskTraffic | undefined; of: number }) {
-  if (task === undefined || task.counts.attempts === 0) return <span class="muted">not asked</span>;
-  const { counts, latency: took, ejectedBy } = task;
+function AttemptStats({ task, isolateCount }: { task: ColoTaskTraffic | undefined; isolateCount: number }) {
+  if (task === undefined || task.counts.attempts === 0) return <span class="muted">no attempts</span>;
+  const { counts, latency, ejectedBy } = task;
   const failed = counts.responses5xx + counts.connectErrors + counts.timeouts;
-  const look: DisplayStatus = ejectedBy > 0 ? "unhealthy" : "running";
+  const status: DisplayStatus = ejectedBy > 0 ? "unhealthy" : "running";
   return (
     <>
-      <span class={`state is-${look}`}>
-        <Glyph look={look} />{" "}
+      <span class={`state is-${status}`}>
+        <Glyph status={status} />{" "}
         {ejectedBy === 0 ? (
-          <span class="unseen">{statusMeanings[look]}</span>
-        ) : of > 1 ? (
-          `passed over by ${ejectedBy} of ${of},`
+          <span class="visually-hidden">{statusMeanings[status]}</span>
+        ) : isolateCount > 1 ? (
+          `ejected by ${ejectedBy} of ${isolateCount},`
         ) : (
-          "passed over,"
+          "ejected,"
         )}
       </span>{" "}
       {formatInteger(counts.attempts)}
       <span class="sub">
         <ErrorShare share={Math.min(1, failed / counts.attempts)} /> failed,{" "}
-        {formatLatency(took.count === 0 ? null : took.p95Ms)}
+        {formatLatency(latency.count === 0 ? null : latency.p95Ms)}
       </span>
     </>
   );

@@ -1,4 +1,4 @@
-// The timeline: who did what to which thing, when and why.
+// Events as a list: time, action, subject, reason and actor of each.
 
 import type { MeshEvent } from "../../domain/model/event.ts";
 import { nodePath, servicePath } from "../paths.ts";
@@ -18,7 +18,7 @@ export function EventSection({ events, view }: { events: readonly MeshEvent[]; v
 }
 
 export function EventList({ events, view }: { events: readonly MeshEvent[]; view: DashboardView }) {
-  if (events.length === 0) return <p class="empty">Nothing has happened yet.</p>;
+  if (events.length === 0) return <p class="empty">No events.</p>;
   return (
     <ol class="events">
       {events.map((event) => (
@@ -38,28 +38,28 @@ export function EventList({ events, view }: { events: readonly MeshEvent[]; view
   );
 }
 
-/** Things that are gone have no page any more. */
+/** Plain text if the subject was removed and has no page. */
 function SubjectLink({ event: { subject }, view }: { event: MeshEvent; view: DashboardView }) {
   const path = subjectPath(subject, view);
   const name = subject.type === "task" ? readableTaskName(subject.name, view) : subject.name;
   return path === null ? name : <a href={path}>{name}</a>;
 }
 
-/** A global service's task goes by its node's id, which people know by name. */
+/** The name of a global service's task ends with a node id; shows the host name instead. */
 function readableTaskName(taskName: string, view: DashboardView): string {
-  const at = taskName.lastIndexOf(".");
-  const node = view.nodeById.get(taskName.slice(at + 1));
-  return node === undefined ? taskName : `${taskName.slice(0, at)}.${node.hostname}`;
+  const dotIndex = taskName.lastIndexOf(".");
+  const node = view.nodeById.get(taskName.slice(dotIndex + 1));
+  return node === undefined ? taskName : `${taskName.slice(0, dotIndex)}.${node.hostname}`;
 }
 
 function subjectPath({ type, id, name }: MeshEvent["subject"], view: DashboardView): string | null {
   const node = view.nodeById.get(id);
   if (type === "node") return node === undefined ? null : nodePath(node, view.nodes);
   if (type === "mesh") return null;
-  const end = { service: name.length, task: name.indexOf("."), server: name.indexOf("/") }[type];
-  const serviceName = name.slice(0, Math.max(end, 0));
-  const known = view.services.some(({ spec }) => spec.name === serviceName);
-  return known ? servicePath(serviceName) : null;
+  const endIndex = { service: name.length, task: name.indexOf("."), server: name.indexOf("/") }[type];
+  const serviceName = name.slice(0, Math.max(endIndex, 0));
+  const exists = view.services.some(({ spec }) => spec.name === serviceName);
+  return exists ? servicePath(serviceName) : null;
 }
 
 function severityClass(action: string): string {

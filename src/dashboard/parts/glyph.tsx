@@ -1,9 +1,9 @@
-// Glyphs: a shape for each condition of a task or node. Each is told by its form alone; the colour only helps.
+// Glyphs: one shape for each display status. The shape alone identifies the status; color is redundant.
 
 import { type DisplayStatus, displayStatuses, statusMeanings } from "../display-status.ts";
 import { formatInteger } from "../text.ts";
 
-/** The shapes, once a page; glyphs refer to them. */
+/** Defines the shapes, once on each page; `Glyph` refers to them. */
 export function GlyphShapes() {
   return (
     <svg class="shapes" width="0" height="0" aria-hidden="true">
@@ -21,7 +21,7 @@ export function GlyphShapes() {
       <symbol id="g-leaving" viewBox="0 0 16 16">
         <path d="M8 1.8 14.2 8 8 14.2 1.8 8z" fill="none" stroke="currentColor" stroke-width="1.7" />
       </symbol>
-      <symbol id="g-held" viewBox="0 0 16 16">
+      <symbol id="g-out-of-service" viewBox="0 0 16 16">
         <circle cx="8" cy="8" r="5.75" fill="none" stroke="currentColor" stroke-width="1.5" />
         <path d="M6.3 5.4v5.2M9.7 5.4v5.2" stroke="currentColor" stroke-width="1.5" />
       </symbol>
@@ -65,39 +65,38 @@ export function GlyphShapes() {
   );
 }
 
-/** The shape alone, for beside its word. */
-export function Glyph({ look }: { look: DisplayStatus }) {
+/** The shape without its text. */
+export function Glyph({ status }: { status: DisplayStatus }) {
   return (
-    <svg class={`glyph is-${look}`} aria-hidden="true">
-      <use href={`#g-${look}`} />
+    <svg class={`glyph is-${status}`} aria-hidden="true">
+      <use href={`#g-${status}`} />
     </svg>
   );
 }
 
-/** What the shapes mean. */
-export function StatusLegend({ shown }: { shown: readonly DisplayStatus[] }) {
+export function StatusLegend({ statuses }: { statuses: readonly DisplayStatus[] }) {
   return (
     <ul class="legend" aria-label="Legend">
-      {shown.map((look) => (
+      {statuses.map((status) => (
         <li>
-          <Glyph look={look} /> {statusMeanings[look]}
+          <Glyph status={status} /> {statusMeanings[status]}
         </li>
       ))}
     </ul>
   );
 }
 
-/** `● 1,200 ▲ 3`: how many tasks look how. */
+/** `● 1,200 ▲ 3`: the number of targets in each status. */
 export function StatusCounts({ counts }: { counts: ReadonlyMap<DisplayStatus, number> }) {
   return (
     <span class="counts">
       {displayStatuses
         .toReversed()
-        .filter((look) => counts.has(look))
-        .map((look) => (
-          <span title={statusMeanings[look]}>
-            <Glyph look={look} /> {formatInteger(counts.get(look) ?? 0)}{" "}
-            <span class="unseen">{statusMeanings[look]}</span>
+        .filter((status) => counts.has(status))
+        .map((status) => (
+          <span title={statusMeanings[status]}>
+            <Glyph status={status} /> {formatInteger(counts.get(status) ?? 0)}{" "}
+            <span class="visually-hidden">{statusMeanings[status]}</span>
           </span>
         ))}
     </span>

@@ -1,4 +1,4 @@
-// The map as it is drawn. Every cell is a link with a name of its own, so that it can be read without seeing it.
+// The task map: a table of nodes by services with one linked cell for each task and static server.
 
 import { ratesOf } from "../../telemetry/rates.ts";
 import type { TrafficMetrics } from "../../telemetry/snapshot.ts";
@@ -6,13 +6,13 @@ import { statusMeanings } from "../display-status.ts";
 import { nodePath, servicePath } from "../paths.ts";
 import { serviceSizeText } from "../service-size.ts";
 import { type CellMap, type MapCell, taskMap } from "../task-map.ts";
-import { pluralize } from "../text.ts";
+import { formatPerSecond, formatShare, pluralize } from "../text.ts";
 import type { DashboardView } from "../view.ts";
 import { DataTable } from "./data-table.tsx";
 import { Glyph, StatusLegend } from "./glyph.tsx";
 import { NodeState } from "./node-state.tsx";
 import { NodeTiles } from "./tiles.tsx";
-import { loadText } from "./traffic-cells.tsx";
+import { isBadErrorShare } from "./traffic-cells.tsx";
 
 export function MapSection({ view }: { view: DashboardView }) {
   const map = taskMap(view);
@@ -20,7 +20,7 @@ export function MapSection({ view }: { view: DashboardView }) {
     <section aria-labelledby="map-title" id="map" data-part>
       <div class="heading">
         <h2 id="map-title">Map</h2>
-        <StatusLegend shown={map.shown} />
+        <StatusLegend statuses={map.legend} />
       </div>
       {map.kind === "cells" ? <CellTable map={map} view={view} /> : <NodeTiles map={map} view={view} />}
     </section>
@@ -47,25 +47,13 @@ function CellTable({ map, view }: { map: CellMap; view: DashboardView }) {
   ));
   return (
     <DataTable label="Tasks by node and service" headings={["Node", ...serviceHeadings]} tableClass="map">
-      {map.rows.map(({ of, cells }) => (
+      {map.rows.map(({ row, cells }) => (
         <tr>
-          <th scope="row">
-            {typeof of === "string" ? (
-              <span class="muted">{of === "servers" ? "static servers" : "no node yet"}</span>
-            ) : (
-              <>
-                <a href={nodePath(of, view.nodes)}>{of.hostname}</a>
-                <NodeState node={of} />
-                <span class="sub">
-                  <CurrentLoad traffic={view.traffic?.nodeById.get(of.id)} />
-                </span>
-              </>
-            )}
-          </th>
-          {cells.map((own, index) => (
+          <RowHeading row={row} view={view} />
+          {cells.map((ofService, index) => (
             <td>
-              {own.map((cell) => (
-                <Chip cell={cell} service={map.services[index]?.spec.name ?? ""} />
+              {ofService.map((cell) => (
+                <Chip cell={cell} serviceName={map.services[index]?.spec.name ?? ""} />
               ))}
             </td>
           ))}
@@ -75,19 +63,44 @@ function CellTable({ map, view }: { map: CellMap; view: DashboardView }) {
   );
 }
 
-/** `12.3/s, 0.5 % fail`: what comes in now; nothing where nothing does. */
-function CurrentLoad({ traffic }: { traffic: Pick<TrafficMetrics, "recent"> | undefined }) {
-  const now = ratesOf(traffic?.recent);
-  if (now.requestsPerSecond === 0) return null;
-  return <span class={`load ${now.errorRatio >= 0.01 ? "is-bad-text" : ""}`}>{loadText(now)}</span>;
+function RowHeading({ row, view }: { row: CellMap["rows"][number]["row"]; view: DashboardView }) {
+  return (
+    <th scope="row">
+      {typeof row === "string" ? (
+        <span class="muted">{row === "servers" ? "static servers" : "no node yet"}</span>
+      ) : (
+        <>
+          <a href={nodePath(row, view.nodes)}>{row.hostname}</a>
+          <NodeState node={row} />
+          <span class="sub">
+            <CurrentLoad traffic={view.traffic?.nodeById.get(row.id)} />
+          </span>
+        </>
+      )}
+    </th>
+  );
 }
 
-function Chip({ cell: { id, name, status, label: short }, service }: { cell: MapCell; service: string }) {
-  const label = `${name}: ${statusMeanings[status]}`;
+/** `12.3/s, 0.5 % fail`; nothing without current requests. */
+function CurrentLoad({ traffic }: { traffic: Pick<TrafficMetrics, "recent"> | undefined }) {
+  const { requestsPerSecond, errorRatio } = ratesOf(traffic?.recent);
+  if (requestsPerSecond === 0) return null;
   return (
-    <a class={`chip is-${status}`} href={`${servicePath(service)}#${id}`} title={label} aria-label={label}>
-      <Glyph look={status} />
-      {short !== "" && <span>{short}</span>}
+    <span class={`load ${isBadErrorShare(errorRatio) ? "is-bad-text" : ""}`}>
+      {formatPerSecond(requestsPerSecond)}
+      {errorRatio > 0 && `, ${formatShare(errorRatio)} fail`}
+    </span>
+  );
+}
+
+/** One cell: a link with a full name for screen readers. */
+function Chip({ cell, serviceName }: { cell: MapCell; serviceName: string }) {
+  const label = `${cell.name}: ${statusMeanings[cell.status]}`;
+  const path = `${servicePath(serviceName)}#${cell.id}`;
+  return (
+    <a class={`chip is-${cell.status}`} href={path} title={label} aria-label={label}>
+      <Glyph status={cell.status} />
+      {cell.label !== "" && <span>{cell.label}</span>}
     </a>
   );
 }

@@ -1,21 +1,24 @@
-// A node's state in words: what is unusual about it.
+// A node's state in words.
 
 import type { MeshNode } from "../../domain/model/node.ts";
 
-/** What is unusual about a node, in a word; nothing when it is ready and active. */
+/** Tags for everything unusual about a node; nothing if it is ready. */
 export function NodeState({ node }: { node: MeshNode }) {
-  const word = nodeStateText(node);
-  const balance = node.admin ?? "ready";
+  const stateText = nodeStateText(node);
+  const adminState = node.admin ?? "ready";
   return (
     <>
-      {word !== "active" && <span class={`tag ${word === "down" ? "is-bad" : "is-warn"}`}>{word}</span>}
-      {balance !== "ready" && <span class="tag is-warn">{balance} at the balancer</span>}
+      {stateText !== "ready" && (
+        <span class={`tag ${stateText === "down" ? "is-bad" : "is-warn"}`}>{stateText}</span>
+      )}
+      {adminState !== "ready" && <span class="tag is-warn">admin state {adminState}</span>}
     </>
   );
 }
 
+/** State and availability in one word; `ready` if the node is up and takes new tasks. */
 export function nodeStateText({ state, availability, leaving }: MeshNode): string {
   if (state !== "ready") return state;
   if (leaving === true) return "leaving";
-  return { active: "active", pause: "paused", drain: "drained" }[availability];
+  return { active: "ready", pause: "paused", drain: "drained" }[availability];
 }

@@ -1,4 +1,4 @@
-// What is not well, in words: what, why, and the next step.
+// The mesh's problems, each with its causes and the next step.
 
 import { nodePath, servicePath } from "../paths.ts";
 import { groupProblems, type ProblemGroup } from "../problem-groups.ts";
@@ -6,31 +6,30 @@ import { pluralize } from "../text.ts";
 import type { DashboardView } from "../view.ts";
 import { Elapsed, TextWithCode } from "./inline-text.tsx";
 
-/** Shown at once; in a great outage the first ones say it. */
+/** The first ones are enough to recognize a large outage. */
 const maxProblemsShown = 12;
-/** Tasks named in one line. */
 const maxTasksNamed = 3;
 
 export function ProblemList({ view }: { view: DashboardView }) {
-  const troubles = groupProblems(view.problems);
-  const more = troubles.length - maxProblemsShown;
+  const groups = groupProblems(view.problems);
+  const moreCount = groups.length - maxProblemsShown;
   return (
-    <section aria-label="What is not well" id="problems" data-part>
-      {troubles.length > 0 && (
+    <section aria-label="Problems" id="problems" data-part>
+      {groups.length > 0 && (
         <>
-          <h2>Wants a look</h2>
+          <h2>Problems</h2>
           <ul class="problems">
-            {troubles.slice(0, maxProblemsShown).map((trouble) => (
+            {groups.slice(0, maxProblemsShown).map((group) => (
               <li>
                 <h3>
-                  <Subject what={trouble.what} view={view} />
-                  {trouble.sinceMs !== null && (
-                    <span class="since">
-                      for <Elapsed sinceMs={trouble.sinceMs} nowMs={view.nowMs} />
+                  <Subject what={group.what} view={view} />
+                  {group.sinceMs !== null && (
+                    <span class="duration">
+                      for <Elapsed sinceMs={group.sinceMs} nowMs={view.nowMs} />
                     </span>
                   )}
                 </h3>
-                {trouble.lines.map((line) => (
+                {group.lines.map((line) => (
                   <ProblemCause line={line} />
                 ))}
               </li>
@@ -38,9 +37,9 @@ export function ProblemList({ view }: { view: DashboardView }) {
           </ul>
         </>
       )}
-      {more > 0 && (
+      {moreCount > 0 && (
         <p class="muted">
-          And {pluralize(more, "more thing")}; <code>waggle status</code> prints them all.
+          And {pluralize(moreCount, "more problem")}; <code>waggle status</code> prints them all.
         </p>
       )}
     </section>
@@ -48,16 +47,16 @@ export function ProblemList({ view }: { view: DashboardView }) {
 }
 
 function ProblemCause({ line: { who, why, next } }: { line: ProblemGroup["lines"][number] }) {
-  const more = who.length - maxTasksNamed;
-  const names = `${who.slice(0, maxTasksNamed).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  const moreCount = who.length - maxTasksNamed;
+  const names = `${who.slice(0, maxTasksNamed).join(", ")}${moreCount > 0 ? ` and ${moreCount} more` : ""}`;
   return (
     <>
-      <p class="why">
+      <p class="reason">
         {names !== "" && <strong>{names}: </strong>}
         {why}
       </p>
       {next !== "" && (
-        <p class="next">
+        <p class="next-step">
           <TextWithCode text={next} />
         </p>
       )}
@@ -65,6 +64,7 @@ function ProblemCause({ line: { who, why, next } }: { line: ProblemGroup["lines"
   );
 }
 
+/** @param what `node node2`, `service my-web`, `server my-web/a` or `mesh waggle` */
 function Subject({ what, view }: { what: string; view: DashboardView }) {
   const [kind = "", name = ""] = what.split(" ");
   const node = view.nodes.find(({ hostname }) => hostname === name);

@@ -1,18 +1,18 @@
-// Finding in a long list: a field to search by, and the way from page to page.
+// The search field and the pager of a long list.
 
 import { listRowsPerPage, type Page } from "../paging.ts";
 import { formatInteger, pluralize } from "../text.ts";
 
-/** Shown only where the list is longer than a page, or something is searched for. */
-export function SearchForm({ page, what, path }: { page: Page<unknown>; what: string; path: string }) {
+/** Shown if the list is longer than a page or filtered. */
+export function SearchForm({ page, noun, path }: { page: Page<unknown>; noun: string; path: string }) {
   if (page.query === "" && page.total <= listRowsPerPage) return null;
   return (
     <search>
-      <form class="finder" method="get" action={path}>
-        <label for="q">Find {what}s</label>
+      <form class="search" method="get" action={path}>
+        <label for="q">Find {noun}s</label>
         <input id="q" name="q" type="search" value={page.query} autocomplete="off" />
         <button type="submit">Find</button>
-        <span class="muted">{pluralize(page.total, what)}</span>
+        <span class="muted">{pluralize(page.total, noun)}</span>
       </form>
     </search>
   );
@@ -20,12 +20,12 @@ export function SearchForm({ page, what, path }: { page: Page<unknown>; what: st
 
 export function Pager({ page, path }: { page: Page<unknown>; path: string }) {
   if (page.pageCount === 1) return null;
-  const to = (at: number) =>
-    `${path}?${new URLSearchParams({ ...(page.query && { q: page.query }), page: String(at) })}`;
+  const pathOf = (number: number) =>
+    `${path}?${new URLSearchParams({ ...(page.query && { q: page.query }), page: String(number) })}`;
   return (
     <nav class="pager" aria-label="Pages of the list">
       {page.number > 1 && (
-        <a class="button quiet" href={to(page.number - 1)} rel="prev">
+        <a class="button quiet" href={pathOf(page.number - 1)} rel="prev">
           Previous
         </a>
       )}
@@ -33,7 +33,7 @@ export function Pager({ page, path }: { page: Page<unknown>; path: string }) {
         Page {formatInteger(page.number)} of {formatInteger(page.pageCount)}
       </span>
       {page.number < page.pageCount && (
-        <a class="button quiet" href={to(page.number + 1)} rel="next">
+        <a class="button quiet" href={pathOf(page.number + 1)} rel="next">
           Next
         </a>
       )}

@@ -1,4 +1,4 @@
-// Static servers as a table: how each is by its checks, and what it takes part in.
+// The table of a service's static servers: state, checks, traffic, weight and downtime.
 
 import { hostPort } from "../../domain/model/server.ts";
 import { downtimeMs, lastCheckText, serverStatus } from "../../domain/model/server-health.ts";
@@ -6,6 +6,7 @@ import type { ServerView } from "../../registry/api.ts";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
 import { serverDisplayStatus, statusMeanings } from "../display-status.ts";
 import { formatDuration } from "../text.ts";
+import { tasksById } from "../traffic.ts";
 import type { DashboardView } from "../view.ts";
 import { AdminStateLinks } from "./admin-links.tsx";
 import { DataTable } from "./data-table.tsx";
@@ -16,12 +17,13 @@ import { TrafficCells, TrafficHeadings } from "./traffic-cells.tsx";
 type ServerTableProps = {
   servers: readonly ServerView[];
   view: DashboardView;
+  /** Null if telemetry is unavailable. */
   traffic: Snapshot | null;
-  mayAct: boolean;
+  canAct: boolean;
 };
 
-export function ServerTable({ servers, view, traffic, mayAct }: ServerTableProps) {
-  const counted = new Map(traffic?.services.flatMap(({ tasks }) => tasks.map((task) => [task.id, task])));
+export function ServerTable({ servers, view, traffic, canAct }: ServerTableProps) {
+  const trafficById = tasksById(traffic);
   return (
     <DataTable
       label="Table of static servers"
@@ -32,8 +34,8 @@ export function ServerTable({ servers, view, traffic, mayAct }: ServerTableProps
         "Check",
         traffic !== null && <TrafficHeadings />,
         "Weight",
-        "Down in all",
-        mayAct && "Balancing",
+        "Downtime",
+        canAct && "Admin state",
       ]}
     >
       {servers.map((server) => (
@@ -45,17 +47,17 @@ export function ServerTable({ servers, view, traffic, mayAct }: ServerTableProps
           <td>
             <ServerState server={server} />
           </td>
-          <td class="figure">
+          <td class="nowrap">
             {server.health !== null && <Elapsed sinceMs={server.health.sinceMs} nowMs={view.nowMs} />}
           </td>
           <td>{lastCheckText(server)}</td>
-          {traffic !== null && <TrafficCells traffic={counted.get(server.id)} />}
-          <td class="figure">
+          {traffic !== null && <TrafficCells traffic={trafficById.get(server.id)} />}
+          <td class="nowrap">
             {server.spec.weight}
             {server.spec.backup && <span class="sub">backup</span>}
           </td>
-          <td class="figure">{downtimeText(server, view.nowMs)}</td>
-          {mayAct && (
+          <td class="nowrap">{downtimeText(server, view.nowMs)}</td>
+          {canAct && (
             <td>
               <AdminStateLinks
                 target={{ kind: "server", ref: server.id }}
@@ -70,12 +72,12 @@ export function ServerTable({ servers, view, traffic, mayAct }: ServerTableProps
   );
 }
 
-/** HAProxy's word for it, with its shape. */
+/** The status in HAProxy's words. */
 function ServerState({ server }: { server: ServerView }) {
-  const look = serverDisplayStatus(server);
+  const status = serverDisplayStatus(server);
   return (
-    <span class={`state is-${look}`} title={statusMeanings[look]}>
-      <Glyph look={look} /> {serverStatus(server)}
+    <span class={`state is-${status}`} title={statusMeanings[status]}>
+      <Glyph status={status} /> {serverStatus(server)}
     </span>
   );
 }

@@ -1,4 +1,4 @@
-// A figure: one number large enough to be read across a room, with its name, and how it came to it.
+// One number in large type, with a label and an optional note or sparkline. A child of `<dl class="stats">`.
 
 import { Sparkline } from "./svg-charts.tsx";
 
@@ -7,19 +7,18 @@ export function Stat({
   value,
   note,
   trend,
-  bad = false,
+  isBad = false,
 }: {
   label: string;
   value: string;
   note?: string;
   trend?: readonly number[];
-  /** Told by weight and colour, and by the number itself. */
-  bad?: boolean;
+  isBad?: boolean;
 }) {
   return (
     <div>
       <dt>{label}</dt>
-      <dd class={bad ? "is-bad-text" : ""}>
+      <dd class={isBad ? "is-bad-text" : ""}>
         {value}
         {note !== undefined && <span class="note">{note}</span>}
         {trend !== undefined && <Sparkline values={trend} />}

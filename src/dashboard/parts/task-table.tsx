@@ -1,4 +1,4 @@
-// Tasks as a table: where each runs, how it is, and since when.
+// The table of a service's or node's tasks: state, health checks, traffic and endpoints.
 
 import type { Child } from "hono/jsx";
 import { haproxyStatus } from "../../domain/model/health.ts";
@@ -7,6 +7,7 @@ import type { Snapshot } from "../../telemetry/snapshot.ts";
 import { statusMeanings, taskDisplayStatus } from "../display-status.ts";
 import { nodePath, servicePath } from "../paths.ts";
 import { pluralize } from "../text.ts";
+import { tasksById } from "../traffic.ts";
 import type { DashboardView } from "../view.ts";
 import { AdminStateLinks } from "./admin-links.tsx";
 import { DataTable } from "./data-table.tsx";
@@ -14,45 +15,45 @@ import { Glyph } from "./glyph.tsx";
 import { Elapsed } from "./inline-text.tsx";
 import { EmptyTrafficCells, TrafficCells, TrafficHeadings } from "./traffic-cells.tsx";
 
-/** Rows at once. What lives comes first; of what has ended the newest say why. */
 const maxTaskRows = 200;
 
 export function TaskTable({
   tasks,
   view,
-  by,
+  page,
   traffic,
-  mayAct,
+  canAct,
 }: {
   tasks: readonly Task[];
   view: DashboardView;
-  by: "node" | "service";
-  /** Null: nothing of it can be read right now. */
+  /** The kind of page the table is on; its own column is left out. */
+  page: "node" | "service";
+  /** Null if telemetry is unavailable. */
   traffic: Snapshot | null;
-  mayAct: boolean;
+  canAct: boolean;
 }) {
-  const byTask = new Map(traffic?.services.flatMap(({ tasks }) => tasks.map((task) => [task.id, task])));
-  const rows = [...tasks].sort(byUse).slice(0, maxTaskRows);
-  if (rows.length === 0) return <p class="empty">No task here.</p>;
+  const trafficById = tasksById(traffic);
+  const rows = tasks.toSorted(byRelevance).slice(0, maxTaskRows);
+  if (rows.length === 0) return <p class="empty">No tasks.</p>;
   return (
     <>
       <DataTable
         label="Table of tasks"
         headings={[
           "Task",
-          by === "service" && "Node",
+          page === "service" && "Node",
           "State",
           "For",
           "Check",
           traffic !== null && <TrafficHeadings />,
           "Endpoint",
-          mayAct && "Balancing",
+          canAct && "Admin state",
         ]}
       >
         {rows.map((task) => (
-          <TaskRow task={task} view={view} by={by} mayAct={mayAct}>
+          <TaskRow task={task} view={view} page={page} canAct={canAct}>
             {traffic !== null &&
-              (isAlive(task) ? <TrafficCells traffic={byTask.get(task.id)} /> : <EmptyTrafficCells />)}
+              (isAlive(task) ? <TrafficCells traffic={trafficById.get(task.id)} /> : <EmptyTrafficCells />)}
           </TaskRow>
         ))}
       </DataTable>
@@ -68,24 +69,23 @@ export function TaskTable({
 type TaskRowProps = {
   task: Task;
   view: DashboardView;
-  by: "node" | "service";
-  mayAct: boolean;
+  page: "node" | "service";
+  canAct: boolean;
+  /** The traffic cells. */
   children?: Child;
 };
 
-function TaskRow({ task, view, by, mayAct, children }: TaskRowProps) {
+function TaskRow({ task, view, page, canAct, children }: TaskRowProps) {
   const node = view.nodeById.get(task.nodeId ?? "");
-  const service = view.serviceById.get(task.serviceId)?.spec.name;
-  const look = taskDisplayStatus(task, node);
-  const nodeName = node?.hostname ?? null;
-  const name = taskName(service ?? task.serviceId, { ...task, nodeId: nodeName ?? task.nodeId });
+  const serviceName = view.serviceById.get(task.serviceId)?.spec.name;
+  const name = taskName(serviceName ?? task.serviceId, { ...task, nodeId: node?.hostname ?? task.nodeId });
   return (
     <tr id={task.id} class={isAlive(task) ? "" : "is-past"}>
       <th scope="row">
-        {by === "node" && service !== undefined ? <a href={servicePath(service)}>{name}</a> : name}
+        {page === "node" && serviceName !== undefined ? <a href={servicePath(serviceName)}>{name}</a> : name}
         <span class="sub">{task.id.slice(0, 12)}</span>
       </th>
-      {by === "service" && (
+      {page === "service" && (
         <td>
           {node === undefined ? (
             <span class="muted">—</span>
@@ -95,12 +95,9 @@ function TaskRow({ task, view, by, mayAct, children }: TaskRowProps) {
         </td>
       )}
       <td>
-        <span class={`state is-${look}`} title={statusMeanings[look]}>
-          <Glyph look={look} /> {stateText(task)}
-        </span>
-        {task.err !== "" && <span class="err">{task.err}</span>}
+        <TaskState task={task} view={view} />
       </td>
-      <td class="figure">
+      <td class="nowrap">
         <Elapsed sinceMs={task.stateSinceMs} nowMs={view.nowMs} />
       </td>
       <td>
@@ -116,7 +113,7 @@ function TaskRow({ task, view, by, mayAct, children }: TaskRowProps) {
         {isAlive(task) &&
           task.endpoints.map(({ origin }) => <span class="sub">{origin.replace(/^http:\/\//, "")}</span>)}
       </td>
-      {mayAct && (
+      {canAct && (
         <td>
           {isAlive(task) && (
             <AdminStateLinks
@@ -131,7 +128,19 @@ function TaskRow({ task, view, by, mayAct, children }: TaskRowProps) {
   );
 }
 
-/** `running`; with what is wanted of it where that is something else. */
+function TaskState({ task, view }: { task: Task; view: DashboardView }) {
+  const status = taskDisplayStatus(task, view.nodeById.get(task.nodeId ?? ""));
+  return (
+    <>
+      <span class={`state is-${status}`} title={statusMeanings[status]}>
+        <Glyph status={status} /> {stateText(task)}
+      </span>
+      {task.err !== "" && <span class="err">{task.err}</span>}
+    </>
+  );
+}
+
+/** `running`; `running, in drain`; `running, to shut down` if the desired state differs. */
 function stateText({ state, desired, admin = "ready" }: Task): string {
   if (admin !== "ready" && isAlive({ state })) return `${state}, in ${admin}`;
   return desired === "running" || state === desired || !isAlive({ state })
@@ -139,7 +148,8 @@ function stateText({ state, desired, admin = "ready" }: Task): string {
     : `${state}, to ${desired === "remove" ? "be removed" : "shut down"}`;
 }
 
-function byUse(a: Task, b: Task): number {
+/** Running tasks by slot, then ended ones, newest first. */
+function byRelevance(a: Task, b: Task): number {
   if (isAlive(a) !== isAlive(b)) return isAlive(a) ? -1 : 1;
   return isAlive(a) ? a.slot - b.slot || a.createdAtMs - b.createdAtMs : b.createdAtMs - a.createdAtMs;
 }

@@ -1,4 +1,4 @@
-// The map of a large mesh: a tile a node, showing the worst of its tasks, and a row a service.
+// The map of a large mesh: one tile for each node, and a summary row for each service.
 
 import { type DisplayStatus, statusMeanings } from "../display-status.ts";
 import { nodePath, servicePath } from "../paths.ts";
@@ -13,13 +13,14 @@ import { TrafficCells, TrafficHeadings } from "./traffic-cells.tsx";
 export function NodeTiles({ map, view }: { map: TileMap; view: DashboardView }) {
   return (
     <>
-      <ul class="tiles" aria-label="Nodes, each by the worst of its tasks">
-        {map.tiles.map(({ node, look, tasks }) => {
-          const label = `${node.hostname}: ${nodeStateText(node)}, ${pluralize(tasks, "task")}${look === null ? "" : `, worst ${statusMeanings[look]}`}`;
+      <ul class="tiles" aria-label="Nodes, each with the worst status of its tasks">
+        {map.tiles.map(({ node, status, tasks }) => {
+          const worst = status === null ? "" : `, worst ${statusMeanings[status]}`;
+          const label = `${node.hostname}: ${nodeStateText(node)}, ${pluralize(tasks, "task")}${worst}`;
           return (
             <li>
               <a href={nodePath(node, [])} title={label} aria-label={label}>
-                {look === null ? <svg class="glyph" aria-hidden="true" /> : <Glyph look={look} />}
+                {status === null ? <svg class="glyph" aria-hidden="true" /> : <Glyph status={status} />}
               </a>
             </li>
           );
@@ -30,28 +31,29 @@ export function NodeTiles({ map, view }: { map: TileMap; view: DashboardView }) 
   );
 }
 
-/** Services in the summary; the page of services has all. */
+/** Rows of the summary; the services page lists all. */
 const maxSummaryServices = 30;
 
+/** Services with the most tasks that do not run come first. */
 function ServiceSummary({ map, view }: { map: TileMap; view: DashboardView }) {
-  const byNeed = map.services.toSorted((a, b) => notRunningCount(b.counts) - notRunningCount(a.counts));
+  const sorted = map.services.toSorted((a, b) => notRunningCount(b.counts) - notRunningCount(a.counts));
   return (
-    <table class="bars">
+    <table class="service-summary">
       <thead>
         <tr>
           <th scope="col">Service</th>
           <th scope="col">Tasks</th>
-          <th scope="col">By condition</th>
+          <th scope="col">By status</th>
           {view.traffic !== null && <TrafficHeadings />}
         </tr>
       </thead>
       <tbody>
-        {byNeed.slice(0, maxSummaryServices).map(({ service, counts }) => (
+        {sorted.slice(0, maxSummaryServices).map(({ service, counts }) => (
           <tr>
             <th scope="row">
               <a href={servicePath(service.spec.name)}>{service.spec.name}</a>
             </th>
-            <td class="figure">{serviceSizeText(service, view)}</td>
+            <td class="nowrap">{serviceSizeText(service, view)}</td>
             <td>
               <StatusCounts counts={counts} />
             </td>
@@ -64,5 +66,5 @@ function ServiceSummary({ map, view }: { map: TileMap; view: DashboardView }) {
 }
 
 function notRunningCount(counts: ReadonlyMap<DisplayStatus, number>): number {
-  return [...counts].reduce((sum, [look, many]) => sum + (look === "running" ? 0 : many), 0);
+  return [...counts].reduce((sum, [status, count]) => sum + (status === "running" ? 0 : count), 0);
 }

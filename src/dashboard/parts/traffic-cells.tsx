@@ -1,6 +1,6 @@
-// How it goes now, in the cells of a table: requests a second, errors, latency, and the last minutes as a line.
+// Table cells with current traffic: request rate, error share, latency, and a sparkline of the last ten minutes.
 
-import { type Rates, ratesOf } from "../../telemetry/rates.ts";
+import { ratesOf } from "../../telemetry/rates.ts";
 import type { TrafficMetrics } from "../../telemetry/snapshot.ts";
 import { formatMilliseconds, formatRate, formatShare } from "../text.ts";
 import { NumberHeading } from "./data-table.tsx";
@@ -17,16 +17,16 @@ export function TrafficHeadings() {
   );
 }
 
-/** @param traffic undefined: nothing was measured of it yet */
+/** @param traffic undefined if nothing was measured yet */
 export function TrafficCells({ traffic }: { traffic: Pick<TrafficMetrics, "recent" | "trend"> | undefined }) {
-  const now = ratesOf(traffic?.recent);
+  const rates = ratesOf(traffic?.recent);
   return (
     <>
-      <td class="number">{formatRate(now.requestsPerSecond)}</td>
+      <td class="number">{formatRate(rates.requestsPerSecond)}</td>
       <td class="number">
-        <ErrorShare share={now.errorRatio} />
+        <ErrorShare share={rates.errorRatio} />
       </td>
-      {([now.p50Ms, now.p95Ms, now.p99Ms] as const).map((ms) => (
+      {([rates.p50Ms, rates.p95Ms, rates.p99Ms] as const).map((ms) => (
         <td class="number">{formatLatency(ms)}</td>
       ))}
       <td>
@@ -36,22 +36,18 @@ export function TrafficCells({ traffic }: { traffic: Pick<TrafficMetrics, "recen
   );
 }
 
-/** The cells of what has ended: nothing comes to it any more, and that is no measure of it. */
+/** For an ended task: a rate of zero would look like a measurement. */
 export function EmptyTrafficCells() {
   return <td colspan={6} />;
 }
 
-/** Stands out from one request in a hundred on. */
 export function ErrorShare({ share }: { share: number }) {
-  const isBad = share >= 0.01;
-  return <span class={isBad ? "is-bad-text" : ""}>{formatShare(share)}</span>;
+  return <span class={isBadErrorShare(share) ? "is-bad-text" : ""}>{formatShare(share)}</span>;
 }
 
-/** `12.3/s, 0.5 % fail`. */
-export function loadText({ requestsPerSecond, errorRatio }: Rates): string {
-  return errorRatio === 0
-    ? `${formatRate(requestsPerSecond)}/s`
-    : `${formatRate(requestsPerSecond)}/s, ${formatShare(errorRatio)} fail`;
+/** One failed request in a hundred or more is highlighted. */
+export function isBadErrorShare(share: number): boolean {
+  return share >= 0.01;
 }
 
 export function formatLatency(ms: number | null): string {

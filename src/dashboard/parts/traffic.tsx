@@ -1,4 +1,4 @@
-// The traffic of one service or node: how it goes now, and how it went, drawn and as a table.
+// The traffic section of a service or node: current numbers, charts and the chart data as a table.
 
 import type { Counts } from "../../telemetry/counters.ts";
 import { ratesOf } from "../../telemetry/rates.ts";
@@ -7,22 +7,23 @@ import { formatInteger, formatPerSecond, formatShare } from "../text.ts";
 import { historyOf } from "../traffic-history.ts";
 import { Charts } from "./charts.tsx";
 import { Stat } from "./stat.tsx";
-import { formatLatency } from "./traffic-cells.tsx";
+import { formatLatency, isBadErrorShare } from "./traffic-cells.tsx";
 
-/** How far back the charts go. */
+/** The time that the charts cover: ten minutes or one hour. */
 export type ChartRange = "minutes" | "hour";
 
+/** The traffic of one service or node. Null: telemetry is unavailable. */
 export type PageTraffic = {
-  /** Of this one thing alone, with its series; null: it cannot be read right now. */
-  readonly whole: Snapshot | null;
-  /** Of its tasks, also as each place sees them. */
-  readonly parts: Snapshot | null;
-  readonly span: ChartRange;
+  /** The service or node as a whole, with time series. */
+  readonly total: Snapshot | null;
+  /** Its tasks, also by colo. */
+  readonly byTask: Snapshot | null;
+  readonly range: ChartRange;
 };
 
 export type TrafficWithSeries = TrafficMetrics & { readonly series: TrafficSeries };
 
-/** What was measured of one thing, and when it was read; null where that cannot be read right now. */
+/** The traffic of one service or node, undefined before its first request, and when it was read. */
 export type TrafficMeasurement = {
   readonly traffic: TrafficWithSeries | undefined;
   readonly atMs: number;
@@ -32,60 +33,60 @@ export type TrafficMeasurement = {
 export function measurementOf(
   snapshot: Snapshot | null,
   all: readonly (TrafficWithSeries & { readonly id: string })[] | undefined,
-  wanted: string,
+  id: string,
 ): TrafficMeasurement {
-  return snapshot === null ? null : { traffic: all?.find(({ id }) => id === wanted), atMs: snapshot.atMs };
+  return snapshot === null
+    ? null
+    : { traffic: all?.find((traffic) => traffic.id === id), atMs: snapshot.atMs };
 }
 
+/** @param path of the page, for the links that change the range */
 export function TrafficSection({
-  measured,
-  span,
+  measurement,
+  range,
   path,
 }: {
-  measured: TrafficMeasurement;
-  span: ChartRange;
+  measurement: TrafficMeasurement;
+  range: ChartRange;
   path: string;
 }) {
   return (
     <section aria-labelledby="traffic-title" id="traffic" data-part>
       <div class="heading">
         <h2 id="traffic-title">Traffic</h2>
-        {measured?.traffic !== undefined && <ChartRangeLinks span={span} path={path} />}
+        {measurement?.traffic !== undefined && <ChartRangeLinks range={range} path={path} />}
       </div>
-      <TrafficContent measured={measured} span={span} />
+      <TrafficContent measurement={measurement} range={range} />
     </section>
   );
 }
 
-function TrafficContent({ measured, span }: { measured: TrafficMeasurement; span: ChartRange }) {
-  if (measured === null) {
-    return (
-      <p class="notice">What is counted of traffic cannot be read right now; it is tried again shortly.</p>
-    );
+function TrafficContent({ measurement, range }: { measurement: TrafficMeasurement; range: ChartRange }) {
+  if (measurement === null) {
+    return <p class="notice">Traffic cannot be read at the moment. The page tries again shortly.</p>;
   }
-  const { traffic, atMs } = measured;
+  const { traffic, atMs } = measurement;
   if (traffic === undefined || traffic.series === null) {
     return <p class="empty">No request has been counted yet.</p>;
   }
+  const series = traffic.series[range === "hour" ? "minutes" : "tens"];
   return (
     <>
       <CurrentStats traffic={traffic} />
-      <Charts
-        history={historyOf(traffic.series[span === "hour" ? "minutes" : "tens"], traffic.firstMs, atMs)}
-      />
+      <Charts history={historyOf(series, traffic.firstMs, atMs)} />
     </>
   );
 }
 
-function ChartRangeLinks({ span, path }: { span: ChartRange; path: string }) {
-  const spans = [
-    { of: "minutes", label: "10 minutes", to: path },
-    { of: "hour", label: "1 hour", to: `${path}?span=hour` },
+function ChartRangeLinks({ range, path }: { range: ChartRange; path: string }) {
+  const links = [
+    { of: "minutes", label: "10 minutes", href: path },
+    { of: "hour", label: "1 hour", href: `${path}?range=hour` },
   ] as const;
   return (
-    <nav class="spans" aria-label="How far back">
-      {spans.map(({ of, label, to }) => (
-        <a href={to} {...(of === span && { "aria-current": "true" })}>
+    <nav class="ranges" aria-label="Chart range">
+      {links.map(({ of, label, href }) => (
+        <a href={href} {...(of === range && { "aria-current": "true" })}>
           {label}
         </a>
       ))}
@@ -94,23 +95,23 @@ function ChartRangeLinks({ span, path }: { span: ChartRange; path: string }) {
 }
 
 function CurrentStats({ traffic: { recent, counts, open, queue } }: { traffic: TrafficWithSeries }) {
-  const now = ratesOf(recent);
+  const rates = ratesOf(recent);
   return (
-    <dl class="figures now">
+    <dl class="stats current">
       <Stat
         label="Requests"
-        value={formatPerSecond(now.requestsPerSecond)}
-        note={`${formatInteger(counts.requests)} in all`}
+        value={formatPerSecond(rates.requestsPerSecond)}
+        note={`${formatInteger(counts.requests)} in total`}
       />
       <Stat
         label="Errors"
-        value={formatShare(now.errorRatio)}
+        value={formatShare(rates.errorRatio)}
         note={failuresText(counts)}
-        bad={now.errorRatio >= 0.01}
+        isBad={isBadErrorShare(rates.errorRatio)}
       />
-      <Stat label="Latency p50" value={formatLatency(now.p50Ms)} />
-      <Stat label="p95" value={formatLatency(now.p95Ms)} />
-      <Stat label="p99" value={formatLatency(now.p99Ms)} />
+      <Stat label="Latency p50" value={formatLatency(rates.p50Ms)} />
+      <Stat label="p95" value={formatLatency(rates.p95Ms)} />
+      <Stat label="p99" value={formatLatency(rates.p99Ms)} />
       <Stat
         label="Second attempts"
         value={formatInteger(counts.retries + counts.hedges)}
@@ -119,16 +120,17 @@ function CurrentStats({ traffic: { recent, counts, open, queue } }: { traffic: T
       <Stat
         label="In flight"
         value={formatInteger(open.now)}
-        {...(queue.max > 0 && { note: `${formatInteger(queue.now)} wait` })}
+        {...(queue.max > 0 && { note: `${formatInteger(queue.now)} queued` })}
       />
     </dl>
   );
 }
 
+/** `12 in total, 3 by the mesh`: all 5xx answers, and those that no task gave. */
 function failuresText(counts: Counts): string {
-  const own = counts.refused502 + counts.refused503 + counts.refused504;
-  const all = formatInteger(counts.responses5xx);
-  return own === 0 ? `${all} in all` : `${all} in all, ${formatInteger(own)} by the mesh`;
+  const byMesh = counts.refused502 + counts.refused503 + counts.refused504;
+  const total = `${formatInteger(counts.responses5xx)} in total`;
+  return byMesh === 0 ? total : `${total}, ${formatInteger(byMesh)} by the mesh`;
 }
 
 function attemptsText({ retries, hedges }: Counts): string {

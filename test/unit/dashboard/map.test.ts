@@ -13,7 +13,7 @@ function viewOf(
   services: readonly Service[],
   tasks: readonly Task[],
 ): DashboardView {
-  const counted = services.map((service): ServiceView => ({ ...service, running: 0, desiredTasks: 0 }));
+  const serviceViews = services.map((service): ServiceView => ({ ...service, running: 0, desiredTasks: 0 }));
   const info = {
     id: "m",
     name: "test",
@@ -23,13 +23,13 @@ function viewOf(
     services: services.length,
     tasks: { running: tasks.length, desired: tasks.length },
   };
-  return makeView({ info, nodes, services: counted, tasks, servers: [] }, [], null, now);
+  return makeView({ info, nodes, services: serviceViews, tasks, servers: [] }, [], null, now);
 }
 
 const nodes = [aNode({ id: "n1", hostname: "node1" }), aNode({ id: "n2", hostname: "node2" })];
 const service = aService();
 
-test("[G11] each task is a cell at its node and service; those without a node have a row of their own", () => {
+test("[G11] each task is a cell at its node and service; tasks without a node have their own row", () => {
   const tasks = [
     aTask(service, { id: "a", slot: 2, nodeId: "n1" }),
     aTask(service, { id: "b", slot: 1, nodeId: "n1" }),
@@ -38,8 +38,8 @@ test("[G11] each task is a cell at its node and service; those without a node ha
   const map = taskMap(viewOf(nodes, [service], tasks));
   if (map.kind !== "cells") throw new Error(map.kind);
   expect(
-    map.rows.map(({ of, cells }) => [
-      typeof of === "string" ? of : of.hostname,
+    map.rows.map(({ row, cells }) => [
+      typeof row === "string" ? row : row.hostname,
       cells[0]?.map(({ name }) => name),
     ]),
   ).toEqual([
@@ -49,7 +49,7 @@ test("[G11] each task is a cell at its node and service; those without a node ha
   ]);
 });
 
-test("[G11] of what has ended only the last failure of an empty slot is shown", () => {
+test("[G11] of the ended tasks only the last failure of an empty slot is shown", () => {
   const dead = { state: "failed", desired: "shutdown" } as const;
   const tasks = [
     aTask(service, { id: "a", slot: 1, nodeId: "n1", ...dead }),
@@ -63,7 +63,7 @@ test("[G11] of what has ended only the last failure of an empty slot is shown", 
   expect(map.rows.flatMap(({ cells }) => cells.flat().map(({ id }) => id))).toEqual(["b", "d"]);
 });
 
-test("[G11] where cells would be too many, each node is a tile that shows the worst of its tasks", () => {
+test("[G11] in a mesh too large for cells, each node is a tile with the worst status of its tasks", () => {
   const many = Array.from({ length: 1_000 }, (_, n) => aNode({ id: `n${n}`, hostname: `node${n}` }));
   const tasks = many.flatMap(({ id }, n) => [
     aTask(service, { id: `${id}a`, slot: 2 * n + 1, nodeId: id }),
@@ -77,8 +77,8 @@ test("[G11] where cells would be too many, each node is a tile that shows the wo
   const map = taskMap(viewOf(many, [service], tasks));
   if (map.kind !== "tiles") throw new Error(map.kind);
   expect(map.tiles.length).toBe(1_000);
-  expect(map.tiles[7]).toMatchObject({ look: "unhealthy", tasks: 2 });
-  expect(map.tiles[8]).toMatchObject({ look: "running", tasks: 2 });
+  expect(map.tiles[7]).toMatchObject({ status: "unhealthy", tasks: 2 });
+  expect(map.tiles[8]).toMatchObject({ status: "running", tasks: 2 });
   expect(map.services[0]?.counts.get("running")).toBe(1_999);
 });
 
@@ -89,7 +89,7 @@ test.each<[Partial<Task>, Partial<MeshNode> | null, string]>([
   [{ health: { ...healthy, verdict: "unhealthy" } }, {}, "unhealthy"],
   [{ state: "preparing" }, {}, "starting"],
   [{ state: "pending", nodeId: null }, null, "waiting"],
-  [{ admin: "drain" }, {}, "held"],
+  [{ admin: "drain" }, {}, "out-of-service"],
   [{ admin: "maint", health: { ...healthy, verdict: "unhealthy" } }, {}, "unhealthy"],
   [{ desired: "shutdown" }, {}, "leaving"],
   [{}, { state: "down" }, "unknown"],
@@ -98,10 +98,10 @@ test.each<[Partial<Task>, Partial<MeshNode> | null, string]>([
   [{ state: "orphaned" }, null, "failed"],
   [{ state: "complete" }, {}, "ended"],
   [{ state: "shutdown" }, {}, "ended"],
-])("[G11] a task %j on a node %j looks %s", (task, node, look) => {
-  expect(taskDisplayStatus(aTask(service, task), node === null ? undefined : aNode(node))).toBe(look);
+])("[G11] a task %j on a node %j has the status %s", (task, node, status) => {
+  expect(taskDisplayStatus(aTask(service, task), node === null ? undefined : aNode(node))).toBe(status);
 });
 
-test("[G11] every condition has a word, and a place among the worse and the better ones", () => {
+test("[G11] every status has a text and a rank", () => {
   expect([...displayStatuses].sort()).toEqual(Object.keys(statusMeanings).sort());
 });

@@ -4,15 +4,15 @@ import { TestDashboard } from "./support.ts";
 
 const hostile = `"><script>alert(1)</script><img src=x onerror=alert(2)>'`;
 
-async function opened(nodes = 2): Promise<TestDashboard> {
+async function signedIn(nodes = 2): Promise<TestDashboard> {
   const dashboard = new TestDashboard(nodes);
   await dashboard.signIn();
   return dashboard;
 }
 
-describe("[G8] text from outside stays text", () => {
-  test("[G8] in labels, and in what an agent says went wrong", async () => {
-    const dashboard = await opened();
+describe("[G8] text from outside is never markup", () => {
+  test("[G8] in labels and in error texts of an agent", async () => {
+    const dashboard = await signedIn();
     dashboard.service("my-web", { Labels: { [`k${hostile}`]: hostile } });
     const [task] = dashboard.mesh.tasks("my-web");
     if (task === undefined) throw new Error("no task");
@@ -45,78 +45,78 @@ describe("[G8] text from outside stays text", () => {
     `/dashboard/nodes/node1/availability?to=${encodeURIComponent(hostile)}`,
     `/dashboard/sign-in?to=${encodeURIComponent(`/dashboard/${hostile}`)}`,
     `/dashboard/sign-in?code=${encodeURIComponent(hostile)}`,
-  ])("[G8] in the address: %s", async (path) => {
-    const { text } = await (await opened()).ask(`GET ${path}`);
+  ])("[G8] in the URL %s", async (path) => {
+    const { text } = await (await signedIn()).ask(`GET ${path}`);
     expect(markupOf(text)).toEqual([]);
   });
 });
 
-/** What of the hostile text became markup. */
+/** The markup that the hostile text has become. */
 function markupOf(html: string): string[] {
   const withoutValues = html.replaceAll(/="[^"]*"/g, "");
   return withoutValues.match(/<script>|<img|<[^>]*\son[a-z]+/gi) ?? [];
 }
 
-describe("[G10] one sentence says whether it is well", () => {
-  const verdict = async (dashboard: TestDashboard) => {
+describe("[G10] the overview states the health of the mesh in one sentence", () => {
+  const healthOf = async (dashboard: TestDashboard) => {
     const { text } = await dashboard.ask("GET /dashboard/");
-    const [, level, title] = /class="verdict is-(\w+)".*?<h1>([^<]*)<\/h1>/s.exec(text) ?? [];
-    return `${level}: ${title}`;
+    const [, severity, title] = /class="health is-(\w+)".*?<h1>([^<]*)<\/h1>/s.exec(text) ?? [];
+    return `${severity}: ${title}`;
   };
 
-  test("[G10] no node, nodes without a service, services that run", async () => {
-    expect(await verdict(await opened(0))).toBe("bad: No node has joined yet");
-    const dashboard = await opened();
-    expect(await verdict(dashboard)).toBe("ok: Ready for a first service");
+  test("[G10] for a mesh without nodes, without services, and with running services", async () => {
+    expect(await healthOf(await signedIn(0))).toBe("bad: No node has joined yet");
+    const dashboard = await signedIn();
+    expect(await healthOf(dashboard)).toBe("ok: Ready for the first service");
     dashboard.service("my-web");
     dashboard.mesh.nowMs += 1_000;
-    expect(await verdict(dashboard)).toBe("ok: All is well");
+    expect(await healthOf(dashboard)).toBe("ok: All services are healthy");
   });
 
-  test("[G10] a service none of whose tasks can take a request comes before everything else", async () => {
-    const dashboard = await opened();
+  test("[G10] a service without an available task comes before every other problem", async () => {
+    const dashboard = await signedIn();
     dashboard.service("api", { EndpointSpec: {} });
     dashboard.mesh.registry.createService(
       { spec: { ...modelOf("my-web"), constraints: ["node.hostname==none"] }, document: spec("my-web") },
       "operator",
     );
-    expect(await verdict(dashboard)).toBe("bad: my-web does not answer");
+    expect(await healthOf(dashboard)).toBe("bad: my-web does not answer");
   });
 
-  test("[G10] a node that is drained is what the operator wants, and is not forgotten", async () => {
-    const dashboard = await opened();
+  test("[G10] a drained node is not a problem, but is mentioned", async () => {
+    const dashboard = await signedIn();
     await dashboard.confirm("/dashboard/nodes/node2/availability?to=drain");
     dashboard.service("my-web");
     dashboard.mesh.nowMs += 1_000;
-    expect(await verdict(dashboard)).toBe("ok: All is well");
+    expect(await healthOf(dashboard)).toBe("ok: All services are healthy");
     expect((await dashboard.ask("GET /dashboard/")).text).toContain("node2 is drained.");
   });
 
-  test("[G10] a node that is down wants a look while every service answers", async () => {
-    const dashboard = await opened();
+  test("[G10] a node that is down is a problem while every service answers", async () => {
+    const dashboard = await signedIn();
     dashboard.service("my-web");
     const [, node] = dashboard.mesh.nodes.values();
     if (node === undefined) throw new Error("no node");
     dashboard.mesh.registry.agents.goodbye(node.id, "");
     dashboard.mesh.work();
     dashboard.mesh.nowMs += 1_000;
-    expect(await verdict(dashboard)).toBe("warn: Every service answers; one thing wants a look");
+    expect(await healthOf(dashboard)).toBe("warn: Every service answers; 1 problem");
     const { text } = await dashboard.ask("GET /dashboard/");
     expect(text).toContain("down: left");
     expect(text).toContain("<code>waggle node rm node2</code>");
   });
 
-  test("[G10] nodes that are all down are said to be", async () => {
-    const dashboard = await opened(1);
+  test("[G10] if all nodes are down, the sentence says so", async () => {
+    const dashboard = await signedIn(1);
     const [node] = dashboard.mesh.nodes.values();
     if (node === undefined) throw new Error("no node");
     dashboard.mesh.registry.agents.goodbye(node.id, "");
-    expect(await verdict(dashboard)).toBe("bad: The only node is down");
+    expect(await healthOf(dashboard)).toBe("bad: The only node is down");
   });
 });
 
-test("[G20] the routing page explains a request, and says what it cannot read", async () => {
-  const dashboard = await opened();
+test("[G20] the routing page explains a request, and reports a URL that it cannot read", async () => {
+  const dashboard = await signedIn();
   dashboard.service("my-web");
   const { text } = await dashboard.ask(
     `GET /dashboard/routing?url=${encodeURIComponent("127.0.0.2:8080/x")}&method=POST&node=`,
@@ -124,26 +124,29 @@ test("[G20] the routing page explains a request, and says what it cannot read", 
   expect(text).toContain("127.0.0.2 is the address of node1");
   expect(text).toContain("port 8080 is published by my-web");
   expect(text).toContain("From one of 2 tasks, in turn.");
-  const odd = await dashboard.ask("GET /dashboard/routing?url=http%3A%2F%2F");
-  expect([odd.status, odd.text.includes("write it as http://HOST:PORT/PATH")]).toEqual([200, true]);
+  const unreadable = await dashboard.ask("GET /dashboard/routing?url=http%3A%2F%2F");
+  expect([unreadable.status, unreadable.text.includes("write it as http://HOST:PORT/PATH")]).toEqual([
+    200,
+    true,
+  ]);
 });
 
-test("[G20] a request that finds nothing is explained with the mesh's own answer", async () => {
-  const { text } = await (await opened()).ask(
+test("[G20] the explanation of an unroutable request ends with the mesh's own answer", async () => {
+  const { text } = await (await signedIn()).ask(
     `GET /dashboard/routing?url=${encodeURIComponent("http://nowhere.example:9999/")}`,
   );
   expect(text).toMatch(/404 from the mesh itself|503 from the mesh itself/);
 });
 
 test.each(["nowhere", "services/none", "nodes/none", "assets/none.js"])(
-  "[G1] /dashboard/%s is not found, in words",
+  "[G1] /dashboard/%s answers 404 with a page that says so",
   async (path) => {
-    const answer = await (await opened()).ask(`GET /dashboard/${path}`);
-    expect([answer.status, answer.text.includes("<h1>Not found</h1>")]).toEqual([404, true]);
+    const response = await (await signedIn()).ask(`GET /dashboard/${path}`);
+    expect([response.status, response.text.includes("<h1>Not found</h1>")]).toEqual([404, true]);
   },
 );
 
-/** The mesh's own reading of what `spec` sends. */
+/** The parsed form of the document from `spec`. */
 function modelOf(name: string) {
   const dashboard = new TestDashboard(1);
   dashboard.service(name);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { groupProblems } from "../../../src/dashboard/problem-groups.ts";
 
-test("[G10] tasks stand with their service, and those with the same complaint in one line", () => {
+test("[G10] tasks are grouped with their service, and tasks with the same reason share a line", () => {
   const why = "last one rejected: No such image";
   const problems = [
     { what: "node node2", why: "down: heartbeat failure", next: "See it.", sinceMs: 5 },

@@ -2,18 +2,18 @@ import { expect, test } from "vitest";
 import { sessionLifetimeMs } from "../../../src/dashboard/session.ts";
 import { fieldsOf, operatorToken, TestDashboard, viewerToken } from "./support.ts";
 
-test("[G1] who is not signed in is sent to sign in, and from there to where they were going", async () => {
+test("[G1] a user who is not signed in is redirected to the sign-in page, and from there to the requested page", async () => {
   const dashboard = new TestDashboard();
-  const sent = await dashboard.ask("GET /dashboard/events?q=down");
-  expect([sent.status, sent.location]).toEqual([
+  const redirect = await dashboard.ask("GET /dashboard/events?q=down");
+  expect([redirect.status, redirect.location]).toEqual([
     303,
     "/dashboard/sign-in?to=%2Fdashboard%2Fevents%3Fq%3Ddown",
   ]);
-  const form = await dashboard.ask(`GET ${sent.location}`);
+  const form = await dashboard.ask(`GET ${redirect.location}`);
   const { to } = fieldsOf(form.text, "sign-in");
   expect(to).toBe("/dashboard/events?q=down");
-  const entered = await dashboard.signIn(operatorToken, to);
-  expect([entered.status, entered.location]).toEqual([303, "/dashboard/events?q=down"]);
+  const signedIn = await dashboard.signIn(operatorToken, to);
+  expect([signedIn.status, signedIn.location]).toEqual([303, "/dashboard/events?q=down"]);
   expect((await dashboard.ask("GET /dashboard/events")).status).toBe(200);
 });
 
@@ -33,19 +33,19 @@ test.each([
   expect(url.pathname).not.toBe("/dashboard/sign-out");
 });
 
-test("[G1] a token that is not the mesh's is refused in words, and opens nothing", async () => {
+test("[G1] a wrong token is rejected with the reason, and starts no session", async () => {
   const dashboard = new TestDashboard();
   const refused = await dashboard.signIn(`${operatorToken}x`);
   expect([refused.status, dashboard.cookies.size]).toEqual([401, 0]);
-  expect(refused.text).toContain("This token is not the mesh&#39;s");
+  expect(refused.text).toContain("This is not a token of the mesh");
 });
 
-test("[G1] a mesh without a viewer token lets nobody in with an empty one", async () => {
+test("[G1] an empty token is rejected by a mesh without a viewer token", async () => {
   const dashboard = new TestDashboard(1, { viewerToken: "" });
   expect((await dashboard.signIn("")).status).toBe(401);
 });
 
-test("[G2] a session lasts twelve hours; then one signs in again, and is told why", async () => {
+test("[G2] a session lasts twelve hours; then the sign-in page says that it has ended", async () => {
   const dashboard = new TestDashboard();
   await dashboard.signIn();
   dashboard.mesh.nowMs += sessionLifetimeMs - 1;
@@ -56,7 +56,7 @@ test("[G2] a session lasts twelve hours; then one signs in again, and is told wh
   expect((await dashboard.ask(`GET ${sent.location}`)).text).toContain("Your session has ended");
 });
 
-test("[G2] a session is its token's: it ends when the token changes, and no part of it can be another", async () => {
+test("[G2] a session ends when its token changes, and a changed cookie is rejected", async () => {
   const dashboard = new TestDashboard();
   await dashboard.signIn(viewerToken);
   const [[name = "", value = ""] = []] = [...dashboard.cookies];
@@ -74,17 +74,17 @@ test("[G2] a session is its token's: it ends when the token changes, and no part
   }
 });
 
-test("[G2] signing out ends the session in this browser, and only a form of our own does it", async () => {
+test("[G2] signing out ends the session in this browser, and needs a form of the dashboard", async () => {
   const dashboard = new TestDashboard();
   await dashboard.signIn();
   expect((await dashboard.ask("GET /dashboard/sign-out")).status).toBe(404);
   expect((await dashboard.ask("POST /dashboard/sign-out", { form: {} })).status).toBe(403);
   const page = await dashboard.ask("GET /dashboard/");
-  const left = await dashboard.ask("POST /dashboard/sign-out", { form: fieldsOf(page.text, "account") });
-  expect([left.status, dashboard.cookies.size]).toEqual([303, 0]);
+  const signedOut = await dashboard.ask("POST /dashboard/sign-out", { form: fieldsOf(page.text, "account") });
+  expect([signedOut.status, dashboard.cookies.size]).toEqual([303, 0]);
 });
 
-test("[G3] the cookie is for no script, no other site and no other path, and for HTTPS where that is", async () => {
+test("[G3] the cookie is HttpOnly, SameSite=Strict, limited to its path, and Secure over HTTPS", async () => {
   const dashboard = new TestDashboard();
   await dashboard.signIn();
   expect(dashboard.setCookie).toMatch(
@@ -95,13 +95,13 @@ test("[G3] the cookie is for no script, no other site and no other path, and for
   expect(dashboard.setCookie).toMatch(/^__Secure-waggle=[^;]+; .*HttpOnly; Secure; SameSite=Strict$/);
 });
 
-test("[G6] a link signs an operator in once, and looking at it spends nothing", async () => {
+test("[G6] a link signs an operator in once, and opening it does not redeem it", async () => {
   const dashboard = new TestDashboard();
   const headers = { authorization: `Bearer ${operatorToken}` };
-  const made = await dashboard.ask("POST /dashboard/sign-in-link", { headers });
-  expect(made.status).toBe(201);
-  const { path } = JSON.parse(made.text);
-  for (let looks = 0; looks < 2; looks += 1) expect((await dashboard.ask(`GET ${path}`)).status).toBe(200);
+  const created = await dashboard.ask("POST /dashboard/sign-in-link", { headers });
+  expect(created.status).toBe(201);
+  const { path } = JSON.parse(created.text);
+  for (let visit = 0; visit < 2; visit += 1) expect((await dashboard.ask(`GET ${path}`)).status).toBe(200);
   const form = fieldsOf((await dashboard.ask(`GET ${path}`)).text, "sign-in");
   expect((await dashboard.ask("POST /dashboard/sign-in", { form })).status).toBe(303);
   expect((await dashboard.ask("GET /dashboard/")).status).toBe(200);
@@ -111,20 +111,20 @@ test("[G6] a link signs an operator in once, and looking at it spends nothing", 
   expect(again.text).toContain("This link has been used");
 });
 
-test("[G6] a link is followed within 15 minutes or never, and only the operator's token makes one", async () => {
+test("[G6] a link expires after 15 minutes, and only the operator token creates one", async () => {
   const dashboard = new TestDashboard();
-  const make = (token: string) =>
+  const createLink = (token: string) =>
     dashboard.ask("POST /dashboard/sign-in-link", { headers: { authorization: `Bearer ${token}` } });
-  expect((await make(viewerToken)).status).toBe(403);
-  expect((await make("wrong")).status).toBe(401);
-  const { path } = JSON.parse((await make(operatorToken)).text);
+  expect((await createLink(viewerToken)).status).toBe(403);
+  expect((await createLink("wrong")).status).toBe(401);
+  const { path } = JSON.parse((await createLink(operatorToken)).text);
   dashboard.mesh.nowMs += 15 * 60_000;
   expect((await dashboard.ask(`GET ${path}`)).status).toBe(401);
   const form = { code: new URLSearchParams(path.split("?")[1]).get("code") ?? "" };
   expect((await dashboard.ask("POST /dashboard/sign-in", { form })).status).toBe(401);
 });
 
-test("[G4] signing in is not done by another site's form", async () => {
+test("[G4] another site's form cannot sign in", async () => {
   const dashboard = new TestDashboard();
   const headers = { origin: "https://evil.example", "sec-fetch-site": "cross-site" };
   const form = { token: operatorToken };
@@ -132,7 +132,7 @@ test("[G4] signing in is not done by another site's form", async () => {
   expect(dashboard.cookies.size).toBe(0);
 });
 
-test("[G9] pages are kept by no cache, files under their hash for a year, and scripts come from here alone", async () => {
+test("[G9] no cache keeps a page, hashed files are cached for a year, and scripts come from the dashboard alone", async () => {
   const dashboard = new TestDashboard();
   await dashboard.signIn();
   for (const path of [
@@ -147,7 +147,7 @@ test("[G9] pages are kept by no cache, files under their hash for a year, and sc
       /^default-src 'none'; script-src 'self'; style-src 'self';/,
     );
     expect(headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
-    // What the policy would refuse is not written in the first place.
+    // The pages contain nothing that the policy would block.
     expect(text).not.toMatch(/<script(?![^>]*\ssrc=)|\sstyle=|<style|\son[a-z]+=/);
   }
   const file = await dashboard.ask("GET /dashboard/assets/live-00000001.js");

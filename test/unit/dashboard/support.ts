@@ -1,4 +1,4 @@
-// The dashboard over a real registry, asked without a socket, as a browser would ask it.
+// The dashboard on a real registry, with one simulated browser; requests are function calls.
 
 import { type DashboardDeps, dashboardApp } from "../../../src/dashboard/app.ts";
 import type { StaticAssets } from "../../../src/dashboard/assets.ts";
@@ -12,7 +12,7 @@ import { TestMesh } from "../registry/harness.ts";
 export const operatorToken = "operator-secret";
 export const viewerToken = "viewer-secret";
 
-/** Their content is the browser's business, and tested there. */
+/** Placeholders: the content matters in a browser only, and is tested there. */
 export const assets: StaticAssets = {
   live: { name: "live-00000001.js", type: "text/javascript; charset=utf-8", text: "live" },
   charts: { name: "charts-00000002.js", type: "text/javascript; charset=utf-8", text: "charts" },
@@ -32,21 +32,20 @@ export type DashboardRequest = {
   readonly form?: Readonly<Record<string, string>>;
 };
 
-/** A mesh of nodes node1.. with its dashboard, and one browser in front of it. */
+/** A mesh of nodes node1, node2, … with its dashboard and one browser. */
 export class TestDashboard {
   readonly mesh: TestMesh;
-  /** What is counted of its traffic. */
   readonly telemetry: Telemetry;
-  /** Requests handed to the registry object. */
+  /** WebSocket upgrades passed to the registry object. */
   readonly upgrades: Request[] = [];
   origin = "http://mesh.test:8787";
   sharesOrigin = false;
   /** The browser's cookies, by name. */
   readonly cookies = new Map<string, string>();
-  /** Set-Cookie as it came last. */
+  /** The last Set-Cookie header. */
   setCookie = "";
   readonly #app;
-  #made = 0;
+  #idCount = 0;
 
   constructor(nodes = 2, deps: Partial<DashboardDeps> = {}, mesh = new TestMesh()) {
     this.mesh = mesh;
@@ -62,7 +61,7 @@ export class TestDashboard {
       access: null,
       entrySettings: { domain: "", balancerPort: 8000 },
       now: () => this.mesh.nowMs,
-      newId: () => `id${++this.#made}`,
+      newId: () => `id${++this.#idCount}`,
       upgrade: async (request) => {
         this.upgrades.push(request);
         return new Response("from the object", { status: 418 });
@@ -71,8 +70,8 @@ export class TestDashboard {
     });
   }
 
-  async ask(line: string, { headers = {}, form }: DashboardRequest = {}): Promise<DashboardResponse> {
-    const [method = "", path = ""] = line.split(" ");
+  async ask(requestLine: string, { headers = {}, form }: DashboardRequest = {}): Promise<DashboardResponse> {
+    const [method = "", path = ""] = requestLine.split(" ");
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
     const request = new Request(`${this.origin}${path}`, {
       method,
@@ -84,13 +83,13 @@ export class TestDashboard {
       },
       ...(form !== undefined && { body: new URLSearchParams(form) }),
     });
-    const answer = await this.#app.fetch(request, { sharesOrigin: this.sharesOrigin });
-    for (const line of answer.headers.getSetCookie()) this.#keep(line);
+    const response = await this.#app.fetch(request, { sharesOrigin: this.sharesOrigin });
+    for (const setCookie of response.headers.getSetCookie()) this.#storeCookie(setCookie);
     return {
-      status: answer.status,
-      headers: answer.headers,
-      location: answer.headers.get("location"),
-      text: await answer.text(),
+      status: response.status,
+      headers: response.headers,
+      location: response.headers.get("location"),
+      text: await response.text(),
     };
   }
 
@@ -98,28 +97,28 @@ export class TestDashboard {
     return this.ask("POST /dashboard/sign-in", { form: { token, ...(to !== undefined && { to }) } });
   }
 
-  /** Opens a page with a form and sends that, with what the page put into it. */
+  /** Opens a confirmation page and submits its form, with the hidden fields of the page. */
   async confirm(path: string, change: Readonly<Record<string, string>> = {}): Promise<DashboardResponse> {
     const page = await this.ask(`GET ${path}`);
     return this.ask(`POST ${path.split("?")[0]}`, { form: { ...fieldsOf(page.text, "confirm"), ...change } });
   }
 
-  /** A service of two tasks that run, as `docker service create` sends it. */
+  /** Creates a service with two running tasks, from the document that `docker service create` sends. */
   service(name: string, change: Readonly<Record<string, unknown>> = {}): string {
-    const made = unwrap(this.mesh.registry.createService(readServiceSpec(spec(name, change)), "operator"));
+    const created = unwrap(this.mesh.registry.createService(readServiceSpec(spec(name, change)), "operator"));
     this.mesh.work();
-    return made.id;
+    return created.id;
   }
 
-  #keep(line: string): void {
-    this.setCookie = line;
-    const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
-    if (/Max-Age=0/i.test(line)) this.cookies.delete(name);
+  #storeCookie(setCookie: string): void {
+    this.setCookie = setCookie;
+    const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(setCookie) ?? [];
+    if (/Max-Age=0/i.test(setCookie)) this.cookies.delete(name);
     else this.cookies.set(name, value);
   }
 }
 
-/** The hidden fields of the form in the section of this class. */
+/** The hidden fields of the form in the element with this class. */
 export function fieldsOf(html: string, section: string): Record<string, string> {
   const part = html.slice(html.indexOf(`class="${section}"`));
   const inputs = part.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g);

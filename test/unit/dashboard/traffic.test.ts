@@ -12,8 +12,8 @@ import { bucketIndex, histogramBucketCount } from "../../../src/telemetry/histog
 import { delta, entryDelta, taskDelta } from "../telemetry/deltas.ts";
 import { TestDashboard } from "./support.ts";
 
-/** A dashboard whose service my-web took 40 requests in the last moments, so many of them answered 500. */
-async function counted(failed: number, change: Partial<Delta> = {}) {
+/** A dashboard whose service my-web just had 40 requests, `failed` of them answered with 500. */
+async function withTraffic(failed: number, change: Partial<Delta> = {}) {
   const dashboard = new TestDashboard();
   await dashboard.signIn();
   const id = dashboard.service("my-web");
@@ -21,20 +21,20 @@ async function counted(failed: number, change: Partial<Delta> = {}) {
   const [node] = dashboard.mesh.registry.nodes();
   if (task === undefined || node === undefined) throw new Error("no task");
   const about = { service: { id, name: "my-web" }, node: { id: node.id, name: node.hostname } };
-  const took = Array(40).fill(25);
+  const latenciesMs = Array(40).fill(25);
   const counts = { requests: 40, responses2xx: 40 - failed, responses5xx: failed };
   const ofTask = { id: task.id, nodeId: task.nodeId ?? "", serviceId: id };
-  const one = delta(1, {
-    entries: [entryDelta(counts, took, about)],
-    tasks: [taskDelta({ ...counts, attempts: 40 }, took, ofTask)],
+  const first = delta(1, {
+    entries: [entryDelta(counts, latenciesMs, about)],
+    tasks: [taskDelta({ ...counts, attempts: 40 }, latenciesMs, ofTask)],
     ...change,
   });
-  expect(dashboard.telemetry.count(one)).toEqual({ ok: true, value: true });
+  expect(dashboard.telemetry.count(first)).toEqual({ ok: true, value: true });
   dashboard.mesh.nowMs += 10_000;
   return { dashboard, task, node, ofTask };
 }
 
-/** The text of a part of a page, tags taken out. */
+/** The text of one part of a page, without tags. */
 function textOf(html: string, id: string): string {
   const [, part = ""] = html.split(`id="${id}"`);
   return part
@@ -43,11 +43,11 @@ function textOf(html: string, id: string): string {
     .replace(/\s+/g, " ") as string;
 }
 
-test("[G31] a service's page says how its traffic goes now, and draws how it went", async () => {
-  const { dashboard } = await counted(0);
+test("[G31] a service's page shows current traffic and charts", async () => {
+  const { dashboard } = await withTraffic(0);
   const { text } = await dashboard.ask("GET /dashboard/services/my-web");
   const traffic = textOf(text, "traffic");
-  expect(traffic).toContain("40 in all");
+  expect(traffic).toContain("40 in total");
   expect(traffic).toMatch(/Requests 4\/s/);
   expect(traffic).toContain("Errors 0 %");
   expect(traffic).toMatch(/p95 2\d ms/);
@@ -56,16 +56,16 @@ test("[G31] a service's page says how its traffic goes now, and draws how it wen
   expect(textOf(text, "numbers")).toMatch(/\d\d:\d\d:\d\d 4 0 2\d ms 2\d ms 2\d ms/);
 });
 
-test("[G31] a node's page has the same, its latency map too", async () => {
-  const { dashboard, node } = await counted(0);
+test("[G31] a node's page shows the same, with the latency heatmap", async () => {
+  const { dashboard, node } = await withTraffic(0);
   const { text } = await dashboard.ask(`GET /dashboard/nodes/${node.hostname}`);
-  expect(textOf(text, "traffic")).toContain("40 in all");
+  expect(textOf(text, "traffic")).toContain("40 in total");
   expect(text).toMatch(/<path class="shade-5" d="M\d+ \d+h/);
 });
 
-test("[G31] an hour can be seen instead of ten minutes, and what took no request says so", async () => {
-  const { dashboard } = await counted(0);
-  const hour = await dashboard.ask("GET /dashboard/services/my-web?span=hour");
+test("[G31] the charts can show one hour, and a service without requests says so", async () => {
+  const { dashboard } = await withTraffic(0);
+  const hour = await dashboard.ask("GET /dashboard/services/my-web?range=hour");
   expect(hour.text).toMatch(/aria-current="true">1 hour</);
   expect(hour.text).toContain("&quot;stepMs&quot;:60000");
   dashboard.service("idle", { EndpointSpec: {} });
@@ -73,19 +73,19 @@ test("[G31] an hour can be seen instead of ten minutes, and what took no request
   expect(textOf(idle.text, "traffic")).toContain("No request has been counted yet.");
 });
 
-test("[G31] the lists and the overview carry the same numbers", async () => {
-  const { dashboard } = await counted(10);
+test("[G31] the lists and the overview show the same numbers", async () => {
+  const { dashboard } = await withTraffic(10);
   const services = await dashboard.ask("GET /dashboard/services");
   expect(textOf(services.text, "services")).toMatch(/ 4 25 % 2\d ms/);
   const nodes = await dashboard.ask("GET /dashboard/nodes");
   expect(textOf(nodes.text, "nodes")).toMatch(/ 4 25 % 2\d ms/);
   const overview = await dashboard.ask("GET /dashboard/");
-  expect(textOf(overview.text, "figures")).toMatch(/Requests 4\/s Errors 25 %/);
+  expect(textOf(overview.text, "stats")).toMatch(/Requests 4\/s Errors 25 %/);
   expect(textOf(overview.text, "map")).toMatch(/4\/s, 25 % fail/);
 });
 
-test("[G32] each colo's view of a task is apart, and who passes it over is named", async () => {
-  const { dashboard, ofTask } = await counted(0);
+test("[G32] each colo's view of a task is separate, and names the isolates that eject it", async () => {
+  const { dashboard, ofTask } = await withTraffic(0);
   const bad = taskDelta({ attempts: 10, connectErrors: 5 }, [], { ...ofTask, ejectedMs: 60_000 });
   dashboard.telemetry.count(delta(1, { isolate: "other1", colo: "SIN", tasks: [bad] }));
   const good = taskDelta({ attempts: 8, responses2xx: 8 }, Array(8).fill(90), ofTask);
@@ -93,28 +93,31 @@ test("[G32] each colo's view of a task is apart, and who passes it over is named
   const page = await dashboard.ask("GET /dashboard/services/my-web");
   const colos = textOf(page.text, "colos");
   expect(colos).toMatch(/AMS 1 isolate .*?40 0 % failed, 2\d ms/);
-  expect(colos).toMatch(/SIN 2 isolates passed over by 1 of 2, 18 27\.8 % failed/);
-  expect(colos).toMatch(/isolate other1 passed over, 10 50 % failed/);
+  expect(colos).toMatch(/SIN 2 isolates ejected by 1 of 2, 18 27\.8 % failed/);
+  expect(colos).toMatch(/isolate other1 ejected, 10 50 % failed/);
   expect(colos).toMatch(/isolate other2 .*?8 0 % failed/);
 });
 
-test("[G33] a service that fails some of its requests wants a look; one that fails most is the verdict", async () => {
-  const some = await (await counted(8)).dashboard.ask("GET /dashboard/");
-  expect(some.text).toContain("Every service answers; one thing wants a look");
+test("[G33] a service that fails some requests is a problem; one that fails most is the health summary", async () => {
+  const some = await (await withTraffic(8)).dashboard.ask("GET /dashboard/");
+  expect(some.text).toContain("Every service answers; 1 problem");
   expect(textOf(some.text, "problems")).toContain("20 % of its requests fail: 8 of 40 in the last 10 s");
-  const most = await (await counted(30)).dashboard.ask("GET /dashboard/");
+  const most = await (await withTraffic(30)).dashboard.ask("GET /dashboard/");
   expect(most.text).toContain("my-web answers with errors");
-  expect(most.text).toContain('class="verdict is-bad"');
+  expect(most.text).toContain('class="health is-bad"');
 });
 
-test("[G33] a few failures are a hiccup", async () => {
-  const { text } = await (await counted(4)).dashboard.ask("GET /dashboard/");
-  expect(text).toContain("All is well");
+test("[G33] a few failures are not a problem", async () => {
+  const { text } = await (await withTraffic(4)).dashboard.ask("GET /dashboard/");
+  expect(text).toContain("All services are healthy");
 });
 
-test("[G34] without the telemetry object every page is there, and says what is missing", async () => {
-  const away = new MeshError("telemetry/unavailable", "out of reach", { blame: "mesh", retry: "safe" });
-  const dashboard = new TestDashboard(2, { telemetry: { snapshot: () => Promise.reject(away) } });
+test("[G34] without the telemetry object every page works, and says what is missing", async () => {
+  const unavailable = new MeshError("telemetry/unavailable", "out of reach", {
+    blame: "mesh",
+    retry: "safe",
+  });
+  const dashboard = new TestDashboard(2, { telemetry: { snapshot: () => Promise.reject(unavailable) } });
   await dashboard.signIn();
   dashboard.service("my-web");
   for (const path of ["", "services", "nodes"]) {
@@ -124,7 +127,7 @@ test("[G34] without the telemetry object every page is there, and says what is m
   }
   const { status, text } = await dashboard.ask("GET /dashboard/services/my-web");
   expect(status).toBe(200);
-  expect(textOf(text, "traffic")).toContain("cannot be read right now");
+  expect(textOf(text, "traffic")).toContain("cannot be read at the moment");
 });
 
 const series = {
@@ -138,7 +141,7 @@ const series = {
   buckets: [[3, 60, 9, 40], [], [2, 50]],
 };
 
-test("[G35] steps become rates a second, and one in which nothing came has no latency", () => {
+test("[G35] steps become rates per second, and a step without requests has no latency", () => {
   const history = historyOf(series, 0, 1_030_000);
   expect(rateChartData(history).lines).toEqual([
     [10, 0, 5],
@@ -148,16 +151,16 @@ test("[G35] steps become rates a second, and one in which nothing came has no la
   expect(heatmapData(history).cells).toEqual([0, 3, 60, 0, 9, 40, 2, 2, 50]);
 });
 
-test("[G35] a step that is still being counted is not shown", () => {
+test("[G35] a step that is still being counted is left out", () => {
   expect(historyOf(series, 0, 1_029_999).points).toHaveLength(2);
 });
 
-test("[G35] before anything was counted there is nothing to show, not nought", () => {
+test("[G35] steps before the first count are left out instead of shown as zero", () => {
   const { points } = historyOf(series, 1_012_000, 1_030_000);
   expect(points.map(({ atMs }) => atMs)).toEqual([1_010_000, 1_020_000]);
 });
 
-test("[G35] the heat map shows the buckets in use and no fewer than make a map; its shades keep small counts in sight", () => {
+test("[G35] the heatmap shows the buckets in use, at least 16; its shades keep small counts visible", () => {
   const data = { startMs: 0, stepMs: 1, steps: 1, cells: [0, 20, 1, 0, 25, 900] };
   const [from, to] = visibleBuckets(data, histogramBucketCount);
   expect(from).toBeLessThanOrEqual(19);
