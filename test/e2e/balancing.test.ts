@@ -1,4 +1,4 @@
-// Balancing policies on real workerd, before real tasks. Rules: docs/spec.md W.
+// Balancing policies in workerd with real backends. Rules: docs/spec.md W.
 
 import { type ClientRequest, request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -25,8 +25,8 @@ afterAll(async () => {
   await Promise.all(backends.map((backend) => backend.stop()));
 });
 
-type Answer = { readonly status: number; readonly headers: IncomingHttpHeaders; readonly text: string };
-type Sent = {
+type HttpResponse = { readonly status: number; readonly headers: IncomingHttpHeaders; readonly text: string };
+type RequestOptions = {
   readonly path?: string;
   readonly method?: string;
   readonly headers?: Record<string, string>;
@@ -44,7 +44,7 @@ function send({
   client,
   at = port,
   started,
-}: Sent = {}): Promise<Answer> {
+}: RequestOptions = {}): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     const entry = plane.entry({ port: at, ...(client !== undefined && { client }) });
     const options = { method, headers: { ...entry, ...headers }, agent: false };
@@ -63,7 +63,7 @@ function send({
   });
 }
 
-/** Publishes services, the first at a port of its own, and waits until the data plane has them. */
+/** Publishes services at new ports, and waits until the data plane has them. */
 async function publish(...services: ((port: number) => TableService)[]): Promise<void> {
   version += 1;
   port += 2;
@@ -74,18 +74,22 @@ async function publish(...services: ((port: number) => TableService)[]): Promise
   });
 }
 
-/** Who answers each of `count` requests, told one after the other. */
-async function answers(count: number, sent: (index: number) => Sent = () => ({})): Promise<string[]> {
-  const told: string[] = [];
+/** The backends that answer `count` requests, sent one after the other. */
+async function answers(
+  count: number,
+  optionsOf: (index: number) => RequestOptions = () => ({}),
+): Promise<string[]> {
+  const backendNames: string[] = [];
   for (let index = 0; index < count; index += 1) {
-    const { status, text } = await send(sent(index));
+    const { status, text } = await send(optionsOf(index));
     expect(status, text).toBe(200);
-    told.push((JSON.parse(text) as ReceivedRequest).name);
+    backendNames.push((JSON.parse(text) as ReceivedRequest).name);
   }
-  return told;
+  return backendNames;
 }
 
-const tally = (list: readonly string[]) => names.map((name) => list.filter((one) => one === name).length);
+const tally = (list: readonly string[]) =>
+  names.map((name) => list.filter((candidate) => candidate === name).length);
 
 const weighted = (at: number, weights: readonly number[], more: Partial<TableService> = {}) => {
   const service = serviceOf("my-web", at, origins, more);
@@ -95,14 +99,13 @@ const weighted = (at: number, weights: readonly number[], more: Partial<TableSer
   };
 };
 
-test("[W8] weights share out requests exactly", async () => {
+test("[W8] requests are spread exactly by weight", async () => {
   await publish((at) => weighted(at, [3, 2, 1]));
-  const told = await answers(30);
-  const [a = 0, b = 0, c = 0] = tally(told);
+  const [a = 0, b = 0, c = 0] = tally(await answers(30));
   expect(Math.max(Math.abs(a - 15), Math.abs(b - 10), Math.abs(c - 5))).toBeLessThanOrEqual(1);
 });
 
-test("[W10] a header, an address and a path lead to one task each", async () => {
+test("[W10] equal headers, client addresses and paths lead to the same task", async () => {
   await publish((at) => serviceOf("my-web", at, origins, { policy: "hdr(x-user)" }));
   const users = ["ann", "bob", "eve", "joe", "kim", "lea", "max", "noa"];
   const first = await answers(users.length, (index) => ({ headers: { "x-user": users[index] ?? "" } }));
@@ -118,7 +121,7 @@ test("[W10] a header, an address and a path lead to one task each", async () => 
   expect(new Set(await answers(20, (index) => ({ path: `/page/${index}` }))).size).toBeGreaterThan(1);
 });
 
-test("[W13][W14] a client with a cookie jar stays with its task, which does not see the cookie", async () => {
+test("[W13][W14] a client that keeps cookies stays with its task, which does not see the cookie", async () => {
   await publish((at) => serviceOf("my-web", at, origins, { options: { sticky: "SRV" } }));
   const first = await send({ headers: debug });
   const [line = ""] = first.headers["set-cookie"] ?? [];
@@ -132,24 +135,24 @@ test("[W13][W14] a client with a cookie jar stays with its task, which does not 
     expect([seen.name, seen.headers.cookie, headers["set-cookie"]]).toEqual([name, "theme=dark", undefined]);
     expect(headers["x-waggle-sticky"]).toBe("kept");
   }
-  // Its task goes: another one, another cookie.
-  const gone = names.indexOf(name);
+  // Without its task, the client gets another task and another cookie.
+  const removed = names.indexOf(name);
   await publish((at) => {
     const service = serviceOf("my-web", at, origins, { options: { sticky: "SRV" } });
-    return { ...service, tasks: service.tasks.filter((_task, index) => index !== gone) };
+    return { ...service, tasks: service.tasks.filter((_task, index) => index !== removed) };
   });
   const moved = await send({ headers: { cookie } });
   expect((JSON.parse(moved.text) as ReceivedRequest).name).not.toBe(name);
   expect(moved.headers["set-cookie"]?.[0]).toMatch(/^SRV=/);
 });
 
-test("[W3] a backup answers when the others are gone", async () => {
+test("[W3] a backup answers if no other task takes requests", async () => {
   const service = (at: number, share: { weight: number }) => {
-    const made = serviceOf("my-web", at, origins);
-    const tasks = made.tasks.map((task, index) => {
+    const base = serviceOf("my-web", at, origins);
+    const tasks = base.tasks.map((task, index) => {
       return index === 2 ? { ...task, backup: true as const } : { ...task, ...share };
     });
-    return { ...made, tasks };
+    return { ...base, tasks };
   };
   await publish((at) => service(at, { weight: 1 }));
   expect(tally(await answers(10))).toEqual([5, 5, 0]);
@@ -157,7 +160,7 @@ test("[W3] a backup answers when the others are gone", async () => {
   expect(tally(await answers(4))).toEqual([0, 0, 4]);
 });
 
-test("[W18] a canary gets its share, and those who ask for it", async () => {
+test("[W18] a canary gets its share of requests, and those with its header", async () => {
   const canary = { service: "next", percent: 25, header: { name: "x-canary" } };
   await publish(
     (at) => serviceOf("my-web", at, [origins[0] ?? ""], { options: { canary } }),
@@ -170,47 +173,47 @@ test("[W18] a canary gets its share, and those who ask for it", async () => {
   expect(tally(await answers(5, () => ({ headers: { "x-canary": "never" } })))).toEqual([5, 0, 0]);
 });
 
-/** A task that answers when it is told to, and knows how many requests it has. */
-async function held() {
+/** A task that holds its requests until the test releases them, and counts open requests. */
+async function holdingTask() {
   const waiting: (() => void)[] = [];
   let open = 0;
-  let most = 0;
+  let maxOpen = 0;
   const backend = await http((_request, response) => {
     open += 1;
-    most = Math.max(most, open);
+    maxOpen = Math.max(maxOpen, open);
     waiting.push(() => {
       open -= 1;
       response.end("ok");
     });
   });
   backends.push(backend);
-  return { origin: backend.origin, waiting, most: () => most };
+  return { origin: backend.origin, waiting, maxOpen: () => maxOpen };
 }
 
-test("[W16] a task gets no more than its maxconn, and the rest wait for their turn", async () => {
-  const task = await held();
+test("[W16] a task gets at most maxconn open requests; the others queue", async () => {
+  const task = await holdingTask();
   await publish((at) => serviceOf("my-web", at, [task.origin], { options: { maxconn: 2 } }));
   const done: number[] = [];
   const sent = Array.from({ length: 6 }, (_, index) =>
     send({ method: "POST" }).then(({ status }) => done.push(index) && status),
   );
-  for (let left = 6; left > 0; left -= 1) {
-    await until("requests at the task", async () => task.waiting.length >= Math.min(2, left));
+  for (let openCount = 6; openCount > 0; openCount -= 1) {
+    await until("requests at the task", async () => task.waiting.length >= Math.min(2, openCount));
     task.waiting.shift()?.();
-    await until("one more answer", async () => done.length === 7 - left);
+    await until("one more answer", async () => done.length === 7 - openCount);
   }
   expect(await Promise.all(sent)).toEqual(Array(6).fill(200));
-  expect(task.most()).toBe(2);
+  expect(task.maxOpen()).toBe(2);
 });
 
-test("[W17] a full line and a long wait are refused with the reason", async () => {
-  const task = await held();
+test("[W17] a full queue and a queue timeout are refused with the reason", async () => {
+  const task = await holdingTask();
   const options = { maxconn: 1, queue: 1, queueTimeoutMs: 300 };
   await publish((at) => serviceOf("my-web", at, [task.origin], { options }));
   const first = send({ method: "POST" });
-  await until("it is at the task", async () => task.waiting.length === 1);
-  const [one, two] = await Promise.all([send({ method: "POST" }), send({ method: "POST" })]);
-  const reasons = [one, two].map(({ status, text }) => `${status} ${JSON.parse(text).message}`).sort();
+  await until("the request to be at the task", async () => task.waiting.length === 1);
+  const [second, third] = await Promise.all([send({ method: "POST" }), send({ method: "POST" })]);
+  const reasons = [second, third].map(({ status, text }) => `${status} ${JSON.parse(text).message}`).sort();
   expect(reasons).toEqual([
     "503 every task of my-web is at its maximum of open requests, and the queue of 1 is full",
     "503 every task of my-web was at its maximum of open requests for 0.3 s",
@@ -219,21 +222,21 @@ test("[W17] a full line and a long wait are refused with the reason", async () =
   expect((await first).status).toBe(200);
 });
 
-test("[W17] a client that goes away while it waits, or while it is served, leaves its place to others", async () => {
-  const task = await held();
+test("[W17] a client that disconnects while queued or served frees its slot", async () => {
+  const task = await holdingTask();
   await publish((at) =>
     serviceOf("my-web", at, [task.origin], { options: { maxconn: 1, queueTimeoutMs: 20_000 } }),
   );
-  const going: ClientRequest[] = [];
-  const leave = { method: "POST", started: (request: ClientRequest) => going.push(request) };
-  const served = send(leave).catch(() => "gone");
-  await until("it is at the task", async () => task.waiting.length === 1);
-  const waited = send(leave).catch(() => "gone");
+  const leaving: ClientRequest[] = [];
+  const options = { method: "POST", started: (request: ClientRequest) => leaving.push(request) };
+  const served = send(options).catch(() => "disconnected");
+  await until("the request to be at the task", async () => task.waiting.length === 1);
+  const queued = send(options).catch(() => "disconnected");
   const last = send({ method: "POST" });
-  for (const request of going) request.destroy();
-  expect(await Promise.all([served, waited])).toEqual(["gone", "gone"]);
+  for (const request of leaving) request.destroy();
+  expect(await Promise.all([served, queued])).toEqual(["disconnected", "disconnected"]);
   task.waiting.shift()?.();
-  await until("the last one is at the task", async () => task.waiting.length === 1);
+  await until("the last request to be at the task", async () => task.waiting.length === 1);
   task.waiting.shift()?.();
   expect((await last).status).toBe(200);
 });

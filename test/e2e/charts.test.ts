@@ -1,4 +1,4 @@
-// The charts in a real browser, in front of a mesh in memory whose traffic the test makes up.
+// The charts in Chromium, on a mesh in memory with generated traffic.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Browser, chromiumPath, launchBrowser, noChromium, type Page } from "../support/browser.ts";
@@ -9,123 +9,128 @@ import { until } from "../support/until.ts";
 import { TestMesh } from "../unit/registry/harness.ts";
 import { delta, entryDelta, taskDelta } from "../unit/telemetry/deltas.ts";
 
-const has = chromiumPath === null ? "skipped: " : "";
+const skipPrefix = chromiumPath === null ? "skipped: " : "";
 
-describe.skipIf(chromiumPath === null)(`${has}charts in Chromium${has && ` (${noChromium})`}`, () => {
-  const mesh = new TestMesh();
-  let nowMs = Date.now();
-  const telemetry = newTelemetry(() => nowMs);
-  let browser: Browser;
-  let server: TestServer;
-  let counted = 0;
+describe.skipIf(chromiumPath === null)(
+  `${skipPrefix}charts in Chromium${skipPrefix && ` (${noChromium})`}`,
+  () => {
+    const mesh = new TestMesh();
+    let nowMs = Date.now();
+    const telemetry = newTelemetry(() => nowMs);
+    let browser: Browser;
+    let server: TestServer;
+    let deltaCount = 0;
 
-  /** Ten seconds with so many requests, a tenth of them answered 500. */
-  function count(requests: number): void {
-    const [service] = mesh.registry.services();
-    const [node] = mesh.registry.nodes();
-    if (service === undefined || node === undefined) throw new Error("no service");
-    const about = {
-      service: { id: service.id, name: "my-web" },
-      node: { id: node.id, name: node.hostname },
-    };
-    const took = Array.from({ length: requests }, (_, index) => 5 + index);
-    const entries = [entryDelta({ requests, responses5xx: requests / 10 }, took, about)];
-    const tasks = [taskDelta({ attempts: requests }, took, { serviceId: service.id, nodeId: node.id })];
-    counted += 1;
-    telemetry.count(delta(counted, { entries, tasks }));
-    nowMs += 10_000;
-  }
-
-  beforeAll(async () => {
-    mesh.node("node1");
-    mesh.service("my-web");
-    mesh.work();
-    for (let step = 0; step < 30; step += 1) count(step % 10 === 9 ? 100 : 20);
-    [browser, server] = await Promise.all([launchBrowser(), serveDashboard(mesh, telemetry)]);
-  });
-
-  afterAll(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
-
-  async function signedIn(options: Parameters<Browser["newContext"]>[0] = {}): Promise<Page> {
-    const page = await (await browser.newContext(options)).newPage();
-    await page.goto(`http://${server.host}/dashboard/services/my-web`);
-    await page.getByLabel("Token of this mesh").fill(serverToken);
-    await page.getByRole("button", { name: "Sign in" }).click();
-    await page.locator("#traffic").waitFor();
-    return page;
-  }
-
-  test("[G36] every drawing becomes a chart that tells numbers where the pointer is, against no policy", async () => {
-    const page = await signedIn();
-    const complaints: string[] = [];
-    page.on("console", (message) => {
-      // The socket, which this server has none of.
-      if (message.type() === "error" && !message.text().includes("WebSocket"))
-        complaints.push(message.text());
-    });
-    page.on("pageerror", (error) => complaints.push(error.message));
-    await page.reload();
-    for (const chart of ["rate", "latency", "heat"]) {
-      const canvas = page.locator(`#chart-${chart} .plot canvas`);
-      await canvas.waitFor();
-      expect(await inked(page, chart), chart).toBeGreaterThan(500);
+    /** Counts ten seconds of traffic; a tenth of the requests is answered with 500. */
+    function count(requests: number): void {
+      const [service] = mesh.registry.services();
+      const [node] = mesh.registry.nodes();
+      if (service === undefined || node === undefined) throw new Error("no service");
+      const about = {
+        service: { id: service.id, name: "my-web" },
+        node: { id: node.id, name: node.hostname },
+      };
+      const latenciesMs = Array.from({ length: requests }, (_, index) => 5 + index);
+      const entries = [entryDelta({ requests, responses5xx: requests / 10 }, latenciesMs, about)];
+      const tasks = [
+        taskDelta({ attempts: requests }, latenciesMs, { serviceId: service.id, nodeId: node.id }),
+      ];
+      deltaCount += 1;
+      telemetry.count(delta(deltaCount, { entries, tasks }));
+      nowMs += 10_000;
     }
-    expect(await page.locator(".drawing").first().isVisible()).toBe(false);
-    await page.locator("#chart-rate .u-over").hover({ position: { x: 100, y: 60 } });
-    await until("the legend tells", async () => {
-      const told = await page.locator("#chart-rate .u-legend").textContent();
-      return /Requests:?\s*\d+(\.\d)?\/s/.test(told ?? "") ? true : null;
-    });
-    await page.locator("#chart-heat .u-over").hover({ position: { x: 100, y: 60 } });
-    await page
-      .locator("#chart-heat .readout")
-      .getByText(/UTC, .* to .*: \d+ requests?/)
-      .waitFor();
-    expect(complaints).toEqual([]);
-    await page.context().close();
-  });
 
-  test("[G36] a refresh hands a chart new numbers and leaves it where it is; another theme draws it anew", async () => {
-    const page = await signedIn({ colorScheme: "light" });
-    await page.locator("#chart-rate .plot canvas").waitFor();
-    await page.evaluate("document.querySelector('#chart-rate .plot').kept = true");
-    await page.locator("#numbers summary").click();
-    count(40);
-    const newest = page.locator("#numbers tbody tr").first();
-    await newest.getByText("4", { exact: true }).first().waitFor();
-    expect(await page.evaluate("document.querySelector('#chart-rate .plot').kept")).toBe(true);
-    expect(await page.locator("figure .plot").count()).toBe(3);
-    expect(await newest.isVisible(), "the table stays open").toBe(true);
-    await page.emulateMedia({ colorScheme: "dark" });
-    await until("it is drawn anew", async () => {
-      const kept = await page.evaluate("document.querySelector('#chart-rate .plot')?.kept === true");
-      return kept ? null : true;
+    beforeAll(async () => {
+      mesh.node("node1");
+      mesh.service("my-web");
+      mesh.work();
+      for (let step = 0; step < 30; step += 1) count(step % 10 === 9 ? 100 : 20);
+      [browser, server] = await Promise.all([launchBrowser(), serveDashboard(mesh, telemetry)]);
     });
-    expect(await inked(page, "rate")).toBeGreaterThan(500);
-    await page.context().close();
-  });
 
-  test("[G31] without JavaScript the drawings are there instead", async () => {
-    const page = await signedIn({ javaScriptEnabled: false });
-    for (const chart of ["rate", "latency", "heat"]) {
-      const box = await page.locator(`#chart-${chart} .drawing svg`).boundingBox();
-      expect(box?.height, chart).toBeGreaterThan(80);
+    afterAll(async () => {
+      await browser?.close();
+      await server?.stop();
+    });
+
+    async function signedIn(options: Parameters<Browser["newContext"]>[0] = {}): Promise<Page> {
+      const page = await (await browser.newContext(options)).newPage();
+      await page.goto(`http://${server.host}/dashboard/services/my-web`);
+      await page.getByLabel("Mesh token").fill(serverToken);
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.locator("#traffic").waitFor();
+      return page;
     }
-    expect(await page.locator(".plot").count()).toBe(0);
-    await page.context().close();
-  });
-});
 
-/** Pixels of a chart that are drawn on. */
-async function inked(page: Page, chart: string): Promise<number> {
+    test("[G36] every drawing becomes a chart that shows numbers at the pointer, without violating the policy", async () => {
+      const page = await signedIn();
+      const violations: string[] = [];
+      page.on("console", (message) => {
+        // This server has no WebSocket.
+        if (message.type() === "error" && !message.text().includes("WebSocket"))
+          violations.push(message.text());
+      });
+      page.on("pageerror", (error) => violations.push(error.message));
+      await page.reload();
+      for (const chart of ["rate", "latency", "heatmap"]) {
+        const canvas = page.locator(`#chart-${chart} .plot canvas`);
+        await canvas.waitFor();
+        expect(await paintedPixels(page, chart), chart).toBeGreaterThan(500);
+      }
+      expect(await page.locator(".drawing").first().isVisible()).toBe(false);
+      await page.locator("#chart-rate .u-over").hover({ position: { x: 100, y: 60 } });
+      await until("the legend to show the rate", async () => {
+        const text = await page.locator("#chart-rate .u-legend").textContent();
+        return /Requests:?\s*\d+(\.\d)?\/s/.test(text ?? "") ? true : null;
+      });
+      await page.locator("#chart-heatmap .u-over").hover({ position: { x: 100, y: 60 } });
+      await page
+        .locator("#chart-heatmap .readout")
+        .getByText(/UTC, .* to .*: \d+ requests?/)
+        .waitFor();
+      expect(violations).toEqual([]);
+      await page.context().close();
+    });
+
+    test("[G36] a refresh updates a chart in place; a change of theme redraws it", async () => {
+      const page = await signedIn({ colorScheme: "light" });
+      await page.locator("#chart-rate .plot canvas").waitFor();
+      await page.evaluate("document.querySelector('#chart-rate .plot').kept = true");
+      await page.locator("#numbers summary").click();
+      count(40);
+      const newest = page.locator("#numbers tbody tr").first();
+      await newest.getByText("4", { exact: true }).first().waitFor();
+      expect(await page.evaluate("document.querySelector('#chart-rate .plot').kept")).toBe(true);
+      expect(await page.locator("figure .plot").count()).toBe(3);
+      expect(await newest.isVisible(), "the table stays open").toBe(true);
+      await page.emulateMedia({ colorScheme: "dark" });
+      await until("the chart to be redrawn", async () => {
+        const kept = await page.evaluate("document.querySelector('#chart-rate .plot')?.kept === true");
+        return kept ? null : true;
+      });
+      expect(await paintedPixels(page, "rate")).toBeGreaterThan(500);
+      await page.context().close();
+    });
+
+    test("[G31] without JavaScript the pages show the SVG drawings", async () => {
+      const page = await signedIn({ javaScriptEnabled: false });
+      for (const chart of ["rate", "latency", "heatmap"]) {
+        const box = await page.locator(`#chart-${chart} .drawing svg`).boundingBox();
+        expect(box?.height, chart).toBeGreaterThan(80);
+      }
+      expect(await page.locator(".plot").count()).toBe(0);
+      await page.context().close();
+    });
+  },
+);
+
+/** The number of pixels that a chart has painted. */
+async function paintedPixels(page: Page, chart: string): Promise<number> {
   return page.evaluate<number>(`(() => {
     const canvas = document.querySelector("#chart-${chart} .plot canvas");
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    let inked = 0;
-    for (let at = 3; at < data.length; at += 4) if (data[at] > 0) inked += 1;
-    return inked;
+    let painted = 0;
+    for (let at = 3; at < data.length; at += 4) if (data[at] > 0) painted += 1;
+    return painted;
   })()`);
 }

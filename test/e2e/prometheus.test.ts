@@ -1,4 +1,4 @@
-// A real Prometheus in front of a real mesh, with the scrape, rules and dashboard of infra/.
+// A real Prometheus scrapes a real mesh with the configuration, rules and Grafana dashboard of infra/.
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,10 +12,10 @@ import { until } from "../support/until.ts";
 const infra = fileURLToPath(new URL("../../infra/", import.meta.url));
 const rulesFile = join(infra, "prometheus/waggle.rules.yml");
 
-const missing = ["prometheus", "promtool"].filter((command) => !isThere(command));
-const why = missing.length > 0 ? `(skipped: ${missing.join(" and ")} not installed) ` : "";
+const missing = ["prometheus", "promtool"].filter((command) => !isInstalled(command));
+const skipPrefix = missing.length > 0 ? `(skipped: ${missing.join(" and ")} not installed) ` : "";
 
-function isThere(command: string): boolean {
+function isInstalled(command: string): boolean {
   try {
     execFileSync(command, ["--version"], { stdio: "ignore" });
     return true;
@@ -76,10 +76,10 @@ class Prometheus {
     return result;
   }
 
-  /** The value of a query that gives one; null while it gives none. */
+  /** The first value of a query; null without a result. */
   async value(text: string): Promise<number | null> {
-    const [only] = await this.query(text);
-    return only === undefined ? null : Number(only.value[1]);
+    const [series] = await this.query(text);
+    return series === undefined ? null : Number(series.value[1]);
   }
 
   async rules(): Promise<readonly Rule[]> {
@@ -88,9 +88,9 @@ class Prometheus {
   }
 
   async stop(): Promise<void> {
-    const ended = new Promise((resolve) => this.#child.once("exit", resolve));
+    const exited = new Promise((resolve) => this.#child.once("exit", resolve));
     this.#child.kill("SIGTERM");
-    await ended;
+    await exited;
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
@@ -100,21 +100,21 @@ function viewerToken(mesh: MeshProcess): string {
   return token;
 }
 
-/** What every panel of the dashboard asks, with its variables filled in. */
+/** The queries of every panel and annotation of the Grafana dashboard, with its variables filled in. */
 function panelQueries(): readonly (readonly [title: string, query: string])[] {
   const { panels, annotations } = JSON.parse(readFileSync(join(infra, "grafana/waggle.json"), "utf8")) as {
     panels: { title: string; targets: { expr: string }[] }[];
     annotations: { list: { name: string; expr: string }[] };
   };
-  const asked = panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr] as const));
-  const marked = annotations.list.map(({ name, expr }) => [name, expr] as const);
-  return [...asked, ...marked].map(([title, expr]) => [
+  const ofPanels = panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr] as const));
+  const ofAnnotations = annotations.list.map(({ name, expr }) => [name, expr] as const);
+  return [...ofPanels, ...ofAnnotations].map(([title, expr]) => [
     title,
     expr.replaceAll("$service", ".+").replaceAll("$__rate_interval", "1m"),
   ]);
 }
 
-describe.skipIf(missing.length > 0)(`${why}Prometheus`, () => {
+describe.skipIf(missing.length > 0)(`${skipPrefix}Prometheus`, () => {
   let mesh: MeshProcess;
   let prometheus: Prometheus;
   let port: number;
@@ -123,15 +123,15 @@ describe.skipIf(missing.length > 0)(`${why}Prometheus`, () => {
     mesh = await MeshProcess.start(["--empty"]);
     port = await freePort();
     const create = ["service", "create", "--name", "my-web", "-p", `${port}:80`, "--replicas", "2"];
-    const made = await mesh.waggle(...create, "waggle/whoami");
-    expect(made, made.err).toMatchObject({ code: 0 });
+    const created = await mesh.waggle(...create, "waggle/whoami");
+    expect(created, created.err).toMatchObject({ code: 0 });
     prometheus = new Prometheus(mesh, await freePort());
     const up = async () => (await prometheus.value('up{job="waggle"}')) === 1;
     await until("the mesh to be scraped", up, { withinMs: 30_000 });
-    // Each test below is to find traffic that was told of, whichever of them runs.
+    // Every test below needs counted traffic, even if it runs alone.
     expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(200);
-    const told = async () => (await prometheus.value("sum(waggle_requests_total)")) === 1;
-    await until("a request to be counted", told, { withinMs: 15_000, everyMs: 200 });
+    const isCounted = async () => (await prometheus.value("sum(waggle_requests_total)")) === 1;
+    await until("a request to be counted", isCounted, { withinMs: 15_000, everyMs: 200 });
   });
 
   afterAll(async () => {
@@ -139,7 +139,7 @@ describe.skipIf(missing.length > 0)(`${why}Prometheus`, () => {
     await mesh?.remove();
   });
 
-  test("[J20] it reads the mesh with the viewer's token, as the example is configured", async () => {
+  test("[J20] it scrapes the mesh with the viewer token, as in the example configuration", async () => {
     const { activeTargets } = await prometheus.get<{
       activeTargets: { health: string; lastError: string; scrapePool: string }[];
     }>("targets");
@@ -149,27 +149,27 @@ describe.skipIf(missing.length > 0)(`${why}Prometheus`, () => {
     expect(await prometheus.value("waggle_telemetry_up")).toBe(1);
   });
 
-  test("[J25] as many requests as were sent are counted, no more and no less", async () => {
+  test("[J25] every request that was sent is counted exactly once", async () => {
     const value = async (query: string) => (await prometheus.value(query)) ?? 0;
     const before = {
       all: await value("sum(waggle_requests_total)"),
-      answered: await value('sum(waggle_requests_total{code="2xx"})'),
+      ok: await value('sum(waggle_requests_total{code="2xx"})'),
       failed: await value('sum(waggle_requests_total{code="5xx"})'),
     };
     const addresses = ["127.0.0.2", "127.0.0.3", "127.0.0.4"];
     const total = 300;
-    for (let sent = 0; sent < total; sent += 1) {
-      const response = await fetch(`http://${addresses[sent % 3]}:${port}/`);
+    for (let index = 0; index < total; index += 1) {
+      const response = await fetch(`http://${addresses[index % 3]}:${port}/`);
       expect(response.status).toBe(200);
       await response.text();
     }
-    const missed = await fetch(`http://127.0.0.1:${port}/status/503`);
-    await missed.text();
-    expect(missed.status).toBe(503);
+    const failed = await fetch(`http://127.0.0.1:${port}/status/503`);
+    await failed.text();
+    expect(failed.status).toBe(503);
     const all = before.all + total + 1;
-    const counted = async () => (await value("sum(waggle_requests_total)")) === all;
-    await until("all requests to be counted", counted, { withinMs: 15_000, everyMs: 200 });
-    expect(await value('sum(waggle_requests_total{code="2xx"})')).toBe(before.answered + total);
+    const isCounted = async () => (await value("sum(waggle_requests_total)")) === all;
+    await until("all requests to be counted", isCounted, { withinMs: 15_000, everyMs: 200 });
+    expect(await value('sum(waggle_requests_total{code="2xx"})')).toBe(before.ok + total);
     expect(await value('sum(waggle_requests_total{code="5xx"})')).toBe(before.failed + 1);
     expect(await value("waggle_request_duration_seconds_count")).toBe(all);
     expect(await value('waggle_request_duration_seconds_bucket{le="+Inf"}')).toBe(all);
@@ -179,20 +179,19 @@ describe.skipIf(missing.length > 0)(`${why}Prometheus`, () => {
     }
   });
 
-  test.each(panelQueries())(
-    "[J26] the dashboard's panel %s asks what can be answered: %s",
-    async (_title, query) => {
-      await prometheus.query(query);
-    },
-  );
-
-  test("[J26] the dashboard asks for nothing that is not told", async () => {
-    const told = new Set(await prometheus.get<string[]>("label/__name__/values"));
-    const asked = panelQueries().flatMap(([, query]) => query.match(/\bwaggle_[a-z_]+/g) ?? []);
-    expect([...new Set(asked)].filter((name) => !told.has(name))).toEqual([]);
+  test.each(panelQueries())("[J26] the query of the Grafana panel %s is valid: %s", async (_title, query) => {
+    await prometheus.query(query);
   });
 
-  test("[J27] every alert can be told, and that a node is down is", { timeout: 120_000 }, async () => {
+  test("[J26] the Grafana dashboard uses only metrics that exist", async () => {
+    const names = new Set(await prometheus.get<string[]>("label/__name__/values"));
+    const used = panelQueries().flatMap(([, query]) => query.match(/\bwaggle_[a-z_]+/g) ?? []);
+    expect([...new Set(used)].filter((name) => !names.has(name))).toEqual([]);
+  });
+
+  test("[J27] every alert rule loads, and the alert for a down node fires", {
+    timeout: 120_000,
+  }, async () => {
     expect(
       (await prometheus.rules()).map(({ name, health, lastError }) => [name, health, lastError]),
     ).toEqual((await prometheus.rules()).map(({ name }) => [name, "ok", undefined]));
@@ -202,8 +201,8 @@ describe.skipIf(missing.length > 0)(`${why}Prometheus`, () => {
     const [alert] = await until(
       "the alert",
       async () => {
-        const all = await firing();
-        return all.length > 0 ? all : null;
+        const alerts = await firing();
+        return alerts.length > 0 ? alerts : null;
       },
       { withinMs: 90_000, everyMs: 500 },
     );
@@ -211,8 +210,8 @@ describe.skipIf(missing.length > 0)(`${why}Prometheus`, () => {
   });
 });
 
-describe.skipIf(missing.length > 0)(`${why}promtool`, () => {
-  test("[J27] every alert fires when it should and not before, as its own tests have it", () => {
+describe.skipIf(missing.length > 0)(`${skipPrefix}promtool`, () => {
+  test("[J27] every alert passes its own promtool tests", () => {
     const folder = join(infra, "prometheus");
     const run = (...args: string[]) => execFileSync("promtool", args, { cwd: folder, encoding: "utf8" });
     expect(run("check", "rules", "waggle.rules.yml")).toContain("SUCCESS");

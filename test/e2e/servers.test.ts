@@ -1,4 +1,4 @@
-// Static servers on a real mesh without any agent: real HTTP servers on this machine, real checks, a real HAProxy beside it.
+// Static servers on a real mesh without agents: real HTTP servers, real checks, and a real HAProxy to compare with.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -26,7 +26,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A server of this machine that says its name; it can be stopped and started on its port. */
+/** An HTTP server that answers with its name; it can stop and start again on the same port. */
 class Backend {
   readonly name: string;
   port = 0;
@@ -61,14 +61,14 @@ class Backend {
   }
 }
 
-/** How often each name answered of `count` requests; failures by their status. */
+/** The number of answers by name, for `count` requests; failures by status. */
 async function tally(port: number, count: number, host?: string): Promise<Record<string, number>> {
-  const names: Record<string, number> = {};
+  const counts: Record<string, number> = {};
   for (let i = 0; i < count; i += 1) {
     const answer = host === undefined ? await get(port) : await get(port, host);
-    names[answer] = (names[answer] ?? 0) + 1;
+    counts[answer] = (counts[answer] ?? 0) + 1;
   }
-  return names;
+  return counts;
 }
 
 async function get(port: number, host = `127.0.0.1:${port}`, path = "/"): Promise<string> {
@@ -97,12 +97,12 @@ async function server(ref: string): Promise<ServerStatus> {
   return found;
 }
 
-async function becomes(ref: string, status: string): Promise<void> {
+async function waitForStatus(ref: string, status: string): Promise<void> {
   await until(`${ref} to be ${status}`, async () => (await server(ref)).status === status);
 }
 
-/** Waits until the balancer routes as expected: its table is a second behind at most. */
-async function answers(port: number, names: readonly string[]): Promise<void> {
+/** Waits until exactly these servers answer: the balancer's table is at most a second behind. */
+async function waitForServers(port: number, names: readonly string[]): Promise<void> {
   await until(`port ${port} to be answered by ${names.join(" and ")}`, async () => {
     return (
       Object.keys(await tally(port, 6))
@@ -112,27 +112,27 @@ async function answers(port: number, names: readonly string[]): Promise<void> {
   });
 }
 
-async function published(port: number): Promise<void> {
+async function waitForPort(port: number): Promise<void> {
   await until(`port ${port} to be open`, async () => (await get(port)) !== "000" && (await get(port)) !== "");
 }
 
-describe("a mesh of static servers alone", () => {
-  test("[F34] a server that dies leaves the traffic after fall failed checks, and is back after rise passes", async () => {
+describe("a mesh of static servers only", () => {
+  test("[F34] a dead server gets no traffic after `fall` failed checks, and traffic again after `rise` passed ones", async () => {
     await using a = await new Backend("a").start();
     await using b = await new Backend("b").start();
     const port = await freePort();
     await waggle("server", "add", "dies", "a", `127.0.0.1:${a.port}`, ...check, "-p", `${port}:80`);
     await waggle("server", "add", "dies", "b", `127.0.0.1:${b.port}`, ...check);
-    await published(port);
-    await becomes("dies/a", "UP");
+    await waitForPort(port);
+    await waitForStatus("dies/a", "UP");
     expect(await tally(port, 20)).toEqual({ a: 10, b: 10 });
 
     await a.stop();
-    const stoppedMs = Date.now();
-    await becomes("dies/a", "DOWN");
-    const tookMs = Date.now() - stoppedMs;
-    expect(tookMs).toBeGreaterThanOrEqual(2 * interMs - 50);
-    expect(tookMs).toBeLessThan(3 * interMs + 1_500);
+    const stoppedAtMs = Date.now();
+    await waitForStatus("dies/a", "DOWN");
+    const elapsedMs = Date.now() - stoppedAtMs;
+    expect(elapsedMs).toBeGreaterThanOrEqual(2 * interMs - 50);
+    expect(elapsedMs).toBeLessThan(3 * interMs + 1_500);
     expect(await server("dies/a")).toMatchObject({
       fails: 3,
       downs: 1,
@@ -141,32 +141,32 @@ describe("a mesh of static servers alone", () => {
     expect(await tally(port, 10)).toEqual({ b: 10 });
 
     await a.start();
-    const startedMs = Date.now();
-    await becomes("dies/a", "UP");
-    expect(Date.now() - startedMs).toBeGreaterThanOrEqual(interMs - 50);
-    await answers(port, ["a", "b"]);
+    const startedAtMs = Date.now();
+    await waitForStatus("dies/a", "UP");
+    expect(Date.now() - startedAtMs).toBeGreaterThanOrEqual(interMs - 50);
+    await waitForServers(port, ["a", "b"]);
     expect((await server("dies/a")).downtimeMs).toBeGreaterThan(0);
   });
 
-  test("[F34] an HTTP check goes by the status, and the counter is shown on its way", async () => {
+  test("[F34] an HTTP check depends on the status, and the server's status shows its counter", async () => {
     await using a = await new Backend("a").start();
     const port = await freePort();
     const http = ["--httpchk", "GET /health HTTP/1.1", "--expect", "status 200", "--inter", "500ms"];
-    // Long enough on its way to be seen there.
+    // Slow enough that the test sees the counter between the states.
     http.push("--fastinter", "2s");
     await waggle("server", "add", "http", "a", `127.0.0.1:${a.port}`, ...http, "-p", `${port}:80`);
-    await becomes("http/a", "UP");
+    await waitForStatus("http/a", "UP");
     expect((await server("http/a")).lastCheck).toMatch(/^L7OK\/200 in \d+ms$/);
     a.status = 503;
-    await becomes("http/a", "UP 2/3");
+    await waitForStatus("http/a", "UP 2/3");
     expect((await server("http/a")).lastCheck).toMatch(/^L7STS\/503 in \d+ms$/);
-    await becomes("http/a", "DOWN");
+    await waitForStatus("http/a", "DOWN");
     a.status = 200;
-    await becomes("http/a", "DOWN 1/2");
-    await becomes("http/a", "UP");
+    await waitForStatus("http/a", "DOWN 1/2");
+    await waitForStatus("http/a", "UP");
   });
 
-  test("[F35] drain and maint take a server out of the traffic, ready brings it back, a backup takes over", async () => {
+  test("[F35] drain and maint stop traffic to a server, ready restores it, and a backup takes over", async () => {
     await using a = await new Backend("a").start();
     await using b = await new Backend("b").start();
     await using spare = await new Backend("spare").start();
@@ -174,21 +174,21 @@ describe("a mesh of static servers alone", () => {
     await waggle("server", "add", "out", "a", `127.0.0.1:${a.port}`, ...check, "-p", `${port}:80`);
     await waggle("server", "add", "out", "b", `127.0.0.1:${b.port}`, ...check);
     await waggle("server", "add", "out", "spare", `127.0.0.1:${spare.port}`, ...check, "--backup");
-    await published(port);
-    await answers(port, ["a", "b"]);
+    await waitForPort(port);
+    await waitForServers(port, ["a", "b"]);
     await waggle("server", "set", "out/a", "--admin", "drain");
-    await answers(port, ["b"]);
+    await waitForServers(port, ["b"]);
     expect((await server("out/a")).status).toBe("DRAIN");
     await waggle("server", "set", "out/b", "--admin", "maint");
-    await answers(port, ["spare"]);
+    await waitForServers(port, ["spare"]);
     await waggle("server", "set", "out/a", "--admin", "ready");
     await waggle("server", "set", "out/b", "--admin", "ready");
-    await answers(port, ["a", "b"]);
+    await waitForServers(port, ["a", "b"]);
   });
 });
 
 describe("a haproxy.cfg", () => {
-  test("[I9] that HAProxy takes is taken by the mesh, and the same requests are spread in the same way", async () => {
+  test("[I9] that HAProxy accepts is imported, and the mesh spreads the same requests in the same way", async () => {
     await using a = await new Backend("a").start();
     await using b = await new Backend("b").start();
     await using c = await new Backend("c").start();
@@ -234,34 +234,34 @@ listen stats
 
     process.env.PORT = String(port);
     process.env.STATS_PORT = String(statsPort);
-    const taken = await waggle("import", file);
-    expect(taken).toMatch(/created service app\n[\s\S]*added server app\/c\n/);
+    const output = await waggle("import", file);
+    expect(output).toMatch(/created service app\n[\s\S]*added server app\/c\n/);
     expect(await waggle("import", file)).toContain("no changes: the mesh matches the file");
-    await published(port);
-    await answers(port, ["a", "b"]);
+    await waitForPort(port);
+    await waitForServers(port, ["a", "b"]);
     expect((await server("app/c")).status).toBe("MAINT");
 
     const haproxy: ChildProcess = spawn("haproxy", ["-db", "-f", file], { env, stdio: "ignore" });
     try {
-      await answers(haproxyPort, ["a", "b"]);
+      await waitForServers(haproxyPort, ["a", "b"]);
       expect(await tally(port, 30)).toEqual(await tally(haproxyPort, 30));
-      // By host name: HAProxy at its one port, the mesh at the balancer's own.
+      // By host name: at HAProxy's only port, and at the balancer's own port.
       expect(await tally(haproxyPort, 3, "api.example.com")).toEqual({ api: 3 });
       expect(await tally(mesh.edgePort, 3, "api.example.com")).toEqual({ api: 3 });
       await Promise.all([a.stop(), b.stop()]);
-      await answers(port, ["spare"]);
-      await answers(haproxyPort, ["spare"]);
+      await waitForServers(port, ["spare"]);
+      await waitForServers(haproxyPort, ["spare"]);
       expect(await tally(port, 10)).toEqual(await tally(haproxyPort, 10));
     } finally {
       haproxy.kill("SIGKILL");
     }
   });
 
-  test("[I22] sends a request where HAProxy sends it, by host name and path, at the frontend's port and by host name", async () => {
+  test("[I22] leads each request to the same backend as HAProxy, at the frontend's port and by host name", async () => {
     const names = ["app", "spare1", "spare2", "api", "acme", "img", "shop"] as const;
     await using stack = new AsyncDisposableStack();
     const servers = await Promise.all(names.map((name) => new Backend(name).start()));
-    for (const one of servers) stack.use(one);
+    for (const backend of servers) stack.use(backend);
     const [app, spare1, spare2, api, acme, img, shop] = servers.map(({ port }) => `127.0.0.1:${port}`);
     const file = join(folder, "paths.cfg");
     writeFileSync(
@@ -303,15 +303,15 @@ backend p-shop
     const env = { ...process.env, PATHS_PORT: String(haproxyPort) };
     expect(await run("haproxy", ["-c", "-f", file], env)).toMatchObject({ code: 0 });
     process.env.PATHS_PORT = String(port);
-    const taken = await waggle("import", file);
-    expect(taken).not.toMatch(/could not +(acl|use_|default_b)/);
+    const output = await waggle("import", file);
+    expect(output).not.toMatch(/could not +(acl|use_|default_b)/);
     expect(await waggle("import", file)).toContain("no changes: the mesh matches the file");
-    await published(port);
+    await waitForPort(port);
 
     const haproxy: ChildProcess = spawn("haproxy", ["-db", "-f", file], { env, stdio: "ignore" });
     try {
-      await answers(port, ["app"]);
-      await answers(haproxyPort, ["app"]);
+      await waitForServers(port, ["app"]);
+      await waitForServers(haproxyPort, ["app"]);
       const hosts = ["else.example.com", "SHOP.example.com", "www.shop.example.com", "v1.example.com"];
       const paths = [
         ...["/", "/api", "/api/", "/apish", "/API", "/a/api", "/v1/x?y=/img", "/v2", "/?/api", "/api?x"],
@@ -319,35 +319,35 @@ backend p-shop
         ...["/img", "/img/a.png", "/img/none", "/img/none/x", "/imgs", "/%61pi"],
         ...["/.well-known/acme-challenge/token", "/.well-known/acme-challenge"],
       ];
-      const asked = hosts.flatMap((host) => paths.map((path) => [host, path] as const));
-      const told = async (at: number) => {
+      const requests = hosts.flatMap((host) => paths.map((path) => [host, path] as const));
+      const answersAt = async (at: number) => {
         const lines: string[] = [];
-        for (const [host, path] of asked) lines.push(`${host}${path} ${await get(at, host, path)}`);
+        for (const [host, path] of requests) lines.push(`${host}${path} ${await get(at, host, path)}`);
         return lines;
       };
-      const byHaproxy = await told(haproxyPort);
+      const byHaproxy = await answersAt(haproxyPort);
       expect(new Set(byHaproxy.map((line) => line.split(" ")[1]))).toEqual(
         new Set(["app", "api", "acme", "img", "shop"]),
       );
-      expect(await told(port)).toEqual(byHaproxy);
-      // At the balancer's port the host name decides; a name that no rule names is not the frontend's there.
-      const named = byHaproxy.filter((line) => !line.startsWith("else."));
-      expect((await told(mesh.edgePort)).filter((line) => !line.startsWith("else."))).toEqual(named);
-      const why = await waggle("trace", "--explain", `http://127.0.0.1:${port}/v1/x`);
-      expect(why).toContain("path rule /v1 of p-api takes the request");
+      expect(await answersAt(port)).toEqual(byHaproxy);
+      // At the balancer's port the host name selects the service, so hosts without a rule are not the frontend's.
+      const withRule = byHaproxy.filter((line) => !line.startsWith("else."));
+      expect((await answersAt(mesh.edgePort)).filter((line) => !line.startsWith("else."))).toEqual(withRule);
+      const explanation = await waggle("trace", "--explain", `http://127.0.0.1:${port}/v1/x`);
+      expect(explanation).toContain("path rule /v1 of p-api takes the request");
 
       await servers[0]?.stop();
-      await answers(port, ["spare1"]);
-      await answers(haproxyPort, ["spare1"]);
+      await waitForServers(port, ["spare1"]);
+      await waitForServers(haproxyPort, ["spare1"]);
       await servers[1]?.stop();
-      await answers(port, ["spare2"]);
-      await answers(haproxyPort, ["spare2"]);
+      await waitForServers(port, ["spare2"]);
+      await waitForServers(haproxyPort, ["spare2"]);
     } finally {
       haproxy.kill("SIGKILL");
     }
   });
 
-  test("[I10] that cannot be read does nothing, names each line, and ends with 1", async () => {
+  test("[I10] that cannot be read changes nothing, names each line, and exits with 1", async () => {
     const file = join(folder, "broken.cfg");
     writeFileSync(
       file,

@@ -1,4 +1,4 @@
-// The statistics page in a real browser, without scripts, on the balancer of a real mesh.
+// The statistics page in Chromium without JavaScript, on the balancer of a real mesh.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -8,18 +8,18 @@ import { MeshProcess } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const has = chromiumPath === null ? `skipped: ${noChromium}: ` : "";
+const skipPrefix = chromiumPath === null ? `skipped: ${noChromium}: ` : "";
 
 let browser: Browser;
 let mesh: MeshProcess;
 
-const stats = (rest = "") => `http://127.0.0.1:${mesh.edgePort}/haproxy?stats${rest}`;
+const statsUrl = (options = "") => `http://127.0.0.1:${mesh.edgePort}/haproxy?stats${options}`;
 
-describe.skipIf(chromiumPath === null)(`${has}the statistics page in Chromium`, () => {
+describe.skipIf(chromiumPath === null)(`${skipPrefix}the statistics page in Chromium`, () => {
   beforeAll(async () => {
     [browser, mesh] = await Promise.all([launchBrowser(), MeshProcess.start(["--empty"])]);
-    const made = await mesh.waggle("service", "create", "--name", "my-web", "-p", "80", "waggle/whoami");
-    expect(made, made.err).toMatchObject({ code: 0 });
+    const created = await mesh.waggle("service", "create", "--name", "my-web", "-p", "80", "waggle/whoami");
+    expect(created, created.err).toMatchObject({ code: 0 });
   });
 
   afterAll(async () => {
@@ -27,15 +27,15 @@ describe.skipIf(chromiumPath === null)(`${has}the statistics page in Chromium`, 
     await mesh?.remove();
   });
 
-  test("[Z17] the page reads itself again, though services share its origin", async () => {
+  test("[Z17] the page refreshes itself, although services share its origin", async () => {
     const page = await open("");
     const uptime = () => page.locator("dd").nth(1).textContent();
     const first = await uptime();
-    await until("the page to have read itself", async () => (await uptime()) !== first, { withinMs: 15_000 });
+    await until("the page to refresh", async () => (await uptime()) !== first, { withinMs: 15_000 });
     await page.context().close();
   });
 
-  test("[Z16] in a browser on the balancer a server is set with the operator's token in the form", async () => {
+  test("[Z16] on the balancer the form changes a server's state with the operator token", async () => {
     const page = await open("");
     await page.getByRole("link", { name: "Change servers" }).first().click();
     const set = async (action: string, token: string) => {
@@ -55,7 +55,7 @@ describe.skipIf(chromiumPath === null)(`${has}the statistics page in Chromium`, 
     await page.context().close();
   });
 
-  test("[Z16] on the control API's own origin, the credentials of the page are enough", async () => {
+  test("[Z16] on the control API's own origin the page's credentials are enough", async () => {
     const page = await open("", mesh.controlPort);
     await page.getByRole("link", { name: "Change servers" }).first().click();
     expect(await page.getByLabel("Operator token").count()).toBe(0);
@@ -68,7 +68,7 @@ describe.skipIf(chromiumPath === null)(`${has}the statistics page in Chromium`, 
     await page.context().close();
   });
 
-  test("[Z13] a scope typed into the form leaves one proxy, and what else was chosen stays", async () => {
+  test("[Z13] a scope from the form leaves one proxy and keeps the other options", async () => {
     const page = await open(";up;norefresh");
     await page.getByLabel("Scope").fill("my-w");
     await page.getByLabel("Scope").press("Enter");
@@ -92,30 +92,34 @@ describe.skipIf(chromiumPath === null)(`${has}the statistics page in Chromium`, 
   );
 
   test.each(["light", "dark"] as const)(
-    "[Z17] axe finds nothing wrong with the page in the %s",
+    "[Z17] axe finds no fault on the page in the %s theme",
     async (colorScheme) => {
-      for (const rest of ["", ";norefresh;st=DENY"]) {
-        const page = await open(rest, mesh.edgePort, { colorScheme, javaScriptEnabled: true });
-        // By the debugger's hand, which the page's policy does not bind. That a page reads itself again is HAProxy's habit;
-        // a link on it stops that.
+      for (const options of ["", ";norefresh;st=DENY"]) {
+        const page = await open(options, mesh.edgePort, { colorScheme, javaScriptEnabled: true });
+        // Injected by the debugger, which the page's policy does not restrict. The page refreshes itself, as HAProxy's
+        // does, and has a link that stops that: the rule against it does not apply.
         await page.evaluate(axe);
         const faults = await page.evaluate(
-          "axe.run({ rules: { 'meta-refresh': { enabled: false } } }).then((found) => found.violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))",
+          "axe.run({ rules: { 'meta-refresh': { enabled: false } } }).then((result) => result.violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))",
         );
-        expect(faults, rest).toEqual([]);
+        expect(faults, options).toEqual([]);
         await page.context().close();
       }
     },
   );
 });
 
-type How = Parameters<Browser["newContext"]>[0];
+type ContextOptions = Parameters<Browser["newContext"]>[0];
 
-/** A page of the statistics, opened as a browser does that was given the operator's token as password. */
-async function open(rest: string, port = mesh.edgePort, how: How = {}): Promise<Page> {
+/** Opens the page in a browser with the operator token as its HTTP password. */
+async function open(
+  options: string,
+  port = mesh.edgePort,
+  contextOptions: ContextOptions = {},
+): Promise<Page> {
   const httpCredentials = { username: "any", password: mesh.token };
-  const context = await browser.newContext({ javaScriptEnabled: false, httpCredentials, ...how });
+  const context = await browser.newContext({ javaScriptEnabled: false, httpCredentials, ...contextOptions });
   const page = await context.newPage();
-  await page.goto(stats(rest).replace(String(mesh.edgePort), String(port)));
+  await page.goto(statsUrl(options).replace(String(mesh.edgePort), String(port)));
   return page;
 }

@@ -1,5 +1,5 @@
-// The statistics as HAProxy's users read them: a real mesh, the real prometheus-haproxy-exporter, and a real HAProxy in
-// front of the same tasks to compare with.
+// The HAProxy statistics of a real mesh, compared with a real HAProxy in front of the same tasks, and read by a real
+// prometheus-haproxy-exporter.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,36 +12,36 @@ import { missingPrograms, type Program, startProgram } from "../support/program.
 import { until } from "../support/until.ts";
 
 const missing = missingPrograms(["haproxy", "prometheus-haproxy-exporter"]);
-const why = missing.length === 0 ? "" : `skipped: not installed: ${missing.join(", ")}: `;
+const skipPrefix = missing.length === 0 ? "" : `skipped: not installed: ${missing.join(", ")}: `;
 
-/** Requests sent to my-web through the balancer. */
-const requests = 24;
+/** Sent to my-web through the balancer before the tests. */
+const initialRequests = 24;
 
 let mesh: MeshProcess;
 let published: number;
 let exporter: Program & { readonly metrics: () => Promise<string> };
 let haproxy: Program & { readonly uri: string; readonly web: string };
-/** Requests sent to my-web so far, through the balancer or a node. */
-let sent = 0;
+/** Requests sent to my-web, through the balancer or a node. */
+let sentCount = 0;
 
-const stats = (rest = "") => `http://127.0.0.1:${mesh.edgePort}/haproxy?stats${rest}`;
+const statsUrl = (options = "") => `http://127.0.0.1:${mesh.edgePort}/haproxy?stats${options}`;
 const authorization = () => `Basic ${btoa(`any:${mesh.token}`)}`;
 
-function ask(path: string, host = "127.0.0.1", headers: Record<string, string> = {}): Promise<Response> {
-  sent += 1;
+function request(path: string, host = "127.0.0.1", headers: Record<string, string> = {}): Promise<Response> {
+  sentCount += 1;
   return fetch(`http://${host}:${published}${path}`, { headers });
 }
 
 async function read(url: string): Promise<string> {
-  const answer = await fetch(url, { headers: { authorization: authorization() } });
-  if (!answer.ok) throw new Error(`${url}: ${answer.status} ${await answer.text()}`);
-  return answer.text();
+  const response = await fetch(url, { headers: { authorization: authorization() } });
+  if (!response.ok) throw new Error(`${url}: ${response.status} ${await response.text()}`);
+  return response.text();
 }
 
-const csv = async (): Promise<Csv> => readCsv(await read(stats(";csv")));
+const csv = async (): Promise<Csv> => readCsv(await read(statsUrl(";csv")));
 const haproxyCsv = async (): Promise<Csv> => readCsv(await (await fetch(`${haproxy.uri};csv`)).text());
 
-describe.skipIf(missing.length > 0)(`${why}the statistics`, () => {
+describe.skipIf(missing.length > 0)(`${skipPrefix}the statistics`, () => {
   beforeAll(async () => {
     mesh = await MeshProcess.start(["--empty"]);
     published = await freePort();
@@ -50,8 +50,8 @@ describe.skipIf(missing.length > 0)(`${why}the statistics`, () => {
     await until("all tasks to be up", async () =>
       (await csv()).rows.every(({ status }) => status !== "DOWN"),
     );
-    for (let sent = 0; sent < requests; sent += 1) {
-      expect((await ask("/")).status).toBe(200);
+    for (let index = 0; index < initialRequests; index += 1) {
+      expect((await request("/")).status).toBe(200);
     }
     exporter = await startExporter();
     haproxy = await startHaproxy(await csv());
@@ -63,7 +63,7 @@ describe.skipIf(missing.length > 0)(`${why}the statistics`, () => {
     await mesh?.remove();
   });
 
-  test("[Z12] they are on every port of the balancer, and a node's own entry point and other paths are the service's", async () => {
+  test("[Z12] every port of the balancer serves the statistics; a node's entry point and other paths lead to the service", async () => {
     for (const port of [mesh.edgePort, published]) {
       const answer = await fetch(`http://127.0.0.1:${port}/haproxy?stats`);
       expect([port, answer.status]).toEqual([port, 401]);
@@ -72,38 +72,49 @@ describe.skipIf(missing.length > 0)(`${why}the statistics`, () => {
       ["/haproxy?stats", "127.0.0.2"],
       ["/haproxy", "127.0.0.1"],
     ] as const) {
-      const answer = await ask(path, host);
+      const answer = await request(path, host);
       expect([path, answer.status]).toEqual([path, 200]);
       expect(await answer.text()).toContain("my-web.");
     }
   });
 
-  test("[Z18] a service sees its own credentials and not the mesh's", async () => {
-    const seen = async (password: string) => {
-      return (await ask("/", "127.0.0.1", { authorization: `Basic ${btoa(`any:${password}`)}` })).text();
+  test("[Z18] a request's own credentials reach the service, the mesh's do not", async () => {
+    const echoed = async (password: string) => {
+      const headers = { authorization: `Basic ${btoa(`any:${password}`)}` };
+      return (await request("/", "127.0.0.1", headers)).text();
     };
-    expect(await seen("their own")).toContain(btoa("any:their own"));
-    expect(await seen(mesh.token)).not.toMatch(/authorization/i);
+    expect(await echoed("their own")).toContain(btoa("any:their own"));
+    expect(await echoed(mesh.token)).not.toMatch(/authorization/i);
   });
 
-  test("[Z19] next to a real HAProxy, the CSV has its columns in its order and says the same of the same tasks", async () => {
+  test("[Z19] compared with a real HAProxy, the CSV has the same columns in the same order, and the same values", async () => {
     const [ours, theirs] = [await csv(), await haproxyCsv()];
-    // What HAProxy of this version has before the column that ends its fixed part; newer ones append.
+    // The columns before "-", which ends the fixed part. Newer versions of HAProxy append columns.
     const fixed = theirs.names.slice(0, theirs.names.indexOf("-"));
     expect(fixed.length).toBeGreaterThan(90);
     expect(ours.names.slice(0, fixed.length)).toEqual(fixed);
     for (const { widths } of [ours, theirs]) expect(new Set(widths).size).toBe(1);
-    const said = ["status", "type", "act", "bck", "weight", "check_status", "check_code", "mode", "addr"];
+    const comparedColumns = [
+      "status",
+      "type",
+      "act",
+      "bck",
+      "weight",
+      "check_status",
+      "check_code",
+      "mode",
+      "addr",
+    ];
     for (const row of ["FRONTEND", "my-web.1", "my-web.2", "BACKEND"]) {
       const [our, their] = [csvRow(ours, "my-web", row), csvRow(theirs, "my-web", row)];
-      for (const name of said) expect([row, name, our[name]]).toEqual([row, name, their[name]]);
-      const empty = fixed.filter((name) => their[name] === "" && our[name] !== "");
-      expect([row, empty]).toEqual([row, []]);
+      for (const name of comparedColumns) expect([row, name, our[name]]).toEqual([row, name, their[name]]);
+      const onlyOurs = fixed.filter((name) => their[name] === "" && our[name] !== "");
+      expect([row, onlyOurs]).toEqual([row, []]);
     }
   });
 
-  test("[Z19] next to a real HAProxy, the JSON types the same fields in the same way", async () => {
-    const ours = fieldsByName(await read(stats(";json")));
+  test("[Z19] compared with a real HAProxy, the JSON gives shared fields the same types", async () => {
+    const ours = fieldsByName(await read(statsUrl(";json")));
     const theirs = fieldsByName(await (await fetch(`${haproxy.uri};json`)).text());
     const shared = [...ours.keys()].filter((name) => theirs.has(name));
     expect(shared.length).toBeGreaterThan(statsColumns.length / 2);
@@ -111,7 +122,7 @@ describe.skipIf(missing.length > 0)(`${why}the statistics`, () => {
     expect([...ours.keys()].filter((name) => !theirs.has(name))).toEqual([]);
   });
 
-  test("[Z20] the exporter reads every row, and tells who is up", async () => {
+  test("[Z20] the exporter reads every row, and reports which servers are up", async () => {
     const metrics = await exporter.metrics();
     expect(metric(metrics, "haproxy_up")).toBe(1);
     expect(metric(metrics, "haproxy_exporter_csv_parse_failures_total")).toBe(0);
@@ -121,12 +132,12 @@ describe.skipIf(missing.length > 0)(`${why}the statistics`, () => {
     }
   });
 
-  test("[Z20] every request that was sent is counted once, as HAProxy counts as many, and the exporter tells it", async () => {
+  test("[Z20] every request is counted once, as in HAProxy, and the exporter reports the count", async () => {
     const ours = await until("the requests to be counted", async () => {
-      const now = await csv();
-      return csvRow(now, "my-web", "BACKEND").hrsp_2xx === String(sent) && now;
+      const current = await csv();
+      return csvRow(current, "my-web", "BACKEND").hrsp_2xx === String(sentCount) && current;
     });
-    for (let asked = 0; asked < sent; asked += 1) await fetch(haproxy.web);
+    for (let index = 0; index < sentCount; index += 1) await fetch(haproxy.web);
     const theirs = csvRow(await haproxyCsv(), "my-web", "BACKEND");
     const backend = csvRow(ours, "my-web", "BACKEND");
     for (const column of [
@@ -143,34 +154,37 @@ describe.skipIf(missing.length > 0)(`${why}the statistics`, () => {
       expect([column, backend[column]]).toEqual([column, theirs[column]]);
     }
     const sum = (column: string) =>
-      ["my-web.1", "my-web.2"].reduce((all, name) => all + Number(csvRow(ours, "my-web", name)[column]), 0);
+      ["my-web.1", "my-web.2"].reduce(
+        (total, name) => total + Number(csvRow(ours, "my-web", name)[column]),
+        0,
+      );
     for (const column of ["hrsp_2xx", "lbtot", "bout"]) {
       expect([column, sum(column)]).toEqual([column, Number(backend[column])]);
     }
-    expect(csvRow(ours, "my-web", "FRONTEND")).toMatchObject({ stot: String(sent), hrsp_5xx: "0" });
-    const told = 'haproxy_backend_http_responses_total{backend="my-web",code="2xx"}';
-    expect(metric(await exporter.metrics(), told)).toBe(sent);
+    expect(csvRow(ours, "my-web", "FRONTEND")).toMatchObject({ stot: String(sentCount), hrsp_5xx: "0" });
+    const responses = 'haproxy_backend_http_responses_total{backend="my-web",code="2xx"}';
+    expect(metric(await exporter.metrics(), responses)).toBe(sentCount);
   });
 
-  test("[Z40] requests in line stand in qcur and qmax, their bound in qlimit, and the exporter and /metrics tell them", async () => {
+  test("[Z40] qcur and qmax count queued requests, qlimit is their limit, and the exporter and /metrics report them", async () => {
     const port = await freePort();
     const labels = ["waggle.maxconn=1", "waggle.queue=5", "waggle.queue-timeout=60s"];
     await create("narrow", port, "--replicas", "1", ...labels.flatMap((label) => ["--label", label]));
     const slow = () => fetch(`http://127.0.0.1:${port}/delay/2500`).then(({ status }) => status);
     const answers = Promise.all([slow(), slow(), slow(), slow()]);
     const row = async (name: string) => csvRow(await csv(), "narrow", name);
-    await until("three to be in line", async () => (await row("BACKEND")).qcur === "3");
-    // The exporter reads while they are still there.
+    await until("three queued requests", async () => (await row("BACKEND")).qcur === "3");
+    // Read while the requests are queued.
     const [metrics, ours] = await Promise.all([exporter.metrics(), readMetrics()]);
     expect(metric(metrics, 'haproxy_backend_current_queue{backend="narrow"}')).toBeGreaterThan(0);
     expect(metric(ours, 'waggle_requests_queued{service="narrow"}')).toBeGreaterThan(0);
     expect(await answers).toEqual([200, 200, 200, 200]);
-    await until("all to be counted", async () => (await row("BACKEND")).hrsp_2xx === "4");
+    await until("all requests to be counted", async () => (await row("BACKEND")).hrsp_2xx === "4");
     expect(await row("BACKEND")).toMatchObject({ qcur: "0", qmax: "3", scur: "0", smax: "4" });
     expect(await row("narrow.1")).toMatchObject({ slim: "1", smax: "1", qlimit: "5", hrsp_2xx: "4" });
   });
 
-  test("[Z20] a killed task that nothing follows is DOWN for both, and 0 for the exporter", async () => {
+  test("[Z20] a killed task without a replacement is DOWN for both, and 0 for the exporter", async () => {
     const { services } = await mesh.get<Status>("/mesh/status");
     const task = services.find(({ name }) => name === "once")?.tasks[0];
     process.kill(task?.pid ?? 0, "SIGKILL");
@@ -186,16 +200,16 @@ describe.skipIf(missing.length > 0)(`${why}the statistics`, () => {
     const metrics = await exporter.metrics();
     expect(metric(metrics, 'haproxy_server_up{backend="once",server="once.1"}')).toBe(0);
     expect(metric(metrics, 'haproxy_backend_up{backend="once"}')).toBe(0);
-    const up = readCsv(await read(stats(";csv;up"))).rows.filter(({ pxname }) => pxname === "once");
+    const up = readCsv(await read(statsUrl(";csv;up"))).rows.filter(({ pxname }) => pxname === "once");
     expect(up.map(({ svname, status }) => `${svname} ${status}`)).toEqual(["FRONTEND OPEN", "BACKEND DOWN"]);
   });
 
-  test("[Z20] a node drained by the page's form is DRAIN, which the exporter counts as up, and ready again after", async () => {
+  test("[Z20] a node drained with the page's form is DRAIN, which the exporter counts as up, until it is ready again", async () => {
     const set = async (action: string) => {
       const body = new URLSearchParams({ s: "node2", action, b: "waggle.nodes" });
       const headers = { authorization: authorization() };
-      const answer = await fetch(stats(), { method: "POST", headers, body, redirect: "manual" });
-      return [answer.status, answer.headers.get("location")];
+      const response = await fetch(statsUrl(), { method: "POST", headers, body, redirect: "manual" });
+      return [response.status, response.headers.get("location")];
     };
     const status = async () => csvRow(await csv(), "waggle.nodes", "node2").status;
     expect(await set("drain")).toEqual([303, "/haproxy?stats;st=DONE"]);
@@ -215,14 +229,14 @@ type Status = {
   }[];
 };
 
-/** Our own metrics. */
+/** The mesh's own metrics. */
 async function readMetrics(): Promise<string> {
   const headers = { authorization: `Bearer ${mesh.token}` };
   return (await fetch(`${mesh.control}/metrics`, { headers })).text();
 }
 
 async function create(name: string, port: number, ...more: readonly string[]): Promise<void> {
-  const made = await mesh.waggle(
+  const created = await mesh.waggle(
     "service",
     "create",
     "--name",
@@ -232,12 +246,12 @@ async function create(name: string, port: number, ...more: readonly string[]): P
     ...more,
     "waggle/whoami",
   );
-  expect(made, made.err).toMatchObject({ code: 0 });
+  expect(created, created.err).toMatchObject({ code: 0 });
 }
 
 async function startExporter(): Promise<typeof exporter> {
   const address = `127.0.0.1:${await freePort()}`;
-  const uri = stats(";csv").replace("http://", `http://any:${mesh.token}@`);
+  const uri = statsUrl(";csv").replace("http://", `http://any:${mesh.token}@`);
   const program = startProgram("prometheus-haproxy-exporter", [
     `--haproxy.scrape-uri=${uri}`,
     `--web.listen-address=${address}`,
@@ -247,7 +261,7 @@ async function startExporter(): Promise<typeof exporter> {
   return { ...program, metrics };
 }
 
-/** HAProxy as people write it, with the tasks of our CSV as its servers. */
+/** A usual HAProxy configuration, with the tasks of the mesh's CSV as its servers. */
 async function startHaproxy(ours: Csv): Promise<typeof haproxy> {
   const folder = mkdtempSync(join(tmpdir(), "waggle-haproxy-"));
   const statsPort = await freePort();
@@ -275,7 +289,7 @@ async function startHaproxy(ours: Csv): Promise<typeof haproxy> {
   return { ...program, uri, web: `http://127.0.0.1:${ports["my-web"]}/` };
 }
 
-/** How the JSON types each field, by its name and the kind of row. */
+/** The JSON type of each field, by the kind of row and the field's name. */
 function fieldsByName(json: string): ReadonlyMap<string, object> {
   const rows = JSON.parse(json) as readonly (readonly {
     readonly objType: string;
@@ -294,8 +308,8 @@ function fieldsByName(json: string): ReadonlyMap<string, object> {
   );
 }
 
-/** A metric's value; null when it is not told. */
+/** A metric's value; null if it is absent. */
 function metric(text: string, name: string): number | null {
-  const line = text.split("\n").find((one) => one.startsWith(`${name} `));
+  const line = text.split("\n").find((candidate) => candidate.startsWith(`${name} `));
   return line === undefined ? null : Number(line.slice(name.length + 1));
 }
