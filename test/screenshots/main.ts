@@ -1,5 +1,5 @@
-// `npm run screenshots`: the README's pictures, taken of a real mesh with real traffic; one of them unwell, because a
-// node's agent hangs and a task was killed.
+// `npm run screenshots`: takes the README's screenshots of a real mesh with traffic. For one of them a node's agent is
+// frozen and a task killed.
 
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -11,14 +11,14 @@ import { until } from "../support/until.ts";
 
 const folder = fileURLToPath(new URL("../../docs/images/", import.meta.url));
 
-/** A README is read over slow lines, too. Bytes. */
+/** The README should load over slow connections too. */
 const maxBytes = 150_000;
 
-/** Long enough that the charts have a shape to show; `--minutes N` says otherwise. */
+/** Duration of the traffic, so that the charts have content; `--minutes N` changes it. */
 const flag = process.argv.indexOf("--minutes");
 const minutes = flag === -1 ? 3 : Number(process.argv[flag + 1]);
 
-const size = { width: 1_280, height: 820 };
+const viewport = { width: 1_280, height: 820 };
 
 mkdirSync(folder, { recursive: true });
 const [browser, mesh] = await Promise.all([launchBrowser(), MeshProcess.start(["--empty"])]);
@@ -27,14 +27,18 @@ try {
   await create("my-web", ports["my-web"], 3);
   await create("api", ports.api, 4);
   await create("media", ports.media, 2);
-  const stop = traffic(ports);
+  const stopTraffic = startTraffic(ports);
   console.log(`traffic for ${minutes} min`);
   await wait(minutes * 60_000);
-  await take("overview", "", "dark", (page) => page.getByText("All is well").waitFor());
-  await take("service", "services/api", "light", (page) => page.locator("#chart-heat canvas").waitFor());
-  await breakThings();
-  await take("unwell", "", "dark", (page) => page.getByText("node3").first().waitFor());
-  stop();
+  await takeScreenshot("overview", "", "dark", (page) =>
+    page.getByText("All services are healthy").waitFor(),
+  );
+  await takeScreenshot("service", "services/api", "light", (page) =>
+    page.locator("#chart-heatmap canvas").waitFor(),
+  );
+  await causeProblems();
+  await takeScreenshot("unwell", "", "dark", (page) => page.getByText("node3").first().waitFor());
+  stopTraffic();
   process.kill(mesh.agentPid("node3"), "SIGCONT");
 } finally {
   await browser.close();
@@ -43,35 +47,35 @@ try {
 
 async function create(name: string, port: number, replicas: number): Promise<void> {
   const flags = ["--name", name, "-p", `${port}:80`, "--replicas", String(replicas)];
-  const made = await mesh.waggle("service", "create", ...flags, "waggle/whoami");
-  if (made.code !== 0) throw new Error(made.err);
+  const created = await mesh.waggle("service", "create", ...flags, "waggle/whoami");
+  if (created.code !== 0) throw new Error(created.err);
 }
 
-/** Requests whose rate swings and whose answers take differently long, until stopped. */
-function traffic(ports: Readonly<Record<string, number>>): () => void {
-  const began = Date.now();
-  let sent = 0;
+/** Sends requests at a varying rate and with varying latencies. @returns stops them */
+function startTraffic(ports: Readonly<Record<string, number>>): () => void {
+  const startedMs = Date.now();
+  let requestCount = 0;
   const timer = setInterval(() => {
-    const swing = 1 + 0.6 * Math.sin((Date.now() - began) / 25_000);
+    const swing = 1 + 0.6 * Math.sin((Date.now() - startedMs) / 25_000);
     for (const [index, [name, port]] of Object.entries(ports).entries()) {
       if (Math.random() > swing / (index + 1.4)) continue;
-      sent += 1;
-      const path = name === "api" && sent % 400 === 0 ? "/status/500" : `/delay/${delayOf(name)}`;
-      const entry = sent % 2 === 0 ? "127.0.0.1" : `127.0.0.${2 + (sent % 3)}`;
+      requestCount += 1;
+      const path = name === "api" && requestCount % 400 === 0 ? "/status/500" : `/delay/${delayMsOf(name)}`;
+      const entry = requestCount % 2 === 0 ? "127.0.0.1" : `127.0.0.${2 + (requestCount % 3)}`;
       fetch(`http://${entry}:${port}${path}`)
-        .then((answer) => answer.arrayBuffer())
-        // What fails while things are killed is what the pictures are about.
+        .then((response) => response.arrayBuffer())
+        // Requests fail on purpose while a node and a task are down.
         .catch(() => {});
     }
   }, 40);
   return () => clearInterval(timer);
 }
 
-/** Log-normal, as latencies are; now and then one is slow. Milliseconds. */
-function delayOf(name: string): number {
-  const median = name === "media" ? 40 : 9;
+/** A log-normal delay, as of real latencies, with one slow request in a hundred. Milliseconds. */
+function delayMsOf(name: string): number {
+  const medianMs = name === "media" ? 40 : 9;
   const spread = Math.exp((Math.random() + Math.random() + Math.random() - 1.5) * 1.2);
-  return Math.round(median * spread * (Math.random() < 0.01 ? 12 : 1));
+  return Math.round(medianMs * spread * (Math.random() < 0.01 ? 12 : 1));
 }
 
 type Task = {
@@ -79,11 +83,11 @@ type Task = {
   readonly Status: { readonly ContainerStatus?: { readonly PID?: number } };
 };
 
-/** The agent of node3 hangs, and a task somewhere else is killed. */
-async function breakThings(): Promise<void> {
+/** Freezes the agent of node3 until its node is down, and kills a task on node1. */
+async function causeProblems(): Promise<void> {
   process.kill(mesh.agentPid("node3"), "SIGSTOP");
   await until(
-    "node3 is down",
+    "node3 to be down",
     async () => {
       const nodes = await mesh.get<{ Status: { State: string } }[]>("/nodes");
       return nodes.some(({ Status }) => Status.State === "down") ? true : null;
@@ -97,15 +101,15 @@ async function breakThings(): Promise<void> {
   if (pid !== undefined) process.kill(pid, "SIGKILL");
 }
 
-async function take(
+async function takeScreenshot(
   name: string,
   path: string,
   colorScheme: "dark" | "light",
-  ready: (page: Page) => Promise<void>,
+  waitUntilReady: (page: Page) => Promise<void>,
 ): Promise<void> {
   const page = await signedIn(browser, colorScheme);
   await page.goto(`${mesh.control}/dashboard/${path}`);
-  await ready(page);
+  await waitUntilReady(page);
   await page.locator("#freshness[data-state=live]").waitFor();
   const file = join(folder, `${name}.png`);
   await page.screenshot({ path: file });
@@ -115,11 +119,11 @@ async function take(
   if (bytes > maxBytes) throw new Error(`${file} has ${bytes} bytes, more than ${maxBytes}`);
 }
 
-async function signedIn(from: Browser, colorScheme: "dark" | "light"): Promise<Page> {
-  const page = await (await from.newContext({ colorScheme, viewport: size })).newPage();
+async function signedIn(browser: Browser, colorScheme: "dark" | "light"): Promise<Page> {
+  const page = await (await browser.newContext({ colorScheme, viewport })).newPage();
   await page.goto(`${mesh.control}/dashboard/`);
-  await page.getByLabel("Token of this mesh").fill(mesh.token);
+  await page.getByLabel("Mesh token").fill(mesh.token);
   await page.getByRole("button", { name: "Sign in" }).click();
-  await page.locator("#verdict").waitFor();
+  await page.locator("#health").waitFor();
   return page;
 }

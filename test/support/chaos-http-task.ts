@@ -1,4 +1,4 @@
-// A task that uses HTTP in all the ways a proxy can spoil, and tells what became of it. Run as an image of a mesh.
+// A task that uses HTTP in all the ways that a proxy can break, and records what it observed. Runs as an image of a mesh.
 
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import { WebSocketServer } from "ws";
@@ -11,13 +11,13 @@ const tenDigits = "0123456789";
 
 const answers: Record<string, RequestListener> = {
   observed: (_request, response) => void response.end(JSON.stringify(observed)),
-  /** Refuses an upload from its head alone, and reads none of it. */
+  /** Rejects an upload by its head, without reading the body. */
   early: (_request, response) => {
     response
       .writeHead(413, { "content-type": "text/plain", connection: "close" })
       .end("too large, says the task");
   },
-  /** Writes until the client is gone. */
+  /** Writes until the client disconnects. */
   endless: (_request, response) => {
     response.writeHead(200, { "content-type": "text/plain" });
     const timer = setInterval(() => response.write("tick\n"), 20);
@@ -55,12 +55,12 @@ const answers: Record<string, RequestListener> = {
     try {
       for await (const chunk of request) bytes += (chunk as Buffer).length;
     } catch {
-      // The upload broke off; there is nobody to answer.
+      // The upload was aborted: no client is left to answer.
       return;
     }
     response.end(JSON.stringify({ bytes, expect: request.headers.expect ?? null }));
   },
-  /** Tells the trailers it got, and sends one. */
+  /** Returns the trailers of the request, and sends one. */
   trailers: async (request, response) => {
     let body = "";
     for await (const chunk of request) body += chunk;
@@ -82,7 +82,7 @@ const server = createServer({ maxHeaderSize: 256 * 1024 }, (request, response) =
 });
 server.keepAliveTimeout = 75_000;
 
-/** Sends bytes as fast as they are read, and tells how many it could write. */
+/** Sends bytes as fast as the client reads them, and counts those written. */
 function send(response: ServerResponse, length: number): void {
   response.writeHead(200, { "content-length": length });
   observed.written = 0;

@@ -1,5 +1,5 @@
-// The control API served by Node over a registry in memory, with agents that do as they are told: what the Docker CLI
-// is tried against by hand. Run directly, this file is that server; it prints the lines to export and stops on Ctrl-C.
+// The control API of a mesh in memory, served by Node, with simulated agents: for trying the Docker CLI by hand. Run
+// directly, this file starts the server, prints the variables to export, and stops on Ctrl-C.
 
 import { fileURLToPath } from "node:url";
 import { controlApp } from "../../src/control/app.ts";
@@ -20,17 +20,17 @@ export type ControlServer = {
 export const serverToken = "test-operator";
 export const viewerToken = "test-viewer";
 
-/** How long the agents take for each step, milliseconds: long enough that a progress bar shows it. */
+/** The time an agent takes for each step of a task, milliseconds; long enough for a progress bar to show it. */
 const stepMs = 100;
 
-/** Serves a mesh of `nodes` nodes, called node1 and so on, on a free port. Its clock is the machine's. */
+/** Serves a mesh with nodes node1, node2, … on a free port. Its clock is the system clock. */
 export async function startControlServer(nodes = 3): Promise<ControlServer> {
   const mesh = new TestMesh();
   mesh.nowMs = Date.now();
   for (let number = 1; number <= nodes; number += 1) mesh.node(`node${number}`);
   const telemetry = newTelemetry();
   const app = controlApp({
-    mesh: clocked(mesh),
+    mesh: withSystemClock(mesh),
     telemetry,
     operatorToken: serverToken,
     viewerToken,
@@ -52,13 +52,13 @@ export async function startControlServer(nodes = 3): Promise<ControlServer> {
   };
 }
 
-/** The registry, its clock set to the machine's before each call. */
-function clocked(mesh: TestMesh): TestMesh["registry"] {
+/** The registry, with its clock set to the system clock before each call. */
+function withSystemClock(mesh: TestMesh): TestMesh["registry"] {
   return new Proxy(mesh.registry, {
     get(registry, name) {
       mesh.nowMs = Date.now();
-      const found: unknown = Reflect.get(registry, name);
-      return typeof found === "function" ? found.bind(registry) : found;
+      const member: unknown = Reflect.get(registry, name);
+      return typeof member === "function" ? member.bind(registry) : member;
     },
   });
 }

@@ -1,4 +1,4 @@
-// The dashboard over a registry in memory, served by Node: for a browser in front of a mesh that a test makes up.
+// The dashboard of a mesh in memory, served by Node for a browser.
 
 import { dashboardApp } from "../../src/dashboard/app.ts";
 import { buildDashboardAssets } from "../../src/local/dashboard-assets.ts";
@@ -8,7 +8,7 @@ import { serve, type TestServer } from "./serve.ts";
 
 export const serverToken = "operator-secret";
 
-/** Its pages poll: there is no socket here. */
+/** Refuses WebSockets, so its pages poll. */
 export async function serveDashboard(mesh: TestMesh, telemetry: Telemetry): Promise<TestServer> {
   const app = dashboardApp({
     mesh: mesh.registry,

@@ -1,4 +1,4 @@
-// Connections of Node in the shape in which the Workers runtime has them, so that checks run before real servers.
+// Node sockets with the interface of the Workers runtime, so that health checks run against real servers.
 
 import { connect } from "node:net";
 import { Readable, Writable } from "node:stream";

@@ -1,18 +1,18 @@
-// A reader of HAProxy's statistics as its users write them: columns by the names in the first line.
+// Parses HAProxy's CSV statistics, with columns by the names in the first line.
 
 export type CsvRow = Readonly<Record<string, string>>;
 
 export type Csv = {
-  /** Names as they stand in the first line, without its `# `. */
+  /** From the first line, without its `# `. */
   readonly names: readonly string[];
   readonly rows: readonly CsvRow[];
-  /** How many fields each line has, the first one included. */
+  /** The number of fields in each line, including the first. */
   readonly widths: readonly number[];
 };
 
-/** Reads a whole CSV; quoted fields as RFC 4180 has them. */
+/** Quoted fields follow RFC 4180. */
 export function readCsv(text: string): Csv {
-  if (!text.startsWith("# ")) throw new Error(`no HAProxy CSV: ${text.slice(0, 80)}`);
+  if (!text.startsWith("# ")) throw new Error(`not a HAProxy CSV: ${text.slice(0, 80)}`);
   const [names = [], ...lines] = records(text.slice(2));
   return {
     names,
@@ -21,7 +21,7 @@ export function readCsv(text: string): Csv {
   };
 }
 
-/** The row of a proxy's frontend, server or backend. */
+/** The row of a proxy's server, FRONTEND or BACKEND. @throws Error if it is absent */
 export function csvRow({ rows }: Csv, proxy: string, server: string): CsvRow {
   const row = rows.find(({ pxname, svname }) => pxname === proxy && svname === server);
   if (row === undefined) throw new Error(`no row ${proxy},${server}`);
@@ -32,14 +32,14 @@ function records(text: string): string[][] {
   const lines: string[][] = [[]];
   const field = /(?:"((?:[^"]|"")*)"|([^,"\r\n]*))(,|\r?\n|$)/gy;
   for (
-    let found = field.exec(text);
-    found !== null && field.lastIndex <= text.length;
-    found = field.exec(text)
+    let match = field.exec(text);
+    match !== null && field.lastIndex <= text.length;
+    match = field.exec(text)
   ) {
-    const [, quoted, plain = "", end] = found;
+    const [, quoted, plain = "", end] = match;
     lines.at(-1)?.push(quoted?.replaceAll('""', '"') ?? plain);
     if (end === "") break;
     if (end !== ",") lines.push([]);
   }
-  return lines.filter((fields) => fields.some((one) => one !== ""));
+  return lines.filter((fields) => fields.some((value) => value !== ""));
 }

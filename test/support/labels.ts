@@ -1,8 +1,8 @@
-// What the mesh says to a service's labels.
+// Checks a service's labels like the mesh does.
 
 import { checkLabels } from "../../src/domain/labels/labels.ts";
 
-/** `fine`, or the refusal's message. */
+/** `fine`, or the message of the error. */
 export function verdict(labels: Readonly<Record<string, string>>): string {
   try {
     checkLabels(labels);

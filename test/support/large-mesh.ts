@@ -1,4 +1,4 @@
-// A mesh of a thousand nodes and ten thousand tasks, as rows the registry finds when it starts.
+// A mesh of 1,000 nodes and 10,000 tasks, written as rows that the registry loads when it starts.
 
 import type { MeshNode } from "../../src/domain/model/node.ts";
 import type { Task } from "../../src/domain/model/task.ts";
@@ -8,16 +8,16 @@ import { aNode, aService, aTask, aWorld, healthy } from "./world.ts";
 
 const serviceCount = 20;
 
-/** Fills an empty mesh. One node in 250 is down, and one task in 1,000 is unhealthy. */
+/** Fills an empty mesh: one node in 250 is down, and one task in 1,000 is unhealthy. */
 export function fillLarge(mesh: TestMesh, nodeCount = 1_000, taskCount = 10_000): void {
   const id = (kind: string, number: number) => `${kind}${number.toString(36)}`.padStart(25, "0");
   const nodes = Array.from({ length: nodeCount }, (_, n): MeshNode => {
-    const down = n % 250 === 249;
+    const isDown = n % 250 === 249;
     return aNode({
       id: id("n", n),
       hostname: `node${n + 1}`,
       address: `10.0.${n >> 8}.${n & 255}`,
-      ...(down && { state: "down" as const, message: "heartbeat failure" }),
+      ...(isDown && { state: "down" as const, message: "heartbeat failure" }),
     });
   });
   const services = Array.from({ length: serviceCount }, (_, n) =>

@@ -1,4 +1,4 @@
-// A fetch handler served by Node, on a free port.
+// Serves a fetch handler with Node, on a free port.
 
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -10,13 +10,13 @@ export type TestServer = {
   readonly stop: () => Promise<void>;
 };
 
-/** Serves `handle` until stopped. WebSockets are refused: there is no upgrade here. */
+/** Does not support WebSockets. */
 export async function serve(handle: (request: Request) => Response | Promise<Response>): Promise<TestServer> {
   const server = createServer(async (incoming, outgoing) => {
-    const answer = await handle(requestOf(incoming));
-    for (const [name, value] of answer.headers) outgoing.appendHeader(name, value);
-    outgoing.writeHead(answer.status);
-    outgoing.end(Buffer.from(await answer.arrayBuffer()));
+    const response = await handle(requestOf(incoming));
+    for (const [name, value] of response.headers) outgoing.appendHeader(name, value);
+    outgoing.writeHead(response.status);
+    outgoing.end(Buffer.from(await response.arrayBuffer()));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
@@ -30,10 +30,10 @@ export async function serve(handle: (request: Request) => Response | Promise<Res
 
 function requestOf(incoming: IncomingMessage): Request {
   const { method = "GET", url = "/", headers } = incoming;
-  const withBody = method !== "GET" && method !== "HEAD";
+  const hasBody = method !== "GET" && method !== "HEAD";
   return new Request(`http://${headers.host ?? "localhost"}${url}`, {
     method,
     headers: new Headers(Object.entries(headers).map(([name, value]) => [name, String(value)])),
-    ...(withBody && { body: Readable.toWeb(incoming), duplex: "half" }),
+    ...(hasBody && { body: Readable.toWeb(incoming), duplex: "half" }),
   });
 }

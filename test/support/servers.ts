@@ -1,4 +1,4 @@
-// Builders: static servers for tests, with every field a test does not care about filled in.
+// Builders of static servers for tests, with defaults for every field.
 
 import {
   type PartialCheckSpec,
@@ -11,17 +11,17 @@ import { initialServerHealth } from "../../src/domain/model/server-health.ts";
 import type { Service } from "../../src/domain/model/service.ts";
 import { now } from "./world.ts";
 
-/** A server without checks unless `over` says otherwise. */
+/** Without checks unless `over` has some. */
 export function aServerSpec(over: Partial<ServerSpec> = {}): ServerSpec {
   return { ...serverDefaults, name: "node1", host: "10.0.0.1", port: 8080, check: null, ...over };
 }
 
-/** A server that is checked. */
-export function aCheckedServer(over: Partial<ServerSpec> = {}, words: PartialCheckSpec = {}): ServerSpec {
-  return aServerSpec({ check: withCheckDefaults(words, { tls: false }), ...over });
+/** With checks: the defaults, overridden by `check`. */
+export function aCheckedServer(over: Partial<ServerSpec> = {}, check: PartialCheckSpec = {}): ServerSpec {
+  return aServerSpec({ check: withCheckDefaults(check, { tls: false }), ...over });
 }
 
-/** A server of a service, up unless told otherwise. */
+/** Up unless `over` says otherwise. */
 export function aServer(
   service: Pick<Service, "id">,
   spec: ServerSpec = aServerSpec(),

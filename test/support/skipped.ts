@@ -1,5 +1,5 @@
-// A reporter for vitest that names, after all else, what was skipped and why. A suite that may be skipped says the
-// reason in its title: "skipped: no docker command; apt-get install docker.io".
+// A vitest reporter that lists the skipped suites and their reasons at the end. The title of such a suite holds the
+// reason: "skipped: no docker command; apt-get install docker.io".
 
 import type { Reporter, TestCase, TestModule, TestSuite } from "vitest/node";
 
@@ -10,7 +10,7 @@ export default class SkippedReporter implements Reporter {
   }
 }
 
-/** What a filter passes over has no reason in its title and is not named. */
+/** Tests excluded by a filter have no reason in their title and are not listed. */
 function reasons(entry: TestCase | TestSuite): readonly string[] {
   if (/\bskipped: /.test(entry.name)) return [entry.name];
   return entry.type === "suite" ? [...entry.children].flatMap(reasons) : [];

@@ -1,4 +1,4 @@
-// Telemetry over node:sqlite, in memory.
+// Telemetry on an in-memory node:sqlite database.
 
 import { Telemetry } from "../../src/telemetry/telemetry.ts";
 import { memoryDatabase } from "./sqlite.ts";

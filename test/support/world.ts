@@ -1,4 +1,4 @@
-// Builders: worlds for tests, with every field a test does not care about filled in.
+// Builders of nodes, services, tasks and worlds for tests, with defaults for every field.
 
 import type { MeshNode } from "../../src/domain/model/node.ts";
 import { runHash } from "../../src/domain/model/run-hash.ts";
@@ -12,10 +12,10 @@ import type {
 import type { HealthReport, Task } from "../../src/domain/model/task.ts";
 import type { World } from "../../src/domain/model/world.ts";
 
-/** The moment tests take for now: epoch milliseconds. */
+/** The current time of tests, epoch milliseconds. */
 export const now = 1_700_000_000_000;
 
-/** Ids of the right shape, ascending: `0000…01`, `0000…02`. */
+/** A generator of valid ids in ascending order: `0000…01`, `0000…02`. */
 export function ids(prefix = ""): () => string {
   let next = 0;
   return () => {
@@ -48,12 +48,12 @@ export function aNode(over: Partial<MeshNode> = {}): MeshNode {
   };
 }
 
-/** What a test says of a spec; parts of its parts too. */
+/** Overrides for a service spec, also of single fields in its nested parts. */
 export type SpecOver = Partial<Omit<ServiceSpec, "run" | "restart" | "update">> & {
   readonly run?: Partial<RunSpec>;
   readonly restart?: Partial<ServiceSpec["restart"]>;
   readonly update?: Partial<ServiceSpec["update"]>;
-  /** Short for a replicated mode. */
+  /** Short for a replicated `mode`. */
   readonly replicas?: number;
 };
 
@@ -85,7 +85,7 @@ export function aSpec({ run, restart, update, replicas, ...over }: SpecOver = {}
   };
 }
 
-/** A service of this spec; its ports are those asked for by number unless told. */
+/** Its published ports are those that the spec requests by number. */
 export function aService(over: SpecOver = {}, rest: Partial<Omit<Service, "spec">> = {}): Service {
   const spec = aSpec(over);
   const ports: readonly PublishedPort[] = spec.ports.flatMap(({ target, published, mode }) =>
@@ -105,7 +105,7 @@ export function aService(over: SpecOver = {}, rest: Partial<Omit<Service, "spec"
   };
 }
 
-/** The service with another spec, as an update leaves it. */
+/** The service after an update of its spec. */
 export function updated(service: Service, over: SpecOver): Service {
   const { run, restart, update, replicas, ...rest } = over;
   const spec: ServiceSpec = {
@@ -128,12 +128,12 @@ export const healthy: HealthReport = {
   fall: 3,
 };
 
-/** A task of the service, running and healthy unless told otherwise. */
+/** Running and healthy unless `over` says otherwise. */
 export function aTask(service: Service, over: Partial<Task> = {}): Task {
   const slot = over.slot ?? (service.spec.mode.kind === "global" ? 0 : 1);
   const state = over.state ?? "running";
   const nodeId = over.nodeId === undefined ? aNode().id : over.nodeId;
-  const running = state === "running";
+  const isRunning = state === "running";
   const port = 40_000 + slot;
   return {
     id: `${service.spec.name}${slot}${(nodeId ?? "none").slice(0, 6)}${"t".repeat(25)}`.slice(0, 25),
@@ -145,17 +145,17 @@ export function aTask(service: Service, over: Partial<Task> = {}): Task {
     runHash: service.runHash,
     desired: "running",
     state,
-    message: running ? "started" : "",
+    message: isRunning ? "started" : "",
     err: "",
     stateSinceMs: now - 300_000,
     createdAtMs: now - 300_000,
     notBeforeMs: now - 300_000,
     version: 5,
-    endpoints: running
+    endpoints: isRunning
       ? service.spec.run.targets.map((target) => ({ target, origin: `http://127.0.0.2:${port}` }))
       : [],
-    health: running ? healthy : null,
-    pid: running ? 4_000 + slot : null,
+    health: isRunning ? healthy : null,
+    pid: isRunning ? 4_000 + slot : null,
     exitCode: null,
     ...over,
   };
