@@ -1,29 +1,29 @@
-// What stands between the load and the tasks, and what can be done to it. Both sides of the comparison are one.
+// A contender of the chaos run: Waggle or HAProxy, with tasks behind it, and the failures that can be caused in it.
 
-/** What runs behind a contender. */
+/** The tasks behind a contender. */
 export type Setup = {
   readonly tasks: number;
-  /** Variables of the task program, see faulty.ts. */
+  /** Environment of the task program, see faulty.ts. */
   readonly env: Readonly<Record<string, string>>;
 };
 
-/** Nodes are numbered from 1; node N has the address 127.0.0.(N+1). Task N runs on node ((N-1) mod 3) + 1 at first. */
+/** Node N, from 1, has the address 127.0.0.(N+1). Task N starts on node ((N-1) mod 3) + 1. */
 export type Contender = {
   readonly name: "Waggle" | "HAProxy";
   /** Where the load goes. */
   readonly url: string;
-  /** Ends a task's process outright. */
+  /** Kills a task's process with SIGKILL. */
   readonly killTask: (slot: number) => Promise<void>;
-  /** Stops the processes of a node without ending them; returns what wakes them. */
+  /** Freezes the processes of a node with SIGSTOP. @returns thaws them */
   readonly freezeNode: (node: number) => Promise<() => void>;
   readonly scale: (tasks: number) => Promise<void>;
-  /** Empties a node for maintenance. */
+  /** Moves all tasks off a node. */
   readonly drain: (node: number) => Promise<void>;
-  /** Replaces every task, one after the other. */
+  /** Replaces all tasks, one after the other. */
   readonly roll: () => Promise<void>;
-  /** Ends the agent of a node outright; null where there is none. */
+  /** Kills the agent of a node with SIGKILL; null for a contender without agents. */
   readonly killAgent: ((node: number) => Promise<void>) | null;
-  /** Ends the registry outright, and keeps it from coming back; returns what lets it. Null where there is none. */
+  /** Kills the registry and prevents its restart. @returns allows the restart. Null for a contender without one. */
   readonly killRegistry: (() => Promise<() => void>) | null;
   readonly stop: () => Promise<void>;
 };

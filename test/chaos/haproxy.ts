@@ -1,5 +1,5 @@
-// HAProxy as people write it, in front of task processes at fixed addresses, as a Swarm's nodes would be. The processes
-// are the same program that the mesh runs as tasks, and are restarted when they die, as the mesh restarts its own.
+// HAProxy with a usual configuration, in front of task processes at fixed addresses that stand for a Swarm's nodes. The
+// processes run the same program as the mesh's tasks, and are restarted with the same delays when they exit.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -11,10 +11,10 @@ import { type Contender, nodeAddress, nodeCount, type Setup } from "./contender.
 
 const program = fileURLToPath(new URL("faulty.ts", import.meta.url));
 
-/** Waits before the first, second, … restart in a row, milliseconds: the mesh's own. */
+/** The mesh's delays before the first, second, … consecutive restart. */
 const restartDelaysMs = [0, 1_000, 2_000, 4_000, 8_000];
 
-/** @param dir an empty folder for its configuration */
+/** @param dir an empty folder for the configuration */
 export async function startHaproxy(dir: string, setup: Setup): Promise<Contender> {
   const port = await freePort();
   const servers: Server[] = [];
@@ -24,22 +24,22 @@ export async function startHaproxy(dir: string, setup: Setup): Promise<Contender
   const haproxy = spawn("haproxy", ["-db", "-f", config], { stdio: ["ignore", "ignore", "ignore"] });
   const url = `http://127.0.0.1:${port}/`;
   await until("HAProxy to answer", async () => (await fetch(url)).status < 600);
-  const on = (node: number) => servers.filter((one) => one.node === node);
+  const serversOn = (node: number) => servers.filter((server) => server.node === node);
   return {
     name: "HAProxy",
     url,
     killTask: async (slot) => servers[slot - 1]?.signal("SIGKILL"),
     freezeNode: async (node) => {
-      for (const server of on(node)) server.signal("SIGSTOP");
+      for (const server of serversOn(node)) server.signal("SIGSTOP");
       return () => {
-        for (const server of on(node)) server.signal("SIGCONT");
+        for (const server of serversOn(node)) server.signal("SIGCONT");
       };
     },
     scale: async (tasks) => {
-      await Promise.all(servers.map((one, index) => (index < tasks ? one.run() : one.end())));
+      await Promise.all(servers.map((server, index) => (index < tasks ? server.run() : server.end())));
     },
     drain: async (node) => {
-      await Promise.all(on(node).map((one) => one.end()));
+      await Promise.all(serversOn(node).map((server) => server.end()));
     },
     roll: async () => {
       for (const server of servers) {
@@ -57,7 +57,7 @@ export async function startHaproxy(dir: string, setup: Setup): Promise<Contender
 }
 
 function configuration(port: number, servers: readonly Server[]): string {
-  const lines = servers.map((one) => `    server node${one.node}-${one.slot} ${one.origin} check`);
+  const lines = servers.map(({ node, slot, origin }) => `    server node${node}-${slot} ${origin} check`);
   return `global
     maxconn 4096
 defaults
@@ -81,7 +81,7 @@ class Server {
   readonly #port: number;
   readonly #env: Setup["env"];
   #child: ChildProcess | null = null;
-  #wanted = true;
+  #shouldRun = true;
   #restarts = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -106,34 +106,38 @@ class Server {
     this.#child?.kill(signal);
   }
 
-  /** Starts it if it does not run, and waits until it listens. */
+  /** Starts the process if necessary, and waits until it listens. */
   async run(): Promise<void> {
-    this.#wanted = true;
+    this.#shouldRun = true;
     if (this.#child === null) this.#launch();
     await until(`${this.origin} to listen`, () => fetch(`http://${this.origin}/healthz`).then(Boolean));
   }
 
-  /** Asks it to stop, and waits until it has. */
+  /** Sends SIGTERM, and waits for the exit. */
   async end(): Promise<void> {
-    this.#wanted = false;
+    this.#shouldRun = false;
     this.signal("SIGTERM");
-    await until(`${this.origin} to end`, () => this.#child === null, { withinMs: 15_000 });
+    await until(`${this.origin} to exit`, () => this.#child === null, { withinMs: 15_000 });
   }
 
   destroy(): void {
-    this.#wanted = false;
+    this.#shouldRun = false;
     clearTimeout(this.#timer);
     this.signal("SIGKILL");
   }
 
   #launch(): void {
-    const own = { HOST: nodeAddress(this.node), PORT: String(this.#port), WAGGLE_SLOT: String(this.slot) };
-    const env = { ...process.env, ...this.#env, ...own };
+    const taskEnv = {
+      HOST: nodeAddress(this.node),
+      PORT: String(this.#port),
+      WAGGLE_SLOT: String(this.slot),
+    };
+    const env = { ...process.env, ...this.#env, ...taskEnv };
     const child = spawn(process.execPath, [program], { env, stdio: "ignore" });
     this.#child = child;
     child.once("exit", () => {
       this.#child = null;
-      if (!this.#wanted) return;
+      if (!this.#shouldRun) return;
       const delayMs = restartDelaysMs[Math.min(this.#restarts, restartDelaysMs.length - 1)] ?? 0;
       this.#restarts += 1;
       this.#timer = setTimeout(() => this.#launch(), delayMs);

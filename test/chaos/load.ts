@@ -1,5 +1,5 @@
-// The load of the chaos run: requests at a constant rate of arrival, whatever becomes of earlier ones, each sent once.
-// Runs in a process of its own (see `startLoad`), so that the harness's work does not show in its latencies.
+// The load generator of the chaos run: sends requests at a constant rate, independent of earlier ones, each once. It runs
+// in its own process (see `startLoad`), so that the harness's work does not affect the latencies.
 
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -7,52 +7,52 @@ import { Agent, request } from "undici";
 
 export type LoadOrder = {
   readonly url: string;
-  /** Number of the first request; a POST carries its number as its body. */
+  /** Number of the first request. The body of a POST is its number. */
   readonly firstId: number;
-  /** Requests a second. */
+  /** Requests per second. */
   readonly rate: number;
   readonly seconds: number;
-  /** Of all requests, 0 to 1. */
+  /** Share of POSTs, 0 to 1. */
   readonly postShare: number;
-  /** A request without a whole answer after this long has failed, milliseconds. */
+  /** A request without a complete answer after this time has failed. */
   readonly timeoutMs: number;
 };
 
-/** One request. Its latency counts from when it was due, so that a client that lags behind cannot hide a stall. */
+/** One request. The latency counts from its due time, so that a delayed client does not hide a stall. */
 export type Sample = {
   readonly method: "GET" | "POST";
-  /** When it was due, from the start of the load. */
+  /** Due time, from the start of the load. */
   readonly dueMs: number;
   readonly latencyMs: number;
-  /** `app`: a 503 that the application itself gave, passed on as it should be. */
+  /** `app`: a 503 from the application itself, correctly passed on. */
   readonly outcome: "ok" | "app" | "failed";
-  /** Why it failed; empty when it did not. */
+  /** The reason of a failure; else empty. */
   readonly why: string;
 };
 
 export type Load = { readonly samples: Promise<readonly Sample[]>; readonly stop: () => void };
 
-/** Starts a load; resolves once its first request is sent. */
+/** Resolves when the load has started. */
 export async function startLoad(order: LoadOrder): Promise<Load> {
   const child = fork(fileURLToPath(import.meta.url), [], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   child.send(order);
-  await message(child);
+  await nextMessage(child);
   return {
-    samples: message<readonly Sample[]>(child).finally(() => child.disconnect()),
+    samples: nextMessage<readonly Sample[]>(child).finally(() => child.disconnect()),
     stop: () => void child.kill("SIGKILL"),
   };
 }
 
-function message<T>(child: ChildProcess): Promise<T> {
+function nextMessage<T>(child: ChildProcess): Promise<T> {
   return new Promise((resolve, reject) => {
     child.once("message", (value) => resolve(value as T));
-    child.once("exit", (code) => reject(new Error(`the load ended with ${code}`)));
+    child.once("exit", (code) => reject(new Error(`the load generator exited with code ${code}`)));
   });
 }
 
-/** The child's side: one order, one answer. */
-async function serve(order: LoadOrder): Promise<void> {
-  // Connections are kept alive and as many as are needed, as a browser or another proxy would have them.
+/** Runs in the child process: sends the load and reports its samples. */
+async function runLoad(order: LoadOrder): Promise<void> {
+  // Keep-alive without a limit of connections, like a browser or another proxy.
   const dispatcher = new Agent({ pipelining: 1, headersTimeout: 0, bodyTimeout: 0 });
   const startedMs = performance.now();
   process.send?.("started");
@@ -61,15 +61,20 @@ async function serve(order: LoadOrder): Promise<void> {
   while (pending.length < total) {
     const elapsedMs = performance.now() - startedMs;
     const due = Math.min(total, Math.floor((elapsedMs * order.rate) / 1000) + 1);
-    while (pending.length < due) pending.push(ask(order, dispatcher, startedMs, pending.length));
+    while (pending.length < due) pending.push(sample(order, dispatcher, startedMs, pending.length));
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   process.send?.(await Promise.all(pending));
 }
 
-async function ask(order: LoadOrder, dispatcher: Agent, startedMs: number, number: number): Promise<Sample> {
-  const every = Math.round(1 / order.postShare);
-  const method = number % every === every - 1 ? "POST" : "GET";
+async function sample(
+  order: LoadOrder,
+  dispatcher: Agent,
+  startedMs: number,
+  number: number,
+): Promise<Sample> {
+  const postInterval = Math.round(1 / order.postShare);
+  const method = number % postInterval === postInterval - 1 ? "POST" : "GET";
   const dueMs = (number * 1000) / order.rate;
   const outcome = await send(order, dispatcher, method, String(order.firstId + number));
   return { method, dueMs, latencyMs: performance.now() - startedMs - dueMs, ...outcome };
@@ -83,24 +88,24 @@ async function send(
 ): Promise<Pick<Sample, "outcome" | "why">> {
   try {
     const signal = AbortSignal.timeout(timeoutMs);
-    const answer = await request(url, { method, dispatcher, signal, ...(method === "POST" && { body }) });
-    const text = await answer.body.text();
-    if (answer.statusCode === 200 && text.startsWith("slot ")) return { outcome: "ok", why: "" };
-    if (answer.headers["x-chaos-app"] !== undefined) return { outcome: "app", why: "" };
-    return { outcome: "failed", why: `${answer.statusCode} ${reason(text)}` };
+    const response = await request(url, { method, dispatcher, signal, ...(method === "POST" && { body }) });
+    const text = await response.body.text();
+    if (response.statusCode === 200 && text.startsWith("slot ")) return { outcome: "ok", why: "" };
+    if (response.headers["x-chaos-app"] !== undefined) return { outcome: "app", why: "" };
+    return { outcome: "failed", why: `${response.statusCode} ${reason(text)}` };
   } catch (error) {
     const { name, code, message: text } = error as Error & { code?: string };
     return { outcome: "failed", why: name === "TimeoutError" ? "timeout" : (code ?? text) };
   }
 }
 
-/** What an answer says without what is its own alone, so that like ones can be counted. */
+/** The message of an error response, short enough to group equal ones. */
 function reason(text: string): string {
-  const told = /"message":\s*"([^"]*)"/.exec(text)?.[1] ?? text.replace(/<[^>]*>/g, " ");
-  return told.replace(/\s+/g, " ").slice(0, 120).trim();
+  const message = /"message":\s*"([^"]*)"/.exec(text)?.[1] ?? text.replace(/<[^>]*>/g, " ");
+  return message.replace(/\s+/g, " ").slice(0, 120).trim();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  process.once("message", (order: LoadOrder) => void serve(order));
+  process.once("message", (order: LoadOrder) => void runLoad(order));
   process.once("disconnect", () => process.exit(0));
 }

@@ -1,26 +1,26 @@
-// The table of the chaos run: what became of the requests of one scenario, and how it prints.
+// The table of the chaos run: summarizes the requests of one scenario, and formats the rows.
 
 import type { Sample } from "./load.ts";
 
-/** Latencies in milliseconds, of all requests: one that failed took its client as long as one that did not. */
+/** The results of one contender in one scenario. Latencies include failed requests: their clients waited as well. */
 export type Row = {
   readonly scenario: string;
   readonly contender: string;
   readonly sent: number;
   readonly failedGets: number;
   readonly failedPosts: number;
-  /** POSTs that more than one task took. */
+  /** POSTs received more than once. */
   readonly postsTwice: number;
-  /** 503s of the application's own, which are no failure of what passes them on. */
+  /** 503s of the application itself, which do not count as failures. */
   readonly appAnswers: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
-  /** From the first failed request to the last, by when they were due. */
+  /** From the due time of the first failed request to that of the last. */
   readonly failingMs: number;
-  /** Failures by kind. */
+  /** Failures by method and reason. */
   readonly why: Readonly<Record<string, number>>;
-  /** Why it was not run. */
+  /** Why the scenario was not run. */
   readonly skipped?: string;
 };
 
@@ -28,22 +28,24 @@ export function summarize(
   scenario: string,
   contender: string,
   samples: readonly Sample[],
-  taken: readonly string[],
+  receivedPosts: readonly string[],
 ): Row {
-  const failed = samples.filter((one) => one.outcome === "failed");
-  const sorted = samples.map((one) => one.latencyMs).sort((a, b) => a - b);
+  const failed = samples.filter(({ outcome }) => outcome === "failed");
+  const sorted = samples.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b);
   const at = (share: number): number =>
     sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
   const why: Record<string, number> = {};
-  for (const one of failed) why[`${one.method} ${one.why}`] = (why[`${one.method} ${one.why}`] ?? 0) + 1;
+  for (const { method, why: reason } of failed) {
+    why[`${method} ${reason}`] = (why[`${method} ${reason}`] ?? 0) + 1;
+  }
   return {
     scenario,
     contender,
     sent: samples.length,
-    failedGets: failed.filter((one) => one.method === "GET").length,
-    failedPosts: failed.filter((one) => one.method === "POST").length,
-    postsTwice: taken.length - new Set(taken).size,
-    appAnswers: samples.filter((one) => one.outcome === "app").length,
+    failedGets: failed.filter(({ method }) => method === "GET").length,
+    failedPosts: failed.filter(({ method }) => method === "POST").length,
+    postsTwice: receivedPosts.length - new Set(receivedPosts).size,
+    appAnswers: samples.filter(({ outcome }) => outcome === "app").length,
     p50Ms: at(0.5),
     p99Ms: at(0.99),
     maxMs: sorted.at(-1) ?? 0,
@@ -73,7 +75,7 @@ export const heading = cells([
 ]);
 
 /** One line of the table. */
-export function print(row: Row): string {
+export function formatRow(row: Row): string {
   if (row.skipped !== undefined) return `${cells([row.scenario, row.contender])}  not run: ${row.skipped}`;
   const { sent, failedGets, failedPosts, postsTwice, appAnswers, p50Ms, p99Ms, maxMs, failingMs } = row;
   const numbers = [sent, failedGets, failedPosts, postsTwice, appAnswers, p50Ms, p99Ms, maxMs, failingMs];

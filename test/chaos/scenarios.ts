@@ -1,25 +1,25 @@
-// What is done to both contenders while the load runs: one entry a row of the table.
+// The scenarios: the failure that each row of the table causes in both contenders under load.
 
 import type { Contender, Setup } from "./contender.ts";
 import { blackhole, isSandboxed } from "./sandbox.ts";
 
 export type Scenario = {
   readonly name: string;
-  /** What happens, for the table. */
+  /** The failure in words. */
   readonly what: string;
   readonly setup: Setup;
-  /** How long the load lasts at least; absent: as long as the run's. */
+  /** Minimum duration of the load; absent: as set for the run. */
   readonly seconds?: number;
-  /** Why it cannot be run here, or against this contender; null when it can. */
+  /** Why the scenario cannot run on this machine, or with this contender; null if it can. */
   readonly skip: (contender: Contender | null) => string | null;
-  /** Runs beside the load; `at` waits until so many milliseconds after its start. */
+  /** Causes the failure during the load. `at` waits until a time after the start of the load, in milliseconds. */
   readonly act: (contender: Contender, at: (ms: number) => Promise<void>) => Promise<void>;
 };
 
 const never = (): null => null;
 const nothing = async (): Promise<void> => undefined;
 
-/** How long a node is frozen or cut off, milliseconds. */
+/** Duration of a frozen or unreachable node. */
 const outageMs = 8_000;
 const beginMs = 1_500;
 
@@ -52,12 +52,11 @@ export const scenarios: readonly Scenario[] = [
     name: "node-blackholed",
     what: "packets to and from node 2 dropped for 8 s",
     setup: plain(3),
-    skip: () =>
-      isSandboxed ? null : "needs a network namespace of its own: unshare and ip, as root on Linux",
+    skip: () => (isSandboxed ? null : "needs its own network namespace: unshare and ip, as root on Linux"),
     act: async (_contender, at) => {
       await at(beginMs);
-      const heal = blackhole(2);
-      await at(beginMs + outageMs).finally(heal);
+      const restore = blackhole(2);
+      await at(beginMs + outageMs).finally(restore);
     },
   },
   {
@@ -74,10 +73,10 @@ export const scenarios: readonly Scenario[] = [
     skip: never,
     act: nothing,
   },
-  { name: "slow-task", what: "task 1 takes 500 ms more", setup: faulty("slow"), skip: never, act: nothing },
+  { name: "slow-task", what: "task 1 takes 500 ms longer", setup: faulty("slow"), skip: never, act: nothing },
   {
     name: "flapping",
-    what: "task 1 dies a second after its start",
+    what: "task 1 exits a second after each start",
     setup: faulty("crash"),
     skip: never,
     act: nothing,
@@ -126,7 +125,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "registry-killed",
-    what: "kill -9 of the registry, back after 20 s; kill -9 of a task meanwhile",
+    what: "kill -9 of the registry, which restarts after 20 s; kill -9 of a task meanwhile",
     setup: plain(3),
     seconds: 25,
     skip: (contender) => (contender !== null && contender.killRegistry === null ? "has no registry" : null),
