@@ -1,5 +1,4 @@
-// The operator's actions on nodes and services: each has a confirmation with its effects, and a function that performs
-// it.
+// The operator's actions on nodes and services: the confirmation of each, and the function that performs it.
 
 import { unwrapForDocker } from "../control/errors.ts";
 import { MeshError, unwrap } from "../domain/model/error.ts";
@@ -14,7 +13,11 @@ import type { DashboardView } from "./view.ts";
 
 export type OperatorAction = {
   readonly confirmation: Confirmation;
-  /** Performs the action unless the target changed since its confirmation. @param actor named in the events */
+  /**
+   * Performs the action unless the target changed since its confirmation.
+   *
+   * @param actor named in the events
+   */
   readonly run: (mesh: MeshApi, actor: string) => Promise<unknown>;
 };
 

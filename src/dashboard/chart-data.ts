@@ -1,4 +1,4 @@
-// The data of a chart: the server sends it along with its SVG, and the browser draws an interactive chart from it.
+// The data of a chart: the server sends it with its SVG, and the browser draws an interactive chart from it.
 
 type ChartTimeAxis = {
   /** Start of the first step, epoch milliseconds. */

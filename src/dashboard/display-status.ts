@@ -1,4 +1,4 @@
-// The display status of a task or static server: one of nine, each with a shape and a text, so that color is redundant.
+// The display status of a task or static server. Each has a shape and a text, so that color is redundant.
 
 import type { MeshNode } from "../domain/model/node.ts";
 import type { StaticServer } from "../domain/model/server.ts";

@@ -1,4 +1,4 @@
-// The identity behind a request: from Cloudflare Access's assertion if Access is set up, else from the session cookie.
+// The identity behind a request: from Cloudflare Access if it is set up, else from the session cookie.
 
 import type { Context } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";

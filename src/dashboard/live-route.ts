@@ -1,12 +1,12 @@
-// The WebSocket that wakes an open page when the mesh changes. It is the registry's own hibernating watch socket, so an
-// idle mesh costs nothing however many pages are open.
+// The WebSocket that wakes an open page when the mesh changes. It is the registry's own hibernating watch
+// socket, so an idle mesh costs nothing however many pages are open.
 
 import { Hono } from "hono";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
 import { requireIdentity } from "./identity.ts";
 import { isSameOrigin } from "./same-origin.ts";
 
-/** `GET /live?since=SEQ`: sends the events after SEQ that the page missed, then each new one, until the session ends. */
+/** `GET /live?since=SEQ`: sends all events after SEQ, past and new, until the session ends. */
 export function liveRoute({ upgrade }: DashboardDeps): DashboardRoutes {
   return new Hono<DashboardEnv>().get("/live", async (c) => {
     if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {

@@ -16,7 +16,7 @@ export function servicePath(name: string): string {
   return `${pagePaths.services}/${encodeURIComponent(name)}`;
 }
 
-/** A node's page, by host name. By id if another node has that name: a down node may share it with its successor. */
+/** The page of a node, by host name; by id if a down node and its successor share the name. */
 export function nodePath({ id, hostname }: MeshNode, nodes: readonly MeshNode[]): string {
   const isShared = nodes.filter((node) => node.hostname === hostname).length > 1;
   return `${pagePaths.nodes}/${encodeURIComponent(isShared ? id : hostname)}`;

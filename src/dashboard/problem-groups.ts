@@ -10,7 +10,7 @@ export type ProblemGroup = {
   readonly lines: readonly { readonly who: readonly string[]; readonly why: string; readonly next: string }[];
 };
 
-/** Tasks belong to their service's group; tasks with the same reason share a line. Keeps the order of the problems. */
+/** Groups tasks with their service, in the order of the problems. Tasks with the same reason share a line. */
 export function groupProblems(problems: readonly StatusProblem[]): readonly ProblemGroup[] {
   const bySubject = Map.groupBy(problems, ({ what }) => groupSubject(what));
   return [...bySubject].map(([what, ofSubject]) => {

@@ -1,5 +1,5 @@
-// Sessions and sign-in links as signed text. Nothing is stored: the signature is made with the role's token, so a new
-// token ends every session of the old one.
+// Sessions and sign-in links as signed text. Nothing is stored: the signature is made with the role's token,
+// so a new token ends every session of the old one.
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Role } from "../control/context.ts";

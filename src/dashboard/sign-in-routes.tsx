@@ -80,7 +80,7 @@ function signInReader(deps: DashboardDeps) {
   };
 }
 
-/** Passes signed-in users; redirects everyone else to the sign-in page, which leads back to the requested page. */
+/** Redirects users who are not signed in to the sign-in page, which leads back to the requested page. */
 export function requireSignIn(deps: DashboardDeps): MiddlewareHandler<DashboardEnv> {
   return async (c, next) => {
     const identity = await readIdentity(c, deps);
@@ -136,7 +136,7 @@ export async function readForm(c: Context<DashboardEnv>): Promise<FormFields> {
   );
 }
 
-/** The requested page. For a form sent after the session ended: its confirmation page, with the form's fields. */
+/** The requested page; for a form sent after the session ended, its confirmation page with the same fields. */
 async function returnPath(c: Context<DashboardEnv>): Promise<string> {
   const { pathname, search } = new URL(c.req.url);
   if (c.req.method === "GET" || c.req.method === "HEAD") return pathname + search;

@@ -1,5 +1,5 @@
-// The task map as data: a table of nodes by services with one cell for each task and static server. A large mesh gets
-// one tile for each node instead.
+// The task map as data: a table of nodes by services with one cell for each task and static server. A large
+// mesh gets one tile for each node instead.
 
 import type { MeshNode } from "../domain/model/node.ts";
 import { serverName } from "../domain/model/server.ts";

@@ -5,7 +5,7 @@ export function pluralize(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** An error message as a sentence. Messages start in lower case, because commands print them after a prefix. */
+/** An error message as a sentence. Messages start in lower case: commands print them after a prefix. */
 export function asSentence(message: string): string {
   const text = message.charAt(0).toUpperCase() + message.slice(1);
   return /[.!?]$/.test(text) ? text : `${text}.`;

@@ -1,4 +1,4 @@
-// The traffic history of a service or node: one point for each step of its time series, and the chart data made of it.
+// The traffic history of a service or node, one point for each step of its time series, and its chart data.
 
 import type { TimeSeriesData } from "../telemetry/snapshot.ts";
 import type { HeatmapData, LineChartData } from "./chart-data.ts";
@@ -22,8 +22,8 @@ export type TrafficPoint = {
 export type TrafficHistory = { readonly stepMs: number; readonly points: readonly TrafficPoint[] };
 
 /**
- * The steps between the first count and now. The step that is still being counted is left out, because it would look
- * like a drop in traffic.
+ * The steps between the first count and now. The step that is still being counted is left out, because it
+ * would look like a drop in traffic.
  *
  * @param firstMs time of the first count, epoch milliseconds
  */

@@ -1,4 +1,4 @@
-// A contender of the chaos run: Waggle or HAProxy, with tasks behind it, and the failures that can be caused in it.
+// A contender of the chaos run: Waggle or HAProxy with its tasks, and the failures that a scenario can cause.
 
 /** The tasks behind a contender. */
 export type Setup = {
@@ -23,7 +23,11 @@ export type Contender = {
   readonly roll: () => Promise<void>;
   /** Kills the agent of a node with SIGKILL; null for a contender without agents. */
   readonly killAgent: ((node: number) => Promise<void>) | null;
-  /** Kills the registry and prevents its restart. @returns allows the restart. Null for a contender without one. */
+  /**
+   * Kills the registry and prevents its restart.
+   *
+   * @returns allows the restart. Null for a contender without one.
+   */
   readonly killRegistry: (() => Promise<() => void>) | null;
   readonly stop: () => Promise<void>;
 };

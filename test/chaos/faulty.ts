@@ -1,5 +1,5 @@
-// The task program of the chaos run: answers after a short delay, records the POSTs it received, and fails as its
-// environment says. Waggle runs it as an image, and haproxy.ts as plain processes, with the same variables.
+// The task program of the chaos run: answers after a short delay, records the POSTs it received, and fails as
+// its environment says. Waggle runs it as an image, haproxy.ts as plain processes.
 //
 //   FAULT       reset: resets every second connection at its first bytes
 //               503: answers every second request with a 503 that has the header `x-chaos-app`
@@ -16,7 +16,7 @@ import { join } from "node:path";
 const workMs = 10;
 const slowMs = 500;
 const lifeMs = 1_000;
-/** A task with the fault `reset` closes a connection after this many answers, so that balancers must open new ones. */
+/** With the fault `reset` a connection closes after this many answers, so that balancers open new ones. */
 const answersPerConnection = 5;
 /** Time after SIGTERM to finish open requests. */
 const shutdownMs = 8_000;
@@ -41,7 +41,7 @@ process.once("SIGTERM", stop);
 process.once("SIGINT", stop);
 if (fault === "crash") setTimeout(() => process.exit(1), lifeMs);
 
-/** Resets every second connection when its first bytes arrive. A health check that sends nothing does not count. */
+/** Resets every second connection at its first bytes. A health check that sends nothing does not count. */
 function acceptOrReset(socket: Socket): void {
   socket.on("error", () => socket.destroy());
   socket.once("readable", () => {

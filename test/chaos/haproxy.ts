@@ -1,5 +1,5 @@
-// HAProxy with a usual configuration, in front of task processes at fixed addresses that stand for a Swarm's nodes. The
-// processes run the same program as the mesh's tasks, and are restarted with the same delays when they exit.
+// HAProxy with a usual configuration, in front of task processes at fixed addresses that stand for a Swarm's
+// nodes. The processes run the program of the mesh's tasks and restart with the mesh's delays.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";

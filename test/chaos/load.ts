@@ -1,5 +1,5 @@
-// The load generator of the chaos run: sends requests at a constant rate, independent of earlier ones, each once. It runs
-// in its own process (see `startLoad`), so that the harness's work does not affect the latencies.
+// The load generator of the chaos run: sends requests at a constant rate, independent of earlier ones, each
+// once. Its own process (see `startLoad`) keeps the harness's work out of the latencies.
 
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";

@@ -1,5 +1,5 @@
 // The chaos run: `npm run chaos`, or `npm run chaos -- --only node-frozen --rate 300 --seconds 12 --json`.
-// Runs each scenario with Waggle and with HAProxy, one after the other, in front of tasks of the same program.
+// Runs each scenario with Waggle and then with HAProxy, in front of tasks of the same program.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";

@@ -2,7 +2,7 @@
 
 import type { Sample } from "./load.ts";
 
-/** The results of one contender in one scenario. Latencies include failed requests: their clients waited as well. */
+/** The results of one contender in one scenario. Latencies include failed requests. */
 export type Row = {
   readonly scenario: string;
   readonly contender: string;

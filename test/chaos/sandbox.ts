@@ -1,5 +1,5 @@
-// Runs the program in its own network and PID namespaces: packets can be dropped without affecting the machine's network,
-// and every process ends with the run.
+// Runs the program in its own network and PID namespaces: packets can be dropped without affecting the
+// machine's network, and every process ends with the run.
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -17,8 +17,8 @@ export const isSandboxed = process.env[sandboxVariable] === "yes";
 export const isInside = process.env[sandboxVariable] !== undefined;
 
 /**
- * Runs this program again in namespaces, or without them if the system does not allow them. Its temporary files are in a
- * folder that is removed afterwards.
+ * Runs this program again in namespaces, or without them if the system does not allow them. Its temporary
+ * files are in a folder that is removed afterwards.
  *
  * @returns its exit code
  */
@@ -44,7 +44,8 @@ export async function runInside(): Promise<number> {
 }
 
 /**
- * Drops every packet to and from a node's address silently. For the sandbox only, whose end removes the rules.
+ * Drops every packet to and from a node's address silently. For the sandbox only, whose end removes the
+ * rules.
  *
  * The rules are IPsec policies of the kernel, which need no tool but `ip`; on loopback they must be enabled.
  *

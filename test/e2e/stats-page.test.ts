@@ -96,8 +96,8 @@ describe.skipIf(chromiumPath === null)(`${skipPrefix}the statistics page in Chro
     async (colorScheme) => {
       for (const options of ["", ";norefresh;st=DENY"]) {
         const page = await open(options, mesh.edgePort, { colorScheme, javaScriptEnabled: true });
-        // Injected by the debugger, which the page's policy does not restrict. The page refreshes itself, as HAProxy's
-        // does, and has a link that stops that: the rule against it does not apply.
+        // Injected by the debugger, which the page's policy does not restrict. The page refreshes itself, as
+        // HAProxy's does, and has a link that stops that: the rule against it does not apply.
         await page.evaluate(axe);
         const faults = await page.evaluate(
           "axe.run({ rules: { 'meta-refresh': { enabled: false } } }).then((result) => result.violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))",

@@ -1,5 +1,5 @@
-// The HAProxy statistics of a real mesh, compared with a real HAProxy in front of the same tasks, and read by a real
-// prometheus-haproxy-exporter.
+// The HAProxy statistics of a real mesh, compared with a real HAProxy in front of the same tasks, and read by
+// a real prometheus-haproxy-exporter.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,5 +1,5 @@
-// `npm run screenshots`: takes the README's screenshots of a real mesh with traffic. For one of them a node's agent is
-// frozen and a task killed.
+// `npm run screenshots`: takes the README's screenshots of a real mesh with traffic. For one of them a node's
+// agent is frozen and a task killed.
 
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
-// A task that uses HTTP in all the ways that a proxy can break, and records what it observed. Runs as an image of a mesh.
+// A task that uses HTTP in all the ways that a proxy can break, and records what it observed. Runs as an
+// image of a mesh.
 
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import { WebSocketServer } from "ws";

@@ -1,5 +1,5 @@
-// The control API of a mesh in memory, served by Node, with simulated agents: for trying the Docker CLI by hand. Run
-// directly, this file starts the server, prints the variables to export, and stops on Ctrl-C.
+// The control API of a mesh in memory, served by Node, with simulated agents: for trying the Docker CLI by
+// hand. Run directly, this file starts the server, prints the variables to export, and stops on Ctrl-C.
 
 import { fileURLToPath } from "node:url";
 import { controlApp } from "../../src/control/app.ts";
@@ -20,7 +20,9 @@ export type ControlServer = {
 export const serverToken = "test-operator";
 export const viewerToken = "test-viewer";
 
-/** The time an agent takes for each step of a task, milliseconds; long enough for a progress bar to show it. */
+/**
+ * The time an agent takes for each step of a task, milliseconds; long enough for a progress bar to show it.
+ */
 const stepMs = 100;
 
 /** Serves a mesh with nodes node1, node2, … on a free port. Its clock is the system clock. */

@@ -1,5 +1,5 @@
-// A vitest reporter that lists the skipped suites and their reasons at the end. The title of such a suite holds the
-// reason: "skipped: no docker command; apt-get install docker.io".
+// A vitest reporter that lists the skipped suites and their reasons at the end. The title of such a suite
+// holds the reason: "skipped: no docker command; apt-get install docker.io".
 
 import type { Reporter, TestCase, TestModule, TestSuite } from "vitest/node";
 

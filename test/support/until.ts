@@ -1,8 +1,8 @@
 // Waits for a condition instead of a fixed time.
 
 /**
- * Calls `probe` until its value is neither false, null nor undefined, and resolves with that value. A probe that throws
- * is retried; its last error is the cause of the timeout.
+ * Calls `probe` until its value is neither false, null nor undefined, and resolves with that value. A probe
+ * that throws is retried; its last error is the cause of the timeout.
  *
  * @param what the condition, for the error message: `waited 10000 ms for WHAT`
  */

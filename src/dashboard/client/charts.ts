@@ -1,5 +1,5 @@
-// Interactive charts: replaces the server's SVG with uPlot charts that show numbers at the pointer. The SVG stays for
-// print and for browsers without JavaScript.
+// Interactive charts: replaces the server's SVG with uPlot charts that show numbers at the pointer. The SVG
+// stays for print and for browsers without JavaScript.
 
 import type uPlot from "uplot";
 import { drawHeatmap } from "./heatmap.ts";

@@ -1,5 +1,5 @@
-// The event socket: a WebSocket on which the registry reports changes. It reconnects by itself and continues after the
-// last event seen.
+// The event socket: a WebSocket on which the registry reports changes. It reconnects by itself and continues
+// after the last event seen.
 
 /** Between pings, milliseconds; the registry object answers them while it hibernates. */
 const pageSocketPingMs = 20_000;
@@ -80,7 +80,7 @@ export class EventSocket {
     }
   }
 
-  /** Reconnects after a delay that doubles, with jitter: when the registry moves, all pages lose their socket at once. */
+  /** Reconnects after a doubling delay with jitter: a registry that moves drops the sockets of all pages. */
   #onClose(socket: WebSocket): void {
     if (this.#socket !== socket) return;
     this.#socket = null;

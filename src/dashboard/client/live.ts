@@ -1,5 +1,5 @@
-// Keeps an open page current. When the event socket reports a change, the page is fetched again and the parts that
-// differ are replaced. All rendering happens on the server.
+// Keeps an open page current. When the event socket reports a change, the page is fetched again and the parts
+// that differ are replaced. All rendering happens on the server.
 
 import { formatAgo, formatDuration } from "../text.ts";
 import { EventSocket } from "./event-socket.ts";

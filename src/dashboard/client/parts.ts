@@ -1,9 +1,9 @@
 // The parts of a page: elements with an id and `data-part`, which a refresh replaces one by one.
 
-/** The fingerprint of each part shown. Computing it is most of the work of a refresh with a thousand tiles. */
+/** The fingerprint of each part shown. Computing it is most of the work of refreshing a thousand tiles. */
 const fingerprints = new WeakMap<HTMLElement, string>();
 
-/** Replaces the parts that differ in `page`. A part that the user types in or selects text in is left alone. */
+/** Replaces the parts that differ in `page`, except for parts in which the user types or selects text. */
 export function swapParts(page: Document): void {
   for (const next of page.querySelectorAll<HTMLElement>("[data-part]")) {
     const shown = document.getElementById(next.id);

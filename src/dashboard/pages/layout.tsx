@@ -17,7 +17,7 @@ export type PageProps = {
   readonly formToken: string;
   /** The navigation entry of this page. */
   readonly section: NavSection | null;
-  /** When the data was read (epoch milliseconds), and the newest event in it. Null: the page does not refresh itself. */
+  /** When the data was read, and the newest event in it. Null: the page does not refresh itself. */
   readonly live: { readonly nowMs: number; readonly seq: number; readonly tableVersion: number } | null;
   readonly charts?: boolean;
   readonly children?: Child;

@@ -1,4 +1,4 @@
-// Traffic charts: SVG drawn by the server, the data for the browser's own charts, and a table of the same numbers.
+// Traffic charts: SVG drawn by the server, the data for interactive charts, and a table of the numbers.
 
 import { formatMilliseconds, formatPerSecond, formatRate } from "../text.ts";
 import { heatmapData, latencyChartData, rateChartData, type TrafficHistory } from "../traffic-history.ts";

@@ -1,5 +1,5 @@
-// Tasks by colo: the attempts that each Cloudflare data center made at each task of a service or node. A task can fail
-// for one colo and work for another.
+// Tasks by colo: the attempts that each Cloudflare data center made at each task of a service or node. A task
+// can fail for one colo and work for another.
 
 import { isAlive } from "../../domain/model/task.ts";
 import type { ColoTaskTraffic, ColoTraffic, Snapshot } from "../../telemetry/snapshot.ts";

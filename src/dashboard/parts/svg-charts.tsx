@@ -1,5 +1,5 @@
-// Charts as SVG, drawn by the server for browsers without JavaScript: sparklines, line charts and heatmaps. The style
-// sheet colors them.
+// Charts as SVG, drawn by the server for browsers without JavaScript: sparklines, line charts and heatmaps.
+// The style sheet colors them.
 
 import { boundsMs, histogramBucketCount } from "../../telemetry/histogram.ts";
 import { type HeatmapData, type LineChartData, shadeCount, shadeOf, visibleBuckets } from "../chart-data.ts";

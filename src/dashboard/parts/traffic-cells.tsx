@@ -1,4 +1,4 @@
-// Table cells with current traffic: request rate, error share, latency, and a sparkline of the last ten minutes.
+// Table cells with current traffic: request rate, error share, latency, and the last ten minutes as a line.
 
 import { ratesOf } from "../../telemetry/rates.ts";
 import type { TrafficMetrics } from "../../telemetry/snapshot.ts";
