@@ -1,5 +1,6 @@
 // The sign-in page: a token field, or the confirmation of a one-time link from `waggle dashboard`.
 
+import { TextWithCode } from "../parts/inline-text.tsx";
 import { pagePaths } from "../paths.ts";
 
 export type SignInFormProps = {
@@ -15,7 +16,7 @@ export function SignInForm({ to, notice }: SignInFormProps) {
       <h1>Sign in</h1>
       {notice !== null && (
         <p class="notice" role="alert" id="notice">
-          {notice}
+          <TextWithCode text={notice} />
         </p>
       )}
       <form method="post" action={pagePaths.signIn}>
