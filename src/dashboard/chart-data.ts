@@ -30,7 +30,7 @@ export function visibleBuckets(
   ];
 }
 
-/** As many shades as the eye can tell apart. */
+/** More shades would be hard to distinguish. */
 export const shadeCount = 5;
 
 /** The shade of a count, 1 (faintest) to `shadeCount`. Its square root keeps a few slow requests visible. */

@@ -38,14 +38,15 @@ export async function startWaggle(dir: string, setup: Setup): Promise<Contender>
   const flags = ["--empty", "--split", "--nodes", String(nodeCount), "--images", images];
   const mesh = await MeshProcess.start(flags, join(dir, "state"));
   try {
-    return await withService(mesh, setup);
+    return contenderOf(mesh, await createService(mesh, setup));
   } catch (error) {
     await mesh.stop();
     throw error;
   }
 }
 
-async function withService(mesh: MeshProcess, setup: Setup): Promise<Contender> {
+/** Creates the service and waits until its tasks run. @returns its URL at the balancer */
+async function createService(mesh: MeshProcess, setup: Setup): Promise<string> {
   const port = await freePort();
   const env = Object.entries(setup.env).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
   const flags = ["--name", service, "-p", `${port}:80`, "--replicas", String(setup.tasks)];
@@ -57,6 +58,10 @@ async function withService(mesh: MeshProcess, setup: Setup): Promise<Contender> 
   await until("the tasks to run", async () => (await runningTasks(mesh)).length >= minRunning, {
     withinMs: 30_000,
   });
+  return url;
+}
+
+function contenderOf(mesh: MeshProcess, url: string): Contender {
   // The tasks from before the registry was killed; null while the registry runs.
   let lastKnown: readonly EngineTask[] | null = null;
   return {

@@ -131,8 +131,12 @@ test("[W13][W14] a client that keeps cookies stays with its task, which does not
   const { name } = JSON.parse(first.text) as ReceivedRequest;
   for (let i = 0; i < 6; i += 1) {
     const { text, headers } = await send({ headers: { cookie, ...debug } });
-    const seen = JSON.parse(text) as ReceivedRequest;
-    expect([seen.name, seen.headers.cookie, headers["set-cookie"]]).toEqual([name, "theme=dark", undefined]);
+    const received = JSON.parse(text) as ReceivedRequest;
+    expect([received.name, received.headers.cookie, headers["set-cookie"]]).toEqual([
+      name,
+      "theme=dark",
+      undefined,
+    ]);
     expect(headers["x-waggle-sticky"]).toBe("kept");
   }
   // Without its task, the client gets another task and another cookie.

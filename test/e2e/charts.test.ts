@@ -105,8 +105,8 @@ describe.skipIf(chromiumPath === null)(
       expect(await newest.isVisible(), "the table stays open").toBe(true);
       await page.emulateMedia({ colorScheme: "dark" });
       await until("the chart to be redrawn", async () => {
-        const kept = await page.evaluate("document.querySelector('#chart-rate .plot')?.kept === true");
-        return kept ? null : true;
+        const isKept = await page.evaluate("document.querySelector('#chart-rate .plot')?.kept === true");
+        return isKept ? null : true;
       });
       expect(await paintedPixels(page, "rate")).toBeGreaterThan(500);
       await page.context().close();

@@ -31,42 +31,48 @@ export function Nodes({ view, page }: { view: DashboardView; page: Page<MeshNode
             )}
           </p>
         ) : (
-          <DataTable
-            label="Table of nodes"
-            headings={[
-              "Node",
-              "State",
-              "For",
-              "Tasks",
-              view.traffic !== null && <TrafficHeadings />,
-              "Address",
-              "Machine",
-            ]}
-          >
-            {page.items.map((node) => (
-              <tr>
-                <th scope="row">
-                  <a href={nodePath(node, view.nodes)}>{node.hostname}</a>
-                </th>
-                <td>
-                  <NodeStateCell node={node} />
-                </td>
-                <td class="nowrap">
-                  <Elapsed sinceMs={node.stateSinceMs} nowMs={view.nowMs} />
-                </td>
-                <td class="nowrap">
-                  {formatInteger(view.tasksOfNode(node.id).filter((task) => isAlive(task)).length)}
-                </td>
-                {view.traffic !== null && <TrafficCells traffic={view.traffic.nodeById.get(node.id)} />}
-                <td>{node.address}</td>
-                <td>{machineText(node)}</td>
-              </tr>
-            ))}
-          </DataTable>
+          <NodeTable nodes={page.items} view={view} />
         )}
         <Pager page={page} path={pagePaths.nodes} />
       </section>
     </>
+  );
+}
+
+function NodeTable({ nodes, view }: { nodes: readonly MeshNode[]; view: DashboardView }) {
+  return (
+    <DataTable
+      label="Table of nodes"
+      headings={[
+        "Node",
+        "State",
+        "For",
+        "Tasks",
+        view.traffic !== null && <TrafficHeadings />,
+        "Address",
+        "Machine",
+      ]}
+    >
+      {nodes.map((node) => (
+        <tr>
+          <th scope="row">
+            <a href={nodePath(node, view.nodes)}>{node.hostname}</a>
+          </th>
+          <td>
+            <NodeStateCell node={node} />
+          </td>
+          <td class="nowrap">
+            <Elapsed sinceMs={node.stateSinceMs} nowMs={view.nowMs} />
+          </td>
+          <td class="nowrap">
+            {formatInteger(view.tasksOfNode(node.id).filter((task) => isAlive(task)).length)}
+          </td>
+          {view.traffic !== null && <TrafficCells traffic={view.traffic.nodeById.get(node.id)} />}
+          <td>{node.address}</td>
+          <td>{machineText(node)}</td>
+        </tr>
+      ))}
+    </DataTable>
   );
 }
 

@@ -28,40 +28,46 @@ export function Services({ view, page }: { view: DashboardView; page: Page<Servi
         {page.items.length === 0 ? (
           <p class="empty">{page.query === "" ? "No service yet." : `No service matches “${page.query}”.`}</p>
         ) : (
-          <DataTable
-            label="Table of services"
-            headings={[
-              "Service",
-              "Image",
-              "Mode",
-              "Running",
-              "Tasks",
-              view.traffic !== null && <TrafficHeadings />,
-              "Published",
-            ]}
-          >
-            {page.items.map((service) => (
-              <tr>
-                <th scope="row">
-                  <a href={servicePath(service.spec.name)}>{service.spec.name}</a>
-                </th>
-                <td>{service.spec.run.image}</td>
-                <td>{service.spec.mode.kind}</td>
-                <td class="nowrap">{serviceSizeText(service, view)}</td>
-                <td>
-                  <StatusCounts counts={statusCounts(service, view)} />
-                </td>
-                {view.traffic !== null && <TrafficCells traffic={view.traffic.serviceById.get(service.id)} />}
-                <td>
-                  <PublishedAddresses service={service} />
-                </td>
-              </tr>
-            ))}
-          </DataTable>
+          <ServiceTable services={page.items} view={view} />
         )}
         <Pager page={page} path={pagePaths.services} />
       </section>
     </>
+  );
+}
+
+function ServiceTable({ services, view }: { services: readonly ServiceView[]; view: DashboardView }) {
+  return (
+    <DataTable
+      label="Table of services"
+      headings={[
+        "Service",
+        "Image",
+        "Mode",
+        "Running",
+        "Tasks",
+        view.traffic !== null && <TrafficHeadings />,
+        "Published",
+      ]}
+    >
+      {services.map((service) => (
+        <tr>
+          <th scope="row">
+            <a href={servicePath(service.spec.name)}>{service.spec.name}</a>
+          </th>
+          <td>{service.spec.run.image}</td>
+          <td>{service.spec.mode.kind}</td>
+          <td class="nowrap">{serviceSizeText(service, view)}</td>
+          <td>
+            <StatusCounts counts={statusCounts(service, view)} />
+          </td>
+          {view.traffic !== null && <TrafficCells traffic={view.traffic.serviceById.get(service.id)} />}
+          <td>
+            <PublishedAddresses service={service} />
+          </td>
+        </tr>
+      ))}
+    </DataTable>
   );
 }
 

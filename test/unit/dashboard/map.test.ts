@@ -64,8 +64,8 @@ test("[G11] of the ended tasks only the last failure of an empty slot is shown",
 });
 
 test("[G11] in a mesh too large for cells, each node is a tile with the worst status of its tasks", () => {
-  const many = Array.from({ length: 1_000 }, (_, n) => aNode({ id: `n${n}`, hostname: `node${n}` }));
-  const tasks = many.flatMap(({ id }, n) => [
+  const manyNodes = Array.from({ length: 1_000 }, (_, n) => aNode({ id: `n${n}`, hostname: `node${n}` }));
+  const tasks = manyNodes.flatMap(({ id }, n) => [
     aTask(service, { id: `${id}a`, slot: 2 * n + 1, nodeId: id }),
     aTask(service, {
       id: `${id}b`,
@@ -74,7 +74,7 @@ test("[G11] in a mesh too large for cells, each node is a tile with the worst st
       ...(n === 7 && { health: { ...healthy, verdict: "unhealthy" as const } }),
     }),
   ]);
-  const map = taskMap(viewOf(many, [service], tasks));
+  const map = taskMap(viewOf(manyNodes, [service], tasks));
   if (map.kind !== "tiles") throw new Error(map.kind);
   expect(map.tiles.length).toBe(1_000);
   expect(map.tiles[7]).toMatchObject({ status: "unhealthy", tasks: 2 });

@@ -99,12 +99,14 @@ test("[G32] each colo's view of a task is separate, and names the isolates that 
 });
 
 test("[G33] a service that fails some requests is a problem; one that fails most is the health summary", async () => {
-  const some = await (await withTraffic(8)).dashboard.ask("GET /dashboard/");
-  expect(some.text).toContain("Every service answers; 1 problem");
-  expect(textOf(some.text, "problems")).toContain("20 % of its requests fail: 8 of 40 in the last 10 s");
-  const most = await (await withTraffic(30)).dashboard.ask("GET /dashboard/");
-  expect(most.text).toContain("my-web answers with errors");
-  expect(most.text).toContain('class="health is-bad"');
+  const someFailing = await (await withTraffic(8)).dashboard.ask("GET /dashboard/");
+  expect(someFailing.text).toContain("Every service answers; 1 problem");
+  expect(textOf(someFailing.text, "problems")).toContain(
+    "20 % of its requests fail: 8 of 40 in the last 10 s",
+  );
+  const mostFailing = await (await withTraffic(30)).dashboard.ask("GET /dashboard/");
+  expect(mostFailing.text).toContain("my-web answers with errors");
+  expect(mostFailing.text).toContain('class="health is-bad"');
 });
 
 test("[G33] a few failures are not a problem", async () => {
