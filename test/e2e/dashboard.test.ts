@@ -101,14 +101,14 @@ describe.skipIf(chromiumPath === null)(
       await page.getByRole("link", { name: "Cancel" }).click();
       await page.getByRole("link", { name: "Drain…" }).click();
       await page.getByRole("button", { name: "Drain node1" }).click();
-      await page.locator("#stats").getByText("drained").waitFor();
+      await page.locator("#stats dd").first().getByText("drained").waitFor();
       await until(
         "node1 to be empty",
         async () => (await mesh.get<EngineTask[]>(`/tasks${runningOn("node1")}`)).length === 0,
       );
       await page.getByRole("link", { name: "Activate…" }).click();
       await page.getByRole("button", { name: "Activate node1" }).click();
-      await page.locator("#stats").getByText("ready").waitFor();
+      await page.locator("#stats dd").first().getByText("ready").waitFor();
       await page.context().close();
     });
 

@@ -44,6 +44,7 @@ export function NodePage({
           value={nodeStateText(node)}
           {...(node.message !== "" && { note: node.message })}
         />
+        <Stat label="Admin state" value={node.admin ?? "ready"} />
         <Stat label="Tasks" value={formatInteger(aliveCount)} />
         <Stat label="Address" value={node.address} />
         <Stat label="Agent" value={node.engineVersion} />
@@ -85,7 +86,6 @@ function NodeActions({
   const others = (Object.keys(availabilityVerbs) as Availability[]).filter(
     (availability) => availability !== node.availability,
   );
-  const adminState = node.admin ?? "ready";
   return (
     <section class="actions" aria-label="Actions" id="actions" data-part>
       {others.map((availability) => (
@@ -93,8 +93,12 @@ function NodeActions({
           {availabilityVerbs[availability]}…
         </a>
       ))}
-      <span class="muted">Admin state: {adminState}. Set to</span>
-      <AdminStateLinks target={{ kind: "node", ref: node.id }} name={node.hostname} current={adminState} />
+      <span class="muted">Set admin state to</span>
+      <AdminStateLinks
+        target={{ kind: "node", ref: node.id }}
+        name={node.hostname}
+        current={node.admin ?? "ready"}
+      />
     </section>
   );
 }

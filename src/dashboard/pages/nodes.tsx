@@ -6,7 +6,7 @@ import type { Page } from "../paging.ts";
 import { DataTable } from "../parts/data-table.tsx";
 import { Glyph } from "../parts/glyph.tsx";
 import { Elapsed } from "../parts/inline-text.tsx";
-import { nodeStateText } from "../parts/node-state.tsx";
+import { AdminStateTag, nodeStateText } from "../parts/node-state.tsx";
 import { Pager, SearchForm } from "../parts/search-form.tsx";
 import { TrafficCells, TrafficHeadings } from "../parts/traffic-cells.tsx";
 import { nodePath, pagePaths } from "../paths.ts";
@@ -82,6 +82,7 @@ function NodeStateCell({ node }: { node: MeshNode }) {
   return (
     <span class={`state is-${status}`}>
       <Glyph status={status} /> {stateText}
+      <AdminStateTag node={node} />
       {node.message !== "" && <span class="err">{node.message}</span>}
     </span>
   );

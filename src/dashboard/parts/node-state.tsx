@@ -5,15 +5,19 @@ import type { MeshNode } from "../../domain/model/node.ts";
 /** Tags for everything unusual about a node; nothing if it is ready. */
 export function NodeState({ node }: { node: MeshNode }) {
   const stateText = nodeStateText(node);
-  const adminState = node.admin ?? "ready";
   return (
     <>
       {stateText !== "ready" && (
         <span class={`tag ${stateText === "down" ? "is-bad" : "is-warn"}`}>{stateText}</span>
       )}
-      {adminState !== "ready" && <span class="tag is-warn">admin state {adminState}</span>}
+      <AdminStateTag node={node} />
     </>
   );
+}
+
+/** Nothing if the admin state is `ready`. */
+export function AdminStateTag({ node: { admin = "ready" } }: { node: MeshNode }) {
+  return admin === "ready" ? null : <span class="tag is-warn">admin state {admin}</span>;
 }
 
 /** State and availability in one word; `ready` if the node is up and takes new tasks. */

@@ -98,6 +98,9 @@ test("[G38] a task and a node go to drain and back, and the pages show it", asyn
   const overview = await dashboard.ask("GET /dashboard/");
   expect(overview.text).toContain("in drain or maint: gets no new requests");
   expect(overview.text).toContain("admin state drain");
+  expect((await dashboard.ask("GET /dashboard/nodes")).text).toContain("admin state drain");
+  const nodePage = await dashboard.ask(`GET /dashboard/nodes/${node.hostname}`);
+  expect(nodePage.text).toMatch(/Admin state<\/dt><dd[^>]*>drain</);
   await dashboard.confirm(`/dashboard/tasks/${task.id}/admin?to=ready`);
   expect(unwrap(registry.task(task.id)).admin).toBe("ready");
 });
