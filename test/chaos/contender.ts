@@ -14,7 +14,7 @@ export type Contender = {
   readonly url: string;
   /** Kills a task's process with SIGKILL. */
   readonly killTask: (slot: number) => Promise<void>;
-  /** Freezes the processes of a node with SIGSTOP. @returns thaws them */
+  /** Freezes the processes of a node with SIGSTOP. @returns a function that thaws them */
   readonly freezeNode: (node: number) => Promise<() => void>;
   readonly scale: (tasks: number) => Promise<void>;
   /** Moves all tasks off a node. */
@@ -24,9 +24,9 @@ export type Contender = {
   /** Kills the agent of a node with SIGKILL; null for a contender without agents. */
   readonly killAgent: ((node: number) => Promise<void>) | null;
   /**
-   * Kills the registry and prevents its restart.
+   * Kills the registry and prevents its restart; null for a contender without one.
    *
-   * @returns allows the restart. Null for a contender without one.
+   * @returns a function that allows the restart
    */
   readonly killRegistry: (() => Promise<() => void>) | null;
   readonly stop: () => Promise<void>;

@@ -44,12 +44,11 @@ export async function runInside(): Promise<number> {
 }
 
 /**
- * Drops every packet to and from a node's address silently. For the sandbox only, whose end removes the
- * rules.
+ * Drops every packet to and from a node's address silently. In the sandbox only: the rules end with it.
  *
  * The rules are IPsec policies of the kernel, which need no tool but `ip`; on loopback they must be enabled.
  *
- * @returns removes the rules
+ * @returns a function that removes the rules
  */
 export function blackhole(node: number): () => void {
   for (const device of ["all", "lo"]) {

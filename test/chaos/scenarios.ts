@@ -12,9 +12,7 @@ export type Scenario = {
   readonly seconds?: number;
   /** Why the scenario cannot run on this machine, or with this contender; null if it can. */
   readonly skip: (contender: Contender | null) => string | null;
-  /**
-   * Causes the failure during the load. `at` waits until a time after the start of the load, in milliseconds.
-   */
+  /** Causes the failure. `at` waits until so many milliseconds after the start of the load. */
   readonly act: (contender: Contender, at: (ms: number) => Promise<void>) => Promise<void>;
 };
 

@@ -110,8 +110,7 @@ async function waggle(mesh: MeshProcess, ...args: string[]): Promise<void> {
   if (code !== 0) throw new Error(`waggle ${args.join(" ")}: ${err}`);
 }
 
-// Changes go to the control API directly: starting a CLI process would use CPU time that HAProxy's side does
-// not need.
+// Changes go to the control API directly: a CLI process would use CPU time that HAProxy's side does not need.
 
 async function drain(mesh: MeshProcess, number: number): Promise<void> {
   const nodes = await mesh.get<EngineNode[]>("/nodes");

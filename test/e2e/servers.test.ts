@@ -1,5 +1,4 @@
-// Static servers on a real mesh without agents: real HTTP servers, real checks, and a real HAProxy to compare
-// with.
+// Static servers on a real mesh without agents, with real checks, compared with a real HAProxy.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -331,8 +330,7 @@ backend p-shop
         new Set(["app", "api", "acme", "img", "shop"]),
       );
       expect(await answersAt(port)).toEqual(byHaproxy);
-      // At the balancer's port the host name selects the service, so hosts without a rule are not the
-      // frontend's.
+      // At the balancer's port the host name selects the service: a host without a rule has another one.
       const withRule = byHaproxy.filter((line) => !line.startsWith("else."));
       expect((await answersAt(mesh.edgePort)).filter((line) => !line.startsWith("else."))).toEqual(withRule);
       const explanation = await waggle("trace", "--explain", `http://127.0.0.1:${port}/v1/x`);

@@ -51,7 +51,7 @@ async function create(name: string, port: number, replicas: number): Promise<voi
   if (created.code !== 0) throw new Error(created.err);
 }
 
-/** Sends requests at a varying rate and with varying latencies. @returns stops them */
+/** Sends requests at a varying rate and with varying latencies. @returns a function that stops them */
 function startTraffic(ports: Readonly<Record<string, number>>): () => void {
   const startedMs = Date.now();
   let requestCount = 0;

@@ -1,5 +1,4 @@
-// A task that uses HTTP in all the ways that a proxy can break, and records what it observed. Runs as an
-// image of a mesh.
+// A task, run as an image, that uses HTTP in all the ways that a proxy can break, and records what it saw.
 
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import { WebSocketServer } from "ws";

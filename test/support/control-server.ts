@@ -20,9 +20,7 @@ export type ControlServer = {
 export const serverToken = "test-operator";
 export const viewerToken = "test-viewer";
 
-/**
- * The time an agent takes for each step of a task, milliseconds; long enough for a progress bar to show it.
- */
+/** The time an agent takes for each step of a task; long enough for a progress bar to show it. */
 const stepMs = 100;
 
 /** Serves a mesh with nodes node1, node2, … on a free port. Its clock is the system clock. */

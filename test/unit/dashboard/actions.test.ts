@@ -67,7 +67,7 @@ describe("[G4] a form is accepted only from a page of the same sign-in", () => {
 });
 
 describe("[G12] an action shows its effects before it runs", () => {
-  test("[G12] draining a node", async () => {
+  test("[G12] a drain is confirmed, changes the availability, and names its actor in the event", async () => {
     const dashboard = await signedIn();
     const path = actions[0] ?? "";
     expect((await dashboard.ask(`GET ${path}`)).text).toContain(

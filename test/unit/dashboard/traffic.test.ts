@@ -98,7 +98,7 @@ test("[G32] each colo's view of a task is separate, and names the isolates that 
   expect(colos).toMatch(/isolate other2 .*?8 0 % failed/);
 });
 
-test("[G33] a service that fails some requests is a problem; one that fails most is the health summary", async () => {
+test("[G33] a service that fails some requests is a problem; one that fails most is the title of the summary", async () => {
   const someFailing = await (await withTraffic(8)).dashboard.ask("GET /dashboard/");
   expect(someFailing.text).toContain("Every service answers; 1 problem");
   expect(textOf(someFailing.text, "problems")).toContain(
