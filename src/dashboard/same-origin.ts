@@ -3,8 +3,8 @@
 import type { Context } from "hono";
 
 /**
- * True if the request comes from a page of this host, by its Origin header. A client that sends neither Origin
- * nor Sec-Fetch-Site is not a browser, so no other site can make it send the cookie.
+ * True if the request comes from a page of this host, by its Origin header. A client that sends neither
+ * Origin nor Sec-Fetch-Site is not a browser, so no other site can make it send the cookie.
  */
 export function isSameOrigin(c: Context): boolean {
   const origin = c.req.header("origin");

@@ -136,7 +136,7 @@ export async function readForm(c: Context<DashboardEnv>): Promise<FormFields> {
   );
 }
 
-/** The requested page; for a form sent after the session ended, its confirmation page with the same fields. */
+/** The requested page; for a form sent after the session ended, its confirmation page with its fields. */
 async function returnPath(c: Context<DashboardEnv>): Promise<string> {
   const { pathname, search } = new URL(c.req.url);
   if (c.req.method === "GET" || c.req.method === "HEAD") return pathname + search;
