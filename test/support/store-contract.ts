@@ -9,7 +9,7 @@ import type { Task } from "../../src/domain/model/task.ts";
 import type { World } from "../../src/domain/model/world.ts";
 import type { StoredRegionHealth } from "../../src/prober/check-schedule.ts";
 import { ProberStore } from "../../src/prober/prober-store.ts";
-import { maxEventsKept } from "../../src/registry/event-ring.ts";
+import { maxEventsKept } from "../../src/registry/event-log.ts";
 import { registrySchema } from "../../src/registry/schema.ts";
 import { RegistryStore } from "../../src/registry/store.ts";
 import { migrate, type Schema } from "../../src/storage/migrations.ts";
