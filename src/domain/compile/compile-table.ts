@@ -115,7 +115,7 @@ function defaultService(oldestFirst: readonly Service[]): string | null {
 }
 
 function tableNode(node: MeshNode): TableNode {
-  // The node's operator writes these by hand: an invalid host name is left out, as no request can have it.
+  // The operator writes these by hand. An invalid host name is left out, because no request can have it.
   const names = node.entryHosts.map((host) => host.toLowerCase()).filter(isHostName);
   const hosts = [...new Set(names)].sort(compareStrings);
   const { id, hostname: name, address, admin = "ready" } = node;
@@ -155,7 +155,7 @@ function allOptions(labels: Service["spec"]["labels"]): TableOptions | null {
   return paths === null ? options : { ...options, paths };
 }
 
-/** What the tasks of one service share. */
+/** Values that all tasks of one service share. */
 type TaskTableContext = {
   readonly shareRules: ShareRules;
   readonly nodes: World["nodes"];
@@ -222,7 +222,7 @@ function byServiceAge(a: Service, b: Service): number {
   );
 }
 
-/** By the time of creation: for imported servers, their order in the file. */
+/** Compares by creation time, which for imported servers is their order in the file. */
 function byCreation(a: StaticServer, b: StaticServer): number {
   return a.createdAtMs - b.createdAtMs || compareStrings(a.spec.name, b.spec.name);
 }

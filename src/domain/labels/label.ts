@@ -1,4 +1,4 @@
-// The labels of a service, and the error for one that cannot be read.
+// The labels of a service, and the error for a label that cannot be read.
 
 import { invalidAs } from "../model/error.ts";
 

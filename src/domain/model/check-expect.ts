@@ -1,4 +1,4 @@
-// What an HTTP check expects of a response: HAProxy's `http-check expect`.
+// The expected response of an HTTP check: HAProxy's `http-check expect`.
 
 import type { Expect } from "./server.ts";
 

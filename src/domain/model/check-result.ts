@@ -25,7 +25,7 @@ export type CheckResult = {
   readonly durationMs: number;
 };
 
-/** `L7OKC` passes too: the server answers but asks for no new clients (`disable-on-404`). */
+/** `L7OKC` passes too: the server responds but asks for no new clients (`disable-on-404`). */
 const passingStatuses: ReadonlySet<CheckStatus> = new Set(["L4OK", "L6OK", "L7OK", "L7OKC"]);
 
 export function isPassing({ word }: CheckResult): boolean {

@@ -1,6 +1,6 @@
 // The error of the mesh: what was read, what would work, who can fix it, and whether to retry.
 
-/** What a program needs to act on an error. */
+/** The parts of an error that a program acts on. */
 type ErrorFacts = {
   /** Who can fix it: the caller, the node that sent the request, or the mesh itself. */
   readonly blame: "operator" | "node" | "mesh";

@@ -1,4 +1,4 @@
-// The token of RFC 9110 §5.6.2: what a method, a header's name or a cookie's name is made of.
+// The token of RFC 9110 §5.6.2: the form of a method, a header name and a cookie name.
 
 const maxTokenLength = 128;
 const tokenPattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;

@@ -1,4 +1,4 @@
-// The messages between the registry and a prober: the servers to check, and what the checks found.
+// The messages between the registry and a prober: the servers to check, and the results of the checks.
 
 import type { CheckSpec } from "./server.ts";
 import type { RegionHealth } from "./server-health.ts";

@@ -17,8 +17,8 @@ export function runHash(spec: ServiceSpec): string {
 }
 
 /**
- * Two 32-bit multiply-and-xor lanes, mixed and joined to 53 bits. Not cryptographic: it only tells one
- * version of a service from the next. It is small, equal on every runtime and synchronous, which the
+ * Two 32-bit multiply-and-xor lanes, mixed and joined to 53 bits. Not cryptographic: it only distinguishes
+ * one version of a service from the next. It is small, equal on every runtime and synchronous, which the
  * platform's digests are not.
  */
 function hash53(text: string): number {

@@ -7,7 +7,7 @@ import { counterText, initialCounter, isUp, type RiseFall } from "./check-counte
 import { type CheckResult, checkText } from "./check-result.ts";
 import type { AdminState, StaticServer } from "./server.ts";
 
-/** What one region's checks found. */
+/** The results of one region's checks. */
 export type RegionHealth = {
   readonly counter: number;
   /** Failed checks while the counter was above 0, since the checks began. */
@@ -23,7 +23,7 @@ export type ServerHealth = {
   readonly sinceMs: number;
   readonly last: CheckResult | null;
   readonly fails: number;
-  /** How many times it went down. */
+  /** Number of times it went down. */
   readonly downs: number;
   /** Total downtime before `sinceMs`, milliseconds. */
   readonly downMs: number;

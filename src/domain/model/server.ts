@@ -6,7 +6,7 @@ import type { ServerHealth } from "./server-health.ts";
 export const adminStates = ["ready", "drain", "maint"] as const;
 export type AdminState = (typeof adminStates)[number];
 
-/** What a response must have for a check to pass: HAProxy's `http-check expect`. */
+/** The condition that a response must meet for a check to pass: HAProxy's `http-check expect`. */
 export type Expect = {
   readonly kind: "status" | "rstatus" | "string" | "rstring";
   /** `200-299,304`, a regular expression, or a text in the body. */
@@ -33,7 +33,7 @@ export type CheckSpec = {
   readonly http: HttpCheck | null;
   /** Null: the port of the server. */
   readonly port: number | null;
-  /** Whether checks use TLS. */
+  /** True if checks use TLS. */
   readonly tls: boolean;
   /** From the start of one check to the next. */
   readonly interMs: number;
@@ -53,7 +53,7 @@ export type ServerSpec = {
   /** An IPv4 or IPv6 address, without brackets, or a DNS name. */
   readonly host: string;
   readonly port: number;
-  /** Whether requests use TLS. */
+  /** True if requests use TLS. */
   readonly tls: boolean;
   /** 0 to 256; 0: no new clients. */
   readonly weight: number;
@@ -96,7 +96,7 @@ const defaultInterMs = 2_000;
 /** A check with some settings left out. */
 export type PartialCheckSpec = { readonly [K in keyof CheckSpec]?: CheckSpec[K] | undefined };
 
-/** Fills in HAProxy's defaults: fastinter, downinter and the time-out follow inter, TLS the server. */
+/** Fills in HAProxy's defaults: fastinter, downinter and the timeout follow inter, TLS the server. */
 export function withCheckDefaults(check: PartialCheckSpec, server: Pick<ServerSpec, "tls">): CheckSpec {
   const { interMs = defaultInterMs } = check;
   return {

@@ -20,7 +20,7 @@ export type PublishedPort = {
 /** How an agent checks whether a task can take requests. */
 export type ProbeSpec = { readonly kind: "tcp" } | { readonly kind: "http"; readonly path: string };
 
-/** When a task that ended by itself gets a successor. Durations in milliseconds. */
+/** Whether and when a task that ended by itself gets a successor. Durations in milliseconds. */
 export type RestartPolicy = {
   readonly condition: "any" | "on-failure" | "none";
   /** Fixed delay; absent: a backoff of 0 after the first failure that grows with each further one. */
@@ -42,7 +42,7 @@ export type UpdatePolicy = {
   readonly monitorMs?: number;
   /** Share of slots that may fail, 0 to 1; default 0. */
   readonly maxFailureRatio?: number;
-  /** What happens if more fail; default `pause`. A rollback is never rolled back. */
+  /** The action if more fail; default `pause`. A rollback is never rolled back. */
   readonly failureAction?: "pause" | "continue" | "rollback";
 };
 
@@ -65,7 +65,7 @@ export type UpdateProgress = {
   readonly slots: number;
 };
 
-/** What each task of the service runs. */
+/** The image, the command and the settings that each task runs with. */
 export type RunSpec = {
   readonly image: string;
   /** Replaces the image's entrypoint. */

@@ -24,7 +24,7 @@ export const taskStates = {
 } as const;
 export type TaskState = keyof typeof taskStates;
 
-/** What the registry wants of a task; only goes forward. `remove`: stop the task, then delete it. */
+/** The registry's state for a task; only goes forward. `remove`: stop the task, then delete it. */
 export type DesiredState = "running" | "shutdown" | "remove";
 
 /** The origin of one target port of a task: `{ target: 80, origin: "http://127.0.0.2:41233" }`. */

@@ -1,12 +1,13 @@
 // Restarts: whether and when a task that ended by itself gets a successor in its slot.
 //
 // Without a delay in the restart policy, the first failure is repaired at once and each further one in a row
-// waits longer: 0, 1, 2, 4, 8, 16, 30 seconds. A row ends with a task that ran longer than a minute, and with
-// every change of the service's spec that replaces tasks. How long a task ran is measured by the registry's
-// clock alone: an agent's clock may be wrong, and that must not cause a restart loop without delay.
+// waits longer: 0, 1, 2, 4, 8, 16, 30 seconds. A streak of failures ends with a task that ran longer than a
+// minute, and with every change of the service's spec that replaces tasks. How long a task ran is measured by
+// the registry's clock alone: an agent's clock may be wrong, and that must not cause a restart loop without
+// delay.
 //
-// The history of a slot may be shorter than the row. But the delay a task was created with tells how many
-// failures came before it, so nothing else is stored.
+// The history of a slot may be shorter than the streak. But the delay that a task was created with tells how
+// many failures came before it, so nothing else is stored.
 
 import type { Service } from "../model/service.ts";
 import { isAlive, type Task } from "../model/task.ts";
@@ -14,7 +15,7 @@ import type { TaskStart } from "./plan-builder.ts";
 import { maxCountedAttempts } from "./task-history.ts";
 
 const restartBackoffMs = [0, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000];
-/** A task that ran longer than this ends a row of failures. */
+/** A task that ran longer than this ends a streak of failures. */
 const stableAfterMs = 60_000;
 
 /** True if the task ended by itself: neither the registry nor its agent stopped it. */
@@ -58,7 +59,9 @@ function mayRestart(ended: readonly Task[], last: Task, service: Service): boole
   return !isLimited || countAttempts(ended, last, service) <= maxAttempts;
 }
 
-/** The error comes before the delay, because narrow columns cut the text off and the error is what helps. */
+/**
+ * The error comes before the delay, because narrow columns cut off the end, and the error is the useful part.
+ */
 function delayedStart(nowMs: number, delayMs: number, error: string, suffix: string): TaskStart {
   if (delayMs === 0) return { notBeforeMs: nowMs, err: "" };
   const text = `restarting in ${delayMs / 1_000} s${suffix}`;

@@ -1,4 +1,4 @@
-// A slot's wanted tasks, sorted by what has to happen to each: kept, replaced or stopped as surplus.
+// A slot's wanted tasks, grouped by what reconciling does with them: keep, replace, or stop as surplus.
 
 import type { Constraint } from "../model/constraint.ts";
 import type { MeshNode } from "../model/node.ts";
@@ -11,7 +11,7 @@ export type SlotView = {
   readonly slot: Slot;
   /** The best task that needs no replacement; null if every wanted task needs one. */
   readonly keeper: Task | null;
-  /** Tasks that need no replacement either, but a slot keeps only one. */
+  /** Surplus tasks: they need no replacement, but a slot keeps only one task. */
   readonly surplus: readonly Task[];
   /** The running task that needs replacement and serves until the keeper runs. */
   readonly outgoing: TaskToReplace | null;

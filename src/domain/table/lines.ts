@@ -5,7 +5,7 @@ import { isHostName } from "../model/host-name.ts";
 
 /** Prints a word, in quotes if it needs them. */
 export function quoteWord(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what has to be quoted
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters must be quoted
   return /^[^\s"\u0000-\u001f\u007f]+$/.test(text) && text !== "-" ? text : JSON.stringify(text);
 }
 

@@ -19,7 +19,7 @@ export type PathRule = {
 const pathRulePattern = /^([^/=]*)(=?)(\/[!"$-+\--<=>@-~]*)$/;
 
 /**
- * Reads `/api`, `=/healthz`, `www.example.com/api` or `www.example.com=/healthz`; null if the text is no
+ * Reads `/api`, `=/healthz`, `www.example.com/api` or `www.example.com=/healthz`; null if the text is not a
  * rule.
  */
 export function readPathRule(text: string): PathRule | null {

@@ -16,7 +16,7 @@ const plainPolicies: readonly string[] = ["roundrobin", "leastconn", "random", "
 /** The list of policies for error messages. */
 export const policyWords = "roundrobin, leastconn, random, source, uri, hdr(NAME) or cookie(NAME)";
 
-/** Reads a policy, a header's name in lower case; null if the text names none. */
+/** Reads a policy and writes its header name in lower case; null if the text is not a policy. */
 export function readPolicy(text: string): Policy | null {
   if (plainPolicies.includes(text)) return text as Policy;
   const [, kind, name] = /^(hdr|cookie)\(([^()]+)\)$/.exec(text) ?? [];

@@ -16,7 +16,7 @@ export type TableNode = {
   readonly hosts: readonly string[];
 };
 
-/** What a policy needs to know of a target, which is a task or a static server. */
+/** The fields of a target (a task or a static server) that policies use. */
 export type Share = {
   /** 0 to 256; 0: no new clients. */
   readonly weight: number;
@@ -90,8 +90,8 @@ export type TableOptions = {
   /** How long a new task takes to reach its full weight. */
   readonly slowStartMs?: number;
   /**
-   * A header that every response of the application has, lower case: a 502, 503 or 504 without it is not its
-   * own.
+   * A header that every response of the application has, lower case: a 502, 503 or 504 without it did not
+   * come from the application.
    */
   readonly marker?: string;
   readonly canary?: Canary;

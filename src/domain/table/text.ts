@@ -22,7 +22,7 @@
 // that does not know it keeps its last good table. A reader of format 2 reads format 1 too, so that edges can
 // be deployed before the registry.
 //
-// Reading is strict: a table read wrongly would misroute requests, a refused one does not. Every line must be
+// Reading is strict: a misread table would misroute requests, and a refused one does not. Every line must be
 // allowed at its position, and everything that printing sorts must be sorted. A request to an isolate without
 // a table waits for reading, so it takes one pass: a few milliseconds for 10,000 tasks.
 
