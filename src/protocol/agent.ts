@@ -101,7 +101,7 @@ export const TaskReport = z.object({
 export type TaskReport = z.infer<typeof TaskReport>;
 
 /**
- * The first message after each dial: the node and all its tasks. The registry answers with the assignment.
+ * The first message after each dial: the node and all its tasks. The registry replies with the assignment.
  */
 const Hello = z.object({
   type: z.literal("hello"),
@@ -156,7 +156,9 @@ export const Assignment = z.object({
 });
 export type Assignment = z.infer<typeof Assignment>;
 
-/** Routers report that these tasks do not answer: the agent probes them now. An older agent may ignore it. */
+/**
+ * Routers report that these tasks do not respond: the agent probes them now. An older agent may ignore it.
+ */
 export const ProbeRequest = z.object({ type: z.literal("probe"), taskIds: z.array(id).max(2_000) });
 export type ProbeRequest = z.infer<typeof ProbeRequest>;
 

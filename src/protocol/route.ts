@@ -4,7 +4,7 @@ import { z } from "zod";
 
 /** The entry point of the request. */
 export const ExplainedEntry = z.object({
-  /** `edge`: the balancer; `ingress`: the entry point of one node. */
+  /** `edge`: the external load balancer; `ingress`: the entry point of one node. */
   role: z.enum(["edge", "ingress"]),
   /** Name of the node, or the requested name if the mesh has no such node; null at the edge. */
   node: z.string().nullable(),
@@ -35,7 +35,7 @@ export const ExplainedNode = z.object({
   id: z.string(),
   name: z.string(),
   up: z.boolean(),
-  /** Whether the edge may pick its entry point. */
+  /** True if the edge may pick its entry point. */
   picked: z.boolean(),
   why: z.string(),
 });
@@ -49,7 +49,7 @@ export const ExplainedTask = z.object({
   node: z.string().nullable(),
   /** The origin for this request; null if it has none. */
   origin: z.string().nullable(),
-  /** Whether the request may be sent to it. */
+  /** True if the request may be sent to it. */
   picked: z.boolean(),
   why: z.string(),
 });

@@ -7,7 +7,7 @@ import { ServerStatus } from "./server.ts";
 const epochMs = z.number().int().nonnegative();
 const port = z.number().int();
 
-/** One problem. `what` names the item (`service my-web`), `why` the cause (`1 of 2 tasks run: …`). */
+/** One problem. `what` names the object (`service my-web`), `why` the cause (`1 of 2 tasks run: …`). */
 export const StatusProblem = z.object({
   what: z.string(),
   why: z.string(),

@@ -1,4 +1,4 @@
-// What agents tell the registry over their sockets. Each message is one transaction.
+// Handles the messages that agents send over their sockets. Each message is one transaction.
 
 import { MeshError } from "../domain/model/error.ts";
 import { closeCodes, type TaskReport } from "../protocol/agent.ts";
@@ -17,7 +17,7 @@ export class AgentSessions {
     this.#transactions = transactions;
   }
 
-  /** Whether an agent may open a socket as this node. */
+  /** True if an agent may open a socket as this node. */
   authenticateNode(nodeId: string, credential: string): boolean {
     return isCredentialOf(this.#transactions.store, nodeId, credential);
   }
@@ -31,12 +31,12 @@ export class AgentSessions {
     else this.goodbye(nodeId, parsed.message.reason);
   }
 
-  /** An agent said hello. The answer is its assignment, or a close if the hello is refused. */
+  /** Handles a hello. Replies with the node's assignment, or closes the socket if the hello is refused. */
   hello(nodeId: string, input: HelloInput): void {
     this.#changeForNode(nodeId, (draft) => hello(draft, nodeId, input));
   }
 
-  /** An agent reports on its tasks. A report that is refused closes its socket and changes nothing. */
+  /** Handles a report of tasks. A refused report closes the socket and changes nothing. */
   report(nodeId: string, tasks: readonly TaskReport[]): void {
     this.#changeForNode(nodeId, (draft) => applyReports(draft, nodeId, tasks));
   }
@@ -59,7 +59,7 @@ export class AgentSessions {
     });
   }
 
-  /** A node's last socket closed. */
+  /** Handles the close of a node's last socket. */
   socketClosed(nodeId: string): void {
     this.#transactions.change((draft) => recordDisconnect(draft, nodeId));
   }
@@ -74,7 +74,8 @@ export class AgentSessions {
   }
 
   /**
-   * Closes the node's socket if `work` is refused: for good if the node was removed, else so that it redials.
+   * Closes the node's socket if `work` is refused: permanently if the node was removed, else so that its
+   * agent redials.
    */
   #changeForNode(nodeId: string, work: (draft: Draft) => void): void {
     try {

@@ -27,7 +27,7 @@ export type MeshInfo = {
   readonly tasks: { readonly running: number; readonly desired: number };
 };
 
-/** A service with the number of its slots that run, and that should. */
+/** A service with its numbers of running and desired slots. */
 export type ServiceView = Service & { readonly running: number; readonly desiredTasks: number };
 
 export type NodeChange = {
@@ -53,7 +53,7 @@ export type ServerView = StaticServer & { readonly service: string };
 
 export type ServerInput = { readonly spec: ServerSpec; readonly admin: AdminState };
 
-/** The item whose admin state is set. The ref of a server may also be `SERVICE/SERVER`. */
+/** The object whose admin state is set. The ref of a server may also be `SERVICE/SERVER`. */
 export type AdminTarget = { readonly kind: "server" | "task" | "node"; readonly ref: string };
 
 /** Refs of services and nodes. Refs of one kind are alternatives; both kinds must match. Absent: any. */
@@ -73,8 +73,8 @@ const change = <Call extends AnyCall>(): Operation<Call> => ({ kind: "change" })
  * All operations of the registry. The RPC methods of its Durable Object and the remote client are derived
  * from this table; an operation is declared here and implemented in registry.ts, and nowhere else.
  *
- * A `ref` is a full id, an exact name, or a unique id prefix, as the Docker CLI accepts it. `actor` is who
- * makes a change, for the events: `operator`, `viewer`.
+ * A `ref` is a full id, an exact name, or a unique id prefix, as the Docker CLI accepts it. `actor` names who
+ * makes the change, for the events: `operator`, `viewer`.
  *
  * @see docs/decisions/0054-one-table-of-operations.md
  */
@@ -128,14 +128,14 @@ export const operations = {
    */
   pollTable: change<(routerId: string, afterVersion: number) => RouterTableResponse>(),
   /**
-   * A router reports tasks that do not answer. If other routers agree, or there is no other, their agents
-   * probe them.
+   * A router's report of tasks that do not respond. If another router agrees, or there is no other, the
+   * agents of these tasks probe them.
    */
   suspect: change<(routerId: string, taskIds: readonly string[]) => null>(),
 
   /**
-   * A prober reports check results. Answers with its region's list if `listHash` is of another one, else
-   * null.
+   * A prober's report of check results. Returns its region's list if `listHash` is the hash of an older one,
+   * else null.
    */
   reportProbes:
     change<(region: string, listHash: string, reports: readonly ProbeReport[]) => ProbeList | null>(),

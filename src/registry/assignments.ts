@@ -69,7 +69,7 @@ function assignedTask(world: World, task: Task): AssignedTask {
   const { image, command, args, env, dir, stopSignal, stopGraceMs, probe, targets } = task.run;
   return {
     id: task.id,
-    // The tasks of a removed service still have to stop; only the id is left to name it by.
+    // The tasks of a removed service still have to stop; only its id is left as a name.
     service: { id: task.serviceId, name: world.services.get(task.serviceId)?.spec.name ?? task.serviceId },
     slot: task.slot,
     desired: task.desired,

@@ -14,7 +14,7 @@ export type HelloInput = { readonly node: NodeDescription; readonly tasks: reado
 
 /**
  * Makes a node ready and applies its report of all tasks. Tasks that its agent had and no longer names are
- * lost. The answer is the node's assignment, even if it did not change.
+ * lost. The reply is the node's assignment, even if it did not change.
  *
  * @throws MeshError node/not-found, node/conflict, address/invalid, report/forbidden; then nothing is applied
  */

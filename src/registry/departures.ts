@@ -1,8 +1,8 @@
 // Departures: running tasks that must stop. A task leaves the routing table in the transaction that decides
 // so. It is released, so that its agent may stop it, once no router sends it requests.
 //
-// That is when every live router routes by a table version without the task. A router that keeps an older
-// version is waited for until `releaseBoundMs` after that transaction. The time of the transaction is in the
+// That is when every live router routes by a table version without the task. The registry waits for a router
+// with an older version until `releaseBoundMs` after that transaction. The time of the transaction is in the
 // task's row, so a registry that lost its memory keeps the bound.
 
 import { isAlive, type Task } from "../domain/model/task.ts";
@@ -58,12 +58,12 @@ export function releaseTasks(draft: Draft, routers: Routers): void {
   draft.store.setDeadline("release", nextMs);
 }
 
-/** Whether the agent must wait before it stops this task. */
+/** True if the agent must wait before it stops this task. */
 export function isAwaitingRelease({ desired, departure }: Task): boolean {
   return desired !== "running" && departure !== undefined && !departure.released;
 }
 
-/** Whether any task waits for its release. */
+/** True if any task waits for its release. */
 export function hasDepartures(world: World): boolean {
   return !departing(world).next().done;
 }

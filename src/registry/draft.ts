@@ -77,7 +77,7 @@ export class Draft {
     this.closes.push({ nodeId, code, reason });
   }
 
-  /** A map that this draft may change. Copies the present one first unless the draft made it. */
+  /** A map that this draft may change. Copies the map first unless the draft already did. */
   #writable<K extends keyof Entities>(kind: K): Map<string, Entities[K]> {
     const present = this.#world[kind] as ReadonlyMap<string, Entities[K]>;
     if (this.#ownMaps.has(present)) return present as Map<string, Entities[K]>;

@@ -1,5 +1,5 @@
-// Effects: what a shell does after a transaction is saved. Deciding collects them; sockets and alarms are the
-// shell's.
+// Effects: what a shell does after a transaction is saved. A transaction collects them; the shell owns the
+// sockets and alarms.
 
 import type { MeshEvent } from "../domain/model/event.ts";
 import type { NodeAssignment } from "./assignments.ts";

@@ -68,7 +68,7 @@ export function join(draft: Draft, input: NodeJoinInput): { nodeId: string; cred
   return { nodeId: node.id, credential };
 }
 
-/** Whether this is the node's credential; false for a removed node. */
+/** True if this is the node's credential; false for a removed node. */
 export function isCredentialOf(store: RegistryStore, nodeId: string, credential: string): boolean {
   const hash = store.credentialHash(nodeId);
   return hash !== null && matchesHash(credential, hash);

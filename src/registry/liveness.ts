@@ -5,8 +5,8 @@
 // long, and sets the deadline of the next sweep: when the node seen longest ago may be down. A node without a
 // socket was last seen when it lost its socket.
 //
-// If a sweep runs much later than its deadline, the registry itself was away (its process stopped, its host
-// moved). Silence during that time does not count.
+// If a sweep runs much later than its deadline, the registry itself was not running (its process stopped, its
+// host moved). Silence during that time does not count.
 
 import type { MeshNode } from "../domain/model/node.ts";
 import { closeCodes, heartbeatMs, maxMissedHeartbeats } from "../protocol/agent.ts";

@@ -11,7 +11,7 @@ import type { World } from "../domain/model/world.ts";
 import { sameData } from "./same-data.ts";
 
 /**
- * Whether reconcile or the routing table may depend on a difference between two worlds. False is certain: the
+ * True if reconcile or the routing table may depend on a difference between two worlds. False is certain: the
  * table's text is the same, and a settled world is still settled.
  *
  * @see docs/spec.md M20, and its property test in test/property/registry/

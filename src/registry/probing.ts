@@ -1,8 +1,8 @@
 // Probing: the list of static servers that the probers check, and the results that they report.
 //
-// Each region has one prober. A report names the list that the prober has; the answer is the present list if
-// that is another. A prober is woken when the list changes. A region that was silent for `probeSilenceMs`
-// does not count, and its prober is woken again, in case it lost its alarm.
+// Each region has one prober. A report names the list that the prober has; the reply is the current list if
+// it differs. A prober is woken when the list changes. A region that was silent for `probeSilenceMs` does not
+// count, and its prober is woken again, in case it lost its alarm.
 
 import { createHash } from "node:crypto";
 import { checkText } from "../domain/model/check-result.ts";
@@ -43,7 +43,7 @@ export function emptyProbeList(): ProbeList {
   return probeListOf([]);
 }
 
-/** Whether the list differs between two worlds. */
+/** True if the list differs between two worlds. */
 export function isProbeListChanged(before: World, after: World): boolean {
   return before.servers !== after.servers && probeList(before).hash !== probeList(after).hash;
 }
@@ -85,7 +85,7 @@ export function sweepRegions(draft: Draft): readonly string[] {
   return silent;
 }
 
-/** Sets the deadline for the next look at silent regions; none while there is nothing to check. */
+/** Sets the deadline of the next search for silent regions, unless there is nothing to check. */
 export function scheduleRegionSweep(draft: Draft): void {
   const hasProbed = [...draft.world.servers.values()].some(isProbed);
   draft.store.setDeadline("probers", hasProbed ? draft.nowMs + probeSilenceMs : null);

@@ -1,4 +1,4 @@
-// Resolves an operator's ref to an item: a full id, an exact name, or a unique id prefix.
+// Resolves an operator's ref to an object: a full id, an exact name, or a unique id prefix.
 
 import { MeshError } from "../domain/model/error.ts";
 import { isNodeDown, type MeshNode } from "../domain/model/node.ts";
@@ -14,8 +14,8 @@ export function findService(world: World, ref: string): Service {
 }
 
 /**
- * A name refers to the node that is up with it. A node that is down is found by its name only if no other
- * node has it.
+ * A name refers to the node of that name that is up. A node that is down is found by its name only if no
+ * other node has the name.
  *
  * @throws MeshError node/not-found, node/invalid if several match
  */
@@ -36,7 +36,7 @@ export function findTask(world: World, ref: string): Task {
   });
 }
 
-/** Refuses a change to a version other than the present one, with Docker's message. @throws MeshError */
+/** Refuses a change to a version other than the current one, with Docker's message. @throws MeshError */
 export function requireVersion(
   kind: "node" | "service" | "server",
   present: { readonly version: number },

@@ -257,7 +257,7 @@ export class Registry implements RegistryOperations {
 
   /** Records which table a router routes by, and releases the tasks that waited for it. */
   #recordRouterPoll(routerId: string, version: number): void {
-    // A router without a table routes no requests until it has the present one.
+    // A router without a table routes no requests until it has the current one.
     const routesByVersion = version > 0 ? version : tableVersion(this.#store);
     this.#transactions.routers.recordPoll(routerId, routesByVersion, this.#deps.clock());
     if (hasDepartures(this.#transactions.world())) this.#transactions.releaseDepartures();

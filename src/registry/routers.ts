@@ -2,8 +2,8 @@
 // by.
 //
 // They are kept in memory only. A router polls for a newer table about once a second while it has requests to
-// route, and names its id and version. That a poll was answered proves nothing: the answer may be lost, or
-// the router may refuse the table in it. After a restart the registry knows all live routers again after
+// route, and names its id and version. An answered poll proves nothing: the response may be lost, or the
+// router may refuse the table in it. After a restart the registry knows all live routers again after
 // `routerLiveMs`; until then there may be routers that it does not know.
 
 /** A router is live for this long after its last poll, milliseconds. */
@@ -39,8 +39,9 @@ export class Routers {
   }
 
   /**
-   * When no live router routes by a table older than `version`, epoch milliseconds, if the ones that do now
-   * do not poll again: they stop being live then. A time up to `nowMs` means that this is already so.
+   * The time from which no live router routes by a table older than `version`, epoch milliseconds. Assumes
+   * that the routers that still do never poll again, and so stop being live. At most `nowMs` if there are no
+   * such routers.
    */
   upToDateAtMs(version: number, nowMs: number): number {
     const liveUntilMs = this.#lagging(version, nowMs).map(({ seenAtMs }) => seenAtMs + routerLiveMs);

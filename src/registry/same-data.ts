@@ -1,6 +1,6 @@
 // Equality of plain data.
 
-/** Whether two values are equal as JSON. The order of keys does not count; an absent key equals undefined. */
+/** True if two values are equal as JSON. The order of keys does not count; an absent key equals undefined. */
 export function sameData(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;

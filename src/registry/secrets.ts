@@ -26,7 +26,7 @@ export function secretHash(secret: string): string {
   return createHash("sha256").update(secret).digest("base64url");
 }
 
-/** Whether a secret has this hash, compared in constant time. */
+/** True if a secret has this hash, compared in constant time. */
 export function matchesHash(secret: string, hash: string): boolean {
   const encoder = new TextEncoder();
   const actual = encoder.encode(secretHash(secret));

@@ -147,7 +147,7 @@ function checkSpec(draft: Draft, spec: ServerSpec): void {
   checkServerHost(spec.host, draft.context.mode);
 }
 
-/** The part of a spec that the results of checks depend on. */
+/** The part of a spec that affects the results of checks. */
 function checkFingerprint({ host, port, check }: ServerSpec): string {
   return JSON.stringify([host, port, check]);
 }
@@ -161,7 +161,7 @@ function addressText({ spec: { host, port, check } }: StaticServer): string {
   return `${host}:${port}${check === null ? ", not checked" : ""}`;
 }
 
-/** web2 before web10. */
+/** Compares numbers in names by value: web2 before web10. */
 function byNaturalOrder(a: StaticServer, b: StaticServer): number {
   return a.spec.name.localeCompare(b.spec.name, "en", { numeric: true }) || (a.id < b.id ? -1 : 1);
 }

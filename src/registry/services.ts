@@ -102,7 +102,7 @@ function resume(draft: Draft, service: Service, actor: string): Service {
 }
 
 /**
- * Removes a service. Its name and ports are free at once; its tasks depart in order.
+ * Removes a service. Its name and ports are free at once; its tasks leave the routing table before they stop.
  *
  * @throws MeshError service/not-found
  */

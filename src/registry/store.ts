@@ -10,7 +10,8 @@ import { registrySchema } from "./schema.ts";
 import { loadWorld, saveWorld } from "./world-rows.ts";
 
 /**
- * Single values of the mesh. `listeningSinceMs`: before it the registry was away, so silence does not count.
+ * Single values of the mesh. `listeningSinceMs`: the registry was not running before it, so earlier silence
+ * does not count.
  */
 type MetaKey =
   | "meshId"

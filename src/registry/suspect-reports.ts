@@ -1,4 +1,4 @@
-// Suspects: tasks that routers report as not answering. One router may only have lost its own network. When
+// Suspects: tasks that routers report as not responding. One router may only have lost its own network. When
 // two agree, or there is only one, the task's agent probes it now. Kept in memory only: a suspicion is stale
 // within seconds.
 
@@ -18,7 +18,7 @@ export class SuspectReports {
   readonly #suspectSinceMs = new Map<string, number>();
 
   /**
-   * Takes one router's report. Tasks that are unknown or dead are skipped.
+   * Records one router's report. Tasks that are unknown or dead are skipped.
    *
    * @param liveRouters ids of the routers that route now
    * @returns the tasks of the report that become suspect with it
@@ -63,7 +63,7 @@ export function recordSuspects(draft: Draft, suspects: readonly Task[]): void {
     draft.probes.push({ nodeId, taskIds: tasks.map(({ id }) => id) });
     for (const task of tasks) {
       const subject = taskSubject(draft.world, task);
-      draft.recordEvent("registry", "task.suspect", subject, "routers get no answer from it");
+      draft.recordEvent("registry", "task.suspect", subject, "routers get no response from it");
     }
   }
 }

@@ -7,7 +7,7 @@ import { MeshError } from "../../domain/model/error.ts";
 const maxQuotedLength = 60;
 
 /**
- * The value as its schema has it.
+ * Reads a value by its schema.
  *
  * @param valueName for an error about the whole value: `the service spec`
  * @throws MeshError body/invalid about the first field that cannot be read

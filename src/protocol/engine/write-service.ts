@@ -3,7 +3,7 @@
 import type { PublishedPort, Service, UpdateProgress } from "../../domain/model/service.ts";
 import { timeText } from "./units.ts";
 
-/** Number of its slots that run, and that should. */
+/** Numbers of running and desired slots. */
 type ServiceCounts = { readonly running: number; readonly desiredTasks: number };
 
 /**

@@ -15,7 +15,7 @@ export function writeTask(task: Task, service: Service | undefined) {
     UpdatedAt: timeText(task.stateSinceMs),
     Spec: task.document,
     ServiceID: task.serviceId,
-    // As in Docker, a task of a global service has no slot, and a task that is not placed no node.
+    // As in Docker, a task of a global service has no slot, and a task that is not placed has no node.
     ...(task.slot > 0 && { Slot: task.slot }),
     ...(task.nodeId !== null && { NodeID: task.nodeId }),
     Status: {

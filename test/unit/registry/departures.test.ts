@@ -205,7 +205,7 @@ test("[V10] a task that two routers report within 5 s, or the only live one, is 
   expect(probes()).toEqual([]);
   mesh.registry.suspect("router1", [id]);
   expect(probes()).toEqual([{ nodeId: node.id, taskIds: [id] }]);
-  expect(mesh.events("task.suspect")).toEqual(["my-web.1: routers get no answer from it"]);
+  expect(mesh.events("task.suspect")).toEqual(["my-web.1: routers get no response from it"]);
   mesh.registry.suspect("router1", [id]);
   expect(probes()).toEqual([]);
   mesh.nowMs += 5_000;
