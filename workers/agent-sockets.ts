@@ -11,7 +11,7 @@ type AgentAttachment = {
    * When it opened or last carried a message, epoch milliseconds. The platform has the time of the last ping.
    */
   readonly heardAtMs: number;
-  /** Whether it carried a hello. */
+  /** True if it carried a hello. */
   readonly greeted: boolean;
   /** Closed by the registry; later messages are ignored. */
   readonly closed: boolean;
@@ -135,7 +135,7 @@ function openSocket(ws: WebSocket): AgentAttachment | null {
   return socket === null || socket.closed || ws.readyState !== WebSocket.OPEN ? null : socket;
 }
 
-/** Sends a frame. False if the socket is broken: its peer gets the present state when it redials. */
+/** Sends a frame. False if the socket is broken: its peer gets the current state when it redials. */
 export function trySend(ws: WebSocket, text: string): boolean {
   try {
     ws.send(text);

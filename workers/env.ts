@@ -30,13 +30,13 @@ export type Env = {
   readonly MESH_NAME: string;
   readonly MESH_DOMAIN: string;
   readonly CONTROL_HOST: string;
-  /** Path of HAProxy's statistics on the balancer; empty: no statistics. Absent: `/haproxy?stats`. */
+  /** Path of HAProxy's statistics on the edge; empty: no statistics. Absent: `/haproxy?stats`. */
   readonly STATS_URI?: string;
   readonly REGISTRY_LOCATION: string;
   readonly TRUSTED_PROXIES: string;
   readonly MESH_MODE: "edge" | "local";
   /** Only in local mode: the key by which listeners of published ports prove `x-waggle-entry`. */
   readonly ENTRY_KEY?: string;
-  /** Only in local mode: the port at which the balancer serves the default service. */
+  /** Only in local mode: the port at which the edge serves the default service. */
   readonly BALANCER_PORT?: string;
 };

@@ -18,9 +18,7 @@ type SocketProps = {
    * The published port that the socket serves; without it, the host name selects the service, or the default.
    */
   readonly port?: number;
-  /**
-   * Name or id of the node whose entry point this is; without it, the balancer, or the node of the host name.
-   */
+  /** Name or id of the node whose entry point this is; without it, the edge, or the node of the host name. */
   readonly node?: string;
 };
 

@@ -12,7 +12,7 @@ import { registryOf, telemetryOf } from "./objects.ts";
 import type { PlaneEnv } from "./plane.ts";
 
 /**
- * Serves a request for the balancer's statistics; passes all others to the data plane. The check costs other
+ * Serves a request for the edge's statistics; passes all others to the data plane. The check costs other
  * requests one comparison of text and the lookup of one header.
  */
 export function serveWithStats(
@@ -23,7 +23,7 @@ export function serveWithStats(
 ): Promise<Response> {
   const uri = statsUri(env);
   if (uri === "" || entry.role !== "edge") return serve(request, entry, env, ctx);
-  // Services answer on every host name and port of the balancer.
+  // Services answer on every host name and port of the edge.
   if (isStatsUrl(request.url, uri)) return statsOf(env, true)(request);
   return serve(withoutToken(request, env), entry, env, ctx);
 }
@@ -45,7 +45,7 @@ type StatsApps = { readonly shared: StatsApp; readonly own: StatsApp };
 
 const statsApps = new WeakMap<PlaneEnv, StatsApps>();
 
-/** The app reads the two objects itself: a Worker of the balancer alone has no control API. */
+/** The app reads the two objects itself: a Worker of the edge alone has no control API. */
 function statsOf(env: PlaneEnv, sharesOrigin: boolean): StatsApp {
   const apps = statsApps.get(env) ?? makeApps(env);
   statsApps.set(env, apps);

@@ -140,7 +140,7 @@ export class CheckSchedule {
     if (!this.#isIdle) this.#reportAtMs = Math.min(this.#reportAtMs, retryAtMs);
   }
 
-  /** Moves all times back with a clock that was set back, so that nothing waits for the old times. */
+  /** Moves all times back after the clock was set back, so that nothing waits for the old times. */
   #followClock(nowMs: number): void {
     const backMs = this.#lastClockMs - nowMs;
     this.#lastClockMs = nowMs;

@@ -22,7 +22,7 @@ export type CheckDeps = {
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 };
 
-/** Runs one check within the check's time-out. Never rejects. */
+/** Runs one check within the check's timeout. Never rejects. */
 export async function runCheck(target: ProbeTarget, deps: CheckDeps): Promise<CheckResult> {
   const startedMs = deps.nowMs();
   const finished = new AbortController();
@@ -37,7 +37,7 @@ export async function runCheck(target: ProbeTarget, deps: CheckDeps): Promise<Ch
   return { word, code, durationMs: deps.nowMs() - startedMs };
 }
 
-/** How far a check has come. `timeoutWord` is its status if it times out now. */
+/** The progress of a check. `timeoutWord` is its status if it times out now. */
 type CheckProgress = { timeoutWord: CheckStatus; connection: Connection | null };
 
 async function connectAndCheck(

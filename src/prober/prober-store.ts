@@ -1,4 +1,4 @@
-// A prober's store: its region, its list of targets, and the health of each target.
+// A prober's store: its region, its list of servers, and the health of each server.
 
 import type { ProbeList } from "../domain/model/probe-list.ts";
 import { migrate, type Schema } from "../storage/migrations.ts";
