@@ -5,7 +5,7 @@ import { JoinReply, type NodeDescription, protocolVersion } from "../protocol/ag
 import { jitteredBackoffMs } from "./backoff.ts";
 import { wait } from "./wait.ts";
 
-/** Time-out of one join request. */
+/** Timeout of one join request. */
 const joinTimeoutMs = 10_000;
 
 type JoinOptions = {
@@ -75,11 +75,11 @@ async function tryJoin(target: URL, options: JoinOptions, signal: AbortSignal): 
   if (response.ok) return { reply: readReply(target, text) };
   const message = messageOf(text) || `status ${response.status}`;
   if (canRetryJoin(response.status))
-    return { reason: `${target.origin} answered ${response.status}: ${message}` };
+    return { reason: `${target.origin} responded with ${response.status}: ${message}` };
   throw joinRefusal(target, response.status, message);
 }
 
-/** Whether a refusal is temporary. 409: a node of this name is up, or not yet known to be down. */
+/** True if a refusal is temporary. 409: a node of this name is up, or not yet known to be down. */
 function canRetryJoin(status: number): boolean {
   return status >= 500 || status === 408 || status === 409 || status === 429;
 }
@@ -96,7 +96,7 @@ function joinRefusal(target: URL, status: number, message: string): MeshError {
   if (status === 404 || status === 405) {
     return new MeshError(
       "join/not-found",
-      `${target.origin} answered ${status} to POST ${target.pathname}: this is not the control URL of a mesh`,
+      `${target.origin} responded with ${status} to POST ${target.pathname}: this is not the control URL of a mesh`,
       details,
     );
   }
@@ -127,7 +127,7 @@ function messageOf(text: string): string {
 /** The message of a failed fetch. The error itself only says "fetch failed"; its cause has the reason. */
 function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (error.name === "TimeoutError") return `no answer within ${joinTimeoutMs / 1000} s`;
+  if (error.name === "TimeoutError") return `no response within ${joinTimeoutMs / 1000} s`;
   const { cause } = error;
   if (cause instanceof AggregateError && cause.errors[0] instanceof Error) return cause.errors[0].message;
   return cause instanceof Error ? cause.message : error.message;

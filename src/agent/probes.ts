@@ -1,7 +1,7 @@
 // Probes of a task, with results in HAProxy's words.
 //
-//   L4OK in 0ms          connected              L7OK/200 in 3ms     answered 2xx or 3xx
-//   L4CON in 0ms         refused or no route    L7STS/503 in 2ms    answered another status
+//   L4OK in 0ms          connected              L7OK/200 in 3ms     status 2xx or 3xx
+//   L4CON in 0ms         refused or no route    L7STS/503 in 2ms    another status
 //   L4TOUT in 1000ms     no connection in time  L7TOUT in 1000ms    connected, no response in time
 //                                               L7RSP in 1ms        the response is not HTTP
 
@@ -12,19 +12,19 @@ import type { Endpoint } from "../domain/model/task.ts";
 
 export type ProbeResult = { readonly ok: boolean; readonly text: string };
 
-/** Probes a task. An abort ends the probe early, as a time-out does. */
+/** Probes a task. An abort ends the probe early, as a timeout does. */
 export type TaskProber = (
   endpoints: readonly Endpoint[],
   probe: ProbeSpec,
   signal: AbortSignal,
 ) => Promise<ProbeResult>;
 
-/** Time-out of one probe, milliseconds. */
+/** Timeout of one probe, milliseconds. */
 export const probeTimeoutMs = 1_000;
 
 /**
- * Probes all ports of a task at once: the first as `probe` says, the others by a connection. If some fail,
- * the result is that of the first of them; it names the target port unless that is the task's first.
+ * Probes all ports of a task at once: the first with `probe`, the others with a connection. If some fail, the
+ * result is that of the first of them; it names the target port unless that is the task's first.
  */
 export const probeTask: TaskProber = async (endpoints, probe, signal) => {
   const results = await Promise.all(
@@ -76,7 +76,7 @@ function probeHttp({ host, port }: ProbeAddress, path: string, signal: AbortSign
 
 type ProbeAttempt = { readonly cancel: () => void; readonly timeoutWord: () => string };
 
-/** Runs one attempt with a time-out. Only the first result counts. */
+/** Runs one attempt with a timeout. Only the first result counts. */
 function runWithTimeout(
   begin: (finish: (ok: boolean, word: string) => void) => ProbeAttempt,
   signal: AbortSignal,

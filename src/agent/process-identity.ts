@@ -17,7 +17,7 @@ export function identify(pid: number): ProcessIdentity | null {
   return started === null ? null : { pid, started };
 }
 
-/** Whether this process still runs. A later process with the same id does not count. */
+/** True if this process still runs. A later process with the same id does not count. */
 export function isRunning(identity: ProcessIdentity): boolean {
   // Avoids a `ps` on systems without /proc.
   if (!exists(identity.pid)) return false;

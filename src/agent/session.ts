@@ -24,7 +24,7 @@ import { wait } from "./wait.ts";
 /** Without a message for this long, each side considers the other gone. */
 const registryTimeoutMs = heartbeatMs * maxMissedHeartbeats;
 const registryHandshakeTimeoutMs = 10_000;
-/** A socket open for this long was no failure: its end restarts the backoff. */
+/** A socket that was open for this long did not fail: its end restarts the backoff. */
 const stableSocketMs = 10_000;
 /** Limit of one message. An assignment of 10,000 tasks is about 5 MiB. */
 const maxRegistryMessageBytes = 32 * 1024 * 1024;
@@ -39,7 +39,7 @@ export type RegistrySocketEnd = {
   readonly lifetimeMs: number;
 };
 
-/** Why a session ended. Except for `closed`, reconnecting does not help. */
+/** The reason why a session ended. Except for `closed`, reconnecting does not help. */
 export type SessionEnd = "closed" | "not-a-member" | "superseded" | "refused";
 
 type ReconnectDecision = { readonly end: SessionEnd } | { readonly redialAfterMs: number };
@@ -94,7 +94,7 @@ export class Session {
   }
 
   /**
-   * Whether the registry confirmed the assignment recently enough that its tasks still belong to this node.
+   * True if the registry confirmed the assignment recently enough that its tasks still belong to this node.
    */
   isCurrent(): boolean {
     return this.#options.nowMs() - this.#confirmedAtMs <= registryTimeoutMs;

@@ -1,7 +1,7 @@
 // Signals by which an operator stops an agent.
 //
-//   SIGTERM, SIGHUP                leave in order: tasks are replaced on other nodes first
-//   SIGINT, or a second signal     stop now, without replacements: tasks get their stop signal and grace
+//   SIGTERM, SIGHUP                leave gracefully: tasks are replaced on other nodes first SIGINT, or a
+//   second signal     stop now, without replacements: tasks get their stop signal and grace
 
 export class StopRequest {
   readonly #requested = new AbortController();

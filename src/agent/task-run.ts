@@ -34,14 +34,14 @@ export type TaskContext = {
   readonly prober: TaskProber;
   readonly nowMs: () => number;
   readonly wait: (ms: number, signal?: AbortSignal) => Promise<void>;
-  /** Whether the assignment is current. Tasks start only then. */
+  /** True if the assignment is current. Tasks start only then. */
   readonly isCurrent: () => boolean;
   readonly save: (record: TaskRecord) => void;
   /** The report has changed. A `state` is reported at once, a step of the health counter may wait. */
   readonly onChange: (run: TaskRun, change: "state" | "health") => void;
 };
 
-/** Why supervision of a process ended; `unhealthy` is the last check. */
+/** The reason why supervision of a process ended; `unhealthy` is the last check. */
 type SupervisionEnd = "exited" | "stop" | "detached" | { readonly unhealthy: string };
 
 export class TaskRun {
@@ -250,7 +250,7 @@ export class TaskRun {
       const intervalMs = isStarting || this.#isSuspect ? startingProbeIntervalMs : probeIntervalMs;
       if (isStarting) startingMs += Math.min(elapsedMs, probeTimeoutMs) + intervalMs;
       if (startingMs > taskStartTimeoutMs)
-        return { unhealthy: `no answer within ${taskStartTimeoutMs / 1000} s: ${lastCheck}` };
+        return { unhealthy: `no response within ${taskStartTimeoutMs / 1000} s: ${lastCheck}` };
       const hasFailed = verdict === "unhealthy" && !streak.ok && nowMs() - sinceMs >= unhealthyTimeoutMs;
       if (hasFailed) return { unhealthy: lastCheck };
       await this.#waitForNextProbe(intervalMs, probeRequested, signal);

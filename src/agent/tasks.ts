@@ -62,7 +62,7 @@ export class Tasks {
   }
 
   /**
-   * Whether a task that has not ended is assigned to run here. Before the first assignment any task may be.
+   * True if a task that has not ended is assigned to run here. Before the first assignment any task may be.
    */
   hasDesiredRunning(): boolean {
     if (this.#assigned === null) return this.#runs.size > 0;
@@ -71,7 +71,7 @@ export class Tasks {
     );
   }
 
-  /** Whether a task keeps running only until the registry releases it. */
+  /** True if a task keeps running only until the registry releases it. */
   hasUnreleased(): boolean {
     return [...(this.#assigned?.values() ?? [])].some(
       ({ desired, released, id }) =>

@@ -121,7 +121,7 @@ function headerPairs(rawHeaders: readonly string[]): readonly (readonly [string,
   );
 }
 
-/** Header values by lower-case name. Repeated headers are joined (RFC 9110 section 5.2). */
+/** Header values by lower-case name. Repeated headers are joined (RFC 9110 §5.2). */
 function joinHeaders(headers: readonly (readonly [string, string])[]): Readonly<Record<string, string>> {
   const byName = new Map<string, string[]>();
   for (const [name, value] of headers) {

@@ -72,7 +72,7 @@ export function nodeNames(count: number): readonly string[] {
 async function fetchJoinToken(control: string, token: string): Promise<string> {
   const response = await fetch(`${control}/swarm`, { headers: { authorization: `Bearer ${token}` } });
   if (!response.ok)
-    throw new Error(`GET ${control}/swarm answered ${response.status}: ${await response.text()}`);
+    throw new Error(`GET ${control}/swarm responded with ${response.status}: ${await response.text()}`);
   const { JoinTokens } = (await response.json()) as { JoinTokens: { Worker: string } };
   return JoinTokens.Worker;
 }

@@ -62,7 +62,7 @@ export function followTable(
 async function fetchTable(control: string, token: string, after: number): Promise<string | null> {
   const response = await fetch(`${control}/mesh/table?after=${after}`, { headers: bearer(token) });
   if (response.status === 304) return null;
-  if (!response.ok) throw new Error(`GET /mesh/table answered ${response.status}`);
+  if (!response.ok) throw new Error(`GET /mesh/table responded with ${response.status}`);
   return response.text();
 }
 

@@ -4,7 +4,7 @@
 export type ListenerIdentity = {
   readonly role: "edge" | "ingress";
   readonly nodeId: string | null;
-  /** The published port in the mesh; null for the balancer's default port. */
+  /** The published port in the mesh; null for the edge's default port. */
   readonly published: number | null;
 };
 

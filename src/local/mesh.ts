@@ -24,10 +24,10 @@ import {
 export type MeshOptions = {
   readonly nodes: number;
   readonly stateDir: string;
-  /** Address of the control API and of the balancer. */
+  /** Address of the control API and of the edge. */
   readonly listen: string;
   readonly controlPort: number;
-  /** The balancer's port for the default service. */
+  /** The edge's port for the default service. */
   readonly edgePort: number;
   readonly images?: string;
   /** Runs the control API with the registry, and the data plane, as two processes. */

@@ -22,7 +22,7 @@ export function nextSteps({ control, token, stateFlag, listeners, dashboard }: N
   const host = new URL(control).host;
   return [
     ...section(
-      "Every node answers",
+      "Every node responds",
       nodes.map((listener) => `curl ${listenerUrl(listener)}   # ${listener.owner}`),
     ),
     ...section("The balancer", [

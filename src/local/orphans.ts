@@ -24,7 +24,7 @@ function childrenFile(stateDir: string): string {
   return join(stateDir, "children.json");
 }
 
-/** Waits for children of an earlier mesh, which exit without their parent; kills them after a time-out. */
+/** Waits for children of an earlier mesh, which exit without their parent; kills them after a timeout. */
 export async function awaitEarlierChildren(stateDir: string): Promise<void> {
   const children = readJsonFile(childrenFile(stateDir), z.array(ProcessIdentity)) ?? [];
   await endProcesses(children, childExitTimeoutMs);
@@ -48,7 +48,7 @@ function runningTasks(nodeDir: string): readonly ProcessIdentity[] {
     });
 }
 
-/** Waits until all have ended; kills those that still run after the time-out. */
+/** Waits until all have ended; kills those that still run after the timeout. */
 async function endProcesses(processes: readonly ProcessIdentity[], timeoutMs: number): Promise<void> {
   const deadlineMs = Date.now() + timeoutMs;
   while (processes.some(isRunning) && Date.now() < deadlineMs) await wait(exitPollMs);

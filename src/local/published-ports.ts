@@ -1,5 +1,5 @@
-// The published ports of the mesh as listeners on this machine: on each node's address and at the balancer.
-// Opens and closes them as the routing table changes.
+// The published ports of the mesh as listeners on this machine: on each node's address and at the edge. Opens
+// and closes them as the routing table changes.
 
 import type { ClosedPort } from "../cli/closed-ports.ts";
 import type { RoutingTable, TableService } from "../domain/table/table.ts";
@@ -19,7 +19,7 @@ export type DesiredListener = {
   readonly owner: string;
 };
 
-/** The balancer's address, and its port for the default service. */
+/** The edge's address, and its port for the default service. */
 type Balancer = { readonly address: string; readonly defaultPort: number };
 
 /** How long open responses may take after their port is no longer published, milliseconds. */
@@ -30,7 +30,7 @@ const openRetryMs = 1_000;
 
 /**
  * The listeners that a routing table requires. An ingress port is open on every node, up or down, and at the
- * balancer; a host-mode port only on nodes that run a task of its service.
+ * edge; a host-mode port only on nodes that run a task of its service.
  *
  * @see docs/spec.md U4-U6
  */
@@ -135,7 +135,7 @@ export class PublishedPorts {
     return this.#open.get(key)?.port ?? null;
   }
 
-  /** Whether the last attempt to open the listener failed. */
+  /** True if the last attempt to open the listener failed. */
   hasFailed(key: string): boolean {
     return this.#failed.has(key);
   }

@@ -1,6 +1,6 @@
 // Inserts one header line into each HTTP/1.1 request head of a client connection and passes all other bytes
 // unchanged. It refuses requests whose framing is ambiguous, because two parsers that frame them differently
-// allow request smuggling (RFC 9112 section 11.2).
+// allow request smuggling (RFC 9112 §11.2).
 
 /** Limit of a request head. Node.js and HAProxy default to 16 KiB; the cookies of some sites need more. */
 export const maxHeadBytes = 64 * 1024;
@@ -100,7 +100,7 @@ export class RequestHeads {
   }
 
   #head(rest: Buffer, out: Uint8Array[]) {
-    // RFC 9112 section 2.2: an empty line before the request line is skipped.
+    // RFC 9112 §2.2: an empty line before the request line is skipped.
     if (rest[0] === 13 && rest[1] === 10) return { used: 2, refusal: null };
     const end = rest.indexOf(headEnd);
     if ((end === -1 ? rest.length : end) > maxHeadBytes) {
@@ -175,9 +175,7 @@ type ParsedHead = {
   readonly replacementLines: string | null;
 };
 
-/**
- * Parses a head, without the final empty line, by RFC 9112 but without the leniency of sections 2.2 and 5.2.
- */
+/** Parses a head, without the final empty line, by RFC 9112 but without the leniency of §2.2 and §5.2. */
 function readHead(text: string, drop: string): ParsedHead | Refusal {
   if (/[\0]|\r(?!\n)|(?<!\r)\n/.test(text))
     return { status: 400, reason: "a bare CR, LF or NUL in the request head" };

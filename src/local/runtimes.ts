@@ -8,7 +8,7 @@ import type { MeshSecrets } from "./state-folder.ts";
 export type RuntimesOptions = {
   readonly stateDir: string;
   readonly logDir: string;
-  /** The balancer's port for the default service. */
+  /** The edge's port for the default service. */
   readonly edgePort: number;
   /** Runs the control API with the registry, and the data plane, as two processes. */
   readonly split?: boolean;

@@ -120,7 +120,7 @@ async function waitForService(
     writer.show([`${name}: not all of its tasks run yet; "waggle status" shows the reason`]);
 }
 
-/** Polls until the condition holds (true), or until a stop or the time-out (false). */
+/** Polls until the condition holds (true), or until a stop or the timeout (false). */
 async function pollUntil(stop: AbortSignal, condition: () => Promise<boolean> | boolean): Promise<boolean> {
   const deadlineMs = Date.now() + convergeTimeoutMs;
   while (!stop.aborted && Date.now() < deadlineMs) {

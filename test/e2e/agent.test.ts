@@ -419,7 +419,7 @@ describe("ending an agent", () => {
     expect(registry.messages.at(-1)?.type).toBe("goodbye");
   });
 
-  test("[N51] a leaving agent waits at most its drain time-out, and starts no task", async () => {
+  test("[N51] a leaving agent waits at most its drain timeout, and starts no task", async () => {
     const agent = start({ drainTimeoutMs: 300 });
     registry.tasks = [assignedTask("a")];
     await until("running", () => running("a"));
@@ -560,7 +560,7 @@ test("[N6] a control URL of another server is refused with the reason", async ()
   const agent = start({ url: `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}/base` });
   expect(await agent.exited).toBe(1);
   expect(agent.lines.at(-1)).toMatch(
-    /answered 404 to POST \/base\/mesh\/join: this is not the control URL of a mesh/,
+    /responded with 404 to POST \/base\/mesh\/join: this is not the control URL of a mesh/,
   );
   server.close();
 });

@@ -111,7 +111,7 @@ test("[N25] a task that never passes a probe has failed after a minute", async (
   await time.pass(3_000);
   expect(run.report).toMatchObject({
     state: "failed",
-    err: "task: unhealthy: no answer within 60 s: L4CON in 0ms",
+    err: "task: unhealthy: no response within 60 s: L4CON in 0ms",
   });
 });
 
