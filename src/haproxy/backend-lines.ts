@@ -232,7 +232,7 @@ const timeoutTreatments: ReadonlyMap<string, Treatment> = new Map(
     check: ["taken", ""],
     "http-request": ["as is", "the edge reads the request head before the mesh does"],
     "http-keep-alive": ["as is", "the edge manages client connections"],
-    tunnel: ["as is", "WebSockets have no time-out"],
+    tunnel: ["as is", "WebSockets have no timeout"],
     tarpit: ["could not", "the mesh does not delay clients"],
   }),
 );

@@ -63,15 +63,15 @@ export function pathRulesOf({ alternatives }: AclCondition): readonly PathRule[]
   return alternatives.flatMap((conjunction) => conjunction.flatMap(({ rules }) => rules));
 }
 
-/** Whether the condition holds for all requests of a cell, which must be inside or outside of each rule. */
-export function appliesTo({ alternatives, isNegated }: AclCondition, cell: PathRule): boolean {
+/** True if the condition holds for all requests of a class, which must be inside or outside of each rule. */
+export function appliesTo({ alternatives, isNegated }: AclCondition, requestClass: PathRule): boolean {
   const holds = alternatives.some((conjunction) =>
-    conjunction.every((term) => term.rules.some((rule) => covers(rule, cell)) !== term.isNegated),
+    conjunction.every((term) => term.rules.some((rule) => covers(rule, requestClass)) !== term.isNegated),
   );
   return holds !== isNegated;
 }
 
-/** Whether a rule matches every request that another rule matches. */
+/** True if a rule matches every request that another rule matches. */
 export function covers(rule: PathRule, other: PathRule): boolean {
   if (rule.host !== null && rule.host !== other.host) return false;
   return rule.exact ? other.exact && rule.path === other.path : other.path.startsWith(rule.path);

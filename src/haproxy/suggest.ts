@@ -1,6 +1,6 @@
-// Suggestions for misspelt words.
+// Suggestions for misspelled words.
 
-/** The known word closest to a misspelt one; null if none is close. */
+/** The known word closest to a misspelled one; null if none is close. */
 export function suggest(word: string, known: Iterable<string>): string | null {
   let closest: string | null = null;
   let minDistance = Math.min(3, Math.ceil(word.length / 3) + 1);

@@ -1,11 +1,11 @@
 // Converts HAProxy's `use_backend` rules, of which the first match applies, into the mesh's routing rules, of
 // which the most specific match applies.
 //
-// The host names and paths of all conditions divide the requests into cells: one for each pair of a host name
-// (or any) and a path (or any). A request belongs to several cells. The most specific of them, with its host
-// name and its longest path, is either inside or outside of each ACL, so every condition has one result for
-// all requests of that cell. The rules are therefore equivalent to their result for each cell. A cell with
-// the same result as the next less specific cell is redundant and is left out.
+// The host names and paths of all conditions divide the requests into classes: one for each pair of a host
+// name (or any) and a path (or any). A request belongs to several classes. The most specific of them, with
+// its host name and its longest path, is either inside or outside of each ACL, so every condition has one
+// result for all requests of that class. The rules are therefore equivalent to their result for each class. A
+// class with the same result as the next less specific class is redundant and is left out.
 
 import { byPrecedence, type PathRule, printPathRule } from "../domain/table/path-rule.ts";
 import { type AclCondition, appliesTo, covers, pathRulesOf } from "./condition.ts";
@@ -13,8 +13,8 @@ import { type AclCondition, appliesTo, covers, pathRulesOf } from "./condition.t
 type SwitchingRule<T> = { readonly condition: AclCondition; readonly to: T };
 export type RoutingRule<T> = { readonly rule: PathRule; readonly to: T };
 
-/** Limit of the number of cells, far above that of a configuration written by hand. */
-const maxRuleCells = 20_000;
+/** Limit of the number of classes, far above that of a configuration written by hand. */
+const maxRequestClasses = 20_000;
 
 /** The rule that matches every request. */
 const matchAll: PathRule = { host: null, path: "/", exact: false };
@@ -33,17 +33,17 @@ export function resolveSwitchingRules<T>(
   const conditionRules = choices.flatMap(({ condition }) => pathRulesOf(condition));
   const hosts = [null, ...new Set(conditionRules.flatMap(({ host }) => host ?? []))];
   const paths = [...new Map([matchAll, ...conditionRules].map((rule) => [pathText(rule), rule])).values()];
-  if (hosts.length * paths.length > maxRuleCells) return null;
-  const cells = paths
+  if (hosts.length * paths.length > maxRequestClasses) return null;
+  const classes = paths
     .flatMap(({ path, exact }) => hosts.map((host) => ({ host, path, exact })))
     .sort((a, b) => byPrecedence(b, a));
-  const resultFor = (cell: PathRule) =>
-    (choices.find(({ condition }) => appliesTo(condition, cell)) ?? { to: otherwise }).to;
+  const resultFor = (requestClass: PathRule) =>
+    (choices.find(({ condition }) => appliesTo(condition, requestClass)) ?? { to: otherwise }).to;
   const rest = resultFor(matchAll);
   return {
     rest,
     rules: withoutRedundant(
-      cells.map((rule) => ({ rule, to: resultFor(rule) })),
+      classes.map((rule) => ({ rule, to: resultFor(rule) })),
       rest,
     ),
   };

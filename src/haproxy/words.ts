@@ -48,7 +48,7 @@ export function printWords(words: readonly string[]): string {
 
 function printWord(word: string): string {
   if (word === "") return "''";
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what has to be escaped
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters must be escaped
   return word.replace(/[\s"'\\#\u0000-\u001f\u007f]/gu, (character) => {
     const letter = Object.entries(escapeLetters).find(([, escaped]) => escaped === character)?.[0];
     if (letter !== undefined) return `\\${letter}`;
