@@ -1,4 +1,4 @@
-// `--filter KEY=VALUE` of the lists, as Docker has it; the mesh does the filtering.
+// `--filter KEY=VALUE` of the lists, as in Docker; the mesh does the filtering.
 
 import type { Option } from "commander";
 import { usageError } from "./errors.ts";

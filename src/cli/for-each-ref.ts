@@ -7,7 +7,7 @@ import { printJson } from "./json.ts";
 import { printLines } from "./output.ts";
 
 /**
- * Runs `work` for each ref in turn. Prints a refusal and goes on to the next ref.
+ * Runs `work` for each ref in turn. Prints a refusal and continues with the next ref.
  *
  * @returns null if all succeeded, else an error without a message that carries the exit code
  * @throws CliError at once if the mesh is unreachable or refuses the token

@@ -51,7 +51,7 @@ export function isComplete(progress: ServiceProgress): boolean {
 /**
  * Computes the progress of a service. A task counts if its desired state is running and its node is not down.
  *
- * @param tasks tasks of the service with its present spec (filter `_up-to-date`)
+ * @param tasks tasks of the service with its current spec (filter `_up-to-date`)
  */
 export function serviceProgress(
   service: EngineService,

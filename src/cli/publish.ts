@@ -84,7 +84,7 @@ function parseShort(text: string): readonly PublishSpec[] {
   return expandRange(target, published, protocol);
 }
 
-/** The error of `127.0.0.1:8080:80`: services take no host address. Docker tells invalid ones apart. */
+/** The error of `127.0.0.1:8080:80`: services take no host address. Docker distinguishes invalid ones. */
 function addressError(before: string): Error {
   const address = before.slice(0, before.lastIndexOf(":"));
   if (address.includes(".") || address.includes("[")) {

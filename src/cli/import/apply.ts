@@ -143,7 +143,7 @@ async function applyService(
   onStep(`updated service ${name}`);
 }
 
-/** The present spec with the labels and ports of the file. */
+/** The current spec with the labels and ports of the file. */
 function mergeSpec(present: EngineSpec, { Labels, EndpointSpec }: EngineSpec): EngineSpec {
   const kept = Object.entries(present.Labels ?? {}).filter(([key]) => !importedLabels.includes(key));
   return {

@@ -53,7 +53,7 @@ const nodeColumns: ListColumns = [
   ["ENGINE VERSION", "EngineVersion"],
 ];
 
-/** The two spaces after the ID are the place of Docker's mark for the current node. */
+/** The two spaces after the ID stand where Docker marks the current node. */
 function nodeRow(node: EngineNode): string[] {
   return [
     `${node.ID}  `,

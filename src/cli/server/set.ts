@@ -55,7 +55,7 @@ async function set(cli: Cli, command: Command, ref: string, flags: Flags): Promi
   else cli.out.write(`${ref}\n`);
 }
 
-/** Flags of the server's spec. Setting one to its present value is not an error. */
+/** Flags of the server's spec. Setting one to its current value is not an error. */
 const specFlags = new Set([
   ...["weight", "backup", "maxconn", "cookie", "ssl", "check", "inter", "fastinter", "downinter"],
   ...["checkTimeout", "checkPort", "rise", "fall", "httpchk", "httpHeader", "expect", "addr"],

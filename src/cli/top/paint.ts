@@ -1,4 +1,4 @@
-// Terminal colors; each repeats what a word on the screen says.
+// Terminal colors; each repeats the meaning of a word on the screen.
 
 import type { Tone } from "./rows.ts";
 

@@ -50,7 +50,7 @@ export function registerTrace(program: Command, cli: Cli): void {
     .addOption(
       valueFlag("-n, --count <count>", "number of requests, sent one by one", readRequestCount).default(1),
     )
-    .option("--explain", "send nothing; show what the present routing table would do")
+    .option("--explain", "send nothing; show what the current routing table would do")
     .option("--node <node>", "with --explain: enter at this node")
     .option("--send-token", "send the token even if the mesh does not know the URL");
   meshFlags(command, { hostLetter: false })

@@ -18,7 +18,7 @@ export type TraceAttempt = {
 
 /** How the mesh routed one request. */
 export type TracedRoute = {
-  /** `edge` if the balancer picked the node. */
+  /** `edge` if the edge picked the node, else `ingress`. */
   readonly entry: "edge" | "ingress";
   readonly node: string | null;
   readonly service: string | null;
