@@ -1,4 +1,4 @@
-// Time-outs of the data plane, on the real Workers runtime and with short times.
+// Timeouts of the data plane, on the real Workers runtime and with short times.
 
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { afterAll, afterEach, expect, test } from "vitest";
@@ -104,7 +104,7 @@ test("[Y22] a POST to a slow task that is alive gets its response", async () => 
   for (const { status } of await Promise.all(posted)) expect(status).toBe(200);
 });
 
-test("[Y24] a DELETE is sent to the next task after the time-out of one attempt", async () => {
+test("[Y24] a DELETE is sent to the next task after the timeout of one attempt", async () => {
   const plane = await planeOf([await use(silent()), await named("b")], { TRY_TIMEOUT_MS: "300" });
   for (let turn = 0; turn < 3; turn += 1) {
     expect(await send(plane, "DELETE")).toMatchObject({ status: 200, text: "b" });
@@ -132,7 +132,7 @@ test("[Y27] a 503 of a proxy on the way is retried on another task, and one of t
     expect(await send(plane)).toMatchObject({ status: 503, text: "busy" });
 });
 
-test("[Q20] no time-out applies to an idle event stream or WebSocket", async () => {
+test("[Q20] no timeout applies to an idle event stream or WebSocket", async () => {
   let sendSecond = (): void => undefined;
   const events = await use(
     http((_request, response) => {
@@ -150,7 +150,7 @@ test("[Q20] no time-out applies to an idle event stream or WebSocket", async () 
   const { response, read } = await stream(plane);
   await until("the first event", () => read() === "data: 1\n\n");
   await opened;
-  // A request without a response ends by the longest time-out; the stream and the socket outlast it.
+  // A request without a response ends by the longest timeout; the stream and the socket outlast it.
   const { status, elapsedMs } = await send(silentPlane);
   expect(status).toBe(504);
   expect(elapsedMs).toBeGreaterThanOrEqual(Number(timeouts.HEAD_TIMEOUT_MS));

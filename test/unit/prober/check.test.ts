@@ -79,7 +79,7 @@ describe("an HTTP check", () => {
     expect(await resultOf(await serverWith(resetting), { http })).toBe("L7RSP");
   });
 
-  test("[F12] takes no longer than its time-out, however slowly the response arrives", async () => {
+  test("[F12] takes no longer than its timeout, however slowly the response arrives", async () => {
     const port = await serverWith((socket) => {
       const timer = setInterval(() => socket.write("H"), 20);
       socket.once("close", () => clearInterval(timer));

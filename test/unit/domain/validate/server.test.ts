@@ -28,7 +28,7 @@ function expecting(expect: Expect): Partial<ServerSpec> {
 }
 
 describe("a server", () => {
-  test("[F9] a check's fastinter, downinter and time-out default to inter, which is 2 s; rise is 2 and fall 3", () => {
+  test("[F9] a check's fastinter, downinter and timeout default to inter, which is 2 s; rise is 2 and fall 3", () => {
     expect(withCheckDefaults({}, { tls: false })).toMatchObject({
       ...{ interMs: 2_000, fastInterMs: 2_000, downInterMs: 2_000, timeoutMs: 2_000, rise: 2, fall: 3 },
     });
