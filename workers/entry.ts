@@ -142,7 +142,7 @@ function equalsSecret(text: string, secret: string | null | undefined): boolean 
   return difference === 0;
 }
 
-/** Whether x-waggle-token is a token of the mesh. Authorization belongs to the task. */
+/** True if x-waggle-token is a token of the mesh. Authorization belongs to the task. */
 function hasToken(request: Request, { OPERATOR_TOKEN, VIEWER_TOKEN }: PlaneEnv): boolean {
   const token = request.headers.get("x-waggle-token") ?? "";
   return equalsSecret(token, OPERATOR_TOKEN) || equalsSecret(token, VIEWER_TOKEN);

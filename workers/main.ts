@@ -33,7 +33,7 @@ export const Entry = {
 export const Control = control;
 
 /**
- * Whether a request is for the control API: by its host name, CONTROL_HOST. If that is empty, as in a first
+ * True if a request is for the control API: by its host name, CONTROL_HOST. If that is empty, as in a first
  * deployment, by the paths of the Engine API, the native routes and the dashboard on any host.
  */
 function isControl(request: Request, env: Env): boolean {

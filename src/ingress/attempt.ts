@@ -73,7 +73,7 @@ async function dial(
   }
 }
 
-/** Whether a response came from something on the path to the target. */
+/** True if a response came from something on the path to the target. */
 function isFromPath({ status, headers }: Response, policy: DialPolicy, marker: string | undefined): boolean {
   if (status <= 504) return marker !== undefined && !headers.has(marker);
   return policy.platformStatuses && ((status >= 520 && status <= 527) || status === 530);

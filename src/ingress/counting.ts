@@ -82,7 +82,7 @@ export function countOutcome(
   task.add(counterIndex.tookMs, elapsedMs);
 }
 
-/** An attempt is given up: another target responded first, or it timed out. */
+/** An attempt is abandoned: another target responded first, or it timed out. */
 export function countGivenUp(at: CountedAt, { target, generation }: Attempt, isTimeout: boolean): void {
   const task = at.meter.task(target, at.service);
   task.open.decrement(at.meter.generation - generation);

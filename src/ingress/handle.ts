@@ -64,7 +64,7 @@ export async function proxy(incoming: ProxyRequest, matchEntry: MatchEntry): Pro
   return deliver(incoming, state, result, routes);
 }
 
-/** Whether a newer table may have a target for a request that can still be sent. */
+/** True if a newer table may have a target for a request that can still be sent. */
 function canRetryWithFreshTable(
   { attempts, upstream, isOverloaded }: ForwardState,
   { status }: Failure,

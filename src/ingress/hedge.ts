@@ -2,7 +2,7 @@
 //
 // A safe request goes to another target each time the last one has taken longer than about the service's p95,
 // within budgets. Any other repeatable request goes to another target when the last one exceeds the per-try
-// timeout or is frozen. The first response wins, and no attempt is given up before that. A request that is
+// timeout or is frozen. The first response wins, and no attempt is abandoned before that. A request that is
 // not repeatable waits; if its target is frozen, it fails at once instead of at the end of the head timeout.
 
 import { type Attempt, discard, eject, type Outcome, settle, startAttempt, within } from "./attempt.ts";
@@ -62,7 +62,7 @@ function firstOf(open: readonly Attempt[]): Promise<Ended> {
   return Promise.race(open.map((attempt) => attempt.outcome.then((outcome) => ({ attempt, outcome }))));
 }
 
-/** Settles an attempt that ended, and gives up the others if it has a response. */
+/** Settles an attempt that ended, and abandons the others if it has a response. */
 function settleFirst(forwarding: Forwarding, open: Attempt[], { attempt, outcome }: Ended): Outcome {
   const index = open.indexOf(attempt);
   open.splice(index, 1);
@@ -73,7 +73,7 @@ function settleFirst(forwarding: Forwarding, open: Attempt[], { attempt, outcome
   return result;
 }
 
-/** Whether the last target exceeds the per-try timeout or is frozen. Ejects it if so. */
+/** True if the last target exceeds the per-try timeout or is frozen. Ejects it if so. */
 function isOverdue(forwarding: Forwarding, { target, sentMs }: Attempt, nowMs: number): boolean {
   const { incoming, upstream, stats } = forwarding;
   const { tryTimeoutMs, frozenMs, frozen } = incoming.plane;

@@ -12,7 +12,7 @@ type Dequeued = { readonly target: Target; readonly open: OpenRequest };
 /** A target, or the reason for having none: the queue was full, or the wait exceeded `queueTimeoutMs`. */
 export type QueueResult = Dequeued | "queue-full" | "queue-timeout";
 
-/** Whether a request without a target has untried ones left: those are full then. */
+/** True if a request without a target has untried ones left: those are full then. */
 export function mustQueue({ pool, hints, state }: Forwarding): boolean {
   if (!pool.hasMaxconn) return false;
   const isUntried = ({ taskId }: Target) => state.tried?.has(taskId) !== true;
@@ -29,7 +29,7 @@ export async function waitInQueue(forwarding: Forwarding): Promise<QueueResult> 
   const { plane, waitUntil } = incoming;
   if (plane.queue.length(route.service.id, plane.nowMs()) >= pool.rules.queue) return "queue-full";
   const generation = countedAt === null ? 0 : countQueued(countedAt);
-  // Flushes now: if no target gets free, no request ends that would flush the queue gauge.
+  // Flushes now: if no target becomes free, no request ends that would flush the queue gauge.
   plane.flusher?.schedule(plane.nowMs(), waitUntil);
   const result = await waitForTarget(forwarding);
   if (countedAt !== null) countDequeued(countedAt, generation);

@@ -60,7 +60,7 @@ export function upstreamRequest(
   setHeaders(copy.headers, incoming, hop);
   return {
     isRepeatable,
-    // The response to a WebSocket request is the connection itself: the loser of two could not be cancelled.
+    // The response to a WebSocket request is the connection itself: a losing attempt could not be canceled.
     isHedgeable: isRepeatable && safeMethods.has(method) && !head.websocket,
     isTimed: body !== null || (bodyBytes !== null && bodyBytes <= maxTimedBodyBytes),
     init: copy instanceof Request ? copy : { method, headers: copy.headers, body, redirect: "manual" },

@@ -11,7 +11,7 @@ export type EntryPoint = {
   readonly client: string;
   readonly scheme: "http" | "https";
   /**
-   * Whether the request has a token of the mesh and may get debug headers. Called only for debug requests.
+   * True if the request has a token of the mesh and may get debug headers. Called only for debug requests.
    */
   readonly mayDebug: () => boolean | Promise<boolean>;
 };

@@ -41,7 +41,7 @@ export type PlaneOptions = DialPolicy &
     readonly meshName: string;
     /** The domain under which services have the host name NAME.domain; lower case, or empty. */
     readonly domain: string;
-    /** Whether a client is a trusted proxy, whose forwarding headers are kept. */
+    /** True if a client is a trusted proxy, whose forwarding headers are kept. */
     readonly trusts: TrustsAddress;
     /**
      * Sends counters to the telemetry object; rejects if they must be sent again. Absent: telemetry is off.

@@ -3,7 +3,7 @@
 /** The status and reason for a request that gets no response from a target. */
 export type Failure = {
   readonly status: 400 | 403 | 404 | 500 | 502 | 503 | 504 | 508;
-  /** A sentence for the client, without a full stop. */
+  /** A sentence for the client, without a final period. */
   readonly reason: string;
 };
 

@@ -1,4 +1,4 @@
-// Forwarding headers: X-Forwarded-* and Forwarded tell a task the client's address, host and scheme.
+// Forwarding headers: X-Forwarded-* and Forwarded give a task the client's address, host and scheme.
 
 import type { EntryPoint } from "../entry-point.ts";
 import { portOfHost } from "./host.ts";

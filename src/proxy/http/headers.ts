@@ -56,7 +56,7 @@ const clientAddressHeaders = [
 
 type HeaderReader = (head: MutableHead, name: string, headers: Headers) => void;
 
-/** The readers of headers by name. One look-up per header keeps all other headers cheap. */
+/** The readers of headers by name. One lookup per header keeps all other headers cheap. */
 const readers = new Map<string, HeaderReader>([
   ...hopByHopHeaders.map((name) => [name, (head) => head.hopByHop.push(name)] as [string, HeaderReader]),
   ...clientAddressHeaders.map(
@@ -179,7 +179,7 @@ export function cleanResponse(headers: Headers, status: number): void {
   for (const name of hopByHopHeaders) headers.delete(name);
 }
 
-/** Whether a client's request id may be passed on: it is short and cannot break a log line. */
+/** True if a client's request id may be passed on: it is short and cannot break a log line. */
 export function isRequestId(text: string): boolean {
   return /^[\w.:/+=@-]{1,128}$/.test(text);
 }

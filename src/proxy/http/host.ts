@@ -2,7 +2,7 @@
 
 import type { EntryPoint } from "../entry-point.ts";
 
-/** Whether a Host header is a host name or address with an optional port. */
+/** True if a Host header is a host name or address with an optional port. */
 export function isHost(text: string): boolean {
   return /^(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(text);
 }

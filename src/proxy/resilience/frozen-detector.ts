@@ -33,7 +33,7 @@ export class FrozenDetector {
   }
 
   /**
-   * Whether a request waits for a frozen target.
+   * True if a request waits for a frozen target.
    *
    * @param sentMs when the request was sent, epoch milliseconds; the target must be silent since then as well
    * @param frozenMs how long the target must be silent

@@ -24,7 +24,7 @@ export class OpenRequests {
     return open.size;
   }
 
-  /** Whether a target has its maximum of open requests. */
+  /** True if a target has its maximum of open requests. */
   isFull(taskId: string, maxconn: number, nowMs: number): boolean {
     const open = this.#byTask.get(taskId);
     if (open === undefined || open.size < maxconn) return false;

@@ -161,7 +161,7 @@ export class Outliers {
   }
 }
 
-/** Whether more than half of a pool is ejected. */
+/** True if more than half of a pool is ejected. */
 function isPanic(ejected: readonly string[], all: readonly string[]): boolean {
   return ejected.length * 2 > all.length;
 }

@@ -5,7 +5,7 @@ import { cookieOf } from "../http/cookies.ts";
 import { hash32 } from "./policies/hash.ts";
 
 /**
- * Whether a request chooses the canary: by its header first, then by its cookie. A cookie value that is
+ * True if a request chooses the canary: by its header first, then by its cookie. A cookie value that is
  * neither `always` nor `never` decides by its hash within the canary's share, so that a user stays on one
  * side.
  *
@@ -24,7 +24,7 @@ export function wantsCanary({ header, cookie, percent }: Canary, headers: Header
   return inShare(percent, hash32(`canary ${value}`) / 0x1_0000_0000);
 }
 
-/** Whether a random number of [0, 1) falls into the canary's share. */
+/** True if a random number of [0, 1) falls into the canary's share. */
 export function inShare(percent: number, draw: number): boolean {
   return draw * 100 < percent;
 }

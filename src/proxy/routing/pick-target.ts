@@ -102,7 +102,7 @@ class TargetPick {
     return targets[index] ?? null;
   }
 
-  /** Whether a tier without a pick has untried healthy targets: those are full. */
+  /** True if a tier without a pick has untried healthy targets: those are full. */
   #hasFull(pool: TargetPool, ejected: ReadonlySet<string> | null): boolean {
     return pool.hasMaxconn && pool.ids.some((id) => !this.#isExcluded(id, ejected));
   }

@@ -1,4 +1,4 @@
-// Route hints: what a request's headers decide about its target: canary, sticky target, hash key.
+// Route hints: the parts of a request's headers that decide its target: canary, sticky cookie, hash key.
 
 import type { EntryPoint } from "../entry-point.ts";
 import { cookieOf } from "../http/cookies.ts";

@@ -173,7 +173,7 @@ export class Routes {
     return this.#nodeByHost.get(host);
   }
 
-  /** Whether a service of this name exists and is published. */
+  /** True if a service of this name exists and is published. */
   isPublished(service: string): boolean {
     return this.#byService.has(service);
   }
@@ -266,7 +266,7 @@ export class Routes {
 }
 
 /**
- * Whether the edge may send to a match's targets without a node: a service with static servers needs none.
+ * True if the edge may send to a match's targets without a node: a service with static servers needs none.
  */
 export function servesDirectly({ routes: [first] }: RouteMatch): boolean {
   return first.mode === "ingress" && first.service.servers !== undefined;

@@ -46,7 +46,7 @@ export function taskOfCookie(value: string): string {
   return value.slice(0, Math.max(0, value.length - signatureLength - 1));
 }
 
-/** Whether a client's cookie equals the signed one, in constant time. */
+/** True if a client's cookie equals the signed one, in constant time. */
 export function isSameCookie(cookie: string, signed: string): boolean {
   let difference = cookie.length ^ signed.length;
   for (let at = 0; at < signed.length; at += 1) difference |= cookie.charCodeAt(at) ^ signed.charCodeAt(at);

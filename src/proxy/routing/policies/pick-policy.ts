@@ -6,7 +6,7 @@ import type { Target } from "../target-pool.ts";
 export type PickContext = {
   /** Ascending by id. */
   readonly targets: readonly Target[];
-  /** Whether a target may be picked: it is not tried, ejected or full. */
+  /** True if a target may be picked: it is not tried, ejected or full. */
   readonly isAvailable: (index: number) => boolean;
   /** Current weight, above 0; less than the table's during slow start. */
   readonly weight: (index: number) => number;

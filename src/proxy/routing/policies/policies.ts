@@ -19,12 +19,12 @@ export function pickOf(policy: Policy): PickPolicy {
   return unhashedPolicies[policy] ?? byHash;
 }
 
-/** Whether a policy compares open requests. */
+/** True if a policy compares open requests. */
 export function countsOpen(policy: Policy): boolean {
   return policy === "leastconn" || policy === "random";
 }
 
-/** Whether a policy hashes some part of the request. */
+/** True if a policy hashes some part of the request. */
 export function usesRequest(policy: Policy): boolean {
   return !(policy in unhashedPolicies);
 }
