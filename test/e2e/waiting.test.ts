@@ -86,7 +86,7 @@ test("[Y22] a POST to a frozen task is 504 with the reason", async () => {
   const frozen = await counting(null);
   const plane = await planeOf([frozen, await named("b"), await named("c")], { HEAD_TIMEOUT_MS: "20000" });
   const [posted] = (await postTo(plane, frozen)).slice(-1);
-  // Safe requests find the task slow; the first of them stays open as the comparison probe.
+  // Safe requests find the task slow; the first of them stays open as the witness.
   for (let turn = 0; turn < 9; turn += 1) expect((await send(plane)).status).toBe(200);
   const { status, text, elapsedMs } = (await posted) as PlaneResponse;
   expect([status, JSON.parse(text).message]).toEqual([
@@ -122,7 +122,7 @@ test("[Y25] an unreadable variable fails requests with 500, and the runtime keep
   }
 });
 
-test("[Y27] a 503 of a proxy on the way is retried on another task, and one of the application is not", async () => {
+test("[Y27] a 503 of a proxy on the path is retried on another task, and one of the application is not", async () => {
   const proxy = await use(http((_request, response) => void response.writeHead(503).end("tunnel gone")));
   const application = await use(
     http((_request, response) => void response.writeHead(503, { "x-task": "1" }).end("busy")),
@@ -180,7 +180,7 @@ async function stream(plane: TestPlane): Promise<{ response: IncomingMessage; re
   }
 }
 
-test("[Q21] requests that another task answered first are aborted, except for the comparison probe", async () => {
+test("[Q21] requests to which another task responded first are canceled, except for the witness", async () => {
   const open = new Set<ServerResponse>();
   let requests = 0;
   const frozen = await use(

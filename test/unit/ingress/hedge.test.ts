@@ -119,7 +119,7 @@ test("[Y24] a repeatable request goes to the next task after the per-try timeout
   expect(tookMs).toBeLessThan(1_600);
 });
 
-test("[Y24] the per-try timeout gives up no attempt: without another task, the first one may still respond", async () => {
+test("[Y24] the per-try timeout abandons no attempt: without another task, the first one may still respond", async () => {
   const { send, origins } = mesh([after(2_000)], { tryTimeoutMs: 500 });
   expect(await timed(send({ method: "DELETE" }))).toMatchObject({ status: 200, text: "a" });
   expect(origins()).toEqual(["http://a"]);

@@ -69,7 +69,7 @@ test("[V2] a reader of the table does not count as a router", () => {
   expect(sentTo(mesh, node)).toEqual(["remove released"]);
 });
 
-test("[V3] a router that stops polling is waited for until it no longer counts as live", () => {
+test("[V3] the registry waits for a router that stops polling until it no longer counts as live", () => {
   const { mesh } = running();
   mesh.registry.pollTable("router1", version(mesh));
   mesh.pass(1_000);
@@ -80,7 +80,7 @@ test("[V3] a router that stops polling is waited for until it no longer counts a
   expect(released(mesh)).toEqual([true]);
 });
 
-test("[V4] routers that keep an old table are waited for 5 s, and an event says so", () => {
+test("[V4] the registry waits 5 s for routers that keep an old table, and an event says so", () => {
   const { mesh } = running();
   const old = version(mesh);
   scaleDown(mesh);

@@ -260,7 +260,7 @@ test("[M42] after a reset, which closes every socket, nodes have 15 s to redial"
   expect(stateOf(mesh, one)).toBe("ready ");
 });
 
-test("[M42] silence while the registry was away does not count", () => {
+test("[M42] silence while the registry was not running does not count", () => {
   const mesh = new TestMesh();
   const [one, two] = [mesh.node("node1"), mesh.node("node2")];
   mesh.drop(one);

@@ -173,7 +173,7 @@ test("[V20] the failure action is taken only if more slots fail than the ratio a
   expect(stateOf(mesh)).toBe("paused");
 });
 
-test("[V21] with failure action continue an update goes on past failed slots", () => {
+test("[V21] with failure action continue an update continues past failed slots", () => {
   const mesh = running();
   update(mesh, specOf(2, { failureAction: "continue" }));
   reject(mesh);

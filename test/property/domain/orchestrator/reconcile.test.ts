@@ -295,7 +295,7 @@ describe("bounded churn in a calm mesh", () => {
     );
   });
 
-  test("[C18] a calm mesh does not change when it is reconciled again", () => {
+  test("[C18] a mesh without a replacement or update in progress does not change when it is reconciled again", () => {
     fc.assert(
       fc.property(calmMeshes, (mesh) => {
         const before = mesh.world;

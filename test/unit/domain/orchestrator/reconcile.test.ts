@@ -269,7 +269,7 @@ describe("restarts", () => {
     ]);
   });
 
-  test("[C38] a task that ran longer than a minute ends the row of failures; a task that took that long to start does not", () => {
+  test("[C38] a task that ran longer than a minute ends the streak of failures; a task that took that long to start does not", () => {
     const service = aService({ replicas: 1 });
     const lives = [10, 10, 61_000, 10];
     expect(restartDelays(service, 4, lives).map(([delayMs]) => delayMs)).toEqual([0, 1_000, 0, 0]);
@@ -329,7 +329,7 @@ describe("restarts", () => {
     );
   });
 
-  test("[C43] a task that its agent stopped unasked is replaced at once, whatever the policy", () => {
+  test("[C43] a task that its agent stopped on its own is replaced at once, whatever the policy", () => {
     const service = aService({ replicas: 1, restart: { condition: "none", delayMs: 5_000 } });
     const plan = planOf(aWorld(three, [service], [aTask(service, { state: "shutdown" })]));
     expect(created(plan)).toMatchObject([{ state: "assigned" }]);
