@@ -20,7 +20,7 @@ const statusByKind: Record<
   "not-found": { status: 404, grpc: null },
   conflict: { status: 409, grpc: "AlreadyExists" },
   precondition: { status: 400, grpc: "FailedPrecondition" },
-  // Docker answers a stale version with a 500; clients match its text.
+  // Docker responds to a stale version with a 500; clients match its text.
   sequence: { status: 500, grpc: "Unknown" },
   "too-large": { status: 413, grpc: null },
   unavailable: { status: 503, grpc: null },

@@ -26,7 +26,7 @@ export async function readMeshView(mesh: MeshApi): Promise<MeshView> {
   return { info, nodes, services, tasks: unwrap(tasks), servers: unwrap(servers) };
 }
 
-/** Sorts alive tasks by slot, then ended ones newest first. */
+/** Sorts live tasks by slot, then ended ones newest first. */
 export function byUse(a: Task, b: Task): number {
   if (isAlive(a) !== isAlive(b)) return isAlive(a) ? -1 : 1;
   return isAlive(a) ? a.slot - b.slot || a.createdAtMs - b.createdAtMs : b.createdAtMs - a.createdAtMs;

@@ -1,4 +1,4 @@
-// The native routes under /mesh/, for what the Engine API does not have.
+// The native routes under /mesh/, for features that the Engine API does not have.
 
 import { Hono } from "hono";
 import { unwrap } from "../domain/model/error.ts";
@@ -42,7 +42,7 @@ export function nativeRoutes({ mesh, telemetry, upgrade, now, entrySettings }: C
   routes.get("/events", async (c) => {
     const limit = readCountParameter("limit", c.req.query("limit"), maxEvents, defaultEvents);
     const since = c.req.query("since");
-    // Without `since` the newest are returned; the ring of events is small enough to read it whole.
+    // Without `since` the newest are returned; the event log is small enough to read it whole.
     if (since === undefined)
       return c.json((await mesh.events(0, maxEvents)).slice(limit === 0 ? maxEvents : -limit));
     return c.json(await mesh.events(readCountParameter("since", since, Number.MAX_SAFE_INTEGER, 0), limit));

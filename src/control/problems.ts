@@ -1,4 +1,4 @@
-// The problems of a mesh, each with its reason, what to do about it, and since when.
+// The problems of a mesh, each with its reason, its start and the next step.
 
 import { haproxyStatus } from "../domain/model/health.ts";
 import type { MeshNode } from "../domain/model/node.ts";
@@ -133,7 +133,7 @@ function failingTasks(service: ServiceView, tasks: readonly Task[]): StatusProbl
 }
 
 function unhealthyTask(what: string, { health, stateSinceMs }: Task): StatusProblem {
-  const why = `unhealthy: ${health?.lastCheck || "no answer"} (${haproxyStatus(health)})`;
+  const why = `unhealthy: ${health?.lastCheck || "no response"} (${haproxyStatus(health)})`;
   const next = "It gets no new requests; see its log in its node's state folder, under tasks/.";
   return { what, why, next, sinceMs: health?.sinceMs ?? stateSinceMs };
 }

@@ -54,7 +54,7 @@ function isRetryable(error: unknown): boolean {
 function toUnavailable(error: unknown): unknown {
   const { overloaded } = error as RemoteFailure;
   if (overloaded !== true && !isRetryable(error)) return error;
-  const why = overloaded === true ? "is overloaded" : "is out of reach";
+  const why = overloaded === true ? "is overloaded" : "is unreachable";
   return new MeshError("registry/unavailable", `the registry ${why}; traffic is not affected, try again`, {
     blame: "mesh",
     retry: "safe",

@@ -1,4 +1,4 @@
-// The RPC client of the telemetry object. Its time-out is short: a page without traffic is better than a late
+// The RPC client of the telemetry object. Its timeout is short: a page without traffic is better than a late
 // one.
 
 import { MeshError } from "../domain/model/error.ts";
@@ -18,12 +18,12 @@ export function remoteTelemetry(connect: () => TelemetryApi, timeoutMs = telemet
     async snapshot(filter) {
       let timer: ReturnType<typeof setTimeout> | undefined;
       const timeout = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+        timer = setTimeout(() => reject(new Error(`no response within ${timeoutMs} ms`)), timeoutMs);
       });
       try {
         return await Promise.race([callRemote(connect, (telemetry) => telemetry.snapshot(filter)), timeout]);
       } catch (cause) {
-        const message = "the telemetry object is out of reach; traffic is not affected, try again";
+        const message = "the telemetry object is unreachable; traffic is not affected, try again";
         throw new MeshError("telemetry/unavailable", message, { blame: "mesh", retry: "safe", cause });
       } finally {
         clearTimeout(timer);

@@ -54,7 +54,7 @@ export async function routeExplanation(
   return { ...explanation, tasks: [...explanation.tasks, ...(await tasksLeftOut(mesh, explanation))] };
 }
 
-/** Alive tasks of the services that are not in the table. */
+/** Live tasks of the services that are not in the table. */
 async function tasksLeftOut(mesh: MeshApi, { services, tasks }: RouteExplanation): Promise<ExplainedTask[]> {
   if (services.length === 0) return [];
   const inTable = new Set(tasks.map(({ id }) => id));

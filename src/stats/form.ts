@@ -47,7 +47,7 @@ async function readFormText(request: Request): Promise<string | null> {
 }
 
 /**
- * Whether a form may change servers. The operator's token in the form is enough. Otherwise the request's
+ * True if a form may change servers. The operator's token in the form is enough. Otherwise the request's
  * credentials must be the operator's. A browser adds those by itself, so a form from a browser must come from
  * our page, on an origin that no service shares.
  */

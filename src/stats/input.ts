@@ -20,7 +20,7 @@ export type StatsInput = {
 
 /** The traffic columns; empty without telemetry. */
 export type StatsTraffic = {
-  /** All requests, at the balancer and at the nodes' own entry points. */
+  /** All requests, at the edge and at the nodes' own entry points. */
   readonly mesh: ProxyValues;
   readonly service: (id: string) => ProxyValues;
   /** The attempts on a slot or static server by name; a slot includes its past tasks. */

@@ -46,7 +46,7 @@ function nodeStatus(node: MeshNode): string {
   return node.admin === "drain" || isDraining(node) ? "DRAIN" : "UP";
 }
 
-/** Whether the node's tasks move to other nodes. */
+/** True if the node's tasks move to other nodes. */
 function isDraining({ availability, leaving }: MeshNode): boolean {
   return availability === "drain" || leaving === true;
 }

@@ -71,7 +71,7 @@ function serverRowValues({ name, status, share, weight, backup, values }: Server
   };
 }
 
-/** UP while any server gets requests. Without servers it is DOWN, as it answers 503; HAProxy says UP. */
+/** UP while any server gets requests. Without servers it is DOWN, as its clients get 503; HAProxy says UP. */
 function backendRowValues(servers: readonly ServerRow[]): ColumnValues {
   const usable = servers.flatMap(({ share }) => (share !== null && isUsable(share) ? share : []));
   const weight = usable.reduce((sum, share) => sum + share.weight, 0);
@@ -88,7 +88,7 @@ function backendRowValues(servers: readonly ServerRow[]): ColumnValues {
   };
 }
 
-/** Whether it gets new requests. */
+/** True if it gets new requests. */
 function isUsable({ weight, drain }: Share): boolean {
   return weight > 0 && drain !== true;
 }

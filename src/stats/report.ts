@@ -14,7 +14,7 @@ export type StatsRow = {
   readonly admin?: RowAdmin;
 };
 
-/** What an action on a server sets, and its current state. */
+/** The target of an action on a server, and its current state. */
 export type RowAdmin = { readonly target: AdminTarget; readonly state: AdminState };
 
 /** A published service, or the balancer over the nodes; in HAProxy, one `listen` section. */

@@ -1,4 +1,4 @@
-// The address of the statistics on the balancer: HAProxy's `stats uri`, and the options after it.
+// The address of the statistics on the edge: HAProxy's `stats uri`, and the options after it.
 
 import type { StatsReport } from "./report.ts";
 
@@ -8,7 +8,7 @@ export const defaultStatsUri = "/haproxy?stats";
 const boundary = /[;&?=#]/;
 
 /**
- * Whether a request is for the statistics. Runs for every request at the balancer, so it only compares
+ * True if a request is for the statistics. Runs for every request at the edge, so it only compares
  * characters.
  *
  * @param url absolute

@@ -147,7 +147,7 @@ export class Meter {
   }
 }
 
-/** The part of a service or node that is sent. The balancer, as a node, has no id. */
+/** The part of a service or node that is sent. The edge, as a node, has no id. */
 function toEntity(entity: MeteredEntity | null): MeteredEntity | null {
   return entity === null || entity.id === "" ? null : { id: entity.id, name: entity.name };
 }

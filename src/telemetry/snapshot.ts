@@ -112,7 +112,7 @@ export type ColoTaskTraffic = TrafficMetrics & {
   readonly ejectedBy: number;
 };
 
-/** What a snapshot contains. */
+/** Selects the contents of a snapshot. */
 export type SnapshotFilter = {
   /** Id or name; absent for all. */
   readonly service?: string;

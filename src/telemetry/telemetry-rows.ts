@@ -158,7 +158,7 @@ function readItem({
   return item;
 }
 
-/** Whether a stored node has histograms. */
+/** True if a stored node has histograms. */
 function hasHistograms(series: StoredItem["series"]): boolean {
   return series?.minutes.bins.at(-1)?.[storedBucketsIndex] != null;
 }

@@ -15,7 +15,7 @@ import { addDelta, removeExpired, type TelemetryState } from "./telemetry-state.
  */
 export const saveIntervalMs = 5_000;
 
-/** What clients can call, in process or over RPC. */
+/** The operations that clients call, in process or over RPC. */
 export type TelemetryApi = {
   snapshot(filter: SnapshotFilter): Snapshot | Promise<Snapshot>;
 };
@@ -48,7 +48,7 @@ export class Telemetry implements TelemetryApi {
     return readSnapshot(this.#state, this.#clock(), filter);
   }
 
-  /** Whether there are changes since the last save. */
+  /** True if there are changes since the last save. */
   get hasUnsaved(): boolean {
     return this.#state.changedKeys.size > 0;
   }

@@ -8,7 +8,7 @@ type TrafficProblem = {
   /** `service my-web`. */
   readonly what: string;
   readonly why: string;
-  /** What to do about it, as a sentence. */
+  /** The next step, as a sentence. */
   readonly next: string;
   /** Most requests fail: an outage for clients, whatever checks say. */
   readonly isOutage: boolean;

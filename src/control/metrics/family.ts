@@ -7,7 +7,7 @@ export const maxSeries = 2_000;
 export type MetricFamily = {
   /** `waggle_…`; a counter's name ends in `_total`. */
   readonly name: string;
-  /** A sentence without a full stop. */
+  /** A sentence without a final period. */
   readonly help: string;
   readonly type: "counter" | "gauge" | "histogram";
   readonly values: readonly MetricSample[];

@@ -19,7 +19,7 @@ export type MetricTarget = {
   readonly task: string;
   /** The node's name; empty for a server. */
   readonly node: string;
-  /** Whether it gets requests, by the registry's state. */
+  /** True if it gets requests, by the registry's state. */
   readonly up: boolean;
 };
 

@@ -75,7 +75,7 @@ export function trafficFamilies(snapshot: Snapshot, targets: readonly MetricTarg
     ]),
     counterFamily(
       "waggle_requests_total",
-      "Requests answered, by service, node whose entry point they used, and status class",
+      "Completed requests, by service, node whose entry point they used, and status class",
       entries.series.flatMap(({ labels, counts }) =>
         samplesByCode(responseClassCounters, counts, labels, includeZeroAlways),
       ),

@@ -332,7 +332,7 @@ describe("reading", () => {
   });
 
   test("[L32] without telemetry only the numbers are missing", async () => {
-    const away = { status: 503, json: { message: "the telemetry object is out of reach" } };
+    const away = { status: 503, json: { message: "the telemetry object is unreachable" } };
     await using mesh = await fakeMesh({ "GET /mesh/status": { json: status }, "GET /mesh/telemetry": away });
     const { code, out } = await runOn(mesh, ["top", "--once"]);
     expect(code).toBe(0);

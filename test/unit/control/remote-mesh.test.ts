@@ -18,7 +18,7 @@ test("[A35] the second failure is a 503 that says traffic goes on", async () => 
   const { status, json } = await new TestControl(0, { mesh }).ask("GET /nodes");
   expect([status, json.message]).toEqual([
     503,
-    "the registry is out of reach; traffic is not affected, try again",
+    "the registry is unreachable; traffic is not affected, try again",
   ]);
   expect(stubs()).toBe(2);
 });

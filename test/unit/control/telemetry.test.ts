@@ -33,7 +33,7 @@ test("[J14] unavailable traffic is a 503 that says requests are not affected", a
     const { status, json } = await control.ask("GET /mesh/telemetry");
     expect([status, json.message]).toEqual([
       503,
-      "the telemetry object is out of reach; traffic is not affected, try again",
+      "the telemetry object is unreachable; traffic is not affected, try again",
     ]);
   }
 });
