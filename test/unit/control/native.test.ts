@@ -169,7 +169,7 @@ test("[A33] the health of a task on an unreachable node is marked as the last kn
   expect(await heardFlags()).toEqual([false, false]);
 });
 
-test("[A33] the status has mesh, nodes, and services with alive tasks first and health in HAProxy's words", async () => {
+test("[A33] the status has mesh, nodes, and services with live tasks first and health in HAProxy's words", async () => {
   const control = new TestControl(2);
   await control.create("my-web", { Labels: { "waggle.host": "www.example.com" } });
   const [first] = control.mesh.running("my-web");

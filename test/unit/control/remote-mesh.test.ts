@@ -13,7 +13,7 @@ test.each([{ retryable: true }, { durableObjectReset: true }])(
   },
 );
 
-test("[A35] the second failure is a 503 that says traffic goes on", async () => {
+test("[A35] the second failure is a 503 that says traffic is not affected", async () => {
   const { mesh, stubs } = failingMesh(9, { retryable: true });
   const { status, json } = await new TestControl(0, { mesh }).ask("GET /nodes");
   expect([status, json.message]).toEqual([
