@@ -15,7 +15,7 @@ export class Reporter {
 
   /**
    * @param send returns false without a connection; the next hello then carries all reports
-   * @param read the current report of a task; null if there is none to send
+   * @param read the current report of a task; null if there is nothing to send
    */
   constructor(send: (tasks: TaskReport[]) => boolean, read: (id: string) => TaskReport | null) {
     this.#send = send;

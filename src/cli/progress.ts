@@ -10,7 +10,7 @@ type SlotProgress = {
   readonly label: string;
   /** State of the task; empty if the slot has no task. */
   readonly state: string;
-  /** Error of the task; empty if there is none. */
+  /** Error of the task; empty without an error. */
   readonly err: string;
 };
 

@@ -18,7 +18,7 @@ import { ConfigError } from "./words.ts";
 
 export type ImportedServer = { readonly line: number; readonly spec: ServerSpec; readonly admin: AdminState };
 
-type LineReader = (directive: Directive) => void;
+type DirectiveReader = (directive: Directive) => void;
 
 export class BackendLines {
   readonly #diagnostics: Diagnostics;
@@ -35,7 +35,7 @@ export class BackendLines {
   #slowStartMs = 0;
   #allBackups = false;
 
-  readonly #readers = new Map<string, LineReader>([
+  readonly #readers = new Map<string, DirectiveReader>([
     ["server", (directive) => this.#readServer(directive)],
     ["default-server", (directive) => this.#readDefaultServer(directive)],
     ["balance", (directive) => this.#readBalance(directive)],
@@ -44,12 +44,12 @@ export class BackendLines {
     ["timeout", (directive) => this.#readTimeout(directive)],
     ["http-check", (directive) => this.#setCheck(directive, this.#readHttpCheck(directive))],
   ]);
-  readonly #optionReaders = new Map<string, LineReader>([
+  readonly #optionReaders = new Map<string, DirectiveReader>([
     ["httpchk", (directive) => this.#setCheck(directive, readHttpchk(directive, this.#http))],
     ["tcp-check", (directive) => this.#setCheck(directive, null)],
     ["allbackups", (directive) => this.#setAllBackups(directive, true)],
   ]);
-  readonly #negatedOptionReaders = new Map<string, LineReader>([
+  readonly #negatedOptionReaders = new Map<string, DirectiveReader>([
     ["httpchk", () => this.#disableHttpCheck()],
     ["allbackups", (directive) => this.#setAllBackups(directive, false)],
   ]);
@@ -70,7 +70,7 @@ export class BackendLines {
     return read !== undefined;
   }
 
-  #readerOf({ words: [first = "", second = "", third = ""] }: Directive): LineReader | undefined {
+  #readerOf({ words: [first = "", second = "", third = ""] }: Directive): DirectiveReader | undefined {
     if (first === "option") return this.#optionReaders.get(second);
     if (first === "no" && second === "option") return this.#negatedOptionReaders.get(third);
     return this.#readers.get(first);

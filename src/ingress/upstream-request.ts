@@ -45,7 +45,7 @@ export function shouldBufferBody(
   return bodyBytes <= replayBytes && replayBuffer.bytes + bodyBytes <= maxReplayBufferBytes;
 }
 
-/** @param body the buffered body; null if there is none or it streams */
+/** @param body the buffered body; null without a body or if it streams */
 export function upstreamRequest(
   incoming: ProxyRequest,
   hop: HopHeaders,

@@ -59,8 +59,8 @@ export class Registry implements RegistryOperations {
   }
 
   /**
-   * Upgrades the tables, creates the mesh if there is none, and records which nodes lost their socket. Must
-   * be the first call after each start of the process or wake-up of the object. It reconciles only a new
+   * Upgrades the tables, creates the mesh if it does not exist, and records which nodes lost their socket.
+   * Must be the first call after each start of the process or wake-up of the object. It reconciles only a new
    * mesh, because a saved world is a settled one: a start must be cheap, and must not fail where reconciling
    * fails.
    *

@@ -16,9 +16,7 @@ export function loadWorld(database: SqlDatabase): World {
   };
 }
 
-/**
- * Writes the items of `after` that are other objects than in `before`, and deletes the ones that are missing.
- */
+/** Writes the items of `after` that are other objects than in `before`, and deletes the missing ones. */
 export function saveWorld(database: SqlDatabase, before: World, after: World): void {
   const { nodes, services, tasks, servers } = after;
   saveRows(database, "nodes", ["id", "hostname", "body"], before.nodes, nodes, (node) => [node.hostname]);

@@ -109,7 +109,7 @@ export function readSignal(text: string): NodeJS.Signals | null {
   return name !== undefined && name in signals ? (name as NodeJS.Signals) : null;
 }
 
-/** The path of an executable as a shell in `dir` finds it; null if there is none. */
+/** The path of an executable as a shell in `dir` finds it; null if it is not found. */
 export function findProgram(program: string, dir: string, path: string): string | null {
   const folders = program.includes("/") ? [dir] : path.split(delimiter).filter((folder) => folder !== "");
   for (const folder of folders) {

@@ -61,7 +61,7 @@ ${rows}
 `;
 }
 
-/** As root, nginx would run its workers as user "nobody", who may not read the task's folder. */
+/** As root, nginx would run its workers as an unprivileged user that may not read the task's folder. */
 function userDirective(): string {
   return process.getuid?.() === 0 ? `user ${userInfo().username} ${rootGroup()};\n` : "";
 }

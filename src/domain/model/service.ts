@@ -113,7 +113,7 @@ export type Service = {
   readonly ports: readonly PublishedPort[];
   /** Identifies what the spec runs; a task has the hash of the spec it was created from (run-hash.ts). */
   readonly runHash: string;
-  /** The last update; absent or null if there was none since the spec last changed. */
+  /** The last update; absent or null without an update since the spec last changed. */
   readonly update?: UpdateProgress | null;
   readonly version: number;
   readonly createdAtMs: number;

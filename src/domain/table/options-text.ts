@@ -31,7 +31,7 @@ function canaryRuleWord({ name, value }: CanaryRule): string {
   return quoteWord(value === undefined ? name : `${name}=${value}`);
 }
 
-/** Reads the options from the current line on; null if there are none. */
+/** Reads the options from the current line on; null without options. */
 export function readOptions(reader: LineReader): TableOptions | null {
   if (!reader.line.startsWith("  option ")) return null;
   const sticky = readOption(reader, "sticky", (value) => readToken(reader, value));

@@ -1,6 +1,6 @@
 // Cookies in a Cookie header (RFC 6265 §4.2): finding one, and removing one.
 
-/** The value of the first cookie with a name (case-sensitive); null if there is none. */
+/** The value of the first cookie with a name (case-sensitive); null without one. */
 export function cookieOf(header: string | null, name: string): string | null {
   if (header === null || !header.includes(name)) return null;
   for (const pair of header.split(";")) {

@@ -4,7 +4,7 @@ import type { ForwardedClaims } from "./forwarding.ts";
 
 /** The headers of a request that the mesh acts on. */
 export type RequestHead = ForwardedClaims & {
-  /** The Host header as sent, with its port; empty if there is none. */
+  /** The Host header as sent, with its port; empty if absent. */
   readonly host: string;
   /** Names of the headers that end at this hop, lower case. */
   readonly hopByHop: readonly string[];

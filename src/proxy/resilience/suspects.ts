@@ -17,7 +17,7 @@ export class SuspectList {
     this.hasAny = true;
   }
 
-  /** Ids to report now, each once; null when there are none or the last report is too recent. */
+  /** Ids to report now, each once; null when there is nothing to report or the last report is too recent. */
   due(nowMs: number): readonly string[] | null {
     if (this.#ids.size === 0 || nowMs - this.#reportedMs < reportIntervalMs) return null;
     this.#reportedMs = nowMs;

@@ -46,7 +46,7 @@ export type TargetPool = {
   /** Ids of the targets for new clients: all that are not backups, or the backups if there is no other. */
   readonly ids: readonly string[];
   readonly targets: readonly Target[];
-  /** The backups, used when no other target is left; null if there are none. */
+  /** The backups, used when no other target is left; null without backups. */
   readonly backups: TargetPool | null;
   /** All targets, including those that take only clients whose sticky cookie names them. */
   readonly all: readonly Target[];

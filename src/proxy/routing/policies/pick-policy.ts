@@ -18,7 +18,7 @@ export type PickContext = {
   readonly open: (index: number) => number;
   /** The key that a hashing policy hashes; null if the request has none. */
   readonly key: string | null;
-  /** Moves the cursor of plain round robin to the next available index; -1 if there is none. */
+  /** Moves the cursor of plain round robin to the next available index; -1 without one. */
   readonly nextInTurn: (isAvailable: (index: number) => boolean) => number;
   /** The state of smooth weighted round robin, by target id. */
   readonly smoothWeights: Map<string, number>;
