@@ -1,4 +1,4 @@
-// Whether a user may perform actions on the dashboard.
+// Decides whether a user may perform actions on the dashboard.
 
 import type { Identity, RequestOrigin } from "./context.ts";
 

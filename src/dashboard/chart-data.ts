@@ -1,15 +1,15 @@
 // The data of a chart: the server sends it with its SVG, and the browser draws an interactive chart from it.
 
 type ChartTimeAxis = {
-  /** Start of the first step, epoch milliseconds. */
+  /** Start of the first bin, epoch milliseconds. */
   readonly startMs: number;
   readonly stepMs: number;
 };
 
-/** Lines with one value for each step, null if nothing was measured. */
+/** Lines with one value for each bin, null if nothing was measured. */
 export type LineChartData = ChartTimeAxis & { readonly lines: readonly (readonly (number | null)[])[] };
 
-/** Requests by step and latency bucket. `cells` holds triples: step, bucket, count. */
+/** Requests by bin and latency bucket. `cells` holds triples: bin, bucket, count. */
 export type HeatmapData = ChartTimeAxis & { readonly steps: number; readonly cells: readonly number[] };
 
 /** Fewer rows would turn each bucket into a stripe. */

@@ -5,7 +5,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Role } from "../control/context.ts";
 import type { Identity } from "./context.ts";
 
-/** A working day. */
+/** A working day, in milliseconds. */
 export const sessionLifetimeMs = 12 * 3_600_000;
 
 /** Lifetime of the link that `waggle dashboard` prints. */

@@ -1,4 +1,4 @@
-// Sign-in and sign-out: by token, by one-time link, and the check that every other page is behind.
+// Sign-in and sign-out: by token, by one-time link, and the check in front of every other page.
 
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { authentication, roleReader } from "../control/auth.ts";

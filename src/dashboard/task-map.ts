@@ -75,7 +75,7 @@ export function taskMap(view: DashboardView): CellMap | TileMap {
   return fits ? cellMap(cells, legend, view) : tileMap(cells, legend, view);
 }
 
-/** Alive tasks, and for a slot without one its last task if that failed. */
+/** Live tasks, and for a slot without one its last task if that failed. */
 function isShown(task: Task, view: DashboardView): boolean {
   if (isAlive(task)) return true;
   if (task.desired === "remove" || taskDisplayStatus(task, undefined) !== "failed") return false;
@@ -113,7 +113,7 @@ function serverCell(server: ServerView): MapCell {
   };
 }
 
-/** Stands in for a node id in the row of static servers. */
+/** Takes the place of a node id in the row of static servers. */
 const serversRowId = "servers";
 
 /** A global service's task is named after its node: by host name here, not by id. */

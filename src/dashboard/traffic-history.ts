@@ -1,10 +1,10 @@
-// The traffic history of a service or node, one point for each step of its time series, and its chart data.
+// The traffic history of a service or node, one point for each bin of its time series, and its chart data.
 
 import type { TimeSeriesData } from "../telemetry/snapshot.ts";
 import type { HeatmapData, LineChartData } from "./chart-data.ts";
 
 export type TrafficPoint = {
-  /** Start of the step, epoch milliseconds. */
+  /** Start of the bin, epoch milliseconds. */
   readonly atMs: number;
   /** Average per second. */
   readonly requests: number;
@@ -22,8 +22,8 @@ export type TrafficPoint = {
 export type TrafficHistory = { readonly stepMs: number; readonly points: readonly TrafficPoint[] };
 
 /**
- * The steps between the first count and now. The step that is still being counted is left out, because it
- * would look like a drop in traffic.
+ * The closed bins between the first count and now. The open bin is left out, because it would look like a
+ * drop in traffic.
  *
  * @param firstMs time of the first count, epoch milliseconds
  */

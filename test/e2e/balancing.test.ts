@@ -150,7 +150,7 @@ test("[W13][W14] a client that keeps cookies stays with its task, which does not
   expect(moved.headers["set-cookie"]?.[0]).toMatch(/^SRV=/);
 });
 
-test("[W3] a backup answers if no other task takes requests", async () => {
+test("[W3] a backup serves if no other task takes requests", async () => {
   const service = (at: number, share: { weight: number }) => {
     const base = serviceOf("my-web", at, origins);
     const tasks = base.tasks.map((task, index) => {

@@ -96,7 +96,7 @@ test("[Y22] a POST to a frozen task is 504 with the reason", async () => {
   expect(elapsedMs).toBeLessThan(10_000);
 });
 
-test("[Y22] a POST to a slow task that is alive gets its response", async () => {
+test("[Y22] a POST to a slow task that is not frozen gets its response", async () => {
   const slow = await counting(200);
   const plane = await planeOf([slow, await named("b"), await named("c")], { HEAD_TIMEOUT_MS: "20000" });
   const posted = await postTo(plane, slow, "/2500");

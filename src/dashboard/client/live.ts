@@ -118,7 +118,7 @@ async function fetchPage(): Promise<Document | null> {
     location.reload();
     return null;
   }
-  if (!response.ok) throw new Error(`the mesh answered ${response.status}`);
+  if (!response.ok) throw new Error(`the mesh responded with ${response.status}`);
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 

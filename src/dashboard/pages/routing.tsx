@@ -12,7 +12,7 @@ export type ExplainForm = { readonly url: string; readonly method: string; reado
 /** Null before a request was entered. */
 export type ExplainResult = RouteExplanation | { readonly problem: string } | null;
 
-/** Nodes or tasks listed in one step; a large mesh has more than anyone reads. */
+/** Nodes or tasks listed in one step; a large mesh has more than a page can show. */
 const maxRouteRows = 50;
 
 const maxExampleLinks = 4;

@@ -126,7 +126,7 @@ function CurrentStats({ traffic: { recent, counts, open, queue } }: { traffic: T
   );
 }
 
-/** `12 in total, 3 by the mesh`: all 5xx answers, and those that no task gave. */
+/** `12 in total, 3 by the mesh`: all 5xx responses, and those of the mesh itself. */
 function failuresText(counts: Counts): string {
   const byMesh = counts.refused502 + counts.refused503 + counts.refused504;
   const total = `${formatInteger(counts.responses5xx)} in total`;

@@ -111,7 +111,7 @@ test("[G7] without Access set up, its header is ignored", async () => {
   }
 });
 
-test("[G7] if Access's keys cannot be fetched, the answer is a 503 that suggests trying again", async () => {
+test("[G7] if Access's keys cannot be fetched, the response is a 503 that suggests trying again", async () => {
   const access = readAccessSettings({ teamDomain: `${issuer}/nowhere`, audience, operators: "" });
   const withoutKeys = new TestDashboard(1, { access });
   const response = await withoutKeys.ask("GET /dashboard/", {

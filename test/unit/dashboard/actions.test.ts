@@ -16,7 +16,7 @@ const actions = [
 ];
 
 describe("[G5] a viewer cannot act", () => {
-  test.each(actions)("[G5] GET and POST %s answer 403 with the reason", async (path) => {
+  test.each(actions)("[G5] GET and POST %s are 403 with the reason", async (path) => {
     const dashboard = await signedIn(viewerToken);
     const sent = await dashboard.ask(`POST ${path}`, { form: {} });
     for (const answer of [await dashboard.ask(`GET ${path}`), sent]) {

@@ -131,7 +131,7 @@ test("[G20] the routing page explains a request, and reports a URL that it canno
   ]);
 });
 
-test("[G20] the explanation of an unroutable request ends with the mesh's own answer", async () => {
+test("[G20] the explanation of an unroutable request ends with the mesh's own response", async () => {
   const { text } = await (await signedIn()).ask(
     `GET /dashboard/routing?url=${encodeURIComponent("http://nowhere.example:9999/")}`,
   );
@@ -139,7 +139,7 @@ test("[G20] the explanation of an unroutable request ends with the mesh's own an
 });
 
 test.each(["nowhere", "services/none", "nodes/none", "assets/none.js"])(
-  "[G1] /dashboard/%s answers 404 with a page that says so",
+  "[G1] /dashboard/%s is a 404 with a page that says so",
   async (path) => {
     const response = await (await signedIn()).ask(`GET /dashboard/${path}`);
     expect([response.status, response.text.includes("<h1>Not found</h1>")]).toEqual([404, true]);

@@ -115,7 +115,7 @@ test("[G33] a few failures are not a problem", async () => {
 });
 
 test("[G34] without the telemetry object every page works, and says what is missing", async () => {
-  const unavailable = new MeshError("telemetry/unavailable", "out of reach", {
+  const unavailable = new MeshError("telemetry/unavailable", "unreachable", {
     blame: "mesh",
     retry: "safe",
   });
@@ -143,7 +143,7 @@ const series = {
   buckets: [[3, 60, 9, 40], [], [2, 50]],
 };
 
-test("[G35] steps become rates per second, and a step without requests has no latency", () => {
+test("[G35] bins become rates per second, and a bin without requests has no latency", () => {
   const history = historyOf(series, 0, 1_030_000);
   expect(rateChartData(history).lines).toEqual([
     [10, 0, 5],
@@ -153,11 +153,11 @@ test("[G35] steps become rates per second, and a step without requests has no la
   expect(heatmapData(history).cells).toEqual([0, 3, 60, 0, 9, 40, 2, 2, 50]);
 });
 
-test("[G35] a step that is still being counted is left out", () => {
+test("[G35] the open bin is left out", () => {
   expect(historyOf(series, 0, 1_029_999).points).toHaveLength(2);
 });
 
-test("[G35] steps before the first count are left out instead of shown as zero", () => {
+test("[G35] bins before the first count are left out instead of shown as zero", () => {
   const { points } = historyOf(series, 1_012_000, 1_030_000);
   expect(points.map(({ atMs }) => atMs)).toEqual([1_010_000, 1_020_000]);
 });
