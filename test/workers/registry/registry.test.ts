@@ -134,7 +134,7 @@ test("[M53] an alarm that fails is set again", async () => {
   expect(log).toHaveBeenCalledOnce();
 });
 
-test("[M54] an agent with another protocol version is answered 426 with both versions", async () => {
+test("[M54] an agent with another protocol version gets 426 with both versions", async () => {
   const mesh = newMesh();
   const member = await join(mesh, "node1");
   for (const [offered, named] of [
@@ -150,7 +150,7 @@ test("[M54] an agent with another protocol version is answered 426 with both ver
   }
 });
 
-test("[M55] a wrong or missing credential, or that of another node, is answered 401; a malformed id 400", async () => {
+test("[M55] a wrong or missing credential, or that of another node, gets 401; a malformed id 400", async () => {
   const mesh = newMesh();
   const [one, two] = [await join(mesh, "node1"), await join(mesh, "node2")];
   const status = async (headers: Record<string, string | undefined>) => (await upgrade(mesh, headers)).status;
