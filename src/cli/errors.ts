@@ -14,8 +14,6 @@ export const exitCodes = {
   interrupted: 130,
 } as const;
 
-export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
-
 /** Ends the command. An empty message prints nothing, for errors that have been printed before. */
 export class CliError extends Error {
   override readonly name = "CliError";

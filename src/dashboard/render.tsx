@@ -9,7 +9,7 @@ import { Layout, type NavSection } from "./pages/layout.tsx";
 import { formToken } from "./session.ts";
 import type { DashboardView } from "./view.ts";
 
-export type PageHead = {
+type PageHead = {
   readonly title: string;
   readonly section?: NavSection;
   /** The view that the page shows; absent on a page that does not refresh itself. */

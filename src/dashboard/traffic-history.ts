@@ -3,7 +3,7 @@
 import type { TimeSeriesData } from "../telemetry/snapshot.ts";
 import type { HeatmapData, LineChartData } from "./chart-data.ts";
 
-export type TrafficPoint = {
+type TrafficPoint = {
   /** Start of the bin, epoch milliseconds. */
   readonly atMs: number;
   /** Average per second. */

@@ -12,8 +12,6 @@ import { type ConfigSection, type Directive, readSections } from "./sections.ts"
 import { didYouMean, suggest } from "./suggest.ts";
 import { ConfigError, type ConfigVariables } from "./words.ts";
 
-export type { ImportedServer } from "./backend-lines.ts";
-
 export type ImportedService = {
   readonly name: string;
   /** The line of the backend or listen. */

@@ -110,10 +110,10 @@ const Hello = z.object({
 });
 
 /** State changes, sent as they happen. A report may be repeated. */
-export const Report = z.object({ type: z.literal("report"), tasks: z.array(TaskReport).min(1).max(2_000) });
+const Report = z.object({ type: z.literal("report"), tasks: z.array(TaskReport).min(1).max(2_000) });
 
 /** The agent asks to leave: its tasks are replaced on other nodes first, then its assignment stops them. */
-export const Leaving = z.object({ type: z.literal("leaving") });
+const Leaving = z.object({ type: z.literal("leaving") });
 
 /** The agent stops now: the node is down at once, before it misses heartbeats. */
 const Goodbye = z.object({ type: z.literal("goodbye"), reason: z.string().max(200) });

@@ -10,7 +10,7 @@ import { isAwaitingRelease } from "./departures.ts";
  * How long a stopping task stays up after its release, milliseconds. A response with the new table may still
  * be in transit to a router, and a request of that router in transit to the task.
  */
-export const drainDelayMs = 250;
+const drainDelayMs = 250;
 
 /** A node's assignment without its index, which belongs to a socket. `hash` identifies the body. */
 export type NodeAssignment = {

@@ -51,7 +51,7 @@ export class MetricSet {
  * A gauge with its maximum. It expires increments by generation (see `Meter.generation`): the platform may
  * stop a request whose client disconnects before the matching decrement runs.
  */
-export class Gauge {
+class Gauge {
   /** Increments of the current generation, and of the previous one. */
   #current = 0;
   #previous = 0;

@@ -18,7 +18,7 @@ export type ControlServer = {
 };
 
 export const serverToken = "test-operator";
-export const viewerToken = "test-viewer";
+const viewerToken = "test-viewer";
 
 /** The time an agent takes for each step of a task; long enough for a progress bar to show it. */
 const stepMs = 100;

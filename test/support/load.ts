@@ -1,7 +1,7 @@
 // Constant load: sends requests all the time and records those that fail.
 
 /** A request without a 2xx response. */
-export type FailedRequest = { readonly atMs: number; readonly url: string; readonly what: string };
+type FailedRequest = { readonly atMs: number; readonly url: string; readonly what: string };
 
 export type Load = {
   /** Stops the load. @returns the number of requests and the failures */

@@ -1,6 +1,7 @@
 // The table of a service's or node's tasks: state, health checks, traffic and endpoints.
 
 import type { Child } from "hono/jsx";
+import { byUse } from "../../control/mesh-view.ts";
 import { haproxyStatus } from "../../domain/model/health.ts";
 import { isAlive, type Task, taskName } from "../../domain/model/task.ts";
 import type { Snapshot } from "../../telemetry/snapshot.ts";
@@ -33,7 +34,7 @@ export function TaskTable({
   canAct: boolean;
 }) {
   const trafficById = tasksById(traffic);
-  const rows = tasks.toSorted(byRelevance).slice(0, maxTaskRows);
+  const rows = tasks.toSorted(byUse).slice(0, maxTaskRows);
   if (rows.length === 0) return <p class="empty">No tasks.</p>;
   return (
     <>
@@ -146,10 +147,4 @@ function stateText({ state, desired, admin = "ready" }: Task): string {
   return desired === "running" || state === desired || !isAlive({ state })
     ? state
     : `${state}, to ${desired === "remove" ? "be removed" : "shut down"}`;
-}
-
-/** Running tasks by slot, then ended ones, newest first. */
-function byRelevance(a: Task, b: Task): number {
-  if (isAlive(a) !== isAlive(b)) return isAlive(a) ? -1 : 1;
-  return isAlive(a) ? a.slot - b.slot || a.createdAtMs - b.createdAtMs : b.createdAtMs - a.createdAtMs;
 }

@@ -1,6 +1,6 @@
 // Table cells with current traffic: request rate, error share, latency, and the last ten minutes as a line.
 
-import { ratesOf } from "../../telemetry/rates.ts";
+import { badErrorRatio, ratesOf } from "../../telemetry/rates.ts";
 import type { TrafficMetrics } from "../../telemetry/snapshot.ts";
 import { formatMilliseconds, formatRate, formatShare } from "../text.ts";
 import { NumberHeading } from "./data-table.tsx";
@@ -47,7 +47,7 @@ export function ErrorShare({ share }: { share: number }) {
 
 /** One failed request in a hundred or more is highlighted. */
 export function isBadErrorShare(share: number): boolean {
-  return share >= 0.01;
+  return share >= badErrorRatio;
 }
 
 export function formatLatency(ms: number | null): string {

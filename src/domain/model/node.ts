@@ -3,7 +3,7 @@
 import type { AdminState } from "./server.ts";
 
 export type Availability = "active" | "pause" | "drain";
-export type NodeState = "unknown" | "down" | "ready" | "disconnected";
+type NodeState = "unknown" | "down" | "ready" | "disconnected";
 
 /** A node as the operator configured it and as its agent reports it. */
 export type MeshNode = {

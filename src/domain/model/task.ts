@@ -25,7 +25,7 @@ export const taskStates = {
 export type TaskState = keyof typeof taskStates;
 
 /** The registry's state for a task; only goes forward. `remove`: stop the task, then delete it. */
-export type DesiredState = "running" | "shutdown" | "remove";
+type DesiredState = "running" | "shutdown" | "remove";
 
 /** The origin of one target port of a task: `{ target: 80, origin: "http://127.0.0.2:41233" }`. */
 export type Endpoint = { readonly target: number; readonly origin: string };

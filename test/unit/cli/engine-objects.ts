@@ -4,7 +4,7 @@ import type { EngineNode, EnginePortConfig, EngineService, EngineTask } from "..
 import { secondsAgo } from "./support.ts";
 
 /** A name padded to an ID of 25 characters. */
-export function idOf(name: string): string {
+function idOf(name: string): string {
   return name.padEnd(25, "0");
 }
 

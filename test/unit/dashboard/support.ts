@@ -13,7 +13,7 @@ export const operatorToken = "operator-secret";
 export const viewerToken = "viewer-secret";
 
 /** Placeholders: the content matters in a browser only, and is tested there. */
-export const assets: StaticAssets = {
+const assets: StaticAssets = {
   live: { name: "live-00000001.js", type: "text/javascript; charset=utf-8", text: "live" },
   charts: { name: "charts-00000002.js", type: "text/javascript; charset=utf-8", text: "charts" },
   style: { name: "style-00000003.css", type: "text/css; charset=utf-8", text: "style" },

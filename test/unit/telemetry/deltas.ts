@@ -8,7 +8,7 @@ import { newTally, type SparseTally, toSparseTally } from "../../../src/telemetr
 export type Counted = Partial<Record<CounterName, number>>;
 
 /** @param tookMs the latencies */
-export function sparseTally(counts: Counted, tookMs: readonly number[] = []): SparseTally {
+function sparseTally(counts: Counted, tookMs: readonly number[] = []): SparseTally {
   const tally = newTally();
   for (const [name, value] of Object.entries(counts)) tally.counts[counterIndex[name as CounterName]] = value;
   for (const ms of tookMs) {
