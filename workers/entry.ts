@@ -81,7 +81,7 @@ export function serveArrival(
     return serveAs(request, entry, env, ctx);
   };
   try {
-    const nodeId = node ?? nodeOfHost(hostName(authorityOf(url)), env, ctx);
+    const nodeId = node ?? nodeOfHost(hostName(authorityOf(url)), env);
     return nodeId instanceof Promise ? nodeId.then(serveAt) : serveAt(nodeId);
   } catch (error) {
     return Promise.resolve(internalError(request, error));
@@ -91,16 +91,11 @@ export function serveArrival(
 /**
  * The node of a host name: `NODE.nodes.DOMAIN` or one of the node's own. Waits only before the first table.
  */
-function nodeOfHost(
-  host: string,
-  env: PlaneEnv,
-  ctx: ExecutionContext,
-): string | null | Promise<string | null> {
+function nodeOfHost(host: string, env: PlaneEnv): string | null | Promise<string | null> {
   const { tables, domain } = planeOf(env);
   const suffix = `.nodes.${domain}`;
   if (domain !== "" && host.endsWith(suffix)) return host.slice(0, -suffix.length);
-  const routes = tables.current((work) => ctx.waitUntil(work));
-  if (routes !== null) return routes.nodeOfHost(host)?.id ?? null;
+  if (tables.held !== null) return tables.held.nodeOfHost(host)?.id ?? null;
   return tables.fresh().then((first) => first?.nodeOfHost(host)?.id ?? null);
 }
 

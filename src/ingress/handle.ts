@@ -50,7 +50,7 @@ export async function proxy(incoming: ProxyRequest, matchEntry: MatchEntry): Pro
   if (!isHost(incoming.host) || incoming.path === "") {
     return deliver(incoming, state, malformedFailure(incoming), null);
   }
-  const held = plane.tables.routes(waitUntil);
+  const held = plane.tables.routes(waitUntil, incoming.receivedMs);
   let routes = held instanceof Promise ? await held : held;
   let result = await serve(incoming, state, routes, matchEntry);
   if (!(result instanceof Response) && canRetryWithFreshTable(state, result)) {

@@ -52,13 +52,18 @@ export class TableCache {
   }
 
   /** The table to route by. Waits only before the first table, and after the router was disconnected. */
-  routes(waitUntil: (work: Promise<void>) => void): Routes | Promise<Routes | null> {
-    const ageMs = this.#nowMs() - this.#asOfMs;
+  routes(waitUntil: (work: Promise<void>) => void, nowMs = this.#nowMs()): Routes | Promise<Routes | null> {
+    const ageMs = nowMs - this.#asOfMs;
     if (this.#routes !== null && ageMs <= refreshAfterMs) return this.#routes;
     if (this.#routes === null) return this.fresh();
     // A problem means that the registry does not respond: then no request waits for it.
     if (ageMs > disconnectedAfterMs && this.#problem === null) return this.fresh(reconnectWaitMs);
     return this.current(waitUntil) ?? this.fresh();
+  }
+
+  /** The table held, whatever its age; null before the first. */
+  get held(): Routes | null {
+    return this.#routes;
   }
 
   /** The current table; null before the first. Starts a refresh with `waitUntil` if one is due. */
