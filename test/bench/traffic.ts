@@ -34,7 +34,7 @@ export type TrafficOptions = {
 };
 
 /** The headers of a browser, so that each proxy handles a usual number of them. */
-const browserHeaders = [
+export const browserHeaders = [
   "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0",
   "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
   "Accept-Language: en-US,en;q=0.5",
@@ -56,15 +56,20 @@ export function benchCounting(options: TrafficOptions): Promise<void> {
   return compare("Counting", telemetryProxies, options);
 }
 
-/** Measures the proxies in alternation and prints the results. */
-async function compare(title: string, starters: ProxyStarters, options: TrafficOptions): Promise<void> {
+/** The task and the load generator, each in a process of its own. */
+export async function startTaskAndLoad() {
   const backend = spawn(process.execPath, [script("backend.ts")], {
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
   if (backend.stdout === null) throw new Error("the backend has no output to read its port from");
   const [line] = await once(backend.stdout, "data");
   const origin = `http://127.0.0.1:${Number(String(line))}`;
-  const load = fork(script("load.ts"));
+  return { backend, origin, load: fork(script("load.ts")) };
+}
+
+/** Measures the proxies in alternation and prints the results. */
+async function compare(title: string, starters: ProxyStarters, options: TrafficOptions): Promise<void> {
+  const { backend, origin, load } = await startTaskAndLoad();
   const busy: Round[][] = Object.keys(starters).map(() => []);
   const single: Round[][] = Object.keys(starters).map(() => []);
   try {
@@ -109,12 +114,12 @@ async function drive(
 ): Promise<Round> {
   const beforeMs = cpuMs(pid);
   const order = { host: "127.0.0.1", port, authority, headers: browserHeaders, connections, durationMs };
-  const result = await run(load, order);
+  const result = await runLoad(load, order);
   if (result.errors > 0) throw new Error(`${authority}: ${result.errors} failed requests`);
   return { ...result, cpuUs: ((cpuMs(pid) - beforeMs) * 1_000) / result.requests };
 }
 
-async function run(load: ChildProcess, order: LoadOrder): Promise<LoadResult> {
+export async function runLoad(load: ChildProcess, order: LoadOrder): Promise<LoadResult> {
   load.send(order);
   const [result] = await once(load, "message");
   return result as LoadResult;

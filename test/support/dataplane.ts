@@ -35,14 +35,22 @@ export type TestPlane = {
   setTable(table: RoutingTable | (() => Promise<{ version: number; text: string | null }>)): void;
   /** Number of requests to the registry so far. */
   readonly tableRequests: () => number;
+  /** Where workerd lists its debugging targets; only if inspected. */
+  readonly inspectorUrl: () => Promise<URL>;
   readonly stop: () => Promise<void>;
 };
 
-/** Starts the data plane with a table. @param telemetry whether it sends counters to a telemetry object */
+/**
+ * Starts the data plane with a table.
+ *
+ * @param telemetry whether it sends counters to a telemetry object
+ * @param isInspected whether workerd offers its inspector
+ */
 export async function startPlane(
   table: RoutingTable,
   vars: Readonly<Record<string, string>> = {},
   telemetry = false,
+  isInspected = false,
 ): Promise<TestPlane> {
   let source = tableSource(table);
   let tableRequests = 0;
@@ -51,7 +59,10 @@ export async function startPlane(
     const after = Number(new URL(request.url).searchParams.get("after"));
     return Response.json(await source(after));
   };
-  const miniflare = new Miniflare(await options(handler, vars, telemetry));
+  const miniflare = new Miniflare({
+    ...(await options(handler, vars, telemetry)),
+    ...(isInspected && { inspectorPort: 0 }),
+  });
   await miniflare.ready;
   const url = await miniflare.unsafeGetDirectURL("standalone", "Entry");
   const hostUrl = await miniflare.unsafeGetDirectURL("standalone");
@@ -65,6 +76,7 @@ export async function startPlane(
       source = typeof next === "function" ? next : tableSource(next);
     },
     tableRequests: () => tableRequests,
+    inspectorUrl: () => miniflare.getInspectorURL(),
     stop: () => miniflare.dispose(),
   };
 }
