@@ -14,9 +14,7 @@ import type {
   TableService,
   TableTask,
 } from "../domain/table/table.ts";
-import { idempotentMethods } from "../ingress/proxy-request.ts";
 import { noRouteFailure, noTargetFailure } from "../ingress/refusals.ts";
-import { safeMethods } from "../ingress/upstream-request.ts";
 import type {
   ExplainedAnswer,
   ExplainedEntry,
@@ -27,6 +25,7 @@ import type {
 } from "../protocol/route.ts";
 import type { Failure } from "../proxy/http/failure.ts";
 import { hostName } from "../proxy/http/host.ts";
+import { idempotentMethods, safeMethods } from "../proxy/http/methods.ts";
 import {
   type EntryNode,
   type RouteMatch,

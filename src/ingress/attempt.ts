@@ -4,7 +4,7 @@ import type { DialPolicy } from "../proxy/plane.ts";
 import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
 import { type AttemptReason, countEjection, countOutcome, countSent } from "./counting.ts";
-import type { Forwarding } from "./forward.ts";
+import type { Forwarding } from "./forwarding.ts";
 
 /** A response whose body is unread; `failed` when the connection failed before a response began. */
 export type Outcome = Response | "failed";
@@ -64,7 +64,7 @@ async function dial(
 ): Promise<Outcome> {
   try {
     const response = await policy.dial(url, init);
-    if (response.status < 502 || !isFromPath(response, policy, marker)) return response;
+    if (response.status < 502 || !isFromIntermediary(response, policy, marker)) return response;
     await response.body?.cancel();
     return "failed";
   } catch {
@@ -74,7 +74,11 @@ async function dial(
 }
 
 /** True if a response came from something on the path to the target. */
-function isFromPath({ status, headers }: Response, policy: DialPolicy, marker: string | undefined): boolean {
+function isFromIntermediary(
+  { status, headers }: Response,
+  policy: DialPolicy,
+  marker: string | undefined,
+): boolean {
   if (status <= 504) return marker !== undefined && !headers.has(marker);
   return policy.platformStatuses && ((status >= 520 && status <= 527) || status === 530);
 }
@@ -118,7 +122,9 @@ export function settle(forwarding: Forwarding, attempt: Attempt, outcome: Outcom
   const { plane } = incoming;
   const { target, sentMs } = attempt;
   const nowMs = plane.nowMs();
-  if (countedAt !== null) countOutcome(countedAt, attempt, outcome, nowMs - sentMs, upstream.isTimed);
+  // A hedge's timer may have fired before the clock showed it, so that sentMs lies ahead.
+  const elapsedMs = Math.max(0, nowMs - sentMs);
+  if (countedAt !== null) countOutcome(countedAt, attempt, outcome, elapsedMs, upstream.isTimed);
   if (plane.frozen.hasAny) plane.frozen.responded(target.taskId);
   if (outcome === "failed") {
     // A client that stops sending a streaming body also fails the attempt, so the target may be healthy.
@@ -127,7 +133,7 @@ export function settle(forwarding: Forwarding, attempt: Attempt, outcome: Outcom
   }
   state.target = target;
   if (plane.outliers.hasAny) plane.outliers.responded(target.taskId, nowMs);
-  if (upstream.isHedgeable) stats.latency.record(nowMs - sentMs, nowMs);
+  if (upstream.isHedgeable) stats.latency.record(elapsedMs, nowMs);
   return outcome;
 }
 

@@ -7,6 +7,8 @@ import { recordLatency } from "../telemetry/histogram.ts";
 import type { Meter, MeteredEntity } from "../telemetry/meter.ts";
 import type { MetricSet } from "../telemetry/metrics.ts";
 import type { Attempt, Outcome } from "./attempt.ts";
+import type { ForwardState } from "./forwarding.ts";
+import type { ProxyRequest } from "./proxy-request.ts";
 
 /** Where a request is counted: at the targets of its service, and at the service's entry at one node. */
 export type CountedAt = {
@@ -102,6 +104,20 @@ export function countEjection(at: CountedAt, target: Target): void {
 /** More than half of the targets are ejected, so all are used (panic). */
 export function countPanic(at: CountedAt): void {
   at.entry.add(counterIndex.panics);
+}
+
+/** A request has ended; has the counters flushed. */
+export function countRequest(
+  meter: Meter,
+  incoming: ProxyRequest,
+  { choice, node, target }: ForwardState,
+  result: Response | Failure,
+): void {
+  const { plane, method, bodyBytes, receivedMs, waitUntil } = incoming;
+  const nowMs = plane.nowMs();
+  const end = { target, result, method, bytesIn: bodyBytes, elapsedMs: nowMs - receivedMs };
+  countEnd(meter, choice?.route.service ?? null, node === "direct" ? null : node, end);
+  plane.flusher?.schedule(nowMs, waitUntil);
 }
 
 /** How a request ended. */

@@ -5,7 +5,7 @@ import type { DataPlane } from "../proxy/plane.ts";
 import type { RouteChoice } from "../proxy/routing/route-hints.ts";
 import type { Routes } from "../proxy/routing/routes.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
-import type { ForwardState } from "./forward.ts";
+import type { ForwardState } from "./forwarding.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
 
 /** Adds the debug headers to a response. @param routes the table used last; null before the first */

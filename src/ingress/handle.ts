@@ -1,25 +1,38 @@
 // The life of a request in the data plane: match its route, pick a target, attempt, retry, deliver.
 //
-// The edge and every node's ingress serve requests in the same way; they differ in how they choose the entry
-// node. Functions wait only where they must: each layer that awaits costs a request some of its time
-// (docs/benchmarks.md).
+// The edge and every node's ingress share it; they differ in how they choose the node. A step is async only if
+// it waits for something: each further promise costs a request some of its time (docs/benchmarks.md).
 
 import type { EntryPoint } from "../proxy/entry-point.ts";
 import { type Failure, failureResponse } from "../proxy/http/failure.ts";
 import { cleanResponse } from "../proxy/http/headers.ts";
 import { isHost } from "../proxy/http/host.ts";
 import type { PlaneContext } from "../proxy/plane.ts";
+import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
 import { addServiceStats } from "../proxy/resilience/service-stats.ts";
 import { chooseRoute, type RouteChoice } from "../proxy/routing/route-hints.ts";
 import { type EntryNode, type RouteMatch, type Routes, routeAt } from "../proxy/routing/routes.ts";
-import { setCookie } from "../proxy/routing/sticky.ts";
-import type { Meter } from "../telemetry/meter.ts";
-import { type CountedAt, countEnd, countWaited, countWaiting } from "./counting.ts";
-import { setDebugHeaders } from "./debug.ts";
-import { type Forwarding, type ForwardState, forward, maxAttempts, newForwardState } from "./forward.ts";
+import { settle, startAttempt, within } from "./attempt.ts";
+import { type CountedAt, countRequest, countWaited, countWaiting } from "./counting.ts";
+import { withExtraHeaders } from "./extra-headers.ts";
+import {
+  type Forwarding,
+  type ForwardResult,
+  type ForwardState,
+  maxAttempts,
+  newForwardState,
+  nextTarget,
+} from "./forwarding.ts";
+import { attemptPollMs, awaitSlow } from "./hedge.ts";
 import { type ProxyRequest, receive } from "./proxy-request.ts";
+import { mustQueue, waitInQueue } from "./queue.ts";
 import { forwardFailure, malformedFailure, noRouteFailure, noTargetFailure } from "./refusals.ts";
-import { shouldBufferBody, type UpstreamRequest, upstreamRequest } from "./upstream-request.ts";
+import {
+  shouldBufferBody,
+  type UpstreamRequest,
+  upstreamRequest,
+  withBufferedBody,
+} from "./upstream-request.ts";
 
 /** The routes that a request matches, and the node whose entry point serves it. */
 export type EntryMatch = { readonly match: RouteMatch | null; readonly node: EntryNode | null };
@@ -27,7 +40,7 @@ export type EntryMatch = { readonly match: RouteMatch | null; readonly node: Ent
 /** Matches a request against one table. */
 export type MatchEntry = (incoming: ProxyRequest, routes: Routes) => EntryMatch;
 
-/** Serves a request that came in at the node `entry.node`. As `proxy`. */
+/** Serves a request that came in at the node `entry.node`. See `proxy`. */
 export function ingress(request: Request, entry: EntryPoint, context: PlaneContext): Promise<Response> {
   return proxy(receive(request, entry, context), matchAtNode);
 }
@@ -50,14 +63,14 @@ export async function proxy(incoming: ProxyRequest, matchEntry: MatchEntry): Pro
   if (!isHost(incoming.host) || incoming.path === "") {
     return deliver(incoming, state, malformedFailure(incoming), null);
   }
-  const held = plane.tables.routes(waitUntil, incoming.receivedMs);
-  let routes = held instanceof Promise ? await held : held;
-  let result = await serve(incoming, state, routes, matchEntry);
+  const table = plane.tables.routes(waitUntil, incoming.receivedMs);
+  let routes = table instanceof Promise ? await table : table;
+  let result = await sendByTable(incoming, state, routes, matchEntry);
   if (!(result instanceof Response) && canRetryWithFreshTable(state, result)) {
     const fresh = await plane.tables.fresh();
     if (fresh !== routes) {
       routes = fresh;
-      result = moreSpecific(await serve(incoming, state, routes, matchEntry), result);
+      result = moreSpecific(await sendByTable(incoming, state, routes, matchEntry), result);
     }
   }
   if (plane.suspects.hasAny) reportSuspects(incoming);
@@ -78,8 +91,8 @@ function moreSpecific(result: Response | Failure, earlier: Failure): Response | 
   return !(result instanceof Response) && earlier.status === 502 ? earlier : result;
 }
 
-/** Serves the request by one table: match and pick the node, then send it. */
-function serve(
+/** Matches the request against one table, and sends it to a target of its route. */
+function sendByTable(
   incoming: ProxyRequest,
   state: ForwardState,
   routes: Routes | null,
@@ -89,22 +102,30 @@ function serve(
   const { match, node } = matchEntry(incoming, routes);
   state.node = node;
   if (match === null || node === null) {
-    return noRouteFailure({ ...incoming, entryNode: incoming.entry.node }, routes, match);
+    const [route] = match?.routes ?? [];
+    // The refusal counts for the service.
+    if (route !== undefined) state.choice = { route, pool: route.pool("direct"), hints: null };
+    const { port, host, entry } = incoming;
+    return noRouteFailure({ port, host, entryNode: entry.node }, routes, match);
   }
+  // Most matches have one route; the test saves them a call.
   const route = match.routes.length === 1 ? match.routes[0] : routeAt(match, node);
   if (!route.usesRequest) return send(incoming, state, { route, pool: route.pool(node), hints: null }, node);
-  const { request, entry, path, plane } = incoming;
-  const draw = () => {
-    state.draw ??= plane.random();
-    return state.draw;
-  };
-  const choice = chooseRoute({ headers: request.headers, entry, path, plane, draw }, routes, route, node);
+  const choice = chooseRoute(hintSource(incoming, state), routes, route, node);
   return choice instanceof Promise
     ? choice.then((chosen) => send(incoming, state, chosen, node))
     : send(incoming, state, choice, node);
 }
 
-/** Sends the request to the chosen targets. */
+function hintSource({ request, entry, path, plane }: ProxyRequest, state: ForwardState) {
+  const draw = () => {
+    state.draw ??= plane.random();
+    return state.draw;
+  };
+  return { headers: request.headers, entry, path, plane, draw };
+}
+
+/** Sends the request to a target of the chosen pool, unless it loops or the pool is empty. */
 function send(
   incoming: ProxyRequest,
   state: ForwardState,
@@ -120,68 +141,95 @@ function send(
   }
   if (pool.ids.length === 0 && !hints?.stickyTarget) return noTargetFailure(route, node, pool);
   const hop = { via, stickyCookie: hints?.stickyCookie ?? null };
-  if (state.upstream !== null) return attempt(incoming, state, choice, node, state.upstream);
-  if (incoming.bodyBytes !== 0 && shouldBufferBody(incoming, plane)) {
+  if (state.upstream === null && incoming.bodyBytes !== 0 && shouldBufferBody(incoming, plane)) {
     return withBufferedBody(incoming, (body) =>
-      attempt(incoming, state, choice, node, upstreamRequest(incoming, hop, body)),
+      forwardTo(incoming, state, choice, node, upstreamRequest(incoming, hop, body)),
     );
   }
-  return attempt(incoming, state, choice, node, upstreamRequest(incoming, hop, null));
+  // With a second table the request is sent as it was with the first.
+  const upstream = state.upstream ?? upstreamRequest(incoming, hop, null);
+  return forwardTo(incoming, state, choice, node, upstream);
 }
 
 function hasPassed(via: string, hop: string): boolean {
-  return via.split(",").some((entry) => entry.trim() === hop);
+  return via.split(",").some((passed) => passed.trim() === hop);
 }
 
-/** Reads the body first, so that it can be sent more than once. */
-async function withBufferedBody(
-  { request, bodyBytes, plane }: ProxyRequest,
-  use: (body: ArrayBuffer) => Promise<Response | Failure>,
-): Promise<Response | Failure> {
-  const { replayBuffer } = plane;
-  const bytes = bodyBytes ?? 0;
-  replayBuffer.bytes += bytes;
-  try {
-    const body = await request.arrayBuffer().catch(() => null);
-    if (body === null) return { status: 400, reason: "the request body ended early" };
-    return await use(body);
-  } finally {
-    replayBuffer.bytes -= bytes;
-  }
-}
-
-/** Attempts and retries: one target after another, until one responds. */
-async function attempt(
+/** Forwards the request to the chosen pool. @returns a target's response, or the failure of all attempts */
+function forwardTo(
   incoming: ProxyRequest,
   state: ForwardState,
   choice: RouteChoice,
   node: EntryNode,
   upstream: UpstreamRequest,
 ): Promise<Response | Failure> {
-  const { plane } = incoming;
-  const { route, hints } = choice;
-  const { service } = route;
+  const { stats, meter } = incoming.plane;
+  const { service } = choice.route;
+  const countedNode = node === "direct" ? null : node;
+  const countedAt: CountedAt | null = meter && { meter, service, entry: meter.entry(service, countedNode) };
   state.upstream = upstream;
   state.attemptsLeft = maxAttempts;
-  const { meter } = plane;
-  const entry = node === "direct" ? null : node;
-  const countedAt: CountedAt | null = meter && { meter, service, entry: meter.entry(service, entry) };
   const forwarding: Forwarding = {
     ...choice,
     incoming,
     // A client with a sticky target must not lose it for one late response.
-    upstream: hints?.stickyTarget ? { ...upstream, isHedgeable: false } : upstream,
-    stats: plane.stats.get(service.id) ?? addServiceStats(plane.stats, service.id),
-    cursor: route.cursorAt(node),
+    upstream: choice.hints?.stickyTarget ? { ...upstream, isHedgeable: false } : upstream,
+    stats: stats.get(service.id) ?? addServiceStats(stats, service.id),
+    cursor: choice.route.cursorAt(node),
     countedAt,
     state,
   };
+  return forward(forwarding).then((result) => {
+    return typeof result === "string" ? forwardFailure(forwarding, result) : result;
+  });
+}
+
+/** Picks, attempts and retries until a target responds, none is left, or the head timeout ends. */
+export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
+  const { incoming, upstream, stats, pool, countedAt, state } = forwarding;
+  const { plane } = incoming;
   const generation = countedAt === null ? 0 : countWaiting(countedAt);
-  const result = await forward(forwarding);
-  if (countedAt !== null) countWaited(countedAt, generation);
-  if (typeof result !== "string") return result;
-  state.isOverloaded = result === "queue-full" || result === "queue-timeout";
-  return forwardFailure(incoming, state, result);
+  try {
+    let nowMs = plane.nowMs();
+    let endsMs = nowMs + plane.headTimeoutMs;
+    stats.retries.request(nowMs);
+    if (upstream.isHedgeable) stats.hedges.request(nowMs);
+    while (state.attemptsLeft > 0) {
+      if (state.attempts > 0 && !stats.retries.take(nowMs)) return "over-budget";
+      // Pick.
+      let target = nextTarget(forwarding);
+      let open: OpenRequest | null = null;
+      if (target === null && mustQueue(forwarding)) {
+        const dequeued = await waitInQueue(forwarding);
+        const waitedMs = plane.nowMs() - nowMs;
+        state.queuedMs += waitedMs;
+        if (typeof dequeued === "string") {
+          state.isOverloaded = true;
+          return dequeued;
+        }
+        ({ target, open } = dequeued);
+        nowMs += waitedMs;
+        endsMs = nowMs + plane.headTimeoutMs;
+      }
+      if (target === null) return "failed";
+      // Attempt. How long a streaming body takes is up to the client.
+      const reason = state.attempts === 0 ? "first" : "retry";
+      const attempt = startAttempt(forwarding, target, reason, nowMs, open);
+      const canHedge = upstream.isHedgeable && pool.ids.length > 1;
+      const slowMs = Math.min(endsMs - nowMs, canHedge ? stats.latency.hedgeAfterMs : attemptPollMs);
+      const outcome = await (upstream.isTimed ? within(attempt.outcome, slowMs) : attempt.outcome);
+      const result =
+        outcome === "timeout"
+          ? await awaitSlow(forwarding, attempt, endsMs)
+          : settle(forwarding, attempt, outcome);
+      // Retry with the next target, if the request may be sent twice.
+      if (result !== "failed" || !upstream.isRepeatable) return result;
+      nowMs = plane.nowMs();
+    }
+    return "failed";
+  } finally {
+    if (countedAt !== null) countWaited(countedAt, generation);
+  }
 }
 
 function reportSuspects({ plane, waitUntil }: ProxyRequest): void {
@@ -197,61 +245,18 @@ function deliver(
   routes: Routes | null,
 ): Response | Promise<Response> {
   const { request, method, head, id, plane } = incoming;
-  if (plane.meter !== null) count(plane.meter, incoming, state, result);
-  if (!(result instanceof Response)) {
-    const response = failureResponse(result, method, request.headers.get("accept"), id);
-    return head.debug ? withDebugHeaders(response, incoming, state, routes) : response;
+  if (plane.meter !== null) countRequest(plane.meter, incoming, state, result);
+  const isResponse = result instanceof Response;
+  if (isResponse && result.status === 101) return result;
+  // A target's body is passed on unread: the runtime streams it without the isolate.
+  const response = isResponse
+    ? new Response(result.body, result)
+    : failureResponse(result, method, request.headers.get("accept"), id);
+  if (isResponse) {
+    cleanResponse(response.headers, result.status);
+    response.headers.set("x-request-id", id);
   }
-  if (result.status === 101) return result;
-  // The body is passed on unread: the runtime streams it without the isolate.
-  const response = new Response(result.body, result);
-  cleanResponse(response.headers, result.status);
-  response.headers.set("x-request-id", id);
-  if (state.choice?.hints?.stickyCookie) return withStickyCookie(response, incoming, state, routes);
-  return head.debug ? withDebugHeaders(response, incoming, state, routes) : response;
-}
-
-function count(meter: Meter, incoming: ProxyRequest, state: ForwardState, result: Response | Failure): void {
-  const { plane, method, bodyBytes, receivedMs, waitUntil } = incoming;
-  const { choice, target } = state;
-  const nowMs = plane.nowMs();
-  const node = state.node === "direct" ? null : state.node;
-  const end = { target, result, method, bytesIn: bodyBytes, elapsedMs: nowMs - receivedMs };
-  countEnd(meter, choice?.route.service ?? null, node, end);
-  plane.flusher?.schedule(nowMs, waitUntil);
-}
-
-/** Sets the cookie of the target that responded, unless the client has it already. */
-async function withStickyCookie(
-  response: Response,
-  incoming: ProxyRequest,
-  state: ForwardState,
-  routes: Routes | null,
-): Promise<Response> {
-  const { plane, entry, head } = incoming;
-  const { target, choice } = state;
-  const { cookieKey } = plane.tables;
-  const hints = choice?.hints;
-  if (
-    hints?.stickyCookie &&
-    cookieKey !== null &&
-    target !== null &&
-    target.taskId !== hints.stickyTarget?.taskId
-  ) {
-    const value = await plane.sticky.of(cookieKey, choice?.route.service.id ?? "", target.taskId);
-    response.headers.append("set-cookie", setCookie(hints.stickyCookie, value, entry.scheme));
-    // Shared caches must not hand the cookie to other clients (HAProxy's `nocache`).
-    if (!response.headers.has("cache-control")) response.headers.set("cache-control", "private");
-  }
-  return head.debug ? withDebugHeaders(response, incoming, state, routes) : response;
-}
-
-async function withDebugHeaders(
-  response: Response,
-  incoming: ProxyRequest,
-  state: ForwardState,
-  routes: Routes | null,
-): Promise<Response> {
-  if (await incoming.entry.mayDebug()) setDebugHeaders(response.headers, incoming, state, routes);
-  return response;
+  const cookie = isResponse ? (state.choice?.hints?.stickyCookie ?? null) : null;
+  if (cookie === null && !head.debug) return response;
+  return withExtraHeaders(response, incoming, state, cookie, routes);
 }

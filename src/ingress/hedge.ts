@@ -2,53 +2,56 @@
 //
 // A safe request goes to another target each time the last one has taken longer than about the service's p95,
 // within budgets. Any other repeatable request goes to another target when the last one exceeds the per-try
-// timeout or is frozen. The first response wins, and no attempt is abandoned before that. A request that is
-// not repeatable waits; if its target is frozen, it fails at once instead of at the end of the head timeout.
+// timeout or is frozen. The first response wins, and no attempt is abandoned before that or the end of the
+// head timeout. A request that is not repeatable waits; if its target is frozen, it fails at once.
 
 import { type Attempt, discard, eject, type Outcome, settle, startAttempt, within } from "./attempt.ts";
 import { countEjection, countGivenUp, countHedgeWon } from "./counting.ts";
-import { type Forwarding, nextTarget } from "./forward.ts";
+import { type Forwarding, type ForwardResult, nextTarget } from "./forwarding.ts";
 
-/** Milliseconds until another target gets the request from the retry budget, without a hedge budget. */
+/** After this wait a hedge may use the retry budget, if the hedge budget is used up. Milliseconds. */
 const lateHedgeMs = 1_000;
 
 /** Milliseconds between checks whether the target is frozen or exceeds the per-try timeout. */
 export const attemptPollMs = 250;
 
-/** A target's response, or: all attempts failed, the head timeout ended, or the only target is frozen. */
-export type HedgeResult = Response | "failed" | "timeout" | "frozen";
-
 /**
- * Waits for a first attempt and starts hedges beside it.
+ * Waits for a slow attempt, and starts further ones beside it.
  *
  * @param endsMs end of the head timeout, epoch milliseconds
  */
-export async function hedge(forwarding: Forwarding, first: Attempt, endsMs: number): Promise<HedgeResult> {
+export async function awaitSlow(
+  forwarding: Forwarding,
+  first: Attempt,
+  endsMs: number,
+): Promise<ForwardResult> {
   const { incoming, upstream, stats, pool, state } = forwarding;
   const { plane } = incoming;
-  const open = [first];
+  const pending = [first];
   let nowMs = plane.nowMs();
   let hedgeAtMs = upstream.isHedgeable && pool.ids.length > 1 ? nowMs : Number.POSITIVE_INFINITY;
   while (nowMs < endsMs) {
-    if (isOverdue(forwarding, open.at(-1) as Attempt, nowMs)) {
+    const last = pending.at(-1) as Attempt;
+    if (isOverdue(forwarding, last, nowMs)) {
+      eject(forwarding, last.target);
       if (!upstream.isRepeatable) {
         giveUp(forwarding, first, true);
         return "frozen";
       }
-      if (state.attemptsLeft > 0 && stats.retries.take(nowMs)) startHedge(forwarding, open, nowMs);
+      if (state.attemptsLeft > 0 && stats.retries.take(nowMs)) startHedge(forwarding, pending, nowMs);
     } else if (state.attemptsLeft > 0 && hedgeAtMs <= nowMs) {
-      hedgeAtMs = nowMs + hedgeIfInBudget(forwarding, open, nowMs);
+      hedgeAtMs = nowMs + hedgeIfInBudget(forwarding, pending, nowMs);
     }
     const nextMs = state.attemptsLeft > 0 && hedgeAtMs > nowMs ? hedgeAtMs : Number.POSITIVE_INFINITY;
     const wakeMs = Math.min(endsMs, nowMs + attemptPollMs, nextMs);
-    const ended = await within(firstOf(open), wakeMs - nowMs);
+    const ended = await within(firstOf(pending), wakeMs - nowMs);
     // A timer that fired proves that wakeMs has passed, even if the clock lags behind.
     nowMs = Math.max(ended === "timeout" ? wakeMs : nowMs, plane.nowMs());
     if (ended === "timeout") continue;
-    const result = settleFirst(forwarding, open, ended);
-    if (result !== "failed" || open.length === 0) return result;
+    const result = settleFirst(forwarding, pending, ended);
+    if (result !== "failed" || pending.length === 0) return result;
   }
-  for (const attempt of open) {
+  for (const attempt of pending) {
     eject(forwarding, attempt.target);
     giveUp(forwarding, attempt, true);
   }
@@ -58,22 +61,22 @@ export async function hedge(forwarding: Forwarding, first: Attempt, endsMs: numb
 type Ended = { readonly attempt: Attempt; readonly outcome: Outcome };
 
 /** The attempt that ends first, with a response or a failure. */
-function firstOf(open: readonly Attempt[]): Promise<Ended> {
-  return Promise.race(open.map((attempt) => attempt.outcome.then((outcome) => ({ attempt, outcome }))));
+function firstOf(pending: readonly Attempt[]): Promise<Ended> {
+  return Promise.race(pending.map((attempt) => attempt.outcome.then((outcome) => ({ attempt, outcome }))));
 }
 
 /** Settles an attempt that ended, and abandons the others if it has a response. */
-function settleFirst(forwarding: Forwarding, open: Attempt[], { attempt, outcome }: Ended): Outcome {
-  const index = open.indexOf(attempt);
-  open.splice(index, 1);
+function settleFirst(forwarding: Forwarding, pending: Attempt[], { attempt, outcome }: Ended): Outcome {
+  const index = pending.indexOf(attempt);
+  pending.splice(index, 1);
   const result = settle(forwarding, attempt, outcome);
   if (result === "failed") return result;
-  for (const [position, loser] of open.entries()) settleLoser(forwarding, loser, position < index);
+  for (const [position, loser] of pending.entries()) settleLoser(forwarding, loser, position < index);
   if (attempt.isHedge && forwarding.countedAt !== null) countHedgeWon(forwarding.countedAt, attempt.target);
   return result;
 }
 
-/** True if the last target exceeds the per-try timeout or is frozen. Ejects it if so. */
+/** True if an attempt exceeds the per-try timeout or its target is frozen. */
 function isOverdue(forwarding: Forwarding, { target, sentMs }: Attempt, nowMs: number): boolean {
   const { incoming, upstream, stats } = forwarding;
   const { tryTimeoutMs, frozenMs, frozen } = incoming.plane;
@@ -82,7 +85,6 @@ function isOverdue(forwarding: Forwarding, { target, sentMs }: Attempt, nowMs: n
     frozenMs !== null &&
     frozen.hasAny &&
     frozen.isFrozen(target.taskId, sentMs, nowMs, frozenMs, stats.latency.percentile(0.99));
-  if (isTimedOut || isFrozen) eject(forwarding, target);
   return isTimedOut || isFrozen;
 }
 
@@ -91,18 +93,18 @@ function isOverdue(forwarding: Forwarding, { target, sentMs }: Attempt, nowMs: n
  *
  * @returns milliseconds until the next hedge is due
  */
-function hedgeIfInBudget(forwarding: Forwarding, open: Attempt[], nowMs: number): number {
+function hedgeIfInBudget(forwarding: Forwarding, pending: Attempt[], nowMs: number): number {
   const { hedges, retries, latency } = forwarding.stats;
-  const isLate = nowMs - (open[0]?.sentMs ?? nowMs) >= lateHedgeMs;
+  const isLate = nowMs - (pending[0]?.sentMs ?? nowMs) >= lateHedgeMs;
   if (!hedges.take(nowMs) && !(isLate && retries.take(nowMs))) return lateHedgeMs;
-  return startHedge(forwarding, open, nowMs) ? latency.hedgeAfterMs : Number.POSITIVE_INFINITY;
+  return startHedge(forwarding, pending, nowMs) ? latency.hedgeAfterMs : Number.POSITIVE_INFINITY;
 }
 
 /** Sends the request to the next target; false if none is left. */
-function startHedge(forwarding: Forwarding, open: Attempt[], nowMs: number): boolean {
+function startHedge(forwarding: Forwarding, pending: Attempt[], nowMs: number): boolean {
   const target = nextTarget(forwarding);
   if (target === null) forwarding.state.attemptsLeft = 0;
-  else open.push(startAttempt(forwarding, target, "hedge", nowMs));
+  else pending.push(startAttempt(forwarding, target, "hedge", nowMs));
   return target !== null;
 }
 

@@ -1,8 +1,9 @@
-// A proxy request: one request as it came in, immutable. `ForwardState` holds its progress.
+// A proxy request: one request as it came in. `ForwardState` holds what becomes of it.
 
 import type { EntryPoint } from "../proxy/entry-point.ts";
 import { isRequestId, type RequestHead, readRequestHead } from "../proxy/http/headers.ts";
 import { authorityOf, pathOf } from "../proxy/http/host.ts";
+import { idempotentMethods } from "../proxy/http/methods.ts";
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
 import type { RouteQuery } from "../proxy/routing/routes.ts";
 import { Trace } from "./trace.ts";
@@ -26,16 +27,6 @@ export type ProxyRequest = RouteQuery & {
   /** Keeps the isolate alive for work after the response. */
   readonly waitUntil: PlaneContext["waitUntil"];
 };
-
-/** Idempotent methods (RFC 9110 §9.2.2). */
-export const idempotentMethods: ReadonlySet<string> = new Set([
-  "GET",
-  "HEAD",
-  "OPTIONS",
-  "TRACE",
-  "PUT",
-  "DELETE",
-]);
 
 /** Reads an incoming request. */
 export function receive(

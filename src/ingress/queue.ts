@@ -4,7 +4,7 @@ import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
 import { abandonedMs, queuePollMs, type Waiter } from "../proxy/resilience/request-queue.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
 import { countDequeued, countQueued } from "./counting.ts";
-import { type Forwarding, pick } from "./forward.ts";
+import { type Forwarding, pick } from "./forwarding.ts";
 
 /** A target whose open request is already counted. */
 type Dequeued = { readonly target: Target; readonly open: OpenRequest };
@@ -12,7 +12,7 @@ type Dequeued = { readonly target: Target; readonly open: OpenRequest };
 /** A target, or the reason for having none: the queue was full, or the wait exceeded `queueTimeoutMs`. */
 export type QueueResult = Dequeued | "queue-full" | "queue-timeout";
 
-/** True if a request without a target has untried ones left: those are full then. */
+/** True if a request for which no target was picked has untried ones: they are full, or others are queued for them. */
 export function mustQueue({ pool, hints, state }: Forwarding): boolean {
   if (!pool.hasMaxconn) return false;
   const isUntried = ({ taskId }: Target) => state.tried?.has(taskId) !== true;

@@ -4,7 +4,7 @@ import type { Failure } from "../proxy/http/failure.ts";
 import { hostName, isHost } from "../proxy/http/host.ts";
 import type { EntryNode, Route, RouteMatch, Routes } from "../proxy/routing/routes.ts";
 import type { TargetPool } from "../proxy/routing/target-pool.ts";
-import type { ForwardResult, ForwardState } from "./forward.ts";
+import type { Forwarding, ForwardResult } from "./forwarding.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
 
 /** The refusal of a request whose Host is malformed or that has no path. */
@@ -65,15 +65,16 @@ export function noTargetFailure({ service, mode }: Route, node: EntryNode, { all
 
 /** The refusal of a request that was routed to targets and got no response. */
 export function forwardFailure(
-  { method, plane }: ProxyRequest,
-  { choice, target, upstream, attempts }: ForwardState,
+  { incoming, route, pool, upstream, state }: Forwarding,
   result: Exclude<ForwardResult, Response>,
 ): Failure {
-  const name = choice?.route.service.name ?? "";
-  const { queue = 0, queueTimeoutMs = 0 } = choice?.pool.rules ?? {};
+  const { method, plane } = incoming;
+  const { target, attempts } = state;
+  const { name } = route.service;
+  const { queue, queueTimeoutMs } = pool.rules;
   switch (result) {
     case "failed":
-      return allFailed(name, method, attempts, upstream?.isRepeatable ?? true);
+      return allFailed(name, method, attempts, upstream.isRepeatable);
     case "over-budget":
       return { status: 502, reason: `tasks of ${name} fail, and the retry budget is used up` };
     case "queue-full":
@@ -101,7 +102,7 @@ function allFailed(name: string, method: string, attempts: number, isRepeatable:
     const reason = `the task that this client's cookie names failed a moment ago; ${name} has no other`;
     return { status: 503, reason };
   }
-  // The runtime does not distinguish the two. With a marker, a response from the path counts as well.
+  // The runtime does not distinguish the two. With a marker, an intermediary's response counts as well.
   const failure = "could not be reached or closed the connection before it responded";
   if (!isRepeatable) {
     return { status: 502, reason: `a task of ${name} ${failure}, and a ${method} is not retried` };

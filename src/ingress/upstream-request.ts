@@ -1,7 +1,9 @@
 // The upstream request: the request that a target gets, and whether another target may get it as well.
 
 import { withoutCookie } from "../proxy/http/cookies.ts";
+import type { Failure } from "../proxy/http/failure.ts";
 import { setForwarding } from "../proxy/http/forwarding.ts";
+import { safeMethods } from "../proxy/http/methods.ts";
 import type { DataPlane } from "../proxy/plane.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
 
@@ -11,18 +13,15 @@ const maxTimedBodyBytes = 64 * 1024;
 /** Maximum bytes of bodies that an isolate buffers: an eighth of its 128 MiB. */
 export const maxReplayBufferBytes = 16 * 1024 ** 2;
 
-/** Methods whose body `fetch` does not accept in its settings. */
+/** Methods whose body `fetch` does not accept in its init. */
 const methodsWithoutBody = new Set(["GET", "HEAD"]);
-
-/** Safe methods (RFC 9110 §9.2.1): two targets may get the request at once. */
-export const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 export type UpstreamRequest = {
   /** May be sent to another target when one fails before it responds. */
   readonly isRepeatable: boolean;
   /** A second target may get it while the first has not responded. */
   readonly isHedgeable: boolean;
-  /** The response time is the target's alone: no body streams from the client. */
+  /** The response time is the target's alone: it has no body, or one that is taken to arrive at once. */
   readonly isTimed: boolean;
   /** With a streaming body it can be used once. */
   readonly init: RequestInit;
@@ -45,6 +44,23 @@ export function shouldBufferBody(
   return bodyBytes <= replayBytes && replayBuffer.bytes + bodyBytes <= maxReplayBufferBytes;
 }
 
+/** Reads the body, so that it can be sent more than once, and holds it while it is used. */
+export async function withBufferedBody(
+  { request, bodyBytes, plane }: ProxyRequest,
+  use: (body: ArrayBuffer) => Promise<Response | Failure>,
+): Promise<Response | Failure> {
+  const { replayBuffer } = plane;
+  const bytes = bodyBytes ?? 0;
+  replayBuffer.bytes += bytes;
+  try {
+    const body = await request.arrayBuffer().catch(() => null);
+    if (body === null) return { status: 400, reason: "the request body ended early" };
+    return await use(body);
+  } finally {
+    replayBuffer.bytes -= bytes;
+  }
+}
+
 /** @param body the buffered body; null without a body or if it streams */
 export function upstreamRequest(
   incoming: ProxyRequest,
@@ -60,7 +76,7 @@ export function upstreamRequest(
   setHeaders(copy.headers, incoming, hop);
   return {
     isRepeatable,
-    // The response to a WebSocket request is the connection itself: a losing attempt could not be canceled.
+    // The response to a WebSocket request is a connection: two targets would each see a client come and go.
     isHedgeable: isRepeatable && safeMethods.has(method) && !head.websocket,
     isTimed: body !== null || (bodyBytes !== null && bodyBytes <= maxTimedBodyBytes),
     init: copy instanceof Request ? copy : { method, headers: copy.headers, body, redirect: "manual" },

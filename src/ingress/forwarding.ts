@@ -1,24 +1,20 @@
-// Forwarding: sends a request to targets of its pool until one responds. Failed attempts are retried one
-// after another; slow attempts of a repeatable request are hedged in parallel.
+// Forwarding: a request on its way to a target. Its state, and the choice of its next target.
 
-import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
 import type { ServiceStats } from "../proxy/resilience/service-stats.ts";
 import { pickTarget } from "../proxy/routing/pick-target.ts";
 import type { RouteChoice } from "../proxy/routing/route-hints.ts";
 import type { EntryNode } from "../proxy/routing/routes.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
-import { settle, startAttempt, within } from "./attempt.ts";
 import { type CountedAt, countPanic } from "./counting.ts";
-import { attemptPollMs, type HedgeResult, hedge } from "./hedge.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
-import { mustQueue, waitInQueue } from "./queue.ts";
 import type { UpstreamRequest } from "./upstream-request.ts";
 
-/** Maximum attempts of a request with one table. The platform queues a seventh open connection. */
+/** Attempts of a request with one table, at most. All may be open at once; the platform would queue a seventh. */
 export const maxAttempts = 4;
 
-/** The progress of a request, and the only mutable state it has. */
+/** How far a request has come. `ProxyRequest` holds what never changes. */
 export type ForwardState = {
+  /** What targets are sent; null until a route was chosen. */
   upstream: UpstreamRequest | null;
   /** The targets chosen by the table used last; null before that. */
   choice: RouteChoice | null;
@@ -52,10 +48,21 @@ export type Forwarding = RouteChoice & {
 };
 
 /**
- * A target's response, or the reason for having none. `over-budget`: the retry budget is used up.
- * `queue-full`: the request queue is full. `queue-timeout`: the request was queued for too long.
+ * A target's response, or the reason for having none:
+ * - `failed`: every attempt failed;
+ * - `timeout`: no target responded within the head timeout;
+ * - `frozen`: the target of a request that is not repeatable is frozen;
+ * - `over-budget`: the retry budget is used up;
+ * - `queue-full`, `queue-timeout`: the request queue is full, or the request was queued for too long.
  */
-export type ForwardResult = HedgeResult | "over-budget" | "queue-full" | "queue-timeout";
+export type ForwardResult =
+  | Response
+  | "failed"
+  | "timeout"
+  | "frozen"
+  | "over-budget"
+  | "queue-full"
+  | "queue-timeout";
 
 export function newForwardState(): ForwardState {
   return {
@@ -72,46 +79,6 @@ export function newForwardState(): ForwardState {
   };
 }
 
-/** Sends the request until a target responds, no target is left, or the head timeout ends. */
-export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
-  const { incoming, upstream, stats, pool, state } = forwarding;
-  const { plane } = incoming;
-  const canHedge = upstream.isHedgeable && pool.ids.length > 1;
-  let nowMs = plane.nowMs();
-  let endsMs = nowMs + plane.headTimeoutMs;
-  stats.retries.request(nowMs);
-  if (upstream.isHedgeable) stats.hedges.request(nowMs);
-  while (state.attemptsLeft > 0) {
-    if (state.attempts > 0 && !stats.retries.take(nowMs)) return "over-budget";
-    let target = nextTarget(forwarding);
-    let open: OpenRequest | null = null;
-    if (target === null && mustQueue(forwarding)) {
-      const dequeued = await waitInQueue(forwarding);
-      const waitedMs = plane.nowMs() - nowMs;
-      state.queuedMs += waitedMs;
-      if (typeof dequeued === "string") return dequeued;
-      ({ target, open } = dequeued);
-      nowMs += waitedMs;
-      endsMs = nowMs + plane.headTimeoutMs;
-    }
-    if (target === null) break;
-    const attempt = startAttempt(forwarding, target, state.attempts === 0 ? "first" : "retry", nowMs, open);
-    // The client decides how long a streaming body takes.
-    const outcome = await (upstream.isTimed
-      ? within(
-          attempt.outcome,
-          Math.min(endsMs - nowMs, canHedge ? stats.latency.hedgeAfterMs : attemptPollMs),
-        )
-      : attempt.outcome);
-    const result =
-      outcome === "timeout" ? await hedge(forwarding, attempt, endsMs) : settle(forwarding, attempt, outcome);
-    if (result !== "failed") return result;
-    if (!upstream.isRepeatable) break;
-    nowMs = plane.nowMs();
-  }
-  return "failed";
-}
-
 /** The next target; null if all were tried or are full, or if other requests are queued for one. */
 export function nextTarget(forwarding: Forwarding): Target | null {
   const { incoming, pool, route } = forwarding;
@@ -120,7 +87,7 @@ export function nextTarget(forwarding: Forwarding): Target | null {
   return pick(forwarding);
 }
 
-/** The next target of a request in the queue. */
+/** The next target, whether or not other requests are queued. */
 export function pick({
   incoming,
   pool,
