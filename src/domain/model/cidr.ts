@@ -11,21 +11,26 @@ export type IpNetwork = { readonly bytes: IpBytes; readonly prefixBits: number }
  * the IPv4 one.
  */
 export function parseIp(text: string): IpBytes | null {
-  const bytes = text.includes(":") ? parseIpv6(text) : parseIpv4(text);
+  const bytes = parseBytes(text);
   return bytes !== null && isIpv4Mapped(bytes) ? bytes.slice(12) : bytes;
 }
 
-/** Reads a network, `10.0.0.0/8`, or a single address; null if the text is neither. */
+/**
+ * Reads a network, `10.0.0.0/8`, or a single address; null if the text is neither. A network of IPv4-mapped
+ * addresses (`::ffff:0:0/96`) is the IPv4 one; its prefix cannot be shorter than 96 bits.
+ */
 export function parseNetwork(text: string): IpNetwork | null {
   const slash = text.indexOf("/");
-  const bytes = parseIp(slash < 0 ? text : text.slice(0, slash));
+  const bytes = parseBytes(slash < 0 ? text : text.slice(0, slash));
   if (bytes === null) return null;
   const addressBits = bytes.length * 8;
-  if (slash < 0) return { bytes, prefixBits: addressBits };
-  const prefix = text.slice(slash + 1);
-  return /^\d{1,3}$/.test(prefix) && Number(prefix) <= addressBits
-    ? { bytes, prefixBits: Number(prefix) }
-    : null;
+  const prefix = slash < 0 ? String(addressBits) : text.slice(slash + 1);
+  const prefixBits = Number(prefix);
+  if (!/^\d{1,3}$/.test(prefix) || prefixBits > addressBits) return null;
+  if (!isIpv4Mapped(bytes)) return { bytes, prefixBits };
+  return prefixBits < mappedPrefixBits
+    ? null
+    : { bytes: bytes.slice(12), prefixBits: prefixBits - mappedPrefixBits };
 }
 
 /** True if the address is in the network. An IPv4 network never contains an IPv6 address, nor the reverse. */
@@ -38,7 +43,14 @@ export function contains({ bytes, prefixBits }: IpNetwork, ip: IpBytes): boolean
   });
 }
 
-/** True for `::ffff:0:0/96`. */
+function parseBytes(text: string): IpBytes | null {
+  return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
+}
+
+/** Length of the prefix of IPv4-mapped addresses, `::ffff:0:0/96` (RFC 4291 §2.5.5.2). */
+const mappedPrefixBits = 96;
+
+/** True for an address in `::ffff:0:0/96`. */
 function isIpv4Mapped(bytes: IpBytes): boolean {
   return (
     bytes.length === 16 && bytes.every((byte, index) => index >= 12 || byte === (index >= 10 ? 0xff : 0))

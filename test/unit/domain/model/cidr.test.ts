@@ -38,7 +38,17 @@ describe("networks", () => {
     expect(parseNetwork("10.0.0.0/8")).toEqual({ bytes: [10, 0, 0, 0], prefixBits: 8 });
     expect(parseNetwork("192.0.2.7")?.prefixBits).toBe(32);
     expect(parseNetwork("::1")?.prefixBits).toBe(128);
-    for (const text of ["10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/8/9", "/8", "::ffff:10.0.0.0/104"]) {
+    for (const text of ["10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/8/9", "/8", "010.0.0.0/8"]) {
+      expect(parseNetwork(text)).toBeNull();
+    }
+  });
+
+  test("[X15] a network of IPv4-mapped addresses is the IPv4 network, with a prefix of at least 96 bits", () => {
+    expect(parseNetwork("::ffff:0:0/96")).toEqual({ bytes: [0, 0, 0, 0], prefixBits: 0 });
+    expect(parseNetwork("::ffff:10.0.0.0/104")).toEqual(parseNetwork("10.0.0.0/8"));
+    expect(parseNetwork("::ffff:192.0.2.7")).toEqual(parseNetwork("192.0.2.7"));
+    expect(parseNetwork("::ffff:192.0.2.7/128")).toEqual(parseNetwork("192.0.2.7/32"));
+    for (const text of ["::ffff:0:0/95", "::ffff:10.0.0.0/8", "::ffff:0:0/129"]) {
       expect(parseNetwork(text)).toBeNull();
     }
   });
@@ -53,5 +63,9 @@ describe("networks", () => {
     expect(holds("2001:db8::/33", "2001:db8:7fff::1")).toBe(true);
     expect(holds("2001:db8::/33", "2001:db8:8000::1")).toBe(false);
     expect(holds("0.0.0.0/0", "2001:db8::1")).toBe(false);
+    expect(holds("::ffff:0:0/96", "192.0.2.7")).toBe(true);
+    expect(holds("::ffff:10.0.0.0/104", "::ffff:10.1.2.3")).toBe(true);
+    expect(holds("::ffff:10.0.0.0/104", "11.1.2.3")).toBe(false);
+    expect(holds("::ffff:0:0/96", "2001:db8::1")).toBe(false);
   });
 });
