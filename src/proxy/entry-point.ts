@@ -1,4 +1,5 @@
-// The entry point of a request: determined by the Worker in front of the data plane, never by a header.
+// The entry point of a request: determined by the Worker in front of the data plane, never by a
+// header that a client can set.
 
 export type EntryPoint = {
   /** `edge`: the external load balancer; `ingress`: the entry point of one node. */

@@ -1,7 +1,10 @@
 // Limits: the timeouts and buffer sizes of the data plane, read from the variables of its Worker.
 
 export type Limits = {
-  /** Time until a response must begin, all attempts together, milliseconds. Never cuts one that has begun. */
+  /**
+   * Time until a response must begin, for all attempts together, milliseconds. It starts again after a wait
+   * in the request queue and with a fresh table. A response that has begun is never cut off.
+   */
   readonly headTimeoutMs: number;
   /**
    * Time of one attempt before a repeatable request goes to another task, milliseconds; null turns it off.

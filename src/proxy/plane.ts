@@ -16,7 +16,7 @@ import { StickyCookies } from "./routing/sticky.ts";
 import { TableCache, type TableSource } from "./routing/table-cache.ts";
 
 /**
- * Sends an upstream request: `fetch` or a test's replacement. It takes a URL and settings, because `fetch`
+ * Sends an upstream request: `fetch` or a test's replacement. It takes a URL and `init`, because `fetch`
  * copies a Request once more, about six percent of a proxied request's cost.
  */
 export type Dial = (url: string, init: RequestInit) => Promise<Response>;
@@ -53,7 +53,10 @@ export type PlaneOptions = DialPolicy &
     readonly newId: () => string;
   };
 
-/** One isolate's data plane. It outlives every request, so it holds plain data and functions only. */
+/**
+ * One isolate's data plane. It outlives every request, so it holds nothing that is bound to one: no promise,
+ * stream or response.
+ */
 export type DataPlane = PlaneOptions &
   Limits & {
     readonly tables: TableCache;

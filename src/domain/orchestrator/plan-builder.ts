@@ -111,8 +111,8 @@ export class PlanBuilder {
   }
 
   /**
-   * Sets the desired state to `shutdown`; the dead task stays in the history. Deletes the task instead if no
-   * agent has been assigned it, or if its node is lost.
+   * Sets the desired state to `shutdown`; the dead task stays in the history. Deletes the task instead if it
+   * is not assigned yet, or if its node is lost.
    */
   stop(task: Task, why: string): void {
     const lostAtMs = this.#lostAtMs(task);
@@ -145,7 +145,7 @@ export class PlanBuilder {
 
   /**
    * Sets the desired state to `remove`; the task is deleted once it is dead. Deletes it now if no agent can
-   * report that: none has been assigned the task, or its node was removed or is down.
+   * report that: the task is not assigned yet, or its node was removed or is down.
    */
   remove(task: Task, why: string): void {
     const node = this.world.nodes.get(task.nodeId ?? "");

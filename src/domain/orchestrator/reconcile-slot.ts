@@ -26,6 +26,7 @@ export function reconcileSlot(view: SlotView, service: Service, plan: PlanBuilde
   const { outgoing } = view;
   const stopsFirst = updatePolicyOf(service).order === "stop-first" && outgoing?.reason === "update";
   if (view.keeper === null && stopsFirst) plan.stop(outgoing.task, replacementTexts.update);
+  // These dead tasks have a successor now.
   for (const task of view.slot.tasks) {
     if (isWithoutSuccessor(task)) plan.change(task, { desired: "shutdown" });
   }

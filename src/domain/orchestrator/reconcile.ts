@@ -25,8 +25,8 @@
 //  - Lost nodes. The tasks of a removed node become orphaned, and so does, after a day, a task that should
 //    stop on a node that is down. Until then they block nothing.
 //
-// Every decision is made per slot from an index built once, so the cost grows linearly with the number of
-// tasks.
+// Slots are decided one by one from an index built once, in time linear in the number of tasks. Placing tasks
+// takes time in proportion to the unplaced tasks times the nodes.
 
 import { nodeMatches, parseConstraints } from "../model/constraint.ts";
 import { canTakeTasks } from "../model/node.ts";
@@ -105,7 +105,8 @@ function wantedSlots(service: Service, tasks: readonly Task[], plan: PlanBuilder
 
 /**
  * The slots in which a global service's task may be started or replaced now. A node that is paused or not
- * ready keeps its task: no other node can run it instead, and starting it again there could run it twice.
+ * ready keeps its assigned task: no other node can run it instead, and starting it again there could run it
+ * twice. A task that was not assigned yet is deleted.
  */
 function globalSlots(service: Service, slots: readonly Slot[], plan: PlanBuilder): readonly Slot[] {
   const constraints = parseConstraints(service.spec.constraints);
@@ -126,7 +127,9 @@ function globalSlots(service: Service, slots: readonly Slot[], plan: PlanBuilder
 }
 
 /**
- * Reconciles the slots of a service, as many with an update as its policy allows; returns its unplaced tasks.
+ * Reconciles the slots of a service, and starts the update of as many of them as its policy allows now.
+ *
+ * @returns the service's unplaced tasks
  */
 function reconcileService(
   slots: readonly Slot[],

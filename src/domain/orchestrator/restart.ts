@@ -23,7 +23,7 @@ export function hasEndedByItself({ state }: Task): boolean {
   return state === "complete" || state === "failed" || state === "rejected";
 }
 
-/** True for a dead task without a successor: not created yet, or never because of the restart policy. */
+/** True for a dead task whose successor is not created yet, or not allowed by the restart policy. */
 export function isWithoutSuccessor(task: Task): boolean {
   return task.desired === "running" && !isAlive(task);
 }
@@ -69,7 +69,7 @@ function delayedStart(nowMs: number, delayMs: number, error: string, suffix: str
 }
 
 /**
- * Tasks that ended within the policy's window before the last one, including it; the first of them was no
+ * Tasks that ended within the policy's window before the last one, including it; the first was not a
  * restart.
  */
 function countAttempts(ended: readonly Task[], last: Task, service: Service): number {

@@ -26,9 +26,7 @@ import {
 
 /** SwarmKit's monitor period, milliseconds. */
 const defaultMonitorMs = 5_000;
-/**
- * A monitor period not longer than the delay is extended to this much longer than the delay, as in SwarmKit.
- */
+/** A monitor period that does not exceed the delay becomes the delay plus this, as in SwarmKit. */
 const monitorMarginMs = 1_000;
 /** The Docker CLI stops watching at `completed`; before that it must have seen all tasks running. */
 const minHoldMs = 1_000;

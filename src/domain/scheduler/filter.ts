@@ -1,11 +1,14 @@
-// The filters a node must pass to get a task, and the text that counts the nodes each filter rejected. Order
-// and texts are those of SwarmKit (manager/scheduler/filter.go).
+// The filters a node must pass to get a task, and the text that counts the nodes each filter rejected. The
+// texts are those of SwarmKit (manager/scheduler/filter.go), the order is that of its pipeline (pipeline.go).
 
 import { nodeMatches } from "../model/constraint.ts";
 import { canTakeTasks } from "../model/node.ts";
 import type { NodeInfo, TaskRequirements } from "./node-info.ts";
 
-/** In the order in which they are applied, and in which a refusal lists them. */
+/**
+ * In the order in which they are applied, and in which a refusal lists them; SwarmKit's begins with the
+ * filter that rejected most nodes.
+ */
 const filterTexts = {
   ready: (count: number) => `${nodeCountText(count)} not available for new tasks`,
   resources: (count: number) => `insufficient resources on ${nodeCountText(count)}`,

@@ -19,7 +19,7 @@ const maxFailures = 3;
 /** How long a failure counts, milliseconds. */
 const failureWindowMs = 5 * 60_000;
 
-/** A task without a node, and the node of the task it is to replace. */
+/** A task without a node, and the node of the task that it replaces. */
 export type UnplacedTask = {
   readonly task: Task;
   readonly service: Service;

@@ -72,7 +72,10 @@ function page(status: Failure["status"], reason: string, requestId: string): str
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>${title}</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;margin:15vh auto;max-width:34em;padding:0 1em}small{color:#666}</style>
+<style>
+body{font:16px/1.5 system-ui,sans-serif;margin:15vh auto;max-width:34em;padding:0 1em}
+small{color:#666}
+</style>
 <h1>${title}</h1>
 <p>${escaped(reason)}.</p>
 <p><small>Waggle · request ${escaped(requestId)}</small></p>

@@ -1,4 +1,5 @@
-// Request and response headers: reads those that the mesh acts on, and removes hop-by-hop headers.
+// Request and response headers: reads those that the mesh acts on, checks request ids, and removes hop-by-hop
+// headers.
 
 import type { ForwardedClaims } from "./forwarding.ts";
 
@@ -56,7 +57,10 @@ const clientAddressHeaders = [
 
 type HeaderReader = (head: MutableHead, name: string, headers: Headers) => void;
 
-/** The readers of headers by name. One lookup per header keeps all other headers cheap. */
+/**
+ * The readers of headers by name. One lookup per header keeps all other headers cheap. The last
+ * entry of a name applies: Connection, Upgrade and Transfer-Encoding have readers of their own.
+ */
 const readers = new Map<string, HeaderReader>([
   ...hopByHopHeaders.map((name) => [name, (head) => head.hopByHop.push(name)] as [string, HeaderReader]),
   ...clientAddressHeaders.map(

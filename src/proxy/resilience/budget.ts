@@ -1,8 +1,8 @@
 // A retry or hedge budget: limits extra attempts to a share of recent requests.
 //
-// Requests and extra attempts are counted per second over a window. An extra attempt is allowed while their
-// number stays below a share of the window's requests, or below a minimum per second, which a service with
-// few requests needs.
+// Requests and extra attempts are counted per second over a window. An extra attempt is allowed while there
+// are fewer of them than a share of the window's requests. A few per second are always allowed, because the
+// share of a service with few requests is less than one.
 
 export type BudgetPolicy = {
   /** Extra attempts for each request, for example 0.2. */
@@ -11,9 +11,7 @@ export type BudgetPolicy = {
   readonly perSecond: number;
 };
 
-/**
- * A fifth of the requests may be sent again, as in Envoy's and Linkerd's budgets; at least three a second.
- */
+/** A fifth of the requests may be sent again, the default of Envoy's and Linkerd's retry budgets. */
 export const retryBudget: BudgetPolicy = { ratio: 0.2, perSecond: 3 };
 
 /** A tenth of the requests may be sent to two targets at once. */

@@ -1,5 +1,4 @@
-// The latency of a service's recent responses in this isolate, until their headers arrive: it says how long
-// to wait for a task before a second one is tried.
+// Times to the response headers of a service's recent requests in this isolate. They set the hedging delay.
 
 import { bucketIndex, newBuckets, percentileUpperBound } from "../../telemetry/histogram.ts";
 

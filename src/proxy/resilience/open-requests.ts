@@ -16,7 +16,8 @@ export class OpenRequests {
   of(taskId: string, nowMs: number): number {
     const open = this.#byTask.get(taskId);
     if (open === undefined) return 0;
-    // Oldest first. Stops at the first unexpired request; an expired one behind it counts a little longer.
+    // Oldest first. Stops at the first unexpired request; an expired one behind it, for
+    // example behind an upload, counts until that one ends or expires.
     for (const request of open) {
       if (request.untilMs > nowMs) break;
       this.close(request);

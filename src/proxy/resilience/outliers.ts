@@ -40,7 +40,10 @@ export type EjectionState = {
 
 export class Outliers {
   readonly #ejections = new Map<string, Ejection>();
-  /** False while no target failed recently: most requests check nothing else. */
+  /**
+   * False while no target failed recently: most requests check nothing else. A field and not a getter, as in
+   * the frozen detector and the suspect list: that saves a call for each request.
+   */
   hasAny = false;
   /** Ejections, and picks made in panic, since this isolate started. */
   ejectionCount = 0;

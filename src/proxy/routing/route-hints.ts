@@ -1,4 +1,5 @@
-// Route hints: the parts of a request's headers that decide its target: canary, sticky cookie, hash key.
+// Route hints: the parts of a request that decide its service and target: canary, sticky cookie, and the hash
+// key, which is a header, the path or the client's address. Also chooses between a service and its canary.
 
 import type { EntryPoint } from "../entry-point.ts";
 import { cookieOf } from "../http/cookies.ts";

@@ -74,7 +74,7 @@ export class Route {
     return this.#via;
   }
 
-  /** The targets that a node's entry point may send to: all of them, or in host mode only its own. */
+  /** The targets that a node's entry point may send to; in host mode only the node's own tasks. */
   pool(node: EntryNode): TargetPool {
     if (this.mode === "host") return (node !== "direct" && this.#poolsByNode().get(node.id)) || emptyPool;
     this.#pool ??= poolOf(targetsOf(this.service, this.target), rulesOf(this.service));
@@ -179,8 +179,8 @@ export class Routes {
   }
 
   /**
-   * The route of a service's canary, at the same target port if the canary publishes it; null if it has no canary
-   * or the canary is not published.
+   * The route of a service's canary, at the same target port if the canary publishes it; null if it has no
+   * canary or the canary is not published.
    */
   canaryOf(route: Route): Route | null {
     const { options } = route.service;

@@ -1,6 +1,6 @@
 // The routing table in an isolate's memory: served at once, refreshed in the background, never replaced by an
-// older or unreadable one. It holds plain data only: on Workers one request must not await another's promise,
-// so timestamps record a refresh in progress.
+// older or unreadable one. It holds no promise: on Workers one request must not await another's, so
+// timestamps record a refresh in progress.
 
 import { readTable } from "../../domain/table/text.ts";
 import { Routes } from "./routes.ts";
@@ -56,7 +56,7 @@ export class TableCache {
     const ageMs = nowMs - this.#asOfMs;
     if (this.#routes !== null && ageMs <= refreshAfterMs) return this.#routes;
     if (this.#routes === null) return this.fresh();
-    // A problem means that the registry does not respond: then no request waits for it.
+    // While the registry does not respond, or sends no usable table, no request waits for it.
     if (ageMs > disconnectedAfterMs && this.#problem === null) return this.fresh(reconnectWaitMs);
     return this.current(waitUntil) ?? this.fresh();
   }
@@ -80,7 +80,7 @@ export class TableCache {
   }
 
   /**
-   * A table no older than `freshMs` if the registry responds within `waitMs`; else the current one.
+   * A table no older than `freshMs` if the registry sends one within `waitMs`; else the current one.
    * Concurrent calls share one refresh.
    */
   async fresh(waitMs = maxRefreshWaitMs): Promise<Routes | null> {
