@@ -129,7 +129,7 @@ export class PlanBuilder {
    * Orphans a task that no agent can report dead: its node was removed, or it should stop and its node has
    * been down for a day.
    */
-  orphanIfNodeGone(task: Task): Task {
+  orphanIfNodeLost(task: Task): Task {
     const node = this.world.nodes.get(task.nodeId ?? "");
     if (task.nodeId === null || !isAlive(task)) return task;
     if (node !== undefined && task.desired === "running") return task;

@@ -52,7 +52,7 @@ import { wouldStartUpdate } from "./update-slot.ts";
  */
 export function reconcile(world: World, at: { nowMs: number; newId: () => string }): Plan {
   const plan = new PlanBuilder(world, at);
-  const serviceTasks = tasksByService(plan);
+  const serviceTasks = prepareTasks(plan);
   const unplaced: UnplacedTask[] = [];
   for (const before of world.services.values()) {
     const tasks = serviceTasks.get(before.id) ?? [];
@@ -69,13 +69,13 @@ export function reconcile(world: World, at: { nowMs: number; newId: () => string
 }
 
 /** The tasks of each service that fill its slots. Removes the other tasks and orphans those of lost nodes. */
-function tasksByService(plan: PlanBuilder): ReadonlyMap<string, readonly Task[]> {
+function prepareTasks(plan: PlanBuilder): ReadonlyMap<string, readonly Task[]> {
   const serviceTasks = new Map<string, Task[]>();
   for (const task of plan.world.tasks.values()) {
     if (!plan.world.services.has(task.serviceId)) plan.remove(task, "its service was removed");
     else if (task.desired === "remove") plan.remove(task, "");
     else {
-      const latest = plan.orphanIfNodeGone(task);
+      const latest = plan.orphanIfNodeLost(task);
       const list = serviceTasks.get(task.serviceId);
       if (list === undefined) serviceTasks.set(task.serviceId, [latest]);
       else list.push(latest);

@@ -26,7 +26,7 @@ export function hasOutdatedTask({ keeper, outgoing, othersToReplace }: SlotView)
 }
 
 /** True if the slot stays empty because of the restart policy. */
-export function isFinished({ slot, keeper }: SlotView, service: Service, nowMs: number): boolean {
+export function isLeftEmpty({ slot, keeper }: SlotView, service: Service, nowMs: number): boolean {
   return keeper === null && nextStart(slot.tasks, service, nowMs) === null;
 }
 
@@ -37,7 +37,7 @@ export function isInTransition(view: SlotView, service: Service, plan: PlanBuild
   if (service.update && updatedAtMs(slot.tasks, service, service.update) !== null) return false;
   if (outgoing?.reason === "update") return true;
   const last = slot.tasks.findLast(isWithoutSuccessor);
-  if (isFinished(view, service, plan.nowMs)) return last?.state !== "complete";
+  if (isLeftEmpty(view, service, plan.nowMs)) return last?.state !== "complete";
   return (
     slot.tasks.some((task) => hasEndedWithCurrentSpec(task, service)) ||
     hasStoppedOldTask(slot.tasks, service, plan)
@@ -50,7 +50,7 @@ export function isUpdateDone(view: SlotView, service: Service, nowMs: number): b
   if (keeper?.state === "running") return true;
   if (wouldStartUpdate(view, service)) return false;
   if (service.update && updatedAtMs(slot.tasks, service, service.update) !== null) return true;
-  return isFinished(view, service, nowMs);
+  return isLeftEmpty(view, service, nowMs);
 }
 
 /** When the update's task in a slot began to run, or ended before that; null: neither, or no such task. */
@@ -79,7 +79,7 @@ export function firstUpdatedTask(
 }
 
 /** True if a task ended by itself before it ever ran, or within `monitorMs` of its start. */
-export function hasFailedUpdate(task: Task, monitorMs: number): boolean {
+export function hasFailedInUpdate(task: Task, monitorMs: number): boolean {
   if (!hasEndedByItself(task)) return false;
   const startedAtMs = ranSinceMs(task);
   return startedAtMs === null || endedAtMs(task) - startedAtMs <= monitorMs;

@@ -15,10 +15,10 @@ import type { SlotView } from "./slot-view.ts";
 import { nodeSlots, numberedSlots } from "./slots.ts";
 import {
   firstUpdatedTask,
-  hasFailedUpdate,
+  hasFailedInUpdate,
   hasOutdatedTask,
-  isFinished,
   isInTransition,
+  isLeftEmpty,
   isUpdateDone,
   updatedAtMs,
   wouldStartUpdate,
@@ -75,7 +75,7 @@ export function evaluateUpdate(service: Service, tasks: readonly Task[], plan: P
   const slots = isGlobal ? nodeSlots(tasks, plan.world.nodes) : numberedSlots(tasks);
   const failed = slots
     .flatMap((slot) => firstUpdatedTask(slot.tasks, service, update) ?? [])
-    .filter((task) => hasFailedUpdate(task, monitorMs));
+    .filter((task) => hasFailedInUpdate(task, monitorMs));
   const [first] = failed;
   if (first === undefined || failureAction === "continue") return service;
   if (failed.length / Math.max(1, update.slots) <= maxFailureRatio) return service;
@@ -120,7 +120,7 @@ function beginIfNeeded(service: Service, views: readonly SlotView[], plan: PlanB
   // never reached, such as one of a node that was down, starts a new update.
   const needsUpdate = update
     ? (view: SlotView) => wouldStartUpdate(view, service)
-    : (view: SlotView) => hasOutdatedTask(view) && !isFinished(view, service, plan.nowMs);
+    : (view: SlotView) => hasOutdatedTask(view) && !isLeftEmpty(view, service, plan.nowMs);
   if (!views.some(needsUpdate)) return service;
   return setProgress(service, beginUpdate("updating", plan.nowMs), plan);
 }

@@ -49,14 +49,14 @@ export function placeTasks(
   const failures = recentFailures(world, nowMs);
   const choices = new Map<string, NodeChoice>();
   const placed: Placement[] = [];
-  const refused: (UnplacedTask & { readonly choice: NodeChoice })[] = [];
+  const unplaceable: (UnplacedTask & { readonly choice: NodeChoice })[] = [];
   for (const waiting of unplaced.toSorted(byCreation)) {
     const { task, service } = waiting;
     const choice = choices.get(service.id) ?? nodeChoice(service, infos, failures.get(service.id));
     choices.set(service.id, choice);
     const candidate = chooseNode(choice, waiting);
     if (candidate === null) {
-      refused.push({ ...waiting, choice });
+      unplaceable.push({ ...waiting, choice });
     } else {
       candidate.serviceTasks += 1;
       addTask(candidate.info, service, choice.requirements.hostPorts, true);
@@ -65,7 +65,7 @@ export function placeTasks(
   }
   // Reasons come last, because every placed task makes a node fuller: they must hold once all tasks are
   // placed.
-  const withReasons = refused.map((waiting): Placement => {
+  const withReasons = unplaceable.map((waiting): Placement => {
     const reason = noNodeReason(waiting.choice, waiting, infos);
     return { task: waiting.task, node: null, reason };
   });

@@ -5,7 +5,7 @@ import { bucketIndex, newBuckets, percentileUpperBound } from "../../telemetry/h
 /** The length of a window; the previous window still counts. Milliseconds. */
 const windowMs = 10_000;
 /** Responses between two estimates, and before the first one. */
-const minSamples = 20;
+const responsesPerEstimate = 20;
 
 /** The minimum, milliseconds: a shorter delay would double the load of a fast service for no gain. */
 export const minHedgeMs = 50;
@@ -20,18 +20,18 @@ export class ServiceLatency {
   #startedMs = Number.NEGATIVE_INFINITY;
   /** How long to wait for one target before a second one is tried: about the service's p95, milliseconds. */
   hedgeAfterMs = unknownHedgeMs;
-  #untilEstimate = minSamples;
+  #untilEstimate = responsesPerEstimate;
 
-  /** Counts one response whose headers arrived `tookMs` after the request was sent. */
-  record(tookMs: number, nowMs: number): void {
+  /** Counts one response whose headers arrived `elapsedMs` after the request was sent. */
+  record(elapsedMs: number, nowMs: number): void {
     if (nowMs - this.#startedMs >= windowMs) this.#rotate(nowMs);
-    const bucket = bucketIndex(tookMs);
+    const bucket = bucketIndex(elapsedMs);
     this.#current[bucket] = (this.#current[bucket] ?? 0) + 1;
     this.#recent[bucket] = (this.#recent[bucket] ?? 0) + 1;
     this.#untilEstimate -= 1;
     if (this.#untilEstimate > 0) return;
     this.hedgeAfterMs = Math.max(minHedgeMs, this.percentile(0.95));
-    this.#untilEstimate = minSamples;
+    this.#untilEstimate = responsesPerEstimate;
   }
 
   /** The percentile of recent responses in milliseconds, at most 19 % too high; 0 without any. */

@@ -17,13 +17,14 @@ const maxEjectionMs = 60_000;
  */
 const consecutiveSlow = hedgeBudget.perSecond;
 
-type Ejection = {
+/** The failures and slow responses of one target. */
+type OutlierState = {
   /** End of the ejection, epoch milliseconds; 0 before the first. */
   untilMs: number;
   /** Ejections in a row; each doubles the length of the next. */
-  times: number;
+  consecutiveEjections: number;
   /** It could not be reached or did not respond; false if it was slow. */
-  isDead: boolean;
+  isUnreachable: boolean;
   slowResponses: number;
   /** Its trial request is under way since `trialMs`. */
   isOnTrial: boolean;
@@ -39,7 +40,7 @@ export type EjectionState = {
 };
 
 export class Outliers {
-  readonly #ejections = new Map<string, Ejection>();
+  readonly #states = new Map<string, OutlierState>();
   /**
    * False while no target failed recently: most requests check nothing else. A field and not a getter, as in
    * the frozen detector and the suspect list: that saves a call for each request.
@@ -51,35 +52,35 @@ export class Outliers {
 
   /** Records that a target could not be reached or did not respond in time. True when that ejects it. */
   failed(taskId: string, nowMs: number): boolean {
-    const ejection = this.#ejectionOf(taskId, nowMs);
-    ejection.isDead = true;
-    return this.#eject(ejection, nowMs);
+    const state = this.#stateOf(taskId, nowMs);
+    state.isUnreachable = true;
+    return this.#eject(state, nowMs);
   }
 
   /** Records that a later attempt at another target responded first. True if that ejects this one. */
   slow(taskId: string, nowMs: number): boolean {
-    const ejection = this.#ejectionOf(taskId, nowMs);
-    ejection.slowResponses += 1;
-    if (ejection.slowResponses < consecutiveSlow && !ejection.isOnTrial) return false;
-    if (ejection.untilMs <= nowMs) ejection.isDead = false;
-    return this.#eject(ejection, nowMs);
+    const state = this.#stateOf(taskId, nowMs);
+    state.slowResponses += 1;
+    if (state.slowResponses < consecutiveSlow && !state.isOnTrial) return false;
+    if (state.untilMs <= nowMs) state.isUnreachable = false;
+    return this.#eject(state, nowMs);
   }
 
   /** Records that a target responded in time. */
   responded(taskId: string, nowMs: number): void {
-    const ejection = this.#ejections.get(taskId);
+    const state = this.#states.get(taskId);
     // A response to a request sent before the ejection says nothing about now.
-    if (ejection === undefined || ejection.untilMs > nowMs) return;
-    this.#ejections.delete(taskId);
-    this.hasAny = this.#ejections.size > 0;
+    if (state === undefined || state.untilMs > nowMs) return;
+    this.#states.delete(taskId);
+    this.hasAny = this.#states.size > 0;
   }
 
   /** Records that a request goes to this target. If its ejection is over, the request is its trial. */
   sent(taskId: string, nowMs: number): void {
-    const ejection = this.#ejections.get(taskId);
-    if (ejection !== undefined && ejection.untilMs !== 0 && ejection.untilMs <= nowMs) {
-      ejection.isOnTrial = true;
-      ejection.trialMs = nowMs;
+    const state = this.#states.get(taskId);
+    if (state !== undefined && state.untilMs !== 0 && state.untilMs <= nowMs) {
+      state.isOnTrial = true;
+      state.trialMs = nowMs;
     }
   }
 
@@ -102,10 +103,13 @@ export class Outliers {
     if (hasBackups && ejected.length === taskIds.length) return new Set(ejected);
     if (!isPanic(ejected, taskIds)) return new Set(ejected);
     this.panicCount += 1;
-    // Leaves out at least the dead targets: a request that is sent once would be lost there.
-    const dead = ejected.filter((id) => this.#ejections.get(id)?.isDead === true);
-    const helps = dead.length > 0 && dead.length < taskIds.length && (careful || !isPanic(dead, taskIds));
-    return helps ? new Set(dead) : null;
+    // Leaves out at least the unreachable targets: a request that is sent once would be lost there.
+    const unreachable = ejected.filter((id) => this.#states.get(id)?.isUnreachable === true);
+    const helps =
+      unreachable.length > 0 &&
+      unreachable.length < taskIds.length &&
+      (careful || !isPanic(unreachable, taskIds));
+    return helps ? new Set(unreachable) : null;
   }
 
   /** The ejections in force among a pool's targets. */
@@ -119,48 +123,48 @@ export class Outliers {
 
   /** How long a target stays ejected, milliseconds; 0 if it is not. */
   ejectedForMs(taskId: string, nowMs: number): number {
-    return Math.max(0, (this.#ejections.get(taskId)?.untilMs ?? 0) - nowMs);
+    return Math.max(0, (this.#states.get(taskId)?.untilMs ?? 0) - nowMs);
   }
 
   isEjected(taskId: string, nowMs: number): boolean {
     return this.#isEjected(taskId, nowMs, false);
   }
 
-  #eject(ejection: Ejection, nowMs: number): boolean {
-    if (ejection.untilMs > nowMs) return false;
+  #eject(state: OutlierState, nowMs: number): boolean {
+    if (state.untilMs > nowMs) return false;
     this.ejectionCount += 1;
-    ejection.untilMs = nowMs + Math.min(maxEjectionMs, baseEjectionMs * 2 ** ejection.times);
-    ejection.times += 1;
-    ejection.slowResponses = 0;
-    ejection.isOnTrial = false;
+    state.untilMs = nowMs + Math.min(maxEjectionMs, baseEjectionMs * 2 ** state.consecutiveEjections);
+    state.consecutiveEjections += 1;
+    state.slowResponses = 0;
+    state.isOnTrial = false;
     return true;
   }
 
   #isEjected(taskId: string, nowMs: number, careful: boolean): boolean {
-    const ejection = this.#ejections.get(taskId);
-    if (ejection === undefined || ejection.untilMs === 0) return false;
-    if (careful || ejection.untilMs > nowMs) return true;
+    const state = this.#states.get(taskId);
+    if (state === undefined || state.untilMs === 0) return false;
+    if (careful || state.untilMs > nowMs) return true;
     // A trial whose outcome was never recorded expires.
-    return ejection.isOnTrial && ejection.trialMs + baseEjectionMs > nowMs;
+    return state.isOnTrial && state.trialMs + baseEjectionMs > nowMs;
   }
 
-  #ejectionOf(taskId: string, nowMs: number): Ejection {
-    const known = this.#ejections.get(taskId);
+  #stateOf(taskId: string, nowMs: number): OutlierState {
+    const known = this.#states.get(taskId);
     if (known !== undefined) return known;
-    for (const [id, { untilMs }] of this.#ejections) {
-      if (untilMs + maxEjectionMs < nowMs) this.#ejections.delete(id);
+    for (const [id, { untilMs }] of this.#states) {
+      if (untilMs + maxEjectionMs < nowMs) this.#states.delete(id);
     }
-    const ejection = {
+    const state = {
       untilMs: 0,
-      times: 0,
-      isDead: false,
+      consecutiveEjections: 0,
+      isUnreachable: false,
       slowResponses: 0,
       isOnTrial: false,
       trialMs: 0,
     };
-    this.#ejections.set(taskId, ejection);
+    this.#states.set(taskId, state);
     this.hasAny = true;
-    return ejection;
+    return state;
   }
 }
 

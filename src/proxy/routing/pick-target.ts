@@ -1,7 +1,7 @@
 // Picks the target of a request: a task or static server of a pool.
 
 import type { DataPlane } from "../plane.ts";
-import { pickOf } from "./policies/policies.ts";
+import { policyFunction } from "./policies/policies.ts";
 import type { RouteHints } from "./route-hints.ts";
 import { maxconnOf, type Target, type TargetPool, weightOf } from "./target-pool.ts";
 
@@ -87,7 +87,7 @@ class TargetPick {
     const cursor = targets[0]?.share.backup === true ? `backup ${this.#query.cursor}` : this.#query.cursor;
     const isExcluded = (id: string) => this.#isExcluded(id, ejected);
     if (pool.isSimple) return targets[cursors.next(cursor, ids, isExcluded)] ?? null;
-    const index = pickOf(rules.policy)({
+    const index = policyFunction(rules.policy)({
       targets,
       hasEqualWeights,
       isWarm: this.nowMs >= slowUntilMs,

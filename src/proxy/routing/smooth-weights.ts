@@ -1,7 +1,7 @@
 // Smooth weights: the state of each weighted round robin of this isolate. It outlives the table.
 
 /** Maximum cursors kept. One more clears all: shares stay as they are, only the order is lost. */
-const maxSmoothWeights = 5_000;
+const maxWeightedCursors = 5_000;
 
 export class SmoothWeights {
   readonly #byCursor = new Map<string, Map<string, number>>();
@@ -10,7 +10,7 @@ export class SmoothWeights {
   of(cursor: string): Map<string, number> {
     const known = this.#byCursor.get(cursor);
     if (known !== undefined) return known;
-    if (this.#byCursor.size >= maxSmoothWeights) this.#byCursor.clear();
+    if (this.#byCursor.size >= maxWeightedCursors) this.#byCursor.clear();
     const weights = new Map<string, number>();
     this.#byCursor.set(cursor, weights);
     return weights;

@@ -77,11 +77,13 @@ export function rulesOf({ policy, options = {} }: TableService): PoolRules {
 
 /** The pool of some targets, which must be ascending by id. */
 export function poolOf(all: readonly Target[], rules = defaultRules): TargetPool {
-  const open = all.filter(({ share }) => share.weight > 0 && share.drain !== true && share.standby !== true);
-  const active = open.filter(({ share }) => share.backup !== true);
-  if (active.length === open.length) return newPool(open, null, all, rules);
-  const standby = open.filter(({ share }) => share.backup === true);
-  const backups = newPool(standby, null, all, rules);
+  const accepting = all.filter(
+    ({ share }) => share.weight > 0 && share.drain !== true && share.standby !== true,
+  );
+  const active = accepting.filter(({ share }) => share.backup !== true);
+  if (active.length === accepting.length) return newPool(accepting, null, all, rules);
+  const backupTargets = accepting.filter(({ share }) => share.backup === true);
+  const backups = newPool(backupTargets, null, all, rules);
   return active.length === 0 ? backups : newPool(active, backups, all, rules);
 }
 

@@ -11,9 +11,9 @@ import type { Target } from "../target-pool.ts";
 import type { PickPolicy } from "./pick-policy.ts";
 import { roundRobin } from "./roundrobin.ts";
 
-export const byHash: PickPolicy = (choice) => {
-  const { targets, isAvailable, hasEqualWeights, key } = choice;
-  if (key === null) return roundRobin(choice);
+export const byHash: PickPolicy = (context) => {
+  const { targets, isAvailable, hasEqualWeights, key } = context;
+  if (key === null) return roundRobin(context);
   const seeds = seedsOf(targets);
   const hashed = hash32(key);
   let best = -1;

@@ -15,7 +15,7 @@ const unhashedPolicies: Readonly<Record<string, PickPolicy>> = {
 };
 
 /** The function of a policy. All policies but three hash a key. */
-export function pickOf(policy: Policy): PickPolicy {
+export function policyFunction(policy: Policy): PickPolicy {
   return unhashedPolicies[policy] ?? byHash;
 }
 
