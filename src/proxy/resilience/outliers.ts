@@ -87,7 +87,7 @@ export class Outliers {
   /**
    * The ejected targets of a pool.
    *
-   * @param careful for a request that must not be sent twice: it is never a trial
+   * @param isRepeatable false for a request that must not be sent twice: it is never a trial
    * @param hasBackups backups replace the pool, so all of its targets may be ejected
    * @returns null if no target is ejected, or if so many are that panic mode applies
    * @see docs/spec.md Y3-Y4
@@ -95,26 +95,26 @@ export class Outliers {
   ejectedAmong(
     taskIds: readonly string[],
     nowMs: number,
-    careful: boolean,
+    isRepeatable: boolean,
     hasBackups = false,
   ): ReadonlySet<string> | null {
-    const ejected = taskIds.filter((id) => this.#isEjected(id, nowMs, careful));
+    const ejected = taskIds.filter((id) => this.#isEjected(id, nowMs, isRepeatable));
     if (ejected.length === 0) return null;
-    if (hasBackups && ejected.length === taskIds.length) return new Set(ejected);
-    if (!isPanic(ejected, taskIds)) return new Set(ejected);
+    const mayReplaceAll = hasBackups && ejected.length === taskIds.length;
+    if (mayReplaceAll || !isPanic(ejected, taskIds)) return new Set(ejected);
     this.panicCount += 1;
     // Leaves out at least the unreachable targets: a request that is sent once would be lost there.
     const unreachable = ejected.filter((id) => this.#states.get(id)?.isUnreachable === true);
     const helps =
       unreachable.length > 0 &&
       unreachable.length < taskIds.length &&
-      (careful || !isPanic(unreachable, taskIds));
+      (!isRepeatable || !isPanic(unreachable, taskIds));
     return helps ? new Set(unreachable) : null;
   }
 
   /** The ejections in force among a pool's targets. */
   ejections(taskIds: readonly string[], nowMs: number): EjectionState {
-    const ejected = taskIds.filter((id) => this.#isEjected(id, nowMs, false));
+    const ejected = taskIds.filter((id) => this.#isEjected(id, nowMs, true));
     return {
       ejected: ejected.map((taskId) => ({ taskId, forMs: this.ejectedForMs(taskId, nowMs) })),
       panic: isPanic(ejected, taskIds),
@@ -127,7 +127,7 @@ export class Outliers {
   }
 
   isEjected(taskId: string, nowMs: number): boolean {
-    return this.#isEjected(taskId, nowMs, false);
+    return this.#isEjected(taskId, nowMs, true);
   }
 
   #eject(state: OutlierState, nowMs: number): boolean {
@@ -140,10 +140,10 @@ export class Outliers {
     return true;
   }
 
-  #isEjected(taskId: string, nowMs: number, careful: boolean): boolean {
+  #isEjected(taskId: string, nowMs: number, isRepeatable: boolean): boolean {
     const state = this.#states.get(taskId);
     if (state === undefined || state.untilMs === 0) return false;
-    if (careful || state.untilMs > nowMs) return true;
+    if (!isRepeatable || state.untilMs > nowMs) return true;
     // A trial whose outcome was never recorded expires.
     return state.isOnTrial && state.trialMs + baseEjectionMs > nowMs;
   }

@@ -46,13 +46,10 @@ export class Cursors {
  * members that stay differ by at most one, whatever joins and leaves. A counter modulo the length has no such
  * bound.
  *
- * @param keys ascending (by code unit), each once
+ * @param keys ascending (by code unit), each once; at least one
  * @param last the key picked before; it may no longer be a member
- * @returns -1 if there is no member
  */
-export function nextAfter(keys: readonly string[], last: string | undefined): number {
-  if (keys.length === 0) return -1;
-  if (last === undefined) return 0;
+export function nextAfter(keys: readonly string[], last: string): number {
   let low = 0;
   let high = keys.length;
   while (low < high) {

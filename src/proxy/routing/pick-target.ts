@@ -76,7 +76,7 @@ class TargetPick {
   #ejectedIn({ ids }: TargetPool, hasBackups: boolean): ReadonlySet<string> | null {
     const { outliers } = this.#plane;
     if (!outliers.hasAny) return null;
-    return outliers.ejectedAmong(ids, this.nowMs, !this.#query.isRepeatable, hasBackups);
+    return outliers.ejectedAmong(ids, this.nowMs, this.#query.isRepeatable, hasBackups);
   }
 
   /** The policy's pick among the targets of one tier that are neither tried, nor ejected, nor full. */

@@ -53,12 +53,14 @@ export class TableCache {
 
   /** The table to route by. Waits only before the first table, and after the router was disconnected. */
   routes(waitUntil: (work: Promise<void>) => void, nowMs = this.#nowMs()): Routes | Promise<Routes | null> {
+    const routes = this.#routes;
+    if (routes === null) return this.fresh();
     const ageMs = nowMs - this.#asOfMs;
-    if (this.#routes !== null && ageMs <= refreshAfterMs) return this.#routes;
-    if (this.#routes === null) return this.fresh();
+    if (ageMs <= refreshAfterMs) return routes;
     // While the registry does not respond, or sends no usable table, no request waits for it.
     if (ageMs > disconnectedAfterMs && this.#problem === null) return this.fresh(reconnectWaitMs);
-    return this.current(waitUntil) ?? this.fresh();
+    this.current(waitUntil);
+    return routes;
   }
 
   /** The table held, whatever its age; null before the first. */

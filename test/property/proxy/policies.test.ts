@@ -139,7 +139,7 @@ test("[W8] with equal weights shares differ by at most one, whatever fails and r
           counts.set(id, (counts.get(id) ?? 0) + 1);
         }
         // Failures last for all rounds. Once more than half of the pool failed, panic mode applies.
-        const ejected = plane.outliers.ejectedAmong(pool.ids, nowMs, false);
+        const ejected = plane.outliers.ejectedAmong(pool.ids, nowMs, true);
         const shares = pool.ids.filter((id) => ejected?.has(id) !== true).map((id) => counts.get(id) ?? 0);
         expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(1);
         for (const id of ejected ?? []) expect(counts.get(id) ?? 0).toBe(0);
