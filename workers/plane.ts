@@ -53,14 +53,14 @@ const dialUncached: Dial = (url, init) =>
  * Calls to the registry object, each with a new stub, because a stub that failed may stay broken. They carry
  * a router id: the registry stops a task only after all live routers have a table without it.
  */
-function registryCalls(env: PlaneEnv): Pick<PlaneOptions, "source" | "suspect"> {
+function registryCalls(env: PlaneEnv): Pick<PlaneOptions, "source" | "reportSuspects"> {
   const routerId = crypto.randomUUID();
   return {
     source: async (afterVersion) => {
       const { version, text, cookieKey } = await registryOf(env).pollTable(routerId, afterVersion);
       return cookieKey === undefined ? { version, text } : { version, text, cookieKey };
     },
-    suspect: async (taskIds) => registryOf(env).suspect(routerId, taskIds),
+    reportSuspects: async (taskIds) => registryOf(env).suspect(routerId, taskIds),
   };
 }
 

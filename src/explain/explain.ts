@@ -72,9 +72,9 @@ export function explainRoute(table: RoutingTable, request: ExplainRequest): Rout
     entry: entryOf(lookup),
     match: matchOf(lookup),
     services: (match?.routes ?? []).map((route) => {
-      const { service, target, mode } = route;
+      const { service, targetPort, mode } = route;
       const { id, name, policy } = service;
-      return { id, name, policy, target, mode, options: optionTexts(route, lookup.routes) };
+      return { id, name, policy, target: targetPort, mode, options: optionTexts(route, lookup.routes) };
     }),
     nodes: nodesOf(lookup),
     tasks: tasksOf(lookup),
@@ -185,16 +185,16 @@ function tasksOf({ table, match, entryNodes, entry, path }: RouteLookup): Explai
     const why = candidateReason(service, poolByTarget.get(id) as TargetPool, id, path);
     return node?.up === false ? `${why}, although its node is down` : why;
   };
-  return match.routes.flatMap(({ service, target, mode }) => [
+  return match.routes.flatMap(({ service, targetPort, mode }) => [
     ...service.tasks
       .toSorted((a, b) => a.slot - b.slot)
       .map((task) => {
-        const origin = task.endpoints.find(([port]) => port === target)?.[1] ?? null;
+        const origin = task.endpoints.find(([port]) => port === targetPort)?.[1] ?? null;
         const node = nodes.get(task.nodeId);
         const isPicked = poolByTarget.has(task.id);
         const why = isPicked
           ? pickReason(service, task.id, node)
-          : taskNotPickedReason(task, origin, target, mode === "host" && entry);
+          : taskNotPickedReason(task, origin, targetPort, mode === "host" && entry);
         const name = taskName(service.name, task);
         return { id: task.id, name, node: node?.name ?? null, origin, picked: isPicked, why };
       }),

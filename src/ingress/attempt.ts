@@ -45,7 +45,7 @@ export function startAttempt(
   }
   const outcome = dial(plane, target.origin + path, upstream.init, route.service.options?.marker);
   trace?.follow(target, outcome);
-  if (pool.tracksOpen) trackOpen(forwarding, outcome, open ?? plane.open.open(target.taskId, sentMs));
+  if (pool.tracksOpen) trackOpen(forwarding, outcome, open ?? plane.openRequests.open(target.taskId, sentMs));
   return { target, outcome, sentMs, isHedge: reason === "hedge", generation: plane.meter?.generation ?? 0 };
 }
 
@@ -109,7 +109,7 @@ function trackOpen(
   const { plane, waitUntil } = incoming;
   open.untilMs = plane.nowMs() + (upstream.isTimed ? 2 * plane.headTimeoutMs : maxUploadMs);
   const closed = outcome.then(() => {
-    plane.open.close(open);
+    plane.openRequests.close(open);
     plane.queue.serve(route.service.id, plane.nowMs());
   });
   // Runs even if the client disconnects.
@@ -125,7 +125,7 @@ export function settle(forwarding: Forwarding, attempt: Attempt, outcome: Outcom
   // A hedge's timer may have fired before the clock showed it, so that sentMs lies ahead.
   const elapsedMs = Math.max(0, nowMs - sentMs);
   if (countedAt !== null) countOutcome(countedAt, attempt, outcome, elapsedMs, upstream.isTimed);
-  if (plane.frozen.hasAny) plane.frozen.responded(target.taskId);
+  if (plane.frozenDetector.hasAny) plane.frozenDetector.responded(target.taskId);
   if (outcome === "failed") {
     // A client that stops sending a streaming body also fails the attempt, so the target may be healthy.
     if (upstream.isTimed) eject(forwarding, target);

@@ -163,7 +163,7 @@ function forwardTo(
   node: EntryNode,
   upstream: UpstreamRequest,
 ): Promise<Response | Failure> {
-  const { stats, meter } = incoming.plane;
+  const { serviceStats, meter } = incoming.plane;
   const { service } = choice.route;
   const countedNode = node === "direct" ? null : node;
   const countedAt: CountedAt | null = meter && { meter, service, entry: meter.entry(service, countedNode) };
@@ -174,7 +174,7 @@ function forwardTo(
     incoming,
     // A client with a sticky target must not lose it for one late response.
     upstream: choice.hints?.stickyTarget ? { ...upstream, isHedgeable: false } : upstream,
-    stats: stats.get(service.id) ?? addServiceStats(stats, service.id),
+    stats: serviceStats.get(service.id) ?? addServiceStats(serviceStats, service.id),
     cursor: choice.route.cursorAt(node),
     countedAt,
     state,
@@ -192,8 +192,8 @@ export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
   try {
     let nowMs = plane.nowMs();
     let endsMs = nowMs + plane.headTimeoutMs;
-    stats.retries.request(nowMs);
-    if (upstream.isHedgeable) stats.hedges.request(nowMs);
+    stats.retries.recordRequest(nowMs);
+    if (upstream.isHedgeable) stats.hedges.recordRequest(nowMs);
     while (state.attemptsLeft > 0) {
       if (state.attempts > 0 && !stats.retries.take(nowMs)) return "over-budget";
       // Pick.
@@ -234,7 +234,7 @@ export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
 
 function reportSuspects({ plane, waitUntil }: ProxyRequest): void {
   const suspects = plane.suspects.due(plane.nowMs());
-  if (suspects !== null) waitUntil(plane.suspect(suspects).catch(() => undefined));
+  if (suspects !== null) waitUntil(plane.reportSuspects(suspects).catch(() => undefined));
 }
 
 /** Counts the request and builds the client's response. */

@@ -79,12 +79,12 @@ function settleFirst(forwarding: Forwarding, pending: Attempt[], { attempt, outc
 /** True if an attempt exceeds the per-try timeout or its target is frozen. */
 function isOverdue(forwarding: Forwarding, { target, sentMs }: Attempt, nowMs: number): boolean {
   const { incoming, upstream, stats } = forwarding;
-  const { tryTimeoutMs, frozenMs, frozen } = incoming.plane;
+  const { tryTimeoutMs, frozenMs, frozenDetector } = incoming.plane;
   const isTimedOut = upstream.isRepeatable && tryTimeoutMs !== null && nowMs - sentMs >= tryTimeoutMs;
   const isFrozen =
     frozenMs !== null &&
-    frozen.hasAny &&
-    frozen.isFrozen(target.taskId, sentMs, nowMs, frozenMs, stats.latency.percentile(0.99));
+    frozenDetector.hasAny &&
+    frozenDetector.isFrozen(target.taskId, sentMs, nowMs, frozenMs, stats.latency.percentile(0.99));
   return isTimedOut || isFrozen;
 }
 
@@ -121,8 +121,8 @@ function settleLoser(forwarding: Forwarding, loser: Attempt, wasEarlier: boolean
     plane.suspects.add(taskId);
     if (countedAt !== null) countEjection(countedAt, loser.target);
   }
-  if (plane.frozen.watch(taskId, loser.sentMs, nowMs)) {
-    waitUntil(ended.then(() => plane.frozen.responded(taskId)));
+  if (plane.frozenDetector.watch(taskId, loser.sentMs, nowMs)) {
+    waitUntil(ended.then(() => plane.frozenDetector.responded(taskId)));
   }
 }
 

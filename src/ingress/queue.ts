@@ -1,7 +1,7 @@
 // Waiting in the request queue for a target with fewer open requests than its maximum.
 
 import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
-import { abandonedMs, queuePollMs, type Waiter } from "../proxy/resilience/request-queue.ts";
+import { maxPollGapMs, queuePollMs, type Waiter } from "../proxy/resilience/request-queue.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
 import { countDequeued, countQueued } from "./counting.ts";
 import { type Forwarding, pick } from "./forwarding.ts";
@@ -39,7 +39,7 @@ export async function waitInQueue(forwarding: Forwarding): Promise<QueueResult> 
 async function waitForTarget(forwarding: Forwarding): Promise<QueueResult> {
   const { incoming, route, pool, hints, state } = forwarding;
   const { plane } = incoming;
-  const { queue, open } = plane;
+  const { queue, openRequests } = plane;
   const { id } = route.service;
   const startedMs = plane.nowMs();
   let taken: Dequeued | null = null as Dequeued | null;
@@ -48,14 +48,14 @@ async function waitForTarget(forwarding: Forwarding): Promise<QueueResult> {
     isSelective: (hints?.stickyTarget ?? null) !== null || (state.tried?.size ?? 0) > 0,
     take: (nowMs) => {
       const target = pick(forwarding);
-      if (target !== null) taken = { target, open: open.open(target.taskId, nowMs + abandonedMs) };
+      if (target !== null) taken = { target, open: openRequests.open(target.taskId, nowMs + maxPollGapMs) };
       return target !== null;
     },
   };
   for (let nowMs = startedMs; ; nowMs = plane.nowMs()) {
     // It did not poll in time and its reserved target expired, so it joins the end of the queue again.
     if (taken !== null && taken.open.untilMs <= nowMs) {
-      open.close(taken.open);
+      openRequests.close(taken.open);
       taken = null;
     }
     if (taken === null) queue.poll(id, waiter, nowMs);

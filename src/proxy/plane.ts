@@ -36,7 +36,7 @@ export type PlaneOptions = DialPolicy &
   Partial<Limits> & {
     readonly source: TableSource;
     /** Reports ejected targets to the registry; may reject. */
-    readonly suspect: (taskIds: readonly string[]) => Promise<unknown>;
+    readonly reportSuspects: (taskIds: readonly string[]) => Promise<unknown>;
     /** The mesh's name in Via, an HTTP token. */
     readonly meshName: string;
     /** The domain under which services have the host name NAME.domain; lower case, or empty. */
@@ -62,14 +62,14 @@ export type DataPlane = PlaneOptions &
     readonly tables: TableCache;
     readonly cursors: Cursors;
     readonly outliers: Outliers;
-    readonly frozen: FrozenDetector;
-    readonly stats: StatsByService;
+    readonly frozenDetector: FrozenDetector;
+    readonly serviceStats: StatsByService;
     readonly suspects: SuspectList;
     /** Null if telemetry is off. */
     readonly meter: Meter | null;
     readonly flusher: Flusher | null;
     readonly smoothWeights: SmoothWeights;
-    readonly open: OpenRequests;
+    readonly openRequests: OpenRequests;
     readonly queue: RequestQueue;
     readonly sticky: StickyCookies;
     /** Bytes of bodies buffered for replay, of all open requests. */
@@ -92,11 +92,11 @@ export function createPlane(options: PlaneOptions): DataPlane {
     tables: new TableCache(options.source, options.nowMs, options.domain),
     cursors: new Cursors(options.random),
     outliers,
-    frozen: new FrozenDetector(),
-    stats: new Map(),
+    frozenDetector: new FrozenDetector(),
+    serviceStats: new Map(),
     suspects: new SuspectList(),
     smoothWeights: new SmoothWeights(),
-    open: new OpenRequests(),
+    openRequests: new OpenRequests(),
     queue: new RequestQueue(),
     sticky: new StickyCookies(),
     replayBuffer: { bytes: 0 },

@@ -32,7 +32,7 @@ export class Budget {
   }
 
   /** Records a request. */
-  request(nowMs: number): void {
+  recordRequest(nowMs: number): void {
     this.#moveTo(nowMs);
     const slot = this.#second % windowSeconds;
     this.#requests[slot] = (this.#requests[slot] ?? 0) + 1;

@@ -8,7 +8,7 @@
 /** How often a waiting request polls, milliseconds. */
 export const queuePollMs = 5;
 /** A waiter that has not polled for this long is dropped, milliseconds. */
-export const abandonedMs = 250;
+export const maxPollGapMs = 250;
 
 /** One waiting request. */
 export type Waiter = {
@@ -61,7 +61,7 @@ export class RequestQueue {
   #live(serviceId: string, nowMs: number): readonly Waiter[] {
     const waiters = this.#byService.get(serviceId);
     if (waiters === undefined) return [];
-    const live = waiters.filter(({ polledMs }) => nowMs - polledMs < abandonedMs);
+    const live = waiters.filter(({ polledMs }) => nowMs - polledMs < maxPollGapMs);
     if (live.length < waiters.length) this.#keep(serviceId, live);
     return live;
   }

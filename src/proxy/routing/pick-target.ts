@@ -81,7 +81,7 @@ class TargetPick {
 
   /** The policy's pick among the targets of one tier that are neither tried, nor ejected, nor full. */
   #pickIn(pool: TargetPool, ejected: ReadonlySet<string> | null): Target | null {
-    const { cursors, open, smoothWeights, random } = this.#plane;
+    const { cursors, openRequests, smoothWeights, random } = this.#plane;
     const { ids, targets, rules, hasEqualWeights, slowUntilMs } = pool;
     const { hints } = this.#query;
     const cursor = targets[0]?.share.backup === true ? `backup ${this.#query.cursor}` : this.#query.cursor;
@@ -93,7 +93,7 @@ class TargetPick {
       isWarm: this.nowMs >= slowUntilMs,
       isAvailable: (at) => !isExcluded(ids[at] as string) && !this.#isFull(pool, targets[at] as Target),
       weight: (at) => weightOf(targets[at] as Target, rules, this.nowMs),
-      open: (at) => open.of(ids[at] as string, this.nowMs),
+      open: (at) => openRequests.of(ids[at] as string, this.nowMs),
       key: hints?.key ?? null,
       nextInTurn: (isAvailable) => cursors.next(cursor, ids, (_id, at) => !isAvailable(at)),
       smoothWeights: smoothWeights.of(cursor),
@@ -113,6 +113,6 @@ class TargetPick {
 
   #isFull(pool: TargetPool, target: Target): boolean {
     if (!pool.hasMaxconn) return false;
-    return this.#plane.open.isFull(target.taskId, maxconnOf(target, pool.rules), this.nowMs);
+    return this.#plane.openRequests.isFull(target.taskId, maxconnOf(target, pool.rules), this.nowMs);
   }
 }

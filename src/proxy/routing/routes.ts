@@ -39,7 +39,7 @@ export type NodePool = { readonly ids: readonly string[]; readonly nodes: readon
 /** One published port of one service. */
 export class Route {
   readonly service: TableService;
-  readonly target: number;
+  readonly targetPort: number;
   readonly mode: PublishMode;
   /** The policy, a sticky cookie or a canary reads the request. */
   readonly usesRequest: boolean;
@@ -53,7 +53,7 @@ export class Route {
   constructor(service: TableService, target: number, mode: PublishMode) {
     const { options, policy } = service;
     this.service = service;
-    this.target = target;
+    this.targetPort = target;
     this.mode = mode;
     this.usesRequest = usesRequest(policy) || options?.sticky !== undefined || options?.canary !== undefined;
     this.edgeCursor = `edge ${service.id} ${target}`;
@@ -63,7 +63,7 @@ export class Route {
   cursorAt(node: EntryNode): string {
     const known = this.#cursors.get(node);
     if (known !== undefined) return known;
-    const cursor = `${node === "direct" ? node : node.id} ${this.service.id} ${this.target}`;
+    const cursor = `${node === "direct" ? node : node.id} ${this.service.id} ${this.targetPort}`;
     this.#cursors.set(node, cursor);
     return cursor;
   }
@@ -77,7 +77,7 @@ export class Route {
   /** The targets that a node's entry point may send to; in host mode only the node's own tasks. */
   pool(node: EntryNode): TargetPool {
     if (this.mode === "host") return (node !== "direct" && this.#poolsByNode().get(node.id)) || emptyPool;
-    this.#pool ??= poolOf(targetsOf(this.service, this.target), rulesOf(this.service));
+    this.#pool ??= poolOf(targetsOf(this.service, this.targetPort), rulesOf(this.service));
     return this.#pool;
   }
 
@@ -89,7 +89,7 @@ export class Route {
   #poolsByNode(): ReadonlyMap<string, TargetPool> {
     if (this.#poolByNode !== null) return this.#poolByNode;
     // A static server is on no node.
-    const onNodes = targetsOf(this.service, this.target).filter(({ server }) => server === null);
+    const onNodes = targetsOf(this.service, this.targetPort).filter(({ server }) => server === null);
     const rules = rulesOf(this.service);
     const pools = [...Map.groupBy(onNodes, ({ nodeId }) => nodeId)].map(
       ([nodeId, targets]) => [nodeId, poolOf(targets, rules)] as const,
@@ -194,7 +194,7 @@ export class Routes {
 
   #canaryRoute(route: Route, canary: Route | undefined): Route | null {
     if (canary === undefined || canary.service === route.service) return null;
-    const sameTarget = canary.service.ports.find(({ target }) => target === route.target);
+    const sameTarget = canary.service.ports.find(({ target }) => target === route.targetPort);
     if (sameTarget === undefined) return canary;
     return new Route(canary.service, sameTarget.target, sameTarget.mode);
   }

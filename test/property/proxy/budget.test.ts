@@ -13,7 +13,7 @@ test("[Y2] extra attempts stay within a share of the last ten seconds' requests,
       for (const { afterMs, take } of steps) {
         nowMs += afterMs;
         if (!take) {
-          budget.request(nowMs);
+          budget.recordRequest(nowMs);
           requests.push(nowMs);
         } else if (budget.take(nowMs)) {
           extras.push(nowMs);

@@ -66,10 +66,10 @@ test("[W11] no policy picks a task that the table, the request or this isolate e
       (pool, triedIds, failedIds, openIds, key, random) => {
         const plane = planeWith(() => random.next().value);
         for (const id of failedIds) plane.outliers.failed(id, nowMs);
-        for (const id of openIds) plane.open.open(id, nowMs + 1);
+        for (const id of openIds) plane.openRequests.open(id, nowMs + 1);
         const tried = new Set(triedIds);
         const isFull = (target: Target) =>
-          pool.hasMaxconn && plane.open.of(target.taskId, nowMs) >= maxconnOf(target, pool.rules);
+          pool.hasMaxconn && plane.openRequests.of(target.taskId, nowMs) >= maxconnOf(target, pool.rules);
         const isUntried = ({ taskId }: Target) => !tried.has(taskId);
         const isHealthy = (target: Target) => isUntried(target) && !failedIds.includes(target.taskId);
         const picked = pickTarget(plane, pool, query(key, tried));

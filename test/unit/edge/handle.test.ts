@@ -14,7 +14,7 @@ async function send(
   options: Partial<PlaneOptions> = {},
 ): Promise<Headers[]> {
   const plane = createPlane({
-    suspect: async () => undefined,
+    reportSuspects: async () => undefined,
     source: async () => ({ version: table.version, text: printTable(table) }),
     dial: async () => new Response("ok"),
     headTimeoutMs: 1_000,

@@ -28,7 +28,7 @@ function newForwarding(
 ) {
   const sent: string[] = [];
   const plane = createPlane({
-    suspect: async () => undefined,
+    reportSuspects: async () => undefined,
     source: async () => ({ version: 1, text: null }),
     dial: (url) => {
       const id = new URL(url).hostname;
@@ -69,7 +69,7 @@ function newForwarding(
     route: new Route(serviceOf("s", 80, []), 80, "ingress"),
     pool,
     hints: null,
-    stats: addServiceStats(plane.stats, "s"),
+    stats: addServiceStats(plane.serviceStats, "s"),
     cursor: "r",
     countedAt: null,
     state: newForwardState(),

@@ -47,7 +47,7 @@ export function inProcessPlane(
   const afterVersions: number[] = [];
   const received: Request[] = [];
   const plane = createPlane({
-    suspect: async () => undefined,
+    reportSuspects: async () => undefined,
     source: async (after) => {
       afterVersions.push(after);
       const { version } = state.table;

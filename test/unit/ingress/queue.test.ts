@@ -135,15 +135,15 @@ test("[W17] a request that waits too long is refused, and a free target goes to 
 
 test("[W17] an abandoned waiting request blocks no other, and its target becomes free", async () => {
   const { plane, tasks } = mesh({ maxconn: 1 }, undefined, 1);
-  const { queue, open } = plane.plane;
+  const { queue, openRequests } = plane.plane;
   const { id } = serviceOf("my-web", 1, []);
   const nowMs = Date.now();
   queue.poll(id, { polledMs: 0, isSelective: false, take: () => false }, nowMs - 300);
   expect(queue.length(id, nowMs)).toBe(0);
   // A reserved target whose request never polled again.
-  open.open("abandoned", nowMs - 1);
-  expect(open.isFull("abandoned", 1, nowMs)).toBe(false);
-  expect(open.of("abandoned", nowMs)).toBe(0);
+  openRequests.open("abandoned", nowMs - 1);
+  expect(openRequests.isFull("abandoned", 1, nowMs)).toBe(false);
+  expect(openRequests.of("abandoned", nowMs)).toBe(0);
   const request = plane.send({ method: "POST" });
   await until("it is at the task", async () => tasks.waiting.length === 1);
   tasks.respond();

@@ -95,7 +95,7 @@ test("[X92] a rule by which a service keeps its requests does not change their t
   const ports = [80, 81].map((target) => ({ target, published: 8000 + target, mode: "ingress" as const }));
   const keeps = taking("app", ["app"], ["/api/own"], { ports });
   const of = new Routes(tableOf(1, keeps, api));
-  expect(of.match({ port: 8081, host: "x", path: "/api/own" })?.routes[0].target).toBe(81);
+  expect(of.match({ port: 8081, host: "x", path: "/api/own" })?.routes[0].targetPort).toBe(81);
   expect(serviceAt("x/api/else", 8081, of)).toBe("api");
 });
 

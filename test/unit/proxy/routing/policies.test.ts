@@ -63,20 +63,23 @@ test("[W8] a new task of a weighted round robin gets its share, and a removed on
 test("[W9] leastconn picks a task with the fewest open requests for its weight, and equals in turn", () => {
   const mesh = plane();
   const pool = poolWith({ a: 1, b: 1, c: 2 }, "leastconn");
-  mesh.open.open("a", 2_000_000);
+  mesh.openRequests.open("a", 2_000_000);
   expect(picks(mesh, pool, 6)).not.toContain("a");
-  for (let i = 0; i < 3; i += 1) mesh.open.open("b", 2_000_000);
-  for (let i = 0; i < 3; i += 1) mesh.open.open("c", 2_000_000);
+  for (let i = 0; i < 3; i += 1) mesh.openRequests.open("b", 2_000_000);
+  for (let i = 0; i < 3; i += 1) mesh.openRequests.open("c", 2_000_000);
   expect(picks(mesh, pool, 4)).toEqual(["a", "a", "a", "a"]);
 });
 
 test("[W9] an open request that was never closed expires", () => {
-  const { open } = plane();
-  open.open("a", 1_000);
-  open.open("a", 3_000);
-  expect([open.of("a", 999), open.of("a", 1_000), open.of("a", 2_999), open.of("a", 3_000)]).toEqual([
-    2, 1, 1, 0,
-  ]);
+  const { openRequests } = plane();
+  openRequests.open("a", 1_000);
+  openRequests.open("a", 3_000);
+  expect([
+    openRequests.of("a", 999),
+    openRequests.of("a", 1_000),
+    openRequests.of("a", 2_999),
+    openRequests.of("a", 3_000),
+  ]).toEqual([2, 1, 1, 0]);
 });
 
 test("[W9] random draws two tasks by weight and picks the one with fewer open requests", () => {
@@ -86,7 +89,7 @@ test("[W9] random draws two tasks by weight and picks the one with fewer open re
     expect(count).toBeGreaterThan(850);
     expect(count).toBeLessThan(1_150);
   }
-  mesh.open.open("a", 2_000_000);
+  mesh.openRequests.open("a", 2_000_000);
   expect(picks(mesh, even, 500)).not.toContain("a");
   const shares = tally(picks(plane(numbers()), poolWith({ a: 1, b: 1, c: 2 }, "random"), 4_000));
   // Of two equally loaded tasks the first drawn is picked.

@@ -7,7 +7,7 @@ const origins = ["http://127.0.0.2:1", "http://127.0.0.3:1", "http://127.0.0.4:1
 
 function matched(table: RoutingTable, port: number | null, host: string): string[] | null {
   const match = new Routes(table, "mesh.example.com").match({ port, host, path: "/" });
-  return match?.routes.map((route) => `${route.service.name} ${route.target}`) ?? null;
+  return match?.routes.map((route) => `${route.service.name} ${route.targetPort}`) ?? null;
 }
 
 const port8080 = { port: 8080, host: "", path: "" };
