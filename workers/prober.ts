@@ -19,6 +19,7 @@ const proberRetryMs = 2_000;
  */
 const minAlarmMs = 50;
 
+/** @see docs/decisions/0039-probers.md */
 export class MeshProber extends DurableObject<Env> {
   readonly #schedule = new CheckSchedule();
   readonly #store: ProberStore;

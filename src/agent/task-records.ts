@@ -40,7 +40,11 @@ const EndedTask = z.object({
   endedAtMs: z.number(),
 });
 
-/** The records of one state folder. */
+/**
+ * The records of one state folder.
+ *
+ * @see docs/decisions/0007-tasks-outlive-their-agent.md
+ */
 export class TaskRecords {
   readonly #dir: string;
 

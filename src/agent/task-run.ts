@@ -44,6 +44,7 @@ export type TaskContext = {
 /** The reason why supervision of a process ended; `unhealthy` is the last check. */
 type SupervisionEnd = "exited" | "stop" | "detached" | { readonly unhealthy: string };
 
+/** @see docs/decisions/0006-unhealthy-leaves-the-table-first.md */
 export class TaskRun {
   readonly nodeId: string;
   readonly task: AssignedTask;

@@ -24,6 +24,8 @@ export type ControlApp = { readonly fetch: (request: Request) => Response | Prom
 
 /**
  * Mounts all routes. Their order matters: routes before `authentication` are public, all others need a token.
+ *
+ * @see docs/decisions/0001-engine-api.md
  */
 export function controlApp(deps: ControlDeps): ControlApp {
   const app: ControlRoutes = new Hono<ControlEnv>({

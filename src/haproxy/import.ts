@@ -29,7 +29,11 @@ export type ImportResult = {
   readonly errors: readonly { readonly line: number; readonly message: string }[];
 };
 
-/** Imports a configuration. Never throws, whatever the text. */
+/**
+ * Imports a configuration. Never throws, whatever the text.
+ *
+ * @see docs/decisions/0040-haproxy-import.md
+ */
 export function importConfig(text: string, env: ConfigVariables): ImportResult {
   const { sections, errors } = readSections(text, env);
   return new ConfigImporter(sections, [...errors]).run();

@@ -19,7 +19,11 @@ const tlsTreatment: Treatment = [
 ];
 const stickTreatment: Treatment = ["could not", "use `cookie NAME insert`, which becomes waggle.sticky"];
 
-/** Keywords of proxies. */
+/**
+ * Keywords of proxies.
+ *
+ * @see docs/decisions/0040-haproxy-import.md
+ */
 export const keywordTreatments: ReadonlyMap<string, Treatment> = new Map(
   Object.entries<Treatment>({
     maxconn: limitTreatment,

@@ -25,6 +25,7 @@ const matchAll: PathRule = { host: null, path: "/", exact: false };
  * @param choices first-match rules in their order
  * @param otherwise the result for requests that match no condition
  * @returns the rules, and `rest` for requests that match none; null for too many host names and paths
+ * @see docs/decisions/0053-path-rules.md
  */
 export function resolveSwitchingRules<T>(
   choices: readonly SwitchingRule<T>[],

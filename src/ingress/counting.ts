@@ -121,7 +121,7 @@ export function countRequest(
 }
 
 /** How a request ended. */
-export type RequestEnd = {
+type RequestEnd = {
   /** The target of the last attempt; null if no attempt was made. */
   readonly target: Target | null;
   readonly result: Response | Failure;
@@ -137,7 +137,7 @@ export type RequestEnd = {
  * @param service null if the request matched no service
  * @param node null if no node was picked
  */
-export function countEnd(
+function countEnd(
   meter: Meter,
   service: MeteredEntity | null,
   node: MeteredEntity | null,

@@ -73,7 +73,7 @@ export async function proxy(incoming: ProxyRequest, matchEntry: MatchEntry): Pro
       result = moreSpecific(await sendByTable(incoming, state, routes, matchEntry), result);
     }
   }
-  if (plane.suspects.hasAny) reportSuspects(incoming);
+  if (plane.suspects.hasAny) reportEjections(incoming);
   return deliver(incoming, state, result, routes);
 }
 
@@ -232,7 +232,7 @@ export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
   }
 }
 
-function reportSuspects({ plane, waitUntil }: ProxyRequest): void {
+function reportEjections({ plane, waitUntil }: ProxyRequest): void {
   const suspects = plane.suspects.due(plane.nowMs());
   if (suspects !== null) waitUntil(plane.reportSuspects(suspects).catch(() => undefined));
 }

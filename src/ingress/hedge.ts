@@ -19,6 +19,8 @@ export const attemptPollMs = 250;
  * Waits for a slow attempt, and starts further ones beside it.
  *
  * @param endsMs end of the head timeout, epoch milliseconds
+ *
+ * @see docs/decisions/0010-second-attempts.md
  */
 export async function awaitSlow(
   forwarding: Forwarding,

@@ -61,7 +61,11 @@ export async function withBufferedBody(
   }
 }
 
-/** @param body the buffered body; null without a body or if it streams */
+/**
+ * @param body the buffered body; null without a body or if it streams
+ *
+ * @see docs/decisions/0030-request-path.md
+ */
 export function upstreamRequest(
   incoming: ProxyRequest,
   hop: HopHeaders,

@@ -12,7 +12,11 @@ export type Upstream = { readonly host: string; readonly port: number };
 const upstreamDialTimeoutMs = 10_000;
 const upstreamDialIntervalMs = 50;
 
-/** An open port. */
+/**
+ * An open port.
+ *
+ * @see docs/decisions/0004-listeners-on-one-machine.md
+ */
 export class Listener {
   readonly #server: Server;
   /** Open connections, each with a function that ends it after the current response. */

@@ -30,7 +30,11 @@ export async function awaitEarlierChildren(stateDir: string): Promise<void> {
   await endProcesses(children, childExitTimeoutMs);
 }
 
-/** Stops tasks without an agent on all nodes. @param except nodes whose agents will take over their tasks */
+/**
+ * Stops tasks without an agent on all nodes. @param except nodes whose agents will take over their tasks
+ *
+ * @see docs/decisions/0007-tasks-outlive-their-agent.md
+ */
 export async function stopOrphanedTasks(stateDir: string, except: readonly string[] = []): Promise<void> {
   const nodesDir = join(stateDir, "nodes");
   const names = existsSync(nodesDir) ? readdirSync(nodesDir).filter((name) => !except.includes(name)) : [];

@@ -36,7 +36,11 @@ type ParserState =
 const crlf = Buffer.from("\r\n");
 const headEnd = Buffer.from("\r\n\r\n");
 
-/** Parses the requests of one connection. */
+/**
+ * Parses the requests of one connection.
+ *
+ * @see docs/decisions/0004-listeners-on-one-machine.md
+ */
 export class RequestHeads {
   readonly #headerLine: Buffer | null;
   readonly #headerName: string;

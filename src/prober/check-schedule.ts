@@ -29,6 +29,7 @@ type ScheduledCheck = {
   reportedFingerprint: string;
 };
 
+/** @see docs/decisions/0039-probers.md */
 export class CheckSchedule {
   readonly #checks = new Map<string, ScheduledCheck>();
   #running = 0;

@@ -14,6 +14,7 @@ import { findServer } from "./servers.ts";
  * `drain`: it gets only requests with its sticky cookie. `maint`: it gets none, and a server is not checked.
  *
  * @throws MeshError server/not-found, task/not-found, node/not-found
+ * @see docs/decisions/0038-admin-state.md
  */
 export function setAdmin(draft: Draft, { kind, ref }: AdminTarget, state: AdminState, actor: string): void {
   if (kind === "server") setServer(draft, findServer(draft.world, ref), state, actor);

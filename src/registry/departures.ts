@@ -29,7 +29,11 @@ export function recordDepartures(draft: Draft, tableVersion: number): void {
   }
 }
 
-/** Releases the departing tasks that may stop, and sets the deadline for the others. */
+/**
+ * Releases the departing tasks that may stop, and sets the deadline for the others.
+ *
+ * @see docs/decisions/0009-leaving-without-loss.md
+ */
 export function releaseTasks(draft: Draft, routers: Routers): void {
   const { nowMs } = draft;
   let nextMs: number | null = null;

@@ -11,6 +11,7 @@ export const routerLiveMs = 3_000;
 
 type RouterState = { readonly version: number; readonly seenAtMs: number };
 
+/** @see docs/decisions/0009-leaving-without-loss.md */
 export class Routers {
   readonly #routers = new Map<string, RouterState>();
   #knownFromMs = Number.POSITIVE_INFINITY;

@@ -39,6 +39,8 @@ type TokenSecrets = { readonly OPERATOR_TOKEN?: string; readonly VIEWER_TOKEN?: 
  * Removes the mesh's own token from a request. A browser that signed in to the statistics sends its
  * credentials to every page of the same origin (RFC 7617 §2.2), and here those pages belong to services.
  * Other credentials are left alone.
+ *
+ * @see docs/decisions/0042-tokens-on-a-shared-origin.md
  */
 export function withoutToken(
   request: Request,

@@ -11,7 +11,12 @@ import { type StatsQuery, statsLink } from "./uri.ts";
 /** Limit of a form, enough for a thousand servers. Bytes. */
 const maxStatsFormBytes = 64 * 1024;
 
-/** Applies a form and redirects to the page, as HAProxy does. @see docs/spec.md Z14-Z17 */
+/**
+ * Applies a form and redirects to the page, as HAProxy does.
+ *
+ * @see docs/spec.md Z14-Z17
+ * @see docs/decisions/0042-tokens-on-a-shared-origin.md
+ */
 export async function handleForm(
   request: Request,
   context: StatsContext,

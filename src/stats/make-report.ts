@@ -12,6 +12,7 @@ import { seconds } from "./time.ts";
  * A mesh without nodes, where services only have static servers, has no proxy for nodes.
  *
  * @see docs/spec.md Z5-Z11
+ * @see docs/decisions/0041-stats-page-reads-the-registry.md
  */
 export function makeReport(input: StatsInput): StatsReport {
   const { info, nodes, nowMs } = input;

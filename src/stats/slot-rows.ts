@@ -11,7 +11,10 @@ import type { ColumnValues } from "./report.ts";
 import type { ServiceProxyInput } from "./service-proxy.ts";
 import { seconds } from "./time.ts";
 
-/** @see docs/spec.md Z8, Z9 */
+/**
+ * @see docs/spec.md Z8, Z9
+ * @see docs/decisions/0041-stats-page-reads-the-registry.md
+ */
 export function slotRows(input: ServiceProxyInput): ServerRow[] {
   const { service, tasks } = input;
   const shareRules = shareRulesOf(service.spec.labels);

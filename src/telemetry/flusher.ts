@@ -19,6 +19,7 @@ export type FlusherOptions = {
   readonly sleep: (ms: number) => Promise<void>;
 };
 
+/** @see docs/decisions/0033-counting-in-the-isolate.md */
 export class Flusher {
   readonly #meter: Meter;
   readonly #options: FlusherOptions;

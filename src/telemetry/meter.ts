@@ -42,6 +42,7 @@ const generationMs = 60_000;
 const maxIdleTakes = 300;
 const noEntity: MeteredEntity = { id: "", name: "" };
 
+/** @see docs/decisions/0033-counting-in-the-isolate.md */
 export class Meter {
   /** The data center of this isolate; empty until the shell knows it from the first request. */
   colo = "";

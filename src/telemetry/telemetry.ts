@@ -20,6 +20,7 @@ export type TelemetryApi = {
   snapshot(filter: SnapshotFilter): Snapshot | Promise<Snapshot>;
 };
 
+/** @see docs/decisions/0033-counting-in-the-isolate.md */
 export class Telemetry implements TelemetryApi {
   readonly #database: SqlDatabase;
   readonly #clock: () => number;

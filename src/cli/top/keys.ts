@@ -67,7 +67,11 @@ const navigationKeys: Readonly<Record<string, (state: TopState) => TopState>> = 
   home: (state) => ({ ...state, scrollTop: 0 }),
 };
 
-/** The state after a key. @param key a name from `readKeys` @returns null to quit */
+/**
+ * The state after a key. @param key a name from `readKeys` @returns null to quit
+ *
+ * @see docs/decisions/0045-top-in-plain-ansi.md
+ */
 export function applyKey(state: TopState, key: string): TopState | null {
   if (key === "ctrl-c") return null;
   if (state.isTyping) return applyFilterKey(state, key);

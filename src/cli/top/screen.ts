@@ -15,6 +15,7 @@ const maxProblems = 3;
  * The screen, one string per line; never more lines or wider lines than the terminal has.
  *
  * @param notice replaces the list of keys in the last line; empty shows the keys
+ * @see docs/decisions/0045-top-in-plain-ansi.md
  */
 export function screenLines(
   reading: TopReading,

@@ -49,6 +49,8 @@ function currentTraffic(traffic: Snapshot, { services, nodes }: MeshView): Snaps
  * The families in the text exposition format 0.0.4, with its Content-Type. A family without values is left
  * out. Only prom-client's registry is used: its counters count in the process, and these values are known in
  * sum.
+ *
+ * @see docs/decisions/0034-prometheus-text.md
  */
 async function metricsText(
   families: readonly MetricFamily[],

@@ -5,6 +5,7 @@ import type uPlot from "uplot";
 import { drawHeatmap } from "./heatmap.ts";
 import { drawLineChart } from "./line-chart.ts";
 
+/** @see docs/decisions/0044-charts-twice.md */
 export type DrawnChart = {
   readonly plot: uPlot;
   /** Redraws with the data of a refreshed figure. */

@@ -6,6 +6,7 @@ import { DataTable, NumberHeading } from "./data-table.tsx";
 import { HeatmapSvg, LineChartSvg } from "./svg-charts.tsx";
 import { formatLatency } from "./traffic-cells.tsx";
 
+/** @see docs/decisions/0044-charts-twice.md */
 export function Charts({ history }: { history: TrafficHistory }) {
   const rate = rateChartData(history);
   const latency = latencyChartData(history);

@@ -65,7 +65,11 @@ export function compileTable(world: World, version: number): RoutingTable {
   };
 }
 
-/** True if the task itself can take requests, whatever the state of its node. */
+/**
+ * True if the task itself can take requests, whatever the state of its node.
+ *
+ * @see docs/decisions/0006-unhealthy-leaves-the-table-first.md
+ */
 export function isRoutable(task: Task): boolean {
   return (
     task.desired === "running" &&

@@ -112,7 +112,11 @@ export function usesAllBackups(labels: Labels): boolean {
   throw invalidLabel(`label '${labelNames.allBackups}' is '${text}': write true or false`);
 }
 
-/** The rules of labels `waggle.weight` and `waggle.backup`. */
+/**
+ * The rules of labels `waggle.weight` and `waggle.backup`.
+ *
+ * @see docs/decisions/0023-weights-by-condition.md
+ */
 export function shareRulesOf(labels: Labels): ShareRules {
   const weights = listItems(labels[labelNames.weight]).map((item) => {
     const colon = item.lastIndexOf(":");

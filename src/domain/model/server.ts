@@ -2,7 +2,11 @@
 
 import type { ServerHealth } from "./server-health.ts";
 
-/** HAProxy's admin state: whether a server, and likewise a node or a task, gets new requests. */
+/**
+ * HAProxy's admin state: whether a server, and likewise a node or a task, gets new requests.
+ *
+ * @see docs/decisions/0038-admin-state.md
+ */
 export const adminStates = ["ready", "drain", "maint"] as const;
 export type AdminState = (typeof adminStates)[number];
 
@@ -67,7 +71,11 @@ export type ServerSpec = {
   readonly check: CheckSpec | null;
 };
 
-/** A server as the registry stores it. */
+/**
+ * A server as the registry stores it.
+ *
+ * @see docs/decisions/0037-static-servers.md
+ */
 export type StaticServer = {
   readonly id: string;
   readonly serviceId: string;

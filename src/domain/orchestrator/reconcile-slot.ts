@@ -18,6 +18,8 @@ import { updatePolicyOf } from "./update.ts";
 /**
  * Brings a slot as close to settled as it can be now. Returns its task that still needs a node; null if none
  * does.
+ *
+ * @see docs/decisions/0005-replace-then-remove.md
  */
 export function reconcileSlot(view: SlotView, service: Service, plan: PlanBuilder): UnplacedTask | null {
   stopOthers(view, plan);

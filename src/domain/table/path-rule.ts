@@ -4,6 +4,7 @@
 import { compareStrings } from "../model/compare.ts";
 import { isHostName } from "../model/host-name.ts";
 
+/** @see docs/decisions/0053-path-rules.md */
 export type PathRule = {
   /** Lower case; null: any host name. */
   readonly host: string | null;

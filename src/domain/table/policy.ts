@@ -2,6 +2,7 @@
 
 import { isToken } from "../model/http-token.ts";
 
+/** @see docs/decisions/0020-policies-in-haproxy-words.md */
 export type Policy =
   | "roundrobin"
   | "leastconn"

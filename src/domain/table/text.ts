@@ -37,7 +37,11 @@ const versionShape = lineShape("version VERSION");
 const defaultShape = lineShape("default SERVICE|-");
 const nodeShape = lineShape("node NAME ID up|down|drain|maint ADDRESS HOST…|-");
 
-/** Prints a table; equal tables give equal bytes, and `readTable` reads an equal table back. */
+/**
+ * Prints a table; equal tables give equal bytes, and `readTable` reads an equal table back.
+ *
+ * @see docs/decisions/0002-routing-table-as-text.md
+ */
 export function printTable(table: RoutingTable): string {
   const nodeWord = nodeWords(table.nodes);
   const lines = [tableFormat, `version ${table.version}`];
@@ -54,6 +58,7 @@ export function printTable(table: RoutingTable): string {
  * Reads a table.
  *
  * @throws MeshError `table/invalid` with the line number, the line and what was expected
+ * @see docs/decisions/0002-routing-table-as-text.md
  */
 export function readTable(text: string): RoutingTable {
   const reader = new LineReader(text);

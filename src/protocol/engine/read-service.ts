@@ -25,6 +25,7 @@ type ParsedServiceSpec = { readonly spec: ServiceSpec; readonly document: unknow
  * @returns `document`: the same JSON, unread fields included, with the number of replicas always set, because
  *   the Docker CLI cannot read a replicated service without it
  * @throws MeshError body/invalid, label/invalid
+ * @see docs/decisions/0001-engine-api.md
  */
 export function readServiceSpec(json: unknown): ParsedServiceSpec {
   const engineSpec = readAs(EngineServiceSpec, json, "the service spec");

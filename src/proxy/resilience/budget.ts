@@ -20,6 +20,7 @@ export const hedgeBudget: BudgetPolicy = { ratio: 0.1, perSecond: 3 };
 /** Length of the window, seconds. */
 const windowSeconds = 10;
 
+/** @see docs/decisions/0010-second-attempts.md */
 export class Budget {
   readonly #policy: BudgetPolicy;
   readonly #requests = new Array<number>(windowSeconds).fill(0);

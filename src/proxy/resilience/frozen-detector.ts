@@ -10,6 +10,7 @@ const maxWitnessMs = 30_000;
 /** A wait of this many times the service's p99 exceeds its slow responses. */
 const frozenP99Factor = 4;
 
+/** @see docs/decisions/0025-frozen-targets.md */
 export class FrozenDetector {
   /** When each target's witness was sent, epoch milliseconds. */
   readonly #witnessMs = new Map<string, number>();

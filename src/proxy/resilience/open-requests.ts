@@ -9,6 +9,7 @@ export type OpenRequest = {
   untilMs: number;
 };
 
+/** @see docs/decisions/0022-limits-and-queues-per-isolate.md */
 export class OpenRequests {
   readonly #byTask = new Map<string, Set<OpenRequest>>();
 

@@ -39,6 +39,7 @@ export type EjectionState = {
   readonly panic: boolean;
 };
 
+/** @see docs/decisions/0026-panic-by-degrees.md */
 export class Outliers {
   readonly #states = new Map<string, OutlierState>();
   /**

@@ -19,6 +19,7 @@ export type Waiter = {
   polledMs: number;
 };
 
+/** @see docs/decisions/0022-limits-and-queues-per-isolate.md */
 export class RequestQueue {
   readonly #byService = new Map<string, Waiter[]>();
 

@@ -11,6 +11,8 @@ import { hash32 } from "./policies/hash.ts";
  *
  * @returns null if the request does not choose, so that the share decides
  * @see docs/labels.md
+ *
+ * @see docs/decisions/0024-canary-is-a-service.md
  */
 export function wantsCanary({ header, cookie, percent }: Canary, headers: Headers): boolean | null {
   if (header !== undefined) {

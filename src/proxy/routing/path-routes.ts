@@ -15,6 +15,7 @@ export type PathRoute = {
 /** The path routes of one service's requests, or of all host names; each list in order of precedence. */
 type PathRouteGroup = { readonly anyHost: PathRoute[]; readonly byHost: Map<string, PathRoute[]> };
 
+/** @see docs/decisions/0053-path-rules.md */
 export class PathRoutes {
   readonly #byService = new Map<string | null, PathRouteGroup>();
 

@@ -8,6 +8,7 @@ const signatureLength = 22;
 /** Maximum cookies kept. One more clears all. */
 const maxKept = 20_000;
 
+/** @see docs/decisions/0021-sticky-key-beside-the-table.md */
 export class StickyCookies {
   readonly #values = new Map<string, string>();
   #secret = "";

@@ -18,11 +18,17 @@ export const refreshAfterMs = 1_000;
 /**
  * A table older than this is used only while the registry is unreachable: the registry regards a router that
  * has not polled for this long as disconnected, and may have stopped tasks of its table. Milliseconds.
+ *
+ * @see docs/decisions/0009-leaving-without-loss.md
  */
 export const disconnectedAfterMs = 2_500;
 /** How long a request waits for a refresh after the router was disconnected, milliseconds. */
 export const reconnectWaitMs = 250;
-/** Maximum age of a table by which a request is refused, milliseconds. */
+/**
+ * Maximum age of a table by which a request is refused, milliseconds.
+ *
+ * @see docs/decisions/0003-refresh-before-refusing.md
+ */
 export const freshMs = 100;
 /** Maximum wait of a request for a refresh, milliseconds. */
 export const maxRefreshWaitMs = 2_000;

@@ -116,6 +116,16 @@ test("[J17] refusals are counted by status, with or without a service", async ()
   ]);
 });
 
+test("[J17] the edge's refusal of a service in host mode without tasks counts for the service", async () => {
+  const table = tableOf(1, serviceOf("my-web", 8080, [], { mode: "host" }));
+  const telemetry = newTelemetry();
+  const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
+  const { plane, send } = inProcessPlane(table, {}, { flush });
+  expect((await send({ entry: { role: "edge" } })).status).toBe(503);
+  expect(await plane.flusher?.flush()).toBe(true);
+  expect(serviceIn(telemetry.snapshot({})).counts).toMatchObject({ requests: 1, refused503: 1 });
+});
+
 test("[J15] a static server counts as a task with its name, and at no node if none is needed", async () => {
   const server = { id: "server1", name: "web1", origin: a, weight: 1 };
   const table = { ...tableOf(1, { ...serviceOf("my-web", 8080, []), servers: [server] }), nodes: [] };

@@ -11,6 +11,7 @@ import type { Target } from "../target-pool.ts";
 import type { PickPolicy } from "./pick-policy.ts";
 import { roundRobin } from "./roundrobin.ts";
 
+/** @see docs/decisions/0020-policies-in-haproxy-words.md */
 export const byHash: PickPolicy = (context) => {
   const { targets, isAvailable, hasEqualWeights, key } = context;
   if (key === null) return roundRobin(context);
