@@ -1,6 +1,6 @@
 // The edge: the external load balancer. It differs from a node's ingress in one step: it picks the node.
 
-import { type EntryMatch, proxy } from "../ingress/handle.ts";
+import { type EntryMatch, proxy } from "../ingress/proxy.ts";
 import { type ProxyRequest, receive } from "../ingress/proxy-request.ts";
 import type { EntryPoint } from "../proxy/entry-point.ts";
 import type { PlaneContext } from "../proxy/plane.ts";

@@ -22,9 +22,13 @@ export const baseProxies: ProxyStarters = {
   "edge → ingress → task": (origin) => startWaggle(origin, false),
 };
 
-/** Adds a proxy that only handles headers, which shows how much of the mesh's cost is owed to them. */
+/**
+ * The same with telemetry on, and a proxy that only handles headers, which shows how much of the mesh's cost
+ * is owed to them.
+ */
 export const trafficProxies: ProxyStarters = {
   ...baseProxies,
+  "edge → ingress → task": (origin) => startWaggle(origin, true),
   "three lines and the headers' rules": (origin) => startProxy(sameHeaders(origin)),
 };
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type Forwarding, newForwardState } from "../../../src/ingress/forwarding.ts";
-import { forward } from "../../../src/ingress/handle.ts";
+import { forward } from "../../../src/ingress/proxy.ts";
 import { receive } from "../../../src/ingress/proxy-request.ts";
 import type { UpstreamRequest } from "../../../src/ingress/upstream-request.ts";
 import { createPlane } from "../../../src/proxy/plane.ts";

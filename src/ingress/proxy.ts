@@ -1,0 +1,250 @@
+// The life of a request in the data plane: match its route, pick a target, attempt, retry, deliver.
+//
+// The edge and every node's ingress share it; they differ in how they choose the node. A step is async only if
+// it waits for something: each further promise costs a request some of its time (docs/benchmarks.md).
+
+import { type Failure, failureResponse } from "../proxy/http/failure.ts";
+import { cleanResponse } from "../proxy/http/headers.ts";
+import { isHost } from "../proxy/http/host.ts";
+import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
+import { addServiceStats } from "../proxy/resilience/service-stats.ts";
+import { chooseRoute, type RouteChoice } from "../proxy/routing/route-hints.ts";
+import { type EntryNode, type RouteMatch, type Routes, routeAt } from "../proxy/routing/routes.ts";
+import { settle, startAttempt, within } from "./attempt.ts";
+import { type CountedAt, countRequest, countWaited, countWaiting } from "./counting.ts";
+import { withExtraHeaders } from "./extra-headers.ts";
+import {
+  type Forwarding,
+  type ForwardResult,
+  type ForwardState,
+  maxAttempts,
+  newForwardState,
+  nextTarget,
+} from "./forwarding.ts";
+import { attemptPollMs, awaitSlow } from "./hedge.ts";
+import type { ProxyRequest } from "./proxy-request.ts";
+import { mustQueue, waitInQueue } from "./queue.ts";
+import { forwardFailure, malformedFailure, noRouteFailure, noTargetFailure } from "./refusals.ts";
+import {
+  shouldBufferBody,
+  type UpstreamRequest,
+  upstreamRequest,
+  withBufferedBody,
+} from "./upstream-request.ts";
+
+/** The routes that a request matches, and the node whose entry point serves it. */
+export type EntryMatch = { readonly match: RouteMatch | null; readonly node: EntryNode | null };
+
+/** Matches a request against one table. */
+export type MatchEntry = (incoming: ProxyRequest, routes: Routes) => EntryMatch;
+
+/**
+ * Serves a request. Before it refuses one, it fetches a fresh table, so that a service created or moved a
+ * moment ago is found.
+ *
+ * @returns a target's response, its body untouched and streaming, or a failure of the mesh's own; never
+ *   rejects for what a client or a target does
+ */
+export async function proxy(incoming: ProxyRequest, matchEntry: MatchEntry): Promise<Response> {
+  const { plane, waitUntil } = incoming;
+  const state = newForwardState();
+  if (!isHost(incoming.host) || incoming.path === "") {
+    return deliver(incoming, state, malformedFailure(incoming), null);
+  }
+  const table = plane.tables.routes(waitUntil, incoming.receivedMs);
+  let routes = table instanceof Promise ? await table : table;
+  let result = await sendByTable(incoming, state, routes, matchEntry);
+  if (!(result instanceof Response) && canRetryWithFreshTable(state, result)) {
+    const fresh = await plane.tables.fresh();
+    if (fresh !== routes) {
+      routes = fresh;
+      result = moreSpecific(await sendByTable(incoming, state, routes, matchEntry), result);
+    }
+  }
+  if (plane.suspects.hasAny) reportEjections(incoming);
+  return deliver(incoming, state, result, routes);
+}
+
+/** True if a newer table may have a target for a request that can still be sent. */
+function canRetryWithFreshTable(
+  { attempts, upstream, isOverloaded }: ForwardState,
+  { status }: Failure,
+): boolean {
+  const mayHelp = !isOverloaded && (status === 404 || status === 503 || status === 502);
+  return mayHelp && (attempts === 0 || upstream?.isRepeatable === true);
+}
+
+/** The failure to report: a 502 of tried targets says more than a fresh table without further targets. */
+function moreSpecific(result: Response | Failure, earlier: Failure): Response | Failure {
+  return !(result instanceof Response) && earlier.status === 502 ? earlier : result;
+}
+
+/** Matches the request against one table, and sends it to a target of its route. */
+function sendByTable(
+  incoming: ProxyRequest,
+  state: ForwardState,
+  routes: Routes | null,
+  matchEntry: MatchEntry,
+): Failure | Promise<Response | Failure> {
+  if (routes === null) return { status: 503, reason: "the registry has not sent a routing table yet" };
+  const { match, node } = matchEntry(incoming, routes);
+  state.node = node;
+  if (match === null || node === null) {
+    const [route] = match?.routes ?? [];
+    // The refusal counts for the service.
+    if (route !== undefined) state.choice = { route, pool: route.pool("direct"), hints: null };
+    const { port, host, entry } = incoming;
+    return noRouteFailure({ port, host, entryNode: entry.node }, routes, match);
+  }
+  // Most matches have one route; the test saves them a call.
+  const route = match.routes.length === 1 ? match.routes[0] : routeAt(match, node);
+  if (!route.usesRequest) return send(incoming, state, { route, pool: route.pool(node), hints: null }, node);
+  const choice = chooseRoute(hintSource(incoming, state), routes, route, node);
+  return choice instanceof Promise
+    ? choice.then((chosen) => send(incoming, state, chosen, node))
+    : send(incoming, state, choice, node);
+}
+
+function hintSource({ request, entry, path, plane }: ProxyRequest, state: ForwardState) {
+  const draw = () => {
+    state.draw ??= plane.random();
+    return state.draw;
+  };
+  return { headers: request.headers, entry, path, plane, draw };
+}
+
+/** Sends the request to a target of the chosen pool, unless it loops or the pool is empty. */
+function send(
+  incoming: ProxyRequest,
+  state: ForwardState,
+  choice: RouteChoice,
+  node: EntryNode,
+): Failure | Promise<Response | Failure> {
+  const { plane, head } = incoming;
+  const { route, pool, hints } = choice;
+  state.choice = choice;
+  const via = route.via(plane.meshName);
+  if (head.via !== null && hasPassed(head.via, via)) {
+    return { status: 508, reason: `this request has already passed through ${route.service.name}` };
+  }
+  if (pool.ids.length === 0 && !hints?.stickyTarget) return noTargetFailure(route, node, pool);
+  const hop = { via, stickyCookie: hints?.stickyCookie ?? null };
+  if (state.upstream === null && incoming.bodyBytes !== 0 && shouldBufferBody(incoming, plane)) {
+    return withBufferedBody(incoming, (body) =>
+      forwardTo(incoming, state, choice, node, upstreamRequest(incoming, hop, body)),
+    );
+  }
+  // With a second table the request is sent as it was with the first.
+  const upstream = state.upstream ?? upstreamRequest(incoming, hop, null);
+  return forwardTo(incoming, state, choice, node, upstream);
+}
+
+function hasPassed(via: string, hop: string): boolean {
+  return via.split(",").some((passed) => passed.trim() === hop);
+}
+
+/** Forwards the request to the chosen pool. @returns a target's response, or the failure of all attempts */
+function forwardTo(
+  incoming: ProxyRequest,
+  state: ForwardState,
+  choice: RouteChoice,
+  node: EntryNode,
+  upstream: UpstreamRequest,
+): Promise<Response | Failure> {
+  const { serviceStats, meter } = incoming.plane;
+  const { service } = choice.route;
+  const countedNode = node === "direct" ? null : node;
+  const countedAt: CountedAt | null = meter && { meter, service, entry: meter.entry(service, countedNode) };
+  state.upstream = upstream;
+  state.attemptsLeft = maxAttempts;
+  const forwarding: Forwarding = {
+    ...choice,
+    incoming,
+    // A client with a sticky target must not lose it for one late response.
+    upstream: choice.hints?.stickyTarget ? { ...upstream, isHedgeable: false } : upstream,
+    stats: serviceStats.get(service.id) ?? addServiceStats(serviceStats, service.id),
+    cursor: choice.route.cursorAt(node),
+    countedAt,
+    state,
+  };
+  return forward(forwarding).then((result) => {
+    return typeof result === "string" ? forwardFailure(forwarding, result) : result;
+  });
+}
+
+/** Picks, attempts and retries until a target responds, none is left, or the head timeout ends. */
+export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
+  const { incoming, upstream, stats, pool, countedAt, state } = forwarding;
+  const { plane } = incoming;
+  const generation = countedAt === null ? 0 : countWaiting(countedAt);
+  try {
+    let nowMs = plane.nowMs();
+    let endsMs = nowMs + plane.headTimeoutMs;
+    stats.retries.recordRequest(nowMs);
+    if (upstream.isHedgeable) stats.hedges.recordRequest(nowMs);
+    while (state.attemptsLeft > 0) {
+      if (state.attempts > 0 && !stats.retries.take(nowMs)) return "over-budget";
+      // Pick.
+      let target = nextTarget(forwarding);
+      let open: OpenRequest | null = null;
+      if (target === null && mustQueue(forwarding)) {
+        const dequeued = await waitInQueue(forwarding);
+        const waitedMs = plane.nowMs() - nowMs;
+        state.queuedMs += waitedMs;
+        if (typeof dequeued === "string") {
+          state.isOverloaded = true;
+          return dequeued;
+        }
+        ({ target, open } = dequeued);
+        nowMs += waitedMs;
+        endsMs = nowMs + plane.headTimeoutMs;
+      }
+      if (target === null) return "failed";
+      // Attempt. How long a streaming body takes is up to the client.
+      const reason = state.attempts === 0 ? "first" : "retry";
+      const attempt = startAttempt(forwarding, target, reason, nowMs, open);
+      const canHedge = upstream.isHedgeable && pool.ids.length > 1;
+      const slowMs = Math.min(endsMs - nowMs, canHedge ? stats.latency.hedgeAfterMs : attemptPollMs);
+      const outcome = await (upstream.isTimed ? within(attempt.outcome, slowMs) : attempt.outcome);
+      const result =
+        outcome === "timeout"
+          ? await awaitSlow(forwarding, attempt, endsMs)
+          : settle(forwarding, attempt, outcome);
+      // Retry with the next target, if the request may be sent twice.
+      if (result !== "failed" || !upstream.isRepeatable) return result;
+      nowMs = plane.nowMs();
+    }
+    return "failed";
+  } finally {
+    if (countedAt !== null) countWaited(countedAt, generation);
+  }
+}
+
+function reportEjections({ plane, waitUntil }: ProxyRequest): void {
+  const suspects = plane.suspects.due(plane.nowMs());
+  if (suspects !== null) waitUntil(plane.reportSuspects(suspects).catch(() => undefined));
+}
+
+/** Counts the request and builds the client's response. */
+function deliver(
+  incoming: ProxyRequest,
+  state: ForwardState,
+  result: Response | Failure,
+  routes: Routes | null,
+): Response | Promise<Response> {
+  const { request, method, head, id, plane } = incoming;
+  if (plane.meter !== null) countRequest(plane.meter, incoming, state, result);
+  const isResponse = result instanceof Response;
+  if (isResponse && result.status === 101) return result;
+  // A target's body is passed on unread: the runtime streams it without the isolate.
+  const response = isResponse
+    ? new Response(result.body, result)
+    : failureResponse(result, method, request.headers.get("accept"), id);
+  if (isResponse) {
+    cleanResponse(response.headers, result.status);
+    response.headers.set("x-request-id", id);
+  }
+  const cookie = isResponse ? (state.choice?.hints?.stickyCookie ?? null) : null;
+  if (cookie === null && !head.debug) return response;
+  return withExtraHeaders(response, incoming, state, cookie, routes);
+}
