@@ -10,7 +10,11 @@ export { MeshProber } from "./prober.ts";
 export { MeshRegistry } from "./registry.ts";
 export { MeshTelemetry } from "./telemetry.ts";
 
-/** The `props` of a socket, see infra/self-host/waggle.capnp. */
+/**
+ * The `props` of a socket, see infra/self-host/waggle.capnp.
+ *
+ * @see docs/decisions/0047-self-hosting-on-workerd.md
+ */
 type SocketProps = {
   /** `control`: the Engine API and the dashboard; `traffic`: requests for services. */
   readonly for: "control" | "traffic";

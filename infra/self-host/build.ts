@@ -1,6 +1,8 @@
 // Builds a self-hosted mesh into a folder: the Worker as one module, with workerd's configuration beside it.
 //
 //   node infra/self-host/build.ts DIR
+//
+// @see docs/decisions/0047-self-hosting-on-workerd.md
 
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";

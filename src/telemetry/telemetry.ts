@@ -43,7 +43,10 @@ export class Telemetry implements TelemetryApi {
     return result;
   }
 
-  /** @throws if `saveFirst` is set and saving fails */
+  /**
+   * @throws if `saveFirst` is set and saving fails
+   * @see docs/decisions/0050-save-counters-before-reporting.md
+   */
   snapshot(filter: SnapshotFilter): Snapshot {
     if (filter.saveFirst === true && this.hasUnsaved) this.save();
     return readSnapshot(this.#state, this.#clock(), filter);

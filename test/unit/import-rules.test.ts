@@ -15,7 +15,7 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
   registry: { folders: ["domain", "protocol", "storage"], packages: ["node:crypto", "node:net", "zod"] },
   prober: { folders: ["domain", "storage"], packages: [] },
   haproxy: { folders: ["domain"], packages: [] },
-  explain: { folders: ["domain", "protocol", "proxy", "ingress", "edge"], packages: [] },
+  explain: { folders: ["domain", "protocol", "proxy", "ingress"], packages: [] },
   control: {
     folders: ["domain", "protocol", "telemetry", "registry", "proxy", "explain"],
     packages: ["hono", "prom-client", "zod", "node:crypto"],
