@@ -2,13 +2,13 @@ import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { buildDashboardAssets } from "./src/local/dashboard-assets.ts";
 
-// wrangler.toml requires it; what it is does not matter here.
+// wrangler.toml requires this secret; its value does not matter here.
 process.env.OPERATOR_TOKEN = "test-operator";
 
-// The Worker takes them in; wrangler.toml has them built where it bundles.
+// The Worker imports these files. Vitest does not run the build command of wrangler.toml that makes them.
 await buildDashboardAssets();
 
-/** As tsconfig.base.json has it, which Vite does not read for the dashboard's folder. */
+/** The JSX settings of tsconfig.base.json, which Vite does not read for the dashboard's folder. */
 const oxc = { jsx: { runtime: "automatic", importSource: "hono/jsx" } } as const;
 
 export default defineConfig({
@@ -21,7 +21,7 @@ export default defineConfig({
           name: "node",
           environment: "node",
           include: ["test/unit/**/*.test.ts", "test/property/**/*.test.ts"],
-          // Pure code leaves nothing behind: loading it once for all files halves the time.
+          // Pure code keeps no state: loading it once for all files halves the time.
           isolate: false,
           sequence: { groupOrder: 0 },
         },
@@ -44,8 +44,8 @@ export default defineConfig({
           name: "e2e",
           environment: "node",
           include: ["test/e2e/**/*.test.ts"],
-          // Each file runs real processes, which mostly wait for what they did to show; more than two files at a time
-          // would measure each other.
+          // Each file starts real processes and mostly waits for them. More than two files at a time would disturb
+          // each other's timing.
           maxWorkers: 2,
           sequence: { groupOrder: 2 },
           testTimeout: 60_000,

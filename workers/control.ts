@@ -33,7 +33,7 @@ export default {
 /**
  * Passes a request to the statistics, the dashboard or the control API, by its path.
  *
- * @param sharesOrigin whether services answer under this host name too
+ * @param sharesOrigin whether services share this host name
  */
 export function serveControl(
   request: Request,

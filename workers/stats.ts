@@ -23,7 +23,7 @@ export function serveWithStats(
 ): Promise<Response> {
   const uri = statsUri(env);
   if (uri === "" || entry.role !== "edge") return serve(request, entry, env, ctx);
-  // Services answer on every host name and port of the edge.
+  // Services are reached at every host name and port of the edge.
   if (isStatsUrl(request.url, uri)) return statsOf(env, true)(request);
   return serve(withoutToken(request, env), entry, env, ctx);
 }
@@ -31,7 +31,7 @@ export function serveWithStats(
 /**
  * Serves a request for the statistics; null for all others.
  *
- * @param sharesOrigin whether services answer under this host name too
+ * @param sharesOrigin whether services share this host name
  */
 export function serveStats(request: Request, env: PlaneEnv, sharesOrigin: boolean): Promise<Response> | null {
   return isStatsUrl(request.url, statsUri(env)) ? statsOf(env, sharesOrigin)(request) : null;

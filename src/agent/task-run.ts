@@ -358,7 +358,7 @@ function healthReportOf(health: Health): HealthReport {
   return { ...health, ...healthPolicy };
 }
 
-/** The visible part of a task's health. Probes that change nothing else than times cause no report. */
+/** The visible part of a task's health. A probe that changes only times causes no report. */
 function healthSummary({ verdict, streak, lastCheck, rise, fall }: HealthReport): string {
   const length = Math.min(streak.length, streak.ok ? rise : fall);
   return `${verdict} ${streak.ok} ${length} ${lastCheck.split(" ")[0]}`;

@@ -20,7 +20,7 @@ export function actionPermission({ role, by }: Identity, { sharesOrigin }: Reque
     return {
       isAllowed: false,
       reason:
-        "Read-only, because services answer on this host name too and their pages could act in your name. Give the control API its own host name with CONTROL_HOST, or use the command line.",
+        "Read-only, because services share this host name and their pages could act in your name. Give the control API its own host name with CONTROL_HOST, or use the command line.",
     };
   }
   return { isAllowed: true };

@@ -94,7 +94,7 @@ function scale(service: ServiceView, params: ActionParams): ServiceChange {
     throw operatorError("replicas/invalid", `cannot read "${text}" as a number of tasks: write 0 to 10000`);
   }
   const replicas = Number(text);
-  const outage = replicas === 0 ? ["Without tasks the service does not answer: clients get 503."] : [];
+  const outage = replicas === 0 ? ["Without tasks the service is down: clients get 503."] : [];
   return {
     wording: {
       title: `Scale ${name} from ${mode.replicas} to ${pluralize(replicas, "task")}?`,

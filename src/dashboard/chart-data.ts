@@ -15,7 +15,7 @@ export type HeatmapData = ChartTimeAxis & { readonly steps: number; readonly cel
 /** Fewer rows would turn each bucket into a stripe. */
 const minVisibleBuckets = 16;
 
-/** The first bucket shown, and the one after the last: those in use with one empty bucket on either side. */
+/** Range of buckets shown, end exclusive: the used ones and one empty bucket on either side. */
 export function visibleBuckets(
   { cells }: HeatmapData,
   bucketCount: number,

@@ -15,7 +15,7 @@ export type DashboardDeps = ControlDeps & {
 
 export type RequestOrigin = {
   /**
-   * True if services answer on the dashboard's own origin. A page of such a service could act with the user's
+   * True if services share the dashboard's origin. A page of such a service could act with the user's
    * session, so the dashboard is read-only there.
    */
   readonly sharesOrigin: boolean;

@@ -10,7 +10,7 @@ import { asSentence, pluralize } from "./text.ts";
 import type { DashboardView } from "./view.ts";
 
 export type HealthSummary = {
-  /** `bad`: requests fail. `warn`: every service answers, but the mesh has problems. */
+  /** `bad`: requests fail. `warn`: every service is up, but the mesh has problems. */
   readonly severity: "ok" | "warn" | "bad";
   readonly title: string;
   readonly detail: string;
@@ -32,14 +32,14 @@ export function summarizeHealth(view: DashboardView): HealthSummary {
   const [outage] = trafficProblems(traffic).filter(({ isOutage }) => isOutage);
   if (outage !== undefined) {
     const name = outage.what.replace(/^service /, "");
-    return { severity: "bad", title: `${name} answers with errors`, detail: asSentence(outage.why) };
+    return { severity: "bad", title: `${name} responds with errors`, detail: asSentence(outage.why) };
   }
   const detail = sizeText(view);
   const problemCount = groupProblems(problems).length;
   if (problemCount > 0) {
     return {
       severity: "warn",
-      title: `Every service answers; ${pluralize(problemCount, "problem")}`,
+      title: `Every service is up; ${pluralize(problemCount, "problem")}`,
       detail,
     };
   }
@@ -93,12 +93,12 @@ function servicesDown(down: readonly ServiceView[], view: DashboardView): Health
   return down.length === 1 && only !== undefined
     ? {
         severity: "bad",
-        title: `${only.spec.name} does not answer`,
+        title: `${only.spec.name} is down`,
         detail: `None of its ${targetCountText(only, view)} can take a request: clients get 503.`,
       }
     : {
         severity: "bad",
-        title: `${down.length} of ${view.services.length} services do not answer`,
+        title: `${down.length} of ${view.services.length} services are down`,
         detail: `${list}: none of their tasks or servers can take a request, so clients get 503.`,
       };
 }

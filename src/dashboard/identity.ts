@@ -6,7 +6,7 @@ import { readAssertion } from "./access.ts";
 import type { DashboardDeps, DashboardEnv, Identity } from "./context.ts";
 import { type RoleTokens, readSession, sessionLifetimeMs } from "./session.ts";
 
-/** Tasks may answer on the same host name, and cookies ignore ports: only this path receives the cookie. */
+/** Services may share the host name, and cookies ignore ports: only this path receives the cookie. */
 const cookiePath = "/dashboard/";
 
 export function roleTokens({ operatorToken, viewerToken = "" }: DashboardDeps): RoleTokens {

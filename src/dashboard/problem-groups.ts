@@ -6,7 +6,7 @@ export type ProblemGroup = {
   /** `node node2`, `service my-web`, `mesh waggle`. */
   readonly what: string;
   readonly sinceMs: number | null;
-  /** One a reason; `who` names the tasks it applies to, empty if it applies to the subject itself. */
+  /** One line per reason. `who`: the tasks it applies to; empty if it applies to the subject. */
   readonly lines: readonly { readonly who: readonly string[]; readonly why: string; readonly next: string }[];
 };
 

@@ -37,7 +37,7 @@ export type CellMap = {
     /** One list for each of `services`. */
     readonly cells: readonly (readonly MapCell[])[];
   }[];
-  /** The statuses present, best first. */
+  /** The statuses that occur, best first. */
   readonly legend: readonly DisplayStatus[];
 };
 
@@ -54,7 +54,7 @@ export type TileMap = {
     /** Tasks and static servers by status. */
     readonly counts: ReadonlyMap<DisplayStatus, number>;
   }[];
-  /** The statuses present, best first. */
+  /** The statuses that occur, best first. */
   readonly legend: readonly DisplayStatus[];
 };
 
@@ -70,8 +70,8 @@ export function taskMap(view: DashboardView): CellMap | TileMap {
     view.services.length <= maxMapServices &&
     tasks.length + view.servers.length <= maxMapCells;
   const cells = [...tasks.flatMap((task) => cellOf(task, view) ?? []), ...view.servers.map(serverCell)];
-  const present = new Set(cells.map(({ status }) => status));
-  const legend = displayStatuses.filter((status) => present.has(status)).reverse();
+  const occurring = new Set(cells.map(({ status }) => status));
+  const legend = displayStatuses.filter((status) => occurring.has(status)).reverse();
   return fits ? cellMap(cells, legend, view) : tileMap(cells, legend, view);
 }
 

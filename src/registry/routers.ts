@@ -2,7 +2,7 @@
 // by.
 //
 // They are kept in memory only. A router polls for a newer table about once a second while it has requests to
-// route, and names its id and version. An answered poll proves nothing: the response may be lost, or the
+// route, and names its id and version. A response to a poll proves nothing: it may be lost, or the
 // router may refuse the table in it. After a restart the registry knows all live routers again after
 // `routerLiveMs`; until then there may be routers that it does not know.
 

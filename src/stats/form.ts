@@ -53,8 +53,8 @@ async function readFormText(request: Request): Promise<string | null> {
 
 /**
  * True if a form may change servers. The operator's token in the form is enough. Otherwise the request's
- * credentials must be the operator's. A browser adds those by itself, so a form from a browser must come from
- * our page, on an origin that no service shares.
+ * credentials must be the operator's. Browsers add credentials automatically, so a browser's form must also come
+ * from our page on an origin that no service shares.
  */
 function isActionAllowed(
   { headers, url }: Request,

@@ -76,7 +76,7 @@ export class Meter {
     return metrics ?? this.#findEntry(service, node);
   }
 
-  /** What was measured since the last call, under the next number; null if nothing was. */
+  /** The measurements since the last call, under the next number; null without measurements. */
   take(nowMs: number): Delta | null {
     this.#rotateIfDue(nowMs);
     const tasks = [...this.#tasks.values()].flatMap((task) => this.#takeTask(task, nowMs) ?? []);

@@ -24,7 +24,7 @@ export class MetricSet {
     this.queue.rotate();
   }
 
-  /** What was measured since the last call; null if nothing was. */
+  /** The measurements since the last call; null without measurements. */
   take(): (SparseTally & GaugeReport) | null {
     const { tally, open, queue } = this;
     const sparse = toSparseTally(tally);

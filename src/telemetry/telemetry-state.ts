@@ -14,7 +14,7 @@ export type TelemetryItem = {
   readonly totals: Totals;
 };
 
-/** The name of an item, and what a task, an entry or a colo's task belongs to. */
+/** Identifies an item: its id and name, and the service, node, slot and colo it belongs to. */
 export type ItemLabels = {
   readonly id: string;
   readonly name: string;

@@ -35,7 +35,7 @@ export type TopReading = {
   readonly sections: Readonly<Record<SectionName, readonly TopRow[]>>;
   /** Problems, one sentence each. */
   readonly problems: readonly string[];
-  /** Why nothing is measured; empty if something is. */
+  /** Why there are no measurements; empty if there are some. */
   readonly unmeasured: string;
 };
 

@@ -165,7 +165,7 @@ function ExplanationSteps({ explanation }: { explanation: RouteExplanation }) {
           />
         </Step>
       )}
-      <Step title="Answer" className={answer.by === "mesh" ? "is-bad" : "is-ok"}>
+      <Step title="Response" className={answer.by === "mesh" ? "is-bad" : "is-ok"}>
         <p>
           {answer.by === "task"
             ? `From ${answer.why}.`

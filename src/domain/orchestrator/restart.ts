@@ -6,8 +6,8 @@
 // the registry's clock alone: an agent's clock may be wrong, and that must not cause a restart loop without
 // delay.
 //
-// The history of a slot may be shorter than the streak. But the delay that a task was created with tells how
-// many failures came before it, so nothing else is stored.
+// The history of a slot may be shorter than the streak. The restart delay stored with a task shows how many
+// failures preceded it, so nothing else is stored.
 
 import type { Service } from "../model/service.ts";
 import { isAlive, type Task } from "../model/task.ts";

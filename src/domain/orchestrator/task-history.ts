@@ -4,7 +4,7 @@ import type { RestartPolicy } from "../model/service.ts";
 import { isAlive, type Task } from "../model/task.ts";
 import type { PlanBuilder } from "./plan-builder.ts";
 
-/** Dead tasks kept per slot; with the live one that makes Swarm's default task history limit of five. */
+/** Dead tasks kept per slot. Together with the live task: five, Swarm's default task history limit. */
 const historyLimit = 4;
 /** Largest `max-attempts` that is enforced; attempts are counted in the history. */
 export const maxCountedAttempts = 100;

@@ -53,7 +53,10 @@ export function isUpdateDone(view: SlotView, service: Service, nowMs: number): b
   return isLeftEmpty(view, service, nowMs);
 }
 
-/** When the update's task in a slot began to run, or ended before that; null: neither, or no such task. */
+/**
+ * When the update's task in a slot began to run or ended without running; null if it is still starting or does
+ * not exist.
+ */
 export function updatedAtMs(tasks: readonly Task[], service: Service, update: UpdateProgress): number | null {
   const task = firstUpdatedTask(tasks, service, update);
   if (task === null) return null;

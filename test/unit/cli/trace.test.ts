@@ -72,13 +72,13 @@ test("[Y28] ejected tasks, panic, and a table that could not be refreshed are sh
     ...debugHeaders,
     "x-waggle-ejected": "t1;for=1500, t3;for=0",
     "x-waggle-panic": "2 of 3 tasks fail: all are used",
-    "x-waggle-table-problem": "it does not answer",
+    "x-waggle-table-problem": "it does not respond",
   };
   await using mesh = await meshWith({ text: "hello", headers });
   const { out } = await runOn(mesh, ["trace", `${mesh.url}/cart`]);
   expect(timeless(out)).toContain(` 5  ejected  t1 for N ms, t3 until its trial ends
  6  panic    2 of 3 tasks fail: all are used
- 7  table    version 12, N ms old; registry: it does not answer
+ 7  table    version 12, N ms old; registry: it does not respond
 `);
 });
 

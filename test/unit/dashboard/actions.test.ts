@@ -36,7 +36,7 @@ describe("[G5] a viewer cannot act", () => {
   });
 });
 
-test("[G14] if services answer on the same host name, an operator cannot act there either", async () => {
+test("[G14] if services share the host name, an operator cannot act there either", async () => {
   const dashboard = await signedIn();
   dashboard.sharesOrigin = true;
   const refused = await dashboard.ask(`GET ${actions[1]}`);

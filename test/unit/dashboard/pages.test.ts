@@ -80,7 +80,7 @@ describe("[G10] the overview states the health of the mesh in one sentence", () 
       { spec: { ...modelOf("my-web"), constraints: ["node.hostname==none"] }, document: spec("my-web") },
       "operator",
     );
-    expect(await healthOf(dashboard)).toBe("bad: my-web does not answer");
+    expect(await healthOf(dashboard)).toBe("bad: my-web is down");
   });
 
   test("[G10] a drained node is not a problem, but is mentioned", async () => {
@@ -100,7 +100,7 @@ describe("[G10] the overview states the health of the mesh in one sentence", () 
     dashboard.mesh.registry.agents.goodbye(node.id, "");
     dashboard.mesh.work();
     dashboard.mesh.nowMs += 1_000;
-    expect(await healthOf(dashboard)).toBe("warn: Every service answers; 1 problem");
+    expect(await healthOf(dashboard)).toBe("warn: Every service is up; 1 problem");
     const { text } = await dashboard.ask("GET /dashboard/");
     expect(text).toContain("down: left");
     expect(text).toContain("<code>waggle node rm node2</code>");

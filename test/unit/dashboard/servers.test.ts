@@ -59,11 +59,11 @@ test("[G60] a task that has ended shows no rate", async () => {
   expect(rowOf(alive?.id ?? "")).toContain('<td class="number">');
 });
 
-test("[G37] a service whose servers are all in maint does not answer; a mesh of static servers alone is not empty", async () => {
+test("[G37] a service whose servers are all in maint is down; a mesh of static servers alone is not empty", async () => {
   const { dashboard, registry, servers } = await meshWithServers();
   for (const { id } of servers) unwrap(registry.setAdmin({ kind: "server", ref: id }, "maint", "operator"));
   const overview = await dashboard.ask("GET /dashboard/");
-  expect(overview.text).toContain("legacy does not answer");
+  expect(overview.text).toContain("legacy is down");
   expect(overview.text).toContain("None of its 2 static servers can take a request");
 
   const serversOnly = new TestDashboard(0);

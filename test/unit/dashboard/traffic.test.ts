@@ -100,12 +100,12 @@ test("[G32] each colo's view of a task is separate, and names the isolates that 
 
 test("[G33] a service that fails some requests is a problem; one that fails most is the title of the summary", async () => {
   const someFailing = await (await withTraffic(8)).dashboard.ask("GET /dashboard/");
-  expect(someFailing.text).toContain("Every service answers; 1 problem");
+  expect(someFailing.text).toContain("Every service is up; 1 problem");
   expect(textOf(someFailing.text, "problems")).toContain(
     "20 % of its requests fail: 8 of 40 in the last 10 s",
   );
   const mostFailing = await (await withTraffic(30)).dashboard.ask("GET /dashboard/");
-  expect(mostFailing.text).toContain("my-web answers with errors");
+  expect(mostFailing.text).toContain("my-web responds with errors");
   expect(mostFailing.text).toContain('class="health is-bad"');
 });
 

@@ -197,7 +197,7 @@ export function refusal(result: { ok: boolean; problem?: Pick<MeshError, "code" 
   return result.problem === undefined ? "" : `${result.problem.code}: ${result.problem.message}`;
 }
 
-/** The tasks of the last assignment of a node in these effects; undefined if there is none. */
+/** The tasks of the last assignment of a node in these effects; undefined if it got no assignment. */
 export function assigned(effects: Effects, nodeId: string): readonly AssignedTask[] | undefined {
   return effects.assignments.findLast((assignment) => assignment.nodeId === nodeId)?.body.tasks;
 }
@@ -211,7 +211,7 @@ const healthy = {
   fall: 3,
 } as const;
 
-/** The next report of an agent that follows its assignment; null if there is none. */
+/** The next report of an agent that follows its assignment; null if it has nothing to report. */
 function nextReport({ state, desired, nodeId }: Task): Partial<TaskReport> | null {
   if (nodeId === null || !isAlive({ state })) return null;
   if (desired !== "running") return { state: "shutdown" };

@@ -42,7 +42,7 @@ export function aReport(parts: Parts = {}): StatsReport {
   });
 }
 
-/** The values of the row with this name; throws if there is none. */
+/** The values of the row with this name; throws if the row does not exist. */
 export function valuesOf(report: StatsReport, proxy: string, row: string): ColumnValues {
   const found = report.proxies
     .find(({ name }) => name === proxy)

@@ -6,7 +6,7 @@ import { runHash } from "../../../../src/domain/model/run-hash.ts";
 import { validateSpec } from "../../../../src/domain/validate/service.ts";
 import { aSpec, type SpecOver } from "../../../support/world.ts";
 
-/** The error of validateSpec; `fine` if there is none. */
+/** The error of validateSpec; `fine` if the spec is valid. */
 function verdict(over: SpecOver): string {
   try {
     validateSpec(aSpec(over));
