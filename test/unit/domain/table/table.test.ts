@@ -102,8 +102,10 @@ describe("printing and reading", () => {
   );
 
   test("[R10] a table prints one line per object, sorted by name; a word with a space is quoted", async () => {
-    await expect(printTable(table)).toMatchFileSnapshot("../../golden/table/two-services.txt");
-    await expect(printTable(compileTable(aWorld(), 0))).toMatchFileSnapshot("../../golden/table/empty.txt");
+    await expect(printTable(table)).toMatchFileSnapshot("../../../golden/table/two-services.txt");
+    await expect(printTable(compileTable(aWorld(), 0))).toMatchFileSnapshot(
+      "../../../golden/table/empty.txt",
+    );
     expect(readTable(printTable(table))).toEqual(table);
   });
 
