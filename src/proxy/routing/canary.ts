@@ -16,13 +16,13 @@ import { hash32 } from "./policies/hash.ts";
  */
 export function wantsCanary({ header, cookie, percent }: Canary, headers: Headers): boolean | null {
   if (header !== undefined) {
-    const wanted = byRule(header, headers.get(header.name));
-    if (wanted !== null) return wanted;
+    const choice = byRule(header, headers.get(header.name));
+    if (choice !== null) return choice;
   }
   if (cookie === undefined) return null;
   const value = cookieOf(headers.get("cookie"), cookie.name);
-  const wanted = byRule(cookie, value);
-  if (wanted !== null || value === null || cookie.value !== undefined) return wanted;
+  const choice = byRule(cookie, value);
+  if (choice !== null || value === null || cookie.value !== undefined) return choice;
   return inShare(percent, hash32(`canary ${value}`) / 0x1_0000_0000);
 }
 

@@ -87,8 +87,8 @@ function stickyTarget(
 function choose(source: HintSource, { main, canary }: Sides, sticky: StickyTarget | null): RouteChoice {
   const { headers, entry, path, draw } = source;
   const rule = main.route.service.options?.canary;
-  const wanted = canary === null || rule === undefined ? false : wantsCanary(rule, headers);
-  const toCanary = wanted ?? (sticky === null ? inShare(rule?.percent ?? 0, draw()) : sticky.side === canary);
+  const choice = canary === null || rule === undefined ? false : wantsCanary(rule, headers);
+  const toCanary = choice ?? (sticky === null ? inShare(rule?.percent ?? 0, draw()) : sticky.side === canary);
   const side = toCanary && canary !== null ? canary : main;
   const { rules } = side.pool;
   const hints: RouteHints = {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { canSendToken } from "../../../src/cli/trace/token-scope.ts";
+import { canSendToken } from "../../../src/cli/trace/trace.ts";
 import type { RouteExplanation } from "../../../src/protocol/route.ts";
 import { fakeMesh, type Reply, type Routes, runOn } from "./support.ts";
 

@@ -3,10 +3,20 @@
 import { hashedField, type Policy } from "../../../domain/table/policy.ts";
 import { cookieOf } from "../../http/cookies.ts";
 import { byHash } from "./hash.ts";
-import { leastConn } from "./leastconn.ts";
 import type { PickPolicy } from "./pick-policy.ts";
 import { randomOfTwo } from "./random.ts";
 import { roundRobin } from "./roundrobin.ts";
+
+/** Least connections: the target with the fewest open requests for its weight; round robin between equals. */
+const leastConn: PickPolicy = (context) => {
+  const { targets, isAvailable, weight, open } = context;
+  const loadOf = (index: number) => open(index) / weight(index);
+  let minLoad = Number.POSITIVE_INFINITY;
+  for (let index = 0; index < targets.length; index += 1) {
+    if (isAvailable(index)) minLoad = Math.min(minLoad, loadOf(index));
+  }
+  return roundRobin({ ...context, isAvailable: (index) => isAvailable(index) && loadOf(index) <= minLoad });
+};
 
 const unhashedPolicies: Readonly<Record<string, PickPolicy>> = {
   roundrobin: roundRobin,
