@@ -16,10 +16,10 @@ import type {
 } from "../domain/table/table.ts";
 import { noRouteFailure, noTargetFailure } from "../ingress/refusals.ts";
 import type {
-  ExplainedAnswer,
   ExplainedEntry,
   ExplainedMatch,
   ExplainedNode,
+  ExplainedResponse,
   ExplainedTask,
   RouteExplanation,
 } from "../protocol/route.ts";
@@ -79,7 +79,7 @@ export function explainRoute(table: RoutingTable, request: ExplainRequest): Rout
     nodes: nodesOf(lookup),
     tasks: tasksOf(lookup),
     sending: sendingText(method),
-    answer: answerOf(lookup),
+    response: responseOf(lookup),
   };
 }
 
@@ -251,7 +251,7 @@ function sendingText(method: string): string {
   return `${method} is sent to one task; with an Idempotency-Key header it may be retried on another`;
 }
 
-function answerOf(lookup: RouteLookup): ExplainedAnswer {
+function responseOf(lookup: RouteLookup): ExplainedResponse {
   const { match } = lookup;
   const refusal = refusalOf(lookup);
   if (match === null || refusal !== null) return { by: "mesh", ...(refusal ?? noRoute(lookup)) };

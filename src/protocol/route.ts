@@ -56,11 +56,11 @@ export const ExplainedTask = z.object({
 export type ExplainedTask = z.infer<typeof ExplainedTask>;
 
 /** The source of the response: one of the picked tasks, or the mesh itself, with a status and its reason. */
-export const ExplainedAnswer = z.discriminatedUnion("by", [
+export const ExplainedResponse = z.discriminatedUnion("by", [
   z.object({ by: z.literal("task"), why: z.string() }),
   z.object({ by: z.literal("mesh"), status: z.number().int(), reason: z.string() }),
 ]);
-export type ExplainedAnswer = z.infer<typeof ExplainedAnswer>;
+export type ExplainedResponse = z.infer<typeof ExplainedResponse>;
 
 export const RouteExplanation = z.object({
   request: z.object({
@@ -80,6 +80,6 @@ export const RouteExplanation = z.object({
   tasks: z.array(ExplainedTask),
   /** Number of tasks that it may be sent to, and when. */
   sending: z.string(),
-  answer: ExplainedAnswer,
+  response: ExplainedResponse,
 });
 export type RouteExplanation = z.infer<typeof RouteExplanation>;

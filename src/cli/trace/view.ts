@@ -30,7 +30,7 @@ export function traceText(
 
 /** The steps that a request would take. */
 export function explanationText(explanation: RouteExplanation): string {
-  const { request, entry, match, services, nodes, tasks, answer, tableVersion } = explanation;
+  const { request, entry, match, services, nodes, tasks, response, tableVersion } = explanation;
   const port = request.port === null ? "" : `, published port ${request.port}`;
   const [first] = services;
   const names = services.map(({ name }) => name).join(", ");
@@ -41,9 +41,12 @@ export function explanationText(explanation: RouteExplanation): string {
     ...(first === undefined ? [] : [["policy", `${first.policy}, target port ${first.target}`] as const]),
     ...(first?.options ?? []).map((option) => ["policy", option] as const),
     ...tasks.map(taskStep),
-    ...(answer.by === "task" ? [["sending", explanation.sending] as const] : []),
+    ...(response.by === "task" ? [["sending", explanation.sending] as const] : []),
     ["table", `version ${tableVersion}`],
-    ["response", answer.by === "task" ? answer.why : `${answer.status} by the mesh: ${answer.reason}`],
+    [
+      "response",
+      response.by === "task" ? response.why : `${response.status} by the mesh: ${response.reason}`,
+    ],
   ];
   return `${request.method} ${request.path} on ${request.host}${port}\n${stepLines(steps)}`;
 }

@@ -123,7 +123,7 @@ function ExampleLinks({ view }: { view: DashboardView }) {
 }
 
 function ExplanationSteps({ explanation }: { explanation: RouteExplanation }) {
-  const { request, entry, match, nodes, tasks, answer, tableVersion } = explanation;
+  const { request, entry, match, nodes, tasks, response, tableVersion } = explanation;
   return (
     <ol class="steps">
       <Step title="Request">
@@ -165,11 +165,11 @@ function ExplanationSteps({ explanation }: { explanation: RouteExplanation }) {
           />
         </Step>
       )}
-      <Step title="Response" className={answer.by === "mesh" ? "is-bad" : "is-ok"}>
+      <Step title="Response" className={response.by === "mesh" ? "is-bad" : "is-ok"}>
         <p>
-          {answer.by === "task"
-            ? `From ${answer.why}.`
-            : `${answer.status} from the mesh itself: ${answer.reason}.`}
+          {response.by === "task"
+            ? `From ${response.why}.`
+            : `${response.status} from the mesh itself: ${response.reason}.`}
         </p>
         <p class="muted">According to routing table version {tableVersion}.</p>
       </Step>

@@ -94,7 +94,7 @@ test("[E1] the explanation and the data plane agree on the result, the nodes and
       expect(verdictOf(explained)).toEqual(response.status === 200 ? "a task" : await refusalIn(response));
     }
     expect(pickedIn(explained.tasks, ({ origin }) => origin)).toEqual([...new Set(mesh.origins())].sort());
-    if (explained.answer.by === "task") {
+    if (explained.response.by === "task") {
       expect(pickedIn(explained.nodes, ({ name }) => name)).toEqual([...nodes].sort());
     }
   });
@@ -123,8 +123,8 @@ test("[E4] every live task of a service is in the table or has an exclusion reas
   );
 });
 
-function verdictOf({ answer }: RouteExplanation): string {
-  return answer.by === "task" ? "a task" : `${answer.status} ${answer.reason}`;
+function verdictOf({ response }: RouteExplanation): string {
+  return response.by === "task" ? "a task" : `${response.status} ${response.reason}`;
 }
 
 async function refusalIn(response: Response): Promise<string> {

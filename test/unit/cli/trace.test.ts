@@ -18,7 +18,7 @@ const explanation: RouteExplanation = {
     { id: "t2", name: "my-web.2", node: "node2", origin: null, picked: false, why: "it is stopping" },
   ],
   sending: "GET goes on",
-  answer: { by: "task", why: "the one task that can" },
+  response: { by: "task", why: "the one task that can" },
 };
 
 const debugHeaders = {

@@ -25,7 +25,7 @@ test("[E6] a viewer gets the whole explanation of a request", async () => {
     ["my-web.1", true],
     ["my-web.2", true],
   ]);
-  expect(explanation.answer.by).toBe("task");
+  expect(explanation.response.by).toBe("task");
   expect((await control.ask(path(query), { token: null })).status).toBe(401);
 });
 
@@ -59,9 +59,9 @@ test("[E4] a task that is not in the table is listed with the reason", async () 
 test("[E6] a service without live tasks is 503, and the pending tasks say why", async () => {
   const control = new TestControl(1);
   await control.create("my-web", running({}, { Placement: { Constraints: ["node.labels.zone==a"] } }));
-  const { answer, tasks } = (await control.ask(path({ url: "http://127.0.0.1:8080/" })))
+  const { response, tasks } = (await control.ask(path({ url: "http://127.0.0.1:8080/" })))
     .json as RouteExplanation;
-  expect(answer).toEqual({ by: "mesh", status: 503, reason: "service my-web has no live task" });
+  expect(response).toEqual({ by: "mesh", status: 503, reason: "service my-web has no live task" });
   expect(tasks.map(({ why }) => why)).toEqual(
     tasks.map(() => expect.stringContaining("it is pending (no suitable node")),
   );

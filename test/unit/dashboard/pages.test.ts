@@ -92,7 +92,7 @@ describe("[G10] the overview states the health of the mesh in one sentence", () 
     expect((await dashboard.ask("GET /dashboard/")).text).toContain("node2 is drained.");
   });
 
-  test("[G10] a node that is down is a problem while every service answers", async () => {
+  test("[G10] a node that is down is a problem while every service is up", async () => {
     const dashboard = await signedIn();
     dashboard.service("my-web");
     const [, node] = dashboard.mesh.nodes.values();

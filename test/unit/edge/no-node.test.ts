@@ -62,7 +62,7 @@ test("[F28] the explanation shows the static servers and the refusal", () => {
       { name: "web/node1", picked: true },
       { name: "web/node2", picked: true },
     ],
-    answer: { by: "task" },
+    response: { by: "task" },
   });
-  expect(explainRoute(tableWith([]), request).answer).toMatchObject({ by: "mesh", status: 503 });
+  expect(explainRoute(tableWith([]), request).response).toMatchObject({ by: "mesh", status: 503 });
 });

@@ -52,9 +52,9 @@ test.each([
 });
 
 test("[E2] the reason says that there is no default service", () => {
-  const { match, answer } = explain("http://127.0.0.1:8000/", { on: { ...table, defaultService: null } });
+  const { match, response } = explain("http://127.0.0.1:8000/", { on: { ...table, defaultService: null } });
   expect(match.why).toBe("no service has the host name 127.0.0.1, and there is no default service");
-  expect(answer).toEqual({
+  expect(response).toEqual({
     by: "mesh",
     status: 404,
     reason: "no service has the host name 127.0.0.1",
@@ -110,18 +110,18 @@ test("[E4] an explanation has every task of the service, with the reason why it 
 });
 
 test("[E1] a refusal has the data plane's status and reason", () => {
-  expect(explain("http://127.0.0.1:8080/", { node: "node9" }).answer).toEqual({
+  expect(explain("http://127.0.0.1:8080/", { node: "node9" }).response).toEqual({
     by: "mesh",
     status: 404,
     reason: "this mesh has no node node9",
   });
   const services = [serviceOf("my-web", 8080, [])];
-  expect(explain("http://127.0.0.1:8080/", { on: { ...table, services } }).answer).toEqual({
+  expect(explain("http://127.0.0.1:8080/", { on: { ...table, services } }).response).toEqual({
     by: "mesh",
     status: 503,
     reason: "service my-web has no live task",
   });
-  expect(explain("http://127.0.0.1:8080/").answer).toEqual({ by: "task", why: "one of 2 tasks, in turn" });
+  expect(explain("http://127.0.0.1:8080/").response).toEqual({ by: "task", why: "one of 2 tasks, in turn" });
 });
 
 test.each([
@@ -206,10 +206,10 @@ test.each<[Policy, number[], string, string]>([
     "header x-user may hash to it, with weight 3 of 4",
     "the one of 2 tasks that header x-user hashes to",
   ],
-])("[W19] %s with weights %j is explained", (policy, weights, why, answer) => {
+])("[W19] %s with weights %j is explained", (policy, weights, why, responseWhy) => {
   const explained = explain("http://127.0.0.1:8080/", { on: balanced(policy, {}, weights) });
   expect(explained.tasks[0]?.why).toBe(why);
-  expect(explained.answer).toEqual({ by: "task", why: answer });
+  expect(explained.response).toEqual({ by: "task", why: responseWhy });
 });
 
 test("[W19] a hash of the path names the task that the data plane picks", async () => {
