@@ -1,8 +1,8 @@
-// The task program of the chaos run: answers after a short delay, records the POSTs it received, and fails as
+// The task program of the chaos run: responds after a short delay, records the POSTs it received, and fails as
 // its environment says. Waggle runs it as an image, haproxy.ts as plain processes.
 //
 //   FAULT       reset: resets every second connection at its first bytes
-//               503: answers every second request with a 503 that has the header `x-chaos-app`
+//               503: responds to every second request with a 503 that has the header `x-chaos-app`
 //               slow: takes 500 ms longer      crash: exits a second after its start
 //   FAULT_SLOT  the only slot with the fault; all slots if absent
 //   POSTS_DIR   folder for the ids of received POSTs, one a line
@@ -16,7 +16,7 @@ import { join } from "node:path";
 const workMs = 10;
 const slowMs = 500;
 const lifeMs = 1_000;
-/** With the fault `reset` a connection closes after this many answers, so that balancers open new ones. */
+/** With the fault `reset` a connection closes after this many responses, so that balancers open new ones. */
 const answersPerConnection = 5;
 /** Time after SIGTERM to finish open requests. */
 const shutdownMs = 8_000;

@@ -23,7 +23,7 @@ export async function startHaproxy(dir: string, setup: Setup): Promise<Contender
   writeFileSync(config, configuration(port, servers));
   const haproxy = spawn("haproxy", ["-db", "-f", config], { stdio: ["ignore", "ignore", "ignore"] });
   const url = `http://127.0.0.1:${port}/`;
-  await until("HAProxy to answer", async () => (await fetch(url)).status < 600);
+  await until("HAProxy to respond", async () => (await fetch(url)).status < 600);
   const serversOn = (node: number) => servers.filter((server) => server.node === node);
   return {
     name: "HAProxy",

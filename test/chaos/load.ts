@@ -14,7 +14,7 @@ export type LoadOrder = {
   readonly seconds: number;
   /** Share of POSTs, 0 to 1. */
   readonly postShare: number;
-  /** A request without a complete answer after this time has failed. */
+  /** A request without a complete response after this time has failed. */
   readonly timeoutMs: number;
 };
 

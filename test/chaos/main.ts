@@ -62,7 +62,7 @@ async function main(): Promise<void> {
 function preamble(): string {
   const version = execFileSync("haproxy", ["-v"], { encoding: "utf8" }).split("\n")[0];
   return `Each row: ${flags.rate} requests/s for ${flags.seconds} s at a constant rate, ${postShare * 100} % of them POST, each sent once. A request
-fails after ${timeoutMs / 1000} s, or with an answer that is not the task's. Latencies include failed requests.
+fails after ${timeoutMs / 1000} s, or with a response that is not the task's. Latencies include failed requests.
 Waggle: the balancer of a mesh of three nodes on this machine (in workerd), whose agents run the tasks.
 HAProxy: ${version}, balance roundrobin, check, option redispatch, retries 3,
 in front of the same number of processes of the same program at fixed ports of 127.0.0.2-4, restarted when they exit.

@@ -68,7 +68,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: "app-503",
-    what: "all tasks answer every second request with 503",
+    what: "all tasks respond to every second request with 503",
     setup: { tasks: 3, env: { FAULT: "503" } },
     skip: never,
     act: nothing,

@@ -53,7 +53,7 @@ async function createService(mesh: MeshProcess, setup: Setup): Promise<string> {
   // With --detach, because a task that keeps crashing never converges.
   await waggle(mesh, "service", "create", "--detach", ...flags, ...env, image);
   const url = `http://127.0.0.1:${port}/`;
-  await until("the service to answer", async () => (await fetch(url)).status !== 404, { withinMs: 30_000 });
+  await until("the service to respond", async () => (await fetch(url)).status !== 404, { withinMs: 30_000 });
   const minRunning = setup.env.FAULT === "crash" ? setup.tasks - 1 : setup.tasks;
   await until("the tasks to run", async () => (await runningTasks(mesh)).length >= minRunning, {
     withinMs: 30_000,

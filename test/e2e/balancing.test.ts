@@ -74,7 +74,7 @@ async function publish(...services: ((port: number) => TableService)[]): Promise
   });
 }
 
-/** The backends that answer `count` requests, sent one after the other. */
+/** The backends that respond to `count` requests, sent one after the other. */
 async function answers(
   count: number,
   optionsOf: (index: number) => RequestOptions = () => ({}),

@@ -26,7 +26,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** An HTTP server that answers with its name; it can stop and start again on the same port. */
+/** An HTTP server that responds with its name; it can stop and start again on the same port. */
 class Backend {
   readonly name: string;
   port = 0;
@@ -61,7 +61,7 @@ class Backend {
   }
 }
 
-/** The number of answers by name, for `count` requests; failures by status. */
+/** The number of responses by name, for `count` requests; failures by status. */
 async function tally(port: number, count: number, host?: string): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (let i = 0; i < count; i += 1) {
@@ -101,7 +101,7 @@ async function waitForStatus(ref: string, status: string): Promise<void> {
   await until(`${ref} to be ${status}`, async () => (await server(ref)).status === status);
 }
 
-/** Waits until exactly these servers answer: the balancer's table is at most a second behind. */
+/** Waits until exactly these servers respond: the balancer's table is at most a second behind. */
 async function waitForServers(port: number, names: readonly string[]): Promise<void> {
   await until(`port ${port} to be answered by ${names.join(" and ")}`, async () => {
     return (

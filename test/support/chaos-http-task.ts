@@ -55,7 +55,7 @@ const answers: Record<string, RequestListener> = {
     try {
       for await (const chunk of request) bytes += (chunk as Buffer).length;
     } catch {
-      // The upload was aborted: no client is left to answer.
+      // The upload was aborted: no client waits for the response.
       return;
     }
     response.end(JSON.stringify({ bytes, expect: request.headers.expect ?? null }));
