@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import type { TableService } from "../../src/domain/table/table.ts";
+import { freshMs } from "../../src/proxy/routing/table-cache.ts";
 import {
   type Backend,
   echo,
@@ -507,6 +508,7 @@ test("[X43] a WebSocket handshake is retried on another task when one refuses th
   for (let i = 0; i < 2; i += 1) {
     const socket = new WebSocket(plane.origin, { headers: plane.entry({ port: 8028 }) });
     await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
+    expect(socket.readyState).toBe(WebSocket.OPEN);
     const closed = new Promise((resolve) => socket.once("close", resolve));
     socket.close();
     await closed;
@@ -599,18 +601,18 @@ test.each(["edge", "ingress"] as const)(
     };
     version += 1;
     plane.setTable(tableOf(version, moved, serviceOf("other", 8034, [good.origin])));
-    await pause(110);
+    await untilTableIsStale();
     expect(await serverNames(1, { entry: { role, port: 8033 } })).toEqual(["good"]);
     version += 1;
     plane.setTable(tableOf(version, moved, serviceOf("new", 8039, [good.origin])));
-    await pause(110);
+    await untilTableIsStale();
     expect(await serverNames(1, { entry: { role, port: 8039 } })).toEqual(["good"]);
   },
 );
 
-/** Waits until the table is too old for a refusal. */
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** Waits until the isolate's table is too old to refuse a request by. */
+function untilTableIsStale(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, freshMs + 10));
 }
 
 test("[X49] the listeners' socket refuses a request without their key", async () => {

@@ -180,7 +180,7 @@ describe.skipIf(missing.length > 0)(`${skipPrefix}Prometheus`, () => {
   });
 
   test.each(panelQueries())("[J26] the query of the Grafana panel %s is valid: %s", async (_title, query) => {
-    await prometheus.query(query);
+    await expect(prometheus.query(query)).resolves.toBeInstanceOf(Array);
   });
 
   test("[J26] the Grafana dashboard uses only metrics that exist", async () => {
