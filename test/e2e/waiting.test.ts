@@ -86,7 +86,7 @@ test("[Y22] a POST to a frozen task is 504 with the reason", async () => {
   const frozen = await counting(null);
   const plane = await planeOf([frozen, await named("b"), await named("c")], { HEAD_TIMEOUT_MS: "20000" });
   const [posted] = (await postTo(plane, frozen)).slice(-1);
-  // Safe requests find the task slow; the first of them stays open as the witness.
+  // Safe requests find the task slow; the first of them stays open as the watched attempt.
   for (let turn = 0; turn < 9; turn += 1) expect((await send(plane)).status).toBe(200);
   const { status, text, elapsedMs } = (await posted) as PlaneResponse;
   expect([status, JSON.parse(text).message]).toEqual([
@@ -180,7 +180,7 @@ async function stream(plane: TestPlane): Promise<{ response: IncomingMessage; re
   }
 }
 
-test("[Q21] requests to which another task responded first are canceled, except for the witness", async () => {
+test("[Q21] requests to which another task responded first are canceled, except for the watched attempt", async () => {
   const open = new Set<ServerResponse>();
   let requests = 0;
   const frozen = await use(

@@ -3,7 +3,7 @@ import { FrozenDetector } from "../../../../src/proxy/resilience/frozen-detector
 
 const frozenMs = 3_000;
 
-test("[Y21] a task is frozen once its witness and the request itself have waited for 3 s", () => {
+test("[Y21] a task is frozen once its watched attempt and the request itself have waited for 3 s", () => {
   const detector = new FrozenDetector();
   expect(detector.isFrozen("a", 0, 10_000, frozenMs, 0)).toBe(false);
   expect(detector.watch("a", 1_000, 1_100)).toBe(true);
@@ -14,7 +14,7 @@ test("[Y21] a task is frozen once its witness and the request itself have waited
   expect(detector.isFrozen("b", 0, 5_000, frozenMs, 0)).toBe(false);
 });
 
-test("[Y21] one response, however late, ends that, and a new witness counts from its sending", () => {
+test("[Y21] one response, however late, ends that, and a new watched attempt counts from its sending", () => {
   const detector = new FrozenDetector();
   detector.watch("a", 0, 100);
   detector.responded("a");
@@ -30,7 +30,7 @@ test("[Y21] a slow service's task is frozen only after four times the service's 
   expect(detector.isFrozen("a", 0, 8_000, frozenMs, 2_000)).toBe(true);
 });
 
-test("[Y21] a task has one witness at a time, valid for 30 s", () => {
+test("[Y21] a task has one watched attempt at a time, valid for 30 s", () => {
   const detector = new FrozenDetector();
   expect(detector.watch("a", 0, 100)).toBe(true);
   expect(detector.watch("a", 200, 300)).toBe(false);
