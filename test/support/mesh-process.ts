@@ -49,6 +49,7 @@ export class MeshProcess {
     [program, ...commandArgs]: readonly [string, ...string[]],
     args: readonly string[],
     stateDir: string,
+    startsLeft = 3,
   ): Promise<MeshProcess> {
     const [controlPort, edgePort] = [await freePort(), await freePort()];
     const flags = ["--state", stateDir, "--port", String(controlPort), "--edge-port", String(edgePort)];
@@ -57,8 +58,14 @@ export class MeshProcess {
       stdio: ["ignore", "pipe", "pipe"],
     });
     const mesh = new MeshProcess(child, stateDir, controlPort, edgePort);
-    await mesh.waitForOutput("Ctrl-C stops the mesh", 60_000);
-    return mesh;
+    try {
+      await mesh.waitForOutput("Ctrl-C stops the mesh", 60_000);
+      return mesh;
+    } catch (error) {
+      // Another process may take a free port between its choice and its use.
+      if (startsLeft <= 1 || !mesh.output.includes("Address already in use")) throw error;
+      return MeshProcess.#startCommand([program, ...commandArgs], args, stateDir, startsLeft - 1);
+    }
   }
 
   get output(): string {
