@@ -1,5 +1,6 @@
 // The check columns of HAProxy's statistics, parsed from the agent's text: `L7OK/200 in 3ms`, `L4CON in 0ms`.
 
+import { counterOf } from "../domain/model/check-counter.ts";
 import type { HealthReport } from "../domain/model/task.ts";
 import type { ColumnValues } from "./report.ts";
 
@@ -31,7 +32,7 @@ export function checkValues(health: HealthReport): ColumnValues {
     ...resultValues(health.lastCheck),
     check_rise: rise,
     check_fall: fall,
-    check_health: checkHealth(health),
+    check_health: counterOf(health, health),
   };
 }
 
@@ -53,11 +54,4 @@ export function resultValues(text: string): ColumnValues {
     ...(status !== undefined && { check_code: Number(status) }),
     ...(durationMs !== undefined && { check_duration: Number(durationMs) }),
   };
-}
-
-/** HAProxy's health counter, 0 to rise + fall - 1, of which each check moves one. From `rise` it is up. */
-function checkHealth({ verdict, streak, rise, fall }: HealthReport): number {
-  const full = rise + fall - 1;
-  if (verdict === "healthy") return streak.ok ? full : Math.max(full - streak.length, rise);
-  return streak.ok ? Math.min(streak.length, rise - 1) : 0;
 }
