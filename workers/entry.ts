@@ -2,6 +2,7 @@
 
 import { edge } from "../src/edge/handle.ts";
 import { ingress } from "../src/ingress/handle.ts";
+import { type EntryFacts, EntrySeals, entryHeader } from "../src/proxy/entry-facts.ts";
 import type { EntryPoint } from "../src/proxy/entry-point.ts";
 import { type Failure, failureResponse } from "../src/proxy/http/failure.ts";
 import { authorityOf, defaultPorts, hostName, portOfHost, schemeOf } from "../src/proxy/http/host.ts";
@@ -99,26 +100,44 @@ function nodeOfHost(host: string, env: PlaneEnv): string | null | Promise<string
   return tables.fresh().then((first) => first?.nodeOfHost(host)?.id ?? null);
 }
 
+/** This isolate's verifier of entry headers, by key. */
+let entrySeals: { readonly key: string; readonly seals: EntrySeals } | undefined;
+
 /**
- * The entry point of a request in a mesh on one machine, from the header that the published port's listener
- * sets: `x-waggle-entry: KEY edge|ingress NODE|- PORT|- CLIENT http|https`. Null if the key is wrong.
+ * The entry facts of a request in a mesh on one machine, which its listener has sealed; null without a valid
+ * seal.
  */
-export function entryOfHeader(request: Request, env: PlaneEnv): EntryPoint | null {
-  const fields = request.headers.get("x-waggle-entry")?.split(" ") ?? [];
-  const [key = "", role, node, port, client = "unknown", scheme] = fields;
-  if (!equalsSecret(key, env.ENTRY_KEY)) return null;
-  return {
-    role: role === "edge" ? "edge" : "ingress",
-    node: node === undefined || node === "-" ? null : node,
-    port: port === undefined || port === "-" ? null : Number(port),
-    client,
-    scheme: scheme === "https" ? "https" : "http",
-    mayDebug: () => hasToken(request, env),
+function sealedFacts(
+  request: Request,
+  { ENTRY_KEY }: PlaneEnv,
+): EntryFacts | null | Promise<EntryFacts | null> {
+  const header = request.headers.get(entryHeader);
+  // A self-hosted workerd binds an unset environment variable as null.
+  if (header === null || ENTRY_KEY === undefined || ENTRY_KEY === null || ENTRY_KEY === "") return null;
+  if (entrySeals?.key !== ENTRY_KEY) entrySeals = { key: ENTRY_KEY, seals: new EntrySeals(ENTRY_KEY) };
+  return entrySeals.seals.open(header);
+}
+
+/** Serves a request of a listener at the entry point that the listener states; refuses all others. */
+export function serveListener(
+  request: Request,
+  env: PlaneEnv,
+  ctx: ExecutionContext,
+  serveAs: typeof serve = serve,
+): Promise<Response> {
+  const serveAt = (facts: EntryFacts | null): Response | Promise<Response> => {
+    if (facts === null || facts.role === "control") return notAListener(request);
+    const { role, node, port, client, scheme } = facts;
+    const entry: EntryPoint = { role, node, port, client, scheme, mayDebug: () => hasToken(request, env) };
+    return serveAs(request, entry, env, ctx);
   };
+  const facts = sealedFacts(request, env);
+  if (facts instanceof Promise) return facts.then(serveAt);
+  return Promise.resolve(serveAt(facts));
 }
 
 /** The refusal of a client on the listeners' socket that is not a listener. */
-export function notAListener(request: Request): Response {
+function notAListener(request: Request): Response {
   const reason = "this socket accepts requests of the mesh's own listeners only; use a published port";
   return refuse(request, { status: 403, reason }, crypto.randomUUID());
 }

@@ -5,7 +5,7 @@
 
 import { authorityOf, hostName, pathOf } from "../src/proxy/http/host.ts";
 import control, { serveControl } from "./control.ts";
-import { entryOfHeader, notAListener, serveByHost } from "./entry.ts";
+import { serveByHost, serveListener } from "./entry.ts";
 import type { Env } from "./env.ts";
 import { serveWithStats } from "./stats.ts";
 
@@ -24,8 +24,7 @@ export default {
 /** The listeners' socket of a mesh on one machine. */
 export const Entry = {
   fetch(request, env, ctx) {
-    const entry = entryOfHeader(request, env);
-    return entry === null ? notAListener(request) : serveWithStats(request, entry, env, ctx);
+    return serveListener(request, env, ctx, serveWithStats);
   },
 } satisfies ExportedHandler<Env>;
 

@@ -1,33 +1,50 @@
-// A TCP listener in front of the Workers runtime, whose own sockets are fixed when it starts. It adds the
-// entry header to each request, refuses ambiguous requests, and otherwise copies bytes.
+// A listener: an HTTP port in front of the Workers runtime, whose own sockets are fixed when it starts. It
+// parses each request with Node's parser, adds the entry header, and sends it on as Node writes it.
 
-import { createServer, connect as dial, type Server, type Socket } from "node:net";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { ClientConnection } from "./client-connection.ts";
+import { forwardRequest } from "./forward-request.ts";
+import { forwardUpgrade } from "./forward-upgrade.ts";
+import {
+  DescriptorBudget,
+  defaultTimeouts,
+  descriptorLimit,
+  type ListenerTimeouts,
+  maxHeaderBytes,
+} from "./listener-limits.ts";
 import type { ListenerProfile } from "./listener-profile.ts";
-import { RequestHeads } from "./request-heads.ts";
+import { type ParseError, parseRefusal } from "./parse-refusal.ts";
+import { isWebSocketHandshake, type RuntimeRequest, readRequest } from "./read-request.ts";
+import { RuntimeAgent, type Upstream } from "./runtime-agent.ts";
 
-/** The address that requests are forwarded to. */
-export type Upstream = { readonly host: string; readonly port: number };
+/** What all listeners of a process share. */
+const sharedBudget = new DescriptorBudget(descriptorLimit());
 
-/** How long a new connection waits for a restart of the runtime. */
-const upstreamDialTimeoutMs = 10_000;
-const upstreamDialIntervalMs = 50;
+export type ListenerOptions = {
+  readonly timeouts?: ListenerTimeouts;
+  readonly budget?: DescriptorBudget;
+};
 
 /**
  * An open port.
  *
- * @see docs/decisions/0004-listeners-on-one-machine.md
+ * @see docs/decisions/0055-http-parser-of-listeners.md
  */
 export class Listener {
   readonly #server: Server;
-  /** Open connections, each with a function that ends it after the current response. */
-  readonly #connections = new Map<Socket, () => void>();
+  readonly #connections = new Map<Socket, ClientConnection>();
   readonly #profile: ListenerProfile;
-  readonly #upstream: Upstream;
+  readonly #agent: RuntimeAgent;
+  readonly #budget: DescriptorBudget;
+  readonly #timeouts: ListenerTimeouts;
 
-  private constructor(profile: ListenerProfile, upstream: Upstream) {
+  private constructor(profile: ListenerProfile, upstream: Upstream, options: ListenerOptions) {
     this.#profile = profile;
-    this.#upstream = upstream;
-    this.#server = createServer({ noDelay: true, allowHalfOpen: true }, (client) => this.#accept(client));
+    this.#agent = new RuntimeAgent(upstream);
+    this.#budget = options.budget ?? sharedBudget;
+    this.#timeouts = options.timeouts ?? defaultTimeouts;
+    this.#server = this.#createServer();
   }
 
   /** Opens `address:port`; rejects with Node's error (EADDRINUSE, EADDRNOTAVAIL, EACCES) if that fails. */
@@ -36,12 +53,14 @@ export class Listener {
     port: number,
     profile: ListenerProfile,
     upstream: Upstream,
+    options: ListenerOptions = {},
   ): Promise<Listener> {
-    const listener = new Listener(profile, upstream);
+    const listener = new Listener(profile, upstream, options);
+    const server = listener.#server;
     await new Promise<void>((resolve, reject) => {
-      listener.#server.once("error", reject);
-      listener.#server.listen({ host: address, port }, () => {
-        listener.#server.off("error", reject);
+      server.once("error", reject);
+      server.listen({ host: address, port }, () => {
+        server.off("error", reject);
         resolve();
       });
     });
@@ -57,118 +76,115 @@ export class Listener {
   /** Stops listening. Open responses may take up to `graceMs`. Resolves when all connections are closed. */
   async close(graceMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const finish of this.#connections.values()) finish();
+    for (const connection of this.#connections.values()) connection.end();
     const deadline = setTimeout(() => {
-      for (const client of this.#connections.keys()) client.destroy();
+      for (const socket of this.#connections.keys()) socket.destroy();
     }, graceMs);
     await closed;
     clearTimeout(deadline);
+    this.#agent.destroy();
   }
 
-  #accept(client: Socket): void {
-    const profile = this.#profile;
-    const clientAddress = (client.remoteAddress ?? "unknown").replace(/^::ffff:/, "");
-    const heads = new RequestHeads("x-waggle-entry", profile.entryHeader(clientAddress));
-    this.#connections.set(client, () => client.destroy());
-    client.once("close", () => this.#connections.delete(client));
-    client.on("error", () => client.destroy());
-    client.pause();
-    dialWithRetry(this.#upstream, Date.now() + upstreamDialTimeoutMs, client, (upstream) => {
-      if (upstream === null)
-        return respondAndClose(client, profile, 503, "the mesh is restarting and did not come back in time");
-      this.#connections.set(client, () => upstream.end());
-      splice(client, upstream, heads, profile);
+  #createServer(): Server {
+    const { headMs, keepAliveMs, clientMs } = this.#timeouts;
+    const server = createServer({
+      noDelay: true,
+      maxHeaderSize: maxHeaderBytes,
+      insecureHTTPParser: false,
+      // Checked in readRequest, with a reason.
+      requireHostHeader: false,
+      headersTimeout: headMs,
+      // An upload may take as long as its bytes arrive: see clientMs.
+      requestTimeout: 0,
+      keepAliveTimeout: keepAliveMs,
+      connectionsCheckingInterval: Math.min(1_000, headMs),
+      shouldUpgradeCallback: (incoming) => isWebSocketHandshake(headOf(incoming)),
+    });
+    // A client may end its side and still read the response.
+    Object.assign(server, { httpAllowHalfOpen: true });
+    // No limit besides that of the head: Node would drop further headers without a word.
+    server.maxHeadersCount = 0;
+    server.timeout = clientMs;
+    server.on("connection", (socket) => this.#accept(socket));
+    server.on("request", (incoming, outgoing) => this.#receive(incoming, outgoing, false));
+    server.on("checkContinue", (incoming, outgoing) => this.#receive(incoming, outgoing, true));
+    server.on("checkExpectation", (incoming, outgoing) => this.#refuseExpectation(incoming, outgoing));
+    server.on("upgrade", (incoming, socket, rest) => this.#upgrade(incoming, socket as Socket, rest));
+    server.on("connect", (incoming, socket) => this.#connect(incoming, socket as Socket));
+    server.on("clientError", (error, socket) => this.#clientError(error, socket as Socket));
+    server.on("timeout", (socket) => {
+      if (!this.#connectionOf(socket).expire()) socket.setTimeout(clientMs);
+    });
+    return server;
+  }
+
+  #accept(socket: Socket): void {
+    this.#connections.set(socket, new ClientConnection(socket, this.#profile, this.#budget));
+    socket.once("close", () => this.#connections.delete(socket));
+    // Node listens for errors until an upgrade only.
+    socket.on("error", () => socket.destroy());
+  }
+
+  /** Node reports nothing of a socket before its connection, nor after its close. */
+  #connectionOf(socket: Socket): ClientConnection {
+    const connection = this.#connections.get(socket);
+    if (connection === undefined) throw new Error("this socket has no connection");
+    return connection;
+  }
+
+  #receive(incoming: IncomingMessage, outgoing: ServerResponse, expectsContinue: boolean): void {
+    const connection = this.#connectionOf(incoming.socket);
+    connection.run({ incoming, outgoing }, () => {
+      const request = this.#read(incoming);
+      if ("status" in request) return request;
+      // Node drops the bytes of the same packet behind an upgrade that it ignores.
+      if (incoming.headers.upgrade !== undefined) connection.endAfter(outgoing);
+      if (expectsContinue) outgoing.writeContinue();
+      return forwardRequest(incoming, outgoing, request, this.#agent, (refusal) =>
+        connection.refuse(refusal),
+      );
     });
   }
+
+  #refuseExpectation(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const reason = `cannot meet the expectation "${incoming.headers.expect}"; 100-continue works`;
+    this.#connectionOf(incoming.socket).run({ incoming, outgoing }, () => ({ status: 417, reason }));
+  }
+
+  #upgrade(incoming: IncomingMessage, socket: Socket, rest: Buffer): void {
+    const connection = this.#connectionOf(socket);
+    connection.runTunnel(() => {
+      const request = this.#read(incoming);
+      if ("status" in request) return request;
+      const refuse = connection.refuse.bind(connection);
+      return forwardUpgrade(incoming, socket, rest, request, this.#agent, refuse);
+    });
+  }
+
+  #connect(incoming: IncomingMessage, socket: Socket): void {
+    this.#connectionOf(socket).runTunnel(() => {
+      const request = this.#read(incoming);
+      if ("status" in request) return request;
+      throw new Error("readRequest refuses CONNECT");
+    });
+  }
+
+  #read(incoming: IncomingMessage): RuntimeRequest | ReturnType<typeof readRequest> {
+    const { remoteAddress = "unknown", localAddress, localPort } = incoming.socket;
+    const client = remoteAddress.replace(/^::ffff:/, "");
+    const authority = localAddress?.includes(":")
+      ? `[${localAddress}]:${localPort}`
+      : `${localAddress}:${localPort}`;
+    return readRequest(headOf(incoming), this.#profile.entryHeader(client), authority);
+  }
+
+  #clientError(error: ParseError, socket: Socket): void {
+    const refusal = parseRefusal(error);
+    if (refusal === null || !socket.writable) socket.destroy();
+    else this.#connectionOf(socket).refuseUnreadable(refusal);
+  }
 }
 
-/** Dials until it succeeds, the client is gone, or the deadline (epoch milliseconds) has passed: null. */
-function dialWithRetry(
-  { host, port }: Upstream,
-  deadlineMs: number,
-  client: Socket,
-  done: (upstream: Socket | null) => void,
-): void {
-  const upstream = dial({ host, port, noDelay: true, allowHalfOpen: true });
-  upstream.once("connect", () => {
-    upstream.removeAllListeners("error");
-    done(upstream);
-  });
-  upstream.once("error", () => {
-    if (client.destroyed) return;
-    if (Date.now() >= deadlineMs) return done(null);
-    setTimeout(() => dialWithRetry({ host, port }, deadlineMs, client, done), upstreamDialIntervalMs);
-  });
-}
-
-/** Copies bytes in both directions and passes the client's through `heads`. */
-function splice(client: Socket, upstream: Socket, heads: RequestHeads, profile: ListenerProfile): void {
-  let isUpgrading = false;
-  let isRefused = false;
-
-  const send = ({ out, refusal, isUpgrade }: ReturnType<RequestHeads["feed"]>): void => {
-    let hasRoom = true;
-    for (const bytes of out) hasRoom = upstream.write(bytes);
-    if (refusal !== null) {
-      isRefused = true;
-      upstream.destroy();
-      respondAndClose(client, profile, refusal.status, refusal.reason);
-    } else if (isUpgrade) {
-      isUpgrading = true;
-      client.pause();
-    } else if (!hasRoom) {
-      client.pause();
-    }
-  };
-
-  client.on("data", (bytes: Buffer) => {
-    if (!isRefused && upstream.writable) send(heads.feed(bytes));
-  });
-  client.on("end", () => upstream.end());
-  client.on("close", () => upstream.destroy());
-  upstream.on("drain", () => {
-    if (!isUpgrading) client.resume();
-  });
-  upstream.on("data", (bytes: Buffer) => {
-    if (isUpgrading) {
-      isUpgrading = false;
-      send(heads.decideUpgrade(bytes.subarray(0, 12).toString("latin1") === "HTTP/1.1 101"));
-      client.resume();
-    }
-    if (!client.write(bytes)) upstream.pause();
-  });
-  client.on("drain", () => upstream.resume());
-  upstream.on("end", () => {
-    if (!isRefused) client.end();
-  });
-  upstream.on("error", () => upstream.destroy());
-  upstream.on("close", () => {
-    if (!isRefused) client.destroySoon();
-  });
-  client.resume();
-}
-
-const reasonPhrases = {
-  400: "Bad Request",
-  431: "Request Header Fields Too Large",
-  501: "Not Implemented",
-  503: "Service Unavailable",
-};
-
-function respondAndClose(
-  client: Socket,
-  profile: ListenerProfile,
-  status: keyof typeof reasonPhrases,
-  reason: string,
-): void {
-  const line = `${status} ${reasonPhrases[status]}`;
-  const { type, body } = profile.refusal(line, reason);
-  const retry = status === 503 ? "retry-after: 1\r\n" : "";
-  client.end(
-    `HTTP/1.1 ${line}\r\ncontent-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
-      `${retry}cache-control: no-store\r\nconnection: close\r\n\r\n${body}`,
-  );
-  // Reads and drops what the client still sends, because a reset could arrive before the response.
-  client.resume();
-  setTimeout(() => client.destroy(), 1_000).unref();
+function headOf({ method = "", url = "", httpVersion, rawHeaders }: IncomingMessage) {
+  return { method, target: url, version: httpVersion, rawHeaders };
 }

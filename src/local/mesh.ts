@@ -7,7 +7,7 @@ import { type LocalAgent, nodeNames, restartCommand, startAgents } from "./agent
 import type { MeshChild } from "./child.ts";
 import { followTable, type TableFollower } from "./follow-table.ts";
 import { Listener } from "./listener.ts";
-import { controlProfile } from "./listener-profile.ts";
+import { controlIdentity, listenerProfile } from "./listener-profile.ts";
 import { awaitEarlierChildren, stopOrphanedTasks, writeChildren } from "./orphans.ts";
 import { type DesiredListener, desiredListeners, PublishedPorts } from "./published-ports.ts";
 import { type Runtimes, startRuntimes, terminateRuntimes } from "./runtimes.ts";
@@ -128,7 +128,8 @@ async function startProcesses(
   let controlListener: Listener | null = null;
   try {
     const upstream = { host: "127.0.0.1", port: runtimes.controlPort };
-    controlListener = await Listener.open(listen, controlPort, controlProfile, upstream);
+    const profile = listenerProfile(controlIdentity, secrets.entryKey);
+    controlListener = await Listener.open(listen, controlPort, profile, upstream);
     const control = `http://${listen}:${controlPort}`;
     const agents = await startAgents({ ...options, stateDir, logDir }, plan, control, secrets.token);
     const children = [...runtimes.children, ...agents];

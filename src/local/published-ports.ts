@@ -4,8 +4,9 @@
 import type { ClosedPort } from "../cli/closed-ports.ts";
 import type { RoutingTable, TableService } from "../domain/table/table.ts";
 import { type AddressPlan, nodePort } from "./addresses.ts";
-import { Listener, type Upstream } from "./listener.ts";
-import { type ListenerIdentity, publishedPortProfile } from "./listener-profile.ts";
+import { Listener } from "./listener.ts";
+import { type ListenerIdentity, listenerProfile } from "./listener-profile.ts";
+import type { Upstream } from "./runtime-agent.ts";
 
 /** A listener that should be open. */
 export type DesiredListener = {
@@ -172,7 +173,7 @@ export class PublishedPorts {
 
   async #tryOpen({ key, address, port, identity, owner }: DesiredListener): Promise<void> {
     try {
-      const profile = publishedPortProfile(identity, this.#key);
+      const profile = listenerProfile(identity, this.#key);
       const listener = await Listener.open(address, port, profile, this.#upstream);
       this.#open.set(key, listener);
       const { published } = identity;

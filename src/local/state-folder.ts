@@ -36,15 +36,17 @@ export function privateFolder(stateDir: string, name: string): string {
 }
 
 const secret = z.string().min(16);
-const Secrets = z.object({
+const StoredSecrets = z.object({
   /** The operator's token. */
   token: secret,
   /** Added at the next start if an earlier release wrote the file. */
   viewerToken: secret.default(newSecret),
-  /** Proves to the runtime that an `x-waggle-entry` header comes from a listener of this mesh. */
-  entryKey: secret,
 });
-export type MeshSecrets = z.infer<typeof Secrets>;
+
+export type MeshSecrets = z.infer<typeof StoredSecrets> & {
+  /** Seals the entry headers of this start's listeners; never stored. */
+  readonly entryKey: string;
+};
 
 /**
  * Reads `<stateDir>/secrets.json`, or creates it; `isNew` says which.
@@ -54,14 +56,12 @@ export type MeshSecrets = z.infer<typeof Secrets>;
 export function readSecrets(stateDir: string): { secrets: MeshSecrets; isNew: boolean } {
   const path = join(stateDir, "secrets.json");
   const isNew = !existsSync(path);
-  const secrets = isNew ? newSecrets() : readJsonFile<MeshSecrets>(path, Secrets);
-  if (secrets === null) throw new Error(`cannot read ${path}: restore it, or remove it for a new token`);
-  writePrivateJson(path, secrets);
-  return { secrets, isNew };
-}
-
-function newSecrets(): MeshSecrets {
-  return { token: newSecret(), viewerToken: newSecret(), entryKey: newSecret() };
+  const stored = isNew
+    ? { token: newSecret(), viewerToken: newSecret() }
+    : readJsonFile<z.infer<typeof StoredSecrets>>(path, StoredSecrets);
+  if (stored === null) throw new Error(`cannot read ${path}: restore it, or remove it for a new token`);
+  writePrivateJson(path, stored);
+  return { secrets: { ...stored, entryKey: newSecret() }, isNew };
 }
 
 function newSecret(): string {

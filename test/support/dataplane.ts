@@ -5,10 +5,12 @@ import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 import type { RoutingTable, TableService, TableTask } from "../../src/domain/table/table.ts";
 import { printTable } from "../../src/domain/table/text.ts";
+import { sealFacts } from "../../src/local/listener-profile.ts";
 import type { TableSource } from "../../src/proxy/routing/table-cache.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const entryKey = "test-entry-key";
+/** The secret of the listeners. */
+export const entryKey = "test-entry-key";
 const domain = "mesh.example.com";
 export const operatorToken = "test-operator-token";
 
@@ -97,7 +99,14 @@ function entryValue({
   client = "203.0.113.7",
   scheme = "http",
 }: TestEntry): string {
-  return `${entryKey} ${role} ${node ?? (role === "edge" ? "-" : "node1")} ${port ?? "-"} ${client} ${scheme}`;
+  const facts = {
+    role,
+    node: node ?? (role === "edge" ? null : "node1"),
+    port: port ?? null,
+    client,
+    scheme,
+  };
+  return sealFacts(facts, entryKey);
 }
 
 async function options(

@@ -38,7 +38,7 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
     packages: ["node:*", "commander", "ws", "zod"],
   },
   local: {
-    folders: ["domain", "protocol", "agent", "cli"],
+    folders: ["domain", "protocol", "proxy", "agent", "cli"],
     packages: ["node:*", "ws", "zod", "esbuild", "miniflare"],
   },
 };

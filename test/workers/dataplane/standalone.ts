@@ -1,7 +1,7 @@
 // The data plane alone, for tests: the shells of workers/ with the test's table source in place of the
 // registry.
 
-import { entryOfHeader, notAListener, serve, serveByHost } from "../../../workers/entry.ts";
+import { serveByHost, serveListener } from "../../../workers/entry.ts";
 import type { PlaneEnv } from "../../../workers/plane.ts";
 
 export { MeshTelemetry } from "../../../workers/telemetry.ts";
@@ -17,8 +17,7 @@ export default {
 export const Entry = {
   fetch(request, standaloneEnv, ctx) {
     const env = withTables(standaloneEnv);
-    const entry = entryOfHeader(request, env);
-    return entry === null ? notAListener(request) : serve(request, entry, env, ctx);
+    return serveListener(request, env, ctx);
   },
 } satisfies ExportedHandler<StandaloneEnv>;
 

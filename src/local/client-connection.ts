@@ -1,0 +1,232 @@
+// One client connection of a listener: the order of its requests, its refusals, and its end.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { DescriptorBudget } from "./listener-limits.ts";
+import type { ListenerProfile } from "./listener-profile.ts";
+import type { Refusal } from "./read-request.ts";
+
+/** A request of the connection with its response. */
+export type Exchange = { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
+
+/** Ends a request at the runtime. */
+export type Abort = () => void;
+
+/** Sends a request to the runtime, or returns the reason for not doing so. */
+export type Start = () => Abort | Refusal;
+
+/** Requests that may wait behind one in progress. At this number the connection is not read further. */
+const maxPipelined = 16;
+
+/** How long a refused connection may go on, so that no reset overtakes the refusal, milliseconds. */
+const lingerMs = 1_000;
+
+const overloaded: Refusal = { status: 503, reason: "too many requests are open on this machine" };
+
+const reasonPhrases: Record<Refusal["status"], string> = {
+  400: "Bad Request",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  417: "Expectation Failed",
+  431: "Request Header Fields Too Large",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  505: "HTTP Version Not Supported",
+};
+
+/**
+ * Runs the requests of a connection one after the other, in the order in which they came. A refusal takes
+ * its turn like a response; after it the connection ends.
+ */
+export class ClientConnection {
+  readonly socket: Socket;
+  readonly #profile: ListenerProfile;
+  readonly #budget: DescriptorBudget;
+  readonly #waiting: (() => void)[] = [];
+  #current: Exchange | "tunnel" | null = null;
+  #abort: Abort | null = null;
+  /** The current request is counted in the budget. */
+  #isCounted = false;
+  /** No further request is taken: one was refused, or the listener closes. */
+  #isEnding = false;
+  /** A refusal is on its way. What follows the refused request may be unreadable as well. */
+  #isRefused = false;
+  /** The client has ended its side, and may still read. */
+  #isHalfClosed = false;
+
+  constructor(socket: Socket, profile: ListenerProfile, budget: DescriptorBudget) {
+    this.socket = socket;
+    this.#profile = profile;
+    this.#budget = budget;
+    const hasRoom = budget.connect(this, () => socket.destroy());
+    socket.on("end", () => {
+      this.#isHalfClosed = true;
+    });
+    socket.once("close", () => {
+      this.#waiting.length = 0;
+      this.#stopCounting(null);
+      if (hasRoom) budget.disconnect(this);
+    });
+    if (!hasRoom) this.#refuseOnSocket(overloaded);
+  }
+
+  /** Runs an exchange after the earlier ones. */
+  run(exchange: Exchange, start: Start): void {
+    this.#inTurn(() => {
+      exchange.outgoing.once("close", () => this.#next());
+      this.#begin(exchange, start);
+    });
+  }
+
+  /** Runs a handshake after the earlier requests. The connection has no further ones. */
+  runTunnel(start: Start): void {
+    this.#inTurn(() => this.#begin("tunnel", start));
+  }
+
+  /** Refuses the current request, and ends the connection. */
+  refuse(refusal: Refusal): void {
+    if (this.#isRefused) return;
+    this.#isRefused = true;
+    this.#isEnding = true;
+    this.#abort?.();
+    this.#abort = null;
+    const current = this.#current;
+    if (current === "tunnel" || current === null) this.#refuseOnSocket(refusal);
+    else if (current.outgoing.headersSent) this.socket.resetAndDestroy();
+    else whenRead(current.incoming, refusal, () => respond(current.outgoing, this.#profile, refusal));
+  }
+
+  /** Refuses bytes that are no request, after the responses to the requests before them. */
+  refuseUnreadable(refusal: Refusal): void {
+    const current = this.#current;
+    if (current === "tunnel") this.socket.resetAndDestroy();
+    else if (current?.incoming.complete !== true) this.refuse(refusal);
+    else this.#inTurn(() => this.#refuseOnSocket(refusal));
+  }
+
+  /** Takes no request behind the current one, and tells the client so in its response. */
+  endAfter(outgoing: ServerResponse): void {
+    this.#isEnding = true;
+    this.#waiting.length = 0;
+    outgoing.shouldKeepAlive = false;
+  }
+
+  /** Ends the connection after the current response; at once without one. */
+  end(): void {
+    this.#isEnding = true;
+    this.#waiting.length = 0;
+    if (this.#current === "tunnel") this.socket.end();
+    else if (this.#current === null) this.socket.destroy();
+  }
+
+  /**
+   * Ends a connection on which nothing was sent or read for a while, unless the mesh or the task is to send
+   * next. A client that stopped sending a body gets a 408.
+   *
+   * @returns false if the connection stays
+   */
+  expire(): boolean {
+    const current = this.#current;
+    if (current === "tunnel") return false;
+    if (current === null) {
+      this.socket.destroy();
+      return true;
+    }
+    const { incoming, outgoing } = current;
+    // Paused: the task does not read, which is not the client's fault.
+    const isUploadStalled = !incoming.complete && !incoming.isPaused();
+    if (isUploadStalled && !outgoing.headersSent) {
+      this.refuse({ status: 408, reason: "the request body stopped arriving" });
+      return true;
+    }
+    if (!isUploadStalled && !this.#isHalfClosed && this.socket.writableLength === 0) return false;
+    this.socket.resetAndDestroy();
+    return true;
+  }
+
+  #inTurn(begin: () => void): void {
+    if (this.#isEnding) return;
+    if (this.#current === null) {
+      begin();
+      return;
+    }
+    this.#waiting.push(begin);
+    if (this.#waiting.length >= maxPipelined) this.socket.pause();
+  }
+
+  #begin(current: Exchange | "tunnel", start: Start): void {
+    this.#current = current;
+    this.#isCounted = this.#budget.begin(this);
+    const started = this.#isCounted ? start() : overloaded;
+    if (typeof started === "function") this.#abort = started;
+    else this.refuse(started);
+  }
+
+  /** The current exchange has ended. */
+  #next(): void {
+    this.#current = null;
+    this.#abort = null;
+    this.#stopCounting(() => this.socket.destroy());
+    if (this.#isEnding) {
+      this.socket.destroySoon();
+      return;
+    }
+    const begin = this.#waiting.shift();
+    if (this.socket.isPaused() && this.#waiting.length < maxPipelined) this.socket.resume();
+    begin?.();
+  }
+
+  #stopCounting(endIdle: (() => void) | null): void {
+    if (this.#isCounted) this.#budget.end(this, endIdle);
+    this.#isCounted = false;
+  }
+
+  #refuseOnSocket(refusal: Refusal): void {
+    this.#isRefused = true;
+    this.#isEnding = true;
+    const { line, headers, body } = message(this.#profile, refusal);
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    this.socket.end(`HTTP/1.1 ${line}\r\n${lines.join("")}\r\n${body}`);
+    setTimeout(() => this.socket.destroy(), lingerMs).unref();
+  }
+}
+
+/** Waits for the rest of a request that is on its way, but not for a body that the client holds back. */
+function whenRead(incoming: IncomingMessage, { status }: Refusal, respondNow: () => void): void {
+  const isHeldBack = status === 408 || incoming.headers.expect !== undefined;
+  if (incoming.complete || incoming.socket.readableEnded || isHeldBack) {
+    respondNow();
+    return;
+  }
+  incoming.unpipe();
+  const timer = setTimeout(done, lingerMs);
+  incoming.once("end", done);
+  incoming.resume();
+
+  function done(): void {
+    clearTimeout(timer);
+    incoming.off("end", done);
+    respondNow();
+  }
+}
+
+function respond(outgoing: ServerResponse, profile: ListenerProfile, refusal: Refusal): void {
+  const { headers, body } = message(profile, refusal);
+  outgoing.sendDate = false;
+  outgoing.writeHead(refusal.status, reasonPhrases[refusal.status], headers).end(body);
+}
+
+function message(profile: ListenerProfile, { status, reason }: Refusal) {
+  const line = `${status} ${reasonPhrases[status]}`;
+  const { type, body } = profile.refusal(line, reason);
+  const headers = {
+    "content-type": type,
+    "content-length": String(Buffer.byteLength(body)),
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    ...(status === 503 && { "retry-after": "1" }),
+    connection: "close",
+  };
+  return { line, headers, body };
+}

@@ -1,0 +1,147 @@
+// Forwards one request of a listener to the Workers runtime, and its response to the client.
+
+import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from "node:http";
+import { idempotentMethods } from "../proxy/http/methods.ts";
+import type { Abort } from "./client-connection.ts";
+import type { Refusal, RuntimeRequest } from "./read-request.ts";
+import { type RuntimeAgent, RuntimeDownError } from "./runtime-agent.ts";
+
+/** Sends one refusal as the response, if none has begun. */
+export type Refuse = (refusal: Refusal) => void;
+
+/** Attempts of a request that may be repeated, when the runtime ends its connections. */
+const maxRuntimeAttempts = 3;
+
+/** Headers about the connection to the runtime. Node frames the response for the client. */
+const droppedResponseHeaders = new Set(["connection", "keep-alive", "transfer-encoding"]);
+
+/** Bytes of a body that is measured before it is sent. */
+const maxMeasuredBytes = 64 * 1024;
+
+/**
+ * Forwards a request and its body, piece by piece and both ways at once. A client that disconnects resets
+ * the connection to the runtime, which ends the task's work. A response that breaks off resets the client's
+ * connection, so that nothing takes it for complete.
+ */
+export function forwardRequest(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  head: RuntimeRequest,
+  agent: RuntimeAgent,
+  refuse: Refuse,
+): Abort {
+  let attempts = 0;
+  let upstream: ClientRequest | null = null;
+  let isAborted = false;
+  const abort = (): void => {
+    isAborted = true;
+    if (upstream !== null) reset(upstream);
+  };
+  outgoing.once("close", () => {
+    if (!outgoing.writableFinished) abort();
+  });
+  const send = (request: RuntimeRequest, body: Buffer | null): void => {
+    attempts += 1;
+    const sent = openRequest(request, agent);
+    upstream = sent;
+    sent.on("response", (response) => relayResponse(response, outgoing));
+    sent.on("error", (error) => {
+      if (isAborted || outgoing.headersSent) return;
+      if (mayRepeat(request, attempts, error)) send(request, body);
+      else refuse(runtimeFailure(error, request.method));
+    });
+    if (request.body === "streamed") incoming.pipe(sent);
+    else sent.end(body);
+  };
+  if (head.body === "measured") {
+    measureBody(incoming, (body) => {
+      if (isAborted) return;
+      if (body === null) refuse(tooLong(head.method));
+      else send(body.length === 0 ? head : withLength(head, body.length), body);
+    });
+  } else {
+    send(head, null);
+  }
+  return abort;
+}
+
+/** Reads a body; null if it exceeds the limit. Not called back if the client disconnects. */
+function measureBody(incoming: IncomingMessage, onEnd: (body: Buffer | null) => void): void {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  incoming.on("data", (part: Buffer) => {
+    bytes += part.length;
+    if (bytes <= maxMeasuredBytes) parts.push(part);
+    else parts.length = 0;
+  });
+  incoming.once("end", () => onEnd(bytes <= maxMeasuredBytes ? Buffer.concat(parts) : null));
+}
+
+function tooLong(method: string): Refusal {
+  const limit = `${maxMeasuredBytes / 1024} KiB`;
+  return {
+    status: 413,
+    reason: `a ${method} body of unknown length may have ${limit}; state its Content-Length`,
+  };
+}
+
+function withLength(request: RuntimeRequest, bytes: number): RuntimeRequest {
+  return { ...request, headers: [...request.headers, "content-length", String(bytes)] };
+}
+
+/** A request to the runtime; its head is sent with the first byte of the body. */
+export function openRequest({ method, target, headers }: RuntimeRequest, agent: RuntimeAgent): ClientRequest {
+  return request({ agent, method, path: target, headers: [...headers], setHost: false });
+}
+
+/** The runtime ended before it responded: a restart, or a connection that it had just closed. */
+function mayRepeat({ method, body }: RuntimeRequest, attempts: number, error: Error): boolean {
+  const isOver = attempts >= maxRuntimeAttempts || error instanceof RuntimeDownError;
+  return !isOver && body !== "streamed" && idempotentMethods.has(method);
+}
+
+/** The refusal after a failed connection to the runtime. */
+export function runtimeFailure(error: Error, method: string): Refusal {
+  if (error instanceof RuntimeDownError) {
+    return { status: 503, reason: "the mesh is restarting and did not come back in time" };
+  }
+  const reason = `the mesh restarted while it handled this ${method}; whether a task got it is not known`;
+  return { status: 502, reason };
+}
+
+/** Ends a request so that the runtime notices at once: it does not notice an orderly close. */
+export function reset(upstream: ClientRequest): void {
+  if (upstream.socket?.destroyed === false) upstream.socket.resetAndDestroy();
+  upstream.destroy();
+}
+
+/** Passes the response to the client. */
+export function relayResponse(response: IncomingMessage, outgoing: ServerResponse): void {
+  outgoing.sendDate = false;
+  if (staysOpen(outgoing)) outgoing.removeHeader("connection");
+  outgoing.writeHead(
+    response.statusCode ?? 502,
+    response.statusMessage ?? "",
+    responseHeaders(response.rawHeaders),
+  );
+  // The head goes out with the first bytes if they are here already, else alone.
+  setImmediate(() => {
+    if (!outgoing.destroyed) outgoing.flushHeaders();
+  });
+  response.pipe(outgoing);
+  response.once("error", () => outgoing.socket?.resetAndDestroy());
+}
+
+/** True if the connection goes on without a Connection header: HTTP/1.1, and the client has not ended its side. */
+function staysOpen({ shouldKeepAlive, req }: ServerResponse): boolean {
+  return shouldKeepAlive && req.httpVersion === "1.1" && !req.socket.readableEnded;
+}
+
+function responseHeaders(rawHeaders: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? "";
+    if (!droppedResponseHeaders.has(name.toLowerCase())) kept.push(name, rawHeaders[index + 1] ?? "");
+  }
+  return kept;
+}

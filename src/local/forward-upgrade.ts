@@ -1,0 +1,80 @@
+// Forwards a WebSocket handshake of a listener to the Workers runtime, and then the bytes of both sides.
+
+import { type IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Abort } from "./client-connection.ts";
+import { openRequest, type Refuse, relayResponse, reset, runtimeFailure } from "./forward-request.ts";
+import type { RuntimeRequest } from "./read-request.ts";
+import type { RuntimeAgent } from "./runtime-agent.ts";
+
+/** How long one side of a tunnel stays open after the other has ended, milliseconds. */
+const halfOpenMs = 10_000;
+
+/**
+ * Forwards a handshake. If the response refuses it, the connection ends after the response, because what the
+ * client sent after the handshake may be meant for the tunnel.
+ *
+ * @param head bytes that the client has sent after the handshake
+ */
+export function forwardUpgrade(
+  incoming: IncomingMessage,
+  client: Socket,
+  head: Buffer,
+  handshake: RuntimeRequest,
+  agent: RuntimeAgent,
+  refuse: Refuse,
+): Abort {
+  const upstream = openRequest(handshake, agent);
+  let isAborted = false;
+  const abort = (): void => {
+    isAborted = true;
+    reset(upstream);
+  };
+  client.once("close", abort);
+  upstream.on("upgrade", (response, tunnel: Socket, first: Buffer) => {
+    client.off("close", abort);
+    client.write(headOf(response), "latin1");
+    client.write(first);
+    tunnel.write(head);
+    splice(client, tunnel);
+  });
+  upstream.on("response", (response) => {
+    const outgoing = new ServerResponse(incoming);
+    outgoing.shouldKeepAlive = false;
+    outgoing.assignSocket(client);
+    outgoing.once("finish", () => client.destroySoon());
+    relayResponse(response, outgoing);
+  });
+  upstream.on("error", (error) => {
+    if (!isAborted) refuse(runtimeFailure(error, "WebSocket handshake"));
+  });
+  upstream.end();
+  return abort;
+}
+
+/** The head of a 101 as the runtime sent it. */
+function headOf({ statusMessage, rawHeaders }: IncomingMessage): string {
+  const lines = [`HTTP/1.1 101 ${statusMessage}`];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    lines.push(`${rawHeaders[index]}: ${rawHeaders[index + 1]}`);
+  }
+  return `${lines.join("\r\n")}\r\n\r\n`;
+}
+
+/** Copies bytes in both directions until both sides have ended, or one was reset. */
+function splice(client: Socket, tunnel: Socket): void {
+  for (const [from, to] of [
+    [client, tunnel],
+    [tunnel, client],
+  ] as const) {
+    from.setTimeout(0);
+    from.pipe(to);
+    from.once("end", () => setTimeout(() => from.destroy(), halfOpenMs).unref());
+    from.on("error", () => from.destroy());
+    from.once("close", () => {
+      if (to.destroyed) return;
+      if (from.errored !== null && from.errored !== undefined) to.resetAndDestroy();
+      else to.destroySoon();
+    });
+  }
+}

@@ -1,0 +1,262 @@
+// Checks a request that Node's parser has accepted, and builds the head that the runtime gets. The parser
+// (llhttp in strict mode) refuses ambiguous framing; this file refuses what the runtime behind it would read
+// differently or cannot express.
+
+import { METHODS } from "node:http";
+import { entryHeader } from "../proxy/entry-facts.ts";
+import { isHost } from "../proxy/http/host.ts";
+
+/** A request head as Node's parser gives it. */
+export type ParsedHead = {
+  readonly method: string;
+  /** The request target as sent (RFC 9112 §3.2). */
+  readonly target: string;
+  /** `1.1` */
+  readonly version: string;
+  /** Names and values in turn, as sent; a character is a byte. */
+  readonly rawHeaders: readonly string[];
+};
+
+/** The status and reason of the response to a refused request. */
+export type Refusal = {
+  readonly status: 400 | 408 | 413 | 417 | 431 | 501 | 502 | 503 | 505;
+  /** A sentence for the client, without a final period. */
+  readonly reason: string;
+};
+
+/**
+ * A request as the runtime gets it. Its body is streamed, or measured first: the runtime sends the body of a
+ * GET or HEAD only with a Content-Length.
+ */
+export type RuntimeRequest = {
+  readonly method: string;
+  /** In origin form, or `*`. */
+  readonly target: string;
+  /** Names and values in turn. */
+  readonly headers: readonly string[];
+  readonly body: "none" | "streamed" | "measured";
+  /** A WebSocket handshake. */
+  readonly isUpgrade: boolean;
+};
+
+/** Methods of Node's parser that the Workers runtime does not have (seen in workerd of 2026-11-17). */
+const methodsWithoutRuntime = new Set([
+  "BIND",
+  "CONNECT",
+  "LINK",
+  "M-SEARCH",
+  "MKCALENDAR",
+  "REBIND",
+  "SOURCE",
+  "UNBIND",
+  "UNLINK",
+]);
+
+const runtimeMethods: ReadonlySet<string> = new Set(
+  METHODS.filter((name) => !methodsWithoutRuntime.has(name)),
+);
+
+/** Headers about the connection to this listener (RFC 9110 §7.6.1), and Expect, which Node answers. */
+const connectionHeaders = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "expect",
+]);
+
+/**
+ * Checks a request and builds the head for the runtime.
+ *
+ * @param entry the value of the entry header; the client's own is dropped
+ * @param authority host and port of the listener, for a request of HTTP/1.0 without Host
+ * @see docs/spec.md U12, U72-U76
+ */
+export function readRequest(head: ParsedHead, entry: string, authority: string): RuntimeRequest | Refusal {
+  const headers = readHeaders(head.rawHeaders);
+  const refusal = methodRefusal(head) ?? versionRefusal(head) ?? framingRefusal(head, headers);
+  if (refusal !== null) return refusal;
+  const target = readTarget(head.target);
+  if ("status" in target) return target;
+  const host = chooseHost(head, headers.get("host") ?? [], target.authority, authority);
+  if (typeof host !== "string") return host;
+  const isUpgrade = asksForWebSocket(head, headers);
+  if (!isUpgrade && namesWebSocket(headers)) {
+    return { status: 400, reason: "a WebSocket handshake is a GET of HTTP/1.1 without a body" };
+  }
+  const isChunked = headers.has("transfer-encoding");
+  const body = bodyKind(head.method, isChunked, headers);
+  return {
+    method: head.method,
+    target: target.path,
+    headers: keptHeaders(head.rawHeaders, headers, [
+      "host",
+      host,
+      entryHeader,
+      entry,
+      ...(isUpgrade ? ["connection", "Upgrade", "upgrade", "websocket"] : []),
+      ...(body === "streamed" && isChunked ? ["transfer-encoding", "chunked"] : []),
+    ]),
+    body,
+    isUpgrade,
+  };
+}
+
+function bodyKind(method: string, isChunked: boolean, headers: HeaderLines): RuntimeRequest["body"] {
+  if (isChunked) return method === "GET" || method === "HEAD" ? "measured" : "streamed";
+  return Number(headers.get("content-length")?.[0] ?? 0) > 0 ? "streamed" : "none";
+}
+
+/** By name in lower case, the values in order. */
+type HeaderLines = ReadonlyMap<string, readonly string[]>;
+
+function readHeaders(rawHeaders: readonly string[]): HeaderLines {
+  const lines = new Map<string, string[]>();
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = (rawHeaders[index] ?? "").toLowerCase();
+    const value = rawHeaders[index + 1] ?? "";
+    const values = lines.get(name);
+    if (values === undefined) lines.set(name, [value]);
+    else values.push(value);
+  }
+  return lines;
+}
+
+function methodRefusal({ method }: ParsedHead): Refusal | null {
+  if (method === "CONNECT") {
+    return { status: 501, reason: "CONNECT is not supported; the mesh passes HTTP and WebSockets" };
+  }
+  return runtimeMethods.has(method) ? null : unknownMethod(method);
+}
+
+/** The refusal of a method that the runtime cannot pass on. */
+export function unknownMethod(method: string): Refusal {
+  const known = [...runtimeMethods].join(", ");
+  return { status: 501, reason: `the method "${method}" is not supported; these are: ${known}` };
+}
+
+function versionRefusal({ version }: ParsedHead): Refusal | null {
+  if (version === "1.1" || version === "1.0") return null;
+  return { status: 505, reason: `HTTP/${version} is not supported on this port; use HTTP/1.1` };
+}
+
+/** Node's parser accepts codings before `chunked` and chunks in HTTP/1.0, which other readers do not. */
+function framingRefusal({ version }: ParsedHead, headers: HeaderLines): Refusal | null {
+  const codings = headers.get("transfer-encoding");
+  if (codings === undefined) return null;
+  if (version === "1.0")
+    return { status: 400, reason: "HTTP/1.0 has no Transfer-Encoding; use Content-Length" };
+  if (codings.length === 1 && codings[0]?.toLowerCase() === "chunked") return null;
+  return { status: 501, reason: `cannot read Transfer-Encoding "${codings.join(", ")}"; chunked works` };
+}
+
+type ReadTarget = {
+  readonly path: string;
+  /** Host and port of the absolute form; null in origin form. */
+  readonly authority: string | null;
+};
+
+/**
+ * Reads a request target: origin form, absolute form, or `*`. Refuses characters that the runtime rejects or
+ * reads as others: it resolves `\` to `/`, and drops a fragment. Browsers send a backtick in a query.
+ */
+function readTarget(text: string): ReadTarget | Refusal {
+  const path = text.split("?", 1)[0] ?? "";
+  const wrong = /[^!-~]|["<>\\#]/.exec(text)?.[0] ?? /`/.exec(path)?.[0];
+  if (wrong !== undefined) {
+    const encoded = wrong.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0");
+    const shown = /[!-~]/.test(wrong) ? `"${wrong}"` : `the byte 0x${encoded}`;
+    return { status: 400, reason: `the request target contains ${shown}; write it as %${encoded}` };
+  }
+  if (text.startsWith("/") || text === "*") return { path: text, authority: null };
+  const absolute = /^https?:\/\/([^/?]*)(\/?)(.*)$/i.exec(text);
+  if (absolute === null || absolute[1] === undefined) {
+    return {
+      status: 400,
+      reason: `cannot read the request target "${text.slice(0, 100)}": write a path that begins with /`,
+    };
+  }
+  const [, authority, , rest = ""] = absolute;
+  return { path: `/${rest}`, authority };
+}
+
+/**
+ * The Host of the request. The absolute form and Host must agree (RFC 9112 §3.2.2 ignores Host; two readers
+ * that differ in that would serve different services).
+ */
+function chooseHost(
+  { version }: ParsedHead,
+  hosts: readonly string[],
+  target: string | null,
+  authority: string,
+): string | Refusal {
+  if (hosts.length > 1) return { status: 400, reason: "more than one Host header" };
+  const host = hosts[0] ?? "";
+  if (hosts.length === 0 && version === "1.1") {
+    return { status: 400, reason: "no Host header; HTTP/1.1 requires one" };
+  }
+  if (target !== null && host !== "" && canonicalAuthority(host) !== canonicalAuthority(target)) {
+    return { status: 400, reason: `the request target names ${target}, and Host ${host}; they must agree` };
+  }
+  const chosen = host === "" ? (target ?? authority) : host;
+  if (isHost(chosen)) return chosen;
+  return { status: 400, reason: "the Host header cannot be read as a host name and a port" };
+}
+
+/** Lower case, without the default port. */
+function canonicalAuthority(authority: string): string {
+  return authority.toLowerCase().replace(/:80$/, "");
+}
+
+/** True for a handshake that the runtime and every other reader take for one (RFC 6455 §4.1). */
+export function isWebSocketHandshake(head: ParsedHead): boolean {
+  return asksForWebSocket(head, readHeaders(head.rawHeaders));
+}
+
+function asksForWebSocket({ method, version }: ParsedHead, headers: HeaderLines): boolean {
+  const upgrades = headers.get("upgrade") ?? [];
+  const isWebSocket = upgrades.length === 1 && upgrades[0]?.trim().toLowerCase() === "websocket";
+  const hasBody = headers.has("transfer-encoding") || (headers.get("content-length") ?? ["0"])[0] !== "0";
+  return isWebSocket && method === "GET" && version === "1.1" && !hasBody;
+}
+
+function namesWebSocket(headers: HeaderLines): boolean {
+  return (headers.get("upgrade") ?? []).some((value) => value.toLowerCase().includes("websocket"));
+}
+
+/** Headers that a Connection header cannot remove: they frame the request. */
+const framingHeaders = new Set(["host", "content-length"]);
+
+/**
+ * The client's headers that pass, in order, before `added`. Several Cookie lines become one, because the
+ * runtime would join them with a comma, which is a character of cookie values (RFC 9113 §8.2.3).
+ */
+function keptHeaders(
+  rawHeaders: readonly string[],
+  headers: HeaderLines,
+  added: readonly string[],
+): readonly string[] {
+  const dropped = new Set([...connectionHeaders, "host", entryHeader]);
+  for (const name of connectionOptions(headers)) if (!framingHeaders.has(name)) dropped.add(name);
+  const cookies = headers.get("cookie") ?? [];
+  const kept: string[] = [];
+  let hasCookie = false;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? "";
+    const lower = name.toLowerCase();
+    if (dropped.has(lower) || (lower === "cookie" && hasCookie)) continue;
+    if (lower === "cookie") hasCookie = true;
+    kept.push(name, lower === "cookie" ? cookies.join("; ") : (rawHeaders[index + 1] ?? ""));
+  }
+  return [...kept, ...added];
+}
+
+/** The header names that Connection lists, lower case. */
+function connectionOptions(headers: HeaderLines): readonly string[] {
+  return (headers.get("connection") ?? []).flatMap((value) =>
+    value.split(",").map((option) => option.trim().toLowerCase()),
+  );
+}
