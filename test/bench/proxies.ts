@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { Miniflare } from "miniflare";
-import { serviceOf, startPlane, tableOf } from "../support/dataplane.ts";
+import { entryKey, serviceOf, startPlane, tableOf } from "../support/dataplane.ts";
 
 /** A running proxy in front of the task. */
 export type MeasuredProxy = {
@@ -103,13 +103,18 @@ async function startProxy(contents: string): Promise<MeasuredProxy> {
   };
 }
 
+/** The data plane, with the socket of its listeners. */
+export type MeasuredPlane = MeasuredProxy & { readonly entryPort: number; readonly entryKey: string };
+
 /** Starts the data plane. Requests name the service by host name, as in a deployed mesh. */
-export async function startWaggle(origin: string, telemetry: boolean): Promise<MeasuredProxy> {
+export async function startWaggle(origin: string, telemetry: boolean): Promise<MeasuredPlane> {
   const before = workerds();
   const plane = await startPlane(tableOf(1, serviceOf("my-web", 8080, [origin, origin])), {}, telemetry);
   return {
     port: Number(new URL(plane.hostOrigin).port),
     authority: `my-web.${plane.domain}`,
+    entryPort: plane.port,
+    entryKey,
     pid: newWorkerd(before),
     stop: plane.stop,
   };

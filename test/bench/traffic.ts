@@ -68,7 +68,11 @@ export async function startTaskAndLoad() {
 }
 
 /** Measures the proxies in alternation and prints the results. */
-async function compare(title: string, starters: ProxyStarters, options: TrafficOptions): Promise<void> {
+export async function compare(
+  title: string,
+  starters: ProxyStarters,
+  options: TrafficOptions,
+): Promise<void> {
   const { backend, origin, load } = await startTaskAndLoad();
   const busy: Round[][] = Object.keys(starters).map(() => []);
   const single: Round[][] = Object.keys(starters).map(() => []);
@@ -145,7 +149,7 @@ function printThroughput(
       ),
     ];
   });
-  const head = ["path", "requests/s", "ratio", "workerd CPU µs/request", "requests per CPU, ratio"];
+  const head = ["path", "requests/s", "ratio", "CPU µs/request", "requests per CPU, ratio"];
   const { connections, starts, rounds: count, roundMs } = options;
   const title = `${part}, ${connections} connections, ${starts} starts, ${count} rounds of ${roundMs} ms each in alternation: median (minimum–maximum)`;
   printRows(title, [head, ...rows]);
