@@ -17,8 +17,8 @@ export type ListenerTimeouts = {
 
 export const defaultTimeouts: ListenerTimeouts = { headMs: 15_000, keepAliveMs: 60_000, clientMs: 30_000 };
 
-/** Descriptors that this process and the runtime need besides connections. */
-const reservedDescriptors = 200;
+/** Descriptors that this process and the runtime need besides, idle connections between them included. */
+const reservedDescriptors = 300;
 
 /** Assumed where the system does not tell, such as macOS. */
 const assumedDescriptors = 10_240;

@@ -16,7 +16,7 @@ import {
 import type { ListenerProfile } from "./listener-profile.ts";
 import { type ParseError, parseRefusal } from "./parse-refusal.ts";
 import { isWebSocketHandshake, type RuntimeRequest, readRequest } from "./read-request.ts";
-import { RuntimeAgent, type Upstream } from "./runtime-agent.ts";
+import type { RuntimeAgent } from "./runtime-agent.ts";
 
 /** What all listeners of a process share. */
 const sharedBudget = new DescriptorBudget(descriptorLimit());
@@ -39,23 +39,27 @@ export class Listener {
   readonly #budget: DescriptorBudget;
   readonly #timeouts: ListenerTimeouts;
 
-  private constructor(profile: ListenerProfile, upstream: Upstream, options: ListenerOptions) {
+  private constructor(profile: ListenerProfile, agent: RuntimeAgent, options: ListenerOptions) {
     this.#profile = profile;
-    this.#agent = new RuntimeAgent(upstream);
+    this.#agent = agent;
     this.#budget = options.budget ?? sharedBudget;
     this.#timeouts = options.timeouts ?? defaultTimeouts;
     this.#server = this.#createServer();
   }
 
-  /** Opens `address:port`; rejects with Node's error (EADDRINUSE, EADDRNOTAVAIL, EACCES) if that fails. */
+  /**
+   * Opens `address:port`; rejects with Node's error (EADDRINUSE, EADDRNOTAVAIL, EACCES) if that fails.
+   *
+   * @param agent its connections to the runtime, which listeners share
+   */
   static async open(
     address: string,
     port: number,
     profile: ListenerProfile,
-    upstream: Upstream,
+    agent: RuntimeAgent,
     options: ListenerOptions = {},
   ): Promise<Listener> {
-    const listener = new Listener(profile, upstream, options);
+    const listener = new Listener(profile, agent, options);
     const server = listener.#server;
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
@@ -82,7 +86,6 @@ export class Listener {
     }, graceMs);
     await closed;
     clearTimeout(deadline);
-    this.#agent.destroy();
   }
 
   #createServer(): Server {

@@ -10,6 +10,7 @@ import { Listener } from "./listener.ts";
 import { controlIdentity, listenerProfile } from "./listener-profile.ts";
 import { awaitEarlierChildren, stopOrphanedTasks, writeChildren } from "./orphans.ts";
 import { type DesiredListener, desiredListeners, PublishedPorts } from "./published-ports.ts";
+import { RuntimeAgent } from "./runtime-agent.ts";
 import { type Runtimes, startRuntimes, terminateRuntimes } from "./runtimes.ts";
 import {
   lockStateFolder,
@@ -127,9 +128,9 @@ async function startProcesses(
   const runtimes = await startRuntimes({ ...options, stateDir, logDir }, secrets);
   let controlListener: Listener | null = null;
   try {
-    const upstream = { host: "127.0.0.1", port: runtimes.controlPort };
+    const agent = new RuntimeAgent({ host: "127.0.0.1", port: runtimes.controlPort });
     const profile = listenerProfile(controlIdentity, secrets.entryKey);
-    controlListener = await Listener.open(listen, controlPort, profile, upstream);
+    controlListener = await Listener.open(listen, controlPort, profile, agent);
     const control = `http://${listen}:${controlPort}`;
     const agents = await startAgents({ ...options, stateDir, logDir }, plan, control, secrets.token);
     const children = [...runtimes.children, ...agents];
@@ -159,8 +160,8 @@ function publishPorts(
   entryPort: number,
   control: string,
 ): PortPublishing {
-  const upstream = { host: "127.0.0.1", port: entryPort };
-  const ports = new PublishedPorts(upstream, secrets.entryKey, log, (closed) =>
+  const agent = new RuntimeAgent({ host: "127.0.0.1", port: entryPort });
+  const ports = new PublishedPorts(agent, secrets.entryKey, log, (closed) =>
     writeClosedPorts(stateDir, closed),
   );
   let desired: readonly DesiredListener[] = [];

@@ -6,7 +6,7 @@ import type { RoutingTable, TableService } from "../domain/table/table.ts";
 import { type AddressPlan, nodePort } from "./addresses.ts";
 import { Listener } from "./listener.ts";
 import { type ListenerIdentity, listenerProfile } from "./listener-profile.ts";
-import type { Upstream } from "./runtime-agent.ts";
+import type { RuntimeAgent } from "./runtime-agent.ts";
 
 /** A listener that should be open. */
 export type DesiredListener = {
@@ -94,7 +94,7 @@ function nodeOrdinal(name: string, index: number): number {
 
 /** Opens and closes listeners until they match the desired ones. */
 export class PublishedPorts {
-  readonly #upstream: Upstream;
+  readonly #agent: RuntimeAgent;
   readonly #key: string;
   readonly #log: (line: string) => void;
   readonly #open = new Map<string, Listener>();
@@ -110,12 +110,12 @@ export class PublishedPorts {
    * @param onClosedPorts receives the ports that cannot be opened, each time they change
    */
   constructor(
-    upstream: Upstream,
+    agent: RuntimeAgent,
     key: string,
     log: (line: string) => void,
     onClosedPorts: (closed: readonly ClosedPort[]) => void,
   ) {
-    this.#upstream = upstream;
+    this.#agent = agent;
     this.#key = key;
     this.#log = log;
     this.#onClosedPorts = onClosedPorts;
@@ -174,7 +174,7 @@ export class PublishedPorts {
   async #tryOpen({ key, address, port, identity, owner }: DesiredListener): Promise<void> {
     try {
       const profile = listenerProfile(identity, this.#key);
-      const listener = await Listener.open(address, port, profile, this.#upstream);
+      const listener = await Listener.open(address, port, profile, this.#agent);
       this.#open.set(key, listener);
       const { published } = identity;
       // Nodes that share an address have other ports than the published ones.

@@ -15,7 +15,7 @@ const dialIntervalMs = 50;
 const idleTimeoutMs = 3_000;
 
 /** Idle connections kept, at most. */
-const maxIdle = 256;
+const maxIdle = 64;
 
 /** The runtime did not come back within `dialTimeoutMs`. */
 export class RuntimeDownError extends Error {

@@ -3,6 +3,7 @@
 import { type AddressInfo, connect, createServer } from "node:net";
 import { Listener } from "../../src/local/listener.ts";
 import { listenerProfile } from "../../src/local/listener-profile.ts";
+import { RuntimeAgent } from "../../src/local/runtime-agent.ts";
 import type { ListenerOrder } from "./listener.ts";
 
 process.once("message", async (order: ListenerOrder) => {
@@ -12,7 +13,12 @@ process.on("disconnect", () => process.exit(0));
 
 async function openListener({ upstreamPort, entryKey }: ListenerOrder): Promise<number> {
   const profile = listenerProfile({ role: "edge", nodeId: null, published: null }, entryKey);
-  const listener = await Listener.open("127.0.0.1", 0, profile, { host: "127.0.0.1", port: upstreamPort });
+  const listener = await Listener.open(
+    "127.0.0.1",
+    0,
+    profile,
+    new RuntimeAgent({ host: "127.0.0.1", port: upstreamPort }),
+  );
   return listener.port;
 }
 

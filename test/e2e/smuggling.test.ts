@@ -8,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { Listener } from "../../src/local/listener.ts";
 import { listenerProfile } from "../../src/local/listener-profile.ts";
 import { readRequest } from "../../src/local/read-request.ts";
+import { RuntimeAgent } from "../../src/local/runtime-agent.ts";
 import { entryKey, serviceOf, startPlane, type TestPlane, tableOf } from "../support/dataplane.ts";
 
 /** A request as a reader sees it: `POST /path <body>`. */
@@ -32,8 +33,8 @@ beforeAll(async () => {
   plane = await startPlane(tableOf(1, serviceOf("my-web", 8080, [origin])));
   const profile = listenerProfile({ role: "edge", nodeId: null, published: 8080 }, entryKey);
   const timeouts = { headMs: 300, keepAliveMs: 300, clientMs: 600 };
-  const upstream = { host: "127.0.0.1", port: plane.port };
-  listener = await Listener.open("127.0.0.1", 0, profile, upstream, { timeouts });
+  const agent = new RuntimeAgent({ host: "127.0.0.1", port: plane.port });
+  listener = await Listener.open("127.0.0.1", 0, profile, agent, { timeouts });
 });
 
 afterAll(async () => {

@@ -12,6 +12,7 @@ import WebSocket, { WebSocketServer } from "ws";
 import { Listener } from "../../../src/local/listener.ts";
 import { DescriptorBudget } from "../../../src/local/listener-limits.ts";
 import { controlIdentity, listenerProfile, sealFacts } from "../../../src/local/listener-profile.ts";
+import { RuntimeAgent } from "../../../src/local/runtime-agent.ts";
 
 const closing: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
@@ -36,7 +37,12 @@ async function serve(
 const portOf = (server: { address(): unknown }): number => (server.address() as AddressInfo).port;
 
 async function listen(upstreamPort: number, profile = listenerProfile(identity, "k")): Promise<Listener> {
-  const listener = await Listener.open("127.0.0.1", 0, profile, { host: "127.0.0.1", port: upstreamPort });
+  const listener = await Listener.open(
+    "127.0.0.1",
+    0,
+    profile,
+    new RuntimeAgent({ host: "127.0.0.1", port: upstreamPort }),
+  );
   closing.push(() => listener.close(0));
   return listener;
 }
@@ -180,9 +186,9 @@ test("[U15] closing finishes open responses and accepts no new connection", asyn
 /** A listener with short times. */
 async function listenBriefly(upstreamPort: number): Promise<Listener> {
   const timeouts = { headMs: 100, keepAliveMs: 200, clientMs: 500 };
-  const upstream = { host: "127.0.0.1", port: upstreamPort };
+  const agent = new RuntimeAgent({ host: "127.0.0.1", port: upstreamPort });
   const profile = listenerProfile(identity, "k");
-  const listener = await Listener.open("127.0.0.1", 0, profile, upstream, { timeouts });
+  const listener = await Listener.open("127.0.0.1", 0, profile, agent, { timeouts });
   closing.push(() => listener.close(0));
   return listener;
 }
@@ -322,12 +328,12 @@ test("[U78] a response that breaks off at the runtime resets the client", async 
 
 test("[U79] the connection that was idle for longest makes room for a new one", async () => {
   const upstream = await serve((_, outgoing) => outgoing.end("ok"));
-  const budget = new DescriptorBudget(208);
+  const budget = new DescriptorBudget(308);
   const listener = await Listener.open(
     "127.0.0.1",
     0,
     listenerProfile(identity, "k"),
-    { host: "127.0.0.1", port: portOf(upstream) },
+    new RuntimeAgent({ host: "127.0.0.1", port: portOf(upstream) }),
     { budget },
   );
   closing.push(() => listener.close(0));
@@ -345,12 +351,12 @@ test("[U79] the connection that was idle for longest makes room for a new one", 
 
 test("[U79] more open requests than the machine has descriptors for are refused with 503", async () => {
   const upstream = await serve(() => undefined);
-  const budget = new DescriptorBudget(220);
+  const budget = new DescriptorBudget(320);
   const listener = await Listener.open(
     "127.0.0.1",
     0,
     listenerProfile(identity, "k"),
-    { host: "127.0.0.1", port: portOf(upstream) },
+    new RuntimeAgent({ host: "127.0.0.1", port: portOf(upstream) }),
     { budget },
   );
   closing.push(() => listener.close(0));

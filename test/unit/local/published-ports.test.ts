@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { ClosedPort } from "../../../src/cli/closed-ports.ts";
 import type { RoutingTable } from "../../../src/domain/table/table.ts";
 import { desiredListeners, PublishedPorts } from "../../../src/local/published-ports.ts";
+import { RuntimeAgent } from "../../../src/local/runtime-agent.ts";
 
 const node = (name: string, address: string, up = true) => ({
   id: `id-${name}`,
@@ -68,7 +69,7 @@ test("[U6] nodes that share an address listen on shifted ports, or on any free p
 test("[U6] a port other than the published one is logged when it opens", async () => {
   const lines: string[] = [];
   const ports = new PublishedPorts(
-    { host: "127.0.0.1", port: 9 },
+    new RuntimeAgent({ host: "127.0.0.1", port: 9 }),
     "key",
     (line) => lines.push(line),
     () => {},
@@ -94,7 +95,7 @@ test("[L21] closed ports are reported when a port cannot be opened, and again on
   const { port } = holder.address() as AddressInfo;
   const reported: (readonly ClosedPort[])[] = [];
   const ports = new PublishedPorts(
-    { host: "127.0.0.1", port: 1 },
+    new RuntimeAgent({ host: "127.0.0.1", port: 1 }),
     "key",
     () => undefined,
     (closed) => reported.push(closed),
