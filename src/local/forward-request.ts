@@ -3,6 +3,7 @@
 import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { idempotentMethods } from "../proxy/http/methods.ts";
 import type { Abort } from "./client-connection.ts";
+import type { ParseError } from "./parse-refusal.ts";
 import type { Refusal, RuntimeRequest } from "./read-request.ts";
 import { type RuntimeAgent, RuntimeDownError } from "./runtime-agent.ts";
 
@@ -11,6 +12,9 @@ export type Refuse = (refusal: Refusal) => void;
 
 /** Attempts of a request that may be repeated, when the runtime ends its connections. */
 const maxRuntimeAttempts = 3;
+
+/** Limit of a response head; workerd's own is 128 KiB. */
+const maxResponseHeaderBytes = 256 * 1024;
 
 /** Headers about the connection to the runtime. Node frames the response for the client. */
 const droppedResponseHeaders = new Set(["connection", "keep-alive", "transfer-encoding"]);
@@ -44,7 +48,11 @@ export function forwardRequest(
     attempts += 1;
     const sent = openRequest(request, agent);
     upstream = sent;
-    sent.on("response", (response) => relayResponse(response, outgoing));
+    sent.on("response", (response) => {
+      const refusal = responseRefusal(response);
+      if (refusal === null) relayResponse(response, outgoing);
+      else refuse(refusal);
+    });
     sent.on("error", (error) => {
       if (isAborted || outgoing.headersSent) return;
       if (mayRepeat(request, attempts, error)) send(request, body);
@@ -91,22 +99,37 @@ function withLength(request: RuntimeRequest, bytes: number): RuntimeRequest {
 
 /** A request to the runtime; its head is sent with the first byte of the body. */
 export function openRequest({ method, target, headers }: RuntimeRequest, agent: RuntimeAgent): ClientRequest {
-  return request({ agent, method, path: target, headers: [...headers], setHost: false });
+  const options = { agent, method, path: target, headers: [...headers], setHost: false };
+  return request({ ...options, maxHeaderSize: maxResponseHeaderBytes });
 }
 
-/** The runtime ended before it responded: a restart, or a connection that it had just closed. */
+/** True if the runtime ended before it responded: a restart, or a connection that it had just closed. */
 function mayRepeat({ method, body }: RuntimeRequest, attempts: number, error: Error): boolean {
-  const isOver = attempts >= maxRuntimeAttempts || error instanceof RuntimeDownError;
+  const isOver = attempts >= maxRuntimeAttempts || error instanceof RuntimeDownError || isUnreadable(error);
   return !isOver && body !== "streamed" && idempotentMethods.has(method);
 }
 
 /** The refusal after a failed connection to the runtime. */
-export function runtimeFailure(error: Error, method: string): Refusal {
+export function runtimeFailure(error: ParseError, method: string): Refusal {
   if (error instanceof RuntimeDownError) {
     return { status: 503, reason: "the mesh is restarting and did not come back in time" };
   }
+  if (isUnreadable(error)) {
+    return { status: 502, reason: `the response cannot be read: ${error.reason}` };
+  }
   const reason = `the mesh restarted while it handled this ${method}; whether a task got it is not known`;
   return { status: 502, reason };
+}
+
+/** True for an error of the parser. */
+function isUnreadable(error: ParseError): boolean {
+  return error.code?.startsWith("HPE_") === true;
+}
+
+/** The refusal of a response that no request asks for here; null for all others. */
+function responseRefusal({ statusCode }: IncomingMessage): Refusal | null {
+  if (statusCode !== 101) return null;
+  return { status: 502, reason: "the task switched protocols, and the request did not ask for it" };
 }
 
 /** Ends a request so that the runtime notices at once: it does not notice an orderly close. */
@@ -126,7 +149,8 @@ export function relayResponse(response: IncomingMessage, outgoing: ServerRespons
   );
   // The head goes out with the first bytes if they are here already, else alone.
   setImmediate(() => {
-    if (!outgoing.destroyed) outgoing.flushHeaders();
+    // Not flushHeaders, which writes the head as UTF-8.
+    if (!outgoing.writableEnded && !outgoing.destroyed) outgoing.write(Buffer.alloc(0));
   });
   response.pipe(outgoing);
   response.once("error", () => outgoing.socket?.resetAndDestroy());

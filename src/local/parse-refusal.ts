@@ -1,7 +1,7 @@
 // The refusal of bytes that Node's HTTP parser does not accept, by the error it reports.
 
 import { maxHeaderBytes } from "./listener-limits.ts";
-import { type Refusal, unknownMethod } from "./read-request.ts";
+import { type Refusal, unknownMethod, unknownVersion } from "./read-request.ts";
 
 /** The error of Node's `clientError` event. */
 export type ParseError = Error & {
@@ -29,7 +29,7 @@ export function parseRefusal(error: ParseError): Refusal | null {
     case "HPE_INVALID_METHOD":
       return methodRefusal(error);
     case "HPE_INVALID_VERSION":
-      return { status: 505, reason: "cannot read the HTTP version; expected METHOD TARGET HTTP/1.1" };
+      return versionRefusal(error);
     case "HPE_INVALID_URL":
       return {
         status: 400,
@@ -42,10 +42,8 @@ export function parseRefusal(error: ParseError): Refusal | null {
 }
 
 /** A method that the parser does not know, or no HTTP at all. */
-function methodRefusal({ rawPacket = Buffer.alloc(0), bytesParsed = 0 }: ParseError): Refusal {
-  // Earlier requests of the packet were fine.
-  const lineStart = rawPacket.lastIndexOf("\n", bytesParsed) + 1;
-  const start = rawPacket.toString("latin1", lineStart, lineStart + 8_192);
+function methodRefusal(error: ParseError): Refusal {
+  const start = lineOf(error);
   const method = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}(?= [!-~]+ HTTP\/)/.exec(start)?.[0];
   if (method !== undefined) return unknownMethod(method);
   const isTls = start.startsWith("\x16\x03");
@@ -53,4 +51,17 @@ function methodRefusal({ rawPacket = Buffer.alloc(0), bytesParsed = 0 }: ParseEr
     ? "this is a TLS handshake, and this port speaks plain HTTP"
     : "expected METHOD TARGET HTTP/1.1";
   return { status: 400, reason: `cannot read the request line: ${hint}` };
+}
+
+/** A version that the parser does not know, or a request line that ends otherwise than with CRLF. */
+function versionRefusal(error: ParseError): Refusal {
+  const version = / HTTP\/(\d{1,3}\.\d{1,3})\r\n/.exec(lineOf(error))?.[1];
+  if (version !== undefined && !version.startsWith("1.")) return unknownVersion(version);
+  return { status: 400, reason: "cannot read the request line: expected METHOD TARGET HTTP/1.1 and CRLF" };
+}
+
+/** The line at which the parser stopped, and what follows it. Earlier requests of the packet were fine. */
+function lineOf({ rawPacket = Buffer.alloc(0), bytesParsed = 0 }: ParseError): string {
+  const lineStart = rawPacket.lastIndexOf("\n", Math.max(0, bytesParsed - 1)) + 1;
+  return rawPacket.toString("latin1", lineStart, lineStart + 8_192);
 }

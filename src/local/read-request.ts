@@ -83,10 +83,9 @@ export function readRequest(head: ParsedHead, entry: string, authority: string):
   if ("status" in target) return target;
   const host = chooseHost(head, headers.get("host") ?? [], target.authority, authority);
   if (typeof host !== "string") return host;
-  const isUpgrade = asksForWebSocket(head, headers);
-  if (!isUpgrade && namesWebSocket(headers)) {
-    return { status: 400, reason: "a WebSocket handshake is a GET of HTTP/1.1 without a body" };
-  }
+  const isUpgrade = asksForUpgrade(headers) && namesWebSocket(headers);
+  const handshake = isUpgrade ? handshakeRefusal(head, headers) : null;
+  if (handshake !== null) return handshake;
   const isChunked = headers.has("transfer-encoding");
   const body = bodyKind(head.method, isChunked, headers);
   return {
@@ -139,7 +138,11 @@ export function unknownMethod(method: string): Refusal {
 }
 
 function versionRefusal({ version }: ParsedHead): Refusal | null {
-  if (version === "1.1" || version === "1.0") return null;
+  return version === "1.1" || version === "1.0" ? null : unknownVersion(version);
+}
+
+/** The refusal of a version other than HTTP/1.1 and 1.0. */
+export function unknownVersion(version: string): Refusal {
   return { status: 505, reason: `HTTP/${version} is not supported on this port; use HTTP/1.1` };
 }
 
@@ -211,16 +214,30 @@ function canonicalAuthority(authority: string): string {
   return authority.toLowerCase().replace(/:80$/, "");
 }
 
-/** True for a handshake that the runtime and every other reader take for one (RFC 6455 §4.1). */
+/** True for a handshake that every reader takes for one (RFC 6455 §4.1). */
 export function isWebSocketHandshake(head: ParsedHead): boolean {
-  return asksForWebSocket(head, readHeaders(head.rawHeaders));
+  const headers = readHeaders(head.rawHeaders);
+  return asksForUpgrade(headers) && namesWebSocket(headers) && handshakeRefusal(head, headers) === null;
 }
 
-function asksForWebSocket({ method, version }: ParsedHead, headers: HeaderLines): boolean {
+/** Without Connection: Upgrade, an Upgrade header is ignored (RFC 9110 §7.8). */
+function asksForUpgrade(headers: HeaderLines): boolean {
+  return connectionOptions(headers).includes("upgrade");
+}
+
+function handshakeRefusal({ method, version }: ParsedHead, headers: HeaderLines): Refusal | null {
   const upgrades = headers.get("upgrade") ?? [];
-  const isWebSocket = upgrades.length === 1 && upgrades[0]?.trim().toLowerCase() === "websocket";
+  const isAlone = upgrades.length === 1 && upgrades[0]?.trim().toLowerCase() === "websocket";
   const hasBody = headers.has("transfer-encoding") || (headers.get("content-length") ?? ["0"])[0] !== "0";
-  return isWebSocket && method === "GET" && version === "1.1" && !hasBody;
+  if (!isAlone || method !== "GET" || version !== "1.1" || hasBody) {
+    return { status: 400, reason: "a WebSocket handshake is a GET of HTTP/1.1 without a body" };
+  }
+  if (!headers.has("sec-websocket-key")) {
+    return { status: 400, reason: "a WebSocket handshake has a Sec-WebSocket-Key" };
+  }
+  const versions = headers.get("sec-websocket-version") ?? [];
+  if (versions.length === 1 && versions[0] === "13") return null;
+  return { status: 400, reason: "a WebSocket handshake has Sec-WebSocket-Version: 13" };
 }
 
 function namesWebSocket(headers: HeaderLines): boolean {

@@ -53,7 +53,7 @@ function exchange(listener: Listener, text: string): Promise<string> {
     const socket = connect(listener.port, "127.0.0.1");
     let received = "";
     socket.on("data", (bytes) => {
-      received += bytes;
+      received += bytes.toString("latin1");
     });
     socket.on("error", () => undefined);
     socket.on("close", () => resolve(received));
@@ -97,6 +97,7 @@ test.each([
   ["a method in lower case", "get / HTTP/1.1\r\nHost: x\r\n\r\n", 501, 'the method "get"'],
   ["an unknown version", "GET / HTTP/3.0\r\nHost: x\r\n\r\n", 505, "HTTP/1.1"],
   ["a byte above 127 in the target", "GET /\xe9 HTTP/1.1\r\nHost: x\r\n\r\n", 400, "request target"],
+  ["a bare line feed after the version", "GET / HTTP/1.1\nHost: x\r\n\r\n", 400, "and CRLF"],
   ["CONNECT", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 501, "CONNECT is not supported"],
   ["an unknown expectation", "GET / HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n\r\n", 417, '"tea"'],
 ])("[U72] %s is refused with the reason", async (_name, text, status, reason) => {
@@ -140,7 +141,8 @@ test("[U13] a refused handshake gets the runtime's response, and the connection 
   // A server that ignores the upgrade, as the runtime does for a request that no WebSocket answers.
   Object.assign(upstream, { shouldUpgradeCallback: () => false });
   const listener = await listen(portOf(upstream));
-  const handshake = "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+  const handshake =
+    "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a\r\nSec-WebSocket-Version: 13\r\n\r\n";
   const response = await exchange(listener, `${handshake}GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n`);
   expect(response).toMatch(/^HTTP\/1\.1 200 OK\r\n(?:.*\r\n)*\r\n(?:2\r\n)?no(?:\r\n0\r\n\r\n)?$/);
 });
@@ -402,4 +404,50 @@ test("[U12] what follows a refused request is not read as another one, readable 
     expect(response.split("HTTP/1.1 ").map((part) => part.slice(0, 3))).toEqual(["", "501"]);
   }
   expect(seen).toEqual([]);
+});
+
+test("[U83] a response head of 100 KiB and bytes above 127 in it pass, with and without a body", async () => {
+  const long = "a".repeat(100_000);
+  const upstream = await serve((incoming, outgoing) => {
+    outgoing.writeHead(200, ["X-Long", long, "X-Name", "caf\xe9"]);
+    outgoing.flushHeaders();
+    if (incoming.url === "/late") setTimeout(() => outgoing.end("late"), 50);
+    else outgoing.end();
+  });
+  // The test's own server writes a head as UTF-8 when it flushes one.
+  const sent = Buffer.from("caf\xe9").toString("latin1");
+  const listener = await listen(portOf(upstream));
+  for (const path of ["/", "/late"]) {
+    const response = await exchange(listener, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    expect(response).toContain(`X-Long: ${long}\r\nX-Name: ${sent}\r\n`);
+  }
+});
+
+test("[U83] a 101 that the request did not ask for is 502", async () => {
+  const upstream = createTcpServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", () => socket.write("HTTP/1.1 101 Switching Protocols\r\n\r\n"));
+  });
+  await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
+  closing.push(() => upstream.close());
+  const listener = await listen(portOf(upstream));
+  const response = await exchange(listener, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  expect(response).toMatch(/^HTTP\/1\.1 502 .*switched protocols/s);
+});
+
+test("[U83] a response that cannot be read is 502, and the request is sent once", async () => {
+  let requests = 0;
+  const upstream = createTcpServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", () => {
+      requests += 1;
+      socket.write("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n");
+    });
+  });
+  await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
+  closing.push(() => upstream.close());
+  const listener = await listen(portOf(upstream));
+  const response = await exchange(listener, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  expect(response).toMatch(/^HTTP\/1\.1 502 .*the response cannot be read: /s);
+  expect(requests).toBe(1);
 });

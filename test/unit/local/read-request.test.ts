@@ -141,7 +141,14 @@ test.each([
   ).toEqual(coding);
 });
 
-const handshake = ["Host: a", "Connection: Upgrade", "Upgrade: WebSocket"];
+const handshake = [
+  "Host: a",
+  "Connection: keep-alive, Upgrade",
+  "Upgrade: WebSocket",
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+  "Sec-WebSocket-Version: 13",
+];
+const without = (name: string) => handshake.filter((line) => !line.startsWith(name));
 
 test("[U13] a WebSocket handshake keeps its Upgrade and gets its own Connection", () => {
   expect(read({ headers: handshake })).toMatchObject({ isUpgrade: true });
@@ -153,8 +160,16 @@ test.each<[string, Parts]>([
   ["chunks", { headers: [...handshake, "Transfer-Encoding: chunked"] }],
   ["another method", { method: "POST", headers: handshake }],
   ["HTTP/1.0", { version: "1.0", headers: handshake }],
-  ["a second protocol in the line", { headers: ["Host: a", "Upgrade: h2c, websocket"] }],
+  ["a second protocol in the line", { headers: [...without("Upgrade"), "Upgrade: h2c, websocket"] }],
+  ["no key", { headers: without("Sec-WebSocket-Key") }],
+  ["another version", { headers: [...without("Sec-WebSocket-Version"), "Sec-WebSocket-Version: 12"] }],
   ["a second protocol in another line", { headers: [...handshake, "Upgrade: h2c"] }],
 ])("[U13] a WebSocket handshake with %s is refused", (_name, parts) => {
   expect(read(parts)).toMatchObject({ status: 400, reason: expect.stringContaining("WebSocket handshake") });
+});
+
+test("[U13] without Connection: Upgrade, Upgrade is ignored", () => {
+  const headers = without("Connection");
+  expect(read({ headers })).toMatchObject({ isUpgrade: false });
+  expect(sent({ headers }).some((line) => /^(upgrade|connection):/i.test(line))).toBe(false);
 });
