@@ -61,6 +61,23 @@ test.each(records)("%s has the form of a decision record and is in the index", (
   expect(read("docs/decisions/README.md")).toContain(`| ${number} | [${text}](${link}) |`);
 });
 
+test("every claim of docs/security.md names the rules that hold it", () => {
+  const text = read("docs/security.md");
+  const claims = text.slice(text.indexOf("## Claims"), text.indexOf("## What Waggle does not do"));
+  const rules = new Set(
+    [...read("docs/spec.md").matchAll(/^- \*\*([A-Z]\d+)\*\* /gm)].map(([, rule]) => rule),
+  );
+  const lines = claims.split("\n").filter((line) => line.startsWith("- "));
+  const unheld = lines.filter((line) => {
+    const marks = [...line.matchAll(/\[([A-Z]\d+(?:, [A-Z]\d+)*)\]/g)].flatMap(([, list = ""]) =>
+      list.split(", "),
+    );
+    return marks.length === 0 || marks.some((mark) => !rules.has(mark));
+  });
+  expect(lines.length).toBeGreaterThan(20);
+  expect(unheld).toEqual([]);
+});
+
 test("the rules are in order of letter and number, and the legend has every letter", () => {
   const text = read("docs/spec.md");
   const rules = [...text.matchAll(/^- \*\*([A-Z])(\d+)\*\* /gm)].map(([, letter = "", number]) => ({
