@@ -1,5 +1,6 @@
 // Entry points of the Workers: determines where a request came in, and passes it to the data plane.
 
+import { equalsSecret } from "../src/domain/model/mesh-token.ts";
 import { edge } from "../src/edge/handle.ts";
 import { ingress } from "../src/ingress/handle.ts";
 import { type EntryFacts, EntrySeals, entryHeader } from "../src/proxy/entry-facts.ts";
@@ -144,16 +145,6 @@ function notAListener(request: Request): Response {
 
 function refuse(request: Request, failure: Failure, requestId: string): Response {
   return failureResponse(failure, request.method, request.headers.get("accept"), requestId);
-}
-
-/** Compares with a secret, in a time that depends only on the text's length. An unset secret equals nothing. */
-function equalsSecret(text: string, secret: string | null | undefined): boolean {
-  // A self-hosted workerd binds an unset environment variable as null.
-  if (secret === undefined || secret === null || secret === "") return false;
-  let difference = text.length ^ secret.length;
-  for (let i = 0; i < text.length; i += 1)
-    difference |= text.charCodeAt(i) ^ secret.charCodeAt(i % secret.length);
-  return difference === 0;
 }
 
 /** True if x-waggle-token is a token of the mesh. Authorization belongs to the task. */

@@ -1,5 +1,6 @@
 // Creates this isolate's data plane from the bindings and variables of its Worker.
 
+import { tokenRecognizer } from "../src/domain/model/mesh-token.ts";
 import { readTrusted } from "../src/proxy/http/trust.ts";
 import { type LimitVariables, readLimits } from "../src/proxy/limits.ts";
 import { createPlane, type DataPlane, type Dial, type PlaneOptions } from "../src/proxy/plane.ts";
@@ -23,6 +24,7 @@ export function planeOf(env: PlaneEnv): DataPlane {
     meshName: env.MESH_NAME.replaceAll(/[^\w.-]/g, "-") || "waggle",
     domain: env.MESH_DOMAIN.toLowerCase(),
     trusts: readTrusted(env.TRUSTED_PROXIES),
+    isMeshToken: tokenRecognizer([env.OPERATOR_TOKEN, env.VIEWER_TOKEN]),
     nowMs: () => Date.now(),
     random: Math.random,
     newId: () => crypto.randomUUID(),

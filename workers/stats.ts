@@ -4,7 +4,6 @@ import { remoteMesh } from "../src/control/remote-mesh.ts";
 import { remoteTelemetry } from "../src/control/remote-telemetry.ts";
 import type { EntryPoint } from "../src/proxy/entry-point.ts";
 import { type StatsApp, statsApp } from "../src/stats/app.ts";
-import { withoutToken } from "../src/stats/authorization.ts";
 import { readStatsTraffic } from "../src/stats/traffic.ts";
 import { defaultStatsUri, isStatsUrl } from "../src/stats/uri.ts";
 import { serve } from "./entry.ts";
@@ -13,7 +12,7 @@ import type { PlaneEnv } from "./plane.ts";
 
 /**
  * Serves a request for the edge's statistics; passes all others to the data plane. The check costs other
- * requests one comparison of text and the lookup of one header.
+ * requests one comparison of text.
  */
 export function serveWithStats(
   request: Request,
@@ -25,7 +24,7 @@ export function serveWithStats(
   if (uri === "" || entry.role !== "edge") return serve(request, entry, env, ctx);
   // Services are reached at every host name and port of the edge.
   if (isStatsUrl(request.url, uri)) return statsOf(env, true)(request);
-  return serve(withoutToken(request, env), entry, env, ctx);
+  return serve(request, entry, env, ctx);
 }
 
 /**

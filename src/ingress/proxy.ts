@@ -3,6 +3,7 @@
 // The edge and every node's ingress share it; they differ in how they choose the node. A step is async only if
 // it waits for something: each further promise costs a request some of its time (docs/benchmarks.md).
 
+import { isLocalControlHost } from "../domain/model/control-host.ts";
 import { type Failure, failureResponse } from "../proxy/http/failure.ts";
 import { cleanResponse } from "../proxy/http/headers.ts";
 import { isHost } from "../proxy/http/host.ts";
@@ -22,6 +23,7 @@ import {
   nextTarget,
 } from "./forwarding.ts";
 import { attemptPollMs, awaitSlow } from "./hedge.ts";
+import { dropSessionSetCookies, upgradeWithoutSessionCookies } from "./own-credentials.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
 import { mustQueue, waitInQueue } from "./queue.ts";
 import { forwardFailure, malformedFailure, noRouteFailure, noTargetFailure } from "./refusals.ts";
@@ -48,7 +50,7 @@ export type MatchEntry = (incoming: ProxyRequest, routes: Routes) => EntryMatch;
 export async function proxy(incoming: ProxyRequest, matchEntry: MatchEntry): Promise<Response> {
   const { plane, waitUntil } = incoming;
   const state = newForwardState();
-  if (!isHost(incoming.host) || incoming.path === "") {
+  if (!isHost(incoming.host) || incoming.path === "" || isLocalControlHost.test(incoming.host)) {
     return deliver(incoming, state, malformedFailure(incoming), null);
   }
   const table = plane.tables.routes(waitUntil, incoming.receivedMs);
@@ -235,13 +237,14 @@ function deliver(
   const { request, method, head, id, plane } = incoming;
   if (plane.meter !== null) countRequest(plane.meter, incoming, state, result);
   const isResponse = result instanceof Response;
-  if (isResponse && result.status === 101) return result;
+  if (isResponse && result.status === 101) return upgradeWithoutSessionCookies(result);
   // A target's body is passed on unread: the runtime streams it without the isolate.
   const response = isResponse
     ? new Response(result.body, result)
     : failureResponse(result, method, request.headers.get("accept"), id);
   if (isResponse) {
     cleanResponse(response.headers, result.status);
+    if (response.headers.has("set-cookie")) dropSessionSetCookies(response.headers);
     response.headers.set("x-request-id", id);
   }
   const cookie = isResponse ? (state.choice?.hints?.stickyCookie ?? null) : null;

@@ -1,5 +1,6 @@
 // Refusals: status and reason, one sentence, of a request that gets no response from a target.
 
+import { isLocalControlHost } from "../domain/model/control-host.ts";
 import type { Failure } from "../proxy/http/failure.ts";
 import { hostName, isHost } from "../proxy/http/host.ts";
 import type { EntryNode, Route, RouteMatch, Routes } from "../proxy/routing/routes.ts";
@@ -7,8 +8,14 @@ import type { TargetPool } from "../proxy/routing/target-pool.ts";
 import type { Forwarding, ForwardResult } from "./forwarding.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
 
-/** The refusal of a request whose Host is malformed or that has no path. */
+/** The refusal of a request whose Host is malformed or the control API's own, or that has no path. */
 export function malformedFailure({ host, method }: ProxyRequest): Failure {
+  if (isLocalControlHost.test(host)) {
+    return {
+      status: 421,
+      reason: `no service is reached at ${hostName(host)}, the host name of the mesh's control API; use the address of the published port or another name`,
+    };
+  }
   return isHost(host)
     ? { status: 400, reason: `${method} * has no path to route by; request a path` }
     : { status: 400, reason: "the Host header cannot be read as a host name and a port" };

@@ -5,6 +5,7 @@ import type { Failure } from "../proxy/http/failure.ts";
 import { setForwarding } from "../proxy/http/forwarding.ts";
 import { safeMethods } from "../proxy/http/methods.ts";
 import type { DataPlane } from "../proxy/plane.ts";
+import { dropOwnCredentials } from "./own-credentials.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
 
 /** A body up to this size is taken to arrive at once, so that the response time is the target's; bytes. */
@@ -99,6 +100,7 @@ function setHeaders(headers: Headers, incoming: ProxyRequest, { via, stickyCooki
   headers.set("via", head.via === null ? via : `${head.via}, ${via}`);
   headers.set("x-request-id", id);
   if (stickyCookie !== null) removeCookie(headers, stickyCookie);
+  if (headers.has("cookie") || headers.has("authorization")) dropOwnCredentials(headers, plane.isMeshToken);
 }
 
 function removeCookie(headers: Headers, name: string): void {

@@ -43,6 +43,8 @@ export type PlaneOptions = DialPolicy &
     readonly domain: string;
     /** True if a client is a trusted proxy, whose forwarding headers are kept. */
     readonly trusts: TrustsAddress;
+    /** True for a token of the mesh, which stops here. Absent: this plane knows no tokens. */
+    readonly isMeshToken?: (text: string) => boolean;
     /**
      * Sends counters to the telemetry object; rejects if they must be sent again. Absent: telemetry is off.
      */
@@ -59,6 +61,7 @@ export type PlaneOptions = DialPolicy &
  */
 export type DataPlane = PlaneOptions &
   Limits & {
+    readonly isMeshToken: (text: string) => boolean;
     readonly tables: TableCache;
     readonly cursors: Cursors;
     readonly outliers: Outliers;
@@ -87,6 +90,7 @@ export function createPlane(options: PlaneOptions): DataPlane {
   const limits = { ...defaultLimits, ...options };
   const outliers = new Outliers();
   return {
+    isMeshToken: () => false,
     ...limits,
     ...metering(options, outliers, limits.headTimeoutMs),
     tables: new TableCache(options.source, options.nowMs, options.domain),

@@ -1,6 +1,7 @@
 // Joining: the join tokens, and the credential that a joined node authenticates with.
 
 import { MeshError } from "../domain/model/error.ts";
+import { nodeCredentialPrefix } from "../domain/model/mesh-token.ts";
 import type { MeshNode } from "../domain/model/node.ts";
 import { checkAddress, checkHostname } from "./addresses.ts";
 import type { JoinTokens, NodeJoinInput } from "./api.ts";
@@ -59,7 +60,7 @@ export function join(draft: Draft, input: NodeJoinInput): { nodeId: string; cred
   checkAddress(input.address, draft.context.mode);
   replaceUnjoinedNode(draft, input.hostname);
   const node = newNode(draft, input);
-  const credential = draft.context.newSecret(credentialLength);
+  const credential = nodeCredentialPrefix + draft.context.newSecret(credentialLength);
   draft.put("nodes", node);
   draft.store.setCredentialHash(node.id, secretHash(credential));
   draft.store.setDisconnectedAt(node.id, draft.nowMs);

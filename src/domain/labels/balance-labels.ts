@@ -4,6 +4,7 @@
 import { type Constraint, nodeMatches, parseConstraint } from "../model/constraint.ts";
 import { isToken } from "../model/http-token.ts";
 import type { MeshNode } from "../model/node.ts";
+import { setsSessionCookie } from "../model/session-cookie.ts";
 import type { Task } from "../model/task.ts";
 import { type Policy, policyWords, readPolicy } from "../table/policy.ts";
 import type { Canary, CanaryRule, Share, TableOptions } from "../table/table.ts";
@@ -54,6 +55,12 @@ export function checkBalanceLabels(labels: Labels): void {
   shareRulesOf(labels);
   usesAllBackups(labels);
   optionsOf(labels);
+  const sticky = labels[labelNames.sticky];
+  if (sticky !== undefined && setsSessionCookie(`${sticky}=`)) {
+    throw invalidLabel(
+      `label '${labelNames.sticky}' is '${sticky}', a name of the dashboard's session cookie: write another cookie name`,
+    );
+  }
   for (const name of [labelNames.queue, labelNames.queueTimeout]) {
     if (labels[name] !== undefined && labels[labelNames.maxconn] === undefined) {
       throw invalidLabel(

@@ -1,5 +1,6 @@
 // The `waggle.*` labels of a service: checks all of them and reads those about host names and probes.
 
+import { isLocalControlHost } from "../model/control-host.ts";
 import { isHostName } from "../model/host-name.ts";
 import type { ProbeSpec } from "../model/service.ts";
 import { balanceLabels, checkBalanceLabels } from "./balance-labels.ts";
@@ -29,7 +30,8 @@ export function checkLabels(labels: Labels): void {
       throw invalidLabel(`label '${key}' is unknown: known are ${knownLabels.join(", ")}`);
     }
   }
-  pathsOf(labels, hostsOf(labels));
+  const paths = pathsOf(labels, hostsOf(labels));
+  checkControlHost([...hostsOf(labels), ...(paths?.rules.flatMap(({ host }) => host ?? []) ?? [])]);
   isDefaultService(labels);
   probeOf(labels);
   checkBalanceLabels(labels);
@@ -48,6 +50,13 @@ export function hostsOf(labels: Labels): readonly string[] {
     }
   }
   return [...new Set(hosts)];
+}
+
+/** The data plane refuses these host names, so that no service is on the same host name as the dashboard. */
+function checkControlHost(hosts: readonly string[]): void {
+  const taken = hosts.find((host) => isLocalControlHost.test(host));
+  if (taken === undefined) return;
+  throw invalidLabel(`the host name '${taken}' is the control API's own: write another one`);
 }
 
 /** The host names that lead to the service at every path: no other service may have them. */

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import { MeshError, unwrap } from "../../../src/domain/model/error.ts";
 import { type StatsApp, statsApp } from "../../../src/stats/app.ts";
-import { withoutToken } from "../../../src/stats/authorization.ts";
 import type { StatsDeps } from "../../../src/stats/context.ts";
 import { emptyTraffic } from "../../../src/stats/input.ts";
 import { statsPage } from "../../../src/stats/page.tsx";
@@ -264,19 +263,6 @@ test("[Z17] while the registry is unavailable, the response is a 503 with its me
   });
   const response = await get(aMesh({ mesh: unavailable }).app, ";csv", viewer);
   expect([response.status, await response.text()]).toEqual([503, "the registry is away\n"]);
-});
-
-test("[Z18] the balancer removes the mesh's token from a browser's requests for other pages", () => {
-  const secrets = { OPERATOR_TOKEN: "op-token", VIEWER_TOKEN: "view-token" };
-  const forwarded = (headers: Record<string, string>) =>
-    withoutToken(new Request(origin, { headers }), secrets).headers.get("authorization");
-  expect([forwarded(operator), forwarded(viewer)]).toEqual([null, null]);
-  const otherUser = basic("user", "their own password");
-  expect(forwarded(otherUser)).toBe(otherUser.authorization);
-  expect(forwarded({ authorization: "Bearer op-token" })).toBe("Bearer op-token");
-  expect(forwarded({})).toBe(null);
-  const request = new Request(origin, { headers: otherUser });
-  expect(withoutToken(request, secrets)).toBe(request);
 });
 
 async function outcome(app: StatsApp, form: Record<string, string>, headers = operator): Promise<string> {

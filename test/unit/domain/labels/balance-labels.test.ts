@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { compileTable } from "../../../../src/domain/compile/compile-table.ts";
-import { knownLabels } from "../../../../src/domain/labels/labels.ts";
+import { checkLabels, knownLabels } from "../../../../src/domain/labels/labels.ts";
 import type { Task } from "../../../../src/domain/model/task.ts";
 import { printTable, readTable } from "../../../../src/domain/table/text.ts";
 import { verdict } from "../../../support/labels.ts";
@@ -108,6 +108,21 @@ test("[W6] a task has the first weight whose condition holds, else 1", () => {
   expect(weights({ "waggle.weight": "slot==2:0, node.hostname!=node9:3" })).toEqual(["3", "0"]);
   expect(weights({ "waggle.weight": "node.hostname==node1:2,5" })).toEqual(["2", "5"]);
   expect(weights({ "waggle.backup": "node.labels.zone==b,slot==9" })).toEqual(["1", "1 backup"]);
+});
+
+test.each(["waggle", "waggle-8787", "__Host-waggle"])(
+  "[X151] %s, a name of the dashboard's session cookie, cannot be a sticky cookie",
+  (name) => {
+    expect(() => checkLabels({ "waggle.sticky": name })).toThrow(/a name of the dashboard's session cookie/);
+  },
+);
+
+test.each([
+  { "waggle.host": "www.example.com, Control.localhost" },
+  { "waggle.host": "a.control.localhost" },
+  { "waggle.path": "control.localhost/api" },
+])("[X154] %j is refused: the host name is the control API's own", (labels) => {
+  expect(() => checkLabels(labels)).toThrow(/is the control API's own/);
 });
 
 test("[W7] tasks on a draining node get no new sticky clients, unless there are no other tasks", () => {
