@@ -123,6 +123,7 @@ export class MeshRegistry extends OperationsObject {
     for (const { nodeId, taskIds } of effects.probes) this.#agents.probe(nodeId, taskIds);
     for (const { nodeId, code, reason } of effects.closes) this.#agents.close(nodeId, code, reason);
     for (const region of effects.wakes) this.#wake(region);
+    for (const session of effects.endedSessions) this.#watchers.closeSession(session);
     this.#watchers.broadcast(effects);
     this.#setAlarm(effects.nextDeadlineMs);
     return result;

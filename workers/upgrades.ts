@@ -54,7 +54,7 @@ function acceptWatcher(query: URLSearchParams, { registry, watchers }: UpgradeTa
   const { version } = registry.table(Number.MAX_SAFE_INTEGER);
   const untilMs = Number(query.get("until") ?? Number.POSITIVE_INFINITY);
   const missed = since === null ? [] : registry.events(Number(since), maxMissedEvents);
-  return watchers.accept(missed, version, untilMs);
+  return watchers.accept(missed, version, untilMs, query.get("session"));
 }
 
 function refusal(status: number, message: string, headers: Record<string, string> = {}): Response {

@@ -8,7 +8,7 @@ import { actionPermission } from "./action-permission.ts";
 import { type ActionParams, nodeAction, type OperatorAction, serviceAction } from "./actions.ts";
 import { adminAction } from "./admin-action.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
-import { requireIdentity, roleTokens } from "./identity.ts";
+import { requireIdentity } from "./identity.ts";
 import { Confirm } from "./pages/confirm.tsx";
 import { pagePaths, servicePath } from "./paths.ts";
 import { type Render, renderMessagePage } from "./render.tsx";
@@ -26,12 +26,12 @@ export function actionRoutes(deps: DashboardDeps, views: ViewReader, render: Ren
       const refusal = refuseViewer(c, render);
       if (refusal !== null) return refusal;
       const { confirmation } = await readAction(c.req.param("ref") ?? "", c.req.query());
-      const token = formToken(roleTokens(deps), requireIdentity(c));
+      const token = formToken(c.get("keys"), requireIdentity(c));
       const content = <Confirm confirmation={confirmation} formToken={token} />;
       return render(c, 200, { title: confirmation.title }, content);
     });
     routes.post(path, async (c) => {
-      const refusal = refuseViewer(c, render) ?? (await refuseForeignForm(c, deps, render));
+      const refusal = refuseViewer(c, render) ?? (await refuseForeignForm(c, render));
       if (refusal !== null) return refusal;
       const { confirmation, run } = await readAction(c.req.param("ref") ?? "", await readForm(c));
       await run(deps.mesh, requireIdentity(c).actor);

@@ -8,6 +8,7 @@ import { actionRoutes } from "./action-routes.tsx";
 import { serveAsset } from "./assets.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes, RequestOrigin } from "./context.ts";
 import { pageHeaders } from "./headers.ts";
+import { keyReader } from "./keys.ts";
 import { liveRoute } from "./live-route.ts";
 import { pageRoutes } from "./page-routes.tsx";
 import { pagePaths } from "./paths.ts";
@@ -31,6 +32,7 @@ const maxDashboardFormBytes = 16_384;
 export function dashboardApp(deps: DashboardDeps): DashboardApp {
   const app: DashboardRoutes = new Hono<DashboardEnv>({ getPath: dashboardPath });
   const render = renderer(deps);
+  const keys = keyReader({ operator: deps.operatorToken, viewer: deps.viewerToken ?? "" });
   const traffic = trafficReader(deps.telemetry);
   const views = viewReader(deps.mesh, traffic, deps.now);
   app.onError((error, c) => {
@@ -49,7 +51,11 @@ export function dashboardApp(deps: DashboardDeps): DashboardApp {
   app.get("/assets/:name", (c) => serveAsset(c, deps.assets, c.req.param("name")) ?? c.notFound());
   app.use(requestIds(deps));
   app.use(bodyLimit({ maxSize: maxDashboardFormBytes }));
-  app.route("/", signInLinkRoute(deps));
+  app.use(async (c, next) => {
+    c.set("keys", await keys());
+    await next();
+  });
+  app.route("/", signInLinkRoute(deps, keys));
   app.route("/", signInRoutes(deps, render));
   app.use(requireSignIn(deps));
   app.route("/", signOutRoute(deps, render));

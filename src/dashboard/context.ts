@@ -4,6 +4,7 @@ import type { Hono } from "hono";
 import type { ControlDeps, Role } from "../control/context.ts";
 import type { AccessSettings } from "./access.ts";
 import type { StaticAssets } from "./assets.ts";
+import type { DashboardKeys } from "./keys.ts";
 
 export type DashboardDeps = ControlDeps & {
   /** The mesh's name on the pages. */
@@ -35,6 +36,6 @@ export type Identity = {
 
 export type DashboardEnv = {
   Bindings: RequestOrigin;
-  Variables: { identity?: Identity; requestId: string; role: Role };
+  Variables: { identity?: Identity; keys: DashboardKeys; requestId: string; role: Role };
 };
 export type DashboardRoutes = Hono<DashboardEnv>;

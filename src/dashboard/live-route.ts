@@ -16,7 +16,9 @@ export function liveRoute({ upgrade }: DashboardDeps): DashboardRoutes {
     if (!isSameOrigin(c)) return c.text("this socket is for pages of the mesh's own dashboard", 403);
     const since = c.req.query("since") ?? "";
     if (!/^\d{1,15}$/.test(since)) return c.text("since must be the number of the last event seen", 400);
-    const query = new URLSearchParams({ since, until: String(requireIdentity(c).expiresAtMs) });
+    const { by, id, expiresAtMs } = requireIdentity(c);
+    const session = by === "token" ? { session: id } : {};
+    const query = new URLSearchParams({ since, until: String(expiresAtMs), ...session });
     const headers = new Headers(c.req.raw.headers);
     headers.delete("cookie");
     headers.delete("cf-access-jwt-assertion");

@@ -4,7 +4,6 @@ import type { Context } from "hono";
 import type { Child } from "hono/jsx";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { DashboardDeps, DashboardEnv } from "./context.ts";
-import { roleTokens } from "./identity.ts";
 import { Layout, type NavSection } from "./pages/layout.tsx";
 import { formToken } from "./session.ts";
 import type { DashboardView } from "./view.ts";
@@ -36,7 +35,7 @@ export function renderer(deps: DashboardDeps): Render {
         assets={deps.assets}
         meshName={deps.meshName}
         identity={identity}
-        formToken={identity === null ? "" : formToken(roleTokens(deps), identity)}
+        formToken={identity === null ? "" : formToken(c.get("keys"), identity)}
         section={section ?? null}
         live={live}
         charts={charts ?? false}

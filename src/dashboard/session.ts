@@ -1,9 +1,13 @@
-// Sessions and sign-in links as signed text. Nothing is stored: the signature is made with the role's token,
-// so a new token ends every session of the old one.
+// Sessions, sign-in links and form tokens as signed text.
+//
+// A session is also a row in the registry, which ends it at sign-out; a signature alone does not open the
+// dashboard. The signature spares the registry from forged cookies, ends all sessions of a token when the token
+// changes, and binds a session to its host name.
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Role } from "../control/context.ts";
 import type { Identity } from "./context.ts";
+import type { DashboardKeys } from "./keys.ts";
 
 /** A working day, in milliseconds. */
 export const sessionLifetimeMs = 12 * 3_600_000;
@@ -11,64 +15,76 @@ export const sessionLifetimeMs = 12 * 3_600_000;
 /** Lifetime of the link that `waggle dashboard` prints. */
 export const linkLifetimeMs = 15 * 60_000;
 
-/** The token of each role; empty if the role is disabled. */
-export type RoleTokens = Readonly<Record<Role, string>>;
-
-type SignaturePurpose = "session" | "link" | "form";
-
-/** The cookie's value: `ROLE.ID.EXPIRY.SIGNATURE`, with the expiry in epoch milliseconds. */
-export function writeSession(role: Role, tokens: RoleTokens, id: string, nowMs: number): string {
-  const body = `${role}.${id}.${nowMs + sessionLifetimeMs}`;
-  return `${body}.${sign(tokens[role], "session", body)}`;
+/**
+ * The cookie's value: `ROLE.ID.EXPIRY.SIGNATURE`, with the expiry in epoch milliseconds.
+ *
+ * @param host host name and port of the dashboard, where alone the session is valid
+ * @throws Error if the role is disabled
+ * @see docs/decisions/0058-sessions.md
+ */
+export function writeSession(
+  keys: DashboardKeys,
+  { role, id, host }: { readonly role: Role; readonly id: string; readonly host: string },
+  expiresAtMs: number,
+): string {
+  const key = keys.session[role];
+  if (key === null) throw new Error(`the role ${role} has no token`);
+  const body = `${role}.${id}.${expiresAtMs}`;
+  return `${body}.${sign(key, sessionText(host, body))}`;
 }
 
-/** Null if the cookie is malformed, forged or expired. */
-export function readSession(text: string, tokens: RoleTokens, nowMs: number): Identity | null {
+/** Null if the cookie is malformed, forged, expired, or from another host name. */
+export function readSession(text: string, keys: DashboardKeys, host: string, nowMs: number): Identity | null {
   const [, body = "", role, id = "", expiry, signature = ""] =
     /^((operator|viewer)\.([0-9a-z]{1,64})\.(\d{1,15}))\.([\w-]{43})$/.exec(text) ?? [];
   if (role !== "operator" && role !== "viewer") return null;
-  if (!isSigned(signature, tokens[role], "session", body)) return null;
+  if (!isSigned(signature, keys.session[role], sessionText(host, body))) return null;
   const expiresAtMs = Number(expiry);
   return expiresAtMs <= nowMs ? null : { role, actor: role, id, expiresAtMs, by: "token" };
 }
 
-/** The one-time code of a sign-in link: `ID.EXPIRY.SIGNATURE`. */
-export function writeLinkCode(tokens: RoleTokens, id: string, nowMs: number): string {
+function sessionText(host: string, body: string): string {
+  return `${host.toLowerCase()}\n${body}`;
+}
+
+/** The one-time code of a sign-in link: `ID.EXPIRY.SIGNATURE`. @throws Error without an operator token */
+export function writeLinkCode({ link }: DashboardKeys, id: string, nowMs: number): string {
+  if (link === null) throw new Error("the operator has no token");
   const body = `${id}.${nowMs + linkLifetimeMs}`;
-  return `${body}.${sign(tokens.operator, "link", body)}`;
+  return `${body}.${sign(link, body)}`;
 }
 
 /** The id to redeem and its expiry. Null if the code is malformed, forged or expired. */
 export function readLinkCode(
   text: string,
-  tokens: RoleTokens,
+  { link }: DashboardKeys,
   nowMs: number,
 ): { readonly id: string; readonly expiresAtMs: number } | null {
   const [, body = "", id = "", expiry, signature = ""] =
     /^(([0-9a-z]{1,64})\.(\d{1,15}))\.([\w-]{43})$/.exec(text) ?? [];
-  if (!isSigned(signature, tokens.operator, "link", body)) return null;
+  if (!isSigned(signature, link, body)) return null;
   const expiresAtMs = Number(expiry);
   return expiresAtMs <= nowMs ? null : { id, expiresAtMs };
 }
 
-/** The CSRF token in every form of one sign-in. */
-export function formToken(tokens: RoleTokens, identity: Identity): string {
-  return sign(tokens.operator, "form", identity.id);
+/** The CSRF token in every form of one sign-in; empty, and never valid, without an operator token. */
+export function formToken({ form }: DashboardKeys, { id }: Identity): string {
+  return form === null ? "" : sign(form, id);
 }
 
-export function isValidFormToken(token: string, tokens: RoleTokens, identity: Identity): boolean {
-  return isSigned(token, tokens.operator, "form", identity.id);
+export function isValidFormToken(token: string, { form }: DashboardKeys, { id }: Identity): boolean {
+  return isSigned(token, form, id);
 }
 
-/** False for any signature if the token is empty. */
-function isSigned(signature: string, token: string, purpose: SignaturePurpose, body: string): boolean {
+/** Compares in constant time. False for any signature without a key. */
+function isSigned(signature: string, key: Uint8Array | null, text: string): boolean {
+  if (key === null) return false;
   const encoder = new TextEncoder();
   const actual = encoder.encode(signature);
-  const expected = encoder.encode(sign(token, purpose, body));
-  return token !== "" && actual.length === expected.length && timingSafeEqual(actual, expected);
+  const expected = encoder.encode(sign(key, text));
+  return actual.length === expected.length && timingSafeEqual(actual, expected);
 }
 
-/** The signed text starts with the purpose, so that a link's signature is not valid for a session. */
-function sign(token: string, purpose: SignaturePurpose, body: string): string {
-  return createHmac("sha256", token).update(`waggle ${purpose}\n${body}`).digest("base64url");
+function sign(key: Uint8Array, text: string): string {
+  return createHmac("sha256", key).update(text).digest("base64url");
 }

@@ -6,22 +6,23 @@ import type { ControlEnv, Role } from "../control/context.ts";
 import { errorHandler } from "../control/errors.ts";
 import type { SignInLink } from "../protocol/sign-in-link.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
-import { endSession, hasSession, readIdentity, roleTokens, startSession } from "./identity.ts";
+import { endSession, hasSession, readIdentity, requireIdentity, startSession } from "./identity.ts";
+import type { DashboardKeys } from "./keys.ts";
 import { SignInByLink, SignInForm } from "./pages/sign-in.tsx";
 import { pagePaths } from "./paths.ts";
 import { type Render, renderMessagePage } from "./render.tsx";
 import { isSameOrigin } from "./same-origin.ts";
-import { isValidFormToken, linkLifetimeMs, readLinkCode, writeLinkCode, writeSession } from "./session.ts";
+import { isValidFormToken, linkLifetimeMs, readLinkCode, writeLinkCode } from "./session.ts";
 
 /** The text fields of a form; of a repeated field the last. */
 export type FormFields = Readonly<Record<string, string>>;
 
 /** `POST /sign-in-link` with the operator's bearer token: creates a link that signs a browser in once. */
-export function signInLinkRoute(deps: DashboardDeps): Hono<ControlEnv> {
+export function signInLinkRoute(deps: DashboardDeps, keys: () => Promise<DashboardKeys>): Hono<ControlEnv> {
   const routes = new Hono<ControlEnv>();
   routes.onError(errorHandler(deps));
-  routes.post("/sign-in-link", authentication(deps), (c) => {
-    const code = writeLinkCode(roleTokens(deps), deps.newId(), deps.now());
+  routes.post("/sign-in-link", authentication(deps), async (c) => {
+    const code = writeLinkCode(await keys(), deps.newId(), deps.now());
     const path = `${pagePaths.signIn}?${new URLSearchParams({ code })}`;
     return c.json({ path, expiresAtMs: deps.now() + linkLifetimeMs } satisfies SignInLink, 201);
   });
@@ -40,7 +41,7 @@ export function signInRoutes(deps: DashboardDeps, render: Render): DashboardRout
       const notice = ended === "" ? "Your session has ended. Sign in again to continue." : null;
       return renderForm(c, 200, safeReturnPath(to), notice);
     }
-    if (readLinkCode(code, roleTokens(deps), deps.now()) === null)
+    if (readLinkCode(code, c.get("keys"), deps.now()) === null)
       return renderForm(c, 401, safeReturnPath(undefined), invalidLinkNotice);
     return render(c, 200, { title: "Sign in" }, <SignInByLink code={code} />);
   });
@@ -52,9 +53,9 @@ export function signInRoutes(deps: DashboardDeps, render: Render): DashboardRout
       const text = "This mesh has no operator token. Set the secret OPERATOR_TOKEN.";
       return renderMessagePage(render, c, 503, "Not configured", text);
     }
-    const result = await readRole(form);
+    const result = await readRole(form, c.get("keys"));
     if ("notice" in result) return renderForm(c, 401, target, result.notice);
-    startSession(c, writeSession(result.role, roleTokens(deps), deps.newId(), deps.now()));
+    await startSession(c, deps, result.role);
     return c.redirect(target, 303);
   });
   return routes;
@@ -69,12 +70,15 @@ const wrongTokenNotice =
 /** Reads the role from the code or token in a sign-in form. A valid code is redeemed by that. */
 function signInReader(deps: DashboardDeps) {
   const roleOf = roleReader(deps);
-  return async ({ token = "", code }: FormFields): Promise<{ role: Role } | { notice: string }> => {
+  return async (
+    { token = "", code }: FormFields,
+    keys: DashboardKeys,
+  ): Promise<{ role: Role } | { notice: string }> => {
     if (code === undefined) {
       const role = roleOf(token.trim());
       return role === null ? { notice: wrongTokenNotice } : { role };
     }
-    const link = readLinkCode(code, roleTokens(deps), deps.now());
+    const link = readLinkCode(code, keys, deps.now());
     const isFirstUse = link !== null && (await deps.mesh.redeem(link.id, link.expiresAtMs));
     return isFirstUse ? { role: "operator" } : { notice: invalidLinkNotice };
   };
@@ -101,22 +105,18 @@ export function requireSignIn(deps: DashboardDeps): MiddlewareHandler<DashboardE
 /** Signs out by POST only, so that a link on another page cannot. */
 export function signOutRoute(deps: DashboardDeps, render: Render): DashboardRoutes {
   return new Hono<DashboardEnv>().post("/sign-out", async (c) => {
-    const refusal = await refuseForeignForm(c, deps, render);
+    const refusal = await refuseForeignForm(c, render);
     if (refusal !== null) return refusal;
-    endSession(c);
+    await endSession(c, deps, requireIdentity(c));
     return c.redirect(pagePaths.signIn, 303);
   });
 }
 
 /** Null for a form from a page of this sign-in; otherwise the 403 response. */
-export async function refuseForeignForm(
-  c: Context<DashboardEnv>,
-  deps: DashboardDeps,
-  render: Render,
-): Promise<Response | null> {
+export async function refuseForeignForm(c: Context<DashboardEnv>, render: Render): Promise<Response | null> {
   const { form = "" } = await readForm(c);
   const identity = c.get("identity");
-  if (isSameOrigin(c) && identity !== undefined && isValidFormToken(form, roleTokens(deps), identity))
+  if (isSameOrigin(c) && identity !== undefined && isValidFormToken(form, c.get("keys"), identity))
     return null;
   return renderMessagePage(
     render,

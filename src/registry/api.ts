@@ -117,6 +117,13 @@ export const operations = {
   /** Redeems a one-time id: true the first time, false after that. Ids are remembered until `untilMs`. */
   redeem: change<(id: string, untilMs: number) => boolean>(),
 
+  /** Opens a session of the dashboard. Of more than 1,000 the oldest ends. */
+  openSession: change<(id: string, untilMs: number) => null>(),
+  /** False for a session that expired, was closed, or never opened. */
+  isSessionOpen: read<(id: string) => boolean>(),
+  /** Ends a session and closes its sockets. */
+  closeSession: change<(id: string) => null>(),
+
   /** Events after `sinceSeq`, oldest first, at most `limit`. */
   events: read<(sinceSeq: number, limit: number) => readonly MeshEvent[]>(),
 

@@ -21,6 +21,8 @@ export type TransactionEffects = {
   readonly probes: readonly NodeProbe[];
   /** Regions whose prober to wake: its list changed, or it is silent. */
   readonly wakes: readonly string[];
+  /** Sessions of the dashboard whose sockets to close. */
+  readonly endedSessions: readonly string[];
 };
 
 export type Effects = TransactionEffects & {
@@ -35,6 +37,7 @@ export const noEffects: TransactionEffects = {
   closes: [],
   probes: [],
   wakes: [],
+  endedSessions: [],
 };
 
 /** The effects of two transactions, `later` after `earlier`. */
@@ -46,5 +49,6 @@ export function joinEffects(earlier: TransactionEffects, later: TransactionEffec
     closes: [...earlier.closes, ...later.closes],
     probes: [...earlier.probes, ...later.probes],
     wakes: [...new Set([...earlier.wakes, ...later.wakes])],
+    endedSessions: [...earlier.endedSessions, ...later.endedSessions],
   };
 }

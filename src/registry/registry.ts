@@ -35,6 +35,7 @@ import { findNode, findService, findTask, findTasks } from "./refs.ts";
 import { routerLiveMs } from "./routers.ts";
 import { addServer, removeServer, serverViews, updateServer } from "./servers.ts";
 import { createService, removeService, serviceViews, updateService } from "./services.ts";
+import { closeSession, isSessionOpen, openSession } from "./sessions.ts";
 import type { RegistryStore } from "./store.ts";
 import { recordSuspects, SuspectReports } from "./suspect-reports.ts";
 import { tableText, tableVersion } from "./table-version.ts";
@@ -210,6 +211,21 @@ export class Registry implements RegistryOperations {
 
   redeem(id: string, untilMs: number): boolean {
     return this.#store.transaction(() => this.#store.redeem(id, untilMs, this.#deps.clock()));
+  }
+
+  openSession(id: string, untilMs: number): null {
+    this.#store.transaction(() => openSession(this.#store, id, untilMs, this.#deps.clock()));
+    return null;
+  }
+
+  isSessionOpen(id: string): boolean {
+    return isSessionOpen(this.#store, id, this.#deps.clock());
+  }
+
+  closeSession(id: string): null {
+    this.#store.transaction(() => closeSession(this.#store, id));
+    this.#transactions.endSession(id);
+    return null;
   }
 
   events(sinceSeq: number, limit: number): readonly MeshEvent[] {

@@ -24,7 +24,8 @@ type MetaKey =
   | "tableVersion"
   | "tableHash"
   | "listeningSinceMs"
-  | "spentIds";
+  | "spentIds"
+  | "sessions";
 
 export class RegistryStore {
   readonly #database: SqlDatabase;

@@ -83,6 +83,11 @@ export class Transactions {
     this.#effects = joinEffects(this.#effects, { ...noEffects, wakes: regions });
   }
 
+  /** Adds a session to the effect that closes its sockets. */
+  endSession(id: string): void {
+    this.#effects = joinEffects(this.#effects, { ...noEffects, endedSessions: [id] });
+  }
+
   /** The effects since the last call. */
   takeEffects(): Effects {
     const effects = { ...this.#effects, nextDeadlineMs: this.store.nextDeadline() };
@@ -100,6 +105,7 @@ export class Transactions {
     this.store.saveWorld(before, world);
     const nodeIds = new Set([...nodesToReassign(before, world), ...resend]);
     return {
+      ...noEffects,
       events: this.store.appendEvents(events, nowMs),
       closes,
       probes,

@@ -8,8 +8,9 @@ import { serve, type TestServer } from "./serve.ts";
 
 export const serverToken = "operator-secret";
 
-/** Refuses WebSockets, so its pages poll. */
+/** Refuses WebSockets, so its pages poll. Sets the mesh's clock, by which sessions expire, to the system's. */
 export async function serveDashboard(mesh: TestMesh, telemetry: Telemetry): Promise<TestServer> {
+  mesh.nowMs = Date.now();
   const app = dashboardApp({
     mesh: mesh.registry,
     telemetry,

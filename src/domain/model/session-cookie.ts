@@ -8,6 +8,15 @@ const cookiePair = /(?:^|[;,])[\t =]*(?:__(?:Host|Secure)-)?waggle(?:-\d+)?[\t ]
 const cookieAtStart = /^[\s=]*(?:__(?:Host|Secure)-)?waggle(?:-\d+)?\s*=/;
 
 /**
+ * The name of the cookie. Over HTTPS `__Host-` keeps other host names and plain HTTP from setting it. Browsers
+ * refuse the prefix over plain HTTP, where the port separates meshes on one machine.
+ */
+export function sessionCookieName({ protocol, port }: Pick<URL, "protocol" | "port">): string {
+  const suffix = port === "" ? "" : `-${port}`;
+  return `${protocol === "https:" ? "__Host-" : ""}waggle${suffix}`;
+}
+
+/**
  * A Cookie header without the session cookies of any mesh; null if nothing is left. The other cookies keep
  * their characters. A comma also separates cookies, because the runtime joins several Cookie lines by commas.
  */
