@@ -46,7 +46,7 @@ describe.skipIf(chromiumPath === null)(
     });
 
     test("[G6] the link that `npm start` prints signs in with one click, once", async () => {
-      const link = /http:\S+\/dashboard\/sign-in\?code=\S+/.exec(mesh.output)?.[0] ?? "";
+      const link = printedLink();
       const page = await (await browser.newContext()).newPage();
       await page.goto(link);
       await page.getByRole("button", { name: "Open the dashboard" }).click();
@@ -55,6 +55,62 @@ describe.skipIf(chromiumPath === null)(
       await page.goto(link);
       await page.getByRole("button", { name: "Open the dashboard" }).click();
       expect(await page.getByRole("alert").textContent()).toContain("has been used");
+      await page.context().close();
+    });
+
+    test("[G68] [X150] [X151] the session at control.localhost goes to no service, and a service's page cannot change it", async () => {
+      const { host } = new URL(printedLink());
+      expect(host).toBe(`control.localhost:${mesh.controlPort}`);
+      const page = await signedIn(mesh.token, {}, `http://${host}`);
+      const service = await page.context().newPage();
+      // The same host name at a published port, to which a browser sends the cookie.
+      const refusal = await service.goto(`http://control.localhost:${published}/dashboard/x`);
+      expect(refusal?.status()).toBe(421);
+      for (const name of ["web.localhost", "localhost", "127.0.0.1"]) {
+        await service.goto(`http://${name}:${published}/dashboard/x`);
+        await tossCookies(service, "control.localhost");
+        expect(await service.textContent("body"), name).not.toMatch(/cookie/i);
+      }
+      await page.goto(`http://${host}/dashboard/services`);
+      await page.getByRole("heading", { name: "Services" }).waitFor();
+      await page.context().close();
+    });
+
+    test("[G68] [G69] [X150] at the address a service gets no session, and its page cannot end or replace it", async () => {
+      const page = await signedIn(mesh.token);
+      const service = await page.context().newPage();
+      const url = `http://127.0.0.1:${published}/dashboard/services`;
+      await service.goto(url);
+      await tossCookies(service, "127.0.0.1");
+      const sent = service.waitForRequest(url);
+      await service.reload();
+      // The browser sends the session to the service's port; the task does not get it.
+      expect((await (await sent).allHeaders()).cookie).toMatch(/waggle-\d+=operator\./);
+      const received = await service.textContent("body");
+      expect(received).toContain("own=1");
+      expect(received).not.toMatch(/waggle-\d+=/);
+      await page.goto(`${mesh.control}/dashboard/services`);
+      await page.getByRole("heading", { name: "Services" }).waitFor();
+      expect(await page.locator(".identity").textContent()).toBe("operator");
+      await page.context().close();
+    });
+
+    test("[G62] a session of one host name opens the dashboard at no other, nor the API or the stats page", async () => {
+      const page = await signedIn(mesh.token, {}, `http://control.localhost:${mesh.controlPort}`);
+      const [{ name, value } = { name: "", value: "" }] = await page.context().cookies();
+      const statusOf = async (path: string, headers: Record<string, string>) =>
+        (await fetch(`${mesh.control}${path}`, { headers, redirect: "manual" })).status;
+      expect(value).toMatch(/^operator\./);
+      expect(await statusOf("/dashboard/", { cookie: `${name}=${value}` })).toBe(303);
+      for (const path of ["/v1.44/services", "/mesh/status", "/metrics", "/haproxy?stats;csv"]) {
+        const basic = `Basic ${Buffer.from(`admin:${value}`).toString("base64")}`;
+        for (const headers of [
+          { cookie: `${name}=${value}` },
+          { authorization: `Bearer ${value}` },
+          { authorization: basic },
+        ])
+          expect(await statusOf(path, headers), path).toBe(401);
+      }
       await page.context().close();
     });
 
@@ -268,6 +324,32 @@ describe.skipIf(chromiumPath === null)(
     });
   },
 );
+
+/** The sign-in link that the mesh has printed. */
+function printedLink(): string {
+  return /http:\S+\/dashboard\/sign-in\?code=\S+/.exec(mesh.output)?.[0] ?? "";
+}
+
+/** What a hostile page can do to the cookies of a host name: add its own, under all paths and domains. */
+async function tossCookies(page: Page, domain: string): Promise<void> {
+  const name = `waggle-${mesh.controlPort}`;
+  const attributes = [
+    "path=/",
+    "path=/dashboard/",
+    "path=/dashboard/services",
+    "path=/dashboard/; max-age=0",
+  ];
+  const cookies = attributes.flatMap((attribute) => [
+    `${name}=forged; ${attribute}`,
+    `=${name}=forged; ${attribute}`,
+    `${name}=forged; ${attribute}; domain=${domain}`,
+    `${name}=forged; ${attribute}; domain=localhost`,
+    `__Host-waggle=forged; ${attribute}; secure`,
+  ]);
+  await page.evaluate(
+    `for (const cookie of ${JSON.stringify([...cookies, "own=1; path=/"])}) document.cookie = cookie`,
+  );
+}
 
 function expectOk(result: { readonly ok: boolean }): void {
   expect(result.ok).toBe(true);

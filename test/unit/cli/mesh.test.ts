@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createClient } from "../../../src/cli/client.ts";
 import { findTarget, parseHost } from "../../../src/cli/context.ts";
+import { signInUrl } from "../../../src/cli/dashboard.ts";
 import { fakeMesh, nowMs, runCli, runOn } from "./support.ts";
 
 let dir = "";
@@ -20,6 +21,35 @@ beforeAll(async () => {
   await writeFile(join(dir, "empty"), "\n");
 });
 afterAll(() => rm(dir, { recursive: true }));
+
+test.each([
+  ["http://127.0.0.1:8787", "http://control.localhost:8787"],
+  ["http://localhost:8787", "http://control.localhost:8787"],
+  ["http://[::1]:8787", "http://control.localhost:8787"],
+  ["http://0.0.0.0:9000", "http://control.localhost:9000"],
+  ["http://127.0.0.1:8787/behind", "http://control.localhost:8787/behind"],
+  ["https://127.0.0.1:8787", "https://127.0.0.1:8787"],
+  ["http://127.0.0.5:8787", "http://127.0.0.5:8787"],
+  ["http://192.0.2.1:8787", "http://192.0.2.1:8787"],
+  ["https://mesh.example.com", "https://mesh.example.com"],
+])("[L76] the sign-in link of the mesh at %s begins with %s", async (control, origin) => {
+  const client = {
+    postNative: async <T>() => ({ path: "/dashboard/sign-in?code=c", expiresAtMs: 1 }) as T,
+  };
+  expect(await signInUrl(client, control)).toBe(`${origin}/dashboard/sign-in?code=c`);
+});
+
+test("[L76] only the link has that host name: the command calls the mesh at its address", async () => {
+  await using mesh = await fakeMesh({
+    "POST /dashboard/sign-in-link": { json: { path: "/dashboard/sign-in?code=c", expiresAtMs: 1 } },
+  });
+  const { out, code } = await runOn(mesh, ["dashboard"]);
+  expect([code, out]).toEqual([
+    0,
+    `${mesh.url.replace("127.0.0.1", "control.localhost")}/dashboard/sign-in?code=c\n`,
+  ]);
+  expect(mesh.calls).toHaveLength(1);
+});
 
 describe("[L2] mesh and token", () => {
   test("[L2] a flag takes precedence over the environment, and both over the state folder", async () => {

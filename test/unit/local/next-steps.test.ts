@@ -19,7 +19,7 @@ const listener = (
 const summary = {
   control: "http://127.0.0.1:8787",
   token: "t",
-  dashboard: "http://127.0.0.1:8787/dashboard/sign-in?code=c",
+  dashboard: "http://control.localhost:8787/dashboard/sign-in?code=c",
   stateFlag: " --state s",
   listeners: [
     listener("balancer", "edge", null, 8000),
@@ -41,7 +41,7 @@ test("[U24] the first start prints what to try, at ports that are open", () => {
 test("[U24] a later start prints a summary of four lines", () => {
   expect(restartSummary(summary)).toEqual([
     "The mesh is restored, published: 8080, 9090; details: bin/waggle --state s status",
-    "Dashboard: http://127.0.0.1:8787/dashboard/sign-in?code=c",
+    "Dashboard: http://control.localhost:8787/dashboard/sign-in?code=c",
     "Control API: http://127.0.0.1:8787   token: t",
     "Ctrl-C stops the mesh; the next start restores its services.",
   ]);
