@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 import { buildDashboardAssets } from "./src/local/dashboard-assets.ts";
 
 // wrangler.toml requires this secret; its value does not matter here.
-process.env.OPERATOR_TOKEN = "test-operator";
+process.env.OPERATOR_TOKEN = "test-operator-token";
 
 // The Worker imports these files. Vitest does not run the build command of wrangler.toml that makes them.
 await buildDashboardAssets();

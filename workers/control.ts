@@ -8,9 +8,10 @@ import { readAccessSettings } from "../src/dashboard/access.ts";
 import { type DashboardApp, dashboardApp } from "../src/dashboard/app.ts";
 import assets from "../src/dashboard/built/assets.js";
 import { randomId } from "../src/registry/secrets.ts";
+import { clientAddress } from "./client-address.ts";
 import type { Env } from "./env.ts";
 import { registryOf, telemetryOf } from "./objects.ts";
-import { serveStats } from "./stats.ts";
+import { guesses, serveStats } from "./stats.ts";
 
 export { MeshProber } from "./prober.ts";
 export { MeshRegistry } from "./registry.ts";
@@ -74,6 +75,8 @@ function controlDeps(env: Env): ControlDeps {
     telemetry: remoteTelemetry(() => telemetryOf(env)),
     operatorToken: env.OPERATOR_TOKEN ?? "",
     viewerToken: env.VIEWER_TOKEN ?? "",
+    guesses,
+    clientOf: (request) => clientAddress(request, env),
     entrySettings: {
       domain: env.MESH_DOMAIN.toLowerCase(),
       balancerPort: env.MESH_MODE === "local" ? Number(env.BALANCER_PORT) : null,

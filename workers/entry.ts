@@ -1,6 +1,6 @@
 // Entry points of the Workers: determines where a request came in, and passes it to the data plane.
 
-import { equalsSecret } from "../src/domain/model/mesh-token.ts";
+import { equalsSecret, tokenProblem } from "../src/domain/model/mesh-token.ts";
 import { edge } from "../src/edge/handle.ts";
 import { ingress } from "../src/ingress/handle.ts";
 import { type EntryFacts, EntrySeals, entryHeader } from "../src/proxy/entry-facts.ts";
@@ -149,6 +149,9 @@ function refuse(request: Request, failure: Failure, requestId: string): Response
 
 /** True if x-waggle-token is a token of the mesh. Authorization belongs to the task. */
 function hasToken(request: Request, { OPERATOR_TOKEN, VIEWER_TOKEN }: PlaneEnv): boolean {
+  // A self-hosted workerd binds an unset environment variable as null.
+  if (tokenProblem({ operatorToken: OPERATOR_TOKEN ?? "", viewerToken: VIEWER_TOKEN ?? "" }) !== null)
+    return false;
   const token = request.headers.get("x-waggle-token") ?? "";
   return equalsSecret(token, OPERATOR_TOKEN) || equalsSecret(token, VIEWER_TOKEN);
 }

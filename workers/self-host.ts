@@ -1,6 +1,7 @@
 // The Worker of a self-hosted mesh: the configuration of workerd defines what each socket serves, and the
 // connection gives the client's address.
 
+import { connectedAddress } from "./client-address.ts";
 import { serveControl } from "./control.ts";
 import { serveArrival } from "./entry.ts";
 import type { Env } from "./env.ts";
@@ -30,14 +31,12 @@ export default {
   fetch(request, env, ctx) {
     const { for: purpose, port, node } = ctx.props as SocketProps;
     if (purpose === "control") return serveControl(request, env, false);
-    const arrival = { url: request.url, node: node ?? null, port: port ?? null, client: clientOf(request) };
+    const arrival = {
+      url: request.url,
+      node: node ?? null,
+      port: port ?? null,
+      client: connectedAddress(request) ?? "unknown",
+    };
     return serveArrival(request, arrival, env, ctx, serveWithStats);
   },
 } satisfies ExportedHandler<Env>;
-
-/** The client's address. workerd reports it as `203.0.113.7:38228` or `[::ffff:203.0.113.7]:38228`. */
-function clientOf({ cf }: Request): string {
-  const { clientIp } = (cf ?? {}) as { readonly clientIp?: string };
-  const address = /^\[?(?:::ffff:(?=[\d.]+\]))?(.*?)\]?:\d+$/.exec(clientIp ?? "")?.[1];
-  return address ?? "unknown";
-}

@@ -1,11 +1,13 @@
 // The statistics page of a Worker: selects the requests for it, and builds it from the Worker's bindings.
 
+import { GuessLimit } from "../src/control/guess-limit.ts";
 import { remoteMesh } from "../src/control/remote-mesh.ts";
 import { remoteTelemetry } from "../src/control/remote-telemetry.ts";
 import type { EntryPoint } from "../src/proxy/entry-point.ts";
 import { type StatsApp, statsApp } from "../src/stats/app.ts";
 import { readStatsTraffic } from "../src/stats/traffic.ts";
 import { defaultStatsUri, isStatsUrl } from "../src/stats/uri.ts";
+import { clientAddress } from "./client-address.ts";
 import { serve } from "./entry.ts";
 import { registryOf, telemetryOf } from "./objects.ts";
 import type { PlaneEnv } from "./plane.ts";
@@ -23,7 +25,7 @@ export function serveWithStats(
   const uri = statsUri(env);
   if (uri === "" || entry.role !== "edge") return serve(request, entry, env, ctx);
   // Services are reached at every host name and port of the edge.
-  if (isStatsUrl(request.url, uri)) return statsOf(env, true)(request);
+  if (isStatsUrl(request.url, uri)) return statsOf(env, true)(request, entry.client);
   return serve(request, entry, env, ctx);
 }
 
@@ -33,12 +35,16 @@ export function serveWithStats(
  * @param sharesOrigin whether services share this host name
  */
 export function serveStats(request: Request, env: PlaneEnv, sharesOrigin: boolean): Promise<Response> | null {
-  return isStatsUrl(request.url, statsUri(env)) ? statsOf(env, sharesOrigin)(request) : null;
+  if (!isStatsUrl(request.url, statsUri(env))) return null;
+  return statsOf(env, sharesOrigin)(request, clientAddress(request, env));
 }
 
 function statsUri({ STATS_URI = defaultStatsUri }: PlaneEnv): string {
   return STATS_URI;
 }
+
+/** Wrong tokens of this isolate, at the control API, the dashboard and the statistics together. */
+export const guesses = new GuessLimit();
 
 type StatsApps = { readonly shared: StatsApp; readonly own: StatsApp };
 
@@ -57,7 +63,8 @@ function makeApps(env: PlaneEnv): StatsApps {
     mesh: remoteMesh(() => registryOf(env)),
     traffic: () => readStatsTraffic(telemetry),
     operatorToken: env.OPERATOR_TOKEN ?? "",
-    viewerToken: env.VIEWER_TOKEN,
+    viewerToken: env.VIEWER_TOKEN ?? "",
+    guesses,
     uri: statsUri(env),
     now: () => Date.now(),
     newId: () => crypto.randomUUID(),

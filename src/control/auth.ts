@@ -2,36 +2,46 @@
 
 import type { MiddlewareHandler } from "hono";
 import { MeshError } from "../domain/model/error.ts";
+import { tokenProblem } from "../domain/model/mesh-token.ts";
 import { matchesHash, secretHash } from "../registry/secrets.ts";
 import type { ControlDeps, ControlEnv, Role } from "./context.ts";
 import { problem } from "./errors.ts";
+import { GuessLimit } from "./guess-limit.ts";
 
 const tokenHint = 'with the Docker CLI: export DOCKER_CUSTOM_HEADERS="Authorization=Bearer TOKEN"';
 
-/** Requires a token: a 401 says how to send one (RFC 6750 §3), a 403 that a viewer may only GET and HEAD. */
+/**
+ * Requires a token: a 401 says how to send one (RFC 6750 §3), a 403 that a viewer may only GET and HEAD, a 429
+ * that this client has sent too many wrong ones.
+ */
 export function authentication(deps: ControlDeps): MiddlewareHandler<ControlEnv> {
-  const roleOf = roleReader(deps);
+  const check = tokenChecker(deps);
+  const unusable = tokenProblem(deps);
   return async (c, next) => {
-    if (deps.operatorToken === "") {
-      return problem(c, 503, "this mesh has no operator token yet: set the secret OPERATOR_TOKEN");
-    }
+    if (unusable !== null) return problem(c, 503, unusable);
     const token = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
-    const role = token === undefined ? null : roleOf(token);
+    if (token === undefined) {
+      c.header("www-authenticate", 'Bearer realm="waggle"');
+      return problem(c, 401, `this mesh requires its operator token; ${tokenHint}`);
+    }
+    const { role, retryAfterS } = check(token, deps.clientOf?.(c.req.raw));
+    if (retryAfterS !== null) {
+      c.header("retry-after", String(retryAfterS));
+      return problem(c, 429, tooManyTokens(retryAfterS));
+    }
     if (role === null) {
-      const why =
-        token === undefined
-          ? "this mesh requires its operator token"
-          : "this token does not belong to this mesh";
-      c.header(
-        "www-authenticate",
-        `Bearer realm="waggle"${token === undefined ? "" : ', error="invalid_token"'}`,
-      );
-      return problem(c, 401, `${why}; ${tokenHint}`);
+      c.header("www-authenticate", 'Bearer realm="waggle", error="invalid_token"');
+      return problem(c, 401, `this token does not belong to this mesh; ${tokenHint}`);
     }
     c.set("role", role);
     if (role !== "operator" && c.req.method !== "GET" && c.req.method !== "HEAD") throw forbidden();
     return next();
   };
+}
+
+/** The reason of a 429, without a final period. */
+export function tooManyTokens(retryAfterS: number): string {
+  return `too many wrong tokens came from this address: try again in ${retryAfterS} s; the right token is accepted at any time`;
 }
 
 /** For routes that a viewer may not read. */
@@ -40,20 +50,31 @@ export const operatorOnly: MiddlewareHandler<ControlEnv> = async (c, next) => {
   await next();
 };
 
+/** A checked token: its role, or for a wrong one the seconds to wait before another, null if none. */
+export type CheckedToken =
+  | { readonly role: Role; readonly retryAfterS: null }
+  | { readonly role: null; readonly retryAfterS: number | null };
+
+/** Checks a token of a client. Without its address all clients count as one. */
+export type TokenChecker = (token: string, client?: string) => CheckedToken;
+
 /**
- * Returns a function from token to role; null for an unknown token. It always compares both digests, so the
- * time taken does not leak anything about a token.
+ * Returns a function that checks tokens. It always compares both digests, so the time taken does not leak
+ * anything about a token. It counts wrong tokens, and accepts the right one however many were wrong.
  */
-export function roleReader({
+export function tokenChecker({
   operatorToken,
   viewerToken = "",
-}: Pick<ControlDeps, "operatorToken" | "viewerToken">): (token: string) => Role | null {
+  guesses = new GuessLimit(),
+  now,
+}: Pick<ControlDeps, "operatorToken" | "viewerToken" | "guesses" | "now">): TokenChecker {
   const operatorHash = secretHash(operatorToken);
   const viewerHash = viewerToken === "" ? "" : secretHash(viewerToken);
-  return (token) => {
+  return (token, client = "unknown") => {
     const isOperator = matchesHash(token, operatorHash);
     const isViewer = matchesHash(token, viewerHash);
-    return isOperator ? "operator" : isViewer ? "viewer" : null;
+    const role = isOperator ? "operator" : isViewer ? "viewer" : null;
+    return role === null ? { role, retryAfterS: guesses.count(client, now()) } : { role, retryAfterS: null };
   };
 }
 

@@ -4,6 +4,7 @@ import type { Hono } from "hono";
 import type { EntrySettings } from "../explain/entry.ts";
 import type { MeshApi } from "../registry/api.ts";
 import type { TelemetryApi } from "../telemetry/telemetry.ts";
+import type { GuessLimit } from "./guess-limit.ts";
 
 export type ControlDeps = {
   readonly mesh: MeshApi;
@@ -13,6 +14,10 @@ export type ControlDeps = {
   readonly operatorToken: string;
   /** Grants reading. Empty or absent if not set. */
   readonly viewerToken?: string;
+  /** Limits wrong tokens; absent for a limit of this app alone. */
+  readonly guesses?: GuessLimit;
+  /** The address of a request's client; absent: all count as one. */
+  readonly clientOf?: (request: Request) => string;
   /** The mesh's entry points, for explaining a request's route. */
   readonly entrySettings: EntrySettings;
   /** Epoch milliseconds. */

@@ -1,9 +1,10 @@
 // Sign-in and sign-out: by token, by one-time link, and the check in front of every other page.
 
 import { type Context, Hono, type MiddlewareHandler } from "hono";
-import { authentication, roleReader } from "../control/auth.ts";
-import type { ControlEnv, Role } from "../control/context.ts";
+import { authentication, type CheckedToken, tokenChecker, tooManyTokens } from "../control/auth.ts";
+import type { ControlEnv } from "../control/context.ts";
 import { errorHandler } from "../control/errors.ts";
+import { tokenProblem } from "../domain/model/mesh-token.ts";
 import type { SignInLink } from "../protocol/sign-in-link.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
 import { endSession, hasSession, readIdentity, requireIdentity, startSession } from "./identity.ts";
@@ -13,6 +14,7 @@ import { pagePaths } from "./paths.ts";
 import { type Render, renderMessagePage } from "./render.tsx";
 import { isSameOrigin } from "./same-origin.ts";
 import { isValidFormToken, linkLifetimeMs, readLinkCode, writeLinkCode } from "./session.ts";
+import { asSentence } from "./text.ts";
 
 /** The text fields of a form; of a repeated field the last. */
 export type FormFields = Readonly<Record<string, string>>;
@@ -33,8 +35,12 @@ export function signInLinkRoute(deps: DashboardDeps, keys: () => Promise<Dashboa
 export function signInRoutes(deps: DashboardDeps, render: Render): DashboardRoutes {
   const routes = new Hono<DashboardEnv>();
   const readRole = signInReader(deps);
-  const renderForm = (c: Context<DashboardEnv>, status: 200 | 401 | 403, to: string, notice: string | null) =>
-    render(c, status, { title: "Sign in" }, <SignInForm to={to} notice={notice} />);
+  const renderForm = (
+    c: Context<DashboardEnv>,
+    status: 200 | 401 | 403 | 429,
+    to: string,
+    notice: string | null,
+  ) => render(c, status, { title: "Sign in" }, <SignInForm to={to} notice={notice} />);
   routes.get("/sign-in", (c) => {
     const { code, to, ended } = c.req.query();
     if (code === undefined) {
@@ -49,13 +55,16 @@ export function signInRoutes(deps: DashboardDeps, render: Render): DashboardRout
     const form = await readForm(c);
     const target = safeReturnPath(form.to);
     if (!isSameOrigin(c)) return renderForm(c, 403, target, "The form came from another site. Sign in here.");
-    if (deps.operatorToken === "") {
-      const text = "This mesh has no operator token. Set the secret OPERATOR_TOKEN.";
-      return renderMessagePage(render, c, 503, "Not configured", text);
+    const unusable = tokenProblem(deps);
+    if (unusable !== null) return renderMessagePage(render, c, 503, "Not configured", asSentence(unusable));
+    const { role, retryAfterS } = await readRole(form, c);
+    if (retryAfterS !== null) {
+      c.header("retry-after", String(retryAfterS));
+      return renderForm(c, 429, target, asSentence(tooManyTokens(retryAfterS)));
     }
-    const result = await readRole(form, c.get("keys"));
-    if ("notice" in result) return renderForm(c, 401, target, result.notice);
-    await startSession(c, deps, result.role);
+    const notice = form.code === undefined ? wrongTokenNotice : invalidLinkNotice;
+    if (role === null) return renderForm(c, 401, target, notice);
+    await startSession(c, deps, role);
     return c.redirect(target, 303);
   });
   return routes;
@@ -69,18 +78,12 @@ const wrongTokenNotice =
 
 /** Reads the role from the code or token in a sign-in form. A valid code is redeemed by that. */
 function signInReader(deps: DashboardDeps) {
-  const roleOf = roleReader(deps);
-  return async (
-    { token = "", code }: FormFields,
-    keys: DashboardKeys,
-  ): Promise<{ role: Role } | { notice: string }> => {
-    if (code === undefined) {
-      const role = roleOf(token.trim());
-      return role === null ? { notice: wrongTokenNotice } : { role };
-    }
-    const link = readLinkCode(code, keys, deps.now());
+  const check = tokenChecker(deps);
+  return async ({ token = "", code }: FormFields, c: Context<DashboardEnv>): Promise<CheckedToken> => {
+    if (code === undefined) return check(token.trim(), deps.clientOf?.(c.req.raw));
+    const link = readLinkCode(code, c.get("keys"), deps.now());
     const isFirstUse = link !== null && (await deps.mesh.redeem(link.id, link.expiresAtMs));
-    return isFirstUse ? { role: "operator" } : { notice: invalidLinkNotice };
+    return { role: isFirstUse ? "operator" : null, retryAfterS: null };
   };
 }
 

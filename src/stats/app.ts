@@ -1,23 +1,23 @@
 // The statistics as a request handler: authenticates, then shows them or applies a form.
 
-import { roleReader } from "../control/auth.ts";
+import { tokenChecker } from "../control/auth.ts";
 import { MeshError } from "../domain/model/error.ts";
-import { roleOfCredentials } from "./authorization.ts";
-import { type StatsContext, type StatsDeps, textResponse } from "./context.ts";
+import { tokenProblem } from "../domain/model/mesh-token.ts";
+import { tokenOfCredentials } from "./authorization.ts";
+import { type StatsContext, type StatsDeps, textResponse, tooManyResponse } from "./context.ts";
 import { handleForm } from "./form.ts";
 import { showStats } from "./show.ts";
 import { readStatsQuery } from "./uri.ts";
 
-/** Handles the requests that `isStatsUrl` selects. */
-export type StatsApp = (request: Request) => Promise<Response>;
+/** Handles the requests that `isStatsUrl` selects. Without the client's address all clients count as one. */
+export type StatsApp = (request: Request, client?: string) => Promise<Response>;
 
 /** @see docs/spec.md Z10-Z17 */
 export function statsApp(deps: StatsDeps): StatsApp {
-  const { operatorToken, viewerToken = "" } = deps;
-  const context = { ...deps, roleOf: roleReader({ operatorToken, viewerToken }) };
-  return async (request) => {
+  const context = { ...deps, check: tokenChecker(deps) };
+  return async (request, client = "unknown") => {
     try {
-      return await respond(request, context);
+      return await respond(request, client, context);
     } catch (error) {
       if (error instanceof MeshError) return textResponse(503, error.message, { "retry-after": "1" });
       throw error;
@@ -25,15 +25,17 @@ export function statsApp(deps: StatsDeps): StatsApp {
   };
 }
 
-async function respond(request: Request, context: StatsContext): Promise<Response> {
+async function respond(request: Request, client: string, context: StatsContext): Promise<Response> {
   const { method, headers, url } = request;
-  if (context.operatorToken === "") {
-    return textResponse(503, "this mesh has no operator token yet: set the secret OPERATOR_TOKEN");
-  }
-  const role = roleOfCredentials(headers.get("authorization"), context.roleOf);
+  const unusable = tokenProblem(context);
+  if (unusable !== null) return textResponse(503, unusable);
+  const token = tokenOfCredentials(headers.get("authorization") ?? "");
+  if (token === null) return unauthorized();
+  const { role, retryAfterS } = context.check(token, client);
+  if (retryAfterS !== null) return tooManyResponse(retryAfterS);
   if (role === null) return unauthorized();
   const query = readStatsQuery(url, context.uri);
-  if (method === "POST") return handleForm(request, context, role, query);
+  if (method === "POST") return handleForm(request, context, { role, client }, query);
   if (method === "GET" || method === "HEAD") return showStats(method, context, role, query);
   return textResponse(405, "the statistics accept GET, HEAD and POST", { allow: "GET, HEAD, POST" });
 }

@@ -1,19 +1,10 @@
 // Authorization of the statistics: HTTP Basic, as with HAProxy's `stats auth`, or a bearer token.
 
-import type { Role } from "../control/context.ts";
-
-export type RoleReader = (token: string) => Role | null;
-
 /**
- * The role of a request's credentials; null if they are missing or wrong. With Basic the password is a token
- * of the mesh, and the user name is ignored, since some exporters require one.
+ * The token in a request's credentials; null without one. With Basic it is the password, and the user name is
+ * ignored, since some exporters require one.
  */
-export function roleOfCredentials(authorization: string | null, roleOf: RoleReader): Role | null {
-  const token = tokenOf(authorization ?? "");
-  return token === null ? null : roleOf(token);
-}
-
-function tokenOf(authorization: string): string | null {
+export function tokenOfCredentials(authorization: string): string | null {
   const [, scheme = "", credentials = ""] = /^(basic|bearer) +([^ ]+) *$/i.exec(authorization) ?? [];
   if (scheme === "") return null;
   if (scheme.toLowerCase() === "bearer") return credentials;

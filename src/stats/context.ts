@@ -1,7 +1,8 @@
 // The dependencies of the statistics, and the headers of their responses.
 
+import { type TokenChecker, tooManyTokens } from "../control/auth.ts";
+import type { GuessLimit } from "../control/guess-limit.ts";
 import type { MeshApi } from "../registry/api.ts";
-import type { RoleReader } from "./authorization.ts";
 import type { StatsTraffic } from "./input.ts";
 
 export type StatsDeps = {
@@ -10,7 +11,9 @@ export type StatsDeps = {
   /** Empty if not set: then every request is refused. */
   readonly operatorToken: string;
   /** Empty or absent if not set. */
-  readonly viewerToken?: string | undefined;
+  readonly viewerToken?: string;
+  /** Limits wrong tokens; absent for a limit of this app alone. */
+  readonly guesses?: GuessLimit;
   /** The address of the statistics, such as `/haproxy?stats`. */
   readonly uri: string;
   /**
@@ -24,7 +27,7 @@ export type StatsDeps = {
   readonly newId: () => string;
 };
 
-export type StatsContext = StatsDeps & { readonly roleOf: RoleReader };
+export type StatsContext = StatsDeps & { readonly check: TokenChecker };
 
 /** Headers of every response. */
 export const statsHeaders = {
@@ -40,4 +43,9 @@ export function textResponse(status: number, text: string, headers: Record<strin
     status,
     headers: { "content-type": "text/plain; charset=utf-8", ...statsHeaders, ...headers },
   });
+}
+
+/** The response to a client that has sent too many wrong tokens. */
+export function tooManyResponse(retryAfterS: number): Response {
+  return textResponse(429, tooManyTokens(retryAfterS), { "retry-after": String(retryAfterS) });
 }

@@ -4,12 +4,15 @@ import { readText } from "../control/body.ts";
 import type { Role } from "../control/context.ts";
 import { MeshError } from "../domain/model/error.ts";
 import { type ActionOutcome, applyAction } from "./actions.ts";
-import { type StatsContext, statsHeaders } from "./context.ts";
+import { type StatsContext, statsHeaders, tooManyResponse } from "./context.ts";
 import { readReport } from "./show.ts";
 import { type StatsQuery, statsLink } from "./uri.ts";
 
 /** Limit of a form, enough for a thousand servers. Bytes. */
 const maxStatsFormBytes = 64 * 1024;
+
+/** The client that sent a form: the role of its credentials, and its address. */
+type FormSender = { readonly role: Role; readonly client: string };
 
 /**
  * Applies a form and redirects to the page, as HAProxy does.
@@ -20,19 +23,22 @@ const maxStatsFormBytes = 64 * 1024;
 export async function handleForm(
   request: Request,
   context: StatsContext,
-  role: Role,
+  sender: FormSender,
   query: StatsQuery,
 ): Promise<Response> {
-  const outcome = await outcomeOf(request, context, role);
+  const text = await readFormText(request);
+  const fields = new URLSearchParams(text ?? "");
+  const token = fields.get("token") ?? "";
+  const checked = token === "" ? null : context.check(token, sender.client);
+  if (checked !== null && checked.retryAfterS !== null) return tooManyResponse(checked.retryAfterS);
+  const isAllowed =
+    checked === null ? mayActByCredentials(request, context, sender) : checked.role === "operator";
+  const outcome = text === null ? "EXCD" : isAllowed ? await applyForm(context, fields) : "DENY";
   const location = statsLink(context.uri, { ...query, format: "html", outcome });
   return new Response(null, { status: 303, headers: { location, ...statsHeaders } });
 }
 
-async function outcomeOf(request: Request, context: StatsContext, role: Role): Promise<ActionOutcome> {
-  const text = await readFormText(request);
-  if (text === null) return "EXCD";
-  const fields = new URLSearchParams(text);
-  if (!isActionAllowed(request, context, role, fields.get("token") ?? "")) return "DENY";
+async function applyForm(context: StatsContext, fields: URLSearchParams): Promise<ActionOutcome> {
   const form = {
     servers: fields.getAll("s"),
     action: fields.get("action") ?? "",
@@ -52,17 +58,15 @@ async function readFormText(request: Request): Promise<string | null> {
 }
 
 /**
- * True if a form may change servers. The operator's token in the form is enough. Otherwise the request's
- * credentials must be the operator's. Browsers add credentials automatically, so a browser's form must also come
- * from our page on an origin that no service shares.
+ * True if a form without a token in it may change servers: the request's credentials must be the operator's.
+ * Browsers add credentials automatically, so a browser's form must also come from our page on an origin that no
+ * service shares.
  */
-function isActionAllowed(
+function mayActByCredentials(
   { headers, url }: Request,
   context: StatsContext,
-  role: Role,
-  token: string,
+  { role }: FormSender,
 ): boolean {
-  if (token !== "") return context.roleOf(token) === "operator";
   if (role !== "operator") return false;
   const origin = headers.get("origin");
   const isBrowser = origin !== null || headers.has("sec-fetch-site");

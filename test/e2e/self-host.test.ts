@@ -72,6 +72,28 @@ test("[U62] the socket determines the port and the connection the client, whatev
   expect(facts.headers["x-forwarded-for"]).toBe("127.0.0.1");
 });
 
+test("[X45] the operator token opens the debug headers, although no viewer token is set", async () => {
+  const debug = async (token: string) => {
+    const headers = { "x-waggle-debug": "1", "x-waggle-token": token };
+    const response = await fetch(`http://127.0.0.1:${mesh.ports["port-8080"]}`, { headers });
+    return response.headers.get("x-waggle-service");
+  };
+  expect(await debug(mesh.token)).toBe("my-web");
+  for (const wrongToken of ["null", "undefined", "", `${mesh.token}x`])
+    expect(await debug(wrongToken)).toBeNull();
+});
+
+test("[A62] there the connection is the client whose wrong tokens are limited, whatever it claims", async () => {
+  const ask = async (token: string, number = 0) => {
+    const headers = { authorization: `Bearer ${token}`, "cf-connecting-ip": `192.0.2.${number}` };
+    return (await fetch(`${mesh.control}/v1.44/nodes`, { headers })).status;
+  };
+  const statuses = await Promise.all(Array.from({ length: 12 }, (_, number) => ask("wrong", number)));
+  expect(statuses.filter((status) => status === 401)).toHaveLength(10);
+  expect(statuses.filter((status) => status === 429)).toHaveLength(2);
+  expect(await ask(mesh.token)).toBe(200);
+});
+
 test("[U63] services survive a kill of the registry, and the agent reconnects", async () => {
   await mesh.kill();
   await mesh.start();

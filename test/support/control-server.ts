@@ -17,8 +17,8 @@ export type ControlServer = {
   readonly stop: () => Promise<void>;
 };
 
-export const serverToken = "test-operator";
-const viewerToken = "test-viewer";
+export const serverToken = "test-operator-token";
+const viewerToken = "test-viewer-token";
 
 /** The time an agent takes for each step of a task; long enough for a progress bar to show it. */
 const stepMs = 100;

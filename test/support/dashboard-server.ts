@@ -6,7 +6,7 @@ import type { Telemetry } from "../../src/telemetry/telemetry.ts";
 import type { TestMesh } from "../unit/registry/harness.ts";
 import { serve, type TestServer } from "./serve.ts";
 
-export const serverToken = "operator-secret";
+export const serverToken = "an-operator-secret";
 
 /** Refuses WebSockets, so its pages poll. Sets the mesh's clock, by which sessions expire, to the system's. */
 export async function serveDashboard(mesh: TestMesh, telemetry: Telemetry): Promise<TestServer> {

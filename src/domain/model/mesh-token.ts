@@ -1,7 +1,25 @@
-// Tokens of the mesh: the forms of agents' tokens, and the comparison of all.
+// Tokens of the mesh: the length that operators' tokens must have, the forms of agents' tokens, comparison.
+
+/** Minimum length of the operator's and the viewer's token, bytes. A shorter one could be guessed. */
+const minTokenBytes = 16;
 
 /** Begins every new node credential, so that it is recognized without the registry. */
 export const nodeCredentialPrefix = "waggle-node-";
+
+/** The tokens that the Worker's variables set; empty if not set. */
+export type MeshTokens = { readonly operatorToken: string; readonly viewerToken?: string | undefined };
+
+/** Why requests cannot be authenticated with these tokens, with what would work; null if they can. */
+export function tokenProblem({ operatorToken, viewerToken = "" }: MeshTokens): string | null {
+  if (operatorToken === "") return "this mesh has no operator token yet: set the secret OPERATOR_TOKEN";
+  const tokens = { OPERATOR_TOKEN: operatorToken, ...(viewerToken !== "" && { VIEWER_TOKEN: viewerToken }) };
+  for (const [name, token] of Object.entries(tokens)) {
+    const bytes = new TextEncoder().encode(token).length;
+    if (bytes < minTokenBytes)
+      return `the secret ${name} has ${bytes} bytes, and at least ${minTokenBytes} are needed: set a random one, as openssl rand -base64 24 prints`;
+  }
+  return null;
+}
 
 /**
  * Returns a function that is true for a token of the mesh: one of `secrets`, or a text in the form of a join

@@ -4,8 +4,8 @@ import { type ControlDeps, controlApp } from "../../../src/control/app.ts";
 import { newTelemetry } from "../../support/telemetry.ts";
 import { TestMesh } from "../registry/harness.ts";
 
-export const operatorToken = "operator-secret";
-export const viewerToken = "viewer-secret";
+export const operatorToken = "an-operator-secret";
+export const viewerToken = "the-viewer-secret";
 
 export type RequestOptions = {
   readonly body?: unknown;

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { GuessLimit } from "../../../src/control/guess-limit.ts";
 import { sessionLifetimeMs } from "../../../src/dashboard/session.ts";
 import { fieldsOf, operatorToken, TestDashboard, viewerToken } from "./support.ts";
 
@@ -124,6 +125,75 @@ test("[G6] a link expires after 15 minutes, and only the operator token creates 
   expect((await dashboard.ask(`GET ${path}`)).status).toBe(401);
   const form = { code: new URLSearchParams(path.split("?")[1]).get("code") ?? "" };
   expect((await dashboard.ask("POST /dashboard/sign-in", { form })).status).toBe(401);
+});
+
+test("[G67] after too many wrong tokens the sign-in form gets 429, and the right token still signs in", async () => {
+  const dashboard = new TestDashboard();
+  for (let guess = 0; guess < 10; guess += 1) expect((await dashboard.signIn("wrong")).status).toBe(401);
+  const refused = await dashboard.signIn("wrong", "/dashboard/events");
+  expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "6"]);
+  expect(refused.text).toContain("Too many wrong tokens came from this address: try again in 6 s");
+  expect(fieldsOf(refused.text, "sign-in").to).toBe("/dashboard/events");
+  expect((await dashboard.signIn()).status).toBe(303);
+});
+
+test("[G67] the sign-in link's route counts wrong tokens too", async () => {
+  const guesses = new GuessLimit();
+  const dashboard = new TestDashboard(1, { guesses });
+  for (let guess = 0; guess < 5; guess += 1) {
+    await dashboard.signIn("wrong");
+    await dashboard.ask("POST /dashboard/sign-in-link", { headers: { authorization: "Bearer wrong" } });
+  }
+  expect((await dashboard.signIn("wrong")).status).toBe(429);
+});
+
+test("[A61] a token that is too short signs in to no dashboard, with the reason", async () => {
+  const dashboard = new TestDashboard(1, { operatorToken: "short" });
+  const refused = await dashboard.signIn("short");
+  expect([refused.status, dashboard.cookies.size]).toEqual([503, 0]);
+  expect(refused.text).toContain("The secret OPERATOR_TOKEN has 5 bytes, and at least 16 are needed");
+});
+
+test("[G66] of two browsers that submit one link at the same time, one is signed in", async () => {
+  const dashboard = new TestDashboard();
+  const headers = { authorization: `Bearer ${operatorToken}` };
+  const { path } = JSON.parse((await dashboard.ask("POST /dashboard/sign-in-link", { headers })).text);
+  const code = new URLSearchParams(path.split("?")[1]).get("code") ?? "";
+  const responses = await Promise.all(
+    Array.from({ length: 8 }, () => dashboard.ask("POST /dashboard/sign-in", { form: { code } })),
+  );
+  expect(responses.map(({ status }) => status).sort()).toEqual([303, 401, 401, 401, 401, 401, 401, 401]);
+  dashboard.cookies.clear();
+  dashboard.mesh.restart();
+  expect((await dashboard.ask("POST /dashboard/sign-in", { form: { code } })).status).toBe(401);
+});
+
+test("[G66] a link that was changed, or that another mesh made, signs in nowhere", async () => {
+  const headers = { authorization: `Bearer ${operatorToken}` };
+  const codeOf = async (dashboard: TestDashboard, authorization = headers) => {
+    const { text } = await dashboard.ask("POST /dashboard/sign-in-link", { headers: authorization });
+    return new URLSearchParams(JSON.parse(text).path.split("?")[1]).get("code") ?? "";
+  };
+  const dashboard = new TestDashboard();
+  const code = await codeOf(dashboard);
+  const otherToken = "another-mesh's-token";
+  const other = new TestDashboard(1, { operatorToken: otherToken });
+  const [id = "", expiry = "", signature = ""] = code.split(".");
+  for (const forged of [
+    await codeOf(other, { authorization: `Bearer ${otherToken}` }),
+    `${id}2.${expiry}.${signature}`,
+    `${id}.${Number(expiry) + 1}.${signature}`,
+    `${id}.${expiry}.${"A".repeat(43)}`,
+    `${id}.${expiry}.`,
+    `${code} `,
+    ` ${code}`,
+    `${code}\n`,
+    "",
+  ])
+    expect((await dashboard.ask("POST /dashboard/sign-in", { form: { code: forged } })).status, forged).toBe(
+      401,
+    );
+  expect((await dashboard.ask("POST /dashboard/sign-in", { form: { code } })).status).toBe(303);
 });
 
 test("[G4] another site's form cannot sign in", async () => {

@@ -9,8 +9,8 @@ import { newTelemetry } from "../../support/telemetry.ts";
 import { spec } from "../control/support.ts";
 import { TestMesh } from "../registry/harness.ts";
 
-export const operatorToken = "operator-secret";
-export const viewerToken = "viewer-secret";
+export const operatorToken = "an-operator-secret";
+export const viewerToken = "the-viewer-secret";
 
 /** Placeholders: the content matters in a browser only, and is tested there. */
 const assets: StaticAssets = {

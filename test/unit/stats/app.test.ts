@@ -13,8 +13,8 @@ import { aReport } from "./support.ts";
 
 const origin = "http://127.0.0.1:8080";
 const page = `${origin}/haproxy?stats`;
-const operator = basic("admin", "op-token");
-const viewer = basic("waggle", "view-token");
+const operator = basic("admin", "stats-operator-token");
+const viewer = basic("waggle", "stats-viewer-token");
 
 function aMesh(over: Partial<StatsDeps> = {}): { readonly mesh: TestMesh; readonly app: StatsApp } {
   const mesh = new TestMesh();
@@ -25,8 +25,8 @@ function aMesh(over: Partial<StatsDeps> = {}): { readonly mesh: TestMesh; readon
   const app = statsApp({
     mesh: mesh.registry,
     traffic: async () => emptyTraffic,
-    operatorToken: "op-token",
-    viewerToken: "view-token",
+    operatorToken: "stats-operator-token",
+    viewerToken: "stats-viewer-token",
     uri: "/haproxy?stats",
     sharesOrigin: true,
     now: () => mesh.nowMs,
@@ -50,10 +50,10 @@ function post(app: StatsApp, form: Record<string, string>, headers: Record<strin
 test.each([
   ["no credentials", {}],
   ["a wrong password", basic("admin", "guess")],
-  ["the token as user", basic("op-token", "")],
+  ["the token as user", basic("stats-operator-token", "")],
   ["an empty password", basic("admin", "")],
   ["no base64", { authorization: "Basic %%%" }],
-  ["another scheme", { authorization: "Digest op-token" }],
+  ["another scheme", { authorization: "Digest stats-operator-token" }],
   ["a wrong bearer", { authorization: "Bearer guess" }],
 ])("[Z14] with %s the response is a 401 for HTTP Basic without content", async (_what, headers) => {
   const { app } = aMesh();
@@ -68,8 +68,8 @@ test.each([
 test.each([
   ["the viewer's token as any user's password", viewer],
   ["the operator's", operator],
-  ["a user without a name", basic("", "view-token")],
-  ["a bearer token", { authorization: "Bearer view-token" }],
+  ["a user without a name", basic("", "stats-viewer-token")],
+  ["a bearer token", { authorization: "Bearer stats-viewer-token" }],
 ])("[Z14] %s is accepted, and the response may not be cached", async (_what, headers) => {
   const { app } = aMesh();
   const response = await get(app, ";csv", headers);
@@ -80,9 +80,9 @@ test.each([
 });
 
 test("[Z14] a mesh without tokens refuses every request, even with an empty password", async () => {
-  const { app } = aMesh({ operatorToken: "", viewerToken: undefined });
+  const { app } = aMesh({ operatorToken: "", viewerToken: "" });
   expect((await get(app, ";csv", basic("admin", ""))).status).toBe(503);
-  const { app: withoutViewer } = aMesh({ viewerToken: undefined });
+  const { app: withoutViewer } = aMesh({ viewerToken: "" });
   expect((await get(withoutViewer, ";csv", basic("admin", ""))).status).toBe(401);
 });
 
@@ -178,7 +178,12 @@ test.each([
   ["a browser's page of another site", {}, { ...operator, origin: "http://evil.example" }, "DENY"],
   ["a browser's page without an origin", {}, { ...operator, "sec-fetch-site": "cross-site" }, "DENY"],
   ["a browser's page of this origin, which services share", {}, { ...operator, ...sameOrigin }, "DENY"],
-  ["the operator's token in the form", { token: "op-token" }, { ...viewer, ...sameOrigin }, "DONE"],
+  [
+    "the operator's token in the form",
+    { token: "stats-operator-token" },
+    { ...viewer, ...sameOrigin },
+    "DONE",
+  ],
 ])("[Z16] on the balancer, %s: %j", async (_what, token, headers, expected) => {
   const { mesh, app } = aMesh();
   const response = await post(app, { ...drain, ...token } as Record<string, string>, headers);
@@ -263,6 +268,40 @@ test("[Z17] while the registry is unavailable, the response is a 503 with its me
   });
   const response = await get(aMesh({ mesh: unavailable }).app, ";csv", viewer);
   expect([response.status, await response.text()]).toEqual([503, "the registry is away\n"]);
+});
+
+test("[Z42] after too many wrong tokens the statistics respond with 429, and the right token is still accepted", async () => {
+  const { app } = aMesh();
+  const ask = (headers: Record<string, string>, client = "192.0.2.1") =>
+    app(new Request(`${page};csv`, { headers }), client);
+  for (let guess = 0; guess < 10; guess += 1)
+    expect(
+      (await ask(guess % 2 === 0 ? basic("admin", "guess") : { authorization: "Bearer guess" })).status,
+    ).toBe(401);
+  const refused = await ask(basic("admin", "guess"));
+  expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "6"]);
+  expect(await refused.text()).toContain("too many wrong tokens");
+  expect((await ask(viewer)).status).toBe(200);
+  expect((await ask(basic("admin", "guess"), "192.0.2.2")).status).toBe(401);
+  expect((await ask({})).status).toBe(401);
+});
+
+test("[Z42] a viewer cannot guess the operator's token by forms", async () => {
+  const { mesh, app } = aMesh();
+  for (let guess = 0; guess < 10; guess += 1)
+    expect(await outcome(app, { ...drain, token: `guess${guess}` }, viewer)).toBe("DENY");
+  expect((await post(app, { ...drain, token: "guess" }, viewer)).status).toBe(429);
+  expect(mesh.events("node.state")).toEqual([]);
+  expect(await outcome(app, { ...drain, token: "stats-operator-token" }, viewer)).toBe("DONE");
+});
+
+test("[Z43] a token that is too short opens no statistics, with the reason", async () => {
+  const { app } = aMesh({ operatorToken: "short" });
+  const response = await get(app, ";csv", basic("admin", "short"));
+  expect([response.status, await response.text()]).toEqual([
+    503,
+    expect.stringContaining("OPERATOR_TOKEN has 5 bytes, and at least 16 are needed"),
+  ]);
 });
 
 async function outcome(app: StatsApp, form: Record<string, string>, headers = operator): Promise<string> {
