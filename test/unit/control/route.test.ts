@@ -29,6 +29,18 @@ test("[E6] a viewer gets the whole explanation of a request", async () => {
   expect((await control.ask(path(query), { token: null })).status).toBe(401);
 });
 
+test("[X154] a request for the control API's host name is not explained as one that a service gets", async () => {
+  const control = new TestControl(1);
+  await control.create("my-web");
+  for (const query of [
+    { url: "http://control.localhost:8080/" },
+    { url: "http://127.0.0.1:8080/", host: "control.localhost" },
+  ]) {
+    const { status, json } = await control.ask(path(query as Record<string, string>));
+    expect([status, json.message]).toEqual([400, expect.stringMatching(/^no service is reached at control/)]);
+  }
+});
+
 test("[E4] a task that is not in the table is listed with the reason", async () => {
   const control = new TestControl(2);
   await control.create("my-web");
