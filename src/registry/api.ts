@@ -114,7 +114,7 @@ export const operations = {
     change<(which: { readonly worker: boolean; readonly manager: boolean }, actor: string) => null>(),
   join: change<(input: NodeJoinInput) => Result<{ readonly nodeId: string; readonly credential: string }>>(),
 
-  /** Redeems a one-time id: true the first time, false after that. Ids are remembered until `untilMs`. */
+  /** Redeems a one-time id: true the first time before `untilMs`, otherwise false. */
   redeem: change<(id: string, untilMs: number) => boolean>(),
 
   /** Opens a session of the dashboard. Of more than 1,000 the oldest ends. */

@@ -27,6 +27,9 @@ type MetaKey =
   | "spentIds"
   | "sessions";
 
+/** How long used ids are remembered after they expired, milliseconds. */
+const spentIdGraceMs = 86_400_000;
+
 export class RegistryStore {
   readonly #database: SqlDatabase;
 
@@ -60,10 +63,14 @@ export class RegistryStore {
     upsert(this.#database, "meta", ["key", "value"], [[key, value]]);
   }
 
-  /** Marks a one-time id as used; false if it was already. Forgets the ids whose time is over. */
+  /**
+   * Marks a one-time id as used; false if it was already, or if its time is over. Ids are remembered for a day
+   * longer, in case the clock is set back.
+   */
   redeem(id: string, untilMs: number, nowMs: number): boolean {
+    if (untilMs <= nowMs) return false;
     const stored = JSON.parse(this.meta("spentIds") ?? "{}") as Record<string, number>;
-    const live = Object.entries(stored).filter(([, endsAtMs]) => endsAtMs > nowMs);
+    const live = Object.entries(stored).filter(([, endsAtMs]) => endsAtMs + spentIdGraceMs > nowMs);
     if (live.some(([usedId]) => usedId === id)) return false;
     this.setMeta("spentIds", JSON.stringify(Object.fromEntries([...live, [id, untilMs]])));
     return true;

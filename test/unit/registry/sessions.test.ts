@@ -16,6 +16,29 @@ test("[G65] a session is open from its sign-in until its expiry or its sign-out,
   expect(mesh.registry.isSessionOpen("b")).toBe(false);
 });
 
+test("[G66] a one-time id is used up for good, also if the clock is set back after it expired", () => {
+  const mesh = new TestMesh();
+  const startMs = mesh.nowMs;
+  const untilMs = startMs + 900_000;
+  expect(mesh.registry.redeem("a", untilMs)).toBe(true);
+  mesh.nowMs = untilMs;
+  expect(mesh.registry.redeem("unused", untilMs)).toBe(false);
+  mesh.nowMs = untilMs + 60_000;
+  expect(mesh.registry.redeem("b", mesh.nowMs + 900_000)).toBe(true);
+  mesh.nowMs = startMs + 1;
+  expect(mesh.registry.redeem("a", untilMs)).toBe(false);
+});
+
+test("[G66] used ids are forgotten a day after they expired", () => {
+  const mesh = new TestMesh();
+  const stored = () =>
+    JSON.parse(String(mesh.database.exec("SELECT value FROM meta WHERE key = 'spentIds'")[0]?.value));
+  mesh.registry.redeem("a", mesh.nowMs + 1);
+  mesh.nowMs += 86_400_001;
+  mesh.registry.redeem("b", mesh.nowMs + 1);
+  expect(Object.keys(stored())).toEqual(["b"]);
+});
+
 test("[G65] the registry keeps the newest 1,000 sessions and forgets expired ones", () => {
   const mesh = new TestMesh();
   const open = (id: string, lifetimeMs: number) => mesh.registry.openSession(id, mesh.nowMs + lifetimeMs);
