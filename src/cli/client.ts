@@ -126,7 +126,8 @@ async function refusalFrom(target: MeshTarget, response: Response): Promise<CliE
   const text = await response.text().catch(() => "");
   const message = errorMessage(text);
   // The text after the semicolon is a hint for users of the Docker CLI.
-  if (response.status === 401) return tokenRefused(target, message?.split(";", 1)[0] ?? "");
+  if (response.status === 401 || response.status === 429)
+    return tokenRefused(target, message?.split(";", 1)[0] ?? "");
   if (response.status === 403) {
     return new CliError(
       exitCodes.token,

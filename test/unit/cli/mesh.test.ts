@@ -177,6 +177,17 @@ describe("[L1] exit codes", () => {
     await new Promise((resolve) => silent.close(resolve));
   });
 
+  test("[L77] too many wrong tokens end a command as a refused token does, with the time to wait", async () => {
+    const message =
+      "too many wrong tokens came from this address: try again in 6 s; the right token is accepted at any time";
+    await using mesh = await fakeMesh({ "GET /nodes": { status: 429, json: { message } } });
+    const { code, err } = await runOn(mesh, ["node", "ls"]);
+    expect(code).toBe(4);
+    expect(err).toContain(
+      "refuses the token (too many wrong tokens came from this address: try again in 6 s)",
+    );
+  });
+
   test("[L1] 4 if the token is refused, with a hint", async () => {
     await using mesh = await fakeMesh({ "GET /nodes": { status: 401, json: { message: "wrong token" } } });
     const { code, err } = await runOn(mesh, ["node", "ls"]);
