@@ -267,6 +267,28 @@ test("[M58] a watcher gets the events that it missed, the version of the table, 
   expect(frames.find(({ event }) => event?.subject.name === "third")).toBeDefined();
 });
 
+test("[G63] closing a session closes its sockets, and no others", async () => {
+  const mesh = newMesh();
+  const closed: string[] = [];
+  const watch = async (name: string, query: string) => {
+    const answer = await mesh.fetch(`http://mesh/mesh/watch${query}`, { headers: { upgrade: "websocket" } });
+    const socket = answer.webSocket;
+    socket?.accept();
+    socket?.addEventListener("close", ({ code, reason }) => closed.push(`${name} ${code} ${reason}`));
+  };
+  await watch("first tab", "?session=a");
+  await watch("second tab", "?session=a");
+  await watch("other session", "?session=b");
+  await watch("command", "");
+  await mesh.closeSession("a");
+  await until("two sockets to close", () => closed.length === 2);
+  await mesh.closeSession("b");
+  await until("a third one to close", () => closed.length === 3);
+  expect(closed.toSorted()).toEqual(
+    ["first tab", "other session", "second tab"].map((name) => `${name} 1008 the session has ended`),
+  );
+});
+
 test("[M58] a watcher with a wrong since is refused", async () => {
   const answer = await newMesh().fetch("http://mesh/mesh/watch?since=-1", {
     headers: { upgrade: "websocket" },
