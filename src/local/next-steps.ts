@@ -1,5 +1,6 @@
 // The text that `waggle up` prints after the start: addresses, token and commands to try.
 
+import { localControlHost } from "../domain/model/control-host.ts";
 import type { DesiredListener } from "./published-ports.ts";
 
 type OpenListener = DesiredListener & { readonly openPort: number | null };
@@ -35,7 +36,7 @@ export function nextSteps({ control, token, stateFlag, listeners, dashboard }: N
         ),
     ]),
     ...section("The dashboard", [
-      dashboard,
+      dashboard + hostHint(dashboard),
       `bin/waggle${stateFlag} dashboard   # prints another link; each works once, within 15 minutes`,
     ]),
     ...section("The Docker CLI", [
@@ -67,6 +68,13 @@ export function restartSummary({
     `Control API: ${control}   token: ${token}`,
     "Ctrl-C stops the mesh; the next start restores its services.",
   ];
+}
+
+/** Not every browser resolves names under `localhost`. */
+function hostHint(dashboard: string): string {
+  return dashboard.includes(`//${localControlHost}:`)
+    ? `   # if your browser does not find it: 127.0.0.1 in place of ${localControlHost}`
+    : "";
 }
 
 function section(title: string, lines: readonly string[]): readonly string[] {

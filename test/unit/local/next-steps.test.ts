@@ -38,6 +38,16 @@ test("[U24] the first start prints what to try, at ports that are open", () => {
   );
 });
 
+test("[G68] the first start says what to do if the browser does not resolve control.localhost", () => {
+  const lineOf = (dashboard: string) =>
+    nextSteps({ ...summary, dashboard }).find((line) => line.includes("code="));
+  expect(lineOf(summary.dashboard)).toBe(
+    `  ${summary.dashboard}   # if your browser does not find it: 127.0.0.1 in place of control.localhost`,
+  );
+  const other = "http://192.0.2.1:8787/dashboard/sign-in?code=c";
+  expect(lineOf(other)).toBe(`  ${other}`);
+});
+
 test("[U24] a later start prints a summary of four lines", () => {
   expect(restartSummary(summary)).toEqual([
     "The mesh is restored, published: 8080, 9090; details: bin/waggle --state s status",
