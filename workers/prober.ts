@@ -7,6 +7,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { ProbeList, ProbeReport, ProbeTarget } from "../src/domain/model/probe-list.ts";
 import { type CheckDeps, type Connection, runCheck, sleep } from "../src/prober/check.ts";
 import { CheckSchedule } from "../src/prober/check-schedule.ts";
+import { ExpectationCache } from "../src/prober/expectation-cache.ts";
 import { ProberStore } from "../src/prober/prober-store.ts";
 import type { Env } from "./env.ts";
 import { registryOf } from "./objects.ts";
@@ -119,9 +120,12 @@ export class MeshProber extends DurableObject<Env> {
   }
 }
 
+const expectations = new ExpectationCache();
+
 const proberCheckDeps: CheckDeps = {
   dial: (address, tls) =>
     connect(address, { secureTransport: tls ? "on" : "off", allowHalfOpen: false }) as unknown as Connection,
   nowMs: () => Date.now(),
   sleep,
+  expectationOf: (expect) => expectations.get(expect),
 };

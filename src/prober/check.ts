@@ -1,7 +1,9 @@
 // One check of one server: a connection, and for an HTTP check a request over it.
 
+import type { Expectation } from "../domain/model/check-expect.ts";
 import type { CheckResult, CheckStatus } from "../domain/model/check-result.ts";
 import type { ProbeTarget } from "../domain/model/probe-list.ts";
+import type { Expect } from "../domain/model/server.ts";
 import { type CheckVerdict, ResponseCheck, requestText } from "./http-check.ts";
 
 /** A TCP connection, in the form of the Workers runtime. */
@@ -20,29 +22,48 @@ export type CheckDeps = {
   readonly nowMs: () => number;
   /** Resolves after `ms`, or as soon as the signal aborts. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Compiles an expectation, or returns the one compiled before. */
+  readonly expectationOf: (expect: Expect | null) => Expectation;
 };
 
-/** Runs one check within the check's timeout. Never rejects. */
+/**
+ * Runs one check within the check's timeout. Never rejects: an error of the mesh itself fails the check, with
+ * the word that HAProxy uses for errors on its own side.
+ */
 export async function runCheck(target: ProbeTarget, deps: CheckDeps): Promise<CheckResult> {
   const startedMs = deps.nowMs();
   const finished = new AbortController();
-  const timeout = deps
-    .sleep(target.check.timeoutMs, finished.signal)
-    .then((): CheckVerdict | "timeout" => "timeout");
-  const progress: CheckProgress = { timeoutWord: "L4TOUT", connection: null };
-  const verdict = await Promise.race([connectAndCheck(target, deps.dial, progress), timeout]);
+  const progress: CheckProgress = { timeoutWord: "L4TOUT", connection: null, response: null };
+  const verdict = await checkUntilTimeout(target, deps, progress, finished.signal).catch(
+    (error: unknown): CheckVerdict => ({ word: "SOCKERR", code: null, detail: String(error) }),
+  );
   finished.abort();
   void progress.connection?.close().catch(() => undefined);
-  const { word, code } = verdict === "timeout" ? { word: progress.timeoutWord, code: null } : verdict;
-  return { word, code, durationMs: deps.nowMs() - startedMs };
+  return { ...verdict, durationMs: deps.nowMs() - startedMs };
+}
+
+async function checkUntilTimeout(
+  target: ProbeTarget,
+  deps: CheckDeps,
+  progress: CheckProgress,
+  finished: AbortSignal,
+): Promise<CheckVerdict> {
+  const timeout = deps
+    .sleep(target.check.timeoutMs, finished)
+    .then(() => progress.response?.atTimeout() ?? { word: progress.timeoutWord, code: null });
+  return await Promise.race([connectAndCheck(target, deps, progress), timeout]);
 }
 
 /** The progress of a check. `timeoutWord` is its status if it times out now. */
-type CheckProgress = { timeoutWord: CheckStatus; connection: Connection | null };
+type CheckProgress = {
+  timeoutWord: CheckStatus;
+  connection: Connection | null;
+  response: ResponseCheck | null;
+};
 
 async function connectAndCheck(
   { host, port, check }: ProbeTarget,
-  dial: CheckDial,
+  { dial, expectationOf }: CheckDeps,
   progress: CheckProgress,
 ): Promise<CheckVerdict> {
   try {
@@ -53,7 +74,8 @@ async function connectAndCheck(
   }
   if (check.http === null) return { word: check.tls ? "L6OK" : "L4OK", code: null };
   progress.timeoutWord = "L7TOUT";
-  const response = new ResponseCheck(check.http);
+  const response = new ResponseCheck(check.http, expectationOf(check.http.expect));
+  progress.response = response;
   try {
     const writer = progress.connection.writable.getWriter();
     await writer.write(new TextEncoder().encode(requestText(check.http, host, port)));
@@ -68,11 +90,10 @@ async function readResponse(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   response: ResponseCheck,
 ): Promise<CheckVerdict> {
-  const latin1 = new TextDecoder("latin1");
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return response.end();
-    const verdict = response.add(latin1.decode(value, { stream: true }));
+    const verdict = response.add(value);
     if (verdict !== null) return verdict;
   }
 }

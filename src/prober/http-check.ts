@@ -3,14 +3,18 @@
 // It does not use fetch: a check sets its own HTTP version and Host, and judges a response by its first
 // bytes.
 
-import { matchesBody, matchesStatus } from "../domain/model/check-expect.ts";
-import type { CheckStatus } from "../domain/model/check-result.ts";
+import type { Expectation } from "../domain/model/check-expect.ts";
+import type { CheckResult } from "../domain/model/check-result.ts";
 import { type HttpCheck, hostPort } from "../domain/model/server.ts";
+import { ResponseReader } from "./response-reader.ts";
 
-/** How much of a response is read, characters: HAProxy's buffer. */
-const maxResponseChars = 16_384;
+/**
+ * Work of matching a body that is still arriving, in bytes times instructions of the pattern. A server that
+ * sends its body byte by byte would otherwise cause thousands of matches. The whole body is always matched.
+ */
+const maxInterimWork = 1_000_000;
 
-export type CheckVerdict = { readonly word: CheckStatus; readonly code: number | null };
+export type CheckVerdict = Omit<CheckResult, "durationMs">;
 
 /** The request as text. Adds `Host` to HTTP/1.1, and `Connection: close`, unless the check sets them. */
 export function requestText(
@@ -29,66 +33,58 @@ export function requestText(
 
 /** Judges a response that arrives in pieces. */
 export class ResponseCheck {
-  readonly #check: HttpCheck;
-  #text = "";
+  readonly #disableOn404: boolean;
+  readonly #expectation: Expectation;
+  readonly #response = new ResponseReader();
+  #interimWork = 0;
 
-  constructor(check: HttpCheck) {
-    this.#check = check;
+  constructor({ disableOn404 }: Pick<HttpCheck, "disableOn404">, expectation: Expectation) {
+    this.#disableOn404 = disableOn404;
+    this.#expectation = expectation;
   }
 
-  /** Adds a piece. Returns the verdict, or null while more is needed. @param piece bytes as Latin-1 */
-  add(piece: string): CheckVerdict | null {
-    this.#text = (this.#text + piece).slice(0, maxResponseChars);
-    return this.#decide(this.#text.length >= maxResponseChars);
+  /** Adds a piece. Returns the verdict, or null while more is needed. */
+  add(piece: Uint8Array): CheckVerdict | null {
+    this.#response.add(piece);
+    return this.#decide(this.#response.isComplete ? "complete" : "arriving");
   }
 
   /** The verdict at the end of the connection. */
   end(): CheckVerdict {
-    return this.#decide(true) ?? { word: "L7RSP", code: null };
+    return this.#decide("complete") ?? { word: "L7RSP", code: null };
   }
 
-  #decide(isComplete: boolean): CheckVerdict | null {
-    const [line, version, status] = /^(HTTP\/1\.[01]) (\d{3})(?: [^\r\n]*)?\r?\n/.exec(this.#text) ?? [];
-    if (line === undefined || version === undefined) {
-      const mayFollow = !this.#text.includes("\n") && "HTTP/1.".startsWith(this.#text.slice(0, 7));
-      return mayFollow && !isComplete ? null : { word: "L7RSP", code: null };
+  /** The verdict at the check's timeout: null unless what arrived is enough. */
+  atTimeout(): CheckVerdict | null {
+    return this.#decide("late");
+  }
+
+  #decide(state: "arriving" | "late" | "complete"): CheckVerdict | null {
+    const { status } = this.#response;
+    if (status === "incomplete" && state !== "complete") return null;
+    if (typeof status === "string") return { word: "L7RSP", code: null };
+    if (this.#disableOn404 && status === 404) return { word: "L7OKC", code: status };
+    const expectation = this.#expectation;
+    if (expectation.of === "nothing") return { word: "L7RSP", code: status, detail: expectation.why };
+    if (expectation.of === "body") return this.#decideByBody(expectation, status, state);
+    return { word: expectation.isMet(status) ? "L7OK" : "L7STS", code: status };
+  }
+
+  #decideByBody(
+    { not, size, matches }: Extract<Expectation, { of: "body" }>,
+    code: number,
+    state: "arriving" | "late" | "complete",
+  ): CheckVerdict | null {
+    const { bodyLength } = this.#response;
+    // As in HAProxy, a response without a body meets no expectation of a body, not even a negated one.
+    if (bodyLength === 0) return state === "complete" ? { word: "L7RSP", code } : null;
+    if (state === "arriving") {
+      this.#interimWork += bodyLength * size;
+      if (this.#interimWork > maxInterimWork) return null;
     }
-    const code = Number(status);
-    const { expect, disableOn404 } = this.#check;
-    if (disableOn404 && code === 404) return { word: "L7OKC", code };
-    const byStatus = matchesStatus(expect, code);
-    if (byStatus !== null) return { word: byStatus ? "L7OK" : "L7STS", code };
-    return this.#decideByBody(code, isComplete);
+    const isMatch = matches(this.#response.bodyText());
+    // Expected or forbidden text may still follow; text that was found stays found.
+    if (state !== "complete" && !isMatch) return null;
+    return { word: isMatch !== not ? "L7OK" : "L7RSP", code };
   }
-
-  #decideByBody(code: number, isComplete: boolean): CheckVerdict | null {
-    const { expect } = this.#check;
-    const head = /\r?\n\r?\n/.exec(this.#text);
-    if (expect === null || (head === null && !isComplete)) return null;
-    const start = head === null ? this.#text.length : head.index + head[0].length;
-    const headers = this.#text.slice(0, start);
-    const raw = this.#text.slice(start);
-    const body = /^transfer-encoding:.*\bchunked\b/im.test(headers) ? decodeChunked(raw) : raw;
-    const length = Number(/^content-length:\s*(\d+)/im.exec(headers)?.[1] ?? Number.POSITIVE_INFINITY);
-    const isBodyComplete =
-      isComplete || raw.length >= length || (body !== raw && /\r\n0\r\n/.test(`\r\n${raw}`));
-    const isMatch = matchesBody(expect, body);
-    // Expected or forbidden text may still follow; expected text that was found stays found.
-    if (!isBodyComplete && (!isMatch || expect.not)) return null;
-    return { word: isMatch ? "L7OK" : "L7RSP", code };
-  }
-}
-
-/** Decodes a chunked body as far as it arrived (RFC 9112 §7.1). */
-function decodeChunked(raw: string): string {
-  let body = "";
-  for (let at = 0; at < raw.length; ) {
-    const [line, size] = /^([0-9a-f]+)[^\r\n]*\r\n/i.exec(raw.slice(at, at + 100)) ?? [];
-    if (line === undefined || size === undefined) break;
-    const from = at + line.length;
-    const to = from + Number.parseInt(size, 16);
-    body += raw.slice(from, to);
-    at = to + 2;
-  }
-  return body;
 }

@@ -100,7 +100,14 @@ export const ServerStatus = z.object({
   downs: whole,
   downtimeMs: whole,
   /** HAProxy's check_status, check_code and check_duration; null before the first check. */
-  last: z.object({ word: z.enum(checkStatuses), code: whole.nullable(), durationMs: whole }).nullable(),
+  last: z
+    .object({
+      word: z.enum(checkStatuses),
+      code: whole.nullable(),
+      durationMs: whole,
+      detail: z.string().optional(),
+    })
+    .nullable(),
   /** The counter of each region, 0 to rise+fall-1. */
   regions: z.record(z.string(), whole),
 });

@@ -29,7 +29,7 @@ export function addServer(
 ): ServerView {
   const service = findService(draft.world, serviceRef);
   const others = serversOf(draft.world, service.id);
-  checkSpec(draft, spec);
+  checkSpec(draft, spec, null);
   if (others.some((other) => other.spec.name === spec.name)) {
     throw refuse("server/conflict", `service ${service.spec.name} already has a server ${spec.name}`);
   }
@@ -71,7 +71,7 @@ export function updateServer(
   const server = findServer(draft.world, ref);
   const service = serviceOf(draft.world, server);
   if (version !== null) requireVersion("server", server, version);
-  checkSpec(draft, spec);
+  checkSpec(draft, spec, server.spec);
   if (spec.name !== server.spec.name)
     throw refuse("server/invalid", "a server cannot be renamed: add another one");
   if (sameData(spec, server.spec)) return serverView(service, server);
@@ -142,8 +142,8 @@ function serversOf(world: World, serviceId: string): readonly StaticServer[] {
   return [...world.servers.values()].filter((server) => server.serviceId === serviceId);
 }
 
-function checkSpec(draft: Draft, spec: ServerSpec): void {
-  validateServer(spec);
+function checkSpec(draft: Draft, spec: ServerSpec, before: ServerSpec | null): void {
+  validateServer(spec, before);
   checkServerHost(spec.host, draft.context.mode);
 }
 

@@ -2,6 +2,7 @@
 
 import { connect } from "node:net";
 import { Readable, Writable } from "node:stream";
+import { readExpectation } from "../../src/domain/model/check-expect.ts";
 import { type CheckDeps, type Connection, sleep } from "../../src/prober/check.ts";
 
 export const nodeCheckDeps: CheckDeps = {
@@ -21,4 +22,5 @@ export const nodeCheckDeps: CheckDeps = {
   },
   nowMs: () => Date.now(),
   sleep,
+  expectationOf: readExpectation,
 };

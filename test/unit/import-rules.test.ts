@@ -54,6 +54,9 @@ const allowedInDomain: Record<string, readonly string[]> = {
   orchestrator: ["model", "scheduler"],
 };
 
+/** The only file that compiles patterns of operators. The data plane does not import it. */
+const patternEngine = "src/domain/model/check-pattern.ts -> re2js";
+
 /** Commands that start a mesh or an agent import those folders on demand. */
 const commandImports = new Set(["src/cli/up.ts -> local", "src/cli/agent.ts -> agent"]);
 
@@ -71,6 +74,7 @@ test("[U1] nothing in src/ imports workers/ or test/", () => {
 
 test("[U1] imports inside src/domain/ go one way, and every folder there has a rule", () => {
   const wrong = importsUnder("src/domain").filter(({ file, target }) => {
+    if (`${file} -> ${target}` === patternEngine) return false;
     const [from, to] = [domainFolder(file), domainFolder(target)];
     return from !== to && allowedInDomain[from]?.includes(to) !== true;
   });
@@ -93,6 +97,7 @@ function domainFolder(path: string): string {
 function mayImport({ file, from, target }: Import): boolean {
   const rule = allowed[from];
   if (rule === undefined) return false;
+  if (`${file} -> ${target}` === patternEngine) return true;
   if (!target.startsWith("src/")) return rule.packages.some((name) => matches(name, target));
   const folder = target.split("/")[1] ?? "";
   return folder === from || rule.folders.includes(folder) || commandImports.has(`${file} -> ${folder}`);

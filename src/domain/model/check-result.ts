@@ -23,6 +23,8 @@ export type CheckResult = {
   /** The HTTP status; null if there was no response. */
   readonly code: number | null;
   readonly durationMs: number;
+  /** What the operator must know besides the word; absent if nothing. */
+  readonly detail?: string;
 };
 
 /** `L7OKC` passes too: the server responds but asks for no new clients (`disable-on-404`). */
@@ -32,7 +34,8 @@ export function isPassing({ word }: CheckResult): boolean {
   return passingStatuses.has(word);
 }
 
-/** The result as the stats page shows it: `L7OK/200 in 3ms`, `L4TOUT in 2001ms`. */
-export function checkText({ word, code, durationMs }: CheckResult): string {
-  return `${word}${code === null ? "" : `/${code}`} in ${durationMs}ms`;
+/** The result as the stats page shows it: `L7OK/200 in 3ms`, `L4TOUT in 2001ms`, `L7RSP/200 in 3ms (…)`. */
+export function checkText({ word, code, durationMs, detail }: CheckResult): string {
+  const details = detail === undefined ? "" : ` (${detail})`;
+  return `${word}${code === null ? "" : `/${code}`} in ${durationMs}ms${details}`;
 }

@@ -1,9 +1,9 @@
 // Validation of a static server by itself; the registry checks its address and that its name is free.
 
-import { isStatusList } from "../model/check-expect.ts";
+import { refuseExpect } from "../model/check-expect.ts";
 import { invalidAs } from "../model/error.ts";
 import { isToken } from "../model/http-token.ts";
-import type { CheckSpec, HttpCheck, ServerSpec } from "../model/server.ts";
+import type { CheckSpec, Expect, HttpCheck, ServerSpec } from "../model/server.ts";
 
 const invalid = invalidAs("server/invalid");
 
@@ -11,14 +11,19 @@ const invalid = invalidAs("server/invalid");
 const maxCheckTimeMs = 86_400_000;
 /** Shorter intervals would cost more than they are worth, milliseconds. */
 const minCheckIntervalMs = 100;
-const maxPatternLength = 200;
 const maxUriLength = 2_000;
 
 /** The names HAProxy accepts for a server, as far as they can be a path segment. */
 const serverNamePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?$/;
 
-/** Checks a server's settings. @throws MeshError `server/invalid` */
-export function validateServer(spec: ServerSpec): void {
+/**
+ * Checks a server's settings.
+ *
+ * @param before the settings that these replace. A pattern that is already stored is not checked again: an
+ * earlier release may have accepted more, and such a server must remain changeable.
+ * @throws MeshError `server/invalid`
+ */
+export function validateServer(spec: ServerSpec, before: ServerSpec | null = null): void {
   const { name, port, weight, maxConn, cookie, check } = spec;
   if (!serverNamePattern.test(name) || name.length > 63) {
     throw invalid(`cannot read server name "${name}": use up to 63 letters, digits, ".", "_", ":" and "-"`);
@@ -31,10 +36,10 @@ export function validateServer(spec: ServerSpec): void {
       `cannot read cookie "${cookie}": use 1 to 100 characters that a cookie value may have (RFC 6265 §4.1.1)`,
     );
   }
-  if (check !== null) validateCheck(check);
+  if (check !== null) validateCheck(check, before?.check?.http?.expect ?? null);
 }
 
-function validateCheck(check: CheckSpec): void {
+function validateCheck(check: CheckSpec, stored: Expect | null): void {
   if (check.port !== null) checkInteger("check port", check.port, 1, 65_535);
   checkInteger("inter (ms)", check.interMs, minCheckIntervalMs, maxCheckTimeMs);
   checkInteger("fastinter (ms)", check.fastInterMs, minCheckIntervalMs, maxCheckTimeMs);
@@ -42,10 +47,10 @@ function validateCheck(check: CheckSpec): void {
   checkInteger("check timeout (ms)", check.timeoutMs, 1, maxCheckTimeMs);
   checkInteger("rise", check.rise, 1, 1_000);
   checkInteger("fall", check.fall, 1, 1_000);
-  if (check.http !== null) validateHttp(check.http);
+  if (check.http !== null) validateHttp(check.http, stored);
 }
 
-function validateHttp({ method, uri, headers, expect }: HttpCheck): void {
+function validateHttp({ method, uri, headers, expect }: HttpCheck, stored: Expect | null): void {
   if (!isToken(method)) throw invalid(`cannot read check method "${method}": write it as GET`);
   // A request line may only have printable ASCII without spaces (RFC 9112 §3.2).
   if (!/^[!-~]+$/.test(uri) || uri.length > maxUriLength) {
@@ -57,23 +62,9 @@ function validateHttp({ method, uri, headers, expect }: HttpCheck): void {
       throw invalid(`cannot read the value of check header ${name}: use one line of up to 1000 characters`);
     }
   }
-  if (expect !== null) validateExpect(expect.kind, expect.pattern);
-}
-
-function validateExpect(kind: NonNullable<HttpCheck["expect"]>["kind"], pattern: string): void {
-  if (pattern === "" || pattern.length > maxPatternLength) {
-    throw invalid(`cannot read the expected pattern: use 1 to ${maxPatternLength} characters`);
-  }
-  if (kind === "status" && !isStatusList(pattern)) {
-    throw invalid(`cannot read expected status "${pattern}": write it as 200, 200-399 or 200,204`);
-  }
-  if (kind === "rstatus" || kind === "rstring") {
-    try {
-      new RegExp(pattern);
-    } catch (error) {
-      throw invalid(`cannot read expected pattern "${pattern}": ${(error as Error).message}`);
-    }
-  }
+  const isStored = expect?.kind === stored?.kind && expect?.pattern === stored?.pattern;
+  const refusal = expect === null || isStored ? null : refuseExpect(expect);
+  if (refusal !== null) throw invalid(refusal.why);
 }
 
 function checkInteger(name: string, value: number, min: number, max: number): void {

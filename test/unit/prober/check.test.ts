@@ -2,6 +2,7 @@
 
 import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
+import { readExpectation } from "../../../src/domain/model/check-expect.ts";
 import { checkText } from "../../../src/domain/model/check-result.ts";
 import type { ProbeTarget } from "../../../src/domain/model/probe-list.ts";
 import {
@@ -55,6 +56,18 @@ function resetting(socket: Socket): void {
 
 const http = defaultHttpCheck;
 
+function responseCheck(check: HttpCheck): ResponseCheck {
+  return new ResponseCheck(check, readExpectation(check.expect));
+}
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function expecting(kind: "string" | "rstring", pattern: string, not = false): HttpCheck {
+  return { ...http, expect: { kind, pattern, not } };
+}
+
 describe("a TCP check", () => {
   test("[F12] distinguishes a server that accepts from one that refuses", async () => {
     expect(await resultOf(await serverWith(() => undefined))).toBe("L4OK");
@@ -107,8 +120,105 @@ describe("an HTTP check", () => {
   });
 
   test("[F12] reads a 404 as a request for no new requests if configured so", () => {
-    const answer = new ResponseCheck({ ...http, disableOn404: true });
-    expect(answer.add("HTTP/1.1 404 Not Found\r\n")).toEqual({ word: "L7OKC", code: 404 });
+    const answer = responseCheck({ ...http, disableOn404: true });
+    expect(answer.add(bytes("HTTP/1.1 404 Not Found\r\n"))).toEqual({ word: "L7OKC", code: 404 });
+  });
+});
+
+describe("a response body", () => {
+  const ok = "HTTP/1.1 200 OK\r\n";
+
+  test("[F38] is read up to 16 KiB with the head, and decided there", () => {
+    const answer = responseCheck(expecting("string", "late"));
+    expect(answer.add(bytes(`${ok}\r\n${"x".repeat(16_000)}`))).toBeNull();
+    expect(answer.add(bytes(`${"x".repeat(400)}late`))).toEqual({ word: "L7RSP", code: 200 });
+    const negated = responseCheck(expecting("string", "late", true));
+    expect(negated.add(bytes(`${ok}\r\n${"x".repeat(17_000)}late`))).toEqual({ word: "L7OK", code: 200 });
+  });
+
+  test("[F38] in single bytes costs a bounded number of matches, and is still matched as a whole", () => {
+    let matches = 0;
+    const answer = new ResponseCheck(http, {
+      of: "body",
+      not: false,
+      size: 100,
+      matches: (body) => {
+        matches += 1;
+        return body.endsWith("!");
+      },
+    });
+    for (const byte of bytes(`${ok}\r\n${"x".repeat(15_000)}`))
+      expect(answer.add(new Uint8Array([byte]))).toBeNull();
+    expect(matches).toBeLessThan(200);
+    expect(answer.add(bytes("!"))).toBeNull();
+    expect(answer.atTimeout()).toEqual({ word: "L7OK", code: 200 });
+    expect(answer.end()).toEqual({ word: "L7OK", code: 200 });
+  });
+
+  test("[F38] in single bytes is read by its framing: head, chunks and length", () => {
+    const chunked = `${ok}transfer-encoding: gzip, Chunked\r\n\r\n5;a=b\r\nall r\r\n4\r\neady\r\n0\r\n\r\n`;
+    const sized = `${ok}Content-Length: 9\r\n\r\nall ready, and more`;
+    for (const text of [chunked, sized]) {
+      const answer = responseCheck(expecting("rstring", "^all ready$"));
+      const verdicts = [...bytes(text)].map((byte) => answer.add(new Uint8Array([byte])));
+      expect(verdicts.find((verdict) => verdict !== null)).toEqual({ word: "L7OK", code: 200 });
+    }
+    const broken = responseCheck(expecting("string", "ready"));
+    expect(broken.add(bytes(`${ok}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\nready`))).toEqual({
+      word: "L7RSP",
+      code: 200,
+    });
+  });
+
+  test("[F37] is UTF-8, in whatever pieces it arrives", () => {
+    const answer = responseCheck(expecting("rstring", "^gr.n bereit$"));
+    const verdicts = [...bytes(`${ok}content-length: 12\r\n\r\ngrün bereit`)].map((byte) =>
+      answer.add(new Uint8Array([byte])),
+    );
+    expect(verdicts.at(-1)).toEqual({ word: "L7OK", code: 200 });
+  });
+
+  test("[F41] that is missing meets no expectation of a body", () => {
+    for (const check of [
+      expecting("string", "x", true),
+      expecting("rstring", "^$"),
+      expecting("rstring", ""),
+    ]) {
+      const answer = responseCheck(check);
+      expect(answer.add(bytes(`${ok}content-length: 0\r\n\r\n`))).toEqual({ word: "L7RSP", code: 200 });
+    }
+  });
+
+  test("[F39] fails a check whose stored pattern is refused, with the reason", () => {
+    const answer = responseCheck(expecting("rstring", "(?=a)b", true));
+    expect(answer.add(bytes(`${ok}\r\nab`))).toEqual({
+      word: "L7RSP",
+      code: 200,
+      detail: expect.stringContaining(
+        'cannot use the pattern "(?=a)b": lookahead (?= is not in RE2\'s syntax',
+      ),
+    });
+  });
+
+  test("[F43] that cannot be matched because of an error of the mesh fails the check with that error", async () => {
+    const port = await serverWith(answering(`${ok}\r\nx`));
+    const matches = () => {
+      throw new Error("out of states");
+    };
+    const expectationOf = () => ({ of: "body", not: false, size: 1, matches }) as const;
+    const result = await runCheck(target(port, { http }), { ...nodeCheckDeps, expectationOf });
+    expect(checkText({ ...result, durationMs: 1 })).toBe("SOCKERR in 1ms (Error: out of states)");
+  });
+
+  test("[F36] that would make a backtracking engine run for years is matched at once", async () => {
+    const evil = `${ok}\r\n${"a".repeat(15_000)}!`;
+    const startedMs = performance.now();
+    for (const pattern of ["(a+)+$", "^(a|aa)+$", "(a*)*b", "(.*a){20}$", "^(([a-z])+.)+[A-Z]([a-z])+$"]) {
+      const port = await serverWith(answering(evil));
+      const result = await resultOf(port, { timeoutMs: 5_000, http: expecting("rstring", pattern) });
+      expect([pattern, result]).toEqual([pattern, "L7RSP/200"]);
+    }
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
   });
 });
 

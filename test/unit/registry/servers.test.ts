@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { maxProbeReportGapMs } from "../../../src/domain/model/probe-list.ts";
-import type { ServerSpec } from "../../../src/domain/model/server.ts";
+import { defaultHttpCheck, type ServerSpec } from "../../../src/domain/model/server.ts";
 import { serverStatus } from "../../../src/domain/model/server-health.ts";
 import type { AdminTarget, ServerView } from "../../../src/registry/api.ts";
 import { probeSilenceMs } from "../../../src/registry/probing.ts";
@@ -66,6 +66,31 @@ describe("the operator", () => {
     ]);
     expect(mesh.events("server.update")).toHaveLength(1);
     expect(mesh.events("server.remove")).toEqual(["web/node2: "]);
+  });
+
+  test("[F39] changes and removes a server whose stored pattern is refused, and hears why its check fails", () => {
+    const http = { ...defaultHttpCheck, expect: { kind: "rstring", pattern: "ready", not: false } } as const;
+    const { id, epoch } = add(aCheckedServer({}, { http }));
+    // An earlier release accepted JavaScript's syntax.
+    mesh.database.exec("UPDATE servers SET body = replace(body, '\"ready\"', '\"(?=a)b\"')");
+    mesh.restart();
+    const { spec } = server("node1");
+    expect(spec.check?.http?.expect?.pattern).toBe("(?=a)b");
+    const detail = "cannot use the pattern";
+    const last = { word: "L7RSP", code: 200, durationMs: 1, detail } as const;
+    mesh.registry.reportProbes("weur", "", [{ serverId: id, epoch, counter: 0, fails: 1, last }]);
+    expect(serverStatus(server("node1"))).toBe("DOWN");
+    expect(mesh.events("server.down")).toEqual([`web/node1: L7RSP/200 in 1ms (${detail})`]);
+    const update = (next: ServerSpec) =>
+      refusal(mesh.registry.updateServer("web/node1", null, next, "operator"));
+    expect(update({ ...spec, weight: 5 })).toBe("");
+    expect(setAdmin("server", "web/node1", "maint")).toBe("");
+    expect(
+      update(aCheckedServer({}, { http: { ...http, expect: { ...http.expect, pattern: "(?=c)d" } } })),
+    ).toContain("server/invalid: cannot use the pattern");
+    expect(update(aCheckedServer({}, { http }))).toBe("");
+    expect(refusal(mesh.registry.removeServer("web/node1", "operator"))).toBe("");
+    expect(servers()).toEqual([]);
   });
 
   test("[F18] a server is found by service and name, by id, or by an id prefix", () => {

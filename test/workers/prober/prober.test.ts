@@ -122,6 +122,25 @@ test("[F29] checks continue after a reset during a check: the alarm is never los
   expect(await alarmOf()).not.toBeNull();
 });
 
+test("[F43] a server can be changed and removed while its prober does not respond", async () => {
+  await addRefusingServer();
+  await statusIs("DOWN");
+  await runInDurableObject(env.REGISTRY.getByName("mesh"), (object) => {
+    const stuck = { getByName: () => ({ wake: () => new Promise(() => undefined) }) };
+    Object.defineProperty(object, "env", { value: { ...env, PROBER: stuck } });
+  });
+  expect(
+    await mesh().updateServer("web/node1", null, refusing({ ...fast, rise: 5 }), "operator"),
+  ).toMatchObject({
+    ok: true,
+    value: { version: 2 },
+  });
+  expect(await mesh().removeServer("web/node1", "operator")).toMatchObject({ ok: true });
+  expect(await mesh().servers("web")).toMatchObject({ ok: true, value: [] });
+  await abortAllDurableObjects();
+  await runInDurableObject(prober(), (object) => object.wake("auto"));
+});
+
 test("[F29] the next report makes up for a lost wake-up", async () => {
   await addRefusingServer();
   await statusIs("DOWN");
