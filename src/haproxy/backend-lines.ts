@@ -42,7 +42,7 @@ export class BackendLines {
     ["cookie", (directive) => this.#readCookie(directive)],
     ["stats", (directive) => this.#diagnostics.add(directive, "as is", statsNote)],
     ["timeout", (directive) => this.#readTimeout(directive)],
-    ["http-check", (directive) => this.#setCheck(directive, this.#readHttpCheck(directive))],
+    ["http-check", (directive) => this.#readHttpCheck(directive)],
   ]);
   readonly #optionReaders = new Map<string, DirectiveReader>([
     ["httpchk", (directive) => this.#setCheck(directive, readHttpchk(directive, this.#http))],
@@ -107,8 +107,9 @@ export class BackendLines {
     this.#diagnostics.add(directive, "taken");
   }
 
-  #readHttpCheck(directive: Directive): HttpCheck {
-    return readHttpCheck(directive, this.#http ?? defaultHttpCheck, this.#diagnostics);
+  #readHttpCheck(directive: Directive): void {
+    const check = readHttpCheck(directive, this.#http ?? defaultHttpCheck, this.#diagnostics);
+    if (check !== null) this.#setCheck(directive, check);
   }
 
   #setCheck(directive: Directive, http: HttpCheck | null): void {

@@ -1,5 +1,6 @@
 // The HTTP check of a backend: `option httpchk` and `http-check` lines.
 
+import { refuseExpect } from "../domain/model/check-expect.ts";
 import { defaultHttpCheck, type Expect, type HttpCheck } from "../domain/model/server.ts";
 import type { Diagnostics } from "./diagnostics.ts";
 import type { Directive } from "./sections.ts";
@@ -28,16 +29,26 @@ export function readHttpchk({ line, words }: Directive, previous: HttpCheck | nu
   };
 }
 
-/** Applies one `http-check` line to the check of earlier lines. */
+/**
+ * Applies one `http-check` line to the check of earlier lines. Null if the line is not supported and has no
+ * effect.
+ */
 export function readHttpCheck(
   directive: Directive,
   previous: HttpCheck,
   diagnostics: Diagnostics,
-): HttpCheck {
+): HttpCheck | null {
   const { line, words } = directive;
   const [, verb, ...rest] = words;
   if (verb === "send") return readSend(rest, previous, line);
-  if (verb === "expect") return { ...previous, expect: readExpect(rest, line) };
+  if (verb === "expect") {
+    const expect = readExpect(rest, line);
+    const refusal = refuseExpect(expect);
+    if (refusal === null) return { ...previous, expect };
+    if (refusal.fault === "syntax") throw new ConfigError(line, refusal.why);
+    diagnostics.add(directive, "could not", `${refusal.why}. The check does without this line`);
+    return null;
+  }
   if (verb === "disable-on-404") return { ...previous, disableOn404: true };
   if (
     verb === "send-state" ||
@@ -51,7 +62,7 @@ export function readHttpCheck(
       "could not",
       `http-check ${verb}: a check is one connection with one request and its response`,
     );
-    return previous;
+    return null;
   }
   throw new ConfigError(line, `http-check has no "${verb ?? ""}": write send, expect or disable-on-404`);
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { defaultHttpCheck } from "../../../src/domain/model/server.ts";
 import { type ImportResult, importConfig } from "../../../src/haproxy/import.ts";
 
 const http = "defaults\n  mode http\n";
@@ -167,6 +168,35 @@ describe("servers", () => {
       "node1.example.com 80",
       "10.0.0.1 80",
     ]);
+  });
+
+  test("[F40] an expression that the mesh does not support is reported at its line, and the check does without it", () => {
+    const backend = (pattern: string) => ` option httpchk\n http-check expect rstring ${pattern}\n`;
+    for (const [pattern, reason] of [
+      ["(?=a)b", "lookahead (?= is not in RE2's syntax"],
+      ["a++", "possessive quantifier ++ is not"],
+      [".{0,500}", "too large"],
+      ["a".repeat(201), "use 1 to 200 characters"],
+    ] as const) {
+      expect(onlyServer("check", backend(pattern))?.spec.check?.http).toEqual(defaultHttpCheck);
+      const [outcome, ...others] = outcomesOf(
+        `listen web\n bind :80\n${backend(pattern)} server a 10.0.0.1:80\n`,
+        "http-check",
+      );
+      expect([outcome, others]).toEqual([expect.stringMatching(/^could not: /), []]);
+      expect(outcome).toContain(reason);
+    }
+    expect(onlyServer("check", backend("'(a+)+$'"))?.spec.check?.http?.expect?.pattern).toBe("(a+)+$");
+    expect(errorsOf(`listen web\n bind :80\n${backend("a)")} server a 10.0.0.1:80\n`)).toEqual([
+      '6: cannot use the pattern "a)": unexpected ): a)',
+    ]);
+  });
+
+  test("[F40] a line that is not supported is not taken as well, and makes no TCP check an HTTP check", () => {
+    const backend = " http-check send-state\n http-check expect rstring (?=a)b\n";
+    expect(onlyServer("check", backend)?.spec.check?.http).toBeNull();
+    const outcomes = outcomesOf(`listen web\n bind :80\n${backend} server a 10.0.0.1:80\n`, "http-check");
+    expect(outcomes.map((text) => text.slice(0, 10))).toEqual(["could not:", "could not:"]);
   });
 
   test("[I7] option httpchk, http-check and timeout check define the check", () => {
