@@ -6,7 +6,10 @@ import type { ControlDeps, ControlEnv } from "./context.ts";
 /** Ids accepted from clients; others are replaced, so that they cannot write into the log. */
 const requestIdPattern = /^[\w.:-]{1,128}$/;
 
-/** Keeps the client's `x-request-id`, or sets one. Also forbids caching, since some responses hold tokens. */
+/**
+ * Keeps the client's `x-request-id`, or sets one. Also forbids caching, since some responses hold tokens, and
+ * guessing of types: a message quotes what the client sent, and a browser must not read it as a page.
+ */
 export function requestIds({ newId }: ControlDeps): MiddlewareHandler<ControlEnv> {
   return async (c, next) => {
     const clientId = c.req.header("x-request-id") ?? "";
@@ -17,5 +20,6 @@ export function requestIds({ newId }: ControlDeps): MiddlewareHandler<ControlEnv
     if (c.res.status === 101) return;
     c.header("x-request-id", requestId);
     c.header("cache-control", "no-store");
+    c.header("x-content-type-options", "nosniff");
   };
 }

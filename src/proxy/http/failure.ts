@@ -39,6 +39,7 @@ export function failureResponse(
   const headers = new Headers({
     "content-type": html ? "text/html; charset=utf-8" : "application/json",
     "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
     "x-request-id": requestId,
   });
   if (status === 503) headers.set("retry-after", String(retryAfterS));

@@ -24,7 +24,7 @@ const everyGet = [
 ];
 
 test.each(everyGet)(
-  "[A1] the JSON of GET %s is exactly application/json, as the Docker CLI requires",
+  "[A1] [A70] the JSON of GET %s is exactly application/json, as the Docker CLI requires, and not guessed at",
   async (path) => {
     const control = new TestControl();
     await control.create("my-web");
@@ -32,6 +32,7 @@ test.each(everyGet)(
     expect(headers.get("content-type")).toBe("application/json");
     expect(() => JSON.parse(text)).not.toThrow();
     expect(headers.get("cache-control")).toBe("no-store");
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
   },
 );
 

@@ -27,13 +27,14 @@ test("[X44] the reason is escaped on the page", async () => {
   expect(page).toContain("service &lt;b&gt;&quot;x&quot;&lt;/b&gt; has no live task.");
 });
 
-test("[X44] a failure has no-store and Retry-After, and no body for HEAD", async () => {
+test("[X44] [A70] a failure has no-store, nosniff and Retry-After, and no body for HEAD", async () => {
   const response = failureResponse(failure, "HEAD", null, "id");
   expect(await response.text()).toBe("");
   expect(Object.fromEntries(response.headers)).toEqual({
     "cache-control": "no-store",
     "content-type": "application/json",
     "retry-after": "1",
+    "x-content-type-options": "nosniff",
     "x-request-id": "id",
   });
 });
