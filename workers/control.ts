@@ -4,6 +4,7 @@ import { type ControlApp, controlApp } from "../src/control/app.ts";
 import type { ControlDeps } from "../src/control/context.ts";
 import { callRemote, remoteMesh } from "../src/control/remote-mesh.ts";
 import { remoteTelemetry } from "../src/control/remote-telemetry.ts";
+import { hasReadableTarget } from "../src/control/target.ts";
 import { readAccessSettings } from "../src/dashboard/access.ts";
 import { type DashboardApp, dashboardApp } from "../src/dashboard/app.ts";
 import assets from "../src/dashboard/built/assets.js";
@@ -41,13 +42,18 @@ export function serveControl(
   env: Env,
   sharesOrigin: boolean,
 ): Response | Promise<Response> {
+  const { control, dashboard } = appsOf(env);
+  // The control API refuses it, in its own form. Everything below may parse the URL.
+  if (!hasReadableTarget(request)) return control.fetch(request);
   const stats = serveStats(request, env, sharesOrigin);
   if (stats !== null) return stats;
   const { pathname } = new URL(request.url);
-  const { control, dashboard } = appsOf(env);
   if (pathname.startsWith("/dashboard/")) return dashboard.fetch(request, { sharesOrigin });
   if (pathname === "/" || pathname === "/dashboard") {
-    return new Response(null, { status: 302, headers: { location: "/dashboard/" } });
+    return new Response(null, {
+      status: 302,
+      headers: { location: "/dashboard/", "x-content-type-options": "nosniff" },
+    });
   }
   return control.fetch(request);
 }

@@ -15,6 +15,7 @@ import { serviceRoutes } from "./services.ts";
 import { swarmRoutes } from "./swarm.ts";
 import { swarmResourceRoutes } from "./swarm-resources.ts";
 import { pingRoute, systemRoutes } from "./system.ts";
+import { checkTarget, targetPath } from "./target.ts";
 import { taskRoutes } from "./tasks.ts";
 
 export type { ControlDeps } from "./context.ts";
@@ -29,11 +30,12 @@ export type ControlApp = { readonly fetch: (request: Request) => Response | Prom
  */
 export function controlApp(deps: ControlDeps): ControlApp {
   const app: ControlRoutes = new Hono<ControlEnv>({
-    getPath: (request) => withoutVersion(new URL(request.url).pathname),
+    getPath: (request) => withoutVersion(targetPath(request)),
   });
   app.onError(errorHandler(deps));
   app.notFound((c) => problem(c, 404, "page not found"));
   app.use(requestIds(deps));
+  app.use(checkTarget);
   app.use(checkApiVersion);
   app.route("/", pingRoute());
   app.route("/mesh", openNativeRoutes(deps));

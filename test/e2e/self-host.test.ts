@@ -2,6 +2,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type StartedAgent, startAgent } from "../support/agent-process.ts";
@@ -92,6 +93,37 @@ test("[A62] there the connection is the client whose wrong tokens are limited, w
   expect(statuses.filter((status) => status === 401)).toHaveLength(10);
   expect(statuses.filter((status) => status === 429)).toHaveLength(2);
   expect(await ask(mesh.token)).toBe(200);
+});
+
+/** Sends bytes to workerd's socket of the control API. @returns the status line, the headers and the body */
+function sendRaw(head: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(mesh.ports.control, "127.0.0.1", () =>
+      socket.write(`${head}\r\nConnection: close\r\n\r\n`),
+    );
+    let response = "";
+    socket.setEncoding("latin1");
+    socket.on("data", (text) => {
+      response += text;
+    });
+    socket.once("close", () => resolve(response));
+    socket.once("error", reject);
+  });
+}
+
+test("[A71] an unreadable Host or target on the wire is 400 in the API's own form", async () => {
+  for (const host of ["[", "a b", "u:p@h", "%", "h:99999", "a/b", "a?x", "a#b", "\\", "x".repeat(300)]) {
+    for (const path of ["/v1.44/info", "/dashboard/", "/haproxy?stats"]) {
+      const response = await sendRaw(`GET ${path} HTTP/1.1\r\nHost: ${host}`);
+      expect([host, path, response]).toEqual([host, path, expect.stringMatching(/^HTTP\/1\.1 400 /)]);
+      expect(response.toLowerCase()).toContain("\r\nx-content-type-options: nosniff\r\n");
+      expect(response).toContain('{"message":"cannot read a request to');
+    }
+  }
+  expect(await sendRaw("OPTIONS * HTTP/1.1\r\nHost: mesh.test")).toMatch(
+    /^HTTP\/1\.1 400 .*"cannot read a request to/s,
+  );
+  expect(await sendRaw("GET /mesh/health HTTP/1.1\r\nHost: [::1]:80")).toMatch(/^HTTP\/1\.1 200 /);
 });
 
 test("[U63] services survive a kill of the registry, and the agent reconnects", async () => {
