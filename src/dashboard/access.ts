@@ -22,7 +22,10 @@ export function readAccessSettings(variables: {
 }): AccessSettings | null {
   const { teamDomain, audience, operators } = variables;
   if (teamDomain === "" || audience === "") return null;
-  const issuer = (teamDomain.includes("://") ? teamDomain : `https://${teamDomain}`).replace(/\/+$/, "");
+  const issuer = (teamDomain.includes("://") ? teamDomain : `https://${teamDomain}`).replace(
+    /(?<!\/)\/+$/,
+    "",
+  );
   const addresses = operators.split(/[\s,]+/).filter((address) => address !== "");
   return {
     issuer,
