@@ -17,5 +17,8 @@ export function clientAddress(request: Request, { MESH_MODE }: Pick<Env, "MESH_M
  */
 export function connectedAddress({ cf }: Request): string | null {
   const { clientIp } = (cf ?? {}) as { readonly clientIp?: string };
-  return /^\[?(?:::ffff:(?=[\d.]+\]))?(.*?)\]?:\d+$/.exec(clientIp ?? "")?.[1] ?? null;
+  const text = clientIp ?? "";
+  if (!/:\d+$/.test(text)) return null;
+  const address = text.slice(0, text.lastIndexOf(":")).replace(/^\[(.*)\]$/, "$1");
+  return /^::ffff:([\d.]+)$/.exec(address)?.[1] ?? address;
 }

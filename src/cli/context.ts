@@ -62,7 +62,7 @@ export function parseHost(text: string): string {
       "write it as http://127.0.0.1:8787 or https://mesh.example.com",
     );
   }
-  return `${url.origin}${url.pathname}`.replace(/\/+$/, "");
+  return `${url.origin}${url.pathname}`.replace(/(?<!\/)\/+$/, "");
 }
 
 async function readMeshFile(path: string): Promise<{ control: string; token: string } | null> {

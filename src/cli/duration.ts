@@ -48,7 +48,7 @@ const unitNs: Readonly<Record<string, number>> = {
  */
 export function parseDurationNs(text: string): number {
   if (text === "0") return 0;
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)];
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/gy)];
   const matched = parts.map((part) => part[0]).join("");
   if (parts.length === 0 || matched !== text) {
     throw usageError(

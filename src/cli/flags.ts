@@ -93,7 +93,7 @@ function readFlag<T>(flags: string, text: string, read: (text: string) => T): T 
     return read(text);
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
-    const name = flags.replace(/ [<[].*$/, "");
+    const [name] = flags.split(/ [<[]/);
     throw usageError(`invalid argument "${text}" for "${name}" flag: ${error.message}`, error.hint);
   }
 }

@@ -52,7 +52,7 @@ export function printFormatted(out: TextSink, format: Format, objects: readonly 
 /** Parses a template. @throws a usage error with the unsupported part and the supported syntax */
 function readFormat(text: string): Format {
   if (text === "json") return [{ path: [], json: true }];
-  return text.split(/(\{\{.*?\}\})/).flatMap((piece): FormatPart[] => {
+  return piecesOf(text).flatMap((piece): FormatPart[] => {
     if (!piece.startsWith("{{")) return piece === "" ? [] : [unescaped(piece)];
     const [, json, path] = /^\{\{\s*(json\s+)?\.([\w.]*)\s*\}\}$/.exec(piece) ?? [];
     if (path === undefined) {
@@ -63,6 +63,21 @@ function readFormat(text: string): Format {
     }
     return [{ path: path.split(".").filter((key) => key !== ""), json: json !== undefined }];
   });
+}
+
+/** Splits a template before and after each `{{…}}`. */
+function piecesOf(text: string): readonly string[] {
+  const pieces: string[] = [];
+  let end = 0;
+  while (end < text.length) {
+    const open = text.indexOf("{{", end);
+    if (open < 0) return [...pieces, text.slice(end)];
+    const close = text.indexOf("}}", open);
+    pieces.push(text.slice(end, open));
+    end = close < 0 ? text.length : close + 2;
+    pieces.push(text.slice(open, end));
+  }
+  return pieces;
 }
 
 function partText(part: FormatPart, object: unknown): string {

@@ -20,7 +20,7 @@ const publishHint =
  * @see docker/cli opts/swarmopts/port.go
  */
 export function parsePublish(text: string): readonly PublishSpec[] {
-  return /\w+=\w+/.test(text) ? [parseLong(text)] : parseShort(text);
+  return /\w=\w/.test(text) ? [parseLong(text)] : parseShort(text);
 }
 
 function parseLong(text: string): PublishSpec {

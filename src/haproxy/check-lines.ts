@@ -109,13 +109,13 @@ function versionOf(text: string, line: number): HttpCheck["version"] {
 
 function headersOf(text: string, line: number): HttpCheck["headers"] {
   return text.split(/\r\n/).map((header) => {
-    const [, name, value] = /^([^:\s]+):\s*(.*)$/.exec(header) ?? [];
+    const [, name, value] = /^([^:\s]+):(.*)$/.exec(header) ?? [];
     if (name === undefined || value === undefined) {
       throw new ConfigError(
         line,
         `"${header}" is not a header: write Host:\\ www.example.com, or use http-check send hdr`,
       );
     }
-    return { name, value };
+    return { name, value: value.trimStart() };
   });
 }

@@ -68,7 +68,8 @@ export function findImage(table: ImageTable, reference: string): ProcessImage | 
 }
 
 export function familiarName(reference: string): string {
-  const untagged = reference.replace(/@.*$/, "").replace(/:[^/:]*$/, "");
+  const [tagged = ""] = reference.split("@", 1);
+  const untagged = tagged.replace(/:[^/:]*$/, "");
   return untagged.replace(/^(index\.)?docker\.io\//, "").replace(/^library\//, "");
 }
 

@@ -146,13 +146,13 @@ function readHttpchk(text: string): Pick<HttpCheckBody, "method" | "uri" | "vers
 }
 
 function readHeader(text: string): NonNullable<HttpCheckBody["headers"]> {
-  const [, name, value] = /^([^:]+):\s*(.*)$/.exec(text) ?? [];
+  const [, name, value] = /^([^:]+):(.*)$/.exec(text) ?? [];
   if (name === undefined || value === undefined) throw usageError("must be NAME: VALUE");
-  return [{ name, value }];
+  return [{ name, value: value.trimStart() }];
 }
 
 function readExpect(text: string): NonNullable<HttpCheckBody["expect"]> {
-  const [, not, kind, pattern] = /^(!\s*)?(status|rstatus|string|rstring)\s+(.+)$/.exec(text) ?? [];
+  const [, not, kind, pattern] = /^(!\s*)?(status|rstatus|string|rstring)\s+(\S.*)$/.exec(text) ?? [];
   if (kind === undefined || pattern === undefined) {
     throw usageError("must be status, rstatus, string or rstring with a pattern, such as 'status 200'");
   }

@@ -106,7 +106,12 @@ export function withChanges<T extends object | undefined>(
 
 /** The image with its tag; `latest` if it has neither a tag nor a digest. */
 export function withTag(image: string): string {
-  return image.includes("@") || /:[^/]+$/.test(image) ? image : `${image}:latest`;
+  return image.includes("@") || hasTag(image) ? image : `${image}:latest`;
+}
+
+/** True if an image without digest has a tag: a colon of a registry's port is before a slash. */
+export function hasTag(image: string): boolean {
+  return /:./.test(image.slice(image.lastIndexOf("/") + 1));
 }
 
 /** One entry per key; the last one wins. */

@@ -1,13 +1,13 @@
 // Table cells of services and tasks, as Docker prints them.
 
 import type { EnginePortConfig, EngineService, EngineTask } from "../engine.ts";
+import { hasTag } from "./spec.ts";
 
 /** Shortens `docker.io/library/nginx:latest@sha256:…` to `nginx:latest`. */
 export function imageText(image: string): string {
   const [tagged = "", digest] = image.split("@");
   const name = tagged.replace(/^docker\.io\//, "").replace(/^library\//, "");
-  const hasTag = /:[^/]+$/.test(name);
-  return digest === undefined || hasTag ? name : `${name}@${digest}`;
+  return digest === undefined || hasTag(name) ? name : `${name}@${digest}`;
 }
 
 /** `*:8080->80/tcp`: the ingress ports; consecutive ports are merged into ranges. */

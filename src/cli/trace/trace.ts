@@ -216,9 +216,9 @@ function readMethod(text: string): string {
 }
 
 function readHeader(text: string): readonly [string, string] {
-  const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+): *([\t\x20-\x7e]*)$/.exec(text) ?? [];
+  const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t\x20-\x7e]*)$/.exec(text) ?? [];
   if (name === undefined || value === undefined) throw usageError("must be NAME: VALUE");
-  return [name.toLowerCase(), value];
+  return [name.toLowerCase(), value.replace(/^ +/, "")];
 }
 
 function readRequestCount(text: string): number {

@@ -128,16 +128,19 @@ function bareWords(body: string): readonly string[] | null {
 /** The words of a line with quotes; null if it cannot be read. */
 function quotedWords(body: string): readonly string[] | null {
   const words: string[] = [];
-  const pattern = /("(?:[^"\\]|\\.)*"|[^\s"]+)(?: (?=.)|$)/y;
+  const pattern = /"(?:[^"\\]|\\.)*"|[^\s"]+/y;
   while (pattern.lastIndex < body.length) {
-    const word = pattern.exec(body)?.[1];
+    const word = pattern.exec(body)?.[0];
     if (word === undefined) return null;
     try {
       words.push(word.startsWith('"') ? String(JSON.parse(word)) : word);
     } catch {
       return null;
     }
-    if (pattern.lastIndex === 0) return null;
+    if (pattern.lastIndex === body.length) return words;
+    // Exactly one space separates two words, and none ends the line.
+    if (body[pattern.lastIndex] !== " " || pattern.lastIndex + 1 === body.length) return null;
+    pattern.lastIndex += 1;
   }
   return words;
 }

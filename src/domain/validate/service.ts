@@ -13,9 +13,10 @@ const maxReplicas = 10_000;
 const maxTargets = 64;
 
 const dnsComponent = /^[a-zA-Z0-9](?:[-_a-zA-Z0-9]*[a-zA-Z0-9])?$/;
-/** A repository in lower case with an optional registry, tag and digest (distribution/reference). */
-const reference =
-  /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::\d+)?\/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[\w][\w.-]{0,127})?(?:@[a-z0-9]+:[a-f0-9]{32,})?$/;
+const registryPattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::\d+)?$/;
+const repositoryPattern = /^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$/;
+const tagPattern = /^\w[\w.-]{0,127}$/;
+const digestPattern = /^[a-z0-9]+:[a-f0-9]{32,}$/;
 
 /**
  * Checks that the mesh can run a spec. Messages are SwarmKit's where it has one, without the gRPC prefix,
@@ -43,7 +44,7 @@ function checkName(name: string): void {
 
 function checkRun(run: RunSpec): void {
   if (run.image === "") throw invalid("ContainerSpec: image reference must be provided");
-  if (run.image.length > 512 || !reference.test(run.image)) {
+  if (run.image.length > 512 || !isReference(run.image)) {
     throw invalid(`ContainerSpec: "${run.image}" is not a valid repository/tag`);
   }
   checkCount("stop-grace-period", run.stopGraceMs);
@@ -115,4 +116,19 @@ function checkCount(name: string, value: number): void {
 
 function isPort(value: number): boolean {
   return Number.isInteger(value) && value >= 1 && value <= 65_535;
+}
+
+/** True for a repository in lower case with an optional registry, tag and digest (distribution/reference). */
+function isReference(text: string): boolean {
+  const at = text.indexOf("@");
+  const [tagged, digest] = at < 0 ? [text, null] : [text.slice(0, at), text.slice(at + 1)];
+  const colon = tagged.indexOf(":", tagged.lastIndexOf("/") + 1);
+  const [path, tag] = colon < 0 ? [tagged, null] : [tagged.slice(0, colon), tagged.slice(colon + 1)];
+  const slash = path.indexOf("/");
+  const hasRegistry = slash >= 0 && registryPattern.test(path.slice(0, slash));
+  return (
+    (digest === null || digestPattern.test(digest)) &&
+    (tag === null || tagPattern.test(tag)) &&
+    (repositoryPattern.test(path) || (hasRegistry && repositoryPattern.test(path.slice(slash + 1))))
+  );
 }

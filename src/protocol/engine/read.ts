@@ -18,7 +18,7 @@ export function readAs<T>(schema: z.ZodType<T>, value: unknown, valueName: strin
   const issue = parsed.error.issues[0];
   const path = issue?.path ?? [];
   const field = path.length === 0 ? valueName : pathText(path);
-  const expected = (issue?.message ?? "").replace(/^Invalid input: /, "").replace(/, received .*$/, "");
+  const [expected = ""] = (issue?.message ?? "").replace(/^Invalid input: /, "").split(", received ");
   throw invalidBody(`cannot read ${field}: ${expected}, read ${quoteValue(valueAt(value, path))}`);
 }
 

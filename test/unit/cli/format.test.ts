@@ -69,6 +69,12 @@ test("[L22] an unsupported template is refused before anything is sent", async (
   expect(mesh.calls).toEqual([]);
 });
 
+test("[L22] a field that is not closed is refused", async () => {
+  await using mesh = await fakeMesh(routes);
+  const { code, err } = await runOn(mesh, ["service", "ls", "--format", "{{.Name}} {{.Ports"]);
+  expect([code, err]).toEqual([2, expect.stringContaining("cannot read {{.Ports")]);
+});
+
 test("[L22] an unknown field is refused, with the known ones", async () => {
   await using mesh = await fakeMesh(routes);
   const { code, err } = await runOn(mesh, ["service", "ls", "--format", "{{.Nam}}"]);
