@@ -175,15 +175,16 @@ function readTarget(text: string): ReadTarget | Refusal {
     return { status: 400, reason: `the request target contains ${shown}; write it as %${encoded}` };
   }
   if (text.startsWith("/") || text === "*") return { path: text, authority: null };
-  const absolute = /^https?:\/\/([^/?]*)(\/?)(.*)$/i.exec(text);
-  if (absolute === null || absolute[1] === undefined) {
+  const absolute = /^https?:\/\/([^/?]*)/i.exec(text);
+  if (absolute?.[1] === undefined) {
+    const shown = text.slice(0, 100);
     return {
       status: 400,
-      reason: `cannot read the request target "${text.slice(0, 100)}": write a path that begins with /`,
+      reason: `cannot read the request target "${shown}": write a path that begins with /`,
     };
   }
-  const [, authority, , rest = ""] = absolute;
-  return { path: `/${rest}`, authority };
+  const rest = text.slice(absolute[0].length);
+  return { path: rest.startsWith("/") ? rest : `/${rest}`, authority: absolute[1] };
 }
 
 /**
