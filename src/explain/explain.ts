@@ -3,6 +3,7 @@
 //
 // It knows only the table, not the targets that each isolate has ejected.
 
+import { normalPath } from "../domain/model/normal-path.ts";
 import type { PublishMode } from "../domain/model/service.ts";
 import { taskName } from "../domain/model/task.ts";
 import { printPathRule } from "../domain/table/path-rule.ts";
@@ -43,6 +44,7 @@ export type ExplainRequest = {
   readonly method: string;
   /** The Host header. */
   readonly host: string;
+  /** Path and query as a client sends them; the explanation has them as targets get them. */
   readonly path: string;
   readonly entry: ResolvedEntry;
   /** The mesh's domain, lower case, or empty. */
@@ -64,7 +66,7 @@ type RouteLookup = ExplainRequest & {
  * @see docs/spec.md E1-E4
  */
 export function explainRoute(table: RoutingTable, request: ExplainRequest): RouteExplanation {
-  const lookup = lookUp(table, request);
+  const lookup = lookUp(table, { ...request, path: normalPath(request.path) });
   const { method, host, path, entry, match } = lookup;
   return {
     request: { method, host, port: entry.port, path },

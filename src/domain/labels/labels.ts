@@ -5,7 +5,7 @@ import { isHostName } from "../model/host-name.ts";
 import type { ProbeSpec } from "../model/service.ts";
 import { balanceLabels, checkBalanceLabels } from "./balance-labels.ts";
 import { invalidLabel, type Labels } from "./label.ts";
-import { hostsForAllPaths, pathLabels, pathsOf } from "./path-labels.ts";
+import { checkPathLabels, hostsForAllPaths, pathLabels, pathsOf } from "./path-labels.ts";
 
 const labelPrefix = "waggle.";
 const hostLabel = "waggle.host";
@@ -32,6 +32,7 @@ export function checkLabels(labels: Labels): void {
   }
   const paths = pathsOf(labels, hostsOf(labels));
   checkControlHost([...hostsOf(labels), ...(paths?.rules.flatMap(({ host }) => host ?? []) ?? [])]);
+  checkPathLabels(labels, hostsOf(labels));
   isDefaultService(labels);
   probeOf(labels);
   checkBalanceLabels(labels);

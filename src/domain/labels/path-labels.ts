@@ -1,6 +1,7 @@
 // The labels for path rules: which requests of other services or host names a service takes. docs/labels.md
 // documents them.
 
+import { normalPath, normalPrefix } from "../model/normal-path.ts";
 import { byPrecedence, type PathRule, printPathRule, readPathRule } from "../table/path-rule.ts";
 import type { TablePaths } from "../table/table.ts";
 import { invalidLabel, isServiceName, type Labels } from "./label.ts";
@@ -40,6 +41,24 @@ export function pathsOf(labels: Labels, hosts: readonly string[]): TablePaths | 
     rule.host === null ? hosts.map((host) => ({ ...rule, host })) : rule,
   );
   return { at: [], rules: byPrecedenceOnce(withHosts) };
+}
+
+/**
+ * Checks these labels, and that each rule can match: dot segments are resolved before paths are compared.
+ *
+ * @throws MeshError `label/invalid`
+ */
+export function checkPathLabels(labels: Labels, hosts: readonly string[]): void {
+  for (const rule of pathsOf(labels, hosts)?.rules ?? []) {
+    // What follows a prefix in a request may complete its last segment.
+    const rest = rule.exact ? "" : "x";
+    const requested = normalPath(rule.path + rest);
+    if (requested === normalPrefix(rule.path + rest)) continue;
+    const path = requested.slice(0, requested.length - rest.length);
+    throw invalidLabel(
+      `label '${pathLabel}' has '${printPathRule(rule)}', which no request matches: dot segments and \\ are resolved before; write ${printPathRule({ ...rule, path })}`,
+    );
+  }
 }
 
 /** The host names that lead to the service at every path; none if path rules limit it to some paths. */

@@ -1,5 +1,6 @@
 // A path rule: a path, exact or as a prefix, that selects requests for a service. It is compared as in
-// HAProxy's `path_beg` and `path`: by character, without the query, and not decoded.
+// HAProxy's `path_beg` and `path`: by character, without the query, and not decoded. The path of a request is
+// normalized before (`normalPath`).
 
 import { compareStrings } from "../model/compare.ts";
 import { isHostName } from "../model/host-name.ts";

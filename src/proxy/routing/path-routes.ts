@@ -1,10 +1,12 @@
 // Path routes: rules that send part of a service's or host name's requests to another service, by path.
 
+import { normalPrefix } from "../../domain/model/normal-path.ts";
 import { byPrecedence, matchesPath, type PathRule } from "../../domain/table/path-rule.ts";
 import type { Route } from "./routes.ts";
 
 /** One path rule of one service. */
 export type PathRoute = {
+  /** Its path is in the form in which requests are compared: `/%7Bid%7D` for `/{id}`. */
   readonly rule: PathRule;
   /** The route of the requests that match the rule. */
   readonly route: Route;
@@ -23,7 +25,8 @@ export class PathRoutes {
   constructor(routes: readonly Route[]) {
     for (const route of routes) {
       const { at = [], rules = [] } = route.service.options?.paths ?? {};
-      for (const rule of rules) {
+      for (const written of rules) {
+        const rule = { ...written, path: normalPrefix(written.path) };
         if (at.length === 0) this.#add({ rule, route, from: null });
         for (const service of at) this.#add({ rule, route, from: service });
       }
@@ -40,7 +43,7 @@ export class PathRoutes {
    *
    * @param service name of the service that the request matched; null if it matched none
    * @param host lower case, without port
-   * @param path with or without a query
+   * @param path as `pathOf` returns it, with or without a query
    * @param isMatchedByName no published port decided, so that rules of host names apply as well
    */
   find(service: string | null, host: string, path: string, isMatchedByName: boolean): PathRoute | null {

@@ -16,7 +16,7 @@ export type RouteQuery = {
   readonly port: number | null;
   /** The Host header as sent, with its port. */
   readonly host: string;
-  /** Path and query as sent. Read only if some service has path rules. */
+  /** Path and query as targets get them. Read only if some service has path rules. */
   readonly path: string;
 };
 

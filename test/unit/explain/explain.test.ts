@@ -222,6 +222,22 @@ test("[W19] a hash of the path names the task that the data plane picks", async 
   }
 });
 
+test("[E8] the explanation reads a path as the data plane does", () => {
+  const paths = { at: ["my-web"], rules: [{ host: null, path: "/admin", exact: false }] };
+  const on = {
+    ...table,
+    services: [serviceOf("admin", 9091, ["http://f"], { options: { paths } }), ...table.services],
+  };
+  const entry = resolveEntry(on, new URL("http://127.0.0.1:8080/"), null, oneMachine);
+  const explained = (path: string) =>
+    explainRoute(on, { method: "GET", host: "127.0.0.1:8080", path, domain, entry });
+  for (const path of ["/x/../admin", "/%2e/admin", "/x\\..\\admin"]) {
+    const { request, services } = explained(path);
+    expect([request.path, services[0]?.name]).toEqual(["/admin", "admin"]);
+  }
+  expect(explained("//admin").services[0]?.name).toBe("my-web");
+});
+
 test("[W19] routing options are explained, and a canary that gets no requests", () => {
   const textsOf = (options: TableOptions) =>
     explain("http://127.0.0.1:8080/", { on: balanced("roundrobin", options) }).services[0]?.options;

@@ -53,3 +53,21 @@ test.each([
 ])("[X94] invalid labels are refused with what would work: %j", (labels, message) => {
   expect(verdict(labels as Record<string, string>)).toContain(message);
 });
+
+test.each([
+  ["/x/../admin", "write /admin"],
+  ["/x/./", "write /x/"],
+  ["=/x/..", "write =/"],
+  ["www.example.com/%2E%2e/x", "write www.example.com/x"],
+  ["/a\\b", "write /a/b"],
+])("[X123] a path rule that no request can match is refused: %s", (rule, advice) => {
+  const message = verdict({ "waggle.at": "app", "waggle.path": `/fine,${rule}` });
+  expect(message).toContain(`has '${rule}', which no request matches`);
+  expect(message).toContain(advice);
+});
+
+test("[X123] a rule for hidden files or with characters that a URL encodes is accepted", () => {
+  for (const rule of ["/.", "/.git", "/a/..", "/v1/{id}", "=/a^b", "/%2e"]) {
+    expect([rule, verdict({ "waggle.at": "app", "waggle.path": rule })]).toEqual([rule, "fine"]);
+  }
+});

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { byPrecedence, readPathRule } from "../../../../src/domain/table/path-rule.ts";
 import type { TableService } from "../../../../src/domain/table/table.ts";
+import { pathOf } from "../../../../src/proxy/http/host.ts";
 import { Routes } from "../../../../src/proxy/routing/routes.ts";
 import { serviceOf, tableOf } from "../../../support/dataplane.ts";
 import { inProcessPlane } from "../../ingress/in-process-plane.ts";
@@ -71,6 +72,16 @@ test("[X90] a path rule takes its service's requests by port, host name and defa
   expect(serviceAt("x/api", 9002)).toBe("v2");
   expect(serviceAt("v2.mesh.example.com/api", null)).toBe("v2");
   expect(serviceAt("x/api", 81)).toBeUndefined();
+});
+
+test("[X122] a path rule with characters that a URL encodes takes the requests that have them encoded", () => {
+  const rules = ["/v1/{id}", '=/"^'];
+  const of = new Routes(tableOf(1, app, taking("api", ["app"], rules)));
+  const at = (path: string) => serviceAt(`x${pathOf(`http://x${path}`)}`, 8080, of);
+  for (const path of ["/v1/{id}", "/v1/%7Bid%7D/x", "/x/../v1/{id}", '/"^', "/%22%5E?x"]) {
+    expect([path, at(path)]).toEqual([path, "api"]);
+  }
+  for (const path of ["/v1/%7bid%7d", "/v1/id", '/"^x']) expect([path, at(path)]).toEqual([path, "app"]);
 });
 
 test("[X91] a path rule without a service applies to host names if no published port decides", () => {
