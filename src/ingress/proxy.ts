@@ -27,11 +27,14 @@ import { dropSessionSetCookies, upgradeWithoutSessionCookies } from "./own-crede
 import type { ProxyRequest } from "./proxy-request.ts";
 import { mustQueue, waitInQueue } from "./queue.ts";
 import { forwardFailure, malformedFailure, noRouteFailure, noTargetFailure } from "./refusals.ts";
+import { targetFailure } from "./target-failure.ts";
 import {
+  mayLoseBody,
   shouldBufferBody,
   type UpstreamRequest,
   upstreamRequest,
   withBufferedBody,
+  withoutEmptyBody,
 } from "./upstream-request.ts";
 
 /** The routes that a request matches, and the node whose entry point serves it. */
@@ -52,6 +55,11 @@ export async function proxy(incoming: ProxyRequest, matchEntry: MatchEntry): Pro
   const state = newForwardState();
   if (!isHost(incoming.host) || incoming.path === "" || isLocalControlHost.test(incoming.host)) {
     return deliver(incoming, state, malformedFailure(incoming), null);
+  }
+  if (incoming.head.refusal !== null) return deliver(incoming, state, incoming.head.refusal, null);
+  if (incoming.bodyBytes === null && mayLoseBody(incoming)) {
+    const read = await withoutEmptyBody(incoming);
+    return "status" in read ? deliver(incoming, state, read, null) : proxy(read, matchEntry);
   }
   const table = plane.tables.routes(waitUntil, incoming.receivedMs);
   let routes = table instanceof Promise ? await table : table;
@@ -235,8 +243,12 @@ function deliver(
   routes: Routes | null,
 ): Response | Promise<Response> {
   const { request, method, head, id, plane } = incoming;
-  if (plane.meter !== null) countRequest(plane.meter, incoming, state, result);
   const isResponse = result instanceof Response;
+  const mayFail =
+    isResponse && (result.status > 599 || result.status === 101 || result.headers.has("transfer-encoding"));
+  const failure = mayFail ? targetFailure(incoming, state, result) : null;
+  if (failure !== null) return deliver(incoming, state, failure, routes);
+  if (plane.meter !== null) countRequest(plane.meter, incoming, state, result);
   if (isResponse && result.status === 101) return upgradeWithoutSessionCookies(result);
   // A target's body is passed on unread: the runtime streams it without the isolate.
   const response = isResponse

@@ -14,8 +14,33 @@ const maxTimedBodyBytes = 64 * 1024;
 /** Maximum bytes of bodies that an isolate buffers: an eighth of its 128 MiB. */
 export const maxReplayBufferBytes = 16 * 1024 ** 2;
 
-/** Methods whose body `fetch` does not accept in its init. */
-const methodsWithoutBody = new Set(["GET", "HEAD"]);
+/** Methods whose body `fetch` does not accept in its init, and drops if its length is unknown. */
+const methodsWithoutBody: ReadonlySet<string> = new Set(["GET", "HEAD"]);
+
+/** True for a request that `fetch` would send without its body, if it has one. */
+export function mayLoseBody({ bodyBytes, method }: ProxyRequest): boolean {
+  return bodyBytes === null && methodsWithoutBody.has(method);
+}
+
+/**
+ * Reads a body up to its first byte.
+ *
+ * @returns the request without a body if it is empty, else the failure; the rest of the body is not read
+ */
+export async function withoutEmptyBody(incoming: ProxyRequest): Promise<ProxyRequest | Failure> {
+  const reader = incoming.request.body?.getReader();
+  try {
+    for (;;) {
+      const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
+      if (done) return { ...incoming, bodyBytes: 0 };
+      if (value.length > 0) break;
+    }
+  } catch {
+    return { status: 400, reason: "the request body ended early" };
+  }
+  const reason = `a ${incoming.method} with a body of unknown length cannot be passed on; state its Content-Length`;
+  return { status: 411, reason };
+}
 
 export type UpstreamRequest = {
   /** May be sent to another target when one fails before it responds. */

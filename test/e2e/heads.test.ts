@@ -130,3 +130,88 @@ test("[W46] a hash of the path is that of the path that the task sees", async ()
     expect(withIt).toHaveLength(1);
   }
 });
+
+test("[X125] a request with a transfer coding besides chunked is 501 and reaches no task", async () => {
+  const task = await use();
+  const headers = "Transfer-Encoding: gzip, chunked\r\n";
+  const options = { method: "POST", headers, body: "3\r\nabc\r\n0\r\n\r\n" };
+  const { status, body } = await send(await publishTask(task), "/", options);
+  expect(status).toBe(501);
+  expect(body).toContain("gzip, chunked");
+  expect(task.requests).toEqual([]);
+});
+
+test.each(["GET", "HEAD"])(
+  "[Q25] a chunked body of %s is refused with the reason, and a sized one arrives",
+  async (method) => {
+    const task = await use();
+    const port = await publishTask(task);
+    const chunked = (body: string) =>
+      send(port, "/", { method, headers: "Transfer-Encoding: chunked\r\n", body });
+    const refused = await chunked("3\r\nabc\r\n0\r\n\r\n");
+    expect(refused.status).toBe(411);
+    if (method === "GET") expect(refused.body).toContain("state its Content-Length");
+    expect(task.requests).toEqual([]);
+    expect((await chunked("0\r\n\r\n")).status).toBe(200);
+    await send(port, "/", { method, headers: "Content-Length: 3\r\n", body: "abc" });
+    expect(task.requests.map((request) => request.split("\r\n\r\n")[1])).toEqual(["", "abc"]);
+  },
+);
+
+test.each([
+  ["600", "600 Odd", "Content-Length: 3", "status 600"],
+  ["999", "999 Odd", "Content-Length: 3", "status 999"],
+  ["101 without an upgrade", "101 Switching Protocols", "Upgrade: h2c", "status 101"],
+  ["gzip, chunked", "200 OK", "Transfer-Encoding: gzip, chunked", 'Transfer-Encoding "gzip, chunked"'],
+])(
+  "[X127] a response with %s is 502 with what the task sent, and no other task gets the request",
+  async (_name, line, header, what) => {
+    const task = await use(() => `HTTP/1.1 ${line}\r\n${header}\r\n\r\n3\r\nabc\r\n0\r\n\r\n`);
+    const { status, body } = await send(await publishTask(task), "/");
+    expect(status).toBe(502);
+    expect(JSON.parse(body).message).toContain(`a task of app responded with ${what}`);
+    expect(task.requests).toHaveLength(1);
+  },
+);
+
+test("[X127] every status from 200 to 599 passes with its reason phrase and body", async () => {
+  const task = await use((request) => {
+    return `HTTP/1.1 ${request.split(" ")[1]?.slice(1)} Odd One\r\nContent-Length: 3\r\n\r\nabc`;
+  });
+  const port = await publishTask(task);
+  for (const status of [200, 218, 299, 399, 418, 451, 499, 529, 599]) {
+    const { text, body } = await send(port, `/${status}`);
+    expect([text.split("\r\n")[0], body]).toEqual([`HTTP/1.1 ${status} Odd One`, "abc"]);
+  }
+});
+
+test.each([
+  ["two equal lengths", "200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 200],
+  ["two lengths", "200 OK\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde", 502],
+  ["a length that is no number", "200 OK\r\nContent-Length: 0x3\r\n\r\nabc", 502],
+  ["204 with a body", "204 No Content\r\nContent-Length: 3\r\n\r\nabc", 204],
+  ["304 with a body", "304 Not Modified\r\nContent-Length: 3\r\n\r\nabc", 304],
+  [
+    "bytes after its body",
+    "200 OK\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+    200,
+  ],
+])(
+  "[Q26] after a response with %s the next one is read from its beginning",
+  async (_name, response, status) => {
+    const task = await use((request) =>
+      request.startsWith("GET /odd") ? `HTTP/1.1 ${response}` : ok("next"),
+    );
+    const port = await publishTask(task);
+    const odd = await send(port, "/odd");
+    expect(odd.status).toBe(status);
+    if (status !== 502) expect(odd.body).toBe(status === 200 ? "abc" : "");
+    expect((await send(port, "/next")).body).toBe("next");
+  },
+);
+
+test("[Q26] a response to HEAD keeps its length and has no body", async () => {
+  const task = await use(() => "HTTP/1.1 200 OK\r\nContent-Length: 12345\r\n\r\n");
+  const { text, body } = await send(await publishTask(task), "/", { method: "HEAD" });
+  expect([lines(text, "content-length"), body]).toEqual([["12345"], ""]);
+});

@@ -1,6 +1,7 @@
 // Request and response headers: reads those that the mesh acts on, checks request ids, and removes hop-by-hop
 // headers.
 
+import type { Failure } from "./failure.ts";
 import type { ForwardedClaims } from "./forwarding.ts";
 
 /** The headers of a request that the mesh acts on. */
@@ -21,6 +22,8 @@ export type RequestHead = ForwardedClaims & {
   readonly bodyBytes: number | null;
   /** Has an Idempotency-Key, so it may be sent twice (draft-ietf-httpapi-idempotency-key-header). */
   readonly idempotencyKey: boolean;
+  /** Why the request must not be forwarded; null if it may be. */
+  readonly refusal: Failure | null;
 };
 
 type MutableHead = { -readonly [Key in keyof RequestHead]: RequestHead[Key] } & {
@@ -90,6 +93,7 @@ export function readRequestHead(headers: Headers): RequestHead {
     websocket: false,
     bodyBytes: 0,
     idempotencyKey: false,
+    refusal: null,
     forwardedFor: null,
     forwardedHost: null,
     forwardedProto: null,
@@ -115,9 +119,14 @@ function readUpgrade(head: MutableHead, name: string, headers: Headers): void {
   else head.hopByHop.push(name);
 }
 
-function readTransferEncoding(head: MutableHead, name: string): void {
+/** The runtime reads any list of codings as chunked and would drop the others (seen in workerd of 2026-11-17). */
+function readTransferEncoding(head: MutableHead, name: string, headers: Headers): void {
   head.hopByHop.push(name);
   head.bodyBytes = null;
+  const coding = headers.get(name) ?? "";
+  if (coding.toLowerCase() !== "chunked") {
+    head.refusal = { status: 501, reason: `cannot read Transfer-Encoding "${coding}"; chunked works` };
+  }
 }
 
 function readContentLength(head: MutableHead, name: string, headers: Headers): void {
