@@ -131,6 +131,26 @@ test("[W46] a hash of the path is that of the path that the task sees", async ()
   }
 });
 
+test("[X124] a login that belongs to a connection reaches no task, and the challenge for it passes", async () => {
+  const challenge = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n";
+  const task = await use(() => challenge);
+  const port = await publishTask(task);
+  expect(lines((await send(port, "/")).text, "www-authenticate")).toEqual(["Negotiate"]);
+  for (const value of [
+    "NTLM TlRMTVNTUAAB",
+    "negotiate YII=",
+    "Basic YTpi\r\nAuthorization: Negotiate YII=",
+  ]) {
+    const { status, body } = await send(port, "/", { headers: `Authorization: ${value}\r\n` });
+    expect(status).toBe(403);
+    expect(body).toMatch(/a login by (?:NTLM|negotiate) belongs to one connection/i);
+  }
+  expect(task.requests).toHaveLength(1);
+  await send(port, "/", { headers: "Authorization: Bearer negotiate\r\nProxy-Authorization: NTLM TlRM\r\n" });
+  expect(lines(task.requests[1] ?? "", "authorization")).toEqual(["Bearer negotiate"]);
+  expect(lines(task.requests[1] ?? "", "proxy-authorization")).toEqual([]);
+});
+
 test("[X125] a request with a transfer coding besides chunked is 501 and reaches no task", async () => {
   const task = await use();
   const headers = "Transfer-Encoding: gzip, chunked\r\n";

@@ -72,6 +72,7 @@ const readers = new Map<string, HeaderReader>([
   ["connection", readConnection],
   ["upgrade", readUpgrade],
   ["transfer-encoding", readTransferEncoding],
+  ["authorization", readAuthorization],
   ["content-length", readContentLength],
   ["via", readVia],
   ["x-request-id", readRequestId],
@@ -127,6 +128,20 @@ function readTransferEncoding(head: MutableHead, name: string, headers: Headers)
   if (coding.toLowerCase() !== "chunked") {
     head.refusal = { status: 501, reason: `cannot read Transfer-Encoding "${coding}"; chunked works` };
   }
+}
+
+/** Schemes that authenticate a connection and not each request (RFC 4559 §6, MS-NTHT §1.3). */
+const connectionLogin = /(?:^|,)\s*(ntlm|negotiate)(?![^\s,])/i;
+
+/**
+ * After such a login a task takes every request on the connection for this client's, and `fetch` shares its
+ * connections between all clients.
+ */
+function readAuthorization(head: MutableHead, name: string, headers: Headers): void {
+  const scheme = connectionLogin.exec(headers.get(name) ?? "")?.[1];
+  if (scheme === undefined) return;
+  const reason = `a login by ${scheme} belongs to one connection, and clients share the mesh's connections to tasks; use Basic, Bearer or a cookie`;
+  head.refusal = { status: 403, reason };
 }
 
 function readContentLength(head: MutableHead, name: string, headers: Headers): void {
