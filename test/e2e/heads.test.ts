@@ -235,3 +235,26 @@ test("[Q26] a response to HEAD keeps its length and has no body", async () => {
   const { text, body } = await send(await publishTask(task), "/", { method: "HEAD" });
   expect([lines(text, "content-length"), body]).toEqual([["12345"], ""]);
 });
+
+test("[X126] other spellings of forwarding headers reach no task, whoever sends them", async () => {
+  const task = await use();
+  const port = await publishTask(task);
+  const spellings = [
+    "x_forwarded_for",
+    "X-Forwarded_For",
+    "X_Forwarded-Proto",
+    "x_real_ip",
+    "Client_IP",
+    "x.forwarded.for",
+    "X_Waggle_Loop",
+    "x_request_id",
+    "CF_Connecting_IP",
+  ];
+  const headers = [...spellings, "X_App", "My_Header"].map((name) => `${name}: 10.9.8.7\r\n`).join("");
+  for (const client of ["203.0.113.7", "198.51.100.9"]) await send(port, "/", { entry: { client }, headers });
+  for (const request of task.requests) {
+    expect(spellings.filter((name) => lines(request, name.replaceAll(".", "\\.")).length > 0)).toEqual([]);
+    expect(lines(request, "x_app").concat(lines(request, "my_header"))).toEqual(["10.9.8.7", "10.9.8.7"]);
+  }
+  expect(lines(task.requests[0] ?? "", "x-forwarded-for")).toEqual(["203.0.113.7"]);
+});

@@ -104,6 +104,7 @@ export function readRequestHead(headers: Headers): RequestHead {
   for (const name of headers.keys()) {
     const read = readers.get(name);
     if (read !== undefined) read(head, name, headers);
+    else if (unusualCharacter.test(name)) readUnusualName(head, name);
     else if (name.startsWith("x-")) readExtension(head, name, headers);
   }
   if (head.clientClaims.length > 0) readClaims(head, headers);
@@ -158,6 +159,19 @@ function readRequestId(head: MutableHead, name: string, headers: Headers): void 
 
 function readIdempotencyKey(head: MutableHead): void {
   head.idempotencyKey = true;
+}
+
+const unusualCharacter = /[^a-z0-9-]/;
+
+/**
+ * Drops `x_forwarded_for`, `X-Forwarded_Host` and the like, from any client: CGI and WSGI servers read `_` and
+ * `-` as one character, older ones every character that is not a letter or digit (RFC 3875 §4.1.18), and no
+ * proxy means these names.
+ */
+function readUnusualName(head: MutableHead, name: string): void {
+  const usual = name.replaceAll(/[^a-z0-9]/g, "-");
+  const isOwn = /^x-(?:forwarded|waggle)-|^x-request-id$/.test(usual);
+  if (isOwn || clientAddressHeaders.includes(usual)) head.hopByHop.push(name);
 }
 
 function readExtension(head: MutableHead, name: string, headers: Headers): void {
