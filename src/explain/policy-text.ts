@@ -77,6 +77,7 @@ export function optionTexts(route: Route, routes: Routes): string[] {
   const { sticky, maxconn, queue, queueTimeoutMs, slowStartMs } = rulesOf(service);
   const texts: string[] = [];
   if (sticky !== null) texts.push(`a client stays with the task that its cookie ${sticky} names`);
+  if (service.options?.via === true) texts.push("its tasks get Via with the mesh's name");
   if (maxconn !== Number.POSITIVE_INFINITY) {
     const queued = queue === 0 ? "no queue" : `${queue} more wait up to ${queueTimeoutMs / 1_000} s`;
     texts.push(`at most ${maxconn} open requests per task and isolate, and ${queued}`);

@@ -133,12 +133,13 @@ function send(
   const { plane, head } = incoming;
   const { route, pool, hints } = choice;
   state.choice = choice;
-  const via = route.via(plane.meshName);
-  if (head.via !== null && hasPassed(head.via, via)) {
+  const loopMark = route.loopMark(plane.meshName);
+  if (head.loopMarks !== null && hasPassed(head.loopMarks, loopMark)) {
     return { status: 508, reason: `this request has already passed through ${route.service.name}` };
   }
   if (pool.ids.length === 0 && !hints?.stickyTarget) return noTargetFailure(route, node, pool);
-  const hop = { via, stickyCookie: hints?.stickyCookie ?? null };
+  const sendsVia = route.service.options?.via === true;
+  const hop = { loopMark, sendsVia, stickyCookie: hints?.stickyCookie ?? null };
   if (state.upstream === null && incoming.bodyBytes !== 0 && shouldBufferBody(incoming, plane)) {
     return withBufferedBody(incoming, (body) =>
       forwardTo(incoming, state, choice, node, upstreamRequest(incoming, hop, body)),
@@ -149,8 +150,8 @@ function send(
   return forwardTo(incoming, state, choice, node, upstream);
 }
 
-function hasPassed(via: string, hop: string): boolean {
-  return via.split(",").some((passed) => passed.trim() === hop);
+function hasPassed(loopMarks: string, own: string): boolean {
+  return loopMarks.split(",").some((mark) => mark.trim() === own);
 }
 
 /** Forwards the request to the chosen pool. @returns a target's response, or the failure of all attempts */

@@ -3,6 +3,7 @@
 import { withoutCookie } from "../proxy/http/cookies.ts";
 import type { Failure } from "../proxy/http/failure.ts";
 import { setForwarding } from "../proxy/http/forwarding.ts";
+import { loopHeader } from "../proxy/http/headers.ts";
 import { safeMethods } from "../proxy/http/methods.ts";
 import type { DataPlane } from "../proxy/plane.ts";
 import { dropOwnCredentials } from "./own-credentials.ts";
@@ -55,8 +56,10 @@ export type UpstreamRequest = {
 
 /** Headers of this hop. */
 export type HopHeaders = {
-  /** This hop's entry in Via, `1.1 my-web.waggle`. */
-  readonly via: string;
+  /** `my-web.waggle` */
+  readonly loopMark: string;
+  /** The task is sent an entry in Via, `1.1 my-web.waggle`. */
+  readonly sendsVia: boolean;
   /** Name of the sticky cookie, which targets do not get; null if the service has none. */
   readonly stickyCookie: string | null;
 };
@@ -116,13 +119,18 @@ export function upstreamRequest(
 /**
  * Removes the headers that end at this hop, then sets the mesh's own, so that a client cannot override them.
  */
-function setHeaders(headers: Headers, incoming: ProxyRequest, { via, stickyCookie }: HopHeaders): void {
+function setHeaders(
+  headers: Headers,
+  incoming: ProxyRequest,
+  { loopMark, sendsVia, stickyCookie }: HopHeaders,
+): void {
   const { head, entry, host, id, plane } = incoming;
   const isTrusted = plane.trusts(entry.client);
   for (const name of head.hopByHop) headers.delete(name);
   if (!isTrusted) for (const name of head.clientClaims) headers.delete(name);
   setForwarding(headers, entry, host, isTrusted ? head : null);
-  headers.set("via", head.via === null ? via : `${head.via}, ${via}`);
+  headers.set(loopHeader, head.loopMarks === null ? loopMark : `${head.loopMarks}, ${loopMark}`);
+  if (sendsVia) headers.set("via", `${head.via === null ? "" : `${head.via}, `}1.1 ${loopMark}`);
   headers.set("x-request-id", id);
   if (stickyCookie !== null) removeCookie(headers, stickyCookie);
   if (headers.has("cookie") || headers.has("authorization")) dropOwnCredentials(headers, plane.isMeshToken);

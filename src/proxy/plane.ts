@@ -37,7 +37,7 @@ export type PlaneOptions = DialPolicy &
     readonly source: TableSource;
     /** Reports ejected targets to the registry; may reject. */
     readonly reportSuspects: (taskIds: readonly string[]) => Promise<unknown>;
-    /** The mesh's name in Via, an HTTP token. */
+    /** The mesh's name in loop marks and Via, an HTTP token. */
     readonly meshName: string;
     /** The domain under which services have the host name NAME.domain; lower case, or empty. */
     readonly domain: string;

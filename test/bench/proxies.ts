@@ -49,7 +49,7 @@ function threeLines(origin: string): string {
   };`;
 }
 
-/** A minimal proxy that sets the forwarding headers, Via and X-Request-Id as the mesh does. */
+/** A minimal proxy that sets the forwarding headers, loop mark and X-Request-Id as the mesh does. */
 function sameHeaders(origin: string): string {
   return `export default {
     async fetch(request) {
@@ -60,7 +60,7 @@ function sameHeaders(origin: string): string {
       outgoing.headers.set("x-forwarded-host", url.host);
       outgoing.headers.set("x-forwarded-proto", "http");
       outgoing.headers.set("forwarded", "for=203.0.113.7;host=" + url.host + ";proto=http");
-      outgoing.headers.set("via", "1.1 my-web.waggle");
+      outgoing.headers.set("x-waggle-loop", "my-web.waggle");
       outgoing.headers.set("x-request-id", id);
       const upstream = await fetch(outgoing);
       const response = new Response(upstream.body, upstream);

@@ -1,6 +1,9 @@
 // Request and response heads byte by byte: the data plane in workerd in front of a task that shows what it
 // was sent. docs/http.md has the results as tables.
 
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { TableService } from "../../src/domain/table/table.ts";
 import {
@@ -11,6 +14,8 @@ import {
   type TestPlane,
   tableOf,
 } from "../support/dataplane.ts";
+import { freePort } from "../support/mesh-process.ts";
+import { missingPrograms, startProgram } from "../support/program.ts";
 import { lines, type RawTask, rawSend, rawTask, requestLine } from "../support/raw-http.ts";
 import { until } from "../support/until.ts";
 
@@ -236,7 +241,7 @@ test("[Q26] a response to HEAD keeps its length and has no body", async () => {
   expect([lines(text, "content-length"), body]).toEqual([["12345"], ""]);
 });
 
-test("[X126] other spellings of forwarding headers reach no task, whoever sends them", async () => {
+test("[X126] other spellings of forwarding headers reach no task, from any client", async () => {
   const task = await use();
   const port = await publishTask(task);
   const spellings = [
@@ -258,3 +263,41 @@ test("[X126] other spellings of forwarding headers reach no task, whoever sends 
   }
   expect(lines(task.requests[0] ?? "", "x-forwarded-for")).toEqual(["203.0.113.7"]);
 });
+
+const noNginx = missingPrograms(["nginx"]).length > 0;
+
+test.skipIf(noNginx)(
+  `[Q27] nginx with "gzip on" compresses through the mesh${noNginx ? " (skipped: no nginx; apt-get install nginx-light)" : ""}`,
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "waggle-nginx-"));
+    const nginxPort = await freePort();
+    const page = "<p>compressible</p>".repeat(1_000);
+    writeFileSync(join(folder, "index.html"), page);
+    writeFileSync(
+      join(folder, "nginx.conf"),
+      `daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr; user root;
+      events {}
+      http { access_log off; gzip on; types { text/html html; }
+        server { listen 127.0.0.1:${nginxPort}; root ${folder}; } }`,
+    );
+    const nginx = startProgram("nginx", ["-p", folder, "-c", join(folder, "nginx.conf"), "-e", "stderr"]);
+    try {
+      const origin = `http://127.0.0.1:${nginxPort}`;
+      await until("nginx", async () => (await fetch(origin)).ok);
+      await publish(
+        serviceOf("plain", 9105, [origin]),
+        serviceOf("named", 9106, [origin], { options: { via: true } }),
+      );
+      const headers = "Accept-Encoding: gzip\r\nConnection: close\r\n";
+      const plain = await send(9105, "/", { headers });
+      expect(lines(plain.text, "content-encoding")).toEqual(["gzip"]);
+      expect(plain.body.length).toBeLessThan(page.length / 20);
+      // nginx does not compress for proxies that name themselves, unless "gzip_proxied" says so.
+      const named = await send(9106, "/", { headers });
+      expect([lines(named.text, "content-encoding"), named.body]).toEqual([[], page]);
+    } finally {
+      await nginx.stop();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);

@@ -13,6 +13,7 @@ import { invalidLabel, isServiceName, type Labels } from "./label.ts";
 const labelNames = {
   balance: "waggle.balance",
   sticky: "waggle.sticky",
+  via: "waggle.via",
   maxconn: "waggle.maxconn",
   queue: "waggle.queue",
   queueTimeout: "waggle.queue-timeout",
@@ -90,6 +91,7 @@ export function optionsOf(labels: Labels): TableOptions | null {
   if (sticky !== undefined && !isToken(sticky)) {
     throw invalidLabel(`label '${labelNames.sticky}' is '${sticky}': write a cookie name`);
   }
+  const via = sendsVia(labels);
   const maxconn = labelCount(labels, labelNames.maxconn, 1);
   const queue = labelCount(labels, labelNames.queue, 0);
   const queueTimeoutMs = labelDurationMs(labels, labelNames.queueTimeout);
@@ -101,6 +103,7 @@ export function optionsOf(labels: Labels): TableOptions | null {
   const canary = canaryOf(labels);
   const options: TableOptions = {
     ...(sticky !== undefined && { sticky }),
+    ...(via && { via }),
     ...(maxconn !== undefined && { maxconn }),
     ...(queue !== undefined && { queue }),
     ...(queueTimeoutMs !== undefined && { queueTimeoutMs }),
@@ -109,6 +112,14 @@ export function optionsOf(labels: Labels): TableOptions | null {
     ...(canary !== undefined && { canary }),
   };
   return Object.keys(options).length === 0 ? null : options;
+}
+
+/** Label `waggle.via`: true if requests to the service's tasks name the mesh in Via. */
+function sendsVia(labels: Labels): boolean {
+  const text = labels[labelNames.via];
+  if (text === undefined || text === "false") return false;
+  if (text === "true") return true;
+  throw invalidLabel(`label '${labelNames.via}' is '${text}': write true or false`);
 }
 
 /** Label `waggle.allbackups`: true if all backups share the requests, false if the first one gets them. */

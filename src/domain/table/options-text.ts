@@ -9,8 +9,9 @@ const optionShape = lineShape("  option NAME VALUE…");
 
 /** Adds a line for each option that is set, in this order. */
 export function printOptions(lines: string[], options: TableOptions): void {
-  const { sticky, maxconn, queue, queueTimeoutMs, slowStartMs, marker, canary, paths } = options;
+  const { sticky, via, maxconn, queue, queueTimeoutMs, slowStartMs, marker, canary, paths } = options;
   if (sticky !== undefined) lines.push(`  option sticky ${sticky}`);
+  if (via !== undefined) lines.push(`  option via ${via}`);
   if (maxconn !== undefined) lines.push(`  option maxconn ${maxconn}`);
   if (queue !== undefined) lines.push(`  option queue ${queue}`);
   if (queueTimeoutMs !== undefined) lines.push(`  option queue-timeout ${queueTimeoutMs}ms`);
@@ -35,6 +36,10 @@ function canaryRuleWord({ name, value }: CanaryRule): string {
 export function readOptions(reader: LineReader): TableOptions | null {
   if (!reader.line.startsWith("  option ")) return null;
   const sticky = readOption(reader, "sticky", (value) => readToken(reader, value));
+  const via = readOption(reader, "via", (value) => {
+    if (value !== "true" && value !== "false") throw reader.errorAt("true or false");
+    return value === "true";
+  });
   const maxconn = readOption(reader, "maxconn", (value) => readNumberBetween(reader, value, 1));
   const queue = readOption(reader, "queue", (value) => readNumberBetween(reader, value, 0));
   const queueTimeoutMs = readOption(reader, "queue-timeout", (value) => readMilliseconds(reader, value));
@@ -47,6 +52,7 @@ export function readOptions(reader: LineReader): TableOptions | null {
   }
   return {
     ...(sticky !== undefined && { sticky }),
+    ...(via !== undefined && { via }),
     ...(maxconn !== undefined && { maxconn }),
     ...(queue !== undefined && { queue }),
     ...(queueTimeoutMs !== undefined && { queueTimeoutMs }),

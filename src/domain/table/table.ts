@@ -82,6 +82,8 @@ export type TablePaths = {
 export type TableOptions = {
   /** Name of the cookie that keeps a client with its task. */
   readonly sticky?: string;
+  /** True: requests to its tasks name the mesh in Via. */
+  readonly via?: boolean;
   /** Maximum number of open requests per task, per isolate. */
   readonly maxconn?: number;
   /** Maximum number of queued requests, per isolate. */

@@ -13,6 +13,8 @@ export type RequestHead = ForwardedClaims & {
   /** Names of the headers that only a trusted proxy may send, lower case. */
   readonly clientClaims: readonly string[];
   readonly via: string | null;
+  /** The loop marks of the services that the request has passed, `my-web.waggle, api.waggle`. */
+  readonly loopMarks: string | null;
   readonly requestId: string | null;
   /** A debug request (`x-waggle-debug: 1`). */
   readonly debug: boolean;
@@ -45,6 +47,15 @@ const hopByHopHeaders = [
   "proxy-authentication-info",
   "expect",
 ];
+
+/**
+ * The header with the loop marks. Tasks that send requests to the mesh pass it on, as they pass Via, which it
+ * replaces because servers such as nginx do not compress responses to a request with Via. A client that sends
+ * the mark of a service only loses that service.
+ *
+ * @see docs/decisions/0063-loop-mark.md
+ */
+export const loopHeader = "x-waggle-loop";
 
 /** Headers besides X-Forwarded-* in which applications look for the client's address. */
 const clientAddressHeaders = [
@@ -89,6 +100,7 @@ export function readRequestHead(headers: Headers): RequestHead {
     hopByHop: [],
     clientClaims: [],
     via: null,
+    loopMarks: null,
     requestId: null,
     debug: false,
     websocket: false,
@@ -175,7 +187,9 @@ function readUnusualName(head: MutableHead, name: string): void {
 }
 
 function readExtension(head: MutableHead, name: string, headers: Headers): void {
-  if (name.startsWith("x-waggle-")) {
+  if (name === loopHeader) {
+    head.loopMarks = headers.get(name);
+  } else if (name.startsWith("x-waggle-")) {
     head.hopByHop.push(name);
     if (name === "x-waggle-debug") head.debug = headers.get(name) === "1";
   } else if (name.startsWith("x-forwarded-")) {

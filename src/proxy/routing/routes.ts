@@ -46,7 +46,7 @@ export class Route {
   /** Name of the cursor over nodes at the edge. Built once: a new string would be hashed for each request. */
   readonly edgeCursor: string;
   readonly #cursors = new Map<EntryNode, string>();
-  #via: string | null = null;
+  #loopMark: string | null = null;
   #pool: TargetPool | null = null;
   #poolByNode: ReadonlyMap<string, TargetPool> | null = null;
 
@@ -68,10 +68,10 @@ export class Route {
     return cursor;
   }
 
-  /** This hop's entry in Via, `1.1 my-web.waggle`. */
-  via(meshName: string): string {
-    this.#via ??= `1.1 ${this.service.name}.${meshName}`;
-    return this.#via;
+  /** This hop's loop mark, `my-web.waggle`. */
+  loopMark(meshName: string): string {
+    this.#loopMark ??= `${this.service.name}.${meshName}`;
+    return this.#loopMark;
   }
 
   /** The targets that a node's entry point may send to; in host mode only the node's own tasks. */

@@ -247,6 +247,7 @@ test("[W19] routing options are explained, and a canary that gets no requests", 
     "at most 20 open requests per task and isolate, and 5 more wait up to 5 s",
     "a new task reaches its full weight over 30 s",
   ]);
+  expect(textsOf({ via: true })).toEqual(["its tasks get Via with the mesh's name"]);
   expect(textsOf({ maxconn: 1, queue: 0 })).toEqual([
     "at most 1 open requests per task and isolate, and no queue",
   ]);

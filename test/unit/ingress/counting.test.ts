@@ -105,7 +105,7 @@ test("[J17] refusals are counted by status, with or without a service", async ()
   const traffic = await snapshotOf({ [a]: refused, [b]: refused }, [
     { headers: { host: "bad host" }, url: "http://x/" },
     { entry: { port: 9999 } },
-    { headers: { via: "1.1 my-web.test-mesh" } },
+    { headers: { "x-waggle-loop": "my-web.test-mesh" } },
     {},
   ]);
   expect(serviceIn(traffic).counts).toMatchObject({ requests: 2, refused508: 1, refused502: 1, attempts: 2 });

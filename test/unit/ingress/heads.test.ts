@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { TableOptions } from "../../../src/domain/table/table.ts";
 import { serviceOf, tableOf, taskId } from "../../support/dataplane.ts";
 import { inProcessPlane, refused, type Task } from "./in-process-plane.ts";
 
@@ -42,15 +43,30 @@ test("[X14] [X15] a client's forwarding headers are replaced, those of a trusted
 });
 
 test("[X17] Connection cannot remove a header that the mesh sets", async () => {
-  const connection = "x-forwarded-for, forwarded, x-request-id, via, x-other";
-  const head = Object.fromEntries(await receivedHeaders({ connection, via: "1.0 fred", "x-other": "1" }));
+  const connection = "x-forwarded-for, forwarded, x-request-id, x-waggle-loop, x-other";
+  const loop = { "x-waggle-loop": "shop.test-mesh" };
+  const head = Object.fromEntries(await receivedHeaders({ connection, ...loop, "x-other": "1" }));
   expect(head).toMatchObject({
     "x-forwarded-for": "203.0.113.7",
     forwarded: "for=203.0.113.7;host=www.example.com;proto=http",
     "x-request-id": "generated-id",
-    via: "1.0 fred, 1.1 my-web.test-mesh",
+    "x-waggle-loop": "shop.test-mesh, my-web.test-mesh",
   });
   expect(head).not.toHaveProperty("x-other");
+});
+
+test("[X128] Via passes as the client sent it, and the mesh adds its own only if the label asks", async () => {
+  const viaAt = async (options: TableOptions, via?: string) => {
+    const { send, received } = inProcessPlane(
+      tableOf(7, serviceOf("my-web", 8080, ["http://a"], { options })),
+    );
+    await send({ headers: via === undefined ? {} : { via } });
+    return received[0]?.headers.get("via");
+  };
+  expect(await viaAt({})).toBeNull();
+  expect(await viaAt({ via: false }, "1.0 fred")).toBe("1.0 fred");
+  expect(await viaAt({ via: true })).toBe("1.1 my-web.test-mesh");
+  expect(await viaAt({ via: true }, "1.0 fred")).toBe("1.0 fred, 1.1 my-web.test-mesh");
 });
 
 test("[X43] a WebSocket handshake reaches the task unchanged; any other upgrade becomes a plain request", async () => {

@@ -158,14 +158,14 @@ test("[X47] requests are served by the last good table while the registry is dow
   }
 });
 
-test("[X40] a request that has passed through the service is 508; other entries in Via do not matter", async () => {
+test("[X40] a request with the service's loop mark is 508; other marks do not matter", async () => {
   const { send, received } = inProcessPlane(tableWith(1));
-  const loop = await send({ headers: { via: "1.0 fred, 1.1 my-web.test-mesh" } });
+  const loop = await send({ headers: { "x-waggle-loop": "shop.test-mesh, my-web.test-mesh" } });
   expect(await messageOf(loop)).toBe("508 this request has already passed through my-web");
   expect(received).toEqual([]);
-  for (const via of ["1.1 my-web.other-mesh", "1.1 my-web.test-mesh.example", "1.1 shop.test-mesh"]) {
-    expect((await send({ headers: { via } })).status).toBe(200);
-    expect(received.at(-1)?.headers.get("via")).toBe(`${via}, 1.1 my-web.test-mesh`);
+  for (const mark of ["my-web.other-mesh", "my-web.test-mesh.example", "shop.test-mesh"]) {
+    expect((await send({ headers: { "x-waggle-loop": mark } })).status).toBe(200);
+    expect(received.at(-1)?.headers.get("x-waggle-loop")).toBe(`${mark}, my-web.test-mesh`);
   }
 });
 

@@ -80,6 +80,7 @@ const options: fc.Arbitrary<TableOptions> = fc
   .record(
     {
       sticky: token,
+      via: fc.boolean(),
       maxconn: positive,
       queue: fc.nat(),
       queueTimeoutMs: positive,

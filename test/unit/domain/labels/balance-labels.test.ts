@@ -24,6 +24,12 @@ const weights = (labels: Record<string, string>) =>
     ?.tasks.toSorted((a, b) => a.slot - b.slot)
     .map(({ weight, backup }) => `${weight}${backup === true ? " backup" : ""}`);
 
+test("[K36] waggle.via is true or false, and without it tasks get no Via of the mesh", () => {
+  expect(compiled({ "waggle.via": "true" })?.options).toEqual({ via: true });
+  expect(compiled({ "waggle.via": "false" })).not.toHaveProperty("options");
+  expect(verdict({ "waggle.via": "yes" })).toBe("label 'waggle.via' is 'yes': write true or false");
+});
+
 test("[W5] labels set the policy and the options", () => {
   expect(compiled({})).not.toHaveProperty("options");
   expect(compiled({})?.policy).toBe("roundrobin");
