@@ -11,6 +11,7 @@ import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
 import { addServiceStats } from "../proxy/resilience/service-stats.ts";
 import { chooseRoute, type RouteChoice } from "../proxy/routing/route-hints.ts";
 import { type EntryNode, type RouteMatch, type Routes, routeAt } from "../proxy/routing/routes.ts";
+import { showAskedAddress } from "./asked-address.ts";
 import { settle, startAttempt, within } from "./attempt.ts";
 import { type CountedAt, countRequest, countWaited, countWaiting } from "./counting.ts";
 import { withExtraHeaders } from "./extra-headers.ts";
@@ -256,9 +257,18 @@ function deliver(
     ? new Response(result.body, result)
     : failureResponse(result, method, request.headers.get("accept"), id);
   if (isResponse) {
-    cleanResponse(response.headers, result.status);
-    if (response.headers.has("set-cookie")) dropSessionSetCookies(response.headers);
-    response.headers.set("x-request-id", id);
+    const { headers } = response;
+    cleanResponse(headers, result.status);
+    const setsCookies = headers.has("set-cookie");
+    if (setsCookies) dropSessionSetCookies(headers);
+    if (
+      setsCookies ||
+      headers.has("location") ||
+      headers.has("refresh") ||
+      headers.has("content-location")
+    )
+      showAskedAddress(headers, incoming, state);
+    headers.set("x-request-id", id);
   }
   const cookie = isResponse ? (state.choice?.hints?.stickyCookie ?? null) : null;
   if (cookie === null && !head.debug) return response;

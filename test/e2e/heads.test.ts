@@ -301,3 +301,31 @@ test.skipIf(noNginx)(
     }
   },
 );
+
+test("[X129] [X130] [X131] a response names what the client asked for, also beside bytes that are not UTF-8", async () => {
+  const task = await use((request) => {
+    const host = lines(request, "host")[0];
+    const cookies = `Set-Cookie: a=1; Domain=127.0.0.1\r\nSet-Cookie: b=2\r\nSet-Cookie: c=3; domain=127.0.0.1; Path=/\r\n`;
+    return `HTTP/1.1 302 Found\r\nLocation: http://${host}/dir/\r\nContent-Location: //${host}/x\r\nRefresh: 0; url=http://${host}\r\nX-Odd: \xe9\r\n${cookies}Content-Length: 0\r\n\r\n`;
+  });
+  const { text } = await send(await publishTask(task), "/dir", {
+    entry: { scheme: "https" },
+    host: "www.example.com:8443",
+  });
+  const values = ["location", "content-location", "refresh", "set-cookie", "x-odd"].map((name) =>
+    lines(text, name),
+  );
+  expect(values).toEqual([
+    ["https://www.example.com:8443/dir/"],
+    ["//www.example.com:8443/x"],
+    ["0; url=https://www.example.com:8443"],
+    ["a=1; Domain=www.example.com", "b=2", "c=3; domain=www.example.com; Path=/"],
+    ["\xe9"],
+  ]);
+});
+
+test("[X131] cookies are not rewritten if one has bytes that would be lost", async () => {
+  const task = await use(() => ok("", "Set-Cookie: a=1; Domain=127.0.0.1\r\nSet-Cookie: b=\xe9\r\n"));
+  const { text } = await send(await publishTask(task), "/");
+  expect(lines(text, "set-cookie")).toEqual(["a=1; Domain=127.0.0.1", "b=\xe9"]);
+});
