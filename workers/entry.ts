@@ -58,7 +58,7 @@ export function serveByHost(
 }
 
 /** The connection of a request. If `node` is null, the host name may name one. */
-type Arrival = Pick<EntryPoint, "node" | "port" | "client"> & {
+type Arrival = Pick<EntryPoint, "node" | "port" | "client" | "joinsCookieLines"> & {
   /** `Request.url`, which builds the string again on each read. */
   readonly url: string;
 };
@@ -66,7 +66,7 @@ type Arrival = Pick<EntryPoint, "node" | "port" | "client"> & {
 /** Serves a request at the node it came in at or the node of its host name, else at the edge. */
 export function serveArrival(
   request: Request,
-  { url, node, port, client }: Arrival,
+  { url, node, port, client, ...cookies }: Arrival,
   env: PlaneEnv,
   ctx: ExecutionContext,
   serveAs: typeof serve = serve,
@@ -78,6 +78,7 @@ export function serveArrival(
       port,
       client,
       scheme: schemeOf(url),
+      ...cookies,
       mayDebug: () => hasToken(request, env),
     };
     return serveAs(request, entry, env, ctx);

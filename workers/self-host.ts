@@ -36,6 +36,7 @@ export default {
       node: node ?? null,
       port: port ?? null,
       client: connectedAddress(request) ?? "unknown",
+      joinsCookieLines: true,
     };
     return serveArrival(request, arrival, env, ctx, serveWithStats);
   },

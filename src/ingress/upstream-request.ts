@@ -1,6 +1,7 @@
 // The upstream request: the request that a target gets, and whether another target may get it as well.
 
-import { withoutCookie } from "../proxy/http/cookies.ts";
+import type { EntryPoint } from "../proxy/entry-point.ts";
+import { withJoinedLines, withoutCookie } from "../proxy/http/cookies.ts";
 import type { Failure } from "../proxy/http/failure.ts";
 import { setForwarding } from "../proxy/http/forwarding.ts";
 import { loopHeader } from "../proxy/http/headers.ts";
@@ -132,14 +133,17 @@ function setHeaders(
   headers.set(loopHeader, head.loopMarks === null ? loopMark : `${head.loopMarks}, ${loopMark}`);
   if (sendsVia) headers.set("via", `${head.via === null ? "" : `${head.via}, `}1.1 ${loopMark}`);
   headers.set("x-request-id", id);
-  if (stickyCookie !== null) removeCookie(headers, stickyCookie);
+  if (stickyCookie !== null || entry.joinsCookieLines) setCookies(headers, entry, stickyCookie);
   if (headers.has("cookie") || headers.has("authorization")) dropOwnCredentials(headers, plane.isMeshToken);
 }
 
-function removeCookie(headers: Headers, name: string): void {
+/** Removes the sticky cookie, and joins lines as the client would have. */
+function setCookies(headers: Headers, { joinsCookieLines }: EntryPoint, stickyCookie: string | null): void {
   const cookies = headers.get("cookie");
-  if (cookies === null || !cookies.includes(name)) return;
-  const rest = withoutCookie(cookies, name);
+  if (cookies === null) return;
+  const joined = joinsCookieLines ? withJoinedLines(cookies) : cookies;
+  const rest = stickyCookie === null ? joined : withoutCookie(joined, stickyCookie);
   if (rest === null) headers.delete("cookie");
-  else headers.set("cookie", rest);
+  // The character stands for bytes that are not UTF-8. The application needs them more than it minds the cookie.
+  else if (rest !== cookies && !rest.includes("\ufffd")) headers.set("cookie", rest);
 }

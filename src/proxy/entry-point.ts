@@ -11,6 +11,8 @@ export type EntryPoint = {
   /** The client's address, without port: `203.0.113.7`, `2001:db8::1`. */
   readonly client: string;
   readonly scheme: "http" | "https";
+  /** Clients reach the runtime itself, which joins several Cookie lines with ", ". */
+  readonly joinsCookieLines?: true;
   /**
    * True if the request has a token of the mesh and may get debug headers. Called only for debug requests.
    */

@@ -199,6 +199,20 @@ test.each([
   },
 );
 
+test.each([
+  ["100 Continue", 200],
+  ["102 Processing", 200],
+  ["103 Early Hints", 200],
+  ["199 Odd", 200],
+  ["1000 Odd", 502],
+  ["99 Odd", 502],
+])("[Q29] after a status line %s the response is %i", async (line, expected) => {
+  const task = await use(() => `HTTP/1.1 ${line}\r\n\r\n${ok("final")}`);
+  const { status, body } = await send(await publishTask(task), "/");
+  expect(status).toBe(expected);
+  if (status === 200) expect(body).toBe("final");
+});
+
 test("[X127] every status from 200 to 599 passes with its reason phrase and body", async () => {
   const task = await use((request) => {
     return `HTTP/1.1 ${request.split(" ")[1]?.slice(1)} Odd One\r\nContent-Length: 3\r\n\r\nabc`;
@@ -328,4 +342,42 @@ test("[X131] cookies are not rewritten if one has bytes that would be lost", asy
   const task = await use(() => ok("", "Set-Cookie: a=1; Domain=127.0.0.1\r\nSet-Cookie: b=\xe9\r\n"));
   const { text } = await send(await publishTask(task), "/");
   expect(lines(text, "set-cookie")).toEqual(["a=1; Domain=127.0.0.1", "b=\xe9"]);
+});
+
+test("[W47] a sticky cookie in a line of its own counts and reaches no task, and UTF-8 survives", async () => {
+  const own = [await use(), await use(), await use()];
+  const origins = own.map(({ origin }) => origin);
+  await publish(serviceOf("app", 9107, origins, { options: { sticky: "SRV" } }));
+  const set = lines((await send(9107, "/")).text, "set-cookie")[0] ?? "";
+  const sticky = set.slice(0, set.indexOf(";"));
+  const first = own.find(({ requests }) => requests.length === 1);
+  for (const headers of [
+    `Cookie: a=1\r\nCookie: ${sticky}\r\nCookie: b=caf\xc3\xa9\r\n`,
+    `Cookie: ${sticky}\r\nCookie: a=1; b=caf\xc3\xa9\r\n`,
+  ]) {
+    const { text } = await send(9107, "/", { headers });
+    expect(lines(text, "set-cookie")).toEqual([]);
+    const [cookie = ""] = lines(first?.requests.at(-1) ?? "", "cookie");
+    expect(cookie.split(/[,;] /)).toEqual(["a=1", "b=caf\xc3\xa9"]);
+  }
+  expect(own.map(({ requests }) => requests.length).toSorted()).toEqual([0, 0, 3]);
+});
+
+test("[W48] bytes in a Cookie header that are not UTF-8 survive, with the sticky cookie beside them", async () => {
+  const own = [await use(), await use()];
+  await publish(
+    serviceOf(
+      "app",
+      9108,
+      own.map(({ origin }) => origin),
+      { options: { sticky: "SRV" } },
+    ),
+  );
+  const first = await send(9108, "/", { headers: "Cookie: a=\xe9\xff\r\n" });
+  const set = lines(first.text, "set-cookie")[0] ?? "";
+  const sticky = set.slice(0, set.indexOf(";"));
+  const task = own.find(({ requests }) => requests.length === 1);
+  expect(lines(task?.requests[0] ?? "", "cookie")).toEqual(["a=\xe9\xff"]);
+  await send(9108, "/", { headers: `Cookie: ${sticky}; a=\xe9\xff\r\n` });
+  expect(lines(task?.requests[1] ?? "", "cookie")).toEqual([`${sticky}; a=\xe9\xff`]);
 });

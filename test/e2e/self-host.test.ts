@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type StartedAgent, startAgent } from "../support/agent-process.ts";
 import { run } from "../support/mesh-process.ts";
+import { rawSend } from "../support/raw-http.ts";
 import { until } from "../support/until.ts";
 import { SelfHosted } from "../support/workerd.ts";
 
@@ -157,4 +158,11 @@ test("[U64] the configuration has the runtime date and objects of wrangler.toml,
   ]);
   expect(again.out).toContain("left unchanged");
   expect(readFileSync(config, "utf8")).toBe(`${built}# mine\n`);
+});
+
+test("[W49] several Cookie lines reach a task as one line, joined by semicolons", async () => {
+  const head = "GET / HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n";
+  const cookies = "Cookie: a=1; b=2\r\nCookie: c=caf\xc3\xa9\r\n";
+  const { body } = await rawSend(mesh.ports["port-8080"], `${head}${cookies}\r\n`);
+  expect(body.replaceAll("&", "")).toContain("a=1; b=2; c=");
 });
