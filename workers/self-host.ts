@@ -36,7 +36,7 @@ export default {
       node: node ?? null,
       port: port ?? null,
       client: connectedAddress(request) ?? "unknown",
-      joinsCookieLines: true,
+      joinsCookieLines: true as const,
     };
     return serveArrival(request, arrival, env, ctx, serveWithStats);
   },

@@ -261,12 +261,7 @@ function deliver(
     cleanResponse(headers, result.status);
     const setsCookies = headers.has("set-cookie");
     if (setsCookies) dropSessionSetCookies(headers);
-    if (
-      setsCookies ||
-      headers.has("location") ||
-      headers.has("refresh") ||
-      headers.has("content-location")
-    )
+    if (setsCookies || headers.has("location") || headers.has("refresh") || headers.has("content-location"))
       showAskedAddress(headers, incoming, state);
     headers.set("x-request-id", id);
   }

@@ -7,6 +7,7 @@ import { setForwarding } from "../proxy/http/forwarding.ts";
 import { loopHeader } from "../proxy/http/headers.ts";
 import { safeMethods } from "../proxy/http/methods.ts";
 import type { DataPlane } from "../proxy/plane.ts";
+import { within } from "./attempt.ts";
 import { dropOwnCredentials } from "./own-credentials.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
 
@@ -25,23 +26,31 @@ export function mayLoseBody({ bodyBytes, method }: ProxyRequest): boolean {
 }
 
 /**
- * Reads a body up to its first byte.
+ * Reads a body up to its first byte, at most for the head timeout.
  *
  * @returns the request without a body if it is empty, else the failure; the rest of the body is not read
  */
 export async function withoutEmptyBody(incoming: ProxyRequest): Promise<ProxyRequest | Failure> {
-  const reader = incoming.request.body?.getReader();
+  const { request, method, plane } = incoming;
+  const start = await within(bodyStart(request.body?.getReader()), plane.headTimeoutMs);
+  if (start === "empty") return { ...incoming, bodyBytes: 0 };
+  if (start === "broken") return { status: 400, reason: "the request body ended early" };
+  const reason = `a ${method} with a body of unknown length cannot be passed on; state its Content-Length`;
+  return { status: 411, reason };
+}
+
+type BodyReader = { readonly read: () => Promise<{ done: boolean; value?: Uint8Array | undefined }> };
+
+async function bodyStart(reader: BodyReader | undefined): Promise<"empty" | "bytes" | "broken"> {
   try {
     for (;;) {
-      const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
-      if (done) return { ...incoming, bodyBytes: 0 };
-      if (value.length > 0) break;
+      const { done, value } = (await reader?.read()) ?? { done: true };
+      if (done) return "empty";
+      if (value !== undefined && value.length > 0) return "bytes";
     }
   } catch {
-    return { status: 400, reason: "the request body ended early" };
+    return "broken";
   }
-  const reason = `a ${incoming.method} with a body of unknown length cannot be passed on; state its Content-Length`;
-  return { status: 411, reason };
 }
 
 export type UpstreamRequest = {
