@@ -1,6 +1,6 @@
 // Reads an ACL as rules about host names and paths.
 
-import { type PathRule, readPathRule } from "../domain/table/path-rule.ts";
+import { matchableRule, type PathRule, readPathRule } from "../domain/table/path-rule.ts";
 
 /** An ACL matches a request that one of its rules matches. `why`: the reason why it is not supported. */
 export type Acl = { readonly rules: readonly PathRule[] } | { readonly why: string };
@@ -52,7 +52,8 @@ export function readAcl(criterion: string, words: readonly string[]): Acl {
   if (match !== "str" && match !== "beg")
     return { why: `-m ${match}: a path is matched as a whole or by its beginning` };
   return rulesOf(values, "path", (value) => {
-    return readPathRule(match === "str" ? `=${value}` : value.startsWith("/") ? value : "");
+    const rule = readPathRule(match === "str" ? `=${value}` : value.startsWith("/") ? value : "");
+    return rule !== null && matchableRule(rule) === rule ? rule : null;
   });
 }
 

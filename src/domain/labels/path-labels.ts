@@ -1,8 +1,13 @@
 // The labels for path rules: which requests of other services or host names a service takes. docs/labels.md
 // documents them.
 
-import { normalPath, normalPrefix } from "../model/normal-path.ts";
-import { byPrecedence, type PathRule, printPathRule, readPathRule } from "../table/path-rule.ts";
+import {
+  byPrecedence,
+  matchableRule,
+  type PathRule,
+  printPathRule,
+  readPathRule,
+} from "../table/path-rule.ts";
 import type { TablePaths } from "../table/table.ts";
 import { invalidLabel, isServiceName, type Labels } from "./label.ts";
 
@@ -50,13 +55,10 @@ export function pathsOf(labels: Labels, hosts: readonly string[]): TablePaths | 
  */
 export function checkPathLabels(labels: Labels, hosts: readonly string[]): void {
   for (const rule of pathsOf(labels, hosts)?.rules ?? []) {
-    // What follows a prefix in a request may complete its last segment.
-    const rest = rule.exact ? "" : "x";
-    const requested = normalPath(rule.path + rest);
-    if (requested === normalPrefix(rule.path + rest)) continue;
-    const path = requested.slice(0, requested.length - rest.length);
+    const matchable = matchableRule(rule);
+    if (matchable === rule) continue;
     throw invalidLabel(
-      `label '${pathLabel}' has '${printPathRule(rule)}', which no request matches: dot segments and \\ are resolved before; write ${printPathRule({ ...rule, path })}`,
+      `label '${pathLabel}' has '${printPathRule(rule)}', which no request matches: dot segments and \\ are resolved before; write ${printPathRule(matchable)}`,
     );
   }
 }

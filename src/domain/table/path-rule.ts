@@ -4,6 +4,7 @@
 
 import { compareStrings } from "../model/compare.ts";
 import { isHostName } from "../model/host-name.ts";
+import { normalPath, normalPrefix } from "../model/normal-path.ts";
 
 /** @see docs/decisions/0053-path-rules.md */
 export type PathRule = {
@@ -28,6 +29,18 @@ export function readPathRule(text: string): PathRule | null {
   const [, host = "", equals, path] = pathRulePattern.exec(text) ?? [];
   if (path === undefined || (host !== "" && !isHostName(host.toLowerCase()))) return null;
   return { host: host === "" ? null : host.toLowerCase(), path, exact: equals === "=" };
+}
+
+/**
+ * The rule that takes the requests which a client sends for this one: dot segments and `\` are resolved before
+ * paths are compared. It is the rule itself for a rule that requests can match.
+ */
+export function matchableRule(rule: PathRule): PathRule {
+  // What follows a prefix in a request may complete its last segment.
+  const rest = rule.exact ? "" : "x";
+  const requested = normalPath(rule.path + rest);
+  if (requested === normalPrefix(rule.path + rest)) return rule;
+  return { ...rule, path: requested.slice(0, requested.length - rest.length) };
 }
 
 export function printPathRule({ host, path, exact }: PathRule): string {

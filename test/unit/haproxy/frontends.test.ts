@@ -141,6 +141,7 @@ test.each([
   ["{ path -m reg ^/x }", "could not: -m reg: a path is matched as a whole or by its beginning"],
   ["{ path_beg api }", 'could not: "api" is not a path that the mesh can match'],
   ["{ path_beg /a,b }", 'could not: "/a,b" is not a path that the mesh can match'],
+  ["{ path_beg /a/../b }", 'could not: "/a/../b" is not a path that the mesh can match'],
   ["{ path_beg }", "could not: it has no path"],
   ["{ hdr(host) -m beg www. }", "could not: -m beg: a host name is matched as a whole"],
   ["{ hdr(host) a.b/c }", 'could not: "a.b/c" is not a host name'],
