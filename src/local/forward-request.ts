@@ -1,6 +1,7 @@
 // Forwards one request of a listener to the Workers runtime, and its response to the client.
 
 import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from "node:http";
+import { headerLines } from "../proxy/http/header-lines.ts";
 import { idempotentMethods } from "../proxy/http/methods.ts";
 import type { Abort } from "./client-connection.ts";
 import type { ParseError } from "./parse-refusal.ts";
@@ -165,7 +166,9 @@ function responseHeaders(rawHeaders: readonly string[]): string[] {
   const kept: string[] = [];
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] ?? "";
-    if (!droppedResponseHeaders.has(name.toLowerCase())) kept.push(name, rawHeaders[index + 1] ?? "");
+    const lower = name.toLowerCase();
+    if (droppedResponseHeaders.has(lower)) continue;
+    for (const value of headerLines(lower, rawHeaders[index + 1] ?? "")) kept.push(name, value);
   }
   return kept;
 }
