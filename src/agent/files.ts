@@ -1,17 +1,37 @@
 // Files of a state folder: atomic writes, and JSON that is validated as it is read.
 
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import type { z } from "zod";
 
 /**
  * Writes a file by renaming a draft over it, so that a reader sees either the old or the new content.
  *
  * @param mode permissions; by default only the owner can read the file
+ * @throws the system's error, with a message that names the file; the old content is still there
  */
 export function writeFileAtomically(path: string, text: string, mode = 0o600): void {
   const draft = `${path}.${process.pid}.new`;
-  writeFileSync(draft, text, { mode });
-  renameSync(draft, path);
+  try {
+    writeFileSync(draft, text, { mode });
+    renameSync(draft, path);
+  } catch (error) {
+    // Part of a draft would take space on a disk that is full.
+    rmSync(draft, { force: true });
+    throw writeError(error as NodeJS.ErrnoException, path);
+  }
+}
+
+const writeErrorReasons: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full; free some space",
+  EDQUOT: "the disk quota is used up; free some space",
+  ENOENT: "its folder does not exist",
+  EROFS: "the file system is read-only",
+};
+
+/** Adds the file and what to do to a failed write, of which Node names neither. It stays a system error. */
+export function writeError(error: NodeJS.ErrnoException, path: string): NodeJS.ErrnoException {
+  error.message = `cannot write ${path}: ${writeErrorReasons[error.code ?? ""] ?? error.message}`;
+  return error;
 }
 
 /** The validated content of a JSON file; null if it is missing, unreadable or invalid. */

@@ -4,16 +4,15 @@
 //   tasks/<id>/ended.json   a task whose end it has confirmed; kept for a while with its log
 //   tasks/<id>/log          the task's output; `log.1` has the older part after a rotation
 
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { AssignedTask, TaskReport } from "../protocol/agent.ts";
 import { readJsonFile, writeFileAtomically } from "./files.ts";
+import { rotateLog } from "./log-file.ts";
 
 /** Number of ended tasks per slot whose logs are kept: the newest ones. */
 const endedPerSlot = 3;
-/** A longer log is moved to `log.1`, so that the logs of one task take at most about twice this size. */
-const maxLogBytes = 8 * 1024 * 1024;
 
 export const TaskRecord = z.object({
   /** The node it was assigned to. A machine that has joined again reports only the tasks of its new node. */
@@ -90,14 +89,9 @@ export class TaskRecords {
     this.#prune(service.name, slot);
   }
 
-  /** Rotates long logs by copy and truncate. Tasks append to their log, so they continue at its new start. */
+  /** Rotates long logs of all tasks. */
   rotateLogs(): void {
-    for (const id of this.#ids()) {
-      const log = join(this.dirOf(id), "log");
-      if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) <= maxLogBytes) continue;
-      copyFileSync(log, `${log}.1`);
-      truncateSync(log);
-    }
+    for (const id of this.#ids()) rotateLog(join(this.dirOf(id), "log"));
   }
 
   #prune(service: string, slot: number): void {

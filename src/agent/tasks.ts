@@ -128,7 +128,7 @@ export class Tasks {
     try {
       work();
     } catch (error) {
-      this.#options.log(`cannot write to the state folder: ${(error as Error).message}`);
+      this.#options.log((error as Error).message);
     }
   }
 
