@@ -24,22 +24,26 @@ export function isRunning(identity: ProcessIdentity): boolean {
   return identify(identity.pid)?.started === identity.started;
 }
 
+export type FoundProcess = {
+  readonly identity: ProcessIdentity;
+  /** True if it leads its process group. */
+  readonly isLeader: boolean;
+};
+
 /**
- * Finds the process group leader with this environment variable (`NAME=value`). Linux only; null elsewhere.
+ * Finds the processes with a matching environment variable (`NAME=value`). Linux only; none elsewhere.
  *
- * Used for a task whose agent was killed after it started the task and before it saved the process id.
+ * Used for processes whose parent was killed before it saved their ids.
  */
-export function findByEnvironment(variable: string): ProcessIdentity | null {
-  if (process.platform !== "linux") return null;
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const environment = readOrNull(`/proc/${name}/environ`)?.split("\0");
-    if (!environment?.includes(variable)) continue;
-    const isLeader = statFields(Number(name))?.[2] === name;
-    const leader = isLeader ? identify(Number(name)) : null;
-    if (leader !== null) return leader;
-  }
-  return null;
+export function findByEnvironment(matches: (variable: string) => boolean): readonly FoundProcess[] {
+  if (process.platform !== "linux") return [];
+  return readdirSync("/proc").flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    const environment = readOrNull(`/proc/${name}/environ`)?.split("\0") ?? [];
+    const identity = environment.some(matches) ? identify(Number(name)) : null;
+    if (identity === null) return [];
+    return [{ identity, isLeader: statFields(identity.pid)?.[2] === name }];
+  });
 }
 
 /** Signals the process group that `pid` leads; does nothing if the group has ended. */

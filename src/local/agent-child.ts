@@ -1,19 +1,21 @@
 // The process that runs one agent of a mesh on this machine. It stops when its parent, `waggle up`, ends.
 
 import { type AgentOptions, defaultAgentOptions, runAgent } from "../agent/agent.ts";
-import type { ChildReady } from "./child.ts";
+import { sendToParent } from "./child.ts";
+import { dropFailedWrites } from "./child-log.ts";
 
 export type AgentInput = Pick<AgentOptions, "url" | "stateDir" | "hostname" | "address" | "images"> & {
   readonly token: string;
 };
 
+dropFailedWrites();
 process.once("message", async (input: AgentInput) => {
   // Without its parent the agent stops as on Ctrl-C.
   const interrupt = (): boolean => process.kill(process.pid, "SIGINT");
   process.once("disconnect", interrupt);
   let isReady = false;
   const onAssigned = (): void => {
-    if (!isReady) process.send?.({ ready: null } satisfies ChildReady<null>);
+    if (!isReady) void sendToParent({ ready: null });
     isReady = true;
   };
   process.exitCode = await runAgent({ ...defaultAgentOptions, ...input, onAssigned, log: console.log });

@@ -3,7 +3,7 @@
 import { join, resolve } from "node:path";
 import { type AddressPlan, nodeAddress } from "./addresses.ts";
 import type { AgentInput } from "./agent-child.ts";
-import { type MeshChild, startChild } from "./child.ts";
+import { type ChildContext, SupervisedChild } from "./supervised-child.ts";
 
 export type AgentsOptions = {
   /** Number of nodes. */
@@ -14,40 +14,38 @@ export type AgentsOptions = {
   readonly images?: string;
 };
 
-export type LocalAgent = MeshChild<null> & {
-  readonly name: string;
-  readonly logFile: string;
-  readonly input: AgentInput;
-};
+/** The part of an agent's input that is the same for all. */
+type AgentJoin = Pick<AgentInput, "url" | "token">;
 
-/**
- * Starts an agent for each node. If one fails to start, the others are stopped.
- *
- * @param control origin of the control API
- * @param token the operator's token
- */
+export type LocalAgent = SupervisedChild<null>;
+
+/** Starts an agent for each node. If one fails to start, the others are stopped. */
 export async function startAgents(
   options: AgentsOptions,
   plan: AddressPlan,
-  control: string,
-  token: string,
+  join: AgentJoin,
+  context: ChildContext,
 ): Promise<readonly LocalAgent[]> {
-  const joinToken = await fetchJoinToken(control, token);
-  const starts = nodeNames(options.nodes).map((name, index) => {
-    const address = nodeAddress(plan, index + 1);
-    return startAgent(options, { url: control, token: joinToken, hostname: name, address });
-  });
+  const starts = nodeNames(options.nodes).map((hostname, index) =>
+    startAgent(options, { ...join, hostname, address: nodeAddress(plan, index + 1) }, context),
+  );
   const results = await Promise.allSettled(starts);
   const failure = results.find((result) => result.status === "rejected");
   const agents = results.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
   if (failure === undefined) return agents;
-  for (const agent of agents) agent.process.kill("SIGINT");
+  await Promise.all(agents.map((agent) => agent.stop("SIGINT")));
   throw failure.reason;
 }
 
-async function startAgent(
+/**
+ * An agent that exits is started again and finds its tasks, which keep running.
+ *
+ * @see docs/decisions/0007-tasks-outlive-their-agent.md
+ */
+function startAgent(
   { stateDir, logDir, images }: AgentsOptions,
   node: Omit<AgentInput, "stateDir" | "images">,
+  context: ChildContext,
 ): Promise<LocalAgent> {
   const name = node.hostname;
   const input: AgentInput = {
@@ -55,24 +53,17 @@ async function startAgent(
     stateDir: join(stateDir, "nodes", name),
     ...(images !== undefined && { images: resolve(images) }),
   };
-  const logFile = join(logDir, `${name}.log`);
-  const child = await startChild<null>("./agent-child.ts", `${stateDir}:${name}`, input, logFile);
-  return { ...child, name, logFile, input };
-}
-
-/** The command line that starts this agent again by hand. */
-export function restartCommand({ name, input }: LocalAgent): string {
-  return `bin/waggle agent ${input.url} --name ${name} --address ${input.address} --state ${input.stateDir}`;
+  const program = {
+    module: "./agent-child.ts",
+    name: `${stateDir}:${name}`,
+    input,
+    logFile: join(logDir, `${name}.log`),
+    title: `the agent of ${name}`,
+    onReady: () => {},
+  };
+  return SupervisedChild.start(program, context);
 }
 
 export function nodeNames(count: number): readonly string[] {
   return Array.from({ length: count }, (_, index) => `node${index + 1}`);
-}
-
-async function fetchJoinToken(control: string, token: string): Promise<string> {
-  const response = await fetch(`${control}/swarm`, { headers: { authorization: `Bearer ${token}` } });
-  if (!response.ok)
-    throw new Error(`GET ${control}/swarm responded with ${response.status}: ${await response.text()}`);
-  const { JoinTokens } = (await response.json()) as { JoinTokens: { Worker: string } };
-  return JoinTokens.Worker;
 }

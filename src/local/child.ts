@@ -2,81 +2,144 @@
 // then stops its children in order. It ends when the IPC channel to `waggle up` closes, however that happens.
 
 import { type ChildProcess, fork } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { dropFailedWrites } from "./child-log.ts";
 
-/** The first message of a child: it is ready, or the reason why it failed. */
-export type ChildReady<T> = { readonly ready: T } | { readonly failed: string };
+/** A message of a child. */
+export type ChildMessage<T> =
+  | { readonly ready: T }
+  /** The reason why it did not start. */
+  | { readonly failed: string }
+  | ChildNotice;
+
+type ChildNotice =
+  /** For the operator. */
+  | { readonly event: string }
+  /** The id of a process that the child has started and that must not outlive it. */
+  | { readonly started: number };
+
+type ChildObserver = {
+  readonly onEvent: (event: string) => void;
+  readonly onProcess: (pid: number) => void;
+};
+
+/** The module and the first message of a child. */
+export type ChildProgram = {
+  /** A file of this folder, `./agent-child.ts`. */
+  readonly module: string;
+  /** Identifies the child in its environment: `WAGGLE_CHILD=<state folder>:<name>`. */
+  readonly name: string;
+  /** The first message to the child; JSON data. */
+  readonly input: object;
+  /** Receives stdout and stderr. */
+  readonly logFile: string;
+};
 
 export type MeshChild<T> = {
   readonly process: ChildProcess;
-  readonly ready: T;
-  /** Resolves with the exit code or the signal's name. */
+  /** Resolves once the child is ready; rejects with the reason if it fails to start. */
+  readonly ready: Promise<T>;
+  /** Resolves with the exit code, the signal's name, or the reason why the system did not start it. */
   readonly exited: Promise<number | string>;
 };
 
-/**
- * Starts `module` (in this folder) and waits for its first message.
- *
- * @param name identifies the child in its environment: `WAGGLE_CHILD=<state folder>:<name>`
- * @param input the first message to the child; JSON data
- * @param logFile receives stdout and stderr
- * @throws Error with the child's reason if it fails to start
- */
-export async function startChild<T>(
-  module: string,
-  name: string,
-  input: object,
-  logFile: string,
-): Promise<MeshChild<T>> {
-  const log = openSync(logFile, "a", 0o600);
+/** Starts a child. The observer is called while the child runs. */
+export function startChild<T>(
+  { module, name, input, logFile }: ChildProgram,
+  { onEvent, onProcess }: ChildObserver,
+): MeshChild<T> {
+  const log = openLog(logFile);
+  const logStart = log === null ? 0 : fstatSync(log).size;
   const child = fork(fileURLToPath(new URL(module, import.meta.url)), [], {
     detached: true,
-    stdio: ["ignore", log, log, "ipc"],
+    stdio: ["ignore", log ?? "ignore", log ?? "ignore", "ipc"],
     env: { ...process.env, WAGGLE_CHILD: name },
   });
-  closeSync(log);
+  if (log !== null) closeSync(log);
   const exited = new Promise<number | string>((resolve) => {
     child.once("exit", (code, signal) => resolve(code ?? signal ?? "unknown"));
+    // The system has no process for it.
+    child.on("error", (error) => child.pid === undefined && resolve(error.message));
   });
-  child.send(input);
-  const ready = await new Promise<T>((resolve, reject) => {
-    child.once("message", (message: ChildReady<T>) => {
+  child.send(input, () => {});
+  const ready = new Promise<T>((resolve, reject) => {
+    child.on("message", (message: ChildMessage<T>) => {
       if ("ready" in message) resolve(message.ready);
-      else reject(new Error(message.failed));
+      else if ("failed" in message) reject(new Error(message.failed));
+      else if ("event" in message) onEvent(message.event);
+      else onProcess(message.started);
     });
-    child.once("error", reject);
-    exited.then((exit) => reject(new Error(`${lastLine(logFile)} (exited with ${exit}; see ${logFile})`)));
+    exited.then((exit) => reject(new Error(startFailure(exit, lastLine(logFile, logStart)))));
   });
+  // The rejection is handled where the child is supervised, possibly later.
+  ready.catch(() => {});
   return { process: child, ready, exited };
 }
 
-/** The last line of a log. */
-function lastLine(logFile: string): string {
-  return readFileSync(logFile, "utf8").trimEnd().split("\n").at(-1) ?? "";
+/** The log open for appending; null if that fails, because a child runs without a log rather than not. */
+function openLog(logFile: string): number | null {
+  try {
+    return openSync(logFile, "a", 0o600);
+  } catch {
+    return null;
+  }
 }
+
+function startFailure(exit: number | string, logLine: string): string {
+  return logLine === "" ? `exited with ${exit}` : `${logLine} (exited with ${exit})`;
+}
+
+/** The last line of a log after `start` bytes; empty if it has no such line or cannot be read. */
+function lastLine(logFile: string, start: number): string {
+  try {
+    const line = readFileSync(logFile).subarray(start).toString().trimEnd().split("\n").at(-1) ?? "";
+    // Without an agent's timestamp, so that the same failure has the same text.
+    return line.replace(/^\d{4}-\S+Z /, "");
+  } catch {
+    return "";
+  }
+}
+
+/** What a child's start gives: the value it reports, and how it stops. */
+type StartedChild<Ready> = { readonly ready: Ready; readonly stop: () => Promise<void> };
 
 /**
  * Runs the child's side: receives the input, starts, and reports it. Calls `stop` on SIGTERM or when the
  * parent has ended, and then exits.
  */
 export function runChild<Input, Ready>(
-  start: (input: Input) => Promise<{ ready: Ready; stop: () => Promise<void> }>,
+  start: (input: Input, notify: (notice: ChildNotice) => Promise<void>) => Promise<StartedChild<Ready>>,
 ): void {
+  dropFailedWrites();
   process.once("message", async (input: Input) => {
+    // Until the start is complete there is nothing to stop in order.
+    const abandon = (): never => process.exit(1);
+    process.once("disconnect", abandon);
     try {
-      const { ready, stop } = await start(input);
+      const { ready, stop } = await start(input, sendToParent);
       const stopOnce = runOnce(async () => {
         await stop();
         process.exit(0);
       });
+      process.off("disconnect", abandon);
       process.once("disconnect", stopOnce);
       process.on("SIGTERM", stopOnce);
-      process.send?.({ ready } satisfies ChildReady<Ready>);
+      if (process.connected) await sendToParent({ ready });
+      else stopOnce();
     } catch (error) {
       const failed = error instanceof Error ? error.message : String(error);
-      process.send?.({ failed } satisfies ChildReady<Ready>, () => process.exit(1));
+      await sendToParent({ failed });
+      process.exit(1);
     }
+  });
+}
+
+/** Resolves once the message is sent, or could not be because the parent has ended. */
+export function sendToParent(message: ChildMessage<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.connected) process.send?.(message, undefined, undefined, () => resolve());
+    else resolve();
   });
 }
 

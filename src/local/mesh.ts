@@ -1,26 +1,27 @@
 // Starts a whole mesh on one machine: Workers runtime, agents, published ports. Stops them in reverse order.
 
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
+import { closedPortsFile } from "../cli/closed-ports.ts";
 import type { RoutingTable } from "../domain/table/table.ts";
 import { type AddressPlan, bindError, planAddresses } from "./addresses.ts";
-import { type LocalAgent, nodeNames, restartCommand, startAgents } from "./agents.ts";
-import type { MeshChild } from "./child.ts";
+import { type LocalAgent, nodeNames, startAgents } from "./agents.ts";
 import { followTable, type TableFollower } from "./follow-table.ts";
 import { Listener } from "./listener.ts";
 import { controlIdentity, listenerProfile } from "./listener-profile.ts";
-import { awaitEarlierChildren, stopOrphanedTasks, writeChildren } from "./orphans.ts";
+import { awaitEarlierChildren, ChildrenFile, stopOrphanedTasks } from "./orphans.ts";
 import { type DesiredListener, desiredListeners, PublishedPorts } from "./published-ports.ts";
-import { RuntimeAgent } from "./runtime-agent.ts";
-import { type Runtimes, startRuntimes, terminateRuntimes } from "./runtimes.ts";
+import { RuntimeAgent, type Upstream } from "./runtime-agent.ts";
+import { type Runtimes, startRuntimes } from "./runtimes.ts";
+import { StateFile } from "./state-file.ts";
 import {
   lockStateFolder,
   type MeshSecrets,
   privateFolder,
-  type ReleaseLock,
   readSecrets,
-  writeClosedPorts,
+  type StateLock,
   writeContext,
 } from "./state-folder.ts";
+import { type StateWatch, watchStateFolder } from "./state-watch.ts";
 
 export type MeshOptions = {
   readonly nodes: number;
@@ -50,12 +51,11 @@ export type LocalMesh = {
     readonly openPort: number | null;
     readonly isRefused: boolean;
   })[];
+  /** Resolves with the reason when the mesh cannot continue and must be stopped. */
+  readonly lost: Promise<string>;
   /** Stops everything in order; resolves when no process of the mesh is left. */
   readonly stop: () => Promise<void>;
 };
-
-/** Time for agents to stop their tasks, milliseconds; longer than Docker's stop grace period of 10 s. */
-const childStopTimeoutMs = 15_000;
 
 /** Time for open responses of the control API to finish at the end, milliseconds. */
 const controlGraceMs = 500;
@@ -67,14 +67,14 @@ const controlGraceMs = 500;
  */
 export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
   const stateDir = resolve(options.stateDir);
-  const release = lockStateFolder(stateDir);
+  const lock = lockStateFolder(stateDir);
   try {
     await awaitEarlierChildren(stateDir);
     await requireFreePort(options.listen, options.controlPort, "the control API", "--port");
     await requireFreePort(options.listen, options.edgePort, "the balancer", "--edge-port");
-    return await startParts({ ...options, stateDir }, release);
+    return await startParts({ ...options, stateDir }, lock);
   } catch (error) {
-    release();
+    lock.release();
     throw error;
   }
 }
@@ -88,22 +88,25 @@ async function requireFreePort(address: string, port: number, purpose: string, f
   );
 }
 
-async function startParts(options: MeshOptions, releaseLock: ReleaseLock): Promise<LocalMesh> {
+async function startParts(options: MeshOptions, lock: StateLock): Promise<LocalMesh> {
   const { stateDir, listen, controlPort, log } = options;
   const { secrets, isNew } = readSecrets(stateDir);
   await stopOrphanedTasks(stateDir, nodeNames(options.nodes));
   const plan = await planAddresses();
-  const processes = await startProcesses(options, secrets, plan);
   const control = `http://${listen}:${controlPort}`;
-  const publishing = publishPorts(options, secrets, plan, processes.runtimes.entryPort, control);
+  const processes = await startProcesses(options, secrets, plan, control);
+  const publishing = publishPorts(options, secrets, plan, processes.runtimes.entry, control);
   writeContext(stateDir, control, secrets.token);
-  const parts: MeshParts = { ...processes, ...publishing, releaseLock, stateDir, isStopping: false };
-  watchAgents(parts, log);
+  const lost = Promise.withResolvers<string>();
+  const { isHeld: isLocked } = lock;
+  const watch = watchStateFolder({ stateDir, isLocked, onLost: lost.resolve, log });
+  const parts: MeshParts = { ...processes, ...publishing, watch, lock, stateDir };
   return {
     control,
     token: secrets.token,
     plan,
     isNew,
+    lost: lost.promise,
     listeners: publishing.listeners,
     stop: () => stopParts(parts),
   };
@@ -113,41 +116,51 @@ type MeshProcesses = {
   readonly runtimes: Runtimes;
   readonly controlListener: Listener;
   readonly agents: readonly LocalAgent[];
+  readonly children: ChildrenFile;
 };
 
 /**
  * Starts the child processes and opens the control API's port. If one fails, stops those that are running.
  */
 async function startProcesses(
-  { stateDir, listen, controlPort, ...options }: MeshOptions,
+  { listen, controlPort, ...options }: MeshOptions,
   secrets: MeshSecrets,
   plan: AddressPlan,
+  control: string,
 ): Promise<MeshProcesses> {
+  const { stateDir, log } = options;
   const logDir = privateFolder(stateDir, "log");
   privateFolder(stateDir, "registry");
-  const runtimes = await startRuntimes({ ...options, stateDir, logDir }, secrets);
+  const children = new ChildrenFile(stateDir, log);
+  const context = { log, onProcess: (pid: number, parent: number | null) => children.add(pid, parent) };
+  let runtimes: Runtimes | null = null;
   let controlListener: Listener | null = null;
   try {
-    const agent = new RuntimeAgent({ host: "127.0.0.1", port: runtimes.controlPort });
+    runtimes = await startRuntimes({ ...options, logDir }, secrets, context);
     const profile = listenerProfile(controlIdentity, secrets.entryKey);
-    controlListener = await Listener.open(listen, controlPort, profile, agent);
-    const control = `http://${listen}:${controlPort}`;
-    const agents = await startAgents({ ...options, stateDir, logDir }, plan, control, secrets.token);
-    const children = [...runtimes.children, ...agents];
-    writeChildren(
-      stateDir,
-      children.flatMap((child) => child.process.pid ?? []),
-    );
-    return { runtimes, controlListener, agents };
+    controlListener = await Listener.open(listen, controlPort, profile, new RuntimeAgent(runtimes.control));
+    const join = { url: control, token: await fetchJoinToken(control, secrets.token) };
+    const agents = await startAgents({ ...options, logDir }, plan, join, context);
+    return { runtimes, controlListener, agents, children };
   } catch (error) {
-    terminateRuntimes(runtimes.children);
+    children.close();
     void controlListener?.close(0);
+    for (const runtime of runtimes?.children ?? []) await runtime.stop("SIGTERM");
     throw error;
   }
 }
 
+async function fetchJoinToken(control: string, token: string): Promise<string> {
+  const response = await fetch(`${control}/swarm`, { headers: { authorization: `Bearer ${token}` } });
+  if (!response.ok)
+    throw new Error(`GET ${control}/swarm responded with ${response.status}: ${await response.text()}`);
+  const { JoinTokens } = (await response.json()) as { JoinTokens: { Worker: string } };
+  return JoinTokens.Worker;
+}
+
 type PortPublishing = {
   readonly ports: PublishedPorts;
+  readonly closedPorts: StateFile;
   readonly follower: TableFollower;
   readonly listeners: LocalMesh["listeners"];
 };
@@ -157,20 +170,19 @@ function publishPorts(
   { stateDir, listen, edgePort, log }: MeshOptions,
   secrets: MeshSecrets,
   plan: AddressPlan,
-  entryPort: number,
+  upstream: Upstream,
   control: string,
 ): PortPublishing {
-  const agent = new RuntimeAgent({ host: "127.0.0.1", port: entryPort });
-  const ports = new PublishedPorts(agent, secrets.entryKey, log, (closed) =>
-    writeClosedPorts(stateDir, closed),
-  );
+  const closedPorts = new StateFile(join(stateDir, closedPortsFile), log);
+  const agent = new RuntimeAgent(upstream);
+  const ports = new PublishedPorts(agent, secrets.entryKey, log, (closed) => closedPorts.write(closed));
   let desired: readonly DesiredListener[] = [];
   const balancer = { address: listen, defaultPort: edgePort };
   const onTable = (table: RoutingTable): Promise<void> => {
     desired = desiredListeners(table, plan, balancer);
     return ports.apply(desired);
   };
-  writeClosedPorts(stateDir, []);
+  closedPorts.write([]);
   const follower = followTable(control, secrets.token, onTable);
   const listeners = () =>
     desired.map((listener) => ({
@@ -178,44 +190,27 @@ function publishPorts(
       openPort: ports.portOf(listener.key),
       isRefused: ports.hasFailed(listener.key),
     }));
-  return { ports, follower, listeners };
-}
-
-/** Logs each agent that exits by itself. Its node goes down after three missed heartbeats. */
-function watchAgents(parts: MeshParts, log: (line: string) => void): void {
-  for (const agent of parts.agents) {
-    void agent.exited.then((exit) => {
-      if (parts.isStopping) return;
-      log(
-        `${agent.name}: its agent exited (${exit}), see ${agent.logFile}; to restart it: ${restartCommand(agent)}`,
-      );
-    });
-  }
+  return { ports, closedPorts, follower, listeners };
 }
 
 type MeshParts = MeshProcesses &
-  Pick<PortPublishing, "ports" | "follower"> & {
-    readonly releaseLock: ReleaseLock;
+  Pick<PortPublishing, "ports" | "closedPorts" | "follower"> & {
+    readonly watch: StateWatch;
+    readonly lock: StateLock;
     readonly stateDir: string;
-    isStopping: boolean;
   };
 
 /** Stops the listeners, then the agents with their tasks, then the control API and the registry. */
 async function stopParts(parts: MeshParts): Promise<void> {
-  parts.isStopping = true;
+  parts.watch.stop();
   parts.follower.stop();
   await parts.ports.close();
   // SIGINT: stop now. On SIGTERM each agent would wait for replacements on nodes that are stopping as well.
-  await Promise.all(parts.agents.map((agent) => stopChild(agent, "SIGINT")));
+  await Promise.all(parts.agents.map((agent) => agent.stop("SIGINT")));
   await stopOrphanedTasks(parts.stateDir);
   await parts.controlListener.close(controlGraceMs);
-  for (const runtime of parts.runtimes.children) await stopChild(runtime, "SIGTERM");
-  parts.releaseLock();
-}
-
-async function stopChild(child: MeshChild<unknown>, signal: "SIGINT" | "SIGTERM"): Promise<void> {
-  child.process.kill(signal);
-  const killTimer = setTimeout(() => child.process.kill("SIGKILL"), childStopTimeoutMs);
-  await child.exited;
-  clearTimeout(killTimer);
+  for (const runtime of parts.runtimes.children) await runtime.stop("SIGTERM");
+  parts.closedPorts.close();
+  parts.children.close();
+  parts.lock.release();
 }

@@ -3,12 +3,14 @@
 // A split mesh (infra/split) has two such processes; the data plane gets the routing table from the other
 // one.
 
+import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { Miniflare, type MiniflareOptions } from "miniflare";
-import { freePort } from "../agent/runtimes/ports.ts";
+import { Log, LogLevel, Miniflare, type MiniflareOptions } from "miniflare";
+import { wait } from "../agent/wait.ts";
 import { bundleWorker, type WorkerBundle } from "./bundle.ts";
 import { runChild } from "./child.ts";
 import type { MeshSecrets } from "./state-folder.ts";
+import { databaseInUseCode, launchWorkerd } from "./workerd.ts";
 
 export type RuntimeInput = {
   readonly part: "whole" | "control" | "traffic";
@@ -17,36 +19,103 @@ export type RuntimeInput = {
   readonly secrets: MeshSecrets;
 };
 
-/** Ports at 127.0.0.1 to which the listeners of this mesh forward. A part opens only its own. */
-export type RuntimeReady = { readonly controlPort: number; readonly entryPort: number };
+/** Ports at 127.0.0.1 to which the listeners of this mesh forward; null for those of the other part. */
+export type RuntimeReady = { readonly controlPort: number | null; readonly entryPort: number | null };
 
-runChild<RuntimeInput, RuntimeReady>(async (input) => {
+/**
+ * Miniflare starts workerd again at once and on the same ports. If workerd exits again within this time, this
+ * process exits: its parent waits longer before each attempt, and the next workerd has other ports.
+ */
+const minWorkerdRunMs = 10_000;
+
+/** How long a workerd whose start has failed may take to exit. */
+const workerdExitTimeoutMs = 2_000;
+
+runChild<RuntimeInput, RuntimeReady>(async (input, notify) => {
   const bundle = await bundleWorker();
-  const ready = { controlPort: await freePort("127.0.0.1"), entryPort: await freePort("127.0.0.1") };
-  const miniflare = new Miniflare({
-    ...miniflareOptions(input, bundle, ready),
-    host: "127.0.0.1",
-    port: await freePort("127.0.0.1"),
+  // A killed predecessor leaves its entry, which Miniflare would take for a running one for minutes.
+  rmSync(join(devRegistryOf(input), workerName(input.part)), { force: true });
+  let state: "starting" | "running" | "stopping" = "starting";
+  let lastExitMs = Number.NEGATIVE_INFINITY;
+  const startExit = Promise.withResolvers<number | string>();
+  launchWorkerd(input.part === "traffic" ? null : input.stateDir, {
+    onSpawn: (started) => void notify({ started }),
+    onExit: async (exit) => {
+      if (state === "starting") startExit.resolve(exit);
+      if (state !== "running") return;
+      const ranMs = Date.now() - lastExitMs;
+      lastExitMs = Date.now();
+      if (ranMs >= minWorkerdRunMs) return notify({ event: `workerd exited (${exit}); starting it again` });
+      await notify({ event: `workerd exited (${exit}) within ${ranMs} ms of its restart` });
+      process.exit(1);
+    },
   });
-  await miniflare.ready;
+  const miniflare = new Miniflare({
+    ...miniflareOptions(input, bundle),
+    host: "127.0.0.1",
+    port: 0,
+    log: new Log(LogLevel.WARN),
+    unsafeHandleRuntimeRestart: () => notify({ event: "workerd is running again" }),
+  });
+  await miniflare.ready.catch(async (error: Error) => {
+    // Miniflare may fail on a pipe to workerd before workerd has exited.
+    const exit = await Promise.race([startExit.promise, wait(workerdExitTimeoutMs)]);
+    throw exit === databaseInUseCode ? databaseInUseError(input.stateDir) : error;
+  });
+  state = "running";
   // Miniflare ends the process on a signal without waiting; runChild stops it in order.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.removeAllListeners(signal);
-  return { ready, stop: () => miniflare.dispose() };
+  const stop = (): Promise<void> => {
+    state = "stopping";
+    return miniflare.dispose();
+  };
+  return { ready: await openPorts(miniflare, input.part), stop };
 });
 
-/** Miniflare restarts workerd on the same ports when it dies. */
-function miniflareOptions(input: RuntimeInput, bundle: WorkerBundle, ports: RuntimeReady): MiniflareOptions {
+function databaseInUseError(stateDir: string): Error {
+  return new Error(
+    `another workerd has the database in ${join(stateDir, "registry")} open: stop it, or wait until it has ended`,
+  );
+}
+
+/** workerd chooses its ports as it opens them, so that no other process can take one in between. */
+async function openPorts(miniflare: Miniflare, part: RuntimeInput["part"]): Promise<RuntimeReady> {
+  const portOf = async (socket: DirectSocket): Promise<number | null> => {
+    if (!directSockets[part].includes(socket)) return null;
+    const url = await miniflare.unsafeGetDirectURL(workerName(part), socket);
+    return Number(url.port);
+  };
+  return { controlPort: await portOf("Control"), entryPort: await portOf("Entry") };
+}
+
+type DirectSocket = "Control" | "Entry";
+
+const directSockets: Readonly<Record<RuntimeInput["part"], readonly DirectSocket[]>> = {
+  whole: ["Control", "Entry"],
+  control: ["Control"],
+  traffic: ["Entry"],
+};
+
+/** Where the two processes of a split mesh find each other. */
+function devRegistryOf({ stateDir }: RuntimeInput): string {
+  return join(stateDir, "workers");
+}
+
+function workerName(part: RuntimeInput["part"]): string {
+  return part === "traffic" ? "waggle-traffic" : "waggle";
+}
+
+function miniflareOptions(input: RuntimeInput, bundle: WorkerBundle): MiniflareOptions {
   const isTraffic = input.part === "traffic";
   return {
     cf: false,
     logRequests: false,
     ...(!isTraffic && { resourcePersistencePath: join(input.stateDir, "registry") }),
-    // Where the two processes of a split mesh find each other.
-    ...(input.part !== "whole" && { unsafeDevRegistryPath: join(input.stateDir, "workers") }),
+    ...(input.part !== "whole" && { unsafeDevRegistryPath: devRegistryOf(input) }),
     workers: [
       {
         config: {
-          name: isTraffic ? "waggle-traffic" : "waggle",
+          name: workerName(input.part),
           compatibilityDate: bundle.compatibilityDate,
           manifest: {
             mainModule: "worker.mjs",
@@ -56,7 +125,11 @@ function miniflareOptions(input: RuntimeInput, bundle: WorkerBundle, ports: Runt
           env: bindings(input),
           ...(!isTraffic && { exports: durableObjects }),
         },
-        dev: { unsafeDirectSockets: directSockets(input.part, ports) },
+        dev: {
+          unsafeDirectSockets: directSockets[input.part].map((entrypoint) => {
+            return { host: "127.0.0.1", port: 0, entrypoint };
+          }),
+        },
       },
     ],
   };
@@ -90,10 +163,4 @@ function bindings({ secrets, balancerPort }: RuntimeInput) {
     MESH_MODE: text("local"),
     BALANCER_PORT: text(String(balancerPort)),
   };
-}
-
-function directSockets(part: RuntimeInput["part"], { controlPort, entryPort }: RuntimeReady) {
-  const control = { host: "127.0.0.1", port: controlPort, entrypoint: "Control" };
-  const entry = { host: "127.0.0.1", port: entryPort, entrypoint: "Entry" };
-  return { whole: [control, entry], control: [control], traffic: [entry] }[part];
 }

@@ -1,9 +1,9 @@
 // The Workers runtime of a mesh on this machine: one child process, or two if the mesh is split.
 
 import { join } from "node:path";
-import { type MeshChild, startChild } from "./child.ts";
 import type { RuntimeInput, RuntimeReady } from "./runtime-child.ts";
 import type { MeshSecrets } from "./state-folder.ts";
+import { type ChildContext, SupervisedChild } from "./supervised-child.ts";
 
 export type RuntimesOptions = {
   readonly stateDir: string;
@@ -14,38 +14,54 @@ export type RuntimesOptions = {
   readonly split?: boolean;
 };
 
-export type Runtimes = RuntimeReady & {
+type LocalRuntime = SupervisedChild<RuntimeReady>;
+
+/** A socket of workerd. The port changes when the runtime is started again. */
+type RuntimeSocket = { readonly host: string; port: number };
+
+export type Runtimes = {
+  readonly control: Readonly<RuntimeSocket>;
+  readonly entry: Readonly<RuntimeSocket>;
   /** In stop order: the process with the registry is last. */
-  readonly children: readonly MeshChild<RuntimeReady>[];
+  readonly children: readonly LocalRuntime[];
 };
 
-export async function startRuntimes(options: RuntimesOptions, secrets: MeshSecrets): Promise<Runtimes> {
-  if (options.split !== true) {
-    const runtime = await startRuntime("whole", "runtime", options, secrets);
-    return { children: [runtime], ...runtime.ready };
-  }
-  const control = await startRuntime("control", "runtime", options, secrets);
+export async function startRuntimes(
+  options: RuntimesOptions,
+  secrets: MeshSecrets,
+  context: ChildContext,
+): Promise<Runtimes> {
+  const control: RuntimeSocket = { host: "127.0.0.1", port: 0 };
+  const entry: RuntimeSocket = { host: "127.0.0.1", port: 0 };
+  const onReady = ({ controlPort, entryPort }: RuntimeReady): void => {
+    control.port = controlPort ?? control.port;
+    entry.port = entryPort ?? entry.port;
+  };
+  const start = (part: RuntimeInput["part"], name: string): Promise<LocalRuntime> => {
+    const { stateDir, logDir, edgePort } = options;
+    const input: RuntimeInput = { part, stateDir, balancerPort: edgePort, secrets };
+    const program = {
+      module: "./runtime-child.ts",
+      name: `${stateDir}:${name}`,
+      input,
+      logFile: join(logDir, `${name}.log`),
+      title: titles[part],
+      onReady,
+    };
+    return SupervisedChild.start(program, context);
+  };
+  if (options.split !== true) return { control, entry, children: [await start("whole", "runtime")] };
+  const registry = await start("control", "runtime");
   try {
-    const traffic = await startRuntime("traffic", "traffic", options, secrets);
-    const { controlPort } = control.ready;
-    return { children: [traffic, control], controlPort, entryPort: traffic.ready.entryPort };
+    return { control, entry, children: [await start("traffic", "traffic"), registry] };
   } catch (error) {
-    terminateRuntimes([control]);
+    await registry.stop("SIGTERM");
     throw error;
   }
 }
 
-function startRuntime(
-  part: RuntimeInput["part"],
-  name: string,
-  { stateDir, logDir, edgePort }: RuntimesOptions,
-  secrets: MeshSecrets,
-): Promise<MeshChild<RuntimeReady>> {
-  const input: RuntimeInput = { part, stateDir, balancerPort: edgePort, secrets };
-  return startChild("./runtime-child.ts", `${stateDir}:${name}`, input, join(logDir, `${name}.log`));
-}
-
-/** Sends SIGTERM without waiting for the exit. */
-export function terminateRuntimes(runtimes: Runtimes["children"]): void {
-  for (const runtime of runtimes) runtime.process.kill("SIGTERM");
-}
+const titles: Readonly<Record<RuntimeInput["part"], string>> = {
+  whole: "the Workers runtime",
+  control: "the Workers runtime of the registry",
+  traffic: "the Workers runtime of the data plane",
+};

@@ -6,10 +6,13 @@ import { join } from "node:path";
 import { z } from "zod";
 import { readJsonFile, writeFileAtomically } from "../agent/files.ts";
 import { acquireLock } from "../agent/lock-file.ts";
-import { type ClosedPort, closedPortsFile } from "../cli/closed-ports.ts";
 
-/** Releases the lock; safe to call twice. */
-export type ReleaseLock = () => void;
+export type StateLock = {
+  /** Safe to call twice. */
+  readonly release: () => void;
+  /** False once the folder, or the lock in it, was removed or replaced. */
+  readonly isHeld: () => boolean;
+};
 
 /**
  * Locks `stateDir`, creating the folder if it is missing. Two meshes on one folder would run one registry
@@ -17,10 +20,10 @@ export type ReleaseLock = () => void;
  *
  * @throws Error if a running process holds the lock
  */
-export function lockStateFolder(stateDir: string): ReleaseLock {
+export function lockStateFolder(stateDir: string): StateLock {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const lock = acquireLock(join(stateDir, "lock"));
-  if (lock.isAcquired) return lock.release;
+  if (lock.isAcquired) return lock;
   const holder = lock.holderPid === null ? "" : ` (process ${lock.holderPid})`;
   throw new Error(
     `the mesh in ${stateDir} is already running${holder}: stop it first, or start another with --state DIR, --port N and --edge-port N`,
@@ -68,14 +71,17 @@ function newSecret(): string {
   return randomBytes(24).toString("base64url");
 }
 
+/**
+ * The file that workerd locks while it has the registry's database open (workerd.sh), so that a workerd that
+ * outlived its mesh keeps the next one from opening it.
+ */
+export function databaseLockFile(stateDir: string): string {
+  return join(stateDir, "registry.lock");
+}
+
 /** Writes `<stateDir>/mesh.json`, which gives `waggle` the address and token of the mesh. */
 export function writeContext(stateDir: string, control: string, token: string): void {
   writePrivateJson(join(stateDir, "mesh.json"), { control, token });
-}
-
-/** Writes the published ports that this machine could not open, for `waggle status`. */
-export function writeClosedPorts(stateDir: string, closed: readonly ClosedPort[]): void {
-  writePrivateJson(join(stateDir, closedPortsFile), closed);
 }
 
 function writePrivateJson(path: string, value: unknown): void {

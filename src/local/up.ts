@@ -8,6 +8,7 @@ import type { EngineNode, EngineService } from "../cli/engine.ts";
 import { isComplete, progressLines } from "../cli/progress.ts";
 import { createProgressWriter, type ProgressWriter } from "../cli/progress-writer.ts";
 import { readProgress } from "../cli/service/wait-on-service.ts";
+import { dropFailedWrites } from "./child-log.ts";
 import { type LocalMesh, type MeshOptions, startMesh } from "./mesh.ts";
 import { nextSteps, restartSummary } from "./next-steps.ts";
 
@@ -36,9 +37,12 @@ const firstService = {
 /**
  * Runs a mesh until a stop signal.
  *
- * @returns the exit code: 0 after an orderly stop, 1 if the start failed (the reason is printed)
+ * @returns the exit code: 0 after an orderly stop, 1 if the start failed or the mesh could not continue (the
+ *   reason is printed)
  */
 export async function up(options: UpOptions): Promise<number> {
+  // The output may be a file, and its disk may fill up.
+  dropFailedWrites();
   const print = (line = ""): void => void options.out.write(`${line}\n`);
   const bufferedLog = bufferLines(print);
   const stopSignal = waitForStopSignal();
@@ -53,12 +57,16 @@ export async function up(options: UpOptions): Promise<number> {
   const converging = waitUntilUp(mesh, options, print, stopSignal.signal)
     .catch((error: Error) => print(`waggle up: ${error.message}`))
     .finally(bufferedLog.flush);
-  await stopSignal.promise;
+  const end = await Promise.race([stopSignal.promise, mesh.lost]);
+  if (end !== null) {
+    stopSignal.abort();
+    process.stderr.write(`waggle up: ${end}\n`);
+  }
   await converging;
   print("Stopping: published ports, tasks and agents, then the registry");
   await mesh.stop();
-  print("Stopped. The next start with this state folder restores the services.");
-  return 0;
+  print(end === null ? "Stopped. The next start with this state folder restores the services." : "Stopped.");
+  return end === null ? 0 : 1;
 }
 
 async function waitUntilUp(
@@ -143,15 +151,23 @@ function bufferLines(print: (line: string) => void): { print: (line: string) => 
 }
 
 /** Waits for SIGINT, SIGTERM or SIGHUP (the terminal was closed). Later signals have no effect. */
-function waitForStopSignal(): { promise: Promise<void>; signal: AbortSignal } {
+function waitForStopSignal(): StopSignal {
   const controller = new AbortController();
-  const promise = new Promise<void>((resolve) => {
+  const promise = new Promise<null>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       process.on(signal, () => {
         controller.abort();
-        resolve();
+        resolve(null);
       });
     }
   });
-  return { promise, signal: controller.signal };
+  return { promise, signal: controller.signal, abort: () => controller.abort() };
 }
+
+type StopSignal = {
+  /** Resolves at the first signal. */
+  readonly promise: Promise<null>;
+  /** Aborts at the first signal, or by `abort`. */
+  readonly signal: AbortSignal;
+  readonly abort: () => void;
+};

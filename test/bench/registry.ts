@@ -24,14 +24,13 @@ export async function benchRegistry(): Promise<void> {
     balancerPort: 0,
     secrets: { token, viewerToken: token, entryKey: token },
   };
-  const runtime = await startChild<RuntimeReady>(
-    "./runtime-child.ts",
-    "bench:runtime",
-    input,
-    join(stateDir, "log"),
+  const runtime = startChild<RuntimeReady>(
+    { module: "./runtime-child.ts", name: "bench:runtime", input, logFile: join(stateDir, "log") },
+    { onEvent: console.error, onProcess: () => {} },
   );
   try {
-    const operations = operationsOf(`http://127.0.0.1:${runtime.ready.controlPort}`);
+    const { controlPort } = await runtime.ready;
+    const operations = operationsOf(`http://127.0.0.1:${controlPort}`);
     const perSecond = new Map(operations.map(({ name }) => [name, [] as number[]]));
     for (let round = 0; round < rounds; round++) {
       for (const operation of operations)

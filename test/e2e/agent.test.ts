@@ -588,7 +588,9 @@ function logOf(name: string): string {
 /** Processes of the tasks in this state folder. */
 function taskPids(dir: string): number[] {
   const tasks = existsSync(join(dir, "tasks")) ? readdirSync(join(dir, "tasks")) : [];
-  return tasks.flatMap((id) => findByEnvironment(`WAGGLE_TASK_ID=${id}`)?.pid ?? []);
+  return tasks.flatMap((id) =>
+    findByEnvironment((variable) => variable === `WAGGLE_TASK_ID=${id}`).map(({ identity }) => identity.pid),
+  );
 }
 
 function echoed(origin: string, text: string): Promise<string> {

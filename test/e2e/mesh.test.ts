@@ -235,21 +235,6 @@ test("[U16] the node of a frozen agent is down after three missed heartbeats, it
   expect((await load.stop()).failures).toEqual([]);
 });
 
-test("[U17] after kill -9 of an agent its node is down, its tasks are replaced, and its address still responds", async () => {
-  const lost = await runningTask("my-web", 1);
-  const address = `127.0.0.${Number(lost.node.slice(4)) + 1}`;
-  const load = startLoad([`http://${address}:${port}/`], 2);
-  process.kill(mesh.agentPid(lost.node), "SIGKILL");
-  await until("the node to be down", async () => (await nodeState(lost.node)) === "down", {
-    withinMs: 30_000,
-  });
-  await until("the slot to run elsewhere", async () => (await runningTask("my-web", 1)).node !== lost.node, {
-    withinMs: 10_000,
-  });
-  expect((await load.stop()).failures).toEqual([]);
-  expect((await whoami(address)).slot).toBeGreaterThan(0);
-});
-
 test("[U18] a second start with the same state folder is refused with the reason", async () => {
   const second = await run(process.execPath, [
     "src/cli/main.ts",

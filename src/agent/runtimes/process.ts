@@ -76,8 +76,8 @@ export class ProcessRuntime implements Runtime {
     const { success, data: handle } = ProcessHandle.safeParse(savedHandle);
     if (!success) {
       // If the task runs, its ports are unknown. It cannot be used and must not keep running.
-      const stray = findByEnvironment(`WAGGLE_TASK_ID=${task.id}`);
-      if (stray !== null) signalGroup(stray.pid, "SIGKILL");
+      for (const { identity, isLeader } of findByEnvironment((text) => text === `WAGGLE_TASK_ID=${task.id}`))
+        if (isLeader) signalGroup(identity.pid, "SIGKILL");
       return null;
     }
     if (!isRunning(handle)) return null;

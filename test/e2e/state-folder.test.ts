@@ -1,0 +1,98 @@
+// The state folder of a running mesh: its disk is full, it is removed, its database is lost.
+
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { StateFile } from "../../src/local/state-file.ts";
+import { freePort, MeshProcess } from "../support/mesh-process.ts";
+import { SmallDisk } from "../support/small-disk.ts";
+import { until } from "../support/until.ts";
+
+const disk = SmallDisk.mount(24);
+const hasDisk = disk instanceof SmallDisk;
+const recoverWithin = { withinMs: 40_000 };
+
+let mesh: MeshProcess;
+
+afterEach(async () => {
+  if (hasDisk) disk.free();
+  await mesh?.remove();
+});
+afterAll(() => {
+  if (hasDisk) disk.unmount();
+});
+
+async function createService(name: string, port: number): Promise<{ readonly code: number }> {
+  return mesh.waggle("service", "create", "--name", name, "-p", `${port}:80`, "waggle/whoami");
+}
+
+async function statusAt(port: number): Promise<number> {
+  return (await fetch(`http://127.0.0.2:${port}/`)).status;
+}
+
+describe.skipIf(!hasDisk)(`a full disk${hasDisk ? "" : ` (skipped: cannot mount a tmpfs: ${disk})`}`, () => {
+  const { path = "" } = disk as Partial<SmallDisk>;
+  const fill = () => hasDisk && disk.fill();
+  const free = () => hasDisk && disk.free();
+  const start = async (): Promise<number> => {
+    mesh = await MeshProcess.start(["--empty"], join(path, "mesh"));
+    const port = await freePort();
+    expect(await createService("web", port)).toMatchObject({ code: 0 });
+    expect(await statusAt(port)).toBe(200);
+    return port;
+  };
+
+  test("[U102] requests are routed as before, and the mesh recovers by itself", async () => {
+    const port = await start();
+    fill();
+    await mesh.waitForOutput(`the disk of ${mesh.stateDir} is full`, 10_000);
+    expect(await createService("refused", await freePort())).not.toMatchObject({ code: 0 });
+    expect(await statusAt(port)).toBe(200);
+    free();
+    await mesh.waitForOutput(`the disk of ${mesh.stateDir} has space again`, 10_000);
+    const laterPort = await freePort();
+    await until(
+      "a new service",
+      async () => (await createService("later", laterPort)).code === 0,
+      recoverWithin,
+    );
+    await until("its response", async () => (await statusAt(laterPort)) === 200, recoverWithin);
+    expect(await statusAt(port)).toBe(200);
+  });
+
+  test("[U102] processes that die while the disk is full are running again once it has space", async () => {
+    const port = await start();
+    fill();
+    for (const pid of [mesh.agentPid("node1"), mesh.runtimePid()]) process.kill(pid, "SIGKILL");
+    await mesh.waitForOutput("the agent of node1 did not start: cannot write", 20_000);
+    free();
+    await mesh.waitForOutput("the agent of node1 is running again", 30_000);
+    await mesh.waitForOutput("the Workers runtime is running again", 30_000);
+    await until("a response", async () => (await statusAt(port)) === 200, recoverWithin);
+  });
+
+  test("[U102] a file that could not be written gets its newest value once there is space", async () => {
+    const file = join(path, "value.json");
+    const lines: string[] = [];
+    const state = new StateFile(file, (line) => lines.push(line));
+    state.write(1);
+    fill();
+    state.write(2);
+    state.write(3);
+    expect(readFileSync(file, "utf8")).toBe("1\n");
+    free();
+    await until("the newest value", () => readFileSync(file, "utf8") === "3\n");
+    expect(lines).toEqual([
+      `cannot write ${file}: the disk is full; free some space; trying again until it works`,
+      `${file} is written again`,
+    ]);
+  });
+});
+
+test("[U106] a mesh whose state folder is removed says so, stops, and leaves no process", async () => {
+  mesh = await MeshProcess.start(["--empty"]);
+  rmSync(mesh.stateDir, { recursive: true });
+  expect(await mesh.ended()).toBe(1);
+  expect(mesh.output).toContain(`the state folder ${mesh.stateDir} was removed or replaced`);
+  expect(mesh.allPids()).toEqual([]);
+});

@@ -1,0 +1,185 @@
+// `waggle up` under `kill -9` of each of its processes.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { identify, isRunning, type ProcessIdentity } from "../../src/agent/process-identity.ts";
+import { freePort, MeshProcess, newStateDir, run } from "../support/mesh-process.ts";
+import { missingPrograms } from "../support/program.ts";
+import { until } from "../support/until.ts";
+
+const nodes = ["127.0.0.2", "127.0.0.3", "127.0.0.4"];
+const restartWithin = { withinMs: 30_000 };
+
+type WhoAmI = { readonly task: string; readonly node: string };
+
+let mesh: MeshProcess;
+let port: number;
+
+async function startMesh(...args: string[]): Promise<void> {
+  mesh = await MeshProcess.start(["--empty", ...args]);
+  port = await freePort();
+  const service = ["--name", "web", "-p", `${port}:80`, "--replicas", "2", "waggle/whoami"];
+  const created = await mesh.waggle("service", "create", ...service);
+  expect(created, created.err).toMatchObject({ code: 0 });
+}
+
+/** The tasks that respond at every node's address. */
+async function tasksServed(): Promise<readonly string[]> {
+  const requests = [...nodes, ...nodes].map(async (address) => {
+    const response = await fetch(`http://${address}:${port}/`, { headers: { accept: "application/json" } });
+    if (response.status !== 200) throw new Error(`${address} responded with ${response.status}`);
+    return ((await response.json()) as WhoAmI).task;
+  });
+  return [...new Set(await Promise.all(requests))].sort();
+}
+
+/** Kills a process and waits until the mesh has printed all of `texts` since then. */
+async function killAndAwait(pid: number, ...texts: string[]): Promise<void> {
+  const before = mesh.output.length;
+  process.kill(pid, "SIGKILL");
+  for (const text of texts)
+    await until(`"${text}"`, () => mesh.output.slice(before).includes(text), restartWithin);
+}
+
+function runningProcess(pid: number | undefined): ProcessIdentity {
+  const identity = identify(pid ?? 0);
+  if (identity === null) throw new Error(`process ${pid} does not run`);
+  return identity;
+}
+
+type Runtime = readonly [name: "runtime" | "traffic", title: string];
+type Mode = {
+  readonly mode: string;
+  readonly args: readonly string[];
+  readonly runtimes: readonly Runtime[];
+};
+
+describe.each<Mode>([
+  { mode: "one runtime", args: [], runtimes: [["runtime", "the Workers runtime"]] },
+  {
+    mode: "a split mesh",
+    args: ["--split"],
+    runtimes: [
+      ["runtime", "the Workers runtime of the registry"],
+      ["traffic", "the Workers runtime of the data plane"],
+    ],
+  },
+])("$mode", ({ args, runtimes }) => {
+  beforeAll(() => startMesh(...args));
+  afterAll(() => mesh?.remove());
+
+  test.each<Runtime>(runtimes)(
+    "[U100] a killed workerd of the %s is started again and serves the same tasks",
+    async (name, title) => {
+      const served = await tasksServed();
+      const workerd = runningProcess(mesh.workerdPids(name)[0]);
+      await killAndAwait(
+        workerd.pid,
+        `${title}: workerd exited (SIGKILL); starting it again; log: ${mesh.stateDir}/log/${name}.log`,
+        `${title}: workerd is running again`,
+      );
+      await until(
+        "the same tasks",
+        async () => (await tasksServed()).join() === served.join(),
+        restartWithin,
+      );
+    },
+  );
+
+  test.each<Runtime>(runtimes)(
+    "[U100] a killed process of the %s is started again, and its workerd ends with it",
+    async (name, title) => {
+      const served = await tasksServed();
+      const workerd = runningProcess(mesh.workerdPids(name)[0]);
+      await killAndAwait(mesh.runtimePid(name), `${title} exited (SIGKILL)`, `${title} is running again`);
+      expect(isRunning(workerd)).toBe(false);
+      expect(mesh.workerdPids(name)).toHaveLength(1);
+      await until(
+        "the same tasks",
+        async () => (await tasksServed()).join() === served.join(),
+        restartWithin,
+      );
+    },
+  );
+
+  test.each<Runtime>(runtimes)(
+    "[U101] a workerd of the %s that dies twice in a row is started again by another process",
+    async (name, title) => {
+      await killAndAwait(mesh.workerdPids(name)[0] ?? 0, `${title}: workerd is running again`);
+      const parent = runningProcess(mesh.runtimePid(name));
+      await killAndAwait(mesh.workerdPids(name)[0] ?? 0, `${title} exited (1)`, `${title} is running again`);
+      expect(isRunning(parent)).toBe(false);
+      await until("responses", tasksServed, restartWithin);
+    },
+  );
+});
+
+describe("one runtime, and its agents", () => {
+  beforeAll(() => startMesh());
+  afterAll(() => mesh?.remove());
+
+  test("[U17] a killed agent is started again; its node and its tasks stay as they are", async () => {
+    const served = await tasksServed();
+    for (const node of ["node1", "node2", "node3"])
+      await killAndAwait(
+        mesh.agentPid(node),
+        `the agent of ${node} exited (SIGKILL)`,
+        `the agent of ${node} is running again`,
+      );
+    expect(await tasksServed()).toEqual(served);
+    const listed = await mesh.get<readonly { Status: { State: string } }[]>("/nodes");
+    expect(listed.map(({ Status }) => Status.State)).toEqual(["ready", "ready", "ready"]);
+  });
+
+  test("[U103] after kill -9 of the mesh and of its runtime a start at once has the only workerd", async () => {
+    const { stateDir } = mesh;
+    const served = await tasksServed();
+    const workerd = runningProcess(mesh.workerdPids()[0]);
+    const runtime = mesh.runtimePid();
+    process.kill(mesh.pid, "SIGKILL");
+    process.kill(runtime, "SIGKILL");
+    mesh = await MeshProcess.start([], stateDir);
+    expect(isRunning(workerd)).toBe(false);
+    expect(mesh.workerdPids()).toHaveLength(1);
+    expect(mesh.output).toContain("The mesh is restored");
+    expect(await until("responses", tasksServed, restartWithin)).toHaveLength(served.length);
+  });
+
+  test("[U103] the processes of a mesh are saved with their start times while it runs", () => {
+    const saved = JSON.parse(readFileSync(join(mesh.stateDir, "children.json"), "utf8")) as ProcessIdentity[];
+    const agents = ["node1", "node2", "node3"].map((node) => mesh.agentPid(node));
+    const expected = [mesh.runtimePid(), ...mesh.workerdPids(), ...agents];
+    expect(saved.map(({ pid }) => pid).sort()).toEqual(expected.sort());
+    expect(saved.every(isRunning)).toBe(true);
+  });
+});
+
+const noFlock = missingPrograms(["flock"]).length > 0;
+
+test.skipIf(noFlock)(
+  `[U104] a workerd does not open a database that another one has open${noFlock ? " (skipped: no flock; apt-get install util-linux)" : ""}`,
+  async () => {
+    const stateDir = newStateDir();
+    const holder = spawn(
+      "flock",
+      [join(stateDir, "registry.lock"), "sh", "-c", "echo locked; exec sleep 600"],
+      {
+        stdio: ["ignore", "pipe", "inherit"],
+        detached: true,
+      },
+    );
+    await once(holder.stdout, "data");
+    try {
+      const ports = ["--port", String(await freePort()), "--edge-port", String(await freePort())];
+      const refused = await run(process.execPath, ["src/cli/main.ts", "up", "--state", stateDir, ...ports]);
+      expect(refused.code).toBe(1);
+      expect(refused.err).toContain(`another workerd has the database in ${stateDir}/registry open`);
+    } finally {
+      process.kill(-(holder.pid ?? 0), "SIGKILL");
+      rmSync(stateDir, { recursive: true, force: true });
+    }
+  },
+);
