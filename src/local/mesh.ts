@@ -8,6 +8,7 @@ import { type LocalAgent, nodeNames, startAgents } from "./agents.ts";
 import { followTable, type TableFollower } from "./follow-table.ts";
 import { Listener } from "./listener.ts";
 import { controlIdentity, listenerProfile } from "./listener-profile.ts";
+import { type MeshOrigin, readOrigin } from "./mesh-origin.ts";
 import { awaitEarlierChildren, ChildrenFile, stopOrphanedTasks } from "./orphans.ts";
 import { type DesiredListener, desiredListeners, PublishedPorts } from "./published-ports.ts";
 import { RuntimeAgent, type Upstream } from "./runtime-agent.ts";
@@ -19,7 +20,7 @@ import {
   privateFolder,
   readSecrets,
   type StateLock,
-  writeContext,
+  writeMeshFile,
 } from "./state-folder.ts";
 import { type StateWatch, watchStateFolder } from "./state-watch.ts";
 
@@ -44,8 +45,7 @@ export type LocalMesh = {
   readonly control: string;
   readonly token: string;
   readonly plan: AddressPlan;
-  /** True if this state folder had no mesh before. */
-  readonly isNew: boolean;
+  readonly origin: MeshOrigin;
   /** The desired listeners, each with the port it has (null: not open) and whether opening it failed. */
   readonly listeners: () => readonly (DesiredListener & {
     readonly openPort: number | null;
@@ -90,13 +90,15 @@ async function requireFreePort(address: string, port: number, purpose: string, f
 
 async function startParts(options: MeshOptions, lock: StateLock): Promise<LocalMesh> {
   const { stateDir, listen, controlPort, log } = options;
-  const { secrets, isNew } = readSecrets(stateDir);
+  const origin = readOrigin(stateDir);
+  const secrets = readSecrets(stateDir);
   await stopOrphanedTasks(stateDir, nodeNames(options.nodes));
   const plan = await planAddresses();
   const control = `http://${listen}:${controlPort}`;
   const processes = await startProcesses(options, secrets, plan, control);
+  const { id } = processes;
   const publishing = publishPorts(options, secrets, plan, processes.runtimes.entry, control);
-  writeContext(stateDir, control, secrets.token);
+  writeMeshFile(stateDir, { control, token: secrets.token, id });
   const lost = Promise.withResolvers<string>();
   const { isHeld: isLocked } = lock;
   const watch = watchStateFolder({ stateDir, isLocked, onLost: lost.resolve, log });
@@ -105,7 +107,7 @@ async function startParts(options: MeshOptions, lock: StateLock): Promise<LocalM
     control,
     token: secrets.token,
     plan,
-    isNew,
+    origin: origin(id),
     lost: lost.promise,
     listeners: publishing.listeners,
     stop: () => stopParts(parts),
@@ -117,6 +119,8 @@ type MeshProcesses = {
   readonly controlListener: Listener;
   readonly agents: readonly LocalAgent[];
   readonly children: ChildrenFile;
+  /** Id of the mesh in the registry's database. */
+  readonly id: string;
 };
 
 /**
@@ -139,9 +143,10 @@ async function startProcesses(
     runtimes = await startRuntimes({ ...options, logDir }, secrets, context);
     const profile = listenerProfile(controlIdentity, secrets.entryKey);
     controlListener = await Listener.open(listen, controlPort, profile, new RuntimeAgent(runtimes.control));
-    const join = { url: control, token: await fetchJoinToken(control, secrets.token) };
+    const { id, joinToken } = await fetchSwarm(control, secrets.token);
+    const join = { url: control, token: joinToken };
     const agents = await startAgents({ ...options, logDir }, plan, join, context);
-    return { runtimes, controlListener, agents, children };
+    return { runtimes, controlListener, agents, children, id };
   } catch (error) {
     children.close();
     void controlListener?.close(0);
@@ -150,12 +155,12 @@ async function startProcesses(
   }
 }
 
-async function fetchJoinToken(control: string, token: string): Promise<string> {
+async function fetchSwarm(control: string, token: string): Promise<{ id: string; joinToken: string }> {
   const response = await fetch(`${control}/swarm`, { headers: { authorization: `Bearer ${token}` } });
   if (!response.ok)
     throw new Error(`GET ${control}/swarm responded with ${response.status}: ${await response.text()}`);
-  const { JoinTokens } = (await response.json()) as { JoinTokens: { Worker: string } };
-  return JoinTokens.Worker;
+  const swarm = (await response.json()) as { ID: string; JoinTokens: { Worker: string } };
+  return { id: swarm.ID, joinToken: swarm.JoinTokens.Worker };
 }
 
 type PortPublishing = {

@@ -1,6 +1,7 @@
 // The text that `waggle up` prints after the start: addresses, token and commands to try.
 
 import { localControlHost } from "../domain/model/control-host.ts";
+import type { MeshOrigin } from "./mesh-origin.ts";
 import type { DesiredListener } from "./published-ports.ts";
 
 type OpenListener = DesiredListener & { readonly openPort: number | null };
@@ -51,19 +52,20 @@ export function nextSteps({ control, token, stateFlag, listeners, dashboard }: N
 }
 
 /** The lines after a later start, without commands to try. */
-export function restartSummary({
-  control,
-  token,
-  stateFlag,
-  listeners,
-  dashboard,
-}: NextSteps): readonly string[] {
+export function restartSummary(
+  { control, token, stateFlag, listeners, dashboard }: NextSteps,
+  origin: Exclude<MeshOrigin, { kind: "new" }>,
+): readonly string[] {
   const ports = [...new Set(listeners.flatMap(({ identity }) => identity.published ?? []))].sort(
     (a, b) => a - b,
   );
   const published = ports.length === 0 ? "nothing is published" : `published: ${ports.join(", ")}`;
+  const state =
+    origin.kind === "restored"
+      ? [`The mesh is restored, ${published}; details: bin/waggle${stateFlag} status`]
+      : [...lossReport(origin), `This mesh: ${published}; details: bin/waggle${stateFlag} status`];
   return [
-    `The mesh is restored, ${published}; details: bin/waggle${stateFlag} status`,
+    ...state,
     `Dashboard: ${dashboard}`,
     `Control API: ${control}   token: ${token}`,
     "Ctrl-C stops the mesh; the next start restores its services.",
@@ -75,6 +77,23 @@ function hostHint(dashboard: string): string {
   return dashboard.includes(`//${localControlHost}:`)
     ? `   # if your browser does not find it: 127.0.0.1 in place of ${localControlHost}`
     : "";
+}
+
+/** What was lost with the registry's database, as far as the rest of the state folder shows it. */
+function lossReport({
+  database,
+  left: { nodes, services },
+}: Extract<MeshOrigin, { kind: "lost" }>): readonly string[] {
+  const known = [
+    `services${services.length === 0 ? "" : ` (tasks of ${services.join(", ")} ran here)`}`,
+    `nodes${nodes.length === 0 ? "" : ` (${nodes.join(", ")})`}`,
+    "static servers, events and counters",
+  ];
+  return [
+    `The mesh is NOT restored: the registry's database in ${database} was removed, or is of another mesh.`,
+    `Lost: ${known.join(", ")}. Nodes join again as new ones, and tasks that this database does not know are stopped.`,
+    `To get the mesh back: stop this one, restore ${database} from a backup, and start again.`,
+  ];
 }
 
 function section(title: string, lines: readonly string[]): readonly string[] {

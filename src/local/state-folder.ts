@@ -52,19 +52,18 @@ export type MeshSecrets = z.infer<typeof StoredSecrets> & {
 };
 
 /**
- * Reads `<stateDir>/secrets.json`, or creates it; `isNew` says which.
+ * Reads `<stateDir>/secrets.json`, or creates it.
  *
  * @throws Error if the file exists and cannot be read: new secrets would lock out every client of the mesh
  */
-export function readSecrets(stateDir: string): { secrets: MeshSecrets; isNew: boolean } {
+export function readSecrets(stateDir: string): MeshSecrets {
   const path = join(stateDir, "secrets.json");
-  const isNew = !existsSync(path);
-  const stored = isNew
-    ? { token: newSecret(), viewerToken: newSecret() }
-    : readJsonFile<z.infer<typeof StoredSecrets>>(path, StoredSecrets);
+  const stored = existsSync(path)
+    ? readJsonFile<z.infer<typeof StoredSecrets>>(path, StoredSecrets)
+    : { token: newSecret(), viewerToken: newSecret() };
   if (stored === null) throw new Error(`cannot read ${path}: restore it, or remove it for a new token`);
   writePrivateJson(path, stored);
-  return { secrets: { ...stored, entryKey: newSecret() }, isNew };
+  return { ...stored, entryKey: newSecret() };
 }
 
 function newSecret(): string {
@@ -79,10 +78,26 @@ export function databaseLockFile(stateDir: string): string {
   return join(stateDir, "registry.lock");
 }
 
+const MeshFile = z.object({
+  /** Origin of the control API. */
+  control: z.string(),
+  token: z.string(),
+  /** Id of the mesh in the registry's database; earlier releases did not write it. */
+  id: z.string().optional(),
+});
+export type MeshFile = z.infer<typeof MeshFile>;
+
 /** Writes `<stateDir>/mesh.json`, which gives `waggle` the address and token of the mesh. */
-export function writeContext(stateDir: string, control: string, token: string): void {
-  writePrivateJson(join(stateDir, "mesh.json"), { control, token });
+export function writeMeshFile(stateDir: string, mesh: Required<MeshFile>): void {
+  writePrivateJson(join(stateDir, meshFile), mesh);
 }
+
+/** The mesh of the last start; null if this is the first. */
+export function readMeshFile(stateDir: string): MeshFile | null {
+  return readJsonFile(join(stateDir, meshFile), MeshFile);
+}
+
+const meshFile = "mesh.json";
 
 function writePrivateJson(path: string, value: unknown): void {
   writeFileAtomically(path, `${JSON.stringify(value, null, 2)}\n`);

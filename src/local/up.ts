@@ -77,7 +77,8 @@ async function waitUntilUp(
 ): Promise<void> {
   const client = createClient({ url: mesh.control, token: mesh.token, source: "waggle up" });
   await waitForNodes(client, options.nodes, createProgressWriter(options.out), stop);
-  if (mesh.isNew && !options.empty && options.nodes > 0) await client.post("/services/create", firstService);
+  if (mesh.origin.kind === "new" && !options.empty && options.nodes > 0)
+    await client.post("/services/create", firstService);
   for (const service of await client.get<EngineService[]>("/services")) {
     if (stop.aborted) return;
     // Scaled to 0, or static servers only: the service has no tasks to wait for.
@@ -91,7 +92,9 @@ async function waitUntilUp(
   const stateFlag = options.stateDir === defaultStateDir ? "" : ` --state ${options.stateDir}`;
   const dashboard = await signInUrl(client, mesh.control);
   const summary = { ...mesh, stateFlag, dashboard, listeners: mesh.listeners() };
-  for (const line of mesh.isNew ? ["", ...nextSteps(summary)] : restartSummary(summary)) print(line);
+  const lines =
+    mesh.origin.kind === "new" ? ["", ...nextSteps(summary)] : restartSummary(summary, mesh.origin);
+  for (const line of lines) print(line);
 }
 
 async function waitForNodes(

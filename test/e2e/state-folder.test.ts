@@ -96,3 +96,22 @@ test("[U106] a mesh whose state folder is removed says so, stops, and leaves no 
   expect(mesh.output).toContain(`the state folder ${mesh.stateDir} was removed or replaced`);
   expect(mesh.allPids()).toEqual([]);
 });
+
+test("[U107] a mesh whose database is gone is not reported as restored, but with what it has lost", async () => {
+  mesh = await MeshProcess.start([]);
+  const { stateDir } = mesh;
+  // A killed mesh leaves records of its tasks.
+  mesh.signal("SIGKILL");
+  await mesh.ended();
+  await until("its processes to end", () => mesh.allPids().length === 0, recoverWithin);
+  rmSync(join(stateDir, "registry"), { recursive: true });
+  mesh = await MeshProcess.start([], stateDir);
+  expect(mesh.output).not.toContain("The mesh is restored");
+  expect(mesh.output).toContain(`The mesh is NOT restored: the registry's database in ${stateDir}/registry`);
+  expect(mesh.output).toContain("services (tasks of my-web ran here), nodes (node1, node2, node3)");
+  expect(await mesh.get("/services")).toEqual([]);
+  expect(await mesh.get("/nodes")).toHaveLength(3);
+  await mesh.stop();
+  mesh = await MeshProcess.start([], stateDir);
+  expect(mesh.output).toContain("The mesh is restored, nothing is published");
+});

@@ -49,10 +49,21 @@ test("[G68] the first start says what to do if the browser does not resolve cont
 });
 
 test("[U24] a later start prints a summary of four lines", () => {
-  expect(restartSummary(summary)).toEqual([
+  expect(restartSummary(summary, { kind: "restored" })).toEqual([
     "The mesh is restored, published: 8080, 9090; details: bin/waggle --state s status",
     "Dashboard: http://control.localhost:8787/dashboard/sign-in?code=c",
     "Control API: http://127.0.0.1:8787   token: t",
     "Ctrl-C stops the mesh; the next start restores its services.",
+  ]);
+});
+
+test("[U107] the summary of a mesh without its database says what was lost, and how to get it back", () => {
+  const left = { nodes: ["node1", "node2"], services: ["api", "web"] };
+  const lines = restartSummary(summary, { kind: "lost", database: "s/registry", left });
+  expect(lines.slice(0, 4)).toEqual([
+    "The mesh is NOT restored: the registry's database in s/registry was removed, or is of another mesh.",
+    "Lost: services (tasks of api, web ran here), nodes (node1, node2), static servers, events and counters. Nodes join again as new ones, and tasks that this database does not know are stopped.",
+    "To get the mesh back: stop this one, restore s/registry from a backup, and start again.",
+    "This mesh: published: 8080, 9090; details: bin/waggle --state s status",
   ]);
 });

@@ -36,8 +36,8 @@ test("[U80] a seal of another start is worth nothing", async () => {
 
 test("[U80] the key is new at each start, and not in the state folder", () => {
   const folder = mkdtempSync(join(tmpdir(), "waggle-secrets-"));
-  const first = readSecrets(folder).secrets;
-  const second = readSecrets(folder).secrets;
+  const first = readSecrets(folder);
+  const second = readSecrets(folder);
   expect(second.token).toBe(first.token);
   expect(second.entryKey).not.toBe(first.entryKey);
   expect(readFileSync(join(folder, "secrets.json"), "utf8")).not.toContain(second.entryKey);
