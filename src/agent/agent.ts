@@ -22,7 +22,8 @@ import { wait } from "./wait.ts";
 
 export { type AgentOptions, defaultAgentOptions } from "./options.ts";
 
-const logRotateIntervalMs = 30_000;
+/** How often long logs are rotated and old folders of tasks removed, milliseconds. */
+const housekeepingMs = 10_000;
 /** How often a leaving agent checks whether its tasks have been replaced, milliseconds. */
 const leavePollMs = 50;
 
@@ -112,12 +113,15 @@ class NodeAgent {
   }
 
   async run(): Promise<void> {
-    const logRotation = setInterval(() => this.#rotateLogs(), logRotateIntervalMs);
+    const housekeeping = setInterval(() => {
+      this.#rotateLogs();
+      this.#tasks.removeExpiredFolders();
+    }, housekeepingMs);
     try {
       await this.#tasks.restore(this.#runtime);
       await this.#runNodes();
     } finally {
-      clearInterval(logRotation);
+      clearInterval(housekeeping);
       this.#reporter.clear();
     }
   }

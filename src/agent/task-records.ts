@@ -8,11 +8,9 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { AssignedTask, TaskReport } from "../protocol/agent.ts";
+import { type EndedTask, expiredTasks } from "./ended-tasks.ts";
 import { readJsonFile, writeFileAtomically } from "./files.ts";
 import { rotateLog } from "./log-file.ts";
-
-/** Number of ended tasks per slot whose logs are kept: the newest ones. */
-const endedPerSlot = 3;
 
 export const TaskRecord = z.object({
   /** The node it was assigned to. A machine that has joined again reports only the tasks of its new node. */
@@ -31,12 +29,16 @@ export const TaskRecord = z.object({
 });
 export type TaskRecord = z.infer<typeof TaskRecord>;
 
-const EndedTask = z.object({
+/** The content of ended.json: an `EndedTask`, and for people its service's name and how it ended. */
+const EndedRecord = z.object({
   service: z.string(),
+  /** Earlier releases identified the service by its name only. */
+  serviceId: z.string().optional(),
   slot: z.number(),
   state: z.string(),
   err: z.string(),
   endedAtMs: z.number(),
+  removedAtMs: z.number().nullable().default(null),
 });
 
 /**
@@ -76,17 +78,45 @@ export class TaskRecords {
 
   /**
    * Replaces the record of an ended task by a summary without configuration and environment. The log stays.
+   *
+   * @param removedAtMs when the task ended because its service or slot was removed, epoch milliseconds;
+   *   otherwise null
+   * @throws the system's error if the summary cannot be written; the folder is removed then, with its log
    */
-  retire({ id, state, err, atMs }: TaskReport, { service, slot }: AssignedTask): void {
+  retire(
+    { id, state, err, atMs }: TaskReport,
+    { service, slot }: AssignedTask,
+    removedAtMs: number | null,
+  ): void {
     const dir = this.dirOf(id);
     if (!existsSync(dir)) return;
-    const ended = { service: service.name, slot, state, err, endedAtMs: atMs };
-    writeFileAtomically(join(dir, "ended.json"), JSON.stringify(ended));
+    const ended: z.infer<typeof EndedRecord> = {
+      service: service.name,
+      serviceId: service.id,
+      slot,
+      state,
+      err,
+      endedAtMs: atMs,
+      removedAtMs,
+    };
+    // On a full disk this makes room for the summary.
     for (const name of readdirSync(dir)) {
-      if (!["ended.json", "log", "log.1"].includes(name))
+      if (!["ended.json", "task.json", "log", "log.1"].includes(name))
         rmSync(join(dir, name), { recursive: true, force: true });
     }
-    this.#prune(service.name, slot);
+    try {
+      writeFileAtomically(join(dir, "ended.json"), JSON.stringify(ended));
+    } catch (error) {
+      rmSync(dir, { recursive: true, force: true });
+      throw error;
+    }
+    rmSync(join(dir, "task.json"), { force: true });
+  }
+
+  /** Removes the folders of ended tasks that are not kept any longer. @see expiredTasks */
+  removeExpired(servicesHere: ReadonlySet<string> | null, nowMs: number): void {
+    for (const { id } of expiredTasks(this.#ended(), servicesHere, nowMs))
+      rmSync(this.dirOf(id), { recursive: true, force: true });
   }
 
   /** Rotates long logs of all tasks. */
@@ -94,15 +124,15 @@ export class TaskRecords {
     for (const id of this.#ids()) rotateLog(join(this.dirOf(id), "log"));
   }
 
-  #prune(service: string, slot: number): void {
-    const ended = this.#ids().flatMap((id) => {
+  #ended(): readonly EndedTask[] {
+    return this.#ids().flatMap((id) => {
       const dir = this.dirOf(id);
       if (existsSync(join(dir, "task.json"))) return [];
-      const task = readJsonFile(join(dir, "ended.json"), EndedTask);
-      return task?.service === service && task.slot === slot ? [{ dir, endedAtMs: task.endedAtMs }] : [];
+      const record = readJsonFile(join(dir, "ended.json"), EndedRecord);
+      if (record === null) return [];
+      const { service, serviceId = service, slot, endedAtMs, removedAtMs } = record;
+      return [{ id, service: serviceId, slot, endedAtMs, removedAtMs }];
     });
-    ended.sort((a, b) => b.endedAtMs - a.endedAtMs);
-    for (const { dir } of ended.slice(endedPerSlot)) rmSync(dir, { recursive: true, force: true });
   }
 
   #ids(): readonly string[] {

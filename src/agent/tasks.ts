@@ -8,7 +8,7 @@ import type { TaskRecords } from "./task-records.ts";
 import { type TaskContext, TaskRun } from "./task-run.ts";
 
 type TasksOptions = Omit<TaskContext, "save" | "onChange"> & {
-  readonly records: Pick<TaskRecords, "all" | "save" | "retire">;
+  readonly records: Pick<TaskRecords, "all" | "save" | "retire" | "removeExpired">;
   readonly onChange: (id: string, change: "state" | "health") => void;
   readonly log: (line: string) => void;
 };
@@ -18,6 +18,8 @@ export class Tasks {
   readonly #context: TaskContext;
   readonly #runs = new Map<string, TaskRun>();
   #assigned: ReadonlyMap<string, AssignedTask> | null = null;
+  /** Tasks that end because their service or slot was removed. */
+  readonly #removed = new Set<string>();
   #drainDelayMs = 0;
 
   constructor(options: TasksOptions) {
@@ -45,6 +47,7 @@ export class Tasks {
   apply(assignment: Omit<Assignment, "type" | "index">, mayStart: boolean): void {
     this.#assigned = new Map(assignment.tasks.map((task) => [task.id, task]));
     this.#drainDelayMs = assignment.drainDelayMs;
+    for (const { id, desired } of assignment.tasks) if (desired === "remove") this.#removed.add(id);
     const phases = new Map([...this.#runs].map(([id, run]) => [id, run.phase]));
     for (const action of reconcileTasks(assignment.tasks, phases, mayStart))
       this.#perform(action, assignment.node.id);
@@ -120,7 +123,18 @@ export class Tasks {
   #forget(id: string): void {
     const run = this.#runs.get(id);
     this.#runs.delete(id);
-    if (run !== undefined) this.#tryWrite(() => this.#options.records.retire(run.report, run.task));
+    const isRemoved = this.#removed.delete(id);
+    if (run === undefined) return;
+    const { records, nowMs } = this.#options;
+    this.#tryWrite(() => records.retire(run.report, run.task, isRemoved ? nowMs() : null));
+    this.removeExpiredFolders();
+  }
+
+  /** Removes the folders of ended tasks whose time is over. */
+  removeExpiredFolders(): void {
+    const tasks = this.#assigned === null ? null : [...this.#assigned.values()];
+    const servicesHere = tasks === null ? null : new Set(tasks.map(({ service }) => service.id));
+    this.#tryWrite(() => this.#options.records.removeExpired(servicesHere, this.#options.nowMs()));
   }
 
   /** Logs a failed write instead of throwing: on a full disk the running tasks must stay supervised. */

@@ -301,6 +301,25 @@ describe("a restarted agent", () => {
     expect(kept()).toEqual(["c", "d", "e"].map(taskId));
   });
 
+  test("[N64] removes the folders of a removed service, also after the agent was restarted", async () => {
+    const first = start();
+    registry.assign([assignedTask("a", { command: ["true"], targets: [] })]);
+    await until("a to end", () => ended("a"));
+    registry.assign([assignedTask("b")]);
+    await until("b to run", () => running("b"));
+    registry.assign([{ ...assignedTask("b"), desired: "remove" }]);
+    await until("b to end", () => ended("b"));
+    registry.assign([]);
+    const folders = () => readdirSync(join(stateDir, "tasks")).sort();
+    await until("b to be retired", () => existsSync(join(stateDir, "tasks", taskId("b"), "ended.json")));
+    first.process.kill("SIGKILL");
+    await first.exited;
+    expect(folders()).toEqual(["a", "b"].map(taskId));
+    registry.tasks = [];
+    start();
+    await until("no folder", () => folders().length === 0, { withinMs: 50_000 });
+  });
+
   test("[N33] joins again after its node was removed, and reports no task of the old node", async () => {
     start();
     registry.tasks = [assignedTask("a")];

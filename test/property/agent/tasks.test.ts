@@ -107,7 +107,12 @@ function newWorld(endsOnStopSignal: boolean) {
     nowMs: () => time.nowMs,
     wait: time.wait,
     isCurrent: () => state.isCurrent,
-    records: { all: () => [], save: () => {}, retire: ({ id }) => furthest.delete(id) },
+    records: {
+      all: () => [],
+      save: () => {},
+      retire: ({ id }) => furthest.delete(id),
+      removeExpired: () => {},
+    },
     onChange: (id) => {
       const rank = taskStates[tasks.report("node", id)?.state ?? "assigned"];
       expect(rank).toBeGreaterThanOrEqual(furthest.get(id) ?? 0);

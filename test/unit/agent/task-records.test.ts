@@ -4,6 +4,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -49,7 +50,7 @@ test("[N32] the summary of an ended task has nothing of its environment", () => 
   records.save(record);
   const dir = records.dirOf(record.task.id);
   appendFileSync(join(dir, "log"), "the end\n");
-  records.retire({ ...record.report, state: "failed", err: "task: non-zero exit (1)" }, record.task);
+  records.retire({ ...record.report, state: "failed", err: "task: non-zero exit (1)" }, record.task, null);
   expect(records.all(() => {})).toEqual([]);
   expect(readFileSync(join(dir, "ended.json"), "utf8")).not.toContain("SECRET");
   expect(readFileSync(join(dir, "log"), "utf8")).toBe("the end\n");
@@ -65,6 +66,26 @@ test("[N32] a long log is rotated while the task keeps writing", () => {
   closeSync(writer);
   expect(readFileSync(join(dir, "log"), "utf8")).toBe("next\n");
   expect(statSync(join(dir, "log.1")).size).toBe(8 * 1024 * 1024 + 1);
+});
+
+test("[N64] the folder of a removed task goes after its grace, also for the next agent of the state folder", () => {
+  const record = recordOf("a");
+  records.save(record);
+  records.retire(record.report, record.task, 1_000_000);
+  const nextAgent = new TaskRecords(stateDir);
+  nextAgent.removeExpired(null, 1_029_999);
+  expect(readdirSync(join(stateDir, "tasks"))).toEqual([record.task.id]);
+  nextAgent.removeExpired(null, 1_030_000);
+  expect(readdirSync(join(stateDir, "tasks"))).toEqual([]);
+});
+
+test("[N64] the folder of a task that has not ended, or whose record cannot be read, is not removed", () => {
+  records.save(recordOf("a"));
+  const unreadable = records.dirOf(recordOf("b").task.id);
+  mkdirSync(unreadable);
+  writeFileSync(join(unreadable, "task.json"), '{"task":');
+  records.removeExpired(new Set(), Number.MAX_SAFE_INTEGER);
+  expect(readdirSync(join(stateDir, "tasks"))).toHaveLength(2);
 });
 
 function recordOf(name: string): TaskRecord {
