@@ -62,7 +62,8 @@ export function startChild<T>(
     // The system has no process for it.
     child.on("error", (error) => child.pid === undefined && resolve(error.message));
   });
-  child.send(input, () => {});
+  // Without a free file descriptor there is no channel, and the error follows.
+  if (child.connected) child.send(input, () => {});
   const ready = new Promise<T>((resolve, reject) => {
     child.on("message", (message: ChildMessage<T>) => {
       if ("ready" in message) resolve(message.ready);
@@ -70,6 +71,7 @@ export function startChild<T>(
       else if ("event" in message) onEvent(message.event);
       else onProcess(message.started);
     });
+    child.once("error", reject);
     exited.then((exit) => reject(new Error(startFailure(exit, lastLine(logFile, logStart)))));
   });
   // The rejection is handled where the child is supervised, possibly later.

@@ -5,6 +5,7 @@ import { closedPortsFile } from "../cli/closed-ports.ts";
 import type { RoutingTable } from "../domain/table/table.ts";
 import { type AddressPlan, bindError, planAddresses } from "./addresses.ts";
 import { type LocalAgent, nodeNames, startAgents } from "./agents.ts";
+import { type DescriptorWatch, watchDescriptors } from "./descriptors.ts";
 import { followTable, type TableFollower } from "./follow-table.ts";
 import { Listener } from "./listener.ts";
 import { controlIdentity, listenerProfile } from "./listener-profile.ts";
@@ -101,8 +102,11 @@ async function startParts(options: MeshOptions, lock: StateLock): Promise<LocalM
   writeMeshFile(stateDir, { control, token: secrets.token, id });
   const lost = Promise.withResolvers<string>();
   const { isHeld: isLocked } = lock;
-  const watch = watchStateFolder({ stateDir, isLocked, onLost: lost.resolve, log });
-  const parts: MeshParts = { ...processes, ...publishing, watch, lock, stateDir };
+  const watches = [
+    watchStateFolder({ stateDir, isLocked, onLost: lost.resolve, log }),
+    watchDescriptors(log),
+  ];
+  const parts: MeshParts = { ...processes, ...publishing, watches, lock, stateDir };
   return {
     control,
     token: secrets.token,
@@ -200,14 +204,14 @@ function publishPorts(
 
 type MeshParts = MeshProcesses &
   Pick<PortPublishing, "ports" | "closedPorts" | "follower"> & {
-    readonly watch: StateWatch;
+    readonly watches: readonly (StateWatch | DescriptorWatch)[];
     readonly lock: StateLock;
     readonly stateDir: string;
   };
 
 /** Stops the listeners, then the agents with their tasks, then the control API and the registry. */
 async function stopParts(parts: MeshParts): Promise<void> {
-  parts.watch.stop();
+  for (const watch of parts.watches) watch.stop();
   parts.follower.stop();
   await parts.ports.close();
   // SIGINT: stop now. On SIGTERM each agent would wait for replacements on nodes that are stopping as well.

@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, rmSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { identify, isRunning, type ProcessIdentity } from "../../src/agent/process-identity.ts";
@@ -18,8 +19,8 @@ type WhoAmI = { readonly task: string; readonly node: string };
 let mesh: MeshProcess;
 let port: number;
 
-async function startMesh(...args: string[]): Promise<void> {
-  mesh = await MeshProcess.start(["--empty", ...args]);
+async function startMesh(starting: Promise<MeshProcess>): Promise<void> {
+  mesh = await starting;
   port = await freePort();
   const service = ["--name", "web", "-p", `${port}:80`, "--replicas", "2", "waggle/whoami"];
   const created = await mesh.waggle("service", "create", ...service);
@@ -68,7 +69,7 @@ describe.each<Mode>([
     ],
   },
 ])("$mode", ({ args, runtimes }) => {
-  beforeAll(() => startMesh(...args));
+  beforeAll(() => startMesh(MeshProcess.start(["--empty", ...args])));
   afterAll(() => mesh?.remove());
 
   test.each<Runtime>(runtimes)(
@@ -118,7 +119,7 @@ describe.each<Mode>([
 });
 
 describe("one runtime, and its agents", () => {
-  beforeAll(() => startMesh());
+  beforeAll(() => startMesh(MeshProcess.start(["--empty"])));
   afterAll(() => mesh?.remove());
 
   test("[U17] a killed agent is started again; its node and its tasks stay as they are", async () => {
@@ -133,6 +134,25 @@ describe("one runtime, and its agents", () => {
     const listed = await mesh.get<readonly { Status: { State: string } }[]>("/nodes");
     expect(listed.map(({ Status }) => Status.State)).toEqual(["ready", "ready", "ready"]);
   });
+
+  const noSetpriv = missingPrograms(["setpriv"]).length > 0;
+
+  test.skipIf(noSetpriv)(
+    `[U103] the kernel ends workerd with its parent${noSetpriv ? " (skipped: no setpriv; apt-get install util-linux)" : ""}`,
+    async () => {
+      const workerd = runningProcess(mesh.workerdPids()[0]);
+      // No process of the mesh can end it.
+      process.kill(mesh.pid, "SIGSTOP");
+      try {
+        process.kill(mesh.runtimePid(), "SIGKILL");
+        await until("the end of workerd", () => !isRunning(workerd));
+      } finally {
+        process.kill(mesh.pid, "SIGCONT");
+      }
+      await mesh.waitForOutput("the Workers runtime is running again", 30_000);
+      await until("responses", tasksServed, restartWithin);
+    },
+  );
 
   test("[U103] after kill -9 of the mesh and of its runtime a start at once has the only workerd", async () => {
     const { stateDir } = mesh;
@@ -154,6 +174,35 @@ describe("one runtime, and its agents", () => {
     const expected = [mesh.runtimePid(), ...mesh.workerdPids(), ...agents];
     expect(saved.map(({ pid }) => pid).sort()).toEqual(expected.sort());
     expect(saved.every(isRunning)).toBe(true);
+  });
+});
+
+describe("2,000 file descriptors and 1,500 idle clients", () => {
+  const clients: Socket[] = [];
+
+  beforeAll(() => startMesh(MeshProcess.startWithFiles(2_000, ["--empty"])));
+  afterAll(async () => {
+    for (const client of clients) client.destroy();
+    await mesh?.remove();
+  });
+
+  test("[U112] requests are answered, and a killed runtime is started again", async () => {
+    expect(mesh.output).toContain("this process may open 2000 files");
+    for (let count = 0; count < 1_500; count++) {
+      const client = connect(port, "127.0.0.2");
+      client.on("error", () => client.destroy());
+      clients.push(client);
+      await once(client, "connect");
+    }
+    await until("responses", tasksServed, restartWithin);
+    await killAndAwait(
+      mesh.runtimePid(),
+      "the Workers runtime exited (SIGKILL)",
+      "the Workers runtime is running again",
+    );
+    await until("responses", tasksServed, restartWithin);
+    await killAndAwait(mesh.agentPid("node1"), "the agent of node1 is running again");
+    await until("responses", tasksServed, restartWithin);
   });
 });
 

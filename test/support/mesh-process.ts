@@ -40,6 +40,20 @@ export class MeshProcess {
     return MeshProcess.#startCommand([process.execPath, main, "up"], args, stateDir);
   }
 
+  /** Starts a mesh that may open at most `files` files. */
+  static startWithFiles(files: number, args: readonly string[]): Promise<MeshProcess> {
+    const limited = [
+      "sh",
+      "-c",
+      `ulimit -n ${files}; exec "$@"`,
+      "sh",
+      process.execPath,
+      main,
+      "up",
+    ] as const;
+    return MeshProcess.#startCommand([...limited], args, newStateDir());
+  }
+
   /** Starts a mesh by `npm start`; signals go to npm. */
   static startByNpm(stateDir: string): Promise<MeshProcess> {
     return MeshProcess.#startCommand(["npm", "start", "--"], [], stateDir);

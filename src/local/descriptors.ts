@@ -1,0 +1,57 @@
+// File descriptors: each client of a published port needs one here, and a request in progress more.
+
+import { spawnSync } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+
+const descriptorWatchMs = 1_000;
+
+/** From here on a limit needs no mention. */
+const ampleLimit = 8_192;
+
+/** A request in progress has the client's connection, one to workerd, and one or two of workerd's own. */
+const descriptorsPerRequest = 2;
+
+export type DescriptorWatch = { readonly stop: () => void };
+
+/** Logs a low limit now, and each time the descriptors run out or are free again. */
+export function watchDescriptors(log: (line: string) => void): DescriptorWatch {
+  const limit = descriptorLimit();
+  const warning = lowLimitWarning(limit);
+  if (warning !== null) log(warning);
+  let isExhausted = false;
+  const check = setInterval(() => {
+    if (hasFreeDescriptor() === !isExhausted) return;
+    isExhausted = !isExhausted;
+    log(isExhausted ? exhaustedText(limit) : "file descriptors are free again; connections are accepted");
+  }, descriptorWatchMs);
+  return { stop: () => clearInterval(check) };
+}
+
+/** What a low limit means, and how to raise it. @param limit null if it is unknown or there is no limit */
+export function lowLimitWarning(limit: number | null): string | null {
+  if (limit === null || limit >= ampleLimit) return null;
+  const requests = Math.floor(limit / descriptorsPerRequest / 100) * 100;
+  return `this process may open ${limit} files, enough for about ${requests} requests at a time; ${raiseHint}`;
+}
+
+const raiseHint = "raise the limit with `ulimit -n 65536`, or LimitNOFILE= of a systemd unit";
+
+function exhaustedText(limit: number | null): string {
+  return `no file descriptor is left${limit === null ? "" : ` of ${limit}`}: further connections are closed until others end; ${raiseHint}`;
+}
+
+/** The limit that this process passes on to its children; Node has raised its own to the hard limit. */
+function descriptorLimit(): number | null {
+  const { stdout } = spawnSync("sh", ["-c", "ulimit -n"], { encoding: "utf8" });
+  const limit = Number.parseInt(stdout ?? "", 10);
+  return Number.isNaN(limit) ? null : limit;
+}
+
+function hasFreeDescriptor(): boolean {
+  try {
+    closeSync(openSync("/dev/null", "r"));
+    return true;
+  } catch (error) {
+    return !["EMFILE", "ENFILE"].includes((error as NodeJS.ErrnoException).code ?? "");
+  }
+}
