@@ -28,6 +28,9 @@ export type RuntimeReady = { readonly controlPort: number | null; readonly entry
  */
 const minWorkerdRunMs = 10_000;
 
+/** Longer than Miniflare takes to start workerd again. It does not report each failure to do so. */
+const workerdRestartTimeoutMs = 30_000;
+
 /** How long a workerd whose start has failed may take to exit. */
 const workerdExitTimeoutMs = 2_000;
 
@@ -37,6 +40,11 @@ runChild<RuntimeInput, RuntimeReady>(async (input, notify) => {
   rmSync(join(devRegistryOf(input), workerName(input.part)), { force: true });
   let state: "starting" | "running" | "stopping" = "starting";
   let lastExitMs = Number.NEGATIVE_INFINITY;
+  let restartTimer: NodeJS.Timeout | undefined;
+  const giveUp = async (event: string): Promise<void> => {
+    await notify({ event });
+    process.exit(1);
+  };
   const startExit = Promise.withResolvers<number | string>();
   launchWorkerd(input.part === "traffic" ? null : input.stateDir, {
     onSpawn: (started) => void notify({ started }),
@@ -45,9 +53,11 @@ runChild<RuntimeInput, RuntimeReady>(async (input, notify) => {
       if (state !== "running") return;
       const ranMs = Date.now() - lastExitMs;
       lastExitMs = Date.now();
-      if (ranMs >= minWorkerdRunMs) return notify({ event: `workerd exited (${exit}); starting it again` });
-      await notify({ event: `workerd exited (${exit}) within ${ranMs} ms of its restart` });
-      process.exit(1);
+      if (ranMs >= minWorkerdRunMs) {
+        restartTimer = setTimeout(giveUp, workerdRestartTimeoutMs, "workerd was not started again in time");
+        return notify({ event: `workerd exited (${exit}); starting it again` });
+      }
+      await giveUp(`workerd exited (${exit}) within ${ranMs} ms of its restart`);
     },
   });
   const miniflare = new Miniflare({
@@ -55,7 +65,10 @@ runChild<RuntimeInput, RuntimeReady>(async (input, notify) => {
     host: "127.0.0.1",
     port: 0,
     log: new Log(LogLevel.WARN),
-    unsafeHandleRuntimeRestart: () => notify({ event: "workerd is running again" }),
+    unsafeHandleRuntimeRestart: () => {
+      clearTimeout(restartTimer);
+      return notify({ event: "workerd is running again" });
+    },
   });
   await miniflare.ready.catch(async (error: Error) => {
     // Miniflare may fail on a pipe to workerd before workerd has exited.
@@ -67,6 +80,7 @@ runChild<RuntimeInput, RuntimeReady>(async (input, notify) => {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.removeAllListeners(signal);
   const stop = (): Promise<void> => {
     state = "stopping";
+    clearTimeout(restartTimer);
     return miniflare.dispose();
   };
   return { ready: await openPorts(miniflare, input.part), stop };

@@ -1,7 +1,7 @@
 // The state folder of a mesh on this machine: lock, secrets, and the files by which `waggle` finds the mesh.
 
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { readJsonFile, writeFileAtomically } from "../agent/files.ts";
@@ -76,6 +76,16 @@ function newSecret(): string {
  */
 export function databaseLockFile(stateDir: string): string {
   return join(stateDir, "registry.lock");
+}
+
+/**
+ * The files of the registry's database that exist now. Miniflare keeps one SQLite file for each object, and
+ * one for their alarms, in a folder with the names of the Worker and the class.
+ */
+export function databaseFiles(stateDir: string): readonly string[] {
+  const folder = join(stateDir, "registry", "do", "waggle-MeshRegistry");
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  return names.filter((name) => name.endsWith(".sqlite")).map((name) => join(folder, name));
 }
 
 const MeshFile = z.object({

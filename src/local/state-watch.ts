@@ -1,9 +1,10 @@
-// Watches the state folder of a running mesh: that it is still there, that its disk has space, and that its
-// logs stay short.
+// Watches the state folder of a running mesh: that it and its database are still there, that its disk has
+// space, and that its logs stay short.
 
-import { readdirSync, statfsSync } from "node:fs";
+import { readdirSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { rotateLog } from "../agent/log-file.ts";
+import { databaseFiles } from "./state-folder.ts";
 
 const stateWatchMs = 1_000;
 const meshLogRotateMs = 30_000;
@@ -19,17 +20,19 @@ type StateWatchOptions = {
   readonly stateDir: string;
   /** False once this mesh's lock file is gone. */
   readonly isLocked: () => boolean;
-  /** Called once, with the reason, when the folder is not this mesh's any more. */
+  /** Called once, with the reason, when the folder is not this mesh's any more, or its database is gone. */
   readonly onLost: (reason: string) => void;
   readonly log: (line: string) => void;
 };
 
 export function watchStateFolder({ stateDir, isLocked, onLost, log }: StateWatchOptions): StateWatch {
   let isFull = false;
+  const database = databaseFiles(stateDir);
   const check = setInterval(() => {
-    if (!isLocked()) {
+    const missing = isLocked() ? database.find(isMissing) : stateDir;
+    if (missing !== undefined) {
       stop();
-      onLost(lostReason(stateDir));
+      onLost(lostReason(missing));
       return;
     }
     const freeBytes = availableBytes(stateDir);
@@ -66,9 +69,17 @@ function fullDiskText(stateDir: string): string {
   return `the disk of ${stateDir} is full: changes of the mesh cannot be saved, and logs are dropped; requests are still routed as before. Free some space; the mesh then continues by itself`;
 }
 
+function isMissing(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** As PostgreSQL stops when its lock file is gone: what is written from here on could not be found again. */
-function lostReason(stateDir: string): string {
-  return `the state folder ${stateDir} was removed or replaced while the mesh ran: changes since then are lost, and later ones could not be saved. Stopping; to keep the mesh, restore the folder from a backup and start again`;
+function lostReason(path: string): string {
+  return `${path} was removed or replaced while the mesh ran: changes since then are lost, and later ones could not be saved. Stopping; to keep the mesh, restore the state folder from a backup and start again`;
 }
 
 function rotateLogs(folder: string, log: (line: string) => void): void {

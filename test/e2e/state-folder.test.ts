@@ -89,11 +89,16 @@ describe.skipIf(!hasDisk)(`a full disk${hasDisk ? "" : ` (skipped: cannot mount 
   });
 });
 
-test("[U106] a mesh whose state folder is removed says so, stops, and leaves no process", async () => {
+test.each([
+  { what: "state folder", path: "" },
+  { what: "database", path: "/registry" },
+])("[U106] a mesh whose $what is removed says so, stops, and leaves no process", async ({ path }) => {
   mesh = await MeshProcess.start(["--empty"]);
-  rmSync(mesh.stateDir, { recursive: true });
+  rmSync(mesh.stateDir + path, { recursive: true });
   expect(await mesh.ended()).toBe(1);
-  expect(mesh.output).toContain(`the state folder ${mesh.stateDir} was removed or replaced`);
+  expect(mesh.output).toMatch(
+    new RegExp(`${mesh.stateDir}${path}\\S* was removed or replaced while the mesh ran`),
+  );
   expect(mesh.allPids()).toEqual([]);
 });
 

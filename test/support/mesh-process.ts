@@ -77,7 +77,7 @@ export class MeshProcess {
       return mesh;
     } catch (error) {
       // Another process may take a free port between its choice and its use.
-      if (startsLeft <= 1 || !mesh.output.includes("Address already in use")) throw error;
+      if (startsLeft <= 1 || !mesh.output.includes("another process listens there")) throw error;
       return MeshProcess.#startCommand([program, ...commandArgs], args, stateDir, startsLeft - 1);
     }
   }
