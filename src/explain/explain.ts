@@ -6,6 +6,7 @@
 import { normalPath } from "../domain/model/normal-path.ts";
 import type { PublishMode } from "../domain/model/service.ts";
 import { taskName } from "../domain/model/task.ts";
+import { type AttemptOptions, maxRetries } from "../domain/table/attempt-options.ts";
 import { printPathRule } from "../domain/table/path-rule.ts";
 import type {
   RoutingTable,
@@ -80,7 +81,7 @@ export function explainRoute(table: RoutingTable, request: ExplainRequest): Rout
     }),
     nodes: nodesOf(lookup),
     tasks: tasksOf(lookup),
-    sending: sendingText(method),
+    sending: sendingText(method, match?.routes[0].service.options ?? {}),
     response: responseOf(lookup),
   };
 }
@@ -245,11 +246,13 @@ function withheldReason({ weight, drain, backup, standby }: Share): string | nul
   return null;
 }
 
-function sendingText(method: string): string {
-  if (safeMethods.has(method)) {
-    return `${method} is retried on another task if one cannot be reached, and hedged on a second task if the first is slow`;
-  }
-  if (idempotentMethods.has(method)) return `${method} is retried on another task if one cannot be reached`;
+/** @param options the service's; the variables of the data plane are unknown here */
+function sendingText(method: string, { hedge = true, retries = maxRetries }: AttemptOptions): string {
+  if (retries === 0) return `${method} is sent to one task, because waggle.retries is 0`;
+  const retried = `${method} is retried on another task if one cannot be reached`;
+  if (safeMethods.has(method) && hedge)
+    return `${retried}, and hedged on a second task if the first is silent`;
+  if (idempotentMethods.has(method)) return retried;
   return `${method} is sent to one task; with an Idempotency-Key header it may be retried on another`;
 }
 

@@ -1,5 +1,6 @@
 // Text for policies: how a policy picks, why a task is a candidate, and the service's other routing options.
 
+import type { AttemptOptions } from "../domain/table/attempt-options.ts";
 import { printPathRule } from "../domain/table/path-rule.ts";
 import { hashedField } from "../domain/table/policy.ts";
 import type { Canary, CanaryRule, Share, TablePaths, TableService } from "../domain/table/table.ts";
@@ -79,13 +80,36 @@ export function optionTexts(route: Route, routes: Routes): string[] {
   if (sticky !== null) texts.push(`a client stays with the task that its cookie ${sticky} names`);
   if (service.options?.via === true) texts.push("its tasks get Via with the mesh's name");
   if (maxconn !== Number.POSITIVE_INFINITY) {
-    const queued = queue === 0 ? "no queue" : `${queue} more wait up to ${queueTimeoutMs / 1_000} s`;
+    const more = queue === Number.POSITIVE_INFINITY ? "any number waits" : `${queue} more wait`;
+    const queued = queue === 0 ? "no queue" : `${more} up to ${queueTimeoutMs / 1_000} s`;
     texts.push(`at most ${maxconn} open requests per task and isolate, and ${queued}`);
   }
   if (slowStartMs > 0) texts.push(`a new task reaches its full weight over ${slowStartMs / 1_000} s`);
+  texts.push(...attemptTexts(service.options ?? {}));
   if (service.options?.paths !== undefined) texts.push(pathRulesText(service.options.paths, routes));
   if (service.options?.canary !== undefined) texts.push(canaryText(service.options.canary, route, routes));
   return texts;
+}
+
+/** What the labels for attempts set; variables of the data plane, which set the rest, are unknown here. */
+function attemptTexts(options: AttemptOptions): string[] {
+  const { headTimeoutMs, silenceMs, hedge, retries, replayBytes, bodyTimeoutMs } = options;
+  const texts: (string | false)[] = [
+    headTimeoutMs !== undefined && `a response must begin within ${headTimeoutMs / 1_000} s, else 504`,
+    silenceMs === 0 && "no task counts as frozen",
+    silenceMs !== undefined &&
+      silenceMs > 0 &&
+      `a task without any response for ${silenceMs / 1_000} s counts as frozen`,
+    hedge === false && "no request is at two tasks at once",
+    retries === 0 && "a request is sent once",
+    retries !== undefined && retries > 0 && `a request is sent to at most ${retries + 1} tasks`,
+    replayBytes !== undefined && `bodies of up to ${replayBytes} bytes are held to be sent again`,
+    bodyTimeoutMs === 0 && "a client may pause its body for any time",
+    bodyTimeoutMs !== undefined &&
+      bodyTimeoutMs > 0 &&
+      `a client that sends no byte of its body for ${bodyTimeoutMs / 1_000} s gets 408`,
+  ];
+  return texts.filter((text) => text !== false);
 }
 
 function pathRulesText({ at, rules }: TablePaths, routes: Routes): string {

@@ -51,7 +51,7 @@ function withOptions(server: ServerRow, options: TableOptions, nowMs: number): S
   const ageMs = nowMs - (server.share?.sinceMs ?? Number.NEGATIVE_INFINITY);
   const values: ColumnValues = {
     ...(limit !== undefined && { slim: limit }),
-    ...(queue !== undefined && { qlimit: queue }),
+    ...(queue !== undefined && queue !== "unlimited" && { qlimit: queue }),
     ...(slowStartMs !== undefined &&
       ageMs < slowStartMs && { throttle: Math.max(1, Math.floor((ageMs * 100) / slowStartMs)) }),
     ...server.values,

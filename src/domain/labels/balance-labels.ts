@@ -8,7 +8,15 @@ import { setsSessionCookie } from "../model/session-cookie.ts";
 import type { Task } from "../model/task.ts";
 import { type Policy, policyWords, readPolicy } from "../table/policy.ts";
 import type { Canary, CanaryRule, Share, TableOptions } from "../table/table.ts";
-import { invalidLabel, isServiceName, type Labels } from "./label.ts";
+import { attemptOptionsOf } from "./attempt-labels.ts";
+import {
+  invalidLabel,
+  isServiceName,
+  type Labels,
+  labelBoolean,
+  labelCount,
+  labelDurationMs,
+} from "./label.ts";
 
 const labelNames = {
   balance: "waggle.balance",
@@ -32,9 +40,6 @@ export const balanceLabels: readonly string[] = Object.values(labelNames);
 
 /** HAProxy's maximum. */
 const maxWeight = 256;
-const maxLabelCount = 1_000_000;
-/** A day, milliseconds; HAProxy's own maximum is about three weeks. */
-const maxLabelDurationMs = 86_400_000;
 
 /** A condition on a task: the node it runs on, or its slot. */
 type TaskCondition =
@@ -91,9 +96,9 @@ export function optionsOf(labels: Labels): TableOptions | null {
   if (sticky !== undefined && !isToken(sticky)) {
     throw invalidLabel(`label '${labelNames.sticky}' is '${sticky}': write a cookie name`);
   }
-  const via = sendsVia(labels);
+  const via = labelBoolean(labels, labelNames.via) === true;
   const maxconn = labelCount(labels, labelNames.maxconn, 1);
-  const queue = labelCount(labels, labelNames.queue, 0);
+  const queue = queueOf(labels);
   const queueTimeoutMs = labelDurationMs(labels, labelNames.queueTimeout);
   const slowStartMs = labelDurationMs(labels, labelNames.slowStart);
   const marker = labels[labelNames.marker];
@@ -109,25 +114,23 @@ export function optionsOf(labels: Labels): TableOptions | null {
     ...(queueTimeoutMs !== undefined && { queueTimeoutMs }),
     ...(slowStartMs !== undefined && { slowStartMs }),
     ...(marker !== undefined && { marker: marker.toLowerCase() }),
+    ...attemptOptionsOf(labels),
     ...(canary !== undefined && { canary }),
   };
   return Object.keys(options).length === 0 ? null : options;
 }
 
-/** Label `waggle.via`: true if requests to the service's tasks name the mesh in Via. */
-function sendsVia(labels: Labels): boolean {
-  const text = labels[labelNames.via];
-  if (text === undefined || text === "false") return false;
-  if (text === "true") return true;
-  throw invalidLabel(`label '${labelNames.via}' is '${text}': write true or false`);
+/** Label `waggle.queue`: how many requests may wait; `unlimited` as in HAProxy, whose queue has no maximum. */
+function queueOf(labels: Labels): number | "unlimited" | undefined {
+  const text = labels[labelNames.queue];
+  if (text === "unlimited") return text;
+  if (text === undefined || /^\d+$/.test(text)) return labelCount(labels, labelNames.queue, 0);
+  throw invalidLabel(`label '${labelNames.queue}' is '${text}': write a whole number from 0, or unlimited`);
 }
 
 /** Label `waggle.allbackups`: true if all backups share the requests, false if the first one gets them. */
 export function usesAllBackups(labels: Labels): boolean {
-  const text = labels[labelNames.allBackups];
-  if (text === undefined || text === "true") return true;
-  if (text === "false") return false;
-  throw invalidLabel(`label '${labelNames.allBackups}' is '${text}': write true or false`);
+  return labelBoolean(labels, labelNames.allBackups) ?? true;
 }
 
 /**
@@ -219,24 +222,4 @@ function canaryRuleOf(labels: Labels, label: string, field: "header" | "cookie")
 
 function listItems(text: string | undefined): readonly string[] {
   return text === undefined ? [] : text.split(",").map((item) => item.trim());
-}
-
-function labelCount(labels: Labels, label: string, min: number): number | undefined {
-  const text = labels[label];
-  if (text === undefined) return undefined;
-  const count = Number(text);
-  if (/^\d+$/.test(text) && count >= min && count <= maxLabelCount) return count;
-  throw invalidLabel(`label '${label}' is '${text}': write a whole number from ${min} to ${maxLabelCount}`);
-}
-
-const labelUnitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-
-/** A duration as HAProxy reads it: `30s`, `500ms`; without a unit, milliseconds. */
-function labelDurationMs(labels: Labels, label: string): number | undefined {
-  const text = labels[label];
-  if (text === undefined) return undefined;
-  const [, digits = "", unit = "ms"] = /^(\d{1,9})(ms|s|m|h)?$/.exec(text) ?? [];
-  const ms = Number(digits) * (labelUnitMs[unit] ?? 1);
-  if (digits !== "" && ms >= 1 && ms <= maxLabelDurationMs) return ms;
-  throw invalidLabel(`label '${label}' is '${text}': write a duration such as 500ms, 30s or 5m, up to 24h`);
 }

@@ -3,8 +3,9 @@
 import { isLocalControlHost } from "../model/control-host.ts";
 import { isHostName } from "../model/host-name.ts";
 import type { ProbeSpec } from "../model/service.ts";
+import { attemptLabels } from "./attempt-labels.ts";
 import { balanceLabels, checkBalanceLabels } from "./balance-labels.ts";
-import { invalidLabel, type Labels } from "./label.ts";
+import { invalidLabel, type Labels, labelBoolean } from "./label.ts";
 import { checkPathLabels, hostsForAllPaths, pathLabels, pathsOf } from "./path-labels.ts";
 
 const labelPrefix = "waggle.";
@@ -16,6 +17,7 @@ const probeLabel = "waggle.probe";
 export const knownLabels: readonly string[] = [
   ...[hostLabel, ...pathLabels, defaultLabel, probeLabel],
   ...balanceLabels,
+  ...attemptLabels,
 ];
 
 /**
@@ -67,10 +69,7 @@ export function exclusiveHostsOf(labels: Labels): readonly string[] {
 
 /** Label `waggle.default`: the service gets requests whose port and host name belong to no service. */
 export function isDefaultService(labels: Labels): boolean {
-  const text = labels[defaultLabel];
-  if (text === undefined || text === "false") return false;
-  if (text === "true") return true;
-  throw invalidLabel(`label '${defaultLabel}' is '${text}': write true or false`);
+  return labelBoolean(labels, defaultLabel) ?? false;
 }
 
 /** The probe of label `waggle.probe`, `tcp` or `http:/path`; undefined: the image's probe. */

@@ -1,6 +1,7 @@
 // The options of a service in the routing table's text, one per line: `  option maxconn 20`.
 
 import { isToken } from "../model/http-token.ts";
+import { type AttemptOptions, maxReplayBytes, maxRetries } from "./attempt-options.ts";
 import { type LineReader, lineShape, quoteWord } from "./lines.ts";
 import { byPrecedence, type PathRule, printPathRule, readPathRule } from "./path-rule.ts";
 import type { Canary, CanaryRule, TableOptions, TablePaths } from "./table.ts";
@@ -17,9 +18,20 @@ export function printOptions(lines: string[], options: TableOptions): void {
   if (queueTimeoutMs !== undefined) lines.push(`  option queue-timeout ${queueTimeoutMs}ms`);
   if (slowStartMs !== undefined) lines.push(`  option slowstart ${slowStartMs}ms`);
   if (marker !== undefined) lines.push(`  option marker ${marker}`);
+  printAttemptOptions(lines, options);
   if (canary !== undefined) printCanary(lines, canary);
   for (const service of paths?.at ?? []) lines.push(`  option at ${quoteWord(service)}`);
   for (const rule of paths?.rules ?? []) lines.push(`  option path ${quoteWord(printPathRule(rule))}`);
+}
+
+function printAttemptOptions(lines: string[], options: AttemptOptions): void {
+  const { headTimeoutMs, silenceMs, hedge, retries, replayBytes, bodyTimeoutMs } = options;
+  if (headTimeoutMs !== undefined) lines.push(`  option head-timeout ${headTimeoutMs}ms`);
+  if (silenceMs !== undefined) lines.push(`  option silence ${silenceMs}ms`);
+  if (hedge !== undefined) lines.push(`  option hedge ${hedge}`);
+  if (retries !== undefined) lines.push(`  option retries ${retries}`);
+  if (replayBytes !== undefined) lines.push(`  option replay ${replayBytes}`);
+  if (bodyTimeoutMs !== undefined) lines.push(`  option body-timeout ${bodyTimeoutMs}ms`);
 }
 
 function printCanary(lines: string[], { service, percent, header, cookie }: Canary): void {
@@ -41,10 +53,13 @@ export function readOptions(reader: LineReader): TableOptions | null {
     return value === "true";
   });
   const maxconn = readOption(reader, "maxconn", (value) => readNumberBetween(reader, value, 1));
-  const queue = readOption(reader, "queue", (value) => readNumberBetween(reader, value, 0));
+  const queue = readOption(reader, "queue", (value) =>
+    value === "unlimited" ? value : readNumberBetween(reader, value, 0),
+  );
   const queueTimeoutMs = readOption(reader, "queue-timeout", (value) => readMilliseconds(reader, value));
   const slowStartMs = readOption(reader, "slowstart", (value) => readMilliseconds(reader, value));
   const marker = readOption(reader, "marker", (value) => readHeaderName(reader, value));
+  const attempts = readAttemptOptions(reader);
   const canary = readCanary(reader);
   const paths = readPaths(reader);
   if (reader.line.startsWith("  option ")) {
@@ -58,8 +73,28 @@ export function readOptions(reader: LineReader): TableOptions | null {
     ...(queueTimeoutMs !== undefined && { queueTimeoutMs }),
     ...(slowStartMs !== undefined && { slowStartMs }),
     ...(marker !== undefined && { marker }),
+    ...attempts,
     ...(canary !== undefined && { canary }),
     ...(paths !== undefined && { paths }),
+  };
+}
+
+function readAttemptOptions(reader: LineReader): AttemptOptions {
+  const headTimeoutMs = readOption(reader, "head-timeout", (value) => readMilliseconds(reader, value));
+  const silenceMs = readOption(reader, "silence", (value) => readMilliseconds(reader, value, 0));
+  const hedge = readOption(reader, "hedge", (value) => readBoolean(reader, value));
+  const retries = readOption(reader, "retries", (value) => readNumberBetween(reader, value, 0, maxRetries));
+  const replayBytes = readOption(reader, "replay", (value) =>
+    readNumberBetween(reader, value, 0, maxReplayBytes),
+  );
+  const bodyTimeoutMs = readOption(reader, "body-timeout", (value) => readMilliseconds(reader, value, 0));
+  return {
+    ...(headTimeoutMs !== undefined && { headTimeoutMs }),
+    ...(silenceMs !== undefined && { silenceMs }),
+    ...(hedge !== undefined && { hedge }),
+    ...(retries !== undefined && { retries }),
+    ...(replayBytes !== undefined && { replayBytes }),
+    ...(bodyTimeoutMs !== undefined && { bodyTimeoutMs }),
   };
 }
 
@@ -139,9 +174,14 @@ function readHeaderName(reader: LineReader, text: string): string {
   return text;
 }
 
-function readMilliseconds(reader: LineReader, text: string): number {
+function readMilliseconds(reader: LineReader, text: string, min: 0 | 1 = 1): number {
   if (!text.endsWith("ms")) throw reader.errorAt("a duration in milliseconds: 5000ms");
-  return readNumberBetween(reader, text.slice(0, -2), 1);
+  return readNumberBetween(reader, text.slice(0, -2), min);
+}
+
+function readBoolean(reader: LineReader, text: string): boolean {
+  if (text !== "true" && text !== "false") throw reader.errorAt("true or false");
+  return text === "true";
 }
 
 function readNumberBetween(

@@ -1,6 +1,7 @@
 // The routing table: an immutable, versioned value with everything the data plane knows.
 
 import type { PublishMode } from "../model/service.ts";
+import type { AttemptOptions } from "./attempt-options.ts";
 import type { PathRule } from "./path-rule.ts";
 import type { Policy } from "./policy.ts";
 
@@ -79,7 +80,7 @@ export type TablePaths = {
 };
 
 /** Settings of a service for the data plane. Absent: off, or the data plane's default. */
-export type TableOptions = {
+export type TableOptions = AttemptOptions & {
   /** Name of the cookie that keeps a client with its task. */
   readonly sticky?: string;
   /** True: requests to its tasks name the mesh in Via. */
@@ -87,7 +88,7 @@ export type TableOptions = {
   /** Maximum number of open requests per task, per isolate. */
   readonly maxconn?: number;
   /** Maximum number of queued requests, per isolate. */
-  readonly queue?: number;
+  readonly queue?: number | "unlimited";
   readonly queueTimeoutMs?: number;
   /** How long a new task takes to reach its full weight. */
   readonly slowStartMs?: number;

@@ -26,6 +26,7 @@ export type PoolRules = {
   readonly sticky: string | null;
   /** Maximum open requests of a target that does not set its own. */
   readonly maxconn: number;
+  /** Maximum of queued requests; Infinity if only the isolate's own maximum applies. */
   readonly queue: number;
   readonly queueTimeoutMs: number;
   /** 0 turns slow start off. */
@@ -72,7 +73,8 @@ export function rulesOf({ policy, options = {} }: TableService): PoolRules {
     queueTimeoutMs = defaultRules.queueTimeoutMs,
     slowStartMs = 0,
   } = options;
-  return { policy, sticky, maxconn, queue, queueTimeoutMs, slowStartMs };
+  const queueLimit = queue === "unlimited" ? Number.POSITIVE_INFINITY : queue;
+  return { policy, sticky, maxconn, queue: queueLimit, queueTimeoutMs, slowStartMs };
 }
 
 /** The pool of some targets, which must be ascending by id. */

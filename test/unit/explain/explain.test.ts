@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Policy } from "../../../src/domain/table/policy.ts";
-import type { RoutingTable, TableOptions } from "../../../src/domain/table/table.ts";
+import type { RoutingTable, TableOptions, TableService } from "../../../src/domain/table/table.ts";
 import { type EntrySettings, resolveEntry } from "../../../src/explain/entry.ts";
 import { explainRoute } from "../../../src/explain/explain.ts";
 import type { RouteExplanation } from "../../../src/protocol/route.ts";
@@ -124,10 +124,49 @@ test("[E1] a refusal has the data plane's status and reason", () => {
   expect(explain("http://127.0.0.1:8080/").response).toEqual({ by: "task", why: "one of 2 tasks, in turn" });
 });
 
+test("[K31] an explanation states what the labels for attempts set", () => {
+  const of = (options: TableOptions) => {
+    const [service, ...others] = table.services;
+    const changed = { ...table, services: [{ ...service, options } as TableService, ...others] };
+    const url = new URL("http://127.0.0.1:8080/");
+    const entry = resolveEntry(changed, url, null, oneMachine);
+    const { services, sending } = explainRoute(changed, {
+      method: "GET",
+      host: url.host,
+      path: "/",
+      domain,
+      entry,
+    });
+    return [...(services[0]?.options ?? []), sending];
+  };
+  expect(
+    of({ headTimeoutMs: 90_000, silenceMs: 0, hedge: false, replayBytes: 10, bodyTimeoutMs: 5_000 }),
+  ).toEqual([
+    "a response must begin within 90 s, else 504",
+    "no task counts as frozen",
+    "no request is at two tasks at once",
+    "bodies of up to 10 bytes are held to be sent again",
+    "a client that sends no byte of its body for 5 s gets 408",
+    "GET is retried on another task if one cannot be reached",
+  ]);
+  expect(of({ retries: 0, silenceMs: 2_000, bodyTimeoutMs: 0 })).toEqual([
+    "a task without any response for 2 s counts as frozen",
+    "a request is sent once",
+    "a client may pause its body for any time",
+    "GET is sent to one task, because waggle.retries is 0",
+  ]);
+  expect(of({ retries: 1, maxconn: 2, queue: "unlimited" })).toContain(
+    "a request is sent to at most 2 tasks",
+  );
+  expect(of({ maxconn: 2, queue: "unlimited" })).toContain(
+    "at most 2 open requests per task and isolate, and any number waits up to 5 s",
+  );
+});
+
 test.each([
   [
     "GET",
-    "GET is retried on another task if one cannot be reached, and hedged on a second task if the first is slow",
+    "GET is retried on another task if one cannot be reached, and hedged on a second task if the first is silent",
   ],
   ["PUT", "PUT is retried on another task if one cannot be reached"],
   ["POST", "POST is sent to one task; with an Idempotency-Key header it may be retried on another"],

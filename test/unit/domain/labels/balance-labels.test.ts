@@ -68,6 +68,43 @@ test("[W5] labels set the policy and the options", () => {
   });
 });
 
+test("[K30] labels set how requests are timed and sent", () => {
+  expect(
+    compiled({
+      "waggle.head-timeout": "90s",
+      "waggle.silence": "0",
+      "waggle.hedge": "false",
+      "waggle.retries": "0",
+      "waggle.replay": "64k",
+      "waggle.body-timeout": "2m",
+      "waggle.maxconn": "2",
+      "waggle.queue": "unlimited",
+    })?.options,
+  ).toEqual({
+    maxconn: 2,
+    queue: "unlimited",
+    headTimeoutMs: 90_000,
+    silenceMs: 0,
+    hedge: false,
+    retries: 0,
+    replayBytes: 65_536,
+    bodyTimeoutMs: 120_000,
+  });
+});
+
+test.each([
+  [{ "waggle.head-timeout": "0" }, /is '0': write a duration such as 500ms, 30s or 5m, up to 24h$/],
+  [{ "waggle.silence": "long" }, /is 'long': write a duration such as .*, or 0 for never/],
+  [{ "waggle.body-timeout": "25h" }, /is '25h': write a duration .* up to 24h/],
+  [{ "waggle.hedge": "no" }, /is 'no': write true or false/],
+  [{ "waggle.retries": "4" }, /is '4': write a whole number from 0 to 3/],
+  [{ "waggle.retries": "-1" }, /is '-1': write a whole number from 0 to 3/],
+  [{ "waggle.replay": "2m" }, /is '2m': write a size in bytes from 0 to 1m, such as 65536 or 64k/],
+  [{ "waggle.maxconn": "1", "waggle.queue": "all" }, /is 'all': write a whole number from 0, or unlimited/],
+])("[K30] %j is refused with what would work", (labels, message) => {
+  expect(verdict(labels)).toMatch(message);
+});
+
 test("[W5] a task shows since when it is healthy only if its service has a slow start", () => {
   const health = { ...healthy, sinceMs: now - 5_000 };
   expect(compiled({ "waggle.slowstart": "30s" }, { health })?.tasks[0]?.sinceMs).toBe(now - 5_000);
