@@ -20,6 +20,7 @@ export function planeOf(env: PlaneEnv): DataPlane {
     ...telemetryCalls(env),
     dial: env.MESH_MODE === "edge" ? dialUncached : (url, init) => fetch(url, init),
     ...readLimits(env),
+    newBodyPipe: (bytes) => (bytes === null ? new IdentityTransformStream() : new FixedLengthStream(bytes)),
     platformStatuses: env.MESH_MODE === "edge",
     meshName: env.MESH_NAME.replaceAll(/[^\w.-]/g, "-") || "waggle",
     domain: env.MESH_DOMAIN.toLowerCase(),

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { defaultStateDir } from "./context.ts";
 import { CliError, usageError } from "./errors.ts";
 import { choiceFlag, readTargetFlags, valueFlag } from "./flags.ts";
+import { addVariableFlags, variablesOf } from "./up-variables.ts";
 import { readCountArgument, readListenPort } from "./values.ts";
 
 /** Each node is a process with its own loopback address; a higher number is a mistake. */
@@ -26,6 +27,10 @@ Examples:
   waggle up --nodes 5 --empty        five nodes, no service
   waggle up --nodes 0                no agents: a load balancer for static servers
   waggle up --state /var/lib/mesh    keep the mesh there; the next start restores it
+  waggle up --head-timeout 60s       504 for any request without a response within a minute
+
+The options under Requests apply to services whose labels do not say otherwise. Each is also a variable of the
+environment: HEAD_TIMEOUT_MS=60000 waggle up. docs/http.md explains them.
 
 Ctrl-C or SIGTERM stops the mesh gracefully. Other commands find the mesh through the state folder.`;
 
@@ -51,6 +56,7 @@ export function registerUp(program: Command): void {
     .option("--split", "run the registry and the data plane as two processes")
     .addHelpText("after", upHelp)
     .action((flags: Flags) => startUp(flags, readTargetFlags(command).state ?? defaultStateDir));
+  addVariableFlags(command);
 }
 
 async function startUp(flags: Flags, stateDir: string): Promise<void> {
@@ -69,6 +75,7 @@ async function startUp(flags: Flags, stateDir: string): Promise<void> {
     edgePort: flags.edgePort,
     listen: flags.listen,
     split: flags.split === true,
+    variables: variablesOf(flags, process.env),
     ...(flags.images !== undefined && { images: flags.images }),
     out: process.stdout,
   });

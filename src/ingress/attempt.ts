@@ -2,12 +2,18 @@
 
 import type { DialPolicy } from "../proxy/plane.ts";
 import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
+import { addSilence } from "../proxy/resilience/silence.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
+import type { BodyFault, ClientBody } from "./client-body.ts";
 import { type AttemptReason, countEjection, countOutcome, countSent } from "./counting.ts";
 import type { Forwarding } from "./forwarding.ts";
+import type { ProxyRequest } from "./proxy-request.ts";
 
-/** A response whose body is unread; `failed` when the connection failed before a response began. */
-export type Outcome = Response | "failed";
+/**
+ * A response whose body is unread; `failed` when the connection failed before a response began; or the
+ * client's fault.
+ */
+export type Outcome = Response | "failed" | BodyFault;
 
 /** One attempt under way. */
 export type Attempt = {
@@ -33,7 +39,7 @@ export function startAttempt(
   sentMs: number,
   open: OpenRequest | null = null,
 ): Attempt {
-  const { incoming, upstream, pool, route, state, countedAt } = forwarding;
+  const { incoming, upstream, pool, route, state, stats, countedAt } = forwarding;
   const { plane, path, trace } = incoming;
   if (countedAt !== null) countSent(countedAt, target, reason, state.target);
   state.attempts += 1;
@@ -43,7 +49,13 @@ export function startAttempt(
     state.tried ??= new Set();
     state.tried.add(target.taskId);
   }
-  const outcome = dial(plane, target.origin + path, upstream.init, route.service.options?.marker);
+  if (!upstream.streams) {
+    const silence = stats.silences.get(target.taskId) ?? addSilence(stats.silences, target.taskId);
+    if (silence.firstMs === 0) silence.firstMs = sentMs;
+    else if (silence.secondMs === 0) silence.secondMs = sentMs;
+  }
+  const sent = dial(plane, target.origin + path, upstream.init, route.service.options?.marker);
+  const outcome = state.clientBody === null ? sent : withClientBody(incoming, sent, state.clientBody);
   trace?.follow(target, outcome);
   if (pool.tracksOpen) trackOpen(forwarding, outcome, open ?? plane.openRequests.open(target.taskId, sentMs));
   return { target, outcome, sentMs, isHedge: reason === "hedge", generation: plane.meter?.generation ?? 0 };
@@ -61,7 +73,7 @@ async function dial(
   url: string,
   init: RequestInit,
   marker: string | undefined,
-): Promise<Outcome> {
+): Promise<Response | "failed"> {
   try {
     const response = await policy.dial(url, init);
     if (response.status < 502 || !isFromIntermediary(response, policy, marker)) return response;
@@ -71,6 +83,20 @@ async function dial(
     // The runtime's errors do not distinguish a refused connection, a reset one and an unknown host name.
     return "failed";
   }
+}
+
+/** Passes the client's body, and tells a failure of the client from one of the target. */
+async function withClientBody(
+  { waitUntil }: ProxyRequest,
+  sent: Promise<Response | "failed">,
+  body: ClientBody,
+): Promise<Outcome> {
+  // Continues after an early response.
+  waitUntil(body.pass());
+  const outcome = await sent;
+  if (outcome === "failed") return (await body.fault()) ?? outcome;
+  body.responseBegan();
+  return outcome;
 }
 
 /** True if a response came from something on the path to the target. */
@@ -97,17 +123,18 @@ export function within<T>(outcome: Promise<T>, ms: number): Promise<T | "timeout
   });
 }
 
-/** An attempt with a streaming body counts as open for at most this long, milliseconds. */
-const maxUploadMs = 600_000;
+/** An attempt counts as open for at most this long, milliseconds: the end of a long one may go unnoticed. */
+const maxOpenMs = 600_000;
 
 /** Counts an attempt as open until its response begins, then serves the queue. */
 function trackOpen(
-  { incoming, upstream, route }: Forwarding,
+  { incoming, upstream, policy, route }: Forwarding,
   outcome: Promise<Outcome>,
   open: OpenRequest,
 ): void {
   const { plane, waitUntil } = incoming;
-  open.untilMs = plane.nowMs() + (upstream.isTimed ? 2 * plane.headTimeoutMs : maxUploadMs);
+  const maxMs = upstream.streams ? maxOpenMs : Math.min(maxOpenMs, 2 * policy.headTimeoutMs);
+  open.untilMs = plane.nowMs() + maxMs;
   const closed = outcome.then(() => {
     plane.openRequests.close(open);
     plane.queue.serve(route.service.id, plane.nowMs());
@@ -124,13 +151,21 @@ export function settle(forwarding: Forwarding, attempt: Attempt, outcome: Outcom
   const nowMs = plane.nowMs();
   // A hedge's timer may have fired before the clock showed it, so that sentMs lies ahead.
   const elapsedMs = Math.max(0, nowMs - sentMs);
-  if (countedAt !== null) countOutcome(countedAt, attempt, outcome, elapsedMs, upstream.isTimed);
+  // Without a watched body a failure while it streams may be the client's.
+  const isTargets = !upstream.streams || state.clientBody !== null;
+  if (countedAt !== null) countOutcome(countedAt, attempt, outcome, elapsedMs, isTargets);
+  if (outcome === "body-broken" || outcome === "body-stalled") return outcome;
   if (plane.frozenDetector.hasAny) plane.frozenDetector.responded(target.taskId);
+  const silence = stats.silences.get(target.taskId);
+  if (silence !== undefined) {
+    silence.firstMs = 0;
+    silence.secondMs = 0;
+  }
   if (outcome === "failed") {
-    // A client that stops sending a streaming body also fails the attempt, so the target may be healthy.
-    if (upstream.isTimed) eject(forwarding, target);
+    if (isTargets) eject(forwarding, target);
     return outcome;
   }
+  if (silence !== undefined && silence.respondedMs < sentMs) silence.respondedMs = sentMs;
   state.target = target;
   if (plane.outliers.hasAny) plane.outliers.responded(target.taskId, nowMs);
   if (upstream.isHedgeable) stats.latency.record(elapsedMs, nowMs);
@@ -148,7 +183,7 @@ export function eject({ incoming, countedAt }: Forwarding, target: Target): void
 /** Cancels the response of an attempt that lost. Resolves when that attempt has ended. */
 export async function discard({ outcome }: Attempt): Promise<void> {
   const response = await outcome;
-  if (response === "failed") return;
+  if (!(response instanceof Response)) return;
   const { webSocket } = response as UpgradedResponse;
   if (webSocket === undefined || webSocket === null) {
     await response.body?.cancel().catch(() => undefined);

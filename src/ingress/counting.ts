@@ -63,19 +63,20 @@ export function countSent(at: CountedAt, target: Target, reason: AttemptReason, 
 /**
  * An attempt has ended.
  *
- * @param isTimed a failure is the target's: no body was streaming to it
+ * @param isTargets a failure is the target's, not perhaps the client's
  */
 export function countOutcome(
   at: CountedAt,
   { target, generation }: Attempt,
   outcome: Outcome,
   elapsedMs: number,
-  isTimed: boolean,
+  isTargets: boolean,
 ): void {
   const task = at.meter.task(target, at.service);
   task.open.decrement(at.meter.generation - generation);
+  if (outcome === "body-broken" || outcome === "body-stalled") return;
   if (outcome === "failed") {
-    const error = isTimed ? counterIndex.connectErrors : counterIndex.responseErrors;
+    const error = isTargets ? counterIndex.connectErrors : counterIndex.responseErrors;
     task.add(error);
     at.entry.add(error);
     return;

@@ -1,21 +1,22 @@
 // Forwarding: a request on its way to a target. Its state, and the choice of its next target.
 
+import type { AttemptPolicy } from "../proxy/limits.ts";
 import type { ServiceStats } from "../proxy/resilience/service-stats.ts";
 import { pickTarget } from "../proxy/routing/pick-target.ts";
 import type { RouteChoice } from "../proxy/routing/route-hints.ts";
 import type { EntryNode } from "../proxy/routing/routes.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
+import type { BodyFault, ClientBody } from "./client-body.ts";
 import { type CountedAt, countPanic } from "./counting.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
 import type { UpstreamRequest } from "./upstream-request.ts";
-
-/** Attempts of a request with one table, at most. All may be open at once; the platform would queue a seventh. */
-export const maxAttempts = 4;
 
 /** How far a request has come. `ProxyRequest` holds what never changes. */
 export type ForwardState = {
   /** What targets are sent; null until a route was chosen. */
   upstream: UpstreamRequest | null;
+  /** The client's body, if it streams and is watched. */
+  clientBody: ClientBody | null;
   /** The targets chosen by the table used last; null before that. */
   choice: RouteChoice | null;
   /** The node whose entry point serves it; null until it is placed. */
@@ -39,6 +40,7 @@ export type ForwardState = {
 export type Forwarding = RouteChoice & {
   readonly incoming: ProxyRequest;
   readonly upstream: UpstreamRequest;
+  readonly policy: AttemptPolicy;
   readonly stats: ServiceStats;
   /** Names the cursor of round robin. */
   readonly cursor: string;
@@ -52,6 +54,7 @@ export type Forwarding = RouteChoice & {
  * - `failed`: every attempt failed;
  * - `timeout`: no target responded within the head timeout;
  * - `frozen`: the target of a request that is not repeatable is frozen;
+ * - `body-broken`, `body-stalled`: the client did not send its body;
  * - `over-budget`: the retry budget is used up;
  * - `queue-full`, `queue-timeout`: the request queue is full, or the request was queued for too long.
  */
@@ -60,6 +63,7 @@ export type ForwardResult =
   | "failed"
   | "timeout"
   | "frozen"
+  | BodyFault
   | "over-budget"
   | "queue-full"
   | "queue-timeout";
@@ -67,11 +71,12 @@ export type ForwardResult =
 export function newForwardState(): ForwardState {
   return {
     upstream: null,
+    clientBody: null,
     choice: null,
     node: null,
     tried: null,
     attempts: 0,
-    attemptsLeft: maxAttempts,
+    attemptsLeft: 0,
     target: null,
     queuedMs: 0,
     isOverloaded: false,

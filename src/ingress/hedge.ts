@@ -1,11 +1,16 @@
 // Hedging: sends a request to further targets while the first has not responded.
 //
-// A safe request goes to another target each time the last one has taken longer than about the service's p95,
-// within budgets. Any other repeatable request goes to another target when the last one exceeds the per-try
-// timeout or is frozen. The first response wins, and no attempt is abandoned before that or the end of the
-// head timeout. A request that is not repeatable waits; if its target is frozen, it fails at once.
+// A safe request goes to another target when the last one has taken longer than about the service's p95 and
+// that target is silent or on trial after an ejection, within budgets. Any other repeatable request goes to another target when the last one
+// exceeds the per-try timeout or is frozen. The first response wins, and no attempt is abandoned before that or
+// the end of the head timeout. A request that is not repeatable waits as long as its policy says; if its
+// target is frozen by that, it fails at once.
 
+import type { AttemptPolicy } from "../proxy/limits.ts";
+import { minHedgeMs } from "../proxy/resilience/latency.ts";
+import { endSilence, isSilent } from "../proxy/resilience/silence.ts";
 import { type Attempt, discard, eject, type Outcome, settle, startAttempt, within } from "./attempt.ts";
+import type { ClientBody } from "./client-body.ts";
 import { countEjection, countGivenUp, countHedgeWon } from "./counting.ts";
 import { type Forwarding, type ForwardResult, nextTarget } from "./forwarding.ts";
 
@@ -27,12 +32,15 @@ export async function awaitSlow(
   first: Attempt,
   endsMs: number,
 ): Promise<ForwardResult> {
-  const { incoming, upstream, stats, pool, state } = forwarding;
+  const { incoming, upstream, policy, stats, pool, state } = forwarding;
   const { plane } = incoming;
   const pending = [first];
   let nowMs = plane.nowMs();
-  let hedgeAtMs = upstream.isHedgeable && pool.ids.length > 1 ? nowMs : Number.POSITIVE_INFINITY;
-  while (nowMs < endsMs) {
+  const canHedge = upstream.isHedgeable && policy.hedge && pool.ids.length > 1;
+  let hedgeAtMs = canHedge ? nowMs : Number.POSITIVE_INFINITY;
+  for (;;) {
+    const waitEndsMs = state.clientBody === null ? endsMs : bodyWaitEndsMs(state.clientBody, policy);
+    if (nowMs >= waitEndsMs) break;
     const last = pending.at(-1) as Attempt;
     if (isOverdue(forwarding, last, nowMs)) {
       eject(forwarding, last.target);
@@ -42,10 +50,10 @@ export async function awaitSlow(
       }
       if (state.attemptsLeft > 0 && stats.retries.take(nowMs)) startHedge(forwarding, pending, nowMs);
     } else if (state.attemptsLeft > 0 && hedgeAtMs <= nowMs) {
-      hedgeAtMs = nowMs + hedgeIfInBudget(forwarding, pending, nowMs);
+      hedgeAtMs = nowMs + hedgeIfSilent(forwarding, pending, nowMs);
     }
     const nextMs = state.attemptsLeft > 0 && hedgeAtMs > nowMs ? hedgeAtMs : Number.POSITIVE_INFINITY;
-    const wakeMs = Math.min(endsMs, nowMs + attemptPollMs, nextMs);
+    const wakeMs = Math.min(waitEndsMs, nowMs + attemptPollMs, nextMs);
     const ended = await within(firstOf(pending), wakeMs - nowMs);
     // A timer that fired proves that wakeMs has passed, even if the clock lags behind.
     nowMs = Math.max(ended === "timeout" ? wakeMs : nowMs, plane.nowMs());
@@ -58,6 +66,11 @@ export async function awaitSlow(
     giveUp(forwarding, attempt, true);
   }
   return "timeout";
+}
+
+/** When a request with a streaming body has waited for its target for too long, epoch milliseconds. */
+function bodyWaitEndsMs({ waitsForTargetMs }: ClientBody, { headTimeoutMs }: AttemptPolicy): number {
+  return waitsForTargetMs === null ? Number.POSITIVE_INFINITY : waitsForTargetMs + headTimeoutMs;
 }
 
 type Ended = { readonly attempt: Attempt; readonly outcome: Outcome };
@@ -80,23 +93,32 @@ function settleFirst(forwarding: Forwarding, pending: Attempt[], { attempt, outc
 
 /** True if an attempt exceeds the per-try timeout or its target is frozen. */
 function isOverdue(forwarding: Forwarding, { target, sentMs }: Attempt, nowMs: number): boolean {
-  const { incoming, upstream, stats } = forwarding;
-  const { tryTimeoutMs, frozenMs, frozenDetector } = incoming.plane;
-  const isTimedOut = upstream.isRepeatable && tryTimeoutMs !== null && nowMs - sentMs >= tryTimeoutMs;
-  const isFrozen =
-    frozenMs !== null &&
-    frozenDetector.hasAny &&
-    frozenDetector.isFrozen(target.taskId, sentMs, nowMs, frozenMs, stats.latency.percentile(0.99));
-  return isTimedOut || isFrozen;
+  const { incoming, policy, stats, state } = forwarding;
+  const { frozenDetector } = incoming.plane;
+  if (nowMs - sentMs >= policy.tryTimeoutMs) return true;
+  const waitsMs = state.clientBody === null ? sentMs : state.clientBody.waitsForTargetMs;
+  if (policy.frozenMs === Number.POSITIVE_INFINITY || !frozenDetector.hasAny || waitsMs === null)
+    return false;
+  const p99Ms = stats.latency.percentile(0.99);
+  return frozenDetector.isFrozen(target.taskId, waitsMs, nowMs, policy.frozenMs, p99Ms);
 }
 
 /**
- * Sends the request to another target if a budget allows it.
+ * Sends the request to another target if the last one is silent and a budget allows it.
  *
  * @returns milliseconds until the next hedge is due
  */
-function hedgeIfInBudget(forwarding: Forwarding, pending: Attempt[], nowMs: number): number {
-  const { hedges, retries, latency } = forwarding.stats;
+function hedgeIfSilent(forwarding: Forwarding, pending: Attempt[], nowMs: number): number {
+  const { hedges, retries, latency, silences } = forwarding.stats;
+  const { target, sentMs } = pending.at(-1) as Attempt;
+  const { outliers } = forwarding.incoming.plane;
+  const isSuspicious =
+    (outliers.hasAny && outliers.isOnTrial(target.taskId)) ||
+    isSilent(silences, target.taskId, forwarding.pool.ids, nowMs, latency.hedgeAfterMs);
+  if (!isSuspicious) {
+    // A timer of whole milliseconds, so that the time that its end proves does not run ahead of the clock.
+    return Math.max(minHedgeMs, Math.ceil((nowMs - sentMs) / 4));
+  }
   const isLate = nowMs - (pending[0]?.sentMs ?? nowMs) >= lateHedgeMs;
   if (!hedges.take(nowMs) && !(isLate && retries.take(nowMs))) return lateHedgeMs;
   return startHedge(forwarding, pending, nowMs) ? latency.hedgeAfterMs : Number.POSITIVE_INFINITY;
@@ -124,7 +146,12 @@ function settleLoser(forwarding: Forwarding, loser: Attempt, wasEarlier: boolean
     if (countedAt !== null) countEjection(countedAt, loser.target);
   }
   if (plane.frozenDetector.watch(taskId, loser.sentMs, nowMs)) {
-    waitUntil(ended.then(() => plane.frozenDetector.responded(taskId)));
+    waitUntil(
+      ended.then(() => {
+        plane.frozenDetector.responded(taskId);
+        endSilence(forwarding.stats.silences, taskId);
+      }),
+    );
   }
 }
 

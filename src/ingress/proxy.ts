@@ -7,19 +7,20 @@ import { isLocalControlHost } from "../domain/model/control-host.ts";
 import { type Failure, failureResponse } from "../proxy/http/failure.ts";
 import { cleanResponse } from "../proxy/http/headers.ts";
 import { isHost } from "../proxy/http/host.ts";
+import { attemptPolicy, bodyWatch } from "../proxy/limits.ts";
 import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
 import { addServiceStats } from "../proxy/resilience/service-stats.ts";
 import { chooseRoute, type RouteChoice } from "../proxy/routing/route-hints.ts";
 import { type EntryNode, type RouteMatch, type Routes, routeAt } from "../proxy/routing/routes.ts";
 import { showAskedAddress } from "./asked-address.ts";
 import { settle, startAttempt, within } from "./attempt.ts";
+import { ClientBody } from "./client-body.ts";
 import { type CountedAt, countRequest, countWaited, countWaiting } from "./counting.ts";
 import { withExtraHeaders } from "./extra-headers.ts";
 import {
   type Forwarding,
   type ForwardResult,
   type ForwardState,
-  maxAttempts,
   newForwardState,
   nextTarget,
 } from "./forwarding.ts";
@@ -30,7 +31,9 @@ import { mustQueue, waitInQueue } from "./queue.ts";
 import { forwardFailure, malformedFailure, noRouteFailure, noTargetFailure } from "./refusals.ts";
 import { targetFailure } from "./target-failure.ts";
 import {
+  type HopHeaders,
   mayLoseBody,
+  methodsWithoutBody,
   shouldBufferBody,
   type UpstreamRequest,
   upstreamRequest,
@@ -141,13 +144,37 @@ function send(
   if (pool.ids.length === 0 && !hints?.stickyTarget) return noTargetFailure(route, node, pool);
   const sendsVia = route.service.options?.via === true;
   const hop = { loopMark, sendsVia, stickyCookie: hints?.stickyCookie ?? null };
-  if (state.upstream === null && incoming.bodyBytes !== 0 && shouldBufferBody(incoming, plane)) {
-    return withBufferedBody(incoming, (body) =>
-      forwardTo(incoming, state, choice, node, upstreamRequest(incoming, hop, body)),
-    );
+  if (state.upstream === null && incoming.bodyBytes !== 0) {
+    return sendWithBody(incoming, state, choice, node, hop);
   }
   // With a second table the request is sent as it was with the first.
   const upstream = state.upstream ?? upstreamRequest(incoming, hop, null);
+  return forwardTo(incoming, state, choice, node, upstream);
+}
+
+/** As `send`, with a body: buffered if it may be sent again and is small enough, else streaming. */
+function sendWithBody(
+  incoming: ProxyRequest,
+  state: ForwardState,
+  choice: RouteChoice,
+  node: EntryNode,
+  hop: HopHeaders,
+): Promise<Response | Failure> {
+  const { plane, request, method, bodyBytes } = incoming;
+  const { options = {} } = choice.route.service;
+  const watch = bodyWatch(plane, options);
+  const source = methodsWithoutBody.has(method) ? null : request.body;
+  if (shouldBufferBody(incoming, options.replayBytes ?? plane.replayBytes, plane)) {
+    return withBufferedBody(incoming, watch, (body) =>
+      forwardTo(incoming, state, choice, node, upstreamRequest(incoming, hop, body)),
+    );
+  }
+  if (source !== null) {
+    const pipe = plane.newBodyPipe(bodyBytes);
+    state.clientBody = new ClientBody(source, bodyBytes, pipe, watch, plane.nowMs);
+  }
+  const upstream = upstreamRequest(incoming, hop, state.clientBody?.readable ?? null);
+  if (state.clientBody?.signal) upstream.init.signal = state.clientBody.signal;
   return forwardTo(incoming, state, choice, node, upstream);
 }
 
@@ -167,13 +194,21 @@ function forwardTo(
   const { service } = choice.route;
   const countedNode = node === "direct" ? null : node;
   const countedAt: CountedAt | null = meter && { meter, service, entry: meter.entry(service, countedNode) };
+  const { repeatable, sentOnce } = incoming.plane.policies;
+  const policy =
+    service.options === undefined
+      ? upstream.isRepeatable
+        ? repeatable
+        : sentOnce
+      : attemptPolicy(incoming.plane, service.options, upstream.isRepeatable);
   state.upstream = upstream;
-  state.attemptsLeft = maxAttempts;
+  state.attemptsLeft = policy.retries + (state.attempts === 0 ? 1 : 0);
   const forwarding: Forwarding = {
     ...choice,
     incoming,
     // A client with a sticky target must not lose it for one late response.
     upstream: choice.hints?.stickyTarget ? { ...upstream, isHedgeable: false } : upstream,
+    policy,
     stats: serviceStats.get(service.id) ?? addServiceStats(serviceStats, service.id),
     cursor: choice.route.cursorAt(node),
     countedAt,
@@ -186,12 +221,12 @@ function forwardTo(
 
 /** Picks, attempts and retries until a target responds, none is left, or the head timeout ends. */
 export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
-  const { incoming, upstream, stats, pool, countedAt, state } = forwarding;
+  const { incoming, upstream, policy, stats, pool, countedAt, state } = forwarding;
   const { plane } = incoming;
   const generation = countedAt === null ? 0 : countWaiting(countedAt);
   try {
     let nowMs = plane.nowMs();
-    let endsMs = nowMs + plane.headTimeoutMs;
+    let endsMs = nowMs + policy.headTimeoutMs;
     stats.retries.recordRequest(nowMs);
     if (upstream.isHedgeable) stats.hedges.recordRequest(nowMs);
     while (state.attemptsLeft > 0) {
@@ -209,15 +244,18 @@ export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
         }
         ({ target, open } = dequeued);
         nowMs += waitedMs;
-        endsMs = nowMs + plane.headTimeoutMs;
+        endsMs = nowMs + policy.headTimeoutMs;
       }
       if (target === null) return "failed";
-      // Attempt. How long a streaming body takes is up to the client.
+      // Attempt. An unwatched streaming body takes as long as the client does.
       const reason = state.attempts === 0 ? "first" : "retry";
       const attempt = startAttempt(forwarding, target, reason, nowMs, open);
-      const canHedge = upstream.isHedgeable && pool.ids.length > 1;
+      const canHedge = upstream.isHedgeable && policy.hedge && pool.ids.length > 1;
       const slowMs = Math.min(endsMs - nowMs, canHedge ? stats.latency.hedgeAfterMs : attemptPollMs);
-      const outcome = await (upstream.isTimed ? within(attempt.outcome, slowMs) : attempt.outcome);
+      const isLimited =
+        Math.min(policy.headTimeoutMs, policy.frozenMs) < Number.POSITIVE_INFINITY &&
+        (!upstream.streams || state.clientBody !== null);
+      const outcome = await (isLimited ? within(attempt.outcome, slowMs) : attempt.outcome);
       const result =
         outcome === "timeout"
           ? await awaitSlow(forwarding, attempt, endsMs)

@@ -3,8 +3,10 @@
 import { isLocalControlHost } from "../domain/model/control-host.ts";
 import type { Failure } from "../proxy/http/failure.ts";
 import { hostName, isHost } from "../proxy/http/host.ts";
+import { type BodyWatch, bodyWatch } from "../proxy/limits.ts";
 import type { EntryNode, Route, RouteMatch, Routes } from "../proxy/routing/routes.ts";
 import type { TargetPool } from "../proxy/routing/target-pool.ts";
+import type { BodyFault } from "./client-body.ts";
 import type { Forwarding, ForwardResult } from "./forwarding.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
 
@@ -70,9 +72,16 @@ export function noTargetFailure({ service, mode }: Route, node: EntryNode, { all
   return { status: 503, reason: `${which} of ${service.name}${where} is in drain or has weight 0` };
 }
 
+/** The refusal of a request whose client did not send its body. */
+export function bodyFailure(fault: BodyFault, { stallMs }: BodyWatch): Failure {
+  return fault === "body-broken"
+    ? { status: 400, reason: "the request body ended early" }
+    : { status: 408, reason: `no byte of the request body came for ${stallMs / 1_000} s` };
+}
+
 /** The refusal of a request that was routed to targets and got no response. */
 export function forwardFailure(
-  { incoming, route, pool, upstream, state }: Forwarding,
+  { incoming, route, pool, upstream, policy, state }: Forwarding,
   result: Exclude<ForwardResult, Response>,
 ): Failure {
   const { method, plane } = incoming;
@@ -82,6 +91,9 @@ export function forwardFailure(
   switch (result) {
     case "failed":
       return allFailed(name, method, attempts, upstream.isRepeatable);
+    case "body-broken":
+    case "body-stalled":
+      return bodyFailure(result, bodyWatch(plane, route.service.options ?? {}));
     case "over-budget":
       return { status: 502, reason: `tasks of ${name} fail, and the retry budget is used up` };
     case "queue-full":
@@ -95,7 +107,7 @@ export function forwardFailure(
         reason: `every task of ${name} was at its maximum of open requests for ${queueTimeoutMs / 1000} s`,
       };
     case "timeout":
-      return { status: 504, reason: `the task did not respond within ${plane.headTimeoutMs / 1000} s` };
+      return { status: 504, reason: `the task did not respond within ${policy.headTimeoutMs / 1000} s` };
     case "frozen": {
       const targetName = target?.server ?? `${name}.${target?.slot}`;
       const reason = `${targetName} has not responded to any request for a while; a ${method} is not retried`;

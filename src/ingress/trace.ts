@@ -8,8 +8,8 @@ type TracedAttempt = {
   /** Epoch milliseconds. */
   readonly sentMs: number;
   endedMs: number | null;
-  /** The response's status; `failed`: the connection failed; `none`: no response yet. */
-  outcome: number | "failed" | "none";
+  /** The response's status; `failed`: the connection failed; the client's fault; `none`: no response yet. */
+  outcome: number | Exclude<Outcome, Response> | "none";
 };
 
 export class Trace {
@@ -28,7 +28,7 @@ export class Trace {
     this.#attempts.push(attempt);
     void sent.then((outcome) => {
       attempt.endedMs = this.#nowMs();
-      attempt.outcome = outcome === "failed" ? outcome : outcome.status;
+      attempt.outcome = outcome instanceof Response ? outcome.status : outcome;
     });
   }
 

@@ -6,35 +6,40 @@ import type { Failure } from "../proxy/http/failure.ts";
 import { setForwarding } from "../proxy/http/forwarding.ts";
 import { loopHeader } from "../proxy/http/headers.ts";
 import { safeMethods } from "../proxy/http/methods.ts";
+import { type BodyWatch, bodyWatch } from "../proxy/limits.ts";
 import type { DataPlane } from "../proxy/plane.ts";
 import { within } from "./attempt.ts";
+import { readBody } from "./client-body.ts";
 import { dropOwnCredentials } from "./own-credentials.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
-
-/** A body up to this size is taken to arrive at once, so that the response time is the target's; bytes. */
-const maxTimedBodyBytes = 64 * 1024;
+import { bodyFailure } from "./refusals.ts";
 
 /** Maximum bytes of bodies that an isolate buffers: an eighth of its 128 MiB. */
 export const maxReplayBufferBytes = 16 * 1024 ** 2;
 
 /** Methods whose body `fetch` does not accept in its init, and drops if its length is unknown. */
-const methodsWithoutBody: ReadonlySet<string> = new Set(["GET", "HEAD"]);
+export const methodsWithoutBody: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
 /** True for a request that `fetch` would send without its body, if it has one. */
 export function mayLoseBody({ bodyBytes, method }: ProxyRequest): boolean {
   return bodyBytes === null && methodsWithoutBody.has(method);
 }
 
+/** A timer's longest time, milliseconds. */
+const maxTimerMs = 2 ** 31 - 1;
+
 /**
- * Reads a body up to its first byte, at most for the head timeout.
+ * Reads a body up to its first byte, at most for the time that a body may stall.
  *
  * @returns the request without a body if it is empty, else the failure; the rest of the body is not read
  */
 export async function withoutEmptyBody(incoming: ProxyRequest): Promise<ProxyRequest | Failure> {
   const { request, method, plane } = incoming;
-  const start = await within(bodyStart(request.body?.getReader()), plane.headTimeoutMs);
+  const watch = bodyWatch(plane, {});
+  const start = await within(bodyStart(request.body?.getReader()), Math.min(watch.stallMs, maxTimerMs));
   if (start === "empty") return { ...incoming, bodyBytes: 0 };
-  if (start === "broken") return { status: 400, reason: "the request body ended early" };
+  if (start === "broken") return bodyFailure("body-broken", watch);
+  if (start === "timeout") return bodyFailure("body-stalled", watch);
   const reason = `a ${method} with a body of unknown length cannot be passed on; state its Content-Length`;
   return { status: 411, reason };
 }
@@ -58,8 +63,8 @@ export type UpstreamRequest = {
   readonly isRepeatable: boolean;
   /** A second target may get it while the first has not responded. */
   readonly isHedgeable: boolean;
-  /** The response time is the target's alone: it has no body, or one that is taken to arrive at once. */
-  readonly isTimed: boolean;
+  /** The client's body streams: it may be the cause of a failure and of the time that passes. */
+  readonly streams: boolean;
   /** With a streaming body it can be used once. */
   readonly init: RequestInit;
 };
@@ -77,7 +82,8 @@ export type HopHeaders = {
 /** Whether to buffer a request's body for replay: it is small enough, and the buffer has room for it. */
 export function shouldBufferBody(
   { bodyBytes, method, isIdempotent }: ProxyRequest,
-  { replayBytes, replayBuffer }: Pick<DataPlane, "replayBytes" | "replayBuffer">,
+  replayBytes: number,
+  { replayBuffer }: Pick<DataPlane, "replayBuffer">,
 ): boolean {
   if (bodyBytes === 0 || bodyBytes === null || methodsWithoutBody.has(method) || !isIdempotent) return false;
   return bodyBytes <= replayBytes && replayBuffer.bytes + bodyBytes <= maxReplayBufferBytes;
@@ -86,42 +92,43 @@ export function shouldBufferBody(
 /** Reads the body, so that it can be sent more than once, and holds it while it is used. */
 export async function withBufferedBody(
   { request, bodyBytes, plane }: ProxyRequest,
+  watch: BodyWatch,
   use: (body: ArrayBuffer) => Promise<Response | Failure>,
 ): Promise<Response | Failure> {
   const { replayBuffer } = plane;
   const bytes = bodyBytes ?? 0;
   replayBuffer.bytes += bytes;
   try {
-    const body = await request.arrayBuffer().catch(() => null);
-    if (body === null) return { status: 400, reason: "the request body ended early" };
-    return await use(body);
+    const body = await readBody(request.body as ReadableStream<Uint8Array>, bytes, watch, plane.nowMs);
+    return body instanceof ArrayBuffer ? await use(body) : bodyFailure(body, watch);
   } finally {
     replayBuffer.bytes -= bytes;
   }
 }
 
 /**
- * @param body the buffered body; null without a body or if it streams
+ * @param body the buffered body, or the pipe that it streams through; null without a body, or for a GET or
+ *   HEAD whose body streams
  *
  * @see docs/decisions/0030-request-path.md
  */
 export function upstreamRequest(
   incoming: ProxyRequest,
   hop: HopHeaders,
-  body: ArrayBuffer | null,
+  body: ArrayBuffer | ReadableStream<Uint8Array> | null,
 ): UpstreamRequest {
   const { request, method, head, bodyBytes, isIdempotent } = incoming;
-  const isWhole = bodyBytes === 0 || body !== null;
+  const isWhole = bodyBytes === 0 || body instanceof ArrayBuffer;
   const isRepeatable = isIdempotent && isWhole;
   // Headers are copied whole, because iterating over them joins repeated ones. Only a copy of the request can
-  // carry a streaming body for any method.
-  const copy = isWhole ? { headers: new Headers(request.headers) } : new Request(request);
+  // carry the body of a GET.
+  const copy = isWhole || body !== null ? { headers: new Headers(request.headers) } : new Request(request);
   setHeaders(copy.headers, incoming, hop);
   return {
     isRepeatable,
     // The response to a WebSocket request is a connection: two targets would each see a client come and go.
     isHedgeable: isRepeatable && safeMethods.has(method) && !head.websocket,
-    isTimed: body !== null || (bodyBytes !== null && bodyBytes <= maxTimedBodyBytes),
+    streams: !isWhole,
     init: copy instanceof Request ? copy : { method, headers: copy.headers, body, redirect: "manual" },
   };
 }

@@ -3,6 +3,7 @@
 import { join, resolve } from "node:path";
 import { closedPortsFile } from "../cli/closed-ports.ts";
 import type { RoutingTable } from "../domain/table/table.ts";
+import { readLimits } from "../proxy/limits.ts";
 import { type AddressPlan, bindError, planAddresses } from "./addresses.ts";
 import { type LocalAgent, nodeNames, startAgents } from "./agents.ts";
 import { type DescriptorWatch, watchDescriptors } from "./descriptors.ts";
@@ -36,6 +37,8 @@ export type MeshOptions = {
   readonly images?: string;
   /** Runs the control API with the registry, and the data plane, as two processes. */
   readonly split?: boolean;
+  /** Variables of the data plane's Worker. */
+  readonly variables: Readonly<Record<string, string>>;
   /** Receives one line for each event after the start. */
   readonly log: (line: string) => void;
 };
@@ -67,6 +70,7 @@ const controlGraceMs = 500;
  * @throws Error if another mesh holds the folder, a port is taken, or a part does not start
  */
 export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
+  readLimits(options.variables);
   const stateDir = resolve(options.stateDir);
   const lock = lockStateFolder(stateDir);
   try {

@@ -17,6 +17,7 @@ export type RuntimeInput = {
   readonly stateDir: string;
   readonly balancerPort: number;
   readonly secrets: MeshSecrets;
+  readonly variables: Readonly<Record<string, string>>;
 };
 
 /** Ports at 127.0.0.1 to which the listeners of this mesh forward; null for those of the other part. */
@@ -156,7 +157,7 @@ const durableObjects = {
 } as const;
 
 /** The bindings of wrangler.toml, with the values of this mesh. */
-function bindings({ secrets, balancerPort }: RuntimeInput) {
+function bindings({ secrets, balancerPort, variables }: RuntimeInput) {
   const text = (value: string) => ({ type: "json" as const, value });
   const durableObject = (exportName: keyof typeof durableObjects) => {
     return { type: "durable-object" as const, worker: "waggle", exportName };
@@ -176,5 +177,6 @@ function bindings({ secrets, balancerPort }: RuntimeInput) {
     TRUSTED_PROXIES: text(""),
     MESH_MODE: text("local"),
     BALANCER_PORT: text(String(balancerPort)),
+    ...Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, text(value)])),
   };
 }

@@ -12,6 +12,8 @@ export type RuntimesOptions = {
   readonly edgePort: number;
   /** Runs the control API with the registry, and the data plane, as two processes. */
   readonly split?: boolean;
+  /** Variables of the data plane's Worker. */
+  readonly variables: Readonly<Record<string, string>>;
 };
 
 type LocalRuntime = SupervisedChild<RuntimeReady>;
@@ -38,8 +40,8 @@ export async function startRuntimes(
     entry.port = entryPort ?? entry.port;
   };
   const start = (part: RuntimeInput["part"], name: string): Promise<LocalRuntime> => {
-    const { stateDir, logDir, edgePort } = options;
-    const input: RuntimeInput = { part, stateDir, balancerPort: edgePort, secrets };
+    const { stateDir, logDir, edgePort, variables } = options;
+    const input: RuntimeInput = { part, stateDir, balancerPort: edgePort, secrets, variables };
     const program = {
       module: "./runtime-child.ts",
       name: `${stateDir}:${name}`,

@@ -3,7 +3,7 @@
 import { Flusher, type FlusherOptions } from "../telemetry/flusher.ts";
 import { Meter } from "../telemetry/meter.ts";
 import type { TrustsAddress } from "./http/trust.ts";
-import { defaultLimits, type Limits } from "./limits.ts";
+import { type AttemptPolicy, attemptPolicy, defaultLimits, type Limits } from "./limits.ts";
 import { FrozenDetector } from "./resilience/frozen-detector.ts";
 import { OpenRequests } from "./resilience/open-requests.ts";
 import { Outliers } from "./resilience/outliers.ts";
@@ -31,10 +31,21 @@ export type DialPolicy = {
   readonly platformStatuses: boolean;
 };
 
+/** Both ends of a pipe: what is written can be read. */
+export type BodyPipe = {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+};
+
 /** The options of a data plane. */
 export type PlaneOptions = DialPolicy &
   Partial<Limits> & {
     readonly source: TableSource;
+    /**
+     * Makes a pipe for a body of so many bytes, null if that is unknown. A chunk that was written belongs to
+     * the writer again, so the pipe must not keep it.
+     */
+    readonly newBodyPipe: (bytes: number | null) => BodyPipe;
     /** Reports ejected targets to the registry; may reject. */
     readonly reportSuspects: (taskIds: readonly string[]) => Promise<unknown>;
     /** The mesh's name in loop marks and Via, an HTTP token. */
@@ -74,6 +85,8 @@ export type DataPlane = PlaneOptions &
     readonly smoothWeights: SmoothWeights;
     readonly openRequests: OpenRequests;
     readonly queue: RequestQueue;
+    /** The policies of services without attempt options, made once. */
+    readonly policies: { readonly repeatable: AttemptPolicy; readonly sentOnce: AttemptPolicy };
     readonly sticky: StickyCookies;
     /** Bytes of bodies buffered for replay, of all open requests. */
     readonly replayBuffer: { bytes: number };
@@ -89,10 +102,14 @@ export type PlaneContext = {
 export function createPlane(options: PlaneOptions): DataPlane {
   const limits = { ...defaultLimits, ...options };
   const outliers = new Outliers();
+  const policies = {
+    repeatable: attemptPolicy(limits, {}, true),
+    sentOnce: attemptPolicy(limits, {}, false),
+  };
   return {
     isMeshToken: () => false,
     ...limits,
-    ...metering(options, outliers, limits.headTimeoutMs),
+    ...metering(options, outliers, policies.repeatable.headTimeoutMs),
     tables: new TableCache(options.source, options.nowMs, options.domain),
     cursors: new Cursors(options.random),
     outliers,
@@ -102,6 +119,7 @@ export function createPlane(options: PlaneOptions): DataPlane {
     smoothWeights: new SmoothWeights(),
     openRequests: new OpenRequests(),
     queue: new RequestQueue(),
+    policies,
     sticky: new StickyCookies(),
     replayBuffer: { bytes: 0 },
   };

@@ -23,6 +23,7 @@ export async function benchRegistry(): Promise<void> {
     stateDir,
     balancerPort: 0,
     secrets: { token, viewerToken: token, entryKey: token },
+    variables: {},
   };
   const runtime = startChild<RuntimeReady>(
     { module: "./runtime-child.ts", name: "bench:runtime", input, logFile: join(stateDir, "log") },

@@ -2,7 +2,7 @@
 
 /** The status and reason for a request that gets no response from a target. */
 export type Failure = {
-  readonly status: 400 | 403 | 404 | 411 | 421 | 500 | 501 | 502 | 503 | 504 | 508;
+  readonly status: 400 | 403 | 404 | 408 | 411 | 421 | 500 | 501 | 502 | 503 | 504 | 508;
   /** A sentence for the client, without a final period. */
   readonly reason: string;
 };
@@ -11,6 +11,7 @@ const titles: Record<Failure["status"], string> = {
   400: "Bad Request",
   403: "Forbidden",
   404: "Not Found",
+  408: "Request Timeout",
   411: "Length Required",
   421: "Misdirected Request",
   500: "Internal Server Error",

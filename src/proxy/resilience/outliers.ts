@@ -76,6 +76,11 @@ export class Outliers {
     this.hasAny = this.#states.size > 0;
   }
 
+  /** True if the request under way at this target is its trial after an ejection. */
+  isOnTrial(taskId: string): boolean {
+    return this.#states.get(taskId)?.isOnTrial === true;
+  }
+
   /** Records that a request goes to this target. If its ejection is over, the request is its trial. */
   sent(taskId: string, nowMs: number): void {
     const state = this.#states.get(taskId);

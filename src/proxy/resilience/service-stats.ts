@@ -1,12 +1,15 @@
-// Recent statistics of a service in this isolate: its retry and hedge budgets and its response times.
+// Recent statistics of a service in this isolate: its retry and hedge budgets, its response times, and which
+// of its targets are silent.
 
 import { Budget, hedgeBudget, retryBudget } from "./budget.ts";
 import { ServiceLatency } from "./latency.ts";
+import type { SilenceByTarget } from "./silence.ts";
 
 export type ServiceStats = {
   readonly retries: Budget;
   readonly hedges: Budget;
   readonly latency: ServiceLatency;
+  readonly silences: SilenceByTarget;
 };
 
 /** The stats of each service by its id. Callers use `get`, and `addServiceStats` for a missing service. */
@@ -21,6 +24,7 @@ export function addServiceStats(stats: StatsByService, serviceId: string): Servi
     retries: new Budget(retryBudget),
     hedges: new Budget(hedgeBudget),
     latency: new ServiceLatency(),
+    silences: new Map(),
   };
   stats.set(serviceId, added);
   return added;

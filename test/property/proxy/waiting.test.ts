@@ -37,7 +37,7 @@ test("[Y20][Y29] each request gets exactly one response in time, from at most fo
         nowMs: () => Date.now(),
         headTimeoutMs,
         tryTimeoutMs,
-        frozenMs: 1_000,
+        silenceMs: 1_000,
       });
       const responses: { status: number; tookMs: number }[] = [];
       for (const [index, { method, gapMs }] of requests.entries()) {

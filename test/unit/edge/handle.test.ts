@@ -3,6 +3,7 @@ import type { RoutingTable } from "../../../src/domain/table/table.ts";
 import { printTable } from "../../../src/domain/table/text.ts";
 import { edge } from "../../../src/edge/handle.ts";
 import { createPlane, type PlaneOptions } from "../../../src/proxy/plane.ts";
+import { newBodyPipe } from "../../support/body-pipe.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 
 const origins = ["http://127.0.0.2:1", "http://127.0.0.3:1", "http://127.0.0.4:1"];
@@ -17,6 +18,7 @@ async function send(
     reportSuspects: async () => undefined,
     source: async () => ({ version: table.version, text: printTable(table) }),
     dial: async () => new Response("ok"),
+    newBodyPipe,
     headTimeoutMs: 1_000,
     platformStatuses: false,
     meshName: "test",

@@ -17,6 +17,18 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** A body that the test sends piece by piece. */
+function slowBody() {
+  let client = null as unknown as ReadableByteStreamController;
+  const body = new ReadableStream({
+    type: "bytes",
+    start: (controller) => {
+      client = controller;
+    },
+  });
+  return { client, body };
+}
+
 test.each(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])(
   "[X9] a %s is retried on the next task when one cannot be reached",
   async (method) => {
@@ -89,7 +101,7 @@ test.each([
 
 test("[X11] a buffered body that ends early is 400 and reaches no task", async () => {
   const { send, received } = mesh(1, {});
-  const body = new ReadableStream({ pull: (stream) => stream.error(new Error("gone")) });
+  const body = new ReadableStream({ type: "bytes", pull: (stream) => stream.error(new Error("gone")) });
   const response = await send({ method: "PUT", headers: { "content-length": "5" }, body, duplex: "half" });
   expect(response.status).toBe(400);
   expect(received).toEqual([]);
@@ -138,11 +150,22 @@ test("[X13] the head timeout does not cut a response that has begun", async () =
 
 test("[X13] the time of a streaming request body does not count against the task", async () => {
   vi.useFakeTimers();
-  const slow: Task = () => new Promise((resolve) => setTimeout(resolve, 60_000, new Response("late")));
-  const { send } = mesh(1, { a: slow });
-  const response = send({ method: "POST", headers: { "transfer-encoding": "chunked" }, body: "x" });
-  await vi.advanceTimersByTimeAsync(60_000);
-  expect(await (await response).text()).toBe("late");
+  const reading: Task = async (request) => new Response(await request.text());
+  const { send } = mesh(1, { a: reading });
+  const { client, body } = slowBody();
+  const response = send({
+    method: "POST",
+    headers: { "transfer-encoding": "chunked" },
+    body,
+    duplex: "half",
+  });
+  for (let piece = 0; piece < 6; piece += 1) {
+    client.enqueue(new TextEncoder().encode(`${piece}`));
+    await vi.advanceTimersByTimeAsync(20_000);
+  }
+  client.close();
+  client.byobRequest?.respond(0);
+  expect(await (await response).text()).toBe("012345");
 });
 
 test("[X51] without platform statuses a 521 is the task's own response", async () => {
@@ -182,6 +205,30 @@ test("[Y26] buffered bodies of all requests are bounded; beyond that, a body str
   for (const respond of waiting) respond();
   for (const response of await Promise.all(responses)) expect(response.status).toBe(200);
   expect(plane.replayBuffer.bytes).toBe(0);
+});
+
+test("[Y41] a body that stalls or breaks while it is buffered gives its bytes back", async () => {
+  vi.useFakeTimers();
+  const table = tableOf(1, service(1));
+  const { send, plane, received } = inProcessPlane(table, {}, { nowMs: () => Date.now() });
+  const put = (body: ReadableStream) =>
+    send({ method: "PUT", headers: { "content-length": "1000" }, body, duplex: "half" });
+  const stalled = slowBody();
+  const stalledPut = put(stalled.body);
+  stalled.client.enqueue(new TextEncoder().encode("abc"));
+  const broken = slowBody();
+  const brokenPut = put(broken.body);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(plane.replayBuffer.bytes).toBe(2_000);
+  broken.client.error(new Error("gone"));
+  expect((await brokenPut).status).toBe(400);
+  // Thirty seconds without a byte, and not since the request began.
+  stalled.client.enqueue(new TextEncoder().encode("def"));
+  await vi.advanceTimersByTimeAsync(29_000);
+  expect(plane.replayBuffer.bytes).toBe(1_000);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect((await stalledPut).status).toBe(408);
+  expect([plane.replayBuffer.bytes, received, plane.outliers.hasAny]).toEqual([0, [], false]);
 });
 
 const lengthOf = (body: string) => ({ "content-length": String(body.length) });

@@ -84,11 +84,30 @@ test("[J16] an error counts at the failed task, its retry at the next one, and t
 });
 
 test("[J16] an attempt beside a slow one is a hedge, and is won when its response comes first", async () => {
-  const service = serviceIn(await snapshotOf({ [a]: frozen, [b]: respondingWith(200) }, [{}]));
+  const service = serviceIn(
+    await snapshotOf({ [a]: frozen, [b]: respondingWith(200) }, [{}], { tryTimeoutMs: 60 }),
+  );
   expect(service.counts).toMatchObject({ requests: 1, attempts: 2, hedges: 1, hedgesWon: 1, retries: 0 });
   expect(service.tasks).toMatchObject([
     { counts: { attempts: 1, hedges: 0, requests: 0 }, open: { now: 0, max: 1 } },
     { counts: { attempts: 1, hedges: 1, hedgesWon: 1, requests: 1 }, open: { now: 0, max: 1 } },
+  ]);
+});
+
+test("[Y39] a client that breaks off its body counts as its own 400, and as no failure of the task", async () => {
+  const broken = () => ({
+    method: "POST",
+    headers: { "content-length": "9" },
+    body: new ReadableStream({ type: "bytes", pull: (stream) => stream.error(new Error("gone")) }),
+    duplex: "half" as const,
+  });
+  const reading: Task = async (request) => new Response(await request.text());
+  const service = serviceIn(await snapshotOf({ [a]: reading, [b]: reading }, [broken(), broken()]));
+  const none = { connectErrors: 0, responseErrors: 0, timeouts: 0, responses5xx: 0, ejections: 0 };
+  expect(service.counts).toMatchObject({ ...none, requests: 2, attempts: 2, refused400: 2, responses4xx: 2 });
+  expect(service.tasks).toMatchObject([
+    { counts: { ...none, requests: 1 }, open: { now: 0 } },
+    { counts: { ...none, requests: 1 }, open: { now: 0 } },
   ]);
 });
 

@@ -6,6 +6,7 @@ import { edge } from "../../../src/edge/handle.ts";
 import { ingress } from "../../../src/ingress/handle.ts";
 import type { EntryPoint } from "../../../src/proxy/entry-point.ts";
 import { createPlane, type DataPlane, type PlaneOptions } from "../../../src/proxy/plane.ts";
+import { newBodyPipe } from "../../support/body-pipe.ts";
 
 /** A fake task. A rejection is a failed connection. */
 export type Task = (request: Request) => Response | Promise<Response>;
@@ -54,11 +55,12 @@ export function inProcessPlane(
       return { version, text: version > after ? printTable(state.table) : null, cookieKey: "key" };
     },
     dial: async (url, init) => {
-      const request = new Request(url, init);
+      const request = new Request(url, { ...init, duplex: "half" } as RequestInit);
       received.push(request);
       const { origin } = new URL(request.url);
       return (tasks[origin] ?? (() => new Response(origin)))(request);
     },
+    newBodyPipe,
     headTimeoutMs: 1_000,
     platformStatuses: false,
     meshName: "test-mesh",

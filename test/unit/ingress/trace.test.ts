@@ -35,7 +35,8 @@ test("[L17] debug headers with a token show the entry point, the policy and each
 });
 
 test("[L17] an attempt without a response has the outcome none and the time it was waited for", async () => {
-  const { send } = inProcessPlane(table, { "http://a": frozen }, { nowMs: () => Date.now() });
+  const plane = { nowMs: () => Date.now(), tryTimeoutMs: 60 };
+  const { send } = inProcessPlane(table, { "http://a": frozen }, plane);
   const response = await send({ headers, entry: debug });
   const [first, second] = readTracedRoute(Object.fromEntries(response.headers))?.attempts ?? [];
   expect([first?.outcome, second?.outcome]).toEqual(["none", "200"]);

@@ -1,0 +1,251 @@
+// Whose fault a failed upload is: the client's or the task's, on the real Workers runtime.
+
+import { createHash } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { connect, type Socket } from "node:net";
+import { afterAll, afterEach, expect, test } from "vitest";
+import type { TableOptions } from "../../src/domain/table/table.ts";
+import { type Backend, http } from "../support/backends.ts";
+import { operatorToken, serviceOf, startPlane, type TestPlane, tableOf } from "../support/dataplane.ts";
+import { until } from "../support/until.ts";
+
+const port = 8080;
+const started: { readonly stop: () => Promise<void> }[] = [];
+
+afterEach(async () => {
+  for (const part of started.splice(0)) await part.stop();
+});
+afterAll(() => expect(started).toEqual([]));
+
+async function use<T extends { readonly stop: () => Promise<void> }>(starting: Promise<T>): Promise<T> {
+  const part = await starting;
+  started.unshift(part);
+  return part;
+}
+
+function planeOf(
+  tasks: readonly Backend[],
+  variables: Readonly<Record<string, string>> = {},
+  options: TableOptions = {},
+): Promise<TestPlane> {
+  const origins = tasks.map(({ origin }) => origin);
+  return use(startPlane(tableOf(1, serviceOf("my-web", port, origins, { options })), variables));
+}
+
+/** A task that responds with its name once it has the whole body. */
+function named(name: string): Promise<Backend> {
+  return use(http((request, response) => void request.resume().on("end", () => response.end(name))));
+}
+
+/** The ejected tasks, as this isolate's debug header lists them. */
+async function ejected(plane: TestPlane): Promise<string | null> {
+  const headers = { ...plane.entry({ port }), "x-waggle-debug": "1", "x-waggle-token": operatorToken };
+  const response = await fetch(plane.origin, { headers });
+  await response.text();
+  return response.headers.get("x-waggle-ejected");
+}
+
+/** A client that sends the head of a request with a body, and bytes of its own choice. */
+class RawClient {
+  readonly socket: Socket;
+  readonly closed: Promise<unknown>;
+  /** Resolves when the bytes were sent. */
+  readonly sent: Promise<unknown>;
+  read = "";
+
+  constructor(plane: TestPlane, method: string, framing: string, body: string | Buffer) {
+    const { "x-waggle-entry": entry } = plane.entry({ port });
+    const head = `${method} /up HTTP/1.1\r\nHost: a\r\nX-Waggle-Entry: ${entry}\r\n${framing}\r\n\r\n`;
+    this.socket = connect(plane.port, "127.0.0.1");
+    this.socket.write(head);
+    this.sent = new Promise((resolve) => this.socket.write(body, resolve));
+    this.socket.on("data", (bytes) => {
+      this.read += bytes.toString("latin1");
+    });
+    this.socket.on("error", () => undefined);
+    this.closed = new Promise((resolve) => this.socket.once("close", resolve));
+  }
+
+  /** The status of the response, once it has begun. */
+  async status(): Promise<number> {
+    await until("a response", () => this.read.includes("\r\n\r\n"));
+    return Number(this.read.split(" ")[1]);
+  }
+}
+
+const part = "abc";
+const long = Buffer.alloc(600_000, "a");
+const framings = [
+  ["a short body", "Content-Length: 1000", part],
+  ["a body longer than is buffered", "Content-Length: 100000", part],
+  ["a long body", "Content-Length: 1000000", long],
+  ["a body of unknown length", "Transfer-Encoding: chunked", "3\r\nabc\r\n"],
+  ["a long body of unknown length", "Transfer-Encoding: chunked", `927c0\r\n${long}\r\n`],
+] as const;
+const methods = ["POST", "PUT", "DELETE", "PATCH"];
+
+test.each(framings)(
+  "[Y39] a client that breaks off %s is not held against a task",
+  async (_, framing, body) => {
+    let [begun, broken] = [0, 0];
+    const tasks = await Promise.all(
+      ["a", "b"].map((name) =>
+        use(
+          http((request: IncomingMessage, response) => {
+            if (request.method === "GET") return void response.end(name);
+            begun += 1;
+            request.once("aborted", () => {
+              broken += 1;
+            });
+            request.resume().on("end", () => response.end(name));
+          }),
+        ),
+      ),
+    );
+    const plane = await planeOf(tasks);
+    const isBuffered = framing === "Content-Length: 1000";
+    for (const method of methods) {
+      for (const end of ["destroy", "resetAndDestroy"] as const) {
+        const before = broken;
+        const client = new RawClient(plane, method, framing, body);
+        // A buffered body reaches no task before it is whole.
+        const hasTask = !(isBuffered && (method === "PUT" || method === "DELETE"));
+        await client.sent;
+        if (hasTask) await until("the request at a task", () => begun > broken);
+        client.socket[end]();
+        await client.closed;
+        if (hasTask) await until("the task to notice", () => broken === before + 1);
+        expect(await ejected(plane)).toBeNull();
+      }
+    }
+  },
+);
+
+test.each(framings)(
+  "[Y39] a client that ends %s early gets 400 with the reason",
+  async (_, framing, body) => {
+    const plane = await planeOf([await named("a"), await named("b")]);
+    for (const method of methods) {
+      const client = new RawClient(plane, method, framing, body);
+      await client.sent;
+      client.socket.end();
+      expect(await client.status()).toBe(400);
+      expect(client.read).toContain("the request body ended early");
+    }
+    expect(await ejected(plane)).toBeNull();
+  },
+);
+
+test("[Y39] a chunked body that cannot be read is the client's 400", async () => {
+  const plane = await planeOf([await named("a"), await named("b")]);
+  for (const method of methods) {
+    const client = new RawClient(plane, method, "Transfer-Encoding: chunked", "3\r\nabc\r\nzz\r\n");
+    expect(await client.status()).toBe(400);
+  }
+  expect(await ejected(plane)).toBeNull();
+});
+
+test.each(framings)(
+  "[Y40] a client that stalls in %s gets 408, and no task is blamed",
+  async (_, framing, body) => {
+    const plane = await planeOf([await named("a"), await named("b")], { BODY_TIMEOUT_MS: "300" });
+    for (const method of methods) {
+      const client = new RawClient(plane, method, framing, body);
+      expect(await client.status()).toBe(408);
+      expect(client.read).toContain("no byte of the request body came for 0.3 s");
+      client.socket.destroy();
+    }
+    expect(await ejected(plane)).toBeNull();
+  },
+);
+
+test("[Y33] the label sets the longest pause before the variable", async () => {
+  const plane = await planeOf([await named("a")], { BODY_TIMEOUT_MS: "60000" }, { bodyTimeoutMs: 200 });
+  const client = new RawClient(plane, "POST", "Content-Length: 10", part);
+  expect(await client.status()).toBe(408);
+  expect(client.read).toContain("for 0.2 s");
+});
+
+test("[Y40] a slow client that keeps sending is not cut off, buffered or streaming", async () => {
+  const plane = await planeOf([await named("a")], { BODY_TIMEOUT_MS: "400" });
+  for (const method of ["POST", "PUT"]) {
+    const client = new RawClient(plane, method, "Content-Length: 10", "");
+    for (let byte = 0; byte < 10; byte += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      client.socket.write("x");
+    }
+    expect(await client.status()).toBe(200);
+    client.socket.destroy();
+  }
+});
+
+test("[Y40] time in which the task does not read is not the client's", async () => {
+  const size = 30_000_000;
+  const slow = await use(
+    http((request, response) => {
+      request.pause();
+      setTimeout(() => request.resume(), 1_500);
+      request.on("end", () => response.end("read"));
+    }),
+  );
+  const plane = await planeOf([slow], { BODY_TIMEOUT_MS: "300" });
+  const client = new RawClient(plane, "POST", `Content-Length: ${size}`, Buffer.alloc(size));
+  expect(await client.status()).toBe(200);
+});
+
+test("[Y43] after the response has begun its client may pause", async () => {
+  const early = await use(
+    http((request, response) => {
+      response.write("begun;");
+      request.resume().on("end", () => response.end("ended"));
+    }),
+  );
+  const plane = await planeOf([early], { BODY_TIMEOUT_MS: "300" });
+  const client = new RawClient(plane, "POST", "Content-Length: 6", part);
+  await until("the response to begin", () => client.read.includes("begun;"));
+  await new Promise((resolve) => setTimeout(resolve, 900));
+  client.socket.write("def");
+  await until("the end", () => client.read.includes("ended"));
+});
+
+test("[Y39] a task that breaks off an upload is ejected, and the client gets 502", async () => {
+  const breaking = await use(
+    http((request, response) => {
+      if (request.method !== "POST") return void response.end("a");
+      request.once("data", () => request.socket.destroy());
+    }),
+  );
+  for (const [, framing, body] of framings) {
+    const plane = await planeOf([breaking, breaking]);
+    const client = new RawClient(plane, "POST", framing, body);
+    // The client goes on sending: the task alone breaks off.
+    expect(await client.status()).toBe(502);
+    client.socket.destroy();
+    expect(await ejected(plane)).toMatch(/for=\d+/);
+  }
+});
+
+test("[X41] a long upload arrives byte for byte, of known and of unknown length", async () => {
+  const hashing = await use(
+    http((request, response) => {
+      const hash = createHash("sha256");
+      request.on("data", (chunk) => hash.update(chunk)).on("end", () => response.end(hash.digest("hex")));
+    }),
+  );
+  const body = Buffer.from(Array.from({ length: 3_000_000 }, (_, index) => (index * 31) % 251));
+  const expected = createHash("sha256").update(body).digest("hex");
+  for (const options of [{}, { bodyTimeoutMs: 60_000 }]) {
+    const plane = await planeOf([hashing], {}, options);
+    const known = new RawClient(plane, "POST", `Content-Length: ${body.length}`, body);
+    await until("the hash", () => known.read.includes(expected));
+    const chunked = new RawClient(plane, "POST", "Transfer-Encoding: chunked", "");
+    for (let at = 0; at < body.length; at += 70_001) {
+      const chunk = body.subarray(at, at + 70_001);
+      chunked.socket.write(`${chunk.length.toString(16)}\r\n`);
+      chunked.socket.write(chunk);
+      chunked.socket.write("\r\n");
+    }
+    chunked.socket.write("0\r\n\r\n");
+    await until("the hash", () => chunked.read.includes(expected));
+  }
+});
