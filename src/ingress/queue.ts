@@ -1,7 +1,7 @@
 // Waiting in the request queue for a target with fewer open requests than its maximum.
 
 import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
-import { maxPollGapMs, queuePollMs, type Waiter } from "../proxy/resilience/request-queue.ts";
+import type { Waiter } from "../proxy/resilience/request-queue.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
 import { countDequeued, countQueued } from "./counting.ts";
 import { type Forwarding, pick } from "./forwarding.ts";
@@ -27,7 +27,8 @@ export function mustQueue({ pool, hints, state }: Forwarding): boolean {
 export async function waitInQueue(forwarding: Forwarding): Promise<QueueResult> {
   const { incoming, route, pool, countedAt } = forwarding;
   const { plane, waitUntil } = incoming;
-  if (plane.queue.length(route.service.id, plane.nowMs()) >= pool.rules.queue) return "queue-full";
+  const isFull = plane.queue.length(route.service.id, plane.nowMs()) >= pool.rules.queue;
+  if (isFull || plane.queue.isFull) return "queue-full";
   const generation = countedAt === null ? 0 : countQueued(countedAt);
   // Flushes now: if no target becomes free, no request ends that would flush the queue gauge.
   plane.flusher?.schedule(plane.nowMs(), waitUntil);
@@ -44,11 +45,10 @@ async function waitForTarget(forwarding: Forwarding): Promise<QueueResult> {
   const startedMs = plane.nowMs();
   let taken: Dequeued | null = null as Dequeued | null;
   const waiter: Waiter = {
-    polledMs: startedMs,
     isSelective: (hints?.stickyTarget ?? null) !== null || (state.tried?.size ?? 0) > 0,
-    take: (nowMs) => {
+    take: (nowMs, gapMs) => {
       const target = pick(forwarding);
-      if (target !== null) taken = { target, open: openRequests.open(target.taskId, nowMs + maxPollGapMs) };
+      if (target !== null) taken = { target, open: openRequests.open(target.taskId, nowMs + gapMs) };
       return target !== null;
     },
   };
@@ -58,10 +58,11 @@ async function waitForTarget(forwarding: Forwarding): Promise<QueueResult> {
       openRequests.close(taken.open);
       taken = null;
     }
-    if (taken === null) queue.poll(id, waiter, nowMs);
+    const pollMs = taken === null ? queue.poll(id, waiter, nowMs) : 0;
     if (taken !== null) return taken;
-    if (nowMs - startedMs >= pool.rules.queueTimeoutMs) break;
-    await new Promise((resolve) => setTimeout(resolve, queuePollMs));
+    const leftMs = startedMs + pool.rules.queueTimeoutMs - nowMs;
+    if (leftMs <= 0) break;
+    await new Promise((resolve) => setTimeout(resolve, Math.min(pollMs, leftMs)));
   }
   queue.leave(id, waiter);
   return "queue-timeout";

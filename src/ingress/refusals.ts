@@ -4,6 +4,7 @@ import { isLocalControlHost } from "../domain/model/control-host.ts";
 import type { Failure } from "../proxy/http/failure.ts";
 import { hostName, isHost } from "../proxy/http/host.ts";
 import { type BodyWatch, bodyWatch } from "../proxy/limits.ts";
+import { maxWaiters } from "../proxy/resilience/request-queue.ts";
 import type { EntryNode, Route, RouteMatch, Routes } from "../proxy/routing/routes.ts";
 import type { TargetPool } from "../proxy/routing/target-pool.ts";
 import type { BodyFault } from "./client-body.ts";
@@ -99,7 +100,7 @@ export function forwardFailure(
     case "queue-full":
       return {
         status: 503,
-        reason: `every task of ${name} is at its maximum of open requests, and the queue of ${queue} is full`,
+        reason: `every task of ${name} is at its maximum of open requests, and the queue of ${Math.min(queue, maxWaiters)} is full`,
       };
     case "queue-timeout":
       return {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { TableOptions } from "../../../src/domain/table/table.ts";
+import { RequestQueue, type Waiter } from "../../../src/proxy/resilience/request-queue.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { until } from "../../support/until.ts";
 import { inProcessPlane, refused, type Task } from "./in-process-plane.ts";
@@ -138,7 +139,7 @@ test("[W17] an abandoned waiting request blocks no other, and its target becomes
   const { queue, openRequests } = plane.plane;
   const { id } = serviceOf("my-web", 1, []);
   const nowMs = Date.now();
-  queue.poll(id, { polledMs: 0, isSelective: false, take: () => false }, nowMs - 300);
+  queue.poll(id, { isSelective: false, take: () => false }, nowMs - 300);
   expect(queue.length(id, nowMs)).toBe(0);
   // A reserved target whose request never polled again.
   openRequests.open("abandoned", nowMs - 1);
@@ -181,4 +182,46 @@ test("[W17] a debug header shows how long a request was queued", async () => {
   const waited = (await Promise.all(requests)).map(({ headers }) => headers.get("x-waggle-waited-ms"));
   expect(waited[0]).toBeNull();
   expect(Number(waited[1])).toBeGreaterThanOrEqual(20);
+});
+
+test("[W31] with queue unlimited any number waits, and each gets its response in turn", async () => {
+  const { plane, tasks } = mesh({ maxconn: 2, queue: "unlimited", queueTimeoutMs: 60_000 });
+  let done = 0;
+  const order: number[] = [];
+  const requests = Array.from({ length: 160 }, async (_, index) => {
+    const response = await plane.send({ method: "POST" });
+    order.push(index);
+    done += 1;
+    return response.status;
+  });
+  while (done < requests.length) {
+    await until("the next one", () => tasks.waiting.length > 0 || done === requests.length, { everyMs: 1 });
+    while (tasks.waiting.length > 0) tasks.respond();
+  }
+  expect(await Promise.all(requests)).toEqual(Array(160).fill(200));
+  expect(tasks.maxOpen).toBeLessThanOrEqual(2);
+  // Four are at the tasks at a time, and each finds its task at its next poll, so neighbors may change places.
+  for (const [place, index] of order.entries()) expect(Math.abs(place - index)).toBeLessThanOrEqual(20);
+});
+
+test("[W32] an isolate lets 10,000 requests wait, for whatever services", () => {
+  const queue = new RequestQueue();
+  const waiter = () => ({ isSelective: false, take: () => false });
+  for (let count = 0; count < 9_999; count += 1) queue.poll(`service${count % 3}`, waiter(), 1_000);
+  expect(queue.isFull).toBe(false);
+  const last = waiter();
+  queue.poll("service0", last, 1_000);
+  expect(queue.isFull).toBe(true);
+  queue.leave("service0", last);
+  expect(queue.isFull).toBe(false);
+});
+
+test("[W33] waiters far from the front poll less often, and those that stop polling make room", () => {
+  const queue = new RequestQueue();
+  const waiters = Array.from({ length: 5_000 }, () => ({ isSelective: false, take: () => false }));
+  const everyMs = waiters.map((waiter) => queue.poll("a", waiter, 1_000));
+  expect([everyMs[0], everyMs[31], everyMs[320], everyMs[4_999]]).toEqual([5, 5, 50, 500]);
+  // The front polls on; the rest is gone.
+  for (let nowMs = 1_000; nowMs < 3_000; nowMs += 100) queue.poll("a", waiters[0] as Waiter, nowMs);
+  expect(queue.length("a", 3_000)).toBe(1);
 });
