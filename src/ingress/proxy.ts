@@ -4,10 +4,12 @@
 // it waits for something: each further promise costs a request some of its time (docs/benchmarks.md).
 
 import { isLocalControlHost } from "../domain/model/control-host.ts";
+import type { TableService } from "../domain/table/table.ts";
 import { type Failure, failureResponse } from "../proxy/http/failure.ts";
 import { cleanResponse } from "../proxy/http/headers.ts";
 import { isHost } from "../proxy/http/host.ts";
 import { attemptPolicy, bodyWatch } from "../proxy/limits.ts";
+import type { DataPlane } from "../proxy/plane.ts";
 import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
 import { addServiceStats } from "../proxy/resilience/service-stats.ts";
 import { chooseRoute, type RouteChoice } from "../proxy/routing/route-hints.ts";
@@ -148,8 +150,24 @@ function send(
     return sendWithBody(incoming, state, choice, node, hop);
   }
   // With a second table the request is sent as it was with the first.
-  const upstream = state.upstream ?? upstreamRequest(incoming, hop, null);
+  const body = resentMethods.has(incoming.method) ? onceBody(plane, route.service) : null;
+  const upstream = state.upstream ?? upstreamRequest(incoming, hop, body);
   return forwardTo(incoming, state, choice, node, upstream);
+}
+
+/** Methods of which the runtime sends a request without a body again by itself, and that may have a body. */
+const resentMethods = new Set(["OPTIONS", "PUT", "DELETE"]);
+
+/**
+ * An empty body for a request without a body that must be sent once; null if it may be sent again. When a
+ * kept-alive connection breaks, the runtime sends a request without a body again on another one, but not a
+ * request whose body has no length.
+ *
+ * @see docs/spec.md Y42
+ */
+function onceBody({ retries }: DataPlane, { options }: TableService): ReadableStream<Uint8Array> | null {
+  if ((options?.retries ?? retries) > 0) return null;
+  return new ReadableStream({ start: (body) => body.close() });
 }
 
 /** As `send`, with a body: buffered if it may be sent again and is small enough, else streaming. */
