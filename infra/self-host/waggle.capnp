@@ -33,6 +33,7 @@ const config :Workerd.Config = (
 const waggle :Workerd.Worker = (
   modules = [ (name = "worker.mjs", esModule = embed "worker.mjs") ],
   compatibilityDate = "2026-11-01",
+  compatibilityFlags = ["enable_request_signal"],
   bindings = [
     # From the environment, so that no copied file contains it. Without it control refuses all requests.
     (name = "OPERATOR_TOKEN", fromEnvironment = "OPERATOR_TOKEN"),

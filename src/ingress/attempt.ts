@@ -135,12 +135,14 @@ function trackOpen(
   const { plane, waitUntil } = incoming;
   const maxMs = upstream.streams ? maxOpenMs : Math.min(maxOpenMs, 2 * policy.headTimeoutMs);
   open.untilMs = plane.nowMs() + maxMs;
-  const closed = outcome.then(() => {
+  const close = () => {
     plane.openRequests.close(open);
     plane.queue.serve(route.service.id, plane.nowMs());
-  });
-  // Runs even if the client disconnects.
-  waitUntil(closed);
+  };
+  // Runs even if the client disconnects. It must not wait for the outcome then: the request to the task would
+  // stay open as long.
+  const clientGone = new Promise((resolve) => incoming.request.signal.addEventListener("abort", resolve));
+  waitUntil(Promise.race([outcome, clientGone]).then(close));
 }
 
 /** Records the outcome of an attempt. */

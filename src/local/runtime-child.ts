@@ -132,6 +132,7 @@ function miniflareOptions(input: RuntimeInput, bundle: WorkerBundle): MiniflareO
         config: {
           name: workerName(input.part),
           compatibilityDate: bundle.compatibilityDate,
+          compatibilityFlags: ["enable_request_signal"],
           manifest: {
             mainModule: "worker.mjs",
             modulesRoot: "/",

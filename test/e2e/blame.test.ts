@@ -249,3 +249,35 @@ test("[X41] a long upload arrives byte for byte, of known and of unknown length"
     await until("the hash", () => chunked.read.includes(expected));
   }
 });
+
+test.each([
+  ["a service", {}],
+  ["a service with maxconn", { maxconn: 5 }],
+])(
+  "[X100] a client's reset reaches the task of %s at once, before the response begins",
+  async (_, options) => {
+    let [begun, ended] = [0, 0];
+    const waiting = await use(
+      http((request, response) => {
+        request.resume();
+        begun += 1;
+        response.once("close", () => {
+          ended += 1;
+        });
+      }),
+    );
+    const plane = await planeOf([waiting], {}, options);
+    for (const [method, framing, body] of [
+      ["GET", "X-Nothing: 1", ""],
+      ["POST", "Content-Length: 3", part],
+      ["PUT", "Content-Length: 3", part],
+      ["POST", "Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n"],
+    ] as const) {
+      const before = begun;
+      const client = new RawClient(plane, method, framing, body);
+      await until("the request at the task", () => begun === before + 1);
+      client.socket.resetAndDestroy();
+      await until("the task to notice", () => ended === begun, { withinMs: 2_000 });
+    }
+  },
+);

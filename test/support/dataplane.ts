@@ -137,6 +137,7 @@ async function options(
         config: {
           name: "standalone",
           compatibilityDate: "2026-11-01",
+          compatibilityFlags: ["enable_request_signal"],
           manifest: { mainModule: "worker.mjs", modulesRoot: root, modules },
           env: {
             ...env,
