@@ -2,8 +2,14 @@
 
 import { matchableRule, type PathRule, readPathRule } from "../domain/table/path-rule.ts";
 
-/** An ACL matches a request that one of its rules matches. `why`: the reason why it is not supported. */
-export type Acl = { readonly rules: readonly PathRule[] } | { readonly why: string };
+/**
+ * An ACL matches a request that one of its rules matches.
+ *
+ * `why`: the reason why it is not supported; `criterion`: what it compares.
+ */
+export type Acl =
+  | { readonly rules: readonly PathRule[] }
+  | { readonly why: string; readonly criterion: string };
 
 const supportedCriteria =
   "services are selected by port, by host name, hdr(host), and by path, path_beg or path";
@@ -25,7 +31,9 @@ export const predefinedAcls: ReadonlyMap<string, Acl> = new Map<string, Acl>([
     ],
     ...["HTTP_URL_STAR", "LOCALHOST", "METH_CONNECT", "METH_DELETE", "METH_GET", "METH_HEAD", "METH_OPTIONS"],
     ...["METH_POST", "METH_PUT", "METH_TRACE", "RDP_COOKIE", "REQ_CONTENT", "WAIT_END"],
-  ].map((name) => [name, { why: `${name} is not supported: ${supportedCriteria}` }] as const),
+  ].map(
+    (name) => [name, { why: `${name} is not supported: ${supportedCriteria}`, criterion: name }] as const,
+  ),
 ]);
 
 /** Merges two ACLs of one name, which are alternatives. */
@@ -36,21 +44,25 @@ export function mergeAcls(first: Acl | undefined, second: Acl): Acl {
 
 /** Reads for example `hdr(host) -i www.example.com`, `path_beg /api` or `path /healthz`. */
 export function readAcl(criterion: string, words: readonly string[]): Acl {
+  const read = readRules(criterion, words);
+  return typeof read === "string" ? { why: read, criterion } : { rules: read };
+}
+
+/** The rules of an ACL, or why it is not supported. */
+function readRules(criterion: string, words: readonly string[]): readonly PathRule[] | string {
   const kind = kindOf(criterion);
-  if (kind === null) return { why: `${criterion} is not supported: ${supportedCriteria}` };
+  if (kind === null) return `${criterion} is not supported: ${supportedCriteria}`;
   const { values, flags, method } = readFlags(words);
   const unsupported = flags.find((flag) => flag !== "-i");
-  if (unsupported !== undefined)
-    return { why: `${unsupported} is not supported: write the values on the line` };
+  if (unsupported !== undefined) return `${unsupported} is not supported: write the values on the line`;
   if (kind === "host") {
-    if (method !== null && method !== "str")
-      return { why: `-m ${method}: a host name is matched as a whole` };
+    if (method !== null && method !== "str") return `-m ${method}: a host name is matched as a whole`;
     return rulesOf(values, "host name", hostRule);
   }
-  if (flags.includes("-i")) return { why: "-i: paths are case-sensitive" };
+  if (flags.includes("-i")) return "-i: paths are case-sensitive";
   const match = method ?? (kind === "path" ? "str" : "beg");
   if (match !== "str" && match !== "beg")
-    return { why: `-m ${match}: a path is matched as a whole or by its beginning` };
+    return `-m ${match}: a path is matched as a whole or by its beginning`;
   return rulesOf(values, "path", (value) => {
     const rule = readPathRule(match === "str" ? `=${value}` : value.startsWith("/") ? value : "");
     return rule !== null && matchableRule(rule) === rule ? rule : null;
@@ -95,14 +107,14 @@ function rulesOf(
   values: readonly string[],
   noun: "host name" | "path",
   read: (value: string) => PathRule | null,
-): Acl {
+): readonly PathRule[] | string {
   const rules: PathRule[] = [];
   for (const value of values) {
     const rule = read(value);
-    if (rule === null) return { why: `"${value}" is not a ${noun} that the mesh can match` };
+    if (rule === null) return `"${value}" is not a ${noun} that the mesh can match`;
     rules.push(rule);
   }
-  return rules.length === 0 ? { why: `it has no ${noun}` } : { rules };
+  return rules.length === 0 ? `it has no ${noun}` : rules;
 }
 
 /** A rule for all paths of a host. The mesh matches host names without their port. */

@@ -1,239 +1,348 @@
 // The lines of a backend about its servers, their checks and the balancing.
 
-import {
-  type AdminState,
-  defaultHttpCheck,
-  type HttpCheck,
-  type ServerSpec,
-  withCheckDefaults,
-} from "../domain/model/server.ts";
+import { MeshError } from "../domain/model/error.ts";
+import type { AdminState, CheckSpec, ServerSpec } from "../domain/model/server.ts";
+import { withCheckDefaults } from "../domain/model/server.ts";
 import { readPolicy } from "../domain/table/policy.ts";
-import { readHttpCheck, readHttpchk } from "./check-lines.ts";
+import { validateServer } from "../domain/validate/server.ts";
+import { readHttpCheck } from "./check-lines.ts";
 import type { Diagnostics } from "./diagnostics.ts";
-import type { Treatment } from "./keywords.ts";
+import { checkOptions } from "./effective-lines.ts";
 import type { Directive } from "./sections.ts";
-import { defaultServerParams, readDefaultServer, readServer, type ServerParams } from "./server-line.ts";
+import {
+  defaultServerParams,
+  readDefaultServer,
+  readServerParams,
+  type ServerParams,
+  serverAddress,
+} from "./server-line.ts";
 import { parseTimeMs } from "./time.ts";
-import { ConfigError } from "./words.ts";
+import { treatmentOf } from "./treatments.ts";
 
 export type ImportedServer = { readonly line: number; readonly spec: ServerSpec; readonly admin: AdminState };
 
-type DirectiveReader = (directive: Directive) => void;
+/** The servers and labels of a service. */
+export type ImportedBackend = {
+  readonly servers: readonly ImportedServer[];
+  readonly labels: Readonly<Record<string, string>>;
+};
 
-export class BackendLines {
+type ServerLine = {
+  readonly directive: Directive;
+  readonly host: string;
+  readonly port: number;
+  readonly params: ServerParams;
+};
+
+/** Reads the lines that have an effect in a backend. */
+export function readBackend(lines: readonly Directive[], diagnostics: Diagnostics): ImportedBackend {
+  return new BackendReader(lines, diagnostics).read();
+}
+
+/** The longest time that a label can have, milliseconds. */
+const maxLabelMs = 86_400_000;
+const maxLabelText = "24h";
+/** The largest queue that a label can have. */
+const maxQueue = "1000000";
+/** A limit that no server reaches, for servers without maxconn. */
+const unlimitedConn = 1_000_000;
+
+class BackendReader {
+  readonly #lines: readonly Directive[];
   readonly #diagnostics: Diagnostics;
-  readonly #checks: Directive[] = [];
-  readonly #serverLines: { readonly directive: Directive; readonly server: ReturnType<typeof readServer> }[] =
-    [];
-  #defaults = defaultServerParams;
-  #http: HttpCheck | null = null;
-  #policy: string | null = null;
-  #sticky: string | null = null;
-  #queueMs: number | null = null;
-  #checkMs: number | null = null;
-  #connectMs: number | null = null;
-  #slowStartMs = 0;
-  #allBackups = false;
+  readonly #labels = new Map<string, string>();
+  #serverDefaults = defaultServerParams;
 
-  readonly #readers = new Map<string, DirectiveReader>([
-    ["server", (directive) => this.#readServer(directive)],
-    ["default-server", (directive) => this.#readDefaultServer(directive)],
-    ["balance", (directive) => this.#readBalance(directive)],
-    ["cookie", (directive) => this.#readCookie(directive)],
-    ["stats", (directive) => this.#diagnostics.add(directive, "as is", statsNote)],
-    ["timeout", (directive) => this.#readTimeout(directive)],
-    ["http-check", (directive) => this.#readHttpCheck(directive)],
-  ]);
-  readonly #optionReaders = new Map<string, DirectiveReader>([
-    ["httpchk", (directive) => this.#setCheck(directive, readHttpchk(directive, this.#http))],
-    ["tcp-check", (directive) => this.#setCheck(directive, null)],
-    ["allbackups", (directive) => this.#setAllBackups(directive, true)],
-  ]);
-  readonly #negatedOptionReaders = new Map<string, DirectiveReader>([
-    ["httpchk", () => this.#disableHttpCheck()],
-    ["allbackups", (directive) => this.#setAllBackups(directive, false)],
-  ]);
-
-  constructor(diagnostics: Diagnostics) {
+  constructor(lines: readonly Directive[], diagnostics: Diagnostics) {
+    this.#lines = lines;
     this.#diagnostics = diagnostics;
   }
 
-  /** The keywords that begin these lines. */
-  get keywords(): readonly string[] {
-    return [...this.#readers.keys(), "option"];
+  read(): ImportedBackend {
+    const serverLines = this.#readServerLines();
+    const servers = this.#toServers(serverLines);
+    const imported = serverLines.filter(({ directive }) =>
+      servers.some(({ line }) => line === directive.line),
+    );
+    this.#readBalance();
+    this.#readCookie(imported);
+    this.#readAllBackups(imported);
+    this.#readSlowStart(imported);
+    this.#readQueue(imported);
+    return { servers, labels: Object.fromEntries(this.#labels) };
   }
 
-  /** Reads a line; false if its keyword is not one of these. */
-  tryRead(directive: Directive): boolean {
-    const read = this.#readerOf(directive);
-    read?.(directive);
-    return read !== undefined;
+  /** The last line with these first words. */
+  #find(...words: readonly string[]): Directive | undefined {
+    return this.#lines.findLast((directive) => words.every((word, at) => directive.words[at] === word));
   }
 
-  #readerOf({ words: [first = "", second = "", third = ""] }: Directive): DirectiveReader | undefined {
-    if (first === "option") return this.#optionReaders.get(second);
-    if (first === "no" && second === "option") return this.#negatedOptionReaders.get(third);
-    return this.#readers.get(first);
+  #readServerLines(): readonly ServerLine[] {
+    const serverLines: ServerLine[] = [];
+    const changing: Directive[] = [];
+    for (const directive of this.#lines) {
+      const [head] = directive.words;
+      if (head === "default-server") {
+        const next = readDefaultServer(directive, this.#serverDefaults, this.#diagnostics);
+        if (JSON.stringify(next) !== JSON.stringify(this.#serverDefaults)) changing.push(directive);
+        this.#serverDefaults = next;
+      } else if (head === "server") {
+        const address = serverAddress(directive);
+        if ("why" in address)
+          this.#diagnostics.add(directive, "could not", withUnset(address.why, directive));
+        else {
+          const params = readServerParams(directive, this.#serverDefaults, this.#diagnostics);
+          serverLines.push({ directive, ...address, params });
+        }
+      }
+    }
+    for (const directive of changing) this.#diagnostics.add(directive, "taken");
+    return serverLines;
   }
 
-  /** The servers with the checks of the backend. */
-  servers(): readonly ImportedServer[] {
-    for (const directive of this.#checks) this.#diagnostics.add(directive, "taken");
-    this.#applySlowStart(this.#serverLines.map(({ server }) => server));
-    return this.#serverLines.map(({ directive, server }) => {
-      const { name, host, port, spec, admin, isChecked, check } = server;
+  #toServers(serverLines: readonly ServerLine[]): readonly ImportedServer[] {
+    const isAnyChecked = serverLines.some(({ params }) => params.isChecked);
+    const http = this.#readCheck(isAnyChecked);
+    const timeoutMs = this.#readCheckTimeout(isAnyChecked);
+    const names = serverNames(serverLines.map(({ directive }) => directive.words[1] ?? ""));
+    return serverLines.flatMap(({ directive, host, port, params }, index) => {
+      const name = names[index] ?? "";
+      const { spec, admin, isChecked, check } = params;
       // A check at another port uses TLS only with `check-ssl`.
       const tls = check.tls ?? (check.port == null && spec.tls);
-      const checkSpec = { ...check, tls, http: this.#http, ...this.#timeouts(check.interMs) };
-      return {
-        line: directive.line,
-        admin,
-        spec: { ...spec, name, host, port, check: isChecked ? withCheckDefaults(checkSpec, spec) : null },
+      const checkSpec = { ...check, tls, http, ...timeoutMs(check.interMs) };
+      const server = {
+        ...{ ...spec, name, host, port },
+        check: isChecked ? withCheckDefaults(checkSpec, spec) : null,
       };
+      const valid = this.#withinLimits(directive, server);
+      if (valid === null) return [];
+      const notes = [
+        ...(name === directive.words[1] ? [] : [`as server ${name}`]),
+        ...(isChecked ? [] : ["not checked"]),
+      ];
+      this.#diagnostics.add(directive, "taken", notes.join("; "));
+      return [{ line: directive.line, admin, spec: valid }];
     });
   }
 
-  #readServer(directive: Directive): void {
-    const server = readServer(directive, this.#defaults, this.#diagnostics);
-    if (this.#serverLines.some((other) => other.server.name === server.name)) {
-      throw new ConfigError(directive.line, `server ${server.name} is already defined above`);
-    }
-    this.#serverLines.push({ directive, server });
-    this.#diagnostics.add(directive, "taken", server.isChecked ? "" : "not checked");
-  }
-
-  #readDefaultServer(directive: Directive): void {
-    this.#defaults = readDefaultServer(directive, this.#defaults, this.#diagnostics);
-    this.#diagnostics.add(directive, "taken");
-  }
-
-  #readHttpCheck(directive: Directive): void {
-    const check = readHttpCheck(directive, this.#http ?? defaultHttpCheck, this.#diagnostics);
-    if (check !== null) this.#setCheck(directive, check);
-  }
-
-  #setCheck(directive: Directive, http: HttpCheck | null): void {
-    this.#http = http;
-    this.#checks.push(directive);
-  }
-
-  #disableHttpCheck(): void {
-    this.#http = null;
-  }
-
-  #setAllBackups(directive: Directive, isOn: boolean): void {
-    this.#allBackups = isOn;
-    this.#diagnostics.add(directive, "taken");
-  }
-
-  /** The labels of the service. */
-  labels(): Readonly<Record<string, string>> {
-    const backups = this.#serverLines.filter(({ server }) => server.spec.backup).length;
-    const maxConn = this.#queueMs === null ? 0 : this.#maxConn();
-    return {
-      ...(this.#policy !== null && { "waggle.balance": this.#policy }),
-      ...(this.#sticky !== null && { "waggle.sticky": this.#sticky }),
-      ...(backups > 1 && { "waggle.allbackups": String(this.#allBackups) }),
-      ...(this.#slowStartMs > 0 && { "waggle.slowstart": `${this.#slowStartMs}ms` }),
-      ...(maxConn > 0 && { "waggle.maxconn": String(maxConn), "waggle.queue-timeout": `${this.#queueMs}ms` }),
-    };
-  }
-
-  #applySlowStart(servers: readonly ServerParams[]): void {
-    const valuesMs = [...new Set(servers.map(({ slowStartMs }) => slowStartMs))];
-    this.#slowStartMs = Math.max(0, ...valuesMs);
-    if (valuesMs.length < 2) return;
-    for (const { directive } of this.#serverLines) {
-      if (directive.words.includes("slowstart")) {
-        this.#diagnostics.add(
-          directive,
-          "could not",
-          `slowstart: all servers get the longest value, ${this.#slowStartMs} ms`,
-        );
+  /** The server with values that the mesh can have; null if it cannot have the server. */
+  #withinLimits(directive: Directive, spec: ServerSpec): ServerSpec | null {
+    const check = spec.check === null ? null : atLeastMinimum(spec.check);
+    if (check !== null && check.interMs !== spec.check?.interMs)
+      this.#diagnostics.add(directive, "could not", `inter: the shortest interval is ${minIntervalMs} ms`);
+    const candidates: readonly (readonly [ServerSpec, why: string])[] = [
+      [{ ...spec, check }, ""],
+      [{ ...spec, check, cookie: null }, `cookie: "${spec.cookie}" cannot be the value of a cookie`],
+    ];
+    let reason = "";
+    for (const [candidate, why] of candidates) {
+      try {
+        validateServer(candidate);
+        if (why !== "") this.#diagnostics.add(directive, "could not", why);
+        return candidate;
+      } catch (error) {
+        if (!(error instanceof MeshError)) throw error;
+        reason ||= error.message;
       }
     }
+    this.#diagnostics.add(directive, "could not", reason);
+    return null;
   }
 
-  #maxConn(): number {
-    return Math.max(0, ...this.#serverLines.map(({ server }) => server.spec.maxConn));
+  /** The HTTP check, if the checks of this backend are HTTP. */
+  #readCheck(isAnyChecked: boolean) {
+    const option = this.#lines.findLast(
+      ({ words }) => words[0] === "option" && checkOptions.has(words[1] ?? ""),
+    );
+    const rules = this.#lines.filter(({ words }) => words[0] === "http-check");
+    const isHttp = option?.words[1] === "httpchk";
+    const about = isHttp ? [option, ...rules] : rules;
+    if (!isAnyChecked || !isHttp) {
+      const note = isHttp ? "no server is checked" : "HAProxy ignores it without `option httpchk`";
+      for (const directive of about) this.#diagnostics.add(directive, "as is", note);
+    }
+    if (option !== undefined && !isHttp) this.#readOtherCheck(option, isAnyChecked);
+    return isHttp && isAnyChecked ? readHttpCheck([option, ...rules], this.#diagnostics) : null;
+  }
+
+  #readOtherCheck(option: Directive, isAnyChecked: boolean): void {
+    const rules = this.#lines.filter(({ words }) => words[0] === "tcp-check");
+    if (option.words[1] !== "tcp-check" || (rules.length > 0 && isAnyChecked)) return;
+    this.#diagnostics.add(
+      option,
+      "as is",
+      isAnyChecked ? "a check opens a connection" : "no server is checked",
+    );
   }
 
   /** As in HAProxy: `timeout connect` or inter for the connection, then `timeout check` for the response. */
-  #timeouts(interMs = 2_000): { readonly timeoutMs?: number } {
-    if (this.#checkMs === null) return {};
-    return { timeoutMs: Math.min(this.#connectMs ?? interMs, interMs) + this.#checkMs };
+  #readCheckTimeout(isAnyChecked: boolean): (interMs?: number) => { readonly timeoutMs?: number } {
+    const line = this.#find("timeout", "check");
+    if (line === undefined) return () => ({});
+    this.#diagnostics.add(line, isAnyChecked ? "taken" : "as is", isAnyChecked ? "" : "no server is checked");
+    const checkMs = parseTimeMs(line.words[2] ?? "");
+    const connect = this.#find("timeout", "connect")?.words[2];
+    return (interMs = 2_000) => {
+      const connectMs = connect === undefined ? interMs : Math.min(parseTimeMs(connect), interMs);
+      return { timeoutMs: Math.min(connectMs + checkMs, maxLabelMs) };
+    };
   }
 
-  #readBalance(directive: Directive): void {
-    const [, word = ""] = directive.words;
+  #readBalance(): void {
+    const line = this.#find("balance");
+    if (line === undefined) return;
+    const [, word = "roundrobin", ...rest] = line.words;
     const policy =
       word === "static-rr" ? "roundrobin" : word.startsWith("random") ? "random" : readPolicy(word);
     if (policy === null) {
       const note = `policy ${word} is not supported: requests are balanced round robin`;
-      this.#diagnostics.add(directive, "could not", note);
+      this.#diagnostics.add(line, "could not", note);
       return;
     }
-    this.#policy = policy === "roundrobin" ? null : policy;
-    this.#diagnostics.add(directive, "taken");
-    if (directive.words.length > 2)
-      this.#diagnostics.add(directive, "could not", `${directive.words.slice(2).join(" ")} is ignored`);
+    if (policy !== "roundrobin") this.#labels.set("waggle.balance", policy);
+    this.#diagnostics.add(line, "taken");
+    if (word === "uri" || word.startsWith("hdr(")) this.#reportHashedPart(line, word, rest);
+    if (word.startsWith("random(") && word !== "random(2)")
+      this.#diagnostics.add(line, "could not", `${word}: two targets are drawn`);
   }
 
-  #readCookie(directive: Directive): void {
-    const [, name, ...params] = directive.words;
-    if (name === undefined)
-      throw new ConfigError(directive.line, 'cookie has no name: write "cookie NAME insert"');
+  /** Words after the policy change what is hashed. HAProxy ignores them after other policies. */
+  #reportHashedPart(line: Directive, word: string, rest: readonly string[]): void {
+    const kept = rest.filter((other) => other !== "path-only");
+    if (kept.length === 0) return;
+    const what =
+      word === "uri" ? "the whole path is hashed, without the query" : "the whole header is hashed";
+    this.#diagnostics.add(line, "could not", `${kept.join(" ")}: ${what}`);
+  }
+
+  #readCookie(servers: readonly ServerLine[]): void {
+    const line = this.#find("cookie");
+    if (line === undefined) return;
+    const [, name = "", ...params] = line.words;
     if (!params.includes("insert")) {
-      this.#diagnostics.add(
-        directive,
-        "could not",
-        "the mesh sets its own cookie: write `cookie NAME insert`",
-      );
+      this.#diagnostics.add(line, "could not", "the mesh sets its own cookie: write `cookie NAME insert`");
       return;
     }
-    this.#sticky = name;
-    this.#diagnostics.add(
-      directive,
-      "taken",
-      "the mesh signs the value; cookie values of server lines are not used",
-    );
+    const isDynamic = params.includes("dynamic") && this.#find("dynamic-cookie-key") !== undefined;
+    const without = servers.filter(({ params: { spec } }) => spec.cookie === null && !isDynamic);
+    if (without.length === servers.length) {
+      const note = "it cannot have an effect: no server has a cookie value";
+      this.#diagnostics.add(line, "as is", note);
+      return;
+    }
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) {
+      this.#diagnostics.add(line, "could not", `"${name}" cannot be the name of a cookie`);
+      return;
+    }
+    this.#labels.set("waggle.sticky", name);
+    const signed = "the mesh signs the value; cookie values of server lines are not used";
+    this.#diagnostics.add(line, "taken", signed);
+    if (without.length > 0) {
+      const names = without.map(({ directive }) => directive.words[1]).join(", ");
+      this.#diagnostics.add(line, "could not", `clients stay with ${names} as well, without a cookie value`);
+    }
+    for (let at = 0; at < params.length; at += 1) {
+      const param = params[at] ?? "";
+      const [takes, note] = cookieParams[param] ?? [0, ""];
+      if (note !== "") this.#diagnostics.add(line, "could not", `${param}: ${note}`);
+      at += takes;
+    }
   }
 
-  #readTimeout(directive: Directive): void {
-    const { line, words } = directive;
-    const [, which = "", text] = words;
-    const ms = parseTimeMs(text, `timeout ${which}`, line);
-    if (which === "queue") this.#queueMs = ms;
-    if (which === "check") this.#checkMs = ms;
-    if (which === "connect") this.#connectMs = ms;
-    const [outcome, note] = timeoutTreatments.get(which) ?? [];
-    if (outcome === undefined) {
-      throw new ConfigError(
-        line,
-        `unknown timeout ${which}: use one of ${[...timeoutTreatments.keys()].join(", ")}`,
-      );
+  #readAllBackups(servers: readonly ServerLine[]): void {
+    const line = this.#lines.findLast(({ words }) => words[0] === "option" && words[1] === "allbackups");
+    const backups = servers.filter(({ params }) => params.spec.backup).length;
+    if (backups > 1) this.#labels.set("waggle.allbackups", String(line !== undefined));
+    if (line === undefined) return;
+    if (backups > 1) this.#diagnostics.add(line, "taken");
+    else this.#diagnostics.add(line, "as is", "there are not several backup servers");
+  }
+
+  #readSlowStart(servers: readonly ServerLine[]): void {
+    const valuesMs = [...new Set(servers.map(({ params }) => params.slowStartMs))];
+    const longestMs = Math.min(Math.max(0, ...valuesMs), maxLabelMs);
+    if (longestMs > 0) this.#labels.set("waggle.slowstart", `${longestMs}ms`);
+    if (valuesMs.length < 2) return;
+    for (const { directive } of servers) {
+      if (!directive.words.includes("slowstart")) continue;
+      const note = `slowstart: all servers get the longest value, ${longestMs} ms`;
+      this.#diagnostics.add(directive, "could not", note);
     }
-    this.#diagnostics.add(directive, outcome, note);
+  }
+
+  /** As in HAProxy, any number of requests waits for a server below its maxconn. */
+  #readQueue(servers: readonly ServerLine[]): void {
+    const line = this.#find("timeout", "queue");
+    const limits = servers.map(({ params }) => params.spec.maxConn);
+    if (limits.every((limit) => limit === 0)) {
+      if (line !== undefined) this.#diagnostics.add(line, "as is", "no server has maxconn");
+      return;
+    }
+    const limit = limits.includes(0) ? unlimitedConn : Math.max(...limits);
+    // Without it, `timeout connect` applies; without both, a request waits for any time.
+    const text = (line ?? this.#find("timeout", "connect"))?.words[2] ?? "0";
+    this.#labels.set("waggle.maxconn", String(limit));
+    this.#labels.set("waggle.queue", maxQueue);
+    this.#labels.set("waggle.queue-timeout", durationLabel(parseTimeMs(text)));
+    if (line !== undefined) this.#diagnostics.add(line, "taken", "for servers with maxconn");
   }
 }
 
-const statsNote = "the balancer has its own statistics page: docs/stats.md";
+/** The outcome of the lines of a backend that are not about servers, checks and balancing. */
+export function reportOtherLines(lines: readonly Directive[], diagnostics: Diagnostics): void {
+  for (const directive of lines) {
+    if (!diagnostics.has(directive)) diagnostics.add(directive, ...treatmentOf(directive));
+  }
+}
 
-const timeoutTreatments: ReadonlyMap<string, Treatment> = new Map(
-  Object.entries<Treatment>({
-    connect: ["as is", "a slow request is sent to another server as well"],
-    client: ["as is", "the edge manages client connections"],
-    "client-fin": ["as is", "the edge manages client connections"],
-    server: [
-      "could not",
-      "the variable HEAD_TIMEOUT_MS limits the time to the response head, by default to 30 s",
-    ],
-    "server-fin": ["as is", "the platform closes connections"],
-    queue: ["taken", "for servers with maxconn"],
-    check: ["taken", ""],
-    "http-request": ["as is", "the edge reads the request head before the mesh does"],
-    "http-keep-alive": ["as is", "the edge manages client connections"],
-    tunnel: ["as is", "WebSockets have no timeout"],
-    tarpit: ["could not", "the mesh does not delay clients"],
-  }),
-);
+/** Parameters of `cookie` that the mesh's own cookie does not have: the number of values, and the reason. */
+const cookieParams: Readonly<Record<string, readonly [takes: number, note: string]>> = {
+  attr: [1, "the mesh's cookie has no other attributes"],
+  domain: [1, "the cookie belongs to the host name of the request"],
+  maxidle: [1, "the cookie ends with the browser's session"],
+  maxlife: [1, "the cookie ends with the browser's session"],
+  postonly: [0, "the cookie is set in response to any request"],
+  preserve: [0, "a cookie of the server passes beside the mesh's own"],
+};
+
+/** Shorter check intervals are refused, milliseconds. */
+const minIntervalMs = 100;
+
+function atLeastMinimum(check: CheckSpec): CheckSpec {
+  const { interMs, fastInterMs, downInterMs } = check;
+  return {
+    ...check,
+    interMs: Math.max(interMs, minIntervalMs),
+    fastInterMs: Math.max(fastInterMs, minIntervalMs),
+    downInterMs: Math.max(downInterMs, minIntervalMs),
+  };
+}
+
+/** A time of zero means any time. */
+function durationLabel(ms: number): string {
+  return ms === 0 || ms > maxLabelMs ? maxLabelText : `${ms}ms`;
+}
+
+function withUnset(why: string, { unset }: Directive): string {
+  return unset.length === 0 ? why : `${why} (not set: ${unset.join(", ")})`;
+}
+
+/** Names that servers of the mesh can have, in the same order, each once. */
+function serverNames(names: readonly string[]): readonly string[] {
+  const taken = new Set(names.filter(canBeServer));
+  return names.map((name) => {
+    if (canBeServer(name)) return name;
+    const plain = name.replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, "").slice(0, 60) || "server";
+    for (let number = 1; ; number += 1) {
+      const candidate = number === 1 ? plain : `${plain}-${number}`;
+      if (taken.has(candidate)) continue;
+      taken.add(candidate);
+      return candidate;
+    }
+  });
+}
+
+function canBeServer(name: string): boolean {
+  return /^[A-Za-z0-9](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?$/.test(name) && name.length <= 63;
+}

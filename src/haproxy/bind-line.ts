@@ -1,42 +1,79 @@
 // A `bind` line: the ports of a frontend.
 
 import type { Diagnostics } from "./diagnostics.ts";
+import { isAnyAddress, splitAddress } from "./grammar/address.ts";
 import type { Directive } from "./sections.ts";
-import { ConfigError } from "./words.ts";
 
 /** Limit of a port range. */
 const maxRangePorts = 100;
 
-/** The ports of a line. @throws ConfigError */
+/** The parameters with a value that is a word of its own. */
+const paramsWithValue: ReadonlySet<string> = new Set([
+  ...["accept-netscaler-cip", "alpn", "backlog", "ca-file", "ca-ignore-err", "ca-sign-file", "ca-sign-pass"],
+  ...["ca-verify-file", "ciphers", "ciphersuites", "client-sigalgs", "crl-file", "crt", "crt-ignore-err"],
+  ...["crt-list", "curves", "ecdhe", "expose-fd", "gid", "group", "guid-prefix", "id", "interface", "level"],
+  ...["maxconn", "mode", "mss", "name", "namespace", "nbconn", "nice", "npn", "process", "proto"],
+  ...["quic-cc-algo", "quic-socket", "severity-output", "shards", "sigalgs", "ssl-max-ver", "ssl-min-ver"],
+  ...["tcp-ut", "thread", "tls-ticket-keys", "uid", "user", "verify"],
+]);
+
+/** Parameters about TLS, which have no effect of their own without it. */
+const tlsParams =
+  /^(allow-0rtt|alpn|ca-|ciphers|client-sigalgs|crl-|crt|curves|ecdhe|force-|generate-|no-|npn|prefer-|sigalgs|ssl|strict-sni|tls-|verify)/;
+
+const paramNotes: Readonly<Record<string, string>> = {
+  "accept-netscaler-cip": "the mesh does not read the NetScaler protocol: clients have the sender's address",
+  "accept-proxy": "the mesh does not read the PROXY protocol: clients have the sender's address",
+  interface: "a published port is open on every interface",
+  maxconn: "the mesh does not limit the connections of clients",
+  namespace: "the mesh has no network namespaces",
+  proto: "clients speak HTTP/1.1 to a published port",
+  transparent: "a published port has no addresses of other machines",
+};
+/** Parameters that only name or tune the socket. */
+const silentParams: ReadonlySet<string> = new Set([
+  ...["backlog", "defer-accept", "expose-fd", "id", "guid-prefix", "level", "mss", "name", "nbconn", "nice"],
+  ...["process", "severity-output", "shards", "tcp-ut", "tfo", "thread", "v4v6"],
+]);
+
+/** A line of a frontend whose service is published: its ports, and what is not taken of it. */
 export function readBind(directive: Directive, diagnostics: Diagnostics): readonly number[] {
-  const { line, words } = directive;
-  const [, addresses, ...params] = words;
-  if (addresses === undefined) throw new ConfigError(line, 'bind has no address: write "bind *:8080"');
+  const [, addresses = "", ...params] = directive.words;
   const ports: number[] = [];
-  for (const address of addresses.split(",")) {
-    if (/^(unix|abns|abnsz|fd|sockpair|uxst)@|^\//.test(address)) {
-      diagnostics.add(directive, "could not", `${address}: the mesh listens on TCP ports only`);
+  for (const text of addresses.split(",")) {
+    const address = splitAddress(text);
+    if (address.kind === "socket") {
+      diagnostics.add(directive, "could not", `${text}: the mesh listens on TCP ports only`);
       continue;
     }
-    if (/^(quic4|quic6|udp)@/.test(address)) {
-      diagnostics.add(directive, "could not", `${address}: HTTP/3 is terminated at the edge`);
+    if (/^(udp|quic)/.test(address.protocol) || text.startsWith("dgram+")) {
+      diagnostics.add(directive, "could not", `${text}: the mesh listens on TCP ports only`);
       continue;
     }
-    ports.push(...portsOf(address, line));
-    const host = address.replace(/:\d+(?:-\d+)?$/, "");
-    if (!["", "*", "0.0.0.0", "[::]", "::", "ipv4@", "ipv6@", "ipv4@*", "ipv6@::"].includes(host)) {
-      diagnostics.add(directive, "could not", `${host}: a published port is open on every node's address`);
+    ports.push(...portsOf(address.port, text, directive, diagnostics));
+    if (!isAnyAddress(address.host)) {
+      const note = `${address.host}: a published port is open on every address of every node`;
+      diagnostics.add(directive, "could not", note);
     }
   }
   if (ports.length > 0) diagnostics.add(directive, "taken", ports.some(isWebPort) ? "" : cloudflareNote);
-  if (params.includes("ssl") || params.includes("crt")) {
-    diagnostics.add(
-      directive,
-      "could not",
-      "ssl: TLS is terminated at the edge, with the certificates of your zone",
-    );
-  }
+  reportParams(params, directive, diagnostics);
   return ports;
+}
+
+function reportParams(params: readonly string[], directive: Directive, diagnostics: Diagnostics): void {
+  if (params.includes("ssl")) {
+    const note = "ssl: on Cloudflare the edge terminates TLS; elsewhere the port is open without TLS";
+    diagnostics.add(directive, "could not", note);
+  }
+  for (let at = 0; at < params.length; at += 1) {
+    const param = params[at] ?? "";
+    const note = paramNotes[param];
+    if (note !== undefined) diagnostics.add(directive, "could not", `${param}: ${note}`);
+    else if (!silentParams.has(param) && !tlsParams.test(param))
+      diagnostics.add(directive, "could not", `${param}: the mesh has no counterpart`);
+    if (paramsWithValue.has(param)) at += 1;
+  }
 }
 
 /** @see docs/architecture.md, What is different on Cloudflare */
@@ -46,14 +83,16 @@ function isWebPort(port: number): boolean {
   return port === 80 || port === 443;
 }
 
-function portsOf(address: string, line: number): readonly number[] {
-  const [, first, last] = /:(\d{1,5})(?:-(\d{1,5}))?$/.exec(address) ?? [];
-  const [from, to] = [Number(first), Number(last ?? first)];
-  if (first === undefined || !(from >= 1 && from <= to && to <= 65_535) || to - from >= maxRangePorts) {
-    throw new ConfigError(
-      line,
-      `cannot bind "${address}": write *:PORT, ports from 1 to 65535, at most ${maxRangePorts} in a range`,
-    );
-  }
-  return Array.from({ length: to - from + 1 }, (_, at) => from + at);
+function portsOf(
+  text: string,
+  address: string,
+  directive: Directive,
+  diagnostics: Diagnostics,
+): readonly number[] {
+  const [first = "", last = first] = text.split("-");
+  const [from, to] = [Number.parseInt(first, 10), Number.parseInt(last, 10)];
+  if (to - from < maxRangePorts) return Array.from({ length: to - from + 1 }, (_, at) => from + at);
+  const note = `${address}: a range has at most ${maxRangePorts} ports`;
+  diagnostics.add(directive, "could not", note);
+  return [];
 }

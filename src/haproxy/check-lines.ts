@@ -1,121 +1,176 @@
 // The HTTP check of a backend: `option httpchk` and `http-check` lines.
 
 import { refuseExpect } from "../domain/model/check-expect.ts";
-import { defaultHttpCheck, type Expect, type HttpCheck } from "../domain/model/server.ts";
+import { MeshError } from "../domain/model/error.ts";
+import {
+  defaultHttpCheck,
+  type Expect,
+  type HttpCheck,
+  serverDefaults,
+  withCheckDefaults,
+} from "../domain/model/server.ts";
+import { validateServer } from "../domain/validate/server.ts";
 import type { Diagnostics } from "./diagnostics.ts";
 import type { Directive } from "./sections.ts";
 import { ConfigError } from "./words.ts";
 
-/** Reads `option httpchk [METHOD] [URI] [VERSION [HEADERS]]`. @param previous the check of earlier lines */
-export function readHttpchk({ line, words }: Directive, previous: HttpCheck | null): HttpCheck {
-  const [, , first, second, third, ...rest] = words;
-  const check = {
-    ...defaultHttpCheck,
-    expect: previous?.expect ?? null,
-    disableOn404: previous?.disableOn404 ?? false,
-  };
-  if (first === undefined) return check;
-  // A single word is the URI.
-  if (second === undefined) return { ...check, uri: first };
-  const headers = rest.length === 0 ? [] : headersOf(rest.join(" "), line);
-  // Older configurations write headers into the version, separated by \r\n.
-  const [version = "HTTP/1.0", ...lines] = (third ?? "HTTP/1.0").split("\r\n");
-  return {
-    ...check,
-    method: first,
-    uri: second,
-    version: versionOf(version, line),
-    headers: [...lines.filter((text) => text !== "").flatMap((text) => headersOf(text, line)), ...headers],
-  };
+/** Reads the lines of a backend in their order. Those that the mesh cannot check become diagnostics. */
+export function readHttpCheck(lines: readonly Directive[], diagnostics: Diagnostics): HttpCheck {
+  return new HttpCheckReader(diagnostics).read(lines);
 }
 
-/**
- * Applies one `http-check` line to the check of earlier lines. Null if the line is not supported and has no
- * effect.
- */
-export function readHttpCheck(
-  directive: Directive,
-  previous: HttpCheck,
-  diagnostics: Diagnostics,
-): HttpCheck | null {
-  const { line, words } = directive;
-  const [, verb, ...rest] = words;
-  if (verb === "send") return readSend(rest, previous, line);
-  if (verb === "expect") {
-    const expect = readExpect(rest, line);
-    const refusal = refuseExpect(expect);
-    if (refusal === null) return { ...previous, expect };
-    if (refusal.fault === "syntax") throw new ConfigError(line, refusal.why);
-    diagnostics.add(directive, "could not", `${refusal.why}. The check does without this line`);
-    return null;
+class HttpCheckReader {
+  readonly #diagnostics: Diagnostics;
+  #check: HttpCheck = defaultHttpCheck;
+  #hasSend = false;
+  #hasExpect = false;
+
+  constructor(diagnostics: Diagnostics) {
+    this.#diagnostics = diagnostics;
   }
-  if (verb === "disable-on-404") return { ...previous, disableOn404: true };
-  if (
-    verb === "send-state" ||
-    verb === "comment" ||
-    verb === "connect" ||
-    verb?.startsWith("set-var") ||
-    verb === "unset-var"
-  ) {
-    diagnostics.add(
-      directive,
-      "could not",
-      `http-check ${verb}: a check is one connection with one request and its response`,
-    );
-    return null;
+
+  read(lines: readonly Directive[]): HttpCheck {
+    for (const directive of lines) {
+      const [head, verb] = directive.words;
+      if (head === "option") this.#take(directive, this.#readOption(directive));
+      else if (verb === "send") this.#takeOnce(directive, this.#hasSend, () => this.#readSend(directive));
+      else if (verb === "expect")
+        this.#takeOnce(directive, this.#hasExpect, () => this.#readExpect(directive));
+      else if (verb === "disable-on-404") this.#take(directive, { ...this.#check, disableOn404: true });
+      else if (verb === "comment") this.#diagnostics.add(directive, "as is", "it has no effect on the check");
+      else {
+        const note = `http-check ${verb}: a check is one connection with one request and its response`;
+        this.#diagnostics.add(directive, "could not", note);
+      }
+    }
+    return this.#check;
   }
-  throw new ConfigError(line, `http-check has no "${verb ?? ""}": write send, expect or disable-on-404`);
+
+  /** A check has one request and one expectation; later ones are steps that the mesh does not have. */
+  #takeOnce(directive: Directive, isLater: boolean, read: () => HttpCheck | null): void {
+    if (isLater) {
+      const note = "a check is one connection with one request and its response";
+      this.#diagnostics.add(directive, "could not", note);
+    } else this.#take(directive, read());
+  }
+
+  /** Takes a check that the mesh can run. Null: the reason is a diagnostic already. */
+  #take(directive: Directive, check: HttpCheck | null): void {
+    if (check === null) return;
+    const refusal = check.expect === null ? null : refuseExpect(check.expect);
+    if (refusal?.fault === "syntax") throw new ConfigError(directive.line, refusal.why);
+    try {
+      const spec = withCheckDefaults({ http: check }, serverDefaults);
+      validateServer({ ...serverDefaults, name: "check", host: "127.0.0.1", port: 80, check: spec });
+    } catch (error) {
+      if (!(error instanceof MeshError)) throw error;
+      this.#diagnostics.add(directive, "could not", error.message);
+      return;
+    }
+    this.#check = check;
+    this.#diagnostics.add(directive, "taken");
+  }
+
+  /** Reads `option httpchk [METHOD] [URI] [VERSION]`. */
+  #readOption(directive: Directive): HttpCheck | null {
+    const [, , first, second, third] = directive.words;
+    if (first === undefined) return this.#check;
+    // A single word is the URI.
+    if (second === undefined) return { ...this.#check, uri: first };
+    // Older configurations write headers into the version, separated by \r\n.
+    const [version = "HTTP/1.0", ...lines] = (third ?? "HTTP/1.0").split("\r\n");
+    const headers = lines.filter((text) => text !== "").map(headerOf);
+    const invalid = headers.includes(null);
+    if (!isVersion(version) || invalid) {
+      const note = invalid
+        ? "a header of the check cannot be read"
+        : `a check uses HTTP/1.0 or HTTP/1.1, not ${version}`;
+      this.#diagnostics.add(directive, "could not", note);
+      return null;
+    }
+    return {
+      ...this.#check,
+      method: first,
+      uri: second,
+      version,
+      headers: headers.filter((header) => header !== null),
+    };
+  }
+
+  #readSend(directive: Directive): HttpCheck | null {
+    const words = directive.words.slice(2);
+    let check: HttpCheck = { ...this.#check, headers: [] };
+    for (let at = 0; at < words.length; at += 2) {
+      const [word = "", value = "", second = ""] = words.slice(at, at + 3);
+      if (word === "meth") check = { ...check, method: value };
+      else if (word === "uri") check = { ...check, uri: value };
+      else if (word === "ver" && isVersion(value)) check = { ...check, version: value };
+      else if (word === "hdr" && !second.includes("%")) {
+        check = { ...check, headers: [...check.headers, { name: value, value: second }] };
+        at += 1;
+      } else if (word !== "comment") {
+        this.#diagnostics.add(
+          directive,
+          "could not",
+          `${word}: a check sends a fixed request without a body`,
+        );
+        if (word === "hdr") at += 1;
+      }
+    }
+    this.#hasSend = true;
+    return check;
+  }
+
+  #readExpect(directive: Directive): HttpCheck | null {
+    const expect = expectOf(directive, this.#diagnostics);
+    this.#hasExpect = true;
+    return expect === null ? null : { ...this.#check, expect };
+  }
 }
 
-function readSend(words: readonly string[], previous: HttpCheck, line: number): HttpCheck {
-  let check: HttpCheck = { ...previous, headers: [] };
-  for (let at = 0; at < words.length; at += 2) {
-    const [word, value, second] = words.slice(at, at + 3);
-    if (value === undefined) throw new ConfigError(line, `${word} needs a value after it`);
-    if (word === "meth") check = { ...check, method: value };
-    else if (word === "uri") check = { ...check, uri: value };
-    else if (word === "ver") check = { ...check, version: versionOf(value, line) };
-    else if (word === "hdr") {
-      if (second === undefined)
-        throw new ConfigError(line, "hdr needs a name and a value: hdr Host www.example.com");
-      check = { ...check, headers: [...check.headers, { name: value, value: second }] };
+const expectKinds: ReadonlySet<string> = new Set(["status", "rstatus", "string", "rstring"]);
+/** Words before or after the expectation, each with a value. */
+const expectParams: ReadonlySet<string> = new Set([
+  ...[
+    "comment",
+    "min-recv",
+    "ok-status",
+    "error-status",
+    "tout-status",
+    "on-success",
+    "on-error",
+    "status-code",
+  ],
+]);
+
+function expectOf(directive: Directive, diagnostics: Diagnostics): Expect | null {
+  const words = directive.words.slice(2);
+  let not = false;
+  let expect: Expect | null = null;
+  for (let at = 0; at < words.length; at += 1) {
+    const word = words[at] ?? "";
+    if (expectParams.has(word)) {
+      if (word !== "comment") diagnostics.add(directive, "could not", `${word}: a check passes or fails`);
       at += 1;
-    } else {
-      throw new ConfigError(line, `http-check send has no "${word}": write meth, uri, ver or hdr`);
+    } else if (word === "!") not = true;
+    else {
+      const kind = word.replace(/^!/, "");
+      if (!expectKinds.has(kind)) {
+        diagnostics.add(directive, "could not", `${kind}: a check expects a status or a text`);
+        return null;
+      }
+      expect = { kind: kind as Expect["kind"], pattern: words[at + 1] ?? "", not: not || kind !== word };
+      at += 1;
     }
   }
-  return check;
+  return expect;
 }
 
-const expectKinds: readonly string[] = ["status", "rstatus", "string", "rstring"];
-
-function readExpect(words: readonly string[], line: number): Expect {
-  const expression = words[0] === "min-recv" || words[0] === "comment" ? words.slice(2) : words;
-  const not = expression[0] === "!";
-  const [kind = "", ...pattern] = not ? expression.slice(1) : expression;
-  if (!expectKinds.includes(kind) || pattern.length === 0) {
-    throw new ConfigError(
-      line,
-      `cannot expect "${expression.join(" ")}": write status 200-399, rstatus PATTERN, string TEXT or rstring PATTERN`,
-    );
-  }
-  return { kind: kind as Expect["kind"], pattern: pattern.join(" "), not };
+function isVersion(text: string): text is HttpCheck["version"] {
+  return text === "HTTP/1.0" || text === "HTTP/1.1";
 }
 
-function versionOf(text: string, line: number): HttpCheck["version"] {
-  if (text === "HTTP/1.0" || text === "HTTP/1.1") return text;
-  throw new ConfigError(line, `a check uses HTTP/1.0 or HTTP/1.1, not "${text}"`);
-}
-
-function headersOf(text: string, line: number): HttpCheck["headers"] {
-  return text.split(/\r\n/).map((header) => {
-    const [, name, value] = /^([^:\s]+):(.*)$/.exec(header) ?? [];
-    if (name === undefined || value === undefined) {
-      throw new ConfigError(
-        line,
-        `"${header}" is not a header: write Host:\\ www.example.com, or use http-check send hdr`,
-      );
-    }
-    return { name, value: value.trimStart() };
-  });
+function headerOf(text: string): HttpCheck["headers"][number] | null {
+  const [, name, value] = /^([^:\s]+):\s*(.*)$/.exec(text) ?? [];
+  return name === undefined || value === undefined ? null : { name, value };
 }

@@ -1,8 +1,7 @@
-// A condition after `use_backend NAME`, as a boolean expression of ACLs.
+// A condition after `use_backend NAME`, as a boolean expression of ACLs. The grammar has accepted its words.
 
 import type { PathRule } from "../domain/table/path-rule.ts";
 import { type Acl, predefinedAcls, readAcl } from "./acl.ts";
-import { ConfigError } from "./words.ts";
 
 type AclTerm = { readonly rules: readonly PathRule[]; readonly isNegated: boolean };
 
@@ -15,23 +14,19 @@ export type AclCondition = {
 /** The condition that always holds. */
 const unconditional: AclCondition = { alternatives: [[]], isNegated: false };
 
-/**
- * Reads for example `if A B || !C` or `unless { path_beg /api }`. Without words the condition always holds.
- *
- * @returns `why` if the mesh does not support one of the ACLs
- * @throws ConfigError
- */
-export function readCondition(
-  words: readonly string[],
-  acls: ReadonlyMap<string, Acl>,
-  line: number,
-): AclCondition | { readonly why: string } {
+/** A condition, or why it is not supported; and the names of its ACLs. */
+export type ConditionReading = { readonly aclNames: readonly string[] } & (
+  | { readonly condition: AclCondition }
+  | { readonly why: string; readonly criterion: string }
+);
+
+/** Reads for example `if A B || !C` or `unless { path_beg /api }`. Without words the condition always holds. */
+export function readCondition(words: readonly string[], acls: ReadonlyMap<string, Acl>): ConditionReading {
   const [head, ...terms] = words;
-  if (head === undefined) return unconditional;
-  if (head !== "if" && head !== "unless") {
-    throw new ConfigError(line, `expected if or unless, found "${head}"`);
-  }
+  if (head === undefined) return { condition: unconditional, aclNames: [] };
   const alternatives: AclTerm[][] = [[]];
+  const aclNames: string[] = [];
+  let unsupported: Extract<Acl, { why: string }> | null = null;
   for (let at = 0; at < terms.length; at += 1) {
     const term = terms[at] ?? "";
     if (term === "||" || term.toLowerCase() === "or") {
@@ -41,21 +36,27 @@ export function readCondition(
     const [, negations = "", operand = ""] = /^(!*)(.*)$/s.exec(term) ?? [];
     if (operand === "") at += 1;
     const name = operand === "" ? (terms[at] ?? "") : operand;
-    let acl = acls.get(name) ?? predefinedAcls.get(name);
-    if (name === "{") {
-      const end = terms.indexOf("}", at);
-      if (end < 0) throw new ConfigError(line, "missing } after {");
-      const [criterion = "", ...values] = terms.slice(at + 1, end);
-      acl = readAcl(criterion, values);
-      at = end;
-    }
-    if (acl === undefined) throw new ConfigError(line, `acl "${name}" is not defined above`);
-    if ("why" in acl) return acl;
-    alternatives.at(-1)?.push({ rules: acl.rules, isNegated: negations.length % 2 === 1 });
+    if (name === "") continue;
+    const end = name === "{" ? terms.indexOf("}", at) : at;
+    const acl = name === "{" ? anonymousAcl(terms.slice(at + 1, end)) : namedAcl(name, acls);
+    if (name !== "{") aclNames.push(name);
+    at = end;
+    if ("why" in acl) unsupported ??= acl;
+    else alternatives.at(-1)?.push({ rules: acl.rules, isNegated: negations.length % 2 === 1 });
   }
-  if (alternatives.some((conjunction) => conjunction.length === 0))
-    throw new ConfigError(line, `${head} needs a condition after it`);
-  return { alternatives, isNegated: head === "unless" };
+  if (unsupported !== null) return { ...unsupported, aclNames };
+  // HAProxy skips an alternative without terms.
+  const withTerms = alternatives.filter((conjunction) => conjunction.length > 0);
+  return { condition: { alternatives: withTerms, isNegated: head === "unless" }, aclNames };
+}
+
+function anonymousAcl([criterion = "", ...values]: readonly string[]): Acl {
+  return readAcl(criterion, values);
+}
+
+function namedAcl(name: string, acls: ReadonlyMap<string, Acl>): Acl {
+  const acl = acls.get(name) ?? predefinedAcls.get(name);
+  return acl ?? { why: `${name} is not defined above`, criterion: name };
 }
 
 /** The rules of all ACLs of a condition. */

@@ -4,8 +4,8 @@ import type { Directive } from "./sections.ts";
 import { printWords } from "./words.ts";
 
 /**
- * `taken`: the line is imported. `as is`: the mesh does the same without it. `could not`: the mesh does not
- * support it; the note has the reason.
+ * `taken`: the mesh does what the line says. `as is`: requests are treated the same without it. `could not`:
+ * the mesh does not do what it says; the note has the reason. A line that is taken in part has both.
  */
 export type LineOutcome = "taken" | "as is" | "could not";
 
@@ -16,33 +16,55 @@ export type Diagnostic = {
   readonly note: string;
 };
 
+/** A line, or the head of a section. */
+export type DiagnosedLine = Pick<Directive, "line" | "words">;
+
 /** Collects diagnostics. A repeated one counts once. */
 export class Diagnostics {
-  readonly #diagnostics = new Map<string, Diagnostic>();
+  readonly #byLine = new Map<number, Diagnostic[]>();
 
-  add({ line, words }: Directive, outcome: LineOutcome, note = ""): void {
-    const key = `${line} ${outcome} ${note}`;
-    if (!this.#diagnostics.has(key))
-      this.#diagnostics.set(key, {
-        line,
-        text: printWords(words.map((word, at) => redact(word, words[at - 1]))),
-        outcome,
-        note,
-      });
+  add({ line, words }: DiagnosedLine, outcome: LineOutcome, note = ""): void {
+    this.#addDiagnostic({ line, text: printWords(redacted(words)), outcome, note });
   }
 
-  /** By line. */
+  addAll(others: Diagnostics): void {
+    for (const diagnostic of [...others.#byLine.values()].flat()) this.#addDiagnostic(diagnostic);
+  }
+
+  #addDiagnostic(diagnostic: Diagnostic): void {
+    const { line, outcome, note } = diagnostic;
+    const ofLine = this.#byLine.get(line) ?? [];
+    if (ofLine.some((other) => other.outcome === outcome && other.note === note)) return;
+    this.#byLine.set(line, [...ofLine, diagnostic]);
+  }
+
+  /** True if the line has this outcome, or, without one, any. */
+  has({ line }: DiagnosedLine, outcome?: LineOutcome): boolean {
+    const ofLine = this.#byLine.get(line) ?? [];
+    return ofLine.some((other) => outcome === undefined || other.outcome === outcome);
+  }
+
+  /** By line, and of each line what is taken of it first. */
   all(): readonly Diagnostic[] {
-    const all = [...this.#diagnostics.values()].sort((a, b) => a.line - b.line);
-    // A line of defaults may be taken for one proxy and have no effect on another.
-    return all.filter(
-      ({ line, outcome }) =>
-        outcome !== "as is" || !all.some((other) => other.line === line && other.outcome === "taken"),
-    );
+    const lines = [...this.#byLine].sort(([a], [b]) => a - b);
+    return lines.flatMap(([, ofLine]) => {
+      // A line of defaults may be taken for one proxy and have no effect on another.
+      const effective = ofLine.filter(({ outcome }) => outcome !== "as is");
+      const shown = effective.length === 0 ? ofLine : effective;
+      return shown.toSorted((a, b) => Number(b.outcome === "taken") - Number(a.outcome === "taken"));
+    });
   }
 }
 
-/** Removes the password of `stats auth USER:PASSWORD`. */
-function redact(word: string, previous: string | undefined): string {
-  return previous === "auth" ? word.replace(/:.*/s, ":…") : word;
+const secretWords: ReadonlySet<string> = new Set([
+  ...["auth", "password", "insecure-password", "dynamic-cookie-key", "ca-sign-pass"],
+]);
+
+/** Removes passwords and keys: the word after `stats auth`, `password` and the like. */
+function redacted(words: readonly string[]): readonly string[] {
+  return words.map((word, at) => {
+    const previous = words[at - 1] ?? "";
+    if (!secretWords.has(previous)) return word;
+    return previous === "auth" ? word.replace(/:.*/s, ":…") : "…";
+  });
 }

@@ -6,7 +6,6 @@ import { pathRulesOf } from "./condition.ts";
 import type { Diagnostics } from "./diagnostics.ts";
 import type { FrontendRouting, UseBackend } from "./routing-lines.ts";
 import { type RoutingRule, resolveSwitchingRules, withoutRedundant } from "./switching-rules.ts";
-import { ConfigError } from "./words.ts";
 
 /** A frontend, or the frontend half of a listen. */
 export type Frontend = {
@@ -15,9 +14,17 @@ export type Frontend = {
   readonly line: number;
   readonly ports: readonly number[];
   readonly routing: FrontendRouting;
-  /** The service of a listen's own servers, which gets the requests that match no rule. */
-  readonly ownService: string | null;
+  /** The section of a listen's own servers, which gets the requests that match no rule. */
+  readonly ownBackend: string | null;
 };
+
+/** What becomes of a frontend. */
+export type FrontendFate =
+  /** Its ports belong to the service of a backend. `backends`: all that it leads to. */
+  | { readonly kind: "published"; readonly backends: readonly string[] }
+  /** Its backends are reached by host name, and its ports are not published. */
+  | { readonly kind: "by host"; readonly backends: readonly string[] }
+  | { readonly kind: "nowhere"; readonly why: string };
 
 /** How a service is reached. */
 export type ServiceExposure = {
@@ -39,34 +46,38 @@ type FrontendRules = {
   readonly rules: readonly RoutingRule<string | null>[];
 };
 
-export function exposureLabels({ hosts, at, paths }: ServiceExposure): Readonly<Record<string, string>> {
+/** @param nameOf the service of a backend */
+export function exposureLabels(
+  { hosts, at, paths }: ServiceExposure,
+  nameOf: (backend: string) => string,
+): Readonly<Record<string, string>> {
   return {
     ...(hosts.size > 0 && { "waggle.host": [...hosts].join(",") }),
     ...(paths !== "" && { "waggle.path": paths }),
-    ...(at.size > 0 && { "waggle.at": [...at].join(",") }),
+    ...(at.size > 0 && { "waggle.at": [...at].map(nameOf).join(",") }),
   };
 }
 
 export class Frontends {
   readonly #backends: ReadonlyMap<string, boolean>;
   readonly #diagnostics: Diagnostics;
-  readonly #addError: (error: ConfigError) => void;
+  readonly #fates = new Map<string, FrontendFate>();
   readonly #exposures = new Map<string, ServiceExposure>();
   /** The one service that each host name leads to. */
   readonly #serviceByHost = new Map<string, string>();
 
   /** @param backends for each backend by name, whether it becomes a service */
-  constructor(
-    backends: ReadonlyMap<string, boolean>,
-    diagnostics: Diagnostics,
-    addError: (error: ConfigError) => void,
-  ) {
+  constructor(backends: ReadonlyMap<string, boolean>, diagnostics: Diagnostics) {
     this.#backends = backends;
     this.#diagnostics = diagnostics;
-    this.#addError = addError;
   }
 
-  /** How each service is reached, by name. A service to which no frontend leads is absent. */
+  /** What becomes of each frontend, by name, once `exposures` has been read. */
+  get fates(): ReadonlyMap<string, FrontendFate> {
+    return this.#fates;
+  }
+
+  /** How the service of each backend is reached, by name of the backend. A service to which no frontend leads is absent. */
   exposures(frontends: readonly Frontend[]): ReadonlyMap<string, ServiceExposure> {
     const resolved = frontends.flatMap((frontend) => this.#rulesOf(frontend) ?? []);
     // A service has one set of rules: those of its first frontend that has use_backend lines, or its first
@@ -81,19 +92,28 @@ export class Frontends {
     for (const rules of resolved) {
       if (rules.rest === null) this.#exposeByHost(rules);
       else this.#exposeAtPorts(rules, rules.rest, effective.get(rules.rest) ?? rules);
+      this.#fates.set(rules.frontend.name, this.#fateOf(rules));
     }
     return this.#exposures;
   }
 
+  #fateOf({ frontend, uses, rest }: FrontendRules): FrontendFate {
+    const taken = uses.filter(({ directive }) => this.#diagnostics.has(directive, "taken"));
+    const backends = [...new Set([...taken.map(({ backend }) => backend), ...(rest === null ? [] : [rest])])];
+    if (rest !== null) return { kind: "published", backends };
+    if (backends.length > 0) return { kind: "by host", backends };
+    return { kind: "nowhere", why: nowhereReason(frontend) };
+  }
+
   #rulesOf(frontend: Frontend): FrontendRules | null {
-    const { routing, ownService, kind, name, line } = frontend;
+    const { routing, ownBackend } = frontend;
+    for (const { directive, why } of routing.unsupported) this.#diagnostics.add(directive, "could not", why);
     const uses = routing.uses.filter(({ backend, directive }) => this.#isService(backend, directive));
     const { fallback } = routing;
     const hasFallback = fallback !== null && this.#isService(fallback.backend, fallback.directive);
-    const otherwise = hasFallback ? fallback.backend : fallback === null ? ownService : null;
+    const otherwise = hasFallback ? fallback.backend : fallback === null ? ownBackend : null;
     if (otherwise === null && uses.length === 0) {
-      if (kind === "frontend")
-        this.#diagnostics.add({ line, words: [kind, name] }, "could not", "it leads to no backend");
+      this.#fates.set(frontend.name, { kind: "nowhere", why: nowhereReason(frontend) });
       return null;
     }
     const choices = uses.map(({ condition, backend }) => ({ condition, to: backend }));
@@ -113,12 +133,9 @@ export class Frontends {
   }
 
   #isService(backend: string, directive: UseBackend["directive"]): boolean {
-    const isService = this.#backends.get(backend);
-    if (isService === undefined)
-      this.#addError(new ConfigError(directive.line, `backend ${backend} is not defined`));
-    else if (!isService)
-      this.#diagnostics.add(directive, "could not", `${backend} does not become a service`);
-    return isService === true;
+    const isService = this.#backends.get(backend) === true;
+    if (!isService) this.#diagnostics.add(directive, "could not", `${backend} does not become a service`);
+    return isService;
   }
 
   /** Publishes the service `rest` at the frontend's ports and lets other services take its paths. */
@@ -220,6 +237,13 @@ export class Frontends {
     this.#exposures.set(name, exposure);
     return exposure;
   }
+}
+
+function nowhereReason({ routing }: Frontend): string {
+  const { uses, unsupported, fallback } = routing;
+  if (uses.length + unsupported.length > 0 || fallback !== null)
+    return "none of its backends becomes a service that a supported rule leads to";
+  return "it leads to no backend";
 }
 
 /** Adds paths of the service `from`; null if the service already takes other paths. */

@@ -1,16 +1,26 @@
 // Converts a HAProxy configuration into services and static servers, with a diagnostic for each line.
+//
+// The file is read as a whole first. Then it is decided what becomes of each section. A line gets its outcome
+// last, because it depends on that of its section: no line of a section that is not imported is taken.
 
-import { MeshError } from "../domain/model/error.ts";
-import { validateServer } from "../domain/validate/server.ts";
-import { BackendLines, type ImportedServer } from "./backend-lines.ts";
+import { type ImportedBackend, type ImportedServer, readBackend, reportOtherLines } from "./backend-lines.ts";
 import { readBind } from "./bind-line.ts";
-import { type Diagnostic, Diagnostics } from "./diagnostics.ts";
-import { exposureLabels, type Frontend, Frontends, type ServiceExposure } from "./frontends.ts";
-import { keywordTreatments, optionTreatments } from "./keywords.ts";
+import { type DiagnosedLine, type Diagnostic, Diagnostics } from "./diagnostics.ts";
+import { effectiveLines, hasFrontend } from "./effective-lines.ts";
+import {
+  exposureLabels,
+  type Frontend,
+  type FrontendFate,
+  Frontends,
+  type ServiceExposure,
+} from "./frontends.ts";
+import { isGuard, type LostProtection, protectionOf } from "./protection.ts";
+import { isDisabled, undefinedReferences } from "./references.ts";
 import { type FrontendRouting, readRouting } from "./routing-lines.ts";
-import { type ConfigSection, type Directive, readSections } from "./sections.ts";
-import { didYouMean, suggest } from "./suggest.ts";
-import { ConfigError, type ConfigVariables } from "./words.ts";
+import { type ConfigSection, type Directive, isProxyKind, readSections } from "./sections.ts";
+import { serviceNames } from "./service-names.ts";
+import { globalTreatment } from "./treatments.ts";
+import { type ConfigVariables, printWords } from "./words.ts";
 
 export type ImportedService = {
   readonly name: string;
@@ -25,7 +35,9 @@ export type ImportedService = {
 export type ImportResult = {
   readonly services: readonly ImportedService[];
   readonly diagnostics: readonly Diagnostic[];
-  /** Lines that cannot be read, in order. With any error, nothing should be imported. */
+  /** Lines that protect an imported service in HAProxy and not in the mesh. */
+  readonly lostProtection: readonly LostProtection[];
+  /** Lines that cannot be read, in order. With any error, nothing else is known or imported. */
   readonly errors: readonly { readonly line: number; readonly message: string }[];
 };
 
@@ -33,199 +45,248 @@ export type ImportResult = {
  * Imports a configuration. Never throws, whatever the text.
  *
  * @see docs/decisions/0040-haproxy-import.md
+ * @see docs/decisions/0064-import-in-two-passes.md
  */
 export function importConfig(text: string, env: ConfigVariables): ImportResult {
-  const { sections, errors } = readSections(text, env);
-  return new ConfigImporter(sections, [...errors]).run();
+  const { sections, errors: unreadable } = readSections(text, env);
+  const errors = [...unreadable, ...undefinedReferences(sections)]
+    .map(({ line, message }) => ({ line, message }))
+    .sort((a, b) => a.line - b.line);
+  if (errors.length > 0) return { services: [], diagnostics: [], lostProtection: [], errors };
+  return new ConfigImporter(sections).run();
 }
 
 /** A frontend, backend or listen section. */
 type ProxySection = {
   readonly section: ConfigSection;
-  readonly isHttp: boolean;
-  readonly isDisabled: boolean;
+  /** Its lines that HAProxy uses, with those of its defaults. */
+  readonly used: readonly Directive[];
+  readonly unused: ReturnType<typeof effectiveLines>["unused"];
+  /** Why the mesh cannot have the section at all; null if it can. */
+  readonly refusal: string | null;
+  /** The diagnostics of its lines as a backend, which count if it becomes a service. */
+  readonly backendDiagnostics: Diagnostics;
+  readonly backend: ImportedBackend;
+  /** The diagnostics of its binds, which count if its ports are published. */
+  readonly bindDiagnostics: Diagnostics;
   readonly ports: readonly number[];
   readonly routing: FrontendRouting;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly servers: readonly ImportedServer[];
 };
 
 class ConfigImporter {
   readonly #sections: readonly ConfigSection[];
-  readonly #errors: ConfigError[];
+  readonly #proxies: readonly ProxySection[];
   readonly #diagnostics = new Diagnostics();
+  readonly #lostProtection: LostProtection[] = [];
+  readonly #serviceByBackend: ReadonlyMap<string, string>;
 
-  constructor(sections: readonly ConfigSection[], errors: ConfigError[]) {
+  constructor(sections: readonly ConfigSection[]) {
     this.#sections = sections;
-    this.#errors = errors;
+    this.#proxies = sections.filter(({ kind }) => isProxyKind(kind)).map(readProxy);
+    const backends = this.#proxies.filter(becomesService).map(({ section }) => section.name);
+    this.#serviceByBackend = serviceNames(backends);
   }
 
   run(): ImportResult {
-    for (const section of this.#sections) this.#skipSection(section);
-    const proxies = this.#sections.filter(isProxy).map((section) => this.#readProxy(section));
-    const services = this.#toServices(proxies);
+    const backends = this.#proxies.filter(({ section }) => section.kind !== "frontend");
+    const isServiceByName = new Map(backends.map((proxy) => [proxy.section.name, becomesService(proxy)]));
+    const frontends = new Frontends(isServiceByName, this.#diagnostics);
+    const fronting = this.#proxies.filter(({ section, refusal }) => hasFrontend(section) && refusal === null);
+    const exposures = frontends.exposures(fronting.map(frontendOf));
+    const services = backends.flatMap((proxy) => this.#toService(proxy, exposures.get(proxy.section.name)));
+    for (const proxy of this.#proxies) this.#reportProxy(proxy, frontends.fates.get(proxy.section.name));
+    for (const section of this.#sections) this.#reportSection(section);
+    for (const section of this.#sections) this.#reportUnsetVariables(section);
     return {
       services,
       diagnostics: this.#diagnostics.all(),
-      errors: this.#errors.map(({ line, message }) => ({ line, message })).sort((a, b) => a.line - b.line),
+      lostProtection: this.#lostProtection.sort((a, b) => a.line - b.line),
+      errors: [],
     };
   }
 
-  /** Adds diagnostics for a section that is not a proxy. */
-  #skipSection({ kind, name, line, directives }: ConfigSection): void {
-    if (kind === "defaults" || isProxyKind(kind)) return;
+  #toService(proxy: ProxySection, exposure: ServiceExposure | undefined): readonly ImportedService[] {
+    const { section, backend } = proxy;
+    const name = this.#serviceByBackend.get(section.name);
+    if (name === undefined) return [];
+    const ports = [...(exposure?.ports ?? [])].sort((a, b) => a - b);
+    const labels = {
+      ...backend.labels,
+      ...(exposure !== undefined && exposureLabels(exposure, (other) => this.#nameOf(other))),
+    };
+    const notes = [
+      ...(name === section.name ? [] : [`as service ${name}`]),
+      ...(exposure === undefined ? [unreachedNote] : []),
+    ];
+    this.#diagnostics.add(headOf(section), "taken", notes.join("; "));
+    return [{ name, line: section.line, ports, labels, servers: backend.servers }];
+  }
+
+  #nameOf(backend: string): string {
+    return this.#serviceByBackend.get(backend) ?? backend;
+  }
+
+  #reportProxy(proxy: ProxySection, fate: FrontendFate | undefined): void {
+    const { section, refusal, unused } = proxy;
+    const isFront = fate !== undefined && fate.kind !== "nowhere";
+    const isService = becomesService(proxy);
+    if (!isFront && !isService) {
+      this.#reportUnimported(proxy, refusal ?? unimportedReason(proxy, fate));
+      return;
+    }
+    for (const { directive, note } of unused) this.#diagnostics.add(directive, "as is", note);
+    if (isService) this.#diagnostics.addAll(proxy.backendDiagnostics);
+    if (isFront) this.#reportFrontend(proxy, fate);
+    const mode = proxy.used.find(({ words }) => words[0] === "mode");
+    if (mode !== undefined) this.#diagnostics.add(mode, "taken");
+    const lines = proxy.used.filter((directive) => isService || !this.#isBackendOnly(directive, section));
+    reportOtherLines(lines, this.#diagnostics);
+    this.#findLostProtection(proxy, isFront ? fate.backends : [section.name]);
+  }
+
+  /** A listen without servers has the backend lines of its defaults, and no use for them. */
+  #isBackendOnly(directive: Directive, { kind, directives }: ConfigSection): boolean {
+    return kind === "listen" && !directives.includes(directive) && !this.#diagnostics.has(directive);
+  }
+
+  #reportFrontend(
+    { section, used, routing, bindDiagnostics, ports }: ProxySection,
+    fate: Exclude<FrontendFate, { kind: "nowhere" }>,
+  ): void {
+    const head = headOf(section);
+    if (section.kind === "frontend") this.#diagnostics.add(head, "taken");
+    if (fate.kind === "published") this.#diagnostics.addAll(bindDiagnostics);
+    else {
+      const why = "without a default_backend no port is published: services are reached by host name";
+      for (const line of used.filter(({ words }) => words[0] === "bind"))
+        this.#diagnostics.add(line, "could not", why);
+    }
+    if (ports.length === 0 && fate.kind === "published")
+      this.#diagnostics.add(head, "could not", "it binds no port that the mesh can publish");
+    const takenUses = routing.uses.filter(({ directive }) => this.#diagnostics.has(directive, "taken"));
+    const usedAcls = new Set(takenUses.flatMap(({ aclLines }) => aclLines));
+    for (const { directive, why } of routing.acls) {
+      if (usedAcls.has(directive)) this.#diagnostics.add(directive, "taken");
+      else this.#diagnostics.add(directive, "could not", why ?? "no rule that is imported uses it");
+    }
+  }
+
+  /** Gives each line of a section that is not imported the reason for it. */
+  #reportUnimported({ section, used }: ProxySection, why: string): void {
+    const head = headOf(section);
+    this.#diagnostics.add(head, "could not", why);
+    for (const directive of section.directives) this.#addReason(directive, why);
+    for (const directive of used) {
+      if (!section.directives.includes(directive)) this.#unimportedDefaults.set(directive, why);
+    }
+  }
+
+  /** Lines of defaults of sections that are not imported, which other sections may use. */
+  readonly #unimportedDefaults = new Map<Directive, string>();
+
+  #addReason(directive: Directive, why: string): void {
+    if (!this.#diagnostics.has(directive, "could not")) this.#diagnostics.add(directive, "could not", why);
+  }
+
+  /** Adds diagnostics for sections that are not proxies, and for lines of defaults that no section uses. */
+  #reportSection(section: ConfigSection): void {
+    const { kind, directives } = section;
+    if (isProxyKind(kind)) return;
     if (kind === "global") {
-      const note = "the mesh has no process settings";
-      for (const directive of directives) this.#diagnostics.add(directive, "as is", note);
+      for (const directive of directives) this.#diagnostics.add(directive, ...globalTreatment(directive));
       return;
     }
-    const head = { line, words: name === "" ? [kind] : [kind, name] };
-    this.#diagnostics.add(
-      head,
-      "could not",
-      `the mesh has no counterpart of a ${kind} section (${directives.length} lines)`,
-    );
+    if (kind === "defaults") {
+      for (const directive of directives) {
+        if (this.#diagnostics.has(directive)) continue;
+        const why = this.#unimportedDefaults.get(directive) ?? "no section that is imported uses it";
+        this.#diagnostics.add(directive, "could not", why);
+      }
+      return;
+    }
+    const why = `the mesh has no counterpart of a ${kind} section`;
+    this.#diagnostics.add(headOf(section), "could not", why);
+    for (const directive of directives) this.#diagnostics.add(directive, "could not", why);
   }
 
-  #readProxy(section: ConfigSection): ProxySection {
-    const directives = [...section.defaults, ...section.directives];
-    const mode = directives.findLast(({ words }) => words[0] === "mode");
-    const isHttp = mode?.words[1] === "http";
-    if (mode !== undefined && isHttp) this.#diagnostics.add(mode, "taken");
-    if (!isHttp) this.#refuseNonHttp(section, mode);
-    const ports: number[] = [];
-    const backend = new BackendLines(this.#diagnostics);
+  /** HAProxy inserts nothing for a variable that is not set, and so does the import. */
+  #reportUnsetVariables({ directives }: ConfigSection): void {
     for (const directive of directives) {
-      this.#collectErrors(directive, () => {
-        if (directive.words[0] === "bind") ports.push(...readBind(directive, this.#diagnostics));
-        else this.#readLine(directive, backend, section);
-      });
-    }
-    let routing: FrontendRouting = { uses: [], fallback: null };
-    this.#collectErrors({ line: section.line, words: [] }, () => {
-      routing = readRouting(directives, this.#diagnostics);
-    });
-    const isDisabled =
-      directives.findLast(({ words }) => words[0] === "disabled" || words[0] === "enabled")?.words[0] ===
-      "disabled";
-    const servers = this.#collectErrors({ line: section.line, words: [] }, () => backend.servers()) ?? [];
-    const validServers = servers.filter((server) => this.#isValid(server));
-    return { section, isHttp, isDisabled, ports, routing, labels: backend.labels(), servers: validServers };
-  }
-
-  #refuseNonHttp({ kind, name, line, directives }: ConfigSection, mode: Directive | undefined): void {
-    if (directives.length === 0) return;
-    const reason =
-      mode === undefined ? "it has no `mode http`, and HAProxy's default is tcp" : `mode ${mode.words[1]}`;
-    this.#diagnostics.add(
-      { line, words: [kind, name] },
-      "could not",
-      `${reason}: the mesh supports HTTP and WebSocket only`,
-    );
-  }
-
-  #readLine(directive: Directive, backend: BackendLines, { kind }: ConfigSection): void {
-    const { line, words } = directive;
-    const [head = ""] = words;
-    if (proxyKeywords.has(head)) return;
-    if (backend.tryRead(directive)) return;
-    const isOption = head === "option" || (head === "no" && words[1] === "option");
-    const optionName = (head === "no" ? words[2] : words[1]) ?? "";
-    const [outcome, note] = (isOption ? optionTreatments.get(optionName) : keywordTreatments.get(head)) ?? [];
-    if (outcome !== undefined) {
-      this.#diagnostics.add(directive, outcome, note);
-      return;
-    }
-    const known = isOption
-      ? optionTreatments.keys()
-      : [...keywordTreatments.keys(), ...proxyKeywords, ...backend.keywords];
-    const hint = didYouMean(suggest(isOption ? optionName : head, known));
-    const keyword = isOption ? `option ${optionName}` : head;
-    throw new ConfigError(line, `unknown keyword "${keyword}" in a ${kind}${hint}`);
-  }
-
-  #isValid({ line, spec }: ImportedServer): boolean {
-    return (
-      this.#collectErrors({ line, words: [] }, () => {
-        validateServer(spec);
-        return true;
-      }) === true
-    );
-  }
-
-  /** Collects the errors of `work`, so that all errors of the file are reported together. */
-  #collectErrors<T>({ line }: Directive, work: () => T): T | undefined {
-    try {
-      return work();
-    } catch (error) {
-      if (error instanceof ConfigError) this.#addError(error);
-      else if (error instanceof MeshError) this.#addError(new ConfigError(line, error.message));
-      else throw error;
-      return undefined;
+      const names = [...new Set(directive.unset)].join(", ");
+      if (names !== "" && !this.#diagnostics.has(directive, "could not"))
+        this.#diagnostics.add(directive, "could not", `${names} is not set: nothing was inserted for it`);
     }
   }
 
-  #addError(error: ConfigError): void {
-    if (!this.#errors.some(({ line, message }) => line === error.line && message === error.message))
-      this.#errors.push(error);
-  }
-
-  /** Each backend or listen with servers becomes a service; the frontends determine how it is reached. */
-  #toServices(proxies: readonly ProxySection[]): readonly ImportedService[] {
-    const backends = proxies.filter(({ section }) => section.kind !== "frontend");
-    const frontends = proxies.filter(({ isHttp, isDisabled }) => isHttp && !isDisabled).map(frontendOf);
-    const isServiceByName = new Map(backends.map((proxy) => [proxy.section.name, becomesService(proxy)]));
-    const addError = (error: ConfigError) => this.#addError(error);
-    const exposures = new Frontends(isServiceByName, this.#diagnostics, addError).exposures(frontends);
-    return backends.flatMap((proxy) => this.#toService(proxy, exposures.get(proxy.section.name)));
-  }
-
-  #toService(
-    { section, isHttp, isDisabled, servers, labels }: ProxySection,
-    exposure: ServiceExposure | undefined,
-  ): readonly ImportedService[] {
-    const { kind, name, line } = section;
-    const head = { line, words: [kind, name] };
-    if (!isHttp) return [];
-    if (isDisabled) {
-      this.#diagnostics.add(head, "could not", "it is disabled, and a service would serve requests");
-      return [];
+  #findLostProtection({ section, used, routing }: ProxySection, backends: readonly string[]): void {
+    const services = [...new Set(backends.map((backend) => this.#nameOf(backend)))];
+    const lose = (directive: Directive, effect: string) => {
+      const { line } = directive;
+      const text = printWords(directive.words);
+      if (this.#lostProtection.some((lost) => lost.line === line && lost.section === sectionText(section)))
+        return;
+      this.#lostProtection.push({ line, text, section: sectionText(section), effect, services });
+    };
+    for (const directive of used) {
+      const effect = protectionOf(directive);
+      if (effect !== null && this.#diagnostics.has(directive, "could not")) lose(directive, effect);
     }
-    if (servers.length === 0) {
-      const outcome = kind === "listen" && exposure === undefined ? "as is" : "could not";
-      this.#diagnostics.add(head, outcome, "it has no servers");
-      return [];
+    for (const { directive, backend, criterion } of routing.unsupported) {
+      if (isGuard(criterion)) lose(directive, `sends these requests to ${backend} alone`);
     }
-    if (exposure === undefined) {
-      const note =
-        "no frontend leads to it: it is reached as NAME.domain, and at a port that the mesh chooses";
-      this.#diagnostics.add(head, "taken", note);
-      return [{ name, line, ports: [], labels, servers }];
+    for (const { directive, backend } of routing.uses) {
+      const isService = this.#serviceByBackend.has(backend);
+      if (!isService) lose(directive, `sends these requests to ${backend}, which is not imported`);
     }
-    this.#diagnostics.add(head, "taken");
-    const ports = [...exposure.ports].sort((a, b) => a - b);
-    return [{ name, line, ports, labels: { ...labels, ...exposureLabels(exposure) }, servers }];
   }
 }
 
-function becomesService({ isHttp, isDisabled, servers }: ProxySection): boolean {
-  return isHttp && !isDisabled && servers.length > 0;
+function readProxy(section: ConfigSection): ProxySection {
+  const { used, unused } = effectiveLines(section);
+  const backendDiagnostics = new Diagnostics();
+  const bindDiagnostics = new Diagnostics();
+  const binds = used.filter(({ words }) => words[0] === "bind");
+  return {
+    ...{ section, used, unused, backendDiagnostics, bindDiagnostics },
+    refusal: refusalOf(section, used),
+    backend:
+      section.kind === "frontend" ? { servers: [], labels: {} } : readBackend(used, backendDiagnostics),
+    ports: section.kind === "backend" ? [] : binds.flatMap((bind) => readBind(bind, bindDiagnostics)),
+    routing: readRouting(section.kind === "backend" ? [] : used),
+  };
 }
 
-function frontendOf({ section, ports, routing, servers }: ProxySection): Frontend {
+function refusalOf(section: ConfigSection, used: readonly Directive[]): string | null {
+  if (isDisabled(section)) return "it is disabled, and a service would serve requests";
+  const mode = used.find(({ words }) => words[0] === "mode")?.words[1];
+  if (mode === "http") return null;
+  const reason = mode === undefined ? "it has no `mode http`, and HAProxy's default is tcp" : `mode ${mode}`;
+  return `${reason}: the mesh supports HTTP and WebSocket only`;
+}
+
+function unimportedReason({ section, used }: ProxySection, fate: FrontendFate | undefined): string {
+  if (section.kind === "frontend") return fate?.kind === "nowhere" ? fate.why : "it leads to no backend";
+  const hasServerLines = used.some(({ words }) => words[0] === "server");
+  return hasServerLines ? "it has no servers that the mesh can reach" : "it has no servers";
+}
+
+const unreachedNote =
+  "no frontend leads to it: it is reached as NAME.domain, and at a port that the mesh chooses";
+
+function becomesService({ section, refusal, backend }: ProxySection): boolean {
+  return section.kind !== "frontend" && refusal === null && backend.servers.length > 0;
+}
+
+function frontendOf(proxy: ProxySection): Frontend {
+  const { section, ports, routing } = proxy;
   const { kind, name, line } = section;
-  const ownService = kind === "listen" && servers.length > 0 ? name : null;
-  return { kind, name, line, ports, routing, ownService };
+  return { kind, name, line, ports, routing, ownBackend: becomesService(proxy) ? name : null };
 }
 
-const proxyKeywords: ReadonlySet<string> = new Set([
-  ...["mode", "bind", "acl", "use_backend", "default_backend", "disabled", "enabled"],
-]);
-
-function isProxy({ kind }: ConfigSection): boolean {
-  return isProxyKind(kind);
+function headOf({ kind, name, line }: ConfigSection): DiagnosedLine {
+  return { line, words: name === "" ? [kind] : [kind, name] };
 }
 
-function isProxyKind(kind: string): boolean {
-  return kind === "frontend" || kind === "backend" || kind === "listen";
+function sectionText({ kind, name }: ConfigSection): string {
+  return `${kind} ${name}`;
 }

@@ -2,61 +2,60 @@
 
 import { type Acl, mergeAcls, readAcl } from "./acl.ts";
 import { type AclCondition, readCondition } from "./condition.ts";
-import type { Diagnostics } from "./diagnostics.ts";
 import type { Directive } from "./sections.ts";
-import { ConfigError } from "./words.ts";
 
 export type UseBackend = {
   readonly backend: string;
   readonly condition: AclCondition;
+  readonly directive: Directive;
+  /** The lines of the ACLs in its condition. */
+  readonly aclLines: readonly Directive[];
+};
+
+/** A `use_backend` line whose condition the mesh does not have. */
+type UnsupportedUse = {
+  readonly backend: string;
+  readonly why: string;
+  /** The first unsupported criterion of its condition; empty for a computed backend. */
+  readonly criterion: string;
   readonly directive: Directive;
 };
 
 export type FrontendRouting = {
   /** In their order: the first one whose condition holds applies. */
   readonly uses: readonly UseBackend[];
+  readonly unsupported: readonly UnsupportedUse[];
   readonly fallback: { readonly backend: string; readonly directive: Directive } | null;
+  readonly acls: readonly { readonly directive: Directive; readonly why: string | null }[];
 };
 
 /** Reads the routing lines of a frontend in their order. */
-export function readRouting(directives: readonly Directive[], diagnostics: Diagnostics): FrontendRouting {
+export function readRouting(lines: readonly Directive[]): FrontendRouting {
   const acls = new Map<string, Acl>();
+  const linesOfAcl = new Map<string, readonly Directive[]>();
+  const aclLines: FrontendRouting["acls"][number][] = [];
   const uses: UseBackend[] = [];
+  const unsupported: UnsupportedUse[] = [];
   let fallback: FrontendRouting["fallback"] = null;
-  for (const directive of directives) {
-    const { line, words } = directive;
-    const [head] = words;
-    if (head === "acl") addAcl(acls, directive, diagnostics);
-    else if (head === "default_backend") fallback = { backend: nameOf(directive), directive };
+  for (const directive of lines) {
+    const [head, name = "", criterion = "", ...values] = directive.words;
+    if (head === "acl") {
+      const acl = readAcl(criterion, values);
+      acls.set(name, mergeAcls(acls.get(name), acl));
+      linesOfAcl.set(name, [...(linesOfAcl.get(name) ?? []), directive]);
+      aclLines.push({ directive, why: "why" in acl ? acl.why : null });
+    } else if (head === "default_backend") fallback = { backend: name, directive };
     else if (head === "use_backend") {
-      const backend = nameOf(directive);
-      const condition = readCondition(words.slice(2), acls, line);
-      if ("why" in condition) diagnostics.add(directive, "could not", condition.why);
-      else uses.push({ backend, condition, directive });
+      const read = readCondition(directive.words.slice(2), acls);
+      if (name.includes("%[")) {
+        const why = "a computed backend name: the mesh selects services by host name and path";
+        unsupported.push({ backend: name, why, criterion: "", directive });
+      } else if ("why" in read) unsupported.push({ ...read, backend: name, directive });
+      else {
+        const used = read.aclNames.flatMap((aclName) => linesOfAcl.get(aclName) ?? []);
+        uses.push({ backend: name, condition: read.condition, directive, aclLines: used });
+      }
     }
   }
-  return { uses, fallback };
-}
-
-function nameOf({ line, words }: Directive): string {
-  const [head, name] = words;
-  if (name === undefined) throw new ConfigError(line, `${head} has no backend: write "${head} NAME"`);
-  if (name.includes("%["))
-    throw new ConfigError(line, "a computed backend name is not supported: write the name");
-  return name;
-}
-
-function addAcl(acls: Map<string, Acl>, directive: Directive, diagnostics: Diagnostics): void {
-  const { line, words } = directive;
-  const [, name, criterion, ...values] = words;
-  if (name === undefined || criterion === undefined) {
-    throw new ConfigError(
-      line,
-      'an acl needs a name and a criterion: write "acl NAME hdr(host) -i www.example.com"',
-    );
-  }
-  const acl = readAcl(criterion, values);
-  if ("why" in acl) diagnostics.add(directive, "could not", acl.why);
-  else diagnostics.add(directive, "taken");
-  acls.set(name, mergeAcls(acls.get(name), acl));
+  return { uses, unsupported, fallback, acls: aclLines };
 }

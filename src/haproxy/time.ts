@@ -1,6 +1,4 @@
-// Times in HAProxy's format: a number and us, ms, s, m, h or d; a number alone is in milliseconds.
-
-import { ConfigError } from "./words.ts";
+// Times and numbers of haproxy.cfg, in lines that the grammar has accepted.
 
 const timeUnitMs: Readonly<Record<string, number>> = {
   us: 0.001,
@@ -9,20 +7,18 @@ const timeUnitMs: Readonly<Record<string, number>> = {
   m: 60_000,
   h: 3_600_000,
   d: 86_400_000,
-  "": 1,
 };
 
-/** Reads a time as milliseconds, rounded up. @throws ConfigError */
-export function parseTimeMs(text: string | undefined, name: string, line: number): number {
-  const [, count, unit] = /^(\d{1,12})(us|ms|s|m|h|d)?$/.exec(text ?? "") ?? [];
-  if (count === undefined) {
-    throw new ConfigError(line, `${name} is "${text ?? ""}": write a number and ms, s, m, h or d, as in 2s`);
-  }
-  return Math.ceil(Number(count) * (timeUnitMs[unit ?? ""] ?? 1));
+/**
+ * A time as milliseconds, rounded up. A number alone is in milliseconds, and HAProxy ignores what follows the
+ * unit.
+ */
+export function parseTimeMs(text: string): number {
+  const [, count = "0", unit = "ms"] = /^(\d+)(us|ms|s|m|h|d)?/.exec(text) ?? [];
+  return Math.ceil(Number(count) * (timeUnitMs[unit] ?? 1));
 }
 
-/** Reads a whole number. @throws ConfigError */
-export function parseWholeNumber(text: string | undefined, name: string, line: number): number {
-  if (/^\d{1,9}$/.test(text ?? "")) return Number(text);
-  throw new ConfigError(line, `${name} is "${text ?? ""}": write a whole number`);
+/** The number at the beginning of a word, as C's atol reads it; 0 without one. */
+export function parseNumber(text: string): number {
+  return Number.parseInt(text, 10) || 0;
 }

@@ -96,7 +96,9 @@ test("[I20] several frontends can share backends; differences that one service c
     "img",
   ]);
   expect(notesOn(plain + front("https", 443, "app", "/api"), "frontend http")).toEqual([
+    "taken: ",
     "could not: the rules of frontend https apply, because both lead to app",
+    "taken: ",
   ]);
 });
 
@@ -106,6 +108,7 @@ test("[I20] a host name alone leads to one service", () => {
   const file = front("one", 80, "app") + front("two", 81, "img");
   expect(exposed(file)).toEqual(["app 80 host=a.b", "api path=a.b/ at=app,img", "img 81"]);
   expect(notesOn(file, "frontend two")).toEqual([
+    "taken: ",
     "could not: by host name alone, a.b leads to app, not to img",
   ]);
 });
@@ -154,13 +157,19 @@ test.each([
   expect(exposed(file)).toEqual(["app 80", "api", "img"]);
 });
 
+test("[I20] a condition, or an alternative of it, without terms never holds", () => {
+  const rules = (line: string) => exposed(`frontend web\n bind :80\n ${line}\n default_backend app`);
+  expect(rules("use_backend api if")).toEqual(["app 80", "api", "img"]);
+  expect(rules("use_backend api if ||")).toEqual(["app 80", "api", "img"]);
+  expect(rules("use_backend api unless !")).toEqual(["app", "api 80", "img"]);
+  expect(rules("use_backend api if { path /x } ||")).toEqual(["app 80", "api path==/x at=app", "img"]);
+});
+
 test.each([
-  ["if { path_beg /api", "missing } after {"],
+  ["if { path_beg /api", "use_backend api … /api: missing } after {"],
   ["if typo", 'acl "typo" is not defined above'],
-  ["when { path / }", 'expected if or unless, found "when"'],
-  ["if", "if needs a condition after it"],
-  ["if TRUE ||", "if needs a condition after it"],
-  ["if !", 'acl "" is not defined above'],
+  ["when { path / }", 'use_backend api: unexpected word "when": write if or unless'],
+  ["if { }", "use_backend api … {: missing criterion"],
 ])("[I8] an unreadable condition is an error of its line: %s", (condition, message) => {
   const { errors } = imported(`frontend web\n use_backend api ${condition}\n default_backend app`);
   expect(errors).toEqual([{ line: 4, message }]);

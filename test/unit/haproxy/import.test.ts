@@ -65,13 +65,14 @@ listen web
   cookie SRV insert indirect nocache
   timeout queue 3s
   default-server slowstart 30s maxconn 20
-  server a 10.0.0.1:80
+  server a 10.0.0.1:80 cookie a
 `);
     expect(services[0]?.labels).toEqual({
       "waggle.balance": "hdr(x-user)",
       "waggle.sticky": "SRV",
       "waggle.slowstart": "30000ms",
       "waggle.maxconn": "20",
+      "waggle.queue": "1000000",
       "waggle.queue-timeout": "3000ms",
     });
   });
@@ -93,7 +94,7 @@ backend web
     expect(imported(file).errors).toEqual([]);
     expect(imported(file).services).toHaveLength(1);
     expect(outcomesOf(file, "bind")).toContainEqual(
-      expect.stringContaining("could not: ssl: TLS is terminated at the edge"),
+      expect.stringContaining("could not: ssl: on Cloudflare the edge terminates TLS"),
     );
     expect(outcomesOf(file, "acl")[0]).toContain("could not: path_end is not supported");
     expect(outcomesOf(file, "use_backend").every((outcome) => outcome.startsWith("could not"))).toBe(true);
@@ -232,28 +233,26 @@ describe("servers", () => {
 
 describe("unreadable files", () => {
   test.each([
-    ["backend web\n server a", 'write "server NAME HOST:PORT"'],
-    ["backend web\n server a 10.0.0.1", 'the address "10.0.0.1" has no port'],
-    ["backend web\n server a /run/x.sock", "is not a network address"],
-    ["backend web\n server a 10.0.0.1:80 chekc", 'unknown server parameter "chekc": did you mean check?'],
-    ["backend web\n server a 10.0.0.1:80 weight", "weight needs a value"],
-    ["backend web\n server a 10.0.0.1:80 weight 999", "weight is 999: use a whole number from 0 to 256"],
-    ["backend web\n server a 10.0.0.1:80 check inter soon", 'inter is "soon"'],
+    ["backend web\n server a", "server a: it ends too early: add HOST:PORT"],
+    ["backend web\n server a 10.0.0.1:80 chekc", 'there is no "chekc": did you mean check?'],
+    ["backend web\n server a 10.0.0.1:80 weight", "weight: it ends too early: add NUMBER"],
+    ["backend web\n server a 10.0.0.1:80 weight 999", "server a … weight: 999 is above 256"],
+    ["backend web\n server a 10.0.0.1:80 check inter soon", 'server a … inter: "soon" is not a time'],
     ["backend web\n blance roundrobin", 'unknown keyword "blance" in a backend: did you mean balance?'],
     ["backend web\n option httpchkk", "did you mean httpchk?"],
-    ["backend web\n http-check expect body x", "cannot expect"],
-    ["backend web\n timeout conect 1s", "unknown timeout conect"],
-    ["frontend f\n bind 80x", 'cannot bind "80x"'],
-    ["frontend f\n bind :70000", "ports from 1 to 65535"],
+    ["backend web\n http-check expect body x", 'http-check expect: there is no "body"'],
+    ["backend web\n timeout conect 1s", 'timeout: there is no "conect": did you mean connect?'],
+    ["frontend f\n bind 80x", 'bind: "80x" has no port'],
+    ["frontend f\n bind :70000", "not a port from 1 to 65535"],
     ["frontend f\n use_backend b if nope", 'acl "nope" is not defined'],
     ["frontend f\n bind :80\n default_backend nowhere", "backend nowhere is not defined"],
     ["backend", "backend has no name"],
     ["backend a from nowhere", '"defaults nowhere" is not defined'],
-    ["backend a\n.if 1", ".if is not supported"],
+    ["backend a\n.if 1", "this .if has no .endif"],
     ["backend web\n constructor x", 'unknown keyword "constructor"'],
-    ["backend web\n option toString", 'unknown keyword "option toString"'],
-    ["backend web\n timeout valueOf 1s", "unknown timeout valueOf"],
-    ["backend web\n server a 10.0.0.1:80 constructor", 'unknown server parameter "constructor"'],
+    ["backend web\n option toString", 'option: there is no "toString"'],
+    ["backend web\n timeout valueOf 1s", 'timeout: unexpected word "valueOf": write check, client'],
+    ["backend web\n server a 10.0.0.1:80 constructor", 'there is no "constructor"'],
   ])("[I8] %j is refused with its line and what would work", (text, message) => {
     expect(errorsOf(text).join("\n")).toContain(message);
   });

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ConfigError, printWords, splitWords } from "../../../src/haproxy/words.ts";
+import { ConfigError, expandAddress, printWords, splitWords } from "../../../src/haproxy/words.ts";
 
 const env = { NAME: "web 1", PORT: "8080" };
-const words = (text: string) => splitWords(text, 1, env);
+const words = (text: string) => splitWords(text, 1, env).words;
 
 test.each([
   ["server a 10.0.0.1:80 check", ["server", "a", "10.0.0.1:80", "check"]],
@@ -14,6 +14,9 @@ test.each([
   ['"tab\\there" \\x41', ["tab\there", "A"]],
   // biome-ignore lint/suspicious/noTemplateCurlyInString: HAProxy's syntax
   ['"$NAME:${PORT}" $NAME "${NONE-else}"', ["web 1:8080", "$NAME", "else"]],
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: HAProxy's syntax
+  ['"${NAME[*]}" "${NAME}"', ["web", "1", "web 1"]],
+  ["^/a\\.b$ \\1 a\\", ["^/a\\.b$", "\\1", "a\\"]],
   ["''", [""]],
   ["# only a comment", []],
 ])("[I1] %s is split as HAProxy does", (text, expected) => {
@@ -23,9 +26,9 @@ test.each([
 test.each([
   ["log 'open", "does not end"],
   ['log "open', "does not end"],
-  ["log \\", "nothing to escape"],
   ["log \\xzz", "two hexadecimal digits"],
-  ['bind "$MISSING:80"', "the variable MISSING is not set"],
+  ['bind "$1:80"', "is not a variable"],
+  ['bind "${PORT"', "a } is missing"],
 ])("[I1] %s is refused with its line", (text, message) => {
   try {
     splitWords(text, 7, env);
@@ -36,10 +39,16 @@ test.each([
   }
 });
 
+test("[I26] a variable that is not set becomes nothing, and its name is reported", () => {
+  expect(splitWords('bind "$MISSING:80"', 1, env)).toEqual({ words: ["bind", ":80"], unset: ["MISSING"] });
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: HAProxy's syntax
+  expect(expandAddress("$NAME:${MISSING}", env)).toEqual({ text: "web 1:", unset: ["MISSING"] });
+});
+
 test("[I2] printed words read back unchanged, whatever they contain", () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: "grapheme" }), { maxLength: 6 }), (original) => {
-      expect(splitWords(printWords(original), 1, {})).toEqual(original);
+      expect(splitWords(printWords(original), 1, {}).words).toEqual(original);
     }),
   );
 });
