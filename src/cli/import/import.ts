@@ -10,14 +10,16 @@ import { connect, type MeshFlags, meshFlags } from "../flags.ts";
 import { printJson } from "../json.ts";
 import { printLines } from "../output.ts";
 import { applyImport } from "./apply.ts";
+import { checkImport } from "./check.ts";
 
-type Flags = MeshFlags & { readonly dryRun?: boolean };
+type Flags = MeshFlags & { readonly dryRun?: boolean; readonly strict?: boolean };
 
 const importHelp = `
 Examples:
   waggle import --dry-run /etc/haproxy/haproxy.cfg     show what would be imported; needs no mesh
   waggle import haproxy.cfg                            import; repeat after each change of the file
   LISTEN=8080 waggle import haproxy.cfg                set a variable of the file
+  waggle import --strict haproxy.cfg                   import only if every line can be imported
 
 Each backend or listen section with servers becomes a static service of the same name. The service
 of default_backend is published on the ports that the frontend binds. The services of use_backend
@@ -33,7 +35,8 @@ export function registerImport(program: Command, cli: Cli): void {
     .description(
       "Read a HAProxy configuration, report the treatment of each line, and create or update its services and servers.",
     )
-    .option("-n, --dry-run", "report what would be done, and change nothing");
+    .option("-n, --dry-run", "report what would be done, and change nothing")
+    .option("--strict", "change nothing and exit with 1 if a line cannot be imported");
   meshFlags(command)
     .addHelpText("after", importHelp)
     .action((file: string, flags: Flags) => importFile(cli, command, file, flags));
@@ -43,15 +46,60 @@ async function importFile(cli: Cli, command: Command, file: string, flags: Flags
   const imported = importConfig(readConfig(file), cli.env);
   const { errors, services } = imported;
   const name = file === "-" ? "stdin" : file;
-  if (!flags.json) printLines(cli.out, diagnosticLines(imported, name));
   if (errors.length > 0) throw reportParseErrors(cli, imported, name, flags);
-  if (services.length === 0) throw refused(`no services to import in ${name}`);
-  if (flags.dryRun === true) {
+  const summary = summaryLines(imported, name);
+  if (!flags.json) printLines(cli.out, diagnosticLines(imported, name));
+  const refusal = refusalOf(imported, name, flags);
+  if (refusal === null) checkImport(services);
+  if (refusal !== null || flags.dryRun === true) {
     if (flags.json) printJson(cli.out, { ...imported, done: [] });
-    else printLines(cli.out, ["", ...services.flatMap(serviceLines), "", "dry run: nothing was changed"]);
+    else
+      printLines(cli.out, [
+        "",
+        ...services.flatMap(serviceLines),
+        ...summary,
+        "dry run: nothing was changed",
+      ]);
+    if (refusal !== null) throw refusal;
     return;
   }
+  if (!flags.json) printLines(cli.out, summary);
   await applyServices(cli, await connect(command, cli), imported, flags);
+}
+
+/** Why nothing of a file is imported; null if it is. */
+function refusalOf(imported: ImportResult, file: string, flags: Flags): CliError | null {
+  const { services, diagnostics } = imported;
+  const count = linesWith(diagnostics, "could not");
+  if (flags.strict === true && count > 0) {
+    const hint = "without --strict the others are imported";
+    return refused(`${linesText(count)} of ${file} cannot be imported: nothing was changed`, hint);
+  }
+  return services.length === 0 ? refused(`no services to import in ${file}`) : null;
+}
+
+function linesWith(diagnostics: ImportResult["diagnostics"], outcome: string): number {
+  return new Set(diagnostics.filter((line) => line.outcome === outcome).map(({ line }) => line)).size;
+}
+
+function linesText(count: number): string {
+  return count === 1 ? "1 line" : `${count} lines`;
+}
+
+/** What the file protects from and the mesh does not, and the number of lines of each outcome. */
+function summaryLines({ diagnostics, lostProtection }: ImportResult, file: string): string[] {
+  const lost = lostProtection.map(({ line, section, text, effect, services }) => {
+    return `  ${file}:${line}  ${section}: ${text}  (${effect}; of ${services.join(", ")})`;
+  });
+  const counts = (["taken", "as is", "could not"] as const).map((outcome) => {
+    return `${linesWith(diagnostics, outcome)} ${outcome === "could not" ? "could not be imported" : outcome}`;
+  });
+  return [
+    "",
+    ...(lost.length === 0 ? [] : ["lost protection: the mesh does not do what these lines do", ...lost, ""]),
+    `lines: ${counts.join(", ")}`,
+    "",
+  ];
 }
 
 /** Prints the lines that cannot be parsed. @returns the error that ends the command */
@@ -63,7 +111,7 @@ function reportParseErrors(cli: Cli, imported: ImportResult, name: string, flags
   }
   const lines = errors.map(({ line, message }) => `${name}:${line}: ${message}`);
   printLines(cli.err, lines);
-  const count = errors.length === 1 ? "1 line" : `${errors.length} lines`;
+  const count = linesText(new Set(errors.map(({ line }) => line)).size);
   return new CliError(exitCodes.refused, `cannot parse ${count} of ${name}: nothing was changed`);
 }
 

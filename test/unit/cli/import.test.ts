@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { checkImport } from "../../../src/cli/import/check.ts";
 import { importConfig } from "../../../src/haproxy/import.ts";
-import { fakeMesh, type Reply, runCli, runOn } from "./support.ts";
+import { fakeMesh, type Routes, runCli, runOn } from "./support.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "waggle-import-"));
 const file = join(folder, "haproxy.cfg");
@@ -38,7 +39,7 @@ const staticService = (name: string, labels: object, port: number) => ({
 });
 
 /** Imports into a mesh with these services and servers; returns the result and the changes sent. */
-async function runImport(services: object[], servers: object[], more: Record<string, Reply> = {}) {
+async function runImport(services: object[], servers: object[], more: Routes = {}) {
   const done = { status: 200, json: {} };
   await using mesh = await fakeMesh({
     "GET /services": { json: services },
@@ -55,7 +56,7 @@ async function runImport(services: object[], servers: object[], more: Record<str
   return { ...ran, calls, lines: calls.map(({ method, path }) => `${method} ${path}`) };
 }
 
-const present = importConfig(config, {}).services[0]?.servers ?? [];
+const { servers: present = [], labels = {} } = importConfig(config, {}).services[0] ?? {};
 const presentServer = (index: number, change: object = {}) => ({
   service: "web",
   version: 3,
@@ -72,7 +73,7 @@ test("[I11] an empty mesh gets the service, then its servers; the treatment of e
 });
 
 test("[I11] equal services and servers stay, different ones are updated, servers not in the file are removed", async () => {
-  const settled = staticService("web", { "waggle.balance": "leastconn", team: "shop" }, 8080);
+  const settled = staticService("web", { ...labels, team: "shop" }, 8080);
   expect((await runImport([settled], [presentServer(0), presentServer(1)])).lines).toEqual([]);
   const old = staticService("web", { "waggle.sticky": "S", team: "shop" }, 80);
   const servers = [
@@ -156,6 +157,46 @@ test("[I11] a service with host names and no port gets a port that the mesh choo
     Labels: { "waggle.host": "x.example.com" },
     EndpointSpec: { Ports: [{ TargetPort: 80, PublishMode: "ingress" }] },
   });
+});
+
+test("[L90] with --strict nothing is imported if a line cannot be", async () => {
+  await using mesh = await fakeMesh({});
+  const { code, out, err } = await runOn(mesh, ["import", "--strict", file]);
+  expect([code, mesh.calls]).toEqual([1, []]);
+  expect(out).toContain("nothing was changed");
+  expect(err).toContain("1 line of ");
+  expect(err).toContain("cannot be imported: nothing was changed");
+  const plain = join(folder, "plain.cfg");
+  writeFileSync(plain, "defaults\n mode http\nlisten web\n bind :80\n server a 10.0.0.1:80\n");
+  expect((await runCli(["import", "--dry-run", "--strict", plain])).code).toBe(0);
+});
+
+test("[L91] the report ends with the lost protection and the number of lines of each outcome", async () => {
+  const { out } = await runCli(["import", "--dry-run", file]);
+  expect(out).toMatch(
+    /lost protection: .*\n {2}\S+haproxy.cfg:6 {2}listen web: http-request deny {2}\(denies requests; of web\)\n/,
+  );
+  expect(out).toMatch(/\nlines: 6 taken, 0 as is, 1 could not be imported\n\ndry run/);
+  const json = JSON.parse((await runCli(["import", "-n", "--json", file])).out);
+  expect(json.lostProtection).toMatchObject([{ line: 6, section: "listen web", services: ["web"] }]);
+});
+
+test("[L92] names, labels and servers that no mesh can have are refused", () => {
+  const service = { name: "web", line: 3, ports: [], labels: {}, servers: present };
+  const refusal = (change: object) => {
+    try {
+      checkImport([{ ...service, ...change }]);
+      return null;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  expect(refusal({})).toBeNull();
+  expect(refusal({ name: "www.example.com" })).toContain("service www.example.com (line 3)");
+  expect(refusal({ labels: { "waggle.balance": "fastest" } })).toContain("service web (line 3): label");
+  const [server] = present;
+  const invalid = { ...server, spec: { ...server?.spec, weight: 300 } };
+  expect(refusal({ servers: [invalid] })).toContain("server web/a (line 7): weight is 300");
 });
 
 test("[I11] a failure reports the number of completed steps", async () => {
