@@ -1,43 +1,68 @@
-// Applies an import to the mesh: checks everything first, then creates or updates services and servers by
-// name.
+// Applies an import to the mesh: checks everything first, then changes services and servers step by step. If a
+// step fails, the steps before it are taken back.
 
 import type { ImportedService } from "../../haproxy/import.ts";
 import type { ServerStatus } from "../../protocol/server.ts";
 import type { MeshClient } from "../client.ts";
-import type { EngineService, EngineSpec } from "../engine.ts";
-import { refused } from "../errors.ts";
-import { writeSpec } from "../service/api.ts";
-import { staticImage, staticSpec } from "../service/static-spec.ts";
-
-/** Labels that an import sets or removes; other labels stay. */
-const importedLabels = [
-  ...["waggle.host", "waggle.balance", "waggle.sticky", "waggle.slowstart", "waggle.maxconn"],
-  ...["waggle.queue-timeout", "waggle.path", "waggle.at", "waggle.allbackups"],
-];
+import type { EngineService } from "../engine.ts";
+import { CliError, refused } from "../errors.ts";
+import { staticImage } from "../service/static-spec.ts";
+import { hostsIn, type ImportStep, planImport } from "./plan.ts";
 
 /**
  * Makes the mesh match the file. Idempotent.
  *
  * @param onStep called after each step
- * @throws CliError before any change, if a name, port or host name belongs to another service
+ * @throws CliError before any change, if a name, port or host name belongs to another service; else with what
+ *   was done and what was taken back
  */
 export async function applyImport(
   mesh: MeshClient,
   imported: readonly ImportedService[],
   onStep: (step: string) => void,
 ): Promise<void> {
-  const before = await mesh.get<EngineService[]>("/services");
+  const services = await mesh.get<EngineService[]>("/services");
   const servers = await mesh.getNative<ServerStatus[]>("/servers");
-  checkNames(imported, before);
-  checkPorts(imported, before);
-  checkHosts(imported, before);
-  const hasReleased = await releaseMoved(mesh, imported, before, onStep);
-  const services = hasReleased ? await mesh.get<EngineService[]>("/services") : before;
-  for (const service of imported) {
-    const present = servers.filter((server) => server.service === service.name);
-    await applyService(mesh, service, services, onStep);
-    await applyServers(mesh, service, present, onStep);
+  checkNames(imported, services);
+  checkPorts(imported, services);
+  checkHosts(imported, services);
+  const done: ImportStep[] = [];
+  for (const step of planImport(mesh, imported, { services, servers })) {
+    try {
+      await step.run();
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      throw await takeBack(done, step, error, onStep);
+    }
+    done.push(step);
+    onStep(step.text);
   }
+}
+
+/** Takes back all steps, the last one first. @returns the error with what is left of them */
+async function takeBack(
+  done: readonly ImportStep[],
+  failed: ImportStep,
+  cause: CliError,
+  onStep: (step: string) => void,
+): Promise<CliError> {
+  const left: string[] = [];
+  for (const step of done.toReversed()) {
+    try {
+      await step.undo();
+      onStep(`undone: ${step.text}`);
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      left.push(step.text);
+    }
+  }
+  const what = `${cause.message} (step that failed: "${failed.text}")`;
+  if (left.length === 0) {
+    const hint = "fix the cause and run it again";
+    return new CliError(cause.exitCode, `${what}; the mesh is as it was before`, hint, cause);
+  }
+  const hint = "fix the cause and run it again: completed steps are skipped; or take them back by hand";
+  return new CliError(cause.exitCode, `${what}; could not take back: ${left.join(", ")}`, hint, cause);
 }
 
 function checkNames(imported: readonly ImportedService[], services: readonly EngineService[]): void {
@@ -81,113 +106,6 @@ function checkHosts(imported: readonly ImportedService[], services: readonly Eng
   }
 }
 
-/**
- * Removes ports and host names from services if the file gives them to another service, because each can
- * belong to only one service.
- *
- * @returns true if any service was changed
- */
-async function releaseMoved(
-  mesh: MeshClient,
-  imported: readonly ImportedService[],
-  services: readonly EngineService[],
-  onStep: (step: string) => void,
-): Promise<boolean> {
-  let hasChanged = false;
-  for (const service of services) {
-    const { Spec } = service;
-    const others = imported.filter(({ name }) => name !== Spec.Name);
-    const ports = Spec.EndpointSpec?.Ports ?? [];
-    const isMoved = ({ PublishedPort = 0 }: (typeof ports)[number]) =>
-      others.some((other) => other.ports.includes(PublishedPort));
-    const hosts = hostsIn(Spec.Labels);
-    const movedHosts = hosts.filter((host) => others.some(({ labels }) => hostsIn(labels).includes(host)));
-    const moved = [...ports.filter(isMoved).map((port) => String(port.PublishedPort)), ...movedHosts];
-    if (moved.length === 0) continue;
-    hasChanged = true;
-    const keptHosts = hosts.filter((host) => !movedHosts.includes(host)).join(",");
-    const { "waggle.host": _, ...labels } = Spec.Labels ?? {};
-    const next = {
-      ...Spec,
-      Labels: keptHosts === "" ? labels : { ...labels, "waggle.host": keptHosts },
-      EndpointSpec: { ...Spec.EndpointSpec, Ports: ports.filter((port) => !isMoved(port)) },
-    };
-    await writeSpec(mesh, service, next);
-    onStep(`removed ${moved.join(", ")} from service ${Spec.Name}`);
-  }
-  return hasChanged;
-}
-
-function hostsIn(labels: Readonly<Record<string, string>> | undefined): readonly string[] {
-  return (labels?.["waggle.host"] ?? "").split(",").filter((host) => host !== "");
-}
-
-async function applyService(
-  mesh: MeshClient,
-  { name, ports, labels }: ImportedService,
-  services: readonly EngineService[],
-  onStep: (step: string) => void,
-): Promise<void> {
-  const publish = ports.map((port) => {
-    return { Protocol: "tcp", TargetPort: port, PublishedPort: port, PublishMode: "ingress" } as const;
-  });
-  const spec = staticSpec(name, publish, Object.entries(labels));
-  const present = services.find(({ Spec }) => Spec.Name === name);
-  if (present === undefined) {
-    await mesh.post("/services/create", spec);
-    return onStep(`created service ${name}`);
-  }
-  const next = mergeSpec(present.Spec, spec);
-  if (isSameJson(present.Spec, next)) return;
-  await writeSpec(mesh, present, next);
-  onStep(`updated service ${name}`);
-}
-
-/** The current spec with the labels and ports of the file. */
-function mergeSpec(present: EngineSpec, { Labels, EndpointSpec }: EngineSpec): EngineSpec {
-  const kept = Object.entries(present.Labels ?? {}).filter(([key]) => !importedLabels.includes(key));
-  return {
-    ...present,
-    Labels: { ...Object.fromEntries(kept), ...Labels },
-    EndpointSpec: { ...present.EndpointSpec, Ports: EndpointSpec?.Ports ?? [] },
-  };
-}
-
-async function applyServers(
-  mesh: MeshClient,
-  { name, servers }: ImportedService,
-  present: readonly ServerStatus[],
-  onStep: (step: string) => void,
-): Promise<void> {
-  const path = (server: string) => `/mesh/servers/${encodeURIComponent(name)}/${encodeURIComponent(server)}`;
-  for (const { spec, admin } of servers) {
-    const existing = present.find((server) => server.spec.name === spec.name);
-    if (existing === undefined) {
-      await mesh.postNative("/mesh/servers", { service: name, server: spec, admin });
-      onStep(`added server ${name}/${spec.name}`);
-    } else if (!isSameJson(existing.spec, spec)) {
-      // The admin state stays as the operator set it, like HAProxy's with a server state file.
-      await mesh.postNative(`${path(spec.name)}/update?version=${existing.version}`, spec);
-      onStep(`updated server ${name}/${spec.name}`);
-    }
-  }
-  for (const { spec } of present) {
-    if (servers.some((server) => server.spec.name === spec.name)) continue;
-    await mesh.deleteNative(path(spec.name));
-    onStep(`removed server ${name}/${spec.name}`);
-  }
-}
-
 function imageOf(service: EngineService | undefined): string | null {
   return service?.Spec.TaskTemplate.ContainerSpec.Image ?? null;
-}
-
-/** True if two values are equal as JSON; the order of keys does not matter. */
-function isSameJson(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a, sortKeys) === JSON.stringify(b, sortKeys);
-}
-
-function sortKeys(_key: string, value: unknown): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([x], [y]) => (x < y ? -1 : 1)));
 }

@@ -24,7 +24,8 @@ Examples:
 Each backend or listen section with servers becomes a static service of the same name. The service
 of default_backend is published on the ports that the frontend binds. The services of use_backend
 get their host names and paths from its conditions. An existing service of the same name is updated,
-and its servers that are not in the file are removed. If a line cannot be parsed, nothing changes.
+and its servers that are not in the file are removed. If a line cannot be parsed, nothing changes;
+if the mesh refuses a step, the steps before it are taken back.
 docs/haproxy.md lists the treatment of each keyword.`;
 
 export function registerImport(program: Command, cli: Cli): void {
@@ -128,11 +129,6 @@ async function applyServices(
       done.push(step);
       if (!flags.json) cli.out.write(`${step}\n`);
     });
-  } catch (error) {
-    if (!(error instanceof CliError) || done.length === 0) throw error;
-    const count = done.length === 1 ? "1 step was" : `${done.length} steps were`;
-    const hint = "fix the cause and run it again: completed steps are skipped";
-    throw new CliError(error.exitCode, `${error.message}; ${count} completed before`, hint, error);
   } finally {
     if (flags.json) printJson(cli.out, { ...imported, done });
   }

@@ -120,6 +120,7 @@ test("[I23] a port or host name that moves to another service is removed from th
   await using mesh = await fakeMesh({
     "GET /services": { json: [a, staticService("b", {}, 81)] },
     "GET /mesh/servers": { json: [] },
+    "GET /services/a": { json: a },
     "POST /services/id-a/update": updated,
     "POST /services/id-b/update": updated,
     "POST /mesh/servers": done,
@@ -199,11 +200,44 @@ test("[L92] names, labels and servers that no mesh can have are refused", () => 
   expect(refusal({ servers: [invalid] })).toContain("server web/a (line 7): weight is 300");
 });
 
-test("[I11] a failure reports the number of completed steps", async () => {
+test("[I42] if a step fails, the steps before it are taken back, the last one first", async () => {
   const refused = { status: 400, json: { message: "no" } };
-  const { code, err } = await runImport([], [], { "POST /mesh/servers": refused });
+  const done = { status: 201, json: {} };
+  const undo = { "DELETE /services/web": { status: 204 }, "DELETE /mesh/servers/web/a": { status: 204 } };
+  let added = 0;
+  const addServer = () => {
+    added += 1;
+    return added === 1 ? done : refused;
+  };
+  const created = await runImport([], [], { ...undo, "POST /mesh/servers": addServer });
+  expect(created.code).toBe(1);
+  expect(created.lines).toEqual([
+    ...["POST /services/create", "POST /mesh/servers", "POST /mesh/servers"],
+    ...["DELETE /mesh/servers/web/a", "DELETE /services/web"],
+  ]);
+  expect(created.err).toContain('no (step that failed: "added server web/b"); the mesh is as it was before');
+  expect(created.out).toContain("undone: added server web/a\nundone: created service web\n");
+
+  const old = staticService("web", { team: "shop" }, 80);
+  const updated = await runImport([old], [presentServer(0, { weight: 9 })], {
+    "GET /services/web": { json: { ...old, Version: { Index: 5 } } },
+    "POST /mesh/servers": refused,
+  });
+  const bodies = updated.calls.map(({ body }) => body);
+  expect(updated.lines.slice(3)).toEqual(["POST /mesh/servers/web/a/update", "POST /services/id-web/update"]);
+  expect(bodies[3]).toMatchObject({ weight: 9 });
+  expect([updated.calls[4]?.query.get("version"), bodies[4]]).toEqual(["5", old.Spec]);
+});
+
+test("[I42] steps that cannot be taken back are named", async () => {
+  const refused = { status: 400, json: { message: "no" } };
+  const { code, err } = await runImport([], [], {
+    "POST /mesh/servers": refused,
+    "DELETE /services/web": refused,
+  });
   expect(code).toBe(1);
-  expect(err).toContain("no; 1 step was completed before");
+  expect(err).toContain("could not take back: created service web");
+  expect(err).toContain("completed steps are skipped");
 });
 
 test("[I10] --dry-run sends nothing, and --json prints everything for programs", async () => {
