@@ -65,22 +65,14 @@ function errorsOf(section: ConfigSection, names: Names): readonly ConfigError[] 
       ["server", servers],
     ] as const);
     for (const reference of directive.references) {
-      if (!isChecked(section, directive, reference)) continue;
-      const error = errorOf(directive, reference, own.get(reference.kind) ?? names.get(reference.kind));
+      // HAProxy fills in the name of the section.
+      const named = reference.name === "" ? { ...reference, name: section.name } : reference;
+      const error = errorOf(directive, named, own.get(reference.kind) ?? names.get(reference.kind));
       if (error !== null) errors.push(error);
     }
     if (directive.words[0] === "acl") acls.add(directive.words[1] ?? "");
   }
   return errors;
-}
-
-/** A line in a half of a proxy that it is not about has no effect, and HAProxy does not look its names up. */
-function isChecked({ kind }: ConfigSection, { words }: Directive, { kind: what }: Reference): boolean {
-  const [head = ""] = words;
-  if (what === "acl") return true;
-  if (kind === "backend" && (head === "default_backend" || head === "use_backend")) return false;
-  if (kind === "frontend" && ["stick", "use-server", "default-server"].includes(head)) return false;
-  return true;
 }
 
 function errorOf(

@@ -121,7 +121,7 @@ const addressPositions: ReadonlyMap<string, number> = new Map(
   }),
 );
 
-/** HAProxy ignores these in a backend, and does not read their formats. */
+/** HAProxy ignores these in a backend, and `stick` in a frontend, and does not read their words. */
 const unreadInBackends: ReadonlySet<string> = new Set(["log-format", "log-format-sd", "error-log-format"]);
 
 /** Checks a line against the grammar of its section. @throws ConfigError */
@@ -142,6 +142,7 @@ function checkWords(
     throw new ConfigError(line, `${head} is not possible in a ${kind} section`);
   const references: Reference[] = [];
   if (kind === "backend" && unreadInBackends.has(head)) return references;
+  if (kind === "frontend" && head === "stick") return references;
   const misfit = matchUsage(usage, words, 1, { references });
   if (misfit === null) {
     const why = combinationMisfit(words);

@@ -355,7 +355,7 @@ backend p-shop
     );
     const { code, err } = await mesh.waggle("import", file);
     expect(code).toBe(1);
-    expect(err).toContain('broken.cfg:5: unknown server parameter "chekc": did you mean check?');
+    expect(err).toContain('broken.cfg:5: server a 10.0.0.1:80: there is no "chekc": did you mean check?');
     expect(err).toContain('broken.cfg:6: unknown keyword "blance" in a listen: did you mean balance?');
     expect(err).toMatch(/cannot parse 2 lines of .*broken\.cfg: nothing was changed/);
     expect(

@@ -10,6 +10,9 @@ export function combinationMisfit(words: readonly string[]): string | null {
     const missing = ["type", "size"].find((word) => !has(word));
     return missing === undefined ? null : `it has no ${missing}`;
   }
+  const isRedirect = head === "redirect" || second === "redirect" || third === "redirect";
+  if (isRedirect && !["location", "prefix", "scheme"].some(has))
+    return "it has no location, prefix or scheme";
   const isReply = head === "http-error" || second === "return" || third === "return";
   const hasText = ["string", "lf-string", "file", "lf-file"].some(has);
   if (isReply && hasText && !has("content-type")) return "a text needs content-type before or after it";

@@ -36,8 +36,10 @@ export function aclMisfit(
   if (read.rest !== "") return { at, why: `missing comma before "${read.rest}"` };
   const name = /^[\w.+-]*/.exec(criterion)?.[0] ?? "";
   const hasConverter = criterion.slice(name.length).replace(/^\([^)]*\)/, "") !== "";
+  const isUntyped = name === "var" && !hasConverter;
   const isVersion = name === "req_ssl_ver" || name === "req.ssl_ver";
-  let method = isVersion ? "version" : ((hasConverter ? null : criterionMethod(name)) ?? methodOf(read.type));
+  const ownMethod = hasConverter ? null : criterionMethod(name);
+  let method = isVersion ? "version" : isUntyped ? "none" : (ownMethod ?? methodOf(read.type));
   let next = at + 1;
   for (; next < end && words[next]?.startsWith("-") === true; next += 1) {
     const flag = words[next] ?? "";
@@ -53,6 +55,7 @@ export function aclMisfit(
     }
     if (flagsWithValue.has(flag)) next += 1;
   }
+  if (method === "none" && next < end) return { at: next, why: `${name} needs -m and a match method` };
   for (; next < end; next += 1) {
     const why = valueMisfit(method, words[next] ?? "");
     if (why !== null) return { at: next, why };

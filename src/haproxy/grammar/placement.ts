@@ -27,7 +27,8 @@ const notInBackend: ReadonlySet<string> = new Set([
   "tcp-request session",
 ]);
 const notInFrontend: ReadonlySet<string> = new Set([
-  ...["dispatch", "server", "server-template", "tcp-response content"],
+  ...["default-server", "dispatch", "http-request set-timeout", "retry-on", "server", "server-template"],
+  "tcp-response content",
 ]);
 
 /** True if HAProxy accepts the line in a section of this kind, at most with a warning. */

@@ -10,7 +10,7 @@ const replyParams =
   "status <code> | content-type <word> | errorfile <word> | errorfiles <errors> | default-errorfiles | file <word> | lf-file <word> | string <word> | lf-string <fmt> | hdr <word> <fmt>";
 const method = "( str | beg | end | sub | reg )";
 const redirectUsage =
-  "( location <fmt> | prefix <fmt> | scheme <fmt> ) { code ( 301 | 302 | 303 | 307 | 308 ) | drop-query | append-slash | ignore-empty | keep-query | set-cookie <word> | set-cookie-fmt <fmt> | clear-cookie <word> }";
+  "{ location <fmt> | prefix <fmt> | scheme <fmt> | code ( 301 | 302 | 303 | 307 | 308 ) | drop-query | append-slash | ignore-empty | keep-query | set-cookie <word> | set-cookie-fmt <fmt> | clear-cookie <word> }";
 
 /** Actions of several kinds of rules, about variables, counters, maps and the connection. */
 const sharedActions = [
@@ -198,7 +198,7 @@ fullconn <word>
 guid <word>
 hash-balance-factor <n>
 hash-preserve-affinity ( always | maxconn | maxqueue )
-hash-type ( map-based | consistent ) [ crc32 | djb2 | none | sdbm | wt6 ] [ avalanche ] ...
+hash-type ( map-based | consistent ) [ crc32 | djb2 | none | sdbm | wt6 ] [ avalanche ... ]
 http-check comment <word>
 http-check connect { ${connectParams} }
 http-check disable-on-404
@@ -224,7 +224,8 @@ monitor fail <cond>
 monitor-uri <word>
 option ( ${optionUsage} )
 no log
-no ( option ( ${negatableOptions.join(" | ")} ) ) ...
+no option ( ${negatableOptions.join(" | ")} )
+no option redispatch ...
 default option ( ${negatableOptions.join(" | ")} ) ...
 persist rdp-cookie(*)
 persist rdp-cookie ...

@@ -142,12 +142,13 @@ function readArguments(
   if (items.length > argumentTypes.length) {
     return { why: `${name} has ${items.length} arguments, and takes ${argumentTypes.length} at most` };
   }
+  const [implicitType = ""] = argumentTypes;
+  if (isImplicit && implicitType !== "string") reading.references.push(...referencesOf(implicitType, ""));
   for (const [index, item] of items.entries()) {
     const type = argumentTypes[index] ?? "string";
     const why = misfitOf(type, item);
     if (why !== null) return { why: `${name}: ${why}` };
-    const reference = item === "" ? null : referenceOf(type, item);
-    if (reference !== null) reading.references.push(reference);
+    if (item !== "") reading.references.push(...referencesOf(type, item));
   }
   return list.rest;
 }
@@ -183,8 +184,7 @@ function misfitOf(type: string, item: string): string | null {
   return null;
 }
 
-function referenceOf(type: string, name: string): Reference | null {
-  if (type === "backend" || type === "frontend" || type === "table" || type === "userlist")
-    return { kind: type, name };
-  return null;
+function referencesOf(type: string, name: string): readonly Reference[] {
+  const isName = type === "backend" || type === "frontend" || type === "table" || type === "userlist";
+  return isName ? [{ kind: type, name }] : [];
 }

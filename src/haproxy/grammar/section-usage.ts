@@ -24,8 +24,8 @@ deviceatlas-log-level <word>
 deviceatlas-properties-cookie <word>
 deviceatlas-separator <word>
 dns-accept-family <word>
-expose-deprecated-directives
-expose-experimental-directives
+expose-deprecated-directives ...
+expose-experimental-directives ...
 external-check [ preserve-env ]
 fd-hard-limit <n>
 force-cfg-parser-pause <time>
@@ -104,7 +104,7 @@ security-level <word>
 server-state-base <word>
 server-state-file <word>
 set-dumpable
-set-var <word> <expr>
+set-var <word> <expr> ...
 set-var-fmt <word> <fmt>
 setcap <word>
 setenv <word> <word> ...
@@ -244,11 +244,11 @@ no option start-on-reload
 user <word>
 `,
   cache: `
-max-age <n>
-max-object-size <n>
-max-secondary-entries <n>
+max-age <atol>
+max-object-size <atol>
+max-secondary-entries <atol>
 process-vary ( on | off )
-total-max-size <n>
+total-max-size <atol>
 `,
   "http-errors": `
 errorfile <error-code> <word>

@@ -8,7 +8,7 @@ const logFormat = "( local | raw | rfc3164 | rfc5424 | iso | priority | short | 
 
 export const logUsage = `
 log global
-log <log-target> [ len <n> ] [ format ${logFormat} ] [ sample <word> ] ( ${facilities} ) [ ${logLevel} [ ${logLevel} ] ]
+log <log-target> [ len <atol> ] [ format ${logFormat} ] [ sample <word> ] ( ${facilities} ) [ ${logLevel} [ ${logLevel} ] ]
 `;
 
 const tlsFlags =

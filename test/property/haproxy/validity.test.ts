@@ -71,6 +71,9 @@ const lines: readonly (readonly [Place, string])[] = [
   ...["http-request redirect scheme https code 301 unless { ssl_fc }", "http-request set-path /x"].map(
     inFrontend,
   ),
+  ...["http-request redirect code 301 location /x", "acl a var(txn.x) -m str y", "stick on anything"].map(
+    inFrontend,
+  ),
   ...["http-request cache-use pages", "http-request auth unless { http_auth(staff) }"].map(inFrontend),
   ...["http-response set-status 404 reason x", "http-response del-header server"].map(inFrontend),
   ...["tcp-request connection reject if inside", "tcp-request inspect-delay 5s"].map(inFrontend),

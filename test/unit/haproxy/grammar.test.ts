@@ -85,6 +85,7 @@ test.each([
   ["backend app\n http-request cache-use c", "cache c is not defined"],
   ["backend app\n http-request auth unless { http_auth(staff) }", "userlist staff is not defined"],
   ["backend app\n server a 10.0.0.1:80\n server a 10.0.0.2:80", "server a is already defined at line 4"],
+  ["backend app\n http-request track-sc0 src_conn_rate", "stick table app is not defined"],
   ["frontend f\n use_backend ap if TRUE\nbackend app", "backend ap is not defined: did you mean app?"],
 ])("[I27] a name that the file does not define is an error: %j", (lines, message) => {
   const found = importConfig(`defaults\n mode http\n${lines}\n`, {}).errors;
