@@ -16,7 +16,7 @@ import {
   type ServerParams,
   serverAddress,
 } from "./server-line.ts";
-import { parseTimeMs } from "./time.ts";
+import { parseNumber, parseTimeMs } from "./time.ts";
 import { treatmentOf } from "./treatments.ts";
 
 export type ImportedServer = { readonly line: number; readonly spec: ServerSpec; readonly admin: AdminState };
@@ -42,8 +42,8 @@ export function readBackend(lines: readonly Directive[], diagnostics: Diagnostic
 /** The longest time that a label can have, milliseconds. */
 const maxLabelMs = 86_400_000;
 const maxLabelText = "24h";
-/** The largest queue that a label can have. */
-const maxQueue = "1000000";
+/** Attempts after the first one that `waggle.retries` allows. */
+const maxRetries = 3;
 /** A limit that no server reaches, for servers without maxconn. */
 const unlimitedConn = 1_000_000;
 
@@ -69,6 +69,8 @@ class BackendReader {
     this.#readAllBackups(imported);
     this.#readSlowStart(imported);
     this.#readQueue(imported);
+    this.#readResponseTime();
+    this.#readRetries();
     return { servers, labels: Object.fromEntries(this.#labels) };
   }
 
@@ -283,9 +285,35 @@ class BackendReader {
     // Without it, `timeout connect` applies; without both, a request waits for any time.
     const text = (line ?? this.#find("timeout", "connect"))?.words[2] ?? "0";
     this.#labels.set("waggle.maxconn", String(limit));
-    this.#labels.set("waggle.queue", maxQueue);
+    this.#labels.set("waggle.queue", "unlimited");
     this.#labels.set("waggle.queue-timeout", durationLabel(parseTimeMs(text)));
     if (line !== undefined) this.#diagnostics.add(line, "taken", "for servers with maxconn");
+  }
+
+  #readResponseTime(): void {
+    const line = this.#find("timeout", "server");
+    if (line === undefined) return;
+    const ms = parseTimeMs(line.words[2] ?? "");
+    this.#labels.set("waggle.head-timeout", durationLabel(ms));
+    const note = ms === 0 || ms > maxLabelMs ? "a day at most" : "nothing ends a response that has begun";
+    this.#diagnostics.add(line, "taken", `until the response begins; ${note}`);
+  }
+
+  /** HAProxy sends a request to one server at a time. */
+  #readRetries(): void {
+    this.#labels.set("waggle.hedge", "false");
+    const line = this.#find("retries");
+    if (line === undefined) return;
+    const retries = Math.max(0, parseNumber(line.words[1] ?? ""));
+    this.#labels.set("waggle.retries", String(Math.min(retries, maxRetries)));
+    const note = retries === 0 ? "each request is sent once" : "each retry goes to another server";
+    this.#diagnostics.add(line, "taken", note);
+    if (retries > maxRetries)
+      this.#diagnostics.add(
+        line,
+        "could not",
+        `${retries}: a request is sent again ${maxRetries} times at most`,
+      );
   }
 }
 

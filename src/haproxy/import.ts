@@ -5,6 +5,7 @@
 
 import { type ImportedBackend, type ImportedServer, readBackend, reportOtherLines } from "./backend-lines.ts";
 import { readBind } from "./bind-line.ts";
+import { clientTimeoutLabels, reportClientTimeout } from "./client-timeouts.ts";
 import { type DiagnosedLine, type Diagnostic, Diagnostics } from "./diagnostics.ts";
 import { effectiveLines, hasFrontend } from "./effective-lines.ts";
 import {
@@ -79,6 +80,8 @@ class ConfigImporter {
   readonly #diagnostics = new Diagnostics();
   readonly #lostProtection: LostProtection[] = [];
   readonly #serviceByBackend: ReadonlyMap<string, string>;
+  /** The label for `timeout client` of each backend's service, as text. */
+  readonly #clientTimeouts = new Map<string, string>();
 
   constructor(sections: readonly ConfigSection[]) {
     this.#sections = sections;
@@ -93,7 +96,9 @@ class ConfigImporter {
     const frontends = new Frontends(isServiceByName, this.#diagnostics);
     const fronting = this.#proxies.filter(({ section, refusal }) => hasFrontend(section) && refusal === null);
     const exposures = frontends.exposures(fronting.map(frontendOf));
-    const services = backends.flatMap((proxy) => this.#toService(proxy, exposures.get(proxy.section.name)));
+    const services = backends.flatMap((proxy) =>
+      this.#toService(proxy, exposures.get(proxy.section.name), frontends.fates),
+    );
     for (const proxy of this.#proxies) this.#reportProxy(proxy, frontends.fates.get(proxy.section.name));
     for (const section of this.#sections) this.#reportSection(section);
     for (const section of this.#sections) this.#reportUnsetVariables(section);
@@ -105,13 +110,21 @@ class ConfigImporter {
     };
   }
 
-  #toService(proxy: ProxySection, exposure: ServiceExposure | undefined): readonly ImportedService[] {
+  #toService(
+    proxy: ProxySection,
+    exposure: ServiceExposure | undefined,
+    fates: ReadonlyMap<string, FrontendFate>,
+  ): readonly ImportedService[] {
     const { section, backend } = proxy;
     const name = this.#serviceByBackend.get(section.name);
     if (name === undefined) return [];
     const ports = [...(exposure?.ports ?? [])].sort((a, b) => a - b);
+    const fronts = this.#proxies.filter(({ section: front }) => leadsTo(fates.get(front.name), section.name));
+    const clientTimeouts = clientTimeoutLabels(fronts.map(({ used }) => used));
+    this.#clientTimeouts.set(section.name, JSON.stringify(clientTimeouts));
     const labels = {
       ...backend.labels,
+      ...clientTimeouts,
       ...(exposure !== undefined && exposureLabels(exposure, (other) => this.#nameOf(other))),
     };
     const notes = [
@@ -163,6 +176,9 @@ class ConfigImporter {
     }
     if (ports.length === 0 && fate.kind === "published")
       this.#diagnostics.add(head, "could not", "it binds no port that the mesh can publish");
+    const ownTimeout = JSON.stringify(clientTimeoutLabels([used]));
+    const others = fate.backends.filter((backend) => this.#clientTimeouts.get(backend) !== ownTimeout);
+    reportClientTimeout(used, others, this.#diagnostics);
     const takenUses = routing.uses.filter(({ directive }) => this.#diagnostics.has(directive, "taken"));
     const usedAcls = new Set(takenUses.flatMap(({ aclLines }) => aclLines));
     for (const { directive, why } of routing.acls) {
@@ -281,6 +297,10 @@ function frontendOf(proxy: ProxySection): Frontend {
   const { section, ports, routing } = proxy;
   const { kind, name, line } = section;
   return { kind, name, line, ports, routing, ownBackend: becomesService(proxy) ? name : null };
+}
+
+function leadsTo(fate: FrontendFate | undefined, backend: string): boolean {
+  return fate !== undefined && fate.kind !== "nowhere" && fate.backends.includes(backend);
 }
 
 function headOf({ kind, name, line }: ConfigSection): DiagnosedLine {

@@ -64,7 +64,6 @@ const keywordTreatments: ReadonlyMap<string, Treatment> = new Map(
     errorloc303: errorPageTreatment,
     errorfiles: errorPageTreatment,
     "http-error": errorPageTreatment,
-    retries: ["could not", "a request that may be repeated is sent again, within a budget"],
     "retry-on": [
       "could not",
       "a request that may be repeated is sent again after any failure before a response",
@@ -167,11 +166,6 @@ const optionTreatments: ReadonlyMap<string, Treatment> = new Map(
 /** What `timeout NAME` says of the lines that become no label. */
 const timeoutTreatments: ReadonlyMap<string, Treatment> = new Map(
   Object.entries<Treatment>({
-    client: connectionTreatment,
-    server: [
-      "could not",
-      "the variable HEAD_TIMEOUT_MS limits the time to the response head, by default to 30 s",
-    ],
     connect: ["could not", "the time to connect counts toward the time to the response"],
     "client-fin": connectionTreatment,
     "server-fin": connectionTreatment,

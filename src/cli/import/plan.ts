@@ -26,6 +26,7 @@ export type MeshState = {
 const importedLabels = [
   ...["waggle.host", "waggle.balance", "waggle.sticky", "waggle.slowstart", "waggle.maxconn"],
   ...["waggle.queue", "waggle.queue-timeout", "waggle.path", "waggle.at", "waggle.allbackups"],
+  ...["waggle.head-timeout", "waggle.body-timeout", "waggle.hedge", "waggle.retries"],
 ];
 
 /** Plans an import. Nothing that is already as in the file has a step. */

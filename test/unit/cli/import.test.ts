@@ -244,7 +244,7 @@ test("[I10] --dry-run sends nothing, and --json prints everything for programs",
   const dry = await runCli(["import", "--dry-run", file]);
   expect(dry.code).toBe(0);
   expect(dry.out).toContain(
-    "service web at port 8080 waggle.balance=leastconn\n  server a 10.0.0.1:80 weight 1, checked",
+    "service web at port 8080 waggle.balance=leastconn waggle.hedge=false\n  server a 10.0.0.1:80 weight 1, checked",
   );
   expect(dry.out).toContain("nothing was changed");
   const json = JSON.parse((await runCli(["import", "-n", "--json", file])).out);

@@ -53,6 +53,7 @@ listen own
     ]);
     expect(services[1]?.labels).toEqual({
       "waggle.at": "app",
+      "waggle.hedge": "false",
       "waggle.path": "api.example.com/,api2.example.com/,v3.example.com/",
     });
   });
@@ -72,8 +73,9 @@ listen web
       "waggle.sticky": "SRV",
       "waggle.slowstart": "30000ms",
       "waggle.maxconn": "20",
-      "waggle.queue": "1000000",
+      "waggle.queue": "unlimited",
       "waggle.queue-timeout": "3000ms",
+      "waggle.hedge": "false",
     });
   });
 

@@ -211,11 +211,37 @@ describe("labels", () => {
     imported(`${defaults}${web.replace("\nbackend app\n", `\nbackend app\n${lines}${servers}`)}`).services[0]
       ?.labels;
 
+  test("[I34] timeouts and retries become labels, and a request is sent to one server at a time", () => {
+    expect(labels("")).toEqual({ "waggle.hedge": "false" });
+    expect(labels(" timeout server 5s\n retries 0\n")).toEqual({
+      "waggle.hedge": "false",
+      "waggle.head-timeout": "5000ms",
+      "waggle.retries": "0",
+    });
+    expect(labels(" retries 9\n timeout server 0\n")).toMatchObject({
+      "waggle.retries": "3",
+      "waggle.head-timeout": "24h",
+    });
+    expect(inBackend("retries 9")).toEqual([
+      "taken: each retry goes to another server",
+      "could not: 9: a request is sent again 3 times at most",
+    ]);
+    const fronts = "frontend one\n timeout client 3s\n bind :81\n default_backend app\n";
+    const both = imported(`${defaults}${fronts}${web.replace("\n bind", "\n timeout client 9s\n bind")}`);
+    expect(both.services[0]?.labels["waggle.body-timeout"]).toBe("9000ms");
+    expect(
+      both.diagnostics.filter(({ text }) => text === "timeout client 3s").map(({ note }) => note),
+    ).toEqual([
+      "while a client sends a body; nothing ends a response that has begun",
+      "for app the longer time of another frontend applies",
+    ]);
+  });
+
   test("[I35] any number of requests waits for a server with maxconn, as long as timeout queue or connect says", () => {
     const server = " server b 10.0.0.2:80 maxconn 7\n";
     expect(labels(" timeout queue 3s\n timeout connect 1s\n", server)).toMatchObject({
       "waggle.maxconn": "1000000",
-      "waggle.queue": "1000000",
+      "waggle.queue": "unlimited",
       "waggle.queue-timeout": "3000ms",
     });
     const only = (lines: string) =>
