@@ -32,7 +32,7 @@ export default defineConfig({
           cloudflareTest({
             wrangler: { configPath: "./wrangler.toml" },
             miniflare: {
-              bindings: { MESH_MODE: "local", ENTRY_KEY: "test-entry-key" },
+              bindings: { MESH_MODE: "local", ENTRY_KEY: "test-entry-key", NODE_ADDRESSES: "127.0.0.0/8" },
             },
           }),
         ],

@@ -7,6 +7,8 @@ import type { NodeAssignment } from "../src/registry/assignments.ts";
 type AgentAttachment = {
   readonly kind: "agent";
   readonly nodeId: string;
+  /** Where its connection comes from; null if unknown. Absent in sockets of earlier releases. */
+  readonly client: string | null;
   /**
    * When it opened or last carried a message, epoch milliseconds. The platform has the time of the last ping.
    */
@@ -30,22 +32,23 @@ export class AgentSockets {
     this.#ctx = ctx;
   }
 
-  /** Opens a socket for a node and closes the node's older ones. */
-  accept(nodeId: string, nowMs: number): Response {
+  /** Opens a socket for a node and closes the node's older ones. @param client where it comes from */
+  accept(nodeId: string, client: string | null, nowMs: number): Response {
     this.close(nodeId, closeCodes.superseded, "a newer socket of this node replaced it");
-    const [client, server] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
-    this.#ctx.acceptWebSocket(server, [tagOf(nodeId)]);
+    const [agentEnd, ownEnd] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
+    this.#ctx.acceptWebSocket(ownEnd, [tagOf(nodeId)]);
     const attachment: AgentAttachment = {
       kind: "agent",
       nodeId,
+      client,
       heardAtMs: nowMs,
       greeted: false,
       closed: false,
       index: 0,
       assignedHash: "",
     };
-    server.serializeAttachment(attachment);
-    return new Response(null, { status: 101, webSocket: client });
+    ownEnd.serializeAttachment(attachment);
+    return new Response(null, { status: 101, webSocket: agentEnd });
   }
 
   /** Records a message on a socket. Returns its state, or null if it is not an agent's or was closed. */

@@ -1,14 +1,8 @@
-// The address of the client of a request that did not come through a listener.
+// The address of the connection of a request that did not come through a listener.
 
-import type { Env } from "./env.ts";
-
-/**
- * The client's address as the platform states it; "unknown" on one machine behind the listener of the control
- * API. Only Cloudflare sets CF-Connecting-IP itself; elsewhere a client could choose it.
- */
-export function clientAddress(request: Request, { MESH_MODE }: Pick<Env, "MESH_MODE">): string {
-  const header = MESH_MODE === "edge" ? request.headers.get("cf-connecting-ip") : null;
-  return connectedAddress(request) ?? header ?? "unknown";
+/** The client's address on Cloudflare, which sets the header on every request; null elsewhere. */
+export function peerOnCloudflare({ headers }: Request): string | null {
+  return headers.get("cf-connecting-ip");
 }
 
 /**

@@ -1,6 +1,7 @@
 // The control Worker: the Engine API and the native routes, in front of the registry object.
 
 import { type ControlApp, controlApp } from "../src/control/app.ts";
+import { clientAddress } from "../src/control/client-address.ts";
 import type { ControlDeps } from "../src/control/context.ts";
 import { callRemote, remoteMesh } from "../src/control/remote-mesh.ts";
 import { remoteTelemetry } from "../src/control/remote-telemetry.ts";
@@ -8,10 +9,13 @@ import { hasReadableTarget } from "../src/control/target.ts";
 import { readAccessSettings } from "../src/dashboard/access.ts";
 import { type DashboardApp, dashboardApp } from "../src/dashboard/app.ts";
 import assets from "../src/dashboard/built/assets.js";
+import { loopHeader } from "../src/proxy/http/headers.ts";
+import { readTrusted } from "../src/proxy/http/trust.ts";
 import { randomId } from "../src/registry/secrets.ts";
-import { clientAddress } from "./client-address.ts";
+import { peerOnCloudflare } from "./client-address.ts";
 import type { Env } from "./env.ts";
 import { registryOf, telemetryOf } from "./objects.ts";
+import { planeName } from "./plane.ts";
 import { guesses, serveStats } from "./stats.ts";
 
 export { MeshProber } from "./prober.ts";
@@ -28,34 +32,55 @@ const controlApps = new WeakMap<Env, ControlApps>();
 
 export default {
   fetch(request: Request, env: Env, _ctx: ExecutionContext): Response | Promise<Response> {
-    return serveControl(request, env, false);
+    return serveControl(request, env, { sharesOrigin: false, peer: peerOnCloudflare(request) });
   },
 } satisfies ExportedHandler<Env>;
 
+/** How a request for the control API came in. */
+type ControlArrival = {
+  /** True if services share this host name. */
+  readonly sharesOrigin: boolean;
+  /** The address of the connection; null if unknown. */
+  readonly peer: string | null;
+};
+
 /**
- * Passes a request to the statistics, the dashboard or the control API, by its path.
- *
- * @param sharesOrigin whether services share this host name
+ * Passes a request to the statistics, the dashboard or the control API, by its path. Refuses a request that
+ * came through the data plane: a task whose endpoint leads here must not publish the control API.
  */
 export function serveControl(
   request: Request,
   env: Env,
-  sharesOrigin: boolean,
+  { sharesOrigin, peer }: ControlArrival,
 ): Response | Promise<Response> {
   const { control, dashboard } = appsOf(env);
   // The control API refuses it, in its own form. Everything below may parse the URL.
   if (!hasReadableTarget(request)) return control.fetch(request);
-  const stats = serveStats(request, env, sharesOrigin);
+  if (hasPassedDataPlane(request, env)) {
+    return Response.json(
+      { message: "the control API accepts no requests of published ports" },
+      { status: 403, headers: { "x-content-type-options": "nosniff" } },
+    );
+  }
+  const forwardedFor = request.headers.get("x-forwarded-for");
+  const client = clientAddress(peer, forwardedFor, readTrusted(env.TRUSTED_PROXIES ?? ""));
+  const stats = serveStats(request, env, { sharesOrigin, client });
   if (stats !== null) return stats;
   const { pathname } = new URL(request.url);
-  if (pathname.startsWith("/dashboard/")) return dashboard.fetch(request, { sharesOrigin });
+  if (pathname.startsWith("/dashboard/")) return dashboard.fetch(request, { sharesOrigin, client });
   if (pathname === "/" || pathname === "/dashboard") {
     return new Response(null, {
       status: 302,
       headers: { location: "/dashboard/", "x-content-type-options": "nosniff" },
     });
   }
-  return control.fetch(request);
+  return control.fetch(request, { client });
+}
+
+/** True if a data plane of this mesh forwarded the request: it adds its loop mark. */
+function hasPassedDataPlane({ headers }: Request, env: Env): boolean {
+  const suffix = `.${planeName(env)}`;
+  return (headers.get(loopHeader) ?? "").split(",").some((mark) => mark.trim().endsWith(suffix));
 }
 
 function appsOf(env: Env): ControlApps {
@@ -82,7 +107,6 @@ function controlDeps(env: Env): ControlDeps {
     operatorToken: env.OPERATOR_TOKEN ?? "",
     viewerToken: env.VIEWER_TOKEN ?? "",
     guesses,
-    clientOf: (request) => clientAddress(request, env),
     entrySettings: {
       domain: env.MESH_DOMAIN.toLowerCase(),
       balancerPort: env.MESH_MODE === "local" ? Number(env.BALANCER_PORT) : null,

@@ -109,7 +109,7 @@ let entrySeals: { readonly key: string; readonly seals: EntrySeals } | undefined
  * The entry facts of a request in a mesh on one machine, which its listener has sealed; null without a valid
  * seal.
  */
-function sealedFacts(
+export function sealedFacts(
   request: Request,
   { ENTRY_KEY }: PlaneEnv,
 ): EntryFacts | null | Promise<EntryFacts | null> {
@@ -139,7 +139,7 @@ export function serveListener(
 }
 
 /** The refusal of a client on the listeners' socket that is not a listener. */
-function notAListener(request: Request): Response {
+export function notAListener(request: Request): Response {
   const reason = "this socket accepts requests of the mesh's own listeners only; use a published port";
   return refuse(request, { status: 403, reason }, crypto.randomUUID());
 }

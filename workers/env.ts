@@ -34,6 +34,13 @@ export type Env = {
   readonly STATS_URI?: string;
   readonly REGISTRY_LOCATION: string;
   readonly TRUSTED_PROXIES: string;
+  /**
+   * Addresses that nodes may have besides the one that they connect from, comma-separated: addresses, networks,
+   * DNS names, `*.nodes.example.com`. Absent: none.
+   */
+  readonly NODE_ADDRESSES?: string;
+  /** Sockets of the mesh itself besides CONTROL_HOST, comma-separated: `127.0.0.1:8787`. */
+  readonly OWN_SOCKETS?: string;
   readonly MESH_MODE: "edge" | "local";
   /** Only in local mode: the key by which listeners of published ports prove `x-waggle-entry`. */
   readonly ENTRY_KEY?: string;

@@ -4,8 +4,9 @@
 // tenth of proxying one.
 
 import { authorityOf, hostName, pathOf } from "../src/proxy/http/host.ts";
-import control, { serveControl } from "./control.ts";
-import { serveByHost, serveListener } from "./entry.ts";
+import { peerOnCloudflare } from "./client-address.ts";
+import { serveControl } from "./control.ts";
+import { notAListener, sealedFacts, serveByHost, serveListener } from "./entry.ts";
 import type { Env } from "./env.ts";
 import { serveWithStats } from "./stats.ts";
 
@@ -16,7 +17,7 @@ export { MeshTelemetry } from "./telemetry.ts";
 export default {
   fetch(request, env, ctx) {
     return isControl(request, env)
-      ? serveControl(request, env, env.CONTROL_HOST === "")
+      ? serveControl(request, env, { sharesOrigin: env.CONTROL_HOST === "", peer: peerOnCloudflare(request) })
       : serveByHost(request, env, ctx, null, serveWithStats);
   },
 } satisfies ExportedHandler<Env>;
@@ -29,7 +30,13 @@ export const Entry = {
 } satisfies ExportedHandler<Env>;
 
 /** The control API's socket of a mesh on one machine. */
-export const Control = control;
+export const Control = {
+  async fetch(request, env) {
+    const facts = await sealedFacts(request, env);
+    if (facts?.role !== "control") return notAListener(request);
+    return serveControl(request, env, { sharesOrigin: false, peer: facts.client });
+  },
+} satisfies ExportedHandler<Env>;
 
 /**
  * True if a request is for the control API: by its host name, CONTROL_HOST. If that is empty, as in a first

@@ -22,7 +22,7 @@ export function planeOf(env: PlaneEnv): DataPlane {
     ...readLimits(env),
     newBodyPipe: (bytes) => (bytes === null ? new IdentityTransformStream() : new FixedLengthStream(bytes)),
     platformStatuses: env.MESH_MODE === "edge",
-    meshName: env.MESH_NAME.replaceAll(/[^\w.-]/g, "-") || "waggle",
+    meshName: planeName(env),
     domain: env.MESH_DOMAIN.toLowerCase(),
     trusts: readTrusted(env.TRUSTED_PROXIES),
     isMeshToken: tokenRecognizer([env.OPERATOR_TOKEN, env.VIEWER_TOKEN]),
@@ -31,6 +31,11 @@ export function planeOf(env: PlaneEnv): DataPlane {
     newId: () => crypto.randomUUID(),
   });
   return plane;
+}
+
+/** The mesh's name in Via, an HTTP token. */
+export function planeName({ MESH_NAME }: Pick<PlaneEnv, "MESH_NAME">): string {
+  return MESH_NAME.replaceAll(/[^\w.-]/g, "-") || "waggle";
 }
 
 /** This isolate's data plane. The first request sets its data center. */

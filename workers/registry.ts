@@ -1,6 +1,8 @@
 // The Durable Object of the registry: adds storage, a clock, sockets and an alarm, and no rules.
 
 import { DurableObject } from "cloudflare:workers";
+import { readHostPatterns, readOwnSockets } from "../src/domain/model/dialed-host.ts";
+import type { AddressRules } from "../src/registry/addresses.ts";
 import { readAgentMessage } from "../src/registry/agent-message.ts";
 import {
   type OperationArgs,
@@ -50,7 +52,7 @@ export class MeshRegistry extends OperationsObject {
       clock: () => Date.now(),
       newId: randomId,
       newSecret: randomBase36,
-      mode: env.MESH_MODE,
+      addresses: addressRulesOf(env),
       meshName: env.MESH_NAME,
       regions: regionsOf(env),
     });
@@ -87,7 +89,7 @@ export class MeshRegistry extends OperationsObject {
     if (socket === null) return;
     const parsed = readAgentMessage(frame, socket.greeted);
     if (parsed.ok && parsed.message.type === "hello") this.#agents.markGreeted(ws);
-    this.#run(() => this.#registry.agents.receive(socket.nodeId, parsed));
+    this.#run(() => this.#registry.agents.receive(socket.nodeId, parsed, socket.client ?? null));
   }
 
   override webSocketClose(ws: WebSocket): void {
@@ -145,4 +147,16 @@ export class MeshRegistry extends OperationsObject {
     this.#alarmAtMs = atMs;
     void this.ctx.storage.setAlarm(atMs);
   }
+}
+
+/** Reads the variables about addresses. An entry that cannot be read confirms nothing, and is logged. */
+function addressRulesOf({ MESH_MODE, NODE_ADDRESSES, OWN_SOCKETS, CONTROL_HOST }: Env): AddressRules {
+  // A self-hosted workerd binds an unset variable as null.
+  const { patterns, unreadable } = readHostPatterns(NODE_ADDRESSES ?? "");
+  for (const entry of unreadable) console.error({ what: "cannot read an entry of NODE_ADDRESSES", entry });
+  return {
+    mode: MESH_MODE,
+    nodeAddresses: patterns,
+    ownSockets: readOwnSockets(`${OWN_SOCKETS ?? ""},${CONTROL_HOST ?? ""}`),
+  };
 }

@@ -30,12 +30,13 @@ type SocketProps = {
 export default {
   fetch(request, env, ctx) {
     const { for: purpose, port, node } = ctx.props as SocketProps;
-    if (purpose === "control") return serveControl(request, env, false);
+    const peer = connectedAddress(request);
+    if (purpose === "control") return serveControl(request, env, { sharesOrigin: false, peer });
     const arrival = {
       url: request.url,
       node: node ?? null,
       port: port ?? null,
-      client: connectedAddress(request) ?? "unknown",
+      client: peer ?? "unknown",
       joinsCookieLines: true as const,
     };
     return serveArrival(request, arrival, env, ctx, serveWithStats);

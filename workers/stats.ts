@@ -7,7 +7,6 @@ import type { EntryPoint } from "../src/proxy/entry-point.ts";
 import { type StatsApp, statsApp } from "../src/stats/app.ts";
 import { readStatsTraffic } from "../src/stats/traffic.ts";
 import { defaultStatsUri, isStatsUrl } from "../src/stats/uri.ts";
-import { clientAddress } from "./client-address.ts";
 import { serve } from "./entry.ts";
 import { registryOf, telemetryOf } from "./objects.ts";
 import type { PlaneEnv } from "./plane.ts";
@@ -29,14 +28,22 @@ export function serveWithStats(
   return serve(request, entry, env, ctx);
 }
 
-/**
- * Serves a request for the statistics; null for all others.
- *
- * @param sharesOrigin whether services share this host name
- */
-export function serveStats(request: Request, env: PlaneEnv, sharesOrigin: boolean): Promise<Response> | null {
+/** How a request for the statistics came in. */
+type StatsArrival = {
+  /** True if services share this host name. */
+  readonly sharesOrigin: boolean;
+  /** The client's address; null if unknown. */
+  readonly client: string | null;
+};
+
+/** Serves a request for the statistics; null for all others. */
+export function serveStats(
+  request: Request,
+  env: PlaneEnv,
+  { sharesOrigin, client }: StatsArrival,
+): Promise<Response> | null {
   if (!isStatsUrl(request.url, statsUri(env))) return null;
-  return statsOf(env, sharesOrigin)(request, clientAddress(request, env));
+  return statsOf(env, sharesOrigin)(request, client ?? "unknown");
 }
 
 function statsUri({ STATS_URI = defaultStatsUri }: PlaneEnv): string {

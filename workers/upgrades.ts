@@ -1,6 +1,6 @@
 // The two WebSocket upgrades that the registry object answers: an agent's socket and a watcher's.
 
-import { protocolVersion } from "../src/protocol/agent.ts";
+import { clientHeader, protocolVersion } from "../src/protocol/agent.ts";
 import type { Registry } from "../src/registry/registry.ts";
 import type { AgentSockets } from "./agent-sockets.ts";
 import type { WatchSockets } from "./watch-sockets.ts";
@@ -43,7 +43,7 @@ function acceptAgent(headers: Headers, { registry, agents }: UpgradeTargets): Re
   if (credential === undefined || !registry.agents.authenticateNode(nodeId, credential)) {
     return refusal(401, `node ${nodeId} is not a member or its credential is wrong: join again`);
   }
-  return agents.accept(nodeId, Date.now());
+  return agents.accept(nodeId, headers.get(clientHeader), Date.now());
 }
 
 function acceptWatcher(query: URLSearchParams, { registry, watchers }: UpgradeTargets): Response {

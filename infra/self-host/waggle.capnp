@@ -44,6 +44,12 @@ const waggle :Workerd.Worker = (
     (name = "MESH_DOMAIN", text = ""),
     # Proxies in front whose X-Forwarded-* headers are trusted: addresses or CIDR blocks, comma-separated.
     (name = "TRUSTED_PROXIES", text = ""),
+    # Addresses that nodes may have besides the one they connect from, comma-separated: addresses, networks, DNS
+    # names, *.nodes.example.com. 127.0.0.1 is for agents on this machine, while only they can reach the socket
+    # "control"; behind a TLS proxy every agent connects from there, so remove it then.
+    (name = "NODE_ADDRESSES", text = "127.0.0.1"),
+    # The addresses of the sockets "control" and "web": no task or server may lead there.
+    (name = "OWN_SOCKETS", text = "127.0.0.1:8787,127.0.0.1:8000"),
     # Port of the socket "web", for links and explanations.
     (name = "BALANCER_PORT", text = "8000"),
     # Nodes may have IP addresses.

@@ -3,7 +3,7 @@
 import { Hono } from "hono";
 import { checkApiVersion, withoutVersion } from "./api-version.ts";
 import { authentication } from "./auth.ts";
-import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
+import type { ControlConnection, ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { engineResourceRoutes } from "./engine-resources.ts";
 import { errorHandler, problem } from "./errors.ts";
 import { metricsRoutes } from "./metrics/route.ts";
@@ -21,7 +21,10 @@ import { taskRoutes } from "./tasks.ts";
 export type { ControlDeps } from "./context.ts";
 
 /** The control API as a fetch handler. */
-export type ControlApp = { readonly fetch: (request: Request) => Response | Promise<Response> };
+export type ControlApp = {
+  /** @param connection absent: nothing is known about it */
+  readonly fetch: (request: Request, connection?: ControlConnection) => Response | Promise<Response>;
+};
 
 /**
  * Mounts all routes. Their order matters: routes before `authentication` are public, all others need a token.
@@ -52,5 +55,5 @@ export function controlApp(deps: ControlDeps): ControlApp {
   app.route("/tasks", taskRoutes(deps));
   app.route("/", swarmResourceRoutes(deps));
   app.route("/", engineResourceRoutes());
-  return { fetch: (request) => app.fetch(request) };
+  return { fetch: (request, connection = { client: null }) => app.fetch(request, connection) };
 }

@@ -24,7 +24,7 @@ export function authentication(deps: ControlDeps): MiddlewareHandler<ControlEnv>
       c.header("www-authenticate", 'Bearer realm="waggle"');
       return problem(c, 401, `this mesh requires its operator token; ${tokenHint}`);
     }
-    const { role, retryAfterS } = check(token, deps.clientOf?.(c.req.raw));
+    const { role, retryAfterS } = check(token, c.env.client ?? undefined);
     if (retryAfterS !== null) {
       c.header("retry-after", String(retryAfterS));
       return problem(c, 429, tooManyTokens(retryAfterS));

@@ -16,8 +16,6 @@ export type ControlDeps = {
   readonly viewerToken?: string;
   /** Limits wrong tokens; absent for a limit of this app alone. */
   readonly guesses?: GuessLimit;
-  /** The address of a request's client; absent: all count as one. */
-  readonly clientOf?: (request: Request) => string;
   /** The mesh's entry points, for explaining a request's route. */
   readonly entrySettings: EntrySettings;
   /** Epoch milliseconds. */
@@ -33,5 +31,14 @@ export type ControlDeps = {
 /** What a token grants: an operator may change the mesh, a viewer may read it. */
 export type Role = "operator" | "viewer";
 
-export type ControlEnv = { Variables: { requestId: string; role: Role } };
+/** What a Worker knows about a request's connection. */
+export type ControlConnection = {
+  /** The client's address; null if unknown. */
+  readonly client: string | null;
+};
+
+export type ControlEnv = {
+  Bindings: ControlConnection;
+  Variables: { requestId: string; role: Role };
+};
 export type ControlRoutes = Hono<ControlEnv>;

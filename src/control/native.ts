@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import { unwrap } from "../domain/model/error.ts";
-import { JoinRequest, protocolVersion } from "../protocol/agent.ts";
+import { clientHeader, JoinRequest, protocolVersion } from "../protocol/agent.ts";
 import { readAs } from "../protocol/engine/read.ts";
 import { readBody } from "./body.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
@@ -27,7 +27,13 @@ export function openNativeRoutes({ mesh, upgrade }: ControlDeps): ControlRoutes 
     const { token, node } = readAs(JoinRequest, body, "the join request");
     return c.json(unwrap(await mesh.join({ token, ...node })));
   });
-  routes.get("/agent", (c) => upgrade(upgradeRequest(c.req.raw, "/mesh/agent")));
+  routes.get("/agent", (c) => {
+    const request = upgradeRequest(c.req.raw, "/mesh/agent");
+    const { client } = c.env;
+    if (client === null) request.headers.delete(clientHeader);
+    else request.headers.set(clientHeader, client);
+    return upgrade(request);
+  });
   return routes;
 }
 

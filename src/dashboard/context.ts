@@ -20,6 +20,8 @@ export type RequestOrigin = {
    * session, so the dashboard is read-only there.
    */
   readonly sharesOrigin: boolean;
+  /** The client's address; null if unknown. */
+  readonly client: string | null;
 };
 
 /** A signed-in user. */

@@ -2,6 +2,7 @@
 // each node gets its own. On other systems the nodes share 127.0.0.1 and differ by port.
 
 import { createServer } from "node:net";
+import { isLoopback } from "../domain/model/dialed-host.ts";
 
 export type AddressPlan =
   /** node1 at 127.0.0.2, node2 at 127.0.0.3 …; each listens on the published port itself. */
@@ -17,6 +18,17 @@ export async function planAddresses(): Promise<AddressPlan> {
 /** Address of node `ordinal` (1, 2, …). */
 export function nodeAddress(plan: AddressPlan, ordinal: number): string {
   return plan.kind === "own" ? `127.0.0.${ordinal + 1}` : "127.0.0.1";
+}
+
+/**
+ * The addresses that `waggle up` confirms for nodes, as its operator. Only agents of this machine can reach a
+ * control API that listens on loopback, so any loopback address is theirs.
+ *
+ * @param listen the address of the control API
+ */
+export function confirmedAddresses(plan: AddressPlan, nodes: number, listen: string): readonly string[] {
+  if (isLoopback(listen)) return ["127.0.0.0/8", "::1"];
+  return [...new Set(Array.from({ length: nodes }, (_, index) => nodeAddress(plan, index + 1)))];
 }
 
 /** The port that a node listens on for a published port; 0 for any free port. */

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { closedPortsFile } from "../cli/closed-ports.ts";
 import type { RoutingTable } from "../domain/table/table.ts";
 import { readLimits } from "../proxy/limits.ts";
-import { type AddressPlan, bindError, planAddresses } from "./addresses.ts";
+import { type AddressPlan, bindError, confirmedAddresses, planAddresses } from "./addresses.ts";
 import { type LocalAgent, nodeNames, startAgents } from "./agents.ts";
 import { type DescriptorWatch, watchDescriptors } from "./descriptors.ts";
 import { followTable, type TableFollower } from "./follow-table.ts";
@@ -148,7 +148,9 @@ async function startProcesses(
   let runtimes: Runtimes | null = null;
   let controlListener: Listener | null = null;
   try {
-    runtimes = await startRuntimes({ ...options, logDir }, secrets, context);
+    const nodeAddresses = confirmedAddresses(plan, options.nodes, listen);
+    const parts = { ...options, logDir, listen, controlPort, nodeAddresses };
+    runtimes = await startRuntimes(parts, secrets, context);
     const profile = listenerProfile(controlIdentity, secrets.entryKey);
     controlListener = await Listener.open(listen, controlPort, profile, new RuntimeAgent(runtimes.control));
     const { id, joinToken } = await fetchSwarm(control, secrets.token);

@@ -18,6 +18,9 @@ export type RuntimeInput = {
   readonly balancerPort: number;
   readonly secrets: MeshSecrets;
   readonly variables: Readonly<Record<string, string>>;
+  /** What the variables NODE_ADDRESSES and OWN_SOCKETS list. */
+  readonly nodeAddresses: readonly string[];
+  readonly ownSockets: readonly string[];
 };
 
 /** Ports at 127.0.0.1 to which the listeners of this mesh forward; null for those of the other part. */
@@ -158,7 +161,7 @@ const durableObjects = {
 } as const;
 
 /** The bindings of wrangler.toml, with the values of this mesh. */
-function bindings({ secrets, balancerPort, variables }: RuntimeInput) {
+function bindings({ secrets, balancerPort, variables, nodeAddresses, ownSockets }: RuntimeInput) {
   const text = (value: string) => ({ type: "json" as const, value });
   const durableObject = (exportName: keyof typeof durableObjects) => {
     return { type: "durable-object" as const, worker: "waggle", exportName };
@@ -176,6 +179,8 @@ function bindings({ secrets, balancerPort, variables }: RuntimeInput) {
     CONTROL_HOST: text(""),
     REGISTRY_LOCATION: text(""),
     TRUSTED_PROXIES: text(""),
+    NODE_ADDRESSES: text(nodeAddresses.join(",")),
+    OWN_SOCKETS: text(ownSockets.join(",")),
     MESH_MODE: text("local"),
     BALANCER_PORT: text(String(balancerPort)),
     ...Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, text(value)])),

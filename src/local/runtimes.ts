@@ -10,6 +10,11 @@ export type RuntimesOptions = {
   readonly logDir: string;
   /** The edge's port for the default service. */
   readonly edgePort: number;
+  /** Address of the control API and of the edge. */
+  readonly listen: string;
+  readonly controlPort: number;
+  /** The addresses of this mesh's nodes, as in NODE_ADDRESSES. */
+  readonly nodeAddresses: readonly string[];
   /** Runs the control API with the registry, and the data plane, as two processes. */
   readonly split?: boolean;
   /** Variables of the data plane's Worker. */
@@ -40,8 +45,17 @@ export async function startRuntimes(
     entry.port = entryPort ?? entry.port;
   };
   const start = (part: RuntimeInput["part"], name: string): Promise<LocalRuntime> => {
-    const { stateDir, logDir, edgePort, variables } = options;
-    const input: RuntimeInput = { part, stateDir, balancerPort: edgePort, secrets, variables };
+    const { stateDir, logDir, listen, controlPort, edgePort, nodeAddresses, variables } = options;
+    const ownSockets = [controlPort, edgePort].map((port) => `${listen}:${port}`);
+    const input: RuntimeInput = {
+      part,
+      stateDir,
+      balancerPort: edgePort,
+      secrets,
+      variables,
+      nodeAddresses,
+      ownSockets,
+    };
     const program = {
       module: "./runtime-child.ts",
       name: `${stateDir}:${name}`,

@@ -11,6 +11,12 @@ import { z } from "zod";
 
 export const protocolVersion = 1;
 
+/**
+ * The header in which the control API tells the registry where an agent's connection comes from. The control
+ * API sets or removes it on every upgrade.
+ */
+export const clientHeader = "x-waggle-client";
+
 /** Interval of an agent's pings, milliseconds. A node that misses `maxMissedHeartbeats` of them is down. */
 export const heartbeatMs = 5_000;
 export const maxMissedHeartbeats = 3;

@@ -1,10 +1,35 @@
-// Addresses of nodes, tasks and static servers: which ones can be dialed. Each ends up in the routing table.
+// Addresses of nodes, tasks and static servers: which ones may be dialed. Each ends up in the routing table.
+//
+// A node's address is its own claim. It counts if the registry saw the node connect from it, or if an operator
+// confirmed it: by the node's label `waggle.address`, or for every node by the variable NODE_ADDRESSES. A DNS
+// name always needs an operator, because a node may point a name of its own anywhere at any time.
 
 import { isIP } from "node:net";
+import {
+  dialedHost,
+  type HostPattern,
+  isConfirmed,
+  isLoopback,
+  isOwnSocket,
+  isSameHost,
+  type OwnSocket,
+  readHostPatterns,
+  whyNeverDialed,
+} from "../domain/model/dialed-host.ts";
 import { MeshError } from "../domain/model/error.ts";
 import { isHostName } from "../domain/model/host-name.ts";
-import type { MeshNode } from "../domain/model/node.ts";
+import { addressLabel, type MeshNode } from "../domain/model/node.ts";
 import type { Endpoint, Task } from "../domain/model/task.ts";
+
+/** What decides which addresses may be dialed. */
+export type AddressRules = {
+  /** `edge`: tasks are dialed by DNS name only. `local`: by their node's address. */
+  readonly mode: "edge" | "local";
+  /** The addresses that an operator confirmed for every node. */
+  readonly nodeAddresses: readonly HostPattern[];
+  /** The control API and the other sockets of the mesh, which no task or server may be. */
+  readonly ownSockets: readonly OwnSocket[];
+};
 
 /** @throws MeshError address/invalid unless the host name has the form of a DNS name */
 export function checkHostname(hostname: string): void {
@@ -13,33 +38,84 @@ export function checkHostname(hostname: string): void {
 }
 
 /**
- * Checks the address under which a node's tasks are dialed. At the edge it must be a DNS name: fetch to an IP
- * address fails there with error 1003.
+ * Checks the form of an address that a node claims. At the edge it must be a DNS name: fetch to an IP address
+ * fails there with error 1003.
  *
  * @throws MeshError address/invalid
  */
-export function checkAddress(address: string, mode: "edge" | "local"): void {
-  if (mode === "edge") checkEdgeHost(address);
-  else if (isIP(address) === 0 && !isDnsName(address)) {
-    throw invalid(`cannot read node address "${address}": an IP address or a DNS name`);
-  }
+export function checkAddress(address: string, { mode }: AddressRules): void {
+  checkHost(address, "node address", mode);
 }
 
 /**
- * Checks the host of a static server, by the same rule as a node's address.
+ * Checks that a node may have the address that it claims. An address that it once connected from stays its
+ * own: a machine may have several ways to the registry.
+ *
+ * @param client where the node's connection comes from; null if unknown
+ * @throws MeshError address/forbidden; its message fits into the reason of a close frame
+ * @see docs/decisions/0059-nodes-are-not-trusted.md
+ */
+export function checkClaim(
+  node: MeshNode,
+  claim: { readonly hostname: string; readonly address: string },
+  client: string | null,
+  rules: AddressRules,
+): void {
+  const { hostname, address } = claim;
+  if (isOperatorConfirmed(address, node.labels, rules) || provenAddress(node, address, client) !== null)
+    return;
+  throw new MeshError(
+    "address/forbidden",
+    `address ${address} is not confirmed: waggle node update --advertise-addr ${address} ${hostname}`,
+    { blame: "operator", retry: "safe" },
+  );
+}
+
+/**
+ * The address as one that the node was seen to connect from, now or before; null if it was not. Loopback
+ * proves nothing: behind a proxy on the registry's machine every agent connects from there.
+ */
+export function provenAddress(node: MeshNode, address: string, client: string | null): string | null {
+  if (isLoopback(dialedHost(address) ?? "")) return null;
+  const isSeen = client !== null && isIP(address) > 0 && isSameHost(client, address);
+  return isSeen || node.provenAddress === address ? address : null;
+}
+
+/** True if an operator confirmed this host for every node, or for the node that has these labels. */
+export function isOperatorConfirmed(
+  host: string,
+  labels: MeshNode["labels"],
+  { nodeAddresses }: AddressRules,
+): boolean {
+  const dialed = dialedHost(host);
+  const { patterns } = readHostPatterns(labels[addressLabel] ?? "");
+  return dialed !== null && (isConfirmed(dialed, patterns) || isConfirmed(dialed, nodeAddresses));
+}
+
+/** @throws MeshError label/invalid if the label that confirms addresses cannot be read */
+export function checkAddressLabel(labels: MeshNode["labels"]): void {
+  const [unreadable] = readHostPatterns(labels[addressLabel] ?? "").unreadable;
+  if (unreadable === undefined) return;
+  throw new MeshError(
+    "label/invalid",
+    `label '${addressLabel}' has '${unreadable}': write addresses as 192.0.2.7,10.0.0.0/8,node1.example.com,*.nodes.example.com`,
+    { blame: "operator", retry: "never" },
+  );
+}
+
+/**
+ * Checks the host and port of a static server. The operator names it, so loopback is allowed.
  *
  * @throws MeshError address/invalid
  */
-export function checkServerHost(host: string, mode: "edge" | "local"): void {
-  if (mode === "edge") checkEdgeHost(host);
-  else if (isIP(host) === 0 && !isDnsName(host)) {
-    throw invalid(`cannot read server address "${host}": an IP address or a DNS name`);
-  }
+export function checkServerHost(host: string, ports: readonly number[], rules: AddressRules): void {
+  const dialed = checkHost(host, "server address", rules.mode);
+  for (const port of ports) checkNotOwn(dialed, port, rules);
 }
 
 /**
  * Checks the endpoints that a node reports for a task: at most one origin for each of the task's target
- * ports, at the node's own address or, at the edge, at a DNS name.
+ * ports, at the node's own address or, at the edge, at a name that an operator confirmed.
  *
  * @throws MeshError address/invalid
  */
@@ -47,7 +123,7 @@ export function checkEndpoints(
   endpoints: readonly Endpoint[],
   node: MeshNode,
   task: Task,
-  mode: "edge" | "local",
+  rules: AddressRules,
 ): void {
   const seenTargets = new Set<number>();
   for (const { target, origin } of endpoints) {
@@ -55,24 +131,55 @@ export function checkEndpoints(
       throw invalid(`task ${task.id} has no target port ${target}, or has it twice`);
     }
     seenTargets.add(target);
-    checkOrigin(origin, node, mode);
+    checkOrigin(origin, node, rules);
   }
 }
 
-function checkOrigin(origin: string, node: MeshNode, mode: "edge" | "local"): void {
+function checkOrigin(origin: string, node: MeshNode, rules: AddressRules): void {
   const url = URL.parse(origin);
   if (url === null || url.origin !== origin || !/^https?:$/.test(url.protocol)) {
     throw invalid(`cannot read endpoint "${origin}": write it as http://HOST:PORT`);
   }
-  if (mode === "edge") checkEdgeHost(url.hostname);
-  else checkNodeHost(origin, url, node);
-}
-
-function checkNodeHost(origin: string, url: URL, node: MeshNode): void {
-  const expected = isIP(node.address) === 6 ? `[${node.address}]` : node.address;
-  if (url.protocol !== "http:" || url.hostname !== URL.parse(`http://${expected}`)?.hostname) {
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  if (rules.mode === "edge") {
+    checkHost(host, "endpoint", rules.mode);
+    if (!isAtNode(host, node) && !isOperatorConfirmed(host, node.labels, rules)) {
+      throw invalid(
+        `endpoint "${origin}" is not at ${node.address}, the address of node ${node.hostname}, nor at a name that an operator confirmed`,
+      );
+    }
+  } else if (url.protocol !== "http:" || !isSameHost(host, node.address)) {
+    const expected = isIP(node.address) === 6 ? `[${node.address}]` : node.address;
     throw invalid(`endpoint "${origin}" is not at http://${expected}, the address of node ${node.hostname}`);
   }
+  checkNotOwn(host, Number(url.port || (url.protocol === "https:" ? 443 : 80)), rules);
+}
+
+/** True for the node's address and, if that is a name, for the names below it. */
+function isAtNode(host: string, { address }: MeshNode): boolean {
+  return isSameHost(host, address) || host.endsWith(`.${address.toLowerCase()}`);
+}
+
+/** Checks the form of a host, and that it may be dialed at all. Returns it as it is dialed. */
+function checkHost(host: string, what: string, mode: AddressRules["mode"]): string {
+  if (mode === "edge") checkEdgeHost(host);
+  const dialed = dialedHost(host);
+  if (dialed === null) {
+    throw invalid(`cannot read ${what} "${host}": an IP address such as 192.0.2.7, or a DNS name`);
+  }
+  const why = whyNeverDialed(dialed);
+  if (why !== null) {
+    throw invalid(`${what} "${host}" is ${why}, which the mesh never dials: use the machine's own address`);
+  }
+  return dialed;
+}
+
+function checkNotOwn(host: string, port: number, { ownSockets }: AddressRules): void {
+  const dialed = dialedHost(host);
+  if (dialed === null || !isOwnSocket(dialed, port, ownSockets)) return;
+  throw invalid(
+    `${host}:${port} is a socket of the mesh itself, and no service may lead there: use another port`,
+  );
 }
 
 function checkEdgeHost(host: string): void {

@@ -3,7 +3,7 @@
 import { MeshError } from "../domain/model/error.ts";
 import { closeCodes, type TaskReport } from "../protocol/agent.ts";
 import type { ParsedAgentMessage } from "./agent-message.ts";
-import { goodbye, type HelloInput, hello, leaving } from "./connections.ts";
+import { goodbye, type HelloInput, hello, leaving, refuseAddress } from "./connections.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
 import { isCredentialOf } from "./join.ts";
 import { recordDisconnect, sweep } from "./liveness.ts";
@@ -22,10 +22,14 @@ export class AgentSessions {
     return isCredentialOf(this.#transactions.store, nodeId, credential);
   }
 
-  /** Handles one message of an agent's socket. An unreadable one closes the socket. */
-  receive(nodeId: string, parsed: ParsedAgentMessage): void {
+  /**
+   * Handles one message of an agent's socket. An unreadable one closes the socket.
+   *
+   * @param client where the socket's connection comes from; null if unknown
+   */
+  receive(nodeId: string, parsed: ParsedAgentMessage, client: string | null): void {
     if (!parsed.ok) this.rejectMessage(nodeId, parsed.reason);
-    else if (parsed.message.type === "hello") this.hello(nodeId, parsed.message);
+    else if (parsed.message.type === "hello") this.hello(nodeId, { ...parsed.message, client });
     else if (parsed.message.type === "report") this.report(nodeId, parsed.message.tasks);
     else if (parsed.message.type === "leaving") this.leaving(nodeId);
     else this.goodbye(nodeId, parsed.message.reason);
@@ -82,8 +86,11 @@ export class AgentSessions {
       this.#transactions.change(work);
     } catch (error) {
       if (!(error instanceof MeshError)) throw error;
-      if (error.kind !== "not-found") this.rejectMessage(nodeId, error.message);
-      else this.#transactions.change((draft) => draft.close(nodeId, closeCodes.notAMember, error.message));
+      if (error.kind === "not-found") {
+        this.#transactions.change((draft) => draft.close(nodeId, closeCodes.notAMember, error.message));
+      } else if (error.code === "address/forbidden") {
+        this.#transactions.change((draft) => refuseAddress(draft, nodeId, error.message));
+      } else this.rejectMessage(nodeId, error.message);
     }
   }
 }

@@ -2,32 +2,44 @@
 
 import type { MeshNode } from "../domain/model/node.ts";
 import { isAlive, type Task, taskStates } from "../domain/model/task.ts";
-import type { NodeDescription, TaskReport } from "../protocol/agent.ts";
-import { checkAddress, checkHostname } from "./addresses.ts";
+import { closeCodes, type NodeDescription, type TaskReport } from "../protocol/agent.ts";
+import { checkAddress, checkClaim, checkHostname, provenAddress } from "./addresses.ts";
 import { type Draft, nodeSubject, taskSubject } from "./draft.ts";
 import { nodeNameTaken } from "./join.ts";
 import { markDown, scheduleSweep } from "./liveness.ts";
 import { applyReports, memberNode } from "./reports.ts";
 
 /** The first message on an agent's socket. */
-export type HelloInput = { readonly node: NodeDescription; readonly tasks: readonly TaskReport[] };
+export type HelloInput = {
+  readonly node: NodeDescription;
+  readonly tasks: readonly TaskReport[];
+  /** Where the socket's connection comes from; null if unknown. */
+  readonly client: string | null;
+};
 
 /**
  * Makes a node ready and applies its report of all tasks. Tasks that its agent had and no longer names are
  * lost. The reply is the node's assignment, even if it did not change.
  *
- * @throws MeshError node/not-found, node/conflict, address/invalid, report/forbidden; then nothing is applied
+ * @throws MeshError node/not-found, node/conflict, address/invalid, address/forbidden, report/forbidden; then
+ *   nothing is applied
  */
-export function hello(draft: Draft, nodeId: string, { node: description, tasks }: HelloInput): void {
+export function hello(draft: Draft, nodeId: string, { node: description, tasks, client }: HelloInput): void {
   const node = memberNode(draft, nodeId);
+  const { addresses } = draft.context;
   checkHostname(description.hostname);
-  checkAddress(description.address, draft.context.mode);
+  checkAddress(description.address, addresses);
+  checkClaim(node, description, client, addresses);
   for (const other of draft.world.nodes.values()) {
     if (other.id !== nodeId && other.hostname === description.hostname && other.state !== "down")
       throw nodeNameTaken(other);
   }
   const wasReady = node.state === "ready";
-  const ready = readyNode(node, description, draft.nowMs);
+  const proven = provenAddress(node, description.address, client);
+  const ready = {
+    ...readyNode(node, description, draft.nowMs),
+    ...(proven !== null && { provenAddress: proven }),
+  };
   draft.put("nodes", ready);
   draft.store.setDisconnectedAt(nodeId, null);
   scheduleSweep(draft);
@@ -35,6 +47,16 @@ export function hello(draft: Draft, nodeId: string, { node: description, tasks }
   applyReports(draft, nodeId, tasks);
   failUnreportedTasks(draft, ready, new Set(tasks.map(({ id }) => id)));
   draft.resend.add(nodeId);
+}
+
+/**
+ * Closes the socket of a node whose address is not confirmed, and marks the node down with the reason. Its
+ * agent redials, and is accepted once an operator has confirmed the address.
+ */
+export function refuseAddress(draft: Draft, nodeId: string, reason: string): void {
+  const node = memberNode(draft, nodeId);
+  draft.close(nodeId, closeCodes.badMessage, reason);
+  if (node.state !== "down" || node.message !== reason) markDown(draft, node, reason, "registry");
 }
 
 /** The agent asks to leave: its node is scheduled as if drained, and keeps the operator's availability. */

@@ -6,6 +6,7 @@ import { type StaticServer, serverName } from "../domain/model/server.ts";
 import type { Service } from "../domain/model/service.ts";
 import { type Task, taskName } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
+import type { AddressRules } from "./addresses.ts";
 import type { NodeProbe, SocketClose } from "./effects.ts";
 import type { RegistryStore } from "./store.ts";
 
@@ -16,8 +17,7 @@ export type DraftContext = {
   readonly newId: () => string;
   /** `length` random base-36 digits. */
   readonly newSecret: (length: number) => string;
-  /** `edge`: tasks are dialed by DNS name only. `local`: by their node's address. */
-  readonly mode: "edge" | "local";
+  readonly addresses: AddressRules;
   /** Names of the regions that static servers are checked from, at least one. */
   readonly regions: readonly string[];
 };

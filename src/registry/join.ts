@@ -57,7 +57,7 @@ export function rotateTokens(
 export function join(draft: Draft, input: NodeJoinInput): { nodeId: string; credential: string } {
   checkToken(joinTokens(draft.store), input.token);
   checkHostname(input.hostname);
-  checkAddress(input.address, draft.context.mode);
+  checkAddress(input.address, draft.context.addresses);
   replaceUnjoinedNode(draft, input.hostname);
   const node = newNode(draft, input);
   const credential = nodeCredentialPrefix + draft.context.newSecret(credentialLength);

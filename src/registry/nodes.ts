@@ -4,14 +4,16 @@ import { hostsOf } from "../domain/labels/labels.ts";
 import { MeshError } from "../domain/model/error.ts";
 import type { MeshNode } from "../domain/model/node.ts";
 import { closeCodes } from "../protocol/agent.ts";
+import { checkAddressLabel, isOperatorConfirmed } from "./addresses.ts";
 import type { NodeChange } from "./api.ts";
+import { refuseAddress } from "./connections.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
 import { findNode, requireVersion } from "./refs.ts";
 import { sameData } from "./same-data.ts";
 
 /**
  * Changes a node's availability, role and labels. Its label `waggle.host` names the hosts of its own entry
- * point. A change without a difference raises no version.
+ * point, `waggle.address` confirms its addresses. A change without a difference raises no version.
  *
  * @throws MeshError node/not-found, node/sequence, label/invalid
  */
@@ -25,11 +27,13 @@ export function updateNode(
   const node = findNode(draft.world, ref);
   requireVersion("node", node, version);
   const { availability, role, labels } = change;
+  checkAddressLabel(labels);
   const next = { ...node, availability, role, labels, entryHosts: hostsOf(labels) };
   if (sameData(next, node)) return node;
   const raised = { ...next, version: node.version + 1, updatedAtMs: draft.nowMs };
   draft.put("nodes", raised);
   draft.recordEvent(actor, "node.update", nodeSubject(node), differences(node, raised));
+  refuseRevokedAddress(draft, node, raised);
   return raised;
 }
 
@@ -56,6 +60,15 @@ export function removeNode(draft: Draft, ref: string, force: boolean, actor: str
     nodeSubject(node),
     force && node.state !== "down" ? "by force" : "",
   );
+}
+
+/** Refuses the address of a node if the update removed the label that confirmed it. */
+function refuseRevokedAddress(draft: Draft, before: MeshNode, after: MeshNode): void {
+  const { address, provenAddress } = after;
+  const { addresses } = draft.context;
+  if (provenAddress === address || after.state === "down") return;
+  const [was, is] = [before, after].map(({ labels }) => isOperatorConfirmed(address, labels, addresses));
+  if (was && !is) refuseAddress(draft, after.id, `an operator no longer confirms address ${address}`);
 }
 
 function differences(before: MeshNode, after: MeshNode): string {

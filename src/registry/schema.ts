@@ -38,5 +38,12 @@ export const registrySchema: Schema = {
         "UPDATE nodes SET body = json_remove(json_set(body, '$.admin', json_extract(body, '$.balance')), '$.balance') WHERE json_extract(body, '$.balance') IS NOT NULL",
       ],
     },
+    {
+      number: 4,
+      name: "nodes that joined before addresses were checked keep theirs",
+      statements: [
+        "UPDATE nodes SET body = json_set(body, '$.provenAddress', json_extract(body, '$.address'))",
+      ],
+    },
   ],
 };

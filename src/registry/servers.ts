@@ -144,7 +144,8 @@ function serversOf(world: World, serviceId: string): readonly StaticServer[] {
 
 function checkSpec(draft: Draft, spec: ServerSpec, before: ServerSpec | null): void {
   validateServer(spec, before);
-  checkServerHost(spec.host, draft.context.mode);
+  const checkedPorts = spec.check?.port == null ? [] : [spec.check.port];
+  checkServerHost(spec.host, [spec.port, ...checkedPorts], draft.context.addresses);
 }
 
 /** The part of a spec that affects the results of checks. */

@@ -24,6 +24,8 @@ export async function benchRegistry(): Promise<void> {
     balancerPort: 0,
     secrets: { token, viewerToken: token, entryKey: token },
     variables: {},
+    nodeAddresses: ["127.0.0.0/8"],
+    ownSockets: [],
   };
   const runtime = startChild<RuntimeReady>(
     { module: "./runtime-child.ts", name: "bench:runtime", input, logFile: join(stateDir, "log") },

@@ -23,5 +23,5 @@ export async function serveDashboard(mesh: TestMesh, telemetry: Telemetry): Prom
     newId: () => "test",
     upgrade: async () => new Response(null, { status: 503 }),
   });
-  return serve((request) => app.fetch(request, { sharesOrigin: false }));
+  return serve((request) => app.fetch(request, { sharesOrigin: false, client: null }));
 }

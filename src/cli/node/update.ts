@@ -1,6 +1,7 @@
 // `waggle node update`: availability, admin state and labels of a node.
 
 import type { Command } from "commander";
+import { addressLabel } from "../../domain/model/node.ts";
 import type { Cli } from "../cli.ts";
 import type { EngineNode } from "../engine.ts";
 import { choiceFlag, connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
@@ -12,6 +13,7 @@ type NodeUpdateFlags = {
   readonly admin?: string;
   readonly labelAdd?: readonly (readonly [string, string])[];
   readonly labelRm?: readonly string[];
+  readonly advertiseAddr?: string;
 };
 
 type Flags = MeshFlags & NodeUpdateFlags;
@@ -23,6 +25,7 @@ Examples:
   waggle node update --label-add zone=a node1       for --constraint node.labels.zone==a
   waggle node update --admin drain node2            keep its tasks; the balancer does not pick it
   waggle node update --admin ready node2
+  waggle node update --advertise-addr node4.example.com node4     confirm the address that node4 claims
 
 A paused or drained node still accepts requests on every published port.`;
 
@@ -41,7 +44,11 @@ export function registerNodeUpdate(parent: Command, cli: Cli): void {
       ]),
     )
     .addOption(listFlag("--label-add <key=value>", "add or update a node label", (text) => [readLabel(text)]))
-    .addOption(listFlag("--label-rm <key>", "remove a node label", (text) => [text]));
+    .addOption(listFlag("--label-rm <key>", "remove a node label", (text) => [text]))
+    .option(
+      "--advertise-addr <addresses>",
+      `confirm addresses of the node, comma-separated; sets its label ${addressLabel}`,
+    );
   meshFlags(command)
     .addHelpText("after", nodeUpdateHelp)
     .action((ref: string, flags: Flags) => update(cli, command, ref, flags));
@@ -50,8 +57,9 @@ export function registerNodeUpdate(parent: Command, cli: Cli): void {
 async function update(cli: Cli, command: Command, ref: string, flags: Flags): Promise<void> {
   const mesh = await connect(command, cli);
   const node = await mesh.get<EngineNode>(`/nodes/${encodeURIComponent(ref)}`);
-  const { availability, admin, labelAdd, labelRm } = flags;
-  const changesSpec = availability !== undefined || labelAdd !== undefined || labelRm !== undefined;
+  const { availability, admin, labelAdd, labelRm, advertiseAddr } = flags;
+  const changes = [availability, labelAdd, labelRm, advertiseAddr];
+  const changesSpec = changes.some((change) => change !== undefined);
   // Without any flag the spec is written back unchanged, as Docker does.
   if (changesSpec || admin === undefined) {
     const query = { version: node.Version.Index };
@@ -69,7 +77,11 @@ export function changeNode(spec: EngineNode["Spec"], change: NodeUpdateFlags): E
   const kept = Object.entries(spec.Labels ?? {}).filter(([key]) => !change.labelRm?.includes(key));
   return {
     ...spec,
-    Labels: Object.fromEntries([...kept, ...(change.labelAdd ?? [])]),
+    Labels: Object.fromEntries([
+      ...kept,
+      ...(change.labelAdd ?? []),
+      ...(change.advertiseAddr === undefined ? [] : [[addressLabel, change.advertiseAddr]]),
+    ]),
     ...(change.availability !== undefined && { Availability: change.availability }),
   };
 }

@@ -5,6 +5,9 @@ import type { AdminState } from "./server.ts";
 export type Availability = "active" | "pause" | "drain";
 type NodeState = "unknown" | "down" | "ready" | "disconnected";
 
+/** The label of a node with the addresses that an operator confirmed, comma-separated. */
+export const addressLabel = "waggle.address";
+
 /** A node as the operator configured it and as its agent reports it. */
 export type MeshNode = {
   readonly id: string;
@@ -12,6 +15,8 @@ export type MeshNode = {
   readonly hostname: string;
   /** The host at which the data plane dials this node's tasks: a DNS name, or an IP address in local mode. */
   readonly address: string;
+  /** The address that the registry saw the node connect from, if it ever claimed that one. */
+  readonly provenAddress?: string;
   /** Host names of this node's ingress, besides NODE.nodes.<mesh domain>. */
   readonly entryHosts: readonly string[];
   readonly role: "worker" | "manager";

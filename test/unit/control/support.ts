@@ -13,6 +13,8 @@ export type RequestOptions = {
   readonly text?: string | Uint8Array | ReadableStream;
   readonly token?: string | null;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The address of the connection. */
+  readonly client?: string | null;
 };
 
 export type TestResponse = {
@@ -57,7 +59,7 @@ export class TestControl {
   /** Sends a request: `ask("GET /services?status=true")`. The default is the operator's token. */
   async ask(
     line: string,
-    { body, text, token = operatorToken, headers }: RequestOptions = {},
+    { body, text, token = operatorToken, headers, client = null }: RequestOptions = {},
   ): Promise<TestResponse> {
     const [method = "", path = ""] = line.split(" ");
     const rawBody = method === "GET" || body === undefined ? text : JSON.stringify(body);
@@ -67,6 +69,7 @@ export class TestControl {
         headers: { ...(token !== null && { authorization: `Bearer ${token}` }), ...headers },
         ...(rawBody !== undefined && { body: rawBody, duplex: "half" }),
       } as RequestInit),
+      { client },
     );
     const responseText = await response.text();
     const isJson = response.headers.get("content-type") === "application/json" && responseText !== "";

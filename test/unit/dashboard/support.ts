@@ -83,7 +83,7 @@ export class TestDashboard {
       },
       ...(form !== undefined && { body: new URLSearchParams(form) }),
     });
-    const response = await this.#app.fetch(request, { sharesOrigin: this.sharesOrigin });
+    const response = await this.#app.fetch(request, { sharesOrigin: this.sharesOrigin, client: null });
     for (const setCookie of response.headers.getSetCookie()) this.#storeCookie(setCookie);
     return {
       status: response.status,

@@ -1,5 +1,6 @@
 // A registry in memory with a clock that tests set, and agents that follow their assignments.
 
+import { readHostPatterns, readOwnSockets } from "../../../src/domain/model/dialed-host.ts";
 import type { MeshError } from "../../../src/domain/model/error.ts";
 import type { ServiceSpec } from "../../../src/domain/model/service.ts";
 import { isAlive, type Task } from "../../../src/domain/model/task.ts";
@@ -23,6 +24,9 @@ export class TestMesh {
   readonly database: SqlDatabase = memoryDatabase();
   readonly mode: "edge" | "local";
   nowMs = 1_800_000_000_000;
+  /** The variables NODE_ADDRESSES and OWN_SOCKETS. */
+  nodeAddresses = "127.0.0.0/8, *.example.com";
+  ownSockets = "127.0.0.1:8787";
   /** Regions that static servers are checked from. */
   regions: readonly string[] = ["weur"];
   registry: Registry;
@@ -57,9 +61,14 @@ export class TestMesh {
     return node;
   }
 
-  hello({ id, name, address }: TestNode, tasks: readonly TaskReport[] = []): Effects {
+  /** @param client where the node's connection comes from */
+  hello(
+    { id, name, address }: TestNode,
+    tasks: readonly TaskReport[] = [],
+    client: string | null = null,
+  ): Effects {
     this.sockets.set(id, this.nowMs);
-    this.registry.agents.hello(id, { node: machine(name, address), tasks });
+    this.registry.agents.hello(id, { node: machine(name, address), tasks, client });
     return this.registry.takeEffects();
   }
 
@@ -155,7 +164,11 @@ export class TestMesh {
       clock: () => this.nowMs,
       newId: () => this.#digits(25),
       newSecret: (length) => this.#digits(length),
-      mode: this.mode,
+      addresses: {
+        mode: this.mode,
+        nodeAddresses: readHostPatterns(this.nodeAddresses).patterns,
+        ownSockets: readOwnSockets(this.ownSockets),
+      },
       meshName: "test",
       regions: this.regions,
     };

@@ -4,6 +4,7 @@ import { abortAllDurableObjects, createExecutionContext, evictDurableObject } fr
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import control from "../../../workers/control.ts";
+import { planeName } from "../../../workers/plane.ts";
 
 const token = env.OPERATOR_TOKEN;
 
@@ -68,6 +69,52 @@ test("[A28] [A29] in workerd, an agent joins and dials; the object refuses a wro
   socket?.send(JSON.stringify({ type: "hello", node, tasks: [] }));
   expect(await received).toMatchObject({ type: "assignment", node: { id: nodeId, name: node.hostname } });
   socket?.close();
+});
+
+test("[M59] [M64] in workerd, a node may have the address that its socket connects from, not one that it names", async () => {
+  const { JoinTokens } = await json("GET /v1.44/swarm");
+  for (const [peer, forged, isAccepted] of [
+    ["192.0.2.7", "192.0.2.66", true],
+    ["192.0.2.66", "192.0.2.7", false],
+  ] as const) {
+    const node = {
+      hostname: newName(),
+      address: "192.0.2.7",
+      platform: { os: "linux", arch: "x86_64" },
+      resources: { nanoCpus: 1, memoryBytes: 1 },
+      engineVersion: "1",
+      runtime: "process",
+    };
+    const joined = await send("POST /mesh/join", { protocol: 1, token: JoinTokens.Worker, node }, {});
+    const { nodeId, credential } = await joined.json<{ nodeId: string; credential: string }>();
+    const { webSocket } = await send("GET /mesh/agent", undefined, {
+      ...bearer(credential),
+      upgrade: "websocket",
+      "x-waggle-node": nodeId,
+      "x-waggle-protocol": "1",
+      "cf-connecting-ip": peer,
+      "x-forwarded-for": forged,
+      "x-waggle-client": forged,
+    });
+    webSocket?.accept();
+    const received = messageOn(webSocket, () => true);
+    webSocket?.send(JSON.stringify({ type: "hello", node, tasks: [] }));
+    if (isAccepted) expect(await received).toMatchObject({ type: "assignment" });
+    else await expect(received).rejects.toThrow("closed 4400 address 192.0.2.7 is not confirmed");
+    webSocket?.close();
+  }
+});
+
+test("[M62] in workerd, the control API refuses requests that the data plane forwarded, with any token", async () => {
+  const mark = `my-web.${planeName(env)}`;
+  for (const path of ["/version", "/dashboard/", "/_ping"]) {
+    expect(
+      (await send(`GET ${path}`, undefined, { ...bearer(token), "x-waggle-loop": `shop.other, ${mark}` }))
+        .status,
+    ).toBe(403);
+  }
+  const byOtherProxy = { ...bearer(token), "x-waggle-loop": "my-web.another-mesh" };
+  expect((await send("GET /version", undefined, byOtherProxy)).status).toBe(200);
 });
 
 test("[A29] in workerd, a watcher gets events as they happen", async () => {
