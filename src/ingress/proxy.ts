@@ -102,7 +102,7 @@ function sendByTable(
   routes: Routes | null,
   matchEntry: MatchEntry,
 ): Failure | Promise<Response | Failure> {
-  if (routes === null) return { status: 503, reason: "the registry has not sent a routing table yet" };
+  if (routes === null) return { status: 503, reason: incoming.plane.tables.missingReason };
   const { match, node } = matchEntry(incoming, routes);
   state.node = node;
   if (match === null || node === null) {

@@ -32,6 +32,13 @@ export const reconnectWaitMs = 250;
 export const freshMs = 100;
 /** Maximum wait of a request for a refresh, milliseconds. */
 export const maxRefreshWaitMs = 2_000;
+/**
+ * How long after a vain wait for the first table requests are refused without another wait, milliseconds: the
+ * steps of one request that need a table wait once in all.
+ */
+const refuseAfterWaitMs = 500;
+/** The problem of a registry that is silent. */
+const silentRegistry = "the registry does not respond";
 /** How often a request checks whether another request's refresh has ended, milliseconds. */
 const refreshPollMs = 10;
 /** Below every version, since the first table of a mesh may have version 0. */
@@ -47,6 +54,8 @@ export class TableCache {
   /** Start of the newest refresh, and of the newest one that has ended. */
   #startedMs = Number.NEGATIVE_INFINITY;
   #endedMs = Number.NEGATIVE_INFINITY;
+  /** End of the last wait that brought no first table. */
+  #gaveUpMs = Number.NEGATIVE_INFINITY;
   #problem: string | null = null;
   #cookieKey: string | null = null;
 
@@ -62,6 +71,7 @@ export class TableCache {
     const routes = this.#routes;
     if (routes === null) return this.fresh();
     const ageMs = nowMs - this.#asOfMs;
+    if (ageMs < 0) this.#followClock(nowMs);
     if (ageMs <= refreshAfterMs) return routes;
     // While the registry does not respond, or sends no usable table, no request waits for it.
     if (ageMs > disconnectedAfterMs && this.#problem === null) return this.fresh(reconnectWaitMs);
@@ -77,6 +87,7 @@ export class TableCache {
   /** The current table; null before the first. Starts a refresh with `waitUntil` if one is due. */
   current(waitUntil: (work: Promise<void>) => void): Routes | null {
     const nowMs = this.#nowMs();
+    if (nowMs < this.#startedMs) this.#followClock(nowMs);
     if (
       nowMs - this.#asOfMs > refreshAfterMs &&
       nowMs - this.#startedMs > refreshAfterMs &&
@@ -89,24 +100,41 @@ export class TableCache {
 
   /**
    * A table no older than `freshMs` if the registry sends one within `waitMs`; else the current one.
-   * Concurrent calls share one refresh.
+   * Concurrent calls share one refresh. Timers end the wait, because a clock may be set meanwhile.
    */
   async fresh(waitMs = maxRefreshWaitMs): Promise<Routes | null> {
-    const wantedMs = this.#nowMs() - freshMs;
-    const deadlineMs = wantedMs + freshMs + waitMs;
-    while (this.#endedMs < wantedMs && this.#nowMs() < deadlineMs) {
+    const calledMs = this.#nowMs();
+    if (calledMs < this.#startedMs) this.#followClock(calledMs);
+    if (this.#routes === null && calledMs - this.#gaveUpMs < refuseAfterWaitMs) return null;
+    const wantedMs = calledMs - freshMs;
+    const wait = new Wait(waitMs);
+    let hasEnded = false;
+    while (!hasEnded && this.#endedMs < wantedMs && !wait.isOver) {
       const isRefreshing =
         this.#startedMs > this.#endedMs && this.#startedMs > this.#nowMs() - maxRefreshWaitMs;
       if (isRefreshing) await sleep(refreshPollMs);
-      else await this.#refreshWithin(deadlineMs - this.#nowMs());
+      else {
+        const refresh = this.#refresh(this.#nowMs()).then(() => {
+          hasEnded = true;
+        });
+        await Promise.race([refresh, wait.end]);
+      }
     }
-    if (this.#endedMs < wantedMs) this.#problem ??= "the registry does not respond";
+    wait.stop();
+    if (!hasEnded && this.#endedMs < wantedMs) this.#giveUp();
     return this.#routes;
   }
 
   /** Milliseconds since the table was last known to be the newest; Infinity before the first table. */
   ageMs(): number {
-    return this.#nowMs() - this.#asOfMs;
+    return Math.max(0, this.#nowMs() - this.#asOfMs);
+  }
+
+  /** Why there is no table yet, for clients; `problem` may quote the platform. */
+  get missingReason(): string {
+    return this.#problem === null || this.#problem === silentRegistry
+      ? "the registry has not sent a routing table yet: it does not respond"
+      : "the registry has not sent a routing table yet: it cannot be reached";
   }
 
   /** The key that signs sticky cookies; null before the registry sent one. */
@@ -119,13 +147,17 @@ export class TableCache {
     return this.#problem;
   }
 
-  async #refreshWithin(ms: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, ms);
-    });
-    await Promise.race([this.#refresh(this.#nowMs()), late]);
-    clearTimeout(timer);
+  #giveUp(): void {
+    this.#problem ??= silentRegistry;
+    if (this.#routes === null) this.#gaveUpMs = this.#nowMs();
+  }
+
+  /** After the clock was set back, times that lie ahead count as now; the table would be fresh until then. */
+  #followClock(nowMs: number): void {
+    this.#asOfMs = Math.min(this.#asOfMs, nowMs);
+    this.#startedMs = Math.min(this.#startedMs, nowMs);
+    this.#endedMs = Math.min(this.#endedMs, nowMs);
+    this.#gaveUpMs = Math.min(this.#gaveUpMs, nowMs - refuseAfterWaitMs);
   }
 
   /** Never rejects. */
@@ -151,6 +183,26 @@ export class TableCache {
     const table = readTable(text);
     if (table.version > held) this.#routes = new Routes(table, this.#domain);
     return null;
+  }
+}
+
+/** A wait that ends by a timer, whatever the clock shows. */
+class Wait {
+  readonly end: Promise<void>;
+  isOver = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(ms: number) {
+    this.end = new Promise((resolve) => {
+      this.#timer = setTimeout(() => {
+        this.isOver = true;
+        resolve();
+      }, ms);
+    });
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
   }
 }
 

@@ -66,7 +66,9 @@ test.each(["edge", "ingress"] as const)("[X55] a router without a table is 503, 
   const source = () => Promise.reject(new Error("secret detail of the registry"));
   const response = await inProcessPlane(tableWith(1), {}, { source }).send({ entry: { role } });
   expect(response.headers.get("retry-after")).toBe("1");
-  expect(await messageOf(response)).toBe("503 the registry has not sent a routing table yet");
+  expect(await messageOf(response)).toBe(
+    "503 the registry has not sent a routing table yet: it cannot be reached",
+  );
 });
 
 test.each(["edge", "ingress"] as const)(

@@ -155,3 +155,54 @@ test("[X46] the table is null before the first, which may have version 0", async
   vi.advanceTimersByTime(freshMs + 1);
   expect((await cache.fresh())?.version).toBe(0);
 });
+
+test("[X160] without a table the steps of a request wait two seconds in all, and the reason is reported", async () => {
+  const { cache, state, afterVersions } = registry(1);
+  state.delayMs = 60_000;
+  const startedMs = Date.now();
+  const request = (async () => {
+    expect(await cache.routes(() => undefined)).toBeNull();
+    for (let step = 0; step < 3; step += 1) expect(await cache.fresh()).toBeNull();
+    return Date.now() - startedMs;
+  })();
+  await vi.advanceTimersByTimeAsync(maxRefreshWaitMs);
+  expect(await request).toBe(maxRefreshWaitMs);
+  expect(cache.missingReason).toBe("the registry has not sent a routing table yet: it does not respond");
+  expect(afterVersions).toHaveLength(1);
+});
+
+test("[X160] the next request asks the registry again, and is served once it responds", async () => {
+  const { cache, state } = registry(1);
+  state.delayMs = 60_000;
+  const refused = cache.fresh();
+  await vi.advanceTimersByTimeAsync(maxRefreshWaitMs);
+  expect(await refused).toBeNull();
+  state.delayMs = 0;
+  await vi.advanceTimersByTimeAsync(500);
+  expect((await cache.fresh())?.version).toBe(1);
+});
+
+test("[X161] a clock that was set back neither keeps a stale table nor extends a wait", async () => {
+  const halfHourMs = 1_800_000;
+  const { cache, state, afterVersions } = registry(1);
+  await cache.fresh();
+  vi.setSystemTime(Date.now() - halfHourMs);
+  state.version = 2;
+  await versionNow(cache);
+  expect(cache.ageMs()).toBe(0);
+  await vi.advanceTimersByTimeAsync(refreshAfterMs + 1);
+  await versionNow(cache);
+  expect(await versionNow(cache)).toBe(2);
+  expect(afterVersions).toHaveLength(2);
+  state.delayMs = 60_000;
+  await vi.advanceTimersByTimeAsync(freshMs + 1);
+  let hasWaited = false;
+  const waiting = cache.fresh().then(() => {
+    hasWaited = true;
+  });
+  await vi.advanceTimersByTimeAsync(1_000);
+  vi.setSystemTime(Date.now() - halfHourMs);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(hasWaited).toBe(true);
+  await waiting;
+});
