@@ -23,6 +23,7 @@ const statusByKind: Record<
   // Docker responds to a stale version with a 500; clients match its text.
   sequence: { status: 500, grpc: "Unknown" },
   "too-large": { status: 413, grpc: null },
+  "too-many": { status: 429, grpc: "ResourceExhausted" },
   unavailable: { status: 503, grpc: null },
   internal: { status: 500, grpc: null },
 };

@@ -89,6 +89,8 @@ function nodeProblems(node: MeshNode, tasks: readonly Task[]): StatusProblem[] {
 }
 
 function downNodeAdvice({ hostname, message }: MeshNode): string {
+  if (message.startsWith("address "))
+    return "If the address is that machine's, confirm it with this command; else correct --address of its agent.";
   return message === "left"
     ? `Start its agent again, or remove it: \`waggle node rm ${hostname}\`.`
     : "Check that the machine is up, reaches the mesh and runs its agent; its tasks run on other nodes meanwhile.";

@@ -5,6 +5,7 @@ import { isAlive, type Task, taskStates } from "../domain/model/task.ts";
 import { closeCodes, type NodeDescription, type TaskReport } from "../protocol/agent.ts";
 import { checkAddress, checkClaim, checkHostname, provenAddress } from "./addresses.ts";
 import { type Draft, nodeSubject, taskSubject } from "./draft.ts";
+import { forgetPredecessors } from "./forgotten-nodes.ts";
 import { nodeNameTaken } from "./join.ts";
 import { markDown, scheduleSweep } from "./liveness.ts";
 import { applyReports, memberNode } from "./reports.ts";
@@ -40,6 +41,7 @@ export function hello(draft: Draft, nodeId: string, { node: description, tasks, 
     ...readyNode(node, description, draft.nowMs),
     ...(proven !== null && { provenAddress: proven }),
   };
+  if (node.wasReady !== true) forgetPredecessors(draft, ready);
   draft.put("nodes", ready);
   draft.store.setDisconnectedAt(nodeId, null);
   scheduleSweep(draft);
@@ -91,6 +93,7 @@ function readyNode(node: MeshNode, description: NodeDescription, nowMs: number):
     engineVersion,
     runtime,
     state: "ready",
+    wasReady: true,
     message: "",
     stateSinceMs,
     updatedAtMs: nowMs,

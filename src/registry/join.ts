@@ -6,7 +6,9 @@ import type { MeshNode } from "../domain/model/node.ts";
 import { checkAddress, checkHostname } from "./addresses.ts";
 import type { JoinTokens, NodeJoinInput } from "./api.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
-import { markDown, scheduleSweep } from "./liveness.ts";
+import { forgetNode } from "./forgotten-nodes.ts";
+import { limitJoins } from "./join-limits.ts";
+import { scheduleSweep } from "./liveness.ts";
 import { matchesHash, secretHash } from "./secrets.ts";
 import type { RegistryStore } from "./store.ts";
 
@@ -50,15 +52,18 @@ export function rotateTokens(
 /**
  * Adds a machine as a new node. Its state is unknown until its agent says hello.
  *
- * A machine that joins again is a new node. The old one stays, down, with its id and its tasks' history.
+ * A machine that joins again is a new node, with none of the operator's settings: the join token does not
+ * prove that it is the same machine. The old node is removed once the new one says hello.
  *
- * @throws MeshError join/unauthorized, node/conflict, address/invalid
+ * @throws MeshError join/unauthorized, join/too-many, node/conflict, address/invalid
+ * @see docs/decisions/0059-nodes-are-not-trusted.md
  */
 export function join(draft: Draft, input: NodeJoinInput): { nodeId: string; credential: string } {
   checkToken(joinTokens(draft.store), input.token);
   checkHostname(input.hostname);
   checkAddress(input.address, draft.context.addresses);
   replaceUnjoinedNode(draft, input.hostname);
+  limitJoins(draft);
   const node = newNode(draft, input);
   const credential = nodeCredentialPrefix + draft.context.newSecret(credentialLength);
   draft.put("nodes", node);
@@ -91,15 +96,15 @@ function checkToken(tokens: JoinTokens, token: string): void {
 }
 
 /**
- * Marks down a node of this name that never said hello.
+ * Removes the nodes of this name that never said hello.
  *
  * @throws MeshError node/conflict if it did and is not down
  */
 function replaceUnjoinedNode(draft: Draft, hostname: string): void {
   for (const node of draft.world.nodes.values()) {
-    if (node.hostname !== hostname || node.state === "down") continue;
-    if (node.state !== "unknown") throw nodeNameTaken(node);
-    markDown(draft, node, "joined again before it said hello", "registry");
+    if (node.hostname !== hostname) continue;
+    if (node.state !== "unknown" && node.state !== "down") throw nodeNameTaken(node);
+    if (node.wasReady !== true) forgetNode(draft, node, "its name joined again before it said hello");
   }
 }
 

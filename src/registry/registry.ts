@@ -94,12 +94,16 @@ export class Registry implements RegistryOperations {
     return this.#store.nextDeadline();
   }
 
-  /** Handles the due deadlines: wakes silent probers, reconciles after a delay, releases departing tasks. */
+  /**
+   * Handles the due deadlines: wakes silent probers, forgets nodes, reconciles after a delay, releases
+   * departing tasks.
+   */
   runDueDeadlines(): void {
     const due = this.#store.dueDeadlines(this.#deps.clock());
     if (due.includes("probers")) {
       this.#transactions.wakeProbers(this.#transactions.change((draft) => sweepRegions(draft)));
     }
+    if (due.includes("forget")) this.#transactions.forgetNodes();
     if (due.includes("reconcile")) this.#transactions.settle();
     else if (due.includes("release")) this.#transactions.releaseDepartures();
   }

@@ -45,5 +45,12 @@ export const registrySchema: Schema = {
         "UPDATE nodes SET body = json_set(body, '$.provenAddress', json_extract(body, '$.address'))",
       ],
     },
+    {
+      number: 5,
+      name: "nodes that said hello are known",
+      statements: [
+        "UPDATE nodes SET body = json_set(body, '$.wasReady', json('true')) WHERE json_extract(body, '$.state') <> 'unknown'",
+      ],
+    },
   ],
 };

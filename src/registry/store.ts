@@ -25,7 +25,8 @@ type MetaKey =
   | "tableHash"
   | "listeningSinceMs"
   | "spentIds"
-  | "sessions";
+  | "sessions"
+  | "joinAllowance";
 
 /** How long used ids are remembered after they expired, milliseconds. */
 const spentIdGraceMs = 86_400_000;

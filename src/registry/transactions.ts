@@ -10,6 +10,7 @@ import { assignmentsOf, nodesToReassign } from "./assignments.ts";
 import { recordDepartures, releaseTasks } from "./departures.ts";
 import { Draft, type DraftContext } from "./draft.ts";
 import { type Effects, joinEffects, noEffects, type TransactionEffects } from "./effects.ts";
+import { forgetNodes } from "./forgotten-nodes.ts";
 import { needsReconcile } from "./needs-reconcile.ts";
 import { isProbeListChanged, scheduleRegionSweep } from "./probing.ts";
 import { Routers } from "./routers.ts";
@@ -54,6 +55,7 @@ export class Transactions {
       const [result, world, effects] = this.store.transaction(() => {
         const draft = new Draft(this.world(), context);
         const result = work(draft);
+        if (draft.world.nodes !== draft.before.nodes) forgetNodes(draft);
         const mustReconcile = reconcileWhen === "always" || needsReconcile(draft.before, draft.world);
         if (mustReconcile) settleWorld(draft);
         const effects = this.#save(draft, mustReconcile);
@@ -71,6 +73,11 @@ export class Transactions {
   /** Reconciles an unchanged world, because time has passed: a restart backoff is over, for example. */
   settle(): void {
     this.change(() => {}, "always");
+  }
+
+  /** Removes the nodes that have been down for too long. */
+  forgetNodes(): void {
+    this.change(forgetNodes);
   }
 
   /** Releases the departing tasks that may stop now. Every transaction does; this one does nothing else. */

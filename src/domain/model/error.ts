@@ -19,6 +19,7 @@ export type ErrorKind =
   | "precondition"
   | "sequence"
   | "too-large"
+  | "too-many"
   | "unavailable"
   | "internal";
 

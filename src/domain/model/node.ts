@@ -33,6 +33,8 @@ export type MeshNode = {
   /** How its agent runs tasks. */
   readonly runtime: "process" | "docker";
   readonly state: NodeState;
+  /** True once its agent was accepted; absent: false. */
+  readonly wasReady?: boolean;
   /** The reason for the state, for people: `heartbeat failure`, `left`; empty when ready. */
   readonly message: string;
   /** Epoch milliseconds since which `state` holds. */
