@@ -48,9 +48,7 @@ export function nativeRoutes({ mesh, telemetry, upgrade, now, entrySettings }: C
   routes.get("/events", async (c) => {
     const limit = readCountParameter("limit", c.req.query("limit"), maxEvents, defaultEvents);
     const since = c.req.query("since");
-    // Without `since` the newest are returned; the event log is small enough to read it whole.
-    if (since === undefined)
-      return c.json((await mesh.events(0, maxEvents)).slice(limit === 0 ? maxEvents : -limit));
+    if (since === undefined) return c.json(await mesh.newestEvents(limit === 0 ? maxEvents : limit));
     return c.json(await mesh.events(readCountParameter("since", since, Number.MAX_SAFE_INTEGER, 0), limit));
   });
   routes.get("/table", async (c) => {

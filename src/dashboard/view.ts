@@ -61,7 +61,7 @@ export function viewReader(mesh: MeshApi, traffic: TrafficReader, now: () => num
 async function readView(mesh: MeshApi, readTraffic: TrafficReader, nowMs: number): Promise<DashboardView> {
   const [view, events, snapshot] = await Promise.all([
     readMeshView(mesh),
-    mesh.events(0, maxEventsRead),
+    mesh.newestEvents(maxEventsRead),
     readTraffic({ tasks: false, trend: true }),
   ]);
   return makeView(view, events, snapshot === null ? null : trafficView(snapshot), nowMs);

@@ -126,6 +126,8 @@ export const operations = {
 
   /** Events after `sinceSeq`, oldest first, at most `limit`. */
   events: read<(sinceSeq: number, limit: number) => readonly MeshEvent[]>(),
+  /** The newest events, oldest first, at most `limit`. */
+  newestEvents: read<(limit: number) => readonly MeshEvent[]>(),
 
   /** The printed routing table if it is newer than `afterVersion`; else `text` is null. */
   table: read<(afterVersion: number) => TableResponse>(),

@@ -1,10 +1,18 @@
-// The event log: the newest thousand events, numbered without a gap.
+// The event log: events numbered without a gap, in two trails with a quota of their own. What nodes and the
+// registry do cannot push out what operators did.
 
-import type { MeshEvent, NewEvent } from "../domain/model/event.ts";
-import { type SqlDatabase, upsert } from "../storage/sql-database.ts";
+import { isByOperator, type MeshEvent, type NewEvent } from "../domain/model/event.ts";
+import { type SqlDatabase, type SqlRow, upsertBy } from "../storage/sql-database.ts";
 
-/** Older events are deleted: enough to follow an incident, small enough to read whole. */
+/** Older events of a trail are deleted: enough to follow an incident, small enough to read whole. */
 export const maxEventsKept = 1_000;
+
+/** `operator`: what people did. `mesh`: what nodes and the registry did. */
+const trails = ["operator", "mesh"] as const;
+type EventTrail = (typeof trails)[number];
+
+/** The last numbers of a trail: `place` counts its own events, `seq` those of both. */
+type TrailEnd = { readonly place: number; readonly seq: number };
 
 /** Numbers and stores events in the given order, and returns them as stored. */
 export function appendEvents(
@@ -13,31 +21,53 @@ export function appendEvents(
   nowMs: number,
 ): readonly MeshEvent[] {
   if (newEvents.length === 0) return [];
-  // The newest event is never deleted, so its number is the last one assigned.
-  const last = newestSeq(database);
-  const events = newEvents.map((event, index) => ({ ...event, seq: last + 1 + index, atMs: nowMs }));
-  const rows = events
-    .slice(-maxEventsKept)
-    .map(({ seq, atMs, ...body }) => [seq, atMs, JSON.stringify(body)]);
-  upsert(database, "events", ["seq", "at_ms", "body"], rows);
-  database.exec("DELETE FROM events WHERE seq <= ?", last + events.length - maxEventsKept);
+  // The newest event of a trail is never deleted, so its numbers are the last ones assigned.
+  const ends = { operator: trailEnd(database, "operator"), mesh: trailEnd(database, "mesh") };
+  const lastSeq = Math.max(ends.operator.seq, ends.mesh.seq);
+  const events = newEvents.map((event, index) => ({ ...event, seq: lastSeq + 1 + index, atMs: nowMs }));
+  for (const trail of trails) appendToTrail(database, trail, ends[trail], events);
   return events;
 }
 
 /** Events numbered above `sinceSeq`, oldest first, at most `limit`. */
 export function readEvents(database: SqlDatabase, sinceSeq: number, limit: number): readonly MeshEvent[] {
-  const rows = database.exec(
-    "SELECT seq, at_ms, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
-    sinceSeq,
-    limit,
-  );
-  return rows.map(({ seq, at_ms, body }) => ({
-    ...(JSON.parse(String(body)) as NewEvent),
-    seq: Number(seq),
-    atMs: Number(at_ms),
-  }));
+  return database
+    .exec("SELECT seq, at_ms, body FROM event_log WHERE seq > ? ORDER BY seq LIMIT ?", sinceSeq, limit)
+    .map(eventOf);
 }
 
-function newestSeq(database: SqlDatabase): number {
-  return Number(database.exec("SELECT coalesce(max(seq), 0) AS newest FROM events")[0]?.newest);
+/** The newest events, oldest first, at most `limit`. */
+export function readNewestEvents(database: SqlDatabase, limit: number): readonly MeshEvent[] {
+  return database
+    .exec("SELECT seq, at_ms, body FROM event_log ORDER BY seq DESC LIMIT ?", limit)
+    .map(eventOf)
+    .reverse();
+}
+
+function appendToTrail(
+  database: SqlDatabase,
+  trail: EventTrail,
+  { place }: TrailEnd,
+  events: readonly MeshEvent[],
+): void {
+  const own = events.filter((event) => isByOperator(event) === (trail === "operator"));
+  if (own.length === 0) return;
+  const rows = own
+    .map(({ seq, atMs, ...body }, index) => [trail, place + 1 + index, seq, atMs, JSON.stringify(body)])
+    .slice(-maxEventsKept);
+  upsertBy(database, "event_log", ["trail", "place"], ["trail", "place", "seq", "at_ms", "body"], rows);
+  const oldest = place + own.length - maxEventsKept;
+  database.exec("DELETE FROM event_log WHERE trail = ? AND place <= ?", trail, oldest);
+}
+
+function trailEnd(database: SqlDatabase, trail: EventTrail): TrailEnd {
+  const [row] = database.exec(
+    "SELECT place, seq FROM event_log WHERE trail = ? ORDER BY place DESC LIMIT 1",
+    trail,
+  );
+  return { place: Number(row?.place ?? 0), seq: Number(row?.seq ?? 0) };
+}
+
+function eventOf({ seq, at_ms, body }: SqlRow): MeshEvent {
+  return { ...(JSON.parse(String(body)) as NewEvent), seq: Number(seq), atMs: Number(at_ms) };
 }

@@ -236,6 +236,10 @@ export class Registry implements RegistryOperations {
     return this.#store.events(sinceSeq, limit);
   }
 
+  newestEvents(limit: number): readonly MeshEvent[] {
+    return this.#store.newestEvents(limit);
+  }
+
   table(afterVersion: number): TableResponse {
     const version = tableVersion(this.#store);
     if (version <= afterVersion) return { version, text: null };

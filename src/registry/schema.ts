@@ -52,5 +52,14 @@ export const registrySchema: Schema = {
         "UPDATE nodes SET body = json_set(body, '$.wasReady', json('true')) WHERE json_extract(body, '$.state') <> 'unknown'",
       ],
     },
+    {
+      number: 6,
+      name: "the events of operators are kept apart from those of nodes and the registry",
+      statements: [
+        "CREATE TABLE event_log (trail TEXT NOT NULL, place INTEGER NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (trail, place)) WITHOUT ROWID",
+        "INSERT INTO event_log (trail, place, seq, at_ms, body) SELECT CASE WHEN json_extract(body, '$.actor') = 'registry' OR json_extract(body, '$.actor') LIKE 'node %' THEN 'mesh' ELSE 'operator' END, seq, seq, at_ms, body FROM events",
+        "DROP TABLE events",
+      ],
+    },
   ],
 };

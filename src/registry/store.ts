@@ -5,7 +5,7 @@ import type { World } from "../domain/model/world.ts";
 import { migrate } from "../storage/migrations.ts";
 import { removeRows, type SqlDatabase, upsert } from "../storage/sql-database.ts";
 import { type DeadlineName, dueDeadlines, nextDeadline, readDeadline, setDeadline } from "./deadlines.ts";
-import { appendEvents, readEvents } from "./event-log.ts";
+import { appendEvents, readEvents, readNewestEvents } from "./event-log.ts";
 import { registrySchema } from "./schema.ts";
 import { loadWorld, saveWorld } from "./world-rows.ts";
 
@@ -83,6 +83,10 @@ export class RegistryStore {
 
   events(sinceSeq: number, limit: number): readonly MeshEvent[] {
     return readEvents(this.#database, sinceSeq, limit);
+  }
+
+  newestEvents(limit: number): readonly MeshEvent[] {
+    return readNewestEvents(this.#database, limit);
   }
 
   setDeadline(name: DeadlineName, atMs: number | null): void {

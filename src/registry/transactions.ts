@@ -10,6 +10,7 @@ import { assignmentsOf, nodesToReassign } from "./assignments.ts";
 import { recordDepartures, releaseTasks } from "./departures.ts";
 import { Draft, type DraftContext } from "./draft.ts";
 import { type Effects, joinEffects, noEffects, type TransactionEffects } from "./effects.ts";
+import { EventLimits } from "./event-limits.ts";
 import { forgetNodes } from "./forgotten-nodes.ts";
 import { needsReconcile } from "./needs-reconcile.ts";
 import { isProbeListChanged, scheduleRegionSweep } from "./probing.ts";
@@ -29,6 +30,7 @@ export class Transactions {
   readonly store: RegistryStore;
   readonly routers = new Routers();
   readonly #deps: RegistryDeps;
+  readonly #eventLimits = new EventLimits();
   #cachedWorld: World | null = null;
   #effects = noEffects;
 
@@ -113,7 +115,7 @@ export class Transactions {
     const nodeIds = new Set([...nodesToReassign(before, world), ...resend]);
     return {
       ...noEffects,
-      events: this.store.appendEvents(events, nowMs),
+      events: this.store.appendEvents(this.#eventLimits.admit(events, nowMs), nowMs),
       closes,
       probes,
       wakes: isListChanged ? this.#deps.regions : [],

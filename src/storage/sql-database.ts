@@ -26,12 +26,23 @@ export function upsert(
   columns: readonly string[],
   rows: readonly (readonly SqlValue[])[],
 ): void {
-  const [key = "", ...others] = columns;
+  upsertBy(database, table, columns.slice(0, 1), columns, rows);
+}
+
+/** As `upsert`, for a key of several columns. */
+export function upsertBy(
+  database: SqlDatabase,
+  table: string,
+  key: readonly string[],
+  columns: readonly string[],
+  rows: readonly (readonly SqlValue[])[],
+): void {
+  const others = columns.filter((column) => !key.includes(column));
   const update = others.map((column) => `${column} = excluded.${column}`).join(", ");
   for (const chunk of chunks(rows, Math.floor(maxBindings / columns.length))) {
     const values = chunk.map(() => `(${columns.map(() => "?").join(", ")})`).join(", ");
     database.exec(
-      `INSERT INTO ${table} (${columns.join(", ")}) VALUES ${values} ON CONFLICT (${key}) DO UPDATE SET ${update}`,
+      `INSERT INTO ${table} (${columns.join(", ")}) VALUES ${values} ON CONFLICT (${key.join(", ")}) DO UPDATE SET ${update}`,
       ...chunk.flat(),
     );
   }

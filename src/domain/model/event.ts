@@ -1,4 +1,5 @@
-// An event of the mesh: who did what to which object, when and why. The registry keeps the last 1,000.
+// An event of the mesh: who did what to which object, when and why. The registry keeps the last
+// 1,000 of operators, and the last 1,000 of nodes and of itself.
 
 export type EventSubject = {
   readonly type: "mesh" | "node" | "service" | "task" | "server";
@@ -16,5 +17,10 @@ export type NewEvent = {
   /** The reason, for people; may be empty. */
   readonly why: string;
 };
+
+/** True for what a person did; every other event is caused by a node or the registry. */
+export function isByOperator({ actor }: Pick<NewEvent, "actor">): boolean {
+  return actor !== "registry" && !actor.startsWith("node ");
+}
 
 export type MeshEvent = NewEvent & { readonly seq: number; readonly atMs: number };

@@ -1,0 +1,83 @@
+import { expect, test } from "vitest";
+import type { NewEvent } from "../../../src/domain/model/event.ts";
+import { EventLimits } from "../../../src/registry/event-limits.ts";
+import { registrySchema } from "../../../src/registry/schema.ts";
+import { RegistryStore } from "../../../src/registry/store.ts";
+import { migrate } from "../../../src/storage/migrations.ts";
+import { memoryDatabase } from "../../support/sqlite.ts";
+import { TestMesh } from "./harness.ts";
+
+test("[M70] a node that floods the log pushes out no event of an operator", () => {
+  const mesh = new TestMesh();
+  const node = mesh.node("node1");
+  mesh.service("my-web", { mode: { kind: "replicated", replicas: 0 } });
+  for (let round = 0; round < 1_000; round += 1) {
+    mesh.nowMs += 1_000;
+    mesh.registry.agents.goodbye(node.id, `round ${round}`);
+    mesh.hello(node);
+  }
+  expect(mesh.registry.events(0, 10_000).filter(({ actor }) => actor === "operator")).toMatchObject([
+    { action: "service.create", subject: { name: "my-web" } },
+  ]);
+  const newest = mesh.registry.newestEvents(10_000);
+  expect(newest).toHaveLength(1_001);
+  expect(newest).toEqual(mesh.registry.events(0, 10_000));
+  const { seq } = newest.at(-1) ?? { seq: 0 };
+  mesh.registry.removeService("my-web", "operator");
+  expect(mesh.registry.events(seq, 1)).toMatchObject([{ seq: seq + 1, action: "service.remove" }]);
+  expect(mesh.registry.newestEvents(2).map((event) => event.seq - seq)).toEqual([0, 1]);
+});
+
+test("[M70] a thousand events of operators are kept, and as many of the mesh", () => {
+  const store = new RegistryStore(memoryDatabase());
+  store.migrate(0);
+  for (let round = 0; round < 1_200; round += 1) {
+    store.appendEvents([event("operator", `o${round}`), event("registry", `r${round}`)], round);
+  }
+  const kept = store.events(0, 10_000);
+  expect(kept.map(({ seq }) => seq)).toEqual(kept.map((_, index) => 401 + index));
+  expect(kept).toHaveLength(2_000);
+});
+
+test("[M71] of one node's events two hundred are recorded at once, then one each second, with a count of the rest", () => {
+  const limits = new EventLimits();
+  const flood = Array.from({ length: 500 }, (_, index) => event("node node1", `${index}`));
+  expect(limits.admit(flood, 1_000)).toEqual(flood.slice(0, 200));
+  const others = [event("operator", "by hand"), event("node node2", "own"), event("registry", "plan")];
+  expect(limits.admit(others, 1_000)).toEqual(others);
+  expect(limits.admit([event("node node1", "too soon")], 1_999)).toEqual([]);
+  const [gap, next] = limits.admit([event("node node1", "in time")], 2_000);
+  expect(gap).toMatchObject({
+    actor: "registry",
+    action: "node.events",
+    subject: { type: "node", name: "node1" },
+    why: "301 events of this node were not recorded: more than one each 1 s",
+  });
+  expect(next?.why).toBe("in time");
+  expect(limits.admit(flood, 900_000)).toHaveLength(200);
+  expect(limits.admit([event("node node1", "clock set back")], 0)).toEqual([]);
+  expect(limits.admit([event("node node1", "a second later")], 1_000)).toHaveLength(2);
+});
+
+test("[M72] the events of an earlier release are kept in their trails, and numbering continues", () => {
+  const database = memoryDatabase();
+  const migrations = registrySchema.migrations.filter(({ number }) => number < 6);
+  migrate(database, { ...registrySchema, migrations }, 0);
+  const before = [event("operator", "a"), event("node node1", "b"), event("anna@example.com", "c")];
+  for (const [index, { ...body }] of before.entries()) {
+    const row = [index + 7, 100 + index, JSON.stringify(body)] as const;
+    database.exec("INSERT INTO events (seq, at_ms, body) VALUES (?, ?, ?)", ...row);
+  }
+  const store = new RegistryStore(database);
+  store.migrate(0);
+  expect(store.events(0, 10)).toEqual(
+    before.map((body, index) => ({ ...body, seq: index + 7, atMs: 100 + index })),
+  );
+  expect(store.appendEvents([event("operator", "d")], 200)).toMatchObject([{ seq: 10 }]);
+  const trails = database.exec("SELECT trail FROM event_log ORDER BY seq");
+  expect(trails.map(({ trail }) => trail)).toEqual(["operator", "mesh", "operator", "operator"]);
+});
+
+function event(actor: string, why: string): NewEvent {
+  return { actor, action: "task.failed", subject: { type: "task", id: "t", name: "my-web.1" }, why };
+}
