@@ -3,6 +3,7 @@
 
 import { closeCodes, type ProbeRequest } from "../src/protocol/agent.ts";
 import type { NodeAssignment } from "../src/registry/assignments.ts";
+import { seeNode } from "../src/registry/liveness.ts";
 
 type AgentAttachment = {
   readonly kind: "agent";
@@ -13,6 +14,8 @@ type AgentAttachment = {
    * When it opened or last carried a message, epoch milliseconds. The platform has the time of the last ping.
    */
   readonly heardAtMs: number;
+  /** The platform's time of the last ping that `heardAtMs` includes, epoch milliseconds. */
+  readonly pingedAtMs?: number;
   /** True if it carried a hello. */
   readonly greeted: boolean;
   /** Closed by the registry; later messages are ignored. */
@@ -69,14 +72,17 @@ export class AgentSockets {
    * By node with an open socket that carried a hello, when it last sent a message or a ping, epoch
    * milliseconds.
    */
-  lastSeen(): ReadonlyMap<string, number> {
+  lastSeen(nowMs: number): ReadonlyMap<string, number> {
     const lastSeenMs = new Map<string, number>();
     for (const ws of this.#ctx.getWebSockets()) {
       const socket = openSocket(ws);
       if (!socket?.greeted) continue;
       const pingedAtMs = this.#ctx.getWebSocketAutoResponseTimestamp(ws)?.getTime() ?? 0;
-      const atMs = Math.max(pingedAtMs, socket.heardAtMs, lastSeenMs.get(socket.nodeId) ?? 0);
-      lastSeenMs.set(socket.nodeId, atMs);
+      const before = { seenAtMs: socket.heardAtMs, pingedAtMs: socket.pingedAtMs ?? 0 };
+      const { seenAtMs } = seeNode(before, pingedAtMs, nowMs);
+      if (seenAtMs !== before.seenAtMs || pingedAtMs !== before.pingedAtMs)
+        ws.serializeAttachment({ ...socket, heardAtMs: seenAtMs, pingedAtMs });
+      lastSeenMs.set(socket.nodeId, Math.max(seenAtMs, lastSeenMs.get(socket.nodeId) ?? 0));
     }
     return lastSeenMs;
   }

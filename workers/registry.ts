@@ -59,7 +59,7 @@ export class MeshRegistry extends OperationsObject {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     ctx.blockConcurrencyWhile(async () => {
       this.#alarmAtMs = await ctx.storage.getAlarm();
-      this.#run(() => this.#registry.start(new Set(this.#agents.lastSeen().keys())));
+      this.#run(() => this.#registry.start(new Set(this.#agents.lastSeen(Date.now()).keys())));
     });
   }
 
@@ -70,13 +70,16 @@ export class MeshRegistry extends OperationsObject {
       const isRead = operations[name].kind === "read";
       const method = function (this: MeshRegistry, ...args: OperationArgs<Name>): OperationResult<Name> {
         const registry: RegistryOperations = this.#registry;
-        return isRead ? registry[name](...args) : this.#run(() => registry[name](...args));
+        if (!isRead) return this.#run(() => registry[name](...args));
+        this.#followClock();
+        return registry[name](...args);
       };
       Object.defineProperty(MeshRegistry.prototype, name, { value: method });
     }
   }
 
   override fetch(request: Request): Response {
+    this.#followClock();
     return acceptUpgrade(request, {
       registry: this.#registry,
       agents: this.#agents,
@@ -105,7 +108,7 @@ export class MeshRegistry extends OperationsObject {
     this.#alarmAtMs = null;
     try {
       this.#run(() => {
-        this.#registry.agents.checkHeartbeats(this.#agents.lastSeen());
+        this.#registry.agents.checkHeartbeats(this.#agents.lastSeen(Date.now()));
         this.#registry.runDueDeadlines();
       });
     } catch (error) {
@@ -129,6 +132,14 @@ export class MeshRegistry extends OperationsObject {
     this.#watchers.broadcast(effects);
     this.#setAlarm(effects.nextDeadlineMs);
     return result;
+  }
+
+  /**
+   * Sets the deadlines and the alarm again if the clock was set back: the platform holds an alarm until the
+   * clock shows its time. Changes do so by themselves.
+   */
+  #followClock(): void {
+    if (this.#registry.isClockSetBack()) this.#run(() => this.#registry.followClock());
   }
 
   /** Does not wait: a prober that is unreachable is woken again when its region has been silent. */

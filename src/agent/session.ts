@@ -94,10 +94,12 @@ export class Session {
   }
 
   /**
-   * True if the registry confirmed the assignment recently enough that its tasks still belong to this node.
+   * True if the registry confirmed the assignment recently enough that its tasks still belong to this node. A
+   * confirmation that lies ahead, because the clock was set back, does not count: its age is unknown.
    */
   isCurrent(): boolean {
-    return this.#options.nowMs() - this.#confirmedAtMs <= registryTimeoutMs;
+    const ageMs = this.#options.nowMs() - this.#confirmedAtMs;
+    return ageMs >= 0 && ageMs <= registryTimeoutMs;
   }
 
   isOpen(): boolean {
@@ -188,6 +190,8 @@ export class Session {
       this.#receive(isBinary ? "(binary)" : data.toString(), received);
     });
     const heartbeat = setInterval(() => {
+      // After the clock was set back, the last message counts as one of now.
+      received.lastMessageAtMs = Math.min(received.lastMessageAtMs, nowMs());
       if (nowMs() - received.lastMessageAtMs > registryTimeoutMs) socket.terminate();
       else if (socket.readyState === WebSocket.OPEN) socket.send("ping");
     }, heartbeatMs);

@@ -48,7 +48,7 @@ export function nativeRoutes({ mesh, telemetry, upgrade, now, entrySettings }: C
   routes.get("/events", async (c) => {
     const limit = readCountParameter("limit", c.req.query("limit"), maxEvents, defaultEvents);
     const since = c.req.query("since");
-    if (since === undefined) return c.json(await mesh.newestEvents(limit === 0 ? maxEvents : limit));
+    if (since === undefined) return c.json(await mesh.newestEvents(limit));
     return c.json(await mesh.events(readCountParameter("since", since, Number.MAX_SAFE_INTEGER, 0), limit));
   });
   routes.get("/table", async (c) => {

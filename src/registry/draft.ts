@@ -88,6 +88,10 @@ export class Draft {
   }
 }
 
+export function meshSubject({ store }: Draft): EventSubject {
+  return { type: "mesh", id: store.meta("meshId") ?? "", name: store.meta("meshName") ?? "" };
+}
+
 export function nodeSubject(node: MeshNode): EventSubject {
   return { type: "node", id: node.id, name: node.hostname };
 }

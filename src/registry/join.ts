@@ -5,7 +5,7 @@ import { nodeCredentialPrefix } from "../domain/model/mesh-token.ts";
 import type { MeshNode } from "../domain/model/node.ts";
 import { checkAddress, checkHostname } from "./addresses.ts";
 import type { JoinTokens, NodeJoinInput } from "./api.ts";
-import { type Draft, nodeSubject } from "./draft.ts";
+import { type Draft, meshSubject, nodeSubject } from "./draft.ts";
 import { forgetNode } from "./forgotten-nodes.ts";
 import { limitJoins } from "./join-limits.ts";
 import { scheduleSweep } from "./liveness.ts";
@@ -41,11 +41,10 @@ export function rotateTokens(
   actor: string,
 ): void {
   const { store, context } = draft;
-  const mesh = { type: "mesh", id: store.meta("meshId") ?? "", name: store.meta("meshName") ?? "" } as const;
   for (const role of ["worker", "manager"] as const) {
     if (!which[role]) continue;
     store.setMeta(`${role}Secret`, context.newSecret(tokenSecretLength));
-    draft.recordEvent(actor, "mesh.rotate-token", mesh, `the ${role} join token was replaced`);
+    draft.recordEvent(actor, "mesh.rotate-token", meshSubject(draft), `the ${role} join token was replaced`);
   }
 }
 

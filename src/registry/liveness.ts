@@ -13,7 +13,21 @@ import { closeCodes, heartbeatMs, maxMissedHeartbeats } from "../protocol/agent.
 import { type Draft, nodeSubject } from "./draft.ts";
 
 /** How long a node may be silent before it is down, milliseconds. */
-const nodeGraceMs = heartbeatMs * maxMissedHeartbeats;
+export const nodeGraceMs = heartbeatMs * maxMissedHeartbeats;
+
+/** When a node was last seen, and the platform's time of its last ping then; both epoch milliseconds. */
+export type LastSeen = { readonly seenAtMs: number; readonly pingedAtMs: number };
+
+/**
+ * When a node was last seen, after the platform was asked for the time of its last ping. A ping counts from
+ * when its time changed, and no time lies ahead: after the clock was set back, a node that is silent is not
+ * seen until the clock has caught up.
+ */
+export function seeNode(before: LastSeen, pingedAtMs: number, nowMs: number): LastSeen {
+  const isNew = pingedAtMs !== before.pingedAtMs;
+  const seenAtMs = isNew ? Math.max(before.seenAtMs, pingedAtMs) : before.seenAtMs;
+  return { seenAtMs: Math.min(seenAtMs, nowMs), pingedAtMs };
+}
 
 /**
  * Marks down the nodes that were silent for `nodeGraceMs` and sets the deadline of the next sweep.

@@ -15,7 +15,7 @@ import {
 import { type StaticServer, serverName } from "../domain/model/server.ts";
 import { combineRegions, type RegionHealth, type ServerHealth } from "../domain/model/server-health.ts";
 import type { World } from "../domain/model/world.ts";
-import { type Draft, serverSubject } from "./draft.ts";
+import { type Draft, meshSubject, serverSubject } from "./draft.ts";
 import { serviceOf } from "./servers.ts";
 
 /** A region that was silent for this long does not count, milliseconds. */
@@ -73,12 +73,7 @@ export function sweepRegions(draft: Draft): readonly string[] {
   for (const [region] of store.regionsSeenAt()) {
     if (live.has(region)) continue;
     store.setRegionSeenAt(region, null);
-    const mesh = {
-      type: "mesh",
-      id: store.meta("meshId") ?? "",
-      name: store.meta("meshName") ?? "",
-    } as const;
-    draft.recordEvent("registry", "prober.silent", mesh, `no check results from ${region}`);
+    draft.recordEvent("registry", "prober.silent", meshSubject(draft), `no check results from ${region}`);
   }
   for (const server of draft.world.servers.values()) applyRegionHealth(draft, server, {}, live);
   scheduleRegionSweep(draft);

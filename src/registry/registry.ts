@@ -90,6 +90,16 @@ export class Registry implements RegistryOperations {
     return this.#transactions.takeEffects();
   }
 
+  /** True if the clock was set back, and `followClock` must be called. */
+  isClockSetBack(): boolean {
+    return this.#transactions.isClockSetBack();
+  }
+
+  /** Makes times that lie ahead now, after the clock was set back. */
+  followClock(): void {
+    this.#transactions.change(() => {});
+  }
+
   nextDeadlineMs(): number | null {
     return this.#store.nextDeadline();
   }

@@ -29,6 +29,14 @@ export class Routers {
     this.#routers.set(routerId, { version, seenAtMs: nowMs });
   }
 
+  /** After the clock was set back, polls that lie ahead count as polls of now. */
+  followClock(nowMs: number): void {
+    this.#knownFromMs = Math.min(this.#knownFromMs, nowMs + routerLiveMs);
+    for (const [id, router] of this.#routers) {
+      this.#routers.set(id, { ...router, seenAtMs: Math.min(router.seenAtMs, nowMs) });
+    }
+  }
+
   /** Ids of the live routers. */
   live(nowMs: number): readonly string[] {
     return [...this.#routers].filter(([, { seenAtMs }]) => seenAtMs + routerLiveMs > nowMs).map(([id]) => id);

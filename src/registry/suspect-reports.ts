@@ -16,6 +16,7 @@ export class SuspectReports {
   readonly #reportedAtMs = new Map<string, Map<string, number>>();
   /** By task, when it became suspect, epoch milliseconds. */
   readonly #suspectSinceMs = new Map<string, number>();
+  #lastClockMs = Number.NEGATIVE_INFINITY;
 
   /**
    * Records one router's report. Tasks that are unknown or dead are skipped.
@@ -43,7 +44,13 @@ export class SuspectReports {
     });
   }
 
+  /** Reports from before the clock was set back do not count: it is unknown how old they are. */
   #removeExpired(nowMs: number): void {
+    if (nowMs < this.#lastClockMs) {
+      this.#reportedAtMs.clear();
+      this.#suspectSinceMs.clear();
+    }
+    this.#lastClockMs = nowMs;
     for (const [taskId, reportedAtMs] of this.#reportedAtMs) {
       for (const [routerId, atMs] of reportedAtMs) {
         if (atMs + suspicionMs <= nowMs) reportedAtMs.delete(routerId);

@@ -7,6 +7,7 @@
 import { MeshError } from "../domain/model/error.ts";
 import type { World } from "../domain/model/world.ts";
 import { assignmentsOf, nodesToReassign } from "./assignments.ts";
+import { clockToleranceMs, followClock } from "./clock.ts";
 import { recordDepartures, releaseTasks } from "./departures.ts";
 import { Draft, type DraftContext } from "./draft.ts";
 import { type Effects, joinEffects, noEffects, type TransactionEffects } from "./effects.ts";
@@ -31,6 +32,8 @@ export class Transactions {
   readonly routers = new Routers();
   readonly #deps: RegistryDeps;
   readonly #eventLimits = new EventLimits();
+  /** The latest time of the clock; infinite before the first transaction, whose rows may lie ahead. */
+  #latestMs = Number.POSITIVE_INFINITY;
   #cachedWorld: World | null = null;
   #effects = noEffects;
 
@@ -52,10 +55,14 @@ export class Transactions {
    * @param reconcileWhen `if needed`: only if `work` changed what reconcile or the routing table depends on
    */
   change<T>(work: (draft: Draft) => T, reconcileWhen: "always" | "if needed" = "if needed"): T {
-    const context: DraftContext = { ...this.#deps, store: this.store, nowMs: this.#deps.clock() };
+    const nowMs = this.#deps.clock();
+    const mustFollowClock = this.isClockSetBack();
+    if (mustFollowClock) this.routers.followClock(nowMs);
+    const context: DraftContext = { ...this.#deps, store: this.store, nowMs };
     try {
       const [result, world, effects] = this.store.transaction(() => {
         const draft = new Draft(this.world(), context);
+        if (mustFollowClock) followClock(draft, this.#latestMs);
         const result = work(draft);
         if (draft.world.nodes !== draft.before.nodes) forgetNodes(draft);
         const mustReconcile = reconcileWhen === "always" || needsReconcile(draft.before, draft.world);
@@ -64,12 +71,18 @@ export class Transactions {
         return [result, draft.world, effects] as const;
       });
       this.#cachedWorld = world;
+      this.#latestMs = mustFollowClock ? nowMs : Math.max(this.#latestMs, nowMs);
       this.#effects = joinEffects(this.#effects, effects);
       return result;
     } catch (error) {
       if (!(error instanceof MeshError)) this.#cachedWorld = null;
       throw error;
     }
+  }
+
+  /** True if the clock shows an earlier time than it did; the next transaction follows it. */
+  isClockSetBack(): boolean {
+    return this.#deps.clock() < this.#latestMs - clockToleranceMs;
   }
 
   /** Reconciles an unchanged world, because time has passed: a restart backoff is over, for example. */

@@ -21,7 +21,7 @@ const step = fc.record({
   clockStepMs: fc.constantFrom(0, 0, 0, -1_800_000, -2_000, 1_800_000),
 });
 
-test("[Y30] [X161] whatever the clock does, versions never fall, waits are short, and a new table is used once the registry responds", async () => {
+test("[Y30][X161] whatever the clock does, versions never fall, waits are short, and a new table is used once the registry responds", async () => {
   const property = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 30 }), async (steps) => {
     vi.useFakeTimers({ now: 1_000_000 });
     const registry = new Registry();

@@ -67,6 +67,15 @@ test("[N44] after a silence, a pong does not make the old assignment current", a
   expect(session.isCurrent()).toBe(true);
 });
 
+test("[N71] after the clock was set back nothing is current until the registry confirms it again", async () => {
+  skippedMs = -30 * 60_000;
+  expect(session.isCurrent()).toBe(false);
+  registry.socket?.send("pong");
+  await until("the pong to arrive", () => session.isCurrent());
+  skippedMs -= 15_001;
+  expect(session.isCurrent()).toBe(false);
+});
+
 test("[N47] an assignment without a higher index than the last one of its socket is ignored", async () => {
   const [first] = assignments;
   registry.socket?.send(JSON.stringify({ ...first, tasks: [assignedTask("old")] }));

@@ -71,7 +71,7 @@ test("[A28] [A29] in workerd, an agent joins and dials; the object refuses a wro
   socket?.close();
 });
 
-test("[M59] [M64] in workerd, a node may have the address that its socket connects from, not one that it names", async () => {
+test("[M59][M64] in workerd, a node may have the address that its socket connects from, not one that it names", async () => {
   const { JoinTokens } = await json("GET /v1.44/swarm");
   for (const [peer, forged, isAccepted] of [
     ["192.0.2.7", "192.0.2.66", true],

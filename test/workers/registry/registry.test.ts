@@ -103,6 +103,25 @@ test("[M40] a silent node is down after 15 s by the alarm alone, and its socket 
   expect(await agent.closed).toMatchObject({ code: 4408 });
 });
 
+test("[M73] once the clock was set back, the next call sets the alarm again, and a node that is silent goes down", async () => {
+  const mesh = newMesh();
+  const agent = await Agent.member(mesh, "node1");
+  agent.ws.send("ping");
+  await until("a pong", () => agent.received.includes("pong"));
+  advanceClock(-30 * 60_000);
+  await runInDurableObject(mesh, async (object, { storage }) => {
+    expect(await storage.getAlarm()).toBeGreaterThan(Date.now() + 15_000);
+    object.info();
+    // The platform's own clock was not set back: it moves an alarm of the past to now.
+    expect(await storage.getAlarm()).toBeLessThanOrEqual(originalNow());
+  });
+  await runDurableObjectAlarm(mesh);
+  expect(await mesh.nodes()).toMatchObject([{ state: "ready" }]);
+  advanceClock(-30 * 60_000 + 15_100);
+  await runDurableObjectAlarm(mesh);
+  expect(await mesh.nodes()).toMatchObject([{ state: "down", message: "heartbeat failure" }]);
+});
+
 test("[M52] a ping is answered while the object sleeps, and counts as a heartbeat", async () => {
   const mesh = newMesh();
   const agent = await Agent.member(mesh, "node1");
