@@ -2,6 +2,7 @@
 
 import { resolve } from "node:path";
 import { MeshError } from "../domain/model/error.ts";
+import { printable } from "../domain/model/printable.ts";
 import type { AgentMessage, JoinReply } from "../protocol/agent.ts";
 import { jitteredBackoffMs } from "./backoff.ts";
 import { joinMesh, routeUrl } from "./join.ts";
@@ -34,8 +35,7 @@ const leavePollMs = 50;
  */
 export async function runAgent(agentOptions: AgentOptions): Promise<number> {
   // Log lines carry text from outside, which must not start a line of its own.
-  const log = (line: string) =>
-    agentOptions.log(`${new Date().toISOString()} ${line.replace(/\p{Cc}+/gu, " ")}`);
+  const log = (line: string) => agentOptions.log(`${new Date().toISOString()} ${printable(line)}`);
   const options = { ...agentOptions, stateDir: resolve(agentOptions.stateDir), log };
   const stop = new StopRequest(log);
   try {

@@ -2,6 +2,8 @@
 
 export type TextSink = {
   write(text: string): unknown;
+  /** Writes text with escape sequences of this program's own; absent: `write` does. */
+  writeRaw?(text: string): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
   readonly rows?: number | undefined;

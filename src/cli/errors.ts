@@ -1,5 +1,7 @@
 // The error that ends a command: its message, its hint and the exit code.
 
+import { printable } from "../domain/model/printable.ts";
+
 /** Exit codes, also printed by `waggle --help`. */
 export const exitCodes = {
   ok: 0,
@@ -41,5 +43,6 @@ export function refused(message: string, hint = ""): CliError {
 /** The text for standard error, without a final newline; empty if the message is empty. */
 export function errorText(error: CliError): string {
   if (error.message === "") return "";
-  return error.hint === "" ? `waggle: ${error.message}` : `waggle: ${error.message}\n${error.hint}`;
+  const message = printable(error.message);
+  return error.hint === "" ? `waggle: ${message}` : `waggle: ${message}\n${error.hint}`;
 }

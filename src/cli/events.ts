@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import type { MeshEvent } from "../domain/model/event.ts";
+import { printable, printableJson } from "../domain/model/printable.ts";
 import type { Cli } from "./cli.ts";
 import type { MeshClient } from "./client.ts";
 import { CliError, exitCodes, usageError } from "./errors.ts";
@@ -40,7 +41,7 @@ export function registerEvents(program: Command, cli: Cli): void {
 async function events(cli: Cli, command: Command, flags: Flags): Promise<void> {
   const mesh = await connect(command, cli);
   const print = (event: MeshEvent) => {
-    cli.out.write(flags.json ? `${JSON.stringify(event)}\n` : eventLine(event));
+    cli.out.write(`${flags.json ? printableJson(JSON.stringify(event)) : printable(eventLine(event))}\n`);
   };
   const lastSeq =
     flags.since === undefined
@@ -69,7 +70,7 @@ function eventLine(event: MeshEvent): string {
     `by ${actor}`.padEnd(eventColumnWidths.actor),
     why,
   ];
-  return `${cells.join("  ").trimEnd()}\n`;
+  return cells.join("  ").trimEnd();
 }
 
 type PrintEvent = (event: MeshEvent) => void;

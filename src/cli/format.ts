@@ -3,10 +3,11 @@
 // the word `json`.
 
 import type { Option } from "commander";
+import { printable, printableJson } from "../domain/model/printable.ts";
 import type { TextSink } from "./cli.ts";
 import { refused, usageError } from "./errors.ts";
 import { valueFlag } from "./flags.ts";
-import { formatTable, printLines } from "./output.ts";
+import { formatTable } from "./output.ts";
 
 type FormatPart = string | { readonly path: readonly string[]; readonly json: boolean };
 
@@ -43,10 +44,7 @@ export function printRows(
 
 /** Prints each object on its own line by the format. */
 export function printFormatted(out: TextSink, format: Format, objects: readonly unknown[]): void {
-  printLines(
-    out,
-    objects.map((object) => format.map((part) => partText(part, object)).join("")),
-  );
+  for (const object of objects) out.write(`${format.map((part) => partText(part, object)).join("")}\n`);
 }
 
 /** Parses a template. @throws a usage error with the unsupported part and the supported syntax */
@@ -83,8 +81,8 @@ function piecesOf(text: string): readonly string[] {
 function partText(part: FormatPart, object: unknown): string {
   if (typeof part === "string") return part;
   const value = part.path.reduce((inner, key) => fieldOf(inner, key, part.path), object);
-  if (part.json) return JSON.stringify(value);
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (part.json || typeof value === "object") return printableJson(JSON.stringify(value));
+  return printable(String(value));
 }
 
 function fieldOf(value: unknown, key: string, path: readonly string[]): unknown {

@@ -1,5 +1,6 @@
 // Reads and prints JSON.
 
+import { printableJson } from "../domain/model/printable.ts";
 import type { TextSink } from "./cli.ts";
 
 /** The value of a JSON text; null if the text is not JSON. */
@@ -13,5 +14,5 @@ export function parseJson(text: string): unknown {
 
 /** Prints a value as indented JSON, for programs. */
 export function printJson(out: TextSink, value: unknown): void {
-  out.write(`${JSON.stringify(value, null, 2)}\n`);
+  out.write(`${printableJson(JSON.stringify(value, null, 2))}\n`);
 }

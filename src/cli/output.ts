@@ -1,5 +1,6 @@
 // Prints tables, spaced as Docker spaces them, and lines.
 
+import { printable, printableLines } from "../domain/model/printable.ts";
 import type { TextSink } from "./cli.ts";
 
 // The settings of Docker's tab writer: a column is as wide as its widest cell plus the padding, but not below
@@ -7,9 +8,31 @@ import type { TextSink } from "./cli.ts";
 const minColumnWidth = 10;
 const columnPadding = 3;
 
+/**
+ * The same sink for text from outside: what a terminal could act on is written as an escape. Every verb writes
+ * through one; text that must stay on its line goes through `printable` before.
+ */
+export function printableSink(sink: TextSink): TextSink {
+  return {
+    write: (text) => sink.write(printableLines(text)),
+    writeRaw: (text) => sink.write(text),
+    get isTTY() {
+      return sink.isTTY;
+    },
+    get columns() {
+      return sink.columns;
+    },
+    get rows() {
+      return sink.rows;
+    },
+    on: (event, listener) => sink.on?.(event, listener),
+    off: (event, listener) => sink.off?.(event, listener),
+  };
+}
+
 /** Formats a table, headings first. The last column is not padded. */
 export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [headings, ...rows];
+  const lines = [headings, ...rows.map((cells) => cells.map(printable))];
   const widths = headings.map((_, column) =>
     Math.max(minColumnWidth, ...lines.map((cells) => displayWidth(cells[column] ?? "") + columnPadding)),
   );
@@ -31,9 +54,9 @@ function displayWidth(text: string): number {
   return [...text].length;
 }
 
-/** Prints lines, each with a newline. */
+/** Prints lines, each with a newline; none can begin another one. */
 export function printLines(out: TextSink, lines: readonly string[]): void {
-  if (lines.length > 0) out.write(`${lines.join("\n")}\n`);
+  if (lines.length > 0) out.write(`${lines.map(printable).join("\n")}\n`);
 }
 
 /** Cuts a text to `max` characters, with an ellipsis. */

@@ -12,6 +12,7 @@ import { targetFlags } from "./flags.ts";
 import { registerImport } from "./import/import.ts";
 import { registerJoinToken } from "./join-token.ts";
 import { registerNode } from "./node/node.ts";
+import { printableSink } from "./output.ts";
 import { registerServer } from "./server/server.ts";
 import { registerService } from "./service/service.ts";
 import { registerStatus } from "./status.ts";
@@ -46,7 +47,8 @@ Exit codes:
  * @param args without the interpreter and the script
  * @returns the exit code; see errors.ts
  */
-export async function run(args: readonly string[], cli: Cli): Promise<number> {
+export async function run(args: readonly string[], { out, err, ...rest }: Cli): Promise<number> {
+  const cli: Cli = { ...rest, out: printableSink(out), err: printableSink(err) };
   const program = buildProgram(cli);
   try {
     if (args.length === 0) program.outputHelp();

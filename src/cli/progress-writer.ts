@@ -1,5 +1,6 @@
 // Updates progress lines in place on a terminal; elsewhere prints each new line once.
 
+import { printable } from "../domain/model/printable.ts";
 import type { TextSink } from "./cli.ts";
 
 export type ProgressWriter = {
@@ -15,12 +16,13 @@ const defaultColumns = 80;
 /** Creates a writer on `out`. Other output to `out` must wait until the progress ends. */
 export function createProgressWriter(out: TextSink): ProgressWriter {
   let previous: readonly string[] = [];
-  const write = out.isTTY ? repaint : newLines;
+  const write = out.isTTY ? repaint : addedLines;
   return {
     columns: out.isTTY ? out.columns || defaultColumns : null,
-    show: (lines) => {
+    show: (newLines) => {
+      const lines = newLines.map(printable);
       const text = write(previous, lines);
-      if (text !== "") out.write(text);
+      if (text !== "") (out.writeRaw ?? out.write).call(out, text);
       previous = lines;
     },
   };
@@ -34,7 +36,7 @@ function repaint(previous: readonly string[], lines: readonly string[]): string 
   return up + lines.map((line) => `\x1b[2K${line}\n`).join("") + clearRest;
 }
 
-function newLines(previous: readonly string[], lines: readonly string[]): string {
+function addedLines(previous: readonly string[], lines: readonly string[]): string {
   return lines
     .filter((line) => !previous.includes(line))
     .map((line) => `${line}\n`)

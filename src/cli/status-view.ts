@@ -1,5 +1,6 @@
 // Renders the status screen: the mesh, its nodes, services, tasks, static servers and problems.
 
+import { printable } from "../domain/model/printable.ts";
 import { hostPort } from "../domain/model/server.ts";
 import { sizeText } from "../domain/model/service-size.ts";
 import { isAlive } from "../domain/model/task.ts";
@@ -37,7 +38,7 @@ function meshLine({ mesh, nodes, services }: MeshStatus, url: string): string {
   const desired = sum(services.map((service) => service.desired));
   const nodesText = `${ready} of ${nodes.length} nodes ready`;
   const tasksText = `${running} of ${desired} tasks running`;
-  return `mesh ${mesh.name} at ${url}: ${nodesText}, ${tasksText}, routing table ${mesh.tableVersion}\n`;
+  return `${printable(`mesh ${mesh.name} at ${url}`)}: ${nodesText}, ${tasksText}, routing table ${mesh.tableVersion}\n`;
 }
 
 function nodesPart({ nodes, servers = [], nowMs }: MeshStatus): string {
@@ -126,7 +127,7 @@ function problemLines({ problems, nowMs, trafficKnown = true }: MeshStatus): str
   const heading = problems.length === 1 ? "1 problem:" : `${problems.length} problems:`;
   const lines = problems.flatMap(({ what, why, next, sinceMs }) => {
     const age = sinceMs === null ? "" : ` (for ${humanDuration(nowMs - sinceMs).toLowerCase()})`;
-    return [`  ${what}: ${why}${age}`, ...(next === "" ? [] : [`    ${next}`])];
+    return [printable(`  ${what}: ${why}${age}`), ...(next === "" ? [] : [printable(`    ${next}`)])];
   });
   return `${[heading, ...lines].join("\n")}\n${notice}`;
 }

@@ -5,9 +5,11 @@ import { createClient, type MeshClient } from "../cli/client.ts";
 import { defaultStateDir } from "../cli/context.ts";
 import { signInUrl } from "../cli/dashboard.ts";
 import type { EngineNode, EngineService } from "../cli/engine.ts";
+import { printableSink } from "../cli/output.ts";
 import { isComplete, progressLines } from "../cli/progress.ts";
 import { createProgressWriter, type ProgressWriter } from "../cli/progress-writer.ts";
 import { readProgress } from "../cli/service/wait-on-service.ts";
+import { printable, printableLines } from "../domain/model/printable.ts";
 import { dropFailedWrites } from "./child-log.ts";
 import { type LocalMesh, type MeshOptions, startMesh } from "./mesh.ts";
 import { nextSteps, restartSummary } from "./next-steps.ts";
@@ -43,7 +45,8 @@ const firstService = {
 export async function up(options: UpOptions): Promise<number> {
   // The output may be a file, and its disk may fill up.
   dropFailedWrites();
-  const print = (line = ""): void => void options.out.write(`${line}\n`);
+  const out = printableSink(options.out);
+  const print = (line = ""): void => void out.write(`${printable(line)}\n`);
   const bufferedLog = bufferLines(print);
   const stopSignal = waitForStopSignal();
   let mesh: LocalMesh;
@@ -51,7 +54,9 @@ export async function up(options: UpOptions): Promise<number> {
     print(`Starting a mesh of ${options.nodes} nodes on this machine; its state is in ${options.stateDir}`);
     mesh = await startMesh({ ...options, log: bufferedLog.print });
   } catch (error) {
-    process.stderr.write(`waggle up: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(
+      printableLines(`waggle up: ${error instanceof Error ? error.message : String(error)}\n`),
+    );
     return 1;
   }
   const converging = waitUntilUp(mesh, options, print, stopSignal.signal)

@@ -1,13 +1,13 @@
 // `waggle completion SHELL`, and the hidden `waggle __complete` that its scripts call.
 
 import type { Command } from "commander";
+import { printable } from "../../domain/model/printable.ts";
 import type { ServerStatus } from "../../protocol/server.ts";
 import type { Cli } from "../cli.ts";
 import { createClient } from "../client.ts";
 import { findTarget, type TargetFlags } from "../context.ts";
 import type { EngineNode, EngineService } from "../engine.ts";
 import { choiceArgument } from "../flags.ts";
-import { printLines } from "../output.ts";
 import { type CompletionCandidates, candidatesFor, type NameKind } from "./candidates.ts";
 import { completionScript, type Shell, shells } from "./scripts.ts";
 
@@ -35,15 +35,10 @@ export function registerCompletion(program: Command, cli: Cli): void {
     .requiredOption("--shell <shell>", "calling shell")
     .argument("[words...]")
     .action(async (words: string[], flags: { shell: Shell }) => {
-      printLines(
-        cli.out,
-        await completionLines(
-          program,
-          cli,
-          flags.shell === "bash" ? joinAtEquals(words) : words,
-          flags.shell,
-        ),
-      );
+      const typed = flags.shell === "bash" ? joinAtEquals(words) : words;
+      // A tab separates a candidate from its description.
+      const lines = await completionLines(program, cli, typed, flags.shell);
+      for (const line of lines) cli.out.write(`${line.split("\t").map(printable).join("\t")}\n`);
     });
 }
 

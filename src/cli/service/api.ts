@@ -1,5 +1,6 @@
 // Reads and writes one service over the Engine API.
 
+import { printable } from "../../domain/model/printable.ts";
 import type { Cli } from "../cli.ts";
 import type { MeshClient } from "../client.ts";
 import type { EngineChangeResponse, EngineService, EngineSpec } from "../engine.ts";
@@ -28,5 +29,5 @@ export function writeSpec(
 
 /** Prints the warnings of a create or update on standard error. */
 export function printWarnings(cli: Cli, response: EngineChangeResponse | null): void {
-  for (const warning of response?.Warnings ?? []) cli.err.write(`warning: ${warning}\n`);
+  for (const warning of response?.Warnings ?? []) cli.err.write(`warning: ${printable(warning)}\n`);
 }

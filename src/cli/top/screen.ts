@@ -1,5 +1,6 @@
 // Renders a reading of `waggle top` as lines of text that fit the terminal.
 
+import { unprintable } from "../../domain/model/printable.ts";
 import { columnsFor, formatCells, type TopColumn } from "./columns.ts";
 import type { TopState } from "./keys.ts";
 import { trafficSummary, utcTime } from "./numbers.ts";
@@ -119,7 +120,7 @@ function footerLine(
 
 /** Cuts to a width, and replaces control characters, so that names from outside cannot move the cursor. */
 function truncate(text: string, columns: number): string {
-  const safe = text.replace(/\p{C}/gu, "?");
+  const safe = text.replace(unprintable, "?");
   const points = [...safe];
   return points.length <= columns ? safe : `${points.slice(0, Math.max(0, columns - 1)).join("")}…`;
 }

@@ -33,7 +33,7 @@ export class Terminal {
       this.#displayed = "";
       handlers.onResize();
     };
-    out.write(enterSequence);
+    this.#writeRaw(enterSequence);
     keys.setRawMode?.(true);
     keys.resume();
     keys.on("data", this.#onData);
@@ -49,7 +49,7 @@ export class Terminal {
   show(lines: readonly string[]): void {
     const text = `${cursorHome}${lines.map((line) => clearRight + line).join("\r\n")}${clearBelow}`;
     if (text === this.#displayed) return;
-    this.#out.write(text);
+    this.#writeRaw(text);
     this.#displayed = text;
   }
 
@@ -58,6 +58,10 @@ export class Terminal {
     this.#out.off?.("resize", this.#onResize);
     this.#keys.setRawMode?.(false);
     this.#keys.pause();
-    this.#out.write(leaveSequence);
+    this.#writeRaw(leaveSequence);
+  }
+
+  #writeRaw(text: string): void {
+    (this.#out.writeRaw ?? this.#out.write).call(this.#out, text);
   }
 }

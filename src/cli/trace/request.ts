@@ -3,6 +3,7 @@
 import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import type { Socket } from "node:net";
+import { unprintable } from "../../domain/model/printable.ts";
 import { parseJson } from "../json.ts";
 
 export type TraceRequest = {
@@ -97,5 +98,5 @@ async function readTraceResponse(
 function reasonIn(body: string, headers: IncomingHttpHeaders): string | null {
   const refusal = parseJson(body) as { message?: unknown; requestId?: unknown } | null;
   if (typeof refusal?.message !== "string" || refusal.requestId !== headers["x-request-id"]) return null;
-  return refusal.message.replaceAll(/\p{C}/gu, "?");
+  return refusal.message.replaceAll(unprintable, "?");
 }

@@ -1,5 +1,6 @@
 // Prints a trace: each step of a request on its own line, as traceroute prints hops.
 
+import { printable } from "../../domain/model/printable.ts";
 import type { RouteExplanation } from "../../protocol/route.ts";
 import { formatTable } from "../output.ts";
 import type { TraceResponse } from "./request.ts";
@@ -25,7 +26,7 @@ export function traceText(
     ["response", responseText(response, route)],
     ["time", timeText(response)],
   ];
-  return `${requestLine}\n${stepLines([...steps, ...last])}`;
+  return `${printable(requestLine)}\n${stepLines([...steps, ...last])}`;
 }
 
 /** The steps that a request would take. */
@@ -48,7 +49,8 @@ export function explanationText(explanation: RouteExplanation): string {
       response.by === "task" ? response.why : `${response.status} by the mesh: ${response.reason}`,
     ],
   ];
-  return `${request.method} ${request.path} on ${request.host}${port}\n${stepLines(steps)}`;
+  const requestLine = printable(`${request.method} ${request.path} on ${request.host}${port}`);
+  return `${requestLine}\n${stepLines(steps)}`;
 }
 
 /** Several requests: one line each, then how they spread over the tasks. */
@@ -212,7 +214,7 @@ function stepLines(steps: readonly Step[]): string {
       const isSame = kind === previousKind;
       previousKind = kind;
       if (!isSame) number += 1;
-      return `${isSame ? "  " : String(number).padStart(2)}  ${(isSame ? "" : kind).padEnd(8)} ${text}\n`;
+      return `${isSame ? "  " : String(number).padStart(2)}  ${(isSame ? "" : kind).padEnd(8)} ${printable(text)}\n`;
     })
     .join("");
 }
