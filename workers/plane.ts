@@ -65,7 +65,11 @@ function registryCalls(env: PlaneEnv): Pick<PlaneOptions, "source" | "reportSusp
   const routerId = crypto.randomUUID();
   return {
     source: async (afterVersion) => {
-      const { version, text, cookieKey } = await registryOf(env).pollTable(routerId, afterVersion);
+      const { version, text, cookieKey } = await registryOf(env).pollTable(
+        routerId,
+        afterVersion,
+        Date.now(),
+      );
       return cookieKey === undefined ? { version, text } : { version, text, cookieKey };
     },
     reportSuspects: async (taskIds) => registryOf(env).suspect(routerId, taskIds),

@@ -16,6 +16,7 @@ import { Registry } from "../src/registry/registry.ts";
 import { randomBase36, randomId } from "../src/registry/secrets.ts";
 import { RegistryStore } from "../src/registry/store.ts";
 import { AgentSockets } from "./agent-sockets.ts";
+import { ClockGuard } from "./clock-guard.ts";
 import type { Env } from "./env.ts";
 import { proberOf, regionsOf } from "./objects.ts";
 import { sqlDatabaseOf } from "./storage.ts";
@@ -41,6 +42,7 @@ export class MeshRegistry extends OperationsObject {
   readonly #registry: Registry;
   readonly #agents: AgentSockets;
   readonly #watchers: WatchSockets;
+  readonly #clockGuard: ClockGuard;
   /** Time of the alarm, epoch milliseconds; null: not set. */
   #alarmAtMs: number | null = null;
 
@@ -48,6 +50,7 @@ export class MeshRegistry extends OperationsObject {
     super(ctx, env);
     this.#agents = new AgentSockets(ctx);
     this.#watchers = new WatchSockets(ctx);
+    this.#clockGuard = new ClockGuard(ctx);
     this.#registry = new Registry(new RegistryStore(sqlDatabaseOf(ctx.storage)), {
       clock: () => Date.now(),
       newId: randomId,
@@ -70,6 +73,7 @@ export class MeshRegistry extends OperationsObject {
       const isRead = operations[name].kind === "read";
       const method = function (this: MeshRegistry, ...args: OperationArgs<Name>): OperationResult<Name> {
         const registry: RegistryOperations = this.#registry;
+        this.#clockGuard.check(callerTime(name, args));
         if (!isRead) return this.#run(() => registry[name](...args));
         this.#followClock();
         return registry[name](...args);
@@ -170,4 +174,12 @@ function addressRulesOf({ MESH_MODE, NODE_ADDRESSES, OWN_SOCKETS, CONTROL_HOST }
     nodeAddresses: patterns,
     ownSockets: readOwnSockets(`${OWN_SOCKETS ?? ""},${CONTROL_HOST ?? ""}`),
   };
+}
+
+/** What the caller's clock showed, for the operations whose callers say so. */
+function callerTime(name: OperationName, args: readonly unknown[]): number | undefined {
+  const positions: Partial<Record<OperationName, number>> = { nodes: 0, table: 1, pollTable: 2 };
+  const position = positions[name];
+  const time = position === undefined ? undefined : args[position];
+  return typeof time === "number" ? time : undefined;
 }

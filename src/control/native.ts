@@ -55,7 +55,7 @@ export function nativeRoutes({ mesh, telemetry, upgrade, now, entrySettings }: C
     const after = c.req.query("after");
     const knownVersion =
       after === "-1" ? -1 : readCountParameter("after", after, Number.MAX_SAFE_INTEGER, -1);
-    const { version, text } = await mesh.table(knownVersion);
+    const { version, text } = await mesh.table(knownVersion, now());
     const headers = { "x-waggle-table-version": String(version) };
     return text === null ? c.body(null, 304, headers) : c.text(text, 200, headers);
   });

@@ -15,11 +15,11 @@ import { hostOf } from "./system.ts";
 const nodeFilterKeys = ["id", "label", "membership", "name", "node.label", "role"] as const;
 type NodeFilters = Filters<(typeof nodeFilterKeys)[number]>;
 
-export function nodeRoutes({ mesh }: ControlDeps): ControlRoutes {
+export function nodeRoutes({ mesh, now }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/", async (c) => {
     const filters = readFilters(c.req.query("filters"), nodeFilterKeys);
-    const nodes = await mesh.nodes();
+    const nodes = await mesh.nodes(now());
     return c.json(nodes.filter((node) => matches(filters, node)).map(writeNode));
   });
   routes.get("/:ref", async (c) => {

@@ -74,14 +74,15 @@ const change = <Call extends AnyCall>(): Operation<Call> => ({ kind: "change" })
  * from this table; an operation is declared here and implemented in registry.ts, and nowhere else.
  *
  * A `ref` is a full id, an exact name, or a unique id prefix, as the Docker CLI accepts it. `actor` names who
- * makes the change, for the events: `operator`, `viewer`.
+ * makes the change, for the events: `operator`, `viewer`. `callerMs` is what the caller's clock shows: the clock
+ * of a Durable Object may stand still.
  *
  * @see docs/decisions/0054-one-table-of-operations.md
  */
 export const operations = {
   info: read<() => MeshInfo>(),
 
-  nodes: read<() => readonly MeshNode[]>(),
+  nodes: read<(callerMs?: number) => readonly MeshNode[]>(),
   node: read<(ref: string) => Result<MeshNode>>(),
   updateNode: change<(ref: string, version: number, change: NodeChange, actor: string) => Result<MeshNode>>(),
   removeNode: change<(ref: string, force: boolean, actor: string) => Result<null>>(),
@@ -130,12 +131,12 @@ export const operations = {
   newestEvents: read<(limit: number) => readonly MeshEvent[]>(),
 
   /** The printed routing table if it is newer than `afterVersion`; else `text` is null. */
-  table: read<(afterVersion: number) => TableResponse>(),
+  table: read<(afterVersion: number, callerMs?: number) => TableResponse>(),
   /**
    * A router's poll for a table newer than the one it routes by. The registry remembers the router: a task
    * that left the table is stopped once all live routers poll with a version without it.
    */
-  pollTable: change<(routerId: string, afterVersion: number) => RouterTableResponse>(),
+  pollTable: change<(routerId: string, afterVersion: number, callerMs?: number) => RouterTableResponse>(),
   /**
    * A router's report of tasks that do not respond. If another router agrees, or there is no other, the
    * agents of these tasks probe them.

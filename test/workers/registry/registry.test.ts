@@ -11,6 +11,7 @@ import type { ServiceSpec } from "../../../src/domain/model/service.ts";
 import type { Task } from "../../../src/domain/model/task.ts";
 import type { Assignment, TaskReport } from "../../../src/protocol/agent.ts";
 import { type MeshApi, operationNames } from "../../../src/registry/api.ts";
+import { ClockGuard } from "../../../workers/clock-guard.ts";
 import { until } from "../../support/until.ts";
 import { aSpec } from "../../support/world.ts";
 
@@ -120,6 +121,22 @@ test("[M73] once the clock was set back, the next call sets the alarm again, and
   advanceClock(-30 * 60_000 + 15_100);
   await runDurableObjectAlarm(mesh);
   expect(await mesh.nodes()).toMatchObject([{ state: "down", message: "heartbeat failure" }]);
+});
+
+test("[M78] an object whose clock stands still ahead of a caller's starts again; with a clock that runs it does not", () => {
+  const resets: string[] = [];
+  const ctx = { abort: (reason: string) => resets.push(reason) } as unknown as DurableObjectState;
+  const guard = new ClockGuard(ctx);
+  let nowMs = originalNow();
+  vi.spyOn(Date, "now").mockImplementation(() => nowMs);
+  guard.check(nowMs - 1_800_000);
+  nowMs += 1;
+  guard.check(nowMs - 1_800_000);
+  guard.check(nowMs - 500);
+  guard.check(undefined);
+  expect(resets).toEqual([]);
+  guard.check(nowMs - 1_800_000);
+  expect(resets).toEqual(["the clock was set back"]);
 });
 
 test("[M52] a ping is answered while the object sleeps, and counts as a heartbeat", async () => {
