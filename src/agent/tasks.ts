@@ -1,5 +1,6 @@
 // The tasks of a node: applies assignments to the running tasks and reports changes.
 
+import { printableUpTo } from "../domain/model/printable.ts";
 import { taskStates } from "../domain/model/task.ts";
 import type { AssignedTask, Assignment, TaskReport } from "../protocol/agent.ts";
 import { type AgentAction, reconcileTasks } from "./reconcile-tasks.ts";
@@ -56,12 +57,12 @@ export class Tasks {
 
   /** The reports of all tasks of this node. */
   reports(nodeId: string): TaskReport[] {
-    return [...this.#runs.values()].filter((run) => run.nodeId === nodeId).map(({ report }) => report);
+    return [...this.#runs.values()].filter((run) => run.nodeId === nodeId).map(sentReport);
   }
 
   report(nodeId: string, id: string): TaskReport | null {
     const run = this.#runs.get(id);
-    return run?.nodeId === nodeId ? run.report : null;
+    return run?.nodeId === nodeId ? sentReport(run) : null;
   }
 
   /**
@@ -164,6 +165,17 @@ function isBeforeStart(state: TaskReport["state"]): boolean {
 
 function taskDisplayName({ service, slot, id }: AssignedTask): string {
   return slot === 0 ? `${service.name} (${id})` : `${service.name}.${slot} (${id})`;
+}
+
+/** A task's report as the registry accepts it: an error may quote a program or the operator's spec. */
+function sentReport({ report }: TaskRun): TaskReport {
+  const { message, err, health } = report;
+  return {
+    ...report,
+    message: printableUpTo(message, 500),
+    err: printableUpTo(err, 2_000),
+    health: health && { ...health, lastCheck: printableUpTo(health.lastCheck, 200) },
+  };
 }
 
 function taskLogLine({ task, report: { state, err, pid, endpoints, health } }: TaskRun): string {

@@ -8,6 +8,7 @@
 //   registry -> agent            text frames: "pong" or RegistryMessage
 
 import { z } from "zod";
+import { isPrintable } from "../domain/model/printable.ts";
 
 export const protocolVersion = 1;
 
@@ -39,6 +40,10 @@ const id = z.string().regex(/^[0-9a-z]{25}$/, "25 characters 0-9a-z");
 const name = z.string().min(1).max(253);
 const epochMs = z.number().int().nonnegative();
 
+/** Text that a node reports. Operators read it on terminals, so it has no character that one acts on. */
+const shown = (maxLength: number) =>
+  z.string().max(maxLength).refine(isPrintable, "text without control or format characters is expected");
+
 const taskState = z.enum([
   "assigned",
   "accepted",
@@ -52,7 +57,7 @@ const taskState = z.enum([
   "rejected",
 ]);
 
-export const Platform = z.object({ os: z.string().max(64), arch: z.string().max(64) });
+export const Platform = z.object({ os: shown(64), arch: shown(64) });
 export const Resources = z.object({
   nanoCpus: z.number().int().nonnegative(),
   memoryBytes: z.number().int().nonnegative(),
@@ -65,7 +70,7 @@ export const NodeDescription = z.object({
   address: name,
   platform: Platform,
   resources: Resources,
-  engineVersion: z.string().max(64),
+  engineVersion: shown(64),
   runtime: z.enum(["process", "docker"]),
 });
 export type NodeDescription = z.infer<typeof NodeDescription>;
@@ -85,7 +90,7 @@ export const HealthReport = z.object({
   verdict: z.enum(["starting", "healthy", "unhealthy"]),
   streak: z.object({ ok: z.boolean(), length: z.number().int().nonnegative() }),
   sinceMs: epochMs,
-  lastCheck: z.string().max(200),
+  lastCheck: shown(200),
   rise: z.number().int().positive(),
   fall: z.number().int().positive(),
 });
@@ -94,12 +99,10 @@ export const HealthReport = z.object({
 export const TaskReport = z.object({
   id,
   state: taskState,
-  message: z.string().max(500),
-  err: z.string().max(2_000),
+  message: shown(500),
+  err: shown(2_000),
   atMs: epochMs,
-  endpoints: z
-    .array(z.object({ target: z.number().int().min(1).max(65_535), origin: z.string().max(300) }))
-    .max(64),
+  endpoints: z.array(z.object({ target: z.number().int().min(1).max(65_535), origin: shown(300) })).max(64),
   health: HealthReport.nullable(),
   pid: z.number().int().positive().nullable(),
   exitCode: z.number().int().nullable(),
@@ -122,7 +125,7 @@ const Report = z.object({ type: z.literal("report"), tasks: z.array(TaskReport).
 const Leaving = z.object({ type: z.literal("leaving") });
 
 /** The agent stops now: the node is down at once, before it misses heartbeats. */
-const Goodbye = z.object({ type: z.literal("goodbye"), reason: z.string().max(200) });
+const Goodbye = z.object({ type: z.literal("goodbye"), reason: shown(200) });
 
 export const AgentMessage = z.discriminatedUnion("type", [Hello, Report, Leaving, Goodbye]);
 export type AgentMessage = z.infer<typeof AgentMessage>;

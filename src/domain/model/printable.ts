@@ -13,6 +13,13 @@ export function printable(text: string): string {
   return text.replace(unprintable, escapeOf);
 }
 
+/** As `printable`, cut to a length without splitting a character. */
+export function printableUpTo(text: string, maxLength: number): string {
+  return printable(text)
+    .slice(0, maxLength)
+    .replace(/[\ud800-\udbff]$/, "");
+}
+
 /** As `printable`, for a text of lines and columns: keeps line ends and tabs. */
 export function printableLines(text: string): string {
   return text.replace(unprintable, (char) => (char === "\n" || char === "\t" ? char : escapeOf(char)));

@@ -6,7 +6,7 @@ import { createProgressWriter } from "../../../src/cli/progress-writer.ts";
 import { initialState } from "../../../src/cli/top/keys.ts";
 import { buildReading } from "../../../src/cli/top/reading.ts";
 import { screenLines } from "../../../src/cli/top/screen.ts";
-import { isPrintable, printable, printableJson } from "../../../src/domain/model/printable.ts";
+import { isPrintable, printable, printableJson, printableUpTo } from "../../../src/domain/model/printable.ts";
 import type { MeshStatus } from "../../../src/protocol/status.ts";
 import { node, port, service, task } from "../../unit/cli/engine-objects.ts";
 import { type FakeMesh, fakeMesh, nowMs, type Routes, runOn, serverStatus } from "../../unit/cli/support.ts";
@@ -254,6 +254,15 @@ test("[L80] the screen of top and the progress of a service show such text on it
         createProgressWriter({ write, isTTY, columns: 80 }).show([text]);
         expect(shown).toBe(isTTY ? `\x1b[2K${printable(text)}\n` : `${printable(text)}\n`);
       }
+    }),
+  );
+});
+
+test("[N72] text that an agent sends is accepted and within its limit, whatever it quotes", () => {
+  fc.assert(
+    fc.property(hostileText, fc.integer({ min: 0, max: 20 }), (text, maxLength) => {
+      const sent = printableUpTo(`${text}🐝`, maxLength);
+      expect([isPrintable(sent), sent.length <= maxLength]).toEqual([true, true]);
     }),
   );
 });

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { readAgentMessage } from "../../../src/registry/agent-message.ts";
 import { takeJoin } from "../../../src/registry/join-limits.ts";
 import { machine, refusal, TestMesh, type TestNode } from "./harness.ts";
 
@@ -122,6 +123,41 @@ test("[M69] after a thousand joins, a join takes as many steps as after a hundre
     expect(Math.max(...steps.slice(-100))).toBeLessThanOrEqual(Math.max(...steps.slice(150, 250)) * 1.1);
   }
 }, 30_000);
+
+test("[M79] text with control or format characters is refused in every field that a node fills", () => {
+  const node = { ...machine("node1", "127.0.0.2") };
+  const report = {
+    id: "t".repeat(25),
+    state: "failed",
+    message: "",
+    err: "",
+    atMs: 0,
+    endpoints: [],
+    health: null,
+    pid: null,
+    exitCode: null,
+  };
+  const health = { verdict: "healthy", streak: { ok: true, length: 1 }, sinceMs: 0, rise: 2, fall: 3 };
+  for (const [text, isAccepted] of [
+    ["plain é 🐝", true],
+    ["\x1b[2J", false],
+    ["a\nb", false],
+    ["\u202e", false],
+    ["\x9b", false],
+  ] as const) {
+    for (const message of [
+      { type: "report", tasks: [{ ...report, err: text }] },
+      { type: "report", tasks: [{ ...report, message: text }] },
+      { type: "report", tasks: [{ ...report, health: { ...health, lastCheck: text } }] },
+      { type: "report", tasks: [{ ...report, endpoints: [{ target: 80, origin: text }] }] },
+      { type: "goodbye", reason: text },
+      { type: "hello", tasks: [], node: { ...node, engineVersion: text } },
+      { type: "hello", tasks: [], node: { ...node, platform: { os: text, arch: text } } },
+    ]) {
+      expect(readAgentMessage(JSON.stringify(message), true).ok, JSON.stringify(message)).toBe(isAccepted);
+    }
+  }
+});
 
 /** Counts the entries that are put into maps: the registry copies the map of all nodes to change one. */
 function countMapEntries(work: () => void): number {
