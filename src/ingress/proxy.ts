@@ -314,11 +314,9 @@ function deliver(
     : failureResponse(result, method, request.headers.get("accept"), id);
   if (isResponse) {
     const { headers } = response;
-    cleanResponse(headers, result.status);
-    const setsCookies = headers.has("set-cookie");
+    const { setsCookies, namesAddress } = cleanResponse(headers, result.status);
     if (setsCookies) dropSessionSetCookies(headers);
-    if (setsCookies || headers.has("location") || headers.has("refresh") || headers.has("content-location"))
-      showAskedAddress(headers, incoming, state);
+    if (setsCookies || namesAddress) showAskedAddress(headers, incoming, state);
     headers.set("x-request-id", id);
   }
   const cookie = isResponse ? (state.choice?.hints?.stickyCookie ?? null) : null;

@@ -221,17 +221,45 @@ function namesNoHeader(connection: string): boolean {
 
 const headerName = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 
+/** What a target's response headers are about. */
+export type ResponseTraits = {
+  /** It sets cookies. */
+  readonly setsCookies: boolean;
+  /** It names an address: Location, Content-Location or Refresh. */
+  readonly namesAddress: boolean;
+};
+
 /**
- * Removes hop-by-hop headers from a response.
+ * Removes hop-by-hop headers from a response, and those of the mesh's own names: a target does not describe
+ * its own route. Reads the names once, because each look-up costs about half a microsecond.
  *
  * Usually there is only `Connection: keep-alive`. The runtime removes it, and Keep-Alive, TE, Trailer,
- * Transfer-Encoding and Upgrade (seen in workerd of 2026-11-17). A deletion costs about one microsecond, so
- * the others are deleted only if Connection lists headers or the status is 407.
+ * Transfer-Encoding and Upgrade (seen in workerd of 2026-11-17). The others are deleted only if Connection
+ * lists headers or the status is 407.
  */
-export function cleanResponse(headers: Headers, status: number): void {
-  const connection = headers.get("connection");
-  if ((connection === null || namesNoHeader(connection)) && status !== 407) return;
-  for (const name of connectionOptions(connection ?? "")) headers.delete(name);
+export function cleanResponse(headers: Headers, status: number): ResponseTraits {
+  let setsCookies = false;
+  let namesAddress = false;
+  let hasConnection = false;
+  let own: string[] | null = null;
+  for (const name of headers.keys()) {
+    if (name === "connection") hasConnection = true;
+    else if (name === "set-cookie") setsCookies = true;
+    else if (name === "location" || name === "content-location" || name === "refresh") namesAddress = true;
+    else if (name.startsWith("x-waggle-")) {
+      own ??= [];
+      own.push(name);
+    }
+  }
+  if (own !== null) for (const name of own) headers.delete(name);
+  if (hasConnection || status === 407) removeHopByHop(headers, status);
+  return { setsCookies, namesAddress };
+}
+
+function removeHopByHop(headers: Headers, status: number): void {
+  const connection = headers.get("connection") ?? "close";
+  if (namesNoHeader(connection) && status !== 407) return;
+  for (const name of connectionOptions(connection)) headers.delete(name);
   for (const name of hopByHopHeaders) headers.delete(name);
 }
 

@@ -55,6 +55,17 @@ test("[X17] hop-by-hop headers of a response are removed, and each cookie is kep
   ]);
 });
 
+test("[X45] a target's response has no headers of the mesh's own names", () => {
+  const headers = new Headers({
+    "x-waggle-task": "forged",
+    "X-Waggle-New": "1",
+    "x-waggled": "2",
+    location: "/",
+  });
+  expect(cleanResponse(headers, 200)).toEqual({ setsCookies: false, namesAddress: true });
+  expect([...headers.keys()]).toEqual(["location", "x-waggled"]);
+});
+
 test("[X43] only WebSocket upgrades are forwarded", () => {
   expect(readRequestHead(new Headers({ upgrade: "WebSocket", connection: "Upgrade" })).hopByHop).toEqual([
     "connection",
