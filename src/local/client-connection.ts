@@ -54,6 +54,9 @@ export class ClientConnection {
   #isRefused = false;
   /** The client has ended its side, and may still read. */
   #isHalfClosed = false;
+  /** Bytes received when the connection was last found quiet, and since when it is, milliseconds. */
+  #bytesRead = 0;
+  #silentMs = 0;
 
   constructor(socket: Socket, profile: ListenerProfile, budget: DescriptorBudget) {
     this.socket = socket;
@@ -124,9 +127,11 @@ export class ClientConnection {
    * Ends a connection on which nothing was sent or read for a while, unless the mesh or the task is to send
    * next. A client that stopped sending a body gets a 408.
    *
+   * @param quietMs since the last call or byte
+   * @param bodyTimeoutMs time without a byte of a body
    * @returns false if the connection stays
    */
-  expire(): boolean {
+  expire(quietMs: number, bodyTimeoutMs: number): boolean {
     const current = this.#current;
     if (current === "tunnel") return false;
     if (current === null) {
@@ -134,8 +139,12 @@ export class ClientConnection {
       return true;
     }
     const { incoming, outgoing } = current;
+    const { bytesRead } = this.socket;
+    this.#silentMs = bytesRead === this.#bytesRead ? this.#silentMs + quietMs : quietMs;
+    this.#bytesRead = bytesRead;
     // Paused: the task does not read, which is not the client's fault.
     const isUploadStalled = !incoming.complete && !incoming.isPaused();
+    if (isUploadStalled && this.#silentMs < bodyTimeoutMs) return false;
     if (isUploadStalled && !outgoing.headersSent) {
       this.refuse({ status: 408, reason: "the request body stopped arriving" });
       return true;

@@ -11,11 +11,30 @@ export type ListenerTimeouts = {
   readonly headMs: number;
   /** Of a connection between two requests (HAProxy `timeout http-keep-alive`). */
   readonly keepAliveMs: number;
-  /** Without a byte of the body, or without reading a byte of the response (HAProxy `timeout client`). */
+  /**
+   * Without a byte of the body, or without reading a byte of the response (HAProxy `timeout client`). A longer
+   * time for bodies can be set: see `longestBodyTimeoutMs`.
+   */
   readonly clientMs: number;
 };
 
 export const defaultTimeouts: ListenerTimeouts = { headMs: 15_000, keepAliveMs: 60_000, clientMs: 30_000 };
+
+/**
+ * Longest time without a byte of a body, milliseconds; Infinity: any. A listener does not know which service a
+ * request is for, so the longest of all services applies; the data plane applies the service's own.
+ *
+ * @param services the labels `waggle.body-timeout` of all services, undefined for those without; 0: any time
+ * @param variable BODY_TIMEOUT_MS; null if it is not set
+ */
+export function longestBodyTimeoutMs(
+  services: readonly (number | undefined)[],
+  variable: number | null,
+): number {
+  const times = services.map((ms) => ms ?? variable ?? defaultTimeouts.clientMs);
+  if (times.includes(0) || (services.length === 0 && variable === 0)) return Number.POSITIVE_INFINITY;
+  return Math.max(defaultTimeouts.clientMs, variable ?? 0, ...times);
+}
 
 /** Descriptors that this process and the runtime need besides, idle connections between them included. */
 const reservedDescriptors = 300;

@@ -24,6 +24,8 @@ const sharedBudget = new DescriptorBudget(descriptorLimit());
 export type ListenerOptions = {
   readonly timeouts?: ListenerTimeouts;
   readonly budget?: DescriptorBudget;
+  /** The present `longestBodyTimeoutMs`; absent: that of `timeouts`. */
+  readonly bodyTimeoutMs?: () => number;
 };
 
 /**
@@ -38,12 +40,14 @@ export class Listener {
   readonly #agent: RuntimeAgent;
   readonly #budget: DescriptorBudget;
   readonly #timeouts: ListenerTimeouts;
+  readonly #bodyTimeoutMs: () => number;
 
   private constructor(profile: ListenerProfile, agent: RuntimeAgent, options: ListenerOptions) {
     this.#profile = profile;
     this.#agent = agent;
     this.#budget = options.budget ?? sharedBudget;
     this.#timeouts = options.timeouts ?? defaultTimeouts;
+    this.#bodyTimeoutMs = options.bodyTimeoutMs ?? (() => this.#timeouts.clientMs);
     this.#server = this.#createServer();
   }
 
@@ -90,6 +94,7 @@ export class Listener {
 
   #createServer(): Server {
     const { headMs, keepAliveMs, clientMs } = this.#timeouts;
+    const bodyTimeoutMs = this.#bodyTimeoutMs;
     const server = createServer({
       noDelay: true,
       maxHeaderSize: maxHeaderBytes,
@@ -116,7 +121,7 @@ export class Listener {
     server.on("connect", (incoming, socket) => this.#connect(incoming, socket as Socket));
     server.on("clientError", (error, socket) => this.#clientError(error, socket as Socket));
     server.on("timeout", (socket) => {
-      if (!this.#connectionOf(socket).expire()) socket.setTimeout(clientMs);
+      if (!this.#connectionOf(socket).expire(clientMs, bodyTimeoutMs())) socket.setTimeout(clientMs);
     });
     return server;
   }

@@ -9,6 +9,7 @@ import { type LocalAgent, nodeNames, startAgents } from "./agents.ts";
 import { type DescriptorWatch, watchDescriptors } from "./descriptors.ts";
 import { followTable, type TableFollower } from "./follow-table.ts";
 import { Listener } from "./listener.ts";
+import { longestBodyTimeoutMs } from "./listener-limits.ts";
 import { controlIdentity, listenerProfile } from "./listener-profile.ts";
 import { type MeshOrigin, readOrigin } from "./mesh-origin.ts";
 import { awaitEarlierChildren, ChildrenFile, stopOrphanedTasks } from "./orphans.ts";
@@ -182,7 +183,7 @@ type PortPublishing = {
 
 /** Follows the routing table and keeps a listener open for each port it publishes. */
 function publishPorts(
-  { stateDir, listen, edgePort, log }: MeshOptions,
+  { stateDir, listen, edgePort, variables, log }: MeshOptions,
   secrets: MeshSecrets,
   plan: AddressPlan,
   upstream: Upstream,
@@ -190,11 +191,19 @@ function publishPorts(
 ): PortPublishing {
   const closedPorts = new StateFile(join(stateDir, closedPortsFile), log);
   const agent = new RuntimeAgent(upstream);
-  const ports = new PublishedPorts(agent, secrets.entryKey, log, (closed) => closedPorts.write(closed));
+  const { bodyTimeoutMs: variable } = readLimits(variables);
+  let bodyTimeoutMs = longestBodyTimeoutMs([], variable);
+  const ports = new PublishedPorts(agent, secrets.entryKey, log, (closed) => closedPorts.write(closed), {
+    bodyTimeoutMs: () => bodyTimeoutMs,
+  });
   let desired: readonly DesiredListener[] = [];
   const balancer = { address: listen, defaultPort: edgePort };
   const onTable = (table: RoutingTable): Promise<void> => {
     desired = desiredListeners(table, plan, balancer);
+    bodyTimeoutMs = longestBodyTimeoutMs(
+      table.services.map(({ options }) => options?.bodyTimeoutMs),
+      variable,
+    );
     return ports.apply(desired);
   };
   closedPorts.write([]);

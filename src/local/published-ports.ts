@@ -4,7 +4,7 @@
 import type { ClosedPort } from "../cli/closed-ports.ts";
 import type { RoutingTable, TableService } from "../domain/table/table.ts";
 import { type AddressPlan, nodePort } from "./addresses.ts";
-import { Listener } from "./listener.ts";
+import { Listener, type ListenerOptions } from "./listener.ts";
 import { type ListenerIdentity, listenerProfile } from "./listener-profile.ts";
 import type { RuntimeAgent } from "./runtime-agent.ts";
 
@@ -100,6 +100,7 @@ export class PublishedPorts {
   readonly #open = new Map<string, Listener>();
   readonly #failed = new Map<string, ClosedPort>();
   readonly #onClosedPorts: (closed: readonly ClosedPort[]) => void;
+  readonly #listenerOptions: ListenerOptions;
   #desired: readonly DesiredListener[] = [];
   #work: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | null = null;
@@ -114,11 +115,13 @@ export class PublishedPorts {
     key: string,
     log: (line: string) => void,
     onClosedPorts: (closed: readonly ClosedPort[]) => void,
+    listenerOptions: ListenerOptions = {},
   ) {
     this.#agent = agent;
     this.#key = key;
     this.#log = log;
     this.#onClosedPorts = onClosedPorts;
+    this.#listenerOptions = listenerOptions;
   }
 
   /**
@@ -174,7 +177,7 @@ export class PublishedPorts {
   async #tryOpen({ key, address, port, identity, owner }: DesiredListener): Promise<void> {
     try {
       const profile = listenerProfile(identity, this.#key);
-      const listener = await Listener.open(address, port, profile, this.#agent);
+      const listener = await Listener.open(address, port, profile, this.#agent, this.#listenerOptions);
       this.#open.set(key, listener);
       const { published } = identity;
       // Nodes that share an address have other ports than the published ones.

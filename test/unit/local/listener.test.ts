@@ -10,7 +10,7 @@ import { type AddressInfo, connect, createServer as createTcpServer } from "node
 import { afterEach, expect, test } from "vitest";
 import WebSocket, { WebSocketServer } from "ws";
 import { Listener } from "../../../src/local/listener.ts";
-import { DescriptorBudget } from "../../../src/local/listener-limits.ts";
+import { DescriptorBudget, longestBodyTimeoutMs } from "../../../src/local/listener-limits.ts";
 import { controlIdentity, listenerProfile, sealFacts } from "../../../src/local/listener-profile.ts";
 import { RuntimeAgent } from "../../../src/local/runtime-agent.ts";
 
@@ -186,11 +186,14 @@ test("[U15] closing finishes open responses and accepts no new connection", asyn
 });
 
 /** A listener with short times. */
-async function listenBriefly(upstreamPort: number): Promise<Listener> {
+async function listenBriefly(upstreamPort: number, bodyTimeoutMs = 500): Promise<Listener> {
   const timeouts = { headMs: 100, keepAliveMs: 200, clientMs: 500 };
   const agent = new RuntimeAgent({ host: "127.0.0.1", port: upstreamPort });
   const profile = listenerProfile(identity, "k");
-  const listener = await Listener.open("127.0.0.1", 0, profile, agent, { timeouts });
+  const listener = await Listener.open("127.0.0.1", 0, profile, agent, {
+    timeouts,
+    bodyTimeoutMs: () => bodyTimeoutMs,
+  });
   closing.push(() => listener.close(0));
   return listener;
 }
@@ -450,4 +453,26 @@ test("[U83] a response that cannot be read is 502, and the request is sent once"
   const response = await exchange(listener, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
   expect(response).toMatch(/^HTTP\/1\.1 502 .*the response cannot be read: /s);
   expect(requests).toBe(1);
+});
+
+test("[U77] a longer time for bodies lets a client pause, and 0 for any time", async () => {
+  const upstream = await serve((incoming, outgoing) => {
+    incoming.resume().on("end", () => outgoing.end("whole"));
+  });
+  const listener = await listenBriefly(portOf(upstream), 60_000);
+  const socket = connect(listener.port, "127.0.0.1");
+  closing.push(() => socket.destroy());
+  let received = "";
+  socket.on("data", (bytes) => {
+    received += bytes;
+  });
+  socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc");
+  // Two times without a byte pass before the rest comes.
+  setTimeout(() => socket.write("def"), 1_200);
+  await expect.poll(() => received, { timeout: 5_000 }).toContain("whole");
+  expect(longestBodyTimeoutMs([5_000, undefined, 90_000], null)).toBe(90_000);
+  expect(longestBodyTimeoutMs([5_000], null)).toBe(30_000);
+  expect(longestBodyTimeoutMs([undefined], 60_000)).toBe(60_000);
+  expect(longestBodyTimeoutMs([5_000, 0], null)).toBe(Number.POSITIVE_INFINITY);
+  expect(longestBodyTimeoutMs([undefined, 5_000], 0)).toBe(Number.POSITIVE_INFINITY);
 });
