@@ -16,6 +16,7 @@ import {
   type ServerParams,
   serverAddress,
 } from "./server-line.ts";
+import { trimmed } from "./service-names.ts";
 import { parseNumber, parseTimeMs } from "./time.ts";
 import { treatmentOf } from "./treatments.ts";
 
@@ -361,7 +362,7 @@ function serverNames(names: readonly string[]): readonly string[] {
   const taken = new Set(names.filter(canBeServer));
   return names.map((name) => {
     if (canBeServer(name)) return name;
-    const plain = name.replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, "").slice(0, 60) || "server";
+    const plain = trimmed(name).slice(0, 60) || "server";
     for (let number = 1; ; number += 1) {
       const candidate = number === 1 ? plain : `${plain}-${number}`;
       if (taken.has(candidate)) continue;

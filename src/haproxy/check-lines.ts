@@ -171,6 +171,7 @@ function isVersion(text: string): text is HttpCheck["version"] {
 }
 
 function headerOf(text: string): HttpCheck["headers"][number] | null {
-  const [, name, value] = /^([^:\s]+):\s*(.*)$/.exec(text) ?? [];
-  return name === undefined || value === undefined ? null : { name, value };
+  const [, name = ""] = /^([^:\s]+):/.exec(text) ?? [];
+  const value = text.slice(name.length + 1).trimStart();
+  return name === "" || /[\n\r\u2028\u2029]/.test(value) ? null : { name, value };
 }

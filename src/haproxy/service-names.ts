@@ -33,6 +33,10 @@ function freeName(section: string, taken: ReadonlySet<string>): string {
   }
 }
 
-function trimmed(name: string): string {
-  return name.replace(/^[^a-zA-Z0-9]+|[^a-zA-Z0-9]+$/g, "");
+/** The text from its first to its last letter or digit. */
+export function trimmed(text: string): string {
+  const from = text.search(/[a-zA-Z0-9]/);
+  let end = text.length;
+  while (end > from && !/[a-zA-Z0-9]/.test(text.charAt(end - 1))) end -= 1;
+  return from < 0 ? "" : text.slice(from, end);
 }

@@ -69,9 +69,9 @@ function methodOf(type: SampleType): string {
 }
 
 function valueMisfit(method: string, value: string): string | null {
-  if (method === "int" && !operators.has(value) && !/^-?\d*:?-?\d*$/.test(value))
+  if (method === "int" && !operators.has(value) && !/^-?\d*(?::-?\d*|-\d*)?$/.test(value))
     return `"${value}" is not a number or a range`;
-  if (method === "len" && !operators.has(value) && !/^\d*:?\d*$/.test(value))
+  if (method === "len" && !operators.has(value) && !/^\d*(?::\d*)?$/.test(value))
     return `"${value}" is not a length or a range`;
   if (method === "version" && !operators.has(value) && !/^[\d.:-]+$/.test(value))
     return `"${value}" is not a version or a range`;

@@ -20,7 +20,7 @@ const fetches = wordsOf(sampleFetchText.replace(/\bsc0_\S+/g, trackedCounters));
 const converters = wordsOf(converterText);
 const criteria: ReadonlyMap<string, { readonly fetch: string; readonly method: string }> = new Map(
   aclCriterionText.split(/\s+/).flatMap((text) => {
-    const [, name = "", fetch = "", method = ""] = /^(.+)=(.+)\/(.+)$/.exec(text) ?? [];
+    const [, name = "", fetch = "", method = ""] = /^([^=]+)=([^/]+)\/(.+)$/.exec(text) ?? [];
     return name === "" ? [] : [[name, { fetch, method }] as const];
   }),
 );

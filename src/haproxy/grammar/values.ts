@@ -103,6 +103,22 @@ function listMisfit(
   return `there is no "${unknown}"${suggestion === null ? `: use ${known.join(", ")}` : didYouMean(suggestion)}`;
 }
 
+/** `gpc0,http_req_rate(10s)` without the texts in parentheses. */
+function withoutArguments(text: string): string {
+  const [first = "", ...others] = text.split("(");
+  // After the last closing parenthesis, no opening one has an end.
+  let kept = first;
+  let open = "";
+  for (const part of others) {
+    open += `(${part}`;
+    const end = part.indexOf(")");
+    if (end < 0) continue;
+    kept += part.slice(end + 1);
+    open = "";
+  }
+  return kept + open;
+}
+
 function leadingNumber(word: string): number {
   return Number.parseInt(word, 10) || 0;
 }
@@ -178,7 +194,7 @@ export const values: ReadonlyMap<string, ValueReader> = new Map<string, ValueRea
   ],
   ["init-addr", oneWord((word) => listMisfit(word, ["libc", "last", "none"], isIpAddress))],
   ["proxy-v2-options", oneWord((word) => listMisfit(word, proxyV2Options))],
-  ["store", oneWord((word) => listMisfit(word.replace(/\([^)]*\)/g, ""), storedTypes))],
+  ["store", oneWord((word) => listMisfit(withoutArguments(word), storedTypes))],
   ["tls-option", oneWord((word) => listMisfit(word, tlsOptions))],
   [
     "network",
