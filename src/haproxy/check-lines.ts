@@ -1,6 +1,5 @@
 // The HTTP check of a backend: `option httpchk` and `http-check` lines.
 
-import { refuseExpect } from "../domain/model/check-expect.ts";
 import { MeshError } from "../domain/model/error.ts";
 import {
   defaultHttpCheck,
@@ -12,7 +11,6 @@ import {
 import { validateServer } from "../domain/validate/server.ts";
 import type { Diagnostics } from "./diagnostics.ts";
 import type { Directive } from "./sections.ts";
-import { ConfigError } from "./words.ts";
 
 /** Reads the lines of a backend in their order. Those that the mesh cannot check become diagnostics. */
 export function readHttpCheck(lines: readonly Directive[], diagnostics: Diagnostics): HttpCheck {
@@ -57,8 +55,6 @@ class HttpCheckReader {
   /** Takes a check that the mesh can run. Null: the reason is a diagnostic already. */
   #take(directive: Directive, check: HttpCheck | null): void {
     if (check === null) return;
-    const refusal = check.expect === null ? null : refuseExpect(check.expect);
-    if (refusal?.fault === "syntax") throw new ConfigError(directive.line, refusal.why);
     try {
       const spec = withCheckDefaults({ http: check }, serverDefaults);
       validateServer({ ...serverDefaults, name: "check", host: "127.0.0.1", port: 80, check: spec });
@@ -170,6 +166,7 @@ function isVersion(text: string): text is HttpCheck["version"] {
   return text === "HTTP/1.0" || text === "HTTP/1.1";
 }
 
+/** Null for a text that is not a header on one line. */
 function headerOf(text: string): HttpCheck["headers"][number] | null {
   const [, name = ""] = /^([^:\s]+):/.exec(text) ?? [];
   const value = text.slice(name.length + 1).trimStart();

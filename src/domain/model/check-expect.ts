@@ -8,22 +8,17 @@ const statusRange = /^(\d{3})(?:-(\d{3}))?$/;
 /** Longest pattern, text or list of statuses, characters. */
 const maxPatternLength = 200;
 
-/** `syntax`: it cannot be read. `unsupported`: HAProxy may accept it, the mesh does not. */
-export type ExpectRefusal = { readonly fault: "syntax" | "unsupported"; readonly why: string };
-
 /** Why an expected response is refused; null if it is accepted. */
-export function refuseExpect({ kind, pattern }: Expect): ExpectRefusal | null {
+export function refuseExpect({ kind, pattern }: Expect): string | null {
   if (pattern === "" || pattern.length > maxPatternLength) {
-    const why = `cannot read the expected pattern: use 1 to ${maxPatternLength} characters`;
-    return { fault: pattern === "" ? "syntax" : "unsupported", why };
+    return `cannot read the expected pattern: use 1 to ${maxPatternLength} characters`;
   }
   if (kind === "status" && !pattern.split(",").every((part) => statusRange.test(part))) {
-    const why = `cannot read expected status "${pattern}": write it as 200, 200-399 or 200,204`;
-    return { fault: "syntax", why };
+    return `cannot read expected status "${pattern}": write it as 200, 200-399 or 200,204`;
   }
   if (kind === "status" || kind === "string") return null;
   const reading = readPattern(pattern);
-  return reading.ok ? null : { fault: reading.fault, why: unusable(pattern, reading.why) };
+  return reading.ok ? null : unusable(pattern, reading.why);
 }
 
 function unusable(pattern: string, why: string): string {

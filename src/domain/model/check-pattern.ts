@@ -78,6 +78,7 @@ const unsupportedConstructs: readonly (readonly [start: RegExp, name: string, in
 
 function refusal(text: string, { error, input }: RE2JSSyntaxException): PatternReading {
   const read = (input ?? text).slice(0, 40);
+  if (unclosedErrors.has(error)) return { ok: false, fault: "syntax", why: `${error}: ${read}` };
   if (text.startsWith("(*")) return unsupported(text.slice(0, 40), "control verb", "leave it out");
   const [, from, to] = /^\{(\d{1,5})(?:,(\d{0,5}))?\}$/.exec(read) ?? [];
   if (error === repeatError && from !== undefined && Number(to || from) >= Number(from))
@@ -87,6 +88,9 @@ function refusal(text: string, { error, input }: RE2JSSyntaxException): PatternR
     return { ok: false, fault: "syntax", why: `${error}${input === null ? "" : `: ${read}`}` };
   return unsupported(read, name, instead);
 }
+
+/** RE2's errors for parentheses. They come with the whole pattern, whatever construct it begins with. */
+const unclosedErrors: ReadonlySet<string> = new Set(["missing closing )", "unexpected )"]);
 
 /** RE2's error for more than 1000 repetitions, nested ones multiplied, and for `{5,2}`. */
 const repeatError = "invalid repeat count";

@@ -64,7 +64,7 @@ function validateHttp({ method, uri, headers, expect }: HttpCheck, stored: Expec
   }
   const isStored = expect?.kind === stored?.kind && expect?.pattern === stored?.pattern;
   const refusal = expect === null || isStored ? null : refuseExpect(expect);
-  if (refusal !== null) throw invalid(refusal.why);
+  if (refusal !== null) throw invalid(refusal);
 }
 
 function checkInteger(name: string, value: number, min: number, max: number): void {

@@ -1,5 +1,6 @@
 // ACLs and conditions as HAProxy reads them: `hdr(host) -i a.b`, and `if A !B or { src 10.0.0.0/8 }`.
 
+import { readPattern } from "../../domain/model/check-pattern.ts";
 import { isIpAddress, isShortAddress } from "./address.ts";
 import { criterionMethod, readSample, type SampleType } from "./sample.ts";
 import type { Misfit, WordReading } from "./usage.ts";
@@ -90,19 +91,13 @@ function isNetwork(value: string): boolean {
 }
 
 /**
- * Why a text is not a regular expression. HAProxy uses PCRE, of which JavaScript knows a part; so only errors
- * that are the same in both are reported.
+ * Why a text is not a regular expression. HAProxy uses PCRE; constructs of PCRE alone, of which RE2 does not know
+ * whether they are complete, are accepted.
  */
-export function regexMisfit(pattern: string): string | null {
-  if (pattern.includes("(?") || /[+*?}]\+/.test(pattern) || pattern.includes("[[")) return null;
-  try {
-    new RegExp(pattern);
-    return null;
-  } catch (error) {
-    const why = error instanceof Error ? error.message : "";
-    const isCommon = /Unterminated (group|character class)|Unmatched '\)'|Nothing to repeat/.test(why);
-    return isCommon ? `"${pattern}" is not a regular expression: ${why.replace(/^.*: /, "")}` : null;
-  }
+export function regexMisfit(text: string): string | null {
+  const reading = readPattern(text);
+  if (reading.ok || reading.fault === "unsupported") return null;
+  return `"${text}" is not a regular expression: ${reading.why}`;
 }
 
 /** Reads `if …` or `unless …`, which ends the line. A condition without terms never holds. @returns its end */

@@ -175,6 +175,8 @@ describe("servers", () => {
 
   test("[F40] an expression that the mesh does not support is reported at its line, and the check does without it", () => {
     const backend = (pattern: string) => ` option httpchk\n http-check expect rstring ${pattern}\n`;
+    const checked = (pattern: string) =>
+      `listen web\n bind :80\n${backend(pattern)} server a 10.0.0.1:80 check\n`;
     for (const [pattern, reason] of [
       ["(?=a)b", "lookahead (?= is not in RE2's syntax"],
       ["a++", "possessive quantifier ++ is not"],
@@ -182,24 +184,53 @@ describe("servers", () => {
       ["a".repeat(201), "use 1 to 200 characters"],
     ] as const) {
       expect(onlyServer("check", backend(pattern))?.spec.check?.http).toEqual(defaultHttpCheck);
-      const [outcome, ...others] = outcomesOf(
-        `listen web\n bind :80\n${backend(pattern)} server a 10.0.0.1:80\n`,
-        "http-check",
-      );
+      const [outcome, ...others] = outcomesOf(checked(pattern), "http-check");
       expect([outcome, others]).toEqual([expect.stringMatching(/^could not: /), []]);
       expect(outcome).toContain(reason);
     }
     expect(onlyServer("check", backend("'(a+)+$'"))?.spec.check?.http?.expect?.pattern).toBe("(a+)+$");
-    expect(errorsOf(`listen web\n bind :80\n${backend("a)")} server a 10.0.0.1:80\n`)).toEqual([
-      '6: cannot use the pattern "a)": unexpected ): a)',
+  });
+
+  test.each([
+    ["a)", "unexpected ): a)"],
+    ["(?i)a)", "unexpected ): (?i)a)"],
+    ["(?i)(a", "missing closing ): (?i)(a"],
+    ["[z-a]", "invalid character class range: z-a"],
+    ["a{2,1}", "invalid repeat count: {2,1}"],
+  ])("[F40] %s is no regular expression and an error of its line, of an acl as well", (pattern, why) => {
+    const message = `"${pattern}" is not a regular expression: ${why}`;
+    const expectation = ` option httpchk\n http-check expect rstring ${pattern}\n`;
+    const file = `listen web\n bind :80\n${expectation} acl x path_reg ${pattern}\n server a 10.0.0.1:80\n`;
+    expect(errorsOf(file)).toEqual([
+      `6: http-check expect rstring: ${message}`,
+      `7: acl x path_reg: ${message}`,
     ]);
   });
 
-  test("[F40] a line that is not supported is not taken as well, and makes no TCP check an HTTP check", () => {
-    const backend = " http-check send-state\n http-check expect rstring (?=a)b\n";
-    expect(onlyServer("check", backend)?.spec.check?.http).toBeNull();
-    const outcomes = outcomesOf(`listen web\n bind :80\n${backend} server a 10.0.0.1:80\n`, "http-check");
-    expect(outcomes.map((text) => text.slice(0, 10))).toEqual(["could not:", "could not:"]);
+  test("[F40] expectations that HAProxy accepts and the mesh cannot read are reported, not errors", () => {
+    const file = (status: string) =>
+      `listen web\n bind :80\n option httpchk\n http-check expect status ${status}\n server a 10.0.0.1:80 check\n`;
+    for (const status of ["20", "2000-3000"]) {
+      expect(errorsOf(file(status))).toEqual([]);
+      expect(outcomesOf(file(status), "http-check")).toEqual([
+        expect.stringMatching(/^could not: cannot read expected status/),
+      ]);
+    }
+  });
+
+  test("[F40] without option httpchk HAProxy checks by TCP, and so does the mesh", () => {
+    const rules = " http-check send-state\n http-check expect rstring (?=a)b\n";
+    expect(onlyServer("check", rules)?.spec.check?.http).toBeNull();
+    const outcomes = outcomesOf(`listen web\n bind :80\n${rules} server a 10.0.0.1:80 check\n`, "http-check");
+    const ignored = "as is: HAProxy ignores it without `option httpchk`";
+    expect(outcomes).toEqual([ignored, ignored]);
+  });
+
+  test("[F40] expectations that no server is checked for are as is", () => {
+    const rules = " option httpchk\n http-check expect rstring (?=a)b\n";
+    expect(outcomesOf(`listen web\n bind :80\n${rules} server a 10.0.0.1:80\n`, "http-check")).toEqual([
+      "as is: no server is checked",
+    ]);
   });
 
   test("[I7] option httpchk, http-check and timeout check define the check", () => {
