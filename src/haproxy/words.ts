@@ -27,6 +27,8 @@ export type LineWords = {
 
 const escapeLetters: Readonly<Record<string, string>> = { t: "\t", r: "\r", n: "\n" };
 const escapedCharacters = " \\#'\"";
+/** HAProxy's own variables begin with a dot; it has no others of these. */
+const variableStart = /^\$\{?([A-Za-z_]\w*|\.(?:FILE|LINE|SECTION)(?!\w))/;
 const space = /[ \t\v\f\r\n]/;
 
 /** @throws ConfigError for an unclosed quote, an invalid escape or an invalid variable name */
@@ -113,7 +115,7 @@ class LineSplitter {
   /** Reads `$NAME`, `${NAME}`, `${NAME-default}`, or `${NAME[*]}`, whose value becomes several words. */
   #readVariable(): void {
     const rest = this.#text.slice(this.#at);
-    const [whole, name = ""] = /^\$\{?(\.?[A-Za-z_]\w*|\.\w+)/.exec(rest) ?? [];
+    const [whole, name = ""] = variableStart.exec(rest) ?? [];
     if (whole === undefined) {
       throw new ConfigError(this.#line, `"${rest.slice(0, 12)}" is not a variable: write \\$ for a $`);
     }

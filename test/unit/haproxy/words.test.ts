@@ -17,6 +17,7 @@ test.each([
   // biome-ignore lint/suspicious/noTemplateCurlyInString: HAProxy's syntax
   ['"${NAME[*]}" "${NAME}"', ["web", "1", "web 1"]],
   ["^/a\\.b$ \\1 a\\", ["^/a\\.b$", "\\1", "a\\"]],
+  ['"a\\$" a$ \'a$\' "$.LINE.x"', ["a$", "a$", "a$", "1.x"]],
   ["''", [""]],
   ["# only a comment", []],
 ])("[I1] %s is split as HAProxy does", (text, expected) => {
@@ -28,6 +29,9 @@ test.each([
   ['log "open', "does not end"],
   ["log \\xzz", "two hexadecimal digits"],
   ['bind "$1:80"', "is not a variable"],
+  ['http-check expect rstring "(a+)+$"', "write \\$ for a $"],
+  ['bind "$.PORT"', "is not a variable"],
+  ['bind "$.LINES"', "is not a variable"],
   ['bind "${PORT"', "a } is missing"],
 ])("[I1] %s is refused with its line", (text, message) => {
   try {
