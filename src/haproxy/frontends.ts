@@ -61,7 +61,7 @@ export function exposureLabels(
 export class Frontends {
   readonly #backends: ReadonlyMap<string, boolean>;
   readonly #diagnostics: Diagnostics;
-  readonly #fates = new Map<string, FrontendFate>();
+  readonly #fates = new Map<number, FrontendFate>();
   readonly #exposures = new Map<string, ServiceExposure>();
   /** The one service that each host name leads to. */
   readonly #serviceByHost = new Map<string, string>();
@@ -72,8 +72,8 @@ export class Frontends {
     this.#diagnostics = diagnostics;
   }
 
-  /** What becomes of each frontend, by name, once `exposures` has been read. */
-  get fates(): ReadonlyMap<string, FrontendFate> {
+  /** What becomes of each frontend, by its line, once `exposures` has been read. A backend may have its name. */
+  get fates(): ReadonlyMap<number, FrontendFate> {
     return this.#fates;
   }
 
@@ -92,7 +92,7 @@ export class Frontends {
     for (const rules of resolved) {
       if (rules.rest === null) this.#exposeByHost(rules);
       else this.#exposeAtPorts(rules, rules.rest, effective.get(rules.rest) ?? rules);
-      this.#fates.set(rules.frontend.name, this.#fateOf(rules));
+      this.#fates.set(rules.frontend.line, this.#fateOf(rules));
     }
     return this.#exposures;
   }
@@ -113,7 +113,7 @@ export class Frontends {
     const hasFallback = fallback !== null && this.#isService(fallback.backend, fallback.directive);
     const otherwise = hasFallback ? fallback.backend : fallback === null ? ownBackend : null;
     if (otherwise === null && uses.length === 0) {
-      this.#fates.set(frontend.name, { kind: "nowhere", why: nowhereReason(frontend) });
+      this.#fates.set(frontend.line, { kind: "nowhere", why: nowhereReason(frontend) });
       return null;
     }
     const choices = uses.map(({ condition, backend }) => ({ condition, to: backend }));

@@ -99,7 +99,7 @@ class ConfigImporter {
     const services = backends.flatMap((proxy) =>
       this.#toService(proxy, exposures.get(proxy.section.name), frontends.fates),
     );
-    for (const proxy of this.#proxies) this.#reportProxy(proxy, frontends.fates.get(proxy.section.name));
+    for (const proxy of this.#proxies) this.#reportProxy(proxy, frontends.fates.get(proxy.section.line));
     for (const section of this.#sections) this.#reportSection(section);
     for (const section of this.#sections) this.#reportUnsetVariables(section);
     return {
@@ -113,13 +113,13 @@ class ConfigImporter {
   #toService(
     proxy: ProxySection,
     exposure: ServiceExposure | undefined,
-    fates: ReadonlyMap<string, FrontendFate>,
+    fates: ReadonlyMap<number, FrontendFate>,
   ): readonly ImportedService[] {
     const { section, backend } = proxy;
     const name = this.#serviceByBackend.get(section.name);
     if (name === undefined) return [];
     const ports = [...(exposure?.ports ?? [])].sort((a, b) => a - b);
-    const fronts = this.#proxies.filter(({ section: front }) => leadsTo(fates.get(front.name), section.name));
+    const fronts = this.#proxies.filter(({ section: front }) => leadsTo(fates.get(front.line), section.name));
     const clientTimeouts = clientTimeoutLabels(fronts.map(({ used }) => used));
     this.#clientTimeouts.set(section.name, JSON.stringify(clientTimeouts));
     const labels = {

@@ -198,3 +198,26 @@ test("[W30] several backups share requests only with option allbackups", () => {
     "false",
   );
 });
+
+test("[I40] a frontend and a backend of one name have outcomes of their own", () => {
+  const file = (backend: string) =>
+    importConfig(
+      `defaults\n mode http\nfrontend web\n bind :80\n timeout client 5s\n default_backend web\nbackend web\n${backend}`,
+      {},
+    );
+  const heads = (backend: string) =>
+    file(backend)
+      .diagnostics.filter(({ text }) => / web$/.test(text))
+      .map(({ text, outcome, note }) => `${text}: ${outcome} ${note}`.trim());
+  expect(heads(" server a 10.0.0.1:80\n")).toEqual([
+    "frontend web: taken",
+    "default_backend web: taken published at 80",
+    "backend web: taken",
+  ]);
+  expect(heads("")).toEqual([
+    "frontend web: could not none of its backends becomes a service that a supported rule leads to",
+    "default_backend web: could not web does not become a service",
+    "backend web: could not it has no servers",
+  ]);
+  expect(file(" server a 10.0.0.1:80\n").services[0]?.labels["waggle.body-timeout"]).toBe("5000ms");
+});
