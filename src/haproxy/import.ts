@@ -20,6 +20,7 @@ import { isDisabled, undefinedReferences } from "./references.ts";
 import { type FrontendRouting, readRouting } from "./routing-lines.ts";
 import { type ConfigSection, type Directive, isProxyKind, readSections } from "./sections.ts";
 import { serviceNames } from "./service-names.ts";
+import { strictRefusals } from "./strict.ts";
 import { globalTreatment } from "./treatments.ts";
 import { type ConfigVariables, printWords } from "./words.ts";
 
@@ -38,6 +39,8 @@ export type ImportResult = {
   readonly diagnostics: readonly Diagnostic[];
   /** Lines that protect an imported service in HAProxy and not in the mesh. */
   readonly lostProtection: readonly LostProtection[];
+  /** The lines for which an import with `--strict` is refused. */
+  readonly strictRefusals: readonly Diagnostic[];
   /** Lines that cannot be read, in order. With any error, nothing else is known or imported. */
   readonly errors: readonly { readonly line: number; readonly message: string }[];
 };
@@ -53,7 +56,8 @@ export function importConfig(text: string, env: ConfigVariables): ImportResult {
   const errors = [...unreadable, ...undefinedReferences(sections)]
     .map(({ line, message }) => ({ line, message }))
     .sort((a, b) => a.line - b.line);
-  if (errors.length > 0) return { services: [], diagnostics: [], lostProtection: [], errors };
+  if (errors.length > 0)
+    return { services: [], diagnostics: [], lostProtection: [], strictRefusals: [], errors };
   return new ConfigImporter(sections).run();
 }
 
@@ -102,10 +106,12 @@ class ConfigImporter {
     for (const proxy of this.#proxies) this.#reportProxy(proxy, frontends.fates.get(proxy.section.line));
     for (const section of this.#sections) this.#reportSection(section);
     for (const section of this.#sections) this.#reportUnsetVariables(section);
+    const diagnostics = this.#diagnostics.all();
     return {
       services,
-      diagnostics: this.#diagnostics.all(),
+      diagnostics,
       lostProtection: this.#lostProtection.sort((a, b) => a.line - b.line),
+      strictRefusals: strictRefusals(this.#sections, diagnostics),
       errors: [],
     };
   }

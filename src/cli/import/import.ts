@@ -19,7 +19,7 @@ Examples:
   waggle import --dry-run /etc/haproxy/haproxy.cfg     show what would be imported; needs no mesh
   waggle import haproxy.cfg                            import; repeat after each change of the file
   LISTEN=8080 waggle import haproxy.cfg                set a variable of the file
-  waggle import --strict haproxy.cfg                   import only if every line can be imported
+  waggle import --strict haproxy.cfg                   import only if every line about requests can be
 
 Each backend or listen section with servers becomes a static service of the same name. The service
 of default_backend is published on the ports that the frontend binds. The services of use_backend
@@ -37,7 +37,7 @@ export function registerImport(program: Command, cli: Cli): void {
       "Read a HAProxy configuration, report the treatment of each line, and create or update its services and servers.",
     )
     .option("-n, --dry-run", "report what would be done, and change nothing")
-    .option("--strict", "change nothing and exit with 1 if a line cannot be imported");
+    .option("--strict", "change nothing and exit with 1 if a line about requests cannot be imported");
   meshFlags(command)
     .addHelpText("after", importHelp)
     .action((file: string, flags: Flags) => importFile(cli, command, file, flags));
@@ -70,11 +70,16 @@ async function importFile(cli: Cli, command: Command, file: string, flags: Flags
 
 /** Why nothing of a file is imported; null if it is. */
 function refusalOf(imported: ImportResult, file: string, flags: Flags): CliError | null {
-  const { services, diagnostics } = imported;
-  const count = linesWith(diagnostics, "could not");
+  const { services, strictRefusals } = imported;
+  const count = linesWith(strictRefusals, "could not");
   if (flags.strict === true && count > 0) {
-    const hint = "without --strict the others are imported";
-    return refused(`${linesText(count)} of ${file} cannot be imported: nothing was changed`, hint);
+    const texts = [...new Set(strictRefusals.map(({ line, text }) => `  ${file}:${line}  ${text}`))];
+    const hint = [
+      "--strict needs these, because they decide which requests are served, or how:",
+      ...texts,
+      "without --strict the other lines are imported",
+    ];
+    return refused(`${linesText(count)} of ${file} cannot be imported: nothing was changed`, hint.join("\n"));
   }
   return services.length === 0 ? refused(`no services to import in ${file}`) : null;
 }

@@ -160,15 +160,19 @@ test("[I11] a service with host names and no port gets a port that the mesh choo
   });
 });
 
-test("[L90] with --strict nothing is imported if a line cannot be", async () => {
+test("[L90] with --strict nothing is imported if a line about requests cannot be", async () => {
   await using mesh = await fakeMesh({});
   const { code, out, err } = await runOn(mesh, ["import", "--strict", file]);
   expect([code, mesh.calls]).toEqual([1, []]);
   expect(out).toContain("nothing was changed");
   expect(err).toContain("1 line of ");
   expect(err).toContain("cannot be imported: nothing was changed");
+  expect(err).toMatch(/or how:\n {2}\S+haproxy\.cfg:6 {2}http-request deny\nwithout --strict/);
   const plain = join(folder, "plain.cfg");
-  writeFileSync(plain, "defaults\n mode http\nlisten web\n bind :80\n server a 10.0.0.1:80\n");
+  writeFileSync(
+    plain,
+    "defaults\n mode http\nlisten web\n timeout connect 5s\n bind :80\n server a 10.0.0.1:80\n",
+  );
   expect((await runCli(["import", "--dry-run", "--strict", plain])).code).toBe(0);
 });
 

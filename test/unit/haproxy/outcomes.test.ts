@@ -308,3 +308,64 @@ test("[I5] passwords and keys are not printed", () => {
   )}`;
   expect(JSON.stringify(imported(text))).not.toContain("hunter2");
 });
+
+describe("--strict", () => {
+  const required = (global: string, proxy: string, more = "") =>
+    importConfig(
+      `global\n${global}\ndefaults\n mode http\nlisten web\n bind :80\n server a 10.0.0.1:80 check\n${proxy}\n${more}`,
+      {},
+    ).strictRefusals.map(({ text }) => text);
+
+  test.each([
+    ["log /dev/log local0", "timeout connect 5s"],
+    ["stats socket /run/haproxy.sock", "log global"],
+    ["maxconn 4096", "option httplog"],
+    ["tune.ssl.default-dh-param 2048", "option dontlognull"],
+    ["ssl-default-bind-options no-tls-tickets", "option http-server-close"],
+    ["crt-base /etc/ssl", "no option httpclose"],
+    ["daemon", "timeout http-keep-alive 10s"],
+    ["nbthread 2", "capture request header Host len 40"],
+    ["user haproxy", "acl unused src 10.0.0.0/8"],
+  ])("[I41] %s and %s do not count", (global, proxy) => {
+    expect(required(` ${global}`, ` ${proxy}`)).toEqual([]);
+  });
+
+  test.each([
+    "maxconn 4096",
+    "http-request deny if { src 10.0.0.0/8 }",
+    "http-request set-header X-A b",
+    "errorfile 503 /e/503.http",
+    "timeout tunnel 1h",
+    "timeout http-request 5s",
+    "option forwardfor except 127.0.0.0/8",
+    "http-reuse never",
+    "compression algo gzip",
+    "monitor-uri /alive",
+  ])("[I41] %s counts", (line) => {
+    expect(required(" daemon", ` ${line}`)).toEqual([line]);
+  });
+
+  test("[I41] sections count if they are proxies that serve requests, and global only by its limits of rates", () => {
+    expect(required(" maxconnrate 10\n maxconn 10", "")).toEqual(["maxconnrate 10"]);
+    const tcp = "listen db\n mode tcp\n bind :1\n server a 10.0.0.1:1\n";
+    expect(required("", "", tcp)[0]).toBe("listen db");
+    expect(required("", "", `${tcp} disabled\n`)).toEqual([]);
+    expect(required("", "", "userlist u\n user a password b\npeers p\n peer a 10.0.0.1:1\n")).toEqual([]);
+  });
+});
+
+test("[I41] every line whose protection is lost counts", () => {
+  const lines = [
+    "maxconn 5",
+    "timeout http-request 5s",
+    "http-request deny",
+    "tcp-request connection reject",
+  ];
+  const { lostProtection, strictRefusals } = importConfig(
+    `defaults\n mode http\nlisten web\n bind :80 ssl crt /x.pem\n ${lines.join("\n ")}\n server a 10.0.0.1:80\n`,
+    {},
+  );
+  expect(lostProtection).toHaveLength(5);
+  const required = new Set(strictRefusals.map(({ line }) => line));
+  expect(lostProtection.filter(({ line }) => !required.has(line))).toEqual([]);
+});
