@@ -197,7 +197,9 @@ describe.skipIf(missing.length > 0)(`${skipPrefix}Prometheus`, () => {
     ).toEqual((await prometheus.rules()).map(({ name }) => [name, "ok", undefined]));
     const firing = () => prometheus.query('ALERTS{alertstate="firing"}');
     expect(await firing()).toEqual([]);
-    process.kill(mesh.agentPid("node2"), "SIGKILL");
+    // An agent that was killed would be started again.
+    const agentPid = mesh.agentPid("node2");
+    process.kill(agentPid, "SIGSTOP");
     const [alert] = await until(
       "the alert",
       async () => {
@@ -205,7 +207,7 @@ describe.skipIf(missing.length > 0)(`${skipPrefix}Prometheus`, () => {
         return alerts.length > 0 ? alerts : null;
       },
       { withinMs: 90_000, everyMs: 500 },
-    );
+    ).finally(() => process.kill(agentPid, "SIGCONT"));
     expect(alert?.metric).toMatchObject({ alertname: "WaggleNodeDown", node: "node2" });
   });
 });
