@@ -61,6 +61,14 @@ test.each(records)("%s has the form of a decision record and is in the index", (
   expect(read("docs/decisions/README.md")).toContain(`| ${number} | [${text}](${link}) |`);
 });
 
+test("the index of decisions has each number once, in order", () => {
+  const numbers = [...read("docs/decisions/README.md").matchAll(/^\| (\d+) \|/gm)].map(([, number]) =>
+    Number(number),
+  );
+  expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
+  expect(numbers).toHaveLength(records.length);
+});
+
 test("every claim of docs/security.md names the rules that hold it", () => {
   const text = read("docs/security.md");
   const claims = text.slice(text.indexOf("## Claims"), text.indexOf("## What Waggle does not do"));
@@ -76,6 +84,9 @@ test("every claim of docs/security.md names the rules that hold it", () => {
   });
   expect(lines.length).toBeGreaterThan(20);
   expect(unheld).toEqual([]);
+  // Every other line is a heading: a claim in a paragraph would not be checked.
+  expect(claims.split("\n").filter((line) => !/^(?:$|- |## |\*\*[^*]+\*\*$)/.test(line))).toEqual([]);
+  expect(new Set(lines).size).toBe(lines.length);
 });
 
 test("the rules are in order of letter and number, and the legend has every letter", () => {
