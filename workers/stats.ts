@@ -43,7 +43,7 @@ export function serveStats(
   { sharesOrigin, client }: StatsArrival,
 ): Promise<Response> | null {
   if (!isStatsUrl(request.url, statsUri(env))) return null;
-  return statsOf(env, sharesOrigin)(request, client ?? "unknown");
+  return statsOf(env, sharesOrigin)(request, client);
 }
 
 function statsUri({ STATS_URI = defaultStatsUri }: PlaneEnv): string {

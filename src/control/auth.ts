@@ -24,7 +24,7 @@ export function authentication(deps: ControlDeps): MiddlewareHandler<ControlEnv>
       c.header("www-authenticate", 'Bearer realm="waggle"');
       return problem(c, 401, `this mesh requires its operator token; ${tokenHint}`);
     }
-    const { role, retryAfterS } = check(token, c.env.client ?? undefined);
+    const { role, retryAfterS } = check(token, c.env.client);
     if (retryAfterS !== null) {
       c.header("retry-after", String(retryAfterS));
       return problem(c, 429, tooManyTokens(retryAfterS));
@@ -55,8 +55,8 @@ export type CheckedToken =
   | { readonly role: Role; readonly retryAfterS: null }
   | { readonly role: null; readonly retryAfterS: number | null };
 
-/** Checks a token of a client. Without its address all clients count as one. */
-export type TokenChecker = (token: string, client?: string) => CheckedToken;
+/** Checks a token of a client. Clients whose address is unknown (null) count as one. */
+export type TokenChecker = (token: string, client: string | null) => CheckedToken;
 
 /**
  * Returns a function that checks tokens. It always compares both digests, so the time taken does not leak
@@ -70,11 +70,13 @@ export function tokenChecker({
 }: Pick<ControlDeps, "operatorToken" | "viewerToken" | "guesses" | "now">): TokenChecker {
   const operatorHash = secretHash(operatorToken);
   const viewerHash = viewerToken === "" ? "" : secretHash(viewerToken);
-  return (token, client = "unknown") => {
+  return (token, client) => {
     const isOperator = matchesHash(token, operatorHash);
     const isViewer = matchesHash(token, viewerHash);
     const role = isOperator ? "operator" : isViewer ? "viewer" : null;
-    return role === null ? { role, retryAfterS: guesses.count(client, now()) } : { role, retryAfterS: null };
+    return role === null
+      ? { role, retryAfterS: guesses.count(client ?? "unknown", now()) }
+      : { role, retryAfterS: null };
   };
 }
 

@@ -80,7 +80,7 @@ const wrongTokenNotice =
 function signInReader(deps: DashboardDeps) {
   const check = tokenChecker(deps);
   return async ({ token = "", code }: FormFields, c: Context<DashboardEnv>): Promise<CheckedToken> => {
-    if (code === undefined) return check(token.trim(), c.env.client ?? undefined);
+    if (code === undefined) return check(token.trim(), c.env.client);
     const link = readLinkCode(code, c.get("keys"), deps.now());
     const isFirstUse = link !== null && (await deps.mesh.redeem(link.id, link.expiresAtMs));
     return { role: isFirstUse ? "operator" : null, retryAfterS: null };

@@ -9,13 +9,13 @@ import { handleForm } from "./form.ts";
 import { showStats } from "./show.ts";
 import { readStatsQuery } from "./uri.ts";
 
-/** Handles the requests that `isStatsUrl` selects. Without the client's address all clients count as one. */
-export type StatsApp = (request: Request, client?: string) => Promise<Response>;
+/** Handles the requests that `isStatsUrl` selects, of a client whose address may be unknown (null). */
+export type StatsApp = (request: Request, client: string | null) => Promise<Response>;
 
 /** @see docs/spec.md Z10-Z17 */
 export function statsApp(deps: StatsDeps): StatsApp {
   const context = { ...deps, check: tokenChecker(deps) };
-  return async (request, client = "unknown") => {
+  return async (request, client) => {
     try {
       return await respond(request, client, context);
     } catch (error) {
@@ -25,7 +25,7 @@ export function statsApp(deps: StatsDeps): StatsApp {
   };
 }
 
-async function respond(request: Request, client: string, context: StatsContext): Promise<Response> {
+async function respond(request: Request, client: string | null, context: StatsContext): Promise<Response> {
   const { method, headers, url } = request;
   const unusable = tokenProblem(context);
   if (unusable !== null) return textResponse(503, unusable);

@@ -11,8 +11,8 @@ import { type StatsQuery, statsLink } from "./uri.ts";
 /** Limit of a form, enough for a thousand servers. Bytes. */
 const maxStatsFormBytes = 64 * 1024;
 
-/** The client that sent a form: the role of its credentials, and its address. */
-type FormSender = { readonly role: Role; readonly client: string };
+/** The client that sent a form: the role of its credentials, and its address; null if unknown. */
+type FormSender = { readonly role: Role; readonly client: string | null };
 
 /**
  * Applies a form and redirects to the page, as HAProxy does.
@@ -26,16 +26,22 @@ export async function handleForm(
   sender: FormSender,
   query: StatsQuery,
 ): Promise<Response> {
+  const redirect = (outcome: ActionOutcome) => {
+    const location = statsLink(context.uri, { ...query, format: "html", outcome });
+    return new Response(null, { status: 303, headers: { location, ...statsHeaders } });
+  };
   const text = await readFormText(request);
-  const fields = new URLSearchParams(text ?? "");
+  if (text === null) return redirect("EXCD");
+  const fields = new URLSearchParams(text);
   const token = fields.get("token") ?? "";
-  const checked = token === "" ? null : context.check(token, sender.client);
-  if (checked !== null && checked.retryAfterS !== null) return tooManyResponse(checked.retryAfterS);
-  const isAllowed =
-    checked === null ? mayActByCredentials(request, context, sender) : checked.role === "operator";
-  const outcome = text === null ? "EXCD" : isAllowed ? await applyForm(context, fields) : "DENY";
-  const location = statsLink(context.uri, { ...query, format: "html", outcome });
-  return new Response(null, { status: 303, headers: { location, ...statsHeaders } });
+  if (token === "") {
+    return redirect(
+      mayActByCredentials(request, context, sender) ? await applyForm(context, fields) : "DENY",
+    );
+  }
+  const { role, retryAfterS } = context.check(token, sender.client);
+  if (retryAfterS !== null) return tooManyResponse(retryAfterS);
+  return redirect(role === "operator" ? await applyForm(context, fields) : "DENY");
 }
 
 async function applyForm(context: StatsContext, fields: URLSearchParams): Promise<ActionOutcome> {

@@ -41,10 +41,10 @@ function basic(user: string, password: string): Record<string, string> {
 }
 
 const get = (app: StatsApp, rest: string, headers: Record<string, string> = {}, method = "GET") =>
-  app(new Request(page + rest, { method, headers }));
+  app(new Request(page + rest, { method, headers }), null);
 
 function post(app: StatsApp, form: Record<string, string>, headers: Record<string, string>, rest = "") {
-  return app(new Request(page + rest, { method: "POST", headers, body: new URLSearchParams(form) }));
+  return app(new Request(page + rest, { method: "POST", headers, body: new URLSearchParams(form) }), null);
 }
 
 test.each([
@@ -151,7 +151,7 @@ test("[Z15] a form without Content-Length is read only up to the limit", async (
     },
   });
   const request = new Request(page, { method: "POST", headers: viewer, body, duplex: "half" });
-  expect((await app(request)).headers.get("location")).toContain("st=EXCD");
+  expect((await app(request, null)).headers.get("location")).toContain("st=EXCD");
   expect(pulled).toBeLessThan(10);
 });
 
@@ -163,7 +163,7 @@ test("[Z15] a form with known and unknown servers sets the known ones, with the 
     ["action", "drain"],
     ["b", "#1"],
   ]);
-  const response = await app(new Request(page, { method: "POST", headers: operator, body }));
+  const response = await app(new Request(page, { method: "POST", headers: operator, body }), null);
   expect(response.headers.get("location")).toBe("/haproxy?stats;st=PART");
   expect(unwrap(mesh.registry.node("node1")).admin).toBe("drain");
 });
