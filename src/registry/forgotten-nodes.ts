@@ -33,12 +33,12 @@ export function forgetPredecessors(draft: Draft, node: MeshNode): void {
   }
 }
 
-/** Removes a node of which nothing else is known. Reconcile orphans its tasks. */
-export function forgetNode(draft: Draft, node: MeshNode, why: string): void {
+/** Removes a node and its credential, and closes its agent's socket. Reconcile orphans its tasks. */
+export function forgetNode(draft: Draft, node: MeshNode, why: string, actor = "registry"): void {
   draft.remove("nodes", node.id);
   draft.store.forgetNode(node.id);
   draft.close(node.id, closeCodes.notAMember, "the node was removed from the mesh");
-  draft.recordEvent("registry", "node.remove", nodeSubject(node), why);
+  draft.recordEvent(actor, "node.remove", nodeSubject(node), why);
 }
 
 function forgottenAtMs({ stateSinceMs, wasReady }: MeshNode): number {

@@ -3,11 +3,11 @@
 import { hostsOf } from "../domain/labels/labels.ts";
 import { MeshError } from "../domain/model/error.ts";
 import type { MeshNode } from "../domain/model/node.ts";
-import { closeCodes } from "../protocol/agent.ts";
 import { checkAddressLabel, isOperatorConfirmed } from "./addresses.ts";
 import type { NodeChange } from "./api.ts";
 import { refuseAddress } from "./connections.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
+import { forgetNode } from "./forgotten-nodes.ts";
 import { findNode, requireVersion } from "./refs.ts";
 import { sameData } from "./same-data.ts";
 
@@ -51,15 +51,7 @@ export function removeNode(draft: Draft, ref: string, force: boolean, actor: str
       retry: "safe",
     });
   }
-  draft.remove("nodes", node.id);
-  draft.store.forgetNode(node.id);
-  draft.close(node.id, closeCodes.notAMember, "the node was removed from the mesh");
-  draft.recordEvent(
-    actor,
-    "node.remove",
-    nodeSubject(node),
-    force && node.state !== "down" ? "by force" : "",
-  );
+  forgetNode(draft, node, node.state === "down" ? "" : "by force", actor);
 }
 
 /** Refuses the address of a node if the update removed the label that confirmed it. */
