@@ -2,13 +2,13 @@
 // memory only: a registry that starts again begins with full allowances.
 
 import { type EventSubject, isByOperator, type NewEvent } from "../domain/model/event.ts";
+import { type Allowance, refill, takeOne } from "./allowance.ts";
 
-/** Events of one node that are recorded at once, and after that one each `eventIntervalMs`. */
-const maxEventsAtOnce = 200;
-const eventIntervalMs = 1_000;
+/** Events of one node that are recorded at once, and after that one each second. */
+const eventsAllowed = { full: 200, intervalMs: 1_000 };
 
-/** The events that a node may still cause, at a time, and how many were not recorded since the last one. */
-type EventAllowance = { readonly events: number; readonly atMs: number; readonly skipped: number };
+/** The events that a node may still cause, and how many were not recorded since the last one. */
+type EventAllowance = Allowance & { readonly skipped: number };
 
 export class EventLimits {
   /** By the node's name; a full allowance is not stored. */
@@ -26,27 +26,23 @@ export class EventLimits {
   }
 
   #admitOfNode(event: NewEvent, node: string, nowMs: number): readonly NewEvent[] {
-    const { events, atMs, skipped } = this.#byNode.get(node) ?? {
-      events: maxEventsAtOnce,
-      atMs: nowMs,
-      skipped: 0,
-    };
-    const added = Math.max(0, nowMs - atMs) / eventIntervalMs;
-    const available = Math.min(maxEventsAtOnce, events + added);
-    if (available < 1) {
-      this.#byNode.set(node, { events: available, atMs: nowMs, skipped: skipped + 1 });
+    const before = this.#byNode.get(node) ?? { left: eventsAllowed.full, atMs: nowMs, skipped: 0 };
+    const { skipped } = before;
+    const after = takeOne(before, eventsAllowed, nowMs);
+    if (after === null) {
+      this.#byNode.set(node, { ...refill(before, eventsAllowed, nowMs), skipped: skipped + 1 });
       return [];
     }
-    this.#byNode.set(node, { events: available - 1, atMs: nowMs, skipped: 0 });
+    this.#byNode.set(node, { ...after, skipped: 0 });
     this.#removeFull(nowMs);
     return skipped === 0 ? [event] : [gapEvent(event, node, skipped), event];
   }
 
   /** Removes the nodes that caused no event for so long that their allowance is full again. */
   #removeFull(nowMs: number): void {
-    for (const [node, { events, atMs, skipped }] of this.#byNode) {
-      const isFull = events + (nowMs - atMs) / eventIntervalMs >= maxEventsAtOnce;
-      if (isFull && skipped === 0) this.#byNode.delete(node);
+    for (const [node, allowance] of this.#byNode) {
+      const { left } = refill(allowance, eventsAllowed, nowMs);
+      if (left === eventsAllowed.full && allowance.skipped === 0) this.#byNode.delete(node);
     }
   }
 }
@@ -64,6 +60,6 @@ function gapEvent({ subject }: NewEvent, node: string, skipped: number): NewEven
     actor: "registry",
     action: "node.events",
     subject: own,
-    why: `${skipped} events of this node were not recorded: more than one each ${eventIntervalMs / 1_000} s`,
+    why: `${skipped} events of this node were not recorded: more than one each ${eventsAllowed.intervalMs / 1_000} s`,
   };
 }

@@ -26,7 +26,7 @@ type MetaKey =
   | "listeningSinceMs"
   | "spentIds"
   | "sessions"
-  | "joinAllowance";
+  | "joinsLeft";
 
 /** How long used ids are remembered after they expired, milliseconds. */
 const spentIdGraceMs = 86_400_000;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { readAgentMessage } from "../../../src/registry/agent-message.ts";
-import { takeJoin } from "../../../src/registry/join-limits.ts";
+import { takeOne } from "../../../src/registry/allowance.ts";
 import { machine, refusal, TestMesh, type TestNode } from "./harness.ts";
 
 const hourMs = 60 * 60_000;
@@ -89,10 +89,11 @@ test("[M68] sixty machines join at once, then one each second, and a refusal cha
 });
 
 test("[M68] the allowance refills by the clock, and a clock that was set back takes none of it", () => {
-  expect(takeJoin({ joins: 0, atMs: 10_000 }, 11_000)).toEqual({ joins: 0, atMs: 11_000 });
-  expect(takeJoin({ joins: 0, atMs: 10_000 }, 10_999)).toBeNull();
-  expect(takeJoin({ joins: 0, atMs: 10_000 }, 9_999_999)).toEqual({ joins: 59, atMs: 9_999_999 });
-  expect(takeJoin({ joins: 5, atMs: 10_000 }, 0)).toEqual({ joins: 4, atMs: 0 });
+  const size = { full: 60, intervalMs: 1_000 };
+  expect(takeOne({ left: 0, atMs: 10_000 }, size, 11_000)).toEqual({ left: 0, atMs: 11_000 });
+  expect(takeOne({ left: 0, atMs: 10_000 }, size, 10_999)).toBeNull();
+  expect(takeOne({ left: 0, atMs: 10_000 }, size, 9_999_999)).toEqual({ left: 59, atMs: 9_999_999 });
+  expect(takeOne({ left: 5, atMs: 10_000 }, size, 0)).toEqual({ left: 4, atMs: 0 });
 });
 
 test("[M68] at most fifty nodes wait for their first hello", () => {
