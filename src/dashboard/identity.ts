@@ -33,8 +33,8 @@ async function readSessionCookie(c: Context<DashboardEnv>, deps: DashboardDeps):
 function sessionCookies(c: Context<DashboardEnv>): readonly string[] {
   const name = cookieName(c);
   return (c.req.header("cookie") ?? "").split(/[;,]/).flatMap((pair) => {
-    const [cookieName = "", value = ""] = pair.split("=", 2);
-    return cookieName.trim() === name ? [value.trim()] : [];
+    const [pairName = "", value = ""] = pair.split("=", 2);
+    return pairName.trim() === name ? [value.trim()] : [];
   });
 }
 

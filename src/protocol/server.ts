@@ -99,7 +99,10 @@ export const ServerStatus = z.object({
   fails: whole,
   downs: whole,
   downtimeMs: whole,
-  /** HAProxy's check_status, check_code and check_duration; null before the first check. */
+  /**
+   * HAProxy's check_status, check_code and check_duration, and what an operator must know besides; null before
+   * the first check.
+   */
   last: z
     .object({
       word: z.enum(checkStatuses),

@@ -1,5 +1,5 @@
-// The registry's clock may be set, by an administrator or by NTP. Times in rows that lie ahead count as now, so
-// that no wait takes longer than it was meant to from the moment the clock was set back.
+// What a step back of the registry's clock changes: times that lie ahead are set to now, so that no wait takes
+// longer from the step on than it was meant to. An administrator or NTP may set the clock.
 //
 // A clock that is set forward needs nothing here: waits end early, and a sweep that comes late does not count
 // silence (liveness.ts).
@@ -17,19 +17,19 @@ import { sameData } from "./same-data.ts";
 export const clockToleranceMs = 1_000;
 
 /**
- * Makes every time in the rows that lies ahead now. Relations between an object's times are kept.
+ * Sets each time in the rows that lies ahead to now. An order among the times of an object is kept.
  *
  * @param latestMs what the clock showed before it was set back; infinite if unknown, after a start
  */
 export function followClock(draft: Draft, latestMs: number): void {
   const { world, nowMs } = draft;
-  for (const node of world.nodes.values()) putChanged(draft, "nodes", node, nodeBefore(node, nowMs));
+  for (const node of world.nodes.values()) putChanged(draft, "nodes", node, nodeUntil(node, nowMs));
   for (const service of world.services.values()) {
-    putChanged(draft, "services", service, serviceBefore(service, nowMs));
+    putChanged(draft, "services", service, serviceUntil(service, nowMs));
   }
-  for (const task of world.tasks.values()) putChanged(draft, "tasks", task, taskBefore(task, nowMs));
+  for (const task of world.tasks.values()) putChanged(draft, "tasks", task, taskUntil(task, nowMs));
   for (const server of world.servers.values())
-    putChanged(draft, "servers", server, serverBefore(server, nowMs));
+    putChanged(draft, "servers", server, serverUntil(server, nowMs));
   followInStore(draft);
   if (!Number.isFinite(latestMs)) return;
   const backText = `the clock was set back by ${Math.round((latestMs - nowMs) / 1_000)} s`;
@@ -65,7 +65,7 @@ function followInStore({ store, nowMs }: Draft): void {
   }
 }
 
-function nodeBefore(node: MeshNode, nowMs: number): MeshNode {
+function nodeUntil(node: MeshNode, nowMs: number): MeshNode {
   return {
     ...node,
     stateSinceMs: Math.min(node.stateSinceMs, nowMs),
@@ -74,7 +74,7 @@ function nodeBefore(node: MeshNode, nowMs: number): MeshNode {
   };
 }
 
-function serviceBefore(service: Service, nowMs: number): Service {
+function serviceUntil(service: Service, nowMs: number): Service {
   const { update } = service;
   return {
     ...service,
@@ -92,7 +92,7 @@ function serviceBefore(service: Service, nowMs: number): Service {
 }
 
 /** Keeps the task's restart delay, which shows how many failures preceded it. */
-function taskBefore(task: Task, nowMs: number): Task {
+function taskUntil(task: Task, nowMs: number): Task {
   const { ranSinceMs, endedAtMs, departure, health } = task;
   const createdAtMs = Math.min(task.createdAtMs, nowMs);
   return {
@@ -107,7 +107,7 @@ function taskBefore(task: Task, nowMs: number): Task {
   };
 }
 
-function serverBefore(server: StaticServer, nowMs: number): StaticServer {
+function serverUntil(server: StaticServer, nowMs: number): StaticServer {
   const { health } = server;
   return {
     ...server,

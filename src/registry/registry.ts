@@ -95,7 +95,7 @@ export class Registry implements RegistryOperations {
     return this.#transactions.isClockSetBack();
   }
 
-  /** Makes times that lie ahead now, after the clock was set back. */
+  /** Sets times that lie ahead to now, after the clock was set back. */
   followClock(): void {
     this.#transactions.change(() => {});
   }

@@ -1,7 +1,7 @@
 // The path of a request as targets get it. `fetch` parses every URL by the URL standard, which resolves dot
 // segments and encodes some characters, so path rules and hashes have to use the result of that.
 
-/** True of a path that the URL standard would change, and of few others. */
+/** Matches a path that the URL standard would change, and few others. */
 export const mayChangeInUrl = /[^!-~]|["'<>\\^`{}#]|\/(?:\.|%2e)/i;
 
 const origin = "http://x";
