@@ -30,6 +30,12 @@ export function printableSink(sink: TextSink): TextSink {
   };
 }
 
+/** Writes text with escape sequences of this program's own; it must have no text from outside. */
+export function writeRaw(sink: TextSink, text: string): void {
+  if (sink.writeRaw === undefined) sink.write(text);
+  else sink.writeRaw(text);
+}
+
 /** Formats a table, headings first. The last column is not padded. */
 export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [headings, ...rows.map((cells) => cells.map(printable))];

@@ -2,6 +2,7 @@
 
 import { printable } from "../domain/model/printable.ts";
 import type { TextSink } from "./cli.ts";
+import { writeRaw } from "./output.ts";
 
 export type ProgressWriter = {
   /** Width of the terminal, for progress.ts; null if the output is not a terminal. */
@@ -22,7 +23,7 @@ export function createProgressWriter(out: TextSink): ProgressWriter {
     show: (newLines) => {
       const lines = newLines.map(printable);
       const text = write(previous, lines);
-      if (text !== "") (out.writeRaw ?? out.write).call(out, text);
+      if (text !== "") writeRaw(out, text);
       previous = lines;
     },
   };

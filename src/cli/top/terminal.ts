@@ -1,6 +1,7 @@
 // The terminal of `waggle top`: alternate screen, raw keys, and the original state restored on close.
 
 import type { KeySource, TextSink } from "../cli.ts";
+import { writeRaw } from "../output.ts";
 import type { TerminalSize } from "./screen.ts";
 
 // Private modes of xterm: 1049 alternate screen, 25 cursor, 7 wrapping at the right edge.
@@ -33,7 +34,7 @@ export class Terminal {
       this.#displayed = "";
       handlers.onResize();
     };
-    this.#writeRaw(enterSequence);
+    writeRaw(out, enterSequence);
     keys.setRawMode?.(true);
     keys.resume();
     keys.on("data", this.#onData);
@@ -49,7 +50,7 @@ export class Terminal {
   show(lines: readonly string[]): void {
     const text = `${cursorHome}${lines.map((line) => clearRight + line).join("\r\n")}${clearBelow}`;
     if (text === this.#displayed) return;
-    this.#writeRaw(text);
+    writeRaw(this.#out, text);
     this.#displayed = text;
   }
 
@@ -58,10 +59,6 @@ export class Terminal {
     this.#out.off?.("resize", this.#onResize);
     this.#keys.setRawMode?.(false);
     this.#keys.pause();
-    this.#writeRaw(leaveSequence);
-  }
-
-  #writeRaw(text: string): void {
-    (this.#out.writeRaw ?? this.#out.write).call(this.#out, text);
+    writeRaw(this.#out, leaveSequence);
   }
 }
