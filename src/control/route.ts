@@ -1,7 +1,7 @@
 // GET /mesh/route: explains how the data plane would route a request.
 
 import { exclusionReason } from "../domain/compile/exclusion.ts";
-import { isLocalControlHost } from "../domain/model/control-host.ts";
+import { localControlHostPattern } from "../domain/model/control-host.ts";
 import { unwrap } from "../domain/model/error.ts";
 import { isAlive, taskName } from "../domain/model/task.ts";
 import { readTable } from "../domain/table/text.ts";
@@ -83,7 +83,7 @@ function readMethod(text = "GET"): string {
 }
 
 function readHost(text: string): string {
-  if (isLocalControlHost.test(text))
+  if (localControlHostPattern.test(text))
     throw badRequest(`no service is reached at ${text}, the host name of the mesh's control API`);
   if (isHost(text)) return text;
   throw badRequest(`cannot read host=${text}: write it as HOST or HOST:PORT`);

@@ -3,7 +3,7 @@
 // The edge and every node's ingress share it; they differ in how they choose the node. A step is async only if
 // it waits for something: each further promise costs a request some of its time (docs/benchmarks.md).
 
-import { isLocalControlHost } from "../domain/model/control-host.ts";
+import { localControlHostPattern } from "../domain/model/control-host.ts";
 import type { TableService } from "../domain/table/table.ts";
 import { type Failure, failureResponse } from "../proxy/http/failure.ts";
 import { cleanResponse } from "../proxy/http/headers.ts";
@@ -59,7 +59,7 @@ export type MatchEntry = (incoming: ProxyRequest, routes: Routes) => EntryMatch;
 export async function proxy(incoming: ProxyRequest, matchEntry: MatchEntry): Promise<Response> {
   const { plane, waitUntil } = incoming;
   const state = newForwardState();
-  if (!isHost(incoming.host) || incoming.path === "" || isLocalControlHost.test(incoming.host)) {
+  if (!isHost(incoming.host) || incoming.path === "" || localControlHostPattern.test(incoming.host)) {
     return deliver(incoming, state, malformedFailure(incoming), null);
   }
   if (incoming.head.refusal !== null) return deliver(incoming, state, incoming.head.refusal, null);

@@ -1,6 +1,6 @@
 // Refusals: status and reason, one sentence, of a request that gets no response from a target.
 
-import { isLocalControlHost } from "../domain/model/control-host.ts";
+import { localControlHostPattern } from "../domain/model/control-host.ts";
 import type { Failure } from "../proxy/http/failure.ts";
 import { hostName, isHost } from "../proxy/http/host.ts";
 import { type BodyWatch, bodyWatch } from "../proxy/limits.ts";
@@ -13,7 +13,7 @@ import type { ProxyRequest } from "./proxy-request.ts";
 
 /** The refusal of a request whose Host is malformed or the control API's own, or that has no path. */
 export function malformedFailure({ host, method }: ProxyRequest): Failure {
-  if (isLocalControlHost.test(host)) {
+  if (localControlHostPattern.test(host)) {
     return {
       status: 421,
       reason: `no service is reached at ${hostName(host)}, the host name of the mesh's control API; use the address of the published port or another name`,

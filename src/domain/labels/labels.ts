@@ -1,6 +1,6 @@
 // The `waggle.*` labels of a service: checks all of them and reads those about host names and probes.
 
-import { isLocalControlHost } from "../model/control-host.ts";
+import { localControlHostPattern } from "../model/control-host.ts";
 import { isHostName } from "../model/host-name.ts";
 import type { ProbeSpec } from "../model/service.ts";
 import { attemptLabels } from "./attempt-labels.ts";
@@ -57,7 +57,7 @@ export function hostsOf(labels: Labels): readonly string[] {
 
 /** The data plane refuses these host names, so that no service is on the same host name as the dashboard. */
 function checkControlHost(hosts: readonly string[]): void {
-  const taken = hosts.find((host) => isLocalControlHost.test(host));
+  const taken = hosts.find((host) => localControlHostPattern.test(host));
   if (taken === undefined) return;
   throw invalidLabel(`the host name '${taken}' is the control API's own: write another one`);
 }

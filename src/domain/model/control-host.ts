@@ -7,4 +7,4 @@
 export const localControlHost = "control.localhost";
 
 /** Matches a Host header that names `control.localhost` or a name under it, which could set its cookies. */
-export const isLocalControlHost = /^(?:[^:]*\.)?control\.localhost\.*(?::|$)/i;
+export const localControlHostPattern = /^(?:[^:]*\.)?control\.localhost\.*(?::|$)/i;
