@@ -1,7 +1,8 @@
 // The Durable Object of the registry: adds storage, a clock, sockets and an alarm, and no rules.
 
 import { DurableObject } from "cloudflare:workers";
-import { readHostPatterns, readOwnSockets } from "../src/domain/model/dialed-host.ts";
+import { readHostPatterns } from "../src/domain/model/host-pattern.ts";
+import { readOwnSockets } from "../src/domain/model/own-socket.ts";
 import type { AddressRules } from "../src/registry/addresses.ts";
 import { readAgentMessage } from "../src/registry/agent-message.ts";
 import {

@@ -5,20 +5,12 @@
 // name always needs an operator, because a node may point a name of its own anywhere at any time.
 
 import { isIP } from "node:net";
-import {
-  dialedHost,
-  type HostPattern,
-  isConfirmed,
-  isLoopback,
-  isOwnSocket,
-  isSameHost,
-  type OwnSocket,
-  readHostPatterns,
-  whyNeverDialed,
-} from "../domain/model/dialed-host.ts";
+import { dialedHost, isLoopback, isSameHost, whyNeverDialed } from "../domain/model/dialed-host.ts";
 import { MeshError } from "../domain/model/error.ts";
 import { isHostName } from "../domain/model/host-name.ts";
+import { type HostPattern, isConfirmed, readHostPatterns } from "../domain/model/host-pattern.ts";
 import { addressLabel, type MeshNode } from "../domain/model/node.ts";
+import { isOwnSocket, type OwnSocket } from "../domain/model/own-socket.ts";
 import type { Endpoint, Task } from "../domain/model/task.ts";
 
 /** What decides which addresses may be dialed. */

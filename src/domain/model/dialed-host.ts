@@ -1,17 +1,7 @@
-// Hosts that the data plane dials: their normal form, hosts that it never dials, and those that an operator
-// confirmed.
+// Hosts that the data plane dials: their normal form, and hosts that it never dials.
 
 import { contains, type IpNetwork, parseIp, parseNetwork } from "./cidr.ts";
 import { isHostName } from "./host-name.ts";
-
-/** Hosts that an operator confirmed: a network, a single host, or all names below a domain. */
-export type HostPattern =
-  | { readonly kind: "network"; readonly network: IpNetwork }
-  | { readonly kind: "name"; readonly name: string }
-  | { readonly kind: "domain"; readonly suffix: string };
-
-/** A socket that is the mesh's own. A `port` of null: every port of the host. */
-export type OwnSocket = { readonly host: string; readonly port: number | null };
 
 /** Networks that lead to no node's tasks, and what they are. */
 const neverDialed: readonly (readonly [text: string, what: string])[] = [
@@ -78,68 +68,6 @@ export function isLoopback(host: string): boolean {
 export function isSameHost(a: string, b: string): boolean {
   const left = dialedHost(a);
   return left !== null && left === dialedHost(b);
-}
-
-/**
- * Reads a list of confirmed hosts: `10.0.0.0/8, 192.0.2.7, node1.example.com, *.nodes.example.com`.
- *
- * @returns the patterns, and the entries that cannot be read
- */
-export function readHostPatterns(list: string): {
-  readonly patterns: readonly HostPattern[];
-  readonly unreadable: readonly string[];
-} {
-  const entries = list
-    .split(",")
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== "");
-  const read = entries.map((entry) => ({ entry, pattern: patternOf(entry) }));
-  return {
-    patterns: read.flatMap(({ pattern }) => pattern ?? []),
-    unreadable: read.flatMap(({ entry, pattern }) => (pattern === null ? entry : [])),
-  };
-}
-
-/** True if an operator confirmed this host. */
-export function isConfirmed(host: string, patterns: readonly HostPattern[]): boolean {
-  const ip = parseIp(host);
-  return patterns.some((pattern) => {
-    if (pattern.kind === "network") return ip !== null && contains(pattern.network, ip);
-    return pattern.kind === "name" ? pattern.name === host : ip === null && host.endsWith(pattern.suffix);
-  });
-}
-
-/** Reads a list of the mesh's own sockets: `127.0.0.1:8787, control.example.com`. Skips unreadable entries. */
-export function readOwnSockets(list: string): readonly OwnSocket[] {
-  return list.split(",").flatMap((entry) => {
-    const [, host = "", port] = /^\[?([^\]]*?)\]?(?::(\d{1,5}))?$/.exec(entry.trim()) ?? [];
-    const dialed = dialedHost(host);
-    return dialed === null ? [] : { host: dialed, port: port === undefined ? null : Number(port) };
-  });
-}
-
-/** True if this host and port lead to one of the mesh's own sockets. */
-export function isOwnSocket(host: string, port: number, sockets: readonly OwnSocket[]): boolean {
-  return sockets.some((own) => {
-    if (own.port !== null && own.port !== port) return false;
-    if (own.host === host) return true;
-    // `localhost` is 127.0.0.1 or ::1, and a socket on 0.0.0.0 or :: listens on every loopback address.
-    const ip = parseIp(own.host);
-    const listensEverywhere = ip?.every((byte) => byte === 0) ?? false;
-    if (listensEverywhere) return isLoopback(host);
-    return isLoopback(own.host) && isLoopback(host) && (parseIp(host) === null || ip === null);
-  });
-}
-
-function patternOf(entry: string): HostPattern | null {
-  const network = parseNetwork(entry);
-  if (network !== null) return { kind: "network", network };
-  if (entry.startsWith("*.")) {
-    const domain = dialedHost(entry.slice(2));
-    return domain === null || !domain.includes(".") ? null : { kind: "domain", suffix: `.${domain}` };
-  }
-  const name = dialedHost(entry);
-  return name === null ? null : { kind: "name", name };
 }
 
 /** The host of a URL as the platform's parser reads it; null if it refuses the text. */

@@ -1,7 +1,8 @@
 // A registry in memory with a clock that tests set, and agents that follow their assignments.
 
-import { readHostPatterns, readOwnSockets } from "../../../src/domain/model/dialed-host.ts";
 import type { MeshError } from "../../../src/domain/model/error.ts";
+import { readHostPatterns } from "../../../src/domain/model/host-pattern.ts";
+import { readOwnSockets } from "../../../src/domain/model/own-socket.ts";
 import type { ServiceSpec } from "../../../src/domain/model/service.ts";
 import { isAlive, type Task } from "../../../src/domain/model/task.ts";
 import type { AssignedTask, TaskReport } from "../../../src/protocol/agent.ts";
