@@ -1,7 +1,8 @@
 // HTTP/1.1 as bytes: a task that shows each request as it was sent and responds with given bytes, and a
 // client that sends bytes. A character of these strings is a byte.
 
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { exchange, readMessage, readResponses } from "./raw-exchange.ts";
 
 export type RawTask = {
   readonly origin: string;
@@ -25,9 +26,9 @@ export async function rawTask(respond: (request: string) => string): Promise<Raw
     socket.on("close", () => sockets.delete(socket));
     socket.on("data", (bytes) => {
       unread += bytes.toString("latin1");
-      for (let end = messageEnd(unread); end !== null; end = messageEnd(unread)) {
-        const request = unread.slice(0, end);
-        unread = unread.slice(end);
+      for (let next = readMessage(unread, "empty"); next !== null; next = readMessage(unread, "empty")) {
+        const request = unread.slice(0, next.length);
+        unread = unread.slice(next.length);
         requests.push(request);
         const response = respond(request);
         socket.write(response, "latin1");
@@ -58,39 +59,15 @@ export function lines(message: string, name: string): string[] {
   );
 }
 
-/** Sends bytes, and reads one response. HEAD and statuses without a body are recognized. */
-export function rawSend(
+/** Sends one request as bytes, and reads its response. The status is 0 without one. */
+export async function rawSend(
   port: number,
   bytes: string,
 ): Promise<{ status: number; text: string; body: string }> {
-  return new Promise((resolve, reject) => {
-    let read = "";
-    const socket = connect(port, "127.0.0.1", () => socket.write(bytes, "latin1"));
-    const finish = () => {
-      socket.destroy();
-      const status = Number(/^HTTP\/1\.\d (\d{3})/.exec(read)?.[1] ?? 0);
-      resolve({ status, text: read, body: read.slice(read.indexOf("\r\n\r\n") + 4) });
-    };
-    socket.on("data", (chunk) => {
-      read += chunk.toString("latin1");
-      const hasNoBody = bytes.startsWith("HEAD ") || /^HTTP\/1\.1 (?:204|304)/.test(read);
-      if (messageEnd(read, hasNoBody) !== null) finish();
-    });
-    socket.on("end", finish);
-    socket.on("error", reject);
-  });
-}
-
-/** Where the first message of a text ends; null if it is not complete. */
-function messageEnd(text: string, hasNoBody = false): number | null {
-  const headEnd = text.indexOf("\r\n\r\n") + 4;
-  if (headEnd < 4) return null;
-  const head = text.slice(0, headEnd);
-  if (hasNoBody) return headEnd;
-  if (/\r\ntransfer-encoding:/i.test(head)) {
-    const last = text.indexOf("0\r\n\r\n", headEnd);
-    return last < 0 ? null : last + 5;
-  }
-  const end = headEnd + Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
-  return text.length < end ? null : end;
+  const method = bytes.slice(0, bytes.indexOf(" "));
+  const last = (text: string, isClosed: boolean) => readResponses(text, [method], isClosed).responses.at(-1);
+  const isDone = (text: string) => (last(text, false)?.status ?? 0) >= 200;
+  const { text, isClosed } = await exchange(port, [bytes], { isDone });
+  const { status = 0, body = "" } = last(text, isClosed) ?? {};
+  return { status, text, body };
 }

@@ -79,7 +79,7 @@ export class RecordingServer {
     let hasAnswered = false;
     this.#sockets.add(socket);
     const ended = (how: "end" | "reset") => {
-      if (current !== null && current.ended === "open") current.ended = how;
+      if (current?.ended === "open") current.ended = how;
     };
     socket.on("error", () => ended("reset"));
     socket.on("end", () => {
@@ -110,9 +110,7 @@ export class RecordingServer {
         const message = readMessage(unread, "empty");
         if (!hasAnswered && (message !== null || answer.isEarly === true)) {
           hasAnswered = true;
-          socket.write(Buffer.from(answer.bytes.replace("{accept}", acceptOf(current.head)), "latin1"));
-          if (answer.then === "close") socket.end();
-          if (answer.then === "reset") socket.resetAndDestroy();
+          respond(socket, answer, current.head);
         }
         if (answer.isStream === true) this.#streaming = socket;
         if (message === null || answer.isStream === true) return;
@@ -122,6 +120,12 @@ export class RecordingServer {
       }
     });
   }
+}
+
+function respond(socket: Socket, { bytes, then }: ServerAnswer, requestHead: string): void {
+  socket.write(Buffer.from(bytes.replace("{accept}", acceptOf(requestHead)), "latin1"));
+  if (then === "close") socket.end();
+  if (then === "reset") socket.resetAndDestroy();
 }
 
 function acceptOf(head: string): string {
