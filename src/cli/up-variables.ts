@@ -1,13 +1,10 @@
 // The variables of the data plane that `waggle up` passes on: those of its options, else of its environment.
 
 import type { Command, Option } from "commander";
-import { readDurationMs, readSizeBytes } from "../domain/model/measure.ts";
+import { maxDurationMs, readDurationMs, readSizeBytes } from "../domain/model/measure.ts";
 import { maxReplayBytes, maxRetries } from "../domain/table/attempt-options.ts";
 import { usageError } from "./errors.ts";
 import { choiceFlag, valueFlag } from "./flags.ts";
-
-/** A day, as for the labels. */
-const maxDurationMs = 86_400_000;
 
 /** The options, by the variable that each sets. docs/http.md explains them. */
 const flagByVariable: Readonly<Record<string, Option>> = {

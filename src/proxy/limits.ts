@@ -1,6 +1,7 @@
 // Limits: the timeouts and buffer sizes of the data plane, read from the variables of its Worker; and what
 // applies to one request of a service.
 
+import { maxDurationMs } from "../domain/model/measure.ts";
 import { type AttemptOptions, maxReplayBytes, maxRetries } from "../domain/table/attempt-options.ts";
 
 /** What applies to services whose labels do not say otherwise. */
@@ -54,9 +55,6 @@ export type LimitVariables = {
   readonly BODY_TIMEOUT_MS?: string;
 };
 
-/** A day, milliseconds, as for the labels. */
-const maxTimeoutMs = 86_400_000;
-
 /**
  * Reads the limits.
  *
@@ -65,15 +63,15 @@ const maxTimeoutMs = 86_400_000;
 export function readLimits(variables: LimitVariables): Limits {
   const number = (name: keyof LimitVariables, min: number, max: number) =>
     readWholeNumber(name, variables[name], min, max);
-  const tryTimeoutMs = number("TRY_TIMEOUT_MS", 0, maxTimeoutMs) ?? 0;
+  const tryTimeoutMs = number("TRY_TIMEOUT_MS", 0, maxDurationMs) ?? 0;
   return {
-    headTimeoutMs: number("HEAD_TIMEOUT_MS", 1, maxTimeoutMs),
+    headTimeoutMs: number("HEAD_TIMEOUT_MS", 1, maxDurationMs),
     tryTimeoutMs: tryTimeoutMs === 0 ? null : tryTimeoutMs,
-    silenceMs: number("SILENT_MS", 0, maxTimeoutMs),
+    silenceMs: number("SILENT_MS", 0, maxDurationMs),
     hedge: readBoolean("HEDGE", variables.HEDGE) ?? defaultLimits.hedge,
     retries: number("RETRIES", 0, maxRetries) ?? defaultLimits.retries,
     replayBytes: number("REPLAY_BYTES", 0, maxReplayBytes) ?? defaultLimits.replayBytes,
-    bodyTimeoutMs: number("BODY_TIMEOUT_MS", 0, maxTimeoutMs),
+    bodyTimeoutMs: number("BODY_TIMEOUT_MS", 0, maxDurationMs),
   };
 }
 

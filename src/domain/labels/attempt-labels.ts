@@ -2,7 +2,7 @@
 // docs/labels.md documents them.
 
 import { readSizeBytes } from "../model/measure.ts";
-import { type AttemptOptions, maxReplayBytes, maxRetries } from "../table/attempt-options.ts";
+import { type AttemptOptions, definedOptions, maxReplayBytes, maxRetries } from "../table/attempt-options.ts";
 import { invalidLabel, type Labels, labelBoolean, labelCount, labelDurationMs } from "./label.ts";
 
 const labelNames = {
@@ -18,20 +18,14 @@ export const attemptLabels: readonly string[] = Object.values(labelNames);
 
 /** The options that these labels set. @throws MeshError `label/invalid` */
 export function attemptOptionsOf(labels: Labels): AttemptOptions {
-  const headTimeoutMs = labelDurationMs(labels, labelNames.headTimeout);
-  const silenceMs = labelDurationMs(labels, labelNames.silence, 0);
-  const hedge = labelBoolean(labels, labelNames.hedge);
-  const retries = labelCount(labels, labelNames.retries, 0, maxRetries);
-  const replayBytes = replayBytesOf(labels);
-  const bodyTimeoutMs = labelDurationMs(labels, labelNames.bodyTimeout, 0);
-  return {
-    ...(headTimeoutMs !== undefined && { headTimeoutMs }),
-    ...(silenceMs !== undefined && { silenceMs }),
-    ...(hedge !== undefined && { hedge }),
-    ...(retries !== undefined && { retries }),
-    ...(replayBytes !== undefined && { replayBytes }),
-    ...(bodyTimeoutMs !== undefined && { bodyTimeoutMs }),
-  };
+  return definedOptions({
+    headTimeoutMs: labelDurationMs(labels, labelNames.headTimeout),
+    silenceMs: labelDurationMs(labels, labelNames.silence, 0),
+    hedge: labelBoolean(labels, labelNames.hedge),
+    retries: labelCount(labels, labelNames.retries, 0, maxRetries),
+    replayBytes: replayBytesOf(labels),
+    bodyTimeoutMs: labelDurationMs(labels, labelNames.bodyTimeout, 0),
+  });
 }
 
 /** Label `waggle.replay`: a size as HAProxy reads it, `65536` or `64k`. */

@@ -1,7 +1,7 @@
 // The labels of a service: how one value is read, and the error for one that cannot be read.
 
 import { invalidAs } from "../model/error.ts";
-import { readDurationMs } from "../model/measure.ts";
+import { maxDurationMs, readDurationMs } from "../model/measure.ts";
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -13,8 +13,6 @@ export function isServiceName(text: string): boolean {
 }
 
 const maxLabelCount = 1_000_000;
-/** A day, milliseconds; HAProxy's own maximum is about three weeks. */
-const maxLabelDurationMs = 86_400_000;
 
 /** A whole number, up to a million unless `max` says otherwise. */
 export function labelCount(
@@ -39,7 +37,7 @@ export function labelDurationMs(labels: Labels, label: string, minMs: 0 | 1 = 1)
   const text = labels[label];
   if (text === undefined) return undefined;
   const ms = readDurationMs(text);
-  if (ms !== null && ms >= minMs && ms <= maxLabelDurationMs) return ms;
+  if (ms !== null && ms >= minMs && ms <= maxDurationMs) return ms;
   const off = minMs === 0 ? ", or 0 for never" : "";
   throw invalidLabel(
     `label '${label}' is '${text}': write a duration such as 500ms, 30s or 5m, up to 24h${off}`,

@@ -1,5 +1,8 @@
 // Durations and sizes in HAProxy's form.
 
+/** Longest duration of a label, variable or option, a day in milliseconds; HAProxy's is about three weeks. */
+export const maxDurationMs = 86_400_000;
+
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** A duration such as `30s` or `500ms`, in milliseconds, which are also the unit of a number alone; else null. */

@@ -16,6 +16,15 @@ export type AttemptOptions = {
   readonly bodyTimeoutMs?: number;
 };
 
+/** The options that have a value. */
+export function definedOptions(
+  values: {
+    readonly [Name in keyof Required<AttemptOptions>]: AttemptOptions[Name] | undefined;
+  },
+): AttemptOptions {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+
 /** All four attempts may be open at once; the platform would queue a seventh. */
 export const maxRetries = 3;
 /** Bytes. An isolate has 128 MiB for all of its requests. */

@@ -1,7 +1,7 @@
 // The options of a service in the routing table's text, one per line: `  option maxconn 20`.
 
 import { isToken } from "../model/http-token.ts";
-import { type AttemptOptions, maxReplayBytes, maxRetries } from "./attempt-options.ts";
+import { type AttemptOptions, definedOptions, maxReplayBytes, maxRetries } from "./attempt-options.ts";
 import { type LineReader, lineShape, quoteWord } from "./lines.ts";
 import { byPrecedence, type PathRule, printPathRule, readPathRule } from "./path-rule.ts";
 import type { Canary, CanaryRule, TableOptions, TablePaths } from "./table.ts";
@@ -80,22 +80,14 @@ export function readOptions(reader: LineReader): TableOptions | null {
 }
 
 function readAttemptOptions(reader: LineReader): AttemptOptions {
-  const headTimeoutMs = readOption(reader, "head-timeout", (value) => readMilliseconds(reader, value));
-  const silenceMs = readOption(reader, "silence", (value) => readMilliseconds(reader, value, 0));
-  const hedge = readOption(reader, "hedge", (value) => readBoolean(reader, value));
-  const retries = readOption(reader, "retries", (value) => readNumberBetween(reader, value, 0, maxRetries));
-  const replayBytes = readOption(reader, "replay", (value) =>
-    readNumberBetween(reader, value, 0, maxReplayBytes),
-  );
-  const bodyTimeoutMs = readOption(reader, "body-timeout", (value) => readMilliseconds(reader, value, 0));
-  return {
-    ...(headTimeoutMs !== undefined && { headTimeoutMs }),
-    ...(silenceMs !== undefined && { silenceMs }),
-    ...(hedge !== undefined && { hedge }),
-    ...(retries !== undefined && { retries }),
-    ...(replayBytes !== undefined && { replayBytes }),
-    ...(bodyTimeoutMs !== undefined && { bodyTimeoutMs }),
-  };
+  return definedOptions({
+    headTimeoutMs: readOption(reader, "head-timeout", (value) => readMilliseconds(reader, value)),
+    silenceMs: readOption(reader, "silence", (value) => readMilliseconds(reader, value, 0)),
+    hedge: readOption(reader, "hedge", (value) => readBoolean(reader, value)),
+    retries: readOption(reader, "retries", (value) => readNumberBetween(reader, value, 0, maxRetries)),
+    replayBytes: readOption(reader, "replay", (value) => readNumberBetween(reader, value, 0, maxReplayBytes)),
+    bodyTimeoutMs: readOption(reader, "body-timeout", (value) => readMilliseconds(reader, value, 0)),
+  });
 }
 
 function readPaths(reader: LineReader): TablePaths | undefined {
