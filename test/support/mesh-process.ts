@@ -42,16 +42,8 @@ export class MeshProcess {
 
   /** Starts a mesh that may open at most `files` files. */
   static startWithFiles(files: number, args: readonly string[]): Promise<MeshProcess> {
-    const limited = [
-      "sh",
-      "-c",
-      `ulimit -n ${files}; exec "$@"`,
-      "sh",
-      process.execPath,
-      main,
-      "up",
-    ] as const;
-    return MeshProcess.#startCommand([...limited], args, newStateDir());
+    const limited = ["sh", "-c", `ulimit -n ${files}; exec "$@"`, "sh"] as const;
+    return MeshProcess.#startCommand([...limited, process.execPath, main, "up"], args, newStateDir());
   }
 
   /** Starts a mesh by `npm start`; signals go to npm. */
