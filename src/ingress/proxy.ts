@@ -4,12 +4,11 @@
 // it waits for something: each further promise costs a request some of its time (docs/benchmarks.md).
 
 import { localControlHostPattern } from "../domain/model/control-host.ts";
-import type { TableService } from "../domain/table/table.ts";
 import { type Failure, failureResponse } from "../proxy/http/failure.ts";
 import { cleanResponse } from "../proxy/http/headers.ts";
 import { isHost } from "../proxy/http/host.ts";
+import { methodsWithoutBody } from "../proxy/http/methods.ts";
 import { attemptPolicy, bodyWatch } from "../proxy/limits.ts";
-import type { DataPlane } from "../proxy/plane.ts";
 import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
 import { addServiceStats } from "../proxy/resilience/service-stats.ts";
 import { chooseRoute, type RouteChoice } from "../proxy/routing/route-hints.ts";
@@ -18,6 +17,7 @@ import { showAskedAddress } from "./asked-address.ts";
 import { settle, startAttempt, within } from "./attempt.ts";
 import { ClientBody } from "./client-body.ts";
 import { type CountedAt, countRequest, countWaited, countWaiting } from "./counting.ts";
+import { sentOnceBody, withoutEmptyBody } from "./empty-body.ts";
 import { withExtraHeaders } from "./extra-headers.ts";
 import {
   type Forwarding,
@@ -31,17 +31,9 @@ import { dropSessionSetCookies, upgradeWithoutSessionCookies } from "./own-crede
 import type { ProxyRequest } from "./proxy-request.ts";
 import { mustQueue, waitInQueue } from "./queue.ts";
 import { forwardFailure, malformedFailure, noRouteFailure, noTargetFailure } from "./refusals.ts";
+import { shouldBufferBody, withBufferedBody } from "./replay-buffer.ts";
 import { targetFailure } from "./target-failure.ts";
-import {
-  type HopHeaders,
-  mayLoseBody,
-  methodsWithoutBody,
-  shouldBufferBody,
-  type UpstreamRequest,
-  upstreamRequest,
-  withBufferedBody,
-  withoutEmptyBody,
-} from "./upstream-request.ts";
+import { type HopHeaders, type UpstreamRequest, upstreamRequest } from "./upstream-request.ts";
 
 /** The routes that a request matches, and the node whose entry point serves it. */
 export type EntryMatch = { readonly match: RouteMatch | null; readonly node: EntryNode | null };
@@ -63,7 +55,7 @@ export async function proxy(incoming: ProxyRequest, matchEntry: MatchEntry): Pro
     return deliver(incoming, state, malformedFailure(incoming), null);
   }
   if (incoming.head.refusal !== null) return deliver(incoming, state, incoming.head.refusal, null);
-  if (incoming.bodyBytes === null && mayLoseBody(incoming)) {
+  if (incoming.bodyBytes === null && methodsWithoutBody.has(incoming.method)) {
     const read = await withoutEmptyBody(incoming);
     return "status" in read ? deliver(incoming, state, read, null) : proxy(read, matchEntry);
   }
@@ -144,30 +136,16 @@ function send(
     return { status: 508, reason: `this request has already passed through ${route.service.name}` };
   }
   if (pool.ids.length === 0 && !hints?.stickyTarget) return noTargetFailure(route, node, pool);
-  const sendsVia = route.service.options?.via === true;
+  const { options } = route.service;
+  const sendsVia = options?.via === true;
   const hop = { loopMark, sendsVia, stickyCookie: hints?.stickyCookie ?? null };
   if (state.upstream === null && incoming.bodyBytes !== 0) {
     return sendWithBody(incoming, state, choice, node, hop);
   }
   // With a second table the request is sent as it was with the first.
-  const body = resentMethods.has(incoming.method) ? onceBody(plane, route.service) : null;
+  const body = (options?.retries ?? plane.retries) > 0 ? null : sentOnceBody(incoming.method);
   const upstream = state.upstream ?? upstreamRequest(incoming, hop, body);
   return forwardTo(incoming, state, choice, node, upstream);
-}
-
-/** Methods of which the runtime sends a request without a body again by itself, and that may have a body. */
-const resentMethods = new Set(["OPTIONS", "PUT", "DELETE"]);
-
-/**
- * An empty body for a request without a body that must be sent once; null if it may be sent again. When a
- * kept-alive connection breaks, the runtime sends a request without a body again on another one, but not a
- * request whose body has no length.
- *
- * @see docs/spec.md Y42
- */
-function onceBody({ retries }: DataPlane, { options }: TableService): ReadableStream<Uint8Array> | null {
-  if ((options?.retries ?? retries) > 0) return null;
-  return new ReadableStream({ start: (body) => body.close() });
 }
 
 /** As `send`, with a body: buffered if it may be sent again and is small enough, else streaming. */

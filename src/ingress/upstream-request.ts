@@ -2,61 +2,12 @@
 
 import type { EntryPoint } from "../proxy/entry-point.ts";
 import { withJoinedLines, withoutCookie } from "../proxy/http/cookies.ts";
-import type { Failure } from "../proxy/http/failure.ts";
 import { setForwarding } from "../proxy/http/forwarding.ts";
+import { isUtf8 } from "../proxy/http/header-text.ts";
 import { loopHeader } from "../proxy/http/headers.ts";
 import { safeMethods } from "../proxy/http/methods.ts";
-import { type BodyWatch, bodyWatch } from "../proxy/limits.ts";
-import type { DataPlane } from "../proxy/plane.ts";
-import { within } from "./attempt.ts";
-import { readBody } from "./client-body.ts";
 import { dropOwnCredentials } from "./own-credentials.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
-import { bodyFailure } from "./refusals.ts";
-
-/** Maximum bytes of bodies that an isolate buffers: an eighth of its 128 MiB. */
-export const maxReplayBufferBytes = 16 * 1024 ** 2;
-
-/** Methods whose body `fetch` does not accept in its init, and drops if its length is unknown. */
-export const methodsWithoutBody: ReadonlySet<string> = new Set(["GET", "HEAD"]);
-
-/** True for a request that `fetch` would send without its body, if it has one. */
-export function mayLoseBody({ bodyBytes, method }: ProxyRequest): boolean {
-  return bodyBytes === null && methodsWithoutBody.has(method);
-}
-
-/** A timer's longest time, milliseconds. */
-const maxTimerMs = 2 ** 31 - 1;
-
-/**
- * Reads a body up to its first byte, at most for the time that a body may stall.
- *
- * @returns the request without a body if it is empty, else the failure; the rest of the body is not read
- */
-export async function withoutEmptyBody(incoming: ProxyRequest): Promise<ProxyRequest | Failure> {
-  const { request, method, plane } = incoming;
-  const watch = bodyWatch(plane, {});
-  const start = await within(bodyStart(request.body?.getReader()), Math.min(watch.stallMs, maxTimerMs));
-  if (start === "empty") return { ...incoming, bodyBytes: 0 };
-  if (start === "broken") return bodyFailure("body-broken", watch);
-  if (start === "timeout") return bodyFailure("body-stalled", watch);
-  const reason = `a ${method} with a body of unknown length cannot be passed on; state its Content-Length`;
-  return { status: 411, reason };
-}
-
-type BodyReader = { readonly read: () => Promise<{ done: boolean; value?: Uint8Array | undefined }> };
-
-async function bodyStart(reader: BodyReader | undefined): Promise<"empty" | "bytes" | "broken"> {
-  try {
-    for (;;) {
-      const { done, value } = (await reader?.read()) ?? { done: true };
-      if (done) return "empty";
-      if (value !== undefined && value.length > 0) return "bytes";
-    }
-  } catch {
-    return "broken";
-  }
-}
 
 export type UpstreamRequest = {
   /** May be sent to another target when one fails before it responds. */
@@ -79,34 +30,9 @@ export type HopHeaders = {
   readonly stickyCookie: string | null;
 };
 
-/** Whether to buffer a request's body for replay: it is small enough, and the buffer has room for it. */
-export function shouldBufferBody(
-  { bodyBytes, method, isIdempotent }: ProxyRequest,
-  replayBytes: number,
-  { replayBuffer }: Pick<DataPlane, "replayBuffer">,
-): boolean {
-  if (bodyBytes === 0 || bodyBytes === null || methodsWithoutBody.has(method) || !isIdempotent) return false;
-  return bodyBytes <= replayBytes && replayBuffer.bytes + bodyBytes <= maxReplayBufferBytes;
-}
-
-/** Reads the body, so that it can be sent more than once, and holds it while it is used. */
-export async function withBufferedBody(
-  { request, bodyBytes, plane }: ProxyRequest,
-  watch: BodyWatch,
-  use: (body: ArrayBuffer) => Promise<Response | Failure>,
-): Promise<Response | Failure> {
-  const { replayBuffer } = plane;
-  const bytes = bodyBytes ?? 0;
-  replayBuffer.bytes += bytes;
-  try {
-    const body = await readBody(request.body as ReadableStream<Uint8Array>, bytes, watch, plane.nowMs);
-    return body instanceof ArrayBuffer ? await use(body) : bodyFailure(body, watch);
-  } finally {
-    replayBuffer.bytes -= bytes;
-  }
-}
-
 /**
+ * Builds the request that targets get.
+ *
  * @param body the buffered body, or the pipe that it streams through; null without a body, or for a GET or
  *   HEAD whose body streams
  *
@@ -149,17 +75,21 @@ function setHeaders(
   headers.set(loopHeader, head.loopMarks === null ? loopMark : `${head.loopMarks}, ${loopMark}`);
   if (sendsVia) headers.set("via", `${head.via === null ? "" : `${head.via}, `}1.1 ${loopMark}`);
   headers.set("x-request-id", id);
-  if (stickyCookie !== null || entry.joinsCookieLines) setCookies(headers, entry, stickyCookie);
+  if (stickyCookie !== null || entry.joinsCookieLines) rewriteCookies(headers, entry, stickyCookie);
   if (headers.has("cookie") || headers.has("authorization")) dropOwnCredentials(headers, plane.isMeshToken);
 }
 
-/** Removes the sticky cookie, and joins lines as the client would have. */
-function setCookies(headers: Headers, { joinsCookieLines }: EntryPoint, stickyCookie: string | null): void {
+/** Removes the sticky cookie, and joins several Cookie lines as HTTP/1.1 clients do. */
+function rewriteCookies(
+  headers: Headers,
+  { joinsCookieLines }: EntryPoint,
+  stickyCookie: string | null,
+): void {
   const cookies = headers.get("cookie");
   if (cookies === null) return;
   const joined = joinsCookieLines ? withJoinedLines(cookies) : cookies;
   const rest = stickyCookie === null ? joined : withoutCookie(joined, stickyCookie);
   if (rest === null) headers.delete("cookie");
-  // The character stands for bytes that are not UTF-8. The application needs them more than it minds the cookie.
-  else if (rest !== cookies && !rest.includes("\ufffd")) headers.set("cookie", rest);
+  // Setting a value with bytes that are not UTF-8 would lose them, and a target can ignore the sticky cookie.
+  else if (rest !== cookies && isUtf8(rest)) headers.set("cookie", rest);
 }

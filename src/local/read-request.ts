@@ -5,6 +5,7 @@
 import { METHODS } from "node:http";
 import { entryHeader } from "../proxy/entry-facts.ts";
 import { isHost } from "../proxy/http/host.ts";
+import { methodsWithoutBody } from "../proxy/http/methods.ts";
 
 /** A request head as Node's parser gives it. */
 export type ParsedHead = {
@@ -105,7 +106,7 @@ export function readRequest(head: ParsedHead, entry: string, authority: string):
 }
 
 function bodyKind(method: string, isChunked: boolean, headers: HeaderLines): RuntimeRequest["body"] {
-  if (isChunked) return method === "GET" || method === "HEAD" ? "measured" : "streamed";
+  if (isChunked) return methodsWithoutBody.has(method) ? "measured" : "streamed";
   return Number(headers.get("content-length")?.[0] ?? 0) > 0 ? "streamed" : "none";
 }
 

@@ -3,6 +3,7 @@
 // proxy_redirect and proxy_cookie_domain do).
 
 import type { EntryPoint } from "../entry-point.ts";
+import { isUtf8 } from "./header-text.ts";
 import { hostName } from "./host.ts";
 
 /** The address that a client asked for. */
@@ -25,11 +26,11 @@ export function replaceTargetAddress(headers: Headers, origin: string, asked: As
   for (const [name, replace] of replacements) {
     const value = headers.get(name);
     const replaced = value === null ? null : replace(value, target, asked);
-    if (replaced !== null && replaced !== value && isWhole(replaced)) headers.set(name, replaced);
+    if (replaced !== null && replaced !== value && isUtf8(replaced)) headers.set(name, replaced);
   }
   const cookies = headers.getSetCookie();
   const replaced = cookies.map((cookie) => replaceDomain(cookie, target, asked));
-  if (!replaced.every(isWhole) || replaced.every((cookie, index) => cookie === cookies[index])) return;
+  if (!replaced.every(isUtf8) || replaced.every((cookie, index) => cookie === cookies[index])) return;
   headers.delete("set-cookie");
   for (const cookie of replaced) headers.append("set-cookie", cookie);
 }
@@ -41,11 +42,6 @@ const replacements: readonly (readonly [name: string, Replace])[] = [
   ["content-location", replaceInReference],
   ["refresh", replaceInRefresh],
 ];
-
-/** True if a value read from Headers has no character in place of bytes that are not UTF-8. */
-function isWhole(value: string): boolean {
-  return !value.includes("\ufffd");
-}
 
 /** An absolute or network-path reference (RFC 3986 §4.2), up to the end of its authority. */
 const authorityPattern = /^(https?:)?\/\/([^/?#\\@\s'",;]+)(?=[/?#'",;]|$)/i;

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { maxReplayBufferBytes } from "../../../src/ingress/upstream-request.ts";
+import { maxReplayBufferBytes } from "../../../src/ingress/replay-buffer.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { frozen, inProcessPlane, refused, type Task } from "./in-process-plane.ts";
 
