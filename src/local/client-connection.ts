@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { DescriptorBudget } from "./listener-limits.ts";
+import type { DescriptorBudget } from "./descriptor-budget.ts";
 import type { ListenerProfile } from "./listener-profile.ts";
 import type { Refusal } from "./read-request.ts";
 

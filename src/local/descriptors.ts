@@ -1,4 +1,5 @@
-// File descriptors: each client of a published port needs one here, and a request in progress more.
+// The limit of file descriptors, and warnings about it. Each client of a published port needs a descriptor, and
+// a request in progress needs more.
 
 import { spawnSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
@@ -40,8 +41,11 @@ function exhaustedText(limit: number | null): string {
   return `no file descriptor is left${limit === null ? "" : ` of ${limit}`}: further connections are closed until others end; ${raiseHint}`;
 }
 
-/** The limit that this process passes on to its children; Node has raised its own to the hard limit. */
-function descriptorLimit(): number | null {
+/**
+ * The limit of open descriptors of this process, which its children inherit: Node raises the soft limit to the
+ * hard one at its start. Null if it is unknown or unlimited.
+ */
+export function descriptorLimit(): number | null {
   const { stdout } = spawnSync("sh", ["-c", "ulimit -n"], { encoding: "utf8" });
   const limit = Number.parseInt(stdout ?? "", 10);
   return Number.isNaN(limit) ? null : limit;

@@ -4,15 +4,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { ClientConnection } from "./client-connection.ts";
+import { DescriptorBudget } from "./descriptor-budget.ts";
+import { descriptorLimit } from "./descriptors.ts";
 import { forwardRequest } from "./forward-request.ts";
 import { forwardUpgrade } from "./forward-upgrade.ts";
-import {
-  DescriptorBudget,
-  defaultTimeouts,
-  descriptorLimit,
-  type ListenerTimeouts,
-  maxHeaderBytes,
-} from "./listener-limits.ts";
+import { defaultTimeouts, type ListenerTimeouts, maxHeaderBytes } from "./listener-limits.ts";
 import type { ListenerProfile } from "./listener-profile.ts";
 import { type ParseError, parseRefusal } from "./parse-refusal.ts";
 import { isWebSocketHandshake, type RuntimeRequest, readRequest } from "./read-request.ts";

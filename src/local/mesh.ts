@@ -71,6 +71,7 @@ const controlGraceMs = 500;
  * @throws Error if another mesh holds the folder, a port is taken, or a part does not start
  */
 export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
+  // An invalid variable would make the Worker refuse every request.
   readLimits(options.variables);
   const stateDir = resolve(options.stateDir);
   const lock = lockStateFolder(stateDir);
@@ -191,8 +192,8 @@ function publishPorts(
 ): PortPublishing {
   const closedPorts = new StateFile(join(stateDir, closedPortsFile), log);
   const agent = new RuntimeAgent(upstream);
-  const { bodyTimeoutMs: variable } = readLimits(variables);
-  let bodyTimeoutMs = longestBodyTimeoutMs([], variable);
+  const limits = readLimits(variables);
+  let bodyTimeoutMs = longestBodyTimeoutMs(limits, []);
   const ports = new PublishedPorts(agent, secrets.entryKey, log, (closed) => closedPorts.write(closed), {
     bodyTimeoutMs: () => bodyTimeoutMs,
   });
@@ -201,8 +202,8 @@ function publishPorts(
   const onTable = (table: RoutingTable): Promise<void> => {
     desired = desiredListeners(table, plan, balancer);
     bodyTimeoutMs = longestBodyTimeoutMs(
-      table.services.map(({ options }) => options?.bodyTimeoutMs),
-      variable,
+      limits,
+      table.services.map(({ options }) => options ?? {}),
     );
     return ports.apply(desired);
   };

@@ -142,7 +142,10 @@ export type BodyWatch = {
  *
  * @see docs/decisions/0060-whose-fault.md
  */
-export function bodyWatch({ bodyTimeoutMs }: Limits, options: AttemptOptions): BodyWatch {
+export function bodyWatch(
+  { bodyTimeoutMs }: Pick<Limits, "bodyTimeoutMs">,
+  options: AttemptOptions,
+): BodyWatch {
   const asked = options.bodyTimeoutMs ?? bodyTimeoutMs;
   if (asked === 0) return { stallMs: Number.POSITIVE_INFINITY, watchedBytes: 0 };
   if (asked === null) return { stallMs: defaultBodyTimeoutMs, watchedBytes };

@@ -9,8 +9,9 @@ import {
 import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import WebSocket, { WebSocketServer } from "ws";
+import { DescriptorBudget } from "../../../src/local/descriptor-budget.ts";
 import { Listener } from "../../../src/local/listener.ts";
-import { DescriptorBudget, longestBodyTimeoutMs } from "../../../src/local/listener-limits.ts";
+import { longestBodyTimeoutMs } from "../../../src/local/listener-limits.ts";
 import { controlIdentity, listenerProfile, sealFacts } from "../../../src/local/listener-profile.ts";
 import { RuntimeAgent } from "../../../src/local/runtime-agent.ts";
 
@@ -470,9 +471,12 @@ test("[U77] a longer time for bodies lets a client pause, and 0 for any time", a
   // Two times without a byte pass before the rest comes.
   setTimeout(() => socket.write("def"), 1_200);
   await expect.poll(() => received, { timeout: 5_000 }).toContain("whole");
-  expect(longestBodyTimeoutMs([5_000, undefined, 90_000], null)).toBe(90_000);
-  expect(longestBodyTimeoutMs([5_000], null)).toBe(30_000);
-  expect(longestBodyTimeoutMs([undefined], 60_000)).toBe(60_000);
-  expect(longestBodyTimeoutMs([5_000, 0], null)).toBe(Number.POSITIVE_INFINITY);
-  expect(longestBodyTimeoutMs([undefined, 5_000], 0)).toBe(Number.POSITIVE_INFINITY);
+  const unset = { bodyTimeoutMs: null };
+  expect(longestBodyTimeoutMs(unset, [{ bodyTimeoutMs: 5_000 }, {}, { bodyTimeoutMs: 90_000 }])).toBe(90_000);
+  expect(longestBodyTimeoutMs(unset, [{ bodyTimeoutMs: 5_000 }])).toBe(30_000);
+  expect(longestBodyTimeoutMs({ bodyTimeoutMs: 60_000 }, [{}])).toBe(60_000);
+  expect(longestBodyTimeoutMs(unset, [{ bodyTimeoutMs: 0 }])).toBe(Number.POSITIVE_INFINITY);
+  expect(longestBodyTimeoutMs({ bodyTimeoutMs: 0 }, [{ bodyTimeoutMs: 5_000 }])).toBe(
+    Number.POSITIVE_INFINITY,
+  );
 });

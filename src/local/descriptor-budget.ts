@@ -1,0 +1,68 @@
+// The budget of file descriptors: how many connections and requests the listeners of a process may have.
+
+/** Descriptors that this process and the runtime need besides, idle connections between them included. */
+const reservedDescriptors = 300;
+
+/** The limit if the system states none. */
+const assumedDescriptors = 10_240;
+
+/** Ends a connection that no request uses. */
+type EndIdle = () => void;
+
+/**
+ * Counts the connections and open requests of all listeners of a process against its descriptors. A new
+ * connection takes the place of the one that has been idle for longest, so that idle clients cannot keep
+ * others out.
+ */
+export class DescriptorBudget {
+  /** Client connections and connections to the runtime. */
+  readonly #max: number;
+  /** A request also needs descriptors in the runtime: its connection, and one to the target. */
+  readonly #maxRequests: number;
+  #connections = 0;
+  #requests = 0;
+  /** Idle connections, in the order in which they became idle. */
+  readonly #idle = new Map<object, EndIdle>();
+
+  /** @param descriptors the limit of this process; null if it is unknown or unlimited */
+  constructor(descriptors: number | null) {
+    this.#max = Math.max(8, (descriptors ?? assumedDescriptors) - reservedDescriptors);
+    this.#maxRequests = Math.floor(this.#max / 2);
+  }
+
+  /** Counts a new, idle connection. False if there is no room for it. */
+  connect(connection: object, endIdle: EndIdle): boolean {
+    if (this.#connections + this.#requests >= this.#max && !this.#endOldest()) return false;
+    this.#connections += 1;
+    this.#idle.set(connection, endIdle);
+    return true;
+  }
+
+  disconnect(connection: object): void {
+    this.#connections -= 1;
+    this.#idle.delete(connection);
+  }
+
+  /** Counts a request. False if too many are open. */
+  begin(connection: object): boolean {
+    if (this.#requests >= this.#maxRequests) return false;
+    this.#requests += 1;
+    this.#idle.delete(connection);
+    return true;
+  }
+
+  /** The request has ended. @param endIdle null if the connection has other requests, or is closed */
+  end(connection: object, endIdle: EndIdle | null): void {
+    this.#requests -= 1;
+    if (endIdle !== null) this.#idle.set(connection, endIdle);
+  }
+
+  #endOldest(): boolean {
+    const [oldest] = this.#idle;
+    if (oldest === undefined) return false;
+    const [connection, endIdle] = oldest;
+    this.#idle.delete(connection);
+    endIdle();
+    return true;
+  }
+}
