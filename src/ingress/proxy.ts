@@ -232,14 +232,9 @@ export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
       let open: OpenRequest | null = null;
       if (target === null && mustQueue(forwarding)) {
         const dequeued = await waitInQueue(forwarding);
-        const waitedMs = plane.nowMs() - nowMs;
-        state.queuedMs += waitedMs;
-        if (typeof dequeued === "string") {
-          state.isOverloaded = true;
-          return dequeued;
-        }
+        if (typeof dequeued === "string") return dequeued;
         ({ target, open } = dequeued);
-        nowMs += waitedMs;
+        nowMs = plane.nowMs();
         endsMs = nowMs + policy.headTimeoutMs;
       }
       if (target === null) return "failed";

@@ -12,7 +12,10 @@ type Dequeued = { readonly target: Target; readonly open: OpenRequest };
 /** A target, or the reason for having none: the queue was full, or the wait exceeded `queueTimeoutMs`. */
 export type QueueResult = Dequeued | "queue-full" | "queue-timeout";
 
-/** True if a request for which no target was picked has untried ones: they are full, or others are queued for them. */
+/**
+ * True if a request for which no target was picked has untried targets: they are full, or other requests are
+ * queued for them.
+ */
 export function mustQueue({ pool, hints, state }: Forwarding): boolean {
   if (!pool.hasMaxconn) return false;
   const isUntried = ({ taskId }: Target) => state.tried?.has(taskId) !== true;
@@ -23,12 +26,21 @@ export function mustQueue({ pool, hints, state }: Forwarding): boolean {
   );
 }
 
-/** Joins the queue, and waits as long as the service allows. */
+/** Joins the queue, waits as long as the service allows, and records both in the request's state. */
 export async function waitInQueue(forwarding: Forwarding): Promise<QueueResult> {
-  const { incoming, route, pool, countedAt } = forwarding;
+  const { incoming, route, pool, state } = forwarding;
+  const { plane } = incoming;
+  const startedMs = plane.nowMs();
+  const isFull = plane.queue.length(route.service.id, startedMs) >= pool.rules.queue || plane.queue.isFull;
+  const result = isFull ? "queue-full" : await countWhileQueued(forwarding);
+  state.queuedMs += plane.nowMs() - startedMs;
+  state.isOverloaded = typeof result === "string";
+  return result;
+}
+
+async function countWhileQueued(forwarding: Forwarding): Promise<QueueResult> {
+  const { incoming, countedAt } = forwarding;
   const { plane, waitUntil } = incoming;
-  const isFull = plane.queue.length(route.service.id, plane.nowMs()) >= pool.rules.queue;
-  if (isFull || plane.queue.isFull) return "queue-full";
   const generation = countedAt === null ? 0 : countQueued(countedAt);
   // Flushes now: if no target becomes free, no request ends that would flush the queue gauge.
   plane.flusher?.schedule(plane.nowMs(), waitUntil);
