@@ -9,7 +9,7 @@ import { hasReadableTarget } from "../src/control/target.ts";
 import { readAccessSettings } from "../src/dashboard/access.ts";
 import { type DashboardApp, dashboardApp } from "../src/dashboard/app.ts";
 import assets from "../src/dashboard/built/assets.js";
-import { loopHeader } from "../src/proxy/http/headers.ts";
+import { loopHeader, readLoopMarks } from "../src/proxy/http/loop-marks.ts";
 import { readTrusted } from "../src/proxy/http/trust.ts";
 import { randomId } from "../src/registry/secrets.ts";
 import { peerOnCloudflare } from "./client-address.ts";
@@ -80,7 +80,7 @@ export function serveControl(
 /** True if a data plane of this mesh forwarded the request: it adds its loop mark. */
 function hasPassedDataPlane({ headers }: Request, env: Env): boolean {
   const suffix = `.${planeName(env)}`;
-  return (headers.get(loopHeader) ?? "").split(",").some((mark) => mark.trim().endsWith(suffix));
+  return readLoopMarks(headers.get(loopHeader)).some((mark) => mark.endsWith(suffix));
 }
 
 function appsOf(env: Env): ControlApps {

@@ -33,7 +33,7 @@ export function planeOf(env: PlaneEnv): DataPlane {
   return plane;
 }
 
-/** The mesh's name in Via, an HTTP token. */
+/** The mesh's name in loop marks and Via, an HTTP token. */
 export function planeName({ MESH_NAME }: Pick<PlaneEnv, "MESH_NAME">): string {
   return MESH_NAME.replaceAll(/[^\w.-]/g, "-") || "waggle";
 }

@@ -7,6 +7,7 @@ import { localControlHostPattern } from "../domain/model/control-host.ts";
 import { type Failure, failureResponse } from "../proxy/http/failure.ts";
 import { cleanResponse } from "../proxy/http/headers.ts";
 import { isHost } from "../proxy/http/host.ts";
+import { readLoopMarks } from "../proxy/http/loop-marks.ts";
 import { methodsWithoutBody } from "../proxy/http/methods.ts";
 import { attemptPolicy, bodyWatch } from "../proxy/limits.ts";
 import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
@@ -132,7 +133,7 @@ function send(
   const { route, pool, hints } = choice;
   state.choice = choice;
   const loopMark = route.loopMark(plane.meshName);
-  if (head.loopMarks !== null && hasPassed(head.loopMarks, loopMark)) {
+  if (head.loopMarks !== null && readLoopMarks(head.loopMarks).includes(loopMark)) {
     return { status: 508, reason: `this request has already passed through ${route.service.name}` };
   }
   if (pool.ids.length === 0 && !hints?.stickyTarget) return noTargetFailure(route, node, pool);
@@ -172,10 +173,6 @@ function sendWithBody(
   const upstream = upstreamRequest(incoming, hop, state.clientBody?.readable ?? null);
   if (state.clientBody?.signal) upstream.init.signal = state.clientBody.signal;
   return forwardTo(incoming, state, choice, node, upstream);
-}
-
-function hasPassed(loopMarks: string, own: string): boolean {
-  return loopMarks.split(",").some((mark) => mark.trim() === own);
 }
 
 /** Forwards the request to the chosen pool. @returns a target's response, or the failure of all attempts */

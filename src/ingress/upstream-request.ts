@@ -4,7 +4,7 @@ import type { EntryPoint } from "../proxy/entry-point.ts";
 import { withJoinedLines, withoutCookie } from "../proxy/http/cookies.ts";
 import { setForwarding } from "../proxy/http/forwarding.ts";
 import { isUtf8 } from "../proxy/http/header-text.ts";
-import { loopHeader } from "../proxy/http/headers.ts";
+import { loopHeader } from "../proxy/http/loop-marks.ts";
 import { safeMethods } from "../proxy/http/methods.ts";
 import { dropOwnCredentials } from "./own-credentials.ts";
 import type { ProxyRequest } from "./proxy-request.ts";

@@ -3,6 +3,7 @@
 
 import type { Failure } from "./failure.ts";
 import type { ForwardedClaims } from "./forwarding.ts";
+import { loopHeader } from "./loop-marks.ts";
 
 /** The headers of a request that the mesh acts on. */
 export type RequestHead = ForwardedClaims & {
@@ -47,15 +48,6 @@ const hopByHopHeaders = [
   "proxy-authentication-info",
   "expect",
 ];
-
-/**
- * The header with the loop marks. Tasks that send requests to the mesh pass it on, as they pass Via, which it
- * replaces because servers such as nginx do not compress responses to a request with Via. A client that sends
- * the mark of a service only loses that service.
- *
- * @see docs/decisions/0063-loop-mark.md
- */
-export const loopHeader = "x-waggle-loop";
 
 /** Headers besides X-Forwarded-* in which applications look for the client's address. */
 const clientAddressHeaders = [
