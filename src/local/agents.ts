@@ -3,6 +3,7 @@
 import { join, resolve } from "node:path";
 import { type AddressPlan, nodeAddress } from "./addresses.ts";
 import type { AgentInput } from "./agent-child.ts";
+import { nodesFolder } from "./state-folder.ts";
 import { type ChildContext, SupervisedChild } from "./supervised-child.ts";
 
 export type AgentsOptions = {
@@ -50,7 +51,7 @@ function startAgent(
   const name = node.hostname;
   const input: AgentInput = {
     ...node,
-    stateDir: join(stateDir, "nodes", name),
+    stateDir: join(nodesFolder(stateDir), name),
     ...(images !== undefined && { images: resolve(images) }),
   };
   const program = {

@@ -54,8 +54,9 @@ export class ClientConnection {
   #isRefused = false;
   /** The client has ended its side, and may still read. */
   #isHalfClosed = false;
-  /** Bytes received when the connection was last found quiet, and since when it is, milliseconds. */
+  /** Bytes received when the connection was last found quiet. */
   #bytesRead = 0;
+  /** How long no byte has come, milliseconds. */
   #silentMs = 0;
 
   constructor(socket: Socket, profile: ListenerProfile, budget: DescriptorBudget) {
@@ -108,7 +109,7 @@ export class ClientConnection {
     else this.#inTurn(() => this.#refuseOnSocket(refusal));
   }
 
-  /** Takes no request behind the current one, and tells the client so in its response. */
+  /** Takes no request behind the current one; its response says so (`Connection: close`). */
   endAfter(outgoing: ServerResponse): void {
     this.#isEnding = true;
     this.#waiting.length = 0;
@@ -146,7 +147,7 @@ export class ClientConnection {
     const isUploadStalled = !incoming.complete && !incoming.isPaused();
     if (isUploadStalled && this.#silentMs < bodyTimeoutMs) return false;
     if (isUploadStalled && !outgoing.headersSent) {
-      this.refuse({ status: 408, reason: "the request body stopped arriving" });
+      this.refuse({ status: 408, reason: `no byte of the request body came for ${bodyTimeoutMs / 1_000} s` });
       return true;
     }
     if (!isUploadStalled && !this.#isHalfClosed && this.socket.writableLength === 0) return false;

@@ -157,7 +157,7 @@ export function relayResponse(response: IncomingMessage, outgoing: ServerRespons
   response.once("error", () => outgoing.socket?.resetAndDestroy());
 }
 
-/** True if the connection goes on without a Connection header: HTTP/1.1, and the client has not ended its side. */
+/** True if the connection stays open without a Connection header: HTTP/1.1, with both sides open. */
 function staysOpen({ shouldKeepAlive, req }: ServerResponse): boolean {
   return shouldKeepAlive && req.httpVersion === "1.1" && !req.socket.readableEnded;
 }

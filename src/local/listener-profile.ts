@@ -24,11 +24,15 @@ export type ListenerProfile = {
 /**
  * The profile of a listener. The control API refuses in the form of the Engine API.
  *
- * @param key the secret of this mesh's start, by which the Worker verifies the header
+ * @param entryKey the secret of this mesh's start, by which the Worker verifies the header
  */
-export function listenerProfile({ role, nodeId, published }: ListenerIdentity, key: string): ListenerProfile {
+export function listenerProfile(
+  { role, nodeId, published }: ListenerIdentity,
+  entryKey: string,
+): ListenerProfile {
   return {
-    entryHeader: (client) => sealFacts({ role, node: nodeId, port: published, client, scheme: "http" }, key),
+    entryHeader: (client) =>
+      sealFacts({ role, node: nodeId, port: published, client, scheme: "http" }, entryKey),
     refusal: (status, reason) =>
       role === "control"
         ? { type: "application/json", body: JSON.stringify({ message: reason }) }
@@ -37,7 +41,7 @@ export function listenerProfile({ role, nodeId, published }: ListenerIdentity, k
 }
 
 /** The facts and their seal, which `EntrySeals` verifies. */
-export function sealFacts(facts: EntryFacts, key: string): string {
+export function sealFacts(facts: EntryFacts, entryKey: string): string {
   const text = printEntryFacts(facts);
-  return `${text} ${createHmac("sha256", key).update(text).digest("base64url")}`;
+  return `${text} ${createHmac("sha256", entryKey).update(text).digest("base64url")}`;
 }

@@ -11,7 +11,7 @@ import { forwardUpgrade } from "./forward-upgrade.ts";
 import { defaultTimeouts, type ListenerTimeouts, maxHeaderBytes } from "./listener-limits.ts";
 import type { ListenerProfile } from "./listener-profile.ts";
 import { type ParseError, parseRefusal } from "./parse-refusal.ts";
-import { isWebSocketHandshake, type RuntimeRequest, readRequest } from "./read-request.ts";
+import { isWebSocketHandshake, type Refusal, type RuntimeRequest, readRequest } from "./read-request.ts";
 import type { RuntimeAgent } from "./runtime-agent.ts";
 
 /** What all listeners of a process share. */
@@ -20,7 +20,7 @@ const sharedBudget = new DescriptorBudget(descriptorLimit());
 export type ListenerOptions = {
   readonly timeouts?: ListenerTimeouts;
   readonly budget?: DescriptorBudget;
-  /** The present `longestBodyTimeoutMs`; absent: that of `timeouts`. */
+  /** The current `longestBodyTimeoutMs`; absent: `clientMs` of `timeouts`. */
   readonly bodyTimeoutMs?: () => number;
 };
 
@@ -160,8 +160,9 @@ export class Listener {
     connection.runTunnel(() => {
       const request = this.#read(incoming);
       if ("status" in request) return request;
-      const refuse = connection.refuse.bind(connection);
-      return forwardUpgrade(incoming, socket, rest, request, this.#agent, refuse);
+      return forwardUpgrade(incoming, socket, rest, request, this.#agent, (refusal) =>
+        connection.refuse(refusal),
+      );
     });
   }
 
@@ -173,12 +174,10 @@ export class Listener {
     });
   }
 
-  #read(incoming: IncomingMessage): RuntimeRequest | ReturnType<typeof readRequest> {
-    const { remoteAddress = "unknown", localAddress, localPort } = incoming.socket;
+  #read(incoming: IncomingMessage): RuntimeRequest | Refusal {
+    const { remoteAddress = "unknown", localAddress = "", localPort } = incoming.socket;
     const client = remoteAddress.replace(/^::ffff:/, "");
-    const authority = localAddress?.includes(":")
-      ? `[${localAddress}]:${localPort}`
-      : `${localAddress}:${localPort}`;
+    const authority = `${localAddress.includes(":") ? `[${localAddress}]` : localAddress}:${localPort}`;
     return readRequest(headOf(incoming), this.#profile.entryHeader(client), authority);
   }
 

@@ -1,9 +1,8 @@
 // Whether a mesh that starts is new, the one of the last start, or one whose database was lost.
 
-import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { TaskRecords } from "../agent/task-records.ts";
-import { readMeshFile } from "./state-folder.ts";
+import { databaseFolder, namesIn, nodesFolder, readMeshFile } from "./state-folder.ts";
 
 export type MeshOrigin =
   /** This state folder had no mesh before. */
@@ -30,17 +29,17 @@ export type EarlierMesh = {
 /**
  * Reads the state folder before the runtime starts, which creates a missing database.
  *
- * @returns gives the origin once the id of the mesh in the database is known
+ * @returns a function that decides the origin, once the id of the mesh in the database is known
  */
 export function readOrigin(stateDir: string): (id: string) => MeshOrigin {
   const file = readMeshFile(stateDir);
-  const database = join(stateDir, "registry");
+  const database = databaseFolder(stateDir);
   const earlier = {
     database,
     hasMeshFile: file !== null,
     id: file?.id ?? null,
-    hasDatabase: names(database).length > 0,
-    left: leftBehind(join(stateDir, "nodes")),
+    hasDatabase: namesIn(database).length > 0,
+    left: leftBehind(nodesFolder(stateDir)),
   };
   return (id) => meshOrigin(earlier, id);
 }
@@ -56,11 +55,7 @@ export function meshOrigin(
 }
 
 function leftBehind(nodesDir: string): LeftBehind {
-  const nodes = names(nodesDir);
+  const nodes = namesIn(nodesDir);
   const records = nodes.flatMap((node) => new TaskRecords(join(nodesDir, node)).all(() => undefined));
   return { nodes, services: [...new Set(records.map(({ task }) => task.service.name))].sort() };
-}
-
-function names(folder: string): readonly string[] {
-  return existsSync(folder) ? readdirSync(folder).sort() : [];
 }

@@ -18,9 +18,11 @@ import { RuntimeAgent, type Upstream } from "./runtime-agent.ts";
 import { type Runtimes, startRuntimes } from "./runtimes.ts";
 import { StateFile } from "./state-file.ts";
 import {
+  databaseFolder,
   lockStateFolder,
+  logFolder,
   type MeshSecrets,
-  privateFolder,
+  makePrivateFolder,
   readSecrets,
   type StateLock,
   writeMeshFile,
@@ -137,22 +139,22 @@ type MeshProcesses = {
  * Starts the child processes and opens the control API's port. If one fails, stops those that are running.
  */
 async function startProcesses(
-  { listen, controlPort, ...options }: MeshOptions,
+  options: MeshOptions,
   secrets: MeshSecrets,
   plan: AddressPlan,
   control: string,
 ): Promise<MeshProcesses> {
-  const { stateDir, log } = options;
-  const logDir = privateFolder(stateDir, "log");
-  privateFolder(stateDir, "registry");
+  const { stateDir, listen, controlPort, log } = options;
+  const logDir = logFolder(stateDir);
+  makePrivateFolder(logDir);
+  makePrivateFolder(databaseFolder(stateDir));
   const children = new ChildrenFile(stateDir, log);
   const context = { log, onProcess: (pid: number, parent: number | null) => children.add(pid, parent) };
   let runtimes: Runtimes | null = null;
   let controlListener: Listener | null = null;
   try {
     const nodeAddresses = confirmedAddresses(plan, options.nodes, listen);
-    const parts = { ...options, logDir, listen, controlPort, nodeAddresses };
-    runtimes = await startRuntimes(parts, secrets, context);
+    runtimes = await startRuntimes({ ...options, logDir, nodeAddresses }, secrets, context);
     const profile = listenerProfile(controlIdentity, secrets.entryKey);
     controlListener = await Listener.open(listen, controlPort, profile, new RuntimeAgent(runtimes.control));
     const { id, joinToken } = await fetchSwarm(control, secrets.token);

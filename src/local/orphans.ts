@@ -1,7 +1,6 @@
 // Ends the processes that an earlier mesh of this state folder left running: children that are still
 // stopping, a workerd whose parent was killed, and tasks whose agent was killed.
 
-import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { readJsonFile } from "../agent/files.ts";
@@ -15,6 +14,7 @@ import {
 import { TaskRecords } from "../agent/task-records.ts";
 import { wait } from "../agent/wait.ts";
 import { StateFile } from "./state-file.ts";
+import { namesIn, nodesFolder } from "./state-folder.ts";
 
 /** How long children of an earlier mesh may take to exit by themselves; their stop takes up to 15 s. */
 const childExitTimeoutMs = 20_000;
@@ -74,8 +74,8 @@ export async function awaitEarlierChildren(stateDir: string): Promise<void> {
  * @see docs/decisions/0007-tasks-outlive-their-agent.md
  */
 export async function stopOrphanedTasks(stateDir: string, except: readonly string[] = []): Promise<void> {
-  const nodesDir = join(stateDir, "nodes");
-  const names = existsSync(nodesDir) ? readdirSync(nodesDir).filter((name) => !except.includes(name)) : [];
+  const nodesDir = nodesFolder(stateDir);
+  const names = namesIn(nodesDir).filter((name) => !except.includes(name));
   const tasks = names.flatMap((name) => runningTasks(join(nodesDir, name)));
   for (const { pid } of tasks) signalGroup(pid, "SIGTERM");
   await endProcesses(tasks, taskExitTimeoutMs);

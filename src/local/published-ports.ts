@@ -53,7 +53,7 @@ export function desiredListeners(
     for (const { published, mode } of service.ports) {
       if (mode === "ingress") desired.push(balancerListener(balancer, published));
       for (const [index, node] of table.nodes.entries()) {
-        if (!isLoopback(node.address)) continue;
+        if (!isOnThisMachine(node.address)) continue;
         if (mode === "host" && !hasTaskOn(service, node.id)) continue;
         desired.push({
           key: `${node.id} ${node.address}:${published}`,
@@ -82,8 +82,8 @@ function hasTaskOn(service: TableService, nodeId: string): boolean {
   return service.tasks.some((task) => task.nodeId === nodeId);
 }
 
-/** Only loopback addresses belong to this mesh; a node on another machine opens its own ports. */
-function isLoopback(address: string): boolean {
+/** True for an address of `nodeAddress`. A node on another machine opens its own ports. */
+function isOnThisMachine(address: string): boolean {
   return address.startsWith("127.");
 }
 
@@ -95,7 +95,7 @@ function nodeOrdinal(name: string, index: number): number {
 /** Opens and closes listeners until they match the desired ones. */
 export class PublishedPorts {
   readonly #agent: RuntimeAgent;
-  readonly #key: string;
+  readonly #entryKey: string;
   readonly #log: (line: string) => void;
   readonly #open = new Map<string, Listener>();
   readonly #failed = new Map<string, ClosedPort>();
@@ -107,18 +107,18 @@ export class PublishedPorts {
   #isClosed = false;
 
   /**
-   * @param key proves to the runtime that a request comes from a listener of this mesh
+   * @param entryKey seals the entry facts, so that the runtime knows requests of this mesh's listeners
    * @param onClosedPorts receives the ports that cannot be opened, each time they change
    */
   constructor(
     agent: RuntimeAgent,
-    key: string,
+    entryKey: string,
     log: (line: string) => void,
     onClosedPorts: (closed: readonly ClosedPort[]) => void,
     listenerOptions: ListenerOptions = {},
   ) {
     this.#agent = agent;
-    this.#key = key;
+    this.#entryKey = entryKey;
     this.#log = log;
     this.#onClosedPorts = onClosedPorts;
     this.#listenerOptions = listenerOptions;
@@ -176,7 +176,7 @@ export class PublishedPorts {
 
   async #tryOpen({ key, address, port, identity, owner }: DesiredListener): Promise<void> {
     try {
-      const profile = listenerProfile(identity, this.#key);
+      const profile = listenerProfile(identity, this.#entryKey);
       const listener = await Listener.open(address, port, profile, this.#agent, this.#listenerOptions);
       this.#open.set(key, listener);
       const { published } = identity;

@@ -4,7 +4,7 @@
 import { Agent } from "node:http";
 import { createConnection } from "node:net";
 
-/** The address that requests are forwarded to. The port changes if the runtime restarts on another one. */
+/** A socket of workerd that requests are forwarded to. The port changes when the runtime is started again. */
 export type Upstream = { readonly host: string; readonly port: number };
 
 /** How long a request waits for a restart of the runtime, milliseconds. */

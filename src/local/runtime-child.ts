@@ -9,7 +9,7 @@ import { Log, LogLevel, Miniflare, type MiniflareOptions } from "miniflare";
 import { wait } from "../agent/wait.ts";
 import { bundleWorker, type WorkerBundle } from "./bundle.ts";
 import { runChild } from "./child.ts";
-import type { MeshSecrets } from "./state-folder.ts";
+import { databaseFolder, type MeshSecrets } from "./state-folder.ts";
 import { databaseInUseCode, launchWorkerd } from "./workerd.ts";
 
 export type RuntimeInput = {
@@ -64,24 +64,11 @@ runChild<RuntimeInput, RuntimeReady>(async (input, notify) => {
       await giveUp(`workerd exited (${exit}) within ${ranMs} ms of its restart`);
     },
   });
-  const miniflare = new Miniflare({
-    ...miniflareOptions(input, bundle),
-    host: "127.0.0.1",
-    port: 0,
-    log: new Log(LogLevel.WARN),
-    unsafeHandleRuntimeRestart: () => {
-      clearTimeout(restartTimer);
-      return notify({ event: "workerd is running again" });
-    },
-  });
-  await miniflare.ready.catch(async (error: Error) => {
-    // Miniflare may fail on a pipe to workerd before workerd has exited.
-    const exit = await Promise.race([startExit.promise, wait(workerdExitTimeoutMs)]);
-    throw exit === databaseInUseCode ? databaseInUseError(input.stateDir) : error;
+  const miniflare = await startMiniflare(input, bundle, startExit.promise, () => {
+    clearTimeout(restartTimer);
+    return notify({ event: "workerd is running again" });
   });
   state = "running";
-  // Miniflare ends the process on a signal without waiting; runChild stops it in order.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.removeAllListeners(signal);
   const stop = (): Promise<void> => {
     state = "stopping";
     clearTimeout(restartTimer);
@@ -90,9 +77,39 @@ runChild<RuntimeInput, RuntimeReady>(async (input, notify) => {
   return { ready: await openPorts(miniflare, input.part), stop };
 });
 
+/**
+ * Starts Miniflare.
+ *
+ * @param workerdExit resolves with the exit of a workerd that does not start
+ * @param onRestart called when Miniflare has started workerd again
+ * @throws Error if workerd does not start
+ */
+async function startMiniflare(
+  input: RuntimeInput,
+  bundle: WorkerBundle,
+  workerdExit: Promise<number | string>,
+  onRestart: () => Promise<void>,
+): Promise<Miniflare> {
+  const miniflare = new Miniflare({
+    ...miniflareOptions(input, bundle),
+    host: "127.0.0.1",
+    port: 0,
+    log: new Log(LogLevel.WARN),
+    unsafeHandleRuntimeRestart: onRestart,
+  });
+  await miniflare.ready.catch(async (error: Error) => {
+    // Miniflare may fail on a pipe to workerd before workerd has exited.
+    const exit = await Promise.race([workerdExit, wait(workerdExitTimeoutMs)]);
+    throw exit === databaseInUseCode ? databaseInUseError(input.stateDir) : error;
+  });
+  // Miniflare ends the process on a signal without waiting; runChild stops it in order.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.removeAllListeners(signal);
+  return miniflare;
+}
+
 function databaseInUseError(stateDir: string): Error {
   return new Error(
-    `another workerd has the database in ${join(stateDir, "registry")} open: stop it, or wait until it has ended`,
+    `another workerd has the database in ${databaseFolder(stateDir)} open: stop it, or wait until it has ended`,
   );
 }
 
@@ -128,7 +145,7 @@ function miniflareOptions(input: RuntimeInput, bundle: WorkerBundle): MiniflareO
   return {
     cf: false,
     logRequests: false,
-    ...(!isTraffic && { resourcePersistencePath: join(input.stateDir, "registry") }),
+    ...(!isTraffic && { resourcePersistencePath: databaseFolder(input.stateDir) }),
     ...(input.part !== "whole" && { unsafeDevRegistryPath: devRegistryOf(input) }),
     workers: [
       {

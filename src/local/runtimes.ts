@@ -1,6 +1,7 @@
 // The Workers runtime of a mesh on this machine: one child process, or two if the mesh is split.
 
 import { join } from "node:path";
+import type { Upstream } from "./runtime-agent.ts";
 import type { RuntimeInput, RuntimeReady } from "./runtime-child.ts";
 import type { MeshSecrets } from "./state-folder.ts";
 import { type ChildContext, SupervisedChild } from "./supervised-child.ts";
@@ -23,23 +24,21 @@ export type RuntimesOptions = {
 
 type LocalRuntime = SupervisedChild<RuntimeReady>;
 
-/** A socket of workerd. The port changes when the runtime is started again. */
-type RuntimeSocket = { readonly host: string; port: number };
-
 export type Runtimes = {
-  readonly control: Readonly<RuntimeSocket>;
-  readonly entry: Readonly<RuntimeSocket>;
+  readonly control: Upstream;
+  readonly entry: Upstream;
   /** In stop order: the process with the registry is last. */
   readonly children: readonly LocalRuntime[];
 };
 
+/** Starts them. @throws Error with the reason if one does not start; none is left running then */
 export async function startRuntimes(
   options: RuntimesOptions,
   secrets: MeshSecrets,
   context: ChildContext,
 ): Promise<Runtimes> {
-  const control: RuntimeSocket = { host: "127.0.0.1", port: 0 };
-  const entry: RuntimeSocket = { host: "127.0.0.1", port: 0 };
+  const control = { host: "127.0.0.1", port: 0 };
+  const entry = { host: "127.0.0.1", port: 0 };
   const onReady = ({ controlPort, entryPort }: RuntimeReady): void => {
     control.port = controlPort ?? control.port;
     entry.port = entryPort ?? entry.port;

@@ -30,12 +30,30 @@ export function lockStateFolder(stateDir: string): StateLock {
   );
 }
 
+/** The folder of the logs of this mesh's processes. */
+export function logFolder(stateDir: string): string {
+  return join(stateDir, "log");
+}
+
+/** The folder with the state folders of the agents, by the names of their nodes. */
+export function nodesFolder(stateDir: string): string {
+  return join(stateDir, "nodes");
+}
+
+/** The folder of the Durable Objects' databases. */
+export function databaseFolder(stateDir: string): string {
+  return join(stateDir, "registry");
+}
+
 /** Creates a folder that only its owner can enter; restricts one that already exists. */
-export function privateFolder(stateDir: string, name: string): string {
-  const folder = join(stateDir, name);
+export function makePrivateFolder(folder: string): void {
   mkdirSync(folder, { recursive: true });
   chmodSync(folder, 0o700);
-  return folder;
+}
+
+/** The names in a folder, ascending; empty if there is no such folder. */
+export function namesIn(folder: string): readonly string[] {
+  return existsSync(folder) ? readdirSync(folder).sort() : [];
 }
 
 const secret = z.string().min(16);
@@ -83,9 +101,10 @@ export function databaseLockFile(stateDir: string): string {
  * one for their alarms, in a folder with the names of the Worker and the class.
  */
 export function databaseFiles(stateDir: string): readonly string[] {
-  const folder = join(stateDir, "registry", "do", "waggle-MeshRegistry");
-  const names = existsSync(folder) ? readdirSync(folder) : [];
-  return names.filter((name) => name.endsWith(".sqlite")).map((name) => join(folder, name));
+  const folder = join(databaseFolder(stateDir), "do", "waggle-MeshRegistry");
+  return namesIn(folder)
+    .filter((name) => name.endsWith(".sqlite"))
+    .map((name) => join(folder, name));
 }
 
 const MeshFile = z.object({

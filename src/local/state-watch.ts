@@ -4,7 +4,7 @@
 import { readdirSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { rotateLog } from "../agent/log-file.ts";
-import { databaseFiles } from "./state-folder.ts";
+import { databaseFiles, logFolder } from "./state-folder.ts";
 
 const stateWatchMs = 1_000;
 const meshLogRotateMs = 30_000;
@@ -40,7 +40,7 @@ export function watchStateFolder({ stateDir, isLocked, onLost, log }: StateWatch
     isFull = !isFull;
     log(isFull ? fullDiskText(stateDir) : `the disk of ${stateDir} has space again; changes are saved again`);
   }, stateWatchMs);
-  const rotation = setInterval(() => rotateLogs(join(stateDir, "log"), log), meshLogRotateMs);
+  const rotation = setInterval(() => rotateLogs(logFolder(stateDir), log), meshLogRotateMs);
   const stop = (): void => {
     clearInterval(check);
     clearInterval(rotation);

@@ -28,7 +28,7 @@ export type ChildContext = {
 };
 
 /**
- * The delay before a restart, milliseconds: none at first, then doubling up to 10 s. Attempts never end,
+ * The delay before a restart, milliseconds: 0 at first, then doubling up to 10 s. Attempts never end,
  * because what stops them may end, such as a full disk.
  *
  * @param exits exits in a row, each after a short run; at least 1
@@ -120,7 +120,10 @@ export class SupervisedChild<Ready> {
     }
   }
 
-  /** Ends the processes that a dead child has left in its group, such as workerd. Tasks are in groups of their own. */
+  /**
+   * Ends the processes that a dead child has left in its group, such as workerd. Tasks are in groups of their
+   * own.
+   */
   #endGroup(): void {
     const { pid } = this.#child.process;
     if (pid !== undefined) signalGroup(pid, "SIGKILL");

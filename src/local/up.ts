@@ -14,8 +14,7 @@ import { dropFailedWrites } from "./child-log.ts";
 import { type LocalMesh, type MeshOptions, startMesh } from "./mesh.ts";
 import { nextSteps, restartSummary } from "./next-steps.ts";
 
-type UpOptions = Omit<MeshOptions, "log" | "nodes"> & {
-  readonly nodes: number;
+type UpOptions = Omit<MeshOptions, "log"> & {
   /** Creates no service in a new mesh. */
   readonly empty: boolean;
   readonly out: NodeJS.WriteStream;
