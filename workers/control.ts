@@ -1,7 +1,6 @@
 // The control Worker: the Engine API and the native routes, in front of the registry object.
 
 import { type ControlApp, controlApp } from "../src/control/app.ts";
-import { clientAddress } from "../src/control/client-address.ts";
 import type { ControlDeps } from "../src/control/context.ts";
 import { callRemote, remoteMesh } from "../src/control/remote-mesh.ts";
 import { remoteTelemetry } from "../src/control/remote-telemetry.ts";
@@ -10,9 +9,8 @@ import { readAccessSettings } from "../src/dashboard/access.ts";
 import { type DashboardApp, dashboardApp } from "../src/dashboard/app.ts";
 import assets from "../src/dashboard/built/assets.js";
 import { loopHeader, readLoopMarks } from "../src/proxy/http/loop-marks.ts";
-import { readTrusted } from "../src/proxy/http/trust.ts";
 import { randomId } from "../src/registry/secrets.ts";
-import { peerOnCloudflare } from "./client-address.ts";
+import { clientOf, peerOnCloudflare } from "./client-address.ts";
 import type { Env } from "./env.ts";
 import { registryOf, telemetryOf } from "./objects.ts";
 import { planeName } from "./plane.ts";
@@ -62,8 +60,7 @@ export function serveControl(
       { status: 403, headers: { "x-content-type-options": "nosniff" } },
     );
   }
-  const forwardedFor = request.headers.get("x-forwarded-for");
-  const client = clientAddress(peer, forwardedFor, readTrusted(env.TRUSTED_PROXIES ?? ""));
+  const client = clientOf(request, peer, env);
   const stats = serveStats(request, env, { sharesOrigin, client });
   if (stats !== null) return stats;
   const { pathname } = new URL(request.url);

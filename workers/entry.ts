@@ -7,6 +7,7 @@ import { type EntryFacts, EntrySeals, entryHeader } from "../src/proxy/entry-fac
 import type { EntryPoint } from "../src/proxy/entry-point.ts";
 import { type Failure, failureResponse } from "../src/proxy/http/failure.ts";
 import { authorityOf, defaultPorts, hostName, portOfHost, schemeOf } from "../src/proxy/http/host.ts";
+import { peerOnCloudflare } from "./client-address.ts";
 import { type PlaneEnv, planeAt, planeOf } from "./plane.ts";
 
 /** Passes a request to the data plane: to the edge, or to a node's ingress. */
@@ -49,11 +50,11 @@ export function serveByHost(
   node: string | null,
   serveAs: typeof serve = serve,
 ): Promise<Response> {
-  const { url, headers } = request;
+  const { url } = request;
   const scheme = schemeOf(url);
   const urlPort = portOfHost(scheme, authorityOf(url));
   const port = urlPort === defaultPorts[scheme] ? null : urlPort;
-  const client = headers.get("cf-connecting-ip") ?? "unknown";
+  const client = peerOnCloudflare(request) ?? "unknown";
   return serveArrival(request, { url, node, port, client }, env, ctx, serveAs);
 }
 
@@ -114,8 +115,7 @@ export function sealedFacts(
   { ENTRY_KEY }: PlaneEnv,
 ): EntryFacts | null | Promise<EntryFacts | null> {
   const header = request.headers.get(entryHeader);
-  // A self-hosted workerd binds an unset environment variable as null.
-  if (header === null || ENTRY_KEY === undefined || ENTRY_KEY === null || ENTRY_KEY === "") return null;
+  if (header === null || !ENTRY_KEY) return null;
   if (entrySeals?.key !== ENTRY_KEY) entrySeals = { key: ENTRY_KEY, seals: new EntrySeals(ENTRY_KEY) };
   return entrySeals.seals.open(header);
 }

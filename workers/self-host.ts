@@ -1,7 +1,7 @@
 // The Worker of a self-hosted mesh: the configuration of workerd defines what each socket serves, and the
 // connection gives the client's address.
 
-import { connectedAddress } from "./client-address.ts";
+import { peerOnWorkerd } from "./client-address.ts";
 import { serveControl } from "./control.ts";
 import { serveArrival } from "./entry.ts";
 import type { Env } from "./env.ts";
@@ -30,7 +30,7 @@ type SocketProps = {
 export default {
   fetch(request, env, ctx) {
     const { for: purpose, port, node } = ctx.props as SocketProps;
-    const peer = connectedAddress(request);
+    const peer = peerOnWorkerd(request);
     if (purpose === "control") return serveControl(request, env, { sharesOrigin: false, peer });
     const arrival = {
       url: request.url,

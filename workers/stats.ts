@@ -7,6 +7,7 @@ import type { EntryPoint } from "../src/proxy/entry-point.ts";
 import { type StatsApp, statsApp } from "../src/stats/app.ts";
 import { readStatsTraffic } from "../src/stats/traffic.ts";
 import { defaultStatsUri, isStatsUrl } from "../src/stats/uri.ts";
+import { clientOf } from "./client-address.ts";
 import { serve } from "./entry.ts";
 import { registryOf, telemetryOf } from "./objects.ts";
 import type { PlaneEnv } from "./plane.ts";
@@ -24,7 +25,9 @@ export function serveWithStats(
   const uri = statsUri(env);
   if (uri === "" || entry.role !== "edge") return serve(request, entry, env, ctx);
   // Services are reached at every host name and port of the edge.
-  if (isStatsUrl(request.url, uri)) return statsOf(env, true)(request, entry.client);
+  if (isStatsUrl(request.url, uri)) {
+    return statsOf(env, true)(request, clientOf(request, entry.client, env));
+  }
   return serve(request, entry, env, ctx);
 }
 
