@@ -2,7 +2,7 @@
 
 import { localControlHostPattern } from "../domain/model/control-host.ts";
 import type { Failure } from "../proxy/http/failure.ts";
-import { hostName, isHost } from "../proxy/http/host.ts";
+import { hostName, isHost, unreadableHost } from "../proxy/http/host.ts";
 import { type BodyWatch, bodyWatch } from "../proxy/limits.ts";
 import { maxWaiters } from "../proxy/resilience/request-queue.ts";
 import type { EntryNode, Route, RouteMatch, Routes } from "../proxy/routing/routes.ts";
@@ -21,7 +21,7 @@ export function malformedFailure({ host, method }: ProxyRequest): Failure {
   }
   return isHost(host)
     ? { status: 400, reason: `${method} * has no path to route by; request a path` }
-    : { status: 400, reason: "the Host header cannot be read as a host name and a port" };
+    : { status: 400, reason: unreadableHost };
 }
 
 /** The parts of a request that an entry point's refusals depend on. */

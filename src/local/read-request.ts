@@ -4,7 +4,7 @@
 
 import { METHODS } from "node:http";
 import { entryHeader } from "../proxy/entry-facts.ts";
-import { isHost } from "../proxy/http/host.ts";
+import { isHost, unreadableHost } from "../proxy/http/host.ts";
 import { methodsWithoutBody } from "../proxy/http/methods.ts";
 
 /** A request head as Node's parser gives it. */
@@ -208,7 +208,7 @@ function chooseHost(
   }
   const chosen = host === "" ? (target ?? authority) : host;
   if (isHost(chosen)) return chosen;
-  return { status: 400, reason: "the Host header cannot be read as a host name and a port" };
+  return { status: 400, reason: unreadableHost };
 }
 
 /** Lower case, without the default port. */

@@ -48,10 +48,7 @@ function canaryRuleWord({ name, value }: CanaryRule): string {
 export function readOptions(reader: LineReader): TableOptions | null {
   if (!reader.line.startsWith("  option ")) return null;
   const sticky = readOption(reader, "sticky", (value) => readToken(reader, value));
-  const via = readOption(reader, "via", (value) => {
-    if (value !== "true" && value !== "false") throw reader.errorAt("true or false");
-    return value === "true";
-  });
+  const via = readOption(reader, "via", (value) => readBoolean(reader, value));
   const maxconn = readOption(reader, "maxconn", (value) => readNumberBetween(reader, value, 1));
   const queue = readOption(reader, "queue", (value) =>
     value === "unlimited" ? value : readNumberBetween(reader, value, 0),

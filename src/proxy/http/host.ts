@@ -8,6 +8,9 @@ export function isHost(text: string): boolean {
   return /^(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(text);
 }
 
+/** The reason for refusing a Host header that is not. */
+export const unreadableHost = "the Host header cannot be read as a host name and a port";
+
 /** The host name in a Host header: lower case, without port and final dot. */
 export function hostName(host: string): string {
   const colon = host.lastIndexOf(":");
