@@ -10,14 +10,12 @@ export function showAskedAddress(headers: Headers, incoming: ProxyRequest, { tar
   if (target !== null) replaceTargetAddress(headers, target.origin, askedAddress(incoming));
 }
 
-/** By the client's Host and connection, or by what a trusted proxy says about the first client of its chain. */
+/** By the client's Host and connection, or by what a trusted proxy states about the first client. */
 function askedAddress({ head, host, entry, plane }: ProxyRequest): AskedAddress {
   const asked = { scheme: entry.scheme, host };
   if (!plane.trusts(entry.client)) return asked;
-  const [claimedHost, claimedScheme] = [
-    firstOf(head.forwardedHost),
-    firstOf(head.forwardedProto).toLowerCase(),
-  ];
+  const claimedHost = firstOf(head.forwardedHost);
+  const claimedScheme = firstOf(head.forwardedProto).toLowerCase();
   return {
     scheme: claimedScheme === "https" || claimedScheme === "http" ? claimedScheme : asked.scheme,
     host: isHost(claimedHost) ? claimedHost : asked.host,

@@ -85,7 +85,7 @@ async function dial(
   }
 }
 
-/** Passes the client's body, and tells a failure of the client from one of the target. */
+/** Passes the client's body, and distinguishes the client's failure from the target's. */
 async function withClientBody(
   { waitUntil }: ProxyRequest,
   sent: Promise<Response | "failed">,
@@ -159,6 +159,7 @@ export function settle(forwarding: Forwarding, attempt: Attempt, outcome: Outcom
   if (outcome === "body-broken" || outcome === "body-stalled") return outcome;
   if (plane.frozenDetector.hasAny) plane.frozenDetector.responded(target.taskId);
   const silence = stats.silences.get(target.taskId);
+  // As `endSilence`; most requests come here, and respondedMs needs the record as well.
   if (silence !== undefined) {
     silence.firstMs = 0;
     silence.secondMs = 0;

@@ -1,10 +1,11 @@
 // Hedging: sends a request to further targets while the first has not responded.
 //
 // A safe request goes to another target when the last one has taken longer than about the service's p95 and
-// that target is silent or on trial after an ejection, within budgets. Any other repeatable request goes to another target when the last one
-// exceeds the per-try timeout or is frozen. The first response wins, and no attempt is abandoned before that or
-// the end of the head timeout. A request that is not repeatable waits as long as its policy says; if its
-// target is frozen by that, it fails at once.
+// that target is silent or on trial after an ejection, within budgets. Any other repeatable request goes to
+// another target when the last one exceeds the per-try timeout or is frozen. The first response wins, and no
+// attempt is abandoned before that or the end of the head timeout. A request that is not repeatable waits as
+// long as its policy says; it fails at once if its policy has a time for frozen targets and its target is
+// frozen.
 
 import type { AttemptPolicy } from "../proxy/limits.ts";
 import { minHedgeMs } from "../proxy/resilience/latency.ts";
@@ -96,11 +97,11 @@ function isOverdue(forwarding: Forwarding, { target, sentMs }: Attempt, nowMs: n
   const { incoming, policy, stats, state } = forwarding;
   const { frozenDetector } = incoming.plane;
   if (nowMs - sentMs >= policy.tryTimeoutMs) return true;
-  const waitsMs = state.clientBody === null ? sentMs : state.clientBody.waitsForTargetMs;
-  if (policy.frozenMs === Number.POSITIVE_INFINITY || !frozenDetector.hasAny || waitsMs === null)
-    return false;
+  const waitsSinceMs = state.clientBody === null ? sentMs : state.clientBody.waitsForTargetMs;
+  const mayBeFrozen = policy.frozenMs < Number.POSITIVE_INFINITY && frozenDetector.hasAny;
+  if (!mayBeFrozen || waitsSinceMs === null) return false;
   const p99Ms = stats.latency.percentile(0.99);
-  return frozenDetector.isFrozen(target.taskId, waitsMs, nowMs, policy.frozenMs, p99Ms);
+  return frozenDetector.isFrozen(target.taskId, waitsSinceMs, nowMs, policy.frozenMs, p99Ms);
 }
 
 /**

@@ -199,7 +199,7 @@ function forwardTo(
   const forwarding: Forwarding = {
     ...choice,
     incoming,
-    // A client with a sticky target must not lose it for one late response.
+    // One late response must not send a client away from its sticky target.
     upstream: choice.hints?.stickyTarget ? { ...upstream, isHedgeable: false } : upstream,
     policy,
     stats: serviceStats.get(service.id) ?? addServiceStats(serviceStats, service.id),
@@ -272,6 +272,7 @@ function deliver(
 ): Response | Promise<Response> {
   const { request, method, head, id, plane } = incoming;
   const isResponse = result instanceof Response;
+  // Spares most responses the call.
   const mayFail =
     isResponse && (result.status > 599 || result.status === 101 || result.headers.has("transfer-encoding"));
   const failure = mayFail ? targetFailure(incoming, state, result) : null;

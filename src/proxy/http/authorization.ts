@@ -1,4 +1,4 @@
-// The credentials in an Authorization header (RFC 9110 §11.6.2), in every form in which applications read them.
+// The credentials in an Authorization header (RFC 9110 §11.6.2), in each form that applications read.
 
 /** A token that stands alone, between quotes, or as the value of a parameter: `token="…"`. */
 const parameter = /^(?:[\w-]+=)?"?(.*?)"?$/;

@@ -125,7 +125,7 @@ function readUpgrade(head: MutableHead, name: string, headers: Headers): void {
   else head.hopByHop.push(name);
 }
 
-/** The runtime reads any list of codings as chunked and would drop the others (seen in workerd of 2026-11-17). */
+/** The runtime reads any list of codings as chunked and drops the others (seen in workerd of 2026-11-17). */
 function readTransferEncoding(head: MutableHead, name: string, headers: Headers): void {
   head.hopByHop.push(name);
   head.bodyBytes = null;

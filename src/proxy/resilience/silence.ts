@@ -4,16 +4,16 @@
 // request waits there as well, nothing has come from it since both were sent, and another target of the
 // service has meanwhile responded to a later request.
 
-/** What came from one target. Times are epoch milliseconds; 0: no such request. */
+/** The requests of one target since it last sent anything. Times are epoch milliseconds; 0: no such request. */
 export type TargetSilence = {
-  /** When the first and the second of the requests were sent that it got after its last response. */
+  /** When the first and the second of these requests were sent. */
   firstMs: number;
   secondMs: number;
   /** When the newest request was sent to which it has responded. */
   respondedMs: number;
 };
 
-/** The silence of each target of a service, by its id. Callers use `get`, and `addSilence` for a missing one. */
+/** The silence of each target of a service, by its id. Callers use `get`, else `addSilence`. */
 export type SilenceByTarget = Map<string, TargetSilence>;
 
 /** Maximum targets kept. One more clears all: evidence is collected again. */
