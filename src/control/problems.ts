@@ -28,6 +28,7 @@ export function problemsOf(view: MeshView, traffic: readonly ServiceTraffic[]): 
     ...failingServices(services, traffic),
     ...(nodes.length === 0 && servers.length === 0 ? [noNodes(info)] : []),
     ...nodes.flatMap((node) => nodeProblems(node, byNode.get(node.id) ?? [])),
+    ...services.flatMap(pausedUpdates),
     ...services.flatMap((service) => shortages(service, tasksOf(service))),
     ...servers.flatMap(downServerProblems),
     ...services.flatMap((service) => failingTasks(service, tasksOf(service))),
@@ -94,6 +95,16 @@ function downNodeAdvice({ hostname, message }: MeshNode): string {
   return message === "left"
     ? `Start its agent again, or remove it: \`waggle node rm ${hostname}\`.`
     : "Check that the machine is up, reaches the mesh and runs its agent; its tasks run on other nodes meanwhile.";
+}
+
+/** An update that stopped halfway. Its remaining slots run the spec before it, so the service may look well. */
+function pausedUpdates({ spec: { name }, update }: ServiceView): StatusProblem[] {
+  if (update?.state !== "paused" && update?.state !== "rollback_paused") return [];
+  const next =
+    update.state === "paused"
+      ? `Correct it with \`waggle service update\`, or go back: \`waggle service update --rollback ${name}\`.`
+      : "Correct it with `waggle service update`.";
+  return [{ what: `service ${name}`, why: update.message, next, sinceMs: null }];
 }
 
 /** One problem for a service with too few running tasks, with the reasons of those that do not run. */

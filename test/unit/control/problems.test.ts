@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { problemsOf } from "../../../src/control/problems.ts";
 import type { Task } from "../../../src/domain/model/task.ts";
-import { TestMesh } from "../registry/harness.ts";
+import { input, TestMesh } from "../registry/harness.ts";
 
 test("[A34] a mesh without nodes says how a node joins", () => {
   expect(lines(new TestMesh())).toEqual(["mesh test: no node has joined (0 s)"]);
@@ -76,6 +76,23 @@ test("[A34] a rejected image is a problem until a task runs in the slot", () => 
   expect(lines(mesh).some((line) => line.startsWith("service my-web: 0 of 1 task running"))).toBe(true);
   mesh.work();
   expect(lines(mesh)).not.toContain(problem);
+});
+
+test("[A34] a paused update is a problem, although every task runs", () => {
+  const mesh = healthyMesh();
+  const run = { ...input("my-web").spec.run, env: ["VERSION=2"] };
+  const mode = { kind: "replicated", replicas: 2 } as const;
+  const changed = input("my-web", { mode, run, update: { parallelism: 1, order: "start-first" } });
+  const [service] = mesh.registry.services();
+  mesh.registry.updateService("my-web", service?.version ?? 0, changed, "operator");
+  mesh.pass(1);
+  const placed = mesh.tasks("my-web").find(({ state }) => state === "assigned");
+  if (placed === undefined) throw new Error("no task of the update");
+  mesh.report(placed, { state: "rejected", err: "image is not known to node1" });
+  const why = `update paused due to failure or early termination of task ${placed.id}`;
+  mesh.pass(600_000);
+  expect(mesh.running("my-web")).toHaveLength(2);
+  expect(lines(mesh)).toContainEqual(expect.stringContaining(`service my-web: ${why}`));
 });
 
 test("[A34] a service scaled to nothing is no problem", () => {
