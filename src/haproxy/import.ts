@@ -286,10 +286,19 @@ function refusalOf(section: ConfigSection, used: readonly Directive[]): string |
   return `${reason}: the mesh supports HTTP and WebSocket only`;
 }
 
-function unimportedReason({ section, used }: ProxySection, fate: FrontendFate | undefined): string {
+function unimportedReason(proxy: ProxySection, fate: FrontendFate | undefined): string {
+  const { section, used } = proxy;
+  if (isStatsPage(proxy)) return "it is a statistics page, and the balancer has its own: docs/stats.md";
   if (section.kind === "frontend") return fate?.kind === "nowhere" ? fate.why : "it leads to no backend";
   const hasServerLines = used.some(({ words }) => words[0] === "server");
   return hasServerLines ? "it has no servers that the mesh can reach" : "it has no servers";
+}
+
+/** True if a section shows HAProxy's statistics and leads to no server. */
+function isStatsPage({ used, routing: { uses, unsupported, fallback } }: ProxySection): boolean {
+  const keywords = new Set(used.map(({ words }) => words[0]));
+  const leadsSomewhere = keywords.has("server") || uses.length + unsupported.length > 0 || fallback !== null;
+  return keywords.has("stats") && !leadsSomewhere;
 }
 
 const unreachedNote =

@@ -29,7 +29,7 @@ describe("sections", () => {
   test.each([
     ["listen db\n mode tcp\n bind *:3306\n balance leastconn\n server d 10.0.0.1:3306 check\n", "mode tcp"],
     ["listen off\n disabled\n bind :81\n server d 10.0.0.1:80\n", "it is disabled"],
-    ["listen stats\n bind :8404\n stats enable\n", "it has no servers"],
+    ["listen none\n bind :8404\n option httplog\n", "it has no servers"],
     [
       "listen any\n bind :81\n server s *:80\n server t 0.0.0.0:81\n",
       "it has no servers that the mesh can reach",
@@ -43,6 +43,18 @@ describe("sections", () => {
     expect(new Set(ofSection.map(({ line }) => line)).size).toBe(section.split("\n").length - 1);
     expect(ofSection[0]?.note).toContain(why);
   });
+
+  test.each(["frontend", "listen"])(
+    "[I80] the lines of a %s that only shows statistics say that the mesh has its own page",
+    (kind) => {
+      const stats = `${kind} stats\n bind :8404\n stats enable\n stats uri /stats\n`;
+      const note = "could not: it is a statistics page, and the balancer has its own: docs/stats.md";
+      for (const line of [`${kind} stats`, "bind :8404", "stats enable", "stats uri /stats"])
+        expect(outcomes(`${defaults}${web}${stats}`, line)).toEqual([note]);
+      const rule = `${stats} use_backend app if { src 10.0.0.0/8 }\n`;
+      expect(outcomes(`${defaults}${web}${rule}`, "stats enable")).not.toEqual([note]);
+    },
+  );
 
   test("[I28] a line of defaults is taken if a section that is imported uses it", () => {
     const tcp = "defaults\n mode tcp\n balance source\nlisten db\n bind :1\n server s 10.0.0.1:1\n";
