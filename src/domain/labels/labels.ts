@@ -21,14 +21,14 @@ export const knownLabels: readonly string[] = [
 ];
 
 /**
- * Checks every `waggle.*` label; other labels are the operator's own. An unknown one is refused, because a
- * misspelled label would have no effect without a message.
+ * Checks every `waggle.*` label; other labels are the operator's own. An unknown one is refused, in upper or
+ * lower case, because a misspelled label would have no effect without a message.
  *
  * @throws MeshError `label/invalid`
  */
 export function checkLabels(labels: Labels): void {
   for (const key of Object.keys(labels)) {
-    if (key.startsWith(labelPrefix) && !knownLabels.includes(key)) {
+    if (key.toLowerCase().startsWith(labelPrefix) && !knownLabels.includes(key)) {
       throw invalidLabel(`label '${key}' is unknown: known are ${knownLabels.join(", ")}`);
     }
   }

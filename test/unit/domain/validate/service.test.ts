@@ -89,6 +89,9 @@ describe("labels", () => {
     expect(verdict({ labels: { "waggle.hots": "x" } })).toBe(
       `label 'waggle.hots' is unknown: known are ${knownLabels.join(", ")}`,
     );
+    expect(verdict({ labels: { "Waggle.Hedge": "false" } })).toMatch(
+      "label 'Waggle.Hedge' is unknown: known",
+    );
     expect(verdict({ labels: { "com.docker.stack.namespace": "demo", waggle: "1" } })).toBe("fine");
   });
 
