@@ -1,7 +1,10 @@
 // `waggle node update`: availability, admin state and labels of a node.
 
 import type { Command } from "commander";
+import { dialedHost } from "../../domain/model/dialed-host.ts";
+import { isConfirmed, readHostPatterns } from "../../domain/model/host-pattern.ts";
 import { addressLabel } from "../../domain/model/node.ts";
+import { printable } from "../../domain/model/printable.ts";
 import type { Cli } from "../cli.ts";
 import type { EngineNode } from "../engine.ts";
 import { choiceFlag, connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
@@ -47,7 +50,7 @@ export function registerNodeUpdate(parent: Command, cli: Cli): void {
     .addOption(listFlag("--label-rm <key>", "remove a node label", (text) => [text]))
     .option(
       "--advertise-addr <addresses>",
-      `confirm addresses of the node, comma-separated; sets its label ${addressLabel}`,
+      `confirm addresses of the node, comma-separated; sets its label ${addressLabel}, "" removes it`,
     );
   meshFlags(command)
     .addHelpText("after", nodeUpdateHelp)
@@ -70,17 +73,32 @@ async function update(cli: Cli, command: Command, ref: string, flags: Flags): Pr
   }
   if (flags.json) printJson(cli.out, await mesh.get(`/nodes/${node.ID}`));
   else cli.out.write(`${ref}\n`);
+  const warning = advertiseWarning(node, advertiseAddr);
+  if (warning !== null) cli.err.write(`warning: ${printable(warning)}\n`);
+}
+
+/** Says that confirmed addresses do not have the one that the node claims, as after a typing error. */
+export function advertiseWarning({ Description, Status }: EngineNode, confirmed = ""): string | null {
+  const claimed = dialedHost(Status?.Addr ?? "");
+  if (confirmed === "" || claimed === null || isConfirmed(claimed, readHostPatterns(confirmed).patterns))
+    return null;
+  const name = Description?.Hostname ?? "the node";
+  return `${name} claims ${claimed}, which ${confirmed} does not confirm: it keeps that address until its agent starts with another --address`;
 }
 
 /** The node's spec with the flags applied; removals come before additions. */
 export function changeNode(spec: EngineNode["Spec"], change: NodeUpdateFlags): EngineNode["Spec"] {
-  const kept = Object.entries(spec.Labels ?? {}).filter(([key]) => !change.labelRm?.includes(key));
+  const removed = new Set([
+    ...(change.labelRm ?? []),
+    ...(change.advertiseAddr === "" ? [addressLabel] : []),
+  ]);
+  const kept = Object.entries(spec.Labels ?? {}).filter(([key]) => !removed.has(key));
   return {
     ...spec,
     Labels: Object.fromEntries([
       ...kept,
       ...(change.labelAdd ?? []),
-      ...(change.advertiseAddr === undefined ? [] : [[addressLabel, change.advertiseAddr]]),
+      ...(change.advertiseAddr ? [[addressLabel, change.advertiseAddr]] : []),
     ]),
     ...(change.availability !== undefined && { Availability: change.availability }),
   };

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { EnginePortConfig } from "../../../src/cli/engine.ts";
-import { changeNode } from "../../../src/cli/node/update.ts";
+import { advertiseWarning, changeNode } from "../../../src/cli/node/update.ts";
 import { changeSpec } from "../../../src/cli/service/change-spec.ts";
 import { buildSpec } from "../../../src/cli/service/spec.ts";
 import { node, port, service } from "./engine-objects.ts";
@@ -67,6 +67,17 @@ describe("[L6] an update edits what its flags name and keeps the rest", () => {
       Labels: { a: "1", b: "2" },
     });
   });
+});
+
+test("[L95] an empty --advertise-addr withdraws the confirmation, and one that misses the node's address warns", () => {
+  const node1 = node("node1", { Labels: { a: "1", "waggle.address": "192.0.2.1" } });
+  expect(changeNode(node1.Spec, { advertiseAddr: "" }).Labels).toEqual({ a: "1" });
+  const claiming = { ...node1, Status: { Addr: "192.0.2.7" } };
+  expect(advertiseWarning(claiming, "192.0.2.8,node1.example.com")).toMatch(
+    "node1 claims 192.0.2.7, which 192.0.2.8,node1.example.com does not confirm",
+  );
+  for (const fine of ["192.0.2.7", "192.0.2.0/24", "", undefined])
+    expect(advertiseWarning(claiming, fine)).toBeNull();
 });
 
 describe("[L7] ports of an update", () => {
