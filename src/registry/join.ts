@@ -110,7 +110,7 @@ function replaceUnjoinedNode(draft: Draft, hostname: string): void {
 export function nodeNameTaken({ hostname, id, state }: MeshNode): MeshError {
   return new MeshError(
     "node/conflict",
-    `node ${hostname} (${id}) is ${state}: stop its agent or give this machine another host name`,
+    `node ${hostname} (${id}) is ${state}: stop its agent, or join with another --name`,
     { blame: "node", retry: "safe" },
   );
 }

@@ -56,7 +56,7 @@ test("[M33] the name of a node that is up is taken; that of one that is down or 
   expect(mesh.registry.nodes().map(({ id }) => id)).toEqual([second.id]);
   mesh.hello(second);
   expect(() => mesh.join("node1", "127.0.0.2")).toThrow(
-    `node node1 (${second.id}) is ready: stop its agent or give this machine another host name`,
+    `node node1 (${second.id}) is ready: stop its agent, or join with another --name`,
   );
   mesh.registry.agents.goodbye(second.id, "");
   const third = mesh.join("node1", "127.0.0.2");
