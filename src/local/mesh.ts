@@ -107,7 +107,6 @@ async function startParts(options: MeshOptions, lock: StateLock): Promise<LocalM
   const processes = await startProcesses(options, secrets, plan, control);
   const { id } = processes;
   const publishing = publishPorts(options, secrets, plan, processes.runtimes.entry, control);
-  writeMeshFile(stateDir, { control, token: secrets.token, id });
   const lost = Promise.withResolvers<string>();
   const { isHeld: isLocked } = lock;
   const watches = [
@@ -115,6 +114,12 @@ async function startParts(options: MeshOptions, lock: StateLock): Promise<LocalM
     watchDescriptors(log),
   ];
   const parts: MeshParts = { ...processes, ...publishing, watches, lock, stateDir };
+  try {
+    writeMeshFile(stateDir, { control, token: secrets.token, id });
+  } catch (error) {
+    await stopParts(parts);
+    throw error;
+  }
   return {
     control,
     token: secrets.token,

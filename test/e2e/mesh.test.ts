@@ -1,6 +1,6 @@
 // A whole mesh on this machine under requests, killed processes, drained nodes and restarts.
 
-import { chmodSync, readdirSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startLoad } from "../support/load.ts";
@@ -311,3 +311,13 @@ function isRunning(pid: number): boolean {
     return false;
   }
 }
+
+test("[U19] a start that fails after the children run stops them, and ends with the reason", async () => {
+  const stateDir = newStateDir();
+  mkdirSync(join(stateDir, "mesh.json"), { recursive: true });
+  const [port, edgePort] = [String(await freePort()), String(await freePort())];
+  const flags = ["--state", stateDir, "--nodes", "0", "--port", port, "--edge-port", edgePort];
+  const failed = await run(process.execPath, ["src/cli/main.ts", "up", ...flags]);
+  expect(failed.code).toBe(1);
+  expect(failed.err).toContain(`cannot write ${stateDir}/mesh.json`);
+});
