@@ -15,7 +15,10 @@ export type Abort = () => void;
 /** Sends a request to the runtime, or returns the reason for not doing so. */
 export type Start = () => Abort | Refusal;
 
-/** Requests that may wait behind one in progress. At this number the connection is not read further. */
+/**
+ * Requests that may wait behind one in progress. At this number the connection is not read further; those of
+ * the packet that was read already are waiting, too.
+ */
 const maxPipelined = 16;
 
 /** How long a refused connection may go on, so that no reset overtakes the refusal, milliseconds. */
@@ -44,6 +47,8 @@ export class ClientConnection {
   readonly #profile: ListenerProfile;
   readonly #budget: DescriptorBudget;
   readonly #waiting: (() => void)[] = [];
+  /** Requests that were parsed and will not run, because the connection ends. */
+  #droppedCount = 0;
   #current: Exchange | "tunnel" | null = null;
   #abort: Abort | null = null;
   /** The current request is counted in the budget. */
@@ -67,8 +72,12 @@ export class ClientConnection {
     socket.on("end", () => {
       this.#isHalfClosed = true;
     });
+    // Node itself resumes a connection after each request that it has parsed.
+    socket.on("resume", () => {
+      if (this.#isFull()) socket.pause();
+    });
     socket.once("close", () => {
-      this.#waiting.length = 0;
+      this.#dropWaiting();
       this.#stopCounting(null);
       if (hasRoom) budget.disconnect(this);
     });
@@ -112,14 +121,14 @@ export class ClientConnection {
   /** Takes no request behind the current one; its response says so (`Connection: close`). */
   endAfter(outgoing: ServerResponse): void {
     this.#isEnding = true;
-    this.#waiting.length = 0;
+    this.#dropWaiting();
     outgoing.shouldKeepAlive = false;
   }
 
   /** Ends the connection after the current response; at once without one. */
   end(): void {
     this.#isEnding = true;
-    this.#waiting.length = 0;
+    this.#dropWaiting();
     if (this.#current === "tunnel") this.socket.end();
     else if (this.#current === null) this.socket.destroy();
   }
@@ -156,13 +165,28 @@ export class ClientConnection {
   }
 
   #inTurn(begin: () => void): void {
-    if (this.#isEnding) return;
-    if (this.#current === null) {
+    if (!this.#isEnding && this.#current === null) {
       begin();
       return;
     }
-    this.#waiting.push(begin);
-    if (this.#waiting.length >= maxPipelined) this.socket.pause();
+    if (this.#isEnding) {
+      this.#droppedCount += 1;
+    } else {
+      this.#waiting.push(begin);
+      const hasRoom = this.#budget.wait();
+      if (!hasRoom && this.#waiting.length > maxPipelined) this.socket.resetAndDestroy();
+    }
+    if (this.#isFull()) this.socket.pause();
+  }
+
+  #isFull(): boolean {
+    return this.#waiting.length + this.#droppedCount >= maxPipelined;
+  }
+
+  #dropWaiting(): void {
+    this.#budget.stopWaiting(this.#waiting.length);
+    this.#droppedCount += this.#waiting.length;
+    this.#waiting.length = 0;
   }
 
   #begin(current: Exchange | "tunnel", start: Start): void {
@@ -183,8 +207,10 @@ export class ClientConnection {
       return;
     }
     const begin = this.#waiting.shift();
-    if (this.socket.isPaused() && this.#waiting.length < maxPipelined) this.socket.resume();
-    begin?.();
+    if (begin === undefined) return;
+    this.#budget.stopWaiting(1);
+    if (this.socket.isPaused() && !this.#isFull()) this.socket.resume();
+    begin();
   }
 
   #stopCounting(endIdle: (() => void) | null): void {

@@ -3,6 +3,12 @@
 /** Descriptors that this process and the runtime need besides, idle connections between them included. */
 const reservedDescriptors = 300;
 
+/**
+ * Requests of all clients that may wait behind others of their connections. Each takes about 3 KiB, which a
+ * client causes with 26 bytes.
+ */
+const defaultMaxWaiting = 20_000;
+
 /** The limit if the system states none. */
 const assumedDescriptors = 10_240;
 
@@ -10,22 +16,25 @@ const assumedDescriptors = 10_240;
 type EndIdle = () => void;
 
 /**
- * Counts the connections and open requests of all listeners of a process against its descriptors. A new
- * connection takes the place of the one that has been idle for longest, so that idle clients cannot keep
- * others out.
+ * Counts the connections and open requests of all listeners of a process against its descriptors, and the
+ * requests that wait. A new connection takes the place of the one that has been idle for longest, so that idle
+ * clients cannot keep others out.
  */
 export class DescriptorBudget {
   /** Client connections and connections to the runtime. */
   readonly #max: number;
   /** A request also needs descriptors in the runtime: its connection, and one to the target. */
   readonly #maxRequests: number;
+  readonly #maxWaiting: number;
   #connections = 0;
   #requests = 0;
+  #waiting = 0;
   /** Idle connections, in the order in which they became idle. */
   readonly #idle = new Map<object, EndIdle>();
 
   /** @param descriptors the limit of this process; null if it is unknown or unlimited */
-  constructor(descriptors: number | null) {
+  constructor(descriptors: number | null, maxWaiting = defaultMaxWaiting) {
+    this.#maxWaiting = maxWaiting;
     this.#max = Math.max(8, (descriptors ?? assumedDescriptors) - reservedDescriptors);
     this.#maxRequests = Math.floor(this.#max / 2);
   }
@@ -55,6 +64,16 @@ export class DescriptorBudget {
   end(connection: object, endIdle: EndIdle | null): void {
     this.#requests -= 1;
     if (endIdle !== null) this.#idle.set(connection, endIdle);
+  }
+
+  /** Counts a request that waits behind another one of its connection. False if too many wait. */
+  wait(): boolean {
+    this.#waiting += 1;
+    return this.#waiting <= this.#maxWaiting;
+  }
+
+  stopWaiting(count: number): void {
+    this.#waiting -= count;
   }
 
   #endOldest(): boolean {

@@ -133,8 +133,12 @@ function responseRefusal({ statusCode }: IncomingMessage): Refusal | null {
   return { status: 502, reason: "the task switched protocols, and the request did not ask for it" };
 }
 
-/** Ends a request so that the runtime notices at once: it does not notice an orderly close. */
+/**
+ * Ends a request so that the runtime notices at once: it does not notice an orderly close. A request that has
+ * ended still names its connection, which may carry the request of another client.
+ */
 export function reset(upstream: ClientRequest): void {
+  if (upstream.destroyed) return;
   if (upstream.socket?.destroyed === false) upstream.socket.resetAndDestroy();
   upstream.destroy();
 }

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import {
   createServer,
   get,
@@ -218,6 +219,89 @@ test("[U76] requests sent ahead run one after the other, and a refusal takes its
   expect(most).toBe(1);
   expect(response.split("HTTP/1.1 ").length - 1).toBe(41);
   expect(response.slice(response.lastIndexOf("HTTP/1.1 "))).toContain("501 Not Implemented");
+});
+
+test("[U84] a client that leaves does not end its connection to the runtime, which carries others' requests", async () => {
+  const connections = new Set<unknown>();
+  const upstream = await serve((incoming, outgoing) => {
+    connections.add(incoming.socket);
+    outgoing.end("ok");
+  });
+  // A server that ignores the upgrade, as the runtime does for a request that no WebSocket answers.
+  Object.assign(upstream, { shouldUpgradeCallback: () => false });
+  const listener = await listen(portOf(upstream));
+  const handshake =
+    "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a\r\nSec-WebSocket-Version: 13\r\n\r\n";
+  for (let count = 0; count < 5; count += 1) {
+    expect(await exchange(listener, handshake)).toMatch(/^HTTP\/1\.1 200 /);
+    const response = await fetch(`http://127.0.0.1:${listener.port}/`, { method: "POST", body: "a" });
+    expect(await response.text()).toBe("ok");
+  }
+  expect(connections.size).toBe(1);
+});
+
+test.each([
+  ["a slow response", ""],
+  ["a request after which the connection ends", "Connection: upgrade\r\nUpgrade: h2c\r\n"],
+])("[U85] behind %s a connection is read no further than a packet", async (_name, headers) => {
+  let hasBegun = false;
+  const upstream = await serve(() => {
+    hasBegun = true;
+  });
+  const listener = await listen(portOf(upstream));
+  const socket = connect(listener.port, "127.0.0.1");
+  closing.push(() => socket.destroy());
+  let parsed = 0;
+  const count = (message: unknown): void => {
+    if ((message as { request: IncomingMessage }).request.url === "/ahead") parsed += 1;
+  };
+  subscribe("http.server.request.start", count);
+  closing.push(() => unsubscribe("http.server.request.start", count));
+  socket.write(`GET / HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
+  await expect.poll(() => hasBegun).toBe(true);
+  const ahead = "GET /ahead HTTP/1.1\r\nHost: x\r\n\r\n";
+  for (let index = 0; index < 50; index += 1) socket.write(ahead.repeat(2_000));
+  await expect.poll(() => parsed).toBeGreaterThan(16);
+  // The listener reads other connections meanwhile, and would read this one as often.
+  for (let index = 0; index < 20; index += 1) await exchange(listener, "BREW / HTTP/1.1\r\n\r\n");
+  expect(parsed).toBeLessThan(2 * (65_536 / ahead.length));
+});
+
+test("[U85] a thousand requests sent ahead are answered, in order", async () => {
+  const upstream = await serve((incoming, outgoing) => outgoing.end(`<${incoming.url}>`));
+  const listener = await listen(portOf(upstream));
+  const requests = Array.from({ length: 1_000 }, (_, index) => `GET /${index} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  const last = "GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  const response = await exchange(listener, requests.join("") + last);
+  const order = [...response.matchAll(/<\/(\w+)>/g)].map(([, path]) => path);
+  expect(order).toEqual([...requests.map((_, index) => String(index)), "last"]);
+});
+
+test("[U86] a connection with many waiting requests is reset if too many wait in all, others stay", async () => {
+  const held: ServerResponse[] = [];
+  const upstream = await serve((_, outgoing) => held.push(outgoing));
+  const listener = await Listener.open(
+    "127.0.0.1",
+    0,
+    listenerProfile(identity, "k"),
+    new RuntimeAgent({ host: "127.0.0.1", port: portOf(upstream) }),
+    { budget: new DescriptorBudget(10_240, 50) },
+  );
+  closing.push(() => listener.close(0));
+  const head = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+  const few = connect(listener.port, "127.0.0.1", () => few.write(head.repeat(3)));
+  closing.push(() => few.destroy());
+  await expect.poll(() => held.length).toBe(1);
+  for (let count = 0; count < 3; count += 1) expect(await exchange(listener, head.repeat(60))).toBe("");
+  let received = "";
+  few.on("data", (bytes) => {
+    received += bytes.toString("latin1");
+  });
+  const isAnswered = (): boolean => {
+    for (const response of held.splice(0)) response.end("ok");
+    return received.split("HTTP/1.1 200 ").length === 4;
+  };
+  await expect.poll(isAnswered).toBe(true);
 });
 
 test("[U77] a head that does not arrive in time is 408", async () => {
