@@ -12,6 +12,18 @@ const defaultMaxWaiting = 20_000;
 /** The limit if the system states none. */
 const assumedDescriptors = 10_240;
 
+/**
+ * Descriptors of the runtime for a request: four of a GET, a POST and a WebSocket were counted in workerd of
+ * 2026-11-17, of which one is the connection to the target; a second attempt needs more. workerd ends when
+ * it cannot accept a connection.
+ */
+const runtimeDescriptorsPerRequest = 5;
+
+/** Requests that may be open at a time with a limit of descriptors that the runtime has as well. */
+export function maxOpenRequests(descriptors: number): number {
+  return Math.max(2, Math.floor((descriptors - reservedDescriptors) / runtimeDescriptorsPerRequest));
+}
+
 /** Ends a connection that no request uses. */
 type EndIdle = () => void;
 
@@ -23,7 +35,6 @@ type EndIdle = () => void;
 export class DescriptorBudget {
   /** Client connections and connections to the runtime. */
   readonly #max: number;
-  /** A request also needs descriptors in the runtime: its connection, and one to the target. */
   readonly #maxRequests: number;
   readonly #maxWaiting: number;
   #connections = 0;
@@ -36,7 +47,7 @@ export class DescriptorBudget {
   constructor(descriptors: number | null, maxWaiting = defaultMaxWaiting) {
     this.#maxWaiting = maxWaiting;
     this.#max = Math.max(8, (descriptors ?? assumedDescriptors) - reservedDescriptors);
-    this.#maxRequests = Math.floor(this.#max / 2);
+    this.#maxRequests = maxOpenRequests(descriptors ?? assumedDescriptors);
   }
 
   /** Counts a new, idle connection. False if there is no room for it. */

@@ -3,14 +3,12 @@
 
 import { spawnSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
+import { maxOpenRequests } from "./descriptor-budget.ts";
 
 const descriptorWatchMs = 1_000;
 
 /** From here on a limit needs no mention. */
 const ampleLimit = 8_192;
-
-/** A request in progress has the client's connection, one to workerd, and one or two of workerd's own. */
-const descriptorsPerRequest = 2;
 
 export type DescriptorWatch = { readonly stop: () => void };
 
@@ -31,8 +29,7 @@ export function watchDescriptors(log: (line: string) => void): DescriptorWatch {
 /** What a low limit means, and how to raise it. @param limit null if it is unknown or there is no limit */
 export function lowLimitWarning(limit: number | null): string | null {
   if (limit === null || limit >= ampleLimit) return null;
-  const requests = Math.floor(limit / descriptorsPerRequest / 100) * 100;
-  return `this process may open ${limit} files, enough for about ${requests} requests at a time; ${raiseHint}`;
+  return `this process may open ${limit} files, enough for ${maxOpenRequests(limit)} requests at a time; ${raiseHint}`;
 }
 
 const raiseHint = "raise the limit with `ulimit -n 65536`, or LimitNOFILE= of a systemd unit";
