@@ -56,4 +56,6 @@ test.skipIf(!isLinux)(
     expect([own, other].map(isRunning)).toEqual([false, true]);
     process.kill(other.pid, "SIGKILL");
   },
+  // An orphan that does not end by itself is killed after 20 s.
+  40_000,
 );
