@@ -44,6 +44,8 @@ const reasonPhrases: Record<Refusal["status"], string> = {
  */
 export class ClientConnection {
   readonly socket: Socket;
+  /** The entry header of all requests of this connection. */
+  readonly entry: string;
   readonly #profile: ListenerProfile;
   readonly #budget: DescriptorBudget;
   readonly #waiting: (() => void)[] = [];
@@ -66,6 +68,7 @@ export class ClientConnection {
 
   constructor(socket: Socket, profile: ListenerProfile, budget: DescriptorBudget) {
     this.socket = socket;
+    this.entry = profile.entryHeader((socket.remoteAddress ?? "unknown").replace(/^::ffff:/, ""));
     this.#profile = profile;
     this.#budget = budget;
     const hasRoom = budget.connect(this, () => socket.destroy());

@@ -139,7 +139,7 @@ export class Listener {
   #receive(incoming: IncomingMessage, outgoing: ServerResponse, expectsContinue: boolean): void {
     const connection = this.#connectionOf(incoming.socket);
     connection.run({ incoming, outgoing }, () => {
-      const request = this.#read(incoming);
+      const request = readIncoming(incoming, connection.entry);
       if ("status" in request) return request;
       // Node drops the bytes of the same packet behind an upgrade that it ignores.
       if (incoming.headers.upgrade !== undefined) connection.endAfter(outgoing);
@@ -158,7 +158,7 @@ export class Listener {
   #upgrade(incoming: IncomingMessage, socket: Socket, rest: Buffer): void {
     const connection = this.#connectionOf(socket);
     connection.runTunnel(() => {
-      const request = this.#read(incoming);
+      const request = readIncoming(incoming, connection.entry);
       if ("status" in request) return request;
       return forwardUpgrade(incoming, socket, rest, request, this.#agent, (refusal) =>
         connection.refuse(refusal),
@@ -167,18 +167,12 @@ export class Listener {
   }
 
   #connect(incoming: IncomingMessage, socket: Socket): void {
-    this.#connectionOf(socket).runTunnel(() => {
-      const request = this.#read(incoming);
+    const connection = this.#connectionOf(socket);
+    connection.runTunnel(() => {
+      const request = readIncoming(incoming, connection.entry);
       if ("status" in request) return request;
       throw new Error("readRequest refuses CONNECT");
     });
-  }
-
-  #read(incoming: IncomingMessage): RuntimeRequest | Refusal {
-    const { remoteAddress = "unknown", localAddress = "", localPort } = incoming.socket;
-    const client = remoteAddress.replace(/^::ffff:/, "");
-    const authority = `${localAddress.includes(":") ? `[${localAddress}]` : localAddress}:${localPort}`;
-    return readRequest(headOf(incoming), this.#profile.entryHeader(client), authority);
   }
 
   #clientError(error: ParseError, socket: Socket): void {
@@ -186,6 +180,12 @@ export class Listener {
     if (refusal === null || !socket.writable) socket.destroy();
     else this.#connectionOf(socket).refuseUnreadable(refusal);
   }
+}
+
+function readIncoming(incoming: IncomingMessage, entry: string): RuntimeRequest | Refusal {
+  const { localAddress = "", localPort } = incoming.socket;
+  const authority = `${localAddress.includes(":") ? `[${localAddress}]` : localAddress}:${localPort}`;
+  return readRequest(headOf(incoming), entry, authority);
 }
 
 function headOf({ method = "", url = "", httpVersion, rawHeaders }: IncomingMessage) {
