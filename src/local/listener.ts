@@ -11,7 +11,13 @@ import { forwardUpgrade } from "./forward-upgrade.ts";
 import { defaultTimeouts, type ListenerTimeouts, maxHeaderBytes } from "./listener-limits.ts";
 import type { ListenerProfile } from "./listener-profile.ts";
 import { type ParseError, parseRefusal } from "./parse-refusal.ts";
-import { isWebSocketHandshake, type Refusal, type RuntimeRequest, readRequest } from "./read-request.ts";
+import {
+  connectRefusal,
+  isWebSocketHandshake,
+  type Refusal,
+  type RuntimeRequest,
+  readRequest,
+} from "./read-request.ts";
 import type { RuntimeAgent } from "./runtime-agent.ts";
 
 /** What all listeners of a process share. */
@@ -114,7 +120,7 @@ export class Listener {
     server.on("checkContinue", (incoming, outgoing) => this.#receive(incoming, outgoing, true));
     server.on("checkExpectation", (incoming, outgoing) => this.#refuseExpectation(incoming, outgoing));
     server.on("upgrade", (incoming, socket, rest) => this.#upgrade(incoming, socket as Socket, rest));
-    server.on("connect", (incoming, socket) => this.#connect(incoming, socket as Socket));
+    server.on("connect", (_, socket) => this.#connectionOf(socket as Socket).runTunnel(() => connectRefusal));
     server.on("clientError", (error, socket) => this.#clientError(error, socket as Socket));
     server.on("timeout", (socket) => {
       if (!this.#connectionOf(socket).expire(clientMs, bodyTimeoutMs())) socket.setTimeout(clientMs);
@@ -163,15 +169,6 @@ export class Listener {
       return forwardUpgrade(incoming, socket, rest, request, this.#agent, (refusal) =>
         connection.refuse(refusal),
       );
-    });
-  }
-
-  #connect(incoming: IncomingMessage, socket: Socket): void {
-    const connection = this.#connectionOf(socket);
-    connection.runTunnel(() => {
-      const request = readIncoming(incoming, connection.entry);
-      if ("status" in request) return request;
-      throw new Error("readRequest refuses CONNECT");
     });
   }
 

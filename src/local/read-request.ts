@@ -125,10 +125,13 @@ function readHeaders(rawHeaders: readonly string[]): HeaderLines {
   return lines;
 }
 
+export const connectRefusal: Refusal = {
+  status: 501,
+  reason: "CONNECT is not supported; the mesh passes HTTP and WebSockets",
+};
+
 function methodRefusal({ method }: ParsedHead): Refusal | null {
-  if (method === "CONNECT") {
-    return { status: 501, reason: "CONNECT is not supported; the mesh passes HTTP and WebSockets" };
-  }
+  if (method === "CONNECT") return connectRefusal;
   return runtimeMethods.has(method) ? null : unknownMethod(method);
 }
 
