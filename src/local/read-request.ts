@@ -57,8 +57,13 @@ const runtimeMethods: ReadonlySet<string> = new Set(
   METHODS.filter((name) => !methodsWithoutRuntime.has(name)),
 );
 
-/** Headers about the connection to this listener (RFC 9110 §7.6.1), and Expect, which Node answers. */
-const connectionHeaders = new Set([
+/**
+ * Headers that do not pass: those about the connection to this listener (RFC 9110 §7.6.1), Expect, which Node
+ * answers, and those that the listener sets itself.
+ */
+const droppedHeaders: ReadonlySet<string> = new Set([
+  "host",
+  entryHeader,
   "connection",
   "keep-alive",
   "proxy-connection",
@@ -249,27 +254,25 @@ function namesWebSocket(headers: HeaderLines): boolean {
   return (headers.get("upgrade") ?? []).some((value) => value.toLowerCase().includes("websocket"));
 }
 
-/** Headers that a Connection header cannot remove: they frame the request. */
-const framingHeaders = new Set(["host", "content-length"]);
-
 /**
- * The client's headers that pass, in order, before `added`. Several Cookie lines become one, because the
- * runtime would join them with a comma, which is a character of cookie values (RFC 9113 §8.2.3).
+ * The client's headers that pass, in order, before `added`. Connection cannot remove Content-Length, which
+ * frames the request. Several Cookie lines become one, because the runtime would join them with a comma, which
+ * is a character of cookie values (RFC 9113 §8.2.3).
  */
 function keptHeaders(
   rawHeaders: readonly string[],
   headers: HeaderLines,
   added: readonly string[],
 ): readonly string[] {
-  const dropped = new Set([...connectionHeaders, "host", entryHeader]);
-  for (const name of connectionOptions(headers)) if (!framingHeaders.has(name)) dropped.add(name);
+  const named = new Set(connectionOptions(headers));
+  named.delete("content-length");
   const cookies = headers.get("cookie") ?? [];
   const kept: string[] = [];
   let hasCookie = false;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] ?? "";
     const lower = name.toLowerCase();
-    if (dropped.has(lower) || (lower === "cookie" && hasCookie)) continue;
+    if (droppedHeaders.has(lower) || named.has(lower) || (lower === "cookie" && hasCookie)) continue;
     if (lower === "cookie") hasCookie = true;
     kept.push(name, lower === "cookie" ? cookies.join("; ") : (rawHeaders[index + 1] ?? ""));
   }
