@@ -12,9 +12,12 @@ const ampleLimit = 8_192;
 
 export type DescriptorWatch = { readonly stop: () => void };
 
-/** Logs a low limit now, and each time the descriptors run out or are free again. */
-export function watchDescriptors(log: (line: string) => void): DescriptorWatch {
-  const limit = descriptorLimit();
+/**
+ * Logs a low limit now, and each time the descriptors run out or are free again.
+ *
+ * @param limit null if it is unknown or there is no limit
+ */
+export function watchDescriptors(limit: number | null, log: (line: string) => void): DescriptorWatch {
   const warning = lowLimitWarning(limit);
   if (warning !== null) log(warning);
   let isExhausted = false;

@@ -5,7 +5,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from "node:net";
 import { ClientConnection } from "./client-connection.ts";
 import { DescriptorBudget } from "./descriptor-budget.ts";
-import { descriptorLimit } from "./descriptors.ts";
 import { forwardRequest } from "./forward-request.ts";
 import { forwardUpgrade } from "./forward-upgrade.ts";
 import { defaultTimeouts, type ListenerTimeouts, maxHeaderBytes } from "./listener-limits.ts";
@@ -20,11 +19,9 @@ import {
 } from "./read-request.ts";
 import type { RuntimeAgent } from "./runtime-agent.ts";
 
-/** What all listeners of a process share. */
-const sharedBudget = new DescriptorBudget(descriptorLimit());
-
 export type ListenerOptions = {
   readonly timeouts?: ListenerTimeouts;
+  /** What all listeners of a process share; absent: a budget of its own, for the assumed limit. */
   readonly budget?: DescriptorBudget;
   /** The current `longestBodyTimeoutMs`; absent: `clientMs` of `timeouts`. */
   readonly bodyTimeoutMs?: () => number;
@@ -47,7 +44,7 @@ export class Listener {
   private constructor(profile: ListenerProfile, agent: RuntimeAgent, options: ListenerOptions) {
     this.#profile = profile;
     this.#agent = agent;
-    this.#budget = options.budget ?? sharedBudget;
+    this.#budget = options.budget ?? new DescriptorBudget(null);
     this.#timeouts = options.timeouts ?? defaultTimeouts;
     this.#bodyTimeoutMs = options.bodyTimeoutMs ?? (() => this.#timeouts.clientMs);
     this.#server = this.#createServer();

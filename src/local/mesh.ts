@@ -6,7 +6,8 @@ import type { RoutingTable } from "../domain/table/table.ts";
 import { readLimits } from "../proxy/limits.ts";
 import { type AddressPlan, bindError, confirmedAddresses, planAddresses } from "./addresses.ts";
 import { type LocalAgent, nodeNames, startAgents } from "./agents.ts";
-import { type DescriptorWatch, watchDescriptors } from "./descriptors.ts";
+import { DescriptorBudget } from "./descriptor-budget.ts";
+import { type DescriptorWatch, descriptorLimit, watchDescriptors } from "./descriptors.ts";
 import { followTable, type TableFollower } from "./follow-table.ts";
 import { Listener } from "./listener.ts";
 import { longestBodyTimeoutMs } from "./listener-limits.ts";
@@ -97,7 +98,12 @@ async function requireFreePort(address: string, port: number, purpose: string, f
   );
 }
 
-async function startParts(options: MeshOptions, lock: StateLock): Promise<LocalMesh> {
+/** The options of a mesh, with what its listeners share. */
+type PartsOptions = MeshOptions & { readonly budget: DescriptorBudget };
+
+async function startParts(meshOptions: MeshOptions, lock: StateLock): Promise<LocalMesh> {
+  const maxDescriptors = descriptorLimit();
+  const options: PartsOptions = { ...meshOptions, budget: new DescriptorBudget(maxDescriptors) };
   const { stateDir, listen, controlPort, log } = options;
   const origin = readOrigin(stateDir);
   const secrets = readSecrets(stateDir);
@@ -111,7 +117,7 @@ async function startParts(options: MeshOptions, lock: StateLock): Promise<LocalM
   const { isHeld: isLocked } = lock;
   const watches = [
     watchStateFolder({ stateDir, isLocked, onLost: lost.resolve, log }),
-    watchDescriptors(log),
+    watchDescriptors(maxDescriptors, log),
   ];
   const parts: MeshParts = { ...processes, ...publishing, watches, lock, stateDir };
   try {
@@ -144,7 +150,7 @@ type MeshProcesses = {
  * Starts the child processes and opens the control API's port. If one fails, stops those that are running.
  */
 async function startProcesses(
-  options: MeshOptions,
+  { budget, ...options }: PartsOptions,
   secrets: MeshSecrets,
   plan: AddressPlan,
   control: string,
@@ -161,7 +167,8 @@ async function startProcesses(
     const nodeAddresses = confirmedAddresses(plan, options.nodes, listen);
     runtimes = await startRuntimes({ ...options, logDir, nodeAddresses }, secrets, context);
     const profile = listenerProfile(controlIdentity, secrets.entryKey);
-    controlListener = await Listener.open(listen, controlPort, profile, new RuntimeAgent(runtimes.control));
+    const agent = new RuntimeAgent(runtimes.control);
+    controlListener = await Listener.open(listen, controlPort, profile, agent, { budget });
     const { id, joinToken } = await fetchSwarm(control, secrets.token);
     const join = { url: control, token: joinToken };
     const agents = await startAgents({ ...options, logDir }, plan, join, context);
@@ -191,7 +198,7 @@ type PortPublishing = {
 
 /** Follows the routing table and keeps a listener open for each port it publishes. */
 function publishPorts(
-  { stateDir, listen, edgePort, variables, log }: MeshOptions,
+  { stateDir, listen, edgePort, variables, budget, log }: PartsOptions,
   secrets: MeshSecrets,
   plan: AddressPlan,
   upstream: Upstream,
@@ -202,6 +209,7 @@ function publishPorts(
   const limits = readLimits(variables);
   let bodyTimeoutMs = longestBodyTimeoutMs(limits, []);
   const ports = new PublishedPorts(agent, secrets.entryKey, log, (closed) => closedPorts.write(closed), {
+    budget,
     bodyTimeoutMs: () => bodyTimeoutMs,
   });
   let desired: readonly DesiredListener[] = [];
