@@ -1,8 +1,10 @@
 // The lines of a backend about its servers, their checks and the balancing.
 
 import { MeshError } from "../domain/model/error.ts";
+import { maxDurationMs } from "../domain/model/measure.ts";
 import type { AdminState, CheckSpec, ServerSpec } from "../domain/model/server.ts";
 import { withCheckDefaults } from "../domain/model/server.ts";
+import { maxRetries } from "../domain/table/attempt-options.ts";
 import { readPolicy } from "../domain/table/policy.ts";
 import { validateServer } from "../domain/validate/server.ts";
 import { readHttpCheck } from "./check-lines.ts";
@@ -40,11 +42,8 @@ export function readBackend(lines: readonly Directive[], diagnostics: Diagnostic
   return new BackendReader(lines, diagnostics).read();
 }
 
-/** The longest time that a label can have, milliseconds. */
-const maxLabelMs = 86_400_000;
+/** `maxDurationMs` in a label. */
 const maxLabelText = "24h";
-/** Attempts after the first one that `waggle.retries` allows. */
-const maxRetries = 3;
 /** A limit that no server reaches, for servers without maxconn. */
 const unlimitedConn = 1_000_000;
 
@@ -188,7 +187,7 @@ class BackendReader {
     const connect = this.#find("timeout", "connect")?.words[2];
     return (interMs = 2_000) => {
       const connectMs = connect === undefined ? interMs : Math.min(parseTimeMs(connect), interMs);
-      return { timeoutMs: Math.min(connectMs + checkMs, maxLabelMs) };
+      return { timeoutMs: Math.min(connectMs + checkMs, maxDurationMs) };
     };
   }
 
@@ -264,7 +263,7 @@ class BackendReader {
 
   #readSlowStart(servers: readonly ServerLine[]): void {
     const valuesMs = [...new Set(servers.map(({ params }) => params.slowStartMs))];
-    const longestMs = Math.min(Math.max(0, ...valuesMs), maxLabelMs);
+    const longestMs = Math.min(Math.max(0, ...valuesMs), maxDurationMs);
     if (longestMs > 0) this.#labels.set("waggle.slowstart", `${longestMs}ms`);
     if (valuesMs.length < 2) return;
     for (const { directive } of servers) {
@@ -296,7 +295,7 @@ class BackendReader {
     if (line === undefined) return;
     const ms = parseTimeMs(line.words[2] ?? "");
     this.#labels.set("waggle.head-timeout", durationLabel(ms));
-    const note = ms === 0 || ms > maxLabelMs ? "a day at most" : "nothing ends a response that has begun";
+    const note = ms === 0 || ms > maxDurationMs ? "a day at most" : "nothing ends a response that has begun";
     this.#diagnostics.add(line, "taken", `until the response begins; ${note}`);
   }
 
@@ -350,7 +349,7 @@ function atLeastMinimum(check: CheckSpec): CheckSpec {
 
 /** A time of zero means any time. */
 function durationLabel(ms: number): string {
-  return ms === 0 || ms > maxLabelMs ? maxLabelText : `${ms}ms`;
+  return ms === 0 || ms > maxDurationMs ? maxLabelText : `${ms}ms`;
 }
 
 function withUnset(why: string, { unset }: Directive): string {

@@ -1,11 +1,9 @@
 // `timeout client` of the frontends of a service, which becomes a label of the service.
 
+import { maxDurationMs } from "../domain/model/measure.ts";
 import type { Diagnostics } from "./diagnostics.ts";
 import type { Directive } from "./sections.ts";
 import { parseTimeMs } from "./time.ts";
-
-/** The longest time that the label can have, milliseconds. */
-const maxLabelMs = 86_400_000;
 
 /**
  * The label for the longest `timeout client` of these frontends: how long the body of a request may pause.
@@ -21,7 +19,7 @@ export function clientTimeoutLabels(
   });
   if (timesMs.length === 0) return {};
   // A time of zero means any time.
-  const longestMs = timesMs.includes(0) ? 0 : Math.min(Math.max(...timesMs), maxLabelMs);
+  const longestMs = timesMs.includes(0) ? 0 : Math.min(Math.max(...timesMs), maxDurationMs);
   return { "waggle.body-timeout": `${longestMs}ms` };
 }
 
