@@ -6,7 +6,7 @@ import type { AdminState, CheckSpec, ServerSpec } from "../domain/model/server.t
 import { withCheckDefaults } from "../domain/model/server.ts";
 import { maxRetries } from "../domain/table/attempt-options.ts";
 import { readPolicy } from "../domain/table/policy.ts";
-import { validateServer } from "../domain/validate/server.ts";
+import { isServerName, minCheckIntervalMs, validateServer } from "../domain/validate/server.ts";
 import { readHttpCheck } from "./check-lines.ts";
 import type { Diagnostics } from "./diagnostics.ts";
 import { checkOptions } from "./effective-lines.ts";
@@ -132,7 +132,11 @@ class BackendReader {
   #withinLimits(directive: Directive, spec: ServerSpec): ServerSpec | null {
     const check = spec.check === null ? null : atLeastMinimum(spec.check);
     if (check !== null && check.interMs !== spec.check?.interMs)
-      this.#diagnostics.add(directive, "could not", `inter: the shortest interval is ${minIntervalMs} ms`);
+      this.#diagnostics.add(
+        directive,
+        "could not",
+        `inter: the shortest interval is ${minCheckIntervalMs} ms`,
+      );
     const candidates: readonly (readonly [ServerSpec, why: string])[] = [
       [{ ...spec, check }, ""],
       [{ ...spec, check, cookie: null }, `cookie: "${spec.cookie}" cannot be the value of a cookie`],
@@ -334,16 +338,13 @@ const cookieParams: Readonly<Record<string, readonly [takes: number, note: strin
   preserve: [0, "a cookie of the server passes beside the mesh's own"],
 };
 
-/** Shorter check intervals are refused, milliseconds. */
-const minIntervalMs = 100;
-
 function atLeastMinimum(check: CheckSpec): CheckSpec {
   const { interMs, fastInterMs, downInterMs } = check;
   return {
     ...check,
-    interMs: Math.max(interMs, minIntervalMs),
-    fastInterMs: Math.max(fastInterMs, minIntervalMs),
-    downInterMs: Math.max(downInterMs, minIntervalMs),
+    interMs: Math.max(interMs, minCheckIntervalMs),
+    fastInterMs: Math.max(fastInterMs, minCheckIntervalMs),
+    downInterMs: Math.max(downInterMs, minCheckIntervalMs),
   };
 }
 
@@ -358,9 +359,9 @@ function withUnset(why: string, { unset }: Directive): string {
 
 /** Names that servers of the mesh can have, in the same order, each once. */
 function serverNames(names: readonly string[]): readonly string[] {
-  const taken = new Set(names.filter(canBeServer));
+  const taken = new Set(names.filter(isServerName));
   return names.map((name) => {
-    if (canBeServer(name)) return name;
+    if (isServerName(name)) return name;
     const plain = trimmed(name).slice(0, 60) || "server";
     for (let number = 1; ; number += 1) {
       const candidate = number === 1 ? plain : `${plain}-${number}`;
@@ -369,8 +370,4 @@ function serverNames(names: readonly string[]): readonly string[] {
       return candidate;
     }
   });
-}
-
-function canBeServer(name: string): boolean {
-  return /^[A-Za-z0-9](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?$/.test(name) && name.length <= 63;
 }

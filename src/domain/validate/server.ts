@@ -10,11 +10,13 @@ const invalid = invalidAs("server/invalid");
 /** A day, milliseconds: far beyond any use. */
 const maxCheckTimeMs = 86_400_000;
 /** Shorter intervals would cost more than they are worth, milliseconds. */
-const minCheckIntervalMs = 100;
+export const minCheckIntervalMs = 100;
 const maxUriLength = 2_000;
 
-/** The names HAProxy accepts for a server, as far as they can be a path segment. */
-const serverNamePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?$/;
+/** True for a name that HAProxy accepts for a server, as far as it can be a path segment. */
+export function isServerName(name: string): boolean {
+  return /^[A-Za-z0-9](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?$/.test(name) && name.length <= 63;
+}
 
 /**
  * Checks a server's settings.
@@ -25,7 +27,7 @@ const serverNamePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._:-]*[A-Za-z0-9])?$/;
  */
 export function validateServer(spec: ServerSpec, before: ServerSpec | null = null): void {
   const { name, port, weight, maxConn, cookie, check } = spec;
-  if (!serverNamePattern.test(name) || name.length > 63) {
+  if (!isServerName(name)) {
     throw invalid(`cannot read server name "${name}": use up to 63 letters, digits, ".", "_", ":" and "-"`);
   }
   checkInteger("port", port, 1, 65_535);
