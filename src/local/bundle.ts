@@ -7,7 +7,12 @@ import { buildDashboardAssets } from "./dashboard-assets.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-export type WorkerBundle = { readonly source: string; readonly compatibilityDate: string };
+export type WorkerBundle = {
+  readonly source: string;
+  /** Paths of the files in it, relative to the project. */
+  readonly inputs: readonly string[];
+  readonly compatibilityDate: string;
+};
 
 /** Bundles a Worker; rejects with esbuild's messages if the build fails. */
 export async function bundleWorker(entry = "workers/main.ts"): Promise<WorkerBundle> {
@@ -17,6 +22,7 @@ export async function bundleWorker(entry = "workers/main.ts"): Promise<WorkerBun
     entryPoints: [entry],
     bundle: true,
     write: false,
+    metafile: true,
     format: "esm",
     target: "es2024",
     platform: "neutral",
@@ -27,7 +33,7 @@ export async function bundleWorker(entry = "workers/main.ts"): Promise<WorkerBun
   });
   const source = result.outputFiles[0]?.text;
   if (source === undefined) throw new Error(`esbuild gave no output for ${entry}`);
-  return { source, compatibilityDate: readCompatibilityDate() };
+  return { source, inputs: Object.keys(result.metafile.inputs), compatibilityDate: readCompatibilityDate() };
 }
 
 /** The date in wrangler.toml, so that the runtime behaves as on Cloudflare. */
