@@ -3,25 +3,15 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { connect, type Socket } from "node:net";
-import { afterAll, afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { TableOptions } from "../../src/domain/table/table.ts";
 import { type Backend, http } from "../support/backends.ts";
 import { operatorToken, serviceOf, startPlane, type TestPlane, tableOf } from "../support/dataplane.ts";
+import { startedParts } from "../support/started-parts.ts";
 import { until } from "../support/until.ts";
 
 const port = 8080;
-const started: { readonly stop: () => Promise<void> }[] = [];
-
-afterEach(async () => {
-  for (const part of started.splice(0)) await part.stop();
-});
-afterAll(() => expect(started).toEqual([]));
-
-async function use<T extends { readonly stop: () => Promise<void> }>(starting: Promise<T>): Promise<T> {
-  const part = await starting;
-  started.unshift(part);
-  return part;
-}
+const use = startedParts();
 
 function planeOf(
   tasks: readonly Backend[],

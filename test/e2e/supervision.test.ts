@@ -37,6 +37,12 @@ async function tasksServed(): Promise<readonly string[]> {
   return [...new Set(await Promise.all(requests))].sort();
 }
 
+/** Waits until these tasks respond again, and no others. */
+function untilServed(tasks: readonly string[]): Promise<unknown> {
+  const isSame = async () => (await tasksServed()).join() === tasks.join();
+  return until("the same tasks", isSame, restartWithin);
+}
+
 /** Kills a process and waits until the mesh has printed all of `texts` since then. */
 async function killAndAwait(pid: number, ...texts: string[]): Promise<void> {
   const before = mesh.output.length;
@@ -82,11 +88,7 @@ describe.each<Mode>([
         `${title}: workerd exited (SIGKILL); starting it again; log: ${mesh.stateDir}/log/${name}.log`,
         `${title}: workerd is running again`,
       );
-      await until(
-        "the same tasks",
-        async () => (await tasksServed()).join() === served.join(),
-        restartWithin,
-      );
+      await untilServed(served);
     },
   );
 
@@ -98,11 +100,7 @@ describe.each<Mode>([
       await killAndAwait(mesh.runtimePid(name), `${title} exited (SIGKILL)`, `${title} is running again`);
       expect(isRunning(workerd)).toBe(false);
       expect(mesh.workerdPids(name)).toHaveLength(1);
-      await until(
-        "the same tasks",
-        async () => (await tasksServed()).join() === served.join(),
-        restartWithin,
-      );
+      await untilServed(served);
     },
   );
 

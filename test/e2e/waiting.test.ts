@@ -1,29 +1,18 @@
 // Timeouts of the data plane, on the real Workers runtime and with short times.
 
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
-import { afterAll, afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { WebSocket } from "ws";
 import type { TableService } from "../../src/domain/table/table.ts";
 import { type Backend, http, silent, webSocketEcho } from "../support/backends.ts";
 import { serviceOf, startPlane, type TestPlane, tableOf } from "../support/dataplane.ts";
+import { startedParts } from "../support/started-parts.ts";
 import { until } from "../support/until.ts";
 
 const port = 8080;
 const timeouts = { HEAD_TIMEOUT_MS: "1500", SILENT_MS: "300" };
 
-const started: { readonly stop: () => Promise<void> }[] = [];
-
-afterEach(async () => {
-  for (const part of started.splice(0)) await part.stop();
-});
-afterAll(() => expect(started).toEqual([]));
-
-/** Stops a part after the test, in reverse order of the starts. */
-async function use<T extends { readonly stop: () => Promise<void> }>(starting: Promise<T>): Promise<T> {
-  const part = await starting;
-  started.unshift(part);
-  return part;
-}
+const use = startedParts();
 
 /** A data plane with these tasks. */
 function planeOf(

@@ -7,13 +7,18 @@ import {
   type Server,
   type ServerResponse,
 } from "node:http";
-import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import WebSocket, { WebSocketServer } from "ws";
 import { DescriptorBudget } from "../../../src/local/descriptor-budget.ts";
-import { Listener } from "../../../src/local/listener.ts";
+import { Listener, type ListenerOptions } from "../../../src/local/listener.ts";
 import { longestBodyTimeoutMs } from "../../../src/local/listener-limits.ts";
-import { controlIdentity, listenerProfile, sealFacts } from "../../../src/local/listener-profile.ts";
+import {
+  controlIdentity,
+  type ListenerProfile,
+  listenerProfile,
+  sealFacts,
+} from "../../../src/local/listener-profile.ts";
 import { RuntimeAgent } from "../../../src/local/runtime-agent.ts";
 
 const closing: (() => Promise<unknown> | unknown)[] = [];
@@ -38,27 +43,35 @@ async function serve(
 
 const portOf = (server: { address(): unknown }): number => (server.address() as AddressInfo).port;
 
-async function listen(upstreamPort: number, profile = listenerProfile(identity, "k")): Promise<Listener> {
-  const listener = await Listener.open(
-    "127.0.0.1",
-    0,
-    profile,
-    new RuntimeAgent({ host: "127.0.0.1", port: upstreamPort }),
-  );
+async function listen(
+  upstreamPort: number,
+  {
+    profile = listenerProfile(identity, "k"),
+    ...options
+  }: ListenerOptions & { readonly profile?: ListenerProfile } = {},
+): Promise<Listener> {
+  const agent = new RuntimeAgent({ host: "127.0.0.1", port: upstreamPort });
+  const listener = await Listener.open("127.0.0.1", 0, profile, agent, options);
   closing.push(() => listener.close(0));
   return listener;
+}
+
+/** Collects what a socket receives; a character is a byte. */
+function receivedBy(socket: Socket): () => string {
+  let received = "";
+  socket.on("data", (bytes) => {
+    received += bytes.toString("latin1");
+  });
+  return () => received;
 }
 
 /** Sends raw bytes and returns all that was received until the connection ended. */
 function exchange(listener: Listener, text: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(listener.port, "127.0.0.1");
-    let received = "";
-    socket.on("data", (bytes) => {
-      received += bytes.toString("latin1");
-    });
+    const received = receivedBy(socket);
     socket.on("error", () => undefined);
-    socket.on("close", () => resolve(received));
+    socket.on("close", () => resolve(received()));
     socket.write(text, "latin1");
   });
 }
@@ -110,7 +123,7 @@ test.each([
 });
 
 test("[U23] the control API's port refuses in the Engine API's form", async () => {
-  const listener = await listen(1, listenerProfile(controlIdentity, "k"));
+  const listener = await listen(1, { profile: listenerProfile(controlIdentity, "k") });
   const twice = await exchange(
     listener,
     "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
@@ -188,16 +201,9 @@ test("[U15] closing finishes open responses and accepts no new connection", asyn
 });
 
 /** A listener with short times. */
-async function listenBriefly(upstreamPort: number, bodyTimeoutMs = 500): Promise<Listener> {
+function listenBriefly(upstreamPort: number, bodyTimeoutMs = 500): Promise<Listener> {
   const timeouts = { headMs: 100, keepAliveMs: 200, clientMs: 500 };
-  const agent = new RuntimeAgent({ host: "127.0.0.1", port: upstreamPort });
-  const profile = listenerProfile(identity, "k");
-  const listener = await Listener.open("127.0.0.1", 0, profile, agent, {
-    timeouts,
-    bodyTimeoutMs: () => bodyTimeoutMs,
-  });
-  closing.push(() => listener.close(0));
-  return listener;
+  return listen(upstreamPort, { timeouts, bodyTimeoutMs: () => bodyTimeoutMs });
 }
 
 test("[U76] requests sent ahead run one after the other, and a refusal takes its turn", async () => {
@@ -280,26 +286,16 @@ test("[U85] a thousand requests sent ahead are answered, in order", async () => 
 test("[U86] a connection with many waiting requests is reset if too many wait in all, others stay", async () => {
   const held: ServerResponse[] = [];
   const upstream = await serve((_, outgoing) => held.push(outgoing));
-  const listener = await Listener.open(
-    "127.0.0.1",
-    0,
-    listenerProfile(identity, "k"),
-    new RuntimeAgent({ host: "127.0.0.1", port: portOf(upstream) }),
-    { budget: new DescriptorBudget(10_240, 50) },
-  );
-  closing.push(() => listener.close(0));
+  const listener = await listen(portOf(upstream), { budget: new DescriptorBudget(10_240, 50) });
   const head = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
   const few = connect(listener.port, "127.0.0.1", () => few.write(head.repeat(3)));
   closing.push(() => few.destroy());
   await expect.poll(() => held.length).toBe(1);
   for (let count = 0; count < 3; count += 1) expect(await exchange(listener, head.repeat(60))).toBe("");
-  let received = "";
-  few.on("data", (bytes) => {
-    received += bytes.toString("latin1");
-  });
+  const received = receivedBy(few);
   const isAnswered = (): boolean => {
     for (const response of held.splice(0)) response.end("ok");
-    return received.split("HTTP/1.1 200 ").length === 4;
+    return received().split("HTTP/1.1 200 ").length === 4;
   };
   await expect.poll(isAnswered).toBe(true);
 });
@@ -328,14 +324,11 @@ test("[U77] a broken-off body is 400, and the runtime sees its connection end", 
   const listener = await listen(portOf(upstream));
   const socket = connect({ port: listener.port, host: "127.0.0.1", allowHalfOpen: true });
   closing.push(() => socket.destroy());
-  let received = "";
-  socket.on("data", (bytes) => {
-    received += bytes;
-  });
+  const received = receivedBy(socket);
   socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc");
   await expect.poll(() => hasBegun).toBe(true);
   socket.end();
-  await expect.poll(() => received).toContain("400 Bad Request: the request ended early");
+  await expect.poll(received).toContain("400 Bad Request: the request ended early");
   await expect.poll(() => isBroken).toBe(true);
 });
 
@@ -378,13 +371,10 @@ test("[U77] a client that has ended its side still gets its response", async () 
   const listener = await listen(portOf(upstream));
   const socket = connect({ port: listener.port, host: "127.0.0.1", allowHalfOpen: true });
   closing.push(() => socket.destroy());
-  let received = "";
-  socket.on("data", (bytes) => {
-    received += bytes;
-  });
+  const received = receivedBy(socket);
   socket.end("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
   await new Promise((resolve) => socket.once("end", resolve));
-  expect(received).toContain("late");
+  expect(received()).toContain("late");
 });
 
 test("[U78] a client's reset during a quiet response ends the request at the runtime at once", async () => {
@@ -419,14 +409,7 @@ test("[U78] a response that breaks off at the runtime resets the client", async 
 test("[U79] the connection that was idle for longest makes room for a new one", async () => {
   const upstream = await serve((_, outgoing) => outgoing.end("ok"));
   const budget = new DescriptorBudget(308);
-  const listener = await Listener.open(
-    "127.0.0.1",
-    0,
-    listenerProfile(identity, "k"),
-    new RuntimeAgent({ host: "127.0.0.1", port: portOf(upstream) }),
-    { budget },
-  );
-  closing.push(() => listener.close(0));
+  const listener = await listen(portOf(upstream), { budget });
   const ended: number[] = [];
   for (let index = 0; index < 20; index += 1) {
     const socket = connect(listener.port, "127.0.0.1");
@@ -442,14 +425,7 @@ test("[U79] the connection that was idle for longest makes room for a new one", 
 test("[U79] more open requests than the machine has descriptors for are refused with 503", async () => {
   const upstream = await serve(() => undefined);
   const budget = new DescriptorBudget(320);
-  const listener = await Listener.open(
-    "127.0.0.1",
-    0,
-    listenerProfile(identity, "k"),
-    new RuntimeAgent({ host: "127.0.0.1", port: portOf(upstream) }),
-    { budget },
-  );
-  closing.push(() => listener.close(0));
+  const listener = await listen(portOf(upstream), { budget });
   const head = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
   for (let index = 0; index < 10; index += 1) {
     const socket = connect(listener.port, "127.0.0.1", () => socket.write(head));
@@ -547,14 +523,11 @@ test("[U77] a longer time for bodies lets a client pause, and 0 for any time", a
   const listener = await listenBriefly(portOf(upstream), 60_000);
   const socket = connect(listener.port, "127.0.0.1");
   closing.push(() => socket.destroy());
-  let received = "";
-  socket.on("data", (bytes) => {
-    received += bytes;
-  });
+  const received = receivedBy(socket);
   socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc");
   // Two times without a byte pass before the rest comes.
   setTimeout(() => socket.write("def"), 1_200);
-  await expect.poll(() => received, { timeout: 5_000 }).toContain("whole");
+  await expect.poll(received, { timeout: 5_000 }).toContain("whole");
   const unset = { bodyTimeoutMs: null };
   expect(longestBodyTimeoutMs(unset, [{ bodyTimeoutMs: 5_000 }, {}, { bodyTimeoutMs: 90_000 }])).toBe(90_000);
   expect(longestBodyTimeoutMs(unset, [{ bodyTimeoutMs: 5_000 }])).toBe(30_000);

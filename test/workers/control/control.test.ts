@@ -38,18 +38,23 @@ test("[A6] in workerd, a body of 2 MB is refused", async () => {
   expect(response.status).toBe(413);
 });
 
-test("[A28] [A29] in workerd, an agent joins and dials; the object refuses a wrong credential with 401", async () => {
+/** Joins a new node. */
+async function joinNode(address: string) {
   const { JoinTokens } = await json("GET /v1.44/swarm");
   const node = {
     hostname: newName(),
-    address: "127.0.0.2",
+    address,
     platform: { os: "linux", arch: "x86_64" },
     resources: { nanoCpus: 1, memoryBytes: 1 },
     engineVersion: "1",
     runtime: "process",
   };
   const joined = await send("POST /mesh/join", { protocol: 1, token: JoinTokens.Worker, node }, {});
-  const { nodeId, credential } = await joined.json<{ nodeId: string; credential: string }>();
+  return { node, ...(await joined.json<{ nodeId: string; credential: string }>()) };
+}
+
+test("[A28] [A29] in workerd, an agent joins and dials; the object refuses a wrong credential with 401", async () => {
+  const { node, nodeId, credential } = await joinNode("127.0.0.2");
   const dial = (credential: string) =>
     send("GET /mesh/agent", undefined, {
       ...bearer(credential),
@@ -72,21 +77,11 @@ test("[A28] [A29] in workerd, an agent joins and dials; the object refuses a wro
 });
 
 test("[M59][M64] in workerd, a node may have the address that its socket connects from, not one that it names", async () => {
-  const { JoinTokens } = await json("GET /v1.44/swarm");
   for (const [peer, forged, isAccepted] of [
     ["192.0.2.7", "192.0.2.66", true],
     ["192.0.2.66", "192.0.2.7", false],
   ] as const) {
-    const node = {
-      hostname: newName(),
-      address: "192.0.2.7",
-      platform: { os: "linux", arch: "x86_64" },
-      resources: { nanoCpus: 1, memoryBytes: 1 },
-      engineVersion: "1",
-      runtime: "process",
-    };
-    const joined = await send("POST /mesh/join", { protocol: 1, token: JoinTokens.Worker, node }, {});
-    const { nodeId, credential } = await joined.json<{ nodeId: string; credential: string }>();
+    const { node, nodeId, credential } = await joinNode("192.0.2.7");
     const { webSocket } = await send("GET /mesh/agent", undefined, {
       ...bearer(credential),
       upgrade: "websocket",
