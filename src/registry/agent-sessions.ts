@@ -83,7 +83,10 @@ export class AgentSessions {
    */
   #changeForNode(nodeId: string, work: (draft: Draft) => void): void {
     try {
-      this.#transactions.change(work);
+      this.#transactions.change((draft) => {
+        draft.sender = nodeId;
+        work(draft);
+      });
     } catch (error) {
       if (!(error instanceof MeshError)) throw error;
       if (error.kind === "not-found") {

@@ -32,6 +32,8 @@ export class Draft {
   readonly probes: NodeProbe[] = [];
   /** Nodes that get their assignment even if it did not change. */
   readonly resend = new Set<string>();
+  /** Id of the node whose message the transaction handles; null for all other work. */
+  sender: string | null = null;
   #world: World;
   /** The maps that this draft copied and may change. */
   readonly #ownMaps = new Set<ReadonlyMap<string, unknown>>();

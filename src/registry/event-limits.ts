@@ -11,17 +11,21 @@ const eventsAllowed = { full: 200, intervalMs: 1_000 };
 type EventAllowance = Allowance & { readonly skipped: number };
 
 export class EventLimits {
-  /** By the node's name; a full allowance is not stored. */
+  /** By the node's id, because a node may take another name; a full allowance is not stored. */
   readonly #byNode = new Map<string, EventAllowance>();
 
   /**
    * The events that are recorded. The first one of a node after a gap follows an event that counts the ones
    * that are missing.
+   *
+   * @param sender id of the node whose message caused the events; null if none did
    */
-  admit(events: readonly NewEvent[], nowMs: number): readonly NewEvent[] {
+  admit(events: readonly NewEvent[], nowMs: number, sender: string | null): readonly NewEvent[] {
     return events.flatMap((event) => {
-      const node = causeOf(event);
-      return node === null ? event : this.#admitOfNode(event, node, nowMs);
+      const node = causeOf(event, sender);
+      const admitted = node === null ? event : this.#admitOfNode(event, node, nowMs);
+      if (event.action === "node.remove") this.#byNode.delete(event.subject.id);
+      return admitted;
     });
   }
 
@@ -47,15 +51,18 @@ export class EventLimits {
   }
 }
 
-/** The node that caused an event; null for those of operators, and for what the registry does by itself. */
-function causeOf(event: NewEvent): string | null {
+/** Id of the node that caused an event; null for those of operators, and for what the registry does by itself. */
+function causeOf(event: NewEvent, sender: string | null): string | null {
   if (isByOperator(event)) return null;
-  if (event.subject.type === "node") return event.subject.name;
-  return event.actor.startsWith("node ") ? event.actor.slice("node ".length) : null;
+  if (event.subject.type === "node") return event.subject.id;
+  return event.actor.startsWith(nodeActor) ? sender : null;
 }
 
-function gapEvent({ subject }: NewEvent, node: string, skipped: number): NewEvent {
-  const own: EventSubject = subject.type === "node" ? subject : { type: "node", id: "", name: node };
+const nodeActor = "node ";
+
+function gapEvent({ subject, actor }: NewEvent, node: string, skipped: number): NewEvent {
+  const own: EventSubject =
+    subject.type === "node" ? subject : { type: "node", id: node, name: actor.slice(nodeActor.length) };
   return {
     actor: "registry",
     action: "node.events",

@@ -123,12 +123,12 @@ export class Transactions {
     releaseTasks(draft, this.routers);
     const isListChanged = isProbeListChanged(draft.before, draft.world);
     if (isListChanged) scheduleRegionSweep(draft);
-    const { before, world, events, closes, probes, resend, nowMs } = draft;
+    const { before, world, events, closes, probes, resend, nowMs, sender } = draft;
     this.store.saveWorld(before, world);
     const nodeIds = new Set([...nodesToReassign(before, world), ...resend]);
     return {
       ...noEffects,
-      events: this.store.appendEvents(this.#eventLimits.admit(events, nowMs), nowMs),
+      events: this.store.appendEvents(this.#eventLimits.admit(events, nowMs, sender), nowMs),
       closes,
       probes,
       wakes: isListChanged ? this.#deps.regions : [],

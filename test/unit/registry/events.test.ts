@@ -42,11 +42,11 @@ test("[M70] a thousand events of operators are kept, and as many of the mesh", (
 test("[M71] of one node's events two hundred are recorded at once, then one each second, with a count of the rest", () => {
   const limits = new EventLimits();
   const flood = Array.from({ length: 500 }, (_, index) => event("node node1", `${index}`));
-  expect(limits.admit(flood, 1_000)).toEqual(flood.slice(0, 200));
+  expect(limits.admit(flood, 1_000, "n1")).toEqual(flood.slice(0, 200));
   const others = [event("operator", "by hand"), event("node node2", "own"), event("registry", "plan")];
-  expect(limits.admit(others, 1_000)).toEqual(others);
-  expect(limits.admit([event("node node1", "too soon")], 1_999)).toEqual([]);
-  const [gap, next] = limits.admit([event("node node1", "in time")], 2_000);
+  expect(limits.admit(others, 1_000, "n2")).toEqual(others);
+  expect(limits.admit([event("node node1", "too soon")], 1_999, "n1")).toEqual([]);
+  const [gap, next] = limits.admit([event("node node1", "in time")], 2_000, "n1");
   expect(gap).toMatchObject({
     actor: "registry",
     action: "node.events",
@@ -54,9 +54,35 @@ test("[M71] of one node's events two hundred are recorded at once, then one each
     why: "301 events of this node were not recorded: more than one each 1 s",
   });
   expect(next?.why).toBe("in time");
-  expect(limits.admit(flood, 900_000)).toHaveLength(200);
-  expect(limits.admit([event("node node1", "clock set back")], 0)).toEqual([]);
-  expect(limits.admit([event("node node1", "a second later")], 1_000)).toHaveLength(2);
+  expect(limits.admit(flood, 900_000, "n1")).toHaveLength(200);
+  expect(limits.admit([event("node node1", "clock set back")], 0, "n1")).toEqual([]);
+  expect(limits.admit([event("node node1", "a second later")], 1_000, "n1")).toHaveLength(2);
+});
+
+test("[M82] the limit of events follows a node through other names, and ends with the node", () => {
+  const mesh = new TestMesh();
+  const quiet = mesh.node("quiet");
+  const loud = mesh.node("loud", "127.0.0.9");
+  const before = mesh.registry.events(0, 10_000).length;
+  for (let round = 0; round < 500; round += 1) {
+    mesh.registry.agents.goodbye(loud.id, `round ${round}`);
+    mesh.hello({ ...loud, name: `loud-${round}` });
+  }
+  expect(mesh.registry.events(0, 10_000).length - before).toBeLessThan(200);
+  mesh.registry.agents.goodbye(quiet.id, "of another node");
+  expect(mesh.registry.newestEvents(1)).toMatchObject([{ why: "of another node" }]);
+  expect(mesh.registry.removeNode(loud.id, true, "operator").ok).toBe(true);
+  const again = mesh.node("loud", "127.0.0.9");
+  mesh.registry.agents.goodbye(again.id, "of a node that joined");
+  expect(mesh.registry.newestEvents(1)).toMatchObject([{ why: "of a node that joined" }]);
+});
+
+test("[M82] tasks' reports count for the node that sends them", () => {
+  const limits = new EventLimits();
+  const flood = (name: string) => Array.from({ length: 150 }, () => event(`node ${name}`, ""));
+  expect(limits.admit(flood("a"), 1_000, "n1")).toHaveLength(150);
+  expect(limits.admit(flood("b"), 1_000, "n1")).toHaveLength(50);
+  expect(limits.admit(flood("b"), 1_000, "n2")).toHaveLength(150);
 });
 
 test("[M72] the events of an earlier release are kept in their trails, and numbering continues", () => {
