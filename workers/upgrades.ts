@@ -1,5 +1,6 @@
 // The two WebSocket upgrades that the registry object answers: an agent's socket and a watcher's.
 
+import { printable } from "../src/domain/model/printable.ts";
 import { clientHeader, protocolVersion } from "../src/protocol/agent.ts";
 import type { Registry } from "../src/registry/registry.ts";
 import type { AgentSockets } from "./agent-sockets.ts";
@@ -58,5 +59,5 @@ function acceptWatcher(query: URLSearchParams, { registry, watchers }: UpgradeTa
 }
 
 function refusal(status: number, message: string, headers: Record<string, string> = {}): Response {
-  return Response.json({ message }, { status, headers });
+  return Response.json({ message: printable(message) }, { status, headers });
 }

@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { type ErrorKind, MeshError, type Result, unwrap } from "../domain/model/error.ts";
+import { printable } from "../domain/model/printable.ts";
 import type { ProblemBody } from "../protocol/problem.ts";
 import type { ControlDeps, ControlEnv } from "./context.ts";
 
@@ -95,7 +96,7 @@ export function describeError(
   };
 }
 
-/** An error response with the Engine API's body. */
+/** An error response with the Engine API's body. @param message may quote text from outside */
 export function problem(c: Context, status: ContentfulStatusCode, message: string): Response {
-  return c.json({ message } satisfies ProblemBody, status);
+  return c.json({ message: printable(message) } satisfies ProblemBody, status);
 }

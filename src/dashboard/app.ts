@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { describeError } from "../control/errors.ts";
 import { requestIds } from "../control/request-id.ts";
+import { printable } from "../domain/model/printable.ts";
 import { actionRoutes } from "./action-routes.tsx";
 import { serveAsset } from "./assets.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes, RequestOrigin } from "./context.ts";
@@ -42,7 +43,7 @@ export function dashboardApp(deps: DashboardDeps): DashboardApp {
       path: c.req.path,
     });
     const title = status === 404 ? "Not found" : status >= 500 ? "Something went wrong" : "Request failed";
-    return renderMessagePage(render, c, status, title, asSentence(message), pagePaths.overview);
+    return renderMessagePage(render, c, status, title, asSentence(printable(message)), pagePaths.overview);
   });
   app.notFound((c) =>
     renderMessagePage(render, c, 404, "Not found", "There is no such page.", pagePaths.overview),

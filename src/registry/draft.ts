@@ -2,6 +2,7 @@
 
 import type { EventSubject, NewEvent } from "../domain/model/event.ts";
 import type { MeshNode } from "../domain/model/node.ts";
+import { printable } from "../domain/model/printable.ts";
 import { type StaticServer, serverName } from "../domain/model/server.ts";
 import type { Service } from "../domain/model/service.ts";
 import { type Task, taskName } from "../domain/model/task.ts";
@@ -69,14 +70,14 @@ export class Draft {
     this.#writable(kind).delete(id);
   }
 
-  /** @param why a sentence for a person; may be empty */
+  /** @param why a sentence for a person, which may quote a node; may be empty */
   recordEvent(actor: string, action: string, subject: EventSubject, why = ""): void {
-    this.events.push({ actor, action, subject, why });
+    this.events.push({ actor, action, subject, why: printable(why) });
   }
 
-  /** Closes all sockets of a node after the transaction is saved. */
+  /** Closes all sockets of a node after the transaction is saved. @param reason may quote a node */
   close(nodeId: string, code: number, reason: string): void {
-    this.closes.push({ nodeId, code, reason });
+    this.closes.push({ nodeId, code, reason: printable(reason) });
   }
 
   /** A map that this draft may change. Copies the map first unless the draft already did. */

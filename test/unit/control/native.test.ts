@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { remoteTelemetry } from "../../../src/control/remote-telemetry.ts";
+import { isPrintable } from "../../../src/domain/model/printable.ts";
 import { MeshStatus } from "../../../src/protocol/status.ts";
 import { machine } from "../registry/harness.ts";
 import { delta, entryDelta } from "../telemetry/deltas.ts";
@@ -44,6 +45,21 @@ test.each([
   expect(response.status).toBe(status);
   expect(response.json.message).toContain(message);
   expect(control.mesh.registry.nodes()).toEqual([]);
+});
+
+test.each([
+  ["POST /mesh/join", { protocol: 1, token: "t", node: machine("\u202e\x9b31m", "127.0.0.2") }],
+  ["POST /mesh/join", { protocol: 1, token: "t", node: { ...machine("n", "127.0.0.2"), runtime: "\u202e" } }],
+  ["GET /services/%E2%80%AE%C2%9B31m", undefined],
+  ["GET /nodes?filters=%E2%80%AE%C2%9B", undefined],
+  ["GET /mesh/route?url=%E2%80%AE%C2%9B", undefined],
+] as const)("[M83] %s with unprintable text is refused in printable text", async (request, body) => {
+  const control = new TestControl(0);
+  const { worker: token } = control.mesh.registry.joinTokens();
+  const { status, json } = await control.ask(request, { body: body && { ...body, token } });
+  expect(status).toBeGreaterThanOrEqual(400);
+  expect(json.message).toContain("\\u202e");
+  expect(isPrintable(json.message), JSON.stringify(json.message)).toBe(true);
 });
 
 const upgrade = { upgrade: "websocket", connection: "upgrade" };

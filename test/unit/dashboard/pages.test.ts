@@ -51,6 +51,13 @@ describe("[G8] text from outside is never markup", () => {
   });
 });
 
+test("[M83] a page that quotes a URL has no character that reverses or hides text", async () => {
+  const { status, text } = await (await signedIn()).ask("GET /dashboard/services/%E2%80%AEgnp%C2%9B");
+  expect(status).toBe(404);
+  expect(text).toContain("\\u202egnp\\x9b");
+  expect(text).not.toMatch(/[\u202e\x9b]/);
+});
+
 /** The markup that the hostile text has become. */
 function markupOf(html: string): string[] {
   const withoutValues = html.replaceAll(/="[^"]*"/g, "");

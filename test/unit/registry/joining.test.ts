@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { isPrintable } from "../../../src/domain/model/printable.ts";
 import { readAgentMessage } from "../../../src/registry/agent-message.ts";
 import { takeOne } from "../../../src/registry/allowance.ts";
 import { machine, refusal, TestMesh, type TestNode } from "./harness.ts";
@@ -124,6 +125,29 @@ test("[M69] after a thousand joins, a join takes as many steps as after a hundre
     expect(Math.max(...steps.slice(-100))).toBeLessThanOrEqual(Math.max(...steps.slice(150, 250)) * 1.1);
   }
 }, 30_000);
+
+test("[M83] events and closed sockets quote refused text of a node as escapes", () => {
+  const mesh = new TestMesh();
+  const node = mesh.node("node1");
+  const hostile = "\x9b31m\u202egnp\x1b]0;a\x07\n";
+  const refusals = [
+    () => mesh.registry.agents.receive(node.id, readAgentMessage(hostile, true), null),
+    () => mesh.registry.agents.receive(node.id, readAgentMessage(`{"type":"${hostile}"}`, true), null),
+    () => mesh.hello({ ...node, name: hostile }),
+    () => mesh.hello({ ...node, address: hostile }),
+    () => mesh.registry.agents.goodbye(node.id, hostile),
+  ];
+  for (const refuse of refusals) {
+    mesh.registry.takeEffects();
+    refuse();
+    const { closes } = mesh.registry.takeEffects();
+    const [event] = mesh.registry.newestEvents(1);
+    for (const text of [event?.why ?? "", ...closes.map(({ reason }) => reason)]) {
+      expect(text).toContain("u202e");
+      expect(isPrintable(text), JSON.stringify(text)).toBe(true);
+    }
+  }
+});
 
 test("[M79] text with control or format characters is refused in every field that a node fills", () => {
   const node = { ...machine("node1", "127.0.0.2") };
