@@ -1,13 +1,11 @@
 // The two WebSocket upgrades that the registry object answers: an agent's socket and a watcher's.
 
+import { maxEventsKept } from "../src/domain/model/event.ts";
 import { printable } from "../src/domain/model/printable.ts";
 import { clientHeader, protocolVersion } from "../src/protocol/agent.ts";
 import type { Registry } from "../src/registry/registry.ts";
 import type { AgentSockets } from "./agent-sockets.ts";
 import type { WatchSockets } from "./watch-sockets.ts";
-
-/** Events that a watcher may have missed and still receives. */
-const maxMissedEvents = 1_000;
 
 /** Where upgrades lead to. */
 type UpgradeTargets = {
@@ -54,7 +52,7 @@ function acceptWatcher(query: URLSearchParams, { registry, watchers }: UpgradeTa
   }
   const { version } = registry.table(Number.MAX_SAFE_INTEGER);
   const untilMs = Number(query.get("until") ?? Number.POSITIVE_INFINITY);
-  const missed = since === null ? [] : registry.events(Number(since), maxMissedEvents);
+  const missed = since === null ? [] : registry.events(Number(since), maxEventsKept);
   return watchers.accept(missed, version, untilMs, query.get("session"));
 }
 

@@ -1,7 +1,7 @@
 // `waggle events`: who did what to which object, and why.
 
 import type { Command } from "commander";
-import type { MeshEvent } from "../domain/model/event.ts";
+import { type MeshEvent, maxEventsKept } from "../domain/model/event.ts";
 import { printable, printableJson } from "../domain/model/printable.ts";
 import type { Cli } from "./cli.ts";
 import type { MeshClient } from "./client.ts";
@@ -11,9 +11,6 @@ import { readCountArgument } from "./values.ts";
 
 /** Number of events per request. */
 const eventPageSize = 500;
-
-/** Number of events that the mesh keeps. */
-const maxTail = 1_000;
 
 /** Number of events shown without --tail and --since. */
 const defaultTail = 100;
@@ -97,7 +94,7 @@ async function printSince(mesh: MeshClient, sinceSeq: number, print: PrintEvent)
 
 function readTail(text: string): number {
   const count = readCountArgument(text);
-  if (count > maxTail)
-    throw usageError(`must be at most ${maxTail}, the number of events that the mesh keeps`);
+  if (count > maxEventsKept)
+    throw usageError(`must be at most ${maxEventsKept}, the number of events that the mesh keeps`);
   return count;
 }

@@ -2,6 +2,7 @@
 
 import { Hono } from "hono";
 import { unwrap } from "../domain/model/error.ts";
+import { maxEventsKept } from "../domain/model/event.ts";
 import { clientHeader, JoinRequest, protocolVersion } from "../protocol/agent.ts";
 import { readAs } from "../protocol/engine/read.ts";
 import { readBody } from "./body.ts";
@@ -13,8 +14,7 @@ import { snapshotOrNull } from "./remote-telemetry.ts";
 import { routeExplanation } from "./route.ts";
 import { meshStatus } from "./status.ts";
 
-/** Limit of events in a response. */
-const maxEvents = 1_000;
+/** Events in a response without a limit. */
 const defaultEvents = 100;
 
 /** Routes without a bearer token: the registry checks join tokens and credentials of agents. */
@@ -46,7 +46,7 @@ export function nativeRoutes({ mesh, telemetry, upgrade, now, entrySettings }: C
     return upgrade(upgradeRequest(c.req.raw, `/mesh/watch${query}`));
   });
   routes.get("/events", async (c) => {
-    const limit = readCountParameter("limit", c.req.query("limit"), maxEvents, defaultEvents);
+    const limit = readCountParameter("limit", c.req.query("limit"), maxEventsKept, defaultEvents);
     const since = c.req.query("since");
     if (since === undefined) return c.json(await mesh.newestEvents(limit));
     return c.json(await mesh.events(readCountParameter("since", since, Number.MAX_SAFE_INTEGER, 0), limit));

@@ -2,7 +2,7 @@
 
 import { type MeshView, readMeshView } from "../control/mesh-view.ts";
 import { problemsOf } from "../control/problems.ts";
-import type { MeshEvent } from "../domain/model/event.ts";
+import { type MeshEvent, maxEventsKept } from "../domain/model/event.ts";
 import type { MeshNode } from "../domain/model/node.ts";
 import type { Task } from "../domain/model/task.ts";
 import type { StatusProblem } from "../protocol/status.ts";
@@ -35,8 +35,6 @@ export type ViewReader = {
 
 /** Pages open at the same change share one read of the registry. Milliseconds. */
 const viewCacheMs = 500;
-/** All events that the registry keeps. */
-const maxEventsRead = 1_000;
 
 /** Caches the view itself, not its promise: on Workers a promise belongs to the request that created it. */
 export function viewReader(mesh: MeshApi, traffic: TrafficReader, now: () => number): ViewReader {
@@ -61,7 +59,7 @@ export function viewReader(mesh: MeshApi, traffic: TrafficReader, now: () => num
 async function readView(mesh: MeshApi, readTraffic: TrafficReader, nowMs: number): Promise<DashboardView> {
   const [view, events, snapshot] = await Promise.all([
     readMeshView(mesh),
-    mesh.newestEvents(maxEventsRead),
+    mesh.newestEvents(maxEventsKept),
     readTraffic({ tasks: false, trend: true }),
   ]);
   return makeView(view, events, snapshot === null ? null : trafficView(snapshot), nowMs);

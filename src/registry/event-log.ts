@@ -1,11 +1,8 @@
 // The event log: events numbered without a gap, in two trails with a quota of their own. What nodes and the
 // registry do cannot push out what operators did.
 
-import { isByOperator, type MeshEvent, type NewEvent } from "../domain/model/event.ts";
+import { isByOperator, type MeshEvent, maxEventsOfTrail, type NewEvent } from "../domain/model/event.ts";
 import { type SqlDatabase, type SqlRow, upsertBy } from "../storage/sql-database.ts";
-
-/** Older events of a trail are deleted: enough to follow an incident, small enough to read whole. */
-export const maxEventsKept = 1_000;
 
 /** `operator`: what people did. `mesh`: what nodes and the registry did. */
 const trails = ["operator", "mesh"] as const;
@@ -54,9 +51,9 @@ function appendToTrail(
   if (own.length === 0) return;
   const rows = own
     .map(({ seq, atMs, ...body }, index) => [trail, place + 1 + index, seq, atMs, JSON.stringify(body)])
-    .slice(-maxEventsKept);
+    .slice(-maxEventsOfTrail);
   upsertBy(database, "event_log", ["trail", "place"], ["trail", "place", "seq", "at_ms", "body"], rows);
-  const oldest = place + own.length - maxEventsKept;
+  const oldest = place + own.length - maxEventsOfTrail;
   database.exec("DELETE FROM event_log WHERE trail = ? AND place <= ?", trail, oldest);
 }
 

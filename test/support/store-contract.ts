@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import type { NewEvent } from "../../src/domain/model/event.ts";
+import { maxEventsOfTrail } from "../../src/domain/model/event.ts";
 import type { MeshNode } from "../../src/domain/model/node.ts";
 import type { ProbeTarget } from "../../src/domain/model/probe-list.ts";
 import { withCheckDefaults } from "../../src/domain/model/server.ts";
@@ -9,7 +10,6 @@ import type { Task } from "../../src/domain/model/task.ts";
 import type { World } from "../../src/domain/model/world.ts";
 import type { StoredRegionHealth } from "../../src/prober/check-schedule.ts";
 import { ProberStore } from "../../src/prober/prober-store.ts";
-import { maxEventsKept } from "../../src/registry/event-log.ts";
 import { registrySchema } from "../../src/registry/schema.ts";
 import { RegistryStore } from "../../src/registry/store.ts";
 import { migrate, type Schema } from "../../src/storage/migrations.ts";
@@ -141,9 +141,9 @@ export function storeContract(
           );
         }
         const stored = store.events(0, 10_000);
-        expect(stored).toHaveLength(maxEventsKept);
+        expect(stored).toHaveLength(maxEventsOfTrail);
         expect(stored.map(({ seq }) => seq)).toEqual(
-          Array.from({ length: maxEventsKept }, (_, index) => 103 + index),
+          Array.from({ length: maxEventsOfTrail }, (_, index) => 103 + index),
         );
         expect(stored.at(-1)).toEqual({ ...event("10/99"), seq: 1102, atMs: nowMs + 10 });
       }));

@@ -12,7 +12,8 @@ export function Events({ view, page }: { view: DashboardView; page: Page<MeshEve
     <>
       <h1>Events</h1>
       <p class="muted">
-        The last 1,000 events, with actor and reason. <code>waggle events -f</code> follows them.
+        The last 1,000 events of operators, and as many of nodes and the registry, with actor and reason.{" "}
+        <code>waggle events -f</code> follows them.
       </p>
       <SearchForm page={page} noun="event" path={pagePaths.events} />
       <section id="events" aria-label="Events" data-part>

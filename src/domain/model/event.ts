@@ -1,5 +1,11 @@
-// An event of the mesh: who did what to which object, when and why. The registry keeps the last
-// 1,000 of operators, and the last 1,000 of nodes and of itself.
+// An event of the mesh: who did what to which object, when and why. The registry keeps two trails of them:
+// what operators did, and what nodes and the registry did.
+
+/** Older events of a trail are deleted: enough to follow an incident, small enough to read whole. */
+export const maxEventsOfTrail = 1_000;
+
+/** Events that the registry keeps. Readers get all of them, so that no trail hides the other. */
+export const maxEventsKept = 2 * maxEventsOfTrail;
 
 export type EventSubject = {
   readonly type: "mesh" | "node" | "service" | "task" | "server";

@@ -51,6 +51,18 @@ describe("[G8] text from outside is never markup", () => {
   });
 });
 
+test("[A72] a flood of the mesh's events hides no event of an operator from the dashboard", async () => {
+  const dashboard = await signedIn();
+  dashboard.service("my-web");
+  const [{ id = "" } = {}] = dashboard.mesh.registry.nodes();
+  for (let round = 0; round < 1_200; round += 1) {
+    dashboard.mesh.nowMs += 1_000;
+    dashboard.mesh.registry.agents.goodbye(id, `round ${round}`);
+  }
+  const { text } = await dashboard.ask("GET /dashboard/events?q=service.create");
+  expect(text).toContain("by operator");
+});
+
 test("[M83] a page that quotes a URL has no character that reverses or hides text", async () => {
   const { status, text } = await (await signedIn()).ask("GET /dashboard/services/%E2%80%AEgnp%C2%9B");
   expect(status).toBe(404);
