@@ -49,7 +49,7 @@ export async function startSession(c: Context<DashboardEnv>, deps: DashboardDeps
   if (replaced !== null) await deps.mesh.closeSession(replaced.id);
   const { host } = new URL(c.req.url);
   const [id, expiresAtMs] = [deps.newId(), deps.now() + sessionLifetimeMs];
-  await deps.mesh.openSession(id, expiresAtMs);
+  await deps.mesh.openSession(id, expiresAtMs, role);
   const value = writeSession(c.get("keys"), { role, id, host }, expiresAtMs);
   setCookie(c, cookieName(c), value, { ...cookieAttributes(c), maxAge: sessionLifetimeMs / 1_000 });
 }

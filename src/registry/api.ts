@@ -7,6 +7,7 @@ import type { ProbeList, ProbeReport } from "../domain/model/probe-list.ts";
 import type { AdminState, ServerSpec, StaticServer } from "../domain/model/server.ts";
 import type { Service, ServiceSpec } from "../domain/model/service.ts";
 import type { Task } from "../domain/model/task.ts";
+import type { SessionRole } from "./sessions.ts";
 
 export type TableResponse = { readonly version: number; readonly text: string | null };
 
@@ -118,8 +119,8 @@ export const operations = {
   /** Redeems a one-time id: true the first time before `untilMs`, otherwise false. */
   redeem: change<(id: string, untilMs: number) => boolean>(),
 
-  /** Opens a session of the dashboard. Of more than 1,000 the oldest ends. */
-  openSession: change<(id: string, untilMs: number) => null>(),
+  /** Opens a session of the dashboard. Of more than 500 of a role the oldest ends. */
+  openSession: change<(id: string, untilMs: number, role: SessionRole) => null>(),
   /** False for a session that expired, was closed, or never opened. */
   isSessionOpen: read<(id: string) => boolean>(),
   /** Ends a session and closes its sockets. */

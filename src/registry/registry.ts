@@ -35,7 +35,7 @@ import { findNode, findService, findTask, findTasks } from "./refs.ts";
 import { routerLiveMs } from "./routers.ts";
 import { addServer, removeServer, serverViews, updateServer } from "./servers.ts";
 import { createService, removeService, serviceViews, updateService } from "./services.ts";
-import { closeSession, isSessionOpen, openSession } from "./sessions.ts";
+import { closeSession, isSessionOpen, openSession, type SessionRole } from "./sessions.ts";
 import type { RegistryStore } from "./store.ts";
 import { recordSuspects, SuspectReports } from "./suspect-reports.ts";
 import { tableText, tableVersion } from "./table-version.ts";
@@ -227,8 +227,8 @@ export class Registry implements RegistryOperations {
     return this.#store.transaction(() => this.#store.redeem(id, untilMs, this.#deps.clock()));
   }
 
-  openSession(id: string, untilMs: number): null {
-    this.#store.transaction(() => openSession(this.#store, id, untilMs, this.#deps.clock()));
+  openSession(id: string, untilMs: number, role: SessionRole): null {
+    this.#store.transaction(() => openSession(this.#store, { id, untilMs, role }, this.#deps.clock()));
     return null;
   }
 

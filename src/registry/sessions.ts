@@ -5,16 +5,25 @@
 
 import type { RegistryStore } from "./store.ts";
 
-/** Beyond this number the oldest session ends. */
-const maxSessions = 1_000;
+/** The token that a session was opened with. */
+export type SessionRole = "operator" | "viewer";
 
-/** By session id, its expiry in epoch milliseconds; oldest sign-in first. */
-type OpenSessions = readonly (readonly [id: string, untilMs: number])[];
+/** Of each role. Beyond this number the oldest session of the role ends: a viewer signs out no operator. */
+const maxSessionsOfRole = 500;
+
+/** Oldest sign-in first; `untilMs` is the expiry, epoch milliseconds. */
+type OpenSessions = readonly (readonly [id: string, untilMs: number, role: SessionRole])[];
 
 /** Opens a session until `untilMs`, and forgets expired ones. Opening it again changes nothing. */
-export function openSession(store: RegistryStore, id: string, untilMs: number, nowMs: number): void {
+export function openSession(
+  store: RegistryStore,
+  { id, untilMs, role }: { readonly id: string; readonly untilMs: number; readonly role: SessionRole },
+  nowMs: number,
+): void {
   const live = readSessions(store).filter(([other, endsAtMs]) => other !== id && endsAtMs > nowMs);
-  writeSessions(store, [...live, [id, untilMs] as const].slice(-maxSessions));
+  const ofRole = live.filter(([, , other]) => other === role);
+  const ended = new Set(ofRole.slice(0, Math.max(0, ofRole.length + 1 - maxSessionsOfRole)));
+  writeSessions(store, [...live.filter((session) => !ended.has(session)), [id, untilMs, role]]);
 }
 
 export function isSessionOpen(store: RegistryStore, id: string, nowMs: number): boolean {
@@ -28,8 +37,12 @@ export function closeSession(store: RegistryStore, id: string): void {
   );
 }
 
+/** An earlier release stored no role. */
+type StoredSession = readonly [id: string, untilMs: number, role?: SessionRole];
+
 function readSessions(store: RegistryStore): OpenSessions {
-  return JSON.parse(store.meta("sessions") ?? "[]") as OpenSessions;
+  const stored = JSON.parse(store.meta("sessions") ?? "[]") as readonly StoredSession[];
+  return stored.map(([id, untilMs, role = "operator"]) => [id, untilMs, role]);
 }
 
 function writeSessions(store: RegistryStore, sessions: OpenSessions): void {

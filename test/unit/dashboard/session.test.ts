@@ -135,7 +135,7 @@ test("[G63] a signed cookie that the registry does not know opens nothing", asyn
     writeSession(own, { role: "operator", id: "made", host }, expiresAtMs),
   );
   expect((await dashboard.ask("GET /dashboard/")).status).toBe(303);
-  dashboard.mesh.registry.openSession("made", expiresAtMs);
+  dashboard.mesh.registry.openSession("made", expiresAtMs, "operator");
   expect((await dashboard.ask("GET /dashboard/")).status).toBe(200);
 });
 
