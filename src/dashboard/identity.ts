@@ -13,20 +13,24 @@ export async function readIdentity(c: Context<DashboardEnv>, deps: DashboardDeps
   const assertion = c.req.header("cf-access-jwt-assertion");
   if (deps.access !== null && assertion !== undefined)
     return readAssertion(assertion, deps.access, deps.now());
-  return readSessionCookie(c, deps);
+  for (const session of signedSessions(c, deps)) {
+    if (await deps.mesh.isSessionOpen(session.id)) return session;
+  }
+  return null;
 }
 
 /**
- * The identity of the first valid session among the cookies of its name: a page of another port or path on the
- * same host name can add cookies of that name, which must not sign the user out (RFC 6265 §8.6).
+ * The sessions that the browser sent, open or not, in the order in which they count. A page of another port or
+ * path on the same host name can add cookies of the session's name (RFC 6265 §8.6): a forged one must not sign
+ * the user out, and the session of another viewer must not take the place of an operator's.
  */
-async function readSessionCookie(c: Context<DashboardEnv>, deps: DashboardDeps): Promise<Identity | null> {
+function signedSessions(c: Context<DashboardEnv>, { now }: DashboardDeps): readonly Identity[] {
   const { host } = new URL(c.req.url);
-  for (const cookie of sessionCookies(c)) {
-    const identity = readSession(cookie, c.get("keys"), host, deps.now());
-    if (identity !== null && (await deps.mesh.isSessionOpen(identity.id))) return identity;
-  }
-  return null;
+  const sessions = sessionCookies(c).map((cookie) => readSession(cookie, c.get("keys"), host, now()));
+  const rank = ({ role }: Identity): number => (role === "operator" ? 0 : 1);
+  return sessions
+    .filter((session) => session !== null)
+    .sort((a, b) => rank(a) - rank(b) || b.expiresAtMs - a.expiresAtMs);
 }
 
 /** The values of all cookies with the session's name. */
@@ -43,10 +47,9 @@ export function hasSession(c: Context<DashboardEnv>): boolean {
   return sessionCookies(c).length > 0;
 }
 
-/** Opens a session and ends the one that it replaces in this browser. */
+/** Opens a session with a new id, and ends those that it replaces in this browser. */
 export async function startSession(c: Context<DashboardEnv>, deps: DashboardDeps, role: Role): Promise<void> {
-  const replaced = await readSessionCookie(c, deps);
-  if (replaced !== null) await deps.mesh.closeSession(replaced.id);
+  await closeSessions(c, deps);
   const { host } = new URL(c.req.url);
   const [id, expiresAtMs] = [deps.newId(), deps.now() + sessionLifetimeMs];
   await deps.mesh.openSession(id, expiresAtMs, role);
@@ -54,14 +57,15 @@ export async function startSession(c: Context<DashboardEnv>, deps: DashboardDeps
   setCookie(c, cookieName(c), value, { ...cookieAttributes(c), maxAge: sessionLifetimeMs / 1_000 });
 }
 
-/** Ends the session in the registry, so that a copy of the cookie is worthless, and in the browser. */
-export async function endSession(
-  c: Context<DashboardEnv>,
-  { mesh }: DashboardDeps,
-  { id }: Identity,
-): Promise<void> {
-  await mesh.closeSession(id);
+/** Ends the browser's sessions in the registry, so that a copy of a cookie is worthless, and in the browser. */
+export async function endSession(c: Context<DashboardEnv>, deps: DashboardDeps): Promise<void> {
+  await closeSessions(c, deps);
   deleteCookie(c, cookieName(c), cookieAttributes(c));
+}
+
+async function closeSessions(c: Context<DashboardEnv>, deps: DashboardDeps): Promise<void> {
+  for (const { id } of signedSessions(c, deps))
+    if (await deps.mesh.isSessionOpen(id)) await deps.mesh.closeSession(id);
 }
 
 function cookieName(c: Context<DashboardEnv>): string {

@@ -7,7 +7,7 @@ import { errorHandler } from "../control/errors.ts";
 import { tokenProblem } from "../domain/model/mesh-token.ts";
 import type { SignInLink } from "../protocol/sign-in-link.ts";
 import type { DashboardDeps, DashboardEnv, DashboardRoutes } from "./context.ts";
-import { endSession, hasSession, readIdentity, requireIdentity, startSession } from "./identity.ts";
+import { endSession, hasSession, readIdentity, startSession } from "./identity.ts";
 import type { DashboardKeys } from "./keys.ts";
 import { SignInByLink, SignInForm } from "./pages/sign-in.tsx";
 import { pagePaths } from "./paths.ts";
@@ -110,7 +110,7 @@ export function signOutRoute(deps: DashboardDeps, render: Render): DashboardRout
   return new Hono<DashboardEnv>().post("/sign-out", async (c) => {
     const refusal = await refuseForeignForm(c, render);
     if (refusal !== null) return refusal;
-    await endSession(c, deps, requireIdentity(c));
+    await endSession(c, deps);
     return c.redirect(pagePaths.signIn, 303);
   });
 }

@@ -126,6 +126,63 @@ test("[G63] signing in again ends the session that it replaces", async () => {
   expect((await dashboard.ask("GET /dashboard/")).status).toBe(303);
 });
 
+/** Two sessions of a browser, of which it sends both: the cookie's name, and both values. */
+async function twoSessions(dashboard: TestDashboard, tokens: readonly [string, string]) {
+  const values: string[] = [];
+  let cookie = "";
+  for (const token of tokens) {
+    dashboard.cookies.clear();
+    await dashboard.signIn(token);
+    dashboard.mesh.nowMs += 1_000;
+    const [[name = "", value = ""] = []] = [...dashboard.cookies];
+    cookie = name;
+    values.push(value);
+  }
+  const both = (order: readonly string[]) => dashboard.cookies.set(cookie, order.join(`; ${cookie}=`));
+  const opens = async (value: string) => {
+    dashboard.cookies.set(cookie, value);
+    return (await dashboard.ask("GET /dashboard/")).status === 200;
+  };
+  return { values, both, opens };
+}
+
+test("[A73] a sign-out and a sign-in end every session that the browser sent", async () => {
+  const dashboard = new TestDashboard();
+  for (const end of ["sign-out", "sign-in"]) {
+    const { values, both, opens } = await twoSessions(dashboard, [viewerToken, operatorToken]);
+    expect([await opens(values[0] ?? ""), await opens(values[1] ?? "")]).toEqual([true, true]);
+    both(values);
+    const page = await dashboard.ask("GET /dashboard/");
+    const form = fieldsOf(page.text, "account");
+    if (end === "sign-out") await dashboard.ask("POST /dashboard/sign-out", { form });
+    else await dashboard.signIn();
+    expect([await opens(values[0] ?? ""), await opens(values[1] ?? "")], end).toEqual([false, false]);
+  }
+});
+
+test("[A73] a sign-in opens a session of its own, also with a planted cookie", async () => {
+  const dashboard = new TestDashboard();
+  await dashboard.signIn();
+  const [[name = "", planted = ""] = []] = [...dashboard.cookies];
+  for (const cookie of [planted, planted.replace(/^operator/, "viewer"), "operator.planted.9.x"]) {
+    dashboard.cookies.set(name, cookie);
+    await dashboard.signIn();
+    expect(dashboard.cookies.get(name)?.split(".")[1]).not.toBe(cookie.split(".")[1]);
+    dashboard.cookies.set(name, cookie);
+    expect((await dashboard.ask("GET /dashboard/")).status).toBe(303);
+  }
+});
+
+test("[A74] a planted session of a viewer takes no operator's place, in any order", async () => {
+  const dashboard = new TestDashboard();
+  const { values, both } = await twoSessions(dashboard, [operatorToken, viewerToken]);
+  for (const order of [values, values.toReversed()]) {
+    both(order);
+    const { text } = await dashboard.ask("GET /dashboard/");
+    expect(text).toContain("can make changes");
+  }
+});
+
 test("[G63] a signed cookie that the registry does not know opens nothing", async () => {
   const dashboard = new TestDashboard();
   const own = await deriveKeys({ operator: operatorToken, viewer: viewerToken });
