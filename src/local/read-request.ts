@@ -36,8 +36,6 @@ export type RuntimeRequest = {
   /** Names and values in turn. */
   readonly headers: readonly string[];
   readonly body: "none" | "streamed" | "measured";
-  /** A WebSocket handshake. */
-  readonly isUpgrade: boolean;
 };
 
 /** Methods of Node's parser that the Workers runtime does not have (seen in workerd of 2026-11-17). */
@@ -106,7 +104,6 @@ export function readRequest(head: ParsedHead, entry: string, authority: string):
       ...(body === "streamed" && isChunked ? ["transfer-encoding", "chunked"] : []),
     ]),
     body,
-    isUpgrade,
   };
 }
 
