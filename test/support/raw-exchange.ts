@@ -13,16 +13,22 @@ export type Exchange = {
   readonly isClosed: boolean;
 };
 
+type ExchangeOptions = {
+  readonly host?: string;
+  readonly withinMs?: number;
+  readonly isDone?: (text: string) => boolean;
+};
+
 /** Writes the steps in order and reads until the peer closes, `isDone` holds or `withinMs` is over. */
 export function exchange(
   port: number,
   steps: readonly ClientStep[],
-  { withinMs = 10_000, isDone = () => false }: { withinMs?: number; isDone?: (text: string) => boolean } = {},
+  { host = "127.0.0.1", withinMs = 10_000, isDone = () => false }: ExchangeOptions = {},
 ): Promise<Exchange> {
   return new Promise((resolve) => {
     const waiting = [...steps];
     let text = "";
-    const socket: Socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    const socket: Socket = connect({ port, host, noDelay: true });
     const end = (isClosed: boolean) => {
       clearTimeout(timer);
       socket.destroy();
