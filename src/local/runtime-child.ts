@@ -7,7 +7,8 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Log, LogLevel, Miniflare, type MiniflareOptions } from "miniflare";
 import { wait } from "../agent/wait.ts";
-import { bundleWorker, type WorkerBundle } from "./bundle.ts";
+import type { WorkerBundle } from "./bundle.ts";
+import { cachedBundle } from "./bundle-cache.ts";
 import { runChild } from "./child.ts";
 import { databaseFolder, type MeshSecrets } from "./state-folder.ts";
 import { databaseInUseCode, launchWorkerd } from "./workerd.ts";
@@ -39,7 +40,7 @@ const workerdRestartTimeoutMs = 30_000;
 const workerdExitTimeoutMs = 2_000;
 
 runChild<RuntimeInput, RuntimeReady>(async (input, notify) => {
-  const bundle = await bundleWorker();
+  const bundle = await cachedBundle();
   // A killed predecessor leaves its entry, which Miniflare would take for a running one for minutes.
   rmSync(join(devRegistryOf(input), workerName(input.part)), { force: true });
   let state: "starting" | "running" | "stopping" = "starting";
