@@ -1,14 +1,13 @@
 // The process that runs one agent of a mesh on this machine. It stops when its parent, `waggle up`, ends.
 
 import { type AgentOptions, defaultAgentOptions, runAgent } from "../agent/agent.ts";
-import { sendToParent } from "./child.ts";
-import { dropFailedWrites } from "./child-log.ts";
+import { prepareChild, sendToParent } from "./child.ts";
 
 export type AgentInput = Pick<AgentOptions, "url" | "stateDir" | "hostname" | "address" | "images"> & {
   readonly token: string;
 };
 
-dropFailedWrites();
+prepareChild();
 process.once("message", async (input: AgentInput) => {
   // Without its parent the agent stops as on Ctrl-C.
   const interrupt = (): boolean => process.kill(process.pid, "SIGINT");

@@ -3,6 +3,8 @@
 
 import { type ChildProcess, fork } from "node:child_process";
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
+import { getCompileCacheDir } from "node:module";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { dropFailedWrites } from "./child-log.ts";
 
@@ -54,7 +56,7 @@ export function startChild<T>(
   const child = fork(fileURLToPath(new URL(module, import.meta.url)), [], {
     detached: true,
     stdio: ["ignore", log ?? "ignore", log ?? "ignore", "ipc"],
-    env: { ...process.env, WAGGLE_CHILD: name },
+    env: { ...process.env, ...compileCacheVariable(), WAGGLE_CHILD: name },
   });
   if (log !== null) closeSync(log);
   const exited = new Promise<number | string>((resolve) => {
@@ -77,6 +79,19 @@ export function startChild<T>(
   // The rejection is handled where the child is supervised, possibly later.
   ready.catch(() => {});
   return { process: child, ready, exited };
+}
+
+/** Makes the child use the cache of compiled sources of this process, if it has one (src/cli/main.ts). */
+function compileCacheVariable(): { readonly NODE_COMPILE_CACHE?: string } {
+  const folder = getCompileCacheDir();
+  // Node adds a folder for its version and the user.
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
+}
+
+/** The first thing a child does. Tasks must not inherit the cache of compiled sources, which is the mesh's own. */
+export function prepareChild(): void {
+  delete process.env.NODE_COMPILE_CACHE;
+  dropFailedWrites();
 }
 
 /** The log open for appending; null if that fails, because a child runs without a log rather than not. */
@@ -113,7 +128,7 @@ type StartedChild<Ready> = { readonly ready: Ready; readonly stop: () => Promise
 export function runChild<Input, Ready>(
   start: (input: Input, notify: (notice: ChildNotice) => Promise<void>) => Promise<StartedChild<Ready>>,
 ): void {
-  dropFailedWrites();
+  prepareChild();
   process.once("message", async (input: Input) => {
     // Until the start is complete there is nothing to stop in order.
     const abandon = (): never => process.exit(1);
