@@ -1,11 +1,11 @@
 // A real `waggle up` for end-to-end tests, on free ports. Its processes are found through /proc.
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { freePort as freePortOf } from "../../src/agent/runtimes/ports.ts";
 import { bindError } from "../../src/local/addresses.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -200,12 +200,20 @@ export function newStateDir(): string {
   return mkdtempSync(join(tmpdir(), "waggle-"));
 }
 
-/** A TCP port that is free on the addresses of the balancer and of three nodes. */
+const chosenPorts = new Set<number>();
+
+/**
+ * A TCP port that is free on the addresses of the balancer and of three nodes; each call gives another one. It is
+ * below those that Linux gives to connections (32768-60999), of which one could take it before its use, and
+ * below those that a mesh gives to services (from 30000).
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = await freePortOf("127.0.0.1");
-    const nodes = ["127.0.0.2", "127.0.0.3", "127.0.0.4"];
-    const errors = await Promise.all(nodes.map((address) => bindError(address, port)));
+    const port = randomInt(10_000, 30_000);
+    if (chosenPorts.has(port)) continue;
+    chosenPorts.add(port);
+    const addresses = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"];
+    const errors = await Promise.all(addresses.map((address) => bindError(address, port)));
     if (errors.every((error) => error === null)) return port;
   }
 }

@@ -86,7 +86,7 @@ async function canListen(host: string): Promise<boolean> {
 }
 
 /** A port of `host` that no process listens on now; rejects if this machine cannot listen on `host`. */
-export function freePort(host: string): Promise<number> {
+function freePort(host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);
