@@ -15,6 +15,16 @@ export function checkHaproxyConfig(file: string, env: NodeJS.ProcessEnv = {}): P
   return run("haproxy", ["-c", "-f", file], { ...process.env, ...env, PATH: path });
 }
 
+const running = new Set<ChildProcess>();
+
+// A test that exceeds its time never stops what it has started.
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+/** Another process listens on a port of the configuration. */
+export class PortTaken extends Error {}
+
 /** A running HAProxy. */
 export class HaproxyProcess {
   readonly #child: ChildProcess;
@@ -34,6 +44,7 @@ export class HaproxyProcess {
    *
    * @param folder for the files of this process; several processes may share one if their names differ
    * @returns null if HAProxy refuses the configuration
+   * @throws PortTaken if that is because of another process
    */
   static async start(
     folder: string,
@@ -49,10 +60,8 @@ export class HaproxyProcess {
       env: { ...process.env, ...env, PATH: path },
       stdio: ["ignore", "ignore", "pipe"],
     });
-    // A test that exceeds its time never stops what it has started.
-    const kill = () => child.kill("SIGKILL");
-    process.once("exit", kill);
-    child.once("exit", () => process.off("exit", kill));
+    running.add(child);
+    child.once("exit", () => running.delete(child));
     const haproxy = new HaproxyProcess(child, socket);
     const isUp = await until(
       `HAProxy to serve ${file}`,
@@ -66,7 +75,9 @@ export class HaproxyProcess {
       await haproxy.stop();
       throw error;
     });
-    return isUp === "up" ? haproxy : null;
+    if (isUp === "up") return haproxy;
+    if (haproxy.output.includes("Address already in use")) throw new PortTaken(haproxy.output);
+    return null;
   }
 
   async stop(): Promise<void> {
