@@ -1,6 +1,7 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { buildDashboardAssets } from "./src/local/dashboard-assets.ts";
+import { LongestFirst } from "./test/support/longest-first.ts";
 
 // wrangler.toml requires this secret; its value does not matter here.
 process.env.OPERATOR_TOKEN = "test-operator-token";
@@ -14,6 +15,7 @@ const oxc = { jsx: { runtime: "automatic", importSource: "hono/jsx" } } as const
 export default defineConfig({
   test: {
     reporters: ["default", "./test/support/skipped.ts"],
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         oxc,
@@ -44,9 +46,9 @@ export default defineConfig({
           name: "e2e",
           environment: "node",
           include: ["test/e2e/**/*.test.ts"],
-          // Each file starts real processes and mostly waits for them. More than two files at a time would disturb
-          // each other's timing.
-          maxWorkers: 2,
+          // Each file starts real processes and mostly waits for them: three files keep two cores busy. More at a time
+          // would disturb each other's timing.
+          maxWorkers: 3,
           sequence: { groupOrder: 2 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
