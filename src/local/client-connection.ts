@@ -59,6 +59,8 @@ export class ClientConnection {
   #isEnding = false;
   /** A refusal is on its way. What follows the refused request may be unreadable as well. */
   #isRefused = false;
+  /** Sends the refusal that waits for the rest of its request; null if there is no such refusal. */
+  #refuseNow: (() => void) | null = null;
   /** The client has ended its side, and may still read. */
   #isHalfClosed = false;
   /** Bytes received when the connection was last found quiet. */
@@ -71,7 +73,7 @@ export class ClientConnection {
     this.entry = profile.entryHeader((socket.remoteAddress ?? "unknown").replace(/^::ffff:/, ""));
     this.#profile = profile;
     this.#budget = budget;
-    const hasRoom = budget.connect(this, () => socket.destroy());
+    const hasRoom = budget.connect(this, () => this.#makeRoom());
     socket.on("end", () => {
       this.#isHalfClosed = true;
     });
@@ -110,7 +112,10 @@ export class ClientConnection {
     const current = this.#current;
     if (current === "tunnel" || current === null) this.#refuseOnSocket(refusal);
     else if (current.outgoing.headersSent) this.socket.resetAndDestroy();
-    else whenRead(current.incoming, refusal, () => respond(current.outgoing, this.#profile, refusal));
+    else
+      this.#refuseNow = whenRead(current.incoming, refusal, () =>
+        respond(current.outgoing, this.#profile, refusal),
+      );
   }
 
   /** Refuses bytes that are no request, after the responses to the requests before them. */
@@ -194,7 +199,7 @@ export class ClientConnection {
 
   #begin(current: Exchange | "tunnel", start: Start): void {
     this.#current = current;
-    this.#isCounted = this.#budget.begin(this);
+    this.#isCounted = this.#budget.begin(this, performance.now());
     const started = this.#isCounted ? start() : overloaded;
     if (typeof started === "function") this.#abort = started;
     else this.refuse(started);
@@ -204,7 +209,7 @@ export class ClientConnection {
   #next(): void {
     this.#current = null;
     this.#abort = null;
-    this.#stopCounting(() => this.socket.destroy());
+    this.#stopCounting(() => this.#makeRoom());
     if (this.#isEnding) {
       this.socket.destroySoon();
       return;
@@ -214,6 +219,14 @@ export class ClientConnection {
     this.#budget.stopWaiting(1);
     if (this.socket.isPaused() && !this.#isFull()) this.socket.resume();
     begin();
+  }
+
+  /** Gives the descriptor back at once; what was written is on its way. */
+  #makeRoom(): void {
+    if (this.#refuseNow !== null) this.#refuseNow();
+    // The first request may have arrived, and not have been read.
+    else if (this.socket.bytesRead === 0) this.#refuseOnSocket(overloaded);
+    this.socket.destroy();
   }
 
   #stopCounting(endIdle: (() => void) | null): void {
@@ -231,23 +244,30 @@ export class ClientConnection {
   }
 }
 
-/** Waits for the rest of a request that is on its way, but not for a body that the client holds back. */
-function whenRead(incoming: IncomingMessage, { status }: Refusal, respondNow: () => void): void {
+/**
+ * Waits for the rest of a request that is on its way, but not for a body that the client holds back.
+ *
+ * @returns ends the wait
+ */
+function whenRead(incoming: IncomingMessage, { status }: Refusal, respondNow: () => void): () => void {
   const isHeldBack = status === 408 || incoming.headers.expect !== undefined;
-  if (incoming.complete || incoming.socket.readableEnded || isHeldBack) {
-    respondNow();
-    return;
-  }
-  incoming.unpipe();
-  const timer = setTimeout(done, lingerMs);
-  incoming.once("end", done);
-  incoming.resume();
-
-  function done(): void {
+  let isDone = false;
+  const done = (): void => {
+    if (isDone) return;
+    isDone = true;
     clearTimeout(timer);
     incoming.off("end", done);
     respondNow();
+  };
+  const timer = setTimeout(done, lingerMs);
+  if (incoming.complete || incoming.socket.readableEnded || isHeldBack) {
+    done();
+  } else {
+    incoming.unpipe();
+    incoming.once("end", done);
+    incoming.resume();
   }
+  return done;
 }
 
 function respond(outgoing: ServerResponse, profile: ListenerProfile, refusal: Refusal): void {

@@ -1,5 +1,7 @@
 // The budget of file descriptors: how many connections and requests the listeners of a process may have.
 
+import { RuntimeDescriptors, runtimeDescriptorsPerRequest } from "./runtime-descriptors.ts";
+
 /** Descriptors that this process and the runtime need besides, idle connections between them included. */
 const reservedDescriptors = 300;
 
@@ -12,13 +14,6 @@ const defaultMaxWaiting = 20_000;
 /** The limit if the system states none. */
 const assumedDescriptors = 10_240;
 
-/**
- * Descriptors of the runtime for a request: four of a GET, a POST and a WebSocket were counted in workerd of
- * 2026-11-17, of which one is the connection to the target; a second attempt needs more. workerd ends when
- * it cannot accept a connection.
- */
-const runtimeDescriptorsPerRequest = 5;
-
 /** Requests that may be open at a time with a limit of descriptors that the runtime has as well. */
 export function maxOpenRequests(descriptors: number): number {
   return Math.max(2, Math.floor((descriptors - reservedDescriptors) / runtimeDescriptorsPerRequest));
@@ -28,52 +23,77 @@ export function maxOpenRequests(descriptors: number): number {
 type EndIdle = () => void;
 
 /**
- * Counts the connections and open requests of all listeners of a process against its descriptors, and the
- * requests that wait. A new connection takes the place of the one that has been idle for longest, so that idle
- * clients cannot keep others out.
+ * Counts the connections and open requests of all listeners of a process against its descriptors and those of
+ * the runtime, and the requests that wait. A new connection or request takes the place of one that was refused,
+ * or of the one that has been idle for longest, so that idle clients cannot keep others out.
  */
 export class DescriptorBudget {
-  /** Client connections and connections to the runtime. */
+  /** The processes that requests are forwarded to. */
+  readonly runtime: RuntimeDescriptors;
+  /** Listeners, client connections, and connections to the runtime. */
   readonly #max: number;
   readonly #maxRequests: number;
   readonly #maxWaiting: number;
-  #connections = 0;
-  #requests = 0;
+  #listeners = 0;
   #waiting = 0;
+  readonly #connections = new Set<object>();
+  /** When the request of a connection began, milliseconds. */
+  readonly #requests = new Map<object, number>();
+  /** Connections whose request was refused, in that order; they end soon. */
+  readonly #refused = new Map<object, EndIdle>();
   /** Idle connections, in the order in which they became idle. */
   readonly #idle = new Map<object, EndIdle>();
 
   /** @param descriptors the limit of this process; null if it is unknown or unlimited */
   constructor(descriptors: number | null, maxWaiting = defaultMaxWaiting) {
+    const limit = descriptors ?? assumedDescriptors;
+    this.runtime = new RuntimeDescriptors(limit);
     this.#maxWaiting = maxWaiting;
-    this.#max = Math.max(8, (descriptors ?? assumedDescriptors) - reservedDescriptors);
-    this.#maxRequests = maxOpenRequests(descriptors ?? assumedDescriptors);
+    this.#max = Math.max(8, limit - reservedDescriptors);
+    this.#maxRequests = maxOpenRequests(limit);
+  }
+
+  openListener(): void {
+    this.#listeners += 1;
+  }
+
+  closeListener(): void {
+    this.#listeners -= 1;
   }
 
   /** Counts a new, idle connection. False if there is no room for it. */
   connect(connection: object, endIdle: EndIdle): boolean {
-    if (this.#connections + this.#requests >= this.#max && !this.#endOldest()) return false;
-    this.#connections += 1;
+    if (!this.#makeRoom()) return false;
+    this.#connections.add(connection);
     this.#idle.set(connection, endIdle);
     return true;
   }
 
   disconnect(connection: object): void {
-    this.#connections -= 1;
+    this.#connections.delete(connection);
+    this.#refused.delete(connection);
     this.#idle.delete(connection);
   }
 
-  /** Counts a request. False if too many are open. */
-  begin(connection: object): boolean {
-    if (this.#requests >= this.#maxRequests) return false;
-    this.#requests += 1;
+  /**
+   * Counts a request. False if too many are open; the connection must end then.
+   *
+   * @param nowMs of a clock that never goes back
+   */
+  begin(connection: object, nowMs: number): boolean {
+    const endIdle = this.#idle.get(connection);
     this.#idle.delete(connection);
-    return true;
+    if (this.#hasRoomForRequest(nowMs)) {
+      this.#requests.set(connection, nowMs);
+      return true;
+    }
+    if (endIdle !== undefined) this.#refused.set(connection, endIdle);
+    return false;
   }
 
   /** The request has ended. @param endIdle null if the connection has other requests, or is closed */
   end(connection: object, endIdle: EndIdle | null): void {
-    this.#requests -= 1;
+    this.#requests.delete(connection);
     if (endIdle !== null) this.#idle.set(connection, endIdle);
   }
 
@@ -87,12 +107,26 @@ export class DescriptorBudget {
     this.#waiting -= count;
   }
 
-  #endOldest(): boolean {
-    const [oldest] = this.#idle;
-    if (oldest === undefined) return false;
-    const [connection, endIdle] = oldest;
-    this.#idle.delete(connection);
-    endIdle();
+  #hasRoomForRequest(nowMs: number): boolean {
+    if (this.#requests.size >= this.#maxRequests) return false;
+    return this.runtime.begin(nowMs, (sinceMs) => this.#openSince(sinceMs)) && this.#makeRoom();
+  }
+
+  #openSince(sinceMs: number): number {
+    let count = 0;
+    for (const beganMs of this.#requests.values()) if (beganMs >= sinceMs) count += 1;
+    return count;
+  }
+
+  /** Ends connections without a request until another descriptor may be open. False if that is not enough. */
+  #makeRoom(): boolean {
+    while (this.#connections.size + this.#requests.size + this.#listeners >= this.#max) {
+      const [oldest] = this.#refused.size > 0 ? this.#refused : this.#idle;
+      if (oldest === undefined) return false;
+      const [connection, endIdle] = oldest;
+      this.disconnect(connection);
+      endIdle();
+    }
     return true;
   }
 }

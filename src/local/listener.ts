@@ -71,6 +71,8 @@ export class Listener {
         resolve();
       });
     });
+    listener.#budget.openListener();
+    server.once("close", () => listener.#budget.closeListener());
     return listener;
   }
 

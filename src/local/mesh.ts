@@ -165,7 +165,13 @@ async function startProcesses(
   let controlListener: Listener | null = null;
   try {
     const nodeAddresses = confirmedAddresses(plan, options.nodes, listen);
-    runtimes = await startRuntimes({ ...options, logDir, nodeAddresses }, secrets, context);
+    const onRuntimeProcess = (pid: number, parent: number | null): void => {
+      context.onProcess(pid, parent);
+      // The program that starts workerd serves no requests.
+      if (parent !== null) budget.runtime.watch(pid);
+    };
+    const runtimeContext = { ...context, onProcess: onRuntimeProcess };
+    runtimes = await startRuntimes({ ...options, logDir, nodeAddresses }, secrets, runtimeContext);
     const profile = listenerProfile(controlIdentity, secrets.entryKey);
     const agent = new RuntimeAgent(runtimes.control);
     controlListener = await Listener.open(listen, controlPort, profile, agent, { budget });

@@ -3,7 +3,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, rmSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { createServer, request, type ServerResponse } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { identify, isRunning, type ProcessIdentity } from "../../src/agent/process-identity.ts";
@@ -202,7 +203,119 @@ describe("2,000 file descriptors and 1,500 idle clients", () => {
     await killAndAwait(mesh.agentPid("node1"), "the agent of node1 is running again");
     await until("responses", tasksServed, restartWithin);
   });
+
+  test("[U87] more slow requests than the runtime has descriptors for are 503 and do not end it", async () => {
+    const [workerd] = mesh.workerdPids();
+    const slow = await SlowService.publish("slow");
+    try {
+      const responses = slow.send(800);
+      await until("all requests", () => slow.held.length + slow.refused === 800, restartWithin);
+      expect(slow.held.length).toBeGreaterThan(200);
+      slow.respond();
+      expect(new Set(await Promise.all(responses))).toEqual(new Set([200, 503]));
+      expect(mesh.workerdPids()).toEqual([workerd]);
+    } finally {
+      slow.close();
+    }
+  });
+
+  test("[U87] refused uploads are 503 before their ends, also if their connections must make room", async () => {
+    const [workerd] = mesh.workerdPids();
+    const slow = await SlowService.publish("uploads");
+    try {
+      const responses = slow.send(2_500, { "content-length": "1000" });
+      await until("all requests", () => slow.held.length + slow.refused === 2_500, restartWithin);
+      slow.respond();
+      expect(new Set(await Promise.all(responses))).toEqual(new Set([200, 503]));
+      expect(mesh.workerdPids()).toEqual([workerd]);
+    } finally {
+      slow.close();
+    }
+  });
+
+  test("[U87] connections that the runtime keeps to targets leave room for it to accept others", async () => {
+    const [workerd] = mesh.workerdPids();
+    const services: SlowService[] = [];
+    try {
+      for (const name of ["wave1", "wave2", "wave3", "wave4"]) services.push(await SlowService.publish(name));
+      for (const slow of services) {
+        const responses = slow.send(400);
+        await until("all requests", () => slow.held.length + slow.refused === 400, restartWithin);
+        slow.respond();
+        for (const status of await Promise.all(responses)) expect([200, 503]).toContain(status);
+      }
+      expect(mesh.workerdPids()).toEqual([workerd]);
+    } finally {
+      for (const slow of services) slow.close();
+    }
+  });
 });
+
+/** A static service whose server responds to a POST only when the test says so. */
+class SlowService {
+  /** The requests that are open at the server. */
+  readonly held: ServerResponse[] = [];
+  /** Responses with another status than 200. */
+  refused = 0;
+  readonly #port: number;
+  readonly #server = createServer({ keepAliveTimeout: 60_000 }, (incoming, response) => {
+    if (incoming.method === "GET") response.end();
+    else this.held.push(response);
+  });
+
+  private constructor(port: number) {
+    this.#port = port;
+  }
+
+  static async publish(name: string): Promise<SlowService> {
+    const slow = new SlowService(await freePort());
+    await new Promise<void>((resolve) => slow.#server.listen(0, "127.0.0.1", resolve));
+    const { port } = slow.#server.address() as AddressInfo;
+    for (const command of [
+      ["service", "create", "--static", "--name", name, "-p", `${slow.#port}:80`],
+      ["server", "add", name, "s1", `127.0.0.1:${port}`],
+    ]) {
+      expect(await mesh.waggle(...command)).toMatchObject({ code: 0 });
+    }
+    const isServed = async () => (await fetch(`http://127.0.0.2:${slow.#port}/`)).status === 200;
+    await until("the server", isServed, restartWithin);
+    return slow;
+  }
+
+  /** Sends POST requests at once. @returns their statuses; the code of a connection that broke */
+  send(count: number, headers: Readonly<Record<string, string>> = {}): Promise<number | string>[] {
+    return Array.from({ length: count }, async () => {
+      const status = await this.#post(headers);
+      if (status !== 200) this.refused += 1;
+      return status;
+    });
+  }
+
+  /** Ends the requests that are open at the server. */
+  respond(): void {
+    for (const response of this.held.splice(0)) response.end("ok");
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+
+  #post(headers: Readonly<Record<string, string>>): Promise<number | string> {
+    return new Promise((resolve) => {
+      const url = `http://127.0.0.2:${this.#port}/`;
+      const options = { method: "POST", agent: false, headers: { ...headers, connection: "close" } };
+      const sent = request(url, options, (response) => {
+        response.resume();
+        resolve(response.statusCode ?? 0);
+      });
+      sent.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+      // A request with a stated length has not ended.
+      if ("content-length" in headers) sent.write("a");
+      else sent.end("a");
+    });
+  }
+}
 
 const noFlock = missingPrograms(["flock"]).length > 0;
 

@@ -408,13 +408,16 @@ test("[U78] a response that breaks off at the runtime resets the client", async 
 
 test("[U79] the connection that was idle for longest makes room for a new one", async () => {
   const upstream = await serve((_, outgoing) => outgoing.end("ok"));
-  const budget = new DescriptorBudget(308);
+  const budget = new DescriptorBudget(309);
   const listener = await listen(portOf(upstream), { budget });
   const ended: number[] = [];
   for (let index = 0; index < 20; index += 1) {
     const socket = connect(listener.port, "127.0.0.1");
     closing.push(() => socket.destroy());
-    socket.on("error", () => undefined).on("close", () => ended.push(index));
+    socket
+      .on("error", () => undefined)
+      .on("close", () => ended.push(index))
+      .resume();
     await new Promise((resolve) => socket.once("connect", resolve));
   }
   await expect.poll(() => ended).toEqual(Array.from({ length: 12 }, (_, index) => index));
