@@ -25,6 +25,8 @@ export type ListenerOptions = {
   readonly budget?: DescriptorBudget;
   /** The current `longestBodyTimeoutMs`; absent: `clientMs` of `timeouts`. */
   readonly bodyTimeoutMs?: () => number;
+  /** Receives an error of the open port, once in a row; the port stays open. */
+  readonly onError?: (error: Error) => void;
 };
 
 /**
@@ -51,7 +53,8 @@ export class Listener {
   }
 
   /**
-   * Opens `address:port`; rejects with Node's error (EADDRINUSE, EADDRNOTAVAIL, EACCES) if that fails.
+   * Opens `address:port`; rejects with Node's error (EADDRINUSE, EADDRNOTAVAIL, EACCES) if that fails. An error
+   * without a handler would end the process.
    *
    * @param agent its connections to the runtime, which listeners share
    */
@@ -68,6 +71,7 @@ export class Listener {
       server.once("error", reject);
       server.listen({ host: address, port }, () => {
         server.off("error", reject);
+        listener.#reportErrors(options.onError);
         resolve();
       });
     });
@@ -125,6 +129,14 @@ export class Listener {
       if (!this.#connectionOf(socket).expire(clientMs, bodyTimeoutMs())) socket.setTimeout(clientMs);
     });
     return server;
+  }
+
+  #reportErrors(onError: ListenerOptions["onError"]): void {
+    let reported = "";
+    this.#server.on("error", (error) => {
+      if (error.message !== reported) onError?.(error);
+      reported = error.message;
+    });
   }
 
   #accept(socket: Socket): void {

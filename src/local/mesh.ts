@@ -174,7 +174,9 @@ async function startProcesses(
     runtimes = await startRuntimes({ ...options, logDir, nodeAddresses }, secrets, runtimeContext);
     const profile = listenerProfile(controlIdentity, secrets.entryKey);
     const agent = new RuntimeAgent(runtimes.control);
-    controlListener = await Listener.open(listen, controlPort, profile, agent, { budget });
+    const onError = (error: Error): void =>
+      log(`the control API: ${listen}:${controlPort}: ${error.message}`);
+    controlListener = await Listener.open(listen, controlPort, profile, agent, { budget, onError });
     const { id, joinToken } = await fetchSwarm(control, secrets.token);
     const join = { url: control, token: joinToken };
     const agents = await startAgents({ ...options, logDir }, plan, join, context);

@@ -177,7 +177,10 @@ export class PublishedPorts {
   async #tryOpen({ key, address, port, identity, owner }: DesiredListener): Promise<void> {
     try {
       const profile = listenerProfile(identity, this.#entryKey);
-      const listener = await Listener.open(address, port, profile, this.#agent, this.#listenerOptions);
+      const listener = await Listener.open(address, port, profile, this.#agent, {
+        onError: (error) => this.#log(`${owner}: ${address}:${port}: ${error.message}`),
+        ...this.#listenerOptions,
+      });
       this.#open.set(key, listener);
       const { published } = identity;
       // Nodes that share an address have other ports than the published ones.

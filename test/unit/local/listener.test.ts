@@ -1,12 +1,5 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import {
-  createServer,
-  get,
-  type IncomingMessage,
-  request,
-  type Server,
-  type ServerResponse,
-} from "node:http";
+import { createServer, get, type IncomingMessage, request, Server, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import WebSocket, { WebSocketServer } from "ws";
@@ -540,3 +533,27 @@ test("[U77] a longer time for bodies lets a client pause, and 0 for any time", a
     Number.POSITIVE_INFINITY,
   );
 });
+
+test("[U124] an error of an open port is reported once in a row, and the port stays open", async () => {
+  const upstream = await serve((_, outgoing) => outgoing.end("ok"));
+  const reported: string[] = [];
+  const onError = ({ message }: Error): void => void reported.push(message);
+  const listener = await listen(portOf(upstream), { onError });
+  for (const code of ["ENFILE", "ENFILE", "EMFILE"]) {
+    serverAt(listener.port).emit("error", new Error(`accept ${code}`));
+  }
+  expect(reported).toEqual(["accept ENFILE", "accept EMFILE"]);
+  const response = await exchange(listener, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  expect(response).toMatch(/^HTTP\/1\.1 200 /);
+});
+
+/** The server of a port of this process: the kernel reports such an error only in a race. */
+function serverAt(port: number): Server {
+  const handles = (process as unknown as { _getActiveHandles(): unknown[] })._getActiveHandles();
+  const server = handles.find(
+    (handle): handle is Server =>
+      handle instanceof Server && (handle.address() as AddressInfo | null)?.port === port,
+  );
+  if (server === undefined) throw new Error(`no server listens on port ${port}`);
+  return server;
+}
