@@ -128,6 +128,7 @@ export function serveListener(
   serveAs: typeof serve = serve,
 ): Promise<Response> {
   const serveAt = (facts: EntryFacts | null): Response | Promise<Response> => {
+    if (facts?.role === "table") return takeTable(request, env);
     if (facts === null || facts.role === "control") return notAListener(request);
     const { role, node, port, client, scheme } = facts;
     const entry: EntryPoint = { role, node, port, client, scheme, mayDebug: () => hasToken(request, env) };
@@ -136,6 +137,12 @@ export function serveListener(
   const facts = sealedFacts(request, env);
   if (facts instanceof Promise) return facts.then(serveAt);
   return Promise.resolve(serveAt(facts));
+}
+
+/** Takes the routing table of the process of the listeners. */
+async function takeTable(request: Request, env: PlaneEnv): Promise<Response> {
+  planeOf(env).tables.offer(await request.text());
+  return new Response(null, { status: 204 });
 }
 
 /** The refusal of a client on the listeners' socket that is not a listener. */

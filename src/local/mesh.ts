@@ -29,6 +29,7 @@ import {
   writeMeshFile,
 } from "./state-folder.ts";
 import { type StateWatch, watchStateFolder } from "./state-watch.ts";
+import { TableCopy } from "./table-copy.ts";
 
 export type MeshOptions = {
   readonly nodes: number;
@@ -98,12 +99,23 @@ async function requireFreePort(address: string, port: number, purpose: string, f
   );
 }
 
-/** The options of a mesh, with what its listeners share. */
-type PartsOptions = MeshOptions & { readonly budget: DescriptorBudget };
+/** The options of a mesh, with what its parts share. */
+type PartsOptions = MeshOptions & {
+  /** Of all listeners. */
+  readonly budget: DescriptorBudget;
+  /** Called with each workerd that starts. */
+  readonly onWorkerd: (pid: number) => void;
+};
 
 async function startParts(meshOptions: MeshOptions, lock: StateLock): Promise<LocalMesh> {
   const maxDescriptors = descriptorLimit();
-  const options: PartsOptions = { ...meshOptions, budget: new DescriptorBudget(maxDescriptors) };
+  const budget = new DescriptorBudget(maxDescriptors);
+  let tableCopy: TableCopy | null = null;
+  const onWorkerd = (pid: number): void => {
+    budget.runtime.watch(pid);
+    tableCopy?.send();
+  };
+  const options: PartsOptions = { ...meshOptions, budget, onWorkerd };
   const { stateDir, listen, controlPort, log } = options;
   const origin = readOrigin(stateDir);
   const secrets = readSecrets(stateDir);
@@ -113,6 +125,7 @@ async function startParts(meshOptions: MeshOptions, lock: StateLock): Promise<Lo
   const processes = await startProcesses(options, secrets, plan, control);
   const { id } = processes;
   const publishing = publishPorts(options, secrets, plan, processes.runtimes.entry, control);
+  tableCopy = publishing.tableCopy;
   const lost = Promise.withResolvers<string>();
   const { isHeld: isLocked } = lock;
   const watches = [
@@ -150,7 +163,7 @@ type MeshProcesses = {
  * Starts the child processes and opens the control API's port. If one fails, stops those that are running.
  */
 async function startProcesses(
-  { budget, ...options }: PartsOptions,
+  { budget, onWorkerd, ...options }: PartsOptions,
   secrets: MeshSecrets,
   plan: AddressPlan,
   control: string,
@@ -167,8 +180,8 @@ async function startProcesses(
     const nodeAddresses = confirmedAddresses(plan, options.nodes, listen);
     const onRuntimeProcess = (pid: number, parent: number | null): void => {
       context.onProcess(pid, parent);
-      // The program that starts workerd serves no requests.
-      if (parent !== null) budget.runtime.watch(pid);
+      // Its parent is the program that starts it.
+      if (parent !== null) onWorkerd(pid);
     };
     const runtimeContext = { ...context, onProcess: onRuntimeProcess };
     runtimes = await startRuntimes({ ...options, logDir, nodeAddresses }, secrets, runtimeContext);
@@ -201,6 +214,7 @@ type PortPublishing = {
   readonly ports: PublishedPorts;
   readonly closedPorts: StateFile;
   readonly follower: TableFollower;
+  readonly tableCopy: TableCopy;
   readonly listeners: LocalMesh["listeners"];
 };
 
@@ -222,7 +236,9 @@ function publishPorts(
   });
   let desired: readonly DesiredListener[] = [];
   const balancer = { address: listen, defaultPort: edgePort };
+  const tableCopy = new TableCopy(agent, secrets.entryKey);
   const onTable = (table: RoutingTable): Promise<void> => {
+    tableCopy.update(table);
     desired = desiredListeners(table, plan, balancer);
     bodyTimeoutMs = longestBodyTimeoutMs(
       limits,
@@ -238,11 +254,11 @@ function publishPorts(
       openPort: ports.portOf(listener.key),
       isRefused: ports.hasFailed(listener.key),
     }));
-  return { ports, closedPorts, follower, listeners };
+  return { ports, closedPorts, follower, tableCopy, listeners };
 }
 
 type MeshParts = MeshProcesses &
-  Pick<PortPublishing, "ports" | "closedPorts" | "follower"> & {
+  Pick<PortPublishing, "ports" | "closedPorts" | "follower" | "tableCopy"> & {
     readonly watches: readonly (StateWatch | DescriptorWatch)[];
     readonly lock: StateLock;
     readonly stateDir: string;
@@ -252,6 +268,7 @@ type MeshParts = MeshProcesses &
 async function stopParts(parts: MeshParts): Promise<void> {
   for (const watch of parts.watches) watch.stop();
   parts.follower.stop();
+  parts.tableCopy.stop();
   await parts.ports.close();
   // SIGINT: stop now. On SIGTERM each agent would wait for replacements on nodes that are stopping as well.
   await Promise.all(parts.agents.map((agent) => agent.stop("SIGINT")));

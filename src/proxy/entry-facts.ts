@@ -9,18 +9,18 @@ import type { EntryPoint } from "./entry-point.ts";
 /** The name of the header, lower case. */
 export const entryHeader = "x-waggle-entry";
 
-/** `control`: the port of the control API. */
+/** `control`: the port of the control API. `table`: no client, but the mesh itself, with its routing table. */
 export type EntryFacts = Pick<EntryPoint, "node" | "port" | "client" | "scheme"> & {
-  readonly role: EntryPoint["role"] | "control";
+  readonly role: EntryPoint["role"] | "control" | "table";
 };
 
-/** The facts as text: `edge|ingress|control NODE|- PORT|- CLIENT http|https`. */
+/** The facts as text: `edge|ingress|control|table NODE|- PORT|- CLIENT http|https`. */
 export function printEntryFacts({ role, node, port, client, scheme }: EntryFacts): string {
   return `${role} ${node ?? "-"} ${port ?? "-"} ${client} ${scheme}`;
 }
 
 function readEntryFacts(text: string): EntryFacts | null {
-  const match = /^(edge|ingress|control) (\S+) (\d{1,5}|-) (\S+) (https?)$/.exec(text);
+  const match = /^(edge|ingress|control|table) (\S+) (\d{1,5}|-) (\S+) (https?)$/.exec(text);
   if (match === null) return null;
   const [, role, node, port, client, scheme] = match as unknown as [string, ...string[]];
   return {

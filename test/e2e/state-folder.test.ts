@@ -42,6 +42,16 @@ describe.skipIf(!hasDisk)(`a full disk${hasDisk ? "" : ` (skipped: cannot mount 
     return port;
   };
 
+  /** Fills the disk. A change that cannot be saved ends the registry's object, which cannot start again. */
+  const fillAndLoseRegistry = async (): Promise<void> => {
+    fill();
+    const isLost = async () => (await mesh.waggle("service", "ls")).code !== 0;
+    await until("a silent registry", async () => {
+      await createService("refused", await freePort());
+      return isLost();
+    });
+  };
+
   test("[U102] requests are routed as before, and the mesh recovers by itself", async () => {
     const port = await start();
     fill();
@@ -69,6 +79,26 @@ describe.skipIf(!hasDisk)(`a full disk${hasDisk ? "" : ` (skipped: cannot mount 
     await mesh.waitForOutput("the agent of node1 is running again", 30_000);
     await mesh.waitForOutput("the Workers runtime is running again", 30_000);
     await until("a response", async () => (await statusAt(port)) === 200, recoverWithin);
+  });
+
+  test("[U123] requests are routed if the first one since the start comes while the disk is full", async () => {
+    const port = await start();
+    await mesh.stop();
+    mesh = await MeshProcess.start([], mesh.stateDir);
+    await fillAndLoseRegistry();
+    expect(await statusAt(port)).toBe(200);
+  });
+
+  test("[U123] requests are routed after workerd and its process have died while the disk is full", async () => {
+    const port = await start();
+    await fillAndLoseRegistry();
+    process.kill(mesh.workerdPids()[0] ?? 0, "SIGKILL");
+    await mesh.waitForOutput("workerd is running again", 30_000);
+    await until("a response", async () => (await statusAt(port)) === 200, recoverWithin);
+    process.kill(mesh.runtimePid(), "SIGKILL");
+    await mesh.waitForOutput("the Workers runtime is running again", 30_000);
+    await until("a response", async () => (await statusAt(port)) === 200, recoverWithin);
+    expect(await createService("refused", await freePort())).not.toMatchObject({ code: 0 });
   });
 
   test("[U102] a file that could not be written gets its newest value once there is space", async () => {

@@ -2,6 +2,7 @@
 // older or unreadable one. It holds no promise: on Workers one request must not await another's, so
 // timestamps record a refresh in progress.
 
+import type { RoutingTable } from "../../domain/table/table.ts";
 import { readTable } from "../../domain/table/text.ts";
 import { Routes } from "./routes.ts";
 
@@ -174,15 +175,29 @@ export class TableCache {
     this.#endedMs = Math.max(this.#endedMs, startedMs);
   }
 
+  /**
+   * Takes a printed table that did not come from the registry itself, if it is newer. Its age is unknown: the
+   * registry is asked before it is used.
+   *
+   * @throws Error if it cannot be read
+   */
+  offer(text: string): void {
+    this.#keep(readTable(text));
+  }
+
   /** Keeps the table if it is newer. @returns the problem with the response, or null */
   #take(version: number, text: string | null): string | null {
     const held = this.#routes?.version ?? noVersion;
     if (version < held) return `the registry has version ${version}, and this isolate has ${held}`;
     if (version === held) return null;
     if (text === null) return `the registry has version ${version} and did not send it`;
-    const table = readTable(text);
-    if (table.version > held) this.#routes = new Routes(table, this.#domain);
+    this.#keep(readTable(text));
     return null;
+  }
+
+  #keep(table: RoutingTable): void {
+    const held = this.#routes?.version ?? noVersion;
+    if (table.version > held) this.#routes = new Routes(table, this.#domain);
   }
 }
 

@@ -206,3 +206,17 @@ test("[X161] a clock that was set back neither keeps a stale table nor extends a
   expect(hasWaited).toBe(true);
   await waiting;
 });
+
+test("[U123] an offered table is used if the registry does not respond, and never replaces a newer one", async () => {
+  const { cache, state } = registry(2);
+  state.failure = new Error("no disk");
+  cache.offer(printTable(tableOf(1)));
+  expect((await cache.routes(() => undefined))?.version).toBe(1);
+  expect(cache.problem).toBe("no disk");
+  state.failure = null;
+  vi.advanceTimersByTime(freshMs + 1);
+  expect((await cache.fresh())?.version).toBe(2);
+  cache.offer(printTable(tableOf(1)));
+  expect(cache.held?.version).toBe(2);
+  expect(() => cache.offer("no table")).toThrow();
+});
