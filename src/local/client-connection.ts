@@ -86,13 +86,14 @@ export class ClientConnection {
       this.#stopCounting(null);
       if (hasRoom) budget.disconnect(this);
     });
+    this.#endAfterUpload(socket.destroySoon.bind(socket));
     if (!hasRoom) this.#refuseOnSocket(overloaded);
   }
 
   /** Runs an exchange after the earlier ones. */
   run(exchange: Exchange, start: Start): void {
     this.#inTurn(() => {
-      exchange.outgoing.once("close", () => this.#next());
+      exchange.outgoing.once("close", () => this.#next(exchange));
       this.#begin(exchange, start);
     });
   }
@@ -205,15 +206,30 @@ export class ClientConnection {
     else this.refuse(started);
   }
 
-  /** The current exchange has ended. */
-  #next(): void {
+  /**
+   * Node ends a connection after its last response with `destroySoon`. If the client is still sending, the
+   * close would reset the connection, and the reset may overtake the response. Only this side ends then.
+   */
+  #endAfterUpload(destroySoon: () => void): void {
+    this.socket.destroySoon = () => {
+      const current = this.#current;
+      if (current === null || current === "tunnel" || current.incoming.complete) {
+        destroySoon();
+        return;
+      }
+      this.socket.end();
+      current.incoming.once("close", destroySoon);
+    };
+  }
+
+  /** An exchange has ended. The client may still be sending its body, and reads the response after that. */
+  #next({ incoming }: Exchange): void {
+    if (this.#isEnding && !this.socket.writableEnded) this.socket.destroySoon();
     this.#current = null;
     this.#abort = null;
     this.#stopCounting(() => this.#makeRoom());
-    if (this.#isEnding) {
-      this.socket.destroySoon();
-      return;
-    }
+    if (!incoming.complete) incoming.unpipe().resume();
+    if (this.#isEnding) return;
     const begin = this.#waiting.shift();
     if (begin === undefined) return;
     this.#budget.stopWaiting(1);

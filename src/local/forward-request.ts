@@ -20,6 +20,12 @@ const maxResponseHeaderBytes = 256 * 1024;
 /** Headers about the connection to the runtime. Node frames the response for the client. */
 const droppedResponseHeaders = new Set(["connection", "keep-alive", "transfer-encoding"]);
 
+/**
+ * Bytes of a body that the runtime still reads after it has responded, so that the connection stays usable. If
+ * more is left it ends the connection, also if the next request is on it already.
+ */
+const drainedBytes = 64 * 1024;
+
 /** Bytes of a body that is measured before it is sent. */
 const maxMeasuredBytes = 64 * 1024;
 
@@ -50,6 +56,7 @@ export function forwardRequest(
     const sent = openRequest(request, agent);
     upstream = sent;
     sent.on("response", (response) => {
+      if (mayBeUnread(request)) sent.shouldKeepAlive = false;
       const refusal = responseRefusal(response);
       if (refusal === null) relayResponse(response, outgoing);
       else refuse(refusal);
@@ -125,6 +132,13 @@ export function runtimeFailure(error: ParseError, method: string): Refusal {
 /** True for an error of the parser. */
 function isUnreadable(error: ParseError): boolean {
   return error.code?.startsWith("HPE_") === true;
+}
+
+/** True if the runtime may have responded before it read the body, and may then end the connection. */
+function mayBeUnread({ body, headers }: RuntimeRequest): boolean {
+  if (body !== "streamed") return false;
+  const at = headers.findIndex((name, index) => index % 2 === 0 && /^content-length$/i.test(name));
+  return at < 0 || Number(headers[at + 1]) > drainedBytes;
 }
 
 /** The refusal of a response that no request asks for here; null for all others. */

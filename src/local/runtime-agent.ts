@@ -2,7 +2,7 @@
 // restarts.
 
 import { Agent } from "node:http";
-import { createConnection } from "node:net";
+import { RuntimeSocket } from "./runtime-socket.ts";
 
 /** A socket of workerd that requests are forwarded to. The port changes when the runtime is started again. */
 export type Upstream = { readonly host: string; readonly port: number };
@@ -48,7 +48,7 @@ export class RuntimeAgent extends Agent {
   /** @param deadlineMs epoch milliseconds */
   #dial(deadlineMs: number, onConnection: OnConnection): void {
     const { host, port } = this.#upstream;
-    const socket = createConnection({ host, port, noDelay: true });
+    const socket = new RuntimeSocket().setNoDelay().connect({ host, port });
     const onError = (): void => {
       if (Date.now() < deadlineMs) setTimeout(() => this.#dial(deadlineMs, onConnection), dialIntervalMs);
       else onConnection(new RuntimeDownError(`nothing accepts connections at ${host}:${port}`), socket);
