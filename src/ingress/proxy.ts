@@ -281,7 +281,7 @@ function deliver(
   if (isResponse && result.status === 101) return upgradeWithoutSessionCookies(result);
   // A target's body is passed on unread: the runtime streams it without the isolate.
   const response = isResponse
-    ? new Response(result.body, result)
+    ? new Response(result.body, result.statusText.includes("\t") ? withoutTabs(result) : result)
     : failureResponse(result, method, request.headers.get("accept"), id);
   if (isResponse) {
     const { headers } = response;
@@ -293,4 +293,9 @@ function deliver(
   const cookie = isResponse ? (state.choice?.hints?.stickyCookie ?? null) : null;
   if (cookie === null && !head.debug) return response;
   return withExtraHeaders(response, incoming, state, cookie, routes);
+}
+
+/** A reason phrase may have tabs (RFC 9112 §4), which the constructor of Response refuses. */
+function withoutTabs({ status, statusText, headers }: Response): ResponseInit {
+  return { status, statusText: statusText.replaceAll("\t", " "), headers };
 }

@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { TableService } from "../../src/domain/table/table.ts";
 import {
@@ -230,6 +231,39 @@ test("[X127] every status from 200 to 599 passes with its reason phrase and body
     expect([text.split("\r\n")[0], body]).toEqual([`HTTP/1.1 ${status} Odd One`, "abc"]);
   }
 });
+
+test.each([
+  ["a tab", "a\tb", "a b"],
+  ["only a tab", "\t", " "],
+  ["spaces", " a  b ", " a  b "],
+  ["bytes above 127", "caf\xe9", ""],
+  ["UTF-8", "caf\xc3\xa9", ""],
+  ["no character", "", ""],
+  ["60,000 characters", "r".repeat(60_000), "r".repeat(60_000)],
+])("[X162] a response whose reason phrase has %s passes", async (_name, phrase, expected) => {
+  const zipped = gzipSync("body").toString("latin1");
+  const head = `Content-Encoding: gzip\r\nContent-Length: ${zipped.length}\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2`;
+  for (const status of [200, 404, 599]) {
+    const task = await use(() => `HTTP/1.1 ${status} ${phrase}\r\n${head}\r\n\r\n${zipped}`);
+    const { text, body } = await send(await publishTask(task), "/", { headers: "Accept-Encoding: gzip\r\n" });
+    expect([requestLine(text), body]).toEqual([`HTTP/1.1 ${status} ${expected}`, zipped]);
+    expect(lines(text, "set-cookie")).toEqual(["a=1", "b=2"]);
+  }
+});
+
+test("[X162] a response without a space behind its status passes", async () => {
+  const task = await use(() => "HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok");
+  const { status, body } = await send(await publishTask(task), "/");
+  expect([status, body]).toEqual([200, "ok"]);
+});
+
+test.each(["a\x01b", "a\0b", "a\x7fb", "\x1b[31m", "a\rb"])(
+  "[X162] a response whose reason phrase has a control character is 502: %j",
+  async (phrase) => {
+    const task = await use(() => `HTTP/1.1 200 ${phrase}\r\nContent-Length: 2\r\n\r\nok`);
+    expect((await send(await publishTask(task), "/", { method: "POST" })).status).toBe(502);
+  },
+);
 
 test.each([
   ["two equal lengths", "200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 200],
