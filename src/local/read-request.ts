@@ -85,7 +85,7 @@ export function readRequest(head: ParsedHead, entry: string, authority: string):
   if (refusal !== null) return refusal;
   const target = readTarget(head.target);
   if ("status" in target) return target;
-  const host = chooseHost(head, headers.get("host") ?? [], target.authority, authority);
+  const host = chooseHost(head, headers.get("host") ?? [], target, authority);
   if (typeof host !== "string") return host;
   const isUpgrade = asksForUpgrade(headers) && namesWebSocket(headers);
   const handshake = isUpgrade ? handshakeRefusal(head, headers) : null;
@@ -166,6 +166,8 @@ type ReadTarget = {
   readonly path: string;
   /** Host and port of the absolute form; null in origin form. */
   readonly authority: string | null;
+  /** The port that its scheme has without one. */
+  readonly defaultPort: "80" | "443";
 };
 
 /**
@@ -180,18 +182,31 @@ function readTarget(text: string): ReadTarget | Refusal {
     const shown = /[!-~]/.test(wrong) ? `"${wrong}"` : `the byte 0x${encoded}`;
     return { status: 400, reason: `the request target contains ${shown}; write it as %${encoded}` };
   }
-  if (text.startsWith("/") || text === "*") return { path: text, authority: null };
-  const absolute = /^https?:\/\/([^/?]*)/i.exec(text);
-  if (absolute?.[1] === undefined) {
+  if (text.startsWith("/") || text === "*") return { path: text, authority: null, defaultPort: "80" };
+  return readAbsoluteTarget(text);
+}
+
+/** Reads the absolute form (RFC 9112 §3.2.2). The request goes on with the listener's scheme. */
+function readAbsoluteTarget(text: string): ReadTarget | Refusal {
+  const [prefix = "", scheme, authority] = /^([a-z][a-z0-9+.-]*):\/\/([^/?]*)/i.exec(text) ?? [];
+  if (scheme === undefined || authority === undefined) {
     const shown = text.slice(0, 100);
     return {
       status: 400,
       reason: `cannot read the request target "${shown}": write a path that begins with /`,
     };
   }
-  const rest = text.slice(absolute[0].length);
-  return { path: rest.startsWith("/") ? rest : `/${rest}`, authority: absolute[1] };
+  const defaultPort = defaultPorts[scheme.toLowerCase()];
+  if (defaultPort === undefined)
+    return { status: 400, reason: `the request target has the scheme "${scheme.slice(0, 100)}"; use http` };
+  if (authority.includes("@"))
+    return { status: 400, reason: "the request target names a user; send an Authorization header" };
+  if (authority === "") return { status: 400, reason: "the request target names no host" };
+  const rest = text.slice(prefix.length);
+  return { path: rest.startsWith("/") ? rest : `/${rest}`, authority, defaultPort };
 }
+
+const defaultPorts: Readonly<Record<string, ReadTarget["defaultPort"]>> = { http: "80", https: "443" };
 
 /**
  * The Host of the request. The absolute form and Host must agree (RFC 9112 §3.2.2 ignores Host; two readers
@@ -200,7 +215,7 @@ function readTarget(text: string): ReadTarget | Refusal {
 function chooseHost(
   { version }: ParsedHead,
   hosts: readonly string[],
-  target: string | null,
+  { authority: target, defaultPort }: ReadTarget,
   authority: string,
 ): string | Refusal {
   if (hosts.length > 1) return { status: 400, reason: "more than one Host header" };
@@ -208,7 +223,8 @@ function chooseHost(
   if (hosts.length === 0 && version === "1.1") {
     return { status: 400, reason: "no Host header; HTTP/1.1 requires one" };
   }
-  if (target !== null && host !== "" && canonicalAuthority(host) !== canonicalAuthority(target)) {
+  const canonical = (text: string): string => canonicalAuthority(text, defaultPort);
+  if (target !== null && host !== "" && canonical(host) !== canonical(target)) {
     return { status: 400, reason: `the request target names ${target}, and Host ${host}; they must agree` };
   }
   const chosen = host === "" ? (target ?? authority) : host;
@@ -216,9 +232,10 @@ function chooseHost(
   return { status: 400, reason: unreadableHost };
 }
 
-/** Lower case, without the default port. */
-function canonicalAuthority(authority: string): string {
-  return authority.toLowerCase().replace(/:80$/, "");
+/** Lower case, without the default port or an empty one (RFC 9110 §4.2.3). */
+function canonicalAuthority(authority: string, defaultPort: string): string {
+  const [text, port] = [authority.toLowerCase(), /:(\d*)$/.exec(authority)?.[1]];
+  return port === "" || port === defaultPort ? text.slice(0, -port.length - 1) : text;
 }
 
 /** True for a handshake that every reader takes for one (RFC 6455 §4.1). */

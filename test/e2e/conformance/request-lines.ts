@@ -114,7 +114,9 @@ const refused: readonly (readonly [string, string])[] = [
   ["/a<b>", encoded],
   ["/a`b", encoded],
   ["http://u:p@a.example/", absolute],
+  ["https://u@a.example/", absolute],
   ["ftp://a.example/", absolute],
+  ["http:///x", absolute],
 ];
 
 const targets: readonly Row[] = [
@@ -140,7 +142,7 @@ const targets: readonly Row[] = [
   ...["foo", "/a#f", "/caf\xe9", "/?q=\xc3\xa9", "/a b", "/a\x01", "http://b.example/x"].map((target) =>
     row(`the target ${JSON.stringify(target)}`, { send: request("GET", target), haproxy: refuses(400) }),
   ),
-  ...["http://a.example/x", "http://A.EXAMPLE/x", "https://a.example/x"].map((target) =>
+  ...["http://a.example/x", "http://A.EXAMPLE/x", "https://a.example/x", "HTTP://a.example/x"].map((target) =>
     row(`the target ${target}`, {
       send: request("GET", target),
       haproxy: to(target),
@@ -148,11 +150,20 @@ const targets: readonly Row[] = [
       differs: absolute,
     }),
   ),
-  row("the target http://a.example:80/x", {
-    send: request("GET", "http://a.example:80/x"),
-    haproxy: to("http://a.example/x"),
-    mesh: to("/x"),
-    differs: absolute,
+  ...[
+    ["http", "80"],
+    ["https", "443"],
+  ].map(([scheme, port]) =>
+    row(`the target ${scheme}://a.example:${port}/x`, {
+      send: request("GET", `${scheme}://a.example:${port}/x`),
+      haproxy: to(`${scheme}://a.example/x`),
+      mesh: to("/x"),
+      differs: absolute,
+    }),
+  ),
+  row("the target https://a.example:80/x", {
+    send: request("GET", "https://a.example:80/x"),
+    haproxy: refuses(400),
   }),
   row("the target http://a.example", {
     send: request("GET", "http://a.example"),

@@ -67,7 +67,6 @@ test.each<[string, Parts, number, string]>([
   ["a byte above 127", { target: "/caf\u00e9" }, 400, "the byte 0xE9; write it as %E9"],
   ["a backtick in the path", { target: "/a`?b" }, 400, "write it as %60"],
   ["a relative target", { target: "foo" }, 400, 'the request target "foo"'],
-  ["another scheme", { target: "ftp://a.test/" }, 400, 'the request target "ftp://a.test/"'],
 ])("[U72] %s is refused with the reason", (_name, parts, status, reason) => {
   expect(read(parts)).toMatchObject({ status, reason: expect.stringContaining(reason) });
 });
@@ -85,6 +84,33 @@ test.each([
   ["https://a.test?y", "/?y"],
 ])("[U73] the absolute form %s passes in origin form if it agrees with Host", (target, path) => {
   expect(read({ target })).toMatchObject({ target: path });
+});
+
+test.each([
+  ["https://a.test/x", "a.test"],
+  ["HTTP://a.test/x", "a.test"],
+  ["hTTpS://A.TEST/x", "a.test"],
+  ["https://a.test:443/x", "a.test"],
+  ["https://a.test/x", "a.test:443"],
+  ["http://a.test/x", "A.test:80"],
+  ["http://a.test:/x", "a.test"],
+  ["http://[::1]/x", "[::1]"],
+])("[U127] the absolute form %s passes with the Host %s", (target, host) => {
+  expect(read({ target, headers: [`Host: ${host}`] })).toMatchObject({ target: "/x" });
+});
+
+test.each([
+  ["https://a.test:80/", "names a.test:80, and Host a.test"],
+  ["http://a.test:443/", "names a.test:443, and Host a.test"],
+  ["ftp://a.test/", 'has the scheme "ftp"'],
+  ["wss://a.test/", 'has the scheme "wss"'],
+  ["http://u@a.test/", "names a user"],
+  ["https://u:p@a.test/", "names a user"],
+  ["http://@a.test/", "names a user"],
+  ["http:///x", "names no host"],
+  ["https://?x", "names no host"],
+])("[U127] the absolute form %s is refused with the reason", (target, reason) => {
+  expect(read({ target })).toMatchObject({ status: 400, reason: expect.stringContaining(reason) });
 });
 
 test("[U73] an absolute form that differs from Host is refused", () => {
