@@ -3,6 +3,7 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { hostPort } from "../domain/model/server.ts";
 import type { StatusProblem } from "../protocol/status.ts";
 
 export const closedPortsFile = "closed-ports.json";
@@ -24,6 +25,11 @@ export async function closedPortProblems(stateDir: string): Promise<StatusProble
   const text = await readFile(join(stateDir, closedPortsFile), "utf8").catch(() => "[]");
   return (JSON.parse(text) as ClosedPort[]).map(({ owner, address, port, why, sinceMs }) => {
     const nextStep = "Stop the process that listens there, or publish another port.";
-    return { what: `port ${address}:${port} of ${owner}`, why: `not open: ${why}`, next: nextStep, sinceMs };
+    return {
+      what: `port ${hostPort(address, port)} of ${owner}`,
+      why: `not open: ${why}`,
+      next: nextStep,
+      sinceMs,
+    };
   });
 }

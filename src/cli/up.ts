@@ -5,7 +5,7 @@ import { defaultStateDir } from "./context.ts";
 import { CliError, usageError } from "./errors.ts";
 import { choiceFlag, readTargetFlags, valueFlag } from "./flags.ts";
 import { addVariableFlags, variablesOf } from "./up-variables.ts";
-import { readCountArgument, readListenPort } from "./values.ts";
+import { readCountArgument, readListenAddress, readListenPort } from "./values.ts";
 
 /** Each node is a process with its own loopback address; a higher number is a mistake. */
 const maxUpNodes = 100;
@@ -52,7 +52,13 @@ export function registerUp(program: Command): void {
       choiceFlag("--runtime <name>", "runtime of the tasks", ["process", "docker"]).default("process"),
     )
     .option("--images <file>", "JSON file with more images for the process runtime")
-    .option("--listen <address>", "listen address of the control API and the balancer", "127.0.0.1")
+    .addOption(
+      valueFlag(
+        "--listen <address>",
+        "listen address of the control API and the balancer",
+        readListenAddress,
+      ).default("127.0.0.1"),
+    )
     .option("--split", "run the registry and the data plane as two processes")
     .addHelpText("after", upHelp)
     .action((flags: Flags) => startUp(flags, readTargetFlags(command).state ?? defaultStateDir));

@@ -1,5 +1,6 @@
 // Parses single values of the command line: counts, sizes, KEY=VALUE pairs, quoted words.
 
+import { dialedHost, whyNeverDialed } from "../domain/model/dialed-host.ts";
 import { usageError } from "./errors.ts";
 
 /** A whole number of at most 15 digits, which JSON represents exactly. */
@@ -13,6 +14,17 @@ export function readListenPort(text: string): number {
   const port = readCountArgument(text);
   if (port > 65_535) throw usageError("must be a port, 0 to 65535");
   return port;
+}
+
+/** An address to listen at: `::1`, also in brackets, or a host name of this machine. */
+export function readListenAddress(text: string): string {
+  const bare = /^\[([^\]]*)\]$/.exec(text)?.[1] ?? text;
+  const address = dialedHost(bare);
+  if (address === null)
+    throw usageError("must be an address such as 127.0.0.1, ::1 or 0.0.0.0; --port sets the port");
+  if (address.includes(":") && whyNeverDialed(address)?.includes("link-local"))
+    throw usageError("must be an address that needs no zone, such as ::1 or ::");
+  return address;
 }
 
 /** A number of CPUs (`0.5`), in billionths of a CPU. */

@@ -2,6 +2,7 @@
 // each node gets its own. On other systems the nodes share 127.0.0.1 and differ by port.
 
 import { createServer } from "node:net";
+import { parseIp } from "../domain/model/cidr.ts";
 import { isLoopback } from "../domain/model/dialed-host.ts";
 
 export type AddressPlan =
@@ -29,6 +30,31 @@ export function nodeAddress(plan: AddressPlan, ordinal: number): string {
 export function confirmedAddresses(plan: AddressPlan, nodes: number, listen: string): readonly string[] {
   if (isLoopback(listen)) return ["127.0.0.0/8", "::1"];
   return [...new Set(Array.from({ length: nodes }, (_, index) => nodeAddress(plan, index + 1)))];
+}
+
+/** True if a socket at `listen` gets the connections to `address`: `0.0.0.0` and `::` have all addresses. */
+export function coversAddress(listen: string, address: string): boolean {
+  const ip = parseIp(listen);
+  const isUnspecified = ip?.every((byte) => byte === 0) ?? false;
+  if (!isUnspecified) return listen === address;
+  return ip?.length === 16 || parseIp(address)?.length === 4;
+}
+
+/** Node's errors of an address that this machine does not have. */
+const unknownAddressCodes: ReadonlySet<string> = new Set([
+  "EADDRNOTAVAIL",
+  "EAFNOSUPPORT",
+  "EAI_AGAIN",
+  "EINVAL",
+  "ENOTFOUND",
+]);
+
+/** Why `address:port` cannot be bound, and what would work. @param code of `bindError` */
+export function bindReason(code: string, address: string, flag: string): string {
+  if (unknownAddressCodes.has(code))
+    return `this machine has no address ${address} (${code}); choose another with --listen ADDRESS`;
+  const reason = code === "EADDRINUSE" ? "another process listens there; stop it, or" : `${code};`;
+  return `${reason} choose another port with ${flag} N`;
 }
 
 /** The port that a node listens on for a published port; 0 for any free port. */

@@ -2,9 +2,10 @@
 
 import { join, resolve } from "node:path";
 import { closedPortsFile } from "../cli/closed-ports.ts";
+import { hostPort } from "../domain/model/server.ts";
 import type { RoutingTable } from "../domain/table/table.ts";
 import { readLimits } from "../proxy/limits.ts";
-import { type AddressPlan, bindError, confirmedAddresses, planAddresses } from "./addresses.ts";
+import { type AddressPlan, bindError, bindReason, confirmedAddresses, planAddresses } from "./addresses.ts";
 import { type LocalAgent, nodeNames, startAgents } from "./agents.ts";
 import { DescriptorBudget } from "./descriptor-budget.ts";
 import { type DescriptorWatch, descriptorLimit, watchDescriptors } from "./descriptors.ts";
@@ -93,9 +94,8 @@ export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
 async function requireFreePort(address: string, port: number, purpose: string, flag: string): Promise<void> {
   const code = await bindError(address, port);
   if (code === null) return;
-  const reason = code === "EADDRINUSE" ? "another process listens there; stop it, or" : `${code};`;
   throw new Error(
-    `cannot open ${address}:${port} for ${purpose}: ${reason} choose another port with ${flag} N`,
+    `cannot open ${hostPort(address, port)} for ${purpose}: ${bindReason(code, address, flag)}`,
   );
 }
 
@@ -121,7 +121,7 @@ async function startParts(meshOptions: MeshOptions, lock: StateLock): Promise<Lo
   const secrets = readSecrets(stateDir);
   await stopOrphanedTasks(stateDir, nodeNames(options.nodes));
   const plan = await planAddresses();
-  const control = `http://${listen}:${controlPort}`;
+  const control = `http://${hostPort(listen, controlPort)}`;
   const processes = await startProcesses(options, secrets, plan, control);
   const { id } = processes;
   const publishing = publishPorts(options, secrets, plan, processes.runtimes.entry, control);

@@ -1,6 +1,7 @@
 // The text that `waggle up` prints after the start: addresses, token and commands to try.
 
 import { localControlHost } from "../domain/model/control-host.ts";
+import { hostPort } from "../domain/model/server.ts";
 import type { MeshOrigin } from "./mesh-origin.ts";
 import type { DesiredListener } from "./published-ports.ts";
 
@@ -21,7 +22,7 @@ export function nextSteps({ control, token, stateFlag, listeners, dashboard }: N
   const open = listeners.filter(({ openPort }) => openPort !== null);
   const nodes = open.filter(({ identity }) => identity.role === "ingress");
   const balancer = open.filter(({ identity }) => identity.role === "edge");
-  const host = new URL(control).host;
+  const { host, hostname } = new URL(control);
   return [
     ...section(
       "Every node responds",
@@ -37,7 +38,7 @@ export function nextSteps({ control, token, stateFlag, listeners, dashboard }: N
         ),
     ]),
     ...section("The dashboard", [
-      dashboard + hostHint(dashboard),
+      dashboard + hostHint(dashboard, hostname === "[::1]" ? hostname : "127.0.0.1"),
       `bin/waggle${stateFlag} dashboard   # prints another link; each works once, within 15 minutes`,
     ]),
     ...section("The Docker CLI", [
@@ -73,9 +74,9 @@ export function restartSummary(
 }
 
 /** Not every browser resolves names under `localhost`. */
-function hostHint(dashboard: string): string {
+function hostHint(dashboard: string, address: string): string {
   return dashboard.includes(`//${localControlHost}:`)
-    ? `   # if your browser does not find it: 127.0.0.1 in place of ${localControlHost}`
+    ? `   # if your browser does not find it: ${address} in place of ${localControlHost}`
     : "";
 }
 
@@ -104,7 +105,7 @@ function section(title: string, lines: readonly string[]): readonly string[] {
 const statsUri = "/haproxy?stats";
 
 function listenerUrl({ address, openPort }: OpenListener): string {
-  return `http://${address}:${openPort}`;
+  return `http://${hostPort(address, openPort ?? 0)}`;
 }
 
 function listenerPurpose({ identity }: OpenListener): string {

@@ -2,8 +2,10 @@
 // and closes them as the routing table changes.
 
 import type { ClosedPort } from "../cli/closed-ports.ts";
-import type { RoutingTable, TableService } from "../domain/table/table.ts";
-import { type AddressPlan, nodePort } from "./addresses.ts";
+import { isLoopback } from "../domain/model/dialed-host.ts";
+import { hostPort } from "../domain/model/server.ts";
+import type { RoutingTable, TableNode, TableService } from "../domain/table/table.ts";
+import { type AddressPlan, coversAddress, nodePort } from "./addresses.ts";
 import { Listener, type ListenerOptions } from "./listener.ts";
 import { type ListenerIdentity, listenerProfile } from "./listener-profile.ts";
 import type { RuntimeAgent } from "./runtime-agent.ts";
@@ -49,16 +51,23 @@ export function desiredListeners(
       owner: "balancer",
     },
   ];
+  const addressPlanOf = ({ id, address }: TableNode): AddressPlan => {
+    const isShared =
+      coversAddress(balancer.address, address) ||
+      table.nodes.some((other) => other.id !== id && other.address === address);
+    return isShared ? { kind: "shared" } : plan;
+  };
   for (const service of table.services) {
     for (const { published, mode } of service.ports) {
       if (mode === "ingress") desired.push(balancerListener(balancer, published));
       for (const [index, node] of table.nodes.entries()) {
-        if (!isOnThisMachine(node.address)) continue;
+        // A node on another machine opens its own ports.
+        if (!isLoopback(node.address)) continue;
         if (mode === "host" && !hasTaskOn(service, node.id)) continue;
         desired.push({
           key: `${node.id} ${node.address}:${published}`,
           address: node.address,
-          port: nodePort(plan, nodeOrdinal(node.name, index), published),
+          port: nodePort(addressPlanOf(node), nodeOrdinal(node.name, index), published),
           identity: { role: "ingress", nodeId: node.id, published },
           owner: node.name,
         });
@@ -80,11 +89,6 @@ function balancerListener(balancer: Balancer, published: number): DesiredListene
 
 function hasTaskOn(service: TableService, nodeId: string): boolean {
   return service.tasks.some((task) => task.nodeId === nodeId);
-}
-
-/** True for an address of `nodeAddress`. A node on another machine opens its own ports. */
-function isOnThisMachine(address: string): boolean {
-  return address.startsWith("127.");
 }
 
 function nodeOrdinal(name: string, index: number): number {
@@ -185,12 +189,12 @@ export class PublishedPorts {
       const { published } = identity;
       // Nodes that share an address have other ports than the published ones.
       if (published !== null && published !== listener.port)
-        this.#log(`${owner}: published port ${published} is open at ${address}:${listener.port}`);
-      if (this.#failed.delete(key)) this.#log(`${owner}: ${address}:${port} is open now`);
+        this.#log(`${owner}: published port ${published} is open at ${hostPort(address, listener.port)}`);
+      if (this.#failed.delete(key)) this.#log(`${owner}: ${hostPort(address, port)} is open now`);
     } catch (error) {
       const why = `${reasonOf(error as NodeJS.ErrnoException)}; retrying until the port can be opened`;
       if (this.#failed.get(key)?.why === why) return;
-      this.#log(`${owner}: cannot open ${address}:${port}: ${why}`);
+      this.#log(`${owner}: cannot open ${hostPort(address, port)}: ${why}`);
       this.#failed.set(key, { owner, address, port, why, sinceMs: Date.now() });
     }
   }

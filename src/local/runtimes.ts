@@ -1,6 +1,7 @@
 // The Workers runtime of a mesh on this machine: one child process, or two if the mesh is split.
 
 import { join } from "node:path";
+import { hostPort } from "../domain/model/server.ts";
 import type { Upstream } from "./runtime-agent.ts";
 import type { RuntimeInput, RuntimeReady } from "./runtime-child.ts";
 import type { MeshSecrets } from "./state-folder.ts";
@@ -45,7 +46,7 @@ export async function startRuntimes(
   };
   const start = (part: RuntimeInput["part"], name: string): Promise<LocalRuntime> => {
     const { stateDir, logDir, listen, controlPort, edgePort, nodeAddresses, variables } = options;
-    const ownSockets = [controlPort, edgePort].map((port) => `${listen}:${port}`);
+    const ownSockets = [controlPort, edgePort].map((port) => hostPort(listen, port));
     const input: RuntimeInput = {
       part,
       stateDir,

@@ -48,6 +48,14 @@ test("[G68] the first start says what to do if the browser does not resolve cont
   expect(lineOf(other)).toBe(`  ${other}`);
 });
 
+test("[U128] URLs have IPv6 addresses in brackets, as the way to a dashboard that the browser does not find", () => {
+  const listeners = [{ ...listener("balancer", "edge", 9090, 9090), address: "::1" }];
+  const lines = nextSteps({ ...summary, control: "http://[::1]:8787", listeners });
+  expect(lines.some((line) => line.startsWith("  curl http://[::1]:9090 "))).toBe(true);
+  expect(lines).toContain("  export DOCKER_HOST=tcp://[::1]:8787");
+  expect(lines.find((line) => line.includes("code="))).toContain("[::1] in place of control.localhost");
+});
+
 test("[U24] a later start prints a summary of four lines", () => {
   expect(restartSummary(summary, { kind: "restored" })).toEqual([
     "The mesh is restored, published: 8080, 9090; details: bin/waggle --state s status",

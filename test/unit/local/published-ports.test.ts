@@ -27,8 +27,8 @@ const service = (ports: RoutingTable["services"][number]["ports"], nodeIds: read
   })),
 });
 
-function addresses(table: RoutingTable, kind: "own" | "shared" = "own"): string[] {
-  const balancer = { address: "127.0.0.1", defaultPort: 8000 };
+function addresses(table: RoutingTable, kind: "own" | "shared" = "own", listen = "127.0.0.1"): string[] {
+  const balancer = { address: listen, defaultPort: 8000 };
   return desiredListeners(table, { kind }, balancer).map(
     ({ owner, address, port }) => `${owner} ${address}:${port}`,
   );
@@ -63,6 +63,37 @@ test("[U6] nodes that share an address listen on shifted ports, or on any free p
     "balancer 127.0.0.1:50000",
     "node1 127.0.0.1:60000",
     "node2 127.0.0.1:0",
+  ]);
+});
+
+test("[U129] a node at an IPv6 loopback address has listeners", () => {
+  const web = service([{ target: 80, published: 8080, mode: "ingress" }], []);
+  const table = { version: 1, defaultService: null, nodes: [node("node1", "::1")], services: [web] };
+  expect(addresses(table)).toContain("node1 ::1:8080");
+});
+
+test.each([
+  ["::1", "::1", 18_080],
+  ["::1", "127.0.0.2", 8080],
+  ["127.0.0.1", "127.0.0.1", 18_080],
+  ["127.0.0.1", "127.0.0.2", 8080],
+  ["0.0.0.0", "127.0.0.2", 18_080],
+  ["0.0.0.0", "::1", 8080],
+  ["::", "127.0.0.2", 18_080],
+  ["::", "::1", 18_080],
+])("[U129] with a balancer at %s a node at %s listens for 8080 on %i", (listen, address, port) => {
+  const web = service([{ target: 80, published: 8080, mode: "ingress" }], []);
+  const table = { version: 1, defaultService: null, nodes: [node("node1", address)], services: [web] };
+  expect(addresses(table, "own", listen).at(-1)).toBe(`node1 ${address}:${port}`);
+});
+
+test("[U129] two nodes at one address listen on shifted ports", () => {
+  const nodes = [node("node1", "127.0.0.9"), node("node2", "127.0.0.9"), node("node3", "127.0.0.4")];
+  const web = service([{ target: 80, published: 8080, mode: "ingress" }], []);
+  expect(addresses({ version: 1, defaultService: null, nodes, services: [web] }).slice(2)).toEqual([
+    "node1 127.0.0.9:18080",
+    "node2 127.0.0.9:28080",
+    "node3 127.0.0.4:8080",
   ]);
 });
 
