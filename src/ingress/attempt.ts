@@ -94,9 +94,8 @@ async function withClientBody(
   // Continues after an early response.
   waitUntil(body.pass());
   const outcome = await sent;
-  if (outcome === "failed") return (await body.fault()) ?? outcome;
-  body.responseBegan();
-  return outcome;
+  body.endWatch();
+  return outcome === "failed" ? ((await body.fault) ?? outcome) : outcome;
 }
 
 /** True if a response came from something on the path to the target. */

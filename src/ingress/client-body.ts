@@ -1,9 +1,9 @@
 // A client's body on its way to a target, and whose fault it is when it does not arrive.
 //
 // The runtime reports a broken client and a broken target with the same error. Therefore the body goes through
-// a pipe of the platform, so that the end that failed is known. The first part of the body also goes through
-// the isolate, which notices a client that stops sending. Time in which the target does not read is the
-// target's.
+// a pipe of the platform, so that the end that failed is known: the request to the target is broken off
+// through the pipe, and only for a fault of the client. The first part of the body also goes through the
+// isolate, which notices a client that stops sending. Time in which the target does not read is the target's.
 
 import type { BodyWatch } from "../proxy/limits.ts";
 import type { BodyPipe } from "../proxy/plane.ts";
@@ -13,8 +13,6 @@ export type BodyFault = "body-broken" | "body-stalled";
 
 /** Bytes read at once. */
 const readBytes = 64 * 1024;
-/** Time in which a client's broken connection shows after an attempt failed, milliseconds. */
-const probeMs = 10;
 
 type Bytes = ReadableStream<Uint8Array>;
 
@@ -34,13 +32,18 @@ export class ClientBody {
   readonly signal: AbortSignal | null;
   /** Since when the request waits for its target, epoch milliseconds; null while it waits for its client. */
   waitsForTargetMs: number | null = null;
+  /**
+   * The client's fault, set before the request is broken off for it; resolves with null if it was the
+   * target's. Null if nothing failed at the client's end: a failed attempt is the target's fault.
+   */
+  fault: Promise<BodyFault | null> | null = null;
   readonly #abort: AbortController | null;
   readonly #source: Bytes;
   readonly #writable: WritableStream<Uint8Array>;
   readonly #watchedBytes: number;
   readonly #nowMs: () => number;
   readonly #stall: StallTimer;
-  #ended: Promise<BodyFault | null> | null = null;
+  #ended: Promise<void> | null = null;
 
   /** @param bytes its length; null if that is unknown */
   constructor(
@@ -61,73 +64,56 @@ export class ClientBody {
   }
 
   /** Starts to pass the body. Resolves when it has ended or failed; never rejects. */
-  pass(): Promise<BodyFault | null> {
+  pass(): Promise<void> {
     this.#ended ??= this.#pass().finally(() => this.#stall.stop());
     return this.#ended;
   }
 
-  /** The response has begun: from now on the client may pause as long as the response does. */
-  responseBegan(): void {
+  /** The attempt has a response or has failed: from now on the client may pause for any time. */
+  endWatch(): void {
     this.#stall.stop();
   }
 
-  /** The client's fault in a failed attempt; null if the target failed. */
-  async fault(): Promise<BodyFault | null> {
-    const fault = await Promise.race([this.pass(), afterMs(probeMs)]);
-    this.#stall.stop();
-    return fault;
-  }
-
-  async #pass(): Promise<BodyFault | null> {
+  async #pass(): Promise<void> {
     const reader = byteReader(this.#source);
     const writer = this.#writable.getWriter();
     let buffer = new ArrayBuffer(readBytes);
-    for (let bytes = 0; bytes < this.#watchedBytes; ) {
+    // A body of unknown length has no end that shows who failed: see #passRest.
+    const passesAll = this.#abort !== null;
+    for (let bytes = 0; passesAll || bytes < this.#watchedBytes; ) {
+      if (bytes >= this.#watchedBytes) this.#stall.stop();
       this.waitsForTargetMs = null;
       const read = await this.#stall.watch(reader.read(new Uint8Array(buffer)));
-      if (read === "body-stalled" || read === "body-broken") {
-        this.#breakOff(writer, read);
-        return read;
-      }
+      if (read === "body-stalled" || read === "body-broken") return this.#breakOff(writer, read);
       this.waitsForTargetMs = this.#nowMs();
-      const passed = read.done ? writer.close() : writer.write(read.value);
-      const isPassed = await passed.then(
-        () => true,
-        () => false,
-      );
-      if (read.done || !isPassed) return null;
+      const isPassed = await succeeds(read.done ? writer.close() : writer.write(read.value));
+      if (read.done || !isPassed) return;
       bytes += read.value.byteLength;
       buffer = read.value.buffer as ArrayBuffer;
     }
     reader.releaseLock();
     writer.releaseLock();
-    return this.#passRest();
+    await this.#passRest();
   }
 
   #breakOff(writer: WritableStreamDefaultWriter<Uint8Array>, fault: BodyFault): void {
+    this.fault = Promise.resolve(fault);
     if (this.#abort !== null) this.#abort.abort(new Error(fault));
     else writer.abort(new Error(fault)).catch(() => undefined);
   }
 
-  /** Passes the rest without the isolate. */
-  async #passRest(): Promise<BodyFault | null> {
+  /**
+   * Passes the rest of a body of known length without the isolate. If either end fails, both report the same
+   * error. The pipe can be closed only if its target still reads; then the request to it is broken off, because
+   * bytes are missing. A body of unknown length would be completed.
+   */
+  async #passRest(): Promise<void> {
     this.waitsForTargetMs = null;
-    const preventAbort = this.#abort !== null;
-    try {
-      await this.#source.pipeTo(this.#writable, { preventCancel: true, preventAbort });
-      this.waitsForTargetMs = this.#nowMs();
-      return null;
-    } catch {
-      // Either end may have failed. If it was the client's, reading from it fails again.
-      const read = byteReader(this.#source).read(new Uint8Array(1));
-      const isBroken = read.then(
-        () => false,
-        () => true,
-      );
-      if ((await Promise.race([isBroken, afterMs(probeMs)])) !== true) return null;
-      this.#abort?.abort(new Error("body-broken"));
-      return "body-broken";
-    }
+    const isPassed = await succeeds(this.#source.pipeTo(this.#writable, { preventAbort: true }));
+    this.waitsForTargetMs = this.#nowMs();
+    if (isPassed) return;
+    const isClosed = succeeds(this.#writable.getWriter().close());
+    this.fault = isClosed.then((targetReads) => (targetReads ? "body-broken" : null));
   }
 }
 
@@ -211,6 +197,10 @@ class StallTimer {
   }
 }
 
-function afterMs(ms: number): Promise<null> {
-  return new Promise((resolve) => setTimeout(resolve, ms, null));
+/** True once it resolves, false if it rejects. */
+function succeeds(work: Promise<unknown>): Promise<boolean> {
+  return work.then(
+    () => true,
+    () => false,
+  );
 }

@@ -125,7 +125,7 @@ export function attemptPolicy(limits: Limits, options: AttemptOptions, isRepeata
 
 /** Longest time without a byte of a client's body by default, milliseconds. */
 const defaultBodyTimeoutMs = 30_000;
-/** Bytes of a streaming body whose reading is watched by default. The rest streams without the isolate. */
+/** Bytes of a streaming body whose reading is watched by default. A rest of known length streams without the isolate. */
 const watchedBytes = 256 * 1024;
 
 /** How a client's body is watched. */

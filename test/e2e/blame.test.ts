@@ -215,6 +215,67 @@ test("[Y39] a task that breaks off an upload is ejected, and the client gets 502
   }
 });
 
+test.each([
+  ["known", "Content-Length: 30000000", Buffer.alloc(30_000_000)],
+  ["unknown", "Transfer-Encoding: chunked", Buffer.from(`1c9c380\r\n${"a".repeat(30_000_000)}\r\n0\r\n\r\n`)],
+])(
+  "[Y44] a task that stops reading a body of %s length and then breaks off gets the blame, every time",
+  async (_, framing, body) => {
+    const breaking = await use(
+      http((request, response) => {
+        if (request.method !== "POST") return void response.end("a");
+        let bytes = 0;
+        request.on("data", (chunk) => {
+          bytes += chunk.length;
+          // By then the rest of the body waits for the task.
+          if (bytes > 2_000_000 && !request.isPaused()) {
+            request.pause();
+            setTimeout(() => request.socket.destroy(), 100);
+          }
+        });
+      }),
+    );
+    for (let round = 0; round < 3; round += 1) {
+      const plane = await planeOf([breaking, breaking]);
+      const client = new RawClient(plane, "POST", framing, body);
+      expect(await client.status()).toBe(502);
+      client.socket.destroy();
+      expect(await ejected(plane)).toMatch(/for=\d+/);
+    }
+  },
+);
+
+test("[Y44] a client that breaks off while the task does not read gets the blame", async () => {
+  const paused: IncomingMessage[] = [];
+  let broken = 0;
+  const slow = await use(
+    http((request, response) => {
+      if (request.method !== "POST") return void response.end("a");
+      paused.push(request.pause());
+      request.once("aborted", () => {
+        broken += 1;
+      });
+    }),
+  );
+  const plane = await planeOf([slow]);
+  for (const [framing, body] of [
+    ["Content-Length: 1000000", long],
+    ["Transfer-Encoding: chunked", `927c0\r\n${long}\r\n`],
+  ] as const) {
+    for (const end of ["destroy", "resetAndDestroy"] as const) {
+      const before = paused.length;
+      const client = new RawClient(plane, "POST", framing, body);
+      await client.sent;
+      await until("the request at the task", () => paused.length > before);
+      client.socket[end]();
+      await client.closed;
+      paused.at(-1)?.resume();
+      await until("the task to notice", () => broken === paused.length);
+      expect(await ejected(plane)).toBeNull();
+    }
+  }
+});
+
 test("[X41] a long upload arrives byte for byte, of known and of unknown length", async () => {
   const hashing = await use(
     http((request, response) => {
