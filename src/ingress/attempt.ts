@@ -23,8 +23,8 @@ export type Attempt = {
   readonly sentMs: number;
   /** It was sent while an earlier attempt had no response yet. */
   readonly isHedge: boolean;
-  /** The meter's generation when it was sent. */
-  readonly generation: number;
+  /** The meter's generation in which it was counted as open, or renewed. */
+  generation: number;
 };
 
 /**

@@ -4,10 +4,10 @@ import type { Failure } from "../proxy/http/failure.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
 import { counterIndex, refusalCounter, statusClassCounters } from "../telemetry/counters.ts";
 import { recordLatency } from "../telemetry/histogram.ts";
-import type { Meter, MeteredEntity } from "../telemetry/meter.ts";
+import { type Meter, type MeteredEntity, renewMs } from "../telemetry/meter.ts";
 import type { MetricSet } from "../telemetry/metrics.ts";
 import type { Attempt, Outcome } from "./attempt.ts";
-import type { ForwardState } from "./forwarding.ts";
+import type { Forwarding, ForwardState } from "./forwarding.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
 
 /** Where a request is counted: at the targets of its service, and at the service's entry at one node. */
@@ -20,24 +20,54 @@ export type CountedAt = {
 /** `first`: no attempt before it; `retry`: the one before failed; `hedge`: the one before is still open. */
 export type AttemptReason = "first" | "retry" | "hedge";
 
-/** A request starts to wait for a response. @returns the meter's generation, for `countWaited` */
-export function countWaiting(at: CountedAt): number {
-  at.entry.open.increment();
-  return at.meter.generation;
+/** A request starts to wait for a response. */
+export function countWaiting({ meter, entry }: CountedAt, state: ForwardState, nowMs: number): void {
+  entry.open.increment();
+  state.openGeneration = meter.generation;
+  state.renewedMs = nowMs;
 }
 
-export function countWaited(at: CountedAt, generation: number): void {
-  at.entry.open.decrement(at.meter.generation - generation);
+export function countWaited({ meter, entry }: CountedAt, { openGeneration }: ForwardState): void {
+  entry.open.decrement(meter.generation - openGeneration);
 }
 
-/** A request joins the queue. @returns the meter's generation, for `countDequeued` */
-export function countQueued(at: CountedAt): number {
-  at.entry.queue.increment();
-  return at.meter.generation;
+/** A request joins the queue. */
+export function countQueued({ meter, entry }: CountedAt, state: ForwardState): void {
+  entry.queue.increment();
+  state.queueGeneration = meter.generation;
 }
 
-export function countDequeued(at: CountedAt, generation: number): void {
-  at.entry.queue.decrement(at.meter.generation - generation);
+export function countDequeued({ meter, entry }: CountedAt, state: ForwardState): void {
+  if (state.queueGeneration !== null) entry.queue.decrement(meter.generation - state.queueGeneration);
+  state.queueGeneration = null;
+}
+
+/**
+ * Counts a request that waits on as waiting now, if that is due, and has the gauges sent: perhaps no other
+ * request ends meanwhile.
+ *
+ * @param attempts the ones under way
+ */
+export function renewWaits(
+  { incoming, countedAt, state }: Forwarding,
+  attempts: readonly Attempt[],
+  nowMs: number,
+): void {
+  if (countedAt === null || Math.abs(nowMs - state.renewedMs) < renewMs) return;
+  const { meter, service, entry } = countedAt;
+  const { generation } = meter;
+  state.renewedMs = nowMs;
+  entry.open.renew(generation - state.openGeneration);
+  state.openGeneration = generation;
+  if (state.queueGeneration !== null) {
+    entry.queue.renew(generation - state.queueGeneration);
+    state.queueGeneration = generation;
+  }
+  for (const attempt of attempts) {
+    meter.task(attempt.target, service).open.renew(generation - attempt.generation);
+    attempt.generation = generation;
+  }
+  incoming.plane.flusher?.schedule(nowMs, incoming.waitUntil);
 }
 
 /**

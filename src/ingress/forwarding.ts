@@ -28,6 +28,12 @@ export type ForwardState = {
   attemptsLeft: number;
   /** The target of the last attempt, or the target that responded. */
   target: Target | null;
+  /** The meter's generation in which it was counted as open, or renewed. */
+  openGeneration: number;
+  /** The same for the queue; null if it is not in the queue. */
+  queueGeneration: number | null;
+  /** When these were counted or renewed, epoch milliseconds. */
+  renewedMs: number;
   /** How long it waited in the request queue, milliseconds. */
   queuedMs: number;
   /** The request queue was full or its wait too long: no newer table helps. */
@@ -78,6 +84,9 @@ export function newForwardState(): ForwardState {
     attempts: 0,
     attemptsLeft: 0,
     target: null,
+    openGeneration: 0,
+    queueGeneration: null,
+    renewedMs: 0,
     queuedMs: 0,
     isOverloaded: false,
     draw: null,

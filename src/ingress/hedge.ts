@@ -12,7 +12,7 @@ import { minHedgeMs } from "../proxy/resilience/latency.ts";
 import { endSilence, isSilent } from "../proxy/resilience/silence.ts";
 import { type Attempt, discard, eject, type Outcome, settle, startAttempt, within } from "./attempt.ts";
 import type { ClientBody } from "./client-body.ts";
-import { countEjection, countGivenUp, countHedgeWon } from "./counting.ts";
+import { countEjection, countGivenUp, countHedgeWon, renewWaits } from "./counting.ts";
 import { type Forwarding, type ForwardResult, nextTarget } from "./forwarding.ts";
 
 /** After this wait a hedge may use the retry budget, if the hedge budget is used up. Milliseconds. */
@@ -58,6 +58,7 @@ export async function awaitSlow(
     const ended = await within(firstOf(pending), wakeMs - nowMs);
     // A timer that fired proves that wakeMs has passed, even if the clock lags behind.
     nowMs = Math.max(ended === "timeout" ? wakeMs : nowMs, plane.nowMs());
+    renewWaits(forwarding, pending, nowMs);
     if (ended === "timeout") continue;
     const result = settleFirst(forwarding, pending, ended);
     if (result !== "failed" || pending.length === 0) return result;

@@ -14,10 +14,11 @@ import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
 import { addServiceStats } from "../proxy/resilience/service-stats.ts";
 import { chooseRoute, type RouteChoice } from "../proxy/routing/route-hints.ts";
 import { type EntryNode, type RouteMatch, type Routes, routeAt } from "../proxy/routing/routes.ts";
+import { renewMs } from "../telemetry/meter.ts";
 import { showAskedAddress } from "./asked-address.ts";
-import { settle, startAttempt, within } from "./attempt.ts";
+import { type Attempt, type Outcome, settle, startAttempt, within } from "./attempt.ts";
 import { ClientBody } from "./client-body.ts";
-import { type CountedAt, countRequest, countWaited, countWaiting } from "./counting.ts";
+import { type CountedAt, countRequest, countWaited, countWaiting, renewWaits } from "./counting.ts";
 import { sentOnceBody, withoutEmptyBody } from "./empty-body.ts";
 import { withExtraHeaders } from "./extra-headers.ts";
 import {
@@ -216,9 +217,9 @@ function forwardTo(
 export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
   const { incoming, upstream, policy, stats, pool, countedAt, state } = forwarding;
   const { plane } = incoming;
-  const generation = countedAt === null ? 0 : countWaiting(countedAt);
+  let nowMs = plane.nowMs();
+  if (countedAt !== null) countWaiting(countedAt, state, nowMs);
   try {
-    let nowMs = plane.nowMs();
     let endsMs = nowMs + policy.headTimeoutMs;
     stats.retries.recordRequest(nowMs);
     if (upstream.isHedgeable) stats.hedges.recordRequest(nowMs);
@@ -243,7 +244,9 @@ export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
       const isLimited =
         Math.min(policy.headTimeoutMs, policy.frozenMs) < Number.POSITIVE_INFINITY &&
         (!upstream.streams || state.clientBody !== null);
-      const outcome = await (isLimited ? within(attempt.outcome, slowMs) : attempt.outcome);
+      const outcome = await (isLimited
+        ? within(attempt.outcome, slowMs)
+        : unlimitedOutcome(forwarding, attempt));
       const result =
         outcome === "timeout"
           ? await awaitSlow(forwarding, attempt, endsMs)
@@ -254,7 +257,16 @@ export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
     }
     return "failed";
   } finally {
-    if (countedAt !== null) countWaited(countedAt, generation);
+    if (countedAt !== null) countWaited(countedAt, state);
+  }
+}
+
+/** The outcome of an attempt that may take any time. */
+async function unlimitedOutcome(forwarding: Forwarding, attempt: Attempt): Promise<Outcome> {
+  for (;;) {
+    const outcome = await within(attempt.outcome, renewMs);
+    if (outcome !== "timeout") return outcome;
+    renewWaits(forwarding, [attempt], forwarding.incoming.plane.nowMs());
   }
 }
 

@@ -3,7 +3,7 @@
 import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
 import type { Waiter } from "../proxy/resilience/request-queue.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
-import { countDequeued, countQueued } from "./counting.ts";
+import { countDequeued, countQueued, renewWaits } from "./counting.ts";
 import { type Forwarding, pick } from "./forwarding.ts";
 
 /** A target whose open request is already counted. */
@@ -39,13 +39,13 @@ export async function waitInQueue(forwarding: Forwarding): Promise<QueueResult> 
 }
 
 async function countWhileQueued(forwarding: Forwarding): Promise<QueueResult> {
-  const { incoming, countedAt } = forwarding;
+  const { incoming, countedAt, state } = forwarding;
   const { plane, waitUntil } = incoming;
-  const generation = countedAt === null ? 0 : countQueued(countedAt);
+  if (countedAt !== null) countQueued(countedAt, state);
   // Flushes now: if no target becomes free, no request ends that would flush the queue gauge.
   plane.flusher?.schedule(plane.nowMs(), waitUntil);
   const result = await waitForTarget(forwarding);
-  if (countedAt !== null) countDequeued(countedAt, generation);
+  if (countedAt !== null) countDequeued(countedAt, state);
   return result;
 }
 
@@ -75,6 +75,7 @@ async function waitForTarget(forwarding: Forwarding): Promise<QueueResult> {
     const leftMs = startedMs + pool.rules.queueTimeoutMs - nowMs;
     if (leftMs <= 0) break;
     await new Promise((resolve) => setTimeout(resolve, Math.min(pollMs, leftMs)));
+    renewWaits(forwarding, [], plane.nowMs());
   }
   queue.leave(id, waiter);
   return "queue-timeout";

@@ -109,7 +109,7 @@ export function createPlane(options: PlaneOptions): DataPlane {
   return {
     isMeshToken: () => false,
     ...limits,
-    ...metering(options, outliers, policies.repeatable.headTimeoutMs),
+    ...metering(options, outliers),
     tables: new TableCache(options.source, options.nowMs, options.domain),
     cursors: new Cursors(options.random),
     outliers,
@@ -128,11 +128,10 @@ export function createPlane(options: PlaneOptions): DataPlane {
 function metering(
   { flush, newId, nowMs }: PlaneOptions,
   outliers: Outliers,
-  maxResponseMs: number,
 ): Pick<DataPlane, "meter" | "flusher"> {
   if (flush === undefined) return { meter: null, flusher: null };
   const ejectedMs = (taskId: string, atMs: number) => outliers.ejectedForMs(taskId, atMs);
-  const meter = new Meter({ isolate: newId(), ejectedMs, maxResponseMs });
+  const meter = new Meter({ isolate: newId(), ejectedMs });
   const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
   return { meter, flusher: new Flusher(meter, { send: flush, nowMs, sleep }) };
 }

@@ -20,8 +20,6 @@ type MeterOptions = {
   readonly isolate: string;
   /** For how long from now a task is ejected, milliseconds. */
   readonly ejectedMs: (taskId: string, nowMs: number) => number;
-  /** The longest wait for response headers, milliseconds. */
-  readonly maxResponseMs: number;
 };
 
 type TaskMetrics = {
@@ -36,8 +34,10 @@ type EntryMetrics = {
   idleTakes: number;
 };
 
-/** The length of a generation, unless a request may wait longer. Milliseconds. */
+/** The shortest time of a generation, milliseconds. */
 const generationMs = 60_000;
+/** A request that waits renews its gauge increments this often, so that they do not expire. Milliseconds. */
+export const renewMs = generationMs / 2;
 /** A metric set without a change in this many takes is dropped. */
 const maxIdleTakes = 300;
 const noEntity: MeteredEntity = { id: "", name: "" };
@@ -128,8 +128,7 @@ export class Meter {
   }
 
   #rotateIfDue(nowMs: number): void {
-    const durationMs = Math.max(generationMs, this.#options.maxResponseMs);
-    if (Math.abs(nowMs - this.#rotatedMs) < durationMs) return;
+    if (Math.abs(nowMs - this.#rotatedMs) < generationMs) return;
     this.#rotatedMs = nowMs;
     this.generation += 1;
     for (const { metrics } of [...this.#tasks.values(), ...this.#entries.values()]) metrics.rotate();

@@ -24,12 +24,15 @@ export class MetricSet {
     this.queue.rotate();
   }
 
-  /** The measurements since the last call; null without measurements. */
+  /**
+   * The measurements since the last call; null without measurements. Waiting requests are reported each time:
+   * the telemetry object forgets an isolate that is silent.
+   */
   take(): (SparseTally & GaugeReport) | null {
     const { tally, open, queue } = this;
     const sparse = toSparseTally(tally);
-    const hasGaugeChange = open.value !== this.#reportedOpen || queue.value !== this.#reportedQueue;
-    if (!hasGaugeChange && sparse.counts.length === 0 && sparse.buckets.length === 0) return null;
+    const hasGauges = open.value + queue.value + this.#reportedOpen + this.#reportedQueue > 0;
+    if (!hasGauges && sparse.counts.length === 0 && sparse.buckets.length === 0) return null;
     const report = {
       ...sparse,
       open: open.value,
@@ -49,7 +52,8 @@ export class MetricSet {
 
 /**
  * A gauge with its maximum. It expires increments by generation (see `Meter.generation`): the platform may
- * stop a request whose client disconnects before the matching decrement runs.
+ * stop a request whose client disconnects before the matching decrement runs. A request that waits for longer
+ * renews its increment.
  */
 class Gauge {
   /** Increments of the current generation, and of the previous one. */
@@ -74,6 +78,12 @@ class Gauge {
   decrement(generationsAgo: number): void {
     if (generationsAgo === 0) this.#current -= 1;
     else if (generationsAgo === 1) this.#previous -= 1;
+  }
+
+  /** Counts an increment of an earlier generation, perhaps an expired one, in the current generation. */
+  renew(generationsAgo: number): void {
+    this.decrement(generationsAgo);
+    this.increment();
   }
 
   /** Starts a new generation, and expires the older one of the two. */

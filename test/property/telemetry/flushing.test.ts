@@ -52,7 +52,7 @@ class World {
   readonly isolates = [this.#isolate("a"), this.#isolate("b")] as const;
 
   #isolate(name: string) {
-    const meter = new Meter({ isolate: name, ejectedMs: () => 0, maxResponseMs: 30_000 });
+    const meter = new Meter({ isolate: name, ejectedMs: () => 0 });
     const send = async (delta: Delta) => {
       if (this.delivery === "request lost") throw new Error(this.delivery);
       this.telemetry.count(delta);

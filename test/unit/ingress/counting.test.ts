@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { unwrap } from "../../../src/domain/model/error.ts";
+import type { TableOptions } from "../../../src/domain/table/table.ts";
 import type { PlaneOptions } from "../../../src/proxy/plane.ts";
 import { readSnapshot } from "../../../src/telemetry/read-snapshot.ts";
 import type { Snapshot } from "../../../src/telemetry/snapshot.ts";
@@ -167,7 +168,7 @@ test("[J6] the queue gauge counts waiting requests, and not one that is refused 
   const responses: (() => void)[] = [];
   const task: Task = () => new Promise((resolve) => responses.push(() => resolve(new Response("done"))));
   const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
-  const { plane, send } = inProcessPlane(table, { [a]: task }, { flush, nowMs: Date.now });
+  const { plane, send } = inProcessPlane(table, { [a]: task }, { flush, nowMs: () => Date.now() });
   const queueGauge = async () => {
     await plane.flusher?.flush();
     return telemetry.snapshot({}).services[0]?.queue;
@@ -207,4 +208,73 @@ test("[J40] queued requests are reported while no request ends", async () => {
     responses.shift()?.();
   }
   expect((await Promise.all(requests)).map(({ status }) => status)).toEqual([200, 200, 200]);
+});
+
+describe("a request that waits for minutes", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ now: 1_000_000 });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  const minutes = 6;
+  const slow: Task = () =>
+    new Promise((resolve) => setTimeout(resolve, minutes * 60_000, new Response("done")));
+  const headTimeoutMs = 3_600_000;
+
+  test.each<[string, TestRequest, TableOptions]>([
+    ["a POST without a head timeout", { method: "POST" }, {}],
+    ["a POST with one", { method: "POST" }, { headTimeoutMs }],
+    ["a GET with a long head timeout", {}, { headTimeoutMs, hedge: false }],
+    ["a GET that is hedged", {}, { headTimeoutMs }],
+  ])("[J44] %s counts as open until it ends, with other traffic and without", async (_, request, options) => {
+    for (const hasTraffic of [true, false]) {
+      const telemetry = newTelemetry(() => Date.now());
+      const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
+      const table = tableOf(1, serviceOf("slow", 8080, [a], { options }), serviceOf("quick", 8081, [b]));
+      const { send } = inProcessPlane(
+        table,
+        { [a]: slow },
+        { flush, nowMs: () => Date.now(), headTimeoutMs: null },
+      );
+      const openNow = () => {
+        const [service] = telemetry
+          .snapshot({ saveFirst: true })
+          .services.filter(({ name }) => name === "slow");
+        return [service?.open.now, service?.tasks[0]?.open.now];
+      };
+      const pending = send(request);
+      for (let second = 10; second < minutes * 60; second += 10) {
+        if (hasTraffic) void send({ entry: { port: 8081 } });
+        await vi.advanceTimersByTimeAsync(10_000);
+        if (hasTraffic || second > 40) expect(openNow(), `after ${second} s`).toEqual([1, 1]);
+      }
+      await vi.advanceTimersByTimeAsync(20_000);
+      expect(await (await pending).text()).toBe("done");
+      await vi.advanceTimersByTimeAsync(10_000);
+      expect(openNow()).toEqual([0, 0]);
+    }
+  });
+
+  test("[J44] a queued request counts as queued and open until it leaves the queue", async () => {
+    const telemetry = newTelemetry(() => Date.now());
+    const flush: PlaneOptions["flush"] = async (delta) => unwrap(telemetry.count(delta));
+    const options = { headTimeoutMs, maxconn: 1, queue: 5, queueTimeoutMs: headTimeoutMs };
+    const table = tableOf(1, serviceOf("slow", 8080, [a], { options }));
+    const { send } = inProcessPlane(table, { [a]: slow }, { flush, nowMs: () => Date.now() });
+    const now = () =>
+      telemetry.snapshot({ saveFirst: true }).services.map(({ open, queue }) => [open.now, queue.now]);
+    const pending = [send({ method: "POST" }), send({ method: "POST" })];
+    for (let second = 10; second < minutes * 60; second += 10) {
+      await vi.advanceTimersByTimeAsync(10_000);
+      expect(now(), `after ${second} s`).toEqual([[2, 1]]);
+    }
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(now()).toEqual([[1, 0]]);
+    await vi.advanceTimersByTimeAsync(minutes * 60_000);
+    for (const response of pending) expect((await response).status).toBe(200);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(now()).toEqual([[0, 0]]);
+  });
 });

@@ -13,7 +13,7 @@ const task = { taskId: "task1", slot: 1, nodeId: "node1", server: null };
 class TestMeter {
   nowMs = 1_000_000;
   ejectedMs = 0;
-  readonly meter = new Meter({ isolate: "isolate1", ejectedMs: () => this.ejectedMs, maxResponseMs: 30_000 });
+  readonly meter = new Meter({ isolate: "isolate1", ejectedMs: () => this.ejectedMs });
   readonly sent: Delta[] = [];
   readonly slept: number[] = [];
   readonly scheduled: Promise<void>[] = [];
