@@ -7,12 +7,23 @@ import { type Allowance, refill, takeOne } from "./allowance.ts";
 /** Events of one node that are recorded at once, and after that one each second. */
 const eventsAllowed = { full: 200, intervalMs: 1_000 };
 
+/** Nodes that are looked at after each event: more than an event adds, so that full allowances get fewer. */
+const examinedPerEvent = 2;
+
 /** The events that a node may still cause, and how many were not recorded since the last one. */
 type EventAllowance = Allowance & { readonly skipped: number };
 
 export class EventLimits {
-  /** By the node's id, because a node may take another name; a full allowance is not stored. */
+  /**
+   * By the node's id, because a node may take another name, in the order in which they are looked at; a full
+   * allowance need not be stored.
+   */
   readonly #byNode = new Map<string, EventAllowance>();
+
+  /** How many nodes have an allowance stored. */
+  get size(): number {
+    return this.#byNode.size;
+  }
 
   /**
    * The events that are recorded. The first one of a node after a gap follows an event that counts the ones
@@ -38,15 +49,23 @@ export class EventLimits {
       return [];
     }
     this.#byNode.set(node, { ...after, skipped: 0 });
-    this.#removeFull(nowMs);
+    this.#removeSomeFull(nowMs);
     return skipped === 0 ? [event] : [gapEvent(event, node, skipped), event];
   }
 
-  /** Removes the nodes that caused no event for so long that their allowance is full again. */
-  #removeFull(nowMs: number): void {
-    for (const [node, allowance] of this.#byNode) {
+  /**
+   * Removes nodes that caused no event for so long that their allowance is full again. Looks at the next few
+   * only, so that an event costs the same however many nodes there are.
+   */
+  #removeSomeFull(nowMs: number): void {
+    const order = this.#byNode.entries();
+    for (let examined = 0; examined < examinedPerEvent; examined += 1) {
+      const { value } = order.next();
+      if (value === undefined) return;
+      const [node, allowance] = value;
+      this.#byNode.delete(node);
       const { left } = refill(allowance, eventsAllowed, nowMs);
-      if (left === eventsAllowed.full && allowance.skipped === 0) this.#byNode.delete(node);
+      if (left < eventsAllowed.full || allowance.skipped > 0) this.#byNode.set(node, allowance);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { NewEvent } from "../../../src/domain/model/event.ts";
 import { EventLimits } from "../../../src/registry/event-limits.ts";
 import { registrySchema } from "../../../src/registry/schema.ts";
@@ -107,3 +107,33 @@ test("[M72] the events of an earlier release are kept in their trails, and numbe
 function event(actor: string, why: string): NewEvent {
   return { actor, action: "task.failed", subject: { type: "task", id: "t", name: "my-web.1" }, why };
 }
+
+test("[M85] an event costs the same however many nodes have caused events", () => {
+  const limits = new EventLimits();
+  for (let index = 0; index < 5_000; index += 1) limits.admit([event(`node n${index}`, "")], 1_000);
+  const next = vi.spyOn(Object.getPrototypeOf(new Map().entries()), "next");
+  try {
+    const before = next.mock.calls.length;
+    limits.admit([event("node n1", "one more")], 1_000);
+    expect(next.mock.calls.length - before).toBeLessThanOrEqual(2);
+  } finally {
+    next.mockRestore();
+  }
+});
+
+test("[M85] nodes that cause no more events are forgotten, and those with unreported gaps are not", () => {
+  const limits = new EventLimits();
+  limits.admit(
+    Array.from({ length: 300 }, () => event("node noisy", "")),
+    1_000,
+  );
+  for (let index = 0; index < 1_000; index += 1) limits.admit([event(`node n${index}`, "")], 1_000);
+  expect(limits.size).toBe(1_001);
+  for (let index = 0; index < 600; index += 1)
+    limits.admit([event("node other", "")], 2_000_000 + 1_000 * index);
+  expect(limits.size).toBe(2);
+  expect(limits.admit([event("node noisy", "again")], 3_000_000)).toMatchObject([
+    { why: expect.stringContaining("100 events") },
+    { why: "again" },
+  ]);
+});
