@@ -7,6 +7,7 @@ import { addressLabel } from "../../domain/model/node.ts";
 import { printable } from "../../domain/model/printable.ts";
 import type { Cli } from "../cli.ts";
 import type { EngineNode } from "../engine.ts";
+import { usageError } from "../errors.ts";
 import { choiceFlag, connect, listFlag, type MeshFlags, meshFlags } from "../flags.ts";
 import { printJson } from "../json.ts";
 import { readLabel } from "../values.ts";
@@ -58,13 +59,18 @@ export function registerNodeUpdate(parent: Command, cli: Cli): void {
 }
 
 async function update(cli: Cli, command: Command, ref: string, flags: Flags): Promise<void> {
-  const mesh = await connect(command, cli);
-  const node = await mesh.get<EngineNode>(`/nodes/${encodeURIComponent(ref)}`);
   const { availability, admin, labelAdd, labelRm, advertiseAddr } = flags;
   const changes = [availability, labelAdd, labelRm, advertiseAddr];
   const changesSpec = changes.some((change) => change !== undefined);
-  // Without any flag the spec is written back unchanged, as Docker does.
-  if (changesSpec || admin === undefined) {
+  if (!changesSpec && admin === undefined) {
+    throw usageError(
+      "nothing to change",
+      "name what to change: --availability, --admin, --label-add, --label-rm or --advertise-addr",
+    );
+  }
+  const mesh = await connect(command, cli);
+  const node = await mesh.get<EngineNode>(`/nodes/${encodeURIComponent(ref)}`);
+  if (changesSpec) {
     const query = { version: node.Version.Index };
     await mesh.post(`/nodes/${node.ID}/update`, changeNode(node.Spec, flags), query);
   }

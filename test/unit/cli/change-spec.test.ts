@@ -205,6 +205,18 @@ describe("[L6] a spec is written back with the version that was read", () => {
     expect(mesh.calls).toEqual([]);
   });
 
+  test("[L96] a node update without a change is refused, with what can be changed", async () => {
+    await using mesh = await fakeMesh({});
+    for (const args of [["node1"], ["--json", "node1"]]) {
+      const { code, out, err } = await runOn(mesh, ["node", "update", ...args]);
+      expect({ code, out }).toEqual({ code: 2, out: "" });
+      expect(err).toBe(
+        "waggle: nothing to change\nname what to change: --availability, --admin, --label-add, --label-rm or --advertise-addr\n",
+      );
+    }
+    expect(mesh.calls).toEqual([]);
+  });
+
   test("[L6] node update", async () => {
     const node1 = node("node1");
     await using mesh = await fakeMesh({
