@@ -83,7 +83,7 @@ function telemetryCalls(env: PlaneEnv): Pick<PlaneOptions, "flush"> {
   const { ANALYTICS } = env;
   return {
     flush: async (delta) => {
-      const result = await telemetryOf(env).count(delta);
+      const result = await telemetryOf(env).count(delta, Date.now());
       if (!result.ok) console.error({ message: "telemetry was refused", why: result.problem.message });
       else if (result.value) for (const point of dataPoints(delta)) ANALYTICS?.writeDataPoint(point);
     },

@@ -9,6 +9,7 @@ import { type CheckDeps, type Connection, runCheck, sleep } from "../src/prober/
 import { CheckSchedule } from "../src/prober/check-schedule.ts";
 import { ExpectationCache } from "../src/prober/expectation-cache.ts";
 import { ProberStore } from "../src/prober/prober-store.ts";
+import { ClockGuard, slowCallerSkewMs } from "./clock-guard.ts";
 import type { Env } from "./env.ts";
 import { registryOf } from "./objects.ts";
 import { sqlDatabaseOf } from "./storage.ts";
@@ -24,6 +25,7 @@ const minAlarmMs = 50;
 export class MeshProber extends DurableObject<Env> {
   readonly #schedule = new CheckSchedule();
   readonly #store: ProberStore;
+  readonly #clockGuard: ClockGuard;
   #region: string;
   #listHash: string;
   #alarmAtMs: number | null = null;
@@ -31,6 +33,7 @@ export class MeshProber extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
+    this.#clockGuard = new ClockGuard(ctx, slowCallerSkewMs);
     this.#store = new ProberStore(sqlDatabaseOf(ctx.storage), Date.now());
     const { hash, targets } = this.#store.list();
     this.#region = this.#store.region();
@@ -42,13 +45,22 @@ export class MeshProber extends DurableObject<Env> {
     });
   }
 
-  /** Fetches the list again. The registry calls it when the list changed or the region was silent. */
-  async wake(region: string): Promise<void> {
+  /**
+   * Fetches the list again. The registry calls it when the list changed, the region was silent, or the clock
+   * was set back.
+   *
+   * @param registryMs what the registry's clock shows, epoch milliseconds
+   */
+  async wake(region: string, registryMs?: number): Promise<void> {
+    const check = () => this.#clockGuard.checkAfterSaving(registryMs, () => undefined);
+    check();
     if (this.#region !== region) {
       this.#region = region;
       this.#store.setRegion(region);
     }
     await this.#report([]);
+    // A clock that runs has moved on meanwhile.
+    check();
     this.#runDue();
   }
 

@@ -149,11 +149,14 @@ export class MeshRegistry extends OperationsObject {
 
   /** Does not wait: a prober that is unreachable is woken again when its region has been silent. */
   #wake(region: string): void {
-    const work = proberOf(this.env, region)?.wake(region);
+    const wake = async () => proberOf(this.env, region)?.wake(region, Date.now());
     this.ctx.waitUntil(
-      Promise.resolve(work).catch((error: unknown) =>
-        console.error({ what: "a prober could not be woken", region, error: String(error) }),
-      ),
+      // A prober that starts again, to follow the clock, fails the first call.
+      wake()
+        .catch(wake)
+        .catch((error: unknown) =>
+          console.error({ what: "a prober could not be woken", region, error: String(error) }),
+        ),
     );
   }
 

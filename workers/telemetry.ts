@@ -5,20 +5,30 @@ import { DurableObject } from "cloudflare:workers";
 import type { Result } from "../src/domain/model/error.ts";
 import type { Snapshot, SnapshotFilter } from "../src/telemetry/snapshot.ts";
 import { saveIntervalMs, Telemetry, type TelemetryApi } from "../src/telemetry/telemetry.ts";
+import { ClockGuard, slowCallerSkewMs } from "./clock-guard.ts";
 import type { Env } from "./env.ts";
 import { sqlDatabaseOf } from "./storage.ts";
 
 /** The traffic counters, one object per mesh. */
 export class MeshTelemetry extends DurableObject<Env> implements TelemetryApi {
   readonly #telemetry: Telemetry;
+  readonly #clockGuard: ClockGuard;
   #isAlarmSet = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
+    this.#clockGuard = new ClockGuard(ctx, slowCallerSkewMs);
     this.#telemetry = new Telemetry(sqlDatabaseOf(ctx.storage), () => Date.now());
   }
 
-  count(delta: unknown): Result<boolean> {
+  /**
+   * @param callerMs what the caller's clock shows, epoch milliseconds
+   * @throws if the object starts again, to follow a clock that was set back
+   */
+  count(delta: unknown, callerMs?: number): Result<boolean> {
+    this.#clockGuard.checkAfterSaving(callerMs, () => {
+      if (this.#telemetry.hasUnsaved) this.#telemetry.save();
+    });
     try {
       return this.#telemetry.count(delta);
     } finally {

@@ -13,9 +13,6 @@ import { nodeGraceMs } from "./liveness.ts";
 import { probeSilenceMs } from "./probing.ts";
 import { sameData } from "./same-data.ts";
 
-/** A step back of up to this is ignored, milliseconds: NTP corrects a clock by such steps. */
-export const clockToleranceMs = 1_000;
-
 /**
  * Sets each time in the rows that lies ahead to now. An order among the times of an object is kept.
  *

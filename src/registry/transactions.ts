@@ -4,10 +4,11 @@
 // The world stays in memory between transactions, but only as a cache: a saved transaction replaces it and a
 // failed one drops it. Work outside of the database (frames, closes, the next alarm) is collected as effects.
 
+import { clockToleranceMs } from "../domain/model/clock-tolerance.ts";
 import { MeshError } from "../domain/model/error.ts";
 import type { World } from "../domain/model/world.ts";
 import { assignmentsOf, nodesToReassign } from "./assignments.ts";
-import { clockToleranceMs, followClock } from "./clock.ts";
+import { followClock } from "./clock.ts";
 import { recordDepartures, releaseTasks } from "./departures.ts";
 import { Draft, type DraftContext } from "./draft.ts";
 import { type Effects, joinEffects, noEffects, type TransactionEffects } from "./effects.ts";
@@ -67,7 +68,7 @@ export class Transactions {
         if (draft.world.nodes !== draft.before.nodes) forgetNodes(draft);
         const mustReconcile = reconcileWhen === "always" || needsReconcile(draft.before, draft.world);
         if (mustReconcile) settleWorld(draft);
-        const effects = this.#save(draft, mustReconcile);
+        const effects = this.#save(draft, mustReconcile, mustFollowClock);
         return [result, draft.world, effects] as const;
       });
       this.#cachedWorld = world;
@@ -117,7 +118,7 @@ export class Transactions {
     return effects;
   }
 
-  #save(draft: Draft, isReconciled: boolean): TransactionEffects {
+  #save(draft: Draft, isReconciled: boolean, hasFollowedClock: boolean): TransactionEffects {
     const raisedVersion = isReconciled ? raiseTableVersion(this.store, draft.world) : null;
     recordDepartures(draft, raisedVersion ?? tableVersion(this.store));
     releaseTasks(draft, this.routers);
@@ -125,13 +126,15 @@ export class Transactions {
     if (isListChanged) scheduleRegionSweep(draft);
     const { before, world, events, closes, probes, resend, nowMs, sender } = draft;
     this.store.saveWorld(before, world);
+    // A prober whose clock stands still is woken, because its alarm does not ring.
+    const wakesProbers = isListChanged || (hasFollowedClock && this.store.deadline("probers") !== null);
     const nodeIds = new Set([...nodesToReassign(before, world), ...resend]);
     return {
       ...noEffects,
       events: this.store.appendEvents(this.#eventLimits.admit(events, nowMs, sender), nowMs),
       closes,
       probes,
-      wakes: isListChanged ? this.#deps.regions : [],
+      wakes: wakesProbers ? this.#deps.regions : [],
       tableVersion: raisedVersion,
       assignments: nodeIds.size === 0 ? [] : assignmentsOf(world, nodeIds, resend),
     };

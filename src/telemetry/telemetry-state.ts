@@ -39,7 +39,7 @@ export type IsolateState = {
 
 export type TelemetryState = {
   /** The start of counting. */
-  readonly sinceMs: number;
+  sinceMs: number;
   readonly items: Map<string, TelemetryItem>;
   readonly isolates: Map<string, IsolateState>;
   /** The gauges of these isolates, summed. */

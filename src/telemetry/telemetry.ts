@@ -1,8 +1,10 @@
 // The telemetry object without its runtime: applies deltas, saves them at intervals, reads snapshots.
 
+import { clockToleranceMs } from "../domain/model/clock-tolerance.ts";
 import { type Result, toResult } from "../domain/model/error.ts";
 import { migrate } from "../storage/migrations.ts";
 import type { SqlDatabase } from "../storage/sql-database.ts";
+import { followClock } from "./clock.ts";
 import { readDelta } from "./read-delta.ts";
 import { readSnapshot } from "./read-snapshot.ts";
 import type { Snapshot, SnapshotFilter } from "./snapshot.ts";
@@ -27,6 +29,8 @@ export class Telemetry implements TelemetryApi {
   readonly #state: TelemetryState;
   /** The time of the last save. */
   #savedMs = Number.NEGATIVE_INFINITY;
+  /** The latest time of the clock; infinite before the first call, as the stored times may lie ahead. */
+  #latestMs = Number.POSITIVE_INFINITY;
 
   constructor(database: SqlDatabase, clock: () => number) {
     this.#database = database;
@@ -37,8 +41,9 @@ export class Telemetry implements TelemetryApi {
 
   /** Applies a delta; true if it was new. Refuses an invalid one. Saves if a save is due. */
   count(delta: unknown): Result<boolean> {
-    const result = toResult(() => addDelta(this.#state, readDelta(delta), this.#clock()));
-    const sinceMs = this.#clock() - this.#savedMs;
+    const nowMs = this.#now();
+    const result = toResult(() => addDelta(this.#state, readDelta(delta), nowMs));
+    const sinceMs = nowMs - this.#savedMs;
     if (this.hasUnsaved && (sinceMs >= saveIntervalMs || sinceMs < 0)) this.save();
     return result;
   }
@@ -49,7 +54,7 @@ export class Telemetry implements TelemetryApi {
    */
   snapshot(filter: SnapshotFilter): Snapshot {
     if (filter.saveFirst === true && this.hasUnsaved) this.save();
-    return readSnapshot(this.#state, this.#clock(), filter);
+    return readSnapshot(this.#state, this.#now(), filter);
   }
 
   /** True if there are changes since the last save. */
@@ -59,8 +64,19 @@ export class Telemetry implements TelemetryApi {
 
   /** Saves changed items, and removes expired ones. */
   save(): void {
-    const nowMs = this.#clock();
+    const nowMs = this.#now();
     saveState(this.#database, this.#state, removeExpired(this.#state, nowMs));
     this.#savedMs = nowMs;
+  }
+
+  /** The clock's time, after the state has followed a step back. */
+  #now(): number {
+    const nowMs = this.#clock();
+    if (nowMs < this.#latestMs - clockToleranceMs) {
+      followClock(this.#state, nowMs, this.#latestMs);
+      this.#latestMs = nowMs;
+    }
+    this.#latestMs = Math.max(this.#latestMs, nowMs);
+    return nowMs;
   }
 }

@@ -1,5 +1,6 @@
 // A time series: traffic in bins of equal length, of which the last one is still open.
 
+import { clockToleranceMs } from "../domain/model/clock-tolerance.ts";
 import { addBuckets, newBuckets, percentile } from "./histogram.ts";
 import { addSparse, type SparseArray, toSparse } from "./metrics.ts";
 
@@ -92,6 +93,17 @@ export class TimeSeries {
   /** The histogram of the open bin. */
   currentBuckets(): SparseArray {
     return toSparse(this.#currentBuckets);
+  }
+
+  /** Moves all bins back, so that none lies ahead of now. @returns true if they were moved */
+  followClock(nowMs: number): boolean {
+    if (this.#number * this.stepMs <= nowMs + clockToleranceMs) return false;
+    const back = this.#number - Math.floor(nowMs / this.stepMs);
+    const closed = this.bins().filter(({ number }) => number < this.#number);
+    this.#closedNumbers.fill(emptyBin);
+    for (const bin of closed) this.#store({ ...bin, number: bin.number - back });
+    this.#number -= back;
+    return true;
   }
 
   #advanceTo(nowMs: number): void {

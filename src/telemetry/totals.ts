@@ -11,7 +11,7 @@ export type Totals = {
   /** The maximum of requests per second; for a task, of attempts. */
   rateMax: number;
   /** Time of the first and the last delta, by the object's clock. */
-  readonly firstMs: number;
+  firstMs: number;
   lastMs: number;
   /** Null if only sums are kept. */
   readonly series: TimeSeriesPair | null;

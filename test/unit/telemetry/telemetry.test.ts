@@ -172,3 +172,82 @@ test("[J13] a counter of a newer release is ignored, and the others count", () =
   test.telemetry.count(delta(1, { entries: [{ ...entry, counts: [...entry.counts, 999, 5] }] }));
   expect(test.requests()).toBe(1);
 });
+
+const halfHourMs = 30 * 60_000;
+
+test.each([
+  ["in memory", false],
+  ["after a restart", true],
+])(
+  "[J45] after the clock was set back, traffic shows as current and keeps its history, %s",
+  (_, restarts) => {
+    const test = new TestTelemetry();
+    const ejected = { ...change, tasks: [taskDelta({ attempts: 1 }, [7], { ejectedMs: 60_000 })] };
+    for (let seq = 1; seq <= 20; seq += 1) {
+      test.telemetry.count(delta(seq, seq === 20 ? ejected : change));
+      test.nowMs += 10_000;
+    }
+    test.telemetry.save();
+    test.nowMs -= halfHourMs;
+    if (restarts) test.restart();
+    const current = () => {
+      const { services } = test.telemetry.snapshot({ series: true, colos: true });
+      const [service] = services;
+      const sum = (values: readonly number[] = []) => values.reduce((total, value) => total + value, 0);
+      return {
+        recent: service?.recent?.requests,
+        tens: sum(service?.series?.tens.requests),
+        minutes: sum(service?.series?.minutes.requests),
+        newestMinute: service?.series?.minutes.requests.at(-1),
+      };
+    };
+    const before = current();
+    expect(before).toMatchObject({ tens: 20, minutes: 20 });
+    test.telemetry.count(delta(21, change));
+    expect(current()).toEqual({
+      recent: (before.recent ?? 0) + 1,
+      tens: 21,
+      minutes: 21,
+      newestMinute: (before.newestMinute ?? 0) + 1,
+    });
+    test.nowMs += saveIntervalMs;
+    test.rowsWritten = 0;
+    test.telemetry.count(delta(22, change));
+    expect(test.rowsWritten).toBeGreaterThan(0);
+    test.restart();
+    expect(test.requests()).toBe(22);
+    expect(current().tens).toBe(22);
+  },
+);
+
+test("[J45] after the clock was set back, isolates and their ejections end as soon as without the step", () => {
+  const test = new TestTelemetry();
+  const ejected = { tasks: [taskDelta({ attempts: 1 }, [7], { open: 3, ejectedMs: 20_000 })] };
+  test.telemetry.count(delta(1, { ...ejected, entries: change.entries }));
+  const shown = () => {
+    test.telemetry.save();
+    const [task] = test.telemetry.snapshot({ colos: true }).services[0]?.tasks ?? [];
+    return [task?.open.now, task?.ejectedBy];
+  };
+  test.nowMs -= halfHourMs;
+  expect(shown()).toEqual([3, 1]);
+  test.nowMs += 19_000;
+  expect(shown()).toEqual([3, 1]);
+  test.nowMs += 2_000;
+  expect(shown()).toEqual([3, 0]);
+  test.nowMs += 38_000;
+  expect(shown()).toEqual([3, 0]);
+  test.nowMs += 2_000;
+  expect(shown()).toEqual([0, 0]);
+});
+
+test("[J45] a clock that is set forward loses no count, and old bins leave the series", () => {
+  const test = new TestTelemetry();
+  test.telemetry.count(delta(1, change));
+  test.nowMs += halfHourMs;
+  test.telemetry.count(delta(2, change));
+  const [service] = test.telemetry.snapshot({ series: true }).services;
+  expect(service?.counts.requests).toBe(2);
+  expect(service?.series?.minutes.requests.filter((count) => count > 0)).toEqual([1, 1]);
+  expect(service?.series?.tens.requests.filter((count) => count > 0)).toEqual([1]);
+});

@@ -2,7 +2,7 @@
 
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import {
   type PartialCheckSpec,
   type ServerSpec,
@@ -25,6 +25,7 @@ function prober() {
 const fast = { interMs: 100, timeoutMs: 500 };
 
 afterEach(async () => {
+  vi.restoreAllMocks();
   await mesh().removeService("web", "operator");
   await until("the prober to be idle", async () => (await alarmOf()) === null);
 });
@@ -156,4 +157,49 @@ test("[F29] a prober with nothing to check sets no alarm", async () => {
   await statusIs("DOWN");
   await mesh().removeServer("web/node1", "operator");
   await until("the checks to end", async () => (await alarmOf()) === null);
+});
+
+test("[J47] a prober whose clock stands still ahead of the registry's starts again, and goes on checking", async () => {
+  await addRefusingServer();
+  await statusIs("DOWN");
+  const stoppedMs = Date.now();
+  vi.spyOn(console, "error").mockImplementation(() => undefined);
+  const clock = vi.spyOn(Date, "now").mockReturnValue(stoppedMs);
+  // An `expect` of the call's own promise would leave another rejection unhandled.
+  const outcome = await prober()
+    .wake("auto", stoppedMs - 30 * 60_000)
+    .catch(String);
+  expect(outcome).toContain("starts again");
+  clock.mockRestore();
+  await prober().wake("auto", Date.now());
+  expect(
+    await mesh().updateServer("web/node1", null, refusing({ ...fast, rise: 5 }), "operator"),
+  ).toMatchObject({
+    ok: true,
+  });
+  await until("a check", async () => (await server()).health?.last?.word === "L4CON");
+});
+
+test("[J47] a registry whose clock was set back wakes the probers, and again if the first call fails", async () => {
+  await addRefusingServer();
+  await statusIs("DOWN");
+  const calls: unknown[] = [];
+  const now = Date.now;
+  await runInDurableObject(env.REGISTRY.getByName("mesh"), async (object) => {
+    const wake = async (...call: unknown[]) => {
+      calls.push(call);
+      if (calls.length === 1) throw new Error("the prober starts again");
+    };
+    Object.defineProperty(object, "env", { value: { ...env, PROBER: { getByName: () => ({ wake }) } } });
+    vi.spyOn(Date, "now").mockImplementation(() => now() - 30 * 60_000);
+    object.info();
+    await until("two calls", () => calls.length === 2);
+  });
+  for (const call of calls) {
+    expect(call).toEqual(["auto", expect.any(Number)]);
+    expect((call as [string, number])[1]).toBeLessThan(now() - 29 * 60_000);
+  }
+  vi.restoreAllMocks();
+  await abortAllDurableObjects();
+  await prober().wake("auto");
 });

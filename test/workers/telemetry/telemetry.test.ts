@@ -11,6 +11,7 @@ import { type Result, unwrap } from "../../../src/domain/model/error.ts";
 import type { Service } from "../../../src/domain/model/service.ts";
 import control from "../../../workers/control.ts";
 import type { MeshTelemetry } from "../../../workers/telemetry.ts";
+import { until } from "../../support/until.ts";
 import { aSpec } from "../../support/world.ts";
 import { delta, entryDelta, taskDelta } from "../../unit/telemetry/deltas.ts";
 
@@ -157,4 +158,49 @@ test("[J20] in workerd, metrics include the traffic", async () => {
   const response = await control.fetch(request, env, createExecutionContext());
   const text = await response.text();
   expect([response.status, text.includes("\nwaggle_telemetry_up 1\n")]).toEqual([200, true]);
+});
+
+test("[J46] an object whose clock stands still ahead of its callers' saves and starts again, without losing a count", async () => {
+  const name = newName();
+  const telemetry = () => env.TELEMETRY.getByName(name);
+  const stoppedMs = Date.now();
+  const callerMs = stoppedMs - 30 * 60_000;
+  vi.spyOn(console, "error").mockImplementation(() => undefined);
+  const clock = vi.spyOn(Date, "now").mockReturnValue(stoppedMs);
+  // The first one is saved at once, the second is not.
+  expect(await telemetry().count(delta(1, one), stoppedMs)).toMatchObject({ value: true });
+  expect(await telemetry().count(delta(2, one), stoppedMs)).toMatchObject({ value: true });
+  // An `expect` of the call's own promise would leave another rejection unhandled.
+  const outcome = await telemetry().count(delta(3, one), callerMs).catch(String);
+  expect(outcome).toContain("starts again");
+  clock.mockReturnValue(callerMs);
+  // The isolate sends it again.
+  const resent = () =>
+    telemetry()
+      .count(delta(3, one), callerMs)
+      .catch(() => null);
+  await until("the new object", async () => (await resent())?.ok === true);
+  expect(await telemetry().count(delta(2, one), callerMs)).toMatchObject({ value: false });
+  expect(await requests(name)).toBe(3);
+});
+
+test("[J46] an object whose clock runs does not start again for a caller whose delta was delayed", async () => {
+  const name = newName();
+  const nowMs = Date.now();
+  const clock = vi.spyOn(Date, "now").mockReturnValue(nowMs);
+  for (const [seq, callerMs] of [
+    [1, nowMs - 9_000],
+    [2, nowMs - 9_000],
+    [3, undefined],
+    [4, nowMs + 30 * 60_000],
+  ] as const) {
+    expect(await env.TELEMETRY.getByName(name).count(delta(seq, one), callerMs)).toMatchObject({
+      value: true,
+    });
+  }
+  clock.mockReturnValue(nowMs + 1);
+  expect(await env.TELEMETRY.getByName(name).count(delta(5, one), nowMs - 30 * 60_000)).toMatchObject({
+    value: true,
+  });
+  expect(await requests(name)).toBe(5);
 });
