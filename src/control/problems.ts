@@ -10,6 +10,7 @@ import type { MeshInfo, ServerView, ServiceView } from "../registry/api.ts";
 import type { ServiceTraffic } from "../telemetry/snapshot.ts";
 import { trafficProblems } from "../telemetry/traffic-problems.ts";
 import type { MeshView } from "./mesh-view.ts";
+import { referenceWarnings } from "./service-references.ts";
 
 /** Slots named in one problem; the rest are counted. */
 const maxNamedSlots = 3;
@@ -29,6 +30,7 @@ export function problemsOf(view: MeshView, traffic: readonly ServiceTraffic[]): 
     ...(nodes.length === 0 && servers.length === 0 ? [noNodes(info)] : []),
     ...nodes.flatMap((node) => nodeProblems(node, byNode.get(node.id) ?? [])),
     ...services.flatMap(pausedUpdates),
+    ...services.flatMap((service) => labelsWithoutEffect(service, services)),
     ...services.flatMap((service) => shortages(service, tasksOf(service))),
     ...servers.flatMap(downServerProblems),
     ...services.flatMap((service) => failingTasks(service, tasksOf(service))),
@@ -105,6 +107,16 @@ function pausedUpdates({ spec: { name }, update }: ServiceView): StatusProblem[]
       ? `Correct it with \`waggle service update\`, or go back: \`waggle service update --rollback ${name}\`.`
       : "Correct it with `waggle service update`.";
   return [{ what: `service ${name}`, why: update.message, next, sinceMs: null }];
+}
+
+/** Labels that name a service which is missing or not published. Requests go on without them. */
+function labelsWithoutEffect(service: ServiceView, services: readonly ServiceView[]): StatusProblem[] {
+  return referenceWarnings(service, services).map((why) => ({
+    what: `service ${service.spec.name}`,
+    why,
+    next: "Create or publish that service, or remove the label: `waggle service update --label-rm`.",
+    sinceMs: null,
+  }));
 }
 
 /** One problem for a service with too few running tasks, with the reasons of those that do not run. */

@@ -5,12 +5,13 @@ import { unwrap } from "../domain/model/error.ts";
 import { ignoredFieldWarnings } from "../protocol/engine/ignored-fields.ts";
 import { readServiceSpec } from "../protocol/engine/read-service.ts";
 import { writeService } from "../protocol/engine/write-service.ts";
-import type { ServiceSpecInput, ServiceView } from "../registry/api.ts";
+import type { MeshApi, ServiceSpecInput, ServiceView } from "../registry/api.ts";
 import { readBody } from "./body.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { badRequest, httpError, unwrapForDocker } from "./errors.ts";
 import { type Filters, labelTest, matchesFilter, readFilters } from "./filters.ts";
 import { readFlag, readVersion } from "./query.ts";
+import { referenceWarnings } from "./service-references.ts";
 
 const serviceFilterKeys = ["id", "label", "mode", "name", "runtime"] as const;
 type ServiceFilters = Filters<(typeof serviceFilterKeys)[number]>;
@@ -26,7 +27,7 @@ export function serviceRoutes({ mesh, newId }: ControlDeps): ControlRoutes {
   routes.post("/create", async (c) => {
     const input = readServiceSpec(withGeneratedName(await readBody(c.req.raw), newId));
     const { id } = unwrapForDocker(await mesh.createService(input, "operator"));
-    const warnings = ignoredFieldWarnings(input.document);
+    const warnings = await warningsOf(mesh, id, input);
     return c.json({ ID: id, ...(warnings.length > 0 && { Warnings: warnings }) }, 201);
   });
   routes.get("/:ref", async (c) =>
@@ -37,7 +38,9 @@ export function serviceRoutes({ mesh, newId }: ControlDeps): ControlRoutes {
     const version = readVersion("service", c.req.query("version"));
     const input = isRollback(c.req.query("rollback")) ? "rollback" : readServiceSpec(body);
     unwrapForDocker(await mesh.updateService(c.req.param("ref"), version, input, "operator"));
-    return c.json({ Warnings: warningsOf(input) });
+    const warnings = await warningsOf(mesh, c.req.param("ref"), input);
+    // Null without warnings, as in Docker's response to an update.
+    return c.json({ Warnings: warnings.length > 0 ? warnings : null });
   });
   routes.delete("/:ref", async (c) => {
     unwrapForDocker(await mesh.removeService(c.req.param("ref"), "operator"));
@@ -81,8 +84,16 @@ function isRollback(text: string | undefined): boolean {
   throw badRequest(`invalid rollback option '${text}': use previous`);
 }
 
-/** Null without warnings, as in Docker's response to an update. */
-function warningsOf(input: ServiceSpecInput | "rollback"): string[] | null {
-  const warnings = input === "rollback" ? [] : ignoredFieldWarnings(input.document);
-  return warnings.length > 0 ? warnings : null;
+/** What the operator should know of a service that was created or updated. */
+async function warningsOf(
+  mesh: MeshApi,
+  ref: string,
+  input: ServiceSpecInput | "rollback",
+): Promise<string[]> {
+  const service = await mesh.service(ref);
+  return [
+    ...(input === "rollback" ? [] : ignoredFieldWarnings(input.document)),
+    // It may have been removed since.
+    ...(service.ok ? referenceWarnings(service.value, await mesh.services()) : []),
+  ];
 }

@@ -153,3 +153,18 @@ test("[A34] every problem has advice", () => {
     ["service api", "Add or activate a node, relax the service's constraints, or scale it down."],
   ]);
 });
+
+test("[K38] a label that names a missing service is a problem for as long as the service is missing", () => {
+  const mesh = healthyMesh();
+  const port = (published: number) => ({ ports: [{ target: 80, published, mode: "ingress" as const }] });
+  mesh.service("shop", { ...port(8_101), labels: { "waggle.canary": "shop-next" } });
+  mesh.work();
+  const why = "service shop: label waggle.canary=shop-next has no effect: this mesh has no service shop-next";
+  expect(lines(mesh)).toEqual([expect.stringContaining(why)]);
+  mesh.service("shop-next", port(8_102));
+  mesh.work();
+  expect(lines(mesh)).toEqual([]);
+  mesh.registry.removeService("shop-next", "operator");
+  mesh.work();
+  expect(lines(mesh)).toEqual([expect.stringContaining(why)]);
+});

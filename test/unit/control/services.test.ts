@@ -116,6 +116,39 @@ test("[A12] responses to create and update have the warnings; an update without 
   });
 });
 
+test("[K37] a label that names a service which cannot do what it asks for has a warning at create and update", async () => {
+  const control = new TestControl();
+  const labelled = (labels: Record<string, string>) => ({
+    Labels: labels,
+    ...publishing({ TargetPort: 80 }),
+  });
+  const canary = labelled({ "waggle.canary": "next", "waggle.canary.weight": "10%" });
+  const created = await control.ask("POST /services/create", { body: spec("my-web", canary) });
+  expect([created.status, created.json.Warnings]).toEqual([
+    201,
+    ["label waggle.canary=next has no effect: this mesh has no service next"],
+  ]);
+  expect(
+    (await control.ask("POST /services/create", { body: spec("next", { EndpointSpec: {} }) })).json.Warnings,
+  ).toBeUndefined();
+  expect((await control.update("my-web", (read) => read)).json.Warnings).toEqual([
+    "label waggle.canary=next has no effect: next is not published",
+  ]);
+  await control.update("next", (read) => ({ ...read, ...publishing({ TargetPort: 80 }) }));
+  expect((await control.update("my-web", (read) => read)).json.Warnings).toBeNull();
+  const itself = { ...labelled({ "waggle.canary": "my-web" }) };
+  expect((await control.update("my-web", (read) => ({ ...read, ...itself }))).json.Warnings).toEqual([
+    "label waggle.canary=my-web has no effect: a service is not its own canary",
+  ]);
+  const paths = { "waggle.path": "/api", "waggle.at": "api,my-web,shop" };
+  const api = await control.ask("POST /services/create", { body: spec("api", labelled(paths)) });
+  expect(api.json.Warnings).toEqual(["label waggle.at=shop has no effect: this mesh has no service shop"]);
+  const hidden = await control.ask("POST /services/create", {
+    body: spec("hidden", { Labels: paths, EndpointSpec: {} }),
+  });
+  expect(hidden.json.Warnings).toEqual(["label waggle.at has no effect: hidden is not published"]);
+});
+
 test.each([undefined, "", null])(
   "[A14] a service created with name %j gets a generated name",
   async (Name) => {
