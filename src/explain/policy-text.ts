@@ -124,7 +124,8 @@ function canaryText(canary: Canary, route: Route, routes: Routes): string {
   const other = routes.canaryOf(route);
   if (other === null) return `its canary ${service} is not published and gets no requests`;
   if (other.mode === "ingress" && other.pool("direct").ids.length === 0) {
-    return `its canary ${service} has no live task and gets no requests`;
+    const lacks = other.service.downServers === undefined ? "no live task" : "no server that is up";
+    return `its canary ${service} has ${lacks} and gets no requests`;
   }
   const rules = [
     ...(header === undefined ? [] : [`header ${canaryRuleText(header)}`]),

@@ -1,12 +1,13 @@
 // Refusals: status and reason, one sentence, of a request that gets no response from a target.
 
 import { localControlHostPattern } from "../domain/model/control-host.ts";
+import type { DownServer } from "../domain/table/table.ts";
 import type { Failure } from "../proxy/http/failure.ts";
 import { hostName, isHost, unreadableHost } from "../proxy/http/host.ts";
 import { type BodyWatch, bodyWatch } from "../proxy/limits.ts";
 import { maxWaiters } from "../proxy/resilience/request-queue.ts";
 import type { EntryNode, Route, RouteMatch, Routes } from "../proxy/routing/routes.ts";
-import type { TargetPool } from "../proxy/routing/target-pool.ts";
+import type { Target, TargetPool } from "../proxy/routing/target-pool.ts";
 import type { BodyFault } from "./client-body.ts";
 import type { Forwarding, ForwardResult } from "./forwarding.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
@@ -43,7 +44,9 @@ export function noRouteFailure(request: RefusedRequest, routes: Routes, match: R
     return { status: 404, reason: `this mesh has no node ${entryNode}` };
   }
   if (routes.nodeIds.length === 0) {
-    const noServer = match === null ? "" : `, and ${match.routes[0].service.name} has no server that is up`;
+    const { name, downServers = [] } = match?.routes[0].service ?? { name: "" };
+    if (downServers.length > 0) return { status: 503, reason: noServerReason(name, downServers) };
+    const noServer = match === null ? "" : `, and ${name} has no server that is up`;
     return { status: 503, reason: `no node has joined this mesh yet${noServer}` };
   }
   if (match === null) return notPublishedFailure(request);
@@ -66,11 +69,28 @@ export function noTargetFailure({ service, mode }: Route, node: EntryNode, { all
   const nodeName = node === "direct" ? "the edge" : node.name;
   const where = mode === "host" ? ` on ${nodeName}, and its port is published in host mode` : "";
   if (all.length === 0) {
+    const { downServers = [] } = service;
+    if (downServers.length > 0) return { status: 503, reason: noServerReason(service.name, downServers) };
     return { status: 503, reason: `service ${service.name} has no live task${where}` };
   }
-  const kind = all.every(({ server }) => server !== null) ? "server" : "task";
+  const kind = kindOf(all);
   const which = all.length === 1 ? `the one ${kind}` : `each of the ${all.length} ${kind}s`;
   return { status: 503, reason: `${which} of ${service.name}${where} is in drain or has weight 0` };
+}
+
+/** Servers named in a refusal; the rest are counted. */
+const maxNamedServers = 3;
+
+function noServerReason(service: string, servers: readonly DownServer[]): string {
+  const named = servers.slice(0, maxNamedServers).map(({ name, why }) => `${name} is ${why}`);
+  const moreCount = servers.length - named.length;
+  if (moreCount > 0) named.push(`and ${moreCount} more`);
+  return `service ${service} has no server that is up (${named.join(", ")})`;
+}
+
+/** What the targets of a service are called. */
+function kindOf(targets: readonly Target[]): "server" | "task" {
+  return targets.length > 0 && targets.every(({ server }) => server !== null) ? "server" : "task";
 }
 
 /** The refusal of a request whose client did not send its body. */
@@ -89,26 +109,27 @@ export function forwardFailure(
   const { target, attempts } = state;
   const { name } = route.service;
   const { queue, queueTimeoutMs } = pool.rules;
+  const kind = kindOf(pool.all);
   switch (result) {
     case "failed":
-      return allFailed(name, method, attempts, upstream.isRepeatable);
+      return allFailed(kind, name, method, attempts, upstream.isRepeatable);
     case "body-broken":
     case "body-stalled":
       return bodyFailure(result, bodyWatch(plane, route.service.options ?? {}));
     case "over-budget":
-      return { status: 502, reason: `tasks of ${name} fail, and the retry budget is used up` };
+      return { status: 502, reason: `${kind}s of ${name} fail, and the retry budget is used up` };
     case "queue-full":
       return {
         status: 503,
-        reason: `every task of ${name} is at its maximum of open requests, and the queue of ${Math.min(queue, maxWaiters)} is full`,
+        reason: `every ${kind} of ${name} is at its maximum of open requests, and the queue of ${Math.min(queue, maxWaiters)} is full`,
       };
     case "queue-timeout":
       return {
         status: 503,
-        reason: `every task of ${name} was at its maximum of open requests for ${queueTimeoutMs / 1000} s`,
+        reason: `every ${kind} of ${name} was at its maximum of open requests for ${queueTimeoutMs / 1000} s`,
       };
     case "timeout":
-      return { status: 504, reason: `the task did not respond within ${policy.headTimeoutMs / 1000} s` };
+      return { status: 504, reason: `the ${kind} did not respond within ${policy.headTimeoutMs / 1000} s` };
     case "frozen": {
       const targetName = target?.server ?? `${name}.${target?.slot}`;
       const reason = `${targetName} has not responded to any request for a while; a ${method} is not retried`;
@@ -117,16 +138,22 @@ export function forwardFailure(
   }
 }
 
-function allFailed(name: string, method: string, attempts: number, isRepeatable: boolean): Failure {
+function allFailed(
+  kind: "server" | "task",
+  name: string,
+  method: string,
+  attempts: number,
+  isRepeatable: boolean,
+): Failure {
   if (attempts === 0) {
-    const reason = `the task that this client's cookie names failed a moment ago; ${name} has no other`;
+    const reason = `the ${kind} that this client's cookie names failed a moment ago; ${name} has no other`;
     return { status: 503, reason };
   }
   // The runtime does not distinguish the two. With a marker, an intermediary's response counts as well.
   const failure = "could not be reached or closed the connection before it responded";
   if (!isRepeatable) {
-    return { status: 502, reason: `a task of ${name} ${failure}, and a ${method} is not retried` };
+    return { status: 502, reason: `a ${kind} of ${name} ${failure}, and a ${method} is not retried` };
   }
-  const tasks = attempts === 1 ? "the one tried task" : `each of the ${attempts} tried tasks`;
+  const tasks = attempts === 1 ? `the one tried ${kind}` : `each of the ${attempts} tried ${kind}s`;
   return { status: 502, reason: `${tasks} of ${name} ${failure}` };
 }

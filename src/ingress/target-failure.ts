@@ -12,13 +12,16 @@ import type { ProxyRequest } from "./proxy-request.ts";
  */
 export function targetFailure(
   { head, waitUntil }: ProxyRequest,
-  { choice }: ForwardState,
+  { choice, target }: ForwardState,
   { status, headers, body }: Response,
 ): Failure | null {
   const what = unsupported(status, headers.get("transfer-encoding"), head.websocket);
   if (what === null) return null;
   waitUntil(body?.cancel().catch(() => undefined) ?? Promise.resolve());
-  return { status: 502, reason: `a task of ${choice?.route.service.name} responded with ${what}` };
+  return {
+    status: 502,
+    reason: `a ${target?.server ? "server" : "task"} of ${choice?.route.service.name} responded with ${what}`,
+  };
 }
 
 function unsupported(status: number, coding: string | null, isWebSocket: boolean): string | null {

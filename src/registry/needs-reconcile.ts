@@ -5,7 +5,7 @@
 // added here.
 
 import type { StaticServer } from "../domain/model/server.ts";
-import { isServerDraining } from "../domain/model/server-health.ts";
+import { isServerDraining, isServerUsable, unusableReason } from "../domain/model/server-health.ts";
 import type { Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import { sameData } from "./same-data.ts";
@@ -47,9 +47,13 @@ function relevantPartOfTask({ version, health, ...task }: Task): unknown {
   return { ...task, verdict };
 }
 
-/** A server without the counters of its checks. Its last check counts only if it makes the server drain. */
+/**
+ * A server without the counters of its checks. Its last check counts only if it makes the server drain, or is
+ * the reason why it gets no requests.
+ */
 function relevantPartOfServer(server: StaticServer): unknown {
   if (server.health === null) return server;
   const { counter, fails, last, regions, ...state } = server.health;
-  return { ...server, health: state, isDraining: isServerDraining(server) };
+  const why = isServerUsable(server) ? null : unusableReason(server);
+  return { ...server, health: state, isDraining: isServerDraining(server), why };
 }

@@ -14,7 +14,7 @@ import { compareStrings } from "../model/compare.ts";
 import { isHostName } from "../model/host-name.ts";
 import { isNodeDown, isNodeReady, type MeshNode } from "../model/node.ts";
 import { type StaticServer, serverOrigin } from "../model/server.ts";
-import { isServerDraining, isServerUsable } from "../model/server-health.ts";
+import { isServerDraining, isServerUsable, unusableReason } from "../model/server-health.ts";
 import type { Service } from "../model/service.ts";
 import type { Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";
@@ -43,10 +43,7 @@ export function compileTable(world: World, version: number): RoutingTable {
   const services = [...world.services.values()].sort(byServiceAge);
   const routable = routableTasks(world);
   const hosts = hostsByService(services);
-  const servers = Map.groupBy(
-    [...world.servers.values()].filter(isServerUsable),
-    ({ serviceId }) => serviceId,
-  );
+  const allServers = Map.groupBy(world.servers.values(), ({ serviceId }) => serviceId);
   return {
     version,
     nodes: [...world.nodes.values()].map(tableNode).sort(byName),
@@ -54,9 +51,14 @@ export function compileTable(world: World, version: number): RoutingTable {
       .map((service) => {
         const { id, spec } = service;
         const withTasks = tableService(service, hosts.get(id) ?? [], routable.get(id) ?? [], world.nodes);
-        const ownServers = servers.get(id) ?? [];
+        const ofService = allServers.get(id) ?? [];
+        const ownServers = ofService.filter(isServerUsable);
         const hasSlowStart = withTasks.options?.slowStartMs !== undefined;
-        const compiled = { ...withTasks, ...serversPart(ownServers, hasSlowStart) };
+        const compiled = {
+          ...withTasks,
+          ...serversPart(ownServers, hasSlowStart),
+          ...(withTasks.tasks.length + ownServers.length === 0 && downServersPart(ofService)),
+        };
         if (usesAllBackups(spec.labels)) return compiled;
         return withFirstBackupOnly(compiled, ownServers.toSorted(byCreation));
       })
@@ -200,6 +202,15 @@ function serversPart(servers: readonly StaticServer[], slowStart: boolean): Pick
   return {
     servers: servers
       .map((server) => tableServer(server, slowStart))
+      .sort((a, b) => compareStrings(a.id, b.id)),
+  };
+}
+
+function downServersPart(servers: readonly StaticServer[]): Pick<TableService, "downServers"> {
+  if (servers.length === 0) return {};
+  return {
+    downServers: servers
+      .map((server) => ({ id: server.id, name: server.spec.name, why: unusableReason(server) }))
       .sort((a, b) => compareStrings(a.id, b.id)),
   };
 }

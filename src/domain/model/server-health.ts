@@ -117,6 +117,14 @@ export function isServerDraining({ admin, health }: Pick<StaticServer, "admin" |
   return admin === "drain" || health?.last?.word === "L7OKC";
 }
 
+/** Why a server that is not usable gets no requests, without the duration of its check: `down: L7STS/503`. */
+export function unusableReason({ admin, health }: Pick<StaticServer, "admin" | "health">): string {
+  if (admin === "maint") return "in maint";
+  if (!health?.last) return "down";
+  const { word, code } = health.last;
+  return `down: ${word}${code === null ? "" : `/${code}`}`;
+}
+
 /** The last check as the stats page shows it; empty before the first and without checks. */
 export function lastCheckText({ health }: Pick<StaticServer, "health">): string {
   return health?.last === undefined || health.last === null ? "" : checkText(health.last);

@@ -4,11 +4,12 @@ import type { PublishMode } from "../model/service.ts";
 import { type LineReader, lineShape, quoteWord } from "./lines.ts";
 import { printOptions, readOptions } from "./options-text.ts";
 import { policyWords, readPolicy } from "./policy.ts";
-import type { Share, TableServer, TableService, TableTask } from "./table.ts";
+import type { DownServer, Share, TableServer, TableService, TableTask } from "./table.ts";
 
 const serviceShape = lineShape("service NAME ID POLICY");
 const hostShape = lineShape("  host NAME");
 const serverShape = lineShape("  server ID NAME weight WEIGHT … ORIGIN");
+const downShape = lineShape("  down ID NAME WHY");
 const taskShape = lineShape("  task ID slot SLOT on NODE weight WEIGHT TARGET=ORIGIN…");
 
 /** Adds a service's lines; `nodeWord` gives the word by which tasks name a node. */
@@ -17,12 +18,15 @@ export function printService(
   service: TableService,
   nodeWord: (nodeId: string) => string,
 ): void {
-  const { name, id, policy, ports, hosts, options, servers = [], tasks } = service;
+  const { name, id, policy, ports, hosts, options, servers = [], downServers = [], tasks } = service;
   lines.push(`service ${quoteWord(name)} ${quoteWord(id)} ${policy}`);
   for (const { target, published, mode } of ports) lines.push(`  publish ${published}:${target}/${mode}`);
   for (const host of hosts) lines.push(`  host ${quoteWord(host)}`);
   if (options !== undefined) printOptions(lines, options);
   for (const server of servers) lines.push(printServer(server));
+  for (const server of downServers) {
+    lines.push(`  down ${quoteWord(server.id)} ${quoteWord(server.name)} ${quoteWord(server.why)}`);
+  }
   for (const task of tasks) lines.push(printTask(task, nodeWord(task.nodeId)));
 }
 
@@ -63,6 +67,7 @@ export function readService(reader: LineReader, nodeIds: ReadonlyMap<string, str
   }
   const options = readOptions(reader);
   const servers = readServers(reader);
+  const downServers = readDownServers(reader);
   const tasks: TableTask[] = [];
   for (; reader.line.startsWith("  task "); reader.next()) {
     const task = readTask(reader, nodeIds);
@@ -78,6 +83,7 @@ export function readService(reader: LineReader, nodeIds: ReadonlyMap<string, str
     hosts,
     ...(options !== null && { options }),
     ...(servers.length > 0 && { servers }),
+    ...(downServers.length > 0 && { downServers }),
     tasks,
   };
 }
@@ -101,6 +107,17 @@ function readServers(reader: LineReader): readonly TableServer[] {
     const { share, next } = readShare(reader, words, 3, serverShape.text);
     if (next !== words.length - 1) throw reader.errorAt(`"${serverShape.text}"`);
     servers.push({ id, name, ...share, origin });
+  }
+  return servers;
+}
+
+function readDownServers(reader: LineReader): readonly DownServer[] {
+  const servers: DownServer[] = [];
+  for (; reader.line.startsWith("  down "); reader.next()) {
+    const [, id, name, why] = reader.words(downShape) as [string, string, string, string];
+    if (id <= (servers.at(-1)?.id ?? ""))
+      throw reader.errorAt("servers in ascending order of ids, each once");
+    servers.push({ id, name, why });
   }
   return servers;
 }

@@ -49,6 +49,14 @@ export type TableServer = Share & {
   readonly origin: string;
 };
 
+/** A static server that gets no requests. */
+export type DownServer = {
+  readonly id: string;
+  readonly name: string;
+  /** `in maint`, or `down: ` and the last check. */
+  readonly why: string;
+};
+
 /**
  * A second service that gets some of a service's requests. The header decides first, then the cookie, then
  * percent.
@@ -116,6 +124,8 @@ export type TableService = {
   readonly options?: TableOptions;
   /** Static servers, ascending by id. Absent: none. */
   readonly servers?: readonly TableServer[];
+  /** The static servers of a service that has no target, ascending by id, for refusals. Absent: none. */
+  readonly downServers?: readonly DownServer[];
   /** Routable tasks, ascending by id. */
   readonly tasks: readonly TableTask[];
 };

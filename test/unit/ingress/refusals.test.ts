@@ -48,6 +48,46 @@ test("[X55] a service whose static servers accept no new requests is 503, and ca
   );
 });
 
+test.each(["edge", "ingress"] as const)(
+  "[F44] the refusal of a service whose static servers are all down names them, each with its reason, %s",
+  async (role) => {
+    const down = (...whys: string[]) => ({
+      downServers: whys.map((why, index) => ({ id: `s${index}`, name: `node${index}`, why })),
+    });
+    const refusalOf = async (whys: string[], nodes = tableWith(1).nodes) => {
+      const table = tableOf(1, { ...serviceOf("legacy", 8080, []), ...down(...whys) });
+      return messageOf(await inProcessPlane({ ...table, nodes }).send({ entry: { role } }));
+    };
+    expect(await refusalOf(["down: L4CON", "in maint"])).toBe(
+      "503 service legacy has no server that is up (node0 is down: L4CON, node1 is in maint)",
+    );
+    expect(await refusalOf(["down", "down", "down", "down", "in maint"])).toBe(
+      "503 service legacy has no server that is up (node0 is down, node1 is down, node2 is down, and 2 more)",
+    );
+    if (role === "edge") {
+      expect(await refusalOf(["in maint"], [])).toBe(
+        "503 service legacy has no server that is up (node0 is in maint)",
+      );
+    }
+  },
+);
+
+test("[F44] the failures of static servers call them servers", async () => {
+  const server = { id: "s1", name: "one", weight: 1, origin: "http://a" } as const;
+  const table = tableOf(1, { ...serviceOf("legacy", 8080, []), servers: [server] });
+  const failing = inProcessPlane(table, { "http://a": refused });
+  expect(await messageOf(await failing.send())).toMatch(/^502 the one tried server of legacy could not/);
+  expect(await messageOf(await failing.send({ method: "POST" }))).toMatch(
+    /^502 a server of legacy could not/,
+  );
+  const slow = inProcessPlane(table, { "http://a": frozen }, { headTimeoutMs: 5, nowMs: Date.now });
+  expect(await messageOf(await slow.send())).toBe("504 the server did not respond within 0.005 s");
+  const odd = inProcessPlane(table, {
+    "http://a": () => new Response(null, { headers: { "transfer-encoding": "gzip" } }),
+  });
+  expect(await messageOf(await odd.send())).toMatch(/^502 a server of legacy responded with/);
+});
+
 test("[X55] a mesh without a node is 503", async () => {
   const response = await inProcessPlane({ ...tableWith(1, []), nodes: [] }).send({ entry: { role: "edge" } });
   expect(await messageOf(response)).toBe(

@@ -161,6 +161,13 @@ test("[R3] reading a printed table gives an equal table, whatever its names", ()
           servers: ordered(
             fc.uniqueArray(server, { selector: ({ id: itemId }) => itemId, minLength: 1, maxLength: 3 }),
           ),
+          downServers: ordered(
+            fc.uniqueArray(fc.record({ id, name: text, why: text }), {
+              selector: ({ id: itemId }) => itemId,
+              minLength: 1,
+              maxLength: 3,
+            }),
+          ),
           tasks:
             nodes.length === 0
               ? fc.constant([])

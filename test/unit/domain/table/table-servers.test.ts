@@ -73,6 +73,35 @@ describe("static servers in the table", () => {
     ]);
   });
 
+  test("[F45] that are down are listed with the reason, while their service has no other target", () => {
+    const server = (name: string, more: Partial<StaticServer> = {}) =>
+      aServer(web, aCheckedServer({ name }), more);
+    const last = { word: "L7STS", code: 503, durationMs: 3, detail: 'not "ok"' } as const;
+    const failing = down === null ? null : { ...down, last };
+    const [a, b, c] = [
+      server("a", { health: failing }),
+      server("b", { admin: "maint" }),
+      server("c", { health: down }),
+    ];
+    const downLines = (world: World) => {
+      const text = printTable(compileTable(world, 1));
+      expect(printTable(readTable(text))).toBe(text);
+      return text.split("\n").filter((line) => line.startsWith("  down "));
+    };
+    const words = [
+      [a.id, `  down ${a.id} a "down: L7STS/503"`],
+      [b.id, `  down ${b.id} b "in maint"`],
+      [c.id, `  down ${c.id} c down`],
+    ] as const;
+    const inOrder = words.toSorted(([x], [y]) => (x < y ? -1 : 1)).map(([, line]) => line);
+    expect(downLines(withServers(a, b, c))).toEqual(inOrder);
+    expect(downLines(withServers(a, b, c, server("d")))).toEqual([]);
+    expect(downLines(withServers())).toEqual([]);
+    expect(() => readTable(printTable(compileTable(withServers(b), 1)).replace(' "in maint"', ""))).toThrow(
+      "down ID NAME WHY",
+    );
+  });
+
   test("[F26] have a slow start after they were down, but not when they are new", () => {
     const slow = aService({ name: "web", replicas: 0, labels: { "waggle.slowstart": "30s" } });
     const isNew = aServer(slow, aCheckedServer({ name: "new" }));
