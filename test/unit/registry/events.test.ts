@@ -110,11 +110,12 @@ function event(actor: string, why: string): NewEvent {
 
 test("[M85] an event costs the same however many nodes have caused events", () => {
   const limits = new EventLimits();
-  for (let index = 0; index < 5_000; index += 1) limits.admit([event(`node n${index}`, "")], 1_000);
+  for (let index = 0; index < 5_000; index += 1)
+    limits.admit([event(`node n${index}`, "")], 1_000, `n${index}`);
   const next = vi.spyOn(Object.getPrototypeOf(new Map().entries()), "next");
   try {
     const before = next.mock.calls.length;
-    limits.admit([event("node n1", "one more")], 1_000);
+    limits.admit([event("node n1", "one more")], 1_000, "n1");
     expect(next.mock.calls.length - before).toBeLessThanOrEqual(2);
   } finally {
     next.mockRestore();
@@ -126,13 +127,15 @@ test("[M85] nodes that cause no more events are forgotten, and those with unrepo
   limits.admit(
     Array.from({ length: 300 }, () => event("node noisy", "")),
     1_000,
+    "noisy",
   );
-  for (let index = 0; index < 1_000; index += 1) limits.admit([event(`node n${index}`, "")], 1_000);
+  for (let index = 0; index < 1_000; index += 1)
+    limits.admit([event(`node n${index}`, "")], 1_000, `n${index}`);
   expect(limits.size).toBe(1_001);
   for (let index = 0; index < 600; index += 1)
-    limits.admit([event("node other", "")], 2_000_000 + 1_000 * index);
+    limits.admit([event("node other", "")], 2_000_000 + 1_000 * index, "other");
   expect(limits.size).toBe(2);
-  expect(limits.admit([event("node noisy", "again")], 3_000_000)).toMatchObject([
+  expect(limits.admit([event("node noisy", "again")], 3_000_000, "noisy")).toMatchObject([
     { why: expect.stringContaining("100 events") },
     { why: "again" },
   ]);
