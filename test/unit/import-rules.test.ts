@@ -10,9 +10,13 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 /** The other folders and the packages that each folder of src/ may import. */
 const allowed: Record<string, { folders: readonly string[]; packages: readonly string[] }> = {
   domain: { folders: [], packages: [] },
-  protocol: { folders: ["domain"], packages: ["zod"] },
+  gateway: { folders: [], packages: [] },
+  protocol: { folders: ["domain", "gateway"], packages: ["zod"] },
   storage: { folders: [], packages: [] },
-  registry: { folders: ["domain", "protocol", "storage"], packages: ["node:crypto", "node:net", "zod"] },
+  registry: {
+    folders: ["domain", "gateway", "protocol", "storage"],
+    packages: ["node:crypto", "node:net", "zod"],
+  },
   prober: { folders: ["domain", "storage"], packages: [] },
   haproxy: { folders: ["domain"], packages: [] },
   explain: { folders: ["domain", "protocol", "proxy", "ingress"], packages: [] },
@@ -29,16 +33,16 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
     packages: ["hono"],
   },
   telemetry: { folders: ["domain", "storage"], packages: [] },
-  proxy: { folders: ["domain", "telemetry"], packages: [] },
-  ingress: { folders: ["domain", "telemetry", "proxy"], packages: [] },
+  proxy: { folders: ["domain", "gateway", "telemetry"], packages: [] },
+  ingress: { folders: ["domain", "gateway", "telemetry", "proxy"], packages: [] },
   edge: { folders: ["domain", "telemetry", "proxy", "ingress"], packages: [] },
-  agent: { folders: ["domain", "protocol"], packages: ["node:*", "ws", "zod"] },
+  agent: { folders: ["domain", "gateway", "protocol"], packages: ["node:*", "ws", "zod"] },
   cli: {
     folders: ["domain", "protocol", "telemetry", "haproxy"],
     packages: ["node:*", "commander", "ws", "zod"],
   },
   local: {
-    folders: ["domain", "protocol", "proxy", "agent", "cli"],
+    folders: ["domain", "gateway", "protocol", "proxy", "agent", "cli"],
     packages: ["node:*", "ws", "zod", "esbuild", "miniflare"],
   },
 };
