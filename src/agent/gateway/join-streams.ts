@@ -1,0 +1,33 @@
+// Passes the bytes of two streams to each other: an upgraded connection, or a byte tunnel.
+
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
+
+/**
+ * Copies bytes both ways with backpressure. Each side's end is passed on alone, so that the other side may go
+ * on; a side that is reset resets the other.
+ */
+export function joinStreams(one: Duplex, other: Duplex): void {
+  for (const [from, to] of [
+    [one, other],
+    [other, one],
+  ] as const) {
+    from.allowHalfOpen = true;
+    from.on("error", () => undefined);
+    from.once("close", () => {
+      if (to.destroyed) return;
+      if (from.errored !== null || !from.readableEnded) resetStream(to);
+      // The peer is gone for good; what it sent last is still on its way.
+      else if (!to.writableEnded) to.end();
+    });
+    from.pipe(to);
+  }
+}
+
+/** Ends a stream so that its peer does not take what it got for complete. */
+export function resetStream(stream: Duplex): void {
+  if (stream.destroyed) return;
+  if (stream instanceof Socket && !(stream instanceof TLSSocket)) stream.resetAndDestroy();
+  else stream.destroy(new Error("the other side of the connection is gone"));
+}

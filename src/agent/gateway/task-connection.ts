@@ -1,0 +1,148 @@
+// Connections to tasks: how one is opened, and those that are kept between requests that may be repeated.
+
+import { Agent } from "node:http";
+import { Socket } from "node:net";
+
+/** Where a target port of a task listens on this machine. */
+export type TaskEndpoint = { readonly host: string; readonly port: number };
+
+/** A task that does not accept a connection in this time counts as one that refuses it, milliseconds. */
+const connectTimeoutMs = 3_000;
+
+/** Servers close idle connections after 2 s (gunicorn), 5 s (Node, Apache) or later. */
+const idleConnectionMs = 1_500;
+
+/** Idle connections kept to one port of a task. */
+const maxIdleConnections = 64;
+
+/** How long a connection is silent before the kernel asks whether its peer is there, milliseconds. */
+export const keepAliveProbeMs = 30_000;
+
+/** No connection to the task was opened, so that nothing was sent. */
+export class TaskUnreachableError extends Error {
+  readonly code = "TASK_UNREACHABLE";
+}
+
+/**
+ * A connection to a task. A task may respond before it has read all of a request, and close: what it sent
+ * can still be read when writing fails, so a failed write does not end the connection. Its end is read as well.
+ */
+class TaskSocket extends Socket {
+  override _write(chunk: unknown, encoding: BufferEncoding, onWritten: OnWritten): void {
+    super._write(chunk, encoding, (error) => {
+      if (!isPeerGone(error)) onWritten(error);
+    });
+  }
+
+  override _writev(chunks: { chunk: unknown; encoding: BufferEncoding }[], onWritten: OnWritten): void {
+    super._writev?.(chunks, (error) => {
+      if (!isPeerGone(error)) onWritten(error);
+    });
+  }
+}
+
+type OnWritten = (error?: Error | null) => void;
+
+function isPeerGone(error: NodeJS.ErrnoException | null | undefined): boolean {
+  return error?.code === "EPIPE" || error?.code === "ECONNRESET";
+}
+
+/** Opens connections, and counts those that are open. */
+export class TaskConnections {
+  /** Number of open connections. */
+  #open = 0;
+  /** For requests that may be repeated: it keeps connections open. */
+  readonly pool: Agent;
+
+  constructor() {
+    this.pool = new TaskPool((endpoint, onDone) => this.connect(endpoint, onDone));
+  }
+
+  /** Number of open connections, idle ones included. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /**
+   * Opens a new connection.
+   *
+   * @param onDone gets the connection, or a TaskUnreachableError; not called after the returned function
+   * @returns a function that gives up
+   */
+  connect(
+    { host, port }: TaskEndpoint,
+    onDone: (error: TaskUnreachableError | null, socket: Socket) => void,
+  ): () => void {
+    const socket = new TaskSocket();
+    this.#open += 1;
+    socket.once("close", () => {
+      this.#open -= 1;
+    });
+    const fail = (reason: string): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      onDone(new TaskUnreachableError(reason), socket);
+    };
+    const onError = (error: NodeJS.ErrnoException): void => fail(connectFailure(error));
+    const timer = setTimeout(() => {
+      socket.off("error", onError);
+      fail(`it did not accept a connection in ${connectTimeoutMs / 1_000} s`);
+    }, connectTimeoutMs);
+    socket.once("error", onError);
+    socket.connect({ host, port }, () => {
+      clearTimeout(timer);
+      socket.off("error", onError);
+      socket.setNoDelay(true);
+      socket.setKeepAlive(true, keepAliveProbeMs);
+      onDone(null, socket);
+    });
+    return () => {
+      clearTimeout(timer);
+      socket.off("error", onError);
+      socket.on("error", () => undefined);
+      socket.destroy();
+    };
+  }
+
+  close(): void {
+    this.pool.destroy();
+  }
+
+  /** Closes connections that no request uses. */
+  closeIdle(): void {
+    for (const sockets of Object.values(this.pool.freeSockets)) {
+      for (const socket of [...(sockets ?? [])]) socket.destroy();
+    }
+  }
+}
+
+function connectFailure({ code, message }: NodeJS.ErrnoException): string {
+  if (code === "ECONNREFUSED") return "nothing accepts connections at its port";
+  return `connecting to its port failed: ${code ?? message}`;
+}
+
+type OnConnection = NonNullable<Parameters<Agent["createConnection"]>[1]>;
+type Connect = (endpoint: TaskEndpoint, onDone: (error: Error | null, socket: Socket) => void) => unknown;
+
+class TaskPool extends Agent {
+  readonly #connect: Connect;
+
+  constructor(connect: Connect) {
+    super({
+      keepAlive: true,
+      maxFreeSockets: maxIdleConnections,
+      scheduling: "lifo",
+      timeout: idleConnectionMs,
+    });
+    this.#connect = connect;
+  }
+
+  override createConnection(options: object, onConnection?: OnConnection): null {
+    this.#connect(options as TaskEndpoint, (error, socket) => onConnection?.(error, socket));
+    return null;
+  }
+
+  override getName(options?: { host?: string | undefined; port?: string | number | undefined }): string {
+    return `${options?.host}:${options?.port}`;
+  }
+}
