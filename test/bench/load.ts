@@ -1,7 +1,20 @@
 // The load of the traffic benchmark: keep-alive connections, each of which sends a GET after the response to
 // the last. Runs in its own process, so that its CPU time does not count for a proxy.
 
+import { createHmac } from "node:crypto";
 import { connect } from "node:net";
+import {
+  attemptHeader,
+  hostHeader,
+  printAttempt,
+  proofBytes,
+  provenText,
+  targetHeader,
+} from "../../src/gateway/attempt.ts";
+
+const target = "/hello?n=1";
+
+let attempts = 0;
 
 export type LoadOrder = {
   readonly host: string;
@@ -10,6 +23,8 @@ export type LoadOrder = {
   readonly authority: string;
   /** The other header lines, each ended by CRLF. */
   readonly headers: string;
+  /** The key, base64url, of the node at whose gateway each request is an attempt; absent: plain requests. */
+  readonly attemptKey?: string | undefined;
   readonly connections: number;
   readonly durationMs: number;
 };
@@ -53,8 +68,9 @@ async function run(order: LoadOrder): Promise<LoadResult> {
 
 /** Runs one connection. A response other than 200 counts as an error. */
 function drive(order: LoadOrder, endsMs: number, latencies: number[]): Promise<number> {
-  const head = `GET /hello?n=1 HTTP/1.1\r\nHost: ${order.authority}\r\n${order.headers}\r\n`;
-  const request = Buffer.from(head, "latin1");
+  const head = `GET ${target} HTTP/1.1\r\nHost: ${order.authority}\r\n${order.headers}`;
+  const request = Buffer.from(`${head}\r\n`, "latin1");
+  const key = order.attemptKey === undefined ? null : Buffer.from(order.attemptKey, "base64url");
   return new Promise((resolve) => {
     let errors = 0;
     let pending = "";
@@ -64,8 +80,9 @@ function drive(order: LoadOrder, endsMs: number, latencies: number[]): Promise<n
     const socket = connect(order.port, order.host);
     socket.setNoDelay(true);
     const send = () => {
+      const bytes = key === null ? request : `${head}${attemptLines(key)}\r\n`;
       sentMs = performance.now();
-      socket.write(request);
+      socket.write(bytes);
     };
     const take = (isOk: boolean) => {
       const nowMs = performance.now();
@@ -89,6 +106,23 @@ function drive(order: LoadOrder, endsMs: number, latencies: number[]): Promise<n
     });
     socket.on("close", () => resolve(errors));
   });
+}
+
+/** The header lines of a new attempt at port 80 of task t1. */
+function attemptLines(key: Buffer): string {
+  attempts += 1;
+  const attempt = {
+    keyId: "k1",
+    taskId: "t1",
+    port: 80,
+    id: `${process.pid}.${attempts.toString(36).padStart(8, "0")}`,
+    issuedMs: Date.now(),
+    kind: "repeat",
+  } as const;
+  const text = provenText(attempt, { method: "GET", target, host: "www.test" });
+  const proof = createHmac("sha256", key).update(text).digest().toString("base64url", 0, proofBytes);
+  const value = printAttempt(attempt, proof);
+  return `${attemptHeader}: ${value}\r\n${targetHeader}: ${target}\r\n${hostHeader}: www.test\r\n`;
 }
 
 /** Whether the status line has status 200. */

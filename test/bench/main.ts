@@ -1,6 +1,7 @@
 // The benchmarks: `npm run bench`, or `npm run bench -- traffic streams sockets` for some of them.
 // docs/benchmarks.md has results. Absolute numbers of one machine say little; ratios say more.
 
+import { benchGateway } from "./gateway.ts";
 import { benchListener } from "./listener.ts";
 import { profileRequests } from "./profile.ts";
 import { benchRegistry } from "./registry.ts";
@@ -14,6 +15,7 @@ const parts: Record<string, () => Promise<void>> = {
   counting: () => benchCounting({ starts: 8, rounds: 3, roundMs: 1_000, warmUpMs: 5_000, connections: 32 }),
   profile: () => profileRequests({ warmUpMs: 8_000, durationMs: 5_000, connections: 32, rows: 30 }),
   listener: () => benchListener({ starts: 4, rounds: 3, roundMs: 1_000, warmUpMs: 5_000, connections: 32 }),
+  gateway: () => benchGateway({ starts: 4, rounds: 3, roundMs: 1_000, warmUpMs: 5_000, connections: 32 }),
   streams: () => benchStreams({ bytes: 1024 ** 3, rounds: 3 }),
   sockets: () => benchSockets({ sockets: 1_000, idleMs: 5_000 }),
   world: benchWorld,

@@ -31,6 +31,8 @@ export type TrafficOptions = {
    */
   readonly warmUpMs: number;
   readonly connections: number;
+  /** Requests are attempts at a gateway; the key of its node, base64url. */
+  readonly attemptKey?: string;
 };
 
 /** The headers of a browser, so that each proxy handles a usual number of them. */
@@ -113,11 +115,12 @@ async function runRounds(
 async function drive(
   load: ChildProcess,
   { port, authority, pid }: MeasuredProxy,
-  { connections }: TrafficOptions,
+  { connections, attemptKey }: TrafficOptions,
   durationMs: number,
 ): Promise<Round> {
   const beforeMs = cpuMs(pid);
-  const order = { host: "127.0.0.1", port, authority, headers: browserHeaders, connections, durationMs };
+  const headers = browserHeaders;
+  const order = { host: "127.0.0.1", port, authority, headers, attemptKey, connections, durationMs };
   const result = await runLoad(load, order);
   if (result.errors > 0) throw new Error(`${authority}: ${result.errors} failed requests`);
   return { ...result, cpuUs: ((cpuMs(pid) - beforeMs) * 1_000) / result.requests };
