@@ -229,6 +229,17 @@ test.each(["once", "repeat"] as const)(
   },
 );
 
+test("[O8] an upload that goes on after the response ends with the connection", async () => {
+  const { gateway } = await openGateway({});
+  stops.push(() => gateway.close(0));
+  const signed = sign({ method: "POST" });
+  const client = rawClient(gateway.port, requestBytes(signed, ["Content-Length: 100000000"]));
+  const upload = setInterval(() => client.socket.write("x".repeat(1_000)), 10);
+  await client.closed;
+  clearInterval(upload);
+  expect(client.text()).toContain(`x-waggle-gateway: gone ${signed.mark}\r\n`);
+});
+
 test("[O9] an upgrade passes with the bytes that come with its heads, and each side ends alone", async () => {
   const task = await tcpTask((socket) => {
     socket.once("data", (head) => {
