@@ -19,8 +19,8 @@ export type ResponseHead = {
 export type BodyStream = Readable & { readonly rawTrailers?: readonly string[] };
 
 /**
- * A request that arrived, and the means to respond to it. Exactly one of `respond`, `switchProtocols` and
- * `reset` is called.
+ * A request that arrived, and the means to respond to it. One of `respond` and `switchProtocols` is called,
+ * once, unless the router is gone before.
  */
 export interface GatewayExchange {
   /** The method on the wire. */

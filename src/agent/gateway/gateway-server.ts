@@ -51,10 +51,12 @@ export function createGatewayServer(
       : createTlsServer({ ...options, ...certificate, handshakeTimeout: gatewayHeadMs });
   // No limit besides that of the head: Node would drop further headers without a word.
   server.maxHeadersCount = 0;
+  const tcpSocketOf = trackConnections(server, connections);
   const run = (socket: Duplex, exchange: GatewayExchange, closed: (onClose: () => void) => void): void => {
-    connections.begin(socket);
+    const connection = tcpSocketOf(socket);
+    connections.begin(connection);
     const isProven = handle(exchange);
-    closed(() => connections.end(socket, isProven));
+    closed(() => connections.end(connection, isProven));
   };
   const receive = (
     incoming: IncomingMessage,
@@ -67,11 +69,6 @@ export function createGatewayServer(
       outgoing.once("close", onClose);
     });
   };
-  server.on(certificate === undefined ? "connection" : "secureConnection", (socket: Socket) => {
-    // Node listens for errors until an upgrade only.
-    socket.on("error", () => socket.destroy());
-    connections.add(socket);
-  });
   server.on("request", (incoming, outgoing) => receive(incoming, outgoing, false));
   server.on("checkContinue", (incoming, outgoing) => receive(incoming, outgoing, true));
   server.on("checkExpectation", (incoming, outgoing) => receive(incoming, outgoing, false));
@@ -81,10 +78,39 @@ export function createGatewayServer(
   server.on("connect", (_, socket) => refuse(socket as Socket, "405 Method Not Allowed", "it is a CONNECT"));
   server.on("clientError", (error: UnreadableError, socket) => {
     // A refusal would become a part of the response that is in progress.
-    if (connections.isActive(socket)) resetStream(socket);
+    if (connections.isActive(tcpSocketOf(socket))) resetStream(socket);
     else refuseUnreadable(error, socket as Socket);
   });
   return server;
+}
+
+/**
+ * Counts the connections of a server from their start, before any handshake.
+ *
+ * @returns the TCP connection under the stream of a request, which with TLS is another one
+ */
+function trackConnections(server: Server, connections: RouterConnections): (stream: Duplex) => Duplex {
+  const byPeer = new Map<string, Socket>();
+  const underTls = new WeakMap<Duplex, Socket>();
+  // Node listens for errors until an upgrade only.
+  const endOnError = (socket: Socket): unknown => socket.on("error", () => socket.destroy());
+  server.on("connection", (socket) => {
+    const peer = peerOf(socket);
+    endOnError(socket);
+    byPeer.set(peer, socket);
+    socket.once("close", () => byPeer.delete(peer));
+    connections.add(socket);
+  });
+  server.on("secureConnection", (stream: Socket) => {
+    endOnError(stream);
+    const socket = byPeer.get(peerOf(stream));
+    if (socket !== undefined) underTls.set(stream, socket);
+  });
+  return (stream) => underTls.get(stream) ?? stream;
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 /** True if the request asks for another protocol and has no body, so that what follows its head is in that. */

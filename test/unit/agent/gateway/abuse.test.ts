@@ -285,6 +285,10 @@ test("[O28] with a certificate, the gateway speaks TLS and nothing else", async 
     return text;
   };
   const idle = Array.from({ length: 40 }, () => rawClient(gateway.port));
+  await until(
+    "the ends of silent connections",
+    () => idle.filter(({ socket }) => socket.destroyed || socket.readableEnded).length >= 20,
+  );
   const signed = sign({ kind: "once" });
   expect(await overTls(requestBytes(signed))).toContain(`x-waggle-gateway: task ${signed.mark}\r\n`);
   for (const { socket } of idle) socket.destroy();
