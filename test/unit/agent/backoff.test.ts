@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { jitteredBackoffMs } from "../../../src/agent/backoff.ts";
-import { decideReconnect, type RegistrySocketEnd } from "../../../src/agent/session.ts";
+import { type ControlSocketEnd, decideReconnect } from "../../../src/agent/control-socket.ts";
 import { closeCodes } from "../../../src/protocol/agent.ts";
 
 const almostOne = 1 - Number.EPSILON;
@@ -40,6 +40,6 @@ test("[N46] an agent that was connected before reconnects after a refused protoc
   expect(decideReconnect(ended({ code: 1006, status: 426 }), 1, true, 0.5)).toEqual({ redialAfterMs: 125 });
 });
 
-function ended(closed: Pick<RegistrySocketEnd, "code" | "status">): RegistrySocketEnd {
+function ended(closed: Pick<ControlSocketEnd, "code" | "status">): ControlSocketEnd {
   return { reason: "", lifetimeMs: 0, ...closed };
 }
