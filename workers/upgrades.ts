@@ -2,7 +2,8 @@
 
 import { maxEventsKept } from "../src/domain/model/event.ts";
 import { printable } from "../src/domain/model/printable.ts";
-import { clientHeader, protocolVersion } from "../src/protocol/agent.ts";
+import { clientHeader } from "../src/protocol/agent.ts";
+import { readAgentUpgrade, wrongCredential } from "../src/protocol/agent-upgrade.ts";
 import type { Registry } from "../src/registry/registry.ts";
 import type { AgentSockets } from "./agent-sockets.ts";
 import type { WatchSockets } from "./watch-sockets.ts";
@@ -29,20 +30,13 @@ export function acceptUpgrade(request: Request, targets: UpgradeTargets): Respon
 }
 
 function acceptAgent(headers: Headers, { registry, agents }: UpgradeTargets): Response {
-  const offered = headers.get("x-waggle-protocol");
-  if (offered !== String(protocolVersion)) {
-    const version = offered === null ? "none" : offered.slice(0, 20);
-    return refusal(426, `this mesh speaks agent protocol ${protocolVersion}, the agent offered ${version}`);
+  const claim = readAgentUpgrade(headers);
+  if ("status" in claim) return refusal(claim.status, claim.message);
+  if (!registry.agents.authenticateNode(claim.nodeId, claim.credential)) {
+    const { status, message } = wrongCredential(claim.nodeId);
+    return refusal(status, message);
   }
-  const nodeId = headers.get("x-waggle-node") ?? "";
-  if (!/^[0-9a-z]{25}$/.test(nodeId)) {
-    return refusal(400, "x-waggle-node: 25 characters 0-9a-z are expected");
-  }
-  const credential = /^Bearer (\S{1,200})$/i.exec(headers.get("authorization") ?? "")?.[1];
-  if (credential === undefined || !registry.agents.authenticateNode(nodeId, credential)) {
-    return refusal(401, `node ${nodeId} is not a member or its credential is wrong: join again`);
-  }
-  return agents.accept(nodeId, headers.get(clientHeader), Date.now());
+  return agents.accept(claim.nodeId, headers.get(clientHeader), Date.now());
 }
 
 function acceptWatcher(query: URLSearchParams, { registry, watchers }: UpgradeTargets): Response {

@@ -1,0 +1,29 @@
+// The headers with which an agent asks for a WebSocket, for both of its routes.
+
+import { protocolVersion } from "./agent.ts";
+
+/** Who an agent says it is; not checked yet. */
+export type AgentClaim = { readonly nodeId: string; readonly credential: string };
+
+/** Why an upgrade is refused: an HTTP status and a sentence. */
+export type UpgradeRefusal = { readonly status: 400 | 401 | 426; readonly message: string };
+
+/** Reads the headers of an agent's upgrade. */
+export function readAgentUpgrade(headers: Headers): AgentClaim | UpgradeRefusal {
+  const offered = headers.get("x-waggle-protocol");
+  if (offered !== String(protocolVersion)) {
+    const version = offered === null ? "none" : offered.slice(0, 20);
+    const message = `this mesh speaks agent protocol ${protocolVersion}, the agent offered ${version}`;
+    return { status: 426, message };
+  }
+  const nodeId = headers.get("x-waggle-node") ?? "";
+  if (!/^[0-9a-z]{25}$/.test(nodeId))
+    return { status: 400, message: "x-waggle-node: 25 characters 0-9a-z are expected" };
+  const credential = /^Bearer (\S{1,200})$/i.exec(headers.get("authorization") ?? "")?.[1];
+  return credential === undefined ? wrongCredential(nodeId) : { nodeId, credential };
+}
+
+/** The refusal of an agent that is not the node's. */
+export function wrongCredential(nodeId: string): UpgradeRefusal {
+  return { status: 401, message: `node ${nodeId} is not a member or its credential is wrong: join again` };
+}
