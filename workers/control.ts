@@ -12,13 +12,14 @@ import { loopHeader, readLoopMarks } from "../src/proxy/http/loop-marks.ts";
 import { randomId } from "../src/registry/secrets.ts";
 import { clientOf, peerOnCloudflare } from "./client-address.ts";
 import type { Env } from "./env.ts";
-import { registryOf, telemetryOf } from "./objects.ts";
+import { registryOf, telemetryOf, tunnelOf } from "./objects.ts";
 import { planeName } from "./plane.ts";
 import { guesses, serveStats } from "./stats.ts";
 
 export { MeshProber } from "./prober.ts";
 export { MeshRegistry } from "./registry.ts";
 export { MeshTelemetry } from "./telemetry.ts";
+export { MeshTunnel } from "./tunnel.ts";
 
 type ControlApps = { readonly control: ControlApp; readonly dashboard: DashboardApp };
 
@@ -115,5 +116,6 @@ function controlDeps(env: Env): ControlDeps {
         () => registryOf(env),
         (registry) => registry.fetch(request),
       ),
+    openTunnel: (nodeId, request) => tunnelOf(env, nodeId)?.fetch(request) ?? null,
   };
 }

@@ -3,6 +3,7 @@
 import type { MeshProber } from "./prober.ts";
 import type { MeshRegistry } from "./registry.ts";
 import type { MeshTelemetry } from "./telemetry.ts";
+import type { MeshTunnel } from "./tunnel.ts";
 
 export type Env = {
   readonly REGISTRY: DurableObjectNamespace<MeshRegistry>;
@@ -11,6 +12,8 @@ export type Env = {
   readonly ANALYTICS?: AnalyticsEngineDataset;
   /** Only in the Worker of the registry. */
   readonly PROBER?: DurableObjectNamespace<MeshProber>;
+  /** One object for each node whose agent opens a tunnel. Absent: no agent can. */
+  readonly TUNNEL?: DurableObjectNamespace<MeshTunnel>;
   /**
    * Location hints of the regions that static servers are checked from, comma-separated; empty: one prober
    * without a hint.

@@ -13,6 +13,7 @@ import { serveWithStats } from "./stats.ts";
 export { MeshProber } from "./prober.ts";
 export { MeshRegistry } from "./registry.ts";
 export { MeshTelemetry } from "./telemetry.ts";
+export { MeshTunnel } from "./tunnel.ts";
 
 export default {
   fetch(request, env, ctx) {

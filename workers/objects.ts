@@ -11,7 +11,7 @@ const objectName = "mesh";
 /** The one region if none is configured: near the registry's first caller, as the platform places objects. */
 const autoRegion = "auto";
 
-type ObjectEnv = Pick<Env, "REGISTRY" | "TELEMETRY" | "PROBER" | "REGISTRY_LOCATION">;
+type ObjectEnv = Pick<Env, "REGISTRY" | "TELEMETRY" | "PROBER" | "TUNNEL" | "REGISTRY_LOCATION">;
 
 /** A new stub of the registry. */
 export function registryOf(env: Pick<ObjectEnv, "REGISTRY" | "REGISTRY_LOCATION">) {
@@ -29,6 +29,11 @@ export function telemetryOf(env: Pick<ObjectEnv, "TELEMETRY" | "REGISTRY_LOCATIO
 export function proberOf(env: Pick<ObjectEnv, "PROBER">, region: string) {
   const options = region === autoRegion ? {} : { locationHint: region as DurableObjectLocationHint };
   return env.PROBER?.getByName(region, options);
+}
+
+/** A new stub of a node's tunnel; undefined where the Worker binds none. */
+export function tunnelOf(env: Pick<ObjectEnv, "TUNNEL">, nodeId: string) {
+  return env.TUNNEL?.getByName(nodeId);
 }
 
 /** Names of the regions to check static servers from. Those of PROBE_REGIONS are location hints. */

@@ -3,6 +3,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { readHostPatterns } from "../src/domain/model/host-pattern.ts";
 import { readOwnSockets } from "../src/domain/model/own-socket.ts";
+import { closeCodes } from "../src/protocol/agent.ts";
 import type { AddressRules } from "../src/registry/addresses.ts";
 import { readAgentMessage } from "../src/registry/agent-message.ts";
 import {
@@ -19,7 +20,7 @@ import { RegistryStore } from "../src/registry/store.ts";
 import { AgentSockets } from "./agent-sockets.ts";
 import { ClockGuard } from "./clock-guard.ts";
 import type { Env } from "./env.ts";
-import { proberOf, regionsOf } from "./objects.ts";
+import { proberOf, regionsOf, tunnelOf } from "./objects.ts";
 import { sqlDatabaseOf } from "./storage.ts";
 import { acceptUpgrade } from "./upgrades.ts";
 import { WatchSockets } from "./watch-sockets.ts";
@@ -131,7 +132,10 @@ export class MeshRegistry extends OperationsObject {
     const effects = this.#registry.takeEffects();
     for (const assignment of effects.assignments) this.#agents.assign(assignment);
     for (const { nodeId, taskIds } of effects.probes) this.#agents.probe(nodeId, taskIds);
-    for (const { nodeId, code, reason } of effects.closes) this.#agents.close(nodeId, code, reason);
+    for (const { nodeId, code, reason } of effects.closes) {
+      this.#agents.close(nodeId, code, reason);
+      if (code === closeCodes.notAMember) this.#closeTunnel(nodeId, reason);
+    }
     for (const region of effects.wakes) this.#wake(region);
     for (const session of effects.endedSessions) this.#watchers.closeSession(session);
     this.#watchers.broadcast(effects);
@@ -145,6 +149,16 @@ export class MeshRegistry extends OperationsObject {
    */
   #followClock(): void {
     if (this.#registry.isClockSetBack()) this.#run(() => this.#registry.followClock());
+  }
+
+  /** Closes the tunnel of a node that was removed. Does not wait. */
+  #closeTunnel(nodeId: string, reason: string): void {
+    const work = tunnelOf(this.env, nodeId)?.disconnect(closeCodes.notAMember, reason);
+    this.ctx.waitUntil(
+      Promise.resolve(work).catch((error: unknown) =>
+        console.error({ what: "a node's tunnel could not be closed", nodeId, error: String(error) }),
+      ),
+    );
   }
 
   /** Does not wait: a prober that is unreachable is woken again when its region has been silent. */

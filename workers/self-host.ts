@@ -10,6 +10,7 @@ import { serveWithStats } from "./stats.ts";
 export { MeshProber } from "./prober.ts";
 export { MeshRegistry } from "./registry.ts";
 export { MeshTelemetry } from "./telemetry.ts";
+export { MeshTunnel } from "./tunnel.ts";
 
 /**
  * The `props` of a socket, see infra/self-host/waggle.capnp.

@@ -59,6 +59,7 @@ const waggle :Workerd.Worker = (
     (name = "REGISTRY", durableObjectNamespace = "MeshRegistry"),
     (name = "TELEMETRY", durableObjectNamespace = "MeshTelemetry"),
     (name = "PROBER", durableObjectNamespace = "MeshProber"),
+    (name = "TUNNEL", durableObjectNamespace = "MeshTunnel"),
     # Static servers are checked from this machine only.
     (name = "PROBE_REGIONS", text = ""),
   ],
@@ -67,6 +68,7 @@ const waggle :Workerd.Worker = (
     (className = "MeshRegistry", uniqueKey = "waggle-registry-v1", enableSql = true),
     (className = "MeshTelemetry", uniqueKey = "waggle-telemetry-v1", enableSql = true),
     (className = "MeshProber", uniqueKey = "waggle-prober-v1", enableSql = true),
+    (className = "MeshTunnel", uniqueKey = "waggle-tunnel-v1", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "state"),
 );

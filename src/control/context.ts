@@ -24,6 +24,8 @@ export type ControlDeps = {
   readonly newId: () => string;
   /** Forwards a WebSocket upgrade to the registry object. */
   readonly upgrade: (request: Request) => Promise<Response>;
+  /** Forwards the upgrade of a node's agent to the node's tunnel object; null if the Worker binds none. */
+  readonly openTunnel?: (nodeId: string, request: Request) => Promise<Response> | null;
   /** Logs an internal error; absent for the console. */
   readonly log?: (record: Readonly<Record<string, unknown>>) => void;
 };

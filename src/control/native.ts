@@ -3,11 +3,13 @@
 import { Hono } from "hono";
 import { unwrap } from "../domain/model/error.ts";
 import { maxEventsKept } from "../domain/model/event.ts";
+import { tunnelPath } from "../gateway/tunnel/relay.ts";
 import { clientHeader, JoinRequest, protocolVersion } from "../protocol/agent.ts";
+import { readAgentUpgrade, wrongCredential } from "../protocol/agent-upgrade.ts";
 import { readAs } from "../protocol/engine/read.ts";
 import { readBody } from "./body.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
-import { badRequest, httpError } from "./errors.ts";
+import { badRequest, httpError, problem } from "./errors.ts";
 import { readMeshView } from "./mesh-view.ts";
 import { readCountParameter, readFlag } from "./query.ts";
 import { snapshotOrNull } from "./remote-telemetry.ts";
@@ -18,7 +20,7 @@ import { meshStatus } from "./status.ts";
 const defaultEvents = 100;
 
 /** Routes without a bearer token: the registry checks join tokens and credentials of agents. */
-export function openNativeRoutes({ mesh, upgrade }: ControlDeps): ControlRoutes {
+export function openNativeRoutes({ mesh, upgrade, openTunnel }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/health", (c) => c.json({ ok: true }));
   routes.post("/join", async (c) => {
@@ -33,6 +35,19 @@ export function openNativeRoutes({ mesh, upgrade }: ControlDeps): ControlRoutes 
     if (client === null) request.headers.delete(clientHeader);
     else request.headers.set(clientHeader, client);
     return upgrade(request);
+  });
+  routes.get("/tunnel", async (c) => {
+    const request = upgradeRequest(c.req.raw, tunnelPath);
+    const claim = readAgentUpgrade(request.headers);
+    if ("status" in claim) return problem(c, claim.status, claim.message);
+    if (!(await mesh.authenticateNode(claim.nodeId, claim.credential))) {
+      const { status, message } = wrongCredential(claim.nodeId);
+      return problem(c, status, message);
+    }
+    // The object needs no credential.
+    request.headers.delete("authorization");
+    const response = await openTunnel?.(claim.nodeId, request);
+    return response ?? problem(c, 404, "this mesh has no tunnels: its Worker binds no TUNNEL");
   });
   return routes;
 }

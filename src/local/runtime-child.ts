@@ -176,6 +176,7 @@ const durableObjects = {
   MeshRegistry: { type: "durable-object", storage: "sqlite" },
   MeshTelemetry: { type: "durable-object", storage: "sqlite" },
   MeshProber: { type: "durable-object", storage: "sqlite" },
+  MeshTunnel: { type: "durable-object", storage: "sqlite" },
 } as const;
 
 /** The bindings of wrangler.toml, with the values of this mesh. */
@@ -188,6 +189,7 @@ function bindings({ secrets, balancerPort, variables, nodeAddresses, ownSockets 
     REGISTRY: durableObject("MeshRegistry"),
     TELEMETRY: durableObject("MeshTelemetry"),
     PROBER: durableObject("MeshProber"),
+    TUNNEL: durableObject("MeshTunnel"),
     PROBE_REGIONS: text(""),
     OPERATOR_TOKEN: text(secrets.token),
     VIEWER_TOKEN: text(secrets.viewerToken),

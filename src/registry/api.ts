@@ -116,6 +116,9 @@ export const operations = {
     change<(which: { readonly worker: boolean; readonly manager: boolean }, actor: string) => null>(),
   join: change<(input: NodeJoinInput) => Result<{ readonly nodeId: string; readonly credential: string }>>(),
 
+  /** True if the credential is the node's. */
+  authenticateNode: read<(nodeId: string, credential: string) => boolean>(),
+
   /** Redeems a one-time id: true the first time before `untilMs`, otherwise false. */
   redeem: change<(id: string, untilMs: number) => boolean>(),
 

@@ -223,6 +223,10 @@ export class Registry implements RegistryOperations {
     return this.#change((draft) => join(draft, input));
   }
 
+  authenticateNode(nodeId: string, credential: string): boolean {
+    return this.agents.authenticateNode(nodeId, credential);
+  }
+
   redeem(id: string, untilMs: number): boolean {
     return this.#store.transaction(() => this.#store.redeem(id, untilMs, this.#deps.clock()));
   }

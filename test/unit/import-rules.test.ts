@@ -21,7 +21,7 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
   haproxy: { folders: ["domain"], packages: [] },
   explain: { folders: ["domain", "protocol", "proxy", "ingress"], packages: [] },
   control: {
-    folders: ["domain", "protocol", "telemetry", "registry", "proxy", "explain"],
+    folders: ["domain", "gateway", "protocol", "telemetry", "registry", "proxy", "explain"],
     packages: ["hono", "prom-client", "zod", "node:crypto"],
   },
   dashboard: {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { remoteTelemetry } from "../../../src/control/remote-telemetry.ts";
 import { isPrintable } from "../../../src/domain/model/printable.ts";
+import { protocolVersion } from "../../../src/protocol/agent.ts";
 import { MeshStatus } from "../../../src/protocol/status.ts";
 import { machine } from "../registry/harness.ts";
 import { delta, entryDelta } from "../telemetry/deltas.ts";
@@ -116,6 +117,42 @@ test("[A72] a flood of the mesh's events hides no event of an operator from a re
     expect(json).toContainEqual(expect.objectContaining({ action: "service.create", actor: "operator" }));
   }
   expect((await control.ask("GET /mesh/events?limit=2001")).status).toBe(400);
+});
+
+test("[O53] an agent's tunnel goes to the object of its node, once its credential is checked", async () => {
+  const opened: { nodeId: string; request: Request }[] = [];
+  const openTunnel = async (nodeId: string, request: Request) => {
+    opened.push({ nodeId, request });
+    return Response.json({ message: "from the tunnel" }, { status: 418 });
+  };
+  const control = new TestControl(0, { openTunnel });
+  const { worker } = control.mesh.registry.joinTokens();
+  const body = { protocol: protocolVersion, token: worker, node: machine("node1", "127.0.0.2") };
+  const { json } = await control.ask("POST /mesh/join", { body, token: null });
+  const dial = (changes: Readonly<Record<string, string>>) => {
+    const headers = {
+      ...upgrade,
+      authorization: `Bearer ${json.credential}`,
+      "x-waggle-node": json.nodeId,
+      "x-waggle-protocol": String(protocolVersion),
+    };
+    return control.ask("GET /mesh/tunnel", { token: null, headers: { ...headers, ...changes } });
+  };
+  const refused = await Promise.all([
+    ...[dial({ authorization: "Bearer wrong" }), dial({ "x-waggle-node": "0".repeat(25) })],
+    ...[dial({ authorization: "" }), dial({ "x-waggle-node": "n" }), dial({ "x-waggle-protocol": "9" })],
+    dial({ upgrade: "h2c" }),
+  ]);
+  expect(refused.map(({ status }) => status)).toEqual([401, 401, 401, 400, 426, 426]);
+  expect(refused[0]?.json.message).toContain("is not a member or its credential is wrong: join again");
+  expect(opened).toEqual([]);
+  expect((await dial({})).json).toEqual({ message: "from the tunnel" });
+  expect(opened.map(({ nodeId, request }) => [nodeId, request.url])).toEqual([
+    [json.nodeId, "https://registry/mesh/tunnel"],
+  ]);
+  expect(opened[0]?.request.headers.get("authorization")).toBeNull();
+  const { status } = await new TestControl(1).ask("GET /mesh/tunnel", { token: null, headers: upgrade });
+  expect(status).toBe(426);
 });
 
 test("[L70] the status names services whose requests fail, with advice, and says when traffic is unknown", async () => {
