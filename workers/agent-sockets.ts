@@ -96,12 +96,12 @@ export class AgentSockets {
   }
 
   /** Sends an assignment unless the node's socket already has it. */
-  assign({ nodeId, body, hash, resend }: NodeAssignment): void {
+  assign({ nodeId, body, hash, resend }: NodeAssignment, nowMs: number): void {
     for (const ws of this.#ctx.getWebSockets(tagOf(nodeId))) {
       const socket = openSocket(ws);
       if (!socket?.greeted || (socket.assignedHash === hash && !resend)) continue;
       const index = socket.index + 1;
-      if (trySend(ws, JSON.stringify({ ...body, index }))) {
+      if (trySend(ws, JSON.stringify({ ...body, index, nowMs }))) {
         ws.serializeAttachment({ ...socket, index, assignedHash: hash });
       }
     }

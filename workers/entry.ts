@@ -7,6 +7,7 @@ import { type EntryFacts, EntrySeals, entryHeader } from "../src/proxy/entry-fac
 import type { EntryPoint } from "../src/proxy/entry-point.ts";
 import { type Failure, failureResponse } from "../src/proxy/http/failure.ts";
 import { authorityOf, defaultPorts, hostName, portOfHost, schemeOf } from "../src/proxy/http/host.ts";
+import type { RouterKeys } from "../src/proxy/routing/table-cache.ts";
 import { peerOnCloudflare } from "./client-address.ts";
 import { type PlaneEnv, planeAt, planeOf } from "./plane.ts";
 
@@ -139,10 +140,13 @@ export function serveListener(
   return Promise.resolve(serveAt(facts));
 }
 
-/** Takes the routing table of the process of the listeners. */
+/** Takes the routing table and the keys of the process of the listeners. @returns the keys of this isolate */
 async function takeTable(request: Request, env: PlaneEnv): Promise<Response> {
-  planeOf(env).tables.offer(await request.text());
-  return new Response(null, { status: 204 });
+  const { tables } = planeOf(env);
+  const { text, keys } = (await request.json()) as { readonly text: string; readonly keys: RouterKeys };
+  tables.offer(text, keys);
+  if (!tables.hasKeys) await tables.fresh();
+  return Response.json(tables.keys, { status: tables.hasKeys ? 200 : 202 });
 }
 
 /** The refusal of a client on the listeners' socket that is not a listener. */

@@ -3,10 +3,16 @@
 import { tokenRecognizer } from "../src/domain/model/mesh-token.ts";
 import { readTrusted } from "../src/proxy/http/trust.ts";
 import { type LimitVariables, readLimits } from "../src/proxy/limits.ts";
-import { createPlane, type DataPlane, type Dial, type PlaneOptions } from "../src/proxy/plane.ts";
+import {
+  createPlane,
+  type DataPlane,
+  type Dial,
+  type DialGateway,
+  type PlaneOptions,
+} from "../src/proxy/plane.ts";
 import { dataPoints } from "../src/telemetry/data-points.ts";
 import type { Env } from "./env.ts";
-import { registryOf, telemetryOf } from "./objects.ts";
+import { registryOf, telemetryOf, tunnelOf } from "./objects.ts";
 
 /** The bindings and variables of a Worker with a data plane. */
 export type PlaneEnv = Omit<Env, "CONTROL_HOST"> & LimitVariables;
@@ -18,7 +24,8 @@ export function planeOf(env: PlaneEnv): DataPlane {
   plane ??= createPlane({
     ...registryCalls(env),
     ...telemetryCalls(env),
-    dial: env.MESH_MODE === "edge" ? dialUncached : (url, init) => fetch(url, init),
+    dial: dialerOf(env),
+    dialGateway: gatewayDialerOf(env),
     ...readLimits(env),
     newBodyPipe: (bytes) => (bytes === null ? new IdentityTransformStream() : new FixedLengthStream(bytes)),
     platformStatuses: env.MESH_MODE === "edge",
@@ -51,6 +58,23 @@ function coloOf(request: Request): string {
   return typeof colo === "string" && /^[A-Z]{3}$/.test(colo) ? colo : "local";
 }
 
+function dialerOf({ MESH_MODE }: PlaneEnv): Dial {
+  return MESH_MODE === "edge" ? dialUncached : (url, init) => fetch(url, init);
+}
+
+/** Reaches gateways. The URL is the same for every request to one: the gateway reads the target elsewhere. */
+function gatewayDialerOf(env: PlaneEnv): DialGateway {
+  const dial = dialerOf(env);
+  return ({ transport, base }, nodeId, init) => {
+    if (transport === "direct") return dial(`${base}/`, init);
+    const tunnel = tunnelOf(env, nodeId);
+    if (tunnel === undefined) return Promise.reject(new Error("this Worker has no binding TUNNEL"));
+    return init instanceof Request
+      ? tunnel.fetch(new Request("https://gateway/", init))
+      : tunnel.fetch("https://gateway/", init);
+  };
+}
+
 /** Bypasses Cloudflare's cache, which would respond for a task. A negative TTL adds no header. */
 const uncached: RequestInit = { cf: { cacheTtlByStatus: { "100-599": -1 } } };
 
@@ -65,12 +89,13 @@ function registryCalls(env: PlaneEnv): Pick<PlaneOptions, "source" | "reportSusp
   const routerId = crypto.randomUUID();
   return {
     source: async (afterVersion) => {
-      const { version, text, cookieKey } = await registryOf(env).pollTable(
+      const { cookieKey, gatewayKeys, ...table } = await registryOf(env).pollTable(
         routerId,
         afterVersion,
         Date.now(),
       );
-      return cookieKey === undefined ? { version, text } : { version, text, cookieKey };
+      // Absent from a registry without newer text.
+      return { ...table, ...(cookieKey && { cookieKey }), ...(gatewayKeys && { gatewayKeys }) };
     },
     reportSuspects: async (taskIds) => registryOf(env).suspect(routerId, taskIds),
   };

@@ -130,7 +130,7 @@ export class MeshRegistry extends OperationsObject {
   #run<T>(work: () => T): T {
     const result = work();
     const effects = this.#registry.takeEffects();
-    for (const assignment of effects.assignments) this.#agents.assign(assignment);
+    for (const assignment of effects.assignments) this.#agents.assign(assignment, Date.now());
     for (const { nodeId, taskIds } of effects.probes) this.#agents.probe(nodeId, taskIds);
     for (const { nodeId, code, reason } of effects.closes) {
       this.#agents.close(nodeId, code, reason);

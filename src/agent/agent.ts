@@ -3,16 +3,18 @@
 import { resolve } from "node:path";
 import { MeshError } from "../domain/model/error.ts";
 import { printable } from "../domain/model/printable.ts";
-import type { AgentMessage, JoinReply } from "../protocol/agent.ts";
+import type { AgentMessage, JoinReply, NodeDescription } from "../protocol/agent.ts";
+import { AgentGateway } from "./agent-gateway.ts";
 import { jitteredBackoffMs } from "./backoff.ts";
 import type { SessionEnd } from "./control-socket.ts";
 import { joinMesh, routeUrl } from "./join.ts";
 import { describeNode } from "./node-description.ts";
+import { NodeTunnel } from "./node-tunnel.ts";
 import type { AgentOptions } from "./options.ts";
 import { probeTask } from "./probes.ts";
 import { Reporter } from "./reporter.ts";
 import { builtInImages, readImages } from "./runtimes/images.ts";
-import { listenHost, PortAllocator } from "./runtimes/ports.ts";
+import { PortAllocator, taskHost } from "./runtimes/ports.ts";
 import { ProcessRuntime } from "./runtimes/process.ts";
 import type { Runtime } from "./runtimes/runtime.ts";
 import { Session } from "./session.ts";
@@ -67,14 +69,13 @@ async function makeRuntime({ runtime, images, hostname, address, stateDir }: Age
       retry: "never",
     });
   }
-  const host = await listenHost(address);
+  const host = taskHost(address);
   const records = new TaskRecords(stateDir);
   const customImages = images === undefined ? [] : readImages(images);
   return new ProcessRuntime({
     images: new Map([...builtInImages(process.env.PATH ?? ""), ...customImages]),
     ports: new PortAllocator(host, Date.now),
     nodeName: hostname,
-    address,
     host,
     taskDir: (id) => records.dirOf(id),
     env: process.env,
@@ -88,6 +89,7 @@ class NodeAgent {
   readonly #tasks: Tasks;
   readonly #records: TaskRecords;
   readonly #reporter: Reporter;
+  #gateway: AgentGateway | null = null;
   #membership: JoinReply | null = null;
   #session: Session | null = null;
   #isLeaving = false;
@@ -109,6 +111,7 @@ class NodeAgent {
       isCurrent: () => this.#session?.isCurrent() ?? false,
       records: this.#records,
       onChange: (id, change) => this.#reporter.markChanged(id, change),
+      whenIdle: (id, maxMs) => this.#gateway?.gateway.whenIdle(id, maxMs) ?? Promise.resolve(),
       log: options.log,
     });
   }
@@ -120,9 +123,11 @@ class NodeAgent {
     }, housekeepingMs);
     try {
       await this.#tasks.restore(this.#runtime);
+      this.#gateway = await AgentGateway.open(this.#options, (id) => this.#tasks.gatewayTask(id));
       await this.#runNodes();
     } finally {
       clearInterval(housekeeping);
+      await this.#gateway?.gateway.close(0);
       this.#reporter.clear();
     }
   }
@@ -145,7 +150,7 @@ class NodeAgent {
     const { url, token, log, stateDir } = this.#options;
     try {
       if (token === undefined) throw notJoinedError();
-      const joinOptions = { url, token, node: describeNode(this.#options), random: Math.random, log };
+      const joinOptions = { url, token, node: this.#describe(), random: Math.random, log };
       this.#membership = await joinMesh(joinOptions, this.#stop.requested);
     } catch (error) {
       // Joining failed, so no mesh owns the tasks that still run here.
@@ -160,11 +165,14 @@ class NodeAgent {
   /** Runs the session of one node until it ends, or until a stop is requested and the node has left. */
   async #runSession(membership: JoinReply): Promise<SessionEnd> {
     const { url, log } = this.#options;
+    const tunnel = this.#gateway && new NodeTunnel({ url, membership, gateway: this.#gateway.gateway, log });
     const session = new Session({
       url,
       membership,
       greeting: () => this.#greeting(membership),
       onAssignment: (assignment) => {
+        this.#gateway?.apply(assignment);
+        tunnel?.follow(assignment.tunnel);
         this.#tasks.apply(assignment, !this.#isLeaving);
         this.#options.onAssigned?.();
       },
@@ -177,23 +185,32 @@ class NodeAgent {
     const sessionAbort = new AbortController();
     const sessionEnd = session.run(sessionAbort.signal);
     const stopRequested = waitForAbort(this.#stop.requested).then(() => "stop" as const);
-    const first = await Promise.race([sessionEnd, stopRequested]);
-    if (first !== "stop") return first;
-    await this.#leave(session);
-    sessionAbort.abort();
-    await sessionEnd;
-    return "closed";
+    try {
+      const first = await Promise.race([sessionEnd, stopRequested]);
+      if (first !== "stop") return first;
+      await this.#leave(session);
+      sessionAbort.abort();
+      await sessionEnd;
+      return "closed";
+    } finally {
+      tunnel?.stop();
+    }
   }
 
   #greeting({ nodeId }: JoinReply): readonly AgentMessage[] {
     const hello = {
       type: "hello",
-      node: describeNode(this.#options),
+      node: this.#describe(),
       tasks: this.#tasks.reports(nodeId),
     } as const;
     this.#reporter.clear();
     // A hello cancels a `leaving` of an earlier socket, so it is sent again.
     return this.#isLeaving ? [hello, { type: "leaving" }] : [hello];
+  }
+
+  #describe(): NodeDescription {
+    const gateway = { port: this.#gateway?.gateway.port ?? 0, tls: false };
+    return describeNode({ ...this.#options, gateway });
   }
 
   /** Prepares to join again, or throws if the registry refuses this agent for good. */

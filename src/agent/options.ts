@@ -1,5 +1,7 @@
 // The options of an agent, and their defaults.
 
+import { defaultGatewayPort } from "../gateway/attempt.ts";
+
 export type AgentOptions = {
   /** The control URL of the mesh: `https://control.example.com`, `http://127.0.0.1:8787`. */
   readonly url: string;
@@ -8,8 +10,10 @@ export type AgentOptions = {
   /** The folder of the node's credential, task records and logs. One agent at a time can use it. */
   readonly stateDir: string;
   readonly hostname: string;
-  /** Host at which the mesh dials this node's tasks: a DNS name, or an IP address of this machine. */
+  /** Host of this node's gateway: a DNS name, or an IP address of this machine. */
   readonly address: string;
+  /** The TCP port of the gateway; 0: any free one, and the same after a restart. */
+  readonly gatewayPort: number;
   readonly runtime: "process" | "docker";
   /** A JSON file with further images of the process runtime, see runtimes/images.ts. */
   readonly images?: string;
@@ -26,6 +30,7 @@ export type AgentOptions = {
 /** The defaults of `waggle agent`. */
 export const defaultAgentOptions = {
   stateDir: ".waggle-agent",
+  gatewayPort: defaultGatewayPort,
   runtime: "process",
   drainTimeoutMs: 10_000,
   onStop: "stop",

@@ -2,14 +2,19 @@
 //
 //   agent.lock      the agent that uses the folder
 //   node.json       the node's id and credential, mode 0600
+//   gateway.json    the gateway's port, and the keys that it accepts, mode 0600
 //   tasks/<id>/     task.json (see task-records.ts), log, and files of the task's runtime
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { MeshError } from "../domain/model/error.ts";
-import { JoinReply } from "../protocol/agent.ts";
+import { JoinReply, SentNodeKey } from "../protocol/agent.ts";
 import { readJsonFile, writeFileAtomically } from "./files.ts";
 import { acquireLock } from "./lock-file.ts";
+
+const GatewayState = z.object({ port: z.number().int(), keys: z.array(SentNodeKey) });
+type GatewayState = z.infer<typeof GatewayState>;
 
 /**
  * Creates the folder if it is missing, and locks it for this process. The lock of an ended agent is taken
@@ -32,6 +37,15 @@ export function readMembership(stateDir: string): JoinReply | null {
 
 export function writeMembership(stateDir: string, membership: JoinReply): void {
   writeFileAtomically(join(stateDir, "node.json"), JSON.stringify(membership));
+}
+
+/** What the gateway knew when its agent ended; null if there is no such file, or it cannot be read. */
+export function readGatewayState(stateDir: string): GatewayState | null {
+  return readJsonFile(join(stateDir, "gateway.json"), GatewayState);
+}
+
+export function writeGatewayState(stateDir: string, state: GatewayState): void {
+  writeFileAtomically(join(stateDir, "gateway.json"), JSON.stringify(state));
 }
 
 function stateDirInUse(stateDir: string, pid: number | null): MeshError {

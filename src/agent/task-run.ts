@@ -11,6 +11,7 @@ import { type Health, observe, startingHealth } from "../domain/model/health.ts"
 import type { ProbeSpec } from "../domain/model/service.ts";
 import { type HealthReport, isAlive, taskStates } from "../domain/model/task.ts";
 import type { AssignedTask, TaskReport } from "../protocol/agent.ts";
+import type { GatewayTask } from "./gateway/gateway.ts";
 import { probeTimeoutMs, type TaskProber } from "./probes.ts";
 import type { TaskPhase } from "./reconcile-tasks.ts";
 import type { ExitStatus, LaunchPlan, RunningTask, Runtime } from "./runtimes/runtime.ts";
@@ -39,7 +40,12 @@ export type TaskContext = {
   readonly save: (record: TaskRecord) => void;
   /** The report has changed. A `state` is reported at once, a step of the health counter may wait. */
   readonly onChange: (run: TaskRun, change: "state" | "health") => void;
+  /** Resolves when the gateway has no open request of the task, or after `maxMs`. */
+  readonly whenIdle: (taskId: string, maxMs: number) => Promise<void>;
 };
+
+/** How long a stopping task may take to finish its open requests before it gets its stop signal. */
+const finishRequestsMs = 10_000;
 
 /** The reason why supervision of a process ended; `unhealthy` is the last check. */
 type SupervisionEnd = "exited" | "stop" | "detached" | { readonly unhealthy: string };
@@ -51,6 +57,10 @@ export class TaskRun {
   readonly #context: TaskContext;
   #report: TaskReport;
   #stopAtMs: number | null = null;
+  /** The stop does not wait for open requests. */
+  #stopsAtOnce = false;
+  /** Its process; null before the start and after the end. */
+  #running: RunningTask | null = null;
   #isDetached = false;
   #wakeUp = Promise.withResolvers<void>();
   /**
@@ -66,10 +76,13 @@ export class TaskRun {
   } | null = null;
   /** Resolves when the task has ended or is detached. */
   ended: Promise<void> = Promise.resolve();
+  /** The gateway's limit of open requests, as the last assignment has it. */
+  limit: AssignedTask["limit"];
 
   private constructor(nodeId: string, task: AssignedTask, report: TaskReport, context: TaskContext) {
     this.nodeId = nodeId;
     this.task = task;
+    this.limit = task.limit;
     this.#report = report;
     this.#context = context;
   }
@@ -112,9 +125,27 @@ export class TaskRun {
     return this.#stopAtMs === null ? "alive" : "stopping";
   }
 
-  /** Stops the task; a running one after `drainDelayMs`. A second call can only make the stop earlier. */
-  stop(drainDelayMs: number): void {
+  /** The ports of its process, and whether it takes further requests; null without a process. */
+  get gatewayTask(): GatewayTask | null {
+    if (this.#running === null) return null;
+    const isStopping = this.#stopAtMs !== null && this.#context.nowMs() >= this.#stopAtMs;
+    const ports = new Map(
+      this.#running.endpoints.map(({ target, origin }) => {
+        const { hostname, port } = new URL(origin);
+        return [target, { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port) }];
+      }),
+    );
+    return { ports, accepts: !isStopping, ...(this.limit && { limit: this.limit }) };
+  }
+
+  /**
+   * Stops the task; a running one after `drainDelayMs`, and when its open requests have ended. With "now" it
+   * does not wait. A second call can only make the stop earlier.
+   */
+  stop(drain: number | "now"): void {
     if (this.phase === "ended") return;
+    const drainDelayMs = drain === "now" ? 0 : drain;
+    this.#stopsAtOnce ||= drain === "now";
     const delayMs = this.#report.state === "running" ? drainDelayMs : 0;
     const isFirstStop = this.#stopAtMs === null;
     this.#stopAtMs = Math.min(this.#stopAtMs ?? Number.POSITIVE_INFINITY, this.#context.nowMs() + delayMs);
@@ -161,6 +192,7 @@ export class TaskRun {
 
   async #resume(running: RunningTask, { probe }: TaskRecord): Promise<void> {
     const plan = { probe, stopSignal: this.#prepared?.stopSignal ?? "SIGTERM" };
+    this.#running = running;
     const { cause, exit } = await this.#supervise(running, plan);
     if (cause !== "detached") this.#endAfter(cause, exit);
   }
@@ -184,6 +216,7 @@ export class TaskRun {
   }
 
   #onStarted(running: RunningTask, { probe, stopSignal }: LaunchPlan): void {
+    this.#running = running;
     this.#prepared = { probe, stopSignal, handle: running.handle };
     const health =
       this.task.run.targets.length === 0 ? null : healthReportOf(startingHealth(this.#context.nowMs()));
@@ -206,8 +239,11 @@ export class TaskRun {
     supervision.abort();
     this.wake();
     if (cause === "detached") return { cause, exit: { code: null, signal: null, isPortTaken: false } };
+    if (cause === "stop") await this.#finishRequests(running);
     if (cause !== "exited") await this.#terminate(running, stopSignal);
-    return { cause, exit: await running.exited };
+    const exit = await running.exited;
+    this.#running = null;
+    return { cause, exit };
   }
 
   /** Resolves when the process must stop or is detached. After an abort the result is not used. */
@@ -220,6 +256,16 @@ export class TaskRun {
       else await Promise.race([this.#wakeUp.promise, this.#context.wait(remainingMs, signal)]);
     }
     return "exited";
+  }
+
+  /** Waits for the open requests of a stopping task; the gateway accepts no further ones. */
+  async #finishRequests(running: RunningTask): Promise<void> {
+    let isOver = false;
+    const finished = Promise.race([running.exited, this.#context.whenIdle(this.task.id, finishRequestsMs)]);
+    void finished.finally(() => {
+      isOver = true;
+    });
+    while (!isOver && !this.#stopsAtOnce) await Promise.race([finished, this.#wakeUp.promise]);
   }
 
   async #terminate(running: RunningTask, stopSignal: NodeJS.Signals): Promise<void> {
@@ -240,7 +286,7 @@ export class TaskRun {
     while (!signal.aborted && this.#report.health !== null) {
       const startMs = nowMs();
       const { promise: probeRequested } = this.#probeRequest;
-      const result = await prober(running.localEndpoints, probe, signal);
+      const result = await prober(running.endpoints, probe, signal);
       if (signal.aborted) break;
       const elapsedMs = nowMs() - startMs;
       // If it took longer, the machine slept or the agent was stopped, and the result does not count.

@@ -3,6 +3,7 @@
 import { printableUpTo } from "../domain/model/printable.ts";
 import { taskStates } from "../domain/model/task.ts";
 import type { AssignedTask, Assignment, TaskReport } from "../protocol/agent.ts";
+import type { GatewayTask } from "./gateway/gateway.ts";
 import { type AgentAction, reconcileTasks } from "./reconcile-tasks.ts";
 import type { Runtime } from "./runtimes/runtime.ts";
 import type { TaskRecords } from "./task-records.ts";
@@ -49,6 +50,10 @@ export class Tasks {
     this.#assigned = new Map(assignment.tasks.map((task) => [task.id, task]));
     this.#drainDelayMs = assignment.drainDelayMs;
     for (const { id, desired } of assignment.tasks) if (desired === "remove") this.#removed.add(id);
+    for (const { id, limit } of assignment.tasks) {
+      const run = this.#runs.get(id);
+      if (run !== undefined) run.limit = limit;
+    }
     const phases = new Map([...this.#runs].map(([id, run]) => [id, run.phase]));
     for (const action of reconcileTasks(assignment.tasks, phases, mayStart))
       this.#perform(action, assignment.node.id);
@@ -83,6 +88,11 @@ export class Tasks {
     );
   }
 
+  /** A task as the gateway sees it; null if it does not run here. */
+  gatewayTask(id: string): GatewayTask | null {
+    return this.#runs.get(id)?.gatewayTask ?? null;
+  }
+
   /** Probes tasks now: a router got no response from them. */
   probe(taskIds: readonly string[]): void {
     for (const id of taskIds) this.#runs.get(id)?.probeNow();
@@ -95,7 +105,7 @@ export class Tasks {
 
   /** Stops all tasks without a drain delay; resolves when all have ended. */
   async stopAll(): Promise<void> {
-    for (const run of this.#runs.values()) run.stop(0);
+    for (const run of this.#runs.values()) run.stop("now");
     await this.allEnded();
   }
 

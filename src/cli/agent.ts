@@ -7,11 +7,13 @@ import { parseHost } from "./context.ts";
 import { parseDurationMs } from "./duration.ts";
 import { CliError } from "./errors.ts";
 import { choiceFlag, valueFlag } from "./flags.ts";
+import { readListenPort } from "./values.ts";
 
 type Flags = {
   readonly join?: string;
   readonly name?: string;
   readonly address?: string;
+  readonly gatewayPort?: number;
   readonly state: string;
   readonly images?: string;
   readonly runtime: "process" | "docker";
@@ -39,6 +41,13 @@ export function registerAgent(program: Command, cli: Cli): void {
     .option(
       "--address <host>",
       "address at which the mesh reaches this node: a DNS name, or an IP address in a local mesh",
+    )
+    .addOption(
+      valueFlag(
+        "--gateway-port <port>",
+        "TCP port through which the mesh reaches this node's tasks; 0 for any free one (default: 7946)",
+        readListenPort,
+      ),
     )
     .option("--state <dir>", "state folder: the node's credential, tasks and logs", ".waggle-agent")
     .option("--images <file>", "JSON file with more images for the process runtime")
@@ -69,6 +78,7 @@ async function runAgentVerb(cli: Cli, url: string, flags: Flags): Promise<void> 
     stateDir: flags.state,
     hostname: flags.name ?? hostname(),
     address: flags.address ?? defaultAddress(control),
+    ...(flags.gatewayPort !== undefined && { gatewayPort: flags.gatewayPort }),
     runtime: flags.runtime,
     ...(flags.images !== undefined && { images: flags.images }),
     ...(flags.drainTimeout !== undefined && { drainTimeoutMs: flags.drainTimeout }),

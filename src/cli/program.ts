@@ -9,6 +9,7 @@ import { registerDashboard } from "./dashboard.ts";
 import { CliError, errorText, exitCodes, refused } from "./errors.ts";
 import { registerEvents } from "./events.ts";
 import { targetFlags } from "./flags.ts";
+import { registerGatewayKey } from "./gateway-key.ts";
 import { registerImport } from "./import/import.ts";
 import { registerJoinToken } from "./join-token.ts";
 import { registerNode } from "./node/node.ts";
@@ -81,6 +82,7 @@ export function buildProgram(cli: Cli): Command {
   registerUp(program);
   registerAgent(program, cli);
   registerJoinToken(program, cli);
+  registerGatewayKey(program, cli);
   program.commandsGroup("Services, servers and nodes:");
   registerService(program, cli);
   registerServer(program, cli);

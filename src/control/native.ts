@@ -7,6 +7,7 @@ import { tunnelPath } from "../gateway/tunnel/relay.ts";
 import { clientHeader, JoinRequest, protocolVersion } from "../protocol/agent.ts";
 import { readAgentUpgrade, wrongCredential } from "../protocol/agent-upgrade.ts";
 import { readAs } from "../protocol/engine/read.ts";
+import { operatorOnly } from "./auth.ts";
 import { readBody } from "./body.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { badRequest, httpError, problem } from "./errors.ts";
@@ -77,6 +78,10 @@ export function nativeRoutes({ mesh, telemetry, upgrade, now, entrySettings }: C
   routes.get("/route", async (c) => {
     const { url, method, node, host } = c.req.query();
     return c.json(await routeExplanation(mesh, entrySettings, { url, method, node, host }));
+  });
+  routes.post("/gateway-key/rotate", operatorOnly, async (c) => {
+    await mesh.rotateGatewayKey("operator");
+    return c.body(null, 204);
   });
   routes.get("/telemetry", async (c) => {
     const { service, node, tasks = "true", trend, series, colos } = c.req.query();

@@ -71,7 +71,7 @@ const outcomes: ReadonlySet<string> = new Set<GatewayOutcome>([
 ]);
 
 /** True if the request was not delivered to a task, so that any request may go on to another. */
-export function isUndelivered(outcome: GatewayOutcome): boolean {
+export function isUndelivered(outcome: GatewayOutcome): outcome is "refused" | "gone" | "full" {
   return outcome === "refused" || outcome === "gone" || outcome === "full";
 }
 

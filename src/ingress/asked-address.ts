@@ -7,7 +7,8 @@ import type { ProxyRequest } from "./proxy-request.ts";
 
 /** Replaces the address of the target that responded by the one that the client asked for. */
 export function showAskedAddress(headers: Headers, incoming: ProxyRequest, { target }: ForwardState): void {
-  if (target !== null) replaceTargetAddress(headers, target.origin, askedAddress(incoming));
+  // A task behind a gateway got the Host that the client sent.
+  if (target?.origin) replaceTargetAddress(headers, target.origin, askedAddress(incoming));
 }
 
 /** By the client's Host and connection, or by what a trusted proxy states about the first client. */

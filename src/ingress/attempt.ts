@@ -7,13 +7,19 @@ import type { Target } from "../proxy/routing/target-pool.ts";
 import type { BodyFault, ClientBody } from "./client-body.ts";
 import { type AttemptReason, countEjection, countOutcome, countSent } from "./counting.ts";
 import type { Forwarding } from "./forwarding.ts";
+import { dialGateway, type GatewayTarget, type Undelivered } from "./gateway-attempt.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
 
 /**
- * A response whose body is unread; `failed` when the connection failed before a response began; or the
- * client's fault.
+ * A response whose body is unread; `failed` when the connection failed before a response began; why the
+ * request was not delivered; or the client's fault.
  */
-export type Outcome = Response | "failed" | BodyFault;
+export type Outcome = Response | "failed" | Undelivered | BodyFault;
+
+/** True if the request was not delivered, so that any request may go on to another target. */
+export function isUndelivered(outcome: Outcome | "frozen" | "timeout"): outcome is Undelivered {
+  return outcome === "refused" || outcome === "gone" || outcome === "full" || outcome === "unreached";
+}
 
 /** One attempt under way. */
 export type Attempt = {
@@ -45,7 +51,7 @@ export function startAttempt(
   state.attempts += 1;
   state.attemptsLeft -= 1;
   state.target = target;
-  if (upstream.isRepeatable) {
+  if (upstream.isRepeatable || target.gateway !== null) {
     state.tried ??= new Set();
     state.tried.add(target.taskId);
   }
@@ -54,7 +60,10 @@ export function startAttempt(
     if (silence.firstMs === 0) silence.firstMs = sentMs;
     else if (silence.secondMs === 0) silence.secondMs = sentMs;
   }
-  const sent = dial(plane, target.origin + path, upstream.init, route.service.options?.marker);
+  const { options } = route.service;
+  const sent = target.gateway
+    ? dialGateway(incoming, upstream, target as GatewayTarget, options?.hostHeader)
+    : dial(plane, target.origin + path, upstream.init, options?.marker);
   const outcome = state.clientBody === null ? sent : withClientBody(incoming, sent, state.clientBody);
   trace?.follow(target, outcome);
   if (pool.tracksOpen) trackOpen(forwarding, outcome, open ?? plane.openRequests.open(target.taskId, sentMs));
@@ -88,13 +97,14 @@ async function dial(
 /** Passes the client's body, and distinguishes the client's failure from the target's. */
 async function withClientBody(
   { waitUntil }: ProxyRequest,
-  sent: Promise<Response | "failed">,
+  sent: Promise<Outcome>,
   body: ClientBody,
 ): Promise<Outcome> {
   // Continues after an early response.
   waitUntil(body.pass());
   const outcome = await sent;
-  body.endWatch();
+  // What was not delivered leaves the body to the next attempt.
+  if (!isUndelivered(outcome)) body.endWatch();
   return outcome === "failed" ? ((await body.fault) ?? outcome) : outcome;
 }
 
@@ -163,8 +173,9 @@ export function settle(forwarding: Forwarding, attempt: Attempt, outcome: Outcom
     silence.firstMs = 0;
     silence.secondMs = 0;
   }
-  if (outcome === "failed") {
-    if (isTargets) eject(forwarding, target);
+  if (typeof outcome === "string") {
+    if (outcome === "gone") plane.tables.expire(nowMs);
+    if (outcome === "failed" ? isTargets : outcome !== "full") eject(forwarding, target);
     return outcome;
   }
   if (silence !== undefined && silence.respondedMs < sentMs) silence.respondedMs = sentMs;

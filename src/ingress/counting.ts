@@ -6,7 +6,7 @@ import { counterIndex, refusalCounter, statusClassCounters } from "../telemetry/
 import { recordLatency } from "../telemetry/histogram.ts";
 import { type Meter, type MeteredEntity, renewMs } from "../telemetry/meter.ts";
 import type { MetricSet } from "../telemetry/metrics.ts";
-import type { Attempt, Outcome } from "./attempt.ts";
+import { type Attempt, isUndelivered, type Outcome } from "./attempt.ts";
 import type { Forwarding, ForwardState } from "./forwarding.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
 
@@ -105,8 +105,9 @@ export function countOutcome(
   const task = at.meter.task(target, at.service);
   task.open.decrement(at.meter.generation - generation);
   if (outcome === "body-broken" || outcome === "body-stalled") return;
-  if (outcome === "failed") {
-    const error = isTargets ? counterIndex.connectErrors : counterIndex.responseErrors;
+  if (!(outcome instanceof Response)) {
+    const isConnection = isTargets || isUndelivered(outcome);
+    const error = isConnection ? counterIndex.connectErrors : counterIndex.responseErrors;
     task.add(error);
     at.entry.add(error);
     return;

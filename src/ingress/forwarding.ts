@@ -26,6 +26,8 @@ export type ForwardState = {
   attempts: number;
   /** How many more attempts are allowed with this table. */
   attemptsLeft: number;
+  /** Attempts that were not delivered to a task. */
+  undelivered: number;
   /** The target of the last attempt, or the target that responded. */
   target: Target | null;
   /** The meter's generation in which it was counted as open, or renewed. */
@@ -58,6 +60,7 @@ export type Forwarding = RouteChoice & {
 /**
  * A target's response, or the reason for having none:
  * - `failed`: every attempt failed;
+ * - `undelivered`: no gateway delivered it to a task;
  * - `timeout`: no target responded within the head timeout;
  * - `frozen`: the target of a request that is not repeatable is frozen;
  * - `body-broken`, `body-stalled`: the client did not send its body;
@@ -67,6 +70,7 @@ export type Forwarding = RouteChoice & {
 export type ForwardResult =
   | Response
   | "failed"
+  | "undelivered"
   | "timeout"
   | "frozen"
   | BodyFault
@@ -83,6 +87,7 @@ export function newForwardState(): ForwardState {
     tried: null,
     attempts: 0,
     attemptsLeft: 0,
+    undelivered: 0,
     target: null,
     openGeneration: 0,
     queueGeneration: null,

@@ -10,10 +10,19 @@
 import type { AttemptPolicy } from "../proxy/limits.ts";
 import { minHedgeMs } from "../proxy/resilience/latency.ts";
 import { endSilence, isSilent } from "../proxy/resilience/silence.ts";
-import { type Attempt, discard, eject, type Outcome, settle, startAttempt, within } from "./attempt.ts";
+import {
+  type Attempt,
+  discard,
+  eject,
+  isUndelivered,
+  type Outcome,
+  settle,
+  startAttempt,
+  within,
+} from "./attempt.ts";
 import type { ClientBody } from "./client-body.ts";
 import { countEjection, countGivenUp, countHedgeWon, renewWaits } from "./counting.ts";
-import { type Forwarding, type ForwardResult, nextTarget } from "./forwarding.ts";
+import { type Forwarding, nextTarget } from "./forwarding.ts";
 
 /** After this wait a hedge may use the retry budget, if the hedge budget is used up. Milliseconds. */
 const lateHedgeMs = 1_000;
@@ -32,7 +41,7 @@ export async function awaitSlow(
   forwarding: Forwarding,
   first: Attempt,
   endsMs: number,
-): Promise<ForwardResult> {
+): Promise<Outcome | "frozen" | "timeout"> {
   const { incoming, upstream, policy, stats, pool, state } = forwarding;
   const { plane } = incoming;
   const pending = [first];
@@ -61,7 +70,7 @@ export async function awaitSlow(
     renewWaits(forwarding, pending, nowMs);
     if (ended === "timeout") continue;
     const result = settleFirst(forwarding, pending, ended);
-    if (result !== "failed" || pending.length === 0) return result;
+    if ((result !== "failed" && !isUndelivered(result)) || pending.length === 0) return result;
   }
   for (const attempt of pending) {
     eject(forwarding, attempt.target);
@@ -87,7 +96,7 @@ function settleFirst(forwarding: Forwarding, pending: Attempt[], { attempt, outc
   const index = pending.indexOf(attempt);
   pending.splice(index, 1);
   const result = settle(forwarding, attempt, outcome);
-  if (result === "failed") return result;
+  if (result === "failed" || isUndelivered(result)) return result;
   for (const [position, loser] of pending.entries()) settleLoser(forwarding, loser, position < index);
   if (attempt.isHedge && forwarding.countedAt !== null) countHedgeWon(forwarding.countedAt, attempt.target);
   return result;

@@ -2,7 +2,7 @@
 
 import type { EntryPoint } from "../proxy/entry-point.ts";
 import { isRequestId, type RequestHead, readRequestHead } from "../proxy/http/headers.ts";
-import { authorityOf, pathOf } from "../proxy/http/host.ts";
+import { authorityOf, pathOf, rawTargetOf } from "../proxy/http/host.ts";
 import { idempotentMethods } from "../proxy/http/methods.ts";
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
 import type { RouteQuery } from "../proxy/routing/routes.ts";
@@ -13,6 +13,8 @@ export type ProxyRequest = RouteQuery & {
   readonly request: Request;
   readonly method: string;
   readonly head: RequestHead;
+  /** The target for a task behind a gateway: its path as sent, where that means the same. */
+  readonly target: string;
   /** Bytes of the body: 0 without one, null if the length is unknown. */
   readonly bodyBytes: number | null;
   /** It may be sent to another target when one fails before it responds, if its body can be sent again. */
@@ -37,6 +39,7 @@ export function receive(
   const { url, method, headers } = request;
   const head = readRequestHead(headers);
   // HTTP/2 needs neither Content-Length nor Transfer-Encoding to send a body.
+  const path = pathOf(url);
   const hasUnknownBody = head.bodyBytes === 0 && request.body !== null && !headers.has("content-length");
   return {
     request,
@@ -48,7 +51,8 @@ export function receive(
     entry,
     port: entry.port,
     host: head.host === "" ? authorityOf(url) : head.host,
-    path: pathOf(url),
+    path,
+    target: path === "" || url.endsWith(path) ? path : rawTargetOf(url, path),
     receivedMs: plane.nowMs(),
     trace: head.debug ? new Trace(plane.nowMs) : null,
     plane,

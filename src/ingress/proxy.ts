@@ -16,7 +16,7 @@ import { chooseRoute, type RouteChoice } from "../proxy/routing/route-hints.ts";
 import { type EntryNode, type RouteMatch, type Routes, routeAt } from "../proxy/routing/routes.ts";
 import { renewMs } from "../telemetry/meter.ts";
 import { showAskedAddress } from "./asked-address.ts";
-import { type Attempt, type Outcome, settle, startAttempt, within } from "./attempt.ts";
+import { type Attempt, isUndelivered, type Outcome, settle, startAttempt, within } from "./attempt.ts";
 import { ClientBody } from "./client-body.ts";
 import { type CountedAt, countRequest, countWaited, countWaiting, renewWaits } from "./counting.ts";
 import { sentOnceBody, withoutEmptyBody } from "./empty-body.ts";
@@ -36,6 +36,9 @@ import { forwardFailure, malformedFailure, noRouteFailure, noTargetFailure } fro
 import { shouldBufferBody, withBufferedBody } from "./replay-buffer.ts";
 import { targetFailure } from "./target-failure.ts";
 import { type HopHeaders, type UpstreamRequest, upstreamRequest } from "./upstream-request.ts";
+
+/** Attempts that gateways may leave undelivered before the request is refused. */
+const maxUndelivered = 8;
 
 /** The routes that a request matches, and the node whose entry point serves it. */
 export type EntryMatch = { readonly match: RouteMatch | null; readonly node: EntryNode | null };
@@ -77,11 +80,11 @@ export async function proxy(incoming: ProxyRequest, matchEntry: MatchEntry): Pro
 
 /** True if a newer table may have a target for a request that can still be sent. */
 function canRetryWithFreshTable(
-  { attempts, upstream, isOverloaded }: ForwardState,
+  { attempts, undelivered, upstream, isOverloaded }: ForwardState,
   { status }: Failure,
 ): boolean {
   const mayHelp = !isOverloaded && (status === 404 || status === 503 || status === 502);
-  return mayHelp && (attempts === 0 || upstream?.isRepeatable === true);
+  return mayHelp && (attempts === undelivered || upstream?.isRepeatable === true);
 }
 
 /** The failure to report: a 502 of tried targets says more than a fresh table without further targets. */
@@ -223,8 +226,10 @@ export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
     let endsMs = nowMs + policy.headTimeoutMs;
     stats.retries.recordRequest(nowMs);
     if (upstream.isHedgeable) stats.hedges.recordRequest(nowMs);
+    let isDelivered = state.attempts > state.undelivered;
     while (state.attemptsLeft > 0) {
-      if (state.attempts > 0 && !stats.retries.take(nowMs)) return "over-budget";
+      // What was not delivered costs no task anything.
+      if (isDelivered && !stats.retries.take(nowMs)) return "over-budget";
       // Pick.
       let target = nextTarget(forwarding);
       let open: OpenRequest | null = null;
@@ -235,7 +240,7 @@ export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
         nowMs = plane.nowMs();
         endsMs = nowMs + policy.headTimeoutMs;
       }
-      if (target === null) return "failed";
+      if (target === null) return isDelivered || state.attempts === 0 ? "failed" : "undelivered";
       // Attempt. An unwatched streaming body takes as long as the client does.
       const reason = state.attempts === 0 ? "first" : "retry";
       const attempt = startAttempt(forwarding, target, reason, nowMs, open);
@@ -251,11 +256,19 @@ export async function forward(forwarding: Forwarding): Promise<ForwardResult> {
         outcome === "timeout"
           ? await awaitSlow(forwarding, attempt, endsMs)
           : settle(forwarding, attempt, outcome);
-      // Retry with the next target, if the request may be sent twice.
-      if (result !== "failed" || !upstream.isRepeatable) return result;
+      if (typeof result !== "string") return result;
+      // Retry with the next target, if no task got the request or it may be sent twice.
+      if (isUndelivered(result)) {
+        state.undelivered += 1;
+        if (state.undelivered < maxUndelivered) state.attemptsLeft = Math.max(1, state.attemptsLeft);
+      } else if (result !== "failed" || !upstream.isRepeatable) {
+        return result;
+      } else {
+        isDelivered = true;
+      }
       nowMs = plane.nowMs();
     }
-    return "failed";
+    return isDelivered ? "failed" : "undelivered";
   } finally {
     if (countedAt !== null) countWaited(countedAt, state);
   }

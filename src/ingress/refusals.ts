@@ -113,6 +113,10 @@ export function forwardFailure(
   switch (result) {
     case "failed":
       return allFailed(kind, name, method, attempts, upstream.isRepeatable);
+    case "undelivered": {
+      const tried = attempts === 1 ? `the one tried ${kind}` : `each of the ${attempts} tried ${kind}s`;
+      return { status: 503, reason: `${tried} of ${name} could not be reached` };
+    }
     case "body-broken":
     case "body-stalled":
       return bodyFailure(result, bodyWatch(plane, route.service.options ?? {}));

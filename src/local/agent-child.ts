@@ -17,7 +17,14 @@ process.once("message", async (input: AgentInput) => {
     if (!isReady) void sendToParent({ ready: null });
     isReady = true;
   };
-  process.exitCode = await runAgent({ ...defaultAgentOptions, ...input, onAssigned, log: console.log });
+  process.exitCode = await runAgent({
+    ...defaultAgentOptions,
+    ...input,
+    // Several meshes on this machine have nodes at one address.
+    gatewayPort: 0,
+    onAssigned,
+    log: console.log,
+  });
   process.off("disconnect", interrupt);
   if (process.connected) process.disconnect();
 });

@@ -1,11 +1,13 @@
-// Gives the data plane the routing table that this process follows. A data plane that has just started routes
-// by it while the registry cannot respond, such as while its disk is full.
+// Gives the data plane the routing table that this process follows, and keeps the keys that the data plane has
+// from the registry. A data plane that has just started routes by them while the registry cannot respond, such
+// as while its disk is full.
 
 import { request } from "node:http";
 import { wait } from "../agent/wait.ts";
 import type { RoutingTable } from "../domain/table/table.ts";
 import { printTable } from "../domain/table/text.ts";
 import { entryHeader } from "../proxy/entry-facts.ts";
+import type { RouterKeys } from "../proxy/routing/table-cache.ts";
 import { sealFacts } from "./listener-profile.ts";
 import type { RuntimeAgent } from "./runtime-agent.ts";
 
@@ -16,6 +18,7 @@ export class TableCopy {
   readonly #entry: string;
   readonly #stopping = new AbortController();
   #text: string | null = null;
+  #keys: RouterKeys = {};
   #isSending = false;
   /** The data plane may not have the text: it is newer, or the data plane is. */
   #isDue = false;
@@ -25,6 +28,11 @@ export class TableCopy {
     this.#agent = agent;
     const facts = { role: "table", node: null, port: null, client: "-", scheme: "http" } as const;
     this.#entry = sealFacts(facts, entryKey);
+  }
+
+  /** The keys of routers; empty until the data plane has them. */
+  get keys(): RouterKeys {
+    return this.#keys;
   }
 
   /** Sends a newer table. */
@@ -55,15 +63,25 @@ export class TableCopy {
     this.#isSending = false;
   }
 
+  /** @returns true if the data plane has the table and its keys now */
   #put(text: string): Promise<boolean> {
     return new Promise((resolve) => {
       const headers = { host: "localhost", [entryHeader]: this.#entry };
       const sent = request({ agent: this.#agent, method: "PUT", path: "/", headers }, (response) => {
-        response.resume();
-        resolve(response.statusCode === 204);
+        const parts: Buffer[] = [];
+        response.on("data", (part: Buffer) => parts.push(part));
+        response.once("error", () => resolve(false));
+        response.once("end", () => {
+          if (response.statusCode !== 200) {
+            resolve(false);
+            return;
+          }
+          this.#keys = JSON.parse(Buffer.concat(parts).toString()) as RouterKeys;
+          resolve(true);
+        });
       });
       sent.on("error", () => resolve(false));
-      sent.end(text);
+      sent.end(JSON.stringify({ text, keys: this.#keys }));
     });
   }
 }

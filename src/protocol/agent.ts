@@ -3,14 +3,14 @@
 //
 //   POST /mesh/join              JoinRequest -> JoinReply, with the join token in the body
 //   GET  /mesh/agent (upgrade)   headers authorization: Bearer <credential>, x-waggle-node: <node id>,
-//                                        x-waggle-protocol: 1
+//                                        x-waggle-protocol: 2
 //   agent -> registry            text frames: "ping", answered without waking the registry, or AgentMessage
 //   registry -> agent            text frames: "pong" or RegistryMessage
 
 import { z } from "zod";
 import { isPrintable } from "../domain/model/printable.ts";
 
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /**
  * The header in which the control API tells the registry where an agent's connection comes from. The control
@@ -36,6 +36,7 @@ export const closeCodes = {
   superseded: 4409,
 } as const;
 
+const port = z.number().int().min(1).max(65_535);
 const id = z.string().regex(/^[0-9a-z]{25}$/, "25 characters 0-9a-z");
 const name = z.string().min(1).max(253);
 const epochMs = z.number().int().nonnegative();
@@ -63,11 +64,15 @@ export const Resources = z.object({
   memoryBytes: z.number().int().nonnegative(),
 });
 
+/** The one port through which the data plane reaches the node's tasks. */
+const Gateway = z.object({ port, tls: z.boolean() });
+
 /** An agent's description of its machine. */
 export const NodeDescription = z.object({
   hostname: name,
-  /** The host under which its tasks are dialed. */
+  /** The host of its gateway. */
   address: name,
+  gateway: Gateway,
   platform: Platform,
   resources: Resources,
   engineVersion: shown(64),
@@ -102,7 +107,7 @@ export const TaskReport = z.object({
   message: shown(500),
   err: shown(2_000),
   atMs: epochMs,
-  endpoints: z.array(z.object({ target: z.number().int().min(1).max(65_535), origin: shown(300) })).max(64),
+  endpoints: z.array(z.object({ target: port, origin: shown(300) })).max(64),
   health: HealthReport.nullable(),
   pid: z.number().int().positive().nullable(),
   exitCode: z.number().int().nullable(),
@@ -136,6 +141,14 @@ export const AssignedTask = z.object({
   service: z.object({ id, name }),
   slot: z.number().int().nonnegative(),
   desired: z.enum(["running", "shutdown", "remove"]),
+  /** Open requests that its gateway admits; absent: any number. */
+  limit: z
+    .object({
+      maxconn: z.number().int().min(1),
+      queue: z.number().int().nonnegative(),
+      queueTimeoutMs: z.number().int().positive(),
+    })
+    .optional(),
   /** False: it must stop, but routers may still send it requests. A later assignment releases it. */
   released: z.boolean().optional(),
   run: z.object({
@@ -154,12 +167,22 @@ export const AssignedTask = z.object({
 });
 export type AssignedTask = z.infer<typeof AssignedTask>;
 
+/** A key by which routers prove attempts to this node's gateway, base64url. */
+export const SentNodeKey = z.object({ id: z.string().min(1).max(32), key: z.string().length(43) });
+export type SentNodeKey = z.infer<typeof SentNodeKey>;
+
 /** All tasks of a node, complete each time: other tasks must not run. Indexes only rise within one socket. */
 export const Assignment = z.object({
   type: z.literal("assignment"),
   index: z.number().int().nonnegative(),
   node: z.object({ id, name }),
-  /** How long a stopping task stays up after its release, milliseconds. */
+  /** The registry's time when it sent this. */
+  nowMs: epochMs,
+  /** The gateway accepts attempts by any of them. */
+  gatewayKeys: z.array(SentNodeKey).max(16),
+  /** The agent keeps a tunnel open, by which routers reach its gateway. */
+  tunnel: z.boolean(),
+  /** How long a stopping task still accepts requests after its release, milliseconds. */
   drainDelayMs: z.number().int().nonnegative(),
   tasks: z.array(AssignedTask),
 });

@@ -1,7 +1,9 @@
 // The data plane of one isolate: the state that its requests share, and the options its Worker sets.
 
+import type { TableGateway } from "../domain/table/table.ts";
 import { Flusher, type FlusherOptions } from "../telemetry/flusher.ts";
 import { Meter } from "../telemetry/meter.ts";
+import { AttemptSigner } from "./attempt-signer.ts";
 import type { TrustsAddress } from "./http/trust.ts";
 import { type AttemptPolicy, attemptPolicy, defaultLimits, type Limits } from "./limits.ts";
 import { FrozenDetector } from "./resilience/frozen-detector.ts";
@@ -21,9 +23,13 @@ import { TableCache, type TableSource } from "./routing/table-cache.ts";
  */
 export type Dial = (url: string, init: RequestInit) => Promise<Response>;
 
+/** Sends a request to the gateway of a node, by its transport. */
+export type DialGateway = (gateway: TableGateway, nodeId: string, init: RequestInit) => Promise<Response>;
+
 /** How upstream requests are sent. */
 export type DialPolicy = {
   readonly dial: Dial;
+  readonly dialGateway: DialGateway;
   /**
    * True on Cloudflare, where the platform responds with 520-527 or 530 for a target that cannot be reached.
    * Elsewhere such a status is the target's.
@@ -74,6 +80,7 @@ export type DataPlane = PlaneOptions &
   Limits & {
     readonly isMeshToken: (text: string) => boolean;
     readonly tables: TableCache;
+    readonly signer: AttemptSigner;
     readonly cursors: Cursors;
     readonly outliers: Outliers;
     readonly frozenDetector: FrozenDetector;
@@ -106,11 +113,13 @@ export function createPlane(options: PlaneOptions): DataPlane {
     repeatable: attemptPolicy(limits, {}, true),
     sentOnce: attemptPolicy(limits, {}, false),
   };
+  const signer = new AttemptSigner(options.newId());
   return {
     isMeshToken: () => false,
     ...limits,
     ...metering(options, outliers),
-    tables: new TableCache(options.source, options.nowMs, options.domain),
+    tables: new TableCache(options.source, options.nowMs, options.domain, signer),
+    signer,
     cursors: new Cursors(options.random),
     outliers,
     frozenDetector: new FrozenDetector(),

@@ -106,50 +106,19 @@ export function checkServerHost(host: string, ports: readonly number[], rules: A
 }
 
 /**
- * Checks the endpoints that a node reports for a task: at most one origin for each of the task's target
- * ports, at the node's own address or, at the edge, at a name that an operator confirmed.
+ * Checks the endpoints that a node reports for a task: at most one for each of the task's target ports. Their
+ * origins are for people; the data plane asks the node's gateway for a target port.
  *
  * @throws MeshError address/invalid
  */
-export function checkEndpoints(
-  endpoints: readonly Endpoint[],
-  node: MeshNode,
-  task: Task,
-  rules: AddressRules,
-): void {
+export function checkEndpoints(endpoints: readonly Endpoint[], task: Task): void {
   const seenTargets = new Set<number>();
-  for (const { target, origin } of endpoints) {
+  for (const { target } of endpoints) {
     if (!task.run.targets.includes(target) || seenTargets.has(target)) {
       throw invalid(`task ${task.id} has no target port ${target}, or has it twice`);
     }
     seenTargets.add(target);
-    checkOrigin(origin, node, rules);
   }
-}
-
-function checkOrigin(origin: string, node: MeshNode, rules: AddressRules): void {
-  const url = URL.parse(origin);
-  if (url === null || url.origin !== origin || !/^https?:$/.test(url.protocol)) {
-    throw invalid(`cannot read endpoint "${origin}": write it as http://HOST:PORT`);
-  }
-  const host = url.hostname.replace(/^\[|\]$/g, "");
-  if (rules.mode === "edge") {
-    checkHost(host, "endpoint", rules.mode);
-    if (!isAtNode(host, node) && !isOperatorConfirmed(host, node.labels, rules)) {
-      throw invalid(
-        `endpoint "${origin}" is not at ${node.address}, the address of node ${node.hostname}, nor at a name that an operator confirmed`,
-      );
-    }
-  } else if (url.protocol !== "http:" || !isSameHost(host, node.address)) {
-    const expected = isIP(node.address) === 6 ? `[${node.address}]` : node.address;
-    throw invalid(`endpoint "${origin}" is not at http://${expected}, the address of node ${node.hostname}`);
-  }
-  checkNotOwn(host, Number(url.port || (url.protocol === "https:" ? 443 : 80)), rules);
-}
-
-/** True for the node's address and, if that is a name, for the names below it. */
-function isAtNode(host: string, { address }: MeshNode): boolean {
-  return isSameHost(host, address) || host.endsWith(`.${address.toLowerCase()}`);
 }
 
 /** Checks the form of a host, and that it may be dialed at all. Returns it as it is dialed. */

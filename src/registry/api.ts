@@ -3,19 +3,24 @@
 import type { Result } from "../domain/model/error.ts";
 import type { MeshEvent } from "../domain/model/event.ts";
 import type { Availability, MeshNode } from "../domain/model/node.ts";
+import type { NodeGateway } from "../domain/model/node-gateway.ts";
 import type { ProbeList, ProbeReport } from "../domain/model/probe-list.ts";
 import type { AdminState, ServerSpec, StaticServer } from "../domain/model/server.ts";
 import type { Service, ServiceSpec } from "../domain/model/service.ts";
 import type { Task } from "../domain/model/task.ts";
+import type { MeshKey } from "./gateway-keys.ts";
 import type { SessionRole } from "./sessions.ts";
 
 export type TableResponse = { readonly version: number; readonly text: string | null };
 
 /**
- * With a newer table, a router gets the key that signs sticky cookies. People may see the table, but not the
- * key.
+ * With a newer table, a router gets the key that signs sticky cookies and the keys that prove attempts to
+ * gateways. People may see the table, but not the keys.
  */
-export type RouterTableResponse = TableResponse & { readonly cookieKey?: string };
+export type RouterTableResponse = TableResponse & {
+  readonly cookieKey?: string;
+  readonly gatewayKeys?: readonly MeshKey[];
+};
 
 /** A summary of the mesh. */
 export type MeshInfo = {
@@ -47,6 +52,7 @@ export type NodeJoinInput = {
   readonly resources: MeshNode["resources"];
   readonly engineVersion: string;
   readonly runtime: MeshNode["runtime"];
+  readonly gateway: NodeGateway;
 };
 
 /** A static server and the name of its service. */
@@ -114,6 +120,8 @@ export const operations = {
   joinTokens: read<() => JoinTokens>(),
   rotateJoinTokens:
     change<(which: { readonly worker: boolean; readonly manager: boolean }, actor: string) => null>(),
+  /** Replaces the key by which routers prove attempts to gateways, step by step and without a gap. */
+  rotateGatewayKey: change<(actor: string) => null>(),
   join: change<(input: NodeJoinInput) => Result<{ readonly nodeId: string; readonly credential: string }>>(),
 
   /** True if the credential is the node's. */

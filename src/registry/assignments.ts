@@ -1,10 +1,13 @@
 // Assignments: the complete set of tasks that a node must run, as its agent receives it.
 
 import { createHash } from "node:crypto";
+import { taskLimitOf } from "../domain/labels/balance-labels.ts";
 import { isAlive, type Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import type { AssignedTask, Assignment } from "../protocol/agent.ts";
 import { isAwaitingRelease } from "./departures.ts";
+import { type MeshKey, nodeKeys } from "./gateway-keys.ts";
+import { sameData } from "./same-data.ts";
 
 /**
  * How long a stopping task stays up after its release, milliseconds. A response with the new table may still
@@ -12,10 +15,10 @@ import { isAwaitingRelease } from "./departures.ts";
  */
 const drainDelayMs = 250;
 
-/** A node's assignment without its index, which belongs to a socket. `hash` identifies the body. */
+/** A node's assignment without its index and time, which belong to a frame. `hash` identifies the body. */
 export type NodeAssignment = {
   readonly nodeId: string;
-  readonly body: Omit<Assignment, "index">;
+  readonly body: Omit<Assignment, "index" | "nowMs">;
   readonly hash: string;
   /** Sent even to a socket that already has it, because the agent reported tasks that it must not have. */
   readonly resend: boolean;
@@ -25,7 +28,7 @@ export type NodeAssignment = {
 export function assignmentsOf(
   world: World,
   nodeIds: ReadonlySet<string>,
-  resend: ReadonlySet<string>,
+  { resend, gatewayKeys }: { readonly resend: ReadonlySet<string>; readonly gatewayKeys: readonly MeshKey[] },
 ): readonly NodeAssignment[] {
   const tasksOf = new Map<string, Task[]>();
   for (const id of nodeIds) if (world.nodes.has(id)) tasksOf.set(id, []);
@@ -37,6 +40,8 @@ export function assignmentsOf(
       type: "assignment" as const,
       node: { id: nodeId, name: world.nodes.get(nodeId)?.hostname ?? nodeId },
       drainDelayMs,
+      gatewayKeys: nodeKeys(gatewayKeys, nodeId),
+      tunnel: world.nodes.get(nodeId)?.transport?.kind === "tunnel",
       tasks: tasks.sort((a, b) => (a.id < b.id ? -1 : 1)).map((task) => assignedTask(world, task)),
     };
     const hash = createHash("sha256").update(JSON.stringify(body)).digest("base64url");
@@ -46,7 +51,7 @@ export function assignmentsOf(
 
 /** The nodes whose assignment differs between two worlds. */
 export function nodesToReassign(before: World, after: World): ReadonlySet<string> {
-  const nodeIds = new Set<string>();
+  const nodeIds = nodesOfChangedLimits(before, after);
   if (before.tasks === after.tasks) return nodeIds;
   for (const [id, task] of after.tasks) {
     const old = before.tasks.get(id);
@@ -60,19 +65,38 @@ export function nodesToReassign(before: World, after: World): ReadonlySet<string
   return nodeIds;
 }
 
+/** The nodes with a task of a service whose limit of open requests changed. */
+function nodesOfChangedLimits(before: World, after: World): Set<string> {
+  const nodeIds = new Set<string>();
+  if (before.services === after.services) return nodeIds;
+  const changed = [...after.services.values()].filter(({ id, spec }) => {
+    const old = before.services.get(id)?.spec;
+    return old !== undefined && old !== spec && !sameData(taskLimitOf(old.labels), taskLimitOf(spec.labels));
+  });
+  const serviceIds = new Set(changed.map(({ id }) => id));
+  if (serviceIds.size === 0) return nodeIds;
+  for (const { serviceId, nodeId } of after.tasks.values()) {
+    if (nodeId !== null && serviceIds.has(serviceId)) nodeIds.add(nodeId);
+  }
+  return nodeIds;
+}
+
 /** The part of a placed task that its assignment depends on. */
 function assignmentFingerprint(task: Task): string {
   return `${task.desired} ${isAlive(task)} ${isAwaitingRelease(task)}`;
 }
 
 function assignedTask(world: World, task: Task): AssignedTask {
+  const service = world.services.get(task.serviceId);
+  const limit = service === undefined ? null : taskLimitOf(service.spec.labels);
   const { image, command, args, env, dir, stopSignal, stopGraceMs, probe, targets } = task.run;
   return {
     id: task.id,
     // The tasks of a removed service still have to stop; only its id is left as a name.
-    service: { id: task.serviceId, name: world.services.get(task.serviceId)?.spec.name ?? task.serviceId },
+    service: { id: task.serviceId, name: service?.spec.name ?? task.serviceId },
     slot: task.slot,
     desired: task.desired,
+    ...(limit !== null && { limit }),
     ...(isAwaitingRelease(task) && { released: false }),
     run: {
       image,

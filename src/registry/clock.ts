@@ -9,6 +9,7 @@ import type { StaticServer } from "../domain/model/server.ts";
 import type { Service } from "../domain/model/service.ts";
 import type { Task } from "../domain/model/task.ts";
 import { type Draft, meshSubject } from "./draft.ts";
+import { followKeyClock } from "./gateway-keys.ts";
 import { nodeGraceMs } from "./liveness.ts";
 import { probeSilenceMs } from "./probing.ts";
 import { sameData } from "./same-data.ts";
@@ -47,6 +48,7 @@ function putChanged<K extends "nodes" | "services" | "tasks" | "servers">(
 function followInStore({ store, nowMs }: Draft): void {
   const listeningSinceMs = Number(store.meta("listeningSinceMs") ?? 0);
   if (listeningSinceMs > nowMs) store.setMeta("listeningSinceMs", String(nowMs));
+  followKeyClock(store, nowMs);
   for (const [nodeId, atMs] of store.disconnectedAt()) {
     if (atMs > nowMs) store.setDisconnectedAt(nodeId, nowMs);
   }

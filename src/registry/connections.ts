@@ -9,6 +9,7 @@ import { forgetPredecessors } from "./forgotten-nodes.ts";
 import { nodeNameTaken } from "./join.ts";
 import { markDown, scheduleSweep } from "./liveness.ts";
 import { applyReports, memberNode } from "./reports.ts";
+import { chooseTransport } from "./transport.ts";
 
 /** The first message on an agent's socket. */
 export type HelloInput = {
@@ -39,6 +40,7 @@ export function hello(draft: Draft, nodeId: string, { node: description, tasks, 
   const proven = provenAddress(node, description.address, client);
   const ready = {
     ...readyNode(node, description, draft.nowMs),
+    transport: chooseTransport({ ...node, ...description }, addresses.mode),
     ...(proven !== null && { provenAddress: proven }),
   };
   if (node.wasReady !== true) forgetPredecessors(draft, ready);
@@ -82,12 +84,13 @@ export function goodbye(draft: Draft, nodeId: string, reason: string): void {
 }
 
 function readyNode(node: MeshNode, description: NodeDescription, nowMs: number): MeshNode {
-  const { hostname, address, platform, resources, engineVersion, runtime } = description;
+  const { hostname, address, gateway, platform, resources, engineVersion, runtime } = description;
   const stateSinceMs = node.state === "ready" ? node.stateSinceMs : nowMs;
   return {
     ...node,
     hostname,
     address,
+    gateway,
     platform,
     resources,
     engineVersion,

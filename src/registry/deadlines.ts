@@ -5,9 +5,9 @@ import { removeRows, type SqlDatabase, upsert } from "../storage/sql-database.ts
 /**
  * `reconcile`: a delayed decision is due. `liveness`: a node may have missed its heartbeats. `release`: a
  * task that left the routing table may be released. `probers`: a region's prober may be silent. `forget`: a
- * node has been down for too long.
+ * node has been down for too long. `gateway-keys`: a rotation of the gateway keys takes its next step.
  */
-export type DeadlineName = "reconcile" | "liveness" | "release" | "probers" | "forget";
+export type DeadlineName = "reconcile" | "liveness" | "release" | "probers" | "forget" | "gateway-keys";
 
 /** Sets a deadline, or removes it with null. Writes only if it changes. */
 export function setDeadline(database: SqlDatabase, name: DeadlineName, atMs: number | null): void {

@@ -117,11 +117,12 @@ export function nodeNameTaken({ hostname, id, state }: MeshNode): MeshError {
 
 function newNode(draft: Draft, input: NodeJoinInput): MeshNode {
   const { nowMs, context } = draft;
-  const { hostname, address, platform, resources, engineVersion, runtime } = input;
+  const { hostname, address, gateway, platform, resources, engineVersion, runtime } = input;
   return {
     id: context.newId(),
     hostname,
     address,
+    gateway,
     entryHosts: [],
     role: "worker",
     availability: "active",

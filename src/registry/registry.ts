@@ -27,6 +27,7 @@ import type {
 import { hasDepartures } from "./departures.ts";
 import type { Draft } from "./draft.ts";
 import type { Effects } from "./effects.ts";
+import { advanceRotation, makeGatewayKey, meshKeys, rotateGatewayKey, signingKeyId } from "./gateway-keys.ts";
 import { join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
 import { recordStart } from "./liveness.ts";
 import { removeNode, updateNode } from "./nodes.ts";
@@ -81,6 +82,7 @@ export class Registry implements RegistryOperations {
       if (this.#store.meta("cookieKey") === null) {
         this.#store.setMeta("cookieKey", this.#deps.newSecret(cookieKeyLength));
       }
+      makeGatewayKey(draft);
       recordStart(draft, connected);
     });
   }
@@ -114,6 +116,7 @@ export class Registry implements RegistryOperations {
       this.#transactions.wakeProbers(this.#transactions.change((draft) => sweepRegions(draft)));
     }
     if (due.includes("forget")) this.#transactions.forgetNodes();
+    if (due.includes("gateway-keys")) this.#transactions.change(advanceRotation, "always");
     if (due.includes("reconcile")) this.#transactions.settle();
     else if (due.includes("release")) this.#transactions.releaseDepartures();
   }
@@ -219,6 +222,11 @@ export class Registry implements RegistryOperations {
     return null;
   }
 
+  rotateGatewayKey(actor: string): null {
+    this.#transactions.change((draft) => rotateGatewayKey(draft, actor));
+    return null;
+  }
+
   join(input: NodeJoinInput): Result<{ readonly nodeId: string; readonly credential: string }> {
     return this.#change((draft) => join(draft, input));
   }
@@ -258,7 +266,8 @@ export class Registry implements RegistryOperations {
     const version = tableVersion(this.#store);
     if (version <= afterVersion) return { version, text: null };
     if (this.#printedTable?.version !== version) {
-      this.#printedTable = { version, text: tableText(this.#transactions.world(), version) };
+      const text = tableText(this.#transactions.world(), version, signingKeyId(this.#store));
+      this.#printedTable = { version, text };
     }
     return this.#printedTable;
   }
@@ -267,7 +276,8 @@ export class Registry implements RegistryOperations {
     this.#recordRouterPoll(routerId, afterVersion);
     const response = this.table(afterVersion);
     const cookieKey = this.#store.meta("cookieKey");
-    return response.text === null || cookieKey === null ? response : { ...response, cookieKey };
+    if (response.text === null || cookieKey === null) return response;
+    return { ...response, cookieKey, gatewayKeys: meshKeys(this.#store) };
   }
 
   suspect(routerId: string, taskIds: readonly string[]): null {

@@ -24,7 +24,7 @@ export function applyReports(draft: Draft, nodeId: string, reports: readonly Tas
       continue;
     }
     if (task.nodeId !== nodeId) throw foreignTask(draft, task, node.hostname);
-    checkEndpoints(report.endpoints, node, task, draft.context.addresses);
+    checkEndpoints(report.endpoints, task);
     // The agent runs a task that is dead here. Its assignment tells it to stop the task.
     if (!isAlive(task) && isAlive(report)) draft.resend.add(nodeId);
     // An agent's clock may be ahead of the registry's; no observation is from the future.

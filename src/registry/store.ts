@@ -21,6 +21,7 @@ type MetaKey =
   | "workerSecret"
   | "managerSecret"
   | "cookieKey"
+  | "gatewayKeys"
   | "tableVersion"
   | "tableHash"
   | "listeningSinceMs"

@@ -14,6 +14,7 @@ import { Draft, type DraftContext } from "./draft.ts";
 import { type Effects, joinEffects, noEffects, type TransactionEffects } from "./effects.ts";
 import { EventLimits } from "./event-limits.ts";
 import { forgetNodes } from "./forgotten-nodes.ts";
+import { meshKeys } from "./gateway-keys.ts";
 import { needsReconcile } from "./needs-reconcile.ts";
 import { isProbeListChanged, scheduleRegionSweep } from "./probing.ts";
 import { Routers } from "./routers.ts";
@@ -136,7 +137,10 @@ export class Transactions {
       probes,
       wakes: wakesProbers ? this.#deps.regions : [],
       tableVersion: raisedVersion,
-      assignments: nodeIds.size === 0 ? [] : assignmentsOf(world, nodeIds, resend),
+      assignments:
+        nodeIds.size === 0
+          ? []
+          : assignmentsOf(world, nodeIds, { resend, gatewayKeys: meshKeys(this.store) }),
     };
   }
 }

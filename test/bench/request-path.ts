@@ -1,13 +1,14 @@
 // The length of the request path: the files and named functions that a warm GET enters, by V8's coverage.
 //
-// The GET goes edge → ingress → task in this process. The task is a function, and the entry points in
-// workers/ are not counted. `node test/bench/request-path.ts` prints one line per file; with --json it prints
-// only the counts.
+// The GET goes edge → ingress → static server, or with --gateway to a task behind its node's gateway, all in
+// this process. The server and the gateway are functions, and the entry points in workers/ are not counted.
+// `node test/bench/request-path.ts` prints one line per file; with --json it prints only the counts.
 
 import { Session } from "node:inspector/promises";
 import { fileURLToPath } from "node:url";
 import { serviceOf, tableOf } from "../support/dataplane.ts";
 import { inProcessPlane } from "../unit/ingress/in-process-plane.ts";
+import { gatewayTable, testGateway } from "../unit/ingress/test-gateway.ts";
 
 /** Functions entered, by file below src/. */
 export type RequestPath = ReadonlyMap<string, readonly string[]>;
@@ -15,9 +16,12 @@ export type RequestPath = ReadonlyMap<string, readonly string[]>;
 const warmUps = 200;
 
 /** Sends GETs until all caches are filled, then records the functions of one more. */
-export async function measureRequestPath(): Promise<RequestPath> {
-  const table = tableOf(1, serviceOf("my-web", 8080, ["http://a", "http://b"]));
-  const { send } = inProcessPlane(table, {}, { flush: async () => undefined });
+export async function measureRequestPath(throughGateway: boolean): Promise<RequestPath> {
+  const table = throughGateway
+    ? gatewayTable(1)
+    : tableOf(1, serviceOf("my-web", 8080, ["http://a", "http://b"]));
+  const dialGateway = testGateway(() => undefined);
+  const { send } = inProcessPlane(table, {}, { flush: async () => undefined, dialGateway });
   const request = { entry: { role: "edge", node: null }, path: "/hello?n=1" } as const;
   const session = new Session();
   session.connect();
@@ -65,7 +69,7 @@ export function countRequestPath(path: RequestPath): { readonly files: number; r
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const path = await measureRequestPath();
+  const path = await measureRequestPath(process.argv.includes("--gateway"));
   const counts = countRequestPath(path);
   if (process.argv.includes("--json")) console.log(JSON.stringify(counts));
   else {

@@ -10,6 +10,7 @@ import { findByEnvironment, identify } from "../../src/agent/process-identity.ts
 import { closeCodes } from "../../src/protocol/agent.ts";
 import { newStateDir, type StartedAgent, startAgent } from "../support/agent-process.ts";
 import { assignedTask, FakeRegistry, joinToken, taskId } from "../support/fake-registry.ts";
+import { requestBytes, sendBytes, sign, testNodeKey } from "../support/gateway.ts";
 import { missingPrograms } from "../support/program.ts";
 import { until } from "../support/until.ts";
 
@@ -44,7 +45,7 @@ describe("joining", () => {
     expect(registry.joins).toBe(1);
     expect(registry.upgrades[1]).toMatchObject({
       "x-waggle-node": registry.nodeId,
-      "x-waggle-protocol": "1",
+      "x-waggle-protocol": "2",
     });
     expect(first.lines.join("\n")).not.toMatch(/ccccc|SWMTKN/);
   });
@@ -265,6 +266,33 @@ describe("a restarted agent", () => {
     const failed = await until("failed", () => ended("a"), { withinMs: 2_000 });
     expect(failed.err).toBe("task: exited (exit code unknown: an earlier agent started it)");
     expect(taskPids(stateDir)).toEqual([]);
+  });
+
+  test("[O84] its gateway serves its tasks on the same port, although the registry is away", async () => {
+    registry.gatewayKeys = [{ id: "k1", key: testNodeKey.toString("base64url") }];
+    const agent = start();
+    registry.tasks = [assignedTask("a")];
+    await until("running", () => running("a"));
+    const port = registry.ofType("hello")[0]?.node.gateway.port ?? 0;
+    const ask = async () => {
+      const signed = sign({ taskId: taskId("a"), target: "/healthz" });
+      const { outcome, body } = await sendBytes(port, requestBytes(signed), signed);
+      return [outcome, body];
+    };
+    expect(await ask()).toEqual(["task", "ok\n"]);
+    expect(statSync(join(stateDir, "gateway.json")).mode & 0o777).toBe(0o600);
+    agent.process.kill("SIGKILL");
+    await agent.exited;
+    await registry.stop();
+    start();
+    await until("the gateway", () =>
+      ask().then(
+        ([outcome]) => outcome === "task",
+        () => false,
+      ),
+    );
+    expect(await ask()).toEqual(["task", "ok\n"]);
+    registry = await FakeRegistry.start(registry.port);
   });
 
   test("[N31] reports tasks that ended meanwhile until the registry confirms it", async () => {

@@ -53,6 +53,7 @@ function description(change: Readonly<Record<string, unknown>> = {}) {
   return {
     hostname: "mallory",
     address: "127.0.0.66",
+    gateway: { port: 7946, tls: false },
     platform: { os: '"><script>alert(1)</script>', arch: '"\\{}' },
     resources: { nanoCpus: 1e9, memoryBytes: 1e9 },
     engineVersion: '<b>\\n"',
@@ -65,7 +66,7 @@ type Credentials = { readonly nodeId: string; readonly credential: string };
 
 async function join(node: unknown): Promise<{ readonly status: number; readonly text: string }> {
   const { JoinTokens } = await mesh.get<{ JoinTokens: { Worker: string } }>("/swarm");
-  const body = JSON.stringify({ protocol: 1, token: JoinTokens.Worker, node });
+  const body = JSON.stringify({ protocol: 2, token: JoinTokens.Worker, node });
   const response = await fetch(`${mesh.control}/mesh/join`, { method: "POST", body });
   return { status: response.status, text: await response.text() };
 }
@@ -81,7 +82,7 @@ function openSocket({ nodeId, credential }: Credentials): Promise<WebSocket> {
   const headers = {
     authorization: `Bearer ${credential}`,
     "x-waggle-node": nodeId,
-    "x-waggle-protocol": "1",
+    "x-waggle-protocol": "2",
   };
   const socket = new WebSocket(`${mesh.control.replace("http", "ws")}/mesh/agent`, { headers });
   return new Promise((resolve, reject) => {
@@ -216,14 +217,14 @@ describe("a client without a token", () => {
       const node = description({ hostname: `stranger-${round}` });
       const responses = await Promise.all([
         post("/services/create", "{}", wrong),
-        post("/mesh/join", JSON.stringify({ protocol: 1, token: `SWMTKN-1-a-${round}`, node })),
+        post("/mesh/join", JSON.stringify({ protocol: 2, token: `SWMTKN-1-a-${round}`, node })),
         post("/mesh/join", "x".repeat(900_000)),
         post("/dashboard/sign-in", "token=wrong", { origin: mesh.control }),
         post("/dashboard/services/sockets/remove", "form=x", { cookie: "waggle=operator.a.9999999999999.x" }),
         fetch(`${mesh.control}/mesh/events`, { headers: wrong }),
       ]);
       for (const { status } of responses) expect([303, 400, 401, 413, 415, 429]).toContain(status);
-      const headers = { ...wrong, "x-waggle-node": "a".repeat(25), "x-waggle-protocol": "1" };
+      const headers = { ...wrong, "x-waggle-node": "a".repeat(25), "x-waggle-protocol": "2" };
       const socket = new WebSocket(`${mesh.control.replace("http", "ws")}/mesh/agent`, { headers });
       const error = await new Promise<Error>((resolve) => socket.once("error", resolve));
       expect(error.message).toContain("401");

@@ -36,6 +36,12 @@ export function startAgent(
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const options = JSON.parse(process.argv[2] ?? "{}") as AgentOptions;
-  const defaults = { ...defaultAgentOptions, hostname: "node1", address: "127.0.0.1", log: console.log };
+  const defaults = {
+    ...defaultAgentOptions,
+    hostname: "node1",
+    address: "127.0.0.1",
+    gatewayPort: 0,
+    log: console.log,
+  };
   process.exit(await runAgent({ ...defaults, ...options }));
 }

@@ -187,7 +187,7 @@ export function tableOf(version: number, ...services: TableService[]): RoutingTa
   }));
   const [first] = services;
   const sorted = services.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  return { version, nodes, services: sorted, defaultService: first?.name ?? null };
+  return { version, nodes, services: sorted, defaultService: first?.name ?? null, signingKey: null };
 }
 
 /** A service published on `port` with one task per origin, on node1, node2, node3 in turn. */

@@ -10,6 +10,7 @@ import {
   type AssignedTask,
   JoinRequest,
   protocolVersion,
+  type SentNodeKey,
   type TaskReport,
 } from "../../src/protocol/agent.ts";
 
@@ -61,6 +62,7 @@ export class FakeRegistry {
   /** The tasks of the assignment, which is sent after each hello and with each `assign`. */
   tasks: AssignedTask[] = [];
   drainDelayMs = 0;
+  gatewayKeys: readonly SentNodeKey[] = [];
   /** Called with each message after it was stored. */
   onMessage: (message: AgentMessage) => void = () => {};
   socket: WebSocket | null = null;
@@ -127,7 +129,8 @@ export class FakeRegistry {
   #join(body: string): { status: number; body: unknown } {
     if (this.refuseWith !== null) return { status: this.refuseWith, body: { message: "not now" } };
     const { protocol, token } = JoinRequest.parse(JSON.parse(body));
-    if (protocol !== protocolVersion) return { status: 426, body: { message: "speak version 1" } };
+    if (protocol !== protocolVersion)
+      return { status: 426, body: { message: `speak version ${protocolVersion}` } };
     if (token !== joinToken) return { status: 401, body: { message: "invalid join token" } };
     this.joins += 1;
     return { status: 200, body: { nodeId: this.nodeId, credential: `${"c".repeat(49)}${this.joins}` } };
@@ -175,7 +178,9 @@ export class FakeRegistry {
     const { nodeId, drainDelayMs, tasks } = this;
     const node = { id: nodeId, name: "node1" };
     this.#index += 1;
-    this.socket?.send(JSON.stringify({ type: "assignment", index: this.#index, node, drainDelayMs, tasks }));
+    const { gatewayKeys } = this;
+    const body = { node, nowMs: Date.now(), gatewayKeys, tunnel: false, drainDelayMs, tasks };
+    this.socket?.send(JSON.stringify({ type: "assignment", index: this.#index, ...body }));
   }
 }
 

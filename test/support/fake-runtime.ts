@@ -95,7 +95,6 @@ export class FakeRuntime implements Runtime {
     return {
       pid,
       endpoints,
-      localEndpoints: endpoints,
       handle: pid,
       exited: promise,
       signal: (name) => {

@@ -26,7 +26,7 @@ export function nodeKeyOf(meshKey: Buffer, nodeId: string): Buffer {
 }
 
 const meshKey = Buffer.alloc(32, 7);
-const testNodeKey = nodeKeyOf(meshKey, "node-1");
+export const testNodeKey = nodeKeyOf(meshKey, "node-1");
 
 let attempts = 0;
 

@@ -30,6 +30,8 @@ export function aNode(over: Partial<MeshNode> = {}): MeshNode {
     id,
     hostname: "node1",
     address: "127.0.0.2",
+    gateway: { port: 7946, tls: false },
+    transport: { kind: "direct", reason: "" },
     entryHosts: [],
     role: "worker",
     availability: "active",

@@ -2,13 +2,14 @@
 
 import { lookup } from "node:dns/promises";
 import { createServer, isIP } from "node:net";
+import { isLoopback } from "../../domain/model/dialed-host.ts";
 import { MeshError } from "../../domain/model/error.ts";
 
 /** A released port is not reused for this time: an edge with an older table may still send requests to it. */
 const portQuarantineMs = 60_000;
 
 /**
- * The address that tasks listen on: the node's own. It is 0.0.0.0 for a name that does not resolve to an
+ * The address that the gateway listens on: the node's own. It is 0.0.0.0 for a name that does not resolve to an
  * address of this machine, for example behind NAT or a load balancer.
  *
  * @throws MeshError address/invalid for an IP address of another machine
@@ -23,6 +24,14 @@ export async function listenHost(address: string): Promise<string> {
     `this machine cannot listen on ${address}: give one of its own addresses, or a name that resolves to one, with --address`,
     { blame: "operator", retry: "never" },
   );
+}
+
+/**
+ * The address that tasks listen on, which only this machine reaches: the node's own if that is a loopback
+ * address, so that the nodes of a mesh on one machine do not share ports.
+ */
+export function taskHost(address: string): string {
+  return isIP(address) === 4 && isLoopback(address) ? address : "127.0.0.1";
 }
 
 /** The HTTP origin of a port. @param host may be an IPv6 address */

@@ -31,9 +31,7 @@ type ProcessRuntimeOptions = {
   readonly images: ImageTable;
   readonly ports: PortAllocator;
   readonly nodeName: string;
-  /** Host at which the mesh dials tasks. */
-  readonly address: string;
-  /** Address that tasks listen on. */
+  /** Address that tasks listen on; only this machine reaches it. */
   readonly host: string;
   /** The folder of a task; created at the start. */
   readonly taskDir: (id: string) => string;
@@ -114,10 +112,7 @@ export class ProcessRuntime implements Runtime {
   }
 
   #running(handle: ProcessHandle, exit: Promise<ExitStatus>): RunningTask {
-    const { address, host, ports } = this.#options;
-    const localHost = host === "0.0.0.0" ? "127.0.0.1" : host;
-    const endpointsAt = (dialHost: string) =>
-      handle.ports.map(({ target, port }) => ({ target, origin: httpOrigin(dialHost, port) }));
+    const { host, ports } = this.#options;
     const exited = exit.then((status) => {
       // Processes that the task started must not outlive it.
       signalGroup(handle.pid, "SIGKILL");
@@ -128,8 +123,7 @@ export class ProcessRuntime implements Runtime {
       pid: handle.pid,
       handle,
       exited,
-      endpoints: endpointsAt(address),
-      localEndpoints: endpointsAt(localHost),
+      endpoints: handle.ports.map(({ target, port }) => ({ target, origin: httpOrigin(host, port) })),
       signal: (name) => {
         if (isRunning(handle)) process.kill(handle.pid, name);
       },

@@ -31,10 +31,8 @@ export type LaunchPlan = {
 /** A started task. */
 export type RunningTask = {
   readonly pid: number;
-  /** Endpoints at which the mesh dials the task. */
+  /** Where the task listens on this machine, for the gateway and for probes. */
   readonly endpoints: readonly Endpoint[];
-  /** Endpoints at which this machine reaches the task, for probes. */
-  readonly localEndpoints: readonly Endpoint[];
   /** JSON data by which a later agent finds the task. */
   readonly handle: unknown;
   /** Resolves once the task and all processes it started have ended. */

@@ -9,7 +9,7 @@ import { maxRelayedMessageBytes, sendMessage } from "../../gateway/tunnel/messag
 import { sendHead, TunnelExchange, type TunnelledHead, type TunnelledRequest } from "./tunnel-exchange.ts";
 
 /** A request of the tunnel, for the gateway. */
-export type TunnelledExchange = TunnelExchange | UpgradeExchange;
+export type TunnelledExchange = TunnelExchange | TunnelUpgrade;
 
 /** Headers of a handshake that belong to the WebSocket here, not to the router's (RFC 6455 §4.1). */
 const handshakeHeaders: ReadonlySet<string> = new Set([
@@ -25,7 +25,7 @@ const handshakeHeaders: ReadonlySet<string> = new Set([
 const closeTimeoutMs = 5_000;
 
 /** Serves the request as a WebSocket's if it is one; false if it is not. */
-export function openUpgrade(request: TunnelledRequest, handle: (exchange: UpgradeExchange) => void): boolean {
+export function openUpgrade(request: TunnelledRequest, handle: (exchange: TunnelUpgrade) => void): boolean {
   const { lines } = request.head;
   if (headerValues(lines, "upgrade")[0]?.toLowerCase() !== "websocket") return false;
   const [clientEnd, gatewayEnd] = duplexPair();
@@ -47,7 +47,7 @@ export function openUpgrade(request: TunnelledRequest, handle: (exchange: Upgrad
   gatewayEnd.once("data", (head: Buffer) => {
     gatewayEnd.pause();
     const key = /^sec-websocket-key: *(\S+)/im.exec(head.toString("latin1"))?.[1] ?? "";
-    handle(new UpgradeExchange(request, { client, gatewayEnd, key }));
+    handle(new TunnelUpgrade(request, { client, gatewayEnd, key }));
   });
   return true;
 }
@@ -56,7 +56,7 @@ export function openUpgrade(request: TunnelledRequest, handle: (exchange: Upgrad
 type UpgradeParts = { readonly client: WebSocket; readonly gatewayEnd: Duplex; readonly key: string };
 
 /** Serves a request for a WebSocket; either `respond` or `switchProtocols` is called, once. */
-export class UpgradeExchange {
+export class TunnelUpgrade {
   readonly method: string;
   readonly rawHeaders: readonly string[];
   readonly isUpgrade = true;

@@ -13,6 +13,7 @@ import { pathsOf } from "../labels/path-labels.ts";
 import { compareStrings } from "../model/compare.ts";
 import { isHostName } from "../model/host-name.ts";
 import { isNodeDown, isNodeReady, type MeshNode } from "../model/node.ts";
+import { gatewayUrl } from "../model/node-gateway.ts";
 import { type StaticServer, serverOrigin } from "../model/server.ts";
 import { isServerDraining, isServerUsable, unusableReason } from "../model/server-health.ts";
 import type { Service } from "../model/service.ts";
@@ -20,6 +21,7 @@ import type { Task } from "../model/task.ts";
 import type { World } from "../model/world.ts";
 import type {
   RoutingTable,
+  TableGateway,
   TableNode,
   TableOptions,
   TableServer,
@@ -37,9 +39,10 @@ import { withFirstBackupOnly } from "./first-backup.ts";
  * healthy service, and a dead machine must not take requests from live tasks. A static server is in the table
  * unless it is down or in maintenance.
  *
+ * @param signingKey id of the gateway key that routers sign with
  * @see docs/spec.md R1-R11
  */
-export function compileTable(world: World, version: number): RoutingTable {
+export function compileTable(world: World, version: number, signingKey: string | null = null): RoutingTable {
   const services = [...world.services.values()].sort(byServiceAge);
   const routable = routableTasks(world);
   const hosts = hostsByService(services);
@@ -64,6 +67,7 @@ export function compileTable(world: World, version: number): RoutingTable {
       })
       .sort(byName),
     defaultService: defaultService(services),
+    signingKey,
   };
 }
 
@@ -125,7 +129,23 @@ function tableNode(node: MeshNode): TableNode {
   const names = node.entryHosts.map((host) => host.toLowerCase()).filter(isHostName);
   const hosts = [...new Set(names)].sort(compareStrings);
   const { id, hostname: name, address, admin = "ready" } = node;
-  return { id, name, up: isNodeReady(node), ...(admin !== "ready" && { admin }), address, hosts };
+  const gateway = tableGateway(node);
+  return {
+    id,
+    name,
+    up: isNodeReady(node),
+    ...(admin !== "ready" && { admin }),
+    address,
+    ...(gateway !== null && { gateway }),
+    hosts,
+  };
+}
+
+/** Null before the node's agent said hello. */
+function tableGateway({ address, gateway, transport }: MeshNode): TableGateway | null {
+  if (gateway === undefined || transport === undefined) return null;
+  const base = transport.kind === "tunnel" ? "" : gatewayUrl(address, gateway);
+  return { transport: transport.kind, base };
 }
 
 function tableService(
@@ -185,7 +205,7 @@ function drainingTasks(tasks: readonly Task[], nodes: World["nodes"]): ReadonlyS
 }
 
 function tableTask(task: Task, { shareRules, nodes, slowStart, draining }: TaskTableContext): TableTask {
-  const origins = new Map(task.endpoints.map(({ target, origin }) => [target, origin]));
+  const targets = new Set(task.endpoints.map(({ target }) => target));
   return {
     id: task.id,
     slot: task.slot,
@@ -193,7 +213,7 @@ function tableTask(task: Task, { shareRules, nodes, slowStart, draining }: TaskT
     ...shareOf(shareRules, task, nodes.get(task.nodeId ?? "")),
     ...((task.admin === "drain" || draining.has(task.id)) && { drain: true as const }),
     ...(slowStart && { sinceMs: task.health?.sinceMs ?? task.ranSinceMs ?? task.stateSinceMs }),
-    endpoints: [...origins].sort(([a], [b]) => a - b),
+    endpoints: [...targets].sort((a, b) => a - b).map((target) => [target, null]),
   };
 }
 

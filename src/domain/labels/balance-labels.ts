@@ -2,10 +2,12 @@
 // docs/labels.md documents them.
 
 import { type Constraint, nodeMatches, parseConstraint } from "../model/constraint.ts";
+import { isAuthority } from "../model/host-name.ts";
 import { isToken } from "../model/http-token.ts";
 import type { MeshNode } from "../model/node.ts";
 import { setsSessionCookie } from "../model/session-cookie.ts";
 import type { Task } from "../model/task.ts";
+import { defaultQueue, type TaskLimit } from "../model/task-limit.ts";
 import { type Policy, policyWords, readPolicy } from "../table/policy.ts";
 import type { Canary, CanaryRule, Share, TableOptions } from "../table/table.ts";
 import { attemptOptionsOf } from "./attempt-labels.ts";
@@ -22,6 +24,7 @@ const labelNames = {
   balance: "waggle.balance",
   sticky: "waggle.sticky",
   via: "waggle.via",
+  hostHeader: "waggle.host-header",
   maxconn: "waggle.maxconn",
   queue: "waggle.queue",
   queueTimeout: "waggle.queue-timeout",
@@ -97,6 +100,7 @@ export function optionsOf(labels: Labels): TableOptions | null {
     throw invalidLabel(`label '${labelNames.sticky}' is '${sticky}': write a cookie name`);
   }
   const via = labelBoolean(labels, labelNames.via) === true;
+  const hostHeader = hostHeaderOf(labels);
   const maxconn = labelCount(labels, labelNames.maxconn, 1);
   const queue = queueOf(labels);
   const queueTimeoutMs = labelDurationMs(labels, labelNames.queueTimeout);
@@ -109,6 +113,7 @@ export function optionsOf(labels: Labels): TableOptions | null {
   const options: TableOptions = {
     ...(sticky !== undefined && { sticky }),
     ...(via && { via }),
+    ...(hostHeader !== undefined && { hostHeader }),
     ...(maxconn !== undefined && { maxconn }),
     ...(queue !== undefined && { queue }),
     ...(queueTimeoutMs !== undefined && { queueTimeoutMs }),
@@ -118,6 +123,26 @@ export function optionsOf(labels: Labels): TableOptions | null {
     ...(canary !== undefined && { canary }),
   };
   return Object.keys(options).length === 0 ? null : options;
+}
+
+/** The limit that gateways keep for each of the service's tasks; null without one. */
+export function taskLimitOf(labels: Labels): TaskLimit | null {
+  const {
+    maxconn,
+    queue = defaultQueue.queue,
+    queueTimeoutMs = defaultQueue.queueTimeoutMs,
+  } = optionsOf(labels) ?? {};
+  if (maxconn === undefined) return null;
+  return { maxconn, queue: queue === "unlimited" ? Number.MAX_SAFE_INTEGER : queue, queueTimeoutMs };
+}
+
+/** Label `waggle.host-header`: the Host that tasks get instead of the client's. */
+function hostHeaderOf(labels: Labels): string | undefined {
+  const text = labels[labelNames.hostHeader];
+  if (text === undefined || isAuthority(text)) return text;
+  throw invalidLabel(
+    `label '${labelNames.hostHeader}' is '${text}': write a host name with or without a port, such as app.internal:8080`,
+  );
 }
 
 /** Label `waggle.queue`: how many requests may wait; `unlimited` as in HAProxy, whose queue has no maximum. */

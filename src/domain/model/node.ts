@@ -1,5 +1,6 @@
 // A node: a machine with an agent.
 
+import type { NodeGateway, NodeTransport } from "./node-gateway.ts";
 import type { AdminState } from "./server.ts";
 
 export type Availability = "active" | "pause" | "drain";
@@ -13,7 +14,7 @@ export type MeshNode = {
   readonly id: string;
   /** The machine's name, by which operators refer to the node. Unique among nodes that are not down. */
   readonly hostname: string;
-  /** The host at which the data plane dials this node's tasks: a DNS name, or an IP address in local mode. */
+  /** The host of its gateway: a DNS name, or an IP address in local mode. */
   readonly address: string;
   /** The address that the registry saw the node connect from, if it ever claimed that one. */
   readonly provenAddress?: string;
@@ -30,6 +31,10 @@ export type MeshNode = {
   readonly resources: { readonly nanoCpus: number; readonly memoryBytes: number };
   /** The engine version that `docker node ls` prints. */
   readonly engineVersion: string;
+  /** Absent until its agent says hello. */
+  readonly gateway?: NodeGateway;
+  /** Absent until its agent says hello. */
+  readonly transport?: NodeTransport;
   /** How its agent runs tasks. */
   readonly runtime: "process" | "docker";
   readonly state: NodeState;

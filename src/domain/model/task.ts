@@ -27,7 +27,10 @@ export type TaskState = keyof typeof taskStates;
 /** The registry's state for a task; only goes forward. `remove`: stop the task, then delete it. */
 type DesiredState = "running" | "shutdown" | "remove";
 
-/** The origin of one target port of a task: `{ target: 80, origin: "http://127.0.0.2:41233" }`. */
+/**
+ * Where a task listens for one of its target ports, on its own machine: `{ target: 80, origin:
+ * "http://127.0.0.1:41233" }`. The mesh never dials the origin; the node's gateway does.
+ */
 export type Endpoint = { readonly target: number; readonly origin: string };
 
 /** A task's health as its agent last reported it. */

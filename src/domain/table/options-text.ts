@@ -1,5 +1,6 @@
 // The options of a service in the routing table's text, one per line: `  option maxconn 20`.
 
+import { isAuthority } from "../model/host-name.ts";
 import { isToken } from "../model/http-token.ts";
 import { type AttemptOptions, definedOptions, maxReplayBytes, maxRetries } from "./attempt-options.ts";
 import { type LineReader, lineShape, quoteWord } from "./lines.ts";
@@ -10,9 +11,11 @@ const optionShape = lineShape("  option NAME VALUE…");
 
 /** Adds a line for each option that is set, in this order. */
 export function printOptions(lines: string[], options: TableOptions): void {
-  const { sticky, via, maxconn, queue, queueTimeoutMs, slowStartMs, marker, canary, paths } = options;
+  const { sticky, via, hostHeader, maxconn, queue, queueTimeoutMs, slowStartMs, marker, canary, paths } =
+    options;
   if (sticky !== undefined) lines.push(`  option sticky ${sticky}`);
   if (via !== undefined) lines.push(`  option via ${via}`);
+  if (hostHeader !== undefined) lines.push(`  option host-header ${hostHeader}`);
   if (maxconn !== undefined) lines.push(`  option maxconn ${maxconn}`);
   if (queue !== undefined) lines.push(`  option queue ${queue}`);
   if (queueTimeoutMs !== undefined) lines.push(`  option queue-timeout ${queueTimeoutMs}ms`);
@@ -49,6 +52,7 @@ export function readOptions(reader: LineReader): TableOptions | null {
   if (!reader.line.startsWith("  option ")) return null;
   const sticky = readOption(reader, "sticky", (value) => readToken(reader, value));
   const via = readOption(reader, "via", (value) => readBoolean(reader, value));
+  const hostHeader = readOption(reader, "host-header", (value) => readAuthority(reader, value));
   const maxconn = readOption(reader, "maxconn", (value) => readNumberBetween(reader, value, 1));
   const queue = readOption(reader, "queue", (value) =>
     value === "unlimited" ? value : readNumberBetween(reader, value, 0),
@@ -65,6 +69,7 @@ export function readOptions(reader: LineReader): TableOptions | null {
   return {
     ...(sticky !== undefined && { sticky }),
     ...(via !== undefined && { via }),
+    ...(hostHeader !== undefined && { hostHeader }),
     ...(maxconn !== undefined && { maxconn }),
     ...(queue !== undefined && { queue }),
     ...(queueTimeoutMs !== undefined && { queueTimeoutMs }),
@@ -155,6 +160,11 @@ function readCanaryRule(reader: LineReader, text: string): CanaryRule {
 
 function readToken(reader: LineReader, text: string): string {
   if (!isToken(text)) throw reader.errorAt("a header or cookie name");
+  return text;
+}
+
+function readAuthority(reader: LineReader, text: string): string {
+  if (!isAuthority(text)) throw reader.errorAt("a host name with or without a port");
   return text;
 }
 

@@ -10,7 +10,7 @@ const serviceShape = lineShape("service NAME ID POLICY");
 const hostShape = lineShape("  host NAME");
 const serverShape = lineShape("  server ID NAME weight WEIGHT … ORIGIN");
 const downShape = lineShape("  down ID NAME WHY");
-const taskShape = lineShape("  task ID slot SLOT on NODE weight WEIGHT TARGET=ORIGIN…");
+const taskShape = lineShape("  task ID slot SLOT on NODE weight WEIGHT TARGET…");
 
 /** Adds a service's lines; `nodeWord` gives the word by which tasks name a node. */
 export function printService(
@@ -37,7 +37,9 @@ function printServer(server: TableServer): string {
 
 function printTask(task: TableTask, node: string): string {
   let line = `  task ${quoteWord(task.id)} slot ${task.slot} on ${node} ${shareWords(task)}`;
-  for (const [target, origin] of task.endpoints) line += ` ${quoteWord(`${target}=${origin}`)}`;
+  for (const [target, origin] of task.endpoints) {
+    line += origin === null ? ` ${target}` : ` ${quoteWord(`${target}=${origin}`)}`;
+  }
   return line;
 }
 
@@ -140,13 +142,13 @@ function readTask(reader: LineReader, nodeIds: ReadonlyMap<string, string>): Tab
 
 function readEndpoints(reader: LineReader, words: readonly string[], from: number): TableTask["endpoints"] {
   if (from >= words.length) throw reader.errorAt(`"${taskShape.text}"`);
-  const endpoints: (readonly [number, string])[] = [];
+  const endpoints: (readonly [number, string | null])[] = [];
   for (let index = from, previous = 0; index < words.length; index += 1) {
     const text = words[index] as string;
     const equals = text.indexOf("=");
-    const target = reader.port(text.slice(0, Math.max(equals, 0)));
+    const target = reader.port(equals < 0 ? text : text.slice(0, equals));
     if (target <= previous) throw reader.errorAt("target ports in ascending order, each once");
-    endpoints.push([target, text.slice(equals + 1)]);
+    endpoints.push([target, equals < 0 ? null : text.slice(equals + 1)]);
     previous = target;
   }
   return endpoints;

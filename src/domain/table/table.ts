@@ -1,9 +1,17 @@
 // The routing table: an immutable, versioned value with everything the data plane knows.
 
+import type { Transport } from "../model/node-gateway.ts";
 import type { PublishMode } from "../model/service.ts";
 import type { AttemptOptions } from "./attempt-options.ts";
 import type { PathRule } from "./path-rule.ts";
 import type { Policy } from "./policy.ts";
+
+/** How the data plane reaches a node's gateway. */
+export type TableGateway = {
+  readonly transport: Transport;
+  /** `http://10.0.0.5:7946`, without a trailing slash; empty for a tunnel, whose object is named by the node. */
+  readonly base: string;
+};
 
 export type TableNode = {
   readonly id: string;
@@ -13,6 +21,8 @@ export type TableNode = {
   /** The edge never picks the node; its own ingress still serves. Absent: ready. */
   readonly admin?: "drain" | "maint";
   readonly address: string;
+  /** Absent: its tasks have origins of their own, as in tables of format 2, or cannot be reached. */
+  readonly gateway?: TableGateway;
   /** Host names of its ingress, lower case. */
   readonly hosts: readonly string[];
 };
@@ -37,8 +47,11 @@ export type TableTask = Share & {
   readonly id: string;
   readonly slot: number;
   readonly nodeId: string;
-  /** The origin of each target port, ascending: `[80, "http://127.0.0.2:41233"]`. */
-  readonly endpoints: readonly (readonly [target: number, origin: string])[];
+  /**
+   * The target ports, ascending. The origin is null for a task that is reached through its node's gateway; in
+   * a table of format 2 it is an URL, `[80, "http://127.0.0.2:41233"]`.
+   */
+  readonly endpoints: readonly (readonly [target: number, origin: string | null])[];
 };
 
 /** A static server: serves every target port of its service and is on no node. */
@@ -93,6 +106,8 @@ export type TableOptions = AttemptOptions & {
   readonly sticky?: string;
   /** True: requests to its tasks name the mesh in Via. */
   readonly via?: boolean;
+  /** The Host that tasks get instead of the client's. */
+  readonly hostHeader?: string;
   /** Maximum number of open requests per task, per isolate. */
   readonly maxconn?: number;
   /** Maximum number of queued requests, per isolate. */
@@ -138,4 +153,6 @@ export type RoutingTable = {
    * Name of the service for requests whose port and host name belong to no service; null: they are refused.
    */
   readonly defaultService: string | null;
+  /** Id of the key by which routers prove attempts to gateways; null: attempts cannot be signed. */
+  readonly signingKey: string | null;
 };

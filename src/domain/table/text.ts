@@ -1,41 +1,48 @@
 // The routing table as text: `waggle table` prints it, routers fetch it and tests compare it.
 //
-//   waggle-table 2
+//   waggle-table 3
 //   version 42
 //   default my-web
-//   node node1 0s1a…z up 127.0.0.2 -
-//   node node2 7fq3…k down 127.0.0.3 node2.example.com www2.example.com
-//   node node3 k20f…e drain 127.0.0.4 -
+//   key k7f2a9qp
+//   node node1 0s1a…z up 10.0.0.5 direct http://10.0.0.5:7946 -
+//   node node2 7fq3…k down 192.168.1.3 tunnel - node2.example.com www2.example.com
+//   node node3 k20f…e drain node3.example.com direct https://node3.example.com:7946 -
 //   service my-web 4hd0…2 leastconn
 //     publish 8080:80/ingress
 //     host www.example.com
 //     option maxconn 20
 //     server 2c4m…x legacy weight 1 backup http://10.0.0.7:8080
-//     task 9xk2…b slot 1 on node1 weight 1 80=http://127.0.0.2:41233
+//     task 9xk2…b slot 1 on node1 weight 1 80 443
 //
-// A node is up or down, or shows its admin state, drain or maint (down,drain if it is down as well). Options
-// and the words after a weight are printed only if they are set; docs/labels.md explains them.
+// The key is the one that routers sign attempts with, `-` without one; its secret is not in the table.
+//
+// A node is up or down, or shows its admin state, drain or maint (down,drain if it is down as well); then its
+// address, and how its gateway is reached: a transport and a base URL, or `- -` before its agent said hello.
+// Options and the words after a weight are printed only if they are set; docs/labels.md explains them.
 //
 // Each object is one line, with one space between words. A word that contains a space, a quote or a control
 // character, is empty or is only `-`, is printed as a JSON string. Every line ends in a line feed. Tasks name
 // their node by its name, or by its id if two nodes share the name. The first line names the format: a router
-// that does not know it keeps its last good table. A reader of format 2 reads format 1 too, so that edges can
-// be deployed before the registry.
+// that does not know it keeps its last good table. A reader of format 3 reads format 2 too, so that edges can
+// be deployed before the registry: there, nodes have no gateway and tasks have origins, `80=http://10.0.0.5:41233`.
 //
 // Reading is strict: a misread table would misroute requests, and a refused one does not. Every line must be
 // allowed at its position, and everything that printing sorts must be sorted. A request to an isolate without
 // a table waits for reading, so it takes one pass: a few milliseconds for 10,000 tasks.
 
+import { isTransport, transports } from "../model/node-gateway.ts";
 import { LineReader, lineShape, quoteWord } from "./lines.ts";
 import { printService, readService } from "./service-text.ts";
-import type { RoutingTable, TableNode, TableService } from "./table.ts";
+import type { RoutingTable, TableGateway, TableNode, TableService } from "./table.ts";
 
-const tableFormat: string = "waggle-table 2";
-/** A subset of format 2: it lacks the words that 2 added. */
-const previousTableFormat: string = "waggle-table 1";
+const tableFormat: string = "waggle-table 3";
+/** Its nodes have no gateway. */
+const previousTableFormat: string = "waggle-table 2";
 const versionShape = lineShape("version VERSION");
 const defaultShape = lineShape("default SERVICE|-");
-const nodeShape = lineShape("node NAME ID up|down|drain|maint ADDRESS HOST…|-");
+const keyShape = lineShape("key ID|-");
+const nodeShape = lineShape("node NAME ID up|down|drain|maint ADDRESS TRANSPORT BASE HOST…|-");
+const previousNodeShape = lineShape("node NAME ID up|down|drain|maint ADDRESS HOST…|-");
 
 /**
  * Prints a table; equal tables give equal bytes, and `readTable` reads an equal table back.
@@ -46,6 +53,7 @@ export function printTable(table: RoutingTable): string {
   const nodeWord = nodeWords(table.nodes);
   const lines = [tableFormat, `version ${table.version}`];
   lines.push(table.defaultService === null ? "default -" : `default ${quoteWord(table.defaultService)}`);
+  lines.push(table.signingKey === null ? "key -" : `key ${quoteWord(table.signingKey)}`);
   for (const node of table.nodes) lines.push(printNode(node));
   for (const service of table.services) {
     printService(lines, service, (nodeId) => nodeWord.get(nodeId) ?? quoteWord(nodeId));
@@ -62,17 +70,18 @@ export function printTable(table: RoutingTable): string {
  */
 export function readTable(text: string): RoutingTable {
   const reader = new LineReader(text);
-  if (reader.line !== tableFormat && reader.line !== previousTableFormat)
-    throw reader.errorAt(`"${tableFormat}"`);
+  const isPrevious = reader.line === previousTableFormat;
+  if (reader.line !== tableFormat && !isPrevious) throw reader.errorAt(`"${tableFormat}"`);
   reader.next();
   const version = reader.integer(reader.words(versionShape)[1], "a version");
   reader.next();
   const defaultWord = reader.words(defaultShape)[1] as string;
   const defaultService = reader.line === "default -" ? null : defaultWord;
   reader.next();
+  const signingKey = isPrevious ? null : readKey(reader);
   const nodes: TableNode[] = [];
   for (; reader.line.startsWith("node "); reader.next()) {
-    const node = readNode(reader);
+    const node = isPrevious ? readPreviousNode(reader) : readNode(reader);
     reader.requireAscending(nodes.at(-1), node);
     nodes.push(node);
   }
@@ -80,7 +89,13 @@ export function readTable(text: string): RoutingTable {
   if (defaultService !== null && !services.some(({ name }) => name === defaultService)) {
     throw reader.errorAt("a service of this table, or -", 3);
   }
-  return { version, nodes, services, defaultService };
+  return { version, nodes, services, defaultService, signingKey };
+}
+
+function readKey(reader: LineReader): string | null {
+  const key = reader.line === "key -" ? null : (reader.words(keyShape)[1] as string);
+  reader.next();
+  return key;
 }
 
 /** The word by which tasks name each node: its name if no other node has that name or id, else its id. */
@@ -102,9 +117,10 @@ function nodeIdsByWord(nodes: readonly TableNode[]): ReadonlyMap<string, string>
 }
 
 function printNode(node: TableNode): string {
-  const { id, name, address, hosts } = node;
+  const { id, name, address, gateway, hosts } = node;
+  const way = gateway === undefined ? "- -" : `${gateway.transport} ${gateway.base || "-"}`;
   const entry = hosts.length === 0 ? "-" : hosts.map(quoteWord).join(" ");
-  return `node ${quoteWord(name)} ${quoteWord(id)} ${tableNodeState(node)} ${quoteWord(address)} ${entry}`;
+  return `node ${quoteWord(name)} ${quoteWord(id)} ${tableNodeState(node)} ${quoteWord(address)} ${way} ${entry}`;
 }
 
 /** The state of a node at the edge, in one word. */
@@ -128,12 +144,35 @@ const tableNodeStates = new Map<string, Pick<TableNode, "up" | "admin">>(
 
 function readNode(reader: LineReader): TableNode {
   const words = reader.words(nodeShape);
+  const gateway = readGateway(reader, words[5] as string, words[6] as string);
+  return nodeOf(reader, words, gateway, 7);
+}
+
+function readPreviousNode(reader: LineReader): TableNode {
+  return nodeOf(reader, reader.words(previousNodeShape), null, 5);
+}
+
+function readGateway(reader: LineReader, transport: string, base: string): TableGateway | null {
+  if (transport === "-" && base === "-") return null;
+  if (!isTransport(transport)) throw reader.errorAt(`${transports.join(", ")} or -`);
+  if ((transport === "tunnel") !== (base === "-")) throw reader.errorAt("a base URL, or - for a tunnel");
+  if (base !== "-" && URL.parse(base)?.origin !== base) throw reader.errorAt("a base URL, http://HOST:PORT");
+  return { transport, base: base === "-" ? "" : base };
+}
+
+/** A node from the words of its line; `at` is the index of the first host name. */
+function nodeOf(
+  reader: LineReader,
+  words: readonly string[],
+  gateway: TableGateway | null,
+  at: number,
+): TableNode {
   const [, name, id, state, address] = words as [string, string, string, string, string];
   const known = tableNodeStates.get(state);
   if (known === undefined) throw reader.errorAt([...tableNodeStates.keys()].join(", "));
-  const hosts = words.length === 6 && words[5] === "-" ? [] : words.slice(5);
+  const hosts = words.length === at + 1 && words[at] === "-" ? [] : words.slice(at);
   reader.requireHostNames(hosts);
-  return { id, name, ...known, address, hosts };
+  return { id, name, ...known, address, ...(gateway !== null && { gateway }), hosts };
 }
 
 function readServices(reader: LineReader, nodeIds: ReadonlyMap<string, string>): readonly TableService[] {

@@ -56,3 +56,14 @@ export function pathOf(url: string): string {
   // The test costs a thirtieth of parsing a URL.
   return mayChangeInUrl.test(path) ? normalPath(path) : path;
 }
+
+/**
+ * The target that a gateway passes on for a path that was normalized: as it was sent, if normalization changed
+ * only the encoding of characters. Dot segments and `\\` are sent as they were compared.
+ *
+ * @param path as `pathOf` returns it
+ */
+export function rawTargetOf(url: string, path: string): string {
+  const raw = url.slice(url.indexOf("/", 8));
+  return /[^!-~]|[\\#]|\/(?:\.|%2e)/i.test(raw) ? path : raw;
+}

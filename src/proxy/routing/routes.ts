@@ -4,7 +4,7 @@
 // not pay for the size of the table.
 
 import type { PublishMode } from "../../domain/model/service.ts";
-import type { RoutingTable, TableNode, TableService } from "../../domain/table/table.ts";
+import type { RoutingTable, TableGateway, TableNode, TableService } from "../../domain/table/table.ts";
 import { hostName } from "../http/host.ts";
 import { type PathRoute, PathRoutes } from "./path-routes.ts";
 import { usesRequest } from "./policies/policies.ts";
@@ -36,6 +36,9 @@ export type EntryNode = TableNode | "direct";
 /** Nodes that the edge picks from, ascending by id. */
 export type NodePool = { readonly ids: readonly string[]; readonly nodes: readonly TableNode[] };
 
+/** The gateway of a node by its id. */
+type GatewayOf = (nodeId: string) => TableGateway | undefined;
+
 /** One published port of one service. */
 export class Route {
   readonly service: TableService;
@@ -46,11 +49,13 @@ export class Route {
   /** Name of the cursor over nodes at the edge. Built once: a new string would be hashed for each request. */
   readonly edgeCursor: string;
   readonly #cursors = new Map<EntryNode, string>();
+  readonly #gatewayOf: GatewayOf;
   #loopMark: string | null = null;
   #pool: TargetPool | null = null;
   #poolByNode: ReadonlyMap<string, TargetPool> | null = null;
 
-  constructor(service: TableService, target: number, mode: PublishMode) {
+  constructor(service: TableService, target: number, mode: PublishMode, gatewayOf: GatewayOf) {
+    this.#gatewayOf = gatewayOf;
     const { options, policy } = service;
     this.service = service;
     this.targetPort = target;
@@ -77,7 +82,7 @@ export class Route {
   /** The targets that a node's entry point may send to; in host mode only the node's own tasks. */
   pool(node: EntryNode): TargetPool {
     if (this.mode === "host") return (node !== "direct" && this.#poolsByNode().get(node.id)) || emptyPool;
-    this.#pool ??= poolOf(targetsOf(this.service, this.targetPort), rulesOf(this.service));
+    this.#pool ??= poolOf(targetsOf(this.service, this.targetPort, this.#gatewayOf), rulesOf(this.service));
     return this.#pool;
   }
 
@@ -89,7 +94,9 @@ export class Route {
   #poolsByNode(): ReadonlyMap<string, TargetPool> {
     if (this.#poolByNode !== null) return this.#poolByNode;
     // A static server is on no node.
-    const onNodes = targetsOf(this.service, this.targetPort).filter(({ server }) => server === null);
+    const onNodes = targetsOf(this.service, this.targetPort, this.#gatewayOf).filter(
+      ({ server }) => server === null,
+    );
     const rules = rulesOf(this.service);
     const pools = [...Map.groupBy(onNodes, ({ nodeId }) => nodeId)].map(
       ([nodeId, targets]) => [nodeId, poolOf(targets, rules)] as const,
@@ -104,6 +111,8 @@ const emptyPool: TargetPool = poolOf([]);
 /** A routing table, indexed. */
 export class Routes {
   readonly version: number;
+  /** Id of the key that attempts at gateways are signed with; null: attempts cannot be signed. */
+  readonly signingKey: string | null;
   /** Ids of all nodes, ascending. */
   readonly nodeIds: readonly string[];
   /** The nodes that the edge picks from. */
@@ -119,10 +128,12 @@ export class Routes {
   /** Null if no service has path rules. */
   readonly #pathRoutes: PathRoutes | null;
   readonly #canaries = new Map<Route, Route | null>();
+  readonly #gatewayOf: GatewayOf = (nodeId) => this.#nodeById.get(nodeId)?.gateway;
 
   /** @param domain the mesh's domain, lower case, or empty: services are also reached as NAME.domain */
   constructor(table: RoutingTable, domain = "") {
     this.version = table.version;
+    this.signingKey = table.signingKey;
     this.#domain = domain;
     for (const node of table.nodes) this.#addNode(node);
     for (const service of table.services) this.#addService(service);
@@ -196,7 +207,7 @@ export class Routes {
     if (canary === undefined || canary.service === route.service) return null;
     const sameTarget = canary.service.ports.find(({ target }) => target === route.targetPort);
     if (sameTarget === undefined) return canary;
-    return new Route(canary.service, sameTarget.target, sameTarget.mode);
+    return new Route(canary.service, sameTarget.target, sameTarget.mode, this.#gatewayOf);
   }
 
   #matchName(host: string, port: number | null): RouteMatch | null {
@@ -251,14 +262,17 @@ export class Routes {
 
   #addService(service: TableService): void {
     for (const { published, target, mode } of service.ports) {
-      const route = new Route(service, target, mode);
+      const route = new Route(service, target, mode, this.#gatewayOf);
       const sharing = this.#byPort.get(published)?.routes ?? [];
       this.#byPort.set(published, { routes: [...sharing, route] as [Route], pathRoute: null });
     }
     // A match by name uses the service's lowest published port, preferably one in ingress mode.
     const port = service.ports.find(({ mode }) => mode === "ingress") ?? service.ports[0];
     if (port === undefined) return;
-    const match: RouteMatch = { routes: [new Route(service, port.target, port.mode)], pathRoute: null };
+    const match: RouteMatch = {
+      routes: [new Route(service, port.target, port.mode, this.#gatewayOf)],
+      pathRoute: null,
+    };
     this.#byService.set(service.name.toLowerCase(), match);
     this.#byService.set(service.name, match);
     for (const host of service.hosts) this.#byHost.set(host, match);

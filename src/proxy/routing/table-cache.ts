@@ -4,15 +4,26 @@
 
 import type { RoutingTable } from "../../domain/table/table.ts";
 import { readTable } from "../../domain/table/text.ts";
+import type { AttemptSigner, GatewayKey } from "../attempt-signer.ts";
 import { Routes } from "./routes.ts";
 
-/**
- * Fetches the printed table from the registry if it is newer than `afterVersion`; else `text` is null. The
- * key that signs sticky cookies is not part of the text, because viewers may read the table.
- */
-export type TableSource = (
-  afterVersion: number,
-) => Promise<{ readonly version: number; readonly text: string | null; readonly cookieKey?: string }>;
+/** The secrets of routers. They are not part of the table's text, because viewers may read it. */
+export type RouterKeys = {
+  /** Signs sticky cookies. */
+  readonly cookieKey?: string;
+  /** Prove attempts to gateways. */
+  readonly gatewayKeys?: readonly GatewayKey[];
+};
+
+/** What a router gets from the registry. */
+export type SentTable = RouterKeys & {
+  readonly version: number;
+  /** Null if there is no newer table. */
+  readonly text: string | null;
+};
+
+/** Fetches the printed table from the registry if it is newer than `afterVersion`. */
+export type TableSource = (afterVersion: number) => Promise<SentTable>;
 
 /** A table older than this is refreshed in the background. Milliseconds. */
 export const refreshAfterMs = 1_000;
@@ -45,8 +56,11 @@ const refreshPollMs = 10;
 /** Below every version, since the first table of a mesh may have version 0. */
 const noVersion = -1;
 
+type KeyHolder = Pick<AttemptSigner, "setKeys" | "has">;
+
 export class TableCache {
   readonly #source: TableSource;
+  readonly #signer: KeyHolder | null;
   readonly #nowMs: () => number;
   readonly #domain: string;
   #routes: Routes | null = null;
@@ -58,10 +72,15 @@ export class TableCache {
   /** End of the last wait that brought no first table. */
   #gaveUpMs = Number.NEGATIVE_INFINITY;
   #problem: string | null = null;
-  #cookieKey: string | null = null;
+  #keys: RouterKeys = {};
 
-  /** @param domain the mesh's domain, lower case, or empty */
-  constructor(source: TableSource, nowMs: () => number, domain = "") {
+  /**
+   * @param domain the mesh's domain, lower case, or empty
+   * @param signer gets the gateway keys; null: they are not used
+   */
+  constructor(source: TableSource, nowMs: () => number, domain = "", signer: KeyHolder | null = null) {
+    this.#signer = signer;
+    this.#signer = signer;
     this.#source = source;
     this.#nowMs = nowMs;
     this.#domain = domain;
@@ -126,6 +145,11 @@ export class TableCache {
     return this.#routes;
   }
 
+  /** The table is known to be old: the next request starts a refresh. At most one a second, as always. */
+  expire(nowMs: number): void {
+    this.#asOfMs = Math.min(this.#asOfMs, nowMs - refreshAfterMs - 1);
+  }
+
   /** Milliseconds since the table was last known to be the newest; Infinity before the first table. */
   ageMs(): number {
     return Math.max(0, this.#nowMs() - this.#asOfMs);
@@ -140,7 +164,12 @@ export class TableCache {
 
   /** The key that signs sticky cookies; null before the registry sent one. */
   get cookieKey(): string | null {
-    return this.#cookieKey;
+    return this.#keys.cookieKey ?? null;
+  }
+
+  /** The keys that the registry sent last. */
+  get keys(): RouterKeys {
+    return this.#keys;
   }
 
   /** The reason why the last refresh failed; null if it succeeded. */
@@ -165,8 +194,8 @@ export class TableCache {
   async #refresh(startedMs: number): Promise<void> {
     this.#startedMs = startedMs;
     try {
-      const { version, text, cookieKey } = await this.#source(this.#routes?.version ?? noVersion);
-      if (cookieKey !== undefined) this.#cookieKey = cookieKey;
+      const { version, text, ...keys } = await this.#source(this.#knownVersion());
+      this.#setKeys(keys);
       this.#problem = this.#take(version, text);
       if (this.#problem === null) this.#asOfMs = Math.max(this.#asOfMs, startedMs);
     } catch (error) {
@@ -181,8 +210,26 @@ export class TableCache {
    *
    * @throws Error if it cannot be read
    */
-  offer(text: string): void {
+  offer(text: string, keys: RouterKeys): void {
     this.#keep(readTable(text));
+    // Those that the registry sent are newer.
+    this.#setKeys({ ...keys, ...this.#keys });
+  }
+
+  /** True if it has the key that attempts are signed with, so that it can reach tasks behind gateways. */
+  get hasKeys(): boolean {
+    const keyId = this.#routes?.signingKey ?? null;
+    return keyId === null || this.#signer === null || this.#signer.has(keyId);
+  }
+
+  /** The version that need not be sent again. The registry sends its keys with a table only. */
+  #knownVersion(): number {
+    return this.#routes !== null && this.hasKeys ? this.#routes.version : noVersion;
+  }
+
+  #setKeys(keys: RouterKeys): void {
+    this.#keys = { ...this.#keys, ...keys };
+    if (keys.gatewayKeys !== undefined) this.#signer?.setKeys(keys.gatewayKeys);
   }
 
   /** Keeps the table if it is newer. @returns the problem with the response, or null */

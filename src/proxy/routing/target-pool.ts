@@ -1,7 +1,8 @@
 // A target pool: the tasks and static servers that one route may send to, and the rules for picking.
 
+import { defaultQueue } from "../../domain/model/task-limit.ts";
 import type { Policy } from "../../domain/table/policy.ts";
-import type { Share, TableService } from "../../domain/table/table.ts";
+import type { Share, TableGateway, TableService } from "../../domain/table/table.ts";
 import { countsOpen } from "./policies/policies.ts";
 
 /** A task or static server, at the target port of one route. */
@@ -14,8 +15,12 @@ export type Target = {
   readonly nodeId: string;
   /** The server's name; null for a task. */
   readonly server: string | null;
-  /** `http://127.0.0.2:41233`, without a trailing slash. */
-  readonly origin: string;
+  /** The target port. */
+  readonly port: number;
+  /** `http://127.0.0.2:41233`, without a trailing slash; null for a task behind its node's gateway. */
+  readonly origin: string | null;
+  /** The gateway of its node; null for a target with an origin. */
+  readonly gateway: TableGateway | null;
   readonly share: Share;
 };
 
@@ -37,8 +42,7 @@ const defaultRules: PoolRules = {
   policy: "roundrobin",
   sticky: null,
   maxconn: Number.POSITIVE_INFINITY,
-  queue: 100,
-  queueTimeoutMs: 5_000,
+  ...defaultQueue,
   slowStartMs: 0,
 };
 
@@ -128,17 +132,29 @@ export function weightOf({ share }: Target, { slowStartMs }: PoolRules, nowMs: n
   return weight * Math.max(minSlowStartShare, (nowMs - sinceMs) / slowStartMs);
 }
 
-/** A service's targets at one target port, ascending by id, without tasks that do not listen there. */
-export function targetsOf({ tasks, servers = [] }: TableService, port: number): readonly Target[] {
+/**
+ * A service's targets at one target port, ascending by id, without tasks that do not listen there and those
+ * whose node has no gateway.
+ *
+ * @param gatewayOf the gateway of a node by its id
+ */
+export function targetsOf(
+  { tasks, servers = [] }: TableService,
+  port: number,
+  gatewayOf: (nodeId: string) => TableGateway | undefined,
+): readonly Target[] {
   const targets = tasks.flatMap((task): Target[] => {
     const { id, slot, nodeId } = task;
     const origin = task.endpoints.find(([target]) => target === port)?.[1];
-    return origin === undefined ? [] : [{ taskId: id, slot, nodeId, server: null, origin, share: task }];
+    const gateway = origin === null ? (gatewayOf(nodeId) ?? null) : null;
+    if (origin === undefined || (origin === null && gateway === null)) return [];
+    return [{ taskId: id, slot, nodeId, server: null, port, origin, gateway, share: task }];
   });
   if (servers.length === 0) return targets;
   for (const server of servers) {
     const { id, name, origin } = server;
-    targets.push({ taskId: id, slot: 0, nodeId: "", server: name, origin, share: server });
+    const place = { slot: 0, nodeId: "", server: name, port, gateway: null };
+    targets.push({ taskId: id, ...place, origin, share: server });
   }
   return targets.sort((a, b) => (a.taskId < b.taskId ? -1 : 1));
 }

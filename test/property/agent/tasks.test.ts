@@ -107,6 +107,7 @@ function newWorld(endsOnStopSignal: boolean) {
     nowMs: () => time.nowMs,
     wait: time.wait,
     isCurrent: () => state.isCurrent,
+    whenIdle: () => Promise.resolve(),
     records: {
       all: () => [],
       save: () => {},
@@ -126,7 +127,10 @@ function newWorld(endsOnStopSignal: boolean) {
 async function perform({ time, runtime, state, tasks }: World, action: Step): Promise<void> {
   if (action.kind === "assign") {
     const node = { id: "node", name: "node1" };
-    tasks.apply({ node, drainDelayMs: 500, tasks: action.tasks }, action.mayStart);
+    tasks.apply(
+      { node, nowMs: 0, gatewayKeys: [], tunnel: false, drainDelayMs: 500, tasks: action.tasks },
+      action.mayStart,
+    );
   }
   if (action.kind === "exit")
     runtime.running[action.index]?.end({ code: 1, isPortTaken: action.isPortTaken });

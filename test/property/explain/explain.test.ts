@@ -27,6 +27,7 @@ const tables: fc.Arbitrary<RoutingTable> = fc
       }),
       services: withoutClashes(services),
       defaultService: defaultName,
+      signingKey: null,
     })),
   );
 

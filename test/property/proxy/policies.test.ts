@@ -40,7 +40,16 @@ function pools(shares: fc.Arbitrary<Target["share"]>, maxLength = 6): fc.Arbitra
     .map(({ shares: list, policy, slow }) => {
       const targets = list.map((share, index) => {
         const taskId = `t${index}`;
-        return { taskId, slot: index, nodeId: "n", server: null, origin: `http://${taskId}`, share };
+        return {
+          taskId,
+          slot: index,
+          nodeId: "n",
+          server: null,
+          port: 80,
+          origin: `http://${taskId}`,
+          gateway: null,
+          share,
+        };
       });
       const options = slow ? { slowStartMs: 10_000 } : {};
       return poolOf(targets, rulesOf({ ...serviceOf("s", 80, []), policy, options }));
@@ -156,7 +165,9 @@ test("[W10] a new task takes over about one key in n, and no other key moves", (
         slot: index,
         nodeId: "n",
         server: null,
+        port: 80,
         origin: "http://t",
+        gateway: null,
         share: { weight: even ? 1 : 1 + (index % 3) },
       }));
       const rules = rulesOf({ ...serviceOf("s", 80, []), policy: "uri" });

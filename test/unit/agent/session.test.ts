@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Session } from "../../../src/agent/session.ts";
-import type { Assignment } from "../../../src/protocol/agent.ts";
+import { type Assignment, protocolVersion } from "../../../src/protocol/agent.ts";
 import { assignedTask, FakeRegistry, joinToken, taskId } from "../../support/fake-registry.ts";
 import { until } from "../../support/until.ts";
 
@@ -87,6 +87,7 @@ test("[N47] an assignment without a higher index than the last one of its socket
 const node = {
   hostname: "node1",
   address: "127.0.0.1",
+  gateway: { port: 7946, tls: false },
   platform: { os: "linux", arch: "x86_64" },
   resources: { nanoCpus: 1, memoryBytes: 1 },
   engineVersion: "0",
@@ -94,7 +95,7 @@ const node = {
 } as const;
 
 async function join(): Promise<{ nodeId: string; credential: string }> {
-  const body = JSON.stringify({ protocol: 1, token: joinToken, node });
+  const body = JSON.stringify({ protocol: protocolVersion, token: joinToken, node });
   const response = await fetch(`${registry.url}/mesh/join`, { method: "POST", body });
   return (await response.json()) as { nodeId: string; credential: string };
 }

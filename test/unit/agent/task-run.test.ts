@@ -15,6 +15,8 @@ let runtime: FakeRuntime;
 let probeResult: ProbeResult;
 let probeTakesMs: number;
 let isCurrent: boolean;
+/** Settled when the task has no open request. */
+let idle: PromiseWithResolvers<void>;
 let reports: TaskReport[];
 let saved: TaskRecord[];
 
@@ -24,6 +26,8 @@ beforeEach(() => {
   probeResult = pass;
   probeTakesMs = 0;
   isCurrent = true;
+  idle = Promise.withResolvers<void>();
+  idle.resolve();
   reports = [];
   saved = [];
 });
@@ -151,6 +155,44 @@ test("[N20] a running task stops after the drain delay, a starting one at once",
   second.stop(2_500);
   await time.pass(0);
   expect(second.report.state).toBe("shutdown");
+});
+
+test("[O83] a stopping task takes requests for the drain delay, and finishes the open ones before its stop signal", async () => {
+  idle = Promise.withResolvers<void>();
+  const run = start();
+  await time.pass(1_000);
+  expect(run.gatewayTask).toMatchObject({ accepts: true });
+  expect([...(run.gatewayTask?.ports ?? [])]).toEqual([[80, { host: "127.0.0.1", port: 40_001 }]]);
+  run.stop(2_500);
+  await time.pass(2_499);
+  expect(run.gatewayTask?.accepts).toBe(true);
+  await time.pass(1);
+  expect(run.gatewayTask?.accepts).toBe(false);
+  await time.pass(5_000);
+  expect(runtime.processes[0]?.signals).toEqual([]);
+  idle.resolve();
+  await time.pass(0);
+  expect(runtime.processes[0]?.signals).toEqual(["SIGTERM"]);
+  expect(run.gatewayTask).toBeNull();
+});
+
+test("[O83] open requests delay a stop by 10 s at most, and not at all when the agent stops", async () => {
+  idle = Promise.withResolvers<void>();
+  const slow = start();
+  await time.pass(1_000);
+  slow.stop(0);
+  await time.pass(9_999);
+  expect(runtime.processes[0]?.signals).toEqual([]);
+  await time.pass(1);
+  expect(runtime.processes[0]?.signals).toEqual(["SIGTERM"]);
+  const hurried = start();
+  await time.pass(1_000);
+  hurried.stop(0);
+  await time.pass(1_000);
+  expect(runtime.processes[1]?.signals).toEqual([]);
+  hurried.stop("now");
+  await time.pass(0);
+  expect(runtime.processes[1]?.signals).toEqual(["SIGTERM"]);
 });
 
 test("[N20] a second stop request can only make the stop earlier", async () => {
@@ -282,6 +324,7 @@ function context(): TaskContext {
     nowMs: () => time.nowMs,
     wait: time.wait,
     isCurrent: () => isCurrent,
+    whenIdle: (_id, maxMs) => Promise.race([idle.promise, time.wait(maxMs)]),
     save: (record) => saved.push(structuredClone(record)),
     onChange: (run) => reports.push(run.report),
   };

@@ -10,7 +10,7 @@ import { TestControl, viewerToken } from "./support.ts";
 test("[A28] a machine joins with only the join token and gets a node's credential", async () => {
   const control = new TestControl(0);
   const { worker } = control.mesh.registry.joinTokens();
-  const body = { protocol: 1, token: worker, node: machine("node1", "127.0.0.2") };
+  const body = { protocol: protocolVersion, token: worker, node: machine("node1", "127.0.0.2") };
   const { status, json } = await control.ask("POST /mesh/join", { body, token: null });
   expect([status, Object.keys(json).sort()]).toEqual([200, ["credential", "nodeId"]]);
   expect(control.mesh.registry.agents.authenticateNode(json.nodeId, json.credential)).toBe(true);
@@ -22,13 +22,13 @@ test.each([
     "an older protocol",
     { protocol: 0 },
     426,
-    "this agent speaks protocol 0 and the mesh 1: update the agent",
+    "this agent speaks protocol 0 and the mesh 2: update the agent",
   ],
   [
     "a newer protocol",
-    { protocol: 2, node: "new" },
+    { protocol: protocolVersion + 1, node: "new" },
     426,
-    "this agent speaks protocol 2 and the mesh 1: update the mesh first",
+    "this agent speaks protocol 3 and the mesh 2: update the mesh first",
   ],
   ["no protocol", { protocol: undefined }, 400, "cannot read the join request: protocol is missing"],
   [
@@ -41,7 +41,7 @@ test.each([
 ] as const)("[A28] a join with %s is refused, and adds no node", async (_what, change, status, message) => {
   const control = new TestControl(0);
   const { worker } = control.mesh.registry.joinTokens();
-  const body = { protocol: 1, token: worker, node: machine("node1", "127.0.0.2"), ...change };
+  const body = { protocol: protocolVersion, token: worker, node: machine("node1", "127.0.0.2"), ...change };
   const response = await control.ask("POST /mesh/join", { body, token: null });
   expect(response.status).toBe(status);
   expect(response.json.message).toContain(message);
@@ -49,8 +49,8 @@ test.each([
 });
 
 test.each([
-  ["POST /mesh/join", { protocol: 1, token: "t", node: machine("\u202e\x9b31m", "127.0.0.2") }],
-  ["POST /mesh/join", { protocol: 1, token: "t", node: { ...machine("n", "127.0.0.2"), runtime: "\u202e" } }],
+  ["POST /mesh/join", { protocol: 2, token: "t", node: machine("\u202e\x9b31m", "127.0.0.2") }],
+  ["POST /mesh/join", { protocol: 2, token: "t", node: { ...machine("n", "127.0.0.2"), runtime: "\u202e" } }],
   ["GET /services/%E2%80%AE%C2%9B31m", undefined],
   ["GET /nodes?filters=%E2%80%AE%C2%9B", undefined],
   ["GET /mesh/route?url=%E2%80%AE%C2%9B", undefined],
@@ -71,7 +71,7 @@ test("[A29] an agent's upgrade goes to the registry object, which checks its cre
     ...upgrade,
     authorization: "Bearer credential",
     "x-waggle-node": "n",
-    "x-waggle-protocol": "1",
+    "x-waggle-protocol": String(protocolVersion),
   };
   const { status, json } = await control.ask("GET /v1.44/mesh/agent?since=1", { token: null, headers });
   expect([status, json]).toEqual([418, { message: "from the object" }]);

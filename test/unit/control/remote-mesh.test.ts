@@ -76,6 +76,7 @@ test("[A35] results of operations arrive unchanged", async () => {
 const joining = {
   hostname: "node1",
   address: "127.0.0.2",
+  gateway: { port: 7946, tls: false },
   platform: { os: "linux", arch: "x86_64" },
   resources: { nanoCpus: 1, memoryBytes: 1 },
   engineVersion: "1",

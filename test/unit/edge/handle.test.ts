@@ -18,6 +18,7 @@ async function send(
     reportSuspects: async () => undefined,
     source: async () => ({ version: table.version, text: printTable(table) }),
     dial: async () => new Response("ok"),
+    dialGateway: async () => new Response("ok"),
     newBodyPipe,
     headTimeoutMs: 1_000,
     platformStatuses: false,

@@ -37,6 +37,7 @@ function newForwarding(
       sent.push(id);
       return tasks[id]?.(id) ?? refused(id);
     },
+    dialGateway: () => Promise.reject(new Error("no gateway")),
     newBodyPipe,
     headTimeoutMs,
     platformStatuses: false,
@@ -53,7 +54,9 @@ function newForwarding(
     slot: index + 1,
     nodeId: "n",
     server: null,
+    port: 80,
     origin: `http://${taskId}`,
+    gateway: null,
     share: { weight: 1 },
   }));
   const entry = {
@@ -70,7 +73,7 @@ function newForwarding(
     policy: plane.policies[upstream.isRepeatable === false ? "sentOnce" : "repeatable"],
     incoming: receive(request, entry, { plane, waitUntil: () => undefined }),
     upstream: { isRepeatable: true, isHedgeable: true, streams: false, init: {}, ...upstream },
-    route: new Route(serviceOf("s", 80, []), 80, "ingress"),
+    route: new Route(serviceOf("s", 80, []), 80, "ingress", () => undefined),
     pool,
     hints: null,
     stats: addServiceStats(plane.serviceStats, "s"),

@@ -35,6 +35,8 @@ export type InProcessPlane = {
   send(request?: TestRequest): Promise<Response>;
 };
 
+export const testGatewayKeys = [{ id: "k1", secret: "a secret of the mesh" }];
+
 export const refused: Task = () => Promise.reject(new TypeError("connection refused"));
 export const frozen: Task = () => new Promise(() => undefined);
 
@@ -52,7 +54,8 @@ export function inProcessPlane(
     source: async (after) => {
       afterVersions.push(after);
       const { version } = state.table;
-      return { version, text: version > after ? printTable(state.table) : null, cookieKey: "key" };
+      const text = version > after ? printTable(state.table) : null;
+      return { version, text, cookieKey: "key", gatewayKeys: testGatewayKeys };
     },
     dial: async (url, init) => {
       const request = new Request(url, { ...init, duplex: "half" } as RequestInit);
@@ -60,6 +63,7 @@ export function inProcessPlane(
       const { origin } = new URL(request.url);
       return (tasks[origin] ?? (() => new Response(origin)))(request);
     },
+    dialGateway: () => Promise.reject(new TypeError("connection refused")),
     newBodyPipe,
     headTimeoutMs: 1_000,
     platformStatuses: false,

@@ -38,7 +38,9 @@ const three = [node("node1", "127.0.0.2"), node("node2", "127.0.0.3", false), no
 
 test("[U4] an ingress port is open on every node, up or down, and at the balancer", () => {
   const web = service([{ target: 80, published: 8080, mode: "ingress" }], ["id-node1"]);
-  expect(addresses({ version: 1, defaultService: null, nodes: three, services: [web] })).toEqual([
+  expect(
+    addresses({ version: 1, defaultService: null, signingKey: null, nodes: three, services: [web] }),
+  ).toEqual([
     "balancer 127.0.0.1:8000",
     "balancer 127.0.0.1:8080",
     "node1 127.0.0.2:8080",
@@ -49,16 +51,20 @@ test("[U4] an ingress port is open on every node, up or down, and at the balance
 
 test("[U5] a host-mode port is open only on nodes that run a task of its service", () => {
   const web = service([{ target: 80, published: 8080, mode: "host" }], ["id-node3"]);
-  expect(addresses({ version: 1, defaultService: null, nodes: three, services: [web] })).toEqual([
-    "balancer 127.0.0.1:8000",
-    "node3 127.0.0.4:8080",
-  ]);
+  expect(
+    addresses({ version: 1, defaultService: null, signingKey: null, nodes: three, services: [web] }),
+  ).toEqual(["balancer 127.0.0.1:8000", "node3 127.0.0.4:8080"]);
 });
 
 test("[U6] nodes that share an address listen on shifted ports, or on any free port beyond 65535", () => {
   const shared = [node("node1", "127.0.0.1"), node("node2", "127.0.0.1")];
   const web = service([{ target: 80, published: 50_000, mode: "ingress" }], []);
-  expect(addresses({ version: 1, defaultService: null, nodes: shared, services: [web] }, "shared")).toEqual([
+  expect(
+    addresses(
+      { version: 1, defaultService: null, signingKey: null, nodes: shared, services: [web] },
+      "shared",
+    ),
+  ).toEqual([
     "balancer 127.0.0.1:8000",
     "balancer 127.0.0.1:50000",
     "node1 127.0.0.1:60000",
@@ -68,7 +74,13 @@ test("[U6] nodes that share an address listen on shifted ports, or on any free p
 
 test("[U129] a node at an IPv6 loopback address has listeners", () => {
   const web = service([{ target: 80, published: 8080, mode: "ingress" }], []);
-  const table = { version: 1, defaultService: null, nodes: [node("node1", "::1")], services: [web] };
+  const table = {
+    version: 1,
+    defaultService: null,
+    signingKey: null,
+    nodes: [node("node1", "::1")],
+    services: [web],
+  };
   expect(addresses(table)).toContain("node1 ::1:8080");
 });
 
@@ -83,18 +95,22 @@ test.each([
   ["::", "::1", 18_080],
 ])("[U129] with a balancer at %s a node at %s listens for 8080 on %i", (listen, address, port) => {
   const web = service([{ target: 80, published: 8080, mode: "ingress" }], []);
-  const table = { version: 1, defaultService: null, nodes: [node("node1", address)], services: [web] };
+  const table = {
+    version: 1,
+    defaultService: null,
+    signingKey: null,
+    nodes: [node("node1", address)],
+    services: [web],
+  };
   expect(addresses(table, "own", listen).at(-1)).toBe(`node1 ${address}:${port}`);
 });
 
 test("[U129] two nodes at one address listen on shifted ports", () => {
   const nodes = [node("node1", "127.0.0.9"), node("node2", "127.0.0.9"), node("node3", "127.0.0.4")];
   const web = service([{ target: 80, published: 8080, mode: "ingress" }], []);
-  expect(addresses({ version: 1, defaultService: null, nodes, services: [web] }).slice(2)).toEqual([
-    "node1 127.0.0.9:18080",
-    "node2 127.0.0.9:28080",
-    "node3 127.0.0.4:8080",
-  ]);
+  expect(
+    addresses({ version: 1, defaultService: null, signingKey: null, nodes, services: [web] }).slice(2),
+  ).toEqual(["node1 127.0.0.9:18080", "node2 127.0.0.9:28080", "node3 127.0.0.4:8080"]);
 });
 
 test("[U6] a port other than the published one is logged when it opens", async () => {
@@ -114,10 +130,9 @@ test("[U6] a port other than the published one is logged when it opens", async (
 test("[U4] no port is opened for a node of another machine", () => {
   const remote = [node("remote", "node9.example.com")];
   const web = service([{ target: 80, published: 8080, mode: "ingress" }], []);
-  expect(addresses({ version: 1, defaultService: null, nodes: remote, services: [web] })).toEqual([
-    "balancer 127.0.0.1:8000",
-    "balancer 127.0.0.1:8080",
-  ]);
+  expect(
+    addresses({ version: 1, defaultService: null, signingKey: null, nodes: remote, services: [web] }),
+  ).toEqual(["balancer 127.0.0.1:8000", "balancer 127.0.0.1:8080"]);
 });
 
 test("[L21] closed ports are reported when a port cannot be opened, and again once it is open", async () => {

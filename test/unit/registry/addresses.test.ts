@@ -137,43 +137,14 @@ test("[M61] an address that may be dialed reads back as it is dialed", () => {
   );
 });
 
-test("[M62] no endpoint and no server may be at a socket of the mesh itself", () => {
+test("[M62] no server may be at a socket of the mesh itself", () => {
   const mesh = new TestMesh();
-  const node = mesh.node("node1", "127.0.0.1");
   mesh.service("my-web");
-  const [task] = mesh.tasks();
-  if (task === undefined) throw new Error("no task");
-  mesh.registry.takeEffects();
-  mesh.report(task, { endpoints: [{ target: 80, origin: "http://127.0.0.1:8787" }] });
-  const [close] = mesh.registry.takeEffects().closes;
-  expect(close).toMatchObject({ nodeId: node.id, code: closeCodes.badMessage });
-  expect(close?.reason).toContain("127.0.0.1:8787 is a socket of the mesh itself");
   for (const host of ["127.0.0.1", "localhost"]) {
     const refused = mesh.registry.addServer("my-web", server(host, 8787), "operator");
     expect(refusal(refused)).toContain(`${host}:8787 is a socket of the mesh itself`);
   }
   expect(refusal(mesh.registry.addServer("my-web", server("127.0.0.1", 8788), "operator"))).toBe("");
-});
-
-test("[M62] at the edge no endpoint is at the control API's host name", () => {
-  const mesh = new TestMesh("edge");
-  mesh.nodeAddresses = "*.example.com";
-  mesh.ownSockets = "control.example.com";
-  mesh.restart();
-  mesh.node("node1", "node1.example.com");
-  mesh.service("my-web");
-  const [task] = mesh.tasks();
-  if (task === undefined) throw new Error("no task");
-  for (const [origin, isAccepted] of [
-    ["https://control.example.com", false],
-    ["https://Control.example.com:8443", false],
-    ["https://other.test", false],
-    ["https://t1.node1.example.com", true],
-  ] as const) {
-    mesh.registry.takeEffects();
-    mesh.report(task, { endpoints: [{ target: 80, origin }] });
-    expect(mesh.registry.takeEffects().closes.length === 0, origin).toBe(isAccepted);
-  }
 });
 
 test("[M63] a node is down as soon as an operator no longer confirms its address", () => {

@@ -188,6 +188,7 @@ export function machine(hostname: string, address: string) {
   return {
     hostname,
     address,
+    gateway: { port: 7946, tls: false },
     platform: { os: "linux", arch: "x86_64" },
     resources: { nanoCpus: 4_000_000_000, memoryBytes: 8_000_000_000 },
     engineVersion: "0.1.0",

@@ -49,7 +49,7 @@ async function joinNode(address: string) {
     engineVersion: "1",
     runtime: "process",
   };
-  const joined = await send("POST /mesh/join", { protocol: 1, token: JoinTokens.Worker, node }, {});
+  const joined = await send("POST /mesh/join", { protocol: 2, token: JoinTokens.Worker, node }, {});
   return { node, ...(await joined.json<{ nodeId: string; credential: string }>()) };
 }
 
@@ -60,7 +60,7 @@ test("[A28] [A29] in workerd, an agent joins and dials; the object refuses a wro
       ...bearer(credential),
       upgrade: "websocket",
       "x-waggle-node": nodeId,
-      "x-waggle-protocol": "1",
+      "x-waggle-protocol": "2",
     });
   const refused = await dial("wrong");
   expect([refused.status, refused.headers.get("content-type")]).toEqual([401, "application/json"]);
@@ -86,7 +86,7 @@ test("[M59][M64] in workerd, a node may have the address that its socket connect
       ...bearer(credential),
       upgrade: "websocket",
       "x-waggle-node": nodeId,
-      "x-waggle-protocol": "1",
+      "x-waggle-protocol": "2",
       "cf-connecting-ip": peer,
       "x-forwarded-for": forged,
       "x-waggle-client": forged,

@@ -423,7 +423,7 @@ function headersOf({ nodeId, credential }: { nodeId: string; credential: string 
     upgrade: "websocket",
     authorization: `Bearer ${credential}`,
     "x-waggle-node": nodeId,
-    "x-waggle-protocol": "1",
+    "x-waggle-protocol": "2",
   };
 }
 
@@ -447,6 +447,7 @@ function machine(hostname: string) {
     address: "127.0.0.2",
     platform: { os: "linux", arch: "x86_64" },
     resources: { nanoCpus: 4e9, memoryBytes: 8e9 },
+    gateway: { port: 7946, tls: false },
     engineVersion: "0.1.0",
     runtime: "process" as const,
   };

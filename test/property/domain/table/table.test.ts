@@ -6,6 +6,7 @@ import { byPrecedence, type PathRule, printPathRule } from "../../../../src/doma
 import type { Policy } from "../../../../src/domain/table/policy.ts";
 import type {
   RoutingTable,
+  TableGateway,
   TableNode,
   TableOptions,
   TablePaths,
@@ -85,6 +86,7 @@ const options: fc.Arbitrary<TableOptions> = fc
       queue: fc.oneof(fc.nat(), fc.constant("unlimited" as const)),
       queueTimeoutMs: positive,
       slowStartMs: positive,
+      hostHeader: fc.domain(),
       marker: token,
       headTimeoutMs: positive,
       silenceMs: fc.nat(),
@@ -112,8 +114,23 @@ test("[R3] reading a printed table gives an equal table, whatever its names", ()
   const port = fc.integer({ min: 1, max: 65_535 });
   const flag = fc.constant(true as const);
   const hosts = fc.uniqueArray(fc.domain(), { maxLength: 3 }).map((list) => [...list].sort());
+  const gateways: fc.Arbitrary<TableGateway> = fc.oneof(
+    fc.record({
+      transport: fc.constantFrom("direct", "vpc"),
+      base: fc.constantFrom("http://10.0.0.5:7946", "https://node1.example.com"),
+    }),
+    fc.constant({ transport: "tunnel", base: "" } as const),
+  );
   const node: fc.Arbitrary<TableNode> = fc.record(
-    { id, name: text, up: fc.boolean(), admin: fc.constantFrom("drain", "maint"), address: text, hosts },
+    {
+      id,
+      name: text,
+      up: fc.boolean(),
+      admin: fc.constantFrom("drain", "maint"),
+      address: text,
+      gateway: gateways,
+      hosts,
+    },
     { requiredKeys: ["id", "name", "up", "address", "hosts"] },
   );
   const share = {
@@ -125,7 +142,11 @@ test("[R3] reading a printed table gives an equal table, whatever its names", ()
     sinceMs: fc.nat(),
   };
   const endpoints = fc
-    .uniqueArray(fc.tuple(port, text), { selector: ([target]) => target, minLength: 1, maxLength: 3 })
+    .uniqueArray(fc.tuple(port, fc.option(text)), {
+      selector: ([target]) => target,
+      minLength: 1,
+      maxLength: 3,
+    })
     .map((list) => [...list].sort(([a], [b]) => a - b));
   const server = fc.record(
     { id, name: text, ...share, origin: text },
@@ -178,13 +199,20 @@ test("[R3] reading a printed table gives an equal table, whatever its names", ()
       const services = fc
         .uniqueArray(service, { selector: ({ id: itemId }) => itemId, maxLength: 4 })
         .map((list) => [...list].sort(byName));
-      return fc.record({ version: fc.nat(), nodes: fc.constant(nodes), services, first: fc.boolean() });
+      return fc.record({
+        version: fc.nat(),
+        nodes: fc.constant(nodes),
+        services,
+        first: fc.boolean(),
+        signingKey: fc.option(text),
+      });
     })
-    .map(({ version, nodes, services, first }) => ({
+    .map(({ version, nodes, services, first, signingKey }) => ({
       version,
       nodes,
       services,
       defaultService: first ? (services[0]?.name ?? null) : null,
+      signingKey,
     }));
   fc.assert(
     fc.property(tables, (table) => {

@@ -196,3 +196,12 @@ test("[W30] backups share the requests by default; with waggle.allbackups=false 
     "label 'waggle.allbackups' is 'yes': write true or false",
   );
 });
+
+test("[O85] waggle.host-header is a host name or address, with a port or without one", () => {
+  for (const host of ["app.internal", "App.internal:8080", "10.0.0.5", "[fd00::5]:80"]) {
+    expect(compiled({ "waggle.host-header": host })?.options).toEqual({ hostHeader: host });
+  }
+  for (const host of ["", "a b", "http://a", "a:99999", "a/b", "[::1", "a\r\nx: y"]) {
+    expect(verdict({ "waggle.host-header": host })).toContain("write a host name with or without a port");
+  }
+});

@@ -82,10 +82,11 @@ describe("printing and reading", () => {
   });
   const other = aService({ name: "api", ports: [{ target: 3000, published: 30_000, mode: "ingress" }] });
   const twin = aNode({ id: "twin".padEnd(25, "0"), hostname: "node2", address: "a host", state: "down" });
+  const { transport: _, ...unheard } = twin;
   const entry = { ...node2, entryHosts: ["Node2.example.com", "a.node2.example.com", "not a host"] };
   const table = compileTable(
     aWorld(
-      [entry, twin, node1],
+      [entry, unheard, node1],
       [shown, other],
       [
         aTask(shown, { slot: 2, nodeId: node2.id }),
@@ -121,8 +122,8 @@ describe("printing and reading", () => {
       }
     };
     const read = (at: number) => JSON.stringify(lines[at - 1]);
-    expect(errorAfter(1, "waggle-table 3")).toBe(
-      'routing table, line 1: read "waggle-table 3", expected "waggle-table 2"',
+    expect(errorAfter(1, "waggle-table 4")).toBe(
+      'routing table, line 1: read "waggle-table 4", expected "waggle-table 3"',
     );
     expect(errorAfter(2, "version -1")).toBe(
       'routing table, line 2: read "version -1", expected a version, a whole number from 0',
@@ -130,21 +131,21 @@ describe("printing and reading", () => {
     expect(errorAfter(3, "default nobody")).toBe(
       'routing table, line 3: read "default nobody", expected a service of this table, or -',
     );
-    expect(errorAfter(4, lines[4] ?? "")).toBe(
-      `routing table, line 5: read ${read(5)}, expected names in ascending order, and ids for equal names`,
+    expect(errorAfter(5, lines[5] ?? "")).toBe(
+      `routing table, line 6: read ${read(6)}, expected names in ascending order, and ids for equal names`,
     );
-    expect(errorAfter(4, "node node1 x maybe y -")).toBe(
-      'routing table, line 4: read "node node1 x maybe y -", expected up, down, drain, maint, down,drain, down,maint',
+    expect(errorAfter(5, "node node1 x maybe y - - -")).toBe(
+      'routing table, line 5: read "node node1 x maybe y - - -", expected up, down, drain, maint, down,drain, down,maint',
     );
-    expect(errorAfter(8, "  publish 30000:0/ingress")).toBe(
-      'routing table, line 8: read "  publish 30000:0/ingress", expected a port from 1 to 65535',
+    expect(errorAfter(9, "  publish 30000:0/ingress")).toBe(
+      'routing table, line 9: read "  publish 30000:0/ingress", expected a port from 1 to 65535',
     );
-    expect(errorAfter(14, "  task x slot 1 on nobody weight 1 80=y")).toBe(
-      'routing table, line 14: read "  task x slot 1 on nobody weight 1 80=y", expected a node of this table, not "nobody"',
+    expect(errorAfter(15, "  task x slot 1 on nobody weight 1 80=y")).toBe(
+      'routing table, line 15: read "  task x slot 1 on nobody weight 1 80=y", expected a node of this table, not "nobody"',
     );
-    expect(errorAfter(15, lines[13] ?? "")).toBe(
-      `routing table, line 15: read ${read(14)}, expected tasks in ascending order of ids, each once`,
+    expect(errorAfter(16, lines[14] ?? "")).toBe(
+      `routing table, line 16: read ${read(15)}, expected tasks in ascending order of ids, each once`,
     );
-    expect(errorAfter(16, null)).toMatch(/^routing table, line 16: read the end, expected /);
+    expect(errorAfter(17, null)).toMatch(/^routing table, line 17: read the end, expected /);
   });
 });

@@ -12,7 +12,16 @@ type Shares = Readonly<Record<string, number>>;
 /** A pool of targets with these weights by id. */
 function poolWith(weights: Shares, policy: Policy = "roundrobin", options = {}): TargetPool {
   const targets = Object.entries(weights).map(([taskId, weight]) => {
-    return { taskId, slot: 1, nodeId: "n", server: null, origin: `http://${taskId}`, share: { weight } };
+    return {
+      taskId,
+      slot: 1,
+      nodeId: "n",
+      server: null,
+      port: 80,
+      origin: `http://${taskId}`,
+      gateway: null,
+      share: { weight },
+    };
   });
   return poolOf(targets, rulesOf({ ...serviceOf("s", 80, []), policy, options }));
 }
@@ -126,7 +135,16 @@ test("[W10] keys are distributed by weight", () => {
 
 test("[W12] during slow start a task's weight rises linearly from a hundredth to its full value", () => {
   const share = { weight: 100, sinceMs: 50_000 };
-  const target = { taskId: "a", slot: 1, nodeId: "n", server: null, origin: "", share };
+  const target = {
+    taskId: "a",
+    slot: 1,
+    nodeId: "n",
+    server: null,
+    port: 80,
+    origin: "",
+    gateway: null,
+    share,
+  };
   const { rules } = poolWith({}, "roundrobin", { slowStartMs: 10_000 });
   const at = (ms: number) => weightOf(target, rules, ms);
   expect([50_000, 50_050, 55_000, 59_999, 60_000].map(at)).toEqual([1, 1, 50, 99.99, 100]);
@@ -139,7 +157,16 @@ test("[W12] during slow start a task's weight rises linearly from a hundredth to
 test("[W20] backups are used at once when all other tasks fail, without panic", () => {
   const targets = ["a", "b", "c", "d"].map((taskId) => {
     const share = taskId < "c" ? { weight: 1 } : { weight: 1, backup: true as const };
-    return { taskId, slot: 1, nodeId: "n", server: null, origin: `http://${taskId}`, share };
+    return {
+      taskId,
+      slot: 1,
+      nodeId: "n",
+      server: null,
+      port: 80,
+      origin: `http://${taskId}`,
+      gateway: null,
+      share,
+    };
   });
   const pool = poolOf(targets);
   const mesh = plane();
@@ -157,7 +184,16 @@ test("[W12] a task gets a part of its share during slow start, and its full shar
   const at = (sinceMs: number) => {
     const targets = ["a", "b"].map((taskId) => {
       const share = { weight: 1, sinceMs: taskId === "b" ? sinceMs : 0 };
-      return { taskId, slot: 1, nodeId: "n", server: null, origin: `http://${taskId}`, share };
+      return {
+        taskId,
+        slot: 1,
+        nodeId: "n",
+        server: null,
+        port: 80,
+        origin: `http://${taskId}`,
+        gateway: null,
+        share,
+      };
     });
     return tally(
       picks(plane(), poolOf(targets, poolWith({}, "roundrobin", { slowStartMs: 10_000 }).rules), 60),

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { printTable } from "../../../../src/domain/table/text.ts";
+import { AttemptSigner } from "../../../../src/proxy/attempt-signer.ts";
 import {
   freshMs,
   maxRefreshWaitMs,
@@ -210,13 +211,35 @@ test("[X161] a clock that was set back neither keeps a stale table nor extends a
 test("[U123] an offered table is used if the registry does not respond, and never replaces a newer one", async () => {
   const { cache, state } = registry(2);
   state.failure = new Error("no disk");
-  cache.offer(printTable(tableOf(1)));
+  cache.offer(printTable(tableOf(1)), {});
   expect((await cache.routes(() => undefined))?.version).toBe(1);
   expect(cache.problem).toBe("no disk");
   state.failure = null;
   vi.advanceTimersByTime(freshMs + 1);
   expect((await cache.fresh())?.version).toBe(2);
-  cache.offer(printTable(tableOf(1)));
+  cache.offer(printTable(tableOf(1)), {});
   expect(cache.held?.version).toBe(2);
-  expect(() => cache.offer("no table")).toThrow();
+  expect(() => cache.offer("no table", {})).toThrow();
+});
+
+test("[O88] a router without the key of its table fetches the table again, which brings the keys", async () => {
+  const signer = new AttemptSigner("router");
+  const afterVersions: number[] = [];
+  const gatewayKeys = [{ id: "k1", secret: "s" }];
+  const table = { ...tableOf(1), signingKey: "k1" };
+  const source = async (after: number) => {
+    afterVersions.push(after);
+    return after < 1 ? { version: 1, text: printTable(table), gatewayKeys } : { version: 1, text: null };
+  };
+  const cache = new TableCache(source, Date.now, "", signer);
+  cache.offer(printTable(table), {});
+  expect(cache.hasKeys).toBe(false);
+  await cache.fresh();
+  expect([cache.hasKeys, cache.keys]).toEqual([true, { gatewayKeys }]);
+  vi.advanceTimersByTime(freshMs + 1);
+  await cache.fresh();
+  expect(afterVersions).toEqual([-1, 1]);
+  const restarted = new TableCache(source, Date.now, "", new AttemptSigner("next"));
+  restarted.offer(printTable(table), cache.keys);
+  expect(restarted.hasKeys).toBe(true);
 });
