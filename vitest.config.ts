@@ -38,7 +38,12 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: "workers", include: ["test/workers/**/*.test.ts"], sequence: { groupOrder: 1 } },
+        test: {
+          name: "workers",
+          include: ["test/workers/**/*.test.ts"],
+          globalSetup: ["test/support/gateway-for-workers.ts"],
+          sequence: { groupOrder: 1 },
+        },
       },
       {
         oxc,

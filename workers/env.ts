@@ -14,6 +14,8 @@ export type Env = {
   readonly PROBER?: DurableObjectNamespace<MeshProber>;
   /** One object for each node whose agent opens a tunnel. Absent: no agent can. */
   readonly TUNNEL?: DurableObjectNamespace<MeshTunnel>;
+  /** A network of Workers VPC, by which private addresses are dialed. Absent: there is no transport vpc. */
+  readonly VPC?: Pick<Fetcher, "fetch">;
   /**
    * Location hints of the regions that static servers are checked from, comma-separated; empty: one prober
    * without a hint.

@@ -58,20 +58,22 @@ function coloOf(request: Request): string {
   return typeof colo === "string" && /^[A-Z]{3}$/.test(colo) ? colo : "local";
 }
 
-function dialerOf({ MESH_MODE }: PlaneEnv): Dial {
+function dialerOf({ MESH_MODE }: Pick<PlaneEnv, "MESH_MODE">): Dial {
   return MESH_MODE === "edge" ? dialUncached : (url, init) => fetch(url, init);
 }
 
-/** Reaches gateways. The URL is the same for every request to one: the gateway reads the target elsewhere. */
-function gatewayDialerOf(env: PlaneEnv): DialGateway {
+/**
+ * Reaches gateways. The URL is the same for every request to one: the gateway reads the target elsewhere. The
+ * Workers VPC network decides by the URL, whose host may be a private address.
+ */
+export function gatewayDialerOf(env: Pick<PlaneEnv, "MESH_MODE" | "VPC" | "TUNNEL">): DialGateway {
   const dial = dialerOf(env);
   return ({ transport, base }, nodeId, init) => {
     if (transport === "direct") return dial(`${base}/`, init);
-    const tunnel = tunnelOf(env, nodeId);
-    if (tunnel === undefined) return Promise.reject(new Error("this Worker has no binding TUNNEL"));
-    return init instanceof Request
-      ? tunnel.fetch(new Request("https://gateway/", init))
-      : tunnel.fetch("https://gateway/", init);
+    const fetcher = transport === "vpc" ? env.VPC : tunnelOf(env, nodeId);
+    if (fetcher === undefined) return Promise.reject(new Error(`this Worker has no transport ${transport}`));
+    const url = transport === "vpc" ? `${base}/` : "https://gateway/";
+    return init instanceof Request ? fetcher.fetch(new Request(url, init)) : fetcher.fetch(url, init);
   };
 }
 

@@ -14,13 +14,16 @@ import {
   operations,
   type RegistryOperations,
 } from "../src/registry/api.ts";
+import type { GatewayCheckRequest } from "../src/registry/gateway-checks.ts";
 import { Registry } from "../src/registry/registry.ts";
 import { randomBase36, randomId } from "../src/registry/secrets.ts";
 import { RegistryStore } from "../src/registry/store.ts";
 import { AgentSockets } from "./agent-sockets.ts";
 import { ClockGuard } from "./clock-guard.ts";
 import type { Env } from "./env.ts";
+import { GatewayChecks } from "./gateway-checks.ts";
 import { proberOf, regionsOf, tunnelOf } from "./objects.ts";
+import { gatewayDialerOf } from "./plane.ts";
 import { sqlDatabaseOf } from "./storage.ts";
 import { acceptUpgrade } from "./upgrades.ts";
 import { WatchSockets } from "./watch-sockets.ts";
@@ -45,6 +48,7 @@ export class MeshRegistry extends OperationsObject {
   readonly #agents: AgentSockets;
   readonly #watchers: WatchSockets;
   readonly #clockGuard: ClockGuard;
+  readonly #gatewayChecks: GatewayChecks;
   /** Time of the alarm, epoch milliseconds; null: not set. */
   #alarmAtMs: number | null = null;
 
@@ -53,6 +57,7 @@ export class MeshRegistry extends OperationsObject {
     this.#agents = new AgentSockets(ctx);
     this.#watchers = new WatchSockets(ctx);
     this.#clockGuard = new ClockGuard(ctx);
+    this.#gatewayChecks = new GatewayChecks(gatewayDialerOf(env));
     this.#registry = new Registry(new RegistryStore(sqlDatabaseOf(ctx.storage)), {
       clock: () => Date.now(),
       newId: randomId,
@@ -136,6 +141,7 @@ export class MeshRegistry extends OperationsObject {
       this.#agents.close(nodeId, code, reason);
       if (code === closeCodes.notAMember) this.#closeTunnel(nodeId, reason);
     }
+    for (const check of effects.gatewayChecks) this.#checkGateway(check);
     for (const region of effects.wakes) this.#wake(region);
     for (const session of effects.endedSessions) this.#watchers.closeSession(session);
     this.#watchers.broadcast(effects);
@@ -149,6 +155,17 @@ export class MeshRegistry extends OperationsObject {
    */
   #followClock(): void {
     if (this.#registry.isClockSetBack()) this.#run(() => this.#registry.followClock());
+  }
+
+  /** Does not wait for the gateway; its answer is a change of its own. */
+  #checkGateway(request: GatewayCheckRequest): void {
+    const check = this.#gatewayChecks.run(request);
+    if (check === null) return;
+    const { nodeId, transport, url } = request;
+    const recorded = check.then((problem) =>
+      this.#run(() => this.#registry.recordGatewayCheck(nodeId, { transport, url, problem })),
+    );
+    this.ctx.waitUntil(recorded);
   }
 
   /** Closes the tunnel of a node that was removed. Does not wait. */
@@ -182,8 +199,9 @@ export class MeshRegistry extends OperationsObject {
   }
 }
 
-/** Reads the variables about addresses. An entry that cannot be read confirms nothing, and is logged. */
-function addressRulesOf({ MESH_MODE, NODE_ADDRESSES, OWN_SOCKETS, CONTROL_HOST }: Env): AddressRules {
+/** Reads the variables about addresses, and which transports are bound. An entry that cannot be read confirms nothing, and is logged. */
+function addressRulesOf(env: Env): AddressRules {
+  const { MESH_MODE, NODE_ADDRESSES, OWN_SOCKETS, CONTROL_HOST, TUNNEL, VPC } = env;
   // A self-hosted workerd binds an unset variable as null.
   const { patterns, unreadable } = readHostPatterns(NODE_ADDRESSES ?? "");
   for (const entry of unreadable) console.error({ what: "cannot read an entry of NODE_ADDRESSES", entry });
@@ -191,6 +209,8 @@ function addressRulesOf({ MESH_MODE, NODE_ADDRESSES, OWN_SOCKETS, CONTROL_HOST }
     mode: MESH_MODE,
     nodeAddresses: patterns,
     ownSockets: readOwnSockets(`${OWN_SOCKETS ?? ""},${CONTROL_HOST ?? ""}`),
+    hasTunnel: TUNNEL !== undefined,
+    hasVpc: VPC !== undefined,
   };
 }
 

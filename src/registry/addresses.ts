@@ -10,17 +10,22 @@ import { MeshError } from "../domain/model/error.ts";
 import { isHostName } from "../domain/model/host-name.ts";
 import { type HostPattern, isConfirmed, readHostPatterns } from "../domain/model/host-pattern.ts";
 import { addressLabel, type MeshNode } from "../domain/model/node.ts";
+import type { DialedTransport } from "../domain/model/node-gateway.ts";
 import { isOwnSocket, type OwnSocket } from "../domain/model/own-socket.ts";
 import type { Endpoint, Task } from "../domain/model/task.ts";
 
 /** What decides which addresses may be dialed. */
 export type AddressRules = {
-  /** `edge`: tasks are dialed by DNS name only. `local`: by their node's address. */
+  /** `edge`: the data plane dials DNS names only. `local`: IP addresses too. */
   readonly mode: "edge" | "local";
   /** The addresses that an operator confirmed for every node. */
   readonly nodeAddresses: readonly HostPattern[];
   /** The control API and the other sockets of the mesh, which no task or server may be. */
   readonly ownSockets: readonly OwnSocket[];
+  /** Agents can open tunnels: the Worker has the binding TUNNEL. */
+  readonly hasTunnel: boolean;
+  /** Private addresses can be dialed: the Worker has the binding VPC. */
+  readonly hasVpc: boolean;
 };
 
 /** @throws MeshError address/invalid unless the host name has the form of a DNS name */
@@ -30,51 +35,51 @@ export function checkHostname(hostname: string): void {
 }
 
 /**
- * Checks the form of an address that a node claims. At the edge it must be a DNS name: fetch to an IP address
- * fails there with error 1003.
+ * Checks the form of an address that a node claims. At the edge it must be a DNS name, because fetch to an IP
+ * address fails there with error 1003, unless the mesh has another transport.
  *
  * @throws MeshError address/invalid
  */
-export function checkAddress(address: string, { mode }: AddressRules): void {
-  checkHost(address, "node address", mode);
+export function checkAddress(address: string, { mode, hasTunnel, hasVpc }: AddressRules): void {
+  checkHost(address, "node address", hasTunnel || hasVpc ? "local" : mode);
 }
 
 /**
- * Checks that a node may have the address that it claims. An address that it once connected from stays its
- * own: a machine may have several ways to the registry.
+ * Why the mesh may not dial a node's gateway at the address that the node claims; null if it may. An address
+ * that the node once connected from stays its own: a machine may have several ways to the registry.
  *
- * @param client where the node's connection comes from; null if unknown
- * @throws MeshError address/forbidden; its message fits into the reason of a close frame
  * @see docs/decisions/0059-nodes-are-not-trusted.md
  */
-export function checkClaim(
-  node: MeshNode,
-  claim: { readonly hostname: string; readonly address: string },
-  client: string | null,
+export function whyNotDialed(
+  node: Pick<MeshNode, "hostname" | "address" | "gateway" | "labels" | "provenAddress">,
+  transport: DialedTransport,
   rules: AddressRules,
-): void {
-  const { hostname, address } = claim;
-  if (isOperatorConfirmed(address, node.labels, rules) || provenAddress(node, address, client) !== null)
-    return;
-  throw new MeshError(
-    "address/forbidden",
-    `address ${address} is not confirmed: waggle node update --advertise-addr ${address} ${hostname}`,
-    { blame: "operator", retry: "safe" },
-  );
+): string | null {
+  const { hostname, address, gateway, labels } = node;
+  if (!isOperatorConfirmed(address, labels, rules) && provenAddress(node, address, null) === null) {
+    return `address ${address} is not confirmed: waggle node update --advertise-addr ${address} ${hostname}`;
+  }
+  if (gateway !== undefined && isOwn(address, gateway.port, rules))
+    return ownSocketText(address, gateway.port);
+  return transport === "direct" && rules.mode === "edge" ? whyNotAtEdge(address) : null;
 }
 
 /**
  * The address as one that the node was seen to connect from, now or before; null if it was not. Loopback
  * proves nothing: behind a proxy on the registry's machine every agent connects from there.
  */
-export function provenAddress(node: MeshNode, address: string, client: string | null): string | null {
+export function provenAddress(
+  node: Pick<MeshNode, "provenAddress">,
+  address: string,
+  client: string | null,
+): string | null {
   if (isLoopback(dialedHost(address) ?? "")) return null;
   const isSeen = client !== null && isIP(address) > 0 && isSameHost(client, address);
   return isSeen || node.provenAddress === address ? address : null;
 }
 
 /** True if an operator confirmed this host for every node, or for the node that has these labels. */
-export function isOperatorConfirmed(
+function isOperatorConfirmed(
   host: string,
   labels: MeshNode["labels"],
   { nodeAddresses }: AddressRules,
@@ -135,25 +140,33 @@ function checkHost(host: string, what: string, mode: AddressRules["mode"]): stri
   return dialed;
 }
 
-function checkNotOwn(host: string, port: number, { ownSockets }: AddressRules): void {
+function checkNotOwn(host: string, port: number, rules: AddressRules): void {
+  if (isOwn(host, port, rules)) throw invalid(ownSocketText(host, port));
+}
+
+function isOwn(host: string, port: number, { ownSockets }: AddressRules): boolean {
   const dialed = dialedHost(host);
-  if (dialed === null || !isOwnSocket(dialed, port, ownSockets)) return;
-  throw invalid(
-    `${host}:${port} is a socket of the mesh itself, and no service may lead there: use another port`,
-  );
+  return dialed !== null && isOwnSocket(dialed, port, ownSockets);
+}
+
+function ownSocketText(host: string, port: number): string {
+  return `${host}:${port} is a socket of the mesh itself, and no service may lead there: use another port`;
 }
 
 function checkEdgeHost(host: string): void {
+  const why = whyNotAtEdge(host);
+  if (why !== null) throw invalid(why);
+}
+
+/** Why the edge does not dial a host; null if it does. */
+function whyNotAtEdge(host: string): string | null {
   // The URL parser also reads 0x7f.1 and 2130706433 as IP addresses.
   const parsedHost = URL.parse(`http://${host}`)?.hostname ?? host;
   if (isIP(host) > 0 || isIP(parsedHost.replace(/^\[|\]$/g, "")) > 0) {
-    throw invalid(
-      `"${host}" is an IP address, and the edge refuses to dial one (error 1003): use a DNS name`,
-    );
+    return `"${host}" is an IP address, and the edge refuses to dial one (error 1003): use a DNS name`;
   }
-  if (!isDnsName(host) || !host.includes(".")) {
-    throw invalid(`"${host}" is not a public DNS name: the edge dials names like node1.example.com`);
-  }
+  if (isDnsName(host) && host.includes(".")) return null;
+  return `"${host}" is not a public DNS name: the edge dials names like node1.example.com`;
 }
 
 function isDnsName(host: string): boolean {

@@ -41,7 +41,7 @@ export function assignmentsOf(
       node: { id: nodeId, name: world.nodes.get(nodeId)?.hostname ?? nodeId },
       drainDelayMs,
       gatewayKeys: nodeKeys(gatewayKeys, nodeId),
-      tunnel: world.nodes.get(nodeId)?.transport?.kind === "tunnel",
+      tunnel: usesTunnel(world, nodeId),
       tasks: tasks.sort((a, b) => (a.id < b.id ? -1 : 1)).map((task) => assignedTask(world, task)),
     };
     const hash = createHash("sha256").update(JSON.stringify(body)).digest("base64url");
@@ -52,6 +52,11 @@ export function assignmentsOf(
 /** The nodes whose assignment differs between two worlds. */
 export function nodesToReassign(before: World, after: World): ReadonlySet<string> {
   const nodeIds = nodesOfChangedLimits(before, after);
+  if (before.nodes !== after.nodes) {
+    for (const id of after.nodes.keys()) {
+      if (before.nodes.has(id) && usesTunnel(before, id) !== usesTunnel(after, id)) nodeIds.add(id);
+    }
+  }
   if (before.tasks === after.tasks) return nodeIds;
   for (const [id, task] of after.tasks) {
     const old = before.tasks.get(id);
@@ -79,6 +84,10 @@ function nodesOfChangedLimits(before: World, after: World): Set<string> {
     if (nodeId !== null && serviceIds.has(serviceId)) nodeIds.add(nodeId);
   }
   return nodeIds;
+}
+
+function usesTunnel({ nodes }: World, nodeId: string): boolean {
+  return nodes.get(nodeId)?.transport?.kind === "tunnel";
 }
 
 /** The part of a placed task that its assignment depends on. */

@@ -9,6 +9,7 @@ import type { StaticServer } from "../domain/model/server.ts";
 import type { Service } from "../domain/model/service.ts";
 import type { Task } from "../domain/model/task.ts";
 import { type Draft, meshSubject } from "./draft.ts";
+import { gatewayCheckIntervalMs } from "./gateway-checks.ts";
 import { followKeyClock } from "./gateway-keys.ts";
 import { nodeGraceMs } from "./liveness.ts";
 import { probeSilenceMs } from "./probing.ts";
@@ -58,6 +59,7 @@ function followInStore({ store, nowMs }: Draft): void {
   for (const [name, longestMs] of [
     ["liveness", nodeGraceMs],
     ["probers", probeSilenceMs],
+    ["gateway-checks", gatewayCheckIntervalMs],
   ] as const) {
     const deadlineMs = store.deadline(name);
     if (deadlineMs !== null && deadlineMs > nowMs + longestMs) store.setDeadline(name, nowMs + longestMs);

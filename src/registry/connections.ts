@@ -1,11 +1,13 @@
 // An agent's messages about its node: hello, leaving, goodbye.
 
+import { MeshError } from "../domain/model/error.ts";
 import type { MeshNode } from "../domain/model/node.ts";
 import { isAlive, type Task, taskStates } from "../domain/model/task.ts";
 import { closeCodes, type NodeDescription, type TaskReport } from "../protocol/agent.ts";
-import { checkAddress, checkClaim, checkHostname, provenAddress } from "./addresses.ts";
+import { checkAddress, checkHostname, provenAddress } from "./addresses.ts";
 import { type Draft, nodeSubject, taskSubject } from "./draft.ts";
 import { forgetPredecessors } from "./forgotten-nodes.ts";
+import { requestGatewayCheck, settleTransport } from "./gateway-checks.ts";
 import { nodeNameTaken } from "./join.ts";
 import { markDown, scheduleSweep } from "./liveness.ts";
 import { applyReports, memberNode } from "./reports.ts";
@@ -31,7 +33,6 @@ export function hello(draft: Draft, nodeId: string, { node: description, tasks, 
   const { addresses } = draft.context;
   checkHostname(description.hostname);
   checkAddress(description.address, addresses);
-  checkClaim(node, description, client, addresses);
   for (const other of draft.world.nodes.values()) {
     if (other.id !== nodeId && other.hostname === description.hostname && other.state !== "down")
       throw nodeNameTaken(other);
@@ -40,11 +41,14 @@ export function hello(draft: Draft, nodeId: string, { node: description, tasks, 
   const proven = provenAddress(node, description.address, client);
   const ready = {
     ...readyNode(node, description, draft.nowMs),
-    transport: chooseTransport({ ...node, ...description }, addresses.mode),
     ...(proven !== null && { provenAddress: proven }),
   };
+  const choice = chooseTransport(ready, addresses);
+  if (choice.kind === null) throw addressForbidden(choice.reason);
   if (node.wasReady !== true) forgetPredecessors(draft, ready);
   draft.put("nodes", ready);
+  settleTransport(draft, ready, "registry");
+  requestGatewayCheck(draft, ready);
   draft.store.setDisconnectedAt(nodeId, null);
   scheduleSweep(draft);
   if (!wasReady) draft.recordEvent(`node ${ready.hostname}`, "node.ready", nodeSubject(ready));
@@ -60,7 +64,15 @@ export function hello(draft: Draft, nodeId: string, { node: description, tasks, 
 export function refuseAddress(draft: Draft, nodeId: string, reason: string): void {
   const node = memberNode(draft, nodeId);
   draft.close(nodeId, closeCodes.badMessage, reason);
-  if (node.state !== "down" || node.message !== reason) markDown(draft, node, reason, "registry");
+  if (node.transport === undefined && node.state === "down" && node.message === reason) return;
+  // What may not be dialed any more must not stay in the routing table.
+  const { transport, ...rest } = node;
+  markDown(draft, rest, reason, "registry");
+}
+
+/** Its message fits into the reason of a close frame unless names are long. */
+function addressForbidden(message: string): MeshError {
+  return new MeshError("address/forbidden", message, { blame: "operator", retry: "safe" });
 }
 
 /** The agent asks to leave: its node is scheduled as if drained, and keeps the operator's availability. */

@@ -6,8 +6,16 @@ import { removeRows, type SqlDatabase, upsert } from "../storage/sql-database.ts
  * `reconcile`: a delayed decision is due. `liveness`: a node may have missed its heartbeats. `release`: a
  * task that left the routing table may be released. `probers`: a region's prober may be silent. `forget`: a
  * node has been down for too long. `gateway-keys`: a rotation of the gateway keys takes its next step.
+ * `gateway-checks`: gateways are checked again.
  */
-export type DeadlineName = "reconcile" | "liveness" | "release" | "probers" | "forget" | "gateway-keys";
+export type DeadlineName =
+  | "reconcile"
+  | "liveness"
+  | "release"
+  | "probers"
+  | "forget"
+  | "gateway-keys"
+  | "gateway-checks";
 
 /** Sets a deadline, or removes it with null. Writes only if it changes. */
 export function setDeadline(database: SqlDatabase, name: DeadlineName, atMs: number | null): void {

@@ -9,6 +9,7 @@ import { type Task, taskName } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import type { AddressRules } from "./addresses.ts";
 import type { NodeProbe, SocketClose } from "./effects.ts";
+import type { GatewayCheckRequest } from "./gateway-checks.ts";
 import type { RegistryStore } from "./store.ts";
 
 /** What a transaction depends on besides the world. */
@@ -31,6 +32,7 @@ export class Draft {
   readonly events: NewEvent[] = [];
   readonly closes: SocketClose[] = [];
   readonly probes: NodeProbe[] = [];
+  readonly gatewayChecks: GatewayCheckRequest[] = [];
   /** Nodes that get their assignment even if it did not change. */
   readonly resend = new Set<string>();
   /** Id of the node whose message the transaction handles; null for all other work. */

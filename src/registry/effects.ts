@@ -3,6 +3,7 @@
 
 import type { MeshEvent } from "../domain/model/event.ts";
 import type { NodeAssignment } from "./assignments.ts";
+import type { GatewayCheckRequest } from "./gateway-checks.ts";
 
 /** All sockets of a node to close, with a WebSocket close code and a reason for a person. */
 export type SocketClose = { readonly nodeId: string; readonly code: number; readonly reason: string };
@@ -19,6 +20,8 @@ export type TransactionEffects = {
   readonly events: readonly MeshEvent[];
   readonly closes: readonly SocketClose[];
   readonly probes: readonly NodeProbe[];
+  /** Gateways to check now. */
+  readonly gatewayChecks: readonly GatewayCheckRequest[];
   /** Regions whose prober to wake: its list changed, or it is silent. */
   readonly wakes: readonly string[];
   /** Sessions of the dashboard whose sockets to close. */
@@ -36,6 +39,7 @@ export const noEffects: TransactionEffects = {
   events: [],
   closes: [],
   probes: [],
+  gatewayChecks: [],
   wakes: [],
   endedSessions: [],
 };
@@ -48,6 +52,7 @@ export function joinEffects(earlier: TransactionEffects, later: TransactionEffec
     events: [...earlier.events, ...later.events],
     closes: [...earlier.closes, ...later.closes],
     probes: [...earlier.probes, ...later.probes],
+    gatewayChecks: [...earlier.gatewayChecks, ...later.gatewayChecks],
     wakes: [...new Set([...earlier.wakes, ...later.wakes])],
     endedSessions: [...earlier.endedSessions, ...later.endedSessions],
   };

@@ -3,17 +3,20 @@
 import { hostsOf } from "../domain/labels/labels.ts";
 import { MeshError } from "../domain/model/error.ts";
 import type { MeshNode } from "../domain/model/node.ts";
-import { checkAddressLabel, isOperatorConfirmed } from "./addresses.ts";
+import { checkAddressLabel } from "./addresses.ts";
 import type { NodeChange } from "./api.ts";
 import { refuseAddress } from "./connections.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
 import { forgetNode } from "./forgotten-nodes.ts";
+import { requestGatewayCheck, settleTransport } from "./gateway-checks.ts";
 import { findNode, requireVersion } from "./refs.ts";
 import { sameData } from "./same-data.ts";
+import { checkTransportLabel, chooseTransport } from "./transport.ts";
 
 /**
  * Changes a node's availability, role and labels. Its label `waggle.host` names the hosts of its own entry
- * point, `waggle.address` confirms its addresses. A change without a difference raises no version.
+ * point, `waggle.address` confirms its addresses, and `waggle.transport` pins its transport. A change without a
+ * difference raises no version, and checks the node's gateway as any other.
  *
  * @throws MeshError node/not-found, node/sequence, label/invalid
  */
@@ -28,13 +31,15 @@ export function updateNode(
   requireVersion("node", node, version);
   const { availability, role, labels } = change;
   checkAddressLabel(labels);
+  checkTransportLabel(node.labels, labels, draft.context.addresses);
   const next = { ...node, availability, role, labels, entryHosts: hostsOf(labels) };
+  requestGatewayCheck(draft, next);
   if (sameData(next, node)) return node;
   const raised = { ...next, version: node.version + 1, updatedAtMs: draft.nowMs };
   draft.put("nodes", raised);
   draft.recordEvent(actor, "node.update", nodeSubject(node), differences(node, raised));
-  refuseRevokedAddress(draft, node, raised);
-  return raised;
+  followAddressLabels(draft, raised, actor);
+  return draft.world.nodes.get(node.id) ?? raised;
 }
 
 /**
@@ -54,13 +59,13 @@ export function removeNode(draft: Draft, ref: string, force: boolean, actor: str
   forgetNode(draft, node, node.state === "down" ? "" : "by force", actor);
 }
 
-/** Refuses the address of a node if the update removed the label that confirmed it. */
-function refuseRevokedAddress(draft: Draft, before: MeshNode, after: MeshNode): void {
-  const { address, provenAddress } = after;
-  const { addresses } = draft.context;
-  if (provenAddress === address || after.state === "down") return;
-  const [was, is] = [before, after].map(({ labels }) => isOperatorConfirmed(address, labels, addresses));
-  if (was && !is) refuseAddress(draft, after.id, `an operator no longer confirms address ${address}`);
+/** Chooses the transport again. A node to which no way is left is refused until its address is confirmed. */
+function followAddressLabels(draft: Draft, node: MeshNode, actor: string): void {
+  // Before its first hello a node has claimed nothing that could be dialed.
+  if (node.wasReady !== true) return;
+  const { kind } = chooseTransport(node, draft.context.addresses);
+  if (kind !== null || node.state === "down") settleTransport(draft, node, actor);
+  else refuseAddress(draft, node.id, `an operator no longer confirms address ${node.address}`);
 }
 
 function differences(before: MeshNode, after: MeshNode): string {

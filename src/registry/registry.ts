@@ -3,6 +3,7 @@
 import { type Result, toResult } from "../domain/model/error.ts";
 import type { MeshEvent } from "../domain/model/event.ts";
 import type { MeshNode } from "../domain/model/node.ts";
+import type { GatewayCheck } from "../domain/model/node-gateway.ts";
 import type { ProbeList, ProbeReport } from "../domain/model/probe-list.ts";
 import type { AdminState, ServerSpec } from "../domain/model/server.ts";
 import type { Service } from "../domain/model/service.ts";
@@ -27,6 +28,7 @@ import type {
 import { hasDepartures } from "./departures.ts";
 import type { Draft } from "./draft.ts";
 import type { Effects } from "./effects.ts";
+import { checkGatewaysAgain, recordGatewayCheck } from "./gateway-checks.ts";
 import { advanceRotation, makeGatewayKey, meshKeys, rotateGatewayKey, signingKeyId } from "./gateway-keys.ts";
 import { join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
 import { recordStart } from "./liveness.ts";
@@ -107,8 +109,8 @@ export class Registry implements RegistryOperations {
   }
 
   /**
-   * Handles the due deadlines: wakes silent probers, forgets nodes, reconciles after a delay, releases
-   * departing tasks.
+   * Handles the due deadlines: wakes silent probers, forgets nodes, checks gateways again, reconciles after a
+   * delay, releases departing tasks.
    */
   runDueDeadlines(): void {
     const due = this.#store.dueDeadlines(this.#deps.clock());
@@ -117,8 +119,14 @@ export class Registry implements RegistryOperations {
     }
     if (due.includes("forget")) this.#transactions.forgetNodes();
     if (due.includes("gateway-keys")) this.#transactions.change(advanceRotation, "always");
+    if (due.includes("gateway-checks")) this.#transactions.change(checkGatewaysAgain);
     if (due.includes("reconcile")) this.#transactions.settle();
     else if (due.includes("release")) this.#transactions.releaseDepartures();
+  }
+
+  /** Records the result of a check of `gatewayChecks` in the effects. */
+  recordGatewayCheck(nodeId: string, check: GatewayCheck): void {
+    this.#transactions.change((draft) => recordGatewayCheck(draft, nodeId, check));
   }
 
   info(): MeshInfo {

@@ -5,6 +5,7 @@
 import { isAlive, type Task } from "../domain/model/task.ts";
 import type { World } from "../domain/model/world.ts";
 import { type Draft, taskSubject } from "./draft.ts";
+import { requestGatewayCheck } from "./gateway-checks.ts";
 
 /** How long a router's report counts, and how long a suspect task is not probed again, milliseconds. */
 const suspicionMs = 5_000;
@@ -63,11 +64,13 @@ export class SuspectReports {
   }
 }
 
-/** Asks the agents of suspect tasks to probe them, and records an event for each. */
+/** Has the agents of suspect tasks probe them and their gateways checked, and records an event for each task. */
 export function recordSuspects(draft: Draft, suspects: readonly Task[]): void {
   for (const [nodeId, tasks] of Map.groupBy(suspects, (task) => task.nodeId)) {
-    if (nodeId === null || !draft.world.nodes.has(nodeId)) continue;
+    const node = draft.world.nodes.get(nodeId ?? "");
+    if (nodeId === null || node === undefined) continue;
     draft.probes.push({ nodeId, taskIds: tasks.map(({ id }) => id) });
+    if (node.transport?.kind !== "tunnel") requestGatewayCheck(draft, node);
     for (const task of tasks) {
       const subject = taskSubject(draft.world, task);
       draft.recordEvent("registry", "task.suspect", subject, "routers get no response from it");

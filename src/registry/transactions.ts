@@ -125,7 +125,7 @@ export class Transactions {
     releaseTasks(draft, this.routers);
     const isListChanged = isProbeListChanged(draft.before, draft.world);
     if (isListChanged) scheduleRegionSweep(draft);
-    const { before, world, events, closes, probes, resend, nowMs, sender } = draft;
+    const { before, world, events, closes, probes, gatewayChecks, resend, nowMs, sender } = draft;
     this.store.saveWorld(before, world);
     // A prober whose clock stands still is woken, because its alarm does not ring.
     const wakesProbers = isListChanged || (hasFollowedClock && this.store.deadline("probers") !== null);
@@ -135,6 +135,7 @@ export class Transactions {
       events: this.store.appendEvents(this.#eventLimits.admit(events, nowMs, sender), nowMs),
       closes,
       probes,
+      gatewayChecks,
       wakes: wakesProbers ? this.#deps.regions : [],
       tableVersion: raisedVersion,
       assignments:

@@ -1,9 +1,10 @@
-// `waggle node update`: availability, admin state and labels of a node.
+// `waggle node update`: availability, admin state, transport and labels of a node.
 
 import type { Command } from "commander";
 import { dialedHost } from "../../domain/model/dialed-host.ts";
 import { isConfirmed, readHostPatterns } from "../../domain/model/host-pattern.ts";
-import { addressLabel } from "../../domain/model/node.ts";
+import { addressLabel, transportLabel } from "../../domain/model/node.ts";
+import { transports } from "../../domain/model/node-gateway.ts";
 import { printable } from "../../domain/model/printable.ts";
 import type { Cli } from "../cli.ts";
 import type { EngineNode } from "../engine.ts";
@@ -18,6 +19,7 @@ type NodeUpdateFlags = {
   readonly labelAdd?: readonly (readonly [string, string])[];
   readonly labelRm?: readonly string[];
   readonly advertiseAddr?: string;
+  readonly transport?: string;
 };
 
 type Flags = MeshFlags & NodeUpdateFlags;
@@ -30,6 +32,7 @@ Examples:
   waggle node update --admin drain node2            keep its tasks; the balancer does not pick it
   waggle node update --admin ready node2
   waggle node update --advertise-addr node4.example.com node4     confirm the address that node4 claims
+  waggle node update --transport tunnel node2       reach node2 by its tunnel only; auto: let the mesh choose
 
 A paused or drained node still accepts requests on every published port.`;
 
@@ -38,7 +41,7 @@ export function registerNodeUpdate(parent: Command, cli: Cli): void {
     .command("update")
     .argument("<node>", "name or ID")
     .summary("update a node")
-    .description("Update a node: its availability, admin state and labels.")
+    .description("Update a node: its availability, admin state, transport and labels.")
     .addOption(choiceFlag("--availability <state>", "availability of the node", ["active", "pause", "drain"]))
     .addOption(
       choiceFlag("--admin <state>", "admin state: whether the balancer picks the node", [
@@ -53,19 +56,26 @@ export function registerNodeUpdate(parent: Command, cli: Cli): void {
       "--advertise-addr <addresses>",
       `confirm addresses of the node, comma-separated; sets its label ${addressLabel}, "" removes it`,
     );
+  command.addOption(
+    choiceFlag(
+      "--transport <kind>",
+      `pin how the mesh reaches the node; sets its label ${transportLabel}, auto removes it`,
+      [...transports, "auto"],
+    ),
+  );
   meshFlags(command)
     .addHelpText("after", nodeUpdateHelp)
     .action((ref: string, flags: Flags) => update(cli, command, ref, flags));
 }
 
 async function update(cli: Cli, command: Command, ref: string, flags: Flags): Promise<void> {
-  const { availability, admin, labelAdd, labelRm, advertiseAddr } = flags;
-  const changes = [availability, labelAdd, labelRm, advertiseAddr];
+  const { availability, admin, labelAdd, labelRm, advertiseAddr, transport } = flags;
+  const changes = [availability, labelAdd, labelRm, advertiseAddr, transport];
   const changesSpec = changes.some((change) => change !== undefined);
   if (!changesSpec && admin === undefined) {
     throw usageError(
       "nothing to change",
-      "name what to change: --availability, --admin, --label-add, --label-rm or --advertise-addr",
+      "name what to change: --availability, --admin, --label-add, --label-rm, --transport or --advertise-addr",
     );
   }
   const mesh = await connect(command, cli);
@@ -97,6 +107,7 @@ export function changeNode(spec: EngineNode["Spec"], change: NodeUpdateFlags): E
   const removed = new Set([
     ...(change.labelRm ?? []),
     ...(change.advertiseAddr === "" ? [addressLabel] : []),
+    ...(change.transport === "auto" ? [transportLabel] : []),
   ]);
   const kept = Object.entries(spec.Labels ?? {}).filter(([key]) => !removed.has(key));
   return {
@@ -105,6 +116,9 @@ export function changeNode(spec: EngineNode["Spec"], change: NodeUpdateFlags): E
       ...kept,
       ...(change.labelAdd ?? []),
       ...(change.advertiseAddr ? [[addressLabel, change.advertiseAddr]] : []),
+      ...(change.transport !== undefined && change.transport !== "auto"
+        ? [[transportLabel, change.transport]]
+        : []),
     ]),
     ...(change.availability !== undefined && { Availability: change.availability }),
   };

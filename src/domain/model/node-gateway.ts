@@ -22,6 +22,17 @@ export type NodeTransport = {
   readonly reason: string;
 };
 
+/** The transports whose gateways are dialed at the node's address. */
+export type DialedTransport = Exclude<Transport, "tunnel">;
+
+/** What became of the last check whether the right gateway answers. */
+export type GatewayCheck = {
+  readonly transport: DialedTransport;
+  readonly url: string;
+  /** Why the gateway is not reached, for people; empty if it answered. */
+  readonly problem: string;
+};
+
 /** The origin of a gateway at an address, as URL parsers write it: `https://node1.example.com:7946`. */
 export function gatewayUrl(address: string, { port, tls }: NodeGateway): string {
   const host = address.includes(":") ? `[${address}]` : address;

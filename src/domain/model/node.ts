@@ -1,6 +1,6 @@
 // A node: a machine with an agent.
 
-import type { NodeGateway, NodeTransport } from "./node-gateway.ts";
+import type { GatewayCheck, NodeGateway, NodeTransport } from "./node-gateway.ts";
 import type { AdminState } from "./server.ts";
 
 export type Availability = "active" | "pause" | "drain";
@@ -8,6 +8,8 @@ type NodeState = "unknown" | "down" | "ready" | "disconnected";
 
 /** The label of a node with the addresses that an operator confirmed, comma-separated. */
 export const addressLabel = "waggle.address";
+/** The label of a node with the transport that an operator pinned: `direct`, `vpc`, `tunnel`, or `auto`. */
+export const transportLabel = "waggle.transport";
 
 /** A node as the operator configured it and as its agent reports it. */
 export type MeshNode = {
@@ -33,8 +35,10 @@ export type MeshNode = {
   readonly engineVersion: string;
   /** Absent until its agent says hello. */
   readonly gateway?: NodeGateway;
-  /** Absent until its agent says hello. */
+  /** Absent until its agent was accepted, and while its address may not be dialed and there is no tunnel. */
   readonly transport?: NodeTransport;
+  /** Absent until its gateway was checked. */
+  readonly gatewayCheck?: GatewayCheck;
   /** How its agent runs tasks. */
   readonly runtime: "process" | "docker";
   readonly state: NodeState;

@@ -80,6 +80,17 @@ test("[L95] an empty --advertise-addr withdraws the confirmation, and one that m
     expect(advertiseWarning(claiming, fine)).toBeNull();
 });
 
+test("[O101] --transport sets the label waggle.transport, and auto removes it", () => {
+  const { Spec: plain } = node("node1", { Labels: { a: "1" } });
+  const pinned = changeNode(plain, { transport: "vpc" });
+  expect(pinned.Labels).toEqual({ a: "1", "waggle.transport": "vpc" });
+  expect(changeNode(pinned, { transport: "tunnel" }).Labels).toEqual({
+    a: "1",
+    "waggle.transport": "tunnel",
+  });
+  expect(changeNode(pinned, { transport: "auto" }).Labels).toEqual({ a: "1" });
+});
+
 describe("[L7] ports of an update", () => {
   const ports = (flags: Parameters<typeof changeSpec>[1]) =>
     published(changeSpec(spec, flags).EndpointSpec?.Ports);

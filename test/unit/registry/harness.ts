@@ -28,6 +28,9 @@ export class TestMesh {
   /** The variables NODE_ADDRESSES and OWN_SOCKETS. */
   nodeAddresses = "127.0.0.0/8, *.example.com";
   ownSockets = "127.0.0.1:8787";
+  /** The bindings TUNNEL and VPC. */
+  hasTunnel = false;
+  hasVpc = false;
   /** Regions that static servers are checked from. */
   regions: readonly string[] = ["weur"];
   registry: Registry;
@@ -169,6 +172,8 @@ export class TestMesh {
         mode: this.mode,
         nodeAddresses: readHostPatterns(this.nodeAddresses).patterns,
         ownSockets: readOwnSockets(this.ownSockets),
+        hasTunnel: this.hasTunnel,
+        hasVpc: this.hasVpc,
       },
       meshName: "test",
       regions: this.regions,
