@@ -79,6 +79,8 @@ export type EngineNode = {
   };
   Status?: { State?: string; Addr?: string; Message?: string };
   ManagerStatus?: { Leader?: boolean; Reachability?: string; Addr?: string };
+  /** Waggle's own: how the mesh reaches the node's gateway. */
+  Gateway?: { Transport: string; URL: string; Reason: string };
 };
 
 export type EngineSwarm = {

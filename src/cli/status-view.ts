@@ -57,9 +57,10 @@ function nodeTable(nodes: readonly StatusNode[], nowMs: number): string {
       node.leaving ? "Leaving" : capitalize(node.availability),
       String(node.running),
       node.address,
-      node.message,
+      node.gateway?.transport ?? "",
+      node.message || (node.gateway?.reason ?? ""),
     ]);
-  return formatTable(["NODE", "STATUS", "AVAILABILITY", "TASKS", "ADDRESS", "MESSAGE"], rows);
+  return formatTable(["NODE", "STATUS", "AVAILABILITY", "TASKS", "ADDRESS", "TRANSPORT", "MESSAGE"], rows);
 }
 
 function serviceTable({ services, servers = [] }: MeshStatus): string {

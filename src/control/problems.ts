@@ -1,7 +1,8 @@
 // The problems of a mesh, each with its reason, its start and the next step.
 
 import { haproxyStatus } from "../domain/model/health.ts";
-import type { MeshNode } from "../domain/model/node.ts";
+import { type MeshNode, transportLabel } from "../domain/model/node.ts";
+import { unreachedReason } from "../domain/model/node-gateway.ts";
 import { serverName } from "../domain/model/server.ts";
 import { lastCheckText } from "../domain/model/server-health.ts";
 import { isAlive, type Task, taskName } from "../domain/model/task.ts";
@@ -81,6 +82,22 @@ function nodeProblems(node: MeshNode, tasks: readonly Task[]): StatusProblem[] {
     const why = node.message === "" ? node.state : `${node.state}: ${node.message}`;
     return [{ what, why, next: downNodeAdvice(node), sinceMs: node.stateSinceMs }];
   }
+  return [...unreachedGateway(node), ...leftTasks(node, tasks)];
+}
+
+/** A node whose gateway does not answer where the mesh dials it: its tasks get no requests. */
+function unreachedGateway(node: MeshNode): StatusProblem[] {
+  const why = unreachedReason(node);
+  const { hostname, labels } = node;
+  if (why === "" || node.transport === undefined) return [];
+  const unpin = `, or let the mesh choose the transport: \`waggle node update --transport auto ${hostname}\``;
+  const next = `Then have it checked again: \`waggle node update ${hostname}\`${labels[transportLabel] ? unpin : ""}.`;
+  return [{ what: `node ${hostname}`, why: `${node.transport.kind}: ${why}`, next, sinceMs: null }];
+}
+
+/** Tasks that are still on a node that is drained or leaves. */
+function leftTasks(node: MeshNode, tasks: readonly Task[]): StatusProblem[] {
+  const what = `node ${node.hostname}`;
   const aliveCount = tasks.filter((task) => isAlive(task)).length;
   // Pausing or draining a node is no problem; tasks that stay on a drained node are.
   if (aliveCount === 0 || (!node.leaving && node.availability !== "drain")) return [];

@@ -3,6 +3,7 @@
 import { hostsOf } from "../domain/labels/labels.ts";
 import { haproxyStatus } from "../domain/model/health.ts";
 import { isNodeReady, type MeshNode } from "../domain/model/node.ts";
+import { nodeReach } from "../domain/model/node-gateway.ts";
 import { type Task, taskName } from "../domain/model/task.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
 import type { ServiceView } from "../registry/api.ts";
@@ -60,6 +61,7 @@ function nodeStatus(node: MeshNode, running: number): StatusNode {
     engineVersion,
     platform,
     resources,
+    gateway: nodeReach(node),
     running,
   };
 }

@@ -33,8 +33,8 @@ export class Trace {
   }
 
   /**
-   * `TASK;slot=1;node=node1;at=0;ms=3;outcome=200, …` in the order they were sent; at and ms are
-   * milliseconds. A static server's: `SERVER;server=web1;at=…`.
+   * `TASK;slot=1;node=node1;transport=direct;at=0;ms=3;outcome=200, …` in the order they were sent; at and ms
+   * are milliseconds. A static server's: `SERVER;server=web1;at=…`.
    *
    * @param nodeOf the name of a task's node
    */
@@ -43,8 +43,9 @@ export class Trace {
     return this.#attempts
       .map(({ target, sentMs, endedMs, outcome }) => {
         const elapsedMs = (endedMs ?? nowMs) - sentMs;
-        const { taskId, slot, server } = target;
-        const where = server === null ? `slot=${slot};node=${nodeOf(target)}` : `server=${server}`;
+        const { taskId, slot, server, gateway } = target;
+        const via = gateway === null ? "" : `;transport=${gateway.transport}`;
+        const where = server === null ? `slot=${slot};node=${nodeOf(target)}${via}` : `server=${server}`;
         return `${taskId};${where};at=${sentMs - this.#startedMs};ms=${elapsedMs};outcome=${outcome}`;
       })
       .join(", ");

@@ -1,6 +1,7 @@
 // The status of a mesh: the response of GET /mesh/status, which `waggle status` shows on one screen.
 
 import { z } from "zod";
+import { transports } from "../domain/model/node-gateway.ts";
 import { HealthReport, Platform, Resources } from "./agent.ts";
 import { ServerStatus } from "./server.ts";
 
@@ -34,6 +35,16 @@ export const StatusNode = z.object({
   engineVersion: z.string(),
   platform: Platform,
   resources: Resources,
+  /** How the mesh reaches its gateway; null before its agent was accepted. Absent in earlier releases. */
+  gateway: z
+    .object({
+      transport: z.enum(transports),
+      url: z.string(),
+      /** Why the transport is not a better one, or why the gateway does not answer; else empty. */
+      reason: z.string(),
+    })
+    .nullable()
+    .optional(),
   /** Tasks observed running on it. */
   running: z.number().int().nonnegative(),
 });

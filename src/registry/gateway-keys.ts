@@ -23,9 +23,9 @@ const secretLength = 50;
 const idLength = 8;
 
 /** Time for agents to get a new key before routers sign with it, milliseconds. */
-export const keyHandoutMs = 15_000;
+const keyHandoutMs = 15_000;
 /** Time for routers to stop signing with an old key, milliseconds: a stale router keeps its table that long. */
-export const keyRetireMs = 600_000;
+const keyRetireMs = 600_000;
 
 /** Makes the first key of a mesh that has none. */
 export function makeGatewayKey(draft: Draft): void {

@@ -24,7 +24,7 @@ export function registerNodeInspect(parent: Command, cli: Cli): void {
     });
 }
 
-/** A node as `docker node inspect --pretty` prints it. */
+/** A node as `docker node inspect --pretty` prints it, and how the mesh reaches it. */
 function prettyNode(node: EngineNode): string[] {
   const { Description: description, Status: status } = node;
   const labels = Object.entries(node.Spec.Labels ?? {}).map(([key, value]) => ` - ${key}=${value}`);
@@ -39,6 +39,7 @@ function prettyNode(node: EngineNode): string[] {
     ...(status?.Message ? [field(" Message", status.Message)] : []),
     field(" Availability", capitalize(node.Spec.Availability ?? "")),
     field(" Address", status?.Addr ?? ""),
+    ...gatewayLines(node),
     "Platform:",
     field(" Operating System", description?.Platform?.OS ?? ""),
     field(" Architecture", description?.Platform?.Architecture ?? ""),
@@ -47,6 +48,17 @@ function prettyNode(node: EngineNode): string[] {
     field(" Memory", memoryText(description?.Resources?.MemoryBytes ?? 0)),
     field("Engine Version", description?.Engine?.EngineVersion ?? ""),
     "",
+  ];
+}
+
+/** How the mesh reaches the node. Docker has no such lines. */
+function gatewayLines({ Gateway: gateway }: EngineNode): string[] {
+  if (gateway === undefined) return [];
+  return [
+    "Gateway:",
+    field(" Transport", gateway.Transport),
+    field(" URL", gateway.URL),
+    ...(gateway.Reason === "" ? [] : [field(" Reason", gateway.Reason)]),
   ];
 }
 

@@ -21,7 +21,9 @@ export function registerNodeLs(parent: Command, cli: Cli): void {
     .command("ls")
     .alias("list")
     .summary("list nodes")
-    .description("List nodes: whether each is connected (STATUS) and takes tasks (AVAILABILITY).")
+    .description(
+      "List nodes: whether each is connected (STATUS), takes tasks (AVAILABILITY), and how the mesh reaches it (TRANSPORT).",
+    )
     .addOption(filterFlag("id, name, role or node.label"))
     .option("-q, --quiet", "only display IDs");
   meshFlags(command.addOption(formatFlag()))
@@ -43,7 +45,7 @@ export function registerNodeLs(parent: Command, cli: Cli): void {
     });
 }
 
-/** Docker's columns and template fields. */
+/** Docker's columns and template fields, then Waggle's own. */
 const nodeColumns: ListColumns = [
   ["ID", "ID"],
   ["HOSTNAME", "Hostname"],
@@ -51,6 +53,7 @@ const nodeColumns: ListColumns = [
   ["AVAILABILITY", "Availability"],
   ["MANAGER STATUS", "ManagerStatus"],
   ["ENGINE VERSION", "EngineVersion"],
+  ["TRANSPORT", "Transport"],
 ];
 
 /** The two spaces after the ID stand where Docker marks the current node. */
@@ -62,6 +65,7 @@ function nodeRow(node: EngineNode): string[] {
     capitalize(node.Spec.Availability ?? ""),
     managerStatus(node),
     node.Description?.Engine?.EngineVersion ?? "",
+    node.Gateway?.Transport ?? "",
   ];
 }
 

@@ -9,6 +9,8 @@ export type TraceAttempt = {
   readonly task: string;
   /** Null for a static server. */
   readonly node: string | null;
+  /** How its node's gateway was reached. Absent for a static server, and in earlier releases. */
+  readonly transport?: string;
   /** Milliseconds from the arrival of the request to the attempt, and the length of the attempt. */
   readonly atMs: number;
   readonly tookMs: number;
@@ -73,7 +75,7 @@ export function readTracedRoute(headers: IncomingHttpHeaders): TracedRoute | nul
   };
 }
 
-/** `TASK;slot=1;node=node1;at=0;ms=3;outcome=200, …` as src/ingress/trace.ts prints it. */
+/** `TASK;slot=1;node=node1;transport=direct;at=0;ms=3;outcome=200, …` as src/ingress/trace.ts prints it. */
 function readAttempts(text: string, service: string): TraceAttempt[] {
   return text.split(", ").flatMap((item) => {
     const [taskId = "", ...pairs] = item.split(";");
@@ -81,11 +83,13 @@ function readAttempts(text: string, service: string): TraceAttempt[] {
     const fields = new Map(pairs.map((pair) => pair.split("=") as [string, string]));
     const slot = fields.get("slot") ?? "0";
     const server = fields.get("server");
+    const transport = fields.get("transport");
     const node = server === undefined ? (fields.get("node") ?? "") : null;
     return {
       taskId,
       task: server === undefined ? `${service}.${slot === "0" ? node : slot}` : `${service}/${server}`,
       node,
+      ...(transport !== undefined && { transport }),
       atMs: Number(fields.get("at")),
       tookMs: Number(fields.get("ms")),
       outcome: fields.get("outcome") ?? "",

@@ -147,13 +147,14 @@ const outcomeTexts: Readonly<Record<string, string>> = {
 };
 
 function attemptText(
-  { task, node, atMs, tookMs, outcome }: TraceAttempt,
+  { task, node, transport, atMs, tookMs, outcome }: TraceAttempt,
   previous: TraceAttempt | undefined,
 ): string {
   const isHedge = previous !== undefined && previous.atMs + previous.tookMs > atMs;
   const hedge = isHedge ? `, hedge after ${durationText(atMs)}` : "";
   const text = outcomeTexts[outcome] ?? outcome;
-  return `${task}${node === null ? "" : ` on ${node}`}: ${text} in ${durationText(tookMs)}${hedge}`;
+  const via = transport === undefined ? "" : ` (${transport})`;
+  return `${task}${node === null ? "" : ` on ${node}${via}`}: ${text} in ${durationText(tookMs)}${hedge}`;
 }
 
 /** Reads `TASK;for=1500, …` as src/ingress/debug.ts prints it. */

@@ -1,6 +1,7 @@
 // The page of one node: its state, actions, traffic, tasks and events.
 
 import type { Availability, MeshNode } from "../../domain/model/node.ts";
+import { nodeReach } from "../../domain/model/node-gateway.ts";
 import { isAlive } from "../../domain/model/task.ts";
 import type { ActionPermission } from "../action-permission.ts";
 import { AdminStateLinks } from "../parts/admin-links.tsx";
@@ -28,6 +29,7 @@ export function NodePage({
   traffic: PageTraffic;
 }) {
   const tasks = view.tasksOfNode(node.id);
+  const reach = nodeReach(node);
   const aliveCount = tasks.filter((task) => isAlive(task)).length;
   const events = view.events.filter(
     ({ subject, actor }) => subject.id === node.id || actor === `node ${node.hostname}`,
@@ -47,6 +49,9 @@ export function NodePage({
         <Stat label="Admin state" value={node.admin ?? "ready"} />
         <Stat label="Tasks" value={formatInteger(aliveCount)} />
         <Stat label="Address" value={node.address} />
+        {reach !== null && (
+          <Stat label="Transport" value={reach.transport} note={reach.reason || reach.url} />
+        )}
         <Stat label="Agent" value={node.engineVersion} />
       </dl>
       <NodeActions node={node} view={view} permission={permission} />

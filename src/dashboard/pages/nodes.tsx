@@ -1,6 +1,7 @@
 // The list of nodes.
 
 import type { MeshNode } from "../../domain/model/node.ts";
+import { unreachedReason } from "../../domain/model/node-gateway.ts";
 import { isAlive } from "../../domain/model/task.ts";
 import type { Page } from "../paging.ts";
 import { DataTable } from "../parts/data-table.tsx";
@@ -50,6 +51,7 @@ function NodeTable({ nodes, view }: { nodes: readonly MeshNode[]; view: Dashboar
         "Tasks",
         view.traffic !== null && <TrafficHeadings />,
         "Address",
+        "Transport",
         "Machine",
       ]}
     >
@@ -69,6 +71,9 @@ function NodeTable({ nodes, view }: { nodes: readonly MeshNode[]; view: Dashboar
           </td>
           {view.traffic !== null && <TrafficCells traffic={view.traffic.nodeById.get(node.id)} />}
           <td>{node.address}</td>
+          <td>
+            <TransportCell node={node} />
+          </td>
           <td>{machineText(node)}</td>
         </tr>
       ))}
@@ -85,6 +90,18 @@ function NodeStateCell({ node }: { node: MeshNode }) {
       <AdminStateTag node={node} />
       {node.message !== "" && <span class="err">{node.message}</span>}
     </span>
+  );
+}
+
+/** The transport, and why it is not a better one. */
+function TransportCell({ node }: { node: MeshNode }) {
+  const { kind = "–", reason = "" } = node.transport ?? {};
+  const isProblem = unreachedReason(node) !== "";
+  return (
+    <>
+      {kind}
+      {reason !== "" && <span class={isProblem ? "err" : "muted"}> {reason}</span>}
+    </>
   );
 }
 

@@ -33,6 +33,37 @@ export type GatewayCheck = {
   readonly problem: string;
 };
 
+/** A node's gateway and the way to it, for people. */
+export type NodeReach = {
+  readonly transport: Transport;
+  /** Where the gateway would be dialed; a tunnel does not use it. */
+  readonly url: string;
+  /** Why the transport is not a better one, or why the gateway does not answer; empty if all is well. */
+  readonly reason: string;
+};
+
+/** How the mesh reaches a node; null before its agent was accepted, and if the mesh has no way to it. */
+export function nodeReach(node: {
+  readonly address: string;
+  readonly gateway?: NodeGateway;
+  readonly transport?: NodeTransport;
+}): NodeReach | null {
+  const { address, gateway, transport } = node;
+  if (gateway === undefined || transport === undefined) return null;
+  return { transport: transport.kind, url: gatewayUrl(address, gateway), reason: transport.reason };
+}
+
+/** Why a node's gateway does not answer where the mesh dials it; empty if it does, or is not dialed. */
+export function unreachedReason(node: {
+  readonly transport?: NodeTransport;
+  readonly gatewayCheck?: GatewayCheck;
+}): string {
+  const { transport, gatewayCheck } = node;
+  return gatewayCheck?.transport === transport?.kind && gatewayCheck?.problem === transport?.reason
+    ? (gatewayCheck?.problem ?? "")
+    : "";
+}
+
 /** The origin of a gateway at an address, as URL parsers write it: `https://node1.example.com:7946`. */
 export function gatewayUrl(address: string, { port, tls }: NodeGateway): string {
   const host = address.includes(":") ? `[${address}]` : address;

@@ -1,11 +1,16 @@
 // Writes nodes as the Engine API's Node, and the mesh itself as the Node of a Swarm's manager.
 
 import type { MeshNode } from "../../domain/model/node.ts";
+import { nodeReach } from "../../domain/model/node-gateway.ts";
 import { timeText } from "./units.ts";
 import { waggleVersion } from "./version.ts";
 
-/** The Engine API's Node. It has no ManagerStatus: the mesh's manager is not a machine. */
+/**
+ * The Engine API's Node. It has no ManagerStatus: the mesh's manager is not a machine. `Gateway` is Waggle's own
+ * member, which Docker's clients ignore.
+ */
 export function writeNode(node: MeshNode) {
+  const reach = nodeReach(node);
   return {
     ID: node.id,
     Version: { Index: node.version },
@@ -23,6 +28,7 @@ export function writeNode(node: MeshNode) {
       Addr: node.address,
       ...(node.message !== "" && { Message: node.message }),
     },
+    ...(reach !== null && { Gateway: { Transport: reach.transport, URL: reach.url, Reason: reach.reason } }),
   };
 }
 

@@ -222,7 +222,7 @@ describe("[L6] a spec is written back with the version that was read", () => {
       const { code, out, err } = await runOn(mesh, ["node", "update", ...args]);
       expect({ code, out }).toEqual({ code: 2, out: "" });
       expect(err).toBe(
-        "waggle: nothing to change\nname what to change: --availability, --admin, --label-add, --label-rm or --advertise-addr\n",
+        "waggle: nothing to change\nname what to change: --availability, --admin, --label-add, --label-rm, --transport or --advertise-addr\n",
       );
     }
     expect(mesh.calls).toEqual([]);

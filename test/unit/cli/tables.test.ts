@@ -7,9 +7,19 @@ import { fakeMesh, nowMs, type Routes, runOn, serverStatus } from "./support.ts"
 
 const golden = (name: string) => `../../golden/cli/${name}.txt`;
 
-const first = node("node1");
+const first = {
+  ...node("node1"),
+  Gateway: { Transport: "direct", URL: "http://127.0.0.2:7946", Reason: "" },
+};
 const second = node("node2", { Availability: "drain", State: "down" });
-const tenth = node("node10");
+const tenth = {
+  ...node("node10"),
+  Gateway: {
+    Transport: "tunnel",
+    URL: "http://192.168.1.5:7946",
+    Reason: "address 192.168.1.5 is not confirmed: waggle node update --advertise-addr 192.168.1.5 node10",
+  },
+};
 const nodes = [tenth, second, first];
 const web = service("web10", { ports: [port(80, 8080)], running: 1 });
 const services = [
@@ -55,6 +65,7 @@ const routes: Routes = {
   "GET /services": { json: services },
   "GET /services/web10": { json: web },
   "GET /tasks": { json: tasks },
+  "GET /nodes/node10": { json: tenth },
 };
 
 describe("[L5] lists have Docker's columns, spacing and order", () => {
@@ -71,6 +82,14 @@ describe("[L5] lists have Docker's columns, spacing and order", () => {
     expect({ code, err }).toEqual({ code: 0, err: "" });
     await expect(out).toMatchFileSnapshot(golden(name));
   });
+});
+
+test.each([
+  ["node-ls", ["node", "ls"]],
+  ["node-inspect-pretty", ["node", "inspect", "--pretty", "node10"]],
+])("[O108] %s shows how the mesh reaches a node's gateway", async (name, args) => {
+  await using mesh = await fakeMesh(routes);
+  await expect((await runOn(mesh, args)).out).toMatchFileSnapshot(golden(name));
 });
 
 test.each([
@@ -138,7 +157,7 @@ const status: MeshStatus = {
   mesh: { id: "m", name: "waggle", createdAtMs: 0, tableVersion: 42 },
   nowMs,
   nodes: [
-    statusNode,
+    { ...statusNode, gateway: { transport: "direct", url: "http://127.0.0.2:7946", reason: "" } },
     {
       ...statusNode,
       name: "node2",
@@ -148,7 +167,18 @@ const status: MeshStatus = {
       stateSinceMs: nowMs - 20_000,
       running: 0,
     },
-    { ...statusNode, name: "node3", address: "127.0.0.4", leaving: true, running: 0 },
+    {
+      ...statusNode,
+      name: "node3",
+      address: "127.0.0.4",
+      leaving: true,
+      running: 0,
+      gateway: {
+        transport: "tunnel",
+        url: "http://127.0.0.4:7946",
+        reason: "http://127.0.0.4:7946 was not checked yet",
+      },
+    },
   ],
   services: [
     {
@@ -193,7 +223,7 @@ const status: MeshStatus = {
   ],
 };
 
-test("[L11] status shows nodes, services, tasks, and problems with their causes and next steps", async () => {
+test("[L11] [O108] status shows nodes, services, tasks, and problems with their causes and next steps", async () => {
   await using mesh = await fakeMesh({ "GET /mesh/status": { json: status } });
   const { code, out } = await runOn(mesh, ["status"]);
   expect(code).toBe(0);

@@ -97,6 +97,15 @@ test("[L17] hedges and responses by the mesh are marked", async () => {
   expect(out).toContain("504 Gateway Timeout by the mesh, 0 bytes");
 });
 
+test("[O109] an attempt shows how the gateway of its task's node was reached", async () => {
+  const trace =
+    "t1;slot=1;node=node2;transport=direct;at=0;ms=2;outcome=failed, t2;slot=2;node=node1;transport=tunnel;at=2;ms=4;outcome=200";
+  await using mesh = await meshWith({ text: "hello", headers: { ...debugHeaders, "x-waggle-trace": trace } });
+  const { out } = await runOn(mesh, ["trace", `${mesh.url}/cart`]);
+  expect(out).toContain("my-web.1 on node2 (direct): connection failed in 2 ms\n");
+  expect(out).toContain("my-web.2 on node1 (tunnel): 200 in 4 ms\n");
+});
+
 test("[L74] an attempt at a static server shows its name and no node", async () => {
   const trace = "s1;server=web1;at=0;ms=4;outcome=failed, t2;slot=2;node=node1;at=4;ms=4;outcome=200";
   await using mesh = await meshWith({ text: "hello", headers: { ...debugHeaders, "x-waggle-trace": trace } });

@@ -17,6 +17,7 @@ test("[A21] a node shows its agent's report and the operator's settings", async 
       Engine: { EngineVersion: "0.1.0" },
     },
     Status: { State: "ready", Addr: "127.0.0.2" },
+    Gateway: { Transport: "direct", URL: "http://127.0.0.2:7946", Reason: "" },
   });
   expect((await control.ask("GET /nodes")).json).toEqual([node]);
 });

@@ -21,6 +21,21 @@ test("[A34] a node that is down has a reason and a time", () => {
   expect(lines(mesh)).toEqual(["node node1: down: left (5 s)"]);
 });
 
+test("[O108] a node whose gateway does not answer where the mesh dials it is a problem, one on the tunnel is not", () => {
+  const mesh = healthyMesh();
+  const [node] = mesh.nodes.values();
+  if (node === undefined) throw new Error("no node");
+  const problem = "no answer from http://127.0.0.2:7946";
+  const check = { transport: "direct", url: "http://127.0.0.2:7946", problem } as const;
+  mesh.registry.recordGatewayCheck(node.id, check);
+  expect(lines(mesh)).toContainEqual(expect.stringContaining(`node node1: direct: ${problem}`));
+  mesh.hasTunnel = true;
+  mesh.restart([node.id]);
+  mesh.registry.recordGatewayCheck(node.id, check);
+  expect(mesh.registry.nodes()[0]?.transport).toEqual({ kind: "tunnel", reason: problem });
+  expect(lines(mesh)).toEqual([]);
+});
+
 test.each(["drain", "pause"] as const)("[A34] a node that has completed %s is no problem", (availability) => {
   const mesh = healthyMesh();
   mesh.registry.updateNode("node1", 1, { availability, role: "worker", labels: {} }, "operator");

@@ -76,6 +76,22 @@ function markupOf(html: string): string[] {
   return withoutValues.match(/<script>|<img|<[^>]*\son[a-z]+/gi) ?? [];
 }
 
+test("[O108] the pages of nodes show the transport, and why it is not a better one", async () => {
+  const dashboard = await signedIn(1);
+  const [node] = dashboard.mesh.nodes.values();
+  const problem = "no answer from http://127.0.0.2:7946";
+  dashboard.mesh.registry.recordGatewayCheck(node?.id ?? "", {
+    transport: "direct",
+    url: "http://127.0.0.2:7946",
+    problem,
+  });
+  for (const path of ["nodes", "nodes/node1"]) {
+    const { text } = await dashboard.ask(`GET /dashboard/${path}`);
+    expect(text).toContain("Transport");
+    expect(text).toContain(problem);
+  }
+});
+
 describe("[G10] the overview states the health of the mesh in one sentence", () => {
   const healthOf = async (dashboard: TestDashboard) => {
     const { text } = await dashboard.ask("GET /dashboard/");

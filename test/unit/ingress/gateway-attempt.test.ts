@@ -65,6 +65,14 @@ test("[O70] a client cannot set a header of the attempt, nor read the gateway's"
   expect([headers.get("x-waggle-method"), headers.get(targetHeader)]).toEqual([null, "/a"]);
 });
 
+test("[O109] the trace of a debug request names the transport of each attempt", async () => {
+  const { send } = gatewayPlane({ [first]: () => Promise.reject(new Error("no answer")) });
+  const response = await send({ headers: { "x-waggle-debug": "1" }, entry: { mayDebug: () => true } });
+  expect(response.headers.get("x-waggle-trace")).toMatch(
+    /;slot=1;node=node1;transport=direct;.*;slot=2;node=node2;transport=direct;/,
+  );
+});
+
 test("[O71] a POST is sent once the gateway has connected to the task for it, with the same id", async () => {
   const { send, arrivals } = gatewayPlane();
   const response = await send({ method: "POST", body: "order" });
