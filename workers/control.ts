@@ -8,6 +8,7 @@ import { hasReadableTarget } from "../src/control/target.ts";
 import { readAccessSettings } from "../src/dashboard/access.ts";
 import { type DashboardApp, dashboardApp } from "../src/dashboard/app.ts";
 import assets from "../src/dashboard/built/assets.js";
+import type { Result } from "../src/domain/model/error.ts";
 import { loopHeader, readLoopMarks } from "../src/proxy/http/loop-marks.ts";
 import { randomId } from "../src/registry/secrets.ts";
 import { clientOf, peerOnCloudflare } from "./client-address.ts";
@@ -102,6 +103,13 @@ function controlDeps(env: Env): ControlDeps {
   return {
     mesh: remoteMesh(() => registryOf(env)),
     telemetry: remoteTelemetry(() => telemetryOf(env)),
+    counters: {
+      count: (delta) =>
+        callRemote(
+          () => telemetryOf(env),
+          (object): Promise<Result<boolean>> => object.count(delta),
+        ),
+    },
     operatorToken: env.OPERATOR_TOKEN ?? "",
     viewerToken: env.VIEWER_TOKEN ?? "",
     guesses,
@@ -111,7 +119,7 @@ function controlDeps(env: Env): ControlDeps {
     },
     now: () => Date.now(),
     newId: randomId,
-    upgrade: (request) =>
+    forward: (request) =>
       callRemote(
         () => registryOf(env),
         (registry) => registry.fetch(request),

@@ -24,6 +24,7 @@ import type { Env } from "./env.ts";
 import { GatewayChecks } from "./gateway-checks.ts";
 import { proberOf, regionsOf, tunnelOf } from "./objects.ts";
 import { gatewayDialerOf } from "./plane.ts";
+import { RouterPolls, readTablePoll } from "./router-polls.ts";
 import { sqlDatabaseOf } from "./storage.ts";
 import { acceptUpgrade } from "./upgrades.ts";
 import { WatchSockets } from "./watch-sockets.ts";
@@ -49,6 +50,7 @@ export class MeshRegistry extends OperationsObject {
   readonly #watchers: WatchSockets;
   readonly #clockGuard: ClockGuard;
   readonly #gatewayChecks: GatewayChecks;
+  readonly #polls: RouterPolls;
   /** Time of the alarm, epoch milliseconds; null: not set. */
   #alarmAtMs: number | null = null;
 
@@ -65,6 +67,11 @@ export class MeshRegistry extends OperationsObject {
       addresses: addressRulesOf(env),
       meshName: env.MESH_NAME,
       regions: regionsOf(env),
+    });
+    this.#polls = new RouterPolls({
+      registry: this.#registry,
+      mesh: { name: env.MESH_NAME, domain: env.MESH_DOMAIN.toLowerCase() },
+      run: (work) => this.#run(work),
     });
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     ctx.blockConcurrencyWhile(async () => {
@@ -89,8 +96,14 @@ export class MeshRegistry extends OperationsObject {
     }
   }
 
-  override fetch(request: Request): Response {
+  override fetch(request: Request): Response | Promise<Response> {
     this.#followClock();
+    if (new URL(request.url).pathname === "/mesh/router/table") {
+      const poll = readTablePoll(request);
+      return typeof poll === "string"
+        ? Response.json({ message: poll }, { status: 400 })
+        : this.#polls.answer(poll);
+    }
     return acceptUpgrade(request, {
       registry: this.#registry,
       agents: this.#agents,
@@ -145,6 +158,8 @@ export class MeshRegistry extends OperationsObject {
     for (const region of effects.wakes) this.#wake(region);
     for (const session of effects.endedSessions) this.#watchers.closeSession(session);
     this.#watchers.broadcast(effects);
+    if (effects.tableVersion !== null) this.#polls.wakeAll();
+    for (const { nodeId } of effects.closes) this.#polls.wake(nodeId);
     this.#setAlarm(effects.nextDeadlineMs);
     return result;
   }

@@ -75,7 +75,7 @@ export type EngineNode = {
     Hostname?: string;
     Platform?: { Architecture?: string; OS?: string };
     Resources?: EngineResources;
-    Engine?: { EngineVersion?: string };
+    Engine?: { EngineVersion?: string; Labels?: Record<string, string> };
   };
   Status?: { State?: string; Addr?: string; Message?: string };
   ManagerStatus?: { Leader?: boolean; Reachability?: string; Addr?: string };

@@ -32,7 +32,8 @@ function isListed(task: StatusTask): boolean {
   return isAlive({ state: task.state as Parameters<typeof isAlive>[0]["state"] });
 }
 
-function meshLine({ mesh, nodes, services }: MeshStatus, url: string): string {
+function meshLine({ mesh, nodes: machines, services }: MeshStatus, url: string): string {
+  const nodes = machines.filter(({ kind }) => kind !== "balancer");
   const ready = nodes.filter((node) => node.state === "ready").length;
   const running = sum(services.map((service) => service.running));
   const desired = sum(services.map((service) => service.desired));

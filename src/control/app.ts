@@ -10,6 +10,7 @@ import { metricsRoutes } from "./metrics/route.ts";
 import { nativeRoutes, openNativeRoutes } from "./native.ts";
 import { nodeRoutes } from "./nodes.ts";
 import { requestIds } from "./request-id.ts";
+import { routerRoutes } from "./router.ts";
 import { serverRoutes } from "./servers.ts";
 import { serviceRoutes } from "./services.ts";
 import { swarmRoutes } from "./swarm.ts";
@@ -42,6 +43,7 @@ export function controlApp(deps: ControlDeps): ControlApp {
   app.use(checkApiVersion);
   app.route("/", pingRoute());
   app.route("/mesh", openNativeRoutes(deps));
+  app.route("/mesh/router", routerRoutes(deps));
   app.use(authentication(deps));
   app.route("/mesh", nativeRoutes(deps));
   app.route("/mesh", serverRoutes(deps));

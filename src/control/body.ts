@@ -10,9 +10,9 @@ const maxBodyBytes = 1_048_576;
  */
 const maxDepth = 64;
 
-/** Reads the body as JSON. @throws MeshError request/invalid, body/too-large */
-export async function readBody(request: Request): Promise<unknown> {
-  const value = parse(await readText(request));
+/** Reads the body as JSON of at most `maxBytes`. @throws MeshError request/invalid, body/too-large */
+export async function readBody(request: Request, maxBytes = maxBodyBytes): Promise<unknown> {
+  const value = parse(await readText(request, maxBytes));
   if (isDeeperThan(maxDepth, value)) throw badRequest(`the body is nested deeper than ${maxDepth} levels`);
   return value;
 }

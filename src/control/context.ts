@@ -3,13 +3,15 @@
 import type { Hono } from "hono";
 import type { EntrySettings } from "../explain/entry.ts";
 import type { MeshApi } from "../registry/api.ts";
-import type { TelemetryApi } from "../telemetry/telemetry.ts";
+import type { CounterSink, TelemetryApi } from "../telemetry/telemetry.ts";
 import type { GuessLimit } from "./guess-limit.ts";
 
 export type ControlDeps = {
   readonly mesh: MeshApi;
   /** Throws telemetry/unavailable if the telemetry object cannot be reached. */
   readonly telemetry: TelemetryApi;
+  /** The telemetry object. */
+  readonly counters: CounterSink;
   /** Grants everything. Empty if not set: then every request is refused. */
   readonly operatorToken: string;
   /** Grants reading. Empty or absent if not set. */
@@ -22,8 +24,8 @@ export type ControlDeps = {
   readonly now: () => number;
   /** Returns a random id. */
   readonly newId: () => string;
-  /** Forwards a WebSocket upgrade to the registry object. */
-  readonly upgrade: (request: Request) => Promise<Response>;
+  /** Forwards a WebSocket upgrade, or a router's poll, to the registry object. */
+  readonly forward: (request: Request) => Promise<Response>;
   /** Forwards the upgrade of a node's agent to the node's tunnel object; null if the Worker binds none. */
   readonly openTunnel?: (nodeId: string, request: Request) => Promise<Response> | null;
   /** Logs an internal error; absent for the console. */

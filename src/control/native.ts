@@ -21,7 +21,7 @@ import { meshStatus } from "./status.ts";
 const defaultEvents = 100;
 
 /** Routes without a bearer token: the registry checks join tokens and credentials of agents. */
-export function openNativeRoutes({ mesh, upgrade, openTunnel }: ControlDeps): ControlRoutes {
+export function openNativeRoutes({ mesh, forward, openTunnel }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/health", (c) => c.json({ ok: true }));
   routes.post("/join", async (c) => {
@@ -35,7 +35,7 @@ export function openNativeRoutes({ mesh, upgrade, openTunnel }: ControlDeps): Co
     const { client } = c.env;
     if (client === null) request.headers.delete(clientHeader);
     else request.headers.set(clientHeader, client);
-    return upgrade(request);
+    return forward(request);
   });
   routes.get("/tunnel", async (c) => {
     const request = upgradeRequest(c.req.raw, tunnelPath);
@@ -53,13 +53,13 @@ export function openNativeRoutes({ mesh, upgrade, openTunnel }: ControlDeps): Co
   return routes;
 }
 
-export function nativeRoutes({ mesh, telemetry, upgrade, now, entrySettings }: ControlDeps): ControlRoutes {
+export function nativeRoutes({ mesh, telemetry, forward, now, entrySettings }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/watch", (c) => {
     const since = c.req.query("since");
     const query =
       since === undefined ? "" : `?since=${readCountParameter("since", since, Number.MAX_SAFE_INTEGER, 0)}`;
-    return upgrade(upgradeRequest(c.req.raw, `/mesh/watch${query}`));
+    return forward(upgradeRequest(c.req.raw, `/mesh/watch${query}`));
   });
   routes.get("/events", async (c) => {
     const limit = readCountParameter("limit", c.req.query("limit"), maxEventsKept, defaultEvents);

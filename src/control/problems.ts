@@ -1,7 +1,7 @@
 // The problems of a mesh, each with its reason, its start and the next step.
 
 import { haproxyStatus } from "../domain/model/health.ts";
-import { type MeshNode, transportLabel } from "../domain/model/node.ts";
+import { isBalancer, type MeshNode, transportLabel } from "../domain/model/node.ts";
 import { unreachedReason } from "../domain/model/node-gateway.ts";
 import { serverName } from "../domain/model/server.ts";
 import { lastCheckText } from "../domain/model/server-health.ts";
@@ -28,7 +28,7 @@ export function problemsOf(view: MeshView, traffic: readonly ServiceTraffic[]): 
   const tasksOf = (service: ServiceView) => byService.get(service.id) ?? [];
   return [
     ...failingServices(services, traffic),
-    ...(nodes.length === 0 && servers.length === 0 ? [noNodes(info)] : []),
+    ...(!nodes.some((node) => !isBalancer(node)) && servers.length === 0 ? [noNodes(info)] : []),
     ...nodes.flatMap((node) => nodeProblems(node, byNode.get(node.id) ?? [])),
     ...services.flatMap(pausedUpdates),
     ...services.flatMap((service) => labelsWithoutEffect(service, services)),
@@ -82,7 +82,7 @@ function nodeProblems(node: MeshNode, tasks: readonly Task[]): StatusProblem[] {
     const why = node.message === "" ? node.state : `${node.state}: ${node.message}`;
     return [{ what, why, next: downNodeAdvice(node), sinceMs: node.stateSinceMs }];
   }
-  return [...unreachedGateway(node), ...leftTasks(node, tasks)];
+  return [...closedPorts(node), ...unreachedGateway(node), ...leftTasks(node, tasks)];
 }
 
 /** A node whose gateway does not answer where the mesh dials it: its tasks get no requests. */
@@ -108,9 +108,22 @@ function leftTasks(node: MeshNode, tasks: readonly Task[]): StatusProblem[] {
   ];
 }
 
-function downNodeAdvice({ hostname, message }: MeshNode): string {
+/** Published ports that the machine should have open and has not. */
+function closedPorts({ hostname, listeners }: MeshNode): StatusProblem[] {
+  return (listeners?.closed ?? []).map(({ port, why, sinceMs }) => ({
+    what: `port ${port} of ${hostname}`,
+    why: `not open: ${why}`,
+    next: "Remove the reason on that machine, or publish another port.",
+    sinceMs,
+  }));
+}
+
+function downNodeAdvice(node: MeshNode): string {
+  const { hostname, message } = node;
   if (message.startsWith("address "))
     return "If the address is that machine's, confirm it with this command; else correct --address of its agent.";
+  if (isBalancer(node))
+    return `Start \`waggle edge\` there again, or remove it: \`waggle node rm ${hostname}\`.`;
   return message === "left"
     ? `Start its agent again, or remove it: \`waggle node rm ${hostname}\`.`
     : "Check that the machine is up, reaches the mesh and runs its agent; its tasks run on other nodes meanwhile.";

@@ -2,7 +2,7 @@
 
 import { hostsOf } from "../domain/labels/labels.ts";
 import { haproxyStatus } from "../domain/model/health.ts";
-import { isNodeReady, type MeshNode } from "../domain/model/node.ts";
+import { isBalancer, isNodeReady, type MeshNode } from "../domain/model/node.ts";
 import { nodeReach } from "../domain/model/node-gateway.ts";
 import { type Task, taskName } from "../domain/model/task.ts";
 import type { MeshStatus, StatusNode, StatusService, StatusTask } from "../protocol/status.ts";
@@ -49,6 +49,7 @@ function nodeStatus(node: MeshNode, running: number): StatusNode {
   const { leaving = false, runtime, engineVersion, platform, resources } = node;
   return {
     id,
+    ...(isBalancer(node) && { kind: "balancer" as const }),
     name: hostname,
     address,
     role,

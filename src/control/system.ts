@@ -1,6 +1,7 @@
 // The system routes: ping, version, info.
 
 import { Hono } from "hono";
+import { isBalancer } from "../domain/model/node.ts";
 import { apiVersion } from "../protocol/engine/version.ts";
 import { writeInfo, writeVersion } from "../protocol/engine/write-info.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
@@ -22,7 +23,8 @@ export function systemRoutes({ mesh, now }: ControlDeps): ControlRoutes {
   const routes = new Hono<ControlEnv>();
   routes.get("/version", (c) => c.json(writeVersion()));
   routes.get("/info", async (c) => {
-    const [info, nodes] = await Promise.all([mesh.info(), mesh.nodes()]);
+    const [info, machines] = await Promise.all([mesh.info(), mesh.nodes()]);
+    const nodes = machines.filter((node) => !isBalancer(node));
     const addr = hostOf(c.req.raw);
     return c.json(writeInfo({ ...info, running: info.tasks.running, nodes, addr, nowMs: now() }));
   });

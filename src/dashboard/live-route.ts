@@ -7,7 +7,7 @@ import { requireIdentity } from "./identity.ts";
 import { isSameOrigin } from "./same-origin.ts";
 
 /** `GET /live?since=SEQ`: sends all events after SEQ, past and new, until the session ends. */
-export function liveRoute({ upgrade }: DashboardDeps): DashboardRoutes {
+export function liveRoute({ forward }: DashboardDeps): DashboardRoutes {
   return new Hono<DashboardEnv>().get("/live", async (c) => {
     if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
       return c.text("this is a WebSocket: send Upgrade: websocket", 426, { upgrade: "websocket" });
@@ -22,6 +22,6 @@ export function liveRoute({ upgrade }: DashboardDeps): DashboardRoutes {
     const headers = new Headers(c.req.raw.headers);
     headers.delete("cookie");
     headers.delete("cf-access-jwt-assertion");
-    return upgrade(new Request(`https://registry/mesh/watch?${query}`, { headers }));
+    return forward(new Request(`https://registry/mesh/watch?${query}`, { headers }));
   });
 }

@@ -8,6 +8,7 @@
 //   registry -> agent            text frames: "pong" or RegistryMessage
 
 import { z } from "zod";
+import { maxClosedListeners } from "../domain/model/node-listeners.ts";
 import { isPrintable } from "../domain/model/printable.ts";
 
 export const protocolVersion = 2;
@@ -69,10 +70,15 @@ const Gateway = z.object({ port, tls: z.boolean() });
 
 /** An agent's description of its machine. */
 export const NodeDescription = z.object({
+  /** `balancer`: it opens published ports, and takes no tasks. Absent: a node. */
+  kind: z.literal("balancer").optional(),
+  /** True if it opens the published ports itself; absent: false. */
+  ingress: z.boolean().optional(),
   hostname: name,
   /** The host of its gateway. */
   address: name,
-  gateway: Gateway,
+  /** Absent for a balancer. */
+  gateway: Gateway.optional(),
   platform: Platform,
   resources: Resources,
   engineVersion: shown(64),
@@ -114,6 +120,13 @@ export const TaskReport = z.object({
 });
 export type TaskReport = z.infer<typeof TaskReport>;
 
+/** The published ports that the machine opens itself. */
+export const ListenersReport = z.object({
+  open: z.number().int().min(0).max(65_535),
+  closed: z.array(z.object({ port, why: shown(200), sinceMs: epochMs })).max(maxClosedListeners),
+});
+export type ListenersReport = z.infer<typeof ListenersReport>;
+
 /**
  * The first message after each dial: the node and all its tasks. The registry replies with the assignment.
  */
@@ -121,10 +134,16 @@ const Hello = z.object({
   type: z.literal("hello"),
   node: NodeDescription,
   tasks: z.array(TaskReport).max(2_000),
+  listeners: ListenersReport.optional(),
 });
 
 /** State changes, sent as they happen. A report may be repeated. */
-const Report = z.object({ type: z.literal("report"), tasks: z.array(TaskReport).min(1).max(2_000) });
+const Report = z.object({
+  type: z.literal("report"),
+  tasks: z.array(TaskReport).max(2_000),
+  /** Absent: they did not change. */
+  listeners: ListenersReport.optional(),
+});
 
 /** The agent asks to leave: its tasks are replaced on other nodes first, then its assignment stops them. */
 const Leaving = z.object({ type: z.literal("leaving") });

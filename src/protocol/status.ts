@@ -21,6 +21,8 @@ export type StatusProblem = z.infer<typeof StatusProblem>;
 
 export const StatusNode = z.object({
   id: z.string(),
+  /** A balancer machine, which takes no tasks. Absent: a node. */
+  kind: z.literal("balancer").optional(),
   name: z.string(),
   address: z.string(),
   role: z.enum(["worker", "manager"]),

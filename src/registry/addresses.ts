@@ -40,8 +40,31 @@ export function checkHostname(hostname: string): void {
  *
  * @throws MeshError address/invalid
  */
-export function checkAddress(address: string, { mode, hasTunnel, hasVpc }: AddressRules): void {
+function checkAddress(address: string, { mode, hasTunnel, hasVpc }: AddressRules): void {
   checkHost(address, "node address", hasTunnel || hasVpc ? "local" : mode);
+}
+
+/**
+ * Checks the form of the address of a machine that joins or says hello. The mesh dials no balancer: its address
+ * is for people.
+ *
+ * @throws MeshError address/invalid, node/invalid for a node without a gateway
+ */
+export function checkMachineAddress(
+  {
+    kind,
+    address,
+    gateway,
+  }: Pick<MeshNode, "address"> & { readonly kind?: unknown; readonly gateway?: unknown },
+  rules: AddressRules,
+): void {
+  checkAddress(address, kind === "balancer" ? { ...rules, mode: "local" } : rules);
+  if (kind !== "balancer" && gateway === undefined) {
+    throw new MeshError("node/invalid", "the node has no gateway: update its agent", {
+      blame: "node",
+      retry: "never",
+    });
+  }
 }
 
 /**

@@ -1,11 +1,12 @@
 // Handles the messages that agents send over their sockets. Each message is one transaction.
 
 import { MeshError } from "../domain/model/error.ts";
-import { closeCodes, type TaskReport } from "../protocol/agent.ts";
+import { closeCodes, type ListenersReport, type TaskReport } from "../protocol/agent.ts";
 import type { ParsedAgentMessage } from "./agent-message.ts";
 import { goodbye, type HelloInput, hello, leaving, refuseAddress } from "./connections.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
 import { isCredentialOf } from "./join.ts";
+import { recordListeners } from "./listeners.ts";
 import { recordDisconnect, sweep } from "./liveness.ts";
 import { applyReports } from "./reports.ts";
 import type { Transactions } from "./transactions.ts";
@@ -30,7 +31,8 @@ export class AgentSessions {
   receive(nodeId: string, parsed: ParsedAgentMessage, client: string | null): void {
     if (!parsed.ok) this.rejectMessage(nodeId, parsed.reason);
     else if (parsed.message.type === "hello") this.hello(nodeId, { ...parsed.message, client });
-    else if (parsed.message.type === "report") this.report(nodeId, parsed.message.tasks);
+    else if (parsed.message.type === "report")
+      this.report(nodeId, parsed.message.tasks, parsed.message.listeners);
     else if (parsed.message.type === "leaving") this.leaving(nodeId);
     else this.goodbye(nodeId, parsed.message.reason);
   }
@@ -40,9 +42,12 @@ export class AgentSessions {
     this.#changeForNode(nodeId, (draft) => hello(draft, nodeId, input));
   }
 
-  /** Handles a report of tasks. A refused report closes the socket and changes nothing. */
-  report(nodeId: string, tasks: readonly TaskReport[]): void {
-    this.#changeForNode(nodeId, (draft) => applyReports(draft, nodeId, tasks));
+  /** Handles a report of tasks and listeners. A refused report closes the socket and changes nothing. */
+  report(nodeId: string, tasks: readonly TaskReport[], listeners?: ListenersReport): void {
+    this.#changeForNode(nodeId, (draft) => {
+      applyReports(draft, nodeId, tasks);
+      if (listeners !== undefined) recordListeners(draft, nodeId, listeners);
+    });
   }
 
   leaving(nodeId: string): void {

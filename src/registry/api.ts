@@ -13,6 +13,16 @@ import type { SessionRole } from "./sessions.ts";
 
 export type TableResponse = { readonly version: number; readonly text: string | null };
 
+/** `refused`: a wrong credential, or one of a removed node. `unlisted`: its agent opens no published ports. */
+export type RouterAccess = "granted" | "refused" | "unlisted";
+
+/** What a router outside of the Workers needs to serve like one. */
+export type RouterMesh = {
+  readonly name: string;
+  /** The domain under which services have host names; may be empty. */
+  readonly domain: string;
+};
+
 /**
  * With a newer table, a router gets the key that signs sticky cookies and the keys that prove attempts to
  * gateways. People may see the table, but not the keys.
@@ -46,13 +56,17 @@ export type ServiceSpecInput = { readonly spec: ServiceSpec; readonly document: 
 
 export type NodeJoinInput = {
   readonly token: string;
+  readonly kind?: MeshNode["kind"] | undefined;
+  /** True if it opens the published ports itself. */
+  readonly ingress?: boolean | undefined;
   readonly hostname: string;
   readonly address: string;
   readonly platform: MeshNode["platform"];
   readonly resources: MeshNode["resources"];
   readonly engineVersion: string;
   readonly runtime: MeshNode["runtime"];
-  readonly gateway: NodeGateway;
+  /** Absent for a balancer. */
+  readonly gateway?: NodeGateway | undefined;
 };
 
 /** A static server and the name of its service. */
@@ -149,6 +163,8 @@ export const operations = {
    * that left the table is stopped once all live routers poll with a version without it.
    */
   pollTable: change<(routerId: string, afterVersion: number, callerMs?: number) => RouterTableResponse>(),
+  /** Whether a machine may use the routes of routers; its credential is compared in constant time. */
+  routerAccess: read<(nodeId: string, credential: string) => RouterAccess>(),
   /**
    * A router's report of tasks that do not respond. If another router agrees, or there is no other, the
    * agents of these tasks probe them.

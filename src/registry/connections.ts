@@ -1,14 +1,20 @@
 // An agent's messages about its node: hello, leaving, goodbye.
 
 import { MeshError } from "../domain/model/error.ts";
-import type { MeshNode } from "../domain/model/node.ts";
+import { isBalancer, type MeshNode } from "../domain/model/node.ts";
 import { isAlive, type Task, taskStates } from "../domain/model/task.ts";
-import { closeCodes, type NodeDescription, type TaskReport } from "../protocol/agent.ts";
-import { checkAddress, checkHostname, provenAddress } from "./addresses.ts";
+import {
+  closeCodes,
+  type ListenersReport,
+  type NodeDescription,
+  type TaskReport,
+} from "../protocol/agent.ts";
+import { checkHostname, checkMachineAddress, provenAddress } from "./addresses.ts";
 import { type Draft, nodeSubject, taskSubject } from "./draft.ts";
 import { forgetPredecessors } from "./forgotten-nodes.ts";
 import { requestGatewayCheck, settleTransport } from "./gateway-checks.ts";
 import { nodeNameTaken } from "./join.ts";
+import { noListeners, withListeners } from "./listeners.ts";
 import { markDown, scheduleSweep } from "./liveness.ts";
 import { applyReports, memberNode } from "./reports.ts";
 import { chooseTransport } from "./transport.ts";
@@ -17,6 +23,7 @@ import { chooseTransport } from "./transport.ts";
 export type HelloInput = {
   readonly node: NodeDescription;
   readonly tasks: readonly TaskReport[];
+  readonly listeners?: ListenersReport | undefined;
   /** Where the socket's connection comes from; null if unknown. */
   readonly client: string | null;
 };
@@ -28,33 +35,49 @@ export type HelloInput = {
  * @throws MeshError node/not-found, node/conflict, address/invalid, address/forbidden, report/forbidden; then
  *   nothing is applied
  */
-export function hello(draft: Draft, nodeId: string, { node: description, tasks, client }: HelloInput): void {
+export function hello(draft: Draft, nodeId: string, input: HelloInput): void {
+  const { node: description, tasks, listeners, client } = input;
   const node = memberNode(draft, nodeId);
   const { addresses } = draft.context;
   checkHostname(description.hostname);
-  checkAddress(description.address, addresses);
+  checkMachineAddress(description, addresses);
+  checkKind(node, description);
   for (const other of draft.world.nodes.values()) {
     if (other.id !== nodeId && other.hostname === description.hostname && other.state !== "down")
       throw nodeNameTaken(other);
   }
   const wasReady = node.state === "ready";
   const proven = provenAddress(node, description.address, client);
+  const reported = readyNode(node, description, draft.nowMs);
   const ready = {
-    ...readyNode(node, description, draft.nowMs),
+    ...withListeners(reported, description.ingress ? (listeners ?? noListeners) : undefined, draft.nowMs),
     ...(proven !== null && { provenAddress: proven }),
   };
-  const choice = chooseTransport(ready, addresses);
-  if (choice.kind === null) throw addressForbidden(choice.reason);
+  const choice = isBalancer(node) ? null : chooseTransport(ready, addresses);
+  if (choice?.kind === null) throw addressForbidden(choice.reason);
   if (node.wasReady !== true) forgetPredecessors(draft, ready);
   draft.put("nodes", ready);
-  settleTransport(draft, ready, "registry");
-  requestGatewayCheck(draft, ready);
+  if (choice !== null) {
+    settleTransport(draft, ready, "registry");
+    requestGatewayCheck(draft, ready);
+  }
   draft.store.setDisconnectedAt(nodeId, null);
   scheduleSweep(draft);
   if (!wasReady) draft.recordEvent(`node ${ready.hostname}`, "node.ready", nodeSubject(ready));
   applyReports(draft, nodeId, tasks);
   failUnreportedTasks(draft, ready, new Set(tasks.map(({ id }) => id)));
   draft.resend.add(nodeId);
+}
+
+/** A machine stays what it joined as. @throws MeshError node/conflict */
+function checkKind(node: MeshNode, description: NodeDescription): void {
+  if (isBalancer(node) === isBalancer(description)) return;
+  const [joined, started] = isBalancer(node) ? ["a balancer", "waggle edge"] : ["a node", "waggle agent"];
+  throw new MeshError(
+    "node/conflict",
+    `${node.hostname} joined as ${joined}: start it with ${started}, or with another --state DIR`,
+    { blame: "operator", retry: "never" },
+  );
 }
 
 /**
@@ -102,7 +125,7 @@ function readyNode(node: MeshNode, description: NodeDescription, nowMs: number):
     ...node,
     hostname,
     address,
-    gateway,
+    ...(gateway !== undefined && { gateway }),
     platform,
     resources,
     engineVersion,

@@ -38,7 +38,16 @@ export function forgetNode(draft: Draft, node: MeshNode, why: string, actor = "r
   draft.remove("nodes", node.id);
   draft.store.forgetNode(node.id);
   draft.close(node.id, closeCodes.notAMember, "the node was removed from the mesh");
-  draft.recordEvent(actor, "node.remove", nodeSubject(node), why);
+  const reasons = [
+    why,
+    ...(node.listeners === undefined ? [] : ["it had the keys of the mesh: rotate them"]),
+  ];
+  draft.recordEvent(
+    actor,
+    "node.remove",
+    nodeSubject(node),
+    reasons.filter((text) => text !== "").join("; "),
+  );
 }
 
 function forgottenAtMs({ stateSinceMs, wasReady }: MeshNode): number {

@@ -2,12 +2,13 @@
 
 import { MeshError } from "../domain/model/error.ts";
 import { nodeCredentialPrefix } from "../domain/model/mesh-token.ts";
-import type { MeshNode } from "../domain/model/node.ts";
-import { checkAddress, checkHostname } from "./addresses.ts";
+import { isBalancer, type MeshNode } from "../domain/model/node.ts";
+import { checkHostname, checkMachineAddress } from "./addresses.ts";
 import type { JoinTokens, NodeJoinInput } from "./api.ts";
 import { type Draft, meshSubject, nodeSubject } from "./draft.ts";
 import { forgetNode } from "./forgotten-nodes.ts";
 import { limitJoins } from "./join-limits.ts";
+import { noListeners } from "./listeners.ts";
 import { scheduleSweep } from "./liveness.ts";
 import { matchesHash, secretHash } from "./secrets.ts";
 import type { RegistryStore } from "./store.ts";
@@ -60,7 +61,7 @@ export function rotateTokens(
 export function join(draft: Draft, input: NodeJoinInput): { nodeId: string; credential: string } {
   checkToken(joinTokens(draft.store), input.token);
   checkHostname(input.hostname);
-  checkAddress(input.address, draft.context.addresses);
+  checkMachineAddress(input, draft.context.addresses);
   replaceUnjoinedNode(draft, input.hostname);
   limitJoins(draft);
   const node = newNode(draft, input);
@@ -69,7 +70,8 @@ export function join(draft: Draft, input: NodeJoinInput): { nodeId: string; cred
   draft.store.setCredentialHash(node.id, secretHash(credential));
   draft.store.setDisconnectedAt(node.id, draft.nowMs);
   scheduleSweep(draft);
-  draft.recordEvent(`node ${node.hostname}`, "node.join", nodeSubject(node), "joined as worker");
+  const role = isBalancer(node) ? "balancer" : "worker";
+  draft.recordEvent(`node ${node.hostname}`, "node.join", nodeSubject(node), `joined as ${role}`);
   return { nodeId: node.id, credential };
 }
 
@@ -117,15 +119,17 @@ export function nodeNameTaken({ hostname, id, state }: MeshNode): MeshError {
 
 function newNode(draft: Draft, input: NodeJoinInput): MeshNode {
   const { nowMs, context } = draft;
-  const { hostname, address, gateway, platform, resources, engineVersion, runtime } = input;
+  const { kind, ingress, hostname, address, gateway, platform, resources, engineVersion, runtime } = input;
   return {
     id: context.newId(),
+    ...(kind !== undefined && { kind }),
     hostname,
     address,
-    gateway,
+    ...(gateway !== undefined && { gateway }),
+    ...(ingress && { listeners: noListeners }),
     entryHosts: [],
     role: "worker",
-    availability: "active",
+    availability: kind === "balancer" ? "drain" : "active",
     labels: {},
     platform,
     resources,

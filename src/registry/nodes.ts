@@ -2,7 +2,7 @@
 
 import { hostsOf } from "../domain/labels/labels.ts";
 import { MeshError } from "../domain/model/error.ts";
-import type { MeshNode } from "../domain/model/node.ts";
+import { isBalancer, type MeshNode } from "../domain/model/node.ts";
 import { checkAddressLabel } from "./addresses.ts";
 import type { NodeChange } from "./api.ts";
 import { refuseAddress } from "./connections.ts";
@@ -18,7 +18,7 @@ import { checkTransportLabel, chooseTransport } from "./transport.ts";
  * point, `waggle.address` confirms its addresses, and `waggle.transport` pins its transport. A change without a
  * difference raises no version, and checks the node's gateway as any other.
  *
- * @throws MeshError node/not-found, node/sequence, label/invalid
+ * @throws MeshError node/not-found, node/sequence, label/invalid, node/invalid
  */
 export function updateNode(
   draft: Draft,
@@ -32,8 +32,9 @@ export function updateNode(
   const { availability, role, labels } = change;
   checkAddressLabel(labels);
   checkTransportLabel(node.labels, labels, draft.context.addresses);
+  if (isBalancer(node) && availability !== "drain") throw takesNoTasks(node);
   const next = { ...node, availability, role, labels, entryHosts: hostsOf(labels) };
-  requestGatewayCheck(draft, next);
+  if (!isBalancer(node)) requestGatewayCheck(draft, next);
   if (sameData(next, node)) return node;
   const raised = { ...next, version: node.version + 1, updatedAtMs: draft.nowMs };
   draft.put("nodes", raised);
@@ -62,10 +63,18 @@ export function removeNode(draft: Draft, ref: string, force: boolean, actor: str
 /** Chooses the transport again. A node to which no way is left is refused until its address is confirmed. */
 function followAddressLabels(draft: Draft, node: MeshNode, actor: string): void {
   // Before its first hello a node has claimed nothing that could be dialed.
-  if (node.wasReady !== true) return;
+  if (node.wasReady !== true || isBalancer(node)) return;
   const { kind } = chooseTransport(node, draft.context.addresses);
   if (kind !== null || node.state === "down") settleTransport(draft, node, actor);
   else refuseAddress(draft, node.id, `an operator no longer confirms address ${node.address}`);
+}
+
+function takesNoTasks({ hostname }: MeshNode): MeshError {
+  return new MeshError(
+    "node/invalid",
+    `${hostname} is a balancer and takes no tasks: its availability stays drain`,
+    { blame: "operator", retry: "never" },
+  );
 }
 
 function differences(before: MeshNode, after: MeshNode): string {

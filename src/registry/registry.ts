@@ -2,7 +2,7 @@
 
 import { type Result, toResult } from "../domain/model/error.ts";
 import type { MeshEvent } from "../domain/model/event.ts";
-import type { MeshNode } from "../domain/model/node.ts";
+import { isBalancer, type MeshNode } from "../domain/model/node.ts";
 import type { GatewayCheck } from "../domain/model/node-gateway.ts";
 import type { ProbeList, ProbeReport } from "../domain/model/probe-list.ts";
 import type { AdminState, ServerSpec } from "../domain/model/server.ts";
@@ -17,6 +17,7 @@ import type {
   NodeChange,
   NodeJoinInput,
   RegistryOperations,
+  RouterAccess,
   RouterTableResponse,
   ServerInput,
   ServerView,
@@ -30,7 +31,7 @@ import type { Draft } from "./draft.ts";
 import type { Effects } from "./effects.ts";
 import { checkGatewaysAgain, recordGatewayCheck } from "./gateway-checks.ts";
 import { advanceRotation, makeGatewayKey, meshKeys, rotateGatewayKey, signingKeyId } from "./gateway-keys.ts";
-import { join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
+import { isCredentialOf, join, joinTokens, makeTokens, rotateTokens } from "./join.ts";
 import { recordStart } from "./liveness.ts";
 import { removeNode, updateNode } from "./nodes.ts";
 import { applyProbeReports, emptyProbeList, probeList, sweepRegions } from "./probing.ts";
@@ -131,7 +132,7 @@ export class Registry implements RegistryOperations {
 
   info(): MeshInfo {
     const world = this.#transactions.world();
-    const nodes = [...world.nodes.values()];
+    const nodes = [...world.nodes.values()].filter((node) => !isBalancer(node));
     const services = serviceViews(world, [...world.services.values()]);
     return {
       id: this.#store.meta("meshId") ?? "",
@@ -286,6 +287,21 @@ export class Registry implements RegistryOperations {
     const cookieKey = this.#store.meta("cookieKey");
     if (response.text === null || cookieKey === null) return response;
     return { ...response, cookieKey, gatewayKeys: meshKeys(this.#store) };
+  }
+
+  /** A router's poll waits for a newer table: the router is live, and routes by the version it polled with. */
+  holdRouter(routerId: string): void {
+    this.#transactions.routers.hold(routerId);
+  }
+
+  releaseRouter(routerId: string): void {
+    this.#transactions.routers.release(routerId, this.#deps.clock());
+  }
+
+  routerAccess(nodeId: string, credential: string): RouterAccess {
+    if (!isCredentialOf(this.#store, nodeId, credential)) return "refused";
+    const node = this.#transactions.world().nodes.get(nodeId);
+    return node?.listeners === undefined ? "unlisted" : "granted";
   }
 
   suspect(routerId: string, taskIds: readonly string[]): null {

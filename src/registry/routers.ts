@@ -1,15 +1,21 @@
 // The routers: the isolates of the data plane that route requests now, each with the table version it routes
 // by.
 //
-// They are kept in memory only. A router polls for a newer table about once a second while it has requests to
-// route, and names its id and version. A response to a poll proves nothing: it may be lost, or the
-// router may refuse the table in it. After a restart the registry knows all live routers again after
-// `routerLiveMs`; until then there may be routers that it does not know.
+// They are kept in memory only. A router in a Worker polls for a newer table about once a second while it has
+// requests to route; one on a machine of its own lets its poll wait at the registry, and is live meanwhile.
+// Each names its id and version. A response to a poll proves nothing: it may be lost, or the router may refuse
+// the table in it. After a restart the registry knows all live routers again after `routerLiveMs`; until then
+// there may be routers that it does not know.
 
-/** A router is live for this long after its last poll, milliseconds. */
+/** A router is live for this long after its last poll ended, milliseconds. */
 export const routerLiveMs = 3_000;
 
-type RouterState = { readonly version: number; readonly seenAtMs: number };
+type RouterState = {
+  readonly version: number;
+  readonly seenAtMs: number;
+  /** Number of its polls that wait. */
+  readonly waiting: number;
+};
 
 /** @see docs/decisions/0009-leaving-without-loss.md */
 export class Routers {
@@ -23,10 +29,23 @@ export class Routers {
 
   /** Records that a router polled for a table newer than `version`, by which it routes. */
   recordPoll(routerId: string, version: number, nowMs: number): void {
-    for (const [id, { seenAtMs }] of this.#routers) {
-      if (seenAtMs + routerLiveMs <= nowMs) this.#routers.delete(id);
-    }
-    this.#routers.set(routerId, { version, seenAtMs: nowMs });
+    for (const [id, router] of this.#routers)
+      if (liveUntilMs(router, nowMs) <= nowMs) this.#routers.delete(id);
+    const waiting = this.#routers.get(routerId)?.waiting ?? 0;
+    this.#routers.set(routerId, { version, seenAtMs: nowMs, waiting });
+  }
+
+  /** A recorded poll waits from now on. */
+  hold(routerId: string): void {
+    const router = this.#routers.get(routerId);
+    if (router !== undefined) this.#routers.set(routerId, { ...router, waiting: router.waiting + 1 });
+  }
+
+  /** A poll that waited has its response. The router may be gone: it counts as live for `routerLiveMs`. */
+  release(routerId: string, nowMs: number): void {
+    const router = this.#routers.get(routerId);
+    if (router === undefined) return;
+    this.#routers.set(routerId, { ...router, seenAtMs: nowMs, waiting: Math.max(0, router.waiting - 1) });
   }
 
   /** After the clock was set back, polls that lie ahead count as polls of now. */
@@ -39,7 +58,7 @@ export class Routers {
 
   /** Ids of the live routers. */
   live(nowMs: number): readonly string[] {
-    return [...this.#routers].filter(([, { seenAtMs }]) => seenAtMs + routerLiveMs > nowMs).map(([id]) => id);
+    return [...this.#routers].filter(([, router]) => liveUntilMs(router, nowMs) > nowMs).map(([id]) => id);
   }
 
   /** Number of live routers that may still route by a table older than `version`. */
@@ -53,13 +72,18 @@ export class Routers {
    * such routers.
    */
   upToDateAtMs(version: number, nowMs: number): number {
-    const liveUntilMs = this.#lagging(version, nowMs).map(({ seenAtMs }) => seenAtMs + routerLiveMs);
-    return Math.max(this.#knownFromMs, ...liveUntilMs);
+    const ends = this.#lagging(version, nowMs).map((router) => liveUntilMs(router, nowMs));
+    return Math.max(this.#knownFromMs, ...ends);
   }
 
   #lagging(version: number, nowMs: number): readonly RouterState[] {
     return [...this.#routers.values()].filter(
-      (router) => router.seenAtMs + routerLiveMs > nowMs && router.version < version,
+      (router) => liveUntilMs(router, nowMs) > nowMs && router.version < version,
     );
   }
+}
+
+/** Until when a router is live; one whose poll waits is answered now at the earliest. */
+function liveUntilMs({ seenAtMs, waiting }: RouterState, nowMs: number): number {
+  return (waiting > 0 ? nowMs : seenAtMs) + routerLiveMs;
 }

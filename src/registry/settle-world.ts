@@ -1,5 +1,6 @@
 // Settling: applies reconcile's plans until a plan is empty, so that a saved world is always a settled one.
 
+import { isBalancer } from "../domain/model/node.ts";
 import type { World } from "../domain/model/world.ts";
 import { applyPlan, isEmpty } from "../domain/orchestrator/plan.ts";
 import { reconcile } from "../domain/orchestrator/reconcile.ts";
@@ -17,7 +18,7 @@ const minReconcileWakeMs = 100;
 export function settleWorld(draft: Draft): void {
   const { nowMs, context, store } = draft;
   for (let round = 0; round < maxReconcileRounds; round += 1) {
-    const plan = reconcile(withLeavingDrained(draft.world), { nowMs, newId: context.newId });
+    const plan = reconcile(schedulableWorld(draft.world), { nowMs, newId: context.newId });
     if (isEmpty(plan)) {
       store.setDeadline("reconcile", plan.wakeAtMs && Math.max(plan.wakeAtMs, nowMs + minReconcileWakeMs));
       return;
@@ -28,14 +29,13 @@ export function settleWorld(draft: Draft): void {
   store.setDeadline("reconcile", nowMs + reconcileRetryMs);
 }
 
-/** The world with the nodes drained whose agents asked to leave. */
-function withLeavingDrained(world: World): World {
-  if (![...world.nodes.values()].some(({ leaving }) => leaving)) return world;
+/** The world with the nodes drained whose agents asked to leave, and without balancers, which take no tasks. */
+function schedulableWorld(world: World): World {
+  if (![...world.nodes.values()].some((node) => node.leaving || isBalancer(node))) return world;
   const nodes = new Map(
-    [...world.nodes].map(([id, node]) => [
-      id,
-      node.leaving ? { ...node, availability: "drain" as const } : node,
-    ]),
+    [...world.nodes]
+      .filter(([, node]) => !isBalancer(node))
+      .map(([id, node]) => [id, node.leaving ? { ...node, availability: "drain" as const } : node]),
   );
   return { ...world, nodes };
 }

@@ -22,8 +22,13 @@ export type TelemetryApi = {
   snapshot(filter: SnapshotFilter): Snapshot | Promise<Snapshot>;
 };
 
+/** Counts deltas: true if one was new. Refuses an invalid one. */
+export type CounterSink = {
+  count(delta: unknown): Result<boolean> | Promise<Result<boolean>>;
+};
+
 /** @see docs/decisions/0033-counting-in-the-isolate.md */
-export class Telemetry implements TelemetryApi {
+export class Telemetry implements TelemetryApi, CounterSink {
   readonly #database: SqlDatabase;
   readonly #clock: () => number;
   readonly #state: TelemetryState;

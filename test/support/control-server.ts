@@ -32,12 +32,13 @@ export async function startControlServer(nodes = 3): Promise<ControlServer> {
   const app = controlApp({
     mesh: withSystemClock(mesh),
     telemetry,
+    counters: telemetry,
     operatorToken: serverToken,
     viewerToken,
     now: () => Date.now(),
     entrySettings: { domain: "", balancerPort: 8000 },
     newId: randomId,
-    upgrade: async () => new Response("no sockets here", { status: 426 }),
+    forward: async () => new Response("no sockets here", { status: 426 }),
   });
   const server = await serve((request) => app.fetch(request));
   const agents = setInterval(() => step(mesh), stepMs);

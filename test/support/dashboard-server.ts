@@ -14,6 +14,7 @@ export async function serveDashboard(mesh: TestMesh, telemetry: Telemetry): Prom
   const app = dashboardApp({
     mesh: mesh.registry,
     telemetry,
+    counters: telemetry,
     meshName: "test",
     operatorToken: serverToken,
     assets: await buildDashboardAssets(),
@@ -21,7 +22,7 @@ export async function serveDashboard(mesh: TestMesh, telemetry: Telemetry): Prom
     entrySettings: { domain: "", balancerPort: null },
     now: () => Date.now(),
     newId: () => "test",
-    upgrade: async () => new Response(null, { status: 503 }),
+    forward: async () => new Response(null, { status: 503 }),
   });
   return serve((request) => app.fetch(request, { sharesOrigin: false, client: null }));
 }

@@ -27,7 +27,8 @@ export function registerNodeInspect(parent: Command, cli: Cli): void {
 /** A node as `docker node inspect --pretty` prints it, and how the mesh reaches it. */
 function prettyNode(node: EngineNode): string[] {
   const { Description: description, Status: status } = node;
-  const labels = Object.entries(node.Spec.Labels ?? {}).map(([key, value]) => ` - ${key}=${value}`);
+  const labels = labelLines(node.Spec.Labels);
+  const engineLabels = labelLines(description?.Engine?.Labels);
   const cpus = (description?.Resources?.NanoCPUs ?? 0) / 1e9;
   return [
     field("ID", node.ID),
@@ -47,6 +48,7 @@ function prettyNode(node: EngineNode): string[] {
     field(" CPUs", String(cpus)),
     field(" Memory", memoryText(description?.Resources?.MemoryBytes ?? 0)),
     field("Engine Version", description?.Engine?.EngineVersion ?? ""),
+    ...(engineLabels.length === 0 ? [] : ["Engine Labels:", ...engineLabels]),
     "",
   ];
 }
@@ -60,6 +62,10 @@ function gatewayLines({ Gateway: gateway }: EngineNode): string[] {
     field(" URL", gateway.URL),
     ...(gateway.Reason === "" ? [] : [field(" Reason", gateway.Reason)]),
   ];
+}
+
+function labelLines(labels: Readonly<Record<string, string>> = {}): string[] {
+  return Object.entries(labels).map(([key, value]) => ` - ${key}=${value}`);
 }
 
 function field(name: string, value: string): string {

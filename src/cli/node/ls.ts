@@ -1,6 +1,7 @@
 // `waggle node ls`: the list of nodes.
 
 import type { Command } from "commander";
+import { closedPortLabel, ingressLabel, kindLabel } from "../../protocol/engine/machine-labels.ts";
 import type { Cli } from "../cli.ts";
 import { filterQuery } from "../client.ts";
 import type { EngineNode } from "../engine.ts";
@@ -41,7 +42,10 @@ export function registerNodeLs(parent: Command, cli: Cli): void {
           cli.out,
           sorted.map((node) => node.ID),
         );
-      printRows(cli.out, flags.format, nodeColumns, sorted.map(nodeRow));
+      const hasIngress = nodes.some((node) => ingressCell(node) !== "");
+      const columns =
+        hasIngress || flags.format !== undefined ? [...nodeColumns, ingressColumn] : nodeColumns;
+      printRows(cli.out, flags.format, columns, sorted.map(nodeRow));
     });
 }
 
@@ -56,6 +60,9 @@ const nodeColumns: ListColumns = [
   ["TRANSPORT", "Transport"],
 ];
 
+/** Shown if any machine opens published ports itself, so that other meshes have Docker's columns. */
+const ingressColumn = ["INGRESS", "Ingress"] as const;
+
 /** The two spaces after the ID stand where Docker marks the current node. */
 function nodeRow(node: EngineNode): string[] {
   return [
@@ -66,11 +73,24 @@ function nodeRow(node: EngineNode): string[] {
     managerStatus(node),
     node.Description?.Engine?.EngineVersion ?? "",
     node.Gateway?.Transport ?? "",
+    ingressCell(node),
   ];
 }
 
 function hostname(node: EngineNode): string {
   return node.Description?.Hostname ?? "";
+}
+
+/** `3 ports open`, `balancer: 2 of 3 ports open; 8080: another process on this machine listens there`. */
+function ingressCell({ Description }: EngineNode): string {
+  const labels = Description?.Engine?.Labels ?? {};
+  const [first, ...others] = Object.entries(labels).filter(([name]) => name.startsWith(closedPortLabel));
+  const kind = labels[kindLabel] === undefined ? "" : `${labels[kindLabel]}: `;
+  const ports = labels[ingressLabel];
+  if (ports === undefined) return "";
+  if (first === undefined) return kind + ports;
+  const more = others.length === 0 ? "" : `, and ${others.length} more`;
+  return `${kind}${ports}; ${first[0].slice(closedPortLabel.length)}: ${first[1]}${more}`;
 }
 
 function managerStatus({ ManagerStatus: manager }: EngineNode): string {

@@ -1,6 +1,7 @@
 // `waggle service ps`: the tasks of services; former tasks follow their slot.
 
 import type { Command } from "commander";
+import { closedPortLabel } from "../../protocol/engine/machine-labels.ts";
 import type { Cli } from "../cli.ts";
 import { filterQuery, type MeshClient } from "../client.ts";
 import { humanAgo } from "../duration.ts";
@@ -59,6 +60,26 @@ async function ps(cli: Cli, command: Command, refs: readonly string[], flags: Fl
   }
   const rows = taskRows(listing, cli.nowMs(), flags.trunc, flags.format === undefined);
   printRows(cli.out, flags.format, taskColumns, rows);
+  for (const line of closedPorts(listing)) cli.err.write(`${line}\n`);
+}
+
+/** The ports of these services that machines cannot open. They belong to no task, so they have lines of their own. */
+function closedPorts({ services, nodes }: TaskListing): string[] {
+  const published = new Set(
+    services.flatMap(({ Endpoint }) =>
+      (Endpoint?.Ports ?? []).map(({ PublishedPort }) => String(PublishedPort)),
+    ),
+  );
+  return nodes.flatMap(({ ID, Description }) =>
+    Object.entries(Description?.Engine?.Labels ?? {})
+      .filter(
+        ([name]) => name.startsWith(closedPortLabel) && published.has(name.slice(closedPortLabel.length)),
+      )
+      .map(([name, why]) => {
+        const owner = Description?.Hostname ?? ID;
+        return `warning: port ${name.slice(closedPortLabel.length)} of ${owner} is not open: ${why}`;
+      }),
+  );
 }
 
 /** Docker's columns and template fields. */

@@ -12,7 +12,7 @@ import { exclusiveHostsOf, hostsOf, isDefaultService } from "../labels/labels.ts
 import { pathsOf } from "../labels/path-labels.ts";
 import { compareStrings } from "../model/compare.ts";
 import { isHostName } from "../model/host-name.ts";
-import { isNodeDown, isNodeReady, type MeshNode } from "../model/node.ts";
+import { isBalancer, isNodeDown, isNodeReady, type MeshNode } from "../model/node.ts";
 import { gatewayUrl } from "../model/node-gateway.ts";
 import { type StaticServer, serverOrigin } from "../model/server.ts";
 import { isServerDraining, isServerUsable, unusableReason } from "../model/server-health.ts";
@@ -49,7 +49,10 @@ export function compileTable(world: World, version: number, signingKey: string |
   const allServers = Map.groupBy(world.servers.values(), ({ serviceId }) => serviceId);
   return {
     version,
-    nodes: [...world.nodes.values()].map(tableNode).sort(byName),
+    nodes: [...world.nodes.values()]
+      .filter((node) => !isBalancer(node))
+      .map(tableNode)
+      .sort(byName),
     services: services
       .map((service) => {
         const { id, spec } = service;

@@ -1,6 +1,7 @@
 // A node: a machine with an agent.
 
 import type { GatewayCheck, NodeGateway, NodeTransport } from "./node-gateway.ts";
+import type { NodeListeners } from "./node-listeners.ts";
 import type { AdminState } from "./server.ts";
 
 export type Availability = "active" | "pause" | "drain";
@@ -14,6 +15,8 @@ export const transportLabel = "waggle.transport";
 /** A node as the operator configured it and as its agent reports it. */
 export type MeshNode = {
   readonly id: string;
+  /** `balancer`: it opens the published ports as the edge does, and takes no tasks. Absent: a node. */
+  readonly kind?: "balancer";
   /** The machine's name, by which operators refer to the node. Unique among nodes that are not down. */
   readonly hostname: string;
   /** The host of its gateway: a DNS name, or an IP address in local mode. */
@@ -39,6 +42,8 @@ export type MeshNode = {
   readonly transport?: NodeTransport;
   /** Absent until its gateway was checked. */
   readonly gatewayCheck?: GatewayCheck;
+  /** The published ports that it opens itself. Absent: it opens none. */
+  readonly listeners?: NodeListeners;
   /** How its agent runs tasks. */
   readonly runtime: "process" | "docker";
   readonly state: NodeState;
@@ -62,6 +67,11 @@ export function isNodeDown(node: Pick<MeshNode, "state">): boolean {
 /** True if the node's agent is connected, whatever the node's availability. */
 export function isNodeReady(node: Pick<MeshNode, "state">): boolean {
   return node.state === "ready";
+}
+
+/** True for a balancer machine, which is no node to the scheduler and to the data plane. */
+export function isBalancer(node: { readonly kind?: MeshNode["kind"] | undefined }): boolean {
+  return node.kind === "balancer";
 }
 
 /** True if the scheduler may place tasks on the node. */

@@ -2,6 +2,7 @@
 
 import type { MeshNode } from "../../domain/model/node.ts";
 import { nodeReach } from "../../domain/model/node-gateway.ts";
+import { machineLabels } from "./machine-labels.ts";
 import { timeText } from "./units.ts";
 import { waggleVersion } from "./version.ts";
 
@@ -11,6 +12,7 @@ import { waggleVersion } from "./version.ts";
  */
 export function writeNode(node: MeshNode) {
   const reach = nodeReach(node);
+  const labels = machineLabels(node);
   return {
     ID: node.id,
     Version: { Index: node.version },
@@ -21,7 +23,10 @@ export function writeNode(node: MeshNode) {
       Hostname: node.hostname,
       Platform: { Architecture: node.platform.arch, OS: node.platform.os },
       Resources: { NanoCPUs: node.resources.nanoCpus, MemoryBytes: node.resources.memoryBytes },
-      Engine: { EngineVersion: node.engineVersion },
+      Engine: {
+        EngineVersion: node.engineVersion,
+        ...(Object.keys(labels).length > 0 && { Labels: labels }),
+      },
     },
     Status: {
       State: node.state,

@@ -42,12 +42,13 @@ export class TestControl {
     this.#app = controlApp({
       mesh: this.mesh.registry,
       telemetry: this.telemetry,
+      counters: this.telemetry,
       operatorToken,
       viewerToken,
       entrySettings: { domain: "mesh.example.com", balancerPort: 8000 },
       now: () => this.mesh.nowMs,
       newId: () => `id${++this.#idCount}`,
-      upgrade: async (request) => {
+      forward: async (request) => {
         this.upgrades.push(request);
         return Response.json({ message: "from the object" }, { status: 418 });
       },

@@ -54,6 +54,7 @@ export class TestDashboard {
     this.#app = dashboardApp({
       mesh: this.mesh.registry,
       telemetry: this.telemetry,
+      counters: this.telemetry,
       meshName: "test",
       operatorToken,
       viewerToken,
@@ -62,7 +63,7 @@ export class TestDashboard {
       entrySettings: { domain: "", balancerPort: 8000 },
       now: () => this.mesh.nowMs,
       newId: () => `id${++this.#idCount}`,
-      upgrade: async (request) => {
+      forward: async (request) => {
         this.upgrades.push(request);
         return new Response("from the object", { status: 418 });
       },

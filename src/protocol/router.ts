@@ -1,0 +1,36 @@
+// What crosses the wire between the control API and a router outside of the Workers; see control/router.ts.
+
+import { z } from "zod";
+
+const key = z.string().min(1).max(200);
+
+/** The reply to a poll for a table newer than the router's. The keys are secrets of the mesh. */
+export const RouterTable = z.object({
+  version: z.number().int().nonnegative(),
+  /** Null if there is no newer table. */
+  text: z.string().nullable(),
+  /** Signs sticky cookies; only with a text. */
+  cookieKey: key.optional(),
+  /** Prove attempts to gateways; only with a text. */
+  gatewayKeys: z
+    .array(z.object({ id: key, secret: key }))
+    .max(16)
+    .optional(),
+  /** How the mesh is configured: its name in Via and loop marks, and the domain of its services. */
+  mesh: z.object({ name: z.string().max(200), domain: z.string().max(253) }),
+});
+export type RouterTable = z.infer<typeof RouterTable>;
+
+/** The refusal of a machine that may not use these routes; see RouterAccess. */
+export function routerRefusal(
+  access: "refused" | "unlisted",
+  nodeId: string,
+): { readonly status: 401 | 403; readonly message: string } {
+  const node = `node ${nodeId.slice(0, 40)}`;
+  return access === "refused"
+    ? { status: 401, message: `${node} is not a member or its credential is wrong: join again` }
+    : { status: 403, message: `${node} opens no published ports: start its agent with --ingress` };
+}
+
+/** Tasks that do not respond to a router. */
+export const SuspectsReport = z.object({ taskIds: z.array(z.string().max(50)).max(100) });
