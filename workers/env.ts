@@ -1,9 +1,18 @@
-// The bindings and variables of every Worker of the mesh, as wrangler.toml declares them.
+// The bindings and variables of every Worker of the mesh: those of wrangler.toml, and those of machines.
 
 import type { MeshProber } from "./prober.ts";
 import type { MeshRegistry } from "./registry.ts";
 import type { MeshTelemetry } from "./telemetry.ts";
 import type { MeshTunnel } from "./tunnel.ts";
+
+/** The variables of a data plane on a machine of its own, which reaches the mesh over HTTP. */
+export type RouterEnv = {
+  /** Origin of the routes of src/control/router.ts. */
+  readonly CONTROL_URL: string;
+  /** The machine's id and credential. */
+  readonly NODE_ID: string;
+  readonly NODE_CREDENTIAL: string;
+};
 
 export type Env = {
   readonly REGISTRY: DurableObjectNamespace<MeshRegistry>;

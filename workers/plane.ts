@@ -11,19 +11,19 @@ import {
   type PlaneOptions,
 } from "../src/proxy/plane.ts";
 import { dataPoints } from "../src/telemetry/data-points.ts";
-import type { Env } from "./env.ts";
+import type { Env, RouterEnv } from "./env.ts";
 import { registryOf, telemetryOf, tunnelOf } from "./objects.ts";
+import { routerCalls } from "./router-calls.ts";
 
 /** The bindings and variables of a Worker with a data plane. */
-export type PlaneEnv = Omit<Env, "CONTROL_HOST"> & LimitVariables;
+export type PlaneEnv = Omit<Env, "CONTROL_HOST"> & LimitVariables & Partial<RouterEnv>;
 
 let plane: DataPlane | undefined;
 
 /** This isolate's data plane. */
 export function planeOf(env: PlaneEnv): DataPlane {
   plane ??= createPlane({
-    ...registryCalls(env),
-    ...telemetryCalls(env),
+    ...meshCalls(env),
     dial: dialerOf(env),
     dialGateway: gatewayDialerOf(env),
     ...readLimits(env),
@@ -82,6 +82,14 @@ const uncached: RequestInit = { cf: { cacheTtlByStatus: { "100-599": -1 } } };
 
 const dialUncached: Dial = (url, init) =>
   init instanceof Request ? fetch(new Request(url, init), uncached) : fetch(url, { ...init, ...uncached });
+
+/** How the data plane reaches the mesh: over HTTP on a machine of its own, else by bindings. */
+function meshCalls(env: PlaneEnv): Pick<PlaneOptions, "source" | "reportSuspects" | "flush"> {
+  const { CONTROL_URL, NODE_ID, NODE_CREDENTIAL } = env;
+  if (CONTROL_URL && NODE_ID && NODE_CREDENTIAL)
+    return routerCalls({ CONTROL_URL, NODE_ID, NODE_CREDENTIAL });
+  return { ...registryCalls(env), ...telemetryCalls(env) };
+}
 
 /**
  * Calls to the registry object, each with a new stub, because a stub that failed may stay broken. They carry

@@ -3,10 +3,11 @@
 import { resolve } from "node:path";
 import { MeshError } from "../domain/model/error.ts";
 import { printable } from "../domain/model/printable.ts";
-import type { AgentMessage, JoinReply, NodeDescription } from "../protocol/agent.ts";
+import type { AgentMessage, JoinReply, ListenersReport, NodeDescription } from "../protocol/agent.ts";
 import { AgentGateway } from "./agent-gateway.ts";
 import { jitteredBackoffMs } from "./backoff.ts";
 import type { SessionEnd } from "./control-socket.ts";
+import type { IngressContext, RunningIngress } from "./ingress.ts";
 import { joinMesh, routeUrl } from "./join.ts";
 import { describeNode } from "./node-description.ts";
 import { NodeTunnel } from "./node-tunnel.ts";
@@ -93,6 +94,8 @@ class NodeAgent {
   #membership: JoinReply | null = null;
   #session: Session | null = null;
   #isLeaving = false;
+  #ingress: Promise<RunningIngress> | null = null;
+  #listeners: ListenersReport = { open: 0, closed: [] };
 
   constructor(options: AgentOptions, runtime: Runtime, stop: StopRequest) {
     this.#options = options;
@@ -123,10 +126,12 @@ class NodeAgent {
     }, housekeepingMs);
     try {
       await this.#tasks.restore(this.#runtime);
-      this.#gateway = await AgentGateway.open(this.#options, (id) => this.#tasks.gatewayTask(id));
+      if (this.#options.kind !== "balancer")
+        this.#gateway = await AgentGateway.open(this.#options, (id) => this.#tasks.gatewayTask(id));
       await this.#runNodes();
     } finally {
       clearInterval(housekeeping);
+      await this.#stopIngress();
       await this.#gateway?.gateway.close(0);
       this.#reporter.clear();
     }
@@ -138,8 +143,10 @@ class NodeAgent {
     for (let sessions = 1; ; sessions++) {
       if (this.#membership === null) await this.#join();
       if (this.#membership === null) return this.#stopOrDetachTasks();
+      this.#startIngress(this.#membership);
       const end = await this.#runSession(this.#membership);
       if (end === "closed") return;
+      if (end === "not-a-member") await this.#stopIngress();
       await this.#handleSessionEnd(end);
       await wait(jitteredBackoffMs(sessions, Math.random()), this.#stop.requested);
     }
@@ -185,8 +192,15 @@ class NodeAgent {
     const sessionAbort = new AbortController();
     const sessionEnd = session.run(sessionAbort.signal);
     const stopRequested = waitForAbort(this.#stop.requested).then(() => "stop" as const);
+    const ingressFailure = failureOf(this.#ingress);
     try {
-      const first = await Promise.race([sessionEnd, stopRequested]);
+      const first = await Promise.race([sessionEnd, stopRequested, ingressFailure]);
+      if (first instanceof Error) {
+        sessionAbort.abort();
+        await sessionEnd;
+        await this.#tasks.detachAll();
+        throw first;
+      }
       if (first !== "stop") return first;
       await this.#leave(session);
       sessionAbort.abort();
@@ -202,6 +216,7 @@ class NodeAgent {
       type: "hello",
       node: this.#describe(),
       tasks: this.#tasks.reports(nodeId),
+      ...(this.#options.ingress !== undefined && { listeners: this.#listeners }),
     } as const;
     this.#reporter.clear();
     // A hello cancels a `leaving` of an earlier socket, so it is sent again.
@@ -209,8 +224,35 @@ class NodeAgent {
   }
 
   #describe(): NodeDescription {
-    const gateway = { port: this.#gateway?.gateway.port ?? 0, tls: false };
-    return describeNode({ ...this.#options, gateway });
+    const { kind, ingress, hostname, address, runtime } = this.#options;
+    return describeNode({
+      hostname,
+      address,
+      runtime,
+      ...(kind !== undefined && { kind }),
+      ...(ingress !== undefined && { ingress: true }),
+      ...(this.#gateway !== null && { gateway: { port: this.#gateway.gateway.port, tls: false } }),
+    });
+  }
+
+  /** Starts the ingress of this node, which goes on from session to session. */
+  #startIngress(membership: JoinReply): void {
+    const { ingress, ...options } = this.#options;
+    if (ingress === undefined || this.#ingress !== null) return;
+    const onListeners: IngressContext["onListeners"] = (listeners) => {
+      this.#listeners = listeners;
+      this.#session?.send({ type: "report", tasks: [], listeners });
+    };
+    this.#ingress = ingress({ ...options, membership, onListeners });
+    // Handled where a session runs.
+    this.#ingress.catch(() => {});
+  }
+
+  async #stopIngress(): Promise<void> {
+    const running = await this.#ingress?.catch(() => null);
+    this.#ingress = null;
+    this.#listeners = { open: 0, closed: [] };
+    await running?.stop();
   }
 
   /** Prepares to join again, or throws if the registry refuses this agent for good. */
@@ -289,6 +331,11 @@ function notJoinedError(): MeshError {
 
 function fatalError(code: MeshError["code"], message: string): MeshError {
   return new MeshError(code, message, { blame: "operator", retry: "never" });
+}
+
+/** Resolves with the reason if the ingress cannot start; never if it can, or if there is no ingress. */
+function failureOf(ingress: Promise<unknown> | null): Promise<Error> {
+  return new Promise((resolve) => ingress?.catch((error: Error) => resolve(error)));
 }
 
 function waitForAbort(signal: AbortSignal): Promise<void> {

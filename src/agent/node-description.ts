@@ -11,14 +11,10 @@ const architectures: Readonly<Record<string, string>> = { x64: "x86_64", arm64: 
  * Describes this machine: the CPU (billionths of a processor) and memory (bytes) that this process may use.
  */
 export function describeNode(
-  configured: Pick<NodeDescription, "hostname" | "address" | "gateway" | "runtime">,
+  configured: Pick<NodeDescription, "kind" | "ingress" | "hostname" | "address" | "gateway" | "runtime">,
 ): NodeDescription {
-  const { hostname, address, gateway, runtime } = configured;
   return {
-    hostname,
-    address,
-    gateway,
-    runtime,
+    ...configured,
     platform: { os: platform(), arch: architectures[arch()] ?? arch() },
     resources: { nanoCpus: availableParallelism() * 1e9, memoryBytes: memoryBytes() },
     engineVersion: agentVersion(),

@@ -2,11 +2,15 @@
 
 import { hostname } from "node:os";
 import type { Command } from "commander";
+import type { StartIngress } from "../agent/ingress.ts";
+import type { AgentOptions } from "../agent/options.ts";
+import type { NodeIngressOptions } from "../local/node-ingress.ts";
 import type { Cli } from "./cli.ts";
 import { parseHost } from "./context.ts";
 import { parseDurationMs } from "./duration.ts";
 import { CliError } from "./errors.ts";
 import { choiceFlag, valueFlag } from "./flags.ts";
+import { variablesOf } from "./up-variables.ts";
 import { readListenPort } from "./values.ts";
 
 type Flags = {
@@ -19,12 +23,15 @@ type Flags = {
   readonly runtime: "process" | "docker";
   readonly drainTimeout?: number;
   readonly keepTasks?: boolean;
+  readonly ingress?: boolean;
+  readonly insecure?: boolean;
 };
 
 const agentHelp = `
 Examples:
   waggle agent --join SWMTKN-1-… https://mesh.example.com --address node1.example.com
   waggle agent https://mesh.example.com            a joined node needs its state folder only
+  waggle agent --ingress https://mesh.example.com  open the published ports on this machine too
   WAGGLE_JOIN_TOKEN=$(waggle join-token -q) waggle agent https://mesh.example.com
 
 On SIGTERM the node leaves gracefully: its tasks are replaced on other nodes, finish their open
@@ -62,30 +69,61 @@ export function registerAgent(program: Command, cli: Cli): void {
       ),
     )
     .option("--keep-tasks", "leave tasks running when the agent stops; the next agent takes them over")
+    .option("--ingress", "open the published ports of the mesh on this node's own address")
+    .option("--insecure", "with --ingress: accept plain HTTP to a control URL that is not loopback")
     .addHelpText("after", agentHelp)
     .action((url: string, flags: Flags) => runAgentVerb(cli, url, flags));
 }
 
 async function runAgentVerb(cli: Cli, url: string, flags: Flags): Promise<void> {
-  const control = parseHost(url);
-  const { runAgent } = await import("../agent/agent.ts");
-  const { defaultAgentOptions } = await import("../agent/options.ts");
-  const token = flags.join ?? cli.env.WAGGLE_JOIN_TOKEN;
-  const code = await runAgent({
-    ...defaultAgentOptions,
-    url: control,
-    ...(token && { token }),
+  const { ingress, insecure = false } = flags;
+  await runMachine(cli, url, {
     stateDir: flags.state,
+    token: flags.join,
     hostname: flags.name ?? hostname(),
-    address: flags.address ?? defaultAddress(control),
+    address: flags.address ?? defaultAddress(parseHost(url)),
+    ...(ingress && { ingress: { listen: null, defaultPort: null, insecure } }),
     ...(flags.gatewayPort !== undefined && { gatewayPort: flags.gatewayPort }),
     runtime: flags.runtime,
     ...(flags.images !== undefined && { images: flags.images }),
     ...(flags.drainTimeout !== undefined && { drainTimeoutMs: flags.drainTimeout }),
     ...(flags.keepTasks && { onStop: "keep" }),
+  });
+}
+
+/** What a verb sets of a machine's agent. */
+type MachineOptions = Pick<AgentOptions, "stateDir" | "hostname" | "address"> &
+  Partial<Omit<AgentOptions, "ingress" | "token">> & {
+    readonly token: string | undefined;
+    /** The ingress to run; absent: none. */
+    readonly ingress?: Omit<NodeIngressOptions, "variables">;
+  };
+
+/** Runs the agent of a machine until it is stopped. @throws CliError with the exit code after an error */
+export async function runMachine(cli: Cli, url: string, machine: MachineOptions): Promise<void> {
+  const control = parseHost(url);
+  const { runAgent } = await import("../agent/agent.ts");
+  const { defaultAgentOptions } = await import("../agent/options.ts");
+  const { token = cli.env.WAGGLE_JOIN_TOKEN, ingress, ...options } = machine;
+  const code = await runAgent({
+    ...defaultAgentOptions,
+    ...options,
+    url: control,
+    ...(token && { token }),
+    ...(ingress && { ingress: await loadIngress(control, ingress, cli.env) }),
     log: (line) => cli.err.write(`${line}\n`),
   });
   if (code !== 0) throw new CliError(code, "");
+}
+
+/** Loads the ingress on demand, because most agents have none. */
+async function loadIngress(
+  control: string,
+  options: Omit<NodeIngressOptions, "variables">,
+  env: Cli["env"],
+): Promise<StartIngress> {
+  const { nodeIngress } = await import("../local/node-ingress.ts");
+  return nodeIngress(control, { ...options, variables: variablesOf({}, env) });
 }
 
 /** Loopback for a mesh on this machine, else the host name. */

@@ -6,6 +6,7 @@ import { registerAgent } from "./agent.ts";
 import type { Cli } from "./cli.ts";
 import { registerCompletion } from "./completion/completion.ts";
 import { registerDashboard } from "./dashboard.ts";
+import { registerEdge } from "./edge.ts";
 import { CliError, errorText, exitCodes, refused } from "./errors.ts";
 import { registerEvents } from "./events.ts";
 import { targetFlags } from "./flags.ts";
@@ -81,6 +82,7 @@ export function buildProgram(cli: Cli): Command {
   program.commandsGroup("Mesh:");
   registerUp(program);
   registerAgent(program, cli);
+  registerEdge(program, cli);
   registerJoinToken(program, cli);
   registerGatewayKey(program, cli);
   program.commandsGroup("Services, servers and nodes:");

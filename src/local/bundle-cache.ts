@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeFileAtomically } from "../agent/files.ts";
 import { bundleWorker, type WorkerBundle } from "./bundle.ts";
@@ -19,10 +19,14 @@ type BundleCache = {
   readonly build: () => Promise<WorkerBundle>;
 };
 
-const ownCache: BundleCache = { root, file: join(cacheFolder, "worker.json"), build: bundleWorker };
+/** A Worker's bundle: the one of the last start if its sources are the same, else a new one. */
+export function cachedBundle(entry: string): Promise<WorkerBundle> {
+  const file = join(cacheFolder, `${basename(entry, ".ts")}.json`);
+  return bundleOfCache({ root, file, build: () => bundleWorker(entry) });
+}
 
-/** The Worker's bundle: the one of the last start if its sources are the same, else a new one. */
-export async function cachedBundle({ root, file, build }: BundleCache = ownCache): Promise<WorkerBundle> {
+/** As `cachedBundle`, with a cache of the caller's. */
+export async function bundleOfCache({ root, file, build }: BundleCache): Promise<WorkerBundle> {
   const key = sourceKey(root);
   const cached = readCached(file);
   if (key !== null && cached?.key === key) return cached.bundle;

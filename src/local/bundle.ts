@@ -7,6 +7,12 @@ import { buildDashboardAssets } from "./dashboard-assets.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
+/** The Worker of a mesh on this machine. */
+export const meshEntry = "workers/main.ts";
+
+/** The Worker of a machine, see workers/node-plane.ts. */
+export const nodePlaneEntry = "workers/node-plane.ts";
+
 export type WorkerBundle = {
   readonly source: string;
   /** Paths of the files in it, relative to the project. */
@@ -15,8 +21,9 @@ export type WorkerBundle = {
 };
 
 /** Bundles a Worker; rejects with esbuild's messages if the build fails. */
-export async function bundleWorker(entry = "workers/main.ts"): Promise<WorkerBundle> {
-  await buildDashboardAssets();
+export async function bundleWorker(entry: string): Promise<WorkerBundle> {
+  // It has no dashboard, and its machine may have the package in a folder that it cannot write to.
+  if (entry !== nodePlaneEntry) await buildDashboardAssets();
   const result = await build({
     absWorkingDir: root,
     entryPoints: [entry],

@@ -19,11 +19,15 @@ type ChildNotice =
   /** For the operator. */
   | { readonly event: string }
   /** The id of a process that the child has started and that must not outlive it. */
-  | { readonly started: number };
+  | { readonly started: number }
+  /** JSON data for the parent, each time it changes. */
+  | { readonly report: unknown };
 
 type ChildObserver = {
   readonly onEvent: (event: string) => void;
   readonly onProcess: (pid: number) => void;
+  /** Absent: the child sends no reports. */
+  readonly onReport?: (report: unknown) => void;
 };
 
 /** The module and the first message of a child. */
@@ -49,7 +53,7 @@ export type MeshChild<T> = {
 /** Starts a child. The observer is called while the child runs. */
 export function startChild<T>(
   { module, name, input, logFile }: ChildProgram,
-  { onEvent, onProcess }: ChildObserver,
+  { onEvent, onProcess, onReport }: ChildObserver,
 ): MeshChild<T> {
   const log = openLog(logFile);
   const logStart = log === null ? 0 : fstatSync(log).size;
@@ -71,7 +75,8 @@ export function startChild<T>(
       if ("ready" in message) resolve(message.ready);
       else if ("failed" in message) reject(new Error(message.failed));
       else if ("event" in message) onEvent(message.event);
-      else onProcess(message.started);
+      else if ("started" in message) onProcess(message.started);
+      else onReport?.(message.report);
     });
     child.once("error", reject);
     exited.then((exit) => reject(new Error(startFailure(exit, lastLine(logFile, logStart)))));

@@ -2,8 +2,10 @@
 // table is also fetched after every reconnect, so that a missed frame does not matter.
 
 import WebSocket from "ws";
+import type { EngineNode } from "../cli/engine.ts";
 import type { RoutingTable } from "../domain/table/table.ts";
 import { readTable } from "../domain/table/text.ts";
+import { ingressLabel } from "../protocol/engine/machine-labels.ts";
 import { WatchFrame } from "../protocol/watch.ts";
 
 export type TableFollower = { readonly stop: () => void };
@@ -64,6 +66,15 @@ async function fetchTable(control: string, token: string, after: number): Promis
   if (response.status === 304) return null;
   if (!response.ok) throw new Error(`GET /mesh/table responded with ${response.status}`);
   return response.text();
+}
+
+/** Ids of the nodes whose agents open their published ports themselves. */
+export async function fetchNodesWithIngress(control: string, token: string): Promise<ReadonlySet<string>> {
+  const response = await fetch(`${control}/nodes`, { headers: bearer(token) });
+  if (!response.ok) throw new Error(`GET /nodes responded with ${response.status}`);
+  const nodes = (await response.json()) as EngineNode[];
+  const withIngress = nodes.filter(({ Description }) => ingressLabel in (Description?.Engine?.Labels ?? {}));
+  return new Set(withIngress.map(({ ID }) => ID));
 }
 
 function bearer(token: string): { authorization: string } {

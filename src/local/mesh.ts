@@ -9,7 +9,7 @@ import { type AddressPlan, bindError, bindReason, confirmedAddresses, planAddres
 import { type LocalAgent, nodeNames, startAgents } from "./agents.ts";
 import { DescriptorBudget } from "./descriptor-budget.ts";
 import { type DescriptorWatch, descriptorLimit, watchDescriptors } from "./descriptors.ts";
-import { followTable, type TableFollower } from "./follow-table.ts";
+import { fetchNodesWithIngress, followTable, type TableFollower } from "./follow-table.ts";
 import { Listener } from "./listener.ts";
 import { longestBodyTimeoutMs } from "./listener-limits.ts";
 import { controlIdentity, listenerProfile } from "./listener-profile.ts";
@@ -237,9 +237,10 @@ function publishPorts(
   let desired: readonly DesiredListener[] = [];
   const balancer = { address: listen, defaultPort: edgePort };
   const tableCopy = new TableCopy(agent, secrets.entryKey);
-  const onTable = (table: RoutingTable): Promise<void> => {
+  const onTable = async (table: RoutingTable): Promise<void> => {
     tableCopy.update(table);
-    desired = desiredListeners(table, plan, balancer);
+    const ownIngress = await fetchNodesWithIngress(control, secrets.token);
+    desired = desiredListeners(table, plan, balancer, ownIngress);
     bodyTimeoutMs = longestBodyTimeoutMs(
       limits,
       table.services.map(({ options }) => options ?? {}),

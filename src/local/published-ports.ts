@@ -35,22 +35,16 @@ const openRetryMs = 1_000;
  * The listeners that a routing table requires. An ingress port is open on every node, up or down, and at the
  * edge; a host-mode port only on nodes that run a task of its service.
  *
+ * @param ownIngress ids of the nodes whose agents open their ports themselves
  * @see docs/spec.md U4-U6
  */
 export function desiredListeners(
   table: RoutingTable,
   plan: AddressPlan,
   balancer: Balancer,
+  ownIngress: ReadonlySet<string> = new Set(),
 ): readonly DesiredListener[] {
-  const desired: DesiredListener[] = [
-    {
-      key: `default ${balancer.address}:${balancer.defaultPort}`,
-      address: balancer.address,
-      port: balancer.defaultPort,
-      identity: { role: "edge", nodeId: null, published: null },
-      owner: "balancer",
-    },
-  ];
+  const desired: DesiredListener[] = [defaultListener(balancer)];
   const addressPlanOf = ({ id, address }: TableNode): AddressPlan => {
     const isShared =
       coversAddress(balancer.address, address) ||
@@ -62,25 +56,76 @@ export function desiredListeners(
       if (mode === "ingress") desired.push(balancerListener(balancer, published));
       for (const [index, node] of table.nodes.entries()) {
         // A node on another machine opens its own ports.
-        if (!isLoopback(node.address)) continue;
+        if (!isLoopback(node.address) || ownIngress.has(node.id)) continue;
         if (mode === "host" && !hasTaskOn(service, node.id)) continue;
-        desired.push({
-          key: `${node.id} ${node.address}:${published}`,
-          address: node.address,
-          port: nodePort(addressPlanOf(node), nodeOrdinal(node.name, index), published),
-          identity: { role: "ingress", nodeId: node.id, published },
-          owner: node.name,
-        });
+        const port = nodePort(addressPlanOf(node), nodeOrdinal(node.name, index), published);
+        desired.push(nodeListener(node, node.address, published, port));
       }
     }
   }
+  return withoutRepetitions(desired);
+}
+
+/** The listeners of one node on its own machine. @param address that it listens on @see docs/spec.md O130 */
+export function listenersOfNode(
+  table: RoutingTable,
+  node: { readonly id: string; readonly name: string },
+  address: string,
+): readonly DesiredListener[] {
+  const desired = table.services.flatMap((service) =>
+    service.ports
+      .filter(({ mode }) => mode === "ingress" || hasTaskOn(service, node.id))
+      .map(({ published }) => nodeListener(node, address, published, published)),
+  );
+  return withoutRepetitions(desired);
+}
+
+/** The listeners of a balancer machine. @param defaultPort null: none for the default service */
+export function listenersOfBalancer(
+  table: RoutingTable,
+  address: string,
+  defaultPort: number | null,
+): readonly DesiredListener[] {
+  const desired = table.services.flatMap(({ ports }) =>
+    ports
+      .filter(({ mode }) => mode === "ingress")
+      .map(({ published }) => balancerListener({ address }, published)),
+  );
+  // A service that publishes this port gets its requests.
+  const isPublished = desired.some(({ port }) => port === defaultPort);
+  const atDefault = defaultPort === null || isPublished ? [] : [defaultListener({ address, defaultPort })];
+  return withoutRepetitions([...atDefault, ...desired]);
+}
+
+function withoutRepetitions(desired: readonly DesiredListener[]): readonly DesiredListener[] {
   return [...new Map(desired.map((listener) => [listener.key, listener])).values()];
 }
 
-function balancerListener(balancer: Balancer, published: number): DesiredListener {
+function nodeListener(
+  { id, name }: { readonly id: string; readonly name: string },
+  address: string,
+  published: number,
+  port: number,
+): DesiredListener {
+  const identity = { role: "ingress", nodeId: id, published } as const;
+  return { key: `${id} ${address}:${published}`, address, port, identity, owner: name };
+}
+
+function defaultListener({ address, defaultPort }: Balancer): DesiredListener {
+  const identity = { role: "edge", nodeId: null, published: null } as const;
   return {
-    key: `edge ${balancer.address}:${published}`,
-    address: balancer.address,
+    key: `default ${address}:${defaultPort}`,
+    address,
+    port: defaultPort,
+    identity,
+    owner: "balancer",
+  };
+}
+
+function balancerListener({ address }: Pick<Balancer, "address">, published: number): DesiredListener {
+  return {
+    key: `edge ${address}:${published}`,
+    address,
     port: published,
     identity: { role: "edge", nodeId: null, published },
     owner: "balancer",
@@ -202,7 +247,7 @@ export class PublishedPorts {
 
 const bindErrorReasons: Readonly<Record<string, string>> = {
   EADDRINUSE: "another process on this machine listens there",
-  EACCES: "this user may not listen on ports below 1024",
+  EACCES: "this user may not listen on ports below 1024, which takes root or CAP_NET_BIND_SERVICE",
   EADDRNOTAVAIL: "this machine does not have that address",
 };
 

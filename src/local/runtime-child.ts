@@ -1,19 +1,30 @@
 // The process that runs the Workers runtime of a mesh on this machine: workerd under Miniflare, with storage
 // in the state folder. It opens one socket for the control API and one for the listeners of published ports.
 // A split mesh (infra/split) has two such processes; the data plane gets the routing table from the other
-// one.
+// one. On a node or a balancer machine it runs that machine's data plane alone.
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Log, LogLevel, Miniflare, type MiniflareOptions } from "miniflare";
 import { wait } from "../agent/wait.ts";
-import type { WorkerBundle } from "./bundle.ts";
+import { meshEntry, nodePlaneEntry, type WorkerBundle } from "./bundle.ts";
 import { cachedBundle } from "./bundle-cache.ts";
 import { runChild } from "./child.ts";
 import { databaseFolder, type MeshSecrets } from "./state-folder.ts";
 import { databaseInUseCode, launchWorkerd } from "./workerd.ts";
 
-export type RuntimeInput = {
+export type RuntimeInput = MeshRuntimeInput | NodeRuntimeInput;
+
+/** The data plane of one machine of a mesh. */
+type NodeRuntimeInput = {
+  readonly part: "node";
+  readonly stateDir: string;
+  /** All variables of its Worker. */
+  readonly variables: Readonly<Record<string, string>>;
+};
+
+/** A mesh on this machine, or a part of it. */
+export type MeshRuntimeInput = {
   readonly part: "whole" | "control" | "traffic";
   readonly stateDir: string;
   readonly balancerPort: number;
@@ -40,9 +51,9 @@ const workerdRestartTimeoutMs = 30_000;
 const workerdExitTimeoutMs = 2_000;
 
 runChild<RuntimeInput, RuntimeReady>(async (input, notify) => {
-  const bundle = await cachedBundle();
+  const bundle = await cachedBundle(input.part === "node" ? nodePlaneEntry : meshEntry);
   // A killed predecessor leaves its entry, which Miniflare would take for a running one for minutes.
-  rmSync(join(devRegistryOf(input), workerName(input.part)), { force: true });
+  if (isSplit(input)) rmSync(join(devRegistryOf(input), workerName(input.part)), { force: true });
   let state: "starting" | "running" | "stopping" = "starting";
   let lastExitMs = Number.NEGATIVE_INFINITY;
   let restartTimer: NodeJS.Timeout | undefined;
@@ -51,7 +62,7 @@ runChild<RuntimeInput, RuntimeReady>(async (input, notify) => {
     process.exit(1);
   };
   const startExit = Promise.withResolvers<number | string>();
-  launchWorkerd(input.part === "traffic" ? null : input.stateDir, {
+  launchWorkerd(hasDatabase(input) ? input.stateDir : null, {
     onSpawn: (started) => void notify({ started }),
     onExit: async (exit) => {
       if (state === "starting") startExit.resolve(exit);
@@ -130,7 +141,17 @@ const directSockets: Readonly<Record<RuntimeInput["part"], readonly DirectSocket
   whole: ["Control", "Entry"],
   control: ["Control"],
   traffic: ["Entry"],
+  node: ["Entry"],
 };
+
+function hasDatabase({ part }: RuntimeInput): boolean {
+  return part === "whole" || part === "control";
+}
+
+/** True for a process of a split mesh. */
+function isSplit({ part }: RuntimeInput): boolean {
+  return part === "control" || part === "traffic";
+}
 
 /** Where the two processes of a split mesh find each other. */
 function devRegistryOf({ stateDir }: RuntimeInput): string {
@@ -138,16 +159,15 @@ function devRegistryOf({ stateDir }: RuntimeInput): string {
 }
 
 function workerName(part: RuntimeInput["part"]): string {
-  return part === "traffic" ? "waggle-traffic" : "waggle";
+  return { whole: "waggle", control: "waggle", traffic: "waggle-traffic", node: "waggle-node" }[part];
 }
 
 function miniflareOptions(input: RuntimeInput, bundle: WorkerBundle): MiniflareOptions {
-  const isTraffic = input.part === "traffic";
   return {
     cf: false,
     logRequests: false,
-    ...(!isTraffic && { resourcePersistencePath: databaseFolder(input.stateDir) }),
-    ...(input.part !== "whole" && { unsafeDevRegistryPath: devRegistryOf(input) }),
+    ...(hasDatabase(input) && { resourcePersistencePath: databaseFolder(input.stateDir) }),
+    ...(isSplit(input) && { unsafeDevRegistryPath: devRegistryOf(input) }),
     workers: [
       {
         config: {
@@ -159,8 +179,8 @@ function miniflareOptions(input: RuntimeInput, bundle: WorkerBundle): MiniflareO
             modulesRoot: "/",
             modules: { "worker.mjs": { type: "esm", contents: bundle.source } },
           },
-          env: bindings(input),
-          ...(!isTraffic && { exports: durableObjects }),
+          env: input.part === "node" ? textBindings(input.variables) : bindings(input),
+          ...(hasDatabase(input) && { exports: durableObjects }),
         },
         dev: {
           unsafeDirectSockets: directSockets[input.part].map((entrypoint) => {
@@ -180,8 +200,7 @@ const durableObjects = {
 } as const;
 
 /** The bindings of wrangler.toml, with the values of this mesh. */
-function bindings({ secrets, balancerPort, variables, nodeAddresses, ownSockets }: RuntimeInput) {
-  const text = (value: string) => ({ type: "json" as const, value });
+function bindings({ secrets, balancerPort, variables, nodeAddresses, ownSockets }: MeshRuntimeInput) {
   const durableObject = (exportName: keyof typeof durableObjects) => {
     return { type: "durable-object" as const, worker: "waggle", exportName };
   };
@@ -190,19 +209,27 @@ function bindings({ secrets, balancerPort, variables, nodeAddresses, ownSockets 
     TELEMETRY: durableObject("MeshTelemetry"),
     PROBER: durableObject("MeshProber"),
     TUNNEL: durableObject("MeshTunnel"),
-    PROBE_REGIONS: text(""),
-    OPERATOR_TOKEN: text(secrets.token),
-    VIEWER_TOKEN: text(secrets.viewerToken),
-    ENTRY_KEY: text(secrets.entryKey),
-    MESH_NAME: text("waggle"),
-    MESH_DOMAIN: text(""),
-    CONTROL_HOST: text(""),
-    REGISTRY_LOCATION: text(""),
-    TRUSTED_PROXIES: text(""),
-    NODE_ADDRESSES: text(nodeAddresses.join(",")),
-    OWN_SOCKETS: text(ownSockets.join(",")),
-    MESH_MODE: text("local"),
-    BALANCER_PORT: text(String(balancerPort)),
-    ...Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, text(value)])),
+    ...textBindings({
+      PROBE_REGIONS: "",
+      OPERATOR_TOKEN: secrets.token,
+      VIEWER_TOKEN: secrets.viewerToken,
+      ENTRY_KEY: secrets.entryKey,
+      MESH_NAME: "waggle",
+      MESH_DOMAIN: "",
+      CONTROL_HOST: "",
+      REGISTRY_LOCATION: "",
+      TRUSTED_PROXIES: "",
+      NODE_ADDRESSES: nodeAddresses.join(","),
+      OWN_SOCKETS: ownSockets.join(","),
+      MESH_MODE: "local",
+      BALANCER_PORT: String(balancerPort),
+      ...variables,
+    }),
   };
+}
+
+function textBindings(variables: Readonly<Record<string, string>>) {
+  return Object.fromEntries(
+    Object.entries(variables).map(([name, value]) => [name, { type: "json" as const, value }]),
+  );
 }

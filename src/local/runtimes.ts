@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { hostPort } from "../domain/model/server.ts";
 import type { Upstream } from "./runtime-agent.ts";
-import type { RuntimeInput, RuntimeReady } from "./runtime-child.ts";
+import type { MeshRuntimeInput, RuntimeReady } from "./runtime-child.ts";
 import type { MeshSecrets } from "./state-folder.ts";
 import { type ChildContext, SupervisedChild } from "./supervised-child.ts";
 
@@ -44,10 +44,10 @@ export async function startRuntimes(
     control.port = controlPort ?? control.port;
     entry.port = entryPort ?? entry.port;
   };
-  const start = (part: RuntimeInput["part"], name: string): Promise<LocalRuntime> => {
+  const start = (part: MeshRuntimeInput["part"], name: string): Promise<LocalRuntime> => {
     const { stateDir, logDir, listen, controlPort, edgePort, nodeAddresses, variables } = options;
     const ownSockets = [controlPort, edgePort].map((port) => hostPort(listen, port));
-    const input: RuntimeInput = {
+    const input: MeshRuntimeInput = {
       part,
       stateDir,
       balancerPort: edgePort,
@@ -76,7 +76,7 @@ export async function startRuntimes(
   }
 }
 
-const titles: Readonly<Record<RuntimeInput["part"], string>> = {
+const titles: Readonly<Record<MeshRuntimeInput["part"], string>> = {
   whole: "the Workers runtime",
   control: "the Workers runtime of the registry",
   traffic: "the Workers runtime of the data plane",

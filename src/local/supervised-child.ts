@@ -17,6 +17,8 @@ type SupervisedProgram<Ready> = ChildProgram & {
   readonly title: string;
   /** Called with the value of each start. */
   readonly onReady: (ready: Ready) => void;
+  /** Called with each report of the child; absent: it sends none. */
+  readonly onReport?: (report: unknown) => void;
 };
 
 /** What all children of a mesh share. */
@@ -77,11 +79,12 @@ export class SupervisedChild<Ready> {
   }
 
   #spawn(): MeshChild<Ready> {
-    const { title, logFile } = this.#program;
+    const { title, logFile, onReport } = this.#program;
     const { log, onProcess } = this.#context;
     const child = startChild<Ready>(this.#program, {
       onEvent: (event) => log(`${title}: ${event}; log: ${logFile}`),
       onProcess: (pid) => onProcess(pid, child.process.pid ?? null),
+      ...(onReport !== undefined && { onReport }),
     });
     if (child.process.pid !== undefined) onProcess(child.process.pid, null);
     return child;

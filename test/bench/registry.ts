@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startChild } from "../../src/local/child.ts";
-import type { RuntimeInput, RuntimeReady } from "../../src/local/runtime-child.ts";
+import type { MeshRuntimeInput, RuntimeReady } from "../../src/local/runtime-child.ts";
 import { formatSpread, printRows, spreadOf } from "./report.ts";
 
 const rounds = 7;
@@ -18,7 +18,7 @@ type Operation = { readonly name: string; readonly call: () => Promise<Response>
 /** Measures the operations in alternation and prints the results. */
 export async function benchRegistry(): Promise<void> {
   const stateDir = mkdtempSync(join(tmpdir(), "waggle-bench-"));
-  const input: RuntimeInput = {
+  const input: MeshRuntimeInput = {
     part: "whole",
     stateDir,
     balancerPort: 0,

@@ -273,7 +273,7 @@ describe("a restarted agent", () => {
     const agent = start();
     registry.tasks = [assignedTask("a")];
     await until("running", () => running("a"));
-    const port = registry.ofType("hello")[0]?.node.gateway.port ?? 0;
+    const port = registry.ofType("hello")[0]?.node.gateway?.port ?? 0;
     const ask = async () => {
       const signed = sign({ taskId: taskId("a"), target: "/healthz" });
       const { outcome, body } = await sendBytes(port, requestBytes(signed), signed);

@@ -16,3 +16,18 @@ test("[U120] the regular expression engine is in the control Worker, and in no b
     expect([worker, await packagesOf(worker)]).toEqual([worker, expect.not.arrayContaining(["re2js"])]);
   }
 }, 30_000);
+
+test("[O140] the Worker of a machine has no control plane, no Durable Object and no package", async () => {
+  const { inputs } = await bundleWorker("workers/node-plane.ts");
+  const foreign =
+    /node_modules|^src\/(registry|control(?!\/client-address)|dashboard|stats|storage|protocol|prober|haproxy)\//;
+  expect(inputs.filter((path) => foreign.test(path))).toEqual([]);
+  expect(inputs.filter((path) => path.startsWith("workers/")).toSorted()).toEqual([
+    "workers/client-address.ts",
+    "workers/entry.ts",
+    "workers/node-plane.ts",
+    "workers/objects.ts",
+    "workers/plane.ts",
+    "workers/router-calls.ts",
+  ]);
+}, 30_000);

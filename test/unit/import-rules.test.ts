@@ -62,7 +62,11 @@ const allowedInDomain: Record<string, readonly string[]> = {
 const patternEngine = "src/domain/model/check-pattern.ts -> re2js";
 
 /** Commands that start a mesh or an agent import those folders on demand. */
-const commandImports = new Set(["src/cli/up.ts -> local", "src/cli/agent.ts -> agent"]);
+const commandImports = new Set([
+  "src/cli/up.ts -> local",
+  "src/cli/agent.ts -> agent",
+  "src/cli/agent.ts -> local",
+]);
 
 type Import = { readonly file: string; readonly from: string; readonly target: string };
 

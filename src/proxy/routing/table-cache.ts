@@ -16,7 +16,7 @@ export type RouterKeys = {
 };
 
 /** What a router gets from the registry. */
-type SentTable = RouterKeys & {
+export type SentTable = RouterKeys & {
   readonly version: number;
   /** Null if there is no newer table. */
   readonly text: string | null;

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { cachedBundle } from "../../../src/local/bundle-cache.ts";
+import { bundleOfCache } from "../../../src/local/bundle-cache.ts";
 
 let root: string;
 let builds: number;
@@ -32,7 +32,7 @@ async function bundle(onBuild = () => {}): Promise<string> {
     onBuild();
     return { source: `build ${builds}`, inputs: [], compatibilityDate: "2026-11-01" };
   };
-  return (await cachedBundle({ root, file: join(root, "cache/worker.json"), build })).source;
+  return (await bundleOfCache({ root, file: join(root, "cache/worker.json"), build })).source;
 }
 
 test("the same sources are bundled once", async () => {

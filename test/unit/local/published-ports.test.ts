@@ -2,7 +2,13 @@ import { type AddressInfo, createServer } from "node:net";
 import { expect, test } from "vitest";
 import type { ClosedPort } from "../../../src/cli/closed-ports.ts";
 import type { RoutingTable } from "../../../src/domain/table/table.ts";
-import { desiredListeners, PublishedPorts } from "../../../src/local/published-ports.ts";
+import {
+  type DesiredListener,
+  desiredListeners,
+  listenersOfBalancer,
+  listenersOfNode,
+  PublishedPorts,
+} from "../../../src/local/published-ports.ts";
 import { RuntimeAgent } from "../../../src/local/runtime-agent.ts";
 
 const node = (name: string, address: string, up = true) => ({
@@ -54,6 +60,58 @@ test("[U5] a host-mode port is open only on nodes that run a task of its service
   expect(
     addresses({ version: 1, defaultService: null, signingKey: null, nodes: three, services: [web] }),
   ).toEqual(["balancer 127.0.0.1:8000", "node3 127.0.0.4:8080"]);
+});
+
+const mixed: RoutingTable = {
+  version: 1,
+  defaultService: null,
+  signingKey: null,
+  nodes: [node("node1", "10.0.0.2"), node("node2", "10.0.0.3", false)],
+  services: [
+    service(
+      [
+        { target: 80, published: 8080, mode: "ingress" },
+        { target: 81, published: 8081, mode: "host" },
+      ],
+      ["id-node2"],
+    ),
+  ],
+};
+const shown = (listeners: readonly DesiredListener[]) =>
+  listeners.map(({ owner, address, port, identity: { role, nodeId, published } }) =>
+    [owner, `${address}:${port}`, role, nodeId, published].join(" "),
+  );
+
+test("[O130] a node's own ingress opens every ingress port, and a host-mode port only with a task there", () => {
+  const [first, second] = mixed.nodes.map(({ id, name, address }) =>
+    listenersOfNode(mixed, { id, name }, address),
+  );
+  expect(shown(first ?? [])).toEqual(["node1 10.0.0.2:8080 ingress id-node1 8080"]);
+  expect(shown(second ?? [])).toEqual([
+    "node2 10.0.0.3:8080 ingress id-node2 8080",
+    "node2 10.0.0.3:8081 ingress id-node2 8081",
+  ]);
+});
+
+test("[O130] a balancer opens every ingress port, and its port for the default service unless it is published", () => {
+  expect(shown(listenersOfBalancer(mixed, "0.0.0.0", null))).toEqual(["balancer 0.0.0.0:8080 edge  8080"]);
+  expect(shown(listenersOfBalancer(mixed, "0.0.0.0", 80))).toEqual([
+    "balancer 0.0.0.0:80 edge  ",
+    "balancer 0.0.0.0:8080 edge  8080",
+  ]);
+  expect(shown(listenersOfBalancer(mixed, "0.0.0.0", 8080))).toEqual(["balancer 0.0.0.0:8080 edge  8080"]);
+});
+
+test("[O130] a mesh on one machine leaves the ports of nodes alone that open them themselves", () => {
+  const web = service([{ target: 80, published: 8080, mode: "ingress" }], []);
+  const table = { version: 1, defaultService: null, signingKey: null, nodes: three, services: [web] };
+  const balancer = { address: "127.0.0.1", defaultPort: 8000 };
+  const own = new Set(["id-node1", "id-node3"]);
+  expect(desiredListeners(table, { kind: "own" }, balancer, own).map(({ owner }) => owner)).toEqual([
+    "balancer",
+    "balancer",
+    "node2",
+  ]);
 });
 
 test("[U6] nodes that share an address listen on shifted ports, or on any free port beyond 65535", () => {

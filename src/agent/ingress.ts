@@ -1,0 +1,20 @@
+// The ingress of this machine as its agent starts it: the published ports of the mesh, open on this machine.
+// It runs in processes of its own (src/local/node-ingress.ts).
+
+import type { JoinReply, ListenersReport } from "../protocol/agent.ts";
+import type { AgentOptions } from "./options.ts";
+
+/** What the agent knows once it has joined. */
+export type IngressContext = Pick<
+  AgentOptions,
+  "url" | "hostname" | "address" | "stateDir" | "kind" | "log"
+> & {
+  readonly membership: JoinReply;
+  /** Receives the state of the listeners each time it changes. */
+  readonly onListeners: (report: ListenersReport) => void;
+};
+
+export type RunningIngress = { readonly stop: () => Promise<void> };
+
+/** Starts it. Rejects with a MeshError if it can never work. */
+export type StartIngress = (context: IngressContext) => Promise<RunningIngress>;

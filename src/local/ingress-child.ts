@@ -1,0 +1,240 @@
+// The process of a machine's ingress: follows the routing table of the mesh, keeps the published ports open as
+// listeners, and runs the data plane behind them in a workerd of its own.
+
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import type { ClosedPort } from "../cli/closed-ports.ts";
+import { maxClosedListeners } from "../domain/model/node-listeners.ts";
+import { printableUpTo } from "../domain/model/printable.ts";
+import type { RoutingTable } from "../domain/table/table.ts";
+import type { JoinReply, ListenersReport } from "../protocol/agent.ts";
+import { entryHeader } from "../proxy/entry-facts.ts";
+import { readLimits } from "../proxy/limits.ts";
+import { runChild } from "./child.ts";
+import { DescriptorBudget } from "./descriptor-budget.ts";
+import { descriptorLimit, watchDescriptors } from "./descriptors.ts";
+import { longestBodyTimeoutMs } from "./listener-limits.ts";
+import { controlIdentity, sealFacts } from "./listener-profile.ts";
+import {
+  type DesiredListener,
+  listenersOfBalancer,
+  listenersOfNode,
+  PublishedPorts,
+} from "./published-ports.ts";
+import { RouterLink, type SavedTable } from "./router-link.ts";
+import { RouterRelay } from "./router-relay.ts";
+import { RuntimeAgent } from "./runtime-agent.ts";
+import type { RuntimeInput, RuntimeReady } from "./runtime-child.ts";
+import { logFolder } from "./state-folder.ts";
+import { SupervisedChild } from "./supervised-child.ts";
+
+export type IngressInput = {
+  /** The control URL of the mesh. */
+  readonly url: string;
+  readonly membership: JoinReply;
+  /** The node whose ports to open; null: those of a balancer. */
+  readonly node: { readonly name: string } | null;
+  /** The address to listen on. */
+  readonly address: string;
+  /** A balancer's port for the default service; null: none. */
+  readonly defaultPort: number | null;
+  readonly stateDir: string;
+  /** Variables of the data plane's Worker. */
+  readonly variables: Readonly<Record<string, string>>;
+};
+
+/** How long the Worker may take to route by a table, milliseconds; then the next poll tries again. */
+const routeTimeoutMs = 2_000;
+/** Interval of asking it, milliseconds. */
+const routePollMs = 60;
+
+runChild<IngressInput, null>(async (input, notify) => {
+  const log = (event: string): void => void notify({ event });
+  const maxDescriptors = descriptorLimit();
+  const watch = watchDescriptors(maxDescriptors, log);
+  const limits = readLimits(input.variables);
+  let bodyTimeoutMs = longestBodyTimeoutMs(limits, []);
+  const plane = new NodePlane(input, log, (started) => void notify({ started }));
+  const listeners = new ListenersState((report) => void notify({ report }));
+  const ports = new PublishedPorts(
+    plane.agent,
+    plane.entryKey,
+    log,
+    (closed) => listeners.setClosed(closed),
+    {
+      budget: new DescriptorBudget(maxDescriptors),
+      bodyTimeoutMs: () => bodyTimeoutMs,
+    },
+  );
+  const onTable = async (saved: SavedTable, table: RoutingTable): Promise<number> => {
+    bodyTimeoutMs = longestBodyTimeoutMs(
+      limits,
+      table.services.map(({ options }) => options ?? {}),
+    );
+    const desired = desiredListeners(input, table);
+    // The ports open first: a request waits while workerd starts.
+    await ports.apply(desired);
+    listeners.setDesired(desired.length);
+    await plane.start(relay.url, saved.mesh);
+    return plane.routeBy(saved.version);
+  };
+  const { url, membership, stateDir } = input;
+  const link = new RouterLink({ url, membership, stateDir, onTable, log });
+  const relay = await RouterRelay.open(link, plane.relayKey);
+  link.start();
+  const stop = async (): Promise<void> => {
+    watch.stop();
+    await link.stop();
+    await ports.close();
+    await plane.stop();
+    relay.close();
+  };
+  return { ready: null, stop };
+});
+
+function desiredListeners(
+  { node, membership, address, defaultPort }: IngressInput,
+  table: RoutingTable,
+): readonly DesiredListener[] {
+  if (node === null) return listenersOfBalancer(table, address, defaultPort);
+  return listenersOfNode(table, { id: membership.nodeId, name: node.name }, address);
+}
+
+/** What the agent reports about the listeners; reports it when it changes. */
+class ListenersState {
+  readonly #onChange: (report: ListenersReport) => void;
+  #desired = 0;
+  #closed: readonly ClosedPort[] = [];
+  #reported = "";
+
+  constructor(onChange: (report: ListenersReport) => void) {
+    this.#onChange = onChange;
+  }
+
+  setDesired(count: number): void {
+    this.#desired = count;
+    this.#report();
+  }
+
+  setClosed(closed: readonly ClosedPort[]): void {
+    this.#closed = closed;
+    this.#report();
+  }
+
+  #report(): void {
+    const closed = this.#closed
+      .slice(0, maxClosedListeners)
+      .map(({ port, why, sinceMs }) => ({ port, why: printableUpTo(why, 200), sinceMs }));
+    const report = { open: Math.max(0, this.#desired - this.#closed.length), closed };
+    const text = JSON.stringify(report);
+    if (text === this.#reported) return;
+    this.#reported = text;
+    this.#onChange(report);
+  }
+}
+
+/** The data plane of this machine in its workerd, which is started again when it dies. */
+class NodePlane {
+  readonly entryKey = randomBytes(24).toString("base64url");
+  readonly relayKey = randomBytes(24).toString("base64url");
+  readonly agent: RuntimeAgent;
+  readonly #input: IngressInput;
+  readonly #log: (line: string) => void;
+  readonly #onProcess: (pid: number) => void;
+  readonly #upstream = { host: "127.0.0.1", port: 0 };
+  #runtime: SupervisedChild<RuntimeReady> | null = null;
+  #mesh = "";
+  #routedVersion = -1;
+
+  constructor(input: IngressInput, log: (line: string) => void, onProcess: (pid: number) => void) {
+    this.#input = input;
+    this.#log = log;
+    this.#onProcess = onProcess;
+    this.agent = new RuntimeAgent(this.#upstream);
+  }
+
+  /**
+   * Starts workerd, unless it runs. If it cannot start, or the mesh has been given another name, this process
+   * ends, and the agent starts it again.
+   */
+  async start(relayUrl: string, mesh: SavedTable["mesh"]): Promise<void> {
+    const meshText = JSON.stringify(mesh);
+    if (this.#runtime !== null && meshText === this.#mesh) return;
+    if (this.#runtime !== null) await this.#end("the mesh's name or domain has changed");
+    this.#mesh = meshText;
+    const { membership, stateDir, variables } = this.#input;
+    const input: RuntimeInput = {
+      part: "node",
+      stateDir,
+      variables: {
+        TRUSTED_PROXIES: "",
+        ...variables,
+        ENTRY_KEY: this.entryKey,
+        MESH_MODE: "local",
+        MESH_NAME: mesh.name,
+        MESH_DOMAIN: mesh.domain,
+        CONTROL_URL: relayUrl,
+        NODE_ID: membership.nodeId,
+        NODE_CREDENTIAL: this.relayKey,
+      },
+    };
+    const program = {
+      module: "./runtime-child.ts",
+      name: `${stateDir}:ingress-runtime`,
+      input,
+      logFile: join(logFolder(stateDir), "ingress-runtime.log"),
+      title: "its Workers runtime",
+      onReady: ({ entryPort }: RuntimeReady) => {
+        this.#upstream.port = entryPort ?? 0;
+      },
+    };
+    try {
+      this.#runtime = await SupervisedChild.start(program, { log: this.#log, onProcess: this.#onProcess });
+    } catch (error) {
+      await this.#end(`its Workers runtime did not start: ${(error as Error).message}`);
+    }
+  }
+
+  /** Has the Worker take the newest table. @returns the version that it routes by */
+  async routeBy(version: number): Promise<number> {
+    const deadlineMs = performance.now() + routeTimeoutMs;
+    while (performance.now() < deadlineMs) {
+      const routed = await this.#askVersion();
+      // Without a workerd no request is routed; the next one starts with the newest table.
+      if (routed === "unreachable") return version;
+      if (routed !== null) this.#routedVersion = routed;
+      if (routed !== null && routed >= version) break;
+      await new Promise((resolve) => setTimeout(resolve, routePollMs));
+    }
+    return this.#routedVersion;
+  }
+
+  async stop(): Promise<void> {
+    await this.#runtime?.stop("SIGTERM");
+  }
+
+  async #askVersion(): Promise<number | null | "unreachable"> {
+    const facts = {
+      role: controlIdentity.role,
+      node: null,
+      port: null,
+      client: "-",
+      scheme: "http",
+    } as const;
+    try {
+      const response = await fetch(`http://127.0.0.1:${this.#upstream.port}/`, {
+        headers: { [entryHeader]: sealFacts(facts, this.entryKey) },
+        signal: AbortSignal.timeout(routeTimeoutMs),
+      });
+      return response.ok ? ((await response.json()) as { version: number | null }).version : null;
+    } catch (error) {
+      return (error as Error).name === "TimeoutError" ? null : "unreachable";
+    }
+  }
+
+  async #end(why: string): Promise<never> {
+    this.#log(why);
+    await this.#runtime?.stop("SIGTERM");
+    return process.exit(1);
+  }
+}

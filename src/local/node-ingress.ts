@@ -1,0 +1,94 @@
+// Starts the ingress of a machine for its agent, in a supervised process.
+
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import type { IngressContext, RunningIngress, StartIngress } from "../agent/ingress.ts";
+import { listenHost } from "../agent/runtimes/ports.ts";
+import { dialedHost, isLoopback } from "../domain/model/dialed-host.ts";
+import { MeshError } from "../domain/model/error.ts";
+import { ListenersReport } from "../protocol/agent.ts";
+import type { IngressInput } from "./ingress-child.ts";
+import { logFolder, makePrivateFolder } from "./state-folder.ts";
+import { SupervisedChild } from "./supervised-child.ts";
+
+export type NodeIngressOptions = {
+  /** The address to listen on; null: the machine's own, as for its gateway. */
+  readonly listen: string | null;
+  /** A balancer's port for the default service; null: none. */
+  readonly defaultPort: number | null;
+  /** Accepts a control URL by which others could read the keys of the mesh. */
+  readonly insecure: boolean;
+  /** Variables of the data plane's Worker. */
+  readonly variables: Readonly<Record<string, string>>;
+};
+
+/**
+ * Prepares the ingress of a machine.
+ *
+ * @param url the control URL of the mesh
+ * @throws MeshError url/invalid, package/not-found; address/invalid when it is started
+ */
+export function nodeIngress(url: string, options: NodeIngressOptions): StartIngress {
+  requirePrivateUrl(url, options.insecure);
+  requirePackages();
+  return (context) => startIngress(options, context);
+}
+
+/**
+ * The routing table comes with the mesh's keys, which prove requests to every gateway.
+ *
+ * @throws MeshError url/invalid for plain HTTP to another machine, unless that is accepted
+ */
+function requirePrivateUrl(url: string, insecure: boolean): void {
+  const { protocol, hostname } = new URL(url);
+  const host = dialedHost(hostname.replace(/^\[|\]$/g, ""));
+  if (insecure || protocol === "https:" || (host !== null && isLoopback(host))) return;
+  throw fatalError(
+    "url/invalid",
+    `${url} is plain HTTP, by which others could read the keys of the mesh: use https://, or accept that with --insecure in a network that you trust`,
+  );
+}
+
+function requirePackages(): void {
+  try {
+    const { resolve } = createRequire(import.meta.url);
+    for (const name of ["miniflare", "esbuild"]) resolve(name);
+  } catch (cause) {
+    throw fatalError(
+      "package/not-found",
+      "the ingress runs the Workers runtime, whose packages are missing: install with npm ci, without --omit=dev",
+      cause,
+    );
+  }
+}
+
+async function startIngress(
+  { listen, defaultPort, variables }: NodeIngressOptions,
+  { url, hostname, address, stateDir, kind, membership, onListeners, log }: IngressContext,
+): Promise<RunningIngress> {
+  const input: IngressInput = {
+    url,
+    membership,
+    node: kind === "balancer" ? null : { name: hostname },
+    address: listen ?? (await listenHost(address)),
+    defaultPort,
+    stateDir,
+    variables,
+  };
+  makePrivateFolder(logFolder(stateDir));
+  const program = {
+    module: "./ingress-child.ts",
+    name: `${stateDir}:ingress`,
+    input,
+    logFile: join(logFolder(stateDir), "ingress.log"),
+    title: "the ingress",
+    onReady: () => {},
+    onReport: (report: unknown) => onListeners(ListenersReport.parse(report)),
+  };
+  const child = await SupervisedChild.start<null>(program, { log, onProcess: () => {} });
+  return { stop: () => child.stop("SIGTERM") };
+}
+
+function fatalError(code: MeshError["code"], message: string, cause?: unknown): MeshError {
+  return new MeshError(code, message, { blame: "operator", retry: "never", cause });
+}

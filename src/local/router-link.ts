@@ -1,0 +1,209 @@
+// The link of a machine's data plane to the mesh: a poll that waits at the registry for the next routing table,
+// and the last table with its keys in the state folder, so that requests are routed while the registry is
+// unreachable, also after a restart.
+
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { readJsonFile } from "../agent/files.ts";
+import { routeUrl } from "../agent/join.ts";
+import { wait } from "../agent/wait.ts";
+import type { RoutingTable } from "../domain/table/table.ts";
+import { readTable } from "../domain/table/text.ts";
+import type { JoinReply } from "../protocol/agent.ts";
+import { RouterTable } from "../protocol/router.ts";
+import { StateFile } from "./state-file.ts";
+
+/** How long a poll waits at the registry, seconds. */
+const pollWaitS = 25;
+/** A response that is this late is lost, milliseconds. */
+const pollTimeoutMs = (pollWaitS + 10) * 1_000;
+/** Timeout of a report to the mesh, milliseconds. */
+const sendTimeoutMs = 5_000;
+/**
+ * Longest delay after a failed poll, milliseconds. Shorter than the time after which the registry takes a
+ * silent router for gone (src/registry/routers.ts).
+ */
+const maxRetryMs = 1_000;
+/** Shortest time from one poll to the next if the first brought no newer table, milliseconds. */
+const minPollMs = 1_000;
+
+/** A table with the keys that go with it. */
+const SavedTable = RouterTable.extend({ text: z.string(), nodeId: z.string() });
+export type SavedTable = z.infer<typeof SavedTable>;
+
+export type RouterLinkOptions = {
+  /** The control URL of the mesh. */
+  readonly url: string;
+  readonly membership: JoinReply;
+  readonly stateDir: string;
+  /**
+   * Routes requests by a newer table. Resolves with the version that they are routed by then.
+   *
+   * @param table `saved`, read
+   */
+  readonly onTable: (saved: SavedTable, table: RoutingTable) => Promise<number>;
+  readonly log: (line: string) => void;
+};
+
+/** The response to a report. */
+type SentReport = { readonly status: number; readonly text: string };
+
+/** @see docs/decisions/0076-routers-on-machines.md */
+export class RouterLink {
+  readonly #options: RouterLinkOptions;
+  readonly #file: StateFile;
+  readonly #path: string;
+  readonly #stopping = new AbortController();
+  #held: SavedTable | null;
+  /** The version that requests are routed by, which the registry learns from the next poll. */
+  #routedVersion = -1;
+  #problem: string | null = null;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: RouterLinkOptions) {
+    this.#options = options;
+    this.#path = join(options.stateDir, "router.json");
+    this.#file = new StateFile(this.#path, options.log);
+    const saved = readJsonFile(this.#path, SavedTable);
+    this.#held = saved?.nodeId === options.membership.nodeId ? saved : null;
+  }
+
+  /** The newest table; null before the first. */
+  get held(): SavedTable | null {
+    return this.#held;
+  }
+
+  /** Why the table held may not be the newest; null if it is. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#file.close();
+    await this.#running;
+  }
+
+  /** Sends a report to the mesh. @param route `suspects`, `counters`; rejects if the mesh is unreachable */
+  async send(route: string, body: string): Promise<SentReport> {
+    const response = await fetch(routeUrl(this.#options.url, `mesh/router/${route}`), {
+      method: "POST",
+      headers: { ...this.#credentials(), "content-type": "application/json" },
+      body,
+      redirect: "error",
+      signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(sendTimeoutMs)]),
+    });
+    return { status: response.status, text: await response.text() };
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    try {
+      if (this.#held !== null) await this.#routeBy(this.#held);
+    } catch (error) {
+      this.#options.log(`cannot use the saved routing table: ${(error as Error).message}`);
+      this.#held = null;
+    }
+    // Only a poll that does not wait shows soon whether the registry responds.
+    let isConnected = false;
+    while (!signal.aborted) {
+      const startedMs = performance.now();
+      const waitS = isConnected ? pollWaitS : 0;
+      try {
+        const { isMember = true, isNewer, problem } = await this.#poll(waitS);
+        isConnected = true;
+        this.#setProblem(problem);
+        if (!isMember) return this.#forget();
+        if (!isNewer && waitS > 0) await wait(Math.max(0, startedMs + minPollMs - performance.now()), signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        isConnected = false;
+        this.#setProblem(`the registry is unreachable: ${reasonOf(error)}`);
+        await wait(maxRetryMs * (0.25 + 0.75 * Math.random()), signal);
+      }
+    }
+  }
+
+  async #poll(waitS: number): Promise<PollResult> {
+    const target = routeUrl(this.#options.url, "mesh/router/table");
+    target.search = `?after=${this.#routedVersion}&wait=${waitS}`;
+    const response = await fetch(target, {
+      headers: this.#credentials(),
+      redirect: "error",
+      signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(pollTimeoutMs)]),
+    });
+    const text = await response.text();
+    if (response.status === 401)
+      return { isMember: false, isNewer: false, problem: "this machine was removed" };
+    if (!response.ok)
+      throw new Error(`${target.origin} responded with ${response.status}: ${text.slice(0, 200)}`);
+    return this.#take(RouterTable.parse(JSON.parse(text)));
+  }
+
+  async #take(sent: RouterTable): Promise<PollResult> {
+    const heldVersion = this.#held?.version ?? -1;
+    if (sent.version < heldVersion) {
+      const problem = `the registry has table version ${sent.version}, older than ${heldVersion}, by which requests are routed: was its database restored? Restart this machine's process with an empty router.json to follow it`;
+      return { isNewer: false, problem };
+    }
+    if (sent.text === null) return { isNewer: false, problem: null };
+    const { version, text } = sent;
+    const isNewer = version > heldVersion;
+    if (isNewer) {
+      this.#held = { ...sent, version, text, nodeId: this.#options.membership.nodeId };
+      this.#file.write(this.#held);
+    }
+    const before = this.#routedVersion;
+    if (this.#held !== null) await this.#routeBy(this.#held);
+    return { isNewer: isNewer && this.#routedVersion > before, problem: null };
+  }
+
+  async #routeBy(saved: SavedTable): Promise<void> {
+    this.#routedVersion = await this.#options.onTable(saved, readTable(saved.text));
+  }
+
+  /** Logs a problem when it begins and when it is over, but not with each attempt. */
+  #setProblem(problem: string | null): void {
+    if (problem === this.#problem) return;
+    const { log } = this.#options;
+    if (problem !== null) {
+      const version = this.#held?.version;
+      log(
+        `${problem}; ${version === undefined ? "no request is routed" : `requests are routed by table version ${version}`}`,
+      );
+    } else log("the registry responds again");
+    this.#problem = problem;
+  }
+
+  /** The mesh's keys are no longer this machine's. */
+  #forget(): void {
+    this.#file.close();
+    if (existsSync(this.#path)) rmSync(this.#path, { force: true });
+  }
+
+  #credentials(): Record<string, string> {
+    const { nodeId, credential } = this.#options.membership;
+    return { authorization: `Bearer ${credential}`, "x-waggle-node": nodeId };
+  }
+}
+
+type PollResult = {
+  /** Absent: true. */
+  readonly isMember?: boolean;
+  /** True if requests are routed by a newer table than before. */
+  readonly isNewer: boolean;
+  readonly problem: string | null;
+};
+
+/** The message of a failed fetch. The error itself only says "fetch failed"; its cause has the reason. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  if (cause instanceof AggregateError && cause.errors[0] instanceof Error) return cause.errors[0].message;
+  return cause instanceof Error ? cause.message : error.message;
+}

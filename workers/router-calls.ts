@@ -1,0 +1,44 @@
+// The calls of a data plane on a machine of its own: it has no bindings to the mesh's objects, and uses the
+// routes of src/control/router.ts.
+
+import type { PlaneOptions } from "../src/proxy/plane.ts";
+import type { SentTable } from "../src/proxy/routing/table-cache.ts";
+import type { RouterEnv } from "./env.ts";
+
+/** A response that takes longer is a failure: a request may wait for it. Milliseconds. */
+const callTimeoutMs = 2_000;
+
+export function routerCalls(env: RouterEnv): Pick<PlaneOptions, "source" | "reportSuspects" | "flush"> {
+  return {
+    // Does not wait there: requests, or the process of this machine, make the data plane ask.
+    source: async (afterVersion) => {
+      const response = await call(env, `/mesh/router/table?after=${afterVersion}&wait=0`, {});
+      return response.json<SentTable>();
+    },
+    reportSuspects: (taskIds) => call(env, "/mesh/router/suspects", post({ taskIds })),
+    flush: async (delta) => {
+      const { status } = await call(env, "/mesh/router/counters", post(delta), [400]);
+      if (status === 400) console.error({ message: "telemetry was refused" });
+    },
+  };
+}
+
+function post(body: object): RequestInit {
+  return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+}
+
+/** @throws Error with the status and the reason, unless it is expected */
+async function call(
+  { CONTROL_URL, NODE_ID, NODE_CREDENTIAL }: RouterEnv,
+  path: string,
+  init: RequestInit,
+  expected: readonly number[] = [],
+): Promise<Response> {
+  const headers = new Headers(init.headers);
+  headers.set("authorization", `Bearer ${NODE_CREDENTIAL}`);
+  headers.set("x-waggle-node", NODE_ID);
+  const signal = AbortSignal.timeout(callTimeoutMs);
+  const response = await fetch(CONTROL_URL + path, { ...init, headers, signal });
+  if (response.ok || expected.includes(response.status)) return response;
+  throw new Error(`${response.status}: ${(await response.text()).slice(0, 200)}`);
+}
