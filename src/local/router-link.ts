@@ -148,7 +148,7 @@ export class RouterLink {
   async #take(sent: RouterTable): Promise<PollResult> {
     const heldVersion = this.#held?.version ?? -1;
     if (sent.version < heldVersion) {
-      const problem = `the registry has table version ${sent.version}, older than ${heldVersion}, by which requests are routed: was its database restored? Restart this machine's process with an empty router.json to follow it`;
+      const problem = `the registry has table version ${sent.version}, older than ${heldVersion}, by which requests are routed: was its database restored? To follow it, stop this machine's process, remove router.json and start it`;
       return { isNewer: false, problem };
     }
     if (sent.text === null) return { isNewer: false, problem: null };

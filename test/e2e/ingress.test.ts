@@ -5,6 +5,7 @@ import { readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findByEnvironment } from "../../src/agent/process-identity.ts";
+import type { MeshTrafficReport } from "../../src/protocol/telemetry.ts";
 import { newStateDir } from "../support/mesh-process.ts";
 import { type MachineProgram, Network, namespaceProblem } from "../support/namespaces.ts";
 import { until } from "../support/until.ts";
@@ -84,6 +85,21 @@ describe.skipIf(problem !== null)(`ingress on machines of their own${reason}`, (
     expect(nodes).toEqual(Array(4).fill(nodes[0]));
     expect(["a", "b"]).toContain(nodes[0]);
     expect(await status("a", 80)).toBe(0);
+  });
+
+  test("[O134] the traffic of the machines is counted, by the node that it came in at", async () => {
+    const { token } = JSON.parse(readFileSync(join(state("mesh"), "mesh.json"), "utf8"));
+    const ids = JSON.parse(await waggle("node", "ls", "--json"))
+      .filter(({ Spec }: { Spec: { Availability: string } }) => Spec.Availability === "active")
+      .map(({ ID }: { ID: string }) => ID);
+    await until("requests at both nodes", async () => {
+      const url = `${control}/mesh/telemetry`;
+      const { body } = await network.request("mesh", url, `authorization: Bearer ${token}`);
+      const { services } = JSON.parse(body) as MeshTrafficReport;
+      const entries = services.find(({ name }) => name === "my-web")?.entries ?? [];
+      const counted = entries.filter(({ counts }) => (counts.requests ?? 0) > 0).map(({ nodeId }) => nodeId);
+      return ids.every((id: string) => counted.includes(id));
+    });
   });
 
   test("[O138] the balancer is listed with its ports, and takes no task", async () => {

@@ -73,27 +73,25 @@ export class Network {
     return program.output;
   }
 
-  /** The response to a request from a machine: status and body; status 0 if there is none. */
-  request(from: string, url: string): Promise<{ readonly status: number; readonly body: string }> {
-    const args = [
-      "netns",
-      "exec",
-      this.#namespace(from),
-      "curl",
-      "-s",
-      "-m",
-      "15",
-      "-w",
-      "\n%{http_code}",
-      url,
-    ];
+  /**
+   * The response to a request from a machine: status and body; status 0 if there is none.
+   *
+   * @param header `name: value`
+   */
+  request(
+    from: string,
+    url: string,
+    header = "accept: */*",
+  ): Promise<{ readonly status: number; readonly body: string }> {
+    const curl = ["curl", "-s", "-m", "15", "-w", "\n%{http_code}", "-H", header, url];
+    const args = ["netns", "exec", this.#namespace(from), ...curl];
     return new Promise((resolve) => {
-      const curl = spawn("ip", args, { stdio: ["ignore", "pipe", "ignore"] });
+      const child = spawn("ip", args, { stdio: ["ignore", "pipe", "ignore"] });
       let text = "";
-      curl.stdout.on("data", (bytes) => {
+      child.stdout.on("data", (bytes) => {
         text += bytes;
       });
-      curl.once("close", () => {
+      child.once("close", () => {
         const end = text.lastIndexOf("\n");
         resolve({ status: Number(text.slice(end + 1)), body: text.slice(0, Math.max(0, end)) });
       });
