@@ -41,7 +41,7 @@ test("[O137] node ls has a column for the ports that machines open, with the rea
     `taken: 1 of 2 ports open; 8080: ${why}`,
     "",
   ]);
-  expect((await runOn(mesh, ["node", "ls"])).out.split("\n")[0]).toMatch(/ENGINE VERSION +INGRESS$/);
+  expect((await runOn(mesh, ["node", "ls"])).out.split("\n")[0]).toMatch(/TRANSPORT +INGRESS$/);
 });
 
 test("[O137] node inspect --pretty has the reason of each port", async () => {
