@@ -90,8 +90,10 @@ function unreachedGateway(node: MeshNode): StatusProblem[] {
   const why = unreachedReason(node);
   const { hostname, labels } = node;
   if (why === "" || node.transport === undefined) return [];
-  const unpin = `, or let the mesh choose the transport: \`waggle node update --transport auto ${hostname}\``;
-  const next = `Then have it checked again: \`waggle node update ${hostname}\`${labels[transportLabel] ? unpin : ""}.`;
+  const update = (transport: string) => `\`waggle node update --transport ${transport} ${hostname}\``;
+  const pin = labels[transportLabel];
+  const unpin = pin === undefined ? "" : `, or let the mesh choose the transport: ${update("auto")}`;
+  const next = `Then have it checked again: ${update(pin ?? "auto")}${unpin}.`;
   return [{ what: `node ${hostname}`, why: `${node.transport.kind}: ${why}`, next, sinceMs: null }];
 }
 

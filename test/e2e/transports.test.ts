@@ -87,7 +87,7 @@ test("[O109] a trace names the transport of the attempt", async () => {
 test("[O101] [O103] [O108] a node pinned to direct stays there when its gateway stops answering; that is a problem until it answers", async () => {
   await update("node1", "--transport", "direct");
   await withFrozenAgent("node1", async () => {
-    await update("node1");
+    await update("node1", "--transport", "direct");
     const [problem] = await until("the problem", async () => {
       const found = await problemsOf("node1");
       return found.length > 0 ? found : null;
@@ -97,18 +97,18 @@ test("[O101] [O103] [O108] a node pinned to direct stays there when its gateway 
     expect(problem?.why).toContain(`direct: no answer from ${URL}: open TCP port `);
     expect((await mesh.waggle("status")).out).toContain(`no answer from ${URL}`);
   });
-  await update("node1");
+  await update("node1", "--transport", "direct");
   await until("no problem", async () => (await problemsOf("node1")).length === 0);
   expect((await gatewayOf("node1")).Reason).toBe("");
 });
 
 test("[O100] [O103] any other node moves to the tunnel if the mesh has one, and back", async () => {
   await withFrozenAgent("node2", async () => {
-    await update("node2");
+    await update("node2", "--transport", "auto");
     await until("the reason", async () => (await gatewayOf("node2")).Reason.startsWith("no answer from"));
     expect((await gatewayOf("node2")).Transport).toBe(hasTunnel ? "tunnel" : "direct");
   });
-  await update("node2");
+  await update("node2", "--transport", "auto");
   await until("direct", async () => {
     const { Transport, Reason } = await gatewayOf("node2");
     return Transport === "direct" && Reason === "";
