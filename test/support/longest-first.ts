@@ -9,6 +9,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  */
 const longestFiles = [
   "supervision.test.ts",
+  "lab.test.ts",
   "agent.test.ts",
   "dashboard.test.ts",
   "mesh.test.ts",
