@@ -206,19 +206,26 @@ export class TableCache {
 
   /**
    * Takes a printed table that did not come from the registry itself, if it is newer. Its age is unknown: the
-   * registry is asked before it is used.
+   * registry is asked before it is used. If attempts are signed with a key that the router does not have yet,
+   * such as after a rotation, the router keeps its table until the registry has sent both.
    *
    * @throws Error if it cannot be read
    */
   offer(text: string, keys: RouterKeys): void {
-    this.#keep(readTable(text));
+    const table = readTable(text);
     // Those that the registry sent are newer.
     this.#setKeys({ ...keys, ...this.#keys });
+    const isUsable = this.#routes !== null && this.hasKeys;
+    if (isUsable && !this.#hasKey(table.signingKey)) this.expire(this.#nowMs());
+    else this.#keep(table);
   }
 
   /** True if it has the key that attempts are signed with, so that it can reach tasks behind gateways. */
   get hasKeys(): boolean {
-    const keyId = this.#routes?.signingKey ?? null;
+    return this.#hasKey(this.#routes?.signingKey ?? null);
+  }
+
+  #hasKey(keyId: string | null): boolean {
     return keyId === null || this.#signer === null || this.#signer.has(keyId);
   }
 

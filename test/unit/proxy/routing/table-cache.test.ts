@@ -243,3 +243,26 @@ test("[O88] a router without the key of its table fetches the table again, which
   restarted.offer(printTable(table), cache.keys);
   expect(restarted.hasKeys).toBe(true);
 });
+
+test("[O210] an offered table without its key does not replace one that the router can sign for", async () => {
+  const [oldKey, newKey] = [
+    { id: "k1", secret: "s" },
+    { id: "k2", secret: "t" },
+  ];
+  const sent = [
+    { version: 1, text: printTable({ ...tableOf(1), signingKey: "k1" }), gatewayKeys: [oldKey] },
+    { version: 2, text: printTable({ ...tableOf(2), signingKey: "k2" }), gatewayKeys: [oldKey, newKey] },
+  ] as const;
+  let newest: (typeof sent)[number] = sent[0];
+  const cache = new TableCache(async () => newest, Date.now, "", new AttemptSigner("router"));
+  await cache.fresh();
+  newest = sent[1];
+  cache.offer(sent[1].text, { gatewayKeys: [oldKey] });
+  expect([cache.held?.version, cache.hasKeys]).toEqual([1, true]);
+  // The next request fetches the table with its key.
+  const refreshes: Promise<void>[] = [];
+  vi.advanceTimersByTime(freshMs + 1_000);
+  cache.routes((refresh) => refreshes.push(refresh));
+  await Promise.all(refreshes);
+  expect([cache.held?.version, cache.hasKeys]).toEqual([2, true]);
+});
