@@ -7,7 +7,7 @@ export type Setup = {
   readonly env: Readonly<Record<string, string>>;
 };
 
-/** Node N, from 1, has the address 127.0.0.(N+1). Task N starts on node ((N-1) mod 3) + 1. */
+/** Node N, from 1, has the address 127.0.0.(N+1), unless nodes are machines of their own. Task N starts on node ((N-1) mod 3) + 1. */
 export type Contender = {
   readonly name: "Waggle" | "HAProxy";
   /** Where the load goes. */
@@ -16,6 +16,8 @@ export type Contender = {
   readonly killTask: (slot: number) => Promise<void>;
   /** Freezes the processes of a node with SIGSTOP. @returns a function that thaws them */
   readonly freezeNode: (node: number) => Promise<() => void>;
+  /** Loses each packet to and from a node. @returns a function that ends it */
+  readonly cutNode: (node: number) => Promise<() => void>;
   readonly scale: (tasks: number) => Promise<void>;
   /** Moves all tasks off a node. */
   readonly drain: (node: number) => Promise<void>;
@@ -29,7 +31,27 @@ export type Contender = {
    * @returns a function that allows the restart
    */
   readonly killRegistry: (() => Promise<() => void>) | null;
+  /** Replaces the key of the gateways; null for a contender without gateways. */
+  readonly rotateKey: (() => Promise<void>) | null;
+  /** Null if the nodes are no machines of their own. */
+  readonly machines: Machines | null;
   readonly stop: () => Promise<void>;
+};
+
+/** How the mesh reaches the gateways of nodes on machines of their own. */
+export type LabTransport = "direct" | "tunnel";
+
+/** What can happen to nodes on machines of their own, see infra/lab/. */
+export type Machines = {
+  readonly transport: LabTransport;
+  /** Starts a node's agent, which joins, or comes back with the state that it has. */
+  readonly start: (node: number) => Promise<void>;
+  /** Stops a node's agent as systemd does, and waits until the node has left. */
+  readonly leave: (node: number) => Promise<void>;
+  /** Number of running tasks of a node. */
+  readonly tasks: (node: number) => Promise<number>;
+  /** Resets the connections of a node to the mesh, and new ones. @returns a function that ends it */
+  readonly resetConnections: (node: number) => () => void;
 };
 
 export const nodeCount = 3;

@@ -6,11 +6,15 @@
 //               slow: takes 500 ms longer      crash: exits a second after its start
 //   FAULT_SLOT  the only slot with the fault; all slots if absent
 //   POSTS_DIR   folder for the ids of received POSTs, one a line
+//
+// GET /bulk responds with the bytes of bulk.ts, POST /bulk with the number and digest of those it received.
 
 import { appendFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTcpServer, type Socket } from "node:net";
 import { join } from "node:path";
+import { Readable } from "node:stream";
+import { bulkBytes, readBulk } from "./bulk.ts";
 
 /** Duration of each request, so that some are always open when a failure happens. */
 const workMs = 10;
@@ -56,6 +60,7 @@ function acceptOrReset(socket: Socket): void {
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.url === "/healthz") return void response.end("ok\n");
+  if (request.url === "/bulk") return answerBulk(request, response);
   const chunks: Buffer[] = [];
   try {
     for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -72,6 +77,16 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   response.setHeader("content-type", "text/plain; charset=utf-8");
   if (refuses) response.writeHead(503, { "x-chaos-app": "503" });
   response.end(`slot ${env.WAGGLE_SLOT ?? "-"}\n`);
+}
+
+async function answerBulk(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    if (request.method === "POST") response.end(JSON.stringify(await readBulk(request)));
+    else Readable.from(bulkBytes()).pipe(response);
+  } catch {
+    // The client disconnected.
+    response.destroy();
+  }
 }
 
 /** Finishes open requests and exits, as a well-behaved server does on SIGTERM. */

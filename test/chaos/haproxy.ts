@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { freePort } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
 import { type Contender, nodeAddress, nodeCount, type Setup } from "./contender.ts";
+import { blackhole } from "./sandbox.ts";
 
 const program = fileURLToPath(new URL("faulty.ts", import.meta.url));
 
@@ -35,6 +36,7 @@ export async function startHaproxy(dir: string, setup: Setup): Promise<Contender
         for (const server of serversOn(node)) server.signal("SIGCONT");
       };
     },
+    cutNode: async (node) => blackhole(node),
     scale: async (tasks) => {
       await Promise.all(servers.map((server, index) => (index < tasks ? server.run() : server.end())));
     },
@@ -49,6 +51,8 @@ export async function startHaproxy(dir: string, setup: Setup): Promise<Contender
     },
     killAgent: null,
     killRegistry: null,
+    rotateKey: null,
+    machines: null,
     stop: async () => {
       haproxy.kill("SIGKILL");
       for (const server of servers) server.destroy();

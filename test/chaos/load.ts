@@ -20,6 +20,8 @@ export type LoadOrder = {
 
 /** One request. The latency counts from its due time, so that a delayed client does not hide a stall. */
 export type Sample = {
+  /** The body of a POST. */
+  readonly id: string;
   readonly method: "GET" | "POST";
   /** Due time, from the start of the load. */
   readonly dueMs: number;
@@ -76,8 +78,9 @@ async function sample(
   const postInterval = Math.round(1 / order.postShare);
   const method = number % postInterval === postInterval - 1 ? "POST" : "GET";
   const dueMs = (number * 1000) / order.rate;
-  const outcome = await send(order, dispatcher, method, String(order.firstId + number));
-  return { method, dueMs, latencyMs: performance.now() - startedMs - dueMs, ...outcome };
+  const id = String(order.firstId + number);
+  const outcome = await send(order, dispatcher, method, id);
+  return { id, method, dueMs, latencyMs: performance.now() - startedMs - dueMs, ...outcome };
 }
 
 async function send(

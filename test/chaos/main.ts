@@ -1,18 +1,21 @@
 // The chaos run: `npm run chaos`, or `npm run chaos -- --only node-frozen --rate 300 --seconds 12 --json`.
-// Runs each scenario with Waggle and then with HAProxy, in front of tasks of the same program.
+// Runs each scenario with Waggle and then with HAProxy, in front of tasks of the same program. With `--transport
+// direct` or `tunnel`, Waggle only: its nodes are machines of their own, which it reaches by that transport.
+// Exits with 1 if Waggle lost a request that it could have saved.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { Contender, Setup } from "./contender.ts";
+import type { Contender, LabTransport, Setup } from "./contender.ts";
 import { startHaproxy } from "./haproxy.ts";
-import { type LoadOrder, startLoad } from "./load.ts";
-import { formatRow, heading, type Row, skipped, summarize } from "./report.ts";
-import { isInside, runInside } from "./sandbox.ts";
+import { type LoadOrder, type Sample, startLoad } from "./load.ts";
+import { formatRow, heading, isWithoutLoss, type Row, skipped, summarize } from "./report.ts";
+import { isInside, isSandboxed, runInside } from "./sandbox.ts";
 import { type Scenario, scenarios } from "./scenarios.ts";
 import { startWaggle } from "./waggle.ts";
+import { NoTransport, startWaggleOnMachines } from "./waggle-machines.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -20,6 +23,7 @@ const { values: flags } = parseArgs({
     rate: { type: "string", default: "300" },
     seconds: { type: "string", default: "12" },
     json: { type: "boolean", default: false },
+    transport: { type: "string" },
   },
 });
 const postShare = 0.05;
@@ -27,8 +31,14 @@ const timeoutMs = 10_000;
 /** Load before the measurement, so that both sides open connections and compile their code. */
 const warmUpSeconds = 1;
 
+const transport = transportOf(flags.transport);
+
 type Start = (dir: string, setup: Setup) => Promise<Contender>;
-const starts: Record<Contender["name"], Start> = { Waggle: startWaggle, HAProxy: startHaproxy };
+const starts: Record<Contender["name"], Start> = {
+  Waggle: (dir, setup) =>
+    transport === null ? startWaggle(dir, setup) : startWaggleOnMachines(dir, setup, transport),
+  HAProxy: startHaproxy,
+};
 
 /** Run if the program ends early. */
 const cleanups = new Set<() => Promise<void> | void>();
@@ -36,34 +46,61 @@ const cleanups = new Set<() => Promise<void> | void>();
 if (!isInside) process.exit(await runInside());
 for (const signal of ["SIGINT", "SIGTERM"] as const)
   process.once(signal, () => void cleanUp().then(() => process.exit(130)));
+let isLost = false;
 try {
-  await main();
+  isLost = await main();
 } finally {
   await cleanUp();
 }
-process.exit(0);
+process.exit(isLost ? 1 : 0);
 
-async function main(): Promise<void> {
+/** @returns true if Waggle lost a request that it could have saved */
+async function main(): Promise<boolean> {
+  if (transport !== null && !isSandboxed) {
+    throw new Error("--transport needs network namespaces of its own: unshare and ip, as root on Linux");
+  }
   const names = scenarios.map(({ name }) => name);
   const unknown = flags.only?.find((name) => !names.includes(name));
   if (unknown !== undefined) throw new Error(`unknown scenario ${unknown}: use one of ${names.join(", ")}`);
   const selected = scenarios.filter(({ name }) => flags.only === undefined || flags.only.includes(name));
   if (!flags.json) console.log(`${preamble()}\n\n${heading}`);
+  const contenders = transport === null ? (["Waggle", "HAProxy"] as const) : (["Waggle"] as const);
+  let hasLost = false;
   for (const scenario of selected) {
-    for (const name of ["Waggle", "HAProxy"] as const) {
+    for (const name of contenders) {
       const row = await runRow(scenario, name);
       console.log(flags.json ? JSON.stringify(row) : formatRow(row));
+      if (name === "Waggle" && !isWithoutLoss(row)) hasLost = true;
       if (flags.json) continue;
+      if (row.note !== undefined) console.log(`${" ".repeat(18)}${row.note}`);
       for (const [why, count] of Object.entries(row.why)) console.log(`${" ".repeat(18)}${count} x ${why}`);
     }
   }
+  return hasLost;
+}
+
+/** @throws Error unless it is a transport, or absent */
+function transportOf(text: string | undefined): LabTransport | null {
+  if (text === undefined || text === "direct" || text === "tunnel") return text ?? null;
+  throw new Error(`unknown transport ${text}: use direct or tunnel`);
 }
 
 function preamble(): string {
-  const version = execFileSync("haproxy", ["-v"], { encoding: "utf8" }).split("\n")[0];
   return `Each row: ${flags.rate} requests/s for ${flags.seconds} s at a constant rate, ${postShare * 100} % of them POST, each sent once. A request
 fails after ${timeoutMs / 1000} s, or with a response that is not the task's. Latencies include failed requests.
-Waggle: the balancer of a mesh of three nodes on this machine (in workerd), whose agents run the tasks.
+Unread: failed POSTs that no task had read.
+${transport === null ? contendersText() : machinesText(transport)}`;
+}
+
+function machinesText(by: LabTransport): string {
+  const nat = by === "tunnel" ? ", node 2 behind NAT" : "";
+  return `Waggle: the balancer of a mesh on a machine of its own, a network namespace. Three nodes on others${nat};
+transport: ${by}.`;
+}
+
+function contendersText(): string {
+  const version = execFileSync("haproxy", ["-v"], { encoding: "utf8" }).split("\n")[0];
+  return `Waggle: the balancer of a mesh of three nodes on this machine (in workerd), whose agents run the tasks.
 HAProxy: ${version}, balance roundrobin, check, option redispatch, retries 3,
 in front of the same number of processes of the same program at fixed ports of 127.0.0.2-4, restarted when they exit.
 There is no Swarm behind HAProxy: a node is the address that its processes listen on. Both check by connecting.`;
@@ -76,35 +113,45 @@ async function runRow(scenario: Scenario, name: Contender["name"]): Promise<Row>
   const postsDir = join(dir, "posts");
   mkdirSync(postsDir);
   const env = { ...scenario.setup.env, POSTS_DIR: postsDir };
-  const contender = await starts[name](dir, { ...scenario.setup, env });
+  const contender = await starts[name](dir, { ...scenario.setup, env }).catch((error: unknown) => {
+    if (error instanceof NoTransport) return error.message;
+    throw error;
+  });
+  if (typeof contender === "string") return skipped(scenario.name, name, contender);
   cleanups.add(contender.stop);
   try {
     const reason = scenario.skip(contender);
     if (reason !== null) return skipped(scenario.name, name, reason);
-    const samples = await measureScenario(contender, scenario);
-    return summarize(scenario.name, name, samples, receivedPosts(postsDir));
+    const { samples, note } = await measureScenario(contender, scenario);
+    const row = summarize(scenario.name, name, samples, receivedPosts(postsDir));
+    return note === undefined ? row : { ...row, note };
   } finally {
     cleanups.delete(contender.stop);
     await contender.stop();
   }
 }
 
-async function measureScenario(contender: Contender, scenario: Scenario): ReturnType<typeof measure> {
+async function measureScenario(contender: Contender, scenario: Scenario): Promise<Measured> {
   const order = { url: contender.url, rate: Number(flags.rate), postShare, timeoutMs };
   await measure({ ...order, seconds: warmUpSeconds, firstId: -1_000_000 }, async () => undefined);
   const seconds = Math.max(Number(flags.seconds), scenario.seconds ?? 0);
   return measure({ ...order, seconds, firstId: 0 }, (at) => scenario.act(contender, at));
 }
 
-async function measure(order: LoadOrder, act: (at: (ms: number) => Promise<void>) => Promise<void>) {
+type Measured = { readonly samples: readonly Sample[]; readonly note: string | undefined };
+
+async function measure(
+  order: LoadOrder,
+  act: (at: (ms: number) => Promise<void>) => Promise<string | undefined>,
+): Promise<Measured> {
   const load = await startLoad(order);
   cleanups.add(load.stop);
   const startedMs = performance.now();
   const at = (ms: number) =>
     new Promise<void>((resolve) => setTimeout(resolve, Math.max(0, startedMs + ms - performance.now())));
   try {
-    const [samples] = await Promise.all([load.samples, act(at)]);
-    return samples;
+    const [samples, note] = await Promise.all([load.samples, act(at)]);
+    return { samples, note };
   } finally {
     cleanups.delete(load.stop);
     load.stop();

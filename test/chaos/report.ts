@@ -9,6 +9,8 @@ export type Row = {
   readonly sent: number;
   readonly failedGets: number;
   readonly failedPosts: number;
+  /** Failed POSTs that no task has read, which any other task could have got. */
+  readonly unreadPosts: number;
   /** POSTs received more than once. */
   readonly postsTwice: number;
   /** 503s of the application itself, which do not count as failures. */
@@ -22,6 +24,8 @@ export type Row = {
   readonly why: Readonly<Record<string, number>>;
   /** Why the scenario was not run. */
   readonly skipped?: string;
+  /** What else was measured. */
+  readonly note?: string;
 };
 
 export function summarize(
@@ -31,6 +35,7 @@ export function summarize(
   receivedPosts: readonly string[],
 ): Row {
   const failed = samples.filter(({ outcome }) => outcome === "failed");
+  const read = new Set(receivedPosts);
   const sorted = samples.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b);
   const at = (share: number): number =>
     sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
@@ -44,7 +49,8 @@ export function summarize(
     sent: samples.length,
     failedGets: failed.filter(({ method }) => method === "GET").length,
     failedPosts: failed.filter(({ method }) => method === "POST").length,
-    postsTwice: receivedPosts.length - new Set(receivedPosts).size,
+    unreadPosts: failed.filter(({ method, id }) => method === "POST" && !read.has(id)).length,
+    postsTwice: receivedPosts.length - read.size,
     appAnswers: samples.filter(({ outcome }) => outcome === "app").length,
     p50Ms: at(0.5),
     p99Ms: at(0.99),
@@ -54,11 +60,16 @@ export function summarize(
   };
 }
 
+/** True if the contender lost no request that it could have saved. */
+export function isWithoutLoss({ failedGets, unreadPosts, postsTwice }: Row): boolean {
+  return failedGets === 0 && unreadPosts === 0 && postsTwice === 0;
+}
+
 export function skipped(scenario: string, contender: string, reason: string): Row {
   return { ...summarize(scenario, contender, [], []), skipped: reason };
 }
 
-const widths = [16, 8, 6, 10, 11, 10, 8, 8, 8, 8, 14] as const;
+const widths = [16, 8, 6, 10, 11, 11, 10, 8, 8, 8, 8, 14] as const;
 
 export const heading = cells([
   "scenario",
@@ -66,6 +77,7 @@ export const heading = cells([
   "sent",
   "failed GET",
   "failed POST",
+  "unread POST",
   "POST twice",
   "app 503",
   "p50 ms",
@@ -77,8 +89,20 @@ export const heading = cells([
 /** One line of the table. */
 export function formatRow(row: Row): string {
   if (row.skipped !== undefined) return `${cells([row.scenario, row.contender])}  not run: ${row.skipped}`;
-  const { sent, failedGets, failedPosts, postsTwice, appAnswers, p50Ms, p99Ms, maxMs, failingMs } = row;
-  const numbers = [sent, failedGets, failedPosts, postsTwice, appAnswers, p50Ms, p99Ms, maxMs, failingMs];
+  const { sent, failedGets, failedPosts, unreadPosts, postsTwice, appAnswers } = row;
+  const { p50Ms, p99Ms, maxMs, failingMs } = row;
+  const numbers = [
+    sent,
+    failedGets,
+    failedPosts,
+    unreadPosts,
+    postsTwice,
+    appAnswers,
+    p50Ms,
+    p99Ms,
+    maxMs,
+    failingMs,
+  ];
   return cells([row.scenario, row.contender, ...numbers.map((value) => value.toFixed(0))]);
 }
 

@@ -28,7 +28,8 @@ export async function runInside(): Promise<number> {
   const env = { ...process.env, TMPDIR: folder, [sandboxVariable]: hasNamespaces ? "yes" : "no" };
   const self = [process.execPath, ...process.argv.slice(1)];
   // The shell is PID 1 of the namespace and reaps orphaned processes.
-  const script = 'ip link set lo up; "$@"; exit $?';
+  // Names of further network namespaces are visible only inside.
+  const script = 'ip link set lo up; mkdir -p /run/netns; mount -t tmpfs chaos /run/netns; "$@"; exit $?';
   const command = hasNamespaces ? ["unshare", ...flags, "sh", "-c", script, "sh", ...self] : self;
   const child = spawn(command[0] ?? "", command.slice(1), { env, stdio: "inherit" });
   // The terminal sends Ctrl-C to the run as well, which then cleans up. A second one, or SIGTERM, kills it.

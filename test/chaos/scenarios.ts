@@ -1,7 +1,9 @@
 // The scenarios: the failure that each row of the table causes in both contenders under load.
 
+import { until } from "../support/until.ts";
+import { transferBulk } from "./bulk-transfer.ts";
 import type { Contender, Setup } from "./contender.ts";
-import { blackhole, isSandboxed } from "./sandbox.ts";
+import { isSandboxed } from "./sandbox.ts";
 
 export type Scenario = {
   readonly name: string;
@@ -12,12 +14,16 @@ export type Scenario = {
   readonly seconds?: number;
   /** Why the scenario cannot run on this machine, or with this contender; null if it can. */
   readonly skip: (contender: Contender | null) => string | null;
-  /** Causes the failure. `at` waits until so many milliseconds after the start of the load. */
-  readonly act: (contender: Contender, at: (ms: number) => Promise<void>) => Promise<void>;
+  /**
+   * Causes the failure. `at` waits until so many milliseconds after the start of the load.
+   *
+   * @returns what else was measured, for people
+   */
+  readonly act: (contender: Contender, at: (ms: number) => Promise<void>) => Promise<string | undefined>;
 };
 
 const never = (): null => null;
-const nothing = async (): Promise<void> => undefined;
+const nothing = async (): Promise<undefined> => undefined;
 
 /** Duration of a frozen or unreachable node. */
 const outageMs = 8_000;
@@ -53,9 +59,9 @@ export const scenarios: readonly Scenario[] = [
     what: "packets to and from node 2 dropped for 8 s",
     setup: plain(3),
     skip: () => (isSandboxed ? null : "needs its own network namespace: unshare and ip, as root on Linux"),
-    act: async (_contender, at) => {
+    act: async (contender, at) => {
       await at(beginMs);
-      const restore = blackhole(2);
+      const restore = await contender.cutNode(2);
       await at(beginMs + outageMs).finally(restore);
     },
   },
@@ -137,7 +143,72 @@ export const scenarios: readonly Scenario[] = [
       await at(beginMs + 20_000).finally(release);
     },
   },
+  {
+    name: "gateway-killed",
+    what: "kill -9 of node 2's agent and so of its gateway, which starts again 2 s later, and of node 3's",
+    setup: plain(3),
+    skip: needsMachines,
+    act: async (contender, at) => {
+      await at(beginMs);
+      await contender.killAgent?.(2);
+      await at(6_000);
+      await contender.killAgent?.(3);
+    },
+  },
+  {
+    name: "tunnel-cut",
+    what: "node 2's connections to the mesh reset, and new ones refused, for 5 s",
+    setup: plain(3),
+    skip: needsMachines,
+    act: async ({ machines }, at) => {
+      await at(beginMs);
+      const restore = machines?.resetConnections(2);
+      await at(beginMs + 5_000).finally(restore);
+    },
+  },
+  {
+    name: "node-leaves",
+    what: "node 2 leaves, joins again, and gets a task",
+    setup: plain(3),
+    seconds: 25,
+    skip: needsMachines,
+    act: async (contender, at) => {
+      await at(beginMs);
+      await contender.machines?.leave(2);
+      await contender.machines?.start(2);
+      await contender.scale(4);
+      const isBusy = async () => ((await contender.machines?.tasks(2)) ?? 0) > 0;
+      await until("node 2 to run a task", isBusy, { withinMs: 20_000, everyMs: 200 });
+    },
+  },
+  {
+    name: "key-rotated",
+    what: "the key of the gateways is replaced; routers sign with the new one 15 s later",
+    setup: plain(3),
+    seconds: 25,
+    skip: (contender) => (contender !== null && contender.rotateKey === null ? "has no gateways" : null),
+    act: async ({ rotateKey }, at) => {
+      await at(beginMs);
+      await rotateKey?.();
+    },
+  },
+  {
+    name: "bulk",
+    what: "1 GiB down and 1 GiB up, by one client",
+    setup: plain(3),
+    seconds: 20,
+    skip: never,
+    act: async ({ url }, at) => {
+      await at(beginMs);
+      const { down, up } = await transferBulk(url);
+      return `1 GiB down in ${down.toFixed(1)} s, up in ${up.toFixed(1)} s`;
+    },
+  },
 ];
+
+function needsMachines(contender: Contender | null): string | null {
+  return contender !== null && contender.machines === null ? "needs --transport direct or tunnel" : null;
+}
 
 function plain(tasks: number): Setup {
   return { tasks, env: {} };

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort, MeshProcess } from "../support/mesh-process.ts";
 import { until } from "../support/until.ts";
-import { type Contender, nodeCount, type Setup } from "./contender.ts";
+import { type Contender, type Machines, nodeCount, type Setup } from "./contender.ts";
+import { blackhole } from "./sandbox.ts";
 
 const image = "chaos/task";
 const service = "my-web";
@@ -30,15 +31,30 @@ type EngineService = {
   readonly UpdateStatus?: { readonly State: string };
 };
 
-/** @param dir an empty folder for the state */
-export async function startWaggle(dir: string, setup: Setup): Promise<Contender> {
+/** The nodes of a mesh under test, by their numbers. */
+export type WaggleNodes = {
+  /** Process id of the agent. */
+  readonly agentPid: (node: number) => number;
+  /** Loses each packet to and from a node. @returns a function that ends it */
+  readonly cut: (node: number) => () => void;
+  readonly machines: Machines | null;
+};
+
+/** Writes the file of the agents' images. @returns its name */
+export function writeImages(dir: string): string {
   const images = join(dir, "images.json");
   // The same check as HAProxy's: a TCP connect.
   writeFileSync(images, JSON.stringify({ [image]: { command: [process.execPath, program], probe: "tcp" } }));
-  const flags = ["--empty", "--split", "--nodes", String(nodeCount), "--images", images];
+  return images;
+}
+
+/** @param dir an empty folder for the state */
+export async function startWaggle(dir: string, setup: Setup): Promise<Contender> {
+  const flags = ["--empty", "--split", "--nodes", String(nodeCount), "--images", writeImages(dir)];
   const mesh = await MeshProcess.start(flags, join(dir, "state"));
   try {
-    return contenderOf(mesh, await createService(mesh, setup));
+    const agentPid = (node: number) => mesh.agentPid(`node${node}`);
+    return contenderOf(mesh, await createService(mesh, setup), { agentPid, cut: blackhole, machines: null });
   } catch (error) {
     await mesh.stop();
     throw error;
@@ -46,13 +62,13 @@ export async function startWaggle(dir: string, setup: Setup): Promise<Contender>
 }
 
 /** Creates the service and waits until its tasks run. @returns its URL at the balancer */
-async function createService(mesh: MeshProcess, setup: Setup): Promise<string> {
+export async function createService(mesh: MeshProcess, setup: Setup): Promise<string> {
   const port = await freePort();
   const env = Object.entries(setup.env).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
   const flags = ["--name", service, "-p", `${port}:80`, "--replicas", String(setup.tasks)];
   // With --detach, because a task that keeps crashing never converges.
   await waggle(mesh, "service", "create", "--detach", ...flags, ...env, image);
-  const url = `http://127.0.0.1:${port}/`;
+  const url = `http://${new URL(mesh.control).hostname}:${port}/`;
   await until("the service to respond", async () => (await fetch(url)).status !== 404, { withinMs: 30_000 });
   const minRunning = setup.env.FAULT === "crash" ? setup.tasks - 1 : setup.tasks;
   await until("the tasks to run", async () => (await runningTasks(mesh)).length >= minRunning, {
@@ -61,7 +77,7 @@ async function createService(mesh: MeshProcess, setup: Setup): Promise<string> {
   return url;
 }
 
-function contenderOf(mesh: MeshProcess, url: string): Contender {
+export function contenderOf(mesh: MeshProcess, url: string, nodes: WaggleNodes): Contender {
   // The tasks from before the registry was killed; null while the registry runs.
   let lastKnown: readonly EngineTask[] | null = null;
   return {
@@ -74,16 +90,17 @@ function contenderOf(mesh: MeshProcess, url: string): Contender {
       process.kill(pid, "SIGKILL");
     },
     freezeNode: async (node) => {
-      const pids = [mesh.agentPid(`node${node}`), ...(await pidsOn(mesh, node))];
+      const pids = [nodes.agentPid(node), ...(await pidsOn(mesh, node))];
       for (const pid of pids) process.kill(pid, "SIGSTOP");
       return () => {
         for (const pid of pids) process.kill(pid, "SIGCONT");
       };
     },
+    cutNode: async (node) => nodes.cut(node),
     scale: (tasks) => updateService(mesh, (spec) => ({ ...spec, Mode: { Replicated: { Replicas: tasks } } })),
     drain: (node) => drain(mesh, node),
     roll: () => roll(mesh),
-    killAgent: async (node) => void process.kill(mesh.agentPid(`node${node}`), "SIGKILL"),
+    killAgent: async (node) => void process.kill(nodes.agentPid(node), "SIGKILL"),
     killRegistry: async () => {
       // The supervisor is frozen so that it does not restart workerd.
       const supervisorPid = mesh.runtimePid();
@@ -96,6 +113,8 @@ function contenderOf(mesh: MeshProcess, url: string): Contender {
         lastKnown = null;
       };
     },
+    rotateKey: () => post(mesh, "/mesh/gateway-key/rotate", {}),
+    machines: nodes.machines,
     stop: async () => {
       const killTimer = setTimeout(() => mesh.signal("SIGKILL"), 30_000);
       await mesh.stop();
@@ -145,7 +164,7 @@ function getService(mesh: MeshProcess): Promise<EngineService> {
   return mesh.get<EngineService>(`/services/${service}`);
 }
 
-async function post(mesh: MeshProcess, path: string, body: object): Promise<void> {
+export async function post(mesh: MeshProcess, path: string, body: object): Promise<void> {
   const headers = { authorization: `Bearer ${mesh.token}`, "content-type": "application/json" };
   const response = await fetch(mesh.control + path, { method: "POST", headers, body: JSON.stringify(body) });
   if (!response.ok) throw new Error(`POST ${path}: ${response.status} ${await response.text()}`);
@@ -156,7 +175,8 @@ async function runningTasks(mesh: MeshProcess): Promise<readonly EngineTask[]> {
   return tasks.filter((task) => task.DesiredState === "running" && task.Status.State === "running");
 }
 
-async function pidsOn(mesh: MeshProcess, node: number): Promise<readonly number[]> {
+/** Process ids of the running tasks of a node. */
+export async function pidsOn(mesh: MeshProcess, node: number): Promise<readonly number[]> {
   const nodes = await mesh.get<EngineNode[]>("/nodes");
   const id = nodes.find((candidate) => candidate.Description.Hostname === `node${node}`)?.ID;
   const tasks = (await runningTasks(mesh)).filter((task) => task.NodeID === id);

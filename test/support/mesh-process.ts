@@ -13,17 +13,33 @@ const main = join(root, "src/cli/main.ts");
 
 export type CommandResult = { readonly code: number; readonly out: string; readonly err: string };
 
+/** Where a mesh runs, if not on the test's own loopback address. */
+export type MeshPlace = {
+  /** The listen address of its control API. */
+  readonly address: string;
+  /** The command line that runs a program there. */
+  readonly command: (program: readonly string[]) => readonly [string, ...string[]];
+};
+
 /** A running mesh. */
 export class MeshProcess {
   readonly stateDir: string;
+  readonly #address: string;
   readonly controlPort: number;
   readonly edgePort: number;
   readonly #child: ChildProcess;
   #output = "";
   readonly #exited: Promise<number | null>;
 
-  private constructor(child: ChildProcess, stateDir: string, controlPort: number, edgePort: number) {
+  private constructor(
+    child: ChildProcess,
+    address: string,
+    stateDir: string,
+    controlPort: number,
+    edgePort: number,
+  ) {
     this.#child = child;
+    this.#address = address;
     this.stateDir = stateDir;
     this.controlPort = controlPort;
     this.edgePort = edgePort;
@@ -38,6 +54,12 @@ export class MeshProcess {
   /** Starts a mesh and waits until it reports that it is up. */
   static start(args: readonly string[] = [], stateDir = newStateDir()): Promise<MeshProcess> {
     return MeshProcess.#startCommand([process.execPath, main, "up"], args, stateDir);
+  }
+
+  /** Starts a mesh on another machine. */
+  static startAt(place: MeshPlace, args: readonly string[], stateDir: string): Promise<MeshProcess> {
+    const program = place.command([process.execPath, main, "up", "--listen", place.address]);
+    return MeshProcess.#startCommand(program, args, stateDir, place.address);
   }
 
   /** Starts a mesh that may open at most `files` files. */
@@ -55,6 +77,7 @@ export class MeshProcess {
     [program, ...commandArgs]: readonly [string, ...string[]],
     args: readonly string[],
     stateDir: string,
+    address = "127.0.0.1",
     startsLeft = 3,
   ): Promise<MeshProcess> {
     const [controlPort, edgePort] = [await freePort(), await freePort()];
@@ -63,14 +86,14 @@ export class MeshProcess {
       cwd: root,
       stdio: ["ignore", "pipe", "pipe"],
     });
-    const mesh = new MeshProcess(child, stateDir, controlPort, edgePort);
+    const mesh = new MeshProcess(child, address, stateDir, controlPort, edgePort);
     try {
       await mesh.waitForOutput("Ctrl-C stops the mesh", 60_000);
       return mesh;
     } catch (error) {
       // Another process may take a free port between its choice and its use.
       if (startsLeft <= 1 || !mesh.output.includes("another process listens there")) throw error;
-      return MeshProcess.#startCommand([program, ...commandArgs], args, stateDir, startsLeft - 1);
+      return MeshProcess.#startCommand([program, ...commandArgs], args, stateDir, address, startsLeft - 1);
     }
   }
 
@@ -85,7 +108,7 @@ export class MeshProcess {
   }
 
   get control(): string {
-    return `http://127.0.0.1:${this.controlPort}`;
+    return `http://${this.#address}:${this.controlPort}`;
   }
 
   get token(): string {
@@ -115,7 +138,7 @@ export class MeshProcess {
   docker(...args: string[]): Promise<CommandResult> {
     const env = {
       ...process.env,
-      DOCKER_HOST: `tcp://127.0.0.1:${this.controlPort}`,
+      DOCKER_HOST: `tcp://${this.#address}:${this.controlPort}`,
       DOCKER_CUSTOM_HEADERS: `Authorization=Bearer ${this.token}`,
     };
     return run("docker", args, env);

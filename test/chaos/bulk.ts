@@ -1,0 +1,28 @@
+// One GiB that both ends can check: the bytes that a task sends, and the digest of those that it gets.
+
+import { createHash } from "node:crypto";
+
+const chunkBytes = 65_536;
+const bulkChunks = 16_384;
+
+export type BulkDigest = { readonly bytes: number; readonly sha256: string };
+
+/** The bytes, in chunks of which each differs from all others. */
+export function* bulkBytes(): Generator<Buffer> {
+  for (let number = 0; number < bulkChunks; number += 1) {
+    const chunk = Buffer.alloc(chunkBytes, number % 251);
+    chunk.writeUInt32BE(number);
+    yield chunk;
+  }
+}
+
+/** Reads bytes to their end. */
+export async function readBulk(stream: AsyncIterable<Buffer>): Promise<BulkDigest> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const chunk of stream) {
+    hash.update(chunk);
+    bytes += chunk.length;
+  }
+  return { bytes, sha256: hash.digest("hex") };
+}
