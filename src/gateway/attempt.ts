@@ -27,8 +27,11 @@ export const methodHeader = "x-waggle-method";
 /** The response header of a gateway. */
 export const gatewayHeader = "x-waggle-gateway";
 
-/** Headers that begin so end at the gateway, in both directions. */
+/** Headers that begin so end at the gateway, in both directions, except the loop marks in a request. */
 export const ownHeaderPrefix = "x-waggle-";
+
+/** The header with the loop marks, which tasks pass on; see src/proxy/http/loop-marks.ts. */
+export const loopHeader = "x-waggle-loop";
 
 /** The TCP port of a gateway, unless the agent has an option for another. */
 export const defaultGatewayPort = 7946;

