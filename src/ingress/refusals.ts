@@ -49,7 +49,7 @@ export function noRouteFailure(request: RefusedRequest, routes: Routes, match: R
     const noServer = match === null ? "" : `, and ${name} has no server that is up`;
     return { status: 503, reason: `no node has joined this mesh yet${noServer}` };
   }
-  if (match === null) return notPublishedFailure(request);
+  if (match === null) return notPublishedFailure(request, routes);
   const [route] = match.routes;
   const hasNode = route.mode !== "host" || match.routes.some((sharing) => [...sharing.nodeIds()].length > 0);
   if (hasNode) {
@@ -59,7 +59,12 @@ export function noRouteFailure(request: RefusedRequest, routes: Routes, match: R
   return noTargetFailure(route, node, route.pool(node));
 }
 
-function notPublishedFailure({ port, host }: RefusedRequest): Failure {
+function notPublishedFailure({ port, host }: RefusedRequest, routes: Routes): Failure {
+  const tcp = port === null ? null : routes.matchTcp(port);
+  if (tcp !== null) {
+    const { name } = tcp.routes[0].service;
+    return { status: 404, reason: `port ${port} is of ${name} in mode tcp, which gets no HTTP requests` };
+  }
   const what = port === null ? `has the host name ${hostName(host)}` : `is published on port ${port}`;
   return { status: 404, reason: `no service ${what}` };
 }

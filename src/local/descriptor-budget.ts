@@ -11,6 +11,9 @@ const reservedDescriptors = 300;
  */
 const defaultMaxWaiting = 20_000;
 
+/** The part of the descriptors that connections of mode tcp may have, so that HTTP requests find others. */
+const maxTunnelShare = 3 / 4;
+
 /** The limit if the system states none. */
 const assumedDescriptors = 10_240;
 
@@ -34,11 +37,14 @@ export class DescriptorBudget {
   readonly #max: number;
   readonly #maxRequests: number;
   readonly #maxWaiting: number;
+  readonly #maxTunnels: number;
   #listeners = 0;
   #waiting = 0;
   readonly #connections = new Set<object>();
   /** When the request of a connection began, milliseconds. */
   readonly #requests = new Map<object, number>();
+  /** Connections of mode tcp that have a connection of their own to a target. */
+  readonly #tunnels = new Set<object>();
   /** Connections whose request was refused, in that order; they end soon. */
   readonly #refused = new Map<object, EndIdle>();
   /** Idle connections, in the order in which they became idle. */
@@ -51,6 +57,7 @@ export class DescriptorBudget {
     this.#maxWaiting = maxWaiting;
     this.#max = Math.max(8, limit - reservedDescriptors);
     this.#maxRequests = maxOpenRequests(limit);
+    this.#maxTunnels = Math.floor((this.#max * maxTunnelShare) / 2);
   }
 
   openListener(): void {
@@ -71,8 +78,20 @@ export class DescriptorBudget {
 
   disconnect(connection: object): void {
     this.#connections.delete(connection);
+    this.#tunnels.delete(connection);
     this.#refused.delete(connection);
     this.#idle.delete(connection);
+  }
+
+  /**
+   * Counts the second descriptor of a connection, the one to its target, until it disconnects. No other takes
+   * its place: bytes of it may be on their way at any time. False if there is no room.
+   */
+  tunnel(connection: object): boolean {
+    this.#idle.delete(connection);
+    if (this.#tunnels.size >= this.#maxTunnels || !this.#makeRoom()) return false;
+    this.#tunnels.add(connection);
+    return true;
   }
 
   /**
@@ -118,9 +137,13 @@ export class DescriptorBudget {
     return count;
   }
 
+  #open(): number {
+    return this.#connections.size + this.#tunnels.size + this.#requests.size + this.#listeners;
+  }
+
   /** Ends connections without a request until another descriptor may be open. False if that is not enough. */
   #makeRoom(): boolean {
-    while (this.#connections.size + this.#requests.size + this.#listeners >= this.#max) {
+    while (this.#open() >= this.#max) {
       const [oldest] = this.#refused.size > 0 ? this.#refused : this.#idle;
       if (oldest === undefined) return false;
       const [connection, endIdle] = oldest;

@@ -1,18 +1,21 @@
 // The process of a machine's ingress: follows the routing table of the mesh, keeps the published ports open as
 // listeners, and runs the data plane behind them in a workerd of its own.
 
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { ClosedPort } from "../cli/closed-ports.ts";
 import { maxClosedListeners } from "../domain/model/node-listeners.ts";
 import { printableUpTo } from "../domain/model/printable.ts";
 import type { RoutingTable } from "../domain/table/table.ts";
 import type { JoinReply, ListenersReport } from "../protocol/agent.ts";
+import type { GatewayKey } from "../proxy/attempt-signer.ts";
 import { entryHeader } from "../proxy/entry-facts.ts";
 import { readLimits } from "../proxy/limits.ts";
+import { TcpRouter } from "../proxy/tcp/tcp-router.ts";
 import { runChild } from "./child.ts";
 import { DescriptorBudget } from "./descriptor-budget.ts";
 import { descriptorLimit, watchDescriptors } from "./descriptors.ts";
+import { TargetDialer } from "./dial-target.ts";
 import { longestBodyTimeoutMs } from "./listener-limits.ts";
 import { controlIdentity, sealFacts } from "./listener-profile.ts";
 import {
@@ -56,21 +59,26 @@ runChild<IngressInput, null>(async (input, notify) => {
   let bodyTimeoutMs = longestBodyTimeoutMs(limits, []);
   const plane = new NodePlane(input, log, (started) => void notify({ started }));
   const listeners = new ListenersState((report) => void notify({ report }));
+  const budget = new DescriptorBudget(maxDescriptors);
+  const router = new TcpRouter(Date.now, Math.random);
+  let gatewayKeys: readonly GatewayKey[] = [];
+  const signing = { keys: () => gatewayKeys, signingKey: () => router.routes?.signingKey ?? null };
+  const dialer = new TargetDialer(randomUUID(), signing, Date.now);
   const ports = new PublishedPorts(
     plane.agent,
     plane.entryKey,
     log,
     (closed) => listeners.setClosed(closed),
-    {
-      budget: new DescriptorBudget(maxDescriptors),
-      bodyTimeoutMs: () => bodyTimeoutMs,
-    },
+    { budget, bodyTimeoutMs: () => bodyTimeoutMs },
+    { router, dialer, budget },
   );
   const onTable = async (saved: SavedTable, table: RoutingTable): Promise<number> => {
     bodyTimeoutMs = longestBodyTimeoutMs(
       limits,
       table.services.map(({ options }) => options ?? {}),
     );
+    gatewayKeys = saved.gatewayKeys ?? gatewayKeys;
+    router.setTable(table);
     const desired = desiredListeners(input, table);
     // The ports open first: a request waits while workerd starts.
     await ports.apply(desired);

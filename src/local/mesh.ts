@@ -1,14 +1,17 @@
 // Starts a whole mesh on one machine: Workers runtime, agents, published ports. Stops them in reverse order.
 
+import { randomUUID } from "node:crypto";
 import { join, resolve } from "node:path";
 import { closedPortsFile } from "../cli/closed-ports.ts";
 import { hostPort } from "../domain/model/server.ts";
 import type { RoutingTable } from "../domain/table/table.ts";
 import { readLimits } from "../proxy/limits.ts";
+import { TcpRouter } from "../proxy/tcp/tcp-router.ts";
 import { type AddressPlan, bindError, bindReason, confirmedAddresses, planAddresses } from "./addresses.ts";
 import { type LocalAgent, nodeNames, startAgents } from "./agents.ts";
 import { DescriptorBudget } from "./descriptor-budget.ts";
 import { type DescriptorWatch, descriptorLimit, watchDescriptors } from "./descriptors.ts";
+import { TargetDialer } from "./dial-target.ts";
 import { fetchNodesWithIngress, followTable, type TableFollower } from "./follow-table.ts";
 import { Listener } from "./listener.ts";
 import { longestBodyTimeoutMs } from "./listener-limits.ts";
@@ -230,15 +233,26 @@ function publishPorts(
   const agent = new RuntimeAgent(upstream);
   const limits = readLimits(variables);
   let bodyTimeoutMs = longestBodyTimeoutMs(limits, []);
-  const ports = new PublishedPorts(agent, secrets.entryKey, log, (closed) => closedPorts.write(closed), {
-    budget,
-    bodyTimeoutMs: () => bodyTimeoutMs,
-  });
+  const tableCopy = new TableCopy(agent, secrets.entryKey);
+  const router = new TcpRouter(Date.now, Math.random);
+  const signing = {
+    keys: () => tableCopy.keys.gatewayKeys ?? [],
+    signingKey: () => router.routes?.signingKey ?? null,
+  };
+  const dialer = new TargetDialer(randomUUID(), signing, Date.now);
+  const ports = new PublishedPorts(
+    agent,
+    secrets.entryKey,
+    log,
+    (closed) => closedPorts.write(closed),
+    { budget, bodyTimeoutMs: () => bodyTimeoutMs },
+    { router, dialer, budget },
+  );
   let desired: readonly DesiredListener[] = [];
   const balancer = { address: listen, defaultPort: edgePort };
-  const tableCopy = new TableCopy(agent, secrets.entryKey);
   const onTable = async (table: RoutingTable): Promise<void> => {
     tableCopy.update(table);
+    router.setTable(table);
     const ownIngress = await fetchNodesWithIngress(control, secrets.token);
     desired = desiredListeners(table, plan, balancer, ownIngress);
     bodyTimeoutMs = longestBodyTimeoutMs(

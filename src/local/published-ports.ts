@@ -5,10 +5,12 @@ import type { ClosedPort } from "../cli/closed-ports.ts";
 import { isLoopback } from "../domain/model/dialed-host.ts";
 import { hostPort } from "../domain/model/server.ts";
 import type { RoutingTable, TableNode, TableService } from "../domain/table/table.ts";
+import { isTcpService } from "../domain/table/tcp-options.ts";
 import { type AddressPlan, coversAddress, nodePort } from "./addresses.ts";
 import { Listener, type ListenerOptions } from "./listener.ts";
 import { type ListenerIdentity, listenerProfile } from "./listener-profile.ts";
 import type { RuntimeAgent } from "./runtime-agent.ts";
+import { type TcpForwarding, TcpListener } from "./tcp-listener.ts";
 
 /** A listener that should be open. */
 export type DesiredListener = {
@@ -18,6 +20,8 @@ export type DesiredListener = {
   /** 0: any free port. */
   readonly port: number;
   readonly identity: ListenerIdentity;
+  /** The port of a service in mode tcp. Absent: of one in mode http. */
+  readonly isTcp?: true;
   /** A name for messages: `node1`, `balancer`. */
   readonly owner: string;
 };
@@ -27,6 +31,12 @@ type Balancer = { readonly address: string; readonly defaultPort: number };
 
 /** How long open responses may take after their port is no longer published, milliseconds. */
 const closeGraceMs = 5_000;
+
+/**
+ * How long connections of mode tcp may go on when the mesh stops, milliseconds. Unlike a response, such a
+ * connection has no end of its own.
+ */
+const tcpStopGraceMs = 500;
 
 /** Interval between attempts to open a port, milliseconds. */
 const openRetryMs = 1_000;
@@ -53,13 +63,13 @@ export function desiredListeners(
   };
   for (const service of table.services) {
     for (const { published, mode } of service.ports) {
-      if (mode === "ingress") desired.push(balancerListener(balancer, published));
+      if (mode === "ingress") desired.push(withMode(service, balancerListener(balancer, published)));
       for (const [index, node] of table.nodes.entries()) {
         // A node on another machine opens its own ports.
         if (!isLoopback(node.address) || ownIngress.has(node.id)) continue;
         if (mode === "host" && !hasTaskOn(service, node.id)) continue;
         const port = nodePort(addressPlanOf(node), nodeOrdinal(node.name, index), published);
-        desired.push(nodeListener(node, node.address, published, port));
+        desired.push(withMode(service, nodeListener(node, node.address, published, port)));
       }
     }
   }
@@ -75,7 +85,7 @@ export function listenersOfNode(
   const desired = table.services.flatMap((service) =>
     service.ports
       .filter(({ mode }) => mode === "ingress" || hasTaskOn(service, node.id))
-      .map(({ published }) => nodeListener(node, address, published, published)),
+      .map(({ published }) => withMode(service, nodeListener(node, address, published, published))),
   );
   return withoutRepetitions(desired);
 }
@@ -86,15 +96,20 @@ export function listenersOfBalancer(
   address: string,
   defaultPort: number | null,
 ): readonly DesiredListener[] {
-  const desired = table.services.flatMap(({ ports }) =>
-    ports
+  const desired = table.services.flatMap((service) =>
+    service.ports
       .filter(({ mode }) => mode === "ingress")
-      .map(({ published }) => balancerListener({ address }, published)),
+      .map(({ published }) => withMode(service, balancerListener({ address }, published))),
   );
   // A service that publishes this port gets its requests.
   const isPublished = desired.some(({ port }) => port === defaultPort);
   const atDefault = defaultPort === null || isPublished ? [] : [defaultListener({ address, defaultPort })];
   return withoutRepetitions([...atDefault, ...desired]);
+}
+
+/** A listener of one mode does not become one of the other. */
+function withMode(service: TableService, listener: DesiredListener): DesiredListener {
+  return isTcpService(service) ? { ...listener, key: `${listener.key} tcp`, isTcp: true } : listener;
 }
 
 function withoutRepetitions(desired: readonly DesiredListener[]): readonly DesiredListener[] {
@@ -146,10 +161,11 @@ export class PublishedPorts {
   readonly #agent: RuntimeAgent;
   readonly #entryKey: string;
   readonly #log: (line: string) => void;
-  readonly #open = new Map<string, Listener>();
+  readonly #open = new Map<string, Listener | TcpListener>();
   readonly #failed = new Map<string, ClosedPort>();
   readonly #onClosedPorts: (closed: readonly ClosedPort[]) => void;
   readonly #listenerOptions: ListenerOptions;
+  readonly #tcp: TcpForwarding | null;
   #desired: readonly DesiredListener[] = [];
   #work: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | null = null;
@@ -158,6 +174,7 @@ export class PublishedPorts {
   /**
    * @param entryKey seals the entry facts, so that the runtime knows requests of this mesh's listeners
    * @param onClosedPorts receives the ports that cannot be opened, each time they change
+   * @param tcp forwards the connections of services in mode tcp; null: their ports are not opened
    */
   constructor(
     agent: RuntimeAgent,
@@ -165,12 +182,14 @@ export class PublishedPorts {
     log: (line: string) => void,
     onClosedPorts: (closed: readonly ClosedPort[]) => void,
     listenerOptions: ListenerOptions = {},
+    tcp: TcpForwarding | null = null,
   ) {
     this.#agent = agent;
     this.#entryKey = entryKey;
     this.#log = log;
     this.#onClosedPorts = onClosedPorts;
     this.#listenerOptions = listenerOptions;
+    this.#tcp = tcp;
   }
 
   /**
@@ -178,7 +197,7 @@ export class PublishedPorts {
    * later.
    */
   apply(desired: readonly DesiredListener[]): Promise<void> {
-    this.#desired = desired;
+    this.#desired = this.#tcp === null ? desired.filter(({ isTcp }) => isTcp !== true) : desired;
     this.#work = this.#work.then(() => this.#reconcile());
     return this.#work;
   }
@@ -197,7 +216,11 @@ export class PublishedPorts {
     this.#isClosed = true;
     if (this.#retry !== null) clearTimeout(this.#retry);
     await this.#work;
-    await Promise.all([...this.#open.values()].map((listener) => listener.close(closeGraceMs)));
+    await Promise.all(
+      [...this.#open.values()].map((listener) =>
+        listener.close(listener instanceof TcpListener ? tcpStopGraceMs : closeGraceMs),
+      ),
+    );
     this.#open.clear();
   }
 
@@ -223,13 +246,22 @@ export class PublishedPorts {
     }
   }
 
-  async #tryOpen({ key, address, port, identity, owner }: DesiredListener): Promise<void> {
-    try {
+  #openListener({ address, port, identity, isTcp, owner }: DesiredListener): Promise<Listener | TcpListener> {
+    const { nodeId, published } = identity;
+    const report = (text: string): void => this.#log(`${owner}: ${address}:${port}: ${text}`);
+    const onError = (error: Error): void => report(error.message);
+    if (isTcp !== true || this.#tcp === null) {
       const profile = listenerProfile(identity, this.#entryKey);
-      const listener = await Listener.open(address, port, profile, this.#agent, {
-        onError: (error) => this.#log(`${owner}: ${address}:${port}: ${error.message}`),
-        ...this.#listenerOptions,
-      });
+      return Listener.open(address, port, profile, this.#agent, { onError, ...this.#listenerOptions });
+    }
+    const entry = { nodeId, port: published ?? port };
+    return TcpListener.open(address, port, entry, this.#tcp, { onError, onRefusal: report });
+  }
+
+  async #tryOpen(desired: DesiredListener): Promise<void> {
+    const { key, address, port, identity, owner } = desired;
+    try {
+      const listener = await this.#openListener(desired);
       this.#open.set(key, listener);
       const { published } = identity;
       // Nodes that share an address have other ports than the published ones.

@@ -10,6 +10,7 @@ import {
 } from "../labels/balance-labels.ts";
 import { exclusiveHostsOf, hostsOf, isDefaultService } from "../labels/labels.ts";
 import { pathsOf } from "../labels/path-labels.ts";
+import { tcpOptionsOf } from "../labels/tcp-labels.ts";
 import { compareStrings } from "../model/compare.ts";
 import { isHostName } from "../model/host-name.ts";
 import { isBalancer, isNodeDown, isNodeReady, type MeshNode } from "../model/node.ts";
@@ -119,11 +120,13 @@ function hostsByService(oldestFirst: readonly Service[]): ReadonlyMap<string, re
   return hosts;
 }
 
-/** The oldest service with label `waggle.default`, else the oldest with an ingress port. */
+/** The oldest service with label `waggle.default`, else the oldest in mode http with an ingress port. */
 function defaultService(oldestFirst: readonly Service[]): string | null {
   const chosen =
     oldestFirst.find(({ spec }) => isDefaultService(spec.labels)) ??
-    oldestFirst.find(({ ports }) => ports.some(({ mode }) => mode === "ingress"));
+    oldestFirst.find(({ spec, ports }) => {
+      return tcpOptionsOf(spec.labels).mode !== "tcp" && ports.some(({ mode }) => mode === "ingress");
+    });
   return chosen?.spec.name ?? null;
 }
 

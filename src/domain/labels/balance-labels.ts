@@ -19,6 +19,7 @@ import {
   labelCount,
   labelDurationMs,
 } from "./label.ts";
+import { tcpOptionsOf } from "./tcp-labels.ts";
 
 const labelNames = {
   balance: "waggle.balance",
@@ -111,6 +112,7 @@ export function optionsOf(labels: Labels): TableOptions | null {
   }
   const canary = canaryOf(labels);
   const options: TableOptions = {
+    ...tcpOptionsOf(labels),
     ...(sticky !== undefined && { sticky }),
     ...(via && { via }),
     ...(hostHeader !== undefined && { hostHeader }),

@@ -7,6 +7,7 @@ import { attemptLabels } from "./attempt-labels.ts";
 import { balanceLabels, checkBalanceLabels } from "./balance-labels.ts";
 import { invalidLabel, type Labels, labelBoolean } from "./label.ts";
 import { checkPathLabels, hostsForAllPaths, pathLabels, pathsOf } from "./path-labels.ts";
+import { checkTcpLabels, tcpLabels } from "./tcp-labels.ts";
 
 const labelPrefix = "waggle.";
 const hostLabel = "waggle.host";
@@ -18,6 +19,7 @@ export const knownLabels: readonly string[] = [
   ...[hostLabel, ...pathLabels, defaultLabel, probeLabel],
   ...balanceLabels,
   ...attemptLabels,
+  ...tcpLabels,
 ];
 
 /**
@@ -32,6 +34,7 @@ export function checkLabels(labels: Labels): void {
       throw invalidLabel(`label '${key}' is unknown: known are ${knownLabels.join(", ")}`);
     }
   }
+  checkTcpLabels(labels);
   const paths = pathsOf(labels, hostsOf(labels));
   checkControlHost([...hostsOf(labels), ...(paths?.rules.flatMap(({ host }) => host ?? []) ?? [])]);
   checkPathLabels(labels, hostsOf(labels));

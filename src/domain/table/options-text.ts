@@ -6,6 +6,7 @@ import { type AttemptOptions, definedOptions, maxReplayBytes, maxRetries } from 
 import { type LineReader, lineShape, quoteWord } from "./lines.ts";
 import { byPrecedence, type PathRule, printPathRule, readPathRule } from "./path-rule.ts";
 import type { Canary, CanaryRule, TableOptions, TablePaths } from "./table.ts";
+import type { TcpOptions } from "./tcp-options.ts";
 
 const optionShape = lineShape("  option NAME VALUE…");
 
@@ -13,6 +14,7 @@ const optionShape = lineShape("  option NAME VALUE…");
 export function printOptions(lines: string[], options: TableOptions): void {
   const { sticky, via, hostHeader, maxconn, queue, queueTimeoutMs, slowStartMs, marker, canary, paths } =
     options;
+  printTcpOptions(lines, options);
   if (sticky !== undefined) lines.push(`  option sticky ${sticky}`);
   if (via !== undefined) lines.push(`  option via ${via}`);
   if (hostHeader !== undefined) lines.push(`  option host-header ${hostHeader}`);
@@ -25,6 +27,12 @@ export function printOptions(lines: string[], options: TableOptions): void {
   if (canary !== undefined) printCanary(lines, canary);
   for (const service of paths?.at ?? []) lines.push(`  option at ${quoteWord(service)}`);
   for (const rule of paths?.rules ?? []) lines.push(`  option path ${quoteWord(printPathRule(rule))}`);
+}
+
+function printTcpOptions(lines: string[], { mode, sendProxy, idleTimeoutMs }: TcpOptions): void {
+  if (mode !== undefined) lines.push(`  option mode ${mode}`);
+  if (sendProxy !== undefined) lines.push(`  option send-proxy ${sendProxy}`);
+  if (idleTimeoutMs !== undefined) lines.push(`  option idle-timeout ${idleTimeoutMs}ms`);
 }
 
 function printAttemptOptions(lines: string[], options: AttemptOptions): void {
@@ -50,6 +58,7 @@ function canaryRuleWord({ name, value }: CanaryRule): string {
 /** Reads the options from the current line on; null without options. */
 export function readOptions(reader: LineReader): TableOptions | null {
   if (!reader.line.startsWith("  option ")) return null;
+  const tcp = readTcpOptions(reader);
   const sticky = readOption(reader, "sticky", (value) => readToken(reader, value));
   const via = readOption(reader, "via", (value) => readBoolean(reader, value));
   const hostHeader = readOption(reader, "host-header", (value) => readAuthority(reader, value));
@@ -67,6 +76,7 @@ export function readOptions(reader: LineReader): TableOptions | null {
     throw reader.errorAt("a known option, each once and in order");
   }
   return {
+    ...tcp,
     ...(sticky !== undefined && { sticky }),
     ...(via !== undefined && { via }),
     ...(hostHeader !== undefined && { hostHeader }),
@@ -78,6 +88,23 @@ export function readOptions(reader: LineReader): TableOptions | null {
     ...attempts,
     ...(canary !== undefined && { canary }),
     ...(paths !== undefined && { paths }),
+  };
+}
+
+function readTcpOptions(reader: LineReader): TcpOptions {
+  const mode = readOption(reader, "mode", (value) => {
+    if (value !== "tcp") throw reader.errorAt("tcp; http has no line");
+    return value as "tcp";
+  });
+  const sendProxy = readOption(reader, "send-proxy", (value) => {
+    if (value !== "v1" && value !== "v2") throw reader.errorAt("v1 or v2");
+    return value;
+  });
+  const idleTimeoutMs = readOption(reader, "idle-timeout", (value) => readMilliseconds(reader, value, 0));
+  return {
+    ...(mode !== undefined && { mode }),
+    ...(sendProxy !== undefined && { sendProxy }),
+    ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
   };
 }
 

@@ -5,6 +5,7 @@ import type { PublishMode } from "../model/service.ts";
 import type { AttemptOptions } from "./attempt-options.ts";
 import type { PathRule } from "./path-rule.ts";
 import type { Policy } from "./policy.ts";
+import type { TcpOptions } from "./tcp-options.ts";
 
 /** How the data plane reaches a node's gateway. */
 export type TableGateway = {
@@ -101,28 +102,29 @@ export type TablePaths = {
 };
 
 /** Settings of a service for the data plane. Absent: off, or the data plane's default. */
-export type TableOptions = AttemptOptions & {
-  /** Name of the cookie that keeps a client with its task. */
-  readonly sticky?: string;
-  /** True: requests to its tasks name the mesh in Via. */
-  readonly via?: boolean;
-  /** The Host that tasks get instead of the client's. */
-  readonly hostHeader?: string;
-  /** Maximum number of open requests per task, per isolate. */
-  readonly maxconn?: number;
-  /** Maximum number of queued requests, per isolate. */
-  readonly queue?: number | "unlimited";
-  readonly queueTimeoutMs?: number;
-  /** How long a new task takes to reach its full weight. */
-  readonly slowStartMs?: number;
-  /**
-   * A header that every response of the application has, lower case: a 502, 503 or 504 without it did not
-   * come from the application.
-   */
-  readonly marker?: string;
-  readonly canary?: Canary;
-  readonly paths?: TablePaths;
-};
+export type TableOptions = AttemptOptions &
+  TcpOptions & {
+    /** Name of the cookie that keeps a client with its task. */
+    readonly sticky?: string;
+    /** True: requests to its tasks name the mesh in Via. */
+    readonly via?: boolean;
+    /** The Host that tasks get instead of the client's. */
+    readonly hostHeader?: string;
+    /** Maximum number of open requests per task, per isolate. */
+    readonly maxconn?: number;
+    /** Maximum number of queued requests, per isolate. */
+    readonly queue?: number | "unlimited";
+    readonly queueTimeoutMs?: number;
+    /** How long a new task takes to reach its full weight. */
+    readonly slowStartMs?: number;
+    /**
+     * A header that every response of the application has, lower case: a 502, 503 or 504 without it did not
+     * come from the application.
+     */
+    readonly marker?: string;
+    readonly canary?: Canary;
+    readonly paths?: TablePaths;
+  };
 
 export type TableService = {
   readonly id: string;

@@ -26,7 +26,7 @@ function readPort(port: EngineSpecPort): PortRequest {
   const target = port.TargetPort ?? 0;
   if (protocol !== "tcp") {
     throw invalidBody(
-      `EndpointSpec: cannot publish ${target}/${protocol}: the mesh carries only HTTP and WebSocket, over tcp`,
+      `EndpointSpec: cannot publish ${target}/${protocol}: the mesh carries HTTP and WebSocket, and with label waggle.mode=tcp any protocol over tcp; ${protocol} datagrams have no way through it`,
     );
   }
   if (target === 0) {

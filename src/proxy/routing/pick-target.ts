@@ -16,6 +16,12 @@ export type PickQuery = {
   readonly hints: RouteHints | null;
 };
 
+/** The state that a pick depends on. Connections of mode tcp have one of their own. */
+export type PickState = Pick<
+  DataPlane,
+  "outliers" | "cursors" | "openRequests" | "smoothWeights" | "random" | "nowMs"
+>;
+
 /**
  * Picks the target of a request by the service's policy.
  *
@@ -26,7 +32,7 @@ export type PickQuery = {
  * @returns null if every target was tried or is at its maximum of open requests
  * @see docs/spec.md X6-X9
  */
-export function pickTarget(plane: DataPlane, pool: TargetPool, query: PickQuery): Target | null {
+export function pickTarget(plane: PickState, pool: TargetPool, query: PickQuery): Target | null {
   const { outliers, cursors } = plane;
   const { cursor, tried, hints } = query;
   // Most requests are decided here.
@@ -44,10 +50,10 @@ export function pickTarget(plane: DataPlane, pool: TargetPool, query: PickQuery)
 /** One pick: the data plane, the query and the time. */
 class TargetPick {
   readonly nowMs: number;
-  readonly #plane: DataPlane;
+  readonly #plane: PickState;
   readonly #query: PickQuery;
 
-  constructor(plane: DataPlane, query: PickQuery) {
+  constructor(plane: PickState, query: PickQuery) {
     this.#plane = plane;
     this.#query = query;
     this.nowMs = plane.nowMs();

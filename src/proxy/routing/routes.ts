@@ -5,6 +5,7 @@
 
 import type { PublishMode } from "../../domain/model/service.ts";
 import type { RoutingTable, TableGateway, TableNode, TableService } from "../../domain/table/table.ts";
+import { isTcpService } from "../../domain/table/tcp-options.ts";
 import { hostName } from "../http/host.ts";
 import { type PathRoute, PathRoutes } from "./path-routes.ts";
 import { usesRequest } from "./policies/policies.ts";
@@ -122,6 +123,8 @@ export class Routes {
   readonly #nodeByName = new Map<string, TableNode>();
   readonly #nodeByHost = new Map<string, TableNode>();
   readonly #byPort = new Map<number, RouteMatch>();
+  /** The published ports of services in mode tcp, which no HTTP request matches. */
+  readonly #tcpByPort = new Map<number, RouteMatch>();
   readonly #byHost = new Map<string, RouteMatch>();
   readonly #byService = new Map<string, RouteMatch>();
   readonly #defaultMatch: RouteMatch | null;
@@ -159,6 +162,11 @@ export class Routes {
   matchService({ port, host }: RouteQuery): RouteMatch | null {
     const published = port === null ? undefined : this.#byPort.get(port);
     return published ?? this.#matchName(hostName(host), port);
+  }
+
+  /** The routes of services in mode tcp that are published at a port; null if there is no such service. */
+  matchTcp(port: number): RouteMatch | null {
+    return this.#tcpByPort.get(port) ?? null;
   }
 
   /**
@@ -261,11 +269,14 @@ export class Routes {
   }
 
   #addService(service: TableService): void {
+    const isTcp = isTcpService(service);
+    const byPort = isTcp ? this.#tcpByPort : this.#byPort;
     for (const { published, target, mode } of service.ports) {
       const route = new Route(service, target, mode, this.#gatewayOf);
-      const sharing = this.#byPort.get(published)?.routes ?? [];
-      this.#byPort.set(published, { routes: [...sharing, route] as [Route], pathRoute: null });
+      const sharing = byPort.get(published)?.routes ?? [];
+      byPort.set(published, { routes: [...sharing, route] as [Route], pathRoute: null });
     }
+    if (isTcp) return;
     // A match by name uses the service's lowest published port, preferably one in ingress mode.
     const port = service.ports.find(({ mode }) => mode === "ingress") ?? service.ports[0];
     if (port === undefined) return;

@@ -224,3 +224,21 @@ test("[L21] closed ports are reported when a port cannot be opened, and again on
   expect(reported.at(-1)).toEqual([]);
   await ports.close();
 });
+
+test("[O179] a port is open for the mode of its service, and a change of the mode opens another listener", async () => {
+  const web = service([{ target: 80, published: 8080, mode: "ingress" }], ["id-node1"]);
+  const table = (services: RoutingTable["services"]): RoutingTable => {
+    return { version: 1, defaultService: null, signingKey: null, nodes: three.slice(0, 1), services };
+  };
+  const balancer = { address: "127.0.0.1", defaultPort: 8000 };
+  const desired = (services: RoutingTable["services"]) =>
+    desiredListeners(table(services), { kind: "own" }, balancer).slice(1);
+  const http = desired([web]);
+  const tcp = desired([{ ...web, options: { mode: "tcp" } }]);
+  expect(http.map(({ isTcp }) => isTcp)).toEqual([undefined, undefined]);
+  expect(tcp.map(({ isTcp }) => isTcp)).toEqual([true, true]);
+  expect(tcp.map(({ address, port }) => [address, port])).toEqual(
+    http.map(({ address, port }) => [address, port]),
+  );
+  expect(http.some(({ key }) => tcp.some((other) => other.key === key))).toBe(false);
+});

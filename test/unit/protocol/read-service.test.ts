@@ -125,18 +125,18 @@ test.each([
 });
 
 const mustTarget = "set the port of the task to publish, 1 to 65535";
-const overTcp = "the mesh carries only HTTP and WebSocket, over tcp";
+const overTcp = "the mesh carries HTTP and WebSocket, and with label waggle.mode=tcp any protocol over tcp";
 
 test.each([
   [
     "udp",
     publishing({ Protocol: "udp", TargetPort: 53, PublishedPort: 53 }),
-    `EndpointSpec: cannot publish 53/udp: ${overTcp}`,
+    `EndpointSpec: cannot publish 53/udp: ${overTcp}; udp datagrams have no way through it`,
   ],
   [
     "sctp",
     publishing({ Protocol: "sctp", TargetPort: 9 }),
-    `EndpointSpec: cannot publish 9/sctp: ${overTcp}`,
+    `EndpointSpec: cannot publish 9/sctp: ${overTcp}; sctp datagrams have no way through it`,
   ],
   [
     "no target",

@@ -80,6 +80,9 @@ const positive = fc.integer({ min: 1 });
 const options: fc.Arbitrary<TableOptions> = fc
   .record(
     {
+      mode: fc.constant("tcp" as const),
+      sendProxy: fc.constantFrom("v1" as const, "v2" as const),
+      idleTimeoutMs: fc.nat(),
       sticky: token,
       via: fc.boolean(),
       maxconn: positive,

@@ -53,6 +53,8 @@ describe("compiling", () => {
     expect(compileTable(aWorld([], [withLabel, second, first, inside]), 1).defaultService).toBe("asking");
     expect(compileTable(aWorld([], [second, first, inside]), 1).defaultService).toBe("first");
     expect(compileTable(aWorld([], [inside]), 1).defaultService).toBeNull();
+    const tcp = { ...first, spec: { ...first.spec, labels: { "waggle.mode": "tcp" } } };
+    expect(compileTable(aWorld([], [tcp, second]), 1).defaultService).toBe("second");
   });
 
   test("[R9] a host name of two services belongs to the older one", () => {

@@ -1,0 +1,176 @@
+// Connects to the target of a connection in mode tcp: to a task through the gateway of its node, to a static
+// server directly.
+
+import { type ClientRequest, type IncomingMessage, request as requestHttp } from "node:http";
+import { request as requestHttps } from "node:https";
+import { connect, isIP, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { keepAliveProbeMs } from "../agent/gateway/task-connection.ts";
+import {
+  attemptHeader,
+  gatewayHeader,
+  isUndelivered,
+  printAttempt,
+  provenText,
+  readOutcome,
+  targetHeader,
+} from "../gateway/attempt.ts";
+import { AttemptSigner, type GatewayKey } from "../proxy/attempt-signer.ts";
+import type { Target } from "../proxy/routing/target-pool.ts";
+import type { ConnectFailure } from "../proxy/tcp/tcp-router.ts";
+
+/** What an attempt at a gateway is signed with. */
+export type SigningKeys = {
+  /** The gateway keys of the mesh; empty before they are known. */
+  readonly keys: () => readonly GatewayKey[];
+  /** Id of the key to sign with, as the routing table names it; null: attempts cannot be signed. */
+  readonly signingKey: () => string | null;
+};
+
+/** A connection to a target, or why it failed. */
+type DialResult = Socket | ConnectFailure;
+
+/** The protocol that an upgrade names: bytes over TCP as they are. */
+const upgradeToken = "waggle-tcp";
+/** Every tunnel is signed for this target: a task gets no head. */
+const tunnelTarget = "*";
+
+/** Opens connections to targets. */
+export class TargetDialer {
+  readonly #signer: AttemptSigner;
+  readonly #signing: SigningKeys;
+  readonly #nowMs: () => number;
+
+  /** @param routerId unique among all routers, `[\w-]`, at most 48 characters */
+  constructor(routerId: string, signing: SigningKeys, nowMs: () => number) {
+    this.#signer = new AttemptSigner(routerId);
+    this.#signing = signing;
+    this.#nowMs = nowMs;
+  }
+
+  /**
+   * Connects to a target. Never rejects.
+   *
+   * @param signal ends the attempt, as its timeout does
+   */
+  dial(target: Target, withinMs: number, signal: AbortSignal): Promise<DialResult> {
+    const { origin, gateway } = target;
+    return withinLimits(withinMs, signal, async (attempt) => {
+      if (origin !== null) connectToOrigin(origin, attempt);
+      // Only the Durable Object of a node can use its tunnel, and only a Worker its binding.
+      else if (gateway?.transport === "direct") await this.#dialGateway(target, gateway.base, attempt);
+      else attempt.end("unreached");
+    });
+  }
+
+  async #dialGateway({ taskId, nodeId, port }: Target, base: string, attempt: DialAttempt): Promise<void> {
+    const keys = this.#signing.keys();
+    this.#signer.setKeys(keys);
+    // A table may be here before its new key. Gateways take the key before it for some time.
+    const signingKey = this.#signing.signingKey();
+    const keyId = keys.find(({ id }) => id === signingKey)?.id ?? keys[0]?.id ?? null;
+    const id = this.#signer.newAttemptId();
+    const signed = { keyId: keyId ?? "", taskId, port, id, issuedMs: this.#nowMs(), kind: "tunnel" } as const;
+    const text = provenText(signed, { method: "GET", target: tunnelTarget, host: null });
+    const signature = keyId === null ? null : await this.#signer.sign(keyId, nodeId, text);
+    if (attempt.isOver) return;
+    if (signature === null) {
+      attempt.end("unreached");
+      return;
+    }
+    const headers = {
+      connection: "Upgrade",
+      upgrade: upgradeToken,
+      [attemptHeader]: printAttempt(signed, signature.proof),
+      [targetHeader]: tunnelTarget,
+    };
+    const send = base.startsWith("https:") ? requestHttps : requestHttp;
+    requestTunnel(send(`${base}/`, { headers, agent: false }), signature.mark, attempt);
+  }
+}
+
+/** One attempt, until its result is known. */
+type DialAttempt = {
+  readonly isOver: boolean;
+  /** Only the first result counts. */
+  readonly end: (result: DialResult) => void;
+  /** Called if the attempt ends without a connection. */
+  onGiveUp: () => void;
+};
+
+/** Runs an attempt that ends as `unreached` after a time, or when it is not wanted any more. */
+function withinLimits(
+  withinMs: number,
+  signal: AbortSignal,
+  run: (attempt: DialAttempt) => Promise<void>,
+): Promise<DialResult> {
+  return new Promise((resolve, reject) => {
+    let isOver = false;
+    const attempt = {
+      get isOver() {
+        return isOver;
+      },
+      end(result: DialResult) {
+        if (isOver) return;
+        isOver = true;
+        clearTimeout(timer);
+        signal.removeEventListener("abort", abort);
+        if (typeof result === "string") attempt.onGiveUp();
+        resolve(result);
+      },
+      onGiveUp: (): void => undefined,
+    };
+    const abort = (): void => attempt.end("unreached");
+    const timer = setTimeout(abort, withinMs);
+    signal.addEventListener("abort", abort);
+    run(attempt).catch(reject);
+  });
+}
+
+/** Waits for the gateway's 101. A response without the mark is not the gateway's. */
+function requestTunnel(sent: ClientRequest, mark: string, attempt: DialAttempt): void {
+  const outcomeOf = ({ headers }: IncomingMessage) => {
+    return readOutcome(String(headers[gatewayHeader] ?? ""), mark);
+  };
+  attempt.onGiveUp = () => sent.destroy();
+  sent.on("upgrade", (response, socket: Socket, first: Buffer) => {
+    if (attempt.isOver || outcomeOf(response) !== "task") {
+      socket.destroy();
+      attempt.end("unreached");
+      return;
+    }
+    if (first.length > 0) socket.unshift(first);
+    attempt.end(ready(socket));
+  });
+  sent.on("response", (response) => {
+    const outcome = outcomeOf(response);
+    attempt.end(outcome !== null && isUndelivered(outcome) ? outcome : "unreached");
+  });
+  sent.on("error", () => attempt.end("unreached"));
+  sent.end();
+}
+
+/** @param origin `http://10.0.0.5:5432`; over TLS with `https:` */
+function connectToOrigin(origin: string, attempt: DialAttempt): void {
+  const { protocol, hostname, port } = new URL(origin);
+  const host = hostname.replace(/^\[|\]$/g, "");
+  const isTls = protocol === "https:";
+  const address = { host, port: Number(port) || (isTls ? 443 : 80) };
+  const socket = isTls
+    ? connectTls({ ...address, ...(isIP(host) === 0 && { servername: host }) })
+    : connect(address);
+  attempt.onGiveUp = () => socket.destroy();
+  socket.on("error", ({ code }: NodeJS.ErrnoException) => {
+    attempt.end(code === "ECONNREFUSED" ? "refused" : "unreached");
+  });
+  socket.once(isTls ? "secureConnect" : "connect", () => attempt.end(ready(socket)));
+}
+
+/** Sets what holds for all connections to targets. How it ends is the business of the caller. */
+function ready(socket: Socket): Socket {
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, keepAliveProbeMs);
+  socket.allowHalfOpen = true;
+  socket.on("error", () => undefined);
+  return socket;
+}
