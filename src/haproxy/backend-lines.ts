@@ -13,12 +13,14 @@ import { checkOptions } from "./effective-lines.ts";
 import type { Directive } from "./sections.ts";
 import {
   defaultServerParams,
+  proxyProtocolNote,
   readDefaultServer,
   readServerParams,
   type ServerParams,
   serverAddress,
 } from "./server-line.ts";
 import { trimmed } from "./service-names.ts";
+import type { ProxyMode } from "./tcp-mode.ts";
 import { parseNumber, parseTimeMs } from "./time.ts";
 import { treatmentOf } from "./treatments.ts";
 
@@ -38,8 +40,12 @@ type ServerLine = {
 };
 
 /** Reads the lines that have an effect in a backend. */
-export function readBackend(lines: readonly Directive[], diagnostics: Diagnostics): ImportedBackend {
-  return new BackendReader(lines, diagnostics).read();
+export function readBackend(
+  lines: readonly Directive[],
+  mode: ProxyMode,
+  diagnostics: Diagnostics,
+): ImportedBackend {
+  return new BackendReader(lines, mode, diagnostics).read();
 }
 
 /** `maxDurationMs` in a label. */
@@ -49,12 +55,14 @@ const unlimitedConn = 1_000_000;
 
 class BackendReader {
   readonly #lines: readonly Directive[];
+  readonly #mode: ProxyMode;
   readonly #diagnostics: Diagnostics;
   readonly #labels = new Map<string, string>();
   #serverDefaults = defaultServerParams;
 
-  constructor(lines: readonly Directive[], diagnostics: Diagnostics) {
+  constructor(lines: readonly Directive[], mode: ProxyMode, diagnostics: Diagnostics) {
     this.#lines = lines;
+    this.#mode = mode;
     this.#diagnostics = diagnostics;
   }
 
@@ -64,13 +72,17 @@ class BackendReader {
     const imported = serverLines.filter(({ directive }) =>
       servers.some(({ line }) => line === directive.line),
     );
+    const isTcp = this.#mode === "tcp";
+    if (isTcp) this.#labels.set("waggle.mode", "tcp");
     this.#readBalance();
-    this.#readCookie(imported);
+    this.#readSendProxy(imported);
+    if (!isTcp) this.#readCookie(imported);
     this.#readAllBackups(imported);
     this.#readSlowStart(imported);
     this.#readQueue(imported);
-    this.#readResponseTime();
-    this.#readRetries();
+    if (!isTcp) this.#readResponseTime();
+    if (isTcp) this.#readConnectRetries();
+    else this.#readRetries();
     return { servers, labels: Object.fromEntries(this.#labels) };
   }
 
@@ -201,6 +213,10 @@ class BackendReader {
     const [, word = "roundrobin", ...rest] = line.words;
     const policy =
       word === "static-rr" ? "roundrobin" : word.startsWith("random") ? "random" : readPolicy(word);
+    if (this.#mode === "tcp" && policy !== null && /^(uri|hdr|cookie)/.test(policy)) {
+      this.#diagnostics.add(line, "as is", "HAProxy falls back to round robin in mode tcp");
+      return;
+    }
     if (policy === null) {
       const note = `policy ${word} is not supported: requests are balanced round robin`;
       this.#diagnostics.add(line, "could not", note);
@@ -220,6 +236,20 @@ class BackendReader {
     const what =
       word === "uri" ? "the whole path is hashed, without the query" : "the whole header is hashed";
     this.#diagnostics.add(line, "could not", `${kept.join(" ")}: ${what}`);
+  }
+
+  /** All servers of a service get the same header. */
+  #readSendProxy(servers: readonly ServerLine[]): void {
+    const versions = [...new Set(servers.map(({ params }) => params.sendProxy))];
+    const [version = null] = versions;
+    const isTaken = this.#mode === "tcp" && versions.length === 1;
+    if (isTaken && version !== null) this.#labels.set("waggle.send-proxy", version);
+    if (isTaken) return;
+    const note = this.#mode === "tcp" ? "only some servers get this header" : proxyProtocolNote;
+    for (const { directive, params } of servers) {
+      const word = params.sendProxy === "v1" ? "send-proxy" : "send-proxy-v2";
+      if (params.sendProxy !== null) this.#diagnostics.add(directive, "could not", `${word}: ${note}`);
+    }
   }
 
   #readCookie(servers: readonly ServerLine[]): void {
@@ -301,6 +331,15 @@ class BackendReader {
     this.#labels.set("waggle.head-timeout", durationLabel(ms));
     const note = ms === 0 || ms > maxDurationMs ? "a day at most" : "nothing ends a response that has begun";
     this.#diagnostics.add(line, "taken", `until the response begins; ${note}`);
+  }
+
+  /** HAProxy tries a connection again `retries` times, at another server with `option redispatch`. */
+  #readConnectRetries(): void {
+    const line = this.#find("retries");
+    if (line === undefined) return;
+    const isOnce = parseNumber(line.words[1] ?? "") <= 0;
+    const note = "a connection that a server refuses is tried at each other server once";
+    this.#diagnostics.add(line, isOnce ? "could not" : "as is", note);
   }
 
   /** HAProxy sends a request to one server at a time. */

@@ -3,6 +3,7 @@
 import type { Diagnostics } from "./diagnostics.ts";
 import { isAnyAddress, splitAddress } from "./grammar/address.ts";
 import type { Directive } from "./sections.ts";
+import type { ProxyMode } from "./tcp-mode.ts";
 
 /** Limit of a port range. */
 const maxRangePorts = 100;
@@ -37,7 +38,7 @@ const silentParams: ReadonlySet<string> = new Set([
 ]);
 
 /** A line of a frontend whose service is published: its ports, and what is not taken of it. */
-export function readBind(directive: Directive, diagnostics: Diagnostics): readonly number[] {
+export function readBind(directive: Directive, mode: ProxyMode, diagnostics: Diagnostics): readonly number[] {
   const [, addresses = "", ...params] = directive.words;
   const ports: number[] = [];
   for (const text of addresses.split(",")) {
@@ -56,15 +57,21 @@ export function readBind(directive: Directive, diagnostics: Diagnostics): readon
       diagnostics.add(directive, "could not", note);
     }
   }
-  if (ports.length > 0) diagnostics.add(directive, "taken", ports.some(isWebPort) ? "" : cloudflareNote);
-  reportParams(params, directive, diagnostics);
+  const note = mode === "tcp" ? tcpNote : ports.some(isWebPort) ? "" : cloudflareNote;
+  if (ports.length > 0) diagnostics.add(directive, "taken", note);
+  reportParams(params, mode, directive, diagnostics);
   return ports;
 }
 
-function reportParams(params: readonly string[], directive: Directive, diagnostics: Diagnostics): void {
+function reportParams(
+  params: readonly string[],
+  mode: ProxyMode,
+  directive: Directive,
+  diagnostics: Diagnostics,
+): void {
   if (params.includes("ssl")) {
-    const note = "ssl: on Cloudflare the edge terminates TLS; elsewhere the port is open without TLS";
-    diagnostics.add(directive, "could not", note);
+    const where = mode === "tcp" ? "" : "on Cloudflare the edge terminates TLS; elsewhere ";
+    diagnostics.add(directive, "could not", `ssl: ${where}the port is open without TLS`);
   }
   for (let at = 0; at < params.length; at += 1) {
     const param = params[at] ?? "";
@@ -78,6 +85,9 @@ function reportParams(params: readonly string[], directive: Directive, diagnosti
 
 /** @see docs/architecture.md, What is different on Cloudflare */
 const cloudflareNote = "on Cloudflare services are reached by host name";
+
+/** @see docs/tcp.md */
+const tcpNote = "on nodes and self-hosted balancers; a Worker on Cloudflare has no such port";
 
 function isWebPort(port: number): boolean {
   return port === 80 || port === 443;

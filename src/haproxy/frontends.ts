@@ -6,12 +6,14 @@ import { pathRulesOf } from "./condition.ts";
 import type { Diagnostics } from "./diagnostics.ts";
 import type { FrontendRouting, UseBackend } from "./routing-lines.ts";
 import { type RoutingRule, resolveSwitchingRules, withoutRedundant } from "./switching-rules.ts";
+import type { ProxyMode } from "./tcp-mode.ts";
 
 /** A frontend, or the frontend half of a listen. */
 export type Frontend = {
   readonly kind: string;
   readonly name: string;
   readonly line: number;
+  readonly mode: ProxyMode;
   readonly ports: readonly number[];
   readonly routing: FrontendRouting;
   /** The section of a listen's own servers, which gets the requests that match no rule. */
@@ -59,15 +61,15 @@ export function exposureLabels(
 }
 
 export class Frontends {
-  readonly #backends: ReadonlyMap<string, boolean>;
+  readonly #backends: ReadonlyMap<string, ProxyMode | null>;
   readonly #diagnostics: Diagnostics;
   readonly #fates = new Map<number, FrontendFate>();
   readonly #exposures = new Map<string, ServiceExposure>();
   /** The one service that each host name leads to. */
   readonly #serviceByHost = new Map<string, string>();
 
-  /** @param backends for each backend by name, whether it becomes a service */
-  constructor(backends: ReadonlyMap<string, boolean>, diagnostics: Diagnostics) {
+  /** @param backends the mode of each backend by name; null if it does not become a service */
+  constructor(backends: ReadonlyMap<string, ProxyMode | null>, diagnostics: Diagnostics) {
     this.#backends = backends;
     this.#diagnostics = diagnostics;
   }
@@ -106,11 +108,11 @@ export class Frontends {
   }
 
   #rulesOf(frontend: Frontend): FrontendRules | null {
-    const { routing, ownBackend } = frontend;
+    const { mode, routing, ownBackend } = frontend;
     for (const { directive, why } of routing.unsupported) this.#diagnostics.add(directive, "could not", why);
-    const uses = routing.uses.filter(({ backend, directive }) => this.#isService(backend, directive));
+    const uses = routing.uses.filter(({ backend, directive }) => this.#isService(backend, mode, directive));
     const { fallback } = routing;
-    const hasFallback = fallback !== null && this.#isService(fallback.backend, fallback.directive);
+    const hasFallback = fallback !== null && this.#isService(fallback.backend, mode, fallback.directive);
     const otherwise = hasFallback ? fallback.backend : fallback === null ? ownBackend : null;
     if (otherwise === null && uses.length === 0) {
       this.#fates.set(frontend.line, { kind: "nowhere", why: nowhereReason(frontend) });
@@ -132,10 +134,20 @@ export class Frontends {
     return { frontend, uses: [], rest: otherwise, rules: [] };
   }
 
-  #isService(backend: string, directive: UseBackend["directive"]): boolean {
-    const isService = this.#backends.get(backend) === true;
-    if (!isService) this.#diagnostics.add(directive, "could not", `${backend} does not become a service`);
-    return isService;
+  /** HAProxy refuses a backend in mode tcp behind a frontend in mode http, and reads HTTP in the other case. */
+  #isService(backend: string, mode: ProxyMode, directive: UseBackend["directive"]): boolean {
+    const backendMode = this.#backends.get(backend) ?? null;
+    if (backendMode === null) {
+      this.#diagnostics.add(directive, "could not", `${backend} does not become a service`);
+      return false;
+    }
+    if (mode === "tcp" || backendMode === "http") return true;
+    this.#diagnostics.add(
+      directive,
+      "could not",
+      `${backend} is in mode tcp, and this frontend in mode http`,
+    );
+    return false;
   }
 
   /** Publishes the service `rest` at the frontend's ports and lets other services take its paths. */

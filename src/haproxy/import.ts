@@ -21,6 +21,14 @@ import { type FrontendRouting, readRouting } from "./routing-lines.ts";
 import { type ConfigSection, type Directive, isProxyKind, readSections } from "./sections.ts";
 import { serviceNames } from "./service-names.ts";
 import { strictRefusals } from "./strict.ts";
+import {
+  idleTimeoutLabels,
+  type ProxyMode,
+  reportIdleTimeouts,
+  reportIgnoredInTcp,
+  reportOtherInTcp,
+  tcpRouting,
+} from "./tcp-mode.ts";
 import { globalTreatment } from "./treatments.ts";
 import { type ConfigVariables, printWords } from "./words.ts";
 
@@ -67,6 +75,7 @@ type ProxySection = {
   /** Its lines that HAProxy uses, with those of its defaults. */
   readonly used: readonly Directive[];
   readonly unused: ReturnType<typeof effectiveLines>["unused"];
+  readonly mode: ProxyMode;
   /** Why the mesh cannot have the section at all; null if it can. */
   readonly refusal: string | null;
   /** The diagnostics of its lines as a backend, which count if it becomes a service. */
@@ -96,8 +105,10 @@ class ConfigImporter {
 
   run(): ImportResult {
     const backends = this.#proxies.filter(({ section }) => section.kind !== "frontend");
-    const isServiceByName = new Map(backends.map((proxy) => [proxy.section.name, becomesService(proxy)]));
-    const frontends = new Frontends(isServiceByName, this.#diagnostics);
+    const modeByName = new Map(
+      backends.map((proxy) => [proxy.section.name, becomesService(proxy) ? proxy.mode : null]),
+    );
+    const frontends = new Frontends(modeByName, this.#diagnostics);
     const fronting = this.#proxies.filter(({ section, refusal }) => hasFrontend(section) && refusal === null);
     const exposures = frontends.exposures(fronting.map(frontendOf));
     const services = backends.flatMap((proxy) =>
@@ -126,7 +137,9 @@ class ConfigImporter {
     if (name === undefined) return [];
     const ports = [...(exposure?.ports ?? [])].sort((a, b) => a - b);
     const fronts = this.#proxies.filter(({ section: front }) => leadsTo(fates.get(front.line), section.name));
-    const clientTimeouts = clientTimeoutLabels(fronts.map(({ used }) => used));
+    const frontLines = fronts.map(({ used }) => used);
+    const clientTimeouts =
+      proxy.mode === "tcp" ? idleTimeoutLabels(proxy.used, frontLines) : clientTimeoutLabels(frontLines);
     this.#clientTimeouts.set(section.name, JSON.stringify(clientTimeouts));
     const labels = {
       ...backend.labels,
@@ -159,6 +172,11 @@ class ConfigImporter {
     const mode = proxy.used.find(({ words }) => words[0] === "mode");
     if (mode !== undefined) this.#diagnostics.add(mode, "taken");
     const lines = proxy.used.filter((directive) => isService || !this.#isBackendOnly(directive, section));
+    if (proxy.mode === "tcp") {
+      reportIgnoredInTcp(lines, this.#diagnostics);
+      reportIdleTimeouts(lines, this.#diagnostics);
+      reportOtherInTcp(lines, this.#diagnostics);
+    }
     reportOtherLines(lines, this.#diagnostics);
     this.#findLostProtection(proxy, isFront ? fate.backends : [section.name]);
   }
@@ -169,7 +187,7 @@ class ConfigImporter {
   }
 
   #reportFrontend(
-    { section, used, routing, bindDiagnostics, ports }: ProxySection,
+    { section, used, mode, routing, bindDiagnostics, ports }: ProxySection,
     fate: Exclude<FrontendFate, { kind: "nowhere" }>,
   ): void {
     const head = headOf(section);
@@ -182,9 +200,11 @@ class ConfigImporter {
     }
     if (ports.length === 0 && fate.kind === "published")
       this.#diagnostics.add(head, "could not", "it binds no port that the mesh can publish");
-    const ownTimeout = JSON.stringify(clientTimeoutLabels([used]));
-    const others = fate.backends.filter((backend) => this.#clientTimeouts.get(backend) !== ownTimeout);
-    reportClientTimeout(used, others, this.#diagnostics);
+    if (mode === "http") {
+      const ownTimeout = JSON.stringify(clientTimeoutLabels([used]));
+      const others = fate.backends.filter((backend) => this.#clientTimeouts.get(backend) !== ownTimeout);
+      reportClientTimeout(used, others, this.#diagnostics);
+    }
     const takenUses = routing.uses.filter(({ directive }) => this.#diagnostics.has(directive, "taken"));
     const usedAcls = new Set(takenUses.flatMap(({ aclLines }) => aclLines));
     for (const { directive, why } of routing.acls) {
@@ -268,22 +288,25 @@ function readProxy(section: ConfigSection): ProxySection {
   const backendDiagnostics = new Diagnostics();
   const bindDiagnostics = new Diagnostics();
   const binds = used.filter(({ words }) => words[0] === "bind");
+  const mode = modeOf(used);
+  const routing = readRouting(section.kind === "backend" ? [] : used);
   return {
-    ...{ section, used, unused, backendDiagnostics, bindDiagnostics },
-    refusal: refusalOf(section, used),
+    ...{ section, used, unused, mode, backendDiagnostics, bindDiagnostics },
+    refusal: refusalOf(section),
     backend:
-      section.kind === "frontend" ? { servers: [], labels: {} } : readBackend(used, backendDiagnostics),
-    ports: section.kind === "backend" ? [] : binds.flatMap((bind) => readBind(bind, bindDiagnostics)),
-    routing: readRouting(section.kind === "backend" ? [] : used),
+      section.kind === "frontend" ? { servers: [], labels: {} } : readBackend(used, mode, backendDiagnostics),
+    ports: section.kind === "backend" ? [] : binds.flatMap((bind) => readBind(bind, mode, bindDiagnostics)),
+    routing: mode === "tcp" ? tcpRouting(routing) : routing,
   };
 }
 
-function refusalOf(section: ConfigSection, used: readonly Directive[]): string | null {
-  if (isDisabled(section)) return "it is disabled, and a service would serve requests";
-  const mode = used.find(({ words }) => words[0] === "mode")?.words[1];
-  if (mode === "http") return null;
-  const reason = mode === undefined ? "it has no `mode http`, and HAProxy's default is tcp" : `mode ${mode}`;
-  return `${reason}: the mesh supports HTTP and WebSocket only`;
+/** HAProxy's default is tcp. */
+function modeOf(used: readonly Directive[]): ProxyMode {
+  return used.find(({ words }) => words[0] === "mode")?.words[1] === "http" ? "http" : "tcp";
+}
+
+function refusalOf(section: ConfigSection): string | null {
+  return isDisabled(section) ? "it is disabled, and a service would serve requests" : null;
 }
 
 function unimportedReason(proxy: ProxySection, fate: FrontendFate | undefined): string {
@@ -309,9 +332,9 @@ function becomesService({ section, refusal, backend }: ProxySection): boolean {
 }
 
 function frontendOf(proxy: ProxySection): Frontend {
-  const { section, ports, routing } = proxy;
+  const { section, mode, ports, routing } = proxy;
   const { kind, name, line } = section;
-  return { kind, name, line, ports, routing, ownBackend: becomesService(proxy) ? name : null };
+  return { kind, name, line, mode, ports, routing, ownBackend: becomesService(proxy) ? name : null };
 }
 
 function leadsTo(fate: FrontendFate | undefined, backend: string): boolean {

@@ -2,6 +2,7 @@
 
 import type { AdminState, PartialCheckSpec, ServerSpec } from "../domain/model/server.ts";
 import { serverDefaults } from "../domain/model/server.ts";
+import type { ProxyProtocol } from "../domain/table/tcp-options.ts";
 import type { Diagnostics } from "./diagnostics.ts";
 import { isAnyAddress, isHostName, isIpAddress, splitAddress } from "./grammar/address.ts";
 import type { Directive } from "./sections.ts";
@@ -14,6 +15,8 @@ export type ServerParams = {
   readonly isChecked: boolean;
   readonly check: PartialCheckSpec;
   readonly slowStartMs: number;
+  /** The header of the PROXY protocol that the server gets. */
+  readonly sendProxy: ProxyProtocol | null;
 };
 
 export const defaultServerParams: ServerParams = {
@@ -22,6 +25,7 @@ export const defaultServerParams: ServerParams = {
   isChecked: false,
   check: {},
   slowStartMs: 0,
+  sendProxy: null,
 };
 
 /** Where a server is, or why the mesh cannot send requests there. */
@@ -94,6 +98,10 @@ const paramReaders: ReadonlyMap<string, ParamReader> = new Map(
     disabled: { takes: 0, change: () => ({ admin: "maint" }) },
     enabled: { takes: 0, change: () => ({ admin: "ready" }) },
     slowstart: { takes: 1, change: ({ next }) => ({ slowStartMs: slowStartMs(next) }) },
+    "send-proxy": { takes: 0, change: () => ({ sendProxy: "v1" }) },
+    "send-proxy-v2": { takes: 0, change: () => ({ sendProxy: "v2" }) },
+    "no-send-proxy": { takes: 0, change: () => ({ sendProxy: null }) },
+    "no-send-proxy-v2": { takes: 0, change: () => ({ sendProxy: null }) },
     weight: specParam(1, (next) => ({ weight: parseNumber(next) })),
     maxconn: specParam(1, (next) => ({ maxConn: Math.max(0, parseNumber(next)) })),
     cookie: specParam(1, (next) => ({ cookie: next })),
@@ -121,7 +129,7 @@ function slowStartMs(text: string): number {
 type UnsupportedParam = readonly [takes: number, note: string];
 
 const tlsNote = "the platform chooses";
-const proxyProtocolNote = "servers receive X-Forwarded-For, not the PROXY protocol";
+export const proxyProtocolNote = "servers receive X-Forwarded-For, not the PROXY protocol";
 const agentNote = "the mesh has no agent checks";
 const resolverNote = "the platform resolves names";
 const poolNote = "the platform manages connections";
@@ -150,8 +158,6 @@ const unsupportedParams: ReadonlyMap<string, UnsupportedParam> = new Map(
     "ssl-min-ver": [1, tlsNote],
     "ssl-max-ver": [1, tlsNote],
     "allow-0rtt": [0, tlsNote],
-    "send-proxy": [0, proxyProtocolNote],
-    "send-proxy-v2": [0, proxyProtocolNote],
     "send-proxy-v2-ssl": [0, proxyProtocolNote],
     "send-proxy-v2-ssl-cn": [0, proxyProtocolNote],
     "proxy-v2-options": [1, proxyProtocolNote],
@@ -206,7 +212,7 @@ const unsupportedParams: ReadonlyMap<string, UnsupportedParam> = new Map(
 const silentParams: ReadonlyMap<string, number> = new Map(
   Object.entries({
     ...{ id: 1, guid: 1, stick: 0, "ssl-reuse": 0, "tls-tickets": 0, "no-tfo": 0, "no-ssl-reuse": 0 },
-    ...{ "no-agent-check": 0, "no-send-proxy": 0, "no-send-proxy-v2": 0, "no-send-proxy-v2-ssl": 0 },
+    ...{ "no-agent-check": 0, "no-send-proxy-v2-ssl": 0 },
     ...{ "no-send-proxy-v2-ssl-cn": 0, "no-check-send-proxy": 0, "no-verifyhost": 0, renegotiate: 0 },
     ...{ "no-renegotiate": 0 },
   }),

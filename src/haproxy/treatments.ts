@@ -21,7 +21,8 @@ const requestIdTreatment: Treatment = [
 ];
 const addressTreatment: Treatment = ["could not", "requests come from the balancer's address"];
 const validityTreatment: Treatment = ["could not", "messages must conform to RFC 9110 and RFC 9112"];
-const httpOnlyTreatment: Treatment = ["could not", "the mesh supports HTTP and WebSocket only"];
+const fastCgiTreatment: Treatment = ["could not", "the mesh does not speak FastCGI"];
+const checkTreatment: Treatment = ["could not", "a check opens a connection or sends an HTTP request"];
 const reuseTreatment: Treatment = [
   "could not",
   "connections to servers are used again for requests that may be repeated",
@@ -98,7 +99,7 @@ const keywordTreatments: ReadonlyMap<string, Treatment> = new Map(
     source: addressTreatment,
     transparent: addressTreatment,
     "email-alert": ["could not", "use the alert rules for Prometheus in infra/"],
-    "use-fcgi-app": httpOnlyTreatment,
+    "use-fcgi-app": fastCgiTreatment,
     "external-check": ["could not", "checks are TCP or HTTP"],
     "tcp-check": ["could not", "a TCP check only opens a connection"],
     "clitcpka-cnt": keepAliveTreatment,
@@ -132,12 +133,12 @@ const optionTreatments: ReadonlyMap<string, Treatment> = new Map(
     "prefer-last-server": ["could not", "each request is balanced separately"],
     persist: ["could not", "a server that is down gets no requests"],
     "ssl-hello-chk": ["could not", "use `check-ssl` for a check over TLS"],
-    smtpchk: httpOnlyTreatment,
-    "ldap-check": httpOnlyTreatment,
-    "mysql-check": httpOnlyTreatment,
-    "pgsql-check": httpOnlyTreatment,
-    "redis-check": httpOnlyTreatment,
-    "spop-check": httpOnlyTreatment,
+    smtpchk: checkTreatment,
+    "ldap-check": checkTreatment,
+    "mysql-check": checkTreatment,
+    "pgsql-check": checkTreatment,
+    "redis-check": checkTreatment,
+    "spop-check": checkTreatment,
     "external-check": ["could not", "checks are TCP or HTTP"],
     "splice-auto": ["as is", "it has no effect on what clients and servers receive"],
     "splice-request": ["as is", "it has no effect on what clients and servers receive"],

@@ -410,6 +410,7 @@ function takenLines({ claims, file }: Served): readonly number[] {
 /** Lines whose effect no request shows. */
 const invisible: readonly (readonly [RegExp, reason: string])[] = [
   [/^balance (roundrobin|static-rr)$/, "it is the default"],
+  [/^mode tcp$/, "it is the default"],
   [/^balance leastconn$/, "it differs from round robin only while requests of unequal length are open"],
   [
     /^timeout \S+ (\d+(s|m|h|min)|[1-9]\d{3,})/,

@@ -106,12 +106,8 @@ backend web
     expect(outcomesOf(file, "server")).toContainEqual(expect.stringContaining("could not: send-proxy"));
   });
 
-  test("[I5] a proxy that is not http, is disabled or has no servers is reported and does not become a service", () => {
+  test("[I5] a proxy that is disabled or has no servers is reported and does not become a service", () => {
     const file = `
-listen db
-  mode tcp
-  bind :5432
-  server a 10.0.0.1:5432
 listen off
   disabled
   bind :81
@@ -119,11 +115,7 @@ listen off
 backend empty
 `;
     expect(imported(file).services).toEqual([]);
-    expect(outcomesOf(file, "listen db")[0]).toContain("could not: mode tcp: the mesh supports HTTP");
     expect(outcomesOf(file, "listen off")[0]).toContain("could not: it is disabled");
-    expect(importConfig("listen a\n bind :80\n server s 10.0.0.1:80\n", {}).diagnostics[0]?.note).toContain(
-      "HAProxy's default is tcp",
-    );
   });
 
   test("[I5] a password is not printed", () => {

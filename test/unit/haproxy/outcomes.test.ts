@@ -27,7 +27,6 @@ function inBackend(line: string): string[] {
 
 describe("sections", () => {
   test.each([
-    ["listen db\n mode tcp\n bind *:3306\n balance leastconn\n server d 10.0.0.1:3306 check\n", "mode tcp"],
     ["listen off\n disabled\n bind :81\n server d 10.0.0.1:80\n", "it is disabled"],
     ["listen none\n bind :8404\n option httplog\n", "it has no servers"],
     [
@@ -57,9 +56,9 @@ describe("sections", () => {
   );
 
   test("[I28] a line of defaults is taken if a section that is imported uses it", () => {
-    const tcp = "defaults\n mode tcp\n balance source\nlisten db\n bind :1\n server s 10.0.0.1:1\n";
-    const text = `${tcp}${defaults} balance leastconn\n${web}`;
-    expect(outcomes(text, "balance source")).toEqual([expect.stringContaining("could not: mode tcp")]);
+    const off = "defaults\n balance source\nlisten db\n disabled\n bind :1\n server s 10.0.0.1:1\n";
+    const text = `${off}${defaults} balance leastconn\n${web}`;
+    expect(outcomes(text, "balance source")).toEqual([expect.stringContaining("could not: it is disabled")]);
     expect(outcomes(text, "balance leastconn")).toEqual(["taken"]);
   });
 
@@ -137,8 +136,8 @@ describe("servers", () => {
   test("[I31] what the mesh cannot do of a server's parameters is named beside what is taken", () => {
     expect(inBackend("server s 10.0.0.2:80 check send-proxy track a weight 5")).toEqual([
       "taken",
-      "could not: send-proxy: servers receive X-Forwarded-For, not the PROXY protocol",
       "could not: track: each server is checked separately",
+      "could not: send-proxy: servers receive X-Forwarded-For, not the PROXY protocol",
     ]);
     expect(inBackend("server _s 10.0.0.2:80 check inter 20ms cookie a;b")).toEqual([
       "taken: as server s",
@@ -306,8 +305,8 @@ describe("lost protection", () => {
   });
 
   test("[I36] lines of a section that is not imported, and lines that only rewrite, protect nothing", () => {
-    const tcp = "listen db\n mode tcp\n bind :1\n maxconn 5\n server s 10.0.0.1:1\n";
-    expect(lost(`${defaults}${web}${tcp}`)).toEqual([]);
+    const off = "listen db\n disabled\n bind :1\n maxconn 5\n server s 10.0.0.1:1\n";
+    expect(lost(`${defaults}${web}${off}`)).toEqual([]);
     expect(inFront("http-request set-path /x")).toEqual([]);
     expect(inFront("http-request return status 200")).toEqual([]);
   });
@@ -359,9 +358,9 @@ describe("--strict", () => {
 
   test("[I41] sections count if they are proxies that serve requests, and global only by its limits of rates", () => {
     expect(required(" maxconnrate 10\n maxconn 10", "")).toEqual(["maxconnrate 10"]);
-    const tcp = "listen db\n mode tcp\n bind :1\n server a 10.0.0.1:1\n";
-    expect(required("", "", tcp)[0]).toBe("listen db");
-    expect(required("", "", `${tcp} disabled\n`)).toEqual([]);
+    const none = "listen db\n bind :1\n balance source\n";
+    expect(required("", "", none)[0]).toBe("listen db");
+    expect(required("", "", `${none} disabled\n`)).toEqual([]);
     expect(required("", "", "userlist u\n user a password b\npeers p\n peer a 10.0.0.1:1\n")).toEqual([]);
   });
 });
