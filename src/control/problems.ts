@@ -27,7 +27,7 @@ export function problemsOf(view: MeshView, traffic: readonly ServiceTraffic[]): 
   const byNode = Map.groupBy(tasks, ({ nodeId }) => nodeId);
   const tasksOf = (service: ServiceView) => byService.get(service.id) ?? [];
   return [
-    ...failingServices(services, traffic),
+    ...failingServices(services, tasksOf, traffic),
     ...(!nodes.some((node) => !isBalancer(node)) && servers.length === 0 ? [noNodes(info)] : []),
     ...nodes.flatMap((node) => nodeProblems(node, byNode.get(node.id) ?? [])),
     ...services.flatMap(pausedUpdates),
@@ -41,14 +41,37 @@ export function problemsOf(view: MeshView, traffic: readonly ServiceTraffic[]): 
 /** Services whose clients get errors, whatever their checks say. */
 function failingServices(
   services: readonly ServiceView[],
+  tasksOf: (service: ServiceView) => readonly Task[],
   traffic: readonly ServiceTraffic[],
 ): StatusProblem[] {
-  const names = new Map(services.map(({ id, spec }) => [id, spec.name]));
+  const byId = new Map(services.map((service) => [service.id, service]));
   const current = traffic.flatMap(({ id, recent }) => {
-    const name = names.get(id);
-    return name === undefined ? [] : { id, name, recent };
+    const service = byId.get(id);
+    return service === undefined ? [] : { id, name: service.spec.name, recent };
   });
-  return trafficProblems(current).map(({ what, why, next }) => ({ what, why, next, sinceMs: null }));
+  return trafficProblems(current).map(({ serviceId, what, why, next, isTotal }) => {
+    const service = byId.get(serviceId);
+    const isSilent = isTotal && service !== undefined && acceptsOnly(tasksOf(service));
+    const hint = isSilent ? ` ${otherProtocolHint(service)}` : "";
+    return { what, why, next: `${next}${hint}`, sinceMs: null };
+  });
+}
+
+/** True if the running tasks accept connections, and it is not known that they speak HTTP. */
+function acceptsOnly(tasks: readonly Task[]): boolean {
+  const running = tasks.filter(({ desired, state }) => desired === "running" && state === "running");
+  return running.length > 0 && running.every(({ health }) => health?.lastCheck.startsWith("L4OK") === true);
+}
+
+function otherProtocolHint({ spec: { name } }: ServiceView): string {
+  return `If ${name} does not speak HTTP: \`waggle service update --label-add waggle.mode=tcp ${name}\`.`;
+}
+
+/** The word of a check whose response is not HTTP. */
+const notHttp = "L7RSP";
+
+function notHttpAdvice({ spec: { name } }: ServiceView): string {
+  return `${name} does not speak HTTP: \`waggle service update --label-add waggle.mode=tcp --label-add waggle.probe=tcp ${name}\`.`;
 }
 
 /** A server in maint is down on purpose, so it is not a problem. */
@@ -182,20 +205,30 @@ function failingTasks(service: ServiceView, tasks: readonly Task[]): StatusProbl
     const what = `task ${name}`;
     const running = slotTasks.filter(({ desired, state }) => desired === "running" && state === "running");
     const unhealthy = running.filter(({ health }) => health?.verdict === "unhealthy");
-    if (running.length > 0) return unhealthy.map((task) => unhealthyTask(what, task));
+    if (running.length > 0) return unhealthy.map((task) => unhealthyTask(service, what, task));
     const last = slotTasks.findLast(({ state }) => state === "rejected" || state === "failed");
     const isWanted = slotTasks.some((task) => task.desired === "running" && isAlive(task));
-    return last !== undefined && isWanted ? [endedTask(what, last)] : [];
+    return last !== undefined && isWanted ? [endedTask(service, what, last)] : [];
   });
 }
 
-function unhealthyTask(what: string, { health, stateSinceMs }: Task): StatusProblem {
+function unhealthyTask(service: ServiceView, what: string, { health, stateSinceMs }: Task): StatusProblem {
   const why = `unhealthy: ${health?.lastCheck || "no response"} (${haproxyStatus(health)})`;
+  if (health?.lastCheck.startsWith(notHttp) === true) {
+    return { what, why, next: notHttpAdvice(service), sinceMs: health.sinceMs };
+  }
   const next = "It gets no new requests; see its log in its node's state folder, under tasks/.";
   return { what, why, next, sinceMs: health?.sinceMs ?? stateSinceMs };
 }
 
-function endedTask(what: string, { state, err, message, stateSinceMs }: Task): StatusProblem {
+function endedTask(
+  service: ServiceView,
+  what: string,
+  { state, err, message, stateSinceMs }: Task,
+): StatusProblem {
+  if (err.includes(notHttp)) {
+    return { what, why: `last task ${state}: ${err}`, next: notHttpAdvice(service), sinceMs: stateSinceMs };
+  }
   const next =
     state === "rejected"
       ? "Correct the image or its arguments: `waggle service update`."

@@ -10,13 +10,15 @@ import { readBody } from "./body.ts";
 import type { ControlDeps, ControlEnv, ControlRoutes } from "./context.ts";
 import { badRequest, httpError, unwrapForDocker } from "./errors.ts";
 import { type Filters, labelTest, matchesFilter, readFilters } from "./filters.ts";
+import { modeWarnings } from "./mode-warnings.ts";
 import { readFlag, readVersion } from "./query.ts";
 import { referenceWarnings } from "./service-references.ts";
 
 const serviceFilterKeys = ["id", "label", "mode", "name", "runtime"] as const;
 type ServiceFilters = Filters<(typeof serviceFilterKeys)[number]>;
 
-export function serviceRoutes({ mesh, newId }: ControlDeps): ControlRoutes {
+export function serviceRoutes({ mesh, newId, entrySettings }: ControlDeps): ControlRoutes {
+  const isOnCloudflare = entrySettings.balancerPort === null;
   const routes = new Hono<ControlEnv>();
   routes.get("/", async (c) => {
     const filters = readFilters(c.req.query("filters"), serviceFilterKeys);
@@ -27,7 +29,7 @@ export function serviceRoutes({ mesh, newId }: ControlDeps): ControlRoutes {
   routes.post("/create", async (c) => {
     const input = readServiceSpec(withGeneratedName(await readBody(c.req.raw), newId));
     const { id } = unwrapForDocker(await mesh.createService(input, "operator"));
-    const warnings = await warningsOf(mesh, id, input);
+    const warnings = await warningsOf(mesh, id, input, isOnCloudflare);
     return c.json({ ID: id, ...(warnings.length > 0 && { Warnings: warnings }) }, 201);
   });
   routes.get("/:ref", async (c) =>
@@ -38,7 +40,7 @@ export function serviceRoutes({ mesh, newId }: ControlDeps): ControlRoutes {
     const version = readVersion("service", c.req.query("version"));
     const input = isRollback(c.req.query("rollback")) ? "rollback" : readServiceSpec(body);
     unwrapForDocker(await mesh.updateService(c.req.param("ref"), version, input, "operator"));
-    const warnings = await warningsOf(mesh, c.req.param("ref"), input);
+    const warnings = await warningsOf(mesh, c.req.param("ref"), input, isOnCloudflare);
     // Null without warnings, as in Docker's response to an update.
     return c.json({ Warnings: warnings.length > 0 ? warnings : null });
   });
@@ -89,10 +91,13 @@ async function warningsOf(
   mesh: MeshApi,
   ref: string,
   input: ServiceSpecInput | "rollback",
+  isOnCloudflare: boolean,
 ): Promise<string[]> {
   const service = await mesh.service(ref);
   return [
-    ...(input === "rollback" ? [] : ignoredFieldWarnings(input.document)),
+    ...(input === "rollback"
+      ? []
+      : [...ignoredFieldWarnings(input.document), ...modeWarnings(input.spec, isOnCloudflare)]),
     // It may have been removed since.
     ...(service.ok ? referenceWarnings(service.value, await mesh.services()) : []),
   ];

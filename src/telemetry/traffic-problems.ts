@@ -12,6 +12,8 @@ type TrafficProblem = {
   readonly next: string;
   /** Most requests fail: an outage for clients, whatever checks say. */
   readonly isOutage: boolean;
+  /** All requests fail. */
+  readonly isTotal: boolean;
 };
 
 /** Fewer failures than this are not reported. */
@@ -34,6 +36,7 @@ export function trafficProblems(
       why: `${Math.round(errorRatio * 100)} % of its requests fail: ${recent.failed} of ${recent.requests} in the last ${Math.round(recent.seconds)} s`,
       next: "Find the task that fails them, and from where, on its page or with `waggle top`; `waggle trace URL` follows one request.",
       isOutage: errorRatio >= outageErrorRatio,
+      isTotal: errorRatio === 1,
     }));
 }
 

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { problemsOf } from "../../../src/control/problems.ts";
 import type { Task } from "../../../src/domain/model/task.ts";
+import type { ServiceTraffic } from "../../../src/telemetry/snapshot.ts";
 import { input, TestMesh } from "../registry/harness.ts";
 
 test("[A34] a mesh without nodes says how a node joins", () => {
@@ -81,6 +82,28 @@ test("[A34] an unhealthy task is a problem with its last check", () => {
   expect(lines(mesh)).toEqual(["task my-web.1: unhealthy: L7STS/503 in 2ms (DOWN) (3 s)"]);
 });
 
+test("[O180] a task whose response is not HTTP gets the label for another protocol as advice", () => {
+  const mesh = healthyMesh();
+  report(mesh, first(mesh), "L7RSP in 1ms", "unhealthy");
+  expect(advice(mesh)).toEqual([
+    "my-web does not speak HTTP: `waggle service update --label-add waggle.mode=tcp --label-add waggle.probe=tcp my-web`.",
+  ]);
+});
+
+test("[O180] a service whose tasks accept connections while every request fails gets that advice as a guess", () => {
+  const mesh = healthyMesh();
+  for (const task of mesh.tasks("my-web")) report(mesh, task, "L4OK in 1ms", "healthy");
+  const failing = (requests: number, failed: number) => {
+    const recent = { seconds: 60, requests, failed, p50Ms: 1, p95Ms: 1, p99Ms: 1 };
+    return [{ id: mesh.registry.services()[0]?.id, recent } as ServiceTraffic];
+  };
+  const guess = "If my-web does not speak HTTP: `waggle service update --label-add waggle.mode=tcp my-web`.";
+  expect(advice(mesh, failing(20, 20))[0]).toContain(guess);
+  expect(advice(mesh, failing(20, 19))[0]).not.toContain(guess);
+  report(mesh, first(mesh), "L7OK/200 in 1ms", "healthy");
+  expect(advice(mesh, failing(20, 20))[0]).not.toContain(guess);
+});
+
 test("[A34] a rejected image is a problem until a task runs in the slot", () => {
   const mesh = new TestMesh();
   mesh.node("node1");
@@ -133,17 +156,31 @@ function first(mesh: TestMesh): Task {
   return task;
 }
 
-/** `what: why (age)` of each problem. */
-function lines(mesh: TestMesh): string[] {
-  const { registry, nowMs } = mesh;
-  const view = {
+function report(mesh: TestMesh, task: Task, lastCheck: string, verdict: "healthy" | "unhealthy"): void {
+  const streak = { ok: verdict === "healthy", length: 3 };
+  mesh.report(task, { health: { verdict, streak, sinceMs: mesh.nowMs, lastCheck, rise: 2, fall: 3 } });
+}
+
+/** The next step of each problem. */
+function advice(mesh: TestMesh, traffic: readonly ServiceTraffic[] = []): string[] {
+  return problemsOf(viewOf(mesh), traffic).map(({ next }) => next);
+}
+
+function viewOf(mesh: TestMesh) {
+  const { registry } = mesh;
+  return {
     info: registry.info(),
     nodes: registry.nodes(),
     services: registry.services(),
     tasks: mesh.tasks(),
     servers: [],
   };
-  return problemsOf(view, []).map(
+}
+
+/** `what: why (age)` of each problem. */
+function lines(mesh: TestMesh): string[] {
+  const { nowMs } = mesh;
+  return problemsOf(viewOf(mesh), []).map(
     ({ what, why, sinceMs }) => `${what}: ${why} (${(nowMs - (sinceMs ?? 0)) / 1_000} s)`,
   );
 }
