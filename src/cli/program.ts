@@ -5,6 +5,7 @@ import { MeshError } from "../domain/model/error.ts";
 import { registerAgent } from "./agent.ts";
 import type { Cli } from "./cli.ts";
 import { registerCompletion } from "./completion/completion.ts";
+import { registerConnect } from "./connect.ts";
 import { registerDashboard } from "./dashboard.ts";
 import { registerEdge } from "./edge.ts";
 import { CliError, errorText, exitCodes, refused } from "./errors.ts";
@@ -91,6 +92,7 @@ export function buildProgram(cli: Cli): Command {
   registerNode(program, cli);
   registerTask(program, cli);
   registerImport(program, cli);
+  registerConnect(program, cli);
   program.commandsGroup("Monitoring:");
   registerStatus(program, cli);
   registerTop(program, cli);

@@ -124,12 +124,14 @@ function matchOf(lookup: RouteLookup): ExplainedMatch {
 
 /** The match before path rules apply. */
 function serviceMatchOf(
-  { entry: { port }, host, domain, table }: RouteLookup,
+  { entry: { port }, host, domain, table, routes }: RouteLookup,
   match: RouteMatch | null,
 ): ExplainedMatch {
   const name = hostName(host);
   if (match === null) {
-    const noPort = port === null ? "" : `no service publishes port ${port}, and `;
+    const tcp = port === null ? null : routes.matchTcp(port);
+    const publisher = tcp === null ? "no service" : "no service in mode http";
+    const noPort = port === null ? "" : `${publisher} publishes port ${port}, and `;
     const noDefault =
       port === null && table.defaultService === null ? ", and there is no default service" : "";
     return { by: "nothing", why: `${noPort}no service has the host name ${name}${noDefault}` };
