@@ -6,6 +6,7 @@ import { request as requestHttps } from "node:https";
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { keepAliveProbeMs } from "../agent/gateway/task-connection.ts";
+import { wait } from "../agent/wait.ts";
 import {
   attemptHeader,
   gatewayHeader,
@@ -32,6 +33,9 @@ type DialResult = Socket | ConnectFailure;
 
 /** The protocol that an upgrade names: bytes over TCP as they are. */
 const upgradeToken = "waggle-tcp";
+/** How often a connection looks for the first key, milliseconds. */
+const keyPollMs = 20;
+
 /** Every tunnel is signed for this target: a task gets no head. */
 const tunnelTarget = "*";
 
@@ -64,6 +68,8 @@ export class TargetDialer {
   }
 
   async #dialGateway({ taskId, nodeId, port }: Target, base: string, attempt: DialAttempt): Promise<void> {
+    // A mesh that has just started has its table a moment before its keys.
+    while (this.#signing.keys().length === 0 && !attempt.isOver) await wait(keyPollMs);
     const keys = this.#signing.keys();
     this.#signer.setKeys(keys);
     // A table may be here before its new key. Gateways take the key before it for some time.

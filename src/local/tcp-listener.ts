@@ -100,7 +100,6 @@ export class TcpListener {
 
   #accept(client: Socket): void {
     const { router, budget } = this.#forwarding;
-    const { nowMs } = router.state;
     client.on("error", () => undefined);
     if (!budget.connect(client, () => client.resetAndDestroy())) {
       client.resetAndDestroy();
@@ -113,7 +112,7 @@ export class TcpListener {
       this.#clients.delete(client);
       budget.disconnect(client);
       stopping.abort();
-      choice.end(nowMs());
+      choice.end();
     });
     if (budget.tunnel(client)) void this.#forward(client, choice, stopping.signal);
     else this.#refuse(client, "too many connections are open on this machine");

@@ -18,6 +18,7 @@ const longestFiles = [
   "docker-cli.test.ts",
   "state-folder.test.ts",
   "servers.test.ts",
+  "tcp.test.ts",
 ];
 
 /** Starts the longest files first. */

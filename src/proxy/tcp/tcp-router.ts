@@ -153,13 +153,13 @@ export class TcpChoice {
     if (failure === "gone") {
       this.#gone = { version: this.#router.routes?.version ?? 0, untilMs: nowMs + newerTableMs };
     }
-    this.#release(nowMs);
+    this.#release();
   }
 
   /** The connection has ended, or is given up. */
-  end(nowMs: number): void {
+  end(): void {
     this.#leaveQueue();
-    this.#release(nowMs);
+    this.#release();
   }
 
   /** The service by the current table; null if it is not published any more. */
@@ -236,15 +236,11 @@ export class TcpChoice {
     this.#queued = null;
   }
 
-  /** The connection counts at its target no more; a queued one may take its place. */
-  #release(nowMs: number): void {
-    const open = this.#open;
+  /** The connection counts at its target no more; the first one in the queue finds that at its next step. */
+  #release(): void {
+    if (this.#open !== null) this.#router.state.openRequests.close(this.#open);
     this.#target = null;
     this.#open = null;
-    if (open === null) return;
-    this.#router.state.openRequests.close(open);
-    const { service } = this;
-    if (service !== null) this.#router.queue.serve(service.id, nowMs);
   }
 }
 

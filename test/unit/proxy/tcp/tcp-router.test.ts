@@ -64,7 +64,7 @@ function idsOf(router: TcpRouter, count: number, client?: string): string[] {
     const choice = begin(router, client);
     const id = next(choice);
     choice.connected(0);
-    choice.end(0);
+    choice.end();
     return id;
   });
 }
@@ -84,7 +84,7 @@ test("[O163] leastconn counts the connections that are open", () => {
   const first = begin(router);
   expect(next(first)).toBe("a");
   expect(idsOf(router, 3)).toEqual(["b", "b", "b"]);
-  first.end(0);
+  first.end();
   expect(new Set(idsOf(router, 4))).toEqual(new Set(["a", "b"]));
 });
 
@@ -108,7 +108,7 @@ test("[O164] a task that refuses is ejected for a while, and one that is full is
   choice.failed("refused", 0);
   const full = next(choice);
   choice.failed("full", 0);
-  choice.end(0);
+  choice.end();
   const later = new Set(idsOf(router, 6));
   expect(later.has(refused)).toBe(false);
   expect(later.has(full)).toBe(true);
@@ -162,12 +162,12 @@ test("[O166] a connection above maxconn waits for its turn, in the order of arri
   const [first, second, third] = [begin(router), begin(router), begin(router)];
   expect(next(first)).toBe("a");
   expect([next(second), next(third)]).toEqual(["wait", "wait"]);
-  first.end(1);
+  first.end();
   expect(next(third, 2)).toBe("wait");
   expect(next(second, 2)).toBe("a");
   // A connection that comes meanwhile does not overtake.
   const fourth = begin(router);
-  second.end(3);
+  second.end();
   expect(next(fourth, 4)).toBe("wait");
   expect(next(third, 4)).toBe("a");
 });
@@ -178,10 +178,10 @@ test("[O166] a connection waits for queueTimeoutMs, and a full queue refuses mor
   next(first);
   expect(next(second)).toBe("wait");
   expect(next(third)).toBe("each target of redis has its maximum of connections, and its queue is full");
-  third.end(0);
+  third.end();
   expect(next(second, 99)).toBe("wait");
   expect(next(second, 100)).toContain("has its maximum of connections, and none ended in 100 ms");
-  second.end(100);
+  second.end();
   expect(router.queue.length("s1", 100)).toBe(0);
 });
 
@@ -191,10 +191,10 @@ test("[O166] a client that leaves while it waits, or is connected, makes room fo
   next(first);
   next(second);
   next(third);
-  second.end(1);
-  first.end(1);
+  second.end();
+  first.end();
   expect(next(third, 2)).toBe("a");
-  third.end(3);
+  third.end();
   expect(router.state.openRequests.of("a", 3)).toBe(0);
 });
 
