@@ -2,9 +2,12 @@
 //
 // The keys are saved, so that requests reach the tasks while the agent has restarted and the registry is away.
 
+import { readFileSync } from "node:fs";
+import { createSecureContext } from "node:tls";
 import { MeshError } from "../domain/model/error.ts";
 import type { Assignment, SentNodeKey } from "../protocol/agent.ts";
 import { Gateway, type GatewayOptions } from "./gateway/gateway.ts";
+import type { GatewayCertificate } from "./gateway/gateway-server.ts";
 import type { AgentOptions } from "./options.ts";
 import { listenHost } from "./runtimes/ports.ts";
 import { readGatewayState, writeGatewayState } from "./state-dir.ts";
@@ -26,13 +29,16 @@ export class AgentGateway {
   /**
    * Opens the gateway at the node's address, on the port of the last start if any port will do.
    *
-   * @throws MeshError gateway/conflict if the port cannot be opened, address/invalid
+   * @throws MeshError gateway/conflict if the port cannot be opened, gateway/invalid for a certificate that
+   *   cannot be used, address/invalid
    */
   static async open(options: AgentOptions, task: GatewayOptions["task"]): Promise<AgentGateway> {
     const { stateDir, log } = options;
     const saved = readGatewayState(stateDir);
     const access = new GatewayAccess(saved?.keys ?? []);
+    const { gatewayTls } = options;
     const gateway = await openGateway(options, saved?.port ?? 0, {
+      ...(gatewayTls !== undefined && { tls: readCertificate(gatewayTls) }),
       keys: () => access.keys,
       task,
       clocks: {
@@ -87,6 +93,21 @@ class GatewayAccess {
 
 function decoded({ id, key }: SentNodeKey): { id: string; key: Buffer } {
   return { id, key: Buffer.from(key, "base64url") };
+}
+
+/** Reads the files of a certificate, and checks that the key is the certificate's. */
+function readCertificate({ certFile, keyFile }: NonNullable<AgentOptions["gatewayTls"]>): GatewayCertificate {
+  try {
+    const certificate = { cert: readFileSync(certFile), key: readFileSync(keyFile) };
+    createSecureContext(certificate);
+    return certificate;
+  } catch (cause) {
+    throw new MeshError(
+      "gateway/invalid",
+      `cannot use --gateway-cert ${certFile} with --gateway-key ${keyFile}: ${(cause as Error).message}; both are PEM files, and the key is the certificate's`,
+      { blame: "operator", retry: "never", cause },
+    );
+  }
 }
 
 async function openGateway(

@@ -231,7 +231,9 @@ class NodeAgent {
       runtime,
       ...(kind !== undefined && { kind }),
       ...(ingress !== undefined && { ingress: true }),
-      ...(this.#gateway !== null && { gateway: { port: this.#gateway.gateway.port, tls: false } }),
+      ...(this.#gateway !== null && {
+        gateway: { port: this.#gateway.gateway.port, tls: this.#options.gatewayTls !== undefined },
+      }),
     });
   }
 

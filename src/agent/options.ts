@@ -19,6 +19,8 @@ export type AgentOptions = {
   readonly address: string;
   /** The TCP port of the gateway; 0: any free one, and the same after a restart. */
   readonly gatewayPort: number;
+  /** PEM files of the gateway's certificate, with its chain, and of its key. Absent: it speaks plain HTTP. */
+  readonly gatewayTls?: { readonly certFile: string; readonly keyFile: string };
   readonly runtime: "process" | "docker";
   /** A JSON file with further images of the process runtime, see runtimes/images.ts. */
   readonly images?: string;

@@ -8,7 +8,7 @@ import type { NodeIngressOptions } from "../local/node-ingress.ts";
 import type { Cli } from "./cli.ts";
 import { parseHost } from "./context.ts";
 import { parseDurationMs } from "./duration.ts";
-import { CliError } from "./errors.ts";
+import { CliError, usageError } from "./errors.ts";
 import { choiceFlag, valueFlag } from "./flags.ts";
 import { variablesOf } from "./up-variables.ts";
 import { readListenPort } from "./values.ts";
@@ -18,6 +18,8 @@ type Flags = {
   readonly name?: string;
   readonly address?: string;
   readonly gatewayPort?: number;
+  readonly gatewayCert?: string;
+  readonly gatewayKey?: string;
   readonly state: string;
   readonly images?: string;
   readonly runtime: "process" | "docker";
@@ -56,6 +58,8 @@ export function registerAgent(program: Command, cli: Cli): void {
         readListenPort,
       ),
     )
+    .option("--gateway-cert <file>", "PEM certificate with its chain, for a gateway that speaks TLS")
+    .option("--gateway-key <file>", "PEM key of that certificate")
     .option("--state <dir>", "state folder: the node's credential, tasks and logs", ".waggle-agent")
     .option("--images <file>", "JSON file with more images for the process runtime")
     .addOption(
@@ -84,6 +88,7 @@ async function runAgentVerb(cli: Cli, url: string, flags: Flags): Promise<void> 
     address: flags.address ?? defaultAddress(parseHost(url)),
     ...(ingress && { ingress: { listen: null, defaultPort: null, insecure } }),
     ...(flags.gatewayPort !== undefined && { gatewayPort: flags.gatewayPort }),
+    ...gatewayTlsOf(flags),
     runtime: flags.runtime,
     ...(flags.images !== undefined && { images: flags.images }),
     ...(flags.drainTimeout !== undefined && { drainTimeoutMs: flags.drainTimeout }),
@@ -114,6 +119,15 @@ export async function runMachine(cli: Cli, url: string, machine: MachineOptions)
     log: (line) => cli.err.write(`${line}\n`),
   });
   if (code !== 0) throw new CliError(code, "");
+}
+
+/** @throws CliError if one of the two files is missing on the command line */
+function gatewayTlsOf({ gatewayCert, gatewayKey }: Flags): Pick<AgentOptions, "gatewayTls"> {
+  if (gatewayCert === undefined && gatewayKey === undefined) return {};
+  if (gatewayCert === undefined || gatewayKey === undefined) {
+    throw usageError("--gateway-cert and --gateway-key go together", "name the PEM file of each");
+  }
+  return { gatewayTls: { certFile: gatewayCert, keyFile: gatewayKey } };
 }
 
 /** Loads the ingress on demand, because most agents have none. */

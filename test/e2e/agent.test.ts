@@ -1,14 +1,17 @@
 // The agent with real processes, against a fake registry.
 
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { findByEnvironment, identify } from "../../src/agent/process-identity.ts";
 import { closeCodes } from "../../src/protocol/agent.ts";
 import { newStateDir, type StartedAgent, startAgent } from "../support/agent-process.ts";
+import { selfSignedCertificate } from "../support/certificate.ts";
 import { assignedTask, FakeRegistry, joinToken, taskId } from "../support/fake-registry.ts";
 import { requestBytes, sendBytes, sign, testNodeKey } from "../support/gateway.ts";
 import { missingPrograms } from "../support/program.ts";
@@ -65,6 +68,27 @@ describe("joining", () => {
     await until("the line", () => agent.lines.some((line) => /cannot join yet: .*ECONNREFUSED/.test(line)));
     registry = await FakeRegistry.start(port);
     await until("a hello", () => registry.ofType("hello")[0]);
+  });
+
+  test("[O31] a gateway with a certificate speaks TLS, and the node says so; an unusable one ends the agent", async (context) => {
+    if (missingPrograms(["openssl"]).length > 0) return context.skip("openssl is not installed");
+    const [certFile, keyFile] = [join(stateDir, "cert.pem"), join(stateDir, "key.pem")];
+    const { key, cert } = selfSignedCertificate();
+    writeFileSync(certFile, cert);
+    writeFileSync(keyFile, key);
+    start({ gatewayTls: { certFile, keyFile } });
+    const hello = await until("a hello", () => registry.ofType("hello")[0]);
+    expect(hello.node.gateway?.tls).toBe(true);
+    const socket = connectTls({ port: hello.node.gateway?.port ?? 0, rejectUnauthorized: false });
+    await once(socket, "secureConnect");
+    expect(socket.getPeerCertificate().subject.CN).toBe("localhost");
+    socket.destroy();
+    const other = start({ stateDir: `${stateDir}-tls`, gatewayTls: { certFile: keyFile, keyFile } });
+    expect(await other.exited).toBe(1);
+    expect(other.lines.at(-1)).toContain(
+      `cannot use --gateway-cert ${keyFile} with --gateway-key ${keyFile}: `,
+    );
+    rmSync(`${stateDir}-tls`, { recursive: true, force: true });
   });
 
   test("[N4] two agents cannot share a state folder", async () => {
@@ -551,7 +575,8 @@ test("[N17] a task whose port is taken before it listens is restarted once, on a
   writeFileSync(
     program,
     `import { existsSync, writeFileSync } from "node:fs";
-     import { createServer } from "node:http";
+     import { once } from "node:events";
+import { createServer } from "node:http";
      if (existsSync("once")) createServer((_, r) => r.end()).listen(process.env.PORT, process.env.HOST);
      else { writeFileSync("once", process.env.PORT); console.error("Error: listen EADDRINUSE"); process.exit(1); }`,
   );

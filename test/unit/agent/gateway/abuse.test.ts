@@ -1,12 +1,11 @@
 // What a gateway does with peers that are no routers, or that misbehave.
 
-import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { connect as connectTls } from "node:tls";
 import { afterEach, expect, test } from "vitest";
 import type { GatewayOptions } from "../../../../src/agent/gateway/gateway.ts";
+import { selfSignedCertificate } from "../../../support/certificate.ts";
 import {
   type AttemptChanges,
   attempt,
@@ -271,7 +270,7 @@ test("[O27] the kernel asks whether a silent peer is there, router or task", asy
 });
 
 test("[O28] with a certificate, the gateway speaks TLS and nothing else", async () => {
-  const [key, cert] = certificate();
+  const { key, cert } = selfSignedCertificate();
   const { gateway } = await open({ tls: { key, cert }, maxDescriptors: 20 });
   const overTls = async (bytes: string): Promise<string> => {
     const socket = connectTls({ port: gateway.port, host: "127.0.0.1", ca: cert, servername: "localhost" });
@@ -295,15 +294,3 @@ test("[O28] with a certificate, the gateway speaks TLS and nothing else", async 
   const plain = await sendBytes(gateway.port, requestBytes(sign()));
   expect(plain.status).not.toBe(200);
 });
-
-/** A key and a certificate of its own, PEM. */
-function certificate(): [string, string] {
-  const folder = mkdtempSync(join(tmpdir(), "waggle-gateway-"));
-  const [key, cert] = [join(folder, "key"), join(folder, "cert")];
-  const options = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost";
-  const extra = ["-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert];
-  execFileSync("openssl", [...options.split(" "), ...extra], { stdio: "ignore" });
-  const texts: [string, string] = [readFileSync(key, "utf8"), readFileSync(cert, "utf8")];
-  rmSync(folder, { recursive: true });
-  return texts;
-}
