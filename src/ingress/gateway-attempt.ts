@@ -75,10 +75,26 @@ export async function dialGateway(
   return send(call, isRepeatable ? "repeat" : "once", method, init);
 }
 
+/** True if the gateway of a target's node answers. Never rejects; its caller limits the wait. */
+export async function isGatewayReady(plane: DataPlane, target: GatewayTarget): Promise<boolean> {
+  const keyId = plane.tables.held?.signingKey ?? null;
+  if (keyId === null) return false;
+  const id = plane.signer.newAttemptId();
+  const call = { plane, target: { ...target, taskId: "", port: 0 }, keyId, id, path: "*", host: null };
+  const answer = await ask(call, "hello", "POST", bodilessPost());
+  if (typeof answer === "string") return false;
+  void answer[0].body?.cancel();
+  return answer[1] === "ready";
+}
+
+function bodilessPost(): RequestInit {
+  return { method: "POST", headers: new Headers(), redirect: "manual" };
+}
+
 /** Has the gateway connect to the task. Its timer ends the wait; a late connection ends by itself. */
 async function reserve(call: GatewayCall): Promise<"ready" | Undelivered> {
   const answer = await Promise.race([
-    ask(call, "reserve", "POST", { method: "POST", headers: new Headers(), redirect: "manual" }),
+    ask(call, "reserve", "POST", bodilessPost()),
     new Promise<"unreached">((resolve) => setTimeout(resolve, reserveTimeoutMs, "unreached")),
   ]);
   if (typeof answer === "string") return "unreached";

@@ -1,7 +1,7 @@
 // Hedging: sends a request to further targets while the first has not responded.
 //
 // A safe request goes to another target when the last one has taken longer than about the service's p95 and
-// that target is silent or on trial after an ejection, within budgets. Any other repeatable request goes to
+// that target or its gateway is silent, or it is on trial after an ejection, within budgets. Any other repeatable request goes to
 // another target when the last one exceeds the per-try timeout or is frozen. The first response wins, and no
 // attempt is abandoned before that or the end of the head timeout. A request that is not repeatable waits as
 // long as its policy says; it fails at once if its policy has a time for frozen targets and its target is
@@ -10,6 +10,7 @@
 import type { AttemptPolicy } from "../proxy/limits.ts";
 import { minHedgeMs } from "../proxy/resilience/latency.ts";
 import { endSilence, isSilent } from "../proxy/resilience/silence.ts";
+import type { Target } from "../proxy/routing/target-pool.ts";
 import {
   type Attempt,
   discard,
@@ -23,9 +24,13 @@ import {
 import type { ClientBody } from "./client-body.ts";
 import { countEjection, countGivenUp, countHedgeWon, renewWaits } from "./counting.ts";
 import { type Forwarding, nextTarget } from "./forwarding.ts";
+import { type GatewayTarget, isGatewayReady } from "./gateway-attempt.ts";
 
 /** After this wait a hedge may use the retry budget, if the hedge budget is used up. Milliseconds. */
 const lateHedgeMs = 1_000;
+
+/** After this wait the gateway of the target is checked, milliseconds. */
+const gatewayCheckAfterMs = 1_000;
 
 /** Milliseconds between checks whether the target is frozen or exceeds the per-try timeout. */
 export const attemptPollMs = 250;
@@ -123,7 +128,10 @@ function hedgeIfSilent(forwarding: Forwarding, pending: Attempt[], nowMs: number
   const { hedges, retries, latency, silences } = forwarding.stats;
   const { target, sentMs } = pending.at(-1) as Attempt;
   const { outliers } = forwarding.incoming.plane;
+  const isUnreachable = isBehindSilentGateway(forwarding, target, nowMs - sentMs);
+  if (isUnreachable) eject(forwarding, target);
   const isSuspicious =
+    isUnreachable ||
     (outliers.hasAny && outliers.isOnTrial(target.taskId)) ||
     isSilent(silences, target.taskId, forwarding.pool.ids, nowMs, latency.hedgeAfterMs);
   if (!isSuspicious) {
@@ -133,6 +141,25 @@ function hedgeIfSilent(forwarding: Forwarding, pending: Attempt[], nowMs: number
   const isLate = nowMs - (pending[0]?.sentMs ?? nowMs) >= lateHedgeMs;
   if (!hedges.take(nowMs) && !(isLate && retries.take(nowMs))) return lateHedgeMs;
   return startHedge(forwarding, pending, nowMs) ? latency.hedgeAfterMs : Number.POSITIVE_INFINITY;
+}
+
+/** True if the gateway of a target does not answer. Has it checked if the request waits long. */
+function isBehindSilentGateway(
+  { incoming: { plane, waitUntil } }: Forwarding,
+  target: Target,
+  waitedMs: number,
+): boolean {
+  if (target.gateway === null || waitedMs < gatewayCheckAfterMs) return false;
+  const { silentGateways } = plane;
+  const nowMs = plane.nowMs();
+  if (silentGateways.begin(target.nodeId, nowMs)) {
+    const answered = isGatewayReady(plane, target as GatewayTarget).then((isReady) => {
+      if (isReady) silentGateways.answered(target.nodeId);
+    });
+    // A late answer counts too, unless the runtime ends this work first.
+    waitUntil(answered);
+  }
+  return silentGateways.isSilent(target.nodeId, nowMs);
 }
 
 /** Sends the request to the next target; false if none is left. */

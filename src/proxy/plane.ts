@@ -11,6 +11,7 @@ import { OpenRequests } from "./resilience/open-requests.ts";
 import { Outliers } from "./resilience/outliers.ts";
 import { RequestQueue } from "./resilience/request-queue.ts";
 import type { StatsByService } from "./resilience/service-stats.ts";
+import { SilentGateways } from "./resilience/silent-gateways.ts";
 import { SuspectList } from "./resilience/suspects.ts";
 import { Cursors } from "./routing/cursors.ts";
 import { SmoothWeights } from "./routing/smooth-weights.ts";
@@ -85,6 +86,7 @@ export type DataPlane = PlaneOptions &
     readonly outliers: Outliers;
     readonly frozenDetector: FrozenDetector;
     readonly serviceStats: StatsByService;
+    readonly silentGateways: SilentGateways;
     readonly suspects: SuspectList;
     /** Null if telemetry is off. */
     readonly meter: Meter | null;
@@ -124,6 +126,7 @@ export function createPlane(options: PlaneOptions): DataPlane {
     outliers,
     frozenDetector: new FrozenDetector(),
     serviceStats: new Map(),
+    silentGateways: new SilentGateways(),
     suspects: new SuspectList(),
     smoothWeights: new SmoothWeights(),
     openRequests: new OpenRequests(),

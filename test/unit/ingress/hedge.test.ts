@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { frozen, type InProcessPlane, inProcessPlane, refused, type Task } from "./in-process-plane.ts";
+import { type Arrival, type Behavior, baseOf, gatewayTable, testGateway } from "./test-gateway.ts";
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 1_000_000 });
@@ -91,6 +92,59 @@ test("[Y38] a safe request leaves a silent task: others wait there, and other ta
   expect((await first).tookMs).toBeLessThanOrEqual(250);
   expect(targetsOf(plane, "/first")).toEqual(["a", "b"]);
   for (const response of others) expect(response.status).toBe(200);
+});
+
+/** Two tasks behind gateways. The first task responds after `ms`, and its gateway to checks as `onHello` does. */
+function gatewayMesh(ms: number, onHello: Behavior) {
+  const arrivals: Arrival[] = [];
+  const dialGateway = testGateway((arrival) => arrivals.push(arrival), {
+    [baseOf("node1")]: (attempt, answer, init) => {
+      if (attempt.kind === "hello") return onHello(attempt, answer, init);
+      if (attempt.kind === "reserve") return answer("ready");
+      return new Promise((resolve) => setTimeout(() => resolve(answer("task")), ms));
+    },
+  });
+  const plane = inProcessPlane(
+    gatewayTable(1),
+    {},
+    { nowMs: () => Date.now(), headTimeoutMs: 30_000, dialGateway },
+  );
+  return {
+    ...plane,
+    kindsAt: (node: string) => arrivals.filter(({ base }) => base === baseOf(node)).map(({ kind }) => kind),
+  };
+}
+
+test("[Y45] a safe request that waits alone leaves a task whose gateway does not answer a check for a second", async () => {
+  const plane = gatewayMesh(60_000, () => new Promise(() => undefined));
+  const { status, text, tookMs } = await timed(plane.send());
+  expect([status, text]).toEqual([200, "task"]);
+  expect(tookMs).toBeGreaterThanOrEqual(2_000);
+  expect(tookMs).toBeLessThanOrEqual(5_000);
+  expect([plane.kindsAt("node1"), plane.kindsAt("node2")]).toEqual([["repeat", "hello"], ["repeat"]]);
+  // Its task is ejected, so that the next requests go elsewhere at once.
+  await timed(Promise.all([plane.send(), plane.send()]).then(([response]) => response));
+  expect([plane.kindsAt("node1").length, plane.kindsAt("node2").length]).toEqual([2, 3]);
+});
+
+test("[Y45] a gateway that refuses checks counts as silent", async () => {
+  const plane = gatewayMesh(60_000, () => Promise.reject(new Error("refused")));
+  expect((await timed(plane.send())).tookMs).toBeLessThanOrEqual(5_000);
+});
+
+test("[Y46] a slow request whose gateway answers the checks is sent once, with a check every two seconds at most", async () => {
+  const plane = gatewayMesh(9_000, (_attempt, answer) => answer("ready"));
+  expect(await timed(plane.send())).toMatchObject({ status: 200, text: "task" });
+  expect(plane.kindsAt("node2")).toEqual([]);
+  const checks = plane.kindsAt("node1").filter((kind) => kind === "hello").length;
+  expect(checks).toBeGreaterThanOrEqual(2);
+  expect(checks).toBeLessThanOrEqual(5);
+});
+
+test("[Y46] a POST that waits behind a silent gateway is not sent to another task", async () => {
+  const plane = gatewayMesh(9_000, () => new Promise(() => undefined));
+  expect((await timed(plane.send({ method: "POST" }))).status).toBe(200);
+  expect(plane.kindsAt("node2").filter((kind) => kind !== "reserve")).toEqual([]);
 });
 
 test("[Y35] with hedging off no request is at two tasks at once, and one that fails is still retried", async () => {
