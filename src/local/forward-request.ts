@@ -3,7 +3,7 @@
 import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { headerLines } from "../proxy/http/header-lines.ts";
 import { idempotentMethods } from "../proxy/http/methods.ts";
-import type { Abort } from "./client-connection.ts";
+import type { Abort, ClientConnection } from "./client-connection.ts";
 import type { ParseError } from "./parse-refusal.ts";
 import type { Refusal, RuntimeRequest } from "./read-request.ts";
 import { type RuntimeAgent, RuntimeDownError } from "./runtime-agent.ts";
@@ -39,8 +39,9 @@ export function forwardRequest(
   outgoing: ServerResponse,
   head: RuntimeRequest,
   agent: RuntimeAgent,
-  refuse: Refuse,
+  client: Pick<ClientConnection, "refuse" | "endAfter">,
 ): Abort {
+  const refuse: Refuse = (refusal) => client.refuse(refusal);
   let attempts = 0;
   let upstream: ClientRequest | null = null;
   let isAborted = false;
@@ -58,8 +59,13 @@ export function forwardRequest(
     sent.on("response", (response) => {
       if (mayBeUnread(request)) sent.shouldKeepAlive = false;
       const refusal = responseRefusal(response);
-      if (refusal === null) relayResponse(response, outgoing);
-      else refuse(refusal);
+      if (refusal !== null) {
+        refuse(refusal);
+        return;
+      }
+      // The client may go on with the body after all, or take the connection for free.
+      if (response.statusCode === 408 && !incoming.complete) client.endAfter(outgoing);
+      relayResponse(response, outgoing);
     });
     sent.on("error", (error) => {
       if (isAborted || outgoing.headersSent) return;

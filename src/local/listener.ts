@@ -161,9 +161,7 @@ export class Listener {
       // Node drops the bytes of the same packet behind an upgrade that it ignores.
       if (incoming.headers.upgrade !== undefined) connection.endAfter(outgoing);
       if (expectsContinue) outgoing.writeContinue();
-      return forwardRequest(incoming, outgoing, request, this.#agent, (refusal) =>
-        connection.refuse(refusal),
-      );
+      return forwardRequest(incoming, outgoing, request, this.#agent, connection);
     });
   }
 

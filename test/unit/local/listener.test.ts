@@ -305,6 +305,38 @@ test.each(["POST", "PUT", "DELETE"])("[U77] a %s whose body stops arriving is 40
   expect(await exchange(listener, head)).toContain("408 Request Timeout");
 });
 
+test.each(["Content-Length: 9\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"])(
+  "[O250] the 408 of the runtime, before %j is complete, ends the connection",
+  async (rest) => {
+    const upstream = await serve((incoming, outgoing) => {
+      incoming.once("data", () => outgoing.writeHead(408, { "content-length": "2" }).end("no"));
+    });
+    const listener = await listen(portOf(upstream));
+    const socket = connect(listener.port, "127.0.0.1");
+    closing.push(() => socket.destroy());
+    const received = receivedBy(socket);
+    const ended = new Promise((resolve) => socket.once("end", resolve));
+    socket.write(`POST / HTTP/1.1\r\nHost: x\r\n${rest}`);
+    await ended;
+    expect(received()).toMatch(/^HTTP\/1\.1 408 [\s\S]*\r\nconnection: close\r\n[\s\S]*\r\nno$/i);
+  },
+);
+
+test("[O250] the 408 of a task that read the whole body leaves the connection open", async () => {
+  const upstream = await serve((incoming, outgoing) => {
+    incoming.resume().on("end", () => outgoing.writeHead(408, { "content-length": "2" }).end("no"));
+  });
+  const listener = await listen(portOf(upstream));
+  const socket = connect(listener.port, "127.0.0.1");
+  closing.push(() => socket.destroy());
+  const received = receivedBy(socket);
+  const request = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc";
+  socket.write(request);
+  await expect.poll(received).toMatch(/no$/);
+  socket.write(request);
+  await expect.poll(() => received().match(/HTTP\/1\.1 408 /g)).toHaveLength(2);
+});
+
 test("[U77] a broken-off body is 400, and the runtime sees its connection end", async () => {
   let hasBegun = false;
   let isBroken = false;
