@@ -4,6 +4,7 @@
 import { isNodeDown, type MeshNode } from "../domain/model/node.ts";
 import { closeCodes } from "../protocol/agent.ts";
 import { type Draft, nodeSubject } from "./draft.ts";
+import { rotateGatewayKey } from "./gateway-keys.ts";
 
 /** How long a node is kept after it went down, milliseconds: long enough for a holiday's outage. */
 const downKeptMs = 7 * 24 * 60 * 60_000;
@@ -33,21 +34,24 @@ export function forgetPredecessors(draft: Draft, node: MeshNode): void {
   }
 }
 
-/** Removes a node and its credential, and closes its agent's socket. Reconcile orphans its tasks. */
+/**
+ * Removes a node and its credential, and closes its agent's socket. Reconcile orphans its tasks. A machine that
+ * may have the keys of the mesh could go on as a router: they are replaced.
+ */
 export function forgetNode(draft: Draft, node: MeshNode, why: string, actor = "registry"): void {
   draft.remove("nodes", node.id);
   draft.store.forgetNode(node.id);
   draft.close(node.id, closeCodes.notAMember, "the node was removed from the mesh");
-  const reasons = [
-    why,
-    ...(node.listeners === undefined ? [] : ["it had the keys of the mesh: rotate them"]),
-  ];
+  // Nodes of an earlier release do not have `mayHaveKeys`.
+  const mayHaveKeys = node.mayHaveKeys === true || node.listeners !== undefined;
+  const reasons = [why, mayHaveKeys ? "it had the keys of the mesh, which are replaced" : ""];
   draft.recordEvent(
     actor,
     "node.remove",
     nodeSubject(node),
     reasons.filter((text) => text !== "").join("; "),
   );
+  if (mayHaveKeys) rotateGatewayKey(draft, "registry");
 }
 
 function forgottenAtMs({ stateSinceMs, wasReady }: MeshNode): number {

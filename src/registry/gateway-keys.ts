@@ -26,6 +26,8 @@ const idLength = 8;
 const keyHandoutMs = 15_000;
 /** Time for routers to stop signing with an old key, milliseconds: a stale router keeps its table that long. */
 const keyRetireMs = 600_000;
+/** Keys at a time, for many rotations one after another; agents and routers read at most 16. */
+const maxKeys = 8;
 
 /** Makes the first key of a mesh that has none. */
 export function makeGatewayKey(draft: Draft): void {
@@ -54,12 +56,20 @@ export function nodeKeys(keys: readonly MeshKey[], nodeId: string): SentNodeKey[
 
 /** Adds a key, which replaces the others step by step; see `advanceRotation`. */
 export function rotateGatewayKey(draft: Draft, actor: string): void {
-  const stored = read(draft.store);
-  save(draft.store, { ...stored, keys: [...stored.keys, newKey(draft)] });
+  const { keys, signing } = read(draft.store);
+  save(draft.store, { keys: withKey(keys, signing, newKey(draft)), signing });
   for (const id of draft.world.nodes.keys()) draft.resend.add(id);
   scheduleRotation(draft);
   const why = `routers sign with a new gateway key in ${keyHandoutMs / 1_000} s`;
   draft.recordEvent(actor, "mesh.rotate-gateway-key", meshSubject(draft), why);
+}
+
+/** The keys with a new one. Of too many those go first that no router should sign with any more. */
+function withKey(keys: StoredKeys["keys"], signing: string, key: StoredKeys["keys"][number]) {
+  if (keys.length < maxKeys) return [...keys, key];
+  // Without retired keys the newest one goes, which the new key replaces before it was used.
+  const dropped = keys[0]?.id === signing ? keys.length - 1 : 0;
+  return [...keys.toSpliced(dropped, 1), key];
 }
 
 /** After the clock was set back, keys that lie ahead count as made now. */

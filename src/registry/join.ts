@@ -126,7 +126,7 @@ function newNode(draft: Draft, input: NodeJoinInput): MeshNode {
     hostname,
     address,
     ...(gateway !== undefined && { gateway }),
-    ...(ingress && { listeners: noListeners }),
+    ...(ingress && { listeners: noListeners, mayHaveKeys: true as const }),
     entryHosts: [],
     role: "worker",
     availability: kind === "balancer" ? "drain" : "active",

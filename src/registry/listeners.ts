@@ -25,5 +25,5 @@ export function withListeners(
   if (report === undefined) return node;
   // An agent's clock may be ahead of the registry's.
   const closed = report.closed.map((port) => ({ ...port, sinceMs: Math.min(port.sinceMs, nowMs) }));
-  return { ...node, listeners: { open: report.open, closed } };
+  return { ...node, listeners: { open: report.open, closed }, mayHaveKeys: true };
 }

@@ -44,6 +44,8 @@ export type MeshNode = {
   readonly gatewayCheck?: GatewayCheck;
   /** The published ports that it opens itself. Absent: it opens none. */
   readonly listeners?: NodeListeners;
+  /** It may get the keys of the mesh, or could once and may have kept them. Absent: it never could. */
+  readonly mayHaveKeys?: true;
   /** How its agent runs tasks. */
   readonly runtime: "process" | "docker";
   readonly state: NodeState;

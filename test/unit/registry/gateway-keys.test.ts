@@ -86,6 +86,23 @@ test("[O82] a clock that is set back delays a rotation by no more than its own s
   expect(routerView(mesh).signingKey).not.toBe(old);
 });
 
+test("[O251] many rotations at a time keep 8 keys, the one in use among them, and end", () => {
+  const mesh = new TestMesh();
+  const node = mesh.node("node1");
+  for (let count = 0; count < 40; count += 1) {
+    mesh.registry.rotateGatewayKey("operator");
+    mesh.pass(1_000);
+    const { signingKey, keys } = routerView(mesh);
+    expect(keys.length).toBeLessThanOrEqual(8);
+    expect(keys.map(({ id }) => id)).toContain(signingKey);
+    expect(keysOf(mesh, node).map(({ id }) => id)).toEqual(keys.map(({ id }) => id));
+  }
+  const { signingKey } = routerView(mesh);
+  mesh.pass(615_000);
+  expect(keysOf(mesh, node)).toHaveLength(1);
+  expect(routerView(mesh).signingKey).not.toBe(signingKey);
+});
+
 test("[O87] agents get the limit of open requests with a task, and follow its label without another task", () => {
   const mesh = new TestMesh();
   const node = mesh.node("node1");

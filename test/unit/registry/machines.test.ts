@@ -2,6 +2,7 @@
 
 import { expect, test } from "vitest";
 import { problemsOf } from "../../../src/control/problems.ts";
+import { readTable } from "../../../src/domain/table/text.ts";
 import { readAgentMessage } from "../../../src/registry/agent-message.ts";
 import { routerLiveMs } from "../../../src/registry/routers.ts";
 import { input, machine, TestMesh, type TestNode } from "./harness.ts";
@@ -76,7 +77,7 @@ test("[O132] a machine that is down may route; one that was removed, or opens no
   expect(access(member(mesh, "node2", {}))).toBe("unlisted");
   mesh.registry.removeNode(node.id, false, "operator");
   expect(access(node)).toBe("refused");
-  expect(mesh.events("node.remove")).toEqual(["node1: it had the keys of the mesh: rotate them"]);
+  expect(mesh.events("node.remove")).toEqual(["node1: it had the keys of the mesh, which are replaced"]);
 });
 
 test("[O132] a node whose agent starts without an ingress loses its access", () => {
@@ -84,6 +85,43 @@ test("[O132] a node whose agent starts without an ingress loses its access", () 
   const node = member(mesh, "node1", { ingress: true });
   mesh.hello(node);
   expect(mesh.registry.routerAccess(node.id, node.credential)).toBe("unlisted");
+});
+
+/** The key that routers sign with, and all that they have. */
+function keysOf(mesh: TestMesh) {
+  const { text, gatewayKeys = [] } = mesh.registry.pollTable("router", 0);
+  return { signing: readTable(text ?? "").signingKey, ids: gatewayKeys.map(({ id }) => id) };
+}
+
+test("[O251] the removal of a machine that could have the keys of the mesh replaces them without a gap", () => {
+  for (const stillRoutes of [true, false]) {
+    const mesh = new TestMesh();
+    mesh.node("node1");
+    const router = member(mesh, "node2", { ingress: true });
+    // An agent that starts again without an ingress may have kept them.
+    if (!stillRoutes) mesh.hello(router);
+    const old = keysOf(mesh).signing;
+    mesh.registry.removeNode(router.id, true, "operator");
+    mesh.pass(14_999);
+    expect(keysOf(mesh).signing).toBe(old);
+    mesh.pass(1);
+    const { signing, ids } = keysOf(mesh);
+    expect(ids).toEqual([old, signing]);
+    mesh.pass(600_000);
+    expect(keysOf(mesh).ids).toEqual([signing]);
+  }
+});
+
+test("[O251] a machine that is forgotten takes the keys with it, one that could not have them does not", () => {
+  const mesh = new TestMesh();
+  const [node, router] = [mesh.node("node1"), member(mesh, "node2", { ingress: true })];
+  mesh.registry.removeNode(node.id, true, "operator");
+  expect(keysOf(mesh).ids).toHaveLength(1);
+  mesh.registry.agents.goodbye(router.id, "");
+  // Another machine joins under its name.
+  member(mesh, "node2", { ingress: true });
+  expect(mesh.events("node.remove")).toHaveLength(2);
+  expect(keysOf(mesh).ids).toHaveLength(2);
 });
 
 test("[O138] a balancer gets no task, is not in the table, and does not count as a node", () => {
