@@ -123,5 +123,7 @@ function problemText({ transport, url }: GatewayCheckRequest, answer: number | "
     return `no answer from ${url} through the VPC network: check its connector, and its route to the node`;
   }
   const { port, protocol } = new URL(url);
-  return `no answer from ${url}: open TCP port ${port || (protocol === "https:" ? 443 : 80)} of the node for the mesh`;
+  const isTls = protocol === "https:";
+  const certificate = isTls ? ", and give its gateway a certificate for this host that routers trust" : "";
+  return `no answer from ${url}: open TCP port ${port || (isTls ? 443 : 80)} of the node for the mesh${certificate}`;
 }

@@ -10,6 +10,7 @@ import { parseHost } from "./context.ts";
 import { parseDurationMs } from "./duration.ts";
 import { CliError, usageError } from "./errors.ts";
 import { choiceFlag, valueFlag } from "./flags.ts";
+import { caFlag, trustCertificates } from "./trusted-ca.ts";
 import { variablesOf } from "./up-variables.ts";
 import { readListenPort } from "./values.ts";
 
@@ -20,6 +21,7 @@ type Flags = {
   readonly gatewayPort?: number;
   readonly gatewayCert?: string;
   readonly gatewayKey?: string;
+  readonly ca?: string;
   readonly state: string;
   readonly images?: string;
   readonly runtime: "process" | "docker";
@@ -60,6 +62,7 @@ export function registerAgent(program: Command, cli: Cli): void {
     )
     .option("--gateway-cert <file>", "PEM certificate with its chain, for a gateway that speaks TLS")
     .option("--gateway-key <file>", "PEM key of that certificate")
+    .option(...caFlag)
     .option("--state <dir>", "state folder: the node's credential, tasks and logs", ".waggle-agent")
     .option("--images <file>", "JSON file with more images for the process runtime")
     .addOption(
@@ -81,6 +84,7 @@ export function registerAgent(program: Command, cli: Cli): void {
 
 async function runAgentVerb(cli: Cli, url: string, flags: Flags): Promise<void> {
   const { ingress, insecure = false } = flags;
+  trustCertificates(flags.ca, flags.state);
   await runMachine(cli, url, {
     stateDir: flags.state,
     token: flags.join,

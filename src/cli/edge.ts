@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { runMachine } from "./agent.ts";
 import type { Cli } from "./cli.ts";
 import { valueFlag } from "./flags.ts";
+import { caFlag, trustCertificates } from "./trusted-ca.ts";
 import { readListenPort } from "./values.ts";
 
 type Flags = {
@@ -12,6 +13,7 @@ type Flags = {
   readonly name?: string;
   readonly listen: string;
   readonly port?: number;
+  readonly ca?: string;
   readonly state: string;
   readonly insecure?: boolean;
 };
@@ -34,6 +36,7 @@ export function registerEdge(program: Command, cli: Cli): void {
     .option("--name <name>", "name of the balancer (default: the host name)")
     .option("--listen <address>", "address to listen on", "0.0.0.0")
     .addOption(valueFlag("--port <port>", "port for the default service (default: none)", readListenPort))
+    .option(...caFlag)
     .option("--state <dir>", "state folder: the credential, the routing table and logs", ".waggle-edge")
     .option("--insecure", "accept plain HTTP to a control URL that is not loopback")
     .addHelpText("after", edgeHelp)
@@ -42,6 +45,7 @@ export function registerEdge(program: Command, cli: Cli): void {
 
 async function runEdge(cli: Cli, url: string, flags: Flags): Promise<void> {
   const { listen, port = null, insecure = false } = flags;
+  trustCertificates(flags.ca, flags.state);
   await runMachine(cli, url, {
     kind: "balancer",
     hostname: flags.name ?? hostname(),

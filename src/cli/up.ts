@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { defaultStateDir } from "./context.ts";
 import { CliError, usageError } from "./errors.ts";
 import { choiceFlag, readTargetFlags, valueFlag } from "./flags.ts";
+import { caFlag, trustCertificates } from "./trusted-ca.ts";
 import { addVariableFlags, variablesOf } from "./up-variables.ts";
 import { readCountArgument, readListenAddress, readListenPort } from "./values.ts";
 
@@ -17,6 +18,7 @@ type Flags = {
   readonly edgePort: number;
   readonly runtime: "process" | "docker";
   readonly images?: string;
+  readonly ca?: string;
   readonly listen: string;
   readonly split?: boolean;
 };
@@ -59,6 +61,7 @@ export function registerUp(program: Command): void {
         readListenAddress,
       ).default("127.0.0.1"),
     )
+    .option(...caFlag)
     .option("--split", "run the registry and the data plane as two processes")
     .addHelpText("after", upHelp)
     .action((flags: Flags) => startUp(flags, readTargetFlags(command).state ?? defaultStateDir));
@@ -72,6 +75,7 @@ async function startUp(flags: Flags, stateDir: string): Promise<void> {
       "use --runtime process: tasks run as processes of this machine",
     );
   }
+  trustCertificates(flags.ca, stateDir);
   const local = await import("../local/up.ts");
   const code = await local.up({
     nodes: flags.nodes,

@@ -1,0 +1,49 @@
+// `--ca FILE`: certificates that this machine trusts besides the public authorities, for the control URL and for
+// the gateways of nodes.
+
+import { X509Certificate } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
+import { usageError } from "./errors.ts";
+
+export const caFlag = [
+  "--ca <file>",
+  "PEM certificates to trust besides the public ones: an authority of yours, or a gateway's own",
+] as const;
+
+const pemCertificate = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+/**
+ * Trusts the certificates of a file in this process, and in those that it starts: Node reads the one file of the
+ * variable NODE_EXTRA_CA_CERTS, and Miniflare hands its certificates to workerd. If the variable names another
+ * file, both are copied into one in the state folder.
+ *
+ * @param file absent: nothing changes
+ * @throws CliError if a file cannot be read or has no certificate
+ */
+export function trustCertificates(file: string | undefined, stateDir: string): void {
+  if (file === undefined) return;
+  const certificates = readCertificates("--ca", file);
+  setDefaultCACertificates([...getCACertificates("default"), ...certificates]);
+  const before = process.env.NODE_EXTRA_CA_CERTS;
+  if (before === undefined) {
+    process.env.NODE_EXTRA_CA_CERTS = resolve(file);
+    return;
+  }
+  const both = [...readCertificates("NODE_EXTRA_CA_CERTS", before), ...certificates];
+  const path = resolve(join(stateDir, "trusted.pem"));
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  writeFileSync(path, `${both.join("\n")}\n`, { mode: 0o600 });
+  process.env.NODE_EXTRA_CA_CERTS = path;
+}
+
+function readCertificates(source: string, file: string): readonly string[] {
+  try {
+    const certificates = readFileSync(file, "utf8").match(pemCertificate) ?? [];
+    if (certificates.length === 0) throw new Error("it has no PEM certificate (BEGIN CERTIFICATE)");
+    return certificates.map((text) => new X509Certificate(text).toString().trim());
+  } catch (error) {
+    throw usageError(`cannot use ${source} ${file}: ${(error as Error).message}`);
+  }
+}
