@@ -13,7 +13,7 @@ import {
 import { dataPoints } from "../src/telemetry/data-points.ts";
 import type { Env, RouterEnv } from "./env.ts";
 import { registryOf, telemetryOf, tunnelOf } from "./objects.ts";
-import { routerCalls } from "./router-calls.ts";
+import { type RouterCalls, routerCalls } from "./router-calls.ts";
 
 /** The bindings and variables of a Worker with a data plane. */
 export type PlaneEnv = Omit<Env, "CONTROL_HOST"> & LimitVariables & Partial<RouterEnv>;
@@ -32,7 +32,6 @@ export function planeOf(env: PlaneEnv): DataPlane {
     meshName: planeName(env),
     domain: env.MESH_DOMAIN.toLowerCase(),
     trusts: readTrusted(env.TRUSTED_PROXIES),
-    isMeshToken: tokenRecognizer([env.OPERATOR_TOKEN, env.VIEWER_TOKEN]),
     nowMs: () => Date.now(),
     random: Math.random,
     newId: () => crypto.randomUUID(),
@@ -84,11 +83,12 @@ const dialUncached: Dial = (url, init) =>
   init instanceof Request ? fetch(new Request(url, init), uncached) : fetch(url, { ...init, ...uncached });
 
 /** How the data plane reaches the mesh: over HTTP on a machine of its own, else by bindings. */
-function meshCalls(env: PlaneEnv): Pick<PlaneOptions, "source" | "reportSuspects" | "flush"> {
+function meshCalls(env: PlaneEnv): RouterCalls {
   const { CONTROL_URL, NODE_ID, NODE_CREDENTIAL } = env;
   if (CONTROL_URL && NODE_ID && NODE_CREDENTIAL)
     return routerCalls({ CONTROL_URL, NODE_ID, NODE_CREDENTIAL });
-  return { ...registryCalls(env), ...telemetryCalls(env) };
+  const isMeshToken = tokenRecognizer([env.OPERATOR_TOKEN, env.VIEWER_TOKEN]);
+  return { ...registryCalls(env), ...telemetryCalls(env), isMeshToken };
 }
 
 /**

@@ -3,6 +3,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { readHostPatterns } from "../src/domain/model/host-pattern.ts";
 import { readOwnSockets } from "../src/domain/model/own-socket.ts";
+import { tokenMark } from "../src/domain/model/token-mark.ts";
 import { closeCodes } from "../src/protocol/agent.ts";
 import type { AddressRules } from "../src/registry/addresses.ts";
 import { readAgentMessage } from "../src/registry/agent-message.ts";
@@ -71,6 +72,9 @@ export class MeshRegistry extends OperationsObject {
     this.#polls = new RouterPolls({
       registry: this.#registry,
       mesh: { name: env.MESH_NAME, domain: env.MESH_DOMAIN.toLowerCase() },
+      tokenMarks: [env.OPERATOR_TOKEN, env.VIEWER_TOKEN].flatMap((token) =>
+        token ? [tokenMark(token)] : [],
+      ),
       run: (work) => this.#run(work),
     });
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));

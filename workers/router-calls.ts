@@ -1,6 +1,7 @@
 // The calls of a data plane on a machine of its own: it has no bindings to the mesh's objects, and uses the
 // routes of src/control/router.ts.
 
+import { markedTokenRecognizer } from "../src/domain/model/mesh-token.ts";
 import type { PlaneOptions } from "../src/proxy/plane.ts";
 import type { SentTable } from "../src/proxy/routing/table-cache.ts";
 import type { RouterEnv } from "./env.ts";
@@ -8,12 +9,21 @@ import type { RouterEnv } from "./env.ts";
 /** A response that takes longer is a failure: a request may wait for it. Milliseconds. */
 const callTimeoutMs = 2_000;
 
-export function routerCalls(env: RouterEnv): Pick<PlaneOptions, "source" | "reportSuspects" | "flush"> {
+export type RouterCalls = Pick<PlaneOptions, "source" | "reportSuspects" | "flush" | "isMeshToken">;
+
+/** A reply also has the marks of the mesh's tokens, which this machine does not know. */
+type MarkedTable = SentTable & { readonly tokenMarks?: readonly string[] };
+
+export function routerCalls(env: RouterEnv): RouterCalls {
+  let isMeshToken = markedTokenRecognizer([]);
   return {
+    isMeshToken: (text) => isMeshToken(text),
     // Does not wait there: requests, or the process of this machine, make the data plane ask.
     source: async (afterVersion) => {
       const response = await call(env, `/mesh/router/table?after=${afterVersion}&wait=0`, {});
-      return response.json<SentTable>();
+      const { tokenMarks, ...table } = await response.json<MarkedTable>();
+      if (tokenMarks !== undefined) isMeshToken = markedTokenRecognizer(tokenMarks);
+      return table;
     },
     reportSuspects: (taskIds) => call(env, "/mesh/router/suspects", post({ taskIds })),
     flush: async (delta) => {

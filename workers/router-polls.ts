@@ -36,6 +36,8 @@ export function readTablePoll({ url, headers }: Request): TablePoll | string {
 type RouterPollsOptions = {
   readonly registry: Registry;
   readonly mesh: RouterMesh;
+  /** See RouterTable. */
+  readonly tokenMarks: readonly string[];
   /** Runs work on the registry and carries out its effects. */
   readonly run: <T>(work: () => T) => T;
 };
@@ -92,10 +94,8 @@ export class RouterPolls {
   }
 
   #respond(table: RouterTableResponse): Response {
-    return Response.json(
-      { ...table, mesh: this.#options.mesh },
-      { headers: { "cache-control": "no-store" } },
-    );
+    const { mesh, tokenMarks } = this.#options;
+    return Response.json({ ...table, tokenMarks, mesh }, { headers: { "cache-control": "no-store" } });
   }
 }
 

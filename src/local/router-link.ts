@@ -151,7 +151,10 @@ export class RouterLink {
       const problem = `the registry has table version ${sent.version}, older than ${heldVersion}, by which requests are routed: was its database restored? To follow it, stop this machine's process, remove router.json and start it`;
       return { isNewer: false, problem };
     }
-    if (sent.text === null) return { isNewer: false, problem: null };
+    if (sent.text === null) {
+      this.#takeTokenMarks(sent);
+      return { isNewer: false, problem: null };
+    }
     const { version, text } = sent;
     const isNewer = version > heldVersion;
     if (isNewer) {
@@ -161,6 +164,13 @@ export class RouterLink {
     const before = this.#routedVersion;
     if (this.#held !== null) await this.#routeBy(this.#held);
     return { isNewer: isNewer && this.#routedVersion > before, problem: null };
+  }
+
+  /** Operators may have replaced a token while the table stayed. */
+  #takeTokenMarks({ tokenMarks = [] }: RouterTable): void {
+    if (this.#held === null || tokenMarks.join() === (this.#held.tokenMarks ?? []).join()) return;
+    this.#held = { ...this.#held, tokenMarks };
+    this.#file.write(this.#held);
   }
 
   async #routeBy(saved: SavedTable): Promise<void> {

@@ -73,7 +73,8 @@ async function answer(request: IncomingMessage, link: RouterLink): Promise<Relay
 function tableAfter({ held, problem }: RouterLink, afterVersion: number): Relayed {
   if (held !== null && held.version > afterVersion) return { status: 200, text: JSON.stringify(held) };
   if (held === null || problem !== null) return failure(503, problem ?? "no routing table has come yet");
-  return { status: 200, text: JSON.stringify({ version: held.version, text: null }) };
+  const { version, tokenMarks } = held;
+  return { status: 200, text: JSON.stringify({ version, text: null, tokenMarks }) };
 }
 
 async function readBody(request: IncomingMessage): Promise<string | null> {

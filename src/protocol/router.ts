@@ -16,6 +16,8 @@ export const RouterTable = z.object({
     .array(z.object({ id: key, secret: key }))
     .max(16)
     .optional(),
+  /** Marks of the operator's and the viewer's token, which stop at routers; see `tokenMark`. */
+  tokenMarks: z.array(z.string().max(40)).max(8).optional(),
   /** How the mesh is configured: its name in Via and loop marks, and the domain of its services. */
   mesh: z.object({ name: z.string().max(200), domain: z.string().max(253) }),
 });

@@ -102,6 +102,24 @@ describe.skipIf(problem !== null)(`ingress on machines of their own${reason}`, (
     });
   });
 
+  test("[O253] no token of the mesh and no session of its dashboard reaches a task from a machine", async () => {
+    const { token } = JSON.parse(readFileSync(join(state("mesh"), "mesh.json"), "utf8"));
+    const basic = Buffer.from(`any:${token}`).toString("base64");
+    const ask = async (name: string, header: string) => {
+      const url = `http://${network.address(name)}:${ports.web}/`;
+      const { status: code, body } = await network.request("mesh", url, header);
+      expect(code).toBe(200);
+      return body;
+    };
+    for (const name of ["a", "b", "lb"]) {
+      for (const value of [`Bearer ${token}`, `Basic ${basic}`])
+        expect(await ask(name, `authorization: ${value}`)).not.toMatch(/^authorization:/im);
+      expect(await ask(name, "cookie: waggle=session; theirs=1")).toMatch(/^cookie: theirs=1$/im);
+      expect(await ask(name, "authorization: Bearer theirs")).toMatch(/^authorization: Bearer theirs$/im);
+      expect(readFileSync(join(state(name), "router.json"), "utf8")).not.toContain(token);
+    }
+  });
+
   test("[O138] the balancer is listed with its ports, and takes no task", async () => {
     await waggle("service", "create", "--name", "everywhere", "--mode", "global", "waggle/whoami");
     expect(await waggle("node", "ls")).toMatch(/ lb +Ready +Drain .* balancer: 2 ports open/);

@@ -1,5 +1,7 @@
 // Tokens of the mesh: the length that operators' tokens must have, the forms of agents' tokens, comparison.
 
+import { tokenMark } from "./token-mark.ts";
+
 /** Minimum length of the operator's and the viewer's token, bytes. A shorter one could be guessed. */
 const minTokenBytes = 16;
 
@@ -37,6 +39,16 @@ export function tokenRecognizer(secrets: readonly (string | null | undefined)[])
     for (const secret of secrets) isToken = equalsSecret(text, secret) || isToken;
     return isToken;
   };
+}
+
+/**
+ * As `tokenRecognizer`, for a machine that must not know the secrets.
+ *
+ * @param marks of the secrets, see `tokenMark`
+ */
+export function markedTokenRecognizer(marks: readonly string[]): (text: string) => boolean {
+  const longest = Math.max(maxAgentTokenLength, ...marks.map((mark) => Number.parseInt(mark, 10) || 0));
+  return (text) => text.length <= longest && (agentToken.test(text) || marks.includes(tokenMark(text)));
 }
 
 const maxAgentTokenLength = 100;

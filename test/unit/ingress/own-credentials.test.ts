@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { tokenRecognizer } from "../../../src/domain/model/mesh-token.ts";
+import { markedTokenRecognizer, tokenRecognizer } from "../../../src/domain/model/mesh-token.ts";
 import { setsSessionCookie, withoutSessionCookies } from "../../../src/domain/model/session-cookie.ts";
+import { tokenMark } from "../../../src/domain/model/token-mark.ts";
 import { serviceOf, tableOf } from "../../support/dataplane.ts";
 import { inProcessPlane, type Task } from "./in-process-plane.ts";
 
@@ -122,6 +123,37 @@ test("[X152] x-waggle-token reaches no task, whatever it contains", async () => 
   for (const token of [operatorToken, "guess"])
     for (const headers of await received({ "x-waggle-token": token }))
       expect(headers.has("x-waggle-token")).toBe(false);
+});
+
+test("[O253] a machine recognizes the tokens by marks, which say 24 bits of them", () => {
+  const recognizes = markedTokenRecognizer([operatorToken, viewerToken].map(tokenMark));
+  for (const token of [operatorToken, viewerToken, joinToken, credential])
+    expect(recognizes(token)).toBe(true);
+  const long = "t".repeat(300);
+  expect(markedTokenRecognizer([tokenMark(long)])(long)).toBe(true);
+  const others = [
+    "",
+    "Bearer",
+    `${operatorToken}x`,
+    operatorToken.slice(1),
+    operatorToken.toUpperCase(),
+    long,
+  ];
+  for (const text of others) expect(recognizes(text)).toBe(false);
+  expect(tokenMark(operatorToken)).toMatch(new RegExp(`^${operatorToken.length}\\.[0-9a-f]{6}$`));
+});
+
+test("[O253] the marks of tokens that differ in one character are as good as random", () => {
+  const length = 32;
+  const characters = [...Array(length).keys()].flatMap((at) =>
+    [..."abcdefghijklmnop"].map((letter) => "0".repeat(at) + letter + "0".repeat(length - at - 1)),
+  );
+  const marks = characters.map((token) => Number.parseInt(tokenMark(token).slice(3), 16));
+  expect(new Set(marks).size).toBe(marks.length);
+  for (let bit = 0; bit < 24; bit += 1) {
+    const share = marks.filter((mark) => (mark >> bit) & 1).length / marks.length;
+    expect(Math.abs(share - 0.5)).toBeLessThan(0.12);
+  }
 });
 
 test("[X152] unset tokens equal nothing", () => {

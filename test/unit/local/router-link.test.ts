@@ -16,7 +16,8 @@ const membership = { nodeId: "n".repeat(25), credential: "waggle-node-secret" };
 function sentTable(version: number) {
   const text = printTable({ version, nodes: [], services: [], defaultService: null, signingKey: null });
   const gatewayKeys = [{ id: "k1", secret: "s".repeat(50) }];
-  return { version, text, cookieKey: "c".repeat(50), gatewayKeys, mesh: { name: "waggle", domain: "" } };
+  const mesh = { name: "waggle", domain: "" };
+  return { version, text, cookieKey: "c".repeat(50), gatewayKeys, tokenMarks: ["32.000000"], mesh };
 }
 
 let stateDir: string;
@@ -39,8 +40,9 @@ beforeEach(async () => {
     const isOwn = request.headers.authorization === `Bearer ${membership.credential}`;
     if (current === null || !isOwn) return response.writeHead(401).end("{}");
     const isNewer = current.version > Number(searchParams.get("after"));
-    const { version, mesh } = current;
-    const end = () => response.end(JSON.stringify(isNewer ? current : { version, text: null, mesh }));
+    const { version, mesh, tokenMarks } = current;
+    const older = { version, text: null, tokenMarks, mesh };
+    const end = () => response.end(JSON.stringify(isNewer ? current : older));
     // A waiting poll ends with the test.
     if (isNewer || searchParams.get("wait") === "0") end();
   });
@@ -77,6 +79,27 @@ test("[O133] a table that the data plane does not route by yet is not acknowledg
   newLink().start();
   await until("three polls", () => polls.length >= 3);
   expect(polls.filter((query) => query.startsWith("after=5"))).toEqual([]);
+});
+
+test("[O253] the mark of a token that was replaced comes with a poll that brings no table, and outlives a restart", async () => {
+  const link = newLink();
+  const relay = await RouterRelay.open(link, "key");
+  const askMarks = async () => {
+    const headers = { authorization: "Bearer key" };
+    const response = await fetch(`${relay.url}/mesh/router/table?after=5&wait=0`, { headers });
+    return ((await response.json()) as { readonly tokenMarks?: unknown }).tokenMarks;
+  };
+  // The first poll after a start does not wait.
+  link.start();
+  await until("the first marks", async () => String(await askMarks()) === "32.000000");
+  await link.stop();
+  current = { ...sentTable(5), tokenMarks: ["40.ffffff"] };
+  const next = newLink();
+  next.start();
+  await until("the second marks", () => String(next.held?.tokenMarks) === "40.ffffff");
+  await next.stop();
+  expect(newLink().held?.tokenMarks).toEqual(["40.ffffff"]);
+  relay.close();
 });
 
 test("[O135] the last table is read again at a start, before the mesh responds, and only by its own machine", async () => {

@@ -58,6 +58,8 @@ test("[O131] a poll gets a newer table at once, with its keys", async () => {
   expect(body.cookieKey).toHaveLength(50);
   expect(body.gatewayKeys).toHaveLength(1);
   expect(body.mesh).toEqual({ name: "waggle", domain: "" });
+  expect(body.tokenMarks?.length).toBeGreaterThan(0);
+  expect(JSON.stringify(body)).not.toContain(env.OPERATOR_TOKEN);
 });
 
 test("[O131] a poll with the current version waits, and is answered when the version rises", async () => {
