@@ -8,6 +8,7 @@ import type { EntryPoint } from "../src/proxy/entry-point.ts";
 import { type Failure, failureResponse } from "../src/proxy/http/failure.ts";
 import { authorityOf, defaultPorts, hostName, portOfHost, schemeOf } from "../src/proxy/http/host.ts";
 import type { RouterKeys } from "../src/proxy/routing/table-cache.ts";
+import type { Delta } from "../src/telemetry/delta.ts";
 import { peerOnCloudflare } from "./client-address.ts";
 import { type PlaneEnv, planeAt, planeOf } from "./plane.ts";
 
@@ -129,7 +130,8 @@ export function serveListener(
   serveAs: typeof serve = serve,
 ): Promise<Response> {
   const serveAt = (facts: EntryFacts | null): Response | Promise<Response> => {
-    if (facts?.role === "table") return takeTable(request, env);
+    if (facts?.role === "table")
+      return request.method === "PUT" ? takeTable(request, env) : takeReport(request, env);
     if (facts === null || facts.role === "control") return notAListener(request);
     const { role, node, port, client, scheme } = facts;
     const entry: EntryPoint = { role, node, port, client, scheme, mayDebug: () => hasToken(request, env) };
@@ -147,6 +149,16 @@ async function takeTable(request: Request, env: PlaneEnv): Promise<Response> {
   tables.offer(text, keys);
   if (!tables.hasKeys) await tables.fresh();
   return Response.json(tables.keys, { status: tables.hasKeys ? 200 : 202 });
+}
+
+/** Passes on a report of the process of the listeners, which routes the connections of mode tcp. */
+async function takeReport(request: Request, env: PlaneEnv): Promise<Response> {
+  const { flush, reportSuspects } = planeOf(env);
+  if (new URL(request.url).pathname === "/suspects") {
+    const { taskIds } = await request.json<{ readonly taskIds: readonly string[] }>();
+    await reportSuspects(taskIds);
+  } else await flush?.(await request.json<Delta>());
+  return new Response(null, { status: 204 });
 }
 
 /** The refusal of a client on the listeners' socket that is not a listener. */

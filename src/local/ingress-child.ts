@@ -30,6 +30,7 @@ import { RuntimeAgent } from "./runtime-agent.ts";
 import type { RuntimeInput, RuntimeReady } from "./runtime-child.ts";
 import { logFolder } from "./state-folder.ts";
 import { SupervisedChild } from "./supervised-child.ts";
+import { reportTcpTraffic } from "./tcp-reports.ts";
 
 export type IngressInput = {
   /** The control URL of the mesh. */
@@ -60,7 +61,7 @@ runChild<IngressInput, null>(async (input, notify) => {
   const plane = new NodePlane(input, log, (started) => void notify({ started }));
   const listeners = new ListenersState((report) => void notify({ report }));
   const budget = new DescriptorBudget(maxDescriptors);
-  const router = new TcpRouter(Date.now, Math.random);
+  const router = new TcpRouter(Date.now, Math.random, randomUUID());
   let gatewayKeys: readonly GatewayKey[] = [];
   const signing = { keys: () => gatewayKeys, signingKey: () => router.routes?.signingKey ?? null };
   const dialer = new TargetDialer(randomUUID(), signing, Date.now);
@@ -89,11 +90,13 @@ runChild<IngressInput, null>(async (input, notify) => {
   const { url, membership, stateDir } = input;
   const link = new RouterLink({ url, membership, stateDir, onTable, log });
   const relay = await RouterRelay.open(link, plane.relayKey);
+  const endReports = reportTcpTraffic(router.traffic, (route, body) => link.report(route, body));
   link.start();
   const stop = async (): Promise<void> => {
     watch.stop();
-    await link.stop();
     await ports.close();
+    await endReports();
+    await link.stop();
     await plane.stop();
     relay.close();
   };

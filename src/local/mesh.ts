@@ -34,6 +34,7 @@ import {
 } from "./state-folder.ts";
 import { type StateWatch, watchStateFolder } from "./state-watch.ts";
 import { TableCopy } from "./table-copy.ts";
+import { reportTcpTraffic } from "./tcp-reports.ts";
 
 export type MeshOptions = {
   readonly nodes: number;
@@ -218,6 +219,8 @@ type PortPublishing = {
   readonly closedPorts: StateFile;
   readonly follower: TableFollower;
   readonly tableCopy: TableCopy;
+  /** Ends the reports of connections of mode tcp. */
+  readonly endReports: () => Promise<void>;
   readonly listeners: LocalMesh["listeners"];
 };
 
@@ -234,7 +237,8 @@ function publishPorts(
   const limits = readLimits(variables);
   let bodyTimeoutMs = longestBodyTimeoutMs(limits, []);
   const tableCopy = new TableCopy(agent, secrets.entryKey);
-  const router = new TcpRouter(Date.now, Math.random);
+  const router = new TcpRouter(Date.now, Math.random, randomUUID());
+  const endReports = reportTcpTraffic(router.traffic, (route, body) => tableCopy.report(route, body));
   const signing = {
     keys: () => tableCopy.keys.gatewayKeys ?? [],
     signingKey: () => router.routes?.signingKey ?? null,
@@ -269,11 +273,11 @@ function publishPorts(
       openPort: ports.portOf(listener.key),
       isRefused: ports.hasFailed(listener.key),
     }));
-  return { ports, closedPorts, follower, tableCopy, listeners };
+  return { ports, closedPorts, follower, tableCopy, endReports, listeners };
 }
 
 type MeshParts = MeshProcesses &
-  Pick<PortPublishing, "ports" | "closedPorts" | "follower" | "tableCopy"> & {
+  Pick<PortPublishing, "ports" | "closedPorts" | "follower" | "tableCopy" | "endReports"> & {
     readonly watches: readonly (StateWatch | DescriptorWatch)[];
     readonly lock: StateLock;
     readonly stateDir: string;
@@ -285,6 +289,7 @@ async function stopParts(parts: MeshParts): Promise<void> {
   parts.follower.stop();
   parts.tableCopy.stop();
   await parts.ports.close();
+  await parts.endReports();
   // SIGINT: stop now. On SIGTERM each agent would wait for replacements on nodes that are stopping as well.
   await Promise.all(parts.agents.map((agent) => agent.stop("SIGINT")));
   await stopOrphanedTasks(parts.stateDir);

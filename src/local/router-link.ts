@@ -101,6 +101,13 @@ export class RouterLink {
     return { status: response.status, text: await response.text() };
   }
 
+  /** Sends a report of this process. Rejects if it has to be sent again; a refused one is logged. */
+  async report(route: "suspects" | "counters", body: object): Promise<void> {
+    const { status, text } = await this.send(route, JSON.stringify(body));
+    if (status === 400) this.#options.log(`the mesh refused a report of ${route}: ${text.slice(0, 200)}`);
+    else if (status >= 300) throw new Error(`${status}: ${text.slice(0, 200)}`);
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     try {

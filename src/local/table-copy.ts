@@ -47,6 +47,12 @@ export class TableCopy {
     if (!this.#isSending) void this.#sendAll();
   }
 
+  /** Sends a report of this process through the data plane. Rejects if it has to be sent again. */
+  async report(route: "suspects" | "counters", body: object): Promise<void> {
+    const { status } = await this.#request("POST", `/${route}`, JSON.stringify(body));
+    if (status !== 204) throw new Error(`the data plane responded with ${status}`);
+  }
+
   stop(): void {
     this.#stopping.abort();
   }
@@ -64,24 +70,35 @@ export class TableCopy {
   }
 
   /** @returns true if the data plane has the table and its keys now */
-  #put(text: string): Promise<boolean> {
-    return new Promise((resolve) => {
+  async #put(text: string): Promise<boolean> {
+    try {
+      const { status, body } = await this.#request("PUT", "/", JSON.stringify({ text, keys: this.#keys }));
+      if (status !== 200) return false;
+      this.#keys = JSON.parse(body) as RouterKeys;
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Rejects if the connection breaks. */
+  #request(
+    method: string,
+    path: string,
+    body: string,
+  ): Promise<{ readonly status: number; readonly body: string }> {
+    return new Promise((resolve, reject) => {
       const headers = { host: "localhost", [entryHeader]: this.#entry };
-      const sent = request({ agent: this.#agent, method: "PUT", path: "/", headers }, (response) => {
+      const sent = request({ agent: this.#agent, method, path, headers }, (response) => {
         const parts: Buffer[] = [];
         response.on("data", (part: Buffer) => parts.push(part));
-        response.once("error", () => resolve(false));
-        response.once("end", () => {
-          if (response.statusCode !== 200) {
-            resolve(false);
-            return;
-          }
-          this.#keys = JSON.parse(Buffer.concat(parts).toString()) as RouterKeys;
-          resolve(true);
-        });
+        response.once("error", reject);
+        response.once("end", () =>
+          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(parts).toString() }),
+        );
       });
-      sent.on("error", () => resolve(false));
-      sent.end(JSON.stringify({ text, keys: this.#keys }));
+      sent.on("error", reject);
+      sent.end(body);
     });
   }
 }

@@ -134,7 +134,7 @@ export class TcpListener {
       }
       const dialed = await dialer.dial(step.target, step.withinMs, signal);
       if (typeof dialed !== "string") {
-        choice.connected(nowMs());
+        choice.connected(nowMs(), () => ({ received: client.bytesRead, sent: client.bytesWritten }));
         this.#join(client, dialed, choice);
         return;
       }

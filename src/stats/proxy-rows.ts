@@ -28,12 +28,12 @@ const rowTypes = { frontend: 0, backend: 1, server: 2 } as const;
  * @param backend other columns of the backend
  */
 export function proxyRows(
-  proxy: { readonly name: string; readonly iid: number },
+  proxy: { readonly name: string; readonly iid: number; readonly mode?: "http" | "tcp" },
   servers: readonly ServerRow[],
   traffic: ProxyValues,
   backend: ColumnValues,
 ): readonly StatsRow[] {
-  const head = { pxname: proxy.name, pid: 1, iid: proxy.iid, mode: "http" };
+  const head = { pxname: proxy.name, pid: 1, iid: proxy.iid, mode: proxy.mode ?? "http" };
   const frontend = { ...head, svname: "FRONTEND", status: "OPEN", sid: 0, type: rowTypes.frontend };
   return [
     { kind: "frontend", values: { ...traffic.frontend, ...frontend } },

@@ -5,6 +5,7 @@ import type { StaticServer } from "../domain/model/server.ts";
 import type { Task } from "../domain/model/task.ts";
 import type { Policy } from "../domain/table/policy.ts";
 import type { Share, TableOptions } from "../domain/table/table.ts";
+import { isTcpService } from "../domain/table/tcp-options.ts";
 import type { ServiceView } from "../registry/api.ts";
 import type { StatsTraffic } from "./input.ts";
 import { proxyRows, type ServerRow } from "./proxy-rows.ts";
@@ -30,6 +31,7 @@ export type ServiceProxyInput = {
 /** @see docs/spec.md Z8-Z10 */
 export function serviceProxy(input: ServiceProxyInput): StatsProxy {
   const { service, iid, options, policy, traffic } = input;
+  const mode = isTcpService(input) ? "tcp" : "http";
   const head = { name: service.spec.name, iid };
   const servers = [
     ...slotRows(input).sort(byName),
@@ -39,8 +41,8 @@ export function serviceProxy(input: ServiceProxyInput): StatsProxy {
   const sticky = options.sticky === undefined ? {} : { cookie: options.sticky };
   return {
     ...head,
-    what: `service, mode http, ports ${ports}`,
-    rows: proxyRows(head, servers, traffic.service(service.id), { ...sticky, algo: policy }),
+    what: `service, mode ${mode}, ports ${ports}`,
+    rows: proxyRows({ ...head, mode }, servers, traffic.service(service.id), { ...sticky, algo: policy }),
   };
 }
 

@@ -108,7 +108,7 @@ function backendValues(sum: TrafficSum, tasks: TrafficSum, atMs: number): Column
     stot: sum.counts.requests,
     req_tot: sum.counts.requests,
     // HAProxy counts a request without a usable server as a connection error of its backend.
-    econ: tasks.counts.connectErrors + sum.counts.refused503,
+    econ: tasks.counts.connectErrors + sum.counts.refused503 + sum.counts.refusedConnections,
     wretr: sum.counts.retries,
     wredis: sum.counts.redispatches,
   };

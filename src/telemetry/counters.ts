@@ -50,6 +50,8 @@ export const counterIndex = {
   refusedOther: 26,
   /** Sum of the times to response headers, milliseconds; the histogram has their number. */
   tookMs: 27,
+  /** Connections of services in mode tcp that the mesh ended without a target. */
+  refusedConnections: 28,
 } as const;
 
 export type CounterName = keyof typeof counterIndex;

@@ -61,9 +61,9 @@ export function addToTotals(
   totals.rateMax = Math.max(totals.rateMax, tens.rate(nowMs));
 }
 
-/** Requests with a 5xx response, from the mesh itself or a task. */
+/** Requests with a 5xx response, from the mesh itself or a task, and connections that no task got. */
 function failedRequests(counts: Float64Array): number {
-  return counts[counterIndex.responses5xx] ?? 0;
+  return (counts[counterIndex.responses5xx] ?? 0) + (counts[counterIndex.refusedConnections] ?? 0);
 }
 
 /** Attempts with a 5xx response, or without a response. */

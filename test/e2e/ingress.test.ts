@@ -120,6 +120,24 @@ describe.skipIf(problem !== null)(`ingress on machines of their own${reason}`, (
     }
   });
 
+  test("[O254] connections of TCP services are counted, by the node that they came in at", async () => {
+    const { token } = JSON.parse(readFileSync(join(state("mesh"), "mesh.json"), "utf8"));
+    const tcp = ["--name", "raw", "--label", "waggle.mode=tcp", "--publish", "9200:80"];
+    await waggle("service", "create", ...tcp, "waggle/whoami");
+    for (const name of ["a", "b", "lb"]) await answers(name, 9200);
+    const counted = async () => {
+      const url = `${control}/mesh/telemetry`;
+      const { body } = await network.request("mesh", url, `authorization: Bearer ${token}`);
+      const { services } = JSON.parse(body) as MeshTrafficReport;
+      return services.find(({ name }) => name === "raw")?.entries ?? [];
+    };
+    await until("connections at both nodes and the balancer", async () => {
+      const entries = (await counted()).filter(({ counts }) => (counts.bytesOut ?? 0) > 0);
+      return new Set(entries.map(({ nodeId }) => nodeId)).size === 3;
+    });
+    await waggle("service", "rm", "raw");
+  });
+
   test("[O138] the balancer is listed with its ports, and takes no task", async () => {
     await waggle("service", "create", "--name", "everywhere", "--mode", "global", "waggle/whoami");
     expect(await waggle("node", "ls")).toMatch(/ lb +Ready +Drain .* balancer: 2 ports open/);

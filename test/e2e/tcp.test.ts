@@ -79,6 +79,48 @@ function say(address: string, port: string, text: string, enough: string): Promi
 
 const outputOf = ({ code, out, err }: CommandResult) => [code, out.trim(), err.trim()];
 
+describe("the figures of a TCP service", () => {
+  test("[O254] are on /metrics, the stats page and in telemetry, and its open connections as well", async () => {
+    const port = await publish("counted", "waggle/whoami", 80);
+    const request = "GET /bytes/1000 HTTP/1.1\r\nHost: x\r\n\r\n";
+    const held = connect({ host: "127.0.0.3", port: Number(port) }, () => held.write(request));
+    held.resume();
+    for (const address of addresses.slice(0, 2))
+      expect(await say(address, port, request, "\r\n\r\n")).toContain(" 200 OK");
+    const read = async (path: string): Promise<string> => {
+      const headers = { authorization: `Bearer ${mesh.token}` };
+      return (await fetch(mesh.control + path, { headers })).text();
+    };
+    const rows = async () => {
+      const [head = "", ...lines] = (await read("/haproxy?stats;csv")).split("\n");
+      const names = head.slice(2).split(",");
+      const cells = lines.map((line) => line.split(","));
+      return cells.map((row) => Object.fromEntries(names.map((name, at) => [name, row[at] ?? ""])));
+    };
+    const row = async (name: string) =>
+      (await rows()).find(({ pxname, svname }) => pxname === "counted" && svname === name) ?? {};
+    await until("three connections, one of them open", async () => {
+      const { stot, scur } = await row("counted.1");
+      return stot === "3" && scur === "1";
+    });
+    const frontend = await row("FRONTEND");
+    expect(frontend).toMatchObject({ mode: "tcp", stot: "3", scur: "1" });
+    expect(Number(frontend.bin)).toBe(3 * request.length);
+    expect(Number(frontend.bout)).toBeGreaterThan(3_000);
+    const metrics = await read("/metrics");
+    expect(metrics).toMatch(/^waggle_task_attempts_total\{.*service="counted".*\} 3$/m);
+    expect(metrics).toMatch(/^waggle_refused_connections_total\{service="counted"\} 0$/m);
+    held.destroy();
+    await until("no open connection", async () => (await row("counted.1")).scur === "0");
+    await mesh.waggle("service", "scale", "counted=0");
+    await until("refused connections", async () => {
+      await say("127.0.0.1", port, request, "never");
+      return /^waggle_refused_connections_total\{service="counted"\} [1-9]/m.test(await read("/metrics"));
+    });
+    await mesh.waggle("service", "rm", "counted");
+  }, 60_000);
+});
+
 withPrograms("Redis", ["redis-server", "redis-cli"], "redis-server", () => {
   test("[O170] redis-cli sets and gets through the port of any node", async () => {
     const port = await publish("redis", "redis", 6379);

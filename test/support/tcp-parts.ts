@@ -70,7 +70,7 @@ export type TcpMeshOptions = {
 
 /** Each task is on a node of its own, with its gateway. The service's published port is the listener's. */
 export class TcpMesh {
-  readonly router = new TcpRouter(Date.now, () => 0);
+  readonly router = new TcpRouter(Date.now, () => 0, "test-process");
   readonly refusals: string[] = [];
   readonly #gateways: Gateway[] = [];
   readonly #stopping = new Set<string>();

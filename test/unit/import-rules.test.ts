@@ -42,7 +42,7 @@ const allowed: Record<string, { folders: readonly string[]; packages: readonly s
     packages: ["node:*", "commander", "ws", "zod"],
   },
   local: {
-    folders: ["domain", "gateway", "protocol", "proxy", "agent", "cli"],
+    folders: ["domain", "gateway", "protocol", "telemetry", "proxy", "agent", "cli"],
     packages: ["node:*", "ws", "zod", "esbuild", "miniflare"],
   },
 };

@@ -46,11 +46,24 @@ const refusalStatusCounters: readonly (readonly [code: string, counter: CounterN
 
 /** Counters by service, one family each. */
 const serviceCounters: readonly (readonly [name: string, counter: CounterName, help: string])[] = [
-  ["waggle_received_bytes_total", "bytesIn", "Bytes of request bodies, by Content-Length"],
-  ["waggle_sent_bytes_total", "bytesOut", "Bytes of response bodies, by Content-Length"],
+  [
+    "waggle_received_bytes_total",
+    "bytesIn",
+    "Bytes of request bodies, by Content-Length; in mode tcp of connections",
+  ],
+  [
+    "waggle_sent_bytes_total",
+    "bytesOut",
+    "Bytes of response bodies, by Content-Length; in mode tcp of connections",
+  ],
   ["waggle_attempts_total", "attempts", "Attempts: requests sent to a task or server"],
   ["waggle_retries_total", "retries", "Attempts on another task because one failed"],
   ["waggle_hedges_total", "hedges", "Attempts on another task because one was slow to respond"],
+  [
+    "waggle_refused_connections_total",
+    "refusedConnections",
+    "Connections of services in mode tcp that no task or server got",
+  ],
   ["waggle_hedges_won_total", "hedgesWon", "Hedges whose response came first"],
   ["waggle_ejections_total", "ejections", "Times an isolate ejected a task"],
   [

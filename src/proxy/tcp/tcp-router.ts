@@ -2,6 +2,7 @@
 
 import type { RoutingTable, TableService } from "../../domain/table/table.ts";
 import type { ProxyProtocol } from "../../domain/table/tcp-options.ts";
+import { Meter } from "../../telemetry/meter.ts";
 import { type OpenRequest, OpenRequests } from "../resilience/open-requests.ts";
 import { Outliers } from "../resilience/outliers.ts";
 import { RequestQueue, type Waiter } from "../resilience/request-queue.ts";
@@ -11,6 +12,7 @@ import { keyOf } from "../routing/policies/policies.ts";
 import { type EntryNode, type Route, Routes, routeAt } from "../routing/routes.ts";
 import { SmoothWeights } from "../routing/smooth-weights.ts";
 import type { Target, TargetPool } from "../routing/target-pool.ts";
+import { type BytesOf, type CountedConnection, TcpTraffic } from "./tcp-traffic.ts";
 
 /** Where a client's connection came in. */
 export type TcpEntry = {
@@ -56,12 +58,17 @@ const newerTablePollMs = 50;
 export class TcpRouter {
   readonly state: PickState;
   readonly queue = new RequestQueue();
+  readonly traffic: TcpTraffic;
   #routes: Routes | null = null;
 
-  /** @param random [0, 1) */
-  constructor(nowMs: () => number, random: () => number) {
+  /** @param random [0, 1) @param id of this process in telemetry, new with each start */
+  constructor(nowMs: () => number, random: () => number, id: string) {
+    const outliers = new Outliers();
+    const ejectedMs = (taskId: string, atMs: number) => outliers.ejectedForMs(taskId, atMs);
+    this.traffic = new TcpTraffic(new Meter({ isolate: id, ejectedMs }));
+    this.traffic.meter.colo = "local";
     this.state = {
-      outliers: new Outliers(),
+      outliers,
       cursors: new Cursors(random),
       openRequests: new OpenRequests(),
       smoothWeights: new SmoothWeights(),
@@ -95,6 +102,8 @@ export class TcpChoice {
   readonly #failures = new Map<ConnectFailure, number>();
   #target: Target | null = null;
   #open: OpenRequest | null = null;
+  /** Null until its service is known. */
+  #counted: CountedConnection | null = null;
   /** Its place in the queue of a service. */
   #queued: { readonly serviceId: string; readonly waiter: Waiter; readonly untilMs: number } | null = null;
   /** The table by which the last tasks were gone, and until when a newer one may have others. */
@@ -110,6 +119,14 @@ export class TcpChoice {
   step(nowMs: number): TcpStep {
     const place = this.#place();
     if (typeof place === "string") return refuse(place);
+    const { service } = place.route;
+    this.#counted ??= this.#router.traffic.begin(service, place.node === "direct" ? null : place.node);
+    const step = this.#stepAt(place, nowMs);
+    if (step.kind === "refuse") this.#counted.refused();
+    return step;
+  }
+
+  #stepAt(place: Place, nowMs: number): TcpStep {
     const { route, pool } = place;
     const { queue } = this.#router;
     const { id } = route.service;
@@ -138,8 +155,9 @@ export class TcpChoice {
     );
   }
 
-  /** Records that the target of the last step has accepted the connection. */
-  connected(nowMs: number): void {
+  /** Records that the target of the last step has accepted the connection, whose bytes are counted. */
+  connected(nowMs: number, bytesOf: BytesOf): void {
+    this.#counted?.connected(bytesOf);
     if (this.#target !== null) this.#router.state.outliers.responded(this.#target.taskId, nowMs);
   }
 
@@ -149,7 +167,8 @@ export class TcpChoice {
     if (target === null) return;
     const { outliers } = this.#router.state;
     this.#failures.set(failure, (this.#failures.get(failure) ?? 0) + 1);
-    if (failure === "refused" || failure === "unreached") outliers.failed(target.taskId, nowMs);
+    const isFailing = failure === "refused" || failure === "unreached";
+    this.#counted?.failed(target, isFailing && outliers.failed(target.taskId, nowMs));
     if (failure === "gone") {
       this.#gone = { version: this.#router.routes?.version ?? 0, untilMs: nowMs + newerTableMs };
     }
@@ -160,6 +179,8 @@ export class TcpChoice {
   end(): void {
     this.#leaveQueue();
     this.#release();
+    this.#counted?.end();
+    this.#counted = null;
   }
 
   /** The service by the current table; null if it is not published any more. */
@@ -186,6 +207,7 @@ export class TcpChoice {
     const query = { cursor: route.cursorAt(node), tried: this.#tried, isRepeatable: true, hints };
     const target = pickTarget(this.#router.state, pool, query);
     if (target === null) return null;
+    this.#counted?.sent(target, this.#tried.size > 0);
     this.#tried.add(target.taskId);
     this.#target = target;
     this.#open = this.#router.state.openRequests.open(target.taskId, Number.POSITIVE_INFINITY);

@@ -7,6 +7,8 @@ import type {
 } from "../../../../src/domain/table/table.ts";
 import { noRouteFailure } from "../../../../src/ingress/refusals.ts";
 import { type ConnectFailure, type TcpChoice, TcpRouter } from "../../../../src/proxy/tcp/tcp-router.ts";
+import { countsByName } from "../../../../src/telemetry/counters.ts";
+import { addSparse } from "../../../../src/telemetry/metrics.ts";
 
 const gateway = { transport: "direct", base: "http://127.0.0.2:7946" } as const;
 const node = { id: "n1", name: "node1", up: true, address: "127.0.0.2", gateway, hosts: [] };
@@ -41,10 +43,13 @@ const limited = (maxconn: number, more: TableOptions = {}): { options: TableOpti
   options: { maxconn, queueTimeoutMs: 100, ...more },
 });
 
+const noBytes = () => ({ received: 0, sent: 0 });
+
 function routerOf(initial: RoutingTable): TcpRouter {
   const router = new TcpRouter(
     () => 0,
     () => 0,
+    "this-process",
   );
   router.setTable(initial);
   return router;
@@ -63,7 +68,7 @@ function idsOf(router: TcpRouter, count: number, client?: string): string[] {
   return Array.from({ length: count }, () => {
     const choice = begin(router, client);
     const id = next(choice);
-    choice.connected(0);
+    choice.connected(0, noBytes);
     choice.end();
     return id;
   });
@@ -152,9 +157,76 @@ test("[O165] a connection to a port or service that does not exist ends with the
       new TcpRouter(
         () => 0,
         () => 0,
+        "this-process",
       ).choose(entry, ""),
     ),
   ).toContain("no service in mode tcp");
+});
+
+/** What a router has counted since the last call, by name. */
+function counted(router: TcpRouter, nowMs: number) {
+  router.traffic.refresh();
+  const { tasks = [], entries = [] } = router.traffic.meter.take(nowMs) ?? {};
+  const named = ({ counts, open }: (typeof tasks)[number] | (typeof entries)[number]) => {
+    const dense = new Float64Array(40);
+    addSparse(dense, counts);
+    return {
+      ...Object.fromEntries(Object.entries(countsByName(dense)).filter(([, count]) => count > 0)),
+      open,
+    };
+  };
+  return {
+    entry: entries[0] && named(entries[0]),
+    tasks: tasks.map((one) => ({ id: one.id, ...named(one) })),
+  };
+}
+
+test("[O254] connections are counted with their bytes, at the service's entry and at the task", () => {
+  const router = routerOf(table([task("a")]));
+  const choice = begin(router);
+  let bytes = { received: 0, sent: 0 };
+  next(choice);
+  choice.connected(0, () => bytes);
+  bytes = { received: 10, sent: 300 };
+  const first = { requests: 1, attempts: 1, bytesIn: 10, bytesOut: 300, open: 1 };
+  expect(counted(router, 0)).toEqual({ entry: first, tasks: [{ id: "a", ...first }] });
+  // Gauges of counters that were forgotten by a platform expire; those of open connections do not.
+  for (let minute = 1; minute < 5; minute += 1) {
+    expect(counted(router, minute * 60_000)).toMatchObject({ entry: { open: 1 }, tasks: [{ open: 1 }] });
+  }
+  bytes = { received: 11, sent: 300 };
+  choice.end();
+  expect(counted(router, 300_000)).toEqual({
+    entry: { bytesIn: 1, open: 0 },
+    tasks: [{ id: "a", bytesIn: 1, open: 0 }],
+  });
+  expect(counted(router, 301_000)).toEqual({ entry: undefined, tasks: [] });
+});
+
+test("[O254] failed attempts, refused connections and ejections are counted, and ejected tasks become suspect", () => {
+  const router = routerOf(table([task("a"), task("b")]));
+  const choice = begin(router);
+  expect(next(choice)).toBe("a");
+  choice.failed("refused", 0);
+  expect(next(choice)).toBe("b");
+  choice.failed("full", 0);
+  expect(next(choice)).toContain("no target of redis accepted the connection");
+  choice.end();
+  const { entry: atEntry, tasks } = counted(router, 0);
+  expect(atEntry).toEqual({
+    requests: 1,
+    attempts: 2,
+    retries: 1,
+    connectErrors: 2,
+    ejections: 1,
+    refusedConnections: 1,
+    open: 0,
+  });
+  expect(tasks).toMatchObject([
+    { id: "a", attempts: 1, connectErrors: 1, ejections: 1, open: 0 },
+    { id: "b", attempts: 1, retries: 1, connectErrors: 1, open: 0 },
+  ]);
+  expect(router.traffic.suspects.due(0)).toEqual(["a"]);
 });
 
 test("[O166] a connection above maxconn waits for its turn, in the order of arrival", () => {
