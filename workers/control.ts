@@ -15,6 +15,7 @@ import { clientOf, peerOnCloudflare } from "./client-address.ts";
 import type { Env } from "./env.ts";
 import { registryOf, telemetryOf, tunnelOf } from "./objects.ts";
 import { planeName } from "./plane.ts";
+import { serveRouterStats } from "./router-stats.ts";
 import { guesses, serveStats } from "./stats.ts";
 
 export { MeshProber } from "./prober.ts";
@@ -66,6 +67,7 @@ export function serveControl(
   const stats = serveStats(request, env, { sharesOrigin, client });
   if (stats !== null) return stats;
   const { pathname } = new URL(request.url);
+  if (pathname === "/mesh/router/stats") return serveRouterStats(request, env);
   if (pathname.startsWith("/dashboard/")) return dashboard.fetch(request, { sharesOrigin, client });
   if (pathname === "/" || pathname === "/dashboard") {
     return new Response(null, {

@@ -3,12 +3,15 @@
 
 import { notAListener, sealedFacts, serveListener } from "./entry.ts";
 import { type PlaneEnv, planeOf } from "./plane.ts";
+import { serveWithRelayedStats } from "./relayed-stats.ts";
 
 /** The listeners' socket. */
 export const Entry = {
   async fetch(request, env, ctx) {
     const facts = await sealedFacts(request, env);
-    return facts?.role === "control" ? routedVersion(env) : serveListener(request, env, ctx);
+    return facts?.role === "control"
+      ? routedVersion(env)
+      : serveListener(request, env, ctx, serveWithRelayedStats);
   },
 } satisfies ExportedHandler<PlaneEnv>;
 

@@ -5,6 +5,7 @@ import { remoteMesh } from "../src/control/remote-mesh.ts";
 import { remoteTelemetry } from "../src/control/remote-telemetry.ts";
 import type { EntryPoint } from "../src/proxy/entry-point.ts";
 import { type StatsApp, statsApp } from "../src/stats/app.ts";
+import type { StatsDeps } from "../src/stats/context.ts";
 import { readStatsTraffic } from "../src/stats/traffic.ts";
 import { defaultStatsUri, isStatsUrl } from "../src/stats/uri.ts";
 import { clientOf } from "./client-address.ts";
@@ -68,8 +69,16 @@ function statsOf(env: PlaneEnv, sharesOrigin: boolean): StatsApp {
 }
 
 function makeApps(env: PlaneEnv): StatsApps {
+  const deps = statsDeps(env);
+  return {
+    shared: statsApp({ ...deps, sharesOrigin: true }),
+    own: statsApp({ ...deps, sharesOrigin: false }),
+  };
+}
+
+export function statsDeps(env: PlaneEnv): Omit<StatsDeps, "sharesOrigin"> {
   const telemetry = remoteTelemetry(() => telemetryOf(env));
-  const deps = {
+  return {
     mesh: remoteMesh(() => registryOf(env)),
     traffic: () => readStatsTraffic(telemetry),
     operatorToken: env.OPERATOR_TOKEN ?? "",
@@ -78,9 +87,5 @@ function makeApps(env: PlaneEnv): StatsApps {
     uri: statsUri(env),
     now: () => Date.now(),
     newId: () => crypto.randomUUID(),
-  };
-  return {
-    shared: statsApp({ ...deps, sharesOrigin: true }),
-    own: statsApp({ ...deps, sharesOrigin: false }),
   };
 }

@@ -336,13 +336,10 @@ function csvRows(text: string): readonly CsvRow[] {
   });
 }
 
-/**
- * The nodes' rows of the statistics page, with the requests of all balancers. The mesh has it: a balancer machine
- * does not know the operator's token, which is the page's password.
- */
+/** The nodes' rows of the balancer's statistics page, with the requests of all balancers. */
 async function nodeRows({ lab }: Walk): Promise<readonly CsvRow[]> {
   const config = `user = "any:${lab.clientEnv().WAGGLE_TOKEN}"`;
-  const url = `http://${ownAddress.mesh}:${port}/haproxy?stats;csv`;
+  const url = `http://${ownAddress.balancer}:${port}/haproxy?stats;csv`;
   const { code, out, err } = await lab.run("client", ["curl", "-sSf", "-m", "10", "-K", "-", url], config);
   if (code !== 0) throw new Error(`GET ${url}: ${err}`);
   return csvRows(out).filter(({ pxname }) => pxname === nodesProxy);

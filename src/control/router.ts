@@ -4,6 +4,7 @@
 //   GET  /mesh/router/table?after=VERSION&wait=SECONDS   the next routing table, with the keys of the mesh
 //   POST /mesh/router/suspects                           tasks that do not respond
 //   POST /mesh/router/counters                           traffic counters
+//   GET  /mesh/router/stats?uri=URI&options=OPTIONS      a balancer's statistics page, see workers/router-stats.ts
 //
 // @see docs/decisions/0076-routers-on-machines.md
 

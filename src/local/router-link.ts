@@ -46,6 +46,18 @@ export type RouterLinkOptions = {
   readonly log: (line: string) => void;
 };
 
+/** Headers of a response, by lower-case name. */
+export type ReplyHeaders = Readonly<Record<string, string>>;
+
+/** Headers about the connection to the mesh and the coding of its bytes. */
+const droppedReplyHeaders = new Set([
+  "connection",
+  "content-encoding",
+  "content-length",
+  "keep-alive",
+  "transfer-encoding",
+]);
+
 /** The response to a report. */
 type SentReport = { readonly status: number; readonly text: string };
 
@@ -99,6 +111,27 @@ export class RouterLink {
       signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(sendTimeoutMs)]),
     });
     return { status: response.status, text: await response.text() };
+  }
+
+  /**
+   * Asks the mesh for its statistics. Rejects if it is unreachable.
+   *
+   * @param search the query of src/control/router.ts's route
+   * @param authorization of the client; the mesh checks it
+   */
+  async stats(
+    search: string,
+    authorization: string,
+  ): Promise<SentReport & { readonly headers: ReplyHeaders }> {
+    const target = routeUrl(this.#options.url, "mesh/router/stats");
+    target.search = search;
+    const response = await fetch(target, {
+      headers: { ...this.#credentials(), "x-waggle-authorization": authorization },
+      redirect: "error",
+      signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(sendTimeoutMs)]),
+    });
+    const headers = [...response.headers].filter(([name]) => !droppedReplyHeaders.has(name));
+    return { status: response.status, text: await response.text(), headers: Object.fromEntries(headers) };
   }
 
   /** Sends a report of this process. Rejects if it has to be sent again; a refused one is logged. */

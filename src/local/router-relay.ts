@@ -4,12 +4,12 @@
 import { timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { RouterLink } from "./router-link.ts";
+import type { ReplyHeaders, RouterLink } from "./router-link.ts";
 
 /** As src/control/router.ts accepts. */
 const maxRelayBytes = 8_388_608;
 
-type Relayed = { readonly status: number; readonly text: string };
+type Relayed = { readonly status: number; readonly text: string; readonly headers?: ReplyHeaders };
 
 export class RouterRelay {
   readonly #server: Server;
@@ -47,7 +47,7 @@ async function serve(
   const relayed = isAuthorized(request, key)
     ? await answer(request, link).catch((error: Error) => failure(503, error.message))
     : failure(401, "this socket serves this machine's data plane only");
-  response.writeHead(relayed.status, { "content-type": "application/json" });
+  response.writeHead(relayed.status, relayed.headers ?? { "content-type": "application/json" });
   response.end(relayed.text);
 }
 
@@ -58,8 +58,10 @@ function isAuthorized({ headers }: IncomingMessage, key: string): boolean {
 }
 
 async function answer(request: IncomingMessage, link: RouterLink): Promise<Relayed> {
-  const { pathname, searchParams } = new URL(request.url ?? "/", "http://relay");
+  const { pathname, search, searchParams } = new URL(request.url ?? "/", "http://relay");
   if (pathname === "/mesh/router/table") return tableAfter(link, Number(searchParams.get("after") ?? -1));
+  if (pathname === "/mesh/router/stats" && request.method === "GET")
+    return link.stats(search, String(request.headers["x-waggle-authorization"] ?? ""));
   const route = /^\/mesh\/router\/(suspects|counters)$/.exec(pathname)?.[1];
   if (route === undefined || request.method !== "POST") return failure(404, "page not found");
   const body = await readBody(request);

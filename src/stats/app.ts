@@ -35,6 +35,7 @@ async function respond(request: Request, client: string | null, context: StatsCo
   if (retryAfterS !== null) return tooManyResponse(retryAfterS);
   if (role === null) return unauthorized();
   const query = readStatsQuery(url, context.uri);
+  if (context.isReadOnly) return showStats(method, context, "viewer", query);
   if (method === "POST") return handleForm(request, context, { role, client }, query);
   if (method === "GET" || method === "HEAD") return showStats(method, context, role, query);
   return textResponse(405, "the statistics accept GET, HEAD and POST", { allow: "GET, HEAD, POST" });

@@ -21,6 +21,8 @@ export type StatsDeps = {
    * credentials, so a form must contain the operator's token.
    */
   readonly sharesOrigin: boolean;
+  /** True where nothing can be changed, whatever the token. Absent: false. */
+  readonly isReadOnly?: boolean;
   /** Epoch milliseconds. */
   readonly now: () => number;
   /** Returns an unguessable id. */

@@ -138,6 +138,27 @@ describe.skipIf(problem !== null)(`ingress on machines of their own${reason}`, (
     await waggle("service", "rm", "raw");
   });
 
+  test("[O255] a balancer has the statistics page, for reading and with a token only", async () => {
+    const { token } = JSON.parse(readFileSync(join(state("mesh"), "mesh.json"), "utf8"));
+    const url = `http://${network.address("lb")}:${ports.web}/haproxy?stats`;
+    const basic = (password: string) =>
+      `authorization: Basic ${Buffer.from(`any:${password}`).toString("base64")}`;
+    expect((await network.request("mesh", url)).status).toBe(401);
+    expect((await network.request("mesh", url, basic("a-wrong-token-of-20-characters"))).status).toBe(401);
+    const direct = `${control}/mesh/router/stats?uri=/haproxy?stats`;
+    expect((await network.request("mesh", direct)).status).toBe(401);
+    expect((await network.request("mesh", direct, `authorization: Bearer ${token}`)).status).toBe(401);
+    const csv = await network.request("mesh", `${url};csv`, basic(token));
+    expect(csv.status).toBe(200);
+    expect(csv.body).toMatch(/^# pxname,[\s\S]*^my-web,FRONTEND,/m);
+    const page = await network.request("mesh", url, basic(token));
+    expect(page.body).toContain("Statistics Report");
+    expect(page.body).not.toContain("<select");
+    // A node has no such page, as at `waggle up`: its service gets the request.
+    const onNode = `http://${network.address("a")}:${ports.web}/haproxy?stats`;
+    expect((await network.request("mesh", onNode)).body).toContain("service: my-web");
+  });
+
   test("[O138] the balancer is listed with its ports, and takes no task", async () => {
     await waggle("service", "create", "--name", "everywhere", "--mode", "global", "waggle/whoami");
     expect(await waggle("node", "ls")).toMatch(/ lb +Ready +Drain .* balancer: 2 ports open/);

@@ -20,7 +20,7 @@ test("[U120] the regular expression engine is in the control Worker, and in no b
 test("[O140] the Worker of a machine has no control plane, no Durable Object and no package", async () => {
   const { inputs } = await bundleWorker("workers/node-plane.ts");
   const foreign =
-    /node_modules|^src\/(registry|control(?!\/client-address)|dashboard|stats|storage|protocol|prober|haproxy)\//;
+    /node_modules|^src\/(registry|control(?!\/client-address)|dashboard|stats(?!\/uri)|storage|protocol|prober|haproxy)\//;
   expect(inputs.filter((path) => foreign.test(path))).toEqual([]);
   expect(inputs.filter((path) => path.startsWith("workers/")).toSorted()).toEqual([
     "workers/client-address.ts",
@@ -28,6 +28,7 @@ test("[O140] the Worker of a machine has no control plane, no Durable Object and
     "workers/node-plane.ts",
     "workers/objects.ts",
     "workers/plane.ts",
+    "workers/relayed-stats.ts",
     "workers/router-calls.ts",
   ]);
 }, 30_000);
