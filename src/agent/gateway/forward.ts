@@ -1,17 +1,18 @@
 // Sends the request of an attempt to its task, and the task's response back.
 
-import { type Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
+import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import type { Socket } from "node:net";
 import { gatewayHeader, ownHeaderPrefix, printOutcome } from "../../gateway/attempt.ts";
 import type { GatewayExchange, ResponseHead } from "./exchange.ts";
 import { maxGatewayHeadBytes } from "./limits.ts";
 import { type AttemptHead, isConnectionHeader, withoutNamed } from "./request-head.ts";
 import { type TaskEndpoint, TaskUnreachableError } from "./task-connection.ts";
+import type { TaskPool } from "./task-pool.ts";
 
 /** How the request gets to its task: over a connection of its own, or over one of the pool. */
 export type TaskPath =
   | { readonly socket: Socket; readonly pool: null }
-  | { readonly socket: null; readonly pool: Agent; readonly endpoint: TaskEndpoint };
+  | { readonly socket: null; readonly pool: TaskPool; readonly endpoint: TaskEndpoint };
 
 export type ForwardListeners = {
   /** The request gets no response. @param reason of `broken`: a predicate whose subject is the task */
@@ -57,6 +58,7 @@ export function forwardToTask(
       return;
     }
     isAnswered = true;
+    path.pool?.noteResponse(received);
     exchange.respond(responseHead(received, mark), received);
   });
   upstream.on("upgrade", (received, socket: Socket, first: Buffer) => {

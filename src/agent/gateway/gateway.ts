@@ -82,7 +82,7 @@ export class Gateway {
     this.#clock = new AttemptClock(options.clocks.monotonicMs());
     this.#fromRouters = new RouterConnections(options.maxDescriptors ?? connectionDescriptors(), {
       open: () => this.#toTasks.open,
-      closeIdle: () => this.#toTasks.closeIdle(),
+      closeIdle: () => this.#toTasks.pool.closeIdle(),
     });
     this.#server = createGatewayServer(options.tls, this.#fromRouters, (exchange) => this.handle(exchange));
   }

@@ -1,19 +1,13 @@
-// Connections to tasks: how one is opened, and those that are kept between requests that may be repeated.
+// Connections to tasks: how one is opened, and how many are open.
 
-import { Agent } from "node:http";
 import { Socket } from "node:net";
+import { TaskPool } from "./task-pool.ts";
 
 /** Where a target port of a task listens on this machine. */
 export type TaskEndpoint = { readonly host: string; readonly port: number };
 
 /** A task that does not accept a connection in this time counts as one that refuses it, milliseconds. */
 const connectTimeoutMs = 3_000;
-
-/** Servers close idle connections after 2 s (gunicorn), 5 s (Node, Apache) or later. */
-const idleConnectionMs = 1_500;
-
-/** Idle connections kept to one port of a task. */
-const maxIdleConnections = 64;
 
 /** How long a connection is silent before the kernel asks whether its peer is there, milliseconds. */
 export const keepAliveProbeMs = 30_000;
@@ -52,7 +46,7 @@ export class TaskConnections {
   /** Number of open connections. */
   #open = 0;
   /** For requests that may be repeated: it keeps connections open. */
-  readonly pool: Agent;
+  readonly pool: TaskPool;
 
   constructor() {
     this.pool = new TaskPool((endpoint, onDone) => this.connect(endpoint, onDone));
@@ -107,42 +101,9 @@ export class TaskConnections {
   close(): void {
     this.pool.destroy();
   }
-
-  /** Closes connections that no request uses. */
-  closeIdle(): void {
-    for (const sockets of Object.values(this.pool.freeSockets)) {
-      for (const socket of [...(sockets ?? [])]) socket.destroy();
-    }
-  }
 }
 
 function connectFailure({ code, message }: NodeJS.ErrnoException): string {
   if (code === "ECONNREFUSED") return "nothing accepts connections at its port";
   return `connecting to its port failed: ${code ?? message}`;
-}
-
-type OnConnection = NonNullable<Parameters<Agent["createConnection"]>[1]>;
-type Connect = (endpoint: TaskEndpoint, onDone: (error: Error | null, socket: Socket) => void) => unknown;
-
-class TaskPool extends Agent {
-  readonly #connect: Connect;
-
-  constructor(connect: Connect) {
-    super({
-      keepAlive: true,
-      maxFreeSockets: maxIdleConnections,
-      scheduling: "lifo",
-      timeout: idleConnectionMs,
-    });
-    this.#connect = connect;
-  }
-
-  override createConnection(options: object, onConnection?: OnConnection): null {
-    this.#connect(options as TaskEndpoint, (error, socket) => onConnection?.(error, socket));
-    return null;
-  }
-
-  override getName(options?: { host?: string | undefined; port?: string | number | undefined }): string {
-    return `${options?.host}:${options?.port}`;
-  }
 }
