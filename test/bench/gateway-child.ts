@@ -6,9 +6,10 @@ import { Gateway } from "../../src/agent/gateway/gateway.ts";
 export type GatewayOrder = { readonly key: string; readonly host: string; readonly port: number };
 
 process.once("message", async ({ key, host, port }: GatewayOrder) => {
+  const keys = [{ id: "k1", key: Buffer.from(key, "base64url") }];
   const task = { ports: new Map([[80, { host, port }]]), accepts: true };
   const gateway = await Gateway.open("127.0.0.1", 0, {
-    keys: () => [{ id: "k1", key: Buffer.from(key, "base64url") }],
+    keys: () => keys,
     task: (taskId) => (taskId === "t1" ? task : null),
     clocks: {
       wallMs: () => Date.now(),

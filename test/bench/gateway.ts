@@ -1,5 +1,6 @@
 // The gateway benchmark: signed attempts through the gateway of an agent, and the same requests through nginx
-// as a reverse proxy, with connections to the task kept open by both.
+// as a reverse proxy and through the shortest proxies in Node, which are the floor of a gateway in Node. All
+// keep their connections to the task open.
 
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,29 +12,43 @@ import { fileURLToPath } from "node:url";
 import { exchange } from "../support/raw-exchange.ts";
 import { until } from "../support/until.ts";
 import type { GatewayOrder } from "./gateway-child.ts";
+import type { NodeProxyOrder } from "./node-proxy-child.ts";
 import type { MeasuredProxy, ProxyStarters } from "./proxies.ts";
 import { compare, type TrafficOptions } from "./traffic.ts";
 
 const key = Buffer.alloc(32, 7).toString("base64url");
 
-const starters: ProxyStarters = { nginx: startNginx, gateway: startGateway };
+const starters: ProxyStarters = {
+  nginx: startNginx,
+  "bytes copied by Node": (origin) => startNodeProxy("copy", origin),
+  "shortest proxy of Node": (origin) => startNodeProxy("http", origin),
+  gateway: startGateway,
+};
 
 /** Compares throughput, CPU time and latency. */
 export function benchGateway(options: TrafficOptions): Promise<void> {
   return compare("Gateway", starters, { ...options, attemptKey: key });
 }
 
-async function startGateway(origin: string): Promise<MeasuredProxy> {
+function startGateway(origin: string): Promise<MeasuredProxy> {
+  return startChild("gateway-child.ts", { key, ...addressOf(origin) } satisfies GatewayOrder);
+}
+
+function startNodeProxy(kind: NodeProxyOrder["kind"], origin: string): Promise<MeasuredProxy> {
+  return startChild("node-proxy-child.ts", { kind, ...addressOf(origin) } satisfies NodeProxyOrder);
+}
+
+function addressOf(origin: string): { host: string; port: number } {
   const { hostname, port } = new URL(origin);
-  const child = fork(fileURLToPath(new URL("./gateway-child.ts", import.meta.url)));
-  child.send({ key, host: hostname, port: Number(port) } satisfies GatewayOrder);
-  const [gatewayPort] = (await once(child, "message")) as [number];
-  return {
-    port: gatewayPort,
-    authority: `127.0.0.1:${gatewayPort}`,
-    pid: child.pid ?? 0,
-    stop: () => stopChild(child),
-  };
+  return { host: hostname, port: Number(port) };
+}
+
+/** Starts a proxy that reports its port when it has its order. */
+async function startChild(script: string, order: GatewayOrder | NodeProxyOrder): Promise<MeasuredProxy> {
+  const child = fork(fileURLToPath(new URL(`./${script}`, import.meta.url)));
+  child.send(order);
+  const [port] = (await once(child, "message")) as [number];
+  return { port, authority: `127.0.0.1:${port}`, pid: child.pid ?? 0, stop: () => stopChild(child) };
 }
 
 /** One process, as the gateway is. */
