@@ -26,8 +26,8 @@ const starters: ProxyStarters = {
 };
 
 /** Compares throughput, CPU time and latency. */
-export function benchGateway(options: TrafficOptions): Promise<void> {
-  return compare("Gateway", starters, { ...options, attemptKey: key });
+export async function benchGateway(options: TrafficOptions): Promise<void> {
+  await compare("Gateway", starters, { ...options, attemptKey: key });
 }
 
 function startGateway(origin: string): Promise<MeasuredProxy> {

@@ -21,8 +21,8 @@ const starters: ProxyStarters = {
 };
 
 /** Compares throughput and latency. The CPU time is that of the process in front of the runtime. */
-export function benchListener(options: TrafficOptions): Promise<void> {
-  return compare("Listener", starters, options);
+export async function benchListener(options: TrafficOptions): Promise<void> {
+  await compare("Listener", starters, options);
 }
 
 async function startBehind(kind: ListenerOrder["kind"], origin: string): Promise<MeasuredProxy> {

@@ -8,6 +8,7 @@ import { benchRegistry } from "./registry.ts";
 import { benchSockets } from "./sockets.ts";
 import { benchStreams } from "./streams.ts";
 import { benchCounting, benchTraffic } from "./traffic.ts";
+import { benchTransports } from "./transports.ts";
 import { benchWorld } from "./world.ts";
 
 const parts: Record<string, () => Promise<void>> = {
@@ -16,6 +17,7 @@ const parts: Record<string, () => Promise<void>> = {
   profile: () => profileRequests({ warmUpMs: 8_000, durationMs: 5_000, connections: 32, rows: 30 }),
   listener: () => benchListener({ starts: 4, rounds: 3, roundMs: 1_000, warmUpMs: 5_000, connections: 32 }),
   gateway: () => benchGateway({ starts: 4, rounds: 3, roundMs: 1_000, warmUpMs: 5_000, connections: 32 }),
+  transports: () => benchTransports({ starts: 2, rounds: 8, roundMs: 500, warmUpMs: 5_000, connections: 32 }),
   streams: () => benchStreams({ bytes: 1024 ** 3, rounds: 3 }),
   sockets: () => benchSockets({ sockets: 1_000, idleMs: 5_000 }),
   world: benchWorld,

@@ -10,6 +10,8 @@ export type MeasuredProxy = {
   readonly authority: string;
   /** Process id of its workerd. */
   readonly pid: number;
+  /** Process id of the agent behind it. */
+  readonly agentPid?: number;
   readonly stop: () => Promise<void>;
 };
 
@@ -120,7 +122,8 @@ export async function startWaggle(origin: string, telemetry: boolean): Promise<M
   };
 }
 
-function workerds(): ReadonlySet<number> {
+/** Process ids of the workerd processes that this process has started. */
+export function workerds(): ReadonlySet<number> {
   const own = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isOwnWorkerd(name));
   return new Set(own.map(Number));
 }
@@ -134,7 +137,8 @@ function isOwnWorkerd(pid: string): boolean {
   }
 }
 
-function newWorkerd(before: ReadonlySet<number>): number {
+/** The workerd that was started since. */
+export function newWorkerd(before: ReadonlySet<number>): number {
   const pid = [...workerds()].find((candidate) => !before.has(candidate));
   if (pid === undefined) throw new Error("cannot find the workerd that was just started");
   return pid;

@@ -14,7 +14,8 @@ import {
 } from "./proxies.ts";
 import { formatSpread, printRows, type Spread, spreadOf } from "./report.ts";
 
-type Round = LoadResult & { readonly cpuUs: number };
+/** CPU times for each request, microseconds. */
+type Round = LoadResult & { readonly cpuUs: number; readonly agentCpuUs: number | null };
 
 export type TrafficOptions = {
   /**
@@ -50,12 +51,12 @@ const telemetryProxies: ProxyStarters = {
   "telemetry on": (origin) => startWaggle(origin, true),
 };
 
-export function benchTraffic(options: TrafficOptions): Promise<void> {
-  return compare("Traffic", trafficProxies, options);
+export async function benchTraffic(options: TrafficOptions): Promise<void> {
+  await compare("Traffic", trafficProxies, options);
 }
 
-export function benchCounting(options: TrafficOptions): Promise<void> {
-  return compare("Counting", telemetryProxies, options);
+export async function benchCounting(options: TrafficOptions): Promise<void> {
+  await compare("Counting", telemetryProxies, options);
 }
 
 /** The task and the load generator, each in a process of its own. */
@@ -69,12 +70,16 @@ export async function startTaskAndLoad() {
   return { backend, origin, load: fork(script("load.ts")) };
 }
 
-/** Measures the proxies in alternation and prints the results. */
+/**
+ * Measures the proxies in alternation and prints the results.
+ *
+ * @returns the rounds of each proxy with all connections
+ */
 export async function compare(
   title: string,
   starters: ProxyStarters,
   options: TrafficOptions,
-): Promise<void> {
+): Promise<readonly (readonly Round[])[]> {
   const { backend, origin, load } = await startTaskAndLoad();
   const busy: Round[][] = Object.keys(starters).map(() => []);
   const single: Round[][] = Object.keys(starters).map(() => []);
@@ -95,6 +100,7 @@ export async function compare(
   const names = Object.keys(starters);
   printThroughput(title, names, busy, options);
   printLatency(names, single, options);
+  return busy;
 }
 
 /** Warms up each proxy, then adds the rounds to its list of results. */
@@ -114,16 +120,22 @@ async function runRounds(
 
 async function drive(
   load: ChildProcess,
-  { port, authority, pid }: MeasuredProxy,
+  { port, authority, pid, agentPid }: MeasuredProxy,
   { connections, attemptKey }: TrafficOptions,
   durationMs: number,
 ): Promise<Round> {
   const beforeMs = cpuMs(pid);
+  const agentBeforeMs = agentPid === undefined ? 0 : cpuMs(agentPid);
   const headers = browserHeaders;
   const order = { host: "127.0.0.1", port, authority, headers, attemptKey, connections, durationMs };
   const result = await runLoad(load, order);
   if (result.errors > 0) throw new Error(`${authority}: ${result.errors} failed requests`);
-  return { ...result, cpuUs: ((cpuMs(pid) - beforeMs) * 1_000) / result.requests };
+  const perRequest = (ms: number) => (ms * 1_000) / result.requests;
+  return {
+    ...result,
+    cpuUs: perRequest(cpuMs(pid) - beforeMs),
+    agentCpuUs: agentPid === undefined ? null : perRequest(cpuMs(agentPid) - agentBeforeMs),
+  };
 }
 
 export async function runLoad(load: ChildProcess, order: LoadOrder): Promise<LoadResult> {
@@ -139,6 +151,10 @@ function printThroughput(
   options: TrafficOptions,
 ): void {
   const rps = (round: Round) => (round.requests / round.elapsedMs) * 1_000;
+  const agents = busy.map((rounds) =>
+    rounds.flatMap(({ agentCpuUs }) => (agentCpuUs === null ? [] : agentCpuUs)),
+  );
+  const hasAgents = agents.some(({ length }) => length > 0);
   const rows = names.map((name, index) => {
     const rounds = busy[index] ?? [];
     return [
@@ -150,9 +166,11 @@ function printThroughput(
         ratios(rounds, busy[0] ?? [], (round) => 1 / round.cpuUs),
         2,
       ),
+      ...(hasAgents ? [agents[index]?.length ? formatSpread(spreadOf(agents[index])) : "–"] : []),
     ];
   });
   const head = ["path", "requests/s", "ratio", "CPU µs/request", "requests per CPU, ratio"];
+  if (hasAgents) head.push("agent CPU µs/request");
   const { connections, starts, rounds: count, roundMs } = options;
   const title = `${part}, ${connections} connections, ${starts} starts, ${count} rounds of ${roundMs} ms each in alternation: median (minimum–maximum)`;
   printRows(title, [head, ...rows]);
