@@ -146,7 +146,10 @@ class NodeAgent {
       this.#startIngress(this.#membership);
       const end = await this.#runSession(this.#membership);
       if (end === "closed") return;
-      if (end === "not-a-member") await this.#stopIngress();
+      if (end === "not-a-member") {
+        await this.#stopIngress();
+        this.#options.ingress?.forget(this.#options.stateDir);
+      }
       await this.#handleSessionEnd(end);
       await wait(jitteredBackoffMs(sessions, Math.random()), this.#stop.requested);
     }
@@ -245,7 +248,7 @@ class NodeAgent {
       this.#listeners = listeners;
       this.#session?.send({ type: "report", tasks: [], listeners });
     };
-    this.#ingress = ingress({ ...options, membership, onListeners });
+    this.#ingress = ingress.start({ ...options, membership, onListeners });
     // Handled where a session runs.
     this.#ingress.catch(() => {});
   }

@@ -16,5 +16,9 @@ export type IngressContext = Pick<
 
 export type RunningIngress = { readonly stop: () => Promise<void> };
 
-/** Starts it. Rejects with a MeshError if it can never work. */
-export type StartIngress = (context: IngressContext) => Promise<RunningIngress>;
+export type NodeIngress = {
+  /** Rejects with a MeshError if it can never work. */
+  readonly start: (context: IngressContext) => Promise<RunningIngress>;
+  /** Removes what it has saved of a mesh of which this machine is no longer a node: its table and its keys. */
+  readonly forget: (stateDir: string) => void;
+};

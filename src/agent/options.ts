@@ -1,13 +1,13 @@
 // The options of an agent, and their defaults.
 
 import { defaultGatewayPort } from "../gateway/attempt.ts";
-import type { StartIngress } from "./ingress.ts";
+import type { NodeIngress } from "./ingress.ts";
 
 export type AgentOptions = {
   /** `balancer`: this machine opens the published ports as the edge does, and takes no tasks. Absent: a node. */
   readonly kind?: "balancer";
   /** Opens the published ports on this machine. Absent: it opens none. */
-  readonly ingress?: StartIngress;
+  readonly ingress?: NodeIngress;
   /** The control URL of the mesh: `https://control.example.com`, `http://127.0.0.1:8787`. */
   readonly url: string;
   /** The join token. Not needed if the state folder has the credential of a node. */

@@ -2,7 +2,7 @@
 
 import { hostname } from "node:os";
 import type { Command } from "commander";
-import type { StartIngress } from "../agent/ingress.ts";
+import type { NodeIngress } from "../agent/ingress.ts";
 import type { AgentOptions } from "../agent/options.ts";
 import type { NodeIngressOptions } from "../local/node-ingress.ts";
 import type { Cli } from "./cli.ts";
@@ -139,7 +139,7 @@ async function loadIngress(
   control: string,
   options: Omit<NodeIngressOptions, "variables">,
   env: Cli["env"],
-): Promise<StartIngress> {
+): Promise<NodeIngress> {
   const { nodeIngress } = await import("../local/node-ingress.ts");
   return nodeIngress(control, { ...options, variables: variablesOf({}, env) });
 }

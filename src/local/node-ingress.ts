@@ -2,12 +2,13 @@
 
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import type { IngressContext, RunningIngress, StartIngress } from "../agent/ingress.ts";
+import type { IngressContext, NodeIngress, RunningIngress } from "../agent/ingress.ts";
 import { listenHost } from "../agent/runtimes/ports.ts";
 import { dialedHost, isLoopback } from "../domain/model/dialed-host.ts";
 import { MeshError } from "../domain/model/error.ts";
 import { ListenersReport } from "../protocol/agent.ts";
 import type { IngressInput } from "./ingress-child.ts";
+import { removeSavedTable } from "./router-link.ts";
 import { logFolder, makePrivateFolder } from "./state-folder.ts";
 import { SupervisedChild } from "./supervised-child.ts";
 
@@ -28,10 +29,10 @@ export type NodeIngressOptions = {
  * @param url the control URL of the mesh
  * @throws MeshError url/invalid, package/not-found; address/invalid when it is started
  */
-export function nodeIngress(url: string, options: NodeIngressOptions): StartIngress {
+export function nodeIngress(url: string, options: NodeIngressOptions): NodeIngress {
   requirePrivateUrl(url, options.insecure);
   requirePackages();
-  return (context) => startIngress(options, context);
+  return { start: (context) => startIngress(options, context), forget: removeSavedTable };
 }
 
 /**

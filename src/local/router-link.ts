@@ -2,7 +2,7 @@
 // and the last table with its keys in the state folder, so that requests are routed while the registry is
 // unreachable, also after a restart.
 
-import { existsSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { readJsonFile } from "../agent/files.ts";
@@ -61,6 +61,15 @@ const droppedReplyHeaders = new Set([
 /** The response to a report. */
 type SentReport = { readonly status: number; readonly text: string };
 
+/** Removes the last table and its keys from a state folder. */
+export function removeSavedTable(stateDir: string): void {
+  rmSync(savedTablePath(stateDir), { force: true });
+}
+
+function savedTablePath(stateDir: string): string {
+  return join(stateDir, "router.json");
+}
+
 /** @see docs/decisions/0076-routers-on-machines.md */
 export class RouterLink {
   readonly #options: RouterLinkOptions;
@@ -75,7 +84,7 @@ export class RouterLink {
 
   constructor(options: RouterLinkOptions) {
     this.#options = options;
-    this.#path = join(options.stateDir, "router.json");
+    this.#path = savedTablePath(options.stateDir);
     this.#file = new StateFile(this.#path, options.log);
     const saved = readJsonFile(this.#path, SavedTable);
     this.#held = saved?.nodeId === options.membership.nodeId ? saved : null;
@@ -233,7 +242,7 @@ export class RouterLink {
   /** The mesh's keys are no longer this machine's. */
   #forget(): void {
     this.#file.close();
-    if (existsSync(this.#path)) rmSync(this.#path, { force: true });
+    removeSavedTable(this.#options.stateDir);
   }
 
   #credentials(): Record<string, string> {
