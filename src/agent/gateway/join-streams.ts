@@ -25,9 +25,15 @@ export function joinStreams(one: Duplex, other: Duplex): void {
   }
 }
 
-/** Ends a stream so that its peer does not take what it got for complete. */
+/**
+ * Ends a stream so that its peer does not take what it got for complete.
+ *
+ * A socket that is being shut down cannot be reset: Node would leave its descriptor open (libuv's
+ * `uv_tcp_close_reset` refuses it, seen in Node 24). What it had to write is lost in either case.
+ */
 export function resetStream(stream: Duplex): void {
   if (stream.destroyed) return;
-  if (stream instanceof Socket && !(stream instanceof TLSSocket)) stream.resetAndDestroy();
+  if (stream.writableEnded && !stream.writableFinished) stream.destroy();
+  else if (stream instanceof Socket && !(stream instanceof TLSSocket)) stream.resetAndDestroy();
   else stream.destroy(new Error("the other side of the connection is gone"));
 }
