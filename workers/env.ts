@@ -58,6 +58,9 @@ export type Env = {
   readonly MESH_MODE: "edge" | "local";
   /** Only in local mode: the key by which listeners of published ports prove `x-waggle-entry`. */
   readonly ENTRY_KEY?: string;
+  /** Only in local mode: the URL of this machine's exit, and the secret of attempts there. */
+  readonly EXIT_URL?: string;
+  readonly EXIT_SECRET?: string;
   /** Only in local mode: the port at which the edge serves the default service. */
   readonly BALANCER_PORT?: string;
 };

@@ -26,6 +26,7 @@ export function planeOf(env: PlaneEnv): DataPlane {
     ...meshCalls(env),
     dial: dialerOf(env),
     dialGateway: gatewayDialerOf(env),
+    exitAccess: exitAccessOf(env),
     ...readLimits(env),
     newBodyPipe: (bytes) => (bytes === null ? new IdentityTransformStream() : new FixedLengthStream(bytes)),
     platformStatuses: env.MESH_MODE === "edge",
@@ -74,6 +75,10 @@ export function gatewayDialerOf(env: Pick<PlaneEnv, "MESH_MODE" | "VPC" | "TUNNE
     const url = transport === "vpc" ? `${base}/` : "https://gateway/";
     return init instanceof Request ? fetcher.fetch(new Request(url, init)) : fetcher.fetch(url, init);
   };
+}
+
+function exitAccessOf({ EXIT_URL, EXIT_SECRET }: PlaneEnv): PlaneOptions["exitAccess"] {
+  return EXIT_URL && EXIT_SECRET ? { url: EXIT_URL, secret: EXIT_SECRET } : undefined;
 }
 
 /** Bypasses Cloudflare's cache, which would respond for a task. A negative TTL adds no header. */

@@ -161,5 +161,11 @@ export function nodeKeyText(nodeId: string): string {
   return `waggle gateway ${nodeId}`;
 }
 
+/** Id of the key by which the data plane of a machine proves attempts to the exit of that machine. */
+export const exitKeyId = "exit";
+
+/** What stands for the id of a node at an exit. No node has it: ids of nodes have 25 characters. */
+export const exitNodeId = "exit";
+
 /** Bytes of the proof, and of the mark. */
 export const proofBytes = 16;

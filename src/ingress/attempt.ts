@@ -1,14 +1,15 @@
 // An attempt: one request sent to one target, and its outcome.
 
-import type { DialPolicy } from "../proxy/plane.ts";
+import type { DialPolicy, Exit } from "../proxy/plane.ts";
 import type { OpenRequest } from "../proxy/resilience/open-requests.ts";
 import { addSilence } from "../proxy/resilience/silence.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
 import type { BodyFault, ClientBody } from "./client-body.ts";
 import { type AttemptReason, countEjection, countOutcome, countSent } from "./counting.ts";
+import { dialExit, type ServerTarget } from "./exit-attempt.ts";
 import type { Forwarding } from "./forwarding.ts";
 import { dialGateway, type GatewayTarget, type Undelivered } from "./gateway-attempt.ts";
-import type { ProxyRequest } from "./proxy-request.ts";
+import { type ProxyRequest, sentTarget } from "./proxy-request.ts";
 
 /**
  * A response whose body is unread; `failed` when the connection failed before a response began; why the
@@ -51,7 +52,12 @@ export function startAttempt(
   state.attempts += 1;
   state.attemptsLeft -= 1;
   state.target = target;
-  if (upstream.isRepeatable || target.gateway !== null) {
+  const { options } = route.service;
+  // Most requests are as `fetch` sends them, which costs less than the exit.
+  const sentPath = incoming.target === path ? path : sentTarget(incoming);
+  const isExact = sentPath === path && upstream.isRepeatable && options?.hostHeader === undefined;
+  const exit = isExact || target.gateway !== null ? null : plane.exit;
+  if (upstream.isRepeatable || target.gateway !== null || exit !== null) {
     state.tried ??= new Set();
     state.tried.add(target.taskId);
   }
@@ -60,10 +66,11 @@ export function startAttempt(
     if (silence.firstMs === 0) silence.firstMs = sentMs;
     else if (silence.secondMs === 0) silence.secondMs = sentMs;
   }
-  const { options } = route.service;
   const sent = target.gateway
-    ? dialGateway(incoming, upstream, target as GatewayTarget, options?.hostHeader)
-    : dial(plane, target.origin + path, upstream.init, options?.marker);
+    ? dialGateway(incoming, upstream, target as GatewayTarget, sentPath, options?.hostHeader)
+    : exit !== null
+      ? dialThroughExit(forwarding, target as ServerTarget, exit)
+      : dial(plane, target.origin + path, upstream.init, options?.marker);
   const outcome = state.clientBody === null ? sent : withClientBody(incoming, sent, state.clientBody);
   trace?.follow(target, outcome);
   if (pool.tracksOpen) trackOpen(forwarding, outcome, open ?? plane.openRequests.open(target.taskId, sentMs));
@@ -92,6 +99,20 @@ async function dial(
     // The runtime's errors do not distinguish a refused connection, a reset one and an unknown host name.
     return "failed";
   }
+}
+
+/** As `dial`, through the exit. */
+async function dialThroughExit(
+  { incoming, upstream, route }: Forwarding,
+  target: ServerTarget,
+  exit: Exit,
+): Promise<Response | "failed" | Undelivered> {
+  const { hostHeader, marker } = route.service.options ?? {};
+  const result = await dialExit(incoming, upstream, target, exit, hostHeader);
+  if (!(result instanceof Response) || result.status < 502) return result;
+  if (!isFromIntermediary(result, incoming.plane, marker)) return result;
+  await result.body?.cancel();
+  return "failed";
 }
 
 /** Passes the client's body, and distinguishes the client's failure from the target's. */

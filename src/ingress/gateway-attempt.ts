@@ -14,6 +14,7 @@ import {
   targetHeader,
 } from "../gateway/attempt.ts";
 import { isUndeliveredByTunnel, readTunnelOutcome, tunnelHeader } from "../gateway/tunnel/relay.ts";
+import type { AttemptSigner } from "../proxy/attempt-signer.ts";
 import type { DataPlane } from "../proxy/plane.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
 import type { ProxyRequest } from "./proxy-request.ts";
@@ -40,8 +41,9 @@ const reserveTimeoutMs = 1_000;
 export type GatewayTarget = Target & { readonly gateway: TableGateway };
 
 /** One attempt, ready to be signed and sent. */
-type GatewayCall = {
+export type GatewayCall = {
   readonly plane: DataPlane;
+  readonly signer: AttemptSigner;
   readonly target: GatewayTarget;
   readonly keyId: string;
   readonly id: string;
@@ -53,23 +55,26 @@ type GatewayCall = {
  * Sends a request to a task through its node's gateway. A request that may not be repeated is sent only after
  * the gateway has connected to the task for it: until then it is known that no task got it.
  *
+ * @param path the target that the task gets
  * @param hostHeader the Host that the task gets; absent: the client's
  * @returns `failed` if the task may have got the request. Never rejects
  * @see docs/decisions/0074-gateway-proofs.md
  */
 export async function dialGateway(
-  { plane, method, target: path, host }: ProxyRequest,
+  { plane, method, host }: ProxyRequest,
   { init, isRepeatable, streams }: UpstreamRequest,
   target: GatewayTarget,
+  path: string,
   hostHeader: string | undefined,
 ): Promise<Response | "failed" | Undelivered> {
   const keyId = plane.tables.held?.signingKey ?? null;
   if (keyId === null) return "unreached";
-  const id = plane.signer.newAttemptId();
-  const call = { plane, target, keyId, id, path, host: hostHeader ?? (host === "" ? null : host) };
+  const { signer } = plane;
+  const id = signer.newAttemptId();
+  const call = { plane, signer, target, keyId, id, path, host: hostHeader ?? (host === "" ? null : host) };
   // A tunnel says itself what was not delivered, but by then a streaming body is lost.
   if (!isRepeatable && (streams || target.gateway.transport !== "tunnel")) {
-    const reserved = await reserve(call);
+    const reserved = await reserve(call, reserveTimeoutMs);
     if (reserved !== "ready") return reserved;
   }
   return send(call, isRepeatable ? "repeat" : "once", method, init);
@@ -79,8 +84,9 @@ export async function dialGateway(
 export async function isGatewayReady(plane: DataPlane, target: GatewayTarget): Promise<boolean> {
   const keyId = plane.tables.held?.signingKey ?? null;
   if (keyId === null) return false;
-  const id = plane.signer.newAttemptId();
-  const call = { plane, target: { ...target, taskId: "", port: 0 }, keyId, id, path: "*", host: null };
+  const { signer } = plane;
+  const node = { ...target, taskId: "", port: 0 };
+  const call = { plane, signer, target: node, keyId, id: signer.newAttemptId(), path: "*", host: null };
   const answer = await ask(call, "hello", "POST", bodilessPost());
   if (typeof answer === "string") return false;
   void answer[0].body?.cancel();
@@ -91,11 +97,11 @@ function bodilessPost(): RequestInit {
   return { method: "POST", headers: new Headers(), redirect: "manual" };
 }
 
-/** Has the gateway connect to the task. Its timer ends the wait; a late connection ends by itself. */
-async function reserve(call: GatewayCall): Promise<"ready" | Undelivered> {
+/** Has the gateway connect to the target. A timer ends the wait; a late connection ends by itself. */
+export async function reserve(call: GatewayCall, withinMs: number): Promise<"ready" | Undelivered> {
   const answer = await Promise.race([
     ask(call, "reserve", "POST", bodilessPost()),
-    new Promise<"unreached">((resolve) => setTimeout(resolve, reserveTimeoutMs, "unreached")),
+    new Promise<"unreached">((resolve) => setTimeout(resolve, withinMs, "unreached")),
   ]);
   if (typeof answer === "string") return "unreached";
   const [response, outcome] = answer;
@@ -104,7 +110,8 @@ async function reserve(call: GatewayCall): Promise<"ready" | Undelivered> {
   return outcome !== null && isUndelivered(outcome) ? outcome : "unreached";
 }
 
-async function send(
+/** Sends the request of an attempt. @returns `failed` if the target may have got it */
+export async function send(
   call: GatewayCall,
   kind: AttemptKind,
   method: string,
@@ -121,7 +128,7 @@ async function send(
 
 /** Signs an attempt and sends it. @returns the response with its outcome, null if it has no mark */
 async function ask(
-  { plane, target, keyId, id, path, host }: GatewayCall,
+  { plane, signer, target, keyId, id, path, host }: GatewayCall,
   kind: AttemptKind,
   method: string,
   init: RequestInit,
@@ -130,7 +137,7 @@ async function ask(
   const attempt = { keyId, taskId, port, id, issuedMs: plane.nowMs(), kind };
   const text = provenText(attempt, { method, target: path, host });
   try {
-    const signature = await plane.signer.sign(keyId, nodeId, text);
+    const signature = await signer.sign(keyId, nodeId, text);
     if (signature === null) return "undelivered";
     const headers = init.headers as Headers;
     headers.set(attemptHeader, printAttempt(attempt, signature.proof));

@@ -2,7 +2,7 @@
 
 import type { EntryPoint } from "../proxy/entry-point.ts";
 import { isRequestId, type RequestHead, readRequestHead } from "../proxy/http/headers.ts";
-import { authorityOf, pathOf, rawTargetOf } from "../proxy/http/host.ts";
+import { authorityOf, hasDotSegment, pathOf, rawTargetOf } from "../proxy/http/host.ts";
 import { idempotentMethods } from "../proxy/http/methods.ts";
 import type { DataPlane, PlaneContext } from "../proxy/plane.ts";
 import type { RouteQuery } from "../proxy/routing/routes.ts";
@@ -13,7 +13,7 @@ export type ProxyRequest = RouteQuery & {
   readonly request: Request;
   readonly method: string;
   readonly head: RequestHead;
-  /** The target for a task behind a gateway: its path as sent, where that means the same. */
+  /** Path and query as the client sent them, for a target that is not reached by `fetch`. */
   readonly target: string;
   /** Bytes of the body: 0 without one, null if the length is unknown. */
   readonly bodyBytes: number | null;
@@ -52,10 +52,23 @@ export function receive(
     port: entry.port,
     host: head.host === "" ? authorityOf(url) : head.host,
     path,
-    target: path === "" || url.endsWith(path) ? path : rawTargetOf(url, path),
+    target:
+      url.endsWith(path) && url.indexOf("/", 8) + path.length === url.length ? path : rawTargetOf(url, path),
     receivedMs: plane.nowMs(),
     trace: head.debug ? new Trace(plane.nowMs) : null,
     plane,
     waitUntil,
   };
+}
+
+/**
+ * The path and query that a gateway or the exit sends: as the client sent them, but without dot segments if a
+ * path rule was compared with them.
+ *
+ * @see docs/decisions/0084-exit-for-static-servers.md
+ */
+export function sentTarget(incoming: ProxyRequest): string {
+  const { target, path, plane } = incoming;
+  if (!hasDotSegment(target)) return target;
+  return plane.tables.held?.comparesPath(incoming) === false ? target : path;
 }

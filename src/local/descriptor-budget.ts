@@ -9,7 +9,7 @@ const reservedDescriptors = 300;
  * Requests of all clients that may wait behind others of their connections. Each takes about 3 KiB, which a
  * client causes with 26 bytes.
  */
-const defaultMaxWaiting = 20_000;
+export const defaultMaxWaiting = 20_000;
 
 /** The part of the descriptors that connections of mode tcp may have, so that HTTP requests find others. */
 const maxTunnelShare = 3 / 4;
@@ -20,6 +20,15 @@ const assumedDescriptors = 10_240;
 /** Requests that may be open at a time with a limit of descriptors that the runtime has as well. */
 export function maxOpenRequests(descriptors: number): number {
   return Math.max(2, Math.floor((descriptors - reservedDescriptors) / runtimeDescriptorsPerRequest));
+}
+
+/**
+ * Descriptors that the exit of a process may have: two for each request that may be open.
+ *
+ * @param descriptors the limit of the process; null if it is unknown or unlimited
+ */
+export function exitDescriptors(descriptors: number | null): number {
+  return 2 * maxOpenRequests(descriptors ?? assumedDescriptors);
 }
 
 /** Ends a connection that no request uses. */
@@ -50,12 +59,15 @@ export class DescriptorBudget {
   /** Idle connections, in the order in which they became idle. */
   readonly #idle = new Map<object, EndIdle>();
 
-  /** @param descriptors the limit of this process; null if it is unknown or unlimited */
-  constructor(descriptors: number | null, maxWaiting = defaultMaxWaiting) {
+  /**
+   * @param descriptors the limit of this process; null if it is unknown or unlimited
+   * @param reserved descriptors that another part of this process has
+   */
+  constructor(descriptors: number | null, maxWaiting = defaultMaxWaiting, reserved = 0) {
     const limit = descriptors ?? assumedDescriptors;
     this.runtime = new RuntimeDescriptors(limit);
     this.#maxWaiting = maxWaiting;
-    this.#max = Math.max(8, limit - reservedDescriptors);
+    this.#max = Math.max(8, limit - reservedDescriptors - reserved);
     this.#maxRequests = maxOpenRequests(limit);
     this.#maxTunnels = Math.floor((this.#max * maxTunnelShare) / 2);
   }

@@ -11,9 +11,10 @@ import type { JoinReply, ListenersReport } from "../protocol/agent.ts";
 import type { GatewayKey } from "../proxy/attempt-signer.ts";
 import { entryHeader } from "../proxy/entry-facts.ts";
 import { readLimits } from "../proxy/limits.ts";
+import type { ExitAccess } from "../proxy/plane.ts";
 import { TcpRouter } from "../proxy/tcp/tcp-router.ts";
 import { runChild } from "./child.ts";
-import { DescriptorBudget } from "./descriptor-budget.ts";
+import { DescriptorBudget, defaultMaxWaiting, exitDescriptors } from "./descriptor-budget.ts";
 import { descriptorLimit, watchDescriptors } from "./descriptors.ts";
 import { TargetDialer } from "./dial-target.ts";
 import { longestBodyTimeoutMs } from "./listener-limits.ts";
@@ -28,6 +29,7 @@ import { RouterLink, type SavedTable } from "./router-link.ts";
 import { RouterRelay } from "./router-relay.ts";
 import { RuntimeAgent } from "./runtime-agent.ts";
 import type { RuntimeInput, RuntimeReady } from "./runtime-child.ts";
+import { ServerExit } from "./server-exit.ts";
 import { logFolder } from "./state-folder.ts";
 import { SupervisedChild } from "./supervised-child.ts";
 import { reportTcpTraffic } from "./tcp-reports.ts";
@@ -58,9 +60,11 @@ runChild<IngressInput, null>(async (input, notify) => {
   const watch = watchDescriptors(maxDescriptors, log);
   const limits = readLimits(input.variables);
   let bodyTimeoutMs = longestBodyTimeoutMs(limits, []);
-  const plane = new NodePlane(input, log, (started) => void notify({ started }));
+  const exitLimit = exitDescriptors(maxDescriptors);
+  const exit = await ServerExit.open(exitLimit, log);
+  const plane = new NodePlane(input, exit.access, log, (started) => void notify({ started }));
   const listeners = new ListenersState((report) => void notify({ report }));
-  const budget = new DescriptorBudget(maxDescriptors);
+  const budget = new DescriptorBudget(maxDescriptors, defaultMaxWaiting, exitLimit);
   const router = new TcpRouter(Date.now, Math.random, randomUUID());
   let gatewayKeys: readonly GatewayKey[] = [];
   const signing = { keys: () => gatewayKeys, signingKey: () => router.routes?.signingKey ?? null };
@@ -80,6 +84,7 @@ runChild<IngressInput, null>(async (input, notify) => {
     );
     gatewayKeys = saved.gatewayKeys ?? gatewayKeys;
     router.setTable(table);
+    exit.setTable(table);
     const desired = desiredListeners(input, table);
     // The ports open first: a request waits while workerd starts.
     await ports.apply(desired);
@@ -98,6 +103,7 @@ runChild<IngressInput, null>(async (input, notify) => {
     await endReports();
     await link.stop();
     await plane.stop();
+    await exit.close();
     relay.close();
   };
   return { ready: null, stop };
@@ -150,6 +156,7 @@ class NodePlane {
   readonly relayKey = randomBytes(24).toString("base64url");
   readonly agent: RuntimeAgent;
   readonly #input: IngressInput;
+  readonly #exit: ExitAccess;
   readonly #log: (line: string) => void;
   readonly #onProcess: (pid: number) => void;
   readonly #upstream = { host: "127.0.0.1", port: 0 };
@@ -157,8 +164,14 @@ class NodePlane {
   #mesh = "";
   #routedVersion = -1;
 
-  constructor(input: IngressInput, log: (line: string) => void, onProcess: (pid: number) => void) {
+  constructor(
+    input: IngressInput,
+    exit: ExitAccess,
+    log: (line: string) => void,
+    onProcess: (pid: number) => void,
+  ) {
     this.#input = input;
+    this.#exit = exit;
     this.#log = log;
     this.#onProcess = onProcess;
     this.agent = new RuntimeAgent(this.#upstream);
@@ -181,6 +194,8 @@ class NodePlane {
         TRUSTED_PROXIES: "",
         ...variables,
         ENTRY_KEY: this.entryKey,
+        EXIT_URL: this.#exit.url,
+        EXIT_SECRET: this.#exit.secret,
         MESH_MODE: "local",
         MESH_NAME: mesh.name,
         MESH_DOMAIN: mesh.domain,

@@ -9,7 +9,7 @@ import { readLimits } from "../proxy/limits.ts";
 import { TcpRouter } from "../proxy/tcp/tcp-router.ts";
 import { type AddressPlan, bindError, bindReason, confirmedAddresses, planAddresses } from "./addresses.ts";
 import { type LocalAgent, nodeNames, startAgents } from "./agents.ts";
-import { DescriptorBudget } from "./descriptor-budget.ts";
+import { DescriptorBudget, defaultMaxWaiting, exitDescriptors } from "./descriptor-budget.ts";
 import { type DescriptorWatch, descriptorLimit, watchDescriptors } from "./descriptors.ts";
 import { TargetDialer } from "./dial-target.ts";
 import { fetchNodesWithIngress, followTable, type TableFollower } from "./follow-table.ts";
@@ -21,6 +21,7 @@ import { awaitEarlierChildren, ChildrenFile, stopOrphanedTasks } from "./orphans
 import { type DesiredListener, desiredListeners, PublishedPorts } from "./published-ports.ts";
 import { RuntimeAgent, type Upstream } from "./runtime-agent.ts";
 import { type Runtimes, startRuntimes } from "./runtimes.ts";
+import { ServerExit } from "./server-exit.ts";
 import { StateFile } from "./state-file.ts";
 import {
   databaseFolder,
@@ -88,7 +89,7 @@ export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
     await awaitEarlierChildren(stateDir);
     await requireFreePort(options.listen, options.controlPort, "the control API", "--port");
     await requireFreePort(options.listen, options.edgePort, "the balancer", "--edge-port");
-    return await startParts({ ...options, stateDir }, lock);
+    return await startWithExit({ ...options, stateDir }, lock);
   } catch (error) {
     lock.release();
     throw error;
@@ -107,19 +108,31 @@ async function requireFreePort(address: string, port: number, purpose: string, f
 type PartsOptions = MeshOptions & {
   /** Of all listeners. */
   readonly budget: DescriptorBudget;
+  readonly exit: ServerExit;
   /** Called with each workerd that starts. */
   readonly onWorkerd: (pid: number) => void;
 };
 
-async function startParts(meshOptions: MeshOptions, lock: StateLock): Promise<LocalMesh> {
+async function startWithExit(options: MeshOptions, lock: StateLock): Promise<LocalMesh> {
+  const exit = await ServerExit.open(exitDescriptors(descriptorLimit()), options.log);
+  try {
+    return await startParts(options, exit, lock);
+  } catch (error) {
+    await exit.close();
+    throw error;
+  }
+}
+
+async function startParts(meshOptions: MeshOptions, exit: ServerExit, lock: StateLock): Promise<LocalMesh> {
   const maxDescriptors = descriptorLimit();
-  const budget = new DescriptorBudget(maxDescriptors);
+  const exitLimit = exitDescriptors(maxDescriptors);
+  const budget = new DescriptorBudget(maxDescriptors, defaultMaxWaiting, exitLimit);
   let tableCopy: TableCopy | null = null;
   const onWorkerd = (pid: number): void => {
     budget.runtime.watch(pid);
     tableCopy?.send();
   };
-  const options: PartsOptions = { ...meshOptions, budget, onWorkerd };
+  const options: PartsOptions = { ...meshOptions, budget, exit, onWorkerd };
   const { stateDir, listen, controlPort, log } = options;
   const origin = readOrigin(stateDir);
   const secrets = readSecrets(stateDir);
@@ -136,7 +149,7 @@ async function startParts(meshOptions: MeshOptions, lock: StateLock): Promise<Lo
     watchStateFolder({ stateDir, isLocked, onLost: lost.resolve, log }),
     watchDescriptors(maxDescriptors, log),
   ];
-  const parts: MeshParts = { ...processes, ...publishing, watches, lock, stateDir };
+  const parts: MeshParts = { ...processes, ...publishing, exit, watches, lock, stateDir };
   try {
     writeMeshFile(stateDir, { control, token: secrets.token, id });
   } catch (error) {
@@ -167,7 +180,7 @@ type MeshProcesses = {
  * Starts the child processes and opens the control API's port. If one fails, stops those that are running.
  */
 async function startProcesses(
-  { budget, onWorkerd, ...options }: PartsOptions,
+  { budget, exit, onWorkerd, ...options }: PartsOptions,
   secrets: MeshSecrets,
   plan: AddressPlan,
   control: string,
@@ -188,7 +201,11 @@ async function startProcesses(
       if (parent !== null) onWorkerd(pid);
     };
     const runtimeContext = { ...context, onProcess: onRuntimeProcess };
-    runtimes = await startRuntimes({ ...options, logDir, nodeAddresses }, secrets, runtimeContext);
+    runtimes = await startRuntimes(
+      { ...options, exitAccess: exit.access, logDir, nodeAddresses },
+      secrets,
+      runtimeContext,
+    );
     const profile = listenerProfile(controlIdentity, secrets.entryKey);
     const agent = new RuntimeAgent(runtimes.control);
     const onError = (error: Error): void =>
@@ -226,7 +243,7 @@ type PortPublishing = {
 
 /** Follows the routing table and keeps a listener open for each port it publishes. */
 function publishPorts(
-  { stateDir, listen, edgePort, variables, budget, log }: PartsOptions,
+  { stateDir, listen, edgePort, variables, budget, exit, log }: PartsOptions,
   secrets: MeshSecrets,
   plan: AddressPlan,
   upstream: Upstream,
@@ -255,6 +272,8 @@ function publishPorts(
   let desired: readonly DesiredListener[] = [];
   const balancer = { address: listen, defaultPort: edgePort };
   const onTable = async (table: RoutingTable): Promise<void> => {
+    // The data plane may send there as soon as it has the table.
+    exit.setTable(table);
     tableCopy.update(table);
     router.setTable(table);
     const ownIngress = await fetchNodesWithIngress(control, secrets.token);
@@ -278,6 +297,7 @@ function publishPorts(
 
 type MeshParts = MeshProcesses &
   Pick<PortPublishing, "ports" | "closedPorts" | "follower" | "tableCopy" | "endReports"> & {
+    readonly exit: ServerExit;
     readonly watches: readonly (StateWatch | DescriptorWatch)[];
     readonly lock: StateLock;
     readonly stateDir: string;
@@ -295,6 +315,7 @@ async function stopParts(parts: MeshParts): Promise<void> {
   await stopOrphanedTasks(parts.stateDir);
   await parts.controlListener.close(controlGraceMs);
   for (const runtime of parts.runtimes.children) await runtime.stop("SIGTERM");
+  await parts.exit.close();
   parts.closedPorts.close();
   parts.children.close();
   parts.lock.release();

@@ -7,6 +7,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Log, LogLevel, Miniflare, type MiniflareOptions } from "miniflare";
 import { wait } from "../agent/wait.ts";
+import type { ExitAccess } from "../proxy/plane.ts";
 import { meshEntry, nodePlaneEntry, type WorkerBundle } from "./bundle.ts";
 import { cachedBundle } from "./bundle-cache.ts";
 import { runChild } from "./child.ts";
@@ -29,6 +30,7 @@ export type MeshRuntimeInput = {
   readonly stateDir: string;
   readonly balancerPort: number;
   readonly secrets: MeshSecrets;
+  readonly exitAccess: ExitAccess;
   readonly variables: Readonly<Record<string, string>>;
   /** What the variables NODE_ADDRESSES and OWN_SOCKETS list. */
   readonly nodeAddresses: readonly string[];
@@ -200,7 +202,14 @@ const durableObjects = {
 } as const;
 
 /** The bindings of wrangler.toml, with the values of this mesh. */
-function bindings({ secrets, balancerPort, variables, nodeAddresses, ownSockets }: MeshRuntimeInput) {
+function bindings({
+  secrets,
+  exitAccess,
+  balancerPort,
+  variables,
+  nodeAddresses,
+  ownSockets,
+}: MeshRuntimeInput) {
   const durableObject = (exportName: keyof typeof durableObjects) => {
     return { type: "durable-object" as const, worker: "waggle", exportName };
   };
@@ -214,6 +223,8 @@ function bindings({ secrets, balancerPort, variables, nodeAddresses, ownSockets 
       OPERATOR_TOKEN: secrets.token,
       VIEWER_TOKEN: secrets.viewerToken,
       ENTRY_KEY: secrets.entryKey,
+      EXIT_URL: exitAccess.url,
+      EXIT_SECRET: exitAccess.secret,
       MESH_NAME: "waggle",
       MESH_DOMAIN: "",
       CONTROL_HOST: "",

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { hostPort } from "../domain/model/server.ts";
+import type { ExitAccess } from "../proxy/plane.ts";
 import type { Upstream } from "./runtime-agent.ts";
 import type { MeshRuntimeInput, RuntimeReady } from "./runtime-child.ts";
 import type { MeshSecrets } from "./state-folder.ts";
@@ -17,6 +18,7 @@ export type RuntimesOptions = {
   readonly controlPort: number;
   /** The addresses of this mesh's nodes, as in NODE_ADDRESSES. */
   readonly nodeAddresses: readonly string[];
+  readonly exitAccess: ExitAccess;
   /** Runs the control API with the registry, and the data plane, as two processes. */
   readonly split?: boolean;
   /** Variables of the data plane's Worker. */
@@ -45,13 +47,14 @@ export async function startRuntimes(
     entry.port = entryPort ?? entry.port;
   };
   const start = (part: MeshRuntimeInput["part"], name: string): Promise<LocalRuntime> => {
-    const { stateDir, logDir, listen, controlPort, edgePort, nodeAddresses, variables } = options;
+    const { stateDir, logDir, listen, controlPort, edgePort, nodeAddresses, variables, exitAccess } = options;
     const ownSockets = [controlPort, edgePort].map((port) => hostPort(listen, port));
     const input: MeshRuntimeInput = {
       part,
       stateDir,
       balancerPort: edgePort,
       secrets,
+      exitAccess,
       variables,
       nodeAddresses,
       ownSockets,

@@ -1,6 +1,7 @@
 // The data plane of one isolate: the state that its requests share, and the options its Worker sets.
 
 import type { TableGateway } from "../domain/table/table.ts";
+import { exitKeyId } from "../gateway/attempt.ts";
 import { Flusher, type FlusherOptions } from "../telemetry/flusher.ts";
 import { Meter } from "../telemetry/meter.ts";
 import { AttemptSigner } from "./attempt-signer.ts";
@@ -44,6 +45,20 @@ export type BodyPipe = {
   readonly writable: WritableStream<Uint8Array>;
 };
 
+/** The exit of a machine: the gateway of its listeners' process, through which static servers are reached. */
+export type Exit = {
+  readonly gateway: TableGateway;
+  readonly signer: AttemptSigner;
+};
+
+/** How a data plane reaches the exit of its machine. */
+export type ExitAccess = {
+  /** `http://127.0.0.1:41233` */
+  readonly url: string;
+  /** What both derive the key of attempts from. */
+  readonly secret: string;
+};
+
 /** The options of a data plane. */
 export type PlaneOptions = DialPolicy &
   Partial<Limits> & {
@@ -55,6 +70,8 @@ export type PlaneOptions = DialPolicy &
     readonly newBodyPipe: (bytes: number | null) => BodyPipe;
     /** Reports ejected targets to the registry; may reject. */
     readonly reportSuspects: (taskIds: readonly string[]) => Promise<unknown>;
+    /** Absent: static servers are reached by `dial` alone. */
+    readonly exitAccess?: ExitAccess | undefined;
     /** The mesh's name in loop marks and Via, an HTTP token. */
     readonly meshName: string;
     /** The domain under which services have the host name NAME.domain; lower case, or empty. */
@@ -82,6 +99,7 @@ export type DataPlane = PlaneOptions &
     readonly isMeshToken: (text: string) => boolean;
     readonly tables: TableCache;
     readonly signer: AttemptSigner;
+    readonly exit: Exit | null;
     readonly cursors: Cursors;
     readonly outliers: Outliers;
     readonly frozenDetector: FrozenDetector;
@@ -122,6 +140,7 @@ export function createPlane(options: PlaneOptions): DataPlane {
     ...metering(options, outliers),
     tables: new TableCache(options.source, options.nowMs, options.domain, signer),
     signer,
+    exit: exitOf(options),
     cursors: new Cursors(options.random),
     outliers,
     frozenDetector: new FrozenDetector(),
@@ -135,6 +154,14 @@ export function createPlane(options: PlaneOptions): DataPlane {
     sticky: new StickyCookies(),
     replayBuffer: { bytes: 0 },
   };
+}
+
+function exitOf({ exitAccess, newId }: PlaneOptions): Exit | null {
+  if (exitAccess === undefined) return null;
+  const { url, secret } = exitAccess;
+  const signer = new AttemptSigner(newId());
+  signer.setKeys([{ id: exitKeyId, secret }]);
+  return { gateway: { transport: "direct", base: url }, signer };
 }
 
 function metering(

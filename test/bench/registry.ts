@@ -22,6 +22,7 @@ export async function benchRegistry(): Promise<void> {
     part: "whole",
     stateDir,
     balancerPort: 0,
+    exitAccess: { url: "", secret: "" },
     secrets: { token, viewerToken: token, entryKey: token },
     variables: {},
     nodeAddresses: ["127.0.0.0/8"],

@@ -4,6 +4,7 @@ import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import type { Socket } from "node:net";
 import { gatewayHeader, ownHeaderPrefix, printOutcome } from "../../gateway/attempt.ts";
 import type { GatewayExchange, ResponseHead } from "./exchange.ts";
+import { resetStream } from "./join-streams.ts";
 import { maxGatewayHeadBytes } from "./limits.ts";
 import { type AttemptHead, isConnectionHeader, withoutNamed } from "./request-head.ts";
 import { type TaskEndpoint, TaskUnreachableError } from "./task-connection.ts";
@@ -90,7 +91,7 @@ function openRequest({ request: { method, target }, headers }: AttemptHead, path
   const upstream =
     path.pool === null
       ? request({ ...options, createConnection: () => path.socket })
-      : request({ ...options, host: path.endpoint.host, port: path.endpoint.port, agent: path.pool });
+      : request({ ...options, ...path.endpoint, agent: path.pool });
   upstream.maxHeadersCount = 0;
   return upstream;
 }
@@ -113,7 +114,7 @@ function sendBody({ body }: GatewayExchange, { hasBody }: AttemptHead, upstream:
 function abandon(upstream: ClientRequest): void {
   if (upstream.destroyed) return;
   // A request that has ended still names its connection, which may carry another one.
-  if (upstream.socket?.destroyed === false) upstream.socket.resetAndDestroy();
+  if (upstream.socket !== null) resetStream(upstream.socket);
   upstream.destroy();
 }
 

@@ -1,10 +1,16 @@
 // Connections to tasks: how one is opened, and how many are open.
 
-import { Socket } from "node:net";
+import { isIP, Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { TaskPool } from "./task-pool.ts";
 
-/** Where a target port of a task listens on this machine. */
-export type TaskEndpoint = { readonly host: string; readonly port: number };
+/** Where a target port of a task listens on this machine, or a static server anywhere. */
+export type TaskEndpoint = {
+  readonly host: string;
+  readonly port: number;
+  /** True if it speaks TLS, with a certificate for the host. Absent: plain. */
+  readonly tls?: boolean;
+};
 
 /** A task that does not accept a connection in this time counts as one that refuses it, milliseconds. */
 const connectTimeoutMs = 3_000;
@@ -64,7 +70,7 @@ export class TaskConnections {
    * @returns a function that gives up
    */
   connect(
-    { host, port }: TaskEndpoint,
+    { host, port, tls = false }: TaskEndpoint,
     onDone: (error: TaskUnreachableError | null, socket: Socket) => void,
   ): () => void {
     const socket = new TaskSocket();
@@ -72,28 +78,34 @@ export class TaskConnections {
     socket.once("close", () => {
       this.#open -= 1;
     });
-    const fail = (reason: string): void => {
+    let isOver = false;
+    const end = (error: TaskUnreachableError | null, connection: Socket): void => {
+      if (isOver) return;
+      isOver = true;
       clearTimeout(timer);
-      socket.destroy();
-      onDone(new TaskUnreachableError(reason), socket);
+      if (error !== null) socket.destroy();
+      onDone(error, connection);
     };
+    const fail = (reason: string): void => end(new TaskUnreachableError(reason), socket);
     const onError = (error: NodeJS.ErrnoException): void => fail(connectFailure(error));
     const timer = setTimeout(() => {
-      socket.off("error", onError);
       fail(`it did not accept a connection in ${connectTimeoutMs / 1_000} s`);
     }, connectTimeoutMs);
-    socket.once("error", onError);
+    socket.on("error", onError);
     socket.connect({ host, port }, () => {
-      clearTimeout(timer);
-      socket.off("error", onError);
       socket.setNoDelay(true);
       socket.setKeepAlive(true, keepAliveProbeMs);
-      onDone(null, socket);
+      if (!tls) {
+        end(null, socket);
+        return;
+      }
+      const secure = connectTls({ socket, ...(isIP(host) === 0 && { servername: host }) });
+      secure.on("error", onError);
+      secure.once("secureConnect", () => end(null, secure));
     });
     return () => {
+      isOver = true;
       clearTimeout(timer);
-      socket.off("error", onError);
-      socket.on("error", () => undefined);
       socket.destroy();
     };
   }

@@ -58,12 +58,17 @@ export function pathOf(url: string): string {
 }
 
 /**
- * The target that a gateway passes on for a path that was normalized: as it was sent, if normalization changed
- * only the encoding of characters. Dot segments and `\\` are sent as they were compared.
+ * The target that a gateway passes on for a path that was normalized: as it was sent. `\`, a fragment and bytes
+ * above 127, which RFC 9112 does not allow, are sent as they were compared.
  *
  * @param path as `pathOf` returns it
  */
 export function rawTargetOf(url: string, path: string): string {
   const raw = url.slice(url.indexOf("/", 8));
-  return /[^!-~]|[\\#]|\/(?:\.|%2e)/i.test(raw) ? path : raw;
+  return /[^!-~]|[\\#]/.test(raw) ? path : raw;
+}
+
+/** True if a target has `.` or `..` as a segment, also percent-encoded. */
+export function hasDotSegment(target: string): boolean {
+  return /\/(?:\.|%2e){1,2}(?:[/?]|$)/i.test(target.split("?", 1)[0] as string);
 }

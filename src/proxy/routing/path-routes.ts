@@ -53,6 +53,13 @@ export class PathRoutes {
     return comparePrecedence(ofHost, ofService) < 0 ? ofHost : ofService;
   }
 
+  /** True if `find` compares the paths of a service's requests with rules. Its arguments are those of `find`. */
+  hasRules(service: string | null, isMatchedByName: boolean): boolean {
+    return (
+      (service !== null && this.#byService.has(service)) || (isMatchedByName && this.#byService.has(null))
+    );
+  }
+
   #find(service: string | null, host: string, path: string): PathRoute | null {
     const group = this.#byService.get(service);
     if (group === undefined) return null;

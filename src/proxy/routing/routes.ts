@@ -158,6 +158,12 @@ export class Routes {
     return this.#pathRoutes === null ? matched : this.#matchPath(this.#pathRoutes, matched, query);
   }
 
+  /** True if `match` compares the path of a request with path rules. */
+  comparesPath(query: RouteQuery): boolean {
+    const service = pathSource(this.matchService(query));
+    return this.#pathRoutes?.hasRules(service, this.#isMatchedByName(query)) ?? false;
+  }
+
   /** As `match`, before path rules apply. */
   matchService({ port, host }: RouteQuery): RouteMatch | null {
     const published = port === null ? undefined : this.#byPort.get(port);
@@ -228,20 +234,23 @@ export class Routes {
     return port === null ? this.#defaultMatch : null;
   }
 
-  #matchPath(
-    pathRoutes: PathRoutes,
-    matched: RouteMatch | null,
-    { port, host, path }: RouteQuery,
-  ): RouteMatch | null {
+  #matchPath(pathRoutes: PathRoutes, matched: RouteMatch | null, query: RouteQuery): RouteMatch | null {
     const from = matched?.routes[0];
-    // In host mode a node sends to its own tasks only, and another service's tasks may be elsewhere.
-    const service = from === undefined || from.mode === "host" ? null : from.service.name;
-    const isMatchedByName = port === null || !this.#byPort.has(port);
-    const pathRoute = pathRoutes.find(service, hostName(host), path, isMatchedByName);
+    const { host, path } = query;
+    const pathRoute = pathRoutes.find(
+      pathSource(matched),
+      hostName(host),
+      path,
+      this.#isMatchedByName(query),
+    );
     if (pathRoute === null) return matched;
     // A rule by which the service keeps its requests leaves their target port as it is.
     const isKept = pathRoute.route.service === from?.service;
     return { routes: isKept && matched !== null ? matched.routes : [pathRoute.route], pathRoute };
+  }
+
+  #isMatchedByName({ port }: RouteQuery): boolean {
+    return port === null || !this.#byPort.has(port);
   }
 
   #pathRoutesOf({ services }: RoutingTable): PathRoutes | null {
@@ -288,6 +297,13 @@ export class Routes {
     this.#byService.set(service.name, match);
     for (const host of service.hosts) this.#byHost.set(host, match);
   }
+}
+
+/** Name of the service whose path rules apply to a match; null if only those of host names do. */
+function pathSource(match: RouteMatch | null): string | null {
+  const route = match?.routes[0];
+  // In host mode a node sends to its own tasks only, and another service's tasks may be elsewhere.
+  return route === undefined || route.mode === "host" ? null : route.service.name;
 }
 
 /**

@@ -6,7 +6,6 @@ const versions = "versions besides HTTP/1.0 and 1.1";
 const methods = "methods that Workers do not have";
 const spacing = "messages that two readers could frame differently";
 const absolute = "a target in absolute form";
-const segments = "`.` and `..` in a path";
 const encoded = "characters that a URL must not have";
 const stars = "`OPTIONS *`";
 const large = "large heads";
@@ -94,17 +93,8 @@ const to = (target: string, line = target) => passes({ start: `GET ${line} HTTP/
 const unchanged = [
   ...["/a?b=c&d=%26", "/a;b=c", "/a'b", "/a|b", "/[x]", "//a//b", "/%", "/%zz", "/%00", "/%2F", "/?q=`"],
   ...["/a?", "/?a=b?c", "/?q={}^", "/~a!$&()*+,=:@"],
-];
-
-/** Read like a URL: what HAProxy passes as it is, the mesh sends as the second text. */
-const normalized: readonly (readonly [string, string, string])[] = [
-  ["/a/../b", "/b", segments],
-  ["/a/%2e%2E/b", "/b", segments],
-  ["/./a", "/a", segments],
-  ["/a/..", "/", segments],
-  ["/a{b}", "/a%7Bb%7D", encoded],
-  ["/a^b", "/a%5Eb", encoded],
-  ["/?q='x'", "/?q=%27x%27", encoded],
+  // What `fetch` would change.
+  ...["/a/../b", "/a/%2e%2E/b", "/./a", "/a/..", "/..", "/a{b}", "/a^b", "/?q='x'", "/./^?'"],
 ];
 
 /** Passed by HAProxy, refused by the mesh. */
@@ -122,14 +112,6 @@ const refused: readonly (readonly [string, string])[] = [
 const targets: readonly Row[] = [
   ...unchanged.map((target) =>
     row(`the target ${target}`, { send: request("GET", target), haproxy: to(target) }),
-  ),
-  ...normalized.map(([target, sent, differs]) =>
-    row(`the target ${target}`, {
-      send: request("GET", target),
-      haproxy: to(target),
-      mesh: to(sent),
-      differs,
-    }),
   ),
   ...refused.map(([target, differs]) =>
     row(`the target ${target}`, {

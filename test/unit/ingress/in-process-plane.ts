@@ -102,3 +102,15 @@ function entryPoint(changes: Partial<EntryPoint>): EntryPoint {
     ...changes,
   };
 }
+
+/** An entry point for requests that are not made by `send`. */
+export const rawEntry: EntryPoint = entryPoint({ role: "edge" });
+
+/** A request whose URL has a target as sent, as in workerd: Node normalizes it. */
+export function rawRequest(target: string, init: RequestInit = {}): Request {
+  const host = "www.example.com";
+  const request = new Request(`http://${host}/`, { ...init, headers: { host, ...init.headers } });
+  return new Proxy(request, {
+    get: (of, name) => (name === "url" ? `http://${host}${target}` : Reflect.get(of, name, of)),
+  });
+}

@@ -32,10 +32,16 @@ export type Arrival = { readonly base: string; readonly kind: AttemptKind; reado
 
 export const accept: Behavior = ({ kind }, answer) => answer(kind === "reserve" ? "ready" : "task");
 
-/** The gateways of all nodes. @param behaviors by the base of a node, or `tunnelOf`; default: `accept` */
+/**
+ * The gateways of all nodes.
+ *
+ * @param behaviors by the base of a node, or `tunnelOf`; default: `accept`
+ * @param secret of the key that attempts are signed with
+ */
 export function testGateway(
   onArrival: (arrival: Arrival) => void,
   behaviors: Readonly<Record<string, Behavior>> = {},
+  secret = testGatewayKeys[0]?.secret ?? "",
 ): DialGateway {
   return async ({ base }, nodeId, init) => {
     const headers = new Headers(init.headers as Headers);
@@ -49,7 +55,7 @@ export function testGateway(
       target: headers.get(targetHeader) ?? "",
       host: headers.get(hostHeader),
     };
-    const nodeKey = hmac(testGatewayKeys[0]?.secret ?? "", nodeKeyText(nodeId));
+    const nodeKey = hmac(secret, nodeKeyText(nodeId));
     const mac = hmac(nodeKey, provenText(attempt, request));
     if (mac.toString("base64url", 0, proofBytes) !== proof) return new Response("denied", { status: 403 });
     const answer = (outcome: GatewayOutcome, status = outcome === "ready" ? 204 : 200) =>
