@@ -2,6 +2,7 @@
 
 import { type ControlApp, controlApp } from "../src/control/app.ts";
 import type { ControlDeps } from "../src/control/context.ts";
+import { Relay } from "../src/control/relay.ts";
 import { callRemote, remoteMesh } from "../src/control/remote-mesh.ts";
 import { remoteTelemetry } from "../src/control/remote-telemetry.ts";
 import { hasReadableTarget } from "../src/control/target.ts";
@@ -9,12 +10,13 @@ import { readAccessSettings } from "../src/dashboard/access.ts";
 import { type DashboardApp, dashboardApp } from "../src/dashboard/app.ts";
 import assets from "../src/dashboard/built/assets.js";
 import type { Result } from "../src/domain/model/error.ts";
+import { relayPath } from "../src/gateway/relay.ts";
 import { loopHeader, readLoopMarks } from "../src/proxy/http/loop-marks.ts";
 import { randomId } from "../src/registry/secrets.ts";
 import { clientOf, peerOnCloudflare } from "./client-address.ts";
 import type { Env } from "./env.ts";
 import { registryOf, telemetryOf, tunnelOf } from "./objects.ts";
-import { planeName } from "./plane.ts";
+import { gatewayDialerOf, planeName } from "./plane.ts";
 import { serveRouterStats } from "./router-stats.ts";
 import { guesses, serveStats } from "./stats.ts";
 
@@ -23,7 +25,11 @@ export { MeshRegistry } from "./registry.ts";
 export { MeshTelemetry } from "./telemetry.ts";
 export { MeshTunnel } from "./tunnel.ts";
 
-type ControlApps = { readonly control: ControlApp; readonly dashboard: DashboardApp };
+type ControlApps = {
+  readonly control: ControlApp;
+  readonly dashboard: DashboardApp;
+  readonly relay: Relay;
+};
 
 /**
  * Built once per isolate: building the routes takes longer than most requests. They keep no state of a
@@ -46,7 +52,7 @@ type ControlArrival = {
 };
 
 /**
- * Passes a request to the statistics, the dashboard or the control API, by its path. Refuses a request that
+ * Passes a request to the relay, the statistics, the dashboard or the control API, by its path. Refuses a request that
  * came through the data plane: a task whose endpoint leads here must not publish the control API.
  */
 export function serveControl(
@@ -54,19 +60,21 @@ export function serveControl(
   env: Env,
   { sharesOrigin, peer }: ControlArrival,
 ): Response | Promise<Response> {
-  const { control, dashboard } = appsOf(env);
+  const { control, dashboard, relay } = appsOf(env);
   // The control API refuses it, in its own form. Everything below may parse the URL.
   if (!hasReadableTarget(request)) return control.fetch(request);
+  const { pathname } = new URL(request.url);
+  const client = clientOf(request, peer, env);
+  // Before the loop marks are read, which an attempt of a machine has.
+  if (pathname.startsWith(relayPath)) return relay.serve(request, pathname, client);
   if (hasPassedDataPlane(request, env)) {
     return Response.json(
       { message: "the control API accepts no requests of published ports" },
       { status: 403, headers: { "x-content-type-options": "nosniff" } },
     );
   }
-  const client = clientOf(request, peer, env);
   const stats = serveStats(request, env, { sharesOrigin, client });
   if (stats !== null) return stats;
-  const { pathname } = new URL(request.url);
   if (pathname === "/mesh/router/stats") return serveRouterStats(request, env);
   if (pathname.startsWith("/dashboard/")) return dashboard.fetch(request, { sharesOrigin, client });
   if (pathname === "/" || pathname === "/dashboard") {
@@ -96,6 +104,7 @@ function appsOf(env: Env): ControlApps {
   const apps = {
     control: controlApp(deps),
     dashboard: dashboardApp({ ...deps, assets, access, meshName: env.MESH_NAME }),
+    relay: new Relay({ mesh: deps.mesh, dialGateway: gatewayDialerOf(env), guesses, now: deps.now }),
   };
   controlApps.set(env, apps);
   return apps;

@@ -9,9 +9,12 @@ import type { MeshTunnel } from "./tunnel.ts";
 export type RouterEnv = {
   /** Origin of the routes of src/control/router.ts. */
   readonly CONTROL_URL: string;
-  /** The machine's id and credential. */
+  /** The machine's id, and its credential there. */
   readonly NODE_ID: string;
   readonly NODE_CREDENTIAL: string;
+  /** The mesh's relay, and the machine's credential for it; see src/gateway/relay.ts. */
+  readonly RELAY_URL: string;
+  readonly RELAY_CREDENTIAL: string;
 };
 
 export type Env = {

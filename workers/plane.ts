@@ -1,6 +1,7 @@
 // Creates this isolate's data plane from the bindings and variables of its Worker.
 
 import { tokenRecognizer } from "../src/domain/model/mesh-token.ts";
+import { toRelayHeaders } from "../src/gateway/relay.ts";
 import { readTrusted } from "../src/proxy/http/trust.ts";
 import { type LimitVariables, readLimits } from "../src/proxy/limits.ts";
 import {
@@ -29,6 +30,7 @@ export function planeOf(env: PlaneEnv): DataPlane {
     exitAccess: exitAccessOf(env),
     ...readLimits(env),
     newBodyPipe: (bytes) => (bytes === null ? new IdentityTransformStream() : new FixedLengthStream(bytes)),
+    usesRelay: Boolean(env.RELAY_URL),
     platformStatuses: env.MESH_MODE === "edge",
     meshName: planeName(env),
     domain: env.MESH_DOMAIN.toLowerCase(),
@@ -66,10 +68,13 @@ function dialerOf({ MESH_MODE }: Pick<PlaneEnv, "MESH_MODE">): Dial {
  * Reaches gateways. The URL is the same for every request to one: the gateway reads the target elsewhere. The
  * Workers VPC network decides by the URL, whose host may be a private address.
  */
-export function gatewayDialerOf(env: Pick<PlaneEnv, "MESH_MODE" | "VPC" | "TUNNEL">): DialGateway {
+export function gatewayDialerOf(
+  env: Pick<PlaneEnv, "MESH_MODE" | "VPC" | "TUNNEL"> & Partial<RouterEnv>,
+): DialGateway {
   const dial = dialerOf(env);
   return ({ transport, base }, nodeId, init) => {
     if (transport === "direct") return dial(`${base}/`, init);
+    if (env.RELAY_URL) return dial(env.RELAY_URL + nodeId, relayedInit(init, env));
     const fetcher = transport === "vpc" ? env.VPC : tunnelOf(env, nodeId);
     if (fetcher === undefined) return Promise.reject(new Error(`this Worker has no transport ${transport}`));
     const url = transport === "vpc" ? `${base}/` : "https://gateway/";
@@ -79,6 +84,15 @@ export function gatewayDialerOf(env: Pick<PlaneEnv, "MESH_MODE" | "VPC" | "TUNNE
 
 function exitAccessOf({ EXIT_URL, EXIT_SECRET }: PlaneEnv): PlaneOptions["exitAccess"] {
   return EXIT_URL && EXIT_SECRET ? { url: EXIT_URL, secret: EXIT_SECRET } : undefined;
+}
+
+/** An attempt as the relay gets it. The headers of `init` may go to the gateway of another node next. */
+function relayedInit(
+  init: RequestInit,
+  { NODE_ID = "", RELAY_CREDENTIAL = "" }: Partial<RouterEnv>,
+): RequestInit {
+  const headers = toRelayHeaders(init.headers as Headers, { nodeId: NODE_ID, credential: RELAY_CREDENTIAL });
+  return init instanceof Request ? new Request(init, { headers }) : { ...init, headers };
 }
 
 /** Bypasses Cloudflare's cache, which would respond for a task. A negative TTL adds no header. */

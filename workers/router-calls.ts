@@ -11,10 +11,13 @@ const callTimeoutMs = 2_000;
 
 export type RouterCalls = Pick<PlaneOptions, "source" | "reportSuspects" | "flush" | "isMeshToken">;
 
+/** The variables for these calls. */
+type CallsEnv = Pick<RouterEnv, "CONTROL_URL" | "NODE_ID" | "NODE_CREDENTIAL">;
+
 /** A reply also has the marks of the mesh's tokens, which this machine does not know. */
 type MarkedTable = SentTable & { readonly tokenMarks?: readonly string[] };
 
-export function routerCalls(env: RouterEnv): RouterCalls {
+export function routerCalls(env: CallsEnv): RouterCalls {
   let isMeshToken = markedTokenRecognizer([]);
   return {
     isMeshToken: (text) => isMeshToken(text),
@@ -39,7 +42,7 @@ function post(body: object): RequestInit {
 
 /** @throws Error with the status and the reason, unless it is expected */
 async function call(
-  { CONTROL_URL, NODE_ID, NODE_CREDENTIAL }: RouterEnv,
+  { CONTROL_URL, NODE_ID, NODE_CREDENTIAL }: CallsEnv,
   path: string,
   init: RequestInit,
   expected: readonly number[] = [],

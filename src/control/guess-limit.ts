@@ -27,6 +27,13 @@ export class GuessLimit {
     return this.#emptyAtMs.size;
   }
 
+  /** Seconds until an address may send another wrong token; null if it may now. Counts nothing. */
+  waitS(address: string, nowMs: number): number | null {
+    const emptyAtMs = this.#emptyAtMs.get(networkOf(address)) ?? 0;
+    const fullByMs = emptyAtMs + guessIntervalMs - (nowMs + maxGuesses * guessIntervalMs);
+    return fullByMs > 0 ? Math.ceil(fullByMs / 1_000) : null;
+  }
+
   /**
    * Counts a wrong token.
    *

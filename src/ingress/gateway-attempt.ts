@@ -36,6 +36,8 @@ export type Undelivered =
  * the request goes to another task, as nothing of it was sent.
  */
 const reserveTimeoutMs = 1_000;
+/** The same through the mesh's relay, where the first attempt may open two connections and ask the registry. */
+const relayedReserveTimeoutMs = 3_000;
 
 /** Where an attempt goes. */
 export type GatewayTarget = Target & { readonly gateway: TableGateway };
@@ -73,8 +75,9 @@ export async function dialGateway(
   const id = signer.newAttemptId();
   const call = { plane, signer, target, keyId, id, path, host: hostHeader ?? (host === "" ? null : host) };
   // A tunnel says itself what was not delivered, but by then a streaming body is lost.
-  if (!isRepeatable && (streams || target.gateway.transport !== "tunnel")) {
-    const reserved = await reserve(call, reserveTimeoutMs);
+  if (!isRepeatable && (streams || target.gateway.transport !== "tunnel" || plane.usesRelay)) {
+    const isRelayed = plane.usesRelay && target.gateway.transport !== "direct";
+    const reserved = await reserve(call, isRelayed ? relayedReserveTimeoutMs : reserveTimeoutMs);
     if (reserved !== "ready") return reserved;
   }
   return send(call, isRepeatable ? "repeat" : "once", method, init);
@@ -145,7 +148,8 @@ async function ask(
     if (host !== null) headers.set(hostHeader, host);
     const response = await plane.dialGateway(gateway, nodeId, init);
     const outcome = readOutcome(response.headers.get(gatewayHeader), signature.mark);
-    if (outcome === null && gateway.transport === "tunnel" && isLostInTunnel(response)) {
+    const mayBeLost = gateway.transport === "tunnel" || (plane.usesRelay && gateway.transport === "vpc");
+    if (outcome === null && mayBeLost && isLostInTunnel(response)) {
       await response.body?.cancel();
       return "undelivered";
     }
@@ -156,7 +160,10 @@ async function ask(
   }
 }
 
-/** True if the object of a tunnel says that the request was not delivered. It sends no such word of a gateway. */
+/**
+ * True if the object of a tunnel, or the relay, says that the request was not delivered. Neither passes such a
+ * word of a gateway on.
+ */
 function isLostInTunnel({ headers }: Response): boolean {
   const outcome = readTunnelOutcome(headers.get(tunnelHeader));
   return outcome !== null && isUndeliveredByTunnel(outcome);

@@ -3,10 +3,12 @@
 
 import { randomBytes, randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { routeUrl } from "../agent/join.ts";
 import type { ClosedPort } from "../cli/closed-ports.ts";
 import { maxClosedListeners } from "../domain/model/node-listeners.ts";
 import { printableUpTo } from "../domain/model/printable.ts";
 import type { RoutingTable } from "../domain/table/table.ts";
+import { relayPath } from "../gateway/relay.ts";
 import type { JoinReply, ListenersReport } from "../protocol/agent.ts";
 import type { GatewayKey } from "../proxy/attempt-signer.ts";
 import { entryHeader } from "../proxy/entry-facts.ts";
@@ -186,7 +188,7 @@ class NodePlane {
     if (this.#runtime !== null && meshText === this.#mesh) return;
     if (this.#runtime !== null) await this.#end("the mesh's name or domain has changed");
     this.#mesh = meshText;
-    const { membership, stateDir, variables } = this.#input;
+    const { url, membership, stateDir, variables } = this.#input;
     const input: RuntimeInput = {
       part: "node",
       stateDir,
@@ -202,6 +204,8 @@ class NodePlane {
         CONTROL_URL: relayUrl,
         NODE_ID: membership.nodeId,
         NODE_CREDENTIAL: this.relayKey,
+        RELAY_URL: routeUrl(url, relayPath.slice(1)).href,
+        RELAY_CREDENTIAL: membership.credential,
       },
     };
     const program = {

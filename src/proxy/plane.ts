@@ -32,6 +32,8 @@ export type DialGateway = (gateway: TableGateway, nodeId: string, init: RequestI
 export type DialPolicy = {
   readonly dial: Dial;
   readonly dialGateway: DialGateway;
+  /** True if tunnels and private networks are reached through the mesh's relay. Absent: by bindings. */
+  readonly usesRelay?: boolean;
   /**
    * True on Cloudflare, where the platform responds with 520-527 or 530 for a target that cannot be reached.
    * Elsewhere such a status is the target's.

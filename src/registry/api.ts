@@ -8,6 +8,7 @@ import type { ProbeList, ProbeReport } from "../domain/model/probe-list.ts";
 import type { AdminState, ServerSpec, StaticServer } from "../domain/model/server.ts";
 import type { Service, ServiceSpec } from "../domain/model/service.ts";
 import type { Task } from "../domain/model/task.ts";
+import type { TableGateway } from "../domain/table/table.ts";
 import type { MeshKey } from "./gateway-keys.ts";
 import type { SessionRole } from "./sessions.ts";
 
@@ -15,6 +16,9 @@ export type TableResponse = { readonly version: number; readonly text: string | 
 
 /** `refused`: a wrong credential, or one of a removed node. `unlisted`: its agent opens no published ports. */
 export type RouterAccess = "granted" | "refused" | "unlisted";
+
+/** Whether the relay takes an attempt. `gateway`: null if the mesh has no such node, or no way to it. */
+export type RelayAccess = { readonly router: RouterAccess; readonly gateway: TableGateway | null };
 
 /** What a router outside of the Workers needs to serve like one. */
 export type RouterMesh = {
@@ -165,6 +169,8 @@ export const operations = {
   pollTable: change<(routerId: string, afterVersion: number, callerMs?: number) => RouterTableResponse>(),
   /** Whether a machine may use the routes of routers; its credential is compared in constant time. */
   routerAccess: read<(nodeId: string, credential: string) => RouterAccess>(),
+  /** The same, and how the gateway of a node is reached to which the machine wants to send an attempt. */
+  relayAccess: read<(routerId: string, credential: string, nodeId: string) => RelayAccess>(),
   /**
    * A router's report of tasks that do not respond. If another router agrees, or there is no other, the
    * agents of these tasks probe them.

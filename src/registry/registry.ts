@@ -1,5 +1,6 @@
 // The registry: the mesh's memory, and the only place that decides. It implements the operations of api.ts.
 
+import { tableGateway } from "../domain/compile/compile-table.ts";
 import { type Result, toResult } from "../domain/model/error.ts";
 import type { MeshEvent } from "../domain/model/event.ts";
 import { isBalancer, type MeshNode } from "../domain/model/node.ts";
@@ -17,6 +18,7 @@ import type {
   NodeChange,
   NodeJoinInput,
   RegistryOperations,
+  RelayAccess,
   RouterAccess,
   RouterTableResponse,
   ServerInput,
@@ -302,6 +304,12 @@ export class Registry implements RegistryOperations {
     if (!isCredentialOf(this.#store, nodeId, credential)) return "refused";
     const node = this.#transactions.world().nodes.get(nodeId);
     return node?.listeners === undefined ? "unlisted" : "granted";
+  }
+
+  relayAccess(routerId: string, credential: string, nodeId: string): RelayAccess {
+    const router = this.routerAccess(routerId, credential);
+    const node = router === "granted" ? this.#transactions.world().nodes.get(nodeId) : undefined;
+    return { router, gateway: node === undefined ? null : tableGateway(node) };
   }
 
   suspect(routerId: string, taskIds: readonly string[]): null {

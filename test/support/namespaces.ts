@@ -1,6 +1,6 @@
 // Network namespaces: machines of a network of their own, on this machine. They need root and iproute2.
 
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { missingPrograms } from "./program.ts";
 import { until } from "./until.ts";
@@ -94,6 +94,17 @@ export class Network {
       child.once("close", () => {
         const end = text.lastIndexOf("\n");
         resolve({ status: Number(text.slice(end + 1)), body: text.slice(0, Math.max(0, end)) });
+      });
+    });
+  }
+
+  /** Runs a program on a machine until it ends. @returns its standard output */
+  run(name: string, program: string, ...args: string[]): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const command = ["netns", "exec", this.#namespace(name), program, ...args];
+      execFile("ip", command, { maxBuffer: 1024 ** 2 }, (error, stdout, stderr) => {
+        if (error === null) resolve(stdout);
+        else reject(new Error(`${program} on ${name}: ${error.message}\n${stderr}`));
       });
     });
   }

@@ -147,8 +147,8 @@ function tableNode(node: MeshNode): TableNode {
   };
 }
 
-/** Null before the node's agent said hello. */
-function tableGateway({ address, gateway, transport }: MeshNode): TableGateway | null {
+/** How a node's gateway is reached; null before its agent said hello. */
+export function tableGateway({ address, gateway, transport }: MeshNode): TableGateway | null {
   if (gateway === undefined || transport === undefined) return null;
   const base = transport.kind === "tunnel" ? "" : gatewayUrl(address, gateway);
   return { transport: transport.kind, base };

@@ -272,3 +272,26 @@ function tunnelTable() {
   }));
   return { ...table, nodes };
 }
+
+test("[O221] through the relay a POST is reserved first: without an answer of the mesh it goes to another task", async () => {
+  const arrivals: Arrival[] = [];
+  const table = gatewayTable(1);
+  const [node1] = table.nodes;
+  const behaviors: Record<string, Behavior> = {
+    [tunnelOf(node1?.id ?? "")]: () => Promise.reject(new Error("the mesh is unreachable")),
+  };
+  const tunneled = {
+    ...table,
+    nodes: table.nodes.map((node) =>
+      node === node1 ? { ...node, gateway: { transport: "tunnel" as const, base: "" } } : node,
+    ),
+  };
+  const dialGateway = testGateway((arrival) => arrivals.push(arrival), behaviors);
+  const { send } = inProcessPlane(tunneled, {}, { dialGateway, usesRelay: true });
+  for (let sent = 0; sent < 2; sent++) {
+    const response = await send({ method: "POST", body: "order" });
+    expect([response.status, response.headers.get("base")]).toEqual([200, second]);
+  }
+  expect(arrivals.filter(({ kind }) => kind === "once").map(({ base }) => base)).toEqual([second, second]);
+  expect(arrivals.some(({ base, kind }) => base !== second && kind === "reserve")).toBe(true);
+});
