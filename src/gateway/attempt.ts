@@ -44,7 +44,8 @@ export const attemptWindowMs = 30_000;
  * - `once`: sends the request to the task on a new connection, because it may not be repeated;
  * - `repeat`: sends the request to the task;
  * - `reserve`: connects to the task, and keeps the connection for the attempt `once` of the same id;
- * - `tunnel`: connects to the task, and passes bytes both ways after a response 101;
+ * - `tunnel`: connects to the task, and passes bytes both ways after a response 101; if that is a WebSocket's, as
+ *   the messages of byte-messages.ts;
  * - `hello`: says that it is the gateway of the node.
  */
 export type AttemptKind = "once" | "repeat" | "reserve" | "tunnel" | "hello";

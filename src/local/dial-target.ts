@@ -4,11 +4,16 @@
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { connect, isIP, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
+import { WebSocket } from "ws";
+import { ByteSocket, byteSocketOptions } from "../agent/byte-socket.ts";
 import { keepAliveProbeMs } from "../agent/gateway/task-connection.ts";
 import { wait } from "../agent/wait.ts";
+import type { TableGateway } from "../domain/table/table.ts";
 import {
   attemptHeader,
+  type GatewayOutcome,
   gatewayHeader,
   isUndelivered,
   printAttempt,
@@ -16,6 +21,7 @@ import {
   readOutcome,
   targetHeader,
 } from "../gateway/attempt.ts";
+import { type RelayRouter, toRelayHeaders } from "../gateway/relay.ts";
 import { AttemptSigner, type GatewayKey } from "../proxy/attempt-signer.ts";
 import type { Target } from "../proxy/routing/target-pool.ts";
 import type { ConnectFailure } from "../proxy/tcp/tcp-router.ts";
@@ -28,8 +34,15 @@ export type SigningKeys = {
   readonly signingKey: () => string | null;
 };
 
+/** The mesh's relay, for nodes that this machine cannot reach itself. */
+export type RelayAddress = {
+  /** With the path, before the id of a node. */
+  readonly url: string;
+  readonly router: RelayRouter;
+};
+
 /** A connection to a target, or why it failed. */
-type DialResult = Socket | ConnectFailure;
+type DialResult = Duplex | ConnectFailure;
 
 /** The protocol that an upgrade names: bytes over TCP as they are. */
 const upgradeToken = "waggle-tcp";
@@ -44,12 +57,17 @@ export class TargetDialer {
   readonly #signer: AttemptSigner;
   readonly #signing: SigningKeys;
   readonly #nowMs: () => number;
+  readonly #relay: RelayAddress | null;
 
-  /** @param routerId unique among all routers, `[\w-]`, at most 48 characters */
-  constructor(routerId: string, signing: SigningKeys, nowMs: () => number) {
+  /**
+   * @param routerId unique among all routers, `[\w-]`, at most 48 characters
+   * @param relay null: only gateways at addresses are reached
+   */
+  constructor(routerId: string, signing: SigningKeys, nowMs: () => number, relay: RelayAddress | null) {
     this.#signer = new AttemptSigner(routerId);
     this.#signing = signing;
     this.#nowMs = nowMs;
+    this.#relay = relay;
   }
 
   /**
@@ -61,13 +79,16 @@ export class TargetDialer {
     const { origin, gateway } = target;
     return withinLimits(withinMs, signal, async (attempt) => {
       if (origin !== null) connectToOrigin(origin, attempt);
-      // Only the Durable Object of a node can use its tunnel, and only a Worker its binding.
-      else if (gateway?.transport === "direct") await this.#dialGateway(target, gateway.base, attempt);
-      else attempt.end("unreached");
+      else if (gateway === null) attempt.end("unreached");
+      else await this.#dialGateway(target, gateway, attempt);
     });
   }
 
-  async #dialGateway({ taskId, nodeId, port }: Target, base: string, attempt: DialAttempt): Promise<void> {
+  async #dialGateway(
+    { taskId, nodeId, port }: Target,
+    { transport, base }: TableGateway,
+    attempt: DialAttempt,
+  ): Promise<void> {
     // A mesh that has just started has its table a moment before its keys.
     while (this.#signing.keys().length === 0 && !attempt.isOver) await wait(keyPollMs);
     const keys = this.#signing.keys();
@@ -84,14 +105,22 @@ export class TargetDialer {
       attempt.end("unreached");
       return;
     }
-    const headers = {
-      connection: "Upgrade",
-      upgrade: upgradeToken,
+    const proven = {
       [attemptHeader]: printAttempt(signed, signature.proof),
       [targetHeader]: tunnelTarget,
     };
-    const send = base.startsWith("https:") ? requestHttps : requestHttp;
-    requestTunnel(send(`${base}/`, { headers, agent: false }), signature.mark, attempt);
+    if (transport === "direct") {
+      const headers = { connection: "Upgrade", upgrade: upgradeToken, ...proven };
+      const send = base.startsWith("https:") ? requestHttps : requestHttp;
+      requestTunnel(send(`${base}/`, { headers, agent: false }), signature.mark, attempt);
+    } else if (this.#relay !== null) {
+      const headers = toRelayHeaders(new Headers(proven), this.#relay.router);
+      const options = { headers: Object.fromEntries(headers), ...byteSocketOptions };
+      const url = this.#relay.url.replace(/^http/, "ws") + nodeId;
+      requestWebSocket(new WebSocket(url, options), signature.mark, attempt);
+    } else {
+      attempt.end("unreached");
+    }
   }
 }
 
@@ -133,14 +162,40 @@ function withinLimits(
   });
 }
 
-/** Waits for the gateway's 101. A response without the mark is not the gateway's. */
+/** A response without the mark is not the gateway's. */
+function outcomeOf({ headers }: IncomingMessage, mark: string): GatewayOutcome | null {
+  return readOutcome(String(headers[gatewayHeader] ?? ""), mark);
+}
+
+/** Ends an attempt that the gateway, or something before it, has answered. */
+function endRefused(response: IncomingMessage, mark: string, attempt: DialAttempt): void {
+  const outcome = outcomeOf(response, mark);
+  attempt.end(outcome !== null && isUndelivered(outcome) ? outcome : "unreached");
+}
+
+/** Waits for the gateway's 101 through the relay. */
+function requestWebSocket(ws: WebSocket, mark: string, attempt: DialAttempt): void {
+  let isReady = false;
+  attempt.onGiveUp = () => ws.terminate();
+  ws.once("upgrade", (response) => {
+    isReady = outcomeOf(response, mark) === "task";
+  });
+  ws.once("open", () => {
+    if (isReady && !attempt.isOver) attempt.end(new ByteSocket(ws).on("error", () => undefined));
+    else attempt.end("unreached");
+  });
+  ws.once("unexpected-response", (sent: ClientRequest, response: IncomingMessage) => {
+    endRefused(response, mark, attempt);
+    sent.destroy();
+  });
+  ws.on("error", () => attempt.end("unreached"));
+}
+
+/** Waits for the gateway's 101. */
 function requestTunnel(sent: ClientRequest, mark: string, attempt: DialAttempt): void {
-  const outcomeOf = ({ headers }: IncomingMessage) => {
-    return readOutcome(String(headers[gatewayHeader] ?? ""), mark);
-  };
   attempt.onGiveUp = () => sent.destroy();
   sent.on("upgrade", (response, socket: Socket, first: Buffer) => {
-    if (attempt.isOver || outcomeOf(response) !== "task") {
+    if (attempt.isOver || outcomeOf(response, mark) !== "task") {
       socket.destroy();
       attempt.end("unreached");
       return;
@@ -148,10 +203,7 @@ function requestTunnel(sent: ClientRequest, mark: string, attempt: DialAttempt):
     if (first.length > 0) socket.unshift(first);
     attempt.end(ready(socket));
   });
-  sent.on("response", (response) => {
-    const outcome = outcomeOf(response);
-    attempt.end(outcome !== null && isUndelivered(outcome) ? outcome : "unreached");
-  });
+  sent.on("response", (response) => endRefused(response, mark, attempt));
   sent.on("error", () => attempt.end("unreached"));
   sent.end();
 }

@@ -70,7 +70,12 @@ runChild<IngressInput, null>(async (input, notify) => {
   const router = new TcpRouter(Date.now, Math.random, randomUUID());
   let gatewayKeys: readonly GatewayKey[] = [];
   const signing = { keys: () => gatewayKeys, signingKey: () => router.routes?.signingKey ?? null };
-  const dialer = new TargetDialer(randomUUID(), signing, Date.now);
+  const { nodeId, credential } = input.membership;
+  const relayAddress = {
+    url: routeUrl(input.url, relayPath.slice(1)).href,
+    router: { nodeId, credential },
+  };
+  const dialer = new TargetDialer(randomUUID(), signing, Date.now, relayAddress);
   const ports = new PublishedPorts(
     plane.agent,
     plane.entryKey,

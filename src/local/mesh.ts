@@ -260,7 +260,7 @@ function publishPorts(
     keys: () => tableCopy.keys.gatewayKeys ?? [],
     signingKey: () => router.routes?.signingKey ?? null,
   };
-  const dialer = new TargetDialer(randomUUID(), signing, Date.now);
+  const dialer = new TargetDialer(randomUUID(), signing, Date.now, null);
   const ports = new PublishedPorts(
     agent,
     secrets.entryKey,

@@ -1,6 +1,7 @@
 // A port of a service in mode tcp: forwards the bytes of each connection to a target and back.
 
 import { createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { joinStreams } from "../agent/gateway/join-streams.ts";
 import { keepAliveProbeMs } from "../agent/gateway/task-connection.ts";
 import { proxyHeader } from "../proxy/tcp/proxy-protocol.ts";
@@ -142,7 +143,7 @@ export class TcpListener {
     }
   }
 
-  #join(client: Socket, target: Socket, choice: TcpChoice): void {
+  #join(client: Socket, target: Duplex, choice: TcpChoice): void {
     const { service } = choice;
     if (client.destroyed || service === null) {
       target.destroy();

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findByEnvironment } from "../../src/agent/process-identity.ts";
 import { newStateDir } from "../support/mesh-process.ts";
 import { type MachineProgram, Network, namespaceProblem } from "../support/namespaces.ts";
+import { missingPrograms } from "../support/program.ts";
 import { until } from "../support/until.ts";
 
 const problem = namespaceProblem();
@@ -18,6 +19,9 @@ const taskFile = fileURLToPath(new URL("../support/chaos-http-task.ts", import.m
 const largeBytes = 100 * 1024 * 1024;
 /** What those buffers, and garbage that is not collected yet, may take. */
 const maxGrowthKb = 60 * 1024;
+
+const redisScript = 'exec redis-server --bind $HOST --protected-mode no --port $PORT --save "" --dir .';
+const missingRedis = missingPrograms(["redis-server", "redis-cli"]);
 
 /** A WebSocket client that prints the echo of its text. */
 const webSocketClient = `
@@ -53,7 +57,10 @@ describe.skipIf(problem !== null)(`the relay${reason}`, () => {
   beforeAll(async () => {
     network = new Network(["mesh", "a", "lb", "far"]);
     control = `http://${network.address("mesh")}:${ports.control}`;
-    const image = { task: { command: [process.execPath, taskFile] } };
+    const image = {
+      task: { command: [process.execPath, taskFile] },
+      redis: { command: ["sh", "-c", redisScript] },
+    };
     writeFileSync(join(folder, "images.json"), JSON.stringify(image));
     const listen = ["--listen", network.address("mesh"), "--port", String(ports.control)];
     const mesh = network.start("mesh", ["up", "--nodes", "0", ...listen, "--state", state("mesh")]);
@@ -123,6 +130,25 @@ describe.skipIf(problem !== null)(`the relay${reason}`, () => {
     const program = [process.execPath, "-e", webSocketClient, url("a", "/socket").replace("http", "ws")];
     expect(await network.run("mesh", ...(program as [string]))).toBe("over the relay\n");
   });
+
+  test.skipIf(missingRedis.length > 0)(
+    "[O227] Redis answers at a TCP port of a machine, from a node that only a tunnel reaches",
+    async () => {
+      const tcp = ["--label", "waggle.mode=tcp", "--constraint", "node.hostname==far"];
+      await waggle("service", "create", "--name", "redis", ...tcp, "--publish", "6379:6379", "redis");
+      const redis = (name: string, ...args: string[]) =>
+        network.run("mesh", "redis-cli", "-h", network.address(name), ...args);
+      for (const name of ["a", "lb"]) {
+        await until("PONG", async () => (await redis(name, "PING").catch(String)) === "PONG\n");
+        expect(await redis(name, "SET", name, "x".repeat(100_000))).toBe("OK\n");
+      }
+      // Both directions at once, and more than the windows of a connection.
+      const load = await redis("a", "EVAL", "return string.rep('waggle', 2000000)", "0");
+      expect(load.length).toBe(12_000_001);
+      expect(await redis("lb", "GET", "a")).toBe(`${"x".repeat(100_000)}\n`);
+      await waggle("service", "rm", "redis");
+    },
+  );
 
   test("[O222] a large body passes in both directions with flat memory", async () => {
     const ofThisTest = findByEnvironment((text) => text.startsWith(`WAGGLE_CHILD=${folder}`));

@@ -102,7 +102,7 @@ export class Network {
   run(name: string, program: string, ...args: string[]): Promise<string> {
     return new Promise((resolve, reject) => {
       const command = ["netns", "exec", this.#namespace(name), program, ...args];
-      execFile("ip", command, { maxBuffer: 1024 ** 2 }, (error, stdout, stderr) => {
+      execFile("ip", command, { maxBuffer: 64 * 1024 ** 2 }, (error, stdout, stderr) => {
         if (error === null) resolve(stdout);
         else reject(new Error(`${program} on ${name}: ${error.message}\n${stderr}`));
       });

@@ -90,6 +90,7 @@ export class TcpMesh {
       "test-router",
       { keys: () => options.keys ?? [meshKey], signingKey: () => mesh.router.routes?.signingKey ?? null },
       Date.now,
+      null,
     );
     const budget = new DescriptorBudget(options.descriptors ?? null);
     const forwarding = { router: mesh.router, dialer, budget };

@@ -14,6 +14,7 @@ import { type AttemptHead, gatewayPurpose, type HeadRefusal, readAttemptHead } f
 import { Reservations } from "./reservations.ts";
 import { connectionDescriptors, RouterConnections } from "./router-connections.ts";
 import { TaskConnections, type TaskEndpoint } from "./task-connection.ts";
+import { acceptWebSocket } from "./web-socket-end.ts";
 
 /** A task as its gateway knows it. */
 export type GatewayTask = {
@@ -265,21 +266,38 @@ export class Gateway {
 
   /** Does with a new connection what the attempt asks for. */
   #use(proven: Proven, socket: Socket): void {
-    const { exchange, head, mark } = proven;
+    const { head } = proven;
     const { kind, id, taskId } = head.attempt;
     const leave = (): void => this.#requests.leave(taskId);
     if (kind === "reserve") {
       this.#reservations.add(id, head.attempt, socket, leave);
       answer(proven, "ready", "");
     } else if (kind === "tunnel") {
-      exchange.onClose = leave;
-      const rawHeaders = ["Connection", "Upgrade", "Upgrade", head.upgrade ?? ""];
-      rawHeaders.push(gatewayHeader, printOutcome("task", mark));
-      const response = { status: 101, reason: "Switching Protocols", rawHeaders };
-      exchange.switchProtocols(response, socket, Buffer.alloc(0));
+      this.#openTunnel(proven, socket);
     } else {
       this.#forward(proven, { socket, pool: null });
     }
+  }
+
+  /** Passes bytes both ways: those of the router's connection, or of the messages of a WebSocket. */
+  #openTunnel({ exchange, head, mark }: Proven, socket: Socket): void {
+    exchange.onClose = () => this.#requests.leave(head.attempt.taskId);
+    const rawHeaders = ["Connection", "Upgrade", "Upgrade", head.upgrade ?? ""];
+    rawHeaders.push(gatewayHeader, printOutcome("task", mark));
+    const response = { status: 101, reason: "Switching Protocols", rawHeaders };
+    if (head.upgrade?.toLowerCase() !== "websocket") {
+      exchange.switchProtocols(response, socket, noBytes);
+      return;
+    }
+    acceptWebSocket(head.headers, socket, (end) => {
+      if (end === null) {
+        socket.destroy();
+        this.#refuse(exchange, { status: 400, reason: "its WebSocket handshake cannot be read" });
+        return;
+      }
+      rawHeaders.push("Sec-WebSocket-Accept", end.accept);
+      exchange.switchProtocols(response, end.connection, noBytes);
+    });
   }
 
   #forward(proven: Proven, path: TaskPath): void {
@@ -308,6 +326,7 @@ export class Gateway {
 }
 
 const ignore = (): void => undefined;
+const noBytes = Buffer.alloc(0);
 
 function refusedText(taskId: string, reason: string): string {
   return `The task ${taskId} cannot be reached: ${reason}.`;

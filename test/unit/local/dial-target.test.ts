@@ -46,7 +46,7 @@ function targetAt(base: string, transport: "direct" | "vpc" | "tunnel" = "direct
 
 const key = { id: "k1", secret: "a-secret-of-this-mesh" };
 const dialer = (keys = [key]) =>
-  new TargetDialer("router", { keys: () => keys, signingKey: () => key.id }, () => 1_000);
+  new TargetDialer("router", { keys: () => keys, signingKey: () => key.id }, () => 1_000, null);
 const never = new AbortController().signal;
 
 const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: waggle-tcp\r\n";
